@@ -1,0 +1,201 @@
+"""What every reader has in common: a card, an identity, and two abilities (activations, surprisal)."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from analysis.progress import SILENT, Report
+from data.errors import BrainLensError, unknown
+
+__all__ = ["CLASSES", "Card", "Model", "Passage", "TokenSurprisal"]
+
+CLASSES = ("causal", "bidirectional", "encoder-decoder", "recurrent", "n-gram", "embedding", "random")
+
+
+@dataclass(frozen=True)
+class Card:
+    """What is known about a model before it is loaded.
+
+    Parameters
+    ----------
+    id : str
+        The name used everywhere, lower case.
+    cls : str
+        One of :data:`CLASSES`.
+    family : str
+        Relatives share it (``gpt``, ``bert``, ...): correlations cluster on it.
+    layers, width : int or None
+        Number of blocks L (layer 0, the embedding output, comes on top) and units per layer; None: told by the config.
+    parameters : int or None
+        Number of weights.
+    year : int or None
+    hub_id, revision : str
+        Address and pinned revision on the model hub; empty: not there.
+    source : str
+        ``"hub"``, ``"package"``, ``"folder"``, ``"built"`` (made at run time) or ``"published"`` (scores only).
+    reason : str
+        Why it cannot be run here, where it cannot.
+    bos : str
+        What stands in front of every text: the token, or ``""`` for none (then the first word has no surprisal).
+    space_before : bool
+        The tokenizer's words begin with their space (matters for the surprisal of words).
+    licence, citation, note : str
+        ``note`` goes beside every score ("instruction-tuned").
+    download : int or None
+        Bytes to fetch.
+    layer_names : mapping
+        Alias (the paper's layer name) -> layer number.
+    """
+
+    id: str
+    cls: str
+    family: str = ""
+    layers: int | None = None
+    width: int | None = None
+    parameters: int | None = None
+    year: int | None = None
+    hub_id: str = ""
+    revision: str = ""
+    source: str = "hub"
+    reason: str = ""
+    bos: str = ""
+    space_before: bool = False
+    licence: str = ""
+    citation: str = ""
+    note: str = ""
+    download: int | None = None
+    aliases: tuple[str, ...] = ()
+    layer_names: Mapping[str, int] = field(default_factory=dict)
+
+    def __post_init__(self):
+        if self.cls not in CLASSES:
+            raise unknown("class of model", self.cls, CLASSES)
+
+
+@dataclass(frozen=True)
+class Passage:
+    """One text that is read as a whole, and where its stimuli stand in it.
+
+    Parameters
+    ----------
+    text : str
+        The context group's text.
+    spans : tuple of (start, end)
+        Character offsets of each stimulus in ``text`` (end exclusive), ascending.
+    rows : tuple of int
+        Row of each stimulus in the recording.
+    """
+
+    text: str
+    spans: tuple[tuple[int, int], ...]
+    rows: tuple[int, ...]
+
+
+@dataclass(frozen=True)
+class TokenSurprisal:
+    """Surprisal of every token of one text.
+
+    Parameters
+    ----------
+    offsets : ndarray, shape (n_tokens, 2)
+        Character offsets in the text.
+    nats : ndarray, shape (n_tokens,)
+        -log p(token | tokens before), NaN where nothing stands before it.
+    start : ndarray, shape (n_tokens + 1,)
+        log P(the next piece starts a new word | what stands before position t), for the word-boundary correction; the last
+        entry is after the last token. NaN where the model has no such reading.
+    """
+
+    offsets: np.ndarray
+    nats: np.ndarray
+    start: np.ndarray
+
+
+class Model(ABC):
+    """A reader of text.
+
+    Attributes
+    ----------
+    id : str
+        With its variant: ``gpt2``, ``gpt2@untrained:init:0``.
+    card : Card
+    """
+
+    id: str
+    card: Card
+
+    # ---- identity: together these are the model's part of every cache key --------------------------------------------
+    @property
+    @abstractmethod
+    def fingerprint(self) -> str:
+        """Pinned revision or hash of the weights, with variant and seed."""
+
+    @property
+    def tokenizer_hash(self) -> str:
+        """sha256 of the tokenizer's files; empty for a model that reads words or characters directly."""
+        return ""
+
+    # ---- shape -----------------------------------------------------------------------------------------------------
+    @property
+    @abstractmethod
+    def widths(self) -> tuple[int, ...]:
+        """Units of each layer, layer 0 first; its length is the number of layers counted with the embedding output."""
+
+    @property
+    def n_layers(self) -> int:
+        """Layers counted with layer 0."""
+        return len(self.widths)
+
+    def layer_number(self, layer: int | str) -> int:
+        """A layer by number (negative from the top), digits, or the paper's name.
+
+        Raises
+        ------
+        BrainLensError
+            Where the model has no such layer.
+        """
+        names = self.card.layer_names
+        try:
+            number = names[layer] if layer in names else int(layer)
+        except (TypeError, ValueError):
+            raise unknown(f"layer of {self.id}", layer, [*range(self.n_layers), *names]) from None
+        if not -self.n_layers <= number < self.n_layers:
+            raise unknown(f"layer of {self.id}", layer, range(self.n_layers), remedy=f"Give 0 to {self.n_layers - 1}")
+        return number % self.n_layers
+
+    # ---- abilities ---------------------------------------------------------------------------------------------------
+    def read(self, passages: Sequence[Passage], layers: Sequence[int], *, pooling: str = "last", attention: str = "prefix",
+             dtype: str = "float32", report: Report = SILENT) -> Iterator[tuple[np.ndarray, list[np.ndarray]]]:
+        """Activations of every stimulus, batch by batch.
+
+        Yields
+        ------
+        rows : ndarray, shape (n,)
+            Rows of the recording that are ready.
+        values : list of ndarray, one per layer asked for, shape (n, width of that layer), float32
+            Raw block outputs, pooled over the stimulus's own tokens.
+        """
+        raise BrainLensError(f"{self.id} is a {self.card.cls} model and has no activations",
+                             remedy="Use it for surprisal, or pick a model with layers")
+
+    def surprisal(self, texts: Sequence[str], *, window: int | None = None, stride: int | None = None,
+                  report: Report = SILENT) -> list[TokenSurprisal]:
+        """Token surprisals of each text.
+
+        Parameters
+        ----------
+        window, stride : int, optional
+            Tokens seen at once (None: the model's maximum) and tokens by which the window moves (None: half of it).
+        """
+        raise BrainLensError(f"{self.id} is a {self.card.cls} model and gives no next-word probabilities",
+                             remedy="Pick a causal, recurrent or n-gram model")
+
+    def close(self) -> None:
+        """Give back memory; the model loads itself again when it is next asked."""
+
+    def __repr__(self) -> str:
+        return f"<{type(self).__name__} {self.id}: {self.card.cls}, {self.n_layers} layers>"

@@ -1,0 +1,65 @@
+"""Progress and cancel, handed into every long loop as one object that does nothing by default."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable
+
+from data.errors import Cancelled
+
+__all__ = ["SILENT", "Cancelled", "Report"]
+
+
+class Report:
+    """What a long computation tells its caller, and how its caller stops it.
+
+    A loop calls :meth:`step` between folds, layers or batches; that is also where a request to cancel takes effect.
+
+    Parameters
+    ----------
+    on_progress : callable, optional
+        Called as ``on_progress(done, total, what, seconds_left)``; ``seconds_left`` is None until it can be estimated.
+    on_partial : callable, optional
+        Called with each intermediate result (a ``Score`` of the layers that are ready).
+    """
+
+    def __init__(self, on_progress: Callable | None = None, on_partial: Callable | None = None):
+        self._on_progress, self._on_partial = on_progress, on_partial
+        self._cancelled = threading.Event()
+        self._stage: tuple[str, float, int] | None = None
+
+    def cancel(self) -> None:
+        """Ask the computation to stop at its next checkpoint (from any thread)."""
+        self._cancelled.set()
+
+    @property
+    def cancelled(self) -> bool:
+        return self._cancelled.is_set()
+
+    def checkpoint(self) -> None:
+        """Raise :class:`Cancelled` where the caller asked to stop."""
+        if self._cancelled.is_set():
+            raise Cancelled("cancelled by the user")
+
+    def step(self, done: int, total: int, what: str) -> None:
+        """Tell that ``done`` of ``total`` pieces of ``what`` are finished; a checkpoint too."""
+        self.checkpoint()
+        if self._on_progress is None:
+            return
+        now = time.monotonic()
+        if self._stage is None or self._stage[0] != what or done < self._stage[2]:
+            self._stage = (what, now, done)
+        _, began, first = self._stage
+        left = (now - began) / (done - first) * (total - done) if done > first else None
+        self._on_progress(done, total, what, left)
+
+    def partial(self, result: object) -> None:
+        """Hand over an intermediate result; a checkpoint too."""
+        self.checkpoint()
+        if self._on_partial is not None:
+            self._on_partial(result)
+
+
+SILENT = Report()
+"""The report that nobody reads. Never cancel it: it is shared."""

@@ -1,0 +1,250 @@
+"""Every choice behind a number, as one frozen record; the presets are instances of it."""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+
+from data.errors import BrainLensError, unknown
+
+__all__ = ["PRESETS", "Protocol", "preset"]
+
+CHOICES: dict[str, tuple[str, ...]] = {
+    "pooling": ("last", "mean", "sum", "max"),
+    "attention": ("prefix", "whole"),
+    "split": ("grouped", "contiguous", "leave-one-group-out", "shuffled", "stratified", "shuffle-split"),
+    "method": ("ridge", "ols"),
+    "criterion": ("kfold", "loo", "gcv"),
+    "targets": ("mean", "median"),
+    "people": ("mean", "median"),
+    "order": ("targets-first", "folds-first"),
+    "layer": ("nested", "max", "last"),
+    "normalise": ("target", "aggregate"),
+    "ceiling": ("auto", "extrapolated", "leave-one-out", "split-half", "repeats", "none"),
+    "dtype": ("float32", "bfloat16"),
+}
+
+
+@dataclass(frozen=True)
+class Protocol:
+    """What is computed, choice by choice. Sources: the method notes in ``docs/method.md``.
+
+    Parameters
+    ----------
+    name : str
+        Preset it came from; a changed copy is called ``<preset>*``.
+    context : str
+        ``"recording"`` (the recording's own default), ``"none"``, ``"sentence"``, ``"passage"``, ``"topic"``, ``"story"``,
+        any column of the stimulus table, several joined by ``+``, or ``"words:N"`` (the N words before the stimulus).
+    pooling : str
+        How a stimulus's tokens become one vector: last, mean, sum or max.
+    attention : str
+        ``"prefix"``: no model sees words to come; ``"whole"``: bidirectional models see the whole context group.
+    word_boundary : bool
+        Correct surprisals for tokenizers whose words begin with the space (Oh & Schuler 2024; Pimentel & Meister 2024).
+    split : str
+        grouped, contiguous, leave-one-group-out, shuffled, stratified or shuffle-split.
+    group : str
+        What is held out together: ``"recording"`` or a column as for ``context``.
+    folds : int
+        Outer folds (all groups where there are fewer).
+    inner_folds : int
+        Folds inside the training fold, for alpha (criterion ``"kfold"``) and the nested layer choice.
+    seed : int
+        Seed of the folds and of everything drawn.
+    method : str
+        ridge or ols.
+    criterion : str
+        How ridge chooses alpha: kfold over inner groups, exact loo, or gcv.
+    alphas : tuple of float
+        Grid, ascending.
+    shared_alpha : bool
+        One alpha for all targets.
+    standardize : bool
+        z-score each unit by the training fold.
+    rcond : float or None
+        Singular-value cut-off of the minimum-norm OLS; None: eps * max(n, p) of float64.
+    order : str
+        ``"targets-first"``: folds are averaged per target before targets are summarised; ``"folds-first"`` the other way.
+    targets, people : str
+        mean or median over the targets of a subject, over subjects.
+    by_experiment : bool
+        Score the values of ``recording.within`` apart and average them.
+    layer : str
+        How one layer stands for a model: nested (inner folds), max (the same data), last.
+    ceiling : str
+        auto, extrapolated, leave-one-out, split-half, repeats or none.
+    normalise : str
+        Divide by the ceiling target by target, or aggregate by aggregate.
+    clip : bool
+        Clip normalised scores to [0, 1]; only in replicas of benchmarks that do.
+    controls : tuple of str
+        Control feature sets scored on the same folds.
+    shuffled_twin : bool
+        Score each layer under shuffled folds too (the leak meter).
+    bootstrap : int
+        Draws of the hierarchical bootstrap behind every interval.
+    dtype : str
+        Precision of the model's forward pass.
+    """
+
+    name: str = "defended"
+    context: str = "recording"
+    pooling: str = "last"
+    attention: str = "prefix"
+    word_boundary: bool = True
+    split: str = "grouped"
+    group: str = "recording"
+    folds: int = 10
+    inner_folds: int = 5
+    seed: int = 0
+    method: str = "ridge"
+    criterion: str = "kfold"
+    alphas: tuple[float, ...] = tuple(float(a) for a in np.logspace(-1, 7, 17))
+    shared_alpha: bool = False
+    standardize: bool = True
+    rcond: float | None = None
+    order: str = "targets-first"
+    targets: str = "mean"
+    people: str = "mean"
+    by_experiment: bool = True
+    layer: str = "nested"
+    ceiling: str = "auto"
+    normalise: str = "target"
+    clip: bool = False
+    controls: tuple[str, ...] = ("position", "length", "random-embedding")
+    shuffled_twin: bool = True
+    bootstrap: int = 1000
+    dtype: str = "float32"
+
+    def __post_init__(self):
+        for name, value in list(vars(self).items()):
+            object.__setattr__(self, name, _checked(name, value))
+        if self.folds < 2 or self.inner_folds < 2:
+            raise BrainLensError(f"folds={self.folds}, inner_folds={self.inner_folds}: at least 2 are needed",
+                                 remedy="Set folds and inner_folds to 2 or more")
+        if any(b <= a for a, b in zip(self.alphas, self.alphas[1:], strict=False)) or not self.alphas or self.alphas[0] <= 0:
+            raise BrainLensError(f"alphas={list(self.alphas)} must be positive and ascending", remedy="For example alphas=0.1,1,10")
+
+    # ---- copies -----------------------------------------------------------------------------------------------------
+    def but(self, **fields) -> Protocol:
+        """A copy with some fields changed, marked with ``*`` behind the preset's name.
+
+        Raises
+        ------
+        BrainLensError
+            For an unknown field or a value it does not take.
+
+        Examples
+        --------
+        >>> preset("defended").but(pooling="mean").name
+        'defended*'
+        """
+        for name in fields:
+            if name not in FIELDS:
+                raise unknown("protocol field", name, FIELDS)
+        changed = dataclasses.replace(self, **{name: _parsed(name, value) for name, value in fields.items()})
+        base = fields.get("name", self.name.rstrip("*"))
+        if base in PRESETS and "name" not in fields:
+            same = all(getattr(changed, f) == getattr(PRESETS[base], f) for f in FIELDS if f != "name")
+            return dataclasses.replace(changed, name=base if same else base + "*")
+        return changed
+
+    # ---- as data ----------------------------------------------------------------------------------------------------
+    def to_dict(self) -> dict:
+        """Plain values, ready for JSON."""
+        return {f: list(v) if isinstance(v := getattr(self, f), tuple) else v for f in FIELDS}
+
+    @classmethod
+    def from_dict(cls, fields: Mapping) -> Protocol:
+        """The protocol written by :meth:`to_dict`; unknown fields are an error."""
+        for name in fields:
+            if name not in FIELDS:
+                raise unknown("protocol field", name, FIELDS)
+        return cls(**{name: _parsed(name, value) for name, value in fields.items()})
+
+    def changes(self) -> dict:
+        """The fields that differ from the preset the protocol came from."""
+        base = PRESETS.get(self.name.rstrip("*"), PRESETS["defended"])
+        return {f: getattr(self, f) for f in FIELDS if f != "name" and getattr(self, f) != getattr(base, f)}
+
+    def key(self) -> str:
+        """Content key: equal exactly where every choice is equal; the name does not count."""
+        fields = {f: v for f, v in self.to_dict().items() if f != "name"}
+        return hashlib.sha256(json.dumps(fields, sort_keys=True).encode()).hexdigest()[:16]
+
+
+FIELDS: tuple[str, ...] = tuple(f.name for f in dataclasses.fields(Protocol))
+_DEFAULTS = {f.name: f.default for f in dataclasses.fields(Protocol)}
+_TRUE, _FALSE = {"true", "yes", "on", "1"}, {"false", "no", "off", "0"}
+
+
+def _parsed(name: str, value: object) -> object:
+    """A field's value from a command line, a URL or JSON."""
+    default = _DEFAULTS[name]
+    if isinstance(default, tuple):
+        parts = [p for p in value.split(",") if p] if isinstance(value, str) else value
+        try:
+            return tuple((float if name == "alphas" else str)(p) for p in parts)
+        except (TypeError, ValueError):
+            raise BrainLensError(f"{name}={value!r} is not a list of numbers", remedy="For example alphas=0.1,1,10") from None
+    if not isinstance(value, str) or isinstance(default, str):
+        return value
+    if isinstance(default, bool):
+        if value.lower() in _TRUE | _FALSE:
+            return value.lower() in _TRUE
+        raise BrainLensError(f"{name}={value!r} is not yes or no", choices=("true", "false"))
+    if name == "rcond" and value.lower() in {"none", ""}:
+        return None
+    try:
+        return int(value) if isinstance(default, int) else float(value)
+    except ValueError:
+        raise BrainLensError(f"{name}={value!r} is not a number", remedy=f"For example {name}={default}") from None
+
+
+def _checked(name: str, value: object) -> object:
+    default = _DEFAULTS[name]
+    if name in CHOICES and value not in CHOICES[name]:
+        raise unknown(f"value of {name}", value, CHOICES[name])
+    if isinstance(default, tuple):
+        if isinstance(value, str):
+            raise BrainLensError(f"{name}={value!r} is one string, not a list", remedy=f"Give {name}=({value!r},)")
+        return tuple(value)
+    wanted = (bool,) if isinstance(default, bool) else (int, np.integer) if isinstance(default, int) else (str,) if isinstance(default, str) else (float, int, type(None))
+    if not isinstance(value, wanted) or (isinstance(value, bool) and not isinstance(default, bool)):
+        raise BrainLensError(f"{name}={value!r} is {type(value).__name__}, not {wanted[0].__name__}",
+                             choices=CHOICES.get(name, ()), remedy=f"For example {name}={default!r}")
+    return value
+
+
+PRESETS: dict[str, Protocol] = {
+    "defended": Protocol(),
+    "schrimpf2021": Protocol(
+        name="schrimpf2021", context="paper", word_boundary=False, split="stratified", group="paper", folds=5, seed=1, method="ols",
+        standardize=False, targets="median", people="median", layer="max", ceiling="extrapolated", controls=(), shuffled_twin=False),
+    "brainscore2026": Protocol(
+        name="brainscore2026", word_boundary=False, split="grouped", group="paper", folds=10, seed=1234, criterion="loo",
+        alphas=tuple(float(a) for a in np.logspace(-3, 3, 7)), shared_alpha=True, standardize=False, order="folds-first",
+        targets="median", people="median", layer="max", ceiling="extrapolated", normalise="aggregate", clip=True, controls=(),
+        shuffled_twin=False),
+}
+"""The presets by name. ``context="paper"`` and ``group="paper"`` name the recording's roles ``paper_context`` and
+``paper_group``, which fall back to the recording's own defaults."""
+
+
+def preset(name: str) -> Protocol:
+    """The preset of that name.
+
+    Raises
+    ------
+    BrainLensError
+        Where there is none.
+    """
+    if name not in PRESETS:
+        raise unknown("protocol", name, PRESETS)
+    return PRESETS[name]

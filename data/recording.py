@@ -1,0 +1,235 @@
+"""A recording: responses of people to language stimuli, validated once and then trusted."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+
+import numpy as np
+import pandas as pd
+import xarray as xr
+
+from data.errors import BrainLensError, unknown
+
+__all__ = ["KINDS", "Recording"]
+
+KINDS = ("fmri", "ecog", "eeg", "reading_times", "eye_tracking", "behaviour")
+SCORED_UNITS = ("sentence", "word", "tr")
+
+
+@dataclass(frozen=True)
+class Recording:
+    """Responses (stimulus x target) with the stimulus table that caused them.
+
+    Parameters
+    ----------
+    id : str
+        Lower case with hyphens; a catalogue id or the stem of a user's file.
+    responses : xarray.DataArray
+        Dims ``(stimulus, target)``, floating point, NaN where a target has no measurement. Coordinate ``subject`` on
+        ``target`` where people are known; further target coordinates (``region``, ``network``, ...) are kept as they are.
+    stimuli : pandas.DataFrame
+        One row per stimulus in presentation order, index equal to ``responses.stimulus``. Column ``text`` is required;
+        grouping columns (``topic``, ``passage``, ``story``, ``sentence``, ``experiment``, ``run``) and numbers
+        (``position``, ``onset``, ``log_frequency``) are optional.
+    kind : str
+        One of :data:`KINDS`.
+    unit : str
+        Unit of the responses, such as ``"ms"`` or ``"a.u."``.
+    scored_unit : str
+        What one row is: ``"sentence"``, ``"word"`` or ``"tr"``.
+    context : str or None
+        Column whose groups are read as one text by default; None: each stimulus is read alone.
+    group : str or None
+        Column whose groups are held out together by default; None: nothing is known to belong together.
+    within : str or None
+        Column whose values are scored apart and then averaged (Pereira's two experiments).
+    roles : mapping
+        Which column means what: keys such as ``"topic"``, ``"passage"``, ``"story"``, ``"sentence"``. A protocol's
+        ``context="topic"`` is looked up here first, then among the columns.
+    averaged : bool
+        The targets are means over people: no ceiling, no normalised score, no inference over people.
+    simulated : bool
+        The truth is planted; every figure and export says so.
+    quality : str
+        A note that belongs on every figure, such as "retyped, may carry digit errors".
+    citation : str
+        BibTeX of the source, or a plain reference.
+    licence, source : str
+        Terms of use and where the data came from.
+    truth : mapping
+        Planted truths of a simulated recording.
+    notes : tuple of str
+        Facts to show on the recording's card (what was dropped, known traps).
+    """
+
+    id: str
+    responses: xr.DataArray
+    stimuli: pd.DataFrame
+    kind: str = "fmri"
+    unit: str = "a.u."
+    scored_unit: str = "sentence"
+    context: str | None = None
+    group: str | None = None
+    within: str | None = None
+    roles: Mapping[str, str] = field(default_factory=dict)
+    averaged: bool = False
+    simulated: bool = False
+    quality: str = ""
+    citation: str = ""
+    licence: str = ""
+    source: str = ""
+    truth: Mapping[str, object] = field(default_factory=dict)
+    notes: tuple[str, ...] = ()
+
+    def __post_init__(self):
+        self._check_responses()
+        self._check_stimuli()
+        self._check_meaning()
+
+    # ---- validation -------------------------------------------------------------------------------------------------
+    def _check_responses(self):
+        responses = self.responses
+        if tuple(responses.dims) != ("stimulus", "target"):
+            raise BrainLensError(f"{self.id}: responses have dims {tuple(responses.dims)}",
+                                 remedy="Give an xarray.DataArray with dims ('stimulus', 'target')")
+        if responses.size == 0:
+            raise BrainLensError(f"{self.id}: the recording is empty, {responses.sizes['stimulus']} stimuli x "
+                                 f"{responses.sizes['target']} targets", remedy="Give at least one row and one response column")
+        if not np.issubdtype(responses.dtype, np.floating):
+            raise BrainLensError(f"{self.id}: responses are {responses.dtype}, not floating point",
+                                 remedy="Convert the response columns to numbers")
+        for name in ("stimulus", "target"):
+            if name not in responses.coords:
+                raise BrainLensError(f"{self.id}: responses carry no {name} ids", remedy=f"Add a coordinate {name!r}")
+            index = pd.Index(responses[name].values)
+            if not index.is_unique:
+                twice = list(index[index.duplicated()][:3])
+                raise BrainLensError(f"{self.id}: {name} ids occur more than once: {twice}", remedy="Make the ids unique")
+        infinite = int(np.isinf(responses.values).sum())
+        if infinite:
+            raise BrainLensError(f"{self.id}: {infinite} responses are infinite", remedy="Mark missing values as NaN")
+        empty = np.isnan(responses.values).all(axis=0)
+        if empty.any():
+            raise BrainLensError(f"{self.id}: targets without a single measurement: "
+                                 f"{list(responses.target.values[empty][:5])}", remedy="Drop these targets")
+
+    def _check_stimuli(self):
+        stimuli = self.stimuli
+        if "text" not in stimuli.columns:
+            raise BrainLensError(f"{self.id}: the stimulus table has no column 'text'", choices=stimuli.columns,
+                                 remedy="Name the column that holds the words")
+        if list(stimuli.index) != list(self.responses.stimulus.values):
+            raise BrainLensError(f"{self.id}: the stimulus table and the responses are not in the same order",
+                                 remedy="Index the stimulus table by the ids of responses.stimulus")
+        text = stimuli["text"]
+        bad = [index for index, value in text.items() if not isinstance(value, str) or not value.strip()]
+        if bad:
+            raise BrainLensError(f"{self.id}: {len(bad)} stimuli have no text, first: {bad[:5]}",
+                                 remedy="Remove these rows or fill in their words")
+
+    def _check_meaning(self):
+        if self.kind not in KINDS:
+            raise unknown("kind of recording", self.kind, KINDS)
+        if self.scored_unit not in SCORED_UNITS:
+            raise unknown("scored unit", self.scored_unit, SCORED_UNITS)
+        for name in ("context", "group", "within"):
+            column = getattr(self, name)
+            if column is not None and column not in self.stimuli.columns:
+                raise unknown(f"{name} column of {self.id}", column, self.stimuli.columns)
+        for role, column in self.roles.items():
+            if column not in self.stimuli.columns:
+                raise unknown(f"column for the role {role!r} of {self.id}", column, self.stimuli.columns)
+
+    # ---- what others ask --------------------------------------------------------------------------------------------
+    @property
+    def n_stimuli(self) -> int:
+        return self.responses.sizes["stimulus"]
+
+    @property
+    def n_targets(self) -> int:
+        return self.responses.sizes["target"]
+
+    @property
+    def texts(self) -> list[str]:
+        """The stimuli's texts, stripped, in presentation order."""
+        return [text.strip() for text in self.stimuli["text"]]
+
+    @property
+    def subjects(self) -> np.ndarray | None:
+        """Subject of each target, shape (n_targets,), or None where people are not known."""
+        if self.averaged or "subject" not in self.responses.coords:
+            return None
+        return self.responses["subject"].values.astype(str)
+
+    def column(self, name: str) -> np.ndarray:
+        """Labels of a grouping, by role or by column name, shape (n_stimuli,).
+
+        Raises
+        ------
+        BrainLensError
+            Where neither a role nor a column has this name.
+        """
+        column = self.roles.get(name, name)
+        if column not in self.stimuli.columns:
+            raise unknown(f"grouping of {self.id}", name, [*self.roles, *self.stimuli.columns.drop("text")],
+                          remedy="Name one of the grouping columns, or 'none'")
+        return self.stimuli[column].to_numpy()
+
+    @property
+    def stimulus_hash(self) -> str:
+        """sha256 of the ids, texts and groupings: what a model reads, and nothing of what was measured."""
+        table = self.stimuli
+        columns = ["text", *sorted(c for c in table.columns if c != "text" and table[c].dtype.kind in "OUSib")]
+        payload = json.dumps([list(map(str, table.index)), *[[c, list(map(str, table[c]))] for c in columns]])
+        return hashlib.sha256(payload.encode()).hexdigest()
+
+    @property
+    def response_hash(self) -> str:
+        """sha256 of the responses and their target ids."""
+        digest = hashlib.sha256(np.ascontiguousarray(self.responses.values).tobytes())
+        digest.update(json.dumps([str(self.responses.dtype), *map(str, self.responses.target.values)]).encode())
+        return digest.hexdigest()
+
+    def select(self, *, stimuli=None, targets=None, id: str | None = None) -> Recording:
+        """The same recording for some stimuli and targets (boolean masks or positions); empty targets are dropped.
+
+        Returns
+        -------
+        Recording
+            With a note that counts the targets dropped because nothing was left of them.
+        """
+        responses, table, notes = self.responses, self.stimuli, self.notes
+        if stimuli is not None:
+            stimuli = np.flatnonzero(stimuli) if np.asarray(stimuli).dtype == bool else np.asarray(stimuli)
+            responses, table = responses.isel(stimulus=stimuli), table.iloc[stimuli]
+        if targets is not None:
+            targets = np.flatnonzero(targets) if np.asarray(targets).dtype == bool else np.asarray(targets)
+            responses = responses.isel(target=targets)
+        empty = np.isnan(responses.values).all(axis=0)
+        if empty.any():
+            responses = responses.isel(target=np.flatnonzero(~empty))
+            notes = (*notes, f"{int(empty.sum())} targets without a measurement in this selection were dropped")
+        return replace(self, id=id or self.id, responses=responses, stimuli=table, notes=notes)
+
+    def subject_view(self, subject: str) -> Recording:
+        """The targets of one subject.
+
+        Raises
+        ------
+        BrainLensError
+            Where the subject is not in the recording.
+        """
+        subjects = self.subjects
+        known = [] if subjects is None else list(dict.fromkeys(subjects))
+        if subject not in known:
+            raise unknown(f"subject of {self.id}", subject, known)
+        return self.select(targets=subjects == subject, id=f"{self.id}/{subject}")
+
+    def __repr__(self) -> str:
+        subjects = self.subjects
+        people = "averaged" if self.averaged else f"{len(set(subjects))} subjects" if subjects is not None else "subjects unknown"
+        stamp = ", simulated" if self.simulated else ""
+        return f"<Recording {self.id}: {self.kind}, {self.n_stimuli} {self.scored_unit}s x {self.n_targets} targets, {people}{stamp}>"

@@ -1,0 +1,71 @@
+"""Shared by all tests: own home folder, real data and real models where they are, nothing skipped in CI."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+
+IN_CI = os.environ.get("CI", "").lower() == "true"
+USER_HOME = None  # the real user's folder, where the starter pack was put
+
+
+def pytest_configure(config):
+    """Give every test process a home of its own, with the user's real one behind it, read-only."""
+    global USER_HOME
+    import tempfile
+
+    from data.home import home
+
+    USER_HOME = Path(os.environ["BRAINLENS_USER_HOME"]) if "BRAINLENS_USER_HOME" in os.environ else home()
+    os.environ["BRAINLENS_USER_HOME"] = str(USER_HOME)  # for the workers of pytest-xdist
+    config._brainlens_home = tempfile.TemporaryDirectory(prefix="brainlens-tests-", ignore_cleanup_errors=True)
+    os.environ["BRAINLENS_HOME"] = config._brainlens_home.name
+    os.environ["BRAINLENS_SHARED"] = str(USER_HOME)
+    os.environ.setdefault("HF_HUB_OFFLINE", "1")
+
+
+def pytest_unconfigure(config):
+    if hasattr(config, "_brainlens_home"):
+        config._brainlens_home.cleanup()
+
+
+def _need(present: bool, reason: str) -> None:
+    if present:
+        return
+    if IN_CI:
+        pytest.fail(f"{reason}; this must not be skipped in CI", pytrace=False)
+    pytest.skip(reason)
+
+
+@pytest.fixture(scope="session")
+def mirror() -> Path:
+    """Folder of original files, by dataset (mark such tests ``realdata``)."""
+    folder = Path(os.environ.get("BRAINLENS_MIRROR", "") or "/nonexistent")
+    _need(folder.is_dir(), "BRAINLENS_MIRROR names no folder")
+    return folder
+
+
+@pytest.fixture(scope="session")
+def own_data() -> Path:
+    """Folder of other people's tables, read as a user's own data (mark such tests ``realdata``)."""
+    folder = Path(os.environ.get("BRAINLENS_OWN_DATA", "") or "/nonexistent")
+    _need(folder.is_dir(), "BRAINLENS_OWN_DATA names no folder")
+    return folder
+
+
+@pytest.fixture(scope="session")
+def starter() -> Path:
+    """The models folder with the starter pack in it (mark such tests ``starter``)."""
+    folder = USER_HOME / "models"
+    _need((folder / "smollm2-135m-instruct-q4_1").is_dir(), "the starter pack is not installed; run 'make starter'")
+    return folder
+
+
+@pytest.fixture
+def clean_home(tmp_path, monkeypatch) -> Path:
+    """An empty BRAINLENS_HOME with nothing behind it."""
+    monkeypatch.setenv("BRAINLENS_HOME", str(tmp_path / "home"))
+    monkeypatch.setenv("BRAINLENS_SHARED", "")
+    return tmp_path / "home"
