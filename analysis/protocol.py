@@ -128,8 +128,10 @@ class Protocol:
         if self.folds < 2 or self.inner_folds < 2:
             raise BrainLensError(f"folds={self.folds}, inner_folds={self.inner_folds}: at least 2 are needed",
                                  remedy="Set folds and inner_folds to 2 or more")
-        if any(b <= a for a, b in zip(self.alphas, self.alphas[1:], strict=False)) or not self.alphas or self.alphas[0] <= 0:
-            raise BrainLensError(f"alphas={list(self.alphas)} must be positive and ascending", remedy="For example alphas=0.1,1,10")
+        ascending = all(a < b for a, b in zip(self.alphas, self.alphas[1:], strict=False))
+        if not self.alphas or self.alphas[0] <= 0 or not ascending:
+            raise BrainLensError(f"alphas={list(self.alphas)} must be positive and ascending",
+                                 remedy="For example alphas=0.1,1,10")
 
     # ---- copies -----------------------------------------------------------------------------------------------------
     def but(self, **fields) -> Protocol:
@@ -208,6 +210,7 @@ def _parsed(name: str, value: object) -> object:
 
 
 def _checked(name: str, value: object) -> object:
+    """The value itself where the field takes it, else an error."""
     default = _DEFAULTS[name]
     if name in CHOICES and value not in CHOICES[name]:
         raise unknown(f"value of {name}", value, CHOICES[name])
@@ -215,23 +218,32 @@ def _checked(name: str, value: object) -> object:
         if isinstance(value, str):
             raise BrainLensError(f"{name}={value!r} is one string, not a list", remedy=f"Give {name}=({value!r},)")
         return tuple(value)
-    wanted = (bool,) if isinstance(default, bool) else (int, np.integer) if isinstance(default, int) else (str,) if isinstance(default, str) else (float, int, type(None))
-    if not isinstance(value, wanted) or (isinstance(value, bool) and not isinstance(default, bool)):
-        raise BrainLensError(f"{name}={value!r} is {type(value).__name__}, not {wanted[0].__name__}",
-                             choices=CHOICES.get(name, ()), remedy=f"For example {name}={default!r}")
+    if not _of_type(value, default):
+        raise BrainLensError(f"{name}={value!r} is {type(value).__name__}", remedy=f"For example {name}={default!r}")
     return value
+
+
+def _of_type(value: object, default: object) -> bool:
+    if isinstance(default, bool) or isinstance(value, bool):
+        return isinstance(value, bool) and isinstance(default, bool)
+    if isinstance(default, int):
+        return isinstance(value, int | np.integer)
+    if isinstance(default, str):
+        return isinstance(value, str)
+    return value is None or isinstance(value, int | float)  # rcond
 
 
 PRESETS: dict[str, Protocol] = {
     "defended": Protocol(),
     "schrimpf2021": Protocol(
-        name="schrimpf2021", context="paper", word_boundary=False, split="stratified", group="paper", folds=5, seed=1, method="ols",
-        standardize=False, targets="median", people="median", layer="max", ceiling="extrapolated", controls=(), shuffled_twin=False),
+        name="schrimpf2021", context="paper", word_boundary=False, split="stratified", group="paper", folds=5, seed=1,
+        method="ols", standardize=False, targets="median", people="median", layer="max", ceiling="extrapolated", controls=(),
+        shuffled_twin=False),
     "brainscore2026": Protocol(
         name="brainscore2026", word_boundary=False, split="grouped", group="paper", folds=10, seed=1234, criterion="loo",
         alphas=tuple(float(a) for a in np.logspace(-3, 3, 7)), shared_alpha=True, standardize=False, order="folds-first",
-        targets="median", people="median", layer="max", ceiling="extrapolated", normalise="aggregate", clip=True, controls=(),
-        shuffled_twin=False),
+        targets="median", people="median", layer="max", ceiling="extrapolated", normalise="aggregate", clip=True,
+        controls=(), shuffled_twin=False),
 }
 """The presets by name. ``context="paper"`` and ``group="paper"`` name the recording's roles ``paper_context`` and
 ``paper_group``, which fall back to the recording's own defaults."""

