@@ -1,0 +1,279 @@
+"""From a name to a reader: the catalogue, installed packages, folders, the hub. Importing it loads no model."""
+
+from __future__ import annotations
+
+import csv
+import dataclasses
+import os
+import re
+from functools import cache
+from importlib.resources import files
+from pathlib import Path
+
+from analysis.models import folders
+from analysis.models.base import Card, Model
+from analysis.models.variants import Variant, split
+from analysis.progress import SILENT, Report
+from data.errors import BrainLensError, unknown
+from data.home import home, shared
+
+__all__ = ["card", "cards", "installed", "load", "resolve", "state"]
+
+_RANDOM = re.compile(r"random-(\d+)")
+_HUB_ID = re.compile(r"[\w.-]+/[\w.-]+")
+_NUMBERS = ("layers", "width", "parameters", "year", "download")
+
+
+# ---- cards -----------------------------------------------------------------------------------------------------------
+@cache
+def _table() -> dict[str, Card]:
+    """The rows of catalogue.csv."""
+    with files("analysis.models").joinpath("catalogue.csv").open(encoding="utf-8", newline="") as stream:
+        return {row["id"]: _from_row(row) for row in csv.DictReader(stream)}
+
+
+def _from_row(row: dict[str, str]) -> Card:
+    fields: dict[str, object] = {
+        name: row[name] for name in row if name not in ("aliases", "layer_names", "space_before", *_NUMBERS)
+    }
+    fields |= {name: int(row[name]) if row[name] else None for name in _NUMBERS}
+    fields |= {"space_before": row["space_before"] == "yes", "aliases": tuple(row["aliases"].split())}
+    return Card(**fields, layer_names=_layer_names(row["layer_names"], fields["layers"] or 0))
+
+
+def _layer_names(text: str, layers: int) -> dict[str, int]:
+    """``drop h.{}`` -> {"drop": 0, "h.0": 1, ...}; ``-`` stands for a layer 0 that has no name."""
+    if not text:
+        return {}
+    first, *block = text.split()
+    names = {} if first == "-" else {first: 0}
+    return names | {block[0].format(i): i + 1 for i in range(layers) if block}
+
+
+def installed() -> dict[str, Path]:
+    """Models in the user's and the shared models folder: id -> folder (the user's own first)."""
+    found: dict[str, Path] = {}
+    for base in (home("models"), shared() and shared() / "models"):
+        if base and base.is_dir():
+            for path in sorted(base.iterdir()):
+                if (
+                    path.is_dir()
+                    and not path.name.startswith(".")
+                    and any((path / n).is_file() for n in ("card.json", "config.json"))
+                ):
+                    found.setdefault(path.name, path)
+    return found
+
+
+def cards() -> dict[str, Card]:
+    """Every model with a row in the catalogue or a folder among the installed ones: id -> card."""
+    table = dict(_table())
+    for name, folder in installed().items():
+        table[name] = _installed_card(name, folder)
+    return table
+
+
+def _installed_card(name: str, folder: Path) -> Card:
+    row = _table().get(name)
+    if row is None:
+        return folders.describe(folder, name)
+    told = {
+        f: v
+        for f, v in folders.read_json(folder / "card.json").items()
+        if f in Card.__dataclass_fields__ and f not in ("id", "aliases")
+    }
+    return dataclasses.replace(row, **told)
+
+
+def resolve(name: str) -> str:
+    """The id behind an alias; any other name is given back as it is."""
+    if name in _table():
+        return name
+    for known in _table().values():
+        if name.lower() == known.id or name.lower() in known.aliases:
+            return known.id
+    return name
+
+
+def card(name: str) -> Card:
+    """The card of a model by id or alias (variants and revisions are left aside), without loading it.
+
+    Raises
+    ------
+    BrainLensError
+        Where nothing has that name.
+    """
+    base = resolve(split(name)[0])
+    if match := _RANDOM.fullmatch(base):
+        from analysis.models.static import RandomEmbedding
+
+        return RandomEmbedding(int(match[1])).card
+    if base in (known := cards()):
+        return known[base]
+    return _described(base)[0]
+
+
+def state(name: str) -> str:
+    """Where a model stands: ``ready``, ``needs download``, ``published only`` or ``needs a file``."""
+    base, revision, _ = split(name)
+    base = resolve(base)
+    if _RANDOM.fullmatch(base) or base in installed() or _as_path(base) is not None:
+        return "ready"
+    known = _table().get(base)
+    if known is None and not _HUB_ID.fullmatch(base):
+        raise _no_such(base)
+    source = known.source if known else "hub"
+    if source in ("published", "file"):
+        return "published only" if source == "published" else "needs a file"
+    if source == "built":
+        return "ready"
+    if source == "package":
+        return "needs download"
+    from analysis.models import hub
+
+    here = hub.cached(known.hub_id if known else base, revision or (known.revision if known else ""))
+    return "ready" if here else "needs download"
+
+
+# ---- loading ---------------------------------------------------------------------------------------------------------
+def load(name: str | os.PathLike, *, variant: Variant | str | None = None, report: Report = SILENT) -> Model:
+    """The reader behind a name. Weights are read when they are first needed.
+
+    Parameters
+    ----------
+    name : str or path
+        An id or alias of the catalogue, an installed model, a folder, a file of word vectors, ``random-WIDTH``, or a hub id
+        ``owner/name``; with ``@revision:NAME``, ``@untrained:SCHEME:SEED``, ``@noise:LAYERS:SD:SEED`` or ``@lesion:UNITS:PERCENT:SEED``
+        behind it.
+    variant : Variant or str, optional
+        Instead of the suffix.
+
+    Raises
+    ------
+    BrainLensError
+        Unknown name (with the closest match), a folder with something missing, a model that is published only, hub out of reach.
+    """
+    base, revision, inside = split(os.fspath(name))
+    if inside and variant:
+        raise BrainLensError(f"{name!r} already names a variant, and variant={str(variant)!r} another", remedy="Give one of them")
+    variant = inside or Variant.parse(variant)
+    base = resolve(base)
+    if match := _RANDOM.fullmatch(base):
+        from analysis.models.static import RandomEmbedding
+
+        if variant and (variant.kind, variant.scheme) != ("untrained", "init"):
+            raise BrainLensError(
+                f"A random embedding has no variant {variant}", remedy=f"Give another seed as {base}@untrained:init:1"
+            )
+        return RandomEmbedding(int(match[1]), variant.seed)
+    folder = installed().get(base)
+    if folder is not None and not revision:
+        return _reader(_installed_card(base, folder), folder, variant)
+    known = _table().get(base)
+    if known is None:
+        known, folder = _described(base)
+        if folder is not None:
+            if revision:
+                raise BrainLensError(f"{base} is a folder and has no revisions", remedy="Leave @revision out, or give a hub id")
+            return _reader(known, folder, variant)
+    _refuse_unrunnable(known)
+    from analysis.models import hub
+
+    wanted = revision or known.revision
+    folder = hub.fetch(known.hub_id, wanted, report=report)
+    if known.layers is None:  # a hub id without a row: its config tells the rest
+        known = folders.describe(folder, known.id, hub_id=known.hub_id, revision=wanted, source="hub")
+    if revision:
+        known = dataclasses.replace(known, id=f"{known.id}@revision:{revision}")
+    return _reader(dataclasses.replace(known, revision=_commit(folder) or wanted), folder, variant)
+
+
+def _refuse_unrunnable(known: Card) -> None:
+    if known.source == "package":
+        raise BrainLensError(f"{known.id} is not installed", remedy=f"Run 'brainlens models fetch {known.id}'")
+    if known.source in ("published", "file"):
+        raise BrainLensError(
+            f"{known.id} cannot be run here: {known.reason}",
+            remedy="Its published scores are in the tables; activations made elsewhere can be imported from a file",
+        )
+
+
+def _reader(known: Card, folder: Path, variant: Variant) -> Model:
+    """The class that reads a folder or file."""
+    if folder.is_file():
+        from analysis.models.static import StaticEmbedding
+
+        return StaticEmbedding(known, folder, variant=variant)
+    adapter = folders.adapter_of(folder)
+    if adapter == "static":
+        from analysis.models.static import StaticEmbedding
+
+        return StaticEmbedding(known, folder, variant=variant)
+    if adapter == "lstm-lm":
+        from analysis.models.recurrent import LSTMLanguageModel
+
+        return LSTMLanguageModel(known, folder, variant=variant)
+    if adapter == "character-lstm":
+        from analysis.models.recurrent import CharacterLSTM
+
+        return CharacterLSTM(known, folder, variant=variant)
+    if adapter == "ngram":
+        from analysis.models.ngram import Trigram
+
+        return Trigram(known, folder, variant=variant)
+    folders.check(folder)
+    from analysis.models.transformer import TransformerModel
+
+    return TransformerModel(
+        known, str(folder), revision=known.revision if known.source == "hub" else None, variant=variant or None
+    )
+
+
+def _as_path(name: str) -> Path | None:
+    """A folder or file of that name, where one is there."""
+    path = Path(name).expanduser()
+    return path if path.exists() and (path.is_dir() or path.suffix) else None
+
+
+def _described(name: str) -> tuple[Card, Path | None]:
+    """Card and path of a name without a row: a folder, a vector file or a hub id."""
+    from analysis.models.vectors import SUFFIXES
+
+    path = _as_path(name)
+    if path is not None and path.is_file():
+        if path.suffix not in SUFFIXES:
+            raise BrainLensError(
+                f"{name} is a file, but no table of word vectors", choices=SUFFIXES, remedy="Models are given as folders"
+            )
+        from analysis.models.static import static_card
+
+        return static_card(path, str(name)), path
+    if path is not None:
+        adapter = folders.adapter_of(path)
+        if adapter == "transformer":
+            folders.check(path)
+        elif adapter == "static":
+            from analysis.models.static import static_card
+
+            return static_card(path, str(name)), path
+        return folders.describe(path, str(name)), path
+    if name.startswith((".", "~", os.sep)) or name.count("/") > 1 or "\\" in name:
+        raise BrainLensError(f"No model folder at {name}", remedy="Check the path, or give an id from 'brainlens models list'")
+    if _HUB_ID.fullmatch(name):
+        return Card(id=name, cls="causal", hub_id=name, source="hub"), None
+    raise _no_such(name)
+
+
+def _no_such(name: str) -> BrainLensError:
+    known = [*cards(), *(alias for c in _table().values() for alias in c.aliases), "random-1600"]
+    return unknown(
+        "model",
+        name,
+        known,
+        remedy="Any other model is given as a folder or as owner/name on the model hub; 'brainlens models list' shows all",
+    )
+
+
+def _commit(folder: Path) -> str:
+    """The commit that a folder of the hub's cache holds."""
+    return folder.name if folder.parent.name == "snapshots" else ""

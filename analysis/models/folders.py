@@ -1,0 +1,199 @@
+"""What a model folder holds: its class, its start token, its weights, and what is missing, in words."""
+
+from __future__ import annotations
+
+import json
+import os
+from pathlib import Path
+
+from analysis.models.base import Card
+from data.errors import BrainLensError
+
+__all__ = ["ADAPTERS", "PICKLE_VARIABLE", "adapter_of", "check", "classify", "describe", "start_token", "words_carry_space"]
+
+ADAPTERS = ("transformer", "static", "lstm-lm", "character-lstm", "ngram")
+"""Who reads a folder; ``adapter`` of its card.json, ``architecture`` of its config.json, else a transformer."""
+
+PICKLE_VARIABLE = "BRAINLENS_PICKLE_WEIGHTS"
+"""Set to 1 by a user who insists on weights that are a pickle (read with PyTorch's restricted reader only)."""
+
+TOKENIZER_FILES = (
+    "tokenizer.json",
+    "vocab.json",
+    "vocab.txt",
+    "spiece.model",
+    "sentencepiece.bpe.model",
+    "tokenizer.model",
+    "merges.txt",
+)
+BIDIRECTIONAL = (
+    "bert",
+    "roberta",
+    "albert",
+    "electra",
+    "distilbert",
+    "mpnet",
+    "deberta",
+    "xlnet",
+    "camembert",
+    "ernie",
+    "longformer",
+    "big_bird",
+    "modernbert",
+    "nomic_bert",
+    "funnel",
+    "convbert",
+    "squeezebert",
+    "mobilebert",
+    "megatron-bert",
+    "eurobert",
+)
+CAUSAL_ENDINGS = ("ForCausalLM", "LMHeadModel", "DoubleHeadsModel")
+
+
+def read_json(path: Path) -> dict:
+    """A JSON file as a dict; empty where it is not there.
+
+    Raises
+    ------
+    BrainLensError
+        Where it does not parse.
+    """
+    if not path.is_file():
+        return {}
+    try:
+        content = json.loads(path.read_text(encoding="utf-8"))
+    except ValueError as error:
+        raise BrainLensError(f"{path} is not valid JSON ({error})", remedy="Fetch or save the model again") from None
+    return content if isinstance(content, dict) else {}
+
+
+def adapter_of(folder: Path) -> str:
+    """Which of :data:`ADAPTERS` reads this folder."""
+    named = read_json(folder / "card.json").get("adapter") or read_json(folder / "config.json").get("architecture")
+    if named in ADAPTERS:
+        return named
+    return "static" if (folder / "vectors.npy").is_file() and not (folder / "config.json").is_file() else "transformer"
+
+
+def check(folder: Path) -> None:
+    """Refuse a transformer's folder that cannot be loaded, naming the missing part.
+
+    Raises
+    ------
+    BrainLensError
+        No config.json, no tokenizer, no safetensors weights, or shards that the index names and the folder lacks.
+    """
+    if not (folder / "config.json").is_file():
+        raise BrainLensError(
+            f"The model folder {folder} has no config.json",
+            remedy="Save the model with save_pretrained, or name the folder that holds config.json",
+        )
+    if not any((folder / name).is_file() for name in TOKENIZER_FILES):
+        raise BrainLensError(
+            f"The model folder {folder} has no tokenizer",
+            choices=TOKENIZER_FILES,
+            remedy="Save the tokenizer into the same folder: tokenizer.save_pretrained(folder)",
+        )
+    shards = set(read_json(folder / "model.safetensors.index.json").get("weight_map", {}).values())
+    if shards:
+        if missing := sorted(name for name in shards if not (folder / name).is_file()):
+            raise BrainLensError(
+                f"The model folder {folder} lacks {len(missing)} of {len(shards)} weight files, first {missing[0]}",
+                remedy="Fetch the model again",
+            )
+        return
+    if (folder / "model.safetensors").is_file():
+        return
+    pickles = sorted(p.name for p in folder.glob("*.bin")) + sorted(p.name for p in folder.glob("*.pt"))
+    if not pickles:
+        raise BrainLensError(
+            f"The model folder {folder} has no weights (model.safetensors)", remedy="Fetch or save the model again"
+        )
+    if os.environ.get(PICKLE_VARIABLE, "") != "1":
+        raise BrainLensError(
+            f"The weights of {folder} are a pickle ({pickles[0]}), which can run code while it is read",
+            remedy=f"Use a revision with model.safetensors, or set {PICKLE_VARIABLE}=1 if you trust the source",
+        )
+
+
+def classify(config: dict) -> str:
+    """The class of a transformer by its config.json: causal, bidirectional, encoder-decoder or recurrent.
+
+    Examples
+    --------
+    >>> classify({"model_type": "gpt2", "architectures": ["GPT2LMHeadModel"]})
+    'causal'
+    >>> classify({"model_type": "xlm", "causal": False, "architectures": ["XLMWithLMHeadModel"]})
+    'bidirectional'
+    """
+    kind, names = str(config.get("model_type", "")), config.get("architectures") or []
+    if config.get("is_encoder_decoder") or kind in ("t5", "mt5", "bart", "pegasus", "marian", "umt5", "longt5", "led", "mbart"):
+        return "encoder-decoder"
+    if kind in ("xlm", "flaubert"):
+        return "causal" if config.get("causal") else "bidirectional"
+    if config.get("is_decoder") and any(str(name).endswith(CAUSAL_ENDINGS) for name in names):
+        return "causal"
+    if kind in BIDIRECTIONAL or kind.startswith(("xlm-roberta", "deberta")) or any("MaskedLM" in str(name) for name in names):
+        return "bidirectional"
+    return "causal"
+
+
+def start_token(config: dict, folder: Path) -> str:
+    """What stands in front of every text: a causal model's start token by the policy of its family, a masked model's [CLS]."""
+    settings = read_json(folder / "tokenizer_config.json")
+    settings = read_json(folder / "special_tokens_map.json") | settings
+    token = {
+        name: t.get("content", "") if isinstance(t, dict) else t or ""
+        for name in ("bos_token", "eos_token", "cls_token")
+        if (t := settings.get(name)) is None or isinstance(t, (dict, str))
+    }
+    kind = str(config.get("model_type", ""))
+    if classify(config) == "bidirectional":
+        return token.get("cls_token", "")
+    if kind in ("gpt2", "gpt_neo", "gptj", "smollm3"):
+        return token.get("eos_token") or "<|endoftext|>"
+    if kind in ("opt",):
+        return token.get("bos_token") or "</s>"
+    if kind in ("gpt_neox", "mamba", "mamba2", "rwkv", "rwkv7", "openai-gpt", "ctrl", "olmo", "olmo2", "olmo3", "t5"):
+        return ""
+    if settings.get("add_bos_token") or kind in ("llama", "mistral", "gemma", "gemma2", "gemma3", "gemma3_text", "phi3"):
+        return token.get("bos_token", "")
+    return ""
+
+
+def words_carry_space(folder: Path) -> bool:
+    """Whether the tokenizer's words begin with their space (byte-level BPE, SentencePiece), as tokenizer.json tells."""
+    content = read_json(folder / "tokenizer.json")
+    if not content:
+        return any(
+            (folder / name).is_file() for name in ("merges.txt", "spiece.model", "tokenizer.model", "sentencepiece.bpe.model")
+        )
+    kinds = json.dumps([content.get("pre_tokenizer"), content.get("normalizer"), content.get("decoder")])
+    return any(mark in kinds for mark in ('"ByteLevel"', '"Metaspace"', "▁"))
+
+
+def describe(folder: Path, name: str, **known: object) -> Card:
+    """The card of a folder: what its card.json says, completed from its config.json.
+
+    Parameters
+    ----------
+    known : fields of Card
+        What the caller knows for certain; wins over the folder.
+    """
+    config, written = read_json(folder / "config.json"), read_json(folder / "card.json")
+    told = {field: value for field, value in written.items() if field in Card.__dataclass_fields__ and field != "id"}
+    text = config.get("text_config") if isinstance(config.get("text_config"), dict) else config
+    first = lambda *names: next((text[n] for n in names if isinstance(text.get(n), int)), None)  # noqa: E731
+    found = {
+        "cls": classify(config),
+        "family": str(config.get("model_type", "")),
+        "layers": first("num_hidden_layers", "n_layer", "n_layers", "num_layers"),
+        "width": first("hidden_size", "n_embd", "d_model", "emb_dim", "dim"),
+        "bos": start_token(config, folder),
+        "space_before": words_carry_space(folder),
+        "source": "folder",
+    }
+    merged = {**found, **told, **known, "id": name}
+    merged["aliases"] = tuple(merged.get("aliases") or ())
+    return Card(**merged)
