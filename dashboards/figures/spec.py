@@ -1,4 +1,8 @@
-"""One description of a figure, drawn twice: on the screen (HoloViews) and for print (Matplotlib)."""
+"""One description of a figure, drawn twice: on the screen (HoloViews) and for print (Matplotlib).
+
+A lens fills a :class:`FigureSpec`; ``screen.draw(spec)`` and ``paper.render(spec)`` draw the same marks with the same colours,
+and ``spec.table`` is the data behind the ink, which is what the exports write.
+"""
 
 from __future__ import annotations
 
@@ -8,9 +12,10 @@ import pandas as pd
 
 from data.errors import BrainLensError, unknown
 
-__all__ = ["MARKS", "FigureSpec", "Mark", "Rule"]
+__all__ = ["AXES", "MARKS", "FigureSpec", "Mark", "Rule"]
 
 MARKS = ("line", "points", "bars", "band", "histogram", "text")
+AXES = ("x", "y", "xy")
 
 
 @dataclass(frozen=True)
@@ -20,11 +25,13 @@ class Mark:
     Parameters
     ----------
     kind : str
-        One of :data:`MARKS`.
+        One of :data:`MARKS`. ``line`` joins the rows in the order of x and shades low to high; ``points`` and ``bars`` draw
+        low to high as a whisker; ``band`` shades low to high and nothing else; ``histogram`` counts the values of x (one row
+        per value, y is not read); ``text`` writes ``label`` at (x, y).
     frame : pandas.DataFrame
         One row per drawn thing.
     x, y : str
-        Columns.
+        Columns. Words in x make a categorical axis, in order of appearance.
     low, high : str, optional
         Columns of an interval around y (error bars; edges of a band).
     colour : str, optional
@@ -34,9 +41,13 @@ class Mark:
     hover : tuple of str
         Columns shown when the pointer rests on a thing.
     name : str
-        Legend entry where ``colour`` is not given.
+        Legend entry where ``colour`` is not given; beside the colours' entries where it is.
     muted : bool
         Drawn behind and in grey (published figures beside own ones).
+    dashed : bool
+        Lines are dashed (a shuffled twin, a control).
+    ringed : bool
+        Points get a ring (the layer that was chosen).
     """
 
     kind: str
@@ -50,27 +61,51 @@ class Mark:
     hover: tuple[str, ...] = ()
     name: str = ""
     muted: bool = False
+    dashed: bool = False
+    ringed: bool = False
 
     def __post_init__(self):
         if self.kind not in MARKS:
             raise unknown("mark", self.kind, MARKS)
-        for role in ("x", "y", "low", "high", "colour", "label"):
-            column = getattr(self, role)
+        named = [(role, getattr(self, role)) for role in ("x", "y", "low", "high", "colour", "label")]
+        for role, column in [*named, *(("hover", column) for column in self.hover)]:
             if column is not None and column not in self.frame.columns:
                 raise unknown(f"column for {role}", column, self.frame.columns)
         if (self.low is None) != (self.high is None):
             raise BrainLensError("An interval needs both ends", remedy="Give low and high together")
+        if self.kind == "band" and self.low is None:
+            raise BrainLensError("A band needs low and high", remedy="Name the columns of its edges")
+        if self.kind == "text" and self.label is None:
+            raise BrainLensError("A text mark needs a label", remedy="Name the column that holds the words")
 
 
 @dataclass(frozen=True)
 class Rule:
-    """A reference line across the figure: a ceiling, zero, chance."""
+    """A reference line across the figure: a ceiling, zero, chance, the identity.
+
+    Parameters
+    ----------
+    axis : str
+        ``"y"``: a horizontal line at y = value; ``"x"``: a vertical one; ``"xy"``: the line y = x (value is not read).
+    value : float
+    label : str
+        Written on the line.
+    low, high : float, optional
+        Interval around the value, shaded.
+    facet : object, optional
+        The panel it belongs to; None: all panels.
+    """
 
     axis: str
-    value: float
+    value: float = 0.0
     label: str = ""
     low: float | None = None
     high: float | None = None
+    facet: object = None
+
+    def __post_init__(self):
+        if self.axis not in AXES:
+            raise unknown("axis of a rule", self.axis, AXES)
 
 
 @dataclass(frozen=True)
@@ -95,6 +130,8 @@ class FigureSpec:
         "simulated", or a quality note: on every rendering and export; empty for none.
     facet : str, optional
         Column, present in every mark's frame, that splits the figure into panels.
+    flag_above : float, optional
+        Values of y above it are flagged and counted, never clipped (1 for normalised scores).
     """
 
     title: str
@@ -108,8 +145,21 @@ class FigureSpec:
     caption: str = ""
     stamp: str = ""
     facet: str | None = None
+    flag_above: float | None = None
+
+    def __post_init__(self):
+        for mark in self.marks:
+            if self.facet is not None and self.facet not in mark.frame.columns:
+                raise unknown("column for facet", self.facet, mark.frame.columns)
 
     @property
     def empty(self) -> bool:
         """Whether there is nothing to draw."""
         return all(mark.frame.empty for mark in self.marks)
+
+    @property
+    def table(self) -> pd.DataFrame:
+        """Every row that is drawn, in drawing order; a column ``mark`` tells the layers of ink apart where there are several."""
+        frames = [mark.frame.assign(mark=mark.name or mark.kind) if len(self.marks) > 1 else mark.frame for mark in self.marks]
+        frames = [frame for frame in frames if not frame.empty]
+        return pd.concat(frames, ignore_index=True) if frames else pd.DataFrame()

@@ -1,0 +1,327 @@
+"""Draw a figure for print: Matplotlib, real text, no browser.
+
+``render(spec, *, width_mm=85, height_mm=None, font_size=7, format="pdf", dpi=300, theme="light", metadata=None) -> bytes``
+
+Text stays text (``pdf.fonttype`` 42, ``svg.fonttype`` none), nothing is clipped, and two calls with the same spec give the same bytes.
+"""
+
+from __future__ import annotations
+
+import io
+import threading
+from collections.abc import Mapping
+
+import matplotlib as mpl
+import numpy as np
+import pandas as pd
+from matplotlib import font_manager
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
+from matplotlib.patches import Patch
+from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator, NullFormatter
+
+from dashboards.figures.labels import place_labels
+from dashboards.figures.panels import Drawing, Panel, Series, X, bins, drawing
+from dashboards.figures.spec import FigureSpec, Mark, Rule
+from dashboards.figures.style import ink
+from data.errors import BrainLensError, unknown
+
+__all__ = ["FORMATS", "WIDTHS_MM", "render"]
+
+WIDTHS_MM = (85, 114, 174)
+"""One column, one and a half, two."""
+FORMATS = ("pdf", "svg", "png")
+_MM = 1 / 25.4
+_LOCK = threading.Lock()  # rcParams are global to the process
+_FONTS = ("Arial", "Helvetica", "Liberation Sans", "DejaVu Sans")
+
+
+def render(spec: FigureSpec, *, width_mm: float = 85, height_mm: float | None = None, font_size: float = 7, format: str = "pdf",
+           dpi: int = 300, theme: str = "light", metadata: Mapping[str, str] | None = None) -> bytes:
+    """The figure as a file.
+
+    Parameters
+    ----------
+    spec : FigureSpec
+    width_mm : float
+        85, 114 and 174 mm are a journal's one, one and a half and two columns; any width from 40 to 400 is drawn.
+    height_mm : float, optional
+        None: what suits the content.
+    font_size : float
+        Points; tick labels and legend are one point smaller, never below 5.
+    format : str
+        One of :data:`FORMATS`.
+    dpi : int
+        Of a PNG.
+    metadata : mapping, optional
+        Added to the file's title and subject.
+
+    Returns
+    -------
+    bytes
+
+    Raises
+    ------
+    BrainLensError
+        For an unknown format, a size that cannot be drawn, or an empty figure.
+    """
+    if format not in FORMATS:
+        raise unknown("format", format, FORMATS)
+    for name, value, low, high in (("width_mm", width_mm, 40, 400), ("height_mm", height_mm or 60, 25, 600), ("font_size", font_size, 4, 24), ("dpi", dpi, 36, 1200)):
+        if not low <= value <= high:
+            raise BrainLensError(f"{name}={value} cannot be drawn", remedy=f"Give {low} to {high}")
+    if spec.empty:
+        raise BrainLensError("There is nothing to draw: every mark is empty", remedy="Choose models and a recording first")
+    plan = drawing(spec, theme)
+    rows, columns = _grid(plan, width_mm)
+    size = (width_mm * _MM, (height_mm or _height(plan, width_mm, rows, columns)) * _MM)
+    with _LOCK, mpl.rc_context(_rc(font_size, theme)):
+        figure = Figure(figsize=size, layout="constrained", facecolor=ink("paper", theme))
+        FigureCanvasAgg(figure)
+        figure.get_layout_engine().set(w_pad=1.2 / 72, h_pad=1.2 / 72, wspace=0.03, hspace=0.04)
+        grid = figure.subplots(rows, columns, squeeze=False, sharey=len(plan.panels) > 1)
+        for axes, panel in zip(grid.flat, plan.panels, strict=False):
+            _panel(axes, plan, panel, font_size)
+        for axes in list(grid.flat)[len(plan.panels):]:
+            axes.remove()
+        _titles(figure, grid, plan)
+        _legend(figure, plan, font_size, size[0])
+        _stamp(figure, grid, plan, font_size)
+        figure.draw_without_rendering()
+        for axes, panel in zip(grid.flat, plan.panels, strict=False):
+            _write_labels(figure, axes, plan, panel, font_size)
+        out = io.BytesIO()
+        figure.savefig(out, format=format, dpi=dpi, facecolor=figure.get_facecolor(), metadata=_metadata(spec, format, metadata or {}))
+    return out.getvalue()
+
+
+def _rc(font_size: float, theme: str) -> dict:
+    known = {font.name for font in font_manager.fontManager.ttflist}
+    small = max(5.0, font_size - 1)
+    return {
+        "font.family": [name for name in _FONTS if name in known] or ["sans-serif"], "font.size": font_size, "pdf.fonttype": 42,
+        "svg.fonttype": "none", "svg.hashsalt": "brainlens", "axes.unicode_minus": True, "mathtext.default": "regular",
+        "axes.titlesize": font_size, "axes.labelsize": font_size, "xtick.labelsize": small, "ytick.labelsize": small,
+        "legend.fontsize": small, "axes.linewidth": 0.6, "xtick.major.width": 0.6, "ytick.major.width": 0.6, "xtick.major.size": 2.2,
+        "ytick.major.size": 2.2, "xtick.major.pad": 2, "ytick.major.pad": 2, "axes.labelpad": 2.5, "lines.solid_capstyle": "round",
+        "axes.spines.top": False, "axes.spines.right": False, "axes.edgecolor": ink("axis", theme), "axes.facecolor": ink("paper", theme),
+        "axes.labelcolor": ink("text", theme), "text.color": ink("text", theme), "xtick.color": ink("axis", theme),
+        "ytick.color": ink("axis", theme), "xtick.labelcolor": ink("text", theme), "ytick.labelcolor": ink("text", theme),
+    }
+
+
+def _grid(plan: Drawing, width_mm: float) -> tuple[int, int]:
+    count = len(plan.panels)
+    columns = min(count, max(1, int(width_mm // 42)), 4)
+    return -(-count // columns), columns
+
+
+def _height(plan: Drawing, width_mm: float, rows: int, columns: int) -> float:
+    panel = width_mm / columns * (0.68 if columns == 1 else 0.95)
+    if width_mm > 140 and columns == 1:
+        panel = width_mm * 0.55
+    labelled = sum(len(mark.frame) for mark in plan.spec.marks if mark.label is not None and mark.kind == "points")
+    if labelled > 15 and columns == 1:
+        panel = max(panel, width_mm * (0.95 if width_mm < 100 else 0.72))
+    entries = len(plan.legend())
+    legend = 0.0 if entries < 2 else 3.2 * -(-entries // max(1, int(width_mm // 36)))
+    return panel * rows + legend + 4
+
+
+# ---- one panel ----------------------------------------------------------------------------------------------------------
+def _panel(axes, plan: Drawing, panel: Panel, font_size: float) -> None:
+    spec = plan.spec
+    for rule in panel.rules:
+        _rule_area(axes, plan, rule)
+    for depth, mark in enumerate(panel.marks):
+        if mark.frame.empty:
+            continue
+        for series in plan.series(mark):
+            if not series.frame.empty:
+                _DRAWERS[mark.kind](axes, plan, mark, series, 2 + depth * 0.1 + (0 if mark.muted else 1))
+    if spec.log_x and plan.categories is None:
+        axes.set_xscale("log")
+        low, high = axes.get_xlim()
+        axes.xaxis.set_major_locator(LogLocator(subs=(1,) if high / low > 300 else (1, 2, 5)))
+        axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:,.10g}"))
+        axes.xaxis.set_minor_formatter(NullFormatter())
+    elif plan.categories is not None:
+        _category_axis(axes, plan.categories, font_size)
+    else:
+        axes.xaxis.set_major_locator(MaxNLocator(nbins=6, steps=[1, 2, 2.5, 5, 10]))
+    axes.yaxis.set_major_locator(MaxNLocator(nbins=6, steps=[1, 2, 2.5, 5, 10]))
+    if spec.invert_x:
+        axes.invert_xaxis()
+    for rule in panel.rules:
+        _rule_line(axes, plan, rule, font_size)
+    if panel.title:
+        axes.set_title(panel.title, loc="left", fontweight="bold", pad=3)
+
+
+def _category_axis(axes, categories: tuple[str, ...], font_size: float) -> None:
+    axes.set_xticks(range(len(categories)), categories)
+    axes.set_xlim(-0.6, len(categories) - 0.4)
+    width = axes.get_figure().get_figwidth() * 72 * 0.8 / len(categories)
+    if max(len(name) for name in categories) * font_size * 0.5 > width:
+        axes.tick_params(axis="x", rotation=40)
+        for label in axes.get_xticklabels():
+            label.set(ha="right", rotation_mode="anchor")
+
+
+def _line(axes, plan, mark: Mark, series: Series, depth: float) -> None:
+    frame, look = series.frame, series.look
+    if mark.low is not None:
+        axes.fill_between(frame[X], frame[mark.low], frame[mark.high], color=look.colour, alpha=0.16, linewidth=0, zorder=depth - 0.5)
+    points = mark.colour is not None and not mark.dashed
+    axes.plot(frame[X], frame[mark.y], color=look.colour, linewidth=0.7 if mark.muted else 1.1, linestyle=(0, (3, 1.6)) if mark.dashed else "-",
+              marker=look.matplotlib_marker if points else None, markersize=3.2, markerfacecolor=ink("paper", plan.theme) if look.open else look.colour,
+              markeredgewidth=0.7, zorder=depth)
+    _flags(axes, plan, mark, frame, depth)
+
+
+def _points(axes, plan, mark: Mark, series: Series, depth: float) -> None:
+    frame, look = series.frame, series.look
+    if mark.low is not None:
+        axes.vlines(frame[X], frame[mark.low], frame[mark.high], color=look.colour, linewidth=0.7, alpha=0.5 if mark.muted else 0.9, zorder=depth - 0.05)
+    axes.scatter(frame[X], frame[mark.y], s=9 if mark.muted else 14, marker=look.matplotlib_marker, zorder=depth,
+                 facecolor=ink("paper", plan.theme) if look.open else look.colour, edgecolor=look.colour, linewidth=0.7, alpha=0.8 if mark.muted else 1)
+    if mark.ringed:
+        axes.scatter(frame[X], frame[mark.y], s=46, marker="o", facecolor="none", edgecolor=ink("text", plan.theme), linewidth=0.8, zorder=depth + 0.05)
+    _flags(axes, plan, mark, frame, depth)
+
+
+def _flags(axes, plan, mark: Mark, frame: pd.DataFrame, depth: float) -> None:
+    above = plan.above(mark, frame)
+    if len(above):
+        axes.scatter(above[X], above[mark.y], s=44, marker="o", facecolor="none", edgecolor=ink("flag", plan.theme), linewidth=0.6, zorder=depth)
+
+
+def _bars(axes, plan, mark: Mark, series: Series, depth: float) -> None:
+    frame, look = series.frame, series.look
+    gaps = np.diff(np.unique(frame[X]))
+    width = 0.92 * (plan.width if plan.categories is not None else float(gaps.min()) if len(gaps) else 1.0)
+    axes.bar(frame[X], frame[mark.y], width=width, facecolor=ink("paper", plan.theme) if look.open else look.colour, edgecolor=look.colour,
+             linewidth=0.7, zorder=depth)
+    if mark.low is not None:
+        axes.vlines(frame[X], frame[mark.low], frame[mark.high], color=ink("text", plan.theme), linewidth=0.7, zorder=depth + 0.05)
+
+
+def _band(axes, plan, mark: Mark, series: Series, depth: float) -> None:
+    frame = series.frame
+    axes.fill_between(frame[X], frame[mark.low], frame[mark.high], color=series.look.colour, alpha=0.16, linewidth=0, zorder=depth)
+
+
+def _histogram(axes, plan, mark: Mark, series: Series, depth: float) -> None:
+    axes.hist(series.frame[X], bins=bins(mark.frame[mark.x].to_numpy()), facecolor=series.look.colour, edgecolor=series.look.colour, alpha=0.5,
+              linewidth=0.5, zorder=depth, histtype="stepfilled")
+
+
+def _text(axes, plan, mark: Mark, series: Series, depth: float) -> None:
+    axes.plot(series.frame[X], series.frame[mark.y], linestyle="none")  # the words take part in the limits
+
+
+_DRAWERS = {"line": _line, "points": _points, "bars": _bars, "band": _band, "histogram": _histogram, "text": _text}
+
+
+# ---- rules ---------------------------------------------------------------------------------------------------------------
+def _rule_area(axes, plan: Drawing, rule: Rule) -> None:
+    if rule.low is None or rule.high is None or rule.axis == "xy":
+        return
+    span = axes.axhspan if rule.axis == "y" else axes.axvspan
+    span(rule.low, rule.high, color=ink("muted", plan.theme), alpha=0.18, linewidth=0, zorder=0.5)
+
+
+def _rule_line(axes, plan: Drawing, rule: Rule, font_size: float) -> None:
+    style = dict(color=ink("rule", plan.theme), linewidth=0.6, zorder=1.5)
+    if rule.axis == "xy":
+        axes.axline((0, 0), slope=1, linestyle=(0, (1, 2)), **style)
+        return
+    small = max(5.0, font_size - 1)
+    if rule.axis == "y":
+        axes.axhline(rule.value, linestyle=(0, (4, 2)), **style)
+        if rule.label:
+            axes.annotate(rule.label, (1, rule.value), xycoords=axes.get_yaxis_transform(), xytext=(0, 1.2), textcoords="offset points",
+                          ha="right", va="bottom", fontsize=small, zorder=6)
+    else:
+        axes.axvline(rule.value, linestyle=(0, (4, 2)), **style)
+        if rule.label:
+            axes.annotate(rule.label, (rule.value, 1), xycoords=axes.get_xaxis_transform(), xytext=(1.2, 0), textcoords="offset points",
+                          ha="left", va="top", rotation=90, fontsize=small, zorder=6)
+
+
+# ---- around the panels ----------------------------------------------------------------------------------------------------
+def _titles(figure, grid, plan: Drawing) -> None:
+    if len(plan.panels) == 1:
+        grid[0, 0].set_xlabel(plan.spec.x_title)
+        grid[0, 0].set_ylabel(plan.spec.y_title)
+        return
+    figure.supxlabel(plan.spec.x_title, fontsize=mpl.rcParams["axes.labelsize"])
+    figure.supylabel(plan.spec.y_title, fontsize=mpl.rcParams["axes.labelsize"])
+
+
+def _legend(figure, plan: Drawing, font_size: float, width: float) -> None:
+    entries = plan.legend()
+    labelled = any(mark.label is not None and mark.kind == "points" and not mark.muted for mark in plan.spec.marks)
+    if labelled and len(entries) > 8:
+        entries = [entry for entry in entries if entry[3].colour is None or entry[3].muted]
+    if not entries or (len(entries) == 1 and entries[0][3].colour is not None and len(plan.panels) == 1 and not entries[0][2].open):
+        return
+    handles = [_handle(plan, *entry) for entry in entries]
+    longest = max(len(entry[0]) for entry in entries)
+    small = max(5.0, font_size - 1)
+    columns = max(1, min(len(entries), int(width * 72 // (longest * small * 0.52 + 24))))
+    columns = -(-len(entries) // -(-len(entries) // columns))
+    figure.legend(handles=handles, loc="outside upper left", ncols=columns, frameon=False, handlelength=1.7, columnspacing=1.2,
+                  handletextpad=0.5, borderpad=0.1, labelspacing=0.3)
+
+
+def _handle(plan: Drawing, name: str, kind: str, look, mark: Mark):
+    if kind in ("band", "histogram"):
+        return Patch(facecolor=look.colour, alpha=0.3, linewidth=0, label=name)
+    if kind == "bars":
+        return Patch(facecolor=ink("paper", plan.theme) if look.open else look.colour, edgecolor=look.colour, linewidth=0.7, label=name)
+    points = kind == "points" or (mark.colour is not None and not mark.dashed)
+    return Line2D([], [], color=look.colour, linewidth=1.1 if kind == "line" else 0, linestyle=(0, (3, 1.6)) if mark.dashed else "-",
+                  marker=look.matplotlib_marker if points else None, markersize=3.4, markeredgewidth=0.7,
+                  markerfacecolor=ink("paper", plan.theme) if look.open else look.colour, label=name)
+
+
+def _stamp(figure, grid, plan: Drawing, font_size: float) -> None:
+    notes = [plan.spec.stamp] if plan.spec.stamp else []
+    if plan.flagged:
+        notes.append(f"ringed: {plan.flagged} above {plan.spec.flag_above:g}")
+    if notes:
+        figure.suptitle("  ·  ".join(notes), x=0.995, ha="right", fontsize=max(5.0, font_size - 1), color=ink("stamp", plan.theme), fontweight="bold")
+    if plan.spec.stamp.lower().startswith("simulated"):
+        for axes in grid.flat:
+            if axes.get_figure() is not None:
+                axes.text(0.5, 0.5, "SIMULATED", transform=axes.transAxes, ha="center", va="center", rotation=24, fontsize=font_size * 2.6,
+                          color=ink("stamp", plan.theme), alpha=0.10, fontweight="bold", zorder=0.2)
+
+
+def _write_labels(figure, axes, plan: Drawing, panel: Panel, font_size: float) -> None:
+    """Words beside points, after the layout is settled: positions are those of the finished figure."""
+    items, obstacles = [], []
+    for mark in panel.marks:
+        for series in plan.series(mark):
+            if series.frame.empty or mark.kind not in ("points", "line", "text"):
+                continue
+            at = axes.transData.transform(series.frame[[X, mark.y]].to_numpy(float))
+            obstacles += list(at) if mark.kind == "points" else []
+            if mark.label is not None:
+                colour = ink("muted", plan.theme) if mark.muted else ink("text", plan.theme) if mark.kind == "text" else series.look.colour
+                items += [(point, str(word), colour) for point, word in zip(at, series.frame[mark.label]) if str(word)]
+    if items:
+        size = max(4.5, font_size - 1.5) if len(items) > 15 else max(5.0, font_size - 1)
+        place_labels(figure, axes, items, np.array(obstacles).reshape(-1, 2), size)
+
+
+def _metadata(spec: FigureSpec, format: str, extra: Mapping[str, str]) -> dict:
+    title = f"{spec.title} [{spec.stamp}]" if spec.stamp else spec.title
+    subject = " ".join(part for part in (spec.answer, spec.caption) if part)
+    if format == "pdf":
+        return {"Title": title, "Subject": subject, "Creator": "BrainLens", "Keywords": "; ".join(f"{k}: {v}" for k, v in extra.items()), "CreationDate": None}
+    if format == "svg":
+        return {"Title": title, "Description": subject, "Creator": "BrainLens", "Date": None}
+    return {"Title": title, "Description": subject, "Software": "BrainLens", **{str(k): str(v) for k, v in extra.items()}}
