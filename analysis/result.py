@@ -182,6 +182,53 @@ class Score:
         return (f"{self.model} predicts {about['id']} with r = {self.value:.3f} "
                 f"(layer {self.chosen_layer}; {self.provenance['folds']}); {bound}")
 
+    def warnings(self) -> list[str]:
+        """What has to be known before the number is quoted, one sentence each."""
+        about, lines = self.provenance["recording"], []
+        if self.stamp:
+            lines.append(f"Data: {self.stamp}.")
+        if self.provenance["model"]["note"]:
+            lines.append(f"Model: {self.provenance['model']['note']}.")
+        if "r_shuffled" in self.dataset:
+            twin = self._summary(self.dataset.r_shuffled.sel(layer=self.chosen_layer).values, self.dataset.twin_part.values)
+            relation = "more than" if twin > self.value else "not more than"
+            lines.append(f"Leak meter: shuffled folds give r = {twin:.3f}, {relation} the held-out groups' {self.value:.3f}.")
+        for row in self.controls.to_dict("records"):
+            if row["control"] == "position+length":
+                lines.append(f"Position and length alone give r = {row['r']:.3f} on the same folds.")
+        if self.headline:
+            lines.append(f"Unique R2 of layer {self.headline['layer']} beyond {self.headline['beyond']}: "
+                         f"{self.headline['unique_r2']:.3f} (joint {self.headline['joint_r2']:.3f}, "
+                         f"controls {self.headline['controls_r2']:.3f}).")
+        if self.protocol.layer == "nested" and len(self.layers) > 1:
+            lines.append(f"Choosing the layer on the reported data (layer {self.best_layer}) would add {self.optimism:+.3f}.")
+        lines += self._solver_warnings()
+        if about["averaged"]:
+            lines.append("The responses are averaged over people: no ceiling, no normalised score, no inference over people.")
+        elif 0 < about["n_subjects"] <= 5:
+            lines.append(f"Only {about['n_subjects']} subjects: the interval is optimistic.")
+        if not about["averaged"] and self.ceiling.flag:
+            lines.append(f"Ceiling: {self.ceiling.flag}.")
+        above = [layer for layer in self.layers if self._row(layer)["normalised"] > 1]
+        if above:
+            lines.append(f"Normalised score above 1 at layer {', '.join(map(str, above))}: the ceiling is too low.")
+        return lines
+
+    def _solver_warnings(self) -> list[str]:
+        lines = []
+        if self.protocol.method == "ridge":
+            alpha = self.dataset.alpha.sel(layer=self.chosen_layer).values
+            alpha = alpha[~np.isnan(alpha)]
+            low, high = self.protocol.alphas[0], self.protocol.alphas[-1]
+            edge = np.mean(np.isclose(alpha, low) | np.isclose(alpha, high))
+            if edge > 0.05:
+                lines.append(f"{edge:.0%} of layer {self.chosen_layer}'s alphas lie at the edge of the grid {low:g} .. {high:g}.")
+        most = self.dataset.dropped.max("fold").values
+        some = [f"{int(n)} in layer {layer}" for layer, n in zip(self.layers, most, strict=True) if n > 0]
+        if some:
+            lines.append(f"Constant units left out: {', '.join(some)}.")
+        return lines
+
     def save(self, path: str | Path) -> Path:
         """Write the table as CSV or Parquet, or everything as NetCDF, by the ending of the file's name."""
         from analysis.store import write_atomically

@@ -98,7 +98,8 @@ def _fields(changes: tuple[str, ...]) -> dict[str, str]:
     for change in changes:
         name, equals, value = change.partition("=")
         if not equals:
-            raise BrainLensError(f"--set {change!r} has no value", remedy="Write it as --set FIELD=VALUE, for example --set folds=5")
+            raise BrainLensError(f"--set {change!r} has no value",
+                                 remedy="Write it as --set FIELD=VALUE, for example --set folds=5")
         pairs[name.strip()] = value.strip()
     return pairs
 

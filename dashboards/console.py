@@ -1,0 +1,127 @@
+"""What the command line prints: progress bars and tables."""
+
+from __future__ import annotations
+
+from contextlib import contextmanager
+
+import numpy as np
+from rich import box
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+from rich.table import Table
+
+__all__ = ["progress", "show_models", "show_recordings", "show_scores", "show_store"]
+
+OUT, ERR = Console(), Console(stderr=True)
+WIDE = 150
+"""Columns assumed where the output is not a terminal, so that a table in a file is not cut."""
+
+
+@contextmanager
+def progress(title: str):
+    """A report that draws a bar on the error stream; the interrupt key cancels at the next checkpoint."""
+    from analysis.progress import Report
+
+    columns = (TextColumn("{task.fields[title]}"), TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(),
+               TimeRemainingColumn())
+    with Progress(*columns, console=ERR, transient=True) as bar:
+        task = bar.add_task("", title=title, total=None)
+
+        def show(done: int, total: int, what: str, left: float | None) -> None:
+            bar.update(task, description=what, completed=done, total=total or None)
+
+        yield Report(on_progress=show)
+
+
+def _print(table: Table) -> None:
+    console = OUT if OUT.is_terminal else Console(width=WIDE)
+    console.print(table)
+
+
+def _table(*columns: str, title: str = "") -> Table:
+    table = Table(title=title or None, box=box.SIMPLE_HEAD, title_justify="left", pad_edge=False)
+    for column in columns:
+        name, right = column.removeprefix(">"), column.startswith(">")
+        table.add_column(name, justify="right" if right else "left", overflow="fold")
+    return table
+
+
+def _number(value: float, digits: int = 3) -> str:
+    return "" if value is None or not np.isfinite(value) else f"{value:.{digits}f}"
+
+
+def show_scores(scores, recording) -> None:
+    """One table per model, the controls, and what has to be known about the numbers."""
+    for score in scores:
+        rows = score.table()
+        shuffled = "r_shuffled" in rows
+        ceiling = bool(np.isfinite(score.ceiling.value))
+        head = [">layer", ">r", "95 % interval", ">R2", *([">r shuffled"] if shuffled else []),
+                *([">normalised"] if ceiling else []), ">n", ">folds", "note"]
+        table = _table(*head, title=f"{score.model} on {score.recording}" + (f"  [{score.stamp}]" if score.stamp else ""))
+        for row in rows.to_dict("records"):
+            interval = f"[{row['r_low']:.3f}, {row['r_high']:.3f}]" if np.isfinite(row["r_low"]) else ""
+            cells = [f"{row['layer']}{'*' if row['chosen'] else ''}", _number(row["r"]), interval, _number(row["r2"])]
+            cells += [_number(row["r_shuffled"])] if shuffled else []
+            cells += [_number(row["normalised"])] if ceiling else []
+            table.add_row(*cells, str(row["n_stimuli"]), str(row["folds"]), row["note"])
+        _print(table)
+        OUT.print(score.sentence(), soft_wrap=True, highlight=False)
+        for line in score.warnings():
+            OUT.print(line, soft_wrap=True, highlight=False)
+        OUT.print()
+    _show_controls(scores)
+    for note in recording.notes:
+        OUT.print(f"Note: {note}", soft_wrap=True, highlight=False)
+
+
+def _show_controls(scores) -> None:
+    with_controls = [score for score in scores if len(score.controls)]
+    if not with_controls:
+        return
+    table = _table("control (same folds)", ">r", "95 % interval", ">r shuffled", "beside")
+    shown = set()
+    for score in with_controls:
+        for row in score.controls.to_dict("records"):
+            line = (row["control"], _number(row["r"]), f"[{row['r_low']:.3f}, {row['r_high']:.3f}]", _number(row["r_shuffled"]))
+            if line in shown:  # controls that do not depend on the model are the same beside every one of them
+                continue
+            shown.add(line)
+            table.add_row(*line, score.model if "embedding" in row["control"] else "all models")
+    _print(table)
+
+
+def show_models(everything: bool) -> None:
+    """The model catalogue with the state of each on this machine."""
+    from analysis.models.catalog import cards, state
+
+    table = _table("id", "class", ">layers", ">width", ">parameters", "from", "state", "note")
+    for name, card in cards().items():
+        if card.source == "published" and not everything:
+            continue
+        size = f"{card.parameters / 1e6:,.0f} M" if card.parameters else ""
+        table.add_row(name, card.cls, str(card.layers or ""), str(card.width or ""), size, card.source, state(name),
+                      card.reason or card.note)
+    _print(table)
+
+
+def show_recordings() -> None:
+    """The recordings with licence, state and traps."""
+    from data.catalog import entries
+
+    table = _table("id", "kind", "state", "licence", "known traps")
+    for name, entry in entries().items():
+        table.add_row(name, entry.kind, entry.state, entry.licence, "; ".join(entry.traps))
+    _print(table)
+
+
+def show_store() -> None:
+    """What the store holds."""
+    from analysis.store import Store
+
+    store = Store()
+    table = _table("kind", "model", "recording", ">MB", "last used")
+    for row in store.entries().to_dict("records"):
+        table.add_row(row["kind"], row["model"], row["recording"], f"{row['bytes'] / 1e6:.1f}", str(row["used"])[:16])
+    _print(table)
+    OUT.print(f"{store.size() / 1e6:.0f} MB in {store.root}", soft_wrap=True)
