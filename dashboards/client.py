@@ -1,0 +1,112 @@
+"""The little that must happen in the browser itself: the address, the clipboard, the keyboard."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import panel as pn
+import param
+
+__all__ = ["Client"]
+
+_ESM = """
+function* everything(root) {
+  for (const node of root.querySelectorAll("*")) {
+    yield node
+    if (node.shadowRoot) { yield* everything(node.shadowRoot) }
+  }
+}
+function focused() {
+  let node = document.activeElement
+  while (node && node.shadowRoot && node.shadowRoot.activeElement) { node = node.shadowRoot.activeElement }
+  return node
+}
+function typing() {
+  const node = focused()
+  return !!node && (["TEXTAREA", "SELECT"].includes(node.tagName) || node.isContentEditable ||
+    (node.tagName === "INPUT" && !["checkbox", "radio", "button", "range"].includes(node.type)))
+}
+function copy(text) {
+  if (navigator.clipboard && window.isSecureContext) { return navigator.clipboard.writeText(text) }
+  const area = document.createElement("textarea")
+  area.value = text
+  document.body.appendChild(area)
+  area.select()
+  document.execCommand("copy")
+  area.remove()
+  return Promise.resolve()
+}
+function search() {
+  for (const node of everything(document)) {
+    if (node.tagName === "INPUT" && node.type !== "hidden" && node.offsetParent !== null && /search/i.test(node.placeholder || "")) {
+      node.focus()
+      return
+    }
+  }
+}
+export function render({model, el}) {
+  el.style.display = "none"
+  const show = () => {
+    if (!model.active) { return }
+    const query = model.query ? "?" + model.query : ""
+    if (window.location.search !== query) {
+      window.history.replaceState(window.history.state, "", window.location.pathname + query + window.location.hash)
+    }
+  }
+  const press = (event) => {
+    if (event.ctrlKey || event.metaKey || event.altKey || event.defaultPrevented) { return }
+    if (event.key === "Escape") { model.send_msg({key: "Escape"}); return }
+    if (typing() || !["/", "r", "e", "?"].includes(event.key)) { return }
+    event.preventDefault()
+    if (event.key === "/") { search() } else { model.send_msg({key: event.key}) }
+  }
+  model.on("query", show)
+  model.on("active", show)
+  model.on("msg:custom", (message) => {
+    const text = message.link ? window.location.origin + window.location.pathname + "?" + model.query : message.copy
+    copy(text).then(() => model.send_msg({copied: true}), () => model.send_msg({copied: false}))
+  })
+  document.addEventListener("keydown", press)
+  model.on("remove", () => document.removeEventListener("keydown", press))
+  show()
+}
+"""
+
+
+class Client(pn.custom.JSComponent):
+    """Invisible; one on each page.
+
+    Parameters
+    ----------
+    query : str
+        Query of the page's address, kept up to date without new entries in the browser's history.
+    active : bool
+        Whether the address is written at all (not in a notebook).
+    on_key : callable, optional
+        Called with ``"r"``, ``"e"``, ``"?"`` or ``"Escape"`` when pressed outside a text field.
+    on_copied : callable, optional
+        Called with True or False after a copy.
+    """
+
+    query = param.String("")
+    active = param.Boolean(True)
+
+    _esm = _ESM
+
+    def __init__(self, on_key: Callable | None = None, on_copied: Callable | None = None, **params):
+        super().__init__(width=0, height=0, margin=0, **params)
+        self._on_key, self._on_copied = on_key, on_copied
+
+    def copy(self, text: str) -> None:
+        """Put text on the user's clipboard (from within a click)."""
+        self._send_msg({"copy": text})
+
+    def copy_link(self) -> None:
+        """Put the address of exactly this view on the clipboard."""
+        self._send_msg({"link": True})
+
+    def _handle_msg(self, msg: dict) -> None:
+        if "key" in msg and self._on_key:
+            self._on_key(msg["key"])
+        if "copied" in msg and self._on_copied:
+            self._on_copied(bool(msg["copied"]))

@@ -1,0 +1,401 @@
+"""What every lens has: the question, controls, an answer in words, figure and table, caption, progress, errors, export."""
+
+from __future__ import annotations
+
+import time
+import traceback
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+import pandas as pd
+import panel as pn
+import panel_material_ui as pmui
+
+from analysis.progress import Report
+from dashboards.client import Client
+from dashboards.exporter import Exporter
+from dashboards.figures.spec import FigureSpec
+from dashboards.inbox import Inbox
+from dashboards.jobs import RUNNER, Event, Job, Runner, duration
+from dashboards.look import THEME, answer, heading, note, plain, stamp
+from dashboards.parts import DataTable, Empty, ErrorCard, ProgressRow
+from dashboards.state import Selection
+from data.errors import BrainLensError, unknown
+
+__all__ = ["Lens", "Task", "View"]
+
+PLOT_HEIGHT = 460
+
+
+@dataclass(frozen=True)
+class Task:
+    """A computation that the selection asks for and that is not there yet.
+
+    Parameters
+    ----------
+    key : str
+        Content key: the same in every window that asks for the same.
+    title : str
+        For progress and the activity list.
+    work : callable
+        ``work(report) -> result``; must not hold on to a session.
+    seconds : float, optional
+        Estimated; None where nothing is known.
+    download : int
+        Bytes to fetch first.
+    free : bool
+        Cheap enough to run without being asked.
+    """
+
+    key: str
+    title: str
+    work: Callable[[Report], object]
+    seconds: float | None = None
+    download: int = 0
+    free: bool = False
+
+
+@dataclass(frozen=True)
+class View:
+    """What a lens shows.
+
+    Parameters
+    ----------
+    spec : FigureSpec or None
+        None, or one without marks: the empty state is shown.
+    table : pandas.DataFrame
+        The numbers behind the figure.
+    stamps : tuple of str
+        Labels that no export loses.
+    empty : str
+        Why there is nothing, and what to do.
+    action : (str, callable), optional
+        A button for the empty state.
+    notes : tuple of (term, meaning)
+        What the columns mean and which function computes them.
+    recipe : dict
+        What the view is made from: goes into the JSON sidecar.
+    """
+
+    spec: FigureSpec | None = None
+    table: pd.DataFrame = field(default_factory=pd.DataFrame)
+    stamps: tuple[str, ...] = ()
+    empty: str = ""
+    action: tuple[str, Callable] | None = None
+    notes: tuple[tuple[str, str], ...] = ()
+    recipe: dict = field(default_factory=dict)
+
+
+class Lens(pn.viewable.Viewer):
+    """One question, in the browser and in a notebook cell alike.
+
+    Parameters
+    ----------
+    selection : Selection, optional
+        Shared with the other lenses of a page; None: one of its own.
+    client : Client, optional
+        The page's; None: one of its own.
+    runner : Runner, optional
+        Where computations run; None: the process's.
+    **fields
+        Fields of the selection, such as ``models=["gpt2"], recording="pereira2018", protocol="defended"``.
+    """
+
+    slug = label = question = icon = ""
+    watches: tuple[str, ...] = ()
+
+    def __init__(self, selection: Selection | None = None, *, client: Client | None = None, runner: Runner | None = None, **fields):
+        super().__init__()
+        self._alone = selection is None
+        self.selection = selection if selection is not None else selected(self.slug, fields)
+        self.runner = runner or RUNNER
+        self.client = client or Client(active=False)
+        self._tokens: dict[str, int] = {}
+        self._rows: dict[str, ProgressRow] = {}
+        self._inbox = Inbox(self._heard)
+        self._wanted: list[Task] = []
+        self.shown = View()
+        self._build()
+        self.selection.param.watch(self._selected, [*self.watches, "theme"])
+        self.refresh()
+
+    # ---- what a lens fills in ------------------------------------------------------------------------------------------
+    def make_controls(self) -> list:
+        """Widgets, made once."""
+        raise NotImplementedError
+
+    def view(self) -> View:
+        """What can be shown now; quick."""
+        raise NotImplementedError
+
+    def tasks(self) -> list[Task]:
+        """What the selection asks for and is not there yet."""
+        return []
+
+    def take(self, key: str, result: object, *, final: bool) -> None:
+        """Keep a partial or final result of a task."""
+
+    # ---- parts ---------------------------------------------------------------------------------------------------------
+    def _build(self) -> None:
+        self._run = pmui.Button(label="Run", icon="play_arrow", on_click=lambda _: self.run(), visible=False, margin=(4, 6))
+        self._stop = pmui.Button(label="Cancel", icon="stop", color="error", variant="outlined", on_click=lambda _: self.cancel(),
+                                 visible=False, margin=(4, 6))
+        self._export = pmui.Button(label="Export", icon="download", variant="outlined", on_click=lambda _: self.open_export(),
+                                   margin=(4, 6), disabled=True)
+        self._cost = note(visible=False)
+        self._stamps = pmui.Row(margin=(0, 6), visible=False)
+        self._answer = answer()
+        self._progress = pmui.Column(sizing_mode="stretch_width", margin=0)
+        self._errors = pmui.Column(sizing_mode="stretch_width", margin=0)
+        self._plot = pn.pane.HoloViews(None, sizing_mode="stretch_width", height=PLOT_HEIGHT, linked_axes=False, margin=(4, 0))
+        self._caption = note()
+        self._table = DataTable(name=self.slug)
+        self._figure_tab = pmui.Column(self._plot, self._caption, sizing_mode="stretch_width", margin=0)
+        self._table_tab = pmui.Column(self._table, sizing_mode="stretch_width", margin=0)
+        self._tabs = pmui.Tabs(("Figure", self._figure_tab), ("Table", self._table_tab), sizing_mode="stretch_width", margin=(0, 6))
+        self._empty = Empty(visible=False)
+        self._notes = pmui.Accordion(("What the numbers mean", pn.Column(sizing_mode="stretch_width")), sizing_mode="stretch_width",
+                                     margin=(10, 10), visible=False, elevation=0, title_variant="h6")
+        self._exporter = Exporter(self)
+        self.controls = pmui.Column(*self.make_controls(), sizing_mode="stretch_width", margin=0)
+        self.body = pmui.Column(
+            pmui.Row(heading(self.question, "h4", margin=(8, 10, 0, 10), sizing_mode="stretch_width"),
+                     pmui.Row(self._run, self._stop, self._export, margin=(4, 0)), sizing_mode="stretch_width", margin=0,
+                     styles={"flex-wrap": "wrap"}),
+            self._cost, self._stamps, self._answer, self._progress, self._errors, self._empty, self._tabs, self._notes,
+            self._exporter, sizing_mode="stretch_width", margin=0)
+
+    def __panel__(self):
+        """The lens by itself, as a notebook cell shows it."""
+        side = pmui.Paper(self.controls, width=320, elevation=0, variant="outlined", margin=(6, 12, 6, 0), sx={"p": 1})
+        return pmui.Row(side, self.body, self.client, sizing_mode="stretch_width", theme_config=THEME, margin=0)
+
+    # ---- showing -------------------------------------------------------------------------------------------------------
+    def _selected(self, *events) -> None:
+        if [event.name for event in events] == ["theme"]:
+            self._draw(self.shown)
+        else:
+            self.refresh()
+
+    def refresh(self) -> None:
+        """Show what is there for the selection, and say what the rest would cost."""
+        try:
+            self._wanted = self.tasks()
+            view = self.view()
+        except Exception as error:
+            self._wanted, view = [], View(empty="There is nothing to show for this selection.")
+            self.fail(error)
+        else:
+            self.clear_errors("selection")
+        self.show(view)
+        self._price()
+        free = [task for task in self._wanted if task.free]
+        if free:
+            self._submit(free)
+
+    def show(self, view: View) -> None:
+        """Draw a view."""
+        self.shown = view
+        spec = view.spec
+        there = spec is not None and not spec.empty
+        self._tabs.visible = there
+        self._export.disabled = not there
+        self._empty.visible = not there and not self._tokens
+        self._empty.say(view.empty or (spec.answer if spec else ""), view.action)
+        self._answer.object = spec.answer if there else ""
+        self._answer.visible = there and bool(spec.answer)
+        self._caption.object = spec.caption if there else ""
+        self._stamps.objects = [stamp(text) for text in view.stamps]
+        self._stamps.visible = bool(view.stamps)
+        self._table.frame = view.table
+        self._notes.visible = there and bool(view.notes)
+        if self._notes.visible:
+            lines = "".join(f"<dt><b>{plain(term)}</b></dt><dd style='margin:0 0 8px 16px'>{plain(text)}</dd>" for term, text in view.notes)
+            self._notes[0].objects = [pn.pane.HTML(f"<dl style='margin:0;line-height:1.5'>{lines}</dl>", sizing_mode="stretch_width")]
+        self._draw(view)
+
+    def _draw(self, view: View) -> None:
+        if view.spec is None or view.spec.empty:
+            self._plot.object = None
+            return
+        from dashboards.figures.screen import draw
+
+        try:
+            self._plot.object = draw(view.spec, theme=self.selection.theme)
+        except Exception as error:  # the figure fails, the table and the rest stay
+            self._plot.object = None
+            self.fail(error, where="figure")
+
+    def _price(self) -> None:
+        """Say before the click what it costs."""
+        open_tasks = [task for task in self._wanted if task.key not in self._tokens and not task.free]
+        self._run.visible = bool(open_tasks)
+        self._stop.visible = bool(self._tokens)
+        self._cost.object = cost_in_words(open_tasks)
+        self._cost.visible = bool(open_tasks)
+
+    # ---- running -------------------------------------------------------------------------------------------------------
+    def run(self, *, wait: bool = False) -> Lens:
+        """Compute what is missing.
+
+        Parameters
+        ----------
+        wait : bool
+            Return only when everything is there (in a notebook or a script).
+        """
+        self._submit([task for task in self._wanted if task.key not in self._tokens])
+        if wait:
+            self.wait()
+        return self
+
+    def wait(self, timeout: float | None = None) -> None:
+        """Return when all computations of this lens have ended; not to be called from the page's own loop."""
+        until = None if timeout is None else time.monotonic() + timeout
+        while self._tokens and (until is None or time.monotonic() < until):
+            self._inbox.drain()
+            time.sleep(0.02)
+        self._inbox.drain()
+
+    def cancel(self, key: str | None = None) -> None:
+        """Stop listening to one computation, or to all; those that nobody else wants end at their next checkpoint."""
+        for name in [key] if key else list(self._tokens):
+            self.runner.leave(self._tokens.pop(name, None))
+            self._drop_row(name)
+        self.refresh_state()
+
+    def close(self) -> None:
+        """The session has ended: leave all computations."""
+        self._inbox.close()
+        for token in self._tokens.values():
+            self.runner.leave(token)
+        self._tokens.clear()
+
+    def _submit(self, tasks: list[Task]) -> None:
+        for task in tasks:
+            if task.key in self._tokens:
+                continue
+            self.clear_errors(task.key)
+            row = ProgressRow(task.title, lambda key=task.key: self.cancel(key))
+            self._rows[task.key] = row
+            self._progress.append(row)
+            self._tokens[task.key] = -1
+            self._tokens[task.key] = self.runner.submit(task.key, task.title, task.work, self._notify)
+        self.refresh_state()
+
+    def _notify(self, event: Event) -> None:
+        """In the worker's thread."""
+        self._inbox.put(f"{'progress' if event.kind == 'started' else event.kind}:{event.job.key}", event)
+
+    def _heard(self, name: str, event: Event) -> None:
+        """In the session's own loop."""
+        key = event.job.key
+        if key not in self._tokens:  # left in between
+            return
+        if event.kind in ("started", "progress"):
+            self._rows[key].update_from(event.job)
+            return
+        if event.kind == "partial":
+            self.take(key, event.result, final=False)
+        else:
+            self._tokens.pop(key)
+            self._drop_row(key)
+            if event.kind == "done":
+                self.take(key, event.result, final=True)
+            elif event.kind == "failed":
+                self.fail(event.job.error, trace=event.job.traceback, where=key, title=event.job.title)
+        if event.kind == "partial":
+            self.show(self.view())
+        else:
+            self.refresh()
+
+    def refresh_state(self) -> None:
+        """Buttons, cost and empty state after computations began or ended."""
+        self._price()
+        there = self.shown.spec is not None and not self.shown.spec.empty
+        self._empty.visible = not there and not self._tokens
+
+    def _drop_row(self, key: str) -> None:
+        row = self._rows.pop(key, None)
+        if row is not None and row in self._progress.objects:
+            self._progress.remove(row)
+
+    # ---- errors --------------------------------------------------------------------------------------------------------
+    def fail(self, error: BaseException, *, trace: str = "", where: str = "selection", title: str = "") -> None:
+        """Show an error until it is dismissed."""
+        self.clear_errors(where)
+        trace = trace or "".join(traceback.format_exception(error))
+        self._errors.append(ErrorCard(error, trace, title=title, where=where, copy=self.client.copy,
+                                      dismiss=lambda card: self._errors.remove(card)))
+
+    def clear_errors(self, where: str) -> None:
+        """Take back what was said about one thing, now that it is tried again."""
+        for card in [card for card in self._errors.objects if getattr(card, "where", None) == where]:
+            self._errors.remove(card)
+
+    # ---- export and keyboard ---------------------------------------------------------------------------------------------
+    def open_export(self) -> None:
+        """Open the export dialog, where there is something to export."""
+        if not self._export.disabled:
+            self._exporter.open()
+
+    def pressed(self, key: str) -> None:
+        """A key of the page: r runs, e exports, Escape closes or cancels."""
+        if key == "r" and self._run.visible:
+            self.run()
+        elif key == "e":
+            self.open_export()
+        elif key == "Escape":
+            if self._exporter.is_open:
+                self._exporter.close()
+            elif self._tokens:
+                self.cancel()
+
+    @property
+    def running(self) -> list[Job]:
+        """Computations this lens listens to."""
+        return [job for job in self.runner.jobs() if job.key in self._tokens]
+
+
+def selected(slug: str, fields: dict) -> Selection:
+    """A selection of a lens that stands alone.
+
+    Raises
+    ------
+    BrainLensError
+        For a field or a value that does not exist.
+    """
+    from analysis.protocol import Protocol, preset
+
+    fields = dict(fields)
+    protocol = fields.pop("protocol", None)
+    known = [name for name in Selection.param if name != "name"]
+    for name in fields:
+        if name not in known:
+            raise unknown("field of a lens", name, [*known, "protocol"])
+    if isinstance(fields.get("models"), str):
+        raise BrainLensError(f"models={fields['models']!r} is one string, not a list", remedy=f"Give models=[{fields['models']!r}]")
+    try:
+        selection = Selection(lens=slug, **fields)
+    except ValueError as error:
+        raise BrainLensError(str(error)) from None
+    if protocol is not None:
+        selection.protocol = protocol if isinstance(protocol, Protocol) else preset(protocol)
+    return selection
+
+
+def cost_in_words(tasks: list[Task]) -> str:
+    """What a click on Run costs.
+
+    Examples
+    --------
+    >>> cost_in_words([Task("k", "gpt2 on pereira2018", print, seconds=40.0)])
+    'Not computed yet: gpt2 on pereira2018. About 40 s; nothing to download.'
+    """
+    if not tasks:
+        return ""
+    names = ", ".join(task.title for task in tasks[:3]) + (f" and {len(tasks) - 3} more" if len(tasks) > 3 else "")
+    known = [task.seconds for task in tasks if task.seconds is not None]
+    seconds = f"About {duration(sum(known))}" + (" or more" if len(known) < len(tasks) else "") if known else "Time not known yet"
+    size = sum(task.download for task in tasks)
+    fetch = f"{size / 1e6:.0f} MB to download" if size else "nothing to download"
+    return f"Not computed yet: {names}. {seconds}; {fetch}."

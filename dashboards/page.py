@@ -1,0 +1,129 @@
+"""The page: lenses as tabs, one selection, the activity drawer."""
+
+from __future__ import annotations
+
+import panel as pn
+import panel_material_ui as pmui
+
+from dashboards.activity import Activity
+from dashboards.client import Client
+from dashboards.lenses.task import Task
+from dashboards.look import THEME, Words, heading, note
+from dashboards.state import Selection
+
+__all__ = ["LENSES", "Workbench", "open_page"]
+
+LENSES = (Task,)
+"""A new lens is one more class here."""
+
+_HELP = (("/", "search a model"), ("r", "run what is missing"), ("e", "export"), ("Esc", "close or cancel"), ("?", "this help"))
+
+
+class Workbench(pn.viewable.Viewer):
+    """One session: the lenses, what they share, and the frame around them."""
+
+    def __init__(self, query: str = ""):
+        super().__init__()
+        self.selection = Selection()
+        problems = self.selection.read(query, checks())
+        self.client = Client(on_key=self._pressed, on_copied=self._copied, query=self.selection.query())
+        self._bodies = {lens.slug: pmui.Column(sizing_mode="stretch_width", margin=0) for lens in LENSES}
+        self.lenses: dict[str, object] = {}
+        self._sidebar = pmui.Column(sizing_mode="stretch_width", margin=(4, 8))
+        self._notices = pmui.Column(sizing_mode="stretch_width", margin=0)
+        self.activity = Activity()
+        names = [lens.slug for lens in LENSES]
+        self._tabs = pmui.Tabs(*((lens.label, self._bodies[lens.slug]) for lens in LENSES), active=names.index(self.selection.lens),
+                               sizing_mode="stretch_width", margin=0)
+        self._tabs.param.watch(lambda event: setattr(self.selection, "lens", names[event.new]), "active")
+        self._help = pmui.Dialog(*[pmui.Row(Words(key, width=50, styles={"font-weight": "600"}), Words(text)) for key, text in _HELP],
+                                 title="Keyboard", show_close_button=True, close_on_click=True)
+        if problems:
+            self.notice("Parts of this link could not be used and were left at their defaults.", problems)
+        self._open_lens()
+        self.selection.param.watch(self._changed, [n for n in Selection.param if n != "name"])
+        self.page = self._page()
+        self.page.param.watch(lambda event: setattr(self.selection, "theme", "dark" if event.new else "light"), "dark_theme")
+
+    def __panel__(self):
+        return self.page
+
+    # ---- the frame -------------------------------------------------------------------------------------------------------
+    def _page(self) -> pmui.Page:
+        button = dict(color="default", size="medium", margin=0)
+        header = pmui.Row(
+            pmui.Row(sizing_mode="stretch_width"),
+            pmui.IconButton(icon="link", label="Copy link", description="Copy a link to exactly this view",
+                            on_click=lambda _: self.client.copy_link(), **button),
+            self.activity.button,
+            pmui.IconButton(icon="help_outline", label="Help", description="Keyboard and help", on_click=lambda _: self._help.param.update(open=True), **button),
+            sizing_mode="stretch_width", styles={"align-items": "center"}, margin=0)
+        return pmui.Page(
+            title="BrainLens", header=[header], sidebar=[self._sidebar], sidebar_width=320,
+            main=[pmui.Column(self._notices, self._tabs, self._help, self.activity.drawer, self.client, sizing_mode="stretch_width", margin=0,
+                              styles={"max-width": "1500px", "margin": "0 auto", "padding": "0 12px 40px 12px"})],
+            theme_config=THEME, dark_theme=self.selection.theme == "dark", meta_description="Which language models predict the human brain, and is the number real?",
+            sx={"& .MuiAppBar-root": {"backgroundColor": "background.paper", "color": "text.primary", "borderBottom": "1px solid", "borderColor": "divider"}})
+
+    def _open_lens(self) -> None:
+        slug = self.selection.lens
+        if slug not in self.lenses:
+            lens = next(lens for lens in LENSES if lens.slug == slug)
+            self.lenses[slug] = lens(self.selection, client=self.client)
+            self._bodies[slug].objects = [self.lenses[slug].body]
+        self._sidebar.objects = [self.lenses[slug].controls]
+
+    def _changed(self, *events) -> None:
+        self.client.query = self.selection.query()
+        if any(event.name == "lens" for event in events):
+            self._open_lens()
+
+    @property
+    def lens(self):
+        """The lens in front."""
+        return self.lenses[self.selection.lens]
+
+    # ---- what the browser tells ------------------------------------------------------------------------------------------
+    def _pressed(self, key: str) -> None:
+        if key == "?":
+            self._help.open = not self._help.open
+        elif key == "Escape" and (self._help.open or self.activity.drawer.open):
+            self._help.open = self.activity.drawer.open = False
+        else:
+            self.lens.pressed(key)
+
+    def _copied(self, well: bool) -> None:
+        if pn.state.notifications:
+            if well:
+                pn.state.notifications.success("Copied", duration=2000)
+            else:
+                pn.state.notifications.error("The browser did not allow copying: copy the address by hand")
+
+    def notice(self, words: str, lines: list[str]) -> None:
+        """One message that stays until it is dismissed."""
+        box = pmui.Paper(elevation=0, variant="outlined", sizing_mode="stretch_width", margin=(8, 10), sx={"borderColor": "secondary.main", "borderLeftWidth": 4, "p": 1})
+        close = pmui.IconButton(icon="close", label="Dismiss", size="small", on_click=lambda _: self._notices.remove(box), margin=0)
+        box.objects = [pmui.Row(heading(words, "body1"), pmui.Row(sizing_mode="stretch_width"), close, sizing_mode="stretch_width", margin=0),
+                       note("\n".join(lines))]
+        self._notices.append(box)
+
+    def close(self) -> None:
+        """The session has ended."""
+        for lens in self.lenses.values():
+            lens.close()
+        self.activity.close()
+
+
+def checks() -> dict:
+    """What the ids of a link are checked against."""
+    return {}
+
+
+def open_page() -> Workbench:
+    """The page of a new session, with what its address says selected."""
+    pn.extension("tabulator", notifications=True)
+    location = pn.state.location
+    bench = Workbench(location.search if location is not None else "")
+    if pn.state.curdoc is not None:
+        pn.state.on_session_destroyed(lambda _: bench.close())
+    return bench

@@ -1,0 +1,181 @@
+"""The pieces of a lens: the table, the empty state, an error that stays, a computation on its way."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Callable
+
+import pandas as pd
+import panel as pn
+import panel_material_ui as pmui
+
+from dashboards.jobs import Job
+from dashboards.look import MONO, Words, heading, note
+from data.errors import BrainLensError
+
+__all__ = ["DataTable", "Empty", "ErrorCard", "ProgressRow"]
+
+
+class DataTable(pmui.Column):
+    """The numbers behind a figure: sorted, filtered, downloaded."""
+
+    def __init__(self, *, name: str, height: int = 430):
+        self._stem = name
+        self._table = pn.widgets.Tabulator(
+            pd.DataFrame(), disabled=True, show_index=False, header_filters=False, pagination="local", page_size=25, height=height,
+            sizing_mode="stretch_width", layout="fit_data_fill", theme="simple", selectable=True, margin=(4, 0))
+        self._count = note()
+        buttons = [pmui.FileDownload(label=kind, callback=write, filename=f"{name}.{ending}", variant="outlined", size="small", margin=(4, 6),
+                                     icon="download", description=f"The rows as they are shown, as {kind}")
+                   for kind, ending, write in (("CSV", "csv", self.csv), ("Parquet", "parquet", self.parquet))]
+        self._filter = pmui.TextInput(label="Filter rows", placeholder="part of any text column", size="small", width=260, margin=(4, 6))
+        self._filter.param.watch(self._filtered, "value_input")
+        super().__init__(pmui.Row(self._filter, *buttons, margin=0, styles={"align-items": "center", "flex-wrap": "wrap"}), self._table,
+                         self._count, sizing_mode="stretch_width", margin=0)
+        self._frame = pd.DataFrame()
+
+    @property
+    def frame(self) -> pd.DataFrame:
+        """What is shown, before filters."""
+        return self._frame
+
+    @frame.setter
+    def frame(self, frame: pd.DataFrame) -> None:
+        if frame is self._frame:
+            return
+        self._frame = frame
+        self._table.formatters = {name: _FORMATTERS[kind] for name in frame.columns
+                                  if (kind := _kind(name, frame[name])) in _FORMATTERS}
+        self._table.titles = {name: name.replace("_", " ") for name in frame.columns}
+        self._filtered()
+
+    @property
+    def current(self) -> pd.DataFrame:
+        """The rows that passed the filter, in the order the user sorted them."""
+        view = self._table.current_view
+        return view if len(view.columns) else self._frame
+
+    def _filtered(self, *_) -> None:
+        words = (self._filter.value_input or "").lower().split()
+        frame = self._frame
+        if words and len(frame):
+            texts = frame.astype(str).agg(" ".join, axis=1).str.lower()
+            frame = frame[[all(word in text for word in words) for text in texts]]
+        self._table.value = frame.reset_index(drop=True)
+        self._count.object = f"{len(frame)} of {len(self._frame)} rows" if words else f"{len(frame)} rows"
+
+    def csv(self) -> io.StringIO:
+        """The rows as shown, as CSV."""
+        return io.StringIO(self.current.to_csv(index=False))
+
+    def parquet(self) -> io.BytesIO:
+        """The rows as shown, as Parquet."""
+        stream = io.BytesIO()
+        self.current.to_parquet(stream, index=False)
+        stream.seek(0)
+        return stream
+
+
+_FORMATTERS = {
+    "fraction": {"type": "money", "precision": 3, "thousand": ""},
+    "count": {"type": "money", "precision": 0, "thousand": ","},
+    "flag": {"type": "tickCross", "crossElement": False},
+}
+
+
+def _kind(name: str, column: pd.Series) -> str:
+    if pd.api.types.is_bool_dtype(column):
+        return "flag"
+    if pd.api.types.is_integer_dtype(column):
+        return "count" if name not in ("layer", "year", "seed", "folds") else ""
+    return "fraction" if pd.api.types.is_float_dtype(column) else ""
+
+
+class Empty(pmui.Column):
+    """Why there is nothing to see, and what to do."""
+
+    def __init__(self, **params):
+        self._words = Words("", styles={"font-size": "1rem", "text-align": "center", "line-height": "1.5", "max-width": "560px"},
+                            align="center", margin=(0, 20))
+        self._button = pmui.Button(label="", variant="outlined", align="center", margin=(14, 0, 0, 0), visible=False,
+                                   on_click=lambda _: self._action and self._action())
+        self._action: Callable | None = None
+        super().__init__(self._words, self._button, sizing_mode="stretch_width", margin=(20, 10),
+                         styles={"border": "1px dashed var(--mui-palette-divider, #d9dee4)", "border-radius": "8px", "padding": "56px 12px"}, **params)
+
+    def say(self, words: str, action: tuple[str, Callable] | None = None) -> None:
+        """Set the words and the button."""
+        self._words.object = words
+        self._button.visible = action is not None
+        if action is not None:
+            self._button.label, self._action = action
+
+
+class ErrorCard(pmui.Paper):
+    """An error that stays until it is dismissed: cause, remedy, traceback to copy.
+
+    Parameters
+    ----------
+    error : BaseException
+    trace : str
+        Traceback as text.
+    title : str
+        What was being done.
+    where : str
+        What the error is about; tried again, it goes.
+    copy : callable
+        ``copy(text)``, to the clipboard.
+    dismiss : callable
+        ``dismiss(card)``.
+    """
+
+    def __init__(self, error: BaseException, trace: str, *, title: str, where: str, copy: Callable, dismiss: Callable):
+        self.where = where
+        head, cause, remedy = explain(error, title)
+        copy_button = pmui.Button(label="Copy traceback", icon="content_copy", size="small", variant="text", on_click=lambda _: copy(trace))
+        close = pmui.IconButton(icon="close", label="Dismiss", size="small", description="Dismiss", on_click=lambda _: dismiss(self),
+                                margin=0, align="start")
+        parts = [pmui.Row(pmui.Row(heading(head, "h6", margin=(2, 4)), sizing_mode="stretch_width"), close, sizing_mode="stretch_width", margin=0),
+                 Words(cause, sizing_mode="stretch_width", margin=(0, 4), styles={"line-height": "1.5", "overflow-wrap": "anywhere"})]
+        if remedy:
+            parts.append(Words(remedy, sizing_mode="stretch_width", margin=(6, 4, 0, 4), styles={"font-weight": "500"}))
+        text = Words(trace, styles={"font-family": MONO, "font-size": "0.75rem", "white-space": "pre-wrap", "overflow-wrap": "anywhere",
+                                    "max-height": "240px", "overflow": "auto"}, sizing_mode="stretch_width")
+        parts.append(pmui.Accordion(("Technical details", pmui.Column(copy_button, text, sizing_mode="stretch_width")), elevation=0,
+                                    sizing_mode="stretch_width", title_variant="body2", margin=(4, 0)))
+        super().__init__(*parts, elevation=0, variant="outlined", sizing_mode="stretch_width", margin=(6, 10),
+                         sx={"borderColor": "error.main", "borderLeftWidth": 4, "p": 1}, css_classes=["brainlens-error"])
+
+
+def explain(error: BaseException, title: str = "") -> tuple[str, str, str]:
+    """Heading, cause and remedy of an error, in words."""
+    if isinstance(error, BrainLensError):
+        cause = error.problem if error.problem.endswith((".", "?", "!")) else error.problem + "."
+        if error.choices:
+            shown = ", ".join(error.choices[:12]) + (f" and {len(error.choices) - 12} more" if len(error.choices) > 12 else "")
+            cause += f" Choices: {shown}."
+        return title or "This does not work", cause, error.remedy
+    if isinstance(error, MemoryError):
+        return title or "Out of memory", "The computation needs more memory than there is.", "Take a smaller model, or fewer stimuli"
+    return (title or "Something broke", f"{type(error).__name__}: {error}",
+            "This is a fault of the program, not of your input: please report it with the technical details")
+
+
+class ProgressRow(pmui.Column):
+    """One computation on its way: title, counts, time left, cancel."""
+
+    def __init__(self, title: str, cancel: Callable[[], None]):
+        self._bar = pmui.LinearProgress(value=-1, variant="indeterminate", sizing_mode="stretch_width", margin=(0, 10, 6, 10))
+        self._words = note("starting", margin=(0, 10))
+        stop = pmui.IconButton(icon="close", label=f"Cancel {title}", size="small", description="Cancel", on_click=lambda _: cancel(), margin=0)
+        super().__init__(pmui.Row(Words(title, margin=(6, 10), styles={"font-weight": "500", "white-space": "nowrap"}), self._words, stop,
+                                  sizing_mode="stretch_width", margin=0, styles={"align-items": "center"}),
+                         self._bar, sizing_mode="stretch_width", margin=(2, 0))
+
+    def update_from(self, job: Job) -> None:
+        """Show where the job stands."""
+        self._words.object = job.words()
+        if job.fraction is None:
+            self._bar.variant = "indeterminate"
+        else:
+            self._bar.param.update(variant="determinate", value=round(100 * job.fraction))

@@ -1,0 +1,215 @@
+"""What is selected: one object per session, shared by all lenses, and its link."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+from urllib.parse import parse_qsl, quote, urlencode
+
+import param
+
+from analysis.protocol import FIELDS as PROTOCOL_FIELDS
+from analysis.protocol import PRESETS, Protocol, preset
+from data.errors import BrainLensError, unknown
+
+__all__ = ["LENSES", "Selection", "decode", "encode"]
+
+VERSION = 1
+LENSES = ("task", "layers", "untrained")
+THEMES = ("light", "dark")
+_CHANGE = "set."  # a changed protocol field is its own field of the link: set.pooling=mean
+
+
+class Selection(param.Parameterized):
+    """What the user has selected; plain values only, so that it is a link, a notebook argument and a recipe alike."""
+
+    lens = param.String("task", doc="The lens in front.")
+    models = param.List([], item_type=str, doc="Models chosen, by id.")
+    recording = param.String("simulated", doc="Recording, by id or path.")
+    preset = param.String("defended", doc="Protocol preset.")
+    changes = param.Dict({}, doc="Protocol fields that differ from the preset.")
+    benchmark = param.String("pereira2018", doc="Published benchmark.")
+    x = param.String("perplexity", doc="What the horizontal axis shows.")
+    scale = param.String("raw", doc="Raw or normalised scores.")
+    layer = param.String("", doc="Layer picked; empty: the protocol's choice.")
+    seeds = param.Integer(1, bounds=(1, 20), doc="Untrained copies of each model.")
+    picked = param.List([], item_type=str, doc="Items marked in every lens.")
+    theme = param.String("light", doc="light or dark.")
+
+    @property
+    def protocol(self) -> Protocol:
+        """The preset with its changed fields."""
+        return preset(self.preset).but(**self.changes) if self.changes else preset(self.preset)
+
+    @protocol.setter
+    def protocol(self, protocol: Protocol) -> None:
+        self.param.update(preset=protocol.name.rstrip("*"), changes=protocol.changes())
+
+    def to_dict(self) -> dict:
+        """Plain values of every field."""
+        return {name: getattr(self, name) for name in _FIELDS}
+
+    def query(self) -> str:
+        """The link's query, without the question mark; only what differs from the defaults is in it."""
+        return encode(self.to_dict())
+
+    def read(self, query: str, checks: dict[str, Callable] | None = None) -> list[str]:
+        """Take over what a link says.
+
+        Parameters
+        ----------
+        query : str
+            With or without the question mark.
+        checks : dict of callable, optional
+            ``{field: check}``; a check raises :class:`BrainLensError` for a value that is not available here.
+
+        Returns
+        -------
+        list of str
+            One sentence for each field that could not be used; that field keeps its default.
+        """
+        values, problems = decode(query, checks)
+        self.param.update(**{**defaults(), **values})
+        return problems
+
+
+@dataclass(frozen=True)
+class _Field:
+    """How one field is written into a link and read from it."""
+
+    many: bool = False
+    kind: Callable = str
+    choices: tuple[str, ...] = field(default=())
+
+    def read(self, name: str, text: str) -> object:
+        try:
+            value = self.kind(text)
+        except ValueError:
+            raise BrainLensError(f"{name}={text!r} is not a number") from None
+        if self.choices and value not in self.choices:
+            raise unknown(name, value, self.choices)
+        return value
+
+
+_FIELDS: dict[str, _Field] = {
+    "lens": _Field(choices=LENSES),
+    "models": _Field(many=True),
+    "recording": _Field(),
+    "preset": _Field(choices=tuple(PRESETS)),
+    "changes": _Field(),
+    "benchmark": _Field(),
+    "x": _Field(),
+    "scale": _Field(choices=("raw", "normalised")),
+    "layer": _Field(),
+    "seeds": _Field(kind=int),
+    "picked": _Field(many=True),
+    "theme": _Field(choices=THEMES),
+}
+
+
+def defaults() -> dict:
+    """The value of every field in a new session."""
+    return {name: _copy(Selection.param[name].default) for name in _FIELDS}
+
+
+def encode(values: dict) -> str:
+    """Write a selection as the query of a link.
+
+    Examples
+    --------
+    >>> encode({"lens": "layers", "models": ["gpt2", "glove-50d"], "changes": {"pooling": "mean"}})
+    'v=1&lens=layers&models=gpt2&models=glove-50d&set.pooling=mean'
+    """
+    pairs: list[tuple[str, str]] = [("v", str(VERSION))]
+    start = defaults()
+    for name, how in _FIELDS.items():
+        value = values.get(name, start[name])
+        if value == start[name]:
+            continue
+        if name == "changes":
+            pairs += [(_CHANGE + key, _flat(item)) for key, item in value.items()]
+        elif how.many:
+            pairs += [(name, str(item)) for item in value]
+        else:
+            pairs.append((name, str(value)))
+    return urlencode(pairs, quote_via=quote, safe="/:@,")
+
+
+def decode(query: str, checks: dict[str, Callable] | None = None) -> tuple[dict, list[str]]:
+    """Read the query of a link, field by field.
+
+    Returns
+    -------
+    values : dict
+        The fields that could be read.
+    problems : list of str
+        One sentence for each that could not.
+    """
+    checks = checks or {}
+    pairs = parse_qsl(query.lstrip("?"), keep_blank_values=True)
+    values: dict = {}
+    problems: list[str] = []
+    changes: dict[str, str] = {}
+    for key, text in pairs:
+        if key == "v":
+            if text != str(VERSION):
+                problems.append(f"The link is of version {text[:20]!r}, this app writes version {VERSION}: it was read as far as possible.")
+        elif key.startswith(_CHANGE):
+            changes[key.removeprefix(_CHANGE)] = text
+        elif key not in _FIELDS or key == "changes":
+            problems.append(_sentence(unknown("field of a link", key[:60], _FIELDS)))
+        else:
+            try:
+                value = _FIELDS[key].read(key, text)
+                if key in checks:
+                    checks[key](value)
+                if key == "seeds" and not 1 <= value <= 20:
+                    raise BrainLensError(f"seeds={value} is not between 1 and 20")
+            except BrainLensError as error:
+                problems.append(_sentence(error))
+                continue
+            if _FIELDS[key].many:
+                kept = values.setdefault(key, [])
+                if value not in kept:
+                    kept.append(value)
+            else:
+                values[key] = value
+    if changes:
+        values["changes"], wrong = _changes(preset(values.get("preset", "defended")), changes)
+        problems += wrong
+    return values, problems
+
+
+def _changes(base: Protocol, changes: dict[str, str]) -> tuple[dict, list[str]]:
+    """The protocol fields of a link that can be used on this preset, and why the others cannot."""
+    problems, protocol = [], base
+    for name, text in changes.items():
+        try:
+            if name == "name" or name not in PROTOCOL_FIELDS:
+                raise unknown("protocol field", name[:60], [f for f in PROTOCOL_FIELDS if f != "name"])
+            protocol = protocol.but(**{name: text})
+        except BrainLensError as error:
+            problems.append(_sentence(error))
+    return protocol.changes(), problems
+
+
+def _flat(value: object) -> str:
+    if isinstance(value, (list, tuple)):
+        return ",".join(str(v) for v in value)
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    return str(value)
+
+
+def _copy(value: object) -> object:
+    return type(value)(value) if isinstance(value, (list, dict)) else value
+
+
+def _sentence(error: BrainLensError) -> str:
+    """The problem and the nearest choices, short enough for one notice."""
+    return f"{error.problem.rstrip('.')}." if not error.choices else f"{error.problem.rstrip('.')} (known: {_first(error.choices)})."
+
+
+def _first(choices: Iterable[str], count: int = 5) -> str:
+    names = list(choices)
+    return ", ".join(names[:count]) + (f" and {len(names) - count} more" if len(names) > count else "")
