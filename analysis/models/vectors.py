@@ -16,7 +16,7 @@ import numpy as np
 from data.errors import BrainLensError
 from data.home import home
 
-__all__ = ["SUFFIXES", "VectorFile", "sha256_of", "write_table"]
+__all__ = ["SUFFIXES", "VectorFile", "read_words", "sha256_of", "write_table"]
 
 SUFFIXES = (".txt", ".vec", ".bin", ".npy")
 
@@ -80,7 +80,7 @@ class VectorFile:
     @cached_property
     def index(self) -> dict[str, int]:
         """Word -> row; the first one counts where a word stands twice."""
-        words = _read_words(self._words)
+        words = read_words(self._words)
         if len(words) != len(self.vectors):
             raise BrainLensError(
                 f"{self._words} has {len(words)} words for {len(self.vectors)} vectors", remedy="Give one word per vector"
@@ -108,7 +108,7 @@ def write_table(folder: Path, words: list[str], vectors: np.ndarray) -> None:
     (folder / "words.txt").write_text("\n".join(words) + "\n", encoding="utf-8")
 
 
-def _read_words(path: Path) -> list[str]:
+def read_words(path: Path) -> list[str]:
     if path.suffix == ".parquet":
         import pandas as pd
 
