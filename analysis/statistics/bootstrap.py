@@ -1,0 +1,332 @@
+"""Intervals for scores by resampling people and stimulus groups of held-out predictions; nothing is ever refitted."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+import pandas as pd
+
+from analysis.progress import SILENT, Report
+from data.errors import BrainLensError
+
+__all__ = ["Bootstrap", "Comparison", "Moments", "compare_models", "hierarchical_bootstrap", "moments"]
+
+CONSTANT = 1e-6
+"""A prediction whose spread is below this share of the response's spread counts as constant: r = 0."""
+FEW_PEOPLE = 5
+BLOCK_TARGETS = 256  # (1,000 draws x 256 targets) in float64 is 2 MB: stays in the cache
+
+N, SX, SY, SXX, SYY, SXY = range(6)  # count, prediction, response and their products, all about the training mean
+
+
+@dataclass(frozen=True)
+class Moments:
+    """Sums over the held-out stimuli of each (fold, stimulus group): all that a bootstrap of r and R2 needs.
+
+    Parameters
+    ----------
+    sums : ndarray, shape (6, n_cells, n_targets), float64
+        Count, sum of predictions x, of responses y, of x^2, y^2 and x y; x and y are taken about the mean response of the
+        fold's training rows.
+    fold, group : ndarray, shape (n_cells,)
+        Fold and stimulus group (numbered from 0) of each cell.
+    n_folds, n_groups : int
+    """
+
+    sums: np.ndarray
+    fold: np.ndarray
+    group: np.ndarray
+    n_folds: int
+    n_groups: int
+
+    @property
+    def n_targets(self) -> int:
+        return self.sums.shape[2]
+
+    def per_fold(self, measure: str = "r") -> np.ndarray:
+        """r or out-of-sample R2 of each fold and target, shape (n_folds, n_targets); NaN where nothing was measured."""
+        return np.stack([_measure(self.sums[:, self.fold == fold].sum(axis=1), measure) for fold in range(self.n_folds)])
+
+
+@dataclass(frozen=True)
+class Bootstrap:
+    """A score with its percentile interval.
+
+    Parameters
+    ----------
+    value, low, high : float
+        The score of the data themselves, and the interval over draws.
+    draws : ndarray, shape (n_draws,)
+    subjects : tuple of str
+        People in order; empty where people are not known.
+    per_subject : ndarray, shape (n_subjects,)
+    per_target : ndarray, shape (n_targets,)
+        Mean over folds (and parts).
+    resampled : str
+        What was drawn with replacement, in words.
+    note : str
+        What to say beside the interval; empty where there is nothing.
+    """
+
+    value: float
+    low: float
+    high: float
+    draws: np.ndarray = field(repr=False)
+    subjects: tuple[str, ...] = ()
+    per_subject: np.ndarray = field(default_factory=lambda: np.empty(0), repr=False)
+    per_target: np.ndarray = field(default_factory=lambda: np.empty(0), repr=False)
+    resampled: str = ""
+    note: str = ""
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """Difference between two models on the same people and stimuli.
+
+    Parameters
+    ----------
+    difference, low, high : float
+        First minus second, with its interval over paired draws.
+    p : float
+        Two-sided bootstrap probability of a difference this far from 0, never below 2 / (draws + 1).
+    first, second : Bootstrap
+    """
+
+    difference: float
+    low: float
+    high: float
+    p: float
+    first: Bootstrap = field(repr=False)
+    second: Bootstrap = field(repr=False)
+    resampled: str = ""
+    note: str = ""
+
+
+def moments(predictions: np.ndarray, responses: np.ndarray, folds: Sequence[tuple[np.ndarray, np.ndarray]],
+            groups: np.ndarray) -> Moments:
+    """Sums of held-out predictions and responses by fold and stimulus group.
+
+    Parameters
+    ----------
+    predictions : ndarray, shape (n_stimuli, n_targets)
+        Held-out predictions; with folds that test a row more than once, one array (fold, n_stimuli, n_targets).
+    responses : ndarray, shape (n_stimuli, n_targets)
+        NaN where not measured.
+    folds : list of (train, test)
+    groups : ndarray, shape (n_stimuli,)
+        Stimulus groups, such as ``Part.groups``.
+
+    Raises
+    ------
+    BrainLensError
+        Where shapes do not match.
+    """
+    predictions = np.atleast_3d(predictions) if np.ndim(predictions) == 1 else np.asarray(predictions)
+    responses = np.asarray(responses, float)
+    if responses.ndim == 1:
+        responses = responses[:, None]
+    if predictions.shape[-2:] != responses.shape or len(groups) != len(responses):
+        raise BrainLensError(f"predictions {predictions.shape}, responses {responses.shape} and {len(groups)} group labels do "
+                             "not belong together", remedy="Give one row for each stimulus of the recording in all three")
+    tested = np.concatenate([test for _, test in folds])
+    if predictions.ndim == 2 and len(np.unique(tested)) < len(tested):
+        raise BrainLensError("These folds test some stimuli more than once, and one array holds only one prediction each",
+                             remedy="Give predictions as (fold, stimulus, target)")
+    codes, names = pd.factorize(np.asarray(groups)[tested])
+    sums, fold_of, group_of, start = [], [], [], 0
+    for number, (train, test) in enumerate(folds):
+        inside = codes[start:start + len(test)]
+        start += len(test)
+        cells, place = np.unique(inside, return_inverse=True)
+        centre = _nanmean(responses[train])
+        x = np.asarray((predictions if predictions.ndim == 2 else predictions[number])[test], float) - centre
+        y = responses[test] - centre
+        ok = np.isfinite(x) & np.isfinite(y)
+        x, y = np.where(ok, x, 0.0), np.where(ok, y, 0.0)
+        member = (place == np.arange(len(cells))[:, None]).astype(float)  # (cells, test rows)
+        sums.append(np.stack([member @ part for part in (ok.astype(float), x, y, x * x, y * y, x * y)]))
+        fold_of.append(np.full(len(cells), number))
+        group_of.append(cells)
+    return Moments(np.concatenate(sums, axis=1), np.concatenate(fold_of), np.concatenate(group_of), len(folds), len(names))
+
+
+def hierarchical_bootstrap(data: Moments | Sequence[Moments], subjects: np.ndarray | None = None, *, draws: int = 1000,
+                           seed: int = 0, measure: str = "r", targets: str = "mean", people: str = "mean",
+                           confidence: float = 0.95, report: Report = SILENT) -> Bootstrap:
+    r"""Score and interval over people and stimulus groups.
+
+    In each draw the stimulus groups and the people are drawn with replacement, independently of each other. With
+    :math:`c_g` the times group g was drawn, r of fold f and target v comes from the sums :math:`\sum_g c_g m_{gfv}`;
+    folds are averaged with weight :math:`\sum_{g \in f} c_g / G_f`, so that a fold drawn twice counts twice; then parts,
+    targets within people, people.
+
+    Parameters
+    ----------
+    data : Moments or sequence of Moments
+        One per part (experiment); a target is averaged over the parts in which it was measured.
+    subjects : ndarray, shape (n_targets,), optional
+        Person of each target. None: stimulus groups only.
+    draws : int
+    seed : int
+        The same seed draws the same groups and people: intervals of several models are paired.
+    measure : str
+        ``"r"``, or ``"r2"`` (out of sample, against the training mean).
+    targets, people : str
+        mean or median.
+
+    Notes
+    -----
+    Drawing people and stimuli independently (the pigeonhole bootstrap, Owen 2007, doi 10.1214/07-AOAS122) errs on the wide
+    side where the noise of single responses dominates. With five people or fewer the spread between people is hardly
+    sampled at all, and the interval is called optimistic.
+    """
+    parts = [data] if isinstance(data, Moments) else list(data)
+    n_targets = parts[0].n_targets
+    if any(part.n_targets != n_targets for part in parts):
+        raise BrainLensError(f"The parts have {[part.n_targets for part in parts]} targets",
+                             remedy="Give every part all targets of the recording, NaN where one was not measured")
+    if subjects is not None and len(subjects) != n_targets:
+        raise BrainLensError(f"{len(subjects)} subject labels for {n_targets} targets", remedy="Give one label for each target")
+    codes, names = (np.zeros(n_targets, int), []) if subjects is None else pd.factorize(np.asarray(subjects))
+    n_people = len(names) or 1
+
+    counts = [np.vstack([np.ones(part.n_groups), _counts(part.n_groups, draws, [seed, 1, number])])
+              for number, part in enumerate(parts)]  # row 0: the data themselves
+    order = np.argsort(codes, kind="stable")
+    edges = np.searchsorted(codes[order], np.arange(n_people + 1))
+    people_draws = np.empty((draws + 1, n_people))
+    per_target = np.empty(n_targets)
+    for person in range(n_people):
+        mine = order[edges[person]:edges[person + 1]]
+        total, squares = [], 0
+        for start in range(0, len(mine), BLOCK_TARGETS):
+            report.step(int(edges[person]) + start, n_targets, "bootstrap")
+            block = mine[start:start + BLOCK_TARGETS]
+            values = _target_draws(parts, counts, block, measure)  # (draws + 1, block)
+            per_target[block] = values[0]
+            total.append(values if targets == "median" else np.nansum(values, axis=1))
+            squares = squares + np.isfinite(values).sum(axis=1)
+        if targets == "median":
+            people_draws[:, person] = _quiet(np.nanmedian, np.concatenate(total, axis=1), axis=1)
+        else:
+            people_draws[:, person] = np.where(squares > 0, np.sum(total, axis=0) / np.maximum(squares, 1), np.nan)
+
+    average = np.nanmedian if people == "median" else np.nanmean
+    value = float(_quiet(average, people_draws[0]))
+    drawn = people_draws[1:]
+    several = subjects is not None and n_people > 1
+    if several:
+        who = np.random.default_rng([seed, 0]).integers(n_people, size=(draws, n_people))
+        drawn = np.take_along_axis(drawn, who, axis=1)
+    drawn = _quiet(average, drawn, axis=1)
+    low, high = _interval(drawn, confidence)
+    resampled, note = _words(parts, names, several)
+    return Bootstrap(value, low, high, drawn, tuple(map(str, names)), people_draws[0] if len(names) else np.empty(0), per_target,
+                     resampled, note)
+
+
+def compare_models(first: Moments | Sequence[Moments], second: Moments | Sequence[Moments], subjects: np.ndarray | None = None,
+                   *, confidence: float = 0.95, **options) -> Comparison:
+    """Whether one model predicts better than another: paired over targets, people and folds.
+
+    Both models are drawn with the same people and stimulus groups, and the differences of the draws make the interval.
+
+    Parameters
+    ----------
+    first, second : Moments or sequence of Moments
+        From the same folds and groups.
+    subjects, **options
+        As for :func:`hierarchical_bootstrap`.
+
+    Raises
+    ------
+    BrainLensError
+        Where the two were not scored on the same folds, groups and targets.
+    """
+    pairs = [(first, second)] if isinstance(first, Moments) else list(zip(first, second, strict=True))
+    for a, b in pairs:
+        if a.sums.shape != b.sums.shape or not (np.array_equal(a.fold, b.fold) and np.array_equal(a.group, b.group)):
+            raise BrainLensError("The two models were not scored on the same folds, stimulus groups and targets",
+                                 remedy="Score both under one protocol and compare again")
+    one = hierarchical_bootstrap(first, subjects, confidence=confidence, **options)
+    two = hierarchical_bootstrap(second, subjects, confidence=confidence, **options)
+    differences = one.draws - two.draws
+    low, high = _interval(differences, confidence)
+    finite = differences[np.isfinite(differences)]
+    tail = min((finite <= 0).sum(), (finite >= 0).sum())
+    return Comparison(one.value - two.value, low, high, float(min(1.0, 2 * (1 + tail) / (1 + len(finite)))), one, two,
+                      one.resampled, one.note)
+
+
+# ---- the arithmetic ------------------------------------------------------------------------------------------------------
+def _measure(sums: np.ndarray, measure: str) -> np.ndarray:
+    """r or R2 from sums of shape (6, ...); r = 0 for a constant prediction or response, NaN below two stimuli."""
+    n = sums[N]
+    with np.errstate(invalid="ignore", divide="ignore"):
+        if measure == "r2":
+            value = 1 - (sums[SYY] - 2 * sums[SXY] + sums[SXX]) / sums[SYY]
+            return np.where((n >= 1) & (sums[SYY] > 0), value, np.nan)
+        if measure != "r":
+            raise BrainLensError(f"Unknown measure {measure!r}", choices=("r", "r2"))
+        xx = sums[SXX] - sums[SX] ** 2 / n
+        yy = sums[SYY] - sums[SY] ** 2 / n
+        xy = sums[SXY] - sums[SX] * sums[SY] / n
+        value = xy / np.sqrt(xx * yy)
+        flat = (xx <= CONSTANT**2 * yy) | (yy <= 1e-12 * sums[SYY]) | (yy <= 0)
+    return np.where(n >= 2, np.where(flat, 0.0, value), np.nan)
+
+
+def _target_draws(parts: list[Moments], counts: list[np.ndarray], block: np.ndarray, measure: str) -> np.ndarray:
+    """Mean over folds, then over parts, of each draw and target, shape (draws + 1, len(block))."""
+    per_part = []
+    for part, count in zip(parts, counts, strict=True):
+        total = weight = 0.0
+        sums = part.sums[:, :, block]
+        for fold in range(part.n_folds):
+            cells = np.flatnonzero(part.fold == fold)
+            drawn = count[:, part.group[cells]]  # (draws + 1, cells)
+            value = _measure((drawn @ sums[:, cells].transpose(1, 0, 2).reshape(len(cells), -1))
+                             .reshape(len(drawn), 6, -1).transpose(1, 0, 2), measure)
+            share = drawn.sum(axis=1, keepdims=True) / len(cells) * np.isfinite(value)
+            total = total + share * np.nan_to_num(value)
+            weight = weight + share
+        with np.errstate(invalid="ignore", divide="ignore"):
+            per_part.append(np.where(weight > 0, total / weight, np.nan))
+    return per_part[0] if len(per_part) == 1 else _quiet(np.nanmean, np.stack(per_part), axis=0)
+
+
+def _counts(n_groups: int, draws: int, seed: list[int]) -> np.ndarray:
+    return np.random.default_rng(seed).multinomial(n_groups, np.full(n_groups, 1 / n_groups), size=draws).astype(float)
+
+
+def _interval(draws: np.ndarray, confidence: float) -> tuple[float, float]:
+    if not np.isfinite(draws).any():
+        return float("nan"), float("nan")
+    low, high = np.nanquantile(draws, [(1 - confidence) / 2, (1 + confidence) / 2])
+    return float(low), float(high)
+
+
+def _words(parts: list[Moments], names: Sequence, several: bool) -> tuple[str, str]:
+    groups = " + ".join(str(part.n_groups) for part in parts)
+    if not several:
+        why = "people are not known or were averaged" if not len(names) else "there is one person"
+        return f"{groups} stimulus groups only: {why}", f"the interval says nothing about other people: {why}"
+    note = f"the interval over {len(names)} people is optimistic" if len(names) <= FEW_PEOPLE else ""
+    return f"{len(names)} people and {groups} stimulus groups", note
+
+
+def _nanmean(values: np.ndarray) -> np.ndarray:
+    """Mean over rows of each target; 0 where nothing was measured (then nothing is summed either)."""
+    seen = np.isfinite(values)
+    return np.where(seen, values, 0.0).sum(axis=0) / np.maximum(seen.sum(axis=0), 1)
+
+
+def _quiet(function, values: np.ndarray, **options):
+    """A nan-function without its warning for all-NaN slices, which stay NaN."""
+    import warnings
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", RuntimeWarning)
+        return function(values, **options)
