@@ -1,0 +1,66 @@
+"""What is trained: one record per member of the zoo."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+__all__ = ["CHECKPOINTS", "RECIPES", "VOCABULARY", "Recipe"]
+
+VOCABULARY = 4096
+"""Pieces of the byte-level tokenizer that every model but the static one shares."""
+
+CHECKPOINTS = (0, 12, 32, 80, 200, 500, 1280)
+"""Steps of the checkpointed model, log-spaced; the finished model is the eighth."""
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """One model and how it is trained.
+
+    Parameters
+    ----------
+    id : str
+        Folder under ``data/zoo`` and catalogue id.
+    kind : str
+        ``"causal"``, ``"masked"``, ``"recurrent"`` or ``"embedding"``.
+    width, layers, heads, inner : int
+        Units per layer, blocks, attention heads, units inside the feed-forward part.
+    rate : float
+        Peak learning rate: higher where the model is narrower.
+    steps, batch, length : int
+        Updates, texts per update, tokens per text. All models but the static one see the same tokens in the same order.
+    seed : int
+        Of the initialisation, of the order of the text and of the masks.
+    checkpoints : tuple of int
+        Steps after which the weights are kept as models of their own, named ``<id>-step<N>``.
+    """
+
+    id: str
+    kind: str
+    width: int
+    layers: int
+    heads: int = 0
+    inner: int = 0
+    rate: float = 3e-3
+    steps: int = 3200
+    batch: int = 4
+    length: int = 256
+    seed: int = 0
+    checkpoints: tuple[int, ...] = ()
+
+    @property
+    def tokens(self) -> int:
+        """Tokens seen in the whole training."""
+        return self.steps * self.batch * self.length
+
+
+RECIPES = {recipe.id: recipe for recipe in (
+    Recipe("zoo-causal-400k", "causal", 64, 3, heads=2, inner=192, rate=4e-3, checkpoints=CHECKPOINTS),
+    Recipe("zoo-causal-200k", "causal", 40, 2, heads=2, inner=112, rate=5e-3),
+    Recipe("zoo-causal-1m", "causal", 128, 4, heads=4, inner=352, rate=3e-3),
+    Recipe("zoo-causal-3m", "causal", 192, 5, heads=6, inner=512, rate=2.5e-3),
+    Recipe("zoo-masked-1m", "masked", 128, 4, heads=4, inner=512, rate=1.5e-3),
+    Recipe("zoo-lstm-1m", "recurrent", 192, 2, rate=4e-3),
+    Recipe("zoo-glove-64d", "embedding", 64, 0, rate=0.05, steps=20),
+)}
+"""In the order of training: the smallest first, so that something is there soon."""

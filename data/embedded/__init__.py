@@ -1,0 +1,58 @@
+"""What ships inside the package: original sentences, the simulated people who read them, and prose that no model has seen."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from importlib.resources import files
+
+import numpy as np
+import pandas as pd
+import xarray as xr
+
+from data.recording import Recording
+
+__all__ = ["FACTS", "prose", "recording", "stimuli"]
+
+FACTS = {
+    "kind": "fmri",
+    "unit": "a.u.",
+    "scored_unit": "sentence",
+    "context": "passage",
+    "group": "topic",
+    "roles": {"topic": "topic", "passage": "passage"},
+    "licence": "MIT",
+    "source": "written and simulated for BrainLens",
+}
+"""What the recording is, beside its numbers."""
+
+
+def stimuli() -> pd.DataFrame:
+    """288 original sentences: 24 topics of 3 passages of 4 sentences; columns topic, passage, position, text."""
+    with files(__name__).joinpath("sentences.csv").open(encoding="utf-8") as stream:
+        table = pd.read_csv(stream)
+    table.index = pd.Index([f"{p}-{n}" for p, n in zip(table["passage"], table["position"])], name="stimulus")
+    return table
+
+
+def prose() -> list[str]:
+    """Original short prose for bits per byte: each piece one text, its paragraphs one line each, an empty line between them."""
+    text = files(__name__).joinpath("prose.txt").read_text(encoding="utf-8")
+    return [piece.strip() for piece in text.split("\n* * *\n")]
+
+
+def recording() -> Recording:
+    """The embedded default, id ``simulated``.
+
+    Simulated subjects listen with one layer of a model that ships too; ``truth`` names both, with every other planted fact.
+    The responses are made by ``python -m analysis.embedded``.
+    """
+    table = stimuli()
+    with files(__name__).joinpath("responses.npz").open("rb") as stream, np.load(stream, allow_pickle=False) as saved:
+        coords = {name: ("target", saved[name]) for name in ("subject", "planted", "pair")}
+        responses = xr.DataArray(saved["values"], dims=("stimulus", "target"),
+                                 coords={"stimulus": table.index.to_numpy(), "target": saved["target"], **coords})
+    truth = json.loads(files(__name__).joinpath("truth.json").read_text(encoding="utf-8"))
+    notes = truth.pop("notes")
+    made = Recording(id="simulated", responses=responses, stimuli=table, simulated=True, notes=tuple(notes), **FACTS)
+    return replace(made, truth=truth)
