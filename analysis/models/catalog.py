@@ -19,6 +19,9 @@ from data.home import home, shared
 
 __all__ = ["card", "cards", "installed", "load", "resolve", "state"]
 
+ZOO = Path(str(files("data").joinpath("zoo")))
+"""The tiny trained models that ship with BrainLens."""
+
 _RANDOM = re.compile(r"random-(\d+)")
 _HUB_ID = re.compile(r"[\w.-]+/[\w.-]+")
 _NUMBERS = ("layers", "width", "parameters", "year", "download")
@@ -51,9 +54,9 @@ def _layer_names(text: str, layers: int) -> dict[str, int]:
 
 
 def installed() -> dict[str, Path]:
-    """Models in the user's and the shared models folder: id -> folder (the user's own first)."""
+    """Models in the user's and the shared models folder, and the zoo that ships: id -> folder (the user's own first)."""
     found: dict[str, Path] = {}
-    for base in (home("models"), shared() and shared() / "models"):
+    for base in (home("models"), shared() and shared() / "models", ZOO):
         if base and base.is_dir():
             for path in sorted(base.iterdir()):
                 if (
