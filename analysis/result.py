@@ -12,13 +12,9 @@ import pandas as pd
 import xarray as xr
 
 from analysis.protocol import Protocol
-from analysis.summary import choose_layers, per_target, summarise
+from analysis.summary import choose_layers, interval, per_target, summarise
 
 __all__ = ["Score"]
-
-INTERVAL = (2.5, 97.5)
-"""Percentiles of the bootstrap draws that bound every interval."""
-
 
 @dataclass(frozen=True)
 class Score:
@@ -28,7 +24,7 @@ class Score:
     ----------
     dataset : xarray.Dataset
         ``r``, ``r2``, ``alpha``, ``constant`` over (layer, fold, target); ``r_shuffled`` over (layer, twin_fold, target);
-        ``draws_r``, ``draws_r2`` over (layer, draw); ``dropped`` (constant units) over (layer, fold). Coordinates: ``part`` of
+        ``draws_r`` over (layer, draw); ``dropped`` (constant units) over (layer, fold). Coordinates: ``part`` of
         each fold, ``subject`` of each target, ``depth`` (0 embedding .. 1 top) and ``note`` of each layer.
     ceiling : Ceiling
         What a perfect model could reach, or why that is not known.
@@ -87,7 +83,7 @@ class Score:
         """The layer used in each fold: chosen on its training rows (nested), the same-data maximum, or the last one."""
         layers, n_folds = self.layers, self.dataset.sizes["fold"]
         if self.protocol.layer == "nested" and "inner" in self.dataset:
-            won = choose_layers(self.dataset.inner.values, self.dataset.part.values, self._subjects)
+            won = choose_layers(self.dataset.inner.values, self._subjects)
             return [layers[i] for i in won]
         return [max(layers) if self.protocol.layer == "last" else self.best_layer] * n_folds
 
@@ -146,7 +142,7 @@ class Score:
         note = str(at.note.values)
         empty = note.startswith("constant")
         r = np.nan if empty else self._summary(at.r.values, parts)
-        low, high = (np.nan, np.nan) if empty else np.nanpercentile(at.draws_r.values, INTERVAL)
+        low, high = (np.nan, np.nan) if empty else interval(at)
         row = {"model": self.model, "layer": layer, "depth": float(at.depth), "r": r, "r_low": low, "r_high": high,
                "r2": np.nan if empty else self._summary(at.r2.values, parts)}
         if "r_shuffled" in at:

@@ -16,7 +16,7 @@ import xarray as xr
 from analysis.progress import SILENT, Report
 from analysis.protocol import Protocol, preset
 from analysis.result import Score
-from analysis.summary import summarise
+from analysis.summary import interval, summarise
 from data.recording import Recording
 
 __all__ = ["Score", "bisection", "score"]
@@ -114,11 +114,16 @@ def bisection(layers: Sequence[int]) -> list[int]:
 def _score_layer(activations, number: int, recording: Recording, protocol: Protocol, parts, twins, report: Report) -> xr.Dataset:
     """r, R2, alpha over (fold, target) of one layer, its interval, and its shuffled twin."""
     features = activations.layer(number)
-    result = _fit_parts(features, recording, protocol, parts, report, interval=True)
+    result = _fit_parts(features, recording, protocol, parts, report, draws=_tests_once(protocol))
     if twins:
         result = result.merge(_twin(features, recording, protocol, twins, report), combine_attrs="override")
     result.attrs["note"] = _layer_note(result, activations.note(number))
     return result
+
+
+def _tests_once(protocol: Protocol) -> bool:
+    """Whether no stimulus is held out twice, so that one held-out prediction stands for it in the bootstrap."""
+    return protocol.split != "shuffle-split"
 
 
 def _twin(features: np.ndarray, recording: Recording, protocol: Protocol, twins, report: Report) -> xr.Dataset:
@@ -128,8 +133,11 @@ def _twin(features: np.ndarray, recording: Recording, protocol: Protocol, twins,
 
 
 def _fit_parts(features: np.ndarray, recording: Recording, protocol: Protocol, parts, report: Report, *,
-               interval: bool = False) -> xr.Dataset:
-    """One feature array through every part's folds; folds of all parts side by side."""
+               draws: bool = False) -> xr.Dataset:
+    """One feature array through every part's folds; folds of all parts side by side.
+
+    ``draws`` adds bootstrap draws of r from the held-out predictions (not where folds test a stimulus more than once).
+    """
     from analysis.mapping import cross_validate
     from analysis.statistics import hierarchical_bootstrap, moments
 
@@ -146,22 +154,23 @@ def _fit_parts(features: np.ndarray, recording: Recording, protocol: Protocol, p
         fit = cross_validate(
             features[rows], here, folds, method=protocol.method, alphas=np.asarray(protocol.alphas),
             criterion=protocol.criterion, inner_folds=inner if protocol.criterion == "kfold" else None,
-            standardize=protocol.standardize, shared_alpha=protocol.shared_alpha, rcond=protocol.rcond, predictions=interval,
+            standardize=protocol.standardize, shared_alpha=protocol.shared_alpha, rcond=protocol.rcond, predictions=draws,
             report=report)
         block = {name: _spread(getattr(fit, name)[0], seen, recording.n_targets) for name in ("r", "r2", "alpha", "inner")
                  if getattr(fit, name, None) is not None}
         block["constant"] = _spread(fit.constant[0].astype(float), seen, recording.n_targets)
         block["dropped"] = np.asarray(fit.dropped[0], dtype=float)
         blocks.append(block)
-        if interval:
-            samples.append((moments(fit.predictions[0], here, folds, part.groups[rows]), seen))
+        if draws:
+            predictions = np.full((len(rows), recording.n_targets), np.nan)
+            predictions[:, seen] = fit.predictions[0]
+            samples.append(moments(predictions, responses[rows], folds, part.groups[rows]))
     dataset = _side_by_side(blocks, parts, recording)
-    if interval:
-        draws = hierarchical_bootstrap(samples, recording.subjects, n_targets=recording.n_targets, draws=protocol.bootstrap,
-                                       seed=protocol.seed, targets=protocol.targets, people=protocol.people)
-        dataset["draws_r"] = ("draw", draws.r)
-        dataset["draws_r2"] = ("draw", draws.r2)
-        dataset.attrs["interval"] = draws.rule
+    if draws:
+        drawn = hierarchical_bootstrap(samples, recording.subjects, draws=protocol.bootstrap, seed=protocol.seed,
+                                       targets=protocol.targets, people=protocol.people)
+        dataset["draws_r"] = ("draw", drawn.draws)
+        dataset.attrs["interval"] = f"{drawn.resampled}; {drawn.note}" if drawn.note else drawn.resampled
     return dataset
 
 
@@ -220,7 +229,7 @@ def _context(source, recording: Recording, protocol: Protocol, parts, twins, sto
         key = _key("control", hashlib.sha256(np.ascontiguousarray(matrix).tobytes()).hexdigest(), _data_key(recording, protocol))
         found = store.load_score(key)
         if found is None:
-            found = _fit_parts(matrix, recording, protocol, parts, report, interval=True)
+            found = _fit_parts(matrix, recording, protocol, parts, report, draws=_tests_once(protocol))
             if twins:
                 found = found.merge(_twin(matrix, recording, protocol, twins, report), combine_attrs="override")
             store.save_score(key, found)
@@ -300,7 +309,7 @@ def _control_table(controls: dict[str, xr.Dataset], recording: Recording, protoc
                                        ("r_shuffled", fit.get("r_shuffled"), fit.get("twin_part"))):
             if values is not None:
                 row[column] = summarise(values.values, labels.values, recording.subjects, protocol)
-        row["r_low"], row["r_high"] = np.nanpercentile(fit.draws_r.values, (2.5, 97.5))
+        row["r_low"], row["r_high"] = interval(fit)
         rows.append(row)
     return pd.DataFrame(rows, columns=["control", "r", "r_low", "r_high", "r2", "r_shuffled"])
 

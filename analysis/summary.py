@@ -6,7 +6,10 @@ import numpy as np
 
 from analysis.protocol import Protocol
 
-__all__ = ["choose_layers", "per_target", "summarise"]
+__all__ = ["choose_layers", "interval", "per_target", "summarise"]
+
+PERCENTILES = (2.5, 97.5)
+"""Of the bootstrap draws: they bound every interval."""
 
 
 def per_target(values: np.ndarray, parts: np.ndarray) -> np.ndarray:
@@ -19,6 +22,14 @@ def _nanmean(values: np.ndarray, axis: int) -> np.ndarray:
     there = ~np.isnan(values)
     count = there.sum(axis=axis)
     return np.where(count, np.where(there, values, 0.0).sum(axis=axis) / np.maximum(count, 1), np.nan)
+
+
+def interval(layer) -> tuple[float, float]:
+    """95 % interval of one layer's r from its stored draws; NaN where the protocol has no interval."""
+    if "draws_r" not in layer or np.isnan(layer["draws_r"].values).all():
+        return float("nan"), float("nan")
+    low, high = np.nanpercentile(layer["draws_r"].values, PERCENTILES)
+    return float(low), float(high)
 
 
 _CENTRE = {"mean": np.nanmean, "median": np.nanmedian}
@@ -57,7 +68,7 @@ def summarise(values: np.ndarray, parts: np.ndarray, subjects: np.ndarray | None
     return float(people(by_subject))
 
 
-def choose_layers(inner: np.ndarray, parts: np.ndarray, subjects: np.ndarray | None) -> np.ndarray:
+def choose_layers(inner: np.ndarray, subjects: np.ndarray | None) -> np.ndarray:
     """The layer that wins inside each training fold.
 
     Parameters

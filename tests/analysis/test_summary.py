@@ -1,0 +1,50 @@
+"""From folds and targets to one number."""
+
+import numpy as np
+
+from analysis.protocol import preset
+from analysis.scoring import bisection
+from analysis.summary import choose_layers, per_target, summarise
+
+PARTS = np.array(["a", "a", "b"])
+VALUES = np.array([[0.2, 0.4, np.nan], [0.4, 0.8, np.nan], [0.1, np.nan, 0.5]])
+PEOPLE = np.array(["s1", "s1", "s2"])
+
+
+def test_a_target_is_averaged_over_folds_then_over_the_parts_it_was_measured_in():
+    np.testing.assert_allclose(per_target(VALUES, PARTS), [(0.3 + 0.1) / 2, 0.6, 0.5])
+
+
+def test_targets_are_summarised_within_people_first():
+    protocol = preset("defended")
+    assert np.isclose(summarise(VALUES, PARTS, PEOPLE, protocol), ((0.2 + 0.6) / 2 + 0.5) / 2)
+    assert np.isclose(summarise(VALUES, PARTS, None, protocol), (0.2 + 0.6 + 0.5) / 3)
+
+
+def test_the_paper_takes_medians_and_brainscore_summarises_folds_first():
+    rng = np.random.default_rng(0)
+    values, people, parts = rng.normal(size=(6, 9)), np.repeat(["a", "b", "c"], 3), np.repeat(["x", "y"], 3)
+    target = (values[:3].mean(0) + values[3:].mean(0)) / 2
+    expected = np.median([np.median(target[people == s]) for s in "abc"])
+    assert np.isclose(summarise(values, parts, people, preset("schrimpf2021")), expected)
+    assert np.isclose(summarise(values, parts, people, preset("brainscore2026")), np.median(values, axis=1).mean())
+
+
+def test_nothing_measured_is_not_zero():
+    assert np.isnan(summarise(np.full((3, 3), np.nan), PARTS, PEOPLE, preset("defended")))
+
+
+def test_the_layer_of_a_fold_is_chosen_by_people_not_by_voxels():
+    inner = np.zeros((2, 1, 11))
+    inner[0, 0, :10], inner[1, 0, 10] = 0.1, 0.9  # ten voxels of one person against one voxel of another
+    people = np.array(["a"] * 10 + ["b"])
+    assert choose_layers(inner, people).tolist() == [1]
+    assert choose_layers(inner, None).tolist() == [0]
+
+
+def test_bisection_visits_every_layer_once_and_the_ends_first():
+    for n in range(1, 50):
+        order = bisection(range(n))
+        assert sorted(order) == list(range(n))
+        assert set(order[:2]) == {0, n - 1}
+    assert bisection(range(9))[:5] == [0, 8, 4, 2, 6]
