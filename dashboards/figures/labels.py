@@ -4,15 +4,22 @@ from __future__ import annotations
 
 import numpy as np
 
-__all__ = ["place_labels", "placed"]
+__all__ = ["RADII", "place_labels", "placed"]
 
 _ANGLES = np.deg2rad([0, 180, 90, 270, 35, 145, 325, 215, 60, 120, 240, 300])
-_RADII = (3.2, 6, 9.5, 14, 20, 28, 38)  # points
+RADII = (3.2, 6, 9.5, 14, 20, 28, 38)  # points
 _ROUNDS = 4
 
 
-def placed(points: np.ndarray, sizes: np.ndarray, obstacles: np.ndarray, frame: tuple[float, float, float, float], unit: float) -> np.ndarray:
-    """Lower left corners of label boxes.
+def placed(
+    points: np.ndarray,
+    sizes: np.ndarray,
+    obstacles: np.ndarray,
+    frame: tuple[float, float, float, float],
+    unit: float,
+    radii: tuple[float, ...] = RADII,
+) -> tuple[np.ndarray, np.ndarray]:
+    """Lower left corners of label boxes, and which of them lie clear of everything.
 
     Parameters
     ----------
@@ -26,14 +33,21 @@ def placed(points: np.ndarray, sizes: np.ndarray, obstacles: np.ndarray, frame: 
         Labels stay inside.
     unit : float
         Pixels per typographic point.
+    radii : tuple of float
+        Distances to try, in typographic points.
 
     Returns
     -------
-    ndarray, shape (n, 2)
+    corners : ndarray, shape (n, 2)
+    clear : ndarray of bool, shape (n,)
+        No other clear label and no obstacle is covered, and the frame is not left.
     """
     count = len(points)
-    choices = [_candidates(point, size, unit) for point, size in zip(points, sizes)]
-    fixed = [_fixed_cost(corners, size, point, obstacles, frame, unit) for corners, size, point in zip(choices, sizes, points)]
+    choices = [_candidates(point, size, unit, radii) for point, size in zip(points, sizes)]
+    fixed = [
+        _fixed_cost(corners, size, point, obstacles, frame, unit, len(radii))
+        for corners, size, point in zip(choices, sizes, points)
+    ]
     chosen = np.array([corners[cost.argmin()] for corners, cost in zip(choices, fixed)]).reshape(-1, 2)
     distance = np.abs(points[:, None] - points[None]).sum(-1)
     order = np.argsort(-(distance < 40 * unit).sum(axis=1), kind="stable")  # the most crowded first
@@ -45,27 +59,43 @@ def placed(points: np.ndarray, sizes: np.ndarray, obstacles: np.ndarray, frame: 
             cost = fixed[i] + _overlap(choices[i], sizes[i], chosen[others], sizes[others]) * 60 / (sizes[i][0] * sizes[i][1])
             chosen[i] = choices[i][cost.argmin()]
             settled[i] = True
-    return chosen
+    return chosen, _clear(points, chosen, sizes, obstacles, frame, unit)
 
 
-def _candidates(point: np.ndarray, size: np.ndarray, unit: float) -> np.ndarray:
+def _clear(points, corners, sizes, obstacles, frame, unit) -> np.ndarray:
+    clear = np.zeros(len(corners), bool)
+    for i in np.lexsort((corners[:, 0], sizes[:, 0])):  # the shortest words first: more of them fit
+        cost = _fixed_cost(corners[i : i + 1], sizes[i], points[i], obstacles, frame, unit, 1)[0]
+        clear[i] = cost < 5 and not _overlap(corners[i : i + 1], sizes[i], corners[clear], sizes[clear])[0]
+    return clear
+
+
+def _candidates(point: np.ndarray, size: np.ndarray, unit: float, radii: tuple[float, ...]) -> np.ndarray:
     """Boxes around a point, nearest ring first; the box's nearest edge lies on the ring."""
     corners = []
-    for radius in _RADII:
+    for radius in radii:
         for angle in _ANGLES:
             cos, sin = np.cos(angle), np.sin(angle)
             centre = point + radius * unit * np.array([cos, sin])
-            corners.append(centre + np.array([(cos / max(abs(cos), abs(sin)) - 1) * size[0] / 2, (sin / max(abs(cos), abs(sin)) - 1) * size[1] / 2]))
+            corners.append(
+                centre
+                + np.array([(cos / max(abs(cos), abs(sin)) - 1) * size[0] / 2, (sin / max(abs(cos), abs(sin)) - 1) * size[1] / 2])
+            )
     return np.array(corners)
 
 
-def _fixed_cost(corners, size, point, obstacles, frame, unit):
-    ring = np.repeat(np.arange(len(_RADII)), len(_ANGLES))
-    cost = ring * 1.6 + np.tile(np.where(np.arange(len(_ANGLES)) < 4, 0, 0.5), len(_RADII))
+def _fixed_cost(corners, size, point, obstacles, frame, unit, rings):
+    cost = np.zeros(len(corners))
+    if len(corners) == rings * len(_ANGLES):
+        cost = np.repeat(np.arange(rings), len(_ANGLES)) * 1.6 + np.tile(np.where(np.arange(len(_ANGLES)) < 4, 0, 0.5), rings)
     if len(obstacles):
         margin = 1.6 * unit
-        inside = ((obstacles[None, :, 0] > corners[:, None, 0] - margin) & (obstacles[None, :, 0] < corners[:, None, 0] + size[0] + margin)
-                  & (obstacles[None, :, 1] > corners[:, None, 1] - margin) & (obstacles[None, :, 1] < corners[:, None, 1] + size[1] + margin))
+        inside = (
+            (obstacles[None, :, 0] > corners[:, None, 0] - margin)
+            & (obstacles[None, :, 0] < corners[:, None, 0] + size[0] + margin)
+            & (obstacles[None, :, 1] > corners[:, None, 1] - margin)
+            & (obstacles[None, :, 1] < corners[:, None, 1] + size[1] + margin)
+        )
         cost = cost + 9.0 * inside.sum(axis=1)
     left, bottom, right, top = frame
     outside = np.maximum(left - corners[:, 0], 0) + np.maximum(corners[:, 0] + size[0] - right, 0)
@@ -77,8 +107,12 @@ def _overlap(corners: np.ndarray, size: np.ndarray, others: np.ndarray, sizes: n
     """Area that each candidate shares with the boxes already placed."""
     if not len(others):
         return np.zeros(len(corners))
-    width = np.minimum(corners[:, None, 0] + size[0], others[None, :, 0] + sizes[None, :, 0]) - np.maximum(corners[:, None, 0], others[None, :, 0])
-    height = np.minimum(corners[:, None, 1] + size[1], others[None, :, 1] + sizes[None, :, 1]) - np.maximum(corners[:, None, 1], others[None, :, 1])
+    width = np.minimum(corners[:, None, 0] + size[0], others[None, :, 0] + sizes[None, :, 0]) - np.maximum(
+        corners[:, None, 0], others[None, :, 0]
+    )
+    height = np.minimum(corners[:, None, 1] + size[1], others[None, :, 1] + sizes[None, :, 1]) - np.maximum(
+        corners[:, None, 1], others[None, :, 1]
+    )
     return (np.clip(width, 0, None) * np.clip(height, 0, None)).sum(axis=1)
 
 
@@ -86,11 +120,14 @@ def place_labels(figure, axes, items: list[tuple[np.ndarray, str, str]], obstacl
     """Write (point in pixels, words, colour) items beside their points; a thin line joins those that had to move away."""
     renderer = figure.canvas.get_renderer()
     unit = figure.dpi / 72
-    texts = [axes.text(0, 0, words, fontsize=font_size, color=colour, transform=None, ha="left", va="bottom", zorder=8) for _, words, colour in items]
+    texts = [
+        axes.text(0, 0, words, fontsize=font_size, color=colour, transform=None, ha="left", va="bottom", zorder=8)
+        for _, words, colour in items
+    ]
     sizes = np.array([[box.width, box.height] for box in (text.get_window_extent(renderer) for text in texts)])
     points = np.array([point for point, _, _ in items])
     area = axes.get_window_extent(renderer)
-    corners = placed(points, sizes, obstacles, (area.x0, area.y0, area.x1, area.y1), unit)
+    corners, _ = placed(points, sizes, obstacles, (area.x0, area.y0, area.x1, area.y1), unit)
     inverse = axes.transAxes.inverted()
     for text, corner, size, point, item in zip(texts, corners, sizes, points, items):
         text.set_transform(axes.transAxes)
@@ -99,5 +136,7 @@ def place_labels(figure, axes, items: list[tuple[np.ndarray, str, str]], obstacl
         nearest = np.clip(point, corner, corner + size)
         if np.hypot(*(nearest - point)) > 5.5 * unit:
             (x0, y0), (x1, y1) = inverse.transform(point), inverse.transform(nearest)
-            line, = axes.plot([x0, x1], [y0, y1], transform=axes.transAxes, color=item[2], linewidth=0.35, alpha=0.7, zorder=1.8)
+            (line,) = axes.plot(
+                [x0, x1], [y0, y1], transform=axes.transAxes, color=item[2], linewidth=0.35, alpha=0.7, zorder=1.8
+            )
             line.set_in_layout(False)

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
+from functools import cached_property
 
 import numpy as np
 import pandas as pd
@@ -11,7 +12,7 @@ import pandas as pd
 from dashboards.figures.spec import FigureSpec, Mark, Rule
 from dashboards.figures.style import Look, ink, looks
 
-__all__ = ["Drawing", "Panel", "Series", "drawing"]
+__all__ = ["Drawing", "Entry", "Panel", "Series", "X", "bins", "drawing"]
 
 X = "_x"
 """Column with the position on the x axis that every prepared frame carries."""
@@ -33,6 +34,22 @@ class Series:
     name: str
     look: Look
     frame: pd.DataFrame
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One line of the legend, and the names of the series it speaks for."""
+
+    name: str
+    kind: str
+    look: Look
+    mark: Mark
+    names: tuple[str, ...]
+
+    @property
+    def explains(self) -> bool:
+        """Whether it is needed even when it stands alone."""
+        return bool(self.mark.name) or self.look.open
 
 
 @dataclass(frozen=True)
@@ -58,15 +75,24 @@ class Drawing:
     looks: dict[tuple[str, object], Look]
     width: float
     offsets: dict[tuple[str, object], float]
+    _series: dict[int, list[Series]] = field(default_factory=dict, repr=False)
 
-    def series(self, mark: Mark) -> Iterator[Series]:
+    def series(self, mark: Mark) -> list[Series]:
         """The mark's rows split by colour, with :data:`X` and without rows that have nothing to draw."""
+        if id(mark) not in self._series:
+            self._series[id(mark)] = list(self._split(mark))
+        return self._series[id(mark)]
+
+    def _split(self, mark: Mark) -> Iterator[Series]:
         frame = self._placed(mark)
         if mark.colour is None:
             role = "muted" if mark.muted else "rule"
-            yield Series(mark.name, Look(ink(role, self.theme), "circle"), frame)
+            if not frame.empty:
+                yield Series(mark.name, Look(ink(role, self.theme), "circle"), frame)
             return
         for value, rows in frame.groupby(mark.colour, sort=False, observed=True):
+            if rows.empty:
+                continue
             look = self.looks[mark.colour, value]
             if mark.muted:
                 look = replace(look, colour=ink("muted", self.theme))
@@ -88,32 +114,99 @@ class Drawing:
         frame = frame[keep]
         return frame.sort_values(X, kind="stable") if mark.kind in ("line", "band") else frame
 
-    def legend(self) -> list[tuple[str, str, Look, Mark]]:
-        """(entry, kind, look, mark) of every series that needs naming, each name once."""
-        entries: dict[str, tuple[str, str, Look, Mark]] = {}
+    def legend(self) -> list[Entry]:
+        """What needs naming, each name once: the colours, and neutrally the ways of drawing that come on top of them."""
+        entries: dict[str, Entry] = {}
+        plain = {mark.colour for mark in self.spec.marks if mark.colour is not None and not mark.name}
         for mark in self.spec.marks:
             if mark.frame.empty or mark.kind == "text" or (mark.colour is None and not mark.name):
                 continue
-            if mark.muted and mark.colour is not None:
-                if mark.name:
-                    entries.setdefault(mark.name, (mark.name, mark.kind, Look(ink("muted", self.theme), "circle"), mark))
+            if mark.colour in plain and not mark.name and mark.ringed:
                 continue
             for series in self.series(mark):
-                shown = entries.get(series.name)
-                if shown is None or (shown[1] == "band" and mark.kind != "band"):
-                    entries[series.name] = (series.name, mark.kind, series.look, mark)
+                neutral = mark.name and (mark.muted or mark.colour in plain or mark.colour is None)
+                if mark.muted and not mark.name:
+                    continue
+                name = mark.name if neutral else series.name
+                look = (
+                    series.look
+                    if mark.colour is None or not neutral
+                    else Look(ink("muted" if mark.muted else "rule", self.theme), "circle")
+                )
+                known = entries.get(name)
+                kind = mark.kind if known is None or known.kind == "band" else known.kind
+                names = tuple(dict.fromkeys([*(known.names if known else ()), series.name]))
+                entries[name] = Entry(
+                    name, kind, look if known is None else known.look, mark if known is None else known.mark, names
+                )
         return list(entries.values())
 
-    @property
-    def flagged(self) -> int:
-        """How many values lie above ``flag_above``."""
-        return sum(len(self.above(mark, mark.frame)) for mark in self.spec.marks)
+    def flagged(self, panel: Panel | None = None) -> int:
+        """How many values lie above ``flag_above``, in one panel or in all."""
+        panels = self.panels if panel is None else (panel,)
+        return sum(len(self.above(mark, mark.frame)) for one in panels for mark in one.marks)
 
     def above(self, mark: Mark, frame: pd.DataFrame) -> pd.DataFrame:
         """The rows above ``flag_above`` (none where nothing is flagged)."""
         if self.spec.flag_above is None or mark.kind not in ("points", "bars", "line"):
             return frame.iloc[:0]
         return frame[frame[mark.y] > self.spec.flag_above]
+
+    # ---- extent --------------------------------------------------------------------------------------------------------
+    @cached_property
+    def extent(self) -> tuple[float, float, float, float]:
+        """left, right, bottom, top that hold all ink of all panels, rules included, with a margin."""
+        xs, ys = [], []
+        for mark in self.spec.marks:
+            if mark.frame.empty:
+                continue
+            if mark.kind == "histogram":
+                edges = bins(mark.frame[mark.x].to_numpy())
+                xs += [edges[0], edges[-1]]
+                ys += [0, max(np.histogram(series.frame[X].dropna(), bins=edges)[0].max() for series in self.series(mark))]
+                continue
+            columns = [column for column in (mark.low, mark.high, None if mark.kind == "band" else mark.y) if column]
+            for series in self.series(mark):
+                xs += [series.frame[X].min(), series.frame[X].max()]
+                ys += [v for column in columns for v in (series.frame[column].min(), series.frame[column].max())]
+            ys += [0.0] if mark.kind == "bars" else []
+            half = self.bar_width(mark.frame.assign(**{X: 0.0})) / 2 if mark.kind == "bars" and self.categories is None else 0.0
+            xs += [min(xs) - half, max(xs) + half] if half else []
+        for rule in self.spec.rules:
+            ends = [v for v in (rule.value, rule.low, rule.high) if v is not None]
+            (ys if rule.axis == "y" else xs if rule.axis == "x" else []).extend(ends)
+        left, right = (-0.6, len(self.categories) - 0.4) if self.categories is not None else _padded(xs, self.spec.log_x)
+        bottom, top = _padded(ys, False)
+        if any(mark.kind in ("bars", "histogram") for mark in self.spec.marks) and min(v for v in ys if np.isfinite(v)) >= 0:
+            bottom = 0.0
+        return left, right, bottom, top
+
+    @cached_property
+    def log_ticks(self) -> list[float]:
+        """Ticks of a logarithmic x axis: powers of ten, with 2 and 5 where there is room for them."""
+        left, right = self.extent[:2]
+        steps = (1, 2, 5) if right / left < 500 else (1,)
+        decades = range(int(np.floor(np.log10(left))), int(np.ceil(np.log10(right))) + 1)
+        ticks = [step * 10.0**decade for decade in decades for step in steps]
+        return [tick for tick in ticks if left <= tick <= right]
+
+    def bar_width(self, frame: pd.DataFrame) -> float:
+        """Width of a bar in units of x."""
+        if self.categories is not None:
+            return self.width
+        gaps = np.diff(np.unique(frame[X]))
+        return float(gaps.min()) if len(gaps) else 1.0
+
+    def pixels(self, x, y, area: tuple[float, float]) -> np.ndarray:
+        """Positions on an area of that many pixels, shape (n, 2)."""
+        left, right, bottom, top = self.extent
+        x, y = np.asarray(x, float), np.asarray(y, float)
+        if self.spec.log_x and self.categories is None:
+            x, left, right = np.log(x), np.log(left), np.log(right)
+        across = (x - left) / (right - left)
+        return np.column_stack(
+            [(1 - across if self.spec.invert_x else across) * area[0], (y - bottom) / (top - bottom) * area[1]]
+        )
 
 
 def drawing(spec: FigureSpec, theme: str = "light") -> Drawing:
@@ -150,8 +243,11 @@ def _dodge(spec: FigureSpec, columns: dict[str, dict]) -> tuple[dict, float]:
     """Side-by-side offsets where a category holds several colours."""
     offsets, width = {}, 0.8
     for column, values in columns.items():
-        crowded = any(mark.colour == column and mark.frame.groupby(mark.x)[column].nunique().max() > 1
-                      for mark in spec.marks if not mark.frame.empty and mark.kind != "histogram")
+        crowded = any(
+            mark.colour == column and mark.frame.groupby(mark.x)[column].nunique().max() > 1
+            for mark in spec.marks
+            if not mark.frame.empty and mark.kind != "histogram"
+        )
         if crowded:
             width = 0.8 / len(values)
             offsets.update({(column, value): (i - (len(values) - 1) / 2) * width for i, value in enumerate(values)})
@@ -168,3 +264,13 @@ def _panels(spec: FigureSpec) -> tuple[Panel, ...]:
         rules = tuple(rule for rule in spec.rules if rule.facet is None or rule.facet == value)
         result.append(Panel(str(value), marks, rules))
     return tuple(result) or (Panel("", spec.marks, spec.rules),)
+
+
+def _padded(values: list, log: bool) -> tuple[float, float]:
+    finite = [v for v in values if v is not None and np.isfinite(v) and (v > 0 or not log)]
+    if not finite:
+        return (1.0, 10.0) if log else (0.0, 1.0)
+    low, high = (np.log(min(finite)), np.log(max(finite))) if log else (min(finite), max(finite))
+    margin = 0.05 * (high - low) or 0.05 * abs(high) or 0.5
+    low, high = low - margin, high + margin
+    return (float(np.exp(low)), float(np.exp(high))) if log else (float(low), float(high))

@@ -2,7 +2,8 @@
 
 ``render(spec, *, width_mm=85, height_mm=None, font_size=7, format="pdf", dpi=300, theme="light", metadata=None) -> bytes``
 
-Text stays text (``pdf.fonttype`` 42, ``svg.fonttype`` none), nothing is clipped, and two calls with the same spec give the same bytes.
+Text stays text (``pdf.fonttype`` 42, ``svg.fonttype`` none), nothing is clipped, and two calls with the same spec give the same
+bytes.
 """
 
 from __future__ import annotations
@@ -19,10 +20,10 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
-from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator, NullFormatter
+from matplotlib.ticker import FixedLocator, FuncFormatter, MaxNLocator, NullFormatter
 
 from dashboards.figures.labels import place_labels
-from dashboards.figures.panels import Drawing, Panel, Series, X, bins, drawing
+from dashboards.figures.panels import Drawing, Entry, Panel, Series, X, bins, drawing
 from dashboards.figures.spec import FigureSpec, Mark, Rule
 from dashboards.figures.style import ink
 from data.errors import BrainLensError, unknown
@@ -37,8 +38,17 @@ _LOCK = threading.Lock()  # rcParams are global to the process
 _FONTS = ("Arial", "Helvetica", "Liberation Sans", "DejaVu Sans")
 
 
-def render(spec: FigureSpec, *, width_mm: float = 85, height_mm: float | None = None, font_size: float = 7, format: str = "pdf",
-           dpi: int = 300, theme: str = "light", metadata: Mapping[str, str] | None = None) -> bytes:
+def render(
+    spec: FigureSpec,
+    *,
+    width_mm: float = 85,
+    height_mm: float | None = None,
+    font_size: float = 7,
+    format: str = "pdf",
+    dpi: int = 300,
+    theme: str = "light",
+    metadata: Mapping[str, str] | None = None,
+) -> bytes:
     """The figure as a file.
 
     Parameters
@@ -68,14 +78,19 @@ def render(spec: FigureSpec, *, width_mm: float = 85, height_mm: float | None = 
     """
     if format not in FORMATS:
         raise unknown("format", format, FORMATS)
-    for name, value, low, high in (("width_mm", width_mm, 40, 400), ("height_mm", height_mm or 60, 25, 600), ("font_size", font_size, 4, 24), ("dpi", dpi, 36, 1200)):
+    for name, value, low, high in (
+        ("width_mm", width_mm, 40, 400),
+        ("height_mm", height_mm or 60, 25, 600),
+        ("font_size", font_size, 4, 24),
+        ("dpi", dpi, 36, 1200),
+    ):
         if not low <= value <= high:
             raise BrainLensError(f"{name}={value} cannot be drawn", remedy=f"Give {low} to {high}")
     if spec.empty:
         raise BrainLensError("There is nothing to draw: every mark is empty", remedy="Choose models and a recording first")
     plan = drawing(spec, theme)
     rows, columns = _grid(plan, width_mm)
-    size = (width_mm * _MM, (height_mm or _height(plan, width_mm, rows, columns)) * _MM)
+    size = (width_mm * _MM, (height_mm or _height(plan, width_mm, font_size, rows, columns)) * _MM)
     with _LOCK, mpl.rc_context(_rc(font_size, theme)):
         figure = Figure(figsize=size, layout="constrained", facecolor=ink("paper", theme))
         FigureCanvasAgg(figure)
@@ -83,31 +98,60 @@ def render(spec: FigureSpec, *, width_mm: float = 85, height_mm: float | None = 
         grid = figure.subplots(rows, columns, squeeze=False, sharey=len(plan.panels) > 1)
         for axes, panel in zip(grid.flat, plan.panels, strict=False):
             _panel(axes, plan, panel, font_size)
-        for axes in list(grid.flat)[len(plan.panels):]:
+        for axes in list(grid.flat)[len(plan.panels) :]:
             axes.remove()
         _titles(figure, grid, plan)
-        _legend(figure, plan, font_size, size[0])
+        _legend(figure, plan, font_size, width_mm)
         _stamp(figure, grid, plan, font_size)
         figure.draw_without_rendering()
         for axes, panel in zip(grid.flat, plan.panels, strict=False):
             _write_labels(figure, axes, plan, panel, font_size)
         out = io.BytesIO()
-        figure.savefig(out, format=format, dpi=dpi, facecolor=figure.get_facecolor(), metadata=_metadata(spec, format, metadata or {}))
+        figure.savefig(
+            out, format=format, dpi=dpi, facecolor=figure.get_facecolor(), metadata=_metadata(spec, format, metadata or {})
+        )
     return out.getvalue()
+
+
+def _small(font_size: float) -> float:
+    return max(5.0, font_size - 1)
 
 
 def _rc(font_size: float, theme: str) -> dict:
     known = {font.name for font in font_manager.fontManager.ttflist}
-    small = max(5.0, font_size - 1)
+    small = _small(font_size)
     return {
-        "font.family": [name for name in _FONTS if name in known] or ["sans-serif"], "font.size": font_size, "pdf.fonttype": 42,
-        "svg.fonttype": "none", "svg.hashsalt": "brainlens", "axes.unicode_minus": True, "mathtext.default": "regular",
-        "axes.titlesize": font_size, "axes.labelsize": font_size, "xtick.labelsize": small, "ytick.labelsize": small,
-        "legend.fontsize": small, "axes.linewidth": 0.6, "xtick.major.width": 0.6, "ytick.major.width": 0.6, "xtick.major.size": 2.2,
-        "ytick.major.size": 2.2, "xtick.major.pad": 2, "ytick.major.pad": 2, "axes.labelpad": 2.5, "lines.solid_capstyle": "round",
-        "axes.spines.top": False, "axes.spines.right": False, "axes.edgecolor": ink("axis", theme), "axes.facecolor": ink("paper", theme),
-        "axes.labelcolor": ink("text", theme), "text.color": ink("text", theme), "xtick.color": ink("axis", theme),
-        "ytick.color": ink("axis", theme), "xtick.labelcolor": ink("text", theme), "ytick.labelcolor": ink("text", theme),
+        "font.family": [name for name in _FONTS if name in known] or ["sans-serif"],
+        "font.size": font_size,
+        "pdf.fonttype": 42,
+        "svg.fonttype": "none",
+        "svg.hashsalt": "brainlens",
+        "axes.unicode_minus": True,
+        "mathtext.default": "regular",
+        "axes.titlesize": font_size,
+        "axes.labelsize": font_size,
+        "xtick.labelsize": small,
+        "ytick.labelsize": small,
+        "legend.fontsize": small,
+        "axes.linewidth": 0.6,
+        "xtick.major.width": 0.6,
+        "ytick.major.width": 0.6,
+        "xtick.major.size": 2.2,
+        "ytick.major.size": 2.2,
+        "xtick.major.pad": 2,
+        "ytick.major.pad": 2,
+        "axes.labelpad": 2.5,
+        "lines.solid_capstyle": "round",
+        "axes.spines.top": False,
+        "axes.spines.right": False,
+        "axes.edgecolor": ink("axis", theme),
+        "axes.facecolor": ink("paper", theme),
+        "axes.labelcolor": ink("text", theme),
+        "text.color": ink("text", theme),
+        "xtick.color": ink("axis", theme),
+        "ytick.color": ink("axis", theme),
+        "xtick.labelcolor": ink("text", theme),
+        "ytick.labelcolor": ink("text", theme),
     }
 
 
@@ -117,15 +161,15 @@ def _grid(plan: Drawing, width_mm: float) -> tuple[int, int]:
     return -(-count // columns), columns
 
 
-def _height(plan: Drawing, width_mm: float, rows: int, columns: int) -> float:
+def _height(plan: Drawing, width_mm: float, font_size: float, rows: int, columns: int) -> float:
     panel = width_mm / columns * (0.68 if columns == 1 else 0.95)
     if width_mm > 140 and columns == 1:
         panel = width_mm * 0.55
     labelled = sum(len(mark.frame) for mark in plan.spec.marks if mark.label is not None and mark.kind == "points")
     if labelled > 15 and columns == 1:
         panel = max(panel, width_mm * (0.95 if width_mm < 100 else 0.72))
-    entries = len(plan.legend())
-    legend = 0.0 if entries < 2 else 3.2 * -(-entries // max(1, int(width_mm // 36)))
+    entries = _entries(plan)
+    legend = 3.2 * -(-len(entries) // _legend_columns(entries, font_size, width_mm)) if entries else 0.0
     return panel * rows + legend + 4
 
 
@@ -142,8 +186,7 @@ def _panel(axes, plan: Drawing, panel: Panel, font_size: float) -> None:
                 _DRAWERS[mark.kind](axes, plan, mark, series, 2 + depth * 0.1 + (0 if mark.muted else 1))
     if spec.log_x and plan.categories is None:
         axes.set_xscale("log")
-        low, high = axes.get_xlim()
-        axes.xaxis.set_major_locator(LogLocator(subs=(1,) if high / low > 300 else (1, 2, 5)))
+        axes.xaxis.set_major_locator(FixedLocator(plan.log_ticks))
         axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:,.10g}"))
         axes.xaxis.set_minor_formatter(NullFormatter())
     elif plan.categories is not None:
@@ -151,8 +194,9 @@ def _panel(axes, plan: Drawing, panel: Panel, font_size: float) -> None:
     else:
         axes.xaxis.set_major_locator(MaxNLocator(nbins=6, steps=[1, 2, 2.5, 5, 10]))
     axes.yaxis.set_major_locator(MaxNLocator(nbins=6, steps=[1, 2, 2.5, 5, 10]))
-    if spec.invert_x:
-        axes.invert_xaxis()
+    left, right, bottom, top = plan.extent
+    axes.set_xlim(*((right, left) if spec.invert_x else (left, right)))
+    axes.set_ylim(bottom, top)
     for rule in panel.rules:
         _rule_line(axes, plan, rule, font_size)
     if panel.title:
@@ -161,7 +205,6 @@ def _panel(axes, plan: Drawing, panel: Panel, font_size: float) -> None:
 
 def _category_axis(axes, categories: tuple[str, ...], font_size: float) -> None:
     axes.set_xticks(range(len(categories)), categories)
-    axes.set_xlim(-0.6, len(categories) - 0.4)
     width = axes.get_figure().get_figwidth() * 72 * 0.8 / len(categories)
     if max(len(name) for name in categories) * font_size * 0.5 > width:
         axes.tick_params(axis="x", rotation=40)
@@ -172,49 +215,113 @@ def _category_axis(axes, categories: tuple[str, ...], font_size: float) -> None:
 def _line(axes, plan, mark: Mark, series: Series, depth: float) -> None:
     frame, look = series.frame, series.look
     if mark.low is not None:
-        axes.fill_between(frame[X], frame[mark.low], frame[mark.high], color=look.colour, alpha=0.16, linewidth=0, zorder=depth - 0.5)
+        axes.fill_between(
+            frame[X], frame[mark.low], frame[mark.high], color=look.colour, alpha=0.16, linewidth=0, zorder=depth - 0.5
+        )
     points = mark.colour is not None and not mark.dashed
-    axes.plot(frame[X], frame[mark.y], color=look.colour, linewidth=0.7 if mark.muted else 1.1, linestyle=(0, (3, 1.6)) if mark.dashed else "-",
-              marker=look.matplotlib_marker if points else None, markersize=3.2, markerfacecolor=ink("paper", plan.theme) if look.open else look.colour,
-              markeredgewidth=0.7, zorder=depth)
+    axes.plot(
+        frame[X],
+        frame[mark.y],
+        color=look.colour,
+        linewidth=0.7 if mark.muted else 1.1,
+        linestyle=(0, (3, 1.6)) if mark.dashed else "-",
+        marker=look.matplotlib_marker if points else None,
+        markersize=3.2,
+        markerfacecolor=ink("paper", plan.theme) if look.open else look.colour,
+        markeredgewidth=0.7,
+        zorder=depth,
+    )
     _flags(axes, plan, mark, frame, depth)
 
 
 def _points(axes, plan, mark: Mark, series: Series, depth: float) -> None:
     frame, look = series.frame, series.look
     if mark.low is not None:
-        axes.vlines(frame[X], frame[mark.low], frame[mark.high], color=look.colour, linewidth=0.7, alpha=0.5 if mark.muted else 0.9, zorder=depth - 0.05)
-    axes.scatter(frame[X], frame[mark.y], s=9 if mark.muted else 14, marker=look.matplotlib_marker, zorder=depth,
-                 facecolor=ink("paper", plan.theme) if look.open else look.colour, edgecolor=look.colour, linewidth=0.7, alpha=0.8 if mark.muted else 1)
+        axes.vlines(
+            frame[X],
+            frame[mark.low],
+            frame[mark.high],
+            color=look.colour,
+            linewidth=0.7,
+            alpha=0.5 if mark.muted else 0.9,
+            zorder=depth - 0.05,
+        )
+    axes.scatter(
+        frame[X],
+        frame[mark.y],
+        s=9 if mark.muted else 14,
+        marker=look.matplotlib_marker,
+        zorder=depth,
+        facecolor=ink("paper", plan.theme) if look.open else look.colour,
+        edgecolor=look.colour,
+        linewidth=0.7,
+        alpha=0.8 if mark.muted else 1,
+    )
     if mark.ringed:
-        axes.scatter(frame[X], frame[mark.y], s=46, marker="o", facecolor="none", edgecolor=ink("text", plan.theme), linewidth=0.8, zorder=depth + 0.05)
+        axes.scatter(
+            frame[X],
+            frame[mark.y],
+            s=46,
+            marker="o",
+            facecolor="none",
+            edgecolor=ink("text", plan.theme),
+            linewidth=0.8,
+            zorder=depth + 0.05,
+        )
     _flags(axes, plan, mark, frame, depth)
 
 
 def _flags(axes, plan, mark: Mark, frame: pd.DataFrame, depth: float) -> None:
     above = plan.above(mark, frame)
     if len(above):
-        axes.scatter(above[X], above[mark.y], s=44, marker="o", facecolor="none", edgecolor=ink("flag", plan.theme), linewidth=0.6, zorder=depth)
+        axes.scatter(
+            above[X],
+            above[mark.y],
+            s=44,
+            marker="o",
+            facecolor="none",
+            edgecolor=ink("flag", plan.theme),
+            linewidth=0.6,
+            zorder=depth,
+        )
 
 
 def _bars(axes, plan, mark: Mark, series: Series, depth: float) -> None:
     frame, look = series.frame, series.look
-    gaps = np.diff(np.unique(frame[X]))
-    width = 0.92 * (plan.width if plan.categories is not None else float(gaps.min()) if len(gaps) else 1.0)
-    axes.bar(frame[X], frame[mark.y], width=width, facecolor=ink("paper", plan.theme) if look.open else look.colour, edgecolor=look.colour,
-             linewidth=0.7, zorder=depth)
+    width = 0.92 * plan.bar_width(frame)
+    axes.bar(
+        frame[X],
+        frame[mark.y],
+        width=width,
+        facecolor=ink("paper", plan.theme) if look.open else look.colour,
+        edgecolor=look.colour,
+        linewidth=0.7,
+        zorder=depth,
+    )
     if mark.low is not None:
-        axes.vlines(frame[X], frame[mark.low], frame[mark.high], color=ink("text", plan.theme), linewidth=0.7, zorder=depth + 0.05)
+        axes.vlines(
+            frame[X], frame[mark.low], frame[mark.high], color=ink("text", plan.theme), linewidth=0.7, zorder=depth + 0.05
+        )
 
 
 def _band(axes, plan, mark: Mark, series: Series, depth: float) -> None:
     frame = series.frame
-    axes.fill_between(frame[X], frame[mark.low], frame[mark.high], color=series.look.colour, alpha=0.16, linewidth=0, zorder=depth)
+    axes.fill_between(
+        frame[X], frame[mark.low], frame[mark.high], color=series.look.colour, alpha=0.16, linewidth=0, zorder=depth
+    )
 
 
 def _histogram(axes, plan, mark: Mark, series: Series, depth: float) -> None:
-    axes.hist(series.frame[X], bins=bins(mark.frame[mark.x].to_numpy()), facecolor=series.look.colour, edgecolor=series.look.colour, alpha=0.5,
-              linewidth=0.5, zorder=depth, histtype="stepfilled")
+    axes.hist(
+        series.frame[X],
+        bins=bins(mark.frame[mark.x].to_numpy()),
+        facecolor=series.look.colour,
+        edgecolor=series.look.colour,
+        alpha=0.5,
+        linewidth=0.5,
+        zorder=depth,
+        histtype="stepfilled",
+    )
 
 
 def _text(axes, plan, mark: Mark, series: Series, depth: float) -> None:
@@ -237,17 +344,36 @@ def _rule_line(axes, plan: Drawing, rule: Rule, font_size: float) -> None:
     if rule.axis == "xy":
         axes.axline((0, 0), slope=1, linestyle=(0, (1, 2)), **style)
         return
-    small = max(5.0, font_size - 1)
+    small = _small(font_size)
     if rule.axis == "y":
         axes.axhline(rule.value, linestyle=(0, (4, 2)), **style)
         if rule.label:
-            axes.annotate(rule.label, (1, rule.value), xycoords=axes.get_yaxis_transform(), xytext=(0, 1.2), textcoords="offset points",
-                          ha="right", va="bottom", fontsize=small, zorder=6)
+            axes.annotate(
+                rule.label,
+                (1, rule.value),
+                xycoords=axes.get_yaxis_transform(),
+                xytext=(0, 1.2),
+                textcoords="offset points",
+                ha="right",
+                va="bottom",
+                fontsize=small,
+                zorder=6,
+            )
     else:
         axes.axvline(rule.value, linestyle=(0, (4, 2)), **style)
         if rule.label:
-            axes.annotate(rule.label, (rule.value, 1), xycoords=axes.get_xaxis_transform(), xytext=(1.2, 0), textcoords="offset points",
-                          ha="left", va="top", rotation=90, fontsize=small, zorder=6)
+            axes.annotate(
+                rule.label,
+                (rule.value, 1),
+                xycoords=axes.get_xaxis_transform(),
+                xytext=(1.2, 0),
+                textcoords="offset points",
+                ha="left",
+                va="top",
+                rotation=90,
+                fontsize=small,
+                zorder=6,
+            )
 
 
 # ---- around the panels ----------------------------------------------------------------------------------------------------
@@ -260,44 +386,101 @@ def _titles(figure, grid, plan: Drawing) -> None:
     figure.supylabel(plan.spec.y_title, fontsize=mpl.rcParams["axes.labelsize"])
 
 
-def _legend(figure, plan: Drawing, font_size: float, width: float) -> None:
+def _entries(plan: Drawing) -> list[Entry]:
+    """The legend's entries; names that are written beside their points need none."""
     entries = plan.legend()
     labelled = any(mark.label is not None and mark.kind == "points" and not mark.muted for mark in plan.spec.marks)
     if labelled and len(entries) > 8:
-        entries = [entry for entry in entries if entry[3].colour is None or entry[3].muted]
-    if not entries or (len(entries) == 1 and entries[0][3].colour is not None and len(plan.panels) == 1 and not entries[0][2].open):
-        return
-    handles = [_handle(plan, *entry) for entry in entries]
-    longest = max(len(entry[0]) for entry in entries)
-    small = max(5.0, font_size - 1)
-    columns = max(1, min(len(entries), int(width * 72 // (longest * small * 0.52 + 24))))
-    columns = -(-len(entries) // -(-len(entries) // columns))
-    figure.legend(handles=handles, loc="outside upper left", ncols=columns, frameon=False, handlelength=1.7, columnspacing=1.2,
-                  handletextpad=0.5, borderpad=0.1, labelspacing=0.3)
+        entries = [entry for entry in entries if entry.explains]
+    return [] if len(entries) == 1 and not entries[0].explains else entries
 
 
-def _handle(plan: Drawing, name: str, kind: str, look, mark: Mark):
+def _legend_columns(entries: list[Entry], font_size: float, width_mm: float) -> int:
+    longest = max(len(entry.name) for entry in entries)
+    columns = max(1, min(len(entries), int(width_mm / 25.4 * 72 // (longest * _small(font_size) * 0.52 + 24))))
+    return -(-len(entries) // -(-len(entries) // columns))
+
+
+def _legend(figure, plan: Drawing, font_size: float, width_mm: float) -> None:
+    if entries := _entries(plan):
+        figure.legend(
+            handles=[_handle(plan, entry) for entry in entries],
+            loc="outside upper left",
+            frameon=False,
+            handlelength=1.7,
+            columnspacing=1.2,
+            ncols=_legend_columns(entries, font_size, width_mm),
+            handletextpad=0.5,
+            borderpad=0.1,
+            labelspacing=0.3,
+        )
+
+
+def _handle(plan: Drawing, entry: Entry):
+    name, kind, look, mark = entry.name, entry.kind, entry.look, entry.mark
     if kind in ("band", "histogram"):
         return Patch(facecolor=look.colour, alpha=0.3, linewidth=0, label=name)
     if kind == "bars":
-        return Patch(facecolor=ink("paper", plan.theme) if look.open else look.colour, edgecolor=look.colour, linewidth=0.7, label=name)
+        return Patch(
+            facecolor=ink("paper", plan.theme) if look.open else look.colour, edgecolor=look.colour, linewidth=0.7, label=name
+        )
+    if mark.ringed:
+        return Line2D(
+            [],
+            [],
+            linewidth=0,
+            marker="o",
+            markersize=5.5,
+            markerfacecolor="none",
+            markeredgecolor=ink("text", plan.theme),
+            markeredgewidth=0.8,
+            label=name,
+        )
     points = kind == "points" or (mark.colour is not None and not mark.dashed)
-    return Line2D([], [], color=look.colour, linewidth=1.1 if kind == "line" else 0, linestyle=(0, (3, 1.6)) if mark.dashed else "-",
-                  marker=look.matplotlib_marker if points else None, markersize=3.4, markeredgewidth=0.7,
-                  markerfacecolor=ink("paper", plan.theme) if look.open else look.colour, label=name)
+    return Line2D(
+        [],
+        [],
+        color=look.colour,
+        linewidth=1.1 if kind == "line" else 0,
+        linestyle=(0, (3, 1.6)) if mark.dashed else "-",
+        marker=look.matplotlib_marker if points else None,
+        markersize=3.4,
+        markeredgewidth=0.7,
+        markerfacecolor=ink("paper", plan.theme) if look.open else look.colour,
+        label=name,
+    )
 
 
 def _stamp(figure, grid, plan: Drawing, font_size: float) -> None:
     notes = [plan.spec.stamp] if plan.spec.stamp else []
-    if plan.flagged:
-        notes.append(f"ringed: {plan.flagged} above {plan.spec.flag_above:g}")
+    if count := plan.flagged():
+        notes.append(f"ringed in red: {count} above {plan.spec.flag_above:g}")
     if notes:
-        figure.suptitle("  ·  ".join(notes), x=0.995, ha="right", fontsize=max(5.0, font_size - 1), color=ink("stamp", plan.theme), fontweight="bold")
+        figure.suptitle(
+            "  ·  ".join(notes),
+            x=0.995,
+            ha="right",
+            fontsize=_small(font_size),
+            color=ink("stamp", plan.theme),
+            fontweight="bold",
+        )
     if plan.spec.stamp.lower().startswith("simulated"):
         for axes in grid.flat:
             if axes.get_figure() is not None:
-                axes.text(0.5, 0.5, "SIMULATED", transform=axes.transAxes, ha="center", va="center", rotation=24, fontsize=font_size * 2.6,
-                          color=ink("stamp", plan.theme), alpha=0.10, fontweight="bold", zorder=0.2)
+                axes.text(
+                    0.5,
+                    0.5,
+                    "SIMULATED",
+                    transform=axes.transAxes,
+                    ha="center",
+                    va="center",
+                    rotation=24,
+                    fontsize=font_size * 2.6,
+                    color=ink("stamp", plan.theme),
+                    alpha=0.10,
+                    fontweight="bold",
+                    zorder=0.2,
+                )
 
 
 def _write_labels(figure, axes, plan: Drawing, panel: Panel, font_size: float) -> None:
@@ -310,10 +493,16 @@ def _write_labels(figure, axes, plan: Drawing, panel: Panel, font_size: float) -
             at = axes.transData.transform(series.frame[[X, mark.y]].to_numpy(float))
             obstacles += list(at) if mark.kind == "points" else []
             if mark.label is not None:
-                colour = ink("muted", plan.theme) if mark.muted else ink("text", plan.theme) if mark.kind == "text" else series.look.colour
+                colour = (
+                    ink("muted", plan.theme)
+                    if mark.muted
+                    else ink("text", plan.theme)
+                    if mark.kind == "text"
+                    else series.look.colour
+                )
                 items += [(point, str(word), colour) for point, word in zip(at, series.frame[mark.label]) if str(word)]
     if items:
-        size = max(4.5, font_size - 1.5) if len(items) > 15 else max(5.0, font_size - 1)
+        size = max(4.5, font_size - 1.5) if len(items) > 15 else _small(font_size)
         place_labels(figure, axes, items, np.array(obstacles).reshape(-1, 2), size)
 
 
@@ -321,7 +510,13 @@ def _metadata(spec: FigureSpec, format: str, extra: Mapping[str, str]) -> dict:
     title = f"{spec.title} [{spec.stamp}]" if spec.stamp else spec.title
     subject = " ".join(part for part in (spec.answer, spec.caption) if part)
     if format == "pdf":
-        return {"Title": title, "Subject": subject, "Creator": "BrainLens", "Keywords": "; ".join(f"{k}: {v}" for k, v in extra.items()), "CreationDate": None}
+        return {
+            "Title": title,
+            "Subject": subject,
+            "Creator": "BrainLens",
+            "Keywords": "; ".join(f"{k}: {v}" for k, v in extra.items()),
+            "CreationDate": None,
+        }
     if format == "svg":
         return {"Title": title, "Description": subject, "Creator": "BrainLens", "Date": None}
     return {"Title": title, "Description": subject, "Software": "BrainLens", **{str(k): str(v) for k, v in extra.items()}}

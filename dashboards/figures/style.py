@@ -30,24 +30,69 @@ MARKERS = ("circle", "square", "triangle", "diamond", "inverted_triangle", "hex"
 MATPLOTLIB_MARKERS = dict(zip(MARKERS, "os^DvH*P", strict=True))
 
 INK = {
-    "light": {"paper": "#ffffff", "text": "#1f2328", "axis": "#57606a", "grid": "#e3e6ea", "muted": "#8c959f", "rule": "#24292f",
-              "stamp": "#a40e26", "flag": "#a40e26"},
-    "dark": {"paper": "#15181c", "text": "#e6edf3", "axis": "#9aa4af", "grid": "#2c3238", "muted": "#7d8792", "rule": "#d5dbe1",
-             "stamp": "#ff8a8a", "flag": "#ff8a8a"},
+    "light": {
+        "paper": "#ffffff",
+        "text": "#1f2328",
+        "axis": "#57606a",
+        "grid": "#e3e6ea",
+        "muted": "#8c959f",
+        "rule": "#24292f",
+        "stamp": "#a40e26",
+        "flag": "#a40e26",
+    },
+    "dark": {
+        "paper": "#15181c",
+        "text": "#e6edf3",
+        "axis": "#9aa4af",
+        "grid": "#2c3238",
+        "muted": "#7d8792",
+        "rule": "#d5dbe1",
+        "stamp": "#ff8a8a",
+        "flag": "#ff8a8a",
+    },
 }
 """Colours of everything that is not a model, by theme."""
 
 HUES = {
-    "gpt": "#d55e00", "bert": "#0072b2", "albert": "#c2609a", "t5": "#b07800", "xlm": "#00875f", "roberta": "#2b8fc4",
-    "xlm-r": "#3aa17e", "xlnet": "#882255", "llama": "#5a50c8", "recurrent": "#3d2f8f", "embedding": "#7d7a26",
-    "transfo-xl": "#a23f97", "ctrl": "#8a3b12", "ngram": "#4d4d4d", "random": "#7f7f7f", "pythia": "#117d8c", "opt": "#b2182b",
+    "gpt": "#d55e00",
+    "bert": "#0072b2",
+    "albert": "#c2609a",
+    "t5": "#b07800",
+    "xlm": "#00875f",
+    "roberta": "#2b8fc4",
+    "xlm-r": "#3aa17e",
+    "xlnet": "#882255",
+    "llama": "#5a50c8",
+    "recurrent": "#3d2f8f",
+    "embedding": "#7d7a26",
+    "transfo-xl": "#a23f97",
+    "ctrl": "#8a3b12",
+    "ngram": "#4d4d4d",
+    "random": "#7f7f7f",
+    "pythia": "#117d8c",
+    "opt": "#b2182b",
 }
 FAMILIES = {
     "gpt": ("distilgpt2", "openaigpt", "openai-gpt", "gpt2", "gpt2-medium", "gpt2-large", "gpt2-xl"),
-    "bert": ("distilbert-base-uncased", "bert-base-uncased", "bert-base-multilingual-cased", "bert-large-uncased",
-             "bert-large-uncased-whole-word-masking", "all-minilm-l6-v2", "minilm"),
-    "albert": ("albert-base-v1", "albert-base-v2", "albert-large-v1", "albert-large-v2", "albert-xlarge-v1", "albert-xlarge-v2",
-               "albert-xxlarge-v1", "albert-xxlarge-v2"),
+    "bert": (
+        "distilbert-base-uncased",
+        "bert-base-uncased",
+        "bert-base-multilingual-cased",
+        "bert-large-uncased",
+        "bert-large-uncased-whole-word-masking",
+        "all-minilm-l6-v2",
+        "minilm",
+    ),
+    "albert": (
+        "albert-base-v1",
+        "albert-base-v2",
+        "albert-large-v1",
+        "albert-large-v2",
+        "albert-xlarge-v1",
+        "albert-xlarge-v2",
+        "albert-xxlarge-v1",
+        "albert-xxlarge-v2",
+    ),
     "t5": ("t5-small", "t5-base", "t5-large", "t5-3b", "t5-11b"),
     "xlm": ("xlm-mlm-enfr-1024", "xlm-clm-enfr-1024", "xlm-mlm-xnli15-1024", "xlm-mlm-100-1280", "xlm-mlm-en-2048"),
     "roberta": ("distilroberta-base", "roberta-base", "roberta-large"),
@@ -60,9 +105,25 @@ FAMILIES = {
     "ctrl": ("ctrl",),
 }
 _ALIASES = {"smollm2-135m": "smollm2-135m-instruct-q4_1", "glove-50d": "glove-6b-50d", "openai-gpt": "openaigpt"}
-_PREFIXES = (("random", "random"), ("pythia", "pythia"), ("opt", "opt"), ("llama", "llama"), ("smollm", "llama"), ("mistral", "llama"),
-             ("gpt", "gpt"), ("roberta", "roberta"), ("albert", "albert"), ("bert", "bert"), ("t5", "t5"), ("glove", "embedding"),
-             ("flair", "recurrent"), ("trigram", "ngram"), ("minilm", "bert"), ("stories", "llama"), ("tinyllama", "llama"))
+_PREFIXES = (
+    ("random", "random"),
+    ("pythia", "pythia"),
+    ("opt", "opt"),
+    ("llama", "llama"),
+    ("smollm", "llama"),
+    ("mistral", "llama"),
+    ("gpt", "gpt"),
+    ("roberta", "roberta"),
+    ("albert", "albert"),
+    ("bert", "bert"),
+    ("t5", "t5"),
+    ("glove", "embedding"),
+    ("flair", "recurrent"),
+    ("trigram", "ngram"),
+    ("minilm", "bert"),
+    ("stories", "llama"),
+    ("tinyllama", "llama"),
+)
 _OVERRIDES: dict[str, str] = {}
 # Categories that are no models: the eight most different colours, in order.
 _PLAIN = ("#0072b2", "#d55e00", "#00875f", "#c2609a", "#b07800", "#5a50c8", "#2b8fc4", "#882255", "#7d7a26", "#4d4d4d")
@@ -92,14 +153,24 @@ class Look:
 
 
 # ---- colour arithmetic (OKLab: Ottosson 2020) -------------------------------------------------------------------------
-_LMS = np.array([[0.4122214708, 0.5363325363, 0.0514459929], [0.2119034982, 0.6806995451, 0.1073969566],
-                 [0.0883024619, 0.2817188376, 0.6299787005]])
-_LAB = np.array([[0.2104542553, 0.7936177850, -0.0040720468], [1.9779984951, -2.4285922050, 0.4505937099],
-                 [0.0259040371, 0.7827717662, -0.8086757660]])
+_LMS = np.array(
+    [
+        [0.4122214708, 0.5363325363, 0.0514459929],
+        [0.2119034982, 0.6806995451, 0.1073969566],
+        [0.0883024619, 0.2817188376, 0.6299787005],
+    ]
+)
+_LAB = np.array(
+    [
+        [0.2104542553, 0.7936177850, -0.0040720468],
+        [1.9779984951, -2.4285922050, 0.4505937099],
+        [0.0259040371, 0.7827717662, -0.8086757660],
+    ]
+)
 
 
 def _linear(colour: str) -> np.ndarray:
-    rgb = np.array([int(colour[i:i + 2], 16) for i in (1, 3, 5)]) / 255
+    rgb = np.array([int(colour[i : i + 2], 16) for i in (1, 3, 5)]) / 255
     return np.where(rgb <= 0.04045, rgb / 12.92, ((rgb + 0.055) / 1.055) ** 2.4)
 
 
@@ -216,8 +287,11 @@ def looks(values: Iterable[object], theme: str = "light", column: str = "model")
         hue, shade, marker, own = slots[base]
         for step in range(len(MARKERS) * len(HUES) if not own else 1):
             hues = list(HUES.values())
-            candidate = (hues[(hues.index(hue) + step // 2) % len(hues)], round((shade + 0.5 * (step % 2)) % 1.001, 3),
-                         (marker + step) % len(MARKERS))
+            candidate = (
+                hues[(hues.index(hue) + step // 2) % len(hues)],
+                round((shade + 0.5 * (step % 2)) % 1.001, 3),
+                (marker + step) % len(MARKERS),
+            )
             if candidate[:2] not in {other[:2] for other in taken}:
                 break
         taken.add(candidate if not own else (hue, round(shade, 3), marker))
