@@ -227,7 +227,7 @@ class Score:
 
     def save(self, path: str | Path) -> Path:
         """Write the table as CSV or Parquet, or everything as NetCDF, by the ending of the file's name."""
-        from analysis.store import write_atomically
+        from analysis.stored import atomic
         from data.errors import unknown
 
         path = Path(path)
@@ -235,7 +235,9 @@ class Score:
                    ".nc": lambda to: self.dataset.assign_attrs(provenance=json.dumps(self.provenance)).to_netcdf(to)}
         if path.suffix.lower() not in writers:
             raise unknown("file type", path.suffix, writers, remedy="End the file's name in one of these")
-        return write_atomically(path, writers[path.suffix.lower()])
+        with atomic(path) as part:
+            writers[path.suffix.lower()](part)
+        return path
 
     def __repr__(self) -> str:
         state = "stored" if self.cached else "fresh" if self.complete else "partial"

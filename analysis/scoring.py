@@ -83,6 +83,7 @@ def score(model, recording, protocol: Protocol | str = "defended", *, layers: Se
         for done, number in enumerate(missing):
             report.step(done, len(missing), "layers")
             found[number] = _score_layer(activations, number, recording, protocol, parts, twins, report)
+            found[number].attrs |= {"model": source.id, "recording": recording.id, "protocol": protocol.name, "layer": number}
             store.save_score(f"{key}-layer{number}", found[number])
             report.partial(_assemble(source, recording, protocol, parts, found, context, wanted=len(numbers), cached=False))
         report.step(len(missing), len(missing), "layers")
@@ -320,7 +321,8 @@ def _provenance(source, recording: Recording, protocol: Protocol, parts, context
         "protocol": protocol.to_dict(),
         "model": {"id": source.id, "fingerprint": source.fingerprint, "tokenizer_hash": source.tokenizer_hash,
                   "class": card.cls, "family": card.family, "parameters": card.parameters, "width": max(source.widths),
-                  "layers": source.n_layers - 1, "bos": card.bos, "note": card.note, "licence": card.licence, "citation": card.citation},
+                  "layers": source.n_layers - 1, "bos": card.bos, "note": card.note, "licence": card.licence,
+                  "citation": card.citation},
         "recording": {"id": recording.id, "kind": recording.kind, "unit": recording.unit, "scored_unit": recording.scored_unit,
                       "stimulus_hash": recording.stimulus_hash, "response_hash": recording.response_hash,
                       "n_stimuli": recording.n_stimuli, "n_targets": recording.n_targets,

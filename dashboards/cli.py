@@ -116,10 +116,14 @@ def _check_out(out: Path) -> None:
 def _write_table(scores, out: Path) -> None:
     import pandas as pd
 
-    from analysis.store import write_atomically
+    from analysis.stored import atomic
 
     table = pd.concat([score.table() for score in scores], ignore_index=True)
-    write_atomically(out, lambda to: table.to_csv(to, index=False) if out.suffix.lower() == ".csv" else table.to_parquet(to))
+    with atomic(out) as part:
+        if out.suffix.lower() == ".csv":
+            table.to_csv(part, index=False)
+        else:
+            table.to_parquet(part)
 
 
 # ---- what is there --------------------------------------------------------------------------------------------------
@@ -231,8 +235,8 @@ def cache_clear(name: str | None):
     """Delete what is stored, or only what belongs to the model NAME."""
     from analysis.store import Store
 
-    count, size = Store().clear(name)
-    click.echo(f"Deleted {count} entries, {size / 1e6:.0f} MB")
+    freed = Store().clear(model=name)
+    click.echo(f"Deleted {freed / 1e6:.0f} MB")
 
 
 if __name__ == "__main__":

@@ -120,8 +120,8 @@ def show_store() -> None:
     from analysis.store import Store
 
     store = Store()
-    table = _table("kind", "model", "recording", ">MB", "last used")
-    for row in store.entries().to_dict("records"):
-        table.add_row(row["kind"], row["model"], row["recording"], f"{row['bytes'] / 1e6:.1f}", str(row["used"])[:16])
+    table = _table("kind", "model", ">layers", ">MB", "last used")
+    for row in store.list().iloc[::-1].to_dict("records"):
+        table.add_row(row["kind"], row["model"], str(row["layers"] or ""), f"{row['bytes'] / 1e6:.1f}", str(row["used"])[:16])
     _print(table)
     OUT.print(f"{store.size() / 1e6:.0f} MB in {store.root}", soft_wrap=True)
