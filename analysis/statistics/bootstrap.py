@@ -16,7 +16,7 @@ __all__ = ["Bootstrap", "Comparison", "Moments", "compare_models", "hierarchical
 CONSTANT = 1e-6
 """A prediction whose spread is below this share of the response's spread counts as constant: r = 0."""
 FEW_PEOPLE = 5
-BLOCK_TARGETS = 256  # (1,000 draws x 256 targets) in float64 is 2 MB: stays in the cache
+BLOCK = 1 << 16  # numbers handled at once: 512 KiB in float64 stay in the cache
 
 N, SX, SY, SXX, SYY, SXY = range(6)  # count, prediction, response and their products, all about the training mean
 
@@ -59,6 +59,9 @@ class Bootstrap:
     value, low, high : float
         The score of the data themselves, and the interval over draws.
     draws : ndarray, shape (n_draws,)
+        Shifted so that their median is ``value``: drawing stimuli twice makes folds smaller and r a little lower.
+    bias : float
+        The shift: median of the draws as they came, minus ``value``.
     subjects : tuple of str
         People in order; empty where people are not known.
     per_subject : ndarray, shape (n_subjects,)
@@ -74,6 +77,7 @@ class Bootstrap:
     low: float
     high: float
     draws: np.ndarray = field(repr=False)
+    bias: float = 0.0
     subjects: tuple[str, ...] = ()
     per_subject: np.ndarray = field(default_factory=lambda: np.empty(0), repr=False)
     per_target: np.ndarray = field(default_factory=lambda: np.empty(0), repr=False)
@@ -192,26 +196,12 @@ def hierarchical_bootstrap(data: Moments | Sequence[Moments], subjects: np.ndarr
     codes, names = (np.zeros(n_targets, int), []) if subjects is None else pd.factorize(np.asarray(subjects))
     n_people = len(names) or 1
 
-    counts = [np.vstack([np.ones(part.n_groups), _counts(part.n_groups, draws, [seed, 1, number])])
-              for number, part in enumerate(parts)]  # row 0: the data themselves
-    order = np.argsort(codes, kind="stable")
-    edges = np.searchsorted(codes[order], np.arange(n_people + 1))
-    people_draws = np.empty((draws + 1, n_people))
-    per_target = np.empty(n_targets)
+    plans = [_plan(part, draws, [seed, 1, number]) for number, part in enumerate(parts)]
+    per_target, people_draws = np.empty(n_targets), np.empty((draws + 1, n_people))
     for person in range(n_people):
-        mine = order[edges[person]:edges[person + 1]]
-        total, squares = [], 0
-        for start in range(0, len(mine), BLOCK_TARGETS):
-            report.step(int(edges[person]) + start, n_targets, "bootstrap")
-            block = mine[start:start + BLOCK_TARGETS]
-            values = _target_draws(parts, counts, block, measure)  # (draws + 1, block)
-            per_target[block] = values[0]
-            total.append(values if targets == "median" else np.nansum(values, axis=1))
-            squares = squares + np.isfinite(values).sum(axis=1)
-        if targets == "median":
-            people_draws[:, person] = _quiet(np.nanmedian, np.concatenate(total, axis=1), axis=1)
-        else:
-            people_draws[:, person] = np.where(squares > 0, np.sum(total, axis=0) / np.maximum(squares, 1), np.nan)
+        report.step(person, n_people, "bootstrap")
+        mine = np.flatnonzero(codes == person) if len(names) else np.arange(n_targets)
+        people_draws[:, person], per_target[mine] = _person_draws(parts, plans, mine, measure, targets, report)
 
     average = np.nanmedian if people == "median" else np.nanmean
     value = float(_quiet(average, people_draws[0]))
@@ -221,10 +211,11 @@ def hierarchical_bootstrap(data: Moments | Sequence[Moments], subjects: np.ndarr
         who = np.random.default_rng([seed, 0]).integers(n_people, size=(draws, n_people))
         drawn = np.take_along_axis(drawn, who, axis=1)
     drawn = _quiet(average, drawn, axis=1)
-    low, high = _interval(drawn, confidence)
+    bias = float(_quiet(np.nanmedian, drawn)) - value
+    low, high = _interval(drawn - bias, confidence)
     resampled, note = _words(parts, names, several)
-    return Bootstrap(value, low, high, drawn, tuple(map(str, names)), people_draws[0] if len(names) else np.empty(0), per_target,
-                     resampled, note)
+    return Bootstrap(value, low, high, drawn - bias, bias, tuple(map(str, names)), people_draws[0] if len(names) else np.empty(0),
+                     per_target, resampled, note)
 
 
 def compare_models(first: Moments | Sequence[Moments], second: Moments | Sequence[Moments], subjects: np.ndarray | None = None,
@@ -261,44 +252,103 @@ def compare_models(first: Moments | Sequence[Moments], second: Moments | Sequenc
 
 
 # ---- the arithmetic ------------------------------------------------------------------------------------------------------
-def _measure(sums: np.ndarray, measure: str) -> np.ndarray:
-    """r or R2 from sums of shape (6, ...); r = 0 for a constant prediction or response, NaN below two stimuli."""
-    n = sums[N]
+def _measure(sums: Sequence[np.ndarray], measure: str) -> np.ndarray:
+    """r or R2 from the six sums; r = 0 for a constant prediction or response, NaN below two stimuli (one for R2)."""
+    n, x, y, xx, yy, xy = sums
+    if measure not in ("r", "r2"):
+        raise BrainLensError(f"Unknown measure {measure!r}", choices=("r", "r2"))
     with np.errstate(invalid="ignore", divide="ignore"):
         if measure == "r2":
-            value = 1 - (sums[SYY] - 2 * sums[SXY] + sums[SXX]) / sums[SYY]
-            return np.where((n >= 1) & (sums[SYY] > 0), value, np.nan)
-        if measure != "r":
-            raise BrainLensError(f"Unknown measure {measure!r}", choices=("r", "r2"))
-        xx = sums[SXX] - sums[SX] ** 2 / n
-        yy = sums[SYY] - sums[SY] ** 2 / n
-        xy = sums[SXY] - sums[SX] * sums[SY] / n
-        value = xy / np.sqrt(xx * yy)
-        flat = (xx <= CONSTANT**2 * yy) | (yy <= 1e-12 * sums[SYY]) | (yy <= 0)
-    return np.where(n >= 2, np.where(flat, 0.0, value), np.nan)
+            value = 1 - (yy - 2 * xy + xx) / yy
+            return np.where(n >= 1, np.where(yy > 0, value, 0.0), np.nan)
+        mean = x / n
+        xx = xx - mean * x
+        xy = xy - mean * y
+        spread = yy - y * y / n
+        flat = (xx <= CONSTANT**2 * spread) | (spread <= 1e-12 * yy)
+        xx *= spread
+        np.sqrt(xx, out=xx)
+        xy /= xx
+    xy[flat] = 0.0
+    return np.where(n >= 2, xy, np.nan)
 
 
-def _target_draws(parts: list[Moments], counts: list[np.ndarray], block: np.ndarray, measure: str) -> np.ndarray:
-    """Mean over folds, then over parts, of each draw and target, shape (draws + 1, len(block))."""
-    per_part = []
-    for part, count in zip(parts, counts, strict=True):
-        total = weight = 0.0
-        sums = part.sums[:, :, block]
-        for fold in range(part.n_folds):
-            cells = np.flatnonzero(part.fold == fold)
-            drawn = count[:, part.group[cells]]  # (draws + 1, cells)
-            value = _measure((drawn @ sums[:, cells].transpose(1, 0, 2).reshape(len(cells), -1))
-                             .reshape(len(drawn), 6, -1).transpose(1, 0, 2), measure)
-            share = drawn.sum(axis=1, keepdims=True) / len(cells) * np.isfinite(value)
-            total = total + share * np.nan_to_num(value)
-            weight = weight + share
-        with np.errstate(invalid="ignore", divide="ignore"):
-            per_part.append(np.where(weight > 0, total / weight, np.nan))
-    return per_part[0] if len(per_part) == 1 else _quiet(np.nanmean, np.stack(per_part), axis=0)
+@dataclass(frozen=True)
+class _Draws:
+    """The draws of one fold: r and R2 do not change when all counts are doubled, so few distinct draws are left."""
+
+    cells: np.ndarray  # cells of the fold
+    distinct: np.ndarray  # (n_distinct, cells) counts divided by their common factor
+    which: np.ndarray  # (draws + 1,) row of `distinct`; draw 0 is the data themselves
+    share: np.ndarray  # (draws + 1,) weight of the fold
 
 
-def _counts(n_groups: int, draws: int, seed: list[int]) -> np.ndarray:
-    return np.random.default_rng(seed).multinomial(n_groups, np.full(n_groups, 1 / n_groups), size=draws).astype(float)
+def _plan(part: Moments, draws: int, seed: list[int]) -> list[_Draws]:
+    groups = part.n_groups
+    counts = np.random.default_rng(seed).multinomial(groups, np.full(groups, 1 / groups), size=draws)
+    counts = np.vstack([np.ones(groups, int), counts])
+    plan = []
+    for fold in range(part.n_folds):
+        cells = np.flatnonzero(part.fold == fold)
+        drawn = counts[:, part.group[cells]]
+        factor = np.maximum(np.gcd.reduce(drawn, axis=1), 1)[:, None]
+        distinct, which = np.unique(drawn // factor, axis=0, return_inverse=True)
+        plan.append(_Draws(cells, distinct.astype(float), which.ravel(), drawn.sum(axis=1) / len(cells)))
+    return plan
+
+
+def _person_draws(parts: list[Moments], plans: list[list[_Draws]], mine: np.ndarray, measure: str, targets: str,
+                  report: Report) -> tuple[np.ndarray, np.ndarray]:
+    """Summary over one person's targets in each draw, shape (draws + 1,), and each target's own score."""
+    counted = np.concatenate([part.sums[N][:, mine] for part in parts])
+    classes = np.unique(counted, axis=1, return_inverse=True)[1].ravel()  # targets with the same missing stimuli
+    own = np.empty(len(mine))
+    columns, total, number = [], 0.0, 0
+    for one in range(classes.max() + 1):
+        inside = np.flatnonzero(classes == one)
+        found = [_class_draws(part, plan, mine[inside], measure, targets == "median", report)
+                 for part, plan in zip(parts, plans, strict=True)]
+        values, points = (_quiet(np.nanmean, np.stack(each), axis=0) for each in zip(*found, strict=True))
+        own[inside] = points
+        columns.append(values)
+        total = total + np.nan_to_num(values) * len(inside)
+        number = number + np.isfinite(values) * len(inside)
+    if targets == "median":
+        return _quiet(np.nanmedian, np.concatenate(columns, axis=1), axis=1), own
+    with np.errstate(invalid="ignore", divide="ignore"):
+        return np.where(number > 0, total / number, np.nan), own
+
+
+def _class_draws(part: Moments, plan: list[_Draws], targets: np.ndarray, measure: str, each: bool,
+                 report: Report) -> tuple[np.ndarray, np.ndarray]:
+    """Mean over folds for targets with the same missing stimuli: their mean (draws + 1,) or each one (draws + 1, targets)."""
+    n_draws = len(plan[0].which)
+    total = np.zeros((n_draws, len(targets))) if each else np.zeros(n_draws)
+    point, weight, point_weight = np.zeros(len(targets)), np.zeros(n_draws), 0.0
+    for draws in plan:
+        report.checkpoint()
+        own = part.sums[:, draws.cells[:, None], targets]
+        drawn_n = draws.distinct @ own[N, :, :1]  # the same for every target of the class
+        enough = drawn_n[:, 0] >= (2 if measure == "r" else 1)
+        share = draws.share * enough[draws.which]
+        weight += share
+        point_weight += share[0]
+        sums = np.zeros(len(draws.distinct))
+        step = max(1, BLOCK // len(draws.distinct))
+        for start in range(0, len(targets), step):
+            some = slice(start, start + step)
+            cells = np.ascontiguousarray(own[:, :, some])  # (6, cells, some)
+            values = _measure([drawn_n, *(draws.distinct @ moment for moment in cells[SX:])], measure)
+            values[~enough] = 0.0
+            point[some] += share[0] * values[draws.which[0]]
+            sums += values.sum(axis=1)
+            if each:
+                total[:, some] += share[:, None] * values[draws.which]
+        if not each:
+            total += share * sums[draws.which] / len(targets)
+    with np.errstate(invalid="ignore", divide="ignore"):
+        total = np.where((weight > 0)[:, None] if each else weight > 0, (total.T / weight).T, np.nan)
+        return total, np.where(point_weight > 0, point / point_weight, np.nan)
 
 
 def _interval(draws: np.ndarray, confidence: float) -> tuple[float, float]:

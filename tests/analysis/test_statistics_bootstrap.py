@@ -72,9 +72,21 @@ def test_every_draw_equals_the_slow_bootstrap(measure, targets, people):
                 weights.append(sum(counts[draw][order.index(g)] for g in mine) / len(mine))
         per_target = np.average(scores, axis=0, weights=weights)
         per_person = np.array([average[targets](per_target[subjects == s]) for s in "abc"])
-        assert boot.draws[draw] == pytest.approx(average[people](per_person[who[draw]]), abs=1e-10)
-    assert boot.low <= np.median(boot.draws) <= boot.high
+        assert boot.draws[draw] + boot.bias == pytest.approx(average[people](per_person[who[draw]]), abs=1e-10)
+    assert boot.low <= boot.value <= boot.high and np.median(boot.draws) == pytest.approx(boot.value)
     assert boot.resampled == "3 people and 16 stimulus groups" and "optimistic" in boot.note
+
+
+def test_targets_with_different_missing_stimuli_are_drawn_as_if_alone():
+    predictions, responses, folds, labels = toy(targets=4)
+    responses[folds[0][1][:3], 1] = np.nan
+    responses[folds[2][1], 2] = np.nan
+    subjects = np.array(["a", "a", "a", "a"])
+    together = hierarchical_bootstrap(moments(predictions, responses, folds, labels), subjects, draws=50)
+    alone = [hierarchical_bootstrap(moments(predictions[:, [t]], responses[:, [t]], folds, labels), None, draws=50)
+             for t in range(4)]
+    assert together.per_target == pytest.approx([one.value for one in alone])
+    assert together.draws + together.bias == pytest.approx(np.mean([one.draws + one.bias for one in alone], axis=0))
 
 
 def test_one_averaged_target_draws_stimulus_groups_only_and_says_so():
