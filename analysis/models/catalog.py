@@ -22,6 +22,9 @@ __all__ = ["card", "cards", "installed", "load", "resolve", "state"]
 ZOO = Path(str(files("data").joinpath("zoo")))
 """The tiny trained models that ship with BrainLens."""
 
+ZOO = Path(str(files("data"))) / "zoo"
+"""Small models trained for the project and shipped with it."""
+
 _RANDOM = re.compile(r"random-(\d+)")
 _HUB_ID = re.compile(r"[\w.-]+/[\w.-]+")
 _NUMBERS = ("layers", "width", "parameters", "year", "download")

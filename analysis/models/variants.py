@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import ClassVar
 
 from data.errors import BrainLensError, unknown
 
-__all__ = ["SCHEMES", "Variant", "split"]
+__all__ = ["SCHEMES", "UNITS", "Variant", "apply", "split"]
 
 KINDS = ("untrained", "noise", "lesion", "revision")
 SCHEMES = {
@@ -44,7 +44,6 @@ class Variant:
     scheme: str = ""
     amount: float = 0.0
     seed: int = 0
-    NONE: ClassVar[Variant]
 
     @classmethod
     def parse(cls, text: str | Variant | None) -> Variant:
@@ -146,3 +145,34 @@ def _positive(text: str, whole: str) -> float:
     if not 0 < value < float("inf"):
         raise BrainLensError(f"{text!r} in {whole!r} is not a positive number", remedy="For example 0.1")
     return value
+
+
+# ---- making them -----------------------------------------------------------------------------------------------------
+def apply(module, variant: Variant, *, fresh: Callable | None = None, tokenizer: Callable | None = None):
+    """A module with its variant.
+
+    Parameters
+    ----------
+    module : torch.nn.Module or None
+        The trained one, changed in place; None is enough for ``untrained:init``.
+    variant : Variant
+    fresh : callable, optional
+        Gives a module of the same shape as the library initialises it (untrained ``init`` and ``blocks``).
+    tokenizer : callable, optional
+        Gives the module's tokenizer (lesions).
+
+    Returns
+    -------
+    torch.nn.Module
+    """
+    from analysis.models import untrained
+
+    if not variant:
+        return module
+    if variant.kind == "untrained":
+        return untrained.untrained(module, variant.scheme, variant.seed, fresh=fresh)
+    if variant.kind == "noise":
+        return untrained.noisy(module, variant.scheme, variant.amount, variant.seed)
+    from analysis.models import localiser
+
+    return localiser.lesioned(module, variant, tokenizer=tokenizer)

@@ -1,0 +1,390 @@
+"""Recurrent language models: an LSTM over word pieces or over characters.
+
+A folder of an LSTM language model holds ``model.safetensors`` and ``config.json``::
+
+    {"architecture": "lstm-lm", "vocab_size": 4096, "width": 192, "layers": 2, "embedding": 192, "tied": true,
+     "start": "<|endoftext|>"}
+
+``embedding`` (default: the width), ``tied`` (default: true) and ``start`` (default: ``bos_token`` of tokenizer_config.json, else
+nothing) may be left out. Word pieces come from ``tokenizer.json`` beside it. A model over characters says
+``"architecture": "character-lstm"`` and brings ``"characters"`` (a list; the position is the id), ``"unknown"`` (an id) and
+``"direction"`` (``forward`` or ``backward``) instead of a tokenizer. Tensors: ``embedding.weight``, ``rnn.weight_ih_l0`` and so on
+as ``torch.nn.LSTM`` names them, ``projection.weight`` (width to embedding, where they differ and the model is tied),
+``head.weight`` (where not tied) and ``head.bias``. They may be float16 on disk and are float32 in memory.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import threading
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import nn
+
+from analysis.alignment import align
+from analysis.models import folders
+from analysis.models.base import Card, Model, Passage, TokenSurprisal
+from analysis.models.packages import folder_hash
+from analysis.models.variants import Variant, apply
+from analysis.progress import SILENT, Report
+from data.errors import BrainLensError, unknown
+
+__all__ = ["CharacterLSTM", "LSTMConfig", "LSTMLanguageModel", "LSTMModule"]
+
+CHUNK, BATCH = 256, 8  # tokens scored at once, texts read at once
+
+
+@dataclass(frozen=True)
+class LSTMConfig:
+    """Shape of an LSTM language model, see the top of the module."""
+
+    vocab_size: int
+    width: int
+    layers: int = 1
+    embedding: int | None = None
+    tied: bool = True
+    start: str = ""
+
+    def __post_init__(self):
+        object.__setattr__(self, "embedding", self.embedding or self.width)
+
+    def to_dict(self) -> dict:
+        """Ready for config.json."""
+        return dataclasses.asdict(self)
+
+
+class LSTMModule(nn.Module):
+    """Embedding, LSTM, and a linear read-out that may share the embedding's weights.
+
+    Notes
+    -----
+    h_t, c_t = LSTM(E x_t, h_{t-1}, c_{t-1});  logits_t = W P h_t + b, with W = E where tied and P = 1 where the widths agree.
+    """
+
+    def __init__(self, config: LSTMConfig):
+        super().__init__()
+        self.config = config
+        self.embedding = nn.Embedding(config.vocab_size, config.embedding)
+        self.rnn = nn.LSTM(config.embedding, config.width, config.layers, batch_first=True)
+        narrow = config.tied and config.embedding != config.width
+        self.projection = nn.Linear(config.width, config.embedding, bias=False) if narrow else None
+        self.head = nn.Linear(config.embedding if config.tied else config.width, config.vocab_size)
+        nn.init.normal_(self.embedding.weight, std=0.05)
+        nn.init.zeros_(self.head.bias)
+        if config.tied:
+            self.head.weight = self.embedding.weight
+
+    def read_out(self, hidden: torch.Tensor) -> torch.Tensor:
+        """Logits of the next piece, shape (..., vocab_size)."""
+        return self.head(hidden if self.projection is None else self.projection(hidden))
+
+    def forward(self, ids: torch.Tensor) -> torch.Tensor:
+        """Logits of the next piece after each piece, (batch, token) -> (batch, token, vocab_size)."""
+        return self.read_out(self.rnn(self.embedding(ids))[0])
+
+    def states(self, ids: torch.Tensor, *, cells: bool = True) -> list[torch.Tensor]:
+        """Every layer's values at every token: embedding, h of each LSTM layer, c of each (where ``cells``).
+
+        The library gives c only at the end; here it comes from the gates, c_t = f_t c_{t-1} + i_t g_t, with all gates computed
+        at once because h is known.
+        """
+        below = self.embedding(ids)
+        hidden, memory = [below], []
+        for k in range(self.config.layers):
+            weights = [getattr(self.rnn, f"{name}_l{k}") for name in ("weight_ih", "weight_hh", "bias_ih", "bias_hh")]
+            zero = below.new_zeros(1, len(below), self.config.width)
+            above = torch.lstm(below, (zero, zero), weights, True, 1, 0.0, False, False, True)[0]
+            if cells:
+                before = torch.cat([zero[0][:, None], above[:, :-1]], dim=1)
+                gates = below @ weights[0].T + before @ weights[1].T + (weights[2] + weights[3])
+                i, f, g, _ = gates.chunk(4, dim=-1)  # the library's order
+                new, keep, c = i.sigmoid() * g.tanh(), f.sigmoid(), zero[0]
+                steps = []
+                for t in range(below.shape[1]):
+                    c = keep[:, t] * c + new[:, t]
+                    steps.append(c)
+                memory.append(torch.stack(steps, dim=1))
+            hidden.append(above)
+            below = above
+        return hidden + memory
+
+
+class LSTMLanguageModel(Model):
+    """An LSTM over word pieces. Layers: 0 the embedding, 1..L the states h, L+1..2L the cells c.
+
+    Parameters
+    ----------
+    card : Card
+    folder : Path
+        As described at the top of the module.
+    variant : Variant or str, optional
+
+    Raises
+    ------
+    BrainLensError
+        A config without shape, a missing tokenizer or missing weights, tensors of another shape.
+    """
+
+    backward = False
+
+    def __init__(self, card: Card, folder: Path, *, variant: Variant | str | None = None):
+        self.folder, self.variant = Path(folder), Variant.parse(variant)
+        told = folders.read_json(self.folder / "config.json")
+        if not {"vocab_size", "width"} <= told.keys():
+            raise BrainLensError(f"{self.folder}/config.json does not tell the shape of an LSTM", choices=("vocab_size", "width", "layers"),
+                                 remedy="Write at least vocab_size and width")
+        self.told = told
+        self.config = LSTMConfig(**{f.name: told[f.name] for f in dataclasses.fields(LSTMConfig) if f.name in told})
+        count = self.config.layers
+        names = {"embedding": 0} | {f"h.{k}": 1 + k for k in range(count)} | {f"c.{k}": 1 + count + k for k in range(count)}
+        self.card = dataclasses.replace(card, cls="recurrent", layers=count, width=self.config.width, bos=self._start_text(),
+                                        space_before=True, layer_names=names)
+        self.id = f"{card.id}@{self.variant}" if self.variant else card.id
+        self._lock = threading.RLock()
+        self._module: LSTMModule | None = None
+        self._tokenizer = self._hash = None
+
+    # ---- identity and shape ------------------------------------------------------------------------------------------
+    @property
+    def fingerprint(self) -> str:
+        if self._hash is None:
+            self._hash = folders.read_json(self.folder / "card.json").get("weights") or folder_hash(self.folder)
+        return f"{self._hash}:{self.variant}"
+
+    @property
+    def tokenizer_hash(self) -> str:
+        from analysis.models.weights import tokenizer_hash
+
+        return tokenizer_hash(self.folder)
+
+    @property
+    def widths(self) -> tuple[int, ...]:
+        return (self.config.embedding, *(self.config.width,) * (2 * self.config.layers))
+
+    # ---- parts -------------------------------------------------------------------------------------------------------
+    @property
+    def module(self) -> LSTMModule:
+        """The torch module in evaluation mode, with its variant; loaded when first asked for."""
+        with self._lock:
+            if self._module is None:
+                def fresh() -> LSTMModule:
+                    return LSTMModule(self.config)
+
+                trained = None if (self.variant.kind, self.variant.scheme) == ("untrained", "init") else self._trained()
+                module = apply(trained, self.variant, fresh=fresh) if self.variant else trained
+                self._module = module.eval().requires_grad_(False)
+            return self._module
+
+    def _trained(self) -> LSTMModule:
+        from safetensors import SafetensorError
+        from safetensors.torch import load_file
+
+        file = self.folder / "model.safetensors"
+        if not file.is_file():
+            raise BrainLensError(f"The model folder {self.folder} has no weights (model.safetensors)", remedy="Fetch or save the model again")
+        module = LSTMModule(self.config)
+        try:
+            tensors = {name: value.float() for name, value in load_file(file).items()}
+            if self.config.tied:
+                tensors["head.weight"] = tensors["embedding.weight"]
+            module.load_state_dict(tensors)
+        except (SafetensorError, RuntimeError, KeyError) as error:
+            first = str(error).strip().splitlines()
+            raise BrainLensError(f"The weights in {self.folder} do not fit its config.json ({' '.join(first[:2])[:300]})",
+                                 remedy="Fetch or save the model again") from None
+        return module
+
+    @property
+    def tokenizer(self):
+        """The tokenizer of the folder (``tokenizers.Tokenizer``)."""
+        if self._tokenizer is None:
+            from tokenizers import Tokenizer
+
+            file = self.folder / "tokenizer.json"
+            if not file.is_file():
+                raise BrainLensError(f"The model folder {self.folder} has no tokenizer (tokenizer.json)",
+                                     remedy="Save the tokenizer into the same folder")
+            self._tokenizer = Tokenizer.from_file(str(file))
+            self._tokenizer.no_truncation()
+            self._tokenizer.no_padding()
+        return self._tokenizer
+
+    def _start_text(self) -> str:
+        if self.config.start:
+            return self.config.start
+        token = folders.read_json(self.folder / "tokenizer_config.json").get("bos_token") or ""
+        return token.get("content", "") if isinstance(token, dict) else token
+
+    def _start(self) -> list[int]:
+        if not self.card.bos:
+            return []
+        piece = self.tokenizer.token_to_id(self.card.bos)
+        if piece is None:
+            raise BrainLensError(f"{self.id}: the tokenizer has no start token {self.card.bos!r}", remedy="Correct 'start' in config.json")
+        return [piece]
+
+    def encode(self, text: str) -> tuple[list[int], np.ndarray]:
+        """Ids and character offsets (n, 2) of a text, without the start token."""
+        coded = self.tokenizer.encode(text, add_special_tokens=False)
+        return coded.ids, np.asarray(coded.offsets, np.int64).reshape(-1, 2)
+
+    def _word_starts(self) -> np.ndarray:
+        """Ids of pieces after which, or with which, a new word begins: they start with white space, or end the text."""
+        pieces = self.tokenizer.get_vocab()
+        specials = {token.content for token in self.tokenizer.get_added_tokens_decoder().values() if token.special}
+        return np.array(sorted(i for piece, i in pieces.items() if piece[:1] in "Ġ▁ĊĉĠ \n\t" or piece in specials), np.int64)
+
+    # ---- reading -----------------------------------------------------------------------------------------------------
+    def read(self, passages: Sequence[Passage], layers: Sequence[int], *, pooling: str = "last", attention: str = "prefix",
+             dtype: str = "float32", report: Report = SILENT) -> Iterator[tuple[np.ndarray, list[np.ndarray]]]:
+        """Activations as in :meth:`Model.read`; ``last`` is the state at the stimulus's last token (or character)."""
+        pools = {"last": lambda v: v[0] if self.backward else v[-1], "mean": lambda v: v.mean(0), "sum": lambda v: v.sum(0),
+                 "max": lambda v: v.amax(0)}
+        if pooling not in pools:
+            raise unknown("pooling", pooling, pools)
+        if self.backward and attention != "whole":
+            raise BrainLensError(f"{self.id} reads from right to left and would see the words to come", choices=("attention=whole",),
+                                 remedy="Set attention=whole, or use the model that reads forward")
+        if dtype != "float32":
+            raise BrainLensError(f"{self.id} runs in float32 only, not {dtype}", remedy="Set dtype=float32")
+        layers = [self.layer_number(layer) for layer in layers]
+        front = self._start()
+        coded = []
+        for passage in passages:
+            ids, offsets = self.encode(passage.text)
+            spans = align(passage.text, [_bare(passage.text, span) for span in passage.spans], offsets)
+            end = len(ids) if self.backward else int(spans[:, 1].max(initial=0))
+            coded.append((ids[:end], spans))
+        order = sorted(range(len(passages)), key=lambda p: len(coded[p][0]))
+        total, done = sum(len(p.rows) for p in passages), 0
+        report.step(0, total, "stimuli")
+        for at in range(0, len(order), BATCH):
+            batch = [p for p in order[at:at + BATCH] if passages[p].rows]
+            if not batch:
+                continue
+            longest = max(len(coded[p][0]) for p in batch)
+            ids = torch.zeros(len(batch), len(front) + longest, dtype=torch.long)
+            for b, p in enumerate(batch):
+                pieces = [*front, *(coded[p][0][::-1] if self.backward else coded[p][0])]
+                ids[b, :len(pieces)] = torch.tensor(pieces)
+            with torch.inference_mode():
+                states = self.module.states(ids, cells=max(layers) > self.config.layers)
+                values: list[list[np.ndarray]] = [[] for _ in layers]
+                for b, p in enumerate(batch):
+                    count = len(coded[p][0])
+                    for first, last in coded[p][1]:
+                        low, high = (count - last, count - first) if self.backward else (first, last)
+                        for k, layer in enumerate(layers):
+                            own = states[layer][b, len(front) + low:len(front) + high]
+                            values[k].append(pools[pooling](own.flip(0) if self.backward else own).numpy())
+            rows = np.concatenate([np.asarray(passages[p].rows) for p in batch])
+            yield rows, [np.stack(v).astype(np.float32) for v in values]
+            done += len(rows)
+            report.step(done, total, "stimuli")
+
+    # ---- surprisal ---------------------------------------------------------------------------------------------------
+    def surprisal(self, texts: Sequence[str], *, window: int | None = None, stride: int | None = None,
+                  report: Report = SILENT) -> list[TokenSurprisal]:
+        """Surprisals as in :meth:`Model.surprisal`; without a window the state runs through the whole text."""
+        starts = torch.from_numpy(self._word_starts())
+        scored = []
+        for number, text in enumerate(texts):
+            report.step(number, len(texts), "texts")
+            ids, offsets = self.encode(text)
+            pieces = ids[::-1] if self.backward else ids
+            nats, start = np.full(len(ids), np.nan), np.full(len(ids) + 1, np.nan)
+            for low, first, high in _segments(len(ids), window, stride):
+                self._score(pieces, low, first, high, starts, nats, start, report)
+            if self.backward:
+                nats, start = nats[::-1].copy(), np.full(len(ids) + 1, np.nan)
+            scored.append(TokenSurprisal(offsets, nats, start))
+        report.step(len(texts), len(texts), "texts")
+        return scored
+
+    def _score(self, ids: list[int], low: int, first: int, high: int, starts: torch.Tensor, nats: np.ndarray, start: np.ndarray,
+               report: Report) -> None:
+        """Read ids[low:high] behind the start token and write down what is scored of ids[first:high]."""
+        front, module, state = self._start(), self.module, None
+        sequence = [*front, *ids[low:high]]
+        shift = low - len(front)  # place in the text of the sequence's first entry
+        with torch.inference_mode():
+            for at in range(0, len(sequence), CHUNK):
+                report.checkpoint()
+                hidden, state = module.rnn(module.embedding(torch.tensor([sequence[at:at + CHUNK]])), state)
+                logs = module.read_out(hidden[0]).log_softmax(-1)
+                places = shift + at + np.arange(len(logs)) + 1  # what is predicted
+                begins = logs[:, starts].logsumexp(-1).double().numpy()
+                fresh = (places >= first) & (places <= high)
+                if first > 0:
+                    fresh &= places > first - 1
+                start[places[fresh]] = begins[fresh]
+                known = fresh & (places < high)
+                targets = torch.tensor([ids[p] for p in places[known]], dtype=torch.long)
+                nats[places[known]] = -logs[torch.from_numpy(np.flatnonzero(known)), targets].double().numpy()
+
+    def close(self) -> None:
+        with self._lock:
+            self._module = None
+
+
+class CharacterLSTM(LSTMLanguageModel):
+    """An LSTM over characters, forward or backward (flair's contextual string embeddings, Akbik et al. 2018)."""
+
+    def __init__(self, card: Card, folder: Path, *, variant: Variant | str | None = None):
+        super().__init__(card, folder, variant=variant)
+        if not isinstance(self.told.get("characters"), list):
+            raise BrainLensError(f"{self.folder}/config.json lists no characters", remedy="Fetch the model again")
+        self.characters: list[str] = self.told["characters"]
+        self._ids = {character: i for i, character in enumerate(self.characters)}
+        self.backward = self.told.get("direction") == "backward"
+
+    @property
+    def tokenizer_hash(self) -> str:
+        return ""
+
+    def _start(self) -> list[int]:
+        return [self._ids[self.config.start]] if self.config.start else []
+
+    def encode(self, text: str) -> tuple[list[int], np.ndarray]:
+        ids = [self._ids.get(character, self.told.get("unknown", 0)) for character in text]
+        return ids, np.stack([np.arange(len(text)), np.arange(1, len(text) + 1)], axis=1)
+
+    def _word_starts(self) -> np.ndarray:
+        return np.array([i for i, character in enumerate(self.characters) if character.isspace()], np.int64)
+
+
+def _bare(text: str, span: tuple[int, int]) -> tuple[int, int]:
+    """A span without the white space at its ends, unless it holds nothing else."""
+    start, end = span
+    inside = text[start:end]
+    if not inside.strip():
+        return span
+    return start + len(inside) - len(inside.lstrip()), end - len(inside) + len(inside.rstrip())
+
+
+def _segments(count: int, window: int | None, stride: int | None) -> Iterator[tuple[int, int, int]]:
+    """Windows over ``count`` tokens as (first read, first scored, end).
+
+    Examples
+    --------
+    >>> list(_segments(10, 4, 3))
+    [(0, 0, 4), (3, 4, 7), (6, 7, 10)]
+    """
+    if window is None or window >= count:
+        yield 0, 0, count
+        return
+    stride = stride or max(1, window // 2)
+    if not 0 < stride <= window:
+        raise BrainLensError(f"stride={stride} does not fit window={window}", remedy="Give 1 to the window's number of tokens")
+    scored = 0
+    for low in range(0, count, stride):
+        high = min(low + window, count)
+        if high > scored:
+            yield low, scored, high
+        scored = high
+        if high == count:
+            return
