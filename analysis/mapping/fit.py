@@ -1,12 +1,13 @@
-"""Cross-validated linear maps from features to responses: the one entry point, its checks and its result."""
+"""Cross-validated linear maps from features to responses: the one entry point and its result."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 import numpy as np
 
+from analysis.mapping.plan import checked_folds, checked_grid, checked_inner, checked_responses, patterns
 from analysis.progress import SILENT, Report
 from data.errors import BrainLensError, unknown
 
@@ -15,6 +16,7 @@ __all__ = ["ALPHAS", "Fit", "cross_validate"]
 ALPHAS = tuple(float(a) for a in np.logspace(-1, 7, 17))
 METHODS = ("ridge", "ols")
 CRITERIA = ("loo", "gcv", "kfold")
+DEVICES = ("cpu", "torch", "cuda")
 
 
 @dataclass
@@ -23,44 +25,41 @@ class Fit:
 
     Parameters
     ----------
-    r : ndarray (layer, fold, target)
+    r : ndarray (layer, fold, target) float32
         Pearson correlation of prediction and response on the held-out rows; 0 where one of them is constant
-        (see ``constant``), NaN where the target has fewer than two held-out rows or fewer than two training rows.
-    r2 : ndarray (layer, fold, target)
+        (see ``constant``), NaN where the target has fewer than two training or two held-out rows.
+    r2 : ndarray (layer, fold, target) float32
         Out-of-sample R2, ``1 - |y - yhat|^2 / |y - mean of the training rows|^2``.
-    alpha : ndarray (layer, fold, target)
-        Chosen penalty (0 for OLS), NaN where ``r`` is NaN.
+    pick : ndarray of int16 (layer, fold, target)
+        Chosen penalty as a position in ``alphas``; -1 where there is none.
     constant : ndarray of bool (layer, fold, target)
-        The prediction or the held-out response is constant, so ``r`` was set to 0.
-    at_edge : ndarray of int (layer, fold, 2)
-        How many targets chose the smallest and the largest alpha of the grid.
+        The prediction or the responses (held out, or trained on) are constant, so ``r`` is 0 by definition.
     dropped : ndarray of int (layer, fold)
-        Units that are constant in the training fold and therefore carry no weight; -1 where only a Gram was given.
+        Units that are constant in the training fold and so carry no weight; -1 where only a Gram was given.
     form : list of str
         Per layer, ``"dual"`` (rows x rows) or ``"primal"`` (units x units).
     solver : ndarray of str (layer, fold)
-        ``"eigh"``, ``"cholesky"`` or ``"svd"``: what solved the fold.
-    alphas : ndarray
-        The grid, ascending.
+        ``"eigh"``, ``"cholesky"`` or ``"svd"``: what solved the fold (of the first group of targets that has it).
+    alphas : ndarray (A,)
+        The grid, ascending; empty for OLS.
     method, criterion : str
         ``criterion`` is ``""`` for OLS.
     shared_alpha, standardize : bool
         As asked for.
     rcond : float or None
-        Relative cut-off of the singular values (OLS); None for ridge.
-    dtype : str
-        Precision in words.
-    device : str
-        What computed it.
-    predictions : ndarray (layer, stimulus, target) or None
+        Largest relative cut-off of the singular values used (OLS); None for ridge.
+    device, dtype : str
+        What computed it, and in which precision, in words.
+    estimate : int
+        Working memory estimated before running, bytes above features, responses and results.
+    predictions : ndarray (layer, stimulus, target) float32 or None
         Held-out predictions, NaN where a row was never tested; the mean where several folds tested it.
     """
 
     r: np.ndarray
     r2: np.ndarray
-    alpha: np.ndarray
+    pick: np.ndarray
     constant: np.ndarray
-    at_edge: np.ndarray
     dropped: np.ndarray
     form: list[str]
     solver: np.ndarray
@@ -70,10 +69,25 @@ class Fit:
     shared_alpha: bool
     standardize: bool
     rcond: float | None
-    dtype: str = "float64"
-    device: str = "cpu"
+    device: str
+    dtype: str
+    estimate: int = 0
     predictions: np.ndarray | None = None
-    label: str = field(default="")
+
+    @property
+    def alpha(self) -> np.ndarray:
+        """Chosen penalty (layer, fold, target): 0 for OLS, NaN where nothing was fitted."""
+        if self.method == "ols":
+            return np.where(np.isnan(self.r), np.nan, 0.0)
+        return np.append(self.alphas, np.nan)[self.pick]
+
+    @property
+    def at_edge(self) -> np.ndarray:
+        """How many targets chose the smallest and the largest penalty, (layer, fold, 2)."""
+        if self.method == "ols":
+            return np.zeros((*self.r.shape[:2], 2), dtype=int)
+        chosen = ~self.constant
+        return np.stack([((self.pick == edge) & chosen).sum(axis=-1) for edge in (0, len(self.alphas) - 1)], axis=-1)
 
 
 def cross_validate(
@@ -93,117 +107,65 @@ def cross_validate(
     predictions: bool = False,
     report: Report | None = None,
 ) -> Fit:
-    """Fit every layer on every training fold and score it on the rows held out.
+    """Fit every layer on the training rows of every fold and score it on the rows held out.
+
+    Parameters
+    ----------
+    features : array (n_stimuli, n_units), or a list of them, one per layer
+        Or :class:`~analysis.mapping.gram.Gram` objects, or one :class:`~analysis.mapping.decomposed.Decomposed`.
+    responses : array (n_stimuli, n_targets)
+        NaN where a target was not measured: it is fitted and tested on the stimuli it has.
+    folds : list of (training rows, held-out rows)
+    method : {"ridge", "ols"}
+        ``"ols"`` is least squares of minimum norm. Both have an unpenalised intercept.
+    alphas : sequence of float, optional
+        Penalties, ascending; :data:`ALPHAS` by default.
+    criterion : {"loo", "gcv", "kfold"}
+        How ridge chooses alpha inside the training rows: exact leave-one-out, generalised cross-validation, or the
+        mean R2 over ``inner_folds``.
+    inner_folds : list, one entry per fold, of lists of (training rows, held-out rows)
+        All inside the training rows of that fold, counted over the whole recording.
+    standardize : bool
+        z-score each unit by the rows trained on (the inner ones for an inner fold).
+    shared_alpha : bool
+        One alpha for all targets of a (layer, fold): smallest summed error ("loo", "gcv"), largest mean R2 ("kfold").
+    rcond : float, optional
+        Cut-off of OLS relative to the largest singular value; None is eps(float64) * max(n, p).
+    device : {"cpu", "torch", "cuda"}
+        numpy on one thread per core; torch on its CPU device; torch on a GPU.
+    memory : int, optional
+        Bytes the computation may take above features, responses and results; 200 MiB by default, more where one fold
+        at a time needs it.
+    predictions : bool
+        Keep the held-out predictions.
+    report : Report, optional
+        Progress, and cancel within one block.
 
     Returns
     -------
     Fit
+
+    Raises
+    ------
+    BrainLensError
+        For anything that does not fit together, before the computation starts.
+    Cancelled
+        Where ``report`` was cancelled.
     """
-    report = report or SILENT
-    layers = list(features) if isinstance(features, (list, tuple)) else [features]
-    layers = [np.asarray(layer) for layer in layers]
-    y = np.asarray(responses)
-    if method not in METHODS:
-        raise unknown("method", method, METHODS)
-    if criterion not in CRITERIA:
-        raise unknown("criterion", criterion, CRITERIA)
-    if method == "ridge" and criterion == "kfold" and inner_folds is None:
-        raise BrainLensError("criterion='kfold' needs inner_folds", remedy="Give one list of (train, test) per outer fold")
-    grid = np.asarray(ALPHAS if alphas is None else alphas, dtype=float)
-    shape = (len(layers), len(folds), y.shape[1])
-    r, r2, alpha = (np.full(shape, np.nan) for _ in range(3))
-    constant = np.zeros(shape, bool)
-    dropped = np.zeros(shape[:2], int)
-    predicted = np.zeros((len(layers), *y.shape)) if predictions else None
-    times = np.zeros(y.shape) if predictions else None
-    seen = np.isfinite(y)
-    patterns, which = np.unique(seen.T, axis=0, return_inverse=True)
-    which = which.ravel()
-    for layer, x in enumerate(layers):
-        for fold, (train, test) in enumerate(folds):
-            report.step(layer * len(folds) + fold, len(layers) * len(folds), "scoring")
-            dropped[layer, fold] = int((np.ptp(x[train], axis=0) == 0).sum())
-            parts = []
-            for i, rows in enumerate(patterns):
-                at = np.flatnonzero(which == i)
-                tr, te = np.asarray(train)[rows[train]], np.asarray(test)[rows[test]]
-                if len(tr) < 2 or len(te) < 2:
-                    continue
-                inner = [(np.asarray(a)[rows[a]], np.asarray(b)[rows[b]]) for a, b in inner_folds[fold]] if inner_folds else []
-                parts.append((at, tr, te, inner))
-            if method == "ols":
-                chosen = [np.zeros(len(p[0]), int) for p in parts]
-            else:
-                errors = [_errors(x, y[:, at], tr, inner, grid, criterion, standardize) for at, tr, te, inner in parts]
-                if shared_alpha and errors:
-                    best = np.argmin(sum(e.sum(1) for e in errors))
-                    chosen = [np.full(e.shape[1], best) for e in errors]
-                else:
-                    chosen = [np.argmin(e, axis=0) for e in errors]
-            for (at, tr, te, _), pick in zip(parts, chosen, strict=True):
-                q, lam, p = _decompose(x, tr, te, standardize)
-                yc = y[np.ix_(tr, at)] - y[np.ix_(tr, at)].mean(0)
-                if method == "ols":
-                    cut = np.finfo(float).eps * max(len(tr), x.shape[1]) if rcond is None else rcond
-                    w = np.where(lam > cut**2 * lam.max(initial=0), 1 / np.maximum(lam, 1e-300), 0)[:, None]
-                    alpha[layer, fold, at] = 0
-                else:
-                    w = 1 / (lam[:, None] + grid[pick])
-                    alpha[layer, fold, at] = grid[pick]
-                yhat = p @ (w * (q.T @ yc))
-                yt = y[np.ix_(te, at)] - y[np.ix_(tr, at)].mean(0)
-                a, b = yhat - yhat.mean(0), yt - yt.mean(0)
-                na, nb = np.linalg.norm(a, axis=0), np.linalg.norm(b, axis=0)
-                still = (na <= 1e-7 * np.linalg.norm(yhat, axis=0)) | (np.ptp(yt, axis=0) == 0) | (np.ptp(y[np.ix_(tr, at)], axis=0) == 0)
-                r[layer, fold, at] = np.where(still, 0, (a * b).sum(0) / np.where(still, 1, na * nb))
-                with np.errstate(all="ignore"):
-                    r2[layer, fold, at] = 1 - ((yt - yhat) ** 2).sum(0) / (yt**2).sum(0)
-                constant[layer, fold, at] = still
-                if predictions:
-                    predicted[layer][np.ix_(te, at)] += yhat + y[np.ix_(tr, at)].mean(0)
-                    if layer == 0:
-                        times[np.ix_(te, at)] += 1
-    if predictions:
-        predicted = np.where(times > 0, predicted / np.maximum(times, 1), np.nan)
-    edge = np.stack([(alpha == grid[0]).sum(-1), (alpha == grid[-1]).sum(-1)], axis=-1)
-    return Fit(r=r, r2=r2, alpha=alpha, constant=constant, at_edge=edge * (method == "ridge"), dropped=dropped,
-               form=["dual" if len(folds[0][0]) <= x.shape[1] else "primal" for x in layers], solver=np.full(shape[:2], "svd"),
-               alphas=grid, method=method, criterion=criterion if method == "ridge" else "", shared_alpha=shared_alpha,
-               standardize=standardize, rcond=rcond, predictions=predicted)
+    for kind, value, choices in (("method", method, METHODS), ("criterion", criterion, CRITERIA)):
+        if value not in choices:
+            raise unknown(kind, value, choices)
+    if device.split(":")[0] not in DEVICES:
+        raise unknown("device", device, DEVICES)
+    if rcond is not None and not 0 <= rcond < 1:
+        raise BrainLensError(f"rcond={rcond} is not a share of the largest singular value", remedy="Give 0 <= rcond < 1, or None")
+    from analysis.mapping.engine import Engine  # the checks above need none of it
 
-
-def _decompose(x, train, test, standardize):
-    xtr, xte = x[train].astype(float), x[test].astype(float)
-    keep = np.ptp(xtr, axis=0) > 0
-    mean, sd = xtr.mean(0), np.where(keep, xtr.std(0), 1)
-    xtr, xte = (xtr - mean) * keep, (xte - mean) * keep
-    if standardize:
-        xtr, xte = xtr / sd, xte / sd
-    u, s, vt = np.linalg.svd(xtr, full_matrices=False)
-    on = s > 1e-15 * s.max(initial=0)
-    return u[:, on], s[on] ** 2, (xte @ vt[on].T) * s[on]
-
-
-def _errors(x, y, train, inner, grid, criterion, standardize):
-    """(alpha, target) error to be made small."""
-    out = np.zeros((len(grid), y.shape[1]))
-    if criterion == "kfold":
-        for tr, te in inner:
-            if len(tr) < 2 or len(te) < 2:
-                continue
-            q, lam, p = _decompose(x, tr, te, standardize)
-            z = q.T @ (y[tr] - y[tr].mean(0))
-            yt = y[te] - y[tr].mean(0)
-            total = ((yt - yt.mean(0)) ** 2).sum(0)
-            for i, a in enumerate(grid):
-                sse = ((yt - p @ (z / (lam + a)[:, None])) ** 2).sum(0)
-                out[i] += np.where(total > 0, sse / np.where(total > 0, total, 1), 0)
-        return out
-    q, lam, _ = _decompose(x, train, train[:1], standardize)
-    yc = y[train] - y[train].mean(0)
-    z = q.T @ yc
-    for i, a in enumerate(grid):
-        e = yc - q @ ((lam / (lam + a))[:, None] * z)
-        d = 1 - 1 / len(train) - (q**2) @ (lam / (lam + a))
-        out[i] = ((e / (d if criterion == "loo" else d.mean())[:, None]) ** 2 if criterion == "loo" else (e / d.mean()) ** 2).mean(0)
-    return out
+    y = checked_responses(responses)
+    folds = checked_folds(folds, len(y))
+    inner = checked_inner(inner_folds, folds, len(y)) if method == "ridge" and criterion == "kfold" else None
+    grid = checked_grid(ALPHAS if alphas is None else alphas) if method == "ridge" else np.empty(0)
+    engine = Engine(features, y, folds, inner, method=method, grid=grid, criterion=criterion, standardize=standardize,
+                    shared_alpha=shared_alpha, rcond=rcond, device=device, memory=memory, predictions=predictions)
+    engine.run(patterns(y, folds, inner), report or SILENT)
+    return engine.result()

@@ -1,0 +1,104 @@
+"""Responses as the solvers want them, and the scores of their predictions."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+__all__ = ["Block", "correlate", "responses_block", "restore", "training_rows", "with_mean"]
+
+STILL = 1e-12
+"""A prediction whose variance is below this share of its mean square is constant up to rounding."""
+
+
+@dataclass
+class Block:
+    """Some targets of one fold, target-major, in units of each target's training norm.
+
+    Parameters
+    ----------
+    train : ndarray (T, m) float32
+        Training responses, centred on the training rows.
+    test : ndarray (T, t) float32
+        Held-out responses, centred on the held-out rows, of unit norm.
+    test_norm, test_mean : ndarray (T,)
+        What was taken off ``test``: its norm, and its mean above the training mean.
+    mean, norm : ndarray (T,) float64
+        Training mean and norm in the responses' own unit.
+    still : ndarray (T,) bool
+        The held-out or the training responses are constant.
+    """
+
+    train: np.ndarray
+    test: np.ndarray
+    test_norm: np.ndarray
+    test_mean: np.ndarray
+    mean: np.ndarray
+    norm: np.ndarray
+    still: np.ndarray
+
+
+def training_rows(y: np.ndarray, train: np.ndarray, dtype=np.float32) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+    """Training rows (T, m) of target-major ``y``, centred, of unit norm; mean, norm, constant targets.
+
+    Nothing here depends on any other row, so held-out rows cannot reach the fit, not even through rounding.
+    """
+    rows = np.take(y, train, axis=1)
+    mean = rows.mean(axis=1, dtype=np.float64)
+    still = (rows == rows[:, :1]).all(axis=1)
+    rows = np.subtract(rows, mean[:, None].astype(rows.dtype), out=rows)
+    norm = np.sqrt(np.vecdot(rows, rows).astype(np.float64))
+    norm[still] = 1.0
+    norm[norm == 0] = 1.0
+    rows = np.multiply(rows, (1 / norm)[:, None].astype(rows.dtype), out=rows)
+    rows[still] = 0
+    return rows.astype(dtype, copy=False), mean, norm, still
+
+
+def responses_block(y: np.ndarray, train: np.ndarray, test: np.ndarray) -> Block:
+    """The targets of ``y`` (T, n) on one fold."""
+    rows, mean, norm, still = training_rows(y, train)
+    held = np.take(y, test, axis=1).astype(np.float64)
+    still = still | (held == held[:, :1]).all(axis=1)
+    held -= mean[:, None]
+    held /= norm[:, None]
+    test_mean = held.mean(axis=1)
+    held -= test_mean[:, None]
+    test_norm = np.sqrt(np.vecdot(held, held))
+    held /= np.where(test_norm > 0, test_norm, 1)[:, None]
+    return Block(rows, held.astype(np.float32), test_norm, test_mean, mean, norm, still)
+
+
+def with_mean(p: np.ndarray) -> np.ndarray:
+    """(t, k) -> (t + 1, k): rows centred over the held-out rows, their mean times sqrt(t) below.
+
+    The correlation needs the centred rows only, R2 both; kept apart, float32 loses nothing to a large mean.
+    """
+    mean = p.mean(axis=0)
+    return np.concatenate([p - mean, np.sqrt(len(p)) * mean[None]])
+
+
+def correlate(predicted: np.ndarray, block: Block, still: bool) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """``(r, r2, constant)`` per target of predictions (T, t + 1) made with rows of :func:`with_mean`."""
+    centred, shift = predicted[:, :-1], predicted[:, -1].astype(np.float64)
+    count = centred.shape[1]
+    inner = np.vecdot(centred, block.test).astype(np.float64)
+    square = np.vecdot(centred, centred).astype(np.float64)
+    constant = block.still | (square <= STILL * (square + shift * shift))
+    if still:
+        constant[:] = True
+    r = np.where(constant, 0.0, inner / np.sqrt(np.where(constant, 1.0, square)))
+    level = np.sqrt(count) * block.test_mean
+    total = block.test_norm**2 + level**2
+    error = block.test_norm**2 - 2 * block.test_norm * inner + square + (level - shift) ** 2
+    with np.errstate(divide="ignore", invalid="ignore"):
+        r2 = np.where(total > 0, 1 - error / total, np.nan)
+    return r, r2, constant
+
+
+def restore(predicted: np.ndarray, block: Block) -> np.ndarray:
+    """Predictions (T, t) in the responses' unit."""
+    count = predicted.shape[1] - 1
+    values = predicted[:, :-1].astype(np.float64) + predicted[:, -1:] / np.sqrt(count)
+    return values * block.norm[:, None] + block.mean[:, None]

@@ -1,0 +1,100 @@
+"""Workers with one BLAS thread each, which stop where the caller asks."""
+
+from __future__ import annotations
+
+import os
+import threading
+from collections.abc import Callable, Iterable
+from concurrent.futures import FIRST_COMPLETED, ThreadPoolExecutor, wait
+from contextlib import contextmanager
+
+from threadpoolctl import ThreadpoolController
+
+from analysis.progress import Cancelled, Report
+
+__all__ = ["cores", "one_blas_thread", "work"]
+
+POLL = 0.05
+"""Seconds between two looks at the caller's wish to stop."""
+
+_lock = threading.Lock()
+_users = 0
+_limit = None
+
+
+def cores() -> int:
+    """Cores this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+@contextmanager
+def one_blas_thread():
+    """One thread per BLAS call for the whole process while anyone is inside.
+
+    The setting is global to the process: the first to enter makes it, the last to leave takes it back, so that
+    computations that overlap do not restore each other's limit.
+    """
+    global _users, _limit
+    with _lock:
+        if _users == 0:
+            _limit = ThreadpoolController().limit(limits=1, user_api="blas")
+        _users += 1
+    try:
+        yield
+    finally:
+        with _lock:
+            _users -= 1
+            if _users == 0:
+                _limit.restore_original_limits()
+                _limit = None
+
+
+def work(tasks: Iterable[Callable], report: Report, step: Callable[[int, int], None], *, workers: int | None = None) -> list:
+    """Results of ``tasks`` in order, computed by one thread per core.
+
+    Parameters
+    ----------
+    tasks : iterable of callables
+        Each is called as ``task(checkpoint)`` and calls ``checkpoint()`` between its blocks.
+    report : Report
+        Asked between tasks whether to stop.
+    step : callable
+        Called as ``step(tasks finished, tasks)`` after every task, from the calling thread.
+    workers : int, optional
+        Threads; one per core by default.
+
+    Raises
+    ------
+    Cancelled
+        Within one block of the caller's request; running tasks have ended by then.
+    """
+    tasks = list(tasks)
+    stop = threading.Event()
+
+    def checkpoint() -> None:
+        if stop.is_set() or report.cancelled:
+            raise Cancelled("cancelled by the user")
+
+    workers = min(workers or cores(), len(tasks))
+    results = []
+    if workers <= 1:
+        for i, task in enumerate(tasks):
+            results.append(task(report.checkpoint))
+            step(i + 1, len(tasks))
+        return results
+    with ThreadPoolExecutor(workers, thread_name_prefix="mapping") as pool:
+        futures = [pool.submit(task, checkpoint) for task in tasks]
+        try:
+            left = set(futures)
+            while left:
+                ready, left = wait(left, timeout=POLL, return_when=FIRST_COMPLETED)
+                report.checkpoint()
+                for future in ready:
+                    future.result()
+                if ready:
+                    step(len(futures) - len(left), len(tasks))
+        except BaseException:
+            stop.set()
+            pool.shutdown(wait=True, cancel_futures=True)
+            raise
+    return [future.result() for future in futures]
