@@ -1,0 +1,144 @@
+"""Correlation over models, with intervals that know that models come in families."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+import numpy as np
+import pandas as pd
+
+from data.errors import BrainLensError
+
+__all__ = ["Correlation", "correlate"]
+
+
+@dataclass(frozen=True)
+class Correlation:
+    """Pearson and rank correlation of two measures over models.
+
+    Parameters
+    ----------
+    r, low, high : float
+        Pearson r and its interval.
+    rho, rho_low, rho_high : float
+        The same for ranks (Spearman).
+    partial, partial_low, partial_high : float
+        Pearson r with the covariates taken out of both; NaN where none was given.
+    n, n_families : int
+    p : float
+        Parametric two-sided p of r, which takes models for independent (they are not): for comparison with papers only.
+    undefined : int
+        Draws without a value (a single family drawn, no spread), left out of the intervals.
+    resampled : str
+        What was drawn with replacement, in words.
+    draws : ndarray, shape (n_draws, 3)
+        r, rho and partial of each draw.
+    """
+
+    r: float
+    low: float
+    high: float
+    rho: float
+    rho_low: float
+    rho_high: float
+    n: int
+    n_families: int
+    p: float
+    partial: float = float("nan")
+    partial_low: float = float("nan")
+    partial_high: float = float("nan")
+    undefined: int = 0
+    resampled: str = ""
+    draws: np.ndarray = field(default_factory=lambda: np.empty((0, 3)), repr=False)
+
+
+def correlate(x: np.ndarray, y: np.ndarray, families: np.ndarray | None = None, *, partial: np.ndarray | None = None,
+              draws: int = 10_000, seed: int = 0, confidence: float = 0.95) -> Correlation:
+    """Pearson and rank r of two measures over models, with a bootstrap over model families.
+
+    Parameters
+    ----------
+    x, y : ndarray, shape (n_models,)
+        Models in which either is NaN are left out; ``n`` counts those that stay.
+    families : ndarray, shape (n_models,), optional
+        Relatives share a label: whole families are drawn with replacement, as many as there are. None: single models.
+    partial : ndarray, shape (n_models,) or (n_models, k), optional
+        Covariates (the logarithm of the width) to take out of both.
+    draws, seed, confidence
+        Of the percentile interval.
+
+    Raises
+    ------
+    BrainLensError
+        With fewer than three models, or where a measure does not vary.
+
+    Notes
+    -----
+    The correlation of a draw is the weighted one, a model's weight being the times its family was drawn; ranks are mid-ranks
+    of the weighted sample. Source: Field & Welsh 2007, doi 10.1111/j.1467-9868.2007.00593.x (cluster bootstrap).
+    """
+    x, y = np.asarray(x, float), np.asarray(y, float)
+    families = np.arange(len(x)) if families is None else np.asarray(families)
+    extra = np.empty((len(x), 0)) if partial is None else np.asarray(partial, float).reshape(len(x), -1)
+    if not len(x) == len(y) == len(families):
+        raise BrainLensError(f"{len(x)} and {len(y)} values with {len(families)} families do not belong together",
+                             remedy="Give one of each for every model")
+    keep = np.isfinite(x) & np.isfinite(y) & np.isfinite(extra).all(axis=1)
+    x, y, extra, families = x[keep], y[keep], extra[keep], families[keep]
+    if len(x) < 3 or np.ptp(x) == 0 or np.ptp(y) == 0:
+        raise BrainLensError(f"A correlation over {len(x)} models needs three or more, and two measures that vary",
+                             remedy="Add models, or choose another measure")
+    codes = pd.factorize(families)[0]
+    n_families = int(codes.max()) + 1
+    counts = np.random.default_rng(seed).multinomial(n_families, np.full(n_families, 1 / n_families), size=draws)
+    weights = np.vstack([np.ones(len(x)), counts[:, codes]])  # row 0: the data themselves
+    pearson = _weighted_r(weights, x[None], y[None])
+    rank = _weighted_r(weights, _midranks(weights, x), _midranks(weights, y))
+    without = _weighted_partial(weights, x, y, extra) if extra.shape[1] else np.full(len(weights), np.nan)
+    table = np.stack([pearson, rank, without], axis=1)
+    ends = [(1 - confidence) / 2, (1 + confidence) / 2]
+    low, high = np.full(3, np.nan), np.full(3, np.nan)
+    for column in range(3):
+        finite = table[1:, column][np.isfinite(table[1:, column])]
+        if len(finite):
+            low[column], high[column] = np.quantile(finite, ends)
+    what = f"{n_families} families of {len(x)} models" if n_families < len(x) else f"{len(x)} models, each its own family"
+    r, rho, rest = (float(value) for value in table[0])
+    return Correlation(r, float(low[0]), float(high[0]), rho, float(low[1]), float(high[1]), len(x), n_families,
+                       _parametric_p(r, len(x)), rest, float(low[2]), float(high[2]),
+                       int((~np.isfinite(pearson[1:])).sum()), what, table[1:])
+
+
+def _weighted_r(weights: np.ndarray, x: np.ndarray, y: np.ndarray) -> np.ndarray:
+    """Pearson r of each row of weights; x and y have one row, or one for each row of weights."""
+    total = weights.sum(axis=1, keepdims=True)
+    x = x - (weights * x).sum(axis=1, keepdims=True) / total
+    y = y - (weights * y).sum(axis=1, keepdims=True) / total
+    xx, yy, xy = ((weights * product).sum(axis=1) for product in (x * x, y * y, x * y))
+    flat = (xx <= 1e-12 * xx[0]) | (yy <= 1e-12 * yy[0])
+    with np.errstate(invalid="ignore", divide="ignore"):
+        return np.where(flat, np.nan, xy / np.sqrt(xx * yy))
+
+
+def _midranks(weights: np.ndarray, values: np.ndarray) -> np.ndarray:
+    """Mean ranks in the weighted sample, shape (n_rows, n_models): those below, plus half of those equal."""
+    _, place = np.unique(values, return_inverse=True)
+    member = (place[:, None] == np.arange(place.max() + 1)).astype(float)
+    here = weights @ member  # weight of each distinct value
+    return (np.cumsum(here, axis=1) - here / 2)[:, place]
+
+
+def _weighted_partial(weights: np.ndarray, x: np.ndarray, y: np.ndarray, extra: np.ndarray) -> np.ndarray:
+    """r of the residuals after weighted least squares on an intercept and the covariates."""
+    design = np.column_stack([np.ones(len(x)), extra - extra.mean(axis=0)])
+    gram = np.einsum("bn,ni,nj->bij", weights, design, design)
+    both = np.einsum("bn,ni,nk->bik", weights, design, np.column_stack([x, y]))
+    beta = np.linalg.pinv(gram, rcond=1e-10, hermitian=True) @ both
+    residual = np.column_stack([x, y])[None] - design[None] @ beta
+    return _weighted_r(weights, residual[..., 0], residual[..., 1])
+
+
+def _parametric_p(r: float, n: int) -> float:
+    from scipy.special import betainc
+
+    return float(betainc((n - 2) / 2, 0.5, max(0.0, 1 - r * r)))
