@@ -1,0 +1,74 @@
+"""What an answer is made of, and how numbers are written in it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+
+import numpy as np
+import pandas as pd
+
+__all__ = ["Answer", "decimal", "interval", "listed", "plural"]
+
+
+@dataclass(frozen=True)
+class Answer:
+    """A tidy frame with its answer in words; unpacks as ``frame, sentence = answer``.
+
+    Parameters
+    ----------
+    frame : pandas.DataFrame
+        One row per thing that is drawn.
+    sentence : str
+        The answer in words, for above the plot.
+    caption : str
+        Rule, n, interval and what was left out, for below it.
+    fit : pandas.DataFrame
+        x, y, low, high of a fitted line with its 95 % band; empty where nothing was fitted.
+    missing : pandas.DataFrame
+        model, reason of what could not be drawn.
+    correlation : Correlation or None
+        As of :func:`analysis.statistics.correlate`.
+    facts : dict
+        Further numbers by name, for tables and tests.
+    axes : dict
+        x_title, y_title, log_x, invert_x of the figure.
+    """
+
+    frame: pd.DataFrame
+    sentence: str
+    caption: str = ""
+    fit: pd.DataFrame = field(default_factory=lambda: pd.DataFrame(columns=["x", "y", "low", "high"]))
+    missing: pd.DataFrame = field(default_factory=lambda: pd.DataFrame(columns=["model", "reason"]))
+    correlation: object | None = None
+    facts: dict = field(default_factory=dict)
+    axes: dict = field(default_factory=dict)
+
+    def __iter__(self) -> Iterator:
+        return iter((self.frame, self.sentence))
+
+
+def decimal(value: float | None, digits: int = 2) -> str:
+    """A correlation as journals print it: ``.54``, ``-.18``, ``1.04``; ``not defined`` for NaN."""
+    if value is None or not np.isfinite(value):
+        return "not defined"
+    text = f"{value:.{digits}f}"
+    if float(text) == 0:
+        text = text.lstrip("-")
+    return text.replace("0.", ".", 1) if abs(float(text)) < 1 else text
+
+
+def interval(low: float, high: float, digits: int = 2) -> str:
+    """``[.04, .73]``, or nothing where an end is not known."""
+    return f"[{decimal(low, digits)}, {decimal(high, digits)}]" if np.isfinite(low) and np.isfinite(high) else ""
+
+
+def listed(words: Iterable[str]) -> str:
+    """``a``, ``a and b``, ``a, b and c``."""
+    words = list(words)
+    return " and ".join(filter(None, [", ".join(words[:-1]), words[-1]])) if words else ""
+
+
+def plural(count: int, word: str) -> str:
+    """``1 model``, ``43 models``."""
+    return f"{count:,} {word}" + ("" if count == 1 else "s")
