@@ -20,7 +20,7 @@ from dataclasses import dataclass, field
 from analysis.progress import Report
 from data.errors import Cancelled
 
-__all__ = ["RUNNER", "Event", "Job", "Runner", "duration"]
+__all__ = ["RUNNER", "Event", "Job", "Runner", "Ticket", "duration"]
 
 KINDS = ("started", "progress", "partial", "done", "failed", "cancelled")
 _LOG = logging.getLogger("brainlens.jobs")
@@ -87,6 +87,14 @@ class Job:
         return f"{self.state} after {duration(self.seconds)}"
 
 
+@dataclass(frozen=True)
+class Ticket:
+    """What a listener holds: its number, and the job it listens to."""
+
+    number: int
+    job: Job
+
+
 class Runner:
     """Runs jobs in threads, at most ``workers`` at a time, and never the same one twice at once.
 
@@ -102,14 +110,13 @@ class Runner:
         self._lock = threading.RLock()
         self._slots = threading.Semaphore(workers)
         self._active: dict[str, Job] = {}
-        self._by_token: dict[int, Job] = {}
         self._history: deque[Job] = deque(maxlen=keep)
         self._watchers: list[weakref.WeakMethod] = []
         self._numbers = itertools.count(1)
 
     # ---- what views call ---------------------------------------------------------------------------------------------
     def submit(self, key: str, title: str, work: Callable[[Report], object], notify: Callable[[Event], None], *,
-               quiet: bool = False) -> int:
+               quiet: bool = False) -> Ticket:
         """Start a computation, or listen to the one that already runs under this key.
 
         Parameters
@@ -127,8 +134,8 @@ class Runner:
 
         Returns
         -------
-        int
-            A token for :meth:`leave`.
+        Ticket
+            For :meth:`leave`.
         """
         with self._lock:
             token = next(self._numbers)
@@ -138,35 +145,28 @@ class Runner:
                 job = Job(key, title, token, quiet=quiet)
                 job.report = Report(lambda *counts: self._progress(job, *counts), lambda result: self._partial(job, result))
                 self._active[key] = job
-            listener = self._weak(notify, token)
+            listener = self._weak(notify, Ticket(token, job))
             job.listeners[token] = listener
-            self._by_token[token] = job
             late = job.partial
         if fresh:
             threading.Thread(target=self._work, args=(job, work), name=f"job-{token}", daemon=True).start()
         elif late is not None:
             _tell_one(listener, Event("partial", job, late))
         self._changed()
-        return token
+        return Ticket(token, job)
 
-    def leave(self, token: int | None) -> None:
+    def leave(self, ticket: Ticket) -> None:
         """Stop listening; the last listener that leaves cancels the job."""
+        job = ticket.job
         with self._lock:
-            job = self._by_token.pop(token, None)
-            if job is None:
+            if job.listeners.pop(ticket.number, None) is None:
                 return
-            job.listeners.pop(token, None)
             if job.active and not job.listeners:
                 job.state = "cancelled"
                 job.ended = time.time()
                 self._forget(job)
                 job.report.cancel()
         self._changed()
-
-    def listens(self, token: int | None, job: Job) -> bool:
-        """Whether the token still listens to the job."""
-        with self._lock:
-            return self._by_token.get(token) is job
 
     def jobs(self) -> list[Job]:
         """Active jobs, then finished ones, newest first."""
@@ -205,8 +205,6 @@ class Runner:
                 self._forget(job)
             job.partial = None
             listeners = [] if gone else list(job.listeners.values())
-            for token in list(job.listeners):
-                self._by_token.pop(token, None)
             job.listeners.clear()
         for listener in listeners:
             _tell_one(listener, Event(state, job, result))
@@ -238,11 +236,11 @@ class Runner:
         self._changed()
 
     # ---- references ----------------------------------------------------------------------------------------------------
-    def _weak(self, notify: Callable, token: int) -> Callable[[Event], None]:
+    def _weak(self, notify: Callable, ticket: Ticket) -> Callable[[Event], None]:
         """A listener that does not keep a bound method's owner alive."""
         if not hasattr(notify, "__self__"):
             return notify
-        method = weakref.WeakMethod(notify, lambda _: self.leave(token))
+        method = weakref.WeakMethod(notify, lambda _: self.leave(ticket))
 
         def forward(event: Event) -> None:
             target = method()

@@ -16,7 +16,7 @@ from dashboards.client import Client
 from dashboards.exporter import Exporter
 from dashboards.figures.spec import FigureSpec
 from dashboards.inbox import Inbox
-from dashboards.jobs import RUNNER, Event, Job, Runner, duration
+from dashboards.jobs import RUNNER, Event, Job, Runner, Ticket, duration
 from dashboards.look import THEME, answer, heading, note, plain, stamp
 from dashboards.parts import DataTable, Empty, ErrorCard, ProgressRow
 from dashboards.state import Selection
@@ -43,8 +43,12 @@ class Task:
         Estimated; None where nothing is known.
     download : int
         Bytes to fetch first.
+    memory : int
+        Bytes it needs, about.
     free : bool
         Cheap enough to run without being asked.
+    quiet : bool
+        A look into the store: no progress, not in the activity list.
     """
 
     key: str
@@ -52,7 +56,9 @@ class Task:
     work: Callable[[Report], object]
     seconds: float | None = None
     download: int = 0
+    memory: int = 0
     free: bool = False
+    quiet: bool = False
 
 
 @dataclass(frozen=True)
@@ -110,10 +116,11 @@ class Lens(pn.viewable.Viewer):
         self.selection = selection if selection is not None else selected(self.slug, fields)
         self.runner = runner or RUNNER
         self.client = client or Client(active=False)
-        self._tokens: dict[str, int] = {}
+        self._tickets: dict[str, Ticket] = {}
         self._rows: dict[str, ProgressRow] = {}
         self._inbox = Inbox(self._heard)
         self._wanted: list[Task] = []
+        self._held: set[str] = set()  # failed or cancelled: not tried again by itself
         self.shown = View()
         self._build()
         self.selection.param.watch(self._selected, [*self.watches, "theme"])
@@ -147,7 +154,7 @@ class Lens(pn.viewable.Viewer):
         self._answer = answer()
         self._progress = pmui.Column(sizing_mode="stretch_width", margin=0)
         self._errors = pmui.Column(sizing_mode="stretch_width", margin=0)
-        self._plot = pn.pane.HoloViews(None, sizing_mode="stretch_width", height=PLOT_HEIGHT, linked_axes=False, margin=(4, 0))
+        self._plot = pn.pane.Bokeh(None, sizing_mode="stretch_width", margin=(4, 0))
         self._caption = note()
         self._table = DataTable(name=self.slug)
         self._figure_tab = pmui.Column(self._plot, self._caption, sizing_mode="stretch_width", margin=0)
@@ -175,6 +182,7 @@ class Lens(pn.viewable.Viewer):
         if [event.name for event in events] == ["theme"]:
             self._draw(self.shown)
         else:
+            self._held.clear()
             self.refresh()
 
     def refresh(self) -> None:
@@ -189,7 +197,7 @@ class Lens(pn.viewable.Viewer):
             self.clear_errors("selection")
         self.show(view)
         self._price()
-        free = [task for task in self._wanted if task.free]
+        free = [task for task in self._wanted if task.free and task.key not in self._held]
         if free:
             self._submit(free)
 
@@ -200,7 +208,7 @@ class Lens(pn.viewable.Viewer):
         there = spec is not None and not spec.empty
         self._tabs.visible = there
         self._export.disabled = not there
-        self._empty.visible = not there and not self._tokens
+        self._empty.visible = not there and not self._rows
         self._empty.say(view.empty or (spec.answer if spec else ""), view.action)
         self._answer.object = spec.answer if there else ""
         self._answer.visible = there and bool(spec.answer)
@@ -228,9 +236,9 @@ class Lens(pn.viewable.Viewer):
 
     def _price(self) -> None:
         """Say before the click what it costs."""
-        open_tasks = [task for task in self._wanted if task.key not in self._tokens and not task.free]
+        open_tasks = [task for task in self._wanted if task.key not in self._tickets and (not task.free or task.key in self._held)]
         self._run.visible = bool(open_tasks)
-        self._stop.visible = bool(self._tokens)
+        self._stop.visible = bool(self._rows)
         self._cost.object = cost_in_words(open_tasks)
         self._cost.visible = bool(open_tasks)
 
@@ -243,7 +251,9 @@ class Lens(pn.viewable.Viewer):
         wait : bool
             Return only when everything is there (in a notebook or a script).
         """
-        self._submit([task for task in self._wanted if task.key not in self._tokens])
+        if wait:
+            self.wait()  # until the store has been looked into
+        self._submit([task for task in self._wanted if task.key not in self._tickets])
         if wait:
             self.wait()
         return self
@@ -251,35 +261,36 @@ class Lens(pn.viewable.Viewer):
     def wait(self, timeout: float | None = None) -> None:
         """Return when all computations of this lens have ended; not to be called from the page's own loop."""
         until = None if timeout is None else time.monotonic() + timeout
-        while self._tokens and (until is None or time.monotonic() < until):
+        while self._tickets and (until is None or time.monotonic() < until):
             self._inbox.drain()
             time.sleep(0.02)
         self._inbox.drain()
 
     def cancel(self, key: str | None = None) -> None:
         """Stop listening to one computation, or to all; those that nobody else wants end at their next checkpoint."""
-        for name in [key] if key else list(self._tokens):
-            self.runner.leave(self._tokens.pop(name, None))
+        for name in [key] if key else list(self._rows):
+            self.runner.leave(self._tickets.pop(name))
+            self._held.add(name)
             self._drop_row(name)
         self.refresh_state()
 
     def close(self) -> None:
         """The session has ended: leave all computations."""
         self._inbox.close()
-        for token in self._tokens.values():
-            self.runner.leave(token)
-        self._tokens.clear()
+        for ticket in self._tickets.values():
+            self.runner.leave(ticket)
+        self._tickets.clear()
 
     def _submit(self, tasks: list[Task]) -> None:
         for task in tasks:
-            if task.key in self._tokens:
+            if task.key in self._tickets:
                 continue
             self.clear_errors(task.key)
-            row = ProgressRow(task.title, lambda key=task.key: self.cancel(key))
-            self._rows[task.key] = row
-            self._progress.append(row)
-            self._tokens[task.key] = -1
-            self._tokens[task.key] = self.runner.submit(task.key, task.title, task.work, self._notify)
+            self._held.discard(task.key)
+            if not task.quiet:
+                self._rows[task.key] = ProgressRow(task.title, lambda key=task.key: self.cancel(key))
+                self._progress.append(self._rows[task.key])
+            self._tickets[task.key] = self.runner.submit(task.key, task.title, task.work, self._notify, quiet=task.quiet)
         self.refresh_state()
 
     def _notify(self, event: Event) -> None:
@@ -289,19 +300,21 @@ class Lens(pn.viewable.Viewer):
     def _heard(self, name: str, event: Event) -> None:
         """In the session's own loop."""
         key = event.job.key
-        if key not in self._tokens:  # left in between
+        if key not in self._tickets or self._tickets[key].job is not event.job:  # left in between
             return
         if event.kind in ("started", "progress"):
-            self._rows[key].update_from(event.job)
+            if key in self._rows:
+                self._rows[key].update_from(event.job)
             return
         if event.kind == "partial":
             self.take(key, event.result, final=False)
         else:
-            self._tokens.pop(key)
+            self._tickets.pop(key)
             self._drop_row(key)
             if event.kind == "done":
                 self.take(key, event.result, final=True)
             elif event.kind == "failed":
+                self._held.add(key)
                 self.fail(event.job.error, trace=event.job.traceback, where=key, title=event.job.title)
         if event.kind == "partial":
             self.show(self.view())
@@ -312,7 +325,7 @@ class Lens(pn.viewable.Viewer):
         """Buttons, cost and empty state after computations began or ended."""
         self._price()
         there = self.shown.spec is not None and not self.shown.spec.empty
-        self._empty.visible = not there and not self._tokens
+        self._empty.visible = not there and not self._rows
 
     def _drop_row(self, key: str) -> None:
         row = self._rows.pop(key, None)
@@ -347,13 +360,13 @@ class Lens(pn.viewable.Viewer):
         elif key == "Escape":
             if self._exporter.is_open:
                 self._exporter.close()
-            elif self._tokens:
+            elif self._rows:
                 self.cancel()
 
     @property
     def running(self) -> list[Job]:
         """Computations this lens listens to."""
-        return [job for job in self.runner.jobs() if job.key in self._tokens]
+        return [ticket.job for ticket in self._tickets.values()]
 
 
 def selected(slug: str, fields: dict) -> Selection:
@@ -397,5 +410,6 @@ def cost_in_words(tasks: list[Task]) -> str:
     known = [task.seconds for task in tasks if task.seconds is not None]
     seconds = f"About {duration(sum(known))}" + (" or more" if len(known) < len(tasks) else "") if known else "Time not known yet"
     size = sum(task.download for task in tasks)
-    fetch = f"{size / 1e6:.0f} MB to download" if size else "nothing to download"
-    return f"Not computed yet: {names}. {seconds}; {fetch}."
+    fetch = f"{size / 1e6:,.0f} MB to download" if size else "nothing to download"
+    memory = max(task.memory for task in tasks)
+    return f"Not computed yet: {names}. {seconds}; {fetch}" + (f"; {max(memory, 5e7) / 1e9:.1f} GB of memory." if memory else ".")

@@ -7,13 +7,14 @@ import panel_material_ui as pmui
 
 from dashboards.activity import Activity
 from dashboards.client import Client
+from dashboards.lenses.layers import Layers
 from dashboards.lenses.task import Task
 from dashboards.look import THEME, Words, heading, note
 from dashboards.state import Selection
 
 __all__ = ["LENSES", "Workbench", "open_page"]
 
-LENSES = (Task,)
+LENSES = (Task, Layers)
 """A new lens is one more class here."""
 
 _HELP = (("/", "search a model"), ("r", "run what is missing"), ("e", "export"), ("Esc", "close or cancel"), ("?", "this help"))
@@ -40,7 +41,11 @@ class Workbench(pn.viewable.Viewer):
                                  title="Keyboard", show_close_button=True, close_on_click=True)
         if problems:
             self.notice("Parts of this link could not be used and were left at their defaults.", problems)
-        self._open_lens()
+        self._bodies[self.selection.lens].objects = [pmui.Skeleton(height=320, sizing_mode="stretch_width", margin=16)]
+        if pn.state.curdoc is not None:
+            pn.state.onload(self._open_lens)  # the frame is painted first
+        else:
+            self._open_lens()
         self.selection.param.watch(self._changed, [n for n in Selection.param if n != "name"])
         self.page = self._page()
         self.page.param.watch(lambda event: setattr(self.selection, "theme", "dark" if event.new else "light"), "dark_theme")
@@ -63,7 +68,7 @@ class Workbench(pn.viewable.Viewer):
             main=[pmui.Column(self._notices, self._tabs, self._help, self.activity.drawer, self.client, sizing_mode="stretch_width", margin=0,
                               styles={"max-width": "1500px", "margin": "0 auto", "padding": "0 12px 40px 12px"})],
             theme_config=THEME, dark_theme=self.selection.theme == "dark", meta_description="Which language models predict the human brain, and is the number real?",
-            sx={"& .MuiAppBar-root": {"backgroundColor": "background.paper", "color": "text.primary", "borderBottom": "1px solid", "borderColor": "divider"}})
+            sx={"& .MuiAppBar-root .title": {"color": "inherit !important", "fontSize": "1.35rem"}, "& .MuiAppBar-root": {"backgroundColor": "background.paper", "color": "text.primary", "borderBottom": "1px solid", "borderColor": "divider"}})
 
     def _open_lens(self) -> None:
         slug = self.selection.lens

@@ -1,0 +1,285 @@
+"""The job runner: one computation per key, listeners that come and go, cancel, errors, order."""
+
+from __future__ import annotations
+
+import gc
+import threading
+import time
+import weakref
+
+import pytest
+
+from dashboards.jobs import Runner, duration
+
+
+class Ear:
+    """A listener that remembers."""
+
+    def __init__(self):
+        self.events = []
+        self.end = threading.Event()
+
+    def hear(self, event):
+        self.events.append((event.kind, event.result))
+        if event.kind in ("done", "failed", "cancelled"):
+            self.end.set()
+
+    def kinds(self):
+        return [kind for kind, _ in self.events]
+
+
+class Work:
+    """A computation that waits at its checkpoints until it is let go."""
+
+    def __init__(self, result="result", steps=1000):
+        self.calls, self.result, self.steps = 0, result, steps
+        self.go, self.running, self.stopped = threading.Event(), threading.Event(), threading.Event()
+
+    def __call__(self, report):
+        self.calls += 1
+        self.running.set()
+        try:
+            for step in range(self.steps):
+                report.step(step, self.steps, "layers")
+                if self.go.wait(0.01):
+                    break
+            return self.result
+        except BaseException:
+            self.stopped.set()
+            raise
+
+
+@pytest.fixture
+def runner():
+    return Runner(workers=2)
+
+
+def settle(condition, seconds=5.0):
+    until = time.monotonic() + seconds
+    while not condition() and time.monotonic() < until:
+        time.sleep(0.005)
+    return condition()
+
+
+def test_two_listeners_share_one_computation(runner):
+    work, one, other = Work(), Ear(), Ear()
+    runner.submit("key", "title", work, one.hear)
+    assert work.running.wait(5)
+    runner.submit("key", "title", work, other.hear)
+    work.go.set()
+    assert one.end.wait(5) and other.end.wait(5)
+    assert work.calls == 1
+    assert one.events[-1] == other.events[-1] == ("done", "result")
+
+
+def test_one_leaving_does_not_stop_the_other(runner):
+    work, one, other = Work(), Ear(), Ear()
+    first = runner.submit("key", "title", work, one.hear)
+    runner.submit("key", "title", work, other.hear)
+    runner.leave(first)
+    heard = len(one.events)
+    work.go.set()
+    assert other.end.wait(5) and other.events[-1] == ("done", "result")
+    assert not one.end.is_set() and len(one.events) <= heard + 1
+
+
+def test_the_last_one_leaving_cancels_within_a_second(runner):
+    work, one, other = Work(), Ear(), Ear()
+    tickets = [runner.submit("key", "title", work, ear.hear) for ear in (one, other)]
+    assert work.running.wait(5)
+    runner.leave(tickets[0])
+    time.sleep(0.05)
+    assert not work.stopped.is_set()
+    began = time.monotonic()
+    runner.leave(tickets[1])
+    assert work.stopped.wait(5) and time.monotonic() - began < 1
+    assert runner.jobs()[0].state == "cancelled"
+    assert "done" not in one.kinds() + other.kinds()
+
+
+def test_leaving_twice_is_harmless(runner):
+    work, one, other = Work(), Ear(), Ear()
+    first = runner.submit("key", "title", work, one.hear)
+    runner.submit("key", "title", work, other.hear)
+    runner.leave(first)
+    runner.leave(first)
+    work.go.set()
+    assert other.end.wait(5)
+
+
+def test_after_a_cancel_the_same_key_starts_anew(runner):
+    work, again = Work(), Work(result="second")
+    runner.leave(runner.submit("key", "title", work, Ear().hear))
+    ear = Ear()
+    again.go.set()
+    runner.submit("key", "title", again, ear.hear)
+    assert ear.end.wait(5) and ear.events[-1] == ("done", "second")
+
+
+def test_what_is_done_is_not_kept(runner):
+    """The store answers the second time; the runner holds no results."""
+    ear, work = Ear(), Work()
+    work.go.set()
+    runner.submit("key", "title", work, ear.hear)
+    assert ear.end.wait(5)
+    ear = Ear()
+    runner.submit("key", "title", work, ear.hear)
+    assert ear.end.wait(5) and work.calls == 2
+
+
+def test_partial_results_reach_those_who_come_late(runner):
+    go = threading.Event()
+
+    def work(report):
+        report.partial("first layer")
+        go.wait(5)
+        report.partial("second layer")
+        return "all"
+
+    one, late = Ear(), Ear()
+    runner.submit("key", "title", work, one.hear)
+    assert settle(lambda: ("partial", "first layer") in one.events)
+    runner.submit("key", "title", work, late.hear)
+    assert ("partial", "first layer") in late.events
+    go.set()
+    assert late.end.wait(5)
+    assert [result for kind, result in one.events if kind == "partial"] == ["first layer", "second layer"]
+
+
+def test_progress_carries_counts_and_time_left(runner):
+    def work(report):
+        for step in range(5):
+            report.step(step, 4, "folds")
+            time.sleep(0.12)
+
+    seen = []
+    done = threading.Event()
+
+    def notify(event):
+        seen.append((event.kind, event.job.done, event.job.total, event.job.what, event.job.seconds_left, event.job.words()))
+        if event.kind == "done":
+            done.set()
+
+    runner.submit("key", "title", work, notify)
+    assert done.wait(5)
+    halfway = next(row for row in seen if row[0] == "progress" and row[1] == 2)
+    assert halfway[2:4] == (4, "folds") and halfway[4] == pytest.approx(0.24, abs=0.1)
+    assert halfway[5] == "folds 2 of 4, about 0.2 s left"
+
+
+def test_progress_is_thinned_out(runner):
+    def work(report):
+        for step in range(20000):
+            report.step(step, 20000, "batches")
+
+    ear = Ear()
+    runner.submit("key", "title", work, ear.hear)
+    assert ear.end.wait(20)
+    assert ear.kinds().count("progress") < 200
+
+
+def test_an_error_keeps_its_traceback_and_frees_the_slot(runner):
+    def broken_work(report):
+        raise KeyError("lost")
+
+    for number in range(3):  # more than there are workers
+        ear = Ear()
+        runner.submit(f"key{number}", "title", broken_work, ear.hear)
+        assert ear.end.wait(5) and ear.kinds()[-1] == "failed"
+    job = runner.jobs()[0]
+    assert job.state == "failed" and isinstance(job.error, KeyError)
+    assert "broken_work" in job.traceback and "lost" in job.traceback
+    assert job.error.__traceback__ is None
+
+
+def test_a_listener_that_breaks_stops_nobody(runner):
+    def broken(event):
+        raise RuntimeError("view is gone")
+
+    ear, work = Ear(), Work()
+    runner.submit("key", "title", work, broken)
+    runner.submit("key", "title", work, ear.hear)
+    work.go.set()
+    assert ear.end.wait(5) and ear.kinds()[-1] == "done"
+
+
+def test_no_more_than_the_workers_run_at_once(runner):
+    works, ears = [Work() for _ in range(4)], [Ear() for _ in range(4)]
+    for number in range(4):
+        runner.submit(f"key{number}", "title", works[number], ears[number].hear)
+    assert settle(lambda: sum(work.running.is_set() for work in works) == 2)
+    time.sleep(0.05)
+    assert sum(work.running.is_set() for work in works) == 2
+    assert sorted(job.state for job in runner.jobs()) == ["running", "running", "waiting", "waiting"]
+    for work in works:
+        work.go.set()
+    assert all(ear.end.wait(5) for ear in ears)
+
+
+def test_a_waiting_job_that_nobody_wants_never_runs(runner):
+    busy = [Work(), Work()]
+    for number, work in enumerate(busy):
+        runner.submit(f"busy{number}", "title", work, Ear().hear)
+    assert all(work.running.wait(5) for work in busy)
+    never = Work()
+    runner.leave(runner.submit("never", "title", never, Ear().hear))
+    for work in busy:
+        work.go.set()
+    assert settle(lambda: not any(job.active for job in runner.jobs()))
+    time.sleep(0.05)
+    assert never.calls == 0
+
+
+def test_quiet_jobs_are_not_listed_and_never_wait(runner):
+    for number in range(2):
+        runner.submit(f"busy{number}", "title", Work(), Ear().hear)
+    ear, look = Ear(), Work()
+    look.go.set()
+    runner.submit("look", "title", look, ear.hear, quiet=True)
+    assert ear.end.wait(5)
+    assert [job.key for job in runner.jobs() if job.key == "look"] == []
+
+
+def test_a_listener_that_is_gone_leaves(runner):
+    """A notebook cell run again: the old view is collected, its computation is cancelled."""
+    work, ear = Work(), Ear()
+    runner.submit("key", "title", work, ear.hear)
+    assert work.running.wait(5)
+    gone = weakref.ref(ear)
+    del ear
+    gc.collect()
+    assert gone() is None
+    assert work.stopped.wait(2)
+
+
+def test_watchers_are_told_and_not_kept(runner):
+    class Watcher:
+        told = 0
+
+        def changed(self):
+            self.told += 1
+
+    watcher, ear, work = Watcher(), Ear(), Work()
+    runner.watch(watcher.changed)
+    work.go.set()
+    runner.submit("key", "title", work, ear.hear)
+    assert ear.end.wait(5) and settle(lambda: watcher.told >= 2)
+    gone = weakref.ref(watcher)
+    del watcher
+    gc.collect()
+    assert gone() is None
+
+
+def test_history_is_bounded():
+    runner = Runner(workers=4, keep=5)
+    for number in range(12):
+        ear, work = Ear(), Work()
+        work.go.set()
+        runner.submit(f"key{number}", f"title {number}", work, ear.hear)
+        assert ear.end.wait(5)
+    assert settle(lambda: [job.title for job in runner.jobs()] == [f"title {number}" for number in (11, 10, 9, 8, 7)])
+
+
+@pytest.mark.parametrize(("seconds", "words"), [(0.42, "0.4 s"), (12.3, "12 s"), (200, "3 min"), (7200, "2.0 h"), (None, "an unknown time")])
+def test_durations(seconds, words):
+    assert duration(seconds) == words

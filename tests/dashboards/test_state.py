@@ -1,0 +1,113 @@
+"""The selection and its link: every field travels, a bad one falls back alone."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from analysis.protocol import FIELDS, PRESETS, Protocol, preset
+from dashboards import controls, state
+from dashboards.state import Selection, decode, defaults, encode
+from data.errors import BrainLensError, unknown
+
+FULL = {
+    "lens": "layers", "models": ["gpt2", "owner/name@untrained:init:3", "/a folder/with, comma&amp"], "recording": "pereira2018", "preset": "schrimpf2021",
+    "changes": {"pooling": "mean", "folds": 7, "alphas": (0.1, 10.0), "standardize": True, "rcond": 1e-5}, "benchmark": "blank2014",
+    "x": "width", "scale": "normalised", "layer": "6", "seeds": 5, "picked": ["ünïcode", "a=b"], "theme": "dark",
+}
+
+
+def test_every_field_survives_the_link():
+    values, problems = decode(encode(FULL))
+    assert problems == []
+    assert values == FULL
+    assert set(values) == set(state._FIELDS)
+
+
+def test_defaults_make_an_empty_link():
+    assert encode(defaults()) == "v=1"
+    assert Selection().query() == "v=1"
+    assert set(defaults()) == set(Selection.param) - {"name"}
+
+
+def test_each_bad_field_falls_back_alone_and_all_are_named():
+    query = "v=1&lens=nothere&models=gpt2&seeds=many&theme=dark&set.pooling=median&set.folds=4&set.nofield=1&colour=red&scale=cube"
+    values, problems = decode(query)
+    assert values == {"models": ["gpt2"], "theme": "dark", "changes": {"folds": 4}}
+    assert len(problems) == 6
+    for word in ("nothere", "seeds", "median", "nofield", "colour", "cube"):
+        assert sum(word in problem for problem in problems) == 1, word
+
+
+def test_a_newer_version_is_read_as_far_as_possible():
+    values, problems = decode("v=99&lens=untrained&later=1")
+    assert values == {"lens": "untrained"}
+    assert any("99" in problem for problem in problems) and any("later" in problem for problem in problems)
+
+
+def test_checks_drop_single_models():
+    def check(name):
+        if name != "gpt2":
+            raise unknown("model", name, ["gpt2"])
+
+    values, problems = decode("models=gpt2&models=gtp2&models=gpt2", {"models": check})
+    assert values == {"models": ["gpt2"]}
+    assert problems == ["Unknown model 'gtp2'; did you mean 'gpt2'? (known: gpt2)."]
+
+
+def test_seeds_out_of_range():
+    values, problems = decode("seeds=1000")
+    assert values == {} and "1000" in problems[0]
+
+
+def test_read_replaces_everything():
+    selection = Selection(models=["gpt2"], theme="dark")
+    assert selection.read("?lens=layers") == []
+    assert selection.to_dict() == {**defaults(), "lens": "layers"}
+
+
+def test_protocol_of_a_selection():
+    selection = Selection(preset="schrimpf2021", changes={"folds": 7})
+    assert selection.protocol == preset("schrimpf2021").but(folds=7)
+    selection.protocol = preset("defended").but(pooling="mean")
+    assert (selection.preset, selection.changes) == ("defended", {"pooling": "mean"})
+
+
+def test_lists_are_not_shared_between_sessions():
+    one, other = Selection(), Selection()
+    one.models.append("gpt2")
+    assert other.models == [] and defaults()["models"] == []
+
+
+@given(st.text(max_size=60))
+def test_no_query_breaks_the_page(query):
+    values, problems = decode(query)
+    Selection().param.update(**{**defaults(), **values})
+    assert all(isinstance(problem, str) for problem in problems)
+
+
+@given(st.lists(st.text(min_size=1, max_size=20), unique=True, max_size=4), st.sampled_from(sorted(PRESETS)))
+def test_any_name_round_trips(names, name):
+    values, problems = decode(encode({"models": names, "preset": name}))
+    assert problems == []
+    assert values.get("models", []) == names and values.get("preset", "defended") == name
+
+
+def test_every_protocol_field_can_be_edited_and_is_explained():
+    shown = [name for names in controls._GROUPS.values() for name in names]
+    assert sorted(shown) == sorted(set(FIELDS) - {"name"})
+    meanings = controls.field_meanings()
+    assert [name for name in shown if not meanings.get(name)] == []
+
+
+def test_a_wrong_notebook_argument_is_named():
+    from dashboards.lens import selected
+
+    with pytest.raises(BrainLensError, match="did you mean 'models'"):
+        selected("layers", {"model": ["gpt2"]})
+    with pytest.raises(BrainLensError, match="one string"):
+        selected("layers", {"models": "gpt2"})
+    with pytest.raises(BrainLensError, match="Unknown protocol"):
+        selected("layers", {"protocol": "defend"})
+    assert selected("layers", {"protocol": Protocol().but(folds=3)}).changes == {"folds": 3}
