@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import argparse
 import json
-import os
 from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import xarray as xr
 
+from analysis.stored import atomic
 from data import embedded
 from data.recording import Recording
 from data.simulated import simulate
@@ -54,15 +54,14 @@ def make(model: str = MODEL, layer: int = LAYER) -> Recording:
 
 
 def write(recording: Recording, folder: Path = FOLDER) -> None:
-    """Responses as ``responses.npz``, truths and notes as ``truth.json``; each appears whole or not at all."""
+    """Responses as ``responses.npz``, truths and notes as ``truth.json``; each whole or not at all."""
     responses = recording.responses
-    with open(folder / "responses.npz.part", "wb") as file:
+    with atomic(folder / "responses.npz") as part, open(part, "wb") as file:
         np.savez_compressed(file, values=responses.values.astype(np.float32), target=responses.target.values.astype(str),
                             **{name: np.asarray(responses[name].values.tolist()) for name in ("subject", "planted", "pair")})
     told = {**recording.truth, "notes": list(recording.notes)}
-    (folder / "truth.json.part").write_text(json.dumps(told, indent=1, default=float) + "\n", encoding="utf-8")
-    for name in ("responses.npz", "truth.json"):
-        os.replace(folder / f"{name}.part", folder / name)
+    with atomic(folder / "truth.json") as part:
+        part.write_text(json.dumps(told, indent=1, default=float) + "\n", encoding="utf-8")
 
 
 def main(arguments: list[str] | None = None) -> None:

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import json
-import os
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
 from analysis.progress import SILENT, Report
+from analysis.stored import atomic
 from analysis.zoo import text
 from analysis.zoo.recipes import VOCABULARY
 
@@ -56,16 +56,16 @@ def prepare(work: Path, *, seed: int = 0, report: Report = SILENT) -> Corpus:
     report.step(1, 3, "text")
     path = work / "tokenizer.json"
     if not path.exists():
-        _atomic(path, train_tokenizer(texts["train"]).to_str().encode())
+        with atomic(path) as part:
+            train_tokenizer(texts["train"]).save(str(part), pretty=False)
     tokenizer = Tokenizer.from_file(str(path))
     report.step(2, 3, "text")
     tokens = {}
     for split, parts in texts.items():
         target = work / f"tokens-{split}.npy"
         if not target.exists():
-            with open(f"{target}.part", "wb") as file:
+            with atomic(target) as part, open(part, "wb") as file:
                 np.save(file, _encode(tokenizer, parts), allow_pickle=False)
-            os.replace(f"{target}.part", target)
         tokens[split] = np.load(target, mmap_mode="r", allow_pickle=False)
     report.step(3, 3, "text")
     return Corpus(tokenizer, texts, tokens)
@@ -105,12 +105,5 @@ def write_tokenizer(tokenizer, folder: Path, *, kind: str, length: int) -> None:
         ends = [(END, tokenizer.token_to_id(END))]
         tokenizer.post_processor = TemplateProcessing(single=f"{END} $A {END}", special_tokens=ends)
         config |= {"cls_token": END, "sep_token": END, "mask_token": MASK}
-    _atomic(folder / "tokenizer.json", tokenizer.to_str().encode())
-    _atomic(folder / "tokenizer_config.json", json.dumps(config, indent=1).encode())
-
-
-def _atomic(path: Path, content: bytes) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    part = path.with_name(path.name + ".part")
-    part.write_bytes(content)
-    os.replace(part, path)
+    tokenizer.save(str(folder / "tokenizer.json"), pretty=False)
+    (folder / "tokenizer_config.json").write_text(json.dumps(config, indent=1) + "\n", encoding="utf-8")

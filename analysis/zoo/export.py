@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import json
-import os
 from pathlib import Path
 
 import torch
 from safetensors.torch import save_file
 
+from analysis.stored import atomic
 from analysis.zoo.corpus import Corpus, write_tokenizer
 from analysis.zoo.recipes import Recipe
 from analysis.zoo.train import write_log
@@ -36,11 +36,10 @@ def export(module: torch.nn.Module, recipe: Recipe, corpus: Corpus, folder: Path
     (folder / "config.json").write_text(json.dumps(config, indent=1, sort_keys=True) + "\n", encoding="utf-8")
     if log:
         write_log(folder / "training.csv", log)
-    part = folder / "model.safetensors.part"
     halved = {name: tensor.to(torch.float16).contiguous() for name, tensor in _own(module).items()}
-    save_file(halved, part, metadata={"format": "pt"})
-    part.chmod(0o644)
-    os.replace(part, folder / "model.safetensors")
+    with atomic(folder / "model.safetensors") as part:
+        save_file(halved, part, metadata={"format": "pt"})
+        part.chmod(0o644)
 
 
 def _own(module: torch.nn.Module) -> dict[str, torch.Tensor]:

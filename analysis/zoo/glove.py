@@ -6,7 +6,6 @@ window, each weighted by one over the distance, with :math:`f(x) = \min(1, (x / 
 
 from __future__ import annotations
 
-import os
 import re
 from collections import Counter
 from pathlib import Path
@@ -16,6 +15,7 @@ import torch
 from scipy import sparse
 
 from analysis.progress import SILENT, Report
+from analysis.stored import atomic
 from analysis.zoo.corpus import Corpus
 from analysis.zoo.recipes import Recipe
 from analysis.zoo.train import write_log
@@ -23,6 +23,7 @@ from analysis.zoo.train import write_log
 __all__ = ["cooccurrences", "train_embedding", "vocabulary"]
 
 WORDS, MINIMUM, WINDOW, X_MAX, POWER, CHUNK = 20_000, 4, 6, 10.0, 0.75, 16_384
+RARE = 0.4  # pairs that met less than this (once, three or more words apart) are left out: half of all, and mostly chance
 _WORD = re.compile(r"[^\W\d_]+(?:['-][^\W\d_]+)*|\d+")
 
 
@@ -57,6 +58,8 @@ def train_embedding(recipe: Recipe, corpus: Corpus, folder: Path, *, report: Rep
     """
     words, texts = vocabulary(corpus.texts["train"])
     counts = cooccurrences(texts, len(words))
+    kept = counts.data >= RARE
+    counts = sparse.coo_array((counts.data[kept], (counts.coords[0][kept], counts.coords[1][kept])), shape=counts.shape)
     row, column = torch.from_numpy(counts.coords[0].astype(np.int64)), torch.from_numpy(counts.coords[1].astype(np.int64))
     target = torch.from_numpy(np.log(counts.data))
     weight = torch.from_numpy(np.minimum(1.0, (counts.data / X_MAX) ** POWER))
@@ -84,7 +87,6 @@ def train_embedding(recipe: Recipe, corpus: Corpus, folder: Path, *, report: Rep
     folder.mkdir(parents=True, exist_ok=True)
     (folder / "words.txt").write_text("\n".join(words) + "\n", encoding="utf-8")
     write_log(folder / "training.csv", log)
-    with open(folder / "vectors.npy.part", "wb") as file:
+    with atomic(folder / "vectors.npy") as part, open(part, "wb") as file:
         np.save(file, vectors, allow_pickle=False)
-    os.replace(folder / "vectors.npy.part", folder / "vectors.npy")
     return log

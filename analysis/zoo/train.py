@@ -5,7 +5,6 @@ from __future__ import annotations
 import csv
 import json
 import math
-import os
 import time
 from pathlib import Path
 
@@ -17,6 +16,7 @@ from torch import nn
 from torch.nn import functional as F
 
 from analysis.progress import SILENT, Report
+from analysis.stored import atomic
 from analysis.zoo.corpus import END, MASK, Corpus
 from analysis.zoo.recipes import VOCABULARY, Recipe
 
@@ -160,10 +160,8 @@ class _State:
             moments = optimizer.state[parameter]
             tensors |= {f"weight.{name}": parameter.data, f"first.{name}": moments["exp_avg"],
                         f"second.{name}": moments["exp_avg_sq"], f"step.{name}": moments["step"]}
-        self.path.parent.mkdir(parents=True, exist_ok=True)
-        part = self.path.with_suffix(".part")
-        save_file({k: v.contiguous() for k, v in tensors.items()}, part, metadata={"step": str(step), "log": json.dumps(log)})
-        os.replace(part, self.path)
+        with atomic(self.path) as part:
+            save_file(tensors, part, metadata={"step": str(step), "log": json.dumps(log)})
         write_log(self.log, log)
 
     def load(self, module: nn.Module, optimizer: torch.optim.Optimizer) -> tuple[int, list[dict]]:
@@ -180,10 +178,7 @@ class _State:
 
 def write_log(path: Path, log: list[dict]) -> None:
     """The loss curve as CSV."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    part = path.with_suffix(".part")
-    with open(part, "w", newline="") as file:
+    with atomic(path) as part, open(part, "w", newline="", encoding="utf-8") as file:
         writer = csv.DictWriter(file, list(log[0]) if log else ["step"], lineterminator="\n")
         writer.writeheader()
         writer.writerows(log)
-    os.replace(part, path)

@@ -1,0 +1,147 @@
+"""What stands on a zoo model's card: what it read, and how well it predicts text that no model saw."""
+
+from __future__ import annotations
+
+import json
+import math
+import re
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+
+from analysis.models.base import Model
+from analysis.models.folders import adapter_of, read_json
+from analysis.progress import SILENT, Report
+from analysis.stored import atomic
+from analysis.zoo.corpus import END, Corpus
+from analysis.zoo.recipes import RECIPES, VOCABULARY, Recipe
+from analysis.zoo.text import SOURCES
+from data import embedded
+
+__all__ = ["bits_per_byte", "table", "unigram", "write_cards"]
+
+HELD_OUT_BYTES = 40_000
+_STEP = re.compile(r"(.+)-step(\d+)")
+CLASSES = {"causal": "causal", "masked": "bidirectional", "recurrent": "recurrent", "embedding": "embedding"}
+
+
+def bits_per_byte(model: Model, texts: Sequence[str], report: Report = SILENT) -> float:
+    """Summed nats of the scored tokens / ln 2 / UTF-8 bytes of exactly those tokens; half-overlapping windows.
+
+    For a masked model the nats are a pseudo-log-likelihood: lower than they could be, for each piece is guessed from both sides.
+    """
+    nats = size = 0.0
+    for text, read in zip(texts, model.surprisal(texts, report=report)):
+        known = np.isfinite(read.nats)
+        nats += read.nats[known].sum()
+        size += sum(len(text[start:end].encode()) for start, end in read.offsets[known])
+    return float(nats / math.log(2) / size)
+
+
+def unigram(corpus: Corpus, texts: Sequence[str]) -> float:
+    """Bits per byte of the baseline that knows how often each piece occurs, and nothing else."""
+    counts = np.bincount(corpus.tokens["train"], minlength=VOCABULARY) + 1.0
+    bits = -np.log2(counts / counts.sum())
+    total = sum(bits[encoding.ids].sum() for encoding in corpus.tokenizer.encode_batch(list(texts)))
+    return float(total / sum(len(text.encode()) for text in texts))
+
+
+def write_cards(out: Path, corpus: Corpus, *, report: Report = SILENT) -> None:
+    """``card.json`` of every model in the folder.
+
+    Measured on the embedded prose and on a part of the held-out split, through the ordinary adapters: the numbers are those
+    that the app shows.
+    """
+    from analysis.models import load
+
+    prose, other = embedded.prose(), _held_out(corpus)
+    baseline = {"prose": unigram(corpus, prose), "held_out": unigram(corpus, other)}
+    folders = [path for path in sorted(out.iterdir()) if _recipe(path.name) is not None]
+    for done, folder in enumerate(folders):
+        report.step(done, len(folders), f"cards, {folder.name}")
+        recipe, step = _recipe(folder.name)
+        _write(folder, _facts(folder, recipe, step))
+        if recipe.kind == "embedding":
+            continue
+        found = {"unigram": baseline}
+        for name, variant in (("trained", None), ("untrained", "untrained:init:0")):
+            model = load(folder, variant=variant)
+            found[name] = {"prose": bits_per_byte(model, prose), "held_out": bits_per_byte(model, other)}
+        rounded = {who: {text: round(bits, 4) for text, bits in values.items()} for who, values in found.items()}
+        _write(folder, _facts(folder, recipe, step) | {"bits_per_byte": rounded})
+    report.step(len(folders), len(folders), "cards")
+
+
+def _recipe(name: str) -> tuple[Recipe, int] | None:
+    """The recipe behind a folder, and the step it was taken at."""
+    if match := _STEP.fullmatch(name):
+        recipe = RECIPES.get(match[1])
+        return (recipe, int(match[2])) if recipe and int(match[2]) in recipe.checkpoints else None
+    return (RECIPES[name], RECIPES[name].steps) if name in RECIPES else None
+
+
+def _held_out(corpus: Corpus) -> list[str]:
+    texts, size = [], 0
+    for text in corpus.texts["held-out"]:
+        if size + len(text.encode()) <= HELD_OUT_BYTES:
+            texts.append(text)
+            size += len(text.encode())
+    return texts
+
+
+def _facts(folder: Path, recipe: Recipe, step: int) -> dict:
+    log = (folder / "training.csv").read_text().splitlines() if (folder / "training.csv").exists() else []
+    last = dict(zip(log[0].split(","), log[-1].split(","))) if len(log) > 1 else {}
+    tokens = step * recipe.batch * recipe.length if recipe.kind != "embedding" else None
+    note = f"tiny, trained on {tokens / 1e6:.1f} million pieces" if tokens else "tiny, trained on 4 million words"
+    if step < recipe.steps:
+        note = f"tiny, after step {step} of {recipe.steps}"
+    facts = {
+        "cls": CLASSES[recipe.kind], "family": f"zoo-{recipe.kind}", "layers": recipe.layers, "width": recipe.width,
+        "parameters": _parameters(folder), "source": "folder", "licence": "MIT", "note": note,
+        "bos": "" if recipe.kind == "embedding" else END, "space_before": recipe.kind != "embedding",
+        "training": {
+            "text": [f"{source.what} ({source.package.spec}, {source.licence})" for source in SOURCES.values()],
+            "step": step, "steps": recipe.steps, "tokens": tokens, "seed": recipe.seed, "rate": recipe.rate,
+            "batch": recipe.batch, "length": recipe.length,
+            "seconds": float(last["seconds"]) if "seconds" in last else None, "loss": float(last["loss"]) if last else None,
+        },
+    }
+    if recipe.kind == "recurrent":
+        facts["adapter"] = "lstm-lm"
+    return facts
+
+
+def _parameters(folder: Path) -> int:
+    if adapter_of(folder) == "static":
+        return int(np.load(folder / "vectors.npy", mmap_mode="r", allow_pickle=False).size)
+    from safetensors import safe_open
+
+    with safe_open(folder / "model.safetensors", "np") as file:
+        return sum(math.prod(file.get_slice(name).get_shape()) for name in file.keys())  # noqa: SIM118
+
+
+def _write(folder: Path, card: dict) -> None:
+    with atomic(folder / "card.json") as part:
+        part.write_text(json.dumps(card, indent=1) + "\n", encoding="utf-8")
+
+
+def table(out: Path) -> str:
+    """The zoo as a Markdown table, from the cards."""
+    lines = ["| model | weights | layers x width | pieces seen | prose | held-out split | untrained, prose | minutes |",
+             "|---|---:|---:|---:|---:|---:|---:|---:|"]
+    cards = {path.name: read_json(path / "card.json") for path in out.iterdir() if _recipe(path.name) is not None}
+
+    def place(item):
+        return item[1]["family"], item[1]["parameters"], item[1]["training"]["step"]
+
+    for name, card in sorted(cards.items(), key=place):
+        bits, training = card.get("bits_per_byte"), card["training"]
+        cells = [f"`{name}`", f"{card['parameters']:,}", f"{card['layers']} x {card['width']}"]
+        cells.append(f"{training['tokens']:,}" if training["tokens"] is not None else "-")
+        shown = (("trained", "prose"), ("trained", "held_out"), ("untrained", "prose"))
+        cells += [f"{bits[who][text]:.3f}" for who, text in shown] if bits else ["-"] * len(shown)
+        cells.append(f"{training['seconds'] / 60:.1f}" if training["seconds"] is not None else "-")
+        lines.append("| " + " | ".join(cells) + " |")
+    return "\n".join(lines)

@@ -1,0 +1,148 @@
+"""The zoo's training: the same again from the same seed, resumable to the bit, exported as the adapters read it."""
+
+from __future__ import annotations
+
+import dataclasses
+
+import numpy as np
+import pytest
+import torch
+
+from analysis.models import load
+from analysis.models.base import Passage
+from analysis.zoo import glove
+from analysis.zoo.corpus import END, MASK, Corpus, train_tokenizer
+from analysis.zoo.export import export
+from analysis.zoo.recipes import RECIPES, Recipe
+from analysis.zoo.train import batch_of, build, loss_of, train
+
+SENTENCES = ["The cat sat on the mat and looked at the moon.", "A small boat came home before the storm began.",
+             "Who opened the green door? Nobody knows, and nobody asks.", "The moon looked at the boat, and the boat at the moon."]
+TINY = {
+    "causal": Recipe("tiny-causal", "causal", 16, 2, heads=2, inner=32, rate=1e-2, steps=60, batch=4, length=32, checkpoints=(0, 4)),
+    "masked": Recipe("tiny-masked", "masked", 16, 1, heads=2, inner=32, rate=1e-2, steps=60, batch=4, length=32),
+    "recurrent": Recipe("tiny-lstm", "recurrent", 16, 2, rate=1e-2, steps=60, batch=4, length=32),
+}
+
+
+@pytest.fixture(scope="module", autouse=True)
+def one_thread():
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(before)
+
+
+@pytest.fixture(scope="module")
+def corpus() -> Corpus:
+    rng = np.random.default_rng(0)
+    texts = [" ".join(rng.choice(SENTENCES, 5)) for _ in range(40)]
+    tokenizer = train_tokenizer(texts, pieces=400)
+    tokens = np.concatenate([[*tokenizer.encode(text).ids, 0] for text in texts]).astype(np.uint16)
+    return Corpus(tokenizer, {"train": texts, "held-out": texts[:2]}, {"train": tokens})
+
+
+def weights(module):
+    return torch.cat([p.detach().flatten() for p in module.parameters()])
+
+
+@pytest.mark.parametrize("kind", TINY)
+def test_a_stopped_training_goes_on_to_the_same_weights(kind, corpus, tmp_path):
+    straight, log = train(TINY[kind], corpus, tmp_path / "a", stop=12)
+    train(TINY[kind], corpus, tmp_path / "b", stop=5)
+    resumed, other = train(TINY[kind], corpus, tmp_path / "b", stop=12)
+    assert torch.equal(weights(straight), weights(resumed))
+    assert other[-1]["step"] == log[-1]["step"] == 12 and other[0]["step"] == 5
+
+
+@pytest.mark.parametrize("kind", TINY)
+def test_the_loss_falls_and_the_seed_decides_the_curve(kind, corpus, tmp_path):
+    first, same, other = (train(dataclasses.replace(TINY[kind], seed=seed), corpus, tmp_path / name)[1]
+                          for name, seed in (("a", 0), ("b", 0), ("c", 1)))
+    curve = [entry["loss"] for entry in first]
+    assert curve == [entry["loss"] for entry in same] != [entry["loss"] for entry in other]
+    assert [entry["step"] for entry in first] == [20, 40, 60]
+    assert curve[-1] < curve[0] - 1.0
+
+
+def test_every_model_of_the_same_length_reads_the_same_text(corpus):
+    tokens = corpus.tokens["train"]
+    causal, recurrent = (batch_of(tokens, TINY[kind], 3) for kind in ("causal", "recurrent"))
+    assert torch.equal(causal, recurrent)
+    whole = np.arange(32 * 8, dtype=np.uint16)  # eight windows, two batches each time through the text
+    starts = [batch_of(whole, TINY["causal"], step)[:, 0].tolist() for step in range(4)]
+    first, second = starts[0] + starts[1], starts[2] + starts[3]
+    assert sorted(first) == sorted(second) == list(range(0, 256, 32)) and first != second
+
+
+def test_a_causal_loss_is_the_library_s_own(corpus):
+    module, batch = build(TINY["causal"]), batch_of(corpus.tokens["train"], TINY["causal"], 0)
+    torch.testing.assert_close(loss_of(module, TINY["causal"], batch, 0), module(batch, labels=batch).loss)
+
+
+def test_the_masked_model_is_asked_only_for_what_it_cannot_see(corpus):
+    recipe, module = TINY["masked"], build(TINY["masked"])
+    batch = batch_of(corpus.tokens["train"], recipe, 0)
+    seen = {}
+    module.bert.register_forward_pre_hook(lambda _, args: seen.update(ids=args[0]))
+    loss = loss_of(module, recipe, batch, 0)
+    ids = seen["ids"]
+    assert (ids[:, 0] == 0).all() and (ids[:, -1] == 0).all() and ids.shape[1] == recipe.length + 2
+    hidden = ids[:, 1:-1] != batch
+    assert 0.2 < hidden.float().mean() < 0.4 and (ids[:, 1:-1][hidden] == 1).all() and not (batch[hidden] == 0).any()
+    assert torch.equal(loss, loss_of(module, recipe, batch, 0)) and not torch.equal(loss, loss_of(module, recipe, batch, 1))
+
+
+@pytest.mark.parametrize("kind", TINY)
+def test_an_exported_model_is_read_by_the_ordinary_adapters(kind, corpus, tmp_path):
+    module, log = train(TINY[kind], corpus, tmp_path / "work", stop=8)
+    export(module, TINY[kind], corpus, tmp_path / "model", log)
+    model = load(tmp_path / "model")
+    passage = Passage("The cat sat. The moon looked on.", ((0, 12), (13, 32)), (0, 1))
+    for rows, values in model.read([passage], list(range(model.n_layers))):
+        assert set(rows) <= {0, 1} and all(np.isfinite(v).all() and v.shape[1] == 16 for v in values)
+    ids = corpus.tokenizer.encode(SENTENCES[0]).ids
+    nats = model.surprisal([SENTENCES[0]])[0].nats
+    assert len(nats) == len(ids) and np.isfinite(nats).all()
+    if kind != "masked":
+        with torch.no_grad():
+            output = module(torch.tensor([[0, *ids]]))
+        logits = output if kind == "recurrent" else output.logits
+        expected = -torch.log_softmax(logits[0, :-1].float(), -1)[range(len(ids)), ids].numpy()
+        np.testing.assert_allclose(nats, expected, atol=0.02)  # the weights are stored as float16
+    assert not list((tmp_path / "model").glob("*.part"))
+
+
+def test_checkpoints_are_kept_on_the_way(corpus, tmp_path):
+    kept = {}
+    train(TINY["causal"], corpus, tmp_path, stop=8, on_checkpoint=lambda step, module, log: kept.update({step: weights(module)}))
+    assert sorted(kept) == [0, 4] and torch.equal(kept[0], weights(build(TINY["causal"]))) and not torch.equal(kept[0], kept[4])
+
+
+def test_the_tokenizer_gives_every_text_back(corpus):
+    tokenizer = corpus.tokenizer
+    assert tokenizer.token_to_id(END) == 0 and tokenizer.token_to_id(MASK) == 1
+    for text in (*SENTENCES, "naïve café, 3 €\n\ttabs", "  two  spaces "):
+        assert tokenizer.decode(tokenizer.encode(text).ids) == text
+
+
+def test_cooccurrences_are_those_of_a_plain_loop():
+    words, texts = glove.vocabulary(["a b c b a d d d d a", "b a b c c c a"], size=4)
+    found = glove.cooccurrences(texts, len(words), window=3).toarray()
+    expected = np.zeros_like(found)
+    for text in texts:
+        for i in range(len(text)):
+            for j in range(max(0, i - 3), min(len(text), i + 4)):
+                if i != j and text[i] >= 0 and text[j] >= 0:
+                    expected[text[i], text[j]] += 1 / abs(i - j)
+    np.testing.assert_allclose(found, expected, rtol=1e-5)
+
+
+def test_glove_learns_and_is_read_as_a_static_embedding(corpus, tmp_path):
+    recipe = dataclasses.replace(RECIPES["zoo-glove-64d"], width=8, steps=12)
+    log = glove.train_embedding(recipe, corpus, tmp_path / "glove")
+    assert log[-1]["loss"] < 0.6 * log[0]["loss"]
+    assert log == glove.train_embedding(recipe, corpus, tmp_path / "again")
+    model = load(tmp_path / "glove")
+    (_, values), = model.read([Passage("The cat sat.", ((0, 12),), (0,))], [0])
+    assert values[0].shape == (1, 8) and np.abs(values[0]).sum() > 0
