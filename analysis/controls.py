@@ -1,0 +1,204 @@
+"""Features without a language model: what a score must beat before it says anything about language."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from collections.abc import Iterable
+
+import numpy as np
+import pandas as pd
+
+from data.errors import BrainLensError, unknown
+from data.recording import Recording
+
+__all__ = ["CONTROLS", "SIGMAS", "features", "oasm", "random_embedding", "words"]
+
+CONTROLS = {
+    "position": "place of the stimulus in its context group: index, index squared, first or not",
+    "length": "number of words and of characters",
+    "word-rate": "words per stimulus, or per second where onsets are known",
+    "log-frequency": "Zipf frequency of the words: mean, smallest, last (wordfreq)",
+    "static-embedding": "mean static vector of the words; the vectors are passed in",
+    "oasm": "knows when a stimulus came and nothing of what it says: a smoothed identity, one width per entry",
+    "random-embedding": "a random vector for each word type, mean over the stimulus's words",
+}
+"""Name -> what it is, in one line."""
+
+SIGMAS = (0.5, 1.0, 2.0, 4.0, 8.0)
+"""Widths of the OASM sweep, in stimuli."""
+
+WIDTH = 1600
+"""Width of the random embedding of Schrimpf et al. (2021), used where no width is given."""
+
+_WORD = re.compile(r"\w+(?:['’-]\w+)*")
+
+
+def features(recording: Recording, names: Iterable[str], *, width: int | None = None, seed: int = 0,
+             static: np.ndarray | None = None) -> dict[str, np.ndarray]:
+    """Control features of a recording.
+
+    Parameters
+    ----------
+    recording : Recording
+    names : iterable of str
+        Of :data:`CONTROLS`. ``oasm`` gives one entry for each of :data:`SIGMAS`, named ``oasm:0.5``, ``oasm:1`` ...;
+        ``oasm:3`` gives that width alone.
+    width : int, optional
+        Units of the random embedding: the width of the model's layer it stands beside.
+    seed : int
+        Of the random embedding.
+    static : ndarray, shape (n_stimuli, k), optional
+        Static embeddings of the stimuli, for ``static-embedding``.
+
+    Returns
+    -------
+    dict of str to ndarray, shape (n_stimuli, k), float32 or float64
+
+    Raises
+    ------
+    BrainLensError
+        For an unknown name, or where the embedding is missing or has the wrong number of rows.
+    """
+    made: dict[str, np.ndarray] = {}
+    for name in names:
+        if name == "oasm":
+            made.update({f"oasm:{sigma:g}": oasm(recording, sigma) for sigma in SIGMAS})
+        elif name.startswith("oasm:"):
+            made[name] = oasm(recording, _sigma(name))
+        elif name == "position":
+            made[name] = _position(recording)
+        elif name == "length":
+            made[name] = np.array([[len(words(text)), len(text)] for text in recording.texts], float)
+        elif name == "word-rate":
+            made[name] = _word_rate(recording)
+        elif name == "log-frequency":
+            made[name] = _log_frequency(recording)
+        elif name == "random-embedding":
+            made[name] = random_embedding(recording.texts, width or WIDTH, seed)
+        elif name == "static-embedding":
+            made[name] = _given(recording, static)
+        else:
+            raise unknown("control", name, CONTROLS)
+    return made
+
+
+def words(text: str) -> list[str]:
+    """Words of a text without their punctuation, lower case; a text of punctuation alone is one word."""
+    return [word.lower() for word in _WORD.findall(text)] or [text.strip().lower()]
+
+
+# ---- what the stimuli look like ------------------------------------------------------------------------------------------
+def _blocks(recording: Recording) -> np.ndarray:
+    """Context group of each stimulus, numbered; parts of a recording never share one."""
+    table = recording.stimuli
+    column = recording.context or recording.group
+    columns = [name for name in (recording.within, column) if name is not None]
+    return table.groupby(columns, sort=False, dropna=False).ngroup().to_numpy() if columns else np.zeros(len(table), int)
+
+
+def _position(recording: Recording) -> np.ndarray:
+    """On groups of up to four stimuli these three columns and an intercept say everything a position can say."""
+    given = recording.stimuli.get("position")
+    if given is not None and given.dtype.kind in "iuf" and given.notna().all():
+        index = given.to_numpy(float)
+        first = index == index.min()
+    else:
+        index = pd.Series(_blocks(recording)).groupby(_blocks(recording)).cumcount().to_numpy(float)
+        first = index == 0
+    return np.column_stack([index, index**2, first])
+
+
+def _word_rate(recording: Recording) -> np.ndarray:
+    counts = np.array([len(words(text)) for text in recording.texts], float)
+    onset = recording.stimuli.get("onset")
+    if onset is None or onset.dtype.kind not in "iuf" or onset.isna().any():
+        return counts[:, None]
+    seconds = pd.Series(onset.to_numpy(float)).groupby(_blocks(recording)).transform(lambda one: one.shift(-1) - one)
+    seconds = seconds.where(seconds > 0)  # the last one of a group ends unseen: take the usual duration
+    return (counts / seconds.fillna(seconds.median() if seconds.notna().any() else 1.0).to_numpy())[:, None]
+
+
+def _log_frequency(recording: Recording) -> np.ndarray:
+    from wordfreq import zipf_frequency
+
+    zipf = [[zipf_frequency(word, "en") for word in words(text)] for text in recording.texts]
+    return np.array([[np.mean(one), min(one), one[-1]] for one in zipf])
+
+
+def _given(recording: Recording, static: np.ndarray | None) -> np.ndarray:
+    if static is None:
+        raise BrainLensError("The control 'static-embedding' needs the vectors",
+                             remedy="Pass static=, one row per stimulus, such as GloVe's layer 0")
+    static = np.asarray(static)
+    if static.ndim != 2 or len(static) != recording.n_stimuli:
+        raise BrainLensError(f"The static embedding has shape {static.shape} for {recording.n_stimuli} stimuli",
+                             remedy="Give one row for each stimulus of the recording")
+    return static
+
+
+# ---- OASM ----------------------------------------------------------------------------------------------------------------
+def oasm(recording: Recording, sigma: float) -> np.ndarray:
+    r"""Orthogonal autocorrelated sequences model: an identity matrix smoothed along time inside each context group.
+
+    .. math:: X_{ij} \propto e^{-(i - j)^2 / 2 \sigma^2} \text{ where i and j share a context group, else } 0
+
+    Each row sums to 1. Under folds of whole groups it predicts a constant; what it scores under shuffled folds is leakage.
+
+    Parameters
+    ----------
+    recording : Recording
+    sigma : float
+        Width in stimuli.
+
+    Returns
+    -------
+    ndarray, shape (n_stimuli, n_stimuli), float32
+
+    Notes
+    -----
+    Source: Hadidi, Feghhi et al. 2024, arXiv 2406.01538.
+    """
+    if not sigma > 0:
+        raise BrainLensError(f"sigma={sigma:g} must be positive", remedy="For example oasm:1")
+    blocks = _blocks(recording)
+    matrix = np.zeros((len(blocks), len(blocks)), np.float32)
+    for block in range(blocks.max() + 1):
+        rows = np.flatnonzero(blocks == block)
+        place = np.arange(len(rows))
+        bell = np.exp(-0.5 * ((place[:, None] - place) / sigma) ** 2)
+        matrix[np.ix_(rows, rows)] = bell / bell.sum(axis=1, keepdims=True)
+    return matrix
+
+
+def _sigma(name: str) -> float:
+    try:
+        return float(name.partition(":")[2])
+    except ValueError:
+        raise BrainLensError(f"{name!r} names no width", remedy="For example oasm:1") from None
+
+
+# ---- random embedding ----------------------------------------------------------------------------------------------------
+def random_embedding(texts: Iterable[str], width: int, seed: int = 0) -> np.ndarray:
+    """A uniform random vector for each word type, averaged over each text's own words.
+
+    A word has the same vector in every recording: it is drawn from a generator keyed by the word and the seed.
+
+    Returns
+    -------
+    ndarray, shape (n_texts, width), float32
+        Uniform in [-1, 1) per word.
+
+    Notes
+    -----
+    Source: the random-embedding control of Schrimpf et al. 2021, doi 10.1073/pnas.2105646118.
+    """
+    vectors: dict[str, np.ndarray] = {}
+
+    def vector(word: str) -> np.ndarray:
+        if word not in vectors:
+            key = int.from_bytes(hashlib.blake2b(f"{seed}\0{word}".encode(), digest_size=16).digest(), "little")
+            vectors[word] = np.random.Generator(np.random.Philox(key=key)).random(width, np.float32) * 2 - 1
+        return vectors[word]
+
+    return np.stack([np.mean([vector(word) for word in words(text)], axis=0, dtype=np.float32) for text in texts])
