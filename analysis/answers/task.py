@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import lru_cache
 
 import numpy as np
 import pandas as pd
 
-from analysis.answers.answer import Answer, decimal, interval, listed, plural
+from analysis.answers.answer import Answer, decimal, interval, plural
 from data.errors import unknown
 from data.published import BENCHMARKS, schrimpf2021, schrimpf2021_models, schrimpf2021_tasks
 
-__all__ = ["MEASURES", "NEURAL", "own_task", "published", "task"]
+__all__ = ["DRAWS", "MEASURES", "NEURAL", "own_task", "published", "task"]
 
 NEURAL = ("pereira2018", "fedorenko2016", "blank2014")
 """The benchmarks whose mean the paper calls neural predictivity."""
@@ -58,7 +59,9 @@ _PAPER = {
     ("log-perplexity", "futrell2018", False): "the paper's text says .67 for perplexity, which the released table does not give",
     ("neural", "futrell2018", False): "the paper clips each score at 1 and says .65",
 }
-_DRAWS, _GRID = 1000, 60
+DRAWS = 2000
+"""Bootstrap draws over families behind every interval and band: the second digit does not move with more."""
+_GRID = 60
 
 
 def published(*, variant: str = "trained", clip: bool = False) -> pd.DataFrame:
@@ -76,6 +79,11 @@ def published(*, variant: str = "trained", clip: bool = False) -> pd.DataFrame:
     pandas.DataFrame
         model, family, group, width, the four benchmarks, neural, perplexity, glue.
     """
+    return _published(variant, clip).copy()
+
+
+@lru_cache(maxsize=4)
+def _published(variant: str, clip: bool) -> pd.DataFrame:
     scores = schrimpf2021()
     wide = scores[scores["variant"] == variant].pivot(index="model", columns="benchmark", values="score")[list(BENCHMARKS)]
     if clip:
@@ -112,6 +120,12 @@ def task(benchmark: str = "neural", x: str = "log-perplexity", *, clip: bool = F
     for name in (benchmark, x):
         if name not in MEASURES:
             raise unknown("measure", name, MEASURES)
+    found = _task(benchmark, x, clip, variant)
+    return replace(found, frame=found.frame.copy(), fit=found.fit.copy(), missing=found.missing.copy())
+
+
+@lru_cache(maxsize=64)
+def _task(benchmark: str, x: str, clip: bool, variant: str) -> Answer:
     table = published(variant=variant, clip=clip)
     across, up = MEASURES[x], MEASURES[benchmark]
     table["x"], table["y"] = table[across.column], table[up.column]
@@ -218,7 +232,9 @@ def _correlation(table: pd.DataFrame, across: Measure):
 
     width = table["width"].to_numpy(float) if "width" in table and across.column != "width" else np.full(len(table), np.nan)
     partial = np.log(width) if np.isfinite(width).all() and np.ptp(width) > 0 else None
-    return correlate(_scaled(table["x"], across), table["y"].to_numpy(float), table["family"].to_numpy(str), partial=partial)
+    return correlate(
+        _scaled(table["x"], across), table["y"].to_numpy(float), table["family"].to_numpy(str), partial=partial, draws=DRAWS
+    )
 
 
 def _fit(frame: pd.DataFrame, across: Measure) -> pd.DataFrame:
@@ -229,7 +245,7 @@ def _fit(frame: pd.DataFrame, across: Measure) -> pd.DataFrame:
     """
     x, y = _scaled(frame["x"], across), frame["y"].to_numpy(float)
     families, member = np.unique(frame["family"].to_numpy(str), return_inverse=True)
-    drawn = np.random.default_rng(0).multinomial(len(families), np.full(len(families), 1 / len(families)), _DRAWS)
+    drawn = np.random.default_rng(0).multinomial(len(families), np.full(len(families), 1 / len(families)), DRAWS)
     weights = np.vstack([np.ones(len(x)), drawn[:, member]])  # the first row is the fit itself
     total = weights.sum(axis=1, keepdims=True)
     centre_x, centre_y = weights @ x[:, None] / total, weights @ y[:, None] / total
@@ -245,9 +261,6 @@ def _fit(frame: pd.DataFrame, across: Measure) -> pd.DataFrame:
 
 
 def _numbers(correlation) -> str:
-    return listed(
-        [
-            f"r = {decimal(correlation.r)} {interval(correlation.low, correlation.high)}".strip(),
-            f"rank r = {decimal(correlation.rho)}",
-        ]
-    )
+    few = correlation.n_families < 5
+    span = "(too few families for an interval)" if few else interval(correlation.low, correlation.high)
+    return f"r = {decimal(correlation.r)} {span}".strip() + f" and rank r = {decimal(correlation.rho)}"

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from functools import lru_cache
 
 import numpy as np
 import pandas as pd
 
 from analysis.answers.answer import Answer, decimal, interval, listed, plural
-from analysis.answers.task import MEASURES, published
+from analysis.answers.task import DRAWS, MEASURES, published
 from data.errors import BrainLensError, unknown
 from data.published import BENCHMARKS
 
@@ -34,22 +35,24 @@ def untrained(benchmark: str = "neural", *, clip: bool = False) -> Answer:
     if benchmark not in (*BENCHMARKS, "neural"):
         raise unknown("benchmark", benchmark, (*BENCHMARKS, "neural"))
     found = {rule: _pairs(benchmark, rule) for rule in (False, True)}
-    correlations = {rule: _correlation(frame) for rule, frame in found.items()}
+    correlations = {rule: _correlation(benchmark, rule) for rule in found}
     frame, here = found[clip], correlations[clip]
     at_least = {name: int((_pairs(name, False)["gain"] <= 0).sum()) for name in (*BENCHMARKS, "neural")}
     label = "neural predictivity" if benchmark == "neural" else benchmark
     before, after = decimal(frame["untrained"].mean()), decimal(frame["trained"].mean())
     sentence = (
         f"Untrained models reach {before} on average where trained ones reach {after} ({label}); the two go together with "
-        f"r = {decimal(here.r)} {interval(here.low, here.high)}, and {at_least[benchmark]} of {len(frame)} models are at least as good untrained."
+        f"r = {decimal(here.r)} {interval(here.low, here.high)}, and {at_least[benchmark]} of {len(frame)} models are at least "
+        "as good untrained."
     )
     averaged, drawn = "before averaging " if benchmark == "neural" else "", "clipped" if clip else "as they are"
+    raw, clipped = (decimal(correlations[rule].r, 3) for rule in (False, True))
+    counts = listed(f"{name} {at_least[name]}" for name in BENCHMARKS)
     caption = (
         "Schrimpf et al. 2021, released table: one untrained copy per model (one seed), best layer of each chosen anew on the "
-        f"reported data. r = {decimal(correlations[False].r, 3)} with the scores as they are, {decimal(correlations[True].r, 3)} with each "
-        f"benchmark clipped at 1 {averaged}(the paper's rule); drawn: {drawn}. Untrained at least as good as trained: "
-        f"{listed(f'{name} {at_least[name]}' for name in BENCHMARKS)} of {len(frame)}. n = {plural(here.n, 'model')}; interval: 95 %, "
-        "bootstrap over model families. The dotted line is where training changes nothing."
+        f"reported data. r = {raw} with the scores as they are, {clipped} with each benchmark clipped at 1 {averaged}(the "
+        f"paper's rule); drawn: {drawn}. Untrained at least as good as trained: {counts} of {len(frame)}. n = {plural(here.n, 'model')}; "
+        "interval: 95 %, bootstrap over model families. The dotted line is where training changes nothing."
     )
     title = MEASURES[benchmark].title
     return Answer(
@@ -120,10 +123,13 @@ def _pairs(benchmark: str, clip: bool) -> pd.DataFrame:
     return frame.assign(gain=frame["trained"] - frame["untrained"]).reset_index()
 
 
-def _correlation(frame: pd.DataFrame):
+@lru_cache(maxsize=32)
+def _correlation(benchmark: str, clip: bool):
     from analysis.statistics import correlate
 
-    return correlate(frame["untrained"].to_numpy(float), frame["trained"].to_numpy(float), frame["family"].to_numpy(str))
+    frame = _pairs(benchmark, clip)
+    values = (frame[name].to_numpy(float) for name in ("untrained", "trained"))
+    return correlate(*values, frame["family"].to_numpy(str), draws=DRAWS)
 
 
 def _named(model: str) -> tuple[str, str, str]:

@@ -1,0 +1,425 @@
+"""What goes into the paper beside the figure: the methods paragraph, the references, the code, and a table for R.
+
+``paragraph(scores)``, ``bibtex(scores)``, ``python_code(scores)``, ``r_script(scores)`` and ``long_table(scores)`` all take Scores (one
+or several); ``published=("schrimpf2021",)`` adds published tables that stand in the same figure. Everything is written from the
+scores' provenance, so that it says what was done and not what is usually done.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping, Sequence
+
+import numpy as np
+import pandas as pd
+
+from analysis.answers.answer import decimal, listed, plural
+from analysis.protocol import PRESETS, Protocol
+from data.errors import BrainLensError
+
+__all__ = ["bibtex", "long_table", "paragraph", "python_answer", "python_code", "r_script"]
+
+_KINDS = {
+    "fmri": "functional MRI responses",
+    "ecog": "intracranial recordings",
+    "eeg": "EEG responses",
+    "reading_times": "reading times",
+    "eye_tracking": "eye-tracking measures",
+    "behaviour": "behavioural responses",
+}
+_POOLING = {
+    "last": "the activations at its last token",
+    "mean": "the mean of the activations over its tokens",
+    "sum": "the sum of the activations over its tokens",
+    "max": "the maximum of the activations over its tokens",
+}
+_CRITERIA = {"loo": "exact leave-one-out error on the training fold", "gcv": "generalised cross-validation on the training fold"}
+_CEILINGS = {
+    "extrapolated": "predicting each subject from growing pools of the others and extrapolating to infinitely many",
+    "leave-one-out": "predicting each subject from the mean of the others",
+    "split-half": "correlating random halves of the subjects, corrected by Spearman and Brown",
+    "repeats": "correlating repeated presentations",
+}
+_CONTROLS = {"position": "position in the text", "length": "length", "position+length": "position and length together",
+             "rate": "word rate", "frequency": "log word frequency", "random-embedding": "a random embedding of the same width",
+             "oasm": "a text-free autocorrelation model (OASM)", "static": "static word embeddings"}  # fmt: skip
+_PUBLISHED = {
+    "schrimpf2021": "Published scores are those of the released table of Schrimpf et al. (2021): the best layer per benchmark on the "
+    "reported data, divided by the ceiling and not clipped; perplexity is that of a read-out trained on frozen features.",
+    "hadidi2025": "Published scores under shuffled and contiguous folds are those of Hadidi et al. (2025), ridge regression, not normalised.",
+}
+_SOURCES = {
+    "hoerl1970ridge": "@article{hoerl1970ridge,\n  title = {Ridge Regression: Biased Estimation for Nonorthogonal Problems},\n"
+    "  author = {Hoerl, Arthur E. and Kennard, Robert W.},\n  journal = {Technometrics}, volume = {12}, number = {1}, pages = {55--67}, "
+    "year = {1970}, doi = {10.1080/00401706.1970.10488634}\n}",
+    "field2007bootstrapping": "@article{field2007bootstrapping,\n  title = {Bootstrapping Clustered Data},\n"
+    "  author = {Field, C. A. and Welsh, A. H.},\n  journal = {Journal of the Royal Statistical Society Series B}, volume = {69}, "
+    "number = {3}, pages = {369--390}, year = {2007}, doi = {10.1111/j.1467-9868.2007.00593.x}\n}",
+}
+
+
+# ---- the paragraph ---------------------------------------------------------------------------------------------------------
+def paragraph(scores=(), *, published: Sequence[str] = ()) -> str:
+    """The methods paragraph of one or several scores, in complete sentences.
+
+    Parameters
+    ----------
+    scores : Score or iterable of Score
+        Scores with the same recording and protocol share a paragraph.
+    published : sequence of str
+        Names of published tables in the same figure.
+
+    Returns
+    -------
+    str
+        One paragraph per recording and protocol.
+    """
+    groups: dict[tuple, list] = {}
+    for score in _several(scores):
+        about = score.provenance["recording"]
+        groups.setdefault((about["id"], about["response_hash"], score.protocol.key()), []).append(score)
+    paragraphs = [_paragraph(group) for group in groups.values()]
+    tables = " ".join(_PUBLISHED[name] for name in published)
+    return "\n\n".join([*paragraphs, *([tables] if tables else [])])
+
+
+def _paragraph(scores: list) -> str:
+    first = scores[0]
+    about, protocol = first.provenance["recording"], first.protocol
+    sentences = [
+        *_data(about),
+        *_models(scores, about, protocol),
+        *_mapping(first, protocol),
+        *_scored(scores, about, protocol),
+        *_beside(scores, protocol),
+        _software(first.provenance),
+    ]
+    return " ".join(sentences)
+
+
+def _data(about: Mapping) -> list[str]:
+    people = (
+        "averaged over people"
+        if about["averaged"]
+        else f"in {plural(about['n_subjects'], 'subject')}"
+        if about["n_subjects"]
+        else "of unknown people"
+    )
+    what = "simulated responses" if about["simulated"] else _KINDS.get(about["kind"], about["kind"])
+    unit = {"tr": "volume (TR)"}.get(about["scored_unit"], about["scored_unit"])
+    size = f"{plural(about['n_stimuli'], unit)} and {plural(about['n_targets'], 'target')} {people}"
+    said = [f"Models were compared with {what} of the recording {about['id']} ({size}; unit {about['unit']})."]
+    if about["simulated"]:
+        said.append("These data are simulated: the truth was planted and nobody was measured.")
+    if about["quality"]:
+        said.append(f"Note on the data: {about['quality'].rstrip('.')}.")
+    return said
+
+
+def _models(scores: list, about: Mapping, protocol: Protocol) -> list[str]:
+    named = [_model(score.provenance["model"]) for score in {score.model: score for score in scores}.values()]
+    said = [f"The model was {named[0]}." if len(named) == 1 else f"The models were {listed(named)}."]
+    context = {"recording": about["context"], "none": None, "paper": f"{about['context']} (as in the original paper)"}.get(
+        protocol.context, protocol.context
+    )
+    if context and str(context).startswith("words:"):
+        reading = f"after the {str(context).partition(':')[2]} words before it"
+    else:
+        reading = f"after the preceding stimuli of the same {context}" if context else "alone, without preceding text"
+    said.append(f"Each {about['scored_unit'] if about['scored_unit'] != 'tr' else 'stimulus'} was read {reading}"
+                + (", and no model saw words to come." if protocol.attention == "prefix" else "; bidirectional models saw the whole text."))  # fmt: skip
+    layers = sorted({layer for score in scores for layer in score.layers})
+    which = (
+        f"layers {layers[0]} to {layers[-1]}"
+        if len(layers) > 2
+        else f"layer{'s' if len(layers) > 1 else ''} {listed(map(str, layers))}"
+    )
+    said.append(f"It was represented by {_POOLING[protocol.pooling]} in {which}, where layer 0 is the output of the embedding "
+                f"(forward passes in {protocol.dtype}).")  # fmt: skip
+    return said
+
+
+def _model(model: Mapping) -> str:
+    facts = [model["class"]]
+    if model["layers"]:
+        facts.append(plural(model["layers"], "layer") + f" of {model['width']:,} units")
+    elif model["width"]:
+        facts.append(f"{model['width']:,} units")
+    if model["parameters"]:
+        millions = model["parameters"] / 1e6
+        facts.append(f"{millions:,.0f} million parameters" if millions >= 10 else f"{millions:,.2f} million parameters")
+    facts += [f"weights {str(model['fingerprint'])[:12]}"] if model["fingerprint"] else []
+    facts += [model["note"]] if model["note"] else []
+    return f"{model['id']} ({', '.join(facts)})"
+
+
+def _mapping(score, protocol: Protocol) -> list[str]:
+    folds = str(score.provenance["folds"]).rstrip(".")
+    said = [f"Responses were predicted from the activations and evaluated on held-out stimuli: {folds} (seed {protocol.seed})."]
+    scaled = "z-scored with the mean and standard deviation of the training fold" if protocol.standardize else "not scaled"
+    if protocol.method == "ols":
+        cut = "machine precision times the larger dimension" if protocol.rcond is None else f"{protocol.rcond:g}"
+        return [*said, f"The mapping was ordinary least squares with an intercept (minimum-norm solution, singular values below {cut} of the "
+                       f"largest left out); features were {scaled}."]  # fmt: skip
+    how = _CRITERIA.get(
+        protocol.criterion, f"{protocol.inner_folds}-fold cross-validation within the training fold, grouped as the outer folds"
+    )
+    whose = "one penalty for all targets" if protocol.shared_alpha else "one penalty per target"
+    low, high = protocol.alphas[0], protocol.alphas[-1]
+    grid = f"{len(protocol.alphas)} values from {low:g} to {high:g}" if len(protocol.alphas) > 1 else f"the single value {low:g}"
+    return [
+        *said,
+        f"The mapping was ridge regression with an intercept and {whose}, chosen among {grid} by {how}; features were {scaled}.",
+    ]
+
+
+def _scored(scores: list, about: Mapping, protocol: Protocol) -> list[str]:
+    first = scores[0]
+    steps = [f"the {protocol.targets} over targets"] if about["n_targets"] > 1 else []
+    steps += [f"the {protocol.people} over subjects"] if about["n_subjects"] > 1 else []
+    order = ["the mean over folds", *steps] if protocol.order == "targets-first" else [*steps, "the mean over folds"]
+    said = [f"The score is Pearson's r between predicted and measured responses in each held-out fold, summarised by {', then '.join(order)}; "
+            "a constant prediction counts as r = 0."]  # fmt: skip
+    if about["within"] and protocol.by_experiment:
+        said.append(f"The parts of the recording ({about['within']}) were scored apart and averaged.")
+    if any(len(score.layers) > 1 for score in scores):
+        said.append({"nested": "The layer that stands for a model was chosen in each fold on inner folds of the training data.",
+                     "max": "The layer that stands for a model is the one with the highest score on the reported data, which is optimistic.",
+                     "last": "The last layer stands for a model."}[protocol.layer])  # fmt: skip
+    drawn = "subjects and stimulus groups" if about["n_subjects"] > 1 and not about["averaged"] else "stimulus groups"
+    said.append(f"Intervals are 95 % percentile intervals of a bootstrap of the held-out predictions over {drawn} ({protocol.bootstrap:,} draws, "
+                "without refitting).")  # fmt: skip
+    ceiling = first.ceiling
+    if ceiling.value is not None and np.isfinite(ceiling.value):
+        span = f" [{decimal(ceiling.low)}, {decimal(ceiling.high)}]" if np.isfinite(ceiling.low) else ""
+        per = "target by target" if protocol.normalise == "target" else "aggregate by aggregate"
+        clipped = " and clipped to [0, 1]" if protocol.clip else "; values above 1 were kept"
+        how = _CEILINGS.get(ceiling.kind, ceiling.kind)
+        said.append(
+            f"The ceiling, r = {decimal(ceiling.value)}{span}, was estimated by {how}; normalised scores were divided by it {per}{clipped}."
+        )
+    else:
+        reason = str(ceiling.flag or "none was asked for").rstrip(".")
+        said.append(f"No ceiling was estimated ({reason}), so scores are not normalised.")
+    return said
+
+
+def _beside(scores: list, protocol: Protocol) -> list[str]:
+    said, first = [], scores[0]
+    names = list(first.controls["control"]) if len(first.controls) else []
+    if names:
+        said.append(f"On the same folds, the controls were {listed(_CONTROLS.get(name, name) for name in names)}.")
+    if any(score.headline for score in scores):
+        beyond = next(score.headline for score in scores if score.headline).get("beyond", "the controls")
+        said.append(
+            f"Unique R2 is the out-of-sample R2 of model and controls together less that of the controls alone ({beyond}; banded ridge regression)."
+        )
+    if "r_shuffled" in first.dataset:
+        said.append(
+            "Each score was also computed with folds of single stimuli drawn at random, to show what neighbouring stimuli give away."
+        )
+    return said
+
+
+def _software(provenance: Mapping) -> str:
+    versions = {name: version for name, version in provenance["versions"].items() if version != "not installed"}
+    own = versions.pop("brainlens", "")
+    others = listed(f"{name} {version}" for name, version in versions.items())
+    preset = provenance["protocol"]["name"]
+    base = preset.rstrip("*")
+    changed = ""
+    if preset != base and base in PRESETS:
+        changes = Protocol.from_dict(provenance["protocol"]).changes()
+        changed = f" with {listed(f'{name} = {value}' for name, value in changes.items())}"
+    return f"Computed with BrainLens {own} (protocol {base}{changed}), {others}.".replace("  ", " ")
+
+
+# ---- references ------------------------------------------------------------------------------------------------------------
+def bibtex(scores=(), *, published: Sequence[str] = ()) -> str:
+    """BibTeX of the recordings, models, methods and published tables behind some scores, and of BrainLens; each entry once."""
+    from data.published import CITATIONS
+
+    entries: dict[str, str] = {}
+    scores = _several(scores)
+    for score in scores:
+        about, model = score.provenance["recording"], score.provenance["model"]
+        _add(entries, about["citation"], f"recording-{about['id']}", f"Recording {about['id']}")
+        _add(entries, model["citation"], f"model-{model['id'].partition('@')[0]}", f"Model {model['id'].partition('@')[0]}")
+        base = score.protocol.name.rstrip("*")
+        if base in CITATIONS:
+            _add(entries, CITATIONS[base], base, base)
+        if score.protocol.method == "ridge":
+            _add(entries, _SOURCES["hoerl1970ridge"], "hoerl1970ridge", "")
+        if score.protocol.bootstrap:
+            _add(entries, _SOURCES["field2007bootstrapping"], "field2007bootstrapping", "")
+        if "r_shuffled" in score.dataset:
+            _add(entries, CITATIONS["hadidi2025"], "hadidi2025", "")
+    for name in published:
+        _add(entries, CITATIONS[name], name, name)
+    simulated = any(score.provenance["recording"]["simulated"] for score in scores)
+    entries["brainlens"] = (
+        "@software{brainlens,\n  title = {BrainLens: which language models predict the human brain and human reading, why, and is the number real?},\n"
+        f"  author = {{{{The BrainLens authors}}}},\n  version = {{{_version(scores)}}}\n}}"
+    )
+    return ("% The data behind these scores are simulated.\n" if simulated else "") + "\n\n".join(entries.values()) + "\n"
+
+
+def _add(entries: dict[str, str], citation: str, key: str, title: str) -> None:
+    """Take over BibTeX as it is; make an entry of a plain reference."""
+    if not citation.strip():
+        return
+    if "@" in citation and (found := re.findall(r"@\w+\s*\{\s*([^,\s]+)\s*,", citation)):
+        entries[found[0]] = citation.strip()
+        return
+    key = re.sub(r"[^A-Za-z0-9-]+", "-", key).strip("-").lower()
+    year = re.search(r"\b(19|20)\d\d\b", citation)
+    dated = f",\n  year = {{{year.group()}}}" if year else ""
+    entries[key] = f"@misc{{{key},\n  title = {{{title}}},\n  note = {{{citation.strip()}}}{dated}\n}}"
+
+
+def _version(scores: list) -> str:
+    from importlib.metadata import PackageNotFoundError, version
+
+    if scores:
+        return scores[0].provenance["versions"].get("brainlens", "")
+    try:
+        return version("brainlens")
+    except PackageNotFoundError:
+        return ""
+
+
+# ---- code ------------------------------------------------------------------------------------------------------------------
+def python_code(scores, *, recording: str | None = None, columns: Mapping | None = None) -> str:
+    """A script that computes the same numbers again and says so where they differ.
+
+    Parameters
+    ----------
+    scores : Score or iterable of Score
+    recording : str, optional
+        What the user selected (the path of an own file); None: the recording's id.
+    columns : mapping, optional
+        How an own file's columns are read, as for :func:`data.catalog.recording`.
+    """
+    scores = _several(scores)
+    if not scores:
+        raise BrainLensError("No score to write code for", remedy="Compute a score first")
+    lines = [
+        '"""Made by BrainLens: computes these scores again and compares them with what was shown."""',
+        "",
+        "from analysis import preset, score",
+        *(["from data.catalog import recording"] if columns else []),
+        "",
+        "# model, recording, protocol, layers, the r that was shown",
+        "RUNS = [",
+    ]
+    for one in scores:
+        which = recording or one.recording
+        data = f"recording({which!r}, {', '.join(f'{k}={v!r}' for k, v in columns.items())})" if columns else repr(which)
+        changes = ", ".join(f"{name}={value!r}" for name, value in one.protocol.changes().items())
+        protocol = f'preset("{one.protocol.name.rstrip("*")}")' + (f".but({changes})" if changes else "")
+        every = (
+            one.layers == list(range(one.provenance["model"]["layers"] + 1))
+            if one.provenance["model"]["layers"] is not None
+            else True
+        )
+        lines.append(f"    ({one.model!r}, {data}, {protocol}, {None if every else one.layers}, {one.value:.6f}),")
+    simulated = any(one.provenance["recording"]["simulated"] for one in scores)
+    lines += [
+        "]",
+        *(["# The data are simulated: the truth was planted."] if simulated else []),
+        "",
+        "for model, data, protocol, layers, shown in RUNS:",
+        "    result = score(model, data, protocol, layers=layers)",
+        "    print(result.sentence())",
+        "    print(result.table().to_string(index=False))",
+        "    same = abs(result.value - shown) < 5e-4",
+        '    print(f"r = {result.value:.4f}, shown {shown:.4f}:", "the same" if same else "DIFFERENT")',
+    ]
+    return "\n".join(lines) + "\n"
+
+
+def python_answer(name: str, **arguments) -> str:
+    """A script that gives a published view again.
+
+    Parameters
+    ----------
+    name : str
+        ``"task"`` or ``"untrained"``.
+    **arguments
+        Of that function in :mod:`analysis.answers`.
+    """
+    call = f"{name}({', '.join(f'{key}={value!r}' for key, value in arguments.items())})"
+    return "\n".join([
+        '"""Made by BrainLens: the published table behind the figure, and its answer in words."""',
+        "",
+        f"from analysis.answers import {name}",
+        "",
+        f"answer = {call}",
+        "print(answer.sentence)",
+        "print(answer.caption)",
+        f'answer.frame.to_csv("{name}.csv", index=False)',
+        "",
+    ])  # fmt: skip
+
+
+# ---- for R -----------------------------------------------------------------------------------------------------------------
+def long_table(scores) -> pd.DataFrame:
+    """One row per model, layer, fold and target: what a mixed model wants.
+
+    Returns
+    -------
+    pandas.DataFrame
+        model, recording, layer, depth, chosen, part, fold, target, subject (empty where people are not known), r, r2, ceiling.
+    """
+    frames = []
+    for score in _several(scores):
+        data = score.dataset
+        frame = data[["r", "r2"]].to_dataframe()[["r", "r2"]].reset_index()
+        depth = pd.Series(data.depth.values, index=data.layer.values)
+        frame.insert(0, "model", score.model)
+        frame.insert(1, "recording", score.recording)
+        frame["depth"], frame["chosen"] = frame["layer"].map(depth), frame["layer"] == score.chosen_layer
+        for name, dim in (("part", "fold"), ("subject", "target")):
+            known = name in data.coords and data[name].dims == (dim,)
+            frame[name] = frame[dim].map(dict(zip(data[dim].values, data[name].values, strict=True))).astype(str) if known else ""
+        per = score.ceiling.per_target
+        frame["ceiling"] = frame["target"].map(dict(zip(data.target.values, per, strict=True))) if per is not None else np.nan
+        if score.provenance["recording"]["simulated"]:
+            frame["stamp"] = "simulated data"
+        frames.append(frame)
+    if not frames:
+        raise BrainLensError("No score to make a table of", remedy="Compute a score first")
+    table = pd.concat(frames, ignore_index=True)
+    first = ["model", "recording", "layer", "depth", "chosen", "part", "fold", "target", "subject", "r", "r2", "ceiling"]
+    return table[[*first, *(column for column in table.columns if column not in first)]]
+
+
+def r_script(scores, *, file: str = "long.csv") -> str:
+    """An R script that reads :func:`long_table` as CSV and fits the mixed model its shape allows."""
+    scores = _several(scores)
+    table = long_table(scores)
+    people, targets, models = table["subject"].nunique() > 1, table["target"].nunique() > 1, table["model"].nunique() > 1
+    chance = ["(1 | subject/target)" if people else "(1 | target)"] if people or targets else []
+    fixed = "model" if models else "1"
+    formula = f"z ~ {' + '.join([fixed, *chance, '(1 | part:fold)'])}"
+    return "\n".join([
+        "# Made by BrainLens. Each row of the table is one target in one held-out fold.",
+        *(["# The data are simulated: the truth was planted."] if "stamp" in table else []),
+        "library(lme4)",
+        "",
+        f'd <- read.csv("{file}", stringsAsFactors = TRUE, na.strings = c("", "NA"))',
+        'd <- subset(d, chosen == "True" & !is.na(r))  # the layer that stands for each model',
+        "d$fold <- factor(d$fold)",
+        'if (all(is.na(d$part))) d$part <- factor("all")',
+        "d$z <- atanh(d$r)  # Fisher's z",
+        "",
+        f"fit <- lmer({formula}, data = d)",
+        "print(summary(fit))",
+        "print(confint(fit, method = \"Wald\"))",
+        *(["print(anova(fit, update(fit, . ~ . - model)))  # do the models differ?"] if models else []),
+        "",
+    ])  # fmt: skip
+
+
+def _several(scores) -> list:
+    return list(scores) if isinstance(scores, Iterable) and not hasattr(scores, "provenance") else [scores]
