@@ -26,6 +26,8 @@ CHOICES: dict[str, tuple[str, ...]] = {
     "layer": ("nested", "max", "last"),
     "normalise": ("target", "aggregate"),
     "ceiling": ("auto", "extrapolated", "leave-one-out", "split-half", "repeats", "none"),
+    "start": ("policy", "tokenizer"),
+    "last_layer": ("raw", "normed"),
     "dtype": ("float32", "bfloat16"),
 }
 
@@ -89,6 +91,11 @@ class Protocol:
         Score each layer under shuffled folds too (the leak meter).
     bootstrap : int
         Draws of the hierarchical bootstrap behind every interval.
+    start : str
+        What stands in front of a text: ``"policy"``, the start token of the model's card; ``"tokenizer"``, only what the
+        tokenizer itself adds (none for GPT-2), as in 2021.
+    last_layer : str
+        Layer L as the ``"raw"`` output of the last block, or ``"normed"``, after the model's final norm, as in 2021.
     dtype : str
         Precision of the model's forward pass.
     """
@@ -120,6 +127,8 @@ class Protocol:
     controls: tuple[str, ...] = ("position", "length", "random-embedding")
     shuffled_twin: bool = True
     bootstrap: int = 1000
+    start: str = "policy"
+    last_layer: str = "raw"
     dtype: str = "float32"
 
     def __post_init__(self):

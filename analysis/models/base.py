@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from analysis.progress import SILENT, Report
+from analysis.protocol import Protocol
 from data.errors import BrainLensError, unknown
 
 __all__ = ["CLASSES", "Card", "Model", "Passage", "TokenSurprisal"]
@@ -127,6 +128,8 @@ class Model(ABC):
 
     id: str
     card: Card
+    resumable: bool = False
+    """:meth:`read` takes ``skip``, rows that are there already, and leaves batches of them out."""
 
     # ---- identity: together these are the model's part of every cache key --------------------------------------------
     @property
@@ -138,6 +141,10 @@ class Model(ABC):
     def tokenizer_hash(self) -> str:
         """sha256 of the tokenizer's files; empty for a model that reads words or characters directly."""
         return ""
+
+    def reading_options(self, protocol: Protocol) -> dict[str, str]:
+        """What the protocol asks of this class of model alone: further arguments of :meth:`read`, part of the cache key."""
+        return {}
 
     # ---- shape -----------------------------------------------------------------------------------------------------
     @property

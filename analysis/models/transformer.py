@@ -1,0 +1,392 @@
+"""Transformers as readers: every layer of a causal, bidirectional or encoder-decoder model in as few passes as is exact."""
+
+from __future__ import annotations
+
+import contextlib
+import threading
+from collections.abc import Collection, Iterator, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+
+from analysis.alignment import Encoded, align, encode
+from analysis.models import weights
+from analysis.models.architectures import Stop, anatomy, listen, position_limit
+from analysis.models.base import Card, Model, Passage, TokenSurprisal
+from analysis.models.variants import Variant
+from analysis.progress import SILENT, Report
+from data.errors import BrainLensError, unknown
+
+__all__ = ["NORMED", "TransformerModel"]
+
+NORMED = "normed"
+"""Alias of the last layer after the model's final norm, which is what the 2021 paper stored as its last layer."""
+
+CAUSAL_BATCH, PREFIX_BATCH = 8, 16
+BATCH_TOKENS = {"cpu": 4096, "cuda": 32768}
+PREFIX_CHUNK = 64
+
+
+@dataclass
+class _Run:
+    """One sequence to run, and the stimuli read off it: (row, first token, end)."""
+
+    ids: tuple[int, ...]
+    wants: list[tuple[int, int, int]] = field(default_factory=list)
+
+
+class TransformerModel(Model):
+    """A model that transformers can load, from a folder or from the hub.
+
+    Parameters
+    ----------
+    card : Card
+        ``card.bos`` stands in front of every text; where it is empty, what the tokenizer itself puts there (``[CLS]``).
+    source : str or Path
+        A folder with ``config.json``, safetensors and a tokenizer, or a hub id.
+    revision : str, optional
+        Branch, tag or commit on the hub.
+    variant : str or Variant, optional
+        ``untrained:init:0`` and its like, see :mod:`analysis.models.variants`.
+
+    Notes
+    -----
+    Layer 0 is the embedding output (what enters the first block); layers 1..L are raw block outputs, before the model's final
+    norm. The first layer of Gemma is scaled by the square root of its width, as the model itself scales it.
+    """
+
+    resumable = True
+
+    def __init__(self, card: Card, source: str | Path, *, revision: str | None = None, variant: str | Variant | None = None):
+        self.card, self.source, self.revision = card, str(source), revision or card.revision or None
+        self._folder = None
+        self.variant = Variant.parse(variant)
+        self.id = f"{card.id}@{self.variant}" if self.variant else card.id
+        self._lock = threading.RLock()
+        self._config = self._tokenizer = self._fingerprint = self._tokenizer_hash = None
+        self._network = self._network_dtype = None  # with or without a head
+        self._has_head = False
+
+    # ---- identity -------------------------------------------------------------------------------------------------------
+    @property
+    def fingerprint(self) -> str:
+        with self._lock:
+            if self._fingerprint is None:
+                plain = self.variant.kind == "untrained" and self.variant.scheme == "init"
+                self._fingerprint = weights.fingerprint(self.folder, weightless=plain)
+            return f"{self._fingerprint}@{self.variant}" if self.variant else self._fingerprint
+
+    @property
+    def tokenizer_hash(self) -> str:
+        with self._lock:
+            if self._tokenizer_hash is None:
+                self._tokenizer_hash = weights.tokenizer_hash(self.folder)
+            return self._tokenizer_hash
+
+    def reading_options(self, protocol) -> dict[str, str]:
+        """What a protocol asks of this model beside the common choices; it goes to :meth:`read` and into the cache key.
+
+        ``start="tokenizer"``: only the special tokens the tokenizer itself adds. ``last_layer="normed"``: layer L after the
+        final norm. Both as in the 2021 paper; what makes no difference for this model is left out.
+        """
+        options = {}
+        if protocol.start == "tokenizer" and self.frame("tokenizer") != self.frame():
+            options["start"] = "tokenizer"
+        if protocol.last_layer == NORMED:
+            options["last_layer"] = NORMED
+        return options
+
+    # ---- parts ----------------------------------------------------------------------------------------------------------
+    @property
+    def folder(self) -> Path:
+        """Where the model's files are."""
+        with self._lock:
+            if self._folder is None:
+                self._folder = weights.locate(self.source, self.revision)
+            return self._folder
+
+    @property
+    def config(self):
+        """The model's configuration; no weights are read."""
+        with self._lock:
+            if self._config is None:
+                self._config = weights.load_config(self.folder)
+            return self._config
+
+    @property
+    def tokenizer(self):
+        with self._lock:
+            if self._tokenizer is None:
+                self._tokenizer = weights.load_tokenizer(self.folder)
+            return self._tokenizer
+
+    @property
+    def widths(self) -> tuple[int, ...]:
+        config = self.config.get_text_config()
+        return (config.hidden_size,) * (config.num_hidden_layers + 1)
+
+    @property
+    def window(self) -> int | None:
+        """Tokens the model sees at most, special tokens included; None: no limit of its own."""
+        return position_limit(self.config, self.tokenizer)
+
+    @property
+    def is_causal(self) -> bool:
+        return self.card.cls == "causal"
+
+    @property
+    def module(self):
+        """The torch module without its head, in evaluation mode; loaded when first asked for."""
+        return self._body("float32")
+
+    @property
+    def lm(self):
+        """The torch module with its language-model head, in float32.
+
+        Raises
+        ------
+        BrainLensError
+            Where the architecture has none.
+        """
+        with self._lock:
+            if not self._has_head or self._network_dtype != "float32":
+                self._load("float32", head=True)
+            return self._network
+
+    def _body(self, dtype: str):
+        with self._lock:
+            if self._network is None or self._network_dtype != dtype:
+                # a variant draws the same numbers for reading and for surprisal only if both build the same module
+                self._load(dtype, head=bool(self.variant) and weights.head_class(self.config, self.card.cls) is not None)
+            body = self._network.base_model if self._has_head else self._network
+            return body.get_encoder() if self.config.is_encoder_decoder and hasattr(body, "get_encoder") else body
+
+    def _load(self, dtype: str, *, head: bool) -> None:
+        import torch
+
+        self.close()
+        auto = weights.head_class(self.config, self.card.cls) if head else weights.body_class(self.config)
+        if auto is None:
+            raise BrainLensError(f"{self.id} is a {self.card.cls} model and gives no next-word probabilities",
+                                 remedy="Pick a causal, masked, recurrent or n-gram model")
+        network = weights.load_network(auto, self.folder, self.config, self.variant)
+        if hasattr(network.config, "use_cache"):
+            network.config.use_cache = False  # nothing is generated
+        self._network = network.to(device=self.device, dtype=getattr(torch, dtype)).eval().requires_grad_(False)
+        self._network_dtype, self._has_head = dtype, head
+
+    @property
+    def device(self) -> str:
+        import torch
+
+        return "cuda" if torch.cuda.is_available() else "cpu"
+
+    def close(self) -> None:
+        with self._lock:
+            held, self._network, self._has_head = self._network is not None, None, False
+        if held and self.device == "cuda":
+            import torch
+
+            torch.cuda.empty_cache()
+
+    def frame(self, start: str = "policy") -> tuple[tuple[int, ...], tuple[int, ...]]:
+        """Special tokens before and after every text.
+
+        Parameters
+        ----------
+        start : str
+            ``"policy"``: the card's start token where it names one; ``"tokenizer"``: what the tokenizer adds by itself.
+        """
+        front, back = weights.own_frame(self.tokenizer)
+        if start == "policy" and self.card.bos:
+            token = self.tokenizer.convert_tokens_to_ids(self.card.bos)
+            if token is None or (token == self.tokenizer.unk_token_id and self.card.bos != self.tokenizer.unk_token):
+                raise BrainLensError(f"{self.id}: the tokenizer has no start token {self.card.bos!r}",
+                                     choices=self.tokenizer.all_special_tokens, remedy="Correct 'bos' on the model's card")
+            front = (token,)
+        return front, () if self.is_causal else back
+
+    # ---- reading --------------------------------------------------------------------------------------------------------
+    def read(self, passages: Sequence[Passage], layers: Sequence[int], *, pooling: str = "last", attention: str = "prefix",
+             dtype: str = "float32", report: Report = SILENT, start: str = "policy", last_layer: str = "raw",
+             skip: Collection[int] = ()) -> Iterator[tuple[np.ndarray, list[np.ndarray]]]:
+        """Activations of every stimulus, batch by batch.
+
+        A causal model reads a context group in one pass, where that is exact: the tokens of each prefix begin the tokens of
+        the whole, and they fit the window. Any other prefix, and every prefix of a bidirectional model, has a pass of its own.
+
+        Parameters
+        ----------
+        start, last_layer : str
+            See :meth:`reading_options`.
+        skip : collection of int
+            Rows that are there already: a batch of them alone is not run. The other batches stay what they were, to the bit.
+
+        Yields
+        ------
+        rows : ndarray, shape (n,)
+        values : list of ndarray, one per layer asked for, shape (n, width), float32
+        """
+        if pooling not in _POOL:
+            raise unknown("pooling", pooling, _POOL)
+        layers = [self.layer_number(layer) for layer in layers]
+        runs = self._plan(passages, start, whole=attention == "whole" and not self.is_causal, report=report)
+        batches = _batches(runs, CAUSAL_BATCH if self.is_causal else PREFIX_BATCH, BATCH_TOKENS[self.device])
+        total, done = sum(len(p.rows) for p in passages), 0
+        skip = set(skip)
+        report.step(0, total, "stimuli")
+        for batch in batches:
+            rows = [row for run in batch for row, _, _ in run.wants]
+            if not skip.issuperset(rows):
+                self._check_memory(max(len(run.ids) for run in batch) * len(batch), dtype)
+                yield np.asarray(rows), self._forward(batch, layers, pooling, dtype, last_layer, report)
+            done += len(rows)
+            report.step(done, total, "stimuli")
+
+    def _plan(self, passages: Sequence[Passage], start: str, whole: bool, report: Report) -> list[_Run]:
+        front, back = self.frame(start)
+        room = None if self.window is None else self.window - len(front) - len(back)
+        if room is not None and room < 1:
+            raise BrainLensError(f"{self.id} sees only {self.window} tokens", remedy="Pick a model with a longer window")
+        runs: dict[tuple[int, ...], _Run] = {}
+
+        def add(ids: np.ndarray, wants: list[tuple[int, int, int]], shift: int = 0):
+            sequence = (*front, *ids.tolist(), *back)
+            run = runs.setdefault(sequence, _Run(sequence))
+            run.wants += [(row, first - shift + len(front), last - shift + len(front)) for row, first, last in wants]
+
+        for number, passage in enumerate(passages):
+            report.step(number, len(passages), "texts, aligning words and tokens")
+            alone = range(len(passage.spans))
+            if self.is_causal or whole:
+                coded = encode(self.tokenizer, passage.text)
+                found = align(passage.text, passage.spans, coded.offsets)
+                ready, alone, ends = self._exact(passage, coded, found, room, whole)
+                if ready:
+                    add(coded.ids[:ends], [(passage.rows[i], *found[i].tolist()) for i in ready])
+            for i in alone:
+                report.checkpoint()
+                span = passage.spans[i]
+                text = passage.text if whole else passage.text[:span[1]]
+                coded = encode(self.tokenizer, text)
+                first, last = align(text, [span], coded.offsets)[0].tolist()
+                low, high = _window(first, last, len(coded.ids), room)
+                add(coded.ids[low:high], [(passage.rows[i], max(first, low), last)], shift=low)
+        return list(runs.values())
+
+    def _exact(self, passage: Passage, coded: Encoded, found: np.ndarray, room: int | None, whole: bool):
+        """Stimuli that can be read off one pass, the others, and where that pass may end."""
+        fits = len(coded.ids) if room is None else room
+        if whole:
+            return (list(range(len(found))), [], len(coded.ids)) if len(coded.ids) <= fits else ([], range(len(found)), 0)
+        ready = []
+        for at in range(0, len(found), PREFIX_CHUNK):
+            ends = [passage.spans[i][1] for i in range(at, min(at + PREFIX_CHUNK, len(found)))]
+            for i, ids in enumerate(_prefix_ids(self.tokenizer, [passage.text[:end] for end in ends]), at):
+                if len(ids) <= fits and found[i, 1] == len(ids) and np.array_equal(ids, coded.ids[:len(ids)]):
+                    ready.append(i)
+        held = set(ready)
+        return ready, [i for i in range(len(found)) if i not in held], max((int(found[i, 1]) for i in ready), default=0)
+
+    def _forward(self, batch: list[_Run], layers: list[int], pooling: str, dtype: str, last_layer: str, report: Report) -> list[np.ndarray]:
+        import torch
+
+        body = self._body(dtype)
+        parts = anatomy(body)
+        heard: dict[int, np.ndarray] = {}
+        wants = [(b, first, last) for b, run in enumerate(batch) for _, first, last in run.wants]
+        final = self.n_layers - 1
+        normed = last_layer == NORMED and final in layers
+
+        def hear(layer, hidden):
+            report.checkpoint()
+            heard[layer] = _pooled(hidden, wants, pooling)
+
+        inputs = self._inputs(batch)
+        listened = [layer for layer in layers if not (normed and layer == final)]
+        with torch.inference_mode(), listen(parts, listened, hear, stop=not normed), contextlib.suppress(Stop):
+            output = body(**inputs)
+            if normed:
+                hear(final, output.last_hidden_state)
+        return [heard[layer] for layer in layers]
+
+    def _inputs(self, batch: list[_Run]) -> dict:
+        import torch
+
+        longest = max(len(run.ids) for run in batch)
+        pad = self.tokenizer.pad_token_id
+        pad = self.config.get_text_config().pad_token_id if pad is None else pad
+        ids = torch.full((len(batch), longest), pad if isinstance(pad, int) and pad >= 0 else 0, dtype=torch.long)
+        seen = torch.zeros_like(ids)
+        for b, run in enumerate(batch):
+            ids[b, :len(run.ids)] = torch.tensor(run.ids)
+            seen[b, :len(run.ids)] = 1
+        inputs = {"input_ids": ids.to(self.device)}
+        if not self.is_causal and not bool(seen.all()):  # to the right of a causal model's tokens nothing is seen anyway
+            inputs["attention_mask"] = seen.to(self.device)
+        return inputs
+
+    def _check_memory(self, tokens: int, dtype: str) -> None:
+        if self._network is not None:
+            return
+        parameters = self.card.parameters or weights.count_parameters(self.folder)
+        needed = weights.estimate(parameters, self.config, tokens, dtype)
+        free = weights.available_memory(self.device)
+        if free is not None and needed > free:
+            raise BrainLensError(f"{self.id} needs about {needed / 1e9:.1f} GB, and {free / 1e9:.1f} GB are free",
+                                 remedy="Close other programs, set dtype=bfloat16, or pick a smaller model")
+
+    # ---- surprisal ------------------------------------------------------------------------------------------------------
+    def surprisal(self, texts: Sequence[str], *, window: int | None = None, stride: int | None = None,
+                  report: Report = SILENT) -> list[TokenSurprisal]:
+        """Token surprisals of each text, as in :meth:`Model.surprisal`; of a masked model its pseudo-log-likelihood."""
+        from analysis.models import next_token
+
+        return next_token.surprisals(self, texts, window=window, stride=stride, report=report)
+
+
+# ---- planning and pooling ---------------------------------------------------------------------------------------------------
+def _prefix_ids(tokenizer, texts: list[str]) -> list[np.ndarray]:
+    if tokenizer.is_fast:
+        coded = tokenizer(texts, add_special_tokens=False, return_attention_mask=False, verbose=False)["input_ids"]
+        return [np.asarray(ids, np.int64) for ids in coded]
+    return [np.asarray(tokenizer.convert_tokens_to_ids(tokenizer.tokenize(text)), np.int64) for text in texts]
+
+
+def _window(first: int, last: int, count: int, room: int | None) -> tuple[int, int]:
+    """The tokens to keep: up to the last of the text, the newest; where text follows the stimulus, as much on both sides."""
+    if room is None or count <= room:
+        return 0, count
+    if last == count:
+        return count - room, count
+    low = min(max(0, (first + last - room) // 2), count - room)
+    low = min(low, max(0, last - room)) if last > low + room else low
+    return low, low + room
+
+
+def _batches(runs: list[_Run], size: int, tokens: int) -> list[list[_Run]]:
+    """Runs of like length together, shortest first; the same runs always give the same batches."""
+    batches: list[list[_Run]] = []
+    for run in sorted(runs, key=lambda r: len(r.ids)):
+        batch = batches[-1] if batches else None
+        if batch is None or len(batch) == size or (len(batch) + 1) * len(run.ids) > tokens:
+            batches.append([run])
+        else:
+            batch.append(run)
+    return batches
+
+
+_POOL = {"last": None, "mean": "mean", "sum": "sum", "max": "amax"}
+
+
+def _pooled(hidden, wants: list[tuple[int, int, int]], pooling: str) -> np.ndarray:
+    """Hidden states (batch, token, unit) at the wanted tokens -> (wanted, unit), float32."""
+    import torch
+
+    if pooling == "last":
+        at = torch.tensor([(b, last - 1) for b, _, last in wants], device=hidden.device)
+        values = hidden[at[:, 0], at[:, 1]].float()
+    else:
+        values = torch.stack([getattr(torch, _POOL[pooling])(hidden[b, first:last].float(), dim=0) for b, first, last in wants])
+    return values.cpu().numpy()

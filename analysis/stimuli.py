@@ -1,0 +1,131 @@
+"""What is read: a context rule turns a recording's stimuli into passages."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+from collections.abc import Sequence
+
+import numpy as np
+import pandas as pd
+
+from analysis.models.base import Passage
+from data.errors import BrainLensError
+from data.recording import Recording
+
+__all__ = ["context_labels", "passages", "passages_hash", "words"]
+
+_WORDS_BEFORE = re.compile(r"words:(\d+)")
+_WORD = re.compile(r"\S+")
+
+
+def words(text: str) -> list[tuple[int, int]]:
+    """Character offsets of the words of a text: what stands between white space.
+
+    Examples
+    --------
+    >>> words("It's  here.")
+    [(0, 4), (6, 11)]
+    """
+    return [match.span() for match in _WORD.finditer(text)]
+
+
+def context_labels(recording: Recording, context: str) -> np.ndarray | None:
+    """Which stimuli are read as one text.
+
+    Parameters
+    ----------
+    context : str
+        As in :class:`analysis.protocol.Protocol`: ``recording``, ``paper``, ``none``, a role or column, several joined by
+        ``+``.
+
+    Returns
+    -------
+    ndarray of int, shape (n_stimuli,), or None
+        Equal numbers are read together, in presentation order; None: each stimulus alone.
+
+    Raises
+    ------
+    BrainLensError
+        For an unknown column, or one with missing labels.
+    """
+    if context == "none":
+        return None
+    if context == "paper":
+        context = recording.roles.get("paper_context") or "recording"
+    if context == "recording":
+        if recording.context is None:
+            return None
+        context = recording.context
+    columns = [part.strip() for part in context.split("+")]
+    labels = pd.DataFrame({i: recording.column(name) for i, name in enumerate(columns)})
+    for i, name in enumerate(columns):
+        missing = np.flatnonzero(labels[i].isna())
+        if len(missing):
+            raise BrainLensError(f"{recording.id}: {len(missing)} stimuli have no {name!r}, first: "
+                                 f"{[str(recording.stimuli.index[row]) for row in missing[:3]]}",
+                                 remedy="Fill in the column, or choose another context")
+    return labels.groupby(list(labels.columns), sort=False).ngroup().to_numpy()
+
+
+def passages(recording: Recording, context: str = "recording") -> list[Passage]:
+    """The texts a model reads, and where the stimuli stand in them.
+
+    Stimuli of one context group are joined by one space, in presentation order, also where other stimuli stood in between.
+
+    Parameters
+    ----------
+    context : str
+        As in :func:`context_labels`, or ``words:N``: each stimulus with the N words before it, inside the recording's own
+        context (in the whole recording where it has none).
+
+    Returns
+    -------
+    list of Passage
+        In order of first appearance; together their ``rows`` hold every row of the recording once.
+
+    Examples
+    --------
+    >>> passages(recording, "none")[0].spans  # doctest: +SKIP
+    ((0, 57),)
+    """
+    texts = recording.texts
+    before = _WORDS_BEFORE.fullmatch(context)
+    if before:
+        labels = context_labels(recording, "recording")
+        labels = np.zeros(len(texts), int) if labels is None else labels
+        return _with_words_before(texts, labels, int(before[1]))
+    if context.startswith("words:"):
+        raise BrainLensError(f"The context {context!r} names no number of words", remedy="For example words:20")
+    labels = context_labels(recording, context)
+    if labels is None:
+        return [Passage(text, ((0, len(text)),), (row,)) for row, text in enumerate(texts)]
+    groups: dict[int, list[int]] = {}
+    for row, label in enumerate(labels):
+        groups.setdefault(int(label), []).append(row)
+    return [_joined([texts[row] for row in rows], rows) for rows in groups.values()]
+
+
+def _joined(texts: Sequence[str], rows: Sequence[int]) -> Passage:
+    ends = np.cumsum([len(text) + 1 for text in texts]) - 1
+    spans = tuple((int(end) - len(text), int(end)) for text, end in zip(texts, ends))
+    return Passage(" ".join(texts), spans, tuple(rows))
+
+
+def _with_words_before(texts: Sequence[str], labels: np.ndarray, count: int) -> list[Passage]:
+    read: dict[int, list[str]] = {}
+    result = []
+    for row, (text, label) in enumerate(zip(texts, labels)):
+        earlier = read.setdefault(int(label), [])
+        front = " ".join(earlier[-count:] + [""]) if count and earlier else ""
+        result.append(Passage(front + text, ((len(front), len(front) + len(text)),), (row,)))
+        earlier.extend(text.split())
+        del earlier[:-count or len(earlier)]
+    return result
+
+
+def passages_hash(read: Sequence[Passage]) -> str:
+    """sha256 of everything in the passages: two contexts that read the same have the same hash."""
+    payload = json.dumps([[p.text, p.spans, [int(row) for row in p.rows]] for p in read], ensure_ascii=False)
+    return hashlib.sha256(payload.encode("utf-8", "surrogatepass")).hexdigest()

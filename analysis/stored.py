@@ -1,0 +1,202 @@
+"""One stored set of activations: a zarr group, a flag per finished layer, Grams beside it, and a journal while it is made."""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import json
+import os
+import shutil
+import uuid
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+
+import numpy as np
+from filelock import FileLock, Timeout
+
+from analysis.progress import Report
+from data.errors import BrainLensError
+
+__all__ = ["Journal", "StoredActivations", "atomic", "locked", "touch"]
+
+
+@contextlib.contextmanager
+def atomic(path: Path) -> Iterator[Path]:
+    """A path to write to that becomes ``path`` in one step, or nothing where writing failed."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    part = path.with_name(f".{path.name}.{uuid.uuid4().hex[:8]}.part")
+    try:
+        yield part
+        part.replace(path)
+    finally:
+        part.unlink(missing_ok=True)
+
+
+def touch(path: Path) -> None:
+    """Mark as used now, where the folder may be written to."""
+    with contextlib.suppress(OSError):
+        os.utime(path)
+
+
+@contextlib.contextmanager
+def locked(path: Path, report: Report) -> Iterator[None]:
+    """Hold a lock among processes; waiting for another one can be cancelled. A killed process lets go of its locks."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    lock = FileLock(path, mode=0o666)
+    while True:
+        try:
+            lock.acquire(timeout=0.2)
+            break
+        except Timeout:
+            report.step(0, 1, "waiting: another process reads the same texts")
+    try:
+        yield
+    finally:
+        lock.release()
+
+
+class StoredActivations:
+    """Activations of one model reading one set of passages in one way.
+
+    Parameters
+    ----------
+    folders : sequence of Path
+        Where they may be: the first is written to, the others (a lab's shared folder) are only read.
+    """
+
+    def __init__(self, folders: Sequence[Path]):
+        self.folder, self._folders = folders[0], tuple(folders)
+
+    # ---- reading ----------------------------------------------------------------------------------------------------------
+    @staticmethod
+    def _open(folder: Path, mode: str = "r"):
+        import zarr
+
+        return zarr.open_group(folder / "values.zarr", mode=mode, zarr_format=3) if (folder / "values.zarr" / "zarr.json").exists() else None
+
+    def complete(self) -> set[int]:
+        """Layers that are there as a whole."""
+        found: set[int] = set()
+        for folder in self._folders:
+            with contextlib.suppress(KeyError, OSError):  # being made, or just evicted
+                if (group := self._open(folder)) is not None:
+                    found |= set(np.flatnonzero(group["complete"][:]).tolist())
+        return found
+
+    def layer(self, number: int) -> np.ndarray:
+        """One layer, shape (n_stimuli, width), float32.
+
+        Raises
+        ------
+        BrainLensError
+            Where it is not there (any more).
+        """
+        for folder in self._folders:
+            with contextlib.suppress(KeyError, OSError):
+                if (group := self._open(folder)) is None or not group["complete"][number]:
+                    continue
+                values = group["activations"][number]
+                if self._open(folder) is None or not group["complete"][number]:
+                    continue  # evicted while it was read
+                touch(folder)
+                return values[:, :int(group["width"][number])]
+        raise BrainLensError(f"Layer {number} is not in the store any more ({self.folder.name})",
+                             remedy="Ask for the activations again; a larger store (BRAINLENS_CACHE_LIMIT) keeps them longer")
+
+    def gram(self, number: int) -> np.ndarray:
+        """Centred Gram matrix of one layer, shape (n_stimuli, n_stimuli), float64; made and kept where it was missing."""
+        for folder in self._folders:
+            with contextlib.suppress(OSError):
+                return np.load(folder / "grams" / f"{number}.npy", allow_pickle=False)
+        values = self.layer(number).astype(np.float64)
+        values -= values.mean(axis=0)
+        gram = values @ values.T
+        with contextlib.suppress(OSError), atomic(self.folder / "grams" / f"{number}.npy") as part, part.open("wb") as stream:
+            np.save(stream, gram, allow_pickle=False)
+        return gram
+
+    def meta(self) -> dict:
+        """What the key was made of, and what wrote it."""
+        for folder in self._folders:
+            with contextlib.suppress(OSError, ValueError):
+                return json.loads((folder / "meta.json").read_text(encoding="utf-8"))
+        return {}
+
+    # ---- writing (under the entry's lock) -----------------------------------------------------------------------------------
+    def create(self, stimuli: Sequence[str], widths: Sequence[int], meta: Mapping) -> None:
+        """An empty set of layers; nothing happens where it is there already."""
+        if self._open(self.folder) is not None:
+            return
+        import zarr
+
+        self.folder.mkdir(parents=True, exist_ok=True)
+        part = self.folder / f".values.{uuid.uuid4().hex[:8]}.part"
+        group = zarr.open_group(part, mode="w", zarr_format=3, attributes={"title": f"activations of {meta.get('model', '')}"})
+        shape = (len(widths), len(stimuli), max(widths))
+        group.create_array("activations", shape=shape, chunks=(1, *shape[1:]), dtype="float32", fill_value=np.nan, compressors=None,
+                           dimension_names=("layer", "stimulus", "unit"))
+        group.create_array("complete", shape=shape[:1], chunks=(1,), dtype="uint8", fill_value=0, compressors=None, dimension_names=("layer",))
+        for name, values, dim in (("width", np.asarray(widths, np.int64), "layer"), ("layer", np.arange(len(widths)), "layer"),
+                                  ("stimulus", np.asarray([str(s) for s in stimuli], dtype=np.dtypes.StringDType()), "stimulus")):
+            group.create_array(name, data=values, chunks=(len(values),), dimension_names=(dim,))
+        with atomic(self.folder / "meta.json") as path:
+            path.write_text(json.dumps(dict(meta), indent=1, default=str), encoding="utf-8")
+        part.replace(self.folder / "values.zarr")
+
+    def write(self, number: int, values: np.ndarray) -> None:
+        """One finished layer; its flag is set last."""
+        group = self._open(self.folder, mode="r+")
+        width = group["activations"].shape[2]
+        if values.shape[1] < width:
+            values = np.pad(values, ((0, 0), (0, width - values.shape[1])), constant_values=np.nan)
+        group["activations"][number] = np.ascontiguousarray(values, np.float32)
+        group["complete"][number] = 1
+
+    def journal(self, layers: Sequence[int], widths: Sequence[int], rows: int) -> Journal:
+        """What is ready of an unfinished reading of these layers."""
+        name = hashlib.sha256(repr(list(layers)).encode()).hexdigest()[:16]
+        return Journal(self.folder / "partial" / name, widths, rows)
+
+    def drop_journals(self) -> None:
+        shutil.rmtree(self.folder / "partial", ignore_errors=True)
+
+
+class Journal:
+    """Rows of several layers as they come in, so that a killed run goes on where it stopped.
+
+    Rows are written into one array file per layer first and marked as done afterwards: what is marked is whole.
+    """
+
+    def __init__(self, folder: Path, widths: Sequence[int], rows: int):
+        self._folder = folder
+        self._folder.mkdir(parents=True, exist_ok=True)
+        self._done = np.zeros(rows, bool)
+        mode = "w+"
+        with contextlib.suppress(OSError, ValueError):
+            done = np.load(self._folder / "done.npy", allow_pickle=False)
+            if done.shape == self._done.shape and (self._folder / "made").exists():
+                self._done, mode = done, "r+"
+        self._arrays = [np.lib.format.open_memmap(self._folder / f"{i}.npy", mode=mode, dtype=np.float32, shape=(rows, width))
+                        for i, width in enumerate(widths)]
+        (self._folder / "made").touch()
+
+    @property
+    def done(self) -> np.ndarray:
+        """Numbers of the rows that are ready."""
+        return np.flatnonzero(self._done)
+
+    def add(self, rows: np.ndarray, values: Sequence[np.ndarray]) -> None:
+        """A batch: rows of the recording, and for each layer an array (len(rows), width)."""
+        for array, value in zip(self._arrays, values, strict=True):
+            array[rows] = value
+        self._done[rows] = True
+        with atomic(self._folder / "done.npy") as part, part.open("wb") as stream:
+            np.save(stream, self._done, allow_pickle=False)
+
+    def values(self, i: int) -> np.ndarray:
+        """The i-th layer of this journal, shape (rows, width)."""
+        return np.asarray(self._arrays[i])
+
+    @property
+    def missing(self) -> int:
+        return int((~self._done).sum())
