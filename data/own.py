@@ -14,7 +14,7 @@ from data.errors import BrainLensError, unknown
 from data.recording import Recording
 from data.tables import Table, numbers, read_table
 
-__all__ = ["SIDECAR", "check", "read", "sidecar", "write_sidecar"]
+__all__ = ["SIDECAR", "check", "read", "sidecar", "write", "write_sidecar"]
 
 SIDECAR = ".brainlens.json"
 """What is appended to a file's name for the file that says how its columns are meant."""
@@ -30,14 +30,14 @@ GUESSES = {
 }
 """Names that are plain enough to be taken without asking."""
 
-COLUMNS = ("text", "responses", "group", "context", "subject", "order", "within")
+COLUMNS = ("text", "responses", "group", "context", "subject", "order", "within", "stimuli")
 FACTS = ("id", "kind", "unit", "scored_unit", "averaged", "simulated", "quality", "citation", "licence", "source")
 
 
 def read(path: str | Path, *, text: str | None = None, responses: str | Sequence[str] | None = None,
          group: str | Sequence[str] | None = None, context: str | Sequence[str] | None = None,
          subject: str | Mapping[str, str] | None = None, order: str | Sequence[str] | None = None,
-         within: str | None = None, **facts) -> Recording:
+         within: str | None = None, stimuli: str | Path | None = None, **facts) -> Recording:
     """The recording in a user's file.
 
     What is not said here is looked up in the sidecar ``<file>.brainlens.json``, then guessed where a column's name is plain.
@@ -62,6 +62,8 @@ def read(path: str | Path, *, text: str | None = None, responses: str | Sequence
         Columns to sort by; without it the rows are in order.
     within : str
         Column whose values are scored apart and averaged.
+    stimuli : path-like
+        The table of stimuli that belongs to an array file, where it is not ``<name>.stimuli.csv`` beside it.
     **facts
         Fields of :class:`data.recording.Recording`: id, kind, unit, scored_unit, averaged, simulated, quality, citation, licence,
         source.
@@ -75,14 +77,23 @@ def read(path: str | Path, *, text: str | None = None, responses: str | Sequence
 
     path = Path(path)
     said = {**sidecar(path), **{k: v for k, v in dict(text=text, responses=responses, group=group, context=context, subject=subject,
-                                                      order=order, within=within, **facts).items() if v is not None}}
+                                                      order=order, within=within, stimuli=stimuli, **facts).items() if v is not None}}
     for name in said:
         if name not in (*COLUMNS, *FACTS):
             raise unknown("field of a recording", name, (*COLUMNS, *FACTS))
     if formats.handles(path):
-        return formats.read(path, said)
-    table = read_table(path, texts=(*GUESSES["text"], *([said["text"]] if "text" in said else [])))
-    return from_table(table, said)
+        table, own = formats.table_of(path, said)
+        return from_table(table, {**own, **said})
+    return from_table(read_table(path, texts=_word_columns(said)), said)
+
+
+def _word_columns(said: Mapping) -> tuple[str, ...]:
+    """Columns whose cells are labels or words, whatever they look like."""
+    named = []
+    for key in ("text", "group", "context", "subject", "within"):
+        value = said.get(key)
+        named += value.split(",") if isinstance(value, str) else list(value) if isinstance(value, list | tuple) else []
+    return (*GUESSES["text"], *GUESSES["id"], *(name.strip() for name in named))
 
 
 def sidecar(path: str | Path) -> dict:
@@ -119,6 +130,24 @@ def write_sidecar(path: str | Path, **said) -> Path:
     half.write_text(json.dumps(fields, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
     half.replace(beside)
     return beside
+
+
+def write(recording: Recording, path: str | Path) -> Path:
+    """Write a recording as a user's own file, with a sidecar that says how its columns are meant; :func:`read` gives it back.
+
+    Parameters
+    ----------
+    path : path-like
+        Ends in .csv, .tsv, .parquet, .nc, .npz, .npy or .mat (the last three with the texts in ``<name>.stimuli.csv``).
+
+    Raises
+    ------
+    BrainLensError
+        For another suffix.
+    """
+    from data.writing import write as run
+
+    return run(recording, Path(path))
 
 
 def check(path: str | Path, **columns):
@@ -168,10 +197,10 @@ def from_table(table: Table, said: Mapping) -> Recording:
         raise BrainLensError(f"{name}: infinite responses in {len(infinite)} rows: {table.places(infinite)}",
                              remedy="Leave the cell empty where nothing was measured")
 
-    stimuli = pd.DataFrame({"text": frame[text].astype(str).str.strip()})
-    for column in frame.columns:
-        if column not in (text, people, *responses) and not column.startswith("Unnamed:"):
-            stimuli["text (column)" if column == "text" else column] = frame[column]
+    kept = [c for c in frame.columns if c not in {text, people, *responses} and not c.startswith("Unnamed:")]
+    stimuli = frame[kept].rename(columns={"text": "text (column)"})
+    stimuli = stimuli.apply(lambda c: c.replace("", np.nan) if c.dtype.kind == "O" else c)
+    stimuli.insert(0, "text", frame[text].astype(str).str.strip())
     labels = {}
     for key in ("group", "context"):
         if parts[key]:

@@ -167,16 +167,32 @@ class Recording:
     def column(self, name: str) -> np.ndarray:
         """Labels of a grouping, by role or by column name, shape (n_stimuli,).
 
+        Several names joined by ``+`` give one label per combination, such as ``"experiment+passage_label"``.
+
         Raises
         ------
         BrainLensError
             Where neither a role nor a column has this name.
         """
         column = self.roles.get(name, name)
-        if column not in self.stimuli.columns:
-            raise unknown(f"grouping of {self.id}", name, [*self.roles, *self.stimuli.columns.drop("text")],
-                          remedy="Name one of the grouping columns, or 'none'")
-        return self.stimuli[column].to_numpy()
+        if column in self.stimuli.columns:
+            return self.stimuli[column].to_numpy()
+        if "+" in column:
+            parts = [self.column(part.strip()).astype(str) for part in column.split("+")]
+            return np.array([" | ".join(labels) for labels in zip(*parts)], dtype=object)
+        raise unknown(f"grouping of {self.id}", name, [*self.roles, *self.stimuli.columns.drop("text")],
+                      remedy="Name one of the grouping columns, or 'none'")
+
+    def patterns(self) -> list[tuple[np.ndarray, np.ndarray]]:
+        """Targets that were measured on the same stimuli, together: pairs (rows measured, positions of the targets).
+
+        A stimulus without a measurement still belongs to the text that is read; it takes no part in a fit.
+        """
+        measured = ~np.isnan(self.responses.values)
+        groups: dict[bytes, list[int]] = {}
+        for target in range(self.n_targets):
+            groups.setdefault(np.packbits(measured[:, target]).tobytes(), []).append(target)
+        return [(np.flatnonzero(measured[:, targets[0]]), np.array(targets)) for targets in groups.values()]
 
     @property
     def stimulus_hash(self) -> str:
@@ -230,6 +246,9 @@ class Recording:
 
     def __repr__(self) -> str:
         subjects = self.subjects
-        people = "averaged" if self.averaged else f"{len(set(subjects))} subjects" if subjects is not None else "subjects unknown"
-        stamp = ", simulated" if self.simulated else ""
-        return f"<Recording {self.id}: {self.kind}, {self.n_stimuli} {self.scored_unit}s x {self.n_targets} targets, {people}{stamp}>"
+        if self.averaged:
+            people = "averaged"
+        else:
+            people = "subjects unknown" if subjects is None else f"{len(set(subjects))} subjects"
+        shape = f"{self.n_stimuli} {self.scored_unit}s x {self.n_targets} targets"
+        return f"<Recording {self.id}: {self.kind}, {shape}, {people}{', simulated' if self.simulated else ''}>"

@@ -1,0 +1,167 @@
+"""Recordings and language material by id: what there is, in which state, and how to get it."""
+
+from __future__ import annotations
+
+import importlib
+import os
+from dataclasses import replace
+from pathlib import Path
+
+from data import fetch as fetching
+from data.entries import Entry, all_entries
+from data.errors import BrainLensError, unknown
+from data.recording import Recording
+
+__all__ = ["Entry", "entries", "entry", "fetch", "paths", "recording", "remove"]
+
+_EXTRA: dict[str, Entry] = {}
+
+
+def entries(*, recordings: bool = False) -> dict[str, Entry]:
+    """Every entry by id; ``recordings=True`` leaves out texts, ceilings and results."""
+    found = {**all_entries(), **_EXTRA}
+    return {name: one for name, one in found.items() if one.is_recording or not recordings}
+
+
+def register(one: Entry) -> None:
+    """Add an entry, or put another in its place, for this process (a lab's own catalogue, tests)."""
+    _EXTRA[one.id] = one
+
+
+def entry(name: str) -> Entry:
+    """The entry of an id, an alias, or ``id@version``.
+
+    Raises
+    ------
+    BrainLensError
+        Where there is none, with the closest.
+    """
+    known = entries()
+    base = str(name).partition("@")[0].lower()
+    if base in known:
+        return known[base]
+    for one in known.values():
+        if base in one.aliases:
+            return one
+    raise unknown("recording", name, [*known, *(alias for one in known.values() for alias in one.aliases)],
+                  remedy="Name one of these, or a file of your own")
+
+
+def recording(name: str | Path, **options) -> Recording:
+    """The recording of an id or of a user's own file.
+
+    Parameters
+    ----------
+    name : str or path-like
+        A catalogue id or alias, ``id@version`` (such as ``natural-stories@as-released``), or the path of a file.
+    **options
+        For a file: columns and facts, as in :func:`data.own.read`. For an id: options of its reader, such as ``filter="official"``.
+
+    Raises
+    ------
+    BrainLensError
+        Where nothing of that name exists, or its files are not here yet.
+
+    Examples
+    --------
+    >>> recording("natural-stories", filter="official")
+    <Recording natural-stories: reading_times, 10256 words x 1 targets, averaged>
+    """
+    text = str(name)
+    if _looks_like_path(text):
+        from data.own import read
+
+        return read(Path(text).expanduser(), **options)
+    one = entry(text)
+    if not one.is_recording:
+        raise BrainLensError(f"{one.id} is {one.kind}, not a recording", choices=entries(recordings=True), remedy="Name a recording")
+    version = text.partition("@")[2]
+    if version:
+        if version not in one.versions:
+            raise unknown(f"version of {one.id}", version, one.versions or ("none",))
+        options = {one.option: None if version == one.versions[0] else version, **options}
+        options = {key: value for key, value in options.items() if value is not None}
+    return load(one, **options)
+
+
+def load(one: Entry, **options):
+    """What an entry's reader makes of its files."""
+    module, _, function = one.reader.partition(":")
+    reader = getattr(importlib.import_module(module), function)
+    if one.reader == "data.simulated:default":
+        _no_options(one, options)
+        return reader()
+    facts = {"id": one.id, "citation": one.citation, "licence": one.licence, "source": one.source}
+    if one.reader.startswith("data.assemblies:"):
+        facts["invariants"] = one.invariants
+    here = paths(one)
+    if one.id == "natural-stories-people":
+        facts["people"] = here[1]
+    try:
+        return reader(here[0], **{**facts, **one.options, **options})
+    except TypeError as error:
+        if options and "unexpected keyword" in str(error):
+            raise BrainLensError(f"{one.id} takes no option {', '.join(options)}",
+                                 remedy="Columns are named for files of your own only") from None
+        raise
+
+
+def paths(one: Entry | str) -> list[Path]:
+    """The verified files of an entry.
+
+    Raises
+    ------
+    BrainLensError
+        Where some are not here, with the command that fetches them; nothing is fetched unasked.
+    """
+    one = entry(one) if isinstance(one, str) else one
+    found = [fetching.locate(file) for file in one.files]
+    missing = [file for file, path in zip(one.files, found) if path is None]
+    if missing:
+        size = fetching.size_text(sum(f.size or f.about or 0 for f in missing) or None)
+        raise BrainLensError(f"{one.id} is not on this machine: {len(missing)} of {len(one.files)} files are missing "
+                             f"({missing[0].folder}/{missing[0].name}, about {size}; licence: {one.licence})",
+                             remedy=f"Run 'brainlens data fetch {one.id}', or set BRAINLENS_MIRROR to a folder that has them")
+    return found
+
+
+def fetch(name: str, *, mirror: str | Path | None = None, report=None) -> list[Path]:
+    """Get the files of an entry and verify them; what is here already is not fetched again.
+
+    Parameters
+    ----------
+    mirror : path-like or str, optional
+        Folder or URL laid out ``<folder>/<file>``; default ``BRAINLENS_MIRROR``.
+    report : object, optional
+        With ``step(done, total, what)``.
+    """
+    one = entry(name)
+    about = {"id": one.id, "title": one.title, "licence": one.licence, "citation": one.citation}
+    return fetching.fetch(one.files, source=None if mirror is None else str(mirror), about=about, report=report)
+
+
+def remove(name: str) -> int:
+    """Remove the fetched files of an entry that no other entry needs; returns the bytes freed."""
+    one = entry(name)
+    needed = {(f.folder, f.name) for other in entries().values() if other.id != one.id and other.state == "ready" for f in other.files}
+    own = [f for f in one.files if (f.folder, f.name) not in needed]
+    return fetching.forget(own or one.files)
+
+
+def with_invariants(one: Entry, **invariants) -> Entry:
+    """A copy of an entry that asserts other facts, for an excerpt of its file; no facts: nothing is asserted."""
+    return replace(one, invariants=invariants)
+
+
+def _no_options(one: Entry, options: dict) -> None:
+    if options:
+        raise BrainLensError(f"{one.id} takes no option {', '.join(options)}", remedy="Columns are named for files of your own only")
+
+
+def _looks_like_path(text: str) -> bool:
+    if os.path.exists(os.path.expanduser(text)):
+        return True
+    return os.sep in text or "/" in text or Path(text).suffix.lower() in _SUFFIXES
+
+
+_SUFFIXES = {".csv", ".tsv", ".txt", ".tab", ".gz", ".parquet", ".nc", ".npy", ".npz", ".mat", ".xlsx"}

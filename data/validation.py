@@ -1,0 +1,317 @@
+"""What is right and wrong with a user's file, before anything runs."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from data.errors import BrainLensError
+from data.recording import Recording
+from data.tables import Table
+
+__all__ = ["Finding", "ValidationReport", "check", "inspect"]
+
+LEVELS = ("error", "warning", "fact")
+FEW = 40  # stimuli below which no fold is large enough to mean anything
+LEAK = 0.1  # autocorrelation of neighbours above which shuffled folds leak
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One line of a report.
+
+    Parameters
+    ----------
+    level : str
+        ``"error"`` (cannot be used), ``"warning"`` (can be used, with care) or ``"fact"``.
+    what : str
+        What was found, with where.
+    fix : str
+        The next step.
+    """
+
+    level: str
+    what: str
+    fix: str = ""
+
+
+@dataclass(frozen=True)
+class ValidationReport:
+    """What was found in a file.
+
+    Parameters
+    ----------
+    name : str
+        Name of the file or recording.
+    findings : tuple of Finding
+        Errors first.
+    recording : Recording or None
+        What was read, where it could be read.
+    facts : dict
+        Numbers: n_stimuli, n_targets, n_subjects, n_groups, folds, missing, autocorrelation, duplicates.
+    """
+
+    name: str
+    findings: tuple[Finding, ...]
+    recording: Recording | None = None
+    facts: dict = field(default_factory=dict)
+
+    @property
+    def ok(self) -> bool:
+        """Whether it can be scored."""
+        return not self.errors
+
+    @property
+    def errors(self) -> list[Finding]:
+        return [f for f in self.findings if f.level == "error"]
+
+    @property
+    def warnings(self) -> list[Finding]:
+        return [f for f in self.findings if f.level == "warning"]
+
+    def to_frame(self) -> pd.DataFrame:
+        """level, what, fix, one row per finding."""
+        return pd.DataFrame([(f.level, f.what, f.fix) for f in self.findings], columns=["level", "what", "fix"])
+
+    def __str__(self) -> str:
+        verdict = "can be used" if self.ok else "cannot be used as it is"
+        counts = f"{len(self.errors)} errors, {len(self.warnings)} warnings"
+        lines = [f"{self.name}: {verdict} ({counts})"]
+        for finding in self.findings:
+            lines.append(f"  {finding.level:<8} {finding.what}" + (f"\n           -> {finding.fix}" if finding.fix else ""))
+        return "\n".join(lines)
+
+
+def check(path: str | Path, **columns) -> ValidationReport:
+    """The validation report of a user's file; the columns are named as in :func:`data.own.read`."""
+    from data import formats
+    from data.own import _word_columns, from_table, sidecar
+    from data.tables import read_table
+
+    path = Path(path)
+    try:
+        said = {**sidecar(path), **{key: value for key, value in columns.items() if value is not None}}
+        if formats.handles(path):
+            table, own = formats.table_of(path, said)
+            said = {**own, **said}
+        else:
+            table = read_table(path, texts=_word_columns(said))
+        recording = from_table(table, said)
+    except BrainLensError as error:
+        choices = f" Choices: {', '.join(error.choices[:12])}." if error.choices else ""
+        return ValidationReport(path.name, (Finding("error", error.problem + ("" if not choices else "." + choices), error.remedy),))
+    as_written = len(table.frame) == recording.n_stimuli and table.frame[_text_column(table, recording)].astype(str).str.strip().tolist() == recording.texts
+    return inspect(recording, table=table if as_written else None, name=path.name)
+
+
+def _text_column(table: Table, recording: Recording) -> str:
+    """The column of the table whose first cell is the recording's first text (its rows may have been sorted since)."""
+    texts = set(recording.texts)
+    return next((c for c in table.frame.columns if str(table.frame[c].iloc[0]).strip() in texts), table.frame.columns[0])
+
+
+def inspect(recording: Recording, *, table: Table | None = None, name: str = "") -> ValidationReport:
+    """The validation report of a recording; ``table`` gives the lines of the file it came from."""
+    findings: list[Finding] = []
+    facts: dict = {}
+    for part in (_counts, _texts, _missing, _groups, _neighbours, _values):
+        part(recording, table, findings, facts)
+    said = ("no groups", "averaged", "subjects unknown", "simulated")  # the parts say it themselves
+    findings += [Finding("fact", note) for note in recording.notes
+                 if not note.startswith(said) and "occur more than once" not in note and "responses are missing" not in note]
+    findings.sort(key=lambda f: LEVELS.index(f.level))
+    return ValidationReport(name or recording.id, tuple(findings), recording, facts)
+
+
+# ---- the parts of a report ------------------------------------------------------------------------------------------------
+def _counts(recording: Recording, table, findings, facts) -> None:
+    people = recording.subjects
+    n_people = None if people is None else len(set(people))
+    facts.update(n_stimuli=recording.n_stimuli, n_targets=recording.n_targets, n_subjects=n_people)
+    who = "averaged over people" if recording.averaged else "people unknown" if n_people is None else f"{n_people} people"
+    findings.append(Finding("fact", f"{recording.n_stimuli:,} {recording.scored_unit}s x {recording.n_targets:,} targets, {who}; {recording.kind}, "
+                                    f"{recording.unit}"))
+    if recording.averaged:
+        findings.append(Finding("fact", "averaged: no ceiling, no normalised score, no inference over people"))
+    elif n_people is None:
+        findings.append(Finding("warning", "it is not known which target belongs to whom", "Name the subject column, or the subject of each column"))
+    elif n_people < 3:
+        findings.append(Finding("warning", f"{n_people} people: a ceiling from fewer than 3 is not valid", ""))
+    if recording.n_stimuli < FEW:
+        findings.append(Finding("warning", f"{recording.n_stimuli} stimuli are too few for a score that means something", f"Use {FEW} or more"))
+    if recording.quality:
+        findings.append(Finding("warning", f"quality: {recording.quality}", "This note stands on every figure and export"))
+    if recording.simulated:
+        findings.append(Finding("warning", "simulated data", "Every figure and export says so"))
+
+
+def _rows_at(recording: Recording, table: Table | None, rows) -> str:
+    """Where rows stand: lines of the file where the order is the file's, else ids."""
+    rows = list(rows)
+    if table is not None and table.lines is not None and len(table.frame) == recording.n_stimuli:
+        return table.places(rows)
+    return ", ".join(f"stimulus {recording.stimuli.index[r]}" for r in rows[:5]) + (f" and {len(rows) - 5} more" if len(rows) > 5 else "")
+
+
+def _texts(recording: Recording, table, findings, facts) -> None:
+    texts = pd.Series(recording.texts)
+    words = texts.str.split().str.len()
+    if recording.scored_unit != "word":
+        twins = np.flatnonzero(texts.duplicated(keep=False))
+        facts["duplicates"] = int(texts[twins].nunique())
+        if len(twins):
+            apart = ""
+            if recording.group is not None:
+                groups = pd.Series(recording.column(recording.group)[twins]).groupby(texts[twins].to_numpy()).nunique()
+                apart = f"; {int((groups > 1).sum())} of them in different groups, where they leak from training to test"
+            findings.append(Finding("warning", f"{facts['duplicates']} texts occur more than once{apart}: {_rows_at(recording, table, twins)}",
+                                    "Put twins in one group, or remove one"))
+    else:
+        several = np.flatnonzero(words > 1)
+        if len(several):
+            findings.append(Finding("warning", f"{len(several)} rows hold several words where one is scored: {_rows_at(recording, table, several)}",
+                                    "Give each word a row, or set scored_unit to sentence"))
+    wordless = np.flatnonzero(~texts.str.contains(r"\w", regex=True))
+    if len(wordless):
+        findings.append(Finding("warning", f"{len(wordless)} texts hold no letter or digit and may not align with a model's tokens: "
+                                           f"{_rows_at(recording, table, wordless)}", "Attach punctuation to the word before it"))
+    broken = np.flatnonzero(texts.str.contains("[\ufffd\u200b\ufeff\x00-\x08\x0b\x0c\x0e-\x1f]|Ã.|â€", regex=True))
+    if len(broken):
+        findings.append(Finding("warning", f"{len(broken)} texts hold broken or invisible characters: {_rows_at(recording, table, broken)}",
+                                "Export the table again as UTF-8"))
+    breaks = np.flatnonzero(texts.str.contains(r"[\n\r\t]", regex=True))
+    if len(breaks):
+        findings.append(Finding("warning", f"{len(breaks)} texts hold line breaks or tabs: {_rows_at(recording, table, breaks)}", "Use spaces"))
+    letters = texts[texts.str.contains("[A-Za-z]", regex=True)]
+    if len(letters) > 3 and (letters == letters.str.upper()).all():
+        findings.append(Finding("warning", "all texts are upper case, which models rarely saw", "Re-case them before reading"))
+    if "text" in recording.stimuli and table is not None and table.lines is not None:
+        _spaces(recording, table, findings)
+
+
+def _spaces(recording: Recording, table: Table, findings) -> None:
+    doubled = np.flatnonzero(pd.Series(recording.texts).str.contains(r"  +", regex=True))
+    if len(doubled):
+        findings.append(Finding("warning", f"{len(doubled)} texts hold several spaces in a row: {_rows_at(recording, table, doubled)}",
+                                "Models read each space: reduce them to one"))
+
+
+def _missing(recording: Recording, table, findings, facts) -> None:
+    absent = np.isnan(recording.responses.values)
+    facts["missing"] = int(absent.sum())
+    if not absent.any():
+        return
+    by_target = absent.mean(axis=0)
+    worst = np.argsort(-by_target)[:5]
+    shown = ", ".join(f"{recording.responses.target.values[t]} {by_target[t]:.0%}" for t in worst if by_target[t] > 0)
+    findings.append(Finding("warning", f"{facts['missing']:,} of {absent.size:,} responses are missing; by target: {shown}",
+                            "These rows are read as context and not scored"))
+    people = recording.subjects
+    if people is not None:
+        by_person = pd.Series(by_target).groupby(people).mean().sort_values(ascending=False)
+        shown = ", ".join(f"{person} {share:.0%}" for person, share in by_person.head(5).items() if share > 0)
+        findings.append(Finding("fact", f"missing by subject: {shown}"))
+    empty = np.flatnonzero(absent.all(axis=1))
+    if len(empty):
+        findings.append(Finding("fact", f"{len(empty)} stimuli have no response at all: {_rows_at(recording, table, empty)}"))
+    thin = np.flatnonzero((~absent).sum(axis=0) < FEW)
+    if len(thin):
+        findings.append(Finding("warning", f"{len(thin)} targets have fewer than {FEW} measurements: "
+                                           f"{', '.join(map(str, recording.responses.target.values[thin[:5]]))}", "Leave them out"))
+
+
+def _groups(recording: Recording, table, findings, facts) -> None:
+    if recording.group is None:
+        facts.update(n_groups=0, folds=0)
+        findings.append(Finding("warning", "no groups are known, so neighbouring rows are held out as contiguous blocks",
+                                "Name the column of topics, stories or passages (--group COLUMN)"))
+    else:
+        labels = pd.Series(recording.column(recording.group))
+        sizes = labels.value_counts()
+        facts.update(n_groups=len(sizes), folds=min(10, len(sizes)))
+        if len(sizes) < 2:
+            findings.append(Finding("error", f"column {recording.group!r} holds one group only ({sizes.index[0]!r}): nothing can be held out",
+                                    "Name a column with at least two groups, better ten (--group COLUMN)"))
+            return
+        findings.append(Finding("fact", f"{len(sizes)} groups in column {recording.group!r} (of {sizes.min()} to {sizes.max()} rows): "
+                                        f"{facts['folds']} folds by group"))
+        if len(sizes) == recording.n_stimuli:
+            findings.append(Finding("warning", f"every row of {recording.group!r} is a group of its own: neighbours are not held out together",
+                                    "Name the column of topics, stories or passages"))
+        elif len(sizes) < 5:
+            findings.append(Finding("warning", f"{len(sizes)} groups give {len(sizes)} folds: the score depends on each of them", "Use more groups"))
+        if sizes.max() > recording.n_stimuli / 2:
+            findings.append(Finding("warning", f"group {sizes.index[0]!r} holds {sizes.max() / recording.n_stimuli:.0%} of the rows",
+                                    "Folds will be very unequal: cut it into parts"))
+    if recording.context is not None:
+        labels = pd.Series(recording.column(recording.context))
+        if (labels != labels.shift()).sum() != labels.nunique():
+            apart = np.flatnonzero(((labels != labels.shift()) & labels.duplicated()).to_numpy())
+            findings.append(Finding("warning", f"rows of one text of {recording.context!r} do not stand together: {_rows_at(recording, table, apart)}",
+                                    "Sort the table in reading order, or name the order column (--order COLUMN)"))
+
+
+def _neighbours(recording: Recording, table, findings, facts) -> None:
+    r = autocorrelation(recording)
+    facts["autocorrelation"] = r
+    if np.isnan(r):
+        return
+    findings.append(Finding("fact", f"autocorrelation of neighbouring rows: {r:.2f} (mean over targets)"))
+    if r > LEAK:
+        findings.append(Finding("warning", f"neighbouring rows resemble each other (r = {r:.2f}): shuffled folds would leak from training to test",
+                                "Hold out whole groups, which is the default; read the shuffled twin beside every score"))
+
+
+def autocorrelation(recording: Recording, most_targets: int = 2000) -> float:
+    """Pearson r of each row with the next one of the same text, mean over targets; NaN where it cannot be known."""
+    values = recording.responses.values[:, :most_targets]
+    key = recording.context or recording.group
+    labels = pd.factorize(recording.column(key))[0] if key is not None else np.zeros(len(values), dtype=int)
+    pairs = np.flatnonzero(labels[:-1] == labels[1:])
+    if len(pairs) < 10:
+        return float("nan")
+    first, second = values[pairs], values[pairs + 1]
+    both = ~(np.isnan(first) | np.isnan(second))
+    first, second = np.where(both, first, np.nan), np.where(both, second, np.nan)
+    import warnings
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", RuntimeWarning)
+        first, second = first - np.nanmean(first, axis=0), second - np.nanmean(second, axis=0)
+        r = np.nansum(first * second, axis=0) / np.sqrt(np.nansum(first**2, axis=0) * np.nansum(second**2, axis=0))
+    return float(np.nanmean(r)) if np.isfinite(r).any() else float("nan")
+
+
+def _values(recording: Recording, table, findings, facts) -> None:
+    values = recording.responses.values
+    if recording.unit == "ms":
+        odd = np.flatnonzero((values <= 0).any(axis=1))
+        if len(odd):
+            findings.append(Finding("warning", f"{len(odd)} rows hold times of 0 ms or less: {_rows_at(recording, table, odd)}",
+                                    "Leave the cell empty where nothing was measured"))
+    middle = np.nanmedian(values, axis=0)
+    spread = np.nanmedian(np.abs(values - middle), axis=0)
+    far = np.abs(values - middle) > 50 * np.where(spread > 0, spread, np.inf)
+    rows = np.flatnonzero(far.any(axis=1))
+    if len(rows):
+        findings.append(Finding("warning", f"{int(far.sum())} values lie more than 50 median deviations away: {_rows_at(recording, table, rows)}",
+                                "Check them: a typing error, or a code such as -999 for 'missing'"))
+    codes = [code for code in (-999, -9999, 999, 9999, -99) if (values == code).sum() > 1]
+    if codes:
+        rows = np.flatnonzero((values == codes[0]).any(axis=1))
+        findings.append(Finding("warning", f"the value {codes[0]} occurs {int((values == codes[0]).sum())} times and looks like a code for 'missing': "
+                                           f"{_rows_at(recording, table, rows)}", "Leave these cells empty"))
+    tied = [str(t) for t, column in zip(recording.responses.target.values[:200], values.T[:200]) if len(np.unique(column[~np.isnan(column)])) <= 2]
+    if tied:
+        findings.append(Finding("warning", f"targets with two values only: {', '.join(tied[:5])}", "Is this a measurement, or a label?"))
+    pairs = {}
+    for target, column in zip(recording.responses.target.values[:2000], values.T[:2000]):
+        pairs.setdefault(column.tobytes(), []).append(str(target))
+    same = [names for names in pairs.values() if len(names) > 1]
+    if same:
+        findings.append(Finding("warning", f"targets with the same values: {' = '.join(same[0][:4])}", "Leave one of them out"))
+
+
