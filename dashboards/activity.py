@@ -24,7 +24,7 @@ class Activity:
         self.drawer = pmui.Drawer(heading("Activity", "h5", margin=(16, 16, 4, 16)),
                                   note("Everything this program computes, in all windows.", margin=(0, 16, 8, 16)), self._list,
                                   anchor="right", size=380, open=False)
-        self.button = pmui.Button(label="Activity", icon="timeline", color="dark", variant="text", margin=(0, 4), on_click=lambda _: self._toggle())
+        self.button = pmui.Button(label="Activity", icon="timeline", color="default", variant="text", sx={"color": "text.primary"}, margin=(0, 4), on_click=lambda _: self._toggle())
         runner.watch(self._changed)
 
     def _toggle(self) -> None:

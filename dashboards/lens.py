@@ -18,13 +18,11 @@ from dashboards.figures.spec import FigureSpec
 from dashboards.inbox import Inbox
 from dashboards.jobs import RUNNER, Event, Job, Runner, Ticket, duration
 from dashboards.look import THEME, answer, heading, note, plain, stamp
-from dashboards.parts import DataTable, Empty, ErrorCard, ProgressRow
+from dashboards.parts import DataTable, Empty, ErrorCard, Frame, ProgressRow
 from dashboards.state import Selection
 from data.errors import BrainLensError, unknown
 
-__all__ = ["Lens", "Task", "View"]
-
-PLOT_HEIGHT = 460
+__all__ = ["Lens", "Picture", "Task", "View"]
 
 
 @dataclass(frozen=True)
@@ -62,15 +60,31 @@ class Task:
 
 
 @dataclass(frozen=True)
+class Picture:
+    """A figure with the numbers behind it.
+
+    Parameters
+    ----------
+    label : str
+        Heading, where a lens shows several.
+    spec : FigureSpec
+        Carries the answer in words and the caption.
+    table : pandas.DataFrame
+    """
+
+    label: str
+    spec: FigureSpec
+    table: pd.DataFrame
+
+
+@dataclass(frozen=True)
 class View:
     """What a lens shows.
 
     Parameters
     ----------
-    spec : FigureSpec or None
-        None, or one without marks: the empty state is shown.
-    table : pandas.DataFrame
-        The numbers behind the figure.
+    pictures : tuple of Picture
+        None: the empty state is shown.
     stamps : tuple of str
         Labels that no export loses.
     empty : str
@@ -83,13 +97,17 @@ class View:
         What the view is made from: goes into the JSON sidecar.
     """
 
-    spec: FigureSpec | None = None
-    table: pd.DataFrame = field(default_factory=pd.DataFrame)
+    pictures: tuple[Picture, ...] = ()
     stamps: tuple[str, ...] = ()
     empty: str = ""
     action: tuple[str, Callable] | None = None
     notes: tuple[tuple[str, str], ...] = ()
     recipe: dict = field(default_factory=dict)
+
+    @property
+    def there(self) -> bool:
+        """Whether there is something to see."""
+        return any(not picture.spec.empty for picture in self.pictures)
 
 
 class Lens(pn.viewable.Viewer):
@@ -142,6 +160,11 @@ class Lens(pn.viewable.Viewer):
     def take(self, key: str, result: object, *, final: bool) -> None:
         """Keep a partial or final result of a task."""
 
+    def link(self, widget, name: str, *, throttled: bool = False) -> None:
+        """Keep a widget and a field of the selection in step."""
+        widget.param.watch(lambda event: setattr(self.selection, name, event.new), "value_throttled" if throttled else "value")
+        self.selection.param.watch(lambda event: setattr(widget, "value", event.new), name)
+
     # ---- parts ---------------------------------------------------------------------------------------------------------
     def _build(self) -> None:
         self._run = pmui.Button(label="Run", icon="play_arrow", on_click=lambda _: self.run(), visible=False, margin=(4, 6))
@@ -154,10 +177,9 @@ class Lens(pn.viewable.Viewer):
         self._answer = answer()
         self._progress = pmui.Column(sizing_mode="stretch_width", margin=0)
         self._errors = pmui.Column(sizing_mode="stretch_width", margin=0)
-        self._plot = pn.pane.Bokeh(None, sizing_mode="stretch_width", margin=(4, 0))
-        self._caption = note()
+        self._frames: list[Frame] = []
+        self._figure_tab = pmui.FlexBox(sizing_mode="stretch_width", margin=0, gap="0 24px")
         self._table = DataTable(name=self.slug)
-        self._figure_tab = pmui.Column(self._plot, self._caption, sizing_mode="stretch_width", margin=0)
         self._table_tab = pmui.Column(self._table, sizing_mode="stretch_width", margin=0)
         self._tabs = pmui.Tabs(("Figure", self._figure_tab), ("Table", self._table_tab), sizing_mode="stretch_width", margin=(0, 6))
         self._empty = Empty(visible=False)
@@ -204,35 +226,34 @@ class Lens(pn.viewable.Viewer):
     def show(self, view: View) -> None:
         """Draw a view."""
         self.shown = view
-        spec = view.spec
-        there = spec is not None and not spec.empty
-        self._tabs.visible = there
-        self._export.disabled = not there
-        self._empty.visible = not there and not self._rows
-        self._empty.say(view.empty or (spec.answer if spec else ""), view.action)
-        self._answer.object = spec.answer if there else ""
-        self._answer.visible = there and bool(spec.answer)
-        self._caption.object = spec.caption if there else ""
+        pictures = [picture for picture in view.pictures if not picture.spec.empty]
+        self._tabs.visible = view.there
+        self._export.disabled = not view.there
+        self._empty.visible = not view.there and not self._rows
+        self._empty.say(view.empty, view.action)
+        self._answer.object = "\n".join(picture.spec.answer for picture in pictures)
+        self._answer.visible = bool(self._answer.object)
         self._stamps.objects = [stamp(text) for text in view.stamps]
         self._stamps.visible = bool(view.stamps)
-        self._table.frame = view.table
-        self._notes.visible = there and bool(view.notes)
+        self._table.tables = {picture.label: picture.table for picture in pictures}
+        self._notes.visible = view.there and bool(view.notes)
         if self._notes.visible:
             lines = "".join(f"<dt><b>{plain(term)}</b></dt><dd style='margin:0 0 8px 16px'>{plain(text)}</dd>" for term, text in view.notes)
             self._notes[0].objects = [pn.pane.HTML(f"<dl style='margin:0;line-height:1.5'>{lines}</dl>", sizing_mode="stretch_width")]
         self._draw(view)
 
     def _draw(self, view: View) -> None:
-        if view.spec is None or view.spec.empty:
-            self._plot.object = None
-            return
-        from dashboards.figures.screen import draw
-
-        try:
-            self._plot.object = draw(view.spec, theme=self.selection.theme)
-        except Exception as error:  # the figure fails, the table and the rest stay
-            self._plot.object = None
-            self.fail(error, where="figure")
+        pictures = [picture for picture in view.pictures if not picture.spec.empty]
+        while len(self._frames) < len(pictures):
+            self._frames.append(Frame())
+        for frame, picture in zip(self._frames, pictures, strict=False):
+            try:
+                frame.draw(picture, theme=self.selection.theme, alone=len(pictures) == 1)
+            except Exception as error:  # the figure fails, the table and the rest stay
+                self.fail(error, where=f"figure {picture.label}")
+        shown = self._frames[:len(pictures)]
+        if shown != self._figure_tab.objects:
+            self._figure_tab.objects = shown
 
     def _price(self) -> None:
         """Say before the click what it costs."""
@@ -324,8 +345,7 @@ class Lens(pn.viewable.Viewer):
     def refresh_state(self) -> None:
         """Buttons, cost and empty state after computations began or ended."""
         self._price()
-        there = self.shown.spec is not None and not self.shown.spec.empty
-        self._empty.visible = not there and not self._rows
+        self._empty.visible = not self.shown.there and not self._rows
 
     def _drop_row(self, key: str) -> None:
         row = self._rows.pop(key, None)

@@ -9,12 +9,13 @@ from dashboards.activity import Activity
 from dashboards.client import Client
 from dashboards.lenses.layers import Layers
 from dashboards.lenses.task import Task
+from dashboards.lenses.untrained import Untrained
 from dashboards.look import THEME, Words, heading, note
 from dashboards.state import Selection
 
 __all__ = ["LENSES", "Workbench", "open_page"]
 
-LENSES = (Task, Layers)
+LENSES = (Task, Layers, Untrained)
 """A new lens is one more class here."""
 
 _HELP = (("/", "search a model"), ("r", "run what is missing"), ("e", "export"), ("Esc", "close or cancel"), ("?", "this help"))
@@ -68,7 +69,7 @@ class Workbench(pn.viewable.Viewer):
             main=[pmui.Column(self._notices, self._tabs, self._help, self.activity.drawer, self.client, sizing_mode="stretch_width", margin=0,
                               styles={"max-width": "1500px", "margin": "0 auto", "padding": "0 12px 40px 12px"})],
             theme_config=THEME, dark_theme=self.selection.theme == "dark", meta_description="Which language models predict the human brain, and is the number real?",
-            sx={"& .MuiAppBar-root .title": {"color": "inherit !important", "fontSize": "1.35rem"}, "& .MuiAppBar-root": {"backgroundColor": "background.paper", "color": "text.primary", "borderBottom": "1px solid", "borderColor": "divider"}})
+            sx={"& .MuiAppBar-root .title": {"color": "inherit !important", "fontSize": "1.35rem"}, "& .MuiAppBar-root a": {"color": "inherit !important", "textDecoration": "none"}, "& .MuiAppBar-root": {"backgroundColor": "background.paper", "color": "text.primary", "borderBottom": "1px solid", "borderColor": "divider"}})
 
     def _open_lens(self) -> None:
         slug = self.selection.lens

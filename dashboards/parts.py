@@ -13,7 +13,27 @@ from dashboards.jobs import Job
 from dashboards.look import MONO, Words, heading, note
 from data.errors import BrainLensError
 
-__all__ = ["DataTable", "Empty", "ErrorCard", "ProgressRow"]
+__all__ = ["DataTable", "Empty", "ErrorCard", "Frame", "ProgressRow"]
+
+PLOT_HEIGHT = 440
+
+
+class Frame(pmui.Column):
+    """One figure on the screen, with its heading and caption."""
+
+    def __init__(self):
+        self._heading = heading("", "h6", visible=False)
+        self._pane = pn.pane.Bokeh(None, sizing_mode="stretch_width", margin=(4, 0))
+        self._caption = note()
+        super().__init__(self._heading, self._pane, self._caption, sizing_mode="stretch_width", margin=0, styles={"flex": "1 1 440px", "min-width": "0"})
+
+    def draw(self, picture, *, theme: str, alone: bool) -> None:
+        """Show a picture."""
+        from dashboards.figures.screen import draw
+
+        self._heading.param.update(object=picture.label, visible=not alone)
+        self._caption.object = picture.spec.caption
+        self._pane.object = draw(picture.spec, theme=theme, height=PLOT_HEIGHT)
 
 
 class DataTable(pmui.Column):
@@ -30,17 +50,28 @@ class DataTable(pmui.Column):
                    for kind, ending, write in (("CSV", "csv", self.csv), ("Parquet", "parquet", self.parquet))]
         self._filter = pmui.TextInput(label="Filter rows", placeholder="part of any text column", size="small", width=260, margin=(4, 6))
         self._filter.param.watch(self._filtered, "value_input")
-        super().__init__(pmui.Row(self._filter, *buttons, margin=0, styles={"align-items": "center", "flex-wrap": "wrap"}), self._table,
+        self._which = pmui.RadioButtonGroup(label="Table", options=[], size="small", visible=False, margin=(4, 6))
+        self._which.param.watch(lambda event: self._show(), "value")
+        super().__init__(pmui.Row(self._which, self._filter, *buttons, margin=0, styles={"align-items": "center", "flex-wrap": "wrap"}), self._table,
                          self._count, sizing_mode="stretch_width", margin=0)
+        self._tables: dict[str, pd.DataFrame] = {}
         self._frame = pd.DataFrame()
 
     @property
-    def frame(self) -> pd.DataFrame:
-        """What is shown, before filters."""
-        return self._frame
+    def tables(self) -> dict[str, pd.DataFrame]:
+        """The tables to choose from, before filters."""
+        return self._tables
 
-    @frame.setter
-    def frame(self, frame: pd.DataFrame) -> None:
+    @tables.setter
+    def tables(self, tables: dict[str, pd.DataFrame]) -> None:
+        self._tables = tables
+        names = list(tables)
+        if names != self._which.options:
+            self._which.param.update(options=names, value=names[0] if names else None, visible=len(names) > 1)
+        self._show()
+
+    def _show(self) -> None:
+        frame = self._tables.get(self._which.value, pd.DataFrame())
         if frame is self._frame:
             return
         self._frame = frame

@@ -9,10 +9,24 @@ from analysis.protocol import Protocol
 from dashboards.lens import Task
 from dashboards.state import Selection
 
-__all__ = ["ScoreTasks"]
+__all__ = ["NOTES", "PUBLISHED_NOTES", "ScoreTasks", "example", "recipe", "stamps"]
 
 FREE_SECONDS = 2.0
 """A score that takes no longer, and needs no download, is computed without being asked for."""
+
+NOTES = (
+    ("r", "Pearson's r between predicted and measured responses, per held-out fold, then averaged; analysis.scoring.score."),
+    ("interval", "95 %, hierarchical bootstrap over subjects and stimulus groups of held-out predictions; analysis.statistics.hierarchical_bootstrap."),
+    ("ceiling", "What a perfect model could reach, given the noise of the recording; analysis.ceiling.ceiling. Averaged recordings have none."),
+    ("normalised", "r divided by the ceiling, never clipped; above 1 the ceiling is too low."),
+    ("shuffled", "The same regression with folds that ignore topics and stories: what is higher there leaks; analysis.mapping.splits.make_folds."),
+    ("controls", "Position, length and a random embedding of the same width on the same folds; analysis.controls.features."),
+    ("chosen", "The layer picked on inner folds, without looking at the held-out ones; analysis.summary.choose_layers."),
+)
+PUBLISHED_NOTES = (
+    ("published score", "Ceiling-normalised r at the best layer on the reported data, under the paper's own protocol; data.published.schrimpf2021."),
+    ("correlation", "Pearson and rank r over models, intervals by a bootstrap over model families; analysis.statistics.correlate."),
+)
 
 
 class ScoreTasks:
@@ -64,19 +78,35 @@ class ScoreTasks:
         return [self._scores[key] for key in map(self.key, models) if key in self._scores]
 
 
+def example() -> dict:
+    """A model and a recording that ship with the program."""
+    return {"models": ["zoo-causal-400k"], "recording": "simulated"}
+
+
+def stamps(scores: list) -> tuple[str, ...]:
+    """What has to be seen beside these scores."""
+    found = [score.stamp for score in scores]
+    found += [f"{score.model}: {note}" for score in scores if (note := score.provenance["model"]["note"])]
+    return tuple(dict.fromkeys(filter(None, found)))
+
+
+def recipe(scores: list) -> dict:
+    """What the scores were made from."""
+    return {"scores": [score.provenance for score in scores]}
+
+
 def _look(model: str, recording: str, protocol: Protocol, report: Report):
     """The score where it is stored, else what it costs."""
     from analysis.cost import cost
     from analysis.scoring import score
-    from data.simulated import default
+    from data.catalog import recording as load
 
-    loaded = default()
+    loaded = load(recording)
     price = cost(model, loaded, protocol)
     return score(model, loaded, protocol, report=report) if price.cached else price
 
 
 def _score(model: str, recording: str, protocol: Protocol, report: Report):
     from analysis.scoring import score
-    from data.simulated import default
 
-    return score(model, default(), protocol, report=report)
+    return score(model, recording, protocol, report=report)

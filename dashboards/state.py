@@ -28,10 +28,12 @@ class Selection(param.Parameterized):
     recording = param.String("simulated", doc="Recording, by id or path.")
     preset = param.String("defended", doc="Protocol preset.")
     changes = param.Dict({}, doc="Protocol fields that differ from the preset.")
-    benchmark = param.String("pereira2018", doc="Published benchmark.")
-    x = param.String("perplexity", doc="What the horizontal axis shows.")
+    benchmark = param.String("neural", doc="Published benchmark.")
+    x = param.String("log-perplexity", doc="What the horizontal axis shows.")
+    clip = param.Boolean(False, doc="Published scores clipped at 1, the paper's rule.")
     scale = param.String("raw", doc="Raw or normalised scores.")
     layer = param.String("", doc="Layer picked; empty: the protocol's choice.")
+    scheme = param.String("init", doc="How untrained copies are made.")
     seeds = param.Integer(1, bounds=(1, 20), doc="Untrained copies of each model.")
     picked = param.List([], item_type=str, doc="Items marked in every lens.")
     theme = param.String("light", doc="light or dark.")
@@ -84,8 +86,9 @@ class _Field:
     def read(self, name: str, text: str) -> object:
         try:
             value = self.kind(text)
-        except ValueError:
-            raise BrainLensError(f"{name}={text!r} is not a number") from None
+        except (KeyError, ValueError):
+            wanted = "a whole number" if self.kind is int else "true or false"
+            raise BrainLensError(f"{name}={text[:60]!r} is not {wanted}") from None
         if self.choices and value not in self.choices:
             raise unknown(name, value, self.choices)
         return value
@@ -99,8 +102,10 @@ _FIELDS: dict[str, _Field] = {
     "changes": _Field(),
     "benchmark": _Field(),
     "x": _Field(),
+    "clip": _Field(kind=lambda text: {"true": True, "false": False}[text]),
     "scale": _Field(choices=("raw", "normalised")),
     "layer": _Field(),
+    "scheme": _Field(),
     "seeds": _Field(kind=int),
     "picked": _Field(many=True),
     "theme": _Field(choices=THEMES),
@@ -131,7 +136,7 @@ def encode(values: dict) -> str:
         elif how.many:
             pairs += [(name, str(item)) for item in value]
         else:
-            pairs.append((name, str(value)))
+            pairs.append((name, _flat(value)))
     return urlencode(pairs, quote_via=quote, safe="/:@,")
 
 
@@ -153,7 +158,7 @@ def decode(query: str, checks: dict[str, Callable] | None = None) -> tuple[dict,
     for key, text in pairs:
         if key == "v":
             if text != str(VERSION):
-                problems.append(f"The link is of version {text[:20]!r}, this app writes version {VERSION}: it was read as far as possible.")
+                problems.append(f"The link is of version {text[:20]!r}, not {VERSION}: it was read as far as possible.")
         elif key.startswith(_CHANGE):
             changes[key.removeprefix(_CHANGE)] = text
         elif key not in _FIELDS or key == "changes":
@@ -207,7 +212,8 @@ def _copy(value: object) -> object:
 
 def _sentence(error: BrainLensError) -> str:
     """The problem and the nearest choices, short enough for one notice."""
-    return f"{error.problem.rstrip('.')}." if not error.choices else f"{error.problem.rstrip('.')} (known: {_first(error.choices)})."
+    known = f" (known: {_first(error.choices)})" if error.choices else ""
+    return f"{error.problem.rstrip('.')}{known}."
 
 
 def _first(choices: Iterable[str], count: int = 5) -> str:

@@ -1,0 +1,80 @@
+"""What does the architecture give before training?"""
+
+from __future__ import annotations
+
+import panel_material_ui as pmui
+
+from dashboards.controls import ModelPicker, ProtocolPicker, RecordingPicker
+from dashboards.figures.spec import FigureSpec, Mark, Rule
+from dashboards.lens import Lens, Picture, Task, View
+from dashboards.lenses.task import BENCHMARKS
+from dashboards.look import heading, note
+from dashboards.scores import NOTES, PUBLISHED_NOTES, ScoreTasks, recipe, stamps
+
+__all__ = ["Untrained"]
+
+SCHEMES = {"Library initialisation": "init", "Trained weights, shuffled per tensor": "permute", "Gaussian with the trained mean and sd": "gaussian",
+           "Mixture fitted to each tensor": "mixture", "Untrained blocks, trained embeddings": "embeddings"}
+
+
+class Untrained(Lens):
+    """Trained against untrained: the published 43 models, and own runs as a band over seeds."""
+
+    slug, label, icon = "untrained", "Untrained", "egg"
+    question = "What does the architecture give before training?"
+    watches = ("benchmark", "clip", "models", "recording", "preset", "changes", "scheme", "seeds")
+
+    def make_controls(self) -> list:
+        self.scores = ScoreTasks(self.selection)
+        benchmark = pmui.Select(label="Score (published)", options=BENCHMARKS, value=self.selection.benchmark, sizing_mode="stretch_width", size="small", margin=(8, 0, 4, 0))
+        clip = pmui.Switch(label="Clip at 1, the paper's rule", value=self.selection.clip, margin=(4, 0))
+        scheme = pmui.Select(label="Untrained by", options=SCHEMES, value=self.selection.scheme, sizing_mode="stretch_width", size="small", margin=(8, 0, 4, 0))
+        seeds = pmui.IntSlider(label="Seeds", value=self.selection.seeds, start=1, end=10, sizing_mode="stretch_width", margin=(8, 8, 4, 8))
+        self.link(benchmark, "benchmark")
+        self.link(clip, "clip")
+        self.link(scheme, "scheme")
+        self.link(seeds, "seeds", throttled=True)
+        return [heading("Published: 43 models", "overline", margin=(6, 0, 0, 0)), benchmark, clip,
+                heading("Your own runs", "overline", margin=(16, 0, 0, 0)), note("Each model as trained, and as untrained copies.", margin=(0, 0, 2, 0)),
+                ModelPicker(self.selection), scheme, seeds, RecordingPicker(self.selection), ProtocolPicker(self.selection)]
+
+    def wanted(self) -> list[str]:
+        """The chosen models and their untrained copies."""
+        choice, found = self.selection, []
+        for model in choice.models:
+            found.append(model)
+            if "@" not in model:
+                found += [f"{model}@untrained:{choice.scheme}:{seed}" for seed in range(choice.seeds)]
+        return found
+
+    def tasks(self) -> list[Task]:
+        return self.scores.tasks(self.wanted())
+
+    def take(self, key: str, result: object, *, final: bool) -> None:
+        self.scores.take(key, result, final=final)
+
+    def view(self) -> View:
+        from analysis.answers.untrained import own_untrained, untrained
+
+        published = untrained(self.selection.benchmark, clip=self.selection.clip)
+        pictures = [Picture("Published", _against(published), published.frame)]
+        scores = [score for score in self.scores.found(self.wanted()) if score.complete]
+        if scores:
+            own = own_untrained(scores)
+            pictures.append(Picture("Your own", _bands(own, scores[0].stamp), own.frame))
+        return View(tuple(pictures), stamps(scores), notes=(*PUBLISHED_NOTES, *(NOTES if scores else ())), recipe=recipe(scores))
+
+
+def _against(answer) -> FigureSpec:
+    marks = (Mark("points", answer.frame, "untrained", "trained", colour="model", hover=("model", "family", "untrained", "trained", "gain")),)
+    return FigureSpec(Untrained.question, marks, answer.axes["x_title"], answer.axes["y_title"], (Rule("xy"),), answer=answer.sentence,
+                      caption=answer.caption, flag_above=1.0)
+
+
+def _bands(answer, stamp: str) -> FigureSpec:
+    frame = answer.frame[answer.frame["r"].notna()]
+    hover = ("model", "condition", "layer", "r", "low", "high", "seeds")
+    trained, copies = frame[frame["condition"] == "trained"], frame[frame["condition"] != "trained"]
+    marks = tuple(Mark("line", part, "depth", "r", "low", "high", colour="model", hover=hover) for part in (copies, trained) if len(part))
+    return FigureSpec(Untrained.question, marks, answer.axes["x_title"], answer.axes["y_title"], (Rule("y", 0.0),), answer=answer.sentence,
+                      caption=answer.caption, stamp=stamp)
