@@ -1,8 +1,8 @@
 """What goes into the paper beside the figure: the methods paragraph, the references, the code, and a table for R.
 
-``paragraph(scores)``, ``bibtex(scores)``, ``python_code(scores)``, ``r_script(scores)`` and ``long_table(scores)`` all take Scores (one
-or several); ``published=("schrimpf2021",)`` adds published tables that stand in the same figure. Everything is written from the
-scores' provenance, so that it says what was done and not what is usually done.
+``paragraph(scores)``, ``bibtex(scores)``, ``python_code(scores)``, ``r_script(scores)`` and ``long_table(scores)`` all take one
+Score or several; ``published=("schrimpf2021",)`` adds published tables that stand in the same figure. Everything is written from
+the scores' provenance, so that it says what was done and not what is usually done.
 """
 
 from __future__ import annotations
@@ -40,22 +40,37 @@ _CEILINGS = {
     "split-half": "correlating random halves of the subjects, corrected by Spearman and Brown",
     "repeats": "correlating repeated presentations",
 }
+_CHOICES = {
+    "nested": "The layer that stands for a model was chosen in each fold on inner folds of the training data.",
+    "max": "The layer that stands for a model is the one with the highest score on the reported data, which is optimistic.",
+    "last": "The last layer stands for a model.",
+}
 _CONTROLS = {"position": "position in the text", "length": "length", "position+length": "position and length together",
              "rate": "word rate", "frequency": "log word frequency", "random-embedding": "a random embedding of the same width",
              "oasm": "a text-free autocorrelation model (OASM)", "static": "static word embeddings"}  # fmt: skip
 _PUBLISHED = {
-    "schrimpf2021": "Published scores are those of the released table of Schrimpf et al. (2021): the best layer per benchmark on the "
-    "reported data, divided by the ceiling and not clipped; perplexity is that of a read-out trained on frozen features.",
-    "hadidi2025": "Published scores under shuffled and contiguous folds are those of Hadidi et al. (2025), ridge regression, not normalised.",
+    "schrimpf2021": "Published scores are those of the released table of Schrimpf et al. (2021): the best layer per benchmark on "
+    "the reported data, divided by the ceiling and not clipped; perplexity is that of a read-out trained on frozen features.",
+    "hadidi2025": "Published scores under shuffled and contiguous folds are those of Hadidi et al. (2025): ridge regression, not "
+    "normalised.",
 }
-_SOURCES = {
-    "hoerl1970ridge": "@article{hoerl1970ridge,\n  title = {Ridge Regression: Biased Estimation for Nonorthogonal Problems},\n"
-    "  author = {Hoerl, Arthur E. and Kennard, Robert W.},\n  journal = {Technometrics}, volume = {12}, number = {1}, pages = {55--67}, "
-    "year = {1970}, doi = {10.1080/00401706.1970.10488634}\n}",
-    "field2007bootstrapping": "@article{field2007bootstrapping,\n  title = {Bootstrapping Clustered Data},\n"
-    "  author = {Field, C. A. and Welsh, A. H.},\n  journal = {Journal of the Royal Statistical Society Series B}, volume = {69}, "
-    "number = {3}, pages = {369--390}, year = {2007}, doi = {10.1111/j.1467-9868.2007.00593.x}\n}",
-}
+_HOERL = """@article{hoerl1970ridge,
+  title = {Ridge Regression: Biased Estimation for Nonorthogonal Problems},
+  author = {Hoerl, Arthur E. and Kennard, Robert W.},
+  journal = {Technometrics}, volume = {12}, number = {1}, pages = {55--67}, year = {1970},
+  doi = {10.1080/00401706.1970.10488634}
+}"""
+_FIELD = """@article{field2007bootstrapping,
+  title = {Bootstrapping Clustered Data},
+  author = {Field, C. A. and Welsh, A. H.},
+  journal = {Journal of the Royal Statistical Society Series B}, volume = {69}, number = {3}, pages = {369--390}, year = {2007},
+  doi = {10.1111/j.1467-9868.2007.00593.x}
+}"""
+_BRAINLENS = """@software{brainlens,
+  title = {BrainLens: which language models predict the human brain and human reading, why, and is the number real?},
+  author = {{The BrainLens authors}},
+  version = {VERSION}
+}"""
 
 
 # ---- the paragraph ---------------------------------------------------------------------------------------------------------
@@ -91,7 +106,7 @@ def _paragraph(scores: list) -> str:
         *_models(scores, about, protocol),
         *_mapping(first, protocol),
         *_scored(scores, about, protocol),
-        *_beside(scores, protocol),
+        *_beside(scores),
         _software(first.provenance),
     ]
     return " ".join(sentences)
@@ -118,25 +133,32 @@ def _data(about: Mapping) -> list[str]:
 
 def _models(scores: list, about: Mapping, protocol: Protocol) -> list[str]:
     named = [_model(score.provenance["model"]) for score in {score.model: score for score in scores}.values()]
-    said = [f"The model was {named[0]}." if len(named) == 1 else f"The models were {listed(named)}."]
-    context = {"recording": about["context"], "none": None, "paper": f"{about['context']} (as in the original paper)"}.get(
-        protocol.context, protocol.context
-    )
-    if context and str(context).startswith("words:"):
-        reading = f"after the {str(context).partition(':')[2]} words before it"
-    else:
-        reading = f"after the preceding stimuli of the same {context}" if context else "alone, without preceding text"
-    said.append(f"Each {about['scored_unit'] if about['scored_unit'] != 'tr' else 'stimulus'} was read {reading}"
-                + (", and no model saw words to come." if protocol.attention == "prefix" else "; bidirectional models saw the whole text."))  # fmt: skip
+    one = "stimulus" if about["scored_unit"] == "tr" else about["scored_unit"]
+    future = "no model saw words to come" if protocol.attention == "prefix" else "bidirectional models saw the whole text"
     layers = sorted({layer for score in scores for layer in score.layers})
     which = (
         f"layers {layers[0]} to {layers[-1]}"
         if len(layers) > 2
         else f"layer{'s' if len(layers) > 1 else ''} {listed(map(str, layers))}"
     )
-    said.append(f"It was represented by {_POOLING[protocol.pooling]} in {which}, where layer 0 is the output of the embedding "
-                f"(forward passes in {protocol.dtype}).")  # fmt: skip
-    return said
+    return [
+        f"The model was {named[0]}." if len(named) == 1 else f"The models were {listed(named)}.",
+        f"Each {one} was read {_context(about, protocol)}; {future}.",
+        f"A {one} was represented by {_POOLING[protocol.pooling]} in {which}, where layer 0 is the output of the embedding "
+        f"(forward passes in {protocol.dtype}).",
+    ]
+
+
+def _context(about: Mapping, protocol: Protocol) -> str:
+    """What a model had read before a stimulus."""
+    context, note = protocol.context, ""
+    if context in ("recording", "paper"):
+        context, note = about["context"], " (the paper's choice)" if context == "paper" else ""
+    if context in (None, "none"):
+        return "alone, without preceding text"
+    if context.startswith("words:"):
+        return f"after the {context.partition(':')[2]} words before it"
+    return f"after the preceding stimuli of the same {context}{note}"
 
 
 def _model(model: Mapping) -> str:
@@ -155,69 +177,67 @@ def _model(model: Mapping) -> str:
 
 def _mapping(score, protocol: Protocol) -> list[str]:
     folds = str(score.provenance["folds"]).rstrip(".")
-    said = [f"Responses were predicted from the activations and evaluated on held-out stimuli: {folds} (seed {protocol.seed})."]
     scaled = "z-scored with the mean and standard deviation of the training fold" if protocol.standardize else "not scaled"
     if protocol.method == "ols":
-        cut = "machine precision times the larger dimension" if protocol.rcond is None else f"{protocol.rcond:g}"
-        return [*said, f"The mapping was ordinary least squares with an intercept (minimum-norm solution, singular values below {cut} of the "
-                       f"largest left out); features were {scaled}."]  # fmt: skip
-    how = _CRITERIA.get(
-        protocol.criterion, f"{protocol.inner_folds}-fold cross-validation within the training fold, grouped as the outer folds"
-    )
-    whose = "one penalty for all targets" if protocol.shared_alpha else "one penalty per target"
-    low, high = protocol.alphas[0], protocol.alphas[-1]
-    grid = f"{len(protocol.alphas)} values from {low:g} to {high:g}" if len(protocol.alphas) > 1 else f"the single value {low:g}"
+        cut = "machine precision times the larger dimension of the data" if protocol.rcond is None else f"{protocol.rcond:g}"
+        rest = f"(singular values below the largest one times {cut} were left out)"
+        mapping = f"ordinary least squares with an intercept, as the minimum-norm solution {rest}"
+    else:
+        grouped = f"{protocol.inner_folds}-fold cross-validation within the training fold, grouped as the outer folds"
+        whose = "one penalty for all targets" if protocol.shared_alpha else "one penalty per target"
+        low, high = protocol.alphas[0], protocol.alphas[-1]
+        grid = (
+            f"{len(protocol.alphas)} values from {low:g} to {high:g}" if len(protocol.alphas) > 1 else f"the single value {low:g}"
+        )
+        how = _CRITERIA.get(protocol.criterion, grouped)
+        mapping = f"ridge regression with an intercept and {whose}, chosen among {grid} by {how}"
     return [
-        *said,
-        f"The mapping was ridge regression with an intercept and {whose}, chosen among {grid} by {how}; features were {scaled}.",
+        f"Responses were predicted from the activations and evaluated on held-out stimuli: {folds} (seed {protocol.seed}).",
+        f"The mapping was {mapping}; features were {scaled}.",
     ]
 
 
 def _scored(scores: list, about: Mapping, protocol: Protocol) -> list[str]:
-    first = scores[0]
     steps = [f"the {protocol.targets} over targets"] if about["n_targets"] > 1 else []
     steps += [f"the {protocol.people} over subjects"] if about["n_subjects"] > 1 else []
-    order = ["the mean over folds", *steps] if protocol.order == "targets-first" else [*steps, "the mean over folds"]
-    said = [f"The score is Pearson's r between predicted and measured responses in each held-out fold, summarised by {', then '.join(order)}; "
-            "a constant prediction counts as r = 0."]  # fmt: skip
+    steps = ["the mean over folds", *steps] if protocol.order == "targets-first" else [*steps, "the mean over folds"]
+    said = [f"The score is Pearson's r between predicted and measured responses in each held-out fold, summarised by "
+            f"{', then '.join(steps)}; a constant prediction counts as r = 0."]  # fmt: skip
     if about["within"] and protocol.by_experiment:
         said.append(f"The parts of the recording ({about['within']}) were scored apart and averaged.")
     if any(len(score.layers) > 1 for score in scores):
-        said.append({"nested": "The layer that stands for a model was chosen in each fold on inner folds of the training data.",
-                     "max": "The layer that stands for a model is the one with the highest score on the reported data, which is optimistic.",
-                     "last": "The last layer stands for a model."}[protocol.layer])  # fmt: skip
+        said.append(_CHOICES[protocol.layer])
     drawn = "subjects and stimulus groups" if about["n_subjects"] > 1 and not about["averaged"] else "stimulus groups"
-    said.append(f"Intervals are 95 % percentile intervals of a bootstrap of the held-out predictions over {drawn} ({protocol.bootstrap:,} draws, "
-                "without refitting).")  # fmt: skip
-    ceiling = first.ceiling
-    if ceiling.value is not None and np.isfinite(ceiling.value):
-        span = f" [{decimal(ceiling.low)}, {decimal(ceiling.high)}]" if np.isfinite(ceiling.low) else ""
-        per = "target by target" if protocol.normalise == "target" else "aggregate by aggregate"
-        clipped = " and clipped to [0, 1]" if protocol.clip else "; values above 1 were kept"
-        how = _CEILINGS.get(ceiling.kind, ceiling.kind)
-        said.append(
-            f"The ceiling, r = {decimal(ceiling.value)}{span}, was estimated by {how}; normalised scores were divided by it {per}{clipped}."
+    said.append(f"Intervals are 95 % percentile intervals of a bootstrap of the held-out predictions over {drawn} "
+                f"({protocol.bootstrap:,} draws, without refitting).")  # fmt: skip
+    return [*said, _ceiling(scores[0].ceiling, protocol)]
+
+
+def _ceiling(ceiling, protocol: Protocol) -> str:
+    if ceiling.value is None or not np.isfinite(ceiling.value):
+        return (
+            f"No ceiling was estimated ({str(ceiling.flag or 'none was asked for').rstrip('.')}), so scores are not normalised."
         )
-    else:
-        reason = str(ceiling.flag or "none was asked for").rstrip(".")
-        said.append(f"No ceiling was estimated ({reason}), so scores are not normalised.")
-    return said
+    span = f" [{decimal(ceiling.low)}, {decimal(ceiling.high)}]" if np.isfinite(ceiling.low) else ""
+    per = "target by target" if protocol.normalise == "target" else "aggregate by aggregate"
+    kept = "were clipped to [0, 1]" if protocol.clip else "above 1 were kept"
+    how = _CEILINGS.get(ceiling.kind, ceiling.kind)
+    return (f"The ceiling, r = {decimal(ceiling.value)}{span}, was estimated by {how}; scores were normalised by it {per}, and "
+            f"values {kept}.")  # fmt: skip
 
 
-def _beside(scores: list, protocol: Protocol) -> list[str]:
+def _beside(scores: list) -> list[str]:
     said, first = [], scores[0]
-    names = list(first.controls["control"]) if len(first.controls) else []
-    if names:
-        said.append(f"On the same folds, the controls were {listed(_CONTROLS.get(name, name) for name in names)}.")
-    if any(score.headline for score in scores):
-        beyond = next(score.headline for score in scores if score.headline).get("beyond", "the controls")
-        said.append(
-            f"Unique R2 is the out-of-sample R2 of model and controls together less that of the controls alone ({beyond}; banded ridge regression)."
-        )
+    if len(first.controls):
+        names = listed(_CONTROLS.get(name, name) for name in first.controls["control"])
+        said.append(f"The controls, scored on the same folds, were {names}.")
+    if headline := next((score.headline for score in scores if score.headline), None):
+        beyond = headline.get("beyond", "the controls")
+        said.append("Unique R2 is the out-of-sample R2 of model and controls together less that of the controls alone "
+                    f"({beyond}; banded ridge regression).")  # fmt: skip
     if "r_shuffled" in first.dataset:
-        said.append(
-            "Each score was also computed with folds of single stimuli drawn at random, to show what neighbouring stimuli give away."
-        )
+        said.append("Each score was also computed with folds of single stimuli drawn at random, to show what neighbouring "
+                    "stimuli give away.")  # fmt: skip
     return said
 
 
@@ -249,19 +269,19 @@ def bibtex(scores=(), *, published: Sequence[str] = ()) -> str:
         if base in CITATIONS:
             _add(entries, CITATIONS[base], base, base)
         if score.protocol.method == "ridge":
-            _add(entries, _SOURCES["hoerl1970ridge"], "hoerl1970ridge", "")
+            _add(entries, _HOERL, "hoerl1970ridge", "")
         if score.protocol.bootstrap:
-            _add(entries, _SOURCES["field2007bootstrapping"], "field2007bootstrapping", "")
+            _add(entries, _FIELD, "field2007bootstrapping", "")
         if "r_shuffled" in score.dataset:
             _add(entries, CITATIONS["hadidi2025"], "hadidi2025", "")
     for name in published:
         _add(entries, CITATIONS[name], name, name)
-    simulated = any(score.provenance["recording"]["simulated"] for score in scores)
-    entries["brainlens"] = (
-        "@software{brainlens,\n  title = {BrainLens: which language models predict the human brain and human reading, why, and is the number real?},\n"
-        f"  author = {{{{The BrainLens authors}}}},\n  version = {{{_version(scores)}}}\n}}"
-    )
-    return ("% The data behind these scores are simulated.\n" if simulated else "") + "\n\n".join(entries.values()) + "\n"
+    entries["brainlens"] = _BRAINLENS.replace("VERSION", _version(scores))
+    unknown = dict.fromkeys(score.recording for score in scores if not score.provenance["recording"]["citation"].strip())
+    notes = [f"% No citation is known for the recording {name}." for name in unknown]
+    if any(score.provenance["recording"]["simulated"] for score in scores):
+        notes = ["% The data behind these scores are simulated."]
+    return "\n\n".join(["\n".join(notes), *entries.values()]).lstrip("\n") + "\n"
 
 
 def _add(entries: dict[str, str], citation: str, key: str, title: str) -> None:
@@ -344,7 +364,7 @@ def python_answer(name: str, **arguments) -> str:
     Parameters
     ----------
     name : str
-        ``"task"`` or ``"untrained"``.
+        ``"task"`` or ``"untrained"``: the file and the function in it.
     **arguments
         Of that function in :mod:`analysis.answers`.
     """
@@ -352,7 +372,7 @@ def python_answer(name: str, **arguments) -> str:
     return "\n".join([
         '"""Made by BrainLens: the published table behind the figure, and its answer in words."""',
         "",
-        f"from analysis.answers import {name}",
+        f"from analysis.answers.{name} import {name}",
         "",
         f"answer = {call}",
         "print(answer.sentence)",
@@ -399,9 +419,11 @@ def r_script(scores, *, file: str = "long.csv") -> str:
     scores = _several(scores)
     table = long_table(scores)
     people, targets, models = table["subject"].nunique() > 1, table["target"].nunique() > 1, table["model"].nunique() > 1
-    chance = ["(1 | subject/target)" if people else "(1 | target)"] if people or targets else []
-    fixed = "model" if models else "1"
-    formula = f"z ~ {' + '.join([fixed, *chance, '(1 | part:fold)'])}"
+    chance = ["(1 | subject/target)"] if people else ["(1 | target)"] if targets else []
+    if chance or models:
+        fit = f"lmer(z ~ {' + '.join(['model' if models else '1', *chance, '(1 | part:fold)'])}, data = d)"
+    else:  # one value per fold: nothing to group
+        fit = "lm(z ~ 1, data = d)"
     return "\n".join([
         "# Made by BrainLens. Each row of the table is one target in one held-out fold.",
         *(["# The data are simulated: the truth was planted."] if "stamp" in table else []),
@@ -413,9 +435,9 @@ def r_script(scores, *, file: str = "long.csv") -> str:
         'if (all(is.na(d$part))) d$part <- factor("all")',
         "d$z <- atanh(d$r)  # Fisher's z",
         "",
-        f"fit <- lmer({formula}, data = d)",
+        f"fit <- {fit}",
         "print(summary(fit))",
-        "print(confint(fit, method = \"Wald\"))",
+        'print(confint(fit, method = "Wald"))' if "lmer" in fit else "print(confint(fit))",
         *(["print(anova(fit, update(fit, . ~ . - model)))  # do the models differ?"] if models else []),
         "",
     ])  # fmt: skip

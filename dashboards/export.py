@@ -6,8 +6,8 @@ Single formats, each ``-> bytes``::
     preview(spec, *, width_mm=85, height_mm=None, font_size=7, theme="light")              PNG at the size of a screen
     csv(table, stamp="")      parquet(table, stamp="")      recipe_json(recipe, spec=None)      text(words, stamp="", comment="")
 
-All in one: ``bundle(spec, *, table=None, recipe=None, bibtex="", methods="", python="", long=None, r_script="", name="brainlens", ...)``
-gives a zip. ``save(data, path)`` writes any of them under a temporary name and renames it.
+All in one: ``bundle(spec, *, table=None, recipe=None, bibtex="", methods="", python="", long=None, r_script="",
+name="brainlens", ...)`` gives a zip. ``save(data, path)`` writes any of them under a temporary name and renames it.
 
 Whatever is made of simulated data, or carries a note on the data's quality (``spec.stamp``), says so in every one of these files.
 """
@@ -68,7 +68,8 @@ def parquet(table: pd.DataFrame, stamp: str = "") -> bytes:
 def recipe_json(recipe: Mapping | None, spec: FigureSpec | None = None) -> bytes:
     """Everything that determines the figure, as JSON: the recipe, and what the figure says in words."""
     said = {} if spec is None else {"title": spec.title, "answer": spec.answer, "caption": spec.caption, "stamp": spec.stamp}
-    return (json.dumps({"figure": said, **(recipe or {})}, indent=2, ensure_ascii=False, default=_plain) + "\n").encode()
+    whole = _plain({"figure": said, **(recipe or {})})
+    return (json.dumps(whole, indent=2, ensure_ascii=False, allow_nan=False) + "\n").encode()
 
 
 def text(words: str, stamp: str = "", comment: str = "") -> bytes:
@@ -77,9 +78,9 @@ def text(words: str, stamp: str = "", comment: str = "") -> bytes:
     return (head + words.rstrip("\n") + "\n").encode()
 
 
-def bundle(spec: FigureSpec, *, table: pd.DataFrame | None = None, recipe: Mapping | None = None, bibtex: str = "", methods: str = "",
-           python: str = "", long: pd.DataFrame | None = None, r_script: str = "", name: str = "brainlens", width_mm: float = 85,
-           height_mm: float | None = None, font_size: float = 7, dpi: int = 300) -> bytes:  # fmt: skip
+def bundle(spec: FigureSpec, *, table: pd.DataFrame | None = None, recipe: Mapping | None = None, bibtex: str = "",
+           methods: str = "", python: str = "", long: pd.DataFrame | None = None, r_script: str = "", name: str = "brainlens",
+           width_mm: float = 85, height_mm: float | None = None, font_size: float = 7, dpi: int = 300) -> bytes:  # fmt: skip
     """Everything in one zip.
 
     Parameters
@@ -179,11 +180,15 @@ def _stamped(table: pd.DataFrame, stamp: str) -> pd.DataFrame:
 
 
 def _plain(value: object) -> object:
-    """What JSON does not know: numpy's numbers and arrays, paths, tuples' relatives."""
-    if isinstance(value, np.generic):
-        return value.item()
-    if isinstance(value, np.ndarray):
-        return value.tolist()
+    """Only what strict JSON knows: numpy's numbers and arrays as plain ones, NaN and infinities as null, the rest as text."""
+    if isinstance(value, Mapping):
+        return {str(key): _plain(item) for key, item in value.items()}
     if isinstance(value, (set, frozenset)):
-        return sorted(value)
-    return str(value)
+        return sorted(map(_plain, value), key=str)
+    if isinstance(value, (list, tuple)):
+        return [_plain(item) for item in value]
+    if isinstance(value, (np.generic, np.ndarray)):
+        return _plain(value.tolist())
+    if isinstance(value, float):
+        return value if np.isfinite(value) else None
+    return value if value is None or isinstance(value, (bool, int, str)) else str(value)

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 import numpy as np
 import pandas as pd
 
-__all__ = ["Answer", "decimal", "interval", "listed", "plural"]
+__all__ = ["Answer", "decimal", "interval", "listed", "percent", "plural"]
 
 
 @dataclass(frozen=True)
@@ -61,6 +61,11 @@ def decimal(value: float | None, digits: int = 2) -> str:
 def interval(low: float, high: float, digits: int = 2) -> str:
     """``[.04, .73]``, or nothing where an end is not known."""
     return f"[{decimal(low, digits)}, {decimal(high, digits)}]" if np.isfinite(low) and np.isfinite(high) else ""
+
+
+def percent(share: float) -> str:
+    """``81 %``."""
+    return f"{100 * share:.0f} %"
 
 
 def listed(words: Iterable[str]) -> str:

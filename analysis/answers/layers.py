@@ -7,7 +7,7 @@ from collections.abc import Iterable
 import numpy as np
 import pandas as pd
 
-from analysis.answers.answer import Answer, decimal, interval, listed, plural
+from analysis.answers.answer import Answer, decimal, interval, listed, percent, plural
 from data.errors import BrainLensError
 
 __all__ = ["layers"]
@@ -79,7 +79,7 @@ def _sentence(score, *, first: bool) -> str:
         + (f" {span}" if (span := interval(row["r_low"], row["r_high"])) else "")
     ]
     if np.isfinite(row["normalised"]):
-        parts.append(f"{row['normalised']:.0%} of the ceiling {decimal(row['ceiling'])}")
+        parts.append(f"{percent(row['normalised'])} of the ceiling {decimal(row['ceiling'])}")
     parts += _beside(score, row)
     return "; ".join(parts) + "."
 

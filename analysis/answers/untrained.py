@@ -8,12 +8,14 @@ from functools import lru_cache
 import numpy as np
 import pandas as pd
 
-from analysis.answers.answer import Answer, decimal, interval, listed, plural
+from analysis.answers.answer import Answer, decimal, interval, listed, percent, plural
 from analysis.answers.task import DRAWS, MEASURES, published
 from data.errors import BrainLensError, unknown
 from data.published import BENCHMARKS
 
 __all__ = ["own_untrained", "untrained"]
+
+_SINGLE = ("trained", "random embedding")  # conditions that are not a band over seeds
 
 
 def untrained(benchmark: str = "neural", *, clip: bool = False) -> Answer:
@@ -51,8 +53,9 @@ def untrained(benchmark: str = "neural", *, clip: bool = False) -> Answer:
     caption = (
         "Schrimpf et al. 2021, released table: one untrained copy per model (one seed), best layer of each chosen anew on the "
         f"reported data. r = {raw} with the scores as they are, {clipped} with each benchmark clipped at 1 {averaged}(the "
-        f"paper's rule); drawn: {drawn}. Untrained at least as good as trained: {counts} of {len(frame)}. n = {plural(here.n, 'model')}; "
-        "interval: 95 %, bootstrap over model families. The dotted line is where training changes nothing."
+        f"paper's rule); drawn: {drawn}. Untrained at least as good as trained: {counts} of {len(frame)}. "
+        f"n = {plural(here.n, 'model')}; interval: 95 %, bootstrap over model families. "
+        "The dotted line is where training changes nothing."
     )
     title = MEASURES[benchmark].title
     return Answer(
@@ -77,26 +80,28 @@ def own_untrained(scores: Iterable) -> Answer:
     Returns
     -------
     Answer
-        ``frame``: model (the copies of one scheme share ``<model>@untrained:<scheme>``), base, condition (``"trained"`` or the
-        scheme), layer, depth, r, low, high, seeds. For copies r is the mean over seeds and low, high are the lowest and highest
-        seed; for others the bootstrap interval.
+        ``frame``: model (the copies of one scheme share ``<model>@untrained:<scheme>``), base, condition (``"trained"``,
+        ``"random embedding"`` or the scheme), layer, depth, r, low, high, seeds. For copies r is the mean over seeds and low,
+        high are the lowest and highest seed; for others the bootstrap interval. ``missing``: trained models without a copy.
     """
     scores = list(scores)
     if not scores:
         raise BrainLensError("No score to answer with", remedy="Choose a model and a recording, then run")
     rows = pd.concat([_labelled(score) for score in scores], ignore_index=True)
-    plain = rows[rows["condition"] == "trained"].rename(columns={"r_low": "low", "r_high": "high"}).assign(seeds=0)
-    copies = rows[rows["condition"] != "trained"].groupby(["model", "base", "condition", "layer", "depth"], sort=False)
+    single = rows["condition"].isin(_SINGLE)
+    plain = rows[single].rename(columns={"r_low": "low", "r_high": "high"}).assign(seeds=0)
+    copies = rows[~single].groupby(["model", "base", "condition", "layer", "depth"], sort=False)
     copies = copies["r"].agg(r="mean", low="min", high="max", seeds="count").reset_index()
     columns = ["model", "base", "condition", "layer", "depth", "r", "low", "high", "seeds"]
     frame = pd.concat([part[columns] for part in (plain, copies) if len(part)], ignore_index=True)
     summary = pd.DataFrame([_summary(score) for score in scores])
     sentences = [text for base in dict.fromkeys(summary["base"]) if (text := _compared(base, summary[summary["base"] == base]))]
-    alone = sorted(set(summary["base"]) - set(summary[summary["condition"] != "trained"]["base"]))
+    copied = summary[~summary["condition"].isin(_SINGLE)]
+    alone = sorted(set(summary[summary["condition"] == "trained"]["base"]) - set(copied["base"]))
     missing = pd.DataFrame({"model": alone, "reason": ["no untrained copy was scored"] * len(alone)})
     folds = listed(dict.fromkeys(score.provenance["folds"] for score in scores))
     caption = f"Held out: {folds}. Untrained: mean over seeds, band from lowest to highest; trained: 95 % bootstrap interval."
-    few = summary[summary["condition"] != "trained"].groupby("model").size()
+    few = copied.groupby("model").size()
     if len(few) and few.min() < 5:
         counts = ", ".join(f"{name}: {count}" for name, count in few.items() if count < 5)
         caption += f" Fewer than 5 seeds ({counts}): the band is too narrow."
@@ -136,7 +141,7 @@ def _named(model: str) -> tuple[str, str, str]:
     """(base, condition, name without the seed) of a model id."""
     base, _, variant = model.partition("@")
     if not variant.startswith("untrained"):
-        return base, "trained", model
+        return base, "random embedding" if base.startswith("random-") else "trained", model
     scheme = variant.split(":")[1] if ":" in variant else "init"
     return base, scheme, f"{base}@untrained:{scheme}"
 
@@ -152,7 +157,7 @@ def _summary(score) -> dict:
 
 
 def _compared(base: str, rows: pd.DataFrame) -> str:
-    trained, copies = rows[rows["condition"] == "trained"]["r"], rows[rows["condition"] != "trained"]
+    trained, copies = rows[rows["condition"] == "trained"]["r"], rows[~rows["condition"].isin(_SINGLE)]
     if trained.empty or copies.empty:
         return ""
     said = []
@@ -165,5 +170,5 @@ def _compared(base: str, rows: pd.DataFrame) -> str:
         said.append(f"r = {decimal(group['r'].mean())}{span} untrained, scheme {scheme}")
     share = np.mean(copies["r"]) / trained.iloc[0]
     return f"{base} predicts with r = {decimal(trained.iloc[0])} trained and {listed(said)}" + (
-        f": {share:.0%} is there before training." if 0 < share < 1.5 else "."
+        f": {percent(share)} is there before training." if 0 < share < 1.5 else "."
     )

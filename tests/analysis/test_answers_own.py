@@ -1,0 +1,110 @@
+"""Answers about the user's own scores."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from analysis.answers.answer import decimal, interval, listed, percent, plural
+from analysis.answers.layers import layers
+from analysis.answers.task import own_task
+from analysis.answers.untrained import own_untrained
+from data.errors import BrainLensError
+
+
+def test_layers_say_score_interval_ceiling_controls_and_leak(make_score):
+    frame, sentence = layers([make_score(), make_score("glove", 1, peak=0, height=0.25)])
+    assert set(frame["model"]) == {"gpt2", "glove"} and len(frame) == 6
+    assert sentence.startswith("gpt2's layer 3 of 4 predicts pereira2018 with r = .40 [")
+    assert "80 % of the ceiling .50; length and position alone give .30" in sentence
+    assert "shuffled folds would give .46" in sentence
+    assert "glove's single layer predicts it with r = .25" in sentence
+
+
+def test_layers_of_an_averaged_recording_have_no_share_of_a_ceiling(make_score):
+    answer = layers([make_score(averaged=True)])
+    assert "of the ceiling" not in answer.sentence
+    assert "Ceiling: the responses are averaged over people." in answer.caption
+
+
+def test_a_constant_layer_is_kept_and_named(make_score):
+    answer = layers([make_score(empty_layers=(0,))])
+    assert answer.frame["r"].isna().sum() == 1
+    assert list(answer.missing["model"]) == ["gpt2 layer 0"]
+    assert "gpt2 layer 0 (constant features)" in answer.caption
+
+
+def test_layers_tell_stored_fresh_and_partial(make_score):
+    answer = layers([make_score(cached=True), make_score("b", complete=False), make_score("c")])
+    assert dict(zip(answer.frame["model"], answer.frame["source"])) == {"gpt2": "stored", "b": "partial", "c": "fresh"}
+    assert "Still being computed: b." in answer.caption
+
+
+def test_recordings_are_not_mixed(make_score):
+    with pytest.raises(BrainLensError, match="2 recordings do not belong on one axis"):
+        layers([make_score(), make_score(recording="blank2014")])
+    with pytest.raises(BrainLensError, match="No score to answer with"):
+        layers([])
+
+
+def test_untrained_copies_become_a_band(make_score):
+    copies = [make_score(f"gpt2@untrained:init:{i}", height=0.15 + 0.01 * i, seed=i) for i in range(5)]
+    answer = own_untrained([make_score(), *copies, make_score("random-768", 1, peak=0, height=0.1)])
+    band = answer.frame[answer.frame["model"] == "gpt2@untrained:init"]
+    assert list(band["seeds"]) == [5] * 5
+    assert (band["low"] < band["r"]).all() and (band["r"] < band["high"]).all()
+    assert band.set_index("layer").loc[3, "r"] == pytest.approx(0.17, abs=0.01)
+    assert set(answer.frame["condition"]) == {"trained", "init", "random embedding"}
+    assert "over 5 seeds) untrained, scheme init" in answer.sentence
+    assert answer.missing.empty and "too narrow" not in answer.caption
+
+
+def test_few_seeds_are_called_few(make_score):
+    answer = own_untrained([make_score(), make_score("gpt2@untrained:init:0", height=0.2), make_score("bert")])
+    assert "Fewer than 5 seeds (gpt2@untrained:init: 1)" in answer.caption
+    assert list(answer.missing["model"]) == ["bert"]
+
+
+def _own(n: int) -> pd.DataFrame:
+    rng = np.random.default_rng(1)
+    x = np.linspace(0.9, 2.0, n)
+    return pd.DataFrame({"model": [f"m{i}" for i in range(n)], "family": [f"f{i}" for i in range(n)], "x": x,
+                         "y": 0.6 - 0.2 * x + rng.normal(0, 0.01, n)})  # fmt: skip
+
+
+def test_own_runs_have_their_own_fit():
+    table = pd.concat(
+        [
+            _own(7),
+            pd.DataFrame([{"model": "minilm", "family": "bert", "x": np.nan, "y": 0.4, "reason": "gives no probabilities"}]),
+        ]
+    )
+    answer = own_task(table, x_title="Bits per byte", y_title="r")
+    assert answer.correlation.r > 0.9 and answer.correlation.n == 7
+    assert answer.fit["y"].iloc[0] > answer.fit["y"].iloc[-1]
+    assert "minilm (gives no probabilities)" in answer.caption
+
+
+def test_three_models_are_too_few_for_a_correlation():
+    answer = own_task(_own(3), x_title="Bits per byte", y_title="r")
+    assert answer.correlation is None and answer.fit.empty and len(answer.frame) == 3
+    assert "too few for a correlation" in answer.sentence
+
+
+def test_four_families_have_no_interval():
+    assert "(too few families for an interval)" in own_task(_own(4), x_title="Bits per byte", y_title="r").sentence
+
+
+def test_numbers_in_words():
+    assert [decimal(v) for v in (0.5, -0.183, 1.04, 0.999, -0.001, np.nan)] == [
+        ".50",
+        "-.18",
+        "1.04",
+        "1.00",
+        ".00",
+        "not defined",
+    ]
+    assert interval(0.04, 0.73) == "[.04, .73]" and interval(np.nan, 1) == ""
+    assert listed(["a"]) == "a" and listed(["a", "b", "c"]) == "a, b and c" and listed([]) == ""
+    assert plural(1, "model") == "1 model" and plural(1234, "model") == "1,234 models" and percent(0.807) == "81 %"

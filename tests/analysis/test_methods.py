@@ -1,0 +1,164 @@
+"""Methods paragraph, references, code and the table for R, from the provenance of a score."""
+
+from __future__ import annotations
+
+import ast
+import re
+
+import numpy as np
+import pytest
+
+from analysis import methods
+from analysis.protocol import preset
+from data.errors import BrainLensError
+
+
+def test_the_paragraph_says_every_choice(make_score):
+    said = methods.paragraph([make_score(), make_score("glove", 1, peak=0)])
+    for fact in (
+        "pereira2018 (627 sentences and 8 targets in 4 subjects",
+        "gpt2 (causal, 4 layers of 768 units, 124 million parameters",
+        "after the preceding stimuli of the same passage",
+        "the activations at its last token in layers 0 to 4",
+        "4 folds grouped by topic (seed 0)",
+        "ridge regression with an intercept and one penalty per target, chosen among 17 values from 0.1 to 1e+07",
+        "5-fold cross-validation within the training fold",
+        "z-scored with the mean and standard deviation of the training fold",
+        "the mean over folds, then the mean over targets, then the mean over subjects",
+        "chosen in each fold on inner folds",
+        "over subjects and stimulus groups (1,000 draws",
+        "The ceiling, r = .50 [.45, .55]",
+        "position and length together and a random embedding of the same width",
+        "folds of single stimuli drawn at random",
+        "BrainLens 0.1.0 (protocol defended), numpy 2.3.0.",
+    ):
+        assert fact in said, fact
+    assert "torch" not in said
+    assert "\n" not in said
+
+
+def test_every_sentence_is_one(make_score):
+    for score in (
+        make_score(),
+        make_score(protocol="schrimpf2021"),
+        make_score(averaged=True, quality="retyped"),
+        make_score(ceiling=None),
+    ):
+        said = methods.paragraph(score)
+        assert re.search(r"\.\.|  | ,|\( |None|nan", said) is None, said
+        assert all(re.match(r"[A-Z]", part) for part in re.split(r"(?<=[a-z\])]\.) (?=[A-Z])", said))
+
+
+def test_the_paragraph_follows_the_protocol(make_score):
+    said = methods.paragraph(make_score(protocol="schrimpf2021"))
+    for fact in ("ordinary least squares", "not scaled", "the median over targets", "which is optimistic", "(seed 1)"):
+        assert fact in said, fact
+    for fact in ("ridge", "controls", "drawn at random"):
+        assert fact not in said, fact
+    changed = methods.paragraph(make_score(changes={"pooling": "mean", "context": "none", "shared_alpha": True}))
+    for fact in ("the mean of the activations over its tokens", "alone, without preceding text", "one penalty for all targets",
+                 "(protocol defended with context = none, pooling = mean and shared_alpha = True)"):  # fmt: skip
+        assert fact in changed, fact
+
+
+@pytest.mark.parametrize("name", ["defended", "schrimpf2021", "brainscore2026"])
+def test_every_preset_can_be_told(make_score, name):
+    assert f"protocol {name})" in methods.paragraph(make_score(protocol=name))
+
+
+def test_simulated_data_are_called_so_everywhere(make_score):
+    score = make_score(simulated=True)
+    assert "These data are simulated" in methods.paragraph(score)
+    assert methods.bibtex(score).startswith("% The data behind these scores are simulated.")
+    assert "simulated" in methods.python_code(score)
+    assert "simulated" in methods.r_script(score)
+    assert set(methods.long_table(score)["stamp"]) == {"simulated data"}
+
+
+def test_no_ceiling_is_said_with_its_reason(make_score):
+    said = methods.paragraph(make_score(averaged=True))
+    assert "No ceiling was estimated (the responses are averaged over people), so scores are not normalised." in said
+
+
+def test_one_paragraph_per_recording_and_protocol(make_score):
+    said = methods.paragraph([make_score(), make_score("bert"), make_score(recording="blank2014")], published=["schrimpf2021"])
+    assert len(said.split("\n\n")) == 3
+    assert "Schrimpf et al. (2021)" in said.split("\n\n")[-1]
+
+
+def test_bibtex_has_each_entry_once_and_balanced(make_score):
+    cited = "@article{pereira2018toward,\n title = {Toward a universal decoder}, year = {2018}\n}"
+    found = methods.bibtex([make_score(citation=cited), make_score(citation=cited), make_score("b", protocol="schrimpf2021")],
+                           published=["schrimpf2021"])  # fmt: skip
+    keys = re.findall(r"@\w+\{([^,]+),", found)
+    assert len(keys) == len(set(keys))
+    assert {"pereira2018toward", "hoerl1970ridge", "brainlens", "schrimpf2021neural", "model-gpt2", "hadidi2025illusions"} <= set(
+        keys
+    )
+    assert found.count("{") == found.count("}")
+
+
+def test_a_recording_without_citation_is_named(make_score):
+    assert "% No citation is known for the recording pereira2018." in methods.bibtex(make_score())
+
+
+def test_the_code_runs_and_compares(make_score, monkeypatch, capsys):
+    scores = [make_score(), make_score(changes={"pooling": "mean"}, height=0.3)]
+    code = methods.python_code(scores)
+    asked = []
+
+    def stand_in(model, data, protocol, layers=None):
+        asked.append((model, data, protocol, layers))
+        return scores[len(asked) - 1]
+
+    import analysis
+
+    monkeypatch.setattr(analysis, "score", stand_in, raising=False)
+    exec(compile(code, "made", "exec"), {})
+    assert asked[0] == ("gpt2", "pereira2018", preset("defended"), None)
+    assert asked[1][2] == preset("defended").but(pooling="mean")
+    assert capsys.readouterr().out.count(": the same") == 2
+
+
+def test_the_code_of_an_own_file_names_its_columns(make_score):
+    code = methods.python_code(
+        make_score(recording="mine"), recording="folder/mine.csv", columns={"text": "sentence", "group": ["topic"]}
+    )
+    ast.parse(code)
+    assert "recording('folder/mine.csv', text='sentence', group=['topic'])" in code
+
+
+def test_some_layers_are_asked_for_by_number(make_score):
+    score = make_score()
+    some = type(score)(score.dataset.isel(layer=[1, 3]), score.ceiling, score.protocol, score.controls, {}, score.provenance)
+    assert 'preset("defended"), [1, 3],' in methods.python_code(some)
+
+
+def test_the_code_of_a_published_view_runs(capsys, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    exec(compile(methods.python_answer("task", benchmark="neural", x="log-perplexity"), "made", "exec"), {})
+    assert "r = .62" in capsys.readouterr().out
+    assert (tmp_path / "task.csv").read_text().count("\n") == 43
+
+
+def test_the_long_table_has_every_fold_and_target(make_score):
+    score = make_score()
+    table = methods.long_table([score, make_score("glove", 1, peak=0)])
+    assert len(table) == (5 + 1) * 4 * 8
+    row = table[(table.model == "gpt2") & (table.layer == 3) & (table.fold == 2) & (table.target == "t5")].iloc[0]
+    assert row.r == float(score.dataset.r.sel(layer=3, fold=2, target="t5")) and row.subject == "s2" and row.chosen
+    assert np.isfinite(table["ceiling"]).all()
+
+
+def test_the_r_script_fits_what_the_table_holds(make_score):
+    both = methods.r_script([make_score(), make_score("glove", 1, peak=0)])
+    assert "z ~ model + (1 | subject/target) + (1 | part:fold)" in both
+    assert "fit <- lm(z ~ 1, data = d)" in methods.r_script(make_score(averaged=True))
+
+
+def test_nothing_is_written_for_no_score():
+    assert methods.paragraph([]) == ""
+    with pytest.raises(BrainLensError, match="No score"):
+        methods.python_code([])
+    with pytest.raises(BrainLensError, match="No score"):
+        methods.long_table([])
