@@ -13,15 +13,25 @@ import xarray as xr
 from data.errors import BrainLensError, unknown
 from data.recording import Recording
 
-__all__ = ["blank2014", "check_invariants", "fedorenko2016", "futrell2018", "open_array", "pereira2018", "read_ceiling",
-           "sentence_case", "tuckute2024"]
+__all__ = [
+    "blank2014",
+    "check_invariants",
+    "fedorenko2016",
+    "futrell2018",
+    "open_array",
+    "pereira2018",
+    "read_ceiling",
+    "sentence_case",
+    "tuckute2024",
+]
 
 MOST_BYTES = 16 * 1024**3  # of unpacked numbers
 
-DEREFERENCED = (
-    "243sentences.30 243sentences.86 384sentences." + " 384sentences.".join(
-        "5 25 37 41 43 45 47 53 62 66 73 81 89 90 109 118 133 150 153 165 181 185 193 195 197 205 207 229 233 237 239 242 253 255 262 "
-        "266 267 274 286 309 314 341 351 354 355 357 362".split())).split()
+_OTHER_384 = (
+    "5 25 37 41 43 45 47 53 62 66 73 81 89 90 109 118 133 150 153 165 181 185 193 195 197 205 207 229 233 237 239 242 253 "
+    "255 262 266 267 274 286 309 314 341 351 354 355 357 362"
+)
+DEREFERENCED = ("243sentences.30", "243sentences.86", *(f"384sentences.{n}" for n in _OTHER_384.split()))
 """Pereira sentences that differ between releases: mostly "It ..." in one is "A banana ..." in the other."""
 
 
@@ -43,11 +53,15 @@ def open_array(path: str | Path, *, most_bytes: int = MOST_BYTES) -> xr.DataArra
             dataset = dataset.reset_coords(drop=False) if not dataset.data_vars else dataset
             names = [n for n in dataset.data_vars if len(dataset[n].dims) > 1 or len(dataset.data_vars) == 1]
             if len(names) != 1:
-                raise BrainLensError(f"{path.name} holds {len(names)} arrays: {names[:5]}", remedy="Write one DataArray with to_netcdf")
+                raise BrainLensError(
+                    f"{path.name} holds {len(names)} arrays: {names[:5]}", remedy="Write one DataArray with to_netcdf"
+                )
             size = sum(int(np.prod(v.shape)) * v.dtype.itemsize for v in dataset.variables.values())
             if size > most_bytes:
-                raise BrainLensError(f"{path.name} unpacks to {size:,} bytes, more than {most_bytes:,}: it was not read",
-                                     remedy="Select a part of it first")
+                raise BrainLensError(
+                    f"{path.name} unpacks to {size:,} bytes, more than {most_bytes:,}: it was not read",
+                    remedy="Select a part of it first",
+                )
             name = names[0]
             beside = {n: dataset[n] for n in dataset.data_vars if n != name and set(dataset[n].dims) <= set(dataset[name].dims)}
             array = dataset[name].assign_coords(beside).load()
@@ -70,7 +84,11 @@ def _words(values: np.ndarray) -> np.ndarray:
     for i, value in enumerate(values.ravel()):
         value = value.decode("utf-8") if isinstance(value, bytes) else value
         value = value.item() if isinstance(value, np.generic) else value
-        missing = value is None or (isinstance(value, float) and np.isnan(value)) or (isinstance(value, str) and value.strip() in ("", "nan"))
+        missing = (
+            value is None
+            or (isinstance(value, float) and np.isnan(value))
+            or (isinstance(value, str) and value.strip() in ("", "nan"))
+        )
         out.ravel()[i] = np.nan if missing else value
     return out
 
@@ -81,8 +99,8 @@ def check_invariants(array: xr.DataArray, invariants: Mapping[str, object], name
     Parameters
     ----------
     invariants : mapping
-        ``dims`` (names), ``shape``, ``nansum`` (to 1e-6 relative), ``max`` (low, high), ``first`` (coordinate -> first value), ``unique``
-        (coordinate -> number of distinct values), ``counts`` (coordinate -> numbers of rows by value, in order of size or given order).
+        ``dims`` (names), ``shape``, ``nansum`` (to 1e-6 relative), ``max`` (low, high), ``first`` (coordinate -> first value),
+        ``unique`` (coordinate -> number of distinct values), ``counts`` (coordinate -> how often each value occurs).
 
     Raises
     ------
@@ -108,7 +126,11 @@ def check_invariants(array: xr.DataArray, invariants: Mapping[str, object], name
         top = float(np.nanmax(array.values))
         if not low < top < high:
             wrong.append(f"largest value is {top:.4f}, expected between {low} and {high}")
-    for coordinate, expected in {**invariants.get("unique", {}), **invariants.get("counts", {}), **invariants.get("first", {})}.items():
+    for coordinate in {
+        **invariants.get("unique", {}),
+        **invariants.get("counts", {}),
+        **invariants.get("first", {}),
+    }.items():
         if coordinate not in array.coords:
             wrong.append(f"there is no coordinate {coordinate!r}")
             continue
@@ -120,8 +142,10 @@ def check_invariants(array: xr.DataArray, invariants: Mapping[str, object], name
         if coordinate in invariants.get("first", {}):
             expect(f"first {coordinate}", invariants["first"][coordinate], values.iloc[0])
     if wrong:
-        raise BrainLensError(f"{name} is not what it is known to be: {'; '.join(wrong)}",
-                             remedy="Fetch it again; where it is a file of your own, give it an id of its own")
+        raise BrainLensError(
+            f"{name} is not what it is known to be: {'; '.join(wrong)}",
+            remedy="Fetch it again; where it is a file of your own, give it an id of its own",
+        )
 
 
 # ---- the recordings -------------------------------------------------------------------------------------------------------
@@ -141,10 +165,22 @@ def pereira2018(path: Path, *, invariants: Mapping = {}, experiment: str | None 
     stimuli["passage"] = stimuli[passage].astype(str).agg(" | ".join, axis=1)
     stimuli["position"] = stimuli.groupby("passage", sort=False).cumcount()
     stimuli["dereferenced"] = stimuli.index.isin(DEREFERENCED)
-    notes = [f"{int(stimuli['dereferenced'].sum())} sentences are worded differently in different releases (column 'dereferenced'): "
-             "a pronoun in one is its noun in the other"]
-    recording = _recording(array, stimuli, notes, kind="fmri", scored_unit="sentence", context="passage", group="story", within="experiment",
-                           roles={"topic": "story", "passage": "passage", "paper_context": "story", "paper_group": "story"}, **facts)
+    notes = [
+        f"{int(stimuli['dereferenced'].sum())} sentences are worded differently in different releases (column 'dereferenced'): "
+        "a pronoun in one is its noun in the other"
+    ]
+    recording = _recording(
+        array,
+        stimuli,
+        notes,
+        kind="fmri",
+        scored_unit="sentence",
+        context="passage",
+        group="story",
+        within="experiment",
+        roles={"topic": "story", "passage": "passage", "paper_context": "story", "paper_group": "story"},
+        **facts,
+    )
     if experiment is None:
         return recording
     known = list(dict.fromkeys(stimuli["experiment"].astype(str)))
@@ -160,13 +196,21 @@ def fedorenko2016(path: Path, *, invariants: Mapping = {}, **facts) -> Recording
     stimuli["sentence"] = stimuli.pop("sentence_id")
     stimuli = sentence_case(stimuli, "sentence")
     stimuli["position"] = stimuli.groupby("sentence", sort=False).cumcount()
-    return _recording(array, stimuli, ["words were shown in upper case (column 'shown') and are read in sentence case"], kind="ecog",
-                      scored_unit="word", context="sentence", group="sentence",
-                      roles={"paper_context": "sentence", "paper_group": "sentence", "paper_stratify": "sentence"}, **facts)
+    return _recording(
+        array,
+        stimuli,
+        ["words were shown in upper case (column 'shown') and are read in sentence case"],
+        kind="ecog",
+        scored_unit="word",
+        context="sentence",
+        group="sentence",
+        roles={"paper_context": "sentence", "paper_group": "sentence", "paper_stratify": "sentence"},
+        **facts,
+    )
 
 
 def blank2014(path: Path, *, invariants: Mapping = {}, **facts) -> Recording:
-    """fMRI of people listening to eight stories, one row per 2-s volume (Blank et al. 2014); the signal is already shifted by 4 s."""
+    """fMRI of people listening to eight stories, one row per 2-s volume, already shifted by 4 s (Blank et al. 2014)."""
     array = _opened(path, invariants, facts["id"], "tr")
     stimuli = _stimuli(array, "presentation", text=("stimulus", "stimulus_sentence"), empty="...")
     stimuli["position"] = stimuli.groupby("story", sort=False).cumcount()
@@ -174,8 +218,17 @@ def blank2014(path: Path, *, invariants: Mapping = {}, **facts) -> Recording:
     silent = int((stimuli["text"] == "...").sum())
     if silent:
         notes.append(f"{silent} volumes without a word are read as '...'")
-    return _recording(array, stimuli, notes, kind="fmri", scored_unit="tr", context="story", group="story",
-                      roles={"paper_context": "story", "paper_group": "story", "paper_stratify": "story"}, **facts)
+    return _recording(
+        array,
+        stimuli,
+        notes,
+        kind="fmri",
+        scored_unit="tr",
+        context="story",
+        group="story",
+        roles={"paper_context": "story", "paper_group": "story", "paper_stratify": "story"},
+        **facts,
+    )
 
 
 def futrell2018(path: Path, *, invariants: Mapping = {}, **facts) -> Recording:
@@ -188,18 +241,38 @@ def futrell2018(path: Path, *, invariants: Mapping = {}, **facts) -> Recording:
     stimuli = stimuli.rename(columns={"story_id": "story", "sentence_id": "sentence"})
     stimuli["sentence"] = stimuli["story"].astype(str) + "." + stimuli["sentence"].astype(str)
     stimuli["position"] = stimuli.groupby("story", sort=False).cumcount()
-    notes = ["a person read about half of the stories; the rest is missing",
-             "this file keeps the alignment of 2018: reading times are off by one word, and story 3 by one more from word 229 on"]
-    return _recording(array, stimuli, notes, kind="reading_times", unit="ms", scored_unit="word", context="story", group="story",
-                      roles={"paper_context": "story", "paper_group": "sentence", "paper_stratify": "sentence"}, **facts)
+    notes = [
+        "a person read about half of the stories; the rest is missing",
+        "this file keeps the alignment of 2018: reading times are off by one word, and story 3 by one more from word 229 on",
+    ]
+    return _recording(
+        array,
+        stimuli,
+        notes,
+        kind="reading_times",
+        unit="ms",
+        scored_unit="word",
+        context="story",
+        group="story",
+        roles={"paper_context": "story", "paper_group": "sentence", "paper_stratify": "sentence"},
+        **facts,
+    )
 
 
 def tuckute2024(path: Path, *, invariants: Mapping = {}, **facts) -> Recording:
     """The mean language network's response of five people to 1,000 sentences, z-scored (Tuckute et al. 2024)."""
     array = _opened(path, invariants, facts["id"], "sentence")
     stimuli = _stimuli(array, "presentation", text=("stimulus", "sentence"))
-    return _recording(array, stimuli, ["each sentence stands alone: no context, no groups to hold out together"], kind="fmri", unit="z",
-                      scored_unit="sentence", averaged=True, **facts)
+    return _recording(
+        array,
+        stimuli,
+        ["each sentence stands alone: no context, no groups to hold out together"],
+        kind="fmri",
+        unit="z",
+        scored_unit="sentence",
+        averaged=True,
+        **facts,
+    )
 
 
 def read_ceiling(path: str | Path) -> pd.DataFrame:
@@ -230,8 +303,10 @@ def sentence_case(stimuli: pd.DataFrame, sentence: str) -> pd.DataFrame:
 def _opened(path: Path, invariants: Mapping, id: str, unit: str) -> xr.DataArray:
     array = open_array(path)
     if "presentation" not in array.dims or array.ndim != 2:
-        raise BrainLensError(f"{id}: {Path(path).name} has dims {tuple(array.dims)}, not (presentation, neuroid)",
-                             remedy="Fetch it again: it is another file")
+        raise BrainLensError(
+            f"{id}: {Path(path).name} has dims {tuple(array.dims)}, not (presentation, neuroid)",
+            remedy="Fetch it again: it is another file",
+        )
     array = array.transpose("presentation", ...)
     check_invariants(array, invariants, f"{id} ({Path(path).name})")
     return array
@@ -244,8 +319,11 @@ def _stimuli(array: xr.DataArray, dim: str, *, text: tuple[str, ...], empty: str
     table.columns = [str(c) for c in table.columns]
     source = next((name for name in text if name in table.columns), None)
     if source is None:
-        raise BrainLensError(f"The file has no coordinate with the texts, looked for {', '.join(text)}", choices=table.columns,
-                             remedy="Fetch it again: it is another file")
+        raise BrainLensError(
+            f"The file has no coordinate with the texts, looked for {', '.join(text)}",
+            choices=table.columns,
+            remedy="Fetch it again: it is another file",
+        )
     words = table[source]
     missing = words.isna() | (words.astype(str).str.strip() == "")
     words = words.where(~missing, empty) if empty is not None else words
@@ -253,8 +331,10 @@ def _stimuli(array: xr.DataArray, dim: str, *, text: tuple[str, ...], empty: str
     ids = table["stimulus_id"].astype(str) if "stimulus_id" in table.columns else pd.Series(range(len(table))).astype(str)
     if ids.duplicated().any():
         ids = ids + "." + ids.groupby(ids).cumcount().astype(str)
-    table = table.drop(columns=[c for c in ("stimulus_id", "stimulus", "presentation", source) if c in table.columns and c != "sentence"]
-                       + (["sentence"] if source == "sentence" else []))
+    table = table.drop(
+        columns=[c for c in ("stimulus_id", "stimulus", "presentation", source) if c in table.columns and c != "sentence"]
+        + (["sentence"] if source == "sentence" else [])
+    )
     table.index = pd.Index(ids.to_numpy(dtype=object), name="stimulus")
     return table
 
@@ -268,15 +348,30 @@ def _recording(array: xr.DataArray, stimuli: pd.DataFrame, notes: list[str], **f
     if targets.duplicated().any():
         targets = targets + "." + targets.groupby(targets).cumcount().astype(str)
     extra = {}
-    for key, renamed in (("subject_UID", "subject"), ("subject_id", "subject"), ("subject", "subject"), ("fROI_area", "region"),
-                         ("roi", "region"), ("atlas", "network")):
+    for key, renamed in (
+        ("subject_UID", "subject"),
+        ("subject_id", "subject"),
+        ("subject", "subject"),
+        ("fROI_area", "region"),
+        ("roi", "region"),
+        ("atlas", "network"),
+    ):
         if key in coords and renamed not in extra:
             extra[renamed] = coords[key]
     if "subject" in extra:
         extra["subject"] = np.array([_plain(value) for value in extra["subject"]], dtype=object)
-    extra.update({key: values for key, values in coords.items() if key not in (dim, "neuroid_id", "subject_UID", "subject_id", *extra)})
-    responses = xr.DataArray(array.values.astype(np.float64), dims=("stimulus", "target"), coords={
-        "stimulus": stimuli.index.to_numpy(), "target": targets.to_numpy(dtype=object), **{k: ("target", v) for k, v in extra.items()}})
+    extra.update(
+        {key: values for key, values in coords.items() if key not in (dim, "neuroid_id", "subject_UID", "subject_id", *extra)}
+    )
+    responses = xr.DataArray(
+        array.values.astype(np.float64),
+        dims=("stimulus", "target"),
+        coords={
+            "stimulus": stimuli.index.to_numpy(),
+            "target": targets.to_numpy(dtype=object),
+            **{k: ("target", v) for k, v in extra.items()},
+        },
+    )
     empty = np.isnan(responses.values).all(axis=0)
     if empty.any():
         responses = responses.isel(target=np.flatnonzero(~empty))

@@ -43,8 +43,12 @@ def entry(name: str) -> Entry:
     for one in known.values():
         if base in one.aliases:
             return one
-    raise unknown("recording", name, [*known, *(alias for one in known.values() for alias in one.aliases)],
-                  remedy="Name one of these, or a file of your own")
+    raise unknown(
+        "recording",
+        name,
+        [*known, *(alias for one in known.values() for alias in one.aliases)],
+        remedy="Name one of these, or a file of your own",
+    )
 
 
 def recording(name: str | Path, **options) -> Recording:
@@ -55,7 +59,8 @@ def recording(name: str | Path, **options) -> Recording:
     name : str or path-like
         A catalogue id or alias, ``id@version`` (such as ``natural-stories@as-released``), or the path of a file.
     **options
-        For a file: columns and facts, as in :func:`data.own.read`. For an id: options of its reader, such as ``filter="official"``.
+        For a file: columns and facts, as in :func:`data.own.read`. For an id: options of its reader, such as
+        ``filter="official"``.
 
     Raises
     ------
@@ -74,7 +79,9 @@ def recording(name: str | Path, **options) -> Recording:
         return read(Path(text).expanduser(), **options)
     one = entry(text)
     if not one.is_recording:
-        raise BrainLensError(f"{one.id} is {one.kind}, not a recording", choices=entries(recordings=True), remedy="Name a recording")
+        raise BrainLensError(
+            f"{one.id} is {one.kind}, not a recording", choices=entries(recordings=True), remedy="Name a recording"
+        )
     version = text.partition("@")[2]
     if version:
         if version not in one.versions:
@@ -101,8 +108,9 @@ def load(one: Entry, **options):
         return reader(here[0], **{**facts, **one.options, **options})
     except TypeError as error:
         if options and "unexpected keyword" in str(error):
-            raise BrainLensError(f"{one.id} takes no option {', '.join(options)}",
-                                 remedy="Columns are named for files of your own only") from None
+            raise BrainLensError(
+                f"{one.id} takes no option {', '.join(options)}", remedy="Columns are named for files of your own only"
+            ) from None
         raise
 
 
@@ -119,9 +127,11 @@ def paths(one: Entry | str) -> list[Path]:
     missing = [file for file, path in zip(one.files, found) if path is None]
     if missing:
         size = fetching.size_text(sum(f.size or f.about or 0 for f in missing) or None)
-        raise BrainLensError(f"{one.id} is not on this machine: {len(missing)} of {len(one.files)} files are missing "
-                             f"({missing[0].folder}/{missing[0].name}, about {size}; licence: {one.licence})",
-                             remedy=f"Run 'brainlens data fetch {one.id}', or set BRAINLENS_MIRROR to a folder that has them")
+        raise BrainLensError(
+            f"{one.id} is not on this machine: {len(missing)} of {len(one.files)} files are missing "
+            f"({missing[0].folder}/{missing[0].name}, about {size}; licence: {one.licence})",
+            remedy=f"Run 'brainlens data fetch {one.id}', or set BRAINLENS_MIRROR to a folder that has them",
+        )
     return found
 
 
@@ -143,7 +153,9 @@ def fetch(name: str, *, mirror: str | Path | None = None, report=None) -> list[P
 def remove(name: str) -> int:
     """Remove the fetched files of an entry that no other entry needs; returns the bytes freed."""
     one = entry(name)
-    needed = {(f.folder, f.name) for other in entries().values() if other.id != one.id and other.state == "ready" for f in other.files}
+    needed = {
+        (f.folder, f.name) for other in entries().values() if other.id != one.id and other.state == "ready" for f in other.files
+    }
     own = [f for f in one.files if (f.folder, f.name) not in needed]
     return fetching.forget(own or one.files)
 
@@ -155,7 +167,9 @@ def with_invariants(one: Entry, **invariants) -> Entry:
 
 def _no_options(one: Entry, options: dict) -> None:
     if options:
-        raise BrainLensError(f"{one.id} takes no option {', '.join(options)}", remedy="Columns are named for files of your own only")
+        raise BrainLensError(
+            f"{one.id} takes no option {', '.join(options)}", remedy="Columns are named for files of your own only"
+        )
 
 
 def _looks_like_path(text: str) -> bool:

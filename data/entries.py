@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import lru_cache
@@ -100,74 +101,31 @@ def _files() -> dict[str, tuple[RemoteFile, ...]]:
     found: dict[str, list[RemoteFile]] = {}
     with open(Path(__file__).with_name("catalogue.csv"), encoding="utf-8", newline="") as stream:
         for row in csv.DictReader(stream):
-            found.setdefault(row["entry"], []).append(RemoteFile(
-                folder=row["folder"], name=row["name"], url=row["url"], sha1=row["sha1"], sha256=row["sha256"],
-                size=int(row["size"]) if row["size"] else None, about=int(row["about"]) if row["about"] else None))
+            found.setdefault(row["entry"], []).append(
+                RemoteFile(
+                    folder=row["folder"],
+                    name=row["name"],
+                    url=row["url"],
+                    sha1=row["sha1"],
+                    sha256=row["sha256"],
+                    size=int(row["size"]) if row["size"] else None,
+                    about=int(row["about"]) if row["about"] else None,
+                )
+            )
     return {entry: tuple(files) for entry, files in found.items()}
 
 
-PEREIRA = """@article{pereira2018toward,
-  title = {Toward a universal decoder of linguistic meaning from brain activation},
-  author = {Pereira, Francisco and Lou, Bin and Pritchett, Brianna and Ritter, Samuel and Gershman, Samuel J. and Kanwisher, Nancy
-            and Botvinick, Matthew and Fedorenko, Evelina},
-  journal = {Nature Communications}, volume = {9}, pages = {963}, year = {2018}, doi = {10.1038/s41467-018-03068-4}
-}"""
-FEDORENKO = """@article{fedorenko2016neural,
-  title = {Neural correlate of the construction of sentence meaning},
-  author = {Fedorenko, Evelina and Scott, Terri L. and Brunner, Peter and Coon, William G. and Pritchett, Brianna and Schalk, Gerwin
-            and Kanwisher, Nancy},
-  journal = {Proceedings of the National Academy of Sciences}, volume = {113}, number = {41}, pages = {E6256--E6262}, year = {2016},
-  doi = {10.1073/pnas.1612132113}
-}"""
-BLANK = """@article{blank2014functional,
-  title = {A functional dissociation between language and multiple-demand systems revealed in patterns of {BOLD} signal fluctuations},
-  author = {Blank, Idan and Kanwisher, Nancy and Fedorenko, Evelina},
-  journal = {Journal of Neurophysiology}, volume = {112}, number = {5}, pages = {1105--1118}, year = {2014}, doi = {10.1152/jn.00884.2013}
-}"""
-FUTRELL = """@article{futrell2021natural,
-  title = {The {Natural Stories} corpus: a reading-time corpus of {English} texts containing rare syntactic constructions},
-  author = {Futrell, Richard and Gibson, Edward and Tily, Harry J. and Blank, Idan and Vishnevetsky, Anastasia and
-            Piantadosi, Steven T. and Fedorenko, Evelina},
-  journal = {Language Resources and Evaluation}, volume = {55}, pages = {63--77}, year = {2021}, doi = {10.1007/s10579-020-09503-7}
-}"""
-TUCKUTE = """@article{tuckute2024driving,
-  title = {Driving and suppressing the human language network using large language models},
-  author = {Tuckute, Greta and Sathe, Aalok and Srikant, Shashank and Taliaferro, Maya and Wang, Mingye and Schrimpf, Martin and
-            Kay, Kendrick and Fedorenko, Evelina},
-  journal = {Nature Human Behaviour}, volume = {8}, pages = {544--561}, year = {2024}, doi = {10.1038/s41562-023-01783-7}
-}"""
-UCL = """@article{devarda2023cloze,
-  title = {Cloze probability, predictability ratings, and computational estimates for 205 {English} sentences, aligned with existing
-           {EEG} and reading time data},
-  author = {de Varda, Andrea Gregor and Marelli, Marco and Amenta, Simona},
-  journal = {Behavior Research Methods}, year = {2023}, doi = {10.3758/s13428-023-02261-8}
-}
-@article{frank2013reading,
-  title = {Reading time data for evaluating broad-coverage models of {English} sentence processing},
-  author = {Frank, Stefan L. and Fernandez Monsalve, Irene and Thompson, Robin L. and Vigliocco, Gabriella},
-  journal = {Behavior Research Methods}, volume = {45}, pages = {1182--1190}, year = {2013}, doi = {10.3758/s13428-012-0313-y}
-}"""
-WIKITEXT = """@inproceedings{merity2017pointer,
-  title = {Pointer sentinel mixture models}, author = {Merity, Stephen and Xiong, Caiming and Bradbury, James and Socher, Richard},
-  booktitle = {International Conference on Learning Representations}, year = {2017}
-}"""
-SYNTAXGYM = """@inproceedings{gauthier2020syntaxgym,
-  title = {{SyntaxGym}: an online platform for targeted evaluation of language models},
-  author = {Gauthier, Jon and Hu, Jennifer and Wilcox, Ethan and Qian, Peng and Levy, Roger},
-  booktitle = {Proceedings of ACL: System Demonstrations}, pages = {70--76}, year = {2020}, doi = {10.18653/v1/2020.acl-demos.10}
-}"""
-LANGLOC = """@article{fedorenko2010new,
-  title = {New method for {fMRI} investigations of language: defining {ROIs} functionally in individual subjects},
-  author = {Fedorenko, Evelina and Hsieh, Po-Jang and Nieto-Castanon, Alfonso and Whitfield-Gabrieli, Susan and Kanwisher, Nancy},
-  journal = {Journal of Neurophysiology}, volume = {104}, number = {2}, pages = {1177--1194}, year = {2010}, doi = {10.1152/jn.00032.2010}
-}"""
-KURIBAYASHI = """@inproceedings{kuribayashi2024psychometric,
-  title = {Psychometric predictive power of large language models},
-  author = {Kuribayashi, Tatsuki and Oseki, Yohei and Baldwin, Timothy},
-  booktitle = {Findings of the Association for Computational Linguistics: NAACL}, year = {2024}
-}"""
 BRAINSCORE = "Brain-Score Language, public storage"
 NOT_STATED = "not stated; ask the authors before passing it on"
+
+
+@lru_cache
+def bibtex(*keys: str) -> str:
+    """BibTeX of the sources by key."""
+    text = Path(__file__).with_name("catalogue.bib").read_text(encoding="utf-8")
+    parts = [part.strip() for part in re.split(r"^(?=@)", text, flags=re.M) if part.strip()]
+    known = {part.split("{", 1)[1].split(",", 1)[0]: part for part in parts}
+    return "\n".join(known[key] for key in keys)
 
 
 @lru_cache
@@ -184,85 +142,282 @@ def _brain(files) -> list[Entry]:
         "49 sentences are worded differently in different releases (column 'dereferenced')",
         "shuffled folds put neighbouring sentences of one passage on both sides and score far too high",
     )
-    pereira = dict(reader="data.assemblies:pereira2018", kind="fmri", licence=NOT_STATED, citation=PEREIRA, source=BRAINSCORE,
-                   versions=("both", "243sentences", "384sentences"), option="experiment", traps=pereira_traps)
+    pereira = dict(
+        reader="data.assemblies:pereira2018",
+        kind="fmri",
+        licence=NOT_STATED,
+        citation=bibtex("pereira2018toward"),
+        source=BRAINSCORE,
+        versions=("both", "243sentences", "384sentences"),
+        option="experiment",
+        traps=pereira_traps,
+    )
     return [
-        Entry("simulated", "288 original English sentences, simulated people", "data.simulated:default", "fmri",
-              "288 sentences x simulated targets", "MIT", "", source="written and simulated for BrainLens",
-              traps=("the responses are simulated: they say what a method can find, and nothing about brains",)),
-        Entry("pereira2018-language", "Pereira 2018: 627 sentences, voxels of the language network", shape="627 sentences x 13,553 voxels, 10 people",
-              aliases=("pereira2018",), files=files["pereira2018-language"], **pereira,
-              invariants={"shape": (627, 13553), "nansum": 1935595.263162177, "unique": {"subject": 10}}),
-        Entry("pereira2018-auditory", "Pereira 2018: the same sentences, voxels of auditory cortex (a control region)",
-              shape="627 sentences x 5,692 voxels", files=files["pereira2018-auditory"], **pereira,
-              invariants={"shape": (627, 5692), "nansum": -257124.1144940494}),
-        Entry("pereira2018-ceilings", "Published ceilings of Pereira 2018 per voxel, linear and ridge", "data.assemblies:read_ceiling", "ceiling",
-              "2 experiments x 2 regressions", NOT_STATED, PEREIRA, BRAINSCORE, files=files["pereira2018-ceilings"],
-              traps=("the ridge pair belongs to another split than the linear pair: never divide one by the other",)),
-        Entry("fedorenko2016-language", "Fedorenko 2016: 52 sentences word by word, ECoG of language-responsive electrodes",
-              "data.assemblies:fedorenko2016", "ecog", "416 words x 97 electrodes, 5 people", NOT_STATED, FEDORENKO, BRAINSCORE,
-              aliases=("fedorenko2016",), files=files["fedorenko2016-language"],
-              traps=("words were shown in upper case; they are re-cased for reading, names inside a sentence stay lower case",
-                     "8 to 47 electrodes per person: medians over electrodes weigh people very differently"),
-              invariants={"shape": (416, 97), "counts": {"subject_UID": (47, 8, 9, 15, 18)}, "unique": {"sentence_id": 52, "word": 255}}),
-        Entry("blank2014-froi", "Blank 2014: eight stories heard, 12 functional regions per person", "data.assemblies:blank2014", "fmri",
-              "1,317 volumes x 60 regions, 5 people", NOT_STATED, BLANK, BRAINSCORE, aliases=("blank2014",), files=files["blank2014-froi"],
-              traps=("the signal is already shifted by 4 s: no further delay", "autocorrelated volumes: shuffled folds leak (OASM reaches .50)"),
-              invariants={"shape": (1317, 60), "unique": {"story": 8, "subject_id": 5}}),
-        Entry("futrell2018", "Futrell 2018: self-paced reading of ten stories by 180 people, the paper's copy", "data.assemblies:futrell2018",
-              "reading_times", "10,256 words x 180 people", "CC BY-NC-SA 4.0", FUTRELL, BRAINSCORE, files=files["futrell2018"],
-              traps=("reading times are off by one word, story 3 by one more from word 229 on: use natural-stories instead",
-                     "most people read about half of the stories: the rest is missing"),
-              invariants={"shape": (10256, 180), "unique": {"story_id": 10, "sentence_id": 481}}),
-        Entry("tuckute2024-language", "Tuckute 2024: 1,000 sentences, mean response of the language network", "data.assemblies:tuckute2024", "fmri",
-              "1,000 sentences x 1, mean of 5 people", NOT_STATED, TUCKUTE, BRAINSCORE, aliases=("tuckute2024",),
-              files=files["tuckute2024-language"], traps=("one averaged target: no ceiling, no inference over people",),
-              invariants={"shape": (1000, 1), "max": (1.28, 1.29)}),
+        Entry(
+            "simulated",
+            "288 original English sentences, simulated people",
+            "data.simulated:default",
+            "fmri",
+            "288 sentences x simulated targets",
+            "MIT",
+            "",
+            source="written and simulated for BrainLens",
+            traps=("the responses are simulated: they say what a method can find, and nothing about brains",),
+        ),
+        Entry(
+            "pereira2018-language",
+            "Pereira 2018: 627 sentences, voxels of the language network",
+            shape="627 sentences x 13,553 voxels, 10 people",
+            aliases=("pereira2018",),
+            files=files["pereira2018-language"],
+            **pereira,
+            invariants={"shape": (627, 13553), "nansum": 1935595.263162177, "unique": {"subject": 10}},
+        ),
+        Entry(
+            "pereira2018-auditory",
+            "Pereira 2018: the same sentences, voxels of auditory cortex (a control region)",
+            shape="627 sentences x 5,692 voxels",
+            files=files["pereira2018-auditory"],
+            **pereira,
+            invariants={"shape": (627, 5692), "nansum": -257124.1144940494},
+        ),
+        Entry(
+            "pereira2018-ceilings",
+            "Published ceilings of Pereira 2018 per voxel, linear and ridge",
+            "data.assemblies:read_ceiling",
+            "ceiling",
+            "2 experiments x 2 regressions",
+            NOT_STATED,
+            bibtex("pereira2018toward"),
+            BRAINSCORE,
+            files=files["pereira2018-ceilings"],
+            traps=("the ridge pair belongs to another split than the linear pair: never divide one by the other",),
+        ),
+        Entry(
+            "fedorenko2016-language",
+            "Fedorenko 2016: 52 sentences word by word, ECoG of language-responsive electrodes",
+            "data.assemblies:fedorenko2016",
+            "ecog",
+            "416 words x 97 electrodes, 5 people",
+            NOT_STATED,
+            bibtex("fedorenko2016neural"),
+            BRAINSCORE,
+            aliases=("fedorenko2016",),
+            files=files["fedorenko2016-language"],
+            traps=(
+                "words were shown in upper case; they are re-cased for reading, names inside a sentence stay lower case",
+                "8 to 47 electrodes per person: medians over electrodes weigh people very differently",
+            ),
+            invariants={
+                "shape": (416, 97),
+                "counts": {"subject_UID": (47, 8, 9, 15, 18)},
+                "unique": {"sentence_id": 52, "word": 255},
+            },
+        ),
+        Entry(
+            "blank2014-froi",
+            "Blank 2014: eight stories heard, 12 functional regions per person",
+            "data.assemblies:blank2014",
+            "fmri",
+            "1,317 volumes x 60 regions, 5 people",
+            NOT_STATED,
+            bibtex("blank2014functional"),
+            BRAINSCORE,
+            aliases=("blank2014",),
+            files=files["blank2014-froi"],
+            traps=(
+                "the signal is already shifted by 4 s: no further delay",
+                "autocorrelated volumes: shuffled folds leak (OASM reaches .50)",
+            ),
+            invariants={"shape": (1317, 60), "unique": {"story": 8, "subject_id": 5}},
+        ),
+        Entry(
+            "futrell2018",
+            "Futrell 2018: self-paced reading of ten stories by 180 people, the paper's copy",
+            "data.assemblies:futrell2018",
+            "reading_times",
+            "10,256 words x 180 people",
+            "CC BY-NC-SA 4.0",
+            bibtex("futrell2021natural"),
+            BRAINSCORE,
+            files=files["futrell2018"],
+            traps=(
+                "reading times are off by one word, story 3 by one more from word 229 on: use natural-stories instead",
+                "most people read about half of the stories: the rest is missing",
+            ),
+            invariants={"shape": (10256, 180), "unique": {"story_id": 10, "sentence_id": 481}},
+        ),
+        Entry(
+            "tuckute2024-language",
+            "Tuckute 2024: 1,000 sentences, mean response of the language network",
+            "data.assemblies:tuckute2024",
+            "fmri",
+            "1,000 sentences x 1, mean of 5 people",
+            NOT_STATED,
+            bibtex("tuckute2024driving"),
+            BRAINSCORE,
+            aliases=("tuckute2024",),
+            files=files["tuckute2024-language"],
+            traps=("one averaged target: no ceiling, no inference over people",),
+            invariants={"shape": (1000, 1), "max": (1.28, 1.29)},
+        ),
     ]
 
 
 def _reading(files) -> list[Entry]:
-    ucl = dict(reader="data.reading_times:ucl", licence=NOT_STATED, citation=UCL, source="Andrea-de-Varda/prediction-resource 7162734d",
-               files=files["ucl"])
+    ucl = dict(
+        reader="data.reading_times:ucl",
+        licence=NOT_STATED,
+        citation=bibtex("devarda2023cloze", "frank2013reading"),
+        source="Andrea-de-Varda/prediction-resource 7162734d",
+        files=files["ucl"],
+    )
     ucl_traps = ("means over people: no ceiling, no inference over people", "the first word of every sentence was not analysed")
-    stories = dict(reader="data.reading_times:natural_stories", kind="reading_times", licence="CC BY-NC-SA 4.0", citation=FUTRELL,
-                   source="languageMIT/naturalstories 4700daad")
+    stories = dict(
+        reader="data.reading_times:natural_stories",
+        kind="reading_times",
+        licence="CC BY-NC-SA 4.0",
+        citation=bibtex("futrell2021natural"),
+        source="languageMIT/naturalstories 4700daad",
+    )
     return [
-        Entry("natural-stories", "Natural Stories: self-paced reading of ten stories, mean over people", shape="10,256 words x 1, mean over people",
-              aliases=("naturalstories",), versions=("realigned", "as-released"), files=files["natural-stories"], **stories,
-              traps=("the mean file still has the old alignment, one word too early; 'realigned' (the default) moves each time one word later, "
-                     "a direction inferred from the data because no corrected mean file is published",
-                     "its GPT-3 probabilities say 'peeked' where story 2 says 'peaked'")),
-        Entry("natural-stories-people", "Natural Stories: times per person, alignment corrected in 2025", shape="10,256 words x about 180 people",
-              files=(*files["natural-stories"], *files["natural-stories-people"]), **stories,
-              traps=("no hash of this file is known: its words are compared with the corpus's instead",)),
-        Entry("natural-stories-gpt3", "Natural Stories: GPT-3 probabilities per token", "data.reading_times:gpt3_surprisal", "results",
-              "12,373 tokens", "CC BY-NC-SA 4.0", FUTRELL, "languageMIT/naturalstories 4700daad", files=files["natural-stories-gpt3"]),
-        Entry("ucl-spr", "UCL corpus: self-paced reading of 205 sentences", kind="reading_times", shape="1,931 words x 1, mean over people",
-              aliases=("ucl",), options={"measures": "spr"}, traps=ucl_traps, **ucl),
-        Entry("ucl-eye", "UCL corpus: four eye-tracking measures of 205 sentences", kind="eye_tracking", shape="1,931 words x 4, mean over people",
-              options={"measures": "eye"}, traps=ucl_traps, **ucl),
-        Entry("ucl-erp", "UCL corpus: six ERP components of 205 sentences", kind="eeg", shape="1,931 words x 6, mean over people",
-              options={"measures": "erp"}, traps=(*ucl_traps, "the N400 is negative: a larger surprisal goes with a lower value"), **ucl),
-        Entry("ucl-n400", "UCL corpus: the N400 of 205 sentences", kind="eeg", shape="1,931 words x 1, mean over people",
-              options={"measures": "erp", "targets": ("n400",)},
-              traps=(*ucl_traps, "the N400 is negative: a larger surprisal goes with a lower value"), **ucl),
-        Entry("kuribayashi2024", "Word surprisals of six models on Natural Stories, with predictors", "data.texts:files_of", "results",
-              "10,256 words x 6 models", "MIT", KURIBAYASHI, "kuribayashi4/llm-cognitive-modeling c0dbcc50", files=files["kuribayashi2024"],
-              traps=("the published values sort story ids as strings, which mixes the spillover terms of stories",)),
+        Entry(
+            "natural-stories",
+            "Natural Stories: self-paced reading of ten stories, mean over people",
+            shape="10,256 words x 1, mean over people",
+            aliases=("naturalstories",),
+            versions=("realigned", "as-released"),
+            files=files["natural-stories"],
+            **stories,
+            traps=(
+                "the mean file still has the old alignment, one word too early; 'realigned' (the default) moves each "
+                "time one word later, "
+                "a direction inferred from the data because no corrected mean file is published",
+                "its GPT-3 probabilities say 'peeked' where story 2 says 'peaked'",
+            ),
+        ),
+        Entry(
+            "natural-stories-people",
+            "Natural Stories: times per person, alignment corrected in 2025",
+            shape="10,256 words x about 180 people",
+            files=(*files["natural-stories"], *files["natural-stories-people"]),
+            **stories,
+            traps=("no hash of this file is known: its words are compared with the corpus's instead",),
+        ),
+        Entry(
+            "natural-stories-gpt3",
+            "Natural Stories: GPT-3 probabilities per token",
+            "data.reading_times:gpt3_surprisal",
+            "results",
+            "12,373 tokens",
+            "CC BY-NC-SA 4.0",
+            bibtex("futrell2021natural"),
+            "languageMIT/naturalstories 4700daad",
+            files=files["natural-stories-gpt3"],
+        ),
+        Entry(
+            "ucl-spr",
+            "UCL corpus: self-paced reading of 205 sentences",
+            kind="reading_times",
+            shape="1,931 words x 1, mean over people",
+            aliases=("ucl",),
+            options={"measures": "spr"},
+            traps=ucl_traps,
+            **ucl,
+        ),
+        Entry(
+            "ucl-eye",
+            "UCL corpus: four eye-tracking measures of 205 sentences",
+            kind="eye_tracking",
+            shape="1,931 words x 4, mean over people",
+            options={"measures": "eye"},
+            traps=ucl_traps,
+            **ucl,
+        ),
+        Entry(
+            "ucl-erp",
+            "UCL corpus: six ERP components of 205 sentences",
+            kind="eeg",
+            shape="1,931 words x 6, mean over people",
+            options={"measures": "erp"},
+            traps=(*ucl_traps, "the N400 is negative: a larger surprisal goes with a lower value"),
+            **ucl,
+        ),
+        Entry(
+            "ucl-n400",
+            "UCL corpus: the N400 of 205 sentences",
+            kind="eeg",
+            shape="1,931 words x 1, mean over people",
+            options={"measures": "erp", "targets": ("n400",)},
+            traps=(*ucl_traps, "the N400 is negative: a larger surprisal goes with a lower value"),
+            **ucl,
+        ),
+        Entry(
+            "kuribayashi2024",
+            "Word surprisals of six models on Natural Stories, with predictors",
+            "data.texts:files_of",
+            "results",
+            "10,256 words x 6 models",
+            "MIT",
+            bibtex("kuribayashi2024psychometric"),
+            "kuribayashi4/llm-cognitive-modeling c0dbcc50",
+            files=files["kuribayashi2024"],
+            traps=("the published values sort story ids as strings, which mixes the spillover terms of stories",),
+        ),
     ]
 
 
 def _texts(files) -> list[Entry]:
     return [
-        Entry("wikitext-2", "WikiText-2 raw, test and validation", "data.texts:wikitext2", "text", "4,358 + 3,760 lines", "CC BY-SA 3.0", WIKITEXT,
-              "Salesforce/wikitext", versions=("test", "validation"), option="part", files=files["wikitext-2"],
-              traps=("raw text: perplexities per token compare only between models with the same tokenizer",)),
-        Entry("wikitext-2-tokens", "WikiText-2 tokenised, rare words as <unk>", "data.texts:wikitext2", "text", "4,358 + 3,760 lines", "CC BY-SA 3.0",
-              WIKITEXT, "pytorch/examples 77f55b91", versions=("test", "validation"), option="part", files=files["wikitext-2-tokens"],
-              traps=("<unk> is not a word that models of today know: use wikitext-2",)),
-        Entry("syntaxgym", "SyntaxGym: 31 suites of minimal pairs", "data.texts:syntaxgym", "text", "31 suites", "MIT", SYNTAXGYM,
-              "brain-score/language 0e0bb4a2", files=files["syntaxgym"]),
-        Entry("langloc", "Language localizer: sentences and lists of non-words", "data.texts:langloc", "text", "2 runs x 5 sets x 48 trials",
-              "MIT", LANGLOC, "brain-score/language 0e0bb4a2", files=files["langloc"], traps=("upper case: re-case before reading",)),
+        Entry(
+            "wikitext-2",
+            "WikiText-2 raw, test and validation",
+            "data.texts:wikitext2",
+            "text",
+            "4,358 + 3,760 lines",
+            "CC BY-SA 3.0",
+            bibtex("merity2017pointer"),
+            "Salesforce/wikitext",
+            versions=("test", "validation"),
+            option="part",
+            files=files["wikitext-2"],
+            traps=("raw text: perplexities per token compare only between models with the same tokenizer",),
+        ),
+        Entry(
+            "wikitext-2-tokens",
+            "WikiText-2 tokenised, rare words as <unk>",
+            "data.texts:wikitext2",
+            "text",
+            "4,358 + 3,760 lines",
+            "CC BY-SA 3.0",
+            bibtex("merity2017pointer"),
+            "pytorch/examples 77f55b91",
+            versions=("test", "validation"),
+            option="part",
+            files=files["wikitext-2-tokens"],
+            traps=("<unk> is not a word that models of today know: use wikitext-2",),
+        ),
+        Entry(
+            "syntaxgym",
+            "SyntaxGym: 31 suites of minimal pairs",
+            "data.texts:syntaxgym",
+            "text",
+            "31 suites",
+            "MIT",
+            bibtex("gauthier2020syntaxgym"),
+            "brain-score/language 0e0bb4a2",
+            files=files["syntaxgym"],
+        ),
+        Entry(
+            "langloc",
+            "Language localizer: sentences and lists of non-words",
+            "data.texts:langloc",
+            "text",
+            "2 runs x 5 sets x 48 trials",
+            "MIT",
+            bibtex("fedorenko2010new"),
+            "brain-score/language 0e0bb4a2",
+            files=files["langloc"],
+            traps=("upper case: re-case before reading",),
+        ),
     ]

@@ -74,8 +74,10 @@ def safe_name(name: str) -> str:
         For ``..``, separators, drive letters and the like.
     """
     if not re.fullmatch(r"[A-Za-z0-9_][A-Za-z0-9_.@+ -]*", name) or ".." in name:
-        raise BrainLensError(f"{name!r} is not a plain file name, so nothing is written there",
-                             remedy="Names hold letters, digits and . _ - @ +, and no path")
+        raise BrainLensError(
+            f"{name!r} is not a plain file name, so nothing is written there",
+            remedy="Names hold letters, digits and . _ - @ +, and no path",
+        )
     return name
 
 
@@ -99,7 +101,11 @@ def locate(file: RemoteFile, root: str = "recordings") -> Path | None:
     BrainLensError
         Where a file of that name is there and its hash is wrong.
     """
-    places = [home(root), *([shared() / root] if shared() else []), *([Path(mirror())] if mirror() and not _is_url(mirror()) else [])]
+    places = [
+        home(root),
+        *([shared() / root] if shared() else []),
+        *([Path(mirror())] if mirror() and not _is_url(mirror()) else []),
+    ]
     for place in places:
         path = place.joinpath(*file.folder.split("/"), file.name)
         if path.is_file():
@@ -124,15 +130,19 @@ def verify(path: Path, file: RemoteFile) -> None:
     if key in _VERIFIED:
         return
     if file.size is not None and stat.st_size != file.size:
-        raise BrainLensError(f"{path.name} has {stat.st_size:,} bytes, expected {file.size:,}: it is not the published file",
-                             remedy=f"Remove {path} and fetch it again")
+        raise BrainLensError(
+            f"{path.name} has {stat.st_size:,} bytes, expected {file.size:,}: it is not the published file",
+            remedy=f"Remove {path} and fetch it again",
+        )
     kind, expected = file.hash
     if kind:
         with open(path, "rb") as stream:
             found = hashlib.file_digest(stream, kind).hexdigest()
         if found != expected:
-            raise BrainLensError(f"{path.name} is not the published file: {kind} {found}, expected {expected}",
-                                 remedy=f"Remove {path} and fetch it again")
+            raise BrainLensError(
+                f"{path.name} is not the published file: {kind} {found}, expected {expected}",
+                remedy=f"Remove {path} and fetch it again",
+            )
     _VERIFIED[key] = True
 
 
@@ -152,8 +162,9 @@ def forget(files: Iterable[RemoteFile], root: str = "recordings") -> int:
 
 
 # ---- getting it -----------------------------------------------------------------------------------------------------------
-def fetch(files: Iterable[RemoteFile], *, source: str | None = None, about: dict | None = None, report=None,
-          root: str = "recordings") -> list[Path]:
+def fetch(
+    files: Iterable[RemoteFile], *, source: str | None = None, about: dict | None = None, report=None, root: str = "recordings"
+) -> list[Path]:
     """Make files available, each verified; what is already here is not fetched again.
 
     Parameters
@@ -175,8 +186,15 @@ def fetch(files: Iterable[RemoteFile], *, source: str | None = None, about: dict
     return [fetch_file(file, source=source, about=about, report=report, root=root) for file in files]
 
 
-def fetch_file(file: RemoteFile, *, source: str | None = None, about: dict | None = None, report=None,
-               root: str = "recordings", timeout: float = TIMEOUT) -> Path:
+def fetch_file(
+    file: RemoteFile,
+    *,
+    source: str | None = None,
+    about: dict | None = None,
+    report=None,
+    root: str = "recordings",
+    timeout: float = TIMEOUT,
+) -> Path:
     """Make one file available; see :func:`fetch`."""
     from filelock import FileLock
 
@@ -198,7 +216,9 @@ def fetch_file(file: RemoteFile, *, source: str | None = None, about: dict | Non
             else:
                 origin = f"{base.rstrip('/')}/{quote(file.folder)}/{quote(file.name)}" if base else file.url
                 if not origin:
-                    raise BrainLensError(f"{file.name} has no public address", remedy="Point BRAINLENS_MIRROR at a folder or URL that has it")
+                    raise BrainLensError(
+                        f"{file.name} has no public address", remedy="Point BRAINLENS_MIRROR at a folder or URL that has it"
+                    )
                 _download(file, origin, part, report, timeout)
             _trust(file, part, origin)
         except OSError as error:
@@ -231,8 +251,10 @@ def _is_url(place: str) -> bool:
 def _copy(file: RemoteFile, base: Path, part: Path, report) -> str:
     origin = base.joinpath(*file.folder.split("/"), file.name)
     if not origin.is_file():
-        raise BrainLensError(f"The mirror {base} has no file {file.folder}/{file.name}",
-                             remedy="Put it there, or unset BRAINLENS_MIRROR to fetch it from its public address")
+        raise BrainLensError(
+            f"The mirror {base} has no file {file.folder}/{file.name}",
+            remedy="Put it there, or unset BRAINLENS_MIRROR to fetch it from its public address",
+        )
     total, done = origin.stat().st_size, 0
     _check_length(file, total, str(origin))
     with open(origin, "rb") as source, open(part, "wb") as sink:
@@ -274,8 +296,10 @@ def _download(file: RemoteFile, url: str, part: Path, report, timeout: float) ->
     if got == 0:
         part.unlink(missing_ok=True)
     kept = f" {size_text(got)} are kept, so the next try goes on from there." if got else ""
-    raise BrainLensError(f"{file.name} could not be fetched from {urlsplit(url).netloc}: {failure}.{kept}",
-                         remedy="Try again, set HTTPS_PROXY, or point BRAINLENS_MIRROR at a folder or URL that has the file")
+    raise BrainLensError(
+        f"{file.name} could not be fetched from {urlsplit(url).netloc}: {failure}.{kept}",
+        remedy="Try again, set HTTPS_PROXY, or point BRAINLENS_MIRROR at a folder or URL that has the file",
+    )
 
 
 def _transfer(client, file: RemoteFile, url: str, part: Path, report) -> bool:
@@ -291,22 +315,28 @@ def _transfer(client, file: RemoteFile, url: str, part: Path, report) -> bool:
             headers["If-Range"] = known  # otherwise the server sends the whole of a file that has changed
     with client.stream("GET", url, headers=headers) as response:
         if urlsplit(url).scheme == "https" and response.url.scheme != "https":
-            raise BrainLensError(f"{url} redirects to {response.url}, which is not encrypted", remedy="Check the address of the mirror")
+            raise BrainLensError(
+                f"{url} redirects to {response.url}, which is not encrypted", remedy="Check the address of the mirror"
+            )
         if response.status_code == 416:  # what is here is as long as, or longer than, the file
             part.unlink(missing_ok=True)
             return False
         if response.status_code >= 500 or response.status_code == 429:
             raise httpx.TransportError(f"the server answered {response.status_code}")
         if response.status_code >= 400:
-            raise BrainLensError(f"{url} answered {response.status_code} {response.reason_phrase}",
-                                 remedy="Check the address, or point BRAINLENS_MIRROR at a folder or URL that has the file")
+            raise BrainLensError(
+                f"{url} answered {response.status_code} {response.reason_phrase}",
+                remedy="Check the address, or point BRAINLENS_MIRROR at a folder or URL that has the file",
+            )
         resumed = response.status_code == 206 and _range_start(response) == have
         if not resumed:
             have = 0
         if "text/html" in response.headers.get("content-type", "").lower():
             part.unlink(missing_ok=True)
-            raise BrainLensError(f"{url} answered with a web page instead of {file.name}",
-                                 remedy="A login page or a filter may stand between; fetch the file by hand into a mirror folder")
+            raise BrainLensError(
+                f"{url} answered with a web page instead of {file.name}",
+                remedy="A login page or a filter may stand between; fetch the file by hand into a mirror folder",
+            )
         length = response.headers.get("content-length", "")
         total = have + int(length) if length.isdigit() else None
         _check_length(file, total, url)
@@ -316,12 +346,22 @@ def _transfer(client, file: RemoteFile, url: str, part: Path, report) -> bool:
         with open(part, "ab" if resumed else "wb") as sink:
             for chunk in response.iter_raw(CHUNK):
                 if have == 0 and chunk.lstrip()[:15].lower().startswith((b"<!doctype html", b"<html")):
-                    raise _removed(part, BrainLensError(f"{url} answered with a web page instead of {file.name}",
-                                                        remedy="Fetch the file by hand into a mirror folder"))
+                    raise _removed(
+                        part,
+                        BrainLensError(
+                            f"{url} answered with a web page instead of {file.name}",
+                            remedy="Fetch the file by hand into a mirror folder",
+                        ),
+                    )
                 have += len(chunk)
                 if have > most:
-                    raise _removed(part, BrainLensError(f"{url} sends more than the {most:,} bytes it should, so it was stopped",
-                                                        remedy="Check the address of the mirror"))
+                    raise _removed(
+                        part,
+                        BrainLensError(
+                            f"{url} sends more than the {most:,} bytes it should, so it was stopped",
+                            remedy="Check the address of the mirror",
+                        ),
+                    )
                 sink.write(chunk)
                 sink.flush()
                 _tell(report, have, file.size or total, file)
@@ -352,11 +392,15 @@ def _check_length(file: RemoteFile, total: int | None, where: str) -> None:
     if total is None:
         return
     if file.size is not None and total != file.size:
-        raise BrainLensError(f"{where} has {total:,} bytes, {file.name} should have {file.size:,}: nothing was fetched",
-                             remedy="The address or the mirror holds another file; check it")
+        raise BrainLensError(
+            f"{where} has {total:,} bytes, {file.name} should have {file.size:,}: nothing was fetched",
+            remedy="The address or the mirror holds another file; check it",
+        )
     if total > _most(file):
-        raise BrainLensError(f"{where} announces {total:,} bytes, far more than {file.name} can have: nothing was fetched",
-                             remedy="Check the address of the mirror")
+        raise BrainLensError(
+            f"{where} announces {total:,} bytes, far more than {file.name} can have: nothing was fetched",
+            remedy="Check the address of the mirror",
+        )
 
 
 def _trust(file: RemoteFile, part: Path, origin: str) -> None:
@@ -369,8 +413,13 @@ def _trust(file: RemoteFile, part: Path, origin: str) -> None:
     with open(part, "rb") as stream:
         found = hashlib.file_digest(stream, kind).hexdigest()
     if found != expected:
-        raise _removed(part, BrainLensError(f"{file.name} from {origin} is not the published file: {kind} {found}, expected {expected}; "
-                                            f"it was not kept", remedy="Try another mirror, or the public address"))
+        raise _removed(
+            part,
+            BrainLensError(
+                f"{file.name} from {origin} is not the published file: {kind} {found}, expected {expected}; it was not kept",
+                remedy="Try another mirror, or the public address",
+            ),
+        )
 
 
 def _removed(part: Path, error: BrainLensError) -> BrainLensError:
@@ -382,17 +431,23 @@ def _removed(part: Path, error: BrainLensError) -> BrainLensError:
 def _room(folder: Path, needed: int) -> None:
     free = shutil.disk_usage(folder).free
     if needed > free:
-        raise BrainLensError(f"{size_text(needed)} are needed and {size_text(free)} are free in {folder}",
-                             remedy="Make room, or set BRAINLENS_HOME to a larger disk")
+        raise BrainLensError(
+            f"{size_text(needed)} are needed and {size_text(free)} are free in {folder}",
+            remedy="Make room, or set BRAINLENS_HOME to a larger disk",
+        )
 
 
 def _disk_error(error: OSError, part: Path, file: RemoteFile) -> BrainLensError:
     if error.errno in (errno.ENOSPC, errno.EDQUOT):
         part.unlink(missing_ok=True)
-        return BrainLensError(f"The disk is full: {file.name} was not written to {part.parent}",
-                              remedy="Make room, or set BRAINLENS_HOME to a larger disk")
-    return BrainLensError(f"{file.name} cannot be written to {part.parent}: {error.strerror or error}",
-                          remedy="Check the folder's permissions, or set BRAINLENS_HOME to another folder")
+        return BrainLensError(
+            f"The disk is full: {file.name} was not written to {part.parent}",
+            remedy="Make room, or set BRAINLENS_HOME to a larger disk",
+        )
+    return BrainLensError(
+        f"{file.name} cannot be written to {part.parent}: {error.strerror or error}",
+        remedy="Check the folder's permissions, or set BRAINLENS_HOME to another folder",
+    )
 
 
 def _tell(report, done: int, total: int | None, file: RemoteFile) -> None:

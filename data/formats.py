@@ -81,19 +81,27 @@ def load_npz(path: str | Path) -> dict[str, np.ndarray]:
         unpacked = sum(member.file_size for member in members)
         packed = max(path.stat().st_size, 1)
         if unpacked > MOST_BYTES or (unpacked > 100_000_000 and unpacked > packed * MOST_RATIO):
-            raise BrainLensError(f"{path.name} unpacks from {packed:,} to {unpacked:,} bytes: it was not read", remedy="Save it again, uncompressed")
+            raise BrainLensError(
+                f"{path.name} unpacks from {packed:,} to {unpacked:,} bytes: it was not read",
+                remedy="Save it again, uncompressed",
+            )
         arrays = {}
         for member in members:
             name = member.filename
             if name.startswith("/") or ".." in name.replace("\\", "/").split("/") or ":" in name:
-                raise BrainLensError(f"{path.name} holds a member {name!r} that leaves the archive: it was not read", remedy="Do not trust this file")
+                raise BrainLensError(
+                    f"{path.name} holds a member {name!r} that leaves the archive: it was not read",
+                    remedy="Do not trust this file",
+                )
             if not name.endswith(".npy"):
                 raise BrainLensError(f"{path.name} holds {name!r}, which is not an array", remedy="Write it with numpy.savez")
             try:
                 with archive.open(member) as stream:
                     arrays[name[:-4]] = _array(stream, f"{path.name}/{name}", member.file_size)
             except (zipfile.BadZipFile, NotImplementedError, RuntimeError, EOFError) as error:
-                raise BrainLensError(f"{path.name}: member {name!r} cannot be unpacked: {error}", remedy="Save it again") from None
+                raise BrainLensError(
+                    f"{path.name}: member {name!r} cannot be unpacked: {error}", remedy="Save it again"
+                ) from None
     return arrays
 
 
@@ -104,15 +112,21 @@ def _array(stream, name: str, size: int) -> np.ndarray:
         shape, fortran, dtype = (form.read_array_header_1_0 if version == (1, 0) else form.read_array_header_2_0)(stream)
     except ValueError as error:
         what = "a pickle" if "magic" in str(error) and _pickled(stream, size) else "not an npy array"
-        raise BrainLensError(f"{name} is {what}: it was not read", remedy="Write it with numpy.save, from an array of numbers") from None
+        raise BrainLensError(
+            f"{name} is {what}: it was not read", remedy="Write it with numpy.save, from an array of numbers"
+        ) from None
     if dtype.hasobject:
-        raise BrainLensError(f"{name} holds Python objects (a pickle), which can run anything: it was not read",
-                             remedy="Write numbers as float64 and texts as str arrays, or texts into a table beside")
+        raise BrainLensError(
+            f"{name} holds Python objects (a pickle), which can run anything: it was not read",
+            remedy="Write numbers as float64 and texts as str arrays, or texts into a table beside",
+        )
     count = int(np.prod(shape, dtype=object)) if shape else 1
     expected = count * dtype.itemsize
     held = size - stream.tell() if stream.seekable() else expected
     if expected > MOST_BYTES or held < expected:
-        raise BrainLensError(f"{name} announces {expected:,} bytes and holds {max(held, 0):,}: it was not read", remedy="Write it again")
+        raise BrainLensError(
+            f"{name} announces {expected:,} bytes and holds {max(held, 0):,}: it was not read", remedy="Write it again"
+        )
     raw = stream.read(expected)
     if len(raw) != expected:
         raise BrainLensError(f"{name} ends after {len(raw):,} of {expected:,} bytes", remedy="Write it again")
@@ -139,10 +153,16 @@ def _matlab(path: Path) -> dict[str, np.ndarray]:
     except BrainLensError:
         raise
     except NotImplementedError:
-        raise BrainLensError(f"{path.name} is a MATLAB v7.3 file", remedy="Save it with save(..., '-v7'), or write NetCDF") from None
+        raise BrainLensError(
+            f"{path.name} is a MATLAB v7.3 file", remedy="Save it with save(..., '-v7'), or write NetCDF"
+        ) from None
     except Exception as error:  # scipy raises many kinds on damaged files
-        raise BrainLensError(f"{path.name} is not a MATLAB file that can be read: {error}", remedy="Save it with save(..., '-v7')") from None
-    return {name: _cells(values) for name, values in content.items() if not name.startswith("__") and isinstance(values, np.ndarray)}
+        raise BrainLensError(
+            f"{path.name} is not a MATLAB file that can be read: {error}", remedy="Save it with save(..., '-v7')"
+        ) from None
+    return {
+        name: _cells(values) for name, values in content.items() if not name.startswith("__") and isinstance(values, np.ndarray)
+    }
 
 
 def _cells(values: np.ndarray) -> np.ndarray:
@@ -168,15 +188,18 @@ def beside(path: Path, said: Mapping) -> Path | None:
 
 
 def _arrays(path: Path, arrays: Mapping[str, np.ndarray], said: Mapping) -> tuple[Table, dict]:
-    from data.own import GUESSES
+    from data.columns import GUESSES
 
     numeric = {name: a for name, a in arrays.items() if a.dtype.kind in "iuf" and a.ndim in (1, 2)}
     wanted = next((n for n in ("responses", "response", "data", "Y", "y") if n in numeric), None)
     if wanted is None:
         wide = [n for n, a in numeric.items() if a.ndim == 2 and min(a.shape) > 1] or list(numeric)
         if len(wide) != 1:
-            raise BrainLensError(f"{path.name}: which array holds the responses is not plain", choices=arrays,
-                                 remedy="Name it 'responses', stimuli in rows and targets in columns")
+            raise BrainLensError(
+                f"{path.name}: which array holds the responses is not plain",
+                choices=arrays,
+                remedy="Name it 'responses', stimuli in rows and targets in columns",
+            )
         wanted = wide[0]
     values = numeric[wanted].astype(np.float64)
     values = values[:, None] if values.ndim == 1 else values
@@ -191,13 +214,17 @@ def _arrays(path: Path, arrays: Mapping[str, np.ndarray], said: Mapping) -> tupl
             columns[name] = pd.Series(array.ravel().astype(str) if array.dtype.kind in "US" else array.ravel())
     targets = _labels(arrays, ("target", "targets"), values.shape[1])
     if not columns:
-        raise BrainLensError(f"{path.name} holds responses and no texts",
-                             remedy=f"Put a table with one row per stimulus beside it as {path.stem}.stimuli.csv")
+        raise BrainLensError(
+            f"{path.name} holds responses and no texts",
+            remedy=f"Put a table with one row per stimulus beside it as {path.stem}.stimuli.csv",
+        )
     rows = len(next(iter(columns.values())))
     if rows != len(values):
         hint = f"; it looks transposed ({values.shape[0]} x {values.shape[1]})" if rows == values.shape[1] else ""
-        raise BrainLensError(f"{path.name} has {len(values)} rows and the table of stimuli {rows}{hint}",
-                             remedy="Stimuli go in rows, targets in columns, both in the same order")
+        raise BrainLensError(
+            f"{path.name} has {len(values)} rows and the table of stimuli {rows}{hint}",
+            remedy="Stimuli go in rows, targets in columns, both in the same order",
+        )
     names = targets or [f"target_{i + 1}" for i in range(values.shape[1])]
     names = [name if name not in columns else f"{name} (response)" for name in names]
     frame = pd.concat([pd.DataFrame(columns), pd.DataFrame(values, columns=names)], axis=1)
@@ -224,12 +251,16 @@ def _netcdf(path: Path, said: Mapping) -> tuple[Table, dict]:
     if array.ndim == 1:
         array = array.expand_dims("target", axis=1)
     if array.ndim != 2:
-        raise BrainLensError(f"{path.name} holds an array with dims {tuple(array.dims)}", remedy="Write an array (stimulus, target)")
+        raise BrainLensError(
+            f"{path.name} holds an array with dims {tuple(array.dims)}", remedy="Write an array (stimulus, target)"
+        )
     rows = next((d for d in array.dims if d in ("stimulus", "presentation")), array.dims[0])
     array = array.transpose(rows, ...)
     other = array.dims[1]
     if array.dtype.kind not in "iuf":
-        raise BrainLensError(f"{path.name}: the responses are {array.dtype}, not numbers", remedy="Write the responses as numbers")
+        raise BrainLensError(
+            f"{path.name}: the responses are {array.dtype}, not numbers", remedy="Write the responses as numbers"
+        )
     columns = {str(n): pd.Series(c.values) for n, c in array.coords.items() if c.dims == (rows,) and n != rows}
     if rows in array.coords and "stimulus_id" not in columns:
         columns["stimulus_id"] = pd.Series(array[rows].values).astype(str)

@@ -101,8 +101,9 @@ def schrimpf2021_tasks(*, extra: bool = False) -> pd.DataFrame:
     tasks = models[["model", "family", "group", "width", "in_paper"]].merge(tasks, on="model", how="left")
     if not extra:
         tasks = tasks[tasks["in_paper"]]
-    return tasks[["model", "family", "group", "width", "in_paper", "variant", "wikitext2_loss", "wikitext2_ppl", "glue_mean",
-                  *glue]].reset_index(drop=True)
+    return tasks[
+        ["model", "family", "group", "width", "in_paper", "variant", "wikitext2_loss", "wikitext2_ppl", "glue_mean", *glue]
+    ].reset_index(drop=True)
 
 
 def hadidi2025() -> pd.DataFrame:
@@ -112,7 +113,8 @@ def hadidi2025() -> pd.DataFrame:
     -------
     pandas.DataFrame
         model, family, benchmark, split (shuffled or contiguous), pooling (last, mean or sum over tokens), score (mean r, not
-        normalised), error (standard error). ``OASM-all-sigma`` is the text-free autocorrelation model, ``PWR`` position, word rate.
+        normalised), error (standard error). ``OASM-all-sigma`` is the text-free autocorrelation model, ``PWR`` is position and
+        word rate.
     """
     table = _read("hadidi2025").copy()
     table.insert(1, "family", [family(model) for model in table["model"]])
@@ -132,9 +134,26 @@ def citation(name: str) -> str:
     return CITATIONS[name]
 
 
-_FAMILIES = (("distilgpt2", "gpt"), ("gpt", "gpt"), ("openai", "gpt"), ("distilbert", "bert"), ("bert", "bert"), ("distilroberta", "roberta"),
-             ("roberta", "roberta"), ("xlm-roberta", "xlm-r"), ("xlm", "xlm"), ("xlnet", "xlnet"), ("t5", "t5"), ("albert", "albert"),
-             ("llama", "llama"), ("rwkv", "rwkv"), ("pythia", "pythia"), ("opt-", "opt"), ("smollm", "smollm"), ("olmo", "olmo"))
+_FAMILIES = (
+    ("distilgpt2", "gpt"),
+    ("gpt", "gpt"),
+    ("openai", "gpt"),
+    ("distilbert", "bert"),
+    ("bert", "bert"),
+    ("distilroberta", "roberta"),
+    ("roberta", "roberta"),
+    ("xlm-roberta", "xlm-r"),
+    ("xlm", "xlm"),
+    ("xlnet", "xlnet"),
+    ("t5", "t5"),
+    ("albert", "albert"),
+    ("llama", "llama"),
+    ("rwkv", "rwkv"),
+    ("pythia", "pythia"),
+    ("opt-", "opt"),
+    ("smollm", "smollm"),
+    ("olmo", "olmo"),
+)
 
 
 def family(model: str) -> str:

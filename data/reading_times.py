@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -12,99 +12,32 @@ import pandas as pd
 import xarray as xr
 
 from data.errors import BrainLensError, unknown
+from data.filters import apply_filter
 from data.recording import Recording
 from data.tables import numbers, read_table
 from data.words import add_word_columns
 
-__all__ = ["FILTERS", "Filter", "apply_filter", "compare_versions", "gpt3_surprisal", "natural_stories", "realign", "ucl", "word_table"]
+__all__ = ["UCL_MEASURES", "VERSIONS", "gpt3_surprisal", "natural_stories", "realign", "ucl", "word_table"]
 
 VERSIONS = ("realigned", "as-released")
 
 
-# ---- filters --------------------------------------------------------------------------------------------------------------
-@dataclass(frozen=True)
-class Filter:
-    """Which reading times count.
-
-    Parameters
-    ----------
-    shortest, longest : float or None
-        Times must lie strictly between them, in ms.
-    correct : int or None
-        Questions that must be answered right, at least (people only).
-    edges : bool
-        Keep the first and the last word of a sentence.
-    """
-
-    shortest: float | None = None
-    longest: float | None = None
-    correct: int | None = None
-    edges: bool = True
-
-
-FILTERS = {
-    "none": Filter(),
-    "official": Filter(shortest=100.0, longest=3000.0, correct=5, edges=False),
-    "times-only": Filter(shortest=100.0, longest=3000.0),
-    "no-edges": Filter(edges=False),
-}
-"""Presets: ``official`` = 100 < RT < 3000 ms, more than 4 of 6 questions right, sentence-initial and -final words out."""
-
-
-def apply_filter(recording: Recording, filter: str | Filter) -> Recording:
-    """The recording with what a filter leaves out marked as missing, and counted in its notes; every word stays as context.
-
-    Raises
-    ------
-    BrainLensError
-        For an unknown preset, or where nothing is left.
-    """
-    if isinstance(filter, str):
-        if filter not in FILTERS:
-            raise unknown("filter", filter, FILTERS)
-        name, filter = filter, FILTERS[filter]
-    else:
-        name = "own"
-    values, notes = recording.responses.values.copy(), []
-
-    def leave_out(mask: np.ndarray, what: str) -> None:
-        count = int((mask & ~np.isnan(values)).sum())
-        values[mask] = np.nan
-        if count:
-            notes.append(f"{count:,} {what}")
-
-    for limit, mask, what in ((filter.shortest, values <= (filter.shortest or 0), "not above {:g} ms"),
-                              (filter.longest, values >= (filter.longest or 0), "not below {:g} ms")):
-        if limit is not None:
-            leave_out(mask, "times " + what.format(limit))
-    if filter.correct is not None and "correct" in recording.responses.coords:
-        poor = recording.responses["correct"].values.astype(float) < filter.correct
-        leave_out(np.broadcast_to(poor, values.shape), f"times of {int(poor.sum())} people with fewer than {filter.correct} right answers")
-    if not filter.edges:
-        edge = (recording.stimuli["first_in_sentence"] | recording.stimuli["last_in_sentence"]).to_numpy()
-        leave_out(np.broadcast_to(edge[:, None], values.shape), f"times of {int(edge.sum()):,} first and last words of sentences")
-    if np.isnan(values).all():
-        raise BrainLensError(f"{recording.id}: the filter {name!r} leaves nothing", choices=FILTERS, remedy="Choose a wider filter")
-    if name == "none":
-        return recording
-    changed = replace(recording, responses=recording.responses.copy(data=values), notes=(
-        *recording.notes, f"filter {name}: left out " + (", ".join(notes) or "nothing")))
-    return changed.select(targets=~np.isnan(values).all(axis=0))
-
-
 # ---- Natural Stories ------------------------------------------------------------------------------------------------------
-def natural_stories(path: Path, *, people: Path | None = None, version: str = "realigned", filter: str = "none", **facts) -> Recording:
+def natural_stories(
+    path: Path, *, people: Path | None = None, version: str = "realigned", filter: str = "none", **facts
+) -> Recording:
     """Self-paced reading of ten stories, 10,256 words (Futrell et al. 2021).
 
     Parameters
     ----------
     path : path-like
-        ``processed_wordinfo.tsv``: mean time per word. It still has the old alignment, in which the time stands one word too early.
+        ``processed_wordinfo.tsv``: mean time per word. It still has the old alignment: times stand one word too early.
     people : path-like, optional
         ``processed_RTs.tsv``: times per person, corrected in 2025; used instead of the means where it is given.
     version : str
         Of the means: ``"realigned"`` gives each word the time that stands at the word before it, ``"as-released"`` leaves them.
-        The direction is inferred from the data (a word cannot be slowed by the word after it); no corrected mean file is published.
+        The direction is inferred from the data (a word cannot be slowed by the word after it); no corrected mean
+        file is published.
     filter : str
         One of :data:`FILTERS`.
     """
@@ -113,23 +46,41 @@ def natural_stories(path: Path, *, people: Path | None = None, version: str = "r
     words = pd.DataFrame({"text": table["word"].astype(str), "story": table["item"].astype(str), "zone": table["zone"]})
     words = add_word_columns(words)
     words.index = pd.Index([f"{s}.{z}" for s, z in zip(words["story"], words["zone"])], name="stimulus")
-    common = dict(kind="reading_times", unit="ms", scored_unit="word", context="story", group="story",
-                  roles={"passage": "story", "topic": "story", "paper_context": "story", "paper_group": "sentence",
-                         "paper_stratify": "sentence"}, **facts)
+    common = dict(
+        kind="reading_times",
+        unit="ms",
+        scored_unit="word",
+        context="story",
+        group="story",
+        roles={
+            "passage": "story",
+            "topic": "story",
+            "paper_context": "story",
+            "paper_group": "sentence",
+            "paper_stratify": "sentence",
+        },
+        **facts,
+    )
     if people is not None:
         recording = _people(Path(people), words, common)
     else:
         if version not in VERSIONS:
             raise unknown("version of natural-stories", version, VERSIONS)
-        responses = xr.DataArray(table[["meanItemRT"]].to_numpy(float), dims=("stimulus", "target"),
-                                 coords={"stimulus": words.index.to_numpy(), "target": np.array(["mean_rt"], dtype=object)})
+        responses = xr.DataArray(
+            table[["meanItemRT"]].to_numpy(float),
+            dims=("stimulus", "target"),
+            coords={"stimulus": words.index.to_numpy(), "target": np.array(["mean_rt"], dtype=object)},
+        )
         words["readers"] = table["nItem"].to_numpy()
         recording = Recording(responses=responses, stimuli=words, averaged=True, **common)
         if version == "realigned":
             recording = realign(recording)
         else:
-            recording = replace(recording, id=f"{recording.id}@as-released", notes=(
-                *recording.notes, "as released: the time of a word stands at the word before it"))
+            recording = replace(
+                recording,
+                id=f"{recording.id}@as-released",
+                notes=(*recording.notes, "as released: the time of a word stands at the word before it"),
+            )
     return apply_filter(recording, filter)
 
 
@@ -145,8 +96,10 @@ def realign(recording: Recording, *, by: int = 1, text: str = "story") -> Record
         rows = np.flatnonzero(texts == label)
         moved[rows[by:]] = values[rows[:-by]]
     count = len(pd.unique(texts)) * by
-    note = (f"realigned: each time moved {by} word later inside its {text}, {count} times without a word left out; "
-            "the direction is inferred from the data, no corrected mean file is published")
+    note = (
+        f"realigned: each time moved {by} word later inside its {text}, {count} times without a word left out; "
+        "the direction is inferred from the data, no corrected mean file is published"
+    )
     return replace(recording, responses=recording.responses.copy(data=moved), notes=(*recording.notes, note))
 
 
@@ -156,7 +109,9 @@ def _people(path: Path, words: pd.DataFrame, common: dict) -> Recording:
     table = source.frame
     needed = ["WorkerId", "item", "zone", "RT"]
     if missing := [c for c in needed if c not in table.columns]:
-        raise BrainLensError(f"{path.name} has no columns {missing}", choices=table.columns, remedy="Fetch it again: it is another file")
+        raise BrainLensError(
+            f"{path.name} has no columns {missing}", choices=table.columns, remedy="Fetch it again: it is another file"
+        )
     row_of = pd.Series(np.arange(len(words)), index=words.index)
     rows = row_of.reindex([f"{int(i)}.{int(z)}" for i, z in zip(table["item"], table["zone"])]).to_numpy()
     left = int(np.isnan(rows).sum())
@@ -166,17 +121,27 @@ def _people(path: Path, words: pd.DataFrame, common: dict) -> Recording:
         other = table["word"].astype(str).str.strip().to_numpy() != words["text"].to_numpy()[rows]
         if other.mean() > 0.02:
             first = int(np.flatnonzero(other)[0])
-            raise BrainLensError(f"{path.name}: {int(other.sum()):,} of {len(other):,} words are not the corpus's, first "
-                                 f"{table['word'].iloc[first]!r} where {words['text'].iloc[rows[first]]!r} stands",
-                                 remedy="Fetch the file of the same version as the words")
+            raise BrainLensError(
+                f"{path.name}: {int(other.sum()):,} of {len(other):,} words are not the corpus's, first "
+                f"{table['word'].iloc[first]!r} where {words['text'].iloc[rows[first]]!r} stands",
+                remedy="Fetch the file of the same version as the words",
+            )
     people, names = pd.factorize(table["WorkerId"].astype(str))
     values = np.full((len(words), len(names)), np.nan)
     values[rows, people] = numbers(replace(source, frame=table), "RT")
-    coords = {"stimulus": words.index.to_numpy(), "target": np.array(names, dtype=object), "subject": ("target", np.array(names, dtype=object))}
+    coords = {
+        "stimulus": words.index.to_numpy(),
+        "target": np.array(names, dtype=object),
+        "subject": ("target", np.array(names, dtype=object)),
+    }
     if "correct" in table.columns:
         coords["correct"] = ("target", table.groupby(people)["correct"].first().to_numpy(float))
-    notes = [f"{len(names)} people, corrected alignment of 2025-05-12"] + ([f"{left:,} times at unknown words left out"] if left else [])
-    return Recording(responses=xr.DataArray(values, dims=("stimulus", "target"), coords=coords), stimuli=words, notes=tuple(notes), **common)
+    notes = [f"{len(names)} people, corrected alignment of 2025-05-12"] + (
+        [f"{left:,} times at unknown words left out"] if left else []
+    )
+    return Recording(
+        responses=xr.DataArray(values, dims=("stimulus", "target"), coords=coords), stimuli=words, notes=tuple(notes), **common
+    )
 
 
 def _contiguous(table: pd.DataFrame, name: str) -> None:
@@ -185,8 +150,10 @@ def _contiguous(table: pd.DataFrame, name: str) -> None:
         expected = np.arange(1, len(zones) + 1)
         wrong = np.flatnonzero(zones.to_numpy() != expected)
         if len(wrong):
-            raise BrainLensError(f"{name}: story {story} has word {zones.iloc[wrong[0]]} where word {expected[wrong[0]]} should stand",
-                                 remedy="Fetch the file again: words are missing or doubled")
+            raise BrainLensError(
+                f"{name}: story {story} has word {zones.iloc[wrong[0]]} where word {expected[wrong[0]]} should stand",
+                remedy="Fetch the file again: words are missing or doubled",
+            )
 
 
 NAMED_EXCEPTIONS = {("2", 749): ("peaked", "peeked")}
@@ -213,11 +180,15 @@ def gpt3_surprisal(path: Path, words: pd.DataFrame) -> pd.Series:
         text = "".join(tokens["token"].astype(str))
         spans = [match.span() for match in re.finditer(r"\S+", text)]
         if len(spans) != len(here):
-            raise BrainLensError(f"{Path(path).name}: story {story + 1} has {len(spans)} words, the corpus {len(here)}", remedy="Fetch both again")
+            raise BrainLensError(
+                f"{Path(path).name}: story {story + 1} has {len(spans)} words, the corpus {len(here)}", remedy="Fetch both again"
+            )
         for (start, end), (index, row) in zip(spans, here.iterrows()):
             found, expected = text[start:end], row["text"]
             if found != expected and NAMED_EXCEPTIONS.get((row["story"], row["zone"])) != (expected, found):
-                raise BrainLensError(f"{Path(path).name}: word {index} is {found!r}, the corpus says {expected!r}", remedy="Fetch both again")
+                raise BrainLensError(
+                    f"{Path(path).name}: word {index} is {found!r}, the corpus says {expected!r}", remedy="Fetch both again"
+                )
         ends = np.cumsum(tokens["token"].str.len().to_numpy())
         first_letter = ends - tokens["token"].str.lstrip().str.len().to_numpy()
         word = np.searchsorted([start for start, _ in spans], first_letter, side="right") - 1
@@ -231,14 +202,19 @@ def gpt3_surprisal(path: Path, words: pd.DataFrame) -> pd.Series:
 # ---- UCL ------------------------------------------------------------------------------------------------------------------
 UCL_MEASURES = {
     "erp": ({"ELAN": "elan", "LAN": "lan", "N400": "n400", "EPNP": "epnp", "P600": "p600", "PNP": "pnp"}, "eeg", "a.u."),
-    "eye": ({"RTfirstfix": "first_fixation", "RTfirstpass": "first_pass", "RTrightbound": "right_bounded", "RTgopast": "go_past"},
-            "eye_tracking", "ms"),
+    "eye": (
+        {"RTfirstfix": "first_fixation", "RTfirstpass": "first_pass", "RTrightbound": "right_bounded", "RTgopast": "go_past"},
+        "eye_tracking",
+        "ms",
+    ),
     "spr": ({"self_paced_reading_time": "self_paced"}, "reading_times", "ms"),
 }
 """``{set: ({column: target}, kind, unit)}`` of the UCL corpus."""
 
 
-def ucl(path: Path, *, measures: str = "spr", targets: Sequence[str] | str | None = None, filter: str = "none", **facts) -> Recording:
+def ucl(
+    path: Path, *, measures: str = "spr", targets: Sequence[str] | str | None = None, filter: str = "none", **facts
+) -> Recording:
     """One set of measures of the UCL corpus: 205 sentences, means over people (Frank et al. 2013, 2015; de Varda et al. 2023).
 
     The table holds the words that were analysed; the other words of each sentence are added without a measurement, so that
@@ -266,20 +242,38 @@ def ucl(path: Path, *, measures: str = "spr", targets: Sequence[str] | str | Non
     measured = table.set_index(["sent_id", "context_length"])
     wrong = [key for key, word in measured["word"].items() if words.set_index(["sentence", "position"])["text"].get(key) != word]
     if wrong:
-        raise BrainLensError(f"{Path(path).name}: {len(wrong)} words are not where their sentence has them, first {wrong[0]}",
-                             remedy="Fetch the file again")
+        raise BrainLensError(
+            f"{Path(path).name}: {len(wrong)} words are not where their sentence has them, first {wrong[0]}",
+            remedy="Fetch the file again",
+        )
     keys = pd.MultiIndex.from_arrays([words["sentence"], words["position"]])
     inverse = {target: column for column, target in columns.items()}
     values = np.column_stack([measured[inverse[target]].reindex(keys).to_numpy(float) for target in targets])
     words = add_word_columns(words, text="sentence")
     words["measured"] = ~np.isnan(values).all(axis=1)
     words.index = pd.Index([f"{s}.{p}" for s, p in zip(words["sentence"], words["position"])], name="stimulus")
-    responses = xr.DataArray(values, dims=("stimulus", "target"),
-                             coords={"stimulus": words.index.to_numpy(), "target": np.array(targets, dtype=object)})
+    responses = xr.DataArray(
+        values,
+        dims=("stimulus", "target"),
+        coords={"stimulus": words.index.to_numpy(), "target": np.array(targets, dtype=object)},
+    )
     unmeasured = int((~words["measured"]).sum())
-    notes = (*facts.pop("notes", ()), f"{unmeasured} words without a measurement are read as context only (among them every first word)")
-    recording = Recording(responses=responses, stimuli=words, kind=kind, unit=unit, scored_unit="word", context="sentence", group="sentence",
-                          averaged=True, notes=notes, **facts)
+    notes = (
+        *facts.pop("notes", ()),
+        f"{unmeasured} words without a measurement are read as context only (among them every first word)",
+    )
+    recording = Recording(
+        responses=responses,
+        stimuli=words,
+        kind=kind,
+        unit=unit,
+        scored_unit="word",
+        context="sentence",
+        group="sentence",
+        averaged=True,
+        notes=notes,
+        **facts,
+    )
     return apply_filter(recording, filter)
 
 
@@ -288,8 +282,16 @@ WORD_COLUMNS = {"corpus": "corpus", "text": "text_idx", "word": "word", "time": 
 """Default columns of a table of words, one row per word."""
 
 
-def word_table(path: str | Path, *, corpus: str | None = None, columns: Mapping[str, str] | None = None, filter: str = "none",
-               kind: str = "reading_times", averaged: bool = True, **facts) -> Recording:
+def word_table(
+    path: str | Path,
+    *,
+    corpus: str | None = None,
+    columns: Mapping[str, str] | None = None,
+    filter: str = "none",
+    kind: str = "reading_times",
+    averaged: bool = True,
+    **facts,
+) -> Recording:
     """One corpus of a table with one row per word and its mean reading time.
 
     Parameters
@@ -314,48 +316,42 @@ def word_table(path: str | Path, *, corpus: str | None = None, columns: Mapping[
     if names["corpus"] in table.columns:
         corpora = list(pd.unique(table[names["corpus"]].astype(str)))
         if corpus is None and len(corpora) > 1:
-            raise BrainLensError(f"{Path(path).name} holds {len(corpora)} corpora", choices=corpora, remedy="Name one (corpus=...)")
+            raise BrainLensError(
+                f"{Path(path).name} holds {len(corpora)} corpora", choices=corpora, remedy="Name one (corpus=...)"
+            )
         corpus = corpora[0] if corpus is None else corpus
         if corpus not in corpora:
             raise unknown(f"corpus of {Path(path).name}", corpus, corpora)
         table = table[table[names["corpus"]].astype(str) == corpus]
     if names["order"] in table.columns:
         table = table.sort_values([names["text"], names["order"]], kind="stable")
-    words = pd.DataFrame({"text": table[names["word"]].astype(str).str.strip(), "story": table[names["text"]].astype(str)}).reset_index(drop=True)
+    words = pd.DataFrame(
+        {"text": table[names["word"]].astype(str).str.strip(), "story": table[names["text"]].astype(str)}
+    ).reset_index(drop=True)
     words = add_word_columns(words)
     words.index = pd.Index([f"{s}.{p}" for s, p in zip(words["story"], words["position"])], name="stimulus")
-    responses = xr.DataArray(table[[names["time"]]].to_numpy(float), dims=("stimulus", "target"),
-                             coords={"stimulus": words.index.to_numpy(), "target": np.array([names["time"]], dtype=object)})
+    responses = xr.DataArray(
+        table[[names["time"]]].to_numpy(float),
+        dims=("stimulus", "target"),
+        coords={"stimulus": words.index.to_numpy(), "target": np.array([names["time"]], dtype=object)},
+    )
     missing = int(np.isnan(responses.values).sum())
     notes = (*facts.pop("notes", ()), *([f"{missing:,} words without a time are read as context only"] if missing else []))
     name = Path(path).name.split(".")[0] + (f"-{corpus}" if corpus else "")
-    return apply_filter(Recording(id=facts.pop("id", name.replace("_", "-").lower()), responses=responses, stimuli=words, kind=kind, unit="ms",
-                                  scored_unit="word", context="story", group="story", averaged=averaged, notes=notes,
-                                  roles={"passage": "story", "topic": "story"}, **facts), filter)
-
-
-# ---- two versions of a recording ------------------------------------------------------------------------------------------
-def compare_versions(first: Recording, second: Recording) -> pd.DataFrame:
-    """What differs between two versions of a recording, one row per stimulus and target where text or response is not the same.
-
-    Returns
-    -------
-    pandas.DataFrame
-        stimulus, target, text_first, text_second, first, second, delta (second - first); sorted as the first version. Stimuli
-        or targets that only one version has show NaN on the other side.
-    """
-    ids = list(dict.fromkeys([*first.stimuli.index, *second.stimuli.index]))
-    targets = list(dict.fromkeys([*first.responses.target.values, *second.responses.target.values]))
-    frames = []
-    for recording in (first, second):
-        values = recording.responses.to_pandas().reindex(index=ids, columns=targets)
-        texts = recording.stimuli["text"].reindex(ids)
-        frames.append((values, texts))
-    (one, text_one), (two, text_two) = frames
-    table = pd.DataFrame({
-        "stimulus": np.repeat(np.array(ids, dtype=object), len(targets)), "target": np.tile(np.array(targets, dtype=object), len(ids)),
-        "text_first": np.repeat(text_one.to_numpy(dtype=object), len(targets)), "text_second": np.repeat(text_two.to_numpy(dtype=object), len(targets)),
-        "first": one.to_numpy(float).ravel(), "second": two.to_numpy(float).ravel()})
-    table["delta"] = table["second"] - table["first"]
-    same = (table["text_first"] == table["text_second"]) & ((table["first"] == table["second"]) | (table["first"].isna() & table["second"].isna()))
-    return table[~same].reset_index(drop=True)
+    return apply_filter(
+        Recording(
+            id=facts.pop("id", name.replace("_", "-").lower()),
+            responses=responses,
+            stimuli=words,
+            kind=kind,
+            unit="ms",
+            scored_unit="word",
+            context="story",
+            group="story",
+            averaged=averaged,
+            notes=notes,
+            roles={"passage": "story", "topic": "story"},
+            **facts,
+        ),
+        filter,
+    )

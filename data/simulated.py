@@ -25,11 +25,28 @@ SPILLOVER = (1.0, 0.5, 0.25)  # share of a word's effect that shows on it and on
 MEAN_RT, SD_RT = 330.0, 40.0  # ms; where self-paced reading lies
 
 
-def simulate(features: np.ndarray, stimuli: pd.DataFrame, *, kind: str = "fmri_sentence", n_subjects: int = 5,
-             targets_per_subject: int = 10, noise: float = 1.0, autocorrelation: float = 0.0, length_effect: float = 0.0,
-             position_effect: float = 0.0, noise_targets: int = 0, context: str | None = None, group: str | None = None,
-             within: str | None = None, tr: float = 2.0, spillover: Sequence[float] = SPILLOVER, layer: int | None = None,
-             seed: int = 0, id: str = "simulated", **facts) -> Recording:
+def simulate(
+    features: np.ndarray,
+    stimuli: pd.DataFrame,
+    *,
+    kind: str = "fmri_sentence",
+    n_subjects: int = 5,
+    targets_per_subject: int = 10,
+    noise: float = 1.0,
+    autocorrelation: float = 0.0,
+    length_effect: float = 0.0,
+    position_effect: float = 0.0,
+    noise_targets: int = 0,
+    context: str | None = None,
+    group: str | None = None,
+    within: str | None = None,
+    tr: float = 2.0,
+    spillover: Sequence[float] = SPILLOVER,
+    layer: int | None = None,
+    seed: int = 0,
+    id: str = "simulated",
+    **facts,
+) -> Recording:
     r"""People who respond to ``features``, and to nothing else but what is said here.
 
     Target :math:`k` of subject :math:`s` at stimulus :math:`t` is
@@ -40,7 +57,8 @@ def simulate(features: np.ndarray, stimuli: pd.DataFrame, *, kind: str = "fmri_s
     with the features' part :math:`x_t w_k`, the length :math:`\ell` in words (in letters where a stimulus is one word) and the
     position :math:`p` inside the context group each of mean 0 and variance 1. The weights :math:`w_k` are standard normal and the
     same for all subjects, so that subjects share the signal; :math:`h` is nothing (sentences, ECoG words), a haemodynamic
-    response (story TRs) or spillover onto the next words (reading times). Both :math:`h` and the noise end where a context group ends.
+    response (story TRs) or spillover onto the next words (reading times). Both :math:`h` and the noise end with a
+    context group.
 
     Parameters
     ----------
@@ -76,9 +94,10 @@ def simulate(features: np.ndarray, stimuli: pd.DataFrame, *, kind: str = "fmri_s
     Returns
     -------
     Recording
-        With ``simulated=True``; target coordinates ``subject``, ``planted`` (False for pure noise) and ``pair`` (the same number for
-        targets that share a signal across subjects). ``truth`` holds every parameter and
-        ``ceiling``: r between one subject's target and what drives it, :math:`\sqrt{V / (V + \sigma^2)}`, V the variance of the driven part;
+        With ``simulated=True``; target coordinates ``subject``, ``planted`` (False for pure noise) and ``pair`` (the same number
+        for targets that share a signal across subjects). ``truth`` holds every parameter and
+        ``ceiling``: r between one subject's target and what drives it, :math:`\sqrt{V / (V + \sigma^2)}`, with V the variance of
+        the driven part;
         ``reliability``: its square, r between two subjects' targets;
         ``ceiling_average``: the same ceiling for the mean over the subjects, with :math:`\sigma^2 / n`;
         ``model_ceiling``: r that the features alone can reach, without length and position.
@@ -100,7 +119,9 @@ def simulate(features: np.ndarray, stimuli: pd.DataFrame, *, kind: str = "fmri_s
     kernel = {"story_tr": hrf(tr), "reading_times": np.asarray(spillover, float)}.get(kind, np.ones(1))
 
     signal = _standard(_standard(features) @ rng.standard_normal((features.shape[1], targets_per_subject)))
-    nuisance = length_effect * _standard(_length(stimuli["text"]))[:, None] + position_effect * _standard(_position(blocks))[:, None]
+    nuisance = (
+        length_effect * _standard(_length(stimuli["text"]))[:, None] + position_effect * _standard(_position(blocks))[:, None]
+    )
     driven = _convolve(signal + nuisance, kernel, blocks)
     modelled = _convolve(signal, kernel, blocks)
 
@@ -110,7 +131,9 @@ def simulate(features: np.ndarray, stimuli: pd.DataFrame, *, kind: str = "fmri_s
         columns.append(np.hstack([driven + noises[:, :targets_per_subject], noises[:, targets_per_subject:]]))
         count = targets_per_subject + noise_targets
         subjects += [f"s{subject}"] * count
-        names += [f"s{subject}.t{k + 1}" for k in range(targets_per_subject)] + [f"s{subject}.noise{k + 1}" for k in range(noise_targets)]
+        names += [f"s{subject}.t{k + 1}" for k in range(targets_per_subject)] + [
+            f"s{subject}.noise{k + 1}" for k in range(noise_targets)
+        ]
         planted += [True] * targets_per_subject + [False] * noise_targets
         pairs += list(range(1, count + 1))
     values = np.hstack(columns)
@@ -122,19 +145,47 @@ def simulate(features: np.ndarray, stimuli: pd.DataFrame, *, kind: str = "fmri_s
         table["position"] = _position(blocks).astype(int)
     ids = table.index.to_numpy() if table.index.is_unique else np.arange(len(table))
     table.index = pd.Index(ids, name="stimulus")
-    responses = xr.DataArray(values, dims=("stimulus", "target"),
-                             coords={"stimulus": ids, "target": np.array(names, dtype=object),
-                                     "subject": ("target", np.array(subjects, dtype=object)),
-                                     "planted": ("target", np.array(planted)), "pair": ("target", np.array(pairs))})
-    truth = {"kind": kind, "noise": noise, "autocorrelation": autocorrelation, "length_effect": length_effect,
-             "position_effect": position_effect, "seed": seed, "n_subjects": n_subjects, "kernel": [float(k) for k in kernel],
-             "noise_targets": [n for n, p in zip(names, planted) if not p],
-             **_ceilings(driven, modelled, noise, n_subjects)}
+    responses = xr.DataArray(
+        values,
+        dims=("stimulus", "target"),
+        coords={
+            "stimulus": ids,
+            "target": np.array(names, dtype=object),
+            "subject": ("target", np.array(subjects, dtype=object)),
+            "planted": ("target", np.array(planted)),
+            "pair": ("target", np.array(pairs)),
+        },
+    )
+    truth = {
+        "kind": kind,
+        "noise": noise,
+        "autocorrelation": autocorrelation,
+        "length_effect": length_effect,
+        "position_effect": position_effect,
+        "seed": seed,
+        "n_subjects": n_subjects,
+        "kernel": [float(k) for k in kernel],
+        "noise_targets": [n for n, p in zip(names, planted) if not p],
+        **_ceilings(driven, modelled, noise, n_subjects),
+    }
     if layer is not None:
         truth["layer"] = layer
     notes = (*facts.pop("notes", ()), "simulated: the responses were computed, no person was measured")
-    return Recording(id=id, responses=responses, stimuli=table, kind=measure, unit=unit, scored_unit=scored_unit, context=context,
-                     group=group, within=within, simulated=True, truth=truth, notes=notes, **facts)
+    return Recording(
+        id=id,
+        responses=responses,
+        stimuli=table,
+        kind=measure,
+        unit=unit,
+        scored_unit=scored_unit,
+        context=context,
+        group=group,
+        within=within,
+        simulated=True,
+        truth=truth,
+        notes=notes,
+        **facts,
+    )
 
 
 def hrf(tr: float, seconds: float = 24.0) -> np.ndarray:
@@ -161,7 +212,9 @@ def _check(features, stimuli, noise, autocorrelation, n_subjects, targets) -> No
     if len(features) != len(stimuli):
         raise BrainLensError(f"features has {len(features)} rows for {len(stimuli)} stimuli", remedy="Give one row per stimulus")
     if not np.isfinite(features).all():
-        raise BrainLensError(f"features holds {int((~np.isfinite(features)).sum())} values that are not finite", remedy="Fill them in")
+        raise BrainLensError(
+            f"features holds {int((~np.isfinite(features)).sum())} values that are not finite", remedy="Fill them in"
+        )
     if (features.std(axis=0) == 0).all():
         raise BrainLensError("features is constant: there is nothing to plant", remedy="Give features that vary over stimuli")
     if not 0 <= autocorrelation < 1:
@@ -169,8 +222,10 @@ def _check(features, stimuli, noise, autocorrelation, n_subjects, targets) -> No
     if noise < 0:
         raise BrainLensError(f"noise={noise} is negative", remedy="For example noise=1.0")
     if n_subjects < 1 or targets < 1:
-        raise BrainLensError(f"n_subjects={n_subjects}, targets_per_subject={targets}: at least 1 of each is needed",
-                             remedy="For example n_subjects=5, targets_per_subject=10")
+        raise BrainLensError(
+            f"n_subjects={n_subjects}, targets_per_subject={targets}: at least 1 of each is needed",
+            remedy="For example n_subjects=5, targets_per_subject=10",
+        )
 
 
 def _standard(values: np.ndarray) -> np.ndarray:
@@ -213,8 +268,14 @@ def _ceilings(driven: np.ndarray, modelled: np.ndarray, noise: float, n_subjects
     variance = driven.var(axis=0)
     single = variance / (variance + noise**2)
     spread = driven.std(axis=0) * modelled.std(axis=0)
-    shared = ((driven - driven.mean(axis=0)) * (modelled - modelled.mean(axis=0))).mean(axis=0) / np.where(spread > 0, spread, 1.0)
+    shared = ((driven - driven.mean(axis=0)) * (modelled - modelled.mean(axis=0))).mean(axis=0) / np.where(
+        spread > 0, spread, 1.0
+    )
     ceilings = np.sqrt(single)
-    return {"ceiling": float(ceilings.mean()), "reliability": float(single.mean()),
-            "ceiling_average": float(np.sqrt(variance / (variance + noise**2 / n_subjects)).mean()),
-            "model_ceiling": float((ceilings * shared).mean()), "ceilings": [float(c) for c in ceilings]}
+    return {
+        "ceiling": float(ceilings.mean()),
+        "reliability": float(single.mean()),
+        "ceiling_average": float(np.sqrt(variance / (variance + noise**2 / n_subjects)).mean()),
+        "model_ceiling": float((ceilings * shared).mean()),
+        "ceilings": [float(c) for c in ceilings],
+    }

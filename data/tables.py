@@ -85,8 +85,15 @@ def read_table(path: str | Path, *, texts: tuple[str, ...] = ()) -> Table:
     separator = _separator(text, path)
     header, lines = _scan(text, path, separator)
     words = {name: str for name in header if name in texts}
-    frame = pd.read_csv(io.StringIO(text), sep=separator, dtype=words, keep_default_na=False, low_memory=False, skip_blank_lines=True,
-                        na_values={name: list(MISSING) for name in header if name not in words})
+    frame = pd.read_csv(
+        io.StringIO(text),
+        sep=separator,
+        dtype=words,
+        keep_default_na=False,
+        low_memory=False,
+        skip_blank_lines=True,
+        na_values={name: list(MISSING) for name in header if name not in words},
+    )
     if separator == ";":
         frame = frame.apply(_decimal_comma)
     return Table(path, frame, lines)
@@ -107,11 +114,17 @@ def numbers(table: Table, column: str) -> np.ndarray:
         return values.to_numpy(dtype=np.float64)
     cells = values.astype(object).where(values.notna(), None)
     parsed = pd.to_numeric(cells.map(lambda c: None if c is None or str(c).strip() in MISSING else c), errors="coerce")
-    wrong = [i for i, (cell, number) in enumerate(zip(cells, parsed)) if cell is not None and str(cell).strip() not in MISSING and pd.isna(number)]
+    wrong = [
+        i
+        for i, (cell, number) in enumerate(zip(cells, parsed))
+        if cell is not None and str(cell).strip() not in MISSING and pd.isna(number)
+    ]
     if wrong:
-        raise BrainLensError(f"{table.path.name}: column {column!r} holds {len(wrong)} cells that are not numbers, first "
-                             f"{str(cells.iloc[wrong[0]])[:40]!r} ({table.places(wrong)})",
-                             remedy="Correct them, or leave them empty where nothing was measured")
+        raise BrainLensError(
+            f"{table.path.name}: column {column!r} holds {len(wrong)} cells that are not numbers, first "
+            f"{str(cells.iloc[wrong[0]])[:40]!r} ({table.places(wrong)})",
+            remedy="Correct them, or leave them empty where nothing was measured",
+        )
     return parsed.to_numpy(dtype=np.float64)
 
 
@@ -134,18 +147,24 @@ def _text(path: Path) -> str:
         except (OSError, EOFError) as error:
             raise BrainLensError(f"{path.name} cannot be unpacked: {error}", remedy="Fetch or export it again") from None
         if len(raw) > limit:
-            raise BrainLensError(f"{path.name} unpacks to more than {limit:,} bytes from {packed:,}: no table does that, so it was not read",
-                                 remedy="Unpack it yourself and look at it first")
+            raise BrainLensError(
+                f"{path.name} unpacks to more than {limit:,} bytes from {packed:,}: no table does that, so it was not read",
+                remedy="Unpack it yourself and look at it first",
+            )
     else:
         if packed > MOST_BYTES:
-            raise BrainLensError(f"{path.name} has {packed:,} bytes; tables of more than {MOST_BYTES:,} are not read as text",
-                                 remedy="Save it as Parquet")
+            raise BrainLensError(
+                f"{path.name} has {packed:,} bytes; tables of more than {MOST_BYTES:,} are not read as text",
+                remedy="Save it as Parquet",
+            )
         raw = path.read_bytes()
     if raw[:2] in (b"\xff\xfe", b"\xfe\xff"):
         return raw.decode("utf-16")
     head = raw[:512].lstrip(b"\xef\xbb\xbf \t\r\n").lower()
     if head.startswith((b"<!doctype html", b"<html")):
-        raise BrainLensError(f"{path.name} is a web page, not a table", remedy="Download the file itself, not the page that shows it")
+        raise BrainLensError(
+            f"{path.name} is a web page, not a table", remedy="Download the file itself, not the page that shows it"
+        )
     if raw[:4] == b"PK\x03\x04":
         raise BrainLensError(f"{path.name} is a zip archive or a spreadsheet, not text", remedy="Save the sheet as CSV (UTF-8)")
     if b"\0" in raw:
@@ -154,8 +173,9 @@ def _text(path: Path) -> str:
         return raw.decode("utf-8-sig")
     except UnicodeDecodeError as error:
         line = raw[: error.start].count(b"\n") + 1
-        raise BrainLensError(f"{path.name} is not UTF-8: byte 0x{raw[error.start]:02x} on line {line}",
-                             remedy="Save it as CSV (UTF-8)") from None
+        raise BrainLensError(
+            f"{path.name} is not UTF-8: byte 0x{raw[error.start]:02x} on line {line}", remedy="Save it as CSV (UTF-8)"
+        ) from None
 
 
 def _separator(text: str, path: Path) -> str:
@@ -184,16 +204,20 @@ def _scan(text: str, path: Path, separator: str) -> tuple[list[str], np.ndarray]
             if len(row) != len(header):
                 wrong.append((reader.line_num, len(row)))
     except csv.Error as error:
-        raise BrainLensError(f"{path.name}: line {reader.line_num}: {error}{separator_note}",
-                             remedy="Close the quotation mark, or write two for one inside a cell") from None
+        raise BrainLensError(
+            f"{path.name}: line {reader.line_num}: {error}{separator_note}",
+            remedy="Close the quotation mark, or write two for one inside a cell",
+        ) from None
     if header is None:
         raise BrainLensError(f"{path.name} holds no header", remedy="Name the columns in the first line")
     if not lines:
         raise BrainLensError(f"{path.name} holds a header and no rows", remedy="Export the table again")
     if wrong:
         places = ", ".join(f"line {line} has {cells}" for line, cells in wrong[:5])
-        raise BrainLensError(f"{path.name}: {len(wrong)} rows do not have the {len(header)} cells of the header: {places}{separator_note}",
-                             remedy="Put texts with the separator in quotation marks")
+        raise BrainLensError(
+            f"{path.name}: {len(wrong)} rows do not have the {len(header)} cells of the header: {places}{separator_note}",
+            remedy="Put texts with the separator in quotation marks",
+        )
     twice = sorted({name for name in header if header.count(name) > 1})
     if twice:
         raise BrainLensError(f"{path.name}: columns of the same name: {twice}", remedy="Give each column a name of its own")

@@ -32,10 +32,14 @@ def read_text(path: str | Path) -> str:
     if path.suffix.lower() == ".parquet":
         table = pd.read_parquet(path)
         if "text" not in table.columns:
-            raise BrainLensError(f"{path.name} has no column 'text'", choices=table.columns, remedy="Rename the column that holds the words")
+            raise BrainLensError(
+                f"{path.name} has no column 'text'", choices=table.columns, remedy="Rename the column that holds the words"
+            )
         return "".join(line if line.endswith("\n") else line + "\n" for line in table["text"])
     if path.stat().st_size > MOST_BYTES:
-        raise BrainLensError(f"{path.name} has {path.stat().st_size:,} bytes, more than {MOST_BYTES:,}", remedy="Cut it into parts")
+        raise BrainLensError(
+            f"{path.name} has {path.stat().st_size:,} bytes, more than {MOST_BYTES:,}", remedy="Cut it into parts"
+        )
     raw = path.read_bytes()
     if not raw.strip():
         raise BrainLensError(f"{path.name} is empty", remedy="Give a file with words in it")
@@ -45,7 +49,9 @@ def read_text(path: str | Path) -> str:
         return raw.decode("utf-8-sig")
     except UnicodeDecodeError as error:
         line = raw[: error.start].count(b"\n") + 1
-        raise BrainLensError(f"{path.name} is not UTF-8: byte 0x{raw[error.start]:02x} on line {line}", remedy="Save it as UTF-8") from None
+        raise BrainLensError(
+            f"{path.name} is not UTF-8: byte 0x{raw[error.start]:02x} on line {line}", remedy="Save it as UTF-8"
+        ) from None
 
 
 def wikitext2(path: Path | None = None, *, part: str = "test", id: str = "wikitext-2", **_facts) -> str:
@@ -68,7 +74,9 @@ def wikitext2(path: Path | None = None, *, part: str = "test", id: str = "wikite
     text = read_text(path)
     lines = text.count("\n")
     if abs(lines - LINES[part]) > 1:
-        raise BrainLensError(f"{Path(path).name} has {lines:,} lines, WikiText-2 {part} has {LINES[part]:,}", remedy="Fetch it again")
+        raise BrainLensError(
+            f"{Path(path).name} has {lines:,} lines, WikiText-2 {part} has {LINES[part]:,}", remedy="Fetch it again"
+        )
     return text
 
 
@@ -91,7 +99,8 @@ class Suite:
     regions : pandas.DataFrame
         One row per item, condition and region: item, condition, region (number from 1), text.
     predictions : tuple of str
-        Formulas such as ``"(6;%plaus%) < (6;%implaus%)"``: ``(region;%condition%)`` is the summed surprisal of a region, ``*`` of all.
+        Formulas such as ``"(6;%plaus%) < (6;%implaus%)"``: ``(region;%condition%)`` is the summed
+        surprisal of a region, ``*`` of all.
     """
 
     name: str
@@ -118,12 +127,18 @@ def read_suite(path: str | Path) -> Suite:
     path = Path(path)
     try:
         content = json.loads(path.read_text(encoding="utf-8"))
-        rows = [(int(item["item_number"]), condition["condition_name"], int(region["region_number"]), region["content"].strip())
-                for item in content["items"] for condition in item["conditions"] for region in condition["regions"]]
+        rows = [
+            (int(item["item_number"]), condition["condition_name"], int(region["region_number"]), region["content"].strip())
+            for item in content["items"]
+            for condition in item["conditions"]
+            for region in condition["regions"]
+        ]
         predictions = tuple(prediction["formula"] for prediction in content["predictions"])
         name = content["meta"]["name"]
     except (KeyError, TypeError, ValueError, AttributeError) as error:
-        raise BrainLensError(f"{path.name} is not a SyntaxGym suite: {type(error).__name__} {error}", remedy="Fetch it again") from None
+        raise BrainLensError(
+            f"{path.name} is not a SyntaxGym suite: {type(error).__name__} {error}", remedy="Fetch it again"
+        ) from None
     known = {condition for _, condition, _, _ in rows}
     for formula in predictions:
         for condition in re.findall(r"%([^%]+)%", formula):
@@ -149,8 +164,17 @@ def langloc(path: Path | None = None, *, id: str = "langloc", **_facts) -> pd.Da
         run, part = map(int, re.search(r"run(\d)_stim_set(\d)", file.name).groups())
         table = pd.read_csv(file, keep_default_na=False)
         words = table[[f"stim{i}" for i in range(2, 14)]].apply(lambda row: " ".join(w.strip() for w in row), axis=1)
-        frames.append(pd.DataFrame({"run": run, "set": part, "trial": table["stim1"].astype(int), "condition": table["stim14"].map(
-            {"S": "sentence", "N": "non-words"}), "shown": words}))
+        frames.append(
+            pd.DataFrame(
+                {
+                    "run": run,
+                    "set": part,
+                    "trial": table["stim1"].astype(int),
+                    "condition": table["stim14"].map({"S": "sentence", "N": "non-words"}),
+                    "shown": words,
+                }
+            )
+        )
     table = pd.concat(frames, ignore_index=True)
     lower = table["shown"].str.lower().str.replace(r"\bi\b", "I", regex=True)
     cased = lower.str[:1].str.upper() + lower.str[1:] + "."

@@ -88,7 +88,8 @@ class ValidationReport:
 def check(path: str | Path, **columns) -> ValidationReport:
     """The validation report of a user's file; the columns are named as in :func:`data.own.read`."""
     from data import formats
-    from data.own import _word_columns, from_table, sidecar
+    from data.columns import from_table, word_columns
+    from data.own import sidecar
     from data.tables import read_table
 
     path = Path(path)
@@ -98,12 +99,17 @@ def check(path: str | Path, **columns) -> ValidationReport:
             table, own = formats.table_of(path, said)
             said = {**own, **said}
         else:
-            table = read_table(path, texts=_word_columns(said))
+            table = read_table(path, texts=word_columns(said))
         recording = from_table(table, said)
     except BrainLensError as error:
         choices = f" Choices: {', '.join(error.choices[:12])}." if error.choices else ""
-        return ValidationReport(path.name, (Finding("error", error.problem + ("" if not choices else "." + choices), error.remedy),))
-    as_written = len(table.frame) == recording.n_stimuli and table.frame[_text_column(table, recording)].astype(str).str.strip().tolist() == recording.texts
+        return ValidationReport(
+            path.name, (Finding("error", error.problem + ("" if not choices else "." + choices), error.remedy),)
+        )
+    as_written = (
+        len(table.frame) == recording.n_stimuli
+        and table.frame[_text_column(table, recording)].astype(str).str.strip().tolist() == recording.texts
+    )
     return inspect(recording, table=table if as_written else None, name=path.name)
 
 
@@ -120,8 +126,11 @@ def inspect(recording: Recording, *, table: Table | None = None, name: str = "")
     for part in (_counts, _texts, _missing, _groups, _neighbours, _values):
         part(recording, table, findings, facts)
     said = ("no groups", "averaged", "subjects unknown", "simulated")  # the parts say it themselves
-    findings += [Finding("fact", note) for note in recording.notes
-                 if not note.startswith(said) and "occur more than once" not in note and "responses are missing" not in note]
+    findings += [
+        Finding("fact", note)
+        for note in recording.notes
+        if not note.startswith(said) and "occur more than once" not in note and "responses are missing" not in note
+    ]
     findings.sort(key=lambda f: LEVELS.index(f.level))
     return ValidationReport(name or recording.id, tuple(findings), recording, facts)
 
@@ -132,16 +141,31 @@ def _counts(recording: Recording, table, findings, facts) -> None:
     n_people = None if people is None else len(set(people))
     facts.update(n_stimuli=recording.n_stimuli, n_targets=recording.n_targets, n_subjects=n_people)
     who = "averaged over people" if recording.averaged else "people unknown" if n_people is None else f"{n_people} people"
-    findings.append(Finding("fact", f"{recording.n_stimuli:,} {recording.scored_unit}s x {recording.n_targets:,} targets, {who}; {recording.kind}, "
-                                    f"{recording.unit}"))
+    findings.append(
+        Finding(
+            "fact",
+            f"{recording.n_stimuli:,} {recording.scored_unit}s x {recording.n_targets:,} targets, {who}; {recording.kind}, "
+            f"{recording.unit}",
+        )
+    )
     if recording.averaged:
         findings.append(Finding("fact", "averaged: no ceiling, no normalised score, no inference over people"))
     elif n_people is None:
-        findings.append(Finding("warning", "it is not known which target belongs to whom", "Name the subject column, or the subject of each column"))
+        findings.append(
+            Finding(
+                "warning",
+                "it is not known which target belongs to whom",
+                "Name the subject column, or the subject of each column",
+            )
+        )
     elif n_people < 3:
         findings.append(Finding("warning", f"{n_people} people: a ceiling from fewer than 3 is not valid", ""))
     if recording.n_stimuli < FEW:
-        findings.append(Finding("warning", f"{recording.n_stimuli} stimuli are too few for a score that means something", f"Use {FEW} or more"))
+        findings.append(
+            Finding(
+                "warning", f"{recording.n_stimuli} stimuli are too few for a score that means something", f"Use {FEW} or more"
+            )
+        )
     if recording.quality:
         findings.append(Finding("warning", f"quality: {recording.quality}", "This note stands on every figure and export"))
     if recording.simulated:
@@ -153,7 +177,9 @@ def _rows_at(recording: Recording, table: Table | None, rows) -> str:
     rows = list(rows)
     if table is not None and table.lines is not None and len(table.frame) == recording.n_stimuli:
         return table.places(rows)
-    return ", ".join(f"stimulus {recording.stimuli.index[r]}" for r in rows[:5]) + (f" and {len(rows) - 5} more" if len(rows) > 5 else "")
+    return ", ".join(f"stimulus {recording.stimuli.index[r]}" for r in rows[:5]) + (
+        f" and {len(rows) - 5} more" if len(rows) > 5 else ""
+    )
 
 
 def _texts(recording: Recording, table, findings, facts) -> None:
@@ -167,24 +193,49 @@ def _texts(recording: Recording, table, findings, facts) -> None:
             if recording.group is not None:
                 groups = pd.Series(recording.column(recording.group)[twins]).groupby(texts[twins].to_numpy()).nunique()
                 apart = f"; {int((groups > 1).sum())} of them in different groups, where they leak from training to test"
-            findings.append(Finding("warning", f"{facts['duplicates']} texts occur more than once{apart}: {_rows_at(recording, table, twins)}",
-                                    "Put twins in one group, or remove one"))
+            findings.append(
+                Finding(
+                    "warning",
+                    f"{facts['duplicates']} texts occur more than once{apart}: {_rows_at(recording, table, twins)}",
+                    "Put twins in one group, or remove one",
+                )
+            )
     else:
         several = np.flatnonzero(words > 1)
         if len(several):
-            findings.append(Finding("warning", f"{len(several)} rows hold several words where one is scored: {_rows_at(recording, table, several)}",
-                                    "Give each word a row, or set scored_unit to sentence"))
+            findings.append(
+                Finding(
+                    "warning",
+                    f"{len(several)} rows hold several words where one is scored: {_rows_at(recording, table, several)}",
+                    "Give each word a row, or set scored_unit to sentence",
+                )
+            )
     wordless = np.flatnonzero(~texts.str.contains(r"\w", regex=True))
     if len(wordless):
-        findings.append(Finding("warning", f"{len(wordless)} texts hold no letter or digit and may not align with a model's tokens: "
-                                           f"{_rows_at(recording, table, wordless)}", "Attach punctuation to the word before it"))
+        findings.append(
+            Finding(
+                "warning",
+                f"{len(wordless)} texts hold no letter or digit and may not align with a model's tokens: "
+                f"{_rows_at(recording, table, wordless)}",
+                "Attach punctuation to the word before it",
+            )
+        )
     broken = np.flatnonzero(texts.str.contains("[\ufffd\u200b\ufeff\x00-\x08\x0b\x0c\x0e-\x1f]|Ã.|â€", regex=True))
     if len(broken):
-        findings.append(Finding("warning", f"{len(broken)} texts hold broken or invisible characters: {_rows_at(recording, table, broken)}",
-                                "Export the table again as UTF-8"))
+        findings.append(
+            Finding(
+                "warning",
+                f"{len(broken)} texts hold broken or invisible characters: {_rows_at(recording, table, broken)}",
+                "Export the table again as UTF-8",
+            )
+        )
     breaks = np.flatnonzero(texts.str.contains(r"[\n\r\t]", regex=True))
     if len(breaks):
-        findings.append(Finding("warning", f"{len(breaks)} texts hold line breaks or tabs: {_rows_at(recording, table, breaks)}", "Use spaces"))
+        findings.append(
+            Finding(
+                "warning", f"{len(breaks)} texts hold line breaks or tabs: {_rows_at(recording, table, breaks)}", "Use spaces"
+            )
+        )
     letters = texts[texts.str.contains("[A-Za-z]", regex=True)]
     if len(letters) > 3 and (letters == letters.str.upper()).all():
         findings.append(Finding("warning", "all texts are upper case, which models rarely saw", "Re-case them before reading"))
@@ -195,8 +246,13 @@ def _texts(recording: Recording, table, findings, facts) -> None:
 def _spaces(recording: Recording, table: Table, findings) -> None:
     doubled = np.flatnonzero(pd.Series(recording.texts).str.contains(r"  +", regex=True))
     if len(doubled):
-        findings.append(Finding("warning", f"{len(doubled)} texts hold several spaces in a row: {_rows_at(recording, table, doubled)}",
-                                "Models read each space: reduce them to one"))
+        findings.append(
+            Finding(
+                "warning",
+                f"{len(doubled)} texts hold several spaces in a row: {_rows_at(recording, table, doubled)}",
+                "Models read each space: reduce them to one",
+            )
+        )
 
 
 def _missing(recording: Recording, table, findings, facts) -> None:
@@ -207,8 +263,13 @@ def _missing(recording: Recording, table, findings, facts) -> None:
     by_target = absent.mean(axis=0)
     worst = np.argsort(-by_target)[:5]
     shown = ", ".join(f"{recording.responses.target.values[t]} {by_target[t]:.0%}" for t in worst if by_target[t] > 0)
-    findings.append(Finding("warning", f"{facts['missing']:,} of {absent.size:,} responses are missing; by target: {shown}",
-                            "These rows are read as context and not scored"))
+    findings.append(
+        Finding(
+            "warning",
+            f"{facts['missing']:,} of {absent.size:,} responses are missing; by target: {shown}",
+            "These rows are read as context and not scored",
+        )
+    )
     people = recording.subjects
     if people is not None:
         by_person = pd.Series(by_target).groupby(people).mean().sort_values(ascending=False)
@@ -219,39 +280,81 @@ def _missing(recording: Recording, table, findings, facts) -> None:
         findings.append(Finding("fact", f"{len(empty)} stimuli have no response at all: {_rows_at(recording, table, empty)}"))
     thin = np.flatnonzero((~absent).sum(axis=0) < FEW)
     if len(thin):
-        findings.append(Finding("warning", f"{len(thin)} targets have fewer than {FEW} measurements: "
-                                           f"{', '.join(map(str, recording.responses.target.values[thin[:5]]))}", "Leave them out"))
+        findings.append(
+            Finding(
+                "warning",
+                f"{len(thin)} targets have fewer than {FEW} measurements: "
+                f"{', '.join(map(str, recording.responses.target.values[thin[:5]]))}",
+                "Leave them out",
+            )
+        )
 
 
 def _groups(recording: Recording, table, findings, facts) -> None:
     if recording.group is None:
         facts.update(n_groups=0, folds=0)
-        findings.append(Finding("warning", "no groups are known, so neighbouring rows are held out as contiguous blocks",
-                                "Name the column of topics, stories or passages (--group COLUMN)"))
+        findings.append(
+            Finding(
+                "warning",
+                "no groups are known, so neighbouring rows are held out as contiguous blocks",
+                "Name the column of topics, stories or passages (--group COLUMN)",
+            )
+        )
     else:
         labels = pd.Series(recording.column(recording.group))
         sizes = labels.value_counts()
         facts.update(n_groups=len(sizes), folds=min(10, len(sizes)))
         if len(sizes) < 2:
-            findings.append(Finding("error", f"column {recording.group!r} holds one group only ({sizes.index[0]!r}): nothing can be held out",
-                                    "Name a column with at least two groups, better ten (--group COLUMN)"))
+            findings.append(
+                Finding(
+                    "error",
+                    f"column {recording.group!r} holds one group only ({sizes.index[0]!r}): nothing can be held out",
+                    "Name a column with at least two groups, better ten (--group COLUMN)",
+                )
+            )
             return
-        findings.append(Finding("fact", f"{len(sizes)} groups in column {recording.group!r} (of {sizes.min()} to {sizes.max()} rows): "
-                                        f"{facts['folds']} folds by group"))
+        findings.append(
+            Finding(
+                "fact",
+                f"{len(sizes)} groups in column {recording.group!r} (of {sizes.min()} to {sizes.max()} rows): "
+                f"{facts['folds']} folds by group",
+            )
+        )
         if len(sizes) == recording.n_stimuli:
-            findings.append(Finding("warning", f"every row of {recording.group!r} is a group of its own: neighbours are not held out together",
-                                    "Name the column of topics, stories or passages"))
+            findings.append(
+                Finding(
+                    "warning",
+                    f"every row of {recording.group!r} is a group of its own: neighbours are not held out together",
+                    "Name the column of topics, stories or passages",
+                )
+            )
         elif len(sizes) < 5:
-            findings.append(Finding("warning", f"{len(sizes)} groups give {len(sizes)} folds: the score depends on each of them", "Use more groups"))
+            findings.append(
+                Finding(
+                    "warning",
+                    f"{len(sizes)} groups give {len(sizes)} folds: the score depends on each of them",
+                    "Use more groups",
+                )
+            )
         if sizes.max() > recording.n_stimuli / 2:
-            findings.append(Finding("warning", f"group {sizes.index[0]!r} holds {sizes.max() / recording.n_stimuli:.0%} of the rows",
-                                    "Folds will be very unequal: cut it into parts"))
+            findings.append(
+                Finding(
+                    "warning",
+                    f"group {sizes.index[0]!r} holds {sizes.max() / recording.n_stimuli:.0%} of the rows",
+                    "Folds will be very unequal: cut it into parts",
+                )
+            )
     if recording.context is not None:
         labels = pd.Series(recording.column(recording.context))
         if (labels != labels.shift()).sum() != labels.nunique():
             apart = np.flatnonzero(((labels != labels.shift()) & labels.duplicated()).to_numpy())
-            findings.append(Finding("warning", f"rows of one text of {recording.context!r} do not stand together: {_rows_at(recording, table, apart)}",
-                                    "Sort the table in reading order, or name the order column (--order COLUMN)"))
+            findings.append(
+                Finding(
+                    "warning",
+                    f"rows of one text of {recording.context!r} do not stand together: {_rows_at(recording, table, apart)}",
+                    "Sort the table in reading order, or name the order column (--order COLUMN)",
+                )
+            )
 
 
 def _neighbours(recording: Recording, table, findings, facts) -> None:
@@ -261,8 +364,13 @@ def _neighbours(recording: Recording, table, findings, facts) -> None:
         return
     findings.append(Finding("fact", f"autocorrelation of neighbouring rows: {r:.2f} (mean over targets)"))
     if r > LEAK:
-        findings.append(Finding("warning", f"neighbouring rows resemble each other (r = {r:.2f}): shuffled folds would leak from training to test",
-                                "Hold out whole groups, which is the default; read the shuffled twin beside every score"))
+        findings.append(
+            Finding(
+                "warning",
+                f"neighbouring rows resemble each other (r = {r:.2f}): shuffled folds would leak from training to test",
+                "Hold out whole groups, which is the default; read the shuffled twin beside every score",
+            )
+        )
 
 
 def autocorrelation(recording: Recording, most_targets: int = 2000) -> float:
@@ -290,28 +398,48 @@ def _values(recording: Recording, table, findings, facts) -> None:
     if recording.unit == "ms":
         odd = np.flatnonzero((values <= 0).any(axis=1))
         if len(odd):
-            findings.append(Finding("warning", f"{len(odd)} rows hold times of 0 ms or less: {_rows_at(recording, table, odd)}",
-                                    "Leave the cell empty where nothing was measured"))
+            findings.append(
+                Finding(
+                    "warning",
+                    f"{len(odd)} rows hold times of 0 ms or less: {_rows_at(recording, table, odd)}",
+                    "Leave the cell empty where nothing was measured",
+                )
+            )
     middle = np.nanmedian(values, axis=0)
     spread = np.nanmedian(np.abs(values - middle), axis=0)
     far = np.abs(values - middle) > 50 * np.where(spread > 0, spread, np.inf)
     rows = np.flatnonzero(far.any(axis=1))
     if len(rows):
-        findings.append(Finding("warning", f"{int(far.sum())} values lie more than 50 median deviations away: {_rows_at(recording, table, rows)}",
-                                "Check them: a typing error, or a code such as -999 for 'missing'"))
+        findings.append(
+            Finding(
+                "warning",
+                f"{int(far.sum())} values lie more than 50 median deviations away: {_rows_at(recording, table, rows)}",
+                "Check them: a typing error, or a code such as -999 for 'missing'",
+            )
+        )
     codes = [code for code in (-999, -9999, 999, 9999, -99) if (values == code).sum() > 1]
     if codes:
         rows = np.flatnonzero((values == codes[0]).any(axis=1))
-        findings.append(Finding("warning", f"the value {codes[0]} occurs {int((values == codes[0]).sum())} times and looks like a code for 'missing': "
-                                           f"{_rows_at(recording, table, rows)}", "Leave these cells empty"))
-    tied = [str(t) for t, column in zip(recording.responses.target.values[:200], values.T[:200]) if len(np.unique(column[~np.isnan(column)])) <= 2]
+        findings.append(
+            Finding(
+                "warning",
+                f"the value {codes[0]} occurs {int((values == codes[0]).sum())} times and looks like a code for 'missing': "
+                f"{_rows_at(recording, table, rows)}",
+                "Leave these cells empty",
+            )
+        )
+    tied = [
+        str(t)
+        for t, column in zip(recording.responses.target.values[:200], values.T[:200])
+        if len(np.unique(column[~np.isnan(column)])) <= 2
+    ]
     if tied:
-        findings.append(Finding("warning", f"targets with two values only: {', '.join(tied[:5])}", "Is this a measurement, or a label?"))
+        findings.append(
+            Finding("warning", f"targets with two values only: {', '.join(tied[:5])}", "Is this a measurement, or a label?")
+        )
     pairs = {}
     for target, column in zip(recording.responses.target.values[:2000], values.T[:2000]):
         pairs.setdefault(column.tobytes(), []).append(str(target))
     same = [names for names in pairs.values() if len(names) > 1]
     if same:
         findings.append(Finding("warning", f"targets with the same values: {' = '.join(same[0][:4])}", "Leave one of them out"))
-
-

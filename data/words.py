@@ -43,13 +43,15 @@ def _zipf(word: str) -> float:
 
 
 def log_frequency(words: pd.Series) -> np.ndarray:
-    """Zipf frequency (log10 of occurrences in 10^9 words) of each word without its punctuation; 0 for words that are not known."""
+    """Zipf frequency (log10 of occurrences in 10^9 words) of each word without its punctuation; 0 for unknown words."""
     return np.array([_zipf(core(word) or word) for word in words.astype(str)])
 
 
 def add_word_columns(table: pd.DataFrame, *, text: str = "story") -> pd.DataFrame:
-    """Add ``sentence``, ``position``, ``word_in_sentence``, ``first_in_sentence``, ``last_in_sentence``, ``length`` (characters as
-    shown, punctuation counted) and ``log_frequency`` to a table of words in running order; columns that are there stay.
+    """Add what is known of each word to a table of words in running order; columns that are there stay.
+
+    The columns: ``sentence``, ``position``, ``word_in_sentence``, ``first_in_sentence``, ``last_in_sentence``, ``length``
+    (characters as shown, punctuation counted) and ``log_frequency``.
 
     Parameters
     ----------

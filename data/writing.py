@@ -59,10 +59,23 @@ def _said(recording: Recording) -> tuple[pd.DataFrame, list[str], dict]:
         stimuli.insert(0, "stimulus_id", [str(i) for i in ids])
     targets = [str(t) for t in recording.responses.target.values]
     targets = [f"{t} (response)" if t in stimuli.columns else t for t in targets]
-    said = {"id": recording.id, "text": "text", "responses": targets, "group": recording.group, "context": recording.context,
-            "within": recording.within, "kind": recording.kind, "unit": recording.unit, "scored_unit": recording.scored_unit,
-            "averaged": recording.averaged, "simulated": recording.simulated or None, "quality": recording.quality or None,
-            "citation": recording.citation or None, "licence": recording.licence or None, "source": recording.source or None}
+    said = {
+        "id": recording.id,
+        "text": "text",
+        "responses": targets,
+        "group": recording.group,
+        "context": recording.context,
+        "within": recording.within,
+        "kind": recording.kind,
+        "unit": recording.unit,
+        "scored_unit": recording.scored_unit,
+        "averaged": recording.averaged,
+        "simulated": recording.simulated or None,
+        "quality": recording.quality or None,
+        "citation": recording.citation or None,
+        "licence": recording.licence or None,
+        "source": recording.source or None,
+    }
     if recording.subjects is not None:
         said["subject"] = dict(zip(targets, map(str, recording.subjects)))
     return stimuli, targets, said
@@ -71,7 +84,9 @@ def _said(recording: Recording) -> tuple[pd.DataFrame, list[str], dict]:
 def _text(table: pd.DataFrame, path: Path, kind: str) -> None:
     if any("\0" in str(cell) for column in table.columns if table[column].dtype.kind == "O" for cell in table[column]):
         raise BrainLensError("A text holds the character NUL, which no table of text can keep", remedy="Write Parquet or NetCDF")
-    table.to_csv(path, index=False, sep="\t" if kind == ".tsv" else ",", float_format="%.17g", encoding="utf-8", lineterminator="\n")
+    table.to_csv(
+        path, index=False, sep="\t" if kind == ".tsv" else ",", float_format="%.17g", encoding="utf-8", lineterminator="\n"
+    )
 
 
 def _array(values: np.ndarray, targets: list[str], path: Path, kind: str) -> None:
