@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import hashlib
-import re
 from collections.abc import Iterable
 
 import numpy as np
 import pandas as pd
 
+from analysis.models.static import random_vectors, words_of
 from data.errors import BrainLensError, unknown
 from data.recording import Recording
 
@@ -30,8 +29,6 @@ SIGMAS = (0.5, 1.0, 2.0, 4.0, 8.0)
 
 WIDTH = 1600
 """Width of the random embedding of Schrimpf et al. (2021), used where no width is given."""
-
-_WORD = re.compile(r"\w+(?:['’-]\w+)*")
 
 
 def features(recording: Recording, names: Iterable[str], *, width: int | None = None, seed: int = 0,
@@ -85,7 +82,7 @@ def features(recording: Recording, names: Iterable[str], *, width: int | None = 
 
 def words(text: str) -> list[str]:
     """Words of a text without their punctuation, lower case; a text of punctuation alone is one word."""
-    return [word.lower() for word in _WORD.findall(text)] or [text.strip().lower()]
+    return [word.lower() for word in words_of(text)] or [text.strip()]
 
 
 # ---- what the stimuli look like ------------------------------------------------------------------------------------------
@@ -180,25 +177,17 @@ def _sigma(name: str) -> float:
 
 # ---- random embedding ----------------------------------------------------------------------------------------------------
 def random_embedding(texts: Iterable[str], width: int, seed: int = 0) -> np.ndarray:
-    """A uniform random vector for each word type, averaged over each text's own words.
-
-    A word has the same vector in every recording: it is drawn from a generator keyed by the word and the seed.
+    """A random vector for each word type, averaged over each text's own words: the model ``random-WIDTH``.
 
     Returns
     -------
     ndarray, shape (n_texts, width), float32
-        Uniform in [-1, 1) per word.
 
     Notes
     -----
     Source: the random-embedding control of Schrimpf et al. 2021, doi 10.1073/pnas.2105646118.
     """
-    vectors: dict[str, np.ndarray] = {}
-
-    def vector(word: str) -> np.ndarray:
-        if word not in vectors:
-            key = int.from_bytes(hashlib.blake2b(f"{seed}\0{word}".encode(), digest_size=16).digest(), "little")
-            vectors[word] = np.random.Generator(np.random.Philox(key=key)).random(width, np.float32) * 2 - 1
-        return vectors[word]
-
-    return np.stack([np.mean([vector(word) for word in words(text)], axis=0, dtype=np.float32) for text in texts])
+    split = [words(text) for text in texts]
+    types = {word: number for number, word in enumerate(dict.fromkeys(word for text in split for word in text))}
+    vectors = random_vectors(list(types), width, seed)
+    return np.stack([vectors[[types[word] for word in text]].mean(axis=0) for text in split])
