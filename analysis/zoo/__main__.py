@@ -24,6 +24,7 @@ def main(arguments: list[str] | None = None) -> int:
                         help="folder of text and training state (default: zoo/ in the user's data folder)")
     parser.add_argument("--threads", type=int, default=1, help="processor threads; one gives the same numbers on every run")
     parser.add_argument("--stop", type=int, default=None, help="stop each training after this many steps and write no model")
+    parser.add_argument("--cards", action="store_true", help="train nothing, measure what is there and write the cards again")
     options = parser.parse_args(arguments)
     try:
         for name in options.models:
@@ -46,7 +47,7 @@ def _run(names: list[str], options: argparse.Namespace) -> None:
     work = options.work or home("zoo")
     report = Report(on_progress=_Printer())
     corpus = prepare(work, report=report)
-    for name in names:
+    for name in [] if options.cards else names:
         recipe = RECIPES[name]
         if recipe.kind == "embedding":
             from analysis.zoo.glove import train_embedding
@@ -64,9 +65,11 @@ def _run(names: list[str], options: argparse.Namespace) -> None:
         if options.stop is None:
             export(module, recipe, corpus, options.out / name, log)
     if options.stop is None:
-        from analysis.zoo.cards import write_cards
+        from analysis.zoo.cards import document, write_cards
 
         write_cards(options.out, corpus, report=report)
+        if options.out == ZOO:
+            document(ZOO, ZOO.parents[1] / "docs" / "zoo.md")
 
 
 class _Printer:

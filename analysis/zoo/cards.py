@@ -19,9 +19,10 @@ from analysis.zoo.recipes import RECIPES, VOCABULARY, Recipe
 from analysis.zoo.text import SOURCES
 from data import embedded
 
-__all__ = ["bits_per_byte", "table", "unigram", "write_cards"]
+__all__ = ["bits_per_byte", "document", "table", "unigram", "write_cards"]
 
 HELD_OUT_BYTES = 40_000
+MARKS = "<!-- zoo table -->", "<!-- end of zoo table -->"
 _STEP = re.compile(r"(.+)-step(\d+)")
 CLASSES = {"causal": "causal", "masked": "bidirectional", "recurrent": "recurrent", "embedding": "embedding"}
 
@@ -144,4 +145,15 @@ def table(out: Path) -> str:
         cells += [f"{bits[who][text]:.3f}" for who, text in shown] if bits else ["-"] * len(shown)
         cells.append(f"{training['seconds'] / 60:.1f}" if training["seconds"] is not None else "-")
         lines.append("| " + " | ".join(cells) + " |")
+    baseline = next((card["bits_per_byte"]["unigram"] for card in cards.values() if "bits_per_byte" in card), None)
+    if baseline:
+        lines.append(f"| unigram baseline | {VOCABULARY:,} | - | - | {baseline['prose']:.3f} | {baseline['held_out']:.3f} | - | - |")
     return "\n".join(lines)
+
+
+def document(out: Path, page: Path) -> None:
+    """Put the table into the page, between its two marks."""
+    before, rest = page.read_text(encoding="utf-8").split(MARKS[0])
+    after = rest.split(MARKS[1])[1]
+    with atomic(page) as part:
+        part.write_text(f"{before}{MARKS[0]}\n{table(out)}\n{MARKS[1]}{after}", encoding="utf-8")

@@ -63,7 +63,7 @@ RECIPES = {recipe.id: recipe for recipe in (
     Recipe("zoo-causal-1m", "causal", 128, 4, heads=4, inner=352, rate=3e-3, dtype="bfloat16"),
     Recipe("zoo-causal-3m", "causal", 192, 5, heads=6, inner=512, rate=2.5e-3, dtype="bfloat16"),
     Recipe("zoo-masked-1m", "masked", 128, 4, heads=4, inner=512, rate=1.5e-3, dtype="bfloat16"),
-    Recipe("zoo-lstm-1m", "recurrent", 192, 2, rate=4e-3),
+    Recipe("zoo-lstm-1m", "recurrent", 192, 2, rate=4e-3, dtype="bfloat16"),
     Recipe("zoo-glove-64d", "embedding", 64, 0, rate=0.05, steps=20),
 )}
 """In the order of training: the smallest first, so that something is there soon."""

@@ -97,14 +97,14 @@ def train(recipe: Recipe, corpus: Corpus, work: Path, *, stop: int | None = None
     -------
     module : torch.nn.Module
     log : list of dict
-        step, tokens, seconds, loss (mean since the entry before), validation (only at its end), rate.
+        step, tokens, loss (mean nats per piece since the entry before), rate, seconds (of processor time).
     """
     assert corpus.tokenizer.token_to_id(END) == 0 and corpus.tokenizer.token_to_id(MASK) == 1
     module = build(recipe)
     optimizer = _optimizer(module, recipe)
     state = _State(work / recipe.id)
     step, log = state.load(module, optimizer)
-    began, recent = time.monotonic() - (log[-1]["seconds"] if log else 0.0), []
+    began, recent = time.process_time() - (log[-1]["seconds"] if log else 0.0), []
     last = min(stop or recipe.steps, recipe.steps)
     module.train()
     if step == 0 and on_checkpoint is not None and 0 in recipe.checkpoints:
@@ -124,7 +124,7 @@ def train(recipe: Recipe, corpus: Corpus, work: Path, *, stop: int | None = None
         recent.append(loss.item())
         if step % LOG_EVERY == 0 or step == last:
             log.append({"step": step, "tokens": step * recipe.batch * recipe.length, "loss": round(float(np.mean(recent)), 5),
-                        "rate": round(rate, 7), "seconds": round(time.monotonic() - began, 1)})
+                        "rate": round(rate, 7), "seconds": round(time.process_time() - began, 1)})
             recent = []
             if step % SAVE_EVERY == 0 or step == last:
                 state.save(step, module, optimizer, log)
