@@ -44,7 +44,19 @@ function search() {
     }
   }
 }
+// Bokeh 3.9 measures a plot that was just added before it is laid out, where its surroundings change size meanwhile.
+function patient() {
+  let plot = window.Bokeh?.Models?.get("Figure")?.prototype?.default_view?.prototype
+  while (plot && !Object.hasOwn(plot, "_measure_layout")) { plot = Object.getPrototypeOf(plot) }
+  if (!plot || plot._patient) { return }
+  plot._patient = true
+  for (const step of ["_measure_layout", "_after_layout"]) {
+    const original = plot[step]
+    plot[step] = function(...args) { if (this.layout != null) { original.apply(this, args) } }
+  }
+}
 export function render({model, el}) {
+  patient()
   el.style.display = "none"
   const show = () => {
     if (!model.active) { return }

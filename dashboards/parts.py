@@ -25,7 +25,8 @@ class Frame(pmui.Column):
         self._heading = heading("", "h6", visible=False)
         self._pane = pn.pane.Bokeh(None, sizing_mode="stretch_width", margin=(4, 0))
         self._caption = note()
-        super().__init__(self._heading, self._pane, self._caption, sizing_mode="stretch_width", margin=0, styles={"flex": "1 1 440px", "min-width": "0"})
+        holder = pmui.Column(self._pane, sizing_mode="stretch_width", height=PLOT_HEIGHT + 8, margin=0)  # fixed: a plot that arrives moves nothing
+        super().__init__(self._heading, holder, self._caption, sizing_mode="stretch_width", margin=0, styles={"flex": "1 1 440px", "min-width": "0"})
 
     def draw(self, picture, *, theme: str, alone: bool) -> None:
         """Show a picture."""
