@@ -5,9 +5,11 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Sequence
+from pathlib import Path
 
 import numpy as np
 
+from analysis.imported import read_layers
 from analysis.models.base import Card, Model
 from analysis.progress import SILENT, Report
 from analysis.protocol import Protocol
@@ -42,8 +44,19 @@ class Activations:
         Whether the model had to read; False: served from the store, the model was never loaded.
     """
 
-    def __init__(self, card: Card, *, id: str, fingerprint: str, tokenizer_hash: str, widths: Sequence[int], layers: Sequence[int],
-                 key: str, fresh: bool, source):
+    def __init__(
+        self,
+        card: Card,
+        *,
+        id: str,
+        fingerprint: str,
+        tokenizer_hash: str,
+        widths: Sequence[int],
+        layers: Sequence[int],
+        key: str,
+        fresh: bool,
+        source,
+    ):
         self.card, self.id, self.fingerprint, self.tokenizer_hash = card, id, fingerprint, tokenizer_hash
         self.widths, self.layers, self.key, self.fresh = tuple(widths), list(layers), key, fresh
         self._source = source  # .layer(number), .gram(number)
@@ -87,10 +100,11 @@ class Activations:
         return CONSTANT if spread <= 1e-6 * max(float(np.abs(values).max(initial=0.0)), 1e-30) else ""
 
     def __repr__(self) -> str:
-        return f"<Activations {self.id}: layers {self.layers[0]} to {self.layers[-1]}, {'read now' if self.fresh else 'from the store'}>"
+        whence = "read now" if self.fresh else "from the store"
+        return f"<Activations {self.id}: layers {self.layers[0]} to {self.layers[-1]}, {whence}>"
 
 
-# ---- reading through the store ----------------------------------------------------------------------------------------------
+# ---- reading through the store ------------------------------------------------------------------------
 def activation_key(model: Model, recording: Recording, protocol: Protocol) -> str:
     """Content key: equal exactly where the same model reads the same passages in the same way; no weights are loaded."""
     return _key(_recipe(model, passages_hash(passages(recording, protocol.context)), protocol))
@@ -98,17 +112,33 @@ def activation_key(model: Model, recording: Recording, protocol: Protocol) -> st
 
 def _recipe(model: Model, read: str, protocol: Protocol) -> dict:
     looks_ahead = model.card.cls in ("bidirectional", "encoder-decoder")
-    return {"model": model.id, "fingerprint": model.fingerprint, "tokenizer": model.tokenizer_hash, "passages": read,
-            "pooling": protocol.pooling, "attention": protocol.attention if looks_ahead else "prefix", "dtype": protocol.dtype,
-            "bos": model.card.bos, "options": model.reading_options(protocol), "code": CODE_VERSION}
+    return {
+        "model": model.id,
+        "fingerprint": model.fingerprint,
+        "tokenizer": model.tokenizer_hash,
+        "passages": read,
+        "pooling": protocol.pooling,
+        "attention": protocol.attention if looks_ahead else "prefix",
+        "dtype": protocol.dtype,
+        "bos": model.card.bos,
+        "options": model.reading_options(protocol),
+        "code": CODE_VERSION,
+    }
 
 
 def _key(recipe: dict) -> str:
     return hashlib.sha256(json.dumps(recipe, sort_keys=True).encode()).hexdigest()[:32]
 
 
-def extract(model: Model, recording: Recording, protocol: Protocol, layers: Sequence[int | str] | None = None, *,
-            store: Store | None = None, report: Report = SILENT) -> Activations:
+def extract(
+    model: Model,
+    recording: Recording,
+    protocol: Protocol,
+    layers: Sequence[int | str] | None = None,
+    *,
+    store: Store | None = None,
+    report: Report = SILENT,
+) -> Activations:
     """Activations of a model for a recording's stimuli, from the store where they are there.
 
     Parameters
@@ -147,22 +177,36 @@ def extract(model: Model, recording: Recording, protocol: Protocol, layers: Sequ
                 _read(model, texts, missing, recording, protocol, entry, recipe, report)
                 fresh = True
         store.make_room(keep=key)
-    return Activations(model.card, id=model.id, fingerprint=model.fingerprint, tokenizer_hash=model.tokenizer_hash, widths=model.widths,
-                       layers=numbers, key=key, fresh=fresh, source=entry)
+    return Activations(
+        model.card,
+        id=model.id,
+        fingerprint=model.fingerprint,
+        tokenizer_hash=model.tokenizer_hash,
+        widths=model.widths,
+        layers=numbers,
+        key=key,
+        fresh=fresh,
+        source=entry,
+    )
 
 
-def _read(model: Model, texts, missing: list[int], recording: Recording, protocol: Protocol, entry, recipe: dict, report: Report) -> None:
+def _read(
+    model: Model, texts, missing: list[int], recording: Recording, protocol: Protocol, entry, recipe: dict, report: Report
+) -> None:
     """Let the model read, batch by batch into the journal, then layer by layer into the store."""
     meta = {**recipe, "recording": recording.id, "context": protocol.context, "versions": _versions()}
     entry.create(list(recording.stimuli.index), model.widths, meta)
     journal = entry.journal(missing, [model.widths[n] for n in missing], recording.n_stimuli)
     options = {**recipe["options"], **({"skip": journal.done.tolist()} if model.resumable else {})}
-    for rows, values in model.read(texts, missing, pooling=protocol.pooling, attention=protocol.attention, dtype=protocol.dtype,
-                                   report=report, **options):
+    for rows, values in model.read(
+        texts, missing, pooling=protocol.pooling, attention=protocol.attention, dtype=protocol.dtype, report=report, **options
+    ):
         journal.add(rows, values)
     if journal.missing:
-        raise BrainLensError(f"{model.id} gave no activations for {journal.missing} of {recording.n_stimuli} stimuli",
-                             remedy="Report this: a reader has to return every row")
+        raise BrainLensError(
+            f"{model.id} gave no activations for {journal.missing} of {recording.n_stimuli} stimuli",
+            remedy="Report this: a reader has to return every row",
+        )
     for i, number in enumerate(missing):
         entry.write(number, journal.values(i))
     entry.drop_journals()
@@ -172,3 +216,57 @@ def _versions() -> dict[str, str]:
     from importlib.metadata import version
 
     return {name: version(name) for name in ("torch", "transformers", "numpy")}
+
+
+# ---- made elsewhere ------------------------------------------------------------------------
+class _Held:
+    """Layers in memory, with the face of what the store keeps."""
+
+    def __init__(self, layers: dict[int, np.ndarray]):
+        self._layers = layers
+
+    def layer(self, number: int) -> np.ndarray:
+        return self._layers[number]
+
+    def gram(self, number: int) -> np.ndarray:
+        centred = self._layers[number].astype(np.float64)
+        centred -= centred.mean(axis=0)
+        return centred @ centred.T
+
+
+def from_file(path: str | Path, recording: Recording) -> Activations:
+    """Activations made elsewhere, brought into the recording's order by stimulus id.
+
+    Parameters
+    ----------
+    path : path
+        As in :func:`analysis.imported.read_layers`.
+
+    Raises
+    ------
+    BrainLensError
+        Stimuli that are missing or occur twice, pickled arrays, values that are not finite.
+    """
+    path = Path(path).expanduser()
+    layers, digest = read_layers(path, recording)
+    widths = [layers[n].shape[1] if n in layers else 0 for n in range(max(layers) + 1)]
+    card = Card(
+        id=path.stem.lower(),
+        cls="embedding",
+        source="folder",
+        note="activations from a file",
+        layers=len(widths) - 1,
+        width=max(widths),
+    )
+    key = _key({"file": digest, "stimuli": [str(i) for i in recording.stimuli.index], "code": CODE_VERSION})
+    return Activations(
+        card,
+        id=card.id,
+        fingerprint=digest,
+        tokenizer_hash="",
+        widths=widths,
+        layers=sorted(layers),
+        key=key,
+        fresh=False,
+        source=_Held(layers),
+    )

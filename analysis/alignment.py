@@ -44,13 +44,15 @@ def encode(tokenizer, text: str) -> Encoded:
     """
     if tokenizer.is_fast:
         coded = tokenizer(text, add_special_tokens=False, return_offsets_mapping=True, return_attention_mask=False, verbose=False)
-        return Encoded(np.asarray(coded["input_ids"], np.int64).reshape(-1), np.asarray(coded["offset_mapping"], np.int64).reshape(-1, 2))
+        return Encoded(
+            np.asarray(coded["input_ids"], np.int64).reshape(-1), np.asarray(coded["offset_mapping"], np.int64).reshape(-1, 2)
+        )
     pieces = tokenizer.tokenize(text)
     ids = tokenizer.convert_tokens_to_ids(pieces)
     return Encoded(np.asarray(ids, np.int64).reshape(-1), match_pieces(text, pieces, unknown=tokenizer.unk_token))
 
 
-# ---- tokenizers without offsets -----------------------------------------------------------------------------------------
+# ---- tokenizers without offsets ------------------------------------------------------------------------
 _MARKS = ("</w>", "@@", "\u2581", "##", "\u0120")
 _ESCAPES = {"@-@": "-", "@/@": "/", "&#124;": "|", "&#91;": "[", "&#93;": "]"}
 
@@ -58,8 +60,11 @@ _ESCAPES = {"@-@": "-", "@/@": "/", "&#124;": "|", "&#91;": "[", "&#93;": "]"}
 def _plain(text: str) -> str:
     """A text as tokenizers compare it: compatibility-decomposed, without accents and white space, lower case."""
     flat = unicodedata.normalize("NFKD", text).casefold()
-    return "".join(c for c in unicodedata.normalize("NFKD", flat) if not unicodedata.combining(c) and not c.isspace()
-                   and unicodedata.category(c) not in ("Cc", "Cf"))
+    return "".join(
+        c
+        for c in unicodedata.normalize("NFKD", flat)
+        if not unicodedata.combining(c) and not c.isspace() and unicodedata.category(c) not in ("Cc", "Cf")
+    )
 
 
 def _bare(piece: str) -> str:
@@ -95,16 +100,20 @@ def match_pieces(text: str, pieces: Sequence[str], *, unknown: str | None = None
         elif flat.startswith(bare, at):
             length = len(bare)
         else:
-            raise BrainLensError(f"The token {piece!r} does not match the word {_word_at(text, where, at)!r}",
-                                 remedy="Use a tokenizer that gives character offsets (a folder with tokenizer.json)")
+            raise BrainLensError(
+                f"The token {piece!r} does not match the word {_word_at(text, where, at)!r}",
+                remedy="Use a tokenizer that gives character offsets (a folder with tokenizer.json)",
+            )
         if length:
             offsets[n] = where[at][0], where[at + length - 1][0] + 1
         else:  # a piece of marks alone stands at the next character
             offsets[n] = where[at][0] if at < len(where) else len(text)
         at += length
     if at < len(where):
-        raise BrainLensError(f"No token matches the word {_word_at(text, where, at)!r}",
-                             remedy="Use a tokenizer that gives character offsets (a folder with tokenizer.json)")
+        raise BrainLensError(
+            f"No token matches the word {_word_at(text, where, at)!r}",
+            remedy="Use a tokenizer that gives character offsets (a folder with tokenizer.json)",
+        )
     return offsets
 
 
@@ -123,7 +132,7 @@ def _word_at(text: str, where: list, at: int) -> str:
     return next((text[a:b] for a, b in words(text) if a <= position < b), "the end of the text")
 
 
-# ---- words over tokens --------------------------------------------------------------------------------------------------
+# ---- words over tokens ------------------------------------------------------------------------
 def _visible(text: str, offsets: np.ndarray) -> np.ndarray:
     """Offsets without their white space; a token of white space alone goes with the token after it."""
     trimmed = np.empty_like(offsets)
@@ -162,13 +171,17 @@ def align(text: str, spans: Sequence[tuple[int, int]], offsets: np.ndarray) -> n
     """
     visible = _visible(text, offsets)
     starts, ends = np.asarray([s for s, _ in spans], np.int64), np.asarray([e for _, e in spans], np.int64)
-    found = np.stack([np.searchsorted(visible[:, 1], starts, side="right"), np.searchsorted(visible[:, 0], ends, side="left")], axis=1)
+    found = np.stack(
+        [np.searchsorted(visible[:, 1], starts, side="right"), np.searchsorted(visible[:, 0], ends, side="left")], axis=1
+    )
     for (start, end), (first, last) in zip(spans, found):
         inside = visible[first:last]
         for a, b in words(text[start:end]):
             if not ((inside[:, 0] < start + b) & (inside[:, 1] > start + a)).any():
-                raise BrainLensError(f"No token covers the word {text[start + a:start + b]!r} in {_excerpt(text, start + a)!r}",
-                                     remedy="Remove or respell the word; the tokenizer drops it")
+                raise BrainLensError(
+                    f"No token covers the word {text[start + a : start + b]!r} in {_excerpt(text, start + a)!r}",
+                    remedy="Remove or respell the word; the tokenizer drops it",
+                )
     return found
 
 
@@ -183,13 +196,15 @@ def partition(text: str, spans: Sequence[tuple[int, int]], offsets: np.ndarray) 
     found = align(text, spans, offsets)
     for i in np.flatnonzero(found[1:, 0] < found[:-1, 1]):
         (a, b), (c, d) = spans[i], spans[i + 1]
-        raise BrainLensError(f"{text[a:b]!r} and {text[c:d]!r} share a token in {_excerpt(text, a)!r}",
-                             remedy="Put white space between the two, or score them as one stimulus")
+        raise BrainLensError(
+            f"{text[a:b]!r} and {text[c:d]!r} share a token in {_excerpt(text, a)!r}",
+            remedy="Put white space between the two, or score them as one stimulus",
+        )
     return found
 
 
 def _excerpt(text: str, at: int) -> str:
-    return text[max(0, at - 20):at + 30]
+    return text[max(0, at - 20) : at + 30]
 
 
 def token_table(tokenizer, passage: Passage | str) -> pd.DataFrame:
@@ -204,11 +219,19 @@ def token_table(tokenizer, passage: Passage | str) -> pd.DataFrame:
     if isinstance(passage, str):
         passage = Passage(passage, ((0, len(passage)),), (0,))
     coded = encode(tokenizer, passage.text)
-    table = pd.DataFrame({
-        "token": tokenizer.convert_ids_to_tokens(coded.ids.tolist()), "id": coded.ids, "start": coded.offsets[:, 0], "end": coded.offsets[:, 1],
-        "text": [passage.text[a:b] for a, b in coded.offsets], "word": -1, "stimulus": -1})
+    table = pd.DataFrame(
+        {
+            "token": tokenizer.convert_ids_to_tokens(coded.ids.tolist()),
+            "id": coded.ids,
+            "start": coded.offsets[:, 0],
+            "end": coded.offsets[:, 1],
+            "text": [passage.text[a:b] for a, b in coded.offsets],
+            "word": -1,
+            "stimulus": -1,
+        }
+    )
     for number, (first, last) in enumerate(align(passage.text, words(passage.text), coded.offsets)):
-        table.loc[first:last - 1, "word"] = number
+        table.loc[first : last - 1, "word"] = number
     for row, (first, last) in zip(passage.rows, align(passage.text, passage.spans, coded.offsets)):
-        table.loc[first:last - 1, "stimulus"] = row
+        table.loc[first : last - 1, "stimulus"] = row
     return table

@@ -63,9 +63,11 @@ def context_labels(recording: Recording, context: str) -> np.ndarray | None:
     for i, name in enumerate(columns):
         missing = np.flatnonzero(labels[i].isna())
         if len(missing):
-            raise BrainLensError(f"{recording.id}: {len(missing)} stimuli have no {name!r}, first: "
-                                 f"{[str(recording.stimuli.index[row]) for row in missing[:3]]}",
-                                 remedy="Fill in the column, or choose another context")
+            raise BrainLensError(
+                f"{recording.id}: {len(missing)} stimuli have no {name!r}, first: "
+                f"{[str(recording.stimuli.index[row]) for row in missing[:3]]}",
+                remedy="Fill in the column, or choose another context",
+            )
     return labels.groupby(list(labels.columns), sort=False).ngroup().to_numpy()
 
 
@@ -118,10 +120,10 @@ def _with_words_before(texts: Sequence[str], labels: np.ndarray, count: int) -> 
     result = []
     for row, (text, label) in enumerate(zip(texts, labels)):
         earlier = read.setdefault(int(label), [])
-        front = " ".join(earlier[-count:] + [""]) if count and earlier else ""
+        front = " ".join([*earlier[-count:], ""]) if count and earlier else ""
         result.append(Passage(front + text, ((len(front), len(front) + len(text)),), (row,)))
         earlier.extend(text.split())
-        del earlier[:-count or len(earlier)]
+        del earlier[: -count or len(earlier)]
     return result
 
 

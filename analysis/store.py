@@ -48,7 +48,7 @@ class Store:
             readers = [shared() / "cache"] if shared() else []
         self.readers = tuple(Path(r) for r in readers if Path(r) != self.root)
 
-    # ---- activations ------------------------------------------------------------------------------------------------------
+    # ---- activations ------------------------------------------------------------------------
     def activations(self, key: str) -> StoredActivations:
         """The activations under a key, whether they are there or not."""
         return StoredActivations([base / "activations" / key for base in (self.root, *self.readers)])
@@ -57,7 +57,7 @@ class Store:
         """Held by whoever makes what belongs under a key."""
         return locked(self.root / "locks" / f"{key}.lock", report)
 
-    # ---- scores -----------------------------------------------------------------------------------------------------------
+    # ---- scores ------------------------------------------------------------------------
     def save_score(self, key: str, dataset: xr.Dataset) -> None:
         """Keep a finished score; a reader sees all of it or nothing.
 
@@ -67,8 +67,12 @@ class Store:
             Attributes may be anything JSON can say; they stand in a file of their own beside the numbers.
         """
         path = self.root / "scores" / f"{key}.nc"
-        described = {"attrs": dataset.attrs, "variables": {n: v.attrs for n, v in dataset.variables.items() if v.attrs},
-                     "sizes": dict(dataset.sizes), "saved": time.time()}
+        described = {
+            "attrs": dataset.attrs,
+            "variables": {n: v.attrs for n, v in dataset.variables.items() if v.attrs},
+            "sizes": dict(dataset.sizes),
+            "saved": time.time(),
+        }
         bare = dataset.drop_attrs()
         with atomic(path.with_suffix(".json")) as part:
             part.write_text(json.dumps(described, default=_plain), encoding="utf-8")
@@ -86,8 +90,10 @@ class Store:
             except FileNotFoundError:
                 continue
             except (OSError, ValueError) as error:
-                raise BrainLensError(f"The stored score {path} cannot be read ({error})",
-                                     remedy="Delete it with 'brainlens cache clear', and it is computed anew") from error
+                raise BrainLensError(
+                    f"The stored score {path} cannot be read ({error})",
+                    remedy="Delete it with 'brainlens cache clear', and it is computed anew",
+                ) from error
             touch(path)
             dataset.attrs.update(described["attrs"])
             for name, attrs in described["variables"].items():
@@ -103,14 +109,28 @@ class Store:
                 with contextlib.suppress(OSError, ValueError):
                     described = json.loads(path.with_suffix(".json").read_text(encoding="utf-8"))
                     plain = {k: v for k, v in described["attrs"].items() if isinstance(v, str | int | float | bool)}
-                    rows.append({"key": path.stem, "saved": pd.Timestamp(described["saved"], unit="s"), "bytes": path.stat().st_size, **plain})
-        return pd.DataFrame(rows).drop_duplicates("key", ignore_index=True) if rows else pd.DataFrame(columns=["key", "saved", "bytes"])
+                    rows.append(
+                        {
+                            "key": path.stem,
+                            "saved": pd.Timestamp(described["saved"], unit="s"),
+                            "bytes": path.stat().st_size,
+                            **plain,
+                        }
+                    )
+        return (
+            pd.DataFrame(rows).drop_duplicates("key", ignore_index=True)
+            if rows
+            else pd.DataFrame(columns=["key", "saved", "bytes"])
+        )
 
-    # ---- runs: finished pieces of a long computation ----------------------------------------------------------------------------
+    # ---- runs: finished pieces of a long computation ------------------------------------------------------------------------
     def piece(self, key: str, name: str) -> dict[str, np.ndarray] | None:
         """A finished piece of the run under a key, or None."""
         for base in (self.root, *self.readers):
-            with contextlib.suppress(OSError, ValueError), np.load(base / "runs" / key / f"{name}.npz", allow_pickle=False) as found:
+            with (
+                contextlib.suppress(OSError, ValueError),
+                np.load(base / "runs" / key / f"{name}.npz", allow_pickle=False) as found,
+            ):
                 touch(base / "runs" / key)
                 return dict(found)
         return None
@@ -119,7 +139,7 @@ class Store:
         with atomic(self.root / "runs" / key / f"{name}.npz") as part, part.open("wb") as stream:
             np.savez(stream, **arrays)
 
-    # ---- what is there ----------------------------------------------------------------------------------------------------
+    # ---- what is there ------------------------------------------------------------------------
     def _items(self) -> Iterator[tuple[str, Path]]:
         for kind in ("activations", "runs"):
             for path in sorted((self.root / kind).glob("*")):
@@ -171,7 +191,9 @@ class Store:
             raise unknown("kind of stored result", kind, KINDS)
         freed = 0
         for found, path in list(self._items()):
-            if kind in (None, found) and (model is None or (found == "activations" and StoredActivations([path]).meta().get("model") == model)):
+            if kind in (None, found) and (
+                model is None or (found == "activations" and StoredActivations([path]).meta().get("model") == model)
+            ):
                 freed += self._remove(path)
         return freed
 

@@ -67,12 +67,16 @@ class StoredActivations:
     def __init__(self, folders: Sequence[Path]):
         self.folder, self._folders = folders[0], tuple(folders)
 
-    # ---- reading ----------------------------------------------------------------------------------------------------------
+    # ---- reading ------------------------------------------------------------------------
     @staticmethod
     def _open(folder: Path, mode: str = "r"):
         import zarr
 
-        return zarr.open_group(folder / "values.zarr", mode=mode, zarr_format=3) if (folder / "values.zarr" / "zarr.json").exists() else None
+        return (
+            zarr.open_group(folder / "values.zarr", mode=mode, zarr_format=3)
+            if (folder / "values.zarr" / "zarr.json").exists()
+            else None
+        )
 
     def complete(self) -> set[int]:
         """Layers that are there as a whole."""
@@ -99,9 +103,11 @@ class StoredActivations:
                 if self._open(folder) is None or not group["complete"][number]:
                     continue  # evicted while it was read
                 touch(folder)
-                return values[:, :int(group["width"][number])]
-        raise BrainLensError(f"Layer {number} is not in the store any more ({self.folder.name})",
-                             remedy="Ask for the activations again; a larger store (BRAINLENS_CACHE_LIMIT) keeps them longer")
+                return values[:, : int(group["width"][number])]
+        raise BrainLensError(
+            f"Layer {number} is not in the store any more ({self.folder.name})",
+            remedy="Ask for the activations again; a larger store (BRAINLENS_CACHE_LIMIT) keeps them longer",
+        )
 
     def gram(self, number: int) -> np.ndarray:
         """Centred Gram matrix of one layer, shape (n_stimuli, n_stimuli), float64; made and kept where it was missing."""
@@ -122,7 +128,7 @@ class StoredActivations:
                 return json.loads((folder / "meta.json").read_text(encoding="utf-8"))
         return {}
 
-    # ---- writing (under the entry's lock) -----------------------------------------------------------------------------------
+    # ---- writing (under the entry's lock) ------------------------------------------------------------------------
     def create(self, stimuli: Sequence[str], widths: Sequence[int], meta: Mapping) -> None:
         """An empty set of layers; nothing happens where it is there already."""
         if self._open(self.folder) is not None:
@@ -133,11 +139,23 @@ class StoredActivations:
         part = self.folder / f".values.{uuid.uuid4().hex[:8]}.part"
         group = zarr.open_group(part, mode="w", zarr_format=3, attributes={"title": f"activations of {meta.get('model', '')}"})
         shape = (len(widths), len(stimuli), max(widths))
-        group.create_array("activations", shape=shape, chunks=(1, *shape[1:]), dtype="float32", fill_value=np.nan, compressors=None,
-                           dimension_names=("layer", "stimulus", "unit"))
-        group.create_array("complete", shape=shape[:1], chunks=(1,), dtype="uint8", fill_value=0, compressors=None, dimension_names=("layer",))
-        for name, values, dim in (("width", np.asarray(widths, np.int64), "layer"), ("layer", np.arange(len(widths)), "layer"),
-                                  ("stimulus", np.asarray([str(s) for s in stimuli], dtype=np.dtypes.StringDType()), "stimulus")):
+        group.create_array(
+            "activations",
+            shape=shape,
+            chunks=(1, *shape[1:]),
+            dtype="float32",
+            fill_value=np.nan,
+            compressors=None,
+            dimension_names=("layer", "stimulus", "unit"),
+        )
+        group.create_array(
+            "complete", shape=shape[:1], chunks=(1,), dtype="uint8", fill_value=0, compressors=None, dimension_names=("layer",)
+        )
+        for name, values, dim in (
+            ("width", np.asarray(widths, np.int64), "layer"),
+            ("layer", np.arange(len(widths)), "layer"),
+            ("stimulus", np.asarray([str(s) for s in stimuli], dtype=np.dtypes.StringDType()), "stimulus"),
+        ):
             group.create_array(name, data=values, chunks=(len(values),), dimension_names=(dim,))
         with atomic(self.folder / "meta.json") as path:
             path.write_text(json.dumps(dict(meta), indent=1, default=str), encoding="utf-8")
@@ -176,8 +194,10 @@ class Journal:
             done = np.load(self._folder / "done.npy", allow_pickle=False)
             if done.shape == self._done.shape and (self._folder / "made").exists():
                 self._done, mode = done, "r+"
-        self._arrays = [np.lib.format.open_memmap(self._folder / f"{i}.npy", mode=mode, dtype=np.float32, shape=(rows, width))
-                        for i, width in enumerate(widths)]
+        self._arrays = [
+            np.lib.format.open_memmap(self._folder / f"{i}.npy", mode=mode, dtype=np.float32, shape=(rows, width))
+            for i, width in enumerate(widths)
+        ]
         (self._folder / "made").touch()
 
     @property

@@ -7,8 +7,25 @@ from pathlib import Path
 
 from analysis.models.base import Card
 
-FAMILIES = ("gpt2", "openai-gpt", "ctrl", "xlnet", "xlm", "xlm-roberta", "bert", "distilbert", "roberta", "albert", "t5", "opt", "gpt_neo",
-            "gpt_neox", "llama", "gemma", "mamba")
+FAMILIES = (
+    "gpt2",
+    "openai-gpt",
+    "ctrl",
+    "xlnet",
+    "xlm",
+    "xlm-roberta",
+    "bert",
+    "distilbert",
+    "roberta",
+    "albert",
+    "t5",
+    "opt",
+    "gpt_neo",
+    "gpt_neox",
+    "llama",
+    "gemma",
+    "mamba",
+)
 CAUSAL = ("gpt2", "openai-gpt", "ctrl", "opt", "gpt_neo", "gpt_neox", "llama", "gemma", "mamba")
 LAYERS, WIDTH = 3, 32
 
@@ -20,8 +37,17 @@ A naive cafe owner told the story again and again, until everybody in the town c
 """
 
 
-def make(family: str, folder: Path, *, seed: int = 0, positions: int = 64, layers: int = LAYERS, width: int = WIDTH, head: bool = True,
-         vocabulary: int = 300) -> Path:
+def make(
+    family: str,
+    folder: Path,
+    *,
+    seed: int = 0,
+    positions: int = 64,
+    layers: int = LAYERS,
+    width: int = WIDTH,
+    head: bool = True,
+    vocabulary: int = 300,
+) -> Path:
     """Save a random model of a family with its kind of tokenizer; the same seed gives the same weights."""
     import torch
     import transformers
@@ -51,33 +77,92 @@ def card(family: str, folder: Path, **fields) -> Card:
     return Card(**{"id": folder.name, "cls": cls, "family": family, "source": "folder", **fields})
 
 
-_KIND = {"gpt2": "byte", "openai-gpt": "word_end", "ctrl": "ctrl", "xlnet": "pieces_after", "xlm": "xlm", "xlm-roberta": "pieces", "bert": "wordpiece",
-         "distilbert": "wordpiece", "roberta": "byte_cls", "albert": "pieces_cls", "t5": "pieces_after", "opt": "byte_front", "gpt_neo": "byte",
-         "gpt_neox": "byte", "llama": "bytefallback", "gemma": "bytefallback", "mamba": "byte"}
+_KIND = {
+    "gpt2": "byte",
+    "openai-gpt": "word_end",
+    "ctrl": "ctrl",
+    "xlnet": "pieces_after",
+    "xlm": "xlm",
+    "xlm-roberta": "pieces",
+    "bert": "wordpiece",
+    "distilbert": "wordpiece",
+    "roberta": "byte_cls",
+    "albert": "pieces_cls",
+    "t5": "pieces_after",
+    "opt": "byte_front",
+    "gpt_neo": "byte",
+    "gpt_neox": "byte",
+    "llama": "bytefallback",
+    "gemma": "bytefallback",
+    "mamba": "byte",
+}
 
 
 def _config(family, size, tokenizer, positions, layers, width):
     from transformers import AutoConfig
 
     heads, inner = 4, 2 * width
-    common = {"vocab_size": size, "pad_token_id": tokenizer.pad_token_id, "bos_token_id": tokenizer.bos_token_id, "eos_token_id": tokenizer.eos_token_id}
-    plain = {"hidden_size": width, "num_hidden_layers": layers, "num_attention_heads": heads, "intermediate_size": inner,
-             "max_position_embeddings": positions}
+    common = {
+        "vocab_size": size,
+        "pad_token_id": tokenizer.pad_token_id,
+        "bos_token_id": tokenizer.bos_token_id,
+        "eos_token_id": tokenizer.eos_token_id,
+    }
+    plain = {
+        "hidden_size": width,
+        "num_hidden_layers": layers,
+        "num_attention_heads": heads,
+        "intermediate_size": inner,
+        "max_position_embeddings": positions,
+    }
     short = {"n_embd": width, "n_layer": layers, "n_head": heads, "n_positions": positions}
     fields = {
-        "gpt2": short, "openai-gpt": short, "ctrl": {**short, "dff": inner},
+        "gpt2": short,
+        "openai-gpt": short,
+        "ctrl": {**short, "dff": inner},
         "xlnet": {"d_model": width, "n_layer": layers, "n_head": heads, "d_inner": inner},
-        "xlm": {"emb_dim": width, "n_layers": layers, "n_heads": heads, "max_position_embeddings": positions, "n_langs": 1, "pad_index": tokenizer.pad_token_id,
-                "bos_index": tokenizer.bos_token_id, "eos_index": tokenizer.sep_token_id, "mask_index": tokenizer.mask_token_id,
-                "unk_index": tokenizer.unk_token_id, "use_lang_emb": False},
-        "distilbert": {"dim": width, "n_layers": layers, "n_heads": heads, "hidden_dim": inner, "max_position_embeddings": positions},
+        "xlm": {
+            "emb_dim": width,
+            "n_layers": layers,
+            "n_heads": heads,
+            "max_position_embeddings": positions,
+            "n_langs": 1,
+            "pad_index": tokenizer.pad_token_id,
+            "bos_index": tokenizer.bos_token_id,
+            "eos_index": tokenizer.sep_token_id,
+            "mask_index": tokenizer.mask_token_id,
+            "unk_index": tokenizer.unk_token_id,
+            "use_lang_emb": False,
+        },
+        "distilbert": {
+            "dim": width,
+            "n_layers": layers,
+            "n_heads": heads,
+            "hidden_dim": inner,
+            "max_position_embeddings": positions,
+        },
         "albert": {**plain, "embedding_size": width // 2},
         "t5": {"d_model": width, "num_layers": layers, "num_heads": heads, "d_ff": inner, "d_kv": width // heads},
-        "opt": {"hidden_size": width, "num_hidden_layers": layers, "num_attention_heads": heads, "ffn_dim": inner,
-                "max_position_embeddings": positions, "word_embed_proj_dim": width},
-        "gpt_neo": {"hidden_size": width, "num_layers": layers, "num_heads": heads, "max_position_embeddings": positions, "window_size": 8,
-                    "attention_types": [[["global", "local", "global"][:layers], 1]] if layers <= 3 else [[["global", "local"], layers // 2]]},
-        "llama": {**plain, "num_key_value_heads": 2}, "gemma": {**plain, "num_key_value_heads": 1, "head_dim": width // heads},
+        "opt": {
+            "hidden_size": width,
+            "num_hidden_layers": layers,
+            "num_attention_heads": heads,
+            "ffn_dim": inner,
+            "max_position_embeddings": positions,
+            "word_embed_proj_dim": width,
+        },
+        "gpt_neo": {
+            "hidden_size": width,
+            "num_layers": layers,
+            "num_heads": heads,
+            "max_position_embeddings": positions,
+            "window_size": 8,
+            "attention_types": [[["global", "local", "global"][:layers], 1]]
+            if layers <= 3
+            else [[["global", "local"], layers // 2]],
+        },
+        "llama": {**plain, "num_key_value_heads": 2},
+        "gemma": {**plain, "num_key_value_heads": 1, "head_dim": width // heads},
         "mamba": {"hidden_size": width, "num_hidden_layers": layers, "state_size": 4, "conv_kernel": 3},
     }.get(family, plain)
     if family in ("roberta", "xlm-roberta"):
@@ -85,7 +170,7 @@ def _config(family, size, tokenizer, positions, layers, width):
     return AutoConfig.for_model(family, **{**common, **fields})
 
 
-# ---- tokenizers -------------------------------------------------------------------------------------------------------------
+# ---- tokenizers ------------------------------------------------------------------------
 def _fast(backend, positions, **special):
     from transformers import PreTrainedTokenizerFast
 
@@ -98,7 +183,12 @@ def _byte_bpe(vocabulary, special):
     backend = Tokenizer(models.BPE())
     backend.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
     backend.decoder = decoders.ByteLevel()
-    trainer = trainers.BpeTrainer(vocab_size=vocabulary + 200, show_progress=False, special_tokens=special, initial_alphabet=sorted(pre_tokenizers.ByteLevel.alphabet()))
+    trainer = trainers.BpeTrainer(
+        vocab_size=vocabulary + 200,
+        show_progress=False,
+        special_tokens=special,
+        initial_alphabet=sorted(pre_tokenizers.ByteLevel.alphabet()),
+    )
     backend.train_from_iterator(CORPUS.splitlines(True), trainer)
     return backend
 
@@ -119,12 +209,29 @@ def _framed(backend, front=(), back=()):
 def _byte_cls(folder, vocabulary, positions):
     special = ["<s>", "<pad>", "</s>", "<unk>", "<mask>"]
     backend = _framed(_byte_bpe(vocabulary, special), ["<s>"], ["</s>"])
-    return _fast(backend, positions, bos_token="<s>", cls_token="<s>", eos_token="</s>", sep_token="</s>", pad_token="<pad>", unk_token="<unk>", mask_token="<mask>")
+    return _fast(
+        backend,
+        positions,
+        bos_token="<s>",
+        cls_token="<s>",
+        eos_token="</s>",
+        sep_token="</s>",
+        pad_token="<pad>",
+        unk_token="<unk>",
+        mask_token="<mask>",
+    )
 
 
 def _byte_front(folder, vocabulary, positions):
     special = ["<s>", "<pad>", "</s>", "<unk>"]
-    return _fast(_framed(_byte_bpe(vocabulary, special), ["</s>"]), positions, bos_token="</s>", eos_token="</s>", pad_token="<pad>", unk_token="</s>")
+    return _fast(
+        _framed(_byte_bpe(vocabulary, special), ["</s>"]),
+        positions,
+        bos_token="</s>",
+        eos_token="</s>",
+        pad_token="<pad>",
+        unk_token="</s>",
+    )
 
 
 def _wordpiece(folder, vocabulary, positions):
@@ -134,8 +241,18 @@ def _wordpiece(folder, vocabulary, positions):
     backend = Tokenizer(models.WordPiece(unk_token="[UNK]"))
     backend.normalizer, backend.pre_tokenizer = normalizers.BertNormalizer(lowercase=True), pre_tokenizers.BertPreTokenizer()
     backend.decoder = decoders.WordPiece()
-    backend.train_from_iterator(CORPUS.splitlines(True), trainers.WordPieceTrainer(vocab_size=vocabulary, show_progress=False, special_tokens=special))
-    return _fast(_framed(backend, ["[CLS]"], ["[SEP]"]), positions, pad_token="[PAD]", unk_token="[UNK]", cls_token="[CLS]", sep_token="[SEP]", mask_token="[MASK]")
+    backend.train_from_iterator(
+        CORPUS.splitlines(True), trainers.WordPieceTrainer(vocab_size=vocabulary, show_progress=False, special_tokens=special)
+    )
+    return _fast(
+        _framed(backend, ["[CLS]"], ["[SEP]"]),
+        positions,
+        pad_token="[PAD]",
+        unk_token="[UNK]",
+        cls_token="[CLS]",
+        sep_token="[SEP]",
+        mask_token="[MASK]",
+    )
 
 
 def _unigram(vocabulary, special):
@@ -144,25 +261,53 @@ def _unigram(vocabulary, special):
     backend = Tokenizer(models.Unigram())
     backend.normalizer, backend.pre_tokenizer = normalizers.NFKC(), pre_tokenizers.Metaspace()
     backend.decoder = decoders.Metaspace()
-    backend.train_from_iterator(CORPUS.splitlines(True), trainers.UnigramTrainer(vocab_size=vocabulary, show_progress=False, special_tokens=special, unk_token="<unk>"))
+    backend.train_from_iterator(
+        CORPUS.splitlines(True),
+        trainers.UnigramTrainer(vocab_size=vocabulary, show_progress=False, special_tokens=special, unk_token="<unk>"),
+    )
     return backend
 
 
 def _pieces(folder, vocabulary, positions):
     special = ["<s>", "<pad>", "</s>", "<unk>", "<mask>"]
-    return _fast(_framed(_unigram(vocabulary, special), ["<s>"], ["</s>"]), positions, bos_token="<s>", cls_token="<s>", eos_token="</s>", sep_token="</s>",
-                 pad_token="<pad>", unk_token="<unk>", mask_token="<mask>")
+    return _fast(
+        _framed(_unigram(vocabulary, special), ["<s>"], ["</s>"]),
+        positions,
+        bos_token="<s>",
+        cls_token="<s>",
+        eos_token="</s>",
+        sep_token="</s>",
+        pad_token="<pad>",
+        unk_token="<unk>",
+        mask_token="<mask>",
+    )
 
 
 def _pieces_cls(folder, vocabulary, positions):
     special = ["<pad>", "<unk>", "[CLS]", "[SEP]", "[MASK]"]
-    return _fast(_framed(_unigram(vocabulary, special), ["[CLS]"], ["[SEP]"]), positions, pad_token="<pad>", unk_token="<unk>", cls_token="[CLS]",
-                 sep_token="[SEP]", mask_token="[MASK]", bos_token="[CLS]", eos_token="[SEP]")
+    return _fast(
+        _framed(_unigram(vocabulary, special), ["[CLS]"], ["[SEP]"]),
+        positions,
+        pad_token="<pad>",
+        unk_token="<unk>",
+        cls_token="[CLS]",
+        sep_token="[SEP]",
+        mask_token="[MASK]",
+        bos_token="[CLS]",
+        eos_token="[SEP]",
+    )
 
 
 def _pieces_after(folder, vocabulary, positions):
     special = ["<pad>", "</s>", "<unk>", "<cls>"]
-    return _fast(_framed(_unigram(vocabulary, special), [], ["</s>", "<cls>"]), positions, pad_token="<pad>", eos_token="</s>", unk_token="<unk>", cls_token="<cls>")
+    return _fast(
+        _framed(_unigram(vocabulary, special), [], ["</s>", "<cls>"]),
+        positions,
+        pad_token="<pad>",
+        eos_token="</s>",
+        unk_token="<unk>",
+        cls_token="<cls>",
+    )
 
 
 def _bytefallback(folder, vocabulary, positions):
@@ -186,7 +331,9 @@ def _word_end_merges(vocabulary):
 
     backend = Tokenizer(models.BPE(end_of_word_suffix="</w>"))
     backend.normalizer, backend.pre_tokenizer = normalizers.Lowercase(), pre_tokenizers.BertPreTokenizer()
-    backend.train_from_iterator(CORPUS.splitlines(True), trainers.BpeTrainer(vocab_size=vocabulary, show_progress=False, end_of_word_suffix="</w>"))
+    backend.train_from_iterator(
+        CORPUS.splitlines(True), trainers.BpeTrainer(vocab_size=vocabulary, show_progress=False, end_of_word_suffix="</w>")
+    )
     content = json.loads(backend.to_str())["model"]
     merges = [m if isinstance(m, str) else " ".join(m) for m in content["merges"]]
     letters = sorted({c for c in CORPUS.lower() if not c.isspace()} | set("abcdefghijklmnopqrstuvwxyz0123456789"))
@@ -198,8 +345,14 @@ def _word_end(folder, vocabulary, positions):
     from tokenizers import Tokenizer, decoders, models, normalizers, pre_tokenizers
 
     merges, pieces = _word_end_merges(vocabulary)
-    backend = Tokenizer(models.BPE(vocab={p: i for i, p in enumerate(["<unk>", *pieces])}, merges=[tuple(m.split()) for m in merges],
-                                   end_of_word_suffix="</w>", unk_token="<unk>"))
+    backend = Tokenizer(
+        models.BPE(
+            vocab={p: i for i, p in enumerate(["<unk>", *pieces])},
+            merges=[tuple(m.split()) for m in merges],
+            end_of_word_suffix="</w>",
+            unk_token="<unk>",
+        )
+    )
     backend.normalizer, backend.pre_tokenizer = normalizers.BertNormalizer(lowercase=True), pre_tokenizers.BertPreTokenizer()
     backend.decoder = decoders.BPEDecoder(suffix="</w>")
     return _fast(backend, positions, unk_token="<unk>")
@@ -226,5 +379,16 @@ def _xlm(folder, vocabulary, positions):
     return XLMTokenizer(str(folder / "vocab.json"), str(folder / "merges.txt"), model_max_length=positions)
 
 
-_TOKENIZERS = {"byte": _byte, "byte_cls": _byte_cls, "byte_front": _byte_front, "wordpiece": _wordpiece, "pieces": _pieces, "pieces_cls": _pieces_cls,
-               "pieces_after": _pieces_after, "bytefallback": _bytefallback, "word_end": _word_end, "ctrl": _ctrl, "xlm": _xlm}
+_TOKENIZERS = {
+    "byte": _byte,
+    "byte_cls": _byte_cls,
+    "byte_front": _byte_front,
+    "wordpiece": _wordpiece,
+    "pieces": _pieces,
+    "pieces_cls": _pieces_cls,
+    "pieces_after": _pieces_after,
+    "bytefallback": _bytefallback,
+    "word_end": _word_end,
+    "ctrl": _ctrl,
+    "xlm": _xlm,
+}

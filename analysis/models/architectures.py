@@ -60,8 +60,11 @@ def anatomy(body) -> Anatomy:
     if len(outer) > 1:
         outer = [(name, m) for name, m in outer if name.split(".")[-1] in ("h", "layer", "layers", "block", "blocks")]
     if len(outer) != 1:
-        raise BrainLensError(f"The blocks of {type(body).__name__} cannot be found: {len(lists)} lists of {count} modules",
-                             choices=[name for name, _ in lists], remedy="Import its activations from a file instead")
+        raise BrainLensError(
+            f"The blocks of {type(body).__name__} cannot be found: {len(lists)} lists of {count} modules",
+            choices=[name for name, _ in lists],
+            remedy="Import its activations from a file instead",
+        )
     blocks = outer[0][1]
     return Anatomy(blocks[0], tuple(blocks), count, batch_second=body.config.model_type == "xlnet")
 
@@ -115,9 +118,19 @@ def listen(parts: Anatomy, layers: Sequence[int], hear: Callable, *, stop: bool 
             handle.remove()
 
 
-# ---- what the config tells ----------------------------------------------------------------------------------------------
-_PAD_SHIFTED = {"roberta", "xlm-roberta", "xlm-roberta-xl", "roberta-prelayernorm", "camembert", "data2vec-text", "longformer",
-                "mpnet", "xmod", "ibert"}  # positions begin behind the padding index
+# ---- what the config tells ------------------------------------------------------------------------
+_PAD_SHIFTED = {
+    "roberta",
+    "xlm-roberta",
+    "xlm-roberta-xl",
+    "roberta-prelayernorm",
+    "camembert",
+    "data2vec-text",
+    "longformer",
+    "mpnet",
+    "xmod",
+    "ibert",
+}  # positions begin behind the padding index
 
 
 def position_limit(config, tokenizer=None) -> int | None:

@@ -68,7 +68,7 @@ class TransformerModel(Model):
         self._network = self._network_dtype = None  # with or without a head
         self._has_head = False
 
-    # ---- identity -------------------------------------------------------------------------------------------------------
+    # ---- identity ------------------------------------------------------------------------
     @property
     def fingerprint(self) -> str:
         with self._lock:
@@ -97,7 +97,7 @@ class TransformerModel(Model):
             options["last_layer"] = NORMED
         return options
 
-    # ---- parts ----------------------------------------------------------------------------------------------------------
+    # ---- parts ------------------------------------------------------------------------
     @property
     def folder(self) -> Path:
         """Where the model's files are."""
@@ -168,8 +168,10 @@ class TransformerModel(Model):
         self.close()
         auto = weights.head_class(self.config, self.card.cls) if head else weights.body_class(self.config)
         if auto is None:
-            raise BrainLensError(f"{self.id} is a {self.card.cls} model and gives no next-word probabilities",
-                                 remedy="Pick a causal, masked, recurrent or n-gram model")
+            raise BrainLensError(
+                f"{self.id} is a {self.card.cls} model and gives no next-word probabilities",
+                remedy="Pick a causal, masked, recurrent or n-gram model",
+            )
         network = weights.load_network(auto, self.folder, self.config, self.variant)
         if hasattr(network.config, "use_cache"):
             network.config.use_cache = False  # nothing is generated
@@ -190,6 +192,13 @@ class TransformerModel(Model):
 
             torch.cuda.empty_cache()
 
+    @property
+    def padding(self) -> int:
+        """Token that fills up shorter sequences of a batch; never seen by the others."""
+        pad = self.tokenizer.pad_token_id
+        pad = self.config.get_text_config().pad_token_id if pad is None else pad
+        return pad if isinstance(pad, int) and pad >= 0 else 0
+
     def frame(self, start: str = "policy") -> tuple[tuple[int, ...], tuple[int, ...]]:
         """Special tokens before and after every text.
 
@@ -202,15 +211,28 @@ class TransformerModel(Model):
         if start == "policy" and self.card.bos:
             token = self.tokenizer.convert_tokens_to_ids(self.card.bos)
             if token is None or (token == self.tokenizer.unk_token_id and self.card.bos != self.tokenizer.unk_token):
-                raise BrainLensError(f"{self.id}: the tokenizer has no start token {self.card.bos!r}",
-                                     choices=self.tokenizer.all_special_tokens, remedy="Correct 'bos' on the model's card")
+                raise BrainLensError(
+                    f"{self.id}: the tokenizer has no start token {self.card.bos!r}",
+                    choices=self.tokenizer.all_special_tokens,
+                    remedy="Correct 'bos' on the model's card",
+                )
             front = (token,)
         return front, () if self.is_causal else back
 
-    # ---- reading --------------------------------------------------------------------------------------------------------
-    def read(self, passages: Sequence[Passage], layers: Sequence[int], *, pooling: str = "last", attention: str = "prefix",
-             dtype: str = "float32", report: Report = SILENT, start: str = "policy", last_layer: str = "raw",
-             skip: Collection[int] = ()) -> Iterator[tuple[np.ndarray, list[np.ndarray]]]:
+    # ---- reading ------------------------------------------------------------------------
+    def read(
+        self,
+        passages: Sequence[Passage],
+        layers: Sequence[int],
+        *,
+        pooling: str = "last",
+        attention: str = "prefix",
+        dtype: str = "float32",
+        report: Report = SILENT,
+        start: str = "policy",
+        last_layer: str = "raw",
+        skip: Collection[int] = (),
+    ) -> Iterator[tuple[np.ndarray, list[np.ndarray]]]:
         """Activations of every stimulus, batch by batch.
 
         A causal model reads a context group in one pass, where that is exact: the tokens of each prefix begin the tokens of
@@ -268,7 +290,7 @@ class TransformerModel(Model):
             for i in alone:
                 report.checkpoint()
                 span = passage.spans[i]
-                text = passage.text if whole else passage.text[:span[1]]
+                text = passage.text if whole else passage.text[: span[1]]
                 coded = encode(self.tokenizer, text)
                 first, last = align(text, [span], coded.offsets)[0].tolist()
                 low, high = _window(first, last, len(coded.ids), room)
@@ -284,12 +306,14 @@ class TransformerModel(Model):
         for at in range(0, len(found), PREFIX_CHUNK):
             ends = [passage.spans[i][1] for i in range(at, min(at + PREFIX_CHUNK, len(found)))]
             for i, ids in enumerate(_prefix_ids(self.tokenizer, [passage.text[:end] for end in ends]), at):
-                if len(ids) <= fits and found[i, 1] == len(ids) and np.array_equal(ids, coded.ids[:len(ids)]):
+                if len(ids) <= fits and found[i, 1] == len(ids) and np.array_equal(ids, coded.ids[: len(ids)]):
                     ready.append(i)
         held = set(ready)
         return ready, [i for i in range(len(found)) if i not in held], max((int(found[i, 1]) for i in ready), default=0)
 
-    def _forward(self, batch: list[_Run], layers: list[int], pooling: str, dtype: str, last_layer: str, report: Report) -> list[np.ndarray]:
+    def _forward(
+        self, batch: list[_Run], layers: list[int], pooling: str, dtype: str, last_layer: str, report: Report
+    ) -> list[np.ndarray]:
         import torch
 
         body = self._body(dtype)
@@ -315,13 +339,11 @@ class TransformerModel(Model):
         import torch
 
         longest = max(len(run.ids) for run in batch)
-        pad = self.tokenizer.pad_token_id
-        pad = self.config.get_text_config().pad_token_id if pad is None else pad
-        ids = torch.full((len(batch), longest), pad if isinstance(pad, int) and pad >= 0 else 0, dtype=torch.long)
+        ids = torch.full((len(batch), longest), self.padding, dtype=torch.long)
         seen = torch.zeros_like(ids)
         for b, run in enumerate(batch):
-            ids[b, :len(run.ids)] = torch.tensor(run.ids)
-            seen[b, :len(run.ids)] = 1
+            ids[b, : len(run.ids)] = torch.tensor(run.ids)
+            seen[b, : len(run.ids)] = 1
         inputs = {"input_ids": ids.to(self.device)}
         if not self.is_causal and not bool(seen.all()):  # to the right of a causal model's tokens nothing is seen anyway
             inputs["attention_mask"] = seen.to(self.device)
@@ -334,19 +356,46 @@ class TransformerModel(Model):
         needed = weights.estimate(parameters, self.config, tokens, dtype)
         free = weights.available_memory(self.device)
         if free is not None and needed > free:
-            raise BrainLensError(f"{self.id} needs about {needed / 1e9:.1f} GB, and {free / 1e9:.1f} GB are free",
-                                 remedy="Close other programs, set dtype=bfloat16, or pick a smaller model")
+            raise BrainLensError(
+                f"{self.id} needs about {needed / 1e9:.1f} GB, and {free / 1e9:.1f} GB are free",
+                remedy="Close other programs, set dtype=bfloat16, or pick a smaller model",
+            )
 
-    # ---- surprisal ------------------------------------------------------------------------------------------------------
-    def surprisal(self, texts: Sequence[str], *, window: int | None = None, stride: int | None = None,
-                  report: Report = SILENT) -> list[TokenSurprisal]:
+    def token_states(self, blocks: np.ndarray, *, report: Report = SILENT) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+        """Normed last-layer states of every token of short blocks, each without the tokens behind it.
+
+        Parameters
+        ----------
+        blocks : ndarray of int, shape (n_blocks, n_tokens)
+
+        Yields
+        ------
+        places : ndarray, shape (n,)
+            ``block * n_tokens + token``.
+        states : ndarray, shape (n, width), float32
+        """
+        front, back = self.frame("tokenizer")
+        width, lead = blocks.shape[1], len(front)
+        runs = []
+        for number, block in enumerate(blocks.tolist()):
+            for end in [width] if self.is_causal else range(1, width + 1):
+                wants = [(number * width + t, lead + t, lead + t + 1) for t in (range(width) if self.is_causal else [end - 1])]
+                runs.append(_Run((*front, *block[:end], *back), wants))
+        for batch in _batches(runs, 64, BATCH_TOKENS[self.device]):
+            values = self._forward(batch, [self.n_layers - 1], "last", "float32", NORMED, report)[0]
+            yield np.asarray([place for run in batch for place, _, _ in run.wants]), values
+
+    # ---- surprisal ------------------------------------------------------------------------
+    def surprisal(
+        self, texts: Sequence[str], *, window: int | None = None, stride: int | None = None, report: Report = SILENT
+    ) -> list[TokenSurprisal]:
         """Token surprisals of each text, as in :meth:`Model.surprisal`; of a masked model its pseudo-log-likelihood."""
         from analysis.models import next_token
 
         return next_token.surprisals(self, texts, window=window, stride=stride, report=report)
 
 
-# ---- planning and pooling ---------------------------------------------------------------------------------------------------
+# ---- planning and pooling ------------------------------------------------------------------------
 def _prefix_ids(tokenizer, texts: list[str]) -> list[np.ndarray]:
     if tokenizer.is_fast:
         coded = tokenizer(texts, add_special_tokens=False, return_attention_mask=False, verbose=False)["input_ids"]

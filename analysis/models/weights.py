@@ -15,11 +15,34 @@ from analysis.models.variants import Variant
 from data.errors import BrainLensError
 from data.home import home
 
-__all__ = ["available_memory", "body_class", "count_parameters", "estimate", "file_hash", "fingerprint", "head_class", "load_config",
-           "load_network", "load_tokenizer", "locate", "own_frame", "tokenizer_hash"]
+__all__ = [
+    "available_memory",
+    "body_class",
+    "count_parameters",
+    "estimate",
+    "file_hash",
+    "fingerprint",
+    "head_class",
+    "load_config",
+    "load_network",
+    "load_tokenizer",
+    "locate",
+    "own_frame",
+    "tokenizer_hash",
+]
 
-TOKENIZER_PARTS = ("added_tokens.json", "merges.txt", "sentencepiece.bpe.model", "special_tokens_map.json", "spiece.model", "tokenizer.json",
-                   "tokenizer.model", "tokenizer_config.json", "vocab.json", "vocab.txt")
+TOKENIZER_PARTS = (
+    "added_tokens.json",
+    "merges.txt",
+    "sentencepiece.bpe.model",
+    "special_tokens_map.json",
+    "spiece.model",
+    "tokenizer.json",
+    "tokenizer.model",
+    "tokenizer_config.json",
+    "vocab.json",
+    "vocab.txt",
+)
 _UNSAVED = ("pooler", "position_ids", "attn.bias", "masked_bias", "inv_freq")  # parts a checkpoint may lack without harm
 
 
@@ -49,7 +72,7 @@ def _quiet():
             logging.enable_progress_bar()
 
 
-# ---- identity -----------------------------------------------------------------------------------------------------------
+# ---- identity ------------------------------------------------------------------------
 def file_hash(path: Path) -> str:
     """sha256 of a file; remembered by path, size and time of change, so that weights are read through once."""
     path = path.resolve()
@@ -93,7 +116,7 @@ def tokenizer_hash(folder: Path) -> str:
     return hashlib.sha256(json.dumps(digests).encode()).hexdigest()
 
 
-# ---- config and tokenizer -----------------------------------------------------------------------------------------------
+# ---- config and tokenizer ------------------------------------------------------------------------
 def load_config(folder: Path):
     """The configuration of a model folder.
 
@@ -111,8 +134,10 @@ def load_config(folder: Path):
             return AutoConfig.from_pretrained(folder, trust_remote_code=False, local_files_only=True)
     except (OSError, ValueError, KeyError) as error:
         kind = folders.read_json(folder / "config.json").get("model_type", "")
-        raise BrainLensError(f"The model type {kind!r} of {folder} is not one this version of transformers can load ({error})",
-                             remedy="Update transformers, or import its activations from a file") from error
+        raise BrainLensError(
+            f"The model type {kind!r} of {folder} is not one this version of transformers can load ({error})",
+            remedy="Update transformers, or import its activations from a file",
+        ) from error
 
 
 def load_tokenizer(folder: Path):
@@ -126,14 +151,19 @@ def load_tokenizer(folder: Path):
     from transformers import AutoTokenizer
 
     if not any((folder / name).is_file() for name in folders.TOKENIZER_FILES):
-        raise BrainLensError(f"The model folder {folder} has no tokenizer", choices=folders.TOKENIZER_FILES,
-                             remedy="Save the tokenizer into the same folder: tokenizer.save_pretrained(folder)")
+        raise BrainLensError(
+            f"The model folder {folder} has no tokenizer",
+            choices=folders.TOKENIZER_FILES,
+            remedy="Save the tokenizer into the same folder: tokenizer.save_pretrained(folder)",
+        )
     try:
         with _quiet():
             return AutoTokenizer.from_pretrained(folder, trust_remote_code=False, local_files_only=True)
     except (OSError, ValueError, KeyError, ImportError, TypeError) as error:
-        raise BrainLensError(f"The tokenizer in {folder} cannot be read ({error})",
-                             remedy="Save the tokenizer again with tokenizer.save_pretrained(folder)") from error
+        raise BrainLensError(
+            f"The tokenizer in {folder} cannot be read ({error})",
+            remedy="Save the tokenizer again with tokenizer.save_pretrained(folder)",
+        ) from error
 
 
 def own_frame(tokenizer) -> tuple[tuple[int, ...], tuple[int, ...]]:
@@ -142,12 +172,12 @@ def own_frame(tokenizer) -> tuple[tuple[int, ...], tuple[int, ...]]:
     bare = tokenizer(probe, add_special_tokens=False)["input_ids"]
     full = tokenizer(probe, add_special_tokens=True)["input_ids"]
     for at in range(len(full) - len(bare) + 1):
-        if full[at:at + len(bare)] == bare:
-            return tuple(full[:at]), tuple(full[at + len(bare):])
+        if full[at : at + len(bare)] == bare:
+            return tuple(full[:at]), tuple(full[at + len(bare) :])
     return (), ()
 
 
-# ---- weights ------------------------------------------------------------------------------------------------------------
+# ---- weights ------------------------------------------------------------------------
 def head_class(config, cls: str):
     """The auto class with a language-model head, or None where the architecture has none."""
     import transformers
@@ -198,19 +228,28 @@ def _trained(auto, folder: Path):
     pickled = os.environ.get(folders.PICKLE_VARIABLE) == "1" and not any(folder.glob("*.safetensors"))
     try:
         with _quiet():
-            network, told = auto.from_pretrained(folder, dtype=torch.float32, use_safetensors=not pickled, trust_remote_code=False,
-                                                 local_files_only=True, output_loading_info=True)
+            network, told = auto.from_pretrained(
+                folder,
+                dtype=torch.float32,
+                use_safetensors=not pickled,
+                trust_remote_code=False,
+                local_files_only=True,
+                output_loading_info=True,
+            )
     except Exception as error:  # a broken file raises the classes of safetensors, torch and transformers alike
-        raise BrainLensError(f"The weights in {folder} cannot be read ({type(error).__name__}: {error})",
-                             remedy="Fetch or save the model again") from error
+        raise BrainLensError(
+            f"The weights in {folder} cannot be read ({type(error).__name__}: {error})", remedy="Fetch or save the model again"
+        ) from error
     missing = sorted(name for name in told["missing_keys"] if not any(part in name for part in _UNSAVED))
     if missing:
-        raise BrainLensError(f"The weights in {folder} lack {len(missing)} tensors of {type(network).__name__}, first {missing[0]}",
-                             remedy="Save the model with save_pretrained, with the head where surprisal is wanted")
+        raise BrainLensError(
+            f"The weights in {folder} lack {len(missing)} tensors of {type(network).__name__}, first {missing[0]}",
+            remedy="Save the model with save_pretrained, with the head where surprisal is wanted",
+        )
     return network
 
 
-# ---- size ---------------------------------------------------------------------------------------------------------------
+# ---- size ------------------------------------------------------------------------
 def count_parameters(folder: Path) -> int | None:
     """Number of weights, from the headers of the safetensors files; None where there are none."""
     from safetensors import safe_open
@@ -229,7 +268,10 @@ def count_parameters(folder: Path) -> int | None:
 def estimate(parameters: int | None, config, tokens: int, dtype: str) -> int:
     """Bytes needed to run ``tokens`` tokens at once: weights, and the largest block's intermediate values (six times over)."""
     shape = config.get_text_config()
-    inner = max(getattr(shape, name, None) or 0 for name in ("intermediate_size", "ffn_dim", "d_ff", "n_inner")) or 4 * shape.hidden_size
+    inner = (
+        max(getattr(shape, name, None) or 0 for name in ("intermediate_size", "ffn_dim", "d_ff", "n_inner"))
+        or 4 * shape.hidden_size
+    )
     item = 2 if dtype == "bfloat16" else 4
     return (parameters or 0) * item + 6 * tokens * (inner + 4 * shape.hidden_size) * item
 

@@ -15,10 +15,24 @@ sys.path.insert(0, str(Path(__file__).parents[1]))
 import tiny_models
 
 LAST_BLOCK = {  # name of the module that ends block 3, written down here so that the test does not ask the code it tests
-    "gpt2": "h.2", "openai-gpt": "h.2", "ctrl": "h.2", "xlnet": "layer.2", "xlm": "layer_norm2.2", "xlm-roberta": "encoder.layer.2",
-    "bert": "encoder.layer.2", "distilbert": "transformer.layer.2", "roberta": "encoder.layer.2", "albert": "encoder.albert_layer_groups.0",
-    "t5": "encoder.block.2", "opt": "decoder.layers.2", "gpt_neo": "h.2", "gpt_neox": "layers.2", "llama": "layers.2", "gemma": "layers.2",
-    "mamba": "layers.2"}
+    "gpt2": "h.2",
+    "openai-gpt": "h.2",
+    "ctrl": "h.2",
+    "xlnet": "layer.2",
+    "xlm": "layer_norm2.2",
+    "xlm-roberta": "encoder.layer.2",
+    "bert": "encoder.layer.2",
+    "distilbert": "transformer.layer.2",
+    "roberta": "encoder.layer.2",
+    "albert": "encoder.albert_layer_groups.0",
+    "t5": "encoder.block.2",
+    "opt": "decoder.layers.2",
+    "gpt_neo": "h.2",
+    "gpt_neox": "layers.2",
+    "llama": "layers.2",
+    "gemma": "layers.2",
+    "mamba": "layers.2",
+}
 
 TEXTS = [
     ["The old lighthouse keeper climbed.", "He didn't mind the wind.", "Nobody knew -- it was a well-known story!"],
@@ -73,16 +87,20 @@ def direct(family, folder, text, span, pooling="last"):
 
     tokenizer = AutoTokenizer.from_pretrained(folder)
     model = (T5EncoderModel if family == "t5" else AutoModel).from_pretrained(folder, dtype=torch.float32).eval()
-    ids = tokenizer(text[:span[1]], return_tensors="pt")["input_ids"]
+    ids = tokenizer(text[: span[1]], return_tensors="pt")["input_ids"]
     caught = []
     last = model.get_submodule(LAST_BLOCK[family])
-    last.register_forward_hook(lambda m, args, out: caught.append((out[0] if isinstance(out, tuple | list) else out).detach().clone()))
+    last.register_forward_hook(
+        lambda m, args, out: caught.append((out[0] if isinstance(out, tuple | list) else out).detach().clone())
+    )
     with torch.no_grad():
         told = model(ids, output_hidden_states=True)
-    told_states = (model.embeddings(ids).detach(), *told.hidden_states) if family == "mamba" else told.hidden_states  # Mamba leaves layer 0 out
-    states = [*told_states[:tiny_models.LAYERS], caught[-1].transpose(0, 1) if family == "xlnet" else caught[-1]]
-    bare = tokenizer(text[:span[1]], add_special_tokens=False)["input_ids"]
-    at = len(bare) - 1 if ids[0, :len(bare)].tolist() == bare else len(bare)  # behind one token in front, or none
+    told_states = (
+        (model.embeddings(ids).detach(), *told.hidden_states) if family == "mamba" else told.hidden_states
+    )  # Mamba leaves layer 0 out
+    states = [*told_states[: tiny_models.LAYERS], caught[-1].transpose(0, 1) if family == "xlnet" else caught[-1]]
+    bare = tokenizer(text[: span[1]], add_special_tokens=False)["input_ids"]
+    at = len(bare) - 1 if ids[0, : len(bare)].tolist() == bare else len(bare)  # behind one token in front, or none
     return [state[0, at].numpy() for state in states], told.last_hidden_state[0, at].numpy()
 
 
