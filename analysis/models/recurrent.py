@@ -5,10 +5,10 @@ A folder of an LSTM language model holds ``model.safetensors`` and ``config.json
     {"architecture": "lstm-lm", "vocab_size": 4096, "width": 192, "layers": 2, "embedding": 192, "tied": true,
      "start": "<|endoftext|>"}
 
-``embedding`` (default: the width), ``tied`` (default: true) and ``start`` (default: ``bos_token`` of tokenizer_config.json, else
-nothing) may be left out. Word pieces come from ``tokenizer.json`` beside it. A model over characters says
+``embedding`` (default: the width), ``tied`` (default: true) and ``start`` (default: ``bos_token`` of tokenizer_config.json,
+else nothing) may be left out. Word pieces come from ``tokenizer.json`` beside it. A model over characters says
 ``"architecture": "character-lstm"`` and brings ``"characters"`` (a list; the position is the id), ``"unknown"`` (an id) and
-``"direction"`` (``forward`` or ``backward``) instead of a tokenizer. Tensors: ``embedding.weight``, ``rnn.weight_ih_l0`` and so on
+``"direction"`` (``forward`` or ``backward``) instead of a tokenizer. Tensors: ``embedding.weight``, ``rnn.weight_ih_l0``...
 as ``torch.nn.LSTM`` names them, ``projection.weight`` (width to embedding, where they differ and the model is tied),
 ``head.weight`` (where not tied) and ``head.bias``. They may be float16 on disk and are float32 in memory.
 """
@@ -35,7 +35,7 @@ from data.errors import BrainLensError, unknown
 
 __all__ = ["CharacterLSTM", "LSTMConfig", "LSTMLanguageModel", "LSTMModule"]
 
-CHUNK, BATCH = 256, 8  # tokens scored at once, texts read at once
+CHUNK, BATCH = 256, 16  # tokens scored at once, texts read at once
 
 
 @dataclass(frozen=True)
@@ -113,6 +113,17 @@ class LSTMModule(nn.Module):
         return hidden + memory
 
 
+@dataclass(frozen=True)
+class _Run:
+    """A segment of one text: ids[low:high] is read, ids[first:high] is scored."""
+
+    number: int
+    ids: list[int]
+    low: int
+    first: int
+    high: int
+
+
 class LSTMLanguageModel(Model):
     """An LSTM over word pieces. Layers: 0 the embedding, 1..L the states h, L+1..2L the cells c.
 
@@ -135,8 +146,8 @@ class LSTMLanguageModel(Model):
         self.folder, self.variant = Path(folder), Variant.parse(variant)
         told = folders.read_json(self.folder / "config.json")
         if not {"vocab_size", "width"} <= told.keys():
-            raise BrainLensError(f"{self.folder}/config.json does not tell the shape of an LSTM", choices=("vocab_size", "width", "layers"),
-                                 remedy="Write at least vocab_size and width")
+            raise BrainLensError(f"{self.folder}/config.json does not tell the shape of an LSTM",
+                                 choices=("vocab_size", "width", "layers"), remedy="Write at least vocab_size and width")
         self.told = told
         self.config = LSTMConfig(**{f.name: told[f.name] for f in dataclasses.fields(LSTMConfig) if f.name in told})
         count = self.config.layers
@@ -185,7 +196,8 @@ class LSTMLanguageModel(Model):
 
         file = self.folder / "model.safetensors"
         if not file.is_file():
-            raise BrainLensError(f"The model folder {self.folder} has no weights (model.safetensors)", remedy="Fetch or save the model again")
+            raise BrainLensError(f"The model folder {self.folder} has no weights (model.safetensors)",
+                                 remedy="Fetch or save the model again")
         module = LSTMModule(self.config)
         try:
             tensors = {name: value.float() for name, value in load_file(file).items()}
@@ -224,7 +236,8 @@ class LSTMLanguageModel(Model):
             return []
         piece = self.tokenizer.token_to_id(self.card.bos)
         if piece is None:
-            raise BrainLensError(f"{self.id}: the tokenizer has no start token {self.card.bos!r}", remedy="Correct 'start' in config.json")
+            raise BrainLensError(f"{self.id}: the tokenizer has no start token {self.card.bos!r}",
+                                 remedy="Correct 'start' in config.json")
         return [piece]
 
     def encode(self, text: str) -> tuple[list[int], np.ndarray]:
@@ -242,13 +255,12 @@ class LSTMLanguageModel(Model):
     def read(self, passages: Sequence[Passage], layers: Sequence[int], *, pooling: str = "last", attention: str = "prefix",
              dtype: str = "float32", report: Report = SILENT) -> Iterator[tuple[np.ndarray, list[np.ndarray]]]:
         """Activations as in :meth:`Model.read`; ``last`` is the state at the stimulus's last token (or character)."""
-        pools = {"last": lambda v: v[0] if self.backward else v[-1], "mean": lambda v: v.mean(0), "sum": lambda v: v.sum(0),
-                 "max": lambda v: v.amax(0)}
+        pools = {"last": lambda v: v[-1], "mean": lambda v: v.mean(0), "sum": lambda v: v.sum(0), "max": lambda v: v.amax(0)}
         if pooling not in pools:
             raise unknown("pooling", pooling, pools)
         if self.backward and attention != "whole":
-            raise BrainLensError(f"{self.id} reads from right to left and would see the words to come", choices=("attention=whole",),
-                                 remedy="Set attention=whole, or use the model that reads forward")
+            raise BrainLensError(f"{self.id} reads from right to left and would see the words to come",
+                                 choices=("attention=whole",), remedy="Set attention=whole, or use the model that reads forward")
         if dtype != "float32":
             raise BrainLensError(f"{self.id} runs in float32 only, not {dtype}", remedy="Set dtype=float32")
         layers = [self.layer_number(layer) for layer in layers]
@@ -280,7 +292,7 @@ class LSTMLanguageModel(Model):
                         low, high = (count - last, count - first) if self.backward else (first, last)
                         for k, layer in enumerate(layers):
                             own = states[layer][b, len(front) + low:len(front) + high]
-                            values[k].append(pools[pooling](own.flip(0) if self.backward else own).numpy())
+                            values[k].append(pools[pooling](own).numpy())
             rows = np.concatenate([np.asarray(passages[p].rows) for p in batch])
             yield rows, [np.stack(v).astype(np.float32) for v in values]
             done += len(rows)
@@ -290,41 +302,58 @@ class LSTMLanguageModel(Model):
     def surprisal(self, texts: Sequence[str], *, window: int | None = None, stride: int | None = None,
                   report: Report = SILENT) -> list[TokenSurprisal]:
         """Surprisals as in :meth:`Model.surprisal`; without a window the state runs through the whole text."""
-        starts = torch.from_numpy(self._word_starts())
-        scored = []
-        for number, text in enumerate(texts):
-            report.step(number, len(texts), "texts")
-            ids, offsets = self.encode(text)
-            pieces = ids[::-1] if self.backward else ids
-            nats, start = np.full(len(ids), np.nan), np.full(len(ids) + 1, np.nan)
-            for low, first, high in _segments(len(ids), window, stride):
-                self._score(pieces, low, first, high, starts, nats, start, report)
-            if self.backward:
-                nats, start = nats[::-1].copy(), np.full(len(ids) + 1, np.nan)
-            scored.append(TokenSurprisal(offsets, nats, start))
-        report.step(len(texts), len(texts), "texts")
-        return scored
+        coded = [self.encode(text) for text in texts]
+        nats = [np.full(len(ids), np.nan) for ids, _ in coded]
+        start = [np.full(len(ids) + 1, np.nan) for ids, _ in coded]
+        runs = [_Run(number, ids[::-1] if self.backward else ids, *segment) for number, (ids, _) in enumerate(coded)
+                for segment in _segments(len(ids), window, stride)]
+        runs.sort(key=lambda run: run.high - run.low)
+        total, done = sum(len(ids) for ids, _ in coded), 0
+        report.step(0, total, "tokens")
+        for at in range(0, len(runs), BATCH):
+            batch = runs[at:at + BATCH]
+            for run, places, surprisals, begins in self._score(batch, report):
+                start[run.number][places] = begins
+                nats[run.number][places[:len(surprisals)]] = surprisals
+            done += sum(run.high - run.first for run in batch)
+            report.step(done, total, "tokens")
+        if self.backward:
+            nats, start = [values[::-1].copy() for values in nats], [np.full_like(values, np.nan) for values in start]
+        return [TokenSurprisal(offsets, *scores) for (_, offsets), *scores in zip(coded, nats, start)]
 
-    def _score(self, ids: list[int], low: int, first: int, high: int, starts: torch.Tensor, nats: np.ndarray, start: np.ndarray,
-               report: Report) -> None:
-        """Read ids[low:high] behind the start token and write down what is scored of ids[first:high]."""
+    def _score(self, batch: list[_Run], report: Report) -> Iterator[tuple[_Run, np.ndarray, np.ndarray, np.ndarray]]:
+        """Run segments side by side, in chunks.
+
+        Yields
+        ------
+        run : _Run
+        places : ndarray of int
+            Consecutive places of the text that are predicted.
+        surprisals : ndarray
+            Nats of the tokens there; one fewer where the last place is the end of the segment.
+        begins : ndarray
+            log P(a new word begins) there.
+        """
         front, module, state = self._start(), self.module, None
-        sequence = [*front, *ids[low:high]]
-        shift = low - len(front)  # place in the text of the sequence's first entry
+        starts = torch.from_numpy(self._word_starts())
+        sequences = [[*front, *run.ids[run.low:run.high]] for run in batch]
+        ids = torch.zeros(len(batch), max(map(len, sequences)), dtype=torch.long)
+        for b, sequence in enumerate(sequences):
+            ids[b, :len(sequence)] = torch.tensor(sequence, dtype=torch.long)
         with torch.inference_mode():
-            for at in range(0, len(sequence), CHUNK):
+            for at in range(0, ids.shape[1], CHUNK):
                 report.checkpoint()
-                hidden, state = module.rnn(module.embedding(torch.tensor([sequence[at:at + CHUNK]])), state)
-                logs = module.read_out(hidden[0]).log_softmax(-1)
-                places = shift + at + np.arange(len(logs)) + 1  # what is predicted
-                begins = logs[:, starts].logsumexp(-1).double().numpy()
-                fresh = (places >= first) & (places <= high)
-                if first > 0:
-                    fresh &= places > first - 1
-                start[places[fresh]] = begins[fresh]
-                known = fresh & (places < high)
-                targets = torch.tensor([ids[p] for p in places[known]], dtype=torch.long)
-                nats[places[known]] = -logs[torch.from_numpy(np.flatnonzero(known)), targets].double().numpy()
+                hidden, state = module.rnn(module.embedding(ids[:, at:at + CHUNK]), state)
+                for b, run in enumerate(batch):
+                    places = run.low - len(front) + 1 + np.arange(at, min(at + CHUNK, len(sequences[b])))  # what is predicted
+                    own = np.flatnonzero(places >= run.first)
+                    if len(own) == 0:
+                        continue
+                    places = places[own]
+                    logs = module.read_out(hidden[b, torch.from_numpy(own)]).log_softmax(-1)
+                    targets = torch.tensor(run.ids[places[0]:min(places[-1] + 1, run.high)], dtype=torch.long)
+                    surprisals = -logs[torch.arange(len(targets)), targets]
+                    yield run, places, surprisals.double().numpy(), logs[:, starts].logsumexp(-1).double().numpy()
 
     def close(self) -> None:
         with self._lock:

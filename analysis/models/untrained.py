@@ -26,7 +26,7 @@ def layer_of(name: str) -> int | None:
 
     Examples
     --------
-    >>> [layer_of(n) for n in ("transformer.h.3.attn.c_attn.weight", "transformer.wte.weight", "rnn.weight_hh_l1", "lm_head.weight")]
+    >>> [layer_of(n) for n in ("transformer.h.3.mlp.weight", "transformer.wte.weight", "rnn.weight_hh_l1", "lm_head.weight")]
     [4, 0, 2, None]
     """
     if match := _BLOCK.search(name):
@@ -95,7 +95,8 @@ def noisy(module, layers: str, sd: float, seed: int):
         low, high = {"lower": (1, half), "upper": (half + 1, top)}.get(layers) or _range(layers)
         chosen = {name for name, layer in placed.items() if layer is not None and low <= layer <= high}
         if not chosen or high > top or low > high:
-            raise unknown("layers of the noise", layers, ("all", "lower", "upper", f"0-{top}"), remedy=f"The model has blocks 1 to {top}")
+            raise unknown("layers of the noise", layers, ("all", "lower", "upper", f"0-{top}"),
+                          remedy=f"The model has blocks 1 to {top}")
     with torch.no_grad():
         for name, value in module.named_parameters():
             if name in chosen:
