@@ -145,9 +145,9 @@ def table(out: Path) -> str:
         cells += [f"{bits[who][text]:.3f}" for who, text in shown] if bits else ["-"] * len(shown)
         cells.append(f"{training['seconds'] / 60:.1f}" if training["seconds"] is not None else "-")
         lines.append("| " + " | ".join(cells) + " |")
-    baseline = next((card["bits_per_byte"]["unigram"] for card in cards.values() if "bits_per_byte" in card), None)
-    if baseline:
-        lines.append(f"| unigram baseline | {VOCABULARY:,} | - | - | {baseline['prose']:.3f} | {baseline['held_out']:.3f} | - | - |")
+    known = next((card["bits_per_byte"]["unigram"] for card in cards.values() if "bits_per_byte" in card), None)
+    if known:
+        lines.append(f"| unigram baseline | {VOCABULARY:,} | - | - | {known['prose']:.3f} | {known['held_out']:.3f} | - | - |")
     return "\n".join(lines)
 
 

@@ -1,0 +1,136 @@
+"""The zoo as it ships: complete, small, better than untrained and unigram, and truthful on its cards."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from analysis.mapping.fit import cross_validate
+from analysis.mapping.splits import make_folds
+from analysis.models import load
+from analysis.models.catalog import cards, state
+from analysis.protocol import preset
+from analysis.zoo.__main__ import ZOO, main
+from analysis.zoo.cards import bits_per_byte, table
+from analysis.zoo.recipes import CHECKPOINTS, RECIPES
+from data import embedded
+from data.simulated import default
+
+CAUSAL = ("zoo-causal-200k", "zoo-causal-400k", "zoo-causal-1m", "zoo-causal-3m")
+STEPS = tuple(f"zoo-causal-400k-step{step}" for step in CHECKPOINTS)
+
+
+@pytest.fixture(scope="module")
+def told() -> dict:
+    return {path.parent.name: json.loads(path.read_text()) for path in ZOO.glob("*/card.json")}
+
+
+def test_everything_is_there_and_small(told):
+    assert set(told) == {*RECIPES, *STEPS}
+    assert sum(path.stat().st_size for path in ZOO.rglob("*") if path.is_file()) < 30e6
+    assert {card["cls"] for card in told.values()} == {"causal", "bidirectional", "recurrent", "embedding"}
+    assert not list(ZOO.rglob("*.part")) and not list(ZOO.rglob("*.bin"))
+
+
+def test_the_causal_family_spans_from_a_fifth_of_a_million_to_three_million(told):
+    sizes = [told[name]["parameters"] for name in CAUSAL]
+    assert 150_000 < sizes[0] < sizes[1] < 600_000 < sizes[2] < sizes[3] < 3.3e6
+    assert len({(told[name]["width"], told[name]["layers"]) for name in CAUSAL}) == 4
+    hashes = {(ZOO / name / "tokenizer.json").read_bytes() for name in (*CAUSAL, *STEPS, "zoo-lstm-1m")}
+    assert len(hashes) == 1
+
+
+@pytest.mark.parametrize("text", ["prose", "held_out"])
+def test_bits_per_byte_fall_with_size_and_along_the_training(told, text):
+    of = {name: card["bits_per_byte"]["trained"][text] for name, card in told.items() if "bits_per_byte" in card}
+    by_size = [of[name] for name in CAUSAL]
+    assert by_size == sorted(by_size, reverse=True) and len(set(by_size)) == 4
+    along = [of[name] for name in (*STEPS, "zoo-causal-400k")]
+    assert along == sorted(along, reverse=True)
+
+
+def test_every_trained_model_beats_its_untrained_self_and_the_unigram(told):
+    for name in (n for n in RECIPES if RECIPES[n].kind != "embedding"):
+        for text in ("prose", "held_out"):
+            bits = {who: values[text] for who, values in told[name]["bits_per_byte"].items()}
+            assert bits["trained"] < bits["unigram"] < bits["untrained"], (name, text, bits)
+
+
+def test_cards_say_what_a_reader_needs(told):
+    for name, card in told.items():
+        training = card["training"]
+        assert card["licence"] == "MIT" and "tiny" in card["note"] and training["seed"] == 0
+        assert len(training["text"]) == 4 and all("domain" in t or "WordNet" in t for t in training["text"])
+        if card["cls"] != "embedding":
+            assert training["tokens"] == training["step"] * training["batch"] * training["length"]
+        known = cards()[name]
+        assert (known.cls, known.parameters, known.note) == (card["cls"], card["parameters"], card["note"])
+        assert state(name) == "ready"
+
+
+@pytest.mark.parametrize("name", ["zoo-causal-200k", "zoo-lstm-1m"])
+def test_the_card_s_bits_per_byte_come_out_again(told, name):
+    found = bits_per_byte(load(name), embedded.prose())
+    assert found == pytest.approx(told[name]["bits_per_byte"]["trained"]["prose"], abs=2e-3)
+
+
+def test_the_documentation_shows_the_cards():
+    page = (Path(__file__).parents[2] / "docs" / "zoo.md").read_text()
+    assert table(ZOO) in page
+
+
+def test_an_unknown_member_is_refused_with_the_choices(capsys):
+    assert main(["zoo-causal-2m"]) == 2
+    assert "zoo-causal-200k" in capsys.readouterr().err
+
+
+# ---- the embedded recording grows from it -----------------------------------------------------------------------------------
+def test_the_embedded_responses_are_made_by_their_script(tmp_path):
+    from analysis.embedded import make, write
+
+    shipped = default()
+    made = make(shipped.truth["model"], shipped.truth["layer"])
+    np.testing.assert_allclose(made.responses.values, shipped.responses.values, atol=2e-3)
+    assert made.stimulus_hash == shipped.stimulus_hash
+    assert {k: v for k, v in made.truth.items() if not isinstance(v, (float, list))} == {
+        k: v for k, v in shipped.truth.items() if not isinstance(v, (float, list))}
+    assert made.truth["ceiling"] == pytest.approx(shipped.truth["ceiling"], abs=1e-3)
+    write(made, tmp_path)
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["responses.npz", "truth.json"]
+
+
+@pytest.fixture(scope="module")
+def profile():
+    """r per layer of planted and of noise targets, for a model."""
+    from analysis.embedded import features
+
+    recording, protocol = default(), preset("defended")
+    part, = make_folds(recording, protocol)
+    planted = recording.responses["planted"].values
+
+    def scores(name):
+        layers = [features(name, layer) for layer in range(1, load(name).n_layers)]
+        fit = cross_validate(layers, recording.responses.values, part.folds, alphas=protocol.alphas, criterion="kfold",
+                             inner_folds=part.inner, standardize=True)
+        r = fit.r.mean(axis=1)
+        return r[:, planted].mean(axis=1), r[:, ~planted].mean(axis=1)
+
+    return scores
+
+
+def test_the_planted_layer_wins_and_noise_stays_at_zero(profile):
+    truth = default().truth
+    planted, noise = profile(truth["model"])
+    assert planted.argmax() + 1 == truth["layer"]
+    assert 0.85 * truth["model_ceiling"] < planted.max() < truth["model_ceiling"] + 0.02
+    assert np.abs(noise).max() < 0.06
+
+
+def test_the_planted_model_beats_smaller_untrained_and_younger_ones(profile):
+    truth = default().truth
+    best = profile(truth["model"])[0].max()
+    for other in ("zoo-causal-200k", "zoo-causal-400k-step80", f"{truth['model']}@untrained:init:0"):
+        assert profile(other)[0].max() < best - 0.02
