@@ -10,7 +10,7 @@ from pathlib import Path
 from analysis.models.packages import joined
 from data.errors import BrainLensError
 
-__all__ = ["glove", "gguf", "ready_folder", "smollm2", "tinyllama", "trigram", "zipped_folder"]
+__all__ = ["gguf", "glove", "ready_folder", "smollm2", "tinyllama", "trigram", "zipped_folder"]
 
 
 def gguf(file: Path, out: Path, *, start: str = "", longest: int | None = None) -> None:

