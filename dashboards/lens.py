@@ -70,11 +70,20 @@ class Picture:
     spec : FigureSpec
         Carries the answer in words and the caption.
     table : pandas.DataFrame
+    scores : tuple of Score
+        What it was drawn from, for methods paragraph, references and code.
+    published : tuple of str
+        Published tables in it.
+    python : str
+        Code that makes it again, where there are no scores.
     """
 
     label: str
     spec: FigureSpec
     table: pd.DataFrame
+    scores: tuple = ()
+    published: tuple[str, ...] = ()
+    python: str = ""
 
 
 @dataclass(frozen=True)
@@ -93,8 +102,6 @@ class View:
         A button for the empty state.
     notes : tuple of (term, meaning)
         What the columns mean and which function computes them.
-    recipe : dict
-        What the view is made from: goes into the JSON sidecar.
     """
 
     pictures: tuple[Picture, ...] = ()
@@ -102,7 +109,6 @@ class View:
     empty: str = ""
     action: tuple[str, Callable] | None = None
     notes: tuple[tuple[str, str], ...] = ()
-    recipe: dict = field(default_factory=dict)
 
     @property
     def there(self) -> bool:
@@ -364,6 +370,11 @@ class Lens(pn.viewable.Viewer):
         """Take back what was said about one thing, now that it is tried again."""
         for card in [card for card in self._errors.objects if getattr(card, "where", None) == where]:
             self._errors.remove(card)
+
+    def recipe(self) -> dict:
+        """What the view is made from, as plain values: selection, link, and the provenance of every score in it."""
+        scores = {score.model: score.provenance for picture in self.shown.pictures for score in picture.scores}
+        return {"lens": self.slug, "selection": self.selection.to_dict(), "link": f"?{self.selection.query()}", "scores": list(scores.values())}
 
     # ---- export and keyboard ---------------------------------------------------------------------------------------------
     def open_export(self) -> None:

@@ -9,7 +9,7 @@ from analysis.protocol import Protocol
 from dashboards.lens import Task
 from dashboards.state import Selection
 
-__all__ = ["NOTES", "PUBLISHED_NOTES", "ScoreTasks", "example", "recipe", "stamps"]
+__all__ = ["NOTES", "PUBLISHED_NOTES", "ScoreTasks", "example", "stamps"]
 
 FREE_SECONDS = 2.0
 """A score that takes no longer, and needs no download, is computed without being asked for."""
@@ -88,11 +88,6 @@ def stamps(scores: list) -> tuple[str, ...]:
     found = [score.stamp for score in scores]
     found += [f"{score.model}: {note}" for score in scores if (note := score.provenance["model"]["note"])]
     return tuple(dict.fromkeys(filter(None, found)))
-
-
-def recipe(scores: list) -> dict:
-    """What the scores were made from."""
-    return {"scores": [score.provenance for score in scores]}
 
 
 def _look(model: str, recording: str, protocol: Protocol, report: Report):

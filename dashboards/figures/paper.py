@@ -190,7 +190,7 @@ def _panel(axes, plan: Drawing, panel: Panel, font_size: float) -> None:
         axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:,.10g}"))
         axes.xaxis.set_minor_formatter(NullFormatter())
     elif plan.categories is not None:
-        _category_axis(axes, plan.categories, font_size)
+        _category_axis(axes, plan.categories, axes.get_gridspec().ncols, font_size)
     else:
         axes.xaxis.set_major_locator(MaxNLocator(nbins=6, steps=[1, 2, 2.5, 5, 10]))
     axes.yaxis.set_major_locator(MaxNLocator(nbins=6, steps=[1, 2, 2.5, 5, 10]))
@@ -203,10 +203,10 @@ def _panel(axes, plan: Drawing, panel: Panel, font_size: float) -> None:
         axes.set_title(panel.title, loc="left", fontweight="bold", pad=3)
 
 
-def _category_axis(axes, categories: tuple[str, ...], font_size: float) -> None:
+def _category_axis(axes, categories: tuple[str, ...], columns: int, font_size: float) -> None:
     axes.set_xticks(range(len(categories)), categories)
-    width = axes.get_figure().get_figwidth() * 72 * 0.8 / len(categories)
-    if max(len(name) for name in categories) * font_size * 0.5 > width:
+    width = axes.get_figure().get_figwidth() / columns * 72 * 0.86 / len(categories)
+    if max(len(name) for name in categories) * _small(font_size) * 0.5 > width:
         axes.tick_params(axis="x", rotation=40)
         for label in axes.get_xticklabels():
             label.set(ha="right", rotation_mode="anchor")
@@ -340,7 +340,9 @@ def _rule_area(axes, plan: Drawing, rule: Rule) -> None:
 
 
 def _rule_line(axes, plan: Drawing, rule: Rule, font_size: float) -> None:
-    style = dict(color=ink("rule", plan.theme), linewidth=0.6, zorder=1.5)
+    style = dict(
+        color=ink("rule", plan.theme), linewidth=0.6, zorder=6 if any(mark.kind == "bars" for mark in plan.spec.marks) else 1.5
+    )
     if rule.axis == "xy":
         axes.axline((0, 0), slope=1, linestyle=(0, (1, 2)), **style)
         return
@@ -491,7 +493,7 @@ def _write_labels(figure, axes, plan: Drawing, panel: Panel, font_size: float) -
             if series.frame.empty or mark.kind not in ("points", "line", "text"):
                 continue
             at = axes.transData.transform(series.frame[[X, mark.y]].to_numpy(float))
-            obstacles += list(at) if mark.kind == "points" else []
+            obstacles += list(at if mark.kind == "points" else _along(at, figure.dpi / 12) if mark.kind == "line" else [])
             if mark.label is not None:
                 colour = (
                     ink("muted", plan.theme)
@@ -504,6 +506,15 @@ def _write_labels(figure, axes, plan: Drawing, panel: Panel, font_size: float) -
     if items:
         size = max(4.5, font_size - 1.5) if len(items) > 15 else _small(font_size)
         place_labels(figure, axes, items, np.array(obstacles).reshape(-1, 2), size)
+
+
+def _along(points: np.ndarray, step: float) -> np.ndarray:
+    """Points every ``step`` pixels along a line."""
+    if len(points) < 2:
+        return points
+    reach = np.concatenate([[0], np.cumsum(np.hypot(*np.diff(points, axis=0).T))])
+    at = np.arange(0, reach[-1], step)
+    return np.column_stack([np.interp(at, reach, points[:, axis]) for axis in (0, 1)])
 
 
 def _metadata(spec: FigureSpec, format: str, extra: Mapping[str, str]) -> dict:

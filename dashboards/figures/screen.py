@@ -1,6 +1,7 @@
 """Draw a figure on the screen: Bokeh.
 
 ``draw(spec, *, theme="light", height=420, width="stretch", on_pick=None) -> bokeh figure or grid of figures``
+``highlight(plot, ["gpt2"])`` dims the points of all other models, in a plot that is already shown.
 
 Show the result with ``pn.pane.Bokeh(plot, sizing_mode="stretch_width")`` or return it from a notebook cell. ``on_pick`` is
 called with a list of dicts, one per picked row (tap or box select; all columns of the mark's frame), and with an empty list when
@@ -12,18 +13,21 @@ points) to build on the event loop, where a cached change of the selection has 3
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from functools import partial
 from html import escape
+from itertools import pairwise
 
 import numpy as np
 import pandas as pd
 from bokeh.layouts import gridplot
 from bokeh.models import (
     BoxAnnotation,
+    CDSView,
     ColumnDataSource,
     FixedTicker,
     HoverTool,
+    IndexFilter,
     Label,
     LabelSet,
     Legend,
@@ -43,10 +47,12 @@ from dashboards.figures.spec import FigureSpec, Mark, Rule
 from dashboards.figures.style import ink
 from data.errors import BrainLensError
 
-__all__ = ["draw"]
+__all__ = ["draw", "highlight"]
 
 LEGEND_LIMIT = 14
 """More entries than this make a legend that hides the plot: hover and labels name the points then."""
+KEY = "_key"
+"""Column of a source with the value that gave a point its colour."""
 _SIZES = {"diamond": 1.3, "star": 1.3, "plus": 1.15, "triangle": 1.05, "inverted_triangle": 1.05, "square": 0.92}
 _TOOLS = "pan,box_zoom,box_select,tap,wheel_zoom,save,reset"
 _NOMINAL_WIDTH = 900  # pixels assumed for a stretched figure when labels are placed
@@ -101,6 +107,24 @@ def draw(
         toolbar_options={"logo": None},
         sizing_mode="stretch_width" if pixels is None else None,
     )
+
+
+def highlight(plot, values: Iterable[object]) -> None:
+    """Mark the points of some models (values of the marks' colour column) and dim the others; nothing takes the marking back.
+
+    Parameters
+    ----------
+    plot
+        What :func:`draw` gave.
+    values : iterable
+        Model ids.
+    """
+    wanted = {str(value) for value in values}
+    for source in plot.select({"type": ColumnDataSource}):
+        if KEY in source.data:
+            indices = [i for i, value in enumerate(source.data[KEY]) if value in wanted]
+            if list(source.selected.indices) != indices:
+                source.selected.indices = indices
 
 
 def _across(panels: int) -> int:
@@ -192,7 +216,7 @@ def _bars(figure, plan: Drawing, mark: Mark, named: Renderers, on_pick) -> None:
         )
         _name(named, series, bars)
         _hover(figure, mark, [bars])
-        _listen(bars, series.frame, on_pick)
+        _listen(bars.data_source, series.frame, on_pick)
         if mark.low is not None:
             _whiskers(figure, mark, series, named, ink("text", plan.theme))
 
@@ -233,36 +257,44 @@ _DRAWERS = {"line": _line, "points": _points, "bars": _bars, "band": _band, "his
 
 # ---- pieces -------------------------------------------------------------------------------------------------------------
 def _scatter(figure, plan: Drawing, mark: Mark, named: Renderers, on_pick, size: float) -> None:
-    """Points, one renderer per series while a legend can hold them, else one for all."""
+    """Points from one source, so that what is picked dims all the rest; one renderer per series while a legend can hold them."""
     series = plan.series(mark)
-    groups = [[part] for part in series] if len(series) <= LEGEND_LIMIT else [series]
+    if not series:
+        return
+    frame = pd.concat([part.frame for part in series])
+    source = _source(mark, frame, _looked(series, size))
+    ends = np.cumsum([0, *(len(part.frame) for part in series)])
+    parts, spans = series, list(pairwise(ends))
+    if len(series) > LEGEND_LIMIT:
+        parts, spans = [Series(mark.name, series[0].look, frame)], [(0, len(frame))]
     drawn = []
-    for group in groups:
-        frame = group[0].frame if len(group) == 1 else pd.concat([part.frame for part in group])
+    for part, (start, stop) in zip(parts, spans):
         points = figure.scatter(
             X,
             mark.y,
-            source=_source(mark, frame, _looked(group, size)),
+            source=source,
+            view=CDSView(filter=IndexFilter(list(range(start, stop)))),
             marker="_marker",
             size="_size",
             line_color="_colour",
             fill_color="_fill",
             line_width=1.4,
             alpha=0.7 if mark.muted else 1.0,
-            nonselection_alpha=0.25,
+            nonselection_alpha=0.2,
             muted_alpha=0.1,
         )
         drawn.append(points)
-        _name(named, group[0], points)
-        _listen(points, frame, on_pick)
-        rings = [(plan.above(mark, frame), "flag", 8), (frame if mark.ringed else frame.iloc[:0], "text", 7)]
-        for rows, role, grow in rings:
-            if len(rows):
+        _name(named, part, points)
+        rows = frame.iloc[start:stop]
+        rings = [(plan.above(mark, rows), "flag", 8), (rows if mark.ringed else rows.iloc[:0], "text", 7)]
+        for ringed, role, grow in rings:
+            if len(ringed):
                 colour = ink(role, plan.theme)
-                at = rows[X].to_numpy(), rows[mark.y].to_numpy()
+                at = ringed[X].to_numpy(), ringed[mark.y].to_numpy()
                 ring = figure.scatter(*at, size=size + grow, fill_alpha=0, line_color=colour, line_width=1.4, muted_alpha=0.1)
-                _name(named, group[0], ring)
+                _name(named, part, ring)
     _hover(figure, mark, drawn)
+    _listen(source, frame, on_pick)
 
 
 def _looked(group: list[Series], size: float) -> dict[str, np.ndarray]:
@@ -280,7 +312,8 @@ def _looked(group: list[Series], size: float) -> dict[str, np.ndarray]:
 
 def _source(mark: Mark, frame: pd.DataFrame, more: dict[str, np.ndarray] | None = None) -> ColumnDataSource:
     columns = list(dict.fromkeys([X, mark.y, *_hover_columns(mark)]))
-    return ColumnDataSource({column: frame[column].to_numpy() for column in columns} | (more or {}))
+    data = {column: frame[column].to_numpy() for column in columns} | (more or {})
+    return ColumnDataSource(data if mark.colour is None else data | {KEY: frame[mark.colour].astype(str).to_numpy()})
 
 
 def _name(named: Renderers, series: Series, renderer: GlyphRenderer) -> None:
@@ -368,11 +401,11 @@ def _hover(figure, mark: Mark, renderers: list) -> None:
     figure.add_tools(HoverTool(renderers=renderers, tooltips=rows, visible=False))
 
 
-def _listen(renderer, frame: pd.DataFrame, on_pick) -> None:
+def _listen(source: ColumnDataSource, frame: pd.DataFrame, on_pick) -> None:
     if on_pick is None:
         return
     rows = frame.drop(columns=[column for column in frame.columns if str(column).startswith("_")]).reset_index(drop=True)
-    renderer.data_source.selected.on_change("indices", partial(_picked, rows, on_pick))
+    source.selected.on_change("indices", partial(_picked, rows, on_pick))
 
 
 def _picked(rows: pd.DataFrame, on_pick, attribute: str, old: list[int], new: list[int]) -> None:

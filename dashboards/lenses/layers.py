@@ -8,7 +8,7 @@ import panel_material_ui as pmui
 from dashboards.controls import ModelPicker, ProtocolPicker, RecordingPicker
 from dashboards.figures.spec import FigureSpec, Mark, Rule
 from dashboards.lens import Lens, Picture, Task, View
-from dashboards.scores import NOTES, ScoreTasks, example, recipe, stamps
+from dashboards.scores import NOTES, ScoreTasks, example, stamps
 
 __all__ = ["Layers"]
 
@@ -55,7 +55,7 @@ class Layers(Lens):
         spec = profile(answer, scores, normalised=self.selection.scale == "normalised")
         if spec.empty:
             return View(empty=f"{answer.sentence} {answer.caption}")
-        return View((Picture("Layers", spec, answer.frame),), stamps(scores), notes=NOTES, recipe=recipe(scores))
+        return View((Picture("Layers", spec, answer.frame, tuple(scores)),), stamps(scores), notes=NOTES)
 
 
 def profile(answer, scores: list, *, normalised: bool) -> FigureSpec:

@@ -9,7 +9,7 @@ from dashboards.controls import ModelPicker, ProtocolPicker, RecordingPicker
 from dashboards.figures.spec import FigureSpec, Mark
 from dashboards.lens import Lens, Picture, View
 from dashboards.look import heading, note
-from dashboards.scores import NOTES, PUBLISHED_NOTES, ScoreTasks, recipe, stamps
+from dashboards.scores import NOTES, PUBLISHED_NOTES, ScoreTasks, stamps
 
 __all__ = ["Task", "scatter"]
 
@@ -46,16 +46,18 @@ class Task(Lens):
 
     def view(self) -> View:
         from analysis.answers.task import own_task, task
+        from analysis.methods import python_answer
 
         choice = self.selection
         published = task(choice.benchmark, choice.x, clip=choice.clip)
-        pictures = [Picture("Published", scatter(self.question, published, flag_above=1.0), published.frame)]
+        pictures = [Picture("Published", scatter(self.question, published, flag_above=1.0), published.frame, published=("schrimpf2021",),
+                            python=python_answer("task", benchmark=choice.benchmark, x=choice.x, clip=choice.clip))]
         scores = [score for score in self.scores.found(choice.models) if score.complete]
         if scores:
             table, title, better = _own(scores, choice.x)
             own = own_task(table, x_title=title, y_title="Pearson r, held out", better=better, log=choice.x.startswith("log-"))
-            pictures.append(Picture("Your own", scatter(self.question, own, stamp=scores[0].stamp), own.frame))
-        return View(tuple(pictures), stamps(scores), notes=(*PUBLISHED_NOTES, *(NOTES if scores else ())), recipe=recipe(scores))
+            pictures.append(Picture("Your own", scatter(self.question, own, stamp=scores[0].stamp), own.frame, tuple(scores)))
+        return View(tuple(pictures), stamps(scores), notes=(*PUBLISHED_NOTES, *(NOTES if scores else ())))
 
 
 def scatter(title: str, answer, *, stamp: str = "", flag_above: float | None = None) -> FigureSpec:

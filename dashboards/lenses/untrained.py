@@ -9,12 +9,12 @@ from dashboards.figures.spec import FigureSpec, Mark, Rule
 from dashboards.lens import Lens, Picture, Task, View
 from dashboards.lenses.task import BENCHMARKS
 from dashboards.look import heading, note
-from dashboards.scores import NOTES, PUBLISHED_NOTES, ScoreTasks, recipe, stamps
+from dashboards.scores import NOTES, PUBLISHED_NOTES, ScoreTasks, stamps
 
 __all__ = ["Untrained"]
 
 SCHEMES = {"Library initialisation": "init", "Trained weights, shuffled per tensor": "permute", "Gaussian with the trained mean and sd": "gaussian",
-           "Mixture fitted to each tensor": "mixture", "Untrained blocks, trained embeddings": "embeddings"}
+           "Mixture fitted to each tensor": "mixture", "Untrained blocks, trained embeddings": "blocks"}
 
 
 class Untrained(Lens):
@@ -55,14 +55,16 @@ class Untrained(Lens):
 
     def view(self) -> View:
         from analysis.answers.untrained import own_untrained, untrained
+        from analysis.methods import python_answer
 
         published = untrained(self.selection.benchmark, clip=self.selection.clip)
-        pictures = [Picture("Published", _against(published), published.frame)]
+        pictures = [Picture("Published", _against(published), published.frame, published=("schrimpf2021",),
+                            python=python_answer("untrained", benchmark=self.selection.benchmark, clip=self.selection.clip))]
         scores = [score for score in self.scores.found(self.wanted()) if score.complete]
         if scores:
             own = own_untrained(scores)
-            pictures.append(Picture("Your own", _bands(own, scores[0].stamp), own.frame))
-        return View(tuple(pictures), stamps(scores), notes=(*PUBLISHED_NOTES, *(NOTES if scores else ())), recipe=recipe(scores))
+            pictures.append(Picture("Your own", _bands(own, scores[0].stamp), own.frame, tuple(scores)))
+        return View(tuple(pictures), stamps(scores), notes=(*PUBLISHED_NOTES, *(NOTES if scores else ())))
 
 
 def _against(answer) -> FigureSpec:
