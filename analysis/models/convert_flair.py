@@ -51,7 +51,8 @@ _ALLOWED = {
 } | {
     place: Record
     for place in [
-        ("flair.data", "Dictionary"), ("flair.embeddings.token", "FlairEmbeddings"), ("flair.embeddings.token", "StackedEmbeddings"),
+        ("flair.data", "Dictionary"), ("flair.embeddings.token", "FlairEmbeddings"),
+        ("flair.embeddings.token", "StackedEmbeddings"),
         ("flair.models.language_model", "LanguageModel"), ("torch.nn.modules.dropout", "Dropout"),
         ("torch.nn.modules.linear", "Linear"), ("torch.nn.modules.rnn", "LSTM"), ("torch.nn.modules.sparse", "Embedding"),
     ]
@@ -126,9 +127,10 @@ def _convert(files: Path, out: Path, number: int) -> None:
     model = content["embeddings"]._modules[f"list_embedding_{number}"]._modules["lm"]
     characters = [item.decode("utf-8") for item in model.dictionary.idx2item]
     save_file(tensors, out / "model.safetensors", metadata={"format": "pt"})
-    config = {"architecture": "character-lstm", "vocab_size": len(characters), "width": model.hidden_size, "layers": model.nlayers,
-              "embedding": model.embedding_size, "tied": False, "start": model.document_delimiter, "characters": characters,
-              "unknown": characters.index("<unk>"), "direction": "forward" if model.is_forward_lm else "backward"}
+    config = {"architecture": "character-lstm", "vocab_size": len(characters), "width": model.hidden_size,
+              "layers": model.nlayers, "embedding": model.embedding_size, "tied": False, "start": model.document_delimiter,
+              "characters": characters, "unknown": characters.index("<unk>"),
+              "direction": "forward" if model.is_forward_lm else "backward"}
     (out / "config.json").write_text(json.dumps(config, ensure_ascii=False) + "\n", encoding="utf-8")
 
 

@@ -108,7 +108,8 @@ def _tokenizer(pieces: list[str], scores: list[float], longest: int, out: Path) 
     for piece, i in vocabulary.items():
         if i >= 259:
             splits = [(piece[:k], piece[k:]) for k in range(1, len(piece)) if piece[:k] in vocabulary and piece[k:] in vocabulary]
-            merges += [(scores[i], left, right) for left, right in sorted(splits, key=lambda s: (vocabulary[s[0]], vocabulary[s[1]]))]
+            splits.sort(key=lambda pair: (vocabulary[pair[0]], vocabulary[pair[1]]))
+            merges += [(scores[i], left, right) for left, right in splits]
     merges.sort(key=lambda merge: -merge[0])
     tokenizer = Tokenizer(BPE(vocabulary, [(left, right) for _, left, right in merges], unk_token="<unk>", fuse_unk=True,
                               byte_fallback=True))

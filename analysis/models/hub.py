@@ -50,15 +50,22 @@ def fetch(hub_id: str, revision: str = "", *, report: Report = SILENT) -> Path:
             f"{here} and the model hub is switched off (HF_HUB_OFFLINE)",
             remedy=f"Unset HF_HUB_OFFLINE and run 'brainlens models fetch {hub_id}', or give a folder with the model",
         )
-    from huggingface_hub import snapshot_download
+    from huggingface_hub import HfApi, snapshot_download
     from huggingface_hub.errors import GatedRepoError, RepositoryNotFoundError, RevisionNotFoundError
 
     report.step(0, 1, f"fetching {hub_id}")
     patterns = PATTERNS + (["pytorch_model*.bin"] if os.environ.get(PICKLE_VARIABLE) == "1" else [])
     try:
+        files = [f.rfilename for f in HfApi().model_info(hub_id, revision=revision or None, timeout=15).siblings or ()]
+        if not any(name.endswith(".safetensors") for name in files) and len(patterns) == len(PATTERNS):
+            raise BrainLensError(f"{hub_id} offers its weights as a pickle only, which can run code while it is read",
+                                 remedy=f"Try '{hub_id}@revision:refs/pr/1', where the hub may keep a safetensors copy, or set "
+                                        f"{PICKLE_VARIABLE}=1 if you trust the source")
         folder = Path(
             snapshot_download(hub_id, revision=revision or None, allow_patterns=patterns, ignore_patterns=SKIP, etag_timeout=15)
         )
+    except BrainLensError:
+        raise
     except GatedRepoError:
         raise BrainLensError(
             f"{hub_id} asks for its licence to be accepted first",

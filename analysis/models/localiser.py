@@ -15,7 +15,8 @@ STRINGS, LONGEST = 96, 12  # of each kind; words per string
 _ONSETS = ("b", "bl", "br", "c", "cl", "d", "dr", "f", "fl", "fr", "g", "gl", "gr", "h", "j", "k", "l", "m", "n", "p", "pl", "pr",
            "r", "s", "sc", "sl", "sm", "sn", "sp", "st", "str", "t", "th", "tr", "v", "w", "z")
 _VOWELS = ("a", "e", "i", "o", "u", "ai", "ea", "ee", "oa", "oo", "ou")
-_CODAS = ("b", "ck", "d", "ft", "g", "ld", "lk", "m", "mp", "n", "nd", "ng", "nk", "nt", "p", "r", "rd", "rk", "s", "sk", "st", "t", "th")
+_CODAS = ("b", "ck", "d", "ft", "g", "ld", "lk", "m", "mp", "n", "nd", "ng", "nk", "nt", "p", "r", "rd", "rk", "s", "sk",
+          "st", "t", "th")
 
 
 def sentences(count: int = STRINGS) -> list[str]:

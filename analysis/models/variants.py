@@ -33,7 +33,7 @@ class Variant:
     kind : str
         ``""`` (the trained model), ``untrained``, ``noise`` or ``lesion``.
     scheme : str
-        untrained: one of :data:`SCHEMES`. noise: the blocks, ``all``, ``lower``, ``upper`` or a range ``3-7`` (1 = first block; 0 = embeddings).
+        untrained: one of :data:`SCHEMES`. noise: ``all``, ``lower``, ``upper``, a layer ``3`` or layers ``3-7`` (0 = embeddings).
         lesion: ``language``, ``random`` or ``least``, the units that are cut out.
     amount : float
         noise: standard deviation relative to each tensor's own. lesion: per cent of all units.

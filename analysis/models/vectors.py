@@ -33,8 +33,8 @@ class VectorFile:
     Parameters
     ----------
     path : Path
-        ``.txt``/``.vec``/``.bin``: converted into the cache the first time. ``.npy``: words in ``<stem>.words.txt``, ``<stem>.txt``,
-        ``words.txt`` or a Parquet file of one text column beside it. A folder: ``vectors.npy`` and ``words.txt``.
+        ``.txt``/``.vec``/``.bin``: converted into the cache the first time. ``.npy``: words in ``<stem>.words.txt``,
+        ``<stem>.txt``, ``words.txt`` or a Parquet file of one text column beside it. A folder: ``vectors.npy`` and ``words.txt``.
 
     Raises
     ------
