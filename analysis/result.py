@@ -121,7 +121,7 @@ class Score:
         for name in at.coords:
             if at[name].dims == ("target",) and name != "target":
                 frame.insert(1, name, at[name].values)
-        frame["ceiling"] = self.ceiling.per_target if self.ceiling.per_target is not None else np.nan
+        frame["ceiling"] = self.ceiling.per_target
         frame["normalised"] = frame["r"] / frame["ceiling"]
         return frame
 
@@ -159,13 +159,12 @@ class Score:
 
     def _normalised(self, at: xr.Dataset, r: float, low: float, high: float) -> tuple[float, float, float]:
         """r over the ceiling, target by target or aggregate by aggregate; never clipped unless the protocol replicates that."""
-        per, whole = self.ceiling.per_target, self.ceiling.value
-        if self.protocol.normalise == "target" and per is not None:
-            usable = np.where(per > 0, per, np.nan)
-            values = at.r.values / usable
-            point = self._summary(values, self.dataset.part.values) if not np.isnan(values).all() else np.nan
-        else:
-            point = r / whole if whole and np.isfinite(whole) else np.nan
+        bound, point = self.ceiling, np.nan
+        if bound.holds_for == "targets" and self.protocol.normalise == "target":
+            usable = np.where(bound.per_target > 0, bound.per_target, np.nan)
+            point = self._summary(at.r.values / usable, self.dataset.part.values)
+        elif bound.holds_for in ("targets", "the aggregate") and bound.value > 0:
+            point = r / bound.value
         scale = point / r if r and np.isfinite(point) else np.nan
         out = (point, low * scale, high * scale)
         return tuple(np.clip(out, 0, 1)) if self.protocol.clip else out

@@ -214,9 +214,7 @@ class _Context:
 
 
 def _context(source, recording: Recording, protocol: Protocol, parts, twins, store, report: Report) -> _Context:
-    from analysis.ceiling import ceiling
-
-    bound = ceiling(recording, protocol, report=report)
+    bound = _ceiling(recording, protocol, store, report)
     sets: dict[str, np.ndarray] = {}
     if protocol.controls:
         from analysis.controls import features
@@ -236,6 +234,25 @@ def _context(source, recording: Recording, protocol: Protocol, parts, twins, sto
             store.save_score(key, found)
         controls[name] = found
     return _Context(bound, controls)
+
+
+def _ceiling(recording: Recording, protocol: Protocol, store, report: Report):
+    """The recording's ceiling under the protocol, kept in the store: no model has a part in it."""
+    from analysis.ceiling import Ceiling, ceiling
+
+    key = _key("ceiling", _data_key(recording, protocol))
+    if (found := store.load_score(key)) is not None:
+        fields = {name: found.attrs[name] for name in _CEILING_FIELDS}
+        return Ceiling(**fields, value=float(found.value), low=float(found.low), high=float(found.high),
+                       per_target=found.per_target.values)
+    bound = ceiling(recording, protocol, report=report)
+    numbers = {"value": bound.value, "low": bound.low, "high": bound.high, "per_target": ("target", bound.per_target)}
+    attrs = {name: getattr(bound, name) for name in _CEILING_FIELDS}
+    store.save_score(key, xr.Dataset(numbers, attrs=attrs | {"recording": recording.id, "model": ""}))
+    return bound
+
+
+_CEILING_FIELDS = ("kind", "valid", "flag", "holds_for", "resampled")
 
 
 # ---- names to things, and things to keys ----------------------------------------------------------------------------

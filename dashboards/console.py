@@ -58,7 +58,7 @@ def show_scores(scores, recording) -> None:
         ceiling = bool(np.isfinite(score.ceiling.value))
         head = [">layer", ">r", "95 % interval", ">R2", *([">r shuffled"] if shuffled else []),
                 *([">normalised"] if ceiling else []), ">n", ">folds", "note"]
-        table = _table(*head, title=f"{score.model} on {score.recording}" + (f"  [{score.stamp}]" if score.stamp else ""))
+        table = _table(*head, title=f"{score.model} on {score.recording}" + (f" ({score.stamp})" if score.stamp else ""))
         for row in rows.to_dict("records"):
             interval = f"[{row['r_low']:.3f}, {row['r_high']:.3f}]" if np.isfinite(row["r_low"]) else ""
             cells = [f"{row['layer']}{'*' if row['chosen'] else ''}", _number(row["r"]), interval, _number(row["r2"])]
