@@ -9,6 +9,7 @@ bytes.
 from __future__ import annotations
 
 import io
+import textwrap
 import threading
 from collections.abc import Mapping
 
@@ -94,7 +95,7 @@ def render(
     with _LOCK, mpl.rc_context(_rc(font_size, theme)):
         figure = Figure(figsize=size, layout="constrained", facecolor=ink("paper", theme))
         FigureCanvasAgg(figure)
-        figure.get_layout_engine().set(w_pad=1.2 / 72, h_pad=1.2 / 72, wspace=0.03, hspace=0.04)
+        figure.get_layout_engine().set(w_pad=2.5 / 72, h_pad=2 / 72, wspace=0.03, hspace=0.04)
         grid = figure.subplots(rows, columns, squeeze=False, sharey=len(plan.panels) > 1)
         for axes, panel in zip(grid.flat, plan.panels, strict=False):
             _panel(axes, plan, panel, font_size)
@@ -104,6 +105,7 @@ def render(
         _legend(figure, plan, font_size, width_mm)
         _stamp(figure, grid, plan, font_size)
         figure.draw_without_rendering()
+        figure.set_layout_engine("none")  # from here on nothing moves: labels are placed in the finished figure
         for axes, panel in zip(grid.flat, plan.panels, strict=False):
             _write_labels(figure, axes, plan, panel, font_size)
         out = io.BytesIO()
@@ -380,12 +382,22 @@ def _rule_line(axes, plan: Drawing, rule: Rule, font_size: float) -> None:
 
 # ---- around the panels ----------------------------------------------------------------------------------------------------
 def _titles(figure, grid, plan: Drawing) -> None:
+    size = mpl.rcParams["axes.labelsize"]
+    across, up = (
+        _wrapped(text, 0.84 * side * 72, size)
+        for text, side in zip((plan.spec.x_title, plan.spec.y_title), figure.get_size_inches())
+    )
     if len(plan.panels) == 1:
-        grid[0, 0].set_xlabel(plan.spec.x_title)
-        grid[0, 0].set_ylabel(plan.spec.y_title)
-        return
-    figure.supxlabel(plan.spec.x_title, fontsize=mpl.rcParams["axes.labelsize"])
-    figure.supylabel(plan.spec.y_title, fontsize=mpl.rcParams["axes.labelsize"])
+        grid[0, 0].set_xlabel(across)
+        grid[0, 0].set_ylabel(up)
+    else:
+        figure.supxlabel(across, fontsize=size)
+        figure.supylabel(up, fontsize=size)
+
+
+def _wrapped(words: str, room: float, font_size: float) -> str:
+    """Words on as many lines as fit in ``room`` typographic points."""
+    return "\n".join(textwrap.wrap(words, max(12, int(room / (0.5 * font_size))), break_long_words=False))
 
 
 def _entries(plan: Drawing) -> list[Entry]:
@@ -487,25 +499,23 @@ def _stamp(figure, grid, plan: Drawing, font_size: float) -> None:
 
 def _write_labels(figure, axes, plan: Drawing, panel: Panel, font_size: float) -> None:
     """Words beside points, after the layout is settled: positions are those of the finished figure."""
-    items, obstacles = [], []
+    items, dots, lines = [], [np.empty((0, 2))], [np.empty((0, 2))]
     for mark in panel.marks:
         for series in plan.series(mark):
-            if series.frame.empty or mark.kind not in ("points", "line", "text"):
+            if mark.kind not in ("points", "line", "text"):
                 continue
             at = axes.transData.transform(series.frame[[X, mark.y]].to_numpy(float))
-            obstacles += list(at if mark.kind == "points" else _along(at, figure.dpi / 12) if mark.kind == "line" else [])
+            if mark.kind == "line":
+                lines.append(_along(at, figure.dpi / 12))
+            elif mark.kind == "points":
+                dots.append(at)
             if mark.label is not None:
-                colour = (
-                    ink("muted", plan.theme)
-                    if mark.muted
-                    else ink("text", plan.theme)
-                    if mark.kind == "text"
-                    else series.look.colour
-                )
+                role = "muted" if mark.muted else "text" if mark.kind == "text" else None
+                colour = ink(role, plan.theme) if role else series.look.colour
                 items += [(point, str(word), colour) for point, word in zip(at, series.frame[mark.label]) if str(word)]
     if items:
         size = max(4.5, font_size - 1.5) if len(items) > 15 else _small(font_size)
-        place_labels(figure, axes, items, np.array(obstacles).reshape(-1, 2), size)
+        place_labels(figure, axes, items, np.concatenate(dots), np.concatenate(lines), size)
 
 
 def _along(points: np.ndarray, step: float) -> np.ndarray:

@@ -1,0 +1,191 @@
+"""Figures on the screen: what Bokeh is told to draw."""
+
+from __future__ import annotations
+
+import gc
+import weakref
+
+import numpy as np
+import pandas as pd
+import pytest
+from bokeh.document import Document
+from bokeh.models import ColumnDataSource, HoverTool, Label, LabelSet, Legend, Scatter, Slope, Span, Title
+from bokeh.models.renderers import GlyphRenderer
+
+from dashboards.figures.screen import LEGEND_LIMIT, draw, highlight
+from dashboards.figures.spec import FigureSpec, Mark
+from dashboards.figures.style import ink, looks
+from data.errors import BrainLensError
+
+
+def figures(plot) -> list:
+    return [plot] if hasattr(plot, "renderers") else [child for child, *_ in plot.children]
+
+
+def words(plot) -> str:
+    return " | ".join(title.text for title in plot.select({"type": Title}))
+
+
+def points(plot) -> list[GlyphRenderer]:
+    return [r for r in plot.select({"type": GlyphRenderer}) if isinstance(r.glyph, Scatter) and r.glyph.marker == "_marker"]
+
+
+@pytest.mark.parametrize("theme", ["light", "dark"])
+def test_every_figure_can_be_sent_to_a_browser(any_spec, theme):
+    document = Document()
+    document.add_root(draw(any_spec, theme=theme))
+    assert len(str(document.to_json())) > 1000
+    for figure in figures(document.roots[0]):
+        assert figure.background_fill_color == ink("paper", theme)
+        assert figure.xaxis[0].major_label_text_color == ink("text", theme)
+
+
+def test_every_drawn_row_is_there(any_spec):
+    plot = draw(any_spec)
+    wanted = sum(
+        len(mark.frame) for mark in any_spec.marks if mark.kind in ("points", "line") and mark.colour and not mark.dashed
+    )
+    if any_spec.marks[0].kind in ("bars", "histogram"):
+        assert plot.select({"type": GlyphRenderer})
+        return
+    sources = {renderer.data_source.id: renderer.data_source for renderer in points(plot)}
+    drawn = sum(len(source.data["_colour"]) for source in sources.values())
+    missing = sum(mark.frame[[mark.x, mark.y]].isna().any(axis=1).sum() for mark in any_spec.marks if mark.kind == "points")
+    assert drawn == wanted - missing
+
+
+def test_colours_and_markers_are_the_models(make_spec):
+    plot = draw(make_spec("layers"))
+    found = looks(["gpt2", "smollm2-135m", "gpt2@untrained:init:0"])
+    source = points(plot)[0].data_source
+    for name, colour, fill, marker in zip(*(source.data[key] for key in ("_key", "_colour", "_fill", "_marker"))):
+        assert (colour, marker) == (found[name].colour, found[name].marker)
+        assert (fill == "rgba(0,0,0,0)") == found[name].open
+
+
+def test_all_ink_is_inside_the_ranges(make_spec):
+    plot = draw(make_spec("layers"))
+    assert plot.y_range.start < 0.06 and plot.y_range.end > 0.6  # the ceiling's interval too
+    assert plot.x_range.start < 0 and plot.x_range.end > 1
+    task = draw(make_spec("task"))
+    assert task.x_range.start > task.x_range.end  # better to the right
+    assert type(task.x_scale).__name__ == "LogScale"
+    assert {200, 500, 1000, 2000} <= set(task.xaxis[0].ticker.ticks)
+
+
+def test_stamp_flags_and_rules_are_on_the_figure(make_spec):
+    plot = draw(make_spec("layers"))
+    assert "simulated data" in words(plot)
+    assert {label.text for label in plot.select({"type": Label})} == {"ceiling .55", "length and position"}
+    assert sorted(span.location for span in plot.select({"type": Span})) == [0.3, 0.55]
+    flagged = draw(make_spec("facets"))
+    assert "ringed in red: 2 above 1" in words(flagged) and "ringed in red: 3 above 1" in words(flagged)
+    assert len(list(draw(make_spec("untrained")).select({"type": Slope}))) == 1
+
+
+def test_panels_share_their_ranges_and_carry_their_names(make_spec):
+    grid = draw(make_spec("facets"))
+    panels = figures(grid)
+    assert len(panels) == 4 and len({panel.x_range.id for panel in panels}) == 1 == len({panel.y_range.id for panel in panels})
+    assert "pereira2018" in words(panels[0]) and "futrell2018" in words(panels[3])
+
+
+def test_the_legend_names_colours_once_and_ways_of_drawing_neutrally(make_spec):
+    (legend,) = draw(make_spec("layers")).select({"type": Legend})
+    assert [item.label.value for item in legend.items] == [
+        "gpt2",
+        "smollm2-135m",
+        "gpt2@untrained:init:0",
+        "shuffled folds",
+        "chosen layer",
+    ]
+    (legend,) = draw(make_spec("task")).select({"type": Legend})
+    assert [item.label.value for item in legend.items] == ["fit, 95 %"]
+
+
+def test_a_crowd_has_no_legend_but_labels_and_hover(make_spec):
+    plot = draw(make_spec("task"))
+    assert len(make_spec("task").marks[1].frame) > LEGEND_LIMIT
+    (labels,) = plot.select({"type": LabelSet})
+    written = set(labels.source.data["_text"])
+    assert 15 < len(written) <= 42 and "gpt2-xl" in written
+    assert any(
+        dict(tool.tooltips) == {"model": "@{model}", "x": "@{x}{0,0.[000]}", "y": "@{y}{0,0.[000]}"}
+        for tool in plot.select({"type": HoverTool})
+    )
+
+
+def test_own_columns_with_odd_names_can_be_hovered():
+    frame = pd.DataFrame({"my x": [1.0, 2.0], "r (held out)": [0.1, 0.2], "model": ["a", "b"]})
+    plot = draw(FigureSpec("t", (Mark("points", frame, "my x", "r (held out)", colour="model"),)))
+    (tool,) = plot.select({"type": HoverTool})
+    assert ("r (held out)", "@{r (held out)}{0,0.[000]}") in tool.tooltips
+
+
+def test_picking_tells_the_rows(make_spec):
+    heard = []
+    plot = draw(make_spec("task"), on_pick=heard.append)
+    source = points(plot)[0].data_source
+    source.selected.indices = [0, 3]
+    assert [row["model"] for row in heard[-1]] == list(source.data["_key"][[0, 3]])
+    assert heard[-1][0]["family"] and not any(key.startswith("_") for key in heard[-1][0])
+    source.selected.indices = []
+    assert heard[-1] == []
+
+
+def test_highlighting_marks_one_model_and_takes_it_back(make_spec):
+    plot = draw(make_spec("layers"))
+    highlight(plot, ["gpt2"])
+    source = max((r.data_source for r in points(plot)), key=lambda source: len(source.data["_key"]))
+    assert set(source.data["_key"][source.selected.indices]) == {"gpt2"} and len(source.selected.indices) == 7
+    highlight(plot, [])
+    assert source.selected.indices == []
+
+
+def test_bars_stand_side_by_side_from_zero(make_spec):
+    plot = draw(make_spec("bars"))
+    assert plot.y_range.start == 0.0
+    lefts = [r.data_source.data["_x"] - r.glyph.width / 2 for r in plot.renderers if type(r.glyph).__name__ == "VBar"]
+    rights = [r.data_source.data["_x"] + r.glyph.width / 2 for r in plot.renderers if type(r.glyph).__name__ == "VBar"]
+    assert (rights[0] <= lefts[1]).all()
+    assert plot.xaxis[0].major_label_overrides == {0: "glove", 1: "gpt2"}
+
+
+def test_histograms_count_every_value(make_spec):
+    plot = draw(make_spec("histogram"))
+    counts = [r.data_source.data["top"].sum() for r in plot.renderers if type(r.glyph).__name__ == "Quad"]
+    assert counts == [200, 200]
+
+
+def test_missing_values_are_not_drawn():
+    frame = pd.DataFrame({"x": [0.0, 0.5, 1.0], "r": [np.nan, 0.2, 0.3], "model": "gpt2"})
+    plot = draw(FigureSpec("t", (Mark("line", frame, "x", "r", colour="model"),)))
+    assert len(points(plot)[0].data_source.data["_key"]) == 2
+
+
+def test_nothing_outlives_the_figure(make_spec):
+    class Session:
+        def heard(self, rows):
+            return rows
+
+    session = Session()
+    plot = draw(make_spec("task"), on_pick=session.heard)
+    document = Document()
+    document.add_root(plot)
+    gone = weakref.ref(session)
+    document.clear()
+    del session, plot, document
+    gc.collect()
+    assert gone() is None
+
+
+def test_an_empty_figure_says_what_to_do():
+    empty = FigureSpec("t", (Mark("points", pd.DataFrame({"x": [], "y": []}), "x", "y"),))
+    assert empty.empty and empty.table.empty
+    with pytest.raises(BrainLensError, match="nothing to draw"):
+        draw(empty)
+
+
+def test_sources_hold_plain_arrays(make_spec):
+    for source in draw(make_spec("layers")).select({"type": ColumnDataSource}):
+        assert all(isinstance(column, np.ndarray) for column in source.data.values())

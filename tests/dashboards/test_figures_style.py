@@ -1,0 +1,125 @@
+"""One colour and one marker per model."""
+
+from __future__ import annotations
+
+import itertools
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+
+from dashboards.figures import style
+from dashboards.figures.style import INK, MARKERS, THEMES, contrast, ink, looks, override, overrides
+from data.errors import BrainLensError
+from data.published import schrimpf2021_models
+
+PUBLISHED = [model for model in schrimpf2021_models().query("in_paper")["model"]]
+
+
+@pytest.fixture(autouse=True)
+def _no_overrides():
+    yield
+    override(None)
+
+
+@pytest.mark.parametrize("theme", THEMES)
+def test_the_43_have_looks_of_their_own_that_can_be_seen(theme):
+    found = looks(PUBLISHED, theme)
+    assert len({(look.colour, look.marker) for look in found.values()}) == 43
+    assert min(contrast(look.colour, ink("paper", theme)) for look in found.values()) >= 3.0
+
+
+def test_every_published_model_has_a_place():
+    placed = {model for family in style.FAMILIES.values() for model in family}
+    assert set(PUBLISHED) <= placed
+
+
+@pytest.mark.parametrize("theme", THEMES)
+def test_words_and_rules_are_readable(theme):
+    for role in ("text", "axis", "rule", "stamp", "flag"):
+        assert contrast(ink(role, theme), ink("paper", theme)) >= 4.5, role
+    assert contrast(ink("muted", theme), ink("paper", theme)) >= 2.8
+
+
+def test_a_model_looks_the_same_in_every_figure():
+    alone = looks(["gpt2-xl"])["gpt2-xl"]
+    assert looks(PUBLISHED)["gpt2-xl"] == alone
+    assert looks(["my-model", "gpt2-xl", "other"])["gpt2-xl"] == alone
+    own = looks(["my-model"])["my-model"]
+    assert looks(["gpt2-xl", "my-model"])["my-model"] == own
+
+
+def test_a_model_looks_the_same_in_every_process():
+    code = "from dashboards.figures.style import looks; print(looks(['my-model', 'gpt2'])['my-model'])"
+    seen = set()
+    for seed in ("1", "2"):
+        made = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, env={"PYTHONHASHSEED": seed})
+        seen.add(made.stdout)
+    assert seen == {f"{looks(['my-model', 'gpt2'])['my-model']}\n"}
+
+
+def test_a_variant_has_the_colour_of_its_model_and_an_open_marker():
+    found = looks(["gpt2", "gpt2@untrained:init:0", "gpt2@noise:3:.1:0"])
+    assert len({look.colour for look in found.values()}) == 1
+    assert [look.open for look in found.values()] == [False, True, True]
+    assert looks(["gpt2@untrained:init:0"])["gpt2@untrained:init:0"].colour == found["gpt2"].colour
+
+
+def test_unknown_models_do_not_look_alike_in_one_figure():
+    names = [f"lab-model-{i}" for i in range(24)]
+    found = looks(names)
+    assert len({look.colour for look in found.values()}) == 24
+    assert found == {name: looks(reversed(names))[name] for name in names}
+
+
+def test_aliases_share_the_look():
+    found = looks(["smollm2-135m", "smollm2-135m-instruct-q4_1"])
+    assert len(set(found.values())) == 1
+
+
+# Viénot, Brettel & Mollon 1999: what a red-blind and a green-blind eye sees, in linear RGB.
+_BLIND = {"protan": [[0.11238, 0.88762, 0], [0.11238, 0.88762, 0], [0.00401, -0.00401, 1]],
+          "deutan": [[0.29275, 0.70725, 0], [0.29275, 0.70725, 0], [-0.02234, 0.02234, 1]]}  # fmt: skip
+
+
+@pytest.mark.parametrize("eye", [None, "protan", "deutan"])
+@pytest.mark.parametrize("theme", THEMES)
+def test_colours_that_share_a_marker_can_be_told_apart_by_every_eye(eye, theme):
+    matrix = np.eye(3) if eye is None else np.array(_BLIND[eye])
+    found = looks(["smollm2-135m", "stories15m", "glove-50d", "minilm", "flair-lstm", "gpt2"], theme)
+    lab = {}
+    for name, look in found.items():
+        seen = np.clip(matrix @ style._linear(look.colour), 0, 1)
+        lab[name] = style._LAB @ np.cbrt(style._LMS @ seen)
+    for one, other in itertools.combinations(found, 2):
+        if found[one].marker == found[other].marker:
+            assert np.linalg.norm(lab[one] - lab[other]) > 0.06, (one, other)
+
+
+def test_categories_take_the_palette_in_order():
+    found = looks(["s2", "s1", "s3"], column="subject")
+    assert len({look.colour for look in found.values()}) == 3
+    assert found == looks(["s2", "s1", "s3"], column="subject")
+
+
+def test_a_user_can_change_a_colour():
+    override({"gpt2": "#123456"})
+    assert looks(["gpt2"])["gpt2"].colour == "#123456" == looks(["gpt2@untrained:init:1"])["gpt2@untrained:init:1"].colour
+    assert overrides() == {"gpt2": "#123456"}
+    override(None)
+    assert overrides() == {} and looks(["gpt2"])["gpt2"].colour != "#123456"
+
+
+def test_mistakes_are_explained():
+    with pytest.raises(BrainLensError, match=r"'red', the colour of gpt2, is not written as #rrggbb"):
+        override({"gpt2": "red"})
+    with pytest.raises(BrainLensError, match="Unknown theme 'drak'; did you mean 'dark'"):
+        looks(["gpt2"], "drak")
+    with pytest.raises(BrainLensError, match="Unknown ink 'papper'"):
+        ink("papper")
+
+
+def test_markers_have_a_twin_in_print():
+    assert len(set(style.MATPLOTLIB_MARKERS.values())) == len(MARKERS)
+    assert INK["light"].keys() == INK["dark"].keys()
