@@ -102,7 +102,11 @@ def decompose(features, folds, *, inner_folds=None, standardize: bool = False, t
             form = choose_form(max(len(train) for train, _ in folds), layer.shape[1], targets) if layer.has_units else "dual"
             layer.prepare(form)
             tasks = [partial(_spectrum, layer, train, test, form) for train, test in pairs]
-            spectra = work(tasks, report, lambda done, total, at=number: report.step(at * total + done, len(listed) * total, "decomposing"))
+
+            def step(done: int, total: int, number: int = number) -> None:
+                report.step(number * total + done, len(listed) * total, "decomposing")
+
+            spectra = work(tasks, report, step)
             known.append(Known({_key(*pair): s for pair, s in zip(pairs, spectra, strict=True)}, form, layer.shape))
     return Decomposed(known, standardize)
 

@@ -10,11 +10,12 @@ import numpy as np
 from analysis.mapping.decomposed import Decomposed, Known
 from analysis.mapping.evaluate import Block, correlate, responses_block, restore, training_rows
 from analysis.mapping.fit import Fit
-from analysis.mapping.gram import Kernel, Units, layer_of
+from analysis.mapping.gram import Kernel, layer_of
 from analysis.mapping.ols import Linear, least_squares
 from analysis.mapping.plan import DEFAULT_MEMORY, Pattern, Pieces, choose_form
 from analysis.mapping.ridge import TIE, InnerFold, Penalties, inner_fold, shared_errors
 from analysis.mapping.threads import cores, one_blas_thread, work
+from analysis.mapping.torch_path import on_device, torch_device
 from analysis.progress import Report
 from data.errors import BrainLensError
 
@@ -63,22 +64,28 @@ class Engine:
         self.used_rcond = 0.0
         self.forms = [""] * len(self.layers)
         self.estimate = 0
+        self.totals: np.ndarray | None = None
+        self.torch = None if device == "cpu" else torch_device(device)
         self.predicted = np.zeros((shape[0], *y.shape), np.float32) if predictions else None
         self.tested = np.zeros(y.shape, np.uint8) if predictions else None
 
     # ---- the run ----------------------------------------------------------------------------------------------------
     def run(self, found: list[Pattern], report: Report) -> None:
         """Score every pattern of missing responses in turn."""
-        shared_picks = self._shared_over_patterns(found, report) if self.shared and len(found) > 1 else None
         weight = [len(pattern.folds) * (len(pattern.targets) + pattern.rows) for pattern in found]
-        done = 0
+        rounds = [False]
+        if self.shared and self.method == "ridge":
+            self.totals = np.zeros((len(self.layers), len(self.folds), len(self.grid)))
+            rounds = [True, False] if len(found) > 1 else [None]  # sum errors over the patterns first; or do both at once
+        share, start = 1 / (sum(weight) * len(rounds)) if any(weight) else 1, 0.0
         with one_blas_thread():
-            for pattern, share in zip(found, weight, strict=True):
-                if pattern.folds:
-                    self._pattern(pattern, report, done / sum(weight), share / sum(weight), shared_picks)
-                done += share
+            for only_errors in rounds:
+                for pattern, size in zip(found, weight, strict=True):
+                    if pattern.folds:
+                        self._pattern(pattern, report, start, share * size, only_errors)
+                    start += share * size
 
-    def _pattern(self, pattern: Pattern, report: Report, start: float, share: float, shared_picks) -> None:
+    def _pattern(self, pattern: Pattern, report: Report, start: float, share: float, only_errors: bool | None) -> None:
         p = max(layer.shape[1] for layer in self.layers)
         m, t = pattern.rows, max(len(test) for _, _, test, _ in pattern.folds)
         forms = [self._form(layer, m, len(pattern.targets)) for layer in self.layers]
@@ -88,27 +95,29 @@ class Engine:
         self.estimate = max(self.estimate, pieces.estimate)
         blocks = [slice(at, at + pieces.targets) for at in range(0, len(pattern.targets), pieces.targets)]
         groups = self._groups(len(self.layers), len(pattern.folds), pieces.units)
-        second = self._second_moment(pattern, blocks) if self._uses_second_moment(pattern) and shared_picks is None else None
+        kfold = self.method == "ridge" and self.criterion == "kfold"
+        summing = self.totals is not None and only_errors is not False  # errors of one alpha for all targets
+        second = self._second_moment(pattern, blocks) if summing and not kfold and len(self.y) <= SECOND_MOMENT else None
         for number, (layers, folds) in enumerate(groups):
             units = [Unit(layer, *pattern.folds[fold]) for fold in folds for layer in layers]
-            stage = _Stage(report, start + share * number / len(groups), share / len(groups), pieces.workers,
-                           3 if self.method == "ridge" and self.criterion == "kfold" else 2)
+            stage = _Stage(report, start + share * number / len(groups), share / len(groups), pieces.workers, 3 if kfold else 2)
             stage.run([partial(_prepare, self.layers[i], forms[i]) for i in layers], 0)
-            if shared_picks is not None:
-                for unit in units:
-                    unit.pick = np.full(len(pattern.targets), shared_picks[unit.layer, unit.fold])
-            elif self.method == "ridge" and self.criterion == "kfold":
+            if kfold and (summing or self.totals is None):
                 self._choose_over_inner(units, forms, pattern, blocks, stage)
-            stage.run([partial(self._solve, unit, forms[unit.layer]) for unit in units])
-            if second is not None:
-                for unit in units:
-                    self._choose_shared(unit, second, len(pattern.targets))
-            elif self.shared and unit_needs_pick(units):
-                self._choose_shared_blockwise(units, pattern, blocks, stage)
-            stage.run(self._score_tasks(units, pattern, blocks, pieces.workers))
-            last = number + 1 == len(groups)
-            for i in layers:
-                if last or i not in groups[number + 1][0]:
+            if not (kfold and only_errors):
+                stage.run([partial(self._solve, unit, forms[unit.layer]) for unit in units])
+            if summing and not kfold:
+                tasks = [partial(self._shared_error, unit, second, pattern, blocks) for unit in units]
+                for unit, error in zip(units, stage.run(tasks, 0), strict=True):
+                    self.totals[unit.layer, unit.fold] += error
+            if not only_errors:
+                if self.totals is not None:
+                    for unit in units:
+                        best = int(self.totals[unit.layer, unit.fold].argmin())
+                        unit.pick = np.full(len(pattern.targets), best)
+                stage.run(self._score_tasks(units, pattern, blocks, pieces.workers))
+            for i in layers:  # what folds share is kept for the next group, or for all patterns where all fits at once
+                if len(groups) > 1 and (number + 1 == len(groups) or i not in groups[number + 1][0]):
                     self.layers[i].release()
 
     def _form(self, layer, m: int, targets: int) -> str:
@@ -120,8 +129,9 @@ class Engine:
 
     def _pieces(self, pattern: Pattern, m: int, t: int, p: int, form: str) -> Pieces:
         splits = max((len(inner) for *_, inner in pattern.folds), default=0)
-        return Pieces.cut(budget=DEFAULT_MEMORY if self.memory is None else int(self.memory), workers=cores(), n=len(self.y), m=m, t=t,
-                          p=p, form=form, grid=max(len(self.grid), 1), targets=len(pattern.targets), itemsize=self.y.itemsize,
+        budget = DEFAULT_MEMORY if self.memory is None else int(self.memory)
+        return Pieces.cut(budget=budget, workers=cores() if self.torch is None else 1, n=len(self.y), m=m, t=t, p=p, form=form,
+                          grid=max(len(self.grid), 1), targets=len(pattern.targets), itemsize=self.y.itemsize,
                           exact=self.criterion == "loo" and self.method == "ridge", standardize=self.standardize, splits=splits,
                           strict=self.memory is not None)
 
@@ -138,12 +148,14 @@ class Engine:
         checkpoint()
         layer = self.layers[unit.layer]
         if self.method == "ols":
-            unit.model = least_squares(layer, unit.train, unit.test, form, self.rcond)
+            unit.model = least_squares(layer, unit.train, unit.test, form, self.rcond, rows=self.predicted is not None)
             solver, self.used_rcond = unit.model.solver, max(self.used_rcond, unit.model.rcond)
         else:
             spectrum = layer.spectrum(unit.train, unit.test, form)
-            unit.model = Penalties(spectrum, self.grid, exact=self.criterion == "loo" and unit.pick is None)
+            unit.model = Penalties(spectrum, self.grid, exact=self.criterion == "loo", rows=self.predicted is not None)
             solver = "eigh"
+        if self.torch is not None:
+            unit.model = on_device(unit.model, self.torch)
         if not self.solver[unit.layer, unit.fold]:
             self.solver[unit.layer, unit.fold] = solver
             self.dropped[unit.layer, unit.fold] = unit.model.dropped
@@ -162,7 +174,7 @@ class Engine:
             errors[at : at + count] = [None] * count
             at += count
             if self.shared:
-                unit.pick = np.full(len(error), int(error.mean(axis=0).argmin()))
+                self.totals[unit.layer, unit.fold] += error.sum(axis=0) / max(count, 1)
                 continue
             unit.pick = error.argmin(axis=1)
             near = error <= (error.min(axis=1) * (1 + TIE))[:, None]
@@ -175,11 +187,13 @@ class Engine:
         train, held = unit.inner[split]
         spectrum = self.layers[unit.layer].spectrum(train, held, form)
         fold = inner_fold(spectrum, self.grid, len(targets))
+        if self.torch is not None:
+            fold = on_device(fold, self.torch)
         error = np.empty((len(targets), len(self.grid)), np.float32)
         for block in blocks:
             checkpoint()
             y = self._targets(targets[block])
-            rows, mean, norm, still = training_rows(y, train)
+            rows, mean, norm, _ = training_rows(y, train)
             error[block] = fold.errors(rows, _against(y, held, mean, norm).astype(np.float32))
         return error
 
@@ -193,14 +207,11 @@ class Engine:
             for at in range(0, len(tied), 512):
                 checkpoint()
                 y = self._targets(targets[tied[at : at + 512]]).astype(np.float64)
-                rows, mean, norm, still = training_rows(y, train, np.float64)
+                rows, mean, norm, _ = training_rows(y, train, np.float64)
                 error[at : at + 512, columns] += fold.errors(rows, _against(y, held, mean, norm))
         unit.pick[tied] = np.where(near, error, np.inf).argmin(axis=1)
 
     # ---- one alpha for all targets ------------------------------------------------------------------------------------
-    def _uses_second_moment(self, pattern: Pattern) -> bool:
-        return self.shared and self.method == "ridge" and self.criterion != "kfold" and len(self.y) <= SECOND_MOMENT
-
     def _second_moment(self, pattern: Pattern, blocks) -> np.ndarray:
         """Sum over targets of y y' (n, n), less a central value per target; zero in rows the pattern misses."""
         total = np.zeros((len(self.y), len(self.y)))
@@ -211,24 +222,21 @@ class Engine:
             total[np.ix_(has, has)] += y.T @ y
         return total
 
-    def _choose_shared(self, unit: Unit, second: np.ndarray, targets: int) -> None:
-        block = second[np.ix_(unit.train, unit.train)]
-        block -= block.mean(axis=0)
-        block -= block.mean(axis=1, keepdims=True)
-        unit.pick = np.full(targets, int(shared_errors(unit.model, block).argmin()))
-
-    def _choose_shared_blockwise(self, units, pattern, blocks, stage) -> None:
-        def errors(unit, checkpoint):
-            total = np.zeros(len(self.grid))
-            for block in blocks:
-                checkpoint()
-                y = self._targets(pattern.targets[block])
-                rows, _, norm, _ = training_rows(y, unit.train, np.float64)
-                total += (norm**2) @ unit.model.all_errors(rows)
-            return total
-
-        for unit, error in zip(units, stage.run([partial(errors, unit) for unit in units], 0), strict=True):
-            unit.pick = np.full(len(pattern.targets), int(error.argmin()))
+    def _shared_error(self, unit: Unit, second: np.ndarray | None, pattern: Pattern, blocks, checkpoint) -> np.ndarray:
+        """Error (A,) summed over the pattern's targets, mean over rows."""
+        checkpoint()
+        model = getattr(unit.model, "model", unit.model)
+        if second is not None:
+            block = second[np.ix_(unit.train, unit.train)]
+            block -= block.mean(axis=0)
+            block -= block.mean(axis=1, keepdims=True)
+            return shared_errors(model, block)
+        total = np.zeros(len(self.grid))
+        for block in blocks:
+            checkpoint()
+            rows, _, norm, _ = training_rows(self._targets(pattern.targets[block]), unit.train, np.float64)
+            total += (norm**2) @ model.all_errors(rows)
+        return total / len(unit.train)
 
     # ---- scoring ----------------------------------------------------------------------------------------------------
     def _targets(self, targets: np.ndarray) -> np.ndarray:
@@ -255,21 +263,16 @@ class Engine:
         at = targets[block]
         data = responses_block(y, units[0].train, units[0].test)
         joint = None if stack is None else data.train @ stack
-        width = data.test.shape[1] + 1
+        width = units[0].model.out.shape[1] if joint is not None else 0
         for i, unit in enumerate(units):
             checkpoint()
-            model = unit.model
-            if isinstance(model, Linear):
-                if joint is not None:
-                    predicted = joint[:, i * width : (i + 1) * width]
-                else:
-                    predicted = (data.train @ model.basis) @ model.out if model.basis is not None else data.train @ model.out
+            if joint is not None:
+                predicted = joint[:, i * width : (i + 1) * width]
             else:
-                z = model.project(data.train)
-                pick = model.choose(data.train, z) if unit.pick is None else unit.pick[block]
-                predicted = model.predict(z, pick)
-                self.pick[unit.layer, unit.fold, at] = pick
-            self._store(unit, at, predicted, data, model.still)
+                predicted, pick = unit.model.respond(data.train, None if unit.pick is None else unit.pick[block])
+                if pick is not None:
+                    self.pick[unit.layer, unit.fold, at] = pick
+            self._store(unit, at, predicted, data, unit.model.still)
         if self.tested is not None and any(unit.layer == 0 for unit in units):
             self.tested[np.ix_(units[0].test, at)] += 1
 
@@ -286,17 +289,14 @@ class Engine:
             self.predicted /= np.where(self.tested > 0, self.tested, np.nan).astype(np.float32)
         return Fit(r=self.r, r2=self.r2, pick=self.pick, constant=self.constant, dropped=self.dropped, form=self.forms,
                    solver=self.solver, alphas=self.grid, method=self.method, criterion="" if ols else self.criterion,
-                   shared_alpha=self.shared, standardize=self.standardize, rcond=self.used_rcond if ols else None, device=self.device,
-                   dtype="float64 decompositions and ties, float32 products", estimate=self.estimate, predictions=self.predicted)
+                   shared_alpha=self.shared, standardize=self.standardize, rcond=self.used_rcond if ols else None,
+                   device=self.device, dtype="float64 decompositions and ties, float32 products", estimate=self.estimate,
+                   predictions=self.predicted)
 
 
 def _prepare(layer, form: str, checkpoint) -> None:
     checkpoint()
     layer.prepare(form)
-
-
-def unit_needs_pick(units: list[Unit]) -> bool:
-    return any(unit.pick is None and isinstance(unit.model, Penalties) for unit in units)
 
 
 def _against(y: np.ndarray, rows: np.ndarray, mean: np.ndarray, norm: np.ndarray) -> np.ndarray:

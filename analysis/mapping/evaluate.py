@@ -70,19 +70,20 @@ def responses_block(y: np.ndarray, train: np.ndarray, test: np.ndarray) -> Block
     return Block(rows, held.astype(np.float32), test_norm, test_mean, mean, norm, still)
 
 
-def with_mean(p: np.ndarray) -> np.ndarray:
+def with_mean(p: np.ndarray, rows: bool = False) -> np.ndarray:
     """(t, k) -> (t + 1, k): rows centred over the held-out rows, their mean times sqrt(t) below.
 
-    The correlation needs the centred rows only, R2 both; kept apart, float32 loses nothing to a large mean.
+    The correlation needs the centred rows only, R2 both; kept apart, float32 loses nothing to a large mean. With
+    ``rows`` the rows as they are follow, (2t + 1, k), for predictions that owe nothing to their neighbours.
     """
     mean = p.mean(axis=0)
-    return np.concatenate([p - mean, np.sqrt(len(p)) * mean[None]])
+    return np.concatenate([p - mean, np.sqrt(len(p)) * mean[None], *([p] if rows else [])])
 
 
 def correlate(predicted: np.ndarray, block: Block, still: bool) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """``(r, r2, constant)`` per target of predictions (T, t + 1) made with rows of :func:`with_mean`."""
-    centred, shift = predicted[:, :-1], predicted[:, -1].astype(np.float64)
-    count = centred.shape[1]
+    """``(r, r2, constant)`` per target of predictions (T, t + 1 or 2t + 1) through :func:`with_mean`."""
+    count = block.test.shape[1]
+    centred, shift = predicted[:, :count], predicted[:, count].astype(np.float64)
     inner = np.vecdot(centred, block.test).astype(np.float64)
     square = np.vecdot(centred, centred).astype(np.float64)
     constant = block.still | (square <= STILL * (square + shift * shift))
@@ -98,7 +99,5 @@ def correlate(predicted: np.ndarray, block: Block, still: bool) -> tuple[np.ndar
 
 
 def restore(predicted: np.ndarray, block: Block) -> np.ndarray:
-    """Predictions (T, t) in the responses' unit."""
-    count = predicted.shape[1] - 1
-    values = predicted[:, :-1].astype(np.float64) + predicted[:, -1:] / np.sqrt(count)
-    return values * block.norm[:, None] + block.mean[:, None]
+    """Predictions (T, t) in the responses' unit, of predictions (T, 2t + 1)."""
+    return predicted[:, block.test.shape[1] + 1 :] * block.norm[:, None] + block.mean[:, None]

@@ -288,5 +288,6 @@ def layer_of(features, rows: int, standardize: bool) -> Units | Kernel:
                                  remedy="Leave those stimuli out or read the model in float32")
         layer = Units(x, standardize)
     if layer.shape[0] != rows:
-        raise BrainLensError(f"features have {layer.shape[0]} rows, the responses {rows}", remedy="Give one row per stimulus to both")
+        raise BrainLensError(f"features have {layer.shape[0]} rows, the responses {rows}",
+                             remedy="Give one row per stimulus to both")
     return layer

@@ -49,23 +49,29 @@ class Linear:
         return self.out.nbytes + (0 if self.basis is None else self.basis.nbytes)
 
 
-def least_squares(layer: Units | Kernel, train: np.ndarray, test: np.ndarray, form: str, rcond: float | None) -> Linear:
-    """The minimum-norm least-squares map of one fold."""
+    def respond(self, train: np.ndarray, pick=None) -> tuple[np.ndarray, None]:
+        """Predictions (T, t + 1) from training rows (T, m); ``pick`` is there for the likeness with ridge."""
+        return (train if self.basis is None else train @ self.basis) @ self.out, None
+
+
+def least_squares(layer: Units | Kernel, train: np.ndarray, test: np.ndarray, form: str, rcond: float | None,
+                  *, rows: bool = False) -> Linear:
+    """The minimum-norm least-squares map of one fold; with ``rows`` it predicts the rows one by one too."""
     cut = cut_off(rcond, len(train), layer.shape[1])
     if isinstance(layer, Kernel):
-        return _from_kernel(layer, train, test, cut)
+        return _from_kernel(layer, train, test, cut, rows)
     solve = _dual if form == "dual" else _primal
-    return solve(layer, train, test, cut)
+    return solve(layer, train, test, cut, rows)
 
 
-def _finish(basis, out, solver, still, dropped, cut) -> Linear:
+def _finish(basis, out, solver, still, dropped, cut, rows) -> Linear:
     """``out`` (t, k) of the basis (m, k), or (t, m): float32, held-out mean set apart, in the cheaper order."""
     t = len(out)
     if basis is not None and t * len(basis) <= basis.shape[1] * (len(basis) + t):
         basis, out = None, out @ basis.T
     if basis is None:
         out = out - out.mean(axis=1, keepdims=True)  # responses are centred: their mean says nothing
-    as32 = np.ascontiguousarray(with_mean(out).T, dtype=np.float32)
+    as32 = np.ascontiguousarray(with_mean(out, rows).T, dtype=np.float32)
     return Linear(None if basis is None else basis.astype(np.float32), as32, solver, still, dropped, cut)
 
 
@@ -79,40 +85,40 @@ def _condition(matrix: np.ndarray) -> tuple[np.ndarray | None, float]:
     return factor, 1 / inverse if inverse > 0 else np.inf
 
 
-def _dual(layer: Units, train, test, cut) -> Linear:
+def _dual(layer: Units, train, test, cut, rows) -> Linear:
     kernel, cross, still, dropped = layer.kernel(train, test)
     lifted = kernel + np.trace(kernel) / len(kernel) ** 2
     if _condition(lifted)[1] < min(SAFE, 0.1 / max(cut, 1e-300) ** 2):
-        return _finish(None, np.linalg.solve(lifted, cross.T).T, "cholesky", still, dropped, cut)
-    xtr, xte, kept = layer.scaled(train, test)
+        return _finish(None, np.linalg.solve(lifted, cross.T).T, "cholesky", still, dropped, cut, rows)
+    xtr, xte, _ = layer.scaled(train, test)
     basis, upper = np.linalg.qr(xtr.T)  # xtr' = basis upper
     u, s, vt = np.linalg.svd(upper.T, full_matrices=False)
     on = _above(s, cut, len(train))
     out = ((xte @ basis) @ (vt[on].T / s[on])) @ u[:, on].T
-    return _finish(None, out, "svd", still, dropped, cut)
+    return _finish(None, out, "svd", still, dropped, cut, rows)
 
 
-def _primal(layer: Units, train, test, cut) -> Linear:
+def _primal(layer: Units, train, test, cut, rows) -> Linear:
     xtr, xte, kept = layer.scaled(train, test)
     still, dropped = bool((xte == xte[:1]).all()), int((~kept).sum())
     factor, condition = _condition(xtr.T @ xtr)
     if condition < min(SAFE, 0.1 / max(cut, 1e-300) ** 2):
-        return _finish(np.linalg.solve(factor, xtr.T).T, np.linalg.solve(factor, xte.T).T, "cholesky", still, dropped, cut)
+        return _finish(np.linalg.solve(factor, xtr.T).T, np.linalg.solve(factor, xte.T).T, "cholesky", still, dropped, cut, rows)
     basis, upper = np.linalg.qr(xtr)
     u, s, vt = np.linalg.svd(upper, full_matrices=False)
     on = _above(s, cut, len(train))
-    return _finish(basis @ u[:, on], xte @ (vt[on].T / s[on]), "svd", still, dropped, cut)
+    return _finish(basis @ u[:, on], xte @ (vt[on].T / s[on]), "svd", still, dropped, cut, rows)
 
 
-def _from_kernel(layer: Kernel, train, test, cut) -> Linear:
+def _from_kernel(layer: Kernel, train, test, cut, rows) -> Linear:
     kernel, cross, still, dropped = layer.kernel(train, test)
     lifted = kernel + np.trace(kernel) / len(kernel) ** 2
     if layer.shape[1] >= len(train) and _condition(lifted)[1] < min(SAFE, 0.1 / max(cut, 1e-300) ** 2):
-        return _finish(None, np.linalg.solve(lifted, cross.T).T, "cholesky", still, dropped, cut)
+        return _finish(None, np.linalg.solve(lifted, cross.T).T, "cholesky", still, dropped, cut, rows)
     cut = max(cut, float(np.sqrt(np.finfo(np.float64).eps * len(train))))
     lam, q = np.linalg.eigh(kernel)
     on = lam > cut**2 * max(lam[-1], 0)
-    return _finish(None, ((cross @ q[:, on]) / lam[on]) @ q[:, on].T, "eigh", still, dropped, cut)
+    return _finish(None, ((cross @ q[:, on]) / lam[on]) @ q[:, on].T, "eigh", still, dropped, cut, rows)
 
 
 def _above(s: np.ndarray, cut: float, m: int) -> np.ndarray:

@@ -79,7 +79,8 @@ def checked_inner(inner_folds, folds, n: int) -> list[list[tuple[np.ndarray, np.
         raise BrainLensError("criterion='kfold' chooses alpha over inner_folds, and there are none",
                              remedy="Give a list of (train, test) pairs per outer fold, or choose criterion='loo'")
     if len(inner_folds) != len(folds):
-        raise BrainLensError(f"inner_folds has {len(inner_folds)} entries for {len(folds)} folds", remedy="Give one list per fold")
+        raise BrainLensError(f"inner_folds has {len(inner_folds)} entries for {len(folds)} folds",
+                             remedy="Give one list per fold")
     checked = []
     for i, (pairs, (train, _)) in enumerate(zip(inner_folds, folds, strict=True)):
         pairs = [_pair(pair, n, f"inner fold {j} of fold {i}") for j, pair in enumerate(pairs)]
@@ -107,7 +108,8 @@ def checked_grid(alphas: Sequence[float]) -> np.ndarray:
 class Pattern:
     """Targets that miss the same stimuli, and the folds as they see them.
 
-    ``folds`` holds ``(number, train, test, inner)`` for every fold with two rows on either side.
+    ``folds`` holds ``(number, train, test, inner)`` for every fold with two rows on either side (and an inner fold
+    with as many, where alpha is chosen on inner folds).
     """
 
     targets: np.ndarray
@@ -150,7 +152,9 @@ def patterns(y: np.ndarray, folds, inner) -> list[Pattern]:
             if len(tr) < 2 or len(te) < 2:
                 continue
             pairs = [(a[has[a]], b[has[b]]) for a, b in inner[i]] if inner else []
-            kept.append((i, tr, te, [(a, b) for a, b in pairs if len(a) > 1 and len(b) > 1]))
+            pairs = [(a, b) for a, b in pairs if len(a) > 1 and len(b) > 1]
+            if pairs or not inner:
+                kept.append((i, tr, te, pairs))
         found.append(Pattern(targets, kept))
     return found
 
@@ -186,7 +190,8 @@ class Pieces:
             Where not even one fold and 64 targets at a time fit into a budget the caller has set (``strict``).
         """
         k = m if form == "dual" else min(m, p)
-        unit = m * k * (12 if exact else 4) + t * k * 4 + grid * k * 16 + (m * grid * 24 if exact else 0) + splits * grid * targets * 4
+        unit = m * k * (12 if exact else 4) + t * k * 4 + grid * k * 16 + (m * grid * 24 if exact else 0)
+        unit += splits * grid * targets * 4
         shared = n * n * 8 if form == "dual" and not standardize else p * p * 8 if form == "primal" else 0
         side = k * k * 8
         solve = 5 * side + (m + t) * k * 8 + ((m + t) * p * 8 if standardize and form == "dual" else 0)
@@ -207,7 +212,8 @@ class Pieces:
         need = shared + unit + workers * (solve + block * per_target)
         if not fits and strict:
             raise BrainLensError(f"the smallest piece of this computation needs about {need / 2**20:.0f} MiB, and memory allows "
-                                 f"{budget / 2**20:.0f} MiB", remedy=f"Set memory={need} or more, or score fewer stimuli or units")
+                                 f"{budget / 2**20:.0f} MiB",
+                                 remedy=f"Set memory={need} or more, or score fewer stimuli or units")
         spare = room - workers * block * per_target
         units = 1 + max(0, int(spare // (unit + (shared if form == "dual" else 0))))
         return cls(units, block, workers, need)

@@ -15,6 +15,7 @@ that follows from it are ours. float32 multiplies; where two alphas come within 
 from __future__ import annotations
 
 from collections.abc import Callable
+from itertools import pairwise
 
 import numpy as np
 
@@ -24,8 +25,10 @@ from analysis.mapping.gram import Spectrum
 __all__ = ["InnerFold", "Penalties", "inner_fold", "shared_errors"]
 
 TIE = 5e-6
-EXTREME = 12
-"""Rows with the most extreme leverage that are evaluated before the rest is bounded."""
+"""Relative difference of errors below which float32 does not decide."""
+SLACK = np.float32(1 + 4 * TIE)
+ROUNDING = np.float32(1e-6)
+"""What float32 may have lost of a squared length that is a difference."""
 
 
 class Penalties:
@@ -38,16 +41,18 @@ class Penalties:
         Penalties, ascending.
     exact : bool
         Keep float64 vectors for the decisions of exact leave-one-out.
+    rows : bool
+        Predict the held-out rows one by one too, not only what the scores need.
     """
 
-    def __init__(self, spectrum: Spectrum, grid: np.ndarray, *, exact: bool):
+    def __init__(self, spectrum: Spectrum, grid: np.ndarray, *, exact: bool, rows: bool = False):
         lam, q, m = spectrum.lam, spectrum.q, len(spectrum.q)
         self.still, self.full, self.dropped = spectrum.still, spectrum.full, spectrum.dropped
         self.grid = grid
         self.q = np.ascontiguousarray(q, dtype=np.float32)
         root = np.sqrt(lam)
         p = np.divide(spectrum.p, root, out=np.zeros_like(spectrum.p), where=root > 0)
-        self.p = np.ascontiguousarray(with_mean(p).T, dtype=np.float32)  # (k, t + 1)
+        self.p = np.ascontiguousarray(with_mean(p, rows).T, dtype=np.float32)  # (k, t + 1), or (k, 2t + 1)
         self.weights = (root / (lam + grid[:, None])).astype(np.float32)  # (A, k)
         w = grid[:, None] / (lam + grid[:, None])
         base = 0.0 if spectrum.full else (m - 1 - len(lam)) / m
@@ -61,23 +66,11 @@ class Penalties:
             spare = 0.0 if spectrum.full else 1 - 1 / m - square.sum(axis=1)[:, None]
             d = spare + square @ w.T  # (m, A)
             self.rho = (self.mean_d / np.maximum(d, np.finfo(float).tiny)) ** 2
-            self._extremes()
-
-    def _extremes(self) -> None:
-        """Per alpha the rows whose rho is furthest from the rest, so that the rest is bounded tightly."""
-        m, count = self.rho.shape
-        few = min(EXTREME, m)
-        order = np.argsort(self.rho, axis=0)
-        self.rows = np.empty((count, few), dtype=int)
-        self.rest = np.empty((count, 2))
-        for a in range(count):
-            values = self.rho[order[:, a], a]
-            spans = values[m - few + np.arange(few + 1) - 1] - values[np.arange(few + 1)] if m > few else np.zeros(few + 1)
-            low = int(np.argmin(spans))  # this many from below, the others from above
-            self.rows[a] = np.concatenate([order[:low, a], order[m - few + low :, a]])
-            left = values[low : m - few + low]
-            self.rest[a] = (left[0], left[-1]) if len(left) else (0.0, 0.0)
-        self.bounds = np.stack([self.rho.min(axis=0), self.rho.max(axis=0)])
+            self.omega32 = self.omega.astype(np.float32)
+            self.rho_mean32 = self.rho.mean(axis=0).astype(np.float32)
+            spread = self.rho - self.rho_mean32
+            self.spread = np.concatenate([spread, spread**2], axis=1).astype(np.float32)  # (m, 2 A)
+            self.bounds = np.stack([self.rho.min(axis=0), self.rho.max(axis=0)]).astype(np.float32)
 
     @property
     def nbytes(self) -> int:
@@ -89,17 +82,15 @@ class Penalties:
             return self._loo64(y, np.ones((len(y), len(self.grid)), bool))
         return self._gcv64(y, np.ones((len(y), len(self.grid)), bool))
 
-    # ---- per block of targets ---------------------------------------------------------------------------------------
-    def project(self, y: np.ndarray) -> np.ndarray:
-        """``z = Q'y``, (T, m) -> (T, k)."""
-        return y @ self.q
-
-    def predict(self, z: np.ndarray, pick: np.ndarray) -> np.ndarray:
-        """Predictions (T, t + 1), see :func:`~analysis.mapping.evaluate.with_mean`."""
+    def respond(self, train: np.ndarray, pick: np.ndarray | None = None) -> tuple[np.ndarray, np.ndarray]:
+        """Predictions (T, t + 1) from training rows (T, m), and the penalties behind them, chosen where not given."""
+        z = train @ self.q
+        pick = self.choose(train, z) if pick is None else pick
         scaled = np.take(self.weights, pick, axis=0)
         scaled *= z
-        return scaled @ self.p
+        return scaled @ self.p, pick
 
+    # ---- per block of targets ---------------------------------------------------------------------------------------
     def gcv(self, y: np.ndarray, z: np.ndarray) -> np.ndarray:
         """Generalised cross-validation error (T, A), up to the number of rows."""
         z2 = z * z
@@ -117,46 +108,54 @@ class Penalties:
         return self._settle(self._bracketed(gcv, y, z), y, self._loo64)
 
     def _bracketed(self, gcv: np.ndarray, y: np.ndarray, z: np.ndarray) -> np.ndarray:
-        """Leave-one-out error (T, A), infinite where it is certain not to be the smallest."""
-        slack = np.float32(1 + 2 * TIE)
-        outside = None if self.full else y - z @ self.q.T
-        low, high = gcv * self.bounds[0].astype(np.float32), gcv * self.bounds[1].astype(np.float32)
-        best = high.min(axis=1) * slack
-        for a in range(len(self.grid)):  # a few rows exactly, the rest between tighter bounds
-            at = np.flatnonzero(low[:, a] <= best)
-            if not len(at):
-                continue
-            rows = self.rows[a]
-            some = self._residuals(z, outside, at, a, rows)
-            some *= some
-            left = np.maximum(gcv[at, a] - some.sum(axis=1), 0)
-            done = some @ self.rho[rows, a].astype(np.float32)
-            low[at, a] = done + np.float32(self.rest[a, 0]) * left
-            high[at, a] = done + np.float32(self.rest[a, 1]) * left
-            best[at] = np.minimum(best[at], high[at, a] * slack)
-        exact = np.full_like(gcv, np.inf)
-        alive = low <= best[:, None]
-        middle = np.where(alive, low + high, np.inf).argmin(axis=1)
-        first = np.zeros_like(alive)
-        first[np.arange(len(alive)), middle] = True
-        for wanted in (first, None):  # the likeliest penalty first: its exact error prunes the others
-            if wanted is None:
-                best = exact.min(axis=1) * slack
-                wanted = alive & ~first & (low <= best[:, None])
-            for a in np.flatnonzero(wanted.any(axis=0)):
-                at = np.flatnonzero(wanted[:, a])
-                c = self._residuals(z, outside, at, a, slice(None))
-                c *= c
-                exact[at, a] = c @ self.rho[:, a].astype(np.float32)
-        return exact
+        """Leave-one-out error (T, A), infinite where it is certain not to be the smallest.
 
-    def _residuals(self, z, outside, at, a, rows) -> np.ndarray:
-        """Residuals over mean leverage (targets ``at``, ``rows``) at penalty ``a``."""
-        part = z[at] if len(at) < len(z) else z
-        c = (part * self.omega[a].astype(np.float32)) @ self.q[rows].T
-        if outside is not None:
-            c += (outside[at][:, rows] if isinstance(rows, np.ndarray) else outside[at]) / np.float32(self.mean_d[a])
-        return c
+        With the weighted residuals c of one penalty known row by row, those of another are c + u, where <c, u> and
+        |u|^2 need no rows. With b = sum(rho c^2) / |c|^2 and rho the other penalty's,
+        ``LOO = sum rho c^2 + 2 b <c, u> + 2 sum (rho - b) c u + sum rho u^2``, where the third term is at most
+        ``2 |(rho - b) c| |u|`` and the last lies between min(rho) and max(rho) times |u|^2. Neighbours of the penalty
+        that GCV proposes are so close to it that two or three evaluations do for the whole grid.
+        """
+        outside = None if self.full else y - z @ self.q.T
+        z2 = z * z
+        apart = None if self.full else np.vecdot(outside, outside)
+        low = gcv * self.bounds[0]
+        best = (gcv * self.bounds[1]).min(axis=1) * SLACK
+        exact = np.full_like(gcv, np.inf)
+        guess = np.where(low <= best[:, None], gcv, np.inf)  # infinite where done or ruled out
+        at = np.arange(len(gcv))
+        while len(at):
+            pick = guess[at].argmin(axis=1)
+            order = np.argsort(pick, kind="stable")
+            at, pick = at[order], pick[order]
+            c2 = np.empty((len(at), len(y[0])), np.float32)
+            cross = np.empty((len(at), len(self.grid)), np.float32)
+            edges = np.flatnonzero(np.diff(pick, prepend=-1, append=-1))
+            for begin, end in pairwise(edges):
+                a, some = pick[begin], at[begin:end]
+                c = (z[some] * self.omega32[a]) @ self.q.T
+                joint = z2[some] @ (self.omega32 * self.omega32[a]).T
+                if outside is not None:
+                    c += outside[some] / np.float32(self.mean_d[a])
+                    joint += apart[some, None] / (self.mean_d * self.mean_d[a]).astype(np.float32)
+                np.multiply(c, c, out=c2[begin:end])
+                cross[begin:end] = joint
+            sums = c2 @ self.spread
+            first, second = sums[:, : len(self.grid)], sums[:, len(self.grid) :]
+            own = c2.sum(axis=1)
+            error = own * self.rho_mean32[pick] + first[np.arange(len(at)), pick]
+            exact[at, pick] = error
+            guess[at, pick] = np.inf
+            best[at] = np.minimum(best[at], error * SLACK)
+            step2 = np.maximum(gcv[at] - 2 * cross + own[:, None], 0) + ROUNDING * own[:, None]
+            balance = first / np.where(own > 0, own, 1)[:, None]  # of rho around its mean
+            wobble = np.sqrt(np.maximum(second - first * balance, 0) * step2)
+            towards = cross - own[:, None]
+            bound = first + self.rho_mean32 * own[:, None] + 2 * (self.rho_mean32 + balance) * towards + self.bounds[0] * step2
+            out = np.isinf(guess[at]) | (bound - 2 * wobble > best[at, None]) | (own[:, None] == 0)
+            guess[at] = np.where(out, np.inf, bound)
+            at = at[np.isfinite(guess[at]).any(axis=1)]
+        return exact
 
     def _settle(self, error: np.ndarray, y: np.ndarray, decide: Callable) -> np.ndarray:
         """Smallest error per target; errors within ``TIE`` of it are computed again in float64."""
@@ -225,11 +224,14 @@ class InnerFold:
         else:
             self.q, self.p, self.weights = (np.ascontiguousarray(a, dtype=dtype) for a in (spectrum.q, p.T, weights))
 
+    def totals(self, held: np.ndarray) -> np.ndarray:
+        """Held-out sums of squares (T, 1), infinite for constant responses: those have no R2 and count as no error."""
+        total = np.vecdot(held, held) - held.sum(axis=1) ** 2 / self.held
+        return np.where((held == held[:, :1]).all(axis=1), np.inf, total)[:, None]
+
     def errors(self, train: np.ndarray, held: np.ndarray) -> np.ndarray:
         """(T, A) from training rows (T, m) and held-out rows (T, t), both less the training mean."""
-        total = np.vecdot(held, held) - held.sum(axis=1) ** 2 / self.held
-        constant = (held == held[:, :1]).all(axis=1)
-        total = np.where(constant, np.inf, total)[:, None]  # constant held-out responses have no R2: left out
+        total = self.totals(held)
         if self.hats:
             predicted = (train @ self.map.T).reshape(len(train), self.count, self.held)
             predicted -= held[:, None]

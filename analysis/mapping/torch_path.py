@@ -1,0 +1,129 @@
+"""The products of scoring on a torch device: the same formulas, every penalty evaluated, nothing pruned.
+
+Decompositions stay in float64 on the CPU's workers; what grows with the number of targets runs on the device. float32
+products keep full precision (no TF32), and penalties within ``TIE`` of each other are decided in float64 on the CPU.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from analysis.mapping.ols import Linear
+from analysis.mapping.ridge import TIE, InnerFold, Penalties
+from data.errors import BrainLensError
+
+__all__ = ["on_device", "torch_device"]
+
+
+def torch_device(name: str):
+    """The torch device behind ``"torch"`` (its CPU) or ``"cuda"`` / ``"cuda:1"``.
+
+    Raises
+    ------
+    BrainLensError
+        Where torch sees no GPU.
+    """
+    import torch
+
+    if name == "torch":
+        return torch.device("cpu")
+    if not torch.cuda.is_available():
+        raise BrainLensError(f"device={name!r}, but torch finds no GPU", choices=["cpu", "torch"], remedy="Choose device='cpu'")
+    return torch.device(name)
+
+
+def on_device(model, device):
+    """``model`` (Penalties, Linear or InnerFold) with its products on ``device``."""
+    for kind, moved in ((Penalties, TorchPenalties), (Linear, TorchLinear), (InnerFold, TorchInner)):
+        if isinstance(model, kind):
+            return moved(model, device)
+    raise TypeError(type(model))
+
+
+class _Moved:
+    def __init__(self, model, device):
+        self.model, self.device = model, device
+        self.still, self.dropped = getattr(model, "still", False), getattr(model, "dropped", 0)
+
+    def tensor(self, array, dtype=np.float32):
+        import torch
+
+        return torch.as_tensor(np.ascontiguousarray(array, dtype=dtype), device=self.device)
+
+
+class TorchLinear(_Moved):
+    """Least squares on the device."""
+
+    def __init__(self, model: Linear, device):
+        super().__init__(model, device)
+        self.out, self.solver, self.rcond = self.tensor(model.out), model.solver, model.rcond
+        self.basis = None if model.basis is None else self.tensor(model.basis)
+
+    def respond(self, train: np.ndarray, pick=None) -> tuple[np.ndarray, None]:
+        y = self.tensor(train)
+        return ((y if self.basis is None else y @ self.basis) @ self.out).cpu().numpy(), None
+
+
+class TorchInner(_Moved):
+    """One inner fold on the device."""
+
+    def __init__(self, model: InnerFold, device):
+        super().__init__(model, device)
+        names = ("map",) if model.hats else ("q", "p", "weights")
+        self.parts = {name: self.tensor(getattr(model, name)) for name in names}
+
+    def errors(self, train: np.ndarray, held: np.ndarray) -> np.ndarray:
+        import torch
+
+        y, target = self.tensor(train), self.tensor(held)
+        if self.model.hats:
+            predicted = (y @ self.parts["map"].T).reshape(len(train), self.model.count, self.model.held)
+            error = ((predicted - target[:, None]) ** 2).sum(dim=2)
+        else:
+            z = y @ self.parts["q"]
+            error = torch.stack([(((z * w) @ self.parts["p"] - target) ** 2).sum(dim=1) for w in self.parts["weights"]], dim=1)
+        return error.cpu().numpy() / self.model.totals(held)
+
+
+class TorchPenalties(_Moved):
+    """Ridge on the device."""
+
+    def __init__(self, model: Penalties, device):
+        super().__init__(model, device)
+        self.q, self.p, self.weights, self.omega = (self.tensor(a) for a in (model.q, model.p, model.weights, model.omega))
+        self.inverse_d = self.tensor(1 / model.mean_d)
+        self.rho = self.tensor(model.rho) if model.exact else None
+
+    def respond(self, train: np.ndarray, pick: np.ndarray | None = None) -> tuple[np.ndarray, np.ndarray]:
+        import torch
+
+        y = self.tensor(train)
+        z = y @ self.q
+        if pick is None:
+            pick = self._choose(y, z, train)
+        scaled = self.weights[torch.as_tensor(pick, dtype=torch.long, device=self.device)]
+        return ((z * scaled) @ self.p).cpu().numpy(), pick
+
+    def _choose(self, y, z, train: np.ndarray) -> np.ndarray:
+        import torch
+
+        outside = None if self.model.full else y - z @ self.q.T
+        if self.rho is None:
+            error = (z * z) @ (self.omega * self.omega).T
+            if outside is not None:
+                error += (outside**2).sum(dim=1, keepdim=True) * self.inverse_d**2
+        else:
+            columns = []
+            for a in range(len(self.omega)):
+                c = (z * self.omega[a]) @ self.q.T
+                if outside is not None:
+                    c += outside * self.inverse_d[a]
+                columns.append((c * c) @ self.rho[:, a])
+            error = torch.stack(columns, dim=1)
+        best, pick = error.min(dim=1)
+        near = error <= best[:, None] * (1 + TIE)
+        pick, tied = pick.cpu().numpy(), torch.nonzero((near.sum(dim=1) > 1) & (best > 0)).ravel().cpu().numpy()
+        if len(tied):
+            exact = self.model.all_errors(train[tied].astype(np.float64))
+            pick[tied] = np.where(near[tied].cpu().numpy(), exact, np.inf).argmin(axis=1)
+        return pick
