@@ -13,10 +13,22 @@ from dashboards.scores import NOTES, PUBLISHED_NOTES, ScoreTasks, stamps
 
 __all__ = ["Task", "scatter"]
 
-BENCHMARKS = {"Mean of the three neural benchmarks": "neural", "Pereira 2018 (fMRI, sentences)": "pereira2018",
-              "Fedorenko 2016 (ECoG, words)": "fedorenko2016", "Blank 2014 (fMRI, stories)": "blank2014", "Futrell 2018 (reading times)": "futrell2018"}
-MEASURES = {"Perplexity, log scale": "log-perplexity", "Perplexity": "perplexity", "GLUE": "glue", "Features per layer, log scale": "log-width",
-            "Features per layer": "width", "Neural benchmarks": "neural", "Reading times": "futrell2018"}
+BENCHMARKS = {
+    "Mean of the three neural benchmarks": "neural",
+    "Pereira 2018 (fMRI, sentences)": "pereira2018",
+    "Fedorenko 2016 (ECoG, words)": "fedorenko2016",
+    "Blank 2014 (fMRI, stories)": "blank2014",
+    "Futrell 2018 (reading times)": "futrell2018",
+}
+MEASURES = {
+    "Perplexity, log scale": "log-perplexity",
+    "Perplexity": "perplexity",
+    "GLUE": "glue",
+    "Features per layer, log scale": "log-width",
+    "Features per layer": "width",
+    "Neural benchmarks": "neural",
+    "Reading times": "futrell2018",
+}
 
 
 class Task(Lens):
@@ -28,15 +40,37 @@ class Task(Lens):
 
     def make_controls(self) -> list:
         self.scores = ScoreTasks(self.selection)
-        benchmark = pmui.Select(label="Score (published)", options=BENCHMARKS, value=self.selection.benchmark, sizing_mode="stretch_width", size="small", margin=(8, 0, 4, 0))
-        x = pmui.Select(label="Against", options=MEASURES, value=self.selection.x, sizing_mode="stretch_width", size="small", margin=(8, 0, 4, 0))
+        benchmark = pmui.Select(
+            label="Score (published)",
+            options=BENCHMARKS,
+            value=self.selection.benchmark,
+            sizing_mode="stretch_width",
+            size="small",
+            margin=(8, 0, 4, 0),
+        )
+        x = pmui.Select(
+            label="Against",
+            options=MEASURES,
+            value=self.selection.x,
+            sizing_mode="stretch_width",
+            size="small",
+            margin=(8, 0, 4, 0),
+        )
         clip = pmui.Switch(label="Clip at 1, the paper's rule", value=self.selection.clip, margin=(4, 0))
         self.link(benchmark, "benchmark")
         self.link(x, "x")
         self.link(clip, "clip")
-        return [heading("Published: 43 models", "overline", margin=(6, 0, 0, 0)), benchmark, x, clip,
-                heading("Your own scores", "overline", margin=(16, 0, 0, 0)), note("Beside the published ones, on axes of their own.", margin=(0, 0, 2, 0)),
-                ModelPicker(self.selection), RecordingPicker(self.selection), ProtocolPicker(self.selection)]
+        return [
+            heading("Published: 43 models", "overline", margin=(6, 0, 0, 0)),
+            benchmark,
+            x,
+            clip,
+            heading("Your own scores", "overline", margin=(16, 0, 0, 0)),
+            note("Beside the published ones, on axes of their own.", margin=(0, 0, 2, 0)),
+            ModelPicker(self.selection),
+            RecordingPicker(self.selection),
+            ProtocolPicker(self.selection),
+        ]
 
     def tasks(self) -> list:
         return self.scores.tasks(self.selection.models)
@@ -50,8 +84,15 @@ class Task(Lens):
 
         choice = self.selection
         published = task(choice.benchmark, choice.x, clip=choice.clip)
-        pictures = [Picture("Published", scatter(self.question, published, flag_above=1.0), published.frame, published=("schrimpf2021",),
-                            python=python_answer("task", benchmark=choice.benchmark, x=choice.x, clip=choice.clip))]
+        pictures = [
+            Picture(
+                "Published",
+                scatter(self.question, published, flag_above=1.0),
+                published.frame,
+                published=("schrimpf2021",),
+                python=python_answer("task", benchmark=choice.benchmark, x=choice.x, clip=choice.clip),
+            )
+        ]
         scores = [score for score in self.scores.found(choice.models) if score.complete]
         if scores:
             table, title, better = _own(scores, choice.x)
@@ -68,9 +109,19 @@ def scatter(title: str, answer, *, stamp: str = "", flag_above: float | None = N
     if len(answer.fit):
         marks.append(Mark("line", answer.fit, "x", "y", "low", "high", name="fit, 95 %", muted=True))
     ends = ("low", "high") if {"low", "high"} <= set(frame) else (None, None)
-    marks.append(Mark("points", frame, "x", "y", *ends, colour="model", hover=hover))
-    return FigureSpec(title, tuple(marks), answer.axes["x_title"], answer.axes["y_title"], log_x=answer.axes["log_x"], invert_x=answer.axes["invert_x"],
-                      answer=answer.sentence, caption=answer.caption, stamp=stamp, flag_above=flag_above)
+    marks.append(Mark("points", frame, "x", "y", *ends, colour="model", label="model", hover=hover))
+    return FigureSpec(
+        title,
+        tuple(marks),
+        answer.axes["x_title"],
+        answer.axes["y_title"],
+        log_x=answer.axes["log_x"],
+        invert_x=answer.axes["invert_x"],
+        answer=answer.sentence,
+        caption=answer.caption,
+        stamp=stamp,
+        flag_above=flag_above,
+    )
 
 
 def _own(scores: list, x: str) -> tuple[pd.DataFrame, str, int]:
@@ -78,6 +129,16 @@ def _own(scores: list, x: str) -> tuple[pd.DataFrame, str, int]:
     rows = []
     for score in scores:
         about, at = score.provenance["model"], score.table().set_index("layer").loc[score.chosen_layer]
-        rows.append({"model": score.model, "family": about["family"] or score.model, "y": score.value, "low": at["r_low"], "high": at["r_high"],
-                     "width": about["width"], "x": float(about["width"]), "reason": ""})
+        rows.append(
+            {
+                "model": score.model,
+                "family": about["family"] or score.model,
+                "y": score.value,
+                "low": at["r_low"],
+                "high": at["r_high"],
+                "width": about["width"],
+                "x": float(about["width"]),
+                "reason": "",
+            }
+        )
     return pd.DataFrame(rows), "Features per layer", 1

@@ -13,8 +13,13 @@ from dashboards.scores import NOTES, PUBLISHED_NOTES, ScoreTasks, stamps
 
 __all__ = ["Untrained"]
 
-SCHEMES = {"Library initialisation": "init", "Trained weights, shuffled per tensor": "permute", "Gaussian with the trained mean and sd": "gaussian",
-           "Mixture fitted to each tensor": "mixture", "Untrained blocks, trained embeddings": "blocks"}
+SCHEMES = {
+    "Library initialisation": "init",
+    "Trained weights, shuffled per tensor": "permute",
+    "Gaussian with the trained mean and sd": "gaussian",
+    "Mixture fitted to each tensor": "mixture",
+    "Untrained blocks, trained embeddings": "blocks",
+}
 
 
 class Untrained(Lens):
@@ -26,17 +31,42 @@ class Untrained(Lens):
 
     def make_controls(self) -> list:
         self.scores = ScoreTasks(self.selection)
-        benchmark = pmui.Select(label="Score (published)", options=BENCHMARKS, value=self.selection.benchmark, sizing_mode="stretch_width", size="small", margin=(8, 0, 4, 0))
+        benchmark = pmui.Select(
+            label="Score (published)",
+            options=BENCHMARKS,
+            value=self.selection.benchmark,
+            sizing_mode="stretch_width",
+            size="small",
+            margin=(8, 0, 4, 0),
+        )
         clip = pmui.Switch(label="Clip at 1, the paper's rule", value=self.selection.clip, margin=(4, 0))
-        scheme = pmui.Select(label="Untrained by", options=SCHEMES, value=self.selection.scheme, sizing_mode="stretch_width", size="small", margin=(8, 0, 4, 0))
-        seeds = pmui.IntSlider(label="Seeds", value=self.selection.seeds, start=1, end=10, sizing_mode="stretch_width", margin=(8, 8, 4, 8))
+        scheme = pmui.Select(
+            label="Untrained by",
+            options=SCHEMES,
+            value=self.selection.scheme,
+            sizing_mode="stretch_width",
+            size="small",
+            margin=(8, 0, 4, 0),
+        )
+        seeds = pmui.IntSlider(
+            label="Seeds", value=self.selection.seeds, start=1, end=10, sizing_mode="stretch_width", margin=(8, 8, 4, 8)
+        )
         self.link(benchmark, "benchmark")
         self.link(clip, "clip")
         self.link(scheme, "scheme")
         self.link(seeds, "seeds", throttled=True)
-        return [heading("Published: 43 models", "overline", margin=(6, 0, 0, 0)), benchmark, clip,
-                heading("Your own runs", "overline", margin=(16, 0, 0, 0)), note("Each model as trained, and as untrained copies.", margin=(0, 0, 2, 0)),
-                ModelPicker(self.selection), scheme, seeds, RecordingPicker(self.selection), ProtocolPicker(self.selection)]
+        return [
+            heading("Published: 43 models", "overline", margin=(6, 0, 0, 0)),
+            benchmark,
+            clip,
+            heading("Your own runs", "overline", margin=(16, 0, 0, 0)),
+            note("Each model as trained, and as untrained copies.", margin=(0, 0, 2, 0)),
+            ModelPicker(self.selection),
+            scheme,
+            seeds,
+            RecordingPicker(self.selection),
+            ProtocolPicker(self.selection),
+        ]
 
     def wanted(self) -> list[str]:
         """The chosen models and their untrained copies."""
@@ -58,8 +88,15 @@ class Untrained(Lens):
         from analysis.methods import python_answer
 
         published = untrained(self.selection.benchmark, clip=self.selection.clip)
-        pictures = [Picture("Published", _against(published), published.frame, published=("schrimpf2021",),
-                            python=python_answer("untrained", benchmark=self.selection.benchmark, clip=self.selection.clip))]
+        pictures = [
+            Picture(
+                "Published",
+                _against(published),
+                published.frame,
+                published=("schrimpf2021",),
+                python=python_answer("untrained", benchmark=self.selection.benchmark, clip=self.selection.clip),
+            )
+        ]
         scores = [score for score in self.scores.found(self.wanted()) if score.complete]
         if scores:
             own = own_untrained(scores)
@@ -68,15 +105,43 @@ class Untrained(Lens):
 
 
 def _against(answer) -> FigureSpec:
-    marks = (Mark("points", answer.frame, "untrained", "trained", colour="model", hover=("model", "family", "untrained", "trained", "gain")),)
-    return FigureSpec(Untrained.question, marks, answer.axes["x_title"], answer.axes["y_title"], (Rule("xy"),), answer=answer.sentence,
-                      caption=answer.caption, flag_above=1.0)
+    marks = (
+        Mark(
+            "points",
+            answer.frame,
+            "untrained",
+            "trained",
+            colour="model",
+            label="model",
+            hover=("model", "family", "untrained", "trained", "gain"),
+        ),
+    )
+    return FigureSpec(
+        Untrained.question,
+        marks,
+        answer.axes["x_title"],
+        answer.axes["y_title"],
+        (Rule("xy"),),
+        answer=answer.sentence,
+        caption=answer.caption,
+        flag_above=1.0,
+    )
 
 
 def _bands(answer, stamp: str) -> FigureSpec:
     frame = answer.frame[answer.frame["r"].notna()]
     hover = ("model", "condition", "layer", "r", "low", "high", "seeds")
     trained, copies = frame[frame["condition"] == "trained"], frame[frame["condition"] != "trained"]
-    marks = tuple(Mark("line", part, "depth", "r", "low", "high", colour="model", hover=hover) for part in (copies, trained) if len(part))
-    return FigureSpec(Untrained.question, marks, answer.axes["x_title"], answer.axes["y_title"], (Rule("y", 0.0),), answer=answer.sentence,
-                      caption=answer.caption, stamp=stamp)
+    marks = tuple(
+        Mark("line", part, "depth", "r", "low", "high", colour="model", hover=hover) for part in (copies, trained) if len(part)
+    )
+    return FigureSpec(
+        Untrained.question,
+        marks,
+        answer.axes["x_title"],
+        answer.axes["y_title"],
+        (Rule("y", 0.0),),
+        answer=answer.sentence,
+        caption=answer.caption,
+        stamp=stamp,
+    )
