@@ -71,8 +71,12 @@ def cost(model: str, recording: Recording, protocol: Protocol, *, store=None) ->
     parameters = facts.parameters or (12 * facts.layers * facts.width**2 if facts.layers and facts.width else None)
     if state(model) == "needs download":
         layers = (facts.layers or 12) + 1
-        return Cost(layers, seconds=_seconds(parameters, layers, layers, facts.width, recording, protocol), download=facts.download or 0,
-                    memory=6 * (parameters or 0))
+        return Cost(
+            layers,
+            seconds=_seconds(parameters, layers, layers, facts.width, recording, protocol),
+            download=facts.download or 0,
+            memory=6 * (parameters or 0),
+        )
     reader = load(model)
     key = _score_key(reader, recording, protocol)
     scored = sum(_has_score(store, f"{key}-layer{n}") for n in range(reader.n_layers))
@@ -89,7 +93,9 @@ def _has_score(store, key: str) -> bool:
     return any((base / "scores" / f"{key}.nc").exists() for base in (store.root, *store.readers))
 
 
-def _seconds(parameters: int | None, unread: int, unscored: int, width: int | None, recording: Recording, protocol: Protocol) -> float | None:
+def _seconds(
+    parameters: int | None, unread: int, unscored: int, width: int | None, recording: Recording, protocol: Protocol
+) -> float | None:
     if parameters is None:
         return None
     words = sum(len(text.split()) for text in recording.texts)

@@ -21,10 +21,23 @@ class Activity:
         self._runner = runner
         self._inbox = Inbox(self._show)
         self._list = pmui.Column(sizing_mode="stretch_width", margin=0)
-        self.drawer = pmui.Drawer(heading("Activity", "h5", margin=(16, 16, 4, 16)),
-                                  note("Everything this program computes, in all windows.", margin=(0, 16, 8, 16)), self._list,
-                                  anchor="right", size=380, open=False)
-        self.button = pmui.Button(label="Activity", icon="timeline", color="default", variant="text", sx={"color": "text.primary"}, margin=(0, 4), on_click=lambda _: self._toggle())
+        self.drawer = pmui.Drawer(
+            heading("Activity", "h5", margin=(16, 16, 4, 16)),
+            note("Everything this program computes, in all windows.", margin=(0, 16, 8, 16)),
+            self._list,
+            anchor="right",
+            size=380,
+            open=False,
+        )
+        self._icon = pmui.IconButton(
+            icon="timeline",
+            label="Activity",
+            color="default",
+            margin=0,
+            description="Everything that is being computed",
+            on_click=lambda _: self._toggle(),
+        )
+        self.button = pmui.Badge(self._icon, content=0, color="secondary", overlap="circular", offset=(0, 0), margin=0)
         runner.watch(self._changed)
 
     def _toggle(self) -> None:
@@ -38,14 +51,26 @@ class Activity:
     def _show(self, *_) -> None:
         jobs = self._runner.jobs()
         active = sum(job.active for job in jobs)
-        self.button.label = f"Activity ({active})" if active else "Activity"
+        self.button.content = active
         if not self.drawer.open:
             return
         rows = []
         for job in jobs:
-            rows.append(pmui.Row(pmui.IconButton(icon=_ICONS[job.state], color=_COLOURS.get(job.state, "default"), size="small", disabled=False, margin=0),
-                                 pmui.Column(Words(job.title, margin=(4, 4, 0, 4), styles={"font-weight": "500"}), note(job.words(), margin=(0, 4)),
-                                             sizing_mode="stretch_width", margin=0), sizing_mode="stretch_width", margin=(2, 12)))
+            rows.append(
+                pmui.Row(
+                    pmui.IconButton(
+                        icon=_ICONS[job.state], color=_COLOURS.get(job.state, "default"), size="small", disabled=False, margin=0
+                    ),
+                    pmui.Column(
+                        Words(job.title, margin=(4, 4, 0, 4), styles={"font-weight": "500"}),
+                        note(job.words(), margin=(0, 4)),
+                        sizing_mode="stretch_width",
+                        margin=0,
+                    ),
+                    sizing_mode="stretch_width",
+                    margin=(2, 12),
+                )
+            )
         self._list.objects = rows or [note("Nothing has been computed yet.", margin=(8, 16))]
 
     def close(self) -> None:

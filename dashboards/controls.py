@@ -7,7 +7,7 @@ from collections.abc import Callable
 
 import panel_material_ui as pmui
 
-from analysis.protocol import CHOICES, FIELDS, PRESETS, Protocol, preset
+from analysis.protocol import CHOICES, PRESETS, Protocol, preset
 from dashboards.look import Words, heading, note
 from dashboards.state import Selection
 from data.errors import BrainLensError
@@ -31,9 +31,18 @@ class ModelPicker(pmui.Column):
         self._selection = selection
         self._cards, self._labels = _models()
         self._search = pmui.AutocompleteInput(
-            label=label, placeholder="Search a model", options=list(self._labels), restrict=False, case_sensitive=False, min_characters=0,
-            search_strategy="includes", sizing_mode="stretch_width", size="small", margin=(8, 0, 2, 0),
-            description="A model of the list, the id of one on the model hub (owner/name), or a folder")
+            label=label,
+            placeholder="Search a model",
+            options=list(self._labels),
+            restrict=False,
+            case_sensitive=False,
+            min_characters=0,
+            search_strategy="includes",
+            sizing_mode="stretch_width",
+            size="small",
+            margin=(8, 0, 2, 0),
+            description="A model of the list, the id of one on the model hub (owner/name), or a folder",
+        )
         self._chosen = pmui.Column(sizing_mode="stretch_width", margin=(0, 0, 4, 0))
         super().__init__(self._search, self._chosen, sizing_mode="stretch_width", margin=0)
         self._search.param.watch(self._add, "value")
@@ -63,10 +72,29 @@ class ModelPicker(pmui.Column):
         colours = looks(models, self._selection.theme) if models else {}
         rows = []
         for name in models:
-            dot = pmui.Row(width=12, height=12, margin=(12, 6, 0, 8), styles={"background": colours[name].colour, "border-radius": "50%", "flex": "none"})
-            away = pmui.IconButton(icon="close", label=f"Remove {name}", size="small", margin=0, on_click=lambda _, name=name: self._remove(name))
-            rows.append(pmui.Row(dot, Words(name, margin=(8, 0), sizing_mode="stretch_width", styles={"overflow-wrap": "anywhere", "font-size": "0.92rem"}),
-                                 away, sizing_mode="stretch_width", margin=0))
+            dot = pmui.Row(
+                width=12,
+                height=12,
+                margin=(12, 6, 0, 8),
+                styles={"background": colours[name].colour, "border-radius": "50%", "flex": "none"},
+            )
+            away = pmui.IconButton(
+                icon="close", label=f"Remove {name}", size="small", margin=0, on_click=lambda _, name=name: self._remove(name)
+            )
+            rows.append(
+                pmui.Row(
+                    dot,
+                    Words(
+                        name,
+                        margin=(8, 0),
+                        sizing_mode="stretch_width",
+                        styles={"overflow-wrap": "anywhere", "font-size": "0.92rem"},
+                    ),
+                    away,
+                    sizing_mode="stretch_width",
+                    margin=0,
+                )
+            )
         self._chosen.objects = rows or [note("None yet.", margin=(2, 8))]
 
 
@@ -78,7 +106,14 @@ class RecordingPicker(pmui.Column):
         options = _recordings()
         if selection.recording not in options.values():
             options[selection.recording] = selection.recording
-        self._select = pmui.Select(label="Recording", options=options, value=selection.recording, sizing_mode="stretch_width", size="small", margin=(8, 0, 2, 0))
+        self._select = pmui.Select(
+            label="Recording",
+            options=options,
+            value=selection.recording,
+            sizing_mode="stretch_width",
+            size="small",
+            margin=(8, 0, 2, 0),
+        )
         self._about = note(margin=(0, 4))
         super().__init__(self._select, self._about, sizing_mode="stretch_width", margin=0)
         self._select.param.watch(lambda event: setattr(selection, "recording", event.new), "value")
@@ -98,12 +133,27 @@ class ProtocolPicker(pmui.Column):
 
     def __init__(self, selection: Selection):
         self._selection = selection
-        self._preset = pmui.Select(label="Protocol", options=list(PRESETS), value=selection.preset, sizing_mode="stretch_width", size="small", margin=(8, 0, 2, 0),
-                                   description="Every choice behind the number, as one named set")
+        self._preset = pmui.Select(
+            label="Protocol",
+            options=list(PRESETS),
+            value=selection.preset,
+            sizing_mode="stretch_width",
+            size="small",
+            margin=(8, 0, 2, 0),
+            description="Every choice behind the number, as one named set",
+        )
         self._changed = pmui.Column(sizing_mode="stretch_width", margin=0)
-        self._edit = pmui.Button(label="Every choice", icon="tune", variant="text", size="small", margin=(2, 0), on_click=lambda _: self._open())
+        self._edit = pmui.Button(
+            label="Every choice", icon="tune", variant="text", size="small", margin=(2, 0), on_click=lambda _: self._open()
+        )
         self._fields: dict[str, object] = {}
-        self._dialog = pmui.Dialog(title="Protocol: every choice", show_close_button=True, width_option="md", sizing_mode="stretch_width", title_variant="h5")
+        self._dialog = pmui.Dialog(
+            title="Protocol: every choice",
+            show_close_button=True,
+            width_option="md",
+            sizing_mode="stretch_width",
+            title_variant="h5",
+        )
         super().__init__(self._preset, self._changed, self._edit, self._dialog, sizing_mode="stretch_width", margin=0)
         self._preset.param.watch(self._picked, "value")
         selection.param.watch(self._follow, ["preset", "changes"])
@@ -117,10 +167,27 @@ class ProtocolPicker(pmui.Column):
         self._preset.value = self._selection.preset
         rows = []
         for name, value in self._selection.changes.items():
-            back = pmui.IconButton(icon="undo", label=f"Reset {name}", size="small", margin=0, description="Back to the preset",
-                                   on_click=lambda _, name=name: self._reset(name))
-            rows.append(pmui.Row(Words(f"{name} = {_shown(value)}", margin=(8, 4), sizing_mode="stretch_width", styles={"font-size": "0.88rem", "overflow-wrap": "anywhere"}),
-                                 back, sizing_mode="stretch_width", margin=0))
+            back = pmui.IconButton(
+                icon="undo",
+                label=f"Reset {name}",
+                size="small",
+                margin=0,
+                description="Back to the preset",
+                on_click=lambda _, name=name: self._reset(name),
+            )
+            rows.append(
+                pmui.Row(
+                    Words(
+                        f"{name} = {_shown(value)}",
+                        margin=(8, 4),
+                        sizing_mode="stretch_width",
+                        styles={"font-size": "0.88rem", "overflow-wrap": "anywhere"},
+                    ),
+                    back,
+                    sizing_mode="stretch_width",
+                    margin=0,
+                )
+            )
         self._changed.objects = rows
         for name, widget in self._fields.items():
             shown = _as_widget(getattr(self._selection.protocol, name))
@@ -267,5 +334,3 @@ def _about_recording(name: str) -> str:
 def known_preset(name: str) -> None:
     """Raise where there is no such preset."""
     preset(name)
-
-

@@ -47,8 +47,15 @@ class Exporter(pn.viewable.Viewer):
     def __init__(self, lens):
         super().__init__()
         self._lens = lens
-        self._dialog = pmui.Dialog(title="Export", open=False, show_close_button=True, close_on_click=True, width_option="lg", sizing_mode="stretch_width",
-                                   title_variant="h5")
+        self._dialog = pmui.Dialog(
+            title="Export",
+            open=False,
+            show_close_button=True,
+            close_on_click=True,
+            width_option="lg",
+            sizing_mode="stretch_width",
+            title_variant="h5",
+        )
         self._bundle: Bundle | None = None
         self._turn = 0
 
@@ -85,34 +92,95 @@ class Exporter(pn.viewable.Viewer):
         small = dict(size="small", sizing_mode="stretch_width")
         self._which = pmui.RadioButtonGroup(label="Figure", options=[], **small, margin=(4, 10))
         self._width = pmui.Select(label="Width", options=WIDTHS, value=85, **small)
-        self._font = pmui.Select(label="Font size", options={f"{size} pt": size for size in (5, 6, 7, 8, 9, 10)}, value=7, **small)
+        self._font = pmui.Select(
+            label="Font size", options={f"{size} pt": size for size in (5, 6, 7, 8, 9, 10)}, value=7, **small
+        )
         for widget in (self._which, self._width, self._font):
             widget.param.watch(lambda _: self._make() if self.is_open else None, "value")
-        self._image = pn.pane.PNG(None, sizing_mode="scale_width", alt_text="Preview of the figure in print", styles={"background": "white"}, margin=0)
+        self._image = pn.pane.PNG(
+            None, sizing_mode="scale_width", alt_text="Preview of the figure in print", styles={"background": "white"}, margin=0
+        )
         self._size = note(margin=(4, 2))
-        self._wait = pmui.LinearProgress(variant="indeterminate", value=-1, sizing_mode="stretch_width", margin=(0, 0, 6, 0), visible=False)
-        self._downloads = {kind: pmui.FileDownload(label=kind.upper() if kind != "parquet" else "Parquet", callback=lambda kind=kind: self._file(kind),
-                                                   filename=f"brainlens.{kind}", variant="outlined", size="small", icon=None, margin=(4, 4), width=96)
-                           for kind in _KINDS}
-        self._zip = pmui.FileDownload(label="Everything as zip", callback=lambda: io.BytesIO(self._bundle.archive), filename="brainlens.zip", size="small",
-                                      icon="folder_zip", sizing_mode="stretch_width", margin=(10, 8, 4, 4))
-        self._texts = {name: Words("", sizing_mode="stretch_width", styles={
-            "font-family": MONO if name != "Methods" else "inherit", "font-size": "0.8rem" if name != "Methods" else "0.95rem", "white-space": "pre-wrap",
-            "overflow-wrap": "anywhere", "max-height": "360px", "overflow": "auto", "line-height": "1.5"}) for name in _TEXTS}
+        self._wait = pmui.LinearProgress(
+            variant="indeterminate", value=-1, sizing_mode="stretch_width", margin=(0, 0, 6, 0), visible=False
+        )
+        self._downloads = {
+            kind: pmui.FileDownload(
+                label=kind.upper() if kind != "parquet" else "Parquet",
+                callback=lambda kind=kind: self._file(kind),
+                filename=f"brainlens.{kind}",
+                variant="outlined",
+                size="small",
+                icon=None,
+                margin=(4, 4),
+                width=96,
+            )
+            for kind in _KINDS
+        }
+        self._zip = pmui.FileDownload(
+            label="Everything as zip",
+            callback=lambda: io.BytesIO(self._bundle.archive),
+            filename="brainlens.zip",
+            size="small",
+            icon="folder_zip",
+            sizing_mode="stretch_width",
+            margin=(10, 8, 4, 4),
+        )
+        self._texts = {
+            name: Words(
+                "",
+                sizing_mode="stretch_width",
+                styles={
+                    "font-family": MONO if name != "Methods" else "inherit",
+                    "font-size": "0.8rem" if name != "Methods" else "0.95rem",
+                    "white-space": "pre-wrap",
+                    "overflow-wrap": "anywhere",
+                    "max-height": "360px",
+                    "overflow": "auto",
+                    "line-height": "1.5",
+                },
+            )
+            for name in _TEXTS
+        }
         tabs = [("Figure", self._figure_page())]
         for name, words in self._texts.items():
-            button = pmui.Button(label=f"Copy {name}", icon="content_copy", size="small", variant="outlined", margin=(8, 4),
-                                 on_click=lambda _, name=name: self._lens.client.copy(self._bundle.words(_TEXTS[name])) if self._bundle else None)
+            button = pmui.Button(
+                label=f"Copy {name}",
+                icon="content_copy",
+                size="small",
+                variant="outlined",
+                margin=(8, 4),
+                on_click=lambda _, name=name: self._lens.client.copy(self._bundle.words(_TEXTS[name])) if self._bundle else None,
+            )
             tabs.append((name, pmui.Column(button, words, sizing_mode="stretch_width", margin=(0, 8))))
         self._tabs = pmui.Tabs(*tabs, sizing_mode="stretch_width")
         self._dialog.objects = [self._tabs]
 
     def _figure_page(self):
-        sheet = pmui.Column(self._wait, pmui.Column(self._image, max_width=700, sizing_mode="stretch_width", styles={"box-shadow": "0 1px 6px rgba(0,0,0,.28)"}),
-                            self._size, sizing_mode="stretch_width", margin=(12, 12), styles={"flex": "3 1 380px", "min-width": "0"})
-        side = pmui.Column(self._which, self._width, self._font, pmui.FlexBox(*self._downloads.values(), margin=(8, 4, 0, 4)), self._zip,
-                           note("The zip holds the figure in three formats, tables, recipe, references, methods paragraph and code.", margin=(2, 8)),
-                           sizing_mode="stretch_width", margin=(8, 0), styles={"flex": "1 1 260px", "min-width": "0"})
+        sheet = pmui.Column(
+            self._wait,
+            pmui.Column(
+                self._image, max_width=700, sizing_mode="stretch_width", styles={"box-shadow": "0 1px 6px rgba(0,0,0,.28)"}
+            ),
+            self._size,
+            sizing_mode="stretch_width",
+            margin=(12, 12),
+            styles={"flex": "3 1 380px", "min-width": "0"},
+        )
+        side = pmui.Column(
+            self._which,
+            self._width,
+            self._font,
+            pmui.FlexBox(*self._downloads.values(), margin=(8, 4, 0, 4)),
+            self._zip,
+            note(
+                "The zip holds the figure in three formats, tables, recipe, references, methods paragraph and code.",
+                margin=(2, 8),
+            ),
+            sizing_mode="stretch_width",
+            margin=(8, 0),
+            styles={"flex": "1 1 260px", "min-width": "0"},
+        )
         return pmui.FlexBox(sheet, side, sizing_mode="stretch_width", gap="0 16px", align_items="flex-start")
 
     # ---- making it ---------------------------------------------------------------------------------------------------------
@@ -136,7 +204,9 @@ class Exporter(pn.viewable.Viewer):
                 self._wait.visible = False
         if turn == self._turn:  # nobody changed his mind meanwhile
             self._enable(bundle)
-            self._size.object = f"{picture.spec.title} {size['width_mm']} mm wide, {size['font_size']} pt; text stays text in PDF and SVG."
+            self._size.object = (
+                f"{picture.spec.title} {size['width_mm']} mm wide, {size['font_size']} pt; text stays text in PDF and SVG."
+            )
 
     def _enable(self, bundle: Bundle | None) -> None:
         self._bundle = bundle
@@ -165,10 +235,18 @@ def make(picture, name: str, recipe: dict, *, width_mm: float, font_size: float)
 
     scores = list(picture.scores)
     archive = bundle(
-        picture.spec, table=picture.table, recipe=recipe, bibtex=bibtex(scores, published=picture.published),
-        methods=paragraph(scores, published=picture.published), python=python_code(scores) if scores else picture.python,
-        long=long_table(scores) if scores else None, r_script=r_script(scores) if scores else "", name=f"brainlens-{name}",
-        width_mm=width_mm, font_size=font_size)
+        picture.spec,
+        table=picture.table,
+        recipe=recipe,
+        bibtex=bibtex(scores, published=picture.published),
+        methods=paragraph(scores, published=picture.published),
+        python=python_code(scores) if scores else picture.python,
+        long=long_table(scores) if scores else None,
+        r_script=r_script(scores) if scores else "",
+        name=f"brainlens-{name}",
+        width_mm=width_mm,
+        font_size=font_size,
+    )
     with zipfile.ZipFile(io.BytesIO(archive)) as opened:
         files = {entry: opened.read(entry) for entry in opened.namelist()}
     return Bundle(preview(picture.spec, width_mm=width_mm, font_size=font_size), archive, files)

@@ -115,8 +115,9 @@ class Runner:
         self._numbers = itertools.count(1)
 
     # ---- what views call ---------------------------------------------------------------------------------------------
-    def submit(self, key: str, title: str, work: Callable[[Report], object], notify: Callable[[Event], None], *,
-               quiet: bool = False) -> Ticket:
+    def submit(
+        self, key: str, title: str, work: Callable[[Report], object], notify: Callable[[Event], None], *, quiet: bool = False
+    ) -> Ticket:
         """Start a computation, or listen to the one that already runs under this key.
 
         Parameters

@@ -4,116 +4,21 @@ from __future__ import annotations
 
 import time
 import traceback
-from collections.abc import Callable
-from dataclasses import dataclass, field
 
-import pandas as pd
 import panel as pn
 import panel_material_ui as pmui
 
-from analysis.progress import Report
 from dashboards.client import Client
 from dashboards.exporter import Exporter
-from dashboards.figures.spec import FigureSpec
 from dashboards.inbox import Inbox
-from dashboards.jobs import RUNNER, Event, Job, Runner, Ticket, duration
+from dashboards.jobs import RUNNER, Event, Job, Runner, Ticket
 from dashboards.look import THEME, answer, heading, note, plain, stamp
 from dashboards.parts import DataTable, Empty, ErrorCard, Frame, ProgressRow
 from dashboards.state import Selection
+from dashboards.view import Picture, Task, View, cost_in_words
 from data.errors import BrainLensError, unknown
 
 __all__ = ["Lens", "Picture", "Task", "View"]
-
-
-@dataclass(frozen=True)
-class Task:
-    """A computation that the selection asks for and that is not there yet.
-
-    Parameters
-    ----------
-    key : str
-        Content key: the same in every window that asks for the same.
-    title : str
-        For progress and the activity list.
-    work : callable
-        ``work(report) -> result``; must not hold on to a session.
-    seconds : float, optional
-        Estimated; None where nothing is known.
-    download : int
-        Bytes to fetch first.
-    memory : int
-        Bytes it needs, about.
-    free : bool
-        Cheap enough to run without being asked.
-    quiet : bool
-        A look into the store: no progress, not in the activity list.
-    """
-
-    key: str
-    title: str
-    work: Callable[[Report], object]
-    seconds: float | None = None
-    download: int = 0
-    memory: int = 0
-    free: bool = False
-    quiet: bool = False
-
-
-@dataclass(frozen=True)
-class Picture:
-    """A figure with the numbers behind it.
-
-    Parameters
-    ----------
-    label : str
-        Heading, where a lens shows several.
-    spec : FigureSpec
-        Carries the answer in words and the caption.
-    table : pandas.DataFrame
-    scores : tuple of Score
-        What it was drawn from, for methods paragraph, references and code.
-    published : tuple of str
-        Published tables in it.
-    python : str
-        Code that makes it again, where there are no scores.
-    """
-
-    label: str
-    spec: FigureSpec
-    table: pd.DataFrame
-    scores: tuple = ()
-    published: tuple[str, ...] = ()
-    python: str = ""
-
-
-@dataclass(frozen=True)
-class View:
-    """What a lens shows.
-
-    Parameters
-    ----------
-    pictures : tuple of Picture
-        None: the empty state is shown.
-    stamps : tuple of str
-        Labels that no export loses.
-    empty : str
-        Why there is nothing, and what to do.
-    action : (str, callable), optional
-        A button for the empty state.
-    notes : tuple of (term, meaning)
-        What the columns mean and which function computes them.
-    """
-
-    pictures: tuple[Picture, ...] = ()
-    stamps: tuple[str, ...] = ()
-    empty: str = ""
-    action: tuple[str, Callable] | None = None
-    notes: tuple[tuple[str, str], ...] = ()
-
-    @property
-    def there(self) -> bool:
-        """Whether there is something to see."""
-        return any(not picture.spec.empty for picture in self.pictures)
 
 
 class Lens(pn.viewable.Viewer):
@@ -134,7 +39,9 @@ class Lens(pn.viewable.Viewer):
     slug = label = question = icon = ""
     watches: tuple[str, ...] = ()
 
-    def __init__(self, selection: Selection | None = None, *, client: Client | None = None, runner: Runner | None = None, **fields):
+    def __init__(
+        self, selection: Selection | None = None, *, client: Client | None = None, runner: Runner | None = None, **fields
+    ):
         super().__init__()
         self._alone = selection is None
         self.selection = selection if selection is not None else selected(self.slug, fields)
@@ -174,10 +81,23 @@ class Lens(pn.viewable.Viewer):
     # ---- parts ---------------------------------------------------------------------------------------------------------
     def _build(self) -> None:
         self._run = pmui.Button(label="Run", icon="play_arrow", on_click=lambda _: self.run(), visible=False, margin=(4, 6))
-        self._stop = pmui.Button(label="Cancel", icon="stop", color="error", variant="outlined", on_click=lambda _: self.cancel(),
-                                 visible=False, margin=(4, 6))
-        self._export = pmui.Button(label="Export", icon="download", variant="outlined", on_click=lambda _: self.open_export(),
-                                   margin=(4, 6), disabled=True)
+        self._stop = pmui.Button(
+            label="Cancel",
+            icon="stop",
+            color="error",
+            variant="outlined",
+            on_click=lambda _: self.cancel(),
+            visible=False,
+            margin=(4, 6),
+        )
+        self._export = pmui.Button(
+            label="Export",
+            icon="download",
+            variant="outlined",
+            on_click=lambda _: self.open_export(),
+            margin=(4, 6),
+            disabled=True,
+        )
         self._cost = note(visible=False)
         self._stamps = pmui.Row(margin=(0, 6), visible=False)
         self._answer = answer()
@@ -187,18 +107,41 @@ class Lens(pn.viewable.Viewer):
         self._figure_tab = pmui.FlexBox(sizing_mode="stretch_width", margin=0, gap="0 24px")
         self._table = DataTable(name=self.slug)
         self._table_tab = pmui.Column(self._table, sizing_mode="stretch_width", margin=0)
-        self._tabs = pmui.Tabs(("Figure", self._figure_tab), ("Table", self._table_tab), sizing_mode="stretch_width", margin=(0, 6))
+        self._tabs = pmui.Tabs(
+            ("Figure", self._figure_tab), ("Table", self._table_tab), sizing_mode="stretch_width", margin=(0, 6)
+        )
+        self._tabs.param.watch(lambda event: self._table.look(event.new == 1), "active")
         self._empty = Empty(visible=False)
-        self._notes = pmui.Accordion(("What the numbers mean", pn.Column(sizing_mode="stretch_width")), sizing_mode="stretch_width",
-                                     margin=(10, 10), visible=False, elevation=0, title_variant="h6")
+        self._notes = pmui.Accordion(
+            ("What the numbers mean", pn.Column(sizing_mode="stretch_width")),
+            sizing_mode="stretch_width",
+            margin=(10, 10),
+            visible=False,
+            elevation=0,
+            title_variant="h6",
+        )
         self._exporter = Exporter(self)
         self.controls = pmui.Column(*self.make_controls(), sizing_mode="stretch_width", margin=0)
         self.body = pmui.Column(
-            pmui.Row(heading(self.question, "h4", margin=(8, 10, 0, 10), sizing_mode="stretch_width"),
-                     pmui.Row(self._run, self._stop, self._export, margin=(4, 0)), sizing_mode="stretch_width", margin=0,
-                     styles={"flex-wrap": "wrap"}),
-            self._cost, self._stamps, self._answer, self._progress, self._errors, self._empty, self._tabs, self._notes,
-            self._exporter, sizing_mode="stretch_width", margin=0)
+            pmui.Row(
+                heading(self.question, "h4", margin=(8, 10, 0, 10), sizing_mode="stretch_width"),
+                pmui.Row(self._run, self._stop, self._export, margin=(4, 0)),
+                sizing_mode="stretch_width",
+                margin=0,
+                styles={"flex-wrap": "wrap"},
+            ),
+            self._cost,
+            self._stamps,
+            self._answer,
+            self._progress,
+            self._errors,
+            self._empty,
+            self._tabs,
+            self._notes,
+            self._exporter,
+            sizing_mode="stretch_width",
+            margin=0,
+        )
 
     def __panel__(self):
         """The lens by itself, as a notebook cell shows it."""
@@ -244,8 +187,12 @@ class Lens(pn.viewable.Viewer):
         self._table.tables = {picture.label: picture.table for picture in pictures}
         self._notes.visible = view.there and bool(view.notes)
         if self._notes.visible:
-            lines = "".join(f"<dt><b>{plain(term)}</b></dt><dd style='margin:0 0 8px 16px'>{plain(text)}</dd>" for term, text in view.notes)
-            self._notes[0].objects = [pn.pane.HTML(f"<dl style='margin:0;line-height:1.5'>{lines}</dl>", sizing_mode="stretch_width")]
+            lines = "".join(
+                f"<dt><b>{plain(term)}</b></dt><dd style='margin:0 0 8px 16px'>{plain(text)}</dd>" for term, text in view.notes
+            )
+            self._notes[0].objects = [
+                pn.pane.HTML(f"<dl style='margin:0;line-height:1.5'>{lines}</dl>", sizing_mode="stretch_width")
+            ]
         self._draw(view)
 
     def _draw(self, view: View) -> None:
@@ -257,13 +204,15 @@ class Lens(pn.viewable.Viewer):
                 frame.draw(picture, theme=self.selection.theme, alone=len(pictures) == 1)
             except Exception as error:  # the figure fails, the table and the rest stay
                 self.fail(error, where=f"figure {picture.label}")
-        shown = self._frames[:len(pictures)]
+        shown = self._frames[: len(pictures)]
         if shown != self._figure_tab.objects:
             self._figure_tab.objects = shown
 
     def _price(self) -> None:
         """Say before the click what it costs."""
-        open_tasks = [task for task in self._wanted if task.key not in self._tickets and (not task.free or task.key in self._held)]
+        open_tasks = [
+            task for task in self._wanted if task.key not in self._tickets and (not task.free or task.key in self._held)
+        ]
         self._run.visible = bool(open_tasks)
         self._stop.visible = bool(self._rows)
         self._cost.object = cost_in_words(open_tasks)
@@ -363,8 +312,11 @@ class Lens(pn.viewable.Viewer):
         """Show an error until it is dismissed."""
         self.clear_errors(where)
         trace = trace or "".join(traceback.format_exception(error))
-        self._errors.append(ErrorCard(error, trace, title=title, where=where, copy=self.client.copy,
-                                      dismiss=lambda card: self._errors.remove(card)))
+        self._errors.append(
+            ErrorCard(
+                error, trace, title=title, where=where, copy=self.client.copy, dismiss=lambda card: self._errors.remove(card)
+            )
+        )
 
     def clear_errors(self, where: str) -> None:
         """Take back what was said about one thing, now that it is tried again."""
@@ -374,7 +326,12 @@ class Lens(pn.viewable.Viewer):
     def recipe(self) -> dict:
         """What the view is made from, as plain values: selection, link, and the provenance of every score in it."""
         scores = {score.model: score.provenance for picture in self.shown.pictures for score in picture.scores}
-        return {"lens": self.slug, "selection": self.selection.to_dict(), "link": f"?{self.selection.query()}", "scores": list(scores.values())}
+        return {
+            "lens": self.slug,
+            "selection": self.selection.to_dict(),
+            "link": f"?{self.selection.query()}",
+            "scores": list(scores.values()),
+        }
 
     # ---- export and keyboard ---------------------------------------------------------------------------------------------
     def open_export(self) -> None:
@@ -417,7 +374,9 @@ def selected(slug: str, fields: dict) -> Selection:
         if name not in known:
             raise unknown("field of a lens", name, [*known, "protocol"])
     if isinstance(fields.get("models"), str):
-        raise BrainLensError(f"models={fields['models']!r} is one string, not a list", remedy=f"Give models=[{fields['models']!r}]")
+        raise BrainLensError(
+            f"models={fields['models']!r} is one string, not a list", remedy=f"Give models=[{fields['models']!r}]"
+        )
     try:
         selection = Selection(lens=slug, **fields)
     except ValueError as error:
@@ -425,22 +384,3 @@ def selected(slug: str, fields: dict) -> Selection:
     if protocol is not None:
         selection.protocol = protocol if isinstance(protocol, Protocol) else preset(protocol)
     return selection
-
-
-def cost_in_words(tasks: list[Task]) -> str:
-    """What a click on Run costs.
-
-    Examples
-    --------
-    >>> cost_in_words([Task("k", "gpt2 on pereira2018", print, seconds=40.0)])
-    'Not computed yet: gpt2 on pereira2018. About 40 s; nothing to download.'
-    """
-    if not tasks:
-        return ""
-    names = ", ".join(task.title for task in tasks[:3]) + (f" and {len(tasks) - 3} more" if len(tasks) > 3 else "")
-    known = [task.seconds for task in tasks if task.seconds is not None]
-    seconds = f"About {duration(sum(known))}" + (" or more" if len(known) < len(tasks) else "") if known else "Time not known yet"
-    size = sum(task.download for task in tasks)
-    fetch = f"{size / 1e6:,.0f} MB to download" if size else "nothing to download"
-    memory = max(task.memory for task in tasks)
-    return f"Not computed yet: {names}. {seconds}; {fetch}" + (f"; {max(memory, 5e7) / 1e9:.1f} GB of memory." if memory else ".")

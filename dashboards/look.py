@@ -14,26 +14,46 @@ _FONT = "Roboto, system-ui, -apple-system, 'Segoe UI', Helvetica, Arial, sans-se
 
 _PARTS = {
     "MuiButton": {"styleOverrides": {"root": {"textTransform": "none", "fontWeight": 500, "boxShadow": "none"}}},
-    "MuiTab": {"styleOverrides": {"root": {"textTransform": "none", "fontWeight": 500, "fontSize": "0.95rem", "minHeight": "44px"}}},
+    "MuiTab": {
+        "styleOverrides": {"root": {"textTransform": "none", "fontWeight": 500, "fontSize": "0.95rem", "minHeight": "44px"}}
+    },
     "MuiToggleButton": {"styleOverrides": {"root": {"textTransform": "none"}}},
     "MuiAppBar": {"styleOverrides": {"root": {"boxShadow": "none", "backgroundImage": "none"}}},
     "MuiTooltip": {"styleOverrides": {"tooltip": {"fontSize": "0.78rem"}}},
 }
-_TYPE = {"fontFamily": _FONT, "h4": {"fontSize": "1.55rem", "fontWeight": 600, "letterSpacing": "-0.01em", "lineHeight": 1.25},
-         "h5": {"fontSize": "1.15rem", "fontWeight": 600}, "h6": {"fontSize": "1rem", "fontWeight": 600},
-         "overline": {"fontWeight": 600, "letterSpacing": "0.08em", "lineHeight": 1.8}}
+_TYPE = {
+    "fontFamily": _FONT,
+    "h4": {"fontSize": "1.55rem", "fontWeight": 600, "letterSpacing": "-0.01em", "lineHeight": 1.25},
+    "h5": {"fontSize": "1.15rem", "fontWeight": 600},
+    "h6": {"fontSize": "1rem", "fontWeight": 600},
+    "overline": {"fontWeight": 600, "letterSpacing": "0.08em", "lineHeight": 1.8},
+}
 
 THEME = {
     "light": {
-        "palette": {"primary": {"main": "#27517f", "contrastText": "#ffffff"}, "secondary": {"main": "#8a5a00"},
-                    "background": {"default": "#ffffff", "paper": "#ffffff"},
-                    "text": {"primary": "#1f2328", "secondary": "#57606a"}, "divider": "#d9dee4"},
-        "typography": _TYPE, "shape": {"borderRadius": 6}, "components": _PARTS},
+        "palette": {
+            "primary": {"main": "#27517f", "contrastText": "#ffffff"},
+            "secondary": {"main": "#8a5a00"},
+            "background": {"default": "#ffffff", "paper": "#ffffff"},
+            "text": {"primary": "#1f2328", "secondary": "#57606a"},
+            "divider": "#d9dee4",
+        },
+        "typography": _TYPE,
+        "shape": {"borderRadius": 6},
+        "components": _PARTS,
+    },
     "dark": {
-        "palette": {"primary": {"main": "#8ab6e8", "contrastText": "#0d1620"}, "secondary": {"main": "#e0b35c"},
-                    "background": {"default": "#15181c", "paper": "#15181c"},
-                    "text": {"primary": "#e6edf3", "secondary": "#9aa4af"}, "divider": "#2f363d"},
-        "typography": _TYPE, "shape": {"borderRadius": 6}, "components": _PARTS},
+        "palette": {
+            "primary": {"main": "#8ab6e8", "contrastText": "#0d1620"},
+            "secondary": {"main": "#e0b35c"},
+            "background": {"default": "#15181c", "paper": "#15181c"},
+            "text": {"primary": "#e6edf3", "secondary": "#9aa4af"},
+            "divider": "#2f363d",
+        },
+        "typography": _TYPE,
+        "shape": {"borderRadius": 6},
+        "components": _PARTS,
+    },
 }
 """Given to the page, and to a lens that stands alone in a notebook."""
 
@@ -50,14 +70,28 @@ def heading(text: str, level: str = "h6", **params) -> pmui.Typography:
 
 def note(text: str = "", **params) -> pn.pane.HTML:
     """Small grey text: captions, hints, costs."""
-    return Words(text, styles={"font-size": "0.85rem", "line-height": "1.5", "opacity": "0.78", **params.pop("styles", {})},
-                 sizing_mode="stretch_width", margin=params.pop("margin", (2, 10)), **params)
+    return Words(
+        text,
+        styles={"font-size": "0.85rem", "line-height": "1.5", "opacity": "0.78", **params.pop("styles", {})},
+        sizing_mode="stretch_width",
+        margin=params.pop("margin", (2, 10)),
+        **params,
+    )
 
 
 def answer(text: str = "") -> pn.pane.HTML:
     """The one-line answer above the plot."""
-    return Words(text, styles={"font-size": "1.06rem", "line-height": "1.5", "border-left": "3px solid var(--mui-palette-primary-main, #27517f)",
-                               "padding": "2px 0 2px 12px"}, sizing_mode="stretch_width", margin=(6, 10, 8, 10))
+    return Words(
+        text,
+        styles={
+            "font-size": "1.06rem",
+            "line-height": "1.5",
+            "border-left": "3px solid var(--mui-palette-primary-main, #27517f)",
+            "padding": "2px 0 2px 12px",
+        },
+        sizing_mode="stretch_width",
+        margin=(6, 10, 8, 10),
+    )
 
 
 class Words(pn.pane.HTML):

@@ -35,11 +35,19 @@ class Workbench(pn.viewable.Viewer):
         self._notices = pmui.Column(sizing_mode="stretch_width", margin=0)
         self.activity = Activity()
         names = [lens.slug for lens in LENSES]
-        self._tabs = pmui.Tabs(*((lens.label, self._bodies[lens.slug]) for lens in LENSES), active=names.index(self.selection.lens),
-                               sizing_mode="stretch_width", margin=0)
+        self._tabs = pmui.Tabs(
+            *((lens.label, self._bodies[lens.slug]) for lens in LENSES),
+            active=names.index(self.selection.lens),
+            sizing_mode="stretch_width",
+            margin=0,
+        )
         self._tabs.param.watch(lambda event: setattr(self.selection, "lens", names[event.new]), "active")
-        self._help = pmui.Dialog(*[pmui.Row(Words(key, width=50, styles={"font-weight": "600"}), Words(text)) for key, text in _HELP],
-                                 title="Keyboard", show_close_button=True, close_on_click=True)
+        self._help = pmui.Dialog(
+            *[pmui.Row(Words(key, width=50, styles={"font-weight": "600"}), Words(text)) for key, text in _HELP],
+            title="Keyboard",
+            show_close_button=True,
+            close_on_click=True,
+        )
         if problems:
             self.notice("Parts of this link could not be used and were left at their defaults.", problems)
         self._bodies[self.selection.lens].objects = [pmui.Skeleton(height=320, sizing_mode="stretch_width", margin=16)]
@@ -59,17 +67,56 @@ class Workbench(pn.viewable.Viewer):
         button = dict(color="default", size="medium", margin=0)
         header = pmui.Row(
             pmui.Row(sizing_mode="stretch_width"),
-            pmui.IconButton(icon="link", label="Copy link", description="Copy a link to exactly this view",
-                            on_click=lambda _: self.client.copy_link(), **button),
+            pmui.IconButton(
+                icon="link",
+                label="Copy link",
+                description="Copy a link to exactly this view",
+                on_click=lambda _: self.client.copy_link(),
+                **button,
+            ),
             self.activity.button,
-            pmui.IconButton(icon="help_outline", label="Help", description="Keyboard and help", on_click=lambda _: self._help.param.update(open=True), **button),
-            sizing_mode="stretch_width", styles={"align-items": "center"}, margin=0)
+            pmui.IconButton(
+                icon="help_outline",
+                label="Help",
+                description="Keyboard and help",
+                on_click=lambda _: self._help.param.update(open=True),
+                **button,
+            ),
+            sizing_mode="stretch_width",
+            styles={"align-items": "center"},
+            margin=0,
+        )
         return pmui.Page(
-            title="BrainLens", header=[header], sidebar=[self._sidebar], sidebar_width=320,
-            main=[pmui.Column(self._notices, self._tabs, self._help, self.activity.drawer, self.client, sizing_mode="stretch_width", margin=0,
-                              styles={"max-width": "1500px", "margin": "0 auto", "padding": "0 12px 40px 12px"})],
-            theme_config=THEME, dark_theme=self.selection.theme == "dark", meta_description="Which language models predict the human brain, and is the number real?",
-            sx={"& .MuiAppBar-root .title": {"color": "inherit !important", "fontSize": "1.35rem"}, "& .MuiAppBar-root a": {"color": "inherit !important", "textDecoration": "none"}, "& .MuiAppBar-root": {"backgroundColor": "background.paper", "color": "text.primary", "borderBottom": "1px solid", "borderColor": "divider"}})
+            title="BrainLens",
+            header=[header],
+            sidebar=[self._sidebar],
+            sidebar_width=320,
+            main=[
+                pmui.Column(
+                    self._notices,
+                    self._tabs,
+                    self._help,
+                    self.activity.drawer,
+                    self.client,
+                    sizing_mode="stretch_width",
+                    margin=0,
+                    styles={"max-width": "1500px", "margin": "0 auto", "padding": "0 12px 40px 12px"},
+                )
+            ],
+            theme_config=THEME,
+            dark_theme=self.selection.theme == "dark",
+            meta_description="Which language models predict the human brain, and is the number real?",
+            sx={
+                "& .MuiAppBar-root .title": {"color": "inherit !important", "fontSize": "1.35rem"},
+                "& .MuiAppBar-root a": {"color": "inherit !important", "textDecoration": "none"},
+                "& .MuiAppBar-root": {
+                    "backgroundColor": "background.paper",
+                    "color": "text.primary",
+                    "borderBottom": "1px solid",
+                    "borderColor": "divider",
+                },
+            },
+        )
 
     def _open_lens(self) -> None:
         slug = self.selection.lens
@@ -107,10 +154,22 @@ class Workbench(pn.viewable.Viewer):
 
     def notice(self, words: str, lines: list[str]) -> None:
         """One message that stays until it is dismissed."""
-        box = pmui.Paper(elevation=0, variant="outlined", sizing_mode="stretch_width", margin=(8, 10), sx={"borderColor": "secondary.main", "borderLeftWidth": 4, "p": 1})
-        close = pmui.IconButton(icon="close", label="Dismiss", size="small", on_click=lambda _: self._notices.remove(box), margin=0)
-        box.objects = [pmui.Row(heading(words, "body1"), pmui.Row(sizing_mode="stretch_width"), close, sizing_mode="stretch_width", margin=0),
-                       note("\n".join(lines))]
+        box = pmui.Paper(
+            elevation=0,
+            variant="outlined",
+            sizing_mode="stretch_width",
+            margin=(8, 10),
+            sx={"borderColor": "secondary.main", "borderLeftWidth": 4, "p": 1},
+        )
+        close = pmui.IconButton(
+            icon="close", label="Dismiss", size="small", on_click=lambda _: self._notices.remove(box), margin=0
+        )
+        box.objects = [
+            pmui.Row(
+                heading(words, "body1"), pmui.Row(sizing_mode="stretch_width"), close, sizing_mode="stretch_width", margin=0
+            ),
+            note("\n".join(lines)),
+        ]
         self._notices.append(box)
 
     def close(self) -> None:

@@ -25,8 +25,17 @@ class Frame(pmui.Column):
         self._heading = heading("", "h6", visible=False)
         self._pane = pn.pane.Bokeh(None, sizing_mode="stretch_width", margin=(4, 0))
         self._caption = note()
-        holder = pmui.Column(self._pane, sizing_mode="stretch_width", height=PLOT_HEIGHT + 8, margin=0)  # fixed: a plot that arrives moves nothing
-        super().__init__(self._heading, holder, self._caption, sizing_mode="stretch_width", margin=0, styles={"flex": "1 1 440px", "min-width": "0"})
+        holder = pmui.Column(
+            self._pane, sizing_mode="stretch_width", height=PLOT_HEIGHT + 8, margin=0
+        )  # fixed: a plot that arrives moves nothing
+        super().__init__(
+            self._heading,
+            holder,
+            self._caption,
+            sizing_mode="stretch_width",
+            margin=0,
+            styles={"flex": "1 1 440px", "min-width": "0"},
+        )
 
     def draw(self, picture, *, theme: str, alone: bool) -> None:
         """Show a picture."""
@@ -38,25 +47,36 @@ class Frame(pmui.Column):
 
 
 class DataTable(pmui.Column):
-    """The numbers behind a figure: sorted, filtered, downloaded."""
+    """The numbers behind a figure: sorted, filtered, downloaded. Drawn only while it is looked at."""
 
     def __init__(self, *, name: str, height: int = 430):
-        self._stem = name
-        self._table = pn.widgets.Tabulator(
-            pd.DataFrame(), disabled=True, show_index=False, header_filters=False, pagination="local", page_size=25, height=height,
-            sizing_mode="stretch_width", layout="fit_data_fill", theme="simple", selectable=True, margin=(4, 0))
-        self._count = note()
-        buttons = [pmui.FileDownload(label=kind, callback=write, filename=f"{name}.{ending}", variant="outlined", size="small", margin=(4, 6),
-                                     icon="download", description=f"The rows as they are shown, as {kind}")
-                   for kind, ending, write in (("CSV", "csv", self.csv), ("Parquet", "parquet", self.parquet))]
-        self._filter = pmui.TextInput(label="Filter rows", placeholder="part of any text column", size="small", width=260, margin=(4, 6))
-        self._filter.param.watch(self._filtered, "value_input")
+        self._height = height
+        buttons = [
+            pmui.FileDownload(
+                label=kind,
+                callback=write,
+                filename=f"{name}.{ending}",
+                variant="outlined",
+                size="small",
+                icon=None,
+                margin=(4, 6),
+                description=f"The rows as they are shown, as {kind}",
+            )
+            for kind, ending, write in (("CSV", "csv", self.csv), ("Parquet", "parquet", self.parquet))
+        ]
+        self._filter = pmui.TextInput(
+            label="Filter rows", placeholder="part of any column", size="small", width=260, margin=(4, 6)
+        )
+        self._filter.param.watch(lambda _: self._fill(), "value_input")
         self._which = pmui.RadioButtonGroup(label="Table", options=[], size="small", visible=False, margin=(4, 6))
-        self._which.param.watch(lambda event: self._show(), "value")
-        super().__init__(pmui.Row(self._which, self._filter, *buttons, margin=0, styles={"align-items": "center", "flex-wrap": "wrap"}), self._table,
-                         self._count, sizing_mode="stretch_width", margin=0)
+        self._which.param.watch(lambda _: self._show(), "value")
+        self._holder = pmui.Column(sizing_mode="stretch_width", margin=0)
+        self._count = note()
+        bar = pmui.Row(self._which, self._filter, *buttons, margin=0, styles={"align-items": "center", "flex-wrap": "wrap"})
+        super().__init__(bar, self._holder, self._count, sizing_mode="stretch_width", margin=0)
         self._tables: dict[str, pd.DataFrame] = {}
-        self._frame = pd.DataFrame()
+        self._table: pn.widgets.Tabulator | None = None
+        self._looked_at = False
 
     @property
     def tables(self) -> dict[str, pd.DataFrame]:
@@ -71,30 +91,47 @@ class DataTable(pmui.Column):
             self._which.param.update(options=names, value=names[0] if names else None, visible=len(names) > 1)
         self._show()
 
-    def _show(self) -> None:
-        frame = self._tables.get(self._which.value, pd.DataFrame())
-        if frame is self._frame:
-            return
-        self._frame = frame
-        self._table.formatters = {name: _FORMATTERS[kind] for name in frame.columns
-                                  if (kind := _kind(name, frame[name])) in _FORMATTERS}
-        self._table.titles = {name: name.replace("_", " ") for name in frame.columns}
-        self._filtered()
+    def look(self, active: bool) -> None:
+        """Whether the table is in front."""
+        self._looked_at = active
+        self._show()
+
+    @property
+    def frame(self) -> pd.DataFrame:
+        """The chosen table, before filters."""
+        return self._tables.get(self._which.value, pd.DataFrame())
 
     @property
     def current(self) -> pd.DataFrame:
         """The rows that passed the filter, in the order the user sorted them."""
+        if self._table is None:
+            return self._filtered()
         view = self._table.current_view
-        return view if len(view.columns) else self._frame
+        return view if len(view.columns) else self._filtered()
 
-    def _filtered(self, *_) -> None:
-        words = (self._filter.value_input or "").lower().split()
-        frame = self._frame
+    def _show(self) -> None:
+        if not self._looked_at:
+            self._table = None
+            self._holder.clear()
+            return
+        if self._table is None or list(self._table.value.columns) != list(self.frame.columns):
+            self._table = _tabulator(self._filtered(), self._height)
+            self._holder.objects = [self._table]
+        self._fill()
+
+    def _fill(self) -> None:
+        frame = self._filtered()
+        if self._table is not None and not frame.equals(self._table.value):
+            self._table.value = frame
+        every = len(self.frame)
+        self._count.object = f"{len(frame)} of {every} rows" if len(frame) < every else f"{every} rows"
+
+    def _filtered(self) -> pd.DataFrame:
+        words, frame = (self._filter.value_input or "").lower().split(), self.frame
         if words and len(frame):
             texts = frame.astype(str).agg(" ".join, axis=1).str.lower()
             frame = frame[[all(word in text for word in words) for text in texts]]
-        self._table.value = frame.reset_index(drop=True)
-        self._count.object = f"{len(frame)} of {len(self._frame)} rows" if words else f"{len(frame)} rows"
+        return frame.reset_index(drop=True)
 
     def csv(self) -> io.StringIO:
         """The rows as shown, as CSV."""
@@ -106,6 +143,25 @@ class DataTable(pmui.Column):
         self.current.to_parquet(stream, index=False)
         stream.seek(0)
         return stream
+
+
+def _tabulator(frame: pd.DataFrame, height: int, **params) -> pn.widgets.Tabulator:
+    kinds = {name: _kind(name, frame[name]) for name in frame.columns}
+    return pn.widgets.Tabulator(
+        frame,
+        disabled=True,
+        show_index=False,
+        pagination="local",
+        page_size=25,
+        height=height,
+        sizing_mode="stretch_width",
+        layout="fit_data_fill",
+        margin=(4, 0),
+        titles={name: name.replace("_", " ") for name in frame.columns},
+        formatters={name: _FORMATTERS[kind] for name, kind in kinds.items() if kind in _FORMATTERS},
+        text_align={name: "right" for name, kind in kinds.items() if kind in ("fraction", "count")},
+        **params,
+    )
 
 
 _FORMATTERS = {
@@ -127,13 +183,29 @@ class Empty(pmui.Column):
     """Why there is nothing to see, and what to do."""
 
     def __init__(self, **params):
-        self._words = Words("", styles={"font-size": "1rem", "text-align": "center", "line-height": "1.5", "max-width": "560px"},
-                            align="center", margin=(0, 20))
-        self._button = pmui.Button(label="", variant="outlined", align="center", margin=(14, 0, 0, 0), visible=False,
-                                   on_click=lambda _: self._action and self._action())
+        self._words = Words(
+            "",
+            styles={"font-size": "1rem", "text-align": "center", "line-height": "1.5", "max-width": "560px"},
+            align="center",
+            margin=(0, 20),
+        )
+        self._button = pmui.Button(
+            label="",
+            variant="outlined",
+            align="center",
+            margin=(14, 0, 0, 0),
+            visible=False,
+            on_click=lambda _: self._action and self._action(),
+        )
         self._action: Callable | None = None
-        super().__init__(self._words, self._button, sizing_mode="stretch_width", margin=(20, 10),
-                         styles={"border": "1px dashed var(--mui-palette-divider, #d9dee4)", "border-radius": "8px", "padding": "56px 12px"}, **params)
+        super().__init__(
+            self._words,
+            self._button,
+            sizing_mode="stretch_width",
+            margin=(20, 10),
+            styles={"border": "1px dashed var(--mui-palette-divider, #d9dee4)", "border-radius": "8px", "padding": "56px 12px"},
+            **params,
+        )
 
     def say(self, words: str, action: tuple[str, Callable] | None = None) -> None:
         """Set the words and the button."""
@@ -164,19 +236,59 @@ class ErrorCard(pmui.Paper):
     def __init__(self, error: BaseException, trace: str, *, title: str, where: str, copy: Callable, dismiss: Callable):
         self.where = where
         head, cause, remedy = explain(error, title)
-        copy_button = pmui.Button(label="Copy traceback", icon="content_copy", size="small", variant="text", on_click=lambda _: copy(trace))
-        close = pmui.IconButton(icon="close", label="Dismiss", size="small", description="Dismiss", on_click=lambda _: dismiss(self),
-                                margin=0, align="start")
-        parts = [pmui.Row(pmui.Row(heading(head, "h6", margin=(2, 4)), sizing_mode="stretch_width"), close, sizing_mode="stretch_width", margin=0),
-                 Words(cause, sizing_mode="stretch_width", margin=(0, 4), styles={"line-height": "1.5", "overflow-wrap": "anywhere"})]
+        copy_button = pmui.Button(
+            label="Copy traceback", icon="content_copy", size="small", variant="text", on_click=lambda _: copy(trace)
+        )
+        close = pmui.IconButton(
+            icon="close",
+            label="Dismiss",
+            size="small",
+            description="Dismiss",
+            on_click=lambda _: dismiss(self),
+            margin=0,
+            align="start",
+        )
+        parts = [
+            pmui.Row(
+                pmui.Row(heading(head, "h6", margin=(2, 4)), sizing_mode="stretch_width"),
+                close,
+                sizing_mode="stretch_width",
+                margin=0,
+            ),
+            Words(cause, sizing_mode="stretch_width", margin=(0, 4), styles={"line-height": "1.5", "overflow-wrap": "anywhere"}),
+        ]
         if remedy:
             parts.append(Words(remedy, sizing_mode="stretch_width", margin=(6, 4, 0, 4), styles={"font-weight": "500"}))
-        text = Words(trace, styles={"font-family": MONO, "font-size": "0.75rem", "white-space": "pre-wrap", "overflow-wrap": "anywhere",
-                                    "max-height": "240px", "overflow": "auto"}, sizing_mode="stretch_width")
-        parts.append(pmui.Accordion(("Technical details", pmui.Column(copy_button, text, sizing_mode="stretch_width")), elevation=0,
-                                    sizing_mode="stretch_width", title_variant="body2", margin=(4, 0)))
-        super().__init__(*parts, elevation=0, variant="outlined", sizing_mode="stretch_width", margin=(6, 10),
-                         sx={"borderColor": "error.main", "borderLeftWidth": 4, "p": 1}, css_classes=["brainlens-error"])
+        text = Words(
+            trace,
+            styles={
+                "font-family": MONO,
+                "font-size": "0.75rem",
+                "white-space": "pre-wrap",
+                "overflow-wrap": "anywhere",
+                "max-height": "240px",
+                "overflow": "auto",
+            },
+            sizing_mode="stretch_width",
+        )
+        parts.append(
+            pmui.Accordion(
+                ("Technical details", pmui.Column(copy_button, text, sizing_mode="stretch_width")),
+                elevation=0,
+                sizing_mode="stretch_width",
+                title_variant="body2",
+                margin=(4, 0),
+            )
+        )
+        super().__init__(
+            *parts,
+            elevation=0,
+            variant="outlined",
+            sizing_mode="stretch_width",
+            margin=(6, 10),
+            sx={"borderColor": "error.main", "borderLeftWidth": 4, "p": 1},
+            css_classes=["brainlens-error"],
+        )
 
 
 def explain(error: BaseException, title: str = "") -> tuple[str, str, str]:
@@ -188,9 +300,16 @@ def explain(error: BaseException, title: str = "") -> tuple[str, str, str]:
             cause += f" Choices: {shown}."
         return title or "This does not work", cause, error.remedy
     if isinstance(error, MemoryError):
-        return title or "Out of memory", "The computation needs more memory than there is.", "Take a smaller model, or fewer stimuli"
-    return (title or "Something broke", f"{type(error).__name__}: {error}",
-            "This is a fault of the program, not of your input: please report it with the technical details")
+        return (
+            title or "Out of memory",
+            "The computation needs more memory than there is.",
+            "Take a smaller model, or fewer stimuli",
+        )
+    return (
+        title or "Something broke",
+        f"{type(error).__name__}: {error}",
+        "This is a fault of the program, not of your input: please report it with the technical details",
+    )
 
 
 class ProgressRow(pmui.Column):
@@ -199,10 +318,16 @@ class ProgressRow(pmui.Column):
     def __init__(self, title: str, cancel: Callable[[], None]):
         self._bar = pmui.LinearProgress(value=-1, variant="indeterminate", sizing_mode="stretch_width", margin=(0, 10, 6, 10))
         self._words = note("starting", margin=(0, 10))
-        stop = pmui.IconButton(icon="close", label=f"Cancel {title}", size="small", description="Cancel", on_click=lambda _: cancel(), margin=0)
-        super().__init__(pmui.Row(Words(title, margin=(6, 10), styles={"font-weight": "500", "white-space": "nowrap"}), self._words, stop,
-                                  sizing_mode="stretch_width", margin=0, styles={"align-items": "center"}),
-                         self._bar, sizing_mode="stretch_width", margin=(2, 0))
+        stop = pmui.IconButton(
+            icon="close", label=f"Cancel {title}", size="small", description="Cancel", on_click=lambda _: cancel(), margin=0
+        )
+        name = Words(title, margin=(0, 10), styles={"font-weight": "500", "font-size": "0.92rem", "white-space": "nowrap"})
+        super().__init__(
+            pmui.Row(name, self._words, stop, sizing_mode="stretch_width", margin=0, styles={"align-items": "center"}),
+            self._bar,
+            sizing_mode="stretch_width",
+            margin=(2, 0),
+        )
 
     def update_from(self, job: Job) -> None:
         """Show where the job stands."""

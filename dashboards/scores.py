@@ -6,8 +6,8 @@ from functools import partial
 
 from analysis.progress import Report
 from analysis.protocol import Protocol
-from dashboards.lens import Task
 from dashboards.state import Selection
+from dashboards.view import Task
 
 __all__ = ["NOTES", "PUBLISHED_NOTES", "ScoreTasks", "example", "stamps"]
 
@@ -16,16 +16,31 @@ FREE_SECONDS = 2.0
 
 NOTES = (
     ("r", "Pearson's r between predicted and measured responses, per held-out fold, then averaged; analysis.scoring.score."),
-    ("interval", "95 %, hierarchical bootstrap over subjects and stimulus groups of held-out predictions; analysis.statistics.hierarchical_bootstrap."),
-    ("ceiling", "What a perfect model could reach, given the noise of the recording; analysis.ceiling.ceiling. Averaged recordings have none."),
+    (
+        "interval",
+        "95 %, hierarchical bootstrap over subjects and stimulus groups of held-out predictions; analysis.statistics.hierarchical_bootstrap.",
+    ),
+    (
+        "ceiling",
+        "What a perfect model could reach, given the noise of the recording; analysis.ceiling.ceiling. Averaged recordings have none.",
+    ),
     ("normalised", "r divided by the ceiling, never clipped; above 1 the ceiling is too low."),
-    ("shuffled", "The same regression with folds that ignore topics and stories: what is higher there leaks; analysis.mapping.splits.make_folds."),
+    (
+        "shuffled",
+        "The same regression with folds that ignore topics and stories: what is higher there leaks; analysis.mapping.splits.make_folds.",
+    ),
     ("controls", "Position, length and a random embedding of the same width on the same folds; analysis.controls.features."),
     ("chosen", "The layer picked on inner folds, without looking at the held-out ones; analysis.summary.choose_layers."),
 )
 PUBLISHED_NOTES = (
-    ("published score", "Ceiling-normalised r at the best layer on the reported data, under the paper's own protocol; data.published.schrimpf2021."),
-    ("correlation", "Pearson and rank r over models, intervals by a bootstrap over model families; analysis.statistics.correlate."),
+    (
+        "published score",
+        "Ceiling-normalised r at the best layer on the reported data, under the paper's own protocol; data.published.schrimpf2021.",
+    ),
+    (
+        "correlation",
+        "Pearson and rank r over models, intervals by a bootstrap over model families; analysis.statistics.correlate.",
+    ),
 )
 
 
@@ -61,8 +76,16 @@ class ScoreTasks:
                 continue
             cost = self._costs[key]
             cheap = not cost.download and cost.seconds is not None and cost.seconds <= FREE_SECONDS
-            found.append(Task(key, title, partial(_score, model, recording, protocol), cost.seconds, cost.download, cost.memory, free=cheap))
+            found.append(
+                Task(
+                    key, title, partial(_score, model, recording, protocol), cost.seconds, cost.download, cost.memory, free=cheap
+                )
+            )
         return found
+
+    def looking(self, models: list[str]) -> bool:
+        """Whether it is not known yet what is stored."""
+        return any(key not in self._scores and key not in self._costs for key in map(self.key, models))
 
     def take(self, key: str, result: object, *, final: bool) -> None:
         """Keep what a task gave."""

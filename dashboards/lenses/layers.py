@@ -30,8 +30,15 @@ class Layers(Lens):
 
     def make_controls(self) -> list:
         self.scores = ScoreTasks(self.selection)
-        scale = pmui.RadioButtonGroup(label="Score", options={"Raw r": "raw", "Of the ceiling": "normalised"}, value=self.selection.scale,
-                                      size="small", variant="outlined", margin=(10, 0))
+        scale = pmui.RadioButtonGroup(
+            label="Score",
+            options={"Raw r": "raw", "Normalised": "normalised"},
+            value=self.selection.scale,
+            size="small",
+            variant="outlined",
+            sizing_mode="stretch_width",
+            margin=(10, 0),
+        )
         self.link(scale, "scale")
         return [RecordingPicker(self.selection), ModelPicker(self.selection), ProtocolPicker(self.selection), scale]
 
@@ -45,12 +52,18 @@ class Layers(Lens):
         from analysis.answers.layers import layers
 
         if not self.selection.models:
-            return View(empty="Choose a model and a recording: every layer of the model is then asked how well it predicts the recording.",
-                        action=("Show the built-in example", lambda: self.selection.param.update(**example())))
+            return View(
+                empty="Choose a model and a recording: every layer of the model is then asked how well it predicts the recording.",
+                action=("Show the built-in example", lambda: self.selection.param.update(**example())),
+            )
         scores = self.scores.found(self.selection.models)
+        if not scores and self.scores.looking(self.selection.models):
+            return View(empty="Looking into the store ...")
         if not scores:
-            return View(empty="Nothing is stored for this selection yet. Press Run (or the key r): the layers appear as they are computed.",
-                        action=("Run", self.run))
+            return View(
+                empty="Nothing is stored for this selection yet. Press Run (or the key r): the layers appear as they are computed.",
+                action=("Run", self.run),
+            )
         answer = layers(scores)
         spec = profile(answer, scores, normalised=self.selection.scale == "normalised")
         if spec.empty:
@@ -81,12 +94,24 @@ def profile(answer, scores: list, *, normalised: bool) -> FigureSpec:
     if normalised:
         rules.append(Rule("y", 1.0, "ceiling"))
     else:
-        rules += [Rule("y", row.r, f"{_CONTROLS[row.control]} {row.r:.2f}") for row in score.controls.itertuples()
-                  if row.control in _CONTROLS and np.isfinite(row.r)]
+        rules += [
+            Rule("y", row.r, f"{_CONTROLS[row.control]} {row.r:.2f}")
+            for row in score.controls.itertuples()
+            if row.control in _CONTROLS and np.isfinite(row.r)
+        ]
         if np.isfinite(score.ceiling.value):
             rules.append(Rule("y", score.ceiling.value, f"ceiling {score.ceiling.value:.2f}", *_ends(score.ceiling)))
-    return FigureSpec(Layers.question, tuple(marks), answer.axes["x_title"], title, tuple(rules), answer=answer.sentence, caption=answer.caption,
-                      stamp=score.stamp, flag_above=1.0 if normalised else None)
+    return FigureSpec(
+        Layers.question,
+        tuple(marks),
+        answer.axes["x_title"],
+        title,
+        tuple(rules),
+        answer=answer.sentence,
+        caption=answer.caption,
+        stamp=score.stamp,
+        flag_above=1.0 if normalised else None,
+    )
 
 
 def _ends(ceiling) -> tuple[float | None, float | None]:

@@ -263,8 +263,8 @@ def test_watchers_are_told_and_not_kept(runner):
     runner.watch(watcher.changed)
     work.go.set()
     runner.submit("key", "title", work, ear.hear)
-    assert ear.end.wait(5) and settle(lambda: watcher.told >= 2)
     gone = weakref.ref(watcher)
+    assert ear.end.wait(5) and settle(lambda: gone().told >= 2)
     del watcher
     gc.collect()
     assert gone() is None
@@ -280,6 +280,8 @@ def test_history_is_bounded():
     assert settle(lambda: [job.title for job in runner.jobs()] == [f"title {number}" for number in (11, 10, 9, 8, 7)])
 
 
-@pytest.mark.parametrize(("seconds", "words"), [(0.42, "0.4 s"), (12.3, "12 s"), (200, "3 min"), (7200, "2.0 h"), (None, "an unknown time")])
+@pytest.mark.parametrize(
+    ("seconds", "words"), [(0.42, "0.4 s"), (12.3, "12 s"), (200, "3 min"), (7200, "2.0 h"), (None, "an unknown time")]
+)
 def test_durations(seconds, words):
     assert duration(seconds) == words

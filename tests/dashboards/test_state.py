@@ -12,9 +12,18 @@ from dashboards.state import Selection, decode, defaults, encode
 from data.errors import BrainLensError, unknown
 
 FULL = {
-    "lens": "layers", "models": ["gpt2", "owner/name@untrained:init:3", "/a folder/with, comma&amp"], "recording": "pereira2018", "preset": "schrimpf2021",
-    "changes": {"pooling": "mean", "folds": 7, "alphas": (0.1, 10.0), "standardize": True, "rcond": 1e-5}, "benchmark": "blank2014",
-    "x": "width", "scale": "normalised", "layer": "6", "seeds": 5, "picked": ["ünïcode", "a=b"], "theme": "dark",
+    "lens": "layers",
+    "models": ["gpt2", "owner/name@untrained:init:3", "/a folder/with, comma&amp"],
+    "recording": "pereira2018",
+    "preset": "schrimpf2021",
+    "changes": {"pooling": "mean", "folds": 7, "alphas": (0.1, 10.0), "standardize": True, "rcond": 1e-5},
+    "benchmark": "blank2014",
+    "x": "width",
+    "scale": "normalised",
+    "layer": "6",
+    "seeds": 5,
+    "picked": ["ünïcode", "a=b"],
+    "theme": "dark",
 }
 
 
@@ -32,7 +41,9 @@ def test_defaults_make_an_empty_link():
 
 
 def test_each_bad_field_falls_back_alone_and_all_are_named():
-    query = "v=1&lens=nothere&models=gpt2&seeds=many&theme=dark&set.pooling=median&set.folds=4&set.nofield=1&colour=red&scale=cube"
+    query = (
+        "v=1&lens=nothere&models=gpt2&seeds=many&theme=dark&set.pooling=median&set.folds=4&set.nofield=1&colour=red&scale=cube"
+    )
     values, problems = decode(query)
     assert values == {"models": ["gpt2"], "theme": "dark", "changes": {"folds": 4}}
     assert len(problems) == 6
