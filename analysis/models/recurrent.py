@@ -301,12 +301,16 @@ class LSTMLanguageModel(Model):
     # ---- surprisal ---------------------------------------------------------------------------------------------------
     def surprisal(self, texts: Sequence[str], *, window: int | None = None, stride: int | None = None,
                   report: Report = SILENT) -> list[TokenSurprisal]:
-        """Surprisals as in :meth:`Model.surprisal`; without a window the state runs through the whole text."""
+        """Surprisals as in :meth:`Model.surprisal`; without a window the state runs through the whole text.
+
+        The start token counts as one of the window's tokens.
+        """
+        room = window and window - len(self._start())
         coded = [self.encode(text) for text in texts]
         nats = [np.full(len(ids), np.nan) for ids, _ in coded]
         start = [np.full(len(ids) + 1, np.nan) for ids, _ in coded]
         runs = [_Run(number, ids[::-1] if self.backward else ids, *segment) for number, (ids, _) in enumerate(coded)
-                for segment in _segments(len(ids), window, stride)]
+                for segment in _segments(len(ids), room, stride)]
         runs.sort(key=lambda run: run.high - run.low)
         total, done = sum(len(ids) for ids, _ in coded), 0
         report.step(0, total, "tokens")
@@ -403,6 +407,8 @@ def _segments(count: int, window: int | None, stride: int | None) -> Iterator[tu
     >>> list(_segments(10, 4, 3))
     [(0, 0, 4), (3, 4, 7), (6, 7, 10)]
     """
+    if window is not None and window < 1:
+        raise BrainLensError("The window has no room for a token beside the start token", remedy="Give a window of 2 or more")
     if window is None or window >= count:
         yield 0, 0, count
         return

@@ -187,9 +187,8 @@ class StaticEmbedding(_WordModel):
             if form in index:
                 return [index[form]]
         parts = [p for chunk in word.replace("’", "'").split("-") for p in _CLITIC.split(chunk) if p]
-        if len(parts) < 2:
-            return []
-        return [index[form] for part in parts for form in (part, part.lower()) if form in index][: len(parts)]
+        known = (next((index[form] for form in (part, part.lower()) if form in index), None) for part in parts)
+        return [row for row in known if row is not None] if len(parts) > 1 else []
 
     def _table(self) -> np.ndarray | None:
         """The vectors after the variant; None stands for random ones, made as they are asked for."""
