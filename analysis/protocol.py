@@ -247,7 +247,7 @@ PRESETS: dict[str, Protocol] = {
     "schrimpf2021": Protocol(
         name="schrimpf2021", context="paper", word_boundary=False, split="stratified", group="paper", folds=5, seed=1,
         method="ols", standardize=False, targets="median", people="median", layer="max", ceiling="extrapolated", controls=(),
-        shuffled_twin=False),
+        shuffled_twin=False, start="tokenizer", last_layer="normed"),
     "brainscore2026": Protocol(
         name="brainscore2026", word_boundary=False, split="grouped", group="paper", folds=10, seed=1234, criterion="loo",
         alphas=tuple(float(a) for a in np.logspace(-3, 3, 7)), shared_alpha=True, standardize=False, order="folds-first",

@@ -172,7 +172,7 @@ class TransformerModel(Model):
                 f"{self.id} is a {self.card.cls} model and gives no next-word probabilities",
                 remedy="Pick a causal, masked, recurrent or n-gram model",
             )
-        network = weights.load_network(auto, self.folder, self.config, self.variant)
+        network = weights.load_network(auto, self.folder, self.config, self.variant, lambda: self.tokenizer)
         if hasattr(network.config, "use_cache"):
             network.config.use_cache = False  # nothing is generated
         self._network = network.to(device=self.device, dtype=getattr(torch, dtype)).eval().requires_grad_(False)

@@ -5,7 +5,9 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import json
+import math
 import os
+from collections.abc import Callable
 from pathlib import Path
 
 from filelock import FileLock
@@ -199,8 +201,13 @@ def body_class(config):
     return transformers.AutoModelForTextEncoding if alone else transformers.AutoModel
 
 
-def load_network(auto, folder: Path, config, variant: Variant):
+def load_network(auto, folder: Path, config, variant: Variant, tokenizer: Callable):
     """A torch module in float32 on the CPU, with its variant applied.
+
+    Parameters
+    ----------
+    tokenizer : callable
+        Gives the model's tokenizer, where a variant asks for it.
 
     Raises
     ------
@@ -251,17 +258,22 @@ def _trained(auto, folder: Path):
 
 # ---- size ------------------------------------------------------------------------
 def count_parameters(folder: Path) -> int | None:
-    """Number of weights, from the headers of the safetensors files; None where there are none."""
-    from safetensors import safe_open
+    """Number of weights, from the headers of the safetensors files; None where there are none.
+
+    Raises
+    ------
+    BrainLensError
+        Where a file is broken.
+    """
+    from safetensors import SafetensorError, safe_open
 
     total = 0
     for path in folder.glob("*.safetensors"):
-        with safe_open(path, framework="np") as opened:
-            for name in opened.keys():  # noqa: SIM118 - not a dict
-                size = 1
-                for n in opened.get_slice(name).get_shape():
-                    size *= n
-                total += size
+        try:
+            with safe_open(path, framework="np") as opened:
+                total += sum(math.prod(opened.get_slice(name).get_shape()) for name in opened.keys())  # noqa: SIM118 - not a dict
+        except SafetensorError as error:
+            raise BrainLensError(f"The weights {path} cannot be read ({error})", remedy="Fetch or save the model again") from error
     return total or None
 
 
