@@ -214,16 +214,21 @@ def _scored(scores: list, about: Mapping, protocol: Protocol) -> list[str]:
 
 
 def _ceiling(ceiling, protocol: Protocol) -> str:
-    if ceiling.value is None or not np.isfinite(ceiling.value):
+    if not np.isfinite(ceiling.value):
         return (
             f"No ceiling was estimated ({str(ceiling.flag or 'none was asked for').rstrip('.')}), so scores are not normalised."
         )
     span = f" [{decimal(ceiling.low)}, {decimal(ceiling.high)}]" if np.isfinite(ceiling.low) else ""
-    per = "target by target" if protocol.normalise == "target" else "aggregate by aggregate"
+    origin = f"was estimated by {_CEILINGS[ceiling.kind]}" if ceiling.kind in _CEILINGS else "is a published value"
+    note = f" ({ceiling.flag.rstrip('.')})" if ceiling.flag else ""
+    if ceiling.holds_for not in ("targets", "the aggregate"):
+        whose = f"The ceiling of {ceiling.holds_for}, r = {decimal(ceiling.value)}{span}"
+        return f"{whose}, {origin}{note}; scores were not divided by it."
+    per = "target by target" if protocol.normalise == ceiling.holds_for[:-1] == "target" else "aggregate by aggregate"
     kept = "were clipped to [0, 1]" if protocol.clip else "above 1 were kept"
-    how = _CEILINGS.get(ceiling.kind, ceiling.kind)
-    return (f"The ceiling, r = {decimal(ceiling.value)}{span}, was estimated by {how}; scores were normalised by it {per}, and "
-            f"values {kept}.")  # fmt: skip
+    return (
+        f"The ceiling, r = {decimal(ceiling.value)}{span}, {origin}{note}; scores were normalised by it {per}, and values {kept}."
+    )
 
 
 def _beside(scores: list) -> list[str]:
@@ -402,8 +407,8 @@ def long_table(scores) -> pd.DataFrame:
         for name, dim in (("part", "fold"), ("subject", "target")):
             known = name in data.coords and data[name].dims == (dim,)
             frame[name] = frame[dim].map(dict(zip(data[dim].values, data[name].values, strict=True))).astype(str) if known else ""
-        per = score.ceiling.per_target
-        frame["ceiling"] = frame["target"].map(dict(zip(data.target.values, per, strict=True))) if per is not None else np.nan
+        per = dict(zip(data.target.values, score.ceiling.per_target, strict=False))  # empty where there is none
+        frame["ceiling"] = frame["target"].map(per).astype(float)
         if score.provenance["recording"]["simulated"]:
             frame["stamp"] = "simulated data"
         frames.append(frame)

@@ -64,7 +64,12 @@ def untrained(benchmark: str = "neural", *, clip: bool = False) -> Answer:
         caption,
         correlation=here,
         facts={"r": correlations[False].r, "r_clipped": correlations[True].r, "at_least": at_least, "clip": clip},
-        axes={"x_title": f"{title}, untrained", "y_title": f"{title}, trained", "log_x": False, "invert_x": False},
+        axes={
+            "x_title": f"Untrained: {title[0].lower()}{title[1:]}",
+            "y_title": f"Trained: {title[0].lower()}{title[1:]}",
+            "log_x": False,
+            "invert_x": False,
+        },
     )
 
 

@@ -93,7 +93,7 @@ def render(
     rows, columns = _grid(plan, width_mm)
     size = (width_mm * _MM, (height_mm or _height(plan, width_mm, font_size, rows, columns)) * _MM)
     with _LOCK, mpl.rc_context(_rc(font_size, theme)):
-        figure = Figure(figsize=size, layout="constrained", facecolor=ink("paper", theme))
+        figure = Figure(figsize=size, dpi=dpi if format == "png" else 72, layout="constrained", facecolor=ink("paper", theme))
         FigureCanvasAgg(figure)
         figure.get_layout_engine().set(w_pad=2.5 / 72, h_pad=2 / 72, wspace=0.03, hspace=0.04)
         grid = figure.subplots(rows, columns, squeeze=False, sharey=len(plan.panels) > 1)
@@ -110,7 +110,7 @@ def render(
             _write_labels(figure, axes, plan, panel, font_size)
         out = io.BytesIO()
         figure.savefig(
-            out, format=format, dpi=dpi, facecolor=figure.get_facecolor(), metadata=_metadata(spec, format, metadata or {})
+            out, format=format, dpi="figure", facecolor=figure.get_facecolor(), metadata=_metadata(spec, format, metadata or {})
         )
     return out.getvalue()
 
@@ -387,17 +387,21 @@ def _titles(figure, grid, plan: Drawing) -> None:
         _wrapped(text, 0.84 * side * 72, size)
         for text, side in zip((plan.spec.x_title, plan.spec.y_title), figure.get_size_inches())
     )
+    for axes in grid[:, 0]:
+        axes.set_ylabel(_wrapped(up, 0.9 * figure.get_figheight() / len(grid) * 72, size) if len(grid) > 1 else up)
     if len(plan.panels) == 1:
         grid[0, 0].set_xlabel(across)
-        grid[0, 0].set_ylabel(up)
     else:
         figure.supxlabel(across, fontsize=size)
-        figure.supylabel(up, fontsize=size)
 
 
 def _wrapped(words: str, room: float, font_size: float) -> str:
-    """Words on as many lines as fit in ``room`` typographic points."""
-    return "\n".join(textwrap.wrap(words, max(12, int(room / (0.5 * font_size))), break_long_words=False))
+    """Words on as many lines as ``room`` typographic points ask for, the lines about equally long."""
+    limit = max(12, int(room / (0.5 * font_size)))
+    lines = len(textwrap.wrap(words, limit, break_long_words=False))
+    even = next(width for width in range(max(1, len(words) // max(1, lines)), limit + 1)
+                if len(textwrap.wrap(words, width, break_long_words=False)) <= lines)  # fmt: skip
+    return "\n".join(textwrap.wrap(words, even, break_long_words=False))
 
 
 def _entries(plan: Drawing) -> list[Entry]:

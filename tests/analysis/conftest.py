@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from types import SimpleNamespace
-
 import numpy as np
 import pandas as pd
 import pytest
 import xarray as xr
 
+from analysis.ceiling import Ceiling
 from analysis.protocol import preset
 from analysis.result import Score
 
@@ -78,13 +77,10 @@ def build_score(
     return Score(xr.Dataset(data, coords=coords), bound, protocol, controls, {}, provenance, cached, complete)
 
 
-def _bound(value: float | None, targets: int, flag: str) -> SimpleNamespace:
+def _bound(value: float | None, targets: int, flag: str) -> Ceiling:
     if value is None:
-        return SimpleNamespace(per_target=None, value=np.nan, low=np.nan, high=np.nan, kind="none", flag=flag, valid=False)
-    per = np.full(targets, value)
-    return SimpleNamespace(
-        per_target=per, value=value, low=value - 0.05, high=value + 0.05, kind="leave-one-out", flag=flag, valid=True
-    )
+        return Ceiling.none(flag or "none was asked for", targets)
+    return Ceiling("leave-one-out", value, value - 0.05, value + 0.05, np.full(targets, value), True, flag)
 
 
 def _controls() -> pd.DataFrame:

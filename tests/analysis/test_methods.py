@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import re
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -78,6 +79,20 @@ def test_simulated_data_are_called_so_everywhere(make_score):
 def test_no_ceiling_is_said_with_its_reason(make_score):
     said = methods.paragraph(make_score(averaged=True))
     assert "No ceiling was estimated (the responses are averaged over people), so scores are not normalised." in said
+
+
+def test_the_ceiling_is_told_for_what_it_holds(make_score):
+    def said(**fields):
+        score = make_score()
+        return methods.paragraph(replace(score, ceiling=replace(score.ceiling, **fields)))
+
+    assert "normalised by it target by target, and values above 1 were kept." in said()
+    assert "normalised by it aggregate by aggregate" in said(holds_for="the aggregate")
+    assert "is a published value (Schrimpf et al. 2021)" in said(
+        kind="published", flag="Schrimpf et al. 2021", holds_for="the aggregate"
+    )
+    assert "The ceiling of the average over people, r = .50" in said(holds_for="the average over people")
+    assert "scores were not divided by it." in said(holds_for="the average over people")
 
 
 def test_one_paragraph_per_recording_and_protocol(make_score):
