@@ -252,6 +252,10 @@ class LSTMLanguageModel(Model):
         return np.array(sorted(i for piece, i in pieces.items() if piece[:1] in "Ġ▁ĊĉĠ \n\t" or piece in specials), np.int64)
 
     # ---- reading -----------------------------------------------------------------------------------------------------
+    def _tokens(self, passage: Passage, offsets: np.ndarray) -> np.ndarray:
+        """First token and end of every stimulus, shape (stimulus, 2)."""
+        return align(passage.text, passage.spans, offsets)
+
     def read(self, passages: Sequence[Passage], layers: Sequence[int], *, pooling: str = "last", attention: str = "prefix",
              dtype: str = "float32", report: Report = SILENT) -> Iterator[tuple[np.ndarray, list[np.ndarray]]]:
         """Activations as in :meth:`Model.read`; ``last`` is the state at the stimulus's last token (or character)."""
@@ -268,7 +272,7 @@ class LSTMLanguageModel(Model):
         coded = []
         for passage in passages:
             ids, offsets = self.encode(passage.text)
-            spans = align(passage.text, [_bare(passage.text, span) for span in passage.spans], offsets)
+            spans = self._tokens(passage, offsets)
             end = len(ids) if self.backward else int(spans[:, 1].max(initial=0))
             coded.append((ids[:end], spans))
         order = sorted(range(len(passages)), key=lambda p: len(coded[p][0]))
@@ -385,6 +389,9 @@ class CharacterLSTM(LSTMLanguageModel):
     def encode(self, text: str) -> tuple[list[int], np.ndarray]:
         ids = [self._ids.get(character, self.told.get("unknown", 0)) for character in text]
         return ids, np.stack([np.arange(len(text)), np.arange(1, len(text) + 1)], axis=1)
+
+    def _tokens(self, passage: Passage, offsets: np.ndarray) -> np.ndarray:
+        return np.array([_bare(passage.text, span) for span in passage.spans], np.int64).reshape(-1, 2)
 
     def _word_starts(self) -> np.ndarray:
         return np.array([i for i, character in enumerate(self.characters) if character.isspace()], np.int64)

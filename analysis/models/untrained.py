@@ -16,7 +16,7 @@ from data.errors import BrainLensError, unknown
 
 __all__ = ["drawn", "fit_mixture", "layer_of", "noisy", "untrained"]
 
-COMPONENTS, BINS, ROUNDS = 4, 512, 60  # of the Gaussian mixture, of the histogram it is fitted to, of EM
+COMPONENTS, BINS, ROUNDS = 4, 256, 40  # of the Gaussian mixture, of the histogram it is fitted to, of EM
 _BLOCK = re.compile(r"(?:^|[._])l?(\d+)(?=\.|$)")
 _EMBEDDING = re.compile(r"emb|\bwte\b|\bwpe\b|\bshared\b|^w\.weight$|\.w\.weight$|position|tokens_embed")
 
