@@ -126,11 +126,7 @@ def check_invariants(array: xr.DataArray, invariants: Mapping[str, object], name
         top = float(np.nanmax(array.values))
         if not low < top < high:
             wrong.append(f"largest value is {top:.4f}, expected between {low} and {high}")
-    for coordinate in {
-        **invariants.get("unique", {}),
-        **invariants.get("counts", {}),
-        **invariants.get("first", {}),
-    }.items():
+    for coordinate in {**invariants.get("unique", {}), **invariants.get("counts", {}), **invariants.get("first", {})}:
         if coordinate not in array.coords:
             wrong.append(f"there is no coordinate {coordinate!r}")
             continue

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Mapping
+from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
@@ -28,46 +29,62 @@ GUESSES = {
 
 
 def word_columns(said: Mapping) -> tuple[str, ...]:
-    """Columns whose cells are labels or words, whatever they look like."""
+    """Columns whose cells are labels or words, whatever they look like: ``null`` and ``007`` stay as they are written."""
     named = []
     for key in ("text", "group", "context", "subject", "within"):
         value = said.get(key)
         named += value.split(",") if isinstance(value, str) else list(value) if isinstance(value, list | tuple) else []
-    return (*GUESSES["text"], *GUESSES["id"], *(name.strip() for name in named))
+    guessed = [name for key in ("text", "id", "group", "context", "subject") for name in GUESSES[key]]
+    return (*guessed, *(name.strip() for name in named))
 
 
-def from_table(table: Table, said: Mapping) -> Recording:
-    """The recording of a table whose columns are described by ``said`` (keys as the parameters of :func:`read`)."""
-    frame, name = table.frame, table.path.name
-    frame.columns = [str(column) for column in frame.columns]
-    text = _column(said.get("text"), "text", frame, name) or _guess("text", frame, name)
+@dataclass(frozen=True)
+class _Meaning:
+    """Which column is what: ``people`` is the subject column of a table with one row per stimulus and subject."""
+
+    text: str
+    responses: list[str]
+    group: list[str]
+    context: list[str]
+    order: list[str]
+    people: str | None
+    within: str | None
+
+
+def _meaning(frame: pd.DataFrame, name: str, said: Mapping) -> _Meaning:
+    """What is said, completed by what is plain; a column is guessed for one thing only, and never where None is said."""
+    text = _column(said.get("text"), "text", frame, name) or _guess("text", frame)
     if not text:
         raise BrainLensError(
             f"{name} has no column that is plainly the text",
             choices=frame.columns,
             remedy="Name the column that holds the words (--text COLUMN)",
         )
-    subject = said.get("subject")
-    if subject is None:
-        subject = _guess("subject", frame, name)
-    people = subject if isinstance(subject, str) else None
-    if people is not None:
-        _column(people, "subject", frame, name)
-    parts = {key: _several(said.get(key), key, frame, name) for key in ("group", "context", "order")}
-    for key in parts:
-        if key not in said and (plain := _guess(key, frame, name)):
-            parts[key] = [plain]
-    responses = _several(said.get("responses"), "responses", frame, name) or _guess_responses(
-        frame, name, {text, people, *(name for names in parts.values() for name in names)}
-    )
-    within = _column(said.get("within"), "within", frame, name)
-    taken = {text: "text", **dict.fromkeys(responses, "a response")}
-    for key in ("group", "context"):
-        if parts[key] and (both := [c for c in parts[key] if c in taken]):
+    responses = _several(said.get("responses"), "responses", frame, name)
+    taken = {text: "the text", **dict.fromkeys(responses, "a response")}
+    people = said["subject"] if "subject" in said else _guess("subject", frame, taken)
+    people = _column(people, "subject", frame, name) if isinstance(people, str) else None
+    parts = {}
+    for key in ("group", "context", "order"):
+        parts[key] = _several(said.get(key), key, frame, name)
+        if both := [column for column in parts[key] if column in taken and key != "order"]:
             raise BrainLensError(
                 f"{name}: column {both[0]!r} cannot be both {taken[both[0]]} and {key}", remedy="Name another column"
             )
+        if key not in said and (plain := _guess(key, frame, {**taken, people: "the subject"})):
+            parts[key] = [plain]
+    responses = responses or _guess_responses(frame, name, {text, people, *(c for names in parts.values() for c in names)})
+    return _Meaning(text, responses, **parts, people=people, within=_column(said.get("within"), "within", frame, name))
 
+
+def from_table(table: Table, said: Mapping) -> Recording:
+    """The recording of a table whose columns are described by ``said`` (keys as the parameters of :func:`data.own.read`)."""
+    frame, name = table.frame, table.path.name
+    frame.columns = [str(column) for column in frame.columns]
+    meant = _meaning(frame, name, said)
+    text, people, responses = meant.text, meant.people, meant.responses
+    parts = {"group": meant.group, "context": meant.context, "order": meant.order}
+    subject, within = said.get("subject"), meant.within
     if parts["order"]:
         keys = frame[parts["order"]]
         if keys.isna().any().any():
@@ -89,6 +106,7 @@ def from_table(table: Table, said: Mapping) -> Recording:
     stimuli = frame[kept].rename(columns={"text": "text (column)"})
     stimuli = stimuli.apply(lambda c: c.replace("", np.nan) if c.dtype.kind == "O" else c)
     stimuli.insert(0, "text", frame[text].astype(str).str.strip())
+    sort_by = ["text" if column == text else column for column in parts["order"]]
     labels = {}
     for key in ("group", "context"):
         if parts[key]:
@@ -101,13 +119,13 @@ def from_table(table: Table, said: Mapping) -> Recording:
                 )
     notes = []
     if people is not None:
-        stimuli, data, subjects, targets = _turned(table, stimuli, values, people, responses, parts["order"])
+        stimuli, data, subjects, targets = _turned(table, stimuli, values, people, responses, sort_by)
     else:
         data, targets = values, responses
         subjects = _subjects(subject, responses, name)
     ids = _ids(stimuli, said)
-    if parts["order"] and people is None:
-        sorted_rows = stimuli.sort_values(parts["order"], kind="stable").index.to_numpy()
+    if sort_by and people is None:
+        sorted_rows = stimuli.sort_values(sort_by, kind="stable").index.to_numpy()
         stimuli, data, ids = stimuli.loc[sorted_rows], data[sorted_rows], ids[sorted_rows]
     data, targets, subjects, dropped = _without_empty(name, data, targets, subjects)
     notes += dropped
@@ -165,7 +183,7 @@ def _column(name, meaning: str, frame: pd.DataFrame, file: str) -> str | None:
     if name is None:
         return None
     if name not in frame.columns:
-        raise unknown(f"{meaning} column of {file}", name, frame.columns)
+        raise unknown(f"{meaning} column of {file}", name, frame.columns, remedy="Name one of the table's columns")
     return name
 
 
@@ -177,12 +195,16 @@ def _several(names, meaning: str, frame: pd.DataFrame, file: str) -> list[str]:
     return [_column(name, meaning, frame, file) for name in names]
 
 
-def _guess(meaning: str, frame: pd.DataFrame, file: str) -> str | None:
+def _guess(meaning: str, frame: pd.DataFrame, taken: Mapping = {}) -> str | None:
     """The first plain name, in the order of :data:`GUESSES`: words for the text, one block of rows per label for the context."""
     plain = {column.lower(): column for column in frame.columns}
     for name in GUESSES[meaning]:
         column = plain.get(name)
-        if column is None or (meaning == "text" and pd.to_numeric(frame[column], errors="coerce").notna().mean() >= 0.9):
+        if (
+            column is None
+            or column in taken
+            or (meaning == "text" and pd.to_numeric(frame[column], errors="coerce").notna().mean() >= 0.9)
+        ):
             continue
         if meaning == "context" and (frame[column] != frame[column].shift()).sum() != frame[column].nunique(dropna=False):
             continue

@@ -344,7 +344,7 @@ def _transfer(client, file: RemoteFile, url: str, part: Path, report) -> bool:
         _keep_tag(tag, response.headers.get("etag", ""))
         most = file.size or total or _most(file)
         with open(part, "ab" if resumed else "wb") as sink:
-            for chunk in response.iter_raw(CHUNK):
+            for chunk in response.iter_raw():
                 if have == 0 and chunk.lstrip()[:15].lower().startswith((b"<!doctype html", b"<html")):
                     raise _removed(
                         part,

@@ -85,12 +85,12 @@ def apply_filter(recording: Recording, filter: str | Filter) -> Recording:
         )
     if name == "none":
         return recording
-    changed = replace(
-        recording,
-        responses=recording.responses.copy(data=values),
-        notes=(*recording.notes, f"filter {name}: left out " + (", ".join(notes) or "nothing")),
-    )
-    return changed.select(targets=~np.isnan(values).all(axis=0))
+    kept = np.flatnonzero(~np.isnan(values).all(axis=0))
+    if len(kept) < recording.n_targets:
+        notes.append(f"{recording.n_targets - len(kept)} targets of which nothing is left")
+    responses = recording.responses.copy(data=values).isel(target=kept)
+    note = f"filter {name}: left out " + (", ".join(notes) or "nothing")
+    return replace(recording, responses=responses, notes=(*recording.notes, note))
 
 
 def compare_versions(first: Recording, second: Recording) -> pd.DataFrame:

@@ -110,7 +110,7 @@ def _array(stream, name: str, size: int) -> np.ndarray:
     try:
         version = form.read_magic(stream)
         shape, fortran, dtype = (form.read_array_header_1_0 if version == (1, 0) else form.read_array_header_2_0)(stream)
-    except ValueError as error:
+    except Exception as error:  # a header is parsed as Python text, which can fail in many ways
         what = "a pickle" if "magic" in str(error) and _pickled(stream, size) else "not an npy array"
         raise BrainLensError(
             f"{name} is {what}: it was not read", remedy="Write it with numpy.save, from an array of numbers"
@@ -188,7 +188,7 @@ def beside(path: Path, said: Mapping) -> Path | None:
 
 
 def _arrays(path: Path, arrays: Mapping[str, np.ndarray], said: Mapping) -> tuple[Table, dict]:
-    from data.columns import GUESSES
+    from data.columns import word_columns
 
     numeric = {name: a for name, a in arrays.items() if a.dtype.kind in "iuf" and a.ndim in (1, 2)}
     wanted = next((n for n in ("responses", "response", "data", "Y", "y") if n in numeric), None)
@@ -206,9 +206,8 @@ def _arrays(path: Path, arrays: Mapping[str, np.ndarray], said: Mapping) -> tupl
     file = beside(path, said)
     columns, lines = {}, None
     if file is not None:
-        table = read_table(file, texts=(*GUESSES["text"], *([said["text"]] if said.get("text") else [])))
+        table = read_table(file, texts=word_columns(said))
         columns, lines = {str(c): table.frame[c] for c in table.frame.columns}, table.lines
-    ids = None
     for name, array in arrays.items():
         if name != wanted and array.size == len(values) and name not in ("target", "targets", "subject", "subjects"):
             columns[name] = pd.Series(array.ravel().astype(str) if array.dtype.kind in "US" else array.ravel())
@@ -232,7 +231,6 @@ def _arrays(path: Path, arrays: Mapping[str, np.ndarray], said: Mapping) -> tupl
     subjects = _labels(arrays, ("subject", "subjects"), values.shape[1])
     if subjects and "subject" not in columns:
         own["subject"] = dict(zip(names, subjects))
-    del ids
     return Table(path, frame, lines), own
 
 
@@ -270,8 +268,23 @@ def _netcdf(path: Path, said: Mapping) -> tuple[Table, dict]:
         raise BrainLensError(f"{path.name}: target ids occur more than once", remedy="Make the ids unique")
     names = [t if t not in columns else f"{t} (response)" for t in targets]
     frame = pd.concat([pd.DataFrame(columns), pd.DataFrame(np.asarray(array.values, dtype=np.float64), columns=names)], axis=1)
-    own: dict = json.loads(array.attrs["brainlens"]) if isinstance(array.attrs.get("brainlens"), str) else {}
+    own: dict = _own_words(path, array.attrs.get("brainlens"))
     own["responses"] = names
     if "subject" in about and "subject" not in own:
         own["subject"] = dict(zip(names, map(str, about["subject"])))
     return Table(path, frame), own
+
+
+def _own_words(path: Path, said: object) -> dict:
+    """What a NetCDF file says of its own columns, as a sidecar would."""
+    if not isinstance(said, str):
+        return {}
+    try:
+        fields = json.loads(said)
+    except json.JSONDecodeError:
+        fields = None
+    if not isinstance(fields, dict):
+        raise BrainLensError(
+            f"{path.name}: its attribute 'brainlens' is not a JSON object", remedy="Write the file again, or remove the attribute"
+        )
+    return fields

@@ -122,12 +122,15 @@ def sidecar(path: str | Path) -> dict:
 
 
 def write_sidecar(path: str | Path, **said) -> Path:
-    """Keep how the columns of ``path`` are meant in a file beside it; fields already there are replaced one by one."""
+    """Keep how the columns of ``path`` are meant in a file beside it; fields already there are replaced one by one.
+
+    None for ``group``, ``context``, ``subject``, ``order`` or ``within`` says that there is none, so that none is guessed.
+    """
     for name in said:
         if name not in (*COLUMNS, *FACTS):
             raise unknown("field of a recording", name, (*COLUMNS, *FACTS))
     beside = Path(str(path) + SIDECAR)
-    fields = {**sidecar(path), **{name: value for name, value in said.items() if value is not None}}
+    fields = {**sidecar(path), **{name: value for name, value in said.items() if value is not None or name in COLUMNS}}
     half = beside.with_name(beside.name + ".part")
     half.write_text(json.dumps(fields, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
     half.replace(beside)

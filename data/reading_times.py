@@ -240,7 +240,8 @@ def ucl(
         rows += [(int(number), i, word) for i, word in enumerate(text.split())]
     words = pd.DataFrame(rows, columns=["sentence", "position", "text"])
     measured = table.set_index(["sent_id", "context_length"])
-    wrong = [key for key, word in measured["word"].items() if words.set_index(["sentence", "position"])["text"].get(key) != word]
+    word_at = dict(zip(zip(words["sentence"], words["position"]), words["text"]))
+    wrong = [key for key, word in measured["word"].items() if word_at.get(key) != word]
     if wrong:
         raise BrainLensError(
             f"{Path(path).name}: {len(wrong)} words are not where their sentence has them, first {wrong[0]}",

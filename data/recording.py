@@ -93,14 +93,20 @@ class Recording:
     def _check_responses(self):
         responses = self.responses
         if tuple(responses.dims) != ("stimulus", "target"):
-            raise BrainLensError(f"{self.id}: responses have dims {tuple(responses.dims)}",
-                                 remedy="Give an xarray.DataArray with dims ('stimulus', 'target')")
+            raise BrainLensError(
+                f"{self.id}: responses have dims {tuple(responses.dims)}",
+                remedy="Give an xarray.DataArray with dims ('stimulus', 'target')",
+            )
         if responses.size == 0:
-            raise BrainLensError(f"{self.id}: the recording is empty, {responses.sizes['stimulus']} stimuli x "
-                                 f"{responses.sizes['target']} targets", remedy="Give at least one row and one response column")
+            raise BrainLensError(
+                f"{self.id}: the recording is empty, {responses.sizes['stimulus']} stimuli x {responses.sizes['target']} targets",
+                remedy="Give at least one row and one response column",
+            )
         if not np.issubdtype(responses.dtype, np.floating):
-            raise BrainLensError(f"{self.id}: responses are {responses.dtype}, not floating point",
-                                 remedy="Convert the response columns to numbers")
+            raise BrainLensError(
+                f"{self.id}: responses are {responses.dtype}, not floating point",
+                remedy="Convert the response columns to numbers",
+            )
         for name in ("stimulus", "target"):
             if name not in responses.coords:
                 raise BrainLensError(f"{self.id}: responses carry no {name} ids", remedy=f"Add a coordinate {name!r}")
@@ -113,22 +119,30 @@ class Recording:
             raise BrainLensError(f"{self.id}: {infinite} responses are infinite", remedy="Mark missing values as NaN")
         empty = np.isnan(responses.values).all(axis=0)
         if empty.any():
-            raise BrainLensError(f"{self.id}: targets without a single measurement: "
-                                 f"{list(responses.target.values[empty][:5])}", remedy="Drop these targets")
+            raise BrainLensError(
+                f"{self.id}: targets without a single measurement: {list(responses.target.values[empty][:5])}",
+                remedy="Drop these targets",
+            )
 
     def _check_stimuli(self):
         stimuli = self.stimuli
         if "text" not in stimuli.columns:
-            raise BrainLensError(f"{self.id}: the stimulus table has no column 'text'", choices=stimuli.columns,
-                                 remedy="Name the column that holds the words")
+            raise BrainLensError(
+                f"{self.id}: the stimulus table has no column 'text'",
+                choices=stimuli.columns,
+                remedy="Name the column that holds the words",
+            )
         if list(stimuli.index) != list(self.responses.stimulus.values):
-            raise BrainLensError(f"{self.id}: the stimulus table and the responses are not in the same order",
-                                 remedy="Index the stimulus table by the ids of responses.stimulus")
+            raise BrainLensError(
+                f"{self.id}: the stimulus table and the responses are not in the same order",
+                remedy="Index the stimulus table by the ids of responses.stimulus",
+            )
         text = stimuli["text"]
         bad = [index for index, value in text.items() if not isinstance(value, str) or not value.strip()]
         if bad:
-            raise BrainLensError(f"{self.id}: {len(bad)} stimuli have no text, first: {bad[:5]}",
-                                 remedy="Remove these rows or fill in their words")
+            raise BrainLensError(
+                f"{self.id}: {len(bad)} stimuli have no text, first: {bad[:5]}", remedy="Remove these rows or fill in their words"
+            )
 
     def _check_meaning(self):
         if self.kind not in KINDS:
@@ -180,8 +194,12 @@ class Recording:
         if "+" in column:
             parts = [self.column(part.strip()).astype(str) for part in column.split("+")]
             return np.array([" | ".join(labels) for labels in zip(*parts)], dtype=object)
-        raise unknown(f"grouping of {self.id}", name, [*self.roles, *self.stimuli.columns.drop("text")],
-                      remedy="Name one of the grouping columns, or 'none'")
+        raise unknown(
+            f"grouping of {self.id}",
+            name,
+            [*self.roles, *self.stimuli.columns.drop("text")],
+            remedy="Name one of the grouping columns, or 'none'",
+        )
 
     def patterns(self) -> list[tuple[np.ndarray, np.ndarray]]:
         """Targets that were measured on the same stimuli, together: pairs (rows measured, positions of the targets).

@@ -102,10 +102,8 @@ def check(path: str | Path, **columns) -> ValidationReport:
             table = read_table(path, texts=word_columns(said))
         recording = from_table(table, said)
     except BrainLensError as error:
-        choices = f" Choices: {', '.join(error.choices[:12])}." if error.choices else ""
-        return ValidationReport(
-            path.name, (Finding("error", error.problem + ("" if not choices else "." + choices), error.remedy),)
-        )
+        what = str(BrainLensError(error.problem, choices=error.choices))
+        return ValidationReport(path.name, (Finding("error", what, error.remedy),))
     as_written = (
         len(table.frame) == recording.n_stimuli
         and table.frame[_text_column(table, recording)].astype(str).str.strip().tolist() == recording.texts

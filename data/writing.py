@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 
 from data.errors import BrainLensError, unknown
-from data.own import SIDECAR, write_sidecar
+from data.own import COLUMNS, SIDECAR, write_sidecar
 from data.recording import Recording
 
 __all__ = ["write"]
@@ -76,6 +76,7 @@ def _said(recording: Recording) -> tuple[pd.DataFrame, list[str], dict]:
         "licence": recording.licence or None,
         "source": recording.source or None,
     }
+    said.update(subject=None, order=None)  # said to be none, so that none is guessed
     if recording.subjects is not None:
         said["subject"] = dict(zip(targets, map(str, recording.subjects)))
     return stimuli, targets, said
@@ -113,7 +114,7 @@ def _netcdf(recording: Recording, stimuli: pd.DataFrame, targets: list[str], sai
         if values.dims == ("target",) and name != "target":
             coords[str(name)] = ("target", _plain(pd.Series(values.values)))
     array = xr.DataArray(recording.responses.values, dims=("stimulus", "target"), coords=coords, name="responses")
-    array.attrs["brainlens"] = json.dumps({k: v for k, v in said.items() if v is not None and k != "responses"})
+    array.attrs["brainlens"] = json.dumps({k: v for k, v in said.items() if k != "responses" and (k in COLUMNS or v is not None)})
     array.to_netcdf(path, engine="h5netcdf")
 
 

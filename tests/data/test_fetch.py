@@ -1,0 +1,414 @@
+"""Fetching from a server that behaves in every way a server can."""
+
+import errno
+import hashlib
+import http.server
+import json
+import re
+import threading
+import time
+import types
+from typing import ClassVar
+
+import pytest
+
+from data import catalog, fetch
+from data.entries import Entry
+from data.errors import BrainLensError, Cancelled
+from data.fetch import RemoteFile
+
+BODY = bytes(range(256)) * 4000  # about 1 MB
+SHA = hashlib.sha256(BODY).hexdigest()
+
+
+class Server(http.server.BaseHTTPRequestHandler):
+    """Each path is a way to behave; requests are remembered."""
+
+    protocol_version = "HTTP/1.1"
+    requests: ClassVar[list] = []
+    cut = 0
+
+    def log_message(self, *_):
+        pass
+
+    def do_GET(self):
+        way = self.path.strip("/").split("/")[0]
+        span = self.headers.get("Range")
+        type(self).requests.append((way, span))
+        start = int(re.match(r"bytes=(\d+)-", span).group(1)) if span else 0
+        getattr(self, way)(start)
+
+    def _send(self, body, start=0, status=None, length=None, **headers):
+        self.send_response(status or (206 if start else 200))
+        if start:
+            self.send_header("Content-Range", f"bytes {start}-{len(body) - 1}/{len(body)}")
+        self.send_header("Content-Length", str(len(body) - start if length is None else length))
+        for name, value in headers.items():
+            self.send_header(name.replace("_", "-"), value)
+        self.end_headers()
+        self.wfile.write(body[start:])
+
+    def good(self, start):
+        self._send(BODY, start)
+
+    def cuts(self, start):
+        """Every answer breaks off after 400 kB."""
+        piece = BODY[start : start + 400_000]
+        self.send_response(206 if start else 200)
+        if start:
+            self.send_header("Content-Range", f"bytes {start}-{len(BODY) - 1}/{len(BODY)}")
+        self.send_header("Content-Length", str(len(BODY) - start))
+        self.end_headers()
+        self.wfile.write(piece)
+        self.wfile.flush()
+        self.close_connection = True
+
+    def never(self, start):
+        self.close_connection = True
+
+    def norange(self, start):
+        """Knows nothing of ranges: breaks off once, then sends the whole again."""
+        if type(self).cut == 0:
+            type(self).cut = 1
+            self.cuts(0)
+        else:
+            self._send(BODY, 0)
+
+    def html(self, start):
+        self._send(b"<!DOCTYPE html><html>Sign in</html>", Content_Type="text/html; charset=utf-8")
+
+    def hiddenhtml(self, start):
+        self._send(b"  <html><body>" + BODY, Content_Type="application/octet-stream")
+
+    def huge(self, start):
+        self._send(BODY, 0, length=10 * 1024**3)
+
+    def endless(self, start):
+        self.send_response(200)
+        self.end_headers()
+        try:
+            for _ in range(400):
+                self.wfile.write(BODY)
+        except OSError:
+            pass
+        self.close_connection = True
+
+    def wrong(self, start):
+        self._send(b"x" * len(BODY))
+
+    def empty(self, start):
+        self._send(b"")
+
+    def missing(self, start):
+        self._send(b"no", status=404)
+
+    def busy(self, start):
+        if type(self).cut == 0:
+            type(self).cut = 1
+            self._send(b"later", status=503)
+        else:
+            self._send(BODY)
+
+    def moved(self, start):
+        self._send(b"", status=302, Location="/good/file.bin")
+
+    def circle(self, start):
+        self._send(b"", status=302, Location="/circle/file.bin")
+
+    def slow(self, start):
+        self.send_response(200)
+        self.send_header("Content-Length", str(len(BODY)))
+        self.end_headers()
+        try:
+            for i in range(0, len(BODY), 100_000):
+                self.wfile.write(BODY[i : i + 100_000])
+                self.wfile.flush()
+                time.sleep(0.05)
+        except OSError:
+            pass
+
+    def stalls(self, start):
+        self.send_response(200)
+        self.send_header("Content-Length", str(len(BODY)))
+        self.end_headers()
+        self.wfile.flush()
+        time.sleep(1.2)
+        self.close_connection = True
+
+
+class Quiet(http.server.ThreadingHTTPServer):
+    """Says nothing where a client hangs up."""
+
+    def handle_error(self, request, client_address):
+        pass
+
+
+@pytest.fixture
+def server(monkeypatch):
+    for name in ("HTTP_PROXY", "HTTPS_PROXY", "http_proxy", "https_proxy", "ALL_PROXY", "all_proxy", "BRAINLENS_MIRROR"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setattr(fetch, "time", types.SimpleNamespace(sleep=lambda _: None))  # no waiting between attempts
+    Server.requests, Server.cut = [], 0
+    with Quiet(("127.0.0.1", 0), Server) as running:
+        threading.Thread(target=running.serve_forever, args=(0.02,), daemon=True).start()
+        yield f"http://127.0.0.1:{running.server_port}"
+        running.shutdown()
+
+
+def remote(way, server, **changes):
+    return RemoteFile(**{"folder": "things", "name": "file.bin", "url": f"{server}/{way}/file.bin", "sha256": SHA, **changes})
+
+
+def left_over(home):
+    return sorted(p.name for p in (home / "recordings").rglob("*") if p.is_file()) if (home / "recordings").exists() else []
+
+
+def test_a_good_file_and_what_stands_beside_it(server, clean_home):
+    path = fetch.fetch_file(remote("good", server), about={"licence": "MIT", "citation": "@x"})
+    assert path.read_bytes() == BODY and left_over(clean_home) == ["file.bin", "file.bin.source.json"]
+    beside = json.loads((path.parent / "file.bin.source.json").read_text())
+    assert beside["licence"] == "MIT" and beside["citation"] == "@x" and beside["sha256"] == SHA and beside["verified"] is True
+    fetch.fetch_file(remote("good", server))
+    assert len(Server.requests) == 1  # the second time nothing is asked
+
+
+def test_a_cut_connection_is_taken_up_where_it_broke(server, clean_home):
+    assert fetch.fetch_file(remote("cuts", server)).read_bytes() == BODY
+    assert [span for _, span in Server.requests] == [None, "bytes=400000-", "bytes=800000-"]
+
+
+def test_a_fetch_of_an_earlier_session_goes_on(server, clean_home):
+    folder = clean_home / "recordings" / "things"
+    folder.mkdir(parents=True)
+    (folder / "file.bin.part").write_bytes(BODY[:123_456])
+    assert fetch.fetch_file(remote("good", server)).read_bytes() == BODY
+    assert Server.requests == [("good", "bytes=123456-")]
+
+
+def test_a_server_without_ranges_begins_anew(server, clean_home):
+    assert fetch.fetch_file(remote("norange", server)).read_bytes() == BODY
+
+
+def test_a_wrong_beginning_is_found_by_the_hash_and_removed(server, clean_home):
+    folder = clean_home / "recordings" / "things"
+    folder.mkdir(parents=True)
+    (folder / "file.bin.part").write_bytes(b"z" * 1000)
+    with pytest.raises(BrainLensError, match="is not the published file"):
+        fetch.fetch_file(remote("good", server))
+    assert [n for n in left_over(clean_home) if not n.endswith(".lock")] == []
+    assert fetch.fetch_file(remote("good", server)).read_bytes() == BODY
+
+
+@pytest.mark.parametrize(
+    ("way", "changes", "message"),
+    [
+        ("wrong", {}, f"is not the published file: sha256 [0-9a-f]+, expected {SHA}"),
+        ("good", {"sha256": "", "sha1": "0" * 40}, "sha1 [0-9a-f]+, expected 0000"),
+        ("html", {}, "answered with a web page instead of file.bin"),
+        ("hiddenhtml", {}, "answered with a web page instead of file.bin"),
+        ("huge", {"about": 1_000_000}, "announces 10,737,418,240 bytes, far more"),
+        ("huge", {"size": len(BODY)}, "has 10,737,418,240 bytes, file.bin should have 1,024,000"),
+        ("endless", {"size": len(BODY)}, "sends more than the 1,024,000 bytes"),
+        ("endless", {"about": 1_000_000}, "sends more than the 60,000,000 bytes"),
+        ("empty", {}, r"is empty \(0 bytes\)"),
+        ("missing", {}, "answered 404 Not Found"),
+        ("circle", {}, "redirects in a circle"),
+        ("never", {}, "could not be fetched from 127.0.0.1"),
+    ],
+)
+def test_what_is_refused_in_words_and_leaves_nothing(server, clean_home, way, changes, message):
+    with pytest.raises(BrainLensError, match=message) as caught:
+        fetch.fetch_file(remote(way, server, **changes))
+    assert caught.value.remedy
+    assert [n for n in left_over(clean_home) if not n.endswith(".lock")] == []
+
+
+def test_redirects_and_busy_servers_are_followed(server, clean_home):
+    assert fetch.fetch_file(remote("moved", server)).read_bytes() == BODY
+    assert fetch.fetch_file(remote("busy", server, name="two.bin")).read_bytes() == BODY
+
+
+def test_a_slow_server_reports_progress_and_a_cancel_keeps_what_came(server, clean_home):
+    class Reports:
+        seen: ClassVar[list] = []
+
+        def step(self, done, total, what):
+            self.seen.append((done, total, what))
+            if len(self.seen) == 2:
+                raise Cancelled("stop")
+
+    with pytest.raises(Cancelled):
+        fetch.fetch_file(remote("slow", server, size=len(BODY)), report=Reports())
+    assert Reports.seen[-1][1:] == (len(BODY), "bytes of file.bin")
+    part = clean_home / "recordings" / "things" / "file.bin.part"
+    assert 0 < part.stat().st_size < len(BODY)
+    assert not (part.parent / "file.bin").exists()
+
+
+def test_a_server_that_stalls(server, clean_home):
+    with pytest.raises(BrainLensError, match=r"no byte came for 0.2 s"):
+        fetch.fetch_file(remote("stalls", server), timeout=0.2)
+
+
+def test_nobody_listens(clean_home, monkeypatch):
+    monkeypatch.delenv("BRAINLENS_MIRROR", raising=False)
+    monkeypatch.setattr(fetch, "time", types.SimpleNamespace(sleep=lambda _: None))
+    with pytest.raises(BrainLensError, match=r"could not be fetched from 127.0.0.1:9") as caught:
+        fetch.fetch_file(RemoteFile("things", "file.bin", "http://127.0.0.1:9/file.bin", sha256=SHA))
+    assert "BRAINLENS_MIRROR" in caught.value.remedy
+
+
+def test_a_proxy_from_the_environment_is_used(server, clean_home, monkeypatch):
+    monkeypatch.setenv("HTTP_PROXY", server)  # our server answers the proxied path too: it sees the whole address
+    seen = []
+    monkeypatch.setattr(Server, "do_GET", lambda self: (seen.append(self.path), self._send(BODY)))
+    assert fetch.fetch_file(RemoteFile("things", "file.bin", "http://far.example/file.bin", sha256=SHA)).read_bytes() == BODY
+    assert seen == ["http://far.example/file.bin"]
+
+
+def test_mirrors_folder_and_address(server, clean_home, tmp_path, monkeypatch):
+    folder = tmp_path / "mirror" / "things"
+    folder.mkdir(parents=True)
+    (folder / "file.bin").write_bytes(BODY)
+    file = RemoteFile("things", "file.bin", "http://127.0.0.1:9/never", sha256=SHA)
+    assert fetch.locate(file) is None
+    monkeypatch.setenv("BRAINLENS_MIRROR", str(tmp_path / "mirror"))
+    assert fetch.locate(file) == folder / "file.bin"  # used where it lies
+    assert fetch.fetch_file(file).parent == clean_home / "recordings" / "things"
+    (folder / "file.bin").write_bytes(b"tampered")
+    other = RemoteFile("things", "other.bin", "", sha256=SHA)
+    with pytest.raises(BrainLensError, match=r"has no file things/other.bin"):
+        fetch.fetch_file(other)
+    monkeypatch.setenv("BRAINLENS_MIRROR", f"{server}/good")
+    assert fetch.fetch_file(other).read_bytes() == BODY
+
+
+def test_a_tampered_mirror_is_not_trusted(clean_home, tmp_path):
+    (tmp_path / "things").mkdir()
+    (tmp_path / "things" / "file.bin").write_bytes(b"x" * len(BODY))
+    with pytest.raises(BrainLensError, match="is not the published file"):
+        fetch.fetch_file(RemoteFile("things", "file.bin", sha256=SHA), source=str(tmp_path))
+    assert [n for n in left_over(clean_home) if not n.endswith(".lock")] == []
+
+
+def test_the_shared_folder_comes_first_and_is_never_written(clean_home, tmp_path, monkeypatch):
+    shared = tmp_path / "shared" / "recordings" / "things"
+    shared.mkdir(parents=True)
+    (shared / "file.bin").write_bytes(BODY)
+    monkeypatch.setenv("BRAINLENS_SHARED", str(tmp_path / "shared"))
+    file = RemoteFile("things", "file.bin", "http://127.0.0.1:9/never", sha256=SHA)
+    assert fetch.fetch_file(file) == shared / "file.bin"
+    assert fetch.forget([file]) == 0 and (shared / "file.bin").exists()
+
+
+def test_a_damaged_copy_is_refused_and_fetched_again(server, clean_home):
+    file = remote("good", server)
+    path = fetch.fetch_file(file)
+    path.write_bytes(b"damaged")
+    with pytest.raises(BrainLensError, match="fetch it again"):
+        fetch.locate(file)
+    assert fetch.fetch_file(file).read_bytes() == BODY
+    assert fetch.forget([file]) > len(BODY) and left_over(clean_home) == []
+
+
+def test_a_full_disk(server, clean_home, monkeypatch):
+    from collections import namedtuple
+
+    usage = namedtuple("usage", "total used free")
+    monkeypatch.setattr(fetch.shutil, "disk_usage", lambda _: usage(10, 10, 1000))
+    with pytest.raises(BrainLensError, match=r"are needed and 1.0 kB are free"):
+        fetch.fetch_file(remote("good", server))
+    monkeypatch.setattr(fetch.shutil, "disk_usage", lambda _: usage(10, 10, 10**12))
+
+    def full(*_):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(fetch, "_transfer", full)
+    with pytest.raises(BrainLensError, match="The disk is full"):
+        fetch.fetch_file(remote("good", server))
+    assert [n for n in left_over(clean_home) if not n.endswith(".lock")] == []
+
+
+@pytest.mark.parametrize("name", ["../up.bin", "a/b.bin", "..", "", "C:\\x.bin", ".hidden", "x\0y"])
+def test_names_that_would_leave_the_folder(name):
+    with pytest.raises(BrainLensError, match="not a plain file name"):
+        RemoteFile("things", name)
+    with pytest.raises(BrainLensError, match="not a plain file name"):
+        RemoteFile(f"things/{name}/..", "file.bin")
+
+
+def test_a_file_without_a_known_hash_is_said_to_be_unverified(server, clean_home):
+    path = fetch.fetch_file(remote("good", server, sha256=""))
+    beside = json.loads((path.parent / "file.bin.source.json").read_text())
+    assert beside["verified"] is False and beside["sha256"] == SHA
+
+
+def test_two_at_once_fetch_once(server, clean_home):
+    paths = []
+    threads = [threading.Thread(target=lambda: paths.append(fetch.fetch_file(remote("slow", server)))) for _ in range(3)]
+    [t.start() for t in threads]
+    [t.join() for t in threads]
+    assert len(set(paths)) == 1 and len(Server.requests) == 1
+
+
+def test_sizes_in_words():
+    words = [fetch.size_text(n) for n in (None, 0, 999, 1500, 67_981_848, 12e9)]
+    assert words == ["size unknown", "0 bytes", "999 bytes", "1.5 kB", "68.0 MB", "12.0 GB"]
+
+
+# ---- through the catalogue ------------------------------------------------------------------------------------------------
+@pytest.fixture
+def assembly(server, tmp_path, monkeypatch):
+    """A catalogue whose S3 entries are small files of the same layout on our server."""
+    import importlib.util
+    from dataclasses import replace
+    from pathlib import Path
+
+    import numpy as np
+
+    spec = importlib.util.spec_from_file_location("assembly_files", Path(__file__).with_name("assembly_files.py"))
+    files = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(files)
+    bodies = {}
+    monkeypatch.setattr(catalog, "_EXTRA", {})
+    for name, make in files.MAKERS.items():
+        path = files.write_new(make(np.random.default_rng(3)), tmp_path / f"{name}.nc")
+        bodies[f"/s3/{name}.nc"] = path.read_bytes()
+        entry = catalog.entry(name)
+        file = replace(entry.files[0], url=f"{server}/s3/{name}.nc", sha1=hashlib.sha1(path.read_bytes()).hexdigest())
+        catalog.register(replace(entry, files=(file,), invariants={}))
+    monkeypatch.setattr(Server, "s3", lambda self, start: self._send(bodies[self.path], start), raising=False)
+    return files.MAKERS
+
+
+def test_every_public_assembly_is_fetched_and_loads(assembly, clean_home):
+    for name in assembly:
+        assert catalog.entry(name).state == "needs download"
+        with pytest.raises(BrainLensError, match=f"brainlens data fetch {name}"):
+            catalog.recording(name)
+        catalog.fetch(name)
+        assert catalog.entry(name).state == "ready"
+        recording = catalog.recording(name)
+        assert recording.id == name and recording.citation and recording.licence
+    assert catalog.recording("pereira2018@243sentences").n_stimuli == 12
+    assert catalog.recording("tuckute2024").averaged
+    with pytest.raises(BrainLensError, match="Unknown version of pereira2018-language '99'"):
+        catalog.recording("pereira2018@99")
+    assert catalog.remove("blank2014") > 0 and catalog.entry("blank2014").state == "needs download"
+
+
+def test_the_full_files_invariants_refuse_a_small_one(assembly, clean_home):
+    from dataclasses import replace
+
+    full = {"shape": (627, 13553)}
+    catalog.register(replace(catalog.entry("pereira2018"), invariants=full))
+    catalog.fetch("pereira2018")
+    with pytest.raises(BrainLensError, match="shape is 24 x 12, expected 627 x 13553"):
+        catalog.recording("pereira2018")
+
+
+def test_damage_shows_as_a_state(assembly, clean_home):
+    path = catalog.fetch("blank2014")[0]
+    path.write_bytes(b"not any more")
+    assert catalog.entry("blank2014").state == "damaged"
+    assert isinstance(catalog.entry("blank2014"), Entry)
