@@ -109,6 +109,7 @@ def test_inner_folds_are_a_grid_search(n, p, v, standardize, device):
 def test_inner_folds_agree_with_himalaya():
     from himalaya.backend import set_backend
     from himalaya.kernel_ridge import KernelRidgeCV
+    from himalaya.scoring import r2_score
 
     set_backend("numpy")
     x, y = planted(80, 120, 200)
@@ -120,7 +121,8 @@ def test_inner_folds_agree_with_himalaya():
         cv = [(np.array([place[i] for i in a]), np.array([place[i] for i in b])) for a, b in inner[f]]
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
-            model = KernelRidgeCV(ALPHAS, fit_intercept=True, cv=cv).fit(x[train], y[train])
+            model = KernelRidgeCV(ALPHAS, fit_intercept=True, cv=cv, solver_params={"score_func": r2_score})
+            model.fit(x[train], y[train])
         np.testing.assert_allclose(fit.alpha[0, f], model.best_alphas_, rtol=1e-9)
         np.testing.assert_allclose(fit.r[0, f], pearson(model.predict(x[test]), y[test]), atol=TOLERANCE)
 

@@ -1,0 +1,1 @@
+"""Measurements against peers, in one run each: ``python -m benchmarks.<name>`` writes ``benchmarks/results/<name>.json``."""
