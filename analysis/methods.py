@@ -177,6 +177,7 @@ def _model(model: Mapping) -> str:
 
 def _mapping(score, protocol: Protocol) -> list[str]:
     folds = str(score.provenance["folds"]).rstrip(".")
+    seed = "" if "seed" in folds else f" (seed {protocol.seed})"
     scaled = "z-scored with the mean and standard deviation of the training fold" if protocol.standardize else "not scaled"
     if protocol.method == "ols":
         cut = "machine precision times the larger dimension of the data" if protocol.rcond is None else f"{protocol.rcond:g}"
@@ -192,7 +193,7 @@ def _mapping(score, protocol: Protocol) -> list[str]:
         how = _CRITERIA.get(protocol.criterion, grouped)
         mapping = f"ridge regression with an intercept and {whose}, chosen among {grid} by {how}"
     return [
-        f"Responses were predicted from the activations and evaluated on held-out stimuli: {folds} (seed {protocol.seed}).",
+        f"Responses were predicted from the activations and evaluated on held-out stimuli: {folds}{seed}.",
         f"The mapping was {mapping}; features were {scaled}.",
     ]
 

@@ -79,7 +79,8 @@ def _sentence(score, *, first: bool) -> str:
         + (f" {span}" if (span := interval(row["r_low"], row["r_high"])) else "")
     ]
     if np.isfinite(row["normalised"]):
-        parts.append(f"{percent(row['normalised'])} of the ceiling {decimal(row['ceiling'])}")
+        above = ", which is too low for this measure" if row["normalised"] > 1 else ""
+        parts.append(f"{percent(row['normalised'])} of the ceiling {decimal(row['ceiling'])}{above}")
     parts += _beside(score, row)
     return "; ".join(parts) + "."
 

@@ -348,7 +348,7 @@ def _rule_line(axes, plan: Drawing, rule: Rule, font_size: float) -> None:
     if rule.axis == "xy":
         axes.axline((0, 0), slope=1, linestyle=(0, (1, 2)), **style)
         return
-    small = _small(font_size)
+    small, behind = _small(font_size), {"facecolor": ink("paper", plan.theme), "alpha": 0.7, "linewidth": 0, "pad": 0.6}
     if rule.axis == "y":
         axes.axhline(rule.value, linestyle=(0, (4, 2)), **style)
         if rule.label:
@@ -361,6 +361,7 @@ def _rule_line(axes, plan: Drawing, rule: Rule, font_size: float) -> None:
                 ha="right",
                 va="bottom",
                 fontsize=small,
+                bbox=behind,
                 zorder=6,
             )
     else:
@@ -376,6 +377,7 @@ def _rule_line(axes, plan: Drawing, rule: Rule, font_size: float) -> None:
                 va="top",
                 rotation=90,
                 fontsize=small,
+                bbox=behind,
                 zorder=6,
             )
 

@@ -7,8 +7,8 @@ Show the result with ``pn.pane.Bokeh(plot, sizing_mode="stretch_width")`` or ret
 called with a list of dicts, one per picked row (tap or box select; all columns of the mark's frame), and with an empty list when
 the selection is taken back. Nothing is global: theme, size and callbacks belong to the one figure.
 
-Bokeh is asked directly: through HoloViews the same figures took 470 ms (a layer profile of four models) and 900 ms (43 labelled
-points) to build on the event loop, where a cached change of the selection has 300 ms in all; directly they take about 30 ms.
+Bokeh is asked directly: through HoloViews the same figures took .47 s (a layer profile of four models) and .9 s (43 labelled
+points) to build on the event loop, where a cached change of the selection has .3 s in all; directly they take a quarter of that.
 """
 
 from __future__ import annotations

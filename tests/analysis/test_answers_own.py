@@ -28,6 +28,11 @@ def test_layers_of_an_averaged_recording_have_no_share_of_a_ceiling(make_score):
     assert "Ceiling: the responses are averaged over people." in answer.caption
 
 
+def test_more_than_the_ceiling_is_said_not_clipped(make_score):
+    sentence = layers([make_score(ceiling=0.38)]).sentence
+    assert "105 % of the ceiling .38, which is too low for this measure" in sentence
+
+
 def test_a_constant_layer_is_kept_and_named(make_score):
     answer = layers([make_score(empty_layers=(0,))])
     assert answer.frame["r"].isna().sum() == 1

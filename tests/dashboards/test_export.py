@@ -13,6 +13,7 @@ import pytest
 
 from dashboards import export
 from data.errors import BrainLensError
+from tests.figures import layers_spec, make_spec
 
 
 def unzip(data: bytes) -> dict[str, bytes]:
@@ -23,13 +24,7 @@ def unzip(data: bytes) -> dict[str, bytes]:
 
 @pytest.fixture(scope="module")
 def everything():
-    from importlib.util import module_from_spec, spec_from_file_location
-    from pathlib import Path
-
-    where = spec_from_file_location("figures_for_tests", Path(__file__).with_name("conftest.py"))
-    module = module_from_spec(where)
-    where.loader.exec_module(module)
-    spec = module.layers_spec()
+    spec = layers_spec()
     recipe = {
         "protocol": {"name": "defended", "alphas": (1.0, 10.0)},
         "r": np.float64(0.5),
@@ -70,7 +65,7 @@ def test_every_file_of_simulated_data_says_so(everything):
             assert b"simulated data" in data.lower(), name
 
 
-def test_nothing_is_stamped_without_a_stamp(make_spec):
+def test_nothing_is_stamped_without_a_stamp():
     spec = make_spec("bars")
     found = unzip(export.bundle(spec, methods="Words."))
     assert "stamp" not in pd.read_csv(io.BytesIO(found["brainlens/brainlens.csv"]))
@@ -96,7 +91,9 @@ def test_the_same_view_gives_the_same_zip(everything):
 
 
 def test_the_code_in_the_zip_still_runs(everything):
-    exec(compile(unzip(everything[2])["layers-of-gpt-2/layers-of-gpt-2.py"], "made", "exec"), {"print": lambda value: None})
+    printed = []
+    exec(compile(unzip(everything[2])["layers-of-gpt-2/layers-of-gpt-2.py"], "made", "exec"), {"print": printed.append})
+    assert printed == [1]
 
 
 def test_parquet_takes_columns_of_mixed_kinds():
@@ -104,7 +101,7 @@ def test_parquet_takes_columns_of_mixed_kinds():
     assert pd.read_parquet(io.BytesIO(export.parquet(table)))["layer"].tolist()[:2] == ["1", "last"]
 
 
-def test_the_preview_is_a_picture_twice_as_fine_as_a_screen(make_spec):
+def test_the_preview_is_a_picture_twice_as_fine_as_a_screen():
     from matplotlib.image import imread
 
     image = imread(io.BytesIO(export.preview(make_spec("bars"), width_mm=85, height_mm=50)))

@@ -17,6 +17,7 @@ from dashboards.figures.labels import RADII, placed
 from dashboards.figures.spec import FigureSpec, Mark
 from dashboards.figures.style import looks
 from data.errors import BrainLensError
+from tests.figures import SPECS, make_spec
 
 
 def pixels(data: bytes) -> np.ndarray:
@@ -42,22 +43,23 @@ def pdf_words(data: bytes) -> str:
     return "".join(piece.decode("latin-1") for piece in pieces).replace("\0", "")  # two bytes per letter
 
 
-def test_nothing_touches_the_edge(any_spec):
-    image = pixels(paper.render(any_spec, format="png", dpi=120))
+@pytest.mark.parametrize("kind", SPECS)
+def test_nothing_touches_the_edge(kind):
+    image = pixels(paper.render(make_spec(kind), format="png", dpi=120))
     for edge in (image[0], image[-1], image[:, 0], image[:, -1]):
         assert (edge > 0.99).all()
     assert (image < 0.5).any()
 
 
 @pytest.mark.parametrize("width_mm", paper.WIDTHS_MM)
-def test_the_size_is_what_was_asked_for(make_spec, width_mm):
+def test_the_size_is_what_was_asked_for(width_mm):
     image = pixels(paper.render(make_spec("layers"), format="png", dpi=100, width_mm=width_mm, height_mm=60))
     assert image.shape[:2] == (round(60 / 25.4 * 100 - 0.5), round(width_mm / 25.4 * 100 - 0.5))
     svg = paper.render(make_spec("layers"), format="svg", width_mm=width_mm, height_mm=60).decode()
     assert float(re.search(r'width="([\d.]+)pt"', svg)[1]) == pytest.approx(width_mm / 25.4 * 72, abs=0.01)
 
 
-def test_text_is_text_in_svg(make_spec):
+def test_text_is_text_in_svg():
     words = svg_words(paper.render(make_spec("layers"), format="svg"))
     for word in (
         "Relative depth",
@@ -70,7 +72,7 @@ def test_text_is_text_in_svg(make_spec):
         assert word in words, word
 
 
-def test_text_is_text_in_pdf(make_spec):
+def test_text_is_text_in_pdf():
     data = paper.render(make_spec("layers"), format="pdf")
     assert data.startswith(b"%PDF")
     assert b"/FontFile2" in data and b"/Type3" not in data  # TrueType, as editors want it
@@ -78,7 +80,7 @@ def test_text_is_text_in_pdf(make_spec):
 
 
 @pytest.mark.parametrize("kind", ["layers", "bars", "histogram", "facets"])
-def test_every_format_is_stamped(make_spec, kind):
+def test_every_format_is_stamped(kind):
     spec = make_spec(kind, stamp="simulated data")
     words = svg_words(paper.render(spec, format="svg"))
     assert "simulated data" in words and "SIMULATED" in words
@@ -88,35 +90,35 @@ def test_every_format_is_stamped(make_spec, kind):
     assert "SIMULATED" not in svg_words(paper.render(make_spec(kind, stamp=""), format="svg"))
 
 
-def test_a_quality_note_is_on_the_figure(make_spec):
+def test_a_quality_note_is_on_the_figure():
     words = svg_words(paper.render(make_spec("bars", stamp="retyped, may carry digit errors"), format="svg"))
     assert "retyped, may carry digit errors" in words and "SIMULATED" not in words
 
 
-def test_scores_above_one_are_flagged_and_counted(make_spec):
+def test_scores_above_one_are_flagged_and_counted():
     assert "ringed in red: 5 above 1" in svg_words(paper.render(make_spec("facets"), format="svg"))
     assert "ringed" not in svg_words(paper.render(make_spec("facets", flag_above=None), format="svg"))
 
 
-def test_all_43_names_are_written(make_spec):
+def test_all_43_names_are_written():
     spec = make_spec("task")
     words = svg_words(paper.render(spec, format="svg", width_mm=174))
     assert all(model in words for model in spec.marks[1].frame["model"])
     assert len(spec.marks[1].frame) == 42
 
 
-def test_colours_are_those_of_the_screen(make_spec):
+def test_colours_are_those_of_the_screen():
     svg = paper.render(make_spec("layers"), format="svg").decode()
     for look in looks(["gpt2", "smollm2-135m"]).values():
         assert look.colour in svg
 
 
-def test_the_same_spec_gives_the_same_bytes(make_spec):
+def test_the_same_spec_gives_the_same_bytes():
     for format in paper.FORMATS:
         assert paper.render(make_spec("bars"), format=format, dpi=80) == paper.render(make_spec("bars"), format=format, dpi=80)
 
 
-def test_two_threads_do_not_disturb_each_other(make_spec):
+def test_two_threads_do_not_disturb_each_other():
     jobs = [("layers", "svg", 7), ("bars", "pdf", 12), ("histogram", "svg", 5), ("bars", "svg", 9)]
 
     def one(job):
@@ -127,7 +129,7 @@ def test_two_threads_do_not_disturb_each_other(make_spec):
         assert list(pool.map(one, jobs)) == [one(job) for job in jobs]
 
 
-def test_metadata_tell_the_answer(make_spec):
+def test_metadata_tell_the_answer():
     pdf = paper.render(make_spec("layers"), format="pdf", metadata={"Protocol": "defended"})
     for words in (b"gpt2's layer 4 of 6 predicts.", b"Held out by topic.", b"Protocol: defended", b"BrainLens"):
         assert words in pdf, words
@@ -144,7 +146,7 @@ def test_a_negative_logarithm_is_left_out_not_an_error():
     ({"font_size": 99}, "font_size=99 cannot be drawn"),
     ({"dpi": 9999}, "dpi=9999 cannot be drawn"),
 ])  # fmt: skip
-def test_sizes_that_cannot_be_drawn(make_spec, fields, message):
+def test_sizes_that_cannot_be_drawn(fields, message):
     with pytest.raises(BrainLensError, match=message):
         paper.render(make_spec("bars"), **fields)
 
