@@ -9,6 +9,7 @@ from itertools import combinations
 import numpy as np
 import pandas as pd
 
+from analysis.mapping.bands import scale, solve
 from analysis.mapping.fit import ALPHAS
 from analysis.progress import SILENT, Report
 from data.errors import BrainLensError, unknown
@@ -127,8 +128,10 @@ def banded_ridge(bands: Mapping[str, np.ndarray], responses: np.ndarray, folds: 
 
     Notes
     -----
-    Engine: himalaya's random search over kernel weights, in float64. Sources: Nunez-Elizalde, Huth & Gallant 2019, doi
-    10.1016/j.neuroimage.2019.04.012; Dupre la Tour et al. 2022, doi 10.1016/j.neuroimage.2022.119728.
+    Engine: himalaya's random search over kernel weights, in float64; where all bands but one are narrow (position, length,
+    frequency) :func:`analysis.mapping.bands.solve_narrow`, which finds the same with one decomposition for all weightings.
+    Sources: Nunez-Elizalde, Huth & Gallant 2019, doi 10.1016/j.neuroimage.2019.04.012; Dupre la Tour et al. 2022, doi
+    10.1016/j.neuroimage.2022.119728.
     """
     names = tuple(bands)
     y = np.asarray(responses, float)
@@ -148,14 +151,14 @@ def banded_ridge(bands: Mapping[str, np.ndarray], responses: np.ndarray, folds: 
     weights = np.full((len(folds), len(names), y.shape[1]), np.nan)
     tried = {one: _weightings(len(one), seed) for one in sets}
     for number, (train, test) in enumerate(folds):
-        kernels = {name: _kernels(x, train, test) for name, x in arrays.items()}
+        scaled = {name: scale(x, train, test) for name, x in arrays.items()}
         place = np.full(len(y), -1)
         place[train] = np.arange(len(train))
         splits = [(place[a], place[b]) for a, b in inner[number]]
         centre = y[train][:, whole].mean(axis=0)
         for step, one in enumerate(sets):
             report.step(number * len(sets) + step, len(folds) * len(sets), "banded ridge")
-            predicted, shares = _solve([kernels[name] for name in one], y[train][:, whole] - centre, splits, alphas, tried[one])
+            predicted, shares = solve([scaled[name] for name in one], y[train][:, whole] - centre, splits, alphas, tried[one])
             held = y[test][:, whole] - centre
             r2[one][number, whole] = 1 - ((held - predicted) ** 2).sum(axis=0) / (held**2).sum(axis=0)
             r[one][number, whole] = _correlation(predicted, held)
@@ -164,18 +167,7 @@ def banded_ridge(bands: Mapping[str, np.ndarray], responses: np.ndarray, folds: 
     return BandedFit(names, r2, r, weights, y.shape[1] - len(whole), {one: len(each) for one, each in tried.items()})
 
 
-# ---- one fold ------------------------------------------------------------------------------------------------------------
-def _kernels(x: np.ndarray, train: np.ndarray, test: np.ndarray) -> tuple[np.ndarray, np.ndarray, int]:
-    """Training and test kernels of a band, z-scored by the training fold, divided by its number of units."""
-    varies = np.ptp(x[train], axis=0) > 0
-    units = int(varies.sum())
-    if not units:
-        return np.zeros((len(train), len(train))), np.zeros((len(test), len(train))), 0
-    mean, sd = x[train][:, varies].mean(axis=0), x[train][:, varies].std(axis=0)
-    fit, held = (x[train][:, varies] - mean) / sd, (x[test][:, varies] - mean) / sd
-    return fit @ fit.T / units, held @ fit.T / units, units
-
-
+# ---- one fold -------------------------------------------------------------------------------------------------------
 def _weightings(bands: int, seed: int) -> np.ndarray:
     """Shares of the bands to try, each row summing to 1."""
     if bands == 1:
@@ -188,25 +180,6 @@ def _weightings(bands: int, seed: int) -> np.ndarray:
     tried = np.vstack([np.full((1, bands), 1 / bands), drawn])
     tried = np.maximum(tried, 1e-4)
     return tried / tried.sum(axis=1, keepdims=True)
-
-
-def _solve(kernels: list, y: np.ndarray, splits: list, alphas: Sequence[float],
-           gammas: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Held-out predictions (n_test, n_targets) and the chosen shares (n_bands, n_targets)."""
-    from himalaya.backend import set_backend
-    from himalaya.kernel_ridge import solve_multiple_kernel_ridge_random_search
-    from himalaya.scoring import r2_score
-
-    set_backend("numpy")
-    units = sum(each[2] for each in kernels)
-    if not units:
-        return np.zeros((len(kernels[0][1]), y.shape[1])), np.full((len(kernels), y.shape[1]), 1 / len(kernels))
-    deltas, dual, _ = solve_multiple_kernel_ridge_random_search(
-        np.stack([each[0] for each in kernels]), y, n_iter=gammas, alphas=np.asarray(alphas, float) / units, score_func=r2_score,
-        cv=splits, return_weights="dual", progress_bar=False)
-    strength = np.exp(deltas)  # (bands, targets), the chosen shares over the chosen alpha
-    predicted = sum(held @ (dual * strength[band]) for band, (_, held, _) in enumerate(kernels))
-    return predicted, strength / strength.sum(axis=0)
 
 
 def _correlation(x: np.ndarray, y: np.ndarray) -> np.ndarray:

@@ -115,3 +115,20 @@ def test_missing_stimuli_constant_bands_and_errors():
         banded_ridge({"model": bands["model"][:99]}, y, *folds_of(100))
     with pytest.raises(BrainLensError, match="Every target has missing stimuli"):
         banded_ridge({"model": bands["model"]}, y[:, [1]], *folds_of(100))
+
+
+@pytest.mark.parametrize("widths", [(40, 3), (4, 3), (50, 3, 2), (30,)])
+def test_our_solver_finds_what_himalaya_finds(widths):
+    from analysis.mapping.banded import _weightings
+    from analysis.mapping.bands import scale, solve_himalaya, solve_narrow
+
+    rng = np.random.default_rng(6)
+    x = [rng.standard_normal((90, width)) for width in widths]
+    y = sum(each @ rng.standard_normal((each.shape[1], 5)) / np.sqrt(each.shape[1]) for each in x) + rng.standard_normal((90, 5))
+    (train, test), inner = (each[0] for each in folds_of(90, 3))
+    place = np.full(90, -1)
+    place[train] = np.arange(len(train))
+    arguments = ([scale(each, train, test) for each in x], y[train] - y[train].mean(axis=0),
+                 [(place[a], place[b]) for a, b in inner], 10.0 ** np.arange(-4, 3), _weightings(len(widths), 0)[:15])
+    (ours, our_shares), (theirs, their_shares) = solve_narrow(*arguments), solve_himalaya(*arguments)
+    assert ours == pytest.approx(theirs, abs=1e-8) and our_shares == pytest.approx(their_shares, abs=1e-8)
