@@ -89,6 +89,8 @@ class Protocol:
         Control feature sets scored on the same folds.
     shuffled_twin : bool
         Score each layer under shuffled folds too (the leak meter).
+    unique : bool
+        At the chosen layer, fit the model jointly with position and length (banded ridge): unique R2 beyond them.
     bootstrap : int
         Draws of the hierarchical bootstrap behind every interval.
     start : str
@@ -126,6 +128,7 @@ class Protocol:
     clip: bool = False
     controls: tuple[str, ...] = ("position", "length", "random-embedding")
     shuffled_twin: bool = True
+    unique: bool = True
     bootstrap: int = 1000
     start: str = "policy"
     last_layer: str = "raw"
@@ -252,7 +255,7 @@ PRESETS: dict[str, Protocol] = {
         name="brainscore2026", word_boundary=False, split="grouped", group="paper", folds=10, seed=1234, criterion="loo",
         alphas=tuple(float(a) for a in np.logspace(-3, 3, 7)), shared_alpha=True, standardize=False, order="folds-first",
         targets="median", people="median", layer="max", ceiling="extrapolated", normalise="aggregate", clip=True,
-        controls=(), shuffled_twin=False),
+        controls=(), shuffled_twin=False, unique=False),
 }
 """The presets by name. ``context="paper"`` and ``group="paper"`` name the recording's roles ``paper_context`` and
 ``paper_group``, which fall back to the recording's own defaults."""

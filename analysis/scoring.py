@@ -6,7 +6,7 @@ import hashlib
 import importlib.metadata
 import json
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -87,7 +87,9 @@ def score(model, recording, protocol: Protocol | str = "defended", *, layers: Se
             store.save_score(f"{key}-layer{number}", found[number])
             report.partial(_assemble(source, recording, protocol, parts, found, context, wanted=len(numbers), cached=False))
         report.step(len(missing), len(missing), "layers")
-    return _assemble(source, recording, protocol, parts, found, context, wanted=len(numbers), cached=cached)
+    scored = _assemble(source, recording, protocol, parts, found, context, wanted=len(numbers), cached=cached)
+    beyond, known = _headline(source, scored.chosen_layer, recording, protocol, parts, key, store, report)
+    return replace(scored, headline=beyond, cached=cached and known)
 
 
 def bisection(layers: Sequence[int]) -> list[int]:
@@ -253,6 +255,48 @@ def _ceiling(recording: Recording, protocol: Protocol, store, report: Report):
 
 
 _CEILING_FIELDS = ("kind", "valid", "flag", "holds_for", "resampled")
+
+
+BEYOND = ("position", "length")
+"""The controls that the headline goes beyond."""
+
+HEADLINE_TARGETS = 1000
+"""Above so many targets the joint fit would outlast everything else, and is left to a request of its own."""
+
+
+def _headline(source, layer: int, recording: Recording, protocol: Protocol, parts, key: str, store,
+              report: Report) -> tuple[dict, bool]:
+    """R2 of one layer beyond position and length, of them alone, and of both together; and whether it was in the store."""
+    if not protocol.unique or recording.n_targets > HEADLINE_TARGETS:
+        return {}, True
+    key = f"{key}-unique{layer}"
+    found = store.load_score(key)
+    known = found is not None
+    if not known:
+        found = _joint_fit(source, layer, recording, protocol, parts, store, report)
+        found.attrs |= {"model": source.id, "recording": recording.id, "protocol": protocol.name, "layer": layer}
+        store.save_score(key, found)
+    joint, controls, alone = (summarise(found[name].values, found.part.values, recording.subjects, protocol)
+                              for name in ("joint", "controls", "alone"))
+    return {"layer": layer, "unique_r2": joint - controls, "joint_r2": joint, "controls_r2": controls, "model_r2": alone,
+            "beyond": " and ".join(BEYOND), "left_out": int(found.attrs["left_out"])}, known
+
+
+def _joint_fit(source, layer: int, recording: Recording, protocol: Protocol, parts, store, report: Report) -> xr.Dataset:
+    from analysis.controls import features
+    from analysis.mapping.banded import banded_ridge
+
+    plain = features(recording, BEYOND)
+    bands = {"model": _activations(source, recording, protocol, [layer], store, report).layer(layer),
+             "controls": np.column_stack([plain[name] for name in BEYOND])}
+    blocks, left_out = [], 0
+    for part in parts:
+        fit = banded_ridge(bands, recording.responses.values, part.folds, part.inner, alphas=protocol.alphas,
+                           seed=protocol.seed, report=report)
+        blocks.append({"joint": fit.r2["model", "controls"], "alone": fit.r2["model",], "controls": fit.r2["controls",],
+                       "dropped": np.zeros(len(part.folds))})
+        left_out += fit.left_out
+    return _side_by_side(blocks, parts, recording).assign_attrs(left_out=left_out)
 
 
 # ---- names to things, and things to keys ----------------------------------------------------------------------------

@@ -23,7 +23,7 @@ def test_key_ignores_the_name_and_sees_every_other_field():
              "group": "topic", "folds": 5, "inner_folds": 3, "seed": 7, "method": "ols", "criterion": "gcv",
              "alphas": (1.0, 2.0), "shared_alpha": True, "standardize": False, "rcond": 1e-6, "order": "folds-first",
              "targets": "median", "people": "median", "by_experiment": False, "layer": "max", "ceiling": "none",
-             "normalise": "aggregate", "clip": True, "controls": (), "shuffled_twin": False, "bootstrap": 10, "dtype": "bfloat16",
+             "normalise": "aggregate", "clip": True, "controls": (), "shuffled_twin": False, "unique": False, "bootstrap": 10, "dtype": "bfloat16",
              "last_layer": "normed", "start": "tokenizer"}
     assert set(other) == set(FIELDS) - {"name"}
     keys = [dataclasses.replace(base, **{field: value}).key() for field, value in other.items()]
