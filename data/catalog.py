@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import importlib
 import os
-from dataclasses import replace
 from pathlib import Path
 
 from data import fetch as fetching
@@ -158,11 +157,6 @@ def remove(name: str) -> int:
     }
     own = [f for f in one.files if (f.folder, f.name) not in needed]
     return fetching.forget(own or one.files)
-
-
-def with_invariants(one: Entry, **invariants) -> Entry:
-    """A copy of an entry that asserts other facts, for an excerpt of its file; no facts: nothing is asserted."""
-    return replace(one, invariants=invariants)
 
 
 def _no_options(one: Entry, options: dict) -> None:

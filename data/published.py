@@ -10,7 +10,16 @@ import pandas as pd
 
 from data.errors import unknown
 
-__all__ = ["BENCHMARKS", "CITATIONS", "family", "hadidi2025", "schrimpf2021", "schrimpf2021_models", "schrimpf2021_tasks"]
+__all__ = [
+    "BENCHMARKS",
+    "CITATIONS",
+    "citation",
+    "family",
+    "hadidi2025",
+    "schrimpf2021",
+    "schrimpf2021_models",
+    "schrimpf2021_tasks",
+]
 
 _FOLDER = Path(__file__).with_name("published")
 

@@ -201,17 +201,6 @@ class Recording:
             remedy="Name one of the grouping columns, or 'none'",
         )
 
-    def patterns(self) -> list[tuple[np.ndarray, np.ndarray]]:
-        """Targets that were measured on the same stimuli, together: pairs (rows measured, positions of the targets).
-
-        A stimulus without a measurement still belongs to the text that is read; it takes no part in a fit.
-        """
-        measured = ~np.isnan(self.responses.values)
-        groups: dict[bytes, list[int]] = {}
-        for target in range(self.n_targets):
-            groups.setdefault(np.packbits(measured[:, target]).tobytes(), []).append(target)
-        return [(np.flatnonzero(measured[:, targets[0]]), np.array(targets)) for targets in groups.values()]
-
     @property
     def stimulus_hash(self) -> str:
         """sha256 of the ids, texts and groupings: what a model reads, and nothing of what was measured."""

@@ -143,7 +143,7 @@ def write_new(array: xr.DataArray, path, engine="h5netcdf"):
 
 
 def write_2022(array: xr.DataArray, path):
-    """As xarray of 2022 wrote it: variable-length strings, missing ones as 'nan', int8 booleans, a list of coordinates as attribute."""
+    """As xarray of 2022 wrote it: variable-length strings, missing ones as 'nan', coordinates listed in an attribute."""
     import netCDF4
 
     with netCDF4.Dataset(path, "w", format="NETCDF4") as file:

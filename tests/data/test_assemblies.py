@@ -1,7 +1,6 @@
 """Public assemblies: every layout, every writer, every broken invariant."""
 
 import importlib.util
-from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -70,7 +69,6 @@ def test_silent_volumes_and_missing_readers(tmp_path, rng):
     assert story.responses["region"].values[0] == "01_LHPostTemp"
     reading = assemblies.futrell2018(files.write_2022(files.futrell(rng), tmp_path / "r.nc"), **FACTS)
     assert reading.subjects.tolist() == ["A1", "B2", "C3"] and int(np.isnan(reading.responses).sum()) == 5
-    assert len(reading.patterns()) == 2 and reading.patterns()[1][1].tolist() == [1]
 
 
 @pytest.mark.parametrize(
@@ -102,7 +100,7 @@ def test_invariants_that_hold(tmp_path, rng):
 def test_the_catalogue_asserts_the_published_facts():
     facts = catalog.entry("pereira2018").invariants
     assert facts["shape"] == (627, 13553) and facts["nansum"] == 1935595.263162177
-    assert replace(catalog.entry("fedorenko2016")).invariants["counts"]["subject_UID"] == (47, 8, 9, 15, 18)
+    assert catalog.entry("fedorenko2016").invariants["counts"]["subject_UID"] == (47, 8, 9, 15, 18)
 
 
 def test_what_is_not_netcdf(tmp_path):

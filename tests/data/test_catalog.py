@@ -1,6 +1,7 @@
 """The catalogue: ids, states, and errors that say what to do."""
 
 import re
+from pathlib import Path
 
 import pytest
 
@@ -81,3 +82,8 @@ def test_everything_in_the_mirror_is_ready_and_right(mirror, clean_home):
 
 def test_recordings_only():
     assert "wikitext-2" not in entries(recordings=True) and "natural-stories" in entries(recordings=True)
+
+
+def test_every_entry_is_in_the_documentation():
+    page = (Path(__file__).parents[2] / "docs" / "datasets.md").read_text(encoding="utf-8")
+    assert [name for name in entries() if f"`{name}`" not in page] == []
