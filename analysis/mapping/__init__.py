@@ -3,10 +3,15 @@
 from data._lazy import attach
 
 _NAMES = {
+    "BandedFit": "analysis.mapping.banded",
     "Fit": "analysis.mapping.fit",
     "Part": "analysis.mapping.splits",
+    "banded_ridge": "analysis.mapping.banded",
     "cross_validate": "analysis.mapping.fit",
+    "dissimilarity": "analysis.mapping.similarity",
+    "linear_cka": "analysis.mapping.similarity",
     "make_folds": "analysis.mapping.splits",
+    "rsa": "analysis.mapping.similarity",
 }
 __all__ = list(_NAMES)
 __getattr__, __dir__ = attach(__name__, _NAMES)
