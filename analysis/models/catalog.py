@@ -6,7 +6,7 @@ import csv
 import dataclasses
 import os
 import re
-from functools import cache
+from functools import cache, lru_cache
 from importlib.resources import files
 from pathlib import Path
 
@@ -80,14 +80,18 @@ def cards() -> dict[str, Card]:
 
 
 def _installed_card(name: str, folder: Path) -> Card:
+    newest = max(path.stat().st_mtime_ns for path in (folder / "card.json", folder / "config.json") if path.exists())
+    return _read_card(name, folder, newest)
+
+
+@lru_cache(maxsize=1024)
+def _read_card(name: str, folder: Path, newest: int) -> Card:
+    """The card of an installed model: its row with what the folder adds, or the folder alone."""
     row = _table().get(name)
     if row is None:
         return folders.describe(folder, name)
-    told = {
-        f: v
-        for f, v in folders.read_json(folder / "card.json").items()
-        if f in Card.__dataclass_fields__ and f not in ("id", "aliases")
-    }
+    written = folders.read_json(folder / "card.json")
+    told = {f: v for f, v in written.items() if f in Card.__dataclass_fields__ and f not in ("id", "aliases")}
     return dataclasses.replace(row, **told)
 
 
@@ -114,9 +118,9 @@ def card(name: str) -> Card:
         from analysis.models.static import RandomEmbedding
 
         return RandomEmbedding(int(match[1])).card
-    if base in (known := cards()):
-        return known[base]
-    return _described(base)[0]
+    if (folder := installed().get(base)) is not None:
+        return _installed_card(base, folder)
+    return _table().get(base) or _described(base)[0]
 
 
 def state(name: str) -> str:

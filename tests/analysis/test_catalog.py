@@ -45,16 +45,31 @@ def test_families_of_the_43_are_the_15_that_correlations_cluster_on():
     assert catalog.card("openaigpt").family == catalog.card("distilgpt2").family == catalog.card("gpt2-xl").family == "gpt"
 
 
-@pytest.mark.parametrize("name, alias, layer", [
-    ("gpt2", "drop", 0), ("gpt2", "encoder.h.11", 12), ("xlm-mlm-en-2048", "encoder.layer_norm2.0", 1), ("t5-small", "shared", 0),
-    ("albert-base-v1", "encoder.albert_layer_groups.11", 12), ("lm_1b", "lstm/lstm_1/control_dependency", 2), ("glove", "projection", 0)])
+@pytest.mark.parametrize(
+    "name, alias, layer",
+    [
+        ("gpt2", "drop", 0),
+        ("gpt2", "encoder.h.11", 12),
+        ("xlm-mlm-en-2048", "encoder.layer_norm2.0", 1),
+        ("t5-small", "shared", 0),
+        ("albert-base-v1", "encoder.albert_layer_groups.11", 12),
+        ("lm_1b", "lstm/lstm_1/control_dependency", 2),
+        ("glove", "projection", 0),
+    ],
+)
 def test_the_papers_layer_names_are_numbers(name, alias, layer):
     assert catalog.card(name).layer_names[alias] == layer
 
 
 def test_layers_and_widths_are_those_of_the_paper():
-    for name, layers, width in [("bert-large-uncased", 24, 1024), ("ctrl", 48, 1280), ("xlm-mlm-100-1280", 16, 1280),
-                                ("albert-xxlarge-v2", 12, 4096), ("transfo-xl-wt103", 18, 1024), ("gpt2-xl", 48, 1600)]:
+    for name, layers, width in [
+        ("bert-large-uncased", 24, 1024),
+        ("ctrl", 48, 1280),
+        ("xlm-mlm-100-1280", 16, 1280),
+        ("albert-xxlarge-v2", 12, 4096),
+        ("transfo-xl-wt103", 18, 1024),
+        ("gpt2-xl", 48, 1600),
+    ]:
         card = catalog.card(name)
         assert (card.layers, card.width) == (layers, width)
 
@@ -76,31 +91,40 @@ def test_ids_come_apart_and_together():
     assert not Variant.parse(None) and not Variant.parse("")
 
 
-@pytest.mark.parametrize("name, says", [
-    ("gpt2@untrained:foo:0", "permute"), ("gpt2@untrained:init:x", "'x'"), ("gpt2@noise:lower", "Malformed"),
-    ("gpt2@noise:middle:1:0", "'middle'"), ("gpt2@noise:all:-1:0", "positive"), ("gpt2@lesion:vision:1:0", "language"),
-    ("gpt2@lesion:language:200:0", "all units"), ("gpt2@untrained:init:0@noise:all:1:0", "two variants")])
+@pytest.mark.parametrize(
+    "name, says",
+    [
+        ("gpt2@untrained:foo:0", "permute"),
+        ("gpt2@untrained:init:x", "'x'"),
+        ("gpt2@noise:lower", "Malformed"),
+        ("gpt2@noise:middle:1:0", "'middle'"),
+        ("gpt2@noise:all:-1:0", "positive"),
+        ("gpt2@lesion:vision:1:0", "language"),
+        ("gpt2@lesion:language:200:0", "all units"),
+        ("gpt2@untrained:init:0@noise:all:1:0", "two variants"),
+    ],
+)
 def test_a_bad_variant_is_refused_in_words(name, says):
     with pytest.raises(BrainLensError, match=says):
         catalog.load(name)
 
 
 def test_an_unknown_name_gets_the_closest_one():
-    with pytest.raises(BrainLensError, match="did you mean 'gpt2'.*owner/name"):
+    with pytest.raises(BrainLensError, match=r"did you mean 'gpt2'.*owner/name"):
         catalog.load("gtp2")
-    with pytest.raises(BrainLensError, match="did you mean 'smollm2-135m'"):
+    with pytest.raises(BrainLensError, match=r"did you mean 'smollm2-135m'"):
         catalog.load("smolm2-135m")
 
 
 def test_a_model_that_cannot_run_says_why():
-    with pytest.raises(BrainLensError, match="left the transformers library.*import"):
+    with pytest.raises(BrainLensError, match=r"left the transformers library.*import"):
         catalog.load("transfo-xl-wt103")
-    with pytest.raises(BrainLensError, match="GoogleNews-vectors"):
+    with pytest.raises(BrainLensError, match=r"GoogleNews-vectors"):
         catalog.load("word2vec")
 
 
 def test_a_package_that_is_not_here_says_how_to_get_it(clean_home):
-    with pytest.raises(BrainLensError, match="brainlens models fetch smollm2-135m-instruct-q4_1"):
+    with pytest.raises(BrainLensError, match=r"brainlens models fetch smollm2-135m-instruct-q4_1"):
         catalog.load("smollm2-135m")
 
 
@@ -109,7 +133,7 @@ def test_states(clean_home, folder):
     assert catalog.state("transfo-xl-wt103") == "published only"
     assert catalog.state("etm") == "needs a file"
     assert catalog.state("random-10") == catalog.state(str(folder)) == "ready"
-    with pytest.raises(BrainLensError, match="did you mean 'gpt2'"):
+    with pytest.raises(BrainLensError, match=r"did you mean 'gpt2'"):
         catalog.state("gpt22")
 
 
@@ -131,8 +155,10 @@ def test_a_registered_folder_is_found_by_id_without_hiding_the_shared_one(clean_
     assert catalog.card("tiny").note == "tiny"
 
 
-@pytest.mark.parametrize("missing, says", [
-    ("config.json", "no config.json"), ("tokenizer.json", "no tokenizer.*save_pretrained"), ("model.safetensors", "no weights")])
+@pytest.mark.parametrize(
+    "missing, says",
+    [("config.json", "no config.json"), ("tokenizer.json", "no tokenizer.*save_pretrained"), ("model.safetensors", "no weights")],
+)
 def test_a_folder_with_something_missing_says_what(folder, missing, says):
     (folder / missing).unlink()
     with pytest.raises(BrainLensError, match=says):
@@ -143,7 +169,7 @@ def test_a_folder_whose_shards_are_not_all_there(folder):
     index = {"weight_map": {"a": "model-00001-of-00002.safetensors", "b": "model-00002-of-00002.safetensors"}}
     (folder / "model.safetensors").rename(folder / "model-00001-of-00002.safetensors")
     (folder / "model.safetensors.index.json").write_text(json.dumps(index))
-    with pytest.raises(BrainLensError, match="lacks 1 of 2 weight files, first model-00002"):
+    with pytest.raises(BrainLensError, match=r"lacks 1 of 2 weight files, first model-00002"):
         catalog.load(str(folder))
 
 
@@ -157,29 +183,43 @@ def test_pickle_weights_need_insisting(folder, monkeypatch):
 
 def test_a_broken_config_and_a_missing_folder(folder):
     (folder / "config.json").write_text("{")
-    with pytest.raises(BrainLensError, match="not valid JSON"):
+    with pytest.raises(BrainLensError, match=r"not valid JSON"):
         catalog.load(str(folder))
-    with pytest.raises(BrainLensError, match="No model folder at ./nowhere"):
+    with pytest.raises(BrainLensError, match=r"No model folder at ./nowhere"):
         catalog.load("./nowhere")
-    with pytest.raises(BrainLensError, match="no table of word vectors"):
+    with pytest.raises(BrainLensError, match=r"no table of word vectors"):
         catalog.load(str(folder / "tokenizer.json"))
 
 
-@pytest.mark.parametrize("config, cls", [
-    ({"model_type": "gpt2", "architectures": ["GPT2LMHeadModel"]}, "causal"), ({"model_type": "llama"}, "causal"),
-    ({"model_type": "bert", "architectures": ["BertForMaskedLM"]}, "bidirectional"),
-    ({"model_type": "bert", "is_decoder": True, "architectures": ["BertLMHeadModel"]}, "causal"),
-    ({"model_type": "xlm", "causal": True}, "causal"), ({"model_type": "xlm", "causal": False}, "bidirectional"),
-    ({"model_type": "xlnet", "architectures": ["XLNetLMHeadModel"]}, "bidirectional"),
-    ({"model_type": "t5", "is_encoder_decoder": True}, "encoder-decoder"), ({"model_type": "mamba"}, "causal")])
+@pytest.mark.parametrize(
+    "config, cls",
+    [
+        ({"model_type": "gpt2", "architectures": ["GPT2LMHeadModel"]}, "causal"),
+        ({"model_type": "llama"}, "causal"),
+        ({"model_type": "bert", "architectures": ["BertForMaskedLM"]}, "bidirectional"),
+        ({"model_type": "bert", "is_decoder": True, "architectures": ["BertLMHeadModel"]}, "causal"),
+        ({"model_type": "xlm", "causal": True}, "causal"),
+        ({"model_type": "xlm", "causal": False}, "bidirectional"),
+        ({"model_type": "xlnet", "architectures": ["XLNetLMHeadModel"]}, "bidirectional"),
+        ({"model_type": "t5", "is_encoder_decoder": True}, "encoder-decoder"),
+        ({"model_type": "mamba"}, "causal"),
+    ],
+)
 def test_the_class_is_told_by_the_config(config, cls):
     assert folders.classify(config) == cls
 
 
-@pytest.mark.parametrize("kind, tokens, start", [
-    ("gpt2", {"eos_token": "<|endoftext|>", "bos_token": "<|endoftext|>"}, "<|endoftext|>"), ("opt", {"bos_token": "</s>"}, "</s>"),
-    ("gpt_neox", {"bos_token": "<|endoftext|>"}, ""), ("llama", {"bos_token": {"content": "<s>"}}, "<s>"),
-    ("bert", {"cls_token": "[CLS]"}, "[CLS]"), ("openai-gpt", {}, "")])
+@pytest.mark.parametrize(
+    "kind, tokens, start",
+    [
+        ("gpt2", {"eos_token": "<|endoftext|>", "bos_token": "<|endoftext|>"}, "<|endoftext|>"),
+        ("opt", {"bos_token": "</s>"}, "</s>"),
+        ("gpt_neox", {"bos_token": "<|endoftext|>"}, ""),
+        ("llama", {"bos_token": {"content": "<s>"}}, "<s>"),
+        ("bert", {"cls_token": "[CLS]"}, "[CLS]"),
+        ("openai-gpt", {}, ""),
+    ],
+)
 def test_the_start_token_follows_the_family(tmp_path, kind, tokens, start):
     (tmp_path / "tokenizer_config.json").write_text(json.dumps(tokens))
     assert folders.start_token({"model_type": kind}, tmp_path) == start
@@ -188,7 +228,7 @@ def test_the_start_token_follows_the_family(tmp_path, kind, tokens, start):
 # ---- hub -------------------------------------------------------------------------------------------------------------
 def test_offline_says_what_to_do(monkeypatch, tmp_path):
     monkeypatch.setenv("HF_HUB_OFFLINE", "1")
-    with pytest.raises(BrainLensError, match="switched off.*brainlens models fetch some/model.*folder"):
+    with pytest.raises(BrainLensError, match=r"switched off.*brainlens models fetch some/model.*folder"):
         hub.fetch("some/model")
 
 
@@ -211,9 +251,9 @@ def test_a_hub_that_cannot_be_reached_and_pickle_only_models(monkeypatch):
 
     monkeypatch.setattr(huggingface_hub.HfApi, "model_info", model_info)
     monkeypatch.setattr(huggingface_hub, "snapshot_download", lambda *a, **k: pytest.fail("nothing may be downloaded"))
-    with pytest.raises(BrainLensError, match="could not be reached.*HTTPS_PROXY"):
+    with pytest.raises(BrainLensError, match=r"could not be reached.*HTTPS_PROXY"):
         hub.fetch("some/model")
-    with pytest.raises(BrainLensError, match="pickle only"):
+    with pytest.raises(BrainLensError, match=r"pickle only"):
         hub.fetch("some/model")
 
 
@@ -221,7 +261,9 @@ def test_importing_the_catalogue_loads_no_heavy_library():
     import subprocess
     import sys
 
-    code = "import sys, analysis.models.catalog as c; c.cards(); print([m for m in ('torch', 'transformers') if m in sys.modules])"
+    code = (
+        "import sys, analysis.models.catalog as c; c.cards(); print([m for m in ('torch', 'transformers') if m in sys.modules])"
+    )
     assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.strip() == "[]"
 
 

@@ -49,7 +49,10 @@ def test_the_contrast_is_welchs_t():
 def test_units_are_chosen_over_all_blocks():
     t = np.arange(40.0).reshape(4, 10) - 20
     assert np.flatnonzero(localiser.select(t, "language", 10)).tolist() == [36, 37, 38, 39]
-    assert np.flatnonzero(localiser.select(t, "least", 5)).tolist() == [20, 21] or np.abs(t[localiser.select(t, "least", 5)]).max() <= 1
+    assert (
+        np.flatnonzero(localiser.select(t, "least", 5)).tolist() == [20, 21]
+        or np.abs(t[localiser.select(t, "least", 5)]).max() <= 1
+    )
     random = localiser.select(t, "random", 10, seed=3)
     assert random.sum() == 4 and not (random & localiser.select(t, "language", 10)).any()
     assert np.array_equal(random, localiser.select(t, "random", 10, seed=3))
@@ -84,7 +87,9 @@ def _parts(module):
 
 def test_a_lesion_equals_zeroing_by_hand(tokenizer):
     """Cut out a unit of the last block only: the head sees a hidden state with that unit at zero."""
-    module = BertModel(BertConfig(vocab_size=256, hidden_size=12, num_hidden_layers=2, num_attention_heads=2, intermediate_size=8))
+    module = BertModel(
+        BertConfig(vocab_size=256, hidden_size=12, num_hidden_layers=2, num_attention_heads=2, intermediate_size=8)
+    )
     lesioned = apply(module, Variant.parse("lesion:language:4:0"), tokenizer=lambda: tokenizer)
     assert lesioned.lesion.sum() == 1
     with torch.inference_mode():
@@ -94,9 +99,12 @@ def test_a_lesion_equals_zeroing_by_hand(tokenizer):
 
 
 def test_models_whose_units_cannot_be_cut_out(tokenizer):
-    shared = AlbertModel(AlbertConfig(vocab_size=256, hidden_size=8, embedding_size=8, num_hidden_layers=3, num_attention_heads=2,
-                                      intermediate_size=8))
-    with pytest.raises(BrainLensError, match="again and again"):
+    shared = AlbertModel(
+        AlbertConfig(
+            vocab_size=256, hidden_size=8, embedding_size=8, num_hidden_layers=3, num_attention_heads=2, intermediate_size=8
+        )
+    )
+    with pytest.raises(BrainLensError, match=r"again and again"):
         apply(shared, Variant.parse("lesion:language:1:0"), tokenizer=lambda: tokenizer)
-    with pytest.raises(BrainLensError, match="needs a transformer"):
+    with pytest.raises(BrainLensError, match=r"needs a transformer"):
         apply(torch.nn.Linear(2, 2), Variant.parse("lesion:language:1:0"))

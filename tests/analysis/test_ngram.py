@@ -40,8 +40,10 @@ def folder(tmp_path, clean_home):
     for i, triple in enumerate(trigrams):
         tables[2, i] = TRI[triple] / LOG_BASE
     ones, twos, threes = len(WORDS), len(bigrams), len(trigrams)
-    unigrams = b"".join(struct.pack("<ffI", *(np.array(UNI.get(w, (0, 0))) / LOG_BASE), sum(at[p[1]] < i for p in bigrams))
-                        for i, w in enumerate([*WORDS, ""]))
+    unigrams = b"".join(
+        struct.pack("<ffI", *(np.array(UNI.get(w, (0, 0))) / LOG_BASE), sum(at[p[1]] < i for p in bigrams))
+        for i, w in enumerate([*WORDS, ""])
+    )
     word_bits, next_bits = ones.bit_length(), threes.bit_length()
     first = [sum(bigrams.index(t[1:]) < i for t in trigrams) for i in range(twos + 1)]
     two = [[(at[p[0]], word_bits), (i, 16), (i, 16), (first[i], next_bits)] for i, p in enumerate(bigrams)]
@@ -50,19 +52,28 @@ def folder(tmp_path, clean_home):
     words = "\0".join([*WORDS, ""]).encode()
     path = tmp_path / "tiny-trigram"
     path.mkdir()
-    (path / "tiny.lm.bin").write_bytes(HEADER + bytes([3]) + struct.pack("<4I", ones, twos, threes, 1) + tables.tobytes() + unigrams
-                                       + pack(two) + pack(three) + struct.pack("<I", len(words)) + words)
+    (path / "tiny.lm.bin").write_bytes(
+        HEADER
+        + bytes([3])
+        + struct.pack("<4I", ones, twos, threes, 1)
+        + tables.tobytes()
+        + unigrams
+        + pack(two)
+        + pack(three)
+        + struct.pack("<I", len(words))
+        + words
+    )
     (path / "card.json").write_text('{"cls": "n-gram", "adapter": "ngram"}')
     return path
 
 
 def test_trigram_bigram_and_unigram_with_back_off(folder):
-    tokens, = catalog.load(str(folder)).surprisal(["The cat sat the."])
+    (tokens,) = catalog.load(str(folder)).surprisal(["The cat sat the."])
     expected = [
-        BI["<s>", "the"][0],                                     # (<s>) the
-        TRI["<s>", "the", "cat"],                                # <s> the cat
-        BI["the", "cat"][1] + BI["cat", "sat"][0],               # the cat sat: trigram not listed, back-off of (the, cat)
-        BI["cat", "sat"][1] + UNI["sat"][1] + UNI["the"][0],     # cat sat the: neither trigram nor bigram
+        BI["<s>", "the"][0],  # (<s>) the
+        TRI["<s>", "the", "cat"],  # <s> the cat
+        BI["the", "cat"][1] + BI["cat", "sat"][0],  # the cat sat: trigram not listed, back-off of (the, cat)
+        BI["cat", "sat"][1] + UNI["sat"][1] + UNI["the"][0],  # cat sat the: neither trigram nor bigram
     ]
     np.testing.assert_allclose(tokens.nats, -np.array(expected), rtol=1e-5)
     assert tokens.offsets.tolist() == [[0, 3], [4, 7], [8, 11], [12, 16]] and np.isnan(tokens.start).all()
@@ -70,8 +81,8 @@ def test_trigram_bigram_and_unigram_with_back_off(folder):
 
 def test_sentences_unknown_words_punctuation_and_hyphens(folder):
     model = catalog.load(str(folder))
-    tokens, = model.surprisal(["Cat. The zebra the -- 1945 well-cat"])
-    again, = model.surprisal(["The"])
+    (tokens,) = model.surprisal(["Cat. The zebra the -- 1945 well-cat"])
+    (again,) = model.surprisal(["The"])
     assert tokens.nats[1] == again.nats[0]  # a full stop begins a new sentence
     assert np.isnan(tokens.nats[[2, 4, 5]]).all() and model.missing == {"zebra": 1, "1945": 1}
     np.testing.assert_allclose(tokens.nats[3], -UNI["the"][0], rtol=1e-5)  # read without the unknown word
@@ -82,16 +93,20 @@ def test_sentences_unknown_words_punctuation_and_hyphens(folder):
 def test_no_layers_and_no_variants(folder):
     model = catalog.load(str(folder))
     assert model.n_layers == 0 and model.fingerprint
-    with pytest.raises(BrainLensError, match="no activations"):
+    with pytest.raises(BrainLensError, match=r"no activations"):
         model.read([], [0])
-    with pytest.raises(BrainLensError, match="no variant"):
+    with pytest.raises(BrainLensError, match=r"no variant"):
         catalog.load(f"{folder}@untrained:init:0")
 
 
 def test_a_damaged_file_says_so(folder, tmp_path):
     file = folder / "tiny.lm.bin"
     data = file.read_bytes()
-    for content, says in [(b"Darpa Trigram LM" + data[16:], "not a binary trigram"), (data[:1000], "cut short"), (data[:-12], "names|short")]:
+    for content, says in [
+        (b"Darpa Trigram LM" + data[16:], "not a binary trigram"),
+        (data[:1000], "cut short"),
+        (data[:-12], "names|short"),
+    ]:
         (tmp_path / "bad.lm.bin").write_bytes(content)
         with pytest.raises(BrainLensError, match=says):
             TrieFile(tmp_path / "bad.lm.bin")

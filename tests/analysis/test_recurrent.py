@@ -27,7 +27,9 @@ def pieces(request, tmp_path, clean_home):
     path.mkdir()
     tokenizer = Tokenizer(models.BPE())
     tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
-    trainer = trainers.BpeTrainer(vocab_size=280, special_tokens=["<|end|>"], initial_alphabet=pre_tokenizers.ByteLevel.alphabet())
+    trainer = trainers.BpeTrainer(
+        vocab_size=280, special_tokens=["<|end|>"], initial_alphabet=pre_tokenizers.ByteLevel.alphabet()
+    )
     tokenizer.train_from_iterator([TEXT], trainer)
     tokenizer.save(str(path / "tokenizer.json"))
     torch.manual_seed(0)
@@ -66,7 +68,9 @@ def test_states_are_those_of_torch(pieces):
     for k in range(count):
         torch.testing.assert_close(states[1 + k][:, -1], h[k], atol=1e-6, rtol=0)
         torch.testing.assert_close(states[1 + count + k][:, -1], c[k], atol=1e-6, rtol=0)
-        torch.testing.assert_close(states[1 + count + k][:, 9], module.rnn(module.embedding(ids[:, :10]))[1][1][k], atol=1e-6, rtol=0)
+        torch.testing.assert_close(
+            states[1 + count + k][:, 9], module.rnn(module.embedding(ids[:, :10]))[1][1][k], atol=1e-6, rtol=0
+        )
     assert model.widths == tuple(s.shape[-1] for s in states)
     assert model.layer_number("c.0") == 1 + count and model.card.cls == "recurrent"
 
@@ -107,22 +111,24 @@ def test_surprisals_sum_to_the_log_probability(pieces):
 def test_windows(pieces):
     model = catalog.load(str(pieces))
     ids = model.tokenizer.encode(TEXT).ids
-    whole, = model.surprisal([TEXT])
-    wide, = model.surprisal([TEXT], window=500, stride=100)
+    (whole,) = model.surprisal([TEXT])
+    (wide,) = model.surprisal([TEXT], window=500, stride=100)
     np.testing.assert_allclose(wide.nats, whole.nats, atol=1e-6)
-    apart, = model.surprisal([TEXT], window=6, stride=5)  # disjoint: five tokens behind each start token
+    (apart,) = model.surprisal([TEXT], window=6, stride=5)  # disjoint: five tokens behind each start token
     for at in range(0, len(ids), 5):
-        piece = torch.tensor([[model.tokenizer.token_to_id("<|end|>"), *ids[at:at + 5]]])
+        piece = torch.tensor([[model.tokenizer.token_to_id("<|end|>"), *ids[at : at + 5]]])
         logs = model.module(piece).log_softmax(-1)[0].detach()
-        np.testing.assert_allclose(apart.nats[at:at + 5], -logs[:-1].gather(1, piece[0, 1:, None])[:, 0], atol=1e-5)
+        np.testing.assert_allclose(apart.nats[at : at + 5], -logs[:-1].gather(1, piece[0, 1:, None])[:, 0], atol=1e-5)
     assert np.isfinite(apart.start).all()
-    with pytest.raises(BrainLensError, match="stride=9 does not fit window=5"):
+    with pytest.raises(BrainLensError, match=r"stride=9 does not fit window=5"):
         model.surprisal([TEXT], window=6, stride=9)
-    with pytest.raises(BrainLensError, match="no room"):
+    with pytest.raises(BrainLensError, match=r"no room"):
         model.surprisal([TEXT], window=1)
 
 
-@pytest.mark.parametrize("count, window, stride", [(10, 4, 2), (10, 4, None), (11, 4, 3), (7, 7, 7), (1, 3, 1), (0, 3, 1), (23, 5, 5)])
+@pytest.mark.parametrize(
+    "count, window, stride", [(10, 4, 2), (10, 4, None), (11, 4, 3), (7, 7, 7), (1, 3, 1), (0, 3, 1), (23, 5, 5)]
+)
 def test_segments_score_every_token_once(count, window, stride):
     scored = [i for low, first, high in _segments(count, window, stride) for i in range(first, high)]
     assert scored == list(range(count))
@@ -133,7 +139,9 @@ def test_half_precision_on_disk(pieces):
     whole = catalog.load(str(pieces)).surprisal([TEXT])[0].nats
     from safetensors.torch import load_file
 
-    save_file({name: value.half() for name, value in load_file(pieces / "model.safetensors").items()}, pieces / "model.safetensors")
+    save_file(
+        {name: value.half() for name, value in load_file(pieces / "model.safetensors").items()}, pieces / "model.safetensors"
+    )
     model = catalog.load(str(pieces))
     assert model.module.embedding.weight.dtype == torch.float32
     np.testing.assert_allclose(model.surprisal([TEXT])[0].nats, whole, rtol=1e-2)
@@ -141,15 +149,18 @@ def test_half_precision_on_disk(pieces):
 
 def test_a_model_over_characters(characters):
     model = catalog.load(str(characters / "forward"))
-    tokens, = model.surprisal(["a caté sat"])
+    (tokens,) = model.surprisal(["a caté sat"])
     ids = torch.tensor([[1, *(CHARACTERS.index(c) if c in CHARACTERS else 0 for c in "a caté sat")]])
     logs = model.module(ids).log_softmax(-1)[0].detach()
     np.testing.assert_allclose(tokens.nats, -logs[:-1].gather(1, ids[0, 1:, None])[:, 0], rtol=1e-5)
     np.testing.assert_allclose(tokens.start, logs[:, [1, 2]].logsumexp(-1), atol=1e-5)
-    (_, (values,)), = model.read([Passage("a cat sat ", ((2, 5), (5, 10)), (0, 1))], [1])
-    np.testing.assert_allclose(values[0], model.module.states(torch.tensor([[1, *model.encode("a cat")[0]]]))[1][0, -1].detach(), atol=1e-6)
-    np.testing.assert_allclose(values[1], model.module.states(torch.tensor([[1, *model.encode("a cat sat")[0]]]))[1][0, -1].detach(),
-                               atol=1e-6)
+    ((_, (values,)),) = model.read([Passage("a cat sat ", ((2, 5), (5, 10)), (0, 1))], [1])
+    np.testing.assert_allclose(
+        values[0], model.module.states(torch.tensor([[1, *model.encode("a cat")[0]]]))[1][0, -1].detach(), atol=1e-6
+    )
+    np.testing.assert_allclose(
+        values[1], model.module.states(torch.tensor([[1, *model.encode("a cat sat")[0]]]))[1][0, -1].detach(), atol=1e-6
+    )
     assert model.tokenizer_hash == "" and model.card.bos == "\n"
 
 
@@ -158,9 +169,9 @@ def test_a_model_that_reads_backward(characters):
     forward = catalog.load(str(characters / "forward"))  # same weights
     np.testing.assert_allclose(model.surprisal(["abc de"])[0].nats, forward.surprisal(["ed cba"])[0].nats[::-1], atol=1e-6)
     passage = Passage("abc de", ((0, 3), (4, 6)), (0, 1))
-    with pytest.raises(BrainLensError, match="right to left"):
+    with pytest.raises(BrainLensError, match=r"right to left"):
         list(model.read([passage], [1]))
-    (_, (values,)), = model.read([passage], [1], attention="whole")
+    ((_, (values,)),) = model.read([passage], [1], attention="whole")
     states = forward.module.states(torch.tensor([[1, *forward.encode("ed cba")[0]]]))[1][0, 1:].detach()
     np.testing.assert_allclose(values, states[[5, 1]], atol=1e-6)  # at the first character of each word
 
@@ -168,17 +179,19 @@ def test_a_model_that_reads_backward(characters):
 def test_variants(pieces):
     trained, again = catalog.load(str(pieces)), catalog.load(f"{pieces}@untrained:init:1")
     assert again.fingerprint != trained.fingerprint
-    weights = [catalog.load(f"{pieces}@{v}").module.rnn.weight_hh_l0 for v in
-               ("untrained:init:1", "untrained:init:1", "untrained:init:2", "untrained:permute:0", "noise:1:0.1:0")]
+    weights = [
+        catalog.load(f"{pieces}@{v}").module.rnn.weight_hh_l0
+        for v in ("untrained:init:1", "untrained:init:1", "untrained:init:2", "untrained:permute:0", "noise:1:0.1:0")
+    ]
     assert torch.equal(weights[0], weights[1]) and not torch.equal(weights[0], weights[2])
     assert torch.equal(weights[3].flatten().sort()[0], trained.module.rnn.weight_hh_l0.flatten().sort()[0])
-    with pytest.raises(BrainLensError, match="needs a transformer"):
+    with pytest.raises(BrainLensError, match=r"needs a transformer"):
         catalog.load(f"{pieces}@lesion:language:1:0").module  # noqa: B018 - the property loads it
 
 
 def test_what_is_missing_is_named(pieces):
     (pieces / "tokenizer.json").rename(pieces / "elsewhere.json")
-    with pytest.raises(BrainLensError, match="no tokenizer"):
+    with pytest.raises(BrainLensError, match=r"no tokenizer"):
         catalog.load(str(pieces)).surprisal([TEXT])
     (pieces / "elsewhere.json").rename(pieces / "tokenizer.json")
     told = json.loads((pieces / "config.json").read_text())
@@ -186,15 +199,15 @@ def test_what_is_missing_is_named(pieces):
     with pytest.raises(BrainLensError, match=r"do not fit its config\.json"):
         catalog.load(str(pieces)).surprisal([TEXT])
     (pieces / "config.json").write_text(json.dumps(told | {"start": "<s>"}))
-    with pytest.raises(BrainLensError, match="no start token '<s>'"):
+    with pytest.raises(BrainLensError, match=r"no start token '<s>'"):
         catalog.load(str(pieces)).surprisal([TEXT])
     (pieces / "config.json").write_text(json.dumps({"architecture": "lstm-lm"}))
-    with pytest.raises(BrainLensError, match="shape of an LSTM"):
+    with pytest.raises(BrainLensError, match=r"shape of an LSTM"):
         catalog.load(str(pieces))
 
 
 def test_without_a_start_token_the_first_piece_has_no_surprisal(pieces):
     told = json.loads((pieces / "config.json").read_text())
     (pieces / "config.json").write_text(json.dumps(told | {"start": ""}))
-    tokens, = catalog.load(str(pieces)).surprisal([TEXT])
+    (tokens,) = catalog.load(str(pieces)).surprisal([TEXT])
     assert np.isnan(tokens.nats[0]) and np.isnan(tokens.start[0]) and np.isfinite(tokens.nats[1:]).all()

