@@ -204,7 +204,7 @@ def fetch_file(
         return here
     target.parent.mkdir(parents=True, exist_ok=True)
     part = target.with_name(target.name + ".part")
-    with FileLock(str(target) + ".lock"):
+    with FileLock(home("locks") / f"{root}-{file.folder.replace('/', '-')}-{file.name}.lock"):
         here = _here(file, target, root)  # another process may have been faster
         if here is not None:
             return here
@@ -225,8 +225,6 @@ def fetch_file(
             raise _disk_error(error, part, file) from None
         _write_beside(file, target, origin, about or {})
         part.replace(target)
-    with suppress(OSError):
-        Path(str(target) + ".lock").unlink()
     return target
 
 

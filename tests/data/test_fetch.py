@@ -195,7 +195,7 @@ def test_a_wrong_beginning_is_found_by_the_hash_and_removed(server, clean_home):
     (folder / "file.bin.part").write_bytes(b"z" * 1000)
     with pytest.raises(BrainLensError, match="is not the published file"):
         fetch.fetch_file(remote("good", server))
-    assert [n for n in left_over(clean_home) if not n.endswith(".lock")] == []
+    assert left_over(clean_home) == []
     assert fetch.fetch_file(remote("good", server)).read_bytes() == BODY
 
 
@@ -220,7 +220,7 @@ def test_what_is_refused_in_words_and_leaves_nothing(server, clean_home, way, ch
     with pytest.raises(BrainLensError, match=message) as caught:
         fetch.fetch_file(remote(way, server, **changes))
     assert caught.value.remedy
-    assert [n for n in left_over(clean_home) if not n.endswith(".lock")] == []
+    assert left_over(clean_home) == []
 
 
 def test_redirects_and_busy_servers_are_followed(server, clean_home):
@@ -288,7 +288,7 @@ def test_a_tampered_mirror_is_not_trusted(clean_home, tmp_path):
     (tmp_path / "things" / "file.bin").write_bytes(b"x" * len(BODY))
     with pytest.raises(BrainLensError, match="is not the published file"):
         fetch.fetch_file(RemoteFile("things", "file.bin", sha256=SHA), source=str(tmp_path))
-    assert [n for n in left_over(clean_home) if not n.endswith(".lock")] == []
+    assert left_over(clean_home) == []
 
 
 def test_the_shared_folder_comes_first_and_is_never_written(clean_home, tmp_path, monkeypatch):
@@ -326,7 +326,7 @@ def test_a_full_disk(server, clean_home, monkeypatch):
     monkeypatch.setattr(fetch, "_transfer", full)
     with pytest.raises(BrainLensError, match="The disk is full"):
         fetch.fetch_file(remote("good", server))
-    assert [n for n in left_over(clean_home) if not n.endswith(".lock")] == []
+    assert left_over(clean_home) == []
 
 
 @pytest.mark.parametrize("name", ["../up.bin", "a/b.bin", "..", "", "C:\\x.bin", ".hidden", "x\0y"])
