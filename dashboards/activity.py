@@ -34,7 +34,7 @@ class Activity:
             label="Activity",
             color="default",
             margin=0,
-            description="Everything that is being computed",
+            description="Activity: what is being computed",
             on_click=lambda _: self._toggle(),
         )
         self.button = pmui.Badge(self._icon, content=0, color="secondary", overlap="circular", offset=(0, 0), margin=0)

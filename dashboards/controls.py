@@ -149,6 +149,7 @@ class ProtocolPicker(pmui.Column):
         self._fields: dict[str, object] = {}
         self._dialog = pmui.Dialog(
             title="Protocol: every choice",
+            close_on_click=True,
             show_close_button=True,
             width_option="md",
             sizing_mode="stretch_width",

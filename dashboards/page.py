@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import panel as pn
 import panel_material_ui as pmui
 
@@ -70,7 +72,7 @@ class Workbench(pn.viewable.Viewer):
             pmui.IconButton(
                 icon="link",
                 label="Copy link",
-                description="Copy a link to exactly this view",
+                description="Copy a link to this view",
                 on_click=lambda _: self.client.copy_link(),
                 **button,
             ),
@@ -78,7 +80,7 @@ class Workbench(pn.viewable.Viewer):
             pmui.IconButton(
                 icon="help_outline",
                 label="Help",
-                description="Keyboard and help",
+                description="Help: keyboard",
                 on_click=lambda _: self._help.param.update(open=True),
                 **button,
             ),
@@ -103,6 +105,7 @@ class Workbench(pn.viewable.Viewer):
                     styles={"max-width": "1500px", "margin": "0 auto", "padding": "0 12px 40px 12px"},
                 )
             ],
+            template=Path(__file__).with_name("page.html"),
             theme_config=THEME,
             dark_theme=self.selection.theme == "dark",
             meta_description="Which language models predict the human brain, and is the number real?",

@@ -1,107 +1,102 @@
-"""Figures as the lenses make them."""
+"""A real server and a real browser, one of each for a test module."""
 
 from __future__ import annotations
 
-import numpy as np
-import pandas as pd
+import os
+import socket
+import subprocess
+import sys
+import time
+import urllib.request
+from dataclasses import dataclass
+from pathlib import Path
+
 import pytest
 
-from dashboards.figures.spec import FigureSpec, Mark, Rule
+from tests.browser import find
 
 
-def layers_spec(models=("gpt2", "smollm2-135m", "gpt2@untrained:init:0"), stamp: str = "simulated data", **fields) -> FigureSpec:
-    rng = np.random.default_rng(0)
-    rows = []
-    for i, model in enumerate(models):
-        for layer in range(7):
-            r = 0.4 - 0.1 * i - 0.01 * (layer - 4) ** 2 + rng.normal(0, 0.004)
-            rows.append({"model": model, "layer": layer, "depth": layer / 6, "r": r, "low": r - 0.03, "high": r + 0.03,
-                         "twin": r + 0.05, "chosen": layer == 4})  # fmt: skip
-    frame = pd.DataFrame(rows)
-    marks = (
-        Mark("line", frame, "depth", "r", "low", "high", colour="model", hover=("model", "layer", "r")),
-        Mark("line", frame, "depth", "twin", colour="model", name="shuffled folds", dashed=True),
-        Mark("points", frame[frame.chosen], "depth", "r", colour="model", name="chosen layer", ringed=True),
-    )
-    rules = (Rule("y", 0.55, "ceiling .55", 0.5, 0.6), Rule("y", 0.3, "length and position"))
-    said = {"answer": "gpt2's layer 4 of 6 predicts.", "caption": "Held out by topic."}
-    given = {"x_title": "Relative depth", "y_title": "Pearson r, held out", "rules": rules} | said | fields
-    return FigureSpec("Where in the model is the brain predicted?", marks, stamp=stamp, **given)
+@dataclass
+class Server:
+    """A running ``panel serve app.py``."""
+
+    url: str
+    process: subprocess.Popen
+    seconds: float
+    log: Path
 
 
-def task_spec(label: str | None = "model", **fields) -> FigureSpec:
-    from analysis.answers.task import task
-
-    answer = task()
-    marks = (
-        Mark("line", answer.fit, "x", "y", "low", "high", name="fit, 95 %"),
-        Mark("points", answer.frame, "x", "y", colour="model", label=label, hover=("model", "x", "y")),
-    )
-    title = "Does better next-word prediction mean a better brain score?"
-    return FigureSpec(title, marks, answer=answer.sentence, caption=answer.caption, **(answer.axes | fields))
-
-
-def facet_spec(**fields) -> FigureSpec:
-    from analysis.answers.task import published
-    from data.published import BENCHMARKS
-
-    table = published()[["model", "perplexity", *BENCHMARKS]].melt(
-        ["model", "perplexity"], var_name="benchmark", value_name="score"
-    )
-    given = {
-        "x_title": "Perplexity",
-        "y_title": "Score",
-        "log_x": True,
-        "invert_x": True,
-        "facet": "benchmark",
-        "flag_above": 1.0,
-    } | fields
-    return FigureSpec("Four recordings", (Mark("points", table, "perplexity", "score", colour="model"),), **given)
+def start(folder: Path, *, prefix: str = "", **environment: str) -> Server:
+    """Start the app with a home of its own and wait until it answers."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    command = [sys.executable, "-c", "from dashboards.cli import main; main()", "app", "--port", str(port), "--prefix", prefix]
+    log = folder / "server.log"
+    began = time.monotonic()
+    surroundings = {**os.environ, "BRAINLENS_HOME": str(folder / "home"), "BRAINLENS_MIRROR": "", **environment}
+    with log.open("w") as stream:
+        process = subprocess.Popen(command, env=surroundings, stdout=stream, stderr=subprocess.STDOUT, cwd=folder)
+    url = f"http://localhost:{port}{prefix}/app"
+    while time.monotonic() - began < 60 and process.poll() is None:
+        try:
+            urllib.request.urlopen(url.removesuffix("app") + "favicon.ico", timeout=1).close()
+            break
+        except urllib.error.HTTPError:
+            break
+        except OSError:
+            time.sleep(0.05)
+    return Server(url, process, time.monotonic() - began, log)
 
 
-def bars_spec(**fields) -> FigureSpec:
-    rows = [
-        (m, c, r) for m, r in (("glove", 0.26), ("gpt2", 0.54)) for c, r in (("held out by topic", r), ("shuffled", r + 0.06))
-    ]
-    frame = pd.DataFrame(rows, columns=["model", "folds", "r"]).assign(low=lambda d: d.r - 0.03, high=lambda d: d.r + 0.03)
-    return FigureSpec(
-        "The leak meter", (Mark("bars", frame, "model", "r", "low", "high", colour="folds"),), y_title="Pearson r", **fields
-    )
+@pytest.fixture(scope="module")
+def server(tmp_path_factory):
+    """The app behind a path prefix."""
+    running = start(tmp_path_factory.mktemp("server"), prefix="/lab")
+    yield running
+    running.process.terminate()
+    running.process.wait(10)
 
 
-def histogram_spec(**fields) -> FigureSpec:
-    frame = pd.DataFrame({"r": np.random.default_rng(0).normal(0.2, 0.1, 400), "subject": ["s1", "s2"] * 200})
-    return FigureSpec(
-        "Targets", (Mark("histogram", frame, "r", "r", colour="subject"),), rules=(Rule("x", 0.0, "chance"),), **fields
-    )
+@pytest.fixture(scope="session")
+def chromium():
+    """An installed Chromium, without a window."""
+    path = find()
+    if path is None:
+        if os.environ.get("CI", "").lower() == "true":
+            pytest.fail("no Chromium found; browser tests must not be skipped in CI", pytrace=False)
+        pytest.skip("no Chromium found; name one in BRAINLENS_CHROMIUM")
+    from playwright.sync_api import sync_playwright
 
-
-def untrained_spec(**fields) -> FigureSpec:
-    from analysis.answers.untrained import untrained
-
-    answer = untrained()
-    marks = (Mark("points", answer.frame, "untrained", "trained", colour="model", label="model"),)
-    return FigureSpec(
-        "Before training", marks, rules=(Rule("xy"),), answer=answer.sentence, caption=answer.caption, **(answer.axes | fields)
-    )
-
-
-SPECS = {
-    "layers": layers_spec,
-    "task": task_spec,
-    "facets": facet_spec,
-    "bars": bars_spec,
-    "histogram": histogram_spec,
-    "untrained": untrained_spec,
-}
-
-
-@pytest.fixture(params=SPECS)
-def any_spec(request) -> FigureSpec:
-    return SPECS[request.param]()
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=path, args=["--no-sandbox"])
+        yield browser
+        browser.close()
 
 
 @pytest.fixture
-def make_spec():
-    """``make_spec(kind, **fields) -> FigureSpec``; kinds: layers, task, facets, bars, histogram, untrained."""
-    return lambda kind, *args, **fields: SPECS[kind](*args, **fields)
+def visit(chromium):
+    """``visit(url, width=1280) -> page``; the test fails on console errors and on requests to another host."""
+    contexts, wrong = [], []
+
+    def open_(url: str, *, width: int = 1280, height: int = 900):
+        context = chromium.new_context(
+            viewport={"width": width, "height": height}, permissions=["clipboard-read", "clipboard-write"]
+        )
+        contexts.append(context)
+        page = context.new_page()
+        page.set_default_timeout(60_000)
+        page.on("console", lambda message: wrong.append(message.text) if message.type == "error" else None)
+        page.on("pageerror", lambda error: wrong.append(str(error)))
+        page.on("request", lambda request: None if _own(request.url) else wrong.append(f"request to {request.url}"))
+        page.goto(url)
+        return page
+
+    yield open_
+    for context in contexts:
+        context.close()
+    assert wrong == []
+
+
+def _own(url: str) -> bool:
+    return url.startswith(("http://localhost:", "ws://localhost:", "data:", "blob:"))

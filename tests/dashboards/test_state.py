@@ -19,6 +19,8 @@ FULL = {
     "changes": {"pooling": "mean", "folds": 7, "alphas": (0.1, 10.0), "standardize": True, "rcond": 1e-5},
     "benchmark": "blank2014",
     "x": "width",
+    "clip": True,
+    "scheme": "permute",
     "scale": "normalised",
     "layer": "6",
     "seeds": 5,
@@ -41,13 +43,11 @@ def test_defaults_make_an_empty_link():
 
 
 def test_each_bad_field_falls_back_alone_and_all_are_named():
-    query = (
-        "v=1&lens=nothere&models=gpt2&seeds=many&theme=dark&set.pooling=median&set.folds=4&set.nofield=1&colour=red&scale=cube"
-    )
+    query = "v=1&lens=nothere&models=gpt2&seeds=many&theme=dark&set.pooling=median&set.folds=4&set.nofield=1&colour=red&scale=cube&clip=maybe"
     values, problems = decode(query)
     assert values == {"models": ["gpt2"], "theme": "dark", "changes": {"folds": 4}}
-    assert len(problems) == 6
-    for word in ("nothere", "seeds", "median", "nofield", "colour", "cube"):
+    assert len(problems) == 7
+    for word in ("nothere", "seeds", "median", "nofield", "colour", "cube", "maybe"):
         assert sum(word in problem for problem in problems) == 1, word
 
 
