@@ -94,7 +94,8 @@ class Store:
                     f"The stored score {path} cannot be read ({error})",
                     remedy="Delete it with 'brainlens cache clear', and it is computed anew",
                 ) from error
-            touch(path)
+            if base == self.root:
+                touch(path)
             dataset.attrs.update(described["attrs"])
             for name, attrs in described["variables"].items():
                 dataset[name].attrs.update(attrs)
@@ -131,7 +132,8 @@ class Store:
                 contextlib.suppress(OSError, ValueError),
                 np.load(base / "runs" / key / f"{name}.npz", allow_pickle=False) as found,
             ):
-                touch(base / "runs" / key)
+                if base == self.root:
+                    touch(base / "runs" / key)
                 return dict(found)
         return None
 

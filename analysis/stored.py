@@ -96,18 +96,27 @@ class StoredActivations:
             Where it is not there (any more).
         """
         for folder in self._folders:
-            with contextlib.suppress(KeyError, OSError):
-                if (group := self._open(folder)) is None or not group["complete"][number]:
-                    continue
-                values = group["activations"][number]
-                if self._open(folder) is None or not group["complete"][number]:
-                    continue  # evicted while it was read
-                touch(folder)
-                return values[:, : int(group["width"][number])]
+            with contextlib.suppress(OSError, ValueError):
+                values = self._chunk(folder, number)
+                if folder == self.folder:
+                    touch(folder)
+                return values
         raise BrainLensError(
             f"Layer {number} is not in the store any more ({self.folder.name})",
             remedy="Ask for the activations again; a larger store (BRAINLENS_CACHE_LIMIT) keeps them longer",
         )
+
+    @staticmethod
+    def _chunk(folder: Path, number: int) -> np.ndarray:
+        """The file of one layer, as it is: one chunk without a compressor, ten times faster than through zarr."""
+        group = folder / "values.zarr"
+        shape = json.loads((group / "activations" / "zarr.json").read_text(encoding="utf-8"))["shape"]
+        widths = np.frombuffer((group / "width" / "c" / "0").read_bytes(), "<i8")
+        flag = group / "complete" / "c" / str(number)  # there only where it is set
+        flag.stat()
+        values = np.fromfile(group / "activations" / "c" / str(number) / "0" / "0", "<f4").reshape(shape[1:])
+        flag.stat()  # still there: not evicted while it was read
+        return values[:, : widths[number]]
 
     def gram(self, number: int) -> np.ndarray:
         """Centred Gram matrix of one layer, shape (n_stimuli, n_stimuli), float64; made and kept where it was missing."""
@@ -156,7 +165,7 @@ class StoredActivations:
             ("layer", np.arange(len(widths)), "layer"),
             ("stimulus", np.asarray([str(s) for s in stimuli], dtype=np.dtypes.StringDType()), "stimulus"),
         ):
-            group.create_array(name, data=values, chunks=(len(values),), dimension_names=(dim,))
+            group.create_array(name, data=values, chunks=(len(values),), compressors=None, dimension_names=(dim,))
         with atomic(self.folder / "meta.json") as path:
             path.write_text(json.dumps(dict(meta), indent=1, default=str), encoding="utf-8")
         part.replace(self.folder / "values.zarr")

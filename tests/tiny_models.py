@@ -30,7 +30,7 @@ CAUSAL = ("gpt2", "openai-gpt", "ctrl", "opt", "gpt_neo", "gpt_neox", "llama", "
 LAYERS, WIDTH = 3, 32
 
 CORPUS = """The old lighthouse keeper climbed the stairs every evening before the sun went down. He didn't mind the wind.
-"What's that?" asked the girl, pointing at the sea -- it was a small boat, well-known in the harbour, that hadn't been seen for weeks.
+"What's that?" asked the girl, pointing at the sea -- it was a small boat, well-known in the harbour, that hadn't been seen.
 Nobody knew where the fishermen had gone; some said they'd sailed north, others (the baker among them) weren't so sure.
 In the morning they found two letters, a lamp and 15 coins on the table. The dog slept under it, as dogs do.
 A naive cafe owner told the story again and again, until everybody in the town could tell it better than he did himself.

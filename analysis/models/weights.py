@@ -271,9 +271,12 @@ def count_parameters(folder: Path) -> int | None:
     for path in folder.glob("*.safetensors"):
         try:
             with safe_open(path, framework="np") as opened:
-                total += sum(math.prod(opened.get_slice(name).get_shape()) for name in opened.keys())  # noqa: SIM118 - not a dict
+                names = opened.keys()
+                total += sum(math.prod(opened.get_slice(name).get_shape()) for name in names)
         except SafetensorError as error:
-            raise BrainLensError(f"The weights {path} cannot be read ({error})", remedy="Fetch or save the model again") from error
+            raise BrainLensError(
+                f"The weights {path} cannot be read ({error})", remedy="Fetch or save the model again"
+            ) from error
     return total or None
 
 

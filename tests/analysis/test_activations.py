@@ -25,17 +25,20 @@ from data.recording import Recording
 
 TESTS = Path(__file__).parents[1]
 sys.path.insert(0, str(TESTS))
-import tiny_models
+import tiny_models  # noqa: E402
 
 DEFENDED = preset("defended")
-SENTENCES = [line.strip() for line in tiny_models.CORPUS.replace('"', "").replace("\n", " ").split(".") if line.strip()]
+SENTENCES = [line.strip() for line in tiny_models.CORPUS.replace("\n", " ").split(".") if line.strip()]
 
 
 def recording(copies: int = 4) -> Recording:
     texts = [f"{sentence}." for sentence in SENTENCES * copies]
-    table = pd.DataFrame({"text": texts, "passage": [f"p{i // 3}" for i in range(len(texts))], "half": [i % 2 for i in range(len(texts))]},
-                         index=[f"s{i}" for i in range(len(texts))])  # fmt: skip
-    responses = xr.DataArray(np.arange(float(len(texts)))[:, None], dims=("stimulus", "target"), coords={"stimulus": table.index, "target": ["t"]})
+    number = range(len(texts))
+    columns = {"text": texts, "passage": [f"p{i // 3}" for i in number], "half": [i % 2 for i in number]}
+    table = pd.DataFrame(columns, index=[f"s{i}" for i in number])
+    responses = xr.DataArray(
+        np.arange(float(len(texts)))[:, None], dims=("stimulus", "target"), coords={"stimulus": table.index, "target": ["t"]}
+    )
     return Recording("toy", responses, table, context="passage", roles={"paper_context": "half"})
 
 
@@ -87,7 +90,9 @@ def test_only_missing_layers_are_read(folder, store, monkeypatch):
     extract(model_of(folder), recording(), DEFENDED, [1], store=store)
     asked = []
     original = TransformerModel.read
-    monkeypatch.setattr(TransformerModel, "read", lambda self, p, layers, **k: asked.append(layers) or original(self, p, layers, **k))
+    monkeypatch.setattr(
+        TransformerModel, "read", lambda self, p, layers, **k: asked.append(layers) or original(self, p, layers, **k)
+    )
     assert extract(model_of(folder), recording(), DEFENDED, [1, 2], store=store).fresh
     assert not extract(model_of(folder), recording(), DEFENDED, [2], store=store).fresh
     assert asked == [[2]]
@@ -99,7 +104,7 @@ def test_the_paper_name_of_a_layer(folder, store):
     assert activations.layers == [2] and activations.layer("encoder.h.1") is not None
     with pytest.raises(BrainLensError, match="Unknown layer of gpt2 1"):
         activations.layer(1)
-    with pytest.raises(BrainLensError, match="did you mean 'encoder.h.1'"):
+    with pytest.raises(BrainLensError, match=r"did you mean 'encoder\.h\.1'"):
         extract(TransformerModel(card, folder), recording(1), DEFENDED, ["encoder.h.12"], store=store)
 
 
@@ -171,14 +176,19 @@ def test_texts_order_and_code_version_count(monkeypatch):
 
 def test_what_does_not_change_the_reading_is_not_in_the_key():
     base = activation_key(Reader(), recording(), DEFENDED)
-    assert activation_key(Reader(), recording(), DEFENDED.but(folds=3, method="ols", seed=5, pooling="last", context="passage")) == base
+    assert (
+        activation_key(Reader(), recording(), DEFENDED.but(folds=3, method="ols", seed=5, pooling="last", context="passage"))
+        == base
+    )
     causal = activation_key(Reader(cls="causal"), recording(), DEFENDED)
     assert activation_key(Reader(cls="causal"), recording(), DEFENDED.but(attention="whole")) == causal
 
 
 def test_a_variant_never_reads_the_trained_models_cache(folder, store):
     trained = extract(model_of(folder), recording(1), DEFENDED, store=store)
-    seeds = [extract(model_of(folder, variant=f"untrained:init:{seed}"), recording(1), DEFENDED, store=store) for seed in (0, 1, 0)]
+    seeds = [
+        extract(model_of(folder, variant=f"untrained:init:{seed}"), recording(1), DEFENDED, store=store) for seed in (0, 1, 0)
+    ]
     assert [s.fresh for s in seeds] == [True, True, False]
     assert len({trained.key, seeds[0].key, seeds[1].key}) == 3
     assert np.abs(trained.layer(3) - seeds[0].layer(3)).max() > 1e-2 < np.abs(seeds[1].layer(3) - seeds[0].layer(3)).max()
@@ -229,7 +239,9 @@ print(json.dumps([a.fresh, a.key]))
 
 def child(folder, store, die=0):
     code = CHILD.format(path=[str(TESTS / "analysis"), str(TESTS.parent)], die=die, folder=str(folder), store=str(store.root))
-    return subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, cwd=TESTS.parent)
+    return subprocess.Popen(
+        [sys.executable, "-c", code], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, cwd=TESTS.parent
+    )
 
 
 @pytest.mark.slow

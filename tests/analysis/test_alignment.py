@@ -18,7 +18,8 @@ sys.path.insert(0, str(Path(__file__).parents[1]))
 import tiny_models
 
 KINDS = {
-    "byte": "gpt2", "byte in front": "opt", "WordPiece": "bert", "SentencePiece": "xlm-roberta", "byte fall-back": "llama", "word end": "openai-gpt",
+    "byte": "gpt2", "byte in front": "opt", "WordPiece": "bert", "SentencePiece": "xlm-roberta", "byte fall-back": "llama",
+    "word end": "openai-gpt",
     "CTRL": "ctrl", "XLM": "xlm",
 }  # fmt: skip
 FULL = ("byte", "byte in front", "byte fall-back")  # kinds that spell every character
@@ -32,7 +33,12 @@ TEXTS = {
     "composed": unicodedata.normalize("NFC", "A naïve café owner"),
     "decomposed": unicodedata.normalize("NFD", "A naïve café owner"),
 }
-HARD = {"emoji": "The dog 🐕 slept 👩‍🚀 well", "Chinese": "The 灯塔 keeper said 你好 again", "quotes": "“What’s that?” she asked…", "one letter": "I"}
+HARD = {
+    "emoji": "The dog 🐕 slept 👩‍🚀 well",
+    "Chinese": "The 灯塔 keeper said 你好 again",
+    "quotes": "“What’s that?” she asked…",
+    "one letter": "I",
+}
 
 
 @pytest.fixture(scope="module")
@@ -138,5 +144,8 @@ def test_the_table_shows_tokens_words_and_stimuli(tokenizers):
     table = token_table(tokenizers("byte"), passage)
     assert "".join(table.text).replace(" ", "") == passage.text.replace(" ", "")
     assert table.word.tolist() == sorted(table.word) and table.word.max() == 5
-    assert table.groupby("stimulus").text.apply("".join).str.strip().to_dict() == {7: "The keeper didn't mind.", 3: "Nobody knew."}
+    assert table.groupby("stimulus").text.apply("".join).str.strip().to_dict() == {
+        7: "The keeper didn't mind.",
+        3: "Nobody knew.",
+    }
     assert set(token_table(tokenizers("CTRL"), "The keeper").stimulus) == {0}

@@ -22,7 +22,9 @@ def recording(**fields) -> Recording:
         },
         index=["s0", "s1", "s2", "s3", "s4"],
     )
-    responses = xr.DataArray(np.arange(5.0)[:, None], dims=("stimulus", "target"), coords={"stimulus": table.index, "target": ["t"]})
+    responses = xr.DataArray(
+        np.arange(5.0)[:, None], dims=("stimulus", "target"), coords={"stimulus": table.index, "target": ["t"]}
+    )
     return Recording("toy", responses, table, **fields)
 
 
@@ -67,7 +69,13 @@ def test_a_role_stands_for_a_column():
 
 def test_words_before_stay_inside_the_recordings_context():
     read = passages(recording(context="topic"), "words:2")
-    assert [p.text for p in read] == ["The cat sat.", "cat sat. It slept.", "Rain fell", "Rain fell on us all", "It slept. The end."]
+    assert [p.text for p in read] == [
+        "The cat sat.",
+        "cat sat. It slept.",
+        "Rain fell",
+        "Rain fell on us all",
+        "It slept. The end.",
+    ]
     assert texts_of(read) == [["The cat sat."], ["It slept."], ["Rain fell"], ["on us all"], ["The end."]]
     assert passages(recording(context="topic"), "words:0") == passages(recording(), "none")
 
@@ -76,7 +84,9 @@ def test_words_before_reach_over_everything_where_no_context_is_known():
     assert passages(recording(), "words:3")[2].text == "sat. It slept. Rain fell"
 
 
-@pytest.mark.parametrize(("context", "told"), [("words:", "names no number"), ("words:x", "names no number"), ("passge", "did you mean 'passage'")])
+@pytest.mark.parametrize(
+    ("context", "told"), [("words:", "names no number"), ("words:x", "names no number"), ("passge", "did you mean 'passage'")]
+)
 def test_a_context_that_is_none_is_refused(context, told):
     with pytest.raises(BrainLensError, match=told):
         passages(recording(), context)

@@ -318,7 +318,10 @@ def test_the_fingerprint_follows_the_weights_and_the_variant(folders, tmp_path):
     untrained = TransformerModel(model.card, model.source, variant="untrained:init:0")
     assert model.fingerprint == same.fingerprint != other.fingerprint
     assert model.tokenizer_hash == other.tokenizer_hash
-    assert untrained.fingerprint not in (model.fingerprint, TransformerModel(model.card, model.source, variant="untrained:init:1").fingerprint)
+    assert untrained.fingerprint not in (
+        model.fingerprint,
+        TransformerModel(model.card, model.source, variant="untrained:init:1").fingerprint,
+    )
 
 
 def test_a_hash_is_remembered_until_the_file_changes(tmp_path, monkeypatch):

@@ -1,0 +1,305 @@
+"""The store: whole or absent, for several processes and people, and never larger than allowed."""
+
+from __future__ import annotations
+
+import os
+import signal
+import stat
+import subprocess
+import sys
+import threading
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+import xarray as xr
+
+from analysis.store import Store
+from analysis.stored import Journal, StoredActivations, atomic
+from data.errors import BrainLensError
+
+ROOT = Path(__file__).parents[2]
+
+
+@pytest.fixture
+def store(tmp_path):
+    return Store(tmp_path / "cache", readers=[])
+
+
+def fill(store, key="k", layers=3, rows=20, width=8, model="toy", only=None) -> StoredActivations:
+    entry = store.activations(key)
+    entry.create([f"s{i}" for i in range(rows)], [width] * layers, {"model": model})
+    for layer in range(layers) if only is None else only:
+        entry.write(layer, np.full((rows, width), layer, np.float32))
+    return entry
+
+
+def run(code: str, *arguments) -> subprocess.Popen:
+    return subprocess.Popen(
+        [sys.executable, "-c", code, *map(str, arguments)], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, cwd=ROOT
+    )
+
+
+# ---- layers ---------------------------------------------------------------------------------------------------------------
+def test_a_layer_counts_only_when_its_flag_is_set(store):
+    entry = fill(store, only=[0, 2])
+    assert entry.complete() == {0, 2}
+    np.testing.assert_array_equal(entry.layer(2), np.full((20, 8), 2, np.float32))
+    with pytest.raises(BrainLensError, match="Layer 1 is not in the store"):
+        entry.layer(1)
+
+
+def test_values_without_a_flag_are_nobodys(store):
+    entry = fill(store, only=[])
+    entry._open(entry.folder, "r+")["activations"][1] = np.ones((20, 8))  # killed between the values and the flag
+    assert entry.complete() == set()
+    entry.write(1, np.full((20, 8), 5, np.float32))
+    assert entry.layer(1)[0, 0] == 5
+
+
+def test_the_layout_is_what_xarray_reads(store):
+    entry = fill(store, only=[0, 1])
+    opened = xr.open_zarr(entry.folder / "values.zarr", consolidated=False)
+    assert opened["activations"].dims == ("layer", "stimulus", "unit") and opened["activations"].dtype == np.float32
+    assert opened["activations"].encoding["chunks"] == (1, 20, 8) and not opened["activations"].encoding.get("compressors")
+    assert list(opened["stimulus"].values[:2]) == ["s0", "s1"] and list(opened["complete"].values) == [1, 1, 0]
+    assert np.isnan(opened["activations"].values[2]).all()
+    np.testing.assert_array_equal(opened["activations"].values[1], entry.layer(1))
+
+
+KILLED = """
+import sys, numpy as np
+from analysis.store import Store
+entry = Store(sys.argv[1], readers=[]).activations("k")
+entry.create([str(i) for i in range(400)], [500] * 200, {})
+for layer in range(200):
+    entry.write(layer, np.full((400, 500), layer, np.float32))
+    print(layer, flush=True)
+"""
+
+
+def test_kill_9_leaves_whole_layers(store):
+    process = run(KILLED, store.root)
+    entry = store.activations("k")
+    try:
+        seen = 0
+        for line in process.stdout:  # a reader beside the living writer
+            seen = int(line)
+            if seen >= 5:
+                break
+            assert (entry.layer(seen) == seen).all()
+    finally:
+        process.send_signal(signal.SIGKILL)
+        process.communicate()
+    complete = entry.complete()
+    assert complete >= set(range(seen)) and len(complete) < 200
+    for layer in complete:
+        assert (entry.layer(layer) == layer).all()
+
+
+WRITER = """
+import sys, numpy as np, xarray as xr
+from analysis.store import Store
+store = Store(sys.argv[1], readers=[])
+value = float(sys.argv[2])
+with store.lock("k"):
+    entry = store.activations("k")
+    entry.create([str(i) for i in range(50)], [10] * 4, {})
+    for layer in range(4):
+        entry.write(layer, np.full((50, 10), value, np.float32))
+for i in range(20):
+    store.save_score("s", xr.Dataset({"r": ("target", np.full(5000, value))}, attrs={"who": value}))
+"""
+
+
+def test_two_writers_and_a_reader(store):
+    processes = [run(WRITER, store.root, value) for value in (1, 2)]
+    seen = set()
+    while any(p.poll() is None for p in processes):
+        found = store.load_score("s")
+        if found is not None:
+            assert len(set(found.r.values)) == 1  # never half of one and half of the other
+            seen.add(float(found.r[0]))
+    for process in processes:
+        assert process.wait() == 0, process.stderr.read()
+    entry = store.activations("k")
+    assert entry.complete() == {0, 1, 2, 3}
+    assert all(len(np.unique(entry.layer(layer))) == 1 for layer in range(4))
+    assert seen <= {1.0, 2.0} and store.load_score("s") is not None
+
+
+HOLDER = """
+import sys, time
+from analysis.store import Store
+with Store(sys.argv[1], readers=[]).lock("k"):
+    print("held", flush=True)
+    time.sleep(60)
+"""
+
+
+def test_a_lock_is_let_go_by_a_killed_process(store):
+    process = run(HOLDER, store.root)
+    assert process.stdout.readline().strip() == "held"
+    process.send_signal(signal.SIGKILL)
+    process.communicate()
+    began = time.monotonic()
+    with store.lock("k"):
+        assert time.monotonic() - began < 5
+
+
+def test_atomic_leaves_nothing_behind_when_writing_fails(tmp_path):
+    with pytest.raises(RuntimeError), atomic(tmp_path / "file") as part:
+        part.write_text("half")
+        raise RuntimeError
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_journal_that_was_cut_off_keeps_marked_rows_only(tmp_path):
+    journal = Journal(tmp_path / "j", [3, 4], 6)
+    journal.add(np.array([4, 1]), [np.ones((2, 3)), np.full((2, 4), 2.0)])
+    journal._arrays[0][2] = 9  # written, never marked
+    again = Journal(tmp_path / "j", [3, 4], 6)
+    assert again.done.tolist() == [1, 4] and again.missing == 4
+    assert (again.values(1)[4] == 2).all()
+
+
+# ---- several people ---------------------------------------------------------------------------------------------------------
+def test_a_read_only_shared_store_serves_and_is_never_written(tmp_path):
+    lab = Store(tmp_path / "lab", readers=[])
+    fill(lab, only=[0, 1])
+    lab.save_score("s", xr.Dataset({"r": ("target", np.arange(3.0))}))
+    before = sorted((p, p.stat().st_mtime_ns) for p in (tmp_path / "lab").rglob("*") if p.is_file())
+    own = Store(tmp_path / "own", readers=[tmp_path / "lab"])
+    entry = own.activations("k")
+    assert entry.complete() == {0, 1} and entry.layer(1)[0, 0] == 1
+    entry.gram(1)
+    fill(own, only=[2])
+    assert own.activations("k").complete() == {0, 1, 2}
+    assert own.load_score("s") is not None and len(own.scores()) == 1
+    own.clear()
+    assert sorted((p, p.stat().st_mtime_ns) for p in (tmp_path / "lab").rglob("*") if p.is_file()) == before
+
+
+def test_the_shared_home_is_looked_into_by_default(tmp_path, monkeypatch):
+    monkeypatch.setenv("BRAINLENS_SHARED", str(tmp_path / "lab"))
+    fill(Store(tmp_path / "lab" / "cache", readers=[]))
+    assert Store(tmp_path / "own").activations("k").complete() == {0, 1, 2}
+
+
+def test_files_take_the_rights_of_a_group_folder(tmp_path):
+    before = os.umask(0o002)
+    try:
+        store = Store(tmp_path / "cache", readers=[])
+        with store.lock("k"):
+            fill(store).gram(0)
+        store.save_score("s", xr.Dataset({"r": ("target", np.arange(3.0))}))
+        store.save_piece("run", "0", nats=np.zeros(3))
+    finally:
+        os.umask(before)
+    files = [p for p in store.root.rglob("*") if p.is_file()]
+    closed = [p for p in files if not p.stat().st_mode & stat.S_IWGRP]
+    assert len(files) > 10 and closed == []
+    assert all(p.stat().st_mode & stat.S_IWGRP for p in store.root.rglob("*") if p.is_dir())
+
+
+# ---- size -------------------------------------------------------------------------------------------------------------------
+def aged(store, key, seconds):
+    folder = store.root / "activations" / key
+    os.utime(folder, (time.time() - seconds,) * 2)
+
+
+def test_the_least_recently_used_goes_first(store):
+    for key in "abc":
+        fill(store, key, rows=100, width=50)
+    for key, seconds in (("a", 300), ("b", 200), ("c", 100)):
+        aged(store, key, seconds)
+    store.activations("a").layer(0)  # used just now
+    store.limit = int(store.size() * 0.7)
+    assert store.make_room() == ["b"]
+    assert store.activations("a").complete() and store.activations("c").complete() and not store.activations("b").complete()
+
+
+def test_what_is_being_made_or_kept_stays(store):
+    for key in "ab":
+        fill(store, key)
+        aged(store, key, 100)
+    store.limit = 0
+    with store.lock("a"):
+        gone = []
+        thread = threading.Thread(target=lambda: gone.extend(store.make_room(keep="b")))
+        thread.start()
+        thread.join()
+    assert gone == [] and store.activations("a").complete()
+    assert store.make_room(keep="b") == ["a"]
+
+
+def test_a_reader_of_something_evicted_never_gets_fill_values(store, monkeypatch):
+    entry = fill(store)
+    original = np.fromfile
+
+    def evicted_meanwhile(*arguments):
+        values = original(*arguments)
+        assert store.clear()
+        return values
+
+    monkeypatch.setattr(np, "fromfile", evicted_meanwhile)
+    with pytest.raises(BrainLensError, match="not in the store any more"):
+        entry.layer(1)
+
+
+def test_list_and_clear(store):
+    fill(store, "a", model="gpt2")
+    fill(store, "b", model="bert", only=[0])
+    store.save_score("s", xr.Dataset({"r": ("target", np.arange(3.0))}))
+    store.save_piece("run", "0", nats=np.zeros(3))
+    table = store.list()
+    assert sorted(table.kind) == ["activations", "activations", "runs", "scores"]
+    assert table.set_index("key").loc["b", ["model", "layers"]].tolist() == ["bert", 1]
+    assert table.bytes.sum() == store.size() > 0
+    assert store.clear("activations", model="bert") > 0
+    assert sorted(store.list().key) == ["a", "run", "s"]
+    assert store.clear("scores") > 0 and store.load_score("s") is None
+    store.clear()
+    assert store.list().empty and store.size() == 0
+    with pytest.raises(BrainLensError, match="did you mean 'scores'"):
+        store.clear("score")
+
+
+@pytest.mark.parametrize(("text", "size"), [("20GB", 20e9), ("1.5 GiB", 1.5e9), ("500m", 5e8), ("1000", 1000)])
+def test_the_limit_is_read_from_the_environment(text, size, monkeypatch, tmp_path):
+    monkeypatch.setenv("BRAINLENS_CACHE_LIMIT", text)
+    assert Store(tmp_path).limit == size
+
+
+def test_a_limit_that_is_no_size_is_refused(monkeypatch, tmp_path):
+    monkeypatch.setenv("BRAINLENS_CACHE_LIMIT", "lots")
+    with pytest.raises(BrainLensError, match="'lots' is not a size"):
+        Store(tmp_path)
+
+
+# ---- scores -----------------------------------------------------------------------------------------------------------------
+def test_a_score_comes_back_as_it_was(store):
+    dataset = xr.Dataset(
+        {
+            "r": (("fold", "target"), np.array([[0.1, np.nan], [0.3, 0.4]]), {"unit": "Pearson r"}),
+            "constant": ("target", [True, False]),
+        },
+        coords={"target": ["v1", "v2"], "part": ("fold", ["a", ""])},
+        attrs={"note": "", "protocol": {"folds": 10, "alphas": [0.1, 1.0]}, "ceiling": None, "cached": False, "n": np.int64(3)},
+    )
+    store.save_score("s", dataset)
+    found = store.load_score("s")
+    xr.testing.assert_equal(found, dataset)
+    assert found.constant.dtype == bool and found.r.attrs == {"unit": "Pearson r"}
+    assert found.attrs == {"note": "", "protocol": {"folds": 10, "alphas": [0.1, 1.0]}, "ceiling": None, "cached": False, "n": 3}
+    assert store.load_score("other") is None
+    assert store.scores().loc[0, ["key", "note"]].tolist() == ["s", ""]
+
+
+def test_a_broken_score_is_an_error_and_not_a_number(store):
+    store.save_score("s", xr.Dataset({"r": ("target", np.arange(3.0))}))
+    path = store.root / "scores" / "s.nc"
+    path.write_bytes(path.read_bytes()[:100])
+    with pytest.raises(BrainLensError, match="cannot be read"):
+        store.load_score("s")
