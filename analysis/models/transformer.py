@@ -157,10 +157,16 @@ class TransformerModel(Model):
     def _body(self, dtype: str):
         with self._lock:
             if self._network is None or self._network_dtype != dtype:
-                # a variant draws the same numbers for reading and for surprisal only if both build the same module
-                self._load(dtype, head=bool(self.variant) and weights.head_class(self.config, self.card.cls) is not None)
+                self._load_body(dtype)
             body = self._network.base_model if self._has_head else self._network
             return body.get_encoder() if self.config.is_encoder_decoder and hasattr(body, "get_encoder") else body
+
+    def _load_body(self, dtype: str) -> None:
+        """Without a head; a variant with its head where there is one, so that reading and surprisal draw the same numbers."""
+        if self.variant and weights.head_class(self.config, self.card.cls) is not None:
+            with contextlib.suppress(weights.IncompleteWeights):
+                return self._load(dtype, head=True)
+        self._load(dtype, head=False)
 
     def _load(self, dtype: str, *, head: bool) -> None:
         import torch

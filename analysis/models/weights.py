@@ -18,6 +18,7 @@ from data.errors import BrainLensError
 from data.home import home
 
 __all__ = [
+    "IncompleteWeights",
     "available_memory",
     "body_class",
     "count_parameters",
@@ -201,6 +202,10 @@ def body_class(config):
     return transformers.AutoModelForTextEncoding if alone else transformers.AutoModel
 
 
+class IncompleteWeights(BrainLensError):
+    """A checkpoint lacks tensors of the module it was to fill (a body without its head)."""
+
+
 def load_network(auto, folder: Path, config, variant: Variant, tokenizer: Callable):
     """A torch module in float32 on the CPU, with its variant applied.
 
@@ -249,7 +254,7 @@ def _trained(auto, folder: Path):
         ) from error
     missing = sorted(name for name in told["missing_keys"] if not any(part in name for part in _UNSAVED))
     if missing:
-        raise BrainLensError(
+        raise IncompleteWeights(
             f"The weights in {folder} lack {len(missing)} tensors of {type(network).__name__}, first {missing[0]}",
             remedy="Save the model with save_pretrained, with the head where surprisal is wanted",
         )

@@ -380,3 +380,38 @@ def test_weights_that_lack_a_tensor_are_refused(folders, tmp_path):
 def test_no_folder_is_no_model(tmp_path):
     with pytest.raises(BrainLensError, match="No model folder"):
         _ = TransformerModel(tiny_models.card("gpt2", tmp_path / "none"), tmp_path / "none").config
+
+
+# ---- variants -------------------------------------------------------------------------------------------------------------
+def test_a_variant_reads_and_predicts_with_the_same_weights(folders):
+    import torch
+
+    folder = folders("gpt2")
+    model = TransformerModel(tiny_models.card("gpt2", folder), folder, variant="untrained:permute:1")
+    first = read_all(model)[3]
+    ids = torch.tensor([model.tokenizer(TEXTS[2][0])["input_ids"]])
+    with torch.no_grad():
+        inside = model.lm.transformer(ids, output_hidden_states=True).hidden_states[2][0, -1]
+    np.testing.assert_allclose(read_all(model)[2][6], inside, atol=5e-5)
+    model.close()
+    np.testing.assert_array_equal(read_all(model)[3], first)
+    assert np.abs(first - read_all(model_of(folder, "gpt2"))[3]).max() > 1e-2
+
+
+def test_a_variant_of_a_checkpoint_without_head_can_be_read(tmp_path):
+    folder = tiny_models.make("bert", tmp_path / "body", head=False)
+    model = TransformerModel(tiny_models.card("bert", folder), folder, variant="untrained:gaussian:0")
+    assert np.isfinite(read_all(model)[3]).all()
+    with pytest.raises(BrainLensError, match="with the head where surprisal is wanted"):
+        model.surprisal(["The old dog"])
+
+
+def test_untrained_by_the_library_needs_no_weights(folders, tmp_path):
+    import shutil
+
+    copy = tmp_path / "config-only"
+    shutil.copytree(folders("gpt2"), copy)
+    (copy / "model.safetensors").unlink()
+    model = TransformerModel(tiny_models.card("gpt2", copy), copy, variant="untrained:init:3")
+    again = TransformerModel(tiny_models.card("gpt2", folders("gpt2")), folders("gpt2"), variant="untrained:init:3")
+    np.testing.assert_array_equal(read_all(model)[3], read_all(again)[3])
