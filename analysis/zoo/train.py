@@ -36,12 +36,14 @@ def build(recipe: Recipe) -> nn.Module:
         return transformers.LlamaForCausalLM(transformers.LlamaConfig(
             vocab_size=VOCABULARY, hidden_size=recipe.width, num_hidden_layers=recipe.layers, intermediate_size=recipe.inner,
             num_attention_heads=recipe.heads, num_key_value_heads=recipe.heads, max_position_embeddings=recipe.length,
-            tie_word_embeddings=True, bos_token_id=0, eos_token_id=0, pad_token_id=0, attn_implementation="eager"))
+            initializer_range=recipe.spread, tie_word_embeddings=True, bos_token_id=0, eos_token_id=0, pad_token_id=0,
+            attn_implementation="eager"))
     if recipe.kind == "masked":
-        return transformers.BertForMaskedLM(transformers.BertConfig(
+        return transformers.ModernBertForMaskedLM(transformers.ModernBertConfig(
             vocab_size=VOCABULARY, hidden_size=recipe.width, num_hidden_layers=recipe.layers, intermediate_size=recipe.inner,
-            num_attention_heads=recipe.heads, max_position_embeddings=recipe.length + 2, hidden_dropout_prob=0.0,
-            attention_probs_dropout_prob=0.0, type_vocab_size=1, pad_token_id=0, attn_implementation="eager"))
+            num_attention_heads=recipe.heads, max_position_embeddings=recipe.length + 2, global_attn_every_n_layers=1,
+            initializer_range=recipe.spread, pad_token_id=0, bos_token_id=0, eos_token_id=0, cls_token_id=0, sep_token_id=0,
+            attn_implementation="eager"))
     from analysis.models.recurrent import LSTMConfig, LSTMModule
 
     return LSTMModule(LSTMConfig(vocab_size=VOCABULARY, width=recipe.width, layers=recipe.layers))
@@ -74,8 +76,8 @@ def loss_of(module: nn.Module, recipe: Recipe, batch: torch.Tensor, step: int) -
     hide = (drawn < MASKED) & (batch != 0)
     ends = torch.zeros(len(batch), 1, dtype=batch.dtype)  # the end-of-text piece at both ends, as the tokenizer adds it
     shown = torch.cat([ends, batch.masked_fill(hide, 1), ends], dim=1)
-    hidden = module.bert(shown).last_hidden_state[:, 1:-1][hide]
-    return F.cross_entropy(module.cls(hidden), batch[hide])
+    hidden = module.model(shown).last_hidden_state[:, 1:-1][hide]
+    return F.cross_entropy(module.decoder(module.head(hidden)), batch[hide])
 
 
 def train(recipe: Recipe, corpus: Corpus, work: Path, *, stop: int | None = None, report: Report = SILENT,

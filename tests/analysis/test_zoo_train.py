@@ -22,7 +22,7 @@ SENTENCES = ["The cat sat on the mat and looked at the moon.", "A small boat cam
 COMMON = {"rate": 1e-2, "steps": 60, "batch": 4, "length": 32}
 TINY = {
     "causal": Recipe("tiny-causal", "causal", 16, 2, heads=2, inner=32, checkpoints=(0, 4), **COMMON),
-    "masked": Recipe("tiny-masked", "masked", 16, 1, heads=2, inner=32, dtype="bfloat16", **COMMON),
+    "masked": Recipe("tiny-masked", "masked", 16, 1, heads=2, inner=32, spread=0.08, dtype="bfloat16", **COMMON),
     "recurrent": Recipe("tiny-lstm", "recurrent", 16, 2, **COMMON),
 }
 
@@ -86,7 +86,7 @@ def test_the_masked_model_is_asked_only_for_what_it_cannot_see(corpus):
     recipe, module = TINY["masked"], build(TINY["masked"])
     batch = batch_of(corpus.tokens["train"], recipe, 0)
     seen = {}
-    module.bert.register_forward_pre_hook(lambda _, args: seen.update(ids=args[0]))
+    module.model.register_forward_pre_hook(lambda _, args: seen.update(ids=args[0]))
     loss = loss_of(module, recipe, batch, 0)
     ids = seen["ids"]
     assert (ids[:, 0] == 0).all() and (ids[:, -1] == 0).all() and ids.shape[1] == recipe.length + 2
