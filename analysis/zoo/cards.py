@@ -12,6 +12,7 @@ import numpy as np
 
 from analysis.models.base import Model
 from analysis.models.folders import adapter_of, read_json
+from analysis.perplexity import evaluate
 from analysis.progress import SILENT, Report
 from analysis.stored import atomic
 from analysis.zoo.corpus import END, Corpus
@@ -28,16 +29,12 @@ CLASSES = {"causal": "causal", "masked": "bidirectional", "recurrent": "recurren
 
 
 def bits_per_byte(model: Model, texts: Sequence[str], report: Report = SILENT) -> float:
-    """Summed nats of the scored tokens / ln 2 / UTF-8 bytes of exactly those tokens; half-overlapping windows.
+    """Bits of all texts over the bytes that were scored, as the Task lens measures them.
 
-    For a masked model the nats are a pseudo-log-likelihood: lower than they could be, for each piece is guessed from both sides.
+    For a masked model it is a pseudo-log-likelihood: each piece is guessed from both sides.
     """
-    nats = size = 0.0
-    for text, read in zip(texts, model.surprisal(texts, report=report)):
-        known = np.isfinite(read.nats)
-        nats += read.nats[known].sum()
-        size += sum(len(text[start:end].encode()) for start, end in read.offsets[known])
-    return float(nats / math.log(2) / size)
+    found = [evaluate(model, text, report=report) for text in texts]
+    return sum(one.bits_per_byte * one.bytes for one in found) / sum(one.bytes for one in found)
 
 
 def unigram(corpus: Corpus, texts: Sequence[str]) -> float:
