@@ -1,0 +1,180 @@
+"""The verb: planted truths on the embedded recording, the store, cancel, and what goes wrong in words."""
+
+from __future__ import annotations
+
+import json
+
+import numpy as np
+import pandas as pd
+import pytest
+import xarray as xr
+from sklearn.linear_model import RidgeCV
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
+
+from analysis.activations import extract
+from analysis.ceiling import ceiling
+from analysis.mapping.splits import make_folds
+from analysis.models import load
+from analysis.progress import Cancelled, Report
+from analysis.protocol import preset
+from analysis.scoring import score
+from analysis.store import Store
+from data.catalog import recording as catalogue
+from data.errors import BrainLensError
+from data.recording import Recording
+
+QUICK = preset("defended").but(bootstrap=100, unique=False, criterion="gcv")
+
+
+@pytest.fixture(scope="module")
+def simulated() -> Recording:
+    return catalogue("simulated")
+
+
+@pytest.fixture(scope="module")
+def store(tmp_path_factory) -> Store:
+    return Store(tmp_path_factory.mktemp("store"))
+
+
+@pytest.fixture(scope="module")
+def planted(simulated, store):
+    """The model in which the truth was planted, scored under the default protocol."""
+    return score(simulated.truth["model"], simulated, preset("defended").but(bootstrap=200), store=store)
+
+
+# ---- planted truths -------------------------------------------------------------------------------------------------
+def test_the_planted_layer_wins_and_is_chosen_inside_the_training_folds(planted, simulated):
+    assert planted.best_layer == planted.chosen_layer == simulated.truth["layer"]
+    table = planted.table().set_index("layer")
+    others = table.drop(index=planted.chosen_layer)
+    assert table.loc[planted.chosen_layer, "r_low"] > others["r"].max()
+
+
+def test_pure_noise_targets_score_zero_within_their_interval(planted):
+    frame = planted.per_target()
+    noise = frame[~frame["planted"].astype(bool)]["r"]
+    assert len(noise) == 24
+    assert abs(noise.mean()) < 2.5 * noise.std() / np.sqrt(len(noise))
+    assert frame[frame["planted"].astype(bool)]["r"].min() > 0.3
+
+
+def test_the_split_half_ceiling_covers_the_planted_one(simulated):
+    """Each target is measured in all six people; the ceiling of their average is planted."""
+    covered = []
+    for pair in range(1, 17):
+        one_each = simulated.select(targets=simulated.responses["pair"].values == pair)
+        found = ceiling(one_each, preset("defended"), kind="split-half")
+        covered.append(found.low <= simulated.truth["ceiling_average"] <= found.high)
+    assert sum(covered) >= 13  # of 16 95 % intervals; 12 or fewer would happen once in 150 times
+
+
+def test_the_model_beats_controls_and_the_joint_fit_says_by_how_much(planted):
+    controls = planted.controls.set_index("control")["r"]
+    assert planted.value > controls["position+length"] + 0.1 > controls["random-embedding"]
+    head = planted.headline
+    assert head["unique_r2"] == pytest.approx(head["joint_r2"] - head["controls_r2"])
+    assert head["unique_r2"] > 0.1 and head["joint_r2"] > head["model_r2"] - 0.02
+
+
+def test_the_score_says_that_the_data_are_simulated(planted):
+    assert "simulated" in planted.stamp
+    assert any("simulated" in line for line in planted.warnings())
+    assert planted.provenance["recording"]["simulated"] is True
+    json.dumps(planted.provenance)
+
+
+# ---- against scikit-learn ---------------------------------------------------------------------------------------------
+def test_r_equals_a_plain_scikit_learn_loop(simulated, store):
+    protocol = preset("defended").but(criterion="loo", bootstrap=10, unique=False, shuffled_twin=False, controls=())
+    few = simulated.select(targets=np.arange(6))
+    found = score("zoo-causal-400k", few, protocol, layers=[2], store=store)
+    features = extract(load("zoo-causal-400k"), few, protocol, [2], store=store).layer(2).astype(float)
+    part = make_folds(few, protocol)[0]
+    for fold, (train, test) in enumerate(part.folds):
+        peer = make_pipeline(StandardScaler(), RidgeCV(protocol.alphas, alpha_per_target=True))
+        predicted = peer.fit(features[train], few.responses.values[train]).predict(features[test])
+        expected = [np.corrcoef(a, b)[0, 1] for a, b in zip(predicted.T, few.responses.values[test].T, strict=True)]
+        np.testing.assert_allclose(found.dataset.r.sel(layer=2).values[fold], expected, atol=5e-6)
+
+
+# ---- the store --------------------------------------------------------------------------------------------------------
+def test_a_second_request_loads_no_model_and_gives_the_same(planted, simulated, store, monkeypatch):
+    from analysis.models import weights
+
+    monkeypatch.setattr(weights, "load_network", lambda *a, **k: pytest.fail("the model was loaded again"))
+    again = score(simulated.truth["model"], simulated, preset("defended").but(bootstrap=200), store=store)
+    assert again.cached and not planted.cached
+    pd.testing.assert_frame_equal(again.table(), planted.table())
+    xr.testing.assert_identical(again.dataset, planted.dataset)
+    assert again.provenance == planted.provenance
+
+
+def test_layers_come_in_bisection_order_and_a_cancelled_score_keeps_them(simulated, tmp_path):
+    store, seen = Store(tmp_path), []
+
+    def stop_after_two(partial):
+        seen.append(partial.layers)
+        if len(seen) == 2:
+            report.cancel()
+
+    report = Report(on_partial=stop_after_two)
+    with pytest.raises(Cancelled):
+        score("zoo-causal-400k", simulated, QUICK, store=store, report=report)
+    assert seen == [[0], [0, 3]]
+    done = []
+    finished = score("zoo-causal-400k", simulated, QUICK, store=store, report=Report(on_partial=lambda s: done.append(s.layers)))
+    assert finished.complete and done == [[0, 1, 3], [0, 1, 2, 3]]
+
+
+def test_another_protocol_never_reads_the_first_ones_scores(simulated, store):
+    one = score("zoo-causal-400k", simulated, QUICK, layers=[1], store=store)
+    two = score("zoo-causal-400k", simulated, QUICK.but(seed=5), layers=[1], store=store)
+    assert not two.cached and one.value != two.value
+
+
+# ---- presets and special recordings -------------------------------------------------------------------------------------
+@pytest.mark.parametrize("name", ["schrimpf2021", "brainscore2026"])
+def test_the_replicas_run(simulated, store, name):
+    found = score("zoo-causal-400k", simulated, preset(name).but(bootstrap=50, ceiling="leave-one-out"), layers=[0, 2], store=store)
+    assert found.best_layer == 2 and "r_shuffled" not in found.table()
+    assert found.protocol.name == name + "*"
+
+
+def test_a_constant_layer_has_no_r_and_says_so(simulated, store):
+    same = simulated.stimuli.assign(text=[text.rstrip(".!?") + "." for text in simulated.stimuli["text"]])
+    texts = Recording(**{**vars(simulated), "id": "stops", "stimuli": same})
+    row = score("zoo-causal-400k", texts, QUICK, layers=[0], store=store).table().iloc[0]
+    assert np.isnan(row["r"]) and np.isnan(row["r_low"]) and row["note"].startswith("constant feature")
+
+
+def test_an_averaged_recording_has_no_ceiling(simulated, store):
+    mean = simulated.responses.mean("target").expand_dims(target=["mean"]).transpose("stimulus", "target")
+    averaged = Recording(id="averaged", responses=mean, stimuli=simulated.stimuli, context="passage", group="topic", averaged=True)
+    found = score("zoo-causal-400k", averaged, QUICK, layers=[2], store=store)
+    row = found.table().iloc[0]
+    assert np.isnan(row["ceiling"]) and np.isnan(row["normalised"]) and row["n_subjects"] == 0
+    assert any("no ceiling" in line for line in found.warnings())
+
+
+@pytest.mark.parametrize("call, says", [
+    (lambda r, s: score("zoo-causal-40k", r, QUICK, store=s), "zoo-causal-400k"),
+    (lambda r, s: score("zoo-causal-400k", "simulatd", QUICK, store=s), "simulated"),
+    (lambda r, s: score("zoo-causal-400k", r, "defnded", store=s), "did you mean 'defended'"),
+    (lambda r, s: score("zoo-causal-400k", r, QUICK, layers=[9], store=s), "0 to 3"),
+    (lambda r, s: score("zoo-causal-400k", r, QUICK.but(context="chapter"), store=s), "grouping of simulated"),
+    (lambda r, s: score("zoo-causal-400k", r.select(stimuli=np.arange(12)), QUICK, store=s), "two or more")])
+def test_mistakes_are_named(simulated, store, call, says):
+    with pytest.raises(BrainLensError) as error:
+        call(simulated, store)
+    assert says in str(error.value)
+
+
+def test_saved_tables_read_back(planted, tmp_path):
+    read = pd.read_csv(planted.save(tmp_path / "s.csv"))
+    np.testing.assert_allclose(read["r"], planted.table()["r"])
+    with xr.open_dataset(planted.save(tmp_path / "s.nc")) as dataset:
+        assert json.loads(dataset.attrs["provenance"])["model"]["id"] == planted.model
+    with pytest.raises(BrainLensError, match=r"\.csv"):
+        planted.save(tmp_path / "s.docx")
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["s.csv", "s.nc"]
