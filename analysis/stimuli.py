@@ -123,7 +123,6 @@ def _with_words_before(texts: Sequence[str], labels: np.ndarray, count: int) -> 
         front = " ".join([*earlier[-count:], ""]) if count and earlier else ""
         result.append(Passage(front + text, ((len(front), len(front) + len(text)),), (row,)))
         earlier.extend(text.split())
-        del earlier[: -count or len(earlier)]
     return result
 
 

@@ -396,3 +396,14 @@ def test_published_perplexities(stride, perplexity, mirror, store):
     model = TransformerModel(Card(**{**vars(found.card), "bos": ""}), found.source, revision=found.revision)
     text = (mirror / "wikitext2" / "test.raw.neural-nlp.txt").read_text(encoding="utf-8")
     assert evaluate(model, text, stride=stride, store=store).token_perplexity == pytest.approx(perplexity, abs=0.02)
+
+
+@pytest.mark.starter
+def test_smollm2_begins_with_the_end_of_text_token(starter, store):
+    """Known bits per word; its declared start token, a chat marker, would give 11.9 20.1 9.3 3.1 10.3."""
+    from analysis.models import load
+
+    model = load("smollm2-135m")
+    assert model.card.bos == "<|endoftext|>"
+    told = word_surprisal(model, "The quick brown fox jumps", preset("defended").but(word_boundary=False), store=store)
+    np.testing.assert_allclose(told.surprisal, [7.4, 12.1, 0.3, 0.8, 5.7], atol=0.06)

@@ -193,6 +193,16 @@ def test_a_prefix_that_is_tokenised_otherwise_has_a_pass_of_its_own(folders):
         np.testing.assert_allclose(values[1][row], states[-1], atol=5e-5)
 
 
+def test_as_many_tokens_are_not_the_same_tokens(folders):
+    """Half of a token: prefix and whole have one token each, and not the same one."""
+    model = model_of(folders("gpt2"), "gpt2")
+    pieces = sorted(piece for piece in model.tokenizer.get_vocab() if piece.isascii() and piece.isalpha() and len(piece) > 1)
+    text = next(piece for piece in pieces if len(model.tokenizer(piece)["input_ids"]) == 1)
+    values = read_all(model, [Passage(text, ((0, 1), (1, len(text))), (0, 1))])
+    for row, end in enumerate((1, len(text))):
+        np.testing.assert_allclose(values[1][row], states_of(folders("gpt2"), text[:end], 1)[0][-1], atol=5e-5)
+
+
 def test_whole_attention_sees_what_comes_and_prefix_does_not(folders):
     import torch
 
