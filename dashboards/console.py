@@ -14,14 +14,21 @@ __all__ = ["progress", "show_models", "show_recordings", "show_scores", "show_st
 
 OUT, ERR = Console(), Console(stderr=True)
 WIDE = 150
-"""Columns assumed where the output is not a terminal, so that a table in a file is not cut."""
+"""Characters assumed where the output is not a terminal, so that a table in a file is not cut."""
+
+
+CUT = 48
+"""Characters after which a cell that may be cut is cut."""
 
 
 @contextmanager
 def progress(title: str):
-    """A report that draws a bar on the error stream; the interrupt key cancels at the next checkpoint."""
+    """A report that draws a bar on the error stream where that is a terminal."""
     from analysis.progress import Report
 
+    if not ERR.is_terminal:
+        yield Report()
+        return
     columns = (TextColumn("{task.fields[title]}"), TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(),
                TimeRemainingColumn())
     with Progress(*columns, console=ERR, transient=True) as bar:
@@ -39,10 +46,12 @@ def _print(table: Table) -> None:
 
 
 def _table(*columns: str, title: str = "") -> Table:
+    """An empty table; ``>`` in front of a column's name aligns it right, ``~`` cuts it to one line."""
     table = Table(title=title or None, box=box.SIMPLE_HEAD, title_justify="left", pad_edge=False)
     for column in columns:
-        name, right = column.removeprefix(">"), column.startswith(">")
-        table.add_column(name, justify="right" if right else "left", overflow="fold")
+        name, right, cut = column.lstrip(">~"), column.startswith(">"), column.startswith("~")
+        table.add_column(name, justify="right" if right else "left", no_wrap=True, overflow="ellipsis" if cut else "fold",
+                         max_width=CUT if cut else None)
     return table
 
 
@@ -95,12 +104,13 @@ def show_models(everything: bool) -> None:
     """The model catalogue with the state of each on this machine."""
     from analysis.models.catalog import cards, state
 
-    table = _table("id", "class", ">layers", ">width", ">parameters", "from", "state", "note")
-    for name, card in cards().items():
-        if card.source == "published" and not everything:
+    table = _table("id", "class", ">layers", ">width", ">parameters", "from", "state", "~note")
+    rows = [(name, card, state(name)) for name, card in cards().items()]
+    for name, card, found in sorted(rows, key=lambda row: row[2] != "ready"):  # what is here first
+        if found == "published only" and not everything:
             continue
-        size = f"{card.parameters / 1e6:,.0f} M" if card.parameters else ""
-        table.add_row(name, card.cls, str(card.layers or ""), str(card.width or ""), size, card.source, state(name),
+        size = f"{card.parameters / 1e6:,.1f} M" if card.parameters else ""
+        table.add_row(name, card.cls, str(card.layers or ""), str(card.width or ""), size, card.source, found,
                       card.reason or card.note)
     _print(table)
 
@@ -109,10 +119,12 @@ def show_recordings() -> None:
     """The recordings with licence, state and traps."""
     from data.catalog import entries
 
-    table = _table("id", "kind", "state", "licence", "known traps")
+    table = _table("id", "kind", "state", "~licence", "~known traps")
     for name, entry in entries().items():
-        table.add_row(name, entry.kind, entry.state, entry.licence, "; ".join(entry.traps))
+        traps = f"{len(entry.traps)}: " if len(entry.traps) > 1 else ""
+        table.add_row(name, entry.kind, entry.state, entry.licence, traps + "; ".join(entry.traps))
     _print(table)
+    OUT.print("The traps in full: docs/datasets.md, and each recording's card in the library.", soft_wrap=True)
 
 
 def show_store() -> None:

@@ -1,0 +1,110 @@
+"""The command line: the main job on a user's own table, and one readable line for every mistake."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+
+import numpy as np
+import pandas as pd
+import pytest
+from click.testing import CliRunner
+
+from dashboards.cli import main
+
+QUICK = ["--set", "bootstrap=50", "--set", "criterion=gcv", "--set", "unique=no"]
+
+
+def run(*arguments):
+    return CliRunner().invoke(main, [str(a) for a in arguments])
+
+
+@pytest.fixture(scope="module")
+def table(tmp_path_factory):
+    """A user's own file: the embedded sentences with two made-up response columns."""
+    from data.embedded import stimuli
+
+    frame = stimuli().reset_index(drop=True)
+    rng = np.random.default_rng(0)
+    length = frame["text"].str.len().to_numpy()
+    frame["left"], frame["right"] = length + rng.normal(0, 10, len(frame)), rng.normal(size=len(frame))
+    path = tmp_path_factory.mktemp("own") / "mine.csv"
+    frame.to_csv(path, index=False)
+    return path
+
+
+def test_scores_of_two_models_on_an_own_table_are_printed_and_written(table, tmp_path):
+    out = tmp_path / "scores.csv"
+    done = run("score", "zoo-causal-200k", "zoo-causal-400k", "--on", table, "--text", "text", "--response", "left,right",
+               "--group", "topic", "--context", "passage", "--layers", "0,1", *QUICK, "--out", out)
+    assert done.exit_code == 0, done.output
+    written = pd.read_csv(out)
+    assert list(written.columns[:2]) == ["model", "layer"] and {"r", "r_shuffled", "note"} <= set(written.columns)
+    assert written.groupby("model").size().to_dict() == {"zoo-causal-200k": 2, "zoo-causal-400k": 2}
+    assert "Leak meter" in done.output and "Position and length alone" in done.output
+    assert [p.name for p in tmp_path.iterdir()] == ["scores.csv"]
+
+
+@pytest.mark.parametrize("arguments, says", [
+    (["score", "zoo-causal-20k", "--on", "simulated"], "did you mean 'zoo-causal-200k'"),
+    (["score", "random-8", "--on", "simulate"], "did you mean 'simulated'"),
+    (["score", "random-8", "--on", "simulated", "--protocol", "defend"], "did you mean 'defended'"),
+    (["score", "random-8", "--on", "simulated", "--set", "fold=3"], "did you mean 'folds'"),
+    (["score", "random-8", "--on", "simulated", "--set", "folds"], "has no value"),
+    (["score", "random-8", "--on", "simulated", "--layers", "7"], "Unknown layer"),
+    (["score", "random-8", "--on", "nowhere.csv"], "nowhere.csv"),
+    (["score", "random-8", "--on", "simulated", "--out", "x.docx"], ".csv, .parquet"),
+    (["score", "random-8", "--on", "simulated", "--out", "/no/such/folder/x.csv"], "there is no folder"),
+    (["models", "fetch", "gtp2"], "did you mean 'gpt2'"),
+    (["models", "starter", "smolm2-135m"], "smollm2-135m"),
+    (["data", "fetch", "pereira"], "pereira2018")])
+def test_mistakes_are_one_readable_message(arguments, says):
+    done = run(*arguments)
+    assert done.exit_code == 1, done.output
+    assert done.output.startswith("Error: ") and says in done.output and "Traceback" not in done.output
+
+
+@pytest.mark.parametrize("change, says", [
+    (lambda f: f.drop(columns="text"), "text"),
+    (lambda f: f.assign(text=["" if i == 7 else t for i, t in enumerate(f["text"])]), "line 9"),
+    (lambda f: f.assign(left=np.nan), "left"),
+    (lambda f: f.assign(topic="all"), "two or more")])
+def test_a_broken_table_is_refused_in_words_and_leaves_no_file(table, tmp_path, change, says):
+    path, out = tmp_path / "broken.csv", tmp_path / "scores.csv"
+    change(pd.read_csv(table)).to_csv(path, index=False)
+    columns = ["--response", "left", "--group", "topic"]
+    done = run("score", "random-8", "--on", path, *columns, *QUICK, "--out", out)
+    assert done.exit_code == 1 and says in done.output, done.output
+    assert not out.exists() and len(list(tmp_path.iterdir())) == 1
+
+
+def test_checking_says_what_is_wrong_and_fails(tmp_path):
+    done = run("data", "check", tmp_path / "nowhere.csv")
+    assert done.exit_code == 1 and "nowhere.csv" in done.output and "Traceback" not in done.output
+
+
+def test_a_checked_table_tells_its_groups(table):
+    done = run("data", "check", table, "--text", "text", "--response", "left,right", "--group", "topic")
+    assert done.exit_code == 0, done.output
+    assert "288" in done.output and "24" in done.output
+
+
+def test_lists_show_what_is_here():
+    models, recordings = run("models", "list"), run("data", "list")
+    assert models.exit_code == recordings.exit_code == 0
+    assert "zoo-causal-200k" in models.output and "gpt2" in models.output
+    assert "simulated" in recordings.output and "pereira2018" in recordings.output
+
+
+def test_the_cache_can_be_listed_and_cleared(clean_home):
+    assert run("score", "random-8", "--on", "simulated", "--set", "controls=", *QUICK).exit_code == 0
+    assert "random-8" in run("cache", "list").output
+    assert run("cache", "clear", "--yes").exit_code == 0
+    assert "random-8" not in run("cache", "list").output
+
+
+def test_help_needs_nothing_heavy():
+    code = ("import sys; from click.testing import CliRunner; from dashboards.cli import main\n"
+            "assert CliRunner().invoke(main, ['--help']).exit_code == 0\n"
+            "assert not {'torch', 'panel', 'transformers', 'sklearn', 'bokeh'} & set(sys.modules)")
+    assert subprocess.run([sys.executable, "-c", code]).returncode == 0
