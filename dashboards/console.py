@@ -13,7 +13,7 @@ from rich.table import Table
 __all__ = ["progress", "show_models", "show_recordings", "show_scores", "show_store"]
 
 OUT, ERR = Console(), Console(stderr=True)
-WIDE = 150
+WIDE = 200
 """Characters assumed where the output is not a terminal, so that a table in a file is not cut."""
 
 
