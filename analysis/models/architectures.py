@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from data.errors import BrainLensError
 
-__all__ = ["Anatomy", "Stop", "anatomy", "listen", "position_limit"]
+__all__ = ["Anatomy", "Stop", "anatomy", "listen", "looks_ahead", "position_limit"]
 
 
 class Stop(Exception):
@@ -116,6 +116,18 @@ def listen(parts: Anatomy, layers: Sequence[int], hear: Callable, *, stop: bool 
     finally:
         for handle in handles:
             handle.remove()
+
+
+def looks_ahead(body) -> bool:
+    """Whether a token's last hidden state changes with the token behind it: tried out on eight tokens."""
+    import torch
+
+    device = next(body.parameters()).device
+    ids = torch.arange(8, device=device).repeat(2, 1) % body.get_input_embeddings().weight.shape[0]
+    ids[1, -1] = 0
+    with torch.inference_mode():
+        states = body(ids).last_hidden_state[:, :-1].float()
+    return bool((states[0] - states[1]).abs().max() > 1e-3 * states.abs().max())
 
 
 # ---- what the config tells ------------------------------------------------------------------------

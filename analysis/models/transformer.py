@@ -12,7 +12,7 @@ import numpy as np
 
 from analysis.alignment import Encoded, align, encode
 from analysis.models import weights
-from analysis.models.architectures import Stop, anatomy, listen, position_limit
+from analysis.models.architectures import Stop, anatomy, listen, looks_ahead, position_limit
 from analysis.models.base import Card, Model, Passage, TokenSurprisal
 from analysis.models.variants import Variant
 from analysis.progress import SILENT, Report
@@ -183,6 +183,12 @@ class TransformerModel(Model):
             network.config.use_cache = False  # nothing is generated
         self._network = network.to(device=self.device, dtype=getattr(torch, dtype)).eval().requires_grad_(False)
         self._network_dtype, self._has_head = dtype, head
+        if self.is_causal and looks_ahead(self._network.base_model if head else self._network):
+            self.close()
+            raise BrainLensError(
+                f"{self.id} is called causal, and its tokens see the ones behind them",
+                remedy="Set the class on its card to 'bidirectional': then every prefix is read by itself",
+            )
 
     @property
     def device(self) -> str:

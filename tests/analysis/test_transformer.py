@@ -228,6 +228,12 @@ def test_a_causal_model_never_looks_ahead(folders):
             np.testing.assert_allclose(a[0], b[0], atol=2e-5)
 
 
+def test_a_model_that_looks_ahead_is_not_taken_for_causal(folders):
+    model = model_of(folders("bert"), "bert", cls="causal")
+    with pytest.raises(BrainLensError, match="called causal, and its tokens see the ones behind"):
+        read_all(model)
+
+
 # ---- what is not computed -----------------------------------------------------------------------------------------------
 def test_reading_stops_after_the_last_layer_asked_for(folders):
     model = model_of(folders("llama"), "llama")
