@@ -9,14 +9,14 @@ import platform
 import statistics
 import time
 from collections.abc import Callable, Mapping
-from datetime import datetime, timezone
+from datetime import UTC, datetime
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
 import numpy as np
 from threadpoolctl import threadpool_limits
 
-__all__ = ["gemm_rate", "interleaved", "machine", "median", "peak_memory", "table", "write"]
+__all__ = ["apart", "interleaved", "machine", "median", "peak_memory", "products_alone", "table", "write"]
 
 RESULTS = Path(__file__).resolve().parent / "results"
 
@@ -41,27 +41,30 @@ def interleaved(sides: Mapping[str, Callable], repeats: int) -> dict[str, list[f
     return seconds
 
 
-def gemm_rate(m: int = 2048, k: int = 307, n: int = 306, seconds: float = 0.5) -> float:
-    """float32 operations per second that numpy reaches with one thread per core on blocks of this shape."""
+def products_alone(shapes: list[tuple[int, int, int]], times: int) -> float:
+    """Seconds that ``times`` rounds of float32 products (m, k) @ (k, n) take, nothing else done, one thread per core."""
     from concurrent.futures import ThreadPoolExecutor
 
     from analysis.mapping.threads import cores
 
     rng = np.random.default_rng(0)
-    pairs = [(rng.standard_normal((m, k)).astype(np.float32), rng.standard_normal((k, n)).astype(np.float32)) for _ in range(cores())]
 
-    def worker(pair) -> int:
-        out, count, until = np.empty((m, n), np.float32), 0, time.perf_counter() + seconds
-        while time.perf_counter() < until:
-            np.matmul(*pair, out=out)
-            count += 1
-        return count
+    def operands():
+        return [(rng.standard_normal((m, k)).astype(np.float32), rng.standard_normal((k, n)).astype(np.float32),
+                 np.empty((m, n), np.float32)) for m, k, n in shapes]
 
-    with threadpool_limits(1, user_api="blas"), ThreadPoolExecutor(cores()) as pool:
-        list(pool.map(worker, pairs))  # warm
+    def worker(items, rounds: int) -> None:
+        for _ in range(rounds):
+            for left, right, out in items:
+                np.matmul(left, right, out=out)
+
+    sets = [operands() for _ in range(cores())]
+    share = [times // len(sets) + (i < times % len(sets)) for i in range(len(sets))]
+    with threadpool_limits(1, user_api="blas"), ThreadPoolExecutor(len(sets)) as pool:
+        list(pool.map(worker, sets, [1] * len(sets)))  # warm
         began = time.perf_counter()
-        count = sum(pool.map(worker, pairs))
-        return count * 2.0 * m * k * n / (time.perf_counter() - began)
+        list(pool.map(worker, sets, share))
+        return time.perf_counter() - began
 
 
 def _status(field: str) -> int:
@@ -72,7 +75,10 @@ def _status(field: str) -> int:
 
 
 def peak_memory(run: Callable) -> int | None:
-    """Largest resident memory during ``run()`` above what was resident before, in bytes; None where not measurable."""
+    """Largest resident memory during ``run()`` above what was resident before, in bytes; None where not measurable.
+
+    Only the first large run of a process tells: freed memory is often kept, and then reused unseen. See :func:`apart`.
+    """
     gc.collect()
     try:
         Path("/proc/self/clear_refs").write_text("5")
@@ -83,6 +89,15 @@ def peak_memory(run: Callable) -> int | None:
     peak = _status("VmHWM") - before
     del result
     return peak
+
+
+def apart(function: Callable, *arguments):
+    """``function(*arguments)`` in a fresh process."""
+    from concurrent.futures import ProcessPoolExecutor
+    from multiprocessing import get_context
+
+    with ProcessPoolExecutor(1, mp_context=get_context("spawn")) as pool:
+        return pool.submit(function, *arguments).result()
 
 
 def machine() -> dict:
@@ -101,7 +116,7 @@ def machine() -> dict:
             versions[name] = None
     return {"processor": model, "cores": os.cpu_count(), "python": platform.python_version(), "versions": versions,
             "load_average": [round(x, 2) for x in os.getloadavg()] if hasattr(os, "getloadavg") else None,
-            "when": datetime.now(timezone.utc).isoformat(timespec="seconds")}
+            "when": datetime.now(UTC).isoformat(timespec="seconds")}
 
 
 def table(rows: list[Mapping]) -> str:

@@ -15,9 +15,11 @@ from threadpoolctl import threadpool_limits
 
 from analysis.mapping.decomposed import decompose
 from analysis.mapping.fit import cross_validate
+from analysis.mapping.plan import BLOCK
 from analysis.mapping.threads import cores
-from benchmarks.common import gemm_rate, interleaved, machine, median, peak_memory, table, write
+from benchmarks.common import apart, interleaved, machine, median, peak_memory, products_alone, table, write
 
+LIMIT = "its products alone"
 FULL = {"n": 384, "p": 768, "v": 12_155, "layers": 13}
 SMALL = {"n": 120, "p": 160, "v": 1_500, "layers": 3}
 
@@ -87,24 +89,27 @@ def best(options: dict) -> str:
 class Bench:
     """The rows of the table, measured one after the other."""
 
-    def __init__(self, data: Data, repeats: int):
-        self.data, self.repeats, self.rows = data, repeats, []
+    def __init__(self, data: Data, repeats: int, small: bool):
+        self.data, self.repeats, self.small, self.rows = data, repeats, small, []
         self.part = slice(0, min(1500, data.v))
 
     def versus(self, name: str, bar: float | None, tolerance: float, ours, theirs, peer: str, *, times: int = 1) -> None:
         """Measure one row; ``times``: the peer does that share of our work, and its seconds are multiplied."""
         kept = {}
         ours()  # warm
-        seconds = interleaved({"ours": lambda: kept.__setitem__("ours", ours()), "peer": lambda: kept.__setitem__("peer", theirs())},
-                              self.repeats)
+        sides = {"ours": lambda: kept.update(ours=ours()), "peer": lambda: kept.update(peer=theirs())}
+        seconds = interleaved(sides, self.repeats)
         difference = float(np.nanmax(np.abs(kept["ours"].r[0] - kept["peer"])))
         mine, other = median(seconds["ours"]), median(seconds["peer"]) * times
-        self.add(name, seconds_ours=mine, seconds_peer=other, peer=peer, ratio=other / mine, bar=bar, holds=bar is None or other / mine >= bar,
+        self.add(name, seconds_ours=mine, seconds_peer=other, peer=peer, ratio=other / mine, bar=bar,
+                 holds=bar is None or other / mine >= bar,
                  max_abs_dr=difference, dr_bar=tolerance, same=difference <= tolerance, all_seconds=seconds, peer_times=times)
 
     def add(self, name: str, **facts) -> None:
+        if self.small:  # the bars are for the real size
+            facts |= {"bar": None, "holds": True}
         self.rows.append({"name": name, **facts})
-        print({key: round(v, 7) if isinstance(v, float) else v for key, v in self.rows[-1].items() if key != "all_seconds"}, flush=True)
+        print(show(self.rows[-1:]).splitlines()[-1], flush=True)
 
     # ---- rows -------------------------------------------------------------------------------------------------------
     def sklearn(self, make, folds=None):
@@ -147,28 +152,45 @@ class Bench:
                     theirs, peer + f" (one layer, times {d.layers})", times=d.layers)
 
     def gcv(self) -> None:
-        """GCV with cached decompositions: share of what the same products alone would take at full speed."""
-        d = self.data
+        """GCV with cached decompositions: share of what its float32 products alone take on the same workers."""
+        d, kept = self.data, {}
         known = decompose(d.x, d.folds, targets=d.v)
-        kept, rates = {}, []
-        run = lambda: kept.__setitem__("fit", cross_validate(known, d.y, d.folds, alphas=d.alphas, criterion="gcv"))  # noqa: E731
-        run()
         m, t = len(d.folds[0][0]), len(d.folds[0][1])
-        seconds = interleaved({"ours": run, "limit": lambda: rates.append(gemm_rate(2048, m, m - 1))}, max(self.repeats, 5))
-        operations = 2.0 * d.layers * len(d.folds) * d.v * (m - 1) * (m + len(d.alphas) + t + 1)
-        shares = [operations / rate / s for rate, s in zip(rates, seconds["ours"], strict=True)]
+        shapes = [(BLOCK, m, m - 1), (BLOCK, m - 1, len(d.alphas)), (BLOCK, m - 1, t + 1)]
+        rounds = -(-d.layers * len(d.folds) * d.v // BLOCK)
+
+        def run() -> None:
+            kept["fit"] = cross_validate(known, d.y, d.folds, alphas=d.alphas, criterion="gcv")
+
+        run()
+        limits: list[float] = []
+        seconds = interleaved({"ours": run, "limit": lambda: limits.append(products_alone(shapes, rounds))}, max(self.repeats, 7))
+        shares = [limit / own for limit, own in zip(limits, seconds["ours"], strict=True)]
+        operations = 2.0 * rounds * sum(a * b * c for a, b, c in shapes)
         self.add(f"GCV per target, {d.layers} layers, decompositions cached", seconds_ours=median(seconds["ours"]),
-                 seconds_peer=operations / median(rates), peer="float32 GEMM limit", ratio=median(shares), bar=0.8,
-                 holds=median(shares) >= 0.8, gemm_gflops=median(rates) / 1e9, shares=shares, all_seconds=seconds)
+                 seconds_peer=median(limits), peer=LIMIT, ratio=median(shares), bar=0.8, holds=median(shares) >= 0.8,
+                 gemm_gflops=operations / median(limits) / 1e9, shares=shares, all_seconds=seconds)
 
     def memory(self) -> None:
-        d = self.data
-        runs = {"leave-one-out": {}, "inner folds": {"criterion": "kfold", "inner_folds": d.inner}, "OLS": {"method": "ols"}}
-        for name, options in runs.items():
-            cross_validate(d.x[0], d.y, d.folds, alphas=d.alphas, **options)
-            peak = peak_memory(lambda options=options: cross_validate(d.x[0], d.y, d.folds, alphas=d.alphas, **options))
+        for name in PEAKS:
+            peak = apart(peak_of, name, (self.data.n, self.data.p, self.data.v))
             if peak is not None:
                 self.add(f"memory above the data, {name}", ratio=peak / 2**20, bar=250, holds=peak <= 250 * 2**20, unit="MiB")
+
+
+PEAKS = ("leave-one-out", "GCV", "inner folds", "OLS")
+
+
+def peak_of(name: str, size: tuple[int, int, int]) -> int | None:
+    """Peak memory of one layer's run above the data, results included, in a process that has run a small one before."""
+    small, data = Data(60, 80, 300, 1), Data(*size, 1)
+    choices = {"GCV": {"criterion": "gcv"}, "inner folds": {"criterion": "kfold"}, "OLS": {"method": "ols"}}.get(name, {})
+
+    def run(d: Data) -> object:
+        return cross_validate(d.x, d.y, d.folds, alphas=d.alphas, inner_folds=d.inner, **choices)
+
+    run(small)
+    return peak_memory(lambda: run(data))
 
 
 ROWS = ("loo", "shared", "kfold", "ols13", "gcv", "memory")
@@ -178,7 +200,7 @@ def show(rows: list[dict]) -> str:
     """The measured table."""
 
     def text(row: dict) -> dict:
-        unit = row.get("unit") or ("of the limit" if row.get("peer") == "float32 GEMM limit" else "x")
+        unit = row.get("unit") or ("of the limit" if row.get("peer") == LIMIT else "x")
         number = f"{row['ratio']:.0%}" if unit == "of the limit" else f"{row['ratio']:.1f}"
         bar = "-" if row["bar"] is None else f"{row['bar']:.0%}" if unit == "of the limit" else str(row["bar"])
         return {"what": row["name"], "ours, s": f"{row['seconds_ours']:.2f}" if "seconds_ours" in row else "",
@@ -196,7 +218,7 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--only", nargs="+", choices=ROWS, default=ROWS)
     chosen = parser.parse_args(arguments)
     size = SMALL if chosen.quick else FULL
-    bench = Bench(Data(**size), 1 if chosen.quick else chosen.repeats)
+    bench = Bench(Data(**size), 1 if chosen.quick else chosen.repeats, chosen.quick)
     for row in chosen.only:
         getattr(bench, row)()
     name = "scoring-quick" if chosen.quick else "scoring" if tuple(chosen.only) == ROWS else "scoring-part"

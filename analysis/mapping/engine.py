@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
+import threading
 from dataclasses import dataclass
 from functools import partial
 
 import numpy as np
 
 from analysis.mapping.decomposed import Decomposed, Known
-from analysis.mapping.evaluate import Block, correlate, responses_block, restore, training_rows
+from analysis.mapping.evaluate import agreement, correlations, held_rows, responses_block, restore, training_rows
 from analysis.mapping.fit import Fit
 from analysis.mapping.gram import Kernel, layer_of
 from analysis.mapping.ols import Linear, least_squares
 from analysis.mapping.plan import DEFAULT_MEMORY, Pattern, Pieces, choose_form
 from analysis.mapping.ridge import TIE, InnerFold, Penalties, inner_fold, shared_errors
-from analysis.mapping.threads import cores, one_blas_thread, work
+from analysis.mapping.threads import clear_scratch, cores, one_blas_thread, scratch, work
 from analysis.mapping.torch_path import on_device, torch_device
 from analysis.progress import Report
 from data.errors import BrainLensError
@@ -68,6 +69,7 @@ class Engine:
         self.torch = None if device == "cpu" else torch_device(device)
         self.predicted = np.zeros((shape[0], *y.shape), np.float32) if predictions else None
         self.tested = np.zeros(y.shape, np.uint8) if predictions else None
+        self.lock = threading.Lock()
 
     # ---- the run ----------------------------------------------------------------------------------------------------
     def run(self, found: list[Pattern], report: Report) -> None:
@@ -84,6 +86,7 @@ class Engine:
                     if pattern.folds:
                         self._pattern(pattern, report, start, share * size, only_errors)
                     start += share * size
+        clear_scratch()
 
     def _pattern(self, pattern: Pattern, report: Report, start: float, share: float, only_errors: bool | None) -> None:
         p = max(layer.shape[1] for layer in self.layers)
@@ -194,7 +197,9 @@ class Engine:
             checkpoint()
             y = self._targets(targets[block])
             rows, mean, norm, _ = training_rows(y, train)
-            error[block] = fold.errors(rows, _against(y, held, mean, norm).astype(np.float32))
+            against = scratch("against", len(y), len(held))
+            against[:] = held_rows(y, held, mean, norm)[0]
+            error[block] = fold.errors(rows, against)
         return error
 
     def _settle(self, unit, tied, near, form, targets, checkpoint) -> None:
@@ -208,7 +213,7 @@ class Engine:
                 checkpoint()
                 y = self._targets(targets[tied[at : at + 512]]).astype(np.float64)
                 rows, mean, norm, _ = training_rows(y, train, np.float64)
-                error[at : at + 512, columns] += fold.errors(rows, _against(y, held, mean, norm))
+                error[at : at + 512, columns] += fold.errors(rows, held_rows(y, held, mean, norm)[0])
         unit.pick[tied] = np.where(near, error, np.inf).argmin(axis=1)
 
     # ---- one alpha for all targets ------------------------------------------------------------------------------------
@@ -241,8 +246,9 @@ class Engine:
     # ---- scoring ----------------------------------------------------------------------------------------------------
     def _targets(self, targets: np.ndarray) -> np.ndarray:
         """Target-major responses (T, n)."""
-        span = slice(targets[0], targets[-1] + 1) if targets[-1] - targets[0] + 1 == len(targets) else targets
-        return np.ascontiguousarray(self.y[:, span].T)
+        out = scratch("targets", len(targets), len(self.y), dtype=self.y.dtype)
+        np.copyto(out, self.y[:, _span(targets)].T)
+        return out
 
     def _score_tasks(self, units, pattern, blocks, workers):
         by_fold: dict[int, list[Unit]] = {}
@@ -259,11 +265,12 @@ class Engine:
         return tasks
 
     def _score_block(self, units, stack, targets, block, checkpoint) -> None:
-        y = self._targets(targets[block])
         at = targets[block]
-        data = responses_block(y, units[0].train, units[0].test)
-        joint = None if stack is None else data.train @ stack
+        data = responses_block(self._targets(at), units[0].train, units[0].test)
+        joint = None if stack is None else np.matmul(data.train, stack, out=scratch("joint", len(at), stack.shape[1]))
         width = units[0].model.out.shape[1] if joint is not None else 0
+        products = np.empty((3, len(units), len(at)))
+        place = _span(at)
         for i, unit in enumerate(units):
             checkpoint()
             if joint is not None:
@@ -271,16 +278,18 @@ class Engine:
             else:
                 predicted, pick = unit.model.respond(data.train, None if unit.pick is None else unit.pick[block])
                 if pick is not None:
-                    self.pick[unit.layer, unit.fold, at] = pick
-            self._store(unit, at, predicted, data, unit.model.still)
-        if self.tested is not None and any(unit.layer == 0 for unit in units):
-            self.tested[np.ix_(units[0].test, at)] += 1
-
-    def _store(self, unit: Unit, at: np.ndarray, predicted: np.ndarray, data: Block, still: bool) -> None:
-        where = unit.layer, unit.fold, at
-        self.r[where], self.r2[where], self.constant[where] = correlate(predicted, data, still)
-        if self.predicted is not None:
-            self.predicted[unit.layer][np.ix_(unit.test, at)] += restore(predicted, data).T
+                    self.pick[unit.layer, unit.fold, place] = pick
+            products[:, i] = agreement(predicted, data)
+            if self.predicted is not None:
+                values = restore(predicted, data).T
+                with self.lock:  # folds may test the same rows
+                    self.predicted[unit.layer][np.ix_(unit.test, at)] += values
+                    if unit.layer == 0:
+                        self.tested[np.ix_(unit.test, at)] += 1
+        still = np.array([unit.model.still for unit in units])
+        for unit, *scores in zip(units, *correlations(products, data, still), strict=True):
+            where = unit.layer, unit.fold, place
+            self.r[where], self.r2[where], self.constant[where] = scores
 
     # ---- the result ---------------------------------------------------------------------------------------------------
     def result(self) -> Fit:
@@ -299,12 +308,9 @@ def _prepare(layer, form: str, checkpoint) -> None:
     layer.prepare(form)
 
 
-def _against(y: np.ndarray, rows: np.ndarray, mean: np.ndarray, norm: np.ndarray) -> np.ndarray:
-    """Held-out rows (T, t) less the training mean, in training norms."""
-    held = np.take(y, rows, axis=1).astype(np.float64)
-    held -= mean[:, None]
-    held /= norm[:, None]
-    return held
+def _span(targets: np.ndarray) -> slice | np.ndarray:
+    """Neighbouring targets as a slice: no copy, and quicker to write to."""
+    return slice(targets[0], targets[-1] + 1) if targets[-1] - targets[0] + 1 == len(targets) else targets
 
 
 def _stacked(units: list[Unit]) -> np.ndarray | None:

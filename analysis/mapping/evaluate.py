@@ -6,7 +6,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-__all__ = ["Block", "correlate", "responses_block", "restore", "training_rows", "with_mean"]
+from analysis.mapping.threads import scratch
+
+__all__ = ["Block", "agreement", "correlations", "held_rows", "responses_block", "restore", "training_rows", "with_mean"]
 
 STILL = 1e-12
 """A prediction whose variance is below this share of its mean square is constant up to rounding."""
@@ -15,6 +17,8 @@ STILL = 1e-12
 @dataclass
 class Block:
     """Some targets of one fold, target-major, in units of each target's training norm.
+
+    ``train`` and ``test`` are this thread's scratch: good until its next block.
 
     Parameters
     ----------
@@ -44,7 +48,7 @@ def training_rows(y: np.ndarray, train: np.ndarray, dtype=np.float32) -> tuple[n
 
     Nothing here depends on any other row, so held-out rows cannot reach the fit, not even through rounding.
     """
-    rows = np.take(y, train, axis=1)
+    rows = np.take(y, train, axis=1, out=scratch("train", len(y), len(train), dtype=y.dtype), mode="clip")
     mean = rows.mean(axis=1, dtype=np.float64)
     still = (rows == rows[:, :1]).all(axis=1)
     rows = np.subtract(rows, mean[:, None].astype(rows.dtype), out=rows)
@@ -53,51 +57,70 @@ def training_rows(y: np.ndarray, train: np.ndarray, dtype=np.float32) -> tuple[n
     norm[norm == 0] = 1.0
     rows = np.multiply(rows, (1 / norm)[:, None].astype(rows.dtype), out=rows)
     rows[still] = 0
-    return rows.astype(dtype, copy=False), mean, norm, still
+    if rows.dtype != dtype:
+        converted = scratch("train", *rows.shape, dtype=dtype)
+        converted[:] = rows
+        rows = converted
+    return rows, mean, norm, still
+
+
+def held_rows(y: np.ndarray, test: np.ndarray, mean: np.ndarray, norm: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Held-out rows (T, t), float64, less the training mean, in training norms; which of them are constant."""
+    raw = np.take(y, test, axis=1, out=scratch("held", len(y), len(test), dtype=y.dtype), mode="clip")
+    still = (raw == raw[:, :1]).all(axis=1)
+    held = np.subtract(raw, mean[:, None], out=scratch("held64", *raw.shape, dtype=np.float64))
+    held *= (1 / norm)[:, None]
+    return held, still
 
 
 def responses_block(y: np.ndarray, train: np.ndarray, test: np.ndarray) -> Block:
     """The targets of ``y`` (T, n) on one fold."""
     rows, mean, norm, still = training_rows(y, train)
-    held = np.take(y, test, axis=1).astype(np.float64)
-    still = still | (held == held[:, :1]).all(axis=1)
-    held -= mean[:, None]
-    held /= norm[:, None]
+    held, same = held_rows(y, test, mean, norm)
     test_mean = held.mean(axis=1)
     held -= test_mean[:, None]
     test_norm = np.sqrt(np.vecdot(held, held))
-    held /= np.where(test_norm > 0, test_norm, 1)[:, None]
-    return Block(rows, held.astype(np.float32), test_norm, test_mean, mean, norm, still)
+    held *= (1 / np.where(test_norm > 0, test_norm, 1))[:, None]
+    held32 = scratch("held32", *held.shape)
+    held32[:] = held
+    return Block(rows, held32, test_norm, test_mean, mean, norm, still | same)
 
 
 def with_mean(p: np.ndarray, rows: bool = False) -> np.ndarray:
     """(t, k) -> (t + 1, k): rows centred over the held-out rows, their mean times sqrt(t) below.
 
     The correlation needs the centred rows only, R2 both; kept apart, float32 loses nothing to a large mean. With
-    ``rows`` the rows as they are follow, (2t + 1, k), for predictions that owe nothing to their neighbours.
+    ``rows`` the rows as they are follow, (2t + 1, k), for predictions that owe nothing to their neighbours. Rows of
+    zeros fill up to a multiple of 16: products of other widths run a tenth slower.
     """
     mean = p.mean(axis=0)
-    return np.concatenate([p - mean, np.sqrt(len(p)) * mean[None], *([p] if rows else [])])
+    used = [p - mean, np.sqrt(len(p)) * mean[None], *([p] if rows else [])]
+    return np.concatenate([*used, np.zeros((-sum(map(len, used)) % 16, p.shape[1]))])
 
 
-def correlate(predicted: np.ndarray, block: Block, still: bool) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """``(r, r2, constant)`` per target of predictions (T, t + 1 or 2t + 1) through :func:`with_mean`."""
+def agreement(predicted: np.ndarray, block: Block) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Per target of predictions (T, t + 1 or more) through :func:`with_mean`: <yhat, y>, |yhat|^2 centred, mean of yhat."""
     count = block.test.shape[1]
-    centred, shift = predicted[:, :count], predicted[:, count].astype(np.float64)
-    inner = np.vecdot(centred, block.test).astype(np.float64)
-    square = np.vecdot(centred, centred).astype(np.float64)
-    constant = block.still | (square <= STILL * (square + shift * shift))
-    if still:
-        constant[:] = True
+    centred = predicted[:, :count]
+    return np.vecdot(centred, block.test), np.vecdot(centred, centred), predicted[:, count]
+
+
+def correlations(products: np.ndarray, block: Block, still: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """``(r, r2, constant)``, each (layer, T), from :func:`agreement` of several layers (3, layer, T) in float64.
+
+    ``still`` (layer,) says whose held-out rows all have the same features.
+    """
+    inner, square, shift = products
+    constant = block.still | still[:, None] | (square <= STILL * (square + shift * shift))
     r = np.where(constant, 0.0, inner / np.sqrt(np.where(constant, 1.0, square)))
-    level = np.sqrt(count) * block.test_mean
+    level = np.sqrt(block.test.shape[1]) * block.test_mean
     total = block.test_norm**2 + level**2
     error = block.test_norm**2 - 2 * block.test_norm * inner + square + (level - shift) ** 2
     with np.errstate(divide="ignore", invalid="ignore"):
-        r2 = np.where(total > 0, 1 - error / total, np.nan)
-    return r, r2, constant
+        return r, np.where(total > 0, 1 - error / total, np.nan), constant
 
 
 def restore(predicted: np.ndarray, block: Block) -> np.ndarray:
     """Predictions (T, t) in the responses' unit, of predictions (T, 2t + 1)."""
-    return predicted[:, block.test.shape[1] + 1 :] * block.norm[:, None] + block.mean[:, None]
+    count = block.test.shape[1]
+    return predicted[:, count + 1 : 2 * count + 1] * block.norm[:, None] + block.mean[:, None]

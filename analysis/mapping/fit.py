@@ -39,7 +39,7 @@ class Fit:
     form : list of str
         Per layer, ``"dual"`` (rows x rows) or ``"primal"`` (units x units).
     solver : ndarray of str (layer, fold)
-        ``"eigh"``, ``"cholesky"`` or ``"svd"``: what solved the fold (of the first group of targets that has it).
+        ``"eigh"``, ``"cholesky"``, ``"qr"`` or ``"svd"``: what solved the fold (of the first group of targets that has it).
     alphas : ndarray (A,)
         The grid, ascending; empty for OLS.
     method, criterion : str

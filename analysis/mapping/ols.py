@@ -1,10 +1,12 @@
 """Ordinary least squares of minimum norm, with the singular-value cut-off as part of the result.
 
 Singular values of the centred training features below ``rcond * largest`` count as zero. Near the cut-off the answer
-depends on the solver, so there are three, the cheapest that is exact:
+depends on the solver, so there are four, the cheapest that is exact:
 
 - ``cholesky`` of the Gram (dual) or cross-product (primal) where its condition number is below ``SAFE``: the squared
   condition then costs at most 1e-8 relative, and no singular value comes near a cut-off below 1e-4;
+- ``qr`` of the features in float64 where the units outnumber the rows and their own condition number is below
+  ``SAFE``: no square is taken, and every singular value lies above the cut-off;
 - ``svd`` of the features in float64 (after a QR of the long side) everywhere else;
 - ``eigh`` of the Gram where only that is there: it cannot see singular values below sqrt(eps * m) of the largest, so
   the cut-off is at least that.
@@ -15,10 +17,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.linalg.lapack import dpocon
+from scipy.linalg.lapack import dpocon, dtrcon
 
 from analysis.mapping.evaluate import with_mean
 from analysis.mapping.gram import Kernel, Units
+from analysis.mapping.threads import scratch
 
 __all__ = ["Linear", "cut_off", "least_squares"]
 
@@ -51,7 +54,9 @@ class Linear:
 
     def respond(self, train: np.ndarray, pick=None) -> tuple[np.ndarray, None]:
         """Predictions (T, t + 1) from training rows (T, m); ``pick`` is there for the likeness with ridge."""
-        return (train if self.basis is None else train @ self.basis) @ self.out, None
+        if self.basis is not None:
+            train = np.matmul(train, self.basis, out=scratch("z", len(train), self.basis.shape[1]))
+        return np.matmul(train, self.out, out=scratch("predicted", len(train), self.out.shape[1])), None
 
 
 def least_squares(layer: Units | Kernel, train: np.ndarray, test: np.ndarray, form: str, rcond: float | None,
@@ -85,12 +90,22 @@ def _condition(matrix: np.ndarray) -> tuple[np.ndarray | None, float]:
     return factor, 1 / inverse if inverse > 0 else np.inf
 
 
+def _triangular_condition(upper: np.ndarray) -> float:
+    """Estimated condition number (1-norm) of an upper triangle."""
+    inverse, _ = dtrcon(upper, uplo="U")
+    return 1 / inverse if inverse > 0 else np.inf
+
+
 def _dual(layer: Units, train, test, cut, rows) -> Linear:
     kernel, cross, still, dropped = layer.kernel(train, test)
     lifted = kernel + np.trace(kernel) / len(kernel) ** 2
     if _condition(lifted)[1] < min(SAFE, 0.1 / max(cut, 1e-300) ** 2):
         return _finish(None, np.linalg.solve(lifted, cross.T).T, "cholesky", still, dropped, cut, rows)
     xtr, xte, _ = layer.scaled(train, test)
+    level = np.sqrt(np.trace(lifted) / len(kernel) ** 2)  # an intercept as one more unit: the rows become independent
+    basis, upper = np.linalg.qr(np.concatenate([xtr.T, np.full((1, len(train)), level)]))
+    if _triangular_condition(upper) < SAFE and cut < 0.1 / SAFE:
+        return _finish(None, np.linalg.solve(upper, (xte @ basis[:-1]).T).T, "qr", still, dropped, cut, rows)
     basis, upper = np.linalg.qr(xtr.T)  # xtr' = basis upper
     u, s, vt = np.linalg.svd(upper.T, full_matrices=False)
     on = _above(s, cut, len(train))

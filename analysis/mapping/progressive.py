@@ -79,8 +79,8 @@ class _Inside(Report):
         self._outer.checkpoint()
 
 
-def progressive(features, responses, folds, *, seed: int = 0, preview_targets: int = PREVIEW_TARGETS, report: Report | None = None,
-                **choices) -> Iterator[Partial]:
+def progressive(features, responses, folds, *, seed: int = 0, preview_targets: int = PREVIEW_TARGETS,
+                report: Report | None = None, **choices) -> Iterator[Partial]:
     """Score layer by layer in bisection order: all layers on some targets by GCV, then all targets as asked.
 
     Parameters

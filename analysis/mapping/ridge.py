@@ -21,6 +21,7 @@ import numpy as np
 
 from analysis.mapping.evaluate import with_mean
 from analysis.mapping.gram import Spectrum
+from analysis.mapping.threads import scratch
 
 __all__ = ["InnerFold", "Penalties", "inner_fold", "shared_errors"]
 
@@ -84,17 +85,17 @@ class Penalties:
 
     def respond(self, train: np.ndarray, pick: np.ndarray | None = None) -> tuple[np.ndarray, np.ndarray]:
         """Predictions (T, t + 1) from training rows (T, m), and the penalties behind them, chosen where not given."""
-        z = train @ self.q
+        z = np.matmul(train, self.q, out=scratch("z", len(train), self.q.shape[1]))
         pick = self.choose(train, z) if pick is None else pick
-        scaled = np.take(self.weights, pick, axis=0)
+        scaled = np.take(self.weights, pick, axis=0, out=scratch("part", *z.shape), mode="clip")
         scaled *= z
-        return scaled @ self.p, pick
+        return np.matmul(scaled, self.p, out=scratch("predicted", len(z), self.p.shape[1])), pick
 
     # ---- per block of targets ---------------------------------------------------------------------------------------
     def gcv(self, y: np.ndarray, z: np.ndarray) -> np.ndarray:
         """Generalised cross-validation error (T, A), up to the number of rows."""
-        z2 = z * z
-        error = z2 @ self.omega2
+        z2 = np.multiply(z, z, out=scratch("z2", *z.shape))
+        error = np.matmul(z2, self.omega2, out=scratch("gcv", len(z), len(self.grid)))
         if not self.full:
             outside = np.maximum(np.vecdot(y, y) - z2.sum(axis=1), 0)
             error += outside[:, None] / (self.mean_d**2).astype(np.float32)
@@ -117,7 +118,7 @@ class Penalties:
         that GCV proposes are so close to it that two or three evaluations do for the whole grid.
         """
         outside = None if self.full else y - z @ self.q.T
-        z2 = z * z
+        z2 = np.multiply(z, z, out=scratch("z2", *z.shape))
         apart = None if self.full else np.vecdot(outside, outside)
         low = gcv * self.bounds[0]
         best = (gcv * self.bounds[1]).min(axis=1) * SLACK
@@ -128,18 +129,20 @@ class Penalties:
             pick = guess[at].argmin(axis=1)
             order = np.argsort(pick, kind="stable")
             at, pick = at[order], pick[order]
-            c2 = np.empty((len(at), len(y[0])), np.float32)
+            c2 = scratch("c2", len(at), y.shape[1])
             cross = np.empty((len(at), len(self.grid)), np.float32)
             edges = np.flatnonzero(np.diff(pick, prepend=-1, append=-1))
             for begin, end in pairwise(edges):
                 a, some = pick[begin], at[begin:end]
-                c = (z[some] * self.omega32[a]) @ self.q.T
-                joint = z2[some] @ (self.omega32 * self.omega32[a]).T
+                part = np.take(z, some, axis=0, out=scratch("part", len(some), z.shape[1]), mode="clip")
+                part *= self.omega32[a]
+                c = np.matmul(part, self.q.T, out=c2[begin:end])
+                part = np.take(z2, some, axis=0, out=part, mode="clip")
+                joint = np.matmul(part, (self.omega32 * self.omega32[a]).T, out=cross[begin:end])
                 if outside is not None:
                     c += outside[some] / np.float32(self.mean_d[a])
                     joint += apart[some, None] / (self.mean_d * self.mean_d[a]).astype(np.float32)
-                np.multiply(c, c, out=c2[begin:end])
-                cross[begin:end] = joint
+                c *= c
             sums = c2 @ self.spread
             first, second = sums[:, : len(self.grid)], sums[:, len(self.grid) :]
             own = c2.sum(axis=1)
@@ -162,9 +165,10 @@ class Penalties:
         pick = error.argmin(axis=1)
         best = error[np.arange(len(error)), pick]
         near = error <= (best * np.float32(1 + TIE))[:, None]
-        tied = np.flatnonzero((near.sum(axis=1) > 1) & (best > 0))
-        if len(tied):
-            pick[tied] = decide(y[tied].astype(np.float64), near[tied]).argmin(axis=1)
+        if np.count_nonzero(near) > len(near):
+            tied = np.flatnonzero((np.count_nonzero(near, axis=1) > 1) & (best > 0))
+            if len(tied):
+                pick[tied] = decide(y[tied].astype(np.float64), near[tied]).argmin(axis=1)
         return pick
 
     def _gcv64(self, y: np.ndarray, near: np.ndarray) -> np.ndarray:
@@ -233,13 +237,15 @@ class InnerFold:
         """(T, A) from training rows (T, m) and held-out rows (T, t), both less the training mean."""
         total = self.totals(held)
         if self.hats:
-            predicted = (train @ self.map.T).reshape(len(train), self.count, self.held)
+            predicted = np.matmul(train, self.map.T, out=scratch("hats", len(train), len(self.map), dtype=train.dtype))
+            predicted = predicted.reshape(len(train), self.count, self.held)
             predicted -= held[:, None]
             return np.vecdot(predicted, predicted) / total
         error = np.empty((len(train), self.count), dtype=train.dtype)
-        z = train @ self.q
+        z = np.matmul(train, self.q, out=scratch("z", len(train), self.q.shape[1], dtype=train.dtype))
         for a, w in enumerate(self.weights):
-            predicted = (z * w) @ self.p
+            part = np.multiply(z, w, out=scratch("part", *z.shape, dtype=train.dtype))
+            predicted = np.matmul(part, self.p, out=scratch("predicted", *held.shape, dtype=train.dtype))
             predicted -= held
             error[:, a] = np.vecdot(predicted, predicted)
         return error / total

@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+import math
 import os
 import threading
 from collections.abc import Callable, Iterable
 from concurrent.futures import FIRST_COMPLETED, ThreadPoolExecutor, wait
 from contextlib import contextmanager
 
+import numpy as np
 from threadpoolctl import ThreadpoolController
 
 from analysis.progress import Cancelled, Report
 
-__all__ = ["cores", "one_blas_thread", "work"]
+__all__ = ["clear_scratch", "cores", "one_blas_thread", "scratch", "work"]
 
 POLL = 0.05
 """Seconds between two looks at the caller's wish to stop."""
@@ -20,6 +22,27 @@ POLL = 0.05
 _lock = threading.Lock()
 _users = 0
 _limit = None
+
+
+_local = threading.local()
+
+
+def scratch(name: str, *shape: int, dtype=np.float32) -> np.ndarray:
+    """An uninitialised array of this thread, overwritten by whoever next asks for the same name.
+
+    Fresh memory costs a page fault per 4 kB, which is more than the arithmetic on it; blocks of targets reuse theirs.
+    """
+    buffers = _local.__dict__.setdefault("buffers", {})
+    size = math.prod(shape)
+    key = name, np.dtype(dtype)
+    if key not in buffers or buffers[key].size < size:
+        buffers[key] = np.empty(size, dtype)
+    return buffers[key][:size].reshape(shape)
+
+
+def clear_scratch() -> None:
+    """Give back what :func:`scratch` holds for this thread (those of workers end with them)."""
+    _local.__dict__.pop("buffers", None)
 
 
 def cores() -> int:
