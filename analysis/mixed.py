@@ -39,7 +39,9 @@ class Crossed:
 
 
 def fit_crossed(design: np.ndarray, y: np.ndarray, labels: np.ndarray) -> Crossed:
-    r"""Fit :math:`y = X \beta + \sum_g Z_g b_g + e`, with :math:`b_g \sim N(0, \theta_g^2 \sigma^2)` and :math:`e \sim N(0, \sigma^2)`.
+    r"""Fit fixed effects and the variance of one or two crossed random intercepts.
+
+    .. math:: y = X \beta + \sum_g Z_g b_g + e, \quad b_g \sim N(0, \theta_g^2 \sigma^2), \quad e \sim N(0, \sigma^2)
 
     Parameters
     ----------

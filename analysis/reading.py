@@ -22,7 +22,12 @@ SPLINE_COLUMNS = 5
 
 # ---- columns of earlier words ------------------------------------------------------------------------------------------
 def add_spillover(
-    table: pd.DataFrame, columns: Sequence[str] | str, by: str | Sequence[str] = "story", lags: int = 2, *, fill: str | None = None
+    table: pd.DataFrame,
+    columns: Sequence[str] | str,
+    by: str | Sequence[str] = "story",
+    lags: int = 2,
+    *,
+    fill: str | None = None,
 ) -> pd.DataFrame:
     """Columns with the values of the words before.
 
@@ -116,7 +121,8 @@ def delta_log_likelihood(
 ) -> DeltaLL:
     r"""Log-likelihood that the target columns add to a regression of the response on the base columns.
 
-    .. math:: \Delta LL = \frac1n \sum_t \log N(y_t; \hat y^{full}_t, \hat\sigma^2_{full}) - \log N(y_t; \hat y^{base}_t, \hat\sigma^2_{base})
+    .. math:: \Delta LL = \frac1n \sum_t \log N(y_t; \hat y^{full}_t, \hat\sigma^2_{full})
+              - \log N(y_t; \hat y^{base}_t, \hat\sigma^2_{base})
 
     Parameters
     ----------

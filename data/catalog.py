@@ -94,7 +94,7 @@ def load(one: Entry, **options):
     """What an entry's reader makes of its files."""
     module, _, function = one.reader.partition(":")
     reader = getattr(importlib.import_module(module), function)
-    if one.reader == "data.simulated:default":
+    if one.reader in ("data.simulated:default", "data.embedded:reading"):
         _no_options(one, options)
         return reader()
     facts = {"id": one.id, "citation": one.citation, "licence": one.licence, "source": one.source}

@@ -165,6 +165,17 @@ def _brain(files) -> list[Entry]:
             traps=("the responses are simulated: they say what a method can find, and nothing about brains",),
         ),
         Entry(
+            "simulated-reading",
+            "Original English prose, simulated readers: self-paced reading times",
+            "data.embedded:reading",
+            "reading_times",
+            "2,218 words x 8 simulated people",
+            "MIT",
+            "",
+            source="written and simulated for BrainLens",
+            traps=("the times are simulated: they say what a method can find, and nothing about readers",),
+        ),
+        Entry(
             "pereira2018-language",
             "Pereira 2018: 627 sentences, voxels of the language network",
             shape="627 sentences x 13,553 voxels, 10 people",

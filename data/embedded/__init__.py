@@ -11,8 +11,9 @@ import pandas as pd
 import xarray as xr
 
 from data.recording import Recording
+from data.words import add_word_columns
 
-__all__ = ["FACTS", "prose", "recording", "stimuli"]
+__all__ = ["FACTS", "READING_FACTS", "prose", "reading", "recording", "stimuli", "words"]
 
 FACTS = {
     "kind": "fmri",
@@ -25,6 +26,18 @@ FACTS = {
     "source": "written and simulated for BrainLens",
 }
 """What the recording is, beside its numbers."""
+
+READING_FACTS = {
+    "kind": "reading_times",
+    "unit": "ms",
+    "scored_unit": "word",
+    "context": "story",
+    "group": "story",
+    "roles": {"passage": "story", "topic": "story"},
+    "licence": "MIT",
+    "source": "written and simulated for BrainLens",
+}
+"""The same of the simulated readers."""
 
 
 def stimuli() -> pd.DataFrame:
@@ -56,3 +69,28 @@ def recording() -> Recording:
     notes = truth.pop("notes")
     made = Recording(id="simulated", responses=responses, stimuli=table, simulated=True, notes=tuple(notes), **FACTS)
     return replace(made, truth=truth)
+
+
+def words() -> pd.DataFrame:
+    """Every word of the prose, in order: text, story, zone (number in the story, from 1) and the columns of words."""
+    rows = [(word, f"{number}", zone) for number, piece in enumerate(prose(), 1) for zone, word in enumerate(piece.split(), 1)]
+    table = add_word_columns(pd.DataFrame(rows, columns=["text", "story", "zone"]))
+    table.index = pd.Index([f"{story}.{zone}" for story, zone in zip(table["story"], table["zone"])], name="stimulus")
+    return table
+
+
+def reading() -> Recording:
+    """The embedded reading times, id ``simulated-reading``: eight simulated people read the prose word by word.
+
+    Surprisal under a model that ships too, with spillover, is planted; ``truth`` names it, with every other planted fact. The
+    times are made by ``python -m analysis.embedded_reading``.
+    """
+    table = words()
+    with files(__name__).joinpath("reading.npz").open("rb") as stream, np.load(stream, allow_pickle=False) as saved:
+        people = saved["subject"].astype(object)
+        responses = xr.DataArray(saved["values"].astype(float), dims=("stimulus", "target"),
+                                 coords={"stimulus": table.index.to_numpy(), "target": people, "subject": ("target", people)})
+    truth = json.loads(files(__name__).joinpath("reading.json").read_text(encoding="utf-8"))
+    notes = tuple(truth.pop("notes"))
+    return Recording(id="simulated-reading", responses=responses, stimuli=table, simulated=True, notes=notes, truth=truth,
+                     **READING_FACTS)
