@@ -13,7 +13,7 @@ from analysis.mapping.evaluate import agreement, correlations, held_rows, respon
 from analysis.mapping.fit import Fit
 from analysis.mapping.gram import Kernel, layer_of
 from analysis.mapping.ols import Linear, least_squares
-from analysis.mapping.plan import DEFAULT_MEMORY, Pattern, Pieces, choose_form
+from analysis.mapping.plan import Pattern, Pieces, choose_form
 from analysis.mapping.ridge import TIE, InnerFold, Penalties, inner_fold, shared_errors
 from analysis.mapping.threads import clear_scratch, cores, one_blas_thread, scratch, work
 from analysis.mapping.torch_path import on_device, torch_device
@@ -132,11 +132,10 @@ class Engine:
 
     def _pieces(self, pattern: Pattern, m: int, t: int, p: int, form: str) -> Pieces:
         splits = max((len(inner) for *_, inner in pattern.folds), default=0)
-        budget = DEFAULT_MEMORY if self.memory is None else int(self.memory)
+        budget = None if self.memory is None else int(self.memory)
         return Pieces.cut(budget=budget, workers=cores() if self.torch is None else 1, n=len(self.y), m=m, t=t, p=p, form=form,
                           grid=max(len(self.grid), 1), targets=len(pattern.targets), itemsize=self.y.itemsize,
-                          exact=self.criterion == "loo" and self.method == "ridge", standardize=self.standardize, splits=splits,
-                          strict=self.memory is not None)
+                          exact=self.criterion == "loo" and self.method == "ridge", standardize=self.standardize, splits=splits)
 
     @staticmethod
     def _groups(layers: int, folds: int, units: int) -> list[tuple[list[int], list[int]]]:

@@ -134,8 +134,8 @@ def cross_validate(
     device : {"cpu", "torch", "cuda"}
         numpy on one thread per core; torch on its CPU device; torch on a GPU.
     memory : int, optional
-        Bytes the computation may take above features, responses and results; 200 MiB by default, more where one fold
-        at a time needs it.
+        Bytes the computation may take above features, responses and results; by default 200 MiB, or what
+        full speed takes up to half of the free memory.
     predictions : bool
         Keep the held-out predictions.
     report : Report, optional

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -159,6 +160,13 @@ def patterns(y: np.ndarray, folds, inner) -> list[Pattern]:
     return found
 
 
+def _free_memory() -> int:
+    try:
+        return os.sysconf("SC_AVPHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
+    except (AttributeError, OSError, ValueError):
+        return 2 * 2**30
+
+
 # ---- cost ---------------------------------------------------------------------------------------------------------------
 def choose_form(m: int, p: int, targets: int) -> str:
     """``"dual"`` (m x m) or ``"primal"`` (p x p), whichever takes fewer operations per fold.
@@ -180,14 +188,16 @@ class Pieces:
     estimate: int
 
     @classmethod
-    def cut(cls, *, budget: int, workers: int, n: int, m: int, t: int, p: int, form: str, grid: int, targets: int, itemsize: int,
-            exact: bool, standardize: bool, splits: int, strict: bool) -> Pieces:
+    def cut(cls, *, budget: int | None, workers: int, n: int, m: int, t: int, p: int, form: str, grid: int, targets: int,
+            itemsize: int, exact: bool, standardize: bool, splits: int) -> Pieces:
         """Sizes that keep the estimate inside ``budget`` bytes: smaller blocks first, then fewer workers.
+
+        Without a budget: ``DEFAULT_MEMORY``, or what full speed takes up to half of the free memory.
 
         Raises
         ------
         BrainLensError
-            Where not even one fold and 64 targets at a time fit into a budget the caller has set (``strict``).
+            Where not even one fold and 64 targets at a time fit into the budget.
         """
         k = m if form == "dual" else min(m, p)
         unit = m * k * (12 if exact else 4) + t * k * 4 + grid * k * 16 + (m * grid * 24 if exact else 0)
@@ -200,6 +210,10 @@ class Pieces:
         per_target = itemsize * 2 * n + 4 * (2 * m + 3 * k + 6 * grid + 4 * t) + 16 * t
         if splits:
             per_target += 8 * grid * t
+        default = budget is None
+        if default:
+            wanted = shared + unit + workers * (solve + min(BLOCK // 2, targets) * per_target)
+            budget = max(DEFAULT_MEMORY, min(wanted, _free_memory() // 2))
         while True:
             room = budget - shared - unit - workers * solve
             block = min(BLOCK, targets)
@@ -210,7 +224,7 @@ class Pieces:
                 break
             workers -= 1
         need = shared + unit + workers * (solve + block * per_target)
-        if not fits and strict:
+        if not fits and not default:
             raise BrainLensError(f"the smallest piece of this computation needs about {need / 2**20:.0f} MiB, and memory allows "
                                  f"{budget / 2**20:.0f} MiB",
                                  remedy=f"Set memory={need} or more, or score fewer stimuli or units")
