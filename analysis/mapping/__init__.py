@@ -4,10 +4,13 @@ from data._lazy import attach
 
 _NAMES = {
     "BandedFit": "analysis.mapping.banded",
+    "Decomposed": "analysis.mapping.decomposed",
     "Fit": "analysis.mapping.fit",
+    "Gram": "analysis.mapping.gram",
     "Part": "analysis.mapping.splits",
     "banded_ridge": "analysis.mapping.banded",
     "cross_validate": "analysis.mapping.fit",
+    "decompose": "analysis.mapping.decomposed",
     "dissimilarity": "analysis.mapping.similarity",
     "linear_cka": "analysis.mapping.similarity",
     "make_folds": "analysis.mapping.splits",

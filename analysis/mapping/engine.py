@@ -217,13 +217,13 @@ class Engine:
 
     # ---- one alpha for all targets ------------------------------------------------------------------------------------
     def _second_moment(self, pattern: Pattern, blocks) -> np.ndarray:
-        """Sum over targets of y y' (n, n), less a central value per target; zero in rows the pattern misses."""
+        """Sum over targets of y y' (n, n), less a central value per target; zero in rows nothing is trained on."""
         total = np.zeros((len(self.y), len(self.y)))
-        has = ~np.isnan(self.y[:, pattern.targets[0]])
+        rows = np.unique(np.concatenate([train for _, train, _, _ in pattern.folds]))
         for block in blocks:
-            y = self._targets(pattern.targets[block])[:, has].astype(np.float64)
-            y -= np.median(y[:, np.unique(np.linspace(0, y.shape[1] - 1, 9).astype(int))], axis=1, keepdims=True)
-            total[np.ix_(has, has)] += y.T @ y
+            y = self._targets(pattern.targets[block])[:, rows].astype(np.float64)
+            y -= robust_centre(y.T)[:, None]
+            total[np.ix_(rows, rows)] += y.T @ y
         return total
 
     def _shared_error(self, unit: Unit, second: np.ndarray | None, pattern: Pattern, blocks, checkpoint) -> np.ndarray:
