@@ -11,7 +11,7 @@ import numpy as np
 from analysis.mapping.decomposed import Decomposed, Known
 from analysis.mapping.evaluate import agreement, correlations, held_rows, responses_block, restore, training_rows
 from analysis.mapping.fit import Fit
-from analysis.mapping.gram import Kernel, layer_of
+from analysis.mapping.gram import Kernel, layer_of, robust_centre
 from analysis.mapping.ols import Linear, least_squares
 from analysis.mapping.plan import Pattern, Pieces, choose_form
 from analysis.mapping.ridge import TIE, InnerFold, Penalties, inner_fold, shared_errors
