@@ -7,6 +7,7 @@ import os
 from pathlib import Path
 
 from data import fetch as fetching
+from data import shelf
 from data.entries import Entry, all_entries
 from data.errors import BrainLensError, unknown
 from data.recording import Recording
@@ -17,8 +18,8 @@ _EXTRA: dict[str, Entry] = {}
 
 
 def entries(*, recordings: bool = False) -> dict[str, Entry]:
-    """Every entry by id; ``recordings=True`` leaves out texts, ceilings and results."""
-    found = {**all_entries(), **_EXTRA}
+    """Every entry by id, the user's own last; ``recordings=True`` leaves out texts, ceilings and results."""
+    found = {**all_entries(), **_EXTRA, **shelf.kept()}
     return {name: one for name, one in found.items() if one.is_recording or not recordings}
 
 
@@ -152,6 +153,8 @@ def fetch(name: str, *, mirror: str | Path | None = None, report=None) -> list[P
 def remove(name: str) -> int:
     """Remove the fetched files of an entry that no other entry needs; returns the bytes freed."""
     one = entry(name)
+    if one.id in shelf.kept():
+        return shelf.remove(one.id)
     needed = {
         (f.folder, f.name) for other in entries().values() if other.id != one.id and other.state == "ready" for f in other.files
     }

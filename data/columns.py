@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import warnings
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -14,7 +15,7 @@ from data.errors import BrainLensError, unknown
 from data.recording import Recording
 from data.tables import Table, numbers
 
-__all__ = ["GUESSES", "from_table", "word_columns"]
+__all__ = ["GUESSES", "from_table", "plain_columns", "word_columns"]
 
 GUESSES = {
     "text": ("text", "sentence", "sentences", "stimulus", "word", "words", "chunk"),
@@ -36,6 +37,22 @@ def word_columns(said: Mapping) -> tuple[str, ...]:
         named += value.split(",") if isinstance(value, str) else list(value) if isinstance(value, list | tuple) else []
     guessed = [name for key in ("text", "id", "group", "context", "subject") for name in GUESSES[key]]
     return (*guessed, *(name.strip() for name in named))
+
+
+def plain_columns(frame: pd.DataFrame) -> dict:
+    """What the names alone say: text and subject (a column or None), responses, group, context and order (lists)."""
+    frame = frame.rename(columns=str)
+    text = _guess("text", frame)
+    taken = {text: "the text"}
+    subject = _guess("subject", frame, taken)
+    plain = {"text": text, "responses": [], "subject": subject}
+    for key in ("group", "context", "order"):
+        name = _guess(key, frame, {**taken, subject: "the subject"})
+        plain[key] = [name] if name else []
+    named = {text, subject, *plain["group"], *plain["context"], *plain["order"]}
+    with contextlib.suppress(BrainLensError):
+        plain["responses"] = _guess_responses(frame, "", named)
+    return plain
 
 
 @dataclass(frozen=True)
