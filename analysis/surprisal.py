@@ -17,7 +17,7 @@ from analysis.stimuli import passages, words
 from analysis.store import Store
 from data.recording import Recording
 
-__all__ = ["CODE_VERSION", "kind_of", "span_surprisal", "token_surprisals", "word_surprisal"]
+__all__ = ["CODE_VERSION", "is_stored", "kind_of", "span_surprisal", "token_surprisals", "word_surprisal"]
 
 CODE_VERSION = 1
 GROUP = 16
@@ -42,8 +42,7 @@ def token_surprisals(
 ) -> list[TokenSurprisal]:
     """Token surprisals of each text, from the store where they are there; a run that was stopped goes on where it was."""
     store = store or Store()
-    recipe = [CODE_VERSION, model.id, model.fingerprint, model.tokenizer_hash, model.card.bos, window, stride, list(texts)]
-    key = hashlib.sha256(json.dumps(recipe).encode("utf-8", "surrogatepass")).hexdigest()[:32]
+    key = _key(model, texts, window, stride)
     found: list[TokenSurprisal] = []
     with store.lock(key, report):
         for at in range(0, len(texts), GROUP):
@@ -57,6 +56,17 @@ def token_surprisals(
             found += [TokenSurprisal(piece[f"offsets{i}"], piece[f"nats{i}"], piece[f"start{i}"]) for i in range(len(piece) // 3)]
     report.step(len(texts), len(texts), "texts")
     return found
+
+
+def is_stored(model: Model, texts: Sequence[str], *, window: int | None = None, stride: int | None = None, store=None) -> bool:
+    """Whether :func:`token_surprisals` would find everything in the store."""
+    key, store = _key(model, texts, window, stride), store or Store()
+    return all(store.piece(key, str(at)) is not None for at in range(0, len(texts), GROUP))
+
+
+def _key(model: Model, texts: Sequence[str], window: int | None, stride: int | None) -> str:
+    recipe = [CODE_VERSION, model.id, model.fingerprint, model.tokenizer_hash, model.card.bos, window, stride, list(texts)]
+    return hashlib.sha256(json.dumps(recipe).encode("utf-8", "surrogatepass")).hexdigest()[:32]
 
 
 def _inner(report: Report) -> Report:
@@ -116,9 +126,10 @@ def word_surprisal(
     source : Recording, str or sequence of str
         A recording's stimuli are scored in the passages of the protocol's context, in presentation order; of a text, its words.
     protocol : Protocol, optional
-        ``context`` and ``word_boundary`` count; default: the defended one.
+        ``context``, ``window`` and ``word_boundary`` count; default: the defended one.
     window, stride : int, optional
-        Tokens seen at once and tokens by which the window moves; default: all the model can see, and half of it.
+        Tokens seen at once (default: the protocol's, else all the model can see) and tokens by which the window moves (default:
+        half of it).
     store : Store, optional
         Default: the user's own.
 
@@ -135,6 +146,7 @@ def word_surprisal(
         A model without probabilities, a word no token covers, words that share a token.
     """
     protocol = protocol or Protocol()
+    window = window or model.reading_options(protocol).get("window")
     if isinstance(source, Recording):
         read = passages(source, protocol.context)
     else:

@@ -12,6 +12,7 @@ check_neighbours(__file__, "data", "analysis")
 
 _NAMES = {
     "Layers": "dashboards.lenses.layers",
+    "Reading": "dashboards.lenses.reading",
     "Task": "dashboards.lenses.task",
     "Untrained": "dashboards.lenses.untrained",
 }

@@ -15,7 +15,7 @@ from data.errors import BrainLensError, unknown
 __all__ = ["LENSES", "Selection", "decode", "encode"]
 
 VERSION = 1
-LENSES = ("task", "layers", "untrained")
+LENSES = ("task", "layers", "reading", "untrained")
 THEMES = ("light", "dark")
 _CHANGE = "set."  # a changed protocol field is its own field of the link: set.pooling=mean
 
@@ -35,6 +35,9 @@ class Selection(param.Parameterized):
     layer = param.String("", doc="Layer picked; empty: the protocol's choice.")
     scheme = param.String("init", doc="How untrained copies are made.")
     seeds = param.Integer(1, bounds=(1, 20), doc="Untrained copies of each model.")
+    corpora = param.List(["simulated-reading"], item_type=str, doc="Recordings of words, by id or path.")
+    form = param.String("linear", doc="Model of the reading times.")
+    link = param.String("identity", doc="Scale of the reading times.")
     picked = param.List([], item_type=str, doc="Items marked in every lens.")
     theme = param.String("light", doc="light or dark.")
 
@@ -107,6 +110,9 @@ _FIELDS: dict[str, _Field] = {
     "layer": _Field(),
     "scheme": _Field(),
     "seeds": _Field(kind=int),
+    "corpora": _Field(many=True),
+    "form": _Field(choices=("linear", "mixed", "gam")),
+    "link": _Field(choices=("identity", "log")),
     "picked": _Field(many=True),
     "theme": _Field(choices=THEMES),
 }

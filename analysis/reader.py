@@ -1,0 +1,222 @@
+"""How one model reads one recording: its surprisal, what that adds to length and frequency, and whether the times are aligned."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+import pandas as pd
+
+from analysis.cost import READING, Cost
+from analysis.doctor import lag_profile
+from analysis.progress import SILENT, Report
+from analysis.protocol import Protocol
+from analysis.reading import MODELS, add_spillover, delta_log_likelihood
+from analysis.word_frame import people_frame, word_frame
+from data.errors import BrainLensError, unknown
+from data.filters import apply_filter
+from data.recording import Recording
+
+__all__ = ["BASE", "SPILLOVER", "Reading", "corpus", "price", "read"]
+
+BASE = ("length", "log_frequency")
+SPILLOVER = 2
+
+
+@dataclass(frozen=True)
+class Reading:
+    """How one model reads one recording.
+
+    Parameters
+    ----------
+    model, recording : str
+    rows : pandas.DataFrame
+        One row per measure: model, family, recording, measure, kind, simulated, delta_ll (nats per word), low, high, bias,
+        n_words, n_dropped, bits_per_word, verdict, rule.
+    profile : pandas.DataFrame
+        model, recording, measure, link, predictor, lag, word, coefficient, standard_error, t, low, high.
+    says : dict
+        Measure -> the doctor's verdict in words.
+    words : pandas.DataFrame
+        story, zone, text, pieces (the model's tokens), uncorrected, corrected, surprisal (bits), one column per measure.
+    notes : tuple of str
+        The recording's quality note, what its filter left out, how surprisal was made.
+    stamp : str
+        What has to be seen on every figure.
+    """
+
+    model: str
+    recording: str
+    rows: pd.DataFrame
+    profile: pd.DataFrame
+    says: dict
+    words: pd.DataFrame
+    notes: tuple[str, ...]
+    stamp: str
+
+
+def corpus(name: Recording | str) -> Recording:
+    """A recording by id or path; ``file#corpus`` is one corpus of a table of words, ``file#corpus:eye_tracking`` of its eyes."""
+    if isinstance(name, Recording):
+        return name
+    path, mark, which = name.partition("#")
+    if not mark:
+        from data.catalog import recording
+
+        return recording(name)
+    from data.reading_times import word_table
+
+    which, _, kind = which.partition(":")
+    return word_table(path, corpus=which, kind=kind or "reading_times")
+
+
+def price(model: str, recording: Recording | str, protocol: Protocol | None = None, *, store=None) -> Cost:
+    """What :func:`read` would cost; ``cached`` where the surprisals are stored. Loads no weights and fetches nothing."""
+    from analysis.models.catalog import card, load, state
+    from analysis.stimuli import passages
+    from analysis.surprisal import is_stored
+
+    texts = [passage.text for passage in passages(corpus(recording), (protocol or Protocol()).context)]
+    about = card(model)
+    parameters = about.parameters or (12 * about.layers * about.width**2 if about.layers and about.width else None)
+    seconds = None if parameters is None else 2.0 + 2 * 1.4 * parameters * sum(len(text.split()) for text in texts) / READING
+    if state(model) == "needs download":
+        return Cost(1, seconds=seconds, download=about.download or 0, memory=6 * (parameters or 0))
+    if is_stored(load(model), texts, store=store):
+        return Cost(1, 1, 1, seconds=0.5)
+    return Cost(1, seconds=seconds, memory=6 * (parameters or 0))
+
+
+def read(
+    model,
+    recording: Recording | str,
+    *,
+    protocol: Protocol | None = None,
+    filter: str = "no-edges",
+    link: str = "identity",
+    form: str = "linear",
+    store=None,
+    report: Report = SILENT,
+) -> Reading:
+    """How one model reads one recording: surprisal through the store, held-out delta log-likelihood, alignment doctor.
+
+    Parameters
+    ----------
+    model : str or Model
+        With probabilities of the next word.
+    recording : str or Recording
+        Of words.
+    protocol : Protocol, optional
+        ``context`` and ``word_boundary`` count; None: the defended one.
+    filter : str
+        One of :data:`data.filters.FILTERS`; the doctor keeps the edges of sentences.
+    link, form : str
+        As ``link`` and ``model`` of :func:`analysis.reading.delta_log_likelihood`; ``form="mixed"`` has random intercepts for
+        people and words.
+
+    Raises
+    ------
+    BrainLensError
+        A model without probabilities, a recording that is not of words, too few words.
+    """
+    if form not in MODELS:
+        raise unknown("reading-time model", form, MODELS)
+    if isinstance(model, str):
+        from analysis.models import load
+
+        model = load(model)
+    recording = corpus(recording)
+    whole = word_frame(recording)  # before the model reads, for what is wrong with the recording
+    kept = _filtered(recording, whole.table, filter)
+    scored, about = _surprisal(model, recording, protocol or Protocol(), store, report)
+    report.step(0, 1, "regressions")
+    bits = scored["surprisal"]
+    rows, profiles, says = [], [], {}
+    target, base = (_lagged(names) for names in (("surprisal",), BASE))
+    frame = word_frame(kept, bits)
+    if form == "mixed":
+        long = _spread(word_frame(kept, bits).table, people_frame(kept, bits))
+        gains = {"people": delta_log_likelihood(long, "rt", base, target, folds="story", link=link, model="mixed",
+                                                groups=("subject", "word"))}  # fmt: skip
+    else:
+        wide = add_spillover(frame.table, ["surprisal", *BASE], "story", SPILLOVER)
+        gains = {
+            name: delta_log_likelihood(wide, name, base, target, folds="story", link=link, model=form) for name in frame.measures
+        }
+    unfiltered = whole.table.assign(surprisal=bits.to_numpy())
+    for name in whole.measures:
+        report.checkpoint()
+        try:
+            profile = lag_profile(unfiltered, name, ("surprisal", *BASE), link=whole.link, kind=whole.kind)
+        except BrainLensError as error:
+            says[name] = ("undecided", f"The alignment could not be judged: {error.problem}.")
+            continue
+        says[name] = (profile.verdict, profile.sentence)
+        reach = 1.96 * profile.frame["standard_error"]
+        about_it = dict(model=model.id, recording=recording.id, measure=name, link=whole.link)
+        ends = dict(low=profile.frame["coefficient"] - reach, high=profile.frame["coefficient"] + reach)
+        profiles.append(profile.frame.assign(**ends, **about_it))
+    for name, gain in gains.items():
+        rows.append({
+            "model": model.id,
+            "family": model.card.family or model.id,
+            "recording": recording.id,
+            "measure": name,
+            "kind": recording.kind,
+            "simulated": recording.simulated,
+            "delta_ll": gain.per_word,
+            "low": gain.low,
+            "high": gain.high,
+            "bias": gain.bias,
+            "n_words": gain.n_words,
+            "n_dropped": gain.n_dropped,
+            "bits_per_word": float(bits.mean()),
+            "verdict": says.get(name, next(iter(says.values())))[0],
+            "rule": gain.rule,
+        })  # fmt: skip
+    report.step(1, 1, "regressions")
+    bits = scored[["pieces", "uncorrected", "corrected", "surprisal"]]
+    words = whole.table[["story", "zone", "text", *whole.measures]].join(bits)
+    profiles = pd.concat(profiles, ignore_index=True) if profiles else pd.DataFrame(columns=["model", "recording", "measure"])
+    stamp = [said for said in ("simulated data" if recording.simulated else "", recording.quality) if said]
+    return Reading(model.id, recording.id, pd.DataFrame(rows), profiles, says, words, (*kept.notes, about), "; ".join(stamp))
+
+
+# ---- pieces ------------------------------------------------------------------------------------------------------------
+def _lagged(names: Sequence[str]) -> list[str]:
+    return [*names, *(f"{name}_prev_{lag}" for name in names for lag in range(1, SPILLOVER + 1))]
+
+
+def _filtered(recording: Recording, table: pd.DataFrame, filter: str) -> Recording:
+    """The filter on a recording that may lack the columns it asks for."""
+    extra = table[["first_in_sentence", "last_in_sentence"]]
+    return apply_filter(replace(recording, stimuli=recording.stimuli.assign(**extra)), filter)
+
+
+def _spread(words: pd.DataFrame, long: pd.DataFrame) -> pd.DataFrame:
+    """Spillover made on the words, carried to every person's row."""
+    wide = add_spillover(words, ["surprisal", *BASE], "story", SPILLOVER)
+    made = [name for name in wide.columns if "_prev_" in name]
+    return long.join(wide[made], on="word")
+
+
+def _surprisal(model, recording: Recording, protocol: Protocol, store, report: Report) -> tuple[pd.DataFrame, str]:
+    """Surprisal of every word with the model's tokens, and how it was made, in words."""
+    from analysis.alignment import partition
+    from analysis.stimuli import passages
+    from analysis.surprisal import token_surprisals, word_surprisal
+
+    scored = word_surprisal(model, recording, protocol, store=store, report=report)
+    read = passages(recording, protocol.context)
+    pieces = np.empty(len(scored), dtype=object)
+    for passage, tokens in zip(read, token_surprisals(model, [p.text for p in read], store=store, report=report), strict=True):
+        texts = [passage.text[a:b].strip() for a, b in tokens.offsets]
+        for row, (first, last) in zip(passage.rows, partition(passage.text, passage.spans, tokens.offsets), strict=True):
+            pieces[row] = "|".join(filter(None, texts[first:last]))
+    scored["pieces"] = pieces
+    corrected = "with" if scored.attrs["word_boundary"] else "without"
+    about = f"{scored.attrs['kind']} in bits, {corrected} word-boundary correction, context: {protocol.context}"
+    if scored.attrs["window"] is None:
+        return scored, about
+    return scored, f"{about}, window {scored.attrs['window']}"

@@ -1,0 +1,170 @@
+"""From a model and a recording of words to the answer: the embedded readers, the store, filters, word tables, real corpora."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pandas as pd
+import pytest
+import xarray as xr
+
+from analysis.answers.reading import against, answer, reading, versions
+from analysis.models import load
+from analysis.reader import corpus, price, read
+from analysis.store import Store
+from analysis.word_frame import people_frame, word_frame
+from data.catalog import recording
+from data.errors import BrainLensError
+from data.reading_times import realign
+
+MODEL = "zoo-causal-400k"
+
+
+@pytest.fixture(scope="module")
+def store(tmp_path_factory):
+    """A store with nothing behind it."""
+    return Store(tmp_path_factory.mktemp("store"), readers=())
+
+
+@pytest.fixture(scope="module")
+def found(store):
+    return read(MODEL, "simulated-reading", store=store)
+
+
+# ---- word tables -------------------------------------------------------------------------------------------------------
+def test_people_are_averaged_or_kept():
+    one = recording("simulated-reading")
+    frame = word_frame(one, pd.Series(1.0, index=one.stimuli.index))
+    assert frame.measures == ("mean over people",) and (frame.kind, frame.link) == ("self-paced", "log")
+    assert frame.table["mean over people"].to_numpy() == pytest.approx(one.responses.values.mean(axis=1))
+    assert frame.table.groupby("story")["zone"].max().tolist() == [543, 465, 469, 403, 338]
+    values = one.responses.values.copy()
+    values[3, 2] = np.nan
+    gap = replace(one, responses=one.responses.copy(data=values))
+    assert word_frame(gap).table["mean over people"].iloc[3] == pytest.approx(np.nanmean(values[3]))
+    long = people_frame(gap, pd.Series(1.0, index=one.stimuli.index))
+    assert len(long) == values.size - 1 and long["rt"].iloc[0] == values[0, 0]
+
+
+def test_a_recording_of_sentences_is_refused():
+    with pytest.raises(BrainLensError, match="per sentence"):
+        word_frame(recording("simulated"))
+    averaged = recording("simulated-reading")
+    averaged = replace(averaged, averaged=True)
+    with pytest.raises(BrainLensError, match="no people"):
+        people_frame(averaged, pd.Series(1.0, index=averaged.stimuli.index))
+
+
+def test_the_embedded_readers_are_those_of_their_recipe():
+    from analysis.embedded_reading import make
+
+    made, shipped = make(), recording("simulated-reading")
+    assert shipped.responses.values == pytest.approx(made.responses.values, abs=0.2)
+    assert shipped.truth["model"] == MODEL and shipped.truth["kernel"] == [1.0, 0.5, 0.25]
+
+
+# ---- one reading -------------------------------------------------------------------------------------------------------
+def test_the_planted_model_reads_like_the_simulated_people(found):
+    row = found.rows.iloc[0]
+    assert row["low"] > 0 and row["verdict"] == "aligned" and "held out by story (5)" in row["rule"]
+    assert row["n_words"] + row["n_dropped"] == len(found.words) == 2218
+    assert found.stamp == "simulated data" and any("no-edges" in note for note in found.notes)
+    lags = found.profile[found.profile["predictor"] == "surprisal"].set_index("lag")["coefficient"]
+    assert lags[0] > lags[1] > lags[2] > 3 * abs(lags[-1])  # the planted spillover 1, .5, .25
+    assert found.words["pieces"].iloc[5].replace("|", "") == "Bridge"
+    assert (found.words["surprisal"] == found.words["corrected"]).all()
+
+
+def test_a_second_request_computes_nothing(found, store, monkeypatch):
+    model = load(MODEL)
+    assert price(MODEL, "simulated-reading", store=store).cached
+    assert not price("zoo-causal-200k", "simulated-reading", store=store).cached
+
+    def never(*_, **__):
+        raise AssertionError("the model was asked again")
+
+    monkeypatch.setattr(type(model), "surprisal", never)
+    again = read(model, "simulated-reading", store=store)
+    pd.testing.assert_frame_equal(again.rows, found.rows)
+
+
+@pytest.mark.parametrize(("form", "link"), [("gam", "log"), ("mixed", "identity")])
+def test_other_models_of_the_times(store, form, link):
+    row = read(MODEL, "simulated-reading", form=form, link=link, store=store).rows.iloc[0]
+    assert row["low"] > 0 and form in row["rule"] and link in row["rule"]
+
+
+def test_shuffled_times_give_nothing(store):
+    one = recording("simulated-reading")
+    order = np.random.default_rng(0).permutation(one.n_stimuli)
+    shuffled = replace(one, responses=one.responses.copy(data=one.responses.values[order]))
+    row = read(MODEL, shuffled, store=store).rows.iloc[0]
+    assert row["low"] < 0 and row["verdict"] == "undecided" and abs(row["delta_ll"]) < 0.01
+
+
+# ---- answers -----------------------------------------------------------------------------------------------------------
+def test_the_answer_lists_who_cannot_read(store, found):
+    said = reading([MODEL, "zoo-glove-64d"], ["simulated-reading"], store=store)
+    assert said.frame["model"].tolist() == [MODEL] and "zoo-glove-64d" in said.missing["model"].tolist()
+    assert "goes with" in said.sentence and "zoo-glove-64d" in said.caption and said.facts["stamp"] == "simulated data"
+    assert "No model has read" in reading(["zoo-glove-64d"], ["simulated-reading"], store=store).sentence
+    with_four = pd.concat([found.rows.assign(model=f"m{i}", family=f"f{i}", bits_per_word=9.0 + i, delta_ll=0.4 - 0.1 * i)
+                           for i in range(4)])  # fmt: skip
+    assert against(with_four).correlation.r == pytest.approx(1.0)
+
+
+def test_real_recordings_are_averaged_with_the_same_weight_and_simulated_ones_are_not(found):
+    def as_real(name, value):
+        rows = found.rows.assign(recording=name, simulated=False, delta_ll=value, low=value - 0.0196, high=value + 0.0196)
+        return replace(found, recording=name, rows=rows, stamp="")
+
+    frame = answer([found, as_real("one", 0.1), as_real("two", 0.3)]).frame.set_index("recording")
+    mean = frame.loc["mean of 2"]
+    assert mean["delta_ll"] == pytest.approx(0.2) and mean["high"] - mean["delta_ll"] == pytest.approx(0.0196 / np.sqrt(2))
+
+
+def test_versions_of_a_recording(found):
+    new = recording("simulated-reading")
+    old = replace(new, responses=realign(new).responses.copy(data=np.roll(new.responses.values, -1, axis=0)), id="old")
+    diff = versions(old, new, found.words["surprisal"])
+    assert diff.verdicts == {"old": "shifted", "simulated-reading": "aligned"}
+    with pytest.raises(BrainLensError, match="measure"):
+        versions(old, new, found.words["surprisal"], measure="n400")
+
+
+def test_one_corpus_of_a_table(tmp_path):
+    rows = [(c, 0, i, word, 200.0 + i) for c in ("a", "b") for i, word in enumerate(["one", "two", "three", "four"])]
+    path = tmp_path / "words.csv"
+    pd.DataFrame(rows, columns=["corpus", "text_idx", "word_idx", "word", "mean_rt_ms"]).to_csv(path, index=False)
+    eyes = corpus(f"{path}#b:eye_tracking")
+    assert eyes.kind == "eye_tracking" and eyes.n_stimuli == 4 and corpus(f"{path}#a").kind == "reading_times"
+    assert corpus(eyes) is eyes
+    with pytest.raises(BrainLensError, match="corpus"):
+        corpus(f"{path}#c")
+
+
+# ---- real data ---------------------------------------------------------------------------------------------------------
+@pytest.mark.realdata
+@pytest.mark.slow
+def test_natural_stories_and_ucl(mirror, store):
+    said = reading([MODEL], ["natural-stories", "natural-stories@as-released", "ucl-spr", "ucl-eye"], store=store)
+    rows = said.frame.set_index(["recording", "measure"])
+    assert rows.loc[("natural-stories", "mean_rt"), "low"] > 0
+    assert rows.loc[("natural-stories", "mean_rt"), "verdict"] == "aligned"
+    assert rows.loc[("natural-stories@as-released", "mean_rt"), "verdict"] == "shifted"
+    assert (rows.loc["ucl-eye", "verdict"] == "exempt").all() and len(rows.loc["ucl-eye"]) == 4
+    assert rows.loc[("ucl-spr", "self_paced"), "n_words"] > 1000
+
+
+@pytest.mark.realdata
+def test_a_table_of_six_corpora(own_data, store):
+    said = reading([MODEL], [f"{own_data / 'reading_times.csv.gz'}#provo:eye_tracking"], store=store)
+    assert said.frame["verdict"].tolist() == ["exempt"] and said.frame["n_words"].iloc[0] > 2000
+
+
+def test_a_recording_without_word_columns(store):
+    one = recording("simulated-reading")
+    bare = replace(one, id="bare", stimuli=one.stimuli[["text", "story"]], responses=xr.DataArray(
+        one.responses.values, dims=one.responses.dims, coords={k: one.responses[k] for k in ("stimulus", "target", "subject")}))
+    assert read(MODEL, bare, store=store).rows["low"].iloc[0] > 0
