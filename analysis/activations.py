@@ -144,7 +144,7 @@ def extract(
     Parameters
     ----------
     protocol : Protocol
-        Only ``context``, ``pooling``, ``attention``, ``start``, ``last_layer`` and ``dtype`` count here.
+        Only ``context``, ``window``, ``pooling``, ``attention``, ``start``, ``last_layer`` and ``dtype`` count here.
     layers : sequence of int or str, optional
         Numbers or the paper's names; None: all. Reading stops after the highest one that is missing.
     store : Store, optional
@@ -153,7 +153,7 @@ def extract(
     Returns
     -------
     Activations
-        With at least the layers asked for. Two processes that ask for the same thing compute it once; a killed one that is
+        With at least the layers asked for. What the store holds of another form, or only in part, is read anew. Two processes that ask for the same thing compute it once; a killed one that is
         started again goes on after its last finished batch.
 
     Raises

@@ -95,10 +95,12 @@ def headline(features: Callable[[], np.ndarray], layer: int, recording: Recordin
     -------
     dict
         layer, unique_r2, joint_r2, controls_r2, model_r2, beyond, left_out (targets with missing stimuli); empty where the
-        protocol does not ask for it or there are more than :data:`HEADLINE_TARGETS` targets.
+        protocol does not ask for it, there are more than :data:`HEADLINE_TARGETS` targets, or each target lacks stimuli that
+        others have.
     bool
     """
-    if not protocol.unique or recording.n_targets > HEADLINE_TARGETS:
+    if not protocol.unique or recording.n_targets > HEADLINE_TARGETS or not all(
+            _measured(recording, part)[1].any() for part in parts):
         return {}, True
     key = f"{key}-unique{layer}"
     found = store.load_score(key)
@@ -113,6 +115,13 @@ def headline(features: Callable[[], np.ndarray], layer: int, recording: Recordin
             "beyond": " and ".join(BEYOND), "left_out": int(found.attrs["left_out"])}, known
 
 
+def _measured(recording: Recording, part) -> tuple[np.ndarray, np.ndarray]:
+    """The part's rows with a measurement (words between them are only read), and the targets that have one in each of them."""
+    there = ~np.isnan(recording.responses.values)
+    rows = part.rows[there[part.rows].any(axis=1)]
+    return rows, there[rows].all(axis=0)
+
+
 def _joint_fit(features: np.ndarray, recording: Recording, protocol: Protocol, parts, report: Report) -> xr.Dataset:
     from analysis.controls import features as plain
     from analysis.mapping.banded import banded_ridge
@@ -121,9 +130,17 @@ def _joint_fit(features: np.ndarray, recording: Recording, protocol: Protocol, p
     bands = {"model": features, "controls": np.column_stack([controls[name] for name in BEYOND])}
     blocks, left_out = [], 0
     for part in parts:
-        fit = banded_ridge(bands, recording.responses.values, part.folds, part.inner, alphas=protocol.alphas,
-                           seed=protocol.seed, report=report)
+        rows, _ = _measured(recording, part)
+        folds = _among(part.folds, rows)
+        inner = [_among(inside, rows) for inside in part.inner]
+        fit = banded_ridge({name: band[rows] for name, band in bands.items()}, recording.responses.values[rows], folds, inner,
+                           alphas=protocol.alphas, seed=protocol.seed, report=report)
         blocks.append({"joint": fit.r2["model", "controls"], "alone": fit.r2["model",], "controls": fit.r2["controls",],
                        "dropped": np.zeros(len(part.folds))})
         left_out += fit.left_out
     return side_by_side(blocks, parts, recording).assign_attrs(left_out=left_out)
+
+
+def _among(folds, rows: np.ndarray):
+    """Folds that count the given rows only, by their place among them."""
+    return [tuple(np.flatnonzero(np.isin(rows, side)) for side in fold) for fold in folds]

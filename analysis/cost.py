@@ -62,8 +62,8 @@ def cost(model: str, recording: Recording, protocol: Protocol, *, store=None) ->
         For a model that does not exist.
     """
     from analysis.activations import activation_key
+    from analysis.keys import score_key
     from analysis.models.catalog import card, load, state
-    from analysis.scoring import _score_key
     from analysis.store import Store
 
     store = store or Store()
@@ -78,7 +78,7 @@ def cost(model: str, recording: Recording, protocol: Protocol, *, store=None) ->
             memory=6 * (parameters or 0),
         )
     reader = load(model)
-    key = _score_key(reader, recording, protocol)
+    key = score_key(reader, recording, protocol)
     scored = sum(_has_score(store, f"{key}-layer{n}") for n in range(reader.n_layers))
     if scored == reader.n_layers:
         return Cost(scored, scored, scored, seconds=0.1)

@@ -12,7 +12,8 @@ from data.recording import Recording
 __all__ = ["fit_parts", "fit_with_twin", "side_by_side"]
 
 
-def fit_with_twin(features: np.ndarray, recording: Recording, protocol: Protocol, parts, twins, report: Report) -> xr.Dataset:
+def fit_with_twin(features: np.ndarray, recording: Recording, protocol: Protocol, parts, twins, report: Report, *,
+                  choosing: bool = False) -> xr.Dataset:
     """r, R2, alpha and draws of r under the protocol's folds, and r under their shuffled twins where there are any.
 
     Parameters
@@ -20,6 +21,8 @@ def fit_with_twin(features: np.ndarray, recording: Recording, protocol: Protocol
     features : ndarray, shape (n_stimuli, n_units)
     parts, twins : list of Part
         From :func:`analysis.mapping.splits.make_folds`.
+    choosing : bool
+        Add the inner scores by which the protocol chooses a layer.
 
     Returns
     -------
@@ -27,7 +30,8 @@ def fit_with_twin(features: np.ndarray, recording: Recording, protocol: Protocol
         ``r``, ``r2``, ``alpha``, ``constant`` over (fold, target), ``dropped`` over fold, ``draws_r`` over draw, ``r_shuffled``
         over (twin_fold, target).
     """
-    fit = fit_parts(features, recording, protocol, parts, report, draws=protocol.split != "shuffle-split")
+    fit = fit_parts(features, recording, protocol, parts, report, draws=protocol.split != "shuffle-split",
+                    choosing=choosing and protocol.layer == "nested")
     if not twins:
         return fit
     twin = fit_parts(features, recording, protocol, twins, report)[["r"]]
@@ -36,12 +40,12 @@ def fit_with_twin(features: np.ndarray, recording: Recording, protocol: Protocol
 
 
 def fit_parts(features: np.ndarray, recording: Recording, protocol: Protocol, parts, report: Report, *,
-               draws: bool = False) -> xr.Dataset:
+               draws: bool = False, choosing: bool = False) -> xr.Dataset:
     """One feature array through every part's folds; folds of all parts side by side.
 
-    ``draws`` adds bootstrap draws of r from the held-out predictions (not where folds test a stimulus more than once).
+    ``draws`` adds bootstrap draws of r from the held-out predictions (not where folds test a stimulus more than once);
+    ``choosing`` adds ``inner``, the score inside each training fold by which a layer may be chosen.
     """
-    from analysis.mapping import cross_validate
     from analysis.statistics import hierarchical_bootstrap, moments
 
     responses = recording.responses.values
@@ -52,18 +56,14 @@ def fit_parts(features: np.ndarray, recording: Recording, protocol: Protocol, pa
         local[rows] = np.arange(len(rows))
         seen = np.flatnonzero(~np.isnan(responses[rows]).all(axis=0))
         folds = _relabel(part.folds, local)
-        inner = [_relabel(folds_inside, local) for folds_inside in part.inner] if part.inner else None
+        inner = [_relabel(inside, local) for inside in part.inner]
         here = np.ascontiguousarray(responses[np.ix_(rows, seen)])
-        fit = cross_validate(
-            features[rows], here, folds, method=protocol.method, alphas=np.asarray(protocol.alphas),
-            criterion=protocol.criterion, inner_folds=inner if protocol.criterion == "kfold" else None,
-            standardize=protocol.standardize, shared_alpha=protocol.shared_alpha, rcond=protocol.rcond, predictions=draws,
-            report=report)
-        block = {name: _spread(getattr(fit, name)[0], seen, recording.n_targets) for name in ("r", "r2", "alpha", "inner")
-                 if getattr(fit, name, None) is not None}
-        block["constant"] = _spread(fit.constant[0].astype(float), seen, recording.n_targets)
-        block["dropped"] = np.asarray(fit.dropped[0], dtype=float)
-        blocks.append(block)
+        fit = _cross_validate(features[rows], here, folds, inner, protocol, report, predictions=draws)
+        block = {"r": fit.r[0], "r2": fit.r2[0], "alpha": fit.alpha[0], "constant": fit.constant[0].astype(float)}
+        if choosing:
+            block["inner"] = fit.inner[0] if fit.inner is not None else _inner_r(features[rows], here, inner, protocol, report)
+        block = {name: _spread(values, seen, recording.n_targets) for name, values in block.items()}
+        blocks.append(block | {"dropped": np.asarray(fit.dropped[0], dtype=float)})
         if draws:
             predictions = np.full((len(rows), recording.n_targets), np.nan)
             predictions[:, seen] = fit.predictions[0]
@@ -75,6 +75,24 @@ def fit_parts(features: np.ndarray, recording: Recording, protocol: Protocol, pa
         dataset["draws_r"] = ("draw", drawn.draws)
         dataset.attrs["interval"] = f"{drawn.resampled}; {drawn.note}" if drawn.note else drawn.resampled
     return dataset
+
+
+def _cross_validate(features, responses, folds, inner, protocol: Protocol, report: Report, *, predictions: bool):
+    from analysis.mapping import cross_validate
+
+    return cross_validate(
+        features, responses, folds, method=protocol.method, alphas=protocol.alphas, criterion=protocol.criterion,
+        inner_folds=inner if protocol.criterion == "kfold" else None, standardize=protocol.standardize,
+        shared_alpha=protocol.shared_alpha, rcond=protocol.rcond, predictions=predictions, report=report)
+
+
+def _inner_r(features, responses, inner, protocol: Protocol, report: Report) -> np.ndarray:
+    """Mean r over the inner folds of each outer fold, where the choice of alpha does not give such a score, (fold, target)."""
+    flat = [fold for inside in inner for fold in inside]
+    plain = protocol.but(criterion="gcv") if protocol.criterion == "kfold" else protocol  # there is no third level of folds
+    r = _cross_validate(features, responses, flat, None, plain, report, predictions=False).r[0]
+    ends = np.cumsum([len(inside) for inside in inner])[:-1]
+    return np.stack([each.mean(axis=0) for each in np.split(r, ends)])
 
 
 def _relabel(folds, local: np.ndarray):

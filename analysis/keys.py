@@ -10,7 +10,7 @@ from data.recording import Recording
 
 __all__ = ["CODE_VERSION", "content_key", "data_key", "score_key"]
 
-CODE_VERSION = "1"
+CODE_VERSION = "2"
 """Changed whenever a number may come out differently: part of the key of every stored score."""
 
 

@@ -135,6 +135,7 @@ def _models(scores: list, about: Mapping, protocol: Protocol) -> list[str]:
     named = [_model(score.provenance["model"]) for score in {score.model: score for score in scores}.values()]
     one = "stimulus" if about["scored_unit"] == "tr" else about["scored_unit"]
     future = "no model saw words to come" if protocol.attention == "prefix" else "bidirectional models saw the whole text"
+    seen = f", in windows of the newest {protocol.window} tokens" if protocol.window else ""
     layers = sorted({layer for score in scores for layer in score.layers})
     which = (
         f"layers {layers[0]} to {layers[-1]}"
@@ -143,7 +144,7 @@ def _models(scores: list, about: Mapping, protocol: Protocol) -> list[str]:
     )
     return [
         f"The model was {named[0]}." if len(named) == 1 else f"The models were {listed(named)}.",
-        f"Each {one} was read {_context(about, protocol)}; {future}.",
+        f"Each {one} was read {_context(about, protocol)}{seen}; {future}.",
         f"A {one} was represented by {_POOLING[protocol.pooling]} in {which}, where layer 0 is the output of the embedding "
         f"(forward passes in {protocol.dtype}).",
     ]

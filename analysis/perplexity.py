@@ -26,7 +26,8 @@ class Perplexity:
     ----------
     bits_per_byte, bits_per_character, bits_per_word : float
         Bits of the scored tokens over the UTF-8 bytes, the characters, and the words that begin in exactly those tokens. Only
-        these compare models with different tokenizers.
+        these compare models with different tokenizers. A model that scores words only (n-grams: no spaces, no punctuation) has no
+        bits per byte or character (NaN).
     token_perplexity : float
         exp(mean nats per token), in the model's own tokens.
     tokens, bytes, characters, words : int
@@ -39,6 +40,8 @@ class Perplexity:
         What stood in front of every window.
     kind : str
         ``surprisal`` or pseudo-log-likelihood.
+    note : str
+        What one has to know beside the numbers.
     fresh : bool
         Whether the model had to read; False: from the store.
     """
@@ -56,6 +59,7 @@ class Perplexity:
     stride: int | None
     bos: str
     kind: str
+    note: str = ""
     fresh: bool = True
 
     def to_dict(self) -> dict:
@@ -136,10 +140,14 @@ def _summary(text: str, offsets: np.ndarray, nats: np.ndarray, used, model: Mode
     characters = known[owner] & (np.arange(len(text)) < offsets[-1, 1])
     at = [i for i, _ in words(text) if characters[i]]
     size = sum(len(char.encode("utf-8", "surrogatepass")) for char, scored in zip(text, characters) if scored)
-    bits = float(nats[known].sum()) / LN2
+    bits, note = float(nats[known].sum()) / LN2, ""
+    whole = not model.words_only
+    if not whole:
+        note = "scores words alone, without spaces and punctuation: compare bits per word"
+        note += "" if known.all() else f"; {int((~known).sum())} without a probability are left out"
     return Perplexity(
-        bits_per_byte=bits / max(size, 1),
-        bits_per_character=bits / max(int(characters.sum()), 1),
+        bits_per_byte=bits / max(size, 1) if whole else np.nan,
+        bits_per_character=bits / max(int(characters.sum()), 1) if whole else np.nan,
         bits_per_word=bits / max(len(at), 1),
         token_perplexity=float(np.exp(nats[known].mean())),
         tokens=int(known.sum()),
@@ -151,6 +159,7 @@ def _summary(text: str, offsets: np.ndarray, nats: np.ndarray, used, model: Mode
         stride=used[1],
         bos=model.card.bos,
         kind=kind_of(model),
+        note=note,
         fresh=fresh,
     )
 

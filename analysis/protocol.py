@@ -32,6 +32,9 @@ CHOICES: dict[str, tuple[str, ...]] = {
 }
 
 
+SMALLEST_WINDOW = 8
+
+
 @dataclass(frozen=True)
 class Protocol:
     """What is computed, choice by choice. Sources: the method notes in ``docs/method.md``.
@@ -43,6 +46,9 @@ class Protocol:
     context : str
         ``"recording"`` (the recording's own default), ``"none"``, ``"sentence"``, ``"passage"``, ``"topic"``, ``"story"``,
         any column of the stimulus table, several joined by ``+``, or ``"words:N"`` (the N words before the stimulus).
+    window : int or None
+        Tokens a transformer sees at once, special tokens included: the newest ones; None: as many as the model can (2021: 512).
+        Recurrent networks carry their state through the whole text in any case.
     pooling : str
         How a stimulus's tokens become one vector: last, mean, sum or max.
     attention : str
@@ -104,6 +110,7 @@ class Protocol:
 
     name: str = "defended"
     context: str = "recording"
+    window: int | None = None
     pooling: str = "last"
     attention: str = "prefix"
     word_boundary: bool = True
@@ -140,6 +147,9 @@ class Protocol:
         if self.folds < 2 or self.inner_folds < 2:
             raise BrainLensError(f"folds={self.folds}, inner_folds={self.inner_folds}: at least 2 are needed",
                                  remedy="Set folds and inner_folds to 2 or more")
+        if self.window is not None and self.window < SMALLEST_WINDOW:
+            raise BrainLensError(f"window={self.window} is too small to read in",
+                                 remedy=f"Give {SMALLEST_WINDOW} tokens or more, or none for the model's own maximum")
         ascending = all(a < b for a, b in zip(self.alphas, self.alphas[1:], strict=False))
         if not self.alphas or self.alphas[0] <= 0 or not ascending:
             raise BrainLensError(f"alphas={list(self.alphas)} must be positive and ascending",
@@ -195,6 +205,8 @@ class Protocol:
 
 FIELDS: tuple[str, ...] = tuple(f.name for f in dataclasses.fields(Protocol))
 _DEFAULTS = {f.name: f.default for f in dataclasses.fields(Protocol)}
+_OPTIONAL = {"rcond": float, "window": int}  # fields that may be None, and what they are otherwise
+_EXAMPLES = {"rcond": 1e-6, "window": 512}
 _TRUE, _FALSE = {"true", "yes", "on", "1"}, {"false", "no", "off", "0"}
 
 
@@ -213,12 +225,14 @@ def _parsed(name: str, value: object) -> object:
         if value.lower() in _TRUE | _FALSE:
             return value.lower() in _TRUE
         raise BrainLensError(f"{name}={value!r} is not yes or no", choices=("true", "false"))
-    if name == "rcond" and value.lower() in {"none", ""}:
+    if name in _OPTIONAL and value.lower() in {"none", ""}:
         return None
+    whole = isinstance(default, int) or _OPTIONAL.get(name) is int
     try:
-        return int(value) if isinstance(default, int) else float(value)
+        return int(value) if whole else float(value)
     except ValueError:
-        raise BrainLensError(f"{name}={value!r} is not a number", remedy=f"For example {name}={default}") from None
+        raise BrainLensError(f"{name}={value!r} is not a number",
+                             remedy=f"For example {name}={_EXAMPLES.get(name, default)}") from None
 
 
 def _checked(name: str, value: object) -> object:
@@ -230,25 +244,28 @@ def _checked(name: str, value: object) -> object:
         if isinstance(value, str):
             raise BrainLensError(f"{name}={value!r} is one string, not a list", remedy=f"Give {name}=({value!r},)")
         return tuple(value)
-    if not _of_type(value, default):
-        raise BrainLensError(f"{name}={value!r} is {type(value).__name__}", remedy=f"For example {name}={default!r}")
+    if not _of_type(name, value, default):
+        raise BrainLensError(f"{name}={value!r} is {type(value).__name__}",
+                             remedy=f"For example {name}={_EXAMPLES.get(name, default)!r}")
     return value
 
 
-def _of_type(value: object, default: object) -> bool:
+def _of_type(name: str, value: object, default: object) -> bool:
     if isinstance(default, bool) or isinstance(value, bool):
         return isinstance(value, bool) and isinstance(default, bool)
-    if isinstance(default, int):
+    if name in _OPTIONAL and value is None:
+        return True
+    if isinstance(default, int) or _OPTIONAL.get(name) is int:
         return isinstance(value, int | np.integer)
     if isinstance(default, str):
         return isinstance(value, str)
-    return value is None or isinstance(value, int | float)  # rcond
+    return isinstance(value, int | float)
 
 
 PRESETS: dict[str, Protocol] = {
     "defended": Protocol(),
     "schrimpf2021": Protocol(
-        name="schrimpf2021", context="paper", word_boundary=False, split="stratified", group="paper", folds=5, seed=1,
+        name="schrimpf2021", context="paper", window=512, word_boundary=False, split="stratified", group="paper", folds=5, seed=1,
         method="ols", standardize=False, targets="median", people="median", layer="max", ceiling="extrapolated", controls=(),
         shuffled_twin=False, start="tokenizer", last_layer="normed"),
     "brainscore2026": Protocol(

@@ -82,7 +82,7 @@ class Score:
     def fold_layers(self) -> list[int]:
         """The layer used in each fold: chosen on its training rows (nested), the same-data maximum, or the last one."""
         layers, n_folds = self.layers, self.dataset.sizes["fold"]
-        if self.protocol.layer == "nested" and "inner" in self.dataset:
+        if self.protocol.layer == "nested":
             won = choose_layers(self.dataset.inner.values, self._subjects)
             return [layers[i] for i in won]
         return [max(layers) if self.protocol.layer == "last" else self.best_layer] * n_folds

@@ -117,7 +117,7 @@ def bisection(layers: Sequence[int]) -> list[int]:
 def _score_layer(activations, number: int, recording: Recording, protocol: Protocol, parts, twins, report: Report) -> xr.Dataset:
     """r, R2, alpha over (fold, target) of one layer, its interval, and its shuffled twin."""
     features = activations.layer(number)
-    result = fit_with_twin(features, recording, protocol, parts, twins, report)
+    result = fit_with_twin(features, recording, protocol, parts, twins, report, choosing=True)
     result.attrs["note"] = _layer_note(result, activations.note(number))
     return result
 

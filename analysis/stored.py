@@ -80,12 +80,40 @@ class StoredActivations:
 
     def complete(self) -> set[int]:
         """Layers that are there as a whole."""
-        found: set[int] = set()
-        for folder in self._folders:
-            with contextlib.suppress(KeyError, OSError):  # being made, or just evicted
-                if (group := self._open(folder)) is not None:
-                    found |= set(np.flatnonzero(group["complete"][:]).tolist())
+        return set().union(*map(self._whole, self._folders))
+
+    @staticmethod
+    def _whole(folder: Path) -> set[int]:
+        """Layers of one folder whose flag is set and whose values :meth:`_chunk` will find; no values are read."""
+        group, found = folder / "values.zarr", set()
+        with contextlib.suppress(OSError, ValueError, KeyError, TypeError):  # not there, being made, just evicted, damaged
+            layers, rows, width = json.loads((group / "activations" / "zarr.json").read_text(encoding="utf-8"))["shape"]
+            if (group / "width" / "c" / "0").stat().st_size != 8 * layers:
+                return found
+            for number in range(layers):
+                with contextlib.suppress(OSError):
+                    flag = (group / "complete" / "c" / str(number)).read_bytes()
+                    size = (group / "activations" / "c" / str(number) / "0" / "0").stat().st_size
+                    if any(flag) and size == 4 * rows * width:
+                        found.add(number)
         return found
+
+    def fits(self, rows: int, widths: Sequence[int]) -> bool:
+        """Whether what is in the first folder has the form that :meth:`create` would give it."""
+        group = self.folder / "values.zarr"
+        with contextlib.suppress(OSError, ValueError, KeyError, TypeError):
+            told = json.loads((group / "activations" / "zarr.json").read_text(encoding="utf-8"))
+            chunks = told["chunk_grid"]["configuration"]["chunk_shape"]
+            held = np.frombuffer((group / "width" / "c" / "0").read_bytes(), "<i8")
+            flags = json.loads((group / "complete" / "zarr.json").read_text(encoding="utf-8"))["shape"]
+            return (
+                (group / "zarr.json").is_file()
+                and told["shape"] == [len(widths), rows, max(widths)]
+                and chunks == [1, rows, max(widths)]
+                and flags == [len(widths)]
+                and held.tolist() == list(widths)
+            )
+        return False
 
     def layer(self, number: int) -> np.ndarray:
         """One layer, shape (n_stimuli, width), float32.
@@ -96,7 +124,7 @@ class StoredActivations:
             Where it is not there (any more).
         """
         for folder in self._folders:
-            with contextlib.suppress(OSError, ValueError):
+            with contextlib.suppress(OSError, ValueError, KeyError, IndexError):
                 values = self._chunk(folder, number)
                 if folder == self.folder:
                     touch(folder)
@@ -121,7 +149,7 @@ class StoredActivations:
     def gram(self, number: int) -> np.ndarray:
         """Centred Gram matrix of one layer, shape (n_stimuli, n_stimuli), float64; made and kept where it was missing."""
         for folder in self._folders:
-            with contextlib.suppress(OSError):
+            with contextlib.suppress(OSError, ValueError, EOFError):
                 return np.load(folder / "grams" / f"{number}.npy", allow_pickle=False)
         values = self.layer(number).astype(np.float64)
         values -= values.mean(axis=0)
@@ -139,9 +167,11 @@ class StoredActivations:
 
     # ---- writing (under the entry's lock) ------------------------------------------------------------------------
     def create(self, stimuli: Sequence[str], widths: Sequence[int], meta: Mapping) -> None:
-        """An empty set of layers; nothing happens where it is there already."""
-        if self._open(self.folder) is not None:
+        """An empty set of layers; nothing happens where it is there already, and what has another form is thrown away."""
+        if self.fits(len(stimuli), widths):
             return
+        for name in ("values.zarr", "grams"):
+            shutil.rmtree(self.folder / name, ignore_errors=True)
         import zarr
 
         self.folder.mkdir(parents=True, exist_ok=True)

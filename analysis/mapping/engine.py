@@ -59,6 +59,8 @@ class Engine:
         shape = (len(self.layers), len(folds), y.shape[1])
         self.r, self.r2 = np.full(shape, np.nan, np.float32), np.full(shape, np.nan, np.float32)
         self.pick = np.full(shape, -1, np.int16)
+        own = method == "ridge" and criterion == "kfold" and not shared_alpha
+        self.inner = np.full(shape, np.nan, np.float32) if own else None
         self.constant = np.zeros(shape, bool)
         self.dropped = np.full(shape[:2], -1)
         self.solver = np.full(shape[:2], "", dtype="<U8")
@@ -179,6 +181,7 @@ class Engine:
                 self.totals[unit.layer, unit.fold] += error.sum(axis=0) / max(count, 1)
                 continue
             unit.pick = error.argmin(axis=1)
+            self.inner[unit.layer, unit.fold, pattern.targets] = 1 - error.min(axis=1) / max(count, 1)
             near = error <= (error.min(axis=1) * (1 + TIE))[:, None]
             tied = np.flatnonzero(near.sum(axis=1) > 1)
             if len(tied) and count:
@@ -299,7 +302,7 @@ class Engine:
                    solver=self.solver, alphas=self.grid, method=self.method, criterion="" if ols else self.criterion,
                    shared_alpha=self.shared, standardize=self.standardize, rcond=self.used_rcond if ols else None,
                    device=self.device, dtype="float64 decompositions and ties, float32 products", estimate=self.estimate,
-                   predictions=self.predicted)
+                   predictions=self.predicted, inner=self.inner)
 
 
 def _prepare(layer, form: str, checkpoint) -> None:

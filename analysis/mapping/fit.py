@@ -54,6 +54,9 @@ class Fit:
         Working memory estimated before running, bytes above features, responses and results.
     predictions : ndarray (layer, stimulus, target) float32 or None
         Held-out predictions, NaN where a row was never tested; the mean where several folds tested it.
+    inner : ndarray (layer, fold, target) float32 or None
+        Mean R2 over the inner folds at the chosen penalty (``criterion="kfold"``, a penalty per target): from the training
+        rows alone, so a layer may be chosen by it.
     """
 
     r: np.ndarray
@@ -73,6 +76,7 @@ class Fit:
     dtype: str
     estimate: int = 0
     predictions: np.ndarray | None = None
+    inner: np.ndarray | None = None
 
     @property
     def alpha(self) -> np.ndarray:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from data.errors import BrainLensError
 
-__all__ = ["Anatomy", "Stop", "anatomy", "listen", "looks_ahead", "position_limit"]
+__all__ = ["Anatomy", "Stop", "anatomy", "listen", "looks_ahead", "position_limit", "stated_limit"]
 
 
 class Stop(Exception):
@@ -156,3 +156,17 @@ def position_limit(config, tokenizer=None) -> int | None:
             return limit
     stated = getattr(tokenizer, "model_max_length", None)
     return int(stated) if stated is not None and stated < 1_000_000 else None
+
+
+def stated_limit(config: dict) -> int | None:
+    """:func:`position_limit` as config.json states it; None where it has to be asked of the loaded config.
+
+    Examples
+    --------
+    >>> stated_limit({"model_type": "gpt2", "n_positions": 1024})
+    1024
+    """
+    if config.get("model_type") in _PAD_SHIFTED or isinstance(config.get("text_config"), dict):
+        return None
+    limit = next((config[name] for name in ("max_position_embeddings", "n_positions") if isinstance(config.get(name), int)), 0)
+    return limit if limit > 0 else None

@@ -130,6 +130,8 @@ class Model(ABC):
     card: Card
     resumable: bool = False
     """:meth:`read` takes ``skip``, rows that are there already, and leaves batches of them out."""
+    words_only: bool = False
+    """It scores words and nothing between them: bits per byte or character would leave out what the others are scored on."""
 
     # ---- identity: together these are the model's part of every cache key --------------------------------------------
     @property
@@ -142,8 +144,11 @@ class Model(ABC):
         """sha256 of the tokenizer's files; empty for a model that reads words or characters directly."""
         return ""
 
-    def reading_options(self, protocol: Protocol) -> dict[str, str]:
-        """What the protocol asks of this class of model alone: further arguments of :meth:`read`, part of the cache key."""
+    def reading_options(self, protocol: Protocol) -> dict[str, object]:
+        """What the protocol asks of this class of model alone: further arguments of :meth:`read`, part of the cache key.
+
+        ``window``, where it is there, counts for surprisal too.
+        """
         return {}
 
     # ---- shape -----------------------------------------------------------------------------------------------------

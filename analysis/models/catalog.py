@@ -19,9 +19,6 @@ from data.home import home, shared
 
 __all__ = ["card", "cards", "fetch", "installed", "load", "resolve", "state"]
 
-ZOO = Path(str(files("data").joinpath("zoo")))
-"""The tiny trained models that ship with BrainLens."""
-
 ZOO = Path(str(files("data"))) / "zoo"
 """Small models trained for the project and shipped with it."""
 

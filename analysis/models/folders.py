@@ -9,7 +9,17 @@ from pathlib import Path
 from analysis.models.base import Card
 from data.errors import BrainLensError
 
-__all__ = ["ADAPTERS", "PICKLE_VARIABLE", "adapter_of", "check", "classify", "describe", "start_token", "words_carry_space"]
+__all__ = [
+    "ADAPTERS",
+    "PICKLE_VARIABLE",
+    "adapter_of",
+    "check",
+    "classify",
+    "describe",
+    "shape",
+    "start_token",
+    "words_carry_space",
+]
 
 ADAPTERS = ("transformer", "static", "lstm-lm", "character-lstm", "ngram")
 """Who reads a folder; ``adapter`` of its card.json, ``architecture`` of its config.json, else a transformer."""
@@ -173,6 +183,20 @@ def words_carry_space(folder: Path) -> bool:
     return any(mark in kinds for mark in ('"ByteLevel"', '"Metaspace"', "▁"))
 
 
+def shape(config: dict) -> tuple[int | None, int | None]:
+    """Width and number of blocks of a transformer as config.json states them; None for what it does not.
+
+    Examples
+    --------
+    >>> shape({"model_type": "gpt2", "n_embd": 768, "n_layer": 12})
+    (768, 12)
+    """
+    text = config.get("text_config") if isinstance(config.get("text_config"), dict) else config
+    first = lambda *names: next((text[n] for n in names if isinstance(text.get(n), int)), None)  # noqa: E731
+    width = first("hidden_size", "n_embd", "d_model", "emb_dim", "dim")
+    return width, first("num_hidden_layers", "n_layer", "n_layers", "num_layers")
+
+
 def describe(folder: Path, name: str, **known: object) -> Card:
     """The card of a folder: what its card.json says, completed from its config.json.
 
@@ -183,13 +207,12 @@ def describe(folder: Path, name: str, **known: object) -> Card:
     """
     config, written = read_json(folder / "config.json"), read_json(folder / "card.json")
     told = {field: value for field, value in written.items() if field in Card.__dataclass_fields__ and field != "id"}
-    text = config.get("text_config") if isinstance(config.get("text_config"), dict) else config
-    first = lambda *names: next((text[n] for n in names if isinstance(text.get(n), int)), None)  # noqa: E731
+    width, layers = shape(config)
     found = {
         "cls": classify(config),
         "family": str(config.get("model_type", "")),
-        "layers": first("num_hidden_layers", "n_layer", "n_layers", "num_layers"),
-        "width": first("hidden_size", "n_embd", "d_model", "emb_dim", "dim"),
+        "layers": layers,
+        "width": width,
         "bos": start_token(config, folder),
         "space_before": words_carry_space(folder),
         "source": "folder",

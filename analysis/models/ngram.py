@@ -139,6 +139,8 @@ class Trigram(Model):
         Words without a probability since the model was loaded.
     """
 
+    words_only = True
+
     def __init__(self, card: Card, folder: Path, *, variant: Variant | str | None = None):
         if Variant.parse(variant):
             raise BrainLensError(f"An n-gram model has no variant {variant}", remedy=f"Use {card.id}")

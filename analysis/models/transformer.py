@@ -11,8 +11,8 @@ from pathlib import Path
 import numpy as np
 
 from analysis.alignment import Encoded, align, encode
-from analysis.models import weights
-from analysis.models.architectures import Stop, anatomy, listen, looks_ahead, position_limit
+from analysis.models import folders, weights
+from analysis.models.architectures import Stop, anatomy, listen, looks_ahead, position_limit, stated_limit
 from analysis.models.base import Card, Model, Passage, TokenSurprisal
 from analysis.models.variants import Variant
 from analysis.progress import SILENT, Report
@@ -26,6 +26,7 @@ NORMED = "normed"
 CAUSAL_BATCH, PREFIX_BATCH = 8, 16
 BATCH_TOKENS = {"cpu": 4096, "cuda": 32768}
 PREFIX_CHUNK = 64
+_UNKNOWN = object()
 
 
 @dataclass
@@ -65,6 +66,7 @@ class TransformerModel(Model):
         self.id = f"{card.id}@{self.variant}" if self.variant else card.id
         self._lock = threading.RLock()
         self._config = self._tokenizer = self._fingerprint = self._tokenizer_hash = None
+        self._window = _UNKNOWN
         self._network = self._network_dtype = None  # with or without a head
         self._has_head = False
 
@@ -84,15 +86,18 @@ class TransformerModel(Model):
                 self._tokenizer_hash = weights.tokenizer_hash(self.folder)
             return self._tokenizer_hash
 
-    def reading_options(self, protocol) -> dict[str, str]:
+    def reading_options(self, protocol) -> dict[str, object]:
         """What a protocol asks of this model beside the common choices; it goes to :meth:`read` and into the cache key.
 
         ``start="tokenizer"``: only the special tokens the tokenizer itself adds. ``last_layer="normed"``: layer L after the
-        final norm. Both as in the 2021 paper; what makes no difference for this model is left out.
+        final norm. ``window``: only so many of the newest tokens. All as in the 2021 paper; what is known to make no difference
+        for this model is left out, without loading its tokenizer to find out.
         """
         options = {}
-        if protocol.start == "tokenizer" and self.frame("tokenizer") != self.frame():
+        if protocol.start == "tokenizer" and self.card.bos:
             options["start"] = "tokenizer"
+        if protocol.window is not None and (self.window is None or protocol.window < self.window):
+            options["window"] = protocol.window
         if protocol.last_layer == NORMED:
             options["last_layer"] = NORMED
         return options
@@ -115,6 +120,11 @@ class TransformerModel(Model):
             return self._config
 
     @property
+    def _told(self) -> dict:
+        """config.json as it stands, which tells most without transformers."""
+        return folders.read_json(self.folder / "config.json")
+
+    @property
     def tokenizer(self):
         with self._lock:
             if self._tokenizer is None:
@@ -123,13 +133,20 @@ class TransformerModel(Model):
 
     @property
     def widths(self) -> tuple[int, ...]:
-        config = self.config.get_text_config()
-        return (config.hidden_size,) * (config.num_hidden_layers + 1)
+        width, layers = folders.shape(self._told)
+        if width is None or layers is None:
+            config = self.config.get_text_config()
+            width, layers = config.hidden_size, config.num_hidden_layers
+        return (width,) * (layers + 1)
 
     @property
     def window(self) -> int | None:
         """Tokens the model sees at most, special tokens included; None: no limit of its own."""
-        return position_limit(self.config, self.tokenizer)
+        with self._lock:
+            if self._window is _UNKNOWN:
+                plain = stated_limit(self._told)
+                self._window = plain if plain is not None else position_limit(self.config, self.tokenizer)
+            return self._window
 
     @property
     def is_causal(self) -> bool:
@@ -243,6 +260,7 @@ class TransformerModel(Model):
         report: Report = SILENT,
         start: str = "policy",
         last_layer: str = "raw",
+        window: int | None = None,
         skip: Collection[int] = (),
     ) -> Iterator[tuple[np.ndarray, list[np.ndarray]]]:
         """Activations of every stimulus, batch by batch.
@@ -252,7 +270,7 @@ class TransformerModel(Model):
 
         Parameters
         ----------
-        start, last_layer : str
+        start, last_layer, window
             See :meth:`reading_options`.
         skip : collection of int
             Rows that are there already: a batch of them alone is not run. The other batches stay what they were, to the bit.
@@ -265,7 +283,7 @@ class TransformerModel(Model):
         if pooling not in _POOL:
             raise unknown("pooling", pooling, _POOL)
         layers = [self.layer_number(layer) for layer in layers]
-        runs = self._plan(passages, start, whole=attention == "whole" and not self.is_causal, report=report)
+        runs = self._plan(passages, start, window, whole=attention == "whole" and not self.is_causal, report=report)
         batches = _batches(runs, CAUSAL_BATCH if self.is_causal else PREFIX_BATCH, BATCH_TOKENS[self.device])
         total, done = sum(len(p.rows) for p in passages), 0
         skip = set(skip)
@@ -278,11 +296,12 @@ class TransformerModel(Model):
             done += len(rows)
             report.step(done, total, "stimuli")
 
-    def _plan(self, passages: Sequence[Passage], start: str, whole: bool, report: Report) -> list[_Run]:
+    def _plan(self, passages: Sequence[Passage], start: str, window: int | None, whole: bool, report: Report) -> list[_Run]:
         front, back = self.frame(start)
-        room = None if self.window is None else self.window - len(front) - len(back)
+        seen = min((w for w in (window, self.window) if w is not None), default=None)
+        room = None if seen is None else seen - len(front) - len(back)
         if room is not None and room < 1:
-            raise BrainLensError(f"{self.id} sees only {self.window} tokens", remedy="Pick a model with a longer window")
+            raise BrainLensError(f"{self.id} sees only {seen} tokens", remedy="Pick a model with a longer window")
         runs: dict[tuple[int, ...], _Run] = {}
 
         def add(ids: np.ndarray, wants: list[tuple[int, int, int]], shift: int = 0):

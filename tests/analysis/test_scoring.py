@@ -84,6 +84,22 @@ def test_the_score_says_that_the_data_are_simulated(planted):
     json.dumps(planted.provenance)
 
 
+@pytest.mark.parametrize("criterion", ["kfold", "gcv"])
+def test_the_held_out_rows_have_no_part_in_choosing_alpha_and_layer(simulated, tmp_path, criterion):
+    protocol = QUICK.but(criterion=criterion, controls=(), shuffled_twin=False, bootstrap=10)
+    few = simulated.select(targets=np.arange(8))
+    _, test = make_folds(few, protocol)[0].folds[0]
+    other = few.responses.copy()
+    other[test] = np.random.default_rng(0).normal(size=(len(test), 8)) * 50
+    one = score("zoo-causal-400k", few, protocol, store=Store(tmp_path / "one")).dataset
+    changed = Recording(**{**vars(few), "responses": other})
+    two = score("zoo-causal-400k", changed, protocol, store=Store(tmp_path / "two")).dataset
+    np.testing.assert_allclose(two.inner.values[:, 0], one.inner.values[:, 0], rtol=1e-10)
+    np.testing.assert_array_equal(two.alpha.values[:, 0], one.alpha.values[:, 0])
+    assert not np.allclose(two.inner.values[:, 1], one.inner.values[:, 1])  # these rows do train the other folds
+    assert not np.allclose(two.r.values[:, 0], one.r.values[:, 0])
+
+
 # ---- against scikit-learn ---------------------------------------------------------------------------------------------
 def test_r_equals_a_plain_scikit_learn_loop(simulated, store):
     protocol = preset("defended").but(criterion="loo", bootstrap=10, unique=False, shuffled_twin=False, controls=())
