@@ -192,6 +192,7 @@ class ProtocolPicker(pmui.Column):
         self._changed.objects = rows
         for name, widget in self._fields.items():
             shown = _as_widget(getattr(self._selection.protocol, name))
+            shown = str(shown) if isinstance(widget, pmui.TextInput) else shown
             if widget.value != shown:
                 widget.value = shown
 
@@ -232,11 +233,11 @@ class ProtocolPicker(pmui.Column):
 
 
 _GROUPS = {
-    "What the model reads": ("context", "pooling", "attention", "last_layer", "start", "word_boundary", "dtype"),
+    "What the model reads": ("context", "window", "pooling", "attention", "last_layer", "start", "word_boundary", "dtype"),
     "What is held out": ("split", "group", "folds", "inner_folds", "by_experiment", "seed"),
     "How responses are predicted": ("method", "criterion", "alphas", "shared_alpha", "standardize", "rcond"),
     "How scores are summarised": ("order", "targets", "people", "layer", "ceiling", "normalise", "clip"),
-    "What stands beside the score": ("controls", "shuffled_twin", "bootstrap"),
+    "What stands beside the score": ("controls", "shuffled_twin", "unique", "bootstrap"),
 }
 
 
@@ -259,10 +260,10 @@ def _widget(name: str, value: object, set_: Callable) -> object:
         widget = pmui.Select(options=list(CHOICES[name]), value=value, size="small", **common)
     elif isinstance(value, bool):
         widget = pmui.Switch(value=value, **common)
-    elif isinstance(value, int):
+    elif isinstance(value, int) and name != "window":  # which may also be none
         widget = pmui.IntInput(value=value, size="small", **common)
     else:
-        widget = pmui.TextInput(value=_as_widget(value), size="small", **common)
+        widget = pmui.TextInput(value=str(_as_widget(value)), size="small", **common)
     widget.param.watch(lambda event: set_(event.new), "value")
     return widget
 

@@ -210,13 +210,12 @@ class Lens(pn.viewable.Viewer):
 
     def _price(self) -> None:
         """Say before the click what it costs."""
-        open_tasks = [
-            task for task in self._wanted if task.key not in self._tickets and (not task.free or task.key in self._held)
-        ]
-        self._run.visible = bool(open_tasks)
+        open_ = [task for task in self._wanted if task.key not in self._tickets and (not task.free or task.key in self._held)]
+        self._run.visible = bool(open_)
+        self._run.label = "Try again" if open_ and all(task.key in self._held for task in open_) else "Run"
         self._stop.visible = bool(self._rows)
-        self._cost.object = cost_in_words(open_tasks)
-        self._cost.visible = bool(open_tasks)
+        self._cost.object = cost_in_words([task for task in open_ if not task.quiet])
+        self._cost.visible = bool(self._cost.object)
 
     # ---- running -------------------------------------------------------------------------------------------------------
     def run(self, *, wait: bool = False) -> Lens:
@@ -332,6 +331,11 @@ class Lens(pn.viewable.Viewer):
             "link": f"?{self.selection.query()}",
             "scores": list(scores.values()),
         }
+
+    @property
+    def failed(self) -> bool:
+        """Whether something of what is wanted has failed or was cancelled."""
+        return any(task.key in self._held for task in self._wanted)
 
     # ---- export and keyboard ---------------------------------------------------------------------------------------------
     def open_export(self) -> None:

@@ -6,18 +6,21 @@ from pathlib import Path
 
 import panel as pn
 import panel_material_ui as pmui
+from panel.util import edit_readonly
 
 from dashboards.activity import Activity
 from dashboards.client import Client
 from dashboards.lenses.layers import Layers
-from dashboards.lenses.task import Task
-from dashboards.lenses.untrained import Untrained
+from dashboards.lenses.reading import Reading
+from dashboards.lenses.task import BENCHMARKS, MEASURES, Task
+from dashboards.lenses.untrained import SCHEMES, Untrained
 from dashboards.look import THEME, Words, heading, note
 from dashboards.state import Selection
+from data.errors import BrainLensError, unknown
 
 __all__ = ["LENSES", "Workbench", "open_page"]
 
-LENSES = (Task, Layers, Untrained)
+LENSES = (Task, Layers, Reading, Untrained)
 """A new lens is one more class here."""
 
 _HELP = (("/", "search a model"), ("r", "run what is missing"), ("e", "export"), ("Esc", "close or cancel"), ("?", "this help"))
@@ -71,6 +74,8 @@ class Workbench(pn.viewable.Viewer):
             pmui.Row(sizing_mode="stretch_width"),
             pmui.IconButton(
                 icon="link",
+                active_icon="check",
+                toggle_duration=1500,
                 label="Copy link",
                 description="Copy a link to this view",
                 on_click=lambda _: self.client.copy_link(),
@@ -149,11 +154,8 @@ class Workbench(pn.viewable.Viewer):
             self.lens.pressed(key)
 
     def _copied(self, well: bool) -> None:
-        if pn.state.notifications:
-            if well:
-                pn.state.notifications.success("Copied", duration=2000)
-            else:
-                pn.state.notifications.error("The browser did not allow copying: copy the address by hand")
+        if not well:
+            self.notice("The browser did not allow copying.", ["Copy the address of the page by hand."])
 
     def notice(self, words: str, lines: list[str]) -> None:
         """One message that stays until it is dismissed."""
@@ -176,20 +178,58 @@ class Workbench(pn.viewable.Viewer):
         self._notices.append(box)
 
     def close(self) -> None:
-        """The session has ended."""
+        """The session has ended: let go of everything that outlives it."""
         for lens in self.lenses.values():
             lens.close()
         self.activity.close()
+        with edit_readonly(self.page):  # the page watches Panel's process-wide state, which would keep the whole session
+            self.page.busy = self.page.param.loading
 
 
 def checks() -> dict:
-    """What the ids of a link are checked against."""
-    return {}
+    """What the ids of a link are checked against: nothing is loaded, nothing is fetched."""
+    return {
+        "models": _known_model,
+        "recording": _known_recording,
+        "benchmark": _known_benchmark,
+        "x": _known_measure,
+        "scheme": _known_scheme,
+    }
+
+
+def _known_model(name: str) -> None:
+    from analysis.models.catalog import card, state
+
+    card(name)
+    if state(name) == "published only":
+        raise BrainLensError(f"{name} has published scores only")
+
+
+def _known_recording(name: str) -> None:
+    from data.catalog import entry
+
+    if not Path(name).is_file():
+        entry(name)
+
+
+def _known_benchmark(name: str) -> None:
+    if name not in BENCHMARKS.values():
+        raise unknown("benchmark", name, BENCHMARKS.values())
+
+
+def _known_measure(name: str) -> None:
+    if name not in MEASURES.values():
+        raise unknown("measure", name, MEASURES.values())
+
+
+def _known_scheme(name: str) -> None:
+    if name not in SCHEMES.values():
+        raise unknown("untrained scheme", name, SCHEMES.values())
 
 
 def open_page() -> Workbench:
     """The page of a new session, with what its address says selected."""
-    pn.extension("tabulator", notifications=True)
+    pn.extension("tabulator")  # Panel's notifications would keep every session in memory
     location = pn.state.location
     bench = Workbench(location.search if location is not None else "")
     if pn.state.curdoc is not None:

@@ -58,7 +58,8 @@ class Layers(Lens):
             )
         scores = self.scores.found(self.selection.models)
         if not scores and self.scores.looking(self.selection.models):
-            return View(empty="Looking into the store ...")
+            failed = "It is not known what is stored: see the error above." if self.failed else ""
+            return View(empty=failed or "Looking into the store ...")
         if not scores:
             return View(
                 empty="Nothing is stored for this selection yet. Press Run (or the key r): the layers appear as they are computed.",

@@ -265,4 +265,3 @@ def _read(model: str, name: str, protocol: Protocol, form: str, link: str, repor
     from analysis.reader import read
 
     return read(model, name, protocol=protocol, form=form, link=link, report=report)
-

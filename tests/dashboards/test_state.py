@@ -24,6 +24,9 @@ FULL = {
     "scale": "normalised",
     "layer": "6",
     "seeds": 5,
+    "corpora": ["natural-stories", "words.csv#one"],
+    "form": "gam",
+    "link": "log",
     "picked": ["ünïcode", "a=b"],
     "theme": "dark",
 }

@@ -1,0 +1,220 @@
+"""A lens without a page: as in a notebook, and with a runner of its own."""
+
+from __future__ import annotations
+
+import threading
+import time
+
+import pandas as pd
+import panel as pn
+import pytest
+
+from analysis.protocol import preset
+from dashboards import Layers, Task, Untrained
+from dashboards.figures.spec import FigureSpec, Mark
+from dashboards.jobs import Runner
+from dashboards.lens import Lens
+from dashboards.parts import DataTable, explain
+from dashboards.view import Picture, View, cost_in_words
+from dashboards.view import Task as Todo
+from data.errors import BrainLensError
+
+MODEL = "zoo-causal-400k"
+QUICK = preset("defended").but(folds=3, inner_folds=2, bootstrap=50, shuffled_twin=False, ceiling="none", controls=("position",))
+
+
+class Toy(Lens):
+    """One computation that waits until it is let go."""
+
+    slug, label, question = "layers", "Toy", "Is it a toy?"
+    watches = ("models", "recording")
+
+    def make_controls(self):
+        self.results, self.go, self.calls, self.broken = {}, threading.Event(), 0, False
+        return []
+
+    def work(self, report):
+        self.calls += 1
+        for step in range(200):
+            report.step(step, 200, "layers")
+            if step == 1:
+                report.partial("half")
+            if self.go.wait(0.01):
+                break
+        if self.broken:
+            raise BrainLensError("The moon is full", choices=("sun", "rain"), remedy="Wait a night")
+        return "whole"
+
+    def tasks(self):
+        return [
+            Todo(f"toy:{name}", f"toy {name}", self.work, seconds=3.0)
+            for name in self.selection.models
+            if self.results.get(name) != "whole"
+        ]
+
+    def take(self, key, result, *, final):
+        self.results[key.removeprefix("toy:")] = result
+
+    def view(self):
+        rows = [
+            {"model": name, "x": 1.0, "y": 2.0, "state": self.results[name]}
+            for name in self.selection.models
+            if name in self.results
+        ]
+        if not rows:
+            return View(empty="Nothing yet.")
+        frame = pd.DataFrame(rows)
+        return View(
+            (
+                Picture(
+                    "Toy", FigureSpec(self.question, (Mark("points", frame, "x", "y", colour="model"),), answer="It is."), frame
+                ),
+            )
+        )
+
+
+@pytest.fixture
+def runner():
+    return Runner(workers=2)
+
+
+def settle(lens, condition, seconds=5.0):
+    until = time.monotonic() + seconds
+    while not condition() and time.monotonic() < until:
+        lens._inbox.drain()
+        time.sleep(0.01)
+    return condition()
+
+
+def test_cost_then_run_then_partial_then_whole(runner):
+    lens = Toy(models=["a"], runner=runner)
+    assert lens._run.visible and lens._cost.object == "Not computed yet: toy a. About 3 s; nothing to download."
+    assert lens._empty.visible and not lens._tabs.visible and lens._export.disabled
+    lens.run()
+    assert lens._stop.visible and not lens._run.visible and not lens._empty.visible
+    assert settle(lens, lambda: lens.shown.there)
+    assert lens.shown.pictures[0].table["state"].tolist() == ["half"]
+    lens.go.set()
+    lens.wait(5)
+    assert lens.shown.pictures[0].table["state"].tolist() == ["whole"]
+    assert not lens._stop.visible and not lens._run.visible and not lens._export.disabled
+    assert lens._answer.object == "It is."
+
+
+def test_cancel_leaves_at_once_and_offers_to_try_again(runner):
+    lens = Toy(models=["a", "b"], runner=runner)
+    lens.run()
+    assert settle(lens, lambda: len(lens.running) == 2)
+    began = time.monotonic()
+    lens.cancel()
+    assert time.monotonic() - began < 0.2 and lens.running == [] and lens._run.visible
+    assert settle(lens, lambda: [job.state for job in runner.jobs()] == ["cancelled"] * 2)
+    lens.go.set()
+    lens.run(wait=True)
+    assert lens.shown.pictures[0].table["state"].tolist() == ["whole"] * 2
+
+
+def test_two_lenses_compute_once_and_one_may_close(runner):
+    one, other = Toy(models=["a"], runner=runner), Toy(models=["a"], runner=runner)
+    one.run()
+    other.run()
+    assert settle(other, lambda: one.calls + other.calls == 1)
+    one.close()
+    one.go.set()
+    other.wait(5)
+    assert other.shown.there and one.calls + other.calls == 1
+
+
+def test_an_error_stays_until_dismissed_and_goes_when_tried_again(runner):
+    lens = Toy(models=["a"], runner=runner)
+    lens.broken = True
+    lens.go.set()
+    lens.run(wait=True)
+    lens.refresh()
+    assert len(lens._errors) == 1 and lens._run.visible and lens._run.label == "Try again"
+    card = lens._errors[0]
+    assert "The moon is full" in str([item.object for item in card.select(pn.pane.HTML)])
+    lens.broken = False
+    lens.run(wait=True)
+    assert len(lens._errors) == 0 and lens.shown.pictures[0].table["state"].tolist() == ["whole"]
+
+
+def test_errors_in_words():
+    head, cause, remedy = explain(BrainLensError("The moon is full", choices=("sun",), remedy="Wait"), "toy")
+    assert (head, cause, remedy) == ("toy", "The moon is full. Choices: sun.", "Wait")
+    head, cause, remedy = explain(KeyError("x"))
+    assert "KeyError" in cause and "fault of the program" in remedy
+
+
+def test_prices():
+    todo = [Todo("k", "gpt2 on pereira2018", print, 40.0, 500_000_000, 2_000_000_000), Todo("l", "bert", print, None)]
+    said = cost_in_words(todo)
+    assert said == "Not computed yet: gpt2 on pereira2018, bert. About 40 s or more; 500 MB to download; 2.0 GB of memory."
+    assert cost_in_words([]) == ""
+
+
+def test_the_table_gives_what_it_shows():
+    frame = pd.DataFrame({"model": ["gpt2", "bert"], "r": [0.5, 0.25], "layer": [3, 1]})
+    table = DataTable(name="toy")
+    table.tables = {"one": frame, "other": frame.head(1)}
+    assert table.csv().getvalue() == "model,r,layer\ngpt2,0.5,3\nbert,0.25,1\n"
+    table.look(True)
+    table._filter.value_input = "ber"
+    assert table.csv().getvalue() == "model,r,layer\nbert,0.25,1\n"
+    assert pd.read_parquet(table.parquet())["model"].tolist() == ["bert"]
+    table._filter.value_input = ""
+    table._which.value = "other"
+    assert len(table.current) == 1
+
+
+def test_a_real_score_and_then_from_the_store(clean_home):
+    from analysis import score
+
+    lens = Layers(models=[MODEL], recording="simulated", protocol=QUICK).run(wait=True)
+    assert len(lens._errors) == 0
+    shown = lens.shown.pictures[0].table
+    expected = score(MODEL, "simulated", QUICK).table()
+    pd.testing.assert_series_equal(shown["r"], expected["r"])
+    assert "simulated data" in lens.shown.stamps
+    assert lens.shown.pictures[0].spec.stamp == "simulated data"
+
+    runner = Runner()
+    again = Layers(models=[MODEL], recording="simulated", protocol=QUICK, runner=runner)
+    again.wait(60)
+    assert again.shown.pictures[0].table["r"].tolist() == shown["r"].tolist()
+    assert runner.jobs() == [] and not again._run.visible
+    assert set(again.shown.pictures[0].table["source"]) == {"stored"}
+    recipe = again.recipe()
+    assert recipe["selection"]["models"] == [MODEL] and recipe["scores"][0]["model"]["id"] == MODEL
+
+
+def test_export_of_what_is_shown(clean_home):
+    from dashboards.exporter import make
+
+    lens = Task()
+    bundle = make(lens.shown.pictures[0], lens.slug, lens.recipe(), width_mm=85, font_size=7)
+    assert bundle.named(".pdf").startswith(b"%PDF") and bundle.preview.startswith(b"\x89PNG")
+    assert bundle.named(".csv").decode().splitlines()[0].startswith("model,")
+    assert "schrimpf2021" in bundle.words("references.bib") and "task(benchmark='neural'" in bundle.words(".py")
+
+
+@pytest.mark.parametrize("kind", [Layers, Task, Untrained])
+def test_a_lens_shows_itself_in_a_notebook(kind):
+    lens = kind()
+    bundle, _ = lens._repr_mimebundle_()
+    assert "text/html" in bundle or "application/vnd.holoviews_exec.v0+json" in bundle
+    assert lens.__panel__().select(pn.pane.Bokeh) or kind is Layers
+
+
+def test_unknown_names_are_errors_in_words():
+    lens = Layers(models=["no-such-model"], recording="simulated")
+    lens.wait(60)
+    assert len(lens._errors) == 1
+    assert "Unknown model 'no-such-model'" in str([item.object for item in lens._errors[0].select(pn.pane.HTML)])
+    assert not lens.shown.there
+
+
+def test_untrained_asks_for_every_seed():
+    lens = Untrained(models=["gpt2"], seeds=3, scheme="permute")
+    assert lens.wanted() == ["gpt2", *(f"gpt2@untrained:permute:{seed}" for seed in range(3))]
+    lens.close()

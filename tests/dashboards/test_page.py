@@ -1,0 +1,114 @@
+"""The page: what it imports, what it opens on, and that no session outlives its window."""
+
+from __future__ import annotations
+
+import contextlib
+import gc
+import socket
+import subprocess
+import sys
+import threading
+import time
+import urllib.request
+import weakref
+
+import panel as pn
+import pytest
+
+from dashboards import jobs
+from dashboards.page import LENSES, Workbench, checks, open_page
+from dashboards.state import LENSES as NAMES
+from dashboards.state import decode
+
+HEAVY = ("torch", "transformers", "sklearn", "hvplot", "holoviews", "matplotlib", "distributed", "statsmodels")
+
+
+def test_the_page_imports_nothing_heavy():
+    code = f"import sys; from dashboards.page import Workbench; bench = Workbench(); bench._open_lens(); print([m for m in {HEAVY} if m in sys.modules])"
+    found = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.splitlines()[-1]
+    assert found == "[]"
+
+
+def test_every_lens_has_its_name_in_the_link():
+    assert [lens.slug for lens in LENSES] == list(NAMES)
+
+
+def test_it_opens_on_the_task_lens_with_the_published_models():
+    bench = Workbench()
+    assert bench.selection.lens == "task"
+    assert len(bench.lens.shown.pictures[0].table) == 42
+    bench.close()
+
+
+def test_a_link_opens_exactly_its_view():
+    bench = Workbench("?lens=untrained&benchmark=blank2014&clip=true&theme=dark")
+    assert bench.lens.slug == "untrained" and "blank2014" in bench.lens.shown.pictures[0].spec.answer
+    assert bench.page.dark_theme and bench.client.query == "v=1&lens=untrained&benchmark=blank2014&clip=true&theme=dark"
+    bench.close()
+
+
+def test_changes_are_in_the_address():
+    bench = Workbench()
+    bench.selection.benchmark = "futrell2018"
+    bench.selection.lens = "untrained"
+    assert bench.client.query == "v=1&lens=untrained&benchmark=futrell2018"
+    assert set(bench.lenses) == {"task", "untrained"}
+    bench.close()
+
+
+def test_ids_of_a_link_are_checked_one_by_one():
+    query = "models=zoo-causal-400k&models=nothing-like-it&recording=atlantis&benchmark=x&x=y&scheme=z&layer=3"
+    values, problems = decode(query, checks())
+    assert values == {"models": ["zoo-causal-400k"], "layer": "3"}
+    assert len(problems) == 5
+
+
+def test_one_notice_names_all_bad_fields():
+    bench = Workbench("?colour=red&seeds=none&benchmark=futrell2018")
+    assert len(bench._notices) == 1
+    assert bench.selection.benchmark == "futrell2018"
+    bench.close()
+
+
+@pytest.mark.parametrize("running", [False, True])
+def test_no_session_outlives_its_window(running):
+    """Sessions of a real server come and go, with and without a computation in the process-wide runner."""
+    go, alive = threading.Event(), []
+
+    def work(report):
+        go.wait(60)
+        report.checkpoint()
+
+    def window():
+        bench = open_page()
+        bench._open_lens()
+        for name in NAMES:
+            bench.selection.lens = name
+        if running:
+            bench.lens._tickets["leak"] = jobs.RUNNER.submit("leak", "leak", work, bench.lens._notify)
+        alive.extend(weakref.ref(thing) for thing in (bench, bench.selection, bench.lens, bench.activity, bench.client))
+        return bench
+
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    soon = {"check_unused_sessions_milliseconds": 100, "unused_session_lifetime_milliseconds": 100}
+    server = pn.serve({"app": window}, port=port, threaded=True, show=False, **soon)
+    try:
+        for _ in range(100):
+            with contextlib.suppress(OSError):
+                urllib.request.urlopen(f"http://localhost:{port}/app", timeout=30).read()
+            if len(alive) == 5 * 6:
+                break
+            time.sleep(0.05)
+        assert len(alive) == 5 * 6
+        until = time.monotonic() + 20
+        while any(ref() is not None for ref in alive) and time.monotonic() < until:
+            gc.collect()
+            time.sleep(0.2)
+        assert [ref() for ref in alive if ref() is not None] == []
+        if running:
+            assert next(job for job in jobs.RUNNER.jobs() if job.key == "leak").state == "cancelled"
+    finally:
+        go.set()
+        server.stop()
