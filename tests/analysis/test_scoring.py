@@ -139,7 +139,8 @@ def test_layers_come_in_bisection_order_and_a_cancelled_score_keeps_them(simulat
         score("zoo-causal-400k", simulated, QUICK, store=store, report=report)
     assert seen == [[0], [0, 3]]
     done = []
-    finished = score("zoo-causal-400k", simulated, QUICK, store=store, report=Report(on_partial=lambda s: done.append(s.layers)))
+    report = Report(on_partial=lambda partial: done.append(partial.layers))
+    finished = score("zoo-causal-400k", simulated, QUICK, store=store, report=report)
     assert finished.complete and done == [[0, 1, 3], [0, 1, 2, 3]]
 
 
@@ -152,7 +153,8 @@ def test_another_protocol_never_reads_the_first_ones_scores(simulated, store):
 # ---- presets and special recordings -------------------------------------------------------------------------------------
 @pytest.mark.parametrize("name", ["schrimpf2021", "brainscore2026"])
 def test_the_replicas_run(simulated, store, name):
-    found = score("zoo-causal-400k", simulated, preset(name).but(bootstrap=50, ceiling="leave-one-out"), layers=[0, 2], store=store)
+    protocol = preset(name).but(bootstrap=50, ceiling="leave-one-out")
+    found = score("zoo-causal-400k", simulated, protocol, layers=[0, 2], store=store)
     assert found.best_layer == 2 and "r_shuffled" not in found.table()
     assert found.protocol.name == name + "*"
 
