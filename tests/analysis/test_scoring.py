@@ -168,7 +168,7 @@ def test_a_constant_layer_has_no_r_and_says_so(simulated, store):
 
 def test_an_averaged_recording_has_no_ceiling(simulated, store):
     mean = simulated.responses.mean("target").expand_dims(target=["mean"]).transpose("stimulus", "target")
-    averaged = Recording(id="averaged", responses=mean, stimuli=simulated.stimuli, context="passage", group="topic", averaged=True)
+    averaged = Recording("averaged", mean, simulated.stimuli, context="passage", group="topic", averaged=True)
     found = score("zoo-causal-400k", averaged, QUICK, layers=[2], store=store)
     row = found.table().iloc[0]
     assert np.isnan(row["ceiling"]) and np.isnan(row["normalised"]) and row["n_subjects"] == 0
