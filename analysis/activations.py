@@ -153,8 +153,8 @@ def extract(
     Returns
     -------
     Activations
-        With at least the layers asked for. What the store holds of another form, or only in part, is read anew. Two processes that ask for the same thing compute it once; a killed one that is
-        started again goes on after its last finished batch.
+        With at least the layers asked for. What the store holds in another form, or only in part, is read anew. Two processes
+        that ask for the same thing compute it once; a killed one that is started again goes on after its last finished batch.
 
     Raises
     ------
@@ -168,10 +168,12 @@ def extract(
     numbers = list(range(model.n_layers)) if layers is None else sorted({model.layer_number(layer) for layer in layers})
     recipe = _recipe(model, passages_hash(texts), protocol)
     key = _key(recipe)
-    entry = store.activations(key)
+    entry = store.activations(key, (recording.n_stimuli, model.widths))
     fresh = False
     if not entry.complete().issuperset(numbers):
         with store.lock(key, report):
+            meta = {**recipe, "recording": recording.id, "context": protocol.context, "versions": _versions()}
+            entry.create(list(recording.stimuli.index), model.widths, meta)
             missing = sorted(set(numbers) - entry.complete())
             if missing:
                 _read(model, texts, missing, recording, protocol, entry, recipe, report)
@@ -194,8 +196,6 @@ def _read(
     model: Model, texts, missing: list[int], recording: Recording, protocol: Protocol, entry, recipe: dict, report: Report
 ) -> None:
     """Let the model read, batch by batch into the journal, then layer by layer into the store."""
-    meta = {**recipe, "recording": recording.id, "context": protocol.context, "versions": _versions()}
-    entry.create(list(recording.stimuli.index), model.widths, meta)
     journal = entry.journal(missing, [model.widths[n] for n in missing], recording.n_stimuli)
     options = {**recipe["options"], **({"skip": journal.done.tolist()} if model.resumable else {})}
     for rows, values in model.read(

@@ -9,7 +9,7 @@ import re
 import shutil
 import time
 import uuid
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -49,9 +49,9 @@ class Store:
         self.readers = tuple(Path(r) for r in readers if Path(r) != self.root)
 
     # ---- activations ------------------------------------------------------------------------
-    def activations(self, key: str) -> StoredActivations:
-        """The activations under a key, whether they are there or not."""
-        return StoredActivations([base / "activations" / key for base in (self.root, *self.readers)])
+    def activations(self, key: str, form: tuple[int, Sequence[int]] | None = None) -> StoredActivations:
+        """The activations under a key, whether they are there or not; ``form`` as in :class:`StoredActivations`."""
+        return StoredActivations([base / "activations" / key for base in (self.root, *self.readers)], form)
 
     def lock(self, key: str, report: Report = SILENT):
         """Held by whoever makes what belongs under a key."""

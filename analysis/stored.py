@@ -62,10 +62,13 @@ class StoredActivations:
     ----------
     folders : sequence of Path
         Where they may be: the first is written to, the others (a lab's shared folder) are only read.
+    form : tuple, optional
+        Rows, and the width of every layer: anything else is treated as if it were not there. None: whatever is there.
     """
 
-    def __init__(self, folders: Sequence[Path]):
+    def __init__(self, folders: Sequence[Path], form: tuple[int, Sequence[int]] | None = None):
         self.folder, self._folders = folders[0], tuple(folders)
+        self._form = None if form is None else (form[0], list(form[1]))
 
     # ---- reading ------------------------------------------------------------------------
     @staticmethod
@@ -83,37 +86,31 @@ class StoredActivations:
         return set().union(*map(self._whole, self._folders))
 
     @staticmethod
-    def _whole(folder: Path) -> set[int]:
-        """Layers of one folder whose flag is set and whose values :meth:`_chunk` will find; no values are read."""
-        group, found = folder / "values.zarr", set()
+    def _form_of(folder: Path) -> tuple[int, list[int]] | None:
+        """Rows and widths of what one folder holds; None where nothing whole is described there."""
+        group = folder / "values.zarr"
         with contextlib.suppress(OSError, ValueError, KeyError, TypeError):  # not there, being made, just evicted, damaged
-            layers, rows, width = json.loads((group / "activations" / "zarr.json").read_text(encoding="utf-8"))["shape"]
-            if (group / "width" / "c" / "0").stat().st_size != 8 * layers:
-                return found
-            for number in range(layers):
-                with contextlib.suppress(OSError):
-                    flag = (group / "complete" / "c" / str(number)).read_bytes()
-                    size = (group / "activations" / "c" / str(number) / "0" / "0").stat().st_size
-                    if any(flag) and size == 4 * rows * width:
-                        found.add(number)
-        return found
-
-    def fits(self, rows: int, widths: Sequence[int]) -> bool:
-        """Whether what is in the first folder has the form that :meth:`create` would give it."""
-        group = self.folder / "values.zarr"
-        with contextlib.suppress(OSError, ValueError, KeyError, TypeError):
             told = json.loads((group / "activations" / "zarr.json").read_text(encoding="utf-8"))
+            widths = np.frombuffer((group / "width" / "c" / "0").read_bytes(), "<i8").tolist()
+            layers, rows, width = told["shape"]
             chunks = told["chunk_grid"]["configuration"]["chunk_shape"]
-            held = np.frombuffer((group / "width" / "c" / "0").read_bytes(), "<i8")
-            flags = json.loads((group / "complete" / "zarr.json").read_text(encoding="utf-8"))["shape"]
-            return (
-                (group / "zarr.json").is_file()
-                and told["shape"] == [len(widths), rows, max(widths)]
-                and chunks == [1, rows, max(widths)]
-                and flags == [len(widths)]
-                and held.tolist() == list(widths)
-            )
-        return False
+            if (layers, width) == (len(widths), max(widths)) and chunks == [1, rows, width]:
+                return rows, widths
+        return None
+
+    def _whole(self, folder: Path) -> set[int]:
+        """Layers of one folder whose flag is set and whose values are there; no values are read."""
+        found, form = set(), self._form_of(folder)
+        if form is None or self._form not in (None, form):
+            return found
+        rows, widths = form
+        for number in range(len(widths)):
+            with contextlib.suppress(OSError):
+                flag = (folder / "values.zarr" / "complete" / "c" / str(number)).read_bytes()
+                size = (folder / "values.zarr" / "activations" / "c" / str(number) / "0" / "0").stat().st_size
+                if any(flag) and size == 4 * rows * max(widths):
+                    found.add(number)
+        return found
 
     def layer(self, number: int) -> np.ndarray:
         """One layer, shape (n_stimuli, width), float32.
@@ -125,6 +122,8 @@ class StoredActivations:
         """
         for folder in self._folders:
             with contextlib.suppress(OSError, ValueError, KeyError, IndexError):
+                if number not in self._whole(folder):
+                    continue
                 values = self._chunk(folder, number)
                 if folder == self.folder:
                     touch(folder)
@@ -168,7 +167,8 @@ class StoredActivations:
     # ---- writing (under the entry's lock) ------------------------------------------------------------------------
     def create(self, stimuli: Sequence[str], widths: Sequence[int], meta: Mapping) -> None:
         """An empty set of layers; nothing happens where it is there already, and what has another form is thrown away."""
-        if self.fits(len(stimuli), widths):
+        described = [self.folder / "values.zarr" / part / "zarr.json" for part in (".", "complete")]
+        if self._form_of(self.folder) == (len(stimuli), list(widths)) and all(path.is_file() for path in described):
             return
         for name in ("values.zarr", "grams"):
             shutil.rmtree(self.folder / name, ignore_errors=True)

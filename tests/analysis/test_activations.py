@@ -140,6 +140,9 @@ class Reader(Model):
     tokenizer_hash = property(lambda self: self._parts[1])
     widths = property(lambda self: (3, 3))
 
+    def reading_options(self, protocol):
+        return {"window": protocol.window} if protocol.window else {}
+
 
 CHANGES = {
     "model id": (dict(id="other"), {}),
@@ -152,6 +155,7 @@ CHANGES = {
     "pooling": ({}, dict(pooling="mean")),
     "attention": ({}, dict(attention="whole")),
     "dtype": ({}, dict(dtype="bfloat16")),
+    "window": ({}, dict(window=64)),
 }
 
 
@@ -211,6 +215,73 @@ def test_the_paper_reads_without_start_token_and_takes_the_normed_last_layer(fol
     raw = extract(model, toy, ours.but(start="tokenizer"), store=store).layer(3)[0]
     np.testing.assert_allclose(norm(torch.from_numpy(raw)).detach(), theirs.layer(3)[0], atol=5e-5)
     assert np.abs(raw - theirs.layer(3)[0]).max() > 1e-2
+
+
+def test_a_narrow_window_keeps_the_newest_tokens(folder, store):
+    import torch
+
+    model, toy = model_of(folder), recording(1)
+    toy.stimuli["passage"] = "one"
+    narrow = extract(model, toy, DEFENDED.but(window=16), store=store)
+    assert narrow.key != extract(model, toy, DEFENDED, store=store).key
+    last = 5
+    ids = model.tokenizer(" ".join(toy.texts[: last + 1]))["input_ids"]
+    assert len(ids) > 2 * 16
+    with torch.no_grad():
+        told = model.module(torch.tensor([ids[-16:]]), output_hidden_states=True).hidden_states[2][0, -1]
+    np.testing.assert_allclose(narrow.layer(2)[last], told, atol=5e-5)
+    wide = model.window
+    assert activation_key(model, toy, DEFENDED.but(window=wide)) == activation_key(model, toy, DEFENDED)  # nothing changes
+
+
+# ---- damaged --------------------------------------------------------------------------------------------------------------
+def other_layout(entry):
+    import shutil
+
+    shutil.rmtree(entry.folder / "values.zarr")
+    entry.create([f"s{i}" for i in range(3)], [5] * 4, {})
+    for layer in range(4):
+        entry.write(layer, np.zeros((3, 5), np.float32))
+
+
+DAMAGES = {
+    "a layer is gone": lambda e: (e.folder / "values.zarr/activations/c/2/0/0").unlink(),
+    "a layer is cut short": lambda e: os.truncate(e.folder / "values.zarr/activations/c/2/0/0", 100),
+    "the widths are gone": lambda e: (e.folder / "values.zarr/width/c/0").unlink(),
+    "the description is no JSON": lambda e: (e.folder / "values.zarr/activations/zarr.json").write_text("{"),
+    "the description is another": lambda e: (e.folder / "values.zarr/activations/zarr.json").write_text('{"size": 3}'),
+    "another layout": other_layout,
+    "a Gram is cut short": lambda e: os.truncate(e.folder / "grams/2.npy", 200),
+}
+
+
+@pytest.mark.parametrize("damage", DAMAGES)
+def test_what_is_damaged_is_read_anew(damage, folder, store):
+    whole = extract(model_of(folder), recording(1), DEFENDED, store=store)
+    expected = {layer: whole.layer(layer).copy() for layer in whole.layers}
+    gram = whole.gram(2)
+    DAMAGES[damage](store.activations(whole.key))
+    again = extract(model_of(folder), recording(1), DEFENDED, store=store)
+    assert again.fresh == ("Gram" not in damage)
+    for layer in again.layers:
+        np.testing.assert_array_equal(again.layer(layer), expected[layer])
+    np.testing.assert_allclose(again.gram(2), gram, atol=1e-9)
+    assert not extract(model_of(folder), recording(1), DEFENDED, store=store).fresh
+
+
+def test_layers_are_not_lost_with_the_description_of_their_flags(folder, store):
+    one = extract(model_of(folder), recording(1), DEFENDED, [1], store=store)
+    (store.activations(one.key).folder / "values.zarr/complete/zarr.json").unlink()
+    both = extract(model_of(folder), recording(1), DEFENDED, [1, 2], store=store)
+    assert both.layer(1).shape == both.layer(2).shape
+
+
+def test_a_damaged_shared_store_is_passed_over(folder, tmp_path):
+    lab = Store(tmp_path / "lab", readers=[])
+    shared = extract(model_of(folder), recording(1), DEFENDED, store=lab)
+    (lab.activations(shared.key).folder / "values.zarr/activations/c/1/0/0").unlink()
+    own = extract(model_of(folder), recording(1), DEFENDED, store=Store(tmp_path / "own", readers=[lab.root]))
+    assert own.fresh and own.layer(1).shape == own.layer(2).shape
 
 
 # ---- killed, cancelled, two at once ---------------------------------------------------------------------------------------

@@ -9,6 +9,8 @@ import pytest
 
 from analysis.models import catalog
 from analysis.models.ngram import HEADER, LOG_BASE, TrieFile
+from analysis.perplexity import evaluate
+from analysis.store import Store
 from data.errors import BrainLensError
 
 WORDS = ["</s>", "<s>", "cat", "sat", "the", "well"]
@@ -88,6 +90,13 @@ def test_sentences_unknown_words_punctuation_and_hyphens(folder):
     np.testing.assert_allclose(tokens.nats[3], -UNI["the"][0], rtol=1e-5)  # read without the unknown word
     np.testing.assert_allclose(tokens.nats[6], -(UNI["well"][0] + UNI["cat"][0] + UNI["well"][1]), rtol=1e-5)
     assert model.surprisal([""])[0].nats.shape == (0,)
+
+
+def test_it_is_compared_by_word_only(folder, tmp_path):
+    told = evaluate(catalog.load(str(folder)), "The cat sat. The zebra the cat", store=Store(tmp_path / "cache", readers=[]))
+    assert np.isnan([told.bits_per_byte, told.bits_per_character]).all() and told.bits_per_word > 0
+    assert (told.words, told.left_out) == (6, 1) and told.token_perplexity == pytest.approx(2**told.bits_per_word)
+    assert "compare bits per word; 1 without a probability" in told.note
 
 
 def test_no_layers_and_no_variants(folder):

@@ -252,6 +252,17 @@ def test_pseudo_log_likelihood_hides_the_rest_of_the_word(family, folders, store
         at += row.tokens
 
 
+def test_the_protocols_window_counts_for_words(folders, store):
+    model = model_of(folders("gpt2"), "gpt2", bos="<|endoftext|>")
+    narrow = word_surprisal(model, TEXT, preset("defended").but(window=12), store=store)
+    pd.testing.assert_frame_equal(narrow, word_surprisal(model, TEXT, window=12, store=store))
+    whole = word_surprisal(model, TEXT, store=store)
+    assert narrow.attrs["window"] == 12 and whole.attrs["window"] is None
+    assert narrow.surprisal[0] == pytest.approx(whole.surprisal[0]) and narrow.surprisal.iloc[-1] != whole.surprisal.iloc[-1]
+    more = preset("defended").but(window=100_000)  # than the model can: nothing is asked of it
+    assert word_surprisal(model, TEXT, more, store=store).attrs["window"] is None
+
+
 @pytest.mark.parametrize("family", ["t5", "xlnet"])
 def test_models_without_probabilities_say_so(family, folders, store):
     with pytest.raises(BrainLensError, match="gives no next-word probabilities"):
