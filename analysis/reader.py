@@ -75,15 +75,17 @@ def price(model: str, recording: Recording | str, protocol: Protocol | None = No
     """What :func:`read` would cost; ``cached`` where the surprisals are stored. Loads no weights and fetches nothing."""
     from analysis.models.catalog import card, load, state
     from analysis.stimuli import passages
-    from analysis.surprisal import is_stored
+    from analysis.surprisal import is_stored, window_of
 
-    texts = [passage.text for passage in passages(corpus(recording), (protocol or Protocol()).context)]
+    protocol = protocol or Protocol()
+    texts = [passage.text for passage in passages(corpus(recording), protocol.context)]
     about = card(model)
     parameters = about.parameters or (12 * about.layers * about.width**2 if about.layers and about.width else None)
     seconds = None if parameters is None else 2.0 + 2 * 1.4 * parameters * sum(len(text.split()) for text in texts) / READING
     if state(model) == "needs download":
         return Cost(1, seconds=seconds, download=about.download or 0, memory=6 * (parameters or 0))
-    if is_stored(load(model), texts, store=store):
+    reader = load(model)
+    if is_stored(reader, texts, window=window_of(reader, protocol), store=store):
         return Cost(1, 1, 1, seconds=0.5)
     return Cost(1, seconds=seconds, memory=6 * (parameters or 0))
 
@@ -208,9 +210,10 @@ def _surprisal(model, recording: Recording, protocol: Protocol, store, report: R
     from analysis.surprisal import token_surprisals, word_surprisal
 
     scored = word_surprisal(model, recording, protocol, store=store, report=report)
-    read = passages(recording, protocol.context)
+    read, window = passages(recording, protocol.context), scored.attrs["window"]
+    found = token_surprisals(model, [p.text for p in read], window=window, store=store, report=report)
     pieces = np.empty(len(scored), dtype=object)
-    for passage, tokens in zip(read, token_surprisals(model, [p.text for p in read], store=store, report=report), strict=True):
+    for passage, tokens in zip(read, found, strict=True):
         texts = [passage.text[a:b].strip() for a, b in tokens.offsets]
         for row, (first, last) in zip(passage.rows, partition(passage.text, passage.spans, tokens.offsets), strict=True):
             pieces[row] = "|".join(filter(None, texts[first:last]))

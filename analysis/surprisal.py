@@ -17,7 +17,7 @@ from analysis.stimuli import passages, words
 from analysis.store import Store
 from data.recording import Recording
 
-__all__ = ["CODE_VERSION", "is_stored", "kind_of", "span_surprisal", "token_surprisals", "word_surprisal"]
+__all__ = ["CODE_VERSION", "is_stored", "kind_of", "span_surprisal", "token_surprisals", "window_of", "word_surprisal"]
 
 CODE_VERSION = 1
 GROUP = 16
@@ -29,6 +29,11 @@ def kind_of(model: Model) -> str:
     if model.card.cls == "bidirectional":
         return "pseudo-log-likelihood, within word left to right"
     return "surprisal"
+
+
+def window_of(model: Model, protocol: Protocol) -> int | None:
+    """Tokens of the protocol's window where it narrows what the model sees, else None."""
+    return model.reading_options(protocol).get("window")
 
 
 def token_surprisals(
@@ -146,7 +151,7 @@ def word_surprisal(
         A model without probabilities, a word no token covers, words that share a token.
     """
     protocol = protocol or Protocol()
-    window = window or model.reading_options(protocol).get("window")
+    window = window or window_of(model, protocol)
     if isinstance(source, Recording):
         read = passages(source, protocol.context)
     else:

@@ -20,10 +20,9 @@ import threading
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
-import torch
-from torch import nn
 
 from analysis.alignment import align
 from analysis.models import folders
@@ -33,7 +32,10 @@ from analysis.models.variants import Variant, apply
 from analysis.progress import SILENT, Report
 from data.errors import BrainLensError, unknown
 
-__all__ = ["CharacterLSTM", "LSTMConfig", "LSTMLanguageModel", "LSTMModule"]
+if TYPE_CHECKING:
+    from analysis.models.lstm import LSTMModule
+
+__all__ = ["CharacterLSTM", "LSTMConfig", "LSTMLanguageModel"]
 
 CHUNK, BATCH = 256, 16  # tokens scored at once, texts read at once
 
@@ -55,62 +57,6 @@ class LSTMConfig:
     def to_dict(self) -> dict:
         """Ready for config.json."""
         return dataclasses.asdict(self)
-
-
-class LSTMModule(nn.Module):
-    """Embedding, LSTM, and a linear read-out that may share the embedding's weights.
-
-    Notes
-    -----
-    h_t, c_t = LSTM(E x_t, h_{t-1}, c_{t-1});  logits_t = W P h_t + b, with W = E where tied and P = 1 where the widths agree.
-    """
-
-    def __init__(self, config: LSTMConfig):
-        super().__init__()
-        self.config = config
-        self.embedding = nn.Embedding(config.vocab_size, config.embedding)
-        self.rnn = nn.LSTM(config.embedding, config.width, config.layers, batch_first=True)
-        narrow = config.tied and config.embedding != config.width
-        self.projection = nn.Linear(config.width, config.embedding, bias=False) if narrow else None
-        self.head = nn.Linear(config.embedding if config.tied else config.width, config.vocab_size)
-        nn.init.normal_(self.embedding.weight, std=0.05)
-        nn.init.zeros_(self.head.bias)
-        if config.tied:
-            self.head.weight = self.embedding.weight
-
-    def read_out(self, hidden: torch.Tensor) -> torch.Tensor:
-        """Logits of the next piece, shape (..., vocab_size)."""
-        return self.head(hidden if self.projection is None else self.projection(hidden))
-
-    def forward(self, ids: torch.Tensor) -> torch.Tensor:
-        """Logits of the next piece after each piece, (batch, token) -> (batch, token, vocab_size)."""
-        return self.read_out(self.rnn(self.embedding(ids))[0])
-
-    def states(self, ids: torch.Tensor, *, cells: bool = True) -> list[torch.Tensor]:
-        """Every layer's values at every token: embedding, h of each LSTM layer, c of each (where ``cells``).
-
-        The library gives c only at the end; here it comes from the gates, c_t = f_t c_{t-1} + i_t g_t, with all gates computed
-        at once because h is known.
-        """
-        below = self.embedding(ids)
-        hidden, memory = [below], []
-        for k in range(self.config.layers):
-            weights = [getattr(self.rnn, f"{name}_l{k}") for name in ("weight_ih", "weight_hh", "bias_ih", "bias_hh")]
-            zero = below.new_zeros(1, len(below), self.config.width)
-            above = torch.lstm(below, (zero, zero), weights, True, 1, 0.0, False, False, True)[0]
-            if cells:
-                before = torch.cat([zero[0][:, None], above[:, :-1]], dim=1)
-                gates = below @ weights[0].T + before @ weights[1].T + (weights[2] + weights[3])
-                i, f, g, _ = gates.chunk(4, dim=-1)  # the library's order
-                new, keep, c = i.sigmoid() * g.tanh(), f.sigmoid(), zero[0]
-                steps = []
-                for t in range(below.shape[1]):
-                    c = keep[:, t] * c + new[:, t]
-                    steps.append(c)
-                memory.append(torch.stack(steps, dim=1))
-            hidden.append(above)
-            below = above
-        return hidden + memory
 
 
 @dataclass(frozen=True)
@@ -182,6 +128,8 @@ class LSTMLanguageModel(Model):
         """The torch module in evaluation mode, with its variant; loaded when first asked for."""
         with self._lock:
             if self._module is None:
+                from analysis.models.lstm import LSTMModule
+
                 def fresh() -> LSTMModule:
                     return LSTMModule(self.config)
 
@@ -193,6 +141,8 @@ class LSTMLanguageModel(Model):
     def _trained(self) -> LSTMModule:
         from safetensors import SafetensorError
         from safetensors.torch import load_file
+
+        from analysis.models.lstm import LSTMModule
 
         file = self.folder / "model.safetensors"
         if not file.is_file():
@@ -259,6 +209,8 @@ class LSTMLanguageModel(Model):
     def read(self, passages: Sequence[Passage], layers: Sequence[int], *, pooling: str = "last", attention: str = "prefix",
              dtype: str = "float32", report: Report = SILENT) -> Iterator[tuple[np.ndarray, list[np.ndarray]]]:
         """Activations as in :meth:`Model.read`; ``last`` is the state at the stimulus's last token (or character)."""
+        import torch
+
         pools = {"last": lambda v: v[-1], "mean": lambda v: v.mean(0), "sum": lambda v: v.sum(0), "max": lambda v: v.amax(0)}
         if pooling not in pools:
             raise unknown("pooling", pooling, pools)
@@ -342,6 +294,8 @@ class LSTMLanguageModel(Model):
         begins : ndarray
             log P(a new word begins) there.
         """
+        import torch
+
         front, module, state = self._start(), self.module, None
         starts = torch.from_numpy(self._word_starts())
         sequences = [[*front, *run.ids[run.low:run.high]] for run in batch]

@@ -44,7 +44,8 @@ def build(recipe: Recipe) -> nn.Module:
             num_attention_heads=recipe.heads, max_position_embeddings=recipe.length + 2, global_attn_every_n_layers=1,
             initializer_range=recipe.spread, pad_token_id=0, bos_token_id=0, eos_token_id=0, cls_token_id=0, sep_token_id=0,
             attn_implementation="eager"))
-    from analysis.models.recurrent import LSTMConfig, LSTMModule
+    from analysis.models.lstm import LSTMModule
+    from analysis.models.recurrent import LSTMConfig
 
     return LSTMModule(LSTMConfig(vocab_size=VOCABULARY, width=recipe.width, layers=recipe.layers))
 

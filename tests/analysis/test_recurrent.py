@@ -11,7 +11,8 @@ from safetensors.torch import save_file
 
 from analysis.models import catalog
 from analysis.models.base import Passage
-from analysis.models.recurrent import LSTMConfig, LSTMModule, _segments
+from analysis.models.lstm import LSTMModule
+from analysis.models.recurrent import LSTMConfig, _segments
 from data.errors import BrainLensError
 
 TEXT = "the cat sat on the mat and the dog sat too"
