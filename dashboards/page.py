@@ -14,13 +14,14 @@ from dashboards.lenses.layers import Layers
 from dashboards.lenses.reading import Reading
 from dashboards.lenses.task import BENCHMARKS, MEASURES, Task
 from dashboards.lenses.untrained import SCHEMES, Untrained
+from dashboards.library import Library
 from dashboards.look import THEME, Words, heading, note
 from dashboards.state import Selection
 from data.errors import BrainLensError, unknown
 
 __all__ = ["LENSES", "Workbench", "open_page"]
 
-LENSES = (Task, Layers, Reading, Untrained)
+LENSES = (Task, Layers, Reading, Untrained, Library)
 """A new lens is one more class here."""
 
 _HELP = (("/", "search a model"), ("r", "run what is missing"), ("e", "export"), ("Esc", "close or cancel"), ("?", "this help"))
@@ -133,6 +134,7 @@ class Workbench(pn.viewable.Viewer):
             self.lenses[slug] = lens(self.selection, client=self.client)
             self._bodies[slug].objects = [self.lenses[slug].body]
         self._sidebar.objects = [self.lenses[slug].controls]
+        self._tabs.active = [lens.slug for lens in LENSES].index(slug)
 
     def _changed(self, *events) -> None:
         self.client.query = self.selection.query()
@@ -229,7 +231,7 @@ def _known_scheme(name: str) -> None:
 
 def open_page() -> Workbench:
     """The page of a new session, with what its address says selected."""
-    pn.extension("tabulator")  # Panel's notifications would keep every session in memory
+    pn.extension("tabulator", "filedropper")  # Panel's notifications would keep every session in memory
     location = pn.state.location
     bench = Workbench(location.search if location is not None else "")
     if pn.state.curdoc is not None:

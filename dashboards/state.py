@@ -15,7 +15,7 @@ from data.errors import BrainLensError, unknown
 __all__ = ["LENSES", "Selection", "decode", "encode"]
 
 VERSION = 1
-LENSES = ("task", "layers", "reading", "untrained")
+LENSES = ("task", "layers", "reading", "untrained", "library")
 THEMES = ("light", "dark")
 _CHANGE = "set."  # a changed protocol field is its own field of the link: set.pooling=mean
 

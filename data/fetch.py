@@ -117,8 +117,8 @@ def locate(file: RemoteFile, root: str = "recordings") -> Path | None:
 _VERIFIED: dict[tuple, bool] = {}
 
 
-def verify(path: Path, file: RemoteFile) -> None:
-    """Check size and hash of a file; once per content as far as the file system can tell.
+def verify(path: Path, file: RemoteFile, *, again: bool = False) -> None:
+    """Check size and hash of a file; once per content as far as the file system can tell, unless ``again``.
 
     Raises
     ------
@@ -127,7 +127,7 @@ def verify(path: Path, file: RemoteFile) -> None:
     """
     stat = path.stat()
     key = (str(path), stat.st_size, stat.st_mtime_ns, file.hash)
-    if key in _VERIFIED:
+    if key in _VERIFIED and not again:
         return
     if file.size is not None and stat.st_size != file.size:
         raise BrainLensError(

@@ -18,7 +18,19 @@ from data.fetch import RemoteFile
 from data.home import home, shared
 from data.own import SIDECAR, read, write_sidecar
 
-__all__ = ["MOST_BYTES", "SUFFIXES", "columns", "drop", "file_name", "keep", "kept", "remove", "stage"]
+__all__ = [
+    "MOST_BYTES",
+    "SUFFIXES",
+    "columns",
+    "drop",
+    "file_name",
+    "is_array",
+    "keep",
+    "kept",
+    "remove",
+    "stage",
+    "suggested_id",
+]
 
 SUFFIXES = (*tables.TABLE_SUFFIXES, *formats.SUFFIXES)
 MOST_BYTES = 500_000_000
@@ -143,6 +155,16 @@ def columns(staged: Path) -> tuple[list[str], dict]:
     return names, plain
 
 
+def is_array(staged: Path) -> bool:
+    """Whether the responses are an array of their own, not columns among others."""
+    return formats.handles(staged)
+
+
+def suggested_id(staged: Path) -> str:
+    """A free id, made from the file's name."""
+    return _free(_id(staged.name[: len(staged.name) - len(_suffix(staged.name))]))
+
+
 def keep(staged: Path, name: str = "", **said) -> Entry:
     """Put a staged file into the library; from then on it is a recording like those of the catalogue.
 
@@ -158,7 +180,7 @@ def keep(staged: Path, name: str = "", **said) -> Entry:
     BrainLensError
         Where it cannot be read so; nothing is put into the library then.
     """
-    wanted = _free(_id(name or staged.name.removesuffix(_suffix(staged.name))))
+    wanted = _free(_id(name)) if name else suggested_id(staged)
     write_sidecar(staged, **{**said, "id": wanted})
     recording = read(staged)
     people = recording.subjects

@@ -58,11 +58,20 @@ def recordings() -> pd.DataFrame:
     own, rows = kept(), []
     for one in entries().values():
         unit = re.search(r"\b(sentence|word|volume|line|token|suite)s?\b", one.shape)
-        rows.append({
-            "id": one.id, "kind": one.kind.replace("_", " "), "unit": unit[1] if unit else "", "shape": one.shape,
-            "size": one.size, "licence": one.licence.split(";")[0], "state": one.state,
-            "trap": next(iter(one.traps), ""), "own": one.id in own, "recording": one.is_recording,
-        })  # fmt: skip
+        rows.append(
+            {
+                "id": one.id,
+                "kind": one.kind.replace("_", " "),
+                "unit": unit[1] if unit else "",
+                "shape": one.shape,
+                "size": one.size,
+                "licence": one.licence.split(";")[0],
+                "state": one.state,
+                "trap": next(iter(one.traps), ""),
+                "own": one.id in own,
+                "recording": one.is_recording,
+            }
+        )
     return pd.DataFrame(rows)
 
 
@@ -73,11 +82,19 @@ def models() -> pd.DataFrame:
     rows = []
     for name, card in cards().items():
         where = state(name)
-        rows.append({
-            "id": name, "class": card.cls, "layers": card.layers, "width": card.width, "parameters": card.parameters,
-            "source": card.source, "state": where, "download": card.download if where == "needs download" else None,
-            "note": card.note or card.reason,
-        })  # fmt: skip
+        rows.append(
+            {
+                "id": name,
+                "class": card.cls,
+                "layers": card.layers,
+                "width": card.width,
+                "parameters": card.parameters,
+                "source": card.source,
+                "state": where,
+                "download": card.download if where == "needs download" else None,
+                "note": card.note or card.reason,
+            }
+        )
     frame = pd.DataFrame(rows).astype({"layers": "Int64", "width": "Int64", "parameters": "Int64", "download": "Int64"})
     return frame.sort_values("state", key=lambda s: s != "ready", kind="stable", ignore_index=True)
 
@@ -119,7 +136,7 @@ def describe(name: str, protocol: Protocol, report: Report = SILENT) -> Describe
 def _sample(recording) -> str:
     if recording.scored_unit == "word":
         return " ".join(recording.texts[:40]) + " ..."
-    return "\n".join(recording.texts[:_SAMPLE // 2])
+    return "\n".join(recording.texts[: _SAMPLE // 2])
 
 
 def _groups(recording, protocol: Protocol) -> tuple[str, ...]:

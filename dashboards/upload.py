@@ -1,0 +1,237 @@
+"""An own table, dropped onto the page: checked in words before it is added to the library."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
+
+import panel as pn
+import panel_material_ui as pmui
+
+from dashboards.desk import Desk
+from dashboards.library_cards import report_rows
+from dashboards.look import heading, note
+from data import shelf
+from data.errors import BrainLensError
+from data.recording import KINDS
+
+__all__ = ["Upload"]
+
+_MEANINGS = {
+    "text": ("Text", "The words that were read or heard"),
+    "responses": ("Responses", "The measurements; an empty cell is a missing one"),
+    "group": ("Group", "Rows that are held out together: it decides whether the number is real"),
+    "context": ("Context", "Rows that are read as one text, in order"),
+    "subject": ("Subject", "Where each row is one stimulus and person"),
+    "order": ("Order", "Columns to sort by; none: the rows are in order"),
+}
+_ONE = ("text", "subject")
+_NONE = "(none)"
+_DROP = """
+.bk-input.filepond, .filepond--root { font-family: inherit; }
+.filepond--panel-root { background: transparent; border: 2px dashed var(--mui-palette-divider, #9aa4af); border-radius: 8px; }
+.filepond--drop-label { color: inherit; min-height: 120px; font-size: 1rem; }
+.filepond--drop-label label { color: inherit; }
+"""
+
+
+class Upload(pmui.Column):
+    """Drop, look, correct the columns, add.
+
+    Parameters
+    ----------
+    desk : Desk
+        Where reading and checking run.
+    added : callable
+        ``added(id)``, once the recording is in the library.
+    """
+
+    def __init__(self, desk: Desk, *, added: Callable[[str], None]):
+        self._desk, self._done = desk, added
+        self.staged: Path | None = None
+        self._checks = 0
+        self._filling = False
+        self.dropper = self._dropper()
+        self._place = pmui.Column(self.dropper, sizing_mode="stretch_width", margin=0)
+        self._form = pmui.Column(sizing_mode="stretch_width", margin=0, visible=False)
+        self._report = pmui.Column(sizing_mode="stretch_width", margin=0)
+        self.pickers: dict[str, object] = {}
+        super().__init__(
+            heading("Your own recording", "h5", margin=(12, 10, 0, 10)),
+            note(
+                "One row per stimulus with its text, one column per target: CSV, TSV, Parquet, NetCDF, npz, npy or MATLAB; "
+                "beside an array its NAME.stimuli.csv. Nothing in a file is ever run, and it stays on this machine.",
+                margin=(2, 10, 8, 10),
+            ),
+            self._place,
+            self._form,
+            self._report,
+            sizing_mode="stretch_width",
+            margin=0,
+            styles={"max-width": "980px"},
+        )
+
+    def _dropper(self) -> pn.widgets.FileDropper:
+        dropper = pn.widgets.FileDropper(
+            label="Files of your own recording",
+            multiple=True,
+            max_file_size=f"{shelf.MOST_BYTES // 10**6}MB",
+            max_files=3,
+            sizing_mode="stretch_width",
+            height=150,
+            margin=(4, 10),
+            stylesheets=[_DROP],
+        )
+        dropper.param.watch(self._dropped, "value")
+        return dropper
+
+    # ---- a file arrives --------------------------------------------------------------------------------------------------
+    def _dropped(self, event) -> None:
+        if event.new:
+            self.take(
+                {
+                    name: bytes(content) if not isinstance(content, str) else content.encode()
+                    for name, content in event.new.items()
+                }
+            )
+
+    def take(self, files: dict[str, bytes]) -> None:
+        """Look at files: name -> content."""
+        self.discard()
+        self._desk.clear("upload")
+        self._desk.submit(
+            "upload:" + ",".join(files), "Reading your file", partial(_staged, files), self._arrived, failed=self._refused
+        )
+
+    def _refused(self, _) -> None:
+        self._place.objects = [self._renewed()]
+
+    def _renewed(self) -> pn.widgets.FileDropper:
+        """An empty place to drop; the old one would keep the bytes."""
+        self.dropper = self._dropper()
+        return self.dropper
+
+    def _arrived(self, found: tuple) -> None:
+        self.staged, names, plain = found
+        self._place.objects = [self._renewed()]
+        self._build(names, plain)
+        self._form.visible = True
+        self.check()
+
+    def _build(self, names: list[str], plain: dict) -> None:
+        array = not plain["responses"] and shelf.is_array(self.staged)
+        self.pickers = {}
+        boxes = []
+        for key, (label, meaning) in _MEANINGS.items():
+            if key == "responses" and array:
+                boxes.append(pmui.Column(heading("Responses", "body1"), note("The array itself"), width=300, margin=0))
+                continue
+            common = dict(label=label, sizing_mode="stretch_width", size="small", margin=(6, 10, 0, 10))
+            if key in _ONE:
+                options = names if key == "text" else [_NONE, *names]
+                value = plain[key] if plain[key] in names else (names[0] if key == "text" else _NONE)
+                picker = pmui.Select(options=options, value=value, searchable=len(names) > 12, **common)
+            else:
+                picker = pmui.MultiChoice(
+                    options=names, value=[n for n in plain[key] if n in names], **{k: v for k, v in common.items() if k != "size"}
+                )
+            picker.param.watch(lambda _: self.check(), "value")
+            self.pickers[key] = picker
+            boxes.append(pmui.Column(picker, note(meaning, margin=(0, 10, 4, 10)), width=300, margin=0))
+        wide = dict(size="small", sizing_mode="stretch_width", margin=(6, 10, 0, 10))
+        self._name = pmui.TextInput(label="Name in the library", value=shelf.suggested_id(self.staged), **wide)
+        self._kind = pmui.Select(
+            label="Kind", options={"as the columns say": "", **{k.replace("_", " "): k for k in KINDS}}, value="", **wide
+        )
+        self._quality = pmui.TextInput(label="Note for every figure", placeholder="such as: pilot, retyped by hand", **wide)
+        self._licence = pmui.TextInput(label="Licence", placeholder="such as: not to be passed on", **wide)
+        self._citation = pmui.TextInput(label="Citation", placeholder="a reference or BibTeX", **wide)
+        about = [
+            pmui.Column(widget, width=300, margin=0)
+            for widget in (self._name, self._kind, self._quality, self._licence, self._citation)
+        ]
+        self._kind.param.watch(lambda _: self.check(), "value")
+        self._add = pmui.Button(
+            label="Add to the library", icon="add", on_click=lambda _: self.add(), margin=(10, 10), disabled=True
+        )
+        away = pmui.Button(label="Discard", variant="text", on_click=lambda _: self.discard(), margin=(10, 4))
+        self._form.objects = [
+            heading(self.staged.name, "h6", margin=(14, 10, 0, 10)),
+            heading("What the columns mean", "overline", margin=(6, 10, 0, 10)),
+            pmui.FlexBox(*boxes, sizing_mode="stretch_width", gap="0 12px"),
+            heading("About it", "overline", margin=(10, 10, 0, 10)),
+            pmui.FlexBox(*about, sizing_mode="stretch_width", gap="0 12px"),
+            pmui.Row(self._add, away, margin=0),
+        ]
+
+    # ---- checking and adding ---------------------------------------------------------------------------------------------
+    def said(self) -> dict:
+        """How the columns are meant, as a sidecar says it; None where there is none."""
+        found = {}
+        for key, picker in self.pickers.items():
+            value = picker.value
+            found[key] = None if value in (_NONE, [], "") else value
+        if self._kind.value:
+            found["kind"] = self._kind.value
+        return found
+
+    def check(self) -> None:
+        """Check the file as its columns are meant now."""
+        if self.staged is None:
+            return
+        self._checks += 1
+        self._add.disabled = True
+        self._report.objects = [note("Checking ...", margin=(10, 10))]
+        work = partial(_checked, self.staged, self.said())
+        self._desk.submit(
+            f"upload-check:{self.staged}:{self._checks}", "Checking", work, partial(self._judged, self._checks), quiet=True
+        )
+
+    def _judged(self, number: int, report) -> None:
+        if number != self._checks or self.staged is None:
+            return  # the columns were changed since
+        self._add.disabled = not report.ok
+        verdict = "It can be used" if report.ok else "It cannot be used like this"
+        counts = f"{len(report.errors)} errors, {len(report.warnings)} warnings"
+        self._report.objects = [heading(f"{verdict} ({counts})", "h6", margin=(14, 10, 2, 10)), *report_rows(report)]
+
+    def add(self) -> None:
+        """Put the file into the library."""
+        facts = {"quality": self._quality.value, "licence": self._licence.value, "citation": self._citation.value}
+        facts = {key: text.strip() for key, text in facts.items() if text and text.strip()}
+        self._add.disabled = True
+        work = partial(_kept, self.staged, self._name.value, {**self.said(), **facts})
+        self._desk.submit(f"upload-add:{self.staged}", "Adding your file", work, self._is_there, failed=lambda _: self.check())
+
+    def _is_there(self, name: str) -> None:
+        self.staged = None
+        self.discard()
+        self._done(name)
+
+    def discard(self) -> None:
+        """Forget the file."""
+        if self.staged is not None:
+            shelf.drop(self.staged)
+        self.staged = None
+        self._form.visible, self._form.objects, self._report.objects = False, [], []
+
+
+def _staged(files: dict[str, bytes], report) -> tuple:
+    staged = shelf.stage(files)
+    try:
+        return staged, *shelf.columns(staged)
+    except BrainLensError:
+        shelf.drop(staged)
+        raise
+
+
+def _checked(staged: Path, said: dict, report):
+    from data.own import check, write_sidecar
+
+    write_sidecar(staged, **said)
+    return check(staged)
+
+
+def _kept(staged: Path, name: str, said: dict, report) -> str:
+    return shelf.keep(staged, name, **said).id
