@@ -82,6 +82,8 @@ def price(model: str, recording: Recording | str, protocol: Protocol | None = No
     about = card(model)
     parameters = about.parameters or (12 * about.layers * about.width**2 if about.layers and about.width else None)
     seconds = None if parameters is None else 2.0 + 2 * 1.4 * parameters * sum(len(text.split()) for text in texts) / READING
+    if about.cls == "n-gram":
+        seconds = 1.0
     if state(model) == "needs download":
         return Cost(1, seconds=seconds, download=about.download or 0, memory=6 * (parameters or 0))
     reader = load(model)

@@ -49,7 +49,8 @@ def answer(found: Iterable[Reading], *, missing: pd.DataFrame | None = None) -> 
     -------
     Answer
         ``frame``: the rows of all readings and, where a model has read several recordings of times, ``"mean of N"`` of the first
-        measure of each (simulated ones left out). ``facts``: profile, words (of the first reading), says, notes, stamp.
+        measure of each (simulated ones left out). ``facts``: profile, words (of the first reading), says, notes, stamp, stamps
+        (by recording).
     """
     found = list(found)
     missing = Answer(pd.DataFrame(), "").missing if missing is None else missing
@@ -60,22 +61,24 @@ def answer(found: Iterable[Reading], *, missing: pd.DataFrame | None = None) -> 
     timed = frame[frame["kind"].isin(("reading_times", "eye_tracking")) & ~frame["simulated"]]
     pooled = [_pooled(rows) for _, rows in timed.groupby("model", sort=False) if rows["recording"].nunique() > 1]
     says = {(one.recording, measure): said for one in found[::-1] for measure, said in one.says.items()}
-    rules = listed(dict.fromkeys(frame["rule"]))
+    rules = listed(dict.fromkeys(rule.partition(", held out")[0] for rule in frame["rule"]))
     caption = (
         f"Delta log-likelihood: what surprisal of the word and of the {SPILLOVER} words before it adds to length and log "
-        f"frequency of the same words, in nats per word; {rules}. Intervals: 95 %, over texts. Held out, a model without any "
-        f"effect is expected at about {frame['bias'].median():.1e}, and not at 0; in sample the value is always above 0. "
+        f"frequency of the same words, in nats per word; {rules}, whole texts held out. Intervals: 95 %, over texts. A model "
+        f"without any effect is expected at about {frame['bias'].median():.1e}, and not at 0; in sample the value is always above 0. "
         "A word counts where it has a response and the model knows it and the words before it. "
         f"n = {listed(f'{rows.n_words.iloc[0]:,} words ({name})' for name, rows in frame.groupby('recording', sort=False))}."
     )
     if len(missing):
         caption += " Left out: " + "; ".join(f"{row.model} ({row.reason})" for row in missing.itertuples()) + "."
-    stamp = "; ".join(dict.fromkeys(filter(None, (one.stamp for one in found))))
+    several = frame["recording"].nunique() > 1
+    stamp = "; ".join(dict.fromkeys(f"{one.recording}: {one.stamp}" if several else one.stamp for one in found if one.stamp))
     facts = {
         "profile": pd.concat([one.profile for one in found], ignore_index=True),
         "words": found[0].words,
         "says": says,
-        "notes": tuple(dict.fromkeys(note for one in found for note in one.notes)),
+        "notes": tuple(dict.fromkeys(f"{one.recording}: {note}" for one in found for note in one.notes)),
+        "stamps": {one.recording: one.stamp for one in found},
         "stamp": stamp,
     }
     frame = pd.concat([frame, *([pd.DataFrame(pooled)] if pooled else [])], ignore_index=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from functools import partial
 
 import panel_material_ui as pmui
@@ -142,10 +143,12 @@ class Reading(Lens):
         said = answer(found)
         python = _python(self.selection)
         pictures = [Picture("Delta log-likelihood", gains(said), said.frame, python=python)]
-        if len(said.facts["profile"]):
-            pictures.append(Picture("Alignment", profile(said), said.facts["profile"], python=python))
+        for name, table in said.facts["profile"].groupby("recording", sort=False):
+            label = f"Alignment: {name}" if len(said.facts["stamps"]) > 1 else "Alignment"
+            pictures.append(Picture(label, profile(said, name), table, python=python))
         if said.frame["model"].nunique() > 2:
             better = against(said.frame)
+            better = better if better.correlation is not None else replace(better, sentence="")
             spec = scatter("Do better predictors read more like people?", better, stamp=said.facts["stamp"])
             pictures.append(Picture("Against prediction", spec, better.frame, python=python))
         pictures.append(Picture("Words", inspector(found[0]), found[0].words.reset_index(), python=python))
@@ -160,7 +163,7 @@ def gains(said) -> FigureSpec:
     frame["read"] = frame["recording"].where(~several, frame["recording"] + ": " + frame["measure"])
     hover = ("model", "read", "delta_ll", "low", "high", "bias", "n_words", "n_dropped", "bits_per_word", "verdict")
     marks = (Mark("points", frame, "read", "delta_ll", "low", "high", colour="model", hover=hover),)
-    notes = " ".join(f"{note[0].upper()}{note[1:]}." for note in said.facts["notes"])
+    notes = "; ".join(said.facts["notes"])
     return FigureSpec(
         Reading.question,
         marks,
@@ -168,30 +171,29 @@ def gains(said) -> FigureSpec:
         said.axes["y_title"],
         (Rule("y", 0.0, "no effect"),),
         answer=said.sentence,
-        caption=f"{said.caption} {notes}",
+        caption=f"{said.caption} {notes}.",
         stamp=said.facts["stamp"],
     )
 
 
-def profile(said) -> FigureSpec:
-    """Coefficients of surprisal of the words around, one panel per recording: the first measure of each."""
+def profile(said, recording: str) -> FigureSpec:
+    """Coefficients of the surprisal of the words around, for the first measure of a recording."""
     table = said.facts["profile"]
-    first = table.groupby("recording")["measure"].transform("first")
-    frame = table[(table["predictor"] == "surprisal") & (table["measure"] == first)]
-    says = said.facts["says"]
-    verdicts = [f"{name}: {says[name, rows['measure'].iloc[0]][1]}" for name, rows in frame.groupby("recording", sort=False)]
+    table = table[(table["recording"] == recording) & (table["predictor"] == "surprisal")]
+    measure = table["measure"].iloc[0]
+    frame = table[table["measure"] == measure]
+    verdict, words = said.facts["says"][recording, measure]
     hover = ("model", "recording", "measure", "word", "coefficient", "low", "high", "t")
     return FigureSpec(
         "To which word do the times respond?",
         (Mark("line", frame, "lag", "coefficient", "low", "high", colour="model", hover=hover),),
         "Words back (-1: the next word, 0: the word itself)",
-        f"Change per bit of surprisal ({' or '.join(_UNITS[link] for link in dict.fromkeys(frame['link']))})",
+        f"Change per bit of surprisal ({_UNITS[frame['link'].iloc[0]]})",
         (Rule("y", 0.0),),
-        answer=" ".join(verdicts[1:]) if len(verdicts) > 1 else "",
-        caption="Least squares on surprisal, length and log frequency of the words t+2 to t-3 jointly, plus the number of the "
-        "word and its square, edges of sentences kept. Bands: 95 %, as if words were independent. " + " ".join(verdicts),
-        stamp=said.facts["stamp"],
-        facet="recording" if frame["recording"].nunique() > 1 else None,
+        answer=f"{recording}: {words}" if verdict == "shifted" and words not in said.sentence else "",
+        caption=f"{measure}: {verdict}. {words} Least squares on surprisal, length and log frequency of the words t+2 to t-3 "
+        "jointly, plus the number of the word and its square, edges of sentences kept. Bands: 95 %, as if words were independent.",
+        stamp=said.facts["stamps"][recording],
     )
 
 
