@@ -267,6 +267,28 @@ def test_importing_the_catalogue_loads_no_heavy_library():
     assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.strip() == "[]"
 
 
+def test_what_a_model_is_can_be_told_without_heavy_libraries(folder, tmp_path):
+    import subprocess
+    import sys
+
+    (tmp_path / "lstm").mkdir()
+    (tmp_path / "lstm" / "config.json").write_text('{"architecture": "lstm-lm", "vocab_size": 9, "width": 6, "layers": 2}')
+    (tmp_path / "lstm" / "tokenizer.json").write_text("{}")
+    code = (
+        "import sys; from analysis.models import load; from analysis.protocol import PRESETS\n"
+        "for name in sys.argv[1:]:\n"
+        "    m = load(name)\n"
+        "    print(m.widths, bool(m.fingerprint), m.n_layers)\n"
+        "    m.tokenizer_hash, [m.reading_options(p) for p in PRESETS.values()]\n"
+        "print([m for m in ('torch', 'transformers') if m in sys.modules])"
+    )
+    names = [str(folder), str(tmp_path / "lstm"), "random-30", "zoo-causal-400k", "zoo-glove-64d"]
+    told = subprocess.run([sys.executable, "-c", code, *names], capture_output=True, text=True, check=True).stdout.splitlines()
+    width, layers = folders.shape(folders.read_json(folder / "config.json"))
+    assert told[0] == f"{(width,) * (layers + 1)} True {layers + 1}"
+    assert told[1:3] == ["(6, 6, 6, 6, 6) True 5", "(30,) True 1"] and told[-1] == "[]"
+
+
 def test_the_shipped_zoo_is_listed():
     names = [name for name, path in catalog.installed().items() if path.parent == catalog.ZOO]
     for name in names:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
 
 import numpy as np
 import pandas as pd
@@ -124,6 +126,16 @@ def test_a_second_request_loads_no_model_and_gives_the_same(planted, simulated, 
     pd.testing.assert_frame_equal(again.table(), planted.table())
     xr.testing.assert_identical(again.dataset, planted.dataset)
     assert again.provenance == planted.provenance
+
+
+def test_a_stored_score_needs_no_torch(planted, simulated, store):
+    code = (
+        "import sys; from analysis import score; from analysis.protocol import preset; from analysis.store import Store\n"
+        f"found = score({simulated.truth['model']!r}, 'simulated', preset('defended').but(bootstrap=200), store=Store(sys.argv[1]))\n"
+        "print(found.cached, found.chosen_layer, [m for m in ('torch', 'transformers') if m in sys.modules])"
+    )
+    run = subprocess.run([sys.executable, "-c", code, str(store.root)], capture_output=True, text=True, check=True)
+    assert run.stdout.split("\n")[-2] == f"True {planted.chosen_layer} []"
 
 
 def test_layers_come_in_bisection_order_and_a_cancelled_score_keeps_them(simulated, tmp_path):

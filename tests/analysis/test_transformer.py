@@ -9,7 +9,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from analysis.models.architectures import position_limit, stated_limit
 from analysis.models.base import Passage
+from analysis.models.folders import read_json, shape
 from analysis.models.transformer import TransformerModel
 from analysis.progress import Report
 from data.errors import BrainLensError, Cancelled
@@ -105,6 +107,13 @@ def direct(family, folder, text, span, pooling="last"):
     bare = tokenizer(text[: span[1]], add_special_tokens=False)["input_ids"]
     at = len(bare) - 1 if ids[0, : len(bare)].tolist() == bare else len(bare)  # behind one token in front, or none
     return [state[0, at].numpy() for state in states], told.last_hidden_state[0, at].numpy()
+
+
+@pytest.mark.parametrize("family", tiny_models.FAMILIES)
+def test_config_json_tells_what_the_loaded_config_does(family, folders):
+    told, loaded = read_json(folders(family) / "config.json"), model_of(folders(family), family).config
+    assert shape(told) in [(loaded.hidden_size, loaded.num_hidden_layers), (None, loaded.num_hidden_layers)]
+    assert stated_limit(told) in (position_limit(loaded), None)
 
 
 @pytest.mark.parametrize("family", tiny_models.FAMILIES)
