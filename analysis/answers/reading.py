@@ -65,7 +65,7 @@ def answer(found: Iterable[Reading], *, missing: pd.DataFrame | None = None) -> 
     caption = (
         f"Delta log-likelihood: what surprisal of the word and of the {SPILLOVER} words before it adds to length and log "
         f"frequency of the same words, in nats per word; {rules}, whole texts held out. Intervals: 95 %, over texts. A model "
-        f"without any effect is expected at about {frame['bias'].median():.1e}, and not at 0; in sample the value is always above 0. "
+        f"without any effect is expected at about {frame['bias'].median():.1e}, not at 0; in sample the value is always above 0. "
         "A word counts where it has a response and the model knows it and the words before it. "
         f"n = {listed(f'{rows.n_words.iloc[0]:,} words ({name})' for name, rows in frame.groupby('recording', sort=False))}."
     )

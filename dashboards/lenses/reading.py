@@ -192,7 +192,8 @@ def profile(said, recording: str) -> FigureSpec:
         (Rule("y", 0.0),),
         answer=f"{recording}: {words}" if verdict == "shifted" and words not in said.sentence else "",
         caption=f"{measure}: {verdict}. {words} Least squares on surprisal, length and log frequency of the words t+2 to t-3 "
-        "jointly, plus the number of the word and its square, edges of sentences kept. Bands: 95 %, as if words were independent.",
+        "jointly, plus the number of the word and its square; edges of sentences kept. Bands: 95 %, as if words were "
+        "independent.",
         stamp=said.facts["stamps"][recording],
     )
 
