@@ -3,11 +3,17 @@
 from __future__ import annotations
 
 import numpy as np
+import pandas as pd
 import pytest
 
+from analysis.activations import extract
 from analysis.models import load
 from analysis.models.base import Passage
 from analysis.models.starter import DEFAULT
+from analysis.perplexity import evaluate
+from analysis.protocol import preset
+from analysis.store import Store
+from data import own
 
 pytestmark = pytest.mark.starter
 
@@ -75,3 +81,23 @@ def test_minilm_puts_like_sentences_together(starter):
     }
     unit = [found[row] / np.linalg.norm(found[row]) for row in range(3)]
     assert unit[0] @ unit[1] > unit[0] @ unit[2] + 0.2 and "sentence-tuned" in model.card.note
+
+
+@pytest.mark.realdata
+def test_the_pack_reads_natural_stories_and_pereira(starter, mirror, own_data, tmp_path):
+    """The same story for all: a better language model needs fewer bits, and n-grams are compared by word."""
+    words = pd.read_csv(mirror / "naturalstories" / "words.tsv", sep="\t", header=None, names=["at", "word"], quoting=3)
+    whole = words[words["at"].str.match(r"1\.\d+\.whole$")]["word"].head(120)
+    text, store = " ".join(whole), Store(tmp_path / "cache", readers=[])
+    found = {name: evaluate(load(name), text, store=store) for name in ("smollm2-135m", "stories15m", "flair", "trigram")}
+    bits = {name: one.bits_per_byte for name, one in found.items()}
+    assert bits["smollm2-135m"] < min(bits["stories15m"], bits["flair"]) - 0.3
+    assert np.isnan(bits["trigram"]) and found["smollm2-135m"].bits_per_word < found["trigram"].bits_per_word
+
+    pereira = own.read(own_data / "pereira2018_average.csv", text="sentence", responses=["lang_LH_avg_effect_size"],
+                       context="passage_index")
+    few = pereira.select(stimuli=np.arange(4))
+    for name, width in (("smollm2-135m", 576), ("stories15m", 288), ("flair", 1024), ("minilm", 384), ("glove-50d", 50)):
+        activations = extract(load(name), few, preset("defended"), [-1], store=store)
+        values = activations.layer(-1)
+        assert values.shape == (4, width) and np.isfinite(values).all() and not activations.note(-1)
