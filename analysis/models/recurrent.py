@@ -17,7 +17,7 @@ from __future__ import annotations
 
 import dataclasses
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -87,6 +87,7 @@ class LSTMLanguageModel(Model):
     """
 
     backward = False
+    resumable = True
 
     def __init__(self, card: Card, folder: Path, *, variant: Variant | str | None = None):
         self.folder, self.variant = Path(folder), Variant.parse(variant)
@@ -207,8 +208,15 @@ class LSTMLanguageModel(Model):
         return align(passage.text, passage.spans, offsets)
 
     def read(self, passages: Sequence[Passage], layers: Sequence[int], *, pooling: str = "last", attention: str = "prefix",
-             dtype: str = "float32", report: Report = SILENT) -> Iterator[tuple[np.ndarray, list[np.ndarray]]]:
-        """Activations as in :meth:`Model.read`; ``last`` is the state at the stimulus's last token (or character)."""
+             dtype: str = "float32", report: Report = SILENT,
+             skip: Collection[int] = ()) -> Iterator[tuple[np.ndarray, list[np.ndarray]]]:
+        """Activations as in :meth:`Model.read`; ``last`` is the state at the stimulus's last token (or character).
+
+        Parameters
+        ----------
+        skip : collection of int
+            Rows that are there already: a batch of them alone is not run, the others stay what they were.
+        """
         import torch
 
         pools = {"last": lambda v: v[-1], "mean": lambda v: v.mean(0), "sum": lambda v: v.sum(0), "max": lambda v: v.amax(0)}
@@ -228,11 +236,14 @@ class LSTMLanguageModel(Model):
             end = len(ids) if self.backward else int(spans[:, 1].max(initial=0))
             coded.append((ids[:end], spans))
         order = sorted(range(len(passages)), key=lambda p: len(coded[p][0]))
-        total, done = sum(len(p.rows) for p in passages), 0
+        total, done, skip = sum(len(p.rows) for p in passages), 0, set(skip)
         report.step(0, total, "stimuli")
         for at in range(0, len(order), BATCH):
             batch = [p for p in order[at:at + BATCH] if passages[p].rows]
-            if not batch:
+            rows = [row for p in batch for row in passages[p].rows]
+            done += len(rows)
+            if skip.issuperset(rows):
+                report.step(done, total, "stimuli")
                 continue
             longest = max(len(coded[p][0]) for p in batch)
             ids = torch.zeros(len(batch), len(front) + longest, dtype=torch.long)
@@ -249,9 +260,7 @@ class LSTMLanguageModel(Model):
                         for k, layer in enumerate(layers):
                             own = states[layer][b, len(front) + low:len(front) + high]
                             values[k].append(pools[pooling](own).numpy())
-            rows = np.concatenate([np.asarray(passages[p].rows) for p in batch])
-            yield rows, [np.stack(v).astype(np.float32) for v in values]
-            done += len(rows)
+            yield np.asarray(rows), [np.stack(v).astype(np.float32) for v in values]
             report.step(done, total, "stimuli")
 
     # ---- surprisal ---------------------------------------------------------------------------------------------------

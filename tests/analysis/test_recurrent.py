@@ -212,3 +212,15 @@ def test_without_a_start_token_the_first_piece_has_no_surprisal(pieces):
     (pieces / "config.json").write_text(json.dumps(told | {"start": ""}))
     (tokens,) = catalog.load(str(pieces)).surprisal([TEXT])
     assert np.isnan(tokens.nats[0]) and np.isnan(tokens.start[0]) and np.isfinite(tokens.nats[1:]).all()
+
+
+def test_what_is_there_already_is_not_read_again(pieces, monkeypatch):
+    monkeypatch.setattr("analysis.models.recurrent.BATCH", 2)
+    model = catalog.load(str(pieces))
+    passages = [Passage(TEXT[: 10 + 3 * i], ((0, 3), (4, 7)), (2 * i, 2 * i + 1)) for i in range(6)]
+    batches = list(model.read(passages, [1, 2]))
+    again = list(model.read(passages, [1, 2], skip=[0, 1, 2, 3, 4]))
+    assert model.resumable and len(batches) == 3 and len(again) == 2
+    for (rows, values), (same, repeated) in zip(batches[1:], again, strict=True):
+        assert rows.tolist() == same.tolist()
+        np.testing.assert_array_equal(values, repeated)
