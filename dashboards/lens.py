@@ -180,7 +180,7 @@ class Lens(pn.viewable.Viewer):
         self._export.disabled = not view.there
         self._empty.visible = not view.there and not self._rows
         self._empty.say(view.empty, view.action)
-        self._answer.object = "\n".join(picture.spec.answer for picture in pictures)
+        self._answer.object = "\n".join(picture.spec.answer for picture in pictures if picture.spec.answer)
         self._answer.visible = bool(self._answer.object)
         self._stamps.objects = [stamp(text) for text in view.stamps]
         self._stamps.visible = bool(view.stamps)
