@@ -38,7 +38,8 @@ function copy(text) {
 }
 function search() {
   for (const node of everything(document)) {
-    if (node.tagName === "INPUT" && node.type !== "hidden" && node.offsetParent !== null && /search/i.test(node.placeholder || "")) {
+    const seen = node.tagName === "INPUT" && node.type !== "hidden" && node.offsetParent !== null
+    if (seen && /search/i.test(node.placeholder || "")) {
       node.focus()
       return
     }

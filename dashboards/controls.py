@@ -7,7 +7,7 @@ from collections.abc import Callable
 
 import panel_material_ui as pmui
 
-from analysis.protocol import CHOICES, PRESETS, Protocol, preset
+from analysis.protocol import CHOICES, PRESETS, Protocol
 from dashboards.look import Words, heading, note
 from dashboards.state import Selection
 from data.errors import BrainLensError
@@ -317,22 +317,23 @@ def _models() -> tuple[dict, dict[str, str]]:
 
 
 def _recordings() -> dict[str, str]:
-    try:
-        from data.catalog import entries
-    except ImportError:
-        return {"simulated": "simulated"}
-    return {name: name for name in entries()}
+    """List entries -> ids, those that are here first."""
+    from data.catalog import entries
+
+    found = {name: one.state for name, one in entries(recordings=True).items()}
+    return {
+        name if found[name] == "ready" else f"{name}  (download)": name
+        for name in sorted(found, key=lambda n: (found[n] != "ready", n))
+    }
 
 
 def _about_recording(name: str) -> str:
+    from data.catalog import entry
+    from data.fetch import size_text
+
     try:
-        from data.catalog import entries
-    except ImportError:
-        return ""
-    entry = entries().get(name)
-    return str(getattr(entry, "summary", "")) if entry is not None else "A file of your own."
-
-
-def known_preset(name: str) -> None:
-    """Raise where there is no such preset."""
-    preset(name)
+        one = entry(name)
+    except BrainLensError:
+        return "A file of your own."
+    fetch = f"; {size_text(one.size)} to download" if one.state != "ready" else ""
+    return f"{one.title} ({one.shape}){fetch}."

@@ -174,9 +174,10 @@ _FORMATTERS = {
 def _kind(name: str, column: pd.Series) -> str:
     if pd.api.types.is_bool_dtype(column):
         return "flag"
-    if pd.api.types.is_integer_dtype(column):
-        return "count" if name not in ("layer", "year", "seed", "folds") else ""
-    return "fraction" if pd.api.types.is_float_dtype(column) else ""
+    if not pd.api.types.is_numeric_dtype(column) or name in ("layer", "year", "seed", "folds"):
+        return ""
+    whole = column.dropna()
+    return "count" if len(whole) and whole.abs().max() > 1 and (whole % 1 == 0).all() else "fraction"
 
 
 class Empty(pmui.Column):

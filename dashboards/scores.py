@@ -18,16 +18,16 @@ NOTES = (
     ("r", "Pearson's r between predicted and measured responses, per held-out fold, then averaged; analysis.scoring.score."),
     (
         "interval",
-        "95 %, hierarchical bootstrap over subjects and stimulus groups of held-out predictions; analysis.statistics.hierarchical_bootstrap.",
+        "95 %, bootstrap of held-out predictions over subjects and groups; analysis.statistics.hierarchical_bootstrap.",
     ),
     (
         "ceiling",
-        "What a perfect model could reach, given the noise of the recording; analysis.ceiling.ceiling. Averaged recordings have none.",
+        "What a perfect model could reach, given the recording's noise; analysis.ceiling. Averaged recordings have none.",
     ),
     ("normalised", "r divided by the ceiling, never clipped; above 1 the ceiling is too low."),
     (
         "shuffled",
-        "The same regression with folds that ignore topics and stories: what is higher there leaks; analysis.mapping.splits.make_folds.",
+        "Folds that ignore topics and stories: what is higher there leaks; analysis.mapping.splits.make_folds.",
     ),
     ("controls", "Position, length and a random embedding of the same width on the same folds; analysis.controls.features."),
     ("chosen", "The layer picked on inner folds, without looking at the held-out ones; analysis.summary.choose_layers."),
@@ -35,7 +35,7 @@ NOTES = (
 PUBLISHED_NOTES = (
     (
         "published score",
-        "Ceiling-normalised r at the best layer on the reported data, under the paper's own protocol; data.published.schrimpf2021.",
+        "Ceiling-normalised r at the best layer on the reported data, by the paper's protocol; data.published.schrimpf2021.",
     ),
     (
         "correlation",

@@ -30,6 +30,8 @@ class Selection(param.Parameterized):
     changes = param.Dict({}, doc="Protocol fields that differ from the preset.")
     benchmark = param.String("neural", doc="Published benchmark.")
     x = param.String("log-perplexity", doc="What the horizontal axis shows.")
+    own_x = param.String("bits-per-byte", doc="What the horizontal axis of own scores shows.")
+    text = param.String("prose", doc="Text that bits per byte and per word are of.")
     clip = param.Boolean(False, doc="Published scores clipped at 1, the paper's rule.")
     scale = param.String("raw", doc="Raw or normalised scores.")
     layer = param.String("", doc="Layer picked; empty: the protocol's choice.")
@@ -105,6 +107,8 @@ _FIELDS: dict[str, _Field] = {
     "changes": _Field(),
     "benchmark": _Field(),
     "x": _Field(),
+    "own_x": _Field(choices=("bits-per-byte", "bits-per-word", "parameters", "width")),
+    "text": _Field(choices=("prose", "wikitext-2")),
     "clip": _Field(kind=lambda text: {"true": True, "false": False}[text]),
     "scale": _Field(choices=("raw", "normalised")),
     "layer": _Field(),

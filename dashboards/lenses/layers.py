@@ -53,7 +53,7 @@ class Layers(Lens):
 
         if not self.selection.models:
             return View(
-                empty="Choose a model and a recording: every layer of the model is then asked how well it predicts the recording.",
+                empty="Choose a model and a recording: every layer of the model is asked how well it predicts the recording.",
                 action=("Show the built-in example", lambda: self.selection.param.update(**example())),
             )
         scores = self.scores.found(self.selection.models)
@@ -62,7 +62,7 @@ class Layers(Lens):
             return View(empty=failed or "Looking into the store ...")
         if not scores:
             return View(
-                empty="Nothing is stored for this selection yet. Press Run (or the key r): the layers appear as they are computed.",
+                empty="Nothing is stored for this selection yet. Press Run (or the key r): layers appear as they are computed.",
                 action=("Run", self.run),
             )
         answer = layers(scores)

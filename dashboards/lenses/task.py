@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import numpy as np
 import pandas as pd
 import panel_material_ui as pmui
 
@@ -9,6 +10,7 @@ from dashboards.controls import ModelPicker, ProtocolPicker, RecordingPicker
 from dashboards.figures.spec import FigureSpec, Mark
 from dashboards.lens import Lens, Picture, View
 from dashboards.look import heading, note
+from dashboards.perplexities import TEXTS, TextTasks, unpredictive
 from dashboards.scores import NOTES, PUBLISHED_NOTES, ScoreTasks, stamps
 
 __all__ = ["Task", "scatter"]
@@ -30,16 +32,23 @@ MEASURES = {
     "Reading times": "futrell2018",
 }
 
+OWN = {
+    "Bits per byte": "bits-per-byte",
+    "Bits per word": "bits-per-word",
+    "Parameters": "parameters",
+    "Features per layer": "width",
+}
+
 
 class Task(Lens):
     """Published scores of 43 models against perplexity, tasks or width; own scores beside them, on axes of their own."""
 
     slug, label, icon = "task", "Task", "scatter_plot"
     question = "Does better next-word prediction mean a better brain score?"
-    watches = ("benchmark", "x", "clip", "models", "recording", "preset", "changes")
+    watches = ("benchmark", "x", "clip", "own_x", "text", "models", "recording", "preset", "changes")
 
     def make_controls(self) -> list:
-        self.scores = ScoreTasks(self.selection)
+        self.scores, self.texts = ScoreTasks(self.selection), TextTasks()
         benchmark = pmui.Select(
             label="Score (published)",
             options=BENCHMARKS,
@@ -57,6 +66,19 @@ class Task(Lens):
             margin=(8, 0, 4, 0),
         )
         clip = pmui.Switch(label="Clip at 1, the paper's rule", value=self.selection.clip, margin=(4, 0))
+        own_x = pmui.Select(
+            label="Against",
+            options=OWN,
+            value=self.selection.own_x,
+            sizing_mode="stretch_width",
+            size="small",
+            margin=(8, 0, 4, 0),
+        )
+        text = pmui.Select(
+            label="Text", options=TEXTS, value=self.selection.text, sizing_mode="stretch_width", size="small", margin=(8, 0, 4, 0)
+        )
+        self.link(own_x, "own_x")
+        self.link(text, "text")
         self.link(benchmark, "benchmark")
         self.link(x, "x")
         self.link(clip, "clip")
@@ -69,14 +91,21 @@ class Task(Lens):
             note("Beside the published ones, on axes of their own.", margin=(0, 0, 2, 0)),
             ModelPicker(self.selection),
             RecordingPicker(self.selection),
+            own_x,
+            text,
             ProtocolPicker(self.selection),
         ]
 
     def tasks(self) -> list:
-        return self.scores.tasks(self.selection.models)
+        wanted = self.scores.tasks(self.selection.models)
+        if self.selection.own_x.startswith("bits"):  # only for models whose score is there: the score comes first
+            ready = [score.model for score in self.scores.found(self.selection.models) if score.complete]
+            wanted += self.texts.tasks(ready, self.selection.text)
+        return wanted
 
     def take(self, key: str, result: object, *, final: bool) -> None:
-        self.scores.take(key, result, final=final)
+        if not self.texts.take(key, result):
+            self.scores.take(key, result, final=final)
 
     def view(self) -> View:
         from analysis.answers.task import own_task, task
@@ -95,10 +124,56 @@ class Task(Lens):
         ]
         scores = [score for score in self.scores.found(choice.models) if score.complete]
         if scores:
-            table, title, better = _own(scores, choice.x)
-            own = own_task(table, x_title=title, y_title="Pearson r, held out", better=better, log=choice.x.startswith("log-"))
+            table = self._own(scores)
+            bits = choice.own_x.startswith("bits")
+            own = own_task(table, x_title=_title(choice), y_title="Pearson r, held out", better=-1 if bits else 1, log=not bits)
             pictures.append(Picture("Your own", scatter(self.question, own, stamp=scores[0].stamp), own.frame, tuple(scores)))
         return View(tuple(pictures), stamps(scores), notes=(*PUBLISHED_NOTES, *(NOTES if scores else ())))
+
+    def _own(self, scores: list) -> pd.DataFrame:
+        """The table of :func:`analysis.answers.task.own_task`."""
+        rows, choice = [], self.selection
+        for score in scores:
+            about, at = score.provenance["model"], score.table().set_index("layer").loc[score.chosen_layer]
+            x, reason = self._x(score, about)
+            rows.append(
+                {
+                    "model": score.model,
+                    "family": about["family"] or score.model,
+                    "x": x,
+                    "y": score.value,
+                    "low": at["r_low"],
+                    "high": at["r_high"],
+                    "layer": score.chosen_layer,
+                    "width": about["width"],
+                    "parameters": about["parameters"],
+                    "recording": choice.recording,
+                    "reason": reason,
+                }
+            )
+        return pd.DataFrame(rows)
+
+    def _x(self, score, about: dict) -> tuple[float, str]:
+        """The number of one model, and why it is missing."""
+        name = self.selection.own_x
+        if not name.startswith("bits"):
+            number = about[name]
+            return (float(number), "") if number else (np.nan, f"{name} not known")
+        found = self.texts.found(score.model, self.selection.text)
+        if found is None:
+            return np.nan, unpredictive(score.model) or f"{name.replace('-', ' ')} not computed yet"
+        number = getattr(found, name.replace("-", "_"))
+        return number, "" if np.isfinite(number) else f"the model scores whole words: no {name.replace('-', ' ')}"
+
+
+def _title(choice) -> str:
+    text = next(label for label, name in TEXTS.items() if name == choice.text)
+    return {
+        "bits-per-byte": f"Bits per byte ({text}; better to the right)",
+        "bits-per-word": f"Bits per word ({text}; better to the right)",
+        "parameters": "Parameters (log scale)",
+        "width": "Features per layer (log scale)",
+    }[choice.own_x]
 
 
 def scatter(title: str, answer, *, stamp: str = "", flag_above: float | None = None) -> FigureSpec:
@@ -122,23 +197,3 @@ def scatter(title: str, answer, *, stamp: str = "", flag_above: float | None = N
         stamp=stamp,
         flag_above=flag_above,
     )
-
-
-def _own(scores: list, x: str) -> tuple[pd.DataFrame, str, int]:
-    """The table of :func:`analysis.answers.own_task`, the title of its x axis, and whether more is better."""
-    rows = []
-    for score in scores:
-        about, at = score.provenance["model"], score.table().set_index("layer").loc[score.chosen_layer]
-        rows.append(
-            {
-                "model": score.model,
-                "family": about["family"] or score.model,
-                "y": score.value,
-                "low": at["r_low"],
-                "high": at["r_high"],
-                "width": about["width"],
-                "x": float(about["width"]),
-                "reason": "",
-            }
-        )
-    return pd.DataFrame(rows), "Features per layer", 1

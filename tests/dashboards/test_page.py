@@ -24,7 +24,7 @@ HEAVY = ("torch", "transformers", "sklearn", "hvplot", "holoviews", "matplotlib"
 
 
 def test_the_page_imports_nothing_heavy():
-    code = f"import sys; from dashboards.page import Workbench; bench = Workbench(); bench._open_lens(); print([m for m in {HEAVY} if m in sys.modules])"
+    code = f"import sys; from dashboards.page import Workbench; Workbench()._open_lens(); print([m for m in {HEAVY} if m in sys.modules])"
     found = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.splitlines()[-1]
     assert found == "[]"
 

@@ -20,6 +20,8 @@ FULL = {
     "benchmark": "blank2014",
     "x": "width",
     "clip": True,
+    "own_x": "width",
+    "text": "wikitext-2",
     "scheme": "permute",
     "scale": "normalised",
     "layer": "6",
@@ -46,7 +48,8 @@ def test_defaults_make_an_empty_link():
 
 
 def test_each_bad_field_falls_back_alone_and_all_are_named():
-    query = "v=1&lens=nothere&models=gpt2&seeds=many&theme=dark&set.pooling=median&set.folds=4&set.nofield=1&colour=red&scale=cube&clip=maybe"
+    query = "v=1&lens=nothere&models=gpt2&seeds=many&theme=dark&set.pooling=median&set.folds=4&set.nofield=1"
+    query += "&colour=red&scale=cube&clip=maybe"
     values, problems = decode(query)
     assert values == {"models": ["gpt2"], "theme": "dark", "changes": {"folds": 4}}
     assert len(problems) == 7
