@@ -71,9 +71,14 @@ class Library(pn.viewable.Viewer):
         self._said = note(margin=(2, 10, 6, 10))
         self._told = answer()
         self._told.visible = False
-        self._title = heading("", "h5", margin=(14, 4, 0, 14))
+        self._title = heading("", "h5", margin=(84, 4, 0, 14))  # below the page's bar
         close = pmui.IconButton(
-            icon="close", label="Close the card", size="small", margin=(12, 10, 0, 0), on_click=lambda _: self.close_card()
+            icon="close",
+            label="Close the card",
+            description="Close the card",
+            size="small",
+            margin=(80, 10, 0, 0),
+            on_click=lambda _: self.close_card(),
         )
         self._card = pmui.Column(sizing_mode="stretch_width", margin=(0, 6, 24, 6))
         self.drawer = pmui.Drawer(

@@ -138,7 +138,7 @@ def histogram(described, name: str) -> FigureSpec:
     )
     return FigureSpec(
         f"Responses of {name}",
-        (Mark("histogram", described.responses, "response", "response", name="responses"),),
+        (Mark("histogram", described.responses, "response", "response"),),
         f"Response ({described.unit})",
         "Count",
         answer=words,

@@ -14,6 +14,7 @@ from data.fetch import size_text
 __all__ = ["Holdings", "model_rows", "recording_rows"]
 
 _STYLE = """
+.tabulator .tabulator-cell, .tabulator .tabulator-col-title { font-size: 13.5px !important; }
 .tabulator-cell button { font: inherit; cursor: pointer; color: inherit; border-radius: 4px; }
 .tabulator-cell button.name { background: none; border: none; padding: 0; font-weight: 600; text-align: left; }
 .tabulator-cell button.name:hover { text-decoration: underline; }
@@ -36,7 +37,7 @@ class Holdings(pmui.Column):
 
     def __init__(self, widths: dict[str, int], *, looked: Callable[[str], None], used: Callable[[str], None]):
         self._widths, self._looked, self._used = widths, looked, used
-        self._frame = pd.DataFrame()
+        self._frame = pd.DataFrame({"_id": [], "_use": []})
         self._table: pn.widgets.Tabulator | None = None
         self._count = note()
         self._holder = pmui.Column(pmui.Skeleton(height=240, sizing_mode="stretch_width"), sizing_mode="stretch_width", margin=0)
@@ -74,7 +75,7 @@ class Holdings(pmui.Column):
             sizing_mode="stretch_width",
             layout="fit_data_fill",
             margin=(4, 0),
-            widths={"id": 235, "": 74, **self._widths},
+            widths={"id": 200, "": 76, **self._widths},
             formatters={"id": {"type": "html"}, "": {"type": "html"}},
             frozen_columns=["id"],
             stylesheets=[_STYLE],

@@ -29,10 +29,12 @@ _MEANINGS = {
 _ONE = ("text", "subject")
 _NONE = "(none)"
 _DROP = """
-.bk-input.filepond, .filepond--root { font-family: inherit; }
-.filepond--panel-root { background: transparent; border: 2px dashed var(--mui-palette-divider, #9aa4af); border-radius: 8px; }
-.filepond--drop-label { color: inherit; min-height: 120px; font-size: 1rem; }
-.filepond--drop-label label { color: inherit; }
+.filepond { box-shadow: none !important; background: transparent !important; border: none !important; }
+.filepond--root { font-family: inherit; min-height: 120px; border-radius: 8px; }
+.filepond--root { border: 2px dashed #8a94a0 !important; }
+.filepond--panel-root, .filepond--panel > * { background: transparent !important; }
+.filepond--drop-label { color: inherit; min-height: 116px; }
+.filepond--drop-label label { color: inherit; font-size: 1rem; }
 """
 
 

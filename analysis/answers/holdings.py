@@ -51,12 +51,12 @@ class Described:
 
 
 def recordings() -> pd.DataFrame:
-    """id, kind, unit (what is scored), shape, size (bytes), licence (short), state, trap (the first), own (bool)."""
+    """The user's own first: id, kind, unit (what is scored), shape, size (bytes), licence (short), state, trap (the first), own (bool)."""
     from data.catalog import entries
     from data.shelf import kept
 
     own, rows = kept(), []
-    for one in entries().values():
+    for one in sorted(entries().values(), key=lambda one: one.id not in own):
         unit = re.search(r"\b(sentence|word|volume|line|token|suite)s?\b", one.shape)
         rows.append(
             {
