@@ -77,6 +77,7 @@ class Workbench(pn.viewable.Viewer):
                 icon="link",
                 active_icon="check",
                 toggle_duration=1500,
+                sx={"color": "text.primary"},
                 label="Copy link",
                 description="Copy a link to this view",
                 on_click=lambda _: self.client.copy_link(),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 from collections.abc import Callable
+from dataclasses import replace
 
 import pandas as pd
 import panel as pn
@@ -16,6 +17,8 @@ from data.errors import BrainLensError
 __all__ = ["DataTable", "Empty", "ErrorCard", "Frame", "ProgressRow"]
 
 PLOT_HEIGHT = 440
+MANY = 15
+"""More labelled points than this do not fit into half the page."""
 
 
 class Frame(pmui.Column):
@@ -43,7 +46,12 @@ class Frame(pmui.Column):
 
         self._heading.param.update(object=picture.label, visible=not alone)
         self._caption.object = picture.spec.caption
-        self._pane.object = draw(picture.spec, theme=theme, height=PLOT_HEIGHT)
+        spec = picture.spec
+        if not alone:  # half as wide: hover names the points
+            spec = replace(
+                spec, marks=tuple(replace(m, label=None) if len(m.frame) > MANY and m.kind == "points" else m for m in spec.marks)
+            )
+        self._pane.object = draw(spec, theme=theme, height=PLOT_HEIGHT)
 
 
 class DataTable(pmui.Column):

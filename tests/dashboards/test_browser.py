@@ -156,8 +156,8 @@ def test_export_opens_and_the_zip_holds_everything(server, visit):
         button(page, "Everything as zip").click()
     archive = zipfile.ZipFile(io.BytesIO(download.value.path().read_bytes()))
     names = {name.split("/")[-1] for name in archive.namelist()}
-    assert {"brainlens-task.pdf", "brainlens-task.svg", "brainlens-task.png", "brainlens-task.csv", "recipe.json", "references.bib",
-            "methods.txt", "caption.txt", "brainlens-task.py"} <= names  # fmt: skip
+    files = [f"brainlens-task.{kind}" for kind in ("pdf", "svg", "png", "csv", "parquet", "py")]
+    assert {*files, "recipe.json", "references.bib", "methods.txt", "caption.txt"} <= names
     svg = archive.read(next(name for name in archive.namelist() if name.endswith(".svg"))).decode()
     assert "gpt2-xl" in svg  # text, not outlines
     page.get_by_role("tab", name="Python").click()

@@ -24,7 +24,8 @@ HEAVY = ("torch", "transformers", "sklearn", "hvplot", "holoviews", "matplotlib"
 
 
 def test_the_page_imports_nothing_heavy():
-    code = f"import sys; from dashboards.page import Workbench; Workbench()._open_lens(); print([m for m in {HEAVY} if m in sys.modules])"
+    opened = "import sys; from dashboards.page import Workbench; Workbench()._open_lens()"
+    code = f"{opened}; print([name for name in {HEAVY} if name in sys.modules])"
     found = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.splitlines()[-1]
     assert found == "[]"
 
