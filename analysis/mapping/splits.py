@@ -16,7 +16,7 @@ from data.recording import Recording
 __all__ = ["GAP", "Part", "make_folds"]
 
 GAP = 5
-"""Rows on either side of a contiguous test block that are left out of training (at most half a block)."""
+"""Rows on either side of a contiguous test block that are left out of training (at most half the shortest block)."""
 
 BLOCK = 10
 """Consecutive rows that stand for one stimulus group where the recording names none (for bootstraps)."""
@@ -83,7 +83,7 @@ def make_folds(recording: Recording, protocol: Protocol, *, shuffled: bool = Fal
     - ``grouped``: whole groups, in seeded random order and largest first, each to the fold with fewest rows; with
       ``group="paper"`` scikit-learn's ``GroupKFold(shuffle=True)``. Without any group: ``contiguous``.
     - ``contiguous``: consecutive blocks of nearly equal length, cut at group boundaries where groups are known, with
-      :data:`GAP` rows left out of training on either side.
+      :data:`GAP` rows (at most half the shortest block) left out of training on either side.
     - ``leave-one-group-out``: one fold for each group.
     - ``stratified``: scikit-learn's ``StratifiedKFold(shuffle=True)`` over the group labels (``group="paper"``: over
       ``paper_stratify``, and plain shuffled ``KFold`` where the paper had none).
@@ -155,6 +155,8 @@ def _part(recording: Recording, protocol: Protocol, name: str, rows: np.ndarray,
     codes = _codes(labels[rows]) if labels is not None else None
     outer, rule = _outer(protocol, split, len(rows), codes, None if labels is None else labels[rows],
                          None if strata is None else strata[rows], where)
+    if min(len(train) for train, _ in outer) < 2:
+        raise BrainLensError(f"{where}: a fold has fewer than two stimuli to train on", remedy="Use more folds, or smaller groups")
     groups = _bootstrap_groups(recording, rows, labels, outer)
     if shuffled:
         outer = _shuffled(len(rows), len(outer), protocol.seed)
@@ -291,13 +293,16 @@ def _stratified(strata: np.ndarray, k: int, seed: int, where: str) -> tuple[list
 
 
 def _contiguous(n: int, k: int, codes: np.ndarray | None) -> list[Fold]:
-    """Consecutive blocks with a gap on either side; where groups are known a cut moves to the nearest end of one."""
-    cuts = np.linspace(0, n, min(k, n // 2) + 1).round().astype(int)[1:-1]
+    """Consecutive blocks with a gap on either side; where groups are known a cut moves to the nearest end of one.
+
+    The gap is at most half the shortest block, so that every fold has rows to train on.
+    """
+    cuts = np.linspace(0, n, max(min(k, n // 2), 2) + 1).round().astype(int)[1:-1]
     ends = np.array([], int) if codes is None else np.flatnonzero(np.diff(codes)) + 1
     if len(ends):
         cuts = np.unique(ends[np.abs(ends - cuts[:, None]).argmin(axis=1)])
     bounds, rows, folds = [0, *cuts.tolist(), n], np.arange(n), []
+    gap = min(GAP, int(np.diff(bounds).min()) // 2)
     for start, stop in pairwise(bounds):
-        gap = min(GAP, (stop - start) // 2)
         folds.append((rows[(rows < start - gap) | (rows >= stop + gap)], rows[start:stop]))
     return folds

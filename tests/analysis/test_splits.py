@@ -141,7 +141,7 @@ def test_defended_on_the_three_recordings():
 
 
 # ---- what no split may do -----------------------------------------------------------------------------------------------
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=150, derandomize=True, deadline=None)
 @given(sizes=st.lists(st.integers(1, 9), min_size=3, max_size=14), seed=st.integers(0, 5), k=st.integers(2, 12),
        split=st.sampled_from(["grouped", "leave-one-group-out", "contiguous", "shuffled", "shuffle-split"]),
        group=st.sampled_from(["recording", "paper"]))
@@ -179,6 +179,16 @@ def test_contiguous_leaves_a_gap_and_counts_it():
         assert np.abs(train[:, None] - test).min() == GAP + 1
     assert part.dropped == 8 * 2 * GAP + 2 * GAP and str(part.dropped) in part.rule
     assert len(np.unique(part.groups)) == 10
+
+
+def test_contiguous_folds_of_uneven_groups_always_train_on_something():
+    for sizes in ([1, 1, 2, 4, 4], [1, 1, 1, 4, 4], [20, 2], [3, 30, 3]):
+        record = recording({"passage": np.repeat(np.arange(len(sizes)), sizes)}, group="passage")
+        for k in (2, 5):
+            (part,) = make_folds(record, DEFENDED.but(split="contiguous", folds=k))
+            for (train, test), inner in zip(part.folds, part.inner, strict=True):
+                assert len(train) and len(test) and len(inner) >= 2
+                assert all(len(fit) and len(held) for fit, held in inner)
 
 
 def test_contiguous_cuts_where_groups_end():
@@ -240,6 +250,8 @@ def test_missing_label_unknown_column_too_few_rows():
         make_folds(record, DEFENDED.but(group="storry"))
     with pytest.raises(BrainLensError, match="3 stimuli are too few"):
         make_folds(recording({"story": list("abc")}, group="story"), DEFENDED)
+    with pytest.raises(BrainLensError, match="fewer than two stimuli to train on"):
+        make_folds(recording({"story": list("aaaab")}, group="story"), DEFENDED)
     with pytest.raises(BrainLensError, match="largest group has 3 stimuli"):
         make_folds(recording({"c": np.repeat(np.arange(8), 3)}), DEFENDED.but(split="stratified", group="c"))
     (part,) = make_folds(recording({"c": ["a"] * 30 + ["b"] * 2}), DEFENDED.but(split="stratified", group="c"))
