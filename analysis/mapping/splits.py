@@ -156,7 +156,7 @@ def _part(recording: Recording, protocol: Protocol, name: str, rows: np.ndarray,
     outer, rule = _outer(protocol, split, len(rows), codes, None if labels is None else labels[rows],
                          None if strata is None else strata[rows], where)
     if min(len(train) for train, _ in outer) < 2:
-        raise BrainLensError(f"{where}: a fold has fewer than two stimuli to train on", remedy="Use more folds, or smaller groups")
+        raise BrainLensError(f"{where}: a fold has fewer than two stimuli to train on", remedy="Choose a finer grouping")
     groups = _bootstrap_groups(recording, rows, labels, outer)
     if shuffled:
         outer = _shuffled(len(rows), len(outer), protocol.seed)
