@@ -49,12 +49,12 @@ def write_cards(out: Path, corpus: Corpus, *, report: Report = SILENT) -> None:
     """``card.json`` of every model in the folder.
 
     Measured on the embedded prose and on a part of the held-out split, through the ordinary adapters: the numbers are those
-    that the app shows.
+    that the app shows. The masked model reads the prose only, for it takes a pass per piece.
     """
     from analysis.models import load
 
-    prose, other = embedded.prose(), _held_out(corpus)
-    baseline = {"prose": unigram(corpus, prose), "held_out": unigram(corpus, other)}
+    texts = {"prose": embedded.prose(), "held_out": _held_out(corpus)}
+    baseline = {name: unigram(corpus, pieces) for name, pieces in texts.items()}
     folders = [path for path in sorted(out.iterdir()) if _recipe(path.name) is not None]
     for done, folder in enumerate(folders):
         report.step(done, len(folders), f"cards, {folder.name}")
@@ -65,7 +65,8 @@ def write_cards(out: Path, corpus: Corpus, *, report: Report = SILENT) -> None:
         found = {"unigram": baseline}
         for name, variant in (("trained", None), ("untrained", "untrained:init:0")):
             model = load(folder, variant=variant)
-            found[name] = {"prose": bits_per_byte(model, prose), "held_out": bits_per_byte(model, other)}
+            read = ("prose",) if recipe.kind == "masked" else tuple(texts)
+            found[name] = {key: bits_per_byte(model, texts[key]) for key in read}
         rounded = {who: {text: round(bits, 4) for text, bits in values.items()} for who, values in found.items()}
         _write(folder, _facts(folder, recipe, step) | {"bits_per_byte": rounded})
     report.step(len(folders), len(folders), "cards")
@@ -139,7 +140,7 @@ def table(out: Path) -> str:
         cells = [f"`{name}`", f"{card['parameters']:,}", f"{card['layers']} x {card['width']}"]
         cells.append(f"{training['tokens']:,}" if training["tokens"] is not None else "-")
         shown = (("trained", "prose"), ("trained", "held_out"), ("untrained", "prose"))
-        cells += [f"{bits[who][text]:.3f}" for who, text in shown] if bits else ["-"] * len(shown)
+        cells += [f"{bits[who][text]:.3f}" if bits and text in bits[who] else "-" for who, text in shown]
         cells.append(f"{training['seconds'] / 60:.1f}" if training["seconds"] is not None else "-")
         lines.append("| " + " | ".join(cells) + " |")
     known = next((card["bits_per_byte"]["unigram"] for card in cards.values() if "bits_per_byte" in card), None)
