@@ -98,9 +98,12 @@ class Lens(pn.viewable.Viewer):
             margin=(4, 6),
             disabled=True,
         )
-        self._cost = note(visible=False)
+        self._cost = note()
+        # Bokeh breaks where words are hidden before they are drawn: what is hidden is the box around them
+        self._cost_box = pmui.Column(self._cost, sizing_mode="stretch_width", margin=0, visible=False)
         self._stamps = pmui.Row(margin=(0, 6), visible=False)
         self._answer = answer()
+        self._answer_box = pmui.Column(self._answer, sizing_mode="stretch_width", margin=0)
         self._progress = pmui.Column(sizing_mode="stretch_width", margin=0)
         self._errors = pmui.Column(sizing_mode="stretch_width", margin=0)
         self._frames: list[Frame] = []
@@ -130,9 +133,9 @@ class Lens(pn.viewable.Viewer):
                 margin=0,
                 styles={"flex-wrap": "wrap"},
             ),
-            self._cost,
+            self._cost_box,
             self._stamps,
-            self._answer,
+            self._answer_box,
             self._progress,
             self._errors,
             self._empty,
@@ -181,7 +184,7 @@ class Lens(pn.viewable.Viewer):
         self._empty.visible = not view.there and not self._rows
         self._empty.say(view.empty, view.action)
         self._answer.object = "\n".join(picture.spec.answer for picture in pictures if picture.spec.answer)
-        self._answer.visible = bool(self._answer.object)
+        self._answer_box.visible = bool(self._answer.object)
         self._stamps.objects = [stamp(text) for text in view.stamps]
         self._stamps.visible = bool(view.stamps)
         self._table.tables = {picture.label: picture.table for picture in pictures}
@@ -215,7 +218,7 @@ class Lens(pn.viewable.Viewer):
         self._run.label = "Try again" if open_ and all(task.key in self._held for task in open_) else "Run"
         self._stop.visible = bool(self._rows)
         self._cost.object = cost_in_words([task for task in open_ if not task.quiet])
-        self._cost.visible = bool(self._cost.object)
+        self._cost_box.visible = bool(self._cost.object)
 
     # ---- running -------------------------------------------------------------------------------------------------------
     def run(self, *, wait: bool = False) -> Lens:
