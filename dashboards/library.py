@@ -63,14 +63,13 @@ class Library(pn.viewable.Viewer):
             (TABS[1], self.models),
             (TABS[2], self.upload),
             (TABS[3], self.storage),
-            dynamic=True,
             sizing_mode="stretch_width",
             margin=(0, 6),
         )
         self.tabs.param.watch(self._turned, "active")
+        self.recordings.front(True)
         self._said = note(margin=(2, 10, 6, 10))
-        self._told = answer()
-        self._told.visible = False
+        self._told = pmui.Column(sizing_mode="stretch_width", margin=0)
         self._title = heading("", "h5", margin=(84, 4, 0, 14))  # below the page's bar
         close = pmui.IconButton(
             icon="close",
@@ -162,6 +161,8 @@ class Library(pn.viewable.Viewer):
 
     def _turned(self, event) -> None:
         self._kind.visible, self._class.visible = event.new == 0, event.new == 1
+        self.recordings.front(event.new == 0)
+        self.models.front(event.new == 1)
         self._words.visible = self._state.visible = event.new < 2
         self.close_card()
         if event.new == 3:
@@ -200,7 +201,7 @@ class Library(pn.viewable.Viewer):
 
     def tell(self, words: str) -> None:
         """What was just done, until something else is."""
-        self._told.param.update(object=words, visible=bool(words))
+        self._told.objects = [answer(words)] if words else []
 
     # ---- cards -----------------------------------------------------------------------------------------------------------
     def open_recording(self, name: str) -> None:

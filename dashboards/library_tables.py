@@ -38,6 +38,8 @@ class Holdings(pmui.Column):
     def __init__(self, widths: dict[str, int], *, looked: Callable[[str], None], used: Callable[[str], None]):
         self._widths, self._looked, self._used = widths, looked, used
         self._frame = pd.DataFrame({"_id": [], "_use": []})
+        self._shown: pd.DataFrame | None = None
+        self._in_front = False
         self._table: pn.widgets.Tabulator | None = None
         self._count = note()
         self._holder = pmui.Column(pmui.Skeleton(height=240, sizing_mode="stretch_width"), sizing_mode="stretch_width", margin=0)
@@ -54,11 +56,22 @@ class Holdings(pmui.Column):
             [_button("use", "Use", f"Use {name}") if use else "" for name, use in zip(self._frame["_id"], self._frame["_use"])],
         )
         self._count.object = f"{len(frame)} of {every} rows" if len(frame) < every else f"{every} rows"
+        self._shown = shown
+        self._draw()
+
+    def front(self, active: bool) -> None:
+        """Whether it is in front: it is drawn only then, and stays, since a table that is taken away half-built breaks."""
+        self._in_front = active
+        self._draw()
+
+    def _draw(self) -> None:
+        if not self._in_front or self._shown is None:
+            return
         if self._table is None:
-            self._table = self._made(shown)
+            self._table = self._made(self._shown)
             self._holder.objects = [self._table]
-        elif not shown.equals(self._table.value):
-            self._table.value = shown
+        elif not self._shown.equals(self._table.value):
+            self._table.value = self._shown
 
     @property
     def ids(self) -> list[str]:
@@ -154,7 +167,7 @@ def _filtered(frame: pd.DataFrame, words: str, state: str) -> pd.DataFrame:
         ready = frame["state"] == "ready"
         frame = frame[ready if state == "ready" else ~ready]
     if found := words.lower().split():
-        texts = frame.astype(str).agg(" ".join, axis=1).str.lower()
+        texts = [" ".join(map(str, row)).lower() for row in frame.itertuples(index=False)]
         frame = frame[[all(word in text for word in found) for text in texts]]
     return frame
 

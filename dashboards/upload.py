@@ -53,6 +53,7 @@ class Upload(pmui.Column):
         self._desk, self._done = desk, added
         self.staged: Path | None = None
         self._checks = 0
+        self._seen: dict[str, int] = {}
         self._filling = False
         self.dropper = self._dropper()
         self._place = pmui.Column(self.dropper, sizing_mode="stretch_width", margin=0)
@@ -90,33 +91,22 @@ class Upload(pmui.Column):
 
     # ---- a file arrives --------------------------------------------------------------------------------------------------
     def _dropped(self, event) -> None:
-        if event.new:
-            self.take(
-                {
-                    name: bytes(content) if not isinstance(content, str) else content.encode()
-                    for name, content in event.new.items()
-                }
-            )
+        """The widget gives every file since it was made: those that were looked at before are left out."""
+        files = {name: content.encode() if isinstance(content, str) else bytes(content) for name, content in event.new.items()}
+        new = {name: content for name, content in files.items() if self._seen.get(name) != hash(content)}
+        self._seen.update({name: hash(content) for name, content in new.items()})
+        if new:
+            self.take(new)
 
     def take(self, files: dict[str, bytes]) -> None:
         """Look at files: name -> content."""
         self.discard()
         self._desk.clear("upload")
-        self._desk.submit(
-            "upload:" + ",".join(files), "Reading your file", partial(_staged, files), self._arrived, failed=self._refused
-        )
-
-    def _refused(self, _) -> None:
-        self._place.objects = [self._renewed()]
-
-    def _renewed(self) -> pn.widgets.FileDropper:
-        """An empty place to drop; the old one would keep the bytes."""
-        self.dropper = self._dropper()
-        return self.dropper
+        self._desk.submit("upload:" + ",".join(files), "Reading your file", partial(_staged, files), self._arrived)
 
     def _arrived(self, found: tuple) -> None:
         self.staged, names, plain = found
-        self._place.objects = [self._renewed()]
+        self._place.visible = False
         self._build(names, plain)
         self._form.visible = True
         self.check()
@@ -216,6 +206,9 @@ class Upload(pmui.Column):
         if self.staged is not None:
             shelf.drop(self.staged)
         self.staged = None
+        if not self._place.visible:  # an empty place to drop: the old one would keep the bytes
+            self.dropper, self._seen = self._dropper(), {}
+            self._place.param.update(objects=[self.dropper], visible=True)
         self._form.visible, self._form.objects, self._report.objects = False, [], []
 
 

@@ -51,7 +51,7 @@ class Described:
 
 
 def recordings() -> pd.DataFrame:
-    """The user's own first: id, kind, unit (what is scored), shape, size (bytes), licence (short), state, trap (the first), own (bool)."""
+    """id, kind, unit (what is scored), shape, size (bytes), licence (short), state, trap (the first), own; own first."""
     from data.catalog import entries
     from data.shelf import kept
 

@@ -1,0 +1,192 @@
+"""The library: what is there, taken into use, fetched, checked, removed, added; on its own and in a browser."""
+
+from __future__ import annotations
+
+import re
+import time
+
+import numpy as np
+import pytest
+
+from dashboards.library import Library
+from dashboards.library_cards import histogram
+from dashboards.library_tables import download_words, million
+from dashboards.state import Selection
+from data import shelf
+from data.catalog import Entry, register
+from data.fetch import RemoteFile
+
+TABLE = "sentence,topic,rt\n" + "".join(f"Word {i} of many came late.,t{i % 6},{i * 1.7 % 7:.2f}\n" for i in range(60))
+
+
+@pytest.fixture
+def library(clean_home):
+    made = Library(Selection(lens="library"))
+    settle(made, lambda: made.recordings.ids)
+    yield made
+    made.close()
+
+
+def settle(library, there, seconds: float = 60):
+    until = time.monotonic() + seconds
+    while not there():
+        assert time.monotonic() < until, [card.where for card in library.desk.errors.objects]
+        library.desk.drain()
+        time.sleep(0.02)
+
+
+def words(parts) -> str:
+    """All plain words under some parts."""
+    found = []
+    for part in parts:
+        found.append(str(getattr(part, "object", "") or ""))
+        found.append(str(getattr(part, "label", "") or ""))
+        found.append(words(getattr(part, "objects", []) or []))
+    return " ".join(found)
+
+
+def press(parts, label: str) -> None:
+    for part in parts:
+        if str(getattr(part, "label", "")).startswith(label) and hasattr(part, "clicks"):
+            part.clicks += 1
+            return
+        if getattr(part, "objects", None):
+            try:
+                return press(part.objects, label)
+            except LookupError:
+                continue
+    raise LookupError(label)
+
+
+def test_tables_filter_by_words_state_and_class(library):
+    assert "simulated" in library.recordings.ids and "wikitext-2" not in library.recordings.ids
+    library._kind.value = "all"
+    assert "wikitext-2" in library.recordings.ids
+    library._state.value = "ready"
+    assert "pereira2018-language" not in library.recordings.ids and "simulated" in library.recordings.ids
+    library._words.value_input = "reading"
+    assert library.recordings.ids == ["simulated-reading"]
+    library._words.value_input, library._state.value, library._class.value = "", "every state", "n-gram"
+    assert library.models.ids == ["trigram-en-us"]
+
+
+def test_use_leads_to_what_is_still_missing_then_to_the_layers(library):
+    library.use_recording("simulated-reading")
+    assert library.selection.recording == "simulated-reading" and library.selection.lens == "library"
+    assert library.tabs.active == 1 and "Choose a model" in words(library._told)
+    library.use_model("zoo-causal-200k")
+    assert library.selection.models == ["zoo-causal-200k"] and library.selection.lens == "layers"
+
+
+def test_the_card_of_a_recording_says_all_that_matters(library):
+    library.open_recording("simulated-reading")
+    settle(library, lambda: "interval" in words(library._card) or "split half" in words(library._card))
+    said = words(library._card)
+    for expected in ("simulated data", "Licence: MIT", "8 people", "5 folds of 5 whole groups", "median", "autocorrelation"):
+        assert expected in said, expected
+    described = next(iter(library._described.values()))
+    spec = histogram(described, "simulated-reading")
+    assert len(spec.table) == len(described.responses) and spec.stamp == "simulated data"
+    library.pressed("Escape")
+    assert not library.drawer.open
+
+
+def test_size_and_licence_stand_beside_the_button_before_the_click(library):
+    library.open_recording("natural-stories")
+    said = words(library._card)
+    assert "Fetch 902 kB" in said and "CC BY-NC-SA 4.0" in said and "@article" in said and "What was read" not in said
+    library.open_model("smollm2-135m-instruct-q4_1")
+    assert "Fetch 92.9 MB" in words(library._card) and "Apache-2.0" in words(library._card)
+    assert download_words("needs download", None, 124e6) == "about 496 MB" and download_words("ready", 5, 5) == ""
+    assert million(1.56e9) == "1.6 G"
+
+
+def test_fetch_check_and_remove(library, tmp_path, monkeypatch):
+    folder = tmp_path / "mirror" / "labdata"
+    folder.mkdir(parents=True)
+    (folder / "lab.csv").write_text(TABLE)
+    import hashlib
+
+    sha = hashlib.sha256(TABLE.encode()).hexdigest()
+    files = (RemoteFile("labdata", "lab.csv", sha256=sha, size=len(TABLE)),)
+    register(Entry("lab", "A lab's own", "data.own:read", "fmri", "60 sentences", "MIT", "", files=files))
+    try:
+        library.look()
+        settle(library, lambda: "lab" in library.recordings.ids)
+        monkeypatch.setenv("BRAINLENS_MIRROR", "http://127.0.0.1:9/")  # nobody listens
+        library.open_recording("lab")
+        press(library._card, "Fetch")
+        settle(library, lambda: library.desk.errors.objects)
+        assert "lab.csv" in words(library.desk.errors)
+        monkeypatch.setenv("BRAINLENS_MIRROR", str(tmp_path / "mirror"))
+        press(library._card, "Check")
+        settle(library, lambda: "1 of 1 files have the published hash" in words(library._told))
+    finally:
+        from data import catalog
+
+        catalog._EXTRA.pop("lab")
+
+
+def test_upload_checks_again_when_a_column_is_changed_and_adds_it(library):
+    upload = library.upload
+    upload.take({"mine.csv": TABLE.encode()})
+    settle(library, lambda: upload.pickers and "It can be used" in words(upload._report))
+    assert upload.pickers["group"].value == ["topic"] and not upload._add.disabled
+    upload.pickers["responses"].value = ["topic"]
+    assert upload._add.disabled
+    settle(library, lambda: "cannot be used" in words(upload._report))
+    upload.pickers["responses"].value, upload._quality.value = ["rt"], "pilot"
+    settle(library, lambda: "It can be used" in words(upload._report))
+    upload.add()
+    settle(library, lambda: "mine" in library.recordings.ids)
+    assert library.recordings.ids[0] == "mine" and library.drawer.open
+    settle(library, lambda: "6 groups" in words(library._card))
+    assert "pilot" in words(library._card)
+    press(library._card, "Remove")
+    assert library._confirm.open and "mine" in shelf.kept()
+    press(library._confirm, "Remove")
+    settle(library, lambda: "mine" not in library.recordings.ids)
+
+
+def test_a_bad_upload_is_refused_in_words_and_leaves_nothing(library, clean_home):
+    library.upload.take({"evil.exe": b"MZ"})
+    settle(library, lambda: library.desk.errors.objects)
+    assert "not of a format" in words(library.desk.errors)
+    library.upload.take({"bad.csv": b"a,b\n1\n2,3,4\n"})
+    settle(library, lambda: len(library.desk.errors.objects) == 2)
+    assert not any((clean_home / "recordings" / "own").glob("*"))
+
+
+def test_storage_is_measured_and_cleared_after_a_question(library):
+    from analysis.store import Store
+
+    Store().save_piece("run", "piece", a=np.zeros(1000))
+    library.tabs.active = 3
+    settle(library, lambda: "1 stored" in words(library.storage))
+    press(library.storage, "Clear runs")
+    assert library.storage._confirm.open and len(Store().list()) == 1
+    press(library.storage._confirm, "Clear runs")
+    settle(library, lambda: "given back" in words(library._told))
+    assert len(Store().list()) == 0
+
+
+@pytest.mark.browser
+def test_in_the_browser_from_a_dropped_file_to_the_layers(server, visit, tmp_path):
+    (tmp_path / "mine.csv").write_text(TABLE)
+    page = visit(f"{server.url}?lens=library")
+    page.get_by_role("button", name="Use ucl-n400").wait_for()
+    page.get_by_role("tab", name="Add your own").click()
+    page.locator("input[type=file]").wait_for(state="attached")
+    page.set_input_files("input[type=file]", str(tmp_path / "mine.csv"))
+    page.get_by_text("It can be used").wait_for()
+    for role in ("button", "combobox", "textbox", "tab"):
+        for control in page.get_by_role(role).all():
+            named = page.get_by_role(role, name=re.compile(r"\w"))
+            assert control.is_hidden() or named.and_(control).count() == 1, control.evaluate("node => node.outerHTML")[:200]
+    page.get_by_role("button", name="Add to the library").click()
+    page.get_by_text("What a check finds").wait_for()
+    page.get_by_role("button", name="Close the card").click()
+    page.get_by_role("button", name="Use mine").click()
+    page.get_by_role("button", name="Use zoo-causal-200k").click()
+    page.get_by_role("button", name="Run").first.wait_for()
+    assert "lens=layers" in page.url and "recording=mine" in page.url and "models=zoo-causal-200k" in page.url
