@@ -71,18 +71,16 @@ class Workbench(pn.viewable.Viewer):
     # ---- the frame -------------------------------------------------------------------------------------------------------
     def _page(self) -> pmui.Page:
         button = dict(color="default", size="medium", margin=0)
+        self._link = pmui.IconButton(
+            icon="link",
+            label="Copy link",
+            description="Copy a link to this view",
+            on_click=lambda _: self.client.copy_link(),
+            **button,
+        )
         header = pmui.Row(
             pmui.Row(sizing_mode="stretch_width"),
-            pmui.IconButton(
-                icon="link",
-                active_icon="check",
-                toggle_duration=1500,
-                sx={"color": "text.primary"},
-                label="Copy link",
-                description="Copy a link to this view",
-                on_click=lambda _: self.client.copy_link(),
-                **button,
-            ),
+            self._link,
             self.activity.button,
             pmui.IconButton(
                 icon="help_outline",
@@ -159,6 +157,10 @@ class Workbench(pn.viewable.Viewer):
     def _copied(self, well: bool) -> None:
         if not well:
             self.notice("The browser did not allow copying.", ["Copy the address of the page by hand."])
+            return
+        self._link.icon = "check"
+        if pn.state.curdoc is not None and pn.state.curdoc.session_context is not None:
+            pn.state.curdoc.add_timeout_callback(lambda: self._link.param.update(icon="link"), 1500)
 
     def notice(self, words: str, lines: list[str]) -> None:
         """One message that stays until it is dismissed."""

@@ -34,7 +34,8 @@ def start(folder: Path, *, prefix: str = "", **environment: str) -> Server:
     command = [sys.executable, "-c", "from dashboards.cli import main; main()", "app", "--port", str(port), "--prefix", prefix]
     log = folder / "server.log"
     began = time.monotonic()
-    surroundings = {**os.environ, "BRAINLENS_HOME": str(folder / "home"), "BRAINLENS_MIRROR": "", **environment}
+    alone = {"BRAINLENS_HOME": str(folder / "home"), "BRAINLENS_SHARED": "", "BRAINLENS_MIRROR": ""}
+    surroundings = {**os.environ, **alone, **environment}
     with log.open("w") as stream:
         process = subprocess.Popen(command, env=surroundings, stdout=stream, stderr=subprocess.STDOUT, cwd=folder)
     url = f"http://localhost:{port}{prefix}/app"
