@@ -19,7 +19,7 @@ from analysis.zoo.recipes import CHECKPOINTS, RECIPES
 from data import embedded
 from data.simulated import default
 
-CAUSAL = ("zoo-causal-200k", "zoo-causal-400k", "zoo-causal-1m")
+CAUSAL = ("zoo-causal-200k", "zoo-causal-400k", "zoo-causal-700k", "zoo-causal-1m")
 STEPS = tuple(f"zoo-causal-400k-step{step}" for step in CHECKPOINTS)
 
 
