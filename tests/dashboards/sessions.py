@@ -1,0 +1,62 @@
+"""``python sessions.py``: sessions of a real server come and go; prints what of them is still in memory."""
+
+from __future__ import annotations
+
+import contextlib
+import gc
+import os
+import socket
+import threading
+import time
+import urllib.request
+import weakref
+
+import panel as pn
+
+from dashboards import jobs
+from dashboards.page import open_page
+from dashboards.state import LENSES
+
+SESSIONS = 4
+SOON = {"check_unused_sessions_milliseconds": 100, "unused_session_lifetime_milliseconds": 100}
+
+
+def main() -> None:
+    """Open and abandon sessions that visited every lens and listened to a computation of the process-wide runner."""
+    go, alive = threading.Event(), []
+
+    def work(report):
+        go.wait(60)
+        report.checkpoint()
+
+    def window():
+        bench = open_page()
+        bench._open_lens()
+        for name in LENSES:
+            bench.selection.lens = name
+        bench.selection.lens = "layers"
+        bench.lens._tickets["leak"] = jobs.RUNNER.submit("leak", "leak", work, bench.lens._notify)
+        alive.append([weakref.ref(thing) for thing in (bench, bench.selection, bench.lens, bench.activity, bench.client)])
+        return bench
+
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    pn.serve({"app": window}, port=port, threaded=True, show=False, **SOON)
+    until = time.monotonic() + 120
+    while len(alive) < SESSIONS and time.monotonic() < until:
+        with contextlib.suppress(OSError):
+            urllib.request.urlopen(f"http://localhost:{port}/app", timeout=60).read()
+        time.sleep(0.05)
+    until = time.monotonic() + 30
+    while any(ref() is not None for refs in alive for ref in refs) and time.monotonic() < until:
+        gc.collect()
+        time.sleep(0.2)
+    left = [type(ref()).__name__ for refs in alive for ref in refs if ref() is not None]
+    state = next((job.state for job in jobs.RUNNER.jobs() if job.key == "leak"), "none")
+    print(f"opened {len(alive)}, left {left}, job {state}", flush=True)
+    os._exit(0)  # the server's thread has no other end
+
+
+if __name__ == "__main__":
+    main()
