@@ -59,14 +59,15 @@ class Library(pn.viewable.Viewer):
         self.models = Holdings({"note": 300}, looked=self.open_model, used=self.use_model)
         self.upload = Upload(self.desk, added=self._added)
         self.storage = Storage(self.desk, tell=self.tell)
+        # The tabs are headers only and their contents stay in the page, shown or not: a child that changes while its tab is
+        # being opened is not drawn.
         self.tabs = pmui.Tabs(
-            (TABS[0], self.recordings),
-            (TABS[1], self.models),
-            (TABS[2], self.upload),
-            (TABS[3], self.storage),
-            sizing_mode="stretch_width",
-            margin=(0, 6),
+            *((name, pn.Spacer(height=0)) for name in TABS), sizing_mode="stretch_width", margin=(0, 6)
         )
+        self._rooms = [
+            pmui.Column(part, sizing_mode="stretch_width", margin=(0, 6), visible=not index)
+            for index, part in enumerate((self.recordings, self.models, self.upload, self.storage))
+        ]
         self.tabs.param.watch(self._turned, "active")
         self.recordings.front(True)
         self._said = note(margin=(2, 10, 6, 10))
@@ -98,6 +99,7 @@ class Library(pn.viewable.Viewer):
             self.desk.progress,
             self.desk.errors,
             self.tabs,
+            *self._rooms,
             self.drawer,
             self._confirm,
             sizing_mode="stretch_width",
@@ -161,6 +163,8 @@ class Library(pn.viewable.Viewer):
         self._chosen.object = f"Recording: {self.selection.recording}\nModels: {models}"
 
     def _turned(self, event) -> None:
+        for index, room in enumerate(self._rooms):
+            room.visible = index == event.new
         self._kind.visible, self._class.visible = event.new == 0, event.new == 1
         self.recordings.front(event.new == 0)
         self.models.front(event.new == 1)
