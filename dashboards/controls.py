@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
+from functools import partial
 
 import panel_material_ui as pmui
 
 from analysis.protocol import CHOICES, PRESETS, Protocol
 from dashboards.look import Words, heading, note
 from dashboards.state import Selection
+from dashboards.swatch import Swatch
 from data.errors import BrainLensError
 
 __all__ = ["ModelPicker", "ProtocolPicker", "RecordingPicker", "model_label"]
@@ -46,7 +48,7 @@ class ModelPicker(pmui.Column):
         self._chosen = pmui.Column(sizing_mode="stretch_width", margin=(0, 0, 4, 0))
         super().__init__(self._search, self._chosen, sizing_mode="stretch_width", margin=0)
         self._search.param.watch(self._add, "value")
-        selection.param.watch(self._list, ["models", "theme"])
+        selection.param.watch(self._list, ["models", "theme", "colours"])
         self._list()
 
     def _add(self, event) -> None:
@@ -65,18 +67,20 @@ class ModelPicker(pmui.Column):
     def _remove(self, name: str) -> None:
         self._selection.models = [other for other in self._selection.models if other != name]
 
+    def _paint(self, name: str, colour: str) -> None:
+        from dashboards.figures.style import checked
+
+        self._selection.colours = {**self._selection.colours, **checked({name: colour})}
+
     def _list(self, *_) -> None:
         from dashboards.figures.style import looks
 
         models = self._selection.models
-        colours = looks(models, self._selection.theme) if models else {}
+        colours = looks(models, self._selection.theme, chosen=self._selection.colours) if models else {}
         rows = []
         for name in models:
-            dot = pmui.Row(
-                width=12,
-                height=12,
-                margin=(12, 6, 0, 8),
-                styles={"background": colours[name].colour, "border-radius": "50%", "flex": "none"},
+            dot = Swatch(
+                partial(self._paint, name), colour=colours[name].colour, label=f"Colour of {name}", margin=(9, 6, 0, 4)
             )
             away = pmui.IconButton(
                 icon="close", label=f"Remove {name}", size="small", margin=0, on_click=lambda _, name=name: self._remove(name)

@@ -54,7 +54,8 @@ class Lens(pn.viewable.Viewer):
         self._held: set[str] = set()  # failed or cancelled: not tried again by itself
         self.shown = View()
         self._build()
-        self.selection.param.watch(self._selected, [*self.watches, "theme"])
+        self.selection.param.watch(self._selected, [*self.watches, "theme", "colours"])
+        self.selection.param.watch(lambda event: self._mark(), "picked")
         self.refresh()
 
     # ---- what a lens fills in ------------------------------------------------------------------------------------------
@@ -108,7 +109,7 @@ class Lens(pn.viewable.Viewer):
         self._errors = pmui.Column(sizing_mode="stretch_width", margin=0)
         self._frames: list[Frame] = []
         self._figure_tab = pmui.FlexBox(sizing_mode="stretch_width", margin=0, gap="0 24px")
-        self._table = DataTable(name=self.slug)
+        self._table = DataTable(name=self.slug, picked=self._pick)
         self._table_tab = pmui.Column(self._table, sizing_mode="stretch_width", margin=0)
         self._tabs = pmui.Tabs(
             ("Figure", self._figure_tab), ("Table", self._table_tab), sizing_mode="stretch_width", margin=(0, 6)
@@ -153,8 +154,8 @@ class Lens(pn.viewable.Viewer):
 
     # ---- showing -------------------------------------------------------------------------------------------------------
     def _selected(self, *events) -> None:
-        if [event.name for event in events] == ["theme"]:
-            self._draw(self.shown)
+        if {event.name for event in events} <= {"theme", "colours"}:
+            self.show(self.shown)
         else:
             self._held.clear()
             self.refresh()
@@ -177,7 +178,7 @@ class Lens(pn.viewable.Viewer):
 
     def show(self, view: View) -> None:
         """Draw a view."""
-        self.shown = view
+        view = self.shown = view.coloured(self.selection.colours)
         pictures = [picture for picture in view.pictures if not picture.spec.empty]
         self._tabs.visible = view.there
         self._export.disabled = not view.there
@@ -201,7 +202,7 @@ class Lens(pn.viewable.Viewer):
     def _draw(self, view: View) -> None:
         pictures = [picture for picture in view.pictures if not picture.spec.empty]
         while len(self._frames) < len(pictures):
-            self._frames.append(Frame())
+            self._frames.append(Frame(self._pick))
         for frame, picture in zip(self._frames, pictures, strict=False):
             try:
                 frame.draw(picture, theme=self.selection.theme, alone=len(pictures) == 1)
@@ -210,6 +211,17 @@ class Lens(pn.viewable.Viewer):
         shown = self._frames[: len(pictures)]
         if shown != self._figure_tab.objects:
             self._figure_tab.objects = shown
+        self._mark()
+
+    # ---- what is picked ------------------------------------------------------------------------------------------------
+    def _pick(self, values: list[str]) -> None:
+        """The user picked points or rows: they are marked in every figure and table of every lens."""
+        if set(values) != set(self.selection.picked):
+            self.selection.picked = values
+
+    def _mark(self) -> None:
+        for part in (*self._frames, self._table):
+            part.mark(self.selection.picked)
 
     def _price(self) -> None:
         """Say before the click what it costs."""

@@ -6,10 +6,12 @@ import io
 from collections.abc import Callable
 from dataclasses import replace
 
+import numpy as np
 import pandas as pd
 import panel as pn
 import panel_material_ui as pmui
 
+from dashboards.figures.spec import ITEM
 from dashboards.jobs import Job
 from dashboards.look import MONO, Words, heading, note
 from data.errors import BrainLensError
@@ -22,9 +24,16 @@ MANY = 15
 
 
 class Frame(pmui.Column):
-    """One figure on the screen, with its heading and caption."""
+    """One figure on the screen, with its heading and caption.
 
-    def __init__(self):
+    Parameters
+    ----------
+    picked : callable
+        Called with the names of what the user picked in it.
+    """
+
+    def __init__(self, picked: Callable[[list[str]], None]):
+        self._picked, self._marking = picked, False
         self._heading = heading("", "h6", visible=False)
         self._pane = pn.pane.Bokeh(None, sizing_mode="stretch_width", margin=(4, 0))
         self._caption = note()
@@ -51,14 +60,44 @@ class Frame(pmui.Column):
             spec = replace(
                 spec, marks=tuple(replace(m, label=None) if len(m.frame) > MANY and m.kind == "points" else m for m in spec.marks)
             )
-        self._pane.object = draw(spec, theme=theme, height=PLOT_HEIGHT)
+        self._pane.object = draw(spec, theme=theme, height=PLOT_HEIGHT, on_pick=self._pick)
+
+    def mark(self, values: list[str]) -> None:
+        """Dim everything else; nothing takes it back."""
+        from dashboards.figures.screen import highlight
+
+        if self._pane.object is None:
+            return
+        self._marking = True  # what is marked from here was not picked by the user
+        try:
+            highlight(self._pane.object, values)
+        finally:
+            self._marking = False
+
+    def _pick(self, rows: list[dict]) -> None:
+        if not self._marking:
+            self._picked(list(names(pd.DataFrame(rows)).unique()))
+
+
+def names(frame: pd.DataFrame) -> pd.Series:
+    """What each row is picked by: its item, or its model; empty for tables of neither."""
+    column = next((column for column in (ITEM, "model") if column in frame), None)
+    return pd.Series(dtype=str) if column is None else frame[column].astype(str)
 
 
 class DataTable(pmui.Column):
-    """The numbers behind a figure: sorted, filtered, downloaded. Drawn only while it is looked at."""
+    """The numbers behind a figure: sorted, filtered, downloaded. Drawn only while it is looked at.
 
-    def __init__(self, *, name: str, height: int = 430):
-        self._height = height
+    Parameters
+    ----------
+    name : str
+        Of the files.
+    picked : callable
+        Called with the names of the rows that the user picked.
+    """
+
+    def __init__(self, *, name: str, picked: Callable[[list[str]], None], height: int = 430):
+        self._height, self._picked, self._marked = height, picked, []
         buttons = [
             pmui.FileDownload(
                 label=kind,
@@ -124,6 +163,7 @@ class DataTable(pmui.Column):
             return
         if self._table is None or list(self._table.value.columns) != list(self.frame.columns):
             self._table = _tabulator(self._filtered(), self._height)
+            self._table.param.watch(self._pick, "selection")
             self._holder.objects = [self._table]
         self._fill()
 
@@ -131,13 +171,34 @@ class DataTable(pmui.Column):
         frame = self._filtered()
         if self._table is not None and not frame.equals(self._table.value):
             self._table.value = frame
+        self.mark(self._marked)
         every = len(self.frame)
         self._count.object = f"{len(frame)} of {every} rows" if len(frame) < every else f"{every} rows"
+
+    def mark(self, values: list[str]) -> None:
+        """Select the rows of these items or models."""
+        self._marked = list(values)
+        if self._table is None:
+            return
+        rows = np.flatnonzero(names(self._table.value).isin(values)).tolist()
+        if rows != self._table.selection:
+            self._table.selection = rows
+
+    def _pick(self, event) -> None:
+        """A click selects one row: all of what it belongs to is picked, or let go where it was picked before."""
+        every = names(self._table.value)
+        if every.empty:
+            return
+        gone, come = (every.iloc[list(set(a) - set(b))].unique() for a, b in ((event.old, event.new), (event.new, event.old)))
+        picked = [value for value in self._marked if value not in gone]
+        picked += [value for value in come if value not in picked]
+        if picked != self._marked:
+            self._picked(picked)
 
     def _filtered(self) -> pd.DataFrame:
         words, frame = (self._filter.value_input or "").lower().split(), self.frame
         if words and len(frame):
-            texts = frame.astype(str).agg(" ".join, axis=1).str.lower()
+            texts = [" ".join(map(str, row)).lower() for row in frame.itertuples(index=False)]
             frame = frame[[all(word in text for word in words) for text in texts]]
         return frame.reset_index(drop=True)
 

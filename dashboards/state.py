@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from urllib.parse import parse_qsl, quote, urlencode
@@ -18,6 +19,7 @@ VERSION = 1
 LENSES = ("task", "layers", "reading", "untrained", "library")
 THEMES = ("light", "dark")
 _CHANGE = "set."  # a changed protocol field is its own field of the link: set.pooling=mean
+_COLOUR = "colour."  # and so is a model's colour: colour.gpt2=d55e00
 
 
 class Selection(param.Parameterized):
@@ -41,6 +43,7 @@ class Selection(param.Parameterized):
     form = param.String("linear", doc="Model of the reading times.")
     link = param.String("identity", doc="Scale of the reading times.")
     picked = param.List([], item_type=str, doc="Items marked in every lens.")
+    colours = param.Dict({}, doc="Model -> #rrggbb, where the user chose another colour.")
     theme = param.String("light", doc="light or dark.")
 
     @property
@@ -118,6 +121,7 @@ _FIELDS: dict[str, _Field] = {
     "form": _Field(choices=("linear", "mixed", "gam")),
     "link": _Field(choices=("identity", "log")),
     "picked": _Field(many=True),
+    "colours": _Field(),
     "theme": _Field(choices=THEMES),
 }
 
@@ -143,6 +147,8 @@ def encode(values: dict) -> str:
             continue
         if name == "changes":
             pairs += [(_CHANGE + key, _flat(item)) for key, item in value.items()]
+        elif name == "colours":
+            pairs += [(_COLOUR + model, colour.lstrip("#")) for model, colour in value.items()]
         elif how.many:
             pairs += [(name, str(item)) for item in value]
         else:
@@ -171,7 +177,12 @@ def decode(query: str, checks: dict[str, Callable] | None = None) -> tuple[dict,
                 problems.append(f"The link is of version {text[:20]!r}, not {VERSION}: it was read as far as possible.")
         elif key.startswith(_CHANGE):
             changes[key.removeprefix(_CHANGE)] = text
-        elif key not in _FIELDS or key == "changes":
+        elif key.startswith(_COLOUR):
+            if re.fullmatch("[0-9a-f]{6}", text):
+                values.setdefault("colours", {})[key.removeprefix(_COLOUR)] = f"#{text}"
+            else:
+                problems.append(f"{key[:60]}={text[:20]!r} is not a colour written as rrggbb.")
+        elif key not in _FIELDS or key in ("changes", "colours"):
             problems.append(_sentence(unknown("field of a link", key[:60], _FIELDS)))
         else:
             try:

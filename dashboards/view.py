@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import pandas as pd
 
@@ -98,6 +98,10 @@ class View:
     empty: str = ""
     action: tuple[str, Callable] | None = None
     notes: tuple[tuple[str, str], ...] = ()
+
+    def coloured(self, colours: dict[str, str]) -> View:
+        """The same with the colours that the user chose."""
+        return replace(self, pictures=tuple(replace(p, spec=replace(p.spec, colours=colours)) for p in self.pictures))
 
     @property
     def there(self) -> bool:

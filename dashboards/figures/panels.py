@@ -216,7 +216,11 @@ def drawing(spec: FigureSpec, theme: str = "light") -> Drawing:
     for mark in spec.marks:
         if mark.colour is not None:
             columns.setdefault(mark.colour, {}).update(dict.fromkeys(mark.frame[mark.colour]))
-    found = {(column, value): look for column, values in columns.items() for value, look in looks(values, theme, column).items()}
+    found = {
+        (column, value): look
+        for column, values in columns.items()
+        for value, look in looks(values, theme, column, spec.colours).items()
+    }
     offsets, width = _dodge(spec, columns) if categories is not None else ({}, 0.8)
     return Drawing(spec, theme, _panels(spec), categories, found, width, offsets)
 

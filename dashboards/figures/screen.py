@@ -43,7 +43,7 @@ from bokeh.plotting import figure as bokeh_figure
 
 from dashboards.figures.labels import placed
 from dashboards.figures.panels import Drawing, Panel, Series, X, bins, drawing
-from dashboards.figures.spec import FigureSpec, Mark, Rule
+from dashboards.figures.spec import ITEM, FigureSpec, Mark, Rule
 from dashboards.figures.style import ink
 from data.errors import BrainLensError
 
@@ -52,7 +52,7 @@ __all__ = ["draw", "highlight"]
 LEGEND_LIMIT = 14
 """More entries than this make a legend that hides the plot: hover and labels name the points then."""
 KEY = "_key"
-"""Column of a source with the value that gave a point its colour."""
+"""Column of a source with what a point is picked by: its item, where the frame has items, else what gave it its colour."""
 _SIZES = {"diamond": 1.3, "star": 1.3, "plus": 1.15, "triangle": 1.05, "inverted_triangle": 1.05, "square": 0.92}
 _TOOLS = "pan,box_zoom,box_select,tap,wheel_zoom,save,reset"
 _NOMINAL_WIDTH = 900  # pixels assumed for a stretched figure when labels are placed
@@ -110,14 +110,14 @@ def draw(
 
 
 def highlight(plot, values: Iterable[object]) -> None:
-    """Mark the points of some models (values of the marks' colour column) and dim the others; nothing takes the marking back.
+    """Mark some points and dim the others; no values take the marking back.
 
     Parameters
     ----------
     plot
         What :func:`draw` gave.
     values : iterable
-        Model ids.
+        Items, where the marks have them, else model ids (values of the marks' colour column).
     """
     wanted = {str(value) for value in values}
     for source in plot.select({"type": ColumnDataSource}):
@@ -313,7 +313,8 @@ def _looked(group: list[Series], size: float) -> dict[str, np.ndarray]:
 def _source(mark: Mark, frame: pd.DataFrame, more: dict[str, np.ndarray] | None = None) -> ColumnDataSource:
     columns = list(dict.fromkeys([X, mark.y, *_hover_columns(mark)]))
     data = {column: frame[column].to_numpy() for column in columns} | (more or {})
-    return ColumnDataSource(data if mark.colour is None else data | {KEY: frame[mark.colour].astype(str).to_numpy()})
+    key = ITEM if ITEM in frame.columns else mark.colour
+    return ColumnDataSource(data if key is None else data | {KEY: frame[key].astype(str).to_numpy()})
 
 
 def _name(named: Renderers, series: Series, renderer: GlyphRenderer) -> None:

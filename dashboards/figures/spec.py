@@ -1,4 +1,4 @@
-"""One description of a figure, drawn twice: on the screen (HoloViews) and for print (Matplotlib).
+"""One description of a figure, drawn twice: on the screen (Bokeh) and for print (Matplotlib).
 
 A lens fills a :class:`FigureSpec`; ``screen.draw(spec)`` and ``paper.render(spec)`` draw the same marks with the same colours,
 and ``spec.table`` is the data behind the ink, which is what the exports write.
@@ -6,16 +6,19 @@ and ``spec.table`` is the data behind the ink, which is what the exports write.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 import pandas as pd
 
 from data.errors import BrainLensError, unknown
 
-__all__ = ["AXES", "MARKS", "FigureSpec", "Mark", "Rule"]
+__all__ = ["AXES", "ITEM", "MARKS", "FigureSpec", "Mark", "Rule"]
 
 MARKS = ("line", "points", "bars", "band", "histogram", "text")
 AXES = ("x", "y", "xy")
+ITEM = "item"
+"""Column that names a stimulus; points of a frame without it are known by their model."""
 
 
 @dataclass(frozen=True)
@@ -132,6 +135,8 @@ class FigureSpec:
         Column, present in every mark's frame, that splits the figure into panels.
     flag_above : float, optional
         Values of y above it are flagged and counted, never clipped (1 for normalised scores).
+    colours : mapping
+        Model id -> ``#rrggbb``, where the user chose another colour.
     """
 
     title: str
@@ -146,6 +151,7 @@ class FigureSpec:
     stamp: str = ""
     facet: str | None = None
     flag_above: float | None = None
+    colours: Mapping[str, str] = field(default_factory=dict)
 
     def __post_init__(self):
         for mark in self.marks:

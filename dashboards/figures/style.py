@@ -1,12 +1,12 @@
 """One colour and one marker per model, in every figure and every export.
 
-``looks(values, theme="light", column="model") -> dict[value, Look]`` is all that the renderers ask.
+``looks(values, theme="light", column="model", chosen={}) -> dict[value, Look]`` is all that the renderers ask.
 
 Relatives share a hue and differ in shade and marker, so that a plot of 43 models still shows its families. The assignment depends
 on the model's id alone (the published models by family and order, any other by a hash of its id), never on what else was drawn
 before; only where two unknown models would look alike in one figure does the later one (in alphabetical order) move to the
-next free look. A variant (``gpt2@untrained:init:0``) has the colour of its model and an open marker. ``override`` changes
-single colours, for the whole process.
+next free look. A variant (``gpt2@untrained:init:0``) has the colour of its model and an open marker. ``chosen`` gives single
+models another colour, in one figure: a session's choice is part of its selection.
 
 Base hues after Okabe & Ito (2008) and Tol (2021), darkened where they had less than 3 : 1 contrast on white.
 """
@@ -22,7 +22,7 @@ import numpy as np
 
 from data.errors import BrainLensError, unknown
 
-__all__ = ["INK", "MARKERS", "THEMES", "Look", "contrast", "ink", "looks", "override", "overrides"]
+__all__ = ["INK", "MARKERS", "THEMES", "Look", "checked", "contrast", "ink", "looks"]
 
 THEMES = ("light", "dark")
 MARKERS = ("circle", "square", "triangle", "diamond", "inverted_triangle", "hex", "star", "plus")
@@ -124,7 +124,6 @@ _PREFIXES = (
     ("stories", "llama"),
     ("tinyllama", "llama"),
 )
-_OVERRIDES: dict[str, str] = {}
 # Categories that are no models: the eight most different colours, in order.
 _PLAIN = ("#0072b2", "#d55e00", "#00875f", "#c2609a", "#b07800", "#5a50c8", "#2b8fc4", "#882255", "#7d7a26", "#4d4d4d")
 
@@ -231,8 +230,8 @@ def _slot(model: str) -> tuple[str, float, int, bool]:
     return hue, (number // 97 % 5) / 4, number // 1009 % len(MARKERS), False
 
 
-def override(colours: Mapping[str, str] | None) -> None:
-    """Give single models another colour, in every figure from now on; None takes all changes back.
+def checked(colours: Mapping[str, str]) -> dict[str, str]:
+    """Colours that a user chose, in lower case.
 
     Parameters
     ----------
@@ -244,21 +243,15 @@ def override(colours: Mapping[str, str] | None) -> None:
     BrainLensError
         Where a colour is not written as ``#rrggbb``.
     """
-    for model, colour in (colours or {}).items():
+    for model, colour in colours.items():
         if not re.fullmatch(r"#[0-9a-fA-F]{6}", str(colour)):
             raise BrainLensError(f"{colour!r}, the colour of {model}, is not written as #rrggbb", remedy="For example #0072b2")
-    if colours is None:
-        _OVERRIDES.clear()
-    else:
-        _OVERRIDES.update({model: colour.lower() for model, colour in colours.items()})
+    return {model: colour.lower() for model, colour in colours.items()}
 
 
-def overrides() -> dict[str, str]:
-    """The colours set by :func:`override`, for a bookmark or a sidecar."""
-    return dict(_OVERRIDES)
-
-
-def looks(values: Iterable[object], theme: str = "light", column: str = "model") -> dict[object, Look]:
+def looks(
+    values: Iterable[object], theme: str = "light", column: str = "model", chosen: Mapping[str, str] | None = None
+) -> dict[object, Look]:
     """Colour and marker of each value of a figure.
 
     Parameters
@@ -269,6 +262,8 @@ def looks(values: Iterable[object], theme: str = "light", column: str = "model")
         ``"light"`` or ``"dark"``.
     column : str
         Column they come from; only ``model`` has looks that are the same everywhere, others take the palette in sorted order.
+    chosen : mapping, optional
+        Value -> ``#rrggbb``: colours that the user chose instead.
 
     Returns
     -------
@@ -277,9 +272,9 @@ def looks(values: Iterable[object], theme: str = "light", column: str = "model")
     """
     if theme not in THEMES:
         raise unknown("theme", theme, THEMES)
-    values = list(dict.fromkeys(values))
+    values, chosen = list(dict.fromkeys(values)), checked(chosen or {})
     if column != "model":
-        return _plain(values, theme)
+        return _plain(values, theme, chosen)
     slots = {str(value).partition("@")[0]: None for value in values}
     slots = {base: _slot(base) for base in slots}
     taken, found = set(), {}
@@ -300,17 +295,17 @@ def looks(values: Iterable[object], theme: str = "light", column: str = "model")
     for value in values:
         base, _, variant = str(value).partition("@")
         hue, shade, marker = found[base]
-        colour = _OVERRIDES.get(str(value)) or _OVERRIDES.get(base) or _themed(hue, shade, theme)
+        colour = chosen.get(str(value)) or chosen.get(base) or _themed(hue, shade, theme)
         result[value] = Look(colour, MARKERS[marker], open=bool(variant))
     return result
 
 
-def _plain(values: list, theme: str) -> dict[object, Look]:
+def _plain(values: list, theme: str, chosen: Mapping[str, str]) -> dict[object, Look]:
     order = sorted(values, key=str)
     result = {}
     for value in values:
         place = order.index(value)
-        colour = _OVERRIDES.get(str(value)) or _themed(_PLAIN[place % len(_PLAIN)], 0.3 if place < len(_PLAIN) else 0.9, theme)
+        colour = chosen.get(str(value)) or _themed(_PLAIN[place % len(_PLAIN)], 0.3 if place < len(_PLAIN) else 0.9, theme)
         result[value] = Look(colour, MARKERS[place % len(MARKERS)])
     return result
 

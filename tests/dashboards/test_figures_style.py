@@ -10,17 +10,11 @@ import numpy as np
 import pytest
 
 from dashboards.figures import style
-from dashboards.figures.style import INK, MARKERS, THEMES, contrast, ink, looks, override, overrides
+from dashboards.figures.style import INK, MARKERS, THEMES, contrast, ink, looks
 from data.errors import BrainLensError
 from data.published import schrimpf2021_models
 
 PUBLISHED = [model for model in schrimpf2021_models().query("in_paper")["model"]]
-
-
-@pytest.fixture(autouse=True)
-def _no_overrides():
-    yield
-    override(None)
 
 
 @pytest.mark.parametrize("theme", THEMES)
@@ -104,16 +98,15 @@ def test_categories_take_the_palette_in_order():
 
 
 def test_a_user_can_change_a_colour():
-    override({"gpt2": "#123456"})
-    assert looks(["gpt2"])["gpt2"].colour == "#123456" == looks(["gpt2@untrained:init:1"])["gpt2@untrained:init:1"].colour
-    assert overrides() == {"gpt2": "#123456"}
-    override(None)
-    assert overrides() == {} and looks(["gpt2"])["gpt2"].colour != "#123456"
+    chosen = {"gpt2": "#12345A"}
+    names = ["gpt2", "gpt2@untrained:init:1"]
+    assert {look.colour for look in looks(names, chosen=chosen).values()} == {"#12345a"}
+    assert looks(["gpt2"])["gpt2"].colour != "#12345a"
 
 
 def test_mistakes_are_explained():
     with pytest.raises(BrainLensError, match=r"'red', the colour of gpt2, is not written as #rrggbb"):
-        override({"gpt2": "red"})
+        looks(["gpt2"], chosen={"gpt2": "red"})
     with pytest.raises(BrainLensError, match="Unknown theme 'drak'; did you mean 'dark'"):
         looks(["gpt2"], "drak")
     with pytest.raises(BrainLensError, match="Unknown ink 'papper'"):
