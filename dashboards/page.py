@@ -6,9 +6,11 @@ from pathlib import Path
 
 import panel as pn
 import panel_material_ui as pmui
+import param
 from panel.util import edit_readonly
 
 from dashboards.activity import Activity
+from dashboards.bookmarks import Bookmarks
 from dashboards.client import Client
 from dashboards.lenses.layers import Layers
 from dashboards.lenses.reading import Reading
@@ -17,6 +19,7 @@ from dashboards.lenses.untrained import SCHEMES, Untrained
 from dashboards.library import Library
 from dashboards.look import THEME, Words, heading, note
 from dashboards.state import Selection
+from dashboards.welcome import Welcome
 from data.errors import BrainLensError, unknown
 
 __all__ = ["LENSES", "Workbench", "open_page"]
@@ -40,6 +43,8 @@ class Workbench(pn.viewable.Viewer):
         self._sidebar = pmui.Column(sizing_mode="stretch_width", margin=(4, 8))
         self._notices = pmui.Column(sizing_mode="stretch_width", margin=0)
         self.activity = Activity()
+        self.bookmarks = Bookmarks(self.selection.query, self.go)
+        self.welcome = Welcome(self.selection, visible=not query.strip("?"))
         names = [lens.slug for lens in LENSES]
         self._tabs = pmui.Tabs(
             *((lens.label, self._bodies[lens.slug]) for lens in LENSES),
@@ -81,6 +86,7 @@ class Workbench(pn.viewable.Viewer):
         header = pmui.Row(
             pmui.Row(sizing_mode="stretch_width"),
             self._link,
+            self.bookmarks.button,
             self.activity.button,
             pmui.IconButton(
                 icon="help_outline",
@@ -101,8 +107,10 @@ class Workbench(pn.viewable.Viewer):
             main=[
                 pmui.Column(
                     self._notices,
+                    self.welcome,
                     self._tabs,
                     self._help,
+                    self.bookmarks.dialog,
                     self.activity.drawer,
                     self.client,
                     sizing_mode="stretch_width",
@@ -140,6 +148,15 @@ class Workbench(pn.viewable.Viewer):
         if any(event.name == "lens" for event in events):
             self._open_lens()
 
+    def go(self, query: str) -> None:
+        """Show another view, such as a bookmark's; light or dark stays as it is."""
+        theme = self.selection.theme
+        with param.parameterized.batch_call_watchers(self.selection):
+            problems = self.selection.read(query, checks())
+            self.selection.theme = theme
+        if problems:
+            self.notice("Parts of this bookmark could not be used and were left at their defaults.", problems)
+
     @property
     def lens(self):
         """The lens in front."""
@@ -149,8 +166,8 @@ class Workbench(pn.viewable.Viewer):
     def _pressed(self, key: str) -> None:
         if key == "?":
             self._help.open = not self._help.open
-        elif key == "Escape" and (self._help.open or self.activity.drawer.open):
-            self._help.open = self.activity.drawer.open = False
+        elif key == "Escape" and (self._help.open or self.activity.drawer.open or self.bookmarks.dialog.open):
+            self._help.open = self.activity.drawer.open = self.bookmarks.dialog.open = False
         else:
             self.lens.pressed(key)
 

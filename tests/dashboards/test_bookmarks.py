@@ -1,0 +1,53 @@
+"""Views kept by name."""
+
+from __future__ import annotations
+
+import pytest
+
+from dashboards.bookmarks import Bookmarks, keep, kept, remove
+from dashboards.page import Workbench
+from data.errors import BrainLensError
+
+
+def test_kept_replaced_and_removed(clean_home):
+    assert kept() == {}
+    keep("Figure 2", "v=1&lens=layers")
+    keep("  Figure   3 ", "v=1")
+    keep("Figure 2", "v=1&lens=task")
+    assert kept() == {"Figure 2": "v=1&lens=task", "Figure 3": "v=1"}
+    remove("Figure 3")
+    assert list(kept()) == ["Figure 2"]
+
+
+def test_mistakes_are_explained_and_lose_nothing(clean_home):
+    keep("one", "v=1")
+    for name, words in ((" ", "has no name"), ("x" * 81, "81 characters")):
+        with pytest.raises(BrainLensError, match=words):
+            keep(name, "v=1")
+    with pytest.raises(BrainLensError, match="Unknown bookmark 'on'; did you mean 'one'"):
+        remove("on")
+    (clean_home / "bookmarks.json").write_text("{broken")
+    with pytest.raises(BrainLensError, match="cannot be read"):
+        keep("two", "v=1")
+    assert (clean_home / "bookmarks.json").read_text() == "{broken"
+
+
+def test_the_dialog_keeps_and_says_what_is_wrong(clean_home):
+    gone = []
+    marks = Bookmarks(lambda: "v=1&benchmark=blank2014", gone.append)
+    marks.open()
+    marks._save()
+    assert "no name" in marks._problem.object
+    marks._name.value_input = "Blank"
+    marks._save()
+    assert kept() == {"Blank": "v=1&benchmark=blank2014"} and marks._problem.object == ""
+    marks._list[0][0].clicks += 1
+    assert gone == ["v=1&benchmark=blank2014"] and not marks.dialog.open
+
+
+def test_a_bookmark_opens_its_view_on_the_page(clean_home):
+    bench = Workbench("?benchmark=blank2014&theme=dark")
+    bench.go("v=1&lens=untrained&benchmark=futrell2018")
+    assert bench.lens.slug == "untrained" and bench.selection.benchmark == "futrell2018"
+    assert bench.selection.theme == "dark"  # how the page looks stays as it is
+    bench.close()

@@ -1,0 +1,34 @@
+"""The first five minutes: each step is one click, and everything it needs ships."""
+
+from __future__ import annotations
+
+import pytest
+
+from analysis.models.catalog import state
+from dashboards.page import Workbench, checks
+from dashboards.state import LENSES, Selection, decode
+from dashboards.welcome import STEPS, Welcome
+
+
+def test_it_greets_a_fresh_page_only():
+    for query, there in (("", True), ("?lens=layers", False)):
+        bench = Workbench(query)
+        assert bench.welcome.visible == there
+        bench.close()
+
+
+@pytest.mark.parametrize("place", range(len(STEPS)))
+def test_a_step_needs_nothing_that_does_not_ship(place, monkeypatch):
+    selection = Selection(theme="dark", benchmark="blank2014", recording="elsewhere")
+    Welcome(selection, visible=True).take(place)
+    assert selection.lens in LENSES and selection.theme == "dark" and selection.benchmark == "neural"
+    assert selection.recording == "simulated"
+    assert selection.models and all(state(model) == "ready" for model in selection.models)
+    values, problems = decode(selection.query(), checks())
+    assert problems == [] and values["lens"] == selection.lens  # the link of each step opens it again
+
+
+def test_put_away_it_stays_away():
+    strip = Welcome(Selection(), visible=True)
+    strip[0][-1].clicks += 1
+    assert not strip.visible
