@@ -106,7 +106,11 @@ class Bookmarks:
             on_click=lambda _: self.open(),
         )
         self._name = pmui.TextInput(
-            label="Name of this view", placeholder="for example Figure 2", size="small", sizing_mode="stretch_width", margin=(8, 6)
+            label="Name of this view",
+            placeholder="for example Figure 2",
+            size="small",
+            sizing_mode="stretch_width",
+            margin=(8, 6),
         )
         self._name.param.watch(lambda _: self._save(), "enter_pressed")
         save = pmui.Button(label="Keep", icon="bookmark_add", size="small", margin=(10, 6), on_click=lambda _: self._save())
@@ -161,7 +165,9 @@ class Bookmarks:
             self._go(query)
 
         return pmui.Row(
-            pmui.Button(label="Open", size="small", variant="outlined", margin=(4, 6), description=f"Open {name}", on_click=opened),
+            pmui.Button(
+                label="Open", size="small", variant="outlined", margin=(4, 6), description=f"Open {name}", on_click=opened
+            ),
             Words(name, margin=(9, 4), sizing_mode="stretch_width", styles={"overflow-wrap": "anywhere"}),
             pmui.IconButton(
                 icon="delete",
