@@ -4,15 +4,21 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+import numpy as np
+
 from analysis.protocol import Protocol
 from data.recording import Recording
 
-__all__ = ["Cost", "cost"]
+__all__ = ["Cost", "cost", "tokens_read"]
 
 READING = 2.5e10
 """Multiplications per second of a forward pass on two laptop cores, about."""
 SOLVING = 1.5e10
 """The same for the regressions in double precision."""
+SPLITTING = 5e5
+"""Tokens per second that a tokenizer makes of text, about."""
+LETTERS = 4.0
+"""Characters per token, about."""
 
 
 @dataclass(frozen=True)
@@ -73,7 +79,7 @@ def cost(model: str, recording: Recording, protocol: Protocol, *, store=None) ->
         layers = (facts.layers or 12) + 1
         return Cost(
             layers,
-            seconds=_seconds(parameters, layers, layers, facts.width, recording, protocol),
+            seconds=_seconds(facts, parameters, layers, layers, facts.width, recording, protocol),
             download=facts.download or 0,
             memory=6 * (parameters or 0),
         )
@@ -84,7 +90,16 @@ def cost(model: str, recording: Recording, protocol: Protocol, *, store=None) ->
         return Cost(scored, scored, scored, seconds=0.1)
     read = len(store.activations(activation_key(reader, recording, protocol)).complete())
     unread = 0 if read == reader.n_layers else reader.n_layers
-    seconds = _seconds(parameters if unread else 0, unread, reader.n_layers - scored, max(reader.widths), recording, protocol)
+    seconds = _seconds(
+        facts,
+        parameters if unread else 0,
+        unread,
+        reader.n_layers - scored,
+        max(reader.widths),
+        recording,
+        protocol,
+        window=getattr(reader, "window", None) if unread else None,
+    )
     memory = 6 * (parameters or 0) if unread else 0
     return Cost(reader.n_layers, scored, read, seconds, memory=memory)
 
@@ -93,14 +108,60 @@ def _has_score(store, key: str) -> bool:
     return any((base / "scores" / f"{key}.nc").exists() for base in (store.root, *store.readers))
 
 
+def tokens_read(recording: Recording, protocol: Protocol, *, looks_ahead: bool = False, window: int | None = None) -> tuple:
+    """Tokens that pass through a transformer, and tokens that are made of text on the way, about.
+
+    Parameters
+    ----------
+    looks_ahead : bool
+        A bidirectional model: every prefix has a pass of its own where the protocol hides what follows.
+    window : int, optional
+        Tokens the model sees at once; the protocol's own window counts too.
+
+    Notes
+    -----
+    A causal model reads a text once, as far as its window reaches; every stimulus behind that has a pass of its own over the
+    newest tokens (a sentence at the end of a long story costs a whole window).
+    """
+    from analysis.stimuli import passages
+
+    seen = min((w for w in (window, protocol.window) if w is not None), default=np.inf)
+    read = split = 0.0
+    for passage in passages(recording, protocol.context):
+        ends = np.asarray(passage.spans, float).reshape(-1, 2)[:, 1] / LETTERS
+        whole = len(passage.text) / LETTERS
+        if looks_ahead and protocol.attention == "whole":
+            read += whole if whole <= seen else seen * len(ends)
+            split += whole
+            continue
+        alone = np.ones(len(ends), bool) if looks_ahead else ends > seen
+        read += np.minimum(ends[alone], seen).sum() + ends[~alone].max(initial=0.0)
+        split += ends.sum()
+    return read, split
+
+
 def _seconds(
-    parameters: int | None, unread: int, unscored: int, width: int | None, recording: Recording, protocol: Protocol
+    facts,
+    parameters: int | None,
+    unread: int,
+    unscored: int,
+    width: int | None,
+    recording: Recording,
+    protocol: Protocol,
+    *,
+    window: int | None = None,
 ) -> float | None:
     if parameters is None:
         return None
-    words = sum(len(text.split()) for text in recording.texts)
-    reading = (2.0 + 2 * parameters * 1.4 * words / READING) if unread else 0.0
-    n, p, targets = recording.n_stimuli, width or 768, recording.n_targets
+    reading = 0.0
+    if unread:
+        reading = 2.0
+        if facts.cls not in ("embedding", "random", "n-gram"):  # these look words up
+            read, split = tokens_read(
+                recording, protocol, looks_ahead=facts.cls in ("bidirectional", "encoder-decoder"), window=window
+            )
+            reading += 2 * parameters * read / READING + split / SPLITTING
+    n, p, targets = recording.n_measured, width or 768, recording.n_targets
     fits = protocol.folds * (1 + protocol.inner_folds * (protocol.criterion == "kfold")) * (2 if protocol.shuffled_twin else 1)
     each = 5.0 * min(n, p) ** 3 + n * n * p / max(protocol.folds, 1) + 2.0 * n * min(n, p) * targets * len(protocol.alphas)
     return reading + unscored * (0.05 + fits * each / SOLVING)

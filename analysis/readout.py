@@ -95,7 +95,7 @@ def readout_perplexity(
 
     if not isinstance(model, TransformerModel):
         raise BrainLensError(
-            f"{model.id} is a {model.card.cls} model; the read-out is defined for tokens of a transformer",
+            f"{model.id} is {model.card.kind_of_model}; the read-out is defined for tokens of a transformer",
             remedy="Compare it by bits per word instead",
         )
     store = store or Store()

@@ -182,6 +182,9 @@ class Score:
         about, lines = self.provenance["recording"], []
         if self.stamp:
             lines.append(f"Data: {self.stamp}.")
+        if unmeasured := about.get("n_unmeasured"):
+            lines.append(f"Scored: {about['n_stimuli']:,} {about['scored_unit']}s; {unmeasured:,} more without a measurement "
+                         "are read as context only.")
         if self.provenance["model"]["note"]:
             lines.append(f"Model: {self.provenance['model']['note']}.")
         if "r_shuffled" in self.dataset:

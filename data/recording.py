@@ -163,6 +163,11 @@ class Recording:
         return self.responses.sizes["stimulus"]
 
     @property
+    def n_measured(self) -> int:
+        """Stimuli with at least one response; the others are read as context and scored nowhere."""
+        return int((~np.isnan(self.responses.values)).any(axis=1).sum())
+
+    @property
     def n_targets(self) -> int:
         return self.responses.sizes["target"]
 

@@ -119,9 +119,12 @@ def describe(name: str, protocol: Protocol, report: Report = SILENT) -> Describe
         values = np.random.default_rng(0).choice(values, 20_000, replace=False)
     people = recording.subjects
     who = "averaged over people" if recording.averaged else "people unknown" if people is None else f"{len(set(people))} people"
+    context = recording.n_stimuli - recording.n_measured
     found = Described(
-        f"{recording.n_stimuli:,} {recording.scored_unit}s x {recording.n_targets:,} "
-        f"target{'s' if recording.n_targets > 1 else ''}, {who}; {recording.kind.replace('_', ' ')} in {recording.unit}",
+        f"{recording.n_measured:,} measured {recording.scored_unit}s x {recording.n_targets:,} "
+        f"target{'s' if recording.n_targets > 1 else ''}"
+        + (f" ({context:,} more are read as context only)" if context else "")
+        + f", {who}; {recording.kind.replace('_', ' ')} in {recording.unit}",
         _sample(recording),
         _groups(recording, protocol),
         pd.DataFrame({"response": values}),

@@ -104,6 +104,8 @@ def _caption(scores: list, missing: pd.DataFrame) -> str:
     first, about = scores[0], scores[0].provenance["recording"]
     people = "averaged over people" if about["averaged"] else plural(about["n_subjects"], "subject")
     size = f"{plural(about['n_stimuli'], about['scored_unit'])}, {plural(about['n_targets'], 'target')}, {people}"
+    if unmeasured := about.get("n_unmeasured"):
+        size += f"; {unmeasured:,} more without a measurement are read as context and not scored"
     rule = "r is the mean over folds of the fold's Pearson r; bands are 95 % bootstrap intervals."
     parts = [f"Held out: {first.provenance['folds']}. {size}. {rule}"]
     if first.protocol.layer == "nested" and any(len(score.layers) > 1 for score in scores):

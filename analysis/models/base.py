@@ -72,6 +72,11 @@ class Card:
     aliases: tuple[str, ...] = ()
     layer_names: Mapping[str, int] = field(default_factory=dict)
 
+    @property
+    def kind_of_model(self) -> str:
+        """The class with its article: ``an embedding model``."""
+        return f"a{'n' if self.cls[0] in 'aeio' or self.cls.startswith('n-') else ''} {self.cls} model"
+
     def __post_init__(self):
         if self.cls not in CLASSES:
             raise unknown("class of model", self.cls, CLASSES)
@@ -191,7 +196,7 @@ class Model(ABC):
         values : list of ndarray, one per layer asked for, shape (n, width of that layer), float32
             Raw block outputs, pooled over the stimulus's own tokens.
         """
-        raise BrainLensError(f"{self.id} is a {self.card.cls} model and has no activations",
+        raise BrainLensError(f"{self.id} is {self.card.kind_of_model} and has no activations",
                              remedy="Use it for surprisal, or pick a model with layers")
 
     def surprisal(self, texts: Sequence[str], *, window: int | None = None, stride: int | None = None,
@@ -203,7 +208,7 @@ class Model(ABC):
         window, stride : int, optional
             Tokens seen at once (None: the model's maximum) and tokens by which the window moves (None: half of it).
         """
-        raise BrainLensError(f"{self.id} is a {self.card.cls} model and gives no next-word probabilities",
+        raise BrainLensError(f"{self.id} is {self.card.kind_of_model} and gives no next-word probabilities",
                              remedy="Pick a causal, recurrent or n-gram model")
 
     def close(self) -> None:  # noqa: B027 - most readers have nothing to give back

@@ -192,7 +192,7 @@ class TransformerModel(Model):
         auto = weights.head_class(self.config, self.card.cls) if head else weights.body_class(self.config)
         if auto is None:
             raise BrainLensError(
-                f"{self.id} is a {self.card.cls} model and gives no next-word probabilities",
+                f"{self.id} is {self.card.kind_of_model} and gives no next-word probabilities",
                 remedy="Pick a causal, masked, recurrent or n-gram model",
             )
         network = weights.load_network(auto, self.folder, self.config, self.variant, lambda: self.tokenizer)
