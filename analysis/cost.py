@@ -164,4 +164,4 @@ def _seconds(
     n, p, targets = recording.n_measured, width or 768, recording.n_targets
     fits = protocol.folds * (1 + protocol.inner_folds * (protocol.criterion == "kfold")) * (2 if protocol.shuffled_twin else 1)
     each = 5.0 * min(n, p) ** 3 + n * n * p / max(protocol.folds, 1) + 2.0 * n * min(n, p) * targets * len(protocol.alphas)
-    return reading + unscored * (0.05 + fits * each / SOLVING)
+    return float(reading + unscored * (0.05 + fits * each / SOLVING))

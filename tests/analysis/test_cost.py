@@ -1,0 +1,49 @@
+"""What a score would cost: the passes a model needs are counted before it is loaded."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+import pytest
+import xarray as xr
+
+from analysis.cost import LETTERS, cost, tokens_read
+from analysis.protocol import Protocol, preset
+from data.recording import Recording
+
+
+def story(n: int = 400) -> Recording:
+    """One story of ``n`` words of three letters."""
+    ids = np.arange(n)
+    words = pd.DataFrame({"text": ["abc"] * n, "story": ["s1"] * (n // 2) + ["s2"] * (n - n // 2)}, index=ids)
+    values = xr.DataArray(np.random.default_rng(0).standard_normal((n, 1)), dims=("stimulus", "target"),
+                          coords={"stimulus": ids, "target": ["rt"]})  # fmt: skip
+    return Recording("story", values, words, scored_unit="word", context="story", group="story", averaged=True)
+
+
+def test_a_story_within_the_window_is_read_once():
+    read, _ = tokens_read(story(), Protocol())
+    assert read == pytest.approx(400 * 4 / LETTERS, rel=0.01)  # a word and its space
+
+
+def test_every_word_behind_the_window_costs_a_window():
+    read, _ = tokens_read(story(), Protocol(window=50))
+    behind = 2 * (200 - 50)
+    assert read == pytest.approx(behind * 50 + 2 * 50, rel=0.02)
+    assert read > 30 * tokens_read(story(), Protocol())[0]
+
+
+def test_a_bidirectional_model_reads_every_prefix():
+    read, _ = tokens_read(story(), Protocol(), looks_ahead=True)
+    assert read == pytest.approx(2 * 200 * 201 / 2, rel=0.02)
+    whole, _ = tokens_read(story(), Protocol(attention="whole"), looks_ahead=True)
+    assert whole == pytest.approx(400, rel=0.01)
+
+
+def test_the_paper_window_shows_in_the_price(tmp_path):
+    from analysis.store import Store
+
+    one, store = story(4000), Store(tmp_path)
+    wide = cost("zoo-causal-1m", one, preset("defended").but(shuffled_twin=False, controls="", window=64), store=store)
+    narrow = cost("zoo-causal-1m", one, preset("defended").but(shuffled_twin=False, controls=""), store=store)
+    assert wide.layers == narrow.layers and wide.seconds > narrow.seconds > 0
