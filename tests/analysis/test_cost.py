@@ -40,10 +40,12 @@ def test_a_bidirectional_model_reads_every_prefix():
     assert whole == pytest.approx(400, rel=0.01)
 
 
-def test_the_paper_window_shows_in_the_price(tmp_path):
+def test_passes_of_windows_show_in_the_price(tmp_path):
     from analysis.store import Store
 
-    one, store = story(4000), Store(tmp_path)
-    wide = cost("zoo-causal-1m", one, preset("defended").but(shuffled_twin=False, controls="", window=64), store=store)
-    narrow = cost("zoo-causal-1m", one, preset("defended").but(shuffled_twin=False, controls=""), store=store)
-    assert wide.layers == narrow.layers and wide.seconds > narrow.seconds > 0
+    one, plain = story(4000), preset("defended").but(shuffled_twin=False, controls="")
+    limited, short, alone = (
+        cost("zoo-causal-1m", one, plain.but(**changes), store=Store(tmp_path)).seconds
+        for changes in ({}, {"window": 64}, {"context": "none"})
+    )
+    assert limited > 2 * short > 2 * alone > 0  # the model's own window, a narrower one, every word by itself
