@@ -11,7 +11,7 @@ import pandas as pd
 from analysis.reading import add_spillover, delta_log_likelihood, least_squares, on_link
 from data.errors import BrainLensError, unknown
 
-__all__ = ["KINDS", "LagProfile", "VersionDiff", "lag_profile", "version_diff"]
+__all__ = ["KINDS", "LagProfile", "VersionDiff", "lag_profile", "pooled_profile", "version_diff"]
 
 KINDS = ("self-paced", "eye-tracking")
 PREDICTORS = ("surprisal", "length", "log_frequency")
@@ -119,6 +119,42 @@ def lag_profile(
     frame = pd.concat([frame, found.reset_index(drop=True)], axis=1)
     verdict, sentence = _verdict(frame[frame["predictor"] == predictors[0]].set_index("lag"), predictors[0], kind)
     return LagProfile(frame, verdict, sentence, int(rows.sum()), int((~rows).sum()))
+
+
+def pooled_profile(profiles: Sequence[pd.DataFrame], predictor: str = "surprisal") -> LagProfile:
+    r"""One profile of several recordings of the same kind and scale, and its verdict.
+
+    .. math:: b_l = \frac{\sum_c b_{cl} / s_{cl}^2}{\sum_c 1 / s_{cl}^2}, \quad s_l = (\sum_c 1 / s_{cl}^2)^{-1/2}
+
+    Parameters
+    ----------
+    profiles : sequence of pandas.DataFrame
+        ``frame`` of :func:`lag_profile`, two or more, of self-paced reading.
+    predictor : str
+        The one that judges.
+
+    Raises
+    ------
+    BrainLensError
+        For fewer than two profiles.
+
+    Notes
+    -----
+    Weights by precision (a fixed effect over recordings): large recordings count most, and one that is shifted can shift the
+    pooled profile. The verdicts of the single recordings come first.
+    """
+    if len(profiles) < 2:
+        raise BrainLensError(f"{len(profiles)} profiles given, at least 2 are pooled", remedy="Give more recordings")
+    every = pd.concat(profiles, ignore_index=True)
+    weight = every["standard_error"] ** -2.0
+    every = every.assign(weight=weight, weighted=weight * every["coefficient"])
+    summed = every.groupby(["predictor", "lag", "word"], sort=False)[["weight", "weighted"]].sum().reset_index()
+    frame = summed[["predictor", "lag", "word"]].assign(
+        coefficient=summed["weighted"] / summed["weight"], standard_error=summed["weight"] ** -0.5
+    )
+    frame["t"] = frame["coefficient"] / frame["standard_error"]
+    verdict, sentence = _verdict(frame[frame["predictor"] == predictor].set_index("lag"), predictor, "self-paced")
+    return LagProfile(frame, verdict, sentence, 0, 0)
 
 
 def _extra(table: pd.DataFrame, name: str) -> pd.Series:

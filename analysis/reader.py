@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 import pandas as pd
@@ -44,6 +44,9 @@ class Reading:
         The recording's quality note, what its filter left out, how surprisal was made.
     stamp : str
         What has to be seen on every figure.
+    about : dict
+        For a methods paragraph: filter, form, link, window, context, word_boundary, citation, unit, texts, people of the
+        recording; model_class, parameters, model_citation.
     """
 
     model: str
@@ -54,6 +57,7 @@ class Reading:
     words: pd.DataFrame
     notes: tuple[str, ...]
     stamp: str
+    about: dict = field(default_factory=dict)
 
 
 def corpus(name: Recording | str) -> Recording:
@@ -184,7 +188,15 @@ def read(
     words = whole.table[["story", "zone", "text", *whole.measures]].join(bits)
     profiles = pd.concat(profiles, ignore_index=True) if profiles else pd.DataFrame(columns=["model", "recording", "measure"])
     stamp = [said for said in ("simulated data" if recording.simulated else "", recording.quality) if said]
-    return Reading(model.id, recording.id, pd.DataFrame(rows), profiles, says, words, (*kept.notes, about), "; ".join(stamp))
+    recipe = {
+        "filter": filter, "form": form, "link": link, "window": scored.attrs["window"],
+        "context": (protocol or Protocol()).context, "word_boundary": bool(scored.attrs["word_boundary"]),
+        "surprisal": scored.attrs["kind"], "citation": recording.citation, "unit": recording.unit,
+        "texts": whole.table["story"].nunique(), "people": None if recording.subjects is None else recording.n_targets,
+        "model_class": model.card.cls, "parameters": model.card.parameters, "model_citation": model.card.citation,
+    }  # fmt: skip
+    notes = (*kept.notes, about)
+    return Reading(model.id, recording.id, pd.DataFrame(rows), profiles, says, words, notes, "; ".join(stamp), recipe)
 
 
 # ---- pieces ------------------------------------------------------------------------------------------------------------

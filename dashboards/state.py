@@ -12,6 +12,7 @@ import param
 from analysis.protocol import FIELDS as PROTOCOL_FIELDS
 from analysis.protocol import PRESETS, Protocol, preset
 from data.errors import BrainLensError, unknown
+from data.filters import FILTERS
 
 __all__ = ["LENSES", "Selection", "decode", "encode"]
 
@@ -34,14 +35,21 @@ class Selection(param.Parameterized):
     x = param.String("log-perplexity", doc="What the horizontal axis shows.")
     own_x = param.String("bits-per-byte", doc="What the horizontal axis of own scores shows.")
     text = param.String("prose", doc="Text that bits per byte and per word are of.")
+    pooling = param.String("last", doc="Pooling over tokens in the table of Hadidi et al.")
     clip = param.Boolean(False, doc="Published scores clipped at 1, the paper's rule.")
     scale = param.String("raw", doc="Raw or normalised scores.")
     layer = param.String("", doc="Layer picked; empty: the protocol's choice.")
-    scheme = param.String("init", doc="How untrained copies are made.")
-    seeds = param.Integer(1, bounds=(1, 20), doc="Untrained copies of each model.")
+    by = param.String("mean", doc="mean, subject or region: what a line of the layers is.")
+    protocols = param.List([], item_type=str, doc="Further presets, each in a figure of its own.")
+    tested = param.Boolean(False, doc="Whether each target is tested against chance.")
+    scheme = param.List(["init"], item_type=str, doc="How untrained copies are made.")
+    seeds = param.Integer(5, bounds=(1, 20), doc="Untrained copies of each model.")
     corpora = param.List(["simulated-reading"], item_type=str, doc="Recordings of words, by id or path.")
     form = param.String("linear", doc="Model of the reading times.")
     link = param.String("identity", doc="Scale of the reading times.")
+    filter = param.String("no-edges", doc="Which reading times count.")
+    neural = param.String("", doc="Recording of a brain that reading is compared with; empty: none.")
+    fitted = param.Boolean(False, doc="Reading times also predicted from activations.")
     picked = param.List([], item_type=str, doc="Items marked in every lens.")
     colours = param.Dict({}, doc="Model -> #rrggbb, where the user chose another colour.")
     theme = param.String("light", doc="light or dark.")
@@ -110,16 +118,23 @@ _FIELDS: dict[str, _Field] = {
     "changes": _Field(),
     "benchmark": _Field(),
     "x": _Field(),
-    "own_x": _Field(choices=("bits-per-byte", "bits-per-word", "parameters", "width")),
-    "text": _Field(choices=("prose", "wikitext-2")),
+    "own_x": _Field(choices=("bits-per-byte", "bits-per-word", "readout", "parameters", "year", "width")),
+    "text": _Field(),
+    "pooling": _Field(choices=("last", "mean", "sum")),
     "clip": _Field(kind=lambda text: {"true": True, "false": False}[text]),
     "scale": _Field(choices=("raw", "normalised")),
     "layer": _Field(),
-    "scheme": _Field(),
+    "by": _Field(choices=("mean", "subject", "region")),
+    "protocols": _Field(many=True, choices=tuple(PRESETS)),
+    "tested": _Field(kind=lambda text: {"true": True, "false": False}[text]),
+    "scheme": _Field(many=True),
     "seeds": _Field(kind=int),
     "corpora": _Field(many=True),
     "form": _Field(choices=("linear", "mixed", "gam")),
     "link": _Field(choices=("identity", "log")),
+    "filter": _Field(choices=tuple(FILTERS)),
+    "neural": _Field(),
+    "fitted": _Field(kind=lambda text: {"true": True, "false": False}[text]),
     "picked": _Field(many=True),
     "colours": _Field(),
     "theme": _Field(choices=THEMES),

@@ -65,6 +65,8 @@ class Picture:
         Published tables in it.
     python : str
         Code that makes it again, where there are no scores.
+    methods, bibtex : str
+        Methods paragraph and references, where they are not those of the scores.
     """
 
     label: str
@@ -73,6 +75,8 @@ class Picture:
     scores: tuple = ()
     published: tuple[str, ...] = ()
     python: str = ""
+    methods: str = ""
+    bibtex: str = ""
 
 
 @dataclass(frozen=True)

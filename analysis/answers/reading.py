@@ -9,13 +9,13 @@ import numpy as np
 import pandas as pd
 
 from analysis.answers.answer import Answer, decimal, interval, listed, plural
-from analysis.doctor import VersionDiff, version_diff
+from analysis.doctor import VersionDiff, pooled_profile, version_diff
 from analysis.reader import SPILLOVER, Reading, read
 from analysis.word_frame import word_frame
 from data.errors import BrainLensError, unknown
 from data.recording import Recording
 
-__all__ = ["against", "answer", "reading", "versions"]
+__all__ = ["against", "against_scores", "answer", "benchmark", "reading", "versions"]
 
 
 def reading(models: Sequence[str], recordings: Sequence[str | Recording], **options) -> Answer:
@@ -64,8 +64,9 @@ def answer(found: Iterable[Reading], *, missing: pd.DataFrame | None = None) -> 
     rules = listed(dict.fromkeys(rule.partition(", held out")[0] for rule in frame["rule"]))
     caption = (
         f"Delta log-likelihood: what surprisal of the word and of the {SPILLOVER} words before it adds to length and log "
-        f"frequency of the same words, in nats per word; {rules}, whole texts held out. Intervals: 95 %, over texts. A model "
-        f"without any effect is expected at about {frame['bias'].median():.1e}, not at 0; in sample the value is always above 0. "
+        f"frequency of the same words, in nats per word; {rules}, whole texts held out. Intervals: 95 %, over texts. "
+        "Held out, the k added columns bias the value downwards by about k / 2n: a model without any effect is expected at "
+        f"{frame['bias'].median():.1e}, not at 0. In sample the value would always be above 0. "
         "A word counts where it has a response and the model knows it and the words before it. "
         f"n = {listed(f'{rows.n_words.iloc[0]:,} words ({name})' for name, rows in frame.groupby('recording', sort=False))}."
     )
@@ -73,7 +74,9 @@ def answer(found: Iterable[Reading], *, missing: pd.DataFrame | None = None) -> 
         caption += " Left out: " + "; ".join(f"{row.model} ({row.reason})" for row in missing.itertuples()) + "."
     several = frame["recording"].nunique() > 1
     stamp = "; ".join(dict.fromkeys(f"{one.recording}: {one.stamp}" if several else one.stamp for one in found if one.stamp))
+    together = _doctor(found)
     facts = {
+        "pooled": together,
         "profile": pd.concat([one.profile for one in found], ignore_index=True),
         "words": found[0].words,
         "says": says,
@@ -128,6 +131,84 @@ def versions(first: Recording, second: Recording, surprisal: pd.Series, *, measu
     return version_diff(tables, measure, link=frames[0].link, kind=frames[0].kind)
 
 
+def against_scores(frame: pd.DataFrame, scores: pd.DataFrame, recording: str) -> Answer:
+    """Delta log-likelihood against the score of the same models on a recording of the brain.
+
+    Parameters
+    ----------
+    frame : pandas.DataFrame
+        Of :func:`answer`; the mean over recordings where there is one, else the first recording and measure.
+    scores : pandas.DataFrame
+        model, x (Pearson r, held out), layer, and ``reason`` where there is none. Every model in it has to be paired.
+    recording : str
+        Of the brain.
+
+    Returns
+    -------
+    Answer
+        ``frame``: the pairs; ``missing``: models that lack one of the two, with the reason; a fit from four models on.
+    """
+    from analysis.answers.task import own_task
+
+    pooled = frame[frame["recording"].str.startswith("mean of ")]
+    first = frame.iloc[0] if pooled.empty else pooled.iloc[0]
+    here = frame[(frame["recording"] == first["recording"]) & (frame["measure"] == first["measure"])]
+    rows = here.rename(columns={"delta_ll": "y"})[["model", "family", "y", "low", "high"]]
+    table = scores.merge(rows, on="model", how="outer", sort=False)
+    table["family"] = table["family"].fillna(table["model"])
+    unread = table["y"].isna()
+    said = table["reason"] if "reason" in table else pd.Series("", index=table.index)
+    table["reason"] = said.where(said.fillna("") != "", np.where(unread, "no delta log-likelihood", "no score")).where(
+        table[["x", "y"]].isna().any(axis=1), ""
+    )
+    found = own_task(table, better=1, x_title=f"Score on {recording} (Pearson r, held out)",
+                     y_title="Delta log-likelihood, held out (nats per word)")  # fmt: skip
+    caption = f"{found.caption} Reading: {first['recording']}; brain: {recording}, the layer chosen on inner folds."
+    pairs = f"Pairs: {listed(found.frame['model'])}." if len(found.frame) else "No model has both."
+    return replace(found, caption=f"{caption} {pairs}")
+
+
+def benchmark(scores: Sequence) -> Answer:
+    """Reading times predicted from activations, the paper's reading benchmark: the score of every model on every recording.
+
+    Parameters
+    ----------
+    scores : sequence of Score
+        Of :func:`analysis.score` on recordings of words.
+
+    Returns
+    -------
+    Answer
+        ``frame``: model, recording, people (0: means over people), layer, r, low, high, ceiling, normalised, n_stimuli.
+    """
+    rows = []
+    for score in scores:
+        at, about = score.table().set_index("layer").loc[score.chosen_layer], score.provenance["recording"]
+        people = 0 if about["averaged"] else about["n_subjects"]
+        rows.append({"model": score.model, "recording": score.recording, "people": people, "layer": score.chosen_layer,
+                     "r": score.value, "low": at["r_low"], "high": at["r_high"], "ceiling": score.ceiling.value,
+                     "normalised": score.value / score.ceiling.value, "n_stimuli": about["n_stimuli"],
+                     "protocol": score.protocol.name, "stamp": score.stamp})  # fmt: skip
+    frame = pd.DataFrame(rows)
+    if frame.empty:
+        return Answer(frame, "No reading times have been predicted from activations yet.")
+    best = frame.loc[frame["r"].idxmax()]
+    whose = f"of {best['people']} people" if best["people"] else "averaged over people"
+    sentence = (
+        f"The activations of {best['model']} predict the times {whose} on {best['recording']} with r = {decimal(best['r'])} "
+        f"{interval(best['low'], best['high'])}."
+    )
+    caption = (
+        f"Protocol {listed(dict.fromkeys(frame['protocol']))}: activations to reading times, "
+        "fitted for each person apart where the recording has people, the layer chosen on inner folds; intervals: 95 %. "
+        "Ceilings and normalised scores are in the table; averages over people have none. This is another question than delta "
+        "log-likelihood: activations also carry length, frequency and position, which a regression can read out. Compare the "
+        "controls in the lens Layers."
+    )
+    axes = {"x_title": "", "y_title": "Pearson r, held out", "log_x": False, "invert_x": False}
+    return Answer(frame, sentence, caption, axes=axes, facts={"stamp": "; ".join(filter(None, dict.fromkeys(frame["stamp"])))})
+
+
 # ---- pieces ------------------------------------------------------------------------------------------------------------
 def _pooled(rows: pd.DataFrame) -> dict:
     """Mean over recordings, each with the same weight; the interval takes them as independent."""
@@ -148,6 +229,18 @@ def _pooled(rows: pd.DataFrame) -> dict:
         "verdict": "",
         "rule": "mean over recordings",
     }
+
+
+def _doctor(found: Sequence[Reading]) -> dict:
+    """Model -> pooled profile of the first measure of all its self-paced recordings on a log scale, where there are several."""
+    kept: dict[str, dict[str, pd.DataFrame]] = {}
+    for one in found:
+        if one.profile.empty or one.rows["kind"].iloc[0] != "reading_times" or one.rows["simulated"].iloc[0]:
+            continue
+        first = one.profile[one.profile["measure"] == one.profile["measure"].iloc[0]]
+        if first["link"].iloc[0] == "log":
+            kept.setdefault(one.model, {})[one.recording] = first
+    return {model: pooled_profile(list(own.values())) for model, own in kept.items() if len(own) > 1}
 
 
 def _sentence(frame: pd.DataFrame, says: dict) -> str:

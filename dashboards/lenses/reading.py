@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from functools import partial
 
+import pandas as pd
 import panel_material_ui as pmui
 
 from analysis.progress import Report
@@ -13,12 +14,21 @@ from dashboards.controls import ModelPicker, ProtocolPicker
 from dashboards.figures.spec import FigureSpec, Mark, Rule
 from dashboards.lens import Lens, Picture, Task, View
 from dashboards.lenses.task import scatter
-from dashboards.look import note
+from dashboards.look import heading, note
+from dashboards.perplexities import unpredictive
 from dashboards.scores import FREE_SECONDS
+from data.errors import BrainLensError
+from data.filters import FILTERS
 
 __all__ = ["Reading"]
 
 FORMS = {"Linear": "linear", "Mixed: people and words": "mixed", "Splines (GAM)": "gam"}
+FILTER_LABELS = {
+    "no-edges": "Without first and last words of sentences",
+    "official": "Official: 100 to 3000 ms, 5 of 6 answers right, no edges",
+    "times-only": "100 to 3000 ms",
+    "none": "Everything",
+}
 LINKS = {"As measured": "identity", "Logarithm": "log"}
 _UNITS = {"log": "log time", "identity": "unit of the response"}
 SHOWN_WORDS = 24
@@ -44,6 +54,21 @@ NOTES = (
         "The probability of the space after a word belongs to the word, not the space before it (Oh & Schuler 2024; Pimentel & "
         "Meister 2024); analysis.surprisal.span_surprisal.",
     ),
+    (
+        "neural score",
+        "Pearson r of the same model on a recording of the brain, the layer chosen on inner folds; taken from the store, never "
+        "computed here; analysis.scoring.score.",
+    ),
+    (
+        "times from activations",
+        "The paper's reading benchmark: activations to reading times, for each person apart; under the preset schrimpf2021 with "
+        "the paper's choices; analysis.scoring.score.",
+    ),
+    (
+        "pooled alignment",
+        "Coefficients of all recordings of self-paced reading on a logarithmic scale, weighted by their precision; "
+        "analysis.doctor.pooled_profile.",
+    ),
     ("mean of N", "Mean over the chosen recordings of times, each with the same weight; simulated ones are left out."),
 )
 
@@ -58,11 +83,12 @@ class Reading(Lens):
 
     slug, label, icon = "reading", "Reading", "menu_book"
     question = "Does the model read like people?"
-    watches = ("models", "corpora", "preset", "changes", "form", "link")
+    watches = ("models", "corpora", "preset", "changes", "form", "link", "filter", "neural", "fitted")
 
     def make_controls(self) -> list:
         self._found: dict[str, object] = {}
         self._prices: dict[str, object] = {}
+        self._refused: dict[str, Refused] = {}
         options = _corpora()
         options |= {name: name for name in self.selection.corpora if name not in options.values()}
         corpora = pmui.MultiChoice(
@@ -84,11 +110,17 @@ class Reading(Lens):
         look = dict(sizing_mode="stretch_width", size="small", margin=(8, 0, 4, 0))
         form = pmui.Select(label="Model of the times", options=FORMS, value=self.selection.form, **look)
         link = pmui.Select(label="Scale of the times", options=LINKS, value=self.selection.link, **look)
-        self.link(corpora, "corpora")
-        self.link(form, "form")
-        self.link(link, "link")
-        return [ModelPicker(self.selection), corpora, own, form, link, ProtocolPicker(self.selection),
-                note("Of the protocol, context and word boundary count here.", margin=(0, 4))]  # fmt: skip
+        which = pmui.Select(label="Times that count", options={FILTER_LABELS[name]: name for name in FILTERS},
+                            value=self.selection.filter, **look)  # fmt: skip
+        neural = pmui.Select(label="Compare with a score on", options=_neural(self.selection.neural), value=self.selection.neural,
+                             description="Scores that are in the store already, for the protocol below", **look)  # fmt: skip
+        fitted = pmui.Switch(label="Also predict times from activations", value=self.selection.fitted, margin=(8, 0))
+        for widget, name in ((corpora, "corpora"), (form, "form"), (link, "link"), (which, "filter"), (neural, "neural"),
+                             (fitted, "fitted")):  # fmt: skip
+            self.link(widget, name)
+        return [ModelPicker(self.selection), corpora, own, which, form, link,
+                heading("Beside it", "overline", margin=(14, 0, 0, 0)), neural, fitted, ProtocolPicker(self.selection),
+                note("For delta log-likelihood, context and word boundary of the protocol count.", margin=(0, 4))]  # fmt: skip
 
     def _add(self, own, corpora, name: str) -> None:
         if not name:
@@ -102,27 +134,49 @@ class Reading(Lens):
     def _pairs(self) -> list[tuple[str, str, str]]:
         """Key, model and recording of everything that is asked for."""
         choice = self.selection
-        how = f"{choice.protocol.key()}|{choice.form}|{choice.link}"
+        how = f"{choice.protocol.key()}|{choice.form}|{choice.link}|{choice.filter}"
         return [(f"reading:{model}|{name}|{how}", model, name) for name in choice.corpora for model in choice.models]
+
+    def _beside(self) -> list[tuple[str, str, str, bool]]:
+        """Key, model, recording of the scores beside it, and whether they may be computed here."""
+        choice, how = self.selection, self.selection.protocol.key()
+        brain = choice.models if choice.neural else []
+        found = [(f"neural:{model}|{choice.neural}|{how}", model, choice.neural, False) for model in brain]
+        if choice.fitted:
+            found += [(f"fitted:{model}|{name}|{how}", model, name, True) for name in choice.corpora for model in choice.models]
+        return found
 
     def tasks(self) -> list[Task]:
         choice, found = self.selection, []
+        options = {"protocol": choice.protocol, "form": choice.form, "link": choice.link, "filter": choice.filter}
         for key, model, name in self._pairs():
-            if key in self._found:
+            if key not in self._found and key not in self._refused:
+                found.append(self._task(key, f"{model} reads {name}", partial(_look, model, name, options),
+                                        partial(_read, model, name, options)))  # fmt: skip
+        for key, model, name, here in self._beside():
+            if key in self._found or key in self._refused or (not here and key in self._prices):
                 continue
-            title = f"{model} reads {name}"
-            work = (model, name, choice.protocol, choice.form, choice.link)
-            if key not in self._prices:
-                found.append(Task(f"look:{key}", title, partial(_look, *work), free=True, quiet=True))
-                continue
-            cost = self._prices[key]
-            cheap = not cost.download and cost.seconds is not None and cost.seconds <= FREE_SECONDS
-            found.append(Task(key, title, partial(_read, *work), cost.seconds, cost.download, cost.memory, free=cheap))
+            work = (model, name, choice.protocol)
+            found.append(self._task(key, f"{model} on {name}", partial(_look_score, *work), partial(_score, *work)))
         return found
 
+    def _task(self, key: str, title: str, look, work) -> Task:
+        """A look into the store; where it is known what the computation costs, the computation."""
+        if key not in self._prices:
+            return Task(f"look:{key}", title, look, free=True, quiet=True)
+        cost = self._prices[key]
+        cheap = not cost.download and cost.seconds is not None and cost.seconds <= FREE_SECONDS
+        return Task(key, title, work, cost.seconds, cost.download, cost.memory, free=cheap)
+
     def take(self, key: str, result: object, *, final: bool) -> None:
-        place = self._found if hasattr(result, "rows") else self._prices
-        place[key.removeprefix("look:")] = result
+        key = key.removeprefix("look:")
+        if isinstance(result, Refused):
+            self._refused[key] = result
+        elif hasattr(result, "rows") or hasattr(result, "dataset"):
+            if final:
+                self._found[key] = result
+        else:
+            self._prices[key] = result
 
     # ---- what is shown -------------------------------------------------------------------------------------------------
     def view(self) -> View:
@@ -136,23 +190,81 @@ class Reading(Lens):
             )
         pairs = self._pairs()
         found = [self._found[key] for key, _, _ in pairs if key in self._found]
+        refused = [self._refused[key] for key, _, _ in pairs if key in self._refused]
+        missing = pd.DataFrame([(one.model, one.reason) for one in refused], columns=["model", "reason"]).drop_duplicates()
         if not found:
-            if any(key not in self._prices for key, _, _ in pairs) and not getattr(self, "failed", False):
+            if refused and len(refused) == len(pairs):
+                return View(empty=" ".join(f"{row.model}: {row.reason}." for row in missing.itertuples())
+                            + " Choose a model that gives every next word a probability.")  # fmt: skip
+            open_ = [key for key, _, _ in pairs if key not in self._refused]
+            if any(key not in self._prices for key in open_) and not getattr(self, "failed", False):
                 return View(empty="Looking into the store ...")
             return View(empty="Nothing is stored for this selection yet. Press Run (or the key r).", action=("Run", self.run))
-        said = answer(found)
-        python = _python(self.selection)
-        pictures = [Picture("Delta log-likelihood", gains(said), said.frame, python=python)]
-        for name, table in said.facts["profile"].groupby("recording", sort=False):
-            label = f"Alignment: {name}" if len(said.facts["stamps"]) > 1 else "Alignment"
-            pictures.append(Picture(label, profile(said, name), table, python=python))
+        from analysis import methods_reading
+
+        said = answer(found, missing=missing)
+        common = {"python": _python(self.selection), "methods": methods_reading.paragraph(found),
+                  "bibtex": methods_reading.bibtex(found)}  # fmt: skip
+        pictures = [Picture("Delta log-likelihood", gains(said), said.frame, **common)]
         if said.frame["model"].nunique() > 2:
             better = against(said.frame)
             better = better if better.correlation is not None else replace(better, sentence="")
             spec = scatter("Do better predictors read more like people?", better, stamp=said.facts["stamp"])
-            pictures.append(Picture("Against prediction", spec, better.frame, python=python))
-        pictures.append(Picture("Words", inspector(found[0]), found[0].words.reset_index(), python=python))
+            pictures.append(Picture("Against prediction", spec, better.frame, **common))
+        if self.selection.neural:
+            pictures += self._against_scores(said, common)
+        if self.selection.fitted:
+            pictures += self._fitted()
+        for name, table in said.facts["profile"].groupby("recording", sort=False):
+            label = f"Alignment: {name}" if len(said.facts["stamps"]) > 1 else "Alignment"
+            pictures.append(Picture(label, profile(said, name), table, **common))
+        if said.facts["pooled"]:
+            spec = pooled(said)
+            pictures.append(Picture("Alignment: pooled", spec, spec.table, **common))
+        pictures.append(Picture("Words", inspector(found[0]), found[0].words.reset_index(), **common))
         return View(tuple(pictures), (said.facts["stamp"],) if said.facts["stamp"] else (), notes=NOTES)
+
+    def _against_scores(self, said, common: dict) -> list[Picture]:
+        """Delta log-likelihood against the stored scores of the same models on a recording of the brain."""
+        from analysis.answers.reading import against_scores
+
+        rows, name = [], self.selection.neural
+        for key, model, _, here in self._beside():
+            if here:
+                continue
+            score = self._found.get(key)
+            reason = self._refused[key].reason if key in self._refused else f"no stored score on {name}: compute it in Layers"
+            rows.append({"model": model, "x": score.value if score else float("nan"), "reason": "" if score else reason,
+                         "stamp": score.stamp if score else ""})  # fmt: skip
+        table = pd.DataFrame(rows)
+        found = against_scores(said.frame, table.drop(columns="stamp"), name)
+        stamp = "; ".join(dict.fromkeys(filter(None, [said.facts["stamp"], *table["stamp"]])))
+        spec = scatter("Do models of the brain read more like people?", found, stamp=stamp)
+        if found.frame.empty:  # said in words, under the first picture's answer
+            return [Picture("Against neural score", replace(spec, marks=_nothing(found)), found.missing, **common)]
+        return [Picture("Against neural score", spec, pd.concat([found.frame, found.missing], ignore_index=True), **common)]
+
+    def _fitted(self) -> list[Picture]:
+        """Times predicted from activations, as the 2021 paper scores reading."""
+        from analysis.answers.reading import benchmark
+
+        scores = [self._found[key] for key, _, _, here in self._beside() if here and key in self._found]
+        if not scores:
+            return []
+        found = benchmark(scores)
+        hover = ("model", "recording", "people", "layer", "r", "low", "high", "ceiling", "normalised", "n_stimuli")
+        marks = (Mark("points", found.frame, "recording", "r", "low", "high", colour="model", hover=hover),)
+        spec = FigureSpec("How well do activations predict the times?", marks, "", found.axes["y_title"], (Rule("y", 0.0),),
+                          answer=found.sentence, caption=found.caption, stamp=found.facts["stamp"])  # fmt: skip
+        return [Picture("Times from activations", spec, found.frame, tuple(scores))]
+
+
+@dataclass(frozen=True)
+class Refused:
+    """A model that cannot do what is asked of it, and why."""
+
+    model: str
+    reason: str
 
 
 # ---- figures -----------------------------------------------------------------------------------------------------------
@@ -198,6 +310,37 @@ def profile(said, recording: str) -> FigureSpec:
     )
 
 
+def pooled(said) -> FigureSpec:
+    """Coefficients of all recordings of self-paced reading together, per model, with the verdict in words."""
+    frames, words = [], []
+    for model, found in said.facts["pooled"].items():
+        frame = found.frame[found.frame["predictor"] == "surprisal"]
+        reach = 1.96 * frame["standard_error"]
+        frames.append(frame.assign(model=model, low=frame["coefficient"] - reach, high=frame["coefficient"] + reach,
+                                   verdict=found.verdict))  # fmt: skip
+        words.append(f"{model}: {found.verdict}. {found.sentence}")
+    hover = ("model", "word", "coefficient", "low", "high", "t", "verdict")
+    profiles = said.facts["profile"]
+    count = profiles.loc[profiles["link"] == "log", "recording"].nunique()
+    return FigureSpec(
+        "To which word do the times respond, over all recordings?",
+        (Mark("line", pd.concat(frames), "lag", "coefficient", "low", "high", colour="model", hover=hover),),
+        "Words back (-1: the next word, 0: the word itself)",
+        "Change per bit of surprisal (log time)",
+        (Rule("y", 0.0),),
+        caption=f"{' '.join(words)} First measures of up to {count} recordings of self-paced reading, coefficients weighted by "
+        "their precision; one shifted recording can shift them all. Simulated recordings and eye movements are left out.",
+        stamp=said.facts["stamp"],
+    )
+
+
+def _nothing(found) -> tuple[Mark, ...]:
+    """Words where points would stand: who lacks which number."""
+    lines = pd.DataFrame({"x": 0.0, "y": -1.0 * found.missing.index.to_numpy(float),
+                          "label": found.missing["model"] + ": " + found.missing["reason"]})  # fmt: skip
+    return (Mark("text", lines, "x", "y", label="label"),)
+
+
 def inspector(reading, start: int = 0, count: int = SHOWN_WORDS) -> FigureSpec:
     """Surprisal of the first words of the first text, with and without correction; tokens above the words."""
     words = reading.words[reading.words["story"] == reading.words["story"].iloc[0]].iloc[start : start + count]
@@ -231,12 +374,24 @@ def _corpora() -> dict[str, str]:
 
     words = ("reading_times", "eye_tracking", "eeg")
     found = {name: one for name, one in entries(recordings=True).items() if one.kind in words}
-    return {f"{name}  ({one.state})" if one.state != "ready" else name: name for name, one in found.items()}
+    names = {name: one for name, one in found.items()}
+    names |= {f"{name}@{version}": one for name, one in found.items() for version in one.versions}
+    return {f"{name}  ({one.state})" if one.state != "ready" else name: name for name, one in names.items()}
+
+
+def _neural(chosen: str) -> dict[str, str]:
+    """Recordings of the brain that are here."""
+    from data.catalog import entries
+
+    kinds = ("fmri", "ecog", "eeg")
+    found = {name: name for name, one in entries(recordings=True).items() if one.kind in kinds and one.state == "ready"}
+    found = {name: name for name in found if "words" not in name}
+    return {"nothing": "", **found, **({chosen: chosen} if chosen else {})}
 
 
 def _python(choice) -> str:
     options = "".join(
-        f", {name}={value!r}" for name, value in (("form", choice.form), ("link", choice.link)) if value != "identity"
+        f", {name}={value!r}" for name, value in (("form", choice.form), ("link", choice.link), ("filter", choice.filter))
     )
     changes = ", ".join(f"{name}={value!r}" for name, value in choice.changes.items())
     protocol = f"preset({choice.preset!r})" + (f".but({changes})" if changes else "")
@@ -256,15 +411,53 @@ def _python(choice) -> str:
     ])  # fmt: skip
 
 
-def _look(model: str, name: str, protocol: Protocol, form: str, link: str, report: Report):
-    """The reading where the surprisals are stored, else what it costs."""
+def _look(model: str, name: str, options: dict, report: Report):
+    """The reading where the surprisals are stored, else what it costs, or why the model cannot."""
     from analysis.reader import price, read
 
-    cost = price(model, name, protocol)
-    return read(model, name, protocol=protocol, form=form, link=link, report=report) if cost.cached else cost
+    try:
+        cost = price(model, name, options["protocol"])
+        return read(model, name, **options, report=report) if cost.cached else cost
+    except BrainLensError as error:
+        return _refusal(model, name, error)
 
 
-def _read(model: str, name: str, protocol: Protocol, form: str, link: str, report: Report):
+def _read(model: str, name: str, options: dict, report: Report):
     from analysis.reader import read
 
-    return read(model, name, protocol=protocol, form=form, link=link, report=report)
+    try:
+        return read(model, name, **options, report=report)
+    except BrainLensError as error:
+        return _refusal(model, name, error)
+
+
+def _refusal(model: str, name: str, error: BrainLensError):
+    """A model without probabilities of the next word is said in words; every other error stays an error."""
+    from analysis.reader import corpus
+    from analysis.word_frame import word_frame
+
+    if not (reason := unpredictive(model)):
+        raise error
+    word_frame(corpus(name))  # what is wrong with the recording comes first
+    return Refused(model, reason)
+
+
+def _look_score(model: str, name: str, protocol: Protocol, report: Report):
+    """A score where it is stored, else what it costs, or why there is none."""
+    from analysis.cost import cost
+    from analysis.reader import corpus
+    from analysis.scoring import score
+
+    loaded = corpus(name)
+    try:
+        price = cost(model, loaded, protocol)
+    except BrainLensError as error:
+        return Refused(model, error.problem)
+    return score(model, loaded, protocol, report=report) if price.cached else price
+
+
+def _score(model: str, name: str, protocol: Protocol, report: Report):
+    from analysis.reader import corpus
+    from analysis.scoring import score
+
+    return score(model, corpus(name), protocol, report=report)

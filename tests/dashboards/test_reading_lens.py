@@ -73,13 +73,60 @@ def test_another_scale_is_another_question(lens):
     assert not lens.tasks()
 
 
-def test_a_model_without_probabilities_and_a_recording_of_sentences_are_errors_in_words():
+def test_a_model_without_probabilities_is_refused_in_words_and_a_recording_of_sentences_is_an_error():
     lens = Reading(runner=Runner(workers=1), models=["zoo-glove-64d"], corpora=["simulated-reading"])
     lens.run(wait=True)
-    assert "no next-word probabilities" in errors(lens) and not lens.shown.there
+    assert "no next-word probabilities" in lens.shown.empty and not lens._errors.objects and not lens.tasks()
+    lens.selection.models = ["zoo-glove-64d", "zoo-causal-400k"]
+    lens.run(wait=True)
+    assert "zoo-glove-64d (embedding: no next-word" in pictures(lens)["Delta log-likelihood"].spec.caption
     lens.selection.param.update(models=["zoo-causal-400k"], corpora=["simulated"])
     lens.run(wait=True)
     assert "one response per sentence" in errors(lens) and not lens.shown.there
+    lens.close()
+
+
+def test_the_filter_is_part_of_the_question_and_says_what_it_left_out(lens):
+    lens.selection.filter = "none"
+    lens.run(wait=True)
+    shown = pictures(lens)["Delta log-likelihood"]
+    whole, spec = shown.table["n_words"].iloc[0], shown.spec
+    lens.selection.filter = "no-edges"
+    shown = pictures(lens)["Delta log-likelihood"]
+    assert shown.table["n_words"].iloc[0] < whole
+    assert "filter no-edges: left out" in shown.spec.caption and "filter no-edges" not in spec.caption
+    assert "bias the value downwards by about k / 2n" in shown.spec.caption
+    assert "In sample the value would always be above 0" in shown.spec.caption
+
+
+def test_beside_a_brain_score_pairs_are_listed_and_missing_ones_have_a_reason(lens):
+    from analysis import preset, score
+
+    quick = preset("defended").but(folds=3, inner_folds=2, bootstrap=50, ceiling="none", controls=(), shuffled_twin=False)
+    lens.selection.protocol = quick
+    lens.selection.neural = "simulated"
+    lens.run(wait=True)
+    shown = pictures(lens)["Against neural score"]
+    assert "no stored score on simulated" in shown.spec.caption and "No model has both" in shown.spec.caption
+    stored = score("zoo-causal-400k", "simulated", quick)
+    other = Reading(runner=Runner(workers=1), protocol=quick, neural="simulated", **EXAMPLE)
+    other.run(wait=True)
+    shown = pictures(other)["Against neural score"]
+    assert shown.table["x"].iloc[0] == pytest.approx(stored.value) and "Pairs: zoo-causal-400k." in shown.spec.caption
+    assert shown.table["y"].iloc[0] == pictures(other)["Delta log-likelihood"].table["delta_ll"].iloc[0]
+    other.close()
+    lens.selection.param.update(neural="", preset="defended", changes={})
+
+
+def test_times_are_predicted_from_activations_for_each_person():
+    from analysis import preset
+
+    quick = preset("defended").but(folds=3, inner_folds=2, bootstrap=50, ceiling="none", controls=(), shuffled_twin=False)
+    lens = Reading(runner=Runner(workers=1), protocol=quick, fitted=True, **EXAMPLE)
+    lens.run(wait=True)
+    shown = pictures(lens)["Times from activations"]
+    assert shown.table["people"].tolist() == [8] and shown.table["r"].iloc[0] > 0.1 and shown.scores
+    assert "of 8 people" in shown.spec.answer and not lens._errors.objects
     lens.close()
 
 
@@ -90,10 +137,16 @@ def test_the_export_holds_figure_numbers_and_code(lens):
         assert {".pdf", ".svg", ".png", ".csv", ".py"} <= {"." + name.rpartition(".")[2] for name in names}
         code = next(name for name in names if name.endswith(".py"))
         assert b"from analysis.answers.reading import reading" in opened.read(code)
+        methods = opened.read(next(name for name in names if name.endswith("methods.txt"))).decode()
+        assert "zoo-causal-400k" in methods and "whole texts were held out" in methods and "nobody was measured" in methods
+        assert "simulated-reading: aligned" in methods
+        references = opened.read(next(name for name in names if name.endswith("references.bib"))).decode()
+        assert references.count("@") >= 3 and "goodkind2018" in references and "brainlens" in references
 
 
 def test_the_link_carries_what_was_chosen():
-    chosen = {"lens": "reading", "corpora": ["natural-stories", "words.csv#a"], "form": "gam", "link": "log"}
+    chosen = {"lens": "reading", "corpora": ["natural-stories", "words.csv#a"], "form": "gam", "link": "log",
+              "filter": "official", "neural": "simulated", "fitted": True}  # fmt: skip
     values, problems = decode(encode(chosen))
     assert not problems and {name: values[name] for name in chosen} == chosen
     values, problems = decode("form=cubic&link=log")

@@ -29,6 +29,9 @@ FULL = {
     "corpora": ["natural-stories", "words.csv#one"],
     "form": "gam",
     "link": "log",
+    "filter": "official",
+    "neural": "simulated",
+    "fitted": True,
     "picked": ["ünïcode", "a=b"],
     "theme": "dark",
 }
