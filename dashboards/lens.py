@@ -52,6 +52,7 @@ class Lens(pn.viewable.Viewer):
         self._inbox = Inbox(self._heard)
         self._wanted: list[Task] = []
         self._held: set[str] = set()  # failed or cancelled: not tried again by itself
+        self._eager = False  # everything runs by itself until the selection changes
         self.shown = View()
         self._build()
         self.selection.param.watch(self._selected, [*self.watches, "theme", "colours"])
@@ -158,6 +159,7 @@ class Lens(pn.viewable.Viewer):
             self.show(self.shown)
         else:
             self._held.clear()
+            self._eager = False
             self.refresh()
 
     def refresh(self) -> None:
@@ -172,7 +174,7 @@ class Lens(pn.viewable.Viewer):
             self.clear_errors("selection")
         self.show(view)
         self._price()
-        free = [task for task in self._wanted if task.free and task.key not in self._held]
+        free = [task for task in self._wanted if (task.free or self._eager) and task.key not in self._held]
         if free:
             self._submit(free)
 
@@ -247,6 +249,11 @@ class Lens(pn.viewable.Viewer):
         if wait:
             self.wait()
         return self
+
+    def run_by_itself(self) -> None:
+        """Compute what is missing for this selection as soon as it is known, without a click on Run."""
+        self._eager = True
+        self.refresh()
 
     def wait(self, timeout: float | None = None) -> None:
         """Return when all computations of this lens have ended; not to be called from the page's own loop."""

@@ -44,7 +44,7 @@ class Workbench(pn.viewable.Viewer):
         self._notices = pmui.Column(sizing_mode="stretch_width", margin=0)
         self.activity = Activity()
         self.bookmarks = Bookmarks(self.selection.query, self.go)
-        self.welcome = Welcome(self.selection, visible=not query.strip("?"))
+        self.welcome = Welcome(self.selection, lambda: self.lens.run_by_itself(), visible=not query.strip("?"))
         names = [lens.slug for lens in LENSES]
         self._tabs = pmui.Tabs(
             *((lens.label, self._bodies[lens.slug]) for lens in LENSES),

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import panel_material_ui as pmui
 
 from dashboards.look import Words, heading, note
@@ -33,12 +35,14 @@ class Welcome(pmui.Column):
     ----------
     selection : Selection
         Set by each step.
+    run : callable
+        Computes what the lens in front then misses.
     visible : bool
         Whether the page was opened without a link to a view.
     """
 
-    def __init__(self, selection: Selection, *, visible: bool):
-        self._selection = selection
+    def __init__(self, selection: Selection, run: Callable[[], None], *, visible: bool):
+        self._selection, self._run = selection, run
         close = pmui.IconButton(
             icon="close",
             label="Put this away",
@@ -74,7 +78,6 @@ class Welcome(pmui.Column):
             size="small",
             sizing_mode="stretch_width",
             margin=(2, 2),
-            description=question,
             on_click=lambda _: self.take(place),
         )
         return pmui.Column(
@@ -89,3 +92,4 @@ class Welcome(pmui.Column):
         wanted = {**defaults(), **example(), **STEPS[place][2](), "theme": self._selection.theme}
         self._selection.param.update(**{name: value for name, value in wanted.items() if name != "lens"})
         self._selection.lens = wanted["lens"]
+        self._run()

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from itertools import combinations
 
 import numpy as np
 import pandas as pd
 
-from analysis.mapping.bands import scale, solve
+from analysis.mapping.bands import NARROW, scale, solve
 from analysis.mapping.fit import ALPHAS
+from analysis.mapping.threads import one_blas_thread, work
 from analysis.progress import SILENT, Report
 from data.errors import BrainLensError, unknown
 
@@ -150,20 +152,27 @@ def banded_ridge(bands: Mapping[str, np.ndarray], responses: np.ndarray, folds: 
     r2, r = ({one: np.full(shape, np.nan) for one in sets} for _ in range(2))
     weights = np.full((len(folds), len(names), y.shape[1]), np.nan)
     tried = {one: _weightings(len(one), seed) for one in sets}
-    for number, (train, test) in enumerate(folds):
+
+    def fold(number: int, checkpoint) -> None:
+        train, test = folds[number]
         scaled = {name: scale(x, train, test) for name, x in arrays.items()}
         place = np.full(len(y), -1)
         place[train] = np.arange(len(train))
         splits = [(place[a], place[b]) for a, b in inner[number]]
         centre = y[train][:, whole].mean(axis=0)
-        for step, one in enumerate(sets):
-            report.step(number * len(sets) + step, len(folds) * len(sets), "banded ridge")
+        held = y[test][:, whole] - centre
+        for one in sets:
+            checkpoint()
             predicted, shares = solve([scaled[name] for name in one], y[train][:, whole] - centre, splits, alphas, tried[one])
-            held = y[test][:, whole] - centre
             r2[one][number, whole] = 1 - ((held - predicted) ** 2).sum(axis=0) / (held**2).sum(axis=0)
             r[one][number, whole] = _correlation(predicted, held)
             if one == names:
                 weights[number][:, whole] = shares
+
+    narrow = sum(x.shape[1] for x in arrays.values()) - max(x.shape[1] for x in arrays.values()) <= NARROW
+    with one_blas_thread():  # its products are small: two threads would wait for each other
+        work([partial(fold, number) for number in range(len(folds))], report,
+             lambda done, all_: report.step(done, all_, "banded ridge"), workers=None if narrow else 1)
     return BandedFit(names, r2, r, weights, y.shape[1] - len(whole), {one: len(each) for one, each in tried.items()})
 
 

@@ -20,7 +20,9 @@ def test_it_greets_a_fresh_page_only():
 @pytest.mark.parametrize("place", range(len(STEPS)))
 def test_a_step_needs_nothing_that_does_not_ship(place, monkeypatch):
     selection = Selection(theme="dark", benchmark="blank2014", recording="elsewhere")
-    Welcome(selection, visible=True).take(place)
+    asked = []
+    Welcome(selection, lambda: asked.append(selection.lens), visible=True).take(place)
+    assert asked == [selection.lens]
     assert selection.lens in LENSES and selection.theme == "dark" and selection.benchmark == "neural"
     assert selection.recording == "simulated"
     assert selection.models and all(state(model) == "ready" for model in selection.models)
@@ -29,6 +31,6 @@ def test_a_step_needs_nothing_that_does_not_ship(place, monkeypatch):
 
 
 def test_put_away_it_stays_away():
-    strip = Welcome(Selection(), visible=True)
+    strip = Welcome(Selection(), print, visible=True)
     strip[0][-1].clicks += 1
     assert not strip.visible
