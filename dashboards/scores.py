@@ -9,8 +9,10 @@ from analysis.protocol import Protocol
 from dashboards.state import Selection
 from dashboards.view import Task
 
-__all__ = ["NOTES", "PUBLISHED_NOTES", "ScoreTasks", "example", "stamps"]
+__all__ = ["NOTES", "PUBLISHED_NOTES", "ScoreTasks", "TargetTasks", "example", "stamps"]
 
+TEST_DRAWS = 200
+"""Permutations of a test of targets: p-values down to 1/201."""
 FREE_SECONDS = 2.0
 """A score that takes no longer, and needs no download, is computed without being asked for."""
 
@@ -30,6 +32,12 @@ NOTES = (
         "Folds that ignore topics and stories: what is higher there leaks; analysis.mapping.splits.make_folds.",
     ),
     ("controls", "Position, length and a random embedding of the same width on the same folds; analysis.controls.features."),
+    ("selection optimism", "What choosing the layer on the reported data adds to the nested choice; analysis.scoring.Score."),
+    (
+        "q",
+        "Share of false discoveries among targets called above chance; analysis.significance.targets_test, "
+        "analysis.statistics.fdr.",
+    ),
     ("chosen", "The layer picked on inner folds, without looking at the held-out ones; analysis.summary.choose_layers."),
 )
 PUBLISHED_NOTES = (
@@ -58,19 +66,21 @@ class ScoreTasks:
         self._scores: dict[str, object] = {}
         self._costs: dict[str, object] = {}
 
-    def key(self, model: str) -> str:
-        """Content key of one score."""
-        return f"score:{model}|{self._selection.recording}|{self._selection.protocol.key()}"
+    def key(self, model: str, protocol: Protocol | None = None) -> str:
+        """Content key of one score; None: the selection's protocol."""
+        return f"score:{model}|{self._selection.recording}|{(protocol or self._selection.protocol).key()}"
 
-    def tasks(self, models: list[str]) -> list[Task]:
+    def tasks(self, models: list[str], protocol: Protocol | None = None) -> list[Task]:
         """What is missing for these models: first a look into the store, then the computation."""
-        recording, protocol, found = self._selection.recording, self._selection.protocol, []
+        recording, found = self._selection.recording, []
+        named = f" ({protocol.name})" if protocol else ""
+        protocol = protocol or self._selection.protocol
         for model in models:
-            key = self.key(model)
+            key = self.key(model, protocol)
             score = self._scores.get(key)
             if score is not None and score.complete:
                 continue
-            title = f"{model} on {recording}"
+            title = f"{model} on {recording}{named}"
             if key not in self._costs:
                 found.append(Task(f"look:{key}", title, partial(_look, model, recording, protocol), free=True, quiet=True))
                 continue
@@ -83,9 +93,9 @@ class ScoreTasks:
             )
         return found
 
-    def looking(self, models: list[str]) -> bool:
+    def looking(self, models: list[str], protocol: Protocol | None = None) -> bool:
         """Whether it is not known yet what is stored."""
-        return any(key not in self._scores and key not in self._costs for key in map(self.key, models))
+        return any(key not in self._scores and key not in self._costs for key in self._keys(models, protocol))
 
     def take(self, key: str, result: object, *, final: bool) -> None:
         """Keep what a task gave."""
@@ -96,9 +106,43 @@ class ScoreTasks:
         else:
             self._scores[key.removeprefix("look:")] = result
 
-    def found(self, models: list[str]) -> list:
+    def found(self, models: list[str], protocol: Protocol | None = None) -> list:
         """The scores that are there, whole or partial, in the order of the models."""
-        return [self._scores[key] for key in map(self.key, models) if key in self._scores]
+        return [self._scores[key] for key in self._keys(models, protocol) if key in self._scores]
+
+    def _keys(self, models: list[str], protocol: Protocol | None) -> list[str]:
+        return [self.key(model, protocol) for model in models]
+
+
+class TargetTasks:
+    """Tests of each target against chance, by model, recording, protocol and layer."""
+
+    def __init__(self, selection: Selection):
+        self._selection = selection
+        self._found: dict[str, object] = {}
+
+    def _key(self, score) -> str:
+        return f"targets:{score.model}|{self._selection.recording}|{score.protocol.key()}|{score.chosen_layer}"
+
+    def tasks(self, scores: list) -> list[Task]:
+        """What is missing for these complete scores."""
+        recording = self._selection.recording
+        return [
+            Task(key, f"{one.model}: {TEST_DRAWS} permutations", partial(_test, one.model, recording, one.protocol,
+                 one.chosen_layer), _test_seconds(one))
+            for one in scores if (key := self._key(one)) not in self._found
+        ]  # fmt: skip
+
+    def take(self, key: str, result: object) -> bool:
+        """Keep a result; False where the key is not of this kind."""
+        if not key.startswith("targets:"):
+            return False
+        self._found[key] = result
+        return True
+
+    def found(self, scores: list) -> dict:
+        """Model -> TargetTest, of what is there."""
+        return {one.model: self._found[key] for one in scores if (key := self._key(one)) in self._found}
 
 
 def example() -> dict:
@@ -128,3 +172,22 @@ def _score(model: str, recording: str, protocol: Protocol, report: Report):
     from analysis.scoring import score
 
     return score(model, recording, protocol, report=report)
+
+
+def _test(model: str, recording: str, protocol: Protocol, layer: int, report: Report):
+    from analysis.activations import extract
+    from analysis.models.catalog import load
+    from analysis.significance import targets_test
+    from data.catalog import recording as read
+
+    loaded = read(recording)
+    features = extract(load(model), loaded, protocol, [layer], report=report).layer(layer)
+    return targets_test(features, loaded, protocol, layer=layer, draws=TEST_DRAWS, report=report)
+
+
+def _test_seconds(score) -> float:
+    """About: what every moved target costs, measured on two cores."""
+    about, protocol = score.provenance["recording"], score.protocol
+    folds = protocol.folds * (1 + protocol.inner_folds * (protocol.criterion == "kfold"))
+    n = about["n_stimuli"]
+    return 1.0 + 2.0 * TEST_DRAWS * about["n_targets"] * n * n * len(protocol.alphas) * folds / 1.5e10

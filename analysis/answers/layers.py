@@ -25,8 +25,9 @@ def layers(scores: Iterable) -> Answer:
     -------
     Answer
         ``frame``: the rows of ``Score.table()`` of every model, with ``held_out`` (the folds in words) and ``source`` (stored,
-        fresh or partial). A layer whose features are constant keeps its row, with an empty r and a note. ``missing``: the layers
-        that have no r, and why. ``facts``: ``controls`` (control, r, r_low, r_high, model) and ``ceiling``.
+        fresh or partial), ``best`` (the maximum on the reported data) and ``optimism`` (what choosing that layer would add). A
+        layer whose features are constant keeps its row, with an empty r and a note. ``missing``: the layers that have no r, and
+        why. ``facts``: ``controls`` (control, r, r_low, r_high, model) and ``ceiling``.
 
     Raises
     ------
@@ -65,7 +66,15 @@ def layers(scores: Iterable) -> Answer:
 
 def _table(score) -> pd.DataFrame:
     state = "partial" if not score.complete else "stored" if score.cached else "fresh"
-    return score.table().assign(held_out=score.provenance["folds"], source=state)
+    table = score.table()
+    best = (table["layer"] == score.best_layer) & table["r"].notna()
+    return table.assign(held_out=score.provenance["folds"], source=state, best=best, optimism=_optimism(score))
+
+
+def _optimism(score) -> float:
+    """What the same-data maximum adds to the nested choice; NaN where there is nothing to choose or the choice is not nested."""
+    nested = score.protocol.layer == "nested" and len(score.layers) > 1 and score.complete
+    return float(score.optimism) if nested else np.nan
 
 
 def _sentence(score, *, first: bool) -> str:
@@ -82,6 +91,8 @@ def _sentence(score, *, first: bool) -> str:
         above = ", which is too low for this measure" if row["normalised"] > 1 else ""
         parts.append(f"{percent(row['normalised'])} of the ceiling {decimal(row['ceiling'])}{above}")
     parts += _beside(score, row)
+    if np.isfinite(gain := _optimism(score)):
+        parts.append(f"choosing the layer on the reported data would add {gain:+.3f} (selection optimism)")
     return "; ".join(parts) + "."
 
 
@@ -109,11 +120,7 @@ def _caption(scores: list, missing: pd.DataFrame) -> str:
     rule = "r is the mean over folds of the fold's Pearson r; bands are 95 % bootstrap intervals."
     parts = [f"Held out: {first.provenance['folds']}. {size}. {rule}"]
     if first.protocol.layer == "nested" and any(len(score.layers) > 1 for score in scores):
-        gains = [f"{score.model} {score.optimism:+.3f}" for score in scores if len(score.layers) > 1 and score.complete]
-        parts.append(
-            "The ringed layer was chosen on inner folds"
-            + (f"; choosing it on the reported data would add {listed(gains)}." if gains else ".")
-        )
+        parts.append("The ringed layer was chosen on inner folds, the grey mark is the best one on the reported data.")
     if first.ceiling.flag:
         parts.append(f"Ceiling: {first.ceiling.flag.rstrip('.')}.")
     if len(missing):

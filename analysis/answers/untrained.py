@@ -13,7 +13,19 @@ from analysis.answers.task import DRAWS, MEASURES, published
 from data.errors import BrainLensError, unknown
 from data.published import BENCHMARKS
 
-__all__ = ["own_untrained", "untrained"]
+__all__ = ["LABELS", "at_chosen_layer", "own_untrained", "untrained"]
+
+LABELS = {
+    "trained": "trained",
+    "init": "library initialisation",
+    "permute": "weights shuffled",
+    "gaussian": "Gaussian weights",
+    "mixture": "mixture weights",
+    "blocks": "trained embeddings only",
+    "random embedding": "random embedding",
+}
+"""Conditions as they are written on an axis."""
+
 
 _SINGLE = ("trained", "random embedding")  # conditions that are not a band over seeds
 
@@ -123,6 +135,84 @@ def own_untrained(scores: Iterable) -> Answer:
             "invert_x": False,
         },
     )
+
+
+def at_chosen_layer(scores: Iterable) -> Answer:
+    """Trained models, their untrained copies and their controls at the layer chosen for each.
+
+    Parameters
+    ----------
+    scores : iterable of Score
+        As for :func:`own_untrained`.
+
+    Returns
+    -------
+    Answer
+        ``frame``: model (the trained one), condition, label, r, low, high, width, seeds, ceiling, normalised. An untrained copy's
+        layer is chosen anew on its own inner folds. For copies r is the mean over seeds, low and high the lowest and highest;
+        the trained model has its bootstrap interval at the chosen layer, the random embedding of the same width that of its
+        control fit. ``facts["seeds"]``: model, label, r, one row for each single copy.
+    """
+    scores = list(scores)
+    if not scores:
+        raise BrainLensError("No score to answer with", remedy="Choose a model and a recording, then run")
+    rows, single = [], []
+    for score in scores:
+        base, condition, _ = _named(score.model)
+        at = score.table().set_index("layer").loc[score.chosen_layer]
+        row = {"model": base, "condition": condition, "r": float(score.value), "low": at["r_low"], "high": at["r_high"],
+               "width": score.provenance["model"]["width"], "seeds": 0, "ceiling": at["ceiling"], "layer": score.chosen_layer}
+        (rows if condition in _SINGLE else single).append(row)
+        if condition == "trained" and len(score.controls):
+            control = score.controls.set_index("control")
+            if "random-embedding" in control.index:
+                beside = control.loc["random-embedding"]
+                rows.append(row | {"condition": "random embedding", "r": beside["r"], "low": beside["r_low"],
+                                   "high": beside["r_high"], "layer": pd.NA})
+    for key in dict.fromkeys((row["model"], row["condition"]) for row in single):
+        same = [row for row in single if (row["model"], row["condition"]) == key]
+        values = [row["r"] for row in same]
+        layers = {row["layer"] for row in same}
+        rows.append(same[0] | {"r": float(np.mean(values)), "low": min(values), "high": max(values), "seeds": len(values),
+                               "layer": layers.pop() if len(layers) == 1 else pd.NA})
+    frame = pd.DataFrame(rows)
+    frame["normalised"] = frame["r"] / frame["ceiling"].where(frame["ceiling"] > 0)
+    order = {name: i for i, name in enumerate(LABELS)}
+    frame = frame.sort_values("condition", key=lambda c: c.map(lambda v: order.get(v, 99)), kind="stable", ignore_index=True)
+    frame.insert(2, "label", [LABELS.get(name, name) for name in frame["condition"]])
+    widths = ", ".join(f"{row.model} {row.width:,}" for row in frame.drop_duplicates("model").itertuples() if row.width)
+    caption = (
+        f"Held out: {listed(dict.fromkeys(score.provenance['folds'] for score in scores))}. Each at the layer chosen on its own "
+        "inner folds. Trained and random embedding: 95 % bootstrap interval; untrained: mean over seeds, whisker from the lowest "
+        f"to the highest. A random embedding has the model's width and knows which word it is, nothing else. Width: {widths}."
+    )
+    single = pd.DataFrame([{**row, "label": LABELS.get(row["condition"], row["condition"])} for row in single])
+    return Answer(frame, _ranked(frame), caption, facts={"seeds": single},
+                  axes={"x_title": "", "y_title": "Pearson r, held out, at the chosen layer"})
+
+
+def _ranked(frame: pd.DataFrame) -> str:
+    """Whether training is seen above all copies and above the random embedding, model by model."""
+    said = []
+    for model, own in frame.groupby("model", sort=False):
+        trained = own[own["condition"] == "trained"]
+        copies = own[~own["condition"].isin(_SINGLE)]
+        if trained.empty or copies.empty:
+            continue
+        r = trained["r"].iloc[0]
+        above = [row.label for row in copies.itertuples() if r > row.high]
+        below = [row.label for row in copies.itertuples() if r <= row.high]
+        parts = [f"{model}, trained (r = {decimal(r)}), is above every seed of {listed(above)}"] if above else []
+        parts += [f"{'not above' if above else f'{model}, trained (r = {decimal(r)}), is not above'} every seed of {listed(below)}"
+                  ] if below else []
+        random = own[own["condition"] == "random embedding"]["r"]
+        if len(random):
+            best = copies.loc[copies["r"].idxmax()]
+            relation = "above" if best["r"] > random.iloc[0] else "not above"
+            parts.append(f"the best untrained scheme ({best['label']}, {decimal(best['r'])}) is {relation} a random embedding "
+                         f"of the same width ({decimal(random.iloc[0])})")
+        said.append("; ".join(parts) + ".")
+    return " ".join(said) or "No untrained copy was scored yet."
 
 
 # ---- pieces -------------------------------------------------------------------------------------------------------------

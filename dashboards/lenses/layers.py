@@ -2,18 +2,25 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import panel_material_ui as pmui
 
+from analysis.answers.groups import grouped, groupings, targets
+from analysis.answers.layers import layers
+from analysis.protocol import PRESETS, preset
 from dashboards.controls import ModelPicker, ProtocolPicker, RecordingPicker
 from dashboards.figures.spec import FigureSpec, Mark, Rule
 from dashboards.lens import Lens, Picture, Task, View
-from dashboards.scores import NOTES, ScoreTasks, example, stamps
+from dashboards.look import note
+from dashboards.scores import NOTES, ScoreTasks, TargetTasks, example, stamps
 
 __all__ = ["Layers"]
 
 _HOVER = ("model", "layer", "r", "r_low", "r_high", "ceiling", "normalised", "n_stimuli", "source")
 _CONTROLS = {"position+length": "position and length alone", "random-embedding": "random embedding"}
+SHOWN = {"Mean over everything": "mean", "Per subject": "subject", "Per region": "region"}
 
 
 class Layers(Lens):
@@ -26,50 +33,167 @@ class Layers(Lens):
 
     slug, label, icon = "layers", "Layers", "stacked_line_chart"
     question = "Where in the model is the brain predicted?"
-    watches = ("models", "recording", "preset", "changes", "scale")
+    watches = ("models", "recording", "preset", "changes", "scale", "by", "protocols", "tested")
 
     def make_controls(self) -> list:
-        self.scores = ScoreTasks(self.selection)
+        self.scores, self.tests = ScoreTasks(self.selection), TargetTasks(self.selection)
+        small = dict(size="small", sizing_mode="stretch_width")
         scale = pmui.RadioButtonGroup(
             label="Score",
             options={"Raw r": "raw", "Normalised": "normalised"},
             value=self.selection.scale,
-            size="small",
             variant="outlined",
-            sizing_mode="stretch_width",
             margin=(10, 0),
+            **small,
         )
+        self._by = pmui.Select(label="Show by", options=SHOWN, value=self.selection.by, margin=(8, 0, 2, 0), **small)
+        self._why = note(margin=(0, 4))
+        beside = pmui.MultiChoice(
+            label="Other protocols beside it", options=list(PRESETS), value=self.selection.protocols, margin=(8, 0, 4, 0),
+            sizing_mode="stretch_width",
+        )  # fmt: skip
+        tested = pmui.Switch(label="Test each target against chance", value=self.selection.tested, margin=(6, 0))
         self.link(scale, "scale")
-        return [RecordingPicker(self.selection), ModelPicker(self.selection), ProtocolPicker(self.selection), scale]
+        self.link(self._by, "by")
+        self.link(beside, "protocols")
+        self.link(tested, "tested")
+        return [
+            RecordingPicker(self.selection),
+            ModelPicker(self.selection),
+            ProtocolPicker(self.selection),
+            beside,
+            scale,
+            self._by,
+            self._why,
+            tested,
+        ]
+
+    def protocols(self) -> list:
+        """The selection's protocol, then the presets beside it; each one once."""
+        chosen = self.selection.protocol
+        found = {chosen.key(): chosen} | {preset(name).key(): preset(name) for name in self.selection.protocols}
+        return [found.pop(chosen.key()), *found.values()]
 
     def tasks(self) -> list[Task]:
-        return self.scores.tasks(self.selection.models)
+        wanted = self.scores.tasks(self.selection.models)
+        for other in self.protocols()[1:]:
+            wanted += self.scores.tasks(self.selection.models, other)
+        if self.selection.tested:
+            wanted += self.tests.tasks(self._complete())
+        return wanted
 
     def take(self, key: str, result: object, *, final: bool) -> None:
-        self.scores.take(key, result, final=final)
+        if not self.tests.take(key, result):
+            self.scores.take(key, result, final=final)
+
+    def _complete(self) -> list:
+        return [score for score in self.scores.found(self.selection.models) if score.complete]
 
     def view(self) -> View:
-        from analysis.answers.layers import layers
-
-        if not self.selection.models:
+        models = self.selection.models
+        if not models:
             return View(
                 empty="Choose a model and a recording: every layer of the model is asked how well it predicts the recording.",
                 action=("Show the built-in example", lambda: self.selection.param.update(**example())),
             )
-        scores = self.scores.found(self.selection.models)
-        if not scores and self.scores.looking(self.selection.models):
+        found = [(protocol, scores) for protocol in self.protocols() if (scores := self.scores.found(models, protocol))]
+        if not found and self.scores.looking(models):
             failed = "It is not known what is stored: see the error above." if self.failed else ""
             return View(empty=failed or "Looking into the store ...")
-        if not scores:
+        if not found:
             return View(
                 empty="Nothing is stored for this selection yet. Press Run (or the key r): layers appear as they are computed.",
                 action=("Run", self.run),
             )
+        by = self._shown_by(found[0][1][0])
+        pictures = []
+        for protocol, scores in found:
+            label = "Layers" if len(self.protocols()) == 1 else f"Layers, {protocol.name}"
+            pictures.append(self._picture(label, scores, by))
+        whole = self._complete()
+        if whole and len(whole[0].dataset.target) > 1:
+            pictures.append(_histogram(whole, self.tests.found(whole) if self.selection.tested else {}))
+        said = [score for _, scores in found for score in scores]
+        if all(picture.spec.empty for picture in pictures):
+            return View(empty=f"{pictures[0].spec.answer} {pictures[0].spec.caption}")
+        return View(tuple(pictures), stamps(said), notes=NOTES)
+
+    def _shown_by(self, score) -> str:
+        """The target coordinate that lines are split by; what the recording does not hold is disabled, with the reason."""
+        known = groupings(score)
+        reasons = [f"Not {words.lower()}: {known[key][1]}." for words, key in SHOWN.items() if key in known and known[key][1]]
+        self._by.disabled_options = [key for key, (name, _) in known.items() if not name]
+        self._why.object = " ".join(reasons)
+        return known[self.selection.by][0] if self.selection.by != "mean" else ""
+
+    def _picture(self, label: str, scores: list, by: str) -> Picture:
+        normalised = self.selection.scale == "normalised"
         answer = layers(scores)
-        spec = profile(answer, scores, normalised=self.selection.scale == "normalised")
-        if spec.empty:
-            return View(empty=f"{answer.sentence} {answer.caption}")
-        return View((Picture("Layers", spec, answer.frame, tuple(scores)),), stamps(scores), notes=NOTES)
+        spec = profile(answer, scores, normalised=normalised)
+        if not by:
+            return Picture(label, replace(spec, title=_titled(label)), answer.frame, tuple(scores))
+        split = grouped(scores, by)
+        spec = replace(by_group(split, scores, normalised=normalised), title=_titled(label))
+        return Picture(f"{label} by {by}", spec, split.frame, tuple(scores))
+
+
+def _titled(label: str) -> str:
+    """The question, and the protocol where several stand beside each other."""
+    return Layers.question + (f" ({label.partition(', ')[2]})" if ", " in label else "")
+
+
+def by_group(answer, scores: list, *, normalised: bool) -> FigureSpec:
+    """The figure of :func:`analysis.answers.groups.grouped`: a line for each group, a panel for each model."""
+    value = "normalised" if normalised else "r"
+    frame = answer.frame[answer.frame[value].notna()]
+    hover = ("model", "group", "layer", "r", "r_low", "r_high", "ceiling", "normalised", "n_targets")
+    ends = (None, None) if normalised else ("r_low", "r_high")
+    marks = [Mark("line", frame, "depth", value, *ends, colour="group", hover=hover)]
+    if (chosen := frame[frame["chosen"]]).size:
+        marks.append(Mark("points", chosen, "depth", value, colour="group", hover=hover, ringed=True))
+    return FigureSpec(
+        Layers.question,
+        tuple(marks),
+        answer.axes["x_title"],
+        "Share of the group's ceiling" if normalised else answer.axes["y_title"],
+        (Rule("y", 1.0 if normalised else 0.0, "ceiling" if normalised else ""),),
+        answer=answer.sentence,
+        caption=answer.caption,
+        stamp=scores[0].stamp,
+        facet="model" if frame["model"].nunique() > 1 else None,
+        flag_above=1.0 if normalised else None,
+    )
+
+
+def _histogram(scores: list, tests: dict) -> Picture:
+    """How the targets of the chosen layer are spread, those above chance in the model's colour."""
+    answer = targets(scores, tests)
+    counts = answer.facts["histogram"]
+    marks = [Mark("bars", counts, "r", "targets", name="all targets", muted=True)]
+    if (hits := counts[counts["tested"]]).size:
+        marks.append(
+            Mark(
+                "bars",
+                hits,
+                "r",
+                "significant",
+                colour="model",
+                name="above chance (q < .05)",
+                hover=("model", "r", "significant"),
+            )
+        )
+    spec = FigureSpec(
+        "How well is each target predicted?",
+        tuple(marks),
+        answer.axes["x_title"],
+        answer.axes["y_title"],
+        (Rule("x", 0.0),),
+        answer=answer.sentence,
+        caption=answer.caption,
+        stamp=scores[0].stamp,
+        facet="model" if counts["model"].nunique() > 1 else None,
+    )
+    return Picture("Targets", spec, answer.frame, tuple(scores))
 
 
 def profile(answer, scores: list, *, normalised: bool) -> FigureSpec:
@@ -87,6 +211,9 @@ def profile(answer, scores: list, *, normalised: bool) -> FigureSpec:
     marks = [Mark("line", frame, "depth", value, f"{value}_low", f"{value}_high", colour="model", hover=_HOVER)]
     if not normalised and "r_shuffled" in frame and frame["r_shuffled"].notna().any():
         marks.insert(0, Mark("line", frame, "depth", "r_shuffled", colour="model", name="shuffled folds", dashed=True))
+    nested = frame["optimism"].notna()
+    if len(best := frame[frame["best"] & ~frame["chosen"] & nested]):
+        marks.append(Mark("points", best, "depth", value, hover=(*_HOVER, "optimism"), name="best on the same data", muted=True))
     chosen = frame[frame["chosen"]]
     if len(chosen):
         marks.append(Mark("points", chosen, "depth", value, colour="model", hover=_HOVER, ringed=True))

@@ -40,16 +40,16 @@ class Untrained(Lens):
             margin=(8, 0, 4, 0),
         )
         clip = pmui.Switch(label="Clip at 1, the paper's rule", value=self.selection.clip, margin=(4, 0))
-        scheme = pmui.Select(
-            label="Untrained by",
-            options=SCHEMES,
-            value=self.selection.scheme,
-            sizing_mode="stretch_width",
-            size="small",
-            margin=(8, 0, 4, 0),
+        scheme = pmui.MultiChoice(
+            label="Untrained by", options=SCHEMES, value=self.selection.scheme, sizing_mode="stretch_width", margin=(8, 0, 4, 0)
         )
         seeds = pmui.IntSlider(
-            label="Seeds", value=self.selection.seeds, start=1, end=10, sizing_mode="stretch_width", margin=(8, 8, 4, 8)
+            label="Seeds of each (a band needs 5)",
+            value=self.selection.seeds,
+            start=1,
+            end=10,
+            sizing_mode="stretch_width",
+            margin=(8, 8, 4, 8),
         )
         self.link(benchmark, "benchmark")
         self.link(clip, "clip")
@@ -74,7 +74,7 @@ class Untrained(Lens):
         for model in choice.models:
             found.append(model)
             if "@" not in model:
-                found += [f"{model}@untrained:{choice.scheme}:{seed}" for seed in range(choice.seeds)]
+                found += [f"{model}@untrained:{scheme}:{seed}" for scheme in choice.scheme for seed in range(choice.seeds)]
         return found
 
     def tasks(self) -> list[Task]:
@@ -84,7 +84,7 @@ class Untrained(Lens):
         self.scores.take(key, result, final=final)
 
     def view(self) -> View:
-        from analysis.answers.untrained import own_untrained, untrained
+        from analysis.answers.untrained import at_chosen_layer, own_untrained, untrained
         from analysis.methods import python_answer
 
         published = untrained(self.selection.benchmark, clip=self.selection.clip)
@@ -100,7 +100,9 @@ class Untrained(Lens):
         scores = [score for score in self.scores.found(self.wanted()) if score.complete]
         if scores:
             own = own_untrained(scores)
-            pictures.append(Picture("Your own", _bands(own, scores[0].stamp), own.frame, tuple(scores)))
+            pictures.append(Picture("Your own, per layer", _bands(own, scores[0].stamp), own.frame, tuple(scores)))
+            chosen = at_chosen_layer(scores)
+            pictures.append(Picture("Your own, chosen layer", _chosen(chosen, scores[0].stamp), chosen.frame, tuple(scores)))
         return View(tuple(pictures), stamps(scores), notes=(*PUBLISHED_NOTES, *(NOTES if scores else ())))
 
 
@@ -125,6 +127,25 @@ def _against(answer) -> FigureSpec:
         answer=answer.sentence,
         caption=answer.caption,
         flag_above=1.0,
+    )
+
+
+def _chosen(answer, stamp: str) -> FigureSpec:
+    """Trained, every scheme and the random embedding beside each other, single seeds behind the means."""
+    hover = ("model", "condition", "layer", "r", "low", "high", "seeds", "width", "normalised")
+    frame, single = answer.frame, answer.facts["seeds"]
+    marks = [Mark("points", frame, "label", "r", "low", "high", colour="model", hover=hover)]
+    if len(single):
+        marks.append(Mark("points", single, "label", "r", colour="model", name="single seeds", muted=True))
+    return FigureSpec(
+        "What does the architecture give before training, at the chosen layer?",
+        tuple(marks),
+        answer.axes["x_title"],
+        answer.axes["y_title"],
+        (Rule("y", 0.0),),
+        answer=answer.sentence,
+        caption=answer.caption,
+        stamp=stamp,
     )
 
 

@@ -113,3 +113,31 @@ def test_numbers_in_words():
     assert interval(0.04, 0.73) == "[.04, .73]" and interval(np.nan, 1) == ""
     assert listed(["a"]) == "a" and listed(["a", "b", "c"]) == "a, b and c" and listed([]) == ""
     assert plural(1, "model") == "1 model" and plural(1234, "model") == "1,234 models" and percent(0.807) == "81 %"
+
+
+def test_schemes_stand_beside_each_other_at_the_chosen_layer(make_score):
+    from analysis.answers.untrained import at_chosen_layer
+
+    heights = {"init": 0.15, "permute": 0.45}
+    copies = [make_score(f"gpt2@untrained:{name}:{i}", height=height + 0.01 * i, seed=i)
+              for name, height in heights.items() for i in range(5)]  # fmt: skip
+    answer = at_chosen_layer([make_score(), *copies])
+    frame = answer.frame.set_index("condition")
+    assert list(frame.index) == ["trained", "init", "permute", "random embedding"]
+    assert frame.loc["init", "r"] == pytest.approx(np.mean([score.value for score in copies[:5]]))
+    assert frame.loc["init", "low"] == min(score.value for score in copies[:5])
+    assert frame.loc["init", "seeds"] == 5 and frame.loc["trained", "seeds"] == 0
+    assert frame.loc["random embedding", "r"] == 0.2 and set(frame["width"]) == {768}
+    assert frame.loc["trained", "normalised"] == pytest.approx(frame.loc["trained", "r"] / 0.5)
+    assert len(answer.facts["seeds"]) == 10
+    assert "is above every seed of library initialisation; not above every seed of weights shuffled" in answer.sentence
+    assert "Width: gpt2 768." in answer.caption
+
+
+def test_the_same_data_maximum_is_marked_and_its_gain_named(make_score):
+    score = make_score()
+    answer = layers([score])
+    assert answer.frame["best"].sum() == 1 and answer.frame.loc[answer.frame["best"], "layer"].item() == score.best_layer
+    assert answer.frame["optimism"].iloc[0] == pytest.approx(score.optimism)
+    assert "(selection optimism)" in answer.sentence
+    assert "selection optimism" not in layers([make_score(n_layers=1, peak=0)]).sentence

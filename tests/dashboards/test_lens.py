@@ -215,6 +215,6 @@ def test_unknown_names_are_errors_in_words():
 
 
 def test_untrained_asks_for_every_seed():
-    lens = Untrained(models=["gpt2"], seeds=3, scheme="permute")
+    lens = Untrained(models=["gpt2"], seeds=3, scheme=["permute"])
     assert lens.wanted() == ["gpt2", *(f"gpt2@untrained:permute:{seed}" for seed in range(3))]
     lens.close()

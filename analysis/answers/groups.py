@@ -1,0 +1,199 @@
+"""Scores per subject, region or network, and target by target: where the mean over everything hides a difference."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+import numpy as np
+import pandas as pd
+
+from analysis.answers.answer import Answer, decimal, listed, plural
+from analysis.summary import PERCENTILES, summarise
+from data.errors import BrainLensError
+
+__all__ = ["grouped", "groupings", "targets"]
+
+REGIONS = ("network", "region", "roi", "parcel", "area", "electrode_group")
+"""Target coordinates that are taken for a place, the first that is there."""
+MOST = 24
+"""More groups than this cannot be told apart."""
+DRAWS = 500
+_BINS = 24
+
+
+def groupings(score) -> dict[str, tuple[str, str]]:
+    """What a score can be shown by.
+
+    Returns
+    -------
+    dict
+        ``"subject"`` and ``"region"`` -> (target coordinate, why not): the coordinate is empty where the reason is given.
+    """
+    found, about = {}, score.provenance["recording"]
+    labels = _labels(score)
+    if about["averaged"]:
+        found["subject"] = ("", "the responses are averaged over people")
+    elif "subject" not in labels:
+        found["subject"] = ("", "it is not known who is who")
+    elif labels["subject"] < 2:
+        found["subject"] = ("", "there is one person")
+    else:
+        found["subject"] = ("subject", "")
+    places = [name for name in REGIONS if labels.get(name, 0) > 1]
+    places += [name for name, count in labels.items() if name not in (*REGIONS, "subject") and 1 < count <= MOST]
+    found["region"] = (places[0], "") if places else ("", "its targets carry no region or network")
+    return found
+
+
+def _labels(score) -> dict[str, int]:
+    """Target coordinates of words, and how many different ones there are."""
+    names = [n for n, c in score.dataset.coords.items() if c.dims == ("target",) and n != "target"]
+    return {n: len(set(map(str, score.dataset[n].values))) for n in names if score.dataset[n].dtype.kind in "OUS"}
+
+
+def grouped(scores: Iterable, by: str = "subject") -> Answer:
+    """Score per layer of each subject, region or network.
+
+    Parameters
+    ----------
+    scores : iterable of Score
+        On one recording.
+    by : str
+        A coordinate of the recording's targets.
+
+    Returns
+    -------
+    Answer
+        ``frame``: model, group, layer, depth, r, r_low, r_high, ceiling, normalised, n_targets, chosen. In a group that is no
+        person, targets are summarised inside each person first, as the protocol says. The interval draws held-out folds with
+        replacement: it says nothing about other people.
+
+    Raises
+    ------
+    BrainLensError
+        Where the recording has no such coordinate.
+    """
+    scores = list(scores)
+    frames = []
+    for score in scores:
+        if by not in score.dataset.coords or score.dataset[by].dims != ("target",):
+            names = [n for n, c in score.dataset.coords.items() if c.dims == ("target",)]
+            raise BrainLensError(f"The targets of {score.recording} carry no {by!r}", choices=names)
+        frames.append(_groups(score, by))
+    frame = pd.concat(frames, ignore_index=True)
+    sentences = []
+    for score, own in zip(scores, frames, strict=True):
+        at = own[own["chosen"] & own["r"].notna()].sort_values("r", ascending=False)
+        if len(at):
+            top, last = at.iloc[0], at.iloc[-1]
+            sentences.append(
+                f"{score.model} predicts {by} {top.group} best (layer {top.layer}, r = {decimal(top.r)}) and {last.group} least "
+                f"(r = {decimal(last.r)}), of {plural(len(at), by)}."
+            )
+    caption = (
+        f"Held out: {scores[0].provenance['folds']}. One line per {by} of {scores[0].recording}; r is the "
+        f"{scores[0].protocol.targets} over its targets. Bands: 95 %, bootstrap over held-out folds; they say nothing about "
+        "other people. The ringed layer is the one chosen for the whole recording."
+    )
+    axes = {"x_title": "Relative depth (0 embedding, 1 top layer)", "y_title": "Pearson r, held out"}
+    return Answer(frame, " ".join(sentences), caption, axes=axes)
+
+
+def _groups(score, by: str) -> pd.DataFrame:
+    data, parts = score.dataset, score.dataset.part.values
+    labels = data[by].values.astype(str)
+    people = data["subject"].values.astype(str) if "subject" in data.coords else None
+    bound, rows = score.ceiling, []
+    per = np.asarray(bound.per_target, float)
+    usable = np.where(per > 0, per, np.nan) if bound.holds_for == "targets" and len(per) == len(labels) else None
+    for name in dict.fromkeys(labels):
+        mine = labels == name
+        whose = None if people is None else people[mine]
+        ceiling = np.nan if usable is None or np.isnan(usable[mine]).all() else float(np.nanmean(usable[mine]))
+        for layer in score.layers:
+            at = data.sel(layer=layer)
+            note = str(at.note.values)
+            values = at.r.values[:, mine]
+            r = np.nan if note.startswith("constant f") else summarise(values, parts, whose, score.protocol)
+            low, high = _fold_interval(values, parts, r)
+            share = np.nan if np.isnan(ceiling) else summarise(values / usable[mine], parts, whose, score.protocol)
+            rows.append(
+                {"model": score.model, "group": name, "layer": layer, "depth": float(at.depth), "r": r, "r_low": low,
+                 "r_high": high, "ceiling": ceiling, "normalised": share, "n_targets": int(mine.sum()),
+                 "chosen": layer == score.chosen_layer}
+            )  # fmt: skip
+    return pd.DataFrame(rows)
+
+
+def _fold_interval(values: np.ndarray, parts: np.ndarray, point: float) -> tuple[float, float]:
+    """95 % interval around a group's score from drawing folds with replacement inside each part."""
+    there = ~np.isnan(values)
+    count = there.sum(axis=1)
+    folds = np.where(count, np.where(there, values, 0).sum(axis=1) / np.maximum(count, 1), np.nan)
+    rng, draws = np.random.default_rng(0), []
+    for part in dict.fromkeys(parts):
+        inside = folds[(parts == part) & ~np.isnan(folds)]
+        if len(inside) > 1:
+            draws.append(rng.choice(inside, (DRAWS, len(inside))).mean(axis=1) - inside.mean())
+    if not draws or np.isnan(point):
+        return np.nan, np.nan
+    low, high = np.percentile(np.mean(draws, axis=0), PERCENTILES)
+    return point + float(low), point + float(high)
+
+
+def targets(scores: Iterable, tests: dict | None = None, *, level: float = 0.05) -> Answer:
+    """Every target at the chosen layer: a histogram, with those above chance in another mark.
+
+    Parameters
+    ----------
+    scores : iterable of Score
+    tests : dict, optional
+        Model id -> :class:`analysis.significance.TargetTest` at the model's chosen layer.
+    level : float
+        False-discovery rate.
+
+    Returns
+    -------
+    Answer
+        ``frame``: model, layer, target, its coordinates, r, ceiling, normalised, and p, q, significant where tested.
+        ``facts["histogram"]``: model, r (middle of a bin), targets, significant, tested.
+    """
+    from analysis.statistics import fdr
+
+    scores, tests = list(scores), tests or {}
+    frames, sentences = [], []
+    for score in scores:
+        frame = score.per_target().assign(model=score.model, layer=score.chosen_layer)
+        test = tests.get(score.model)
+        middle = f"median r = {decimal(frame['r'].median())} over {plural(len(frame), 'target')}"
+        if test is None or test.layer != score.chosen_layer:
+            frame = frame.assign(p=np.nan, q=np.nan, significant=False)
+            sentences.append(f"{score.model}, layer {score.chosen_layer}: {middle}; not tested against chance yet.")
+        else:
+            found = fdr(test.p, level=level, family=f"targets at layer {test.layer}")
+            frame = frame.assign(p=test.p, q=found.q, significant=found.rejected)
+            sentences.append(f"{score.model}, layer {test.layer}: {middle}; {int(found.rejected.sum())} of {found.n} targets are "
+                             f"above chance (q < {level:g}).")  # fmt: skip
+        frames.append(frame)
+    frame = pd.concat(frames, ignore_index=True)
+    frame = frame[["model", "layer", *(c for c in frame if c not in ("model", "layer"))]]
+    rules = listed(dict.fromkeys(test.rule for test in tests.values()))
+    caption = "Each target's r is its mean over held-out folds, at the layer chosen on inner folds."
+    if rules:
+        caption += (f" Against chance: {rules}; everything is fitted anew in each, the layer is not chosen anew; one-sided p "
+                    "with +1 correction, false discoveries by Benjamini & Hochberg over a model's targets.")  # fmt: skip
+    axes = {"x_title": "Pearson r of a target, held out", "y_title": "Targets"}
+    return Answer(frame, " ".join(sentences), caption, facts={"histogram": _histogram(frame, set(tests))}, axes=axes)
+
+
+def _histogram(frame: pd.DataFrame, tested: set) -> pd.DataFrame:
+    values = frame["r"].dropna()
+    low, high = (values.min(), values.max()) if len(values) else (0.0, 1.0)
+    edges = np.linspace(low, high, _BINS + 1) if high > low else np.array([low - 0.01, low + 0.01])
+    middles, rows = (edges[:-1] + edges[1:]) / 2, []
+    for model, own in frame.groupby("model", sort=False):
+        whole = np.histogram(own["r"].dropna(), edges)[0]
+        hits = np.histogram(own.loc[own["significant"], "r"].dropna(), edges)[0]
+        found = {"r": middles, "targets": whole, "significant": hits}
+        rows.append(pd.DataFrame(found).assign(model=model, tested=model in tested))
+    return pd.concat(rows, ignore_index=True)
