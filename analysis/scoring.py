@@ -11,6 +11,7 @@ import xarray as xr
 
 from analysis.beside import Context, headline
 from analysis.beside import context as context_of
+from analysis.exchange import keep
 from analysis.folded import fit_with_twin
 from analysis.keys import score_key
 from analysis.progress import SILENT, Report
@@ -89,7 +90,10 @@ def score(model, recording, protocol: Protocol | str = "defended", *, layers: Se
     layer = scored.chosen_layer
     beyond, known = headline(lambda: _activations(source, recording, protocol, [layer], store, report).layer(layer), layer,
                              recording, protocol, parts, key, store, report)
-    return replace(scored, headline=beyond, cached=cached and known)
+    scored = replace(scored, headline=beyond, cached=cached and known)
+    if len(numbers) == source.n_layers:  # a result stands for a model, so all its layers had their chance
+        keep(scored, key, store)
+    return scored
 
 
 def bisection(layers: Sequence[int]) -> list[int]:

@@ -18,6 +18,7 @@ _NAMES = {
     "hierarchical_bootstrap": "analysis.statistics.bootstrap",
     "max_statistic": "analysis.statistics.multiple",
     "moments": "analysis.statistics.bootstrap",
+    "paired": "analysis.statistics.bootstrap",
     "permutation_p": "analysis.statistics.multiple",
     "permutation_test": "analysis.statistics.permutation",
     "select_layer": "analysis.statistics.selection",

@@ -11,7 +11,7 @@ import pandas as pd
 from analysis.progress import SILENT, Report
 from data.errors import BrainLensError
 
-__all__ = ["Bootstrap", "Comparison", "Moments", "compare_models", "hierarchical_bootstrap", "moments"]
+__all__ = ["Bootstrap", "Comparison", "Moments", "compare_models", "hierarchical_bootstrap", "moments", "paired"]
 
 CONSTANT = 1e-6
 """A prediction whose spread is below this share of the response's spread counts as constant: r = 0."""
@@ -243,12 +243,24 @@ def compare_models(first: Moments | Sequence[Moments], second: Moments | Sequenc
                                  remedy="Score both under one protocol and compare again")
     one = hierarchical_bootstrap(first, subjects, confidence=confidence, **options)
     two = hierarchical_bootstrap(second, subjects, confidence=confidence, **options)
-    differences = one.draws - two.draws
+    low, high, p = paired(one.draws, two.draws, confidence)
+    return Comparison(one.value - two.value, low, high, p, one, two, one.resampled, one.note)
+
+
+def paired(first: np.ndarray, second: np.ndarray, confidence: float = 0.95) -> tuple[float, float, float]:
+    """Interval and p of the difference of two scores from their draws, where both drew the same people and stimulus groups.
+
+    Returns
+    -------
+    low, high : float
+    p : float
+        Two-sided, never below 2 / (draws + 1).
+    """
+    differences = np.asarray(first) - np.asarray(second)
     low, high = _interval(differences, confidence)
     finite = differences[np.isfinite(differences)]
     tail = min((finite <= 0).sum(), (finite >= 0).sum())
-    return Comparison(one.value - two.value, low, high, float(min(1.0, 2 * (1 + tail) / (1 + len(finite)))), one, two,
-                      one.resampled, one.note)
+    return low, high, float(min(1.0, 2 * (1 + tail) / (1 + len(finite))))
 
 
 # ---- the arithmetic ------------------------------------------------------------------------------------------------------

@@ -1,0 +1,259 @@
+"""How do the models rank?"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+import numpy as np
+import pandas as pd
+
+from analysis.answers.answer import Answer, decimal, interval, listed, plural
+from data.errors import BrainLensError, unknown
+
+__all__ = ["SCALES", "TABLES", "detail", "published", "rank"]
+
+SCALES = {"raw": ("r", "Mean Pearson r, held out"), "normalised": ("normalised", "Mean share of the ceiling")}
+TABLES = {
+    "schrimpf2021": "Schrimpf et al. 2021: best layer on the reported data, divided by the ceiling, not clipped",
+    "hadidi2025": "Hadidi et al. 2025: ridge, contiguous folds, raw r, mean over the poolings given",
+}
+"""Published tables, each by its own rule: never averaged with own results nor with each other."""
+
+
+def rank(board: pd.DataFrame, recordings: Iterable[str] = (), *, scale: str = "raw", hidden: Iterable[str] = ()) -> Answer:
+    """Models by their mean over recordings, one row per model, protocol and source.
+
+    Parameters
+    ----------
+    board : pandas.DataFrame
+        Rows of :func:`analysis.exchange.results`.
+    recordings : iterable of str
+        Those to average; none: all that are on the board.
+    scale : str
+        ``"raw"`` or ``"normalised"``.
+    hidden : iterable of str
+        Models left out.
+
+    Returns
+    -------
+    Answer
+        ``frame``: entry, model, family, protocol, source, mean, low, high, n (recordings in the mean), of, lacking, one column
+        per recording; sorted by mean. The mean is over *all* chosen recordings and empty where one is missing, so that no two
+        means are of different recordings. ``missing``: model, reason.
+
+    Notes
+    -----
+    Protocols never share a row. The interval of a mean over recordings takes their draws as independent; it is empty where an
+    imported result brings no draws and there are several recordings.
+    """
+    if scale not in SCALES:
+        raise unknown("scale", scale, SCALES)
+    board = board[~board["model"].isin(set(hidden))].assign(recording=_told_apart(board))
+    known = list(dict.fromkeys(board["recording"]))
+    chosen = [name for name in dict.fromkeys(recordings) if name in known] or known
+    rows = [_entry(group, keys, chosen, scale) for keys, group in board[board["recording"].isin(chosen)].groupby(
+        ["model", "protocol_key", "source"], sort=False)]
+    if not rows:
+        return Answer(pd.DataFrame(columns=["entry", "model", "mean"]), "No result is here yet.", axes=_axes(scale))
+    frame = pd.DataFrame(rows).sort_values(["mean", "model"], ascending=[False, True], na_position="last", ignore_index=True)
+    several = frame["protocol_key"].nunique() > 1
+    frame.insert(0, "entry", [_name(one, several) for one in frame.itertuples()])
+    frame["rank"] = frame.groupby("protocol_key")["mean"].rank(ascending=False, method="min")
+    without = frame[frame["mean"].isna()]
+    missing = pd.DataFrame({"model": without["entry"], "reason": "no result on " + without["lacking"]}).reset_index(drop=True)
+    return Answer(frame, _sentence(frame, chosen, scale), _caption(frame, chosen, scale, missing), missing=missing,
+                  facts={"recordings": chosen, "known": known, "protocols": int(frame["protocol_key"].nunique())},
+                  axes=_axes(scale))
+
+
+def _told_apart(board: pd.DataFrame) -> pd.Series:
+    """Recordings by id; where one id stands for different data, with the first letters of their hash."""
+    kinds = board.groupby("recording")["data_key"].transform(lambda keys: keys[keys != ""].nunique())
+    return board["recording"].where(kinds <= 1, board["recording"] + " (" + board["data_key"].str[:6] + ")")
+
+
+def _entry(group: pd.DataFrame, keys: tuple, chosen: list[str], scale: str) -> dict:
+    model, protocol_key, source = keys
+    column = SCALES[scale][0]
+    group = group.drop_duplicates("recording", keep="last").set_index("recording").reindex(chosen)
+    values = group[column]
+    there = values.notna()
+    whole = bool(there.all())
+    low, high = _interval(group, column, chosen) if whole else (np.nan, np.nan)
+    first = group[group["protocol"].notna()].iloc[0]
+    return {
+        "model": model,
+        "family": first["family"],
+        "protocol": first["protocol"],
+        "source": source,
+        "mean": values.mean() if whole else np.nan,
+        "low": low,
+        "high": high,
+        "n": int(there.sum()),
+        "of": len(chosen),
+        "lacking": ", ".join(values.index[~there]),
+        **{name: values[name] for name in chosen},
+        "simulated": bool(group["simulated"].fillna(False).astype(bool).any()),
+        "protocol_key": protocol_key,
+    }
+
+
+def _interval(group: pd.DataFrame, column: str, chosen: list[str]) -> tuple[float, float]:
+    """Of the mean over recordings, from the draws of each; of one recording its own interval."""
+    scales = group[column] / group["r"] if column != "r" else pd.Series(1.0, index=group.index)
+    if len(group) == 1:
+        one, scale = group.iloc[0], scales.iloc[0]
+        return one["r_low"] * scale, one["r_high"] * scale
+    draws = [_shuffled(value, name) for name, value in group["draws"].items()]
+    if any(one is None for one in draws) or len({len(one) for one in draws}) > 1:
+        return np.nan, np.nan
+    mean = np.mean([one * scale for one, scale in zip(draws, scales, strict=True)], axis=0)
+    low, high = np.nanquantile(mean, [0.025, 0.975])
+    return float(low), float(high)
+
+
+def _shuffled(draws: object, recording: str) -> np.ndarray | None:
+    """The draws in an order that depends on the recording only: models stay paired, recordings become independent."""
+    if draws is None or np.ndim(draws) == 0 or not len(draws):
+        return None
+    seed = [ord(letter) for letter in recording]
+    return np.random.default_rng(seed).permutation(np.asarray(draws, float))
+
+
+def _name(one, several: bool) -> str:
+    extra = [one.protocol] if several else []
+    extra += ["imported"] if one.source == "imported" else []
+    return one.model + (f" ({', '.join(extra)})" if extra else "")
+
+
+def _axes(scale: str) -> dict:
+    return {"x_title": "", "y_title": SCALES[scale][1], "log_x": False, "invert_x": False}
+
+
+def _sentence(frame: pd.DataFrame, chosen: list[str], scale: str) -> str:
+    ranked = frame[frame["mean"].notna()]
+    over = chosen[0] if len(chosen) == 1 else f"{len(chosen)} recordings"
+    if ranked.empty:
+        return f"No model has a result on every one of {over}: choose fewer recordings."
+    said = []
+    for protocol, group in ranked.groupby("protocol", sort=False):
+        top = group.iloc[0]
+        under = f"Under {protocol}, " if ranked["protocol"].nunique() > 1 else ""
+        span = interval(top["low"], top["high"])
+        kind = "r" if scale == "raw" else "share of the ceiling"
+        what = f"a mean {kind} of" if len(chosen) > 1 else f"{kind} ="
+        words = f"{under}{top['model']} is first of {plural(len(group), 'model')} on {over}, with {what} {decimal(top['mean'])}"
+        said.append(f"{words} {span}".rstrip())
+        if len(group) > 1:
+            second = group.iloc[1]
+            said[-1] += f", before {second['model']} with {decimal(second['mean'])}"
+        said[-1] += "."
+    return " ".join(said)
+
+
+def _caption(frame: pd.DataFrame, chosen: list[str], scale: str, missing: pd.DataFrame) -> str:
+    parts = [f"Mean over {listed(chosen)}; a model has a mean where it has a result on each of them (n = {len(chosen)})."]
+    parts.append("Layer by nested choice, so that choosing it costs nothing, unless the protocol says otherwise.")
+    if frame["low"].notna().any():
+        parts.append("Intervals: 95 %, bootstrap over people and stimulus groups, recordings taken as independent.")
+    if frame["protocol_key"].nunique() > 1:
+        parts.append("Protocols differ and have rows of their own: their means are not one ranking.")
+    if (frame["source"] == "imported").any():
+        parts.append("Imported results were not computed here.")
+    if scale == "normalised" and (frame["mean"] > 1).any():
+        parts.append("Above 1 the ceiling is too low; nothing is clipped.")
+    if len(missing):
+        parts.append("Without a mean: " + "; ".join(f"{one.model} ({one.reason})" for one in missing.itertuples()) + ".")
+    return " ".join(parts)
+
+
+# ---- two models in detail ------------------------------------------------------------------------------------------------
+def detail(first: pd.Series, second: pd.Series, targets: tuple) -> Answer:
+    """Two results on one recording, target by target, with the paired interval of their difference.
+
+    Parameters
+    ----------
+    first, second : pandas.Series
+        Rows of the board.
+    targets : tuple of xarray.Dataset
+        :func:`analysis.exchange.targets` of both.
+
+    Returns
+    -------
+    Answer
+        ``frame``: target, the two models' r and their ``difference``; ``facts``: difference, low, high, p.
+
+    Raises
+    ------
+    BrainLensError
+        Where the two are not of the same data and protocol.
+    """
+    from analysis.statistics import paired
+
+    if first["data_key"] != second["data_key"] or first["protocol_key"] != second["protocol_key"]:
+        raise BrainLensError(f"{first['model']} and {second['model']} were not scored on the same data by the same protocol",
+                             remedy="Score both under one protocol")
+    one, two = targets
+    frame = pd.DataFrame({"target": one["target"].values.astype(str), "first": one["r"].values, "second": two["r"].values})
+    frame["difference"] = frame["first"] - frame["second"]
+    low, high, p = np.nan, np.nan, np.nan
+    draws = [one if np.ndim(one) else () for one in (first["draws"], second["draws"])]
+    if len(draws[0]) and len(draws[0]) == len(draws[1]):
+        low, high, p = paired(*draws)
+    gap = float(first["r"] - second["r"])
+    better, other = (first, second) if gap >= 0 else (second, first)
+    span = interval(min(low, high), max(low, high)) if gap >= 0 else interval(-high, -low)
+    clear = np.isfinite(low) and (low > 0 or high < 0)
+    size = abs(gap)
+    verdict = "" if clear or not span else "; the interval includes 0, so that neither is shown to be better"
+    wins = int((frame["difference"] > 0).sum())
+    more = " ".join(filter(None, [decimal(size, 3), span, "more"]))
+    sentence = (f"On {first['recording']}, {better['model']} scores {more} than {other['model']}{verdict}. "
+                f"{first['model']} is ahead on {wins} of {plural(len(frame), 'target')}.")
+    caption = ("Each point is one target: r held out, every fold with the layer chosen for it. The interval is of the paired "
+               "difference (95 %, the same people and stimulus groups drawn for both, at each model's chosen layer"
+               + (f"; p = {p:.3f}" if np.isfinite(p) else "") + ").")
+    axes = {"x_title": f"r of {second['model']}", "y_title": f"r of {first['model']}", "log_x": False, "invert_x": False}
+    return Answer(frame, sentence, caption, facts={"difference": gap, "low": low, "high": high, "p": p}, axes=axes)
+
+
+# ---- published, apart ------------------------------------------------------------------------------------------------------
+def published(table: str = "schrimpf2021", *, hidden: Iterable[str] = ()) -> Answer:
+    """A published table as a leaderboard of its own.
+
+    Parameters
+    ----------
+    table : str
+        One of :data:`TABLES`.
+
+    Returns
+    -------
+    Answer
+        ``frame``: entry, model, source, mean, n, of, one column per benchmark; sorted by mean.
+    """
+    from data.published import BENCHMARKS, hadidi2025, schrimpf2021
+
+    if table not in TABLES:
+        raise unknown("published table", table, TABLES)
+    if table == "schrimpf2021":
+        scores = schrimpf2021()
+        wide = scores[scores["variant"] == "trained"].pivot(index="model", columns="benchmark", values="score")[list(BENCHMARKS)]
+    else:
+        scores = hadidi2025()
+        wide = scores[scores["split"] == "contiguous"].pivot_table(index="model", columns="benchmark", values="score")
+    wide = wide[~wide.index.isin(set(hidden))]
+    means = wide.mean(axis=1, skipna=False).values
+    frame = pd.DataFrame({"entry": wide.index, "model": wide.index, "source": table, "mean": means,
+                          "n": wide.notna().sum(axis=1).values, "of": wide.shape[1]})
+    frame = pd.concat([frame, wide.reset_index(drop=True)], axis=1)
+    frame = frame.sort_values("mean", ascending=False, na_position="last", ignore_index=True)
+    lacking = frame[frame["mean"].isna()]
+    ranked = frame[frame["mean"].notna()]
+    over = plural(wide.shape[1], "benchmark")
+    missing = pd.DataFrame({"model": lacking["model"], "reason": "not on every benchmark"}).reset_index(drop=True)
+    left = f" Without a mean: {listed(missing['model'])}." if len(missing) else ""
+    top = f"{ranked['model'].iloc[0]} is first of {plural(len(ranked), 'model')}" if len(ranked) else "no model has a mean"
+    sentence = f"Published: {top} over {over}."
+    caption = f"{TABLES[table]}. Mean over {listed(map(str, wide.columns))}. Not comparable with own results.{left}"
+    axes = _axes("normalised" if table == "schrimpf2021" else "raw")
+    return Answer(frame, sentence, caption, missing=missing, axes=axes | {"y_title": axes["y_title"] + " (published)"})
