@@ -163,6 +163,8 @@ def extract(
     Cancelled
         Where the report was cancelled; finished batches are kept.
     """
+    if hasattr(model, "of"):  # made elsewhere
+        return model.of(recording)
     store = store or Store()
     texts = passages(recording, protocol.context)
     numbers = list(range(model.n_layers)) if layers is None else sorted({model.layer_number(layer) for layer in layers})
@@ -234,13 +236,19 @@ class _Held:
         return centred @ centred.T
 
 
-def from_file(path: str | Path, recording: Recording) -> Activations:
+def from_file(
+    path: str | Path, recording: Recording, *, card: Card | None = None, contiguous: bool = False
+) -> Activations:
     """Activations made elsewhere, brought into the recording's order by stimulus id.
 
     Parameters
     ----------
     path : path
         As in :func:`analysis.imported.read_layers`.
+    card : Card, optional
+        Default: one made from the file's name.
+    contiguous : bool
+        Count the layers 0, 1, ... whatever numbers they have in the file.
 
     Raises
     ------
@@ -249,10 +257,12 @@ def from_file(path: str | Path, recording: Recording) -> Activations:
     """
     path = Path(path).expanduser()
     layers, digest = read_layers(path, recording)
+    if contiguous:
+        layers = dict(enumerate(layers[n] for n in sorted(layers)))
     widths = [layers[n].shape[1] if n in layers else 0 for n in range(max(layers) + 1)]
-    card = Card(
+    card = card or Card(
         id=path.stem.lower(),
-        cls="embedding",
+        cls="activations",
         source="folder",
         note="activations from a file",
         layers=len(widths) - 1,

@@ -156,7 +156,7 @@ def _seconds(
     reading = 0.0
     if unread:
         reading = 2.0
-        if facts.cls not in ("embedding", "random", "n-gram"):  # these look words up
+        if facts.cls not in ("embedding", "random", "n-gram", "activations"):  # these look words up
             read, split = tokens_read(
                 recording, protocol, looks_ahead=facts.cls in ("bidirectional", "encoder-decoder"), window=window
             )

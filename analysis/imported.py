@@ -8,9 +8,53 @@ from pathlib import Path
 import numpy as np
 
 from data.errors import BrainLensError
+from data.formats import load_npz
 from data.recording import Recording
 
-__all__ = ["read_layers"]
+__all__ = ["SUFFIXES", "holds_activations", "peek", "read_layers"]
+
+SUFFIXES = (".npz", ".nc", ".zarr")
+
+
+def holds_activations(path: Path) -> bool:
+    """Whether a file looks like activations with stimulus ids, not like a recording; nothing is checked further."""
+    if path.suffix == ".npz":
+        import zipfile
+
+        if not zipfile.is_zipfile(path):
+            return False
+        with zipfile.ZipFile(path) as archive:
+            names = {name.removesuffix(".npy") for name in archive.namelist()}
+        return "stimulus" in names and "responses" not in names
+    if path.suffix not in SUFFIXES:
+        return False
+    import xarray as xr
+
+    try:
+        opened = xr.open_zarr(path, consolidated=False) if path.is_dir() else xr.open_dataset(path)
+    except Exception:  # each format has its own classes; what it is then is for its reader to say
+        return False
+    with opened:
+        return any({"stimulus", "unit"} <= set(one.dims) for one in opened.data_vars.values())
+
+
+def peek(path: Path) -> tuple[list[str], dict[int, int], str]:
+    """Stimulus ids, the width of each layer, and the sha256 of a file of activations.
+
+    Raises
+    ------
+    BrainLensError
+        As :func:`read_layers`, for what can be told without a recording.
+    """
+    if not path.exists():
+        raise BrainLensError(f"There is no file {path}", remedy="Check the path")
+    ids, layers, digest = _read_npz(path) if path.suffix == ".npz" else _read_xarray(path)
+    ids = [str(one) for one in ids]
+    _unique(path, ids)
+    for number, values in layers.items():
+        _shaped(path, number, values, len(ids))
+    return ids, {number: layers[number].shape[1] for number in sorted(layers)}, digest
+
 
 
 def read_layers(path: Path, recording: Recording) -> tuple[dict[int, np.ndarray], str]:
@@ -38,11 +82,7 @@ def read_layers(path: Path, recording: Recording) -> tuple[dict[int, np.ndarray]
         raise BrainLensError(f"There is no file {path}", remedy="Check the path")
     ids, layers, digest = _read_npz(path) if path.suffix == ".npz" else _read_xarray(path)
     ids = [str(i) for i in ids]
-    if len(set(ids)) < len(ids):
-        twice = sorted({i for i in ids if ids.count(i) > 1})
-        raise BrainLensError(
-            f"{path.name}: {len(twice)} stimuli occur more than once, first {twice[0]!r}", remedy="Make the ids unique"
-        )
+    _unique(path, ids)
     place = {name: i for i, name in enumerate(ids)}
     wanted = [str(i) for i in recording.stimuli.index]
     if missing := [name for name in wanted if name not in place]:
@@ -54,10 +94,7 @@ def read_layers(path: Path, recording: Recording) -> tuple[dict[int, np.ndarray]
     rows = np.asarray([place[name] for name in wanted])
     held = {}
     for number, values in layers.items():
-        if values.ndim != 2 or len(values) != len(ids):
-            raise BrainLensError(
-                f"{path.name}: layer {number} has shape {values.shape} for {len(ids)} stimuli", remedy="Give (stimulus, unit)"
-            )
+        _shaped(path, number, values, len(ids))
         held[number] = np.ascontiguousarray(values[rows], np.float32)
         if not np.isfinite(held[number]).all():
             raise BrainLensError(
@@ -66,14 +103,29 @@ def read_layers(path: Path, recording: Recording) -> tuple[dict[int, np.ndarray]
     return held, digest
 
 
+def _unique(path: Path, ids: list[str]) -> None:
+    if len(set(ids)) < len(ids):
+        twice = sorted({i for i in ids if ids.count(i) > 1})
+        raise BrainLensError(
+            f"{path.name}: {len(twice)} stimuli occur more than once, first {twice[0]!r}", remedy="Make the ids unique"
+        )
+
+
+def _shaped(path: Path, number: int, values: np.ndarray, count: int) -> None:
+    if values.ndim != 2 or len(values) != count:
+        raise BrainLensError(
+            f"{path.name}: layer {number} has shape {values.shape} for {count} stimuli", remedy="Give (stimulus, unit)"
+        )
+    if values.dtype.kind not in "fiu":
+        raise BrainLensError(f"{path.name}: layer {number} holds {values.dtype}, not numbers", remedy="Save plain numbers")
+
+
 def _read_npz(path: Path):
     try:
-        with np.load(path, allow_pickle=False) as found:
-            arrays = {name: found[name] for name in found.files}
-    except ValueError as error:
+        arrays = load_npz(path)
+    except BrainLensError as error:
         raise BrainLensError(
-            f"{path.name} holds pickled objects or is no npz file ({error})",
-            remedy="Save plain arrays: np.savez(path, stimulus=np.array(ids, dtype=str), layer_0=...)",
+            error.problem, remedy="Save plain arrays: np.savez(path, stimulus=np.array(ids, dtype=str), layer_0=...)"
         ) from error
     numbers = {name: name.removeprefix("layer").lstrip("_") for name in arrays if name != "stimulus"}
     layers = {int(number): arrays[name] for name, number in numbers.items() if number.isdigit()}

@@ -62,9 +62,15 @@ def app(port: int, address: str, prefix: str, allow_origin: tuple[str, ...]):
 @click.option("--context", default=None, help="Columns whose rows are read as one text.")
 @click.option("--subject", default=None, help="Column with the subject.")
 @click.option("--order", default=None, help="Column with the order of presentation.")
+@click.option("--filter", "filter_", default=None, metavar="PRESET",
+              help="Which reading times count: none, official, times-only, no-edges.")
 @click.option("--out", type=click.Path(dir_okay=False, path_type=Path), default=None, help="Write the table: .csv or .parquet.")
-def score(models, recording, protocol, changes, layers, out, **columns):
-    """Score MODELS on a recording, layer by layer."""
+def score(models, recording, protocol, changes, layers, filter_, out, **columns):
+    """Score MODELS on a recording, layer by layer.
+
+    A model is an id of 'brainlens models list', a folder, an id on the model hub, or a file of ready activations (.npz, .nc,
+    .zarr). A recording's version stands behind its id: natural-stories@as-released.
+    """
     from analysis.protocol import preset
     from analysis.scoring import score as verb
     from dashboards.console import progress, show_scores
@@ -72,7 +78,7 @@ def score(models, recording, protocol, changes, layers, out, **columns):
     if out is not None:
         _check_out(out)
     chosen = preset(protocol).but(**_fields(changes)) if changes else preset(protocol)
-    loaded = _recording(recording, columns)
+    loaded = _recording(recording, columns, filter_)
     picked = [part.strip() for part in layers.split(",") if part.strip()] or None
     scores = []
     for name in models:
@@ -84,13 +90,15 @@ def score(models, recording, protocol, changes, layers, out, **columns):
         click.echo(f"Wrote {out}")
 
 
-def _recording(name: str, columns: dict):
+def _recording(name: str, columns: dict, filter_: str | None = None):
     from data.catalog import recording
+    from data.filters import filtered
 
     given = {"responses" if key == "response" else key: value for key, value in columns.items() if value}
     if "responses" in given:
         given["responses"] = [part.strip() for part in given["responses"].split(",") if part.strip()]
-    return recording(name, **given)
+    found = recording(name, **given)
+    return filtered(found, filter_) if filter_ else found
 
 
 def _fields(changes: tuple[str, ...]) -> dict[str, str]:
@@ -116,9 +124,12 @@ def _check_out(out: Path) -> None:
 def _write_table(scores, out: Path) -> None:
     import pandas as pd
 
+    _write_frame(pd.concat([score.table() for score in scores], ignore_index=True), out)
+
+
+def _write_frame(table, out: Path) -> None:
     from analysis.stored import atomic
 
-    table = pd.concat([score.table() for score in scores], ignore_index=True)
     with atomic(out) as part:
         if out.suffix.lower() == ".csv":
             table.to_csv(part, index=False)
@@ -212,6 +223,29 @@ def data_check(path: Path, **columns):
     click.echo(str(report))
     if not report.ok:
         sys.exit(1)
+
+
+@data.command("diff")
+@click.argument("first")
+@click.argument("second")
+@click.option("--surprisal", default="gpt3", show_default=True, metavar="SOURCE",
+              help="gpt3 (released with Natural Stories), a model's id, or a table with columns stimulus and surprisal (bits).")
+@click.option("--measure", default=None, help="Which response; the first by default.")
+@click.option("--out", type=click.Path(dir_okay=False, path_type=Path), default=None, help="Write the table: .csv or .parquet.")
+def data_diff(first: str, second: str, surprisal: str, measure: str | None, out: Path | None):
+    """The same analysis on two versions of a recording of words, the older one FIRST, such as
+    natural-stories@as-released natural-stories@realigned."""
+    from analysis.answers.versions import compare
+    from dashboards.console import progress, show_versions
+
+    if out is not None:
+        _check_out(out)
+    with progress(f"{first} and {second}") as report:
+        said = compare(first, second, surprisal, measure=measure, report=report)
+    show_versions(said)
+    if out is not None:
+        _write_frame(said.frame, out)
+        click.echo(f"Wrote {out}")
 
 
 # ---- the store ------------------------------------------------------------------------------------------------------

@@ -10,7 +10,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Table
 
-__all__ = ["progress", "show_models", "show_recordings", "show_scores", "show_store"]
+__all__ = ["progress", "show_models", "show_recordings", "show_scores", "show_store", "show_versions"]
 
 OUT, ERR = Console(), Console(stderr=True)
 WIDE = 200
@@ -125,6 +125,28 @@ def show_recordings() -> None:
         table.add_row(name, entry.kind, entry.state, entry.licence, traps + "; ".join(entry.traps))
     _print(table)
     OUT.print("The traps in full: docs/datasets.md, and each recording's card in the library.", soft_wrap=True)
+
+
+def show_versions(said) -> None:
+    """Two versions side by side: t of every predictor and word, delta log-likelihood, the verdict and its grounds in words."""
+    first, second = said.facts["names"]
+    table = _table("predictor", "word", f">{first}", f">{second}", ">difference", title="t of the regression on both versions")
+    for row in said.frame.to_dict("records"):
+        if row["quantity"] == "t":
+            cells = (f"{row[name]:.1f}" for name in (first, second, "difference"))
+            table.add_row(row["predictor"].replace("_", " "), row["word"], *cells)
+    for quantity, title in _QUANTITIES.items():
+        row = said.frame[said.frame["quantity"] == quantity].iloc[0]
+        digits = 0 if quantity == "words" else 5
+        table.add_row(title, "", *(f"{row[name]:,.{digits}f}" for name in (first, second, "difference")))
+    _print(table)
+    for name, verdict in said.facts["verdicts"].items():
+        OUT.print(f"{name}: {verdict}.", soft_wrap=True, highlight=False)
+    OUT.print(said.sentence, soft_wrap=True, highlight=False)
+    OUT.print(said.caption, soft_wrap=True, highlight=False)
+
+
+_QUANTITIES = {"delta_ll": "delta log-likelihood", "delta_ll_low": "  95 % from", "delta_ll_high": "  to", "words": "words"}
 
 
 def show_store() -> None:

@@ -64,6 +64,10 @@ class Desk:
             self.cancel(key)
         return bool(shown)
 
+    def under_way(self, start: str) -> list[str]:
+        """Keys of the jobs under way that begin so."""
+        return [key for key in self._jobs if key.startswith(start)]
+
     def running(self, key: str) -> bool:
         """Whether this job is under way."""
         return key in self._jobs

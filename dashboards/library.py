@@ -16,6 +16,7 @@ from dashboards.desk import Desk
 from dashboards.jobs import RUNNER, Runner
 from dashboards.library_cards import button, model_card, recording_card
 from dashboards.library_tables import Holdings, download_words, model_rows, recording_rows
+from dashboards.library_versions import VersionsDialog, comparable
 from dashboards.look import answer, heading, note
 from dashboards.state import Selection
 from dashboards.storage import Storage
@@ -57,7 +58,7 @@ class Library(pn.viewable.Viewer):
     def _build(self) -> None:
         self.recordings = Holdings({"first trap": 300}, looked=self.open_recording, used=self.use_recording)
         self.models = Holdings({"note": 300}, looked=self.open_model, used=self.use_model)
-        self.upload = Upload(self.desk, added=self._added)
+        self.upload = Upload(self.desk, added=self._added, model_added=self._model_added)
         self.storage = Storage(self.desk, tell=self.tell)
         # The tabs are headers only and their contents stay in the page, shown or not: a child that changes while its tab is
         # being opened is not drawn.
@@ -91,6 +92,7 @@ class Library(pn.viewable.Viewer):
             open=False,
         )
         self._confirm = pmui.Dialog(title="", show_close_button=True, close_on_click=True, title_variant="h5")
+        self.versions = VersionsDialog(self.desk)
         self.controls = pmui.Column(*self._controls(), sizing_mode="stretch_width", margin=0)
         self.body = pmui.Column(
             heading(self.question, "h4", margin=(8, 10, 0, 10)),
@@ -102,6 +104,7 @@ class Library(pn.viewable.Viewer):
             *self._rooms,
             self.drawer,
             self._confirm,
+            self.versions,
             sizing_mode="stretch_width",
             margin=0,
         )
@@ -263,6 +266,8 @@ class Library(pn.viewable.Viewer):
                     strong=not actions,
                 )
             )
+        if row["state"] == "ready" and (pair := comparable(one)):
+            actions.append(button("Compare versions", "compare", lambda: self.versions.show(pair, self.selection.theme)))
         if one.files:
             actions.append(button("Check", "fact_check", lambda: self._check(name)))
             if row["state"] != "needs download":
@@ -290,7 +295,7 @@ class Library(pn.viewable.Viewer):
             actions.append(
                 button(f"Fetch {size}", "download", lambda: self._fetch(name, partial(library_work.fetch_model, name)))
             )
-        elif row["state"] == "ready" and known.source in ("package", "hub"):
+        elif row["state"] == "ready" and (known.source in ("package", "hub") or known.cls == "activations"):
             actions.append(
                 button("Remove", "delete", lambda: self._ask(name, partial(library_work.remove_model, name)), color="error")
             )
@@ -340,12 +345,18 @@ class Library(pn.viewable.Viewer):
         self._open = ("recording", name)
         self.drawer.open = True
 
+    def _model_added(self, name: str) -> None:
+        """Ready activations are among the models now."""
+        self.tabs.active = TABS.index("Models")
+        self.look()
+        self.tell(f"{name} is among the models. It can be used with recordings whose stimuli it holds.")
+
     # ---- the page --------------------------------------------------------------------------------------------------------
     def pressed(self, key: str) -> None:
         """A key of the page: Escape closes what is open, or cancels."""
         if key == "Escape":
-            if self._confirm.open:
-                self._confirm.open = False
+            if self._confirm.open or self.versions.open:
+                self._confirm.open = self.versions.open = False
             elif self.drawer.open:
                 self.close_card()
             else:

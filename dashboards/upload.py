@@ -45,12 +45,12 @@ class Upload(pmui.Column):
     ----------
     desk : Desk
         Where reading and checking run.
-    added : callable
-        ``added(id)``, once the recording is in the library.
+    added, model_added : callable
+        ``added(id)``, once the recording, or ready activations, are in the library.
     """
 
-    def __init__(self, desk: Desk, *, added: Callable[[str], None]):
-        self._desk, self._done = desk, added
+    def __init__(self, desk: Desk, *, added: Callable[[str], None], model_added: Callable[[str], None] = lambda _: None):
+        self._desk, self._done, self._done_model = desk, added, model_added
         self.staged: Path | None = None
         self._checks = 0
         self._seen: dict[str, int] = {}
@@ -61,10 +61,12 @@ class Upload(pmui.Column):
         self._report = pmui.Column(sizing_mode="stretch_width", margin=0)
         self.pickers: dict[str, object] = {}
         super().__init__(
-            heading("Your own recording", "h5", margin=(12, 10, 0, 10)),
+            heading("Your own recording, or ready activations", "h5", margin=(12, 10, 0, 10)),
             note(
                 "One row per stimulus with its text, one column per target: CSV, TSV, Parquet, NetCDF, npz, npy or MATLAB; "
-                "beside an array its NAME.stimuli.csv. Nothing in a file is ever run, and it stays on this machine.",
+                "beside an array its NAME.stimuli.csv. Activations made elsewhere stand in for a model: npz or NetCDF with "
+                "stimulus ids. "
+                "Nothing in a file is ever run, and it stays on this machine.",
                 margin=(2, 10, 8, 10),
             ),
             self._place,
@@ -105,11 +107,58 @@ class Upload(pmui.Column):
         self._desk.submit("upload:" + ",".join(files), "Reading your file", partial(_staged, files), self._arrived)
 
     def _arrived(self, found: tuple) -> None:
-        self.staged, names, plain = found
         self._place.visible = False
+        if len(found) == 2:
+            self.staged = found[0]
+            self._form.objects = self._ready_form(found[1])
+            self._form.visible = True
+            return
+        self.staged, names, plain = found
         self._build(names, plain)
         self._form.visible = True
         self.check()
+
+    def _ready_form(self, said: dict) -> list:
+        """Activations: what they hold and fit, and the name they get."""
+        wide = dict(size="small", sizing_mode="stretch_width", margin=(6, 10, 0, 10))
+        self._name = pmui.TextInput(label="Name among the models", value=self.staged.stem.lower(), **wide)
+        self._quality = pmui.TextInput(label="Note for every figure", placeholder="such as: layer 12 of our model", **wide)
+        self._add = pmui.Button(
+            label="Add to the models",
+            icon="add",
+            on_click=lambda _: self._add_ready(),
+            margin=(10, 10),
+            disabled=not said["fits"],
+        )
+        away = pmui.Button(label="Discard", variant="text", on_click=lambda _: self.discard(), margin=(10, 4))
+        fits = f"They fit {', '.join(said['fits'])}." if said["fits"] else (
+            "They hold the stimuli of no recording that is on this machine: name the stimuli by the recording's ids, such as "
+            f"{said['example']}. These begin {', '.join(said['ids'])}."
+        )  # fmt: skip
+        return [
+            heading(self.staged.name, "h6", margin=(14, 10, 0, 10)),
+            note(f"Ready activations: {said['counts']}.", margin=(4, 10)),
+            note(fits, margin=(4, 10)),
+            pmui.FlexBox(
+                *(pmui.Column(widget, width=300, margin=0) for widget in (self._name, self._quality)), sizing_mode="stretch_width"
+            ),
+            pmui.Row(self._add, away, margin=0),
+        ]
+
+    def _add_ready(self) -> None:
+        self._add.disabled = True
+        work = partial(_kept_ready, self.staged, self._name.value, self._quality.value)
+        self._desk.submit(
+            f"upload-add:{self.staged}",
+            "Adding your activations",
+            work,
+            self._ready_is_there,
+            failed=lambda _: setattr(self._add, "disabled", False),
+        )
+
+    def _ready_is_there(self, name: str) -> None:
+        self.discard()
+        self._done_model(name)
 
     def _build(self, names: list[str], plain: dict) -> None:
         array = not plain["responses"] and shelf.is_array(self.staged)
@@ -213,12 +262,34 @@ class Upload(pmui.Column):
 
 
 def _staged(files: dict[str, bytes], report) -> tuple:
+    from analysis.imported import holds_activations
+
     staged = shelf.stage(files)
     try:
+        if holds_activations(staged):
+            return staged, _looked_at(staged)
         return staged, *shelf.columns(staged)
     except BrainLensError:
         shelf.drop(staged)
         raise
+
+
+def _looked_at(staged: Path) -> dict:
+    from analysis.imported import peek
+    from analysis.models.ready import fits
+    from data.catalog import recording
+
+    ids, widths, _ = peek(staged)
+    layers = f"{len(widths)} layer{'s' if len(widths) > 1 else ''} of {min(widths.values()):,}"
+    layers += f" to {max(widths.values()):,} units" if len(set(widths.values())) > 1 else " units"
+    example = ", ".join(map(str, recording("simulated").stimuli.index[:3]))
+    return {"counts": f"{len(ids):,} stimuli, {layers}", "fits": fits(staged), "ids": ids[:3], "example": example}
+
+
+def _kept_ready(staged: Path, name: str, words: str, report) -> str:
+    from analysis.models.ready import keep
+
+    return keep(staged, name, words)
 
 
 def _checked(staged: Path, said: dict, report):

@@ -10,7 +10,7 @@ import pandas as pd
 from data.errors import BrainLensError, unknown
 from data.recording import Recording
 
-__all__ = ["FILTERS", "Filter", "apply_filter", "compare_versions"]
+__all__ = ["FILTERS", "Filter", "apply_filter", "compare_versions", "filtered"]
 
 
 @dataclass(frozen=True)
@@ -91,6 +91,30 @@ def apply_filter(recording: Recording, filter: str | Filter) -> Recording:
     responses = recording.responses.copy(data=values).isel(target=kept)
     note = f"filter {name}: left out " + (", ".join(notes) or "nothing")
     return replace(recording, responses=responses, notes=(*recording.notes, note))
+
+
+def filtered(recording: Recording, filter: str | Filter) -> Recording:
+    """:func:`apply_filter` on any recording of words; the edges of sentences are found where its table does not say them.
+
+    Raises
+    ------
+    BrainLensError
+        Where its rows are not words.
+    """
+    from data.words import add_word_columns
+
+    if recording.scored_unit != "word":
+        raise BrainLensError(
+            f"{recording.id} has one response per {recording.scored_unit}; filters are for words that were read",
+            remedy="Leave the filter out",
+        )
+    if "first_in_sentence" not in recording.stimuli.columns:
+        label = recording.context or recording.group
+        text = recording.column(label).astype(str) if label else np.full(recording.n_stimuli, "text")
+        words = add_word_columns(recording.stimuli.assign(story=text, text=recording.texts))
+        edges = words[["first_in_sentence", "last_in_sentence"]]
+        recording = replace(recording, stimuli=recording.stimuli.assign(**{name: edges[name].to_numpy() for name in edges}))
+    return apply_filter(recording, filter)
 
 
 def compare_versions(first: Recording, second: Recording) -> pd.DataFrame:

@@ -14,7 +14,7 @@ from data.errors import BrainLensError, unknown
 
 __all__ = ["CLASSES", "Card", "Model", "Passage", "TokenSurprisal"]
 
-CLASSES = ("causal", "bidirectional", "encoder-decoder", "recurrent", "n-gram", "embedding", "random")
+CLASSES = ("causal", "bidirectional", "encoder-decoder", "recurrent", "n-gram", "embedding", "random", "activations")
 
 
 @dataclass(frozen=True)

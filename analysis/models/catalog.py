@@ -230,6 +230,12 @@ def _refuse_unrunnable(known: Card) -> None:
 
 def _reader(known: Card, folder: Path, variant: Variant) -> Model:
     """The class that reads a folder or file."""
+    if (ready := _ready_file(folder)) is not None:
+        from analysis.models.ready import ReadyActivations
+
+        if variant:
+            raise BrainLensError(f"{known.id} holds activations and has no variant {variant}", remedy="Leave the variant out")
+        return ReadyActivations(known, ready)
     if folder.is_file():
         from analysis.models.static import StaticEmbedding
 
@@ -259,6 +265,17 @@ def _reader(known: Card, folder: Path, variant: Variant) -> Model:
     )
 
 
+def _ready_file(path: Path) -> Path | None:
+    """The file of activations that a path is, or that a folder of the models folder holds."""
+    from analysis.imported import SUFFIXES
+
+    if path.suffix in SUFFIXES and (path.suffix != ".zarr" or path.is_dir()):
+        return path
+    if path.is_dir() and folders.adapter_of(path) == "activations":
+        return path / Path(str(folders.read_json(path / "card.json").get("file", ""))).name
+    return None
+
+
 def _as_path(name: str) -> Path | None:
     """A folder or file of that name, where one is there."""
     path = Path(name).expanduser()
@@ -270,6 +287,10 @@ def _described(name: str) -> tuple[Card, Path | None]:
     from analysis.models.vectors import SUFFIXES
 
     path = _as_path(name)
+    if path is not None and (ready := _ready_file(path)) is not None:
+        from analysis.models.ready import ready_card
+
+        return ready_card(ready, path.stem.lower()), path
     if path is not None and path.is_file():
         if path.suffix not in SUFFIXES:
             raise BrainLensError(

@@ -21,7 +21,7 @@ __all__ = [
     "words_carry_space",
 ]
 
-ADAPTERS = ("transformer", "static", "lstm-lm", "character-lstm", "ngram")
+ADAPTERS = ("transformer", "static", "lstm-lm", "character-lstm", "ngram", "activations")
 """Who reads a folder; ``adapter`` of its card.json, ``architecture`` of its config.json, else a transformer."""
 
 PICKLE_VARIABLE = "BRAINLENS_PICKLE_WEIGHTS"

@@ -1,0 +1,177 @@
+"""What changes between two versions of a recording: the same analysis on both, side by side."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import pandas as pd
+
+from analysis.answers.answer import Answer, plural
+from analysis.answers.reading import versions
+from analysis.progress import SILENT, Report
+from analysis.protocol import Protocol
+from data.errors import BrainLensError
+from data.filters import compare_versions
+from data.recording import Recording
+
+__all__ = ["compare", "sources", "surprisal_of"]
+
+GPT3 = "gpt3"
+"""Name of the probabilities that come with the Natural Stories corpus."""
+INFERRED = (
+    "The direction of the realignment is inferred from the data (nobody responds to a word not yet shown); a corrected file of "
+    "means has not been seen."
+)
+
+
+def compare(
+    first: str | Recording,
+    second: str | Recording,
+    surprisal: str | pd.Series = GPT3,
+    *,
+    measure: str | None = None,
+    protocol: Protocol | None = None,
+    store=None,
+    report: Report = SILENT,
+) -> Answer:
+    """Lag profile, verdict of the alignment doctor and delta log-likelihood on two versions of a recording of words.
+
+    Parameters
+    ----------
+    first, second : str or Recording
+        Ids such as ``natural-stories@as-released``, or files; the older one first.
+    surprisal : str or pandas.Series
+        As for :func:`surprisal_of`; a Series in bits, indexed by stimulus.
+    measure : str, optional
+        Default: the first.
+    protocol : Protocol, optional
+        How a model reads.
+
+    Returns
+    -------
+    Answer
+        ``frame``: quantity, predictor, word, one column per version, difference (second - first). ``facts``: profile (version,
+        predictor, lag, word, t), verdicts (version -> word), changed (responses that are not the same).
+
+    Raises
+    ------
+    BrainLensError
+        Recordings without words, or with different words; surprisals that cannot be had.
+    """
+    loaded = [_named(one) for one in (first, second)]
+    if loaded[0].id == loaded[1].id:
+        raise BrainLensError(f"{loaded[0].id} is named twice", remedy="Name two versions, the older one first")
+    one, two = loaded
+    if list(one.stimuli.index) != list(two.stimuli.index) or one.texts != two.texts:
+        different = len(set(one.stimuli.index) ^ set(two.stimuli.index)) or sum(a != b for a, b in zip(one.texts, two.texts))
+        raise BrainLensError(
+            f"{one.id} and {two.id} do not hold the same words: {different:,} differ",
+            remedy="Compare two versions of one recording",
+        )
+    bits = surprisal_of(surprisal, one, protocol=protocol, store=store, report=report)
+    report.step(0, 1, "regressions on both versions")
+    found = versions(one, two, bits, measure=measure)
+    report.step(1, 1, "regressions on both versions")
+    changed = int(compare_versions(one, two)["stimulus"].nunique())
+    source = surprisal if isinstance(surprisal, str) else "the given surprisals"
+    caption = (
+        "Log time on surprisal, length and log frequency of the words t+2 to t-3 jointly, plus the number of the word and its "
+        "square; sentence edges kept; t of each coefficient, as if words were independent. Delta log-likelihood: held out text "
+        f"by text, in nats per word. Surprisal: {source}. {plural(changed, 'word')} of {one.n_stimuli:,} "
+        f"{'has' if changed == 1 else 'have'} another response in the two versions. A verdict rests on the response to the "
+        "next, unseen word alone; where the peak lies decides nothing."
+    )
+    inferred = any("inferred from the data" in note for recording in loaded for note in recording.notes)
+    caption += f" {INFERRED}" if inferred else ""
+    names = (one.id, two.id)
+    rows = found.frame[found.frame["quantity"] == "t"]
+    profile = pd.concat(
+        [rows[["predictor", "word"]].assign(lag=rows["word"].map(_lag), t=rows[name], version=name) for name in names],
+        ignore_index=True,
+    )
+    facts = {"profile": profile, "verdicts": dict(found.verdicts), "changed": changed, "inferred": inferred, "names": names}
+    return Answer(found.frame, found.sentence, caption, facts=facts)
+
+
+def surprisal_of(
+    source: str | pd.Series, recording: Recording, *, protocol: Protocol | None = None, store=None, report: Report = SILENT
+) -> pd.Series:
+    """Surprisal of a recording's words in bits, indexed by stimulus.
+
+    Parameters
+    ----------
+    source : str or pandas.Series
+        ``gpt3`` (the probabilities released with Natural Stories), a table with the columns ``stimulus`` and ``surprisal``
+        (bits), a model's id, or the numbers themselves.
+
+    Raises
+    ------
+    BrainLensError
+        Where the table lacks columns or words, or the model has no probabilities.
+    """
+    if isinstance(source, pd.Series):
+        return source
+    if source == GPT3:
+        from data.catalog import paths
+        from data.reading_times import gpt3_surprisal
+
+        if "zone" not in recording.stimuli.columns or not recording.id.startswith("natural-stories"):
+            raise BrainLensError(
+                f"The released GPT-3 probabilities belong to Natural Stories, not to {recording.id}",
+                remedy="Name a model, or a table with the columns stimulus and surprisal",
+            )
+        return gpt3_surprisal(paths("natural-stories-gpt3")[0], recording.stimuli)
+    if Path(source).expanduser().is_file():
+        return _from_table(Path(source).expanduser(), recording)
+    from analysis.models import load
+    from analysis.surprisal import word_surprisal
+
+    return word_surprisal(load(source), recording, protocol or Protocol(), store=store, report=report)["surprisal"]
+
+
+def sources(recording_id: str) -> list[str]:
+    """What can give surprisals for this recording without a download: ``gpt3`` first, then models with probabilities."""
+    from analysis.models.catalog import cards, state
+    from data.catalog import entries
+
+    known = entries()
+    released = recording_id.startswith("natural-stories") and known["natural-stories-gpt3"].state == "ready"
+    models = [name for name, card in cards().items() if card.cls in ("causal", "recurrent", "n-gram") and state(name) == "ready"]
+    return [*([GPT3] if released else []), *models]
+
+
+def _named(one: str | Recording) -> Recording:
+    """A recording under the name it was asked for."""
+    if isinstance(one, Recording):
+        return one
+    from data.catalog import recording
+
+    loaded = recording(one)
+    return replace(loaded, id=one) if "@" in one else loaded
+
+
+def _from_table(path: Path, recording: Recording) -> pd.Series:
+    from data.tables import numbers, read_table
+
+    table = read_table(path, texts=("stimulus",))
+    for name in ("stimulus", "surprisal"):
+        if name not in table.frame.columns:
+            raise BrainLensError(
+                f"{path.name} has no column {name!r}", choices=table.frame.columns, remedy="Give stimulus and surprisal (bits)"
+            )
+    ids = [str(one) for one in recording.stimuli.index]
+    found = pd.Series(numbers(table, "surprisal"), index=table.frame["stimulus"].astype(str))
+    if not found.index.is_unique:
+        raise BrainLensError(f"{path.name}: stimuli occur more than once", remedy="Give each stimulus one row")
+    missing = [name for name in ids if name not in found.index]
+    if len(missing) == len(ids):
+        raise BrainLensError(
+            f"{path.name} has none of the stimuli of {recording.id}", choices=ids[:5], remedy="Name them as the recording does"
+        )
+    return pd.Series(found.reindex(ids).to_numpy(), index=recording.stimuli.index)
+
+
+def _lag(word: str) -> int:
+    """``t+1`` is -1, ``t`` is 0, ``t-2`` is 2: words back."""
+    return -int(word[1:]) if len(word) > 1 else 0
