@@ -59,6 +59,7 @@ def answer(found: Iterable[Reading], *, missing: pd.DataFrame | None = None) -> 
         return Answer(pd.DataFrame(), f"No model has read anything yet. {reasons}".strip(), missing=missing)
     frame = pd.concat([one.rows for one in found], ignore_index=True)
     timed = frame[frame["kind"].isin(("reading_times", "eye_tracking")) & ~frame["simulated"]]
+    timed = timed[timed["recording"].isin(_once(timed["recording"]))]
     pooled = [_pooled(rows) for _, rows in timed.groupby("model", sort=False) if rows["recording"].nunique() > 1]
     says = {(one.recording, measure): said for one in found[::-1] for measure, said in one.says.items()}
     rules = listed(dict.fromkeys(rule.partition(", held out")[0] for rule in frame["rule"]))
@@ -231,11 +232,21 @@ def _pooled(rows: pd.DataFrame) -> dict:
     }
 
 
+def _once(recordings: Iterable[str]) -> list[str]:
+    """The first version of each recording: the same readers count once."""
+    first: dict[str, str] = {}
+    for name in recordings:
+        first.setdefault(name.partition("@")[0], name)
+    return list(first.values())
+
+
 def _doctor(found: Sequence[Reading]) -> dict:
     """Model -> pooled profile of the first measure of all its self-paced recordings on a log scale, where there are several."""
     kept: dict[str, dict[str, pd.DataFrame]] = {}
+    once = _once(one.recording for one in found)
     for one in found:
-        if one.profile.empty or one.rows["kind"].iloc[0] != "reading_times" or one.rows["simulated"].iloc[0]:
+        kind, simulated = one.rows[["kind", "simulated"]].iloc[0]
+        if one.recording not in once or one.profile.empty or kind != "reading_times" or simulated:
             continue
         first = one.profile[one.profile["measure"] == one.profile["measure"].iloc[0]]
         if first["link"].iloc[0] == "log":
