@@ -1,0 +1,178 @@
+"""On which sentences or words does one model beat another?"""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+
+from analysis.answers.answer import Answer, decimal, interval, listed, plural
+from analysis.items import Items
+from data.errors import BrainLensError, unknown
+
+__all__ = ["SLICES", "items"]
+
+SLICES = {"length": "length", "frequency": "word frequency", "position": "position in the text", "topic": "topic"}
+DRAWS = 2000
+QUARTERS = 4
+_BLOCK = 100  # draws held in memory at once
+
+
+def items(first: Items, second: Items, about: pd.DataFrame, clusters: tuple[np.ndarray, np.ndarray], *, by: str = "length",
+          unit: str = "sentence", draws: int = DRAWS, seed: int = 0) -> Answer:
+    r"""What each model explains of every stimulus, and where one explains more than the other.
+
+    Parameters
+    ----------
+    first, second : Items
+        Of the same recording and protocol.
+    about : pandas.DataFrame
+        :func:`analysis.items.about`.
+    clusters : tuple of ndarray
+        :func:`analysis.items.clusters`: drawn with replacement, the groups held out together for the numeric slices, the texts
+        inside them for the slice by topic.
+    by : str
+        Slice to draw: one of :data:`SLICES`.
+    unit : str
+        What one stimulus is, in words.
+
+    Returns
+    -------
+    Answer
+        ``frame``: item, model (the one that is ahead), text, one column per model, ``difference`` (first minus second), length,
+        frequency, position, topic. ``facts``: ``slices`` (slice, level, difference, low, high, n, n_clusters; order), ``trends``
+        (slice, difference between highest and lowest quarter, low, high), ``overall`` (difference, low, high), ``sliced`` (those
+        that exist).
+
+    Notes
+    -----
+    A slice's difference is the mean over people and stimuli in it. Its interval draws people and clusters with replacement,
+    independently (a stimulus never goes alone: neighbours share context and folds). The interval of a trend is widened for the
+    number of numeric slices (Bonferroni).
+    """
+    if by not in SLICES:
+        raise unknown("slice", by, SLICES)
+    if first.model == second.model or first.recording != second.recording or first.values.shape != second.values.shape:
+        raise BrainLensError(f"{first.model} on {first.recording} and {second.model} on {second.recording} cannot be compared",
+                             remedy="Choose two models and one recording")
+    gap = first.values - second.values
+    frame = about.copy()
+    frame[first.model], frame[second.model] = _mean(first.values), _mean(second.values)
+    frame["difference"] = _mean(gap)
+    frame.insert(1, "model", np.where(frame["difference"] >= 0, first.model, second.model))
+    used = frame["difference"].notna().to_numpy()
+    there = [name for name in SLICES if name in frame and frame.loc[used, name].nunique() > 1]
+    numeric = [name for name in there if name != "topic"]
+    levels = {name: _levels(frame.loc[used, name], name, unit) for name in there}
+    tables, trends = [], []
+    for name in there:
+        codes = np.full(len(frame), -1)
+        codes[used] = levels[name].cat.codes
+        labels = list(levels[name].cat.categories)
+        values, drawn, counts = _drawn(gap, codes, len(labels), clusters[1 if name == "topic" else 0], draws, seed)
+        low, high = np.nanquantile(drawn, [0.025, 0.975], axis=0)
+        alone = counts < 2
+        tables.append(pd.DataFrame({"slice": name, "level": labels, "difference": values, "low": np.where(alone, np.nan, low),
+                                    "high": np.where(alone, np.nan, high), "n": np.bincount(codes[used], minlength=len(labels)),
+                                    "n_clusters": counts}))  # fmt: skip
+        if name in numeric:
+            tail = 0.025 / len(numeric)
+            low, high = np.nanquantile(drawn[:, -1] - drawn[:, 0], [tail, 1 - tail])
+            trends.append({"slice": name, "difference": values[-1] - values[0], "low": low, "high": high})
+    value, drawn, _ = _drawn(gap, np.where(used, 0, -1), 1, clusters[0], draws, seed)
+    low, high = np.nanquantile(drawn, [0.025, 0.975])
+    overall = {"difference": float(value[0]), "low": float(low), "high": float(high)}
+    trends = pd.DataFrame(trends, columns=["slice", "difference", "low", "high"])
+    order = ["item", "model", "text", first.model, second.model, "difference"]
+    frame = frame[[*order, *(name for name in frame if name not in order)]]
+    slices = pd.concat(tables, ignore_index=True) if tables else pd.DataFrame(columns=["slice", "level", "difference"])
+    shown = by if by in there else (there or [""])[0]
+    facts = {"slices": slices, "trends": trends, "overall": overall, "sliced": there, "by": shown}
+    sentence = _sentence(first, second, overall, trends, unit)
+    titles = {"x_title": f"Explained by {second.model}", "y_title": f"Explained by {first.model}"}
+    axes = titles | {"log_x": False, "invert_x": False}
+    return Answer(frame, sentence, _caption(first, second, frame, clusters, unit), facts=facts, axes=axes)
+
+
+def _mean(values: np.ndarray) -> np.ndarray:
+    there = np.isfinite(values)
+    count = there.sum(axis=0)
+    return np.where(there, values, 0.0).sum(axis=0) / np.where(count > 0, count, np.nan)
+
+
+def _levels(values: pd.Series, name: str, unit: str) -> pd.Series:
+    """Quarters of a number, each named by its range; topics as they are."""
+    if name == "topic":
+        return values.astype(pd.CategoricalDtype(list(dict.fromkeys(values))))
+    binned = pd.qcut(values, QUARTERS, labels=False, duplicates="drop")
+    names = {}
+    for code, inside in values.groupby(binned):
+        low, high = (f"{end:.1f}" if name == "frequency" else f"{end:.0f}" for end in (inside.min(), inside.max()))
+        names[code] = low if low == high else f"{low} to {high}"
+    suffix = {"length": " letters" if unit == "word" else " words", "frequency": "", "position": ""}[name]
+    return binned.map(names).astype(pd.CategoricalDtype(list(names.values()))).cat.rename_categories(lambda one: one + suffix)
+
+
+def _drawn(gap: np.ndarray, codes: np.ndarray, n_levels: int, clusters: np.ndarray, draws: int,
+           seed: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Mean difference per level: of the data, of each draw (draw, level), and how many clusters each level is of."""
+    people, n_people = gap.shape[0] > 1, gap.shape[0]
+    groups, member = np.unique(np.asarray(clusters).astype(str), return_inverse=True)
+    cell = member * n_levels + codes
+    size = len(groups) * n_levels
+    inside = codes >= 0
+    there = np.isfinite(gap) & inside
+    sums = np.stack([np.bincount(cell[one], weights=row[one], minlength=size) for row, one in zip(gap, there, strict=True)])
+    counts = np.stack([np.bincount(cell[one], minlength=size) for one in there]).astype(float)
+    with np.errstate(invalid="ignore", divide="ignore"):
+        point = (sums.sum(axis=0).reshape(-1, n_levels).sum(axis=0)) / counts.sum(axis=0).reshape(-1, n_levels).sum(axis=0)
+        rng, rows = np.random.default_rng(seed), []
+        for start in range(0, draws, _BLOCK):
+            number = min(_BLOCK, draws - start)
+            who = rng.multinomial(n_people, np.full(n_people, 1 / n_people), number) if people else np.ones((number, 1))
+            which = rng.multinomial(len(groups), np.full(len(groups), 1 / len(groups)), number)
+            total, n = (np.einsum("dgl,dg->dl", (who @ each).reshape(number, -1, n_levels), which) for each in (sums, counts))
+            rows.append(total / n)
+    several = (counts.sum(axis=0).reshape(-1, n_levels) > 0).sum(axis=0)
+    return point, np.concatenate(rows), several
+
+
+# ---- words -----------------------------------------------------------------------------------------------------------------
+_ENDS = {"length": ("longest", "shortest"), "frequency": ("most frequent", "rarest"), "position": ("latest", "earliest")}
+
+
+def _sentence(first: Items, second: Items, overall: dict, trends: pd.DataFrame, unit: str) -> str:
+    gap = overall["difference"]
+    better, other = (first.model, second.model) if gap >= 0 else (second.model, first.model)
+    ends = (overall["low"], overall["high"]) if gap >= 0 else (-overall["high"], -overall["low"])
+    clear = ends[0] > 0
+    share = f"{decimal(abs(gap), 3)} {interval(*ends, 3)} of the responses' variance".replace("  ", " ")
+    doubt = "" if clear else "; the interval includes 0, so that neither is shown to be better"
+    said = [f"Over all {unit}s, {better} explains {share} more than {other}{doubt}."]
+    moves = trends[(trends["low"] > 0) | (trends["high"] < 0)]
+    for one in moves.itertuples():
+        up = one.difference > 0
+        most, least = _ENDS[one.slice]
+        where, where_not = (most, least) if up else (least, most)
+        ends = (one.low, one.high) if up else (-one.high, -one.low)
+        said.append(f"{first.model} gains on the {where} quarter of the {unit}s against the {where_not}: "
+                    f"{decimal(abs(one.difference), 3)} {interval(*ends, 3)} more of an advantage over {second.model}.")
+    still = [SLICES[name] for name in trends["slice"] if name not in set(moves["slice"])]
+    if still:
+        said.append(f"The difference is not shown to change with {listed(still)}.")
+    return " ".join(said)
+
+
+def _caption(first: Items, second: Items, frame: pd.DataFrame, clusters: tuple, unit: str) -> str:
+    used = frame["difference"].notna()
+    groups = len(set(np.asarray(clusters[0])[used]))
+    people = plural(len(first.people), "person").replace("persons", "people") if first.people != ("all",) else "people not known"
+    layers = "; ".join(f"{one.model}: layer {', '.join(map(str, one.layers))}" for one in (first, second))
+    parts = [
+        f"Each point is one {unit}: how much smaller the squared error of the held-out prediction is than that of the training "
+        "mean, in shares of the target's variance, mean over targets, then over people. The mean over all of them is the "
+        "out-of-sample R2; single values may be far below 0 and above 1.",
+        f"n = {int(used.sum())} {unit}s in {groups} groups; {people}. {layers}. Held out: {first.folds}.",
+    ]
+    if (~used).any():
+        parts.append(f"Without a held-out response: {int((~used).sum())}.")
+    return " ".join(parts)
