@@ -138,7 +138,8 @@ def show_versions(said) -> None:
     for quantity, title in _QUANTITIES.items():
         row = said.frame[said.frame["quantity"] == quantity].iloc[0]
         digits = 0 if quantity == "words" else 5
-        table.add_row(title, "", *(f"{row[name]:,.{digits}f}" for name in (first, second, "difference")))
+        shown = (first, second) if quantity.endswith(("low", "high")) else (first, second, "difference")
+        table.add_row(title, "", *(f"{row[name]:,.{digits}f}" for name in shown))
     _print(table)
     for name, verdict in said.facts["verdicts"].items():
         OUT.print(f"{name}: {verdict}.", soft_wrap=True, highlight=False)

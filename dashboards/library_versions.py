@@ -53,7 +53,7 @@ class VersionsDialog(pmui.Dialog):
         )
         self.source.param.watch(lambda event: self._compare() if event.new else None, "value")
         self._said = pmui.Column(sizing_mode="stretch_width", margin=0)
-        self.table = DataTable(name="versions", height=360)
+        self.table = DataTable(name="versions", picked=lambda _: None, height=360)
         self.table.visible = False
         super().__init__(
             self.source,
