@@ -14,6 +14,7 @@ from analysis.keys import content_key, data_key
 from analysis.progress import Report
 from analysis.protocol import Protocol
 from analysis.summary import summarise
+from data.errors import BrainLensError
 from data.recording import Recording
 
 __all__ = ["Context", "context", "headline"]
@@ -54,6 +55,9 @@ def context(source, recording: Recording, protocol: Protocol, parts, twins, stor
 def _control_features(source, recording: Recording, protocol: Protocol) -> dict[str, np.ndarray]:
     from analysis.controls import features
 
+    if not source.widths:
+        raise BrainLensError(f"{source.id} has no activations, only probabilities of words",
+                             remedy="Compare it in reading times, or by bits per word")
     sets = features(recording, protocol.controls, width=max(source.widths), seed=protocol.seed)
     if set(BEYOND) <= sets.keys():
         sets["+".join(BEYOND)] = np.column_stack([sets[name] for name in BEYOND])

@@ -9,7 +9,7 @@ from analysis.protocol import Protocol
 from dashboards.state import Selection
 from dashboards.view import Task
 
-__all__ = ["NOTES", "PUBLISHED_NOTES", "ScoreTasks", "TargetTasks", "example", "stamps"]
+__all__ = ["NOTES", "PUBLISHED_NOTES", "ScoreTasks", "TargetTasks", "example", "stamps", "unscorable"]
 
 TEST_DRAWS = 200
 """Permutations of a test of targets: p-values down to 1/201."""
@@ -76,6 +76,8 @@ class ScoreTasks:
         named = f" ({protocol.name})" if protocol else ""
         protocol = protocol or self._selection.protocol
         for model in models:
+            if unscorable(model):
+                continue
             key = self.key(model, protocol)
             score = self._scores.get(key)
             if score is not None and score.complete:
@@ -111,7 +113,18 @@ class ScoreTasks:
         return [self._scores[key] for key in self._keys(models, protocol) if key in self._scores]
 
     def _keys(self, models: list[str], protocol: Protocol | None) -> list[str]:
-        return [self.key(model, protocol) for model in models]
+        return [self.key(model, protocol) for model in models if not unscorable(model)]
+
+
+def unscorable(model: str) -> str:
+    """Why a model has no score on any recording; empty where it may have one."""
+    from analysis.models.catalog import card
+    from data.errors import BrainLensError
+
+    try:
+        return "n-gram: no activations" if card(model).cls == "n-gram" else ""
+    except BrainLensError:  # said where it is looked up
+        return ""
 
 
 class TargetTasks:
@@ -147,7 +160,7 @@ class TargetTasks:
 
 def example() -> dict:
     """A model and a recording that ship with the program."""
-    return {"models": ["zoo-causal-400k"], "recording": "simulated"}
+    return {"models": ["zoo-causal-1m"], "recording": "simulated"}
 
 
 def stamps(scores: list) -> tuple[str, ...]:

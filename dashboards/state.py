@@ -35,6 +35,7 @@ class Selection(param.Parameterized):
     x = param.String("log-perplexity", doc="What the horizontal axis shows.")
     own_x = param.String("bits-per-byte", doc="What the horizontal axis of own scores shows.")
     text = param.String("prose", doc="Text that bits per byte and per word are of.")
+    tables = param.List(["schrimpf2021"], item_type=str, doc="Published tables shown, each on axes of its own.")
     pooling = param.String("last", doc="Pooling over tokens in the table of Hadidi et al.")
     clip = param.Boolean(False, doc="Published scores clipped at 1, the paper's rule.")
     scale = param.String("raw", doc="Raw or normalised scores.")
@@ -120,6 +121,7 @@ _FIELDS: dict[str, _Field] = {
     "x": _Field(),
     "own_x": _Field(choices=("bits-per-byte", "bits-per-word", "readout", "parameters", "year", "width")),
     "text": _Field(),
+    "tables": _Field(many=True, choices=("schrimpf2021", "hadidi2025")),
     "pooling": _Field(choices=("last", "mean", "sum")),
     "clip": _Field(kind=lambda text: {"true": True, "false": False}[text]),
     "scale": _Field(choices=("raw", "normalised")),

@@ -60,19 +60,20 @@ def _hadidi(benchmark: str, pooling: str) -> Answer:
     oasm, rate = controls.loc["OASM-all-sigma"], controls.loc["PWR"]
     above = int((frame["y"] > rate["y"]).sum())
     sentence = (
-        f"Of the r = {decimal(frame['x'].mean(), 3)} that {plural(len(frame), 'published model')} reach on {benchmark} with shuffled "
-        f"folds, {decimal(frame['y'].mean(), 3)} ({percent(frame['y'].mean() / frame['x'].mean())}) is left with contiguous ones; "
-        f"OASM, which reads no text, goes from {decimal(oasm['x'], 3)} to {decimal(oasm['y'], 3)}. "
+        f"Of the r = {decimal(frame['x'].mean(), 3)} that {plural(len(frame), 'published model')} reach on {benchmark} with "
+        f"shuffled folds, {decimal(frame['y'].mean(), 3)} ({percent(frame['y'].mean() / frame['x'].mean())}) is left with "
+        f"contiguous ones; OASM, which reads no text, goes from {decimal(oasm['x'], 3)} to {decimal(oasm['y'], 3)}. "
         f"{above} of {len(frame)} models are above position and word rate alone ({decimal(rate['y'], 3)})."
     )
     zero = frame[(frame["x"] == 0) | (frame["y"] == 0)]
     said = f" At 0 in one of them: {listed(zero['model'])}." if len(zero) else ""
     caption = (
         f"Hadidi, Feghhi et al. 2025, released table: ridge, mean r, not divided by a ceiling, tokens pooled by {pooling}; "
-        "whiskers: 1.96 standard errors. The dotted line is where folds make no difference. Over models, shuffled and contiguous "
-        f"scores go together with r = {decimal(found.r)} {interval(found.low, found.high)} and rank r = {decimal(found.rho)} "
+        "whiskers: 1.96 standard errors. The dotted line is where folds make no difference. Over models, shuffled and "
+        f"contiguous scores go together with r = {decimal(found.r)} {interval(found.low, found.high)} and rank "
+        f"r = {decimal(found.rho)} "
         f"{interval(found.rho_low, found.rho_high)} (n = {found.n} models of {found.n_families} families; 95 %, bootstrap over "
-        f"families; every model has both numbers).{said} These scores share no axis and no fit with those of Schrimpf et al. 2021."
+        f"families; every model has both numbers).{said} These scores share no axis and no fit with Schrimpf et al. 2021."
     )
     return Answer(
         frame,

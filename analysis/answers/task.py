@@ -9,10 +9,10 @@ import numpy as np
 import pandas as pd
 
 from analysis.answers.answer import Answer, decimal, interval, plural
-from data.errors import unknown
+from data.errors import BrainLensError, unknown
 from data.published import BENCHMARKS, schrimpf2021, schrimpf2021_models, schrimpf2021_tasks
 
-__all__ = ["DRAWS", "MEASURES", "NEURAL", "own_task", "published", "task"]
+__all__ = ["DRAWS", "MEASURES", "NEURAL", "committed", "own_task", "published", "task"]
 
 NEURAL = ("pereira2018", "fedorenko2016", "blank2014")
 """The benchmarks whose mean the paper calls neural predictivity."""
@@ -165,7 +165,8 @@ def _task(benchmark: str, x: str, clip: bool, variant: str) -> Answer:
     )
 
 
-def own_task(table: pd.DataFrame, *, x_title: str, y_title: str, better: int = -1, log: bool = False) -> Answer:
+def own_task(table: pd.DataFrame, *, x_title: str, y_title: str, better: int = -1, log: bool = False,
+             rule: str = "") -> Answer:
     """Own scores against another number of the same models: their own axes and their own fit, apart from the published ones.
 
     Parameters
@@ -178,6 +179,8 @@ def own_task(table: pd.DataFrame, *, x_title: str, y_title: str, better: int = -
         -1 where a lower x is better.
     log : bool
         r and fit are in the logarithm of x.
+    rule : str
+        How x and y were got: it begins the caption.
 
     Returns
     -------
@@ -191,7 +194,52 @@ def own_task(table: pd.DataFrame, *, x_title: str, y_title: str, better: int = -
     else:
         sentence = f"Over {plural(count, 'model')} of your own, {_numbers(result.correlation)}."
     axes = {"x_title": x_title, "y_title": y_title, "log_x": log, "invert_x": better < 0}
-    return Answer(result.frame, sentence, result.caption, result.fit, result.missing, result.correlation, {}, axes)
+    caption = f"{rule} {result.caption}".strip()
+    return Answer(result.frame, sentence, caption, result.fit, result.missing, result.correlation, {}, axes)
+
+
+def committed(score, layer: str = "") -> dict:
+    """One layer's score for a model: the nested choice, or a layer named before the data were seen.
+
+    Parameters
+    ----------
+    score : Score
+    layer : str
+        Empty: chosen on inner folds. A layer's number (negative: from the top), or a share of the depth (``0.67``).
+
+    Returns
+    -------
+    dict
+        layer, r, normalised, each with low and high. Where the layer was chosen, r takes each fold's own choice, and the
+        interval is that of the layer most folds chose.
+
+    Raises
+    ------
+    BrainLensError
+        For a layer that the model does not have.
+    """
+    table = score.table().set_index("layer")
+    at = _layer_of(score, layer) if layer else score.chosen_layer
+    row = table.loc[at]
+    r = float(row["r"]) if layer else float(score.value)
+    share = row["normalised"] / row["r"] if row["r"] else np.nan
+    normalised = float(row["normalised"]) if layer else r * share
+    return {"layer": int(at), "r": r, "r_low": row["r_low"], "r_high": row["r_high"], "normalised": normalised,
+            "normalised_low": row["normalised_low"], "normalised_high": row["normalised_high"]}  # fmt: skip
+
+
+def _layer_of(score, layer: str) -> int:
+    layers = score.layers
+    try:
+        number = float(layer)
+    except ValueError:
+        raise BrainLensError(f"layer={layer!r} is no layer", remedy="Give a number such as -1, or a depth such as 0.67") from None
+    if "." in layer and 0 <= number <= 1:
+        return min(layers, key=lambda one: abs(one / max(max(layers), 1) - number))
+    at = int(number) + (max(layers) + 1 if number < 0 else 0)
+    if number != int(number) or at not in layers:
+        raise BrainLensError(f"{score.model} has no layer {layer}", choices=[str(one) for one in layers])
+    return at
 
 
 # ---- what both share ---------------------------------------------------------------------------------------------------
@@ -263,4 +311,5 @@ def _fit(frame: pd.DataFrame, across: Measure) -> pd.DataFrame:
 def _numbers(correlation) -> str:
     few = correlation.n_families < 5
     span = "(too few families for an interval)" if few else interval(correlation.low, correlation.high)
-    return f"r = {decimal(correlation.r)} {span}".strip() + f" and rank r = {decimal(correlation.rho)}"
+    ranks = "" if few else interval(correlation.rho_low, correlation.rho_high)
+    return f"r = {decimal(correlation.r)} {span}".strip() + f" and rank r = {decimal(correlation.rho)} {ranks}".rstrip()

@@ -203,13 +203,14 @@ def _ranked(frame: pd.DataFrame) -> str:
         above = [row.label for row in copies.itertuples() if r > row.high]
         below = [row.label for row in copies.itertuples() if r <= row.high]
         parts = [f"{model}, trained (r = {decimal(r)}), is above every seed of {listed(above)}"] if above else []
-        parts += [f"{'not above' if above else f'{model}, trained (r = {decimal(r)}), is not above'} every seed of {listed(below)}"
-                  ] if below else []
+        if below:
+            who = "" if above else f"{model}, trained (r = {decimal(r)}), is "
+            parts.append(f"{who}not above every seed of {listed(below)}")
         random = own[own["condition"] == "random embedding"]["r"]
         if len(random):
             best = copies.loc[copies["r"].idxmax()]
             relation = "above" if best["r"] > random.iloc[0] else "not above"
-            parts.append(f"the best untrained scheme ({best['label']}, {decimal(best['r'])}) is {relation} a random embedding "
+            parts.append(f"the best scheme ({best['label']}, {decimal(best['r'])}) is {relation} a random embedding "
                          f"of the same width ({decimal(random.iloc[0])})")
         said.append("; ".join(parts) + ".")
     return " ".join(said) or "No untrained copy was scored yet."

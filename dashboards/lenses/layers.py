@@ -14,7 +14,7 @@ from dashboards.controls import ModelPicker, ProtocolPicker, RecordingPicker
 from dashboards.figures.spec import FigureSpec, Mark, Rule
 from dashboards.lens import Lens, Picture, Task, View
 from dashboards.look import note
-from dashboards.scores import NOTES, ScoreTasks, TargetTasks, example, stamps
+from dashboards.scores import NOTES, ScoreTasks, TargetTasks, example, stamps, unscorable
 
 __all__ = ["Layers"]
 
@@ -54,7 +54,8 @@ class Layers(Lens):
         )  # fmt: skip
         tested = pmui.Switch(label="Test each target against chance", value=self.selection.tested, margin=(6, 0))
         self.link(scale, "scale")
-        self.link(self._by, "by")
+        self._by.param.watch(lambda event: setattr(self.selection, "by", event.new), "value")
+        self.selection.param.watch(lambda event: self._by.param.update(disabled_options=[], value=event.new), "by")
         self.link(beside, "protocols")
         self.link(tested, "tested")
         return [
@@ -96,6 +97,8 @@ class Layers(Lens):
                 empty="Choose a model and a recording: every layer of the model is asked how well it predicts the recording.",
                 action=("Show the built-in example", lambda: self.selection.param.update(**example())),
             )
+        if all(map(unscorable, models)):
+            return View(empty=f"{models[0]} has probabilities of words but no activations: choose another model here.")
         found = [(protocol, scores) for protocol in self.protocols() if (scores := self.scores.found(models, protocol))]
         if not found and self.scores.looking(models):
             failed = "It is not known what is stored: see the error above." if self.failed else ""
@@ -122,9 +125,10 @@ class Layers(Lens):
         """The target coordinate that lines are split by; what the recording does not hold is disabled, with the reason."""
         known = groupings(score)
         reasons = [f"Not {words.lower()}: {known[key][1]}." for words, key in SHOWN.items() if key in known and known[key][1]]
-        self._by.disabled_options = [key for key, (name, _) in known.items() if not name]
+        chosen = self.selection.by  # a link may ask for what is not there: it stays chosen, the reason is beside it
+        self._by.disabled_options = [key for key, (name, _) in known.items() if not name and key != chosen]
         self._why.object = " ".join(reasons)
-        return known[self.selection.by][0] if self.selection.by != "mean" else ""
+        return "" if chosen == "mean" else known[chosen][0]
 
     def _picture(self, label: str, scores: list, by: str) -> Picture:
         normalised = self.selection.scale == "normalised"

@@ -141,3 +141,19 @@ def test_the_same_data_maximum_is_marked_and_its_gain_named(make_score):
     assert answer.frame["optimism"].iloc[0] == pytest.approx(score.optimism)
     assert "(selection optimism)" in answer.sentence
     assert "selection optimism" not in layers([make_score(n_layers=1, peak=0)]).sentence
+
+
+def test_a_committed_layer_is_named_before_the_data_are_seen(make_score):
+    from analysis.answers.task import committed
+
+    score = make_score()
+    table = score.table().set_index("layer")
+    assert committed(score)["layer"] == 3 and committed(score)["r"] == score.value
+    assert committed(score, "-1")["r"] == table.loc[4, "r"] and committed(score, "2")["layer"] == 2
+    assert committed(score, "0.5")["layer"] == 2 and committed(score, "1.0")["layer"] == 4
+    assert committed(score, "2")["normalised"] == pytest.approx(table.loc[2, "r"] / 0.5)
+    for wrong in ("9", "-7", "1.5"):
+        with pytest.raises(BrainLensError, match="has no layer"):
+            committed(score, wrong)
+    with pytest.raises(BrainLensError, match="is no layer"):
+        committed(score, "top")

@@ -218,3 +218,38 @@ def test_untrained_asks_for_every_seed():
     lens = Untrained(models=["gpt2"], seeds=3, scheme=["permute"])
     assert lens.wanted() == ["gpt2", *(f"gpt2@untrained:permute:{seed}" for seed in range(3))]
     lens.close()
+
+
+def test_published_tables_stand_apart():
+    lens = Task(tables=["schrimpf2021", "hadidi2025"], benchmark="blank2014")
+    first, second = lens.shown.pictures
+    assert first.published == ("schrimpf2021",) and second.published == ("hadidi2025",)
+    assert second.spec.x_title == "Mean r, shuffled folds (blank2014)" and "hadidi(benchmark='blank2014'" in second.python
+    lens.selection.benchmark = "neural"
+    assert "pereira2018 is shown" in lens.shown.pictures[1].spec.caption
+    lens.selection.tables = []
+    assert not lens.shown.there and lens._empty.visible
+
+
+def test_texts_are_prose_recordings_and_files(tmp_path):
+    from dashboards.perplexities import split, unpredictive, words_of
+
+    assert len(words_of("simulated").split("\n\n")) > 10
+    (tmp_path / "own.txt").write_text("\n\n".join(f"Paragraph {i}." for i in range(20)))
+    assert words_of(str(tmp_path / "own.txt")).startswith("Paragraph 0.")
+    assert [part.count("Paragraph") for part in split(words_of(str(tmp_path / "own.txt")))] == [16, 2, 2]
+    with pytest.raises(BrainLensError, match="cannot be split"):
+        split("one paragraph")
+    assert unpredictive("glove-6b-50d").startswith("embedding") and "read-out" in unpredictive("trigram-en-us", readout=True)
+
+
+def test_layers_beside_each_other_by_subject_and_by_target(clean_home):
+    lens = Layers(models=[MODEL], recording="simulated", protocol=QUICK, by="subject", protocols=["brainscore2026"])
+    lens.run(wait=True)
+    labels = [picture.label for picture in lens.shown.pictures]
+    assert len(lens._errors) == 0
+    assert labels == ["Layers, defended* by subject", "Layers, brainscore2026 by subject", "Targets"]
+    assert lens.shown.pictures[0].table["group"].nunique() > 1
+    assert "Not per region: its targets carry no region or network." in lens._why.object
+    lens.selection.param.update(by="region", protocols=[])
+    assert [picture.label for picture in lens.shown.pictures] == ["Layers", "Targets"]

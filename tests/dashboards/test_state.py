@@ -27,6 +27,7 @@ FULL = {
     "protocols": ["brainscore2026", "defended"],
     "tested": True,
     "pooling": "mean",
+    "tables": ["hadidi2025"],
     "scale": "normalised",
     "layer": "6",
     "seeds": 7,
