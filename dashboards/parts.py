@@ -33,7 +33,7 @@ class Frame(pmui.Column):
     """
 
     def __init__(self, picked: Callable[[list[str]], None]):
-        self._picked, self._marking = picked, False
+        self._picked, self._marking, self._marks = picked, False, []
         self._heading = heading("", "h6", visible=False)
         self._pane = pn.pane.Bokeh(None, sizing_mode="stretch_width", margin=(4, 0))
         self._caption = note()
@@ -64,13 +64,20 @@ class Frame(pmui.Column):
 
     def mark(self, values: list[str]) -> None:
         """Dim everything else; nothing takes it back."""
+        self._marks = list(values)
+        if (doc := pn.state.curdoc) is not None and doc.session_context is not None:
+            doc.add_next_tick_callback(self._highlight)  # Bokeh's own objects may be changed only by who holds the document
+        else:
+            self._highlight()
+
+    def _highlight(self) -> None:
         from dashboards.figures.screen import highlight
 
         if self._pane.object is None:
             return
         self._marking = True  # what is marked from here was not picked by the user
         try:
-            highlight(self._pane.object, values)
+            highlight(self._pane.object, self._marks)
         finally:
             self._marking = False
 

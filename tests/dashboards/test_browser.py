@@ -184,3 +184,51 @@ def test_every_control_has_a_name(server, visit):
         for control in page.get_by_role(role).all():
             named = page.get_by_role(role, name=re.compile(r"\w"))
             assert control.is_hidden() or named.and_(control).count() == 1, control.evaluate("node => node.outerHTML")[:200]
+
+
+def test_what_is_picked_is_marked_everywhere_and_in_the_link(server, visit):
+    page = ready(visit(server.url))
+    page.get_by_role("tab", name="Table").click()
+    page.get_by_role("textbox", name="Filter rows").fill("gpt2-xl")
+    page.get_by_text("1 rows").or_(page.get_by_text("1 of 42 rows")).first.wait_for()
+    page.locator(".tabulator-cell", has_text="gpt2-xl").first.click()
+    page.wait_for_function("location.search.includes('picked=gpt2-xl')")
+    page.get_by_role("tab", name="Untrained").click()
+    page.get_by_text("before training").first.wait_for()
+    marked = """count => [...Bokeh.documents].flatMap(d => [...d._all_models.values()])
+        .filter(m => m.type === "ColumnDataSource" && m.selected.indices.length === 1).length >= count"""
+    page.wait_for_function(marked, arg=2)  # the table's own source, and the point in the other lens
+    again = visit(page.url)
+    again.wait_for_function(marked, arg=1)
+
+
+def test_a_view_is_kept_by_name_and_opened_again(server, visit):
+    page = ready(visit(f"{server.url}?benchmark=blank2014"))
+    button(page, "Bookmarks").click()
+    page.get_by_role("textbox", name="Name of this view").fill("Blank, all models")
+    button(page, "Keep").click()
+    button(page, "Open Blank, all models").wait_for()
+    page.keyboard.press("Escape")
+    other = ready(visit(server.url))  # another window
+    button(other, "Bookmarks").click()
+    button(other, "Open Blank, all models").click()
+    other.get_by_text("a higher score on blank2014").wait_for()
+    assert "benchmark=blank2014" in other.url
+
+
+def test_the_colour_of_a_model_can_be_changed(server, visit):
+    page = ready(visit(f"{server.url}?models={MODEL}"))
+    dot = page.get_by_label(f"Colour of {MODEL}")
+    dot.evaluate("node => { node.value = '#12ab9f'; node.dispatchEvent(new Event('change')) }")
+    page.wait_for_function(f"location.search.includes('colour.{MODEL}=12ab9f')")
+    assert page.get_by_label(f"Colour of {MODEL}").input_value() == "#12ab9f"
+
+
+def test_the_first_step_shows_a_model_layer_by_layer(server, visit):
+    page = ready(visit(server.url))
+    began = time.monotonic()
+    button(page, "1. Layers").click()
+    page.get_by_text(re.compile(r"'s layer \d")).first.wait_for()
+    page.locator("canvas").first.wait_for(state="attached")
+    assert time.monotonic() - began < 60  # 15 s on a quiet machine: docs/performance.md
+    assert "lens=layers" in page.url
