@@ -51,6 +51,9 @@ class Selection(param.Parameterized):
     filter = param.String("no-edges", doc="Which reading times count.")
     neural = param.String("", doc="Recording of a brain that reading is compared with; empty: none.")
     fitted = param.Boolean(False, doc="Reading times also predicted from activations.")
+    slice = param.String("length", doc="What items are sliced by.")
+    ranked = param.List([], item_type=str, doc="Recordings that the ranking averages; empty: all.")
+    hidden = param.List([], item_type=str, doc="Models left out of the ranking.")
     picked = param.List([], item_type=str, doc="Items marked in every lens.")
     colours = param.Dict({}, doc="Model -> #rrggbb, where the user chose another colour.")
     theme = param.String("light", doc="light or dark.")
@@ -137,6 +140,9 @@ _FIELDS: dict[str, _Field] = {
     "filter": _Field(choices=tuple(FILTERS)),
     "neural": _Field(),
     "fitted": _Field(kind=lambda text: {"true": True, "false": False}[text]),
+    "slice": _Field(choices=("length", "frequency", "position", "topic")),
+    "ranked": _Field(many=True),
+    "hidden": _Field(many=True),
     "picked": _Field(many=True),
     "colours": _Field(),
     "theme": _Field(choices=THEMES),

@@ -1,0 +1,280 @@
+"""On which sentences or words does one model beat another?"""
+
+from __future__ import annotations
+
+from functools import partial
+
+import numpy as np
+import pandas as pd
+import panel_material_ui as pmui
+
+from analysis.answers.items import SLICES
+from analysis.progress import Report
+from analysis.protocol import Protocol
+from dashboards.controls import ModelPicker, ProtocolPicker, RecordingPicker
+from dashboards.figures.spec import FigureSpec, Mark, Rule
+from dashboards.lens import Lens, Picture, Task, View
+from dashboards.look import note
+from dashboards.perplexities import unpredictive
+from dashboards.scores import ScoreTasks, stamps
+from data.errors import BrainLensError
+
+__all__ = ["Items"]
+
+NOTES = (
+    (
+        "explained",
+        "((y - mean of the training rows)^2 - (y - prediction)^2) / variance of the target, out of fold, mean over targets, then "
+        "over people; its mean over stimuli is the out-of-sample R2; analysis.items.explained.",
+    ),
+    ("difference", "First model minus second: how much smaller its squared error is, in shares of the target's variance."),
+    ("slices", "Quarters of the stimuli by a number, or topics; analysis.answers.items.items."),
+    (
+        "interval",
+        "95 %, bootstrap over people and the groups held out together (by topic: over the texts inside it); stimuli are never "
+        "drawn alone. Trends: highest against lowest quarter, widened for the number of slices.",
+    ),
+    ("length", "Words of the sentence without punctuation; letters where a stimulus is one word."),
+    ("frequency", "Mean Zipf frequency (log10 of occurrences in 10^9 words) of the words."),
+    ("bits", "Surprisal: minus log2 of the probability of the word given all before it; analysis.items.token_bits."),
+)
+
+
+class Items(Lens):
+    """Two models on one recording, stimulus by stimulus; the words of a picked one with their probabilities.
+
+    The first two of the selection's models are compared.
+
+    Examples
+    --------
+    >>> Items(models=["zoo-causal-400k", "random-64"], recording="simulated").run(wait=True)  # doctest: +SKIP
+    """
+
+    slug, label, icon = "items", "Items", "segment"
+    question = "On which sentences does one model beat another?"
+    watches = ("models", "recording", "preset", "changes", "slice", "picked")
+
+    def make_controls(self) -> list:
+        self.scores = ScoreTasks(self.selection)
+        self._found: dict[str, tuple] = {}
+        self._words: dict[str, pd.DataFrame | str] = {}
+        by = pmui.Select(
+            label="Slices by",
+            options={words[0].upper() + words[1:]: name for name, words in SLICES.items()},
+            value=self.selection.slice,
+            sizing_mode="stretch_width",
+            size="small",
+            margin=(8, 0, 4, 0),
+        )
+        self.link(by, "slice")
+        return [ModelPicker(self.selection), note("The first two are compared.", margin=(0, 4)), RecordingPicker(self.selection),
+                by, ProtocolPicker(self.selection)]  # fmt: skip
+
+    # ---- work ----------------------------------------------------------------------------------------------------------
+    @property
+    def _pair(self) -> list[str]:
+        return list(self.selection.models[:2])
+
+    @property
+    def _key(self) -> str:
+        return f"items:{'|'.join(self._pair)}|{self.selection.recording}|{self.selection.protocol.key()}"
+
+    def tasks(self) -> list[Task]:
+        pair, choice = self._pair, self.selection
+        if len(pair) < 2:
+            return []
+        missing = self.scores.tasks(pair)
+        if missing:
+            return missing
+        if self._key not in self._found:
+            title = f"{pair[0]} and {pair[1]}, stimulus by stimulus"
+            return [Task(self._key, title, partial(_items, *pair, choice.recording, choice.protocol), free=True)]
+        item = self._item()
+        return [
+            Task(key, f"words of {item} for {model}", partial(_bits, model, choice.recording, item, choice.protocol), free=True)
+            for model in pair if (key := self._words_key(model, item)) not in self._words
+        ]  # fmt: skip
+
+    def _words_key(self, model: str, item: str) -> str:
+        return f"bits:{model}|{self.selection.recording}|{item}|{self.selection.protocol.key()}"
+
+    def take(self, key: str, result: object, *, final: bool) -> None:
+        if key.startswith("items:"):
+            self._found[key] = result
+        elif key.startswith("bits:"):
+            self._words[key] = result
+        else:
+            self.scores.take(key, result, final=final)
+
+    def _answer_now(self):
+        from analysis.answers.items import items
+
+        first, second, about, drawn, unit = self._found[self._key]
+        return items(first, second, about, drawn, by=self.selection.slice, unit=unit)
+
+    def _item(self) -> str:
+        """The picked item whose words are shown: the last one that is picked, else the one with the largest difference."""
+        first, second, about, _, _ = self._found[self._key]
+        known = set(about["item"])
+        for name in reversed(self.selection.picked):
+            if name in known:
+                return name
+        gap = np.abs(first.values - second.values)
+        there = np.isfinite(gap)
+        return str(about["item"].iloc[int((np.where(there, gap, 0).sum(axis=0) / np.maximum(there.sum(axis=0), 1)).argmax())])
+
+    # ---- what is shown -------------------------------------------------------------------------------------------------
+    def view(self) -> View:
+        pair = self._pair
+        if len(pair) < 2:
+            return View(
+                empty="Choose two models and a recording: for every sentence or word it is then told how much each model explains.",
+                action=("Show the built-in example", lambda: self.selection.param.update(**example())),
+            )
+        if self._key not in self._found:
+            if self.scores.looking(pair):
+                failed = "It is not known what is stored: see the error above." if self.failed else ""
+                return View(empty=failed or "Looking into the store ...")
+            words = "Both models need a score on this recording first. Press Run (or the key r)."
+            scored = len([one for one in self.scores.found(pair) if one.complete]) == 2
+            return View(empty="Predicting each stimulus ..." if scored else words, action=None if scored else ("Run", self.run))
+        answer, scores = self._answer_now(), tuple(self.scores.found(pair))
+        stamp = scores[0].stamp if scores else ""
+        python = _python(self.selection)
+        pictures = [
+            Picture("Every item", scatter(answer, pair, stamp), answer.frame, scores, python=python),
+            Picture(f"By {SLICES[answer.facts['by']]}", slices(answer, pair, stamp), answer.facts["slices"], scores, python=python),
+        ]
+        item = self._item()
+        told = [self._words.get(self._words_key(model, item)) for model in pair]
+        tables = [one for one in told if isinstance(one, pd.DataFrame)]
+        if tables:
+            silent = [one for one in told if isinstance(one, str)]
+            table = pd.concat(tables, ignore_index=True)
+            text = answer.frame.set_index("item").loc[item, "text"]
+            pictures.append(Picture("Words", inspector(table, item, text, silent, stamp), table, scores, python=python))
+        elif all(isinstance(one, str) for one in told):
+            pictures[0] = _with_caption(pictures[0], f"No words with probabilities: {'; '.join(told)}.")
+        return View(tuple(pictures), stamps(list(scores)), notes=NOTES)
+
+
+# ---- figures -----------------------------------------------------------------------------------------------------------
+def scatter(answer, pair: list[str], stamp: str) -> FigureSpec:
+    """What the first model explains of each stimulus against what the second does; colours say which is ahead."""
+    first, second = pair
+    known = answer.frame[answer.frame["difference"].notna()]
+    hover = ("item", "text", first, second, "difference", "length", "frequency")
+    return FigureSpec(
+        Items.question,
+        (Mark("points", known, second, first, colour="model", hover=hover),),
+        answer.axes["x_title"],
+        answer.axes["y_title"],
+        (Rule("xy", label="as good"), Rule("x", 0.0), Rule("y", 0.0)),
+        answer=answer.sentence,
+        caption=f"Coloured by the model that explains more. {answer.caption}",
+        stamp=stamp,
+    )
+
+
+def slices(answer, pair: list[str], stamp: str) -> FigureSpec:
+    """Mean difference per slice with its interval."""
+    by = answer.facts["by"]
+    frame = answer.facts["slices"]
+    frame = frame[frame["slice"] == by] if len(frame) else frame
+    hover = ("level", "difference", "low", "high", "n", "n_clusters")
+    marks = (Mark("points", frame, "level", "difference", "low", "high", hover=hover),) if len(frame) else ()
+    drawn = "texts inside each topic" if by == "topic" else "groups held out together"
+    few = "; without an interval where a topic is one text" if by == "topic" else ""
+    return FigureSpec(
+        f"Where is {pair[0]} ahead of {pair[1]}?",
+        marks,
+        SLICES.get(by, "").capitalize(),
+        f"{pair[0]} minus {pair[1]} (explained variance)",
+        (Rule("y", 0.0, "no difference"),),
+        caption=f"Mean difference per slice, with 95 % intervals of a bootstrap over people and {drawn}{few}. Above 0 "
+        f"{pair[0]} explains more. Each interval is for its own slice; the sentence above corrects for the number of slices.",
+        stamp=stamp,
+    )
+
+
+def inspector(table: pd.DataFrame, item: str, text: str, silent: list[str], stamp: str) -> FigureSpec:
+    """Bits of each word of one stimulus, its tokens above it."""
+    table = table.copy()
+    names = dict(table[["place", "word"]].drop_duplicates("place").itertuples(index=False))
+    axis = {}
+    for place, word in names.items():  # a word that comes twice keeps two places on the axis
+        while word in axis.values():
+            word += " "
+        axis[place] = word
+    table["shown"] = table["place"].map(axis)
+    split = table[table["pieces"].str.contains("|", regex=False)]
+    marks = [Mark("bars", table, "shown", "bits", colour="model", hover=("model", "word", "bits", "probability", "tokens"))]
+    if len(split):
+        top = split.sort_values("bits").drop_duplicates("shown", keep="last")
+        marks.append(Mark("text", top, "shown", "bits", label="pieces"))
+    told = f" Without probabilities: {'; '.join(silent)}." if silent else ""
+    return FigureSpec(
+        "How surprising is each word?",
+        tuple(marks),
+        item,
+        "Surprisal (bits)",
+        caption=f"“{text}” Words read in the protocol's context; a word of several tokens has them above it, with bars "
+        f"between. Pick another point or row for its words.{told}",
+        stamp=stamp,
+    )
+
+
+def _with_caption(picture: Picture, words: str) -> Picture:
+    from dataclasses import replace
+
+    return replace(picture, spec=replace(picture.spec, caption=f"{picture.spec.caption} {words}"))
+
+
+# ---- helpers -----------------------------------------------------------------------------------------------------------
+def example() -> dict:
+    """Two models and a recording that ship with the program."""
+    return {"models": ["zoo-causal-400k", "random-64"], "recording": "simulated"}
+
+
+def _python(choice) -> str:
+    changes = ", ".join(f"{name}={value!r}" for name, value in choice.changes.items())
+    protocol = f"preset({choice.preset!r})" + (f".but({changes})" if changes else "")
+    return "\n".join([
+        '"""Made by BrainLens: what two models explain of each stimulus, and in which slices one is ahead."""',
+        "",
+        "from analysis import preset",
+        "from analysis.answers.items import items",
+        "from analysis.items import about, clusters, item_values",
+        "from data.catalog import recording",
+        "",
+        f"data, protocol = recording({choice.recording!r}), {protocol}",
+        f"first, second = (item_values(model, data, protocol) for model in {choice.models[:2]!r})",
+        f"answer = items(first, second, about(data), clusters(data, protocol), by={choice.slice!r}, unit=data.scored_unit)",
+        "print(answer.sentence)",
+        "print(answer.caption)",
+        'print(answer.facts["slices"].to_string(index=False))',
+        'answer.frame.to_csv("items.csv", index=False)',
+        "",
+    ])  # fmt: skip
+
+
+def _items(first: str, second: str, name: str, protocol: Protocol, report: Report) -> tuple:
+    from analysis.items import about, clusters, item_values
+    from data.catalog import recording
+
+    loaded = recording(name)
+    values = [item_values(model, loaded, protocol, report=report) for model in (first, second)]
+    return (*values, about(loaded), clusters(loaded, protocol), {"tr": "stimulus"}.get(loaded.scored_unit, loaded.scored_unit))
+
+
+def _bits(model: str, name: str, item: str, protocol: Protocol, report: Report):
+    """The words' table, or why there is none, in words."""
+    from analysis.items import token_bits
+    from data.catalog import recording
+
+    if reason := unpredictive(model):
+        return f"{model} ({reason})"
+    try:
+        return token_bits(model, recording(name), item, protocol, report=report)
+    except BrainLensError as error:
+        return f"{model} ({error.problem})"
