@@ -11,9 +11,12 @@ from data._lazy import attach, check_neighbours
 check_neighbours(__file__, "data", "analysis")
 
 _NAMES = {
+    "Compare": "dashboards.lenses.compare",
+    "Items": "dashboards.lenses.items",
     "Layers": "dashboards.lenses.layers",
     "Reading": "dashboards.lenses.reading",
     "Task": "dashboards.lenses.task",
+    "Training": "dashboards.lenses.training",
     "Untrained": "dashboards.lenses.untrained",
 }
 __all__ = list(_NAMES)
