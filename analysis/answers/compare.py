@@ -15,7 +15,7 @@ __all__ = ["SCALES", "TABLES", "detail", "published", "rank"]
 SCALES = {"raw": ("r", "Mean Pearson r, held out"), "normalised": ("normalised", "Mean share of the ceiling")}
 TABLES = {
     "schrimpf2021": "Schrimpf et al. 2021: best layer on the reported data, divided by the ceiling, not clipped",
-    "hadidi2025": "Hadidi et al. 2025: ridge, contiguous folds, raw r, mean over the poolings given",
+    "hadidi2025": "Hadidi et al. 2025: ridge, contiguous folds, raw r, not normalised; PWR is position and word rate alone",
 }
 """Published tables, each by its own rule: never averaged with own results nor with each other."""
 
@@ -218,13 +218,15 @@ def detail(first: pd.Series, second: pd.Series, targets: tuple) -> Answer:
 
 
 # ---- published, apart ------------------------------------------------------------------------------------------------------
-def published(table: str = "schrimpf2021", *, hidden: Iterable[str] = ()) -> Answer:
+def published(table: str = "schrimpf2021", *, hidden: Iterable[str] = (), pooling: str = "last") -> Answer:
     """A published table as a leaderboard of its own.
 
     Parameters
     ----------
     table : str
         One of :data:`TABLES`.
+    pooling : str
+        Of the models in the table of Hadidi et al.
 
     Returns
     -------
@@ -240,7 +242,8 @@ def published(table: str = "schrimpf2021", *, hidden: Iterable[str] = ()) -> Ans
         wide = scores[scores["variant"] == "trained"].pivot(index="model", columns="benchmark", values="score")[list(BENCHMARKS)]
     else:
         scores = hadidi2025()
-        wide = scores[scores["split"] == "contiguous"].pivot_table(index="model", columns="benchmark", values="score")
+        scores = scores[(scores["split"] == "contiguous") & scores["pooling"].fillna(pooling).isin(("", pooling))]
+        wide = scores.pivot_table(index="model", columns="benchmark", values="score")
     wide = wide[~wide.index.isin(set(hidden))]
     means = wide.mean(axis=1, skipna=False).values
     frame = pd.DataFrame({"entry": wide.index, "model": wide.index, "source": table, "mean": means,

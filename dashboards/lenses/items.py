@@ -128,7 +128,7 @@ class Items(Lens):
         pair = self._pair
         if len(pair) < 2:
             return View(
-                empty="Choose two models and a recording: for every sentence or word it is then told how much each model explains.",
+                empty="Choose two models and a recording: then you see how much each explains of every sentence or word.",
                 action=("Show the built-in example", lambda: self.selection.param.update(**example())),
             )
         if self._key not in self._found:
@@ -143,8 +143,9 @@ class Items(Lens):
         python = _python(self.selection)
         pictures = [
             Picture("Every item", scatter(answer, pair, stamp), answer.frame, scores, python=python),
-            Picture(f"By {SLICES[answer.facts['by']]}", slices(answer, pair, stamp), answer.facts["slices"], scores, python=python),
-        ]
+            Picture(f"By {SLICES.get(answer.facts['by'], 'nothing')}", slices(answer, pair, stamp), answer.facts["slices"], scores,
+                    python=python),
+        ]  # fmt: skip
         item = self._item()
         told = [self._words.get(self._words_key(model, item)) for model in pair]
         tables = [one for one in told if isinstance(one, pd.DataFrame)]

@@ -1,0 +1,245 @@
+"""How do the models rank?"""
+
+from __future__ import annotations
+
+import io
+import tempfile
+from pathlib import Path
+
+import pandas as pd
+import panel as pn
+import panel_material_ui as pmui
+
+from analysis.answers.compare import TABLES
+from analysis.progress import Report
+from dashboards.controls import ModelPicker
+from dashboards.figures.spec import FigureSpec, Mark, Rule
+from dashboards.lens import Lens, Picture, Task, View
+from dashboards.look import heading, note
+from data.errors import BrainLensError
+
+__all__ = ["Compare"]
+
+KINDS = {"CSV": ".csv", "Parquet": ".parquet", "NetCDF": ".nc"}
+NOTES = (
+    ("mean", "Over the chosen recordings; empty where one of them is missing, so that no two means are of different recordings."),
+    ("protocol", "Every choice behind the number; rows of different protocols never share a mean. analysis.protocol.Protocol."),
+    ("interval", "95 %, bootstrap over people and stimulus groups, recordings independent; analysis.answers.compare.rank."),
+    ("own, imported", "Computed here, or brought from a file; imported rows were checked against their hash; analysis.exchange."),
+    ("published", "Tables of the literature by their own rules, on axes of their own; data.published."),
+    ("paired difference", "The same people and stimulus groups are drawn for both models; analysis.statistics.paired."),
+)
+
+
+class Compare(Lens):
+    """Everything that was scored here, ranked; published tables apart; two models in detail; results in and out.
+
+    The first two of the selection's models are shown in detail.
+
+    Examples
+    --------
+    >>> Compare().run(wait=True)  # doctest: +SKIP
+    """
+
+    slug, label, icon = "compare", "Compare", "leaderboard"
+    question = "How do the models rank?"
+    watches = ("models", "ranked", "hidden", "scale", "tables", "pooling")
+
+    def make_controls(self) -> list:
+        self._board: pd.DataFrame | None = None
+        self._targets: dict[str, object] = {}
+        self._turn = 0
+        wide = dict(sizing_mode="stretch_width", margin=(8, 0, 4, 0))
+        scale = pmui.RadioButtonGroup(label="Score", options={"Raw r": "raw", "Normalised": "normalised"}, size="small",
+                                      value=self.selection.scale, variant="outlined", **wide)  # fmt: skip
+        self._recordings = pmui.MultiChoice(label="Recordings in the mean (none: all)", options=list(self.selection.ranked),
+                                            value=list(self.selection.ranked), **wide)  # fmt: skip
+        self._hidden = pmui.MultiChoice(label="Hide models", options=list(self.selection.hidden),
+                                        value=list(self.selection.hidden), **wide)  # fmt: skip
+        tables = pmui.MultiChoice(label="Published tables", options=list(TABLES), value=list(self.selection.tables), **wide)
+        for widget, name in ((scale, "scale"), (self._recordings, "ranked"), (self._hidden, "hidden"), (tables, "tables")):
+            self.link(widget, name)
+        again = pmui.Button(label="Read the store again", icon="refresh", variant="text", size="small", margin=(4, 0),
+                            on_click=lambda _: self.reload())  # fmt: skip
+        self._file = pn.widgets.FileDropper(multiple=False, max_file_size="20MB", height=90, sizing_mode="stretch_width",
+                                            margin=(4, 0))  # fmt: skip
+        self._file.param.watch(self._dropped, "value")
+        self._downloads = [
+            pmui.FileDownload(label=kind, callback=lambda ending=ending: self.results_file(ending), filename=f"results{ending}",
+                              variant="outlined", size="small", icon=None, margin=(4, 6, 4, 0),
+                              description=f"All results that are ranked, with their recipes, as {kind}")
+            for kind, ending in KINDS.items()
+        ]  # fmt: skip
+        return [scale, self._recordings, self._hidden, tables, heading("Two models in detail", "overline", margin=(12, 0, 0, 0)),
+                ModelPicker(self.selection), note("The first two, on the first recording of the mean.", margin=(0, 4)),
+                heading("Results in and out", "overline", margin=(12, 0, 0, 0)), pmui.Row(*self._downloads, margin=0),
+                note("Bring results: CSV, Parquet or NetCDF with model, recording and r.", margin=(4, 0, 0, 0)), self._file,
+                again]  # fmt: skip
+
+    # ---- work ----------------------------------------------------------------------------------------------------------
+    def reload(self) -> None:
+        """Read the store again."""
+        self._board, self._turn = None, self._turn + 1
+        self._targets.clear()
+        self.refresh()
+
+    def tasks(self) -> list[Task]:
+        if self._board is None:
+            return [Task(f"board:{id(self)}:{self._turn}", "results in the store", _read, free=True, quiet=True)]
+        pair = self._pair()
+        keys = [] if pair is None else [one["key"] for one in pair if one["key"] not in self._targets]
+        return [Task(f"targets:{key}", "targets", _Targets(key), free=True, quiet=True) for key in keys]
+
+    def take(self, key: str, result: object, *, final: bool) -> None:
+        if key.startswith("targets:"):
+            self._targets[key.removeprefix("targets:")] = result
+            return
+        self._board = result
+        for widget, column in ((self._recordings, "recording"), (self._hidden, "model")):
+            widget.options = list(dict.fromkeys([*result[column], *widget.value]))
+
+    def _shown(self) -> pd.DataFrame:
+        """The rows behind the ranking."""
+        board, choice = self._board, self.selection
+        chosen = [name for name in choice.ranked if name in set(board["recording"])]
+        keep = ~board["model"].isin(choice.hidden) & (board["recording"].isin(chosen) if chosen else True)
+        return board[keep]
+
+    def _pair(self) -> tuple[pd.Series, pd.Series] | None:
+        """Own results of the first two models on the first recording and protocol that both have."""
+        models, board = self.selection.models[:2], self._shown()
+        if len(models) < 2:
+            return None
+        own = board[board["source"] == "own"]
+        first, second = (own[own["model"] == model].set_index(["data_key", "protocol_key"]) for model in models)
+        both = [key for key in first.index if key in second.index]
+        if not both:
+            return None
+        return tuple(one.reset_index().set_index(["data_key", "protocol_key"], drop=False).loc[[both[0]]].iloc[0]
+                     for one in (first, second))  # fmt: skip
+
+    # ---- in and out ----------------------------------------------------------------------------------------------------
+    def results_file(self, ending: str) -> io.BytesIO:
+        """The ranked results as a file."""
+        from analysis.exchange import export
+
+        board = self._shown() if self._board is not None else pd.DataFrame()
+        with tempfile.TemporaryDirectory() as folder:
+            return io.BytesIO(export(board, Path(folder) / f"results{ending}").read_bytes())
+
+    def _dropped(self, event) -> None:
+        for name, content in (event.new or {}).items():
+            self.bring(name, content)
+        if event.new:
+            self._file.value = {}
+
+    def bring(self, name: str, content: bytes | str) -> None:
+        """Take a file's results in, or say why not."""
+        from analysis.exchange import bring
+
+        self.clear_errors("import")
+        with tempfile.TemporaryDirectory() as folder:
+            path = Path(folder) / f"given{Path(name).suffix.lower()}"
+            path.write_bytes(content.encode() if isinstance(content, str) else content)
+            try:
+                bring(path, name=name)
+            except BrainLensError as error:
+                self.fail(error, where="import", title=f"{name} was not taken in")
+                return
+        self.reload()
+
+    # ---- what is shown -------------------------------------------------------------------------------------------------
+    def view(self) -> View:
+        from analysis.answers.compare import detail, published, rank
+
+        choice = self.selection
+        pictures, stamps = [], ()
+        if self._board is not None and len(self._board):
+            answer = rank(self._board, choice.ranked, scale=choice.scale, hidden=choice.hidden)
+            stamp = "simulated data" if "simulated" in answer.frame and answer.frame["simulated"].any() else ""
+            stamps = (stamp,) if stamp else ()
+            ranking = dots(self.question, answer, stamp=stamp)
+            pictures.append(Picture("Results here", ranking, answer.frame, python=_python(choice)))
+            pair = self._pair()
+            if pair is not None and all(self._targets.get(one["key"]) is not None for one in pair):
+                found = detail(*pair, tuple(self._targets[one["key"]] for one in pair))
+                pictures.append(Picture("Two models", targets(found, pair), found.frame, python=_python(choice)))
+        for name in choice.tables:
+            answer = published(name, hidden=choice.hidden, pooling=choice.pooling)
+            spec = dots("Published scores", answer, above=name == "schrimpf2021")
+            pictures.append(Picture(f"Published: {name}", spec, answer.frame, published=(name,), python=_python(choice, name)))
+        if not pictures or all(one.spec.empty for one in pictures):
+            return View(empty="Nothing was scored yet: score a model on the Layers lens, bring a file of results, or choose a "
+                        "published table.")  # fmt: skip
+        return View(tuple(pictures), stamps, notes=NOTES)
+
+
+# ---- figures -----------------------------------------------------------------------------------------------------------
+def dots(title: str, answer, *, stamp: str = "", above: bool = False) -> FigureSpec:
+    """Models in the order of their means, with intervals where there are any."""
+    frame = answer.frame[answer.frame["mean"].notna()]
+    ends = ("low", "high") if {"low", "high"} <= set(frame) else (None, None)
+    hover = tuple(name for name in ("entry", "mean", "low", "high", "n", "of", "protocol", "source") if name in frame)
+    return FigureSpec(
+        title,
+        (Mark("points", frame, "entry", "mean", *ends, colour="model", hover=hover),),
+        "",
+        answer.axes["y_title"],
+        (Rule("y", 0.0), *((Rule("y", 1.0, "ceiling"),) if "share" in answer.axes["y_title"] else ())),
+        answer=answer.sentence,
+        caption=answer.caption,
+        stamp=stamp,
+        flag_above=1.0 if above else None,
+    )
+
+
+def targets(found, pair: tuple) -> FigureSpec:
+    """One point per target, the first model's r against the second's."""
+    return FigureSpec(
+        f"{pair[0]['model']} or {pair[1]['model']}?",
+        (Mark("points", found.frame, "second", "first", hover=("target", "first", "second", "difference")),),
+        found.axes["x_title"],
+        found.axes["y_title"],
+        (Rule("xy", label="as good"),),
+        answer=found.sentence,
+        caption=found.caption,
+        stamp="simulated data" if pair[0]["simulated"] else "",
+    )
+
+
+# ---- helpers -----------------------------------------------------------------------------------------------------------
+def _read(report: Report) -> pd.DataFrame:
+    from analysis.exchange import results
+
+    return results()
+
+
+class _Targets:
+    """A look into the store that holds on to no session."""
+
+    def __init__(self, key: str):
+        self._key = key
+
+    def __call__(self, report: Report):
+        from analysis.exchange import targets
+
+        return targets(self._key)
+
+
+def _python(choice, table: str = "") -> str:
+    call = (
+        f"published({table!r}, pooling={choice.pooling!r})" if table
+        else f"rank(results(), {choice.ranked!r}, scale={choice.scale!r}, hidden={choice.hidden!r})"
+    )  # fmt: skip
+    return "\n".join([
+        '"""Made by BrainLens: the ranking of the results in the store, or of a published table."""',
+        "",
+        "from analysis.answers.compare import published, rank",
+        "from analysis.exchange import results",
+        "",
+        f"answer = {call}",
+        "print(answer.sentence)",
+        "print(answer.caption)",
+        'answer.frame.to_csv("ranking.csv", index=False)',
+        "",
+    ])  # fmt: skip

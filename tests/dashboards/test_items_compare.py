@@ -1,0 +1,112 @@
+"""The lenses Items and Compare without a page."""
+
+from __future__ import annotations
+
+import pandas as pd
+import panel as pn
+import pytest
+
+from analysis.protocol import preset
+from dashboards import Compare, Items
+from dashboards.exporter import make
+
+MODELS = ["zoo-causal-400k", "random-64"]
+QUICK = preset("defended").but(folds=3, inner_folds=2, bootstrap=50, shuffled_twin=False, ceiling="none", controls=("position",),
+                               unique=False)
+
+
+@pytest.fixture(scope="module")
+def scored(tmp_path_factory):
+    """A home with two results, made by the lens itself."""
+    patch = pytest.MonkeyPatch()
+    patch.setenv("BRAINLENS_HOME", str(tmp_path_factory.mktemp("home")))
+    lens = Items(models=MODELS, recording="simulated", protocol=QUICK).run(wait=True)
+    yield lens
+    patch.undo()
+
+
+def said(lens):
+    return str([part.object for part in lens._errors.select(pn.pane.HTML)])
+
+
+def test_items_from_nothing_to_words(scored):
+    assert len(scored._errors) == 0
+    assert [picture.label for picture in scored.shown.pictures] == ["Every item", "By length", "Words"]
+    every = scored.shown.pictures[0]
+    assert len(every.table) == 288 and {"item", "text", "difference", *MODELS} <= set(every.table)
+    assert "zoo-causal-400k explains" in scored._answer.object and "simulated data" in scored.shown.stamps
+    assert "random-64 (random: no next-word probabilities)" in scored.shown.pictures[2].spec.caption
+
+
+def test_a_picked_item_shows_its_words_and_a_slice_is_chosen(scored):
+    scored.selection.picked = ["bakery-1-2"]
+    scored.wait(60)
+    words = scored.shown.pictures[2]
+    assert words.spec.x_title == "bakery-1-2" and words.table["word"].tolist()[:2] == ["By", "five"]
+    scored.selection.slice = "topic"
+    assert scored.shown.pictures[1].label == "By topic" and len(scored.shown.pictures[1].spec.table) == 24
+    scored.selection.picked = ["no-such-item"]
+    scored.wait(60)
+    assert scored.shown.pictures[2].spec.x_title != "no-such-item"
+    bundle = make(scored.shown.pictures[1], scored.slug, scored.recipe(), width_mm=85, font_size=7)
+    assert bundle.named(".pdf").startswith(b"%PDF")
+    assert "zoo-causal-400k" in bundle.words("methods.txt")
+
+
+def test_items_asks_for_two_models():
+    lens = Items(models=MODELS[:1], recording="simulated")
+    assert not lens.shown.there and "Choose two models" in lens._empty._words.object
+    assert lens.controls in lens.__panel__().select(lambda part: part is lens.controls)
+
+
+def test_the_ranking_of_what_is_stored(scored):
+    lens = Compare(models=MODELS)
+    lens.wait(30)
+    labels = [picture.label for picture in lens.shown.pictures]
+    assert labels == ["Results here", "Two models", "Published: schrimpf2021"]
+    board = lens.shown.pictures[0].table
+    assert board["model"].tolist() == MODELS and board["source"].tolist() == ["own", "own"]
+    assert "zoo-causal-400k is first of 2 models on simulated" in lens._answer.object
+    assert "zoo-causal-400k scores" in lens._answer.object and "gpt2-xl is first of 43 models" in lens._answer.object
+    lens.selection.hidden = [MODELS[0]]
+    assert lens.shown.pictures[0].table["model"].tolist() == MODELS[1:]
+    assert "Two models" not in [picture.label for picture in lens.shown.pictures]
+    lens.close()
+
+
+@pytest.mark.parametrize("ending", [".csv", ".parquet", ".nc"])
+def test_results_go_out_and_come_in_labelled(scored, ending):
+    from analysis.exchange import forget, results
+
+    lens = Compare()
+    lens.wait(30)
+    content = lens.results_file(ending).getvalue()
+    lens.bring(f"theirs{ending}", content)
+    lens.wait(30)
+    board = lens.shown.pictures[0].table
+    assert len(lens._errors) == 0 and sorted(board["source"]) == ["imported", "imported", "own", "own"]
+    assert "zoo-causal-400k (imported)" in set(board["entry"]) and "Imported results" in lens.shown.pictures[0].spec.caption
+    for key in results().query("source == 'imported'")["key"].unique():
+        forget(key)
+    lens.close()
+
+
+def test_a_bad_file_is_an_error_in_words(scored):
+    lens = Compare()
+    lens.wait(30)
+    lens.bring("theirs.csv", b"model,score\ngpt2,0.4\n")
+    assert "has no column recording, r" in said(lens)
+    lens.bring("theirs.xlsx", b"")
+    assert "Unknown file type" in said(lens) and len(lens._errors) == 1
+    lens.close()
+
+
+def test_an_empty_home_still_has_the_published_tables(clean_home):
+    lens = Compare()
+    lens.wait(30)
+    assert [picture.label for picture in lens.shown.pictures] == ["Published: schrimpf2021"]
+    lens.selection.tables = []
+    assert not lens.shown.there and "Nothing was scored yet" in lens._empty._words.object
+    lens.selection.tables = ["hadidi2025"]
+    assert isinstance(lens.shown.pictures[0].table, pd.DataFrame) and "PWR" in lens.shown.pictures[0].spec.answer
+    lens.close()
