@@ -243,6 +243,8 @@ class Library(pn.viewable.Viewer):
         one = entries().get(name)
         if one is None:
             return [note("It is no longer here.")]
+        if name not in set(self._recordings["id"]):
+            return []  # just added; the next look knows it
         row = self._recordings.set_index("id").loc[name]
         key = (name, self.selection.protocol.key())
         described, waiting = self._described.get(key), ""
@@ -286,6 +288,8 @@ class Library(pn.viewable.Viewer):
     def _model_parts(self, name: str) -> list:
         from analysis.models.catalog import card
 
+        if name not in set(self._models["id"]):
+            return [note("It is no longer here.")]
         row = self._models.set_index("id").loc[name]
         known, actions = card(name), []
         size = download_words(row["state"], row["download"], row["parameters"])

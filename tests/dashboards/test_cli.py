@@ -108,3 +108,41 @@ def test_help_needs_nothing_heavy():
             "assert CliRunner().invoke(main, ['--help']).exit_code == 0\n"
             "assert not {'torch', 'panel', 'transformers', 'sklearn', 'bokeh'} & set(sys.modules)")
     assert subprocess.run([sys.executable, "-c", code]).returncode == 0
+
+
+def test_two_versions_side_by_side_in_a_table_in_words_and_in_a_file(tmp_path):
+    from data.catalog import recording
+
+    one, pairs = recording("simulated-reading"), []
+    texts = one.column(one.context)
+    mean = np.nanmean(one.responses.values, axis=1)
+    for name, step in (("late", 0), ("early", 1)):
+        frame = pd.DataFrame({"word": one.texts, "story": texts, "rt": mean})
+        frame["rt"] = frame.groupby("story")["rt"].shift(-step)
+        pairs.append(tmp_path / f"{name}.csv")
+        frame.to_csv(pairs[-1], index=False)
+    out = tmp_path / "diff.csv"
+    done = run("data", "diff", pairs[1], pairs[0], "--surprisal", "zoo-causal-200k", "--out", out)
+    assert done.exit_code == 0, done.output
+    assert "early: " in done.output and "late: " in done.output and "delta log-likelihood" in done.output
+    assert "next, unseen word" in done.output.replace("\n", " ") and "direction" not in done.output
+    written = pd.read_csv(out)
+    assert list(written.columns[-3:]) == ["early", "late", "difference"] and len(written) > 18
+    wrong = run("data", "diff", pairs[1], pairs[0])
+    assert wrong.exit_code == 1 and "belong to Natural Stories" in wrong.output
+
+
+def test_a_filter_by_its_name_and_ready_activations_as_a_model(tmp_path):
+    from data.catalog import recording
+
+    one = recording("simulated-reading")
+    ids = np.array([str(i) for i in one.stimuli.index])
+    np.savez(tmp_path / "mine.npz", stimulus=ids, layer_0=np.random.default_rng(0).standard_normal((len(ids), 3)))
+    quick = [*QUICK, "--set", "controls=", "--set", "shuffled_twin=no"]
+    done = run("score", tmp_path / "mine.npz", "--on", "simulated-reading", "--filter", "no-edges", *quick)
+    assert done.exit_code == 0, done.output
+    assert "mine on simulated-reading" in done.output and "filter no-edges: left out" in done.output
+    assert "more without a measurement" in done.output
+    wrong = run("score", "random-8", "--on", "simulated-reading", "--filter", "offical", *quick)
+    assert wrong.exit_code == 1 and "did you mean 'official'" in wrong.output
+    assert run("score", "random-8", "--on", "simulated", "--filter", "official", *quick).output.count("Leave the filter out") == 1

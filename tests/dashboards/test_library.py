@@ -11,6 +11,7 @@ import pytest
 from dashboards.library import Library
 from dashboards.library_cards import histogram
 from dashboards.library_tables import download_words, million
+from dashboards.library_versions import comparable
 from dashboards.state import Selection
 from data import shelf
 from data.catalog import Entry, register
@@ -156,6 +157,68 @@ def test_a_bad_upload_is_refused_in_words_and_leaves_nothing(library, clean_home
     library.upload.take({"bad.csv": b"a,b\n1\n2,3,4\n"})
     settle(library, lambda: len(library.desk.errors.objects) == 2)
     assert not any((clean_home / "recordings" / "own").glob("*"))
+
+
+def test_versions_are_compared_from_the_card(library):
+    from data.catalog import entries
+
+    assert comparable(entries()["natural-stories"]) == ("natural-stories@as-released", "natural-stories@realigned")
+    assert comparable(entries()["pereira2018-language"]) is None and comparable(entries()["simulated"]) is None
+    library.open_recording("natural-stories")
+    with pytest.raises(LookupError):  # not before it is here
+        press(library._card.objects, "Compare versions")
+
+
+@pytest.mark.realdata
+def test_versions_are_compared_off_the_loop(clean_home, mirror):
+    made = Library(Selection(lens="library"))
+    settle(made, lambda: made.recordings.ids)
+    made.open_recording("natural-stories")
+    press(made._card.objects, "Compare versions")
+    assert made.versions.open and made.desk.under_way("versions:")
+    settle(made, lambda: made.versions.table.visible)
+    said = words(made.versions._said.objects)
+    assert "as-released: shifted" in said and "realigned: aligned" in said and "inferred from the data" in said
+    assert len(made.versions.table.frame) > 18
+    made.pressed("Escape")
+    assert not made.versions.open and not made.desk.errors.objects
+    made.close()
+
+
+def test_ready_activations_are_dropped_checked_and_added_as_a_model(library, tmp_path):
+    from data.catalog import recording
+
+    ids = np.array([str(i) for i in recording("simulated").stimuli.index])
+    path = tmp_path / "mine.npz"
+    np.savez(path, stimulus=ids[:5], layer_0=np.zeros((5, 2)))
+    library.upload.take({"mine.npz": path.read_bytes()})
+    settle(library, lambda: library.upload.staged)
+    assert "5 stimuli, 1 layer of 2 units" in words(library.upload._form.objects) and library.upload._add.disabled
+    assert "no recording that is on this machine" in words(library.upload._form.objects)
+    np.savez(path, stimulus=ids, layer_0=np.eye(len(ids))[:, :4], layer_1=np.eye(len(ids)))
+    library.upload.take({"mine.npz": path.read_bytes()})
+    settle(library, lambda: library.upload.staged and not library.upload._add.disabled)
+    assert "They fit simulated." in words(library.upload._form.objects)
+    library.upload._add_ready()
+    settle(library, lambda: "mine" in library.models.ids)
+    library.use_model("mine")
+    assert library.selection.models == ["mine"]
+    library.open_model("mine")
+    press(library._card.objects, "Remove")
+    press(library._confirm.objects, "Remove")
+    settle(library, lambda: "mine" not in library.models.ids)
+
+
+def test_pickers_learn_what_was_added(library, tmp_path):
+    from dashboards.controls import ModelPicker, RecordingPicker
+
+    selection = library.selection
+    picker, models = RecordingPicker(selection), ModelPicker(selection)
+    assert "late" not in picker._select.options.values()
+    shelf.keep(shelf.stage({"late.csv": TABLE.encode()}), "late", text="sentence", responses=["rt"], group="topic")
+    selection.lens = "layers"
+    assert "late" in picker._select.options.values() and picker._select.value == selection.recording
+    assert models._search.options
 
 
 def test_storage_is_measured_and_cleared_after_a_question(library):

@@ -1,0 +1,27 @@
+"""The table behind a figure: its filter takes every cell as it is written, missing ones too."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+
+from dashboards.parts import DataTable
+
+
+def test_rows_are_filtered_whatever_their_cells_hold():
+    frame = pd.DataFrame({
+        "model": ["gpt2", None, "bert"],
+        "r": [0.1, np.nan, 0.3],
+        "layers": pd.array([12, None, 24], dtype="Int64"),
+        "kind": pd.Categorical(["a", None, "b"]),
+        "chosen": [True, False, True],
+    })  # fmt: skip
+    table = DataTable(name="t", picked=lambda _: None)
+    table.tables = {"one": frame}
+    for words, rows in (("gpt2", 1), ("true", 2), ("12 a", 1), ("nothing", 0), ("", 3)):
+        table._filter.value_input = words
+        assert len(table.current) == rows, words
+        assert table.csv().getvalue().count("\n") == rows + 1
+    table.tables = {"empty": frame.iloc[:0]}
+    table._filter.value_input = "gpt2"
+    assert table.current.empty
