@@ -15,7 +15,6 @@ from collections.abc import Mapping
 
 import matplotlib as mpl
 import numpy as np
-import pandas as pd
 from matplotlib import font_manager
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
@@ -24,8 +23,9 @@ from matplotlib.patches import Patch
 from matplotlib.ticker import FixedLocator, FuncFormatter, MaxNLocator, NullFormatter
 
 from dashboards.figures.labels import place_labels
-from dashboards.figures.panels import Drawing, Entry, Panel, Series, X, bins, drawing
-from dashboards.figures.spec import FigureSpec, Mark, Rule
+from dashboards.figures.panels import Drawing, Entry, Panel, X, drawing
+from dashboards.figures.paper_ink import DRAWERS, rule_area, rule_line, small
+from dashboards.figures.spec import FigureSpec
 from dashboards.figures.style import ink
 from data.errors import BrainLensError, unknown
 
@@ -115,13 +115,9 @@ def render(
     return out.getvalue()
 
 
-def _small(font_size: float) -> float:
-    return max(5.0, font_size - 1)
-
-
 def _rc(font_size: float, theme: str) -> dict:
     known = {font.name for font in font_manager.fontManager.ttflist}
-    small = _small(font_size)
+    size = small(font_size)
     return {
         "font.family": [name for name in _FONTS if name in known] or ["sans-serif"],
         "font.size": font_size,
@@ -132,9 +128,9 @@ def _rc(font_size: float, theme: str) -> dict:
         "mathtext.default": "regular",
         "axes.titlesize": font_size,
         "axes.labelsize": font_size,
-        "xtick.labelsize": small,
-        "ytick.labelsize": small,
-        "legend.fontsize": small,
+        "xtick.labelsize": size,
+        "ytick.labelsize": size,
+        "legend.fontsize": size,
         "axes.linewidth": 0.6,
         "xtick.major.width": 0.6,
         "ytick.major.width": 0.6,
@@ -179,13 +175,13 @@ def _height(plan: Drawing, width_mm: float, font_size: float, rows: int, columns
 def _panel(axes, plan: Drawing, panel: Panel, font_size: float) -> None:
     spec = plan.spec
     for rule in panel.rules:
-        _rule_area(axes, plan, rule)
+        rule_area(axes, plan, rule)
     for depth, mark in enumerate(panel.marks):
         if mark.frame.empty:
             continue
         for series in plan.series(mark):
             if not series.frame.empty:
-                _DRAWERS[mark.kind](axes, plan, mark, series, 2 + depth * 0.1 + (0 if mark.muted else 1))
+                DRAWERS[mark.kind](axes, plan, mark, series, 2 + depth * 0.1 + (0 if mark.muted else 1))
     if spec.log_x and plan.categories is None:
         axes.set_xscale("log")
         axes.xaxis.set_major_locator(FixedLocator(plan.log_ticks))
@@ -200,7 +196,7 @@ def _panel(axes, plan: Drawing, panel: Panel, font_size: float) -> None:
     axes.set_xlim(*((right, left) if spec.invert_x else (left, right)))
     axes.set_ylim(bottom, top)
     for rule in panel.rules:
-        _rule_line(axes, plan, rule, font_size)
+        rule_line(axes, plan, rule, font_size)
     if panel.title:
         axes.set_title(panel.title, loc="left", fontweight="bold", pad=3)
 
@@ -208,178 +204,10 @@ def _panel(axes, plan: Drawing, panel: Panel, font_size: float) -> None:
 def _category_axis(axes, categories: tuple[str, ...], columns: int, font_size: float) -> None:
     axes.set_xticks(range(len(categories)), categories)
     width = axes.get_figure().get_figwidth() / columns * 72 * 0.86 / len(categories)
-    if max(len(name) for name in categories) * _small(font_size) * 0.5 > width:
+    if max(len(name) for name in categories) * small(font_size) * 0.5 > width:
         axes.tick_params(axis="x", rotation=40)
         for label in axes.get_xticklabels():
             label.set(ha="right", rotation_mode="anchor")
-
-
-def _line(axes, plan, mark: Mark, series: Series, depth: float) -> None:
-    frame, look = series.frame, series.look
-    if mark.low is not None:
-        axes.fill_between(
-            frame[X], frame[mark.low], frame[mark.high], color=look.colour, alpha=0.16, linewidth=0, zorder=depth - 0.5
-        )
-    points = mark.colour is not None and not mark.dashed
-    axes.plot(
-        frame[X],
-        frame[mark.y],
-        color=look.colour,
-        linewidth=0.7 if mark.muted else 1.1,
-        linestyle=(0, (3, 1.6)) if mark.dashed else "-",
-        marker=look.matplotlib_marker if points else None,
-        markersize=3.2,
-        markerfacecolor=ink("paper", plan.theme) if look.open else look.colour,
-        markeredgewidth=0.7,
-        zorder=depth,
-    )
-    _flags(axes, plan, mark, frame, depth)
-
-
-def _points(axes, plan, mark: Mark, series: Series, depth: float) -> None:
-    frame, look = series.frame, series.look
-    if mark.low is not None:
-        axes.vlines(
-            frame[X],
-            frame[mark.low],
-            frame[mark.high],
-            color=look.colour,
-            linewidth=0.7,
-            alpha=0.5 if mark.muted else 0.9,
-            zorder=depth - 0.05,
-        )
-    axes.scatter(
-        frame[X],
-        frame[mark.y],
-        s=9 if mark.muted else 14,
-        marker=look.matplotlib_marker,
-        zorder=depth,
-        facecolor=ink("paper", plan.theme) if look.open else look.colour,
-        edgecolor=look.colour,
-        linewidth=0.7,
-        alpha=0.8 if mark.muted else 1,
-    )
-    if mark.ringed:
-        axes.scatter(
-            frame[X],
-            frame[mark.y],
-            s=46,
-            marker="o",
-            facecolor="none",
-            edgecolor=ink("text", plan.theme),
-            linewidth=0.8,
-            zorder=depth + 0.05,
-        )
-    _flags(axes, plan, mark, frame, depth)
-
-
-def _flags(axes, plan, mark: Mark, frame: pd.DataFrame, depth: float) -> None:
-    above = plan.above(mark, frame)
-    if len(above):
-        axes.scatter(
-            above[X],
-            above[mark.y],
-            s=44,
-            marker="o",
-            facecolor="none",
-            edgecolor=ink("flag", plan.theme),
-            linewidth=0.6,
-            zorder=depth,
-        )
-
-
-def _bars(axes, plan, mark: Mark, series: Series, depth: float) -> None:
-    frame, look = series.frame, series.look
-    width = 0.92 * plan.bar_width(frame)
-    axes.bar(
-        frame[X],
-        frame[mark.y],
-        width=width,
-        facecolor=ink("paper", plan.theme) if look.open else look.colour,
-        edgecolor=look.colour,
-        linewidth=0.7,
-        zorder=depth,
-    )
-    if mark.low is not None:
-        axes.vlines(
-            frame[X], frame[mark.low], frame[mark.high], color=ink("text", plan.theme), linewidth=0.7, zorder=depth + 0.05
-        )
-
-
-def _band(axes, plan, mark: Mark, series: Series, depth: float) -> None:
-    frame = series.frame
-    axes.fill_between(
-        frame[X], frame[mark.low], frame[mark.high], color=series.look.colour, alpha=0.16, linewidth=0, zorder=depth
-    )
-
-
-def _histogram(axes, plan, mark: Mark, series: Series, depth: float) -> None:
-    axes.hist(
-        series.frame[X],
-        bins=bins(mark.frame[mark.x].to_numpy()),
-        facecolor=series.look.colour,
-        edgecolor=series.look.colour,
-        alpha=0.5,
-        linewidth=0.5,
-        zorder=depth,
-        histtype="stepfilled",
-    )
-
-
-def _text(axes, plan, mark: Mark, series: Series, depth: float) -> None:
-    axes.plot(series.frame[X], series.frame[mark.y], linestyle="none")  # the words take part in the limits
-
-
-_DRAWERS = {"line": _line, "points": _points, "bars": _bars, "band": _band, "histogram": _histogram, "text": _text}
-
-
-# ---- rules ---------------------------------------------------------------------------------------------------------------
-def _rule_area(axes, plan: Drawing, rule: Rule) -> None:
-    if rule.low is None or rule.high is None or rule.axis == "xy":
-        return
-    span = axes.axhspan if rule.axis == "y" else axes.axvspan
-    span(rule.low, rule.high, color=ink("muted", plan.theme), alpha=0.18, linewidth=0, zorder=0.5)
-
-
-def _rule_line(axes, plan: Drawing, rule: Rule, font_size: float) -> None:
-    style = dict(
-        color=ink("rule", plan.theme), linewidth=0.6, zorder=6 if any(mark.kind == "bars" for mark in plan.spec.marks) else 1.5
-    )
-    if rule.axis == "xy":
-        axes.axline((0, 0), slope=1, linestyle=(0, (1, 2)), **style)
-        return
-    small, behind = _small(font_size), {"facecolor": ink("paper", plan.theme), "alpha": 0.7, "linewidth": 0, "pad": 0.6}
-    if rule.axis == "y":
-        axes.axhline(rule.value, linestyle=(0, (4, 2)), **style)
-        if rule.label:
-            axes.annotate(
-                rule.label,
-                (1, rule.value),
-                xycoords=axes.get_yaxis_transform(),
-                xytext=(0, 1.2),
-                textcoords="offset points",
-                ha="right",
-                va="bottom",
-                fontsize=small,
-                bbox=behind,
-                zorder=6,
-            )
-    else:
-        axes.axvline(rule.value, linestyle=(0, (4, 2)), **style)
-        if rule.label:
-            axes.annotate(
-                rule.label,
-                (rule.value, 1),
-                xycoords=axes.get_xaxis_transform(),
-                xytext=(1.2, 0),
-                textcoords="offset points",
-                ha="left",
-                va="top",
-                rotation=90,
-                fontsize=small,
-                bbox=behind,
-                zorder=6,
-            )
 
 
 # ---- around the panels ----------------------------------------------------------------------------------------------------
@@ -417,7 +245,7 @@ def _entries(plan: Drawing) -> list[Entry]:
 
 def _legend_columns(entries: list[Entry], font_size: float, width_mm: float) -> int:
     longest = max(len(entry.name) for entry in entries)
-    columns = max(1, min(len(entries), int(width_mm / 25.4 * 72 // (longest * _small(font_size) * 0.52 + 24))))
+    columns = max(1, min(len(entries), int(width_mm / 25.4 * 72 // (longest * small(font_size) * 0.52 + 24))))
     return -(-len(entries) // -(-len(entries) // columns))
 
 
@@ -480,7 +308,7 @@ def _stamp(figure, grid, plan: Drawing, font_size: float) -> None:
             "  ·  ".join(notes),
             x=0.995,
             ha="right",
-            fontsize=_small(font_size),
+            fontsize=small(font_size),
             color=ink("stamp", plan.theme),
             fontweight="bold",
         )
@@ -520,7 +348,7 @@ def _write_labels(figure, axes, plan: Drawing, panel: Panel, font_size: float) -
                 colour = ink(role, plan.theme) if role else series.look.colour
                 items += [(point, str(word), colour) for point, word in zip(at, series.frame[mark.label]) if str(word)]
     if items:
-        size = max(4.5, font_size - 1.5) if len(items) > 15 else _small(font_size)
+        size = max(4.5, font_size - 1.5) if len(items) > 15 else small(font_size)
         place_labels(figure, axes, items, np.concatenate(dots), np.concatenate(lines), size)
 
 

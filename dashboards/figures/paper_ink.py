@@ -1,0 +1,187 @@
+"""The ink of a figure in print: marks and reference lines on Matplotlib axes.
+
+Every drawer of :data:`DRAWERS` is called as ``drawer(axes, plan, mark, series, depth)`` for one series of a mark; ``depth`` is
+its place in the drawing order.
+"""
+
+from __future__ import annotations
+
+import pandas as pd
+
+from dashboards.figures.panels import Drawing, Series, X, bins
+from dashboards.figures.spec import Mark, Rule
+from dashboards.figures.style import ink
+
+__all__ = ["DRAWERS", "rule_area", "rule_line", "small"]
+
+
+def small(font_size: float) -> float:
+    return max(5.0, font_size - 1)
+
+
+def _line(axes, plan, mark: Mark, series: Series, depth: float) -> None:
+    frame, look = series.frame, series.look
+    if mark.low is not None:
+        axes.fill_between(
+            frame[X], frame[mark.low], frame[mark.high], color=look.colour, alpha=0.16, linewidth=0, zorder=depth - 0.5
+        )
+    points = mark.colour is not None and not mark.dashed
+    axes.plot(
+        frame[X],
+        frame[mark.y],
+        color=look.colour,
+        linewidth=0.7 if mark.muted else 1.1,
+        linestyle=(0, (3, 1.6)) if mark.dashed else "-",
+        marker=look.matplotlib_marker if points else None,
+        markersize=3.2,
+        markerfacecolor=ink("paper", plan.theme) if look.open else look.colour,
+        markeredgewidth=0.7,
+        zorder=depth,
+    )
+    _flags(axes, plan, mark, frame, depth)
+
+
+def _points(axes, plan, mark: Mark, series: Series, depth: float) -> None:
+    frame, look = series.frame, series.look
+    if mark.low is not None:
+        axes.vlines(
+            frame[X],
+            frame[mark.low],
+            frame[mark.high],
+            color=look.colour,
+            linewidth=0.7,
+            alpha=0.5 if mark.muted else 0.9,
+            zorder=depth - 0.05,
+        )
+    axes.scatter(
+        frame[X],
+        frame[mark.y],
+        s=9 if mark.muted else 14,
+        marker=look.matplotlib_marker,
+        zorder=depth,
+        facecolor=ink("paper", plan.theme) if look.open else look.colour,
+        edgecolor=look.colour,
+        linewidth=0.7,
+        alpha=0.8 if mark.muted else 1,
+    )
+    if mark.ringed:
+        axes.scatter(
+            frame[X],
+            frame[mark.y],
+            s=46,
+            marker="o",
+            facecolor="none",
+            edgecolor=ink("text", plan.theme),
+            linewidth=0.8,
+            zorder=depth + 0.05,
+        )
+    _flags(axes, plan, mark, frame, depth)
+
+
+def _flags(axes, plan, mark: Mark, frame: pd.DataFrame, depth: float) -> None:
+    above = plan.above(mark, frame)
+    if len(above):
+        axes.scatter(
+            above[X],
+            above[mark.y],
+            s=44,
+            marker="o",
+            facecolor="none",
+            edgecolor=ink("flag", plan.theme),
+            linewidth=0.6,
+            zorder=depth,
+        )
+
+
+def _bars(axes, plan, mark: Mark, series: Series, depth: float) -> None:
+    frame, look = series.frame, series.look
+    width = 0.92 * plan.bar_width(frame)
+    axes.bar(
+        frame[X],
+        frame[mark.y],
+        width=width,
+        facecolor=ink("paper", plan.theme) if look.open else look.colour,
+        edgecolor=look.colour,
+        linewidth=0.7,
+        zorder=depth,
+    )
+    if mark.low is not None:
+        axes.vlines(
+            frame[X], frame[mark.low], frame[mark.high], color=ink("text", plan.theme), linewidth=0.7, zorder=depth + 0.05
+        )
+
+
+def _band(axes, plan, mark: Mark, series: Series, depth: float) -> None:
+    frame = series.frame
+    axes.fill_between(
+        frame[X], frame[mark.low], frame[mark.high], color=series.look.colour, alpha=0.16, linewidth=0, zorder=depth
+    )
+
+
+def _histogram(axes, plan, mark: Mark, series: Series, depth: float) -> None:
+    axes.hist(
+        series.frame[X],
+        bins=bins(mark.frame[mark.x].to_numpy()),
+        facecolor=series.look.colour,
+        edgecolor=series.look.colour,
+        alpha=0.5,
+        linewidth=0.5,
+        zorder=depth,
+        histtype="stepfilled",
+    )
+
+
+def _text(axes, plan, mark: Mark, series: Series, depth: float) -> None:
+    axes.plot(series.frame[X], series.frame[mark.y], linestyle="none")  # the words take part in the limits
+
+
+DRAWERS = {"line": _line, "points": _points, "bars": _bars, "band": _band, "histogram": _histogram, "text": _text}
+
+
+# ---- rules ---------------------------------------------------------------------------------------------------------------
+def rule_area(axes, plan: Drawing, rule: Rule) -> None:
+    if rule.low is None or rule.high is None or rule.axis == "xy":
+        return
+    span = axes.axhspan if rule.axis == "y" else axes.axvspan
+    span(rule.low, rule.high, color=ink("muted", plan.theme), alpha=0.18, linewidth=0, zorder=0.5)
+
+
+def rule_line(axes, plan: Drawing, rule: Rule, font_size: float) -> None:
+    style = dict(
+        color=ink("rule", plan.theme), linewidth=0.6, zorder=6 if any(mark.kind == "bars" for mark in plan.spec.marks) else 1.5
+    )
+    if rule.axis == "xy":
+        axes.axline((0, 0), slope=1, linestyle=(0, (1, 2)), **style)
+        return
+    size, behind = small(font_size), {"facecolor": ink("paper", plan.theme), "alpha": 0.7, "linewidth": 0, "pad": 0.6}
+    if rule.axis == "y":
+        axes.axhline(rule.value, linestyle=(0, (4, 2)), **style)
+        if rule.label:
+            axes.annotate(
+                rule.label,
+                (1, rule.value),
+                xycoords=axes.get_yaxis_transform(),
+                xytext=(0, 1.2),
+                textcoords="offset points",
+                ha="right",
+                va="bottom",
+                fontsize=size,
+                bbox=behind,
+                zorder=6,
+            )
+    else:
+        axes.axvline(rule.value, linestyle=(0, (4, 2)), **style)
+        if rule.label:
+            axes.annotate(
+                rule.label,
+                (rule.value, 1),
+                xycoords=axes.get_xaxis_transform(),
+                xytext=(1.2, 0),
+                textcoords="offset points",
+                ha="left",
+                va="top",
+                rotation=90,
+                fontsize=size,
+                bbox=behind,
+                zorder=6,
+            )

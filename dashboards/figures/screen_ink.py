@@ -1,0 +1,327 @@
+"""The ink of a figure on the screen: marks, reference lines, words beside points and hover cards, in Bokeh.
+
+Every drawer of :data:`DRAWERS` is called as ``drawer(figure, plan, mark, named, on_pick)`` and notes in ``named`` which renderers
+belong to which entry of the legend.
+"""
+
+from __future__ import annotations
+
+from functools import partial
+from html import escape
+from itertools import pairwise
+
+import numpy as np
+import pandas as pd
+from bokeh.models import (
+    BoxAnnotation,
+    CDSView,
+    ColumnDataSource,
+    HoverTool,
+    IndexFilter,
+    Label,
+    LabelSet,
+    Slope,
+    Span,
+)
+from bokeh.models.renderers import GlyphRenderer
+
+from dashboards.figures.labels import placed
+from dashboards.figures.panels import Drawing, Panel, Series, X, bins
+from dashboards.figures.spec import ITEM, Mark, Rule
+from dashboards.figures.style import ink
+
+__all__ = ["DRAWERS", "KEY", "LEGEND_LIMIT", "Renderers", "labels", "rule_line"]
+
+LEGEND_LIMIT = 14
+"""More entries than this make a legend that hides the plot: hover and labels name the points then."""
+KEY = "_key"
+"""Column of a source with what a point is picked by: its item, where the frame has items, else what gave it its colour."""
+_SIZES = {"diamond": 1.3, "star": 1.3, "plus": 1.15, "triangle": 1.05, "inverted_triangle": 1.05, "square": 0.92}
+Renderers = dict[str, list[GlyphRenderer]]
+
+
+# ---- marks --------------------------------------------------------------------------------------------------------------
+def _line(figure, plan: Drawing, mark: Mark, named: Renderers, on_pick) -> None:
+    for series in plan.series(mark):
+        if mark.low is not None:
+            _area(figure, mark, series, named)
+        _name(
+            named,
+            series,
+            figure.line(
+                series.frame[X].to_numpy(),
+                series.frame[mark.y].to_numpy(),
+                line_color=series.look.colour,
+                line_width=1 if mark.muted else 2,
+                line_dash="dashed" if mark.dashed else "solid",
+                muted_alpha=0.1,
+            ),
+        )
+    if mark.colour is not None and not mark.dashed:
+        _scatter(figure, plan, mark, named, on_pick, 6.5)
+
+
+def _points(figure, plan: Drawing, mark: Mark, named: Renderers, on_pick) -> None:
+    for series in plan.series(mark):
+        if mark.low is not None:
+            _whiskers(figure, mark, series, named, series.look.colour)
+    _scatter(figure, plan, mark, named, on_pick, 7 if mark.muted else 9)
+
+
+def _bars(figure, plan: Drawing, mark: Mark, named: Renderers, on_pick) -> None:
+    for series in plan.series(mark):
+        bars = figure.vbar(
+            x=X,
+            top=mark.y,
+            width=0.92 * plan.bar_width(series.frame),
+            source=_source(mark, series.frame),
+            line_color=series.look.colour,
+            fill_color=series.look.colour,
+            fill_alpha=0.12 if series.look.open else 0.88,
+            muted_alpha=0.1,
+        )
+        _name(named, series, bars)
+        _hover(figure, mark, [bars])
+        _listen(bars.data_source, series.frame, on_pick)
+        if mark.low is not None:
+            _whiskers(figure, mark, series, named, ink("text", plan.theme))
+
+
+def _band(figure, plan: Drawing, mark: Mark, named: Renderers, on_pick) -> None:
+    for series in plan.series(mark):
+        _area(figure, mark, series, named)
+
+
+def _histogram(figure, plan: Drawing, mark: Mark, named: Renderers, on_pick) -> None:
+    edges = bins(mark.frame[mark.x].to_numpy())
+    for series in plan.series(mark):
+        counts, _ = np.histogram(series.frame[X].dropna(), bins=edges)
+        boxes = figure.quad(
+            left=edges[:-1],
+            right=edges[1:],
+            top=counts,
+            bottom=0,
+            fill_color=series.look.colour,
+            fill_alpha=0.45,
+            line_color=series.look.colour,
+            muted_alpha=0.05,
+        )
+        _name(named, series, boxes)
+        figure.add_tools(
+            HoverTool(
+                renderers=[boxes], tooltips=[("from", "@left{0.000}"), ("to", "@right{0.000}"), ("count", "@top")], visible=False
+            )
+        )
+
+
+def _text(figure, plan: Drawing, mark: Mark, named: Renderers, on_pick) -> None:
+    """Words are written with the labels of the other marks."""
+
+
+DRAWERS = {"line": _line, "points": _points, "bars": _bars, "band": _band, "histogram": _histogram, "text": _text}
+
+
+# ---- pieces -------------------------------------------------------------------------------------------------------------
+def _scatter(figure, plan: Drawing, mark: Mark, named: Renderers, on_pick, size: float) -> None:
+    """Points from one source, so that what is picked dims all the rest; one renderer per series while a legend can hold them."""
+    series = plan.series(mark)
+    if not series:
+        return
+    frame = pd.concat([part.frame for part in series])
+    source = _source(mark, frame, _looked(series, size))
+    ends = np.cumsum([0, *(len(part.frame) for part in series)])
+    parts, spans = series, list(pairwise(ends))
+    if len(series) > LEGEND_LIMIT:
+        parts, spans = [Series(mark.name, series[0].look, frame)], [(0, len(frame))]
+    drawn = []
+    for part, (start, stop) in zip(parts, spans):
+        points = figure.scatter(
+            X,
+            mark.y,
+            source=source,
+            view=CDSView(filter=IndexFilter(list(range(start, stop)))),
+            marker="_marker",
+            size="_size",
+            line_color="_colour",
+            fill_color="_fill",
+            line_width=1.4,
+            alpha=0.7 if mark.muted else 1.0,
+            nonselection_alpha=0.2,
+            muted_alpha=0.1,
+        )
+        drawn.append(points)
+        _name(named, part, points)
+        rows = frame.iloc[start:stop]
+        rings = [(plan.above(mark, rows), "flag", 8), (rows if mark.ringed else rows.iloc[:0], "text", 7)]
+        for ringed, role, grow in rings:
+            if len(ringed):
+                colour = ink(role, plan.theme)
+                at = ringed[X].to_numpy(), ringed[mark.y].to_numpy()
+                ring = figure.scatter(*at, size=size + grow, fill_alpha=0, line_color=colour, line_width=1.4, muted_alpha=0.1)
+                _name(named, part, ring)
+    _hover(figure, mark, drawn)
+    _listen(source, frame, on_pick)
+
+
+def _looked(group: list[Series], size: float) -> dict[str, np.ndarray]:
+    """Colour, fill, marker and size of each row."""
+    rows = [len(part.frame) for part in group]
+    looks = [part.look for part in group]
+    columns = {
+        "_colour": [look.colour for look in looks],
+        "_fill": ["rgba(0,0,0,0)" if look.open else look.colour for look in looks],
+        "_marker": [look.marker for look in looks],
+        "_size": [size * _SIZES.get(look.marker, 1.0) for look in looks],
+    }
+    return {name: np.repeat(values, rows) for name, values in columns.items()}
+
+
+def _source(mark: Mark, frame: pd.DataFrame, more: dict[str, np.ndarray] | None = None) -> ColumnDataSource:
+    columns = list(dict.fromkeys([X, mark.y, *_hover_columns(mark)]))
+    data = {column: frame[column].to_numpy() for column in columns} | (more or {})
+    key = ITEM if ITEM in frame.columns else mark.colour
+    return ColumnDataSource(data if key is None else data | {KEY: frame[key].astype(str).to_numpy()})
+
+
+def _name(named: Renderers, series: Series, renderer: GlyphRenderer) -> None:
+    if series.name:
+        named.setdefault(series.name, []).append(renderer)
+
+
+def _whiskers(figure, mark: Mark, series: Series, named: Renderers, colour: str) -> None:
+    frame = series.frame[series.frame[[mark.low, mark.high]].notna().all(axis=1)]
+    _name(
+        named,
+        series,
+        figure.segment(
+            frame[X].to_numpy(),
+            frame[mark.low].to_numpy(),
+            frame[X].to_numpy(),
+            frame[mark.high].to_numpy(),
+            line_color=colour,
+            line_width=1.3,
+            line_alpha=0.5 if mark.muted else 0.9,
+            muted_alpha=0.1,
+        ),
+    )
+
+
+def _area(figure, mark: Mark, series: Series, named: Renderers) -> None:
+    frame = series.frame[series.frame[[mark.low, mark.high]].notna().all(axis=1)]
+    _name(
+        named,
+        series,
+        figure.varea(
+            frame[X].to_numpy(),
+            frame[mark.low].to_numpy(),
+            frame[mark.high].to_numpy(),
+            fill_color=series.look.colour,
+            fill_alpha=0.16,
+            muted_alpha=0.02,
+        ),
+    )
+
+
+def rule_line(figure, plan: Drawing, rule: Rule) -> None:
+    colour, along = ink("rule", plan.theme), "width" if rule.axis == "y" else "height"
+    if rule.axis == "xy":
+        figure.add_layout(Slope(gradient=1, y_intercept=0, line_color=colour, line_dash="dotted"))
+        return
+    if rule.low is not None and rule.high is not None:
+        edges = {"bottom": rule.low, "top": rule.high} if rule.axis == "y" else {"left": rule.low, "right": rule.high}
+        figure.add_layout(
+            BoxAnnotation(**edges, fill_color=ink("muted", plan.theme), fill_alpha=0.18, line_alpha=0, level="underlay")
+        )
+    figure.add_layout(
+        Span(location=rule.value, dimension=along, line_color=colour, line_dash="dashed", line_width=1, level="underlay")
+    )
+    if rule.label:
+        place = (
+            {"x": 6, "y": rule.value, "x_units": "screen"}
+            if rule.axis == "y"
+            else {"x": rule.value, "y": 6, "y_units": "screen", "angle": np.pi / 2}
+        )
+        figure.add_layout(
+            Label(
+                **place,
+                text=rule.label,
+                text_font_size="8.5pt",
+                text_baseline="bottom",
+                text_color=ink("text", plan.theme),
+                y_offset=1,
+                background_fill_color=ink("paper", plan.theme),
+                background_fill_alpha=0.6,
+            )
+        )
+
+
+def _hover_columns(mark: Mark) -> list[str]:
+    named = mark.hover or tuple(column for column in (mark.colour, mark.x, mark.y, mark.low, mark.high) if column)
+    return list(dict.fromkeys(named))
+
+
+def _hover(figure, mark: Mark, renderers: list) -> None:
+    rows = []
+    for column in _hover_columns(mark):
+        fraction = pd.api.types.is_float_dtype(mark.frame[column])
+        rows.append((escape(column.replace("_", " ")), f"@{{{column}}}{{0,0.[000]}}" if fraction else f"@{{{column}}}"))
+    figure.add_tools(HoverTool(renderers=renderers, tooltips=rows, visible=False))
+
+
+def _listen(source: ColumnDataSource, frame: pd.DataFrame, on_pick) -> None:
+    if on_pick is None:
+        return
+    rows = frame.drop(columns=[column for column in frame.columns if str(column).startswith("_")]).reset_index(drop=True)
+    source.selected.on_change("indices", partial(_picked, rows, on_pick))
+
+
+def _picked(rows: pd.DataFrame, on_pick, attribute: str, old: list[int], new: list[int]) -> None:
+    on_pick(rows.iloc[list(new)].to_dict("records"))
+
+
+def labels(figure, plan: Drawing, panel: Panel, mark: Mark, area: tuple[int, int]) -> None:
+    """Words beside points where there is room; the others are told by the hover card, the table and the print."""
+    words = pd.concat(
+        [
+            series.frame.assign(_colour=ink("text", plan.theme) if mark.kind == "text" else series.look.colour)
+            for series in plan.series(mark)
+        ]
+    )
+    words = words[words[mark.label].notna() & (words[mark.label].astype(str) != "")]
+    if words.empty:
+        return
+    points = plan.pixels(words[X], words[mark.y], area)
+    sizes = np.array([[5.6 * len(str(word)) + 2, 12] for word in words[mark.label]])
+    dots = [
+        plan.pixels(series.frame[X], series.frame[other.y], area)
+        for other in panel.marks
+        if other.kind == "points"
+        for series in plan.series(other)
+    ]
+    corners, clear = placed(
+        points, sizes, np.concatenate(dots) if dots else np.empty((0, 2)), (0, 0, *area), 1.3, radii=(5, 8, 12)
+    )
+    show = clear if mark.kind != "text" else np.ones(len(words), bool)
+    shift = corners - points
+    figure.add_layout(
+        LabelSet(
+            x=X,
+            y=mark.y,
+            text="_text",
+            x_offset="_dx",
+            y_offset="_dy",
+            text_color="_colour",
+            text_font_size="8pt",
+            text_baseline="bottom",
+            source=ColumnDataSource(
+                {
+                    X: words[X].to_numpy()[show],
+                    mark.y: words[mark.y].to_numpy()[show],
+                    "_text": words[mark.label].astype(str).to_numpy()[show],
+                    "_dx": shift[show, 0],
+                    "_dy": shift[show, 1],
+                    "_colour": words["_colour"].to_numpy()[show],
+                }
+            ),
+        )
+    )
