@@ -117,6 +117,13 @@ class Lens(pn.viewable.Viewer):
         )
         self._tabs.param.watch(lambda event: self._table.look(event.new == 1), "active")
         self._empty = Empty(visible=False)
+        self._coming = pmui.Column(
+            note("Computing: the figure appears with the first result."),
+            pmui.Skeleton(height=280, sizing_mode="stretch_width", margin=(6, 10), variant="rounded"),
+            sizing_mode="stretch_width",
+            margin=0,
+            visible=False,
+        )
         self._notes = pmui.Accordion(
             ("What the numbers mean", pn.Column(sizing_mode="stretch_width")),
             sizing_mode="stretch_width",
@@ -141,6 +148,7 @@ class Lens(pn.viewable.Viewer):
             self._progress,
             self._errors,
             self._empty,
+            self._coming,
             self._tabs,
             self._notes,
             self._exporter,
@@ -184,7 +192,7 @@ class Lens(pn.viewable.Viewer):
         pictures = [picture for picture in view.pictures if not picture.spec.empty]
         self._tabs.visible = view.there
         self._export.disabled = not view.there
-        self._empty.visible = not view.there and not self._rows
+        self._vacant()
         self._empty.say(view.empty, view.action)
         self._answer.object = "\n".join(picture.spec.answer for picture in pictures if picture.spec.answer)
         self._answer_box.visible = bool(self._answer.object)
@@ -321,6 +329,11 @@ class Lens(pn.viewable.Viewer):
     def refresh_state(self) -> None:
         """Buttons, cost and empty state after computations began or ended."""
         self._price()
+        self._vacant()
+
+    def _vacant(self) -> None:
+        """What stands where nothing can be drawn: a shape of what is coming, or why there is nothing."""
+        self._coming.visible = not self.shown.there and bool(self._rows)
         self._empty.visible = not self.shown.there and not self._rows
 
     def _drop_row(self, key: str) -> None:

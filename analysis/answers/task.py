@@ -42,9 +42,9 @@ class Measure:
 
 MEASURES = {
     "log-perplexity": Measure(
-        "Perplexity on WikiText-2 (trained read-out; log scale, better to the right)", "perplexity", -1, True
+        "Perplexity on WikiText-2 (log scale, better to the right)", "perplexity", -1, True
     ),
-    "perplexity": Measure("Perplexity on WikiText-2 (trained read-out; better to the right)", "perplexity", -1),
+    "perplexity": Measure("Perplexity on WikiText-2 (better to the right)", "perplexity", -1),
     "glue": Measure("GLUE score (mean of eight tasks)", "glue"),
     "width": Measure("Features per layer", "width"),
     "log-width": Measure("Features per layer (log scale)", "width", 1, True),

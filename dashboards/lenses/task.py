@@ -287,7 +287,7 @@ _READ_FROM_TEXT = ("bits-per-byte", "bits-per-word", "readout")
 _AXES = {
     "bits-per-byte": _Axis("Bits per byte ({text}; better to the right)", -1),
     "bits-per-word": _Axis("Bits per word ({text}; better to the right)", -1),
-    "readout": _Axis("Perplexity of a trained read-out, own tokens ({text}; log scale, better to the right)", -1, True),
+    "readout": _Axis("Read-out perplexity ({text}; log scale, better to the right)", -1, True),
     "parameters": _Axis("Parameters (log scale)", 1, True),
     "year": _Axis("Year of publication"),
     "width": _Axis("Features per layer (log scale)", 1, True),

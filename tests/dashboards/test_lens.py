@@ -91,8 +91,9 @@ def test_cost_then_run_then_partial_then_whole(runner):
     assert lens._run.visible and lens._cost.object == "Not computed yet: toy a. About 3 s; nothing to download."
     assert lens._empty.visible and not lens._tabs.visible and lens._export.disabled
     lens.run()
-    assert lens._stop.visible and not lens._run.visible and not lens._empty.visible
+    assert lens._stop.visible and not lens._run.visible and not lens._empty.visible and lens._coming.visible
     assert settle(lens, lambda: lens.shown.there)
+    assert not lens._coming.visible
     assert lens.shown.pictures[0].table["state"].tolist() == ["half"]
     lens.go.set()
     lens.wait(5)
