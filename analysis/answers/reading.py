@@ -50,7 +50,7 @@ def answer(found: Iterable[Reading], *, missing: pd.DataFrame | None = None) -> 
     Answer
         ``frame``: the rows of all readings and, where a model has read several recordings of times, ``"mean of N"`` of the first
         measure of each (simulated ones left out). ``facts``: profile, words (of the first reading), says, notes, stamp, stamps
-        (by recording).
+        (by recording), pooled (model -> pooled profile) and pooled_of (its recordings and measures).
     """
     found = list(found)
     missing = Answer(pd.DataFrame(), "").missing if missing is None else missing
@@ -75,9 +75,10 @@ def answer(found: Iterable[Reading], *, missing: pd.DataFrame | None = None) -> 
         caption += " Left out: " + "; ".join(f"{row.model} ({row.reason})" for row in missing.itertuples()) + "."
     several = frame["recording"].nunique() > 1
     stamp = "; ".join(dict.fromkeys(f"{one.recording}: {one.stamp}" if several else one.stamp for one in found if one.stamp))
-    together = _doctor(found)
+    together, members = _doctor(found)
     facts = {
         "pooled": together,
+        "pooled_of": members,
         "profile": pd.concat([one.profile for one in found], ignore_index=True),
         "words": found[0].words,
         "says": says,
@@ -240,9 +241,10 @@ def _once(recordings: Iterable[str]) -> list[str]:
     return list(first.values())
 
 
-def _doctor(found: Sequence[Reading]) -> dict:
-    """Model -> pooled profile of the first measure of all its self-paced recordings on a log scale, where there are several."""
+def _doctor(found: Sequence[Reading]) -> tuple[dict, tuple]:
+    """Model -> pooled profile of the first measure of its self-paced recordings on a log scale; those recordings and measures."""
     kept: dict[str, dict[str, pd.DataFrame]] = {}
+    members: dict[tuple[str, str], None] = {}
     once = _once(one.recording for one in found)
     for one in found:
         kind, simulated = one.rows[["kind", "simulated"]].iloc[0]
@@ -251,7 +253,8 @@ def _doctor(found: Sequence[Reading]) -> dict:
         first = one.profile[one.profile["measure"] == one.profile["measure"].iloc[0]]
         if first["link"].iloc[0] == "log":
             kept.setdefault(one.model, {})[one.recording] = first
-    return {model: pooled_profile(list(own.values())) for model, own in kept.items() if len(own) > 1}
+            members[one.recording, first["measure"].iloc[0]] = None
+    return {model: pooled_profile(list(own.values())) for model, own in kept.items() if len(own) > 1}, tuple(members)
 
 
 def _sentence(frame: pd.DataFrame, says: dict) -> str:

@@ -320,16 +320,17 @@ def pooled(said) -> FigureSpec:
                                    verdict=found.verdict))  # fmt: skip
         words.append(f"{model}: {found.verdict}. {found.sentence}")
     hover = ("model", "word", "coefficient", "low", "high", "t", "verdict")
-    profiles = said.facts["profile"]
-    count = profiles.loc[profiles["link"] == "log", "recording"].nunique()
+    single = {name: said.facts["says"][name, measure][0] for name, measure in said.facts["pooled_of"]}
+    alone = "; ".join(f"{name}: {verdict}" for name, verdict in single.items())
     return FigureSpec(
         "To which word do the times respond, over all recordings?",
         (Mark("line", pd.concat(frames), "lag", "coefficient", "low", "high", colour="model", hover=hover),),
         "Words back (-1: the next word, 0: the word itself)",
         "Change per bit of surprisal (log time)",
         (Rule("y", 0.0),),
-        caption=f"{' '.join(words)} First measures of up to {count} recordings of self-paced reading, coefficients weighted by "
-        "their precision; one shifted recording can shift them all. Simulated recordings and eye movements are left out.",
+        caption=f"{' '.join(words)} First measures of {len(single)} recordings of self-paced reading, coefficients weighted by "
+        f"their precision; one shifted recording can shift them all. Each alone: {alone}. Simulated recordings and eye movements are "
+        "left out.",
         stamp=said.facts["stamp"],
     )
 

@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 from scipy.stats import multivariate_normal
 
-from analysis.doctor import lag_profile, version_diff
+from analysis.doctor import lag_profile, pooled_profile, version_diff
 from analysis.mixed import fit_crossed
 from analysis.reading import MOST_FOLDS, add_spillover, delta_log_likelihood
 from data.errors import BrainLensError
@@ -226,6 +226,18 @@ def test_the_doctor_names_what_is_wrong():
     ):
         with pytest.raises(BrainLensError, match=words):
             lag_profile(table, "rt", **options)
+
+
+def test_profiles_are_pooled_by_their_precision():
+    frames = [lag_profile(corpus(seed, words=300, effect=(3.0, 3.0, 1.0)), "rt").frame for seed in range(3)]
+    one, together = pooled_profile([frames[0], frames[0]]), pooled_profile(frames)
+    assert one.frame["coefficient"].to_numpy() == pytest.approx(frames[0]["coefficient"].to_numpy())
+    assert one.frame["t"].to_numpy() == pytest.approx(np.sqrt(2) * frames[0]["t"].to_numpy())
+    assert together.verdict == "aligned" and together.at("surprisal", 0)["t"] > max(f["t"].max() for f in frames) * 0.9
+    shifted = lag_profile(corpus(4, words=300, effect=(3.0, 3.0, 1.0), late=-1), "rt").frame
+    assert pooled_profile([shifted, shifted]).verdict == "shifted"
+    with pytest.raises(BrainLensError, match="at least 2"):
+        pooled_profile(frames[:1])
 
 
 def test_two_versions_side_by_side():

@@ -9,7 +9,7 @@ import pandas as pd
 import pytest
 import xarray as xr
 
-from analysis.answers.reading import against, answer, reading, versions
+from analysis.answers.reading import against, against_scores, answer, reading, versions
 from analysis.models import load
 from analysis.reader import corpus, price, read
 from analysis.store import Store
@@ -122,6 +122,29 @@ def test_real_recordings_are_averaged_with_the_same_weight_and_simulated_ones_ar
     frame = answer([found, as_real("one", 0.1), as_real("two", 0.3)]).frame.set_index("recording")
     mean = frame.loc["mean of 2"]
     assert mean["delta_ll"] == pytest.approx(0.2) and mean["high"] - mean["delta_ll"] == pytest.approx(0.0196 / np.sqrt(2))
+
+
+def test_versions_of_a_recording_count_once_and_self_paced_profiles_are_pooled(found):
+    def as_real(name):
+        named = dict(recording=name)
+        return replace(found, rows=found.rows.assign(simulated=False, **named), profile=found.profile.assign(**named), stamp="",
+                       **named)  # fmt: skip
+
+    said = answer([as_real("one"), as_real("one@old")])
+    assert "mean of 2" not in said.frame["recording"].tolist() and said.facts["pooled"] == {}
+    said = answer([as_real("one"), as_real("two"), as_real("one@old")])
+    assert [name for name, _ in said.facts["pooled_of"]] == ["one", "two"] and "mean of 2" in said.frame["recording"].tolist()
+    assert said.facts["pooled"][MODEL].verdict == "aligned"
+
+
+def test_pairs_with_a_brain_score_are_listed_and_the_rest_has_a_reason(found):
+    frame = pd.concat([found.rows.assign(model=f"m{i}", family=f"f{i}", delta_ll=0.1 * i) for i in range(5)])
+    scores = pd.DataFrame({"model": ["m0", "m1", "m2", "m3", "static", "m4"], "x": [0.1, 0.2, 0.3, 0.4, 0.5, np.nan],
+                           "reason": [""] * 5 + ["not scored"]})  # fmt: skip
+    said = against_scores(frame, scores, "brain")
+    assert said.correlation.r == pytest.approx(1.0) and said.frame["model"].tolist() == ["m0", "m1", "m2", "m3"]
+    reasons = dict(zip(said.missing["model"], said.missing["reason"]))
+    assert reasons == {"m4": "not scored", "static": "no delta log-likelihood"} and "Pairs: m0, m1, m2 and m3" in said.caption
 
 
 def test_versions_of_a_recording(found):
