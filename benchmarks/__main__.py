@@ -5,7 +5,7 @@ from __future__ import annotations
 import subprocess
 import sys
 
-NAMES = ("scoring", "ceilings", "activations", "store")
+NAMES = ("scoring", "ceilings", "activations", "store", "page")
 
 
 def main() -> int:

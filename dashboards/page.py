@@ -12,9 +12,12 @@ from panel.util import edit_readonly
 from dashboards.activity import Activity
 from dashboards.bookmarks import Bookmarks
 from dashboards.client import Client
+from dashboards.lenses.compare import Compare
+from dashboards.lenses.items import Items
 from dashboards.lenses.layers import Layers
 from dashboards.lenses.reading import Reading
 from dashboards.lenses.task import BENCHMARKS, MEASURES, Task
+from dashboards.lenses.training import Training
 from dashboards.lenses.untrained import SCHEMES, Untrained
 from dashboards.library import Library
 from dashboards.look import THEME, Words, heading, note
@@ -24,7 +27,7 @@ from data.errors import BrainLensError, unknown
 
 __all__ = ["LENSES", "Workbench", "open_page"]
 
-LENSES = (Task, Layers, Reading, Untrained, Library)
+LENSES = (Task, Layers, Reading, Untrained, Training, Items, Compare, Library)
 """A new lens is one more class here."""
 
 _HELP = (("/", "search a model"), ("r", "run what is missing"), ("e", "export"), ("Esc", "close or cancel"), ("?", "this help"))

@@ -17,7 +17,7 @@ from data.filters import FILTERS
 __all__ = ["LENSES", "Selection", "decode", "encode"]
 
 VERSION = 1
-LENSES = ("task", "layers", "reading", "untrained", "library")
+LENSES = ("task", "layers", "reading", "untrained", "training", "items", "compare", "library")
 THEMES = ("light", "dark")
 _CHANGE = "set."  # a changed protocol field is its own field of the link: set.pooling=mean
 _COLOUR = "colour."  # and so is a model's colour: colour.gpt2=d55e00

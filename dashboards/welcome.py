@@ -7,6 +7,7 @@ from collections.abc import Callable
 import panel_material_ui as pmui
 
 from dashboards.look import Words, heading, note
+from dashboards.lenses.training import CHECKPOINTED
 from dashboards.scores import example
 from dashboards.state import Selection, defaults
 
@@ -23,6 +24,7 @@ STEPS = (
         lambda: {"lens": "task", "models": list(FAMILY)},
     ),
     ("Untrained", "How much of the score is there before training?", lambda: {"lens": "untrained", "seeds": 5}),
+    ("Training", "When in training does the score emerge?", lambda: {"lens": "training", "models": [CHECKPOINTED]}),
     ("Reading", "Does a model's surprisal explain reading times?", lambda: {"lens": "reading", "models": list(FAMILY[:2])}),
 )
 """Name, question, and the selection that answers it."""

@@ -1,0 +1,186 @@
+"""The page as a user meets it: start, first paint, a cached change, a layer profile from cold and warm activations.
+
+Run with ``python -m benchmarks.page`` (needs an installed Chromium); writes ``benchmarks/results/page.json``. These are seconds
+of one machine, not ratios: nothing else does the same.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+import urllib.error
+import urllib.request
+from pathlib import Path
+
+import numpy as np
+
+from benchmarks.common import machine, median, write
+
+SENTENCES, VOXELS, WIDTH, BLOCKS = 384, 12155, 768, 12
+BARS = {"server answers": 6.0, "first paint": 3.0, "cached change": 0.3, "first click to curve": 15.0}
+"""Seconds."""
+QUICK = "set.ceiling=none&set.bootstrap=200&set.shuffled_twin=false"
+
+
+def recording(folder: Path) -> Path:
+    """A simulated recording of the size of Pereira's 384 sentences, as a user's file."""
+    from data import own
+    from data.catalog import recording as load
+    from data.simulated import simulate
+
+    texts = load("simulated").stimuli
+    words = texts["text"].tolist()
+    rng = np.random.default_rng(0)
+    pairs = [f"{words[i]} {words[j]}" for i, j in rng.integers(len(words), size=(SENTENCES, 2))]
+    stimuli = texts.iloc[np.arange(SENTENCES) % len(texts)].reset_index(drop=True)[["text"]].assign(text=pairs)
+    stimuli["topic"] = [f"topic {i // 16:02d}" for i in range(SENTENCES)]
+    made = simulate(rng.standard_normal((SENTENCES, 20)), stimuli, n_subjects=5, targets_per_subject=VOXELS // 5, group="topic")
+    return own.write(made, folder / "large.nc")
+
+
+def model(folder: Path) -> Path:
+    """An untrained GPT-2 of 12 blocks in a folder, with the tokenizer that ships."""
+    import torch
+    from transformers import AutoTokenizer, GPT2Config, GPT2LMHeadModel
+
+    import data
+
+    shipped = Path(data.__file__).parent / "zoo" / "zoo-causal-400k"
+    tokenizer = AutoTokenizer.from_pretrained(shipped)
+    torch.manual_seed(0)
+    made = GPT2LMHeadModel(GPT2Config(n_layer=BLOCKS, n_embd=WIDTH, n_head=12, vocab_size=len(tokenizer)))
+    made.save_pretrained(folder / "untrained-12")
+    tokenizer.save_pretrained(folder / "untrained-12")
+    return folder / "untrained-12"
+
+
+def serve(folder: Path) -> tuple[subprocess.Popen, str, float]:
+    """The app with a home of its own; seconds until it answers."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    began = time.perf_counter()
+    command = [sys.executable, "-c", "from dashboards.cli import main; main()", "app", "--port", str(port)]
+    alone = {"BRAINLENS_HOME": str(folder / "home"), "BRAINLENS_SHARED": "", "BRAINLENS_MIRROR": ""}
+    log = (folder / "server.log").open("w")
+    process = subprocess.Popen(command, env={**os.environ, **alone}, stdout=log, stderr=subprocess.STDOUT, cwd=folder)
+    while process.poll() is None and time.perf_counter() - began < 120:
+        try:
+            urllib.request.urlopen(f"http://localhost:{port}/favicon.ico", timeout=1).close()
+            break
+        except urllib.error.HTTPError:
+            break
+        except OSError:
+            time.sleep(0.02)
+    return process, f"http://localhost:{port}/app", time.perf_counter() - began
+
+
+def painted(browser, url: str) -> float:
+    page = browser.new_page(viewport={"width": 1280, "height": 900})
+    page.goto(url)
+    page.wait_for_function("performance.getEntriesByName('first-contentful-paint').length > 0")
+    seconds = page.evaluate("performance.getEntriesByName('first-contentful-paint')[0].startTime") / 1e3
+    page.close()
+    return seconds
+
+
+def first_click(browser, url: str) -> float:
+    """A fresh page, the first step clicked: until every layer is there."""
+    page = browser.new_page(viewport={"width": 1280, "height": 900})
+    page.set_default_timeout(300_000)
+    page.goto(url)
+    page.get_by_role("button", name="1. Layers").wait_for()
+    page.wait_for_timeout(2000)
+    began = time.perf_counter()
+    page.get_by_role("button", name="1. Layers").click()
+    page.get_by_text("'s layer").first.wait_for()  # the answer in words comes with the whole curve
+    seconds = time.perf_counter() - began
+    page.get_by_role("button", name="Cancel", exact=True).first.wait_for(state="hidden")
+    page.close()
+    return seconds
+
+
+def changes(browser, url: str, times: int) -> list[float]:
+    """Raw to normalised and back, of a stored score: from the click until the other axis title is painted."""
+    page = browser.new_page(viewport={"width": 1280, "height": 900})
+    page.set_default_timeout(120_000)
+    page.goto(f"{url}?lens=layers&models=zoo-causal-400k&recording=simulated")
+    page.get_by_text("'s layer").first.wait_for()
+    page.wait_for_timeout(1500)
+    titles = """() => JSON.stringify([...Bokeh.documents].flatMap(d => [...d._all_models.values()])
+        .filter(m => m.type === "LinearAxis").map(m => m.axis_label))"""
+    seconds = []
+    for turn in range(times):
+        name = "Normalised" if turn % 2 == 0 else "Raw r"
+        before = page.evaluate(titles)
+        began = time.perf_counter()
+        page.get_by_role("button", name=name, exact=True).click()
+        page.wait_for_function(f"before => ({titles})() !== before", arg=before)
+        seconds.append(time.perf_counter() - began)
+        page.wait_for_timeout(400)
+    page.close()
+    return seconds
+
+
+def profile(browser, url: str, model: Path, recording: Path, more: str) -> float:
+    """From the click on Run to the last of 13 layers, controls included."""
+    page = browser.new_page(viewport={"width": 1280, "height": 900})
+    page.set_default_timeout(900_000)
+    page.goto(f"{url}?lens=layers&models={model}&recording={recording}&{QUICK}&{more}")
+    page.get_by_role("button", name="Run").first.wait_for()
+    began = time.perf_counter()
+    page.get_by_role("button", name="Run").first.click()
+    page.get_by_role("button", name="Cancel", exact=True).first.wait_for()
+    page.get_by_role("button", name="Cancel", exact=True).first.wait_for(state="hidden")
+    seconds = time.perf_counter() - began
+    page.get_by_text("'s layer").first.wait_for()
+    page.close()
+    return seconds
+
+
+def measure(times: int) -> dict:
+    from playwright.sync_api import sync_playwright
+
+    from tests.browser import find
+
+    with tempfile.TemporaryDirectory() as name, sync_playwright() as playwright:
+        folder = Path(name)
+        large, network = recording(folder), model(folder)
+        process, url, answered = serve(folder)
+        browser = playwright.chromium.launch(executable_path=find(), args=["--no-sandbox"])
+        try:
+            seconds = {"server answers": answered, "first paint": median([painted(browser, url) for _ in range(5)])}
+            seconds["first click to curve"] = first_click(browser, url)
+            seconds["cached change"] = median(changes(browser, url, times))
+            seconds["13 layers, cold activations"] = profile(browser, url, network, large, "set.seed=1")
+            seconds["13 layers, warm activations"] = profile(browser, url, network, large, "set.seed=2")
+        finally:
+            browser.close()
+            process.terminate()
+            process.wait(60)
+    return {
+        "what": f"page; profile of {BLOCKS + 1} layers of {WIDTH} units on {SENTENCES} x {VOXELS}, defended but for {QUICK}",
+        "seconds": seconds,
+        "bars": BARS,
+        "passed": all(seconds[name] <= bar for name, bar in BARS.items()),
+        "machine": machine(),
+    }
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--times", type=int, default=9, help="cached changes")
+    result = measure(parser.parse_args().times)
+    write("page", result)
+    for name, seconds in result["seconds"].items():
+        print(f"{name:32s} {seconds:7.2f} s" + (f"  (bar {BARS[name]:g} s)" if name in BARS else ""))
+    return 0 if result["passed"] else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())
