@@ -91,7 +91,8 @@ class Items(Lens):
             return [Task(self._key, title, partial(_items, *pair, choice.recording, choice.protocol), free=True)]
         item = self._item()
         return [
-            Task(key, f"words of {item} for {model}", partial(_bits, model, choice.recording, item, choice.protocol), free=True)
+            Task(key, f"words of {item} for {model}", partial(_bits, model, choice.recording, item, choice.protocol), free=True,
+                 quiet=bool(unpredictive(model)))
             for model in pair if (key := self._words_key(model, item)) not in self._words
         ]  # fmt: skip
 
@@ -143,9 +144,9 @@ class Items(Lens):
         python = _python(self.selection)
         pictures = [
             Picture("Every item", scatter(answer, pair, stamp), answer.frame, scores, python=python),
-            Picture(f"By {SLICES.get(answer.facts['by'], 'nothing')}", slices(answer, pair, stamp), answer.facts["slices"], scores,
-                    python=python),
-        ]  # fmt: skip
+        ]
+        by, table = SLICES.get(answer.facts["by"], "nothing"), answer.facts["slices"]
+        pictures.append(Picture(f"By {by}", slices(answer, pair, stamp), table, scores, python=python))
         item = self._item()
         told = [self._words.get(self._words_key(model, item)) for model in pair]
         tables = [one for one in told if isinstance(one, pd.DataFrame)]
@@ -212,7 +213,8 @@ def inspector(table: pd.DataFrame, item: str, text: str, silent: list[str], stam
     marks = [Mark("bars", table, "shown", "bits", colour="model", hover=("model", "word", "bits", "probability", "tokens"))]
     if len(split):
         top = split.sort_values("bits").drop_duplicates("shown", keep="last")
-        marks.append(Mark("text", top, "shown", "bits", label="pieces"))
+        top = top.assign(above=top["bits"] + 0.04 * table["bits"].max())
+        marks.append(Mark("text", top, "shown", "above", label="pieces"))
     told = f" Without probabilities: {'; '.join(silent)}." if silent else ""
     return FigureSpec(
         "How surprising is each word?",
