@@ -6,8 +6,8 @@ from collections.abc import Callable
 
 import panel_material_ui as pmui
 
-from dashboards.look import Words, heading, note
 from dashboards.lenses.training import CHECKPOINTED
+from dashboards.look import Words, heading, note
 from dashboards.scores import example
 from dashboards.state import Selection, defaults
 
