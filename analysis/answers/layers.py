@@ -120,7 +120,7 @@ def _caption(scores: list, missing: pd.DataFrame) -> str:
     rule = "r is the mean over folds of the fold's Pearson r; bands are 95 % bootstrap intervals."
     parts = [f"Held out: {first.provenance['folds']}. {size}. {rule}"]
     if first.protocol.layer == "nested" and any(len(score.layers) > 1 for score in scores):
-        parts.append("The ringed layer was chosen on inner folds, the grey mark is the best one on the reported data.")
+        parts.append("The ringed layer was chosen on inner folds, the plain mark is the best one on the reported data.")
     if first.ceiling.flag:
         parts.append(f"Ceiling: {first.ceiling.flag.rstrip('.')}.")
     if len(missing):

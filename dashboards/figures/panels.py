@@ -170,7 +170,9 @@ class Drawing:
                 xs += [series.frame[X].min(), series.frame[X].max()]
                 ys += [v for column in columns for v in (series.frame[column].min(), series.frame[column].max())]
             ys += [0.0] if mark.kind == "bars" else []
-            half = self.bar_width(mark.frame.assign(**{X: 0.0})) / 2 if mark.kind == "bars" and self.categories is None else 0.0
+            half = 0.0
+            if mark.kind == "bars" and self.categories is None:
+                half = self.bar_width(mark.frame.assign(**{X: mark.frame[mark.x]})) / 2
             xs += [min(xs) - half, max(xs) + half] if half else []
         for rule in self.spec.rules:
             ends = [v for v in (rule.value, rule.low, rule.high) if v is not None]

@@ -217,7 +217,7 @@ def profile(answer, scores: list, *, normalised: bool) -> FigureSpec:
         marks.insert(0, Mark("line", frame, "depth", "r_shuffled", colour="model", name="shuffled folds", dashed=True))
     nested = frame["optimism"].notna()
     if len(best := frame[frame["best"] & ~frame["chosen"] & nested]):
-        marks.append(Mark("points", best, "depth", value, hover=(*_HOVER, "optimism"), name="best on the same data", muted=True))
+        marks.append(Mark("points", best, "depth", value, hover=(*_HOVER, "optimism"), name="best on the same data"))
     chosen = frame[frame["chosen"]]
     if len(chosen):
         marks.append(Mark("points", chosen, "depth", value, colour="model", hover=_HOVER, ringed=True))

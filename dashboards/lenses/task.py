@@ -283,6 +283,7 @@ class _Axis:
     log: bool = False
 
 
+_NAMED = 5  # models named at either end of a crowded cloud
 _READ_FROM_TEXT = ("bits-per-byte", "bits-per-word", "readout")
 _AXES = {
     "bits-per-byte": _Axis("Bits per byte ({text}; better to the right)", -1),
@@ -304,8 +305,11 @@ def two_folds(answer, note: str = "") -> FigureSpec:
     """The figure of :func:`analysis.answers.hadidi.hadidi`: contiguous against shuffled folds, with the controls."""
     hover = ("model", "family", "x", "y", "x_error", "error", "kept")
     controls = answer.facts["controls"].assign(words=lambda table: table["model"].map(CONTROLS))
+    ends = answer.frame["y"].rank(method="first")
+    named = (ends <= _NAMED) | (ends > len(ends) - _NAMED)  # 45 names in one cloud cannot be read
+    frame = answer.frame.assign(words=answer.frame["model"].where(named, ""))
     marks = (
-        Mark("points", answer.frame, "x", "y", "low", "high", colour="model", label="model", hover=hover),
+        Mark("points", frame, "x", "y", "low", "high", colour="model", label="words", hover=hover),
         Mark("points", controls, "x", "y", "low", "high", label="words", hover=hover, name="controls", ringed=True),
     )
     return FigureSpec(

@@ -62,3 +62,14 @@ def test_bins_hold_every_value_and_stay_few():
     edges = bins(pd.Series([0.0] * 1000 + [1e6]).to_numpy())
     assert edges[0] <= 0 and edges[-1] >= 1e6 and len(edges) <= 61
     assert len(bins(pd.Series([2.0, 2.0]).to_numpy())) == 2
+
+
+def test_numeric_bars_have_room_for_themselves_and_no_more():
+    import pandas as pd
+
+    from dashboards.figures.panels import drawing
+    from dashboards.figures.spec import FigureSpec, Mark
+
+    frame = pd.DataFrame({"x": [0.1, 0.2, 0.3], "y": [1.0, 2.0, 1.0]})
+    left, right, bottom, _ = drawing(FigureSpec("q", (Mark("bars", frame, "x", "y"),))).extent
+    assert 0.0 < left < 0.05 and 0.35 < right < 0.4 and bottom == 0.0
