@@ -104,10 +104,13 @@ class Upload(pmui.Column):
         """Look at files: name -> content."""
         self.discard()
         self._desk.clear("upload")
-        self._desk.submit("upload:" + ",".join(files), "Reading your file", partial(_staged, files), self._arrived)
+        self._report.objects = [note("Reading your file ...", margin=(10, 10))]
+        key, work = "upload:" + ",".join(files), partial(_staged, files)  # quiet: it does not wait for the scores that run
+        self._desk.submit(key, "Reading your file", work, self._arrived, failed=lambda _: self._report.clear(), quiet=True)
 
     def _arrived(self, found: tuple) -> None:
         self._place.visible = False
+        self._report.objects = []
         if len(found) == 2:
             self.staged = found[0]
             self._form.objects = self._ready_form(found[1])
@@ -154,6 +157,7 @@ class Upload(pmui.Column):
             work,
             self._ready_is_there,
             failed=lambda _: setattr(self._add, "disabled", False),
+            quiet=True,
         )
 
     def _ready_is_there(self, name: str) -> None:
@@ -243,7 +247,8 @@ class Upload(pmui.Column):
         facts = {key: text.strip() for key, text in facts.items() if text and text.strip()}
         self._add.disabled = True
         work = partial(_kept, self.staged, self._name.value, {**self.said(), **facts})
-        self._desk.submit(f"upload-add:{self.staged}", "Adding your file", work, self._is_there, failed=lambda _: self.check())
+        key = f"upload-add:{self.staged}"
+        self._desk.submit(key, "Adding your file", work, self._is_there, failed=lambda _: self.check(), quiet=True)
 
     def _is_there(self, name: str) -> None:
         self.staged = None
