@@ -248,6 +248,32 @@ def data_diff(first: str, second: str, surprisal: str, measure: str | None, out:
         click.echo(f"Wrote {out}")
 
 
+# ---- results --------------------------------------------------------------------------------------------------------
+@main.group(cls=_Group)
+def results():
+    """The results that the Compare lens ranks."""
+
+
+@results.command("export")
+@click.argument("path", type=click.Path(dir_okay=False, path_type=Path))
+def results_export(path: Path):
+    """Write every result, with its recipe and a hash, to PATH: .csv, .parquet or .nc."""
+    from analysis.exchange import export
+    from analysis.exchange import results as every
+
+    frame = every()
+    click.echo(f"Wrote {len(frame)} results to {export(frame, path)}")
+
+
+@results.command("import")
+@click.argument("path", type=click.Path(exists=True, dir_okay=False, path_type=Path))
+def results_import(path: Path):
+    """Take in the results of PATH: an export, or a plain table with the columns model, recording and r."""
+    from analysis.exchange import bring
+
+    click.echo(f"Took in {len(bring(path))} results of {path.name}; they stay labelled imported")
+
+
 # ---- the store ------------------------------------------------------------------------------------------------------
 @main.group(cls=_Group)
 def cache():

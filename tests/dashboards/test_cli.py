@@ -146,3 +146,17 @@ def test_a_filter_by_its_name_and_ready_activations_as_a_model(tmp_path):
     wrong = run("score", "random-8", "--on", "simulated-reading", "--filter", "offical", *quick)
     assert wrong.exit_code == 1 and "did you mean 'official'" in wrong.output
     assert run("score", "random-8", "--on", "simulated", "--filter", "official", *quick).output.count("Leave the filter out") == 1
+
+
+def test_results_leave_and_come_in(clean_home, tmp_path):
+    (tmp_path / "theirs.csv").write_text("model,recording,r\ngpt2,simulated,0.31\nglove,simulated,0.12\n")
+    done = run("results", "import", tmp_path / "theirs.csv")
+    assert done.exit_code == 0 and "2 results of theirs.csv" in done.output
+    done = run("results", "export", tmp_path / "all.csv")
+    assert done.exit_code == 0 and "Wrote 2 results" in done.output
+    assert pd.read_csv(tmp_path / "all.csv")["r"].tolist() == [0.31, 0.12]
+    (tmp_path / "poor.csv").write_text("model,score\ngpt2,1\n")
+    done = run("results", "import", tmp_path / "poor.csv")
+    assert done.exit_code == 1 and "has no column recording, r" in done.output
+    done = run("results", "export", tmp_path / "all.xlsx")
+    assert done.exit_code == 1 and ".parquet" in done.output
