@@ -7,7 +7,9 @@ import hashlib
 import json
 import math
 import os
+import threading
 from collections.abc import Callable
+from functools import wraps
 from pathlib import Path
 
 from filelock import FileLock
@@ -47,6 +49,23 @@ TOKENIZER_PARTS = (
     "vocab.txt",
 )
 _UNSAVED = ("pooler", "position_ids", "attn.bias", "masked_bias", "inv_freq")  # parts a checkpoint may lack without harm
+
+
+_LOADING = threading.RLock()
+
+
+def _in_turn(function: Callable) -> Callable:
+    """One thread at a time: transformers changes process-wide states while it imports and builds.
+
+    Two threads at once met a half-imported library, and tied weights that seemed to be missing.
+    """
+
+    @wraps(function)
+    def held(*arguments, **named):
+        with _LOADING:
+            return function(*arguments, **named)
+
+    return held
 
 
 def locate(source: str, revision: str | None = None) -> Path:
@@ -120,6 +139,7 @@ def tokenizer_hash(folder: Path) -> str:
 
 
 # ---- config and tokenizer ------------------------------------------------------------------------
+@_in_turn
 def load_config(folder: Path):
     """The configuration of a model folder.
 
@@ -143,6 +163,7 @@ def load_config(folder: Path):
         ) from error
 
 
+@_in_turn
 def load_tokenizer(folder: Path):
     """The tokenizer of a model folder.
 
@@ -181,6 +202,7 @@ def own_frame(tokenizer) -> tuple[tuple[int, ...], tuple[int, ...]]:
 
 
 # ---- weights ------------------------------------------------------------------------
+@_in_turn
 def head_class(config, cls: str):
     """The auto class with a language-model head, or None where the architecture has none."""
     import transformers
@@ -193,6 +215,7 @@ def head_class(config, cls: str):
     return None
 
 
+@_in_turn
 def body_class(config):
     """The auto class without a head; of an encoder-decoder its encoder alone, where transformers has it."""
     import transformers
@@ -206,6 +229,7 @@ class IncompleteWeights(BrainLensError):
     """A checkpoint lacks tensors of the module it was to fill (a body without its head)."""
 
 
+@_in_turn
 def load_network(auto, folder: Path, config, variant: Variant, tokenizer: Callable):
     """A torch module in float32 on the CPU, with its variant applied.
 
@@ -225,12 +249,12 @@ def load_network(auto, folder: Path, config, variant: Variant, tokenizer: Callab
         with _quiet():
             return auto.from_config(config, dtype=torch.float32)
 
-    if variant:
-        from analysis.models.variants import apply
+    if not variant:
+        return _trained(auto, folder)
+    from analysis.models.variants import apply
 
-        trained = None if (variant.kind, variant.scheme) == ("untrained", "init") else _trained(auto, folder)
-        return apply(trained, variant, fresh=fresh, tokenizer=lambda: load_tokenizer(folder))
-    return _trained(auto, folder)
+    trained = None if (variant.kind, variant.scheme) == ("untrained", "init") else _trained(auto, folder)
+    return apply(trained, variant, fresh=fresh, tokenizer=lambda: load_tokenizer(folder))
 
 
 def _trained(auto, folder: Path):

@@ -134,3 +134,22 @@ def test_the_planted_model_beats_smaller_untrained_and_younger_ones(profile):
     best = profile(truth["model"])[0].max()
     for other in ("zoo-causal-200k", "zoo-causal-400k-step80", f"{truth['model']}@untrained:init:0"):
         assert profile(other)[0].max() < best - 0.02
+
+
+def test_models_that_are_loaded_at_the_same_time_are_whole():
+    from concurrent.futures import ThreadPoolExecutor
+
+    def nats(name):
+        return load(name).surprisal(["The cat sat on the mat."])[0].nats.tolist()
+
+    names = [*STEPS[:5], "zoo-causal-200k", "zoo-causal-200k@untrained:init:0"]
+    with ThreadPoolExecutor(len(names)) as pool:
+        together = list(pool.map(nats, names))
+    assert together == [nats(name) for name in names]
+
+
+def test_the_score_rises_with_size_where_it_was_planted_so(profile, told):
+    assert default().truth["model"] == CAUSAL[-1]
+    bits = [told[name]["bits_per_byte"]["trained"]["prose"] for name in CAUSAL]
+    scores = [profile(name)[0].max() for name in CAUSAL]
+    assert scores == sorted(scores) and bits == sorted(bits, reverse=True)
