@@ -219,6 +219,7 @@ def checks() -> dict:
         "benchmark": _known_benchmark,
         "x": _known_measure,
         "scheme": _known_scheme,
+        "text": _known_text,
     }
 
 
@@ -245,6 +246,13 @@ def _known_benchmark(name: str) -> None:
 def _known_measure(name: str) -> None:
     if name not in MEASURES.values():
         raise unknown("measure", name, MEASURES.values())
+
+
+def _known_text(name: str) -> None:
+    from dashboards.perplexities import texts
+
+    if name not in texts().values() and not Path(name).is_file():
+        raise unknown("text", name, texts().values())
 
 
 def _known_scheme(name: str) -> None:

@@ -37,7 +37,11 @@ FULL = {
     "filter": "official",
     "neural": "simulated",
     "fitted": True,
+    "slice": "topic",
+    "ranked": ["simulated"],
+    "hidden": ["glove"],
     "picked": ["ünïcode", "a=b"],
+    "colours": {"gpt2": "#d55e00", "owner/name@untrained:init:3": "#0072b2"},
     "theme": "dark",
 }
 
