@@ -329,8 +329,8 @@ def pooled(said) -> FigureSpec:
         "Change per bit of surprisal (log time)",
         (Rule("y", 0.0),),
         caption=f"{' '.join(words)} First measures of {len(single)} recordings of self-paced reading, coefficients weighted by "
-        f"their precision; one shifted recording can shift them all. Each alone: {alone}. Simulated recordings and eye movements are "
-        "left out.",
+        f"their precision; one shifted recording can shift them all. Each alone: {alone}. Simulated recordings and eye movements "
+        "are left out.",
         stamp=said.facts["stamp"],
     )
 
