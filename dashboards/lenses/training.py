@@ -158,7 +158,7 @@ def course(answer, score, *, normalised: bool) -> FigureSpec:
 def predictions(answer, bits, text: str, stamp: str) -> FigureSpec:
     """Bits per byte against step."""
     caption = f"Text: {text}. Lower is better. {len(bits)} of {len(answer.frame)} checkpoints."
-    return _against_step(bits, "bits_per_byte", (None, None), answer.axes, f"Bits per byte ({text})", caption=caption, stamp=stamp)
+    return _against_step(bits, "bits_per_byte", (None, None), answer.axes, "Bits per byte", caption=caption, stamp=stamp)
 
 
 def _against_step(frame, value: str, ends: tuple, axes: dict, y_title: str, rules: tuple = (), **more) -> FigureSpec:
