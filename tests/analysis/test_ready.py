@@ -46,7 +46,7 @@ def test_a_file_is_scored_like_a_model(form, simulated, tmp_path):
     assert holds_activations(path)
     found = score(str(path), simulated, QUICK, store=Store(tmp_path / "store"))
     table = found.table().set_index("layer")
-    assert table.loc[1, "r"] > 0.3 > abs(table.loc[0, "r"]) and found.model == "mine"
+    assert table.loc[1, "r"] > 0.2 > abs(table.loc[0, "r"]) and found.model == "mine"
     assert found.provenance["model"]["class"] == "activations"
     again = score(str(path), simulated, QUICK, store=Store(tmp_path / "store"))
     assert again.cached and again.table().equals(found.table())
@@ -63,7 +63,7 @@ def test_kept_activations_are_a_model_of_the_catalogue_and_can_be_removed(simula
     store = Store(tmp_path / "store")
     before = cost(name, simulated, QUICK, store=store)
     assert before.layers == 2 and not before.cached and before.seconds < 30
-    assert score(name, simulated, QUICK, store=store).table()["r"].iloc[1] > 0.3
+    assert score(name, simulated, QUICK, store=store).table()["r"].iloc[1] > 0.2
     assert cost(name, simulated, QUICK, store=store).cached
     assert fits(path) == ["simulated"]
     assert remove(name) > 0 and name not in catalog.cards()

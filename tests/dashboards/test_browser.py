@@ -15,6 +15,16 @@ LIGHT = "set.ceiling=none&set.controls=position"
 QUICK = f"{LIGHT}&set.seed=4711&set.folds=3&set.inner_folds=2&set.bootstrap=50&set.shuffled_twin=false"
 SLOW = "set.folds=24&set.inner_folds=20&set.bootstrap=20000"
 MODEL = "zoo-causal-400k"
+QUESTIONS = {
+    "Layers": "Where in the model is the brain predicted?",
+    "Reading": "Does the model read like people?",
+    "Untrained": "What does the architecture give before training?",
+    "Training": "When does it emerge?",
+    "Items": "On which sentences does one model beat another?",
+    "Compare": "How do the models rank?",
+    "Library": "What do I have?",
+    "Task": "Does better next-word prediction mean a better brain score?",
+}
 
 
 def button(page, name, **how):
@@ -62,9 +72,9 @@ def test_every_lens_opens_at_every_width_in_both_themes(server, visit):
     for width in (1280, 800):
         page = ready(visit(f"{server.url}?theme=dark", width=width))
         assert page.evaluate("document.documentElement.scrollWidth") <= width
-        for name, words in (("Layers", "Choose a model"), ("Untrained", "before training"), ("Task", "next-word")):
-            page.get_by_role("tab", name=name).click()
-            page.get_by_text(words).first.wait_for()
+        for name, question in QUESTIONS.items():
+            page.get_by_role("tab", name=name, exact=True).click()
+            page.get_by_role("heading", name=question).wait_for()
             assert page.evaluate("document.documentElement.scrollWidth") <= width
         button(page, "Toggle theme").click()
         page.wait_for_function("!location.search.includes('dark')")
@@ -178,8 +188,11 @@ def test_copy_link_and_help(server, visit):
     page.get_by_text("run what is missing").wait_for(state="hidden")
 
 
-def test_every_control_has_a_name(server, visit):
-    page = ready(visit(server.url))
+@pytest.mark.parametrize("lens", sorted(QUESTIONS))
+def test_every_control_has_a_name(lens, server, visit):
+    page = visit(f"{server.url}?lens={lens.lower()}")
+    page.get_by_role("heading", name=QUESTIONS[lens]).wait_for()
+    page.wait_for_timeout(500)
     for role in ("button", "combobox", "textbox", "switch", "tab", "checkbox", "slider"):
         for control in page.get_by_role(role).all():
             named = page.get_by_role(role, name=re.compile(r"\w"))
