@@ -132,7 +132,8 @@ def test_a_second_request_loads_no_model_and_gives_the_same(planted, simulated, 
 def test_a_stored_score_needs_no_torch(planted, simulated, store):
     code = (
         "import sys; from analysis import score; from analysis.protocol import preset; from analysis.store import Store\n"
-        f"found = score({simulated.truth['model']!r}, 'simulated', preset('defended').but(bootstrap=200), store=Store(sys.argv[1]))\n"
+        f"found = score({simulated.truth['model']!r}, 'simulated', preset('defended').but(bootstrap=200), "
+        "store=Store(sys.argv[1]))\n"
         "print(found.cached, found.chosen_layer, [m for m in ('torch', 'transformers') if m in sys.modules])"
     )
     run = subprocess.run([sys.executable, "-c", code, str(store.root)], capture_output=True, text=True, check=True)
