@@ -6,6 +6,7 @@ import json
 from collections.abc import Callable
 
 import panel_material_ui as pmui
+from filelock import FileLock
 
 from analysis.stored import atomic
 from dashboards.look import Words, note
@@ -56,7 +57,8 @@ def keep(name: str, query: str) -> None:
         raise BrainLensError("The bookmark has no name", remedy="Type one first")
     if len(name) > LONGEST:
         raise BrainLensError(f"The name of the bookmark has {len(name)} characters", remedy=f"Take at most {LONGEST}")
-    _write({**kept(), name: query})
+    with _alone():
+        _write({**kept(), name: query})
 
 
 def remove(name: str) -> None:
@@ -67,15 +69,21 @@ def remove(name: str) -> None:
     BrainLensError
         Where there is none of that name.
     """
-    found = kept()
-    if name not in found:
-        raise unknown("bookmark", name, found)
-    del found[name]
-    _write(found)
+    with _alone():
+        found = kept()
+        if name not in found:
+            raise unknown("bookmark", name, found)
+        del found[name]
+        _write(found)
 
 
 def _path():
     return home() / "bookmarks.json"
+
+
+def _alone() -> FileLock:
+    """Two windows that keep something at once must not lose each other's."""
+    return FileLock(home() / "bookmarks.lock", timeout=10)
 
 
 def _write(found: dict[str, str]) -> None:

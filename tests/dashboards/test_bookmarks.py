@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
+
 import pytest
 
 from dashboards.bookmarks import Bookmarks, keep, kept, remove
@@ -30,6 +32,12 @@ def test_mistakes_are_explained_and_lose_nothing(clean_home):
     with pytest.raises(BrainLensError, match="cannot be read"):
         keep("two", "v=1")
     assert (clean_home / "bookmarks.json").read_text() == "{broken"
+
+
+def test_two_at_once_lose_nothing(clean_home):
+    with ThreadPoolExecutor(8) as pool:
+        list(pool.map(lambda number: keep(f"view {number}", "v=1"), range(40)))
+    assert len(kept()) == 40
 
 
 def test_the_dialog_keeps_and_says_what_is_wrong(clean_home):
