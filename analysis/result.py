@@ -135,6 +135,10 @@ class Score:
             normalised, unique_r2 (chosen layer), counts, whether the layer was chosen, and a note. A layer whose features are
             constant has an empty r.
         """
+        return self._table.copy()
+
+    @cached_property
+    def _table(self) -> pd.DataFrame:
         return pd.DataFrame([self._row(layer) for layer in self.layers])
 
     def _row(self, layer: int) -> dict:
@@ -207,7 +211,7 @@ class Score:
             lines.append(f"Only {about['n_subjects']} subjects: the interval is optimistic.")
         if not about["averaged"] and self.ceiling.flag:
             lines.append(f"Ceiling: {self.ceiling.flag}.")
-        above = [layer for layer in self.layers if self._row(layer)["normalised"] > 1]
+        above = self._table.loc[self._table["normalised"] > 1, "layer"].tolist()
         if above:
             lines.append(f"Normalised score above 1 at layer {', '.join(map(str, above))}: the ceiling is too low.")
         return lines

@@ -32,7 +32,15 @@ class Desk:
         self.errors = pmui.Column(sizing_mode="stretch_width", margin=0)
 
     def submit(
-        self, key: str, title: str, work: Callable, then: Callable, *, failed: Callable | None = None, quiet: bool = False
+        self,
+        key: str,
+        title: str,
+        work: Callable,
+        then: Callable,
+        *,
+        failed: Callable | None = None,
+        quiet: bool = False,
+        files: bool = False,
     ) -> None:
         """Start ``work(report)``; ``then(result)`` is called in the session's loop, with partial results too.
 
@@ -42,6 +50,8 @@ class Desk:
             ``failed(error)``, after the error was shown.
         quiet : bool
             A quick look: no progress row.
+        files : bool
+            It moves files: it does not wait behind computations.
         """
         if key in self._jobs:
             return
@@ -49,7 +59,8 @@ class Desk:
         if not quiet:
             self._rows[key] = ProgressRow(title, lambda: self.cancel(key))
             self.progress.append(self._rows[key])
-        self._jobs[key] = (self._runner.submit(key, title, work, self._notify, quiet=quiet), then, failed)
+        ticket = self._runner.submit(key, title, work, self._notify, quiet=quiet, files=files)
+        self._jobs[key] = (ticket, then, failed)
 
     def cancel(self, key: str) -> None:
         """Leave a job; nobody else listening, it ends at its next checkpoint."""

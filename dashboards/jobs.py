@@ -58,6 +58,7 @@ class Job:
     partial: object = None
     report: Report | None = None
     quiet: bool = False
+    files: bool = False
     told: float = 0.0
 
     @property
@@ -101,14 +102,15 @@ class Runner:
     Parameters
     ----------
     workers : int
-        Jobs that run side by side; the others wait.
+        Jobs that run side by side; the others wait. Jobs that move files have as many places of their own: they
+        wait for a network or a disk, and nobody should wait for a score to have a file.
     keep : int
         Finished jobs that are remembered for the activity list (without their results).
     """
 
     def __init__(self, workers: int = 2, keep: int = 50):
         self._lock = threading.RLock()
-        self._slots = threading.Semaphore(workers)
+        self._slots = {files: threading.Semaphore(workers) for files in (False, True)}
         self._active: dict[str, Job] = {}
         self._history: deque[Job] = deque(maxlen=keep)
         self._watchers: list[weakref.WeakMethod] = []
@@ -116,7 +118,14 @@ class Runner:
 
     # ---- what views call ---------------------------------------------------------------------------------------------
     def submit(
-        self, key: str, title: str, work: Callable[[Report], object], notify: Callable[[Event], None], *, quiet: bool = False
+        self,
+        key: str,
+        title: str,
+        work: Callable[[Report], object],
+        notify: Callable[[Event], None],
+        *,
+        quiet: bool = False,
+        files: bool = False,
     ) -> Ticket:
         """Start a computation, or listen to the one that already runs under this key.
 
@@ -132,6 +141,8 @@ class Runner:
             ``notify(event)``, called in that thread. A bound method is held weakly: where its owner is gone, it stops listening.
         quiet : bool
             Not in the activity list, and never waiting for a slot: a quick look into the store.
+        files : bool
+            It moves files and computes next to nothing: it does not wait behind computations.
 
         Returns
         -------
@@ -143,7 +154,7 @@ class Runner:
             job = self._active.get(key)
             fresh = job is None
             if fresh:
-                job = Job(key, title, token, quiet=quiet)
+                job = Job(key, title, token, quiet=quiet, files=files)
                 job.report = Report(lambda *counts: self._progress(job, *counts), lambda result: self._partial(job, result))
                 self._active[key] = job
             listener = self._weak(notify, Ticket(token, job))
@@ -181,7 +192,7 @@ class Runner:
 
     # ---- in the worker's thread -------------------------------------------------------------------------------------
     def _work(self, job: Job, work: Callable) -> None:
-        with nullcontext() if job.quiet else self._slots:
+        with nullcontext() if job.quiet else self._slots[job.files]:
             with self._lock:
                 if job.state != "waiting":  # everybody left while it waited
                     return

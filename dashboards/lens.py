@@ -54,6 +54,7 @@ class Lens(pn.viewable.Viewer):
         self._held: set[str] = set()  # failed or cancelled: not tried again by itself
         self._eager = False  # everything runs by itself until the selection changes
         self.shown = View()
+        self._said: tuple = ((), ())  # the stamps and notes that are on the page
         self._build()
         self.selection.param.watch(self._selected, [*self.watches, "theme", "colours"])
         self.selection.param.watch(lambda event: self._mark(), "picked")
@@ -196,17 +197,19 @@ class Lens(pn.viewable.Viewer):
         self._empty.say(view.empty, view.action)
         self._answer.object = "\n".join(picture.spec.answer for picture in pictures if picture.spec.answer)
         self._answer_box.visible = bool(self._answer.object)
-        self._stamps.objects = [stamp(text) for text in view.stamps]
+        if view.stamps != self._said[0]:  # what is the same stays: a new part costs the page a tenth of a second
+            self._stamps.objects = [stamp(text) for text in view.stamps]
         self._stamps.visible = bool(view.stamps)
         self._table.tables = {picture.label: picture.table for picture in pictures}
         self._notes.visible = view.there and bool(view.notes)
-        if self._notes.visible:
+        if self._notes.visible and view.notes != self._said[1]:
             lines = "".join(
                 f"<dt><b>{plain(term)}</b></dt><dd style='margin:0 0 8px 16px'>{plain(text)}</dd>" for term, text in view.notes
             )
             self._notes[0].objects = [
                 pn.pane.HTML(f"<dl style='margin:0;line-height:1.5'>{lines}</dl>", sizing_mode="stretch_width")
             ]
+        self._said = view.stamps, view.notes if self._notes.visible else self._said[1]
         self._draw(view)
 
     def _draw(self, view: View) -> None:

@@ -307,7 +307,9 @@ class Library(pn.viewable.Viewer):
 
     # ---- what is done with them ------------------------------------------------------------------------------------------
     def _fetch(self, name: str, work) -> None:
-        self.desk.submit(f"fetch:{name}", f"Fetching {name}", work, lambda _: self._changed(name, f"{name} is ready"))
+        self.desk.submit(
+            f"fetch:{name}", f"Fetching {name}", work, lambda _: self._changed(name, f"{name} is ready"), files=True
+        )
 
     def _check(self, name: str) -> None:
         self.desk.submit(
@@ -315,6 +317,7 @@ class Library(pn.viewable.Viewer):
             f"Checking {name}",
             partial(library_work.check_recording, name),
             lambda words: self._changed(name, words),
+            files=True,
         )
 
     def _ask(self, name: str, work) -> None:
@@ -322,7 +325,9 @@ class Library(pn.viewable.Viewer):
 
         def really(_):
             self._confirm.open = False
-            self.desk.submit(f"remove:{name}", f"Removing {name}", work, lambda words: self._changed(name, words))
+            self.desk.submit(
+                f"remove:{name}", f"Removing {name}", work, lambda words: self._changed(name, words), files=True
+            )
 
         self._confirm.param.update(
             title=f"Remove {name}?",

@@ -71,6 +71,10 @@ class Workbench(pn.viewable.Viewer):
             self._open_lens()
         self.selection.param.watch(self._changed, [n for n in Selection.param if n != "name"])
         self.page = self._page()
+        with edit_readonly(self.page):
+            # every event of any session would else set this, which walks the whole page twice (a tenth of a second) and keeps
+            # the session in memory after it ended; what is running is told by the lens and the activity list
+            self.page.busy = self.page.param.loading
         self.page.param.watch(lambda event: setattr(self.selection, "theme", "dark" if event.new else "light"), "dark_theme")
 
     def __panel__(self):
@@ -123,6 +127,7 @@ class Workbench(pn.viewable.Viewer):
             ],
             template=Path(__file__).with_name("page.html"),
             theme_config=THEME,
+            busy_indicator=None,
             dark_theme=self.selection.theme == "dark",
             meta_description="Which language models predict the human brain, and is the number real?",
             sx={
@@ -207,8 +212,6 @@ class Workbench(pn.viewable.Viewer):
         for lens in self.lenses.values():
             lens.close()
         self.activity.close()
-        with edit_readonly(self.page):  # the page watches Panel's process-wide state, which would keep the whole session
-            self.page.busy = self.page.param.loading
 
 
 def checks() -> dict:

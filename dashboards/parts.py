@@ -34,6 +34,7 @@ class Frame(pmui.Column):
 
     def __init__(self, picked: Callable[[list[str]], None]):
         self._picked, self._marking, self._marks = picked, False, []
+        self._drawn, self._theme = None, ""
         self._heading = heading("", "h6", visible=False)
         self._pane = pn.pane.Bokeh(None, sizing_mode="stretch_width", margin=(4, 0))
         self._caption = note()
@@ -60,7 +61,10 @@ class Frame(pmui.Column):
             spec = replace(
                 spec, marks=tuple(replace(m, label=None) if len(m.frame) > MANY and m.kind == "points" else m for m in spec.marks)
             )
+        if theme == self._theme and spec.draws_like(self._drawn):  # a new plot costs the browser a tenth of a second or two
+            return
         self._pane.object = draw(spec, theme=theme, height=PLOT_HEIGHT, on_pick=self._pick)
+        self._drawn, self._theme = spec, theme
 
     def mark(self, values: list[str]) -> None:
         """Dim everything else; nothing takes it back."""

@@ -91,7 +91,7 @@ class Storage(pmui.Column):
     def _ask(self, kind: str, size: int) -> None:
         def really(_):
             self._confirm.open = False
-            self._desk.submit(f"clear:{kind}", f"Clearing {kind}", partial(_cleared, kind), self._gone)
+            self._desk.submit(f"clear:{kind}", f"Clearing {kind}", partial(_cleared, kind), self._gone, files=True)
 
         self._confirm.param.update(
             title=f"Clear {kind}?",

@@ -7,7 +7,7 @@ and ``spec.table`` is the data behind the ink, which is what the exports write.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 
 import pandas as pd
 
@@ -163,9 +163,21 @@ class FigureSpec:
         """Whether there is nothing to draw."""
         return all(mark.frame.empty for mark in self.marks)
 
+    def draws_like(self, other: FigureSpec | None) -> bool:
+        """Whether both give the same picture: every word, choice and row is equal."""
+        if other is None or len(self.marks) != len(other.marks) or _plain(self, "marks") != _plain(other, "marks"):
+            return False
+        pairs = list(zip(self.marks, other.marks, strict=True))
+        return all(_plain(a, "frame") == _plain(b, "frame") for a, b in pairs) and all(a.frame.equals(b.frame) for a, b in pairs)
+
     @property
     def table(self) -> pd.DataFrame:
         """Every row that is drawn, in drawing order; a column ``mark`` tells the layers of ink apart where there are several."""
         frames = [mark.frame.assign(mark=mark.name or mark.kind) if len(self.marks) > 1 else mark.frame for mark in self.marks]
         frames = [frame for frame in frames if not frame.empty]
         return pd.concat(frames, ignore_index=True) if frames else pd.DataFrame()
+
+
+def _plain(record: Mark | FigureSpec, but: str) -> list:
+    """The values of all fields but the one that holds frames."""
+    return [getattr(record, one.name) for one in fields(record) if one.name != but]

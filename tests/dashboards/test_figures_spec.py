@@ -73,3 +73,16 @@ def test_numeric_bars_have_room_for_themselves_and_no_more():
     frame = pd.DataFrame({"x": [0.1, 0.2, 0.3], "y": [1.0, 2.0, 1.0]})
     left, right, bottom, _ = drawing(FigureSpec("q", (Mark("bars", frame, "x", "y"),))).extent
     assert 0.0 < left < 0.05 and 0.35 < right < 0.4 and bottom == 0.0
+
+
+def test_a_picture_that_did_not_change_is_known_again():
+    def make(frame=FRAME, **changes):
+        return FigureSpec("t", (Mark("points", frame, "x", "y", colour="model"),), rules=(Rule("y", 0.5),), **changes)
+
+    gap = FRAME.assign(y=[0.1, float("nan")])
+    assert make().draws_like(make(FRAME.copy())) and make(gap).draws_like(make(gap.copy()))
+    assert not make().draws_like(None)
+    assert not make().draws_like(make(FRAME.assign(y=[0.1, 0.3])))
+    for changes in ({"y_title": "r"}, {"stamp": "simulated"}, {"colours": {"a": "#000000"}}, {"flag_above": 1.0}):
+        assert not make().draws_like(make(**changes))
+    assert not make().draws_like(FigureSpec("t", (Mark("points", FRAME, "x", "y"),), rules=(Rule("y", 0.5),)))

@@ -216,6 +216,20 @@ def test_no_more_than_the_workers_run_at_once(runner):
     assert all(ear.end.wait(5) for ear in ears)
 
 
+def test_files_are_fetched_while_every_place_computes(runner):
+    busy = [Work() for _ in range(3)]
+    for number, work in enumerate(busy):
+        runner.submit(f"score{number}", "title", work, Ear().hear)
+    assert all(work.running.wait(5) for work in busy[:2]) and not busy[2].running.is_set()
+    ear, fetch = Ear(), Work()
+    fetch.go.set()
+    runner.submit("fetch", "title", fetch, ear.hear, files=True)
+    assert ear.end.wait(5) and ear.kinds()[-1] == "done"
+    assert not busy[2].running.is_set()
+    for work in busy:
+        work.go.set()
+
+
 def test_a_waiting_job_that_nobody_wants_never_runs(runner):
     busy = [Work(), Work()]
     for number, work in enumerate(busy):

@@ -14,7 +14,7 @@ from dashboards import Layers, Task, Untrained
 from dashboards.figures.spec import FigureSpec, Mark
 from dashboards.jobs import Runner
 from dashboards.lens import Lens
-from dashboards.parts import DataTable, explain
+from dashboards.parts import DataTable, Frame, explain
 from dashboards.view import Picture, View, cost_in_words
 from dashboards.view import Task as Todo
 from data.errors import BrainLensError
@@ -254,3 +254,16 @@ def test_layers_beside_each_other_by_subject_and_by_target(clean_home):
     assert "Not per region: its targets carry no region or network." in lens._why.object
     lens.selection.param.update(by="region", protocols=[])
     assert [picture.label for picture in lens.shown.pictures] == ["Layers", "Targets"]
+
+
+def test_a_figure_that_does_not_change_is_not_drawn_again():
+    frame = pd.DataFrame({"model": ["a"], "x": [1.0], "y": [2.0]})
+    marks = (Mark("points", frame, "x", "y", colour="model"),)
+    specs = [FigureSpec("t", marks, y_title=title) for title in ("raw", "raw", "share")]
+    part, plots = Frame(lambda names: None), []
+    for spec in specs:
+        part.draw(Picture("P", spec, frame), theme="light", alone=True)
+        plots.append(part._pane.object)
+    assert plots[0] is plots[1] and plots[2] is not plots[1]
+    part.draw(Picture("P", specs[2], frame), theme="dark", alone=True)
+    assert part._pane.object is not plots[2]
