@@ -6,6 +6,8 @@ import csv
 import json
 import math
 import time
+import zlib
+from dataclasses import asdict
 from pathlib import Path
 
 import numpy as np
@@ -19,6 +21,7 @@ from analysis.progress import SILENT, Report
 from analysis.stored import atomic
 from analysis.zoo.corpus import END, MASK, Corpus
 from analysis.zoo.recipes import VOCABULARY, Recipe
+from data.errors import BrainLensError
 
 __all__ = ["batch_of", "build", "loss_of", "train"]
 
@@ -101,11 +104,16 @@ def train(recipe: Recipe, corpus: Corpus, work: Path, *, stop: int | None = None
     module : torch.nn.Module
     log : list of dict
         step, tokens, loss (mean nats per piece since the entry before), rate, seconds (of processor time).
+
+    Raises
+    ------
+    BrainLensError
+        Where the state in ``work`` was left by another recipe, or by the same one on another text.
     """
     assert corpus.tokenizer.token_to_id(END) == 0 and corpus.tokenizer.token_to_id(MASK) == 1
     module = build(recipe)
     optimizer = _optimizer(module, recipe)
-    state = _State(work / recipe.id)
+    state = _State(work / recipe.id, {**asdict(recipe), "text": zlib.crc32(np.ascontiguousarray(corpus.tokens["train"]))})
     step, log = state.load(module, optimizer)
     began, recent = time.process_time() - (log[-1]["seconds"] if log else 0.0), []
     last = min(stop or recipe.steps, recipe.steps)
@@ -156,8 +164,9 @@ def _rate(recipe: Recipe, step: int) -> float:
 class _State:
     """Weights, optimizer moments and log of a training that goes on later: safetensors and JSON, written whole or not at all."""
 
-    def __init__(self, folder: Path):
+    def __init__(self, folder: Path, made_by: dict):
         self.path, self.log = folder / "state.safetensors", folder / "log.csv"
+        self.made_by = json.loads(json.dumps(made_by))
 
     def save(self, step: int, module: nn.Module, optimizer: torch.optim.Optimizer, log: list[dict]) -> None:
         tensors = {}
@@ -166,19 +175,26 @@ class _State:
             tensors |= {f"weight.{name}": parameter.data, f"first.{name}": moments["exp_avg"],
                         f"second.{name}": moments["exp_avg_sq"], f"step.{name}": moments["step"]}
         with atomic(self.path) as part:
-            save_file(tensors, part, metadata={"step": str(step), "log": json.dumps(log)})
+            save_file(tensors, part, metadata={"step": str(step), "log": json.dumps(log), "made_by": json.dumps(self.made_by)})
         write_log(self.log, log)
 
     def load(self, module: nn.Module, optimizer: torch.optim.Optimizer) -> tuple[int, list[dict]]:
         if not self.path.exists():
             return 0, []
         with safe_open(self.path, "pt") as file:
+            told = file.metadata()
+            self._same(json.loads(told.get("made_by", "{}")))
             for name, parameter in module.named_parameters():
                 parameter.data.copy_(file.get_tensor(f"weight.{name}"))
                 moments = {"step": "step", "exp_avg": "first", "exp_avg_sq": "second"}
                 optimizer.state[parameter] = {kind: file.get_tensor(f"{stored}.{name}") for kind, stored in moments.items()}
-            told = file.metadata()
         return int(told["step"]), json.loads(told["log"])
+
+    def _same(self, made_by: dict) -> None:
+        wrong = [f"{name} {made_by.get(name)}, not {value}" for name, value in self.made_by.items() if made_by.get(name) != value]
+        if wrong:
+            raise BrainLensError(f"The training state {self.path} is of another training: {'; '.join(wrong)}",
+                                 remedy="Remove that file to train from the start, or name another folder with --work")
 
 
 def write_log(path: Path, log: list[dict]) -> None:

@@ -7,14 +7,18 @@ import dataclasses
 import numpy as np
 import pytest
 import torch
+from tokenizers import Tokenizer
 
 from analysis.models import load
 from analysis.models.base import Passage
 from analysis.zoo import glove
+from analysis.zoo.__main__ import ZOO
 from analysis.zoo.corpus import END, MASK, Corpus, train_tokenizer
 from analysis.zoo.export import export
 from analysis.zoo.recipes import RECIPES, Recipe
 from analysis.zoo.train import batch_of, build, loss_of, train
+from data import embedded
+from data.errors import BrainLensError
 
 SENTENCES = ["The cat sat on the mat and looked at the moon.", "A small boat came home before the storm began.",
              "Who opened the green door? Nobody knows, and nobody asks.",
@@ -55,6 +59,31 @@ def test_a_stopped_training_goes_on_to_the_same_weights(kind, corpus, tmp_path):
     resumed, other = train(TINY[kind], corpus, tmp_path / "b", stop=12)
     assert torch.equal(weights(straight), weights(resumed))
     assert other[-1]["step"] == log[-1]["step"] == 12 and other[0]["step"] == 5
+
+
+@pytest.mark.parametrize(("changes", "words"), [({"rate": 2e-2}, "rate 0.01, not 0.02"), ({"width": 24}, "width 16, not 24")])
+def test_a_state_of_another_recipe_is_refused_before_anything_is_trained(changes, words, corpus, tmp_path):
+    train(TINY["causal"], corpus, tmp_path, stop=5)
+    state = (tmp_path / "tiny-causal" / "state.safetensors").read_bytes()
+    with pytest.raises(BrainLensError, match=words):
+        train(dataclasses.replace(TINY["causal"], **changes), corpus, tmp_path, stop=6)
+    other = dataclasses.replace(corpus, tokens={"train": corpus.tokens["train"][::-1]})
+    with pytest.raises(BrainLensError, match="text"):
+        train(TINY["causal"], other, tmp_path, stop=6)
+    assert (tmp_path / "tiny-causal" / "state.safetensors").read_bytes() == state
+
+
+@pytest.mark.slow
+def test_two_hundred_steps_of_a_shipped_recipe_give_the_same_curve_again(tmp_path):
+    """With the tokenizer that ships, once in one go and once stopped on the way."""
+    tokenizer = Tokenizer.from_file(str(ZOO / "zoo-causal-200k" / "tokenizer.json"))
+    pieces = [piece for text in embedded.prose() for piece in (*tokenizer.encode(text).ids, 0)]
+    prose = Corpus(tokenizer, {}, {"train": np.array(pieces, np.uint16)})
+    recipe = RECIPES["zoo-causal-200k"]
+    curve = [entry["loss"] for entry in train(recipe, prose, tmp_path / "a", stop=200)[1]]
+    train(recipe, prose, tmp_path / "b", stop=100)
+    again = [entry["loss"] for entry in train(recipe, prose, tmp_path / "b", stop=200)[1]]
+    assert len(curve) == 10 and curve == again and curve[-1] < curve[0] - 1.0
 
 
 @pytest.mark.parametrize("kind", TINY)
