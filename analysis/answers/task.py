@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from functools import lru_cache
 
 import numpy as np
 import pandas as pd
 
-from analysis.answers.answer import Answer, decimal, interval, plural
+from analysis.answers.answer import Answer, decimal, interval, listed, plural
+from analysis.statistics.correlation import FEW_FAMILIES
 from data.errors import BrainLensError, unknown
 from data.published import BENCHMARKS, schrimpf2021, schrimpf2021_models, schrimpf2021_tasks
 
-__all__ = ["DRAWS", "MEASURES", "NEURAL", "committed", "own_task", "published", "task"]
+__all__ = ["DRAWS", "MEASURES", "NEURAL", "committed", "own_task", "published", "task", "tokenizers"]
 
 NEURAL = ("pereira2018", "fedorenko2016", "blank2014")
 """The benchmarks whose mean the paper calls neural predictivity."""
@@ -53,15 +55,18 @@ MEASURES = {
 }
 """What can stand on an axis of the published table."""
 
-# The figures of the paper's text, where the released table gives another one (x, y, clipped) -> what the paper says.
+# What the paper's text says, by the two measures on the axes.
 _PAPER = {
-    ("perplexity", "futrell2018", False): "the paper's text says .67, which the released table does not give",
-    ("log-perplexity", "futrell2018", False): "the paper's text says .67 for perplexity, which the released table does not give",
-    ("neural", "futrell2018", False): "the paper clips each score at 1 and says .65",
+    frozenset(("perplexity", "futrell2018")): "The paper's text says .67, which the released table gives by neither rule.",
+    frozenset(("log-perplexity", "futrell2018")): (
+        "The paper's text says .67 for perplexity, which the released table gives by neither rule."
+    ),
+    frozenset(("neural", "futrell2018")): "The paper's text says .65, with scores clipped at 1.",
 }
+_BOUNDED = (*BENCHMARKS, "neural")  # measures that clipping changes
 DRAWS = 2000
 """Bootstrap draws over families behind every interval and band: the second digit does not move with more."""
-_GRID = 60
+_FEWEST, _GRID = 4, 60  # models of a correlation; points of a fitted line
 
 
 def published(*, variant: str = "trained", clip: bool = False) -> pd.DataFrame:
@@ -129,6 +134,8 @@ def _task(benchmark: str, x: str, clip: bool, variant: str) -> Answer:
     table = published(variant=variant, clip=clip)
     across, up = MEASURES[x], MEASURES[benchmark]
     table["x"], table["y"] = table[across.column], table[up.column]
+    if benchmark in BENCHMARKS:
+        table["layer"] = table["model"].map(_best_layers(benchmark, variant))
     result = _answered(table, across, benchmark, x)
     rule = [
         "Schrimpf et al. 2021, released table: best layer per benchmark on the reported data, divided by the ceiling"
@@ -136,8 +143,12 @@ def _task(benchmark: str, x: str, clip: bool, variant: str) -> Answer:
     ]
     if above := int((table["y"] > 1).sum()):
         rule.append(f"{plural(above, 'score')} above 1.")
-    if paper := _PAPER.get((x, benchmark, clip)):
-        rule.append(f"Beside it: {paper}.")
+    if (across.column in _BOUNDED or up.column in _BOUNDED) and len(result.frame):
+        twin = decimal(_other_rule(across, up, clip, variant), 3)
+        if twin != (here := decimal(result.correlation.r, 3)):
+            rule.append(f"r = {here}; with the scores {'as they are' if clip else 'clipped at 1'}, {twin}.")
+    if paper := _PAPER.get(frozenset((x, benchmark))):
+        rule.append(paper)
     if across.column == "perplexity":
         other = "perplexity" if across.log else "log-perplexity"
         twin = np.corrcoef(_scaled(result.frame["x"], MEASURES[other]), result.frame["y"])[0, 1]
@@ -165,6 +176,21 @@ def _task(benchmark: str, x: str, clip: bool, variant: str) -> Answer:
     )
 
 
+def _best_layers(benchmark: str, variant: str) -> pd.Series:
+    """The layer behind each model's score on one benchmark, by its released name."""
+    scores = schrimpf2021()
+    scores = scores[(scores["benchmark"] == benchmark) & (scores["variant"] == variant)]
+    return scores.set_index("model")["layer"]
+
+
+def _other_rule(across: Measure, up: Measure, clip: bool, variant: str) -> float:
+    """r of the same pair with clipping turned round."""
+    table = published(variant=variant, clip=not clip)
+    x, y = _scaled(table[across.column], across), table[up.column].to_numpy(float)
+    both = np.isfinite(x) & np.isfinite(y)
+    return float(np.corrcoef(x[both], y[both])[0, 1])
+
+
 def own_task(table: pd.DataFrame, *, x_title: str, y_title: str, better: int = -1, log: bool = False,
              rule: str = "") -> Answer:
     """Own scores against another number of the same models: their own axes and their own fit, apart from the published ones.
@@ -185,12 +211,14 @@ def own_task(table: pd.DataFrame, *, x_title: str, y_title: str, better: int = -
     Returns
     -------
     Answer
-        Without a fit below 4 models: the points are shown and the sentence says so.
+        Without a fit below 4 models, or where x or y does not vary: the points are shown and the sentence says so. Without an
+        interval and a band below 5 families. ``correlation.partial`` is on log width, unless the width is x or y itself.
     """
     result = _answered(table.copy(), Measure(x_title, "x", better, log), "y", "x")
     count = len(result.frame)
     if result.correlation is None:
-        sentence = f"{plural(count, 'model')} of your own: too few for a correlation (at least 4 are needed)."
+        why = f"too few for a correlation (at least {_FEWEST} are needed)" if count < _FEWEST else "x or y does not vary"
+        sentence = f"{plural(count, 'model')} of your own: {why}."
     else:
         sentence = f"Over {plural(count, 'model')} of your own, {_numbers(result.correlation)}."
     axes = {"x_title": x_title, "y_title": y_title, "log_x": log, "invert_x": better < 0}
@@ -228,6 +256,36 @@ def committed(score, layer: str = "") -> dict:
             "normalised_low": row["normalised_low"], "normalised_high": row["normalised_high"]}  # fmt: skip
 
 
+def tokenizers(models: Iterable[tuple[str, str, int | None]]) -> str:
+    """Whether models cut a text into the same tokens, which is what their perplexities per token are compared by.
+
+    Parameters
+    ----------
+    models : iterable of (str, str, int or None)
+        Model, hash of its tokenizer (empty: it reads words or characters), and how many tokens it cut the text into.
+
+    Returns
+    -------
+    str
+        One sentence; empty for fewer than two models.
+    """
+    models = list(models)
+    if len(models) < 2:
+        return ""
+    groups: dict[str, list[tuple[str, int | None]]] = {}
+    for model, fingerprint, count in models:
+        groups.setdefault(fingerprint or f"{model} without", []).append((model, count))
+    if len(groups) == 1:
+        return f"The {len(models)} models share one tokenizer."
+    counts = {count for _, _, count in models}
+    if len(counts) == 1 and None not in counts and all(fingerprint for _, fingerprint, _ in models):
+        return f"Their tokenizers' files differ, but each of the {len(models)} models cuts the text into {counts.pop():,} tokens."
+    named = "; ".join(listed(model + (f", {count:,} tokens" if count else "") for model, count in group)
+                      for group in groups.values())  # fmt: skip
+    return (f"The {len(models)} models do not share one tokenizer ({named}): their order here says nothing, compare bits per "
+            "byte.")  # fmt: skip
+
+
 def _layer_of(score, layer: str) -> int:
     layers = score.layers
     try:
@@ -251,22 +309,48 @@ def _answered(table: pd.DataFrame, across: Measure, y: str, x: str) -> Answer:
     ]
     missing = pd.DataFrame({"model": missing["model"].to_numpy(), "reason": reasons})
     frame = table[usable].reset_index(drop=True)
-    correlation = _correlation(frame, across) if len(frame) >= 4 else None
-    fit = _fit(frame, across) if correlation is not None else Answer(frame, "").fit
-    parts = [
-        f"n = {plural(len(frame), 'model')} of {plural(frame['family'].nunique(), 'famil')}".replace(
-            "famils", "families"
-        ).replace("1 famil", "1 family")
-        + "; a model counts where it has both numbers."
-    ]
+    varies = len(frame) >= _FEWEST and min(np.ptp(_scaled(frame["x"], across)), np.ptp(frame["y"].to_numpy(float))) > 0
+    correlation = _correlation(frame, across) if varies else None
+    fit = _fit(frame, across, band=not _few(correlation)) if correlation is not None else Answer(frame, "").fit
+    families = frame["family"].nunique()
+    parts = [f"n = {plural(len(frame), 'model')} of {families} {'family' if families == 1 else 'families'}; "
+             "a model counts where it has both numbers."]  # fmt: skip
     if len(missing):
         parts.append("Left out: " + "; ".join(f"{row.model} ({row.reason})" for row in missing.itertuples()) + ".")
     if correlation is not None:
-        parts.append("Intervals and band: 95 %, bootstrap over model families.")
-        if np.isfinite(correlation.partial):
-            span = interval(correlation.partial_low, correlation.partial_high)
-            parts.append(f"With log width taken out of both, r = {decimal(correlation.partial)} {span}.")
+        few = f"No interval and no band below {FEW_FAMILIES} model families."
+        parts.append(few if _few(correlation) else "Intervals and band: 95 %, bootstrap over model families.")
+        parts += _partial(frame, correlation)
     return Answer(frame, "", " ".join(parts), fit, missing, correlation)
+
+
+def _few(correlation) -> bool:
+    return correlation.n_families < FEW_FAMILIES
+
+
+def _partial(frame: pd.DataFrame, correlation) -> list[str]:
+    """The partial correlation on log width in words, or why there is none."""
+    width = _log_width(frame)
+    if width is None:
+        return []
+    lacking = listed(frame.loc[~np.isfinite(width), "model"])
+    whose = f"width of {lacking} unknown" if lacking else ""
+    if np.isfinite(correlation.partial):
+        span = "" if _few(correlation) else interval(correlation.partial_low, correlation.partial_high)
+        over = f"over {plural(correlation.n_partial, 'model')} ({whose})" if whose else ""
+        return [" ".join(filter(None, ["With log width taken out of both, r =", decimal(correlation.partial), span, over])) + "."]
+    why = whose or ("all models have one width" if np.ptp(width) == 0 else "it leaves nothing of x or of y")
+    return [f"Partial correlation on width not given: {why}."]
+
+
+def _log_width(frame: pd.DataFrame) -> np.ndarray | None:
+    """NaN where it is not known; None where the width is on an axis: it cannot be taken out of itself."""
+    if "width" not in frame:
+        return None
+    width = frame["width"].to_numpy(float)
+    if any(np.array_equal(width, frame[axis].to_numpy(float)) for axis in ("x", "y")):
+        return None
+    return np.log(np.where(width > 0, width, np.nan))
 
 
 def _scaled(values: pd.Series, across: Measure) -> np.ndarray:
@@ -275,18 +359,17 @@ def _scaled(values: pd.Series, across: Measure) -> np.ndarray:
 
 
 def _correlation(table: pd.DataFrame, across: Measure):
-    """Pearson, rank, and partial on log width where the widths are known and are not an axis."""
+    """Pearson, rank, and partial on log width where that is not an axis."""
     from analysis.statistics import correlate
 
-    width = table["width"].to_numpy(float) if "width" in table and across.column != "width" else np.full(len(table), np.nan)
-    partial = np.log(width) if np.isfinite(width).all() and np.ptp(width) > 0 else None
-    return correlate(
-        _scaled(table["x"], across), table["y"].to_numpy(float), table["family"].to_numpy(str), partial=partial, draws=DRAWS
-    )
+    x, y = _scaled(table["x"], across), table["y"].to_numpy(float)
+    width = _log_width(table)
+    varies = width is not None and len(set(width[np.isfinite(width)])) > 1
+    return correlate(x, y, table["family"].to_numpy(str), partial=width if varies else None, draws=DRAWS)
 
 
-def _fit(frame: pd.DataFrame, across: Measure) -> pd.DataFrame:
-    r"""Least squares with the 95 % band of a bootstrap that draws families.
+def _fit(frame: pd.DataFrame, across: Measure, *, band: bool = True) -> pd.DataFrame:
+    r"""Least squares with the 95 % band of a bootstrap that draws families; low and high are NaN without a band.
 
     With weights :math:`w` (how often a model's family was drawn), the slope is
     :math:`\sum w (x - \bar x_w)(y - \bar y_w) / \sum w (x - \bar x_w)^2`.
@@ -301,7 +384,7 @@ def _fit(frame: pd.DataFrame, across: Measure) -> pd.DataFrame:
     slope = (weights * (x - centre_x) * (y - centre_y)).sum(axis=1) / np.where(spread > 0, spread, np.nan)
     grid = np.linspace(x.min(), x.max(), _GRID)
     lines = centre_y + slope[:, None] * (grid - centre_x)
-    low, high = np.nanpercentile(lines[1:], [2.5, 97.5], axis=0)
+    low, high = np.nanpercentile(lines[1:], [2.5, 97.5], axis=0) if band else np.full((2, len(grid)), np.nan)
     shown = across.better * grid
     return pd.DataFrame({"x": np.exp(shown) if across.log else shown, "y": lines[0], "low": low, "high": high}).sort_values(
         "x", ignore_index=True
@@ -309,7 +392,7 @@ def _fit(frame: pd.DataFrame, across: Measure) -> pd.DataFrame:
 
 
 def _numbers(correlation) -> str:
-    few = correlation.n_families < 5
+    few = _few(correlation)
     span = "(too few families for an interval)" if few else interval(correlation.low, correlation.high)
     ranks = "" if few else interval(correlation.rho_low, correlation.rho_high)
     return f"r = {decimal(correlation.r)} {span}".strip() + f" and rank r = {decimal(correlation.rho)} {ranks}".rstrip()

@@ -6,6 +6,7 @@ _NAMES = {
     "Bootstrap": "analysis.statistics.bootstrap",
     "Comparison": "analysis.statistics.bootstrap",
     "Correlation": "analysis.statistics.correlation",
+    "FEW_FAMILIES": "analysis.statistics.correlation",
     "Discoveries": "analysis.statistics.multiple",
     "Moments": "analysis.statistics.bootstrap",
     "PermutationTest": "analysis.statistics.permutation",

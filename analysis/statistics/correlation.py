@@ -9,7 +9,12 @@ import pandas as pd
 
 from data.errors import BrainLensError
 
-__all__ = ["Correlation", "correlate"]
+__all__ = ["FEW_FAMILIES", "Correlation", "correlate"]
+
+FEW_FAMILIES = 5
+"""Below so many families a bootstrap over them gives no interval worth drawing."""
+LEFT_OVER = 1e-10
+"""A measure of which the covariates leave less variance than this share has no partial correlation: the rest is rounding."""
 
 
 @dataclass(frozen=True)
@@ -23,8 +28,10 @@ class Correlation:
     rho, rho_low, rho_high : float
         The same for ranks (Spearman).
     partial, partial_low, partial_high : float
-        Pearson r with the covariates taken out of both; NaN where none was given.
+        Pearson r with the covariates taken out of both; NaN where none was given, or where they leave nothing of a measure.
     n, n_families : int
+    n_partial : int
+        Models whose covariates are known: those of the partial correlation.
     p : float
         Parametric two-sided p of r, which takes models for independent (they are not): for comparison with papers only.
     undefined : int
@@ -47,6 +54,7 @@ class Correlation:
     partial: float = float("nan")
     partial_low: float = float("nan")
     partial_high: float = float("nan")
+    n_partial: int = 0
     undefined: int = 0
     resampled: str = ""
     draws: np.ndarray = field(default_factory=lambda: np.empty((0, 3)), repr=False)
@@ -63,7 +71,8 @@ def correlate(x: np.ndarray, y: np.ndarray, families: np.ndarray | None = None, 
     families : ndarray, shape (n_models,), optional
         Relatives share a label: whole families are drawn with replacement, as many as there are. None: single models.
     partial : ndarray, shape (n_models,) or (n_models, k), optional
-        Covariates (the logarithm of the width) to take out of both.
+        Covariates (the logarithm of the width) to take out of both. Models in which one is NaN count for r and the ranks, and
+        are left out of the partial correlation.
     draws, seed, confidence
         Of the percentile interval.
 
@@ -83,7 +92,7 @@ def correlate(x: np.ndarray, y: np.ndarray, families: np.ndarray | None = None, 
     if not len(x) == len(y) == len(families):
         raise BrainLensError(f"{len(x)} and {len(y)} values with {len(families)} families do not belong together",
                              remedy="Give one of each for every model")
-    keep = np.isfinite(x) & np.isfinite(y) & np.isfinite(extra).all(axis=1)
+    keep = np.isfinite(x) & np.isfinite(y)
     x, y, extra, families = x[keep], y[keep], extra[keep], families[keep]
     if len(x) < 3 or np.ptp(x) == 0 or np.ptp(y) == 0:
         raise BrainLensError(f"A correlation over {len(x)} models needs three or more, and two measures that vary",
@@ -94,7 +103,9 @@ def correlate(x: np.ndarray, y: np.ndarray, families: np.ndarray | None = None, 
     weights = np.vstack([np.ones(len(x)), counts[:, codes]])  # row 0: the data themselves
     pearson = _weighted_r(weights, x[None], y[None])
     rank = _weighted_r(weights, _midranks(weights, x), _midranks(weights, y))
-    without = _weighted_partial(weights, x, y, extra) if extra.shape[1] else np.full(len(weights), np.nan)
+    known = np.isfinite(extra).all(axis=1) & (extra.shape[1] > 0)
+    enough = known.sum() > extra.shape[1] + 2  # with fewer the residuals lie on a line
+    without = _weighted_partial(weights[:, known], x[known], y[known], extra[known]) if enough else np.full(len(weights), np.nan)
     table = np.stack([pearson, rank, without], axis=1)
     ends = [(1 - confidence) / 2, (1 + confidence) / 2]
     low, high = np.full(3, np.nan), np.full(3, np.nan)
@@ -105,18 +116,18 @@ def correlate(x: np.ndarray, y: np.ndarray, families: np.ndarray | None = None, 
     what = f"{n_families} families of {len(x)} models" if n_families < len(x) else f"{len(x)} models, each its own family"
     r, rho, rest = (float(value) for value in table[0])
     return Correlation(r, float(low[0]), float(high[0]), rho, float(low[1]), float(high[1]), len(x), n_families,
-                       _parametric_p(r, len(x)), rest, float(low[2]), float(high[2]),
+                       _parametric_p(r, len(x)), rest, float(low[2]), float(high[2]), int(known.sum()),
                        int((~np.isfinite(pearson[1:])).sum()), what, table[1:])
 
 
 def _weighted_r(weights: np.ndarray, x: np.ndarray, y: np.ndarray) -> np.ndarray:
     """Pearson r of each row of weights; x and y have one row, or one for each row of weights."""
-    total = weights.sum(axis=1, keepdims=True)
-    x = x - (weights * x).sum(axis=1, keepdims=True) / total
-    y = y - (weights * y).sum(axis=1, keepdims=True) / total
-    xx, yy, xy = ((weights * product).sum(axis=1) for product in (x * x, y * y, x * y))
-    flat = (xx <= 1e-12 * xx[0]) | (yy <= 1e-12 * yy[0])
     with np.errstate(invalid="ignore", divide="ignore"):
+        total = weights.sum(axis=1, keepdims=True)
+        x = x - (weights * x).sum(axis=1, keepdims=True) / total
+        y = y - (weights * y).sum(axis=1, keepdims=True) / total
+        xx, yy, xy = ((weights * product).sum(axis=1) for product in (x * x, y * y, x * y))
+        flat = (xx <= 1e-12 * xx[0]) | (yy <= 1e-12 * yy[0])
         return np.where(flat, np.nan, xy / np.sqrt(xx * yy))
 
 
@@ -129,13 +140,22 @@ def _midranks(weights: np.ndarray, values: np.ndarray) -> np.ndarray:
 
 
 def _weighted_partial(weights: np.ndarray, x: np.ndarray, y: np.ndarray, extra: np.ndarray) -> np.ndarray:
-    """r of the residuals after weighted least squares on an intercept and the covariates."""
+    """r of the residuals after weighted least squares on an intercept and the covariates; NaN where they are rounding noise."""
     design = np.column_stack([np.ones(len(x)), extra - extra.mean(axis=0)])
     gram = np.einsum("bn,ni,nj->bij", weights, design, design)
     both = np.einsum("bn,ni,nk->bik", weights, design, np.column_stack([x, y]))
     beta = np.linalg.pinv(gram, rcond=1e-10, hermitian=True) @ both
-    residual = np.column_stack([x, y])[None] - design[None] @ beta
-    return _weighted_r(weights, residual[..., 0], residual[..., 1])
+    both = np.column_stack([x, y])[None]
+    residual = both - design[None] @ beta
+    left, whole = _weighted_variance(weights, residual), _weighted_variance(weights, np.broadcast_to(both, residual.shape))
+    return np.where((left > LEFT_OVER * whole).all(axis=1), _weighted_r(weights, residual[..., 0], residual[..., 1]), np.nan)
+
+
+def _weighted_variance(weights: np.ndarray, values: np.ndarray) -> np.ndarray:
+    """(row, model, measure) -> (row, measure); NaN in a row without weight."""
+    with np.errstate(invalid="ignore", divide="ignore"):
+        share = (weights / weights.sum(axis=1, keepdims=True))[..., None]
+        return (share * (values - (share * values).sum(axis=1, keepdims=True)) ** 2).sum(axis=1)
 
 
 def _parametric_p(r: float, n: int) -> float:

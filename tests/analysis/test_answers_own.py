@@ -97,8 +97,47 @@ def test_three_models_are_too_few_for_a_correlation():
     assert "too few for a correlation" in answer.sentence
 
 
-def test_four_families_have_no_interval():
-    assert "(too few families for an interval)" in own_task(_own(4), x_title="Bits per byte", y_title="r").sentence
+def test_four_families_have_no_interval_and_no_band():
+    answer = own_task(_own(4).assign(width=[64, 128, 256, 300]), x_title="Bits per byte", y_title="r")
+    assert "(too few families for an interval)" in answer.sentence
+    assert len(answer.fit) and answer.fit[["low", "high"]].isna().all(axis=None)
+    assert "No interval and no band below 5 model families." in answer.caption and "95 %" not in answer.caption
+    assert "With log width taken out of both" in answer.caption and "[" not in answer.caption
+    assert own_task(_own(5), x_title="Bits per byte", y_title="r").fit["low"].notna().all()
+
+
+def test_what_does_not_vary_has_no_correlation():
+    answer = own_task(_own(6).assign(x=2019.0), x_title="Year", y_title="r", better=1)
+    assert answer.correlation is None and len(answer.frame) == 6 and answer.fit.empty
+    assert answer.sentence == "6 models of your own: x or y does not vary."
+
+
+def test_width_is_taken_out_where_it_is_known_and_never_out_of_itself():
+    table = _own(8).assign(width=np.array([64, 128, 256, 512, 300, 100, 700, 90.0]))
+
+    def caption(width, **change):
+        return own_task(table.assign(width=width, **change), x_title="x", y_title="r", better=1).caption
+
+    assert "With log width taken out of both, r = " in caption(table["width"])
+    for x in (table["width"], table["width"] * 1.0):
+        answer = own_task(table.assign(x=x), x_title="Width", y_title="r", better=1, log=True)
+        assert np.isnan(answer.correlation.partial) and "log width" not in answer.caption
+    assert "over 7 models (width of m3 unknown)." in caption(table["width"].where(table.index != 3))
+    assert "not given: width of m2, m3, m4, m5, m6 and m7 unknown." in caption(table["width"].where(table.index < 2))
+    assert "not given: all models have one width." in caption(64.0)
+    assert "not given: it leaves nothing of x or of y." in caption(table["width"], x=np.log(table["width"]))
+    assert "width" not in own_task(_own(8), x_title="x", y_title="r").caption
+
+
+def test_perplexities_are_compared_inside_one_tokenizer():
+    from analysis.answers.task import tokenizers
+
+    assert tokenizers([("gpt2", "a", 10)]) == ""
+    assert tokenizers([("gpt2", "a", 10), ("gpt2-xl", "a", None)]) == "The 2 models share one tokenizer."
+    said = tokenizers([("gpt2", "a", 10), ("gpt2-xl", "a", 10), ("opt", "b", 12), ("lstm", "", None)])
+    assert "do not share one tokenizer (gpt2, 10 tokens and gpt2-xl, 10 tokens; opt, 12 tokens; lstm)" in said
+    assert "files differ, but each of the 2 models cuts the text into 1,000" in tokenizers([("a", "h", 1000), ("b", "i", 1000)])
+    assert "do not share" in tokenizers([("a", "", 5), ("b", "", 5)])
 
 
 def test_numbers_in_words():

@@ -169,6 +169,31 @@ def test_correlation_equals_scipy_and_its_draws_equal_a_slow_loop():
         assert draw[2] == pytest.approx(np.corrcoef(*residual)[0, 1])
 
 
+def test_what_the_covariate_explains_whole_has_no_partial():
+    rng = np.random.default_rng(5)
+    width = np.log(rng.integers(64, 2048, 12).astype(float))
+    y = rng.standard_normal(12)
+    for x, other in ((width, y), (1e3 + 2 * width, y), (y, -width)):
+        found = correlate(x, other, partial=width, draws=50)
+        assert np.isfinite(found.r) and np.isnan([found.partial, found.partial_low, found.partial_high]).all()
+        assert np.isnan(found.draws[:, 2]).all()
+    assert abs(correlate(width + 1e-3 * rng.standard_normal(12), y, partial=width, draws=50).partial) < 1
+
+
+def test_a_model_without_a_covariate_counts_for_r_and_not_for_the_partial():
+    rng = np.random.default_rng(6)
+    x, y, z = rng.standard_normal((3, 12))
+    gap = z.copy()
+    gap[[2, 7]] = np.nan
+    found, known = correlate(x, y, partial=gap, draws=50), np.isfinite(gap)
+    assert found.r == pytest.approx(stats.pearsonr(x, y)[0]) and (found.n, found.n_partial) == (12, 10)
+    assert found.partial == pytest.approx(correlate(x[known], y[known], partial=z[known], draws=5).partial)
+    assert np.isfinite(found.partial_low)
+    gap[3:] = np.nan
+    found = correlate(x, y, partial=gap, draws=50)
+    assert found.n_partial == 2 and np.isnan(found.partial)
+
+
 def test_relatives_widen_the_interval():
     """Copies of a model add nothing: only families count."""
     rng = np.random.default_rng(3)
