@@ -11,8 +11,10 @@ from dashboards.view import Task
 
 __all__ = ["NOTES", "PUBLISHED_NOTES", "ScoreTasks", "TargetTasks", "example", "stamps", "unscorable"]
 
-TEST_DRAWS = 200
-"""Permutations of a test of targets: p-values down to 1/201."""
+TEST_DRAWS = (200, 20_000)
+"""Fewest and most permutations of a test of targets; the fewest are drawn whatever they cost."""
+TEST_SECONDS = 60.0
+"""More permutations than the fewest are drawn as long as the test takes no longer, about."""
 FREE_SECONDS = 2.0
 """A score that takes no longer, and needs no download, is computed without being asked for."""
 
@@ -141,9 +143,9 @@ class TargetTasks:
         """What is missing for these complete scores."""
         recording = self._selection.recording
         return [
-            Task(key, f"{one.model}: {TEST_DRAWS} permutations", partial(_test, one.model, recording, one.protocol,
-                 one.chosen_layer), _test_seconds(one))
-            for one in scores if (key := self._key(one)) not in self._found
+            Task(key, f"{one.model}: {draws:,} permutations", partial(_test, one.model, recording, one.protocol,
+                 one.chosen_layer, draws), 1.0 + draws * _seconds_a_draw(one))
+            for one in scores if (key := self._key(one)) not in self._found and (draws := draws_of(one))
         ]  # fmt: skip
 
     def take(self, key: str, result: object) -> bool:
@@ -187,7 +189,7 @@ def _score(model: str, recording: str, protocol: Protocol, report: Report):
     return score(model, recording, protocol, report=report)
 
 
-def _test(model: str, recording: str, protocol: Protocol, layer: int, report: Report):
+def _test(model: str, recording: str, protocol: Protocol, layer: int, draws: int, report: Report):
     from analysis.activations import extract
     from analysis.models.catalog import load
     from analysis.significance import targets_test
@@ -195,12 +197,21 @@ def _test(model: str, recording: str, protocol: Protocol, layer: int, report: Re
 
     loaded = read(recording)
     features = extract(load(model), loaded, protocol, [layer], report=report).layer(layer)
-    return targets_test(features, loaded, protocol, layer=layer, draws=TEST_DRAWS, report=report)
+    return targets_test(features, loaded, protocol, layer=layer, draws=draws, report=report)
 
 
-def _test_seconds(score) -> float:
-    """About: what every moved target costs, measured on two cores."""
+def draws_of(score, level: float = 0.05) -> int:
+    """As many permutations as let a single target pass Benjamini & Hochberg at this level, within what is affordable."""
+    fewest, most = TEST_DRAWS
+    wanted = max(1000, round(score.provenance["recording"]["n_targets"] / level))
+    affordable = int(TEST_SECONDS / _seconds_a_draw(score))
+    return max(fewest, min(most, wanted, affordable))
+
+
+def _seconds_a_draw(score) -> float:
+    """About: what one moved copy of all targets costs, measured on two cores."""
     about, protocol = score.provenance["recording"], score.protocol
     folds = protocol.folds * (1 + protocol.inner_folds * (protocol.criterion == "kfold"))
     n = about["n_stimuli"]
-    return 1.0 + 2.0 * TEST_DRAWS * about["n_targets"] * n * n * len(protocol.alphas) * folds / 1.5e10
+    rank = min(n, score.provenance["model"]["width"] or n)
+    return 2.0 * about["n_targets"] * n * rank * len(protocol.alphas) * folds / 4e10

@@ -161,7 +161,7 @@ def targets(scores: Iterable, tests: dict | None = None, *, level: float = 0.05)
     from analysis.statistics import fdr
 
     scores, tests = list(scores), tests or {}
-    frames, sentences = [], []
+    frames, sentences, floors = [], [], {}
     for score in scores:
         frame = score.per_target().assign(model=score.model, layer=score.chosen_layer)
         test = tests.get(score.model)
@@ -172,6 +172,7 @@ def targets(scores: Iterable, tests: dict | None = None, *, level: float = 0.05)
         else:
             found = fdr(test.p, level=level, family=f"targets at layer {test.layer}")
             frame = frame.assign(p=test.p, q=found.q, significant=found.rejected)
+            floors[score.model] = _floor(test, found)
             sentences.append(f"{score.model}, layer {test.layer}: {middle}; {int(found.rejected.sum())} of {found.n} targets are "
                              f"above chance (q < {level:g}).")  # fmt: skip
         frames.append(frame)
@@ -181,9 +182,24 @@ def targets(scores: Iterable, tests: dict | None = None, *, level: float = 0.05)
     caption = "Each target's r is its mean over held-out folds, at the layer chosen on inner folds."
     if rules:
         caption += (f" Against chance: {rules}; everything is fitted anew in each, the layer is not chosen anew; one-sided p "
-                    "with +1 correction, false discoveries by Benjamini & Hochberg over a model's targets.")  # fmt: skip
+                    "with +1 correction, false discoveries by Benjamini & Hochberg over a model's targets. ")  # fmt: skip
+        alone = len(set(floors.values())) < 2
+        caption += " ".join(dict.fromkeys(said if alone else f"{model}: {said}" for model, said in floors.items()))
     axes = {"x_title": "Pearson r of a target, held out", "y_title": "Targets"}
     return Answer(frame, " ".join(sentences), caption, facts={"histogram": _histogram(frame, set(tests))}, axes=axes)
+
+
+def _floor(test, found) -> str:
+    """How small p can get, and how many targets it takes to be seen: at rank k Benjamini & Hochberg ask for p <= k level / n."""
+    fewest = max(1, int(np.ceil(test.floor * found.n / found.level - 1e-9)))
+    said = f"With {plural(test.draws, 'draw')}" + (f" of {test.orders:,.0f} orders" if test.orders < test.draws else "")
+    said += f" p cannot be below {test.floor:.2g}"
+    if fewest == 1:
+        return f"{said}, small enough for a single target."
+    if fewest > found.n:
+        return f"{said}, too much for any number of the {found.n:,} targets to pass: this test can find nothing."
+    share = 100 * fewest / found.n
+    return f"{said}: fewer than {plural(fewest, 'target')} ({share:.2g} % of {found.n:,}) cannot be told from chance."
 
 
 def _histogram(frame: pd.DataFrame, tested: set) -> pd.DataFrame:

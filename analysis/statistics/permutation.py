@@ -28,10 +28,16 @@ class Permutations:
         Draw d gives stimulus i the response of stimulus ``rows[d, i]``.
     rule : str
         What was moved, in words, with a count of what could not move.
+    orders : float
+        Distinct orders there are: no p can be below their inverse, however many are drawn.
+    moving : float
+        Share of the stimuli that can change places.
     """
 
     rows: np.ndarray
     rule: str
+    orders: float = np.inf
+    moving: float = 1.0
 
 
 @dataclass(frozen=True)
@@ -94,7 +100,9 @@ def group_permutations(groups: np.ndarray, *, within: np.ndarray | None = None, 
         for block in blocks:
             order[draw, block.ravel()] = block[rng.permutation(len(block))].ravel()
     stay = f"; {len(members) - movable} groups of a length of their own stay in place" if movable < len(members) else ""
-    return Permutations(order, f"{draws} exchanges of {movable} whole groups of equal length{stay}")
+    orders = _product([factor for block in blocks for factor in range(2, len(block) + 1)])
+    return Permutations(order, f"{draws} exchanges of {movable} whole groups of equal length{stay}", orders,
+                        sum(block.size for block in blocks) / len(codes))
 
 
 def circular_shifts(groups: np.ndarray, *, draws: int = 1000, seed: int = 0) -> Permutations:
@@ -108,7 +116,15 @@ def circular_shifts(groups: np.ndarray, *, draws: int = 1000, seed: int = 0) -> 
     for rows in members:
         shift = rng.integers(len(rows), size=(draws, 1))
         order[:, rows] = rows[(np.arange(len(rows)) + shift) % len(rows)]
-    return Permutations(order, f"{draws} circular shifts inside {len(members)} stories")
+    lengths = [len(rows) for rows in members]
+    return Permutations(order, f"{draws} circular shifts inside {len(members)} groups", _product(lengths),
+                        sum(length for length in lengths if length > 1) / len(codes))
+
+
+def _product(factors: Sequence[int]) -> float:
+    """Product of many numbers; infinite where a float cannot hold it."""
+    logarithm = float(np.log(factors).sum())
+    return float(np.prod(factors, dtype=float)) if logarithm < 700 else np.inf
 
 
 def permutation_test(features, responses: np.ndarray, folds: Sequence, permutations: Permutations, *,

@@ -65,6 +65,26 @@ def test_targets_above_chance_are_counted(make_score):
     assert "not tested against chance yet" in targets([score]).sentence
 
 
+def test_the_smallest_share_that_can_be_found_is_said(make_score):
+    score = make_score()
+    p, at = np.full(8, 0.5), score.chosen_layer
+
+    def caption(draws, orders=np.inf, targets_=8):
+        return targets([score], {"gpt2": TargetTest(at, np.zeros(8), np.where(np.arange(8) < targets_, p, np.nan), draws, "moved",
+                                                    orders)}).caption  # fmt: skip
+
+    assert "With 49 draws p cannot be below 0.02: fewer than 4 targets (50 % of 8) cannot be told from chance." in caption(49)
+    assert "With 999 draws p cannot be below 0.001, small enough for a single target." in caption(999)
+    assert "With 9 draws p cannot be below 0.1, too much for any number of the 8 targets" in caption(9)
+    assert "With 999 draws of 2 orders p cannot be below 0.5, too much" in caption(999, 2.0)
+    assert "fewer than 2 targets (50 % of 4)" in caption(49, targets_=4)  # untested ones do not count
+    # the smallest number is the one that passes
+    from analysis.statistics import fdr
+
+    for k, passes in ((3, False), (4, True)):
+        assert fdr(np.repeat([0.02, 0.9], [k, 8 - k])).rejected.any() == passes
+
+
 def _planted(seed=0):
     rng = np.random.default_rng(seed)
     features, groups = rng.standard_normal((80, 3)), np.repeat(np.arange(20), 4)
@@ -93,6 +113,66 @@ def test_the_null_holds_its_level():
     noise = np.random.default_rng(3).standard_normal((80, 3))
     p = targets_test(noise, recording, QUICK, draws=99).p
     assert np.mean(p < 0.05) <= 0.2
+
+
+def _stories(lengths, n_targets, planted=0, seed=0):
+    """Stories with noise that changes slowly, in features and responses."""
+    rng = np.random.default_rng(seed)
+
+    def slow(columns):
+        out = np.empty((sum(lengths), columns))
+        for start, length in zip(np.cumsum([0, *lengths[:-1]]), lengths, strict=True):
+            out[start : start + length] = rng.standard_normal((length, columns))
+            for row in range(start + 1, start + length):
+                out[row] += 0.5 * out[row - 1]
+        return out
+
+    features, responses = slow(4), slow(n_targets)
+    responses[:, :planted] += features @ rng.standard_normal((4, planted))
+    array = xr.DataArray(responses, dims=("stimulus", "target"),
+                         coords={"stimulus": np.arange(len(responses)), "target": [f"t{i}" for i in range(n_targets)]})
+    stimuli = pd.DataFrame({"text": [f"chunk {i}" for i in range(len(responses))],
+                            "story": np.repeat(np.arange(len(lengths)), lengths)},
+                           index=pd.Index(range(len(responses)), name="stimulus"))  # fmt: skip
+    return features, Recording("stories", array, stimuli, group="story", simulated=True)
+
+
+STORIES = (18, 18, 15, 21, 24, 13, 20, 17)
+
+
+def test_stories_of_which_two_are_equally_long_are_rotated():
+    features, recording = _stories(STORIES, 12, planted=6)
+    test = targets_test(features, recording, QUICK, draws=99)
+    assert "99 circular shifts inside 8 groups, because exchanging whole groups of equal length gives 2 orders only" in test.rule
+    assert (test.p[:6] == 0.01).all() and test.floor == 0.01
+
+
+def test_rotations_hold_their_level():
+    p = []
+    for seed in range(4):
+        _, recording = _stories(STORIES, 40, seed=seed)
+        noise, _ = _stories(STORIES, 1, seed=100 + seed)
+        p.append(targets_test(noise, recording, QUICK, draws=39).p)
+    p = np.concatenate(p)
+    assert 0.4 < p.mean() < 0.6 and np.mean(p <= 0.05) < 0.1 and np.mean(p <= 0.5) < 0.62
+
+
+def test_what_moves_is_chosen_by_what_it_can_show():
+    from analysis.significance import _moved
+
+    def rule(lengths, draws=200):
+        groups = np.repeat(np.arange(len(lengths)).astype(str), lengths)
+        moved = _moved(groups, np.zeros(len(groups), int), draws, 0)
+        distinct = len({tuple(row) for row in moved.rows})
+        assert distinct <= moved.orders and distinct > min(20, moved.orders / 3)
+        return moved.rule
+
+    assert "exchanges of 10 whole groups" in rule([4] * 10)
+    assert "because no two groups are equally long" in rule([9, 10, 11, 12])
+    assert "only 31% of the stimuli lie in groups that can be exchanged" in rule([3] * 6 + [39, 1])
+    assert "4 whole groups" in rule([1] * 4)  # 24 orders, but there is nothing to rotate
+    with pytest.raises(BrainLensError, match="nothing can be rotated"):
+        rule([1])
 
 
 def test_the_test_scores_as_the_score_does():
