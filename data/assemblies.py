@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from itertools import takewhile
 from pathlib import Path
 
 import numpy as np
@@ -20,6 +21,7 @@ __all__ = [
     "futrell2018",
     "open_array",
     "pereira2018",
+    "pereira2018_ceilings",
     "read_ceiling",
     "sentence_case",
     "tuckute2024",
@@ -100,7 +102,8 @@ def check_invariants(array: xr.DataArray, invariants: Mapping[str, object], name
     ----------
     invariants : mapping
         ``dims`` (names), ``shape``, ``nansum`` (to 1e-6 relative), ``max`` (low, high), ``first`` (coordinate -> first value),
-        ``unique`` (coordinate -> number of distinct values), ``counts`` (coordinate -> how often each value occurs).
+        ``unique`` (coordinate -> number of distinct values), ``counts`` (coordinate -> how often each value occurs), ``joined``
+        (coordinate -> (other coordinate, its value, the values found there, joined by blanks)).
 
     Raises
     ------
@@ -126,7 +129,9 @@ def check_invariants(array: xr.DataArray, invariants: Mapping[str, object], name
         top = float(np.nanmax(array.values))
         if not low < top < high:
             wrong.append(f"largest value is {top:.4f}, expected between {low} and {high}")
-    for coordinate in {**invariants.get("unique", {}), **invariants.get("counts", {}), **invariants.get("first", {})}:
+    joined = invariants.get("joined", {})
+    asked = [name for key in ("unique", "counts", "first", "joined") for name in invariants.get(key, {})]
+    for coordinate in dict.fromkeys([*asked, *(where for where, _, _ in joined.values())]):
         if coordinate not in array.coords:
             wrong.append(f"there is no coordinate {coordinate!r}")
             continue
@@ -134,14 +139,24 @@ def check_invariants(array: xr.DataArray, invariants: Mapping[str, object], name
         if coordinate in invariants.get("unique", {}):
             expect(f"number of distinct {coordinate}", invariants["unique"][coordinate], int(values.nunique()))
         if coordinate in invariants.get("counts", {}):
-            expect(f"rows by {coordinate}", sorted(invariants["counts"][coordinate]), sorted(values.value_counts().tolist()))
+            known, found = (sorted(counts) for counts in (invariants["counts"][coordinate], values.value_counts()))
+            if known != found:
+                expect(f"rows by {coordinate}", _brief(known), _brief(found))
         if coordinate in invariants.get("first", {}):
             expect(f"first {coordinate}", invariants["first"][coordinate], values.iloc[0])
+        if coordinate in joined and (where := joined[coordinate][0]) in array.coords:
+            _, value, text = joined[coordinate]
+            found = " ".join(map(str, values[array[where].values == value]))
+            expect(f"{coordinate} of {where} {value}", repr(text), repr(found))
     if wrong:
         raise BrainLensError(
             f"{name} is not what it is known to be: {'; '.join(wrong)}",
             remedy="Fetch it again; where it is a file of your own, give it an id of its own",
         )
+
+
+def _brief(counts: list[int]) -> str:
+    return str(counts) if len(counts) <= 12 else f"{len(counts)} of {counts[0]} to {counts[-1]}"
 
 
 # ---- the recordings -------------------------------------------------------------------------------------------------------
@@ -207,10 +222,15 @@ def fedorenko2016(path: Path, *, invariants: Mapping = {}, **facts) -> Recording
 
 def blank2014(path: Path, *, invariants: Mapping = {}, **facts) -> Recording:
     """fMRI of people listening to eight stories, one row per 2-s volume, already shifted by 4 s (Blank et al. 2014)."""
-    array = _opened(path, invariants, facts["id"], "tr")
+    array, moved = _reading_order(_opened(path, invariants, facts["id"], "tr"))
     stimuli = _stimuli(array, "presentation", text=("stimulus", "stimulus_sentence"), empty="...")
     stimuli["position"] = stimuli.groupby("story", sort=False).cumcount()
     notes = ["each row is the text heard in 2 s; the signal was shifted by 4 s when the file was made: do not shift it again"]
+    if moved:
+        notes.append(
+            f"the file has its rows in another order: {moved:,} of {len(stimuli):,} moved to the order in which they were heard"
+        )
+    notes += _other_places(stimuli)
     silent = int((stimuli["text"] == "...").sum())
     if silent:
         notes.append(f"{silent} volumes without a word are read as '...'")
@@ -271,6 +291,22 @@ def tuckute2024(path: Path, *, invariants: Mapping = {}, **facts) -> Recording:
     )
 
 
+def pereira2018_ceilings(*, id: str = "pereira2018-ceilings", **_facts) -> pd.DataFrame:
+    """The published ceilings of Pereira 2018: the rows of :func:`read_ceiling` of every file, with experiment and regression."""
+    from data.catalog import paths
+
+    tables = []
+    for path in paths(id):
+        named = re.search(r"_(?P<experiment>\d+sentences)-(?P<regression>[a-z]+)\.nc$", path.name)
+        if named is None:
+            raise BrainLensError(
+                f"{path.name} does not tell its experiment and regression",
+                remedy="Name it as published, such as ceiling_Pereira2018_243sentences-linear.nc",
+            )
+        tables.append(read_ceiling(path).assign(**named.groupdict()))
+    return pd.concat(tables, ignore_index=True)
+
+
 def read_ceiling(path: str | Path) -> pd.DataFrame:
     """A published ceiling per target: columns of its coordinates and ``ceiling``."""
     array = open_array(path)
@@ -296,6 +332,39 @@ def sentence_case(stimuli: pd.DataFrame, sentence: str) -> pd.DataFrame:
 
 
 # ---- parts ----------------------------------------------------------------------------------------------------------------
+_HEARD = ("story", "sentence_number_in_story", "part_number_in_sentence")
+
+
+def _reading_order(array: xr.DataArray) -> tuple[xr.DataArray, int]:
+    """The rows by story, sentence and part, as far as the file tells them, and how many of them moved.
+
+    A file may be sorted by its ids, and ``Aqua.10.0`` comes before ``Aqua.2.0`` there.
+    """
+    known = list(takewhile(array.coords.__contains__, _HEARD))
+    if not known:
+        return array, 0
+    keys = pd.DataFrame({name: array[name].values for name in known})
+    keys[known[1:]] = keys[known[1:]].apply(pd.to_numeric, errors="coerce")
+    order = keys.sort_values(known, kind="stable").index.to_numpy()
+    moved = int((order != np.arange(len(order))).sum())
+    return (array.isel(presentation=order), moved) if moved else (array, 0)
+
+
+def _other_places(stimuli: pd.DataFrame) -> list[str]:
+    """A warning where ids such as ``Aqua.10.0`` name another story, sentence or part than the columns of their row."""
+    ids = pd.Series(stimuli.index.astype(str), index=stimuli.index)
+    if not set(_HEARD) <= set(stimuli.columns) or not ids.str.fullmatch(r".+\.\d+\.\d+").all():
+        return []
+    places = stimuli[list(_HEARD)].map(_plain).agg(".".join, axis=1)
+    wrong = np.flatnonzero(ids.to_numpy() != places.to_numpy())
+    if not len(wrong):
+        return []
+    return [
+        f"{len(wrong):,} ids name another place than the text of their row (first {ids.iloc[wrong[0]]} at "
+        f"{places.iloc[wrong[0]]}): texts and responses may not belong together in this file"
+    ]
+
+
 def _opened(path: Path, invariants: Mapping, id: str, unit: str) -> xr.DataArray:
     array = open_array(path)
     if "presentation" not in array.dims or array.ndim != 2:
@@ -354,6 +423,8 @@ def _recording(array: xr.DataArray, stimuli: pd.DataFrame, notes: list[str], **f
     ):
         if key in coords and renamed not in extra:
             extra[renamed] = coords[key]
+    if "region" in coords and "region" in extra:  # a file with parcels has the name of their network there
+        extra.setdefault("network", coords["region"])
     if "subject" in extra:
         extra["subject"] = np.array([_plain(value) for value in extra["subject"]], dtype=object)
     extra.update(

@@ -12,7 +12,7 @@ from data.entries import Entry, all_entries
 from data.errors import BrainLensError, unknown
 from data.recording import Recording
 
-__all__ = ["Entry", "entries", "entry", "fetch", "paths", "recording", "remove"]
+__all__ = ["Entry", "entries", "entry", "fetch", "load", "paths", "recording", "remove", "sharers"]
 
 _EXTRA: dict[str, Entry] = {}
 
@@ -82,17 +82,30 @@ def recording(name: str | Path, **options) -> Recording:
         raise BrainLensError(
             f"{one.id} is {one.kind}, not a recording", choices=entries(recordings=True), remedy="Name a recording"
         )
-    version = text.partition("@")[2]
+    return load(text, **options)
+
+
+def load(name: str | Entry, **options):
+    """What the reader of an id makes of its files: a recording, texts, a table.
+
+    Parameters
+    ----------
+    name : str or Entry
+        A catalogue id or alias, or ``id@version`` (such as ``wikitext-2@validation``).
+    **options
+        Options of its reader.
+
+    Raises
+    ------
+    BrainLensError
+        Where nothing of that name exists, or its files are not here yet.
+    """
+    one, version = (name, "") if isinstance(name, Entry) else (entry(name), str(name).partition("@")[2])
     if version:
         if version not in one.versions:
             raise unknown(f"version of {one.id}", version, one.versions or ("none",))
         options = {one.option: None if version == one.versions[0] else version, **options}
         options = {key: value for key, value in options.items() if value is not None}
-    return load(one, **options)
-
-
-def load(one: Entry, **options):
-    """What an entry's reader makes of its files."""
     module, _, function = one.reader.partition(":")
     reader = getattr(importlib.import_module(module), function)
     if one.reader in ("data.simulated:default", "data.embedded:reading"):
@@ -103,9 +116,9 @@ def load(one: Entry, **options):
         facts["invariants"] = one.invariants
     here = paths(one)
     if one.id == "natural-stories-people":
-        facts["people"] = here[1]
+        facts["people"], *here = here
     try:
-        return reader(here[0], **{**facts, **one.options, **options})
+        return reader(*here[:1] if one.is_recording else (), **{**facts, **one.options, **options})
     except TypeError as error:
         if options and "unexpected keyword" in str(error):
             raise BrainLensError(
@@ -150,16 +163,49 @@ def fetch(name: str, *, mirror: str | Path | None = None, report=None) -> list[P
     return fetching.fetch(one.files, source=None if mirror is None else str(mirror), about=about, report=report)
 
 
-def remove(name: str) -> int:
-    """Remove the fetched files of an entry that no other entry needs; returns the bytes freed."""
+def remove(name: str, *, also: bool = False) -> int:
+    """Remove the fetched files of an entry; what other entries that are here need stays. Returns the bytes freed.
+
+    Parameters
+    ----------
+    also : bool
+        Remove what others need too.
+
+    Raises
+    ------
+    BrainLensError
+        Where others need all of its files, with their names.
+    """
     one = entry(name)
     if one.id in shelf.kept():
         return shelf.remove(one.id)
-    needed = {
-        (f.folder, f.name) for other in entries().values() if other.id != one.id and other.state == "ready" for f in other.files
+    others, own = _sharing(one)
+    if others and not own and not also:
+        raise BrainLensError(
+            f"{one.id} shares its files with {', '.join(others)}: nothing was removed",
+            remedy=f"To remove them too, run 'brainlens data remove {one.id} --also', in Python remove({one.id!r}, also=True)",
+        )
+    return fetching.forget(one.files if also else own)
+
+
+def sharers(name: str) -> tuple[str, ...]:
+    """The other entries that are here and go with this one, because they need all of its fetched files."""
+    others, own = _sharing(entry(name))
+    return () if own else others
+
+
+def _sharing(one: Entry) -> tuple[tuple[str, ...], list[fetching.RemoteFile]]:
+    """Ids of the entries here that need fetched files of this one, and its files that none of them needs."""
+    lost = {(file.folder, file.name) for file in one.files if fetching.only_copy(file)}
+    needing = {
+        other.id: shared
+        for other in entries().values()
+        if other.id != one.id
+        and (shared := lost & {(file.folder, file.name) for file in other.files})
+        and other.state == "ready"
     }
-    own = [f for f in one.files if (f.folder, f.name) not in needed]
-    return fetching.forget(own or one.files)
+    needed = set().union(*needing.values())
+    return tuple(needing), [file for file in one.files if (file.folder, file.name) not in needed]
 
 
 def _no_options(one: Entry, options: dict) -> None:

@@ -10,7 +10,7 @@ from functools import lru_cache
 from pathlib import Path
 
 from data.errors import BrainLensError
-from data.fetch import RemoteFile, locate
+from data.fetch import RemoteFile, locate, places, size_text
 
 __all__ = ["Entry", "all_entries"]
 
@@ -26,7 +26,8 @@ class Entry:
     title : str
         What it is, in one line.
     reader : str
-        ``"module:function"`` that takes the paths of the files and returns a Recording (or texts).
+        ``"module:function"`` that makes a Recording of the path of the first file; of what is no recording it finds the files
+        by the id.
     kind : str
         Kind of recording, or ``"text"``, ``"ceiling"``, ``"results"``.
     shape : str
@@ -42,9 +43,7 @@ class Entry:
     option : str
         Which option of the reader ``versions`` set.
     files : tuple of RemoteFile
-        All are needed.
-    extra : tuple of RemoteFile
-        Used where they are, missed by nobody.
+        All are needed; its own first.
     options : mapping
         Fixed options of the reader.
     invariants : mapping
@@ -64,7 +63,6 @@ class Entry:
     versions: tuple[str, ...] = ()
     option: str = "version"
     files: tuple[RemoteFile, ...] = ()
-    extra: tuple[RemoteFile, ...] = ()
     options: Mapping[str, object] = field(default_factory=dict)
     invariants: Mapping[str, object] = field(default_factory=dict)
 
@@ -79,8 +77,14 @@ class Entry:
         return None if any(size is None for size in sizes) else sum(sizes)
 
     @property
+    def size_words(self) -> str:
+        """``"902 kB"``, ``"about 68.0 MB"`` where not every size is exact, or ``"size unknown"``."""
+        exact = self.size is None or all(file.size is not None for file in self.files)
+        return ("" if exact else "about ") + size_text(self.size)
+
+    @property
     def hash(self) -> str:
-        """Hash of the first file, as ``"sha1:..."``, or an empty string."""
+        """Hash of the first file, as ``"sha1:..."``, or an empty string where none is known."""
         kind, value = self.files[0].hash if self.files else ("", "")
         return f"{kind}:{value}" if kind else ""
 
@@ -89,6 +93,7 @@ class Entry:
         """``"ready"``, ``"partial"`` (some files are missing), ``"damaged"`` or ``"needs download"``."""
         if not self.files:
             return "ready"
+        places()  # a home or a mirror that is none is no damage of the files
         try:
             here = [locate(file) is not None for file in self.files]
         except BrainLensError:
@@ -133,6 +138,9 @@ def all_entries() -> dict[str, Entry]:
     """Every entry of the catalogue by id."""
     files = _files()
     return {entry.id: entry for entry in (*_brain(files), *_reading(files), *_texts(files))}
+
+
+_DIMS = {"dims": ("presentation", "neuroid")}
 
 
 def _brain(files) -> list[Entry]:
@@ -182,7 +190,7 @@ def _brain(files) -> list[Entry]:
             aliases=("pereira2018",),
             files=files["pereira2018-language"],
             **pereira,
-            invariants={"shape": (627, 13553), "nansum": 1935595.263162177, "unique": {"subject": 10}},
+            invariants={**_DIMS, "shape": (627, 13553), "nansum": 1935595.263162177, "unique": {"subject": 10}},
         ),
         Entry(
             "pereira2018-auditory",
@@ -190,12 +198,12 @@ def _brain(files) -> list[Entry]:
             shape="627 sentences x 5,692 voxels",
             files=files["pereira2018-auditory"],
             **pereira,
-            invariants={"shape": (627, 5692), "nansum": -257124.1144940494},
+            invariants={**_DIMS, "shape": (627, 5692), "nansum": -257124.1144940494},
         ),
         Entry(
             "pereira2018-ceilings",
             "Published ceilings of Pereira 2018 per voxel, linear and ridge",
-            "data.assemblies:read_ceiling",
+            "data.assemblies:pereira2018_ceilings",
             "ceiling",
             "2 experiments x 2 regressions",
             NOT_STATED,
@@ -220,9 +228,11 @@ def _brain(files) -> list[Entry]:
                 "8 to 47 electrodes per person: medians over electrodes weigh people very differently",
             ),
             invariants={
+                **_DIMS,
                 "shape": (416, 97),
-                "counts": {"subject_UID": (47, 8, 9, 15, 18)},
-                "unique": {"sentence_id": 52, "word": 255},
+                "counts": {"subject_UID": (47, 8, 9, 15, 18), "sentence_id": (8,) * 52},
+                "unique": {"word": 255},
+                "joined": {"word": ("sentence_id", 0, "ALEX WAS TIRED SO HE TOOK A NAP")},
             },
         ),
         Entry(
@@ -239,8 +249,14 @@ def _brain(files) -> list[Entry]:
             traps=(
                 "the signal is already shifted by 4 s: no further delay",
                 "autocorrelated volumes: shuffled folds leak (OASM reaches .50)",
+                "the rows of the file need not stand in the order in which they were heard: they are put into it",
             ),
-            invariants={"shape": (1317, 60), "unique": {"story": 8, "subject_id": 5}},
+            invariants={
+                **_DIMS,
+                "shape": (1317, 60),
+                "unique": {"story": 8},
+                "counts": {"subject_id": (12,) * 5, "fROI_area": (5,) * 12},
+            },
         ),
         Entry(
             "futrell2018",
@@ -256,7 +272,11 @@ def _brain(files) -> list[Entry]:
                 "reading times are off by one word, story 3 by one more from word 229 on: use natural-stories instead",
                 "most people read about half of the stories: the rest is missing",
             ),
-            invariants={"shape": (10256, 180), "unique": {"story_id": 10, "sentence_id": 481}},
+            invariants={
+                "dims": ("presentation", "subject"),
+                "shape": (10256, 180),
+                "unique": {"story_id": 10, "sentence_id": 481},
+            },
         ),
         Entry(
             "tuckute2024-language",
@@ -270,7 +290,7 @@ def _brain(files) -> list[Entry]:
             aliases=("tuckute2024",),
             files=files["tuckute2024-language"],
             traps=("one averaged target: no ceiling, no inference over people",),
-            invariants={"shape": (1000, 1), "max": (1.28, 1.29)},
+            invariants={**_DIMS, "shape": (1000, 1), "max": (1.28, 1.29)},
         ),
     ]
 
@@ -311,7 +331,7 @@ def _reading(files) -> list[Entry]:
             "natural-stories-people",
             "Natural Stories: times per person, alignment corrected in 2025",
             shape="10,256 words x about 180 people",
-            files=(*files["natural-stories"], *files["natural-stories-people"]),
+            files=(*files["natural-stories-people"], *files["natural-stories"]),
             **stories,
             traps=("no hash of this file is known: its words are compared with the corpus's instead",),
         ),
@@ -320,11 +340,11 @@ def _reading(files) -> list[Entry]:
             "Natural Stories: GPT-3 probabilities per token",
             "data.reading_times:gpt3_surprisal",
             "results",
-            "12,373 tokens",
+            "10,256 words from 12,373 tokens",
             "CC BY-NC-SA 4.0",
             bibtex("futrell2021natural"),
             "languageMIT/naturalstories 4700daad",
-            files=files["natural-stories-gpt3"],
+            files=(*files["natural-stories-gpt3"], *files["natural-stories"]),
         ),
         Entry(
             "ucl-spr",
@@ -388,7 +408,7 @@ def _texts(files) -> list[Entry]:
             "4,358 + 3,760 lines",
             "CC BY-SA 3.0",
             bibtex("merity2017pointer"),
-            "Salesforce/wikitext",
+            "Salesforce/wikitext, by way of mschrimpf/neural-nlp 6e1a989b",
             versions=("test", "validation"),
             option="part",
             files=files["wikitext-2"],

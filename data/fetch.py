@@ -16,9 +16,9 @@ from pathlib import Path
 from urllib.parse import quote, urlsplit
 
 from data.errors import BrainLensError
-from data.home import home, mirror, shared
+from data.home import home, mirror, place, shared
 
-__all__ = ["RemoteFile", "fetch", "fetch_file", "forget", "locate", "size_text", "verify"]
+__all__ = ["RemoteFile", "fetch", "fetch_file", "forget", "locate", "only_copy", "places", "size_text", "verify"]
 
 CHUNK = 1024 * 256
 MOST_BYTES = 64 * 1024**3  # no single file that is offered here is larger
@@ -101,17 +101,28 @@ def locate(file: RemoteFile, root: str = "recordings") -> Path | None:
     BrainLensError
         Where a file of that name is there and its hash is wrong.
     """
-    places = [
-        home(root),
-        *([shared() / root] if shared() else []),
-        *([Path(mirror())] if mirror() and not _is_url(mirror()) else []),
-    ]
-    for place in places:
-        path = place.joinpath(*file.folder.split("/"), file.name)
+    for folder in places(root):
+        path = folder.joinpath(*file.folder.split("/"), file.name)
         if path.is_file():
             verify(path, file)
             return path
     return None
+
+
+def places(root: str = "recordings") -> list[Path]:
+    """The folders in which files are looked for, the user's own first."""
+    base = mirror()
+    return [
+        home(root),
+        *([shared() / root] if shared() else []),
+        *([Path(base)] if base and not _is_url(base) else []),
+    ]
+
+
+def only_copy(file: RemoteFile, root: str = "recordings") -> bool:
+    """Whether a file is in the user's own folder and in no shared folder or mirror folder."""
+    own, *others = (folder.joinpath(*file.folder.split("/"), file.name).is_file() for folder in places(root))
+    return own and not any(others)
 
 
 _VERIFIED: dict[tuple, bool] = {}
@@ -151,7 +162,7 @@ def forget(files: Iterable[RemoteFile], root: str = "recordings") -> int:
     freed = 0
     for file in files:
         folder = home(root).joinpath(*file.folder.split("/"))
-        for name in (file.name, file.name + ".part", file.name + BESIDE):
+        for name in (file.name, *(file.name + end for end in (".part", ".part.tag", BESIDE, BESIDE + ".part"))):
             path = folder / name
             if path.is_file():
                 freed += path.stat().st_size
@@ -172,7 +183,8 @@ def fetch(
     files : iterable of RemoteFile
         What to get.
     source : str, optional
-        Mirror folder or URL, laid out ``<folder>/<name>``; default ``BRAINLENS_MIRROR``, else each file's public address.
+        Mirror folder or address (``http``, ``https``, ``file``), laid out ``<folder>/<name>``; default ``BRAINLENS_MIRROR``, else
+        each file's public address.
     about : dict, optional
         Licence, citation and the like, kept in ``<name>.source.json`` beside each file.
     report : object, optional
@@ -198,21 +210,21 @@ def fetch_file(
     """Make one file available; see :func:`fetch`."""
     from filelock import FileLock
 
+    base = mirror() if source is None else place(str(source))
     target = home(root).joinpath(*file.folder.split("/")) / file.name
     here = _here(file, target, root)
     if here is not None:
         return here
-    target.parent.mkdir(parents=True, exist_ok=True)
     part = target.with_name(target.name + ".part")
-    with FileLock(home("locks") / f"{root}-{file.folder.replace('/', '-')}-{file.name}.lock"):
-        here = _here(file, target, root)  # another process may have been faster
-        if here is not None:
-            return here
-        base = mirror() if source is None else str(source)
-        _room(target.parent, (file.size or file.about or 0) - (part.stat().st_size if part.exists() else 0))
-        try:
+    try:
+        target.parent.mkdir(parents=True, exist_ok=True)
+        with FileLock(home("locks") / f"{root}-{file.folder.replace('/', '-')}-{file.name}.lock"):
+            here = _here(file, target, root)  # another process may have been faster
+            if here is not None:
+                return here
+            _room(target.parent, (file.size or file.about or 0) - (part.stat().st_size if part.exists() else 0))
             if base and not _is_url(base):
-                origin = _copy(file, Path(base).expanduser(), part, report)
+                origin = _copy(file, Path(base), part, report, named=source is not None)
             else:
                 origin = f"{base.rstrip('/')}/{quote(file.folder)}/{quote(file.name)}" if base else file.url
                 if not origin:
@@ -221,10 +233,10 @@ def fetch_file(
                     )
                 _download(file, origin, part, report, timeout)
             _trust(file, part, origin)
-        except OSError as error:
-            raise _disk_error(error, part, file) from None
-        _write_beside(file, target, origin, about or {})
-        part.replace(target)
+            _write_beside(file, target, origin, about or {})
+            part.replace(target)
+    except OSError as error:
+        raise _disk_error(error, part, file) from None
     return target
 
 
@@ -246,12 +258,14 @@ def _is_url(place: str) -> bool:
     return urlsplit(place).scheme in ("http", "https")
 
 
-def _copy(file: RemoteFile, base: Path, part: Path, report) -> str:
+def _copy(file: RemoteFile, base: Path, part: Path, report, *, named: bool) -> str:
+    """Bytes of a mirror folder into ``part``; ``named``: the caller gave the mirror, not the environment."""
     origin = base.joinpath(*file.folder.split("/"), file.name)
     if not origin.is_file():
+        without = "leave the mirror out" if named else "unset BRAINLENS_MIRROR"
         raise BrainLensError(
             f"The mirror {base} has no file {file.folder}/{file.name}",
-            remedy="Put it there, or unset BRAINLENS_MIRROR to fetch it from its public address",
+            remedy=f"Put it there, or {without} to fetch it from its public address" if file.url else "Put it there",
         )
     total, done = origin.stat().st_size, 0
     _check_length(file, total, str(origin))

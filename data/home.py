@@ -3,18 +3,35 @@
 from __future__ import annotations
 
 import os
+import re
 from pathlib import Path
+from urllib.parse import unquote, urlsplit
 
 from platformdirs import user_data_dir
 
-__all__ = ["find", "home", "mirror", "shared"]
+from data.errors import BrainLensError
+
+__all__ = ["find", "home", "mirror", "place", "shared"]
 
 
 def home(*parts: str) -> Path:
-    """A folder under ``BRAINLENS_HOME`` (default: the platform's user data folder), made where it is missing."""
+    """A folder under ``BRAINLENS_HOME`` (default: the platform's user data folder), made where it is missing.
+
+    Raises
+    ------
+    BrainLensError
+        Where it cannot be made: a file stands in its place, or nothing may be written there.
+    """
     base = Path(os.environ.get("BRAINLENS_HOME") or user_data_dir("brainlens", appauthor=False)).expanduser()
     folder = base.joinpath(*parts)
-    folder.mkdir(parents=True, exist_ok=True)
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        why = "a file stands in its place" if isinstance(error, FileExistsError | NotADirectoryError) else error.strerror or error
+        raise BrainLensError(
+            f"The folder {folder} for data and results cannot be made: {why}",
+            remedy="Set BRAINLENS_HOME to a folder in which you may write",
+        ) from None
     return folder
 
 
@@ -33,5 +50,29 @@ def find(*parts: str) -> Path | None:
 
 
 def mirror() -> str:
-    """The folder or URL of ``BRAINLENS_MIRROR`` that stands in for the network, or an empty string."""
-    return os.environ.get("BRAINLENS_MIRROR", "").strip()
+    """The folder or URL of ``BRAINLENS_MIRROR`` that stands in for the network, or an empty string; see :func:`place`."""
+    return place(os.environ.get("BRAINLENS_MIRROR", ""))
+
+
+def place(text: str) -> str:
+    """A mirror as it is used: an address of ``http`` or ``https`` as it stands, a folder or ``file://`` as a path.
+
+    Raises
+    ------
+    BrainLensError
+        For an address of another kind.
+    """
+    text = text.strip()
+    kind = re.match(r"([A-Za-z][A-Za-z0-9+.-]+):/", text)  # one letter is the drive of a path
+    if kind is None:
+        return str(Path(text).expanduser()) if text else ""
+    if (scheme := kind[1].lower()) in ("http", "https"):
+        return text
+    address = urlsplit(text)
+    if scheme == "file" and address.netloc in ("", "localhost"):
+        return unquote(address.path)
+    raise BrainLensError(
+        f"The mirror {text!r} is neither a folder nor an address that can be read",
+        choices=("a folder", "http://", "https://", "file:///"),
+        remedy="Give one of these, or leave the mirror out",
+    )

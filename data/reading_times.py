@@ -33,7 +33,8 @@ def natural_stories(
     path : path-like
         ``processed_wordinfo.tsv``: mean time per word. It still has the old alignment: times stand one word too early.
     people : path-like, optional
-        ``processed_RTs.tsv``: times per person, corrected in 2025; used instead of the means where it is given.
+        ``processed_RTs.tsv``: times per person, corrected in 2025; used instead of the means where it is given. Of a word that
+        a person read twice the first time counts; the others are counted in the notes.
     version : str
         Of the means: ``"realigned"`` gives each word the time that stands at the word before it, ``"as-released"`` leaves them.
         The direction is inferred from the data (a word cannot be slowed by the word after it); no corrected mean
@@ -112,10 +113,19 @@ def _people(path: Path, words: pd.DataFrame, common: dict) -> Recording:
         raise BrainLensError(
             f"{path.name} has no columns {missing}", choices=table.columns, remedy="Fetch it again: it is another file"
         )
+    places = {name: numbers(source, name) for name in ("item", "zone")}
+    for name, values in places.items():
+        wrong = np.flatnonzero(values % 1 != 0)  # NaN too
+        if len(wrong):
+            raise BrainLensError(
+                f"{path.name}: {len(wrong):,} rows have no whole number as {name} ({source.places(wrong)})",
+                remedy="Fetch the file again",
+            )
     row_of = pd.Series(np.arange(len(words)), index=words.index)
-    rows = row_of.reindex([f"{int(i)}.{int(z)}" for i, z in zip(table["item"], table["zone"])]).to_numpy()
+    rows = row_of.reindex([f"{i:.0f}.{z:.0f}" for i, z in zip(places["item"], places["zone"])]).to_numpy()
     left = int(np.isnan(rows).sum())
     known = ~np.isnan(rows)
+    times = numbers(source, "RT")[known]
     table, rows = table[known], rows[known].astype(int)
     if "word" in table.columns:
         other = table["word"].astype(str).str.strip().to_numpy() != words["text"].to_numpy()[rows]
@@ -128,7 +138,8 @@ def _people(path: Path, words: pd.DataFrame, common: dict) -> Recording:
             )
     people, names = pd.factorize(table["WorkerId"].astype(str))
     values = np.full((len(words), len(names)), np.nan)
-    values[rows, people] = numbers(replace(source, frame=table), "RT")
+    again = pd.DataFrame({"row": rows, "person": people}).duplicated().to_numpy()
+    values[rows[~again], people[~again]] = times[~again]
     coords = {
         "stimulus": words.index.to_numpy(),
         "target": np.array(names, dtype=object),
@@ -136,9 +147,14 @@ def _people(path: Path, words: pd.DataFrame, common: dict) -> Recording:
     }
     if "correct" in table.columns:
         coords["correct"] = ("target", table.groupby(people)["correct"].first().to_numpy(float))
-    notes = [f"{len(names)} people, corrected alignment of 2025-05-12"] + (
-        [f"{left:,} times at unknown words left out"] if left else []
-    )
+    notes = [f"{len(names)} people, corrected alignment of 2025-05-12"]
+    notes += [f"{left:,} times at unknown words left out"] if left else []
+    if again.any():
+        first = np.flatnonzero(again)[0]
+        notes.append(
+            f"{int(again.sum()):,} times left out because the person had read the word before, first that of "
+            f"{names[people[first]]} at word {words.index[rows[first]]}"
+        )
     return Recording(
         responses=xr.DataArray(values, dims=("stimulus", "target"), coords=coords), stimuli=words, notes=tuple(notes), **common
     )
@@ -160,19 +176,27 @@ NAMED_EXCEPTIONS = {("2", 749): ("peaked", "peeked")}
 """Words that the corpus and its GPT-3 probabilities spell differently: (story, zone) -> (corpus, probabilities)."""
 
 
-def gpt3_surprisal(path: Path, words: pd.DataFrame) -> pd.Series:
+def gpt3_surprisal(
+    path: Path | None = None, words: pd.DataFrame | None = None, *, id: str = "natural-stories-gpt3", **_facts
+) -> pd.Series:
     """Surprisal in bits of each word under GPT-3, from the corpus's ``all_stories_gpt3.csv``; NaN for the first word of a story.
 
     Parameters
     ----------
-    words : pandas.DataFrame
-        Columns ``text``, ``story``, ``zone``, as the stimuli of :func:`natural_stories`.
+    path : path-like, optional
+        The file; None: looked up in the catalogue.
+    words : pandas.DataFrame, optional
+        Columns ``text``, ``story``, ``zone``, as the stimuli of :func:`natural_stories`; None: those of ``natural-stories``.
 
     Raises
     ------
     BrainLensError
         Where a word is not the corpus's word and not in :data:`NAMED_EXCEPTIONS`.
     """
+    from data.catalog import paths, recording
+
+    path = paths(id)[0] if path is None else path
+    words = recording("natural-stories").stimuli if words is None else words
     table = read_table(path, texts=("token",)).frame
     bits = pd.Series(np.nan, index=words.index)
     for story, tokens in table.groupby("story", sort=True):

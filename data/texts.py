@@ -24,16 +24,27 @@ def read_text(path: str | Path) -> str:
     Raises
     ------
     BrainLensError
-        Where it is not there, empty, binary or not UTF-8.
+        Where it is not there, empty, binary, not UTF-8, or no Parquet file with words.
     """
     path = Path(path)
     if not path.is_file():
         raise BrainLensError(f"There is no file {path}", remedy="Check the path")
     if path.suffix.lower() == ".parquet":
-        table = pd.read_parquet(path)
+        try:
+            table = pd.read_parquet(path)
+        except Exception as error:  # pyarrow raises many kinds
+            raise BrainLensError(
+                f"{path.name} is not a Parquet file that can be read: {str(error).splitlines()[0]}", remedy="Fetch it again"
+            ) from None
         if "text" not in table.columns:
             raise BrainLensError(
                 f"{path.name} has no column 'text'", choices=table.columns, remedy="Rename the column that holds the words"
+            )
+        wrong = [row for row, line in enumerate(table["text"], 1) if not isinstance(line, str)]
+        if wrong:
+            raise BrainLensError(
+                f"{path.name}: {len(wrong):,} cells of the column 'text' hold no text, first row {wrong[0]}",
+                remedy="Write an empty text where a line is empty",
             )
         return "".join(line if line.endswith("\n") else line + "\n" for line in table["text"])
     if path.stat().st_size > MOST_BYTES:
@@ -60,7 +71,7 @@ def wikitext2(path: Path | None = None, *, part: str = "test", id: str = "wikite
     Parameters
     ----------
     path : path-like, optional
-        A file of it (text, or Parquet as on the model hub); None: looked up in the catalogue.
+        A file of it (text, or Parquet as on the model hub), whatever its name; None: looked up in the catalogue.
 
     Raises
     ------
@@ -69,13 +80,14 @@ def wikitext2(path: Path | None = None, *, part: str = "test", id: str = "wikite
     """
     if part not in PARTS:
         raise unknown("part of WikiText-2", part, PARTS)
-    if path is None or Path(path).name.startswith(("test.", "val")):
+    remedy = f"Give the file of the {part} part" if path is not None else "Fetch it again"
+    if path is None:
         path = next(p for p in files_of(id=id) if p.name.startswith(PARTS[part]))
     text = read_text(path)
     lines = text.count("\n")
     if abs(lines - LINES[part]) > 1:
         raise BrainLensError(
-            f"{Path(path).name} has {lines:,} lines, WikiText-2 {part} has {LINES[part]:,}", remedy="Fetch it again"
+            f"{Path(path).name} has {lines:,} lines, WikiText-2 {part} has {LINES[part]:,}", remedy=remedy
         )
     return text
 

@@ -61,36 +61,43 @@ def fedorenko(rng) -> xr.DataArray:
 
 
 def blank(rng) -> xr.DataArray:
-    texts = np.array(["A clear day it", "was and out", "", "thousands of drops", "Once there", "lived a cat"], dtype=object)
+    """Two stories, twelve sentences in the first, rows sorted by their ids: ``Aqua.10.0`` stands before ``Aqua.2.0``."""
+    parts = [("Aqua", 0, 0, "A clear day it "), ("Aqua", 0, 1, "was and out "), ("Aqua", 0, 2, "")]
+    parts += [("Aqua", number, 0, f"This is sentence {number}. ") for number in range(1, 12)]
+    parts += [("Boar", 0, 0, "Once there "), ("Boar", 0, 1, "lived a boar.")]
+    rows = sorted((f"{story}.{sentence}.{part}", 2.0 * at) for at, (story, sentence, part, _) in enumerate(parts))
+    stories, sentences, numbers, texts = zip(*(parts[int(time / 2)] for _, time in rows))
     presentation = {
-        "stimulus_id": np.arange(6),
-        "stimulus": texts,
-        "story": np.array(["Aqua"] * 4 + ["Boar"] * 2),
-        "stimulus_sentence": texts,
-        "sentence_number_in_story": np.array([1, 1, 1, 2, 1, 1]),
-        "part_number_in_sentence": np.array([1, 2, 3, 1, 1, 2]),
-        "timepoint_start": np.arange(6) * 2.0,
+        "stimulus_id": np.array([id for id, _ in rows]),
+        "stimulus": np.array(texts, dtype=object),
+        "story": np.array(stories),
+        "stimulus_sentence": np.array(texts, dtype=object),
+        "sentence_number_in_story": np.array(sentences),
+        "part_number_in_sentence": np.array(numbers),
+        "timepoint_value": np.array([time for _, time in rows]),
     }
+    people, areas = np.repeat(["061", "085"], 2), np.tile(["01_LH_PostTemp", "03_LH_IFG"], 2)
     neuroid = {
-        "subject_id": np.repeat([1, 2], 2),
-        "fROI_area": np.array(["01_LHPostTemp", "02_LHIFG"] * 2),
-        "fROI_index": np.array([1, 2] * 2),
-        "region": np.array(["language"] * 4),
-        "neuroid_id": np.array(["1_1", "1_2", "2_1", "2_2"]),
+        "subject_id": people,
+        "fROI_area": areas,
+        "fROI_index": np.tile([0, 2], 2),
+        "region": np.full(4, "language"),
+        "neuroid_id": np.array([f"{one}.{area}" for one, area in zip(people, areas)]),
     }
-    return _array(rng.standard_normal((6, 4)), presentation, neuroid)
+    return _array(rng.standard_normal((len(rows), 4)), presentation, neuroid)
 
 
 def futrell(rng) -> xr.DataArray:
-    words = np.array(["If", "you", "went", "there", ".", "Then", "come", "back", "to", "us"])
+    """Two stories; sentences and stimuli are counted through the whole corpus, words inside their story."""
+    words = np.array(["If", "you", "went.", "Then", "stay.", "Then", "come", "back", "to", "us"])
     presentation = {
         "word": words,
         "word_core": np.array([w.strip(".").lower() for w in words]),
         "story_id": np.repeat([1, 2], 5),
         "word_id": np.tile(np.arange(1, 6), 2),
-        "word_within_sentence_id": np.tile(np.arange(1, 6), 2),
-        "sentence_id": np.repeat([1, 1], 5),
-        "stimulus_id": np.array([f"{s}.{w}" for s, w in zip(np.repeat([1, 2], 5), np.tile(np.arange(5), 2))]),
+        "word_within_sentence_id": np.array([1, 2, 3, 1, 2, 1, 2, 3, 4, 5]),
+        "sentence_id": np.repeat([1, 2, 3], [3, 2, 5]),
+        "stimulus_id": np.arange(1, 11),
     }
     subject = {
         "subject_id": np.array(["A1", "B2", "C3"]),
@@ -112,6 +119,12 @@ def tuckute(rng) -> xr.DataArray:
     }
     neuroid = {"neuroid_id": np.array([1]), "subject_UID": np.array(["mean"]), "roi": np.array(["lang_LH_netw"])}
     return _array(rng.standard_normal((n, 1)), presentation, neuroid)
+
+
+def ceiling(rng) -> xr.DataArray:
+    """One number per voxel, as the published ceilings hold them."""
+    array = pereira(rng).isel(presentation=0, drop=True)
+    return array.drop_vars([name for name, values in array.coords.items() if values.dims != ("neuroid",)])
 
 
 MAKERS = {

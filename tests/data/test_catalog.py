@@ -18,6 +18,8 @@ def test_ids_licences_and_citations():
         assert name.startswith("simulated") or (entry.files and all(len(f.hash[1]) in (0, 40, 64) for f in entry.files))
     unhashed = [f.name for entry in known.values() for f in entry.files if not f.hash[0]]
     assert unhashed == ["processed_RTs.tsv"]
+    assert known["natural-stories-people"].hash == "" and known["blank2014-froi"].hash.startswith("sha1:af1e868821")
+    assert known["natural-stories"].size_words == "902 kB" and known["pereira2018-language"].size_words == "about 68.0 MB"
     aliases = [alias for entry in known.values() for alias in entry.aliases]
     assert len(aliases) == len(set(aliases)) and not set(aliases) & set(known)
     assert catalog.entry("pereira2018").id == "pereira2018-language" and catalog.entry("PEREIRA2018").id == "pereira2018-language"

@@ -13,12 +13,13 @@ from typing import ClassVar
 import pytest
 
 from data import catalog, fetch
-from data.entries import Entry
+from data.entries import Entry, all_entries
 from data.errors import BrainLensError, Cancelled
 from data.fetch import RemoteFile
 
 BODY = bytes(range(256)) * 4000  # about 1 MB
 SHA = hashlib.sha256(BODY).hexdigest()
+OLDER = bytes(reversed(BODY))
 
 
 class Server(http.server.BaseHTTPRequestHandler):
@@ -26,6 +27,7 @@ class Server(http.server.BaseHTTPRequestHandler):
 
     protocol_version = "HTTP/1.1"
     requests: ClassVar[list] = []
+    conditions: ClassVar[list] = []
     cut = 0
 
     def log_message(self, *_):
@@ -35,6 +37,7 @@ class Server(http.server.BaseHTTPRequestHandler):
         way = self.path.strip("/").split("/")[0]
         span = self.headers.get("Range")
         type(self).requests.append((way, span))
+        type(self).conditions.append(self.headers.get("If-Range"))
         start = int(re.match(r"bytes=(\d+)-", span).group(1)) if span else 0
         getattr(self, way)(start)
 
@@ -73,6 +76,15 @@ class Server(http.server.BaseHTTPRequestHandler):
             self.cuts(0)
         else:
             self._send(BODY, 0)
+
+    def changes(self, start):
+        """Breaks off in one version of the file and has the next one from then on; honours If-Range."""
+        if type(self).cut == 0:
+            type(self).cut = 1
+            self._send(OLDER[:400_000], length=len(OLDER), ETag='"older"')
+            self.close_connection = True
+        else:
+            self._send(BODY, start if self.headers.get("If-Range") in (None, '"newer"') else 0, ETag='"newer"')
 
     def html(self, start):
         self._send(b"<!DOCTYPE html><html>Sign in</html>", Content_Type="text/html; charset=utf-8")
@@ -148,7 +160,7 @@ def server(monkeypatch):
     for name in ("HTTP_PROXY", "HTTPS_PROXY", "http_proxy", "https_proxy", "ALL_PROXY", "all_proxy", "BRAINLENS_MIRROR"):
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setattr(fetch, "time", types.SimpleNamespace(sleep=lambda _: None))  # no waiting between attempts
-    Server.requests, Server.cut = [], 0
+    Server.requests, Server.conditions, Server.cut = [], [], 0
     with Quiet(("127.0.0.1", 0), Server) as running:
         threading.Thread(target=running.serve_forever, args=(0.02,), daemon=True).start()
         yield f"http://127.0.0.1:{running.server_port}"
@@ -187,6 +199,44 @@ def test_a_fetch_of_an_earlier_session_goes_on(server, clean_home):
 
 def test_a_server_without_ranges_begins_anew(server, clean_home):
     assert fetch.fetch_file(remote("norange", server)).read_bytes() == BODY
+
+
+def test_a_file_that_changed_meanwhile_begins_anew(server, clean_home):
+    file = remote("changes", server, size=len(BODY))
+    assert fetch.fetch_file(file).read_bytes() == BODY
+    assert Server.requests == [("changes", None), ("changes", "bytes=400000-")]
+    assert Server.conditions == [None, '"older"']
+    assert left_over(clean_home) == ["file.bin", "file.bin.source.json"]
+
+
+def test_a_redirect_that_drops_the_encryption_is_refused(clean_home, monkeypatch):
+    import functools
+
+    import httpx
+
+    def answer(request):
+        if request.url.scheme == "https":
+            return httpx.Response(302, headers={"Location": "http://plain.example/file.bin"})
+        return httpx.Response(200, content=BODY)
+
+    monkeypatch.delenv("BRAINLENS_MIRROR", raising=False)
+    monkeypatch.setattr(httpx, "Client", functools.partial(httpx.Client, transport=httpx.MockTransport(answer)))
+    with pytest.raises(BrainLensError, match=r"redirects to http://plain.example/file.bin, which is not encrypted"):
+        fetch.fetch_file(RemoteFile("things", "file.bin", "https://safe.example/file.bin", sha256=SHA))
+    assert left_over(clean_home) == []
+
+
+def test_nothing_of_a_broken_transfer_stays_behind_after_a_removal(server, clean_home):
+    class Stop:
+        def step(self, done, total, what):
+            raise Cancelled("stop")
+
+    file = remote("changes", server)
+    with pytest.raises(Cancelled):
+        fetch.fetch_file(file, report=Stop())
+    assert left_over(clean_home) == ["file.bin.part", "file.bin.part.tag"]
+    fetch.forget([file])
+    assert left_over(clean_home) == []
 
 
 def test_a_wrong_beginning_is_found_by_the_hash_and_removed(server, clean_home):
@@ -283,6 +333,55 @@ def test_mirrors_folder_and_address(server, clean_home, tmp_path, monkeypatch):
     assert fetch.fetch_file(other).read_bytes() == BODY
 
 
+def test_a_mirror_as_a_file_address_and_addresses_of_other_kinds(clean_home, tmp_path, monkeypatch):
+    folder = tmp_path / "my mirror" / "things"
+    folder.mkdir(parents=True)
+    (folder / "file.bin").write_bytes(BODY)
+    file, other = RemoteFile("things", "file.bin", sha256=SHA), RemoteFile("things", "other.bin", "https://far.example/other.bin")
+    address = (tmp_path / "my mirror").as_uri()
+    monkeypatch.setenv("BRAINLENS_MIRROR", address)
+    assert "my%20mirror" in address and fetch.locate(file) == folder / "file.bin"
+    with pytest.raises(BrainLensError, match=r"has no file things/other.bin. Put it there, or unset BRAINLENS_MIRROR to fetch"):
+        fetch.fetch_file(other)
+    monkeypatch.delenv("BRAINLENS_MIRROR")
+    with pytest.raises(BrainLensError, match=r"has no file things/other.bin. Put it there, or leave the mirror out to fetch"):
+        fetch.fetch_file(other, source=address)
+    assert fetch.fetch_file(file, source=address).read_bytes() == BODY
+    for wrong in ("ftp://far.example/mirror", "s3://bucket/mirror", "file://far.example/mirror"):
+        with pytest.raises(BrainLensError, match=f"The mirror '{wrong}' is neither a folder nor an address that can be read"):
+            fetch.fetch_file(other, source=wrong)
+    monkeypatch.setenv("BRAINLENS_MIRROR", "ftp://far.example/mirror")
+    with pytest.raises(BrainLensError, match=r"The mirror 'ftp://far.example/mirror' is neither"):
+        catalog.entry("ucl").state  # noqa: B018
+
+
+@pytest.mark.parametrize("error", [None, PermissionError(13, "Permission denied")])
+def test_a_home_that_is_none_is_said(clean_home, monkeypatch, error):
+    from pathlib import Path
+
+    from data.home import home
+
+    def refuse(*_, **__):
+        raise error
+
+    if error is None:
+        clean_home.write_text("a file")
+    else:
+        monkeypatch.setattr(Path, "mkdir", refuse)
+    message = "cannot be made: " + ("a file stands in its place" if error is None else "Permission denied")
+    for action in (lambda: home("recordings"), catalog.entries, lambda: fetch.fetch_file(RemoteFile("things", "file.bin"))):
+        with pytest.raises(BrainLensError, match=message) as caught:
+            action()
+        assert "BRAINLENS_HOME" in caught.value.remedy
+
+
+def test_a_folder_that_may_not_be_written_is_said(server, clean_home):
+    (clean_home / "recordings").mkdir(parents=True)
+    (clean_home / "recordings" / "things").write_text("a file")
+    with pytest.raises(BrainLensError, match=r"file.bin cannot be written to .*things"):
+        fetch.fetch_file(remote("good", server))
+
+
 def test_a_tampered_mirror_is_not_trusted(clean_home, tmp_path):
     (tmp_path / "things").mkdir()
     (tmp_path / "things" / "file.bin").write_bytes(b"x" * len(BODY))
@@ -371,14 +470,111 @@ def assembly(server, tmp_path, monkeypatch):
     spec.loader.exec_module(files)
     bodies = {}
     monkeypatch.setattr(catalog, "_EXTRA", {})
-    for name, make in files.MAKERS.items():
-        path = files.write_new(make(np.random.default_rng(3)), tmp_path / f"{name}.nc")
-        bodies[f"/s3/{name}.nc"] = path.read_bytes()
+    rng = np.random.default_rng(3)
+
+    def serve(file, body):
+        bodies[f"/s3/{file.name}"] = body
+        sha1 = hashlib.sha1(body).hexdigest()
+        return replace(file, url=f"{server}/s3/{file.name}", sha1=sha1, sha256="", size=None, about=len(body))
+
+    for name in SERVED[:-1]:
         entry = catalog.entry(name)
-        file = replace(entry.files[0], url=f"{server}/s3/{name}.nc", sha1=hashlib.sha1(path.read_bytes()).hexdigest())
-        catalog.register(replace(entry, files=(file,), invariants={}))
+        array = files.MAKERS[name](rng) if name in files.MAKERS else files.ceiling(rng)
+        body = files.write_new(array, tmp_path / f"{name}.nc").read_bytes()
+        catalog.register(replace(entry, files=tuple(serve(file, body) for file in entry.files), invariants={}))
+    words = "word\tzone\titem\tnItem\tmeanItemRT\n" + "".join(f"Word{z}\t{z}\t1\t80\t{300 + z}\n" for z in range(1, 6))
+    people = "WorkerId\titem\tzone\tRT\tword\n" + "".join(f"A1\t1\t{z}\t{300 + z}\tWord{z}\n" for z in range(1, 6))
+    entry = catalog.entry("natural-stories-people")
+    own = tuple(serve(file, text.encode()) for file, text in zip(entry.files, (people, words)))
+    catalog.register(replace(entry, files=own))
     monkeypatch.setattr(Server, "s3", lambda self, start: self._send(bodies[self.path], start), raising=False)
     return files.MAKERS
+
+
+SERVED = (
+    "blank2014-froi",
+    "fedorenko2016-language",
+    "futrell2018",
+    "pereira2018-auditory",
+    "pereira2018-ceilings",
+    "pereira2018-language",
+    "tuckute2024-language",
+    "natural-stories-people",
+)
+"""Entries whose files a mirror of this project cannot have: their tests read files of the same layout."""
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        name if name in SERVED or not one.files else pytest.param(name, marks=pytest.mark.realdata)
+        for name, one in all_entries().items()
+    ],
+)
+def test_every_id_of_the_catalogue_loads(name, request, clean_home):
+    one = all_entries()[name]
+    if name in SERVED:
+        request.getfixturevalue("assembly")
+        catalog.fetch(name)
+    elif one.files:
+        request.getfixturevalue("mirror")
+    loaded = catalog.load(name)
+    assert len(loaded) if not one.is_recording else loaded.id == name and loaded.n_measured
+    for version in one.versions:
+        assert len(catalog.load(f"{name}@{version}") if not one.is_recording else catalog.load(f"{name}@{version}").texts)
+    with pytest.raises(BrainLensError, match=f"Unknown version of {name} 'none of them'"):
+        catalog.load(f"{name}@none of them")
+
+
+def test_ceilings_are_read_from_all_their_files(assembly, clean_home):
+    catalog.fetch("pereira2018-ceilings")
+    table = catalog.load("pereira2018-ceilings")
+    counts = table.groupby(["experiment", "regression"]).size()
+    assert counts.to_dict() == {(e, r): 12 for e in ("243sentences", "384sentences") for r in ("linear", "ridge")}
+    assert {"ceiling", "subject", "neuroid_id"} <= set(table.columns)
+
+
+def test_times_per_person_are_read_with_their_words(assembly, clean_home):
+    paths = catalog.fetch("natural-stories-people")
+    recording = catalog.recording("natural-stories-people")
+    assert [path.name for path in paths] == ["processed_RTs.tsv", "processed_wordinfo.tsv"]
+    assert recording.texts[0] == "Word1" and recording.responses.values[0, 0] == 301 and not recording.averaged
+
+
+@pytest.fixture
+def corpus(clean_home, monkeypatch):
+    """Three entries of one file each and one of two, as the UCL sets and the Natural Stories have them."""
+    from dataclasses import replace
+
+    monkeypatch.delenv("BRAINLENS_MIRROR", raising=False)
+    monkeypatch.setattr(catalog, "_EXTRA", {})
+    folder = clean_home / "recordings" / "shared things"
+    folder.mkdir(parents=True)
+    for name in ("one.csv", "two.csv"):
+        (folder / name).write_text("a,b\n1,2\n")
+    one, two = (RemoteFile("shared things", name) for name in ("one.csv", "two.csv"))
+    for name, files in (("ours-spr", (one,)), ("ours-eye", (one,)), ("ours-people", (two, one))):
+        catalog.register(replace(catalog.entry("ucl-spr"), id=name, aliases=(), files=files))
+    return folder
+
+
+def test_what_others_need_is_not_removed_unasked(corpus):
+    with pytest.raises(BrainLensError, match="ours-spr shares its files with ours-eye, ours-people: nothing") as caught:
+        catalog.remove("ours-spr")
+    assert "--also" in caught.value.remedy and "also=True" in caught.value.remedy
+    assert catalog.sharers("ours-spr") == ("ours-eye", "ours-people") and catalog.sharers("ours-people") == ()
+    assert catalog.remove("ours-people") == 8 and [path.name for path in corpus.iterdir()] == ["one.csv"]  # the shared one stays
+    assert catalog.remove("ours-spr", also=True) == 8 and catalog.entry("ours-eye").state == "needs download"
+    assert catalog.sharers("ours-spr") == () and catalog.remove("ours-spr") == 0
+
+
+def test_what_a_mirror_has_too_is_nobodys_loss(corpus, tmp_path, monkeypatch):
+    import shutil
+
+    shutil.copytree(corpus, tmp_path / "mirror" / "shared things")
+    monkeypatch.setenv("BRAINLENS_MIRROR", str(tmp_path / "mirror"))
+    assert catalog.sharers("ours-spr") == () and catalog.remove("ours-spr") == 8
+    assert catalog.entry("ours-eye").state == "ready"
 
 
 def test_every_public_assembly_is_fetched_and_loads(assembly, clean_home):

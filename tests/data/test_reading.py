@@ -98,6 +98,29 @@ def test_words_of_another_version_are_refused(tmp_path):
         reading_times.natural_stories(broken, **FACTS)
 
 
+def test_a_row_without_a_zone_and_a_word_read_twice(tmp_path):
+    path = people(tmp_path)
+    frame = pd.read_csv(path, sep="\t", dtype={"zone": object})
+    frame.assign(zone=[None, *frame["zone"][1:]]).to_csv(path, sep="\t", index=False)
+    with pytest.raises(BrainLensError, match=r"processed_RTs.tsv: 1 rows have no whole number as zone \(line 2\)"):
+        reading_times.natural_stories(wordinfo(tmp_path), people=path, **FACTS)
+    twice = pd.concat([frame, frame.iloc[[0, 2]].assign(RT=999)])
+    twice.to_csv(path, sep="\t", index=False)
+    recording = reading_times.natural_stories(wordinfo(tmp_path), people=path, **FACTS)
+    assert recording.responses.values[:3, 0].tolist() == [360, 370, 380]  # the first time counts
+    said = "2 times left out because the person had read the word before, first that of A1 at word 1.1"
+    assert said in recording.notes
+
+
+def test_a_time_that_is_no_number_is_named_with_its_line(tmp_path):
+    path = people(tmp_path)
+    frame = pd.read_csv(path, sep="\t", dtype=object)
+    frame.loc[0, "zone"], frame.loc[3, "RT"] = "99", "slow"  # a row of an unknown word stands before it
+    frame.to_csv(path, sep="\t", index=False)
+    with pytest.raises(BrainLensError, match=r"column 'RT' holds 1 cells that are not numbers, first 'slow' \(line 5\)"):
+        reading_times.natural_stories(wordinfo(tmp_path), people=path, **FACTS)
+
+
 def test_two_versions_side_by_side(tmp_path):
     path = wordinfo(tmp_path)
     released = reading_times.natural_stories(path, version="as-released", **FACTS)

@@ -27,11 +27,26 @@ def test_any_text_file(tmp_path):
     pd.DataFrame({"words": ["x"]}).to_parquet(tmp_path / "w.parquet")
     with pytest.raises(BrainLensError, match=r"has no column 'text'. Choices: words"):
         texts.read_text(tmp_path / "w.parquet")
+    (tmp_path / "w.parquet").write_bytes(b"PAR1 and no more")
+    with pytest.raises(BrainLensError, match=r"w.parquet is not a Parquet file that can be read"):
+        texts.read_text(tmp_path / "w.parquet")
+    pd.DataFrame({"text": ["a", None, "b"]}).to_parquet(tmp_path / "w.parquet")
+    with pytest.raises(BrainLensError, match="1 cells of the column 'text' hold no text, first row 2"):
+        texts.read_text(tmp_path / "w.parquet")
 
 
 def test_wikitext_is_counted(tmp_path):
     pd.DataFrame({"text": ["a line\n"] * 4358}).to_parquet(tmp_path / "hub.parquet")
     assert texts.wikitext2(tmp_path / "hub.parquet").count("\n") == 4358
+    for name in ("validation.parquet", "test.mine.txt"):  # as the hub and the catalogue name theirs
+        path = tmp_path / name
+        if path.suffix == ".parquet":
+            pd.DataFrame({"text": ["my line\n"] * 4358}).to_parquet(path)
+        else:
+            path.write_text("my line\n" * 4358)
+        assert texts.wikitext2(path).startswith("my line")
+    with pytest.raises(BrainLensError, match=r"has 4,358 lines, WikiText-2 validation has 3,760. Give the file of the"):
+        texts.wikitext2(tmp_path / "test.mine.txt", part="validation")
     pd.DataFrame({"text": ["a line\n"] * 100}).to_parquet(tmp_path / "hub.parquet")
     with pytest.raises(BrainLensError, match="has 100 lines, WikiText-2 test has 4,358"):
         texts.wikitext2(tmp_path / "hub.parquet")
