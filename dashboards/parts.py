@@ -11,6 +11,7 @@ import pandas as pd
 import panel as pn
 import panel_material_ui as pmui
 
+from dashboards.figures.numbers import written
 from dashboards.figures.spec import ITEM
 from dashboards.jobs import Job
 from dashboards.look import MONO, Words, heading, note
@@ -86,14 +87,23 @@ class Frame(pmui.Column):
             self._marking = False
 
     def _pick(self, rows: list[dict]) -> None:
-        if not self._marking:
-            self._picked(list(names(pd.DataFrame(rows)).unique()))
+        """A tap on one mark takes back what was selected in the others, each with an event of its own: that is no letting go."""
+        from dashboards.figures.screen import anything_picked
+
+        picked = named(names(pd.DataFrame(rows)))
+        if not self._marking and (picked or (not rows and not anything_picked(self._pane.object))):
+            self._picked(picked)
 
 
 def names(frame: pd.DataFrame) -> pd.Series:
-    """What each row is picked by: its item, or its model; empty for tables of neither."""
+    """What each row is picked by: its item, or its model, or nothing (an empty string); no rows for tables of neither."""
     column = next((column for column in (ITEM, "model") if column in frame), None)
-    return pd.Series(dtype=str) if column is None else frame[column].astype(str)
+    return pd.Series(dtype=str) if column is None else frame[column].astype(str).where(frame[column].notna(), "")
+
+
+def named(rows: pd.Series) -> list[str]:
+    """The names among some rows, each once."""
+    return [name for name in rows.unique() if name]
 
 
 class DataTable(pmui.Column):
@@ -200,7 +210,7 @@ class DataTable(pmui.Column):
         every = names(self._table.value)
         if every.empty:
             return
-        gone, come = (every.iloc[list(set(a) - set(b))].unique() for a, b in ((event.old, event.new), (event.new, event.old)))
+        gone, come = (named(every.iloc[sorted(set(a) - set(b))]) for a, b in ((event.old, event.new), (event.new, event.old)))
         picked = [value for value in self._marked if value not in gone]
         picked += [value for value in come if value not in picked]
         if picked != self._marked:
@@ -227,6 +237,7 @@ class DataTable(pmui.Column):
 
 def _tabulator(frame: pd.DataFrame, height: int, **params) -> pn.widgets.Tabulator:
     kinds = {name: _kind(name, frame[name]) for name in frame.columns}
+    formatters = _formatters()
     return pn.widgets.Tabulator(
         frame,
         disabled=True,
@@ -238,17 +249,21 @@ def _tabulator(frame: pd.DataFrame, height: int, **params) -> pn.widgets.Tabulat
         layout="fit_data_fill",
         margin=(4, 0),
         titles={name: name.replace("_", " ") for name in frame.columns},
-        formatters={name: _FORMATTERS[kind] for name, kind in kinds.items() if kind in _FORMATTERS},
+        formatters={name: formatters[kind] for name, kind in kinds.items() if kind in formatters},
         text_align={name: "right" for name, kind in kinds.items() if kind in ("fraction", "count")},
         **params,
     )
 
 
-_FORMATTERS = {
-    "fraction": {"type": "money", "precision": 3, "thousand": ""},
-    "count": {"type": "money", "precision": 0, "thousand": ","},
-    "flag": {"type": "tickCross", "crossElement": False},
-}
+def _formatters() -> dict:
+    """How a kind of column is written; the cells stay numbers, by which they are sorted."""
+    from bokeh.models import HTMLTemplateFormatter  # one for each table: a Bokeh object belongs to one document
+
+    return {
+        "fraction": HTMLTemplateFormatter(template=f"<%= (function (value) {{ {written(3)} }})(value) %>"),
+        "count": {"type": "money", "precision": 0, "thousand": ","},
+        "flag": {"type": "tickCross", "crossElement": False},
+    }
 
 
 def _kind(name: str, column: pd.Series) -> str:

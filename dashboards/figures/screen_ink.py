@@ -16,6 +16,7 @@ from bokeh.models import (
     BoxAnnotation,
     CDSView,
     ColumnDataSource,
+    CustomJSHover,
     HoverTool,
     IndexFilter,
     Label,
@@ -26,6 +27,7 @@ from bokeh.models import (
 from bokeh.models.renderers import GlyphRenderer
 
 from dashboards.figures.labels import placed
+from dashboards.figures.numbers import written
 from dashboards.figures.panels import Drawing, Panel, Series, X, bins
 from dashboards.figures.spec import ITEM, Mark, Rule
 from dashboards.figures.style import ink
@@ -107,11 +109,7 @@ def _histogram(figure, plan: Drawing, mark: Mark, named: Renderers, on_pick) -> 
             muted_alpha=0.05,
         )
         _name(named, series, boxes)
-        figure.add_tools(
-            HoverTool(
-                renderers=[boxes], tooltips=[("from", "@left{0.000}"), ("to", "@right{0.000}"), ("count", "@top")], visible=False
-            )
-        )
+        _tell(figure, [boxes], {"from": "@left{custom}", "to": "@right{custom}", "count": "@top"})
 
 
 def _text(figure, plan: Drawing, mark: Mark, named: Renderers, on_pick) -> None:
@@ -261,15 +259,26 @@ def _hover_columns(mark: Mark) -> list[str]:
 
 
 def _hover(figure, mark: Mark, renderers: list) -> None:
-    rows = []
+    rows = {}
     for column in _hover_columns(mark):
         fraction = pd.api.types.is_float_dtype(mark.frame[column])
-        rows.append((escape(column.replace("_", " ")), f"@{{{column}}}{{0,0.[000]}}" if fraction else f"@{{{column}}}"))
-    figure.add_tools(HoverTool(renderers=renderers, tooltips=rows, visible=False))
+        rows[escape(column.replace("_", " "))] = f"@{{{column}}}{{custom}}" if fraction else f"@{{{column}}}"
+    _tell(figure, renderers, rows)
+
+
+def _tell(figure, renderers: list, rows: dict[str, str]) -> None:
+    """A hover card; marks that tell the same share one, for every tool is built, sent and drawn on its own."""
+    tools = [tool for tool in figure.tools if isinstance(tool, HoverTool)]
+    if same := next((tool for tool in tools if tool.tooltips == list(rows.items())), None):
+        same.renderers = [*same.renderers, *renderers]
+        return
+    words = next((word for tool in tools for word in tool.formatters.values()), None) or CustomJSHover(code=written())
+    fractions = {text.removesuffix("{custom}"): words for text in rows.values() if text.endswith("{custom}")}
+    figure.add_tools(HoverTool(renderers=renderers, tooltips=list(rows.items()), formatters=fractions, visible=False))
 
 
 def _listen(source: ColumnDataSource, frame: pd.DataFrame, on_pick) -> None:
-    if on_pick is None:
+    if on_pick is None or not {ITEM, "model"} & set(frame.columns):  # a slice or a word is nobody: it picks nothing
         return
     rows = frame.drop(columns=[column for column in frame.columns if str(column).startswith("_")]).reset_index(drop=True)
     source.selected.on_change("indices", partial(_picked, rows, on_pick))

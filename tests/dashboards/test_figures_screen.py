@@ -12,7 +12,7 @@ from bokeh.document import Document
 from bokeh.models import ColumnDataSource, HoverTool, Label, LabelSet, Legend, Scatter, Slope, Span, Title
 from bokeh.models.renderers import GlyphRenderer
 
-from dashboards.figures.screen import LEGEND_LIMIT, draw, highlight
+from dashboards.figures.screen import LEGEND_LIMIT, anything_picked, draw, highlight
 from dashboards.figures.spec import FigureSpec, Mark
 from dashboards.figures.style import ink, looks
 from data.errors import BrainLensError
@@ -108,7 +108,7 @@ def test_a_crowd_has_no_legend_but_labels_and_hover():
     written = set(labels.source.data["_text"])
     assert 15 < len(written) <= 42 and "gpt2-xl" in written
     assert any(
-        dict(tool.tooltips) == {"model": "@{model}", "x": "@{x}{0,0.[000]}", "y": "@{y}{0,0.[000]}"}
+        dict(tool.tooltips) == {"model": "@{model}", "x": "@{x}{custom}", "y": "@{y}{custom}"}
         for tool in plot.select({"type": HoverTool})
     )
 
@@ -117,7 +117,26 @@ def test_own_columns_with_odd_names_can_be_hovered():
     frame = pd.DataFrame({"my x": [1.0, 2.0], "r (held out)": [0.1, 0.2], "model": ["a", "b"]})
     plot = draw(FigureSpec("t", (Mark("points", frame, "my x", "r (held out)", colour="model"),)))
     (tool,) = plot.select({"type": HoverTool})
-    assert ("r (held out)", "@{r (held out)}{0,0.[000]}") in tool.tooltips
+    assert ("r (held out)", "@{r (held out)}{custom}") in tool.tooltips and "@{r (held out)}" in tool.formatters
+
+
+def test_marks_that_tell_the_same_share_one_hover_card():
+    frame = pd.DataFrame({"x": [0.0, 1.0], "r": [0.2, 0.3], "model": "gpt2"})
+    marks = (Mark("line", frame, "x", "r", colour="model"), Mark("points", frame, "x", "r", colour="model", ringed=True),
+             Mark("points", frame, "x", "r", hover=("r",)))  # fmt: skip
+    plot = draw(FigureSpec("t", marks))
+    tools = [tool for tool in plot.tools if isinstance(tool, HoverTool)]
+    assert [len(tool.renderers) for tool in tools] == [2, 1]
+    assert len({id(words) for tool in tools for words in tool.formatters.values()}) == 1
+
+
+def test_a_mark_of_nobody_is_not_told():
+    heard = []
+    for column in ("level", "model", "item"):
+        frame = pd.DataFrame({"x": [0.0, 1.0], "r": [0.2, 0.3], column: ["a", "b"]})
+        plot = draw(FigureSpec("t", (Mark("points", frame, "x", "r"),)), on_pick=heard.append)
+        points(plot)[0].data_source.selected.indices = [1]
+    assert [sorted(rows[0]) for rows in heard] == [["model", "r", "x"], ["item", "r", "x"]]
 
 
 def test_picking_tells_the_rows():
@@ -136,8 +155,9 @@ def test_highlighting_marks_one_model_and_takes_it_back():
     highlight(plot, ["gpt2"])
     source = max((r.data_source for r in points(plot)), key=lambda source: len(source.data["_key"]))
     assert set(source.data["_key"][source.selected.indices]) == {"gpt2"} and len(source.selected.indices) == 7
+    assert anything_picked(plot)
     highlight(plot, [])
-    assert source.selected.indices == []
+    assert source.selected.indices == [] and not anything_picked(plot)
 
 
 def test_bars_stand_side_by_side_from_zero():
