@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from functools import partial
 from pathlib import Path
 
 from analysis.progress import Report
+from dashboards.scores import failure
 from dashboards.view import Task
 from data.errors import BrainLensError
 
@@ -25,6 +27,7 @@ class TextTasks:
 
     def __init__(self):
         self._found: dict[str, object] = {}
+        self._failed: dict[str, str] = {}
 
     def tasks(self, models: list[str], text: str, *, readout: bool = False) -> list[Task]:
         """What is missing for those models that have such a number."""
@@ -50,7 +53,19 @@ class TextTasks:
         if not key.startswith(("text:", "readout:")):
             return False
         self._found[key] = result
+        self._failed.pop(key, None)
         return True
+
+    def failed(self, key: str, error: BaseException) -> None:
+        """Keep why a task gave nothing."""
+        self._failed[key] = failure(error)
+
+    def lacking(self, model: str, text: str, held: Collection[str], *, readout: bool = False) -> str:
+        """Why the number of a model is not there; ``held``: keys of tasks that failed or were cancelled."""
+        key = _key(model, text, readout)
+        if reason := unpredictive(model, readout=readout):
+            return reason
+        return self._failed.get(key, "cancelled") if key in held else "not computed yet"
 
     def found(self, model: str, text: str, *, readout: bool = False):
         """The Perplexity or the Readout of a model, or None."""

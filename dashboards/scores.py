@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from functools import partial
 
 from analysis.progress import Report
 from analysis.protocol import Protocol
 from dashboards.state import Selection
 from dashboards.view import Task
+from data.errors import BrainLensError
 
-__all__ = ["NOTES", "PUBLISHED_NOTES", "ScoreTasks", "TargetTasks", "example", "stamps", "unscorable"]
+__all__ = ["NOTES", "PUBLISHED_NOTES", "ScoreTasks", "TargetTasks", "example", "failure", "stamps", "unscorable"]
 
 TEST_DRAWS = (200, 20_000)
 """Fewest and most permutations of a test of targets; the fewest are drawn whatever they cost."""
@@ -67,6 +69,7 @@ class ScoreTasks:
         self._selection = selection
         self._scores: dict[str, object] = {}
         self._costs: dict[str, object] = {}
+        self._failed: dict[str, str] = {}
 
     def key(self, model: str, protocol: Protocol | None = None) -> str:
         """Content key of one score; None: the selection's protocol."""
@@ -103,12 +106,41 @@ class ScoreTasks:
 
     def take(self, key: str, result: object, *, final: bool) -> None:
         """Keep what a task gave."""
+        self._failed.pop(key, None)
         if not key.startswith("look:"):
             self._scores[key] = result
         elif hasattr(result, "cached") and not hasattr(result, "dataset"):
             self._costs[key.removeprefix("look:")] = result
         else:
             self._scores[key.removeprefix("look:")] = result
+
+    def failed(self, key: str, error: BaseException) -> None:
+        """Keep why a task gave nothing."""
+        self._failed[key] = failure(error)
+
+    def lacking(self, models: list[str], held: Collection[str]) -> dict[str, str]:
+        """Model -> why it has no finished score under the selection's protocol.
+
+        Parameters
+        ----------
+        models : list of str
+        held : collection of str
+            Keys of tasks that failed or were cancelled.
+        """
+        found = {}
+        for model in models:
+            key = self.key(model)
+            score = self._scores.get(key)
+            stopped = next((one for one in (key, f"look:{key}") if one in held), "")
+            if score is not None and score.complete:
+                continue
+            if reason := unscorable(model):
+                found[model] = reason
+            elif stopped:
+                found[model] = self._failed.get(stopped, "cancelled")
+            else:
+                found[model] = "not computed yet" if score is None else "still being computed"
+        return found
 
     def found(self, models: list[str], protocol: Protocol | None = None) -> list:
         """The scores that are there, whole or partial, in the order of the models."""
@@ -121,12 +153,16 @@ class ScoreTasks:
 def unscorable(model: str) -> str:
     """Why a model has no score on any recording; empty where it may have one."""
     from analysis.models.catalog import card
-    from data.errors import BrainLensError
 
     try:
         return "n-gram: no activations" if card(model).cls == "n-gram" else ""
     except BrainLensError:  # said where it is looked up
         return ""
+
+
+def failure(error: BaseException) -> str:
+    """Why something could not be computed, short enough for a caption."""
+    return "failed: " + (error.problem if isinstance(error, BrainLensError) else f"{type(error).__name__}: {error}").rstrip(".")
 
 
 class TargetTasks:
@@ -162,7 +198,7 @@ class TargetTasks:
 
 def example() -> dict:
     """A model and a recording that ship with the program."""
-    return {"models": ["zoo-causal-1m"], "recording": "simulated"}
+    return {"models": ["zoo-causal-3m"], "recording": "simulated"}
 
 
 def stamps(scores: list) -> tuple[str, ...]:

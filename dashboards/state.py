@@ -122,7 +122,7 @@ _FIELDS: dict[str, _Field] = {
     "changes": _Field(),
     "benchmark": _Field(),
     "x": _Field(),
-    "own_x": _Field(choices=("bits-per-byte", "bits-per-word", "readout", "parameters", "year", "width")),
+    "own_x": _Field(choices=("bits-per-byte", "bits-per-word", "perplexity", "readout", "parameters", "year", "width")),
     "text": _Field(),
     "tables": _Field(many=True, choices=("schrimpf2021", "hadidi2025")),
     "pooling": _Field(choices=("last", "mean", "sum")),

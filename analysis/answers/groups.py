@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Iterable
 
 import numpy as np
 import pandas as pd
 
 from analysis.answers.answer import Answer, decimal, listed, plural
-from analysis.summary import PERCENTILES, summarise
+from analysis.protocol import Protocol
+from analysis.summary import summarise
 from data.errors import BrainLensError
 
 __all__ = ["grouped", "groupings", "targets"]
@@ -17,7 +19,6 @@ REGIONS = ("network", "region", "roi", "parcel", "area", "electrode_group")
 """Target coordinates that are taken for a place, the first that is there."""
 MOST = 24
 """More groups than this cannot be told apart."""
-DRAWS = 500
 _BINS = 24
 
 
@@ -64,9 +65,9 @@ def grouped(scores: Iterable, by: str = "subject") -> Answer:
     Returns
     -------
     Answer
-        ``frame``: model, group, layer, depth, r, r_low, r_high, ceiling, normalised, n_targets, chosen. In a group that is no
-        person, targets are summarised inside each person first, as the protocol says. The interval draws held-out folds with
-        replacement: it says nothing about other people.
+        ``frame``: model, group, layer, depth, r, r_low, r_high, ceiling, normalised, normalised_low, normalised_high, n_targets,
+        chosen. In a group that is no person, targets are summarised inside each person first, as the protocol says. The interval
+        is of Student's t over held-out folds: it says nothing about other people.
 
     Raises
     ------
@@ -92,8 +93,10 @@ def grouped(scores: Iterable, by: str = "subject") -> Answer:
             )
     caption = (
         f"Held out: {scores[0].provenance['folds']}. One line per {by} of {scores[0].recording}; r is the "
-        f"{scores[0].protocol.targets} over its targets. Bands: 95 %, bootstrap over held-out folds; they say nothing about "
-        "other people. The ringed layer is the one chosen for the whole recording."
+        f"{scores[0].protocol.targets} over its targets. Bands: 95 %, Student's t over {_folds(scores[0])} (draws over stimulus "
+        "groups are stored for the whole recording only); folds share training stimuli, and the bands say nothing about other "
+        "people. A share of the ceiling has the same band, divided alike. The ringed layer is the one chosen for the "
+        "whole recording."
     )
     axes = {"x_title": "Relative depth (0 embedding, 1 top layer)", "y_title": "Pearson r, held out"}
     return Answer(frame, " ".join(sentences), caption, axes=axes)
@@ -106,39 +109,62 @@ def _groups(score, by: str) -> pd.DataFrame:
     bound, rows = score.ceiling, []
     per = np.asarray(bound.per_target, float)
     usable = np.where(per > 0, per, np.nan) if bound.holds_for == "targets" and len(per) == len(labels) else None
+    r_all = data.r.transpose("layer", "fold", "target").values
     for name in dict.fromkeys(labels):
         mine = labels == name
         whose = None if people is None else people[mine]
         ceiling = np.nan if usable is None or np.isnan(usable[mine]).all() else float(np.nanmean(usable[mine]))
-        for layer in score.layers:
+        widths = _half_widths(r_all[:, :, mine], parts, whose, score.protocol)
+        for layer, values, width in zip(score.layers, r_all[:, :, mine], widths, strict=True):
             at = data.sel(layer=layer)
-            note = str(at.note.values)
-            values = at.r.values[:, mine]
-            r = np.nan if note.startswith("constant f") else summarise(values, parts, whose, score.protocol)
-            low, high = _fold_interval(values, parts, r)
+            r = np.nan if str(at.note.values).startswith("constant f") else summarise(values, parts, whose, score.protocol)
             share = np.nan if np.isnan(ceiling) else summarise(values / usable[mine], parts, whose, score.protocol)
+            scale = share / r if r and share / r > 0 else np.nan
             rows.append(
-                {"model": score.model, "group": name, "layer": layer, "depth": float(at.depth), "r": r, "r_low": low,
-                 "r_high": high, "ceiling": ceiling, "normalised": share, "n_targets": int(mine.sum()),
-                 "chosen": layer == score.chosen_layer}
+                {"model": score.model, "group": name, "layer": layer, "depth": float(at.depth), "r": r, "r_low": r - width,
+                 "r_high": r + width, "ceiling": ceiling, "normalised": share, "normalised_low": (r - width) * scale,
+                 "normalised_high": (r + width) * scale, "n_targets": int(mine.sum()), "chosen": layer == score.chosen_layer}
             )  # fmt: skip
     return pd.DataFrame(rows)
 
 
-def _fold_interval(values: np.ndarray, parts: np.ndarray, point: float) -> tuple[float, float]:
-    """95 % interval around a group's score from drawing folds with replacement inside each part."""
-    there = ~np.isnan(values)
-    count = there.sum(axis=1)
-    folds = np.where(count, np.where(there, values, 0).sum(axis=1) / np.maximum(count, 1), np.nan)
-    rng, draws = np.random.default_rng(0), []
-    for part in dict.fromkeys(parts):
-        inside = folds[(parts == part) & ~np.isnan(folds)]
-        if len(inside) > 1:
-            draws.append(rng.choice(inside, (DRAWS, len(inside))).mean(axis=1) - inside.mean())
-    if not draws or np.isnan(point):
-        return np.nan, np.nan
-    low, high = np.percentile(np.mean(draws, axis=0), PERCENTILES)
-    return point + float(low), point + float(high)
+def _folds(score) -> str:
+    counts = [int((score.dataset.part.values == part).sum()) for part in dict.fromkeys(score.dataset.part.values)]
+    return f"{' + '.join(map(str, counts))} held-out folds"
+
+
+def _half_widths(values: np.ndarray, parts: np.ndarray, people: np.ndarray | None, protocol: Protocol) -> np.ndarray:
+    r"""Half the 95 % interval of a group's score in each layer, by Student's t over folds.
+
+    With :math:`a_p = s_p^2 / (n_p P^2)` for the :math:`n_p` folds of each of the P parts that measured the group, the half width
+    is :math:`t_{.975, \nu} \sqrt{\sum a_p}` with :math:`\nu = (\sum a_p)^2 / \sum (a_p^2 / (n_p - 1))` (Satterthwaite 1946,
+    doi 10.2307/3002019).
+
+    Parameters
+    ----------
+    values : ndarray, shape (n_layers, n_folds, n_targets)
+    parts : ndarray, shape (n_folds,)
+    people : ndarray, shape (n_targets,), optional
+
+    Returns
+    -------
+    ndarray, shape (n_layers,)
+        NaN where such a part has a single fold.
+    """
+    from scipy.special import stdtrit
+
+    centre = {"mean": np.nanmean, "median": np.nanmedian}
+    with warnings.catch_warnings():  # folds without a measurement are NaN, and stay so
+        warnings.simplefilter("ignore", RuntimeWarning)
+        each = [values] if people is None else [values[..., people == one] for one in dict.fromkeys(people)]
+        each = np.stack([centre[protocol.targets](own, axis=-1) for own in each])
+        folds = centre[protocol.people](each, axis=0)  # (layer, fold)
+        folds = [folds[:, parts == part] for part in dict.fromkeys(parts)]
+        count = np.stack([np.isfinite(own).sum(axis=1) for own in folds])  # (part, layer)
+        error = np.stack([np.nanvar(own, axis=1, ddof=1) for own in folds]) / count / (count > 0).sum(axis=0) ** 2
+        error = np.where(count > 0, error, 0.0)
+        freedom = error.sum(axis=0) ** 2 / (error**2 / (count - 1)).sum(axis=0)
+        return stdtrit(freedom, 0.975) * np.sqrt(error.sum(axis=0))
 
 
 def targets(scores: Iterable, tests: dict | None = None, *, level: float = 0.05) -> Answer:

@@ -43,8 +43,8 @@ def untrained(benchmark: str = "neural", *, clip: bool = False) -> Answer:
     Returns
     -------
     Answer
-        ``frame``: model, family, group, untrained, trained, gain; ``facts``: r, r_clipped, and for each benchmark how many
-        models are at least as good untrained.
+        ``frame``: model, family, group, width, untrained, trained, gain; ``facts``: r, r_clipped, partial (on log width), and for
+        each benchmark how many models are at least as good untrained.
     """
     if benchmark not in (*BENCHMARKS, "neural"):
         raise unknown("benchmark", benchmark, (*BENCHMARKS, "neural"))
@@ -66,7 +66,8 @@ def untrained(benchmark: str = "neural", *, clip: bool = False) -> Answer:
         "Schrimpf et al. 2021, released table: one untrained copy per model (one seed), best layer of each chosen anew on the "
         f"reported data. r = {raw} with the scores as they are, {clipped} with each benchmark clipped at 1 {averaged}(the "
         f"paper's rule); drawn: {drawn}. Untrained at least as good as trained: {counts} of {len(frame)}. "
-        f"n = {plural(here.n, 'model')}; interval: 95 %, bootstrap over model families. "
+        f"n = {plural(here.n, 'model')}; interval: 95 %, bootstrap over model families. With log width taken out of both, "
+        f"r = {decimal(here.partial)} {interval(here.partial_low, here.partial_high)}. "
         "The dotted line is where training changes nothing."
     )
     title = MEASURES[benchmark].title
@@ -75,7 +76,8 @@ def untrained(benchmark: str = "neural", *, clip: bool = False) -> Answer:
         sentence,
         caption,
         correlation=here,
-        facts={"r": correlations[False].r, "r_clipped": correlations[True].r, "at_least": at_least, "clip": clip},
+        facts={"r": correlations[False].r, "r_clipped": correlations[True].r, "partial": here.partial, "at_least": at_least,
+               "clip": clip},
         axes={
             "x_title": f"Untrained: {title[0].lower()}{title[1:]}",
             "y_title": f"Trained: {title[0].lower()}{title[1:]}",
@@ -85,7 +87,7 @@ def untrained(benchmark: str = "neural", *, clip: bool = False) -> Answer:
     )
 
 
-def own_untrained(scores: Iterable) -> Answer:
+def own_untrained(scores: Iterable, missing: dict[str, str] | None = None) -> Answer:
     """Own runs: trained models and their untrained copies, per layer, as a band over seeds.
 
     Parameters
@@ -93,13 +95,16 @@ def own_untrained(scores: Iterable) -> Answer:
     scores : iterable of Score
         Trained models (``gpt2``) and copies (``gpt2@untrained:init:0``) on one recording. Other models (a random embedding) are
         kept as they are.
+    missing : dict, optional
+        Model or copy that was asked for -> why it has no score.
 
     Returns
     -------
     Answer
         ``frame``: model (the copies of one scheme share ``<model>@untrained:<scheme>``), base, condition (``"trained"``,
-        ``"random embedding"`` or the scheme), layer, depth, r, low, high, seeds. For copies r is the mean over seeds and low,
-        high are the lowest and highest seed; for others the bootstrap interval. ``missing``: trained models without a copy.
+        ``"random embedding"`` or the scheme), layer, depth, r, low, high, normalised, normalised_low, normalised_high, ceiling,
+        n_stimuli, seeds, source. For copies r is the mean over seeds and low, high are the lowest and highest seed; for others
+        the bootstrap interval. ``missing``: what was asked for and has no score, and trained models without a copy.
     """
     scores = list(scores)
     if not scores:
@@ -108,25 +113,31 @@ def own_untrained(scores: Iterable) -> Answer:
     single = rows["condition"].isin(_SINGLE)
     plain = rows[single].rename(columns={"r_low": "low", "r_high": "high"}).assign(seeds=0)
     copies = rows[~single].groupby(["model", "base", "condition", "layer", "depth"], sort=False)
-    copies = copies["r"].agg(r="mean", low="min", high="max", seeds="count").reset_index()
-    columns = ["model", "base", "condition", "layer", "depth", "r", "low", "high", "seeds"]
+    copies = copies.agg(
+        r=("r", "mean"), low=("r", "min"), high=("r", "max"), normalised=("normalised", "mean"),
+        normalised_low=("normalised", "min"), normalised_high=("normalised", "max"), ceiling=("ceiling", "first"),
+        n_stimuli=("n_stimuli", "first"), seeds=("r", "count"), source=("source", _one_source),
+    ).reset_index()  # fmt: skip
+    columns = ["model", "base", "condition", "layer", "depth", "r", "low", "high", "normalised", "normalised_low",
+               "normalised_high", "ceiling", "n_stimuli", "seeds", "source"]  # fmt: skip
     frame = pd.concat([part[columns] for part in (plain, copies) if len(part)], ignore_index=True)
     summary = pd.DataFrame([_summary(score) for score in scores])
     sentences = [text for base in dict.fromkeys(summary["base"]) if (text := _compared(base, summary[summary["base"] == base]))]
     copied = summary[~summary["condition"].isin(_SINGLE)]
-    alone = sorted(set(summary[summary["condition"] == "trained"]["base"]) - set(copied["base"]))
-    missing = pd.DataFrame({"model": alone, "reason": ["no untrained copy was scored"] * len(alone)})
+    lacking = _lacking(summary, copied, missing or {})
     folds = listed(dict.fromkeys(score.provenance["folds"] for score in scores))
     caption = f"Held out: {folds}. Untrained: mean over seeds, band from lowest to highest; trained: 95 % bootstrap interval."
     few = copied.groupby("model").size()
     if len(few) and few.min() < 5:
         counts = ", ".join(f"{name}: {count}" for name, count in few.items() if count < 5)
         caption += f" Fewer than 5 seeds ({counts}): the band is too narrow."
+    if len(lacking):
+        caption += " Left out: " + "; ".join(f"{row.model} ({row.reason})" for row in lacking.itertuples()) + "."
     return Answer(
         frame,
         " ".join(sentences) or "No untrained copy was scored yet.",
         caption,
-        missing=missing,
+        missing=lacking,
         facts={"summary": summary},
         axes={
             "x_title": "Relative depth (0 embedding, 1 top layer)",
@@ -135,6 +146,24 @@ def own_untrained(scores: Iterable) -> Answer:
             "invert_x": False,
         },
     )
+
+
+def _one_source(sources: pd.Series) -> str:
+    return sources.iloc[0] if sources.nunique() == 1 else "fresh"
+
+
+def _lacking(summary: pd.DataFrame, copied: pd.DataFrame, missing: dict[str, str]) -> pd.DataFrame:
+    """What was asked for and has no score, the seeds of one scheme in one row; then trained models of which no copy was asked."""
+    seeds: dict[tuple[str, str], list[str]] = {}
+    for model, reason in missing.items():
+        name, seed = _named(model)[2], _seed(model)
+        seeds.setdefault((name, reason), []).extend([] if seed is None else [str(seed)])
+    rows = [{"model": f"{name}, {'seed' if len(which) == 1 else 'seeds'} {listed(which)}" if which else name, "reason": reason}
+            for (name, reason), which in seeds.items()]  # fmt: skip
+    awaited = {_named(model)[0] for model in missing if "@" in model}
+    alone = sorted(set(summary[summary["condition"] == "trained"]["base"]) - set(copied["base"]) - awaited)
+    rows += [{"model": name, "reason": "no untrained copy was scored"} for name in alone]
+    return pd.DataFrame(rows, columns=["model", "reason"])
 
 
 def at_chosen_layer(scores: Iterable) -> Answer:
@@ -148,10 +177,11 @@ def at_chosen_layer(scores: Iterable) -> Answer:
     Returns
     -------
     Answer
-        ``frame``: model (the trained one), condition, label, r, low, high, width, seeds, ceiling, normalised. An untrained copy's
-        layer is chosen anew on its own inner folds. For copies r is the mean over seeds, low and high the lowest and highest;
-        the trained model has its bootstrap interval at the chosen layer, the random embedding of the same width that of its
-        control fit. ``facts["seeds"]``: model, label, r, one row for each single copy.
+        ``frame``: model (the trained one), condition, label, r, low, high, normalised, normalised_low, normalised_high, width,
+        seeds, ceiling, layer, n_stimuli, source. An untrained copy's layer is chosen anew on its own inner folds. For copies r is
+        the mean over seeds, low and high the lowest and highest; the trained model has its bootstrap interval at the chosen
+        layer, the random embedding of the same width that of its control fit, divided by the aggregate ceiling.
+        ``facts["seeds"]``: the same columns and seed, one row for each single copy.
     """
     scores = list(scores)
     if not scores:
@@ -160,23 +190,32 @@ def at_chosen_layer(scores: Iterable) -> Answer:
     for score in scores:
         base, condition, _ = _named(score.model)
         at = score.table().set_index("layer").loc[score.chosen_layer]
-        row = {"model": base, "condition": condition, "r": float(score.value), "low": at["r_low"], "high": at["r_high"],
-               "width": score.provenance["model"]["width"], "seeds": 0, "ceiling": at["ceiling"], "layer": score.chosen_layer}
-        (rows if condition in _SINGLE else single).append(row)
+        value, about = float(score.value), score.provenance
+        row = {"model": base, "condition": condition, "r": value, "low": at["r_low"], "high": at["r_high"],
+               **_shares(value, at["r_low"], at["r_high"], at["normalised"] / at["r"] if at["r"] else np.nan),
+               "width": about["model"]["width"], "seeds": 0, "ceiling": at["ceiling"], "layer": score.chosen_layer,
+               "n_stimuli": about["recording"]["n_stimuli"], "source": _source(score)}  # fmt: skip
+        if condition in _SINGLE:
+            rows.append(row)
+        else:
+            single.append(row | {"seed": _seed(score.model)})
         if condition == "trained" and len(score.controls):
             control = score.controls.set_index("control")
             if "random-embedding" in control.index:
-                beside = control.loc["random-embedding"]
-                rows.append(row | {"condition": "random embedding", "r": beside["r"], "low": beside["r_low"],
-                                   "high": beside["r_high"], "layer": pd.NA})
+                ends = control.loc["random-embedding", ["r", "r_low", "r_high"]]
+                share = 1 / at["ceiling"] if at["ceiling"] > 0 else np.nan
+                rows.append(row | dict(zip(("r", "low", "high"), ends, strict=True)) | _shares(*ends, share)
+                            | {"condition": "random embedding", "layer": pd.NA})  # fmt: skip
     for key in dict.fromkeys((row["model"], row["condition"]) for row in single):
-        same = [row for row in single if (row["model"], row["condition"]) == key]
-        values = [row["r"] for row in same]
-        layers = {row["layer"] for row in same}
-        rows.append(same[0] | {"r": float(np.mean(values)), "low": min(values), "high": max(values), "seeds": len(values),
-                               "layer": layers.pop() if len(layers) == 1 else pd.NA})
+        same = pd.DataFrame([row for row in single if (row["model"], row["condition"]) == key])
+        spread = {f"{name}{end}": getattr(same[value], how)()
+                  for value, name in (("r", ""), ("normalised", "normalised_"))
+                  for end, how in (("low", "min"), ("high", "max"))}  # fmt: skip
+        rows.append(same.iloc[0].drop("seed").to_dict() | spread
+                    | {"r": same["r"].mean(), "normalised": same["normalised"].mean(), "seeds": len(same),
+                       "layer": same["layer"].iloc[0] if same["layer"].nunique() == 1 else pd.NA,
+                       "source": _one_source(same["source"])})  # fmt: skip
     frame = pd.DataFrame(rows)
-    frame["normalised"] = frame["r"] / frame["ceiling"].where(frame["ceiling"] > 0)
     order = {name: i for i, name in enumerate(LABELS)}
     frame = frame.sort_values("condition", key=lambda c: c.map(lambda v: order.get(v, 99)), kind="stable", ignore_index=True)
     frame.insert(2, "label", [LABELS.get(name, name) for name in frame["condition"]])
@@ -189,6 +228,20 @@ def at_chosen_layer(scores: Iterable) -> Answer:
     single = pd.DataFrame([{**row, "label": LABELS.get(row["condition"], row["condition"])} for row in single])
     return Answer(frame, _ranked(frame), caption, facts={"seeds": single},
                   axes={"x_title": "", "y_title": "Pearson r, held out, at the chosen layer"})
+
+
+def _shares(r: float, low: float, high: float, share: float) -> dict[str, float]:
+    return dict(zip(("normalised", "normalised_low", "normalised_high"), (r * share, low * share, high * share), strict=True))
+
+
+def _source(score) -> str:
+    return "stored" if score.cached else "fresh"
+
+
+def _seed(model: str) -> int | None:
+    """The seed of an untrained copy; None for other models."""
+    last = model.rpartition(":")[2]
+    return int(last) if "@untrained" in model and last.isdigit() else None
 
 
 def _ranked(frame: pd.DataFrame) -> str:
@@ -230,7 +283,7 @@ def _correlation(benchmark: str, clip: bool):
 
     frame = _pairs(benchmark, clip)
     values = (frame[name].to_numpy(float) for name in ("untrained", "trained"))
-    return correlate(*values, frame["family"].to_numpy(str), draws=DRAWS)
+    return correlate(*values, frame["family"].to_numpy(str), partial=np.log(frame["width"].to_numpy(float)), draws=DRAWS)
 
 
 def _named(model: str) -> tuple[str, str, str]:
@@ -244,7 +297,7 @@ def _named(model: str) -> tuple[str, str, str]:
 
 def _labelled(score) -> pd.DataFrame:
     base, condition, name = _named(score.model)
-    return score.table().assign(model=name, base=base, condition=condition)
+    return score.table().assign(model=name, base=base, condition=condition, source=_source(score))
 
 
 def _summary(score) -> dict:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import replace
 
 import numpy as np
@@ -16,7 +17,7 @@ from dashboards.lens import Lens, Picture, Task, View
 from dashboards.look import note
 from dashboards.scores import NOTES, ScoreTasks, TargetTasks, example, stamps, unscorable
 
-__all__ = ["Layers"]
+__all__ = ["Layers", "ceiling_rules", "control_rules"]
 
 _HOVER = ("model", "layer", "r", "r_low", "r_high", "ceiling", "normalised", "n_stimuli", "source")
 _CONTROLS = {"position+length": "position and length alone", "random-embedding": "random embedding"}
@@ -151,8 +152,7 @@ def by_group(answer, scores: list, *, normalised: bool) -> FigureSpec:
     value = "normalised" if normalised else "r"
     frame = answer.frame[answer.frame[value].notna()]
     hover = ("model", "group", "layer", "r", "r_low", "r_high", "ceiling", "normalised", "n_targets")
-    ends = (None, None) if normalised else ("r_low", "r_high")
-    marks = [Mark("line", frame, "depth", value, *ends, colour="group", hover=hover)]
+    marks = [Mark("line", frame, "depth", value, f"{value}_low", f"{value}_high", colour="group", hover=hover)]
     if (chosen := frame[frame["chosen"]]).size:
         marks.append(Mark("points", chosen, "depth", value, colour="group", hover=hover, ringed=True))
     return FigureSpec(
@@ -221,18 +221,8 @@ def profile(answer, scores: list, *, normalised: bool) -> FigureSpec:
     chosen = frame[frame["chosen"]]
     if len(chosen):
         marks.append(Mark("points", chosen, "depth", value, colour="model", hover=_HOVER, ringed=True))
-    rules = [Rule("y", 0.0)]
-    score = scores[0]
-    if normalised:
-        rules.append(Rule("y", 1.0, "ceiling"))
-    else:
-        rules += [
-            Rule("y", row.r, f"{_CONTROLS[row.control]} {row.r:.2f}")
-            for row in score.controls.itertuples()
-            if row.control in _CONTROLS and np.isfinite(row.r)
-        ]
-        if np.isfinite(score.ceiling.value):
-            rules.append(Rule("y", score.ceiling.value, f"ceiling {score.ceiling.value:.2f}", *_ends(score.ceiling)))
+    controls = [] if normalised else control_rules(scores)
+    rules = [Rule("y", 0.0), *controls, *ceiling_rules(scores[0], normalised=normalised)]
     return FigureSpec(
         Layers.question,
         tuple(marks),
@@ -241,10 +231,30 @@ def profile(answer, scores: list, *, normalised: bool) -> FigureSpec:
         tuple(rules),
         answer=answer.sentence,
         caption=answer.caption,
-        stamp=score.stamp,
+        stamp=scores[0].stamp,
         flag_above=1.0 if normalised else None,
     )
 
 
-def _ends(ceiling) -> tuple[float | None, float | None]:
-    return (ceiling.low, ceiling.high) if np.isfinite(ceiling.low) and np.isfinite(ceiling.high) else (None, None)
+def control_rules(scores: list, names: Iterable[str] = tuple(_CONTROLS), *, normalised: bool = False) -> list[Rule]:
+    """A line for each control; the random embedding has the model's width, so one for each width among the models."""
+    several = len({score.provenance["model"]["width"] for score in scores}) > 1
+    found: dict[tuple, Rule] = {}
+    for score in scores:
+        width, bound = score.provenance["model"]["width"], score.ceiling.value if score.ceiling.value > 0 else np.nan
+        for row in score.controls[score.controls["control"].isin(names)].itertuples():
+            value = row.r / bound if normalised else row.r
+            own = several and row.control == "random-embedding"
+            if np.isfinite(value):
+                words = f"{_CONTROLS[row.control]}{f' of width {width:,}' if own else ''} {value:.2f}"
+                found.setdefault((row.control, width if own else 0), Rule("y", value, words))
+    return list(found.values())
+
+
+def ceiling_rules(score, *, normalised: bool) -> list[Rule]:
+    """The ceiling with its interval, or the line at 1 that it is divided to; nothing where there is none."""
+    if normalised:
+        return [Rule("y", 1.0, "ceiling")]
+    value, ends = score.ceiling.value, (score.ceiling.low, score.ceiling.high)
+    known = ends if np.isfinite(ends).all() else (None, None)
+    return [Rule("y", value, f"ceiling {value:.2f}", *known)] if np.isfinite(value) else []

@@ -13,8 +13,8 @@ from dashboards.controls import ModelPicker, ProtocolPicker, RecordingPicker
 from dashboards.figures.spec import FigureSpec, Mark, Rule
 from dashboards.lens import Lens, Picture, View
 from dashboards.look import heading, note
-from dashboards.perplexities import TextTasks, texts, unpredictive
-from dashboards.scores import NOTES, PUBLISHED_NOTES, ScoreTasks, stamps, unscorable
+from dashboards.perplexities import TextTasks, texts
+from dashboards.scores import NOTES, PUBLISHED_NOTES, ScoreTasks, stamps
 from data.errors import BrainLensError
 
 __all__ = ["Task", "scatter"]
@@ -40,6 +40,7 @@ TABLES = {"Schrimpf et al. 2021 (43 models)": "schrimpf2021", "Hadidi et al. 202
 OWN = {
     "Bits per byte": "bits-per-byte",
     "Bits per word": "bits-per-word",
+    "Native token perplexity (only within one tokenizer)": "perplexity",
     "Read-out perplexity": "readout",
     "Parameters": "parameters",
     "Year": "year",
@@ -158,6 +159,11 @@ class Task(Lens):
         if not self.texts.take(key, result):
             self.scores.take(key, result, final=final)
 
+    def fail(self, error: BaseException, *, trace: str = "", where: str = "selection", title: str = "") -> None:
+        for tasks in (self.scores, self.texts):
+            tasks.failed(where, error)
+        super().fail(error, trace=trace, where=where, title=title)
+
     def view(self) -> View:
         choice, pictures = self.selection, []
         if "schrimpf2021" in choice.tables:
@@ -207,13 +213,12 @@ class Task(Lens):
 
         choice, how = self.selection, _AXES[self.selection.own_x]
         share = choice.scale == "normalised"
-        text = self._label(choice.text)
-        rule = [f"Held out: {scores[0].provenance['folds']}."]
-        rule.append(f"Layer {choice.layer}, committed to beforehand." if choice.layer else "Layer: chosen on inner folds.")
-        if choice.own_x == "readout":
-            rule.append("A read-out predicts each model's own tokens: only models with one tokenizer can be compared.")
+        text, table = self._label(choice.text), self._own(scores)
+        rule = [f"Held out: {scores[0].provenance['folds']}.", _layer_rule(scores, choice.layer)]
+        if choice.own_x in _IN_TOKENS:
+            rule.append(f"{_IN_TOKENS[choice.own_x]} {self._tokenizers(scores, table)}".rstrip())
         own = own_task(
-            self._own(scores),
+            table,
             x_title=how.title.format(text=text),
             y_title="Share of the ceiling" if share else "Pearson r, held out",
             better=how.better,
@@ -224,7 +229,7 @@ class Task(Lens):
         return Picture("Your own", spec, own.frame, tuple(scores))
 
     def _own(self, scores: list) -> pd.DataFrame:
-        """The table of :func:`analysis.answers.task.own_task`."""
+        """The table of :func:`analysis.answers.task.own_task`: every chosen model, with the reason where it has no number."""
         from analysis.answers.task import committed
 
         rows, choice = [], self.selection
@@ -247,30 +252,47 @@ class Task(Lens):
                     "low": at[f"{y}_low"],
                     "high": at[f"{y}_high"],
                     "layer": at["layer"],
+                    "ceiling": score.ceiling.value,
+                    "n_stimuli": score.provenance["recording"]["n_stimuli"],
                     "width": about["width"],
                     "parameters": about["parameters"],
                     "recording": choice.recording,
+                    "source": "stored" if score.cached else "fresh",
                     "reason": reason,
                 }
             )
-        known = dict.fromkeys(("x", "y", "low", "high", "layer", "width", "parameters"), np.nan)
-        for model in choice.models:
-            if reason := unscorable(model):
-                rows.append({"model": model, "family": model, "recording": choice.recording, "reason": reason, **known})
+        words = ("model", "family", "recording", "source", "reason")
+        known = {name: np.nan for name in rows[0] if name not in words}
+        for model, reason in self.scores.lacking(choice.models, self._held).items():
+            rows.append(known | {"model": model, "family": model, "recording": choice.recording, "source": "", "reason": reason})
         return pd.DataFrame(rows)
+
+    def _tokenizers(self, scores: list, table: pd.DataFrame) -> str:
+        """Whether the models that are drawn share a tokenizer."""
+        from analysis.answers.task import tokenizers
+
+        drawn, choice = set(table.loc[table["x"].notna() & table["y"].notna(), "model"]), self.selection
+        found = []
+        for score in scores:
+            if score.model in drawn:
+                read = self.texts.found(score.model, choice.text) if choice.own_x == "perplexity" else None
+                tokens = None if read is None else read.tokens + read.left_out
+                found.append((score.model, score.provenance["model"]["tokenizer_hash"], tokens))
+        return tokenizers(found)
 
     def _x(self, score, about: dict) -> tuple[float, str]:
         """The number of one model, and why it is missing."""
-        name = self.selection.own_x
+        name, text = self.selection.own_x, self.selection.text
         if name not in _READ_FROM_TEXT:
             number = _year(score.model) if name == "year" else about[name]
             return (float(number), "") if number else (np.nan, f"{name} not known")
         readout = name == "readout"
-        found = self.texts.found(score.model, self.selection.text, readout=readout)
-        said = "read-out perplexity" if readout else name.replace("-", " ")
+        found = self.texts.found(score.model, text, readout=readout)
+        said = {"readout": "read-out perplexity", "perplexity": "token perplexity"}.get(name, name.replace("-", " "))
         if found is None:
-            return np.nan, unpredictive(score.model, readout=readout) or f"{said} not computed yet"
-        number = found.perplexity if readout else getattr(found, name.replace("-", "_"))
+            return np.nan, f"{said}: {self.texts.lacking(score.model, text, self._held, readout=readout)}"
+        column = {"readout": "perplexity", "perplexity": "token_perplexity"}.get(name, name.replace("-", "_"))
+        number = getattr(found, column)
         return number, "" if np.isfinite(number) else f"the model scores whole words: no {said}"
 
 
@@ -284,15 +306,33 @@ class _Axis:
 
 
 _NAMED = 5  # models named at either end of a crowded cloud
-_READ_FROM_TEXT = ("bits-per-byte", "bits-per-word", "readout")
+_READ_FROM_TEXT = ("bits-per-byte", "bits-per-word", "perplexity", "readout")
+_IN_TOKENS = {
+    "perplexity": "Perplexity per token compares only models that cut a text into the same tokens.",
+    "readout": "A read-out predicts each model's own tokens: only models with one tokenizer can be compared.",
+}
 _AXES = {
     "bits-per-byte": _Axis("Bits per byte ({text}; better to the right)", -1),
     "bits-per-word": _Axis("Bits per word ({text}; better to the right)", -1),
+    "perplexity": _Axis("Native token perplexity ({text}; log scale, better to the right)", -1, True),
     "readout": _Axis("Read-out perplexity ({text}; log scale, better to the right)", -1, True),
     "parameters": _Axis("Parameters (log scale)", 1, True),
     "year": _Axis("Year of publication"),
     "width": _Axis("Features per layer (log scale)", 1, True),
 }
+
+
+def _layer_rule(scores: list, layer: str) -> str:
+    """How the layer was found, and what a whisker is then an interval of."""
+    if layer:
+        return f"Layer {layer}, committed to beforehand."
+    how = scores[0].protocol.layer
+    if how != "nested":
+        return {"max": "Layer: the best one on the reported data.", "last": "Layer: the last."}[how]
+    if all(len(score.layers) == 1 for score in scores):
+        return "One layer each."
+    return ("Layer: chosen on inner folds. A point takes the layer chosen in each fold, a whisker is that of the layer most "
+            "folds chose: the point may lie outside it.")  # fmt: skip
 
 
 def _year(model: str) -> int | None:
@@ -326,10 +366,12 @@ def two_folds(answer, note: str = "") -> FigureSpec:
 def scatter(title: str, answer, *, stamp: str = "", flag_above: float | None = None) -> FigureSpec:
     """The figure of a score-task answer: points, fitted line with its band."""
     frame = answer.frame
-    hover = tuple(column for column in ("model", "family", "x", "y", "low", "high", "width") if column in frame)
+    named = ("model", "family", "layer", "x", "y", "low", "high", "ceiling", "n_stimuli", "width", "source")
+    hover = tuple(column for column in named if column in frame)
     marks = []
     if len(answer.fit):
-        marks.append(Mark("line", answer.fit, "x", "y", "low", "high", name="fit, 95 %", muted=True))
+        band = ("low", "high") if answer.fit["low"].notna().any() else (None, None)
+        marks.append(Mark("line", answer.fit, "x", "y", *band, name="fit, 95 %" if band[0] else "fit", muted=True))
     ends = ("low", "high") if {"low", "high"} <= set(frame) else (None, None)
     marks.append(Mark("points", frame, "x", "y", *ends, colour="model", label="model", hover=hover))
     return FigureSpec(

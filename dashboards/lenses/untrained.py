@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import panel_material_ui as pmui
 
 from dashboards.controls import ModelPicker, ProtocolPicker, RecordingPicker
 from dashboards.figures.spec import FigureSpec, Mark, Rule
 from dashboards.lens import Lens, Picture, Task, View
+from dashboards.lenses.layers import ceiling_rules, control_rules
 from dashboards.lenses.task import BENCHMARKS
 from dashboards.look import heading, note
 from dashboards.scores import NOTES, PUBLISHED_NOTES, ScoreTasks, stamps
@@ -27,7 +30,7 @@ class Untrained(Lens):
 
     slug, label, icon = "untrained", "Untrained", "egg"
     question = "What does the architecture give before training?"
-    watches = ("benchmark", "clip", "models", "recording", "preset", "changes", "scheme", "seeds")
+    watches = ("benchmark", "clip", "models", "recording", "preset", "changes", "scheme", "seeds", "scale")
 
     def make_controls(self) -> list:
         self.scores = ScoreTasks(self.selection)
@@ -51,6 +54,11 @@ class Untrained(Lens):
             sizing_mode="stretch_width",
             margin=(8, 8, 4, 8),
         )
+        scale = pmui.RadioButtonGroup(
+            label="Score", options={"Raw r": "raw", "Normalised": "normalised"}, value=self.selection.scale, size="small",
+            sizing_mode="stretch_width", margin=(10, 0),
+        )  # fmt: skip
+        self.link(scale, "scale")
         self.link(benchmark, "benchmark")
         self.link(clip, "clip")
         self.link(scheme, "scheme")
@@ -64,6 +72,7 @@ class Untrained(Lens):
             ModelPicker(self.selection),
             scheme,
             seeds,
+            scale,
             RecordingPicker(self.selection),
             ProtocolPicker(self.selection),
         ]
@@ -83,6 +92,10 @@ class Untrained(Lens):
     def take(self, key: str, result: object, *, final: bool) -> None:
         self.scores.take(key, result, final=final)
 
+    def fail(self, error: BaseException, *, trace: str = "", where: str = "selection", title: str = "") -> None:
+        self.scores.failed(where, error)
+        super().fail(error, trace=trace, where=where, title=title)
+
     def view(self) -> View:
         from analysis.answers.untrained import at_chosen_layer, own_untrained, untrained
         from analysis.methods import python_answer
@@ -99,10 +112,16 @@ class Untrained(Lens):
         ]
         scores = [score for score in self.scores.found(self.wanted()) if score.complete]
         if scores:
-            own = own_untrained(scores)
-            pictures.append(Picture("Your own, per layer", _bands(own, scores[0].stamp), own.frame, tuple(scores)))
+            own = own_untrained(scores, self.scores.lacking(self.wanted(), self._held))
             chosen = at_chosen_layer(scores)
-            pictures.append(Picture("Your own, chosen layer", _chosen(chosen, scores[0].stamp), chosen.frame, tuple(scores)))
+            normalised = self.selection.scale == "normalised"
+            if normalised and own.frame["normalised"].isna().all():
+                flag = scores[0].ceiling.flag or "it has no ceiling"
+                own, chosen = (replace(one, caption=f"{one.caption} Raw r is shown: {flag}.") for one in (own, chosen))
+                normalised = False
+            for label, answer, draw in (("per layer", own, _bands), ("chosen layer", chosen, _chosen)):
+                spec = draw(answer, scores, normalised=normalised)
+                pictures.append(Picture(f"Your own, {label}", spec, answer.frame, tuple(scores)))
         return View(tuple(pictures), stamps(scores), notes=(*PUBLISHED_NOTES, *(NOTES if scores else ())))
 
 
@@ -130,39 +149,55 @@ def _against(answer) -> FigureSpec:
     )
 
 
-def _chosen(answer, stamp: str) -> FigureSpec:
+def _chosen(answer, scores: list, *, normalised: bool) -> FigureSpec:
     """Trained, every scheme and the random embedding beside each other, single seeds behind the means."""
-    hover = ("model", "condition", "layer", "r", "low", "high", "seeds", "width", "normalised")
+    hover = ("model", "condition", "layer", "r", "low", "high", "normalised", "ceiling", "seeds", "width", "n_stimuli", "source")
+    alone = ("model", "condition", "seed", "layer", "r", "normalised", "ceiling", "n_stimuli", "source")
+    value, ends, title = _drawn(normalised)
     frame, single = answer.frame, answer.facts["seeds"]
-    marks = [Mark("points", frame, "label", "r", "low", "high", colour="model", hover=hover)]
+    frame = frame[frame[value].notna()]
+    marks = [Mark("points", frame, "label", value, *ends, colour="model", hover=hover)]
     if len(single):
-        marks.append(Mark("points", single, "label", "r", colour="model", name="single seeds", muted=True))
+        marks.append(Mark("points", single, "label", value, colour="model", name="single seeds", muted=True, hover=alone))
     return FigureSpec(
         "What does the architecture give before training, at the chosen layer?",
         tuple(marks),
         answer.axes["x_title"],
-        answer.axes["y_title"],
-        (Rule("y", 0.0),),
+        f"{title}, at the chosen layer",
+        (Rule("y", 0.0), *ceiling_rules(scores[0], normalised=normalised)),
         answer=answer.sentence,
         caption=answer.caption,
-        stamp=stamp,
+        stamp=scores[0].stamp,
+        flag_above=1.0 if normalised else None,
     )
 
 
-def _bands(answer, stamp: str) -> FigureSpec:
-    frame = answer.frame[answer.frame["r"].notna()]
-    hover = ("model", "condition", "layer", "r", "low", "high", "seeds")
+def _bands(answer, scores: list, *, normalised: bool) -> FigureSpec:
+    """Every layer, trained and untrained; the random embedding has no layers and is a line across, for each width."""
+    value, ends, title = _drawn(normalised)
+    frame = answer.frame[answer.frame[value].notna()]
+    hover = ("model", "condition", "layer", "r", "low", "high", "normalised", "ceiling", "seeds", "n_stimuli", "source")
     trained, copies = frame[frame["condition"] == "trained"], frame[frame["condition"] != "trained"]
     marks = tuple(
-        Mark("line", part, "depth", "r", "low", "high", colour="model", hover=hover) for part in (copies, trained) if len(part)
+        Mark("line", part, "depth", value, *ends, colour="model", hover=hover) for part in (copies, trained) if len(part)
     )
+    controls = control_rules(scores, ("random-embedding",), normalised=normalised)
+    said = " Random embedding: a vector for each word, as wide as the model." if controls else ""
     return FigureSpec(
         Untrained.question,
         marks,
         answer.axes["x_title"],
-        answer.axes["y_title"],
-        (Rule("y", 0.0),),
+        title,
+        (Rule("y", 0.0), *controls, *ceiling_rules(scores[0], normalised=normalised)),
         answer=answer.sentence,
-        caption=answer.caption,
-        stamp=stamp,
+        caption=answer.caption + said,
+        stamp=scores[0].stamp,
+        flag_above=1.0 if normalised else None,
     )
+
+
+def _drawn(normalised: bool) -> tuple[str, tuple[str, str], str]:
+    """Column of y, columns of its interval, title of the axis."""
+    if normalised:
+        return "normalised", ("normalised_low", "normalised_high"), "Share of the ceiling"
+    return "r", ("low", "high"), "Pearson r, held out"

@@ -34,6 +34,34 @@ def test_a_group_is_the_mean_over_its_targets(make_score):
     assert frame.groupby("group")["chosen"].sum().tolist() == [1] * 4
 
 
+def test_bands_of_few_folds_cover_what_they_say():
+    from scipy import stats
+
+    from analysis.answers.groups import _half_widths
+
+    rng, protocol = np.random.default_rng(0), preset("defended")
+    r = rng.normal(0, 0.05, (2000, 4, 3))  # as many layers as a simulation has runs
+    width = _half_widths(r, np.repeat("", 4), None, protocol)
+    assert np.mean(np.abs(r.mean(axis=(1, 2))) <= width) == pytest.approx(0.95, abs=0.015)
+    low, high = stats.t.interval(0.95, 3, loc=0, scale=stats.sem(r[0].mean(axis=1)))
+    assert width[0] == pytest.approx((high - low) / 2)
+    parts = np.array(["a"] * 3 + ["b"] * 5)  # two experiments with noise of their own
+    r = rng.normal(0, np.where(parts == "a", 0.05, 0.1)[:, None], (2000, 8, 1))
+    means = np.mean([r[:, parts == part].mean(axis=(1, 2)) for part in "ab"], axis=0)
+    assert np.mean(np.abs(means) <= _half_widths(r, parts, None, protocol)) == pytest.approx(0.95, abs=0.02)
+    r[:, parts == "b"] = np.nan  # a person of one experiment
+    assert _half_widths(r, parts, None, protocol) == pytest.approx(_half_widths(r[:, :3], parts[:3], None, protocol))
+    assert np.isnan(_half_widths(r[:, :1], parts[:1], None, protocol)).all()
+
+
+def test_a_share_of_the_ceiling_has_its_band(make_score):
+    answer = grouped([make_score()], "subject")
+    frame = answer.frame
+    for end in ("low", "high"):
+        assert np.allclose(frame[f"normalised_{end}"], frame[f"r_{end}"] / 0.5)
+    assert "Student's t over 4 held-out folds" in answer.caption
+
+
 def test_the_region_that_carries_the_plant_wins(make_score):
     score = _regions(make_score())
     score.dataset["r"][:, :, ::2] += 0.2
