@@ -5,7 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from analysis.answers.answer import listed, plural
+from analysis.answers.reading import verdicts
 from analysis.methods import bibtex as score_references
+from analysis.methods import paragraph as of_scores
 from analysis.reader import SPILLOVER, Reading
 
 __all__ = ["bibtex", "paragraph"]
@@ -42,8 +44,8 @@ _BOUNDARIES = """@misc{oh2024leading,
 }"""
 
 
-def paragraph(found: Sequence[Reading]) -> str:
-    """The methods paragraph of some readings, in complete sentences, from what was done."""
+def paragraph(found: Sequence[Reading], scores: Sequence = ()) -> str:
+    """The methods paragraph of some readings, in complete sentences, from what was done; and that of the scores beside them."""
     if not found:
         return ""
     about = found[0].about
@@ -64,16 +66,19 @@ def paragraph(found: Sequence[Reading]) -> str:
         "columns without an effect are expected at about -k / 2n."
     )
     said.append(_FILTERS[about["filter"]])
+    if len({one.model for one in found}) > 1:
+        said.append("Models were compared over the words of a recording that all of them know.")
     said.append(
         "Alignment was checked by regressing the times on surprisal, length and log frequency of the words t+2 to t-3 jointly."
     )
-    verdicts = [f"{name}: {next(iter(one.says.values()))[0]}" for name, one in corpora.items()]
-    said.append(f"Verdicts: {'; '.join(verdicts)}.")
-    return " ".join(said)
+    says = {(one.model, one.recording, ""): next(iter(one.says.values())) for one in found}
+    told = [f"{name}: {verdicts(says, name, '')}" for name in corpora]
+    said.append(f"Verdicts: {'; '.join(told)}.")
+    return "\n\n".join([" ".join(said), *([of_scores(scores)] if scores else [])])
 
 
-def bibtex(found: Sequence[Reading]) -> str:
-    """BibTeX of the recordings, the models and the methods of some readings, and of BrainLens; each entry once."""
+def bibtex(found: Sequence[Reading], scores: Sequence = ()) -> str:
+    """BibTeX of the recordings, models and methods of some readings, of the scores beside them, and of BrainLens; each once."""
     parts, notes = [_GOODKIND], []
     if any(one.about["word_boundary"] for one in found):
         parts.append(_BOUNDARIES)
@@ -87,8 +92,11 @@ def bibtex(found: Sequence[Reading]) -> str:
             parts.append(one.about["model_citation"].strip())
         elif one.about["model_citation"].strip():
             notes.append(f"% {one.model}: {' '.join(one.about['model_citation'].split())}")
-    parts.append(score_references().strip())
-    return "\n\n".join([*(["\n".join(notes)] if notes else []), *dict.fromkeys(parts)]) + "\n"
+    parts += score_references(scores).strip().split("\n\n")
+    entries: dict[str, str] = {}
+    for part in parts:
+        entries.setdefault(part.partition(",")[0] if part.startswith("@") else part, part)
+    return "\n\n".join([*(["\n".join(notes)] if notes else []), *entries.values()]) + "\n"
 
 
 def _corpus(one: Reading) -> str:

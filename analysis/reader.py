@@ -12,13 +12,13 @@ from analysis.cost import READING, Cost
 from analysis.doctor import lag_profile
 from analysis.progress import SILENT, Report
 from analysis.protocol import Protocol
-from analysis.reading import MODELS, add_spillover, delta_log_likelihood
+from analysis.reading import MODELS, DeltaLL, add_spillover, delta_log_likelihood
 from analysis.word_frame import people_frame, word_frame
 from data.errors import BrainLensError, unknown
 from data.filters import apply_filter
 from data.recording import Recording
 
-__all__ = ["BASE", "SPILLOVER", "Reading", "corpus", "price", "read"]
+__all__ = ["BASE", "SPILLOVER", "Reading", "bits_per_word", "corpus", "price", "read"]
 
 BASE = ("length", "log_frequency")
 SPILLOVER = 2
@@ -32,12 +32,15 @@ class Reading:
     ----------
     model, recording : str
     rows : pandas.DataFrame
-        One row per measure: model, family, recording, measure, kind, simulated, delta_ll (nats per word), low, high, bias,
-        n_words, n_dropped, bits_per_word, verdict, rule.
+        One row per measure: model, family, recording, measure, kind, simulated, delta_ll (nats per word), low, high,
+        standard_error (over texts), n_texts, bias, n_words, n_dropped, bits_per_word (of the words that were used, each once),
+        verdict, rule. A mixed model has one measure, ``"people"``, and its n are times of people.
     profile : pandas.DataFrame
         model, recording, measure, link, predictor, lag, word, coefficient, standard_error, t, low, high.
     says : dict
         Measure -> the doctor's verdict in words.
+    each : dict
+        Measure -> one row per word that was used (and person), indexed by word: story, gain (nats), bits.
     words : pandas.DataFrame
         story, zone, text, pieces (the model's tokens), uncorrected, corrected, surprisal (bits), one column per measure.
     notes : tuple of str
@@ -54,10 +57,15 @@ class Reading:
     rows: pd.DataFrame
     profile: pd.DataFrame
     says: dict
+    each: dict
     words: pd.DataFrame
     notes: tuple[str, ...]
     stamp: str
     about: dict = field(default_factory=dict)
+
+    def verdict(self, measure: str) -> tuple[str, str]:
+        """The doctor's verdict on a measure, and its words; people have that of their mean."""
+        return self.says.get(measure) or next(iter(self.says.values()))
 
 
 def corpus(name: Recording | str) -> Recording:
@@ -144,14 +152,16 @@ def read(
     target, base = (_lagged(names) for names in (("surprisal",), BASE))
     frame = word_frame(kept, bits)
     if form == "mixed":
-        long = _spread(word_frame(kept, bits).table, people_frame(kept, bits))
-        gains = {"people": delta_log_likelihood(long, "rt", base, target, folds="story", link=link, model="mixed",
+        table = _spread(frame.table, people_frame(kept, bits))
+        gains = {"people": delta_log_likelihood(table, "rt", base, target, folds="story", link=link, model="mixed",
                                                 groups=("subject", "word"))}  # fmt: skip
+        table = table.set_index("word")
     else:
-        wide = add_spillover(frame.table, ["surprisal", *BASE], "story", SPILLOVER)
+        table = add_spillover(frame.table, ["surprisal", *BASE], "story", SPILLOVER)
         gains = {
-            name: delta_log_likelihood(wide, name, base, target, folds="story", link=link, model=form) for name in frame.measures
+            name: delta_log_likelihood(table, name, base, target, folds="story", link=link, model=form) for name in frame.measures
         }
+    each = {name: _each(table, gain) for name, gain in gains.items()}
     unfiltered = whole.table.assign(surprisal=bits.to_numpy())
     for name in whole.measures:
         report.checkpoint()
@@ -176,10 +186,12 @@ def read(
             "delta_ll": gain.per_word,
             "low": gain.low,
             "high": gain.high,
+            "standard_error": gain.standard_error,
+            "n_texts": len(gain.by_text),
             "bias": gain.bias,
             "n_words": gain.n_words,
             "n_dropped": gain.n_dropped,
-            "bits_per_word": float(bits.mean()),
+            "bits_per_word": bits_per_word(each[name]),
             "verdict": says.get(name, next(iter(says.values())))[0],
             "rule": gain.rule,
         })  # fmt: skip
@@ -196,12 +208,22 @@ def read(
         "model_class": model.card.cls, "parameters": model.card.parameters, "model_citation": model.card.citation,
     }  # fmt: skip
     notes = (*kept.notes, about)
-    return Reading(model.id, recording.id, pd.DataFrame(rows), profiles, says, words, notes, "; ".join(stamp), recipe)
+    return Reading(model.id, recording.id, pd.DataFrame(rows), profiles, says, each, words, notes, "; ".join(stamp), recipe)
 
 
 # ---- pieces ------------------------------------------------------------------------------------------------------------
 def _lagged(names: Sequence[str]) -> list[str]:
     return [*names, *(f"{name}_prev_{lag}" for name in names for lag in range(1, SPILLOVER + 1))]
+
+
+def _each(table: pd.DataFrame, gain: DeltaLL) -> pd.DataFrame:
+    used = table.iloc[gain.rows]
+    return pd.DataFrame({"story": used["story"], "gain": gain.words, "bits": used["surprisal"]})
+
+
+def bits_per_word(each: pd.DataFrame) -> float:
+    """Mean surprisal of the words in a table of ``Reading.each``, each word once however many people read it."""
+    return float(each["bits"][~each.index.duplicated()].mean())
 
 
 def _filtered(recording: Recording, table: pd.DataFrame, filter: str) -> Recording:

@@ -11,7 +11,7 @@ import pandas as pd
 from analysis.mixed import fit_crossed
 from data.errors import BrainLensError, unknown
 
-__all__ = ["LINKS", "MODELS", "MOST_FOLDS", "DeltaLL", "add_spillover", "delta_log_likelihood"]
+__all__ = ["LINKS", "MODELS", "MOST_FOLDS", "DeltaLL", "Mean", "add_spillover", "delta_log_likelihood", "mean_over_texts"]
 
 LINKS = ("identity", "log")
 MODELS = ("linear", "mixed", "gam")
@@ -77,6 +77,8 @@ class DeltaLL:
         Mean over words of log p(full) - log p(base), in nats.
     low, high : float
         95 % interval over texts (folds, where folds were given by position); NaN in sample.
+    standard_error : float
+        Of ``per_word``, over texts; the interval is the t interval with one degree of freedom less than texts. NaN in sample.
     words : ndarray, shape (n_words,)
         The difference of every word that was used, in the table's order.
     rows : ndarray, shape (n_words,)
@@ -84,7 +86,7 @@ class DeltaLL:
     by_text : pandas.Series
         Mean per text, or per fold; empty in sample.
     n_words, n_dropped : int
-        Words used; words left out because a column was missing or no fold tests them.
+        Words used; words left out because a column, or the text to hold out, was missing, or no fold tests them.
     coefficients : pandas.DataFrame
         term, coefficient, standard_error, t of a linear model with all columns, fitted to all words by least squares.
     held_out : bool
@@ -97,6 +99,7 @@ class DeltaLL:
     per_word: float
     low: float
     high: float
+    standard_error: float
     words: np.ndarray = field(repr=False)
     rows: np.ndarray = field(repr=False)
     by_text: pd.Series = field(repr=False)
@@ -133,7 +136,8 @@ def delta_log_likelihood(
     base, target : sequence of str
         Columns of the base model and those added to it; an intercept is always in both.
     folds : list of (train, test), str or None
-        Positions in the table; or a column (story) whose values are held out together, each once; None: in sample.
+        Positions in the table; or a column (story) whose values are held out together, each once (rows without a value are left
+        out and counted); None: in sample.
     link : str
         ``"identity"``, or ``"log"``: the response is log-normal (its Jacobian cancels in the difference).
     model : str
@@ -165,7 +169,8 @@ def delta_log_likelihood(
         raise BrainLensError(
             f"A mixed model takes one or two groups, not {len(groups)}", remedy="Give groups=('subject',) or ('subject', 'word')"
         )
-    used, y, rows = _usable(table, response, [*base, *target], groups, link)
+    labelled = [*groups, *([folds] if isinstance(folds, str) else [])]
+    used, y, rows = _usable(table, response, [*base, *target], labelled, link)
     parts, labels, rule = _folds(folds, table, rows)
     small, full = (_model(model, used, y, columns, groups) for columns in (base, [*base, *target]))
     words, tested = np.full(len(y), np.nan), np.zeros(len(y), bool)
@@ -174,12 +179,14 @@ def delta_log_likelihood(
         tested[test] = True
     words, rows, labels = words[tested], rows[tested], labels[tested]
     held_out = folds is not None
-    by_text, low, high = _interval(words, labels) if held_out else (pd.Series(dtype=float), np.nan, np.nan)
+    by_text = pd.Series(words).groupby(labels).mean() if held_out else pd.Series(dtype=float)
+    over = mean_over_texts(words, labels) if held_out else Mean(float(words.mean()))
     added = full.columns - small.columns
     return DeltaLL(
-        float(words.mean()),
-        low,
-        high,
+        over.value,
+        over.low,
+        over.high,
+        over.standard_error,
         words,
         rows,
         by_text,
@@ -203,11 +210,14 @@ def _check_columns(table: pd.DataFrame, names: Sequence[str]) -> None:
             raise unknown("column of the word table", name, table.columns)
 
 
-def _usable(table: pd.DataFrame, response: str, columns: list[str], groups: list[str], link: str):
-    """The rows that have everything, their response on the scale of the link, and their positions."""
-    _check_columns(table, [response, *columns, *groups])
+def _usable(table: pd.DataFrame, response: str, columns: list[str], labelled: list[str], link: str):
+    """The rows that have everything, their response on the scale of the link, and their positions.
+
+    A row without a label (of its text, person or word) has nothing: in the training rows it might be of the text held out.
+    """
+    _check_columns(table, [response, *columns, *labelled])
     values = table[[response, *columns]].to_numpy(float)
-    rows = np.flatnonzero(np.isfinite(values).all(axis=1))
+    rows = np.flatnonzero(np.isfinite(values).all(axis=1) & table[labelled].notna().all(axis=1).to_numpy())
     if len(rows) < 10 * (len(columns) + 1):
         raise BrainLensError(
             f"{len(rows)} complete words are too few for {len(columns)} columns",
@@ -278,22 +288,39 @@ def _folds(folds, table: pd.DataFrame, rows: np.ndarray):
     return parts, labels, f"held out in {len(parts)} folds"
 
 
-def _interval(words: np.ndarray, labels: np.ndarray) -> tuple[pd.Series, float, float]:
-    r"""Mean per text, and the 95 % t interval of the mean over all words.
+@dataclass(frozen=True)
+class Mean:
+    """A mean over words and its t interval over texts; NaN where there are fewer than two texts."""
+
+    value: float
+    standard_error: float = np.nan
+    low: float = np.nan
+    high: float = np.nan
+    texts: int = 0
+
+
+def mean_over_texts(words: np.ndarray, labels: np.ndarray) -> Mean:
+    r"""Mean over all words, and its 95 % t interval over the texts they stand in.
 
     With :math:`d_g` the summed deviation of text :math:`g`'s words from the mean, the standard error is
-    :math:`\sqrt{\frac{G}{G - 1} \sum_g d_g^2} / n`.
+    :math:`\sqrt{\frac{G}{G - 1} \sum_g d_g^2} / n`, with :math:`G - 1` degrees of freedom.
+
+    Parameters
+    ----------
+    words : ndarray, shape (n_words,)
+    labels : ndarray, shape (n_words,)
+        Text of each word.
     """
     from scipy.stats import t
 
-    grouped = pd.Series(words).groupby(labels)
+    words, mean = np.asarray(words, float), float(np.mean(words))
+    grouped = pd.Series(words).groupby(np.asarray(labels))
     count = grouped.ngroups
     if count < 2:
-        return grouped.mean(), np.nan, np.nan
-    mean = words.mean()
-    error = np.sqrt(count / (count - 1) * ((grouped.sum() - mean * grouped.size()) ** 2).sum()) / len(words)
-    reach = float(t.ppf(0.975, count - 1) * error)
-    return grouped.mean(), float(mean - reach), float(mean + reach)
+        return Mean(mean, texts=count)
+    error = float(np.sqrt(count / (count - 1) * ((grouped.sum() - mean * grouped.size()) ** 2).sum()) / len(words))
+    reach = float(t.ppf(0.975, count - 1)) * error
+    return Mean(mean, error, mean - reach, mean + reach, count)
 
 
 # ---- models of the response --------------------------------------------------------------------------------------------

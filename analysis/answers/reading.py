@@ -10,12 +10,13 @@ import pandas as pd
 
 from analysis.answers.answer import Answer, decimal, interval, listed, plural
 from analysis.doctor import VersionDiff, pooled_profile, version_diff
-from analysis.reader import SPILLOVER, Reading, read
+from analysis.reader import SPILLOVER, Reading, bits_per_word, read
+from analysis.reading import mean_over_texts
 from analysis.word_frame import word_frame
 from data.errors import BrainLensError, unknown
 from data.recording import Recording
 
-__all__ = ["against", "against_scores", "answer", "benchmark", "reading", "versions"]
+__all__ = ["against", "against_scores", "answer", "benchmark", "reading", "verdicts", "versions"]
 
 
 def reading(models: Sequence[str], recordings: Sequence[str | Recording], **options) -> Answer:
@@ -43,25 +44,33 @@ def reading(models: Sequence[str], recordings: Sequence[str | Recording], **opti
 
 
 def answer(found: Iterable[Reading], *, missing: pd.DataFrame | None = None) -> Answer:
-    """What some readings say together.
+    r"""What some readings say together.
 
     Returns
     -------
     Answer
         ``frame``: the rows of all readings and, where a model has read several recordings of times, ``"mean of N"`` of the first
-        measure of each (simulated ones left out). ``facts``: profile, words (of the first reading), says, notes, stamp, stamps
-        (by recording), pooled (model -> pooled profile) and pooled_of (its recordings and measures).
+        measure of each (simulated ones left out). Models are compared over the same words: where they know different ones, their
+        values are those of the words that all of them know, and ``delta_ll_alone`` and ``n_words_alone`` are a model's by itself.
+        ``facts``: profile, words (of the first reading), says ((model, recording, measure) -> verdict of the doctor and its
+        words), notes, stamp, stamps (by recording), pooled (model -> pooled profile) and pooled_of (its recordings and measures).
+
+    Notes
+    -----
+    Over the words that all models know only the mean is taken anew; each model's regressions stay fitted to all the words it
+    knows. The mean over N recordings has the standard error :math:`\sqrt{\sum_i s_i^2} / N`, and a t interval with the degrees
+    of freedom of Welch and Satterthwaite, :math:`(\sum_i s_i^2)^2 / \sum_i s_i^4 / (G_i - 1)` for :math:`G_i` texts.
     """
     found = list(found)
     missing = Answer(pd.DataFrame(), "").missing if missing is None else missing
     if not found:
         reasons = " ".join(f"{row.model} ({row.reason})." for row in missing.itertuples())
         return Answer(pd.DataFrame(), f"No model has read anything yet. {reasons}".strip(), missing=missing)
-    frame = pd.concat([one.rows for one in found], ignore_index=True)
+    frame = pd.concat(_same_words(found), ignore_index=True)
     timed = frame[frame["kind"].isin(("reading_times", "eye_tracking")) & ~frame["simulated"]]
     timed = timed[timed["recording"].isin(_once(timed["recording"]))]
     pooled = [_pooled(rows) for _, rows in timed.groupby("model", sort=False) if rows["recording"].nunique() > 1]
-    says = {(one.recording, measure): said for one in found[::-1] for measure, said in one.says.items()}
+    says = {(one.model, one.recording, name): one.verdict(name) for one in found for name in (*one.says, *one.rows["measure"])}
     rules = listed(dict.fromkeys(rule.partition(", held out")[0] for rule in frame["rule"]))
     caption = (
         f"Delta log-likelihood: what surprisal of the word and of the {SPILLOVER} words before it adds to length and log "
@@ -69,8 +78,12 @@ def answer(found: Iterable[Reading], *, missing: pd.DataFrame | None = None) -> 
         "Held out, the k added columns bias the value downwards by about k / 2n: a model without any effect is expected at "
         f"{frame['bias'].median():.1e}, not at 0. In sample the value would always be above 0. "
         "A word counts where it has a response and the model knows it and the words before it. "
-        f"n = {listed(f'{rows.n_words.iloc[0]:,} words ({name})' for name, rows in frame.groupby('recording', sort=False))}."
+        f"n = {'; '.join(_counts(name, rows) for name, rows in frame.groupby('recording', sort=False))}."
     )
+    if (frame["n_words"] < frame["n_words_alone"]).any():
+        caption += " Each regression is fitted to all the words that its model knows."
+    if pooled:
+        caption += f" {_independent(found, list(dict.fromkeys(timed['recording'])))}"
     if len(missing):
         caption += " Left out: " + "; ".join(f"{row.model} ({row.reason})" for row in missing.itertuples()) + "."
     several = frame["recording"].nunique() > 1
@@ -111,7 +124,7 @@ def against(frame: pd.DataFrame) -> Answer:
     table = here.rename(columns={"bits_per_word": "x", "delta_ll": "y"})[["model", "family", "x", "y", "low", "high"]]
     found = own_task(table, x_title=f"Bits per word on {first['recording']} (better to the right)",
                      y_title="Delta log-likelihood, held out (nats per word)")  # fmt: skip
-    return replace(found, caption=f"{found.caption} Bits per word of the words the people read.")
+    return replace(found, caption=f"{found.caption} Bits per word and delta log-likelihood are of the same words.")
 
 
 def versions(first: Recording, second: Recording, surprisal: pd.Series, *, measure: str | None = None) -> VersionDiff:
@@ -212,25 +225,105 @@ def benchmark(scores: Sequence) -> Answer:
 
 
 # ---- pieces ------------------------------------------------------------------------------------------------------------
+def verdicts(says: dict, recording: str, measure: str) -> str:
+    """What the doctor says of a measure, with the models' names where there are several: ``aligned (a and b), shifted (c)``."""
+    by: dict[str, list[str]] = {}
+    for (model, *of), (verdict, _) in says.items():
+        if of == [recording, measure]:
+            by.setdefault(verdict, []).append(model)
+    if sum(map(len, by.values())) == 1:
+        return next(iter(by))
+    return ", ".join(f"{verdict} ({listed(models)})" for verdict, models in by.items())
+
+
+def _same_words(found: Sequence[Reading]) -> list[pd.DataFrame]:
+    """The rows of each reading, over the words that all models know of the same recording and measure."""
+    every: dict[tuple[str, str], list[pd.Index]] = {}
+    for one in found:
+        for measure, each in one.each.items():
+            every.setdefault((one.recording, measure), []).append(each.index)
+    shared = {key: _shared(words) for key, words in every.items()}
+    frames = []
+    for one in found:
+        rows = []
+        for row in one.rows.to_dict("records"):
+            row |= {"delta_ll_alone": row["delta_ll"], "n_words_alone": row["n_words"]}
+            words = shared.get((one.recording, row["measure"]))
+            rows.append(row if words is None else row | _over(row, one.each[row["measure"]], words))
+        frames.append(pd.DataFrame(rows))
+    return frames
+
+
+def _shared(words: Sequence[pd.Index]) -> pd.Index | None:
+    """The words in all of them; None where they are the same anyway, or have none in common."""
+    if all(one.equals(words[0]) for one in words):
+        return None
+    shared = words[0].unique()
+    for one in words[1:]:
+        shared = shared[shared.isin(one)]
+    return shared if len(shared) else None
+
+
+def _over(row: dict, each: pd.DataFrame, words: pd.Index) -> dict:
+    """What changes in a row over fewer words."""
+    used = each[each.index.isin(words)]
+    mean = mean_over_texts(used["gain"].to_numpy(), used["story"].to_numpy())
+    return {"delta_ll": mean.value, "low": mean.low, "high": mean.high, "standard_error": mean.standard_error,
+            "n_texts": mean.texts, "n_words": len(used), "n_dropped": row["n_dropped"] + row["n_words"] - len(used),
+            "bits_per_word": bits_per_word(used)}  # fmt: skip
+
+
+def _counts(name: str, rows: pd.DataFrame) -> str:
+    """How many words a recording's values are of, and of how many more a model has one by itself."""
+    unit = "times of people" if (rows["measure"] == "people").all() else "words"
+    alone = rows.groupby("model", sort=False)["n_words_alone"].max()
+    own = listed(f"{model} {n:,}" for model, n in alone.items())
+    if rows.groupby("measure")["n_words"].nunique().max() > 1:
+        return f"{own} {unit} ({name}; none is known to all models: their values cannot be compared)"
+    low, high = rows["n_words"].min(), rows["n_words"].max()
+    count = f"{low:,} {unit} ({name})" if low == high else f"{low:,} to {high:,} {unit}, by measure ({name})"
+    return count if (rows["n_words"] == rows["n_words_alone"]).all() else (
+        f"{count}, those that all {plural(len(alone), 'model')} know (alone: {own})"
+    )  # fmt: skip
+
+
 def _pooled(rows: pd.DataFrame) -> dict:
     """Mean over recordings, each with the same weight; the interval takes them as independent."""
+    from scipy.stats import t
+
     first = rows.drop_duplicates("recording")
-    error = np.sqrt((((first["high"] - first["low"]) / 3.92) ** 2).sum()) / len(first)
-    mean = first["delta_ll"].mean()
+    mean, squares = first["delta_ll"].mean(), first["standard_error"] ** 2
+    error = np.sqrt(squares.sum(skipna=False)) / len(first)
+    freedom = squares.sum() ** 2 / (squares**2 / (first["n_texts"] - 1)).sum()
+    reach = t.ppf(0.975, freedom) * error
     return {
         **first.iloc[0][["model", "family", "kind", "simulated"]].to_dict(),
         "recording": f"mean of {len(first)}",
         "measure": "first measure of each",
         "delta_ll": mean,
-        "low": mean - 1.96 * error,
-        "high": mean + 1.96 * error,
+        "low": mean - reach,
+        "high": mean + reach,
+        "standard_error": error,
+        "n_texts": int(first["n_texts"].sum()),
         "bias": first["bias"].mean(),
         "n_words": int(first["n_words"].sum()),
         "n_dropped": int(first["n_dropped"].sum()),
         "bits_per_word": first["bits_per_word"].mean(),
         "verdict": "",
         "rule": "mean over recordings",
+        "delta_ll_alone": first["delta_ll_alone"].mean(),
+        "n_words_alone": int(first["n_words_alone"].sum()),
     }
+
+
+def _independent(found: Sequence[Reading], recordings: list[str]) -> str:
+    """What the interval of the mean over recordings takes for granted, and where that is not so."""
+    words = {one.recording: one.words for one in reversed(found) if one.recording in recordings}
+    texts = {name: set(words[name].groupby("story", sort=False)["text"].agg(lambda told: " ".join(told).casefold()))
+             for name in recordings}  # fmt: skip
+    pairs = [f"{a} and {b}" for i, a in enumerate(recordings) for b in recordings[i + 1 :] if texts[a] & texts[b]]
+    said = "Mean of several: each recording with the same weight; its interval takes recordings as independent"
+    return f"{said}, but {'; '.join(pairs)} are of the same sentences: it is too narrow." if pairs else f"{said}."
 
 
 def _once(recordings: Iterable[str]) -> list[str]:
@@ -270,5 +363,10 @@ def _sentence(frame: pd.DataFrame, says: dict) -> str:
     if len(here) > 1:
         above = [row.model for row in here.itertuples() if row.low > 0]
         said += f" {len(above)} of {plural(len(here), 'model')} lie above 0."
-    verdict = says.get((first["recording"], first["measure"])) or next(iter(says.values()), ("", ""))
-    return f"{said} {verdict[1]}".strip()
+    words = says[best["model"], best["recording"], best["measure"]][1]
+    if len(here) == 1:
+        return f"{said} {words}"
+    said += f" By the surprisal of {best['model']}, {words[0].lower()}{words[1:]}"
+    if len({says[row.model, row.recording, row.measure][0] for row in here.itertuples()}) > 1:
+        said += f" The models do not agree on the alignment: {verdicts(says, best['recording'], best['measure'])}."
+    return said

@@ -40,9 +40,14 @@ NOTES = (
         "What surprisal of the word and of the two words before it adds to length and log frequency of the same words, in nats "
         "per word, held out text by text; analysis.reading.delta_log_likelihood.",
     ),
-    ("interval", "95 %, t interval of the mean over texts; with few texts it is wide."),
+    ("interval", "95 %, t interval of the mean over texts; with few texts it is wide; analysis.reading.mean_over_texts."),
+    (
+        "same words",
+        "Models that know different words (a trigram knows those of its vocabulary) are compared over the words that all of them "
+        "know; a model's value alone is in the table.",
+    ),
     ("bias", "What a model without any effect is expected at: about -k / 2n for k added columns and n words."),
-    ("bits per word", "Mean surprisal of the same words; the lower, the better the model predicts them."),
+    ("bits per word", "Mean surprisal of the words that delta log-likelihood is of; the lower, the better they are predicted."),
     (
         "alignment",
         "Time regressed on surprisal, length and log frequency of the words t+2 to t-3 at once. A person who reads word by word "
@@ -69,7 +74,11 @@ NOTES = (
         "Coefficients of all recordings of self-paced reading on a logarithmic scale, weighted by their precision; "
         "analysis.doctor.pooled_profile.",
     ),
-    ("mean of N", "Mean over the chosen recordings of times, each with the same weight; simulated ones are left out."),
+    (
+        "mean of N",
+        "Mean over the chosen recordings of times, each with the same weight; simulated ones are left out. Its interval takes "
+        "recordings as independent: it is too narrow where they are of the same sentences, as UCL's two are.",
+    ),
 )
 
 
@@ -89,6 +98,7 @@ class Reading(Lens):
         self._found: dict[str, object] = {}
         self._prices: dict[str, object] = {}
         self._refused: dict[str, Refused] = {}
+        self._failures: dict[str, str] = {}
         options = _corpora()
         options |= {name: name for name in self.selection.corpora if name not in options.values()}
         corpora = pmui.MultiChoice(
@@ -118,6 +128,7 @@ class Reading(Lens):
         for widget, name in ((corpora, "corpora"), (form, "form"), (link, "link"), (which, "filter"), (neural, "neural"),
                              (fitted, "fitted")):  # fmt: skip
             self.link(widget, name)
+        self.selection.param.watch(lambda event: self._look_again() if event.new == self.slug else None, "lens")
         return [ModelPicker(self.selection), corpora, own, which, form, link,
                 heading("Beside it", "overline", margin=(14, 0, 0, 0)), neural, fitted, ProtocolPicker(self.selection),
                 note("For delta log-likelihood, context and word boundary of the protocol count.", margin=(0, 4))]  # fmt: skip
@@ -178,6 +189,31 @@ class Reading(Lens):
         else:
             self._prices[key] = result
 
+    def run(self, *, wait: bool = False) -> Lens:
+        self._look_again()
+        return super().run(wait=wait)
+
+    def _look_again(self) -> None:
+        """Scores of the brain are computed in other lenses: what was not stored may be there now."""
+        absent = [key for key in (*self._prices, *self._refused) if key.startswith("neural:")]
+        for key in absent:
+            self._prices.pop(key, None)
+            self._refused.pop(key, None)
+        if absent:
+            self.refresh()
+
+    def fail(self, error: BaseException, *, where: str = "selection", **more) -> None:
+        self._failures[where.removeprefix("look:")] = str(getattr(error, "problem", f"{type(error).__name__}: {error}"))
+        super().fail(error, where=where, **more)
+
+    def _why(self, key: str) -> str:
+        """Why something that is asked for is not there."""
+        if key in self._refused:
+            return self._refused[key].reason
+        if key in self._held or f"look:{key}" in self._held:
+            return self._failures.get(key, "cancelled")
+        return "being computed" if key in self._tickets else "not run yet" if key in self._prices else "not looked up yet"
+
     # ---- what is shown -------------------------------------------------------------------------------------------------
     def view(self) -> View:
         from analysis.answers.reading import against, answer
@@ -191,7 +227,10 @@ class Reading(Lens):
         pairs = self._pairs()
         found = [self._found[key] for key, _, _ in pairs if key in self._found]
         refused = [self._refused[key] for key, _, _ in pairs if key in self._refused]
-        missing = pd.DataFrame([(one.model, one.reason) for one in refused], columns=["model", "reason"]).drop_duplicates()
+        lacking = [(one.model, one.reason) for one in refused]
+        lacking += [(model, f"{name}: {self._why(key)}") for key, model, name in pairs
+                    if key not in self._found and key not in self._refused]  # fmt: skip
+        missing = pd.DataFrame(lacking, columns=["model", "reason"]).drop_duplicates()
         if not found:
             if refused and len(refused) == len(pairs):
                 return View(empty=" ".join(f"{row.model}: {row.reason}." for row in missing.itertuples())
@@ -212,7 +251,7 @@ class Reading(Lens):
             spec = scatter("Do better predictors read more like people?", better, stamp=said.facts["stamp"])
             pictures.append(Picture("Against prediction", spec, better.frame, **common))
         if self.selection.neural:
-            pictures += self._against_scores(said, common)
+            pictures += self._against_scores(said, found, common)
         if self.selection.fitted:
             pictures += self._fitted()
         for name, table in said.facts["profile"].groupby("recording", sort=False):
@@ -224,21 +263,25 @@ class Reading(Lens):
         pictures.append(Picture("Words", inspector(found[0]), found[0].words.reset_index(), **common))
         return View(tuple(pictures), (said.facts["stamp"],) if said.facts["stamp"] else (), notes=NOTES)
 
-    def _against_scores(self, said, common: dict) -> list[Picture]:
+    def _against_scores(self, said, read: list, common: dict) -> list[Picture]:
         """Delta log-likelihood against the stored scores of the same models on a recording of the brain."""
+        from analysis import methods_reading
         from analysis.answers.reading import against_scores
 
-        rows, name = [], self.selection.neural
+        rows, name, scores = [], self.selection.neural, []
         for key, model, _, here in self._beside():
             if here:
                 continue
             score = self._found.get(key)
+            scores += [score] if score else []
             reason = self._refused[key].reason if key in self._refused else f"no stored score on {name}: compute it in Layers"
             rows.append({"model": model, "x": score.value if score else float("nan"), "reason": "" if score else reason,
                          "stamp": score.stamp if score else ""})  # fmt: skip
         table = pd.DataFrame(rows)
         found = against_scores(said.frame, table.drop(columns="stamp"), name)
         stamp = "; ".join(dict.fromkeys(filter(None, [said.facts["stamp"], *table["stamp"]])))
+        if scores:
+            common = common | {"methods": methods_reading.paragraph(read, scores), "bibtex": methods_reading.bibtex(read, scores)}
         spec = scatter("Do models of the brain read more like people?", found, stamp=stamp)
         if found.frame.empty:  # said in words, under the first picture's answer
             return [Picture("Against neural score", replace(spec, marks=_nothing(found)), found.missing, **common)]
@@ -248,14 +291,17 @@ class Reading(Lens):
         """Times predicted from activations, as the 2021 paper scores reading."""
         from analysis.answers.reading import benchmark
 
-        scores = [self._found[key] for key, _, _, here in self._beside() if here and key in self._found]
+        asked = [(key, model, name) for key, model, name, here in self._beside() if here]
+        scores = [self._found[key] for key, _, _ in asked if key in self._found]
         if not scores:
             return []
+        left = "; ".join(f"{model} on {name} ({self._why(key)})" for key, model, name in asked if key not in self._found)
         found = benchmark(scores)
         hover = ("model", "recording", "people", "layer", "r", "low", "high", "ceiling", "normalised", "n_stimuli")
         marks = (Mark("points", found.frame, "recording", "r", "low", "high", colour="model", hover=hover),)
         spec = FigureSpec("How well do activations predict the times?", marks, "", found.axes["y_title"], (Rule("y", 0.0),),
-                          answer=found.sentence, caption=found.caption, stamp=found.facts["stamp"])  # fmt: skip
+                          answer=found.sentence, caption=found.caption + (f" Left out: {left}." if left else ""),
+                          stamp=found.facts["stamp"])  # fmt: skip
         return [Picture("Times from activations", spec, found.frame, tuple(scores))]
 
 
@@ -273,7 +319,7 @@ def gains(said) -> FigureSpec:
     frame = said.frame.copy()
     several = frame.groupby("recording")["measure"].transform("nunique") > 1
     frame["read"] = frame["recording"].where(~several, frame["recording"] + ": " + frame["measure"])
-    hover = ("model", "read", "delta_ll", "low", "high", "bias", "n_words", "n_dropped", "bits_per_word", "verdict")
+    hover = ("model", "read", "delta_ll", "low", "high", "bias", "n_words", "n_dropped", "n_texts", "bits_per_word", "verdict")
     marks = (Mark("points", frame, "read", "delta_ll", "low", "high", colour="model", hover=hover),)
     notes = "; ".join(said.facts["notes"])
     return FigureSpec(
@@ -294,7 +340,7 @@ def profile(said, recording: str) -> FigureSpec:
     table = table[(table["recording"] == recording) & (table["predictor"] == "surprisal")]
     measure = table["measure"].iloc[0]
     frame = table[table["measure"] == measure]
-    verdict, words = said.facts["says"][recording, measure]
+    answer, words = _alignment(said, recording, measure)
     hover = ("model", "recording", "measure", "word", "coefficient", "low", "high", "t")
     return FigureSpec(
         "To which word do the times respond?",
@@ -302,16 +348,34 @@ def profile(said, recording: str) -> FigureSpec:
         "Words back (-1: the next word, 0: the word itself)",
         f"Change per bit of surprisal ({_UNITS[frame['link'].iloc[0]]})",
         (Rule("y", 0.0),),
-        answer=f"{recording}: {words}" if verdict == "shifted" and words not in said.sentence else "",
-        caption=f"{measure}: {verdict}. {words} Least squares on surprisal, length and log frequency of the words t+2 to t-3 "
+        answer=answer,
+        caption=f"{measure}: {words} Least squares on surprisal, length and log frequency of the words t+2 to t-3 "
         "jointly, plus the number of the word and its square; edges of sentences kept. Bands: 95 %, as if words were "
         "independent.",
         stamp=said.facts["stamps"][recording],
     )
 
 
+def _alignment(said, recording: str, measure: str) -> tuple[str, str]:
+    """What has to be said above the figure (a shift), and the verdicts of all models with the words of one model for each."""
+    from analysis.answers.reading import verdicts
+
+    says = {model: one for (model, *of), one in said.facts["says"].items() if of == [recording, measure]}
+    first = {}
+    for model, (verdict, _) in says.items():
+        first.setdefault(verdict, model)
+    words = [(f"{model}: " if len(says) > 1 else "") + says[model][1] for model in first.values()]
+    caption = f"{verdicts(said.facts['says'], recording, measure)}. {' '.join(words)}"
+    if "shifted" not in first or (shifted := says[first["shifted"]][1])[1:] in said.sentence:
+        return "", caption
+    by = f" by the surprisal of {first['shifted']}" if len(says) > 1 else ""
+    return f"{recording}{by}: {shifted}", caption
+
+
 def pooled(said) -> FigureSpec:
     """Coefficients of all recordings of self-paced reading together, per model, with the verdict in words."""
+    from analysis.answers.reading import verdicts
+
     frames, words = [], []
     for model, found in said.facts["pooled"].items():
         frame = found.frame[found.frame["predictor"] == "surprisal"]
@@ -320,7 +384,7 @@ def pooled(said) -> FigureSpec:
                                    verdict=found.verdict))  # fmt: skip
         words.append(f"{model}: {found.verdict}. {found.sentence}")
     hover = ("model", "word", "coefficient", "low", "high", "t", "verdict")
-    single = {name: said.facts["says"][name, measure][0] for name, measure in said.facts["pooled_of"]}
+    single = {name: verdicts(said.facts["says"], name, measure) for name, measure in said.facts["pooled_of"]}
     alone = "; ".join(f"{name}: {verdict}" for name, verdict in single.items())
     return FigureSpec(
         "To which word do the times respond, over all recordings?",

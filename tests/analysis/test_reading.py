@@ -9,7 +9,7 @@ from scipy.stats import multivariate_normal
 
 from analysis.doctor import lag_profile, pooled_profile, version_diff
 from analysis.mixed import fit_crossed
-from analysis.reading import MOST_FOLDS, add_spillover, delta_log_likelihood
+from analysis.reading import MOST_FOLDS, add_spillover, delta_log_likelihood, mean_over_texts
 from data.errors import BrainLensError
 
 BASE = ["length", "length_prev_1", "length_prev_2"]
@@ -123,6 +123,25 @@ def test_many_texts_share_folds_and_own_folds_are_taken():
     assert one.n_words == 30 * 18 and one.n_dropped == len(table) - 30 * 18
     with pytest.raises(BrainLensError, match="two folds"):
         delta_log_likelihood(table, "rt", BASE, TARGET, folds=[parts[0], parts[0]])
+
+
+@pytest.mark.parametrize("gone", [np.nan, None])
+def test_words_of_no_text_are_left_out_and_counted(gone):
+    """Not even fitted: they may be words of the very text that is held out."""
+    table = corpus(5, stories=4, effect=(3.0, 1.0, 0.0))
+    some = table.assign(story=table["story"].where(table.index % 7 > 0, gone))
+    found, clean = (delta_log_likelihood(one, "rt", BASE, TARGET, folds="story") for one in (some, some.dropna(subset=["story"])))
+    lost = int((some["story"].isna() & table.notna().all(axis=1)).sum())
+    assert found.per_word == clean.per_word and len(found.by_text) == 4 and "held out by story (4)" in found.rule
+    assert found.n_words == clean.n_words == 4 * 98 - lost and found.n_words + found.n_dropped == 400
+
+
+def test_the_interval_is_the_t_interval_over_texts():
+    found = delta_log_likelihood(corpus(8, stories=5, effect=(3.0, 1.0, 0.0)), "rt", BASE, TARGET, folds="story")
+    assert found.high - found.per_word == pytest.approx(2.776 * found.standard_error, rel=1e-3)  # 4 degrees of freedom
+    mean = mean_over_texts(np.array([1.0, 3.0, 2.0, 6.0]), np.array(["a", "a", "b", "b"]))  # sums 4 and 8 about a mean of 3
+    assert (mean.value, mean.texts) == (3.0, 2) and mean.standard_error == pytest.approx(np.sqrt(2 * (2**2 + 2**2)) / 4)
+    assert np.isnan(mean_over_texts(np.ones(3), np.zeros(3)).standard_error)
 
 
 def test_errors_say_what_to_do():

@@ -9,7 +9,8 @@ import pandas as pd
 import pytest
 import xarray as xr
 
-from analysis.answers.reading import against, against_scores, answer, reading, versions
+from analysis.answers.reading import against, against_scores, answer, reading, verdicts, versions
+from analysis.methods_reading import paragraph
 from analysis.models import load
 from analysis.reader import corpus, price, read
 from analysis.store import Store
@@ -115,13 +116,69 @@ def test_the_answer_lists_who_cannot_read(store, found):
 
 
 def test_real_recordings_are_averaged_with_the_same_weight_and_simulated_ones_are_not(found):
-    def as_real(name, value):
-        rows = found.rows.assign(recording=name, simulated=False, delta_ll=value, low=value - 0.0196, high=value + 0.0196)
-        return replace(found, recording=name, rows=rows, stamp="")
+    def as_real(name, value, words=found.words):
+        rows = found.rows.assign(recording=name, simulated=False, delta_ll=value, standard_error=0.01, n_texts=3)
+        return replace(found, recording=name, rows=rows, stamp="", words=words)
 
-    frame = answer([found, as_real("one", 0.1), as_real("two", 0.3)]).frame.set_index("recording")
-    mean = frame.loc["mean of 2"]
-    assert mean["delta_ll"] == pytest.approx(0.2) and mean["high"] - mean["delta_ll"] == pytest.approx(0.0196 / np.sqrt(2))
+    said = answer([found, as_real("one", 0.1), as_real("two", 0.3)])
+    mean = said.frame.set_index("recording").loc["mean of 2"]
+    assert mean["delta_ll"] == pytest.approx(0.2) and mean["standard_error"] == pytest.approx(0.01 / np.sqrt(2))
+    assert mean["high"] - mean["delta_ll"] == pytest.approx(2.776 * 0.01 / np.sqrt(2), rel=1e-3)  # 2 + 2 degrees of freedom
+    assert "one and two are of the same sentences: it is too narrow" in said.caption
+    apart = answer([as_real("one", 0.1), as_real("two", 0.3, found.words.assign(text="word"))])
+    assert "takes recordings as independent. " not in apart.caption and apart.caption.endswith("recordings as independent.")
+
+
+def some_words(found, name, keep, **changes):
+    """A model by another name that knows some of the words only."""
+    each = {measure: table[keep(np.arange(len(table)))] for measure, table in found.each.items()}
+    n = {measure: len(table) for measure, table in each.items()}
+    rows = found.rows.assign(model=name, n_words=[n[measure] for measure in found.rows["measure"]], **changes)
+    return replace(found, model=name, each=each, rows=rows, profile=found.profile.assign(model=name))
+
+
+def test_models_are_compared_over_the_words_that_all_of_them_know(found):
+    measure = found.rows["measure"].iloc[0]
+    whole, used = found.each[measure], found.each[measure].iloc[::2]
+    assert found.rows["bits_per_word"].iloc[0] == pytest.approx(whole["bits"].mean())  # of the words delta-LL is of
+    assert found.rows["delta_ll"].iloc[0] == pytest.approx(whole["gain"].mean())
+    assert len(whole) < len(found.words) and whole["bits"].mean() != pytest.approx(found.words["surprisal"].mean(), rel=1e-6)
+    said = answer([found, some_words(found, "few", lambda i: i % 2 == 0, n_dropped=10)])
+    rows = said.frame.set_index("model")
+    assert rows["n_words"].tolist() == [len(used)] * 2 and rows["n_words_alone"].tolist() == [len(whole), len(used)]
+    for column, values in (("delta_ll", used["gain"]), ("bits_per_word", used["bits"])):
+        assert rows[column].tolist() == pytest.approx([values.mean()] * 2)
+    assert rows.loc[MODEL, "delta_ll_alone"] == found.rows["delta_ll"].iloc[0] != rows.loc[MODEL, "delta_ll"]
+    assert rows.loc[MODEL, ["n_words", "n_dropped"]].sum() == len(found.words)
+    few = f"{len(used):,} words (simulated-reading), those that all 2 models know (alone: {MODEL} {len(whole):,} and few"
+    assert few in said.caption and "fitted to all the words that its model knows" in said.caption
+    one = answer([found])
+    assert one.frame["n_words"].iloc[0] == len(whole) and "those that all" not in one.caption
+    apart = answer([some_words(found, name, lambda i, odd=odd: i % 2 == odd) for odd, name in enumerate(("even", "odd"))])
+    assert "none is known to all models" in apart.caption and apart.frame["delta_ll"].iloc[0] == found.rows["delta_ll"].iloc[0]
+
+
+def test_a_mixed_model_has_the_verdict_of_its_own_recording(found):
+    """Its measure is people, the doctor's is the mean over them."""
+    rows = found.rows.assign(measure="people")
+    mixed = replace(found, rows=rows, each={"people": found.each["mean over people"]})
+    other = replace(mixed, recording="other", rows=rows.assign(recording="other"),
+                    says={"mean over people": ("shifted", "These are other times.")})  # fmt: skip
+    said = answer([mixed, other])
+    assert found.says["mean over people"][1] in said.sentence and "other times" not in said.sentence
+    assert said.facts["says"][MODEL, "other", "people"][0] == "shifted" and "times of people (other)" in said.caption
+
+
+def test_verdicts_are_kept_for_each_model(found):
+    second = some_words(found, "second", lambda i: i >= 0, delta_ll=1.0)
+    second = replace(second, says={"mean over people": ("undecided", "Nobody knows.")})
+    said = answer([found, second])
+    assert "By the surprisal of second, nobody knows." in said.sentence
+    told = f"aligned ({MODEL}), undecided (second)"
+    assert f"do not agree on the alignment: {told}." in said.sentence
+    assert verdicts(said.facts["says"], "simulated-reading", "mean over people") == told
+    assert verdicts(answer([found]).facts["says"], "simulated-reading", "mean over people") == "aligned"
+    assert f"simulated-reading: {told}." in paragraph([found, second]) and "all of them know" in paragraph([found, second])
 
 
 def test_versions_of_a_recording_count_once_and_self_paced_profiles_are_pooled(found):
@@ -181,7 +238,17 @@ def test_natural_stories_and_ucl(mirror, store):
 
 
 @pytest.mark.realdata
-def test_a_table_of_six_corpora(own_data, store):
+def test_a_table_of_six_corpora(own_data):
+    counts = {"brown": 7188, "ucl_spr": 1931, "natstor": 10256, "meco:eye_tracking": 2108, "ucl:eye_tracking": 1931,
+              "provo:eye_tracking": 2714}  # fmt: skip
+    for name, count in counts.items():
+        frame = word_frame(corpus(f"{own_data / 'reading_times.csv.gz'}#{name}"))
+        assert len(frame.table) == count and frame.table["story"].nunique() > 5
+        assert frame.kind == ("eye-tracking" if "eye" in name else "self-paced") and frame.measures == ("mean_rt_ms",)
+
+
+@pytest.mark.realdata
+def test_one_corpus_of_a_real_table(own_data, store):
     said = reading([MODEL], [f"{own_data / 'reading_times.csv.gz'}#provo:eye_tracking"], store=store)
     assert said.frame["verdict"].tolist() == ["exempt"] and said.frame["n_words"].iloc[0] > 2000
 

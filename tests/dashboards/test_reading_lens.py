@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import zipfile
+from dataclasses import replace
 
 import pytest
 
@@ -112,10 +113,59 @@ def test_beside_a_brain_score_pairs_are_listed_and_missing_ones_have_a_reason(le
     other = Reading(runner=Runner(workers=1), protocol=quick, neural="simulated", **EXAMPLE)
     other.run(wait=True)
     shown = pictures(other)["Against neural score"]
+    assert "held out" in shown.methods and "ridge" in shown.methods and "nats per word" in shown.methods  # of both measures
+    assert shown.bibtex.count("brainlens") == 1 == shown.bibtex.count("hoerl1970ridge,") == shown.bibtex.count("goodkind2018")
     assert shown.table["x"].iloc[0] == pytest.approx(stored.value) and "Pairs: zoo-causal-400k." in shown.spec.caption
     assert shown.table["y"].iloc[0] == pictures(other)["Delta log-likelihood"].table["delta_ll"].iloc[0]
     other.close()
+    lens.selection.lens = "layers"
+    assert "no stored score on simulated" in pictures(lens)["Against neural score"].spec.caption
+    lens.selection.lens = "reading"  # to the front again: the store is looked into again
+    lens.wait(60)
+    assert "Pairs: zoo-causal-400k." in pictures(lens)["Against neural score"].spec.caption
     lens.selection.param.update(neural="", preset="defended", changes={})
+
+
+def test_each_verdict_names_its_model(lens):
+    from analysis.answers.reading import answer
+    from dashboards.lenses import reading
+
+    first = next(one for one in lens._found.values() if hasattr(one, "says"))
+    one = dict(model="second", rows=first.rows.assign(model="second"), profile=first.profile.assign(model="second"))
+    second = replace(first, says={"mean over people": ("shifted", "The times respond to the next word.")}, **one)
+    spec = reading.profile(answer([first, second]), "simulated-reading")
+    assert "mean over people: aligned (zoo-causal-400k), shifted (second). zoo-causal-400k: The times do not" in spec.caption
+    assert "second: The times respond to the next word." in spec.caption
+    assert spec.answer == "simulated-reading by the surprisal of second: The times respond to the next word."
+    alone = reading.profile(answer([first]), "simulated-reading")
+    assert alone.caption.startswith("mean over people: aligned. The times do not") and not alone.answer
+
+
+def test_a_model_that_failed_or_was_not_run_is_listed_with_the_reason(monkeypatch):
+    from analysis import reader
+
+    real = reader.price
+
+    def costly(model, *args, **options):
+        found = real(model, *args, **options)
+        return found if model == "zoo-causal-400k" else replace(found, scored=0, seconds=60.0)
+
+    monkeypatch.setattr(reader, "price", costly)
+    lens = Reading(runner=Runner(workers=1), models=["zoo-causal-400k"], corpora=["simulated-reading"])
+    lens.run(wait=True)
+    lens.selection.models = ["zoo-causal-400k", "zoo-causal-200k"]
+    lens.wait(60)
+    caption = pictures(lens)["Delta log-likelihood"].spec.caption
+    assert "Left out: zoo-causal-200k (simulated-reading: not run yet)." in caption
+
+    def broken(*_, **__):
+        raise ValueError("out of order")
+
+    monkeypatch.setattr(reader, "read", broken)
+    lens.run(wait=True)
+    caption = pictures(lens)["Delta log-likelihood"].spec.caption
+    assert "zoo-causal-200k (simulated-reading: ValueError: out of order)" in caption and "out of order" in errors(lens)
+    lens.close()
 
 
 def test_times_are_predicted_from_activations_for_each_person():
