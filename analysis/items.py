@@ -8,12 +8,14 @@ import numpy as np
 import pandas as pd
 import xarray as xr
 
+from analysis.cost import Cost
+from analysis.cost import _seconds as estimate
 from analysis.progress import SILENT, Report
 from analysis.protocol import Protocol, preset
 from data.errors import BrainLensError, unknown
 from data.recording import Recording
 
-__all__ = ["Items", "about", "clusters", "explained", "item_values", "token_bits"]
+__all__ = ["Items", "about", "clusters", "explained", "item_values", "price", "token_bits"]
 
 
 @dataclass(frozen=True)
@@ -124,6 +126,29 @@ def item_values(model, recording, protocol: Protocol | str = "defended", *, stor
         store.save_score(key, found.assign_attrs(model=scored.model, recording=recording.id, protocol=protocol.name))
     return Items(scored.model, recording.id, found["value"].values, people, tuple(sorted(set(scored.fold_layers))),
                  scored.provenance["folds"])
+
+
+def price(model: str, recording: Recording, protocol: Protocol, *, store=None) -> Cost:
+    """What :func:`item_values` would cost where the score is stored; ``cached`` where its values are. Loads no weights.
+
+    Notes
+    -----
+    The regressions of every fold once, each at the layer chosen for it: those of one layer of a score, without its twin. Where
+    activations of a layer are not stored, the model reads again.
+    """
+    from analysis.activations import activation_key
+    from analysis.keys import score_key
+    from analysis.models.catalog import card, load
+    from analysis.store import Store
+
+    store, facts, reader = store or Store(), card(model), load(model)
+    if store.load_score(f"{score_key(reader, recording, protocol)}-items") is not None:
+        return Cost(1, 1, 1, seconds=0.1)
+    read = len(store.activations(activation_key(reader, recording, protocol)).complete()) == reader.n_layers
+    parameters = facts.parameters or (12 * facts.layers * facts.width**2 if facts.layers and facts.width else None)
+    seconds = estimate(facts, 0 if read else parameters, 0 if read else reader.n_layers, 1, max(reader.widths), recording,
+                       protocol.but(shuffled_twin=False), window=None if read else getattr(reader, "window", None))  # fmt: skip
+    return Cost(1, read=int(read), seconds=seconds, memory=0 if read else 6 * (parameters or 0))
 
 
 def _each(held, fold_layers: list[int], recording: Recording, protocol: Protocol, parts, report: Report) -> np.ndarray:

@@ -9,11 +9,13 @@ from analysis.answers.answer import Answer, decimal, interval, listed, plural
 from analysis.items import Items
 from data.errors import BrainLensError, unknown
 
-__all__ = ["SLICES", "items"]
+__all__ = ["SLICES", "interval_rule", "items", "methods"]
 
 SLICES = {"length": "length", "frequency": "word frequency", "position": "position in the text", "topic": "topic"}
 DRAWS = 2000
 QUARTERS = 4
+FEW_PEOPLE = 5
+"""With so many people or fewer an interval that draws them is optimistic."""
 _BLOCK = 100  # draws held in memory at once
 
 
@@ -41,7 +43,7 @@ def items(first: Items, second: Items, about: pd.DataFrame, clusters: tuple[np.n
         ``frame``: item, model (the one that is ahead), text, one column per model, ``difference`` (first minus second), length,
         frequency, position, topic. ``facts``: ``slices`` (slice, level, difference, low, high, n, n_clusters; order), ``trends``
         (slice, difference between highest and lowest quarter, low, high), ``overall`` (difference, low, high), ``sliced`` (those
-        that exist).
+        that exist), ``by`` (the one to draw), ``people`` (how many; 0 where they are not known), ``draws``.
 
     Notes
     -----
@@ -86,11 +88,48 @@ def items(first: Items, second: Items, about: pd.DataFrame, clusters: tuple[np.n
     frame = frame[[*order, *(name for name in frame if name not in order)]]
     slices = pd.concat(tables, ignore_index=True) if tables else pd.DataFrame(columns=["slice", "level", "difference"])
     shown = by if by in there else (there or [""])[0]
-    facts = {"slices": slices, "trends": trends, "overall": overall, "sliced": there, "by": shown}
+    facts = {"slices": slices, "trends": trends, "overall": overall, "sliced": there, "by": shown,
+             "people": 0 if first.people == ("all",) else len(first.people), "draws": draws}  # fmt: skip
     sentence = _sentence(first, second, overall, trends, unit)
     titles = {"x_title": f"Explained by {second.model}", "y_title": f"Explained by {first.model}"}
     axes = titles | {"log_x": False, "invert_x": False}
-    return Answer(frame, sentence, _caption(first, second, frame, clusters, unit), facts=facts, axes=axes)
+    return Answer(frame, sentence, _caption(first, second, frame, clusters, unit, trends), facts=facts, axes=axes)
+
+
+def interval_rule(people: int, by: str = "") -> str:
+    """What the bootstrap of an interval draws, and whether it is to be trusted, in words.
+
+    Parameters
+    ----------
+    people : int
+        0 where they are not known.
+    by : str
+        Slice; topics are drawn by the texts inside them.
+    """
+    what = "the texts inside each topic" if by == "topic" else "the groups held out together"
+    if people <= 1:
+        return f"bootstrap over {what}; it says nothing of other people"
+    few = f"; with {people} people the interval is optimistic" if people <= FEW_PEOPLE else ""
+    return f"bootstrap over people and {what}{few}"
+
+
+def methods(first: Items, second: Items, answer: Answer, unit: str = "sentence") -> str:
+    """What was done beyond the scores of both models, for a methods paragraph, in complete sentences."""
+    trends = answer.facts["trends"]
+    said = [
+        f"{first.model} and {second.model} were compared {unit} by {unit} on {first.recording}. What a model explains of a "
+        "response is the squared error of the mean of the training rows minus the squared error of the held-out prediction, in "
+        "shares of the target's variance (the mean of the former over all held-out responses), averaged over a person's targets "
+        "and over people; its mean over stimuli is the out-of-sample R2. Predictions are those of the layer chosen for each fold "
+        "without its test rows.",
+        f"The 95 % intervals of differences are those of {answer.facts['draws']:,} draws of a "
+        f"{interval_rule(answer.facts['people'])}.",
+    ]
+    if len(trends):
+        said.append(f"Trends are differences between the highest and the lowest quarter of the {unit}s by "
+                    f"{listed(SLICES[name] for name in trends['slice'])}, their intervals widened for the number of slices "
+                    "(Bonferroni).")  # fmt: skip
+    return " ".join(said)
 
 
 def _mean(values: np.ndarray) -> np.ndarray:
@@ -100,14 +139,15 @@ def _mean(values: np.ndarray) -> np.ndarray:
 
 
 def _levels(values: pd.Series, name: str, unit: str) -> pd.Series:
-    """Quarters of a number, each named by its range; topics as they are."""
+    """Quarters of a number, each named by its range, with as many digits as tell them apart; topics as they are."""
     if name == "topic":
         return values.astype(pd.CategoricalDtype(list(dict.fromkeys(values))))
     binned = pd.qcut(values, QUARTERS, labels=False, duplicates="drop")
-    names = {}
-    for code, inside in values.groupby(binned):
-        low, high = (f"{end:.1f}" if name == "frequency" else f"{end:.0f}" for end in (inside.min(), inside.max()))
-        names[code] = low if low == high else f"{low} to {high}"
+    ends = {code: (inside.min(), inside.max()) for code, inside in values.groupby(binned)}
+    for digits in range(1 if name == "frequency" else 0, 18):
+        names = {code: " to ".join(dict.fromkeys(f"{end:.{digits}f}" for end in both)) for code, both in ends.items()}
+        if len(set(names.values())) == len(names):
+            break
     suffix = {"length": " letters" if unit == "word" else " words", "frequency": "", "position": ""}[name]
     return binned.map(names).astype(pd.CategoricalDtype(list(names.values()))).cat.rename_categories(lambda one: one + suffix)
 
@@ -162,7 +202,7 @@ def _sentence(first: Items, second: Items, overall: dict, trends: pd.DataFrame, 
     return " ".join(said)
 
 
-def _caption(first: Items, second: Items, frame: pd.DataFrame, clusters: tuple, unit: str) -> str:
+def _caption(first: Items, second: Items, frame: pd.DataFrame, clusters: tuple, unit: str, trends: pd.DataFrame) -> str:
     used = frame["difference"].notna()
     groups = len(set(np.asarray(clusters[0])[used]))
     people = plural(len(first.people), "person").replace("persons", "people") if first.people != ("all",) else "people not known"
@@ -173,6 +213,9 @@ def _caption(first: Items, second: Items, frame: pd.DataFrame, clusters: tuple, 
         "out-of-sample R2; single values may be far below 0 and above 1.",
         f"n = {int(used.sum())} {unit}s in {groups} groups; {people}. {layers}. Held out: {first.folds}.",
     ]
+    count = 0 if first.people == ("all",) else len(first.people)
+    widened = "; those of quarters are widened for the number of slices" if len(trends) else ""
+    parts.append(f"Intervals in the sentence: 95 %, {interval_rule(count)}{widened}.")
     if (~used).any():
         parts.append(f"Without a held-out response: {int((~used).sum())}.")
     return " ".join(parts)

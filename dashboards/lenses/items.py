@@ -16,7 +16,7 @@ from dashboards.figures.spec import FigureSpec, Mark, Rule
 from dashboards.lens import Lens, Picture, Task, View
 from dashboards.look import note
 from dashboards.perplexities import unpredictive
-from dashboards.scores import ScoreTasks, stamps
+from dashboards.scores import FREE_SECONDS, ScoreTasks, stamps
 from data.errors import BrainLensError
 
 __all__ = ["Items"]
@@ -57,6 +57,7 @@ class Items(Lens):
     def make_controls(self) -> list:
         self.scores = ScoreTasks(self.selection)
         self._found: dict[str, tuple] = {}
+        self._prices: dict[str, object] = {}
         self._words: dict[str, pd.DataFrame | str] = {}
         by = pmui.Select(
             label="Slices by",
@@ -87,8 +88,7 @@ class Items(Lens):
         if missing:
             return missing
         if self._key not in self._found:
-            title = f"{pair[0]} and {pair[1]}, stimulus by stimulus"
-            return [Task(self._key, title, partial(_items, *pair, choice.recording, choice.protocol), free=True)]
+            return [self._stimulus_by_stimulus()]
         item = self._item()
         return [
             Task(key, f"words of {item} for {model}", partial(_bits, model, choice.recording, item, choice.protocol), free=True,
@@ -96,12 +96,31 @@ class Items(Lens):
             for model in pair if (key := self._words_key(model, item)) not in self._words
         ]  # fmt: skip
 
+    def _stimulus_by_stimulus(self) -> Task:
+        """A look into the store; where it is known what the predictions cost, the predictions."""
+        pair, choice = self._pair, self.selection
+        title, work = f"{pair[0]} and {pair[1]}, stimulus by stimulus", (*pair, choice.recording, choice.protocol)
+        if self._key not in self._prices:
+            return Task(f"look:{self._key}", title, partial(_look, *work), free=True, quiet=True)
+        costs = self._prices[self._key]
+        seconds = None if any(one.seconds is None for one in costs) else sum(one.seconds for one in costs)
+        cheap = seconds is not None and seconds <= FREE_SECONDS
+        return Task(self._key, title, partial(_items, *work), seconds, memory=max(one.memory for one in costs), free=cheap)
+
+    def run(self, *, wait: bool = False) -> Lens:
+        super().run(wait=wait)
+        if wait and any(task.key == self._key and task.key not in self._held for task in self._wanted):
+            super().run(wait=True)  # the scores were the first step
+        return self
+
     def _words_key(self, model: str, item: str) -> str:
         return f"bits:{model}|{self.selection.recording}|{item}|{self.selection.protocol.key()}"
 
     def take(self, key: str, result: object, *, final: bool) -> None:
-        if key.startswith("items:"):
-            self._found[key] = result
+        if key.startswith("look:items:") and isinstance(result, list):
+            self._prices[key.removeprefix("look:")] = result
+        elif key.startswith(("items:", "look:items:")):
+            self._found[key.removeprefix("look:")] = result
         elif key.startswith("bits:"):
             self._words[key] = result
         else:
@@ -133,20 +152,20 @@ class Items(Lens):
                 action=("Show the built-in example", lambda: self.selection.param.update(**example())),
             )
         if self._key not in self._found:
-            if self.scores.looking(pair):
+            scored = len([one for one in self.scores.found(pair) if one.complete]) == 2
+            if self.scores.looking(pair) or (scored and self._key not in self._prices):
                 failed = "It is not known what is stored: see the error above." if self.failed else ""
                 return View(empty=failed or "Looking into the store ...")
-            words = "Both models need a score on this recording first. Press Run (or the key r)."
-            scored = len([one for one in self.scores.found(pair) if one.complete]) == 2
-            return View(empty="Predicting each stimulus ..." if scored else words, action=None if scored else ("Run", self.run))
+            words = "Both models need a score on this recording first."
+            if scored:
+                words = "Both models have a score; what each explains of every stimulus is not computed yet."
+            return View(empty=f"{words} Press Run (or the key r).", action=("Run", self.run))
         answer, scores = self._answer_now(), tuple(self.scores.found(pair))
         stamp = scores[0].stamp if scores else ""
-        python = _python(self.selection)
-        pictures = [
-            Picture("Every item", scatter(answer, pair, stamp), answer.frame, scores, python=python),
-        ]
+        common = {"python": _python(self.selection), "methods": self._methods(answer, scores)}
+        pictures = [Picture("Every item", scatter(answer, pair, stamp), answer.frame, scores, **common)]
         by, table = SLICES.get(answer.facts["by"], "nothing"), answer.facts["slices"]
-        pictures.append(Picture(f"By {by}", slices(answer, pair, stamp), table, scores, python=python))
+        pictures.append(Picture(f"By {by}", slices(answer, pair, stamp), table, scores, **common))
         item = self._item()
         told = [self._words.get(self._words_key(model, item)) for model in pair]
         tables = [one for one in told if isinstance(one, pd.DataFrame)]
@@ -154,10 +173,23 @@ class Items(Lens):
             silent = [one for one in told if isinstance(one, str)]
             table = pd.concat(tables, ignore_index=True)
             text = answer.frame.set_index("item").loc[item, "text"]
-            pictures.append(Picture("Words", inspector(table, item, text, silent, stamp), table, scores, python=python))
+            table.insert(0, "item", item)  # a picked word is one of this item, not of its model
+            read = (f"Surprisal of each word of {item} is the sum of the bits of its tokens, without the correction for word "
+                    "boundaries.")  # fmt: skip
+            common |= {"python": _python_words(self.selection, item, list(table["model"].unique())),
+                       "methods": f"{common['methods']} {read}"}  # fmt: skip
+            pictures.append(Picture("Words", inspector(table, item, text, silent, stamp), table, scores, **common))
         elif all(isinstance(one, str) for one in told):
             pictures[0] = _with_caption(pictures[0], f"No words with probabilities: {'; '.join(told)}.")
         return View(tuple(pictures), stamps(list(scores)), notes=NOTES)
+
+
+    def _methods(self, answer, scores: tuple) -> str:
+        from analysis.answers.items import methods
+        from analysis.methods import paragraph
+
+        first, second, _, _, unit = self._found[self._key]
+        return "\n\n".join(filter(None, [paragraph(scores), methods(first, second, answer, unit)]))
 
 
 # ---- figures -----------------------------------------------------------------------------------------------------------
@@ -180,12 +212,13 @@ def scatter(answer, pair: list[str], stamp: str) -> FigureSpec:
 
 def slices(answer, pair: list[str], stamp: str) -> FigureSpec:
     """Mean difference per slice with its interval."""
+    from analysis.answers.items import interval_rule
+
     by = answer.facts["by"]
     frame = answer.facts["slices"]
     frame = frame[frame["slice"] == by] if len(frame) else frame
     hover = ("level", "difference", "low", "high", "n", "n_clusters")
     marks = (Mark("points", frame, "level", "difference", "low", "high", hover=hover),) if len(frame) else ()
-    drawn = "texts inside each topic" if by == "topic" else "groups held out together"
     few = "; without an interval where a topic is one text" if by == "topic" else ""
     return FigureSpec(
         f"Where is {pair[0]} ahead of {pair[1]}?",
@@ -193,7 +226,7 @@ def slices(answer, pair: list[str], stamp: str) -> FigureSpec:
         SLICES.get(by, "").capitalize(),
         f"{pair[0]} minus {pair[1]} (explained variance)",
         (Rule("y", 0.0, "no difference"),),
-        caption=f"Mean difference per slice, with 95 % intervals of a bootstrap over people and {drawn}{few}. Above 0 "
+        caption=f"Mean difference per slice. Intervals: 95 %, {interval_rule(answer.facts['people'], by)}{few}. Above 0 "
         f"{pair[0]} explains more. Each interval is for its own slice; the sentence above corrects for the number of slices.",
         stamp=stamp,
     )
@@ -239,9 +272,12 @@ def example() -> dict:
     return {"models": ["zoo-causal-400k", "random-64"], "recording": "simulated"}
 
 
-def _python(choice) -> str:
+def _protocol(choice) -> str:
     changes = ", ".join(f"{name}={value!r}" for name, value in choice.changes.items())
-    protocol = f"preset({choice.preset!r})" + (f".but({changes})" if changes else "")
+    return f"preset({choice.preset!r})" + (f".but({changes})" if changes else "")
+
+
+def _python(choice) -> str:
     return "\n".join([
         '"""Made by BrainLens: what two models explain of each stimulus, and in which slices one is ahead."""',
         "",
@@ -250,7 +286,7 @@ def _python(choice) -> str:
         "from analysis.items import about, clusters, item_values",
         "from data.catalog import recording",
         "",
-        f"data, protocol = recording({choice.recording!r}), {protocol}",
+        f"data, protocol = recording({choice.recording!r}), {_protocol(choice)}",
         f"first, second = (item_values(model, data, protocol) for model in {choice.models[:2]!r})",
         f"answer = items(first, second, about(data), clusters(data, protocol), by={choice.slice!r}, unit=data.scored_unit)",
         "print(answer.sentence)",
@@ -259,6 +295,35 @@ def _python(choice) -> str:
         'answer.frame.to_csv("items.csv", index=False)',
         "",
     ])  # fmt: skip
+
+
+def _python_words(choice, item: str, models: list[str]) -> str:
+    return "\n".join([
+        '"""Made by BrainLens: how surprising each word of one stimulus is."""',
+        "",
+        "import pandas as pd",
+        "",
+        "from analysis import preset",
+        "from analysis.items import token_bits",
+        "from data.catalog import recording",
+        "",
+        f"data, protocol = recording({choice.recording!r}), {_protocol(choice)}",
+        f"tables = [token_bits(model, data, {item!r}, protocol) for model in {models!r}]",
+        "table = pd.concat(tables, ignore_index=True)",
+        "print(table.to_string(index=False))",
+        'table.to_csv("words.csv", index=False)',
+        "",
+    ])  # fmt: skip
+
+
+def _look(first: str, second: str, name: str, protocol: Protocol, report: Report):
+    """What is explained, where it is stored for both, else what it costs for each."""
+    from analysis.items import price
+    from data.catalog import recording
+
+    loaded = recording(name)
+    costs = [price(model, loaded, protocol) for model in (first, second)]
+    return _items(first, second, name, protocol, report) if all(one.cached for one in costs) else costs
 
 
 def _items(first: str, second: str, name: str, protocol: Protocol, report: Report) -> tuple:

@@ -9,8 +9,8 @@ import xarray as xr
 
 from analysis import preset
 from analysis.activations import from_file
-from analysis.answers.items import items
-from analysis.items import Items, about, clusters, explained, item_values, token_bits
+from analysis.answers.items import interval_rule, items, methods
+from analysis.items import Items, about, clusters, explained, item_values, price, token_bits
 from data.catalog import recording
 from data.errors import BrainLensError
 from data.recording import Recording
@@ -102,6 +102,41 @@ def test_slices_by_hand():
         items(fake("A", one), fake("B", two), table, (groups, groups), by="colour")
     with pytest.raises(BrainLensError, match="Choose two models"):
         items(fake("A", one), fake("A", two), table, (groups, groups))
+
+
+def test_quarters_with_nearly_the_same_ends_have_names_of_their_own():
+    table = pd.DataFrame({"item": np.arange(80).astype(str), "text": "x", "length": np.tile([1, 2], 40),
+                          "frequency": np.linspace(5.01, 5.14, 80)})
+    groups = np.tile(np.arange(8), 10).astype(str)
+    answer = items(fake("A", np.arange(80.0)), fake("B", np.zeros(80)), table, (groups, groups), by="frequency")
+    levels = answer.facts["slices"].query("slice == 'frequency'")["level"].tolist()
+    assert levels == ["5.01 to 5.04", "5.04 to 5.07", "5.08 to 5.11", "5.11 to 5.14"]
+
+
+def test_captions_say_how_intervals_were_made_and_when_they_are_optimistic(planted, clean_home):
+    made, models = planted
+    answer = items(*(item_values(model, made, QUICK) for model in models), about(made), clusters(made, QUICK))
+    assert answer.facts["people"] == 4 and "bootstrap over people and the groups held out together" in answer.caption
+    assert "with 4 people the interval is optimistic" in answer.caption and "widened for the number of slices" in answer.caption
+    table = pd.DataFrame({"item": list("abcd"), "text": list("abcd"), "length": [1, 2, 3, 4]})
+    averaged = items(fake("A", np.arange(4.0)), fake("B", np.zeros(4)), table, (np.arange(4), np.arange(4)))
+    assert "says nothing of other people" in averaged.caption and "over people and" not in averaged.caption
+    assert "optimistic" not in interval_rule(6) and "texts inside each topic" in interval_rule(6, "topic")
+    told = methods(fake("A", np.arange(4.0)), fake("B", np.zeros(4)), averaged)
+    assert "in shares of the target's variance" in told and "2,000 draws" in told and "Bonferroni" in told
+
+
+def test_the_price_of_predicting_each_stimulus_is_known_before(clean_home):
+    from analysis import score
+
+    one = recording("simulated")
+    score("zoo-causal-400k", one, QUICK)
+    before = price("zoo-causal-400k", one, QUICK)
+    assert not before.cached and 0 < before.seconds < 60 and before.memory == 0  # activations are stored
+    assert price("zoo-causal-400k", one, QUICK.but(folds=8)).seconds > before.seconds
+    assert price("zoo-causal-400k", one, QUICK.but(pooling="mean")).memory > 0  # these have to be read
+    item_values("zoo-causal-400k", one, QUICK)
+    assert price("zoo-causal-400k", one, QUICK).cached
 
 
 def test_the_interval_draws_groups_and_not_items():

@@ -53,6 +53,51 @@ def test_a_picked_item_shows_its_words_and_a_slice_is_chosen(scored):
     assert "zoo-causal-400k" in bundle.words("methods.txt")
 
 
+def test_words_belong_to_their_item(scored):
+    """A picked word keeps the item in the inspector; a picked slice is nobody's."""
+    scored.selection.param.update(picked=["bakery-1-2"], slice="length")
+    scored.wait(60)
+    every, slices, words = scored.shown.pictures
+    assert set(words.table["item"]) == {"bakery-1-2"} and "item" in words.spec.marks[0].frame
+    assert not {"item", "model"} & set(slices.table)
+    assert "token_bits" in words.python and "random-64" not in words.python
+    for picture in (every, slices, words):
+        assert "in shares of the target's variance" in picture.methods and "zoo-causal-400k" in picture.methods
+    scope: dict = {}
+    exec(compile(words.python.replace('table.to_csv("words.csv", index=False)', ""), "code", "exec"), scope)
+    pd.testing.assert_frame_equal(scope["table"], words.table.drop(columns="item"))
+
+
+def test_predicting_each_stimulus_has_a_price_and_runs_by_itself_only_where_it_is_cheap(clean_home, monkeypatch):
+    from analysis import score
+    from dashboards.lenses import items
+
+    for model in MODELS:
+        score(model, "simulated", QUICK)
+    monkeypatch.setattr(items, "FREE_SECONDS", 0.0)
+    lens = Items(models=MODELS, recording="simulated", protocol=QUICK)
+    lens.wait(60)
+    (task,) = lens.tasks()
+    assert task.key == lens._key and task.seconds > 0 and not task.free
+    assert "of every stimulus is not computed yet. Press Run" in lens.shown.empty and "stimulus by stimulus" in lens._cost.object
+    lens.run(wait=True)
+    assert lens.shown.there
+    again = Items(models=MODELS, recording="simulated", protocol=QUICK)
+    again.wait(60)
+    assert again.shown.there  # what is stored needs no click
+    lens.close()
+    again.close()
+
+
+def test_a_run_that_is_waited_for_goes_through_both_steps(clean_home, monkeypatch):
+    from dashboards.lenses import items
+
+    monkeypatch.setattr(items, "FREE_SECONDS", 0.0)
+    lens = Items(models=MODELS, recording="simulated", protocol=QUICK).run(wait=True)
+    assert lens.shown.there and "optimistic" not in lens.shown.pictures[0].spec.caption  # eight people
+    lens.close()
+
+
 def test_items_asks_for_two_models():
     lens = Items(models=MODELS[:1], recording="simulated")
     assert not lens.shown.there and "Choose two models" in lens._empty._words.object
