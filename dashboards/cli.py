@@ -155,13 +155,30 @@ def models_list(everything: bool):
 @models.command("fetch")
 @click.argument("name")
 def models_fetch(name: str):
-    """Fetch one model."""
-    from analysis.models.catalog import fetch
+    """Fetch one model; its size and licence are said first."""
+    from analysis.models.catalog import fetch, state
     from dashboards.console import progress
 
+    if state(name) == "needs download":
+        click.echo(_model_terms(name), err=True)
     with progress(name) as report:
         path = fetch(name, report=report)
     click.echo(f"{name} is at {path}")
+
+
+def _model_terms(name: str) -> str:
+    """Size and licence of a model that is not here, in one line."""
+    from analysis.models import hub
+    from analysis.models.catalog import card
+    from analysis.models.variants import split
+    from data.fetch import size_text
+
+    known = card(name)
+    size, licence, files = known.download, known.licence, ""
+    if known.source == "hub":
+        offered = hub.offer(known.hub_id, split(name)[1] or known.revision)
+        size, licence, files = offered.size, licence or offered.licence, f" in {len(offered.files)} files"
+    return f"{name}: {size_text(size)}{files}, {licence or 'licence not stated'}"
 
 
 @models.command("starter")
@@ -179,12 +196,12 @@ def models_starter(names):
 
 @main.group(cls=_Group)
 def data():
-    """Recordings: list, fetch, check a file of your own."""
+    """Recordings: list, fetch, remove, check a file of your own."""
 
 
 @data.command("list")
 def data_list():
-    """List the recordings: kind, licence, state and known traps."""
+    """List the recordings: kind, state, size, licence and known traps."""
     from dashboards.console import show_recordings
 
     show_recordings()
@@ -196,12 +213,26 @@ def data_list():
 def data_fetch(name: str, mirror: str | None):
     """Fetch one recording; nothing is trusted before its hash."""
     from dashboards.console import progress
-    from data.catalog import fetch
+    from data.catalog import entry, fetch
 
+    one = entry(name)
+    if one.files:
+        click.echo(f"{one.id}: {one.size_words}, {one.licence}", err=True)  # the paths alone go to the output
     with progress(name) as report:
         paths = fetch(name, mirror=mirror, report=report)
     for path in paths:
         click.echo(path)
+
+
+@data.command("remove")
+@click.argument("name")
+@click.option("--also", is_flag=True, help="The files that other recordings here need, too.")
+@click.confirmation_option(prompt="Delete its files from your data folder?")
+def data_remove(name: str, also: bool):
+    """Remove the fetched files of one recording; what a shared folder or a mirror holds stays."""
+    from dashboards.library_work import remove_recording
+
+    click.echo(remove_recording(name, also=also))
 
 
 @data.command("check")

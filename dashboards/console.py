@@ -119,10 +119,11 @@ def show_recordings() -> None:
     """The recordings with licence, state and traps."""
     from data.catalog import entries
 
-    table = _table("id", "kind", "state", "~licence", "~known traps")
+    table = _table("id", "kind", "state", ">size", "~licence", "~known traps")
     for name, entry in entries().items():
         traps = f"{len(entry.traps)}: " if len(entry.traps) > 1 else ""
-        table.add_row(name, entry.kind, entry.state, entry.licence, traps + "; ".join(entry.traps))
+        size = entry.size_words if entry.files else ""
+        table.add_row(name, entry.kind, entry.state, size, entry.licence, traps + "; ".join(entry.traps))
     _print(table)
     OUT.print("The traps in full: docs/datasets.md, and each recording's card in the library.", soft_wrap=True)
 

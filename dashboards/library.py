@@ -273,11 +273,7 @@ class Library(pn.viewable.Viewer):
         if one.files:
             actions.append(button("Check", "fact_check", lambda: self._check(name)))
             if row["state"] != "needs download":
-                actions.append(
-                    button(
-                        "Remove", "delete", lambda: self._ask(name, partial(library_work.remove_recording, name)), color="error"
-                    )
-                )
+                actions.append(button("Remove", "delete", lambda: self._ask_recording(name), color="error"))
         return recording_card(one, described, theme=self.selection.theme, actions=actions, waiting=waiting)
 
     def _got(self, key: tuple, described) -> None:
@@ -320,11 +316,18 @@ class Library(pn.viewable.Viewer):
             files=True,
         )
 
-    def _ask(self, name: str, work) -> None:
-        """Ask before anything is deleted."""
+    def _ask_recording(self, name: str) -> None:
+        from data.catalog import sharers
+
+        others = sharers(name)
+        self._ask(name, partial(library_work.remove_recording, name, also=bool(others)), others)
+
+    def _ask(self, name: str, work, others: tuple[str, ...] = ()) -> None:
+        """Ask before anything is deleted, with the names of the others that go with it."""
 
         def really(_):
             self._confirm.open = False
+            self._described = {key: value for key, value in self._described.items() if key[0] not in others}
             self.desk.submit(
                 f"remove:{name}", f"Removing {name}", work, lambda words: self._changed(name, words), files=True
             )
@@ -335,6 +338,11 @@ class Library(pn.viewable.Viewer):
                 note(
                     "Its files are deleted from your data folder. What a shared folder or a mirror holds stays.",
                     margin=(4, 10, 12, 10),
+                ),
+                note(
+                    f"They are also the files of {', '.join(others)}, which will have to be fetched again.",
+                    margin=(0, 10, 12, 10),
+                    visible=bool(others),
                 ),
                 pmui.Button(label="Remove", color="error", icon="delete", on_click=really, margin=(4, 10)),
             ],

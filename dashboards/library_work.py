@@ -23,10 +23,10 @@ def fetch_model(name: str, report) -> None:
     fetch(name, report=report)
 
 
-def remove_recording(name: str, report) -> str:
+def remove_recording(name: str, report=None, *, also: bool = False) -> str:
     from data.catalog import remove
 
-    return _freed(name, remove(name))
+    return _freed(name, remove(name, also=also))
 
 
 def remove_model(name: str, report) -> str:

@@ -57,7 +57,7 @@ def compare(
     Raises
     ------
     BrainLensError
-        Recordings without words, or with different words; surprisals that cannot be had.
+        Recordings without words, with different words, or without a difference; surprisals that cannot be had.
     """
     loaded = [_named(one) for one in (first, second)]
     if loaded[0].id == loaded[1].id:
@@ -69,11 +69,17 @@ def compare(
             f"{one.id} and {two.id} do not hold the same words: {different:,} differ",
             remedy="Compare two versions of one recording",
         )
+    changed = int(compare_versions(one, two)["stimulus"].nunique())
+    if not changed:
+        raise BrainLensError(
+            f"{one.id} and {two.id} are the same: the responses to all {plural(one.n_stimuli, 'word')} are equal",
+            choices=_versions(one.id),
+            remedy="Name two versions that differ",
+        )
     bits = surprisal_of(surprisal, one, protocol=protocol, store=store, report=report)
     report.step(0, 1, "regressions on both versions")
     found = versions(one, two, bits, measure=measure)
     report.step(1, 1, "regressions on both versions")
-    changed = int(compare_versions(one, two)["stimulus"].nunique())
     source = surprisal if isinstance(surprisal, str) else "the given surprisals"
     caption = (
         "Log time on surprisal, length and log frequency of the words t+2 to t-3 jointly, plus the number of the word and its "
@@ -149,6 +155,14 @@ def _named(one: str | Recording) -> Recording:
 
     loaded = recording(one)
     return replace(loaded, id=one) if "@" in one else loaded
+
+
+def _versions(name: str) -> list[str]:
+    """The versions of a recording of the catalogue by name; none of a file."""
+    from data.catalog import entries
+
+    one = entries().get(name.partition("@")[0])
+    return [f"{one.id}@{version}" for version in one.versions] if one else []
 
 
 def _from_table(path: Path, recording: Recording) -> pd.Series:

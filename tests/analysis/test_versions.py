@@ -57,12 +57,21 @@ def test_what_cannot_be_compared(pair):
     early, right, bits = pair
     with pytest.raises(BrainLensError, match="named twice"):
         compare(right, right, bits)
+    with pytest.raises(BrainLensError, match=r"right and copy are the same: the responses to all 2,218 words are equal"):
+        compare(right, replace(right, id="copy"), bits)
     other = replace(right, id="other", stimuli=right.stimuli.assign(text=["word", *right.texts[1:]]))
     with pytest.raises(BrainLensError, match="do not hold the same words: 1 differ"):
         compare(right, other, bits)
     with pytest.raises(BrainLensError, match="belong to Natural Stories"):
         compare(early, right)
     assert "gpt3" not in sources("simulated-reading") and "zoo-causal-200k" in sources("simulated-reading")
+
+
+@pytest.mark.realdata
+def test_the_default_and_the_version_it_stands_for_are_the_same(mirror):
+    with pytest.raises(BrainLensError, match=r"natural-stories and natural-stories@realigned are the same") as caught:
+        compare("natural-stories", "natural-stories@realigned")
+    assert "natural-stories@as-released" in caught.value.choices
 
 
 @pytest.mark.realdata

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from dataclasses import replace
 
 import numpy as np
 import pandas as pd
@@ -11,6 +12,7 @@ import pytest
 from click.testing import CliRunner
 
 from dashboards.cli import main
+from data.errors import BrainLensError
 
 QUICK = ["--set", "bootstrap=50", "--set", "criterion=gcv", "--set", "unique=no"]
 
@@ -94,6 +96,69 @@ def test_lists_show_what_is_here():
     assert models.exit_code == recordings.exit_code == 0
     assert "zoo-causal-200k" in models.output and "gpt2" in models.output
     assert "simulated" in recordings.output and "pereira2018" in recordings.output
+    row = next(line for line in recordings.output.splitlines() if "pereira2018-language" in line)
+    assert "about 68.0 MB" in row and "size" in recordings.output
+
+
+@pytest.fixture
+def staged(clean_home, tmp_path, monkeypatch):
+    """A mirror with one small file that two recordings of the catalogue share."""
+    from data import catalog
+    from data.fetch import RemoteFile
+
+    monkeypatch.delenv("BRAINLENS_MIRROR", raising=False)
+    monkeypatch.setattr(catalog, "_EXTRA", {})
+    (tmp_path / "mirror" / "ours").mkdir(parents=True)
+    (tmp_path / "mirror" / "ours" / "words.csv").write_text("a,b\n1,2\n")
+    for name in ("ours-spr", "ours-eye"):
+        one = replace(catalog.entry("ucl-spr"), id=name, aliases=(), files=(RemoteFile("ours", "words.csv", size=8),))
+        catalog.register(one)
+    return tmp_path / "mirror"
+
+
+def test_size_and_licence_are_said_before_the_transfer(staged, monkeypatch):
+    from data import catalog
+
+    def fetch(name, **_):
+        raise AssertionError("the transfer")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(catalog, "fetch", fetch)
+        done = run("data", "fetch", "ours-spr", "--mirror", staged)
+    assert str(done.exception) == "the transfer"
+    assert done.stderr == "ours-spr: 8 bytes, not stated; ask the authors before passing it on\n"
+    done = run("data", "fetch", "ours-spr", "--mirror", staged.as_uri())
+    assert done.exit_code == 0 and done.stdout.strip().endswith("words.csv")
+    done = run("data", "fetch", "ours-spr", "--mirror", "ftp://far.example")
+    assert done.exit_code == 1 and "The mirror 'ftp://far.example' is neither a folder nor" in done.output
+
+
+def test_size_and_licence_of_a_model_are_said_before_the_transfer(clean_home, monkeypatch, tmp_path):
+    from analysis.models import catalog, hub
+
+    def fetch(name, **_):
+        raise BrainLensError("the transfer")
+
+    monkeypatch.setattr(hub, "cached", lambda *_: None)
+    monkeypatch.setattr(hub, "offer", lambda *_: hub.Offer({"model.safetensors": 5_000_000, "config.json": 500}, "mit"))
+    monkeypatch.setattr(catalog, "fetch", fetch)
+    done = run("models", "fetch", "some/model")
+    assert done.stderr.splitlines() == ["some/model: 5.0 MB in 2 files, mit", "Error: the transfer."]
+
+
+def test_a_removal_names_the_recordings_that_share_the_files(staged, clean_home):
+    assert run("data", "fetch", "ours-spr", "--mirror", staged).exit_code == 0
+    done = run("data", "remove", "ours-spr", "--yes")
+    assert done.exit_code == 1 and "ours-spr shares its files with ours-eye" in done.output and "--also" in done.output
+    done = run("data", "remove", "ours-spr", "--also", "--yes")
+    assert done.exit_code == 0 and "freed" in done.output
+    assert "not in your own data folder" in run("data", "remove", "ours-spr", "--yes").output
+
+
+def test_a_home_that_is_a_file_is_one_readable_message(clean_home):
+    clean_home.write_text("a file")
+    done = run("data", "list")
+    assert done.exit_code == 1 and done.output.startswith("Error: The folder") and "Set BRAINLENS_HOME" in done.output
 
 
 def test_the_cache_can_be_listed_and_cleared(clean_home):
