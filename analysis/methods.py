@@ -316,32 +316,41 @@ def _version(scores: list) -> str:
 
 
 # ---- code ------------------------------------------------------------------------------------------------------------------
-def python_code(scores, *, recording: str | None = None, columns: Mapping | None = None) -> str:
+def python_code(scores, *, recording: str | Sequence[str] | None = None, columns: Mapping | None = None,
+                models: Sequence[str] | None = None) -> str:  # fmt: skip
     """A script that computes the same numbers again and says so where they differ.
 
     Parameters
     ----------
     scores : Score or iterable of Score
-    recording : str, optional
-        What the user selected (the path of an own file); None: the recording's id.
+    recording : str or sequence of str, optional
+        What the user selected, once or for each score: an id, ``id@version``, the path of an own file, ``path#corpus``; None: the
+        recording's id.
     columns : mapping, optional
         How an own file's columns are read, as for :func:`data.catalog.recording`.
+    models : sequence of str, optional
+        The same for the model of each score, such as the path of a file of activations; None: the model's id.
     """
     scores = _several(scores)
     if not scores:
         raise BrainLensError("No score to write code for", remedy="Compute a score first")
+    data = [recording] * len(scores) if recording is None or isinstance(recording, str) else list(recording)
+    data = [name or one.recording for name, one in zip(data, scores, strict=True)]
+    models = [one.model for one in scores] if models is None else models
     lines = [
         '"""Made by BrainLens: computes these scores again and compares them with what was shown."""',
         "",
         "from analysis import preset, score",
+        *(["from analysis.reader import corpus"] if any("#" in name for name in data) else []),
         *(["from data.catalog import recording"] if columns else []),
         "",
         "# model, recording, protocol, layers, the r that was shown",
         "RUNS = [",
     ]
-    for one in scores:
-        which = recording or one.recording
-        data = f"recording({which!r}, {', '.join(f'{k}={v!r}' for k, v in columns.items())})" if columns else repr(which)
+    for model, which, one in zip(models, data, scores, strict=True):
+        how = f"corpus({which!r})" if "#" in which else repr(which)  # one corpus of a table of words
+        if columns:
+            how = f"recording({which!r}, {', '.join(f'{k}={v!r}' for k, v in columns.items())})"
         changes = ", ".join(f"{name}={value!r}" for name, value in one.protocol.changes().items())
         protocol = f'preset("{one.protocol.name.rstrip("*")}")' + (f".but({changes})" if changes else "")
         every = (
@@ -349,7 +358,7 @@ def python_code(scores, *, recording: str | None = None, columns: Mapping | None
             if one.provenance["model"]["layers"] is not None
             else True
         )
-        lines.append(f"    ({one.model!r}, {data}, {protocol}, {None if every else one.layers}, {one.value:.6f}),")
+        lines.append(f"    ({model!r}, {how}, {protocol}, {None if every else one.layers}, {one.value:.6f}),")
     simulated = any(one.provenance["recording"]["simulated"] for one in scores)
     lines += [
         "]",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import io
 import zipfile
 from dataclasses import dataclass
@@ -11,6 +12,8 @@ import panel as pn
 import panel_material_ui as pmui
 
 from dashboards.look import MONO, Words, note
+from dashboards.view import Picture
+from data.errors import BrainLensError
 
 __all__ = ["Exporter"]
 
@@ -22,6 +25,7 @@ _KINDS = ("pdf", "svg", "png", "csv", "parquet")
 class Bundle:
     """Everything that can leave, made at once in a thread of its own."""
 
+    picture: Picture
     preview: bytes
     archive: bytes
     files: dict[str, bytes]
@@ -219,7 +223,7 @@ class Exporter(pn.viewable.Viewer):
             for kind, button in self._downloads.items():
                 button.filename = f"{stem}.{kind}"
             for name, words in self._texts.items():
-                words.object = bundle.words(_TEXTS[name]) or "Nothing was computed here: published figures only."
+                words.object = bundle.words(_TEXTS[name]) or _without(bundle.picture, name)
 
     def _file(self, kind: str) -> io.BytesIO:
         return io.BytesIO(self._bundle.named(f".{kind}"))
@@ -228,7 +232,7 @@ class Exporter(pn.viewable.Viewer):
 _TEXTS = {"Methods": "methods.txt", "BibTeX": "references.bib", "Python": ".py", "Recipe": "recipe.json"}
 
 
-def make(picture, name: str, recipe: dict, *, width_mm: float, font_size: float) -> Bundle:
+def make(picture: Picture, name: str, recipe: dict, *, width_mm: float, font_size: float) -> Bundle:
     """Preview and zip of one picture; slow, so never on the page's loop."""
     from analysis.methods import bibtex, long_table, paragraph, python_code, r_script
     from dashboards.export import bundle, preview
@@ -240,7 +244,7 @@ def make(picture, name: str, recipe: dict, *, width_mm: float, font_size: float)
         recipe=recipe,
         bibtex=picture.bibtex or bibtex(scores, published=picture.published),
         methods=picture.methods or paragraph(scores, published=picture.published),
-        python=python_code(scores) if scores else picture.python,
+        python=picture.python or (python_code(scores, **as_selected(scores, recipe)) if scores else ""),
         long=long_table(scores) if scores else None,
         r_script=r_script(scores) if scores else "",
         name=f"brainlens-{name}",
@@ -249,4 +253,43 @@ def make(picture, name: str, recipe: dict, *, width_mm: float, font_size: float)
     )
     with zipfile.ZipFile(io.BytesIO(archive)) as opened:
         files = {entry: opened.read(entry) for entry in opened.namelist()}
-    return Bundle(preview(picture.spec, width_mm=width_mm, font_size=font_size), archive, files)
+    return Bundle(picture, preview(picture.spec, width_mm=width_mm, font_size=font_size), archive, files)
+
+
+def as_selected(scores: list, recipe: dict) -> dict[str, list[str]]:
+    """How the user named what was scored, for code that has to find it again: a path stays a path, a version stays in the name.
+
+    Parameters
+    ----------
+    scores : list of Score
+    recipe : dict
+        As of :meth:`dashboards.lens.Lens.recipe`.
+
+    Returns
+    -------
+    dict
+        ``models`` and ``recording``, one name for each score: arguments of :func:`analysis.methods.python_code`.
+    """
+    from analysis.models.catalog import card
+    from analysis.models.variants import split
+    from analysis.reader import corpus
+
+    choice, bases = recipe["selection"], {}
+    for name in choice["models"]:
+        with contextlib.suppress(BrainLensError):  # a name that is nothing has no score either
+            base = split(name)[0]
+            bases[card(base).id] = base
+    models = [score.model for score in scores]
+    models = [bases.get(base := split(model)[0], base) + model.removeprefix(base) for model in models]
+    if recipe["lens"] != "reading":
+        return {"models": models, "recording": [choice["recording"]] * len(scores)}
+    named = {corpus(name).response_hash: name for name in choice["corpora"]}
+    hashes = [score.provenance["recording"]["response_hash"] for score in scores]
+    return {"models": models, "recording": [named.get(one, score.recording) for one, score in zip(hashes, scores, strict=True)]}
+
+
+def _without(picture: Picture, name: str) -> str:
+    """Why a text is empty."""
+    if picture.published and not picture.scores:
+        return "Nothing was computed here: published figures only."
+    return f"{name} of this figure: see the lens in which each of its results was computed."

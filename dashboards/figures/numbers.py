@@ -11,7 +11,7 @@ def written(decimals: int = 0) -> str:
     Parameters
     ----------
     decimals : int
-        Digits after the point that are written even where they are zeros, at most 3.
+        Digits after the point that are written below 1,000 even where they are zeros, at most 3.
 
     Returns
     -------
@@ -20,7 +20,8 @@ def written(decimals: int = 0) -> str:
     """
     return (
         'if (value == null || value === "" || Number.isNaN(Number(value))) { return "" }\n'
-        "const number = Number(value), size = Math.abs(number)\n"
+        "const number = Number(value) + 0, size = Math.abs(number)\n"  # + 0: minus zero is zero
         "if (size > 0 && size < 0.1) { return String(Number(number.toPrecision(3))) }\n"
-        f'return number.toLocaleString("en-US", {{minimumFractionDigits: {decimals}, maximumFractionDigits: 3}})'
+        f"const least = size < 1000 ? {decimals} : 0\n"
+        'return number.toLocaleString("en-US", {minimumFractionDigits: least, maximumFractionDigits: 3})'
     )

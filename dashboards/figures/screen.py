@@ -4,8 +4,9 @@
 ``highlight(plot, ["gpt2"])`` dims the points of all other models, in a plot that is already shown.
 
 Show the result with ``pn.pane.Bokeh(plot, sizing_mode="stretch_width")`` or return it from a notebook cell. ``on_pick`` is
-called with a list of dicts, one per picked row (tap or box select; all columns of the mark's frame), and with an empty list when
-the selection is taken back; rows that name neither an item nor a model are not told. Nothing is global: theme, size and callbacks belong to the one figure.
+called with a list of dicts, one per picked row (tap or box select; all columns of the mark's frame), and with an empty list
+when the selection is taken back; rows that name neither an item nor a model are not told. Nothing is global: theme, size and
+callbacks belong to the one figure.
 
 Bokeh is asked directly: through HoloViews the same figures took .47 s (a layer profile of four models) and .9 s (43 labelled
 points) to build on the event loop, where a cached change of the selection has .3 s in all; directly they take a quarter of that.

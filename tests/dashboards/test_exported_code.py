@@ -1,0 +1,133 @@
+"""The code that leaves with a figure: it names what was selected, and it runs."""
+
+from __future__ import annotations
+
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from analysis.methods import python_code
+from analysis.protocol import preset
+from dashboards import Compare, Items, Layers, Reading, Task, Training, Untrained
+from dashboards.exporter import _without, as_selected, make
+from dashboards.view import Picture
+from data.own import read, write_sidecar
+
+ROOT = Path(__file__).resolve().parents[2]
+MODELS = ["zoo-causal-400k", "random-64"]
+QUICK = preset("defended").but(folds=3, inner_folds=2, bootstrap=50, shuffled_twin=False, ceiling="none", controls=("position",),
+                               unique=False)  # fmt: skip
+RUN = """
+import contextlib, io, os, pathlib, runpy, sys, traceback
+for script in sorted(pathlib.Path().glob("*/made.py")):
+    said = io.StringIO()
+    with contextlib.redirect_stdout(said), contextlib.chdir(script.parent):
+        try:
+            runpy.run_path("made.py", run_name="__main__")
+        except BaseException:
+            pathlib.Path("failed.txt").write_text(traceback.format_exc())
+    (script.parent / "said.txt").write_text(said.getvalue())
+"""
+
+
+def code_of(lens, picture: Picture) -> str:
+    """What the exporter puts into the zip for a picture."""
+    scores = list(picture.scores)
+    return picture.python or (python_code(scores, **as_selected(scores, lens.recipe())) if scores else "")
+
+
+def test_the_lens_s_own_code_is_exported_even_where_there_are_scores(clean_home, monkeypatch):
+    import analysis.methods
+
+    lens = Layers(models=["random-64"], recording="simulated", protocol=QUICK).run(wait=True)
+    monkeypatch.setattr(analysis.methods, "python_code", lambda *_, **__: pytest.fail("the scores' code was asked for"))
+    shown = lens.shown.pictures[0]
+    own = Picture(shown.label, shown.spec, shown.table, shown.scores, python="print('own')\n")
+    bundle = make(own, lens.slug, lens.recipe(), width_mm=85, font_size=7)
+    assert "print('own')" in bundle.words(".py")
+
+
+def test_own_files_are_named_as_they_were_selected(clean_home, tmp_path):
+    """A table of responses and a file of activations, both by path."""
+    rng = np.random.default_rng(0)
+    words = ["cat", "dog", "sun", "rain", "tree", "house", "river", "stone", "bird", "fish"]
+    table = pd.DataFrame({"text": [" ".join(rng.permutation(words)[:5]) for _ in range(60)]})
+    table = table.assign(topic=np.repeat(np.arange(12), 5), voxel_1=rng.normal(size=60), voxel_2=rng.normal(size=60))
+    path = tmp_path / "mine.csv"
+    table.to_csv(path, index=False)
+    write_sidecar(path, text="text", responses=["voxel_1", "voxel_2"], group="topic", kind="fmri")
+    ready = tmp_path / "theirs.npz"
+    ids = read(path).responses["stimulus"].values.astype("U")
+    np.savez(ready, stimulus=ids, layer_0=rng.normal(size=(60, 4)), layer_1=rng.normal(size=(60, 4)))
+    models = [str(ready), "random-64@untrained:init:1"]
+    lens = Layers(models=models, recording=str(path), protocol=QUICK.but(group="topic")).run(wait=True)
+    (shown, *_) = lens.shown.pictures
+    assert [score.model for score in shown.scores] == ["theirs", models[1]]
+    code = code_of(lens, shown)
+    assert f"({models[0]!r}, {str(path)!r}, preset" in code and f"({models[1]!r}, {str(path)!r}, preset" in code
+
+
+def test_one_corpus_of_a_table_of_words_is_read_as_such(clean_home):
+    from analysis import score
+
+    one = score("random-64", "simulated", QUICK)
+    code = python_code([one], recording=["words.csv#dundee"])
+    assert "from analysis.reader import corpus" in code and "corpus('words.csv#dundee')" in code
+
+
+def test_reading_names_the_corpus_of_each_score(clean_home):
+    from analysis import score
+
+    scores = [score("random-64", name, QUICK) for name in ("simulated", "simulated-reading")]
+    recipe = {"lens": "reading", "selection": {"models": ["random-64"], "corpora": ["simulated-reading", "simulated"]}}
+    assert as_selected(scores, recipe) == {"models": ["random-64"] * 2, "recording": ["simulated", "simulated-reading"]}
+
+
+def test_an_empty_text_says_why():
+    spec, table = None, pd.DataFrame()
+    assert "published figures only" in _without(Picture("P", spec, table, published=("schrimpf2021",)), "Methods")
+    own = _without(Picture("Results here", spec, table), "Methods")
+    assert own == "Methods of this figure: see the lens in which each of its results was computed."
+
+
+@pytest.mark.slow
+def test_every_exported_script_runs_and_writes_what_it_says(tmp_path, clean_home):
+    """In one process of their own, which has nothing but the store that the lenses filled."""
+    quick = {"models": MODELS, "recording": "simulated", "protocol": QUICK}
+    lenses = [
+        Task(tables=["schrimpf2021", "hadidi2025"], **quick),
+        Layers(tested=True, **quick),
+        Layers(by="subject", **quick),
+        Untrained(seeds=1, **quick),
+        Training(models=["zoo-causal-400k"], recording="simulated", protocol=QUICK),
+        Items(**quick),
+        Compare(models=MODELS, tables=["schrimpf2021"]),
+        Reading(models=["zoo-causal-400k", "zoo-causal-1m", "zoo-lstm"], corpora=["simulated-reading"], protocol=QUICK,
+                neural="simulated", fitted=True),
+    ]  # fmt: skip
+    made = {}
+    for number, lens in enumerate(lenses):
+        lens.run(wait=True)
+        for picture in lens.shown.pictures:
+            code = code_of(lens, picture)
+            assert code, (lens.slug, picture.label)
+            folder = tmp_path / f"{number}-{lens.slug}-{re.sub('[^a-z]+', '-', picture.label.lower())}"
+            folder.mkdir()
+            (folder / "made.py").write_text(code, encoding="utf-8")
+            made[folder] = code
+        lens.close()
+    surroundings = {**os.environ, "PYTHONPATH": str(ROOT)}
+    subprocess.run([sys.executable, "-c", RUN], cwd=tmp_path, env=surroundings, check=True, timeout=400)
+    assert len(made) > 15
+    for folder, code in made.items():
+        failed, said = folder / "failed.txt", (folder / "said.txt").read_text()
+        assert not failed.exists(), f"{folder.name}\n{failed.read_text()}"
+        assert said.strip() and "DIFFERENT" not in said, folder.name
+        for name in re.findall(r'to_csv\("([^"]+)"', code):
+            assert len(pd.read_csv(folder / name)), (folder.name, name)
