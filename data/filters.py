@@ -48,7 +48,7 @@ def apply_filter(recording: Recording, filter: str | Filter) -> Recording:
     Raises
     ------
     BrainLensError
-        For an unknown preset, or where nothing is left.
+        For an unknown preset, limits in ms on what is not in ms, or where nothing is left.
     """
     if isinstance(filter, str):
         if filter not in FILTERS:
@@ -56,6 +56,13 @@ def apply_filter(recording: Recording, filter: str | Filter) -> Recording:
         name, filter = filter, FILTERS[filter]
     else:
         name = "own"
+    timed = filter.shortest is not None or filter.longest is not None
+    if timed and recording.unit != "ms":
+        raise BrainLensError(
+            f"{recording.id}: the filter {name!r} needs reading times in ms, and these are {recording.kind} in {recording.unit}",
+            choices=[key for key, one in FILTERS.items() if one.shortest is None and one.longest is None],
+            remedy='Choose one of these; where they are times in ms, say so ("unit": "ms" in the sidecar)',
+        )
     values, notes = recording.responses.values.copy(), []
 
     def leave_out(mask: np.ndarray, what: str) -> None:
