@@ -1,116 +1,87 @@
-"""How the columns of a table are meant: from rows and column names to a recording."""
+"""From a table whose columns are understood to a recording, and what was doubtful on the way."""
 
 from __future__ import annotations
 
-import contextlib
+import datetime
 import warnings
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import pandas as pd
 import xarray as xr
 
 from data.errors import BrainLensError, unknown
-from data.recording import Recording
+from data.meaning import GUESSES, Meaning, listed, meaning
+from data.order import order_keys, other_orders, reading_order
+from data.recording import KINDS, Recording
 from data.tables import Table, numbers
 
-__all__ = ["GUESSES", "from_table", "plain_columns", "word_columns"]
+__all__ = ["ASSUMED_AVERAGE", "Understood", "corpora", "from_table", "understand"]
 
-GUESSES = {
-    "text": ("text", "sentence", "sentences", "stimulus", "word", "words", "chunk"),
-    "responses": ("response", "responses", "effect_size", "rt", "mean_rt", "mean_rt_ms", "reading_time", "bold", "amplitude"),
-    "group": ("group", "topic", "passage_category", "story", "story_id", "text_idx", "run"),
-    "context": ("context", "passage", "passage_id", "story", "story_id", "text_idx"),
-    "subject": ("subject", "subject_id", "participant", "participant_id", "workerid"),
-    "order": ("order", "presentation_order"),
-    "id": ("stimulus_id", "item_id"),
-}
-"""Names that are plain enough to be taken without asking."""
-
-
-def word_columns(said: Mapping) -> tuple[str, ...]:
-    """Columns whose cells are labels or words, whatever they look like: ``null`` and ``007`` stay as they are written."""
-    named = []
-    for key in ("text", "group", "context", "subject", "within"):
-        value = said.get(key)
-        named += value.split(",") if isinstance(value, str) else list(value) if isinstance(value, list | tuple) else []
-    guessed = [name for key in ("text", "id", "group", "context", "subject") for name in GUESSES[key]]
-    return (*guessed, *(name.strip() for name in named))
-
-
-def plain_columns(frame: pd.DataFrame) -> dict:
-    """What the names alone say: text and subject (a column or None), responses, group, context and order (lists)."""
-    frame = frame.rename(columns=str)
-    text = _guess("text", frame)
-    taken = {text: "the text"}
-    subject = _guess("subject", frame, taken)
-    plain = {"text": text, "responses": [], "subject": subject}
-    for key in ("group", "context", "order"):
-        name = _guess(key, frame, {**taken, subject: "the subject"})
-        plain[key] = [name] if name else []
-    named = {text, subject, *plain["group"], *plain["context"], *plain["order"]}
-    with contextlib.suppress(BrainLensError):
-        plain["responses"] = _guess_responses(frame, "", named)
-    return plain
+ASSUMED_AVERAGE = "taken as an average over people: no ceiling, no normalised score, no inference over people"
+"""The note of a recording of which nothing says whose responses they are."""
 
 
 @dataclass(frozen=True)
-class _Meaning:
-    """Which column is what: ``people`` is the subject column of a table with one row per stimulus and subject."""
+class Understood:
+    """A recording, where its rows stand in the file, and what was doubtful.
 
-    text: str
-    responses: list[str]
-    group: list[str]
-    context: list[str]
-    order: list[str]
-    people: str | None
-    within: str | None
+    Parameters
+    ----------
+    recording : Recording
+    table : Table
+        The rows that were used, as they stand in the file.
+    rows : numpy.ndarray
+        Shape (n_stimuli,): the row of the table that each stimulus comes from; the first, where it has one per person.
+    cells : numpy.ndarray or None
+        Shape (n_stimuli, n_targets): the row of each response, where a stimulus has one per person.
+    meant : str
+        How the columns were understood.
+    doubts : tuple of (str, str)
+        What may not be meant so, and the next step.
+    """
 
+    recording: Recording
+    table: Table
+    rows: np.ndarray
+    cells: np.ndarray | None
+    meant: str
+    doubts: tuple[tuple[str, str], ...] = ()
 
-def _meaning(frame: pd.DataFrame, name: str, said: Mapping) -> _Meaning:
-    """What is said, completed by what is plain; a column is guessed for one thing only, and never where None is said."""
-    text = _column(said.get("text"), "text", frame, name) or _guess("text", frame)
-    if not text:
-        raise BrainLensError(
-            f"{name} has no column that is plainly the text",
-            choices=frame.columns,
-            remedy="Name the column that holds the words (--text COLUMN)",
-        )
-    responses = _several(said.get("responses"), "responses", frame, name)
-    taken = {text: "the text", **dict.fromkeys(responses, "a response")}
-    people = said["subject"] if "subject" in said else _guess("subject", frame, taken)
-    people = _column(people, "subject", frame, name) if isinstance(people, str) else None
-    parts = {}
-    for key in ("group", "context", "order"):
-        parts[key] = _several(said.get(key), key, frame, name)
-        if both := [column for column in parts[key] if column in taken and key != "order"]:
-            raise BrainLensError(
-                f"{name}: column {both[0]!r} cannot be both {taken[both[0]]} and {key}", remedy="Name another column"
-            )
-        if key not in said and (plain := _guess(key, frame, {**taken, people: "the subject"})):
-            parts[key] = [plain]
-    responses = responses or _guess_responses(frame, name, {text, people, *(c for names in parts.values() for c in names)})
-    return _Meaning(text, responses, **parts, people=people, within=_column(said.get("within"), "within", frame, name))
+    def places(self, stimuli) -> str:
+        """Where some stimuli (numbers from 0) stand in the file."""
+        return self.table.places(np.sort(self.rows[np.asarray(stimuli, dtype=int)]))
+
+    def places_of(self, mask: np.ndarray) -> str:
+        """Where some responses, a mask (n_stimuli, n_targets), stand in the file."""
+        if self.cells is None:
+            return self.places(np.flatnonzero(mask.any(axis=1)))
+        rows = self.cells[mask]
+        return self.table.places(np.unique(rows[rows >= 0]))
 
 
 def from_table(table: Table, said: Mapping) -> Recording:
     """The recording of a table whose columns are described by ``said`` (keys as the parameters of :func:`data.own.read`)."""
-    frame, name = table.frame, table.path.name
-    frame.columns = [str(column) for column in frame.columns]
-    meant = _meaning(frame, name, said)
-    text, people, responses = meant.text, meant.people, meant.responses
-    parts = {"group": meant.group, "context": meant.context, "order": meant.order}
-    subject, within = said.get("subject"), meant.within
-    if parts["order"]:
-        keys = frame[parts["order"]]
-        if keys.isna().any().any():
-            missing = np.flatnonzero(keys.isna().any(axis=1))
-            raise BrainLensError(
-                f"{name}: column {parts['order']} is empty in {len(missing)} rows: {table.places(missing)}",
-                remedy="Fill in the order",
-            )
-    _check_texts(table, text)
+    return understand(table, said).recording
+
+
+def understand(table: Table, said: Mapping) -> Understood:
+    """As :func:`from_table`, with where each row stands and what was doubtful.
+
+    Raises
+    ------
+    BrainLensError
+        Naming the column, its choices and the line.
+    """
+    name = table.path.name
+    table = replace(table, frame=table.frame.set_axis([str(column) for column in table.frame.columns], axis=1))
+    if table.frame.empty:
+        raise BrainLensError(f"{name} holds no rows", remedy="Export it again")
+    table, said = _one_corpus(table, said)
+    table, meant, notes = _meant(table, said)
+    frame, people, responses = table.frame, meant.people, meant.responses
+    _check_texts(table, meant.text)
     values = np.column_stack([numbers(table, column) for column in responses])
     infinite = np.flatnonzero(np.isinf(values).any(axis=1))
     if len(infinite):
@@ -118,37 +89,137 @@ def from_table(table: Table, said: Mapping) -> Recording:
             f"{name}: infinite responses in {len(infinite)} rows: {table.places(infinite)}",
             remedy="Leave the cell empty where nothing was measured",
         )
+    keys = order_keys(table, meant.order)
 
-    kept = [c for c in frame.columns if c not in {text, people, *responses} and not c.startswith("Unnamed:")]
+    kept = [c for c in frame.columns if c not in {meant.text, people, *responses} and not c.startswith("Unnamed:")]
     stimuli = frame[kept].rename(columns={"text": "text (column)"})
     stimuli = stimuli.apply(lambda c: c.replace("", np.nan) if c.dtype.kind == "O" else c)
-    stimuli.insert(0, "text", frame[text].astype(str).str.strip())
-    sort_by = ["text" if column == text else column for column in parts["order"]]
+    stimuli.insert(0, "text", frame[meant.text].astype(str).str.strip())
     labels = {}
     for key in ("group", "context"):
-        if parts[key]:
-            labels[key] = _joined(stimuli, parts[key])
+        if names := getattr(meant, key):
+            labels[key] = _joined(stimuli, names)
             empty = np.flatnonzero(stimuli[labels[key]].isna())
             if len(empty):
                 raise BrainLensError(
                     f"{name}: no {key} in {len(empty)} rows of column {labels[key]!r}: {table.places(empty)}",
                     remedy="Fill it in, or name another column",
                 )
-    notes = []
+    doubts, inside = [], ""
+    if rivals := meant.rivals(frame):
+        doubts.append((
+            f"{listed(meant.responses)} was taken as the response and {listed(rivals)} left aside",
+            "Name the response columns (--response COLUMN,COLUMN)",
+        ))  # fmt: skip
     if people is not None:
-        stimuli, data, subjects, targets = _turned(table, stimuli, values, people, responses, sort_by)
+        rows, data, cells, targets, subjects = _turned(table, stimuli, values, people, responses)
+        doubts += other_orders(table, keys, cells, meant.order)
+        if len(set(subjects)) > 1 and _alone(cells, len(responses)):
+            doubts.append((
+                "no stimulus has responses of two people: some column differs from person to person",
+                "Add a column stimulus_id that is the same for everyone, or leave out columns such as the number of a trial",
+            ))  # fmt: skip
     else:
-        data, targets = values, responses
-        subjects = _subjects(subject, responses, name)
-    ids = _ids(stimuli, said)
-    if sort_by and people is None:
-        sorted_rows = stimuli.sort_values(sort_by, kind="stable").index.to_numpy()
-        stimuli, data, ids = stimuli.loc[sorted_rows], data[sorted_rows], ids[sorted_rows]
-    data, targets, subjects, dropped = _without_empty(name, data, targets, subjects)
-    notes += dropped
-    return _assemble(table.path, said, stimuli, ids, data, targets, subjects, labels, within, notes)
+        rows, data, cells, targets = np.arange(len(frame)), values, None, responses
+        subjects = _subjects(said.get("subject"), responses, name)
+    stimuli = stimuli.iloc[rows].reset_index(drop=True)
+    ids, doubtful = _ids(table, stimuli, rows)
+    doubts += doubtful
+    if meant.order:
+        keys = keys.iloc[rows].reset_index(drop=True)
+        blocks = {label: stimuli[label] for label in labels.values()}
+        order, inside, doubtful = reading_order(table, keys, blocks, rows, guessed="order" in meant.guessed)
+        doubts += doubtful
+        stimuli, data, ids, rows = stimuli.iloc[order].reset_index(drop=True), data[order], ids[order], rows[order]
+        cells = None if cells is None else cells[order]
+    keep, dropped = _informative(name, data, targets)
+    data, targets = data[:, keep], [targets[i] for i in keep]
+    subjects = None if subjects is None else [subjects[i] for i in keep]
+    cells = None if cells is None else cells[:, keep]
+    notes += [*dropped, *(what for what, _ in doubts)]
+    recording = _assemble(table.path, said, stimuli, ids, data, targets, subjects, labels, meant.within, notes)
+    words = [str(meant)]
+    words += [f"rows sorted inside each {inside}"] if inside else []
+    words += [] if said.get("kind") else [f"kind = {recording.kind} (guessed)"]
+    return Understood(recording, table, rows, cells, "; ".join(words), tuple(doubts))
 
 
+# ---- rows -----------------------------------------------------------------------------------------------------------------
+def corpora(frame: pd.DataFrame) -> list[str]:
+    """The values of a column ``corpus``, in their order; none where there is no such column."""
+    column = _corpus_column(frame)
+    return [] if column is None else list(pd.unique(frame[column].dropna().astype(str).str.strip()))
+
+
+def _corpus_column(frame: pd.DataFrame) -> str | None:
+    return next((column for column in frame.columns if str(column).lower() == "corpus"), None)
+
+
+def _one_corpus(table: Table, said: Mapping) -> tuple[Table, dict]:
+    """The rows of the corpus that is named; several corpora are one recording only where they are said to be groups."""
+    name, column, there = table.path.name, _corpus_column(table.frame), corpora(table.frame)
+    wanted = said.get("corpus")
+    if not wanted:
+        named = [said.get(key) or [] for key in ("text", "responses", "group", "context", "within")]
+        named = {part.strip() for one in named for part in (one.split(",") if isinstance(one, str) else one)}
+        if len(there) < 2 or column in named:
+            return table, dict(said)
+        raise BrainLensError(
+            f"{name} holds {len(there)} corpora, whose texts must not be taken for one",
+            choices=there,
+            remedy=f"Name one, as in {name}#{there[0]} (corpus={there[0]!r} in Python and in the sidecar), "
+            f"or name {column} among the groups and contexts",
+        )
+    if column is None:
+        raise BrainLensError(
+            f"{name} has no column 'corpus' to find {wanted!r} in", choices=table.frame.columns, remedy=f"Read {name} as it is"
+        )
+    which, kind = wanted, None
+    if which not in there:
+        which, _, kind = wanted.rpartition(":")
+    if which not in there:
+        raise unknown(f"corpus of {name}", wanted, there)
+    if kind is not None and kind not in KINDS:
+        raise unknown("kind of recording", kind, KINDS)
+    rows = np.flatnonzero(table.frame[column].astype(str).str.strip() == which)
+    own = {"id": f"{name.split('.')[0]}-{which}".replace("_", "-").lower()}
+    return table.part(rows), {**own, **said, **({"kind": kind} if kind else {})}
+
+
+def _meant(table: Table, said: Mapping) -> tuple[Table, Meaning, list[str]]:
+    """What the columns mean; those of lists or arrays mean nothing and are left out."""
+    name, frame = table.path.name, table.frame
+    foreign = {column: row for column in frame.columns if (row := _foreign(frame[column])) is not None}
+    meant = meaning(frame.assign(**dict.fromkeys(foreign, "...")), name, said)
+    for names, what in (([meant.text], "words"), (meant.responses, "numbers"), ([*meant.labels, *meant.order], "labels")):
+        for column in names:
+            if column in foreign:
+                held = _kind_of(frame[column].iloc[foreign[column]])
+                raise BrainLensError(
+                    f"{name}: column {column!r} holds {held}, not {what} ({table.where(foreign[column])})",
+                    remedy="Write one plain value into each cell, or name another column",
+                )
+    left_out = [f"columns of lists, arrays or bytes left out: {listed(foreign)}"] if foreign else []
+    return replace(table, frame=frame.drop(columns=list(foreign))), meant, left_out
+
+
+def _foreign(values: pd.Series) -> int | None:
+    """The first row whose cell is neither a text nor a number nor a date."""
+    if values.dtype.kind != "O" or isinstance(values.dtype, pd.StringDtype | pd.CategoricalDtype):
+        return None
+    several = (list, tuple, dict, set, bytes, bytearray, np.ndarray)
+    return next((row for row, cell in enumerate(values) if isinstance(cell, several)), None)
+
+
+def _kind_of(cell: object) -> str:
+    if isinstance(cell, np.ndarray):
+        return f"arrays of {cell.shape}"
+    return {"bytes": "bytes", "bytearray": "bytes", "list": "lists", "tuple": "lists", "set": "sets"}.get(
+        type(cell).__name__, f"cells of type {type(cell).__name__}"
+    )
+
+
+# ---- the recording --------------------------------------------------------------------------------------------------------
 def _assemble(path, said, stimuli, ids, data, targets, subjects, labels, within, notes) -> Recording:
     if "position" not in stimuli.columns:
         blocks = stimuli[labels["context"]] if "context" in labels else pd.Series(0, index=stimuli.index)
@@ -160,7 +231,9 @@ def _assemble(path, said, stimuli, ids, data, targets, subjects, labels, within,
     responses = xr.DataArray(np.asarray(data, dtype=np.float64), dims=("stimulus", "target"), coords=coords)
     words = stimuli["text"].str.split().str.len()
     averaged = said.get("averaged", subjects is None and (len(targets) == 1 or all(_says_mean(t) for t in targets)))
-    if averaged:
+    if averaged and "averaged" not in said:
+        notes.append(ASSUMED_AVERAGE)
+    elif averaged:
         notes.append("averaged over people: no ceiling, no normalised score, no inference over people")
     elif subjects is None:
         notes.append("subjects unknown: no inference over people")
@@ -196,55 +269,6 @@ def _assemble(path, said, stimuli, ids, data, targets, subjects, labels, within,
     )
 
 
-def _column(name, meaning: str, frame: pd.DataFrame, file: str) -> str | None:
-    if name is None:
-        return None
-    if name not in frame.columns:
-        raise unknown(f"{meaning} column of {file}", name, frame.columns, remedy="Name one of the table's columns")
-    return name
-
-
-def _several(names, meaning: str, frame: pd.DataFrame, file: str) -> list[str]:
-    if names is None:
-        return []
-    if isinstance(names, str):
-        names = [names] if names in frame.columns else [part.strip() for part in names.split(",") if part.strip()]
-    return [_column(name, meaning, frame, file) for name in names]
-
-
-def _guess(meaning: str, frame: pd.DataFrame, taken: Mapping = {}) -> str | None:
-    """The first plain name, in the order of :data:`GUESSES`: words for the text, one block of rows per label for the context."""
-    plain = {column.lower(): column for column in frame.columns}
-    for name in GUESSES[meaning]:
-        column = plain.get(name)
-        if (
-            column is None
-            or column in taken
-            or (meaning == "text" and pd.to_numeric(frame[column], errors="coerce").notna().mean() >= 0.9)
-        ):
-            continue
-        if meaning == "context" and (frame[column] != frame[column].shift()).sum() != frame[column].nunique(dropna=False):
-            continue
-        return column
-    return None
-
-
-def _guess_responses(frame: pd.DataFrame, file: str, taken: set) -> list[str]:
-    known = {column.lower(): column for column in frame.columns if column not in taken}
-    plain = [known[name] for name in GUESSES["responses"] if name in known]
-    if len(plain) == 1:
-        return plain
-    numeric = [c for c in frame.columns if c not in taken and frame[c].dtype.kind in "iuf" and not c.startswith("Unnamed:")]
-    fractions = [c for c in numeric if frame[c].dtype.kind == "f" and (frame[c].dropna() % 1 != 0).any()]
-    if not plain and len(fractions) == 1:
-        return fractions
-    raise BrainLensError(
-        f"{file}: which columns hold the responses is not plain",
-        choices=plain or fractions or numeric or frame.columns,
-        remedy="Name the columns that hold the measurements (--response COLUMN,COLUMN)",
-    )
-
-
 def _check_texts(table: Table, text: str) -> None:
     cells = table.frame[text]
     empty = np.flatnonzero(cells.isna() | (cells.astype(str).str.strip() == ""))
@@ -252,6 +276,12 @@ def _check_texts(table: Table, text: str) -> None:
         raise BrainLensError(
             f"{table.path.name}: column {text!r} is empty in {len(empty)} rows: {table.places(empty)}",
             remedy="Fill in the words or remove these rows",
+        )
+    dates = (datetime.date, datetime.timedelta, np.datetime64, np.timedelta64)  # pandas' own are among them
+    if cells.dtype.kind in "mM" or (cells.dtype.kind == "O" and any(isinstance(cell, dates) for cell in cells)):
+        raise BrainLensError(
+            f"{table.path.name}: column {text!r} holds dates, not words (first: {str(cells.iloc[0])!r})",
+            remedy="Name the column that holds the words (--text COLUMN)",
         )
     if pd.to_numeric(cells, errors="coerce").notna().all():
         raise BrainLensError(
@@ -271,11 +301,23 @@ def _joined(stimuli: pd.DataFrame, columns: list[str]) -> str:
     return name
 
 
-def _ids(stimuli: pd.DataFrame, said: Mapping) -> np.ndarray:
+def _ids(table: Table, stimuli: pd.DataFrame, rows: np.ndarray) -> tuple[np.ndarray, list[tuple[str, str]]]:
+    """The ids of the stimuli, or their numbers, and what is wrong with a column that was to hold ids."""
+    doubts = []
     for name in GUESSES["id"]:
-        if name in stimuli.columns and stimuli[name].notna().all() and stimuli[name].is_unique:
-            return stimuli[name].astype(str).to_numpy(dtype=object)
-    return np.arange(len(stimuli))
+        if name not in stimuli.columns:
+            continue
+        empty, again = stimuli[name].isna(), stimuli[name].duplicated(keep=False) & stimuli[name].notna()
+        if not (empty | again).any():
+            return stimuli[name].astype(str).to_numpy(dtype=object), doubts
+        if name == "stimulus_id":  # other ids may number what repeats by design
+            what = f"has ids more than once in {int(again.sum())} rows" if again.any() else f"is empty in {int(empty.sum())} rows"
+            wrong = np.sort(rows[(again if again.any() else empty).to_numpy()])
+            doubts.append((
+                f"column {name!r} {what}, so the rows are numbered instead: {table.places(wrong)}",
+                "Give each row an id of its own: activations and other tables are matched by it",
+            ))  # fmt: skip
+    return np.arange(len(stimuli)), doubts
 
 
 def _subjects(subject, responses: list[str], file: str) -> list[str] | None:
@@ -291,13 +333,21 @@ def _subjects(subject, responses: list[str], file: str) -> list[str] | None:
     return [str(subject[column]) for column in responses]
 
 
-def _turned(table: Table, stimuli, values, people: str, responses: list[str], order: list[str]):
-    """One row per stimulus from one row per stimulus and subject; targets ``subject`` or ``subject.response``."""
+def _turned(table: Table, stimuli, values, people: str, responses: list[str]):
+    """One row per stimulus from one row per stimulus and subject; targets ``subject`` or ``subject.response``.
+
+    Returns
+    -------
+    rows : numpy.ndarray
+        Shape (n_stimuli,): the first row of each stimulus.
+    data, cells : numpy.ndarray
+        Shape (n_stimuli, n_targets): the responses, and the rows they stand in (-1: none).
+    targets, subjects : list of str
+    """
     who = table.frame[people]
-    if who.isna().any():
-        raise BrainLensError(
-            f"{table.path.name}: no subject in {table.places(np.flatnonzero(who.isna()))}", remedy="Fill in the subject"
-        )
+    nobody = np.flatnonzero(who.isna() | (who.astype(str).str.strip() == ""))
+    if len(nobody):
+        raise BrainLensError(f"{table.path.name}: no subject in {table.places(nobody)}", remedy="Fill in the subject")
     who = who.astype(str)
     constant = [c for c in stimuli.columns if c in GUESSES["id"]] or list(stimuli.columns)
     key = stimuli[constant].astype(str).agg("\x1f".join, axis=1)
@@ -315,18 +365,21 @@ def _turned(table: Table, stimuli, values, people: str, responses: list[str], or
     data = np.full((len(unique), len(names) * len(responses)), np.nan)
     column_of = {name: i for i, name in enumerate(names)}
     columns = who.map(column_of).to_numpy() * len(responses)
+    cells = np.full(data.shape, -1)
     for offset in range(len(responses)):
         data[codes, columns + offset] = values[:, offset]
+        cells[codes, columns + offset] = np.arange(len(values))
     targets = [name if len(responses) == 1 else f"{name}.{response}" for name in names for response in responses]
-    rows = stimuli.iloc[first].reset_index(drop=True)
-    if order:
-        rows = rows.sort_values(order, kind="stable")
-        data, rows = data[rows.index.to_numpy()], rows.reset_index(drop=True)
-    return rows, data, [name for name in names for _ in responses], targets
+    return first, data, cells, targets, [name for name in names for _ in responses]
 
 
-def _without_empty(name: str, data, targets, subjects):
-    """Targets that carry no information are left out, counted and named."""
+def _alone(cells: np.ndarray, per_person: int) -> bool:
+    """Whether every stimulus was met by one person only."""
+    return bool(((cells >= 0).sum(axis=1) <= per_person).all())
+
+
+def _informative(name: str, data: np.ndarray, targets: list[str]) -> tuple[np.ndarray, list[str]]:
+    """The targets that carry information; the others are counted and named."""
     notes = []
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", RuntimeWarning)
@@ -348,7 +401,7 @@ def _without_empty(name: str, data, targets, subjects):
         raise BrainLensError(
             f"{name}: no response column holds measurements that vary: {list(targets)[:5]}", remedy="Name others"
         )
-    return data[:, keep], [targets[i] for i in keep], None if subjects is None else [subjects[i] for i in keep], notes
+    return keep, notes
 
 
 def _text_notes(stimuli: pd.DataFrame, labels: Mapping) -> list[str]:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import struct
 import zipfile
+import zlib
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -11,12 +13,12 @@ import numpy as np
 import pandas as pd
 
 from data.errors import BrainLensError
-from data.tables import Table, read_table
+from data.meaning import checked, word_columns
+from data.tables import MOST_UNPACKED, MUCH, Table, read_table, there, within
 
 __all__ = ["SUFFIXES", "beside", "handles", "load_npy", "load_npz", "table_of"]
 
 SUFFIXES = (".nc", ".nc4", ".npy", ".npz", ".mat")
-MOST_BYTES = 16 * 1024**3
 MOST_RATIO = 500  # unpacked : packed; numbers pack 1 to 4 times
 STIMULI = (".stimuli.csv", ".stimuli.tsv", ".stimuli.parquet", ".csv", ".tsv", ".parquet")
 """What may stand for the suffix in the name of the table of stimuli beside an array."""
@@ -34,10 +36,7 @@ def table_of(path: Path, said: Mapping) -> tuple[Table, dict]:
     BrainLensError
         Where the file is not there, hostile, or its rows do not fit the table of stimuli.
     """
-    if not path.is_file():
-        raise BrainLensError(f"There is no file {path}", remedy="Check the path")
-    if path.stat().st_size == 0:
-        raise BrainLensError(f"{path.name} is empty (0 bytes)", remedy="Export it again")
+    there(path)
     if path.suffix.lower() in (".nc", ".nc4"):
         return _netcdf(path, said)
     if path.suffix.lower() == ".npy":
@@ -78,13 +77,7 @@ def load_npz(path: str | Path) -> dict[str, np.ndarray]:
         raise BrainLensError(f"{path.name} is not an npz file: {error}", remedy="Write it with numpy.savez") from None
     with archive:
         members = archive.infolist()
-        unpacked = sum(member.file_size for member in members)
-        packed = max(path.stat().st_size, 1)
-        if unpacked > MOST_BYTES or (unpacked > 100_000_000 and unpacked > packed * MOST_RATIO):
-            raise BrainLensError(
-                f"{path.name} unpacks from {packed:,} to {unpacked:,} bytes: it was not read",
-                remedy="Save it again, uncompressed",
-            )
+        within(path, sum(member.file_size for member in members), ratio=MOST_RATIO)
         arrays = {}
         for member in members:
             name = member.filename
@@ -123,7 +116,7 @@ def _array(stream, name: str, size: int) -> np.ndarray:
     count = int(np.prod(shape, dtype=object)) if shape else 1
     expected = count * dtype.itemsize
     held = size - stream.tell() if stream.seekable() else expected
-    if expected > MOST_BYTES or held < expected:
+    if expected > MOST_UNPACKED or held < expected:
         raise BrainLensError(
             f"{name} announces {expected:,} bytes and holds {max(held, 0):,}: it was not read", remedy="Write it again"
         )
@@ -146,9 +139,10 @@ def _matlab(path: Path) -> dict[str, np.ndarray]:
 
     try:
         held = whosmat(str(path))
-        size = sum(int(np.prod(shape, dtype=object)) * 8 for _, shape, _ in held)
-        if size > MOST_BYTES:
+        size = sum(int(np.prod(shape, dtype=object)) * 8 for _, shape, what in held if what != "sparse")
+        if size > MOST_UNPACKED:
             raise BrainLensError(f"{path.name} announces {size:,} bytes: it was not read", remedy="Save a part of it")
+        within(path, _unpacked(path), ratio=MOST_RATIO)
         content = loadmat(str(path), chars_as_strings=True, squeeze_me=False)
     except BrainLensError:
         raise
@@ -165,12 +159,39 @@ def _matlab(path: Path) -> dict[str, np.ndarray]:
     }
 
 
+def _unpacked(path: Path) -> int:
+    """Bytes that a MATLAB 5 file comes to, cells inside cells included; counted without keeping them, a little past the limit."""
+    total, enough = 0, max(path.stat().st_size * MOST_RATIO, MUCH) + 1
+    with open(path, "rb") as stream:
+        mark = stream.read(128)[126:128]
+        if mark not in (b"IM", b"MI"):
+            return path.stat().st_size  # of version 4, which packs nothing
+        while total <= enough and len(tag := stream.read(8)) == 8:
+            kind, size = struct.unpack("<II" if mark == b"IM" else ">II", tag)
+            if kind != _PACKED:
+                total += size
+                stream.seek(size, 1)
+                continue
+            unpacker, left = zlib.decompressobj(), size
+            while left > 0 and (raw := stream.read(min(left, 1 << 16))):
+                left -= len(raw)
+                while raw and total <= enough:
+                    total += len(unpacker.decompress(raw, 1 << 20))
+                    raw = unpacker.unconsumed_tail
+    return total
+
+
+_PACKED = 15  # miCOMPRESSED
+
+
 def _cells(values: np.ndarray) -> np.ndarray:
-    """A cell array of texts as a flat array of str; char matrices as one text per row."""
+    """A cell array of texts as a flat array of str, one of numbers as numbers; char matrices as one text per row."""
     if values.dtype.kind == "O":
         cells = [np.asarray(cell) for cell in values.ravel()]
         if all(cell.dtype.kind in "US" and cell.size <= 1 for cell in cells):
             return np.array([str(cell.ravel()[0]) if cell.size else "" for cell in cells], dtype=object)
+        if all(cell.dtype.kind in "iufb" and cell.size == 1 for cell in cells):
+            return np.array([cell.item() for cell in cells], dtype=np.float64)
         return values
     return np.array([str(row) for row in values.ravel()], dtype=object) if values.dtype.kind in "US" else values
 
@@ -187,12 +208,20 @@ def beside(path: Path, said: Mapping) -> Path | None:
     return next((file for end in STIMULI if (file := path.with_name(path.stem + end)).is_file()), None)
 
 
-def _arrays(path: Path, arrays: Mapping[str, np.ndarray], said: Mapping) -> tuple[Table, dict]:
-    from data.columns import word_columns
+RESPONSES = ("responses", "response", "data", "Y", "y")
+LABELS = ("target", "targets", "subject", "subjects")
 
+
+def _responses(path: Path, arrays: Mapping[str, np.ndarray]) -> tuple[str, np.ndarray]:
+    """Name and values (stimuli x targets, float64) of the array of responses."""
+    named = next((n for n in RESPONSES if n in arrays), None)
     numeric = {name: a for name, a in arrays.items() if a.dtype.kind in "iuf" and a.ndim in (1, 2)}
-    wanted = next((n for n in ("responses", "response", "data", "Y", "y") if n in numeric), None)
-    if wanted is None:
+    if named is None:
+        if "stimulus" in arrays and any(name.startswith("layer") or name.isdecimal() for name in arrays):
+            raise BrainLensError(
+                f"{path.name} holds activations, not responses: {', '.join(sorted(arrays)[:5])}",
+                remedy=f"Activations stand in for a model: 'brainlens score {path.name} --on RECORDING'",
+            )
         wide = [n for n, a in numeric.items() if a.ndim == 2 and min(a.shape) > 1] or list(numeric)
         if len(wide) != 1:
             raise BrainLensError(
@@ -200,44 +229,82 @@ def _arrays(path: Path, arrays: Mapping[str, np.ndarray], said: Mapping) -> tupl
                 choices=arrays,
                 remedy="Name it 'responses', stimuli in rows and targets in columns",
             )
-        wanted = wide[0]
-    values = numeric[wanted].astype(np.float64)
-    values = values[:, None] if values.ndim == 1 else values
+        named = wide[0]
+    values = arrays[named]
+    if named not in numeric or not values.size:
+        held = "fields" if values.dtype.names else "cells" if values.dtype.kind == "O" else str(values.dtype)
+        raise BrainLensError(
+            f"{path.name}: array {named!r} has shape {values.shape} of {held}, not stimuli x targets of numbers",
+            remedy="Save real numbers, stimuli in rows and targets in columns",
+        )
+    values = values.astype(np.float64)
+    return named, values[:, None] if values.ndim == 1 else values
+
+
+def _arrays(path: Path, arrays: Mapping[str, np.ndarray], said: Mapping) -> tuple[Table, dict]:
+    wanted, values = _responses(path, arrays)
+    count, width = values.shape
     file = beside(path, said)
     columns, lines = {}, None
     if file is not None:
         table = read_table(file, texts=word_columns(said))
         columns, lines = {str(c): table.frame[c] for c in table.frame.columns}, table.lines
+    elsewhere = {}  # texts that have another length
     for name, array in arrays.items():
-        if name != wanted and array.size == len(values) and name not in ("target", "targets", "subject", "subjects"):
-            columns[name] = pd.Series(array.ravel().astype(str) if array.dtype.kind in "US" else array.ravel())
-    targets = _labels(arrays, ("target", "targets"), values.shape[1])
+        if name == wanted or name in LABELS or max(array.shape, default=0) != array.size:
+            continue
+        texts = array.dtype.kind in "USO"
+        if array.size == count:
+            columns[name] = pd.Series(_words(path, name, array) if texts else array.ravel())
+        elif texts:
+            elsewhere[name] = array.size
+    targets = _labels(path, arrays, ("target", "targets"), width)
+    if elsewhere and not any(column.dtype.kind == "O" for column in columns.values()):
+        name, size = next(iter(elsewhere.items()))
+        hint = f"; it looks transposed ({count} x {width})" if size == width else ""
+        raise BrainLensError(
+            f"{path.name}: {wanted!r} has {count} rows and {name!r} {size}{hint}",
+            remedy="Stimuli go in rows, targets in columns, with one text per row",
+        )
     if not columns:
         raise BrainLensError(
             f"{path.name} holds responses and no texts",
             remedy=f"Put a table with one row per stimulus beside it as {path.stem}.stimuli.csv",
         )
     rows = len(next(iter(columns.values())))
-    if rows != len(values):
-        hint = f"; it looks transposed ({values.shape[0]} x {values.shape[1]})" if rows == values.shape[1] else ""
+    if rows != count:
+        hint = f"; it looks transposed ({count} x {width})" if rows == width else ""
         raise BrainLensError(
-            f"{path.name} has {len(values)} rows and the table of stimuli {rows}{hint}",
+            f"{path.name} has {count} rows and the table of stimuli {rows}{hint}",
             remedy="Stimuli go in rows, targets in columns, both in the same order",
         )
-    names = targets or [f"target_{i + 1}" for i in range(values.shape[1])]
+    names = targets or [f"target_{i + 1}" for i in range(width)]
+    twice = list(dict.fromkeys(name for name, again in zip(names, pd.Index(names).duplicated()) if again))
+    if twice:
+        raise BrainLensError(f"{path.name}: targets of the same name: {twice[:5]}", remedy="Give each target a name of its own")
     names = [name if name not in columns else f"{name} (response)" for name in names]
     frame = pd.concat([pd.DataFrame(columns), pd.DataFrame(values, columns=names)], axis=1)
     own = {"responses": names}
-    subjects = _labels(arrays, ("subject", "subjects"), values.shape[1])
+    subjects = _labels(path, arrays, ("subject", "subjects"), width)
     if subjects and "subject" not in columns:
         own["subject"] = dict(zip(names, subjects))
     return Table(path, frame, lines), own
 
 
-def _labels(arrays: Mapping[str, np.ndarray], names: tuple[str, ...], count: int) -> list[str] | None:
+def _words(path: Path, name: str, array: np.ndarray) -> np.ndarray:
+    """The cells of a flat array, texts as str."""
+    if array.dtype.kind != "S":
+        return array.ravel().astype(str) if array.dtype.kind == "U" else array.ravel()
+    try:
+        return np.char.decode(array.ravel(), "utf-8")
+    except UnicodeDecodeError as error:
+        raise BrainLensError(f"{path.name}: array {name!r} is not UTF-8: {error}", remedy="Save the texts as str") from None
+
+
+def _labels(path: Path, arrays: Mapping[str, np.ndarray], names: tuple[str, ...], count: int) -> list[str] | None:
     for name in names:
         if name in arrays and arrays[name].size == count:
-            return [str(label).strip() for label in arrays[name].ravel()]
+            return [str(label).strip() for label in _words(path, name, arrays[name])]
     return None
 
 
@@ -287,4 +354,4 @@ def _own_words(path: Path, said: object) -> dict:
         raise BrainLensError(
             f"{path.name}: its attribute 'brainlens' is not a JSON object", remedy="Write the file again, or remove the attribute"
         )
-    return fields
+    return checked(fields, f"{path.name}, attribute 'brainlens'")

@@ -6,18 +6,16 @@ import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from data.columns import from_table, word_columns
-from data.errors import BrainLensError, unknown
+from data.columns import Understood, corpora, understand
+from data.errors import BrainLensError
+from data.meaning import checked, word_columns
 from data.recording import Recording
-from data.tables import read_table
+from data.tables import Table, read_table
 
-__all__ = ["SIDECAR", "check", "read", "sidecar", "write", "write_sidecar"]
+__all__ = ["SIDECAR", "check", "corpora_of", "file_of", "read", "sidecar", "understood", "write", "write_sidecar"]
 
 SIDECAR = ".brainlens.json"
 """What is appended to a file's name for the file that says how its columns are meant."""
-
-COLUMNS = ("text", "responses", "group", "context", "subject", "order", "within", "stimuli")
-FACTS = ("id", "kind", "unit", "scored_unit", "averaged", "simulated", "quality", "citation", "licence", "source")
 
 
 def read(
@@ -31,6 +29,7 @@ def read(
     order: str | Sequence[str] | None = None,
     within: str | None = None,
     stimuli: str | Path | None = None,
+    corpus: str | None = None,
     **facts,
 ) -> Recording:
     """The recording in a user's file.
@@ -41,6 +40,7 @@ def read(
     ----------
     path : path-like
         CSV, TSV, Parquet; NetCDF, npy, npz or mat with a table of stimuli beside it (see :mod:`data.formats`).
+        ``file#corpus`` is one corpus of a table with a column ``corpus``, ``file#corpus:eye_tracking`` says its kind as well.
     text : str
         Column of the words that were read.
     responses : str or list of str
@@ -54,11 +54,14 @@ def read(
         Column with one row per stimulus and subject (the table is then turned to one target per subject and response), or the
         subject of each response column.
     order : str or list of str
-        Columns to sort by; without it the rows are in order.
+        Columns of numbers (or dates) to sort by; without it the rows are in order. An order that starts again in every text
+        (context, else group) holds inside it; the texts then stay in the order of the file, and so do rows of equal order.
     within : str
         Column whose values are scored apart and averaged.
     stimuli : path-like
         The table of stimuli that belongs to an array file, where it is not ``<name>.stimuli.csv`` beside it.
+    corpus : str
+        As ``#corpus`` behind the path.
     **facts
         Fields of :class:`data.recording.Recording`: id, kind, unit, scored_unit, averaged, simulated, quality, citation, licence,
         source.
@@ -68,34 +71,62 @@ def read(
     BrainLensError
         Naming the column, its choices and the line.
     """
+    columns = dict(text=text, responses=responses, group=group, context=context, subject=subject, order=order, within=within)
+    return understood(path, stimuli=stimuli, corpus=corpus, **columns, **facts).recording
+
+
+def understood(path: str | Path, **said) -> Understood:
+    """As :func:`read`, with where each row stands in the file and what was doubtful."""
+    path, corpus = file_of(path)
+    given = {key: value for key, value in said.items() if value is not None}
+    beside = sidecar(path)
+    if corpus:
+        beside.pop("id", None)  # which names the whole file
+        given = {"corpus": corpus, **given}
+    table, said = _table(path, {**beside, **checked(given)})
+    return understand(table, said)
+
+
+def file_of(path: str | Path) -> tuple[Path, str]:
+    """The file and the corpus of ``file#corpus``; the corpus is "" where none is named, or where the file itself is called so."""
+    whole = Path(path).expanduser()
+    name, mark, corpus = str(whole).rpartition("#")
+    return (Path(name), corpus) if mark and name and not whole.exists() else (whole, "")
+
+
+def corpora_of(path: str | Path) -> list[str]:
+    """The corpora of a file with a column ``corpus``, to choose one from; none where it has no such column."""
+    path, _ = file_of(path)
+    return corpora(_table(path, sidecar(path))[0].frame)
+
+
+def _table(path: Path, said: dict) -> tuple[Table, dict]:
+    """The file as one table, and what is said of it: by its sidecar or the caller, else by itself."""
     from data import formats
 
-    path = Path(path)
-    said = {
-        **sidecar(path),
-        **{
-            k: v
-            for k, v in dict(
-                text=text,
-                responses=responses,
-                group=group,
-                context=context,
-                subject=subject,
-                order=order,
-                within=within,
-                stimuli=stimuli,
-                **facts,
-            ).items()
-            if v is not None
-        },
-    }
-    for name in said:
-        if name not in (*COLUMNS, *FACTS):
-            raise unknown("field of a recording", name, (*COLUMNS, *FACTS))
+    if not path.exists():
+        _of_the_catalogue(str(path))
     if formats.handles(path):
         table, own = formats.table_of(path, said)
-        return from_table(table, {**own, **said})
-    return from_table(read_table(path, texts=word_columns(said)), said)
+        return table, {**own, **said}
+    return read_table(path, texts=word_columns(said)), said
+
+
+def _of_the_catalogue(name: str) -> None:
+    from data.catalog import entries, entry
+
+    try:
+        one = entry(name)
+    except BrainLensError:
+        return
+    if one.is_recording:
+        raise BrainLensError(
+            f"{name!r} is a recording of the catalogue, not a file",
+            remedy=f"Use it by its id, as in 'brainlens score MODEL --on {name}'; only files of your own are checked",
+        )
+    raise BrainLensError(
+        f"{name!r} is {one.kind} of the catalogue, not a file", choices=entries(recordings=True), remedy="Name a file"
+    )
 
 
 def sidecar(path: str | Path) -> dict:
@@ -104,7 +135,7 @@ def sidecar(path: str | Path) -> dict:
     Raises
     ------
     BrainLensError
-        Where it is not a JSON object or holds an unknown field.
+        Where it is not a JSON object, or holds an unknown field or a value of the wrong type.
     """
     beside = Path(str(path) + SIDECAR)
     if not beside.is_file():
@@ -115,10 +146,7 @@ def sidecar(path: str | Path) -> dict:
         raise BrainLensError(f"{beside.name} is not JSON: {error}", remedy="Correct it or remove it") from None
     if not isinstance(said, dict):
         raise BrainLensError(f"{beside.name} holds a {type(said).__name__}, not fields", remedy='Write {"text": "sentence", ...}')
-    for name in said:
-        if name not in (*COLUMNS, *FACTS):
-            raise unknown(f"field of {beside.name}", name, (*COLUMNS, *FACTS))
-    return said
+    return checked(said, beside.name)
 
 
 def write_sidecar(path: str | Path, **said) -> Path:
@@ -126,11 +154,9 @@ def write_sidecar(path: str | Path, **said) -> Path:
 
     None for ``group``, ``context``, ``subject``, ``order`` or ``within`` says that there is none, so that none is guessed.
     """
-    for name in said:
-        if name not in (*COLUMNS, *FACTS):
-            raise unknown("field of a recording", name, (*COLUMNS, *FACTS))
+    said = checked(said)
     beside = Path(str(path) + SIDECAR)
-    fields = {**sidecar(path), **{name: value for name, value in said.items() if value is not None or name in COLUMNS}}
+    fields = {**sidecar(path), **said}
     half = beside.with_name(beside.name + ".part")
     half.write_text(json.dumps(fields, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
     half.replace(beside)

@@ -133,7 +133,7 @@ def columns(staged: Path) -> tuple[list[str], dict]:
     plain : dict
         text, responses, group, context, subject, order: what the sidecar says, else what the names say.
     """
-    from data.columns import plain_columns, word_columns
+    from data.meaning import plain_columns, word_columns
     from data.own import sidecar
 
     said = sidecar(staged)

@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
 
 from data.errors import BrainLensError
 from data.recording import Recording
-from data.tables import Table
+from data.words import core
+
+if TYPE_CHECKING:
+    from data.columns import Understood
 
 __all__ = ["Finding", "ValidationReport", "check", "inspect"]
 
@@ -87,58 +92,73 @@ class ValidationReport:
 
 def check(path: str | Path, **columns) -> ValidationReport:
     """The validation report of a user's file; the columns are named as in :func:`data.own.read`."""
-    from data import formats
-    from data.columns import from_table, word_columns
-    from data.own import sidecar
-    from data.tables import read_table
+    from data.own import understood
 
-    path = Path(path)
+    name = Path(path).name
     try:
-        said = {**sidecar(path), **{key: value for key, value in columns.items() if value is not None}}
-        if formats.handles(path):
-            table, own = formats.table_of(path, said)
-            said = {**own, **said}
-        else:
-            table = read_table(path, texts=word_columns(said))
-        recording = from_table(table, said)
+        source = understood(path, **columns)
+        return inspect(source.recording, source=source, name=name)
     except BrainLensError as error:
         what = str(BrainLensError(error.problem, choices=error.choices))
-        return ValidationReport(path.name, (Finding("error", what, error.remedy),))
-    as_written = (
-        len(table.frame) == recording.n_stimuli
-        and table.frame[_text_column(table, recording)].astype(str).str.strip().tolist() == recording.texts
-    )
-    return inspect(recording, table=table if as_written else None, name=path.name)
+        return ValidationReport(name, (Finding("error", what, error.remedy),))
+    except Exception as error:  # a report is owed even for a file that no check foresaw
+        why = " ".join(str(error).split())[:300]
+        what = f"{name} could not be read: {type(error).__name__}{': ' + why if why else ''}"
+        return ValidationReport(name, (Finding("error", what, "Save it again as CSV (UTF-8) or NetCDF, or report this line"),))
 
 
-def _text_column(table: Table, recording: Recording) -> str:
-    """The column of the table whose first cell is the recording's first text (its rows may have been sorted since)."""
-    texts = set(recording.texts)
-    return next((c for c in table.frame.columns if str(table.frame[c].iloc[0]).strip() in texts), table.frame.columns[0])
-
-
-def inspect(recording: Recording, *, table: Table | None = None, name: str = "") -> ValidationReport:
-    """The validation report of a recording; ``table`` gives the lines of the file it came from."""
+def inspect(recording: Recording, *, source: Understood | None = None, name: str = "") -> ValidationReport:
+    """The validation report of a recording; ``source`` gives the lines of the file it came from and what was doubtful in it."""
     findings: list[Finding] = []
     facts: dict = {}
-    for part in (_counts, _texts, _missing, _groups, _neighbours, _values):
-        part(recording, table, findings, facts)
-    said = ("no groups", "averaged", "subjects unknown", "simulated")  # the parts say it themselves
+    if source is not None:
+        findings.append(Finding("fact", f"understood as: {source.meant}"))
+        findings += [Finding("warning", what, fix) for what, fix in source.doubts]
+    places = _Places(recording, source)
+    for part in (_counts, _texts, _aligned, _missing, _groups, _neighbours, _values):
+        part(recording, places, findings, facts)
+    said = ("no groups", "averaged", "taken as an average", "subjects unknown", "simulated")  # the parts say it themselves
+    doubts = {what for what, _ in source.doubts} if source is not None else ()
     findings += [
         Finding("fact", note)
         for note in recording.notes
-        if not note.startswith(said) and "occur more than once" not in note and "responses are missing" not in note
+        if not note.startswith(said)
+        and note not in doubts
+        and "occur more than once" not in note
+        and "responses are missing" not in note
     ]
     findings.sort(key=lambda f: LEVELS.index(f.level))
     return ValidationReport(name or recording.id, tuple(findings), recording, facts)
 
 
+@dataclass(frozen=True)
+class _Places:
+    """Where stimuli and responses stand: lines of the file where there is one, else ids."""
+
+    recording: Recording
+    source: Understood | None
+
+    def of(self, stimuli) -> str:
+        """Of stimuli, as numbers from 0."""
+        stimuli = list(stimuli)
+        if self.source is not None:
+            return self.source.places(stimuli)
+        more = f" and {len(stimuli) - 5} more" if len(stimuli) > 5 else ""
+        return ", ".join(f"stimulus {self.recording.stimuli.index[row]}" for row in stimuli[:5]) + more
+
+    def of_responses(self, mask: np.ndarray) -> str:
+        """Of responses, as a mask (n_stimuli, n_targets)."""
+        return self.of(np.flatnonzero(mask.any(axis=1))) if self.source is None else self.source.places_of(mask)
+
+
 # ---- the parts of a report ------------------------------------------------------------------------------------------------
-def _counts(recording: Recording, table, findings, facts) -> None:
+def _counts(recording: Recording, places: _Places, findings, facts) -> None:
     people = recording.subjects
     n_people = None if people is None else len(set(people))
     facts.update(n_stimuli=recording.n_stimuli, n_targets=recording.n_targets, n_subjects=n_people)
-    who = "averaged over people" if recording.averaged else "people unknown" if n_people is None else f"{n_people} people"
+    assumed = any(note.startswith("taken as an average") for note in recording.notes)
+    mean = "taken as an average over people" if assumed else "averaged over people"
+    who = mean if recording.averaged else "people unknown" if n_people is None else f"{n_people} people"
     findings.append(
         Finding(
             "fact",
@@ -147,7 +167,13 @@ def _counts(recording: Recording, table, findings, facts) -> None:
         )
     )
     if recording.averaged:
-        findings.append(Finding("fact", "averaged: no ceiling, no normalised score, no inference over people"))
+        findings.append(
+            Finding(
+                "fact",
+                f"{'taken as an average' if assumed else 'averaged'}: no ceiling, no normalised score, no inference over people",
+                'Where it is one person or one electrode, say "averaged": false in the sidecar' if assumed else "",
+            )
+        )
     elif n_people is None:
         findings.append(
             Finding(
@@ -170,17 +196,7 @@ def _counts(recording: Recording, table, findings, facts) -> None:
         findings.append(Finding("warning", "simulated data", "Every figure and export says so"))
 
 
-def _rows_at(recording: Recording, table: Table | None, rows) -> str:
-    """Where rows stand: lines of the file where the order is the file's, else ids."""
-    rows = list(rows)
-    if table is not None and table.lines is not None and len(table.frame) == recording.n_stimuli:
-        return table.places(rows)
-    return ", ".join(f"stimulus {recording.stimuli.index[r]}" for r in rows[:5]) + (
-        f" and {len(rows) - 5} more" if len(rows) > 5 else ""
-    )
-
-
-def _texts(recording: Recording, table, findings, facts) -> None:
+def _texts(recording: Recording, places: _Places, findings, facts) -> None:
     texts = pd.Series(recording.texts)
     words = texts.str.split().str.len()
     if recording.scored_unit != "word":
@@ -194,7 +210,7 @@ def _texts(recording: Recording, table, findings, facts) -> None:
             findings.append(
                 Finding(
                     "warning",
-                    f"{facts['duplicates']} texts occur more than once{apart}: {_rows_at(recording, table, twins)}",
+                    f"{facts['duplicates']} texts occur more than once{apart}: {places.of(twins)}",
                     "Put twins in one group, or remove one",
                 )
             )
@@ -204,7 +220,7 @@ def _texts(recording: Recording, table, findings, facts) -> None:
             findings.append(
                 Finding(
                     "warning",
-                    f"{len(several)} rows hold several words where one is scored: {_rows_at(recording, table, several)}",
+                    f"{len(several)} rows hold several words where one is scored: {places.of(several)}",
                     "Give each word a row, or set scored_unit to sentence",
                 )
             )
@@ -214,7 +230,7 @@ def _texts(recording: Recording, table, findings, facts) -> None:
             Finding(
                 "warning",
                 f"{len(wordless)} texts hold no letter or digit and may not align with a model's tokens: "
-                f"{_rows_at(recording, table, wordless)}",
+                f"{places.of(wordless)}",
                 "Attach punctuation to the word before it",
             )
         )
@@ -223,7 +239,7 @@ def _texts(recording: Recording, table, findings, facts) -> None:
         findings.append(
             Finding(
                 "warning",
-                f"{len(broken)} texts hold broken or invisible characters: {_rows_at(recording, table, broken)}",
+                f"{len(broken)} texts hold broken or invisible characters: {places.of(broken)}",
                 "Export the table again as UTF-8",
             )
         )
@@ -231,29 +247,75 @@ def _texts(recording: Recording, table, findings, facts) -> None:
     if len(breaks):
         findings.append(
             Finding(
-                "warning", f"{len(breaks)} texts hold line breaks or tabs: {_rows_at(recording, table, breaks)}", "Use spaces"
+                "warning", f"{len(breaks)} texts hold line breaks or tabs: {places.of(breaks)}", "Use spaces"
             )
         )
     letters = texts[texts.str.contains("[A-Za-z]", regex=True)]
     if len(letters) > 3 and (letters == letters.str.upper()).all():
         findings.append(Finding("warning", "all texts are upper case, which models rarely saw", "Re-case them before reading"))
-    if "text" in recording.stimuli and table is not None and table.lines is not None:
-        _spaces(recording, table, findings)
-
-
-def _spaces(recording: Recording, table: Table, findings) -> None:
-    doubled = np.flatnonzero(pd.Series(recording.texts).str.contains(r"  +", regex=True))
+    doubled = np.flatnonzero(texts.str.contains(r"  +", regex=True))
     if len(doubled):
         findings.append(
             Finding(
                 "warning",
-                f"{len(doubled)} texts hold several spaces in a row: {_rows_at(recording, table, doubled)}",
+                f"{len(doubled)} texts hold several spaces in a row: {places.of(doubled)}",
                 "Models read each space: reduce them to one",
             )
         )
 
 
-def _missing(recording: Recording, table, findings, facts) -> None:
+def _aligned(recording: Recording, places: _Places, findings, facts) -> None:
+    """Where a table of words has a column with their running text, the words must stand in it, in order."""
+    if recording.scored_unit != "word":
+        return
+    words = [core(text) for text in recording.texts]
+    blocks = np.zeros(len(words)) if recording.context is None else recording.column(recording.context)
+    for name in recording.stimuli.columns.drop("text"):
+        cells = recording.stimuli[name]
+        if cells.dtype.kind != "O" or cells.isna().all() or cells.dropna().astype(str).str.split().str.len().mean() < 3:
+            continue
+        texts = cells.where(cells.notna(), "").astype(str).str.lower().tolist()
+        if np.mean([word in text for word, text in zip(words, texts)]) < 0.5:
+            continue  # words about something else
+        lost = _lost(words, texts, blocks)
+        if lost:
+            findings.append(
+                Finding(
+                    "warning",
+                    f"the words of {len(lost)} texts are not found in order in {name!r}, first {recording.texts[lost[0]]!r}: "
+                    f"{places.of(lost)}",
+                    "Write the words as they stand in the text, one row each, in reading order",
+                )
+            )
+
+
+def _lost(words: list[str], texts: list[str], blocks) -> list[int]:
+    """Of each text, the first word that does not follow the word before it; words without a letter are passed over."""
+    lost, start, before, whole = [], 0, None, True
+    for row, (word, text, block) in enumerate(zip(words, texts, blocks)):
+        if (text, block) != before or not _LETTER.search(text, start):
+            start, before, whole = 0, (text, block), True  # another text, or the same one again
+        if not (whole and word and text):
+            continue
+        found = text.find(word, start)
+        while found >= 0 and _inside(text, found, found + len(word)):
+            found = text.find(word, found + 1)
+        if found < 0:
+            lost.append(row)
+            whole = False
+        start = found + len(word) if found >= 0 else start
+    return lost
+
+
+def _inside(text: str, start: int, end: int) -> bool:
+    """Whether a place in a text lies inside a longer word."""
+    return bool((start and _LETTER.match(text, start - 1)) or _LETTER.match(text, end))
+
+
+_LETTER = re.compile(r"\w")
+
+
+def _missing(recording: Recording, places: _Places, findings, facts) -> None:
     absent = np.isnan(recording.responses.values)
     facts["missing"] = int(absent.sum())
     if not absent.any():
@@ -275,7 +337,7 @@ def _missing(recording: Recording, table, findings, facts) -> None:
         findings.append(Finding("fact", f"missing by subject: {shown}"))
     empty = np.flatnonzero(absent.all(axis=1))
     if len(empty):
-        findings.append(Finding("fact", f"{len(empty)} stimuli have no response at all: {_rows_at(recording, table, empty)}"))
+        findings.append(Finding("fact", f"{len(empty)} stimuli have no response at all: {places.of(empty)}"))
     thin = np.flatnonzero((~absent).sum(axis=0) < FEW)
     if len(thin):
         findings.append(
@@ -288,7 +350,7 @@ def _missing(recording: Recording, table, findings, facts) -> None:
         )
 
 
-def _groups(recording: Recording, table, findings, facts) -> None:
+def _groups(recording: Recording, places: _Places, findings, facts) -> None:
     if recording.group is None:
         facts.update(n_groups=0, folds=0)
         findings.append(
@@ -349,13 +411,13 @@ def _groups(recording: Recording, table, findings, facts) -> None:
             findings.append(
                 Finding(
                     "warning",
-                    f"rows of one text of {recording.context!r} do not stand together: {_rows_at(recording, table, apart)}",
+                    f"rows of one text of {recording.context!r} do not stand together: {places.of(apart)}",
                     "Sort the table in reading order, or name the order column (--order COLUMN)",
                 )
             )
 
 
-def _neighbours(recording: Recording, table, findings, facts) -> None:
+def _neighbours(recording: Recording, places: _Places, findings, facts) -> None:
     r = autocorrelation(recording)
     facts["autocorrelation"] = r
     if np.isnan(r):
@@ -391,38 +453,36 @@ def autocorrelation(recording: Recording, most_targets: int = 2000) -> float:
     return float(np.nanmean(r)) if np.isfinite(r).any() else float("nan")
 
 
-def _values(recording: Recording, table, findings, facts) -> None:
+def _values(recording: Recording, places: _Places, findings, facts) -> None:
     values = recording.responses.values
     if recording.unit == "ms":
-        odd = np.flatnonzero((values <= 0).any(axis=1))
-        if len(odd):
+        odd = values <= 0
+        if odd.any():
             findings.append(
                 Finding(
                     "warning",
-                    f"{len(odd)} rows hold times of 0 ms or less: {_rows_at(recording, table, odd)}",
+                    f"{int(odd.sum())} times are 0 ms or less: {places.of_responses(odd)}",
                     "Leave the cell empty where nothing was measured",
                 )
             )
     middle = np.nanmedian(values, axis=0)
     spread = np.nanmedian(np.abs(values - middle), axis=0)
     far = np.abs(values - middle) > 50 * np.where(spread > 0, spread, np.inf)
-    rows = np.flatnonzero(far.any(axis=1))
-    if len(rows):
+    if far.any():
         findings.append(
             Finding(
                 "warning",
-                f"{int(far.sum())} values lie more than 50 median deviations away: {_rows_at(recording, table, rows)}",
+                f"{int(far.sum())} values lie more than 50 median deviations away: {places.of_responses(far)}",
                 "Check them: a typing error, or a code such as -999 for 'missing'",
             )
         )
     codes = [code for code in (-999, -9999, 999, 9999, -99) if (values == code).sum() > 1]
     if codes:
-        rows = np.flatnonzero((values == codes[0]).any(axis=1))
         findings.append(
             Finding(
                 "warning",
                 f"the value {codes[0]} occurs {int((values == codes[0]).sum())} times and looks like a code for 'missing': "
-                f"{_rows_at(recording, table, rows)}",
+                f"{places.of_responses(values == codes[0])}",
                 "Leave these cells empty",
             )
         )

@@ -10,7 +10,8 @@ import numpy as np
 import pandas as pd
 
 from data.errors import BrainLensError, unknown
-from data.own import COLUMNS, SIDECAR, write_sidecar
+from data.meaning import COLUMNS
+from data.own import SIDECAR, write_sidecar
 from data.recording import Recording
 
 __all__ = ["write"]

@@ -161,6 +161,110 @@ def test_matlab_cells_and_versions(tmp_path):
         own.read(tmp_path / "bad.mat")
 
 
+# ---- arrays that do not fit -----------------------------------------------------------------------------------------------
+SIX = np.array([f"Text {i}." for i in range(6)])
+NUMBERS = np.arange(12.0).reshape(6, 2)
+UNFIT = {
+    "targets twice": (dict(responses=NUMBERS, text=SIX, target=["a", "a"]), r"targets of the same name: \['a'\]"),
+    "no rows": (dict(responses=np.zeros((0, 2)), text=SIX[:0]), r"'responses' has shape \(0, 2\)"),
+    "no targets": (dict(responses=np.zeros((6, 0)), text=SIX), r"'responses' has shape \(6, 0\)"),
+    "complex": (dict(responses=NUMBERS + 1j, text=SIX), r"'responses' has shape \(6, 2\) of complex128, not stimuli x targets"),
+    "three dims": (dict(responses=NUMBERS[None], text=SIX), r"'responses' has shape \(1, 6, 2\) of float64"),
+    "fields": (
+        dict(responses=np.zeros(6, dtype=[("a", float), ("b", float)]), text=SIX),
+        r"'responses' has shape \(6,\) of fields",
+    ),
+    "fewer texts": (dict(responses=NUMBERS, text=SIX[:5]), "'responses' has 6 rows and 'text' 5[.]"),
+    "transposed": (dict(responses=NUMBERS.T, text=SIX), r"'responses' has 2 rows and 'text' 6; it looks transposed \(2 x 6\)"),
+    "not UTF-8": (dict(responses=NUMBERS, text=np.array([b"caf\xe9"] * 6)), "array 'text' is not UTF-8"),
+    "activations": (dict(stimulus=SIX, layer_0=NUMBERS), "holds activations, not responses: layer_0, stimulus"),
+}
+
+
+@pytest.mark.parametrize("name", sorted(UNFIT))
+def test_arrays_that_do_not_fit(tmp_path, name):
+    arrays, message = UNFIT[name]
+    np.savez(tmp_path / "x.npz", **arrays)
+    report = own.check(tmp_path / "x.npz")
+    assert not report.ok and len(report.findings) == 1 and "could not be read" not in report.errors[0].what
+    with pytest.raises(BrainLensError, match=message):
+        raise BrainLensError(report.errors[0].what)
+
+
+def test_bytes_in_an_npz_are_texts(tmp_path):
+    np.savez(tmp_path / "x.npz", responses=NUMBERS, text=np.char.encode(SIX), target=np.array([b"u", b"v"]))
+    recording = own.read(tmp_path / "x.npz")
+    assert recording.texts == list(SIX) and recording.responses.target.values.tolist() == ["u", "v"]
+
+
+def cells(values):
+    out = np.empty(len(values), dtype=object)
+    out[:] = values
+    return out
+
+
+def test_matlab_cells_that_are_no_texts(tmp_path):
+    from scipy.io import savemat
+
+    savemat(tmp_path / "x.mat", {"responses": NUMBERS, "text": cells([np.ones((1, 3)) for _ in range(6)])})
+    with pytest.raises(BrainLensError, match=r"column 'text' holds arrays of \(1, 3\), not words \(row 1\)"):
+        own.read(tmp_path / "x.mat")
+    mixed = cells([*SIX[:5], np.ones((1, 3))])
+    savemat(tmp_path / "x.mat", {"responses": NUMBERS, "text": cells(SIX), "topic": mixed, "item": cells([1.0, 2, 3, 4, 5, 6])})
+    with pytest.raises(BrainLensError, match=r"column 'topic' holds arrays of .*not labels"):
+        own.read(tmp_path / "x.mat")
+    recording = own.read(tmp_path / "x.mat", group="item")
+    assert recording.column("item").tolist() == [1, 2, 3, 4, 5, 6] and "topic" not in recording.stimuli
+    assert "columns of lists, arrays or bytes left out: topic" in recording.notes
+    savemat(tmp_path / "x.mat", {"responses": NUMBERS.T, "text": cells(SIX)})
+    with pytest.raises(BrainLensError, match=r"'responses' has 2 rows and 'text' 6; it looks transposed"):
+        own.read(tmp_path / "x.mat")
+
+
+FOREIGN = {
+    "bytes": (dict(text=[b"One.", b"Two."] * 3), r"column 'text' holds bytes, not words \(row 1\)"),
+    "lists": (dict(text=[["One", "word"]] * 6), "column 'text' holds lists|column 'text' holds arrays"),
+    "dates": (dict(text=pd.date_range("2024-01-01", periods=6)), "column 'text' holds dates, not words"),
+    "dates as responses": (
+        dict(text=SIX, bold=pd.date_range("2024-01-01", periods=6)),
+        "column 'bold' holds dates or durations, not numbers",
+    ),
+    "lists as responses": (dict(text=SIX, bold=[[1.0, 2.0]] * 6), "column 'bold' holds arrays of .*, not numbers"),
+    "no rows": (dict(text=[], bold=[]), "holds no rows"),
+}
+
+
+@pytest.mark.parametrize("name", sorted(FOREIGN))
+def test_parquet_cells_that_are_no_texts(tmp_path, name):
+    columns, message = FOREIGN[name]
+    pd.DataFrame({"bold": np.arange(len(columns["text"])) * 0.7, **columns}).to_parquet(tmp_path / "x.parquet")
+    report = own.check(tmp_path / "x.parquet", text="text")
+    assert not report.ok and len(report.findings) == 1 and "could not be read" not in report.errors[0].what
+    with pytest.raises(BrainLensError, match=message):
+        own.read(tmp_path / "x.parquet", text="text")
+
+
+def test_parquet_keeps_its_index_and_names_columns_once(tmp_path):
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    frame = pd.DataFrame({"bold": NUMBERS[:, 1] / 3}, index=pd.Index(SIX, name="text"))
+    frame.to_parquet(tmp_path / "x.parquet")
+    assert own.read(tmp_path / "x.parquet").texts == list(SIX)
+    twice = pa.table([pa.array(list(SIX)), pa.array(NUMBERS[:, 0]), pa.array(NUMBERS[:, 1])], names=["text", "bold", "bold"])
+    pq.write_table(twice, tmp_path / "y.parquet")
+    with pytest.raises(BrainLensError, match=r"columns of the same name: \['bold'\]"):
+        own.read(tmp_path / "y.parquet")
+
+
+def test_what_a_file_says_of_itself_is_of_the_right_type(tmp_path):
+    array = xr.DataArray(NUMBERS, dims=("stimulus", "target"), coords={"text": ("stimulus", SIX)}, name="responses")
+    array.attrs["brainlens"] = '{"averaged": "false"}'
+    array.to_netcdf(tmp_path / "x.nc", engine="h5netcdf")
+    with pytest.raises(BrainLensError, match=r"x.nc, attribute 'brainlens': averaged is 'false', not true or false"):
+        own.read(tmp_path / "x.nc")
+
+
 # ---- hostile --------------------------------------------------------------------------------------------------------------
 class Evil:
     """Would leave a file behind if anything unpickled it."""
@@ -217,6 +321,42 @@ def test_zip_bombs_and_strangers(tmp_path):
     (tmp_path / "n.npz").write_bytes(b"<html>")
     with pytest.raises(BrainLensError, match="is not an npz file"):
         formats.load_npz(tmp_path / "n.npz")
+
+
+def test_parquet_bombs(tmp_path, monkeypatch):
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    rows = 300_000  # one long text, stored once
+    words = pa.DictionaryArray.from_arrays(pa.array(np.zeros(rows, dtype=np.int8)), pa.array(["a" * 1000]))
+    path = tmp_path / "x.parquet"
+    pq.write_table(pa.table({"text": words.cast(pa.string()), "bold": np.arange(rows) % 7 * 0.5}), path, compression="zstd")
+    assert path.stat().st_size < 300_000
+    monkeypatch.setattr("data.tables.MOST_UNPACKED", 100_000_000)
+    with pytest.raises(BrainLensError, match=r"unpacks from .* bytes: it was not read"):
+        own.read(path)
+    monkeypatch.setattr("data.tables.MOST_UNPACKED", 10**12)
+    monkeypatch.setattr("data.tables.MUCH", 500_000)
+    pq.write_table(pa.table({"text": ["a"] * rows, "bold": np.full(rows, 0.5)}), path, compression="zstd")
+    with pytest.raises(BrainLensError, match=r"unpacks from .* to 600,000 bytes: it was not read"):
+        own.read(path)
+
+
+def test_matlab_bombs_in_cells(tmp_path, monkeypatch):
+    from scipy.io import savemat
+
+    nested = cells([cells([np.zeros((300, 300))])])
+    savemat(tmp_path / "x.mat", {"responses": NUMBERS, "text": nested}, do_compression=True)
+    assert 720_000 < formats._unpacked(tmp_path / "x.mat") < 730_000
+    monkeypatch.setattr("data.tables.MUCH", 100_000)
+    monkeypatch.setattr("data.formats.MUCH", 100_000)
+    monkeypatch.setattr("data.formats.MOST_RATIO", 50)
+    with pytest.raises(BrainLensError, match=r"x.mat unpacks from .* bytes: it was not read"):
+        own.read(tmp_path / "x.mat")
+    savemat(tmp_path / "y.mat", {"responses": NUMBERS, "text": cells(SIX)}, do_compression=False)
+    assert own.read(tmp_path / "y.mat").n_stimuli == 6
+    savemat(tmp_path / "z.mat", {"responses": NUMBERS, "text": cells(SIX)}, do_compression=True)
+    assert own.read(tmp_path / "z.mat").n_stimuli == 6
 
 
 def test_headers_that_promise_too_much(tmp_path):

@@ -1,4 +1,4 @@
-"""A user's own tables: what is guessed, what is asked for, and 25 broken files named by line or column."""
+"""A user's own tables: what is guessed, what is asked for, and 30 broken files named by line or column."""
 
 import gzip
 import json
@@ -54,10 +54,10 @@ def test_joined_context_and_order(tmp_path):
 
 
 def test_one_row_per_subject_becomes_one_target_per_subject(tmp_path):
-    frame = pd.concat([table().assign(subject=s, bold=lambda f, k=k: f["bold"] + k) for k, s in enumerate(("a", "b", "c"))])
+    frame = pd.concat([table(nr=range(48)).assign(subject=s, bold=lambda f, k=k: f["bold"] + k) for k, s in enumerate("abc")])
     shuffled = frame.reset_index(drop=True).drop(5).sample(frac=1, random_state=1)  # subject a has no sentence 5
-    recording = own.read(saved(tmp_path, shuffled), order="sentence")
-    assert recording.n_stimuli == 48 and recording.texts == sorted(recording.texts)
+    recording = own.read(saved(tmp_path, shuffled), order="nr")
+    assert recording.n_stimuli == 48 and recording.texts == table()["sentence"].tolist()
     assert set(recording.subjects) == {"a", "b", "c"} and not recording.averaged
     wide = recording.responses.sel(target="b").values - recording.responses.sel(target="a").values
     np.testing.assert_allclose(wide[~np.isnan(wide)], 1.0)
@@ -128,6 +128,11 @@ def with_cell(row, column, value):
     return text_of(frame)
 
 
+def semicolons(cell):
+    rows = [f"Row {i} says it.;t{i % 5};{cell if i == 6 else f'0,{i + 1}'}\n" for i in range(45)]
+    return "sentence;topic;bold\n" + "".join(rows)
+
+
 HEAD = "sentence,topic,bold\n"
 ROWS = [f"Row {i} says something.,t{i % 5},{i * 0.37:.3f}\n" for i in range(45)]
 BROKEN = {
@@ -172,6 +177,19 @@ BROKEN = {
         {"responses": "bold", "group": "bold"},
         "column 'bold' cannot be both a response and group",
     ),
+    "half of UTF-16": (text_of(table()).encode("utf-16")[:-1], {}, "is UTF-16 and damaged at byte"),
+    "one n.a. among decimal commas": (
+        semicolons("n.a."),
+        {"responses": "bold"},
+        r"'bold' holds 1 cells that are not numbers, first 'n.a.' \(line 8\)",
+    ),
+    "a minus sign among decimal commas": (
+        semicolons("-"),
+        {"responses": "bold"},
+        r"1 cells that are not numbers, first '-' \(line 8\)",
+    ),
+    "no subject": (with_cell(3, "topic", " "), {"subject": "topic"}, "no subject in line 5"),
+    "response of dates": (text_of(table(bold="2024-01-01")), {"responses": "bold"}, "48 cells that are not numbers"),
     "order has holes": (
         with_cell(5, "topic", ""),
         {"order": "topic", "group": "bold", "responses": "bold"},
@@ -240,6 +258,37 @@ def test_a_bomb_is_not_unpacked(tmp_path):
     (tmp_path / "half.csv.gz").write_bytes(gzip.compress(text_of(table()).encode())[:-30])
     with pytest.raises(BrainLensError, match="cannot be unpacked"):
         own.read(tmp_path / "half.csv.gz")
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda text: text.replace("\n", "\r"),
+        lambda text: text.replace("\n", "\r\n"),
+        lambda text: "sep=,\n" + text,
+        lambda text: "\ufeffsep=;\r\n" + text.replace(",", ";").replace("\n", "\r\n"),
+        lambda text: "# pilot, second session\n#\n\n" + text,
+        lambda text: text.replace("sentence,topic,bold", ' sentence ,"topic ", bold'),
+    ],
+)
+def test_tables_as_other_programs_write_them(tmp_path, change):
+    (tmp_path / "mine.csv").write_bytes(change(text_of(table())).encode())
+    recording = own.read(tmp_path / "mine.csv")
+    assert recording.texts == table()["sentence"].tolist() and recording.group == "topic"
+    np.testing.assert_array_equal(recording.responses.values[:, 0], table()["bold"])
+
+
+def test_lines_are_counted_from_the_top_of_the_file(tmp_path):
+    (tmp_path / "mine.csv").write_text("sep=,\n# pilot\n" + with_cell(3, "sentence", ""))
+    with pytest.raises(BrainLensError, match="is empty in 1 rows: line 7"):
+        own.read(tmp_path / "mine.csv")
+
+
+def test_words_with_a_comma_stay_words(tmp_path):
+    rows = "".join(f"{i},5;t{i % 5};0,{i + 1}\n" for i in range(44))
+    (tmp_path / "mine.csv").write_text("word;topic;rt\nOne;t0;0,3\n" + rows)
+    recording = own.read(tmp_path / "mine.csv")
+    assert recording.texts[:2] == ["One", "0,5"] and recording.responses.values[1, 0] == 0.1
 
 
 def test_constant_targets_are_left_out_and_counted(tmp_path):
