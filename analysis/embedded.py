@@ -31,7 +31,7 @@ PLANT = {
 }
 """What is planted beside model and layer; every value is among the recording's truths."""
 
-MODEL, LAYER = "zoo-causal-1m", 3
+MODEL, LAYER = "zoo-causal-3m", 3
 
 
 def features(model: str = MODEL, layer: int = LAYER) -> np.ndarray:

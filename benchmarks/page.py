@@ -109,7 +109,7 @@ def changes(browser, url: str, times: int) -> list[float]:
     """Raw to normalised and back, of a stored score: from the click until the other axis title is painted."""
     page = browser.new_page(viewport={"width": 1280, "height": 900})
     page.set_default_timeout(120_000)
-    page.goto(f"{url}?lens=layers&models=zoo-causal-1m&recording=simulated")
+    page.goto(f"{url}?lens=layers&models=zoo-causal-3m&recording=simulated")
     page.get_by_text("'s layer").first.wait_for()
     page.wait_for_timeout(1500)
     titles = """() => JSON.stringify([...Bokeh.documents].flatMap(d => [...d._all_models.values()])

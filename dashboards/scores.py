@@ -127,9 +127,9 @@ class ScoreTasks:
         held : collection of str
             Keys of tasks that failed or were cancelled.
         """
-        found = {}
+        found, protocol = {}, self._selection.protocol
         for model in models:
-            key = self.key(model)
+            key = self.key(model, protocol)
             score = self._scores.get(key)
             stopped = next((one for one in (key, f"look:{key}") if one in held), "")
             if score is not None and score.complete:

@@ -13,7 +13,7 @@ from dashboards.state import Selection, defaults
 
 __all__ = ["STEPS", "Welcome"]
 
-FAMILY = ("zoo-causal-200k", "zoo-causal-400k", "zoo-causal-700k", "zoo-causal-1m")
+FAMILY = ("zoo-causal-200k", "zoo-causal-400k", "zoo-causal-700k", "zoo-causal-1m", "zoo-causal-3m")
 """Models of one family that ship, by size."""
 
 STEPS = (

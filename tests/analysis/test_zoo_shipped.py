@@ -19,7 +19,7 @@ from analysis.zoo.recipes import CHECKPOINTS, RECIPES
 from data import embedded
 from data.simulated import default
 
-CAUSAL = ("zoo-causal-200k", "zoo-causal-400k", "zoo-causal-700k", "zoo-causal-1m")
+CAUSAL = ("zoo-causal-200k", "zoo-causal-400k", "zoo-causal-700k", "zoo-causal-1m", "zoo-causal-3m")
 STEPS = tuple(f"zoo-causal-400k-step{step}" for step in CHECKPOINTS)
 
 
@@ -35,9 +35,9 @@ def test_everything_is_there_and_small(told):
     assert not list(ZOO.rglob("*.part")) and not list(ZOO.rglob("*.bin"))
 
 
-def test_the_causal_family_spans_a_factor_of_six(told):
+def test_the_causal_family_spans_a_factor_of_fourteen(told):
     sizes = [told[name]["parameters"] for name in CAUSAL]
-    assert 150_000 < sizes[0] < sizes[1] < 600_000 < sizes[-1] < 3e6 and sizes[-1] > 6 * sizes[0] and sizes == sorted(sizes)
+    assert 150_000 < sizes[0] < sizes[1] < 600_000 < sizes[-1] < 3.01e6 and sizes[-1] > 14 * sizes[0] and sizes == sorted(sizes)
     assert len({(told[name]["width"], told[name]["layers"]) for name in CAUSAL}) == len(CAUSAL)
     hashes = {(ZOO / name / "tokenizer.json").read_bytes() for name in (*CAUSAL, *STEPS, "zoo-lstm-1m")}
     assert len(hashes) == 1
