@@ -25,6 +25,8 @@ from dashboards.upload import Upload
 __all__ = ["Library"]
 
 TABS = ("Recordings", "Models", "Add your own", "Storage")
+READ = ("reading_times", "eye_tracking", "eeg")
+"""Kinds that are measured word by word: taken into use, they are asked by the Reading lens first."""
 _LOOKS = itertools.count()
 
 
@@ -189,12 +191,16 @@ class Library(pn.viewable.Viewer):
 
     # ---- taking into use -------------------------------------------------------------------------------------------------
     def use_recording(self, name: str) -> None:
-        """Take a recording; then on to the layers, or to the models where none is chosen yet."""
+        """Take a recording; then on to the lens that asks it, or to the models where none is chosen yet."""
+        from data.catalog import entries
+
         self.selection.recording = name
+        if (one := entries().get(name)) is not None and one.kind in READ:
+            self.selection.corpora = [name]
         self._onward("models", TABS.index("Models"), "Choose a model")
 
     def use_model(self, name: str) -> None:
-        """Take a model beside those that are chosen, and go to the layers."""
+        """Take a model beside those that are chosen, and go to the lens that asks the recording."""
         if name not in self.selection.models:
             self.selection.models = [*self.selection.models, name]
         self._onward("recording", TABS.index("Recordings"), "Choose a recording")
@@ -202,7 +208,7 @@ class Library(pn.viewable.Viewer):
     def _onward(self, other: str, tab: int, words: str) -> None:
         self.close_card()
         if getattr(self.selection, other):
-            self.selection.lens = "layers"
+            self.selection.lens = "reading" if self.selection.recording in self.selection.corpora else "layers"
         else:
             self.tabs.active = tab
             self.tell(f"{self.selection.recording} is in use. {words}.")

@@ -72,12 +72,15 @@ def test_tables_filter_by_words_state_and_class(library):
     assert library.models.ids == ["trigram-en-us"]
 
 
-def test_use_leads_to_what_is_still_missing_then_to_the_layers(library):
-    library.use_recording("simulated-reading")
-    assert library.selection.recording == "simulated-reading" and library.selection.lens == "library"
+@pytest.mark.parametrize(("recording", "lens"), [("simulated", "layers"), ("simulated-reading", "reading")])
+def test_use_leads_to_what_is_still_missing_then_to_the_lens_that_asks_it(recording, lens, library):
+    library.selection.corpora = []
+    library.use_recording(recording)
+    assert library.selection.recording == recording and library.selection.lens == "library"
     assert library.tabs.active == 1 and "Choose a model" in words(library._told)
     library.use_model("zoo-causal-200k")
-    assert library.selection.models == ["zoo-causal-200k"] and library.selection.lens == "layers"
+    assert library.selection.models == ["zoo-causal-200k"] and library.selection.lens == lens
+    assert library.selection.corpora == ([recording] if lens == "reading" else [])
 
 
 def test_the_card_of_a_recording_says_all_that_matters(library):
