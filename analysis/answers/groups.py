@@ -103,27 +103,27 @@ def grouped(scores: Iterable, by: str = "subject") -> Answer:
 
 
 def _groups(score, by: str) -> pd.DataFrame:
-    data, parts = score.dataset, score.dataset.part.values
+    data, parts, chosen = score.dataset, score.dataset.part.values, score.chosen_layer
     labels = data[by].values.astype(str)
     people = data["subject"].values.astype(str) if "subject" in data.coords else None
     bound, rows = score.ceiling, []
     per = np.asarray(bound.per_target, float)
     usable = np.where(per > 0, per, np.nan) if bound.holds_for == "targets" and len(per) == len(labels) else None
     r_all = data.r.transpose("layer", "fold", "target").values
+    depths, empty = data.depth.values, [str(note).startswith("constant f") for note in data.note.values]
     for name in dict.fromkeys(labels):
         mine = labels == name
         whose = None if people is None else people[mine]
         ceiling = np.nan if usable is None or np.isnan(usable[mine]).all() else float(np.nanmean(usable[mine]))
         widths = _half_widths(r_all[:, :, mine], parts, whose, score.protocol)
-        for layer, values, width in zip(score.layers, r_all[:, :, mine], widths, strict=True):
-            at = data.sel(layer=layer)
-            r = np.nan if str(at.note.values).startswith("constant f") else summarise(values, parts, whose, score.protocol)
+        for i, (layer, values, width) in enumerate(zip(score.layers, r_all[:, :, mine], widths, strict=True)):
+            r = np.nan if empty[i] else summarise(values, parts, whose, score.protocol)
             share = np.nan if np.isnan(ceiling) else summarise(values / usable[mine], parts, whose, score.protocol)
             scale = share / r if r and share / r > 0 else np.nan
             rows.append(
-                {"model": score.model, "group": name, "layer": layer, "depth": float(at.depth), "r": r, "r_low": r - width,
+                {"model": score.model, "group": name, "layer": layer, "depth": float(depths[i]), "r": r, "r_low": r - width,
                  "r_high": r + width, "ceiling": ceiling, "normalised": share, "normalised_low": (r - width) * scale,
-                 "normalised_high": (r + width) * scale, "n_targets": int(mine.sum()), "chosen": layer == score.chosen_layer}
+                 "normalised_high": (r + width) * scale, "n_targets": int(mine.sum()), "chosen": layer == chosen}
             )  # fmt: skip
     return pd.DataFrame(rows)
 

@@ -38,6 +38,7 @@ class Layers(Lens):
 
     def make_controls(self) -> list:
         self.scores, self.tests = ScoreTasks(self.selection), TargetTasks(self.selection)
+        self._splits: dict[str, tuple] = {}
         small = dict(size="small", sizing_mode="stretch_width")
         scale = pmui.RadioButtonGroup(
             label="Score",
@@ -137,9 +138,18 @@ class Layers(Lens):
         spec = profile(answer, scores, normalised=normalised)
         if not by:
             return Picture(label, replace(spec, title=_titled(label)), answer.frame, tuple(scores))
-        split = grouped(scores, by)
+        split = self._split(label, scores, by)
         spec = replace(by_group(split, scores, normalised=normalised), title=_titled(label))
         return Picture(f"{label} by {by}", spec, split.frame, tuple(scores))
+
+
+    def _split(self, label: str, scores: list, by: str):
+        """The scores by subject or region: made once, for a change of the scale draws the same numbers."""
+        known_by, known, answer = self._splits.get(label, ("", [], None))
+        if known_by != by or len(known) != len(scores) or any(a is not b for a, b in zip(known, scores, strict=True)):
+            answer = grouped(scores, by)
+            self._splits[label] = by, scores, answer
+        return answer
 
 
 def _titled(label: str) -> str:

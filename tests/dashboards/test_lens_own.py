@@ -187,18 +187,18 @@ def test_groups_have_bands_on_both_scales(normalised):
     assert (line.frame[line.low] < line.frame[line.y]).all()
 
 
-def test_the_table_of_a_score_is_made_once():
-    score = made("a")
-    calls = []
-    count = type(score)._row
-    lens = filled(Layers, [score], ["a"])
-    try:
-        type(score)._row = lambda self, layer: calls.append(layer) or count(self, layer)
-        for scale in ("normalised", "raw"):
-            lens.selection.scale = scale
-    finally:
-        type(score)._row = count
+def test_a_change_of_the_scale_computes_nothing_anew(monkeypatch):
+    from dashboards.lenses import layers as module
+
+    lens = filled(Layers, [made("a"), made("b")], ["a", "b"], by="subject")
+    calls, row, split = [], type(made("a"))._row, module.grouped
+    monkeypatch.setattr(type(made("a")), "_row", lambda self, layer: calls.append(layer) or row(self, layer))
+    monkeypatch.setattr(module, "grouped", lambda scores, by: calls.append(by) or split(scores, by))
+    for scale in ("normalised", "raw"):
+        lens.selection.scale = scale
     assert calls == []
+    lens.selection.models = ["b"]
+    assert calls == ["subject"] and lens.view().pictures[0].table["model"].unique().tolist() == ["b"]
 
 
 # ---- what a test costs ---------------------------------------------------------------------------------------------------
