@@ -75,6 +75,24 @@ def test_untrained_predicts_trained(clip, r):
     assert "clipped at 1 before averaging (the paper's rule)" in answer.caption
 
 
+def test_width_is_taken_out_of_trained_and_untrained():
+    answer = untrained()
+    assert answer.facts["partial"] == pytest.approx(0.44, abs=0.005)
+    assert "With log width taken out of both, r = .44 [" in answer.caption
+    assert abs(untrained("futrell2018").correlation.partial) < 0.05 < untrained("futrell2018").correlation.r
+
+
+def test_the_table_of_the_method_page():
+    """docs/method.md, by both rules of clipping."""
+    pairs = {("neural", "perplexity"): (0.455, 0.457), ("neural", "log-perplexity"): (0.619, 0.618),
+             ("neural", "futrell2018"): (0.594, 0.651), ("futrell2018", "perplexity"): (0.367, 0.471),
+             ("futrell2018", "width"): (0.892, 0.776)}  # fmt: skip
+    for (y, x), values in pairs.items():
+        assert [round(task(y, x, clip=clip).correlation.r, 3) for clip in (False, True)] == list(values)
+    mixed = np.corrcoef(published(clip=True)["neural"], published()["futrell2018"])[0, 1]
+    assert round(mixed, 3) == 0.596
+
+
 def test_counts_of_models_that_training_does_not_help():
     counts = untrained().facts["at_least"]
     assert [counts[name] for name in ("fedorenko2016", "blank2014", "futrell2018", "pereira2018")] == [17, 14, 18, 1]
