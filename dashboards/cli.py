@@ -39,6 +39,9 @@ def main():
 @click.option("--allow-origin", multiple=True, help="Host name under which browsers reach the page, where it is not localhost.")
 def app(port: int, address: str, prefix: str, allow_origin: tuple[str, ...]):
     """Open the app at http://localhost:PORT/app."""
+    from data.home import home, mirror
+
+    home(), mirror()  # what is wrong with them is said here, before a page fails on it
     script = Path(__file__).resolve().parent.parent / "app.py"
     command = [sys.executable, "-m", "panel", "serve", str(script), "--port", str(port), "--address", address]
     if prefix:

@@ -161,6 +161,16 @@ def test_a_home_that_is_a_file_is_one_readable_message(clean_home):
     assert done.exit_code == 1 and done.output.startswith("Error: The folder") and "Set BRAINLENS_HOME" in done.output
 
 
+def test_the_app_does_not_start_on_a_home_or_a_mirror_that_is_none(clean_home, monkeypatch):
+    monkeypatch.setattr("os.execv", lambda *_: pytest.fail("it started"))
+    monkeypatch.setenv("BRAINLENS_MIRROR", "ftp://far.example")
+    assert "The mirror 'ftp://far.example' is neither" in run("app").output
+    monkeypatch.delenv("BRAINLENS_MIRROR")
+    clean_home.rmdir()
+    clean_home.write_text("a file")
+    assert run("app").output.startswith("Error: The folder")
+
+
 def test_the_cache_can_be_listed_and_cleared(clean_home):
     assert run("score", "random-8", "--on", "simulated", "--set", "controls=", *QUICK).exit_code == 0
     assert "random-8" in run("cache", "list").output
