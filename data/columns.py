@@ -12,7 +12,7 @@ import pandas as pd
 import xarray as xr
 
 from data.errors import BrainLensError, unknown
-from data.meaning import GUESSES, Meaning, listed, meaning
+from data.meaning import GUESSES, Meaning, foreign_row, listed, meaning
 from data.order import order_keys, other_orders, reading_order
 from data.recording import KINDS, Recording
 from data.tables import Table, numbers
@@ -189,7 +189,7 @@ def _one_corpus(table: Table, said: Mapping) -> tuple[Table, dict]:
 def _meant(table: Table, said: Mapping) -> tuple[Table, Meaning, list[str]]:
     """What the columns mean; those of lists or arrays mean nothing and are left out."""
     name, frame = table.path.name, table.frame
-    foreign = {column: row for column in frame.columns if (row := _foreign(frame[column])) is not None}
+    foreign = {column: row for column in frame.columns if (row := foreign_row(frame[column])) is not None}
     meant = meaning(frame.assign(**dict.fromkeys(foreign, "...")), name, said)
     for names, what in (([meant.text], "words"), (meant.responses, "numbers"), ([*meant.labels, *meant.order], "labels")):
         for column in names:
@@ -201,14 +201,6 @@ def _meant(table: Table, said: Mapping) -> tuple[Table, Meaning, list[str]]:
                 )
     left_out = [f"columns of lists, arrays or bytes left out: {listed(foreign)}"] if foreign else []
     return replace(table, frame=frame.drop(columns=list(foreign))), meant, left_out
-
-
-def _foreign(values: pd.Series) -> int | None:
-    """The first row whose cell is neither a text nor a number nor a date."""
-    if values.dtype.kind != "O" or isinstance(values.dtype, pd.StringDtype | pd.CategoricalDtype):
-        return None
-    several = (list, tuple, dict, set, bytes, bytearray, np.ndarray)
-    return next((row for row, cell in enumerate(values) if isinstance(cell, several)), None)
 
 
 def _kind_of(cell: object) -> str:

@@ -13,7 +13,18 @@ import pandas as pd
 
 from data.errors import BrainLensError, unknown
 
-__all__ = ["COLUMNS", "FACTS", "GUESSES", "Meaning", "checked", "meaning", "plain_columns", "word_columns"]
+__all__ = [
+    "COLUMNS",
+    "FACTS",
+    "GUESSES",
+    "Meaning",
+    "checked",
+    "foreign_row",
+    "listed",
+    "meaning",
+    "plain_columns",
+    "word_columns",
+]
 
 COLUMNS = ("text", "responses", "group", "context", "subject", "order", "within", "stimuli", "corpus")
 FACTS = ("id", "kind", "unit", "scored_unit", "averaged", "simulated", "quality", "citation", "licence", "source")
@@ -99,6 +110,7 @@ def word_columns(said: Mapping) -> tuple[str, ...]:
 def plain_columns(frame: pd.DataFrame) -> dict:
     """What the names alone say: text and subject (a column or None), responses, group, context and order (lists)."""
     frame = frame.rename(columns=str)
+    frame = frame.assign(**{column: "..." for column in frame.columns if foreign_row(frame[column]) is not None})
     text = _guess("text", frame)
     taken = {text: "the text"}
     subject = _guess("subject", frame, taken)
@@ -110,6 +122,14 @@ def plain_columns(frame: pd.DataFrame) -> dict:
     with contextlib.suppress(BrainLensError):
         plain["responses"] = _guess_responses(frame, "", named)
     return plain
+
+
+def foreign_row(values: pd.Series) -> int | None:
+    """The first row whose cell is neither a text nor a number nor a date."""
+    if values.dtype.kind != "O" or isinstance(values.dtype, pd.StringDtype | pd.CategoricalDtype):
+        return None
+    several = (list, tuple, dict, set, bytes, bytearray, np.ndarray)
+    return next((row for row, cell in enumerate(values) if isinstance(cell, several)), None)
 
 
 @dataclass(frozen=True)

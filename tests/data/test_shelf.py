@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 
 import numpy as np
+import pandas as pd
 import pytest
 
 from data import shelf
@@ -83,6 +84,16 @@ def test_an_array_comes_with_its_table_and_a_pickle_is_refused(clean_home):
     staged = shelf.stage({"bad.npy": pickled.getvalue()})
     with pytest.raises(BrainLensError, match="pickle"):
         shelf.columns(staged)
+
+
+def test_columns_of_lists_are_no_obstacle(clean_home):
+    content = io.BytesIO()
+    frame = pd.DataFrame({"text": [f"Text {i}." for i in range(9)], "context": [[1, 2]] * 9, "rt": np.arange(9) * 0.3})
+    frame.to_parquet(content)
+    staged = shelf.stage({"a.parquet": content.getvalue()})
+    names, plain = shelf.columns(staged)
+    assert names == ["text", "context", "rt"] and plain["text"] == "text" and plain["responses"] == ["rt"]
+    shelf.drop(staged)
 
 
 def test_two_recordings_at_once_and_too_large_ones_are_refused(clean_home, monkeypatch):
