@@ -116,7 +116,7 @@ def recording_rows(frame: pd.DataFrame, words: str, show: str, state: str) -> pd
             "kind": frame["kind"],
             "unit": frame["unit"],
             "state": frame["state"],
-            "size": [size_text(int(size)) if size else "" for size in frame["size"]],
+            "size": [size_text(int(size)) if pd.notna(size) and size else "" for size in frame["size"]],
             "licence": frame["licence"],
             "first trap": frame["trap"].map(plain),
             "shape": frame["shape"],

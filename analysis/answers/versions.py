@@ -119,7 +119,6 @@ def surprisal_of(
     if isinstance(source, pd.Series):
         return source
     if source == GPT3:
-        from data.catalog import paths
         from data.reading_times import gpt3_surprisal
 
         if "zone" not in recording.stimuli.columns or not recording.id.startswith("natural-stories"):
@@ -127,7 +126,7 @@ def surprisal_of(
                 f"The released GPT-3 probabilities belong to Natural Stories, not to {recording.id}",
                 remedy="Name a model, or a table with the columns stimulus and surprisal",
             )
-        return gpt3_surprisal(paths("natural-stories-gpt3")[0], recording.stimuli)
+        return gpt3_surprisal(words=recording.stimuli)
     if Path(source).expanduser().is_file():
         return _from_table(Path(source).expanduser(), recording)
     from analysis.models import load
