@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable
 
 import numpy as np
@@ -10,7 +11,7 @@ import pandas as pd
 from analysis.answers.answer import Answer, decimal, interval, listed, plural
 from data.errors import BrainLensError, unknown
 
-__all__ = ["SCALES", "TABLES", "detail", "published", "rank"]
+__all__ = ["SCALES", "TABLES", "benchmarks", "detail", "known", "methods", "paired_methods", "published", "rank", "told_apart"]
 
 SCALES = {"raw": ("r", "Mean Pearson r, held out"), "normalised": ("normalised", "Mean share of the ceiling")}
 TABLES = {
@@ -28,7 +29,7 @@ def rank(board: pd.DataFrame, recordings: Iterable[str] = (), *, scale: str = "r
     board : pandas.DataFrame
         Rows of :func:`analysis.exchange.results`.
     recordings : iterable of str
-        Those to average; none: all that are on the board.
+        Those to average, by a name of :func:`known`; none: all that are on the board.
     scale : str
         ``"raw"`` or ``"normalised"``.
     hidden : iterable of str
@@ -37,9 +38,15 @@ def rank(board: pd.DataFrame, recordings: Iterable[str] = (), *, scale: str = "r
     Returns
     -------
     Answer
-        ``frame``: entry, model, family, protocol, source, mean, low, high, n (recordings in the mean), of, lacking, one column
-        per recording; sorted by mean. The mean is over *all* chosen recordings and empty where one is missing, so that no two
-        means are of different recordings. ``missing``: model, reason.
+        ``frame``: entry, model, family, protocol, source, mean, low, high, ceiling (mean over recordings), layer (of each
+        recording), n_stimuli, n (recordings in the mean), of, lacking, one column per recording; sorted by mean. The mean is over
+        *all* chosen recordings and empty where one is missing, so that no two means are of different recordings. ``missing``:
+        model, reason.
+
+    Raises
+    ------
+    BrainLensError
+        For a recording that no result is of.
 
     Notes
     -----
@@ -48,9 +55,12 @@ def rank(board: pd.DataFrame, recordings: Iterable[str] = (), *, scale: str = "r
     """
     if scale not in SCALES:
         raise unknown("scale", scale, SCALES)
-    board = board[~board["model"].isin(set(hidden))].assign(recording=_told_apart(board))
-    known = list(dict.fromkeys(board["recording"]))
-    chosen = [name for name in dict.fromkeys(recordings) if name in known] or known
+    names, asked = known(board), list(recordings)
+    for name in asked:
+        if name not in names:
+            raise unknown("recording of a result", name, names)
+    board = board[~board["model"].isin(set(hidden))].assign(recording=told_apart(board))
+    chosen = list(dict.fromkeys(one for name in asked for one in names[name]) if asked else dict.fromkeys(board["recording"]))
     rows = [_entry(group, keys, chosen, scale) for keys, group in board[board["recording"].isin(chosen)].groupby(
         ["model", "protocol_key", "source"], sort=False)]
     if not rows:
@@ -62,14 +72,25 @@ def rank(board: pd.DataFrame, recordings: Iterable[str] = (), *, scale: str = "r
     without = frame[frame["mean"].isna()]
     missing = pd.DataFrame({"model": without["entry"], "reason": "no result on " + without["lacking"]}).reset_index(drop=True)
     return Answer(frame, _sentence(frame, chosen, scale), _caption(frame, chosen, scale, missing), missing=missing,
-                  facts={"recordings": chosen, "known": known, "protocols": int(frame["protocol_key"].nunique())},
+                  facts={"recordings": chosen, "protocols": int(frame["protocol_key"].nunique())},
                   axes=_axes(scale))
 
 
-def _told_apart(board: pd.DataFrame) -> pd.Series:
-    """Recordings by id; where one id stands for different data, with the first letters of their hash."""
-    kinds = board.groupby("recording")["data_key"].transform(lambda keys: keys[keys != ""].nunique())
-    return board["recording"].where(kinds <= 1, board["recording"] + " (" + board["data_key"].str[:6] + ")")
+def told_apart(board: pd.DataFrame) -> pd.Series:
+    """The recording of each result: its id, or where one id stands for different data, with the first letters of their hash."""
+    name, key = board["recording"].astype(str), board["data_key"].fillna("").astype(str)
+    kinds = key.where(key != "").groupby(name).transform("nunique")
+    return name.where(kinds <= 1, name + " (" + key.str[:6].replace("", "data not known") + ")")
+
+
+def known(board: pd.DataFrame) -> dict[str, list[str]]:
+    """What recordings may be chosen by -> those of the ranking: one by its name, by an id all data sets that it stands for."""
+    names: dict[str, list[str]] = {}
+    for name, one in zip(told_apart(board), board["recording"], strict=True):
+        for called in dict.fromkeys((name, one)):
+            if name not in names.setdefault(called, []):
+                names[called].append(name)
+    return names
 
 
 def _entry(group: pd.DataFrame, keys: tuple, chosen: list[str], scale: str) -> dict:
@@ -89,6 +110,9 @@ def _entry(group: pd.DataFrame, keys: tuple, chosen: list[str], scale: str) -> d
         "mean": values.mean() if whole else np.nan,
         "low": low,
         "high": high,
+        "ceiling": group["ceiling"].mean(skipna=False),
+        "layer": ", ".join(f"{layer:.0f}" for layer in group["layer"].dropna()),
+        "n_stimuli": group["n_stimuli"].sum(min_count=1),
         "n": int(there.sum()),
         "of": len(chosen),
         "lacking": ", ".join(values.index[~there]),
@@ -167,6 +191,58 @@ def _caption(frame: pd.DataFrame, chosen: list[str], scale: str, missing: pd.Dat
     return " ".join(parts)
 
 
+_LAYERS = {"nested": "the layer chosen in each fold on inner folds of the training data", "last": "the last layer",
+           "max": "the layer with the highest score on the reported data, which is optimistic"}  # fmt: skip
+
+
+def methods(board: pd.DataFrame, answer: Answer, scale: str = "raw") -> str:
+    """The methods paragraph of a ranking, in complete sentences, from the recipes of its results.
+
+    Parameters
+    ----------
+    board : pandas.DataFrame
+        The results that were ranked.
+    answer : Answer
+        Of :func:`rank`.
+    """
+    kind = "Pearson's r of predicted and held-out responses"
+    kind += ", divided by the ceiling and not clipped" if scale == "normalised" else ""
+    said = [f"Models were ranked by the mean of {kind}, over {listed(answer.facts['recordings'])}; a model without a result on "
+            "one of them has no mean."]  # fmt: skip
+    said += _recipes(board)
+    if answer.frame["low"].notna().any():
+        said.append("Intervals are 95 % bootstrap intervals over people and stimulus groups, at the layer that most folds use; "
+                    "recordings are taken as independent.")  # fmt: skip
+    if (board["source"] == "imported").any():
+        brought = board[board["source"] == "imported"]
+        said.append(f"Results of {listed(dict.fromkeys(brought['model']))} marked as imported were not computed here.")
+    return " ".join(said)
+
+
+def paired_methods(first: pd.Series, second: pd.Series) -> str:
+    """The methods paragraph of :func:`detail`."""
+    said = [f"{first['model']} and {second['model']} were compared on {first['recording']}, target by target, by Pearson's r of "
+            "predicted and held-out responses."]  # fmt: skip
+    said += _recipes(pd.DataFrame([first, second]))
+    said.append("The 95 % interval of their difference is that of a paired bootstrap: the same people and stimulus groups were "
+                "drawn for both, each at the layer that most folds use.")  # fmt: skip
+    return " ".join(said)
+
+
+def _recipes(board: pd.DataFrame) -> list[str]:
+    """One sentence for each protocol and kind of folds, and the versions."""
+    said, versions = {}, {}
+    for text, protocol, recording in zip(board["provenance"], board["protocol"], board["recording"], strict=True):
+        if not isinstance(text, str) or not text:
+            continue
+        recipe = json.loads(text)
+        rule = f"Protocol {protocol} (held out: {recipe['folds']}; {_LAYERS[recipe['protocol']['layer']]}) was used for"
+        said.setdefault(rule, {})[recording] = None
+        versions[recipe["versions"].get("brainlens", "")] = None
+    sentences = [f"{rule} {listed(recordings)}." for rule, recordings in said.items()]
+    return [*sentences, *([f"Computed with BrainLens {listed(versions)}."] if any(versions) else [])]
+
+
 # ---- two models in detail ------------------------------------------------------------------------------------------------
 def detail(first: pd.Series, second: pd.Series, targets: tuple) -> Answer:
     """Two results on one recording, target by target, with the paired interval of their difference.
@@ -218,13 +294,22 @@ def detail(first: pd.Series, second: pd.Series, targets: tuple) -> Answer:
 
 
 # ---- published, apart ------------------------------------------------------------------------------------------------------
-def published(table: str = "schrimpf2021", *, hidden: Iterable[str] = (), pooling: str = "last") -> Answer:
+_BENCHMARKS = {"pereira2018-language": "pereira2018", "fedorenko2016-language": "fedorenko2016", "blank2014-froi": "blank2014"}
+"""Recordings that a benchmark of the tables is of, where it goes by another name."""
+
+
+def published(table: str = "schrimpf2021", recordings: Iterable[str] = (), *, hidden: Iterable[str] = (),
+              pooling: str = "last") -> Answer:
     """A published table as a leaderboard of its own.
 
     Parameters
     ----------
     table : str
         One of :data:`TABLES`.
+    recordings : iterable of str
+        Benchmarks to average, or the recordings they are of; none, or none that the table holds: all, which the caption says.
+    hidden : iterable of str
+        Models left out.
     pooling : str
         Of the models in the table of Hadidi et al.
 
@@ -233,17 +318,11 @@ def published(table: str = "schrimpf2021", *, hidden: Iterable[str] = (), poolin
     Answer
         ``frame``: entry, model, source, mean, n, of, one column per benchmark; sorted by mean.
     """
-    from data.published import BENCHMARKS, hadidi2025, schrimpf2021
-
-    if table not in TABLES:
-        raise unknown("published table", table, TABLES)
-    if table == "schrimpf2021":
-        scores = schrimpf2021()
-        wide = scores[scores["variant"] == "trained"].pivot(index="model", columns="benchmark", values="score")[list(BENCHMARKS)]
-    else:
-        scores = hadidi2025()
-        scores = scores[(scores["split"] == "contiguous") & scores["pooling"].fillna(pooling).isin(("", pooling))]
-        wide = scores.pivot_table(index="model", columns="benchmark", values="score")
+    wide = _wide(table, pooling)
+    asked = list(dict.fromkeys(_BENCHMARKS.get(name.partition(" (")[0], name) for name in recordings))
+    chosen = [name for name in wide.columns if name in asked]
+    absent, every = [name for name in asked if name not in wide.columns], wide.shape[1]
+    wide = wide[chosen] if chosen else wide
     wide = wide[~wide.index.isin(set(hidden))]
     means = wide.mean(axis=1, skipna=False).values
     frame = pd.DataFrame({"entry": wide.index, "model": wide.index, "source": table, "mean": means,
@@ -257,6 +336,29 @@ def published(table: str = "schrimpf2021", *, hidden: Iterable[str] = (), poolin
     left = f" Without a mean: {listed(missing['model'])}." if len(missing) else ""
     top = f"{ranked['model'].iloc[0]} is first of {plural(len(ranked), 'model')}" if len(ranked) else "no model has a mean"
     sentence = f"Published: {top} over {over}."
-    caption = f"{TABLES[table]}. Mean over {listed(map(str, wide.columns))}. Not comparable with own results.{left}"
+    some = f", {wide.shape[1]} of its {every} benchmarks" if wide.shape[1] < every else ""
+    lacks = f" It does not hold {listed(absent)}." if absent else ""
+    caption = (f"{TABLES[table]}. Mean over {listed(map(str, wide.columns))}{some}.{lacks} Not comparable with own "
+               f"results.{left}")  # fmt: skip
     axes = _axes("normalised" if table == "schrimpf2021" else "raw")
     return Answer(frame, sentence, caption, missing=missing, axes=axes | {"y_title": axes["y_title"] + " (published)"})
+
+
+def benchmarks() -> list[str]:
+    """The benchmarks of all published tables."""
+    return list(dict.fromkeys(str(name) for table in TABLES for name in _wide(table, "last").columns))
+
+
+def _wide(table: str, pooling: str) -> pd.DataFrame:
+    """Models by benchmarks."""
+    from data.published import BENCHMARKS, hadidi2025, schrimpf2021
+
+    if table not in TABLES:
+        raise unknown("published table", table, TABLES)
+    if table == "schrimpf2021":
+        scores = schrimpf2021()
+        scores = scores[scores["variant"] == "trained"]
+        return scores.pivot(index="model", columns="benchmark", values="score")[list(BENCHMARKS)]
+    scores = hadidi2025()
+    scores = scores[(scores["split"] == "contiguous") & scores["pooling"].fillna(pooling).isin(("", pooling))]
+    return scores.pivot_table(index="model", columns="benchmark", values="score")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import tempfile
+from collections.abc import Sequence
 from pathlib import Path
 
 import pandas as pd
@@ -25,7 +26,8 @@ NOTES = (
     ("mean", "Over the chosen recordings; empty where one of them is missing, so that no two means are of different recordings."),
     ("protocol", "Every choice behind the number; rows of different protocols never share a mean. analysis.protocol.Protocol."),
     ("interval", "95 %, bootstrap over people and stimulus groups, recordings independent; analysis.answers.compare.rank."),
-    ("own, imported", "Computed here, or brought from a file; imported rows were checked against their hash; analysis.exchange."),
+    ("own, imported", "Computed here and stored, or brought from a file and checked against its hash; analysis.exchange."),
+    ("ceiling, layer", "Of several recordings: the mean of their ceilings; the layer that most folds use on each."),
     ("published", "Tables of the literature by their own rules, on axes of their own; data.published."),
     ("paired difference", "The same people and stimulus groups are drawn for both models; analysis.statistics.paired."),
 )
@@ -54,6 +56,7 @@ class Compare(Lens):
                                       value=self.selection.scale, variant="outlined", **wide)  # fmt: skip
         self._recordings = pmui.MultiChoice(label="Recordings in the mean (none: all)", options=list(self.selection.ranked),
                                             value=list(self.selection.ranked), **wide)  # fmt: skip
+        self._absent = note(margin=(0, 4))
         self._hidden = pmui.MultiChoice(label="Hide models", options=list(self.selection.hidden),
                                         value=list(self.selection.hidden), **wide)  # fmt: skip
         tables = pmui.MultiChoice(label="Published tables", options=list(TABLES), value=list(self.selection.tables), **wide)
@@ -70,7 +73,8 @@ class Compare(Lens):
                               description=f"All results that are ranked, with their recipes, as {kind}")
             for kind, ending in KINDS.items()
         ]  # fmt: skip
-        return [scale, self._recordings, self._hidden, tables, heading("Two models in detail", "overline", margin=(12, 0, 0, 0)),
+        return [scale, self._recordings, self._absent, self._hidden, tables,
+                heading("Two models in detail", "overline", margin=(12, 0, 0, 0)),
                 ModelPicker(self.selection), note("The first two, on the first recording of the mean.", margin=(0, 4)),
                 heading("Results in and out", "overline", margin=(12, 0, 0, 0)), pmui.Row(*self._downloads, margin=0),
                 note("Bring results: CSV, Parquet or NetCDF with model, recording and r.", margin=(4, 0, 0, 0)), self._file,
@@ -94,16 +98,28 @@ class Compare(Lens):
         if key.startswith("targets:"):
             self._targets[key.removeprefix("targets:")] = result
             return
+        from analysis.answers.compare import benchmarks, told_apart
+
         self._board = result
-        for widget, column in ((self._recordings, "recording"), (self._hidden, "model")):
-            widget.options = list(dict.fromkeys([*result[column], *widget.value]))
+        self._recordings.options = list(dict.fromkeys([*told_apart(result), *benchmarks(), *self._recordings.value]))
+        self._hidden.options = list(dict.fromkeys([*result["model"], *self._hidden.value]))
+
+    def _split(self) -> tuple[list[str], list[str]]:
+        """The chosen recordings that results here are of, and those that none is of."""
+        from analysis.answers.compare import known
+
+        names, chosen = known(self._board), self.selection.ranked
+        return [name for name in chosen if name in names], [name for name in chosen if name not in names]
 
     def _shown(self) -> pd.DataFrame:
         """The rows behind the ranking."""
-        board, choice = self._board, self.selection
-        chosen = [name for name in choice.ranked if name in set(board["recording"])]
-        keep = ~board["model"].isin(choice.hidden) & (board["recording"].isin(chosen) if chosen else True)
-        return board[keep]
+        from analysis.answers.compare import known, told_apart
+
+        board = self._board[~self._board["model"].isin(self.selection.hidden)]
+        if not self.selection.ranked:
+            return board
+        names = known(self._board)
+        return board[told_apart(self._board)[board.index].isin([one for name in self._split()[0] for one in names[name]])]
 
     def _pair(self) -> tuple[pd.Series, pd.Series] | None:
         """Own results of the first two models on the first recording and protocol that both have."""
@@ -150,24 +166,32 @@ class Compare(Lens):
 
     # ---- what is shown -------------------------------------------------------------------------------------------------
     def view(self) -> View:
-        from analysis.answers.compare import detail, published, rank
+        from analysis.answers.compare import detail, methods, paired_methods, published, rank
 
         choice = self.selection
-        pictures, stamps = [], ()
+        pictures, stamps, absent = [], (), []
         if self._board is not None and len(self._board):
-            answer = rank(self._board, choice.ranked, scale=choice.scale, hidden=choice.hidden)
-            stamp = "simulated data" if "simulated" in answer.frame and answer.frame["simulated"].any() else ""
-            stamps = (stamp,) if stamp else ()
-            ranking = dots(self.question, answer, stamp=stamp)
-            pictures.append(Picture("Results here", ranking, answer.frame, python=_python(choice)))
+            here, absent = self._split()
+            if here or not choice.ranked:
+                answer = rank(self._board, here, scale=choice.scale, hidden=choice.hidden)
+                stamp = "simulated data" if "simulated" in answer.frame and answer.frame["simulated"].any() else ""
+                stamps = (stamp,) if stamp else ()
+                ranking = dots(self.question, answer, stamp=stamp, absent=absent)
+                told = methods(self._shown(), answer, choice.scale) if len(answer.frame) else ""
+                pictures.append(Picture("Results here", ranking, answer.frame, python=_python(choice, here), methods=told))
             pair = self._pair()
             if pair is not None and all(self._targets.get(one["key"]) is not None for one in pair):
                 found = detail(*pair, tuple(self._targets[one["key"]] for one in pair))
-                pictures.append(Picture("Two models", targets(found, pair), found.frame, python=_python(choice)))
+                pictures.append(Picture("Two models", targets(found, pair), found.frame, python=_python_pair(*pair),
+                                        methods=paired_methods(*pair)))  # fmt: skip
+        self._absent.object = f"No result here is of {', '.join(absent)}." if absent else ""
         for name in choice.tables:
-            answer = published(name, hidden=choice.hidden, pooling=choice.pooling)
-            spec = dots("Published scores", answer, above=name == "schrimpf2021")
-            pictures.append(Picture(f"Published: {name}", spec, answer.frame, published=(name,), python=_python(choice, name)))
+            answer = published(name, choice.ranked, hidden=choice.hidden, pooling=choice.pooling)
+            spec = dots("Published scores", answer)
+            python = _python(choice, choice.ranked, name)
+            pictures.append(Picture(f"Published: {name}", spec, answer.frame, published=(name,), python=python))
+        if not pictures and absent:
+            return View(empty=f"{self._absent.object} Choose other recordings for the mean, or none: then it is over all.")
         if not pictures or all(one.spec.empty for one in pictures):
             return View(empty="Nothing was scored yet: score a model on the Layers lens, bring a file of results, or choose a "
                         "published table.")  # fmt: skip
@@ -175,21 +199,24 @@ class Compare(Lens):
 
 
 # ---- figures -----------------------------------------------------------------------------------------------------------
-def dots(title: str, answer, *, stamp: str = "", above: bool = False) -> FigureSpec:
-    """Models in the order of their means, with intervals where there are any."""
+def dots(title: str, answer, *, stamp: str = "", absent: Sequence[str] = ()) -> FigureSpec:
+    """Models in the order of their means, with intervals where there are any; shares of the ceiling above 1 are flagged."""
     frame = answer.frame[answer.frame["mean"].notna()]
     ends = ("low", "high") if {"low", "high"} <= set(frame) else (None, None)
-    hover = tuple(name for name in ("entry", "mean", "low", "high", "n", "of", "protocol", "source") if name in frame)
+    known = ("entry", "mean", "low", "high", "ceiling", "layer", "n_stimuli", "n", "of", "protocol", "source")
+    hover = tuple(name for name in known if name in frame)
+    share = "share" in answer.axes["y_title"]
+    left = f" Chosen too, but no result here is of {', '.join(absent)}." if absent else ""
     return FigureSpec(
         title,
         (Mark("points", frame, "entry", "mean", *ends, colour="model", hover=hover),),
         "",
         answer.axes["y_title"],
-        (Rule("y", 0.0), *((Rule("y", 1.0, "ceiling"),) if "share" in answer.axes["y_title"] else ())),
+        (Rule("y", 0.0), *((Rule("y", 1.0, "ceiling"),) if share else ())),
         answer=answer.sentence,
-        caption=answer.caption,
+        caption=answer.caption + left,
         stamp=stamp,
-        flag_above=1.0 if above else None,
+        flag_above=1.0 if share else None,
     )
 
 
@@ -226,10 +253,10 @@ class _Targets:
         return targets(self._key)
 
 
-def _python(choice, table: str = "") -> str:
+def _python(choice, recordings: list[str], table: str = "") -> str:
     call = (
-        f"published({table!r}, pooling={choice.pooling!r})" if table
-        else f"rank(results(), {choice.ranked!r}, scale={choice.scale!r}, hidden={choice.hidden!r})"
+        f"published({table!r}, {recordings!r}, hidden={choice.hidden!r}, pooling={choice.pooling!r})" if table
+        else f"rank(results(), {recordings!r}, scale={choice.scale!r}, hidden={choice.hidden!r})"
     )  # fmt: skip
     return "\n".join([
         '"""Made by BrainLens: the ranking of the results in the store, or of a published table."""',
@@ -241,5 +268,23 @@ def _python(choice, table: str = "") -> str:
         "print(answer.sentence)",
         "print(answer.caption)",
         'answer.frame.to_csv("ranking.csv", index=False)',
+        "",
+    ])  # fmt: skip
+
+
+def _python_pair(first: pd.Series, second: pd.Series) -> str:
+    same = f"source == 'own' and data_key == {first['data_key']!r} and protocol_key == {first['protocol_key']!r}"
+    return "\n".join([
+        '"""Made by BrainLens: two results on one recording, target by target."""',
+        "",
+        "from analysis.answers.compare import detail",
+        "from analysis.exchange import results, targets",
+        "",
+        f'own = results().query("{same}").set_index("model", drop=False)',
+        f"first, second = (own.loc[[model]].iloc[0] for model in {[first['model'], second['model']]!r})",
+        'answer = detail(first, second, (targets(first["key"]), targets(second["key"])))',
+        "print(answer.sentence)",
+        "print(answer.caption)",
+        'answer.frame.to_csv("targets.csv", index=False)',
         "",
     ])  # fmt: skip

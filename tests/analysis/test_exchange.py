@@ -10,7 +10,7 @@ import pytest
 import xarray as xr
 
 from analysis import preset, score
-from analysis.answers.compare import detail, published, rank
+from analysis.answers.compare import benchmarks, detail, known, methods, paired_methods, published, rank
 from analysis.exchange import COLUMNS, bring, export, forget, results, targets
 from analysis.store import Store
 from data.errors import BrainLensError
@@ -97,7 +97,8 @@ def test_a_plain_table_may_come_too(clean_home, tmp_path):
 # ---- the ranking -----------------------------------------------------------------------------------------------------------
 def made(rows):
     base = {"family": "f", "protocol": "defended", "protocol_key": "d", "data_key": "", "source": "own", "simulated": False,
-            "r_low": np.nan, "r_high": np.nan, "draws": None, "normalised": np.nan, "ceiling": np.nan}
+            "r_low": np.nan, "r_high": np.nan, "draws": None, "normalised": np.nan, "ceiling": np.nan, "layer": 3,
+            "n_stimuli": 10, "provenance": ""}
     return pd.DataFrame([base | one for one in rows])
 
 
@@ -128,8 +129,33 @@ def test_protocols_never_share_a_mean():
     assert len(answer.frame) == 2 and answer.frame["mean"].isna().all()
     assert set(answer.frame["entry"]) == {"a (defended)", "a (schrimpf2021)"}
     assert "No model has a result on every" in answer.sentence
-    data = [ROWS[0] | {"data_key": "1" * 8}, ROWS[0] | {"model": "b", "data_key": "2" * 8}]
-    assert rank(made(data)).facts["recordings"] == ["x (111111)", "x (222222)"]  # one name, two data sets
+
+
+def test_one_name_of_two_data_sets_chooses_both_and_a_name_of_none_is_an_error():
+    data = made([ROWS[0] | {"data_key": "1" * 8}, ROWS[0] | {"model": "b", "data_key": "2" * 8}, ROWS[1],
+                 ROWS[0] | {"model": "c"}])  # fmt: skip
+    both = ["x (111111)", "x (222222)", "x (data not known)"]
+    assert rank(data).facts["recordings"] == [*both[:2], "y", both[2]]
+    assert known(data) == {name: [name] for name in (*both, "y")} | {"x": both}
+    answer = rank(data, ["x"])
+    assert answer.facts["recordings"] == both and answer.frame["mean"].isna().all()
+    assert rank(data, [both[0]]).frame[["model", "mean"]].values.tolist() == [["a", 0.4]]
+    with pytest.raises(BrainLensError, match="Unknown recording of a result 'z'"):
+        rank(data, ["y", "z"])
+    alone = rank(made(ROWS), ["y"], hidden=["a"])
+    assert alone.frame["model"].tolist() == ["c"]
+
+
+def test_the_rows_of_a_ranking_say_what_they_are_of(board):
+    first = rank(made(ROWS)).frame.iloc[0]
+    assert (first["layer"], first["n_stimuli"], first["n"]) == ("3, 3", 20, 2) and np.isnan(first["ceiling"])
+    scored, frame = board
+    answer = rank(frame)
+    told = methods(frame, answer)
+    assert answer.frame["n_stimuli"].iloc[0] == 288 and "over simulated;" in told
+    assert f"held out: {scored.provenance['folds']}" in told and "chosen in each fold on inner folds" in told
+    assert "divided by the ceiling" in methods(frame, rank(frame, scale="normalised"), "normalised")
+    assert "paired bootstrap" in paired_methods(frame.iloc[0], frame.iloc[0]) and "on simulated" in told.replace("over", "on")
 
 
 def test_interval_of_a_mean_treats_recordings_as_independent():
@@ -163,6 +189,13 @@ def test_published_tables_stand_apart():
     assert top["mean"] == pytest.approx(np.mean([top[n] for n in ("pereira2018", "fedorenko2016", "blank2014", "futrell2018")]))
     assert set(answer.frame["source"]) == {"schrimpf2021"} and "Not comparable with own results" in answer.caption
     assert published("hadidi2025").frame["source"].eq("hadidi2025").all()
+    some = published("schrimpf2021", ["blank2014-froi", "pereira2018", "mine"])  # a benchmark, by its own name or its recording's
+    top = some.frame.iloc[0]
+    assert top["mean"] == pytest.approx((top["pereira2018"] + top["blank2014"]) / 2) and top["of"] == 2
+    assert "2 of its 4 benchmarks. It does not hold mine." in some.caption and "over 2 benchmarks" in some.sentence
+    none = published("schrimpf2021", ["mine"], hidden=["gpt2-xl"])
+    assert none.frame["of"].iloc[0] == 4 and "does not hold mine" in none.caption and "gpt2-xl" not in set(none.frame["model"])
+    assert benchmarks() == ["pereira2018", "fedorenko2016", "blank2014", "futrell2018"]
     with pytest.raises(BrainLensError, match="Unknown published table"):
         published("nobody")
 

@@ -119,6 +119,59 @@ def test_the_ranking_of_what_is_stored(scored):
     lens.close()
 
 
+def test_methods_and_code_of_a_ranking_and_of_two_models(scored):
+    lens = Compare(models=MODELS, hidden=["gpt2-xl"])
+    lens.wait(30)
+    ranking, pair, literature = lens.shown.pictures
+    assert "Models were ranked by the mean" in ranking.methods and "compared on simulated, target by target" in pair.methods
+    assert {"ceiling", "layer", "n_stimuli", "source"} <= set(ranking.spec.marks[0].hover)
+    for picture, name in ((ranking, "ranking"), (pair, "targets"), (literature, "ranking")):
+        scope: dict = {}
+        exec(compile(picture.python.replace(f'answer.frame.to_csv("{name}.csv", index=False)', ""), "code", "exec"), scope)
+        pd.testing.assert_frame_equal(scope["answer"].frame, picture.table)
+    assert "gpt2-xl" not in set(literature.table["model"])
+    lens.close()
+
+
+def test_own_shares_above_the_ceiling_are_flagged(scored):
+    from analysis.answers.compare import rank
+    from dashboards.lenses.compare import dots
+
+    lens = Compare()
+    lens.wait(30)
+    board = lens._board.assign(normalised=1.2)
+    assert dots("", rank(board, scale="normalised")).flag_above == 1.0 and dots("", rank(board)).flag_above is None
+    lens.close()
+
+
+def test_a_chosen_recording_without_a_result_is_named(scored):
+    lens = Compare(models=MODELS, ranked=["simulated", "no-such"])
+    lens.wait(30)
+    assert "no result here is of no-such" in lens.shown.pictures[0].spec.caption
+    assert lens._absent.object == "No result here is of no-such." and lens.shown.pictures[0].table["mean"].notna().all()
+    lens.selection.ranked = ["pereira2018"]
+    assert [picture.label for picture in lens.shown.pictures] == ["Published: schrimpf2021"]
+    assert "1 of its 4 benchmarks" in lens.shown.pictures[0].spec.caption
+    lens.selection.param.update(ranked=["no-such"], tables=[])
+    assert "No result here is of no-such. Choose other recordings" in lens._empty._words.object and not len(lens._errors)
+    assert "pereira2018" in lens._recordings.options
+    lens.close()
+
+
+def test_two_data_sets_of_one_name_are_offered_apart(scored):
+    lens = Compare()
+    lens.wait(30)
+    other = lens._board.iloc[[0]].assign(data_key="f" * 32, model="third")
+    lens.take("board", pd.concat([lens._board, other], ignore_index=True), final=True)
+    first, second = (name for name in lens._recordings.options if name.startswith("simulated ("))
+    assert second == "simulated (ffffff)" and "simulated" not in lens._recordings.options
+    lens.selection.ranked = [second]
+    assert lens.shown.pictures[0].table["model"].tolist() == ["third"] == lens._shown()["model"].tolist()
+    lens.selection.ranked = [first]
+    assert lens.shown.pictures[0].table["model"].tolist() == MODELS
+    lens.close()
+
+
 @pytest.mark.parametrize("ending", [".csv", ".parquet", ".nc"])
 def test_results_go_out_and_come_in_labelled(scored, ending):
     from analysis.exchange import forget, results
