@@ -77,9 +77,10 @@ def training(scores: Iterable, perplexities: Mapping[str, object] | None = None)
     -------
     Answer
         ``frame``: one row per checkpoint: model (the training), checkpoint, step, x (step + 1, so that step 0 has a place on a
-        log axis), r (each fold with the layer chosen for it), r_low, r_high, layer, ceiling, normalised with its ends,
-        bits_per_byte. ``facts``: ``layers`` (the rows of every ``Score.table()`` with model, step and checkpoint), and per
-        training ``rho``, ``half_score``, ``half_bits``. ``missing``: models of which the step is not known.
+        log axis), r (each fold with the layer chosen for it), r_low, r_high, layer, ceiling, normalised with its ends, n_stimuli,
+        source (stored or fresh), bits_per_byte. ``facts``: ``layers`` (the rows of every ``Score.table()`` with model, step,
+        checkpoint and source), and per training ``rho``, ``half_score``, ``half_bits``. ``missing``: models of which the step is
+        not known.
 
     Raises
     ------
@@ -116,14 +117,20 @@ def training(scores: Iterable, perplexities: Mapping[str, object] | None = None)
 # ---- pieces -------------------------------------------------------------------------------------------------------------
 def _row(score, model: str, step: int, perplexity: object | None) -> dict:
     at = score.table().set_index("layer").loc[score.chosen_layer]
-    kept = ("r_low", "r_high", "ceiling", "normalised", "normalised_low", "normalised_high")
+    kept = ("r_low", "r_high", "ceiling", "normalised", "normalised_low", "normalised_high", "n_stimuli")
     bits = getattr(perplexity, "bits_per_byte", np.nan if perplexity is None else perplexity)
     row = {"model": model, "checkpoint": score.model, "step": step, "x": step + 1, "r": score.value}
-    return row | {name: at[name] for name in kept} | {"layer": score.chosen_layer, "bits_per_byte": float(bits)}
+    return row | {name: at[name] for name in kept} | {"layer": score.chosen_layer, "source": _source(score),
+                                                      "bits_per_byte": float(bits)}  # fmt: skip
 
 
 def _profile(score, model: str, step: int) -> pd.DataFrame:
-    return score.table().assign(model=model, checkpoint=score.model, step=step, trained=f"step {step:,}")
+    named = dict(model=model, checkpoint=score.model, step=step, trained=f"step {step:,}", source=_source(score))
+    return score.table().assign(**named)
+
+
+def _source(score) -> str:
+    return "stored" if score.cached else "fresh"
 
 
 def _facts(rows: pd.DataFrame) -> dict:

@@ -9,7 +9,7 @@ from dashboards.controls import ModelPicker, ProtocolPicker, RecordingPicker
 from dashboards.figures.spec import FigureSpec, Mark, Rule
 from dashboards.lens import Lens, Picture, Task, View
 from dashboards.look import note
-from dashboards.perplexities import TEXTS, TextTasks
+from dashboards.perplexities import TextTasks, texts
 from dashboards.scores import NOTES, ScoreTasks, stamps
 
 __all__ = ["CHECKPOINTED", "Training"]
@@ -17,7 +17,7 @@ __all__ = ["CHECKPOINTED", "Training"]
 CHECKPOINTED = "zoo-causal-400k"
 """The model that ships with checkpoints."""
 
-_HOVER = ("checkpoint", "step", "layer", "r", "r_low", "r_high", "ceiling", "normalised", "bits_per_byte")
+_HOVER = ("checkpoint", "step", "layer", "r", "r_low", "r_high", "ceiling", "normalised", "n_stimuli", "source", "bits_per_byte")
 _NOTES = (
     ("step", "Updates of the weights before the checkpoint was taken; the axis shows step + 1, so that step 0 has a place."),
     ("bits per byte", "Bits of the scored tokens over the bytes they stand for, lower is better; analysis.perplexity.evaluate."),
@@ -48,16 +48,17 @@ class Training(Lens):
             sizing_mode="stretch_width",
             margin=(10, 0),
         )
-        text = pmui.Select(
+        self._text = pmui.Select(
             label="Text of the bits per byte",
-            options=TEXTS,
+            options=self._texts(),
             value=self.selection.text,
             sizing_mode="stretch_width",
             size="small",
             margin=(8, 0, 4, 0),
         )
         self.link(scale, "scale")
-        self.link(text, "text")
+        self._text.param.watch(lambda event: setattr(self.selection, "text", event.new), "value")
+        self.selection.param.watch(lambda event: self._text.param.update(options=self._texts(), value=event.new), "text")
         return [
             ModelPicker(self.selection),
             note(
@@ -66,10 +67,15 @@ class Training(Lens):
                 margin=(0, 0, 4, 0),
             ),
             RecordingPicker(self.selection),
-            text,
+            self._text,
             ProtocolPicker(self.selection),
             scale,
         ]
+
+    def _texts(self) -> dict[str, str]:
+        """Label -> text; the one that is chosen, in another lens or by a link, may be a file of one's own."""
+        known, chosen = texts(), self.selection.text
+        return known if chosen in known.values() else {**known, chosen: chosen}
 
     def wanted(self) -> list[str]:
         """The checkpoints of the chosen models."""
@@ -111,7 +117,7 @@ class Training(Lens):
             )
         found = {score.model: self.texts.found(score.model, self.selection.text) for score in scores}
         answer = training(scores, {model: one for model, one in found.items() if one is not None})
-        text = next(label for label, name in TEXTS.items() if name == self.selection.text)
+        text = next((label for label, name in self._text.options.items() if name == self.selection.text), self.selection.text)
         score = course(answer, scores[0], normalised=self.selection.scale == "normalised")
         pictures = [Picture("Score", score, answer.frame, tuple(scores))]
         bits = answer.frame.dropna(subset=["bits_per_byte"])
@@ -172,7 +178,7 @@ def _against_step(frame, value: str, ends: tuple, axes: dict, y_title: str, rule
 def profiles(answer, stamp: str) -> FigureSpec:
     """Score per layer, one line per checkpoint; a panel for each training."""
     frame = answer.facts["layers"].dropna(subset=["r"])
-    hover = ("checkpoint", "step", "layer", "r", "r_low", "r_high", "ceiling", "normalised")
+    hover = tuple(name for name in _HOVER if name != "bits_per_byte")
     marks = [Mark("line", frame, "layer", "r", colour="trained", hover=hover)]
     chosen = frame[frame["chosen"]]
     if len(chosen):

@@ -25,6 +25,7 @@ class Made:
     recording: str = "made"
     chosen_layer: int = 1
     complete: bool = True
+    cached: bool = True
     provenance: dict = field(default_factory=lambda: {
         "folds": "5 folds", "recording": {"averaged": False, "n_subjects": 4, "n_stimuli": 60, "n_targets": 8,
                                           "scored_unit": "sentence"}})
@@ -34,6 +35,7 @@ class Made:
     def table(self) -> pd.DataFrame:
         return pd.DataFrame([{"model": self.model, "layer": layer, "r": r, "r_low": r - 0.02, "r_high": r + 0.02, "ceiling": 0.5,
                               "normalised": r / 0.5, "normalised_low": r / 0.5 - 0.04, "normalised_high": r / 0.5 + 0.04,
+                              "n_stimuli": 60,
                               "chosen": layer == 1} for layer, r in enumerate((self.value / 2, self.value))])
 
 
@@ -58,6 +60,9 @@ def test_a_model_brings_its_checkpoints_and_only_its_own():
 def test_the_course_is_in_the_frame_and_in_words():
     answer = training(made()[::-1], {f"toy-step{step}": bits for step, bits in zip(STEPS, (4.0, 3.0, 2.5, 2.0), strict=True)})
     assert answer.frame["step"].tolist() == list(STEPS) and answer.frame["x"].tolist() == [1, 11, 101, 1001]
+    assert set(answer.frame["source"]) == {"stored"} == set(answer.facts["layers"]["source"])
+    assert answer.frame["n_stimuli"].tolist() == [60] * 4
+    assert training([Made("toy-step1", 0.1, cached=False)]).frame["source"].tolist() == ["fresh"]
     assert answer.frame["r"].tolist() == list(R) and answer.frame["bits_per_byte"].tolist() == [4.0, 3.0, 2.5, 2.0]
     facts = answer.facts["toy"]
     assert (facts["half_score"], facts["half_bits"], facts["pairs"]) == (100, 10, 4) and facts["rho"] == pytest.approx(-1)

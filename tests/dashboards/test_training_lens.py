@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from types import SimpleNamespace
+
 import pytest
 
 from analysis.protocol import preset
@@ -34,3 +36,26 @@ def test_the_score_rises_and_the_bits_fall_along_the_training():
     assert "simulated" in lens.shown.pictures[0].spec.stamp and any(term == "tiny models" for term, _ in lens.shown.notes)
     for picture in lens.shown.pictures:
         assert paper.render(picture.spec, format="svg").startswith(b"<?xml")
+
+
+def test_a_text_chosen_in_another_lens_is_shown_by_its_name(tmp_path):
+    """The text is shared: it may be a recording's words, or a file of one's own."""
+    from analysis import score
+
+    own = tmp_path / "mine.txt"
+    own.write_text("It was a quiet morning by the river. " * 20)
+    lens = Training(models=[f"{CHECKPOINTED}-step0", f"{CHECKPOINTED}-step12"], recording="simulated", text=str(own))
+    assert lens._text.value == str(own) in lens._text.options.values()
+    lens.selection.text = "simulated-reading"
+    assert lens._text.value == "simulated-reading"
+    lens.selection.text = str(own)
+    assert lens._text.value == str(own)
+    scored = score(f"{CHECKPOINTED}-step0", "simulated", QUICK)
+    lens.selection.protocol = QUICK
+    lens.wanted = lambda: [scored.model]
+    lens.scores.take(lens.scores.key(scored.model), scored, final=True)
+    lens.texts.take(f"text:{scored.model}|{own}", SimpleNamespace(bits_per_byte=3.0))
+    lens.refresh()
+    score_picture, bits = lens.shown.pictures[:2]
+    assert f"Text: {own}." in bits.spec.caption and {"n_stimuli", "source", "ceiling"} <= set(score_picture.spec.marks[1].hover)
+    lens.close()
