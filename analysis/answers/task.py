@@ -262,7 +262,7 @@ def tokenizers(models: Iterable[tuple[str, str, int | None]]) -> str:
     Parameters
     ----------
     models : iterable of (str, str, int or None)
-        Model, hash of its tokenizer (empty: it reads words or characters), and how many tokens it cut the text into.
+        Model, hash of its tokenizer's files (empty: it reads words or characters), and how many tokens it cut the text into.
 
     Returns
     -------
@@ -282,6 +282,8 @@ def tokenizers(models: Iterable[tuple[str, str, int | None]]) -> str:
         return f"Their tokenizers' files differ, but each of the {len(models)} models cuts the text into {counts.pop():,} tokens."
     named = "; ".join(listed(model + (f", {count:,} tokens" if count else "") for model, count in group)
                       for group in groups.values())  # fmt: skip
+    if None in counts:  # files can differ in what does not touch the tokens
+        return f"The tokenizers' files differ ({named}): whether the {len(models)} models can be compared is not known."
     return (f"The {len(models)} models do not share one tokenizer ({named}): their order here says nothing, compare bits per "
             "byte.")  # fmt: skip
 

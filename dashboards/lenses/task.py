@@ -275,7 +275,7 @@ class Task(Lens):
         found = []
         for score in scores:
             if score.model in drawn:
-                read = self.texts.found(score.model, choice.text) if choice.own_x == "perplexity" else None
+                read = self.texts.found(score.model, choice.text)
                 tokens = None if read is None else read.tokens + read.left_out
                 found.append((score.model, score.provenance["model"]["tokenizer_hash"], tokens))
         return tokenizers(found)

@@ -134,8 +134,10 @@ def test_perplexities_are_compared_inside_one_tokenizer():
 
     assert tokenizers([("gpt2", "a", 10)]) == ""
     assert tokenizers([("gpt2", "a", 10), ("gpt2-xl", "a", None)]) == "The 2 models share one tokenizer."
-    said = tokenizers([("gpt2", "a", 10), ("gpt2-xl", "a", 10), ("opt", "b", 12), ("lstm", "", None)])
-    assert "do not share one tokenizer (gpt2, 10 tokens and gpt2-xl, 10 tokens; opt, 12 tokens; lstm)" in said
+    said = tokenizers([("gpt2", "a", 10), ("gpt2-xl", "a", 10), ("opt", "b", 12), ("lstm", "", 50)])
+    assert "do not share one tokenizer (gpt2, 10 tokens and gpt2-xl, 10 tokens; opt, 12 tokens; lstm, 50 tokens)" in said
+    said = tokenizers([("gpt2", "a", 10), ("opt", "b", None)])
+    assert said.startswith("The tokenizers' files differ (gpt2, 10 tokens; opt)") and said.endswith("is not known.")
     assert "files differ, but each of the 2 models cuts the text into 1,000" in tokenizers([("a", "h", 1000), ("b", "i", 1000)])
     assert "do not share" in tokenizers([("a", "", 5), ("b", "", 5)])
 
