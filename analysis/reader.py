@@ -40,7 +40,7 @@ class Reading:
     says : dict
         Measure -> the doctor's verdict in words.
     each : dict
-        Measure -> one row per word that was used (and person), indexed by word: story, gain (nats), bits.
+        Measure -> one row per word that was used (and person), indexed by its number in the recording: story, gain (nats), bits.
     words : pandas.DataFrame
         story, zone, text, pieces (the model's tokens), uncorrected, corrected, surprisal (bits), one column per measure.
     notes : tuple of str
@@ -155,13 +155,14 @@ def read(
         table = _spread(frame.table, people_frame(kept, bits))
         gains = {"people": delta_log_likelihood(table, "rt", base, target, folds="story", link=link, model="mixed",
                                                 groups=("subject", "word"))}  # fmt: skip
-        table = table.set_index("word")
+        numbers = frame.table.index.get_indexer(table["word"])
     else:
         table = add_spillover(frame.table, ["surprisal", *BASE], "story", SPILLOVER)
         gains = {
             name: delta_log_likelihood(table, name, base, target, folds="story", link=link, model=form) for name in frame.measures
         }
-    each = {name: _each(table, gain) for name, gain in gains.items()}
+        numbers = np.arange(len(table))
+    each = {name: _each(table, gain, numbers) for name, gain in gains.items()}
     unfiltered = whole.table.assign(surprisal=bits.to_numpy())
     for name in whole.measures:
         report.checkpoint()
@@ -216,9 +217,10 @@ def _lagged(names: Sequence[str]) -> list[str]:
     return [*names, *(f"{name}_prev_{lag}" for name in names for lag in range(1, SPILLOVER + 1))]
 
 
-def _each(table: pd.DataFrame, gain: DeltaLL) -> pd.DataFrame:
-    used = table.iloc[gain.rows]
-    return pd.DataFrame({"story": used["story"], "gain": gain.words, "bits": used["surprisal"]})
+def _each(table: pd.DataFrame, gain: DeltaLL, numbers: np.ndarray) -> pd.DataFrame:
+    used = table[["story", "surprisal"]].iloc[gain.rows].rename(columns={"surprisal": "bits"}).set_axis(numbers[gain.rows])
+    used.insert(1, "gain", gain.words)
+    return used
 
 
 def bits_per_word(each: pd.DataFrame) -> float:

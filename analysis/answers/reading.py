@@ -318,12 +318,18 @@ def _pooled(rows: pd.DataFrame) -> dict:
 
 def _independent(found: Sequence[Reading], recordings: list[str]) -> str:
     """What the interval of the mean over recordings takes for granted, and where that is not so."""
-    words = {one.recording: one.words for one in reversed(found) if one.recording in recordings}
-    texts = {name: set(words[name].groupby("story", sort=False)["text"].agg(lambda told: " ".join(told).casefold()))
-             for name in recordings}  # fmt: skip
+    words = {one.recording: one.words for one in found}
+    texts = {name: _texts(words[name]) for name in recordings}
     pairs = [f"{a} and {b}" for i, a in enumerate(recordings) for b in recordings[i + 1 :] if texts[a] & texts[b]]
     said = "Mean of several: each recording with the same weight; its interval takes recordings as independent"
     return f"{said}, but {'; '.join(pairs)} are of the same sentences: it is too narrow." if pairs else f"{said}."
+
+
+def _texts(words: pd.DataFrame) -> set[str]:
+    told: dict[object, list[str]] = {}
+    for story, word in zip(words["story"].tolist(), words["text"].tolist(), strict=True):
+        told.setdefault(story, []).append(word)
+    return {" ".join(text).casefold() for text in told.values()}
 
 
 def _once(recordings: Iterable[str]) -> list[str]:
