@@ -59,7 +59,6 @@ def peek(path: Path) -> tuple[list[str], dict[int, int], str]:
     return ids, {number: layers[number].shape[1] for number in sorted(layers)}, digest
 
 
-
 def read_layers(path: Path, recording: Recording) -> tuple[dict[int, np.ndarray], str]:
     """Layers from a file in the order of a recording's stimuli.
 

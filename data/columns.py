@@ -92,13 +92,14 @@ def understand(table: Table, said: Mapping) -> Understood:
     keys = order_keys(table, meant.order)
 
     kept = [c for c in frame.columns if c not in {meant.text, people, *responses} and not c.startswith("Unnamed:")]
-    stimuli = frame[kept].rename(columns={"text": "text (column)"})
+    renamed = {"text": "text (column)"}  # where another column holds the words
+    stimuli = frame[kept].rename(columns=renamed)
     stimuli = stimuli.apply(lambda c: c.replace("", np.nan) if c.dtype.kind == "O" else c)
     stimuli.insert(0, "text", frame[meant.text].astype(str).str.strip())
     labels = {}
     for key in ("group", "context"):
         if names := getattr(meant, key):
-            labels[key] = _joined(stimuli, names)
+            labels[key] = _joined(stimuli, [renamed.get(column, column) for column in names])
             empty = np.flatnonzero(stimuli[labels[key]].isna())
             if len(empty):
                 raise BrainLensError(
@@ -137,7 +138,9 @@ def understand(table: Table, said: Mapping) -> Understood:
     subjects = None if subjects is None else [subjects[i] for i in keep]
     cells = None if cells is None else cells[:, keep]
     notes += [*dropped, *(what for what, _ in doubts)]
-    recording = _assemble(table.path, said, stimuli, ids, data, targets, subjects, labels, meant.within, notes)
+    recording = _assemble(
+        table.path, said, stimuli, ids, data, targets, subjects, labels, renamed.get(meant.within, meant.within), notes
+    )
     words = [str(meant)]
     words += [f"rows sorted inside each {inside}"] if inside else []
     words += [] if said.get("kind") else [f"kind = {recording.kind} (guessed)"]

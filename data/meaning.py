@@ -218,6 +218,8 @@ def meaning(frame: pd.DataFrame, name: str, said: Mapping) -> Meaning:
     people = _column(people, "subject", frame, name) if isinstance(people, str) else None
     if people and "subject" not in said:
         guessed.add("subject")
+    if people:
+        taken[people] = "the subject"
     parts = {}
     for key in ("group", "context", "order"):
         parts[key] = _several(said.get(key), key, frame, name)
@@ -225,7 +227,7 @@ def meaning(frame: pd.DataFrame, name: str, said: Mapping) -> Meaning:
             raise BrainLensError(
                 f"{name}: column {both[0]!r} cannot be both {taken[both[0]]} and {key}", remedy="Name another column"
             )
-        if key not in said and (plain := _guess(key, frame, {**taken, people: "the subject"})):
+        if key not in said and (plain := _guess(key, frame, taken)):
             parts[key] = [plain]
             guessed.add(key)
     if not responses:

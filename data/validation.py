@@ -229,8 +229,7 @@ def _texts(recording: Recording, places: _Places, findings, facts) -> None:
         findings.append(
             Finding(
                 "warning",
-                f"{len(wordless)} texts hold no letter or digit and may not align with a model's tokens: "
-                f"{places.of(wordless)}",
+                f"{len(wordless)} texts hold no letter or digit and may not align with a model's tokens: {places.of(wordless)}",
                 "Attach punctuation to the word before it",
             )
         )
@@ -245,11 +244,7 @@ def _texts(recording: Recording, places: _Places, findings, facts) -> None:
         )
     breaks = np.flatnonzero(texts.str.contains(r"[\n\r\t]", regex=True))
     if len(breaks):
-        findings.append(
-            Finding(
-                "warning", f"{len(breaks)} texts hold line breaks or tabs: {places.of(breaks)}", "Use spaces"
-            )
-        )
+        findings.append(Finding("warning", f"{len(breaks)} texts hold line breaks or tabs: {places.of(breaks)}", "Use spaces"))
     letters = texts[texts.str.contains("[A-Za-z]", regex=True)]
     if len(letters) > 3 and (letters == letters.str.upper()).all():
         findings.append(Finding("warning", "all texts are upper case, which models rarely saw", "Re-case them before reading"))

@@ -188,6 +188,15 @@ def test_null_facts_are_as_good_as_not_said(tmp_path):
     assert recording.averaged and recording.quality == "" and recording.group is None
 
 
+def test_a_column_is_one_thing(tmp_path):
+    frame = table(text=[f"set {i // 12}" for i in range(48)])
+    recording = own.read(saved(tmp_path, frame), text="sentence", group="text", within="text")
+    assert recording.column(recording.group).tolist() == frame["text"].tolist() and recording.within == recording.group
+    people = saved(tmp_path, table(subject=["a", "b"] * 24))
+    with pytest.raises(BrainLensError, match="column 'subject' cannot be both the subject and group"):
+        own.read(people, group="subject")
+
+
 # ---- what was understood --------------------------------------------------------------------------------------------------
 def test_the_report_says_how_the_columns_were_understood(tmp_path):
     path = saved(tmp_path, table(s1_bold=np.arange(48) * 0.5, s2_bold=np.arange(48) * 0.25, part=1))
