@@ -180,6 +180,7 @@ class Bookmarks:
             pmui.IconButton(
                 icon="delete",
                 label=f"Remove {name}",
+                description=f"Remove {name}",
                 size="small",
                 margin=0,
                 on_click=lambda _: self._try(lambda: remove(name)),

@@ -11,6 +11,7 @@ import panel_material_ui as pmui
 from dashboards.client import Client
 from dashboards.exporter import Exporter
 from dashboards.inbox import Inbox
+from dashboards.item_card import ItemCards
 from dashboards.jobs import RUNNER, Event, Job, Runner, Ticket
 from dashboards.look import THEME, answer, heading, note, plain, stamp
 from dashboards.parts import DataTable, Empty, ErrorCard, Frame, ProgressRow
@@ -134,7 +135,8 @@ class Lens(pn.viewable.Viewer):
             title_variant="h6",
         )
         self._exporter = Exporter(self)
-        self.controls = pmui.Column(*self.make_controls(), sizing_mode="stretch_width", margin=0)
+        self._cards = ItemCards(self._let_go)
+        self.controls = pmui.Column(self._cards, *self.make_controls(), sizing_mode="stretch_width", margin=0)
         self.body = pmui.Column(
             pmui.Row(
                 heading(self.question, "h4", margin=(8, 10, 0, 10), sizing_mode="stretch_width"),
@@ -200,6 +202,7 @@ class Lens(pn.viewable.Viewer):
         if view.stamps != self._said[0]:  # what is the same stays: a new part costs the page a tenth of a second
             self._stamps.objects = [stamp(text) for text in view.stamps]
         self._stamps.visible = bool(view.stamps)
+        self._table.notes = view.notes
         self._table.tables = {picture.label: picture.table for picture in pictures}
         self._notes.visible = view.there and bool(view.notes)
         if self._notes.visible and view.notes != self._said[1]:
@@ -232,9 +235,13 @@ class Lens(pn.viewable.Viewer):
         if set(values) != set(self.selection.picked):
             self.selection.picked = values
 
+    def _let_go(self, values: list[str]) -> None:
+        self.selection.picked = [name for name in self.selection.picked if name not in values]
+
     def _mark(self) -> None:
         for part in (*self._frames, self._table):
             part.mark(self.selection.picked)
+        self._cards.tell(self.selection.picked, self.shown, self.selection.theme)
 
     def _price(self) -> None:
         """Say before the click what it costs."""

@@ -197,7 +197,12 @@ class Workbench(pn.viewable.Viewer):
             sx={"borderColor": "secondary.main", "borderLeftWidth": 4, "p": 1},
         )
         close = pmui.IconButton(
-            icon="close", label="Dismiss", size="small", on_click=lambda _: self._notices.remove(box), margin=0
+            icon="close",
+            label="Dismiss",
+            description="Dismiss",
+            size="small",
+            on_click=lambda _: self._notices.remove(box),
+            margin=0,
         )
         box.objects = [
             pmui.Row(

@@ -14,7 +14,8 @@ import panel_material_ui as pmui
 from dashboards.figures.numbers import written
 from dashboards.figures.spec import ITEM
 from dashboards.jobs import Job
-from dashboards.look import MONO, Words, heading, note
+from dashboards.look import MONO, Words, heading, note, plain
+from dashboards.meanings import meanings
 from data.errors import BrainLensError
 
 __all__ = ["DataTable", "Empty", "ErrorCard", "Frame", "ProgressRow"]
@@ -115,6 +116,11 @@ class DataTable(pmui.Column):
         Of the files.
     picked : callable
         Called with the names of the rows that the user picked.
+
+    Attributes
+    ----------
+    notes : tuple of (term, meaning)
+        What the columns mean, for their tooltips; set before the tables.
     """
 
     def __init__(self, *, name: str, picked: Callable[[list[str]], None], height: int = 430):
@@ -142,6 +148,7 @@ class DataTable(pmui.Column):
         self._count = note()
         bar = pmui.Row(self._which, self._filter, *buttons, margin=0, styles={"align-items": "center", "flex-wrap": "wrap"})
         super().__init__(bar, self._holder, self._count, sizing_mode="stretch_width", margin=0)
+        self.notes: tuple[tuple[str, str], ...] = ()
         self._tables: dict[str, pd.DataFrame] = {}
         self._table: pn.widgets.Tabulator | None = None
         self._looked_at = False
@@ -182,8 +189,10 @@ class DataTable(pmui.Column):
             self._table = None
             self._holder.clear()
             return
-        if self._table is None or list(self._table.value.columns) != list(self.frame.columns):
-            self._table = _tabulator(self._filtered(), self._height)
+        said = {name: plain(words) for name, words in meanings(self.frame.columns, self.notes).items()}
+        known = (list(self._table.value.columns), self._table.header_tooltips) if self._table is not None else None
+        if known != (list(self.frame.columns), said):  # neither can be changed in a table that is on the page
+            self._table = _tabulator(self._filtered(), self._height, header_tooltips=said)
             self._table.param.watch(self._pick, "selection")
             self._holder.objects = [self._table]
         self._fill()

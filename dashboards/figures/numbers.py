@@ -1,8 +1,11 @@
-"""Numbers as the browser writes them: three decimals, and three significant digits where three decimals would say nothing."""
+"""Numbers as the page writes them: three decimals, and three significant digits where three decimals would say nothing."""
 
 from __future__ import annotations
 
-__all__ = ["written"]
+import math
+from numbers import Real
+
+__all__ = ["shown", "written"]
 
 
 def written(decimals: int = 0) -> str:
@@ -25,3 +28,20 @@ def written(decimals: int = 0) -> str:
         f"const least = size < 1000 ? {decimals} : 0\n"
         'return number.toLocaleString("en-US", {minimumFractionDigits: least, maximumFractionDigits: 3})'
     )
+
+
+def shown(value: object) -> str:
+    """The same in Python; what is no number stays as it is.
+
+    Examples
+    --------
+    >>> [shown(value) for value in (0.5, 0.00862, -0.0001, 1234567.8, 3, "raw")]
+    ['0.5', '0.00862', '-0.0001', '1,234,567.8', '3', 'raw']
+    """
+    if isinstance(value, bool) or not isinstance(value, Real):
+        return str(value)
+    if math.isnan(value):
+        return ""
+    if 0 < abs(value) < 0.1:
+        return f"{value:.3g}"
+    return f"{value:,.3f}".rstrip("0").rstrip(".")
