@@ -70,17 +70,9 @@ class Reading:
 
 def corpus(name: Recording | str) -> Recording:
     """A recording by id or path; ``file#corpus`` is one corpus of a table of words, ``file#corpus:eye_tracking`` of its eyes."""
-    if isinstance(name, Recording):
-        return name
-    path, mark, which = name.partition("#")
-    if not mark:
-        from data.catalog import recording
+    from data.catalog import recording
 
-        return recording(name)
-    from data.reading_times import word_table
-
-    which, _, kind = which.partition(":")
-    return word_table(path, corpus=which, kind=kind or "reading_times")
+    return name if isinstance(name, Recording) else recording(name)
 
 
 def price(model: str, recording: Recording | str, protocol: Protocol | None = None, *, store=None) -> Cost:

@@ -25,8 +25,8 @@ from dashboards.upload import Upload
 __all__ = ["Library"]
 
 TABS = ("Recordings", "Models", "Add your own", "Storage")
-READ = ("reading_times", "eye_tracking", "eeg")
-"""Kinds that are measured word by word: taken into use, they are asked by the Reading lens first."""
+READ = ("reading times", "eye tracking", "eeg")
+"""Kinds that the Reading lens asks first, where they are measured word by word."""
 _LOOKS = itertools.count()
 
 
@@ -192,10 +192,9 @@ class Library(pn.viewable.Viewer):
     # ---- taking into use -------------------------------------------------------------------------------------------------
     def use_recording(self, name: str) -> None:
         """Take a recording; then on to the lens that asks it, or to the models where none is chosen yet."""
-        from data.catalog import entries
-
         self.selection.recording = name
-        if (one := entries().get(name)) is not None and one.kind in READ:
+        row = self._recordings.set_index("id").loc[name]
+        if row["kind"] in READ and row["unit"] == "word":
             self.selection.corpora = [name]
         self._onward("models", TABS.index("Models"), "Choose a model")
 

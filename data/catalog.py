@@ -218,7 +218,7 @@ def _no_options(one: Entry, options: dict) -> None:
 def _looks_like_path(text: str) -> bool:
     if os.path.exists(os.path.expanduser(text)):
         return True
-    return os.sep in text or "/" in text or Path(text).suffix.lower() in _SUFFIXES
+    return os.sep in text or "/" in text or Path(text.partition("#")[0]).suffix.lower() in _SUFFIXES
 
 
 _SUFFIXES = {".csv", ".tsv", ".txt", ".tab", ".gz", ".parquet", ".nc", ".npy", ".npz", ".mat", ".xlsx"}
