@@ -11,19 +11,19 @@ from panel.util import edit_readonly
 
 from dashboards.activity import Activity
 from dashboards.bookmarks import Bookmarks
+from dashboards.checks import checks
 from dashboards.client import Client
 from dashboards.lenses.compare import Compare
 from dashboards.lenses.items import Items
 from dashboards.lenses.layers import Layers
 from dashboards.lenses.reading import Reading
-from dashboards.lenses.task import BENCHMARKS, MEASURES, Task
+from dashboards.lenses.task import Task
 from dashboards.lenses.training import Training
-from dashboards.lenses.untrained import SCHEMES, Untrained
+from dashboards.lenses.untrained import Untrained
 from dashboards.library import Library
 from dashboards.look import THEME, Words, heading, note
 from dashboards.state import Selection
 from dashboards.welcome import Welcome
-from data.errors import BrainLensError, unknown
 
 __all__ = ["LENSES", "Workbench", "open_page"]
 
@@ -217,55 +217,6 @@ class Workbench(pn.viewable.Viewer):
         for lens in self.lenses.values():
             lens.close()
         self.activity.close()
-
-
-def checks() -> dict:
-    """What the ids of a link are checked against: nothing is loaded, nothing is fetched."""
-    return {
-        "models": _known_model,
-        "recording": _known_recording,
-        "benchmark": _known_benchmark,
-        "x": _known_measure,
-        "scheme": _known_scheme,
-        "text": _known_text,
-    }
-
-
-def _known_model(name: str) -> None:
-    from analysis.models.catalog import card, state
-
-    card(name)
-    if state(name) == "published only":
-        raise BrainLensError(f"{name} has published scores only")
-
-
-def _known_recording(name: str) -> None:
-    from data.catalog import entry
-
-    if not Path(name).is_file():
-        entry(name)
-
-
-def _known_benchmark(name: str) -> None:
-    if name not in BENCHMARKS.values():
-        raise unknown("benchmark", name, BENCHMARKS.values())
-
-
-def _known_measure(name: str) -> None:
-    if name not in MEASURES.values():
-        raise unknown("measure", name, MEASURES.values())
-
-
-def _known_text(name: str) -> None:
-    from dashboards.perplexities import texts
-
-    if name not in texts().values() and not Path(name).is_file():
-        raise unknown("text", name, texts().values())
-
-
-def _known_scheme(name: str) -> None:
-    if name not in SCHEMES.values():
-        raise unknown("untrained scheme", name, SCHEMES.values())
 
 
 def open_page() -> Workbench:

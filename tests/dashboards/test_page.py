@@ -6,9 +6,11 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pandas as pd
 import pytest
 
-from dashboards.page import LENSES, Workbench, checks
+from dashboards.checks import checks
+from dashboards.page import LENSES, Workbench
 from dashboards.state import LENSES as NAMES
 from dashboards.state import decode
 
@@ -56,8 +58,64 @@ def test_ids_of_a_link_are_checked_one_by_one():
     assert len(problems) == 5
 
 
+LONG = "x" * 400
+
+
+@pytest.mark.parametrize(
+    ("query", "problem"),
+    [
+        ("corpora=atlantis", "Unknown recording 'atlantis'"),
+        ("corpora=nowhere.csv%23dundee", "There is no table 'nowhere.csv'"),
+        ("neural=wikitext-2", "wikitext-2 is text, not a recording"),
+        ("neural=natural-stories@first", "Unknown version of natural-stories 'first'"),
+        ("ranked=atlantis", "Unknown recording 'atlantis'"),
+        ("hidden=gpt2-xll", "Unknown model of a result 'gpt2-xll'; did you mean 'gpt2-xl'"),
+        (f"models={LONG}", "Unknown model"),
+        (f"recording={LONG}", "Unknown recording"),
+        (f"text={LONG}&corpora={LONG}%23a", "There is no table"),
+        ("models=a%00b", "Unknown model"),
+    ],
+)
+def test_every_id_of_a_link_is_checked(query, problem, clean_home):
+    values, problems = decode(query, checks())
+    assert values == {} and problem in problems[-1]
+
+
+def test_ids_of_what_is_there_are_taken(clean_home, tmp_path):
+    (tmp_path / "words.csv").write_text("word\n")
+    corpora = f"corpora=natural-stories@as-released&corpora={tmp_path}/words.csv%23dundee"
+    query = f"{corpora}&neural=pereira2018&ranked=futrell2018&hidden=gpt2-xl&hidden=PWR&models=gpt2@untrained:init:0"
+    values, problems = decode(query, checks())
+    assert problems == [] and values["hidden"] == ["gpt2-xl", "PWR"] and len(values["corpora"]) == 2
+
+
+def test_results_may_be_of_what_no_catalogue_knows(clean_home, monkeypatch):
+    import analysis.exchange
+
+    monkeypatch.setattr(analysis.exchange, "results", lambda: pd.DataFrame(
+        {"model": ["ours"], "recording": ["mine"], "data_key": ["a"]}))  # fmt: skip
+    assert decode("ranked=mine&hidden=ours", checks()) == ({"ranked": ["mine"], "hidden": ["ours"]}, [])
+
+
+@pytest.mark.parametrize("field", ["recording={}", "text={}", "corpora={}%23a", "corpora={}", "models={}"])
+def test_a_link_names_no_file_of_a_server_but_those_of_its_data_folder(field, clean_home, tmp_path, monkeypatch):
+    inside, outside = clean_home / "recordings", tmp_path / "elsewhere"
+    for folder in (inside, outside):
+        folder.mkdir(parents=True)
+        (folder / "mine.csv").write_text("text,r\n")
+        (folder / "vectors.txt").write_text("the 0.1 0.2\n")
+    name = "vectors.txt" if field.startswith("models") else "mine.csv"
+    taken = {}
+    for address in ("localhost", "0.0.0.0"):
+        monkeypatch.setenv("BRAINLENS_ADDRESS", address)
+        for folder in (inside, outside):
+            taken[address, folder] = decode(field.format(folder / name), checks())[1] == []
+    sly = decode(field.format(inside / ".." / ".." / "elsewhere" / name), checks())[1]
+    assert list(taken.values()) == [True, True, True, False] and len(sly) == 1
+
+
 def test_one_notice_names_all_bad_fields():
-    bench = Workbench("?colour=red&seeds=none&benchmark=futrell2018")
+    bench = Workbench("?colour=red&seeds=none&benchmark=futrell2018&corpora=atlantis&neural=atlantis")
     assert len(bench._notices) == 1
     assert bench.selection.benchmark == "futrell2018"
     bench.close()
