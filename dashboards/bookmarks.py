@@ -9,7 +9,7 @@ import panel_material_ui as pmui
 from filelock import FileLock
 
 from analysis.stored import atomic
-from dashboards.look import Words, note
+from dashboards.look import DIALOG, Words, note
 from data.errors import BrainLensError, unknown
 from data.home import home
 
@@ -129,11 +129,8 @@ class Bookmarks:
             self._problem,
             self._list,
             title="Bookmarks",
-            show_close_button=True,
-            close_on_click=True,
             width_option="sm",
-            sizing_mode="stretch_width",
-            title_variant="h5",
+            **DIALOG,
         )
 
     def open(self) -> None:

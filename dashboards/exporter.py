@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import panel as pn
 import panel_material_ui as pmui
 
-from dashboards.look import MONO, Words, note
+from dashboards.look import DIALOG, MONO, Words, note
 from dashboards.view import Picture
 from data.errors import BrainLensError
 
@@ -51,15 +51,7 @@ class Exporter(pn.viewable.Viewer):
     def __init__(self, lens):
         super().__init__()
         self._lens = lens
-        self._dialog = pmui.Dialog(
-            title="Export",
-            open=False,
-            show_close_button=True,
-            close_on_click=True,
-            width_option="lg",
-            sizing_mode="stretch_width",
-            title_variant="h5",
-        )
+        self._dialog = pmui.Dialog(title="Export", open=False, width_option="lg", **DIALOG)
         self._bundle: Bundle | None = None
         self._turn = 0
 

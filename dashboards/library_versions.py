@@ -9,7 +9,7 @@ import panel_material_ui as pmui
 
 from dashboards.desk import Desk
 from dashboards.figures.spec import FigureSpec, Mark, Rule
-from dashboards.look import answer, note
+from dashboards.look import DIALOG, answer, note
 from dashboards.parts import DataTable
 
 __all__ = ["VersionsDialog", "comparable", "profiles"]
@@ -60,11 +60,8 @@ class VersionsDialog(pmui.Dialog):
             self._said,
             self.table,
             title="Two versions",
-            show_close_button=True,
-            close_on_click=True,
-            title_variant="h5",
             width_option="md",
-            sizing_mode="stretch_width",
+            **DIALOG,
         )
 
     def show(self, pair: tuple[str, str], theme: str) -> None:

@@ -7,7 +7,7 @@ from html import escape
 import panel as pn
 import panel_material_ui as pmui
 
-__all__ = ["MONO", "THEME", "answer", "heading", "note", "plain", "stamp"]
+__all__ = ["DIALOG", "MONO", "THEME", "answer", "heading", "note", "plain", "stamp"]
 
 MONO = "ui-monospace, SFMono-Regular, Menlo, Consolas, monospace"
 _FONT = "Roboto, system-ui, -apple-system, 'Segoe UI', Helvetica, Arial, sans-serif"
@@ -56,6 +56,9 @@ THEME = {
     },
 }
 """Given to the page, and to a lens that stands alone in a notebook."""
+
+DIALOG = {"show_close_button": True, "close_on_click": True, "title_variant": "h5", "sizing_mode": "stretch_width"}
+"""How every dialog is headed and closed."""
 
 
 def plain(text: object) -> str:
