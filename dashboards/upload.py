@@ -116,8 +116,8 @@ class Upload(pmui.Column):
             self._form.objects = self._ready_form(found[1])
             self._form.visible = True
             return
-        self.staged, names, plain = found
-        self._build(names, plain)
+        self.staged, names, plain, corpora = found
+        self._build(names, plain, corpora)
         self._form.visible = True
         self.check()
 
@@ -164,7 +164,7 @@ class Upload(pmui.Column):
         self.discard()
         self._done_model(name)
 
-    def _build(self, names: list[str], plain: dict) -> None:
+    def _build(self, names: list[str], plain: dict, corpora: list[str]) -> None:
         array = not plain["responses"] and shelf.is_array(self.staged)
         self.pickers = {}
         boxes = []
@@ -186,6 +186,8 @@ class Upload(pmui.Column):
             boxes.append(pmui.Column(picker, note(meaning, margin=(0, 10, 4, 10)), width=300, margin=0))
         wide = dict(size="small", sizing_mode="stretch_width", margin=(6, 10, 0, 10))
         self._name = pmui.TextInput(label="Name in the library", value=shelf.suggested_id(self.staged), **wide)
+        if len(corpora) > 1:
+            boxes.insert(0, self._corpus_box(corpora))
         self._kind = pmui.Select(
             label="Kind", options={"as the columns say": "", **{k.replace("_", " "): k for k in KINDS}}, value="", **wide
         )
@@ -209,6 +211,22 @@ class Upload(pmui.Column):
             pmui.FlexBox(*about, sizing_mode="stretch_width", gap="0 12px"),
             pmui.Row(self._add, away, margin=0),
         ]
+
+    def _corpus_box(self, corpora: list[str]):
+        """Which of several corpora: each is a recording of its own."""
+        picker = pmui.Select(label="Corpus", options=corpora, value=corpora[0], size="small", sizing_mode="stretch_width",
+                             margin=(6, 10, 0, 10))  # fmt: skip
+
+        def chosen(*_) -> None:
+            self._name.value = shelf.suggested_id(self.staged, picker.value)
+            if "corpus" in self.pickers:
+                self.check()
+
+        chosen()
+        picker.param.watch(chosen, "value")
+        self.pickers["corpus"] = picker
+        return pmui.Column(picker, note("One of those in the file; add it again for another", margin=(0, 10, 4, 10)), width=300,
+                           margin=0)  # fmt: skip
 
     # ---- checking and adding ---------------------------------------------------------------------------------------------
     def said(self) -> dict:
@@ -268,12 +286,13 @@ class Upload(pmui.Column):
 
 def _staged(files: dict[str, bytes], report) -> tuple:
     from analysis.imported import holds_activations
+    from data.own import corpora_of
 
     staged = shelf.stage(files)
     try:
         if holds_activations(staged):
             return staged, _looked_at(staged)
-        return staged, *shelf.columns(staged)
+        return staged, *shelf.columns(staged), corpora_of(staged)
     except BrainLensError:
         shelf.drop(staged)
         raise

@@ -160,9 +160,9 @@ def is_array(staged: Path) -> bool:
     return formats.handles(staged)
 
 
-def suggested_id(staged: Path) -> str:
-    """A free id, made from the file's name."""
-    return _free(_id(staged.name[: len(staged.name) - len(_suffix(staged.name))]))
+def suggested_id(staged: Path, corpus: str = "") -> str:
+    """A free id, made from the file's name, and the corpus where it is one of several in it."""
+    return _free(_id(f"{staged.name[: len(staged.name) - len(_suffix(staged.name))]} {corpus}"))
 
 
 def keep(staged: Path, name: str = "", **said) -> Entry:

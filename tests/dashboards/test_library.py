@@ -153,6 +153,24 @@ def test_upload_checks_again_when_a_column_is_changed_and_adds_it(library):
     settle(library, lambda: "mine" not in library.recordings.ids)
 
 
+def test_one_of_several_corpora_in_a_table_is_chosen_and_added_under_its_name(library):
+    rows = [f"{corpus},{text},{word},{300 + 7 * text + word}" for corpus in ("brown", "provo") for text in range(6)
+            for word in range(4)]  # fmt: skip
+    table = "corpus,story,word,rt\n" + "\n".join(rows)
+    upload = library.upload
+    upload.take({"times.csv": table.encode()})
+    settle(library, lambda: upload.pickers and "It can" in words(upload._report))
+    assert upload.pickers["corpus"].options == ["brown", "provo"] and upload._name.value == "times-brown"
+    upload.pickers["corpus"].value = "provo"
+    settle(library, lambda: "It can be used" in words(upload._report))
+    assert upload._name.value == "times-provo"
+    upload.add()
+    settle(library, lambda: "times-provo" in library.recordings.ids)
+    from data.catalog import recording
+
+    assert recording("times-provo").n_stimuli == 24
+
+
 def test_a_bad_upload_is_refused_in_words_and_leaves_nothing(library, clean_home):
     library.upload.take({"evil.exe": b"MZ"})
     settle(library, lambda: library.desk.errors.objects)
