@@ -9,7 +9,7 @@ import numpy as np
 from analysis.protocol import Protocol
 from data.recording import Recording
 
-__all__ = ["Cost", "cost", "tokens_read"]
+__all__ = ["Cost", "cost", "estimate", "tokens_read"]
 
 READING = 2.5e10
 """Multiplications per second of a forward pass on two laptop cores, about."""
@@ -74,12 +74,12 @@ def cost(model: str, recording: Recording, protocol: Protocol, *, store=None) ->
 
     store = store or Store()
     facts = card(model)
-    parameters = facts.parameters or (12 * facts.layers * facts.width**2 if facts.layers and facts.width else None)
+    parameters = facts.parameters_about
     if state(model) == "needs download":
         layers = (facts.layers or 12) + 1
         return Cost(
             layers,
-            seconds=_seconds(facts, parameters, layers, layers, facts.width, recording, protocol),
+            seconds=estimate(facts, parameters, layers, layers, facts.width, recording, protocol),
             download=facts.download or 0,
             memory=6 * (parameters or 0),
         )
@@ -90,7 +90,7 @@ def cost(model: str, recording: Recording, protocol: Protocol, *, store=None) ->
         return Cost(scored, scored, scored, seconds=0.1)
     read = len(store.activations(activation_key(reader, recording, protocol)).complete())
     unread = 0 if read == reader.n_layers else reader.n_layers
-    seconds = _seconds(
+    seconds = estimate(
         facts,
         parameters if unread else 0,
         unread,
@@ -140,7 +140,7 @@ def tokens_read(recording: Recording, protocol: Protocol, *, looks_ahead: bool =
     return read, split
 
 
-def _seconds(
+def estimate(
     facts,
     parameters: int | None,
     unread: int,
@@ -151,6 +151,20 @@ def _seconds(
     *,
     window: int | None = None,
 ) -> float | None:
+    """Seconds that reading and scoring take, about; None where the number of weights is not known.
+
+    Parameters
+    ----------
+    facts : Card
+    parameters : int or None
+        Weights that are read with; 0 where nothing is read.
+    unread, unscored : int
+        Layers without activations, and those without a score.
+    width : int or None
+        Units of a layer.
+    window : int, optional
+        Tokens the model sees at once.
+    """
     if parameters is None:
         return None
     reading = 0.0

@@ -8,8 +8,7 @@ import numpy as np
 import pandas as pd
 import xarray as xr
 
-from analysis.cost import Cost
-from analysis.cost import _seconds as estimate
+from analysis.cost import Cost, estimate
 from analysis.progress import SILENT, Report
 from analysis.protocol import Protocol, preset
 from data.errors import BrainLensError, unknown
@@ -145,7 +144,7 @@ def price(model: str, recording: Recording, protocol: Protocol, *, store=None) -
     if store.load_score(f"{score_key(reader, recording, protocol)}-items") is not None:
         return Cost(1, 1, 1, seconds=0.1)
     read = len(store.activations(activation_key(reader, recording, protocol)).complete()) == reader.n_layers
-    parameters = facts.parameters or (12 * facts.layers * facts.width**2 if facts.layers and facts.width else None)
+    parameters = facts.parameters_about
     seconds = estimate(facts, 0 if read else parameters, 0 if read else reader.n_layers, 1, max(reader.widths), recording,
                        protocol.but(shuffled_twin=False), window=None if read else getattr(reader, "window", None))  # fmt: skip
     return Cost(1, read=int(read), seconds=seconds, memory=0 if read else 6 * (parameters or 0))

@@ -84,7 +84,7 @@ def price(model: str, recording: Recording | str, protocol: Protocol | None = No
     protocol = protocol or Protocol()
     texts = [passage.text for passage in passages(corpus(recording), protocol.context)]
     about = card(model)
-    parameters = about.parameters or (12 * about.layers * about.width**2 if about.layers and about.width else None)
+    parameters = about.parameters_about
     seconds = None if parameters is None else 2.0 + 2 * 1.4 * parameters * sum(len(text.split()) for text in texts) / READING
     if about.cls == "n-gram":
         seconds = 1.0

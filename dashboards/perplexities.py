@@ -141,7 +141,7 @@ def _seconds(model: str, text: str, readout: bool) -> float | None:
     from analysis.models.catalog import card
 
     facts = card(model)
-    parameters = facts.parameters or (12 * facts.layers * facts.width**2 if facts.layers and facts.width else None)
+    parameters = facts.parameters_about
     if parameters is None or text not in _TOKENS:
         return None
     reading = 1.0 + 4 * parameters * _TOKENS[text] / _SPEED

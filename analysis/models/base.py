@@ -77,6 +77,11 @@ class Card:
         """The class with its article: ``an embedding model``."""
         return f"a{'n' if self.cls[0] in 'aeio' or self.cls.startswith('n-') else ''} {self.cls} model"
 
+    @property
+    def parameters_about(self) -> int | None:
+        """Number of weights, counted from layers and width where it is not told; None where those are not known either."""
+        return self.parameters or (12 * self.layers * self.width**2 if self.layers and self.width else None)
+
     def __post_init__(self):
         if self.cls not in CLASSES:
             raise unknown("class of model", self.cls, CLASSES)

@@ -128,7 +128,7 @@ def test_beside_a_brain_score_pairs_are_listed_and_missing_ones_have_a_reason(le
 
 def test_each_verdict_names_its_model(lens):
     from analysis.answers.reading import answer
-    from dashboards.lenses import reading
+    from dashboards.figures import reading
 
     first = next(one for one in lens._found.values() if hasattr(one, "says"))
     one = dict(model="second", rows=first.rows.assign(model="second"), profile=first.profile.assign(model="second"))
