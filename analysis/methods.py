@@ -341,16 +341,13 @@ def python_code(scores, *, recording: str | Sequence[str] | None = None, columns
         '"""Made by BrainLens: computes these scores again and compares them with what was shown."""',
         "",
         "from analysis import preset, score",
-        *(["from analysis.reader import corpus"] if any("#" in name for name in data) else []),
         *(["from data.catalog import recording"] if columns else []),
         "",
         "# model, recording, protocol, layers, the r that was shown",
         "RUNS = [",
     ]
     for model, which, one in zip(models, data, scores, strict=True):
-        how = f"corpus({which!r})" if "#" in which else repr(which)  # one corpus of a table of words
-        if columns:
-            how = f"recording({which!r}, {', '.join(f'{k}={v!r}' for k, v in columns.items())})"
+        how = f"recording({which!r}, {', '.join(f'{k}={v!r}' for k, v in columns.items())})" if columns else repr(which)
         changes = ", ".join(f"{name}={value!r}" for name, value in one.protocol.changes().items())
         protocol = f'preset("{one.protocol.name.rstrip("*")}")' + (f".but({changes})" if changes else "")
         every = (

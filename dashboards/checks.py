@@ -23,7 +23,7 @@ def checks() -> dict[str, Callable[[str], None]]:
     return {
         "models": _model,
         "recording": _recording,
-        "corpora": _corpus,
+        "corpora": _recording,
         "neural": _recording,
         "ranked": _ranked,
         "hidden": _hidden,
@@ -61,21 +61,16 @@ def _model(name: str) -> None:
 def _recording(name: str) -> None:
     from data.catalog import entry
 
-    if _is_file(name):
+    path, mark, _ = name.partition("#")  # one corpus of a table of words
+    if _is_file(name) or _is_file(path):
         return
+    if mark:
+        raise BrainLensError(f"There is no table {path!r}")
     one, version = entry(name), name.partition("@")[2]
     if not one.is_recording:
         raise BrainLensError(f"{one.id} is {one.kind}, not a recording")
     if version and version not in one.versions:
         raise unknown(f"version of {one.id}", version, one.versions or ("none",))
-
-
-def _corpus(name: str) -> None:
-    path, mark, _ = name.partition("#")
-    if not mark:
-        _recording(name)
-    elif not _is_file(path):
-        raise BrainLensError(f"There is no table {path!r}")
 
 
 def _text(name: str) -> None:

@@ -264,7 +264,7 @@ def as_selected(scores: list, recipe: dict) -> dict[str, list[str]]:
     """
     from analysis.models.catalog import card
     from analysis.models.variants import split
-    from analysis.reader import corpus
+    from data.catalog import recording
 
     choice, bases = recipe["selection"], {}
     for name in choice["models"]:
@@ -275,7 +275,7 @@ def as_selected(scores: list, recipe: dict) -> dict[str, list[str]]:
     models = [bases.get(base := split(model)[0], base) + model.removeprefix(base) for model in models]
     if recipe["lens"] != "reading":
         return {"models": models, "recording": [choice["recording"]] * len(scores)}
-    named = {corpus(name).response_hash: name for name in choice["corpora"]}
+    named = {recording(name).response_hash: name for name in choice["corpora"]}
     hashes = [score.provenance["recording"]["response_hash"] for score in scores]
     return {"models": models, "recording": [named.get(one, score.recording) for one, score in zip(hashes, scores, strict=True)]}
 

@@ -73,12 +73,12 @@ def test_own_files_are_named_as_they_were_selected(clean_home, tmp_path):
     assert f"({models[0]!r}, {str(path)!r}, preset" in code and f"({models[1]!r}, {str(path)!r}, preset" in code
 
 
-def test_one_corpus_of_a_table_of_words_is_read_as_such(clean_home):
+def test_one_corpus_of_a_table_of_words_keeps_its_name(clean_home):
     from analysis import score
 
     one = score("random-64", "simulated", QUICK)
     code = python_code([one], recording=["words.csv#dundee"])
-    assert "from analysis.reader import corpus" in code and "corpus('words.csv#dundee')" in code
+    assert "('random-64', 'words.csv#dundee', preset" in code
 
 
 def test_reading_names_the_corpus_of_each_score(clean_home):
