@@ -8,6 +8,7 @@ import traceback
 import panel as pn
 import panel_material_ui as pmui
 
+from dashboards.cell import Cell
 from dashboards.client import Client
 from dashboards.exporter import Exporter
 from dashboards.inbox import Inbox
@@ -162,7 +163,7 @@ class Lens(pn.viewable.Viewer):
     def __panel__(self):
         """The lens by itself, as a notebook cell shows it."""
         side = pmui.Paper(self.controls, width=320, elevation=0, variant="outlined", margin=(6, 12, 6, 0), sx={"p": 1})
-        return pmui.Row(side, self.body, self.client, sizing_mode="stretch_width", theme_config=THEME, margin=0)
+        return Cell(side, self.body, self.client, sizing_mode="stretch_width", theme_config=THEME, margin=0)
 
     # ---- showing -------------------------------------------------------------------------------------------------------
     def _selected(self, *events) -> None:
