@@ -59,7 +59,12 @@ class Activity:
             rows.append(
                 pmui.Row(
                     pmui.IconButton(
-                        icon=_ICONS[job.state], color=_COLOURS.get(job.state, "default"), size="small", disabled=False, margin=0
+                        icon=_ICONS[job.state],
+                        color=_COLOURS.get(job.state, "default"),
+                        size="small",
+                        label=job.state.capitalize(),
+                        description=job.state.capitalize(),
+                        margin=0,
                     ),
                     pmui.Column(
                         Words(job.title, margin=(4, 4, 0, 4), styles={"font-weight": "500"}),

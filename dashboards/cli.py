@@ -49,6 +49,7 @@ def app(port: int, address: str, prefix: str, allow_origin: tuple[str, ...]):
     for origin in allow_origin:
         command += ["--allow-websocket-origin", origin]
     click.echo(f"BrainLens at http://{address}:{port}{prefix}/app (stop with Ctrl+C)")
+    os.environ["BRAINLENS_ADDRESS"] = address  # elsewhere than on this machine, links may name files of the data folders only
     os.execv(sys.executable, command)
 
 

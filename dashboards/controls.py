@@ -90,7 +90,12 @@ class ModelPicker(pmui.Column):
                 partial(self._paint, name), colour=colours[name].colour, label=f"Colour of {name}", margin=(9, 6, 0, 4)
             )
             away = pmui.IconButton(
-                icon="close", label=f"Remove {name}", size="small", margin=0, on_click=lambda _, name=name: self._remove(name)
+                icon="close",
+                label=f"Remove {name}",
+                description=f"Remove {name}",
+                size="small",
+                margin=0,
+                on_click=lambda _, name=name: self._remove(name),
             )
             rows.append(
                 pmui.Row(

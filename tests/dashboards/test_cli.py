@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 from dataclasses import replace
@@ -169,6 +170,15 @@ def test_the_app_does_not_start_on_a_home_or_a_mirror_that_is_none(clean_home, m
     clean_home.rmdir()
     clean_home.write_text("a file")
     assert run("app").output.startswith("Error: The folder")
+
+
+def test_the_app_knows_where_it_is_served(clean_home, monkeypatch):
+    started = []
+    monkeypatch.setattr("os.execv", lambda program, command: started.append((command, os.environ["BRAINLENS_ADDRESS"])))
+    monkeypatch.setenv("BRAINLENS_ADDRESS", "")
+    run("app", "--address", "0.0.0.0", "--port", "1234")
+    (command, address), = started
+    assert address == "0.0.0.0" and command[-4:] == ["--port", "1234", "--address", "0.0.0.0"]
 
 
 def test_the_cache_can_be_listed_and_cleared(clean_home):
