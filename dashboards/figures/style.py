@@ -71,6 +71,12 @@ HUES = {
     "random": "#7f7f7f",
     "pythia": "#117d8c",
     "opt": "#b2182b",
+    "stories": "#a86f00",
+    "flair": "#0b7d54",
+    "zoo-causal": "#c65300",
+    "zoo-masked": "#b9528f",
+    "zoo-lstm": "#4f45b5",
+    "zoo-glove": "#6f6c1f",
 }
 FAMILIES = {
     "gpt": ("distilgpt2", "openaigpt", "openai-gpt", "gpt2", "gpt2-medium", "gpt2-large", "gpt2-xl"),
@@ -81,7 +87,6 @@ FAMILIES = {
         "bert-large-uncased",
         "bert-large-uncased-whole-word-masking",
         "all-minilm-l6-v2",
-        "minilm",
     ),
     "albert": (
         "albert-base-v1",
@@ -98,13 +103,28 @@ FAMILIES = {
     "roberta": ("distilroberta-base", "roberta-base", "roberta-large"),
     "xlm-r": ("xlm-roberta-base", "xlm-roberta-large"),
     "xlnet": ("xlnet-base-cased", "xlnet-large-cased"),
-    "llama": ("stories15m", "smollm2-135m-instruct-q4_1", "tinyllama-1.1b-chat"),
-    "recurrent": ("lm_1b", "skip-thoughts", "flair-lstm"),
+    "llama": ("smollm2-135m-instruct-q4_1", "tinyllama-1.1b-chat-iq2"),
+    "recurrent": ("lm_1b", "skip-thoughts"),
+    "stories": ("stories15m",),
+    "flair": ("flair-news-forward-fast", "flair-news-backward-fast"),
+    "ngram": ("trigram-en-us",),
+    "zoo-causal": ("zoo-causal-200k", "zoo-causal-400k", "zoo-causal-700k", "zoo-causal-1m", "zoo-causal-3m"),
+    "zoo-masked": ("zoo-masked-1m",),
+    "zoo-lstm": ("zoo-lstm-1m",),
+    "zoo-glove": ("zoo-glove-64d",),
     "embedding": ("glove", "ETM", "word2vec", "glove-6b-50d"),
     "transfo-xl": ("transfo-xl-wt103",),
     "ctrl": ("ctrl",),
 }
-_ALIASES = {"smollm2-135m": "smollm2-135m-instruct-q4_1", "glove-50d": "glove-6b-50d", "openai-gpt": "openaigpt"}
+_ALIASES = {
+    "smollm2-135m": "smollm2-135m-instruct-q4_1",
+    "glove-50d": "glove-6b-50d",
+    "openai-gpt": "openaigpt",
+    "minilm": "all-minilm-l6-v2",
+    "flair": "flair-news-forward-fast",
+    "trigram": "trigram-en-us",
+    "tinyllama": "tinyllama-1.1b-chat-iq2",
+}
 _PREFIXES = (
     ("random", "random"),
     ("pythia", "pythia"),
@@ -118,10 +138,11 @@ _PREFIXES = (
     ("bert", "bert"),
     ("t5", "t5"),
     ("glove", "embedding"),
-    ("flair", "recurrent"),
+    ("flair", "flair"),
     ("trigram", "ngram"),
+    ("zoo-causal", "zoo-causal"),
     ("minilm", "bert"),
-    ("stories", "llama"),
+    ("stories", "stories"),
     ("tinyllama", "llama"),
 )
 # Categories that are no models: the eight most different colours, in order.
