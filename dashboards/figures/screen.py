@@ -18,6 +18,7 @@ from collections.abc import Callable, Iterable
 
 from bokeh.layouts import gridplot
 from bokeh.models import (
+    BasicTickFormatter,
     ColumnDataSource,
     FixedTicker,
     Legend,
@@ -178,6 +179,8 @@ def _dress(figure, plan: Drawing) -> None:
         axis.axis_line_color = axis.major_tick_line_color = ink("axis", theme)
         axis.minor_tick_line_color = None
         axis.major_label_text_color = axis.axis_label_text_color = ink("text", theme)
+        if isinstance(axis.formatter, BasicTickFormatter):
+            axis.formatter.power_limit_low, axis.formatter.power_limit_high = -5, 7  # .004 and not 4.000e-3
         axis.axis_label_text_font_style, axis.axis_label_text_font_size, axis.major_label_text_font_size = "normal", "10pt", "9pt"
     for grid in figure.grid:
         grid.grid_line_color = ink("grid", theme)
