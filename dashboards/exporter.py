@@ -221,6 +221,8 @@ class Exporter(pn.viewable.Viewer):
         return io.BytesIO(self._bundle.named(f".{kind}"))
 
 
+_OF_THE_PAGE = ("lens", "theme", "picked")
+"""Fields of the selection that make no difference to a figure's numbers."""
 _TEXTS = {"Methods": "methods.txt", "BibTeX": "references.bib", "Python": ".py", "Recipe": "recipe.json"}
 
 
@@ -236,7 +238,8 @@ def make(picture: Picture, name: str, recipe: dict, *, width_mm: float, font_siz
         recipe=recipe,
         bibtex=picture.bibtex or bibtex(scores, published=picture.published),
         methods=picture.methods or paragraph(scores, published=picture.published),
-        python=picture.python or (python_code(scores, **as_selected(scores, recipe)) if scores else ""),
+        python=picture.python
+        or (python_code(scores, **as_selected(scores, recipe)) + figure_code(picture.label, recipe) if scores else ""),
         long=long_table(scores) if scores else None,
         r_script=r_script(scores) if scores else "",
         name=f"brainlens-{name}",
@@ -246,6 +249,26 @@ def make(picture: Picture, name: str, recipe: dict, *, width_mm: float, font_siz
     with zipfile.ZipFile(io.BytesIO(archive)) as opened:
         files = {entry: opened.read(entry) for entry in opened.namelist()}
     return Bundle(picture, preview(picture.spec, width_mm=width_mm, font_size=font_size), archive, files)
+
+
+def figure_code(label: str, recipe: dict) -> str:
+    """Code that makes the figure's own table again: the lens, with what was selected."""
+    from dashboards.state import defaults
+
+    name, start = recipe["lens"].capitalize(), defaults()
+    fields = {field: value for field, value in recipe["selection"].items() if field not in _OF_THE_PAGE and value != start[field]}
+    arguments = ", ".join(f"{field}={value!r}" for field, value in fields.items())
+    return "\n".join([
+        "",
+        "# The figure's own table, as the lens makes it",
+        f"from dashboards import {name}",
+        "",
+        f"lens = {name}({arguments}).run(wait=True)",
+        f"picture = next(one for one in lens.shown.pictures if one.label == {label!r})",
+        "print(picture.spec.answer)",
+        f'picture.table.to_csv("{recipe["lens"]}.csv", index=False)',
+        "",
+    ])  # fmt: skip
 
 
 def as_selected(scores: list, recipe: dict) -> dict[str, list[str]]:

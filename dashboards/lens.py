@@ -264,9 +264,13 @@ class Lens(pn.viewable.Viewer):
         """
         if wait:
             self.wait()  # until the store has been looked into
-        self._submit([task for task in self._wanted if task.key not in self._tickets])
-        if wait:
-            self.wait()
+        tried: set[str] = set()
+        while missing := [task for task in self._wanted if task.key not in {*self._tickets, *tried}]:
+            self._submit(missing)
+            if not wait:
+                break
+            tried |= {task.key for task in missing}
+            self.wait()  # what is there now may ask for more
         return self
 
     def run_by_itself(self) -> None:

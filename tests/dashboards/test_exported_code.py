@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import os
 import re
 import subprocess
@@ -15,7 +16,7 @@ import pytest
 from analysis.methods import python_code
 from analysis.protocol import preset
 from dashboards import Compare, Items, Layers, Reading, Task, Training, Untrained
-from dashboards.exporter import _without, as_selected, make
+from dashboards.exporter import _without, as_selected, figure_code, make
 from dashboards.view import Picture
 from data.own import read, write_sidecar
 
@@ -39,7 +40,10 @@ for script in sorted(pathlib.Path().glob("*/made.py")):
 def code_of(lens, picture: Picture) -> str:
     """What the exporter puts into the zip for a picture."""
     scores = list(picture.scores)
-    return picture.python or (python_code(scores, **as_selected(scores, lens.recipe())) if scores else "")
+    recipe = lens.recipe()
+    return picture.python or (
+        python_code(scores, **as_selected(scores, recipe)) + figure_code(picture.label, recipe) if scores else ""
+    )
 
 
 def test_the_lens_s_own_code_is_exported_even_where_there_are_scores(clean_home, monkeypatch):
@@ -102,7 +106,7 @@ def test_every_exported_script_runs_and_writes_what_it_says(tmp_path, clean_home
     quick = {"models": MODELS, "recording": "simulated", "protocol": QUICK}
     lenses = [
         Task(tables=["schrimpf2021", "hadidi2025"], **quick),
-        Layers(tested=True, **quick),
+        Layers(**quick),
         Layers(by="subject", **quick),
         Untrained(seeds=1, **quick),
         Training(models=["zoo-causal-400k"], recording="simulated", protocol=QUICK),
@@ -111,7 +115,7 @@ def test_every_exported_script_runs_and_writes_what_it_says(tmp_path, clean_home
         Reading(models=["zoo-causal-400k", "zoo-causal-1m", "zoo-lstm"], corpora=["simulated-reading"], protocol=QUICK,
                 neural="simulated", fitted=True),
     ]  # fmt: skip
-    made = {}
+    made, tables = {}, {}
     for number, lens in enumerate(lenses):
         lens.run(wait=True)
         for picture in lens.shown.pictures:
@@ -121,6 +125,8 @@ def test_every_exported_script_runs_and_writes_what_it_says(tmp_path, clean_home
             folder.mkdir()
             (folder / "made.py").write_text(code, encoding="utf-8")
             made[folder] = code
+            if not picture.python:
+                tables[folder / f"{lens.slug}.csv"] = picture.table
         lens.close()
     surroundings = {**os.environ, "PYTHONPATH": str(ROOT)}
     subprocess.run([sys.executable, "-c", RUN], cwd=tmp_path, env=surroundings, check=True, timeout=400)
@@ -131,3 +137,8 @@ def test_every_exported_script_runs_and_writes_what_it_says(tmp_path, clean_home
         assert said.strip() and "DIFFERENT" not in said, folder.name
         for name in re.findall(r'to_csv\("([^"]+)"', code):
             assert len(pd.read_csv(folder / name)), (folder.name, name)
+    assert len(tables) > 8
+    for path, table in tables.items():  # the very numbers that were shown; whether they were stored may differ
+        frames = [pd.read_csv(path), pd.read_csv(io.StringIO(table.to_csv(index=False)))]
+        again, shown = (frame.drop(columns="source", errors="ignore") for frame in frames)
+        pd.testing.assert_frame_equal(again, shown, obj=path.parent.name)
