@@ -91,7 +91,7 @@ class Desk:
 
     def clear(self, where: str) -> None:
         """Take back what was said about one thing."""
-        for card in [card for card in self.errors.objects if card.where == where]:
+        for card in [card for card in self.errors.objects if card.forget(where)]:
             self.errors.remove(card)
 
     def drain(self) -> None:

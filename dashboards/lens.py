@@ -15,7 +15,7 @@ from dashboards.inbox import Inbox
 from dashboards.item_card import ItemCards
 from dashboards.jobs import RUNNER, Event, Job, Runner, Ticket
 from dashboards.look import THEME, answer, heading, note, plain, stamp
-from dashboards.parts import DataTable, Empty, ErrorCard, Frame, ProgressRow
+from dashboards.parts import DataTable, Empty, ErrorCard, Frame, ProgressRow, explain
 from dashboards.state import Selection
 from dashboards.view import Picture, Task, View, cost_in_words
 from data.errors import BrainLensError, unknown
@@ -361,6 +361,10 @@ class Lens(pn.viewable.Viewer):
         """Show an error until it is dismissed."""
         self.clear_errors(where)
         trace = trace or "".join(traceback.format_exception(error))
+        head, *says = explain(error, title)
+        if same := next((card for card in self._errors.objects if card.says == tuple(says)), None):
+            same.also(where, head)
+            return
         self._errors.append(
             ErrorCard(
                 error, trace, title=title, where=where, copy=self.client.copy, dismiss=lambda card: self._errors.remove(card)
@@ -369,7 +373,7 @@ class Lens(pn.viewable.Viewer):
 
     def clear_errors(self, where: str) -> None:
         """Take back what was said about one thing, now that it is tried again."""
-        for card in [card for card in self._errors.objects if getattr(card, "where", None) == where]:
+        for card in [card for card in self._errors.objects if card.forget(where)]:
             self._errors.remove(card)
 
     def recipe(self) -> dict:

@@ -321,7 +321,7 @@ class Empty(pmui.Column):
 
 
 class ErrorCard(pmui.Paper):
-    """An error that stays until it is dismissed: cause, remedy, traceback to copy.
+    """An error that stays until it is dismissed: cause, remedy, traceback to copy. What fails for the same reason shares a card.
 
     Parameters
     ----------
@@ -331,7 +331,7 @@ class ErrorCard(pmui.Paper):
     title : str
         What was being done.
     where : str
-        What the error is about; tried again, it goes.
+        What the error is about; when it is tried again, it is forgotten.
     copy : callable
         ``copy(text)``, to the clipboard.
     dismiss : callable
@@ -339,8 +339,9 @@ class ErrorCard(pmui.Paper):
     """
 
     def __init__(self, error: BaseException, trace: str, *, title: str, where: str, copy: Callable, dismiss: Callable):
-        self.where = where
         head, cause, remedy = explain(error, title)
+        self.says, self._heads = (cause, remedy), {where: head}
+        self._heading = heading(head, "h6", margin=(2, 4))
         copy_button = pmui.Button(
             label="Copy traceback", icon="content_copy", size="small", variant="text", on_click=lambda _: copy(trace)
         )
@@ -355,7 +356,7 @@ class ErrorCard(pmui.Paper):
         )
         parts = [
             pmui.Row(
-                pmui.Row(heading(head, "h6", margin=(2, 4)), sizing_mode="stretch_width"),
+                pmui.Row(self._heading, sizing_mode="stretch_width"),
                 close,
                 sizing_mode="stretch_width",
                 margin=0,
@@ -395,6 +396,22 @@ class ErrorCard(pmui.Paper):
             css_classes=["brainlens-error"],
         )
 
+    def also(self, where: str, title: str) -> None:
+        """Something else failed for the same reason."""
+        self._heads[where] = title
+        self._told()
+
+    def forget(self, where: str) -> bool:
+        """One thing is tried again; whether nothing is left that failed."""
+        self._heads.pop(where, None)
+        if self._heads:
+            self._told()
+        return not self._heads
+
+    def _told(self) -> None:
+        first, *others = self._heads.values()
+        self._heading.object = plain(first + (f" and {len(others)} more" if others else ""))
+
 
 def explain(error: BaseException, title: str = "") -> tuple[str, str, str]:
     """Heading, cause and remedy of an error, in words."""
@@ -424,7 +441,12 @@ class ProgressRow(pmui.Column):
         self._bar = pmui.LinearProgress(value=-1, variant="indeterminate", sizing_mode="stretch_width", margin=(0, 10, 6, 10))
         self._words = note("starting", margin=(0, 10))
         stop = pmui.IconButton(
-            icon="close", label=f"Cancel {title}", size="small", description="Cancel", on_click=lambda _: cancel(), margin=0
+            icon="close",
+            label=f"Cancel {title}",
+            description=f"Cancel {title}",
+            size="small",
+            on_click=lambda _: cancel(),
+            margin=0,
         )
         name = Words(title, margin=(0, 10), styles={"font-weight": "500", "font-size": "0.92rem", "white-space": "nowrap"})
         super().__init__(

@@ -267,3 +267,17 @@ def test_a_figure_that_does_not_change_is_not_drawn_again():
     assert plots[0] is plots[1] and plots[2] is not plots[1]
     part.draw(Picture("P", specs[2], frame), theme="dark", alone=True)
     assert part._pane.object is not plots[2]
+
+
+def test_what_fails_for_the_same_reason_shares_a_card():
+    toy = Toy(models=["a"], recording="simulated", runner=Runner())
+    for where, title in (("one", "a on r"), ("two", "b on r"), ("three", "c on r")):
+        toy.fail(BrainLensError("The moon is full"), where=where, title=title)
+    toy.fail(BrainLensError("It rains"), where="four", title="d on r")
+    same, other = toy._errors.objects
+    assert same._heading.object == "a on r and 2 more" and other._heading.object == "d on r"
+    toy.clear_errors("one")
+    assert same._heading.object == "b on r and 1 more"
+    toy.clear_errors("two")
+    toy.clear_errors("three")
+    assert toy._errors.objects == [other]

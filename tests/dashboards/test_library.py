@@ -32,7 +32,7 @@ def library(clean_home, monkeypatch):
 def settle(library, there, seconds: float = 60):
     until = time.monotonic() + seconds
     while not there():
-        assert time.monotonic() < until, [card.where for card in library.desk.errors.objects]
+        assert time.monotonic() < until, [card.says for card in library.desk.errors.objects]
         library.desk.drain()
         time.sleep(0.02)
 
