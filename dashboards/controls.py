@@ -14,7 +14,7 @@ from dashboards.state import Selection
 from dashboards.swatch import Swatch
 from data.errors import BrainLensError
 
-__all__ = ["ModelPicker", "ProtocolPicker", "RecordingPicker", "model_label"]
+__all__ = ["ModelPicker", "ProtocolPicker", "RecordingPicker", "ScalePicker", "model_label"]
 
 _STATES = {"ready": "", "needs download": "download", "needs a file": "needs a file"}
 
@@ -151,6 +151,25 @@ class RecordingPicker(pmui.Column):
             self._select.options = {**self._select.options, name: name}
         self._select.value = name
         self._about.object = _about_recording(name)
+
+
+class ScalePicker(pmui.RadioButtonGroup):
+    """Raw or normalised scores. One click is one change: it need not wait for more, as Panel's widgets do for 50 ms."""
+
+    _debounce = 5
+
+    def __init__(self, selection: Selection):
+        super().__init__(
+            label="Score",
+            options={"Raw r": "raw", "Normalised": "normalised"},
+            value=selection.scale,
+            size="small",
+            variant="outlined",
+            sizing_mode="stretch_width",
+            margin=(10, 0),
+        )
+        self.param.watch(lambda event: setattr(selection, "scale", event.new), "value")
+        selection.param.watch(lambda event: setattr(self, "value", event.new), "scale")
 
 
 class ProtocolPicker(pmui.Column):

@@ -13,7 +13,7 @@ import panel_material_ui as pmui
 
 from analysis.answers.compare import TABLES
 from analysis.progress import Report
-from dashboards.controls import ModelPicker
+from dashboards.controls import ModelPicker, ScalePicker
 from dashboards.figures.spec import FigureSpec, Mark, Rule
 from dashboards.lens import Lens, Picture, Task, View
 from dashboards.look import heading, note
@@ -52,15 +52,13 @@ class Compare(Lens):
         self._targets: dict[str, object] = {}
         self._turn = 0
         wide = dict(sizing_mode="stretch_width", margin=(8, 0, 4, 0))
-        scale = pmui.RadioButtonGroup(label="Score", options={"Raw r": "raw", "Normalised": "normalised"}, size="small",
-                                      value=self.selection.scale, variant="outlined", **wide)  # fmt: skip
         self._recordings = pmui.MultiChoice(label="Recordings in the mean (none: all)", options=list(self.selection.ranked),
                                             value=list(self.selection.ranked), **wide)  # fmt: skip
         self._absent = note(margin=(0, 4))
         self._hidden = pmui.MultiChoice(label="Hide models", options=list(self.selection.hidden),
                                         value=list(self.selection.hidden), **wide)  # fmt: skip
         tables = pmui.MultiChoice(label="Published tables", options=list(TABLES), value=list(self.selection.tables), **wide)
-        for widget, name in ((scale, "scale"), (self._recordings, "ranked"), (self._hidden, "hidden"), (tables, "tables")):
+        for widget, name in ((self._recordings, "ranked"), (self._hidden, "hidden"), (tables, "tables")):
             self.link(widget, name)
         again = pmui.Button(label="Read the store again", icon="refresh", variant="text", size="small", margin=(4, 0),
                             on_click=lambda _: self.reload())  # fmt: skip
@@ -73,7 +71,7 @@ class Compare(Lens):
                               description=f"All results that are ranked, with their recipes, as {kind}")
             for kind, ending in KINDS.items()
         ]  # fmt: skip
-        return [scale, self._recordings, self._absent, self._hidden, tables,
+        return [ScalePicker(self.selection), self._recordings, self._absent, self._hidden, tables,
                 heading("Two models in detail", "overline", margin=(12, 0, 0, 0)),
                 ModelPicker(self.selection), note("The first two, on the first recording of the mean.", margin=(0, 4)),
                 heading("Results in and out", "overline", margin=(12, 0, 0, 0)), pmui.Row(*self._downloads, margin=0),

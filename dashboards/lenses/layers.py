@@ -11,7 +11,7 @@ import panel_material_ui as pmui
 from analysis.answers.groups import grouped, groupings, targets
 from analysis.answers.layers import layers
 from analysis.protocol import PRESETS, preset
-from dashboards.controls import ModelPicker, ProtocolPicker, RecordingPicker
+from dashboards.controls import ModelPicker, ProtocolPicker, RecordingPicker, ScalePicker
 from dashboards.figures.spec import FigureSpec, Mark, Rule
 from dashboards.lens import Lens, Picture, Task, View
 from dashboards.look import note
@@ -40,14 +40,6 @@ class Layers(Lens):
         self.scores, self.tests = ScoreTasks(self.selection), TargetTasks(self.selection)
         self._splits: dict[str, tuple] = {}
         small = dict(size="small", sizing_mode="stretch_width")
-        scale = pmui.RadioButtonGroup(
-            label="Score",
-            options={"Raw r": "raw", "Normalised": "normalised"},
-            value=self.selection.scale,
-            variant="outlined",
-            margin=(10, 0),
-            **small,
-        )
         self._by = pmui.Select(label="Show by", options=SHOWN, value=self.selection.by, margin=(8, 0, 2, 0), **small)
         self._why = note(margin=(0, 4))
         beside = pmui.MultiChoice(
@@ -55,7 +47,6 @@ class Layers(Lens):
             sizing_mode="stretch_width",
         )  # fmt: skip
         tested = pmui.Switch(label="Test each target against chance", value=self.selection.tested, margin=(6, 0))
-        self.link(scale, "scale")
         self._by.param.watch(lambda event: setattr(self.selection, "by", event.new), "value")
         self.selection.param.watch(lambda event: self._by.param.update(disabled_options=[], value=event.new), "by")
         self.link(beside, "protocols")
@@ -65,7 +56,7 @@ class Layers(Lens):
             ModelPicker(self.selection),
             ProtocolPicker(self.selection),
             beside,
-            scale,
+            ScalePicker(self.selection),
             self._by,
             self._why,
             tested,

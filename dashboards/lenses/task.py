@@ -9,7 +9,7 @@ import pandas as pd
 import panel_material_ui as pmui
 
 from analysis.answers.hadidi import CONTROLS
-from dashboards.controls import ModelPicker, ProtocolPicker, RecordingPicker
+from dashboards.controls import ModelPicker, ProtocolPicker, RecordingPicker, ScalePicker
 from dashboards.figures.spec import FigureSpec, Mark, Rule
 from dashboards.lens import Lens, Picture, View
 from dashboards.look import heading, note
@@ -97,10 +97,6 @@ class Task(Lens):
         )
         self._text.param.watch(self._named_text, "value")
         self.selection.param.watch(lambda event: setattr(self._text, "value", self._label(event.new)), "text")
-        scale = pmui.RadioButtonGroup(
-            label="Score", options={"Raw r": "raw", "Normalised": "normalised"}, value=self.selection.scale,
-            **(small | {"margin": (10, 0)}),
-        )  # fmt: skip
         layer = pmui.TextInput(
             label="Layer",
             value=self.selection.layer,
@@ -116,7 +112,6 @@ class Task(Lens):
             label="Tokens pooled by (Hadidi et al.)", options=["last", "mean", "sum"], value=self.selection.pooling, **small
         )
         self.link(own_x, "own_x")
-        self.link(scale, "scale")
         self.link(layer, "layer")
         self.link(tables, "tables")
         self.link(pooling, "pooling")
@@ -136,7 +131,7 @@ class Task(Lens):
             RecordingPicker(self.selection),
             own_x,
             self._text,
-            scale,
+            ScalePicker(self.selection),
             layer,
             ProtocolPicker(self.selection),
         ]

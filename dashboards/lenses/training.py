@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import panel_material_ui as pmui
 
-from dashboards.controls import ModelPicker, ProtocolPicker, RecordingPicker
+from dashboards.controls import ModelPicker, ProtocolPicker, RecordingPicker, ScalePicker
 from dashboards.figures.spec import FigureSpec, Mark, Rule
 from dashboards.lens import Lens, Picture, Task, View
 from dashboards.look import note
@@ -39,15 +39,6 @@ class Training(Lens):
 
     def make_controls(self) -> list:
         self.scores, self.texts = ScoreTasks(self.selection), TextTasks()
-        scale = pmui.RadioButtonGroup(
-            label="Score",
-            options={"Raw r": "raw", "Normalised": "normalised"},
-            value=self.selection.scale,
-            size="small",
-            variant="outlined",
-            sizing_mode="stretch_width",
-            margin=(10, 0),
-        )
         self._text = pmui.Select(
             label="Text of the bits per byte",
             options=self._texts(),
@@ -56,7 +47,6 @@ class Training(Lens):
             size="small",
             margin=(8, 0, 4, 0),
         )
-        self.link(scale, "scale")
         self._text.param.watch(lambda event: setattr(self.selection, "text", event.new), "value")
         self.selection.param.watch(lambda event: self._text.param.update(options=self._texts(), value=event.new), "text")
         return [
@@ -69,7 +59,7 @@ class Training(Lens):
             RecordingPicker(self.selection),
             self._text,
             ProtocolPicker(self.selection),
-            scale,
+            ScalePicker(self.selection),
         ]
 
     def _texts(self) -> dict[str, str]:

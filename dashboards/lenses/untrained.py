@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import panel_material_ui as pmui
 
-from dashboards.controls import ModelPicker, ProtocolPicker, RecordingPicker
+from dashboards.controls import ModelPicker, ProtocolPicker, RecordingPicker, ScalePicker
 from dashboards.figures.spec import FigureSpec, Mark, Rule
 from dashboards.lens import Lens, Picture, Task, View
 from dashboards.lenses.layers import ceiling_rules, control_rules
@@ -54,11 +54,6 @@ class Untrained(Lens):
             sizing_mode="stretch_width",
             margin=(8, 8, 4, 8),
         )
-        scale = pmui.RadioButtonGroup(
-            label="Score", options={"Raw r": "raw", "Normalised": "normalised"}, value=self.selection.scale, size="small",
-            sizing_mode="stretch_width", margin=(10, 0),
-        )  # fmt: skip
-        self.link(scale, "scale")
         self.link(benchmark, "benchmark")
         self.link(clip, "clip")
         self.link(scheme, "scheme")
@@ -72,7 +67,7 @@ class Untrained(Lens):
             ModelPicker(self.selection),
             scheme,
             seeds,
-            scale,
+            ScalePicker(self.selection),
             RecordingPicker(self.selection),
             ProtocolPicker(self.selection),
         ]
