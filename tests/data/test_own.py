@@ -11,21 +11,7 @@ from data import own
 from data.catalog import recording as load
 from data.errors import BrainLensError
 from data.validation import inspect
-
-
-def table(n=48, groups=6, **columns):
-    rng = np.random.default_rng(0)
-    frame = {
-        "sentence": [f"Sentence {i} is about thing {i % 7}." for i in range(n)],
-        "topic": [f"topic{i * groups // n}" for i in range(n)],
-        "bold": rng.standard_normal(n).round(4),
-    }
-    return pd.DataFrame({**frame, **columns})
-
-
-def saved(tmp_path, frame, name="mine.csv"):
-    frame.to_csv(tmp_path / name, index=False)
-    return tmp_path / name
+from tests.data.own_tables import saved, table
 
 
 def test_plain_columns_are_guessed(tmp_path):

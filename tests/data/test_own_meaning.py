@@ -11,21 +11,7 @@ import pytest
 from data import own, shelf
 from data.catalog import recording as load
 from data.errors import BrainLensError
-
-
-def table(n=48, groups=6, **columns):
-    rng = np.random.default_rng(0)
-    frame = {
-        "sentence": [f"Sentence {i} is about thing {i % 7}." for i in range(n)],
-        "topic": [f"topic{i * groups // n}" for i in range(n)],
-        "bold": rng.standard_normal(n).round(4),
-    }
-    return pd.DataFrame({**frame, **columns})
-
-
-def saved(folder, frame, name="mine.csv"):
-    frame.to_csv(folder / name, index=False)
-    return folder / name
+from tests.data.own_tables import saved, table
 
 
 def said(report, level=""):
