@@ -19,6 +19,7 @@ from dataclasses import dataclass, field
 
 from analysis.progress import Report
 from data.errors import Cancelled
+from data.fetch import size_text
 
 __all__ = ["RUNNER", "Event", "Job", "Runner", "Ticket", "duration"]
 
@@ -81,7 +82,11 @@ class Job:
         if self.state == "waiting":
             return "waiting for its turn"
         if self.state == "running":
-            counts = f"{self.what} {self.done} of {self.total}" if self.total else self.what or "starting"
+            unit, _, rest = self.what.partition(" of ")
+            if self.total and unit == "bytes":
+                counts = f"{rest}: {size_text(self.done)} of {size_text(self.total)}"
+            else:
+                counts = f"{self.what} {self.done} of {self.total}" if self.total else self.what or "starting"
             return counts + (f", about {duration(self.seconds_left)} left" if self.seconds_left is not None else "")
         if self.state == "failed":
             return f"failed after {duration(self.seconds)}: {self.error}"

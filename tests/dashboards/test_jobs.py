@@ -9,7 +9,7 @@ import weakref
 
 import pytest
 
-from dashboards.jobs import Runner, duration
+from dashboards.jobs import Job, Runner, duration
 
 
 class Ear:
@@ -165,6 +165,11 @@ def test_progress_carries_counts_and_time_left(runner):
     halfway = next(row for row in seen if row[0] == "progress" and row[1] == 2)
     assert halfway[2:4] == (4, "folds") and halfway[4] == pytest.approx(0.24, abs=0.1)
     assert halfway[5] == "folds 2 of 4, about 0.2 s left"
+
+
+def test_bytes_are_told_as_sizes():
+    job = Job("key", "title", 1, state="running", done=3_500_000, total=112_351_287, what="bytes of the starter pack")
+    assert job.words() == "the starter pack: 3.5 MB of 112 MB"
 
 
 def test_progress_is_thinned_out(runner):
