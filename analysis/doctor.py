@@ -179,13 +179,14 @@ def _verdict(profile: pd.DataFrame, predictor: str, kind: str) -> tuple[str, str
         return "exempt", f"Eyes see the next word before they land on it, so a response to it says nothing here ({numbers})."
     if abs(ahead["t"]) >= AHEAD_T and share >= AHEAD_SHARE:
         return "shifted", (
-            f"The times respond to the next word, which nobody had seen ({numbers}): they seem to stand one word too early."
+            f"People respond to the next word, which nobody had seen ({numbers}): "
+            "the measurements seem to stand one word too early."
         )
     if abs(seen.loc[best, "t"]) < SEEN_T:
-        return "undecided", f"The times respond to no word clearly enough to judge by: {strongest}; {numbers}."
+        return "undecided", f"People respond to no word clearly enough to judge by: {strongest}; {numbers}."
     if abs(ahead["t"]) >= 2 and share >= AHEAD_SHARE:
         return "undecided", f"A response to the next, unseen word can neither be shown nor ruled out ({numbers}); {strongest}."
-    return "aligned", f"The times do not respond to the next, unseen word ({numbers}); {strongest}."
+    return "aligned", f"People do not respond to the next, unseen word ({numbers}); {strongest}."
 
 
 # ---- two versions of one recording -------------------------------------------------------------------------------------

@@ -43,7 +43,7 @@ def profile(said, recording: str) -> FigureSpec:
     answer, words = _alignment(said, recording, measure)
     hover = ("model", "recording", "measure", "word", "coefficient", "low", "high", "t")
     return FigureSpec(
-        "To which word do the times respond?",
+        "To which word do people respond?",
         (Mark("line", frame, "lag", "coefficient", "low", "high", colour="model", hover=hover),),
         "Words back (-1: the next word, 0: the word itself)",
         f"Change per bit of surprisal ({_UNITS[frame['link'].iloc[0]]})",
@@ -87,7 +87,7 @@ def pooled(said) -> FigureSpec:
     single = {name: verdicts(said.facts["says"], name, measure) for name, measure in said.facts["pooled_of"]}
     alone = "; ".join(f"{name}: {verdict}" for name, verdict in single.items())
     return FigureSpec(
-        "To which word do the times respond, over all recordings?",
+        "To which word do people respond, over all recordings?",
         (Mark("line", pd.concat(frames), "lag", "coefficient", "low", "high", colour="model", hover=hover),),
         "Words back (-1: the next word, 0: the word itself)",
         "Change per bit of surprisal (log time)",

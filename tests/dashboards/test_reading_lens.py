@@ -132,13 +132,13 @@ def test_each_verdict_names_its_model(lens):
 
     first = next(one for one in lens._found.values() if hasattr(one, "says"))
     one = dict(model="second", rows=first.rows.assign(model="second"), profile=first.profile.assign(model="second"))
-    second = replace(first, says={"mean over people": ("shifted", "The times respond to the next word.")}, **one)
+    second = replace(first, says={"mean over people": ("shifted", "People respond to the next word.")}, **one)
     spec = reading.profile(answer([first, second]), "simulated-reading")
-    assert "mean over people: aligned (zoo-causal-400k), shifted (second). zoo-causal-400k: The times do not" in spec.caption
-    assert "second: The times respond to the next word." in spec.caption
-    assert spec.answer == "simulated-reading by the surprisal of second: The times respond to the next word."
+    assert "mean over people: aligned (zoo-causal-400k), shifted (second). zoo-causal-400k: People do not" in spec.caption
+    assert "second: People respond to the next word." in spec.caption
+    assert spec.answer == "simulated-reading by the surprisal of second: People respond to the next word."
     alone = reading.profile(answer([first]), "simulated-reading")
-    assert alone.caption.startswith("mean over people: aligned. The times do not") and not alone.answer
+    assert alone.caption.startswith("mean over people: aligned. People do not") and not alone.answer
 
 
 def test_a_model_that_failed_or_was_not_run_is_listed_with_the_reason(monkeypatch):
