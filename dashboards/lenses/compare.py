@@ -75,7 +75,7 @@ class Compare(Lens):
                 heading("Two models in detail", "overline", margin=(12, 0, 0, 0)),
                 ModelPicker(self.selection), note("The first two, on the first recording of the mean.", margin=(0, 4)),
                 heading("Results in and out", "overline", margin=(12, 0, 0, 0)), pmui.Row(*self._downloads, margin=0),
-                note("Bring results: CSV, Parquet or NetCDF with model, recording and r.", margin=(4, 0, 0, 0)), self._file,
+                *self._inlet(),
                 again]  # fmt: skip
 
     # ---- work ----------------------------------------------------------------------------------------------------------
@@ -131,6 +131,13 @@ class Compare(Lens):
             return None
         return tuple(one.reset_index().set_index(["data_key", "protocol_key"], drop=False).loc[[both[0]]].iloc[0]
                      for one in (first, second))  # fmt: skip
+
+    def _inlet(self) -> list:
+        """Where results come in; in a notebook that has not loaded the widget, how they do."""
+        if "filedropper" in pn.extension._loaded_extensions:
+            return [note("Bring results: CSV, Parquet or NetCDF with model, recording and r.", margin=(4, 0, 0, 0)), self._file]
+        return [note("Bring results: analysis.exchange.bring(path), or pn.extension('filedropper') for a field to drop them on.",
+                     margin=(4, 0, 0, 0))]  # fmt: skip
 
     # ---- in and out ----------------------------------------------------------------------------------------------------
     def results_file(self, ending: str) -> io.BytesIO:
