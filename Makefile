@@ -37,7 +37,7 @@ starter: env
 	$(BIN)/brainlens models starter
 
 zoo: env
-	$(BIN)/python -m analysis.zoo
+	$(BIN)/python -m tools.zoo
 
 # A fresh environment from the ranges of pyproject.toml, written down; a local build's suffix (+cpu) is taken off.
 lock:

@@ -13,9 +13,9 @@ check_neighbours(__file__, "data")
 _NAMES = {
     "Protocol": "analysis.protocol",
     "Report": "analysis.progress",
-    "Score": "analysis.scoring",
+    "Score": "analysis.scoring.verb",
     "preset": "analysis.protocol",
-    "score": "analysis.scoring",
+    "score": "analysis.scoring.verb",
 }
 __all__ = list(_NAMES)
 __getattr__, __dir__ = attach(__name__, _NAMES)

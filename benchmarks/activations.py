@@ -23,7 +23,7 @@ SEEN = {"all layers": 5.2, "layers up to half": 9.7}
 
 def sentences() -> list[list[str]]:
     """Twelve passages of four sentences."""
-    from data.simulated import default
+    from data.readers.simulated import default
 
     recording = default()
     labels = recording.column(recording.context)

@@ -13,11 +13,11 @@ from concurrent.futures import ThreadPoolExecutor
 import numpy as np
 from threadpoolctl import threadpool_limits
 
-from analysis.extrapolate import asymptotes
+from analysis.ceiling.extrapolate import asymptotes
+from analysis.ceiling.pools import PoolPredictor, pools
 from analysis.mapping.bands import scale, solve_himalaya, solve_narrow
 from analysis.mapping.splits import make_folds
 from analysis.mapping.threads import cores
-from analysis.pools import PoolPredictor, pools
 from analysis.protocol import preset
 from analysis.statistics import hierarchical_bootstrap, moments
 from benchmarks.common import interleaved, machine, median, table, write

@@ -29,9 +29,9 @@ QUICK = "set.ceiling=none&set.bootstrap=200&set.shuffled_twin=false"
 
 def recording(folder: Path) -> Path:
     """A simulated recording of the size of Pereira's 384 sentences, as a user's file."""
-    from data import own
-    from data.catalog import recording as load
-    from data.simulated import simulate
+    from data.catalog.catalog import recording as load
+    from data.own import read as own
+    from data.readers.simulated import simulate
 
     texts = load("simulated").stimuli
     words = texts["text"].tolist()
@@ -65,7 +65,7 @@ def serve(folder: Path) -> tuple[subprocess.Popen, str, float]:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
     began = time.perf_counter()
-    command = [sys.executable, "-c", "from dashboards.cli import main; main()", "app", "--port", str(port)]
+    command = [sys.executable, "-c", "from dashboards.command.cli import main; main()", "app", "--port", str(port)]
     alone = {"BRAINLENS_HOME": str(folder / "home"), "BRAINLENS_SHARED": "", "BRAINLENS_MIRROR": ""}
     log = (folder / "server.log").open("w")
     process = subprocess.Popen(command, env={**os.environ, **alone}, stdout=log, stderr=subprocess.STDOUT, cwd=folder)

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import numpy as np
 
-from analysis.store import Store
+from analysis.store.store import Store
 from benchmarks.common import interleaved, machine, median, write
 
 LAYERS, STIMULI, WIDTH = 49, 1317, 1600

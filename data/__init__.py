@@ -5,13 +5,13 @@ from data._lazy import attach
 _NAMES = {
     "BrainLensError": "data.errors",
     "Recording": "data.recording",
-    "check": "data.own",
-    "entries": "data.catalog",
-    "hadidi2025": "data.published",
-    "read": "data.own",
-    "schrimpf2021": "data.published",
-    "simulate": "data.simulated",
-    "write": "data.own",
+    "check": "data.own.read",
+    "entries": "data.catalog.catalog",
+    "hadidi2025": "data.readers.published",
+    "read": "data.own.read",
+    "schrimpf2021": "data.readers.published",
+    "simulate": "data.readers.simulated",
+    "write": "data.own.read",
 }
 __all__ = list(_NAMES)
 __getattr__, __dir__ = attach(__name__, _NAMES)

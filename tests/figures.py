@@ -42,7 +42,7 @@ def task_spec(label: str | None = "model", **fields) -> FigureSpec:
 
 def facet_spec(**fields) -> FigureSpec:
     from analysis.answers.task import published
-    from data.published import BENCHMARKS
+    from data.readers.published import BENCHMARKS
 
     table = published()[["model", "perplexity", *BENCHMARKS]].melt(
         ["model", "perplexity"], var_name="benchmark", value_name="score"

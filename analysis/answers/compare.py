@@ -27,7 +27,7 @@ def rank(board: pd.DataFrame, recordings: Iterable[str] = (), *, scale: str = "r
     Parameters
     ----------
     board : pandas.DataFrame
-        Rows of :func:`analysis.exchange.results`.
+        Rows of :func:`analysis.scoring.results.results`.
     recordings : iterable of str
         Those to average, by a name of :func:`known`; none: all that are on the board.
     scale : str
@@ -252,7 +252,7 @@ def detail(first: pd.Series, second: pd.Series, targets: tuple) -> Answer:
     first, second : pandas.Series
         Rows of the board.
     targets : tuple of xarray.Dataset
-        :func:`analysis.exchange.targets` of both.
+        :func:`analysis.scoring.results.targets` of both.
 
     Returns
     -------
@@ -351,7 +351,7 @@ def benchmarks() -> list[str]:
 
 def _wide(table: str, pooling: str) -> pd.DataFrame:
     """Models by benchmarks."""
-    from data.published import BENCHMARKS, hadidi2025, schrimpf2021
+    from data.readers.published import BENCHMARKS, hadidi2025, schrimpf2021
 
     if table not in TABLES:
         raise unknown("published table", table, TABLES)

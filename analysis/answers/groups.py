@@ -10,7 +10,7 @@ import pandas as pd
 
 from analysis.answers.answer import Answer, decimal, listed, plural
 from analysis.protocol import Protocol
-from analysis.summary import summarise
+from analysis.scoring.summary import summarise
 from data.errors import BrainLensError
 
 __all__ = ["grouped", "groupings", "targets"]
@@ -174,7 +174,7 @@ def targets(scores: Iterable, tests: dict | None = None, *, level: float = 0.05)
     ----------
     scores : iterable of Score
     tests : dict, optional
-        Model id -> :class:`analysis.significance.TargetTest` at the model's chosen layer.
+        Model id -> :class:`analysis.scoring.significance.TargetTest` at the model's chosen layer.
     level : float
         False-discovery rate.
 

@@ -9,7 +9,7 @@ import pandas as pd
 
 from analysis.answers.answer import Answer, decimal, interval, listed, percent, plural
 from data.errors import unknown
-from data.published import hadidi2025
+from data.readers.published import hadidi2025
 
 __all__ = ["CONTROLS", "RECORDINGS", "hadidi"]
 

@@ -52,8 +52,8 @@ class Described:
 
 def recordings() -> pd.DataFrame:
     """id, kind, unit (what is scored), shape, size (bytes), licence (short), state, trap (the first), own; own first."""
-    from data.catalog import entries
-    from data.shelf import kept
+    from data.catalog.catalog import entries
+    from data.catalog.shelf import kept
 
     own, rows = kept(), []
     for one in sorted(entries().values(), key=lambda one: one.id not in own):
@@ -109,8 +109,8 @@ def describe(name: str, protocol: Protocol, report: Report = SILENT) -> Describe
     """
     from dataclasses import replace
 
-    from data.catalog import recording as load
-    from data.validation import inspect
+    from data.catalog.catalog import recording as load
+    from data.own.validation import inspect
 
     recording = load(name)
     values = recording.responses.values
@@ -164,7 +164,7 @@ def _groups(recording, protocol: Protocol) -> tuple[str, ...]:
 
 
 def _ceiling(recording, protocol: Protocol, report: Report) -> str:
-    from analysis.ceiling import ceiling
+    from analysis.ceiling.kinds import ceiling
 
     if recording.averaged or recording.subjects is None:
         return "None: the responses are averaged over people." if recording.averaged else "None: it is not known who is who."

@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 
 from analysis.answers.answer import Answer, decimal, interval, listed, plural
-from analysis.items import Items
+from analysis.scoring.per_stimulus import Items
 from data.errors import BrainLensError, unknown
 
 __all__ = ["SLICES", "interval_rule", "items", "methods"]
@@ -28,9 +28,9 @@ def items(first: Items, second: Items, about: pd.DataFrame, clusters: tuple[np.n
     first, second : Items
         Of the same recording and protocol.
     about : pandas.DataFrame
-        :func:`analysis.items.about`.
+        :func:`analysis.scoring.per_stimulus.about`.
     clusters : tuple of ndarray
-        :func:`analysis.items.clusters`: drawn with replacement, the groups held out together for the numeric slices, the texts
+        :func:`analysis.scoring.per_stimulus.clusters`: drawn with replacement, the groups held out together for the numeric slices, the texts
         inside them for the slice by topic.
     by : str
         Slice to draw: one of :data:`SLICES`.

@@ -9,10 +9,10 @@ import numpy as np
 import pandas as pd
 
 from analysis.answers.answer import Answer, decimal, interval, listed, plural
-from analysis.doctor import VersionDiff, pooled_profile, version_diff
-from analysis.reader import SPILLOVER, Reading, bits_per_word, read
-from analysis.reading import mean_over_texts
-from analysis.word_frame import word_frame
+from analysis.reading.delta_ll import mean_over_texts
+from analysis.reading.doctor import VersionDiff, pooled_profile, version_diff
+from analysis.reading.frame import word_frame
+from analysis.reading.run import SPILLOVER, Reading, bits_per_word, read
 from data.errors import BrainLensError, unknown
 from data.recording import Recording
 
@@ -25,7 +25,7 @@ def reading(models: Sequence[str], recordings: Sequence[str | Recording], **opti
     Parameters
     ----------
     models, recordings : sequence
-        As for :func:`analysis.reader.read`, which takes the options.
+        As for :func:`analysis.reading.run.read`, which takes the options.
 
     Returns
     -------
@@ -128,7 +128,7 @@ def against(frame: pd.DataFrame) -> Answer:
 
 
 def versions(first: Recording, second: Recording, surprisal: pd.Series, *, measure: str | None = None) -> VersionDiff:
-    """:func:`analysis.doctor.version_diff` of two recordings with the same words.
+    """:func:`analysis.reading.doctor.version_diff` of two recordings with the same words.
 
     Parameters
     ----------

@@ -12,7 +12,7 @@ import pandas as pd
 from analysis.answers.answer import Answer, decimal, interval, listed, plural
 from analysis.statistics.correlation import FEW_FAMILIES
 from data.errors import BrainLensError, unknown
-from data.published import BENCHMARKS, schrimpf2021, schrimpf2021_models, schrimpf2021_tasks
+from data.readers.published import BENCHMARKS, schrimpf2021, schrimpf2021_models, schrimpf2021_tasks
 
 __all__ = ["DRAWS", "MEASURES", "NEURAL", "committed", "own_task", "published", "task", "tokenizers"]
 

@@ -35,7 +35,7 @@ def trained_steps(model: str) -> tuple[str, int] | None:
     if match := _STEP.fullmatch(model):
         return match[1], int(match[2])
     from analysis.models.catalog import installed
-    from analysis.models.folders import read_json
+    from analysis.models.files.folders import read_json
 
     folder = installed().get(model)
     step = read_json(folder / "card.json").get("training", {}).get("step") if folder else None
@@ -71,7 +71,7 @@ def training(scores: Iterable, perplexities: Mapping[str, object] | None = None)
     scores : iterable of Score
         Of checkpoints (``X-stepN``, ``X@revision:stepN``, or the finished ``X``), all on the same recording.
     perplexities : mapping, optional
-        model -> :class:`analysis.perplexity.Perplexity`, or bits per byte; a model without one keeps its score.
+        model -> :class:`analysis.features.perplexity.Perplexity`, or bits per byte; a model without one keeps its score.
 
     Returns
     -------

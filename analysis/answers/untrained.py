@@ -11,7 +11,7 @@ import pandas as pd
 from analysis.answers.answer import Answer, decimal, interval, listed, percent, plural
 from analysis.answers.task import DRAWS, MEASURES, published
 from data.errors import BrainLensError, unknown
-from data.published import BENCHMARKS
+from data.readers.published import BENCHMARKS
 
 __all__ = ["LABELS", "at_chosen_layer", "own_untrained", "untrained"]
 

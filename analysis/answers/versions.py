@@ -119,7 +119,7 @@ def surprisal_of(
     if isinstance(source, pd.Series):
         return source
     if source == GPT3:
-        from data.reading_times import gpt3_surprisal
+        from data.readers.reading_times import gpt3_surprisal
 
         if "zone" not in recording.stimuli.columns or not recording.id.startswith("natural-stories"):
             raise BrainLensError(
@@ -129,8 +129,8 @@ def surprisal_of(
         return gpt3_surprisal(words=recording.stimuli)
     if Path(source).expanduser().is_file():
         return _from_table(Path(source).expanduser(), recording)
+    from analysis.features.surprisal import word_surprisal
     from analysis.models import load
-    from analysis.surprisal import word_surprisal
 
     return word_surprisal(load(source), recording, protocol or Protocol(), store=store, report=report)["surprisal"]
 
@@ -138,7 +138,7 @@ def surprisal_of(
 def sources(recording_id: str) -> list[str]:
     """What can give surprisals for this recording without a download: ``gpt3`` first, then models with probabilities."""
     from analysis.models.catalog import cards, state
-    from data.catalog import entries
+    from data.catalog.catalog import entries
 
     known = entries()
     released = recording_id.startswith("natural-stories") and known["natural-stories-gpt3"].state == "ready"
@@ -150,7 +150,7 @@ def _named(one: str | Recording) -> Recording:
     """A recording under the name it was asked for."""
     if isinstance(one, Recording):
         return one
-    from data.catalog import recording
+    from data.catalog.catalog import recording
 
     loaded = recording(one)
     return replace(loaded, id=one) if "@" in one else loaded
@@ -158,14 +158,14 @@ def _named(one: str | Recording) -> Recording:
 
 def _versions(name: str) -> list[str]:
     """The versions of a recording of the catalogue by name; none of a file."""
-    from data.catalog import entries
+    from data.catalog.catalog import entries
 
     one = entries().get(name.partition("@")[0])
     return [f"{one.id}@{version}" for version in one.versions] if one else []
 
 
 def _from_table(path: Path, recording: Recording) -> pd.Series:
-    from data.tables import numbers, read_table
+    from data.own.tables import numbers, read_table
 
     table = read_table(path, texts=("stimulus",))
     for name in ("stimulus", "surprisal"):

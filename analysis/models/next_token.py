@@ -11,11 +11,11 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from analysis.alignment import Encoded, encode, partition
 from analysis.models.architectures import Stop
 from analysis.models.base import TokenSurprisal
 from analysis.progress import SILENT, Report
-from analysis.stimuli import words
+from analysis.text.alignment import Encoded, encode, partition
+from analysis.text.passages import words
 from data.errors import BrainLensError
 
 __all__ = ["Passes", "start_tokens", "surprisals", "windows"]

@@ -12,10 +12,10 @@ from pathlib import Path
 
 import numpy as np
 
-from analysis.models import folders
 from analysis.models.base import Card, Model, TokenSurprisal
-from analysis.models.packages import folder_hash
-from analysis.models.variants import Variant
+from analysis.models.files import folders
+from analysis.models.files.packages import folder_hash
+from analysis.models.variants.spec import Variant
 from analysis.progress import SILENT, Report
 from data.errors import BrainLensError
 

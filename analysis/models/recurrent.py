@@ -24,12 +24,12 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from analysis.alignment import align
-from analysis.models import folders
 from analysis.models.base import Card, Model, Passage, TokenSurprisal
-from analysis.models.packages import folder_hash
-from analysis.models.variants import Variant, apply
+from analysis.models.files import folders
+from analysis.models.files.packages import folder_hash
+from analysis.models.variants.spec import Variant, apply
 from analysis.progress import SILENT, Report
+from analysis.text.alignment import align
 from data.errors import BrainLensError, unknown
 
 if TYPE_CHECKING:
@@ -115,7 +115,7 @@ class LSTMLanguageModel(Model):
 
     @property
     def tokenizer_hash(self) -> str:
-        from analysis.models.weights import tokenizer_hash
+        from analysis.models.files.weights import tokenizer_hash
 
         return tokenizer_hash(self.folder)
 

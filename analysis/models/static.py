@@ -12,8 +12,8 @@ from pathlib import Path
 import numpy as np
 
 from analysis.models.base import Card, Model, Passage
-from analysis.models.variants import Variant
-from analysis.models.vectors import VectorFile
+from analysis.models.files.vectors import VectorFile
+from analysis.models.variants.spec import Variant
 from analysis.progress import SILENT, Report
 from data.errors import BrainLensError, unknown
 
@@ -201,7 +201,7 @@ class StaticEmbedding(_WordModel):
             if self.variant.scheme == "permute":
                 self._changed = np.asarray(self.file.vectors)[rng.permutation(len(self.file.vectors))]
             else:
-                from analysis.models.untrained import drawn
+                from analysis.models.variants.untrained import drawn
 
                 self._changed = drawn(np.asarray(self.file.vectors, np.float32), self.variant.scheme, rng)
         return self._changed

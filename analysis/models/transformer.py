@@ -10,12 +10,12 @@ from pathlib import Path
 
 import numpy as np
 
-from analysis.alignment import Encoded, align, encode
-from analysis.models import folders, weights
 from analysis.models.architectures import Stop, anatomy, listen, looks_ahead, position_limit, stated_limit
 from analysis.models.base import Card, Model, Passage, TokenSurprisal
-from analysis.models.variants import Variant
+from analysis.models.files import folders, weights
+from analysis.models.variants.spec import Variant
 from analysis.progress import SILENT, Report
+from analysis.text.alignment import Encoded, align, encode
 from data.errors import BrainLensError, unknown
 
 __all__ = ["NORMED", "TransformerModel"]
@@ -49,7 +49,7 @@ class TransformerModel(Model):
     revision : str, optional
         Branch, tag or commit on the hub.
     variant : str or Variant, optional
-        ``untrained:init:0`` and its like, see :mod:`analysis.models.variants`.
+        ``untrained:init:0`` and its like, see :mod:`analysis.models.variants.spec`.
 
     Notes
     -----

@@ -13,10 +13,10 @@ import panel_material_ui as pmui
 
 from analysis.answers.compare import TABLES
 from analysis.progress import Report
-from dashboards.controls import ModelPicker, ScalePicker
 from dashboards.figures.spec import FigureSpec, Mark, Rule
-from dashboards.lens import Lens, Picture, Task, View
-from dashboards.look import heading, note
+from dashboards.lens.controls import ModelPicker, ScalePicker
+from dashboards.lens.lens import Lens, Picture, Task, View
+from dashboards.look.look import heading, note
 from data.errors import BrainLensError
 
 __all__ = ["Compare"]
@@ -26,7 +26,7 @@ NOTES = (
     ("mean", "Over the chosen recordings; empty where one of them is missing, so that no two means are of different recordings."),
     ("protocol", "Every choice behind the number; rows of different protocols never share a mean. analysis.protocol.Protocol."),
     ("interval", "95 %, bootstrap over people and stimulus groups, recordings independent; analysis.answers.compare.rank."),
-    ("own, imported", "Computed here and stored, or brought from a file and checked against its hash; analysis.exchange."),
+    ("own, imported", "Computed here and stored, or brought from a file and checked against its hash; analysis.scoring.results."),
     ("ceiling, layer", "Of several recordings: the mean of their ceilings; the layer that most folds use on each."),
     ("published", "Tables of the literature by their own rules, on axes of their own; data.published."),
     ("paired difference", "The same people and stimulus groups are drawn for both models; analysis.statistics.paired."),
@@ -136,13 +136,13 @@ class Compare(Lens):
         """Where results come in; in a notebook that has not loaded the widget, how they do."""
         if "filedropper" in pn.extension._loaded_extensions:
             return [note("Bring results: CSV, Parquet or NetCDF with model, recording and r.", margin=(4, 0, 0, 0)), self._file]
-        return [note("Bring results: analysis.exchange.bring(path), or pn.extension('filedropper') for a field to drop them on.",
+        return [note("Bring results: analysis.scoring.results.bring(path), or pn.extension('filedropper') for a field to drop them on.",
                      margin=(4, 0, 0, 0))]  # fmt: skip
 
     # ---- in and out ----------------------------------------------------------------------------------------------------
     def results_file(self, ending: str) -> io.BytesIO:
         """The ranked results as a file."""
-        from analysis.exchange import export
+        from analysis.scoring.results import export
 
         board = self._shown() if self._board is not None else pd.DataFrame()
         with tempfile.TemporaryDirectory() as folder:
@@ -156,7 +156,7 @@ class Compare(Lens):
 
     def bring(self, name: str, content: bytes | str) -> None:
         """Take a file's results in, or say why not."""
-        from analysis.exchange import bring
+        from analysis.scoring.results import bring
 
         self.clear_errors("import")
         with tempfile.TemporaryDirectory() as folder:
@@ -241,7 +241,7 @@ def targets(found, pair: tuple) -> FigureSpec:
 
 # ---- helpers -----------------------------------------------------------------------------------------------------------
 def _read(report: Report) -> pd.DataFrame:
-    from analysis.exchange import results
+    from analysis.scoring.results import results
 
     return results()
 
@@ -253,7 +253,7 @@ class _Targets:
         self._key = key
 
     def __call__(self, report: Report):
-        from analysis.exchange import targets
+        from analysis.scoring.results import targets
 
         return targets(self._key)
 
@@ -267,7 +267,7 @@ def _python(choice, recordings: list[str], table: str = "") -> str:
         '"""Made by BrainLens: the ranking of the results in the store, or of a published table."""',
         "",
         "from analysis.answers.compare import published, rank",
-        "from analysis.exchange import results",
+        "from analysis.scoring.results import results",
         "",
         f"answer = {call}",
         "print(answer.sentence)",
@@ -283,7 +283,7 @@ def _python_pair(first: pd.Series, second: pd.Series) -> str:
         '"""Made by BrainLens: two results on one recording, target by target."""',
         "",
         "from analysis.answers.compare import detail",
-        "from analysis.exchange import results, targets",
+        "from analysis.scoring.results import results, targets",
         "",
         f'own = results().query("{same}").set_index("model", drop=False)',
         f"first, second = (own.loc[[model]].iloc[0] for model in {[first['model'], second['model']]!r})",

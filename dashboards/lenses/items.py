@@ -11,12 +11,12 @@ import panel_material_ui as pmui
 from analysis.answers.items import SLICES
 from analysis.progress import Report
 from analysis.protocol import Protocol
-from dashboards.controls import ModelPicker, ProtocolPicker, RecordingPicker
 from dashboards.figures.spec import FigureSpec, Mark, Rule
-from dashboards.lens import Lens, Picture, Task, View
-from dashboards.look import note
-from dashboards.perplexities import unpredictive
-from dashboards.scores import FREE_SECONDS, ScoreTasks, stamps
+from dashboards.lens.controls import ModelPicker, ProtocolPicker, RecordingPicker
+from dashboards.lens.lens import Lens, Picture, Task, View
+from dashboards.look.look import note
+from dashboards.work.score_computations import FREE_SECONDS, ScoreTasks, stamps
+from dashboards.work.text_computations import unpredictive
 from data.errors import BrainLensError
 
 __all__ = ["Items"]
@@ -25,7 +25,7 @@ NOTES = (
     (
         "explained",
         "((y - mean of the training rows)^2 - (y - prediction)^2) / variance of the target, out of fold, mean over targets, then "
-        "over people; its mean over stimuli is the out-of-sample R2; analysis.items.explained.",
+        "over people; its mean over stimuli is the out-of-sample R2; analysis.scoring.per_stimulus.explained.",
     ),
     ("difference", "First model minus second: how much smaller its squared error is, in shares of the target's variance."),
     ("slices", "Quarters of the stimuli by a number, or topics; analysis.answers.items.items."),
@@ -36,7 +36,7 @@ NOTES = (
     ),
     ("length", "Words of the sentence without punctuation; letters where a stimulus is one word."),
     ("frequency", "Mean Zipf frequency (log10 of occurrences in 10^9 words) of the words."),
-    ("bits", "Surprisal: minus log2 of the probability of the word given all before it; analysis.items.token_bits."),
+    ("bits", "Surprisal: minus log2 of the probability of the word given all before it; analysis.scoring.per_stimulus.token_bits."),
 )
 
 
@@ -186,7 +186,7 @@ class Items(Lens):
 
     def _methods(self, answer, scores: tuple) -> str:
         from analysis.answers.items import methods
-        from analysis.methods import paragraph
+        from analysis.paper.methods import paragraph
 
         first, second, _, _, unit = self._found[self._key]
         return "\n\n".join(filter(None, [paragraph(scores), methods(first, second, answer, unit)]))
@@ -283,8 +283,8 @@ def _python(choice) -> str:
         "",
         "from analysis import preset",
         "from analysis.answers.items import items",
-        "from analysis.items import about, clusters, item_values",
-        "from data.catalog import recording",
+        "from analysis.scoring.per_stimulus import about, clusters, item_values",
+        "from data.catalog.catalog import recording",
         "",
         f"data, protocol = recording({choice.recording!r}), {_protocol(choice)}",
         f"first, second = (item_values(model, data, protocol) for model in {choice.models[:2]!r})",
@@ -304,8 +304,8 @@ def _python_words(choice, item: str, models: list[str]) -> str:
         "import pandas as pd",
         "",
         "from analysis import preset",
-        "from analysis.items import token_bits",
-        "from data.catalog import recording",
+        "from analysis.scoring.per_stimulus import token_bits",
+        "from data.catalog.catalog import recording",
         "",
         f"data, protocol = recording({choice.recording!r}), {_protocol(choice)}",
         f"tables = [token_bits(model, data, {item!r}, protocol) for model in {models!r}]",
@@ -318,8 +318,8 @@ def _python_words(choice, item: str, models: list[str]) -> str:
 
 def _look(first: str, second: str, name: str, protocol: Protocol, report: Report):
     """What is explained, where it is stored for both, else what it costs for each."""
-    from analysis.items import price
-    from data.catalog import recording
+    from analysis.scoring.per_stimulus import price
+    from data.catalog.catalog import recording
 
     loaded = recording(name)
     costs = [price(model, loaded, protocol) for model in (first, second)]
@@ -327,8 +327,8 @@ def _look(first: str, second: str, name: str, protocol: Protocol, report: Report
 
 
 def _items(first: str, second: str, name: str, protocol: Protocol, report: Report) -> tuple:
-    from analysis.items import about, clusters, item_values
-    from data.catalog import recording
+    from analysis.scoring.per_stimulus import about, clusters, item_values
+    from data.catalog.catalog import recording
 
     loaded = recording(name)
     values = [item_values(model, loaded, protocol, report=report) for model in (first, second)]
@@ -337,8 +337,8 @@ def _items(first: str, second: str, name: str, protocol: Protocol, report: Repor
 
 def _bits(model: str, name: str, item: str, protocol: Protocol, report: Report):
     """The words' table, or why there is none, in words."""
-    from analysis.items import token_bits
-    from data.catalog import recording
+    from analysis.scoring.per_stimulus import token_bits
+    from data.catalog.catalog import recording
 
     if reason := unpredictive(model):
         return f"{model} ({reason})"

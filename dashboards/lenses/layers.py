@@ -11,11 +11,11 @@ import panel_material_ui as pmui
 from analysis.answers.groups import grouped, groupings, targets
 from analysis.answers.layers import layers
 from analysis.protocol import PRESETS, preset
-from dashboards.controls import ModelPicker, ProtocolPicker, RecordingPicker, ScalePicker
 from dashboards.figures.spec import FigureSpec, Mark, Rule
-from dashboards.lens import Lens, Picture, Task, View
-from dashboards.look import note
-from dashboards.scores import NOTES, ScoreTasks, TargetTasks, example, stamps, unscorable
+from dashboards.lens.controls import ModelPicker, ProtocolPicker, RecordingPicker, ScalePicker
+from dashboards.lens.lens import Lens, Picture, Task, View
+from dashboards.look.look import note
+from dashboards.work.score_computations import NOTES, ScoreTasks, TargetTasks, example, stamps, unscorable
 
 __all__ = ["Layers", "ceiling_rules", "control_rules"]
 

@@ -10,14 +10,14 @@ import panel_material_ui as pmui
 
 from analysis.progress import Report
 from analysis.protocol import Protocol
-from dashboards.controls import ModelPicker, ProtocolPicker
 from dashboards.figures.reading import QUESTION, gains, inspector, nothing, pooled, profile
 from dashboards.figures.spec import FigureSpec, Mark, Rule
-from dashboards.lens import Lens, Picture, Task, View
+from dashboards.lens.controls import ModelPicker, ProtocolPicker
+from dashboards.lens.lens import Lens, Picture, Task, View
 from dashboards.lenses.task import scatter
-from dashboards.look import heading, note
-from dashboards.perplexities import unpredictive
-from dashboards.scores import FREE_SECONDS
+from dashboards.look.look import heading, note
+from dashboards.work.score_computations import FREE_SECONDS
+from dashboards.work.text_computations import unpredictive
 from data.errors import BrainLensError
 from data.filters import FILTERS
 
@@ -36,9 +36,9 @@ NOTES = (
     (
         "delta log-likelihood",
         "What surprisal of the word and of the two words before it adds to length and log frequency of the same words, in nats "
-        "per word, held out text by text; analysis.reading.delta_log_likelihood.",
+        "per word, held out text by text; analysis.reading.delta_ll.delta_log_likelihood.",
     ),
-    ("interval", "95 %, t interval of the mean over texts; with few texts it is wide; analysis.reading.mean_over_texts."),
+    ("interval", "95 %, t interval of the mean over texts; with few texts it is wide; analysis.reading.delta_ll.mean_over_texts."),
     (
         "same words",
         "Models that know different words (a trigram knows those of its vocabulary) are compared over the words that all of them "
@@ -50,27 +50,27 @@ NOTES = (
         "alignment",
         "Time regressed on surprisal, length and log frequency of the words t+2 to t-3 at once. A person who reads word by word "
         "cannot respond to the next word; where the peak lies decides nothing. Times that stand too late look like spillover; "
-        "analysis.doctor.lag_profile.",
+        "analysis.reading.doctor.lag_profile.",
     ),
     (
         "word-boundary correction",
         "The probability of the space after a word belongs to the word, not the space before it (Oh & Schuler 2024; Pimentel & "
-        "Meister 2024); analysis.surprisal.span_surprisal.",
+        "Meister 2024); analysis.features.surprisal.span_surprisal.",
     ),
     (
         "neural score",
         "Pearson r of the same model on a recording of the brain, the layer chosen on inner folds; taken from the store, never "
-        "computed here; analysis.scoring.score.",
+        "computed here; analysis.scoring.verb.score.",
     ),
     (
         "times from activations",
         "The paper's reading benchmark: activations to reading times, for each person apart; under the preset schrimpf2021 with "
-        "the paper's choices; analysis.scoring.score.",
+        "the paper's choices; analysis.scoring.verb.score.",
     ),
     (
         "pooled alignment",
         "Coefficients of all recordings of self-paced reading on a logarithmic scale, weighted by their precision; "
-        "analysis.doctor.pooled_profile.",
+        "analysis.reading.doctor.pooled_profile.",
     ),
     (
         "mean of N",
@@ -237,7 +237,7 @@ class Reading(Lens):
             if any(key not in self._prices for key in open_) and not getattr(self, "failed", False):
                 return View(empty="Looking into the store ...")
             return View(empty="Nothing is stored for this selection yet. Press Run (or the key r).", action=("Run", self.run))
-        from analysis import methods_reading
+        from analysis.paper import methods_reading
 
         said = answer(found, missing=missing)
         common = {"python": _python(self.selection), "methods": methods_reading.paragraph(found),
@@ -263,8 +263,8 @@ class Reading(Lens):
 
     def _against_scores(self, said, read: list, common: dict) -> list[Picture]:
         """Delta log-likelihood against the stored scores of the same models on a recording of the brain."""
-        from analysis import methods_reading
         from analysis.answers.reading import against_scores
+        from analysis.paper import methods_reading
 
         rows, name, scores = [], self.selection.neural, []
         for key, model, _, here in self._beside():
@@ -318,7 +318,7 @@ def example() -> dict:
 
 
 def _corpora() -> dict[str, str]:
-    from data.catalog import entries
+    from data.catalog.catalog import entries
 
     words = ("reading_times", "eye_tracking", "eeg")
     found = {name: one for name, one in entries(recordings=True).items() if one.kind in words}
@@ -329,7 +329,7 @@ def _corpora() -> dict[str, str]:
 
 def _neural(chosen: str) -> dict[str, str]:
     """Recordings of the brain that are here."""
-    from data.catalog import entries
+    from data.catalog.catalog import entries
 
     kinds = ("fmri", "ecog", "eeg")
     found = {name: name for name, one in entries(recordings=True).items() if one.kind in kinds and one.state == "ready"}
@@ -361,7 +361,7 @@ def _python(choice) -> str:
 
 def _look(model: str, name: str, options: dict, report: Report):
     """The reading where the surprisals are stored, else what it costs, or why the model cannot."""
-    from analysis.reader import price, read
+    from analysis.reading.run import price, read
 
     try:
         cost = price(model, name, options["protocol"])
@@ -371,7 +371,7 @@ def _look(model: str, name: str, options: dict, report: Report):
 
 
 def _read(model: str, name: str, options: dict, report: Report):
-    from analysis.reader import read
+    from analysis.reading.run import read
 
     try:
         return read(model, name, **options, report=report)
@@ -381,8 +381,8 @@ def _read(model: str, name: str, options: dict, report: Report):
 
 def _refusal(model: str, name: str, error: BrainLensError):
     """A model without probabilities of the next word is said in words; every other error stays an error."""
-    from analysis.reader import corpus
-    from analysis.word_frame import word_frame
+    from analysis.reading.frame import word_frame
+    from analysis.reading.run import corpus
 
     if not (reason := unpredictive(model)):
         raise error
@@ -392,9 +392,9 @@ def _refusal(model: str, name: str, error: BrainLensError):
 
 def _look_score(model: str, name: str, protocol: Protocol, report: Report):
     """A score where it is stored, else what it costs, or why there is none."""
-    from analysis.cost import cost
-    from analysis.reader import corpus
-    from analysis.scoring import score
+    from analysis.reading.run import corpus
+    from analysis.scoring.cost import cost
+    from analysis.scoring.verb import score
 
     loaded = corpus(name)
     try:
@@ -405,7 +405,7 @@ def _look_score(model: str, name: str, protocol: Protocol, report: Report):
 
 
 def _score(model: str, name: str, protocol: Protocol, report: Report):
-    from analysis.reader import corpus
-    from analysis.scoring import score
+    from analysis.reading.run import corpus
+    from analysis.scoring.verb import score
 
     return score(model, corpus(name), protocol, report=report)

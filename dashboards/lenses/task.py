@@ -9,12 +9,12 @@ import pandas as pd
 import panel_material_ui as pmui
 
 from analysis.answers.hadidi import CONTROLS
-from dashboards.controls import ModelPicker, ProtocolPicker, RecordingPicker, ScalePicker
 from dashboards.figures.spec import FigureSpec, Mark, Rule
-from dashboards.lens import Lens, Picture, View
-from dashboards.look import heading, note
-from dashboards.perplexities import TextTasks, texts
-from dashboards.scores import NOTES, PUBLISHED_NOTES, ScoreTasks, stamps
+from dashboards.lens.controls import ModelPicker, ProtocolPicker, RecordingPicker, ScalePicker
+from dashboards.lens.lens import Lens, Picture, View
+from dashboards.look.look import heading, note
+from dashboards.work.score_computations import NOTES, PUBLISHED_NOTES, ScoreTasks, stamps
+from dashboards.work.text_computations import TextTasks, texts
 from data.errors import BrainLensError
 
 __all__ = ["Task", "scatter"]
@@ -175,7 +175,7 @@ class Task(Lens):
 
     def _schrimpf(self) -> Picture:
         from analysis.answers.task import task
-        from analysis.methods import python_answer
+        from analysis.paper.methods import python_answer
 
         choice = self.selection
         published = task(choice.benchmark, choice.x, clip=choice.clip)
@@ -189,7 +189,7 @@ class Task(Lens):
 
     def _hadidi(self) -> Picture:
         from analysis.answers.hadidi import RECORDINGS, hadidi
-        from analysis.methods import python_answer
+        from analysis.paper.methods import python_answer
 
         choice = self.selection
         held = choice.benchmark in RECORDINGS

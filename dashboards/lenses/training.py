@@ -5,12 +5,12 @@ from __future__ import annotations
 import numpy as np
 import panel_material_ui as pmui
 
-from dashboards.controls import ModelPicker, ProtocolPicker, RecordingPicker, ScalePicker
 from dashboards.figures.spec import FigureSpec, Mark, Rule
-from dashboards.lens import Lens, Picture, Task, View
-from dashboards.look import note
-from dashboards.perplexities import TextTasks, texts
-from dashboards.scores import NOTES, ScoreTasks, stamps
+from dashboards.lens.controls import ModelPicker, ProtocolPicker, RecordingPicker, ScalePicker
+from dashboards.lens.lens import Lens, Picture, Task, View
+from dashboards.look.look import note
+from dashboards.work.score_computations import NOTES, ScoreTasks, stamps
+from dashboards.work.text_computations import TextTasks, texts
 
 __all__ = ["CHECKPOINTED", "Training"]
 
@@ -20,7 +20,7 @@ CHECKPOINTED = "zoo-causal-400k"
 _HOVER = ("checkpoint", "step", "layer", "r", "r_low", "r_high", "ceiling", "normalised", "n_stimuli", "source", "bits_per_byte")
 _NOTES = (
     ("step", "Updates of the weights before the checkpoint was taken; the axis shows step + 1, so that step 0 has a place."),
-    ("bits per byte", "Bits of the scored tokens over the bytes they stand for, lower is better; analysis.perplexity.evaluate."),
+    ("bits per byte", "Bits of the scored tokens over the bytes they stand for, lower is better; analysis.features.perplexity.evaluate."),
     ("half", "The first checkpoint at which half of the change from the first to the last is there; analysis.answers.training."),
 )
 

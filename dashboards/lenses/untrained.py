@@ -6,13 +6,13 @@ from dataclasses import replace
 
 import panel_material_ui as pmui
 
-from dashboards.controls import ModelPicker, ProtocolPicker, RecordingPicker, ScalePicker
 from dashboards.figures.spec import FigureSpec, Mark, Rule
-from dashboards.lens import Lens, Picture, Task, View
+from dashboards.lens.controls import ModelPicker, ProtocolPicker, RecordingPicker, ScalePicker
+from dashboards.lens.lens import Lens, Picture, Task, View
 from dashboards.lenses.layers import ceiling_rules, control_rules
 from dashboards.lenses.task import BENCHMARKS
-from dashboards.look import heading, note
-from dashboards.scores import NOTES, PUBLISHED_NOTES, ScoreTasks, stamps
+from dashboards.look.look import heading, note
+from dashboards.work.score_computations import NOTES, PUBLISHED_NOTES, ScoreTasks, stamps
 
 __all__ = ["Untrained"]
 
@@ -93,7 +93,7 @@ class Untrained(Lens):
 
     def view(self) -> View:
         from analysis.answers.untrained import at_chosen_layer, own_untrained, untrained
-        from analysis.methods import python_answer
+        from analysis.paper.methods import python_answer
 
         published = untrained(self.selection.benchmark, clip=self.selection.clip)
         pictures = [

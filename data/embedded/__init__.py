@@ -58,7 +58,7 @@ def recording() -> Recording:
     """The embedded default, id ``simulated``.
 
     Simulated subjects listen with one layer of a model that ships too; ``truth`` names both, with every other planted fact.
-    The responses are made by ``python -m analysis.embedded``.
+    The responses are made by ``python -m tools.plant``.
     """
     table = stimuli()
     with files(__name__).joinpath("responses.npz").open("rb") as stream, np.load(stream, allow_pickle=False) as saved:
@@ -83,7 +83,7 @@ def reading() -> Recording:
     """The embedded reading times, id ``simulated-reading``: eight simulated people read the prose word by word.
 
     Surprisal under a model that ships too, with spillover, is planted; ``truth`` names it, with every other planted fact. The
-    times are made by ``python -m analysis.embedded_reading``.
+    times are made by ``python -m tools.plant_reading``.
     """
     table = words()
     with files(__name__).joinpath("reading.npz").open("rb") as stream, np.load(stream, allow_pickle=False) as saved:

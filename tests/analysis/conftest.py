@@ -7,9 +7,9 @@ import pandas as pd
 import pytest
 import xarray as xr
 
-from analysis.ceiling import Ceiling
+from analysis.ceiling.kinds import Ceiling
 from analysis.protocol import preset
-from analysis.result import Score
+from analysis.scoring.result import Score
 
 
 def build_score(

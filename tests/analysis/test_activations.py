@@ -14,12 +14,12 @@ import pandas as pd
 import pytest
 import xarray as xr
 
-from analysis.activations import activation_key, extract, from_file
+from analysis.features.activations import activation_key, extract, from_file
 from analysis.models.base import Card, Model
 from analysis.models.transformer import TransformerModel
 from analysis.progress import Report
 from analysis.protocol import preset
-from analysis.store import Store
+from analysis.store.store import Store
 from data.errors import BrainLensError, Cancelled
 from data.recording import Recording
 
@@ -174,7 +174,7 @@ def test_texts_order_and_code_version_count(monkeypatch):
     toy = recording()
     toy.stimuli.iloc[0, 0] = "Another sentence."
     assert activation_key(Reader(), toy, DEFENDED) != base
-    monkeypatch.setattr("analysis.activations.CODE_VERSION", 99)
+    monkeypatch.setattr("analysis.features.activations.CODE_VERSION", 99)
     assert activation_key(Reader(), recording(), DEFENDED) != base
 
 
@@ -289,7 +289,7 @@ CHILD = """
 import os, signal, sys, json
 sys.path[:0] = {path!r}
 import test_activations as t
-from analysis.stored import Journal
+from analysis.store.entry import Journal
 from analysis.models import transformer
 transformer.CAUSAL_BATCH = 2
 count = 0

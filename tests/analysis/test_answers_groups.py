@@ -11,8 +11,8 @@ import xarray as xr
 
 from analysis.answers.groups import grouped, groupings, targets
 from analysis.protocol import preset
-from analysis.significance import TargetTest, targets_test
-from analysis.summary import per_target
+from analysis.scoring.significance import TargetTest, targets_test
+from analysis.scoring.summary import per_target
 from data.errors import BrainLensError
 from data.recording import Recording
 
@@ -186,7 +186,7 @@ def test_rotations_hold_their_level():
 
 
 def test_what_moves_is_chosen_by_what_it_can_show():
-    from analysis.significance import _moved
+    from analysis.scoring.significance import _moved
 
     def rule(lengths, draws=200):
         groups = np.repeat(np.arange(len(lengths)).astype(str), lengths)
@@ -204,9 +204,9 @@ def test_what_moves_is_chosen_by_what_it_can_show():
 
 
 def test_the_test_scores_as_the_score_does():
-    from analysis.folded import fit_parts
     from analysis.mapping.splits import make_folds
     from analysis.progress import SILENT
+    from analysis.scoring.folds import fit_parts
 
     features, recording = _planted()
     fit = fit_parts(features, recording, QUICK, make_folds(recording, QUICK), SILENT)

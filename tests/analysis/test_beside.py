@@ -9,11 +9,11 @@ import pandas as pd
 import pytest
 import xarray as xr
 
-from analysis.beside import _joint_fit, headline
 from analysis.mapping.splits import Part, make_folds
 from analysis.progress import SILENT
 from analysis.protocol import Protocol
-from analysis.store import Store
+from analysis.scoring.comparisons import _joint_fit, headline
+from analysis.store.store import Store
 from data.recording import Recording
 
 PROTOCOL = Protocol(folds=4, inner_folds=3, bootstrap=20)

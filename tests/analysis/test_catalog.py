@@ -7,11 +7,12 @@ import json
 import numpy as np
 import pytest
 
-from analysis.models import catalog, folders, hub
+from analysis.models import catalog
 from analysis.models.base import CLASSES
-from analysis.models.variants import SCHEMES, Variant, split
+from analysis.models.files import folders, hub
+from analysis.models.variants.spec import SCHEMES, Variant, split
 from data.errors import BrainLensError
-from data.published import schrimpf2021
+from data.readers.published import schrimpf2021
 
 
 @pytest.fixture

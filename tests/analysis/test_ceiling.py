@@ -11,12 +11,12 @@ import xarray as xr
 from scipy.optimize import curve_fit
 from sklearn.linear_model import LinearRegression
 
-from analysis.ceiling import Ceiling, ceiling, published
-from analysis.extrapolate import asymptotes
+from analysis.ceiling.extrapolate import asymptotes
+from analysis.ceiling.kinds import Ceiling, ceiling, published
+from analysis.ceiling.pools import PoolPredictor, pools
+from analysis.ceiling.reliability import repeats, spearman_brown, split_half
 from analysis.mapping.splits import make_folds
-from analysis.pools import PoolPredictor, pools
 from analysis.protocol import preset
-from analysis.reliability import repeats, spearman_brown, split_half
 from data.errors import BrainLensError
 from data.recording import Recording
 

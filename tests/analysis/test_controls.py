@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 import xarray as xr
 
-from analysis.controls import CONTROLS, SIGMAS, features, oasm, random_embedding, words
+from analysis.features.controls import CONTROLS, SIGMAS, features, oasm, random_embedding, words
 from analysis.mapping import cross_validate
 from analysis.mapping.splits import make_folds
 from analysis.protocol import preset

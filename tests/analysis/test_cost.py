@@ -7,8 +7,8 @@ import pandas as pd
 import pytest
 import xarray as xr
 
-from analysis.cost import LETTERS, cost, tokens_read
 from analysis.protocol import Protocol, preset
+from analysis.scoring.cost import LETTERS, cost, tokens_read
 from data.recording import Recording
 
 
@@ -41,7 +41,7 @@ def test_a_bidirectional_model_reads_every_prefix():
 
 
 def test_passes_of_windows_show_in_the_price(tmp_path):
-    from analysis.store import Store
+    from analysis.store.store import Store
 
     one, plain = story(4000), preset("defended").but(shuffled_twin=False, controls="")
     limited, short, alone = (

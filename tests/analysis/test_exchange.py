@@ -11,8 +11,8 @@ import xarray as xr
 
 from analysis import preset, score
 from analysis.answers.compare import benchmarks, detail, known, methods, paired_methods, published, rank
-from analysis.exchange import COLUMNS, bring, export, forget, results, targets
-from analysis.store import Store
+from analysis.scoring.results import COLUMNS, bring, export, forget, results, targets
+from analysis.store.store import Store
 from data.errors import BrainLensError
 
 QUICK = preset("defended").but(folds=3, inner_folds=2, bootstrap=50, shuffled_twin=False, ceiling="none", controls=("position",),

@@ -12,7 +12,8 @@ from urllib.parse import urlsplit
 
 import pytest
 
-from analysis.models import catalog, hub
+from analysis.models import catalog
+from analysis.models.files import hub
 from analysis.progress import Report
 from data.errors import BrainLensError, Cancelled
 

@@ -8,10 +8,10 @@ import pytest
 import xarray as xr
 
 from analysis import preset
-from analysis.activations import from_file
 from analysis.answers.items import interval_rule, items, methods
-from analysis.items import Items, about, clusters, explained, item_values, price, token_bits
-from data.catalog import recording
+from analysis.features.activations import from_file
+from analysis.scoring.per_stimulus import Items, about, clusters, explained, item_values, price, token_bits
+from data.catalog.catalog import recording
 from data.errors import BrainLensError
 from data.recording import Recording
 

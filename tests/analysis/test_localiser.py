@@ -9,8 +9,8 @@ from scipy import stats
 from tokenizers import Tokenizer, models, pre_tokenizers
 from transformers import AlbertConfig, AlbertModel, BertConfig, BertModel, GPT2Config, GPT2LMHeadModel, PreTrainedTokenizerFast
 
-from analysis.models import localiser
-from analysis.models.variants import Variant, apply
+from analysis.models.variants import lesion as localiser
+from analysis.models.variants.spec import Variant, apply
 from data.errors import BrainLensError
 
 

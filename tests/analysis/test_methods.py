@@ -9,7 +9,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from analysis import methods
+from analysis.paper import methods
 from analysis.protocol import preset
 from data.errors import BrainLensError
 

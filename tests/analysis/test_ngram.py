@@ -7,10 +7,10 @@ import struct
 import numpy as np
 import pytest
 
+from analysis.features.perplexity import evaluate
 from analysis.models import catalog
 from analysis.models.ngram import HEADER, LOG_BASE, TrieFile
-from analysis.perplexity import evaluate
-from analysis.store import Store
+from analysis.store.store import Store
 from data.errors import BrainLensError
 
 WORDS = ["</s>", "<s>", "cat", "sat", "the", "well"]

@@ -7,9 +7,9 @@ import pandas as pd
 import pytest
 from scipy.stats import multivariate_normal
 
-from analysis.doctor import lag_profile, pooled_profile, version_diff
-from analysis.mixed import fit_crossed
-from analysis.reading import MOST_FOLDS, add_spillover, delta_log_likelihood, mean_over_texts
+from analysis.reading.delta_ll import MOST_FOLDS, add_spillover, delta_log_likelihood, mean_over_texts
+from analysis.reading.doctor import lag_profile, pooled_profile, version_diff
+from analysis.reading.mixed import fit_crossed
 from data.errors import BrainLensError
 
 BASE = ["length", "length_prev_1", "length_prev_2"]

@@ -10,14 +10,14 @@ import pytest
 import xarray as xr
 
 from analysis.answers.reading import against, against_scores, answer, reading, verdicts, versions
-from analysis.methods_reading import paragraph
 from analysis.models import load
-from analysis.reader import corpus, price, read
-from analysis.store import Store
-from analysis.word_frame import people_frame, word_frame
-from data.catalog import recording
+from analysis.paper.methods_reading import paragraph
+from analysis.reading.frame import people_frame, word_frame
+from analysis.reading.run import corpus, price, read
+from analysis.store.store import Store
+from data.catalog.catalog import recording
 from data.errors import BrainLensError
-from data.reading_times import realign
+from data.readers.reading_times import realign
 
 MODEL = "zoo-causal-400k"
 
@@ -58,7 +58,7 @@ def test_a_recording_of_sentences_is_refused():
 
 
 def test_the_embedded_readers_are_those_of_their_recipe():
-    from analysis.embedded_reading import make
+    from tools.plant_reading import make
 
     made, shipped = make(), recording("simulated-reading")
     assert shipped.responses.values == pytest.approx(made.responses.values, abs=0.2)

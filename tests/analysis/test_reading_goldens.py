@@ -8,9 +8,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from analysis.doctor import lag_profile, version_diff
-from analysis.reading import add_spillover, delta_log_likelihood
-from data.reading_times import gpt3_surprisal
+from analysis.reading.delta_ll import add_spillover, delta_log_likelihood
+from analysis.reading.doctor import lag_profile, version_diff
+from data.readers.reading_times import gpt3_surprisal
 
 pytestmark = pytest.mark.realdata
 

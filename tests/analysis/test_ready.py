@@ -9,15 +9,15 @@ import numpy as np
 import pytest
 import xarray as xr
 
-from analysis.cost import cost
-from analysis.imported import holds_activations, peek
+from analysis.features.from_file import holds_activations, peek
+from analysis.features.ready import ReadyActivations, fits, keep
 from analysis.models import catalog
-from analysis.models.ready import ReadyActivations, fits, keep
-from analysis.models.removal import remove
+from analysis.models.files.removal import remove
 from analysis.protocol import preset
-from analysis.scoring import score
-from analysis.store import Store
-from data.catalog import recording
+from analysis.scoring.cost import cost
+from analysis.scoring.verb import score
+from analysis.store.store import Store
+from data.catalog.catalog import recording
 from data.errors import BrainLensError
 
 QUICK = preset("defended").but(bootstrap=20, criterion="gcv", controls="", unique=False, shuffled_twin=False, folds=3)
@@ -159,7 +159,7 @@ def stacked(path, values, numbers):
 @pytest.mark.parametrize("form", ["nc", "zarr"])
 def test_what_announces_too_much_is_not_read(form, tmp_path, monkeypatch):
     path = stacked(tmp_path / f"x.{form}", np.zeros((2, 3, 50)), [0, 1])
-    monkeypatch.setattr("analysis.imported.MOST_UNPACKED", 2000)
+    monkeypatch.setattr("analysis.features.from_file.MOST_UNPACKED", 2000)
     with pytest.raises(BrainLensError, match="'act' unpacks to 2,400 bytes, more than 2,000: it was not read"):
         peek(path)
 

@@ -14,15 +14,15 @@ from sklearn.linear_model import RidgeCV
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
-from analysis.activations import extract
-from analysis.ceiling import ceiling
+from analysis.ceiling.kinds import ceiling
+from analysis.features.activations import extract
 from analysis.mapping.splits import make_folds
 from analysis.models import load
 from analysis.progress import Cancelled, Report
 from analysis.protocol import preset
-from analysis.scoring import score
-from analysis.store import Store
-from data.catalog import recording as catalogue
+from analysis.scoring.verb import score
+from analysis.store.store import Store
+from data.catalog.catalog import recording as catalogue
 from data.errors import BrainLensError
 from data.recording import Recording
 
@@ -119,7 +119,7 @@ def test_r_equals_a_plain_scikit_learn_loop(simulated, store):
 
 # ---- the store --------------------------------------------------------------------------------------------------------
 def test_a_second_request_loads_no_model_and_gives_the_same(planted, simulated, store, monkeypatch):
-    from analysis.models import weights
+    from analysis.models.files import weights
 
     monkeypatch.setattr(weights, "load_network", lambda *a, **k: pytest.fail("the model was loaded again"))
     again = score(simulated.truth["model"], simulated, preset("defended").but(bootstrap=200), store=store)
@@ -131,7 +131,7 @@ def test_a_second_request_loads_no_model_and_gives_the_same(planted, simulated, 
 
 def test_a_stored_score_needs_no_torch(planted, simulated, store):
     code = (
-        "import sys; from analysis import score; from analysis.protocol import preset; from analysis.store import Store\n"
+        "import sys; from analysis import score; from analysis.protocol import preset; from analysis.store.store import Store\n"
         f"found = score({simulated.truth['model']!r}, 'simulated', preset('defended').but(bootstrap=200), "
         "store=Store(sys.argv[1]))\n"
         "print(found.cached, found.chosen_layer, [m for m in ('torch', 'transformers') if m in sys.modules])"

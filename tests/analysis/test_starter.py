@@ -15,9 +15,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from analysis.models import convert_flair, convert_llama2c, packages, starter
-from analysis.models.packages import Package, extract, obtain
-from analysis.models.starter import STARTERS, Starter
+from analysis.models.files import convert_flair, convert_llama2c, packages, starter
+from analysis.models.files.packages import Package, extract, obtain
+from analysis.models.files.starter import STARTERS, Starter
 from analysis.progress import SILENT, Report
 from data.errors import BrainLensError, Cancelled
 
@@ -90,7 +90,7 @@ def test_a_wrong_hash_is_refused_and_nothing_is_left(tiny, clean_home):
 
 
 def test_a_failing_conversion_leaves_nothing(tiny, clean_home, monkeypatch):
-    from analysis.models import convert
+    from analysis.models.files import convert
 
     def breaks(files, out):
         (out / "half").write_text("half")

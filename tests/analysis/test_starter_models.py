@@ -6,14 +6,14 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from analysis.activations import extract
+from analysis.features.activations import extract
+from analysis.features.perplexity import evaluate
 from analysis.models import load
 from analysis.models.base import Passage
-from analysis.models.starter import DEFAULT
-from analysis.perplexity import evaluate
+from analysis.models.files.starter import DEFAULT
 from analysis.protocol import preset
-from analysis.store import Store
-from data import own
+from analysis.store.store import Store
+from data.own import read as own
 
 pytestmark = pytest.mark.starter
 

@@ -7,8 +7,8 @@ import pytest
 
 from analysis.models import catalog
 from analysis.models.base import Passage
+from analysis.models.files.vectors import VectorFile
 from analysis.models.static import random_vectors, words_of
-from analysis.models.vectors import VectorFile
 from data.errors import BrainLensError
 
 WORDS = ["the", "cat", "n't", "do", "sat", ".", "new york"]

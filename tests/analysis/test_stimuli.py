@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 import xarray as xr
 
-from analysis.stimuli import context_labels, passages, passages_hash, words
+from analysis.text.passages import context_labels, passages, passages_hash, words
 from data.errors import BrainLensError
 from data.recording import Recording
 

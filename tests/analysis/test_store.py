@@ -15,8 +15,8 @@ import numpy as np
 import pytest
 import xarray as xr
 
-from analysis.store import Store
-from analysis.stored import Journal, StoredActivations, atomic
+from analysis.store.entry import Journal, StoredActivations, atomic
+from analysis.store.store import Store
 from data.errors import BrainLensError
 
 ROOT = Path(__file__).parents[2]
@@ -70,7 +70,7 @@ def test_the_layout_is_what_xarray_reads(store):
 
 KILLED = """
 import sys, numpy as np
-from analysis.store import Store
+from analysis.store.store import Store
 entry = Store(sys.argv[1], readers=[]).activations("k")
 entry.create([str(i) for i in range(400)], [500] * 200, {})
 for layer in range(200):
@@ -100,7 +100,7 @@ def test_kill_9_leaves_whole_layers(store):
 
 WRITER = """
 import sys, numpy as np, xarray as xr
-from analysis.store import Store
+from analysis.store.store import Store
 store = Store(sys.argv[1], readers=[])
 value = float(sys.argv[2])
 with store.lock("k"):
@@ -131,7 +131,7 @@ def test_two_writers_and_a_reader(store):
 
 HOLDER = """
 import sys, time
-from analysis.store import Store
+from analysis.store.store import Store
 with Store(sys.argv[1], readers=[]).lock("k"):
     print("held", flush=True)
     time.sleep(60)

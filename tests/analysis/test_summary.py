@@ -3,8 +3,8 @@
 import numpy as np
 
 from analysis.protocol import preset
-from analysis.scoring import bisection
-from analysis.summary import choose_layers, per_target, summarise
+from analysis.scoring.summary import choose_layers, per_target, summarise
+from analysis.scoring.verb import bisection
 
 PARTS = np.array(["a", "a", "b"])
 VALUES = np.array([[0.2, 0.4, np.nan], [0.4, 0.8, np.nan], [0.1, np.nan, 0.5]])

@@ -12,15 +12,15 @@ import pandas as pd
 import pytest
 import xarray as xr
 
+from analysis.features.perplexity import evaluate
+from analysis.features.readout import readout_perplexity
+from analysis.features.surprisal import span_surprisal, word_surprisal
 from analysis.models import next_token
 from analysis.models.base import Card, Model, TokenSurprisal
 from analysis.models.transformer import TransformerModel
-from analysis.perplexity import evaluate
 from analysis.progress import Report
 from analysis.protocol import preset
-from analysis.readout import readout_perplexity
-from analysis.store import Store
-from analysis.surprisal import span_surprisal, word_surprisal
+from analysis.store.store import Store
 from data.errors import BrainLensError, Cancelled
 from data.recording import Recording
 

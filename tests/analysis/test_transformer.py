@@ -11,7 +11,7 @@ import pytest
 
 from analysis.models.architectures import position_limit, stated_limit
 from analysis.models.base import Passage
-from analysis.models.folders import read_json, shape
+from analysis.models.files.folders import read_json, shape
 from analysis.models.transformer import TransformerModel
 from analysis.progress import Report
 from data.errors import BrainLensError, Cancelled
@@ -322,7 +322,7 @@ def test_bfloat16_is_close_and_float32_comes_back(folders):
 
 
 def test_too_little_memory_is_said_before_anything_is_loaded(folders, monkeypatch):
-    monkeypatch.setattr("analysis.models.weights.available_memory", lambda device: 1000)
+    monkeypatch.setattr("analysis.models.files.weights.available_memory", lambda device: 1000)
     model = model_of(folders("gpt2"), "gpt2")
     with pytest.raises(BrainLensError, match=r"needs about .* GB, and 0.0 GB are free.*bfloat16"):
         read_all(model)
@@ -352,7 +352,7 @@ def test_the_fingerprint_follows_the_weights_and_the_variant(folders, tmp_path):
 def test_a_hash_is_remembered_until_the_file_changes(tmp_path, monkeypatch):
     import hashlib
 
-    from analysis.models import weights
+    from analysis.models.files import weights
 
     path = tmp_path / "weights.safetensors"
     path.write_bytes(b"one")

@@ -7,8 +7,8 @@ import pytest
 import torch
 from transformers import AutoModelForMaskedLM, BertConfig, GPT2Config, GPT2LMHeadModel
 
-from analysis.models.untrained import drawn, fit_mixture, layer_of
-from analysis.models.variants import SCHEMES, Variant, apply
+from analysis.models.variants.spec import SCHEMES, Variant, apply
+from analysis.models.variants.untrained import drawn, fit_mixture, layer_of
 from data.errors import BrainLensError
 
 CONFIG = GPT2Config(vocab_size=50, n_layer=4, n_embd=16, n_head=2, n_positions=32)

@@ -9,7 +9,7 @@ import pandas as pd
 import pytest
 
 from analysis.answers.versions import INFERRED, compare, sources
-from data.catalog import recording
+from data.catalog.catalog import recording
 from data.errors import BrainLensError
 
 

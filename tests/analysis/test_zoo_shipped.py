@@ -12,12 +12,12 @@ from analysis.mapping.fit import cross_validate
 from analysis.mapping.splits import make_folds
 from analysis.models import load
 from analysis.models.catalog import cards, state
+from analysis.models.zoo.recipes import CHECKPOINTS, RECIPES
 from analysis.protocol import preset
-from analysis.zoo.__main__ import ZOO, main
-from analysis.zoo.cards import bits_per_byte, table
-from analysis.zoo.recipes import CHECKPOINTS, RECIPES
 from data import embedded
-from data.simulated import default
+from data.readers.simulated import default
+from tools.zoo.__main__ import ZOO, main
+from tools.zoo.cards import bits_per_byte, table
 
 CAUSAL = ("zoo-causal-200k", "zoo-causal-400k", "zoo-causal-700k", "zoo-causal-1m", "zoo-causal-3m")
 STEPS = tuple(f"zoo-causal-400k-step{step}" for step in CHECKPOINTS)
@@ -89,7 +89,7 @@ def test_an_unknown_member_is_refused_with_the_choices(capsys):
 
 # ---- the embedded recording grows from it -----------------------------------------------------------------------------------
 def test_the_embedded_responses_are_made_by_their_script(tmp_path):
-    from analysis.embedded import make, write
+    from tools.plant import make, write
 
     shipped = default()
     made = make(shipped.truth["model"], shipped.truth["layer"])
@@ -105,7 +105,7 @@ def test_the_embedded_responses_are_made_by_their_script(tmp_path):
 @pytest.fixture(scope="module")
 def profile():
     """r per layer of planted and of noise targets, for a model."""
-    from analysis.embedded import features
+    from tools.plant import features
 
     recording, protocol = default(), preset("defended")
     part, = make_folds(recording, protocol)

@@ -11,8 +11,8 @@ from collections import Counter
 
 import pytest
 
-from analysis.zoo import text
 from data.errors import BrainLensError
+from tools.zoo import text
 
 
 def archive(path, files: dict[str, str]):
@@ -71,7 +71,7 @@ def test_a_changed_package_is_refused_and_deleted(tmp_path):
 
 
 def test_what_was_fetched_is_not_fetched_again(tmp_path, monkeypatch):
-    from analysis.models.vectors import sha256_of
+    from analysis.models.files.vectors import sha256_of
 
     source = text.SOURCES["novel"]
     chapter = json.dumps({"text": "x" * 200})

@@ -11,14 +11,15 @@ from tokenizers import Tokenizer
 
 from analysis.models import load
 from analysis.models.base import Passage
-from analysis.zoo import glove
-from analysis.zoo.__main__ import ZOO
-from analysis.zoo.corpus import END, MASK, Corpus, train_tokenizer
-from analysis.zoo.export import export
-from analysis.zoo.recipes import RECIPES, Recipe
-from analysis.zoo.train import batch_of, build, loss_of, train
+from analysis.models.zoo.corpus import END, MASK, Corpus
+from analysis.models.zoo.recipes import RECIPES, Recipe
+from analysis.models.zoo.train import batch_of, build, loss_of, train
 from data import embedded
 from data.errors import BrainLensError
+from tools.zoo import glove
+from tools.zoo.__main__ import ZOO
+from tools.zoo.export import export
+from tools.zoo.prepare import train_tokenizer
 
 SENTENCES = ["The cat sat on the mat and looked at the moon.", "A small boat came home before the storm began.",
              "Who opened the green door? Nobody knows, and nobody asks.",

@@ -31,7 +31,7 @@ def start(folder: Path, *, prefix: str = "", **environment: str) -> Server:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
-    command = [sys.executable, "-c", "from dashboards.cli import main; main()", "app", "--port", str(port), "--prefix", prefix]
+    command = [sys.executable, "-c", "from dashboards.command.cli import main; main()", "app", "--port", str(port), "--prefix", prefix]
     log = folder / "server.log"
     began = time.monotonic()
     alone = {"BRAINLENS_HOME": str(folder / "home"), "BRAINLENS_SHARED": "", "BRAINLENS_MIRROR": ""}

@@ -13,9 +13,9 @@ import weakref
 
 import panel as pn
 
-from dashboards import jobs
-from dashboards.page import open_page
+from dashboards.page.page import open_page
 from dashboards.state import LENSES
+from dashboards.work import jobs
 
 SESSIONS = 50
 SOON = {"check_unused_sessions_milliseconds": 100, "unused_session_lifetime_milliseconds": 100}

@@ -6,8 +6,8 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from dashboards.bookmarks import Bookmarks, keep, kept, remove
-from dashboards.page import Workbench
+from dashboards.page.bookmarks import Bookmarks, keep, kept, remove
+from dashboards.page.page import Workbench
 from data.errors import BrainLensError
 
 

@@ -12,7 +12,7 @@ import pandas as pd
 import pytest
 from click.testing import CliRunner
 
-from dashboards.cli import main
+from dashboards.command.cli import main
 from data.errors import BrainLensError
 
 QUICK = ["--set", "bootstrap=50", "--set", "criterion=gcv", "--set", "unique=no"]
@@ -104,8 +104,8 @@ def test_lists_show_what_is_here():
 @pytest.fixture
 def staged(clean_home, tmp_path, monkeypatch):
     """A mirror with one small file that two recordings of the catalogue share."""
-    from data import catalog
-    from data.fetch import RemoteFile
+    from data.catalog import catalog
+    from data.catalog.fetch import RemoteFile
 
     monkeypatch.delenv("BRAINLENS_MIRROR", raising=False)
     monkeypatch.setattr(catalog, "_EXTRA", {})
@@ -118,7 +118,7 @@ def staged(clean_home, tmp_path, monkeypatch):
 
 
 def test_size_and_licence_are_said_before_the_transfer(staged, monkeypatch):
-    from data import catalog
+    from data.catalog import catalog
 
     def fetch(name, **_):
         raise AssertionError("the transfer")
@@ -135,7 +135,8 @@ def test_size_and_licence_are_said_before_the_transfer(staged, monkeypatch):
 
 
 def test_size_and_licence_of_a_model_are_said_before_the_transfer(clean_home, monkeypatch, tmp_path):
-    from analysis.models import catalog, hub
+    from analysis.models import catalog
+    from analysis.models.files import hub
 
     def fetch(name, **_):
         raise BrainLensError("the transfer")
@@ -189,14 +190,14 @@ def test_the_cache_can_be_listed_and_cleared(clean_home):
 
 
 def test_help_needs_nothing_heavy():
-    code = ("import sys; from click.testing import CliRunner; from dashboards.cli import main\n"
+    code = ("import sys; from click.testing import CliRunner; from dashboards.command.cli import main\n"
             "assert CliRunner().invoke(main, ['--help']).exit_code == 0\n"
             "assert not {'torch', 'panel', 'transformers', 'sklearn', 'bokeh'} & set(sys.modules)")
     assert subprocess.run([sys.executable, "-c", code]).returncode == 0
 
 
 def test_two_versions_side_by_side_in_a_table_in_words_and_in_a_file(tmp_path):
-    from data.catalog import recording
+    from data.catalog.catalog import recording
 
     one, pairs = recording("simulated-reading"), []
     texts = one.column(one.context)
@@ -218,7 +219,7 @@ def test_two_versions_side_by_side_in_a_table_in_words_and_in_a_file(tmp_path):
 
 
 def test_a_filter_by_its_name_and_ready_activations_as_a_model(tmp_path):
-    from data.catalog import recording
+    from data.catalog.catalog import recording
 
     one = recording("simulated-reading")
     ids = np.array([str(i) for i in one.stimuli.index])

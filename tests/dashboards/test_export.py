@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from dashboards import export
+from dashboards.figures import export
 from data.errors import BrainLensError
 from tests.figures import layers_spec, make_spec
 

@@ -13,12 +13,12 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from analysis.methods import python_code
+from analysis.paper.methods import python_code
 from analysis.protocol import preset
 from dashboards import Compare, Items, Layers, Reading, Task, Training, Untrained
-from dashboards.exporter import _without, as_selected, figure_code, make
-from dashboards.view import Picture
-from data.own import read, write_sidecar
+from dashboards.lens.export_dialog import _without, as_selected, figure_code, make
+from dashboards.lens.view import Picture
+from data.own.read import read, write_sidecar
 
 ROOT = Path(__file__).resolve().parents[2]
 MODELS = ["zoo-causal-400k", "random-64"]
@@ -47,10 +47,10 @@ def code_of(lens, picture: Picture) -> str:
 
 
 def test_the_lens_s_own_code_is_exported_even_where_there_are_scores(clean_home, monkeypatch):
-    import analysis.methods
+    import analysis.paper.methods
 
     lens = Layers(models=["random-64"], recording="simulated", protocol=QUICK).run(wait=True)
-    monkeypatch.setattr(analysis.methods, "python_code", lambda *_, **__: pytest.fail("the scores' code was asked for"))
+    monkeypatch.setattr(analysis.paper.methods, "python_code", lambda *_, **__: pytest.fail("the scores' code was asked for"))
     shown = lens.shown.pictures[0]
     own = Picture(shown.label, shown.spec, shown.table, shown.scores, python="print('own')\n")
     bundle = make(own, lens.slug, lens.recipe(), width_mm=85, font_size=7)

@@ -12,7 +12,7 @@ import pytest
 from dashboards.figures import style
 from dashboards.figures.style import INK, MARKERS, THEMES, contrast, ink, looks
 from data.errors import BrainLensError
-from data.published import schrimpf2021_models
+from data.readers.published import schrimpf2021_models
 
 PUBLISHED = [model for model in schrimpf2021_models().query("in_paper")["model"]]
 

@@ -14,10 +14,10 @@ import pytest
 from dashboards import Task, Untrained
 from dashboards.figures.numbers import shown
 from dashboards.figures.spec import FigureSpec, Mark
-from dashboards.item_card import MOST, ItemCards, told
-from dashboards.meanings import meanings
-from dashboards.parts import DataTable
-from dashboards.view import Picture, View
+from dashboards.lens.item_card import MOST, ItemCards, told
+from dashboards.lens.meanings import meanings
+from dashboards.lens.parts import DataTable
+from dashboards.lens.view import Picture, View
 from tests.dashboards.test_browser import button, ready
 
 
@@ -102,9 +102,9 @@ def test_the_last_picked_comes_first_at_most_three_and_a_button_lets_go():
 
 
 def test_nothing_is_asked_where_nothing_is_picked(monkeypatch):
-    import dashboards.item_card
+    import dashboards.lens.item_card
 
-    monkeypatch.setattr(dashboards.item_card, "told", lambda *_: pytest.fail("a card was made"))
+    monkeypatch.setattr(dashboards.lens.item_card, "told", lambda *_: pytest.fail("a card was made"))
     lens = Task()
     lens.selection.benchmark = "blank2014"
     lens.close()

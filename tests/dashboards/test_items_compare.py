@@ -8,7 +8,7 @@ import pytest
 
 from analysis.protocol import preset
 from dashboards import Compare, Items
-from dashboards.exporter import make
+from dashboards.lens.export_dialog import make
 
 MODELS = ["zoo-causal-400k", "random-64"]
 QUICK = preset("defended").but(folds=3, inner_folds=2, bootstrap=50, shuffled_twin=False, ceiling="none", controls=("position",),
@@ -174,7 +174,7 @@ def test_two_data_sets_of_one_name_are_offered_apart(scored):
 
 @pytest.mark.parametrize("ending", [".csv", ".parquet", ".nc"])
 def test_results_go_out_and_come_in_labelled(scored, ending):
-    from analysis.exchange import forget, results
+    from analysis.scoring.results import forget, results
 
     lens = Compare()
     lens.wait(30)

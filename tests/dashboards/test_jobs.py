@@ -9,7 +9,7 @@ import weakref
 
 import pytest
 
-from dashboards.jobs import Job, Runner, duration
+from dashboards.work.jobs import Job, Runner, duration
 
 
 class Ear:

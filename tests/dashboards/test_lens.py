@@ -12,11 +12,11 @@ import pytest
 from analysis.protocol import preset
 from dashboards import Layers, Task, Untrained
 from dashboards.figures.spec import FigureSpec, Mark
-from dashboards.jobs import Runner
-from dashboards.lens import Lens
-from dashboards.parts import DataTable, Frame, explain
-from dashboards.view import Picture, View, cost_in_words
-from dashboards.view import Task as Todo
+from dashboards.lens.lens import Lens
+from dashboards.lens.parts import DataTable, Frame, explain
+from dashboards.lens.view import Picture, View, cost_in_words
+from dashboards.lens.view import Task as Todo
+from dashboards.work.jobs import Runner
 from data.errors import BrainLensError
 
 MODEL = "zoo-causal-400k"
@@ -190,7 +190,7 @@ def test_a_real_score_and_then_from_the_store(clean_home):
 
 
 def test_export_of_what_is_shown(clean_home):
-    from dashboards.exporter import make
+    from dashboards.lens.export_dialog import make
 
     lens = Task()
     bundle = make(lens.shown.pictures[0], lens.slug, lens.recipe(), width_mm=85, font_size=7)
@@ -233,7 +233,7 @@ def test_published_tables_stand_apart():
 
 
 def test_texts_are_prose_recordings_and_files(tmp_path):
-    from dashboards.perplexities import split, unpredictive, words_of
+    from dashboards.work.text_computations import split, unpredictive, words_of
 
     assert len(words_of("simulated").split("\n\n")) > 10
     (tmp_path / "own.txt").write_text("\n\n".join(f"Paragraph {i}." for i in range(20)))

@@ -10,9 +10,9 @@ import pytest
 
 from analysis.answers.layers import layers
 from dashboards import Layers, Task, Untrained
-from dashboards.jobs import Runner
 from dashboards.lenses.layers import by_group, control_rules, profile
 from dashboards.lenses.untrained import SCHEMES
+from dashboards.work.jobs import Runner
 from data.errors import BrainLensError
 from tests.analysis.conftest import build_score
 
@@ -203,7 +203,7 @@ def test_a_change_of_the_scale_computes_nothing_anew(monkeypatch):
 
 # ---- what a test costs ---------------------------------------------------------------------------------------------------
 def test_more_permutations_where_they_are_affordable():
-    from dashboards.scores import TEST_DRAWS, draws_of
+    from dashboards.work.score_computations import TEST_DRAWS, draws_of
 
     def draws(n_targets, n_stimuli):
         score = made("a")

@@ -8,14 +8,14 @@ import time
 import numpy as np
 import pytest
 
-from dashboards.library import Library
-from dashboards.library_cards import histogram
-from dashboards.library_tables import download_words, million
-from dashboards.library_versions import comparable
+from dashboards.library.cards import histogram
+from dashboards.library.library import Library
+from dashboards.library.tables import download_words, million
+from dashboards.library.versions import comparable
 from dashboards.state import Selection
-from data import shelf
-from data.catalog import Entry, register
-from data.fetch import RemoteFile
+from data.catalog import shelf
+from data.catalog.catalog import Entry, register
+from data.catalog.fetch import RemoteFile
 
 TABLE = "sentence,topic,rt\n" + "".join(f"Word {i} of many came late.,t{i % 6},{i * 1.7 % 7:.2f}\n" for i in range(60))
 
@@ -114,7 +114,7 @@ def test_fetch_check_and_remove(library, tmp_path, monkeypatch):
 
     sha = hashlib.sha256(TABLE.encode()).hexdigest()
     files = (RemoteFile("labdata", "lab.csv", sha256=sha, size=len(TABLE)),)
-    register(Entry("lab", "A lab's own", "data.own:read", "fmri", "60 sentences", "MIT", "", files=files))
+    register(Entry("lab", "A lab's own", "data.own.read:read", "fmri", "60 sentences", "MIT", "", files=files))
     try:
         library.look()
         settle(library, lambda: "lab" in library.recordings.ids)
@@ -127,7 +127,7 @@ def test_fetch_check_and_remove(library, tmp_path, monkeypatch):
         press(library._card, "Check")
         settle(library, lambda: "1 of 1 files have the published hash" in words(library._told))
     finally:
-        from data import catalog
+        from data.catalog import catalog
 
         catalog._EXTRA.pop("lab")
 
@@ -166,7 +166,7 @@ def test_one_of_several_corpora_in_a_table_is_chosen_and_added_under_its_name(li
     assert upload._name.value == "times-provo"
     upload.add()
     settle(library, lambda: "times-provo" in library.recordings.ids)
-    from data.catalog import recording
+    from data.catalog.catalog import recording
 
     assert recording("times-provo").n_stimuli == 24
 
@@ -181,7 +181,7 @@ def test_a_bad_upload_is_refused_in_words_and_leaves_nothing(library, clean_home
 
 
 def test_versions_are_compared_from_the_card(library):
-    from data.catalog import entries
+    from data.catalog.catalog import entries
 
     assert comparable(entries()["natural-stories"]) == ("natural-stories@as-released", "natural-stories@realigned")
     assert comparable(entries()["pereira2018-language"]) is None and comparable(entries()["simulated"]) is None
@@ -207,7 +207,7 @@ def test_versions_are_compared_off_the_loop(clean_home, mirror):
 
 
 def test_ready_activations_are_dropped_checked_and_added_as_a_model(library, tmp_path):
-    from data.catalog import recording
+    from data.catalog.catalog import recording
 
     ids = np.array([str(i) for i in recording("simulated").stimuli.index])
     path = tmp_path / "mine.npz"
@@ -231,7 +231,7 @@ def test_ready_activations_are_dropped_checked_and_added_as_a_model(library, tmp
 
 
 def test_pickers_learn_what_was_added(library, tmp_path):
-    from dashboards.controls import ModelPicker, RecordingPicker
+    from dashboards.lens.controls import ModelPicker, RecordingPicker
 
     selection = library.selection
     picker, models = RecordingPicker(selection), ModelPicker(selection)
@@ -243,7 +243,7 @@ def test_pickers_learn_what_was_added(library, tmp_path):
 
 
 def test_storage_is_measured_and_cleared_after_a_question(library):
-    from analysis.store import Store
+    from analysis.store.store import Store
 
     Store().save_piece("run", "piece", a=np.zeros(1000))
     library.tabs.active = 3

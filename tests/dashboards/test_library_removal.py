@@ -7,10 +7,10 @@ from dataclasses import replace
 
 import pytest
 
-from dashboards.library import Library
+from dashboards.library.library import Library
 from dashboards.state import Selection
-from data import catalog
-from data.fetch import RemoteFile
+from data.catalog import catalog
+from data.catalog.fetch import RemoteFile
 from data.home import home
 
 

@@ -9,8 +9,8 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from dashboards.checks import checks
-from dashboards.page import LENSES, Workbench
+from dashboards.page.checks import checks
+from dashboards.page.page import LENSES, Workbench
 from dashboards.state import LENSES as NAMES
 from dashboards.state import decode
 
@@ -18,7 +18,7 @@ HEAVY = ("torch", "transformers", "sklearn", "hvplot", "holoviews", "matplotlib"
 
 
 def test_the_page_imports_nothing_heavy():
-    opened = "import sys; from dashboards.page import Workbench; Workbench()._open_lens()"
+    opened = "import sys; from dashboards.page.page import Workbench; Workbench()._open_lens()"
     code = f"{opened}; print([name for name in {HEAVY} if name in sys.modules])"
     found = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.splitlines()[-1]
     assert found == "[]"
@@ -90,9 +90,9 @@ def test_ids_of_what_is_there_are_taken(clean_home, tmp_path):
 
 
 def test_results_may_be_of_what_no_catalogue_knows(clean_home, monkeypatch):
-    import analysis.exchange
+    import analysis.scoring.results
 
-    monkeypatch.setattr(analysis.exchange, "results", lambda: pd.DataFrame(
+    monkeypatch.setattr(analysis.scoring.results, "results", lambda: pd.DataFrame(
         {"model": ["ours"], "recording": ["mine"], "data_key": ["a"]}))  # fmt: skip
     assert decode("ranked=mine&hidden=ours", checks()) == ({"ranked": ["mine"], "hidden": ["ours"]}, [])
 

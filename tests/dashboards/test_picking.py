@@ -5,8 +5,8 @@ from __future__ import annotations
 import pandas as pd
 
 from dashboards.figures.spec import FigureSpec, Mark
-from dashboards.parts import DataTable, Frame, names
-from dashboards.view import Picture
+from dashboards.lens.parts import DataTable, Frame, names
+from dashboards.lens.view import Picture
 
 
 def drawn(heard: list, *frames: pd.DataFrame) -> Frame:

@@ -9,9 +9,9 @@ from dataclasses import replace
 import pytest
 
 from dashboards import Reading
-from dashboards.exporter import make
-from dashboards.jobs import Runner
+from dashboards.lens.export_dialog import make
 from dashboards.state import decode, encode
+from dashboards.work.jobs import Runner
 
 EXAMPLE = {"models": ["zoo-causal-400k"], "corpora": ["simulated-reading"]}
 
@@ -142,7 +142,7 @@ def test_each_verdict_names_its_model(lens):
 
 
 def test_a_model_that_failed_or_was_not_run_is_listed_with_the_reason(monkeypatch):
-    from analysis import reader
+    from analysis.reading import run as reader
 
     real = reader.price
 

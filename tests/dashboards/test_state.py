@@ -7,7 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from analysis.protocol import FIELDS, PRESETS, Protocol, preset
-from dashboards import controls, state
+from dashboards import state
+from dashboards.lens import controls
 from dashboards.state import Selection, decode, defaults, encode
 from data.errors import BrainLensError, unknown
 
@@ -131,7 +132,7 @@ def test_every_protocol_field_can_be_edited_and_is_explained():
 
 
 def test_a_wrong_notebook_argument_is_named():
-    from dashboards.lens import selected
+    from dashboards.lens.lens import selected
 
     with pytest.raises(BrainLensError, match="did you mean 'models'"):
         selected("layers", {"model": ["gpt2"]})

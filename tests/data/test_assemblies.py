@@ -7,8 +7,9 @@ import numpy as np
 import pytest
 import xarray as xr
 
-from data import assemblies, catalog
+from data.catalog import catalog
 from data.errors import BrainLensError
+from data.readers import assemblies
 
 spec = importlib.util.spec_from_file_location("assembly_files", Path(__file__).with_name("assembly_files.py"))
 files = importlib.util.module_from_spec(spec)

@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from data import catalog
-from data.catalog import entries, recording
+from data.catalog import catalog
+from data.catalog.catalog import entries, recording
 from data.errors import BrainLensError
 
 

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from data import embedded
-from data.simulated import default
+from data.readers.simulated import default
 
 
 @pytest.fixture(scope="module")
@@ -81,7 +81,7 @@ def test_the_planted_facts_are_in_the_numbers(recording):
 
 
 def test_the_recording_loads_without_torch_and_without_pickle():
-    code = "import sys; from data.simulated import default; default(); print('torch' in sys.modules)"
+    code = "import sys; from data.readers.simulated import default; default(); print('torch' in sys.modules)"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "False"
     with np.load(embedded.__path__[0] + "/responses.npz", allow_pickle=False) as saved:

@@ -12,10 +12,10 @@ from typing import ClassVar
 
 import pytest
 
-from data import catalog, fetch
-from data.entries import Entry, all_entries
+from data.catalog import catalog, fetch
+from data.catalog.entries import Entry, all_entries
+from data.catalog.fetch import RemoteFile
 from data.errors import BrainLensError, Cancelled
-from data.fetch import RemoteFile
 
 BODY = bytes(range(256)) * 4000  # about 1 MB
 SHA = hashlib.sha256(BODY).hexdigest()

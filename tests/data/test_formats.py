@@ -13,8 +13,9 @@ import xarray as xr
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from data import formats, own
 from data.errors import BrainLensError
+from data.own import formats
+from data.own import read as own
 from data.recording import Recording
 
 FORMATS = (".csv", ".tsv", ".parquet", ".nc", ".npz", ".npy", ".mat")
@@ -91,7 +92,7 @@ def test_what_is_written_comes_back(suffix, recording):
 
 
 def test_unknown_format(tmp_path):
-    from data.catalog import recording
+    from data.catalog.catalog import recording
 
     with pytest.raises(BrainLensError, match=r"Unknown format '.xls'"):
         own.write(recording("simulated"), tmp_path / "x.xls")
@@ -332,11 +333,11 @@ def test_parquet_bombs(tmp_path, monkeypatch):
     path = tmp_path / "x.parquet"
     pq.write_table(pa.table({"text": words.cast(pa.string()), "bold": np.arange(rows) % 7 * 0.5}), path, compression="zstd")
     assert path.stat().st_size < 300_000
-    monkeypatch.setattr("data.tables.MOST_UNPACKED", 100_000_000)
+    monkeypatch.setattr("data.own.tables.MOST_UNPACKED", 100_000_000)
     with pytest.raises(BrainLensError, match=r"unpacks from .* bytes: it was not read"):
         own.read(path)
-    monkeypatch.setattr("data.tables.MOST_UNPACKED", 10**12)
-    monkeypatch.setattr("data.tables.MUCH", 500_000)
+    monkeypatch.setattr("data.own.tables.MOST_UNPACKED", 10**12)
+    monkeypatch.setattr("data.own.tables.MUCH", 500_000)
     pq.write_table(pa.table({"text": ["a"] * rows, "bold": np.full(rows, 0.5)}), path, compression="zstd")
     with pytest.raises(BrainLensError, match=r"unpacks from .* to 600,000 bytes: it was not read"):
         own.read(path)
@@ -348,9 +349,9 @@ def test_matlab_bombs_in_cells(tmp_path, monkeypatch):
     nested = cells([cells([np.zeros((300, 300))])])
     savemat(tmp_path / "x.mat", {"responses": NUMBERS, "text": nested}, do_compression=True)
     assert 720_000 < formats._unpacked(tmp_path / "x.mat") < 730_000
-    monkeypatch.setattr("data.tables.MUCH", 100_000)
-    monkeypatch.setattr("data.formats.MUCH", 100_000)
-    monkeypatch.setattr("data.formats.MOST_RATIO", 50)
+    monkeypatch.setattr("data.own.tables.MUCH", 100_000)
+    monkeypatch.setattr("data.own.formats.MUCH", 100_000)
+    monkeypatch.setattr("data.own.formats.MOST_RATIO", 50)
     with pytest.raises(BrainLensError, match=r"x.mat unpacks from .* bytes: it was not read"):
         own.read(tmp_path / "x.mat")
     savemat(tmp_path / "y.mat", {"responses": NUMBERS, "text": cells(SIX)}, do_compression=False)

@@ -7,10 +7,10 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from data import own
-from data.catalog import recording as load
+from data.catalog.catalog import recording as load
 from data.errors import BrainLensError
-from data.validation import inspect
+from data.own import read as own
+from data.own.validation import inspect
 from tests.data.own_tables import saved, table
 
 

@@ -34,7 +34,7 @@ def folder(tmp_path, monkeypatch, clean_home):
 
 def test_the_python_examples_run(folder, capsys):
     from data import read
-    from data.own import sidecar
+    from data.own.read import sidecar
 
     for body in blocks("python"):
         exec(compile(body, "own-data.md", "exec"), {})
@@ -52,7 +52,7 @@ def test_the_sidecar_is_one(folder):
 
 
 def test_the_checks_run(folder):
-    from dashboards.cli import main
+    from dashboards.command.cli import main
 
     lines = [line for body in blocks("sh") for line in body.splitlines() if line.startswith("brainlens data check")]
     assert len(lines) == 2

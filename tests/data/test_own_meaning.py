@@ -8,9 +8,10 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from data import own, shelf
-from data.catalog import recording as load
+from data.catalog import shelf
+from data.catalog.catalog import recording as load
 from data.errors import BrainLensError
+from data.own import read as own
 from tests.data.own_tables import saved, table
 
 
@@ -271,7 +272,7 @@ def test_a_failure_that_nobody_foresaw_is_a_finding(tmp_path, monkeypatch):
     def fails(*_):
         raise MemoryError("no room\nfor this")
 
-    monkeypatch.setattr("data.own._table", fails)
+    monkeypatch.setattr("data.own.read._table", fails)
     report = own.check(saved(tmp_path, table()))
     assert len(report.findings) == 1 and not report.ok
     assert report.errors[0].what == "mine.csv could not be read: MemoryError: no room for this"

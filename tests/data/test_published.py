@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
-from data import published
 from data.errors import BrainLensError
+from data.readers import published
 
 
 def wide(variant):

@@ -4,9 +4,11 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from data import catalog, filters, reading_times
-from data.catalog import recording as load
+from data import filters
+from data.catalog import catalog
+from data.catalog.catalog import recording as load
 from data.errors import BrainLensError
+from data.readers import reading_times
 from data.words import add_word_columns, log_frequency, sentences
 
 FACTS = {"id": "natural-stories", "citation": "", "licence": "", "source": ""}

@@ -8,11 +8,11 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from data import shelf
-from data.catalog import entries, recording, remove
+from data.catalog import shelf
+from data.catalog.catalog import entries, recording, remove
 from data.errors import BrainLensError
 from data.home import home
-from data.own import sidecar
+from data.own.read import sidecar
 
 TABLE = "sentence,topic,rt\n" + "".join(f"Word {i} of many came late.,t{i % 6},{i * 1.5 % 7:.2f}\n" for i in range(60))
 
@@ -59,7 +59,7 @@ def test_kept_recording_is_one_of_the_catalogue_and_can_be_removed(clean_home):
 
 def test_an_id_of_the_catalogue_is_not_taken(clean_home):
     assert shelf.keep(shelf.stage({"simulated.csv": TABLE.encode()})).id == "simulated-2"
-    assert entries()["simulated"].reader == "data.simulated:default"
+    assert entries()["simulated"].reader == "data.readers.simulated:default"
 
 
 def test_what_cannot_be_read_is_not_kept(clean_home):

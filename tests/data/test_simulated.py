@@ -5,7 +5,7 @@ import pandas as pd
 import pytest
 
 from data.errors import BrainLensError
-from data.simulated import SIMULATIONS, hrf, simulate
+from data.readers.simulated import SIMULATIONS, hrf, simulate
 
 N = 2400
 

@@ -5,8 +5,8 @@ import json
 import pandas as pd
 import pytest
 
-from data import texts
 from data.errors import BrainLensError
+from data.readers import texts
 
 
 def test_any_text_file(tmp_path):

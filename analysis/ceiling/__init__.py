@@ -1,0 +1,1 @@
+"""How high a score could be."""

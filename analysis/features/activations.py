@@ -1,0 +1,282 @@
+"""Activations of every layer, read once, kept in the store, and served from it without the model."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+
+from analysis.features.from_file import read_layers
+from analysis.models.base import Card, Model
+from analysis.progress import SILENT, Report
+from analysis.protocol import Protocol
+from analysis.store.store import Store
+from analysis.text.passages import passages, passages_hash
+from data.errors import BrainLensError, unknown
+from data.recording import Recording
+
+__all__ = ["CODE_VERSION", "Activations", "activation_key", "extract", "from_file"]
+
+CODE_VERSION = 1
+"""Changed whenever an activation may come out differently: part of every key."""
+
+CONSTANT = "constant feature: every stimulus gives the same vector"
+
+
+class Activations:
+    """Activations of one model for the stimuli of one recording.
+
+    Attributes
+    ----------
+    id, fingerprint, tokenizer_hash : str
+        Of the model that read.
+    card : Card
+    layers : list of int
+        Layers that are here.
+    widths : tuple of int
+        Units of every layer of the model, layer 0 first.
+    key : str
+        Content key in the store.
+    fresh : bool
+        Whether the model had to read; False: served from the store, the model was never loaded.
+    """
+
+    def __init__(
+        self,
+        card: Card,
+        *,
+        id: str,
+        fingerprint: str,
+        tokenizer_hash: str,
+        widths: Sequence[int],
+        layers: Sequence[int],
+        key: str,
+        fresh: bool,
+        source,
+    ):
+        self.card, self.id, self.fingerprint, self.tokenizer_hash = card, id, fingerprint, tokenizer_hash
+        self.widths, self.layers, self.key, self.fresh = tuple(widths), list(layers), key, fresh
+        self._source = source  # .layer(number), .gram(number)
+
+    @property
+    def n_layers(self) -> int:
+        """Layers of the model, counted with layer 0."""
+        return len(self.widths)
+
+    def layer_number(self, layer: int | str) -> int:
+        """A layer by number (negative from the top), digits, or the paper's name.
+
+        Raises
+        ------
+        BrainLensError
+            Where it is not among these activations.
+        """
+        names = self.card.layer_names
+        try:
+            number = names[layer] if layer in names else int(layer)
+        except (TypeError, ValueError):
+            raise unknown(f"layer of {self.id}", layer, [*self.layers, *names]) from None
+        number = number + self.n_layers if number < 0 else number
+        if number not in self.layers:
+            raise unknown(f"layer of {self.id}", layer, self.layers, remedy="Extract it first")
+        return number
+
+    def layer(self, layer: int | str) -> np.ndarray:
+        """One layer, shape (n_stimuli, width), float32."""
+        return self._source.layer(self.layer_number(layer))
+
+    def gram(self, layer: int | str) -> np.ndarray:
+        """Centred Gram matrix X_c X_c^T of one layer, shape (n_stimuli, n_stimuli), float64."""
+        return self._source.gram(self.layer_number(layer))
+
+    def note(self, layer: int | str) -> str:
+        """What one has to know about a layer; empty where there is nothing. A constant layer is a legitimate feature: it
+        predicts a constant, and says so."""
+        values = self.layer(layer)
+        spread = np.ptp(values, axis=0).max(initial=0.0)
+        return CONSTANT if spread <= 1e-6 * max(float(np.abs(values).max(initial=0.0)), 1e-30) else ""
+
+    def __repr__(self) -> str:
+        whence = "read now" if self.fresh else "from the store"
+        return f"<Activations {self.id}: layers {self.layers[0]} to {self.layers[-1]}, {whence}>"
+
+
+# ---- reading through the store ------------------------------------------------------------------------
+def activation_key(model: Model, recording: Recording, protocol: Protocol) -> str:
+    """Content key: equal exactly where the same model reads the same passages in the same way; no weights are loaded."""
+    return _key(_recipe(model, passages_hash(passages(recording, protocol.context)), protocol))
+
+
+def _recipe(model: Model, read: str, protocol: Protocol) -> dict:
+    looks_ahead = model.card.cls in ("bidirectional", "encoder-decoder")
+    return {
+        "model": model.id,
+        "fingerprint": model.fingerprint,
+        "tokenizer": model.tokenizer_hash,
+        "passages": read,
+        "pooling": protocol.pooling,
+        "attention": protocol.attention if looks_ahead else "prefix",
+        "dtype": protocol.dtype,
+        "bos": model.card.bos,
+        "options": model.reading_options(protocol),
+        "code": CODE_VERSION,
+    }
+
+
+def _key(recipe: dict) -> str:
+    return hashlib.sha256(json.dumps(recipe, sort_keys=True).encode()).hexdigest()[:32]
+
+
+def extract(
+    model: Model,
+    recording: Recording,
+    protocol: Protocol,
+    layers: Sequence[int | str] | None = None,
+    *,
+    store: Store | None = None,
+    report: Report = SILENT,
+) -> Activations:
+    """Activations of a model for a recording's stimuli, from the store where they are there.
+
+    Parameters
+    ----------
+    protocol : Protocol
+        Only ``context``, ``window``, ``pooling``, ``attention``, ``start``, ``last_layer`` and ``dtype`` count here.
+    layers : sequence of int or str, optional
+        Numbers or the paper's names; None: all. Reading stops after the highest one that is missing.
+    store : Store, optional
+        Default: the user's own.
+
+    Returns
+    -------
+    Activations
+        With at least the layers asked for. What the store holds in another form, or only in part, is read anew. Two processes
+        that ask for the same thing compute it once; a killed one that is started again goes on after its last finished batch.
+
+    Raises
+    ------
+    BrainLensError
+        Unknown layers or contexts, words no token covers, a model without activations.
+    Cancelled
+        Where the report was cancelled; finished batches are kept.
+    """
+    if hasattr(model, "of"):  # made elsewhere
+        return model.of(recording)
+    store = store or Store()
+    texts = passages(recording, protocol.context)
+    numbers = list(range(model.n_layers)) if layers is None else sorted({model.layer_number(layer) for layer in layers})
+    recipe = _recipe(model, passages_hash(texts), protocol)
+    key = _key(recipe)
+    entry = store.activations(key, (recording.n_stimuli, model.widths))
+    fresh = False
+    if not entry.complete().issuperset(numbers):
+        with store.lock(key, report):
+            meta = {**recipe, "recording": recording.id, "context": protocol.context, "versions": _versions()}
+            entry.create(list(recording.stimuli.index), model.widths, meta)
+            missing = sorted(set(numbers) - entry.complete())
+            if missing:
+                _read(model, texts, missing, recording, protocol, entry, recipe, report)
+                fresh = True
+        store.make_room(keep=key)
+    return Activations(
+        model.card,
+        id=model.id,
+        fingerprint=model.fingerprint,
+        tokenizer_hash=model.tokenizer_hash,
+        widths=model.widths,
+        layers=numbers,
+        key=key,
+        fresh=fresh,
+        source=entry,
+    )
+
+
+def _read(
+    model: Model, texts, missing: list[int], recording: Recording, protocol: Protocol, entry, recipe: dict, report: Report
+) -> None:
+    """Let the model read, batch by batch into the journal, then layer by layer into the store."""
+    journal = entry.journal(missing, [model.widths[n] for n in missing], recording.n_stimuli)
+    options = {**recipe["options"], **({"skip": journal.done.tolist()} if model.resumable else {})}
+    for rows, values in model.read(
+        texts, missing, pooling=protocol.pooling, attention=protocol.attention, dtype=protocol.dtype, report=report, **options
+    ):
+        journal.add(rows, values)
+    if journal.missing:
+        raise BrainLensError(
+            f"{model.id} gave no activations for {journal.missing} of {recording.n_stimuli} stimuli",
+            remedy="Report this: a reader has to return every row",
+        )
+    for i, number in enumerate(missing):
+        entry.write(number, journal.values(i))
+    entry.drop_journals()
+
+
+def _versions() -> dict[str, str]:
+    from importlib.metadata import version
+
+    return {name: version(name) for name in ("torch", "transformers", "numpy")}
+
+
+# ---- made elsewhere ------------------------------------------------------------------------
+class _Held:
+    """Layers in memory, with the face of what the store keeps."""
+
+    def __init__(self, layers: dict[int, np.ndarray]):
+        self._layers = layers
+
+    def layer(self, number: int) -> np.ndarray:
+        return self._layers[number]
+
+    def gram(self, number: int) -> np.ndarray:
+        centred = self._layers[number].astype(np.float64)
+        centred -= centred.mean(axis=0)
+        return centred @ centred.T
+
+
+def from_file(
+    path: str | Path, recording: Recording, *, card: Card | None = None, contiguous: bool = False
+) -> Activations:
+    """Activations made elsewhere, brought into the recording's order by stimulus id.
+
+    Parameters
+    ----------
+    path : path
+        As in :func:`analysis.features.from_file.read_layers`.
+    card : Card, optional
+        Default: one made from the file's name.
+    contiguous : bool
+        Count the layers 0, 1, ... whatever numbers they have in the file.
+
+    Raises
+    ------
+    BrainLensError
+        Stimuli that are missing or occur twice, pickled arrays, values that are not finite.
+    """
+    path = Path(path).expanduser()
+    layers, digest = read_layers(path, recording)
+    if contiguous:
+        layers = dict(enumerate(layers[n] for n in sorted(layers)))
+    widths = [layers[n].shape[1] if n in layers else 0 for n in range(max(layers) + 1)]
+    card = card or Card(
+        id=path.stem.lower(),
+        cls="activations",
+        source="folder",
+        note="activations from a file",
+        layers=len(widths) - 1,
+        width=max(widths),
+    )
+    key = _key({"file": digest, "stimuli": [str(i) for i in recording.stimuli.index], "code": CODE_VERSION})
+    return Activations(
+        card,
+        id=card.id,
+        fingerprint=digest,
+        tokenizer_hash="",
+        widths=widths,
+        layers=sorted(layers),
+        key=key,
+        fresh=False,
+        source=_Held(layers),
+    )

@@ -1,0 +1,1 @@
+"""Where weights come from: folders, packages, the hub, conversions."""

@@ -1,0 +1,335 @@
+"""What a model folder gives: config, tokenizer, weights, their hashes and their size in memory."""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import json
+import math
+import os
+import threading
+from collections.abc import Callable
+from functools import wraps
+from pathlib import Path
+
+from filelock import FileLock
+
+from analysis.models.files import folders, hub
+from analysis.models.variants.spec import Variant
+from data.errors import BrainLensError
+from data.home import home
+
+__all__ = [
+    "IncompleteWeights",
+    "available_memory",
+    "body_class",
+    "count_parameters",
+    "estimate",
+    "file_hash",
+    "fingerprint",
+    "head_class",
+    "load_config",
+    "load_network",
+    "load_tokenizer",
+    "locate",
+    "own_frame",
+    "tokenizer_hash",
+]
+
+TOKENIZER_PARTS = (
+    "added_tokens.json",
+    "merges.txt",
+    "sentencepiece.bpe.model",
+    "special_tokens_map.json",
+    "spiece.model",
+    "tokenizer.json",
+    "tokenizer.model",
+    "tokenizer_config.json",
+    "vocab.json",
+    "vocab.txt",
+)
+_UNSAVED = ("pooler", "position_ids", "attn.bias", "masked_bias", "inv_freq")  # parts a checkpoint may lack without harm
+
+
+_LOADING = threading.RLock()
+
+
+def _in_turn(function: Callable) -> Callable:
+    """One thread at a time: transformers changes process-wide states while it imports and builds.
+
+    Two threads at once met a half-imported library, and tied weights that seemed to be missing.
+    """
+
+    @wraps(function)
+    def held(*arguments, **named):
+        with _LOADING:
+            return function(*arguments, **named)
+
+    return held
+
+
+def locate(source: str, revision: str | None = None) -> Path:
+    """The folder of a model: the source itself, or what the hub keeps under that id."""
+    folder = Path(source).expanduser()
+    if folder.is_dir():
+        return folder
+    if folder.is_absolute() or source.count("/") != 1:
+        raise BrainLensError(f"No model folder at {source}", remedy="Check the path, or give an id from 'brainlens models list'")
+    return hub.fetch(source, revision or "")
+
+
+@contextlib.contextmanager
+def _quiet():
+    """transformers without its progress bars and advice."""
+    from transformers.utils import logging
+
+    level, bars = logging.get_verbosity(), logging.is_progress_bar_enabled()
+    logging.set_verbosity_error()
+    logging.disable_progress_bar()
+    try:
+        yield
+    finally:
+        logging.set_verbosity(level)
+        if bars:
+            logging.enable_progress_bar()
+
+
+# ---- identity ------------------------------------------------------------------------
+def file_hash(path: Path) -> str:
+    """sha256 of a file; remembered by path, size and time of change, so that weights are read through once."""
+    path = path.resolve()
+    stat = path.stat()
+    name, seen = str(path), [stat.st_size, stat.st_mtime_ns]
+    memory = home("cache") / "file-hashes.json"
+    with FileLock(f"{memory}.lock"):
+        known = folders.read_json(memory)
+    if name in known and known[name][:2] == seen:
+        return known[name][2]
+    with path.open("rb") as stream:
+        digest = hashlib.file_digest(stream, "sha256").hexdigest()
+    with FileLock(f"{memory}.lock"):
+        known = {**folders.read_json(memory), name: [*seen, digest]}
+        part = memory.with_suffix(f".{os.getpid()}.part")
+        part.write_text(json.dumps(known))
+        part.replace(memory)
+    return digest
+
+
+def fingerprint(folder: Path, *, weightless: bool = False) -> str:
+    """The commit of a folder in the hub's cache, else a hash of its config and weight files.
+
+    Parameters
+    ----------
+    weightless : bool
+        The model takes nothing but the config (untrained by the library's own initialisation).
+    """
+    if folder.parent.name == "snapshots" and not weightless:
+        return folder.name
+    files = [folder / "config.json"]
+    if not weightless:
+        files += sorted(p for pattern in ("*.safetensors", "*.bin") for p in folder.glob(pattern))
+    digests = [[path.name, file_hash(path)] for path in files if path.is_file()]
+    return hashlib.sha256(json.dumps(digests).encode()).hexdigest()
+
+
+def tokenizer_hash(folder: Path) -> str:
+    """sha256 over the tokenizer's files."""
+    digests = [[name, file_hash(folder / name)] for name in TOKENIZER_PARTS if (folder / name).is_file()]
+    return hashlib.sha256(json.dumps(digests).encode()).hexdigest()
+
+
+# ---- config and tokenizer ------------------------------------------------------------------------
+@_in_turn
+def load_config(folder: Path):
+    """The configuration of a model folder.
+
+    Raises
+    ------
+    BrainLensError
+        Where there is none, or transformers does not know the architecture.
+    """
+    from transformers import AutoConfig
+
+    if not (folder / "config.json").is_file():
+        raise BrainLensError(f"The model folder {folder} has no config.json", remedy="Name the folder that holds config.json")
+    try:
+        with _quiet():
+            return AutoConfig.from_pretrained(folder, trust_remote_code=False, local_files_only=True)
+    except (OSError, ValueError, KeyError) as error:
+        kind = folders.read_json(folder / "config.json").get("model_type", "")
+        raise BrainLensError(
+            f"The model type {kind!r} of {folder} is not one this version of transformers can load ({error})",
+            remedy="Update transformers, or import its activations from a file",
+        ) from error
+
+
+@_in_turn
+def load_tokenizer(folder: Path):
+    """The tokenizer of a model folder.
+
+    Raises
+    ------
+    BrainLensError
+        Where there is none.
+    """
+    from transformers import AutoTokenizer
+
+    if not any((folder / name).is_file() for name in folders.TOKENIZER_FILES):
+        raise BrainLensError(
+            f"The model folder {folder} has no tokenizer",
+            choices=folders.TOKENIZER_FILES,
+            remedy="Save the tokenizer into the same folder: tokenizer.save_pretrained(folder)",
+        )
+    try:
+        with _quiet():
+            return AutoTokenizer.from_pretrained(folder, trust_remote_code=False, local_files_only=True)
+    except (OSError, ValueError, KeyError, ImportError, TypeError) as error:
+        raise BrainLensError(
+            f"The tokenizer in {folder} cannot be read ({error})",
+            remedy="Save the tokenizer again with tokenizer.save_pretrained(folder)",
+        ) from error
+
+
+def own_frame(tokenizer) -> tuple[tuple[int, ...], tuple[int, ...]]:
+    """Special tokens that a tokenizer itself puts before and after a text."""
+    probe = "a"
+    bare = tokenizer(probe, add_special_tokens=False)["input_ids"]
+    full = tokenizer(probe, add_special_tokens=True)["input_ids"]
+    for at in range(len(full) - len(bare) + 1):
+        if full[at : at + len(bare)] == bare:
+            return tuple(full[:at]), tuple(full[at + len(bare) :])
+    return (), ()
+
+
+# ---- weights ------------------------------------------------------------------------
+@_in_turn
+def head_class(config, cls: str):
+    """The auto class with a language-model head, or None where the architecture has none."""
+    import transformers
+    from transformers.models.auto import modeling_auto as auto
+
+    if cls == "causal" and config.model_type in auto.MODEL_FOR_CAUSAL_LM_MAPPING_NAMES:
+        return transformers.AutoModelForCausalLM
+    if cls in ("causal", "bidirectional") and config.model_type in auto.MODEL_FOR_MASKED_LM_MAPPING_NAMES:
+        return transformers.AutoModelForMaskedLM
+    return None
+
+
+@_in_turn
+def body_class(config):
+    """The auto class without a head; of an encoder-decoder its encoder alone, where transformers has it."""
+    import transformers
+    from transformers.models.auto import modeling_auto as auto
+
+    alone = config.is_encoder_decoder and config.model_type in auto.MODEL_FOR_TEXT_ENCODING_MAPPING_NAMES
+    return transformers.AutoModelForTextEncoding if alone else transformers.AutoModel
+
+
+class IncompleteWeights(BrainLensError):
+    """A checkpoint lacks tensors of the module it was to fill (a body without its head)."""
+
+
+@_in_turn
+def load_network(auto, folder: Path, config, variant: Variant, tokenizer: Callable):
+    """A torch module in float32 on the CPU, with its variant applied.
+
+    Parameters
+    ----------
+    tokenizer : callable
+        Gives the model's tokenizer, where a variant asks for it.
+
+    Raises
+    ------
+    BrainLensError
+        Weights that are missing, a pickle nobody vouched for, or of another architecture.
+    """
+    import torch
+
+    def fresh():
+        with _quiet():
+            return auto.from_config(config, dtype=torch.float32)
+
+    if not variant:
+        return _trained(auto, folder)
+    from analysis.models.variants.spec import apply
+
+    trained = None if (variant.kind, variant.scheme) == ("untrained", "init") else _trained(auto, folder)
+    return apply(trained, variant, fresh=fresh, tokenizer=lambda: load_tokenizer(folder))
+
+
+def _trained(auto, folder: Path):
+    import torch
+
+    folders.check(folder)
+    pickled = os.environ.get(folders.PICKLE_VARIABLE) == "1" and not any(folder.glob("*.safetensors"))
+    try:
+        with _quiet():
+            network, told = auto.from_pretrained(
+                folder,
+                dtype=torch.float32,
+                use_safetensors=not pickled,
+                trust_remote_code=False,
+                local_files_only=True,
+                output_loading_info=True,
+            )
+    except Exception as error:  # a broken file raises the classes of safetensors, torch and transformers alike
+        raise BrainLensError(
+            f"The weights in {folder} cannot be read ({type(error).__name__}: {error})", remedy="Fetch or save the model again"
+        ) from error
+    missing = sorted(name for name in told["missing_keys"] if not any(part in name for part in _UNSAVED))
+    if missing:
+        raise IncompleteWeights(
+            f"The weights in {folder} lack {len(missing)} tensors of {type(network).__name__}, first {missing[0]}",
+            remedy="Save the model with save_pretrained, with the head where surprisal is wanted",
+        )
+    return network
+
+
+# ---- size ------------------------------------------------------------------------
+def count_parameters(folder: Path) -> int | None:
+    """Number of weights, from the headers of the safetensors files; None where there are none.
+
+    Raises
+    ------
+    BrainLensError
+        Where a file is broken.
+    """
+    from safetensors import SafetensorError, safe_open
+
+    total = 0
+    for path in folder.glob("*.safetensors"):
+        try:
+            with safe_open(path, framework="np") as opened:
+                names = opened.keys()
+                total += sum(math.prod(opened.get_slice(name).get_shape()) for name in names)
+        except SafetensorError as error:
+            raise BrainLensError(
+                f"The weights {path} cannot be read ({error})", remedy="Fetch or save the model again"
+            ) from error
+    return total or None
+
+
+def estimate(parameters: int | None, config, tokens: int, dtype: str) -> int:
+    """Bytes needed to run ``tokens`` tokens at once: weights, and the largest block's intermediate values (six times over)."""
+    shape = config.get_text_config()
+    inner = (
+        max(getattr(shape, name, None) or 0 for name in ("intermediate_size", "ffn_dim", "d_ff", "n_inner"))
+        or 4 * shape.hidden_size
+    )
+    item = 2 if dtype == "bfloat16" else 4
+    return (parameters or 0) * item + 6 * tokens * (inner + 4 * shape.hidden_size) * item
+
+
+def available_memory(device: str) -> int | None:
+    """Bytes free for a model on that device."""
+    if device == "cuda":
+        import torch
+
+        return torch.cuda.mem_get_info()[0]
+    import psutil
+
+    free = psutil.virtual_memory().available
+    limit, used = Path("/sys/fs/cgroup/memory.max"), Path("/sys/fs/cgroup/memory.current")
+    with contextlib.suppress(OSError, ValueError):  # a container's own limit, where there is one
+        free = min(free, int(limit.read_text()) - int(used.read_text()))
+    return free

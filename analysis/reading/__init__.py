@@ -1,0 +1,1 @@
+"""Reading times: delta log-likelihood, mixed models, the doctor."""

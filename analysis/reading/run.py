@@ -1,0 +1,255 @@
+"""How one model reads one recording: its surprisal, what that adds to length and frequency, and whether the times are aligned."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+
+import numpy as np
+import pandas as pd
+
+from analysis.progress import SILENT, Report
+from analysis.protocol import Protocol
+from analysis.reading.delta_ll import MODELS, DeltaLL, add_spillover, delta_log_likelihood
+from analysis.reading.doctor import lag_profile
+from analysis.reading.frame import people_frame, word_frame
+from analysis.scoring.cost import READING, Cost
+from data.errors import BrainLensError, unknown
+from data.filters import apply_filter
+from data.recording import Recording
+
+__all__ = ["BASE", "SPILLOVER", "Reading", "bits_per_word", "corpus", "price", "read"]
+
+BASE = ("length", "log_frequency")
+SPILLOVER = 2
+
+
+@dataclass(frozen=True)
+class Reading:
+    """How one model reads one recording.
+
+    Parameters
+    ----------
+    model, recording : str
+    rows : pandas.DataFrame
+        One row per measure: model, family, recording, measure, kind, simulated, delta_ll (nats per word), low, high,
+        standard_error (over texts), n_texts, bias, n_words, n_dropped, bits_per_word (of the words that were used, each once),
+        verdict, rule. A mixed model has one measure, ``"people"``, and its n are times of people.
+    profile : pandas.DataFrame
+        model, recording, measure, link, predictor, lag, word, coefficient, standard_error, t, low, high.
+    says : dict
+        Measure -> the doctor's verdict in words.
+    each : dict
+        Measure -> one row per word that was used (and person), indexed by its number in the recording: story, gain (nats), bits.
+    words : pandas.DataFrame
+        story, zone, text, pieces (the model's tokens), uncorrected, corrected, surprisal (bits), one column per measure.
+    notes : tuple of str
+        The recording's quality note, what its filter left out, how surprisal was made.
+    stamp : str
+        What has to be seen on every figure.
+    about : dict
+        For a methods paragraph: filter, form, link, window, context, word_boundary, citation, unit, texts, people of the
+        recording; model_class, parameters, model_citation.
+    """
+
+    model: str
+    recording: str
+    rows: pd.DataFrame
+    profile: pd.DataFrame
+    says: dict
+    each: dict
+    words: pd.DataFrame
+    notes: tuple[str, ...]
+    stamp: str
+    about: dict = field(default_factory=dict)
+
+    def verdict(self, measure: str) -> tuple[str, str]:
+        """The doctor's verdict on a measure, and its words; people have that of their mean."""
+        return self.says.get(measure) or next(iter(self.says.values()))
+
+
+def corpus(name: Recording | str) -> Recording:
+    """A recording by id or path; ``file#corpus`` is one corpus of a table of words, ``file#corpus:eye_tracking`` of its eyes."""
+    from data.catalog.catalog import recording
+
+    return name if isinstance(name, Recording) else recording(name)
+
+
+def price(model: str, recording: Recording | str, protocol: Protocol | None = None, *, store=None) -> Cost:
+    """What :func:`read` would cost; ``cached`` where the surprisals are stored. Loads no weights and fetches nothing."""
+    from analysis.features.surprisal import is_stored, window_of
+    from analysis.models.catalog import card, load, state
+    from analysis.text.passages import passages
+
+    protocol = protocol or Protocol()
+    texts = [passage.text for passage in passages(corpus(recording), protocol.context)]
+    about = card(model)
+    parameters = about.parameters_about
+    seconds = None if parameters is None else 2.0 + 2 * 1.4 * parameters * sum(len(text.split()) for text in texts) / READING
+    if about.cls == "n-gram":
+        seconds = 1.0
+    if state(model) == "needs download":
+        return Cost(1, seconds=seconds, download=about.download or 0, memory=6 * (parameters or 0))
+    reader = load(model)
+    if is_stored(reader, texts, window=window_of(reader, protocol), store=store):
+        return Cost(1, 1, 1, seconds=0.5)
+    return Cost(1, seconds=seconds, memory=6 * (parameters or 0))
+
+
+def read(
+    model,
+    recording: Recording | str,
+    *,
+    protocol: Protocol | None = None,
+    filter: str = "no-edges",
+    link: str = "identity",
+    form: str = "linear",
+    store=None,
+    report: Report = SILENT,
+) -> Reading:
+    """How one model reads one recording: surprisal through the store, held-out delta log-likelihood, alignment doctor.
+
+    Parameters
+    ----------
+    model : str or Model
+        With probabilities of the next word.
+    recording : str or Recording
+        Of words.
+    protocol : Protocol, optional
+        ``context`` and ``word_boundary`` count; None: the defended one.
+    filter : str
+        One of :data:`data.filters.FILTERS`; the doctor keeps the edges of sentences.
+    link, form : str
+        As ``link`` and ``model`` of :func:`analysis.reading.delta_ll.delta_log_likelihood`; ``form="mixed"`` has random intercepts for
+        people and words.
+
+    Raises
+    ------
+    BrainLensError
+        A model without probabilities, a recording that is not of words, too few words.
+    """
+    if form not in MODELS:
+        raise unknown("reading-time model", form, MODELS)
+    if isinstance(model, str):
+        from analysis.models import load
+
+        model = load(model)
+    recording = corpus(recording)
+    whole = word_frame(recording)  # before the model reads, for what is wrong with the recording
+    kept = _filtered(recording, whole.table, filter)
+    scored, about = _surprisal(model, recording, protocol or Protocol(), store, report)
+    report.step(0, 1, "regressions")
+    bits = scored["surprisal"]
+    rows, profiles, says = [], [], {}
+    target, base = (_lagged(names) for names in (("surprisal",), BASE))
+    frame = word_frame(kept, bits)
+    if form == "mixed":
+        table = _spread(frame.table, people_frame(kept, bits))
+        gains = {"people": delta_log_likelihood(table, "rt", base, target, folds="story", link=link, model="mixed",
+                                                groups=("subject", "word"))}  # fmt: skip
+        numbers = frame.table.index.get_indexer(table["word"])
+    else:
+        table = add_spillover(frame.table, ["surprisal", *BASE], "story", SPILLOVER)
+        gains = {
+            name: delta_log_likelihood(table, name, base, target, folds="story", link=link, model=form) for name in frame.measures
+        }
+        numbers = np.arange(len(table))
+    each = {name: _each(table, gain, numbers) for name, gain in gains.items()}
+    unfiltered = whole.table.assign(surprisal=bits.to_numpy())
+    for name in whole.measures:
+        report.checkpoint()
+        try:
+            profile = lag_profile(unfiltered, name, ("surprisal", *BASE), link=whole.link, kind=whole.kind)
+        except BrainLensError as error:
+            says[name] = ("undecided", f"The alignment could not be judged: {error.problem}.")
+            continue
+        says[name] = (profile.verdict, profile.sentence)
+        reach = 1.96 * profile.frame["standard_error"]
+        about_it = dict(model=model.id, recording=recording.id, measure=name, link=whole.link)
+        ends = dict(low=profile.frame["coefficient"] - reach, high=profile.frame["coefficient"] + reach)
+        profiles.append(profile.frame.assign(**ends, **about_it))
+    for name, gain in gains.items():
+        rows.append({
+            "model": model.id,
+            "family": model.card.family or model.id,
+            "recording": recording.id,
+            "measure": name,
+            "kind": recording.kind,
+            "simulated": recording.simulated,
+            "delta_ll": gain.per_word,
+            "low": gain.low,
+            "high": gain.high,
+            "standard_error": gain.standard_error,
+            "n_texts": len(gain.by_text),
+            "bias": gain.bias,
+            "n_words": gain.n_words,
+            "n_dropped": gain.n_dropped,
+            "bits_per_word": bits_per_word(each[name]),
+            "verdict": says.get(name, next(iter(says.values())))[0],
+            "rule": gain.rule,
+        })  # fmt: skip
+    report.step(1, 1, "regressions")
+    bits = scored[["pieces", "uncorrected", "corrected", "surprisal"]]
+    words = whole.table[["story", "zone", "text", *whole.measures]].join(bits)
+    profiles = pd.concat(profiles, ignore_index=True) if profiles else pd.DataFrame(columns=["model", "recording", "measure"])
+    stamp = [said for said in ("simulated data" if recording.simulated else "", recording.quality) if said]
+    recipe = {
+        "filter": filter, "form": form, "link": link, "window": scored.attrs["window"],
+        "context": (protocol or Protocol()).context, "word_boundary": bool(scored.attrs["word_boundary"]),
+        "surprisal": scored.attrs["kind"], "citation": recording.citation, "unit": recording.unit,
+        "texts": whole.table["story"].nunique(), "people": None if recording.subjects is None else recording.n_targets,
+        "model_class": model.card.cls, "parameters": model.card.parameters, "model_citation": model.card.citation,
+    }  # fmt: skip
+    notes = (*kept.notes, about)
+    return Reading(model.id, recording.id, pd.DataFrame(rows), profiles, says, each, words, notes, "; ".join(stamp), recipe)
+
+
+# ---- pieces ------------------------------------------------------------------------------------------------------------
+def _lagged(names: Sequence[str]) -> list[str]:
+    return [*names, *(f"{name}_prev_{lag}" for name in names for lag in range(1, SPILLOVER + 1))]
+
+
+def _each(table: pd.DataFrame, gain: DeltaLL, numbers: np.ndarray) -> pd.DataFrame:
+    used = table[["story", "surprisal"]].iloc[gain.rows].rename(columns={"surprisal": "bits"}).set_axis(numbers[gain.rows])
+    used.insert(1, "gain", gain.words)
+    return used
+
+
+def bits_per_word(each: pd.DataFrame) -> float:
+    """Mean surprisal of the words in a table of ``Reading.each``, each word once however many people read it."""
+    return float(each["bits"][~each.index.duplicated()].mean())
+
+
+def _filtered(recording: Recording, table: pd.DataFrame, filter: str) -> Recording:
+    """The filter on a recording that may lack the columns it asks for."""
+    extra = table[["first_in_sentence", "last_in_sentence"]]
+    return apply_filter(replace(recording, stimuli=recording.stimuli.assign(**extra)), filter)
+
+
+def _spread(words: pd.DataFrame, long: pd.DataFrame) -> pd.DataFrame:
+    """Spillover made on the words, carried to every person's row."""
+    wide = add_spillover(words, ["surprisal", *BASE], "story", SPILLOVER)
+    made = [name for name in wide.columns if "_prev_" in name]
+    return long.join(wide[made], on="word")
+
+
+def _surprisal(model, recording: Recording, protocol: Protocol, store, report: Report) -> tuple[pd.DataFrame, str]:
+    """Surprisal of every word with the model's tokens, and how it was made, in words."""
+    from analysis.features.surprisal import token_surprisals, word_surprisal
+    from analysis.text.alignment import partition
+    from analysis.text.passages import passages
+
+    scored = word_surprisal(model, recording, protocol, store=store, report=report)
+    read, window = passages(recording, protocol.context), scored.attrs["window"]
+    found = token_surprisals(model, [p.text for p in read], window=window, store=store, report=report)
+    pieces = np.empty(len(scored), dtype=object)
+    for passage, tokens in zip(read, found, strict=True):
+        texts = [passage.text[a:b].strip() for a, b in tokens.offsets]
+        for row, (first, last) in zip(passage.rows, partition(passage.text, passage.spans, tokens.offsets), strict=True):
+            pieces[row] = "|".join(filter(None, texts[first:last]))
+    scored["pieces"] = pieces
+    corrected = "with" if scored.attrs["word_boundary"] else "without"
+    about = f"{scored.attrs['kind']} in bits, {corrected} word-boundary correction, context: {protocol.context}"
+    if scored.attrs["window"] is None:
+        return scored, about
+    return scored, f"{about}, window {scored.attrs['window']}"

@@ -1,0 +1,1 @@
+"""The verb: a model, a recording and a protocol become a score."""

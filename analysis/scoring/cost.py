@@ -1,0 +1,181 @@
+"""What a score would cost, told before it is asked for."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from analysis.protocol import Protocol
+from data.recording import Recording
+
+__all__ = ["Cost", "cost", "estimate", "tokens_read"]
+
+READING = 2.5e10
+"""Multiplications per second of a forward pass on two laptop cores, about."""
+SOLVING = 1.5e10
+"""The same for the regressions in double precision."""
+SPLITTING = 5e5
+"""Tokens per second that a tokenizer makes of text, about."""
+LETTERS = 4.0
+"""Characters per token, about."""
+
+
+@dataclass(frozen=True)
+class Cost:
+    """What stands between a model and its score.
+
+    Parameters
+    ----------
+    layers, scored, read : int
+        Layers of the model; those whose score is stored; those whose activations are.
+    seconds : float or None
+        Estimated for what is missing, on two cores; None where the model's size is not known.
+    download : int
+        Bytes to fetch first.
+    memory : int
+        Bytes the weights and one batch of activations take, about; 0 where nothing has to be loaded.
+    """
+
+    layers: int
+    scored: int = 0
+    read: int = 0
+    seconds: float | None = None
+    download: int = 0
+    memory: int = 0
+
+    @property
+    def cached(self) -> bool:
+        """Whether everything is stored: nothing is computed and no model is loaded."""
+        return self.layers > 0 and self.scored == self.layers
+
+
+def cost(model: str, recording: Recording, protocol: Protocol, *, store=None) -> Cost:
+    """Look into the store and at the model's card; loads no weights and fetches nothing.
+
+    Parameters
+    ----------
+    model : str
+        As for :func:`analysis.score`.
+    recording : Recording
+    protocol : Protocol
+    store : Store, optional
+        None: the user's own.
+
+    Raises
+    ------
+    BrainLensError
+        For a model that does not exist.
+    """
+    from analysis.features.activations import activation_key
+    from analysis.models.catalog import card, load, state
+    from analysis.store.keys import score_key
+    from analysis.store.store import Store
+
+    store = store or Store()
+    facts = card(model)
+    parameters = facts.parameters_about
+    if state(model) == "needs download":
+        layers = (facts.layers or 12) + 1
+        return Cost(
+            layers,
+            seconds=estimate(facts, parameters, layers, layers, facts.width, recording, protocol),
+            download=facts.download or 0,
+            memory=6 * (parameters or 0),
+        )
+    reader = load(model)
+    key = score_key(reader, recording, protocol)
+    scored = sum(_has_score(store, f"{key}-layer{n}") for n in range(reader.n_layers))
+    if scored == reader.n_layers:
+        return Cost(scored, scored, scored, seconds=0.1)
+    read = len(store.activations(activation_key(reader, recording, protocol)).complete())
+    unread = 0 if read == reader.n_layers else reader.n_layers
+    seconds = estimate(
+        facts,
+        parameters if unread else 0,
+        unread,
+        reader.n_layers - scored,
+        max(reader.widths),
+        recording,
+        protocol,
+        window=getattr(reader, "window", None) if unread else None,
+    )
+    memory = 6 * (parameters or 0) if unread else 0
+    return Cost(reader.n_layers, scored, read, seconds, memory=memory)
+
+
+def _has_score(store, key: str) -> bool:
+    return any((base / "scores" / f"{key}.nc").exists() for base in (store.root, *store.readers))
+
+
+def tokens_read(recording: Recording, protocol: Protocol, *, looks_ahead: bool = False, window: int | None = None) -> tuple:
+    """Tokens that pass through a transformer, and tokens that are made of text on the way, about.
+
+    Parameters
+    ----------
+    looks_ahead : bool
+        A bidirectional model: every prefix has a pass of its own where the protocol hides what follows.
+    window : int, optional
+        Tokens the model sees at once; the protocol's own window counts too.
+
+    Notes
+    -----
+    A causal model reads a text once, as far as its window reaches; every stimulus behind that has a pass of its own over the
+    newest tokens (a sentence at the end of a long story costs a whole window).
+    """
+    from analysis.text.passages import passages
+
+    seen = min((w for w in (window, protocol.window) if w is not None), default=np.inf)
+    read = split = 0.0
+    for passage in passages(recording, protocol.context):
+        ends = np.asarray(passage.spans, float).reshape(-1, 2)[:, 1] / LETTERS
+        whole = len(passage.text) / LETTERS
+        if looks_ahead and protocol.attention == "whole":
+            read += whole if whole <= seen else seen * len(ends)
+            split += whole
+            continue
+        alone = np.ones(len(ends), bool) if looks_ahead else ends > seen
+        read += np.minimum(ends[alone], seen).sum() + ends[~alone].max(initial=0.0)
+        split += ends.sum()
+    return read, split
+
+
+def estimate(
+    facts,
+    parameters: int | None,
+    unread: int,
+    unscored: int,
+    width: int | None,
+    recording: Recording,
+    protocol: Protocol,
+    *,
+    window: int | None = None,
+) -> float | None:
+    """Seconds that reading and scoring take, about; None where the number of weights is not known.
+
+    Parameters
+    ----------
+    facts : Card
+    parameters : int or None
+        Weights that are read with; 0 where nothing is read.
+    unread, unscored : int
+        Layers without activations, and those without a score.
+    width : int or None
+        Units of a layer.
+    window : int, optional
+        Tokens the model sees at once.
+    """
+    if parameters is None:
+        return None
+    reading = 0.0
+    if unread:
+        reading = 2.0
+        if facts.cls not in ("embedding", "random", "n-gram", "activations"):  # these look words up
+            read, split = tokens_read(
+                recording, protocol, looks_ahead=facts.cls in ("bidirectional", "encoder-decoder"), window=window
+            )
+            reading += 2 * parameters * read / READING + split / SPLITTING
+    n, p, targets = recording.n_measured, width or 768, recording.n_targets
+    fits = protocol.folds * (1 + protocol.inner_folds * (protocol.criterion == "kfold")) * (2 if protocol.shuffled_twin else 1)
+    each = 5.0 * min(n, p) ** 3 + n * n * p / max(protocol.folds, 1) + 2.0 * n * min(n, p) * targets * len(protocol.alphas)
+    return float(reading + unscored * (0.05 + fits * each / SOLVING))

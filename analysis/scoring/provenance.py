@@ -1,0 +1,45 @@
+"""Everything that determines a number, as plain values."""
+
+from __future__ import annotations
+
+import importlib.metadata
+
+from analysis.protocol import Protocol
+from analysis.store.keys import CODE_VERSION
+from data.recording import Recording
+
+__all__ = ["provenance"]
+
+
+def provenance(source, recording: Recording, protocol: Protocol, parts, ceiling) -> dict:
+    """The record behind a score: model, tokenizer, stimuli, folds, ceiling, versions; ready for JSON."""
+    card, subjects = source.card, recording.subjects
+    return {
+        "protocol": protocol.to_dict(),
+        "model": {"id": source.id, "fingerprint": source.fingerprint, "tokenizer_hash": source.tokenizer_hash,
+                  "class": card.cls, "family": card.family, "parameters": card.parameters, "width": max(source.widths),
+                  "layers": source.n_layers - 1, "bos": card.bos, "note": card.note, "licence": card.licence,
+                  "citation": card.citation},
+        "recording": {"id": recording.id, "kind": recording.kind, "unit": recording.unit, "scored_unit": recording.scored_unit,
+                      "stimulus_hash": recording.stimulus_hash, "response_hash": recording.response_hash,
+                      "n_stimuli": recording.n_measured,
+                      "n_unmeasured": recording.n_stimuli - recording.n_measured, "n_targets": recording.n_targets,
+                      "n_subjects": 0 if subjects is None else len(set(subjects)), "averaged": recording.averaged,
+                      "context": recording.context, "group": recording.group, "within": recording.within,
+                      "simulated": recording.simulated, "quality": recording.quality, "licence": recording.licence,
+                      "citation": recording.citation, "source": recording.source},
+        "folds": "; ".join(dict.fromkeys(f"{part.name}: {part.rule}" if part.name else part.rule for part in parts)),
+        "ceiling": {"kind": ceiling.kind, "flag": ceiling.flag},
+        "code_version": CODE_VERSION,
+        "versions": _versions(),
+    }
+
+
+def _versions() -> dict[str, str]:
+    found = {}
+    for package in ("brainlens", "numpy", "scipy", "scikit-learn", "torch", "transformers", "xarray"):
+        try:
+            found[package] = importlib.metadata.version(package)
+        except importlib.metadata.PackageNotFoundError:
+            found[package] = "not installed"
+    return found

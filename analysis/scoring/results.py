@@ -1,0 +1,282 @@
+"""Results that leave and come in: one row per model, recording and protocol, with the recipe behind it and a hash over both.
+
+:func:`keep` writes the row of a finished score into the store, :func:`results` lists own and imported rows, :func:`export` writes
+CSV, Parquet or NetCDF, :func:`bring` takes such a file in.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import json
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import xarray as xr
+
+from analysis.scoring.summary import per_target
+from analysis.store.keys import content_key
+from data.errors import BrainLensError, unknown
+from data.files import atomic
+from data.home import home
+
+__all__ = ["COLUMNS", "FORMATS", "bring", "export", "forget", "keep", "results", "row", "targets"]
+
+FORMATS = (".csv", ".parquet", ".nc")
+REQUIRED = ("model", "recording", "r")
+_WORDS = ("model", "family", "recording", "protocol", "protocol_key", "data_key", "folds", "provenance", "hash")
+_NUMBERS = ("r", "r_low", "r_high", "ceiling", "normalised", "layer", "optimism", "n_stimuli", "n_targets", "n_subjects")
+COLUMNS = (*_WORDS[:4], *_NUMBERS, "simulated", *_WORDS[4:7], "draws", *_WORDS[7:])
+"""Columns of a result; ``draws`` (bootstrap draws of r) is not in CSV. Only :data:`REQUIRED` must be in a file of one's own."""
+
+
+# ---- one row -----------------------------------------------------------------------------------------------------------
+def row(score) -> dict:
+    """The result of one finished score.
+
+    ``r`` is the model's score with every fold's layer chosen for it, the interval that of the chosen layer, ``normalised`` r over
+    the ceiling at that layer. ``protocol_key`` and ``data_key`` say exactly which rows may be compared.
+    """
+    about, at = score.provenance["recording"], score.table().set_index("layer").loc[score.chosen_layer]
+    protocol = score.protocol.name.rstrip("*") + "".join(f", {k}={v}" for k, v in score.protocol.changes().items())
+    draws = score.dataset.sel(layer=score.chosen_layer).get("draws_r")
+    found = {
+        "model": score.model,
+        "family": score.provenance["model"]["family"] or score.model,
+        "recording": score.recording,
+        "protocol": protocol,
+        "r": score.value,
+        "r_low": at["r_low"],
+        "r_high": at["r_high"],
+        "ceiling": at["ceiling"],
+        "normalised": at["normalised"],
+        "layer": score.chosen_layer,
+        "optimism": score.optimism,
+        **{name: about[name] for name in ("n_stimuli", "n_targets", "n_subjects")},
+        "simulated": bool(about["simulated"]),
+        "folds": score.provenance["folds"],
+        "protocol_key": score.protocol.key(),
+        "data_key": content_key(about["stimulus_hash"], about["response_hash"]),
+        "draws": None if draws is None else [float(value) for value in draws.values],
+        "provenance": json.dumps(score.provenance, sort_keys=True, default=str),
+    }
+    return found | {"hash": _hash(found)}
+
+
+def _hash(found: dict) -> str:
+    """sha256 of what a result says, whichever file it travels in: its words and its numbers to nine digits."""
+    words = [str(found.get(name) or "") for name in _WORDS if name != "hash"]
+    numbers = [f"{float(value):.9g}" if (value := found.get(name)) is not None else "nan" for name in _NUMBERS]
+    simulated = bool(found.get("simulated"))
+    return hashlib.sha256(json.dumps([words, numbers, simulated]).encode()).hexdigest()
+
+
+def keep(score, key: str, store) -> None:
+    """Put the result of a finished score into the store, once.
+
+    Parameters
+    ----------
+    score : Score
+        Of all layers.
+    key : str
+        Of the score.
+    store : Store
+    """
+    name = f"{key}-result"
+    if (store.root / "scores" / f"{name}.nc").exists():
+        return
+    found = row(score)
+    picked = np.stack([score.dataset.r.sel(layer=layer).values[fold] for fold, layer in enumerate(score.fold_layers)])
+    values = xr.Dataset(
+        {"r": ("target", per_target(picked, score.dataset.part.values))},
+        coords={"target": score.dataset.target.values},
+    )
+    store.save_score(name, values.assign_attrs(result=json.dumps(found), model=score.model, recording=score.recording))
+
+
+# ---- what is there -----------------------------------------------------------------------------------------------------
+def results(store=None) -> pd.DataFrame:
+    """All results: own ones of the store and imported ones.
+
+    Returns
+    -------
+    pandas.DataFrame
+        :data:`COLUMNS`, ``source`` (``own`` or ``imported``), ``origin`` (file it came from) and ``key`` (in the store); the
+        per-target r of own results is under the key, see :func:`targets`.
+    """
+    from analysis.store.store import Store
+
+    store, rows = store or Store(), []
+    for base in (store.root, *store.readers):
+        for path in sorted((base / "scores").glob("*-result.nc")):
+            with contextlib.suppress(OSError, ValueError, KeyError):
+                described = json.loads(path.with_suffix(".json").read_text(encoding="utf-8"))["attrs"]
+                rows.append(json.loads(described["result"]) | {"source": "own", "origin": "", "key": path.stem})
+    rows = list({one["key"]: one for one in rows}.values())
+    for path in sorted(home("results").glob("*.json")):
+        with contextlib.suppress(OSError, ValueError):
+            told = json.loads(path.read_text(encoding="utf-8"))
+            rows += [one | {"source": "imported", "origin": told["origin"], "key": path.stem} for one in told["rows"]]
+    frame = pd.DataFrame(rows).reindex(columns=[*COLUMNS, "source", "origin", "key"])
+    for name in _NUMBERS:
+        frame[name] = pd.to_numeric(frame[name], errors="coerce")
+    return frame
+
+
+def targets(key: str, store=None) -> xr.Dataset | None:
+    """``r`` of every target of one own result, or None where it is not there any more."""
+    from analysis.store.store import Store
+
+    return (store or Store()).load_score(key)
+
+
+# ---- out ---------------------------------------------------------------------------------------------------------------
+def export(frame: pd.DataFrame, path: str | Path) -> Path:
+    """Write results as CSV, Parquet or NetCDF, by the ending of the file's name.
+
+    Parameters
+    ----------
+    frame : pandas.DataFrame
+        Rows of :func:`results`.
+
+    Raises
+    ------
+    BrainLensError
+        For another ending, or without a row.
+    """
+    path = Path(path)
+    kind = path.suffix.lower()
+    if kind not in FORMATS:
+        raise unknown("file type", kind, FORMATS, remedy="End the file's name in one of these")
+    if frame.empty:
+        raise BrainLensError("There is no result to export", remedy="Score a model first, or choose other rows")
+    frame = frame.reindex(columns=list(COLUMNS)).reset_index(drop=True)
+    with atomic(path) as part:
+        if kind == ".csv":
+            frame.drop(columns="draws").to_csv(part, index=False, float_format="%.17g")
+        elif kind == ".parquet":
+            frame.assign(draws=[_listed(value) for value in frame["draws"]]).to_parquet(part, index=False)
+        else:
+            _dataset(frame).to_netcdf(part, engine="h5netcdf")
+    return path
+
+
+def _dataset(frame: pd.DataFrame) -> xr.Dataset:
+    draws = [_listed(value) for value in frame["draws"]]
+    most = max((len(value) for value in draws), default=0)
+    padded = np.full((len(frame), max(most, 1)), np.nan)
+    for number, value in enumerate(draws):
+        padded[number, : len(value)] = value
+    columns = {name: ("result", frame[name].to_numpy(float)) for name in _NUMBERS}
+    columns |= {name: ("result", frame[name].fillna("").astype(str).to_numpy(object)) for name in _WORDS}
+    columns["simulated"] = ("result", frame["simulated"].fillna(False).astype(bool).to_numpy().astype("int8"))
+    return xr.Dataset(columns | {"draws": (("result", "draw"), padded)}, attrs={"title": "BrainLens results"})
+
+
+def _listed(value: object) -> list[float]:
+    return [] if value is None or np.ndim(value) == 0 else [float(one) for one in value]
+
+
+# ---- in ----------------------------------------------------------------------------------------------------------------
+def bring(path: str | Path, *, name: str = "") -> pd.DataFrame:
+    """Take results in: one's own of another machine, a colleague's, or a plain table with model, recording and r.
+
+    They are kept under ``results`` in the user's home folder and stay labelled imported.
+
+    Parameters
+    ----------
+    path : path
+        ``.csv``, ``.parquet`` or ``.nc``.
+    name : str
+        How the file is called to the user; default: its own name.
+
+    Returns
+    -------
+    pandas.DataFrame
+        The rows, as :func:`results` lists them.
+
+    Raises
+    ------
+    BrainLensError
+        A file that cannot be read, columns that are missing, numbers that are none, and rows that were changed after they were
+        exported (their hash does not fit).
+    """
+    path = Path(path)
+    name = name or path.name
+    frame = _read(path, name)
+    lacking = [column for column in REQUIRED if column not in frame.columns]
+    if lacking:
+        raise BrainLensError(f"{name} has no column {', '.join(lacking)}", choices=frame.columns,
+                             remedy="Give at least the columns model, recording and r")
+    if frame.empty:
+        raise BrainLensError(f"{name} has no rows", remedy="Export results first")
+    rows = [_checked(one, number, name) for number, one in enumerate(frame.to_dict("records"), start=1)]
+    content = json.dumps({"origin": name, "rows": rows}, sort_keys=True)
+    target = home("results") / f"{hashlib.sha256(content.encode()).hexdigest()[:24]}.json"
+    with atomic(target) as part:
+        part.write_text(content, encoding="utf-8")
+    frame = pd.DataFrame(rows).reindex(columns=list(COLUMNS))
+    return frame.assign(source="imported", origin=name, key=target.stem)
+
+
+def forget(key: str) -> None:
+    """Take an imported file's results out again."""
+    (home("results") / f"{Path(key).name}.json").unlink(missing_ok=True)
+
+
+def _read(path: Path, name: str) -> pd.DataFrame:
+    kind = path.suffix.lower()
+    if kind not in FORMATS:
+        raise unknown("file type", kind, FORMATS, remedy="Give results as CSV, Parquet or NetCDF")
+    if not path.is_file():
+        raise BrainLensError(f"There is no file {path}", remedy="Check the path")
+    try:
+        if kind == ".csv":
+            return pd.read_csv(path, dtype={column: str for column in _WORDS}, keep_default_na=True)
+        if kind == ".parquet":
+            return pd.read_parquet(path)
+        with path.open("rb") as stream:
+            data = xr.load_dataset(stream, engine="h5netcdf")
+        frame = data.drop_vars("draws", errors="ignore").to_dataframe().reset_index(drop=True)
+        if "draws" in data:
+            frame["draws"] = [list(one[np.isfinite(one)]) for one in data["draws"].values]
+        return frame
+    except BrainLensError:
+        raise
+    except Exception as error:  # every reader has its own classes
+        raise BrainLensError(f"{name} cannot be read as {kind[1:]} ({type(error).__name__}: {str(error)[:120]})",
+                             remedy="Export it again, or check that it is what its ending says") from error
+
+
+def _checked(given: dict, number: int, name: str) -> dict:
+    """One row, whole and of plain values."""
+    found: dict = {}
+    for column in _WORDS:
+        value = given.get(column)
+        found[column] = "" if value is None or (isinstance(value, float) and np.isnan(value)) else str(value).strip()
+    for column in ("model", "recording"):
+        if not found[column]:
+            raise BrainLensError(f"{name}, row {number}: no {column}", remedy="Fill it in, or leave the row out")
+    for column in _NUMBERS:
+        value = given.get(column)
+        try:
+            found[column] = None if value is None or pd.isna(value) else float(value)
+        except (TypeError, ValueError):
+            raise BrainLensError(f"{name}, row {number}: {column} = {value!r} is not a number",
+                                 remedy="Correct it, or leave it empty") from None
+    if found["r"] is None or not -1 <= found["r"] <= 1:
+        raise BrainLensError(f"{name}, row {number}: r = {given.get('r')} is not between -1 and 1",
+                             remedy="Give Pearson's r; normalised scores have a column of their own")
+    found["simulated"] = str(given.get("simulated")).strip().lower() in ("true", "1", "1.0")
+    found["draws"] = _listed(given.get("draws")) or None
+    if found["hash"]:
+        if found["hash"] != _hash(found):
+            which = f"{found['model']} on {found['recording']}"
+            raise BrainLensError(f"{name}, row {number} ({which}) was changed after it was exported",
+                                 remedy="Take the file as it was exported, or remove the column hash to bring plain numbers")
+    else:
+        found["protocol"] = found["protocol"] or "not said"
+        found["protocol_key"] = found["protocol_key"] or f"imported: {found['protocol']}"
+    found["family"] = found["family"] or found["model"]
+    return found

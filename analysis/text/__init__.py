@@ -1,0 +1,1 @@
+"""What is read: passages, and where their words and tokens lie."""

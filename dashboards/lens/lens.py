@@ -1,0 +1,444 @@
+"""What every lens has: the question, controls, an answer in words, figure and table, caption, progress, errors, export."""
+
+from __future__ import annotations
+
+import time
+import traceback
+
+import panel as pn
+import panel_material_ui as pmui
+
+from dashboards.lens.cell import Cell
+from dashboards.lens.client import Client
+from dashboards.lens.export_dialog import Exporter
+from dashboards.lens.item_card import ItemCards
+from dashboards.lens.parts import DataTable, Empty, ErrorCard, Frame, ProgressRow, explain
+from dashboards.lens.view import Picture, Task, View, cost_in_words
+from dashboards.look.look import THEME, answer, heading, note, plain, stamp
+from dashboards.state import Selection
+from dashboards.work.inbox import Inbox
+from dashboards.work.jobs import RUNNER, Event, Job, Runner, Ticket
+from data.errors import BrainLensError, unknown
+
+__all__ = ["Lens", "Picture", "Task", "View"]
+
+
+class Lens(pn.viewable.Viewer):
+    """One question, in the browser and in a notebook cell alike.
+
+    Parameters
+    ----------
+    selection : Selection, optional
+        Shared with the other lenses of a page; None: one of its own.
+    client : Client, optional
+        The page's; None: one of its own.
+    runner : Runner, optional
+        Where computations run; None: the process's.
+    **fields
+        Fields of the selection, such as ``models=["gpt2"], recording="pereira2018", protocol="defended"``.
+    """
+
+    slug = label = question = icon = ""
+    watches: tuple[str, ...] = ()
+
+    def __init__(
+        self, selection: Selection | None = None, *, client: Client | None = None, runner: Runner | None = None, **fields
+    ):
+        super().__init__()
+        self._alone = selection is None
+        self.selection = selection if selection is not None else selected(self.slug, fields)
+        self.runner = runner or RUNNER
+        self.client = client or Client(active=False)
+        self._tickets: dict[str, Ticket] = {}
+        self._rows: dict[str, ProgressRow] = {}
+        self._inbox = Inbox(self._heard)
+        self._wanted: list[Task] = []
+        self._held: set[str] = set()  # failed or cancelled: not tried again by itself
+        self._eager = False  # everything runs by itself until the selection changes
+        self.shown = View()
+        self._said: tuple = ((), ())  # the stamps and notes that are on the page
+        self._build()
+        self.selection.param.watch(self._selected, [*self.watches, "theme", "colours"])
+        self.selection.param.watch(lambda event: self._mark(), "picked")
+        self.refresh()
+
+    # ---- what a lens fills in ------------------------------------------------------------------------------------------
+    def make_controls(self) -> list:
+        """Widgets, made once."""
+        raise NotImplementedError
+
+    def view(self) -> View:
+        """What can be shown now; quick."""
+        raise NotImplementedError
+
+    def tasks(self) -> list[Task]:
+        """What the selection asks for and is not there yet."""
+        return []
+
+    def take(self, key: str, result: object, *, final: bool) -> None:
+        """Keep a partial or final result of a task."""
+
+    def link(self, widget, name: str, *, throttled: bool = False) -> None:
+        """Keep a widget and a field of the selection in step."""
+        widget.param.watch(lambda event: setattr(self.selection, name, event.new), "value_throttled" if throttled else "value")
+        self.selection.param.watch(lambda event: setattr(widget, "value", event.new), name)
+
+    # ---- parts ---------------------------------------------------------------------------------------------------------
+    def _build(self) -> None:
+        self._run = pmui.Button(label="Run", icon="play_arrow", on_click=lambda _: self.run(), visible=False, margin=(4, 6))
+        self._stop = pmui.Button(
+            label="Cancel",
+            icon="stop",
+            color="error",
+            variant="outlined",
+            on_click=lambda _: self.cancel(),
+            visible=False,
+            margin=(4, 6),
+        )
+        self._export = pmui.Button(
+            label="Export",
+            icon="download",
+            variant="outlined",
+            on_click=lambda _: self.open_export(),
+            margin=(4, 6),
+            disabled=True,
+        )
+        self._cost = note()
+        # Bokeh breaks where words are hidden before they are drawn: what is hidden is the box around them
+        self._cost_box = pmui.Column(self._cost, sizing_mode="stretch_width", margin=0, visible=False)
+        self._stamps = pmui.Row(margin=(0, 6), visible=False)
+        self._answer = answer()
+        self._answer_box = pmui.Column(self._answer, sizing_mode="stretch_width", margin=0)
+        self._progress = pmui.Column(sizing_mode="stretch_width", margin=0)
+        self._errors = pmui.Column(sizing_mode="stretch_width", margin=0)
+        self._frames: list[Frame] = []
+        self._figure_tab = pmui.FlexBox(sizing_mode="stretch_width", margin=0, gap="0 24px")
+        self._table = DataTable(name=self.slug, picked=self._pick)
+        self._table_tab = pmui.Column(self._table, sizing_mode="stretch_width", margin=0)
+        self._tabs = pmui.Tabs(
+            ("Figure", self._figure_tab), ("Table", self._table_tab), sizing_mode="stretch_width", margin=(0, 6)
+        )
+        self._tabs.param.watch(lambda event: self._table.look(event.new == 1), "active")
+        self._empty = Empty(visible=False)
+        self._coming = pmui.Column(
+            note("Computing: the figure appears with the first result."),
+            pmui.Skeleton(height=280, sizing_mode="stretch_width", margin=(6, 10), variant="rounded"),
+            sizing_mode="stretch_width",
+            margin=0,
+            visible=False,
+        )
+        self._notes = pmui.Accordion(
+            ("What the numbers mean", pn.Column(sizing_mode="stretch_width")),
+            sizing_mode="stretch_width",
+            margin=(10, 10),
+            visible=False,
+            elevation=0,
+            title_variant="h6",
+        )
+        self._exporter = Exporter(self)
+        self._cards = ItemCards(self._let_go)
+        self.controls = pmui.Column(self._cards, *self.make_controls(), sizing_mode="stretch_width", margin=0)
+        self.body = pmui.Column(
+            pmui.Row(
+                heading(self.question, "h4", margin=(8, 10, 0, 10), sizing_mode="stretch_width"),
+                pmui.Row(self._run, self._stop, self._export, margin=(4, 0)),
+                sizing_mode="stretch_width",
+                margin=0,
+                styles={"flex-wrap": "wrap"},
+            ),
+            self._cost_box,
+            self._stamps,
+            self._answer_box,
+            self._progress,
+            self._errors,
+            self._empty,
+            self._coming,
+            self._tabs,
+            self._notes,
+            self._exporter,
+            sizing_mode="stretch_width",
+            margin=0,
+        )
+
+    def __panel__(self):
+        """The lens by itself, as a notebook cell shows it."""
+        side = pmui.Paper(self.controls, width=320, elevation=0, variant="outlined", margin=(6, 12, 6, 0), sx={"p": 1})
+        return Cell(side, self.body, self.client, sizing_mode="stretch_width", theme_config=THEME, margin=0)
+
+    # ---- showing -------------------------------------------------------------------------------------------------------
+    def _selected(self, *events) -> None:
+        if {event.name for event in events} <= {"theme", "colours"}:
+            self.show(self.shown)
+        else:
+            self._held.clear()
+            self._eager = False
+            self.refresh()
+
+    def refresh(self) -> None:
+        """Show what is there for the selection, and say what the rest would cost."""
+        try:
+            self._wanted = self.tasks()
+            view = self.view()
+        except Exception as error:
+            self._wanted, view = [], View(empty="There is nothing to show for this selection.")
+            self.fail(error)
+        else:
+            self.clear_errors("selection")
+        self.show(view)
+        self._price()
+        free = [task for task in self._wanted if (task.free or self._eager) and task.key not in self._held]
+        if free:
+            self._submit(free)
+
+    def show(self, view: View) -> None:
+        """Draw a view."""
+        view = self.shown = view.coloured(self.selection.colours)
+        pictures = [picture for picture in view.pictures if not picture.spec.empty]
+        self._tabs.visible = view.there
+        self._export.disabled = not view.there
+        self._vacant()
+        self._empty.say(view.empty, view.action)
+        self._answer.object = "\n".join(picture.spec.answer for picture in pictures if picture.spec.answer)
+        self._answer_box.visible = bool(self._answer.object)
+        if view.stamps != self._said[0]:  # what is the same stays: a new part costs the page a tenth of a second
+            self._stamps.objects = [stamp(text) for text in view.stamps]
+        self._stamps.visible = bool(view.stamps)
+        self._table.notes = view.notes
+        self._table.tables = {picture.label: picture.table for picture in pictures}
+        self._notes.visible = view.there and bool(view.notes)
+        if self._notes.visible and view.notes != self._said[1]:
+            lines = "".join(
+                f"<dt><b>{plain(term)}</b></dt><dd style='margin:0 0 8px 16px'>{plain(text)}</dd>" for term, text in view.notes
+            )
+            self._notes[0].objects = [
+                pn.pane.HTML(f"<dl style='margin:0;line-height:1.5'>{lines}</dl>", sizing_mode="stretch_width")
+            ]
+        self._said = view.stamps, view.notes if self._notes.visible else self._said[1]
+        self._draw(view)
+
+    def _draw(self, view: View) -> None:
+        pictures = [picture for picture in view.pictures if not picture.spec.empty]
+        while len(self._frames) < len(pictures):
+            self._frames.append(Frame(self._pick))
+        for frame, picture in zip(self._frames, pictures, strict=False):
+            try:
+                frame.draw(picture, theme=self.selection.theme, alone=len(pictures) == 1)
+            except Exception as error:  # the figure fails, the table and the rest stay
+                self.fail(error, where=f"figure {picture.label}")
+        shown = self._frames[: len(pictures)]
+        if shown != self._figure_tab.objects:
+            self._figure_tab.objects = shown
+        self._mark()
+
+    # ---- what is picked ------------------------------------------------------------------------------------------------
+    def _pick(self, values: list[str]) -> None:
+        """The user picked points or rows: they are marked in every figure and table of every lens."""
+        if set(values) != set(self.selection.picked):
+            self.selection.picked = values
+
+    def _let_go(self, values: list[str]) -> None:
+        self.selection.picked = [name for name in self.selection.picked if name not in values]
+
+    def _mark(self) -> None:
+        for part in (*self._frames, self._table):
+            part.mark(self.selection.picked)
+        self._cards.tell(self.selection.picked, self.shown, self.selection.theme)
+
+    def _price(self) -> None:
+        """Say before the click what it costs."""
+        open_ = [task for task in self._wanted if task.key not in self._tickets and (not task.free or task.key in self._held)]
+        self._run.visible = bool(open_)
+        self._run.label = "Try again" if open_ and all(task.key in self._held for task in open_) else "Run"
+        self._stop.visible = bool(self._rows)
+        self._cost.object = cost_in_words([task for task in open_ if not task.quiet])
+        self._cost_box.visible = bool(self._cost.object)
+
+    # ---- running -------------------------------------------------------------------------------------------------------
+    def run(self, *, wait: bool = False) -> Lens:
+        """Compute what is missing.
+
+        Parameters
+        ----------
+        wait : bool
+            Return only when everything is there (in a notebook or a script).
+        """
+        if wait:
+            self.wait()  # until the store has been looked into
+        tried: set[str] = set()
+        while missing := [task for task in self._wanted if task.key not in {*self._tickets, *tried}]:
+            self._submit(missing)
+            if not wait:
+                break
+            tried |= {task.key for task in missing}
+            self.wait()  # what is there now may ask for more
+        return self
+
+    def run_by_itself(self) -> None:
+        """Compute what is missing for this selection as soon as it is known, without a click on Run."""
+        self._eager = True
+        self.refresh()
+
+    def wait(self, timeout: float | None = None) -> None:
+        """Return when all computations of this lens have ended; not to be called from the page's own loop."""
+        until = None if timeout is None else time.monotonic() + timeout
+        while self._tickets and (until is None or time.monotonic() < until):
+            self._inbox.drain()
+            time.sleep(0.02)
+        self._inbox.drain()
+
+    def cancel(self, key: str | None = None) -> None:
+        """Stop listening to one computation, or to all; those that nobody else wants end at their next checkpoint."""
+        for name in [key] if key else list(self._rows):
+            self.runner.leave(self._tickets.pop(name))
+            self._held.add(name)
+            self._drop_row(name)
+        self.refresh_state()
+
+    def close(self) -> None:
+        """The session has ended: leave all computations."""
+        self._inbox.close()
+        for ticket in self._tickets.values():
+            self.runner.leave(ticket)
+        self._tickets.clear()
+
+    def _submit(self, tasks: list[Task]) -> None:
+        for task in tasks:
+            if task.key in self._tickets:
+                continue
+            self.clear_errors(task.key)
+            self._held.discard(task.key)
+            if not task.quiet:
+                self._rows[task.key] = ProgressRow(task.title, lambda key=task.key: self.cancel(key))
+                self._progress.append(self._rows[task.key])
+            self._tickets[task.key] = self.runner.submit(task.key, task.title, task.work, self._notify, quiet=task.quiet)
+        self.refresh_state()
+
+    def _notify(self, event: Event) -> None:
+        """In the worker's thread."""
+        self._inbox.put(f"{'progress' if event.kind == 'started' else event.kind}:{event.job.key}", event)
+
+    def _heard(self, name: str, event: Event) -> None:
+        """In the session's own loop."""
+        key = event.job.key
+        if key not in self._tickets or self._tickets[key].job is not event.job:  # left in between
+            return
+        if event.kind in ("started", "progress"):
+            if key in self._rows:
+                self._rows[key].update_from(event.job)
+            return
+        if event.kind == "partial":
+            self.take(key, event.result, final=False)
+        else:
+            self._tickets.pop(key)
+            self._drop_row(key)
+            if event.kind == "done":
+                self.take(key, event.result, final=True)
+            elif event.kind == "failed":
+                self._held.add(key)
+                self.fail(event.job.error, trace=event.job.traceback, where=key, title=event.job.title)
+        if event.kind == "partial":
+            self.show(self.view())
+        else:
+            self.refresh()
+
+    def refresh_state(self) -> None:
+        """Buttons, cost and empty state after computations began or ended."""
+        self._price()
+        self._vacant()
+
+    def _vacant(self) -> None:
+        """What stands where nothing can be drawn: a shape of what is coming, or why there is nothing."""
+        self._coming.visible = not self.shown.there and bool(self._rows)
+        self._empty.visible = not self.shown.there and not self._rows
+
+    def _drop_row(self, key: str) -> None:
+        row = self._rows.pop(key, None)
+        if row is not None and row in self._progress.objects:
+            self._progress.remove(row)
+
+    # ---- errors --------------------------------------------------------------------------------------------------------
+    def fail(self, error: BaseException, *, trace: str = "", where: str = "selection", title: str = "") -> None:
+        """Show an error until it is dismissed."""
+        self.clear_errors(where)
+        trace = trace or "".join(traceback.format_exception(error))
+        head, *says = explain(error, title)
+        if same := next((card for card in self._errors.objects if card.says == tuple(says)), None):
+            same.also(where, head)
+            return
+        self._errors.append(
+            ErrorCard(
+                error, trace, title=title, where=where, copy=self.client.copy, dismiss=lambda card: self._errors.remove(card)
+            )
+        )
+
+    def clear_errors(self, where: str) -> None:
+        """Take back what was said about one thing, now that it is tried again."""
+        for card in [card for card in self._errors.objects if card.forget(where)]:
+            self._errors.remove(card)
+
+    def recipe(self) -> dict:
+        """What the view is made from, as plain values: selection, link, and the provenance of every score in it."""
+        scores = {score.model: score.provenance for picture in self.shown.pictures for score in picture.scores}
+        return {
+            "lens": self.slug,
+            "selection": self.selection.to_dict(),
+            "link": f"?{self.selection.query()}",
+            "scores": list(scores.values()),
+        }
+
+    @property
+    def failed(self) -> bool:
+        """Whether something of what is wanted has failed or was cancelled."""
+        return any(task.key in self._held for task in self._wanted)
+
+    # ---- export and keyboard ---------------------------------------------------------------------------------------------
+    def open_export(self) -> None:
+        """Open the export dialog, where there is something to export."""
+        if not self._export.disabled:
+            self._exporter.open()
+
+    def pressed(self, key: str) -> None:
+        """A key of the page: r runs, e exports, Escape closes or cancels."""
+        if key == "r" and self._run.visible:
+            self.run()
+        elif key == "e":
+            self.open_export()
+        elif key == "Escape":
+            if self._exporter.is_open:
+                self._exporter.close()
+            elif self._rows:
+                self.cancel()
+
+    @property
+    def running(self) -> list[Job]:
+        """Computations this lens listens to."""
+        return [ticket.job for ticket in self._tickets.values()]
+
+
+def selected(slug: str, fields: dict) -> Selection:
+    """A selection of a lens that stands alone.
+
+    Raises
+    ------
+    BrainLensError
+        For a field or a value that does not exist.
+    """
+    from analysis.protocol import Protocol, preset
+
+    fields = dict(fields)
+    protocol = fields.pop("protocol", None)
+    known = [name for name in Selection.param if name != "name"]
+    for name in fields:
+        if name not in known:
+            raise unknown("field of a lens", name, [*known, "protocol"])
+    if isinstance(fields.get("models"), str):
+        raise BrainLensError(
+            f"models={fields['models']!r} is one string, not a list", remedy=f"Give models=[{fields['models']!r}]"
+        )
+    try:
+        selection = Selection(lens=slug, **fields)
+    except ValueError as error:
+        raise BrainLensError(str(error)) from None
+    if protocol is not None:
+        selection.protocol = protocol if isinstance(protocol, Protocol) else preset(protocol)
+    return selection

@@ -1,0 +1,1 @@
+"""What there is: recordings, models, uploads, storage."""

@@ -1,0 +1,187 @@
+"""The cards of the library: one recording, one model, in words, with what can be done."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import panel as pn
+import panel_material_ui as pmui
+
+from dashboards.figures.spec import FigureSpec, Mark
+from dashboards.look.look import MONO, Words, heading, note, stamp
+from data.catalog.fetch import size_text
+
+__all__ = ["model_card", "recording_card", "report_rows"]
+
+_QUOTE = {"border-left": "3px solid var(--mui-palette-divider, #d9dee4)", "padding": "2px 0 2px 10px", "line-height": "1.5"}
+_LEVELS = {"error": "error", "warning": "warning", "fact": "default"}
+
+
+def recording_card(entry, described, *, theme: str, actions: list, waiting: str = "") -> list:
+    """What the drawer shows of a recording.
+
+    Parameters
+    ----------
+    entry : Entry
+    described : Described or None
+        None: its files are not here, or are being read.
+    theme : str
+    actions : list
+        Buttons.
+    waiting : str
+        Why there are no details.
+    """
+    stamps = [stamp(text) for text in described.stamps] if described else []
+    parts = [
+        note(entry.title + (f"; {described.counts}" if described else f"; {entry.shape}")),
+        pmui.Row(*stamps, margin=(0, 6), visible=bool(stamps)),
+        pmui.FlexBox(*actions, margin=(4, 6), gap="0"),
+        note(_terms(entry)),
+    ]
+    if entry.traps:
+        parts += [_title("Known traps"), *[_point(trap) for trap in entry.traps]]
+    if described is None:
+        parts.append(note(waiting, margin=(12, 10)))
+    else:
+        parts += [
+            _title("What was read or heard"),
+            Words(described.sample, styles={**_QUOTE, "font-size": "0.9rem"}, sizing_mode="stretch_width", margin=(2, 10)),
+            _title("Groups and folds"),
+            *[_point(text) for text in described.groups],
+            _title("Ceiling"),
+            _point(described.ceiling or "being estimated ..."),
+            _title("Responses"),
+            _histogram(described, entry.id, theme),
+            _title("What a check finds"),
+            *report_rows(described.report),
+        ]
+    parts += _reference(entry.citation)
+    return parts
+
+
+def model_card(card, state: str, download: str, *, actions: list) -> list:
+    """What the drawer shows of a model."""
+    size = f"{card.parameters / 1e6:,.1f} million weights" if card.parameters else "number of weights not known"
+    shape = f"{card.layers} layers x {card.width} units" if card.layers is not None and card.width else ""
+    about = [text for text in (card.cls, shape, size, str(card.year or "")) if text]
+    parts = [
+        note("; ".join(about)),
+        pmui.Row(stamp(card.note), margin=(0, 6), visible=bool(card.note)),
+        pmui.FlexBox(*actions, margin=(4, 6), gap="0"),
+        note(f"State: {state}. Licence: {card.licence or 'not stated'}." + (f" To fetch: {download}." if download else "")),
+    ]
+    facts = {
+        "Why it cannot be run here": card.reason,
+        "Address on the model hub": card.hub_id and card.hub_id + (f", revision {card.revision}" if card.revision else ""),
+        "In front of every text": card.bos and f"the token {card.bos}",
+        "Other names": ", ".join(card.aliases),
+    }
+    for title, text in facts.items():
+        if text:
+            parts += [_title(title), _point(text)]
+    return parts + _reference(card.citation)
+
+
+def report_rows(report, most: int = 30) -> list:
+    """A validation report in words, errors first."""
+    rows = []
+    for finding in report.findings[:most]:
+        colour = _LEVELS[finding.level]
+        rows.append(
+            pmui.Row(
+                pmui.Typography(
+                    f"{finding.level.capitalize()}:",
+                    variant="body2",
+                    margin=(3, 6, 0, 0),
+                    width=62,
+                    sx={"color": f"{colour}.main" if colour != "default" else "text.secondary", "fontWeight": 600},
+                ),
+                pmui.Column(
+                    Words(
+                        finding.what,
+                        margin=0,
+                        sizing_mode="stretch_width",
+                        styles={"overflow-wrap": "anywhere", "line-height": "1.45"},
+                    ),
+                    note(finding.fix, margin=0, visible=bool(finding.fix)),
+                    sizing_mode="stretch_width",
+                    margin=0,
+                ),
+                sizing_mode="stretch_width",
+                margin=(3, 10),
+            )
+        )
+    if len(report.findings) > most:
+        rows.append(note(f"and {len(report.findings) - most} more"))
+    return rows
+
+
+def button(label: str, icon: str, do: Callable, *, strong: bool = False, **params) -> pmui.Button:
+    """One action of a card."""
+    return pmui.Button(
+        label=label,
+        icon=icon,
+        variant="contained" if strong else "outlined",
+        size="small",
+        margin=(4, 4),
+        on_click=lambda _: do(),
+        **params,
+    )
+
+
+def histogram(described, name: str) -> FigureSpec:
+    """The distribution of a recording's responses."""
+    values = described.responses["response"]
+    words = (
+        f"{len(values):,} responses from {values.min():.3g} to {values.max():.3g} {described.unit}, "
+        f"median {values.median():.3g}, standard deviation {values.std():.3g}."
+    )
+    return FigureSpec(
+        f"Responses of {name}",
+        (Mark("histogram", described.responses, "response", "response"),),
+        f"Response ({described.unit})",
+        "Count",
+        answer=words,
+        caption="A draw of 20,000 values. " if len(values) == 20_000 else "",
+        stamp="; ".join(described.stamps),
+    )
+
+
+def _histogram(described, name: str, theme: str) -> pmui.Column:
+    from dashboards.figures.screen import draw
+
+    spec = histogram(described, name)
+    plot = draw(spec, theme=theme, height=210)
+    return pmui.Column(
+        pn.pane.Bokeh(plot, sizing_mode="stretch_width", margin=(2, 6)),
+        note(f"{spec.answer} {spec.caption}".strip()),
+        sizing_mode="stretch_width",
+        margin=0,
+    )
+
+
+def _terms(entry) -> str:
+    size = f" Size: {size_text(entry.size)}." if entry.files else " Ships with the program."
+    source = f" From: {entry.source}." if entry.source else ""
+    return f"State: {entry.state}. Licence: {entry.licence}.{size}{source}"
+
+
+def _reference(citation: str) -> list:
+    if not citation:
+        return []
+    style = {
+        "font-family": MONO,
+        "font-size": "0.74rem",
+        "white-space": "pre-wrap",
+        "overflow-wrap": "anywhere",
+        "line-height": "1.4",
+    }
+    return [_title("Citation"), Words(citation, styles=style, sizing_mode="stretch_width", margin=(2, 10))]
+
+
+def _title(text: str) -> pmui.Typography:
+    return heading(text, "overline", margin=(14, 10, 0, 10))
+
+
+def _point(text: str) -> Words:
+    return Words(text, sizing_mode="stretch_width", margin=(2, 10), styles={"line-height": "1.5", "font-size": "0.92rem"})

@@ -1,0 +1,327 @@
+"""An own table, dropped onto the page: checked in words before it is added to the library."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
+
+import panel as pn
+import panel_material_ui as pmui
+
+from dashboards.library.cards import report_rows
+from dashboards.look.look import heading, note
+from dashboards.work.desk import Desk
+from data.catalog import shelf
+from data.errors import BrainLensError
+from data.recording import KINDS
+
+__all__ = ["Upload"]
+
+_MEANINGS = {
+    "text": ("Text", "The words that were read or heard"),
+    "responses": ("Responses", "The measurements; an empty cell is a missing one"),
+    "group": ("Group", "Rows that are held out together: it decides whether the number is real"),
+    "context": ("Context", "Rows that are read as one text, in order"),
+    "subject": ("Subject", "Where each row is one stimulus and person"),
+    "order": ("Order", "Columns to sort by; none: the rows are in order"),
+}
+_ONE = ("text", "subject")
+_NONE = "(none)"
+_DROP = """
+.filepond { box-shadow: none !important; background: transparent !important; border: none !important; }
+.filepond--root { font-family: inherit; min-height: 120px; border-radius: 8px; }
+.filepond--root { border: 2px dashed #8a94a0 !important; }
+.filepond--panel-root, .filepond--panel > * { background: transparent !important; }
+.filepond--drop-label { color: inherit; min-height: 116px; }
+.filepond--drop-label label { color: inherit; font-size: 1rem; }
+"""
+
+
+class Upload(pmui.Column):
+    """Drop, look, correct the columns, add.
+
+    Parameters
+    ----------
+    desk : Desk
+        Where reading and checking run.
+    added, model_added : callable
+        ``added(id)``, once the recording, or ready activations, are in the library.
+    """
+
+    def __init__(self, desk: Desk, *, added: Callable[[str], None], model_added: Callable[[str], None] = lambda _: None):
+        self._desk, self._done, self._done_model = desk, added, model_added
+        self.staged: Path | None = None
+        self._checks = 0
+        self._seen: dict[str, int] = {}
+        self._filling = False
+        self.dropper = self._dropper()
+        self._place = pmui.Column(self.dropper, sizing_mode="stretch_width", margin=0)
+        self._form = pmui.Column(sizing_mode="stretch_width", margin=0, visible=False)
+        self._report = pmui.Column(sizing_mode="stretch_width", margin=0)
+        self.pickers: dict[str, object] = {}
+        super().__init__(
+            heading("Your own recording, or ready activations", "h5", margin=(12, 10, 0, 10)),
+            note(
+                "One row per stimulus with its text, one column per target: CSV, TSV, Parquet, NetCDF, npz, npy or MATLAB; "
+                "beside an array its NAME.stimuli.csv. Activations made elsewhere stand in for a model: npz or NetCDF with "
+                "stimulus ids. "
+                "Nothing in a file is ever run, and it stays on this machine.",
+                margin=(2, 10, 8, 10),
+            ),
+            self._place,
+            self._form,
+            self._report,
+            sizing_mode="stretch_width",
+            margin=0,
+            styles={"max-width": "980px"},
+        )
+
+    def _dropper(self) -> pn.widgets.FileDropper:
+        dropper = pn.widgets.FileDropper(
+            label="Files of your own recording",
+            multiple=True,
+            max_file_size=f"{shelf.MOST_BYTES // 10**6}MB",
+            max_files=3,
+            sizing_mode="stretch_width",
+            height=150,
+            margin=(4, 10),
+            stylesheets=[_DROP],
+        )
+        dropper.param.watch(self._dropped, "value")
+        return dropper
+
+    # ---- a file arrives --------------------------------------------------------------------------------------------------
+    def _dropped(self, event) -> None:
+        """The widget gives every file since it was made: those that were looked at before are left out."""
+        files = {name: content.encode() if isinstance(content, str) else bytes(content) for name, content in event.new.items()}
+        new = {name: content for name, content in files.items() if self._seen.get(name) != hash(content)}
+        self._seen.update({name: hash(content) for name, content in new.items()})
+        if new:
+            self.take(new)
+
+    def take(self, files: dict[str, bytes]) -> None:
+        """Look at files: name -> content."""
+        self.discard()
+        self._desk.clear("upload")
+        self._report.objects = [note("Reading your file ...", margin=(10, 10))]
+        key, work = "upload:" + ",".join(files), partial(_staged, files)  # quiet: it does not wait for the scores that run
+        self._desk.submit(key, "Reading your file", work, self._arrived, failed=lambda _: self._report.clear(), quiet=True)
+
+    def _arrived(self, found: tuple) -> None:
+        self._place.visible = False
+        self._report.objects = []
+        if len(found) == 2:
+            self.staged = found[0]
+            self._form.objects = self._ready_form(found[1])
+            self._form.visible = True
+            return
+        self.staged, names, plain, corpora = found
+        self._build(names, plain, corpora)
+        self._form.visible = True
+        self.check()
+
+    def _ready_form(self, said: dict) -> list:
+        """Activations: what they hold and fit, and the name they get."""
+        wide = dict(size="small", sizing_mode="stretch_width", margin=(6, 10, 0, 10))
+        self._name = pmui.TextInput(label="Name among the models", value=self.staged.stem.lower(), **wide)
+        self._quality = pmui.TextInput(label="Note for every figure", placeholder="such as: layer 12 of our model", **wide)
+        self._add = pmui.Button(
+            label="Add to the models",
+            icon="add",
+            on_click=lambda _: self._add_ready(),
+            margin=(10, 10),
+            disabled=not said["fits"],
+        )
+        away = pmui.Button(label="Discard", variant="text", on_click=lambda _: self.discard(), margin=(10, 4))
+        fits = f"They fit {', '.join(said['fits'])}." if said["fits"] else (
+            "They hold the stimuli of no recording that is on this machine: name the stimuli by the recording's ids, such as "
+            f"{said['example']}. These begin {', '.join(said['ids'])}."
+        )  # fmt: skip
+        return [
+            heading(self.staged.name, "h6", margin=(14, 10, 0, 10)),
+            note(f"Ready activations: {said['counts']}.", margin=(4, 10)),
+            note(fits, margin=(4, 10)),
+            pmui.FlexBox(
+                *(pmui.Column(widget, width=300, margin=0) for widget in (self._name, self._quality)), sizing_mode="stretch_width"
+            ),
+            pmui.Row(self._add, away, margin=0),
+        ]
+
+    def _add_ready(self) -> None:
+        self._add.disabled = True
+        work = partial(_kept_ready, self.staged, self._name.value, self._quality.value)
+        self._desk.submit(
+            f"upload-add:{self.staged}",
+            "Adding your activations",
+            work,
+            self._ready_is_there,
+            failed=lambda _: setattr(self._add, "disabled", False),
+            quiet=True,
+        )
+
+    def _ready_is_there(self, name: str) -> None:
+        self.discard()
+        self._done_model(name)
+
+    def _build(self, names: list[str], plain: dict, corpora: list[str]) -> None:
+        array = not plain["responses"] and shelf.is_array(self.staged)
+        self.pickers = {}
+        boxes = []
+        for key, (label, meaning) in _MEANINGS.items():
+            if key == "responses" and array:
+                boxes.append(pmui.Column(heading("Responses", "body1"), note("The array itself"), width=300, margin=0))
+                continue
+            common = dict(label=label, sizing_mode="stretch_width", size="small", margin=(6, 10, 0, 10))
+            if key in _ONE:
+                options = names if key == "text" else [_NONE, *names]
+                value = plain[key] if plain[key] in names else (names[0] if key == "text" else _NONE)
+                picker = pmui.Select(options=options, value=value, searchable=len(names) > 12, **common)
+            else:
+                picker = pmui.MultiChoice(
+                    options=names, value=[n for n in plain[key] if n in names], **{k: v for k, v in common.items() if k != "size"}
+                )
+            picker.param.watch(lambda _: self.check(), "value")
+            self.pickers[key] = picker
+            boxes.append(pmui.Column(picker, note(meaning, margin=(0, 10, 4, 10)), width=300, margin=0))
+        wide = dict(size="small", sizing_mode="stretch_width", margin=(6, 10, 0, 10))
+        self._name = pmui.TextInput(label="Name in the library", value=shelf.suggested_id(self.staged), **wide)
+        if len(corpora) > 1:
+            boxes.insert(0, self._corpus_box(corpora))
+        self._kind = pmui.Select(
+            label="Kind", options={"as the columns say": "", **{k.replace("_", " "): k for k in KINDS}}, value="", **wide
+        )
+        self._quality = pmui.TextInput(label="Note for every figure", placeholder="such as: pilot, retyped by hand", **wide)
+        self._licence = pmui.TextInput(label="Licence", placeholder="such as: not to be passed on", **wide)
+        self._citation = pmui.TextInput(label="Citation", placeholder="a reference or BibTeX", **wide)
+        about = [
+            pmui.Column(widget, width=300, margin=0)
+            for widget in (self._name, self._kind, self._quality, self._licence, self._citation)
+        ]
+        self._kind.param.watch(lambda _: self.check(), "value")
+        self._add = pmui.Button(
+            label="Add to the library", icon="add", on_click=lambda _: self.add(), margin=(10, 10), disabled=True
+        )
+        away = pmui.Button(label="Discard", variant="text", on_click=lambda _: self.discard(), margin=(10, 4))
+        self._form.objects = [
+            heading(self.staged.name, "h6", margin=(14, 10, 0, 10)),
+            heading("What the columns mean", "overline", margin=(6, 10, 0, 10)),
+            pmui.FlexBox(*boxes, sizing_mode="stretch_width", gap="0 12px"),
+            heading("About it", "overline", margin=(10, 10, 0, 10)),
+            pmui.FlexBox(*about, sizing_mode="stretch_width", gap="0 12px"),
+            pmui.Row(self._add, away, margin=0),
+        ]
+
+    def _corpus_box(self, corpora: list[str]):
+        """Which of several corpora: each is a recording of its own."""
+        picker = pmui.Select(label="Corpus", options=corpora, value=corpora[0], size="small", sizing_mode="stretch_width",
+                             margin=(6, 10, 0, 10))  # fmt: skip
+
+        def chosen(*_) -> None:
+            self._name.value = shelf.suggested_id(self.staged, picker.value)
+            if "corpus" in self.pickers:
+                self.check()
+
+        chosen()
+        picker.param.watch(chosen, "value")
+        self.pickers["corpus"] = picker
+        return pmui.Column(picker, note("One of those in the file; add it again for another", margin=(0, 10, 4, 10)), width=300,
+                           margin=0)  # fmt: skip
+
+    # ---- checking and adding ---------------------------------------------------------------------------------------------
+    def said(self) -> dict:
+        """How the columns are meant, as a sidecar says it; None where there is none."""
+        found = {}
+        for key, picker in self.pickers.items():
+            value = picker.value
+            found[key] = None if value in (_NONE, [], "") else value
+        if self._kind.value:
+            found["kind"] = self._kind.value
+        return found
+
+    def check(self) -> None:
+        """Check the file as its columns are meant now."""
+        if self.staged is None:
+            return
+        self._checks += 1
+        self._add.disabled = True
+        self._report.objects = [note("Checking ...", margin=(10, 10))]
+        work = partial(_checked, self.staged, self.said())
+        self._desk.submit(
+            f"upload-check:{self.staged}:{self._checks}", "Checking", work, partial(self._judged, self._checks), quiet=True
+        )
+
+    def _judged(self, number: int, report) -> None:
+        if number != self._checks or self.staged is None:
+            return  # the columns were changed since
+        self._add.disabled = not report.ok
+        verdict = "It can be used" if report.ok else "It cannot be used like this"
+        counts = f"{len(report.errors)} errors, {len(report.warnings)} warnings"
+        self._report.objects = [heading(f"{verdict} ({counts})", "h6", margin=(14, 10, 2, 10)), *report_rows(report)]
+
+    def add(self) -> None:
+        """Put the file into the library."""
+        facts = {"quality": self._quality.value, "licence": self._licence.value, "citation": self._citation.value}
+        facts = {key: text.strip() for key, text in facts.items() if text and text.strip()}
+        self._add.disabled = True
+        work = partial(_kept, self.staged, self._name.value, {**self.said(), **facts})
+        key = f"upload-add:{self.staged}"
+        self._desk.submit(key, "Adding your file", work, self._is_there, failed=lambda _: self.check(), quiet=True)
+
+    def _is_there(self, name: str) -> None:
+        self.staged = None
+        self.discard()
+        self._done(name)
+
+    def discard(self) -> None:
+        """Forget the file."""
+        if self.staged is not None:
+            shelf.drop(self.staged)
+        self.staged = None
+        if not self._place.visible:  # an empty place to drop: the old one would keep the bytes
+            self.dropper, self._seen = self._dropper(), {}
+            self._place.param.update(objects=[self.dropper], visible=True)
+        self._form.visible, self._form.objects, self._report.objects = False, [], []
+
+
+def _staged(files: dict[str, bytes], report) -> tuple:
+    from analysis.features.from_file import holds_activations
+    from data.own.read import corpora_of
+
+    staged = shelf.stage(files)
+    try:
+        if holds_activations(staged):
+            return staged, _looked_at(staged)
+        return staged, *shelf.columns(staged), corpora_of(staged)
+    except BrainLensError:
+        shelf.drop(staged)
+        raise
+
+
+def _looked_at(staged: Path) -> dict:
+    from analysis.features.from_file import peek
+    from analysis.features.ready import fits
+    from data.catalog.catalog import recording
+
+    ids, widths, _ = peek(staged)
+    layers = f"{len(widths)} layer{'s' if len(widths) > 1 else ''} of {min(widths.values()):,}"
+    layers += f" to {max(widths.values()):,} units" if len(set(widths.values())) > 1 else " units"
+    example = ", ".join(map(str, recording("simulated").stimuli.index[:3]))
+    return {"counts": f"{len(ids):,} stimuli, {layers}", "fits": fits(staged), "ids": ids[:3], "example": example}
+
+
+def _kept_ready(staged: Path, name: str, words: str, report) -> str:
+    from analysis.features.ready import keep
+
+    return keep(staged, name, words)
+
+
+def _checked(staged: Path, said: dict, report):
+    from data.own.read import check, write_sidecar
+
+    write_sidecar(staged, **said)
+    return check(staged)
+
+
+def _kept(staged: Path, name: str, said: dict, report) -> str:
+    return shelf.keep(staged, name, **said).id

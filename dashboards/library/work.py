@@ -1,0 +1,59 @@
+"""What the library does off the page's loop; everything it needs is imported where it runs."""
+
+from __future__ import annotations
+
+__all__ = ["check_recording", "fetch_model", "fetch_recording", "holdings", "remove_model", "remove_recording"]
+
+
+def holdings(report) -> tuple:
+    from analysis.answers.holdings import models, recordings
+
+    return recordings(), models()
+
+
+def fetch_recording(name: str, report) -> None:
+    from data.catalog.catalog import fetch
+
+    fetch(name, report=report)
+
+
+def fetch_model(name: str, report) -> None:
+    from analysis.models.catalog import fetch
+
+    fetch(name, report=report)
+
+
+def remove_recording(name: str, report=None, *, also: bool = False) -> str:
+    from data.catalog.catalog import remove
+
+    return _freed(name, remove(name, also=also))
+
+
+def remove_model(name: str, report) -> str:
+    from analysis.models.files.removal import remove
+
+    return _freed(name, remove(name))
+
+
+def _freed(name: str, size: int) -> str:
+    from data.catalog.fetch import size_text
+
+    return f"{name}: {size_text(size)} freed" if size else f"{name} is not in your own data folder, so nothing was removed"
+
+
+def check_recording(name: str, report) -> str:
+    """Read every byte again: hashes as published, invariants of the file, and what a check finds."""
+    from data.catalog import fetch
+    from data.catalog.catalog import entry, paths, recording
+    from data.own.validation import inspect
+
+    one = entry(name)
+    for done, (file, path) in enumerate(zip(one.files, paths(one))):
+        report.step(done, len(one.files), "files verified")
+        fetch.verify(path, file, again=True)
+    known = sum(bool(file.hash[0]) for file in one.files)
+    words = f"{name}: {known} of {len(one.files)} files have the published hash" if known else f"{name} can be read"
+    if one.is_recording:
+        found = inspect(recording(name))
+        words += f"; {len(found.errors)} errors, {len(found.warnings)} warnings"
+    return words

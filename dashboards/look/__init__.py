@@ -1,0 +1,1 @@
+"""Theme and the colour of each model."""

@@ -1,0 +1,1 @@
+"""The page: header, welcome, bookmarks, checks of links."""

@@ -1,0 +1,130 @@
+"""What the ids of a link or a bookmark are checked against before they are taken over."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from pathlib import Path
+
+from dashboards.lenses.task import BENCHMARKS, MEASURES
+from dashboards.lenses.untrained import SCHEMES
+from data.errors import BrainLensError, unknown
+
+__all__ = ["checks"]
+
+_HERE = ("", "localhost", "127.0.0.1", "::1")
+
+
+def checks() -> dict[str, Callable[[str], None]]:
+    """Field -> check, which raises :class:`BrainLensError` for a value that is not available here.
+
+    Nothing is loaded and nothing is fetched; only for a result of something that no catalogue knows the list of results is read.
+    """
+    return {
+        "models": _model,
+        "recording": _recording,
+        "corpora": _recording,
+        "neural": _recording,
+        "ranked": _ranked,
+        "hidden": _hidden,
+        "benchmark": _among("benchmark", BENCHMARKS),
+        "x": _among("measure", MEASURES),
+        "scheme": _among("untrained scheme", SCHEMES),
+        "text": _text,
+    }
+
+
+def _among(what: str, choices: dict[str, str]) -> Callable[[str], None]:
+    def check(name: str) -> None:
+        if name not in choices.values():
+            raise unknown(what, name, choices.values())
+
+    return check
+
+
+def _model(name: str) -> None:
+    from analysis.models.catalog import card, state
+    from analysis.models.variants.spec import split
+
+    base = split(name)[0]
+    if _exists(base) and not _may_be_named(base):
+        raise unknown("model", name, ())
+    try:
+        card(name)
+        where = state(name)
+    except (OSError, ValueError):  # no file can have such a name
+        raise unknown("model", name, ()) from None
+    if where == "published only":
+        raise BrainLensError(f"{name} has published scores only")
+
+
+def _recording(name: str) -> None:
+    from data.catalog.catalog import entry
+
+    path, mark, _ = name.partition("#")  # one corpus of a table of words
+    if _is_file(name) or _is_file(path):
+        return
+    if mark:
+        raise BrainLensError(f"There is no table {path!r}")
+    one, version = entry(name), name.partition("@")[2]
+    if not one.is_recording:
+        raise BrainLensError(f"{one.id} is {one.kind}, not a recording")
+    if version and version not in one.versions:
+        raise unknown(f"version of {one.id}", version, one.versions or ("none",))
+
+
+def _text(name: str) -> None:
+    from dashboards.work.text_computations import texts
+
+    if name not in texts().values() and not _is_file(name):
+        raise unknown("text", name, texts().values())
+
+
+def _ranked(name: str) -> None:
+    """A recording, or whatever else a result is of: files that were scored or brought have ids of their own."""
+    try:
+        _recording(name)
+    except BrainLensError:
+        from analysis.answers.compare import known
+        from analysis.scoring.results import results
+
+        if name not in known(results()):
+            raise
+
+
+def _hidden(name: str) -> None:
+    """A model, or whatever else a result or a published table is of."""
+    from analysis.answers.compare import TABLES, published
+    from analysis.models.catalog import cards
+    from analysis.scoring.results import results
+
+    if name not in cards() and name not in set(results()["model"]):
+        tables = [published(table).frame["model"] for table in TABLES]
+        if not any(name in set(models) for models in tables):
+            raise unknown("model of a result", name, dict.fromkeys(model for models in tables for model in models))
+
+
+# ---- files ---------------------------------------------------------------------------------------------------------------
+def _is_file(name: str) -> bool:
+    """Whether this is a file that a link may name."""
+    try:
+        return Path(name).expanduser().is_file() and _may_be_named(name)
+    except (OSError, ValueError, RuntimeError):  # no file can have such a name, or nobody has such a home
+        return False
+
+
+def _exists(name: str) -> bool:
+    try:
+        return Path(name).expanduser().exists()
+    except (OSError, ValueError, RuntimeError):
+        return False
+
+
+def _may_be_named(name: str) -> bool:
+    """Any file on the user's own machine; where the app is served to others, those of the data folders and no other."""
+    from data.home import home, shared
+
+    if os.environ.get("BRAINLENS_ADDRESS", "") in _HERE:
+        return True
+    path = Path(name).expanduser().resolve()
+    return any(path.is_relative_to(folder.resolve()) for folder in (home(), shared()) if folder is not None)

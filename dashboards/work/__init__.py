@@ -1,0 +1,1 @@
+"""What runs off the event loop: jobs, their queue, their cards."""

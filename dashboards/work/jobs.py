@@ -1,0 +1,301 @@
+"""Work off the event loop: one computation per content key, with progress, cancel and any number of listeners.
+
+Nothing here knows the screen. A view gives a ``notify`` callable, which is called in the worker's thread and must hand
+the event over to its own loop.
+"""
+
+from __future__ import annotations
+
+import itertools
+import logging
+import threading
+import time
+import traceback
+import weakref
+from collections import deque
+from collections.abc import Callable
+from contextlib import nullcontext
+from dataclasses import dataclass, field
+
+from analysis.progress import Report
+from data.catalog.fetch import size_text
+from data.errors import Cancelled
+
+__all__ = ["RUNNER", "Event", "Job", "Runner", "Ticket", "duration"]
+
+KINDS = ("started", "progress", "partial", "done", "failed", "cancelled")
+_LOG = logging.getLogger("brainlens.jobs")
+PROGRESS_EVERY = 0.1
+"""Seconds between two progress events of one job: a screen draws no faster."""
+
+
+@dataclass(frozen=True)
+class Event:
+    """What a listener hears: one of :data:`KINDS`, the job, and a partial or final result where there is one."""
+
+    kind: str
+    job: Job
+    result: object = None
+
+
+@dataclass(eq=False)
+class Job:
+    """One computation, and what is known about it; read-only for views."""
+
+    key: str
+    title: str
+    number: int
+    state: str = "waiting"
+    done: int = 0
+    total: int = 0
+    what: str = ""
+    seconds_left: float | None = None
+    error: BaseException | None = None
+    traceback: str = ""
+    created: float = field(default_factory=time.time)
+    began: float | None = None
+    ended: float | None = None
+    listeners: dict[int, Callable] = field(default_factory=dict)
+    partial: object = None
+    report: Report | None = None
+    quiet: bool = False
+    files: bool = False
+    told: float = 0.0
+
+    @property
+    def active(self) -> bool:
+        """Whether it still waits or runs for somebody."""
+        return self.state in ("waiting", "running")
+
+    @property
+    def fraction(self) -> float | None:
+        """Share of the present stage that is finished, 0 to 1, or None where it is not known."""
+        return min(1.0, self.done / self.total) if self.total else None
+
+    @property
+    def seconds(self) -> float:
+        """Seconds it has been running."""
+        return 0.0 if self.began is None else (self.ended or time.time()) - self.began
+
+    def words(self) -> str:
+        """One line on where it stands."""
+        if self.state == "waiting":
+            return "waiting for its turn"
+        if self.state == "running":
+            unit, _, rest = self.what.partition(" of ")
+            if self.total and unit == "bytes":
+                counts = f"{rest}: {size_text(self.done)} of {size_text(self.total)}"
+            else:
+                counts = f"{self.what} {self.done} of {self.total}" if self.total else self.what or "starting"
+            return counts + (f", about {duration(self.seconds_left)} left" if self.seconds_left is not None else "")
+        if self.state == "failed":
+            return f"failed after {duration(self.seconds)}: {self.error}"
+        return f"{self.state} after {duration(self.seconds)}"
+
+
+@dataclass(frozen=True)
+class Ticket:
+    """What a listener holds: its number, and the job it listens to."""
+
+    number: int
+    job: Job
+
+
+class Runner:
+    """Runs jobs in threads, at most ``workers`` at a time, and never the same one twice at once.
+
+    Parameters
+    ----------
+    workers : int
+        Jobs that run side by side; the others wait. Jobs that move files have as many places of their own: they
+        wait for a network or a disk, and nobody should wait for a score to have a file.
+    keep : int
+        Finished jobs that are remembered for the activity list (without their results).
+    """
+
+    def __init__(self, workers: int = 2, keep: int = 50):
+        self._lock = threading.RLock()
+        self._slots = {files: threading.Semaphore(workers) for files in (False, True)}
+        self._active: dict[str, Job] = {}
+        self._history: deque[Job] = deque(maxlen=keep)
+        self._watchers: list[weakref.WeakMethod] = []
+        self._numbers = itertools.count(1)
+
+    # ---- what views call ---------------------------------------------------------------------------------------------
+    def submit(
+        self,
+        key: str,
+        title: str,
+        work: Callable[[Report], object],
+        notify: Callable[[Event], None],
+        *,
+        quiet: bool = False,
+        files: bool = False,
+    ) -> Ticket:
+        """Start a computation, or listen to the one that already runs under this key.
+
+        Parameters
+        ----------
+        key : str
+            Content key: equal keys mean equal results.
+        title : str
+            For the activity list.
+        work : callable
+            ``work(report) -> result``, called in a thread of its own.
+        notify : callable
+            ``notify(event)``, called in that thread. A bound method is held weakly: where its owner is gone, it stops listening.
+        quiet : bool
+            Not in the activity list, and never waiting for a slot: a quick look into the store.
+        files : bool
+            It moves files and computes next to nothing: it does not wait behind computations.
+
+        Returns
+        -------
+        Ticket
+            For :meth:`leave`.
+        """
+        with self._lock:
+            token = next(self._numbers)
+            job = self._active.get(key)
+            fresh = job is None
+            if fresh:
+                job = Job(key, title, token, quiet=quiet, files=files)
+                job.report = Report(lambda *counts: self._progress(job, *counts), lambda result: self._partial(job, result))
+                self._active[key] = job
+            listener = self._weak(notify, Ticket(token, job))
+            job.listeners[token] = listener
+            late = job.partial
+        if fresh:
+            threading.Thread(target=self._work, args=(job, work), name=f"job-{token}", daemon=True).start()
+        elif late is not None:
+            _tell_one(listener, Event("partial", job, late))
+        self._changed()
+        return Ticket(token, job)
+
+    def leave(self, ticket: Ticket) -> None:
+        """Stop listening; the last listener that leaves cancels the job."""
+        job = ticket.job
+        with self._lock:
+            if job.listeners.pop(ticket.number, None) is None:
+                return
+            if job.active and not job.listeners:
+                job.state = "cancelled"
+                job.ended = time.time()
+                self._forget(job)
+                job.report.cancel()
+        self._changed()
+
+    def jobs(self) -> list[Job]:
+        """Active jobs, then finished ones, newest first."""
+        with self._lock:
+            return [job for job in (*reversed(self._active.values()), *reversed(self._history)) if not job.quiet]
+
+    def watch(self, changed: Callable[[], None]) -> None:
+        """Call a bound method (held weakly) whenever the list of jobs changes."""
+        with self._lock:
+            self._watchers.append(weakref.WeakMethod(changed))
+
+    # ---- in the worker's thread -------------------------------------------------------------------------------------
+    def _work(self, job: Job, work: Callable) -> None:
+        with nullcontext() if job.quiet else self._slots[job.files]:
+            with self._lock:
+                if job.state != "waiting":  # everybody left while it waited
+                    return
+                job.state, job.began = "running", time.time()
+            self._tell(job, "started")
+            result, state = None, "done"
+            try:
+                result = work(job.report)
+            except Cancelled:
+                state = "cancelled"
+            except BaseException as error:
+                state, job.error = "failed", error
+                job.traceback = "".join(traceback.format_exception(error))
+                error.__traceback__ = None  # its frames hold arrays and sessions
+            self._finish(job, state, result)
+
+    def _finish(self, job: Job, state: str, result: object) -> None:
+        with self._lock:
+            gone = job.state == "cancelled"
+            if not gone:
+                job.state, job.ended = state, time.time()
+                self._forget(job)
+            job.partial = None
+            listeners = [] if gone else list(job.listeners.values())
+            job.listeners.clear()
+        for listener in listeners:
+            _tell_one(listener, Event(state, job, result))
+        self._changed()
+
+    def _forget(self, job: Job) -> None:
+        if self._active.get(job.key) is job:
+            del self._active[job.key]
+            if not job.quiet:
+                self._history.append(job)
+
+    def _progress(self, job: Job, done: int, total: int, what: str, left: float | None) -> None:
+        now = time.monotonic()
+        soon = what == job.what and done < total and now - job.told < PROGRESS_EVERY
+        job.done, job.total, job.what, job.seconds_left = done, total, what, left
+        if not soon:
+            job.told = now
+            self._tell(job, "progress")
+
+    def _partial(self, job: Job, result: object) -> None:
+        job.partial = result
+        self._tell(job, "partial", result)
+
+    def _tell(self, job: Job, kind: str, result: object = None) -> None:
+        with self._lock:
+            listeners = list(job.listeners.values())
+        for listener in listeners:
+            _tell_one(listener, Event(kind, job, result))
+        self._changed()
+
+    # ---- references ----------------------------------------------------------------------------------------------------
+    def _weak(self, notify: Callable, ticket: Ticket) -> Callable[[Event], None]:
+        """A listener that does not keep a bound method's owner alive."""
+        if not hasattr(notify, "__self__"):
+            return notify
+        method = weakref.WeakMethod(notify, lambda _: self.leave(ticket))
+
+        def forward(event: Event) -> None:
+            target = method()
+            if target is not None:
+                target(event)
+
+        return forward
+
+    def _changed(self) -> None:
+        with self._lock:
+            self._watchers = [w for w in self._watchers if w() is not None]
+            watchers = list(self._watchers)
+        for watcher in watchers:
+            method = watcher()
+            if method is not None:
+                _tell_one(lambda _, method=method: method(), None)
+
+
+def _tell_one(listener: Callable, event: Event | None) -> None:
+    """One view that breaks must not break the computation, nor the other views."""
+    try:
+        listener(event)
+    except Exception:
+        _LOG.exception("a listener failed")
+
+
+def duration(seconds: float | None) -> str:
+    """Seconds in words: ``"0.4 s"``, ``"12 s"``, ``"3 min"``, ``"1.5 h"``."""
+    if seconds is None:
+        return "an unknown time"
+    if seconds < 1:
+        return f"{seconds:.1f} s"
+    if seconds < 90:
+        return f"{seconds:.0f} s"
+    if seconds < 5400:
+        return f"{seconds / 60:.0f} min"
+    return f"{seconds / 3600:.1f} h"
+
+
+RUNNER = Runner()
+"""The one of this process."""

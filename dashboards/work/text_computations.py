@@ -1,0 +1,162 @@
+"""How well a model predicts a text, as a task of a lens."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from functools import partial
+from pathlib import Path
+
+from analysis.progress import Report
+from dashboards.lens.view import Task
+from dashboards.work.score_computations import failure
+from data.errors import BrainLensError
+
+__all__ = ["TEXTS", "TextTasks", "split", "texts", "unpredictive", "words_of"]
+
+TEXTS = {"Built-in prose (11 kB)": "prose", "WikiText-2, test part": "wikitext-2"}
+_PREDICTIVE = ("causal", "recurrent", "n-gram")
+_READ = ("causal", "bidirectional", "encoder-decoder")
+_VOCABULARY = 30_000  # of a tokenizer, about
+_TOKENS = {"prose": 2_800, "wikitext-2": 290_000}
+_SPEED = 2.5e10  # multiplications per second on two laptop cores, about
+FREE_SECONDS = 2.0
+
+
+class TextTasks:
+    """Bits per byte and per word of a session's models on one text, or the perplexity of a read-out."""
+
+    def __init__(self):
+        self._found: dict[str, object] = {}
+        self._failed: dict[str, str] = {}
+
+    def tasks(self, models: list[str], text: str, *, readout: bool = False) -> list[Task]:
+        """What is missing for those models that have such a number."""
+        found = []
+        for model in models:
+            key = _key(model, text, readout)
+            if key in self._found or unpredictive(model, readout=readout):
+                continue
+            seconds = _seconds(model, text, readout)
+            found.append(
+                Task(
+                    key,
+                    f"{model} on {Path(text).name}" + (", read-out" if readout else ""),
+                    partial(_readout if readout else _evaluate, model, text),
+                    seconds,
+                    free=seconds is not None and seconds < FREE_SECONDS,
+                )
+            )
+        return found
+
+    def take(self, key: str, result: object) -> bool:
+        """Keep a result; False where the key is not of this kind."""
+        if not key.startswith(("text:", "readout:")):
+            return False
+        self._found[key] = result
+        self._failed.pop(key, None)
+        return True
+
+    def failed(self, key: str, error: BaseException) -> None:
+        """Keep why a task gave nothing."""
+        self._failed[key] = failure(error)
+
+    def lacking(self, model: str, text: str, held: Collection[str], *, readout: bool = False) -> str:
+        """Why the number of a model is not there; ``held``: keys of tasks that failed or were cancelled."""
+        key = _key(model, text, readout)
+        if reason := unpredictive(model, readout=readout):
+            return reason
+        return self._failed.get(key, "cancelled") if key in held else "not computed yet"
+
+    def found(self, model: str, text: str, *, readout: bool = False):
+        """The Perplexity or the Readout of a model, or None."""
+        return self._found.get(_key(model, text, readout))
+
+
+def texts() -> dict[str, str]:
+    """Label -> what a model can be evaluated on: built-in prose, WikiText-2, and every recording that is here."""
+    from data.catalog.catalog import entries
+
+    here = {f"{one.title} (its words)": one.id for one in entries(recordings=True).values() if one.state == "ready"}
+    return {**TEXTS, **here}
+
+
+def unpredictive(model: str, *, readout: bool = False) -> str:
+    """Why a model has no next-word probabilities, or no tokens to train a read-out on; empty where it has."""
+    from analysis.models.catalog import card
+
+    kind = card(model).cls
+    if readout:
+        return "" if kind in _READ else f"{kind}: a read-out is defined for the tokens of a transformer"
+    return "" if kind in _PREDICTIVE else f"{kind}: no next-word probabilities"
+
+
+def words_of(text: str) -> str:
+    """The words behind a choice: ``prose``, ``wikitext-2``, a recording's own stimuli, or a text file.
+
+    Raises
+    ------
+    BrainLensError
+        Where there is no such text, or its files are not here.
+    """
+    if text == "prose":
+        from data.embedded import prose
+
+        return "\n\n".join(prose())
+    if Path(text).suffix.lower() in (".txt", ".md", ".text"):
+        from data.readers.texts import read_text
+
+        return read_text(Path(text).expanduser())
+    from data.catalog.catalog import entry, load, recording
+
+    if text == "wikitext-2":
+        return load(entry("wikitext-2"))
+    one = recording(text)
+    groups = one.column(one.context) if one.context is not None else range(one.n_stimuli)
+    told: dict[object, list[str]] = {}
+    for group, words in zip(groups, one.texts, strict=True):
+        told.setdefault(group, []).append(str(words).strip())
+    return "\n\n".join(" ".join(parts) for parts in told.values())
+
+
+def split(text: str) -> tuple[str, str, str]:
+    """Training, validation and test part of a text: 80, 10 and 10 % of its paragraphs, in order.
+
+    Raises
+    ------
+    BrainLensError
+        Below ten paragraphs.
+    """
+    parts = [part for part in text.split("\n\n" if "\n\n" in text else "\n") if part.strip()]
+    if len(parts) < 10:
+        raise BrainLensError(f"A text of {len(parts)} paragraphs cannot be split for a read-out", remedy="Give ten or more")
+    first, second = round(0.8 * len(parts)), round(0.9 * len(parts))
+    return tuple("\n\n".join(some) for some in (parts[:first], parts[first:second], parts[second:]))
+
+
+def _key(model: str, text: str, readout: bool) -> str:
+    return f"{'readout' if readout else 'text'}:{model}|{text}"
+
+
+def _seconds(model: str, text: str, readout: bool) -> float | None:
+    from analysis.models.catalog import card
+
+    facts = card(model)
+    parameters = facts.parameters_about
+    if parameters is None or text not in _TOKENS:
+        return None
+    reading = 1.0 + 4 * parameters * _TOKENS[text] / _SPEED
+    return reading + 10 * 6 * (facts.width or 768) * _VOCABULARY * _TOKENS[text] / _SPEED if readout else reading
+
+
+def _evaluate(model: str, text: str, report: Report):
+    from analysis.features.perplexity import evaluate
+    from analysis.models.catalog import load
+
+    return evaluate(load(model, report=report), words_of(text), report=report)
+
+
+def _readout(model: str, text: str, report: Report):
+    from analysis.features.readout import readout_perplexity
+    from analysis.models.catalog import load
+
+    return readout_perplexity(load(model, report=report), *split(words_of(text)), report=report)

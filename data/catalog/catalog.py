@@ -1,0 +1,224 @@
+"""Recordings and language material by id: what there is, in which state, and how to get it."""
+
+from __future__ import annotations
+
+import importlib
+import os
+from pathlib import Path
+
+from data.catalog import fetch as fetching
+from data.catalog import shelf
+from data.catalog.entries import Entry, all_entries
+from data.errors import BrainLensError, unknown
+from data.recording import Recording
+
+__all__ = ["Entry", "entries", "entry", "fetch", "load", "paths", "recording", "remove", "sharers"]
+
+_EXTRA: dict[str, Entry] = {}
+
+
+def entries(*, recordings: bool = False) -> dict[str, Entry]:
+    """Every entry by id, the user's own last; ``recordings=True`` leaves out texts, ceilings and results."""
+    found = {**all_entries(), **_EXTRA, **shelf.kept()}
+    return {name: one for name, one in found.items() if one.is_recording or not recordings}
+
+
+def register(one: Entry) -> None:
+    """Add an entry, or put another in its place, for this process (a lab's own catalogue, tests)."""
+    _EXTRA[one.id] = one
+
+
+def entry(name: str) -> Entry:
+    """The entry of an id, an alias, or ``id@version``.
+
+    Raises
+    ------
+    BrainLensError
+        Where there is none, with the closest.
+    """
+    known = entries()
+    base = str(name).partition("@")[0].lower()
+    if base in known:
+        return known[base]
+    for one in known.values():
+        if base in one.aliases:
+            return one
+    raise unknown(
+        "recording",
+        name,
+        [*known, *(alias for one in known.values() for alias in one.aliases)],
+        remedy="Name one of these, or a file of your own",
+    )
+
+
+def recording(name: str | Path, **options) -> Recording:
+    """The recording of an id or of a user's own file.
+
+    Parameters
+    ----------
+    name : str or path-like
+        A catalogue id or alias, ``id@version`` (such as ``natural-stories@as-released``), or the path of a file.
+    **options
+        For a file: columns and facts, as in :func:`data.own.read.read`. For an id: options of its reader, such as
+        ``filter="official"``.
+
+    Raises
+    ------
+    BrainLensError
+        Where nothing of that name exists, or its files are not here yet.
+
+    Examples
+    --------
+    >>> recording("natural-stories", filter="official")
+    <Recording natural-stories: reading_times, 10256 words x 1 targets, averaged>
+    """
+    text = str(name)
+    if _looks_like_path(text):
+        from data.own.read import read
+
+        return read(Path(text).expanduser(), **options)
+    one = entry(text)
+    if not one.is_recording:
+        raise BrainLensError(
+            f"{one.id} is {one.kind}, not a recording", choices=entries(recordings=True), remedy="Name a recording"
+        )
+    return load(text, **options)
+
+
+def load(name: str | Entry, **options):
+    """What the reader of an id makes of its files: a recording, texts, a table.
+
+    Parameters
+    ----------
+    name : str or Entry
+        A catalogue id or alias, or ``id@version`` (such as ``wikitext-2@validation``).
+    **options
+        Options of its reader.
+
+    Raises
+    ------
+    BrainLensError
+        Where nothing of that name exists, or its files are not here yet.
+    """
+    one, version = (name, "") if isinstance(name, Entry) else (entry(name), str(name).partition("@")[2])
+    if version:
+        if version not in one.versions:
+            raise unknown(f"version of {one.id}", version, one.versions or ("none",))
+        options = {one.option: None if version == one.versions[0] else version, **options}
+        options = {key: value for key, value in options.items() if value is not None}
+    module, _, function = one.reader.partition(":")
+    reader = getattr(importlib.import_module(module), function)
+    if one.reader in ("data.readers.simulated:default", "data.embedded:reading"):
+        _no_options(one, options)
+        return reader()
+    facts = {"id": one.id, "citation": one.citation, "licence": one.licence, "source": one.source}
+    if one.reader.startswith("data.readers.assemblies:"):
+        facts["invariants"] = one.invariants
+    here = paths(one)
+    if one.id == "natural-stories-people":
+        facts["people"], *here = here
+    try:
+        return reader(*here[:1] if one.is_recording else (), **{**facts, **one.options, **options})
+    except TypeError as error:
+        if options and "unexpected keyword" in str(error):
+            raise BrainLensError(
+                f"{one.id} takes no option {', '.join(options)}", remedy="Columns are named for files of your own only"
+            ) from None
+        raise
+
+
+def paths(one: Entry | str) -> list[Path]:
+    """The verified files of an entry.
+
+    Raises
+    ------
+    BrainLensError
+        Where some are not here, with the command that fetches them; nothing is fetched unasked.
+    """
+    one = entry(one) if isinstance(one, str) else one
+    found = [fetching.locate(file) for file in one.files]
+    missing = [file for file, path in zip(one.files, found) if path is None]
+    if missing:
+        size = fetching.size_text(sum(f.size or f.about or 0 for f in missing) or None)
+        raise BrainLensError(
+            f"{one.id} is not on this machine: {len(missing)} of {len(one.files)} files are missing "
+            f"({missing[0].folder}/{missing[0].name}, about {size}; licence: {one.licence})",
+            remedy=f"Run 'brainlens data fetch {one.id}', or set BRAINLENS_MIRROR to a folder that has them",
+        )
+    return found
+
+
+def fetch(name: str, *, mirror: str | Path | None = None, report=None) -> list[Path]:
+    """Get the files of an entry and verify them; what is here already is not fetched again.
+
+    Parameters
+    ----------
+    mirror : path-like or str, optional
+        Folder or URL laid out ``<folder>/<file>``; default ``BRAINLENS_MIRROR``.
+    report : object, optional
+        With ``step(done, total, what)``.
+    """
+    one = entry(name)
+    about = {"id": one.id, "title": one.title, "licence": one.licence, "citation": one.citation}
+    return fetching.fetch(one.files, source=None if mirror is None else str(mirror), about=about, report=report)
+
+
+def remove(name: str, *, also: bool = False) -> int:
+    """Remove the fetched files of an entry; what other entries that are here need stays. Returns the bytes freed.
+
+    Parameters
+    ----------
+    also : bool
+        Remove what others need too.
+
+    Raises
+    ------
+    BrainLensError
+        Where others need all of its files, with their names.
+    """
+    one = entry(name)
+    if one.id in shelf.kept():
+        return shelf.remove(one.id)
+    others, own = _sharing(one)
+    if others and not own and not also:
+        raise BrainLensError(
+            f"{one.id} shares its files with {', '.join(others)}: nothing was removed",
+            remedy=f"To remove them too, run 'brainlens data remove {one.id} --also', in Python remove({one.id!r}, also=True)",
+        )
+    return fetching.forget(one.files if also else own)
+
+
+def sharers(name: str) -> tuple[str, ...]:
+    """The other entries that are here and go with this one, because they need all of its fetched files."""
+    others, own = _sharing(entry(name))
+    return () if own else others
+
+
+def _sharing(one: Entry) -> tuple[tuple[str, ...], list[fetching.RemoteFile]]:
+    """Ids of the entries here that need fetched files of this one, and its files that none of them needs."""
+    lost = {(file.folder, file.name) for file in one.files if fetching.only_copy(file)}
+    needing = {
+        other.id: shared
+        for other in entries().values()
+        if other.id != one.id
+        and (shared := lost & {(file.folder, file.name) for file in other.files})
+        and other.state == "ready"
+    }
+    needed = set().union(*needing.values())
+    return tuple(needing), [file for file in one.files if (file.folder, file.name) not in needed]
+
+
+def _no_options(one: Entry, options: dict) -> None:
+    if options:
+        raise BrainLensError(
+            f"{one.id} takes no option {', '.join(options)}", remedy="Columns are named for files of your own only"
+        )
+
+
+def _looks_like_path(text: str) -> bool:
+    if os.path.exists(os.path.expanduser(text)):
+        return True
+    return os.sep in text or "/" in text or Path(text.partition("#")[0]).suffix.lower() in _SUFFIXES
+
+
+_SUFFIXES = {".csv", ".tsv", ".txt", ".tab", ".gz", ".parquet", ".nc", ".npy", ".npz", ".mat", ".xlsx"}

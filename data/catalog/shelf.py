@@ -1,0 +1,277 @@
+"""Files of the user's own that were put into the library: each in a folder of its own, under an id of its own."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import shutil
+import time
+import uuid
+from collections.abc import Mapping
+from pathlib import Path
+
+from data.catalog.entries import Entry, all_entries
+from data.catalog.fetch import RemoteFile
+from data.errors import BrainLensError, unknown
+from data.home import home, shared
+from data.own import formats, tables
+from data.own.read import SIDECAR, read, write_sidecar
+
+__all__ = [
+    "MOST_BYTES",
+    "SUFFIXES",
+    "columns",
+    "drop",
+    "file_name",
+    "is_array",
+    "keep",
+    "kept",
+    "remove",
+    "stage",
+    "suggested_id",
+]
+
+SUFFIXES = (*tables.TABLE_SUFFIXES, *formats.SUFFIXES)
+MOST_BYTES = 500_000_000
+"""Of all files that come through the browser at once; larger ones are named by their path instead."""
+
+_FOLDER = "own"
+_ABOUT = "about.json"
+_OLD = 24 * 3600  # seconds after which a half-finished upload is forgotten
+
+
+def file_name(name: str) -> str:
+    """A name that is safe on every system, made from what a browser sent.
+
+    Raises
+    ------
+    BrainLensError
+        Where its suffix is of no format that can be read.
+
+    Examples
+    --------
+    >>> file_name("../My data (final).CSV")
+    'My-data-final.csv'
+    """
+    last = re.split(r"[\\/]", str(name))[-1]
+    kind = _suffix(last)
+    if not kind:
+        raise BrainLensError(
+            f"{last[:80]!r} is not of a format that can be read", choices=SUFFIXES, remedy="Save it as CSV or NetCDF"
+        )
+    stem = re.sub(r"[^A-Za-z0-9_.]+", "-", last[: -len(kind)]).replace("..", ".").strip("-._")[:80]
+    return (stem or "table") + kind
+
+
+def stage(files: Mapping[str, bytes]) -> Path:
+    """Write what came from a browser into a folder where nothing is known yet, and name the file that is the recording.
+
+    Parameters
+    ----------
+    files : mapping
+        Name -> content: one table or array; beside an array its ``<name>.stimuli.csv``; a sidecar where there is one.
+
+    Returns
+    -------
+    Path
+        For :func:`data.own.read.check`, :func:`keep` or :func:`drop`.
+
+    Raises
+    ------
+    BrainLensError
+        Too large, of no known format, or several recordings at once; nothing is left behind.
+    """
+    size = sum(len(content) for content in files.values())
+    if size > MOST_BYTES:
+        raise BrainLensError(
+            f"These files have {size / 1e6:,.0f} MB; the browser takes {MOST_BYTES / 1e6:,.0f} MB",
+            remedy="Name the path of the file instead",
+        )
+    named = {_beside_name(name): content for name, content in files.items()}
+    main = _main(list(named))
+    _tidy()
+    folder = home("recordings", _FOLDER) / f".staged-{uuid.uuid4().hex[:12]}"
+    folder.mkdir()
+    try:
+        for name, content in named.items():
+            (folder / name).write_bytes(content)
+    except OSError as error:
+        shutil.rmtree(folder, ignore_errors=True)
+        raise BrainLensError(f"The file could not be written: {error}", remedy="Make room on the disk") from None
+    return folder / main
+
+
+def _beside_name(name: str) -> str:
+    base = str(name).removesuffix(SIDECAR)
+    return file_name(base) + (SIDECAR if base != str(name) else "")
+
+
+def _main(names: list[str]) -> str:
+    """The recording among the files; the others stand beside it."""
+    if not names:
+        raise BrainLensError("There is no file", remedy="Drop a table or an array")
+    found = [name for name in names if not name.endswith(SIDECAR)]
+    arrays = [name for name in found if formats.handles(Path(name))]
+    chosen = arrays or found
+    if len(chosen) != 1:
+        raise BrainLensError(
+            f"{len(chosen)} recordings at once" if chosen else "A sidecar alone is no recording",
+            choices=chosen,
+            remedy="Drop one recording at a time: a table, or an array with its table of stimuli",
+        )
+    return chosen[0]
+
+
+def columns(staged: Path) -> tuple[list[str], dict]:
+    """The columns to choose from, and what is plain, for the pickers.
+
+    Returns
+    -------
+    names : list of str
+        Of an array, the columns of its table of stimuli.
+    plain : dict
+        text, responses, group, context, subject, order: what the sidecar says, else what the names say.
+    """
+    from data.own.meaning import plain_columns, word_columns
+    from data.own.read import sidecar
+
+    said = sidecar(staged)
+    if formats.handles(staged):
+        table, own = formats.table_of(staged, said)
+        values = set(own["responses"])
+        names = [str(name) for name in table.frame.columns if str(name) not in values]
+        plain = plain_columns(table.frame[names])
+        plain["responses"] = []  # the array itself
+    else:
+        table = tables.read_table(staged, texts=word_columns(said))
+        names = [str(name) for name in table.frame.columns]
+        plain = plain_columns(table.frame)
+    for key in plain:
+        if key in said:
+            value = said[key]
+            many = key not in ("text", "subject")
+            plain[key] = ([value] if isinstance(value, str) else list(value or [])) if many else value
+    return names, plain
+
+
+def is_array(staged: Path) -> bool:
+    """Whether the responses are an array of their own, not columns among others."""
+    return formats.handles(staged)
+
+
+def suggested_id(staged: Path, corpus: str = "") -> str:
+    """A free id, made from the file's name, and the corpus where it is one of several in it."""
+    return _free(_id(f"{staged.name[: len(staged.name) - len(_suffix(staged.name))]} {corpus}"))
+
+
+def keep(staged: Path, name: str = "", **said) -> Entry:
+    """Put a staged file into the library; from then on it is a recording like those of the catalogue.
+
+    Parameters
+    ----------
+    name : str
+        Its id; default: made from the file's name.
+    **said
+        As for :func:`data.own.read.write_sidecar`.
+
+    Raises
+    ------
+    BrainLensError
+        Where it cannot be read so; nothing is put into the library then.
+    """
+    wanted = _free(_id(name)) if name else suggested_id(staged)
+    write_sidecar(staged, **{**said, "id": wanted})
+    recording = read(staged)
+    people = recording.subjects
+    who = "mean over people" if recording.averaged else f"{len(set(people))} people" if people is not None else "people unknown"
+    about = {
+        "id": wanted,
+        "file": staged.name,
+        "files": sorted(path.name for path in staged.parent.iterdir()),
+        "kind": recording.kind,
+        "shape": f"{recording.n_stimuli:,} {recording.scored_unit}s x {recording.n_targets:,}, {who}",
+        "licence": recording.licence,
+        "citation": recording.citation,
+        "source": recording.source,
+        "traps": [text for text in (recording.quality, *recording.notes) if text],
+        "added": time.time(),
+    }
+    (staged.parent / _ABOUT).write_text(json.dumps(about, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
+    os.replace(staged.parent, home("recordings", _FOLDER) / wanted)  # whole, or not at all
+    return kept()[wanted]
+
+
+def drop(staged: Path) -> None:
+    """Forget a staged file."""
+    if staged.parent.name.startswith(".staged-"):
+        shutil.rmtree(staged.parent, ignore_errors=True)
+
+
+def kept() -> dict[str, Entry]:
+    """The user's own recordings in the library, and those of the shared folder."""
+    found: dict[str, Entry] = {}
+    for base in (home("recordings", _FOLDER), *([shared() / "recordings" / _FOLDER] if shared() else [])):
+        for path in sorted(base.glob(f"*/{_ABOUT}")):
+            if path.parent.name.startswith(".") or path.parent.name in found:
+                continue
+            try:
+                found[path.parent.name] = _entry(json.loads(path.read_text(encoding="utf-8")), path.parent)
+            except (OSError, ValueError, KeyError, TypeError):
+                continue  # a folder that somebody else put there
+    return found
+
+
+def remove(name: str) -> int:
+    """Take an own recording out of the library for good; returns the bytes freed."""
+    folder = home("recordings", _FOLDER) / name
+    if name not in kept() or not folder.is_dir():
+        raise unknown("own recording", name, kept(), remedy="One of the shared folder is removed there")
+    freed = sum(path.stat().st_size for path in folder.iterdir())
+    away = folder.with_name(f".gone-{uuid.uuid4().hex[:12]}")
+    folder.rename(away)
+    shutil.rmtree(away, ignore_errors=True)
+    return freed
+
+
+def _entry(about: Mapping, folder: Path) -> Entry:
+    names = dict.fromkeys([about["file"], *about["files"]])  # the recording itself first
+    return Entry(
+        folder.name,
+        f"Your own file {about['file']}",
+        "data.own.read:read",
+        about["kind"],
+        about["shape"],
+        about["licence"] or "yours: not stated",
+        about["citation"],
+        source=about["source"] or "your own file",
+        traps=tuple(about["traps"]),
+        files=tuple(RemoteFile(f"{_FOLDER}/{folder.name}", one, size=(folder / one).stat().st_size) for one in names),
+    )
+
+
+def _suffix(name: str) -> str:
+    return next((one for one in sorted(SUFFIXES, key=len, reverse=True) if name.lower().endswith(one)), "")
+
+
+def _id(text: str) -> str:
+    name = re.sub(r"[^a-z0-9]+", "-", text.lower()).strip("-")[:60]
+    if not name:
+        raise BrainLensError(f"{text!r} makes no id", remedy="Use letters and digits")
+    return name
+
+
+def _free(wanted: str) -> str:
+    """The id itself, or with a number behind it where it is taken."""
+    taken = {*all_entries(), *(alias for one in all_entries().values() for alias in one.aliases), *kept()}
+    count, name = 2, wanted
+    while name in taken:
+        count, name = count + 1, f"{wanted}-{count}"
+    return name
+
+
+def _tidy() -> None:
+    for pattern in (".staged-*", ".gone-*"):
+        for folder in home("recordings", _FOLDER).glob(pattern):
+            if time.time() - folder.stat().st_mtime > _OLD:
+                shutil.rmtree(folder, ignore_errors=True)

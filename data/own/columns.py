@@ -1,0 +1,427 @@
+"""From a table whose columns are understood to a recording, and what was doubtful on the way."""
+
+from __future__ import annotations
+
+import datetime
+import warnings
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+
+import numpy as np
+import pandas as pd
+import xarray as xr
+
+from data.errors import BrainLensError, unknown
+from data.own.meaning import GUESSES, Meaning, foreign_row, listed, meaning
+from data.own.order import order_keys, other_orders, reading_order
+from data.own.tables import Table, numbers
+from data.recording import KINDS, Recording
+
+__all__ = ["ASSUMED_AVERAGE", "Understood", "corpora", "from_table", "understand"]
+
+ASSUMED_AVERAGE = "taken as an average over people: no ceiling, no normalised score, no inference over people"
+"""The note of a recording of which nothing says whose responses they are."""
+
+
+@dataclass(frozen=True)
+class Understood:
+    """A recording, where its rows stand in the file, and what was doubtful.
+
+    Parameters
+    ----------
+    recording : Recording
+    table : Table
+        The rows that were used, as they stand in the file.
+    rows : numpy.ndarray
+        Shape (n_stimuli,): the row of the table that each stimulus comes from; the first, where it has one per person.
+    cells : numpy.ndarray or None
+        Shape (n_stimuli, n_targets): the row of each response, where a stimulus has one per person.
+    meant : str
+        How the columns were understood.
+    doubts : tuple of (str, str)
+        What may not be meant so, and the next step.
+    """
+
+    recording: Recording
+    table: Table
+    rows: np.ndarray
+    cells: np.ndarray | None
+    meant: str
+    doubts: tuple[tuple[str, str], ...] = ()
+
+    def places(self, stimuli) -> str:
+        """Where some stimuli (numbers from 0) stand in the file."""
+        return self.table.places(np.sort(self.rows[np.asarray(stimuli, dtype=int)]))
+
+    def places_of(self, mask: np.ndarray) -> str:
+        """Where some responses, a mask (n_stimuli, n_targets), stand in the file."""
+        if self.cells is None:
+            return self.places(np.flatnonzero(mask.any(axis=1)))
+        rows = self.cells[mask]
+        return self.table.places(np.unique(rows[rows >= 0]))
+
+
+def from_table(table: Table, said: Mapping) -> Recording:
+    """The recording of a table whose columns are described by ``said`` (keys as the parameters of :func:`data.own.read.read`)."""
+    return understand(table, said).recording
+
+
+def understand(table: Table, said: Mapping) -> Understood:
+    """As :func:`from_table`, with where each row stands and what was doubtful.
+
+    Raises
+    ------
+    BrainLensError
+        Naming the column, its choices and the line.
+    """
+    name = table.path.name
+    table = replace(table, frame=table.frame.set_axis([str(column) for column in table.frame.columns], axis=1))
+    if table.frame.empty:
+        raise BrainLensError(f"{name} holds no rows", remedy="Export it again")
+    table, said = _one_corpus(table, said)
+    table, meant, notes = _meant(table, said)
+    frame, people, responses = table.frame, meant.people, meant.responses
+    _check_texts(table, meant.text)
+    values = np.column_stack([numbers(table, column) for column in responses])
+    infinite = np.flatnonzero(np.isinf(values).any(axis=1))
+    if len(infinite):
+        raise BrainLensError(
+            f"{name}: infinite responses in {len(infinite)} rows: {table.places(infinite)}",
+            remedy="Leave the cell empty where nothing was measured",
+        )
+    keys = order_keys(table, meant.order)
+
+    kept = [c for c in frame.columns if c not in {meant.text, people, *responses} and not c.startswith("Unnamed:")]
+    renamed = {"text": "text (column)"}  # where another column holds the words
+    stimuli = frame[kept].rename(columns=renamed)
+    stimuli = stimuli.apply(lambda c: c.replace("", np.nan) if c.dtype.kind == "O" else c)
+    stimuli.insert(0, "text", frame[meant.text].astype(str).str.strip())
+    labels = {}
+    for key in ("group", "context"):
+        if names := getattr(meant, key):
+            labels[key] = _joined(stimuli, [renamed.get(column, column) for column in names])
+            empty = np.flatnonzero(stimuli[labels[key]].isna())
+            if len(empty):
+                raise BrainLensError(
+                    f"{name}: no {key} in {len(empty)} rows of column {labels[key]!r}: {table.places(empty)}",
+                    remedy="Fill it in, or name another column",
+                )
+    doubts, inside = [], ""
+    if rivals := meant.rivals(frame):
+        doubts.append((
+            f"{listed(meant.responses)} was taken as the response and {listed(rivals)} left aside",
+            "Name the response columns (--response COLUMN,COLUMN)",
+        ))  # fmt: skip
+    if people is not None:
+        rows, data, cells, targets, subjects = _turned(table, stimuli, values, people, responses)
+        doubts += other_orders(table, keys, cells, meant.order)
+        if len(set(subjects)) > 1 and _alone(cells, len(responses)):
+            doubts.append((
+                "no stimulus has responses of two people: some column differs from person to person",
+                "Add a column stimulus_id that is the same for everyone, or leave out columns such as the number of a trial",
+            ))  # fmt: skip
+    else:
+        rows, data, cells, targets = np.arange(len(frame)), values, None, responses
+        subjects = _subjects(said.get("subject"), responses, name)
+    stimuli = stimuli.iloc[rows].reset_index(drop=True)
+    ids, doubtful = _ids(table, stimuli, rows)
+    doubts += doubtful
+    if meant.order:
+        keys = keys.iloc[rows].reset_index(drop=True)
+        blocks = {label: stimuli[label] for label in labels.values()}
+        order, inside, doubtful = reading_order(table, keys, blocks, rows, guessed="order" in meant.guessed)
+        doubts += doubtful
+        stimuli, data, ids, rows = stimuli.iloc[order].reset_index(drop=True), data[order], ids[order], rows[order]
+        cells = None if cells is None else cells[order]
+    keep, dropped = _informative(name, data, targets)
+    data, targets = data[:, keep], [targets[i] for i in keep]
+    subjects = None if subjects is None else [subjects[i] for i in keep]
+    cells = None if cells is None else cells[:, keep]
+    notes += [*dropped, *(what for what, _ in doubts)]
+    recording = _assemble(
+        table.path, said, stimuli, ids, data, targets, subjects, labels, renamed.get(meant.within, meant.within), notes
+    )
+    words = [str(meant)]
+    words += [f"rows sorted inside each {inside}"] if inside else []
+    words += [] if said.get("kind") else [f"kind = {recording.kind} (guessed)"]
+    return Understood(recording, table, rows, cells, "; ".join(words), tuple(doubts))
+
+
+# ---- rows -----------------------------------------------------------------------------------------------------------------
+def corpora(frame: pd.DataFrame) -> list[str]:
+    """The values of a column ``corpus``, in their order; none where there is no such column."""
+    column = _corpus_column(frame)
+    return [] if column is None else list(pd.unique(frame[column].dropna().astype(str).str.strip()))
+
+
+def _corpus_column(frame: pd.DataFrame) -> str | None:
+    return next((column for column in frame.columns if str(column).lower() == "corpus"), None)
+
+
+def _one_corpus(table: Table, said: Mapping) -> tuple[Table, dict]:
+    """The rows of the corpus that is named; several corpora are one recording only where they are said to be groups."""
+    name, column, there = table.path.name, _corpus_column(table.frame), corpora(table.frame)
+    wanted = said.get("corpus")
+    if not wanted:
+        named = [said.get(key) or [] for key in ("text", "responses", "group", "context", "within")]
+        named = {part.strip() for one in named for part in (one.split(",") if isinstance(one, str) else one)}
+        if len(there) < 2 or column in named:
+            return table, dict(said)
+        raise BrainLensError(
+            f"{name} holds {len(there)} corpora, whose texts must not be taken for one",
+            choices=there,
+            remedy=f"Name one, as in {name}#{there[0]} (corpus={there[0]!r} in Python and in the sidecar), "
+            f"or name {column} among the groups and contexts",
+        )
+    if column is None:
+        raise BrainLensError(
+            f"{name} has no column 'corpus' to find {wanted!r} in", choices=table.frame.columns, remedy=f"Read {name} as it is"
+        )
+    which, kind = wanted, None
+    if which not in there:
+        which, _, kind = wanted.rpartition(":")
+    if which not in there:
+        raise unknown(f"corpus of {name}", wanted, there)
+    if kind is not None and kind not in KINDS:
+        raise unknown("kind of recording", kind, KINDS)
+    rows = np.flatnonzero(table.frame[column].astype(str).str.strip() == which)
+    own = {"id": f"{name.split('.')[0]}-{which}".replace("_", "-").lower()}
+    return table.part(rows), {**own, **said, **({"kind": kind} if kind else {})}
+
+
+def _meant(table: Table, said: Mapping) -> tuple[Table, Meaning, list[str]]:
+    """What the columns mean; those of lists or arrays mean nothing and are left out."""
+    name, frame = table.path.name, table.frame
+    foreign = {column: row for column in frame.columns if (row := foreign_row(frame[column])) is not None}
+    meant = meaning(frame.assign(**dict.fromkeys(foreign, "...")), name, said)
+    for names, what in (([meant.text], "words"), (meant.responses, "numbers"), ([*meant.labels, *meant.order], "labels")):
+        for column in names:
+            if column in foreign:
+                held = _kind_of(frame[column].iloc[foreign[column]])
+                raise BrainLensError(
+                    f"{name}: column {column!r} holds {held}, not {what} ({table.where(foreign[column])})",
+                    remedy="Write one plain value into each cell, or name another column",
+                )
+    left_out = [f"columns of lists, arrays or bytes left out: {listed(foreign)}"] if foreign else []
+    return replace(table, frame=frame.drop(columns=list(foreign))), meant, left_out
+
+
+def _kind_of(cell: object) -> str:
+    if isinstance(cell, np.ndarray):
+        return f"arrays of {cell.shape}"
+    return {"bytes": "bytes", "bytearray": "bytes", "list": "lists", "tuple": "lists", "set": "sets"}.get(
+        type(cell).__name__, f"cells of type {type(cell).__name__}"
+    )
+
+
+# ---- the recording --------------------------------------------------------------------------------------------------------
+def _assemble(path, said, stimuli, ids, data, targets, subjects, labels, within, notes) -> Recording:
+    if "position" not in stimuli.columns:
+        blocks = stimuli[labels["context"]] if "context" in labels else pd.Series(0, index=stimuli.index)
+        stimuli["position"] = stimuli.groupby(blocks, sort=False).cumcount()
+    stimuli.index = pd.Index(ids, name="stimulus")
+    coords = {"stimulus": ids, "target": np.asarray(targets, dtype=object)}
+    if subjects is not None:
+        coords["subject"] = ("target", np.asarray(subjects, dtype=object))
+    responses = xr.DataArray(np.asarray(data, dtype=np.float64), dims=("stimulus", "target"), coords=coords)
+    words = stimuli["text"].str.split().str.len()
+    averaged = said.get("averaged", subjects is None and (len(targets) == 1 or all(_says_mean(t) for t in targets)))
+    if averaged and "averaged" not in said:
+        notes.append(ASSUMED_AVERAGE)
+    elif averaged:
+        notes.append("averaged over people: no ceiling, no normalised score, no inference over people")
+    elif subjects is None:
+        notes.append("subjects unknown: no inference over people")
+    notes += _text_notes(stimuli, labels)
+    missing = int(np.isnan(data).sum())
+    if missing:
+        notes.append(f"{missing:,} of {data.size:,} responses are missing; their stimuli are still read as context")
+    if "group" not in labels:
+        notes.append("no groups are known: neighbouring stimuli may leak from training to test; name a group column")
+    roles = {
+        role: labels[key]
+        for role, key in (("topic", "group"), ("passage", "context"))
+        if key in labels and role not in stimuli.columns
+    }
+    return Recording(
+        id=said.get("id") or path.name.split(".")[0],
+        responses=responses,
+        stimuli=stimuli,
+        kind=said.get("kind") or _kind(targets),
+        unit=said.get("unit") or ("ms" if _kind(targets) == "reading_times" else "a.u."),
+        scored_unit=said.get("scored_unit") or ("word" if (words == 1).mean() > 0.9 else "sentence"),
+        context=labels.get("context"),
+        group=labels.get("group"),
+        within=within,
+        roles=roles,
+        averaged=bool(averaged),
+        simulated=bool(said.get("simulated", False)),
+        quality=said.get("quality", ""),
+        citation=said.get("citation", ""),
+        licence=said.get("licence", ""),
+        source=said.get("source", ""),
+        notes=tuple(notes),
+    )
+
+
+def _check_texts(table: Table, text: str) -> None:
+    cells = table.frame[text]
+    empty = np.flatnonzero(cells.isna() | (cells.astype(str).str.strip() == ""))
+    if len(empty):
+        raise BrainLensError(
+            f"{table.path.name}: column {text!r} is empty in {len(empty)} rows: {table.places(empty)}",
+            remedy="Fill in the words or remove these rows",
+        )
+    dates = (datetime.date, datetime.timedelta, np.datetime64, np.timedelta64)  # pandas' own are among them
+    if cells.dtype.kind in "mM" or (cells.dtype.kind == "O" and any(isinstance(cell, dates) for cell in cells)):
+        raise BrainLensError(
+            f"{table.path.name}: column {text!r} holds dates, not words (first: {str(cells.iloc[0])!r})",
+            remedy="Name the column that holds the words (--text COLUMN)",
+        )
+    if pd.to_numeric(cells, errors="coerce").notna().all():
+        raise BrainLensError(
+            f"{table.path.name}: column {text!r} holds numbers, not words (first: {cells.iloc[0]!r})",
+            choices=[c for c in table.frame.columns if table.frame[c].dtype.kind == "O" and c != text],
+            remedy="Name the column that holds the words (--text COLUMN)",
+        )
+
+
+def _joined(stimuli: pd.DataFrame, columns: list[str]) -> str:
+    """The one column of a grouping; several are joined under the name ``a+b`` with labels ``x | y``."""
+    if len(columns) == 1:
+        return columns[0]
+    name = "+".join(columns)
+    holes = stimuli[columns].isna().any(axis=1)
+    stimuli[name] = stimuli[columns].astype(str).agg(" | ".join, axis=1).where(~holes, None)
+    return name
+
+
+def _ids(table: Table, stimuli: pd.DataFrame, rows: np.ndarray) -> tuple[np.ndarray, list[tuple[str, str]]]:
+    """The ids of the stimuli, or their numbers, and what is wrong with a column that was to hold ids."""
+    doubts = []
+    for name in GUESSES["id"]:
+        if name not in stimuli.columns:
+            continue
+        empty, again = stimuli[name].isna(), stimuli[name].duplicated(keep=False) & stimuli[name].notna()
+        if not (empty | again).any():
+            return stimuli[name].astype(str).to_numpy(dtype=object), doubts
+        if name == "stimulus_id":  # other ids may number what repeats by design
+            what = f"has ids more than once in {int(again.sum())} rows" if again.any() else f"is empty in {int(empty.sum())} rows"
+            wrong = np.sort(rows[(again if again.any() else empty).to_numpy()])
+            doubts.append((
+                f"column {name!r} {what}, so the rows are numbered instead: {table.places(wrong)}",
+                "Give each row an id of its own: activations and other tables are matched by it",
+            ))  # fmt: skip
+    return np.arange(len(stimuli)), doubts
+
+
+def _subjects(subject, responses: list[str], file: str) -> list[str] | None:
+    if not isinstance(subject, Mapping):
+        return None
+    missing = [column for column in responses if column not in subject]
+    if missing:
+        raise BrainLensError(
+            f"{file}: no subject is given for the response columns {missing[:5]}",
+            choices=subject,
+            remedy="Name the subject of every response column",
+        )
+    return [str(subject[column]) for column in responses]
+
+
+def _turned(table: Table, stimuli, values, people: str, responses: list[str]):
+    """One row per stimulus from one row per stimulus and subject; targets ``subject`` or ``subject.response``.
+
+    Returns
+    -------
+    rows : numpy.ndarray
+        Shape (n_stimuli,): the first row of each stimulus.
+    data, cells : numpy.ndarray
+        Shape (n_stimuli, n_targets): the responses, and the rows they stand in (-1: none).
+    targets, subjects : list of str
+    """
+    who = table.frame[people]
+    nobody = np.flatnonzero(who.isna() | (who.astype(str).str.strip() == ""))
+    if len(nobody):
+        raise BrainLensError(f"{table.path.name}: no subject in {table.places(nobody)}", remedy="Fill in the subject")
+    who = who.astype(str)
+    constant = [c for c in stimuli.columns if c in GUESSES["id"]] or list(stimuli.columns)
+    key = stimuli[constant].astype(str).agg("\x1f".join, axis=1)
+    times = key.groupby([who, key]).cumcount()
+    if constant[0] in GUESSES["id"] and times.any():
+        again = np.flatnonzero(times > 0)
+        raise BrainLensError(
+            f"{table.path.name}: subject and {constant[0]} occur together more than once: {table.places(again)}",
+            remedy="Average the repetitions, or give each a stimulus_id of its own",
+        )
+    key = key + "\x1f" + times.astype(str)
+    codes, unique = pd.factorize(key)
+    first = pd.Series(np.arange(len(key))).groupby(codes).first().to_numpy()
+    names = list(dict.fromkeys(who))
+    data = np.full((len(unique), len(names) * len(responses)), np.nan)
+    column_of = {name: i for i, name in enumerate(names)}
+    columns = who.map(column_of).to_numpy() * len(responses)
+    cells = np.full(data.shape, -1)
+    for offset in range(len(responses)):
+        data[codes, columns + offset] = values[:, offset]
+        cells[codes, columns + offset] = np.arange(len(values))
+    targets = [name if len(responses) == 1 else f"{name}.{response}" for name in names for response in responses]
+    return first, data, cells, targets, [name for name in names for _ in responses]
+
+
+def _alone(cells: np.ndarray, per_person: int) -> bool:
+    """Whether every stimulus was met by one person only."""
+    return bool(((cells >= 0).sum(axis=1) <= per_person).all())
+
+
+def _informative(name: str, data: np.ndarray, targets: list[str]) -> tuple[np.ndarray, list[str]]:
+    """The targets that carry information; the others are counted and named."""
+    notes = []
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", RuntimeWarning)
+        spread = np.nanmax(data, axis=0) - np.nanmin(data, axis=0)
+    for bad, what in ((np.isnan(data).all(axis=0), "without a single measurement"), (spread == 0, "constant")):
+        if bad.all():
+            raise BrainLensError(
+                f"{name}: {'the response column is' if len(bad) == 1 else 'all response columns are'} {what}: "
+                f"{list(targets)[:5]}",
+                remedy="Name a column with measurements that vary (--response COLUMN)",
+            )
+        if bad.any():
+            left_out = [str(t) for t, b in zip(targets, bad) if b]
+            notes.append(
+                f"{len(left_out)} targets left out as {what}: {', '.join(left_out[:5])}{' ...' if len(left_out) > 5 else ''}"
+            )
+    keep = np.flatnonzero(~(np.isnan(data).all(axis=0) | (spread == 0)))
+    if not len(keep):
+        raise BrainLensError(
+            f"{name}: no response column holds measurements that vary: {list(targets)[:5]}", remedy="Name others"
+        )
+    return keep, notes
+
+
+def _text_notes(stimuli: pd.DataFrame, labels: Mapping) -> list[str]:
+    if (stimuli["text"].str.split().str.len() == 1).mean() > 0.9:
+        return []  # words occur again and again
+    twins = stimuli["text"][stimuli["text"].duplicated(keep=False)]
+    if twins.empty:
+        return []
+    note = f"{twins.nunique()} texts occur more than once ({len(twins)} rows), first {twins.iloc[0][:50]!r}"
+    if "group" in labels:
+        apart = stimuli.loc[twins.index].groupby("text")[labels["group"]].nunique().gt(1).sum()
+        note += (
+            f"; {apart} of them in different groups, where they leak from training to test"
+            if apart
+            else "; always in the same group"
+        )
+    return [note]
+
+
+def _says_mean(target: str) -> bool:
+    return any(word in str(target).lower().replace("-", "_").split("_") for word in ("avg", "average", "mean"))
+
+
+def _kind(targets) -> str:
+    names = " ".join(map(str, targets)).lower().replace("_", " ").split()
+    if {"rt", "rts", "reading", "spr", "ms"} & set(names):
+        return "reading_times"
+    return "fmri"

@@ -1,0 +1,125 @@
+"""A recording written as a user's own file, so that another lab can read it without us."""
+
+from __future__ import annotations
+
+import json
+import os
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from data.errors import BrainLensError, unknown
+from data.own.meaning import COLUMNS
+from data.own.read import SIDECAR, write_sidecar
+from data.recording import Recording
+
+__all__ = ["write"]
+
+SUFFIXES = (".csv", ".tsv", ".parquet", ".nc", ".npz", ".npy", ".mat")
+
+
+def write(recording: Recording, path: Path) -> Path:
+    """See :func:`data.own.read.write`."""
+    kind = path.suffix.lower()
+    if kind not in SUFFIXES:
+        raise unknown("format", kind, SUFFIXES)
+    stimuli, targets, said = _said(recording)
+    values = pd.DataFrame(recording.responses.values, columns=targets)
+    half = path.with_name(f".{path.stem}.part{kind}")
+    table = pd.concat([stimuli, values], axis=1)
+    if kind == ".parquet":
+        table.to_parquet(half, index=False)
+    elif kind in (".csv", ".tsv"):
+        _text(table, half, kind)
+    elif kind == ".nc":
+        _netcdf(recording, stimuli, targets, said, half)
+    else:
+        _array(recording.responses.values, targets, half, kind)
+        beside = path.with_name(path.stem + ".stimuli.csv")
+        half_table = beside.with_name("." + beside.name + ".part")
+        _text(stimuli, half_table, ".csv")
+        os.replace(half_table, beside)
+        if kind == ".npy":  # an npy file holds no names: the targets are numbered
+            numbered = [f"target_{i + 1}" for i in range(len(targets))]
+            if isinstance(said.get("subject"), dict):
+                said["subject"] = dict(zip(numbered, said["subject"].values()))
+            said["responses"] = numbered
+    Path(str(path) + SIDECAR).unlink(missing_ok=True)
+    write_sidecar(path, **said)
+    os.replace(half, path)
+    return path
+
+
+def _said(recording: Recording) -> tuple[pd.DataFrame, list[str], dict]:
+    """The stimulus table with plain column names, names of the response columns, and the sidecar's fields."""
+    stimuli = recording.stimuli.reset_index(drop=True).copy()
+    stimuli["text"] = recording.texts
+    ids = list(recording.stimuli.index)
+    if ids != list(range(len(ids))):
+        stimuli.insert(0, "stimulus_id", [str(i) for i in ids])
+    targets = [str(t) for t in recording.responses.target.values]
+    targets = [f"{t} (response)" if t in stimuli.columns else t for t in targets]
+    said = {
+        "id": recording.id,
+        "text": "text",
+        "responses": targets,
+        "group": recording.group,
+        "context": recording.context,
+        "within": recording.within,
+        "kind": recording.kind,
+        "unit": recording.unit,
+        "scored_unit": recording.scored_unit,
+        "averaged": recording.averaged,
+        "simulated": recording.simulated or None,
+        "quality": recording.quality or None,
+        "citation": recording.citation or None,
+        "licence": recording.licence or None,
+        "source": recording.source or None,
+    }
+    said.update(subject=None, order=None)  # said to be none, so that none is guessed
+    if recording.subjects is not None:
+        said["subject"] = dict(zip(targets, map(str, recording.subjects)))
+    return stimuli, targets, said
+
+
+def _text(table: pd.DataFrame, path: Path, kind: str) -> None:
+    if any("\0" in str(cell) for column in table.columns if table[column].dtype.kind == "O" for cell in table[column]):
+        raise BrainLensError("A text holds the character NUL, which no table of text can keep", remedy="Write Parquet or NetCDF")
+    table.to_csv(
+        path, index=False, sep="\t" if kind == ".tsv" else ",", float_format="%.17g", encoding="utf-8", lineterminator="\n"
+    )
+
+
+def _array(values: np.ndarray, targets: list[str], path: Path, kind: str) -> None:
+    if kind == ".mat":
+        from scipy.io import savemat
+
+        cells = np.empty(len(targets), dtype=object)
+        cells[:] = targets
+        savemat(path, {"responses": values, "target": cells}, do_compression=True)
+        return
+    with open(path, "wb") as stream:
+        if kind == ".npy":
+            np.save(stream, values, allow_pickle=False)
+        else:
+            np.savez(stream, responses=values, target=np.array(targets, dtype=str))
+
+
+def _netcdf(recording: Recording, stimuli: pd.DataFrame, targets: list[str], said: dict, path: Path) -> None:
+    import xarray as xr
+
+    coords = {name: ("stimulus", _plain(stimuli[name])) for name in stimuli.columns}
+    coords["target"] = np.array(targets, dtype=object)
+    for name, values in recording.responses.coords.items():
+        if values.dims == ("target",) and name != "target":
+            coords[str(name)] = ("target", _plain(pd.Series(values.values)))
+    array = xr.DataArray(recording.responses.values, dims=("stimulus", "target"), coords=coords, name="responses")
+    array.attrs["brainlens"] = json.dumps({k: v for k, v in said.items() if k != "responses" and (k in COLUMNS or v is not None)})
+    array.to_netcdf(path, engine="h5netcdf")
+
+
+def _plain(values: pd.Series) -> np.ndarray:
+    if values.dtype.kind in "iuf":
+        return values.to_numpy()
+    return values.astype(object).where(values.notna(), "").astype(str).to_numpy(dtype=object)

@@ -1,0 +1,84 @@
+"""``python -m tools.zoo``: fetch the text, train every member of the zoo, write ``data/zoo``. Resumes where it stopped."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from pathlib import Path
+
+from analysis.progress import Report
+from data.errors import BrainLensError, unknown
+from data.home import home
+
+ZOO = Path(__file__).resolve().parents[2] / "data" / "zoo"
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Train what is asked for; 0 where all went well."""
+    from analysis.models.zoo.recipes import RECIPES
+
+    parser = argparse.ArgumentParser(prog="python -m tools.zoo", description=__doc__)
+    parser.add_argument("models", nargs="*", metavar="MODEL", help=f"default: all of {', '.join(RECIPES)}")
+    parser.add_argument("--out", type=Path, default=ZOO, help="folder of the models (default: data/zoo)")
+    parser.add_argument("--work", type=Path, default=None, 
+                        help="folder of text and training state (default: zoo/ in the user's data folder)")
+    parser.add_argument("--threads", type=int, default=1, help="processor threads; one gives the same numbers on every run")
+    parser.add_argument("--stop", type=int, default=None, help="stop each training after this many steps and write no model")
+    parser.add_argument("--cards", action="store_true", help="train nothing, measure what is there and write the cards again")
+    options = parser.parse_args(arguments)
+    try:
+        for name in options.models:
+            if name not in RECIPES:
+                raise unknown("zoo model", name, RECIPES)
+        _run(options.models or list(RECIPES), options)
+    except BrainLensError as error:
+        print(error, file=sys.stderr)
+        return 2
+    return 0
+
+
+def _run(names: list[str], options: argparse.Namespace) -> None:
+    import torch
+
+    from analysis.models.zoo.recipes import RECIPES
+    from tools.zoo.prepare import prepare
+
+    torch.set_num_threads(options.threads)
+    work = options.work or home("zoo")
+    report = Report(on_progress=_Printer())
+    corpus = prepare(work, report=report)
+    for name in [] if options.cards else names:
+        recipe = RECIPES[name]
+        if recipe.kind == "embedding":
+            from tools.zoo.glove import train_embedding
+
+            train_embedding(recipe, corpus, options.out / name, report=report)
+            continue
+        from analysis.models.zoo.train import train
+        from tools.zoo.export import export
+
+        def keep(step, module, log, recipe=recipe):
+            if options.stop is None:
+                export(module, recipe, corpus, options.out / f"{recipe.id}-step{step}", log)
+
+        module, log = train(recipe, corpus, work, stop=options.stop, report=report, on_checkpoint=keep)
+        if options.stop is None:
+            export(module, recipe, corpus, options.out / name, log)
+    if options.stop is None:
+        from tools.zoo.cards import document, write_cards
+
+        write_cards(options.out, corpus, report=report)
+        if options.out == ZOO:
+            document(ZOO, ZOO.parents[1] / "docs" / "zoo.md")
+
+
+class _Printer:
+    """A line whenever a hundred steps are done."""
+
+    def __call__(self, done: int, total: int, what: str, left: float | None) -> None:
+        if done % 100 == 0 or done == total:
+            print(f"{what}: {done} of {total}" + (f", {left / 60:.0f} min left" if left else ""), flush=True)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
