@@ -43,7 +43,7 @@ zoo: env
 lock:
 	rm -rf build/lock && $(PYTHON) -m venv build/lock
 	build/lock/bin/python -m pip install --quiet "torch==2.13.0"
-	build/lock/bin/python -m pip install --quiet --editable ".[notebook,test]"
+	build/lock/bin/python -m pip install --quiet --editable ".[brain,cluster,docs,meeg,notebook,serve,stories,test]"
 	@echo "# Made by 'make lock' from pyproject.toml; do not edit." > requirements.tmp
 	build/lock/bin/python -m pip freeze --exclude-editable | sed 's/+cpu$$//' >> requirements.tmp
 	mv requirements.tmp requirements.txt

@@ -17,7 +17,14 @@ __all__ = ["PRESETS", "Protocol", "preset"]
 CHOICES: dict[str, tuple[str, ...]] = {
     "pooling": ("last", "mean", "sum", "max"),
     "attention": ("prefix", "whole"),
-    "split": ("grouped", "contiguous", "leave-one-group-out", "shuffled", "stratified", "shuffle-split"),
+    "split": (
+        "grouped",
+        "contiguous",
+        "leave-one-group-out",
+        "shuffled",
+        "stratified",
+        "shuffle-split",
+    ),
     "method": ("ridge", "ols"),
     "criterion": ("kfold", "loo", "gcv"),
     "targets": ("mean", "median"),
@@ -145,15 +152,21 @@ class Protocol:
         for name, value in list(vars(self).items()):
             object.__setattr__(self, name, _checked(name, value))
         if self.folds < 2 or self.inner_folds < 2:
-            raise BrainLensError(f"folds={self.folds}, inner_folds={self.inner_folds}: at least 2 are needed",
-                                 remedy="Set folds and inner_folds to 2 or more")
+            raise BrainLensError(
+                f"folds={self.folds}, inner_folds={self.inner_folds}: at least 2 are needed",
+                remedy="Set folds and inner_folds to 2 or more",
+            )
         if self.window is not None and self.window < SMALLEST_WINDOW:
-            raise BrainLensError(f"window={self.window} is too small to read in",
-                                 remedy=f"Give {SMALLEST_WINDOW} tokens or more, or none for the model's own maximum")
+            raise BrainLensError(
+                f"window={self.window} is too small to read in",
+                remedy=f"Give {SMALLEST_WINDOW} tokens or more, or none for the model's own maximum",
+            )
         ascending = all(a < b for a, b in zip(self.alphas, self.alphas[1:], strict=False))
         if not self.alphas or self.alphas[0] <= 0 or not ascending:
-            raise BrainLensError(f"alphas={list(self.alphas)} must be positive and ascending",
-                                 remedy="For example alphas=0.1,1,10")
+            raise BrainLensError(
+                f"alphas={list(self.alphas)} must be positive and ascending",
+                remedy="For example alphas=0.1,1,10",
+            )
 
     # ---- copies -----------------------------------------------------------------------------------------------------
     def but(self, **fields) -> Protocol:
@@ -172,10 +185,14 @@ class Protocol:
         for name in fields:
             if name not in FIELDS:
                 raise unknown("protocol field", name, FIELDS)
-        changed = dataclasses.replace(self, **{name: _parsed(name, value) for name, value in fields.items()})
+        changed = dataclasses.replace(
+            self, **{name: _parsed(name, value) for name, value in fields.items()}
+        )
         base = fields.get("name", self.name.rstrip("*"))
         if base in PRESETS and "name" not in fields:
-            same = all(getattr(changed, f) == getattr(PRESETS[base], f) for f in FIELDS if f != "name")
+            same = all(
+                getattr(changed, f) == getattr(PRESETS[base], f) for f in FIELDS if f != "name"
+            )
             return dataclasses.replace(changed, name=base if same else base + "*")
         return changed
 
@@ -195,7 +212,11 @@ class Protocol:
     def changes(self) -> dict:
         """The fields that differ from the preset the protocol came from."""
         base = PRESETS.get(self.name.rstrip("*"), PRESETS["defended"])
-        return {f: getattr(self, f) for f in FIELDS if f != "name" and getattr(self, f) != getattr(base, f)}
+        return {
+            f: getattr(self, f)
+            for f in FIELDS
+            if f != "name" and getattr(self, f) != getattr(base, f)
+        }
 
     def key(self) -> str:
         """Content key: equal exactly where every choice is equal; the name does not count."""
@@ -218,7 +239,9 @@ def _parsed(name: str, value: object) -> object:
         try:
             return tuple((float if name == "alphas" else str)(p) for p in parts)
         except (TypeError, ValueError):
-            raise BrainLensError(f"{name}={value!r} is not a list of numbers", remedy="For example alphas=0.1,1,10") from None
+            raise BrainLensError(
+                f"{name}={value!r} is not a list of numbers", remedy="For example alphas=0.1,1,10"
+            ) from None
     if not isinstance(value, str) or isinstance(default, str):
         return value
     if isinstance(default, bool):
@@ -231,8 +254,10 @@ def _parsed(name: str, value: object) -> object:
     try:
         return int(value) if whole else float(value)
     except ValueError:
-        raise BrainLensError(f"{name}={value!r} is not a number",
-                             remedy=f"For example {name}={_EXAMPLES.get(name, default)}") from None
+        raise BrainLensError(
+            f"{name}={value!r} is not a number",
+            remedy=f"For example {name}={_EXAMPLES.get(name, default)}",
+        ) from None
 
 
 def _checked(name: str, value: object) -> object:
@@ -242,11 +267,15 @@ def _checked(name: str, value: object) -> object:
         raise unknown(f"value of {name}", value, CHOICES[name])
     if isinstance(default, tuple):
         if isinstance(value, str):
-            raise BrainLensError(f"{name}={value!r} is one string, not a list", remedy=f"Give {name}=({value!r},)")
+            raise BrainLensError(
+                f"{name}={value!r} is one string, not a list", remedy=f"Give {name}=({value!r},)"
+            )
         return tuple(value)
     if not _of_type(name, value, default):
-        raise BrainLensError(f"{name}={value!r} is {type(value).__name__}",
-                             remedy=f"For example {name}={_EXAMPLES.get(name, default)!r}")
+        raise BrainLensError(
+            f"{name}={value!r} is {type(value).__name__}",
+            remedy=f"For example {name}={_EXAMPLES.get(name, default)!r}",
+        )
     return value
 
 
@@ -265,14 +294,47 @@ def _of_type(name: str, value: object, default: object) -> bool:
 PRESETS: dict[str, Protocol] = {
     "defended": Protocol(),
     "schrimpf2021": Protocol(
-        name="schrimpf2021", context="paper", window=512, word_boundary=False, split="stratified", group="paper", folds=5, seed=1,
-        method="ols", standardize=False, targets="median", people="median", layer="max", ceiling="extrapolated", controls=(),
-        shuffled_twin=False, start="tokenizer", last_layer="normed"),
+        name="schrimpf2021",
+        context="paper",
+        window=512,
+        word_boundary=False,
+        split="stratified",
+        group="paper",
+        folds=5,
+        seed=1,
+        method="ols",
+        standardize=False,
+        targets="median",
+        people="median",
+        layer="max",
+        ceiling="extrapolated",
+        controls=(),
+        shuffled_twin=False,
+        start="tokenizer",
+        last_layer="normed",
+    ),
     "brainscore2026": Protocol(
-        name="brainscore2026", word_boundary=False, split="grouped", group="paper", folds=10, seed=1234, criterion="loo",
-        alphas=tuple(float(a) for a in np.logspace(-3, 3, 7)), shared_alpha=True, standardize=False, order="folds-first",
-        targets="median", people="median", layer="max", ceiling="extrapolated", normalise="aggregate", clip=True,
-        controls=(), shuffled_twin=False, unique=False),
+        name="brainscore2026",
+        word_boundary=False,
+        split="grouped",
+        group="paper",
+        folds=10,
+        seed=1234,
+        criterion="loo",
+        alphas=tuple(float(a) for a in np.logspace(-3, 3, 7)),
+        shared_alpha=True,
+        standardize=False,
+        order="folds-first",
+        targets="median",
+        people="median",
+        layer="max",
+        ceiling="extrapolated",
+        normalise="aggregate",
+        clip=True,
+        controls=(),
+        shuffled_twin=False,
+        unique=False,
+    ),
 }
 """The presets by name. ``context="paper"`` and ``group="paper"`` name the recording's roles ``paper_context`` and
 ``paper_group``, which fall back to the recording's own defaults."""

@@ -9,7 +9,11 @@ NAMES = ("scoring", "ceilings", "activations", "store", "page")
 
 
 def main() -> int:
-    failed = [name for name in NAMES if subprocess.run([sys.executable, "-m", f"benchmarks.{name}"]).returncode]
+    failed = [
+        name
+        for name in NAMES
+        if subprocess.run([sys.executable, "-m", f"benchmarks.{name}"]).returncode
+    ]
     if failed:
         print(f"Bars that were not met, or runs that failed: {', '.join(failed)}", file=sys.stderr)
     return 1 if failed else 0

@@ -28,7 +28,8 @@ def sentences() -> list[list[str]]:
     recording = default()
     labels = recording.column(recording.context)
     groups = {
-        label: [t for t, own in zip(recording.texts, labels, strict=True) if own == label][:4] for label in dict.fromkeys(labels)
+        label: [t for t, own in zip(recording.texts, labels, strict=True) if own == label][:4]
+        for label in dict.fromkeys(labels)
     }
     return [group for group in groups.values() if len(group) == 4][:12]
 
@@ -40,15 +41,21 @@ def build(folder: Path, texts: list[list[str]]) -> TransformerModel:
     from transformers import GPT2Config, GPT2LMHeadModel, PreTrainedTokenizerFast
 
     backend = Tokenizer(models.BPE())
-    backend.pre_tokenizer, backend.decoder = pre_tokenizers.ByteLevel(add_prefix_space=False), decoders.ByteLevel()
+    backend.pre_tokenizer, backend.decoder = (
+        pre_tokenizers.ByteLevel(add_prefix_space=False),
+        decoders.ByteLevel(),
+    )
     alphabet = sorted(pre_tokenizers.ByteLevel.alphabet())
     trainer = trainers.BpeTrainer(
-        vocab_size=2000, special_tokens=["<|endoftext|>"], initial_alphabet=alphabet, show_progress=False
+        vocab_size=2000,
+        special_tokens=["<|endoftext|>"],
+        initial_alphabet=alphabet,
+        show_progress=False,
     )
     backend.train_from_iterator([" ".join(group) for group in texts], trainer)
-    PreTrainedTokenizerFast(tokenizer_object=backend, bos_token="<|endoftext|>", eos_token="<|endoftext|>").save_pretrained(
-        folder
-    )
+    PreTrainedTokenizerFast(
+        tokenizer_object=backend, bos_token="<|endoftext|>", eos_token="<|endoftext|>"
+    ).save_pretrained(folder)
     torch.manual_seed(0)
     GPT2LMHeadModel(GPT2Config()).save_pretrained(folder)
     return TransformerModel(Card(id="gpt2-shape", cls="causal", family="gpt"), folder)
@@ -68,7 +75,9 @@ def per_sentence(lm, tokenizer, texts: list[list[str]]) -> list[np.ndarray]:
     return [np.stack(layer) for layer in zip(*rows, strict=True)]
 
 
-def per_passage(model: TransformerModel, texts: list[list[str]], layers: list[int]) -> list[np.ndarray]:
+def per_passage(
+    model: TransformerModel, texts: list[list[str]], layers: list[int]
+) -> list[np.ndarray]:
     passages, row = [], 0
     for group in texts:
         ends = np.cumsum([len(s) + 1 for s in group]) - 1
@@ -98,7 +107,9 @@ def measure(repeats: int) -> dict:
         theirs, ours = results["per sentence, with head"], results["all layers"]
         with torch.inference_mode():
             normed = lm.transformer.ln_f(torch.from_numpy(ours[12])).numpy()
-        difference = max(float(np.abs(a - b).max()) for a, b in zip(theirs, [*ours[:12], normed], strict=True))
+        difference = max(
+            float(np.abs(a - b).max()) for a, b in zip(theirs, [*ours[:12], normed], strict=True)
+        )
         seconds = {name: median(times) for name, times in interleaved(ways, repeats).items()}
     base = seconds["per sentence, with head"]
     ratios = {name: base / seconds[name] for name in ("all layers", "layers up to half")}
@@ -110,7 +121,8 @@ def measure(repeats: int) -> dict:
         "seen_before": SEEN,
         "max_abs_difference": difference,
         "repeats": repeats,
-        "passed": difference <= BARS["max abs difference"] and all(ratios[name] >= BARS[name] for name in ratios),
+        "passed": difference <= BARS["max abs difference"]
+        and all(ratios[name] >= BARS[name] for name in ratios),
         "threads": torch.get_num_threads(),
         "device": model.device,
         "machine": machine(),
@@ -124,7 +136,9 @@ def main() -> int:
     write("activations", result)
     for name, ratio in result["ratios"].items():
         print(f"{name}: {ratio:.1f}x (bar {BARS[name]:g}x, seen {SEEN[name]:g}x)")
-    print(f"max abs difference: {result['max_abs_difference']:.1e} (bar {BARS['max abs difference']:.0e})")
+    print(
+        f"max abs difference: {result['max_abs_difference']:.1e} (bar {BARS['max abs difference']:.0e})"
+    )
     return 0 if result["passed"] else 1
 
 

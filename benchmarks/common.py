@@ -16,7 +16,16 @@ from pathlib import Path
 import numpy as np
 from threadpoolctl import threadpool_limits
 
-__all__ = ["apart", "interleaved", "machine", "median", "peak_memory", "products_alone", "table", "write"]
+__all__ = [
+    "apart",
+    "interleaved",
+    "machine",
+    "median",
+    "peak_memory",
+    "products_alone",
+    "table",
+    "write",
+]
 
 RESULTS = Path(__file__).resolve().parent / "results"
 
@@ -50,8 +59,14 @@ def products_alone(shapes: list[tuple[int, int, int]], times: int) -> float:
     rng = np.random.default_rng(0)
 
     def operands():
-        return [(rng.standard_normal((m, k)).astype(np.float32), rng.standard_normal((k, n)).astype(np.float32),
-                 np.empty((m, n), np.float32)) for m, k, n in shapes]
+        return [
+            (
+                rng.standard_normal((m, k)).astype(np.float32),
+                rng.standard_normal((k, n)).astype(np.float32),
+                np.empty((m, n), np.float32),
+            )
+            for m, k, n in shapes
+        ]
 
     def worker(items, rounds: int) -> None:
         for _ in range(rounds):
@@ -105,7 +120,10 @@ def machine() -> dict:
     model = platform.processor()
     try:
         lines = Path("/proc/cpuinfo").read_text().splitlines()
-        model = next((line.split(":", 1)[1].strip() for line in lines if line.startswith("model name")), model)
+        model = next(
+            (line.split(":", 1)[1].strip() for line in lines if line.startswith("model name")),
+            model,
+        )
     except OSError:
         pass
     versions = {}
@@ -114,9 +132,16 @@ def machine() -> dict:
             versions[name] = version(name)
         except PackageNotFoundError:
             versions[name] = None
-    return {"processor": model, "cores": os.cpu_count(), "python": platform.python_version(), "versions": versions,
-            "load_average": [round(x, 2) for x in os.getloadavg()] if hasattr(os, "getloadavg") else None,
-            "when": datetime.now(UTC).isoformat(timespec="seconds")}
+    return {
+        "processor": model,
+        "cores": os.cpu_count(),
+        "python": platform.python_version(),
+        "versions": versions,
+        "load_average": [round(x, 2) for x in os.getloadavg()]
+        if hasattr(os, "getloadavg")
+        else None,
+        "when": datetime.now(UTC).isoformat(timespec="seconds"),
+    }
 
 
 def table(rows: list[Mapping]) -> str:
@@ -124,8 +149,15 @@ def table(rows: list[Mapping]) -> str:
     names = list(rows[0])
     cells = [names, *[[str(row[name]) for name in names] for row in rows]]
     widths = [max(len(line[i]) for line in cells) for i in range(len(names))]
-    lines = ["| " + " | ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)) + " |" for line in cells]
-    return "\n".join([lines[0], "|" + "|".join("-" * (width + 2) for width in widths) + "|", *lines[1:]])
+    lines = [
+        "| "
+        + " | ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True))
+        + " |"
+        for line in cells
+    ]
+    return "\n".join(
+        [lines[0], "|" + "|".join("-" * (width + 2) for width in widths) + "|", *lines[1:]]
+    )
 
 
 def write(name: str, payload: Mapping) -> Path:

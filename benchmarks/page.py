@@ -22,7 +22,12 @@ import numpy as np
 from benchmarks.common import machine, median, write
 
 SENTENCES, VOXELS, WIDTH, BLOCKS = 384, 12155, 768, 12
-BARS = {"server answers": 6.0, "first paint": 3.0, "cached change": 0.3, "first click to curve": 15.0}
+BARS = {
+    "server answers": 6.0,
+    "first paint": 3.0,
+    "cached change": 0.3,
+    "first click to curve": 15.0,
+}
 """Seconds."""
 QUICK = "set.ceiling=none&set.bootstrap=200&set.shuffled_twin=false"
 
@@ -37,9 +42,19 @@ def recording(folder: Path) -> Path:
     words = texts["text"].tolist()
     rng = np.random.default_rng(0)
     pairs = [f"{words[i]} {words[j]}" for i, j in rng.integers(len(words), size=(SENTENCES, 2))]
-    stimuli = texts.iloc[np.arange(SENTENCES) % len(texts)].reset_index(drop=True)[["text"]].assign(text=pairs)
+    stimuli = (
+        texts.iloc[np.arange(SENTENCES) % len(texts)]
+        .reset_index(drop=True)[["text"]]
+        .assign(text=pairs)
+    )
     stimuli["topic"] = [f"topic {i // 16:02d}" for i in range(SENTENCES)]
-    made = simulate(rng.standard_normal((SENTENCES, 20)), stimuli, n_subjects=5, targets_per_subject=VOXELS // 5, group="topic")
+    made = simulate(
+        rng.standard_normal((SENTENCES, 20)),
+        stimuli,
+        n_subjects=5,
+        targets_per_subject=VOXELS // 5,
+        group="topic",
+    )
     return own.write(made, folder / "large.nc")
 
 
@@ -53,7 +68,9 @@ def model(folder: Path) -> Path:
     shipped = Path(data.__file__).parent / "zoo" / "zoo-causal-400k"
     tokenizer = AutoTokenizer.from_pretrained(shipped)
     torch.manual_seed(0)
-    made = GPT2LMHeadModel(GPT2Config(n_layer=BLOCKS, n_embd=WIDTH, n_head=12, vocab_size=len(tokenizer)))
+    made = GPT2LMHeadModel(
+        GPT2Config(n_layer=BLOCKS, n_embd=WIDTH, n_head=12, vocab_size=len(tokenizer))
+    )
     made.save_pretrained(folder / "untrained-12")
     tokenizer.save_pretrained(folder / "untrained-12")
     return folder / "untrained-12"
@@ -65,10 +82,19 @@ def serve(folder: Path) -> tuple[subprocess.Popen, str, float]:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
     began = time.perf_counter()
-    command = [sys.executable, "-c", "from dashboards.command.cli import main; main()", "app", "--port", str(port)]
+    command = [
+        sys.executable,
+        "-c",
+        "from dashboards.command.cli import main; main()",
+        "app",
+        "--port",
+        str(port),
+    ]
     alone = {"BRAINLENS_HOME": str(folder / "home"), "BRAINLENS_SHARED": "", "BRAINLENS_MIRROR": ""}
     log = (folder / "server.log").open("w")
-    process = subprocess.Popen(command, env={**os.environ, **alone}, stdout=log, stderr=subprocess.STDOUT, cwd=folder)
+    process = subprocess.Popen(
+        command, env={**os.environ, **alone}, stdout=log, stderr=subprocess.STDOUT, cwd=folder
+    )
     while process.poll() is None and time.perf_counter() - began < 120:
         try:
             urllib.request.urlopen(f"http://localhost:{port}/favicon.ico", timeout=1).close()
@@ -84,7 +110,9 @@ def painted(browser, url: str) -> float:
     page = browser.new_page(viewport={"width": 1280, "height": 900})
     page.goto(url)
     page.wait_for_function("performance.getEntriesByName('first-contentful-paint').length > 0")
-    seconds = page.evaluate("performance.getEntriesByName('first-contentful-paint')[0].startTime") / 1e3
+    seconds = (
+        page.evaluate("performance.getEntriesByName('first-contentful-paint')[0].startTime") / 1e3
+    )
     page.close()
     return seconds
 
@@ -154,11 +182,18 @@ def measure(times: int) -> dict:
         process, url, answered = serve(folder)
         browser = playwright.chromium.launch(executable_path=find(), args=["--no-sandbox"])
         try:
-            seconds = {"server answers": answered, "first paint": median([painted(browser, url) for _ in range(5)])}
+            seconds = {
+                "server answers": answered,
+                "first paint": median([painted(browser, url) for _ in range(5)]),
+            }
             seconds["first click to curve"] = first_click(browser, url)
             seconds["cached change"] = median(changes(browser, url, times))
-            seconds["13 layers, cold activations"] = profile(browser, url, network, large, "set.seed=1")
-            seconds["13 layers, warm activations"] = profile(browser, url, network, large, "set.seed=2")
+            seconds["13 layers, cold activations"] = profile(
+                browser, url, network, large, "set.seed=1"
+            )
+            seconds["13 layers, warm activations"] = profile(
+                browser, url, network, large, "set.seed=2"
+            )
         finally:
             browser.close()
             process.terminate()
@@ -178,7 +213,9 @@ def main() -> int:
     result = measure(parser.parse_args().times)
     write("page", result)
     for name, seconds in result["seconds"].items():
-        print(f"{name:32s} {seconds:7.2f} s" + (f"  (bar {BARS[name]:g} s)" if name in BARS else ""))
+        print(
+            f"{name:32s} {seconds:7.2f} s" + (f"  (bar {BARS[name]:g} s)" if name in BARS else "")
+        )
     return 0 if result["passed"] else 1
 
 

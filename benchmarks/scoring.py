@@ -17,7 +17,16 @@ from analysis.mapping.decomposed import decompose
 from analysis.mapping.fit import cross_validate
 from analysis.mapping.plan import BLOCK
 from analysis.mapping.threads import cores
-from benchmarks.common import apart, interleaved, machine, median, peak_memory, products_alone, table, write
+from benchmarks.common import (
+    apart,
+    interleaved,
+    machine,
+    median,
+    peak_memory,
+    products_alone,
+    table,
+    write,
+)
 
 LIMIT = "its products alone"
 FULL = {"n": 384, "p": 768, "v": 12_155, "layers": 13}
@@ -43,11 +52,19 @@ class Data:
             x += rng.standard_normal((self.n, self.p)) * np.logspace(0, -1.5, self.p)
             x[:, 3] = 50 * x[:, 3] + 300
             self.x.append(x.astype(np.float32))
-        y = shared @ rng.standard_normal((40, self.v)) * rng.uniform(0, 0.5, self.v) + 3 * rng.standard_normal((self.n, self.v))
+        y = shared @ rng.standard_normal((40, self.v)) * rng.uniform(
+            0, 0.5, self.v
+        ) + 3 * rng.standard_normal((self.n, self.v))
         self.y = y.astype(np.float32)
         self.y64 = self.y.astype(np.float64)
-        self.folds = [(np.setdiff1d(np.arange(self.n), part), part) for part in np.array_split(np.arange(self.n), 5)]
-        self.inner = [[(np.setdiff1d(train, part), part) for part in np.array_split(train, 5)] for train, _ in self.folds]
+        self.folds = [
+            (np.setdiff1d(np.arange(self.n), part), part)
+            for part in np.array_split(np.arange(self.n), 5)
+        ]
+        self.inner = [
+            [(np.setdiff1d(train, part), part) for part in np.array_split(train, 5)]
+            for train, _ in self.folds
+        ]
 
 
 def correlation(a: np.ndarray, b: np.ndarray) -> np.ndarray:
@@ -58,7 +75,12 @@ def correlation(a: np.ndarray, b: np.ndarray) -> np.ndarray:
 def sklearn_scores(make, x: np.ndarray, y: np.ndarray, folds, threads: int) -> np.ndarray:
     """(fold, target) r of a scikit-learn estimator."""
     with threadpool_limits(threads):
-        return np.array([correlation(make().fit(x[train], y[train]).predict(x[test]), y[test]) for train, test in folds])
+        return np.array(
+            [
+                correlation(make().fit(x[train], y[train]).predict(x[test]), y[test])
+                for train, test in folds
+            ]
+        )
 
 
 def himalaya_scores(data: Data, backend: str, targets: slice, threads: int) -> np.ndarray:
@@ -73,8 +95,12 @@ def himalaya_scores(data: Data, backend: str, targets: slice, threads: int) -> n
         for (train, test), inner in zip(data.folds, data.inner, strict=True):
             place = np.full(data.n, -1)
             place[train] = np.arange(len(train))
-            model = KernelRidgeCV(data.alphas, fit_intercept=True, cv=[(place[a], place[b]) for a, b in inner],
-                                  solver_params={"score_func": r2_score})
+            model = KernelRidgeCV(
+                data.alphas,
+                fit_intercept=True,
+                cv=[(place[a], place[b]) for a, b in inner],
+                solver_params={"score_func": r2_score},
+            )
             model.fit(lib.asarray(x[train]), lib.asarray(y[train]))
             r.append(correlation(lib.to_numpy(model.predict(lib.asarray(x[test]))), y[test]))
     return np.array(r)
@@ -93,17 +119,41 @@ class Bench:
         self.data, self.repeats, self.small, self.rows = data, repeats, small, []
         self.part = slice(0, min(1500, data.v))
 
-    def versus(self, name: str, bar: float | None, tolerance: float, ours, theirs, peer: str, *, times: int = 1) -> None:
+    def versus(
+        self,
+        name: str,
+        bar: float | None,
+        tolerance: float,
+        ours,
+        theirs,
+        peer: str,
+        *,
+        times: int = 1,
+    ) -> None:
         """Measure one row; ``times``: the peer does that share of our work, and its seconds are multiplied."""
         kept = {}
         ours()  # warm
-        sides = {"ours": lambda: kept.update(ours=ours()), "peer": lambda: kept.update(peer=theirs())}
+        sides = {
+            "ours": lambda: kept.update(ours=ours()),
+            "peer": lambda: kept.update(peer=theirs()),
+        }
         seconds = interleaved(sides, self.repeats)
         difference = float(np.nanmax(np.abs(kept["ours"].r[0] - kept["peer"])))
         mine, other = median(seconds["ours"]), median(seconds["peer"]) * times
-        self.add(name, seconds_ours=mine, seconds_peer=other, peer=peer, ratio=other / mine, bar=bar,
-                 holds=bar is None or other / mine >= bar,
-                 max_abs_dr=difference, dr_bar=tolerance, same=difference <= tolerance, all_seconds=seconds, peer_times=times)
+        self.add(
+            name,
+            seconds_ours=mine,
+            seconds_peer=other,
+            peer=peer,
+            ratio=other / mine,
+            bar=bar,
+            holds=bar is None or other / mine >= bar,
+            max_abs_dr=difference,
+            dr_bar=tolerance,
+            same=difference <= tolerance,
+            all_seconds=seconds,
+            peer_times=times,
+        )
 
     def add(self, name: str, **facts) -> None:
         if self.small:  # the bars are for the real size
@@ -116,40 +166,80 @@ class Bench:
         """A peer's run at the better of one thread and all, and that number of threads."""
         x, y = self.data.x[0].astype(np.float64), self.data.y64
         folds = folds or self.data.folds
-        threads = int(best({str(t): lambda t=t: sklearn_scores(make, x, y[:, self.part], folds[:2], t) for t in {1, cores()}}))
-        return (lambda: sklearn_scores(make, x, y, folds, threads)), f"scikit-learn, {threads} threads"
+        threads = int(
+            best(
+                {
+                    str(t): lambda t=t: sklearn_scores(make, x, y[:, self.part], folds[:2], t)
+                    for t in {1, cores()}
+                }
+            )
+        )
+        return (
+            lambda: sklearn_scores(make, x, y, folds, threads)
+        ), f"scikit-learn, {threads} threads"
 
     def loo(self) -> None:
         from sklearn.linear_model import RidgeCV
 
         d = self.data
         theirs, peer = self.sklearn(lambda: RidgeCV(d.alphas, alpha_per_target=True))
-        self.versus("ridge, exact leave-one-out, alpha per target", 10, 5e-6,
-                    lambda: cross_validate(d.x[0], d.y, d.folds, alphas=d.alphas), theirs, peer)
+        self.versus(
+            "ridge, exact leave-one-out, alpha per target",
+            10,
+            5e-6,
+            lambda: cross_validate(d.x[0], d.y, d.folds, alphas=d.alphas),
+            theirs,
+            peer,
+        )
 
     def shared(self) -> None:
         from sklearn.linear_model import RidgeCV
 
         d = self.data
         theirs, peer = self.sklearn(lambda: RidgeCV(d.alphas))
-        self.versus("ridge, exact leave-one-out, one alpha", None, 5e-6,
-                    lambda: cross_validate(d.x[0], d.y, d.folds, alphas=d.alphas, shared_alpha=True), theirs, peer)
+        self.versus(
+            "ridge, exact leave-one-out, one alpha",
+            None,
+            5e-6,
+            lambda: cross_validate(d.x[0], d.y, d.folds, alphas=d.alphas, shared_alpha=True),
+            theirs,
+            peer,
+        )
 
     def kfold(self) -> None:
         d = self.data
         ways = {f"{b}, {t} threads": (b, t) for b in ("numpy", "torch") for t in {1, cores()}}
-        way = best({name: lambda b=b, t=t: himalaya_scores(d, b, self.part, t) for name, (b, t) in ways.items()})
-        self.versus("ridge, inner 5-fold R2, alpha per target", 2.5, 5e-6,
-                    lambda: cross_validate(d.x[0], d.y, d.folds, alphas=d.alphas, criterion="kfold", inner_folds=d.inner),
-                    lambda: himalaya_scores(d, ways[way][0], slice(None), ways[way][1]), f"himalaya float64, {way}")
+        way = best(
+            {
+                name: lambda b=b, t=t: himalaya_scores(d, b, self.part, t)
+                for name, (b, t) in ways.items()
+            }
+        )
+        self.versus(
+            "ridge, inner 5-fold R2, alpha per target",
+            2.5,
+            5e-6,
+            lambda: cross_validate(
+                d.x[0], d.y, d.folds, alphas=d.alphas, criterion="kfold", inner_folds=d.inner
+            ),
+            lambda: himalaya_scores(d, ways[way][0], slice(None), ways[way][1]),
+            f"himalaya float64, {way}",
+        )
 
     def ols13(self) -> None:
         from sklearn.linear_model import LinearRegression
 
         d = self.data
         theirs, peer = self.sklearn(lambda: LinearRegression(tol=1e-6))
-        self.versus(f"OLS, {d.layers} layers from raw arrays", 60, 1e-6, lambda: cross_validate(d.x, d.y, d.folds, method="ols"),
-                    theirs, peer + f" (one layer, times {d.layers})", times=d.layers)
+        self.versus(
+            f"OLS, {d.layers} layers from raw arrays",
+            60,
+            1e-6,
+            lambda: cross_validate(d.x, d.y, d.folds, method="ols"),
+            theirs,
+            peer + f" (one layer, times {d.layers})",
+            times=d.layers,
+        )
 
     def gcv(self) -> None:
         """GCV with cached decompositions: share of what its float32 products alone take on the same workers."""
@@ -164,18 +254,36 @@ class Bench:
 
         run()
         limits: list[float] = []
-        seconds = interleaved({"ours": run, "limit": lambda: limits.append(products_alone(shapes, rounds))}, max(self.repeats, 7))
+        seconds = interleaved(
+            {"ours": run, "limit": lambda: limits.append(products_alone(shapes, rounds))},
+            max(self.repeats, 7),
+        )
         shares = [limit / own for limit, own in zip(limits, seconds["ours"], strict=True)]
         operations = 2.0 * rounds * sum(a * b * c for a, b, c in shapes)
-        self.add(f"GCV per target, {d.layers} layers, decompositions cached", seconds_ours=median(seconds["ours"]),
-                 seconds_peer=median(limits), peer=LIMIT, ratio=median(shares), bar=0.8, holds=median(shares) >= 0.8,
-                 gemm_gflops=operations / median(limits) / 1e9, shares=shares, all_seconds=seconds)
+        self.add(
+            f"GCV per target, {d.layers} layers, decompositions cached",
+            seconds_ours=median(seconds["ours"]),
+            seconds_peer=median(limits),
+            peer=LIMIT,
+            ratio=median(shares),
+            bar=0.8,
+            holds=median(shares) >= 0.8,
+            gemm_gflops=operations / median(limits) / 1e9,
+            shares=shares,
+            all_seconds=seconds,
+        )
 
     def memory(self) -> None:
         for name in PEAKS:
             peak = apart(peak_of, name, (self.data.n, self.data.p, self.data.v))
             if peak is not None:
-                self.add(f"memory above the data, {name}", ratio=peak / 2**20, bar=250, holds=peak <= 250 * 2**20, unit="MiB")
+                self.add(
+                    f"memory above the data, {name}",
+                    ratio=peak / 2**20,
+                    bar=250,
+                    holds=peak <= 250 * 2**20,
+                    unit="MiB",
+                )
 
 
 PEAKS = ("leave-one-out", "GCV", "inner folds", "OLS")
@@ -184,7 +292,11 @@ PEAKS = ("leave-one-out", "GCV", "inner folds", "OLS")
 def peak_of(name: str, size: tuple[int, int, int]) -> int | None:
     """Peak memory of one layer's run above the data, results included, in a process that has run a small one before."""
     small, data = Data(60, 80, 300, 1), Data(*size, 1)
-    choices = {"GCV": {"criterion": "gcv"}, "inner folds": {"criterion": "kfold"}, "OLS": {"method": "ols"}}.get(name, {})
+    choices = {
+        "GCV": {"criterion": "gcv"},
+        "inner folds": {"criterion": "kfold"},
+        "OLS": {"method": "ols"},
+    }.get(name, {})
 
     def run(d: Data) -> object:
         return cross_validate(d.x, d.y, d.folds, alphas=d.alphas, inner_folds=d.inner, **choices)
@@ -202,18 +314,32 @@ def show(rows: list[dict]) -> str:
     def text(row: dict) -> dict:
         unit = row.get("unit") or ("of the limit" if row.get("peer") == LIMIT else "x")
         number = f"{row['ratio']:.0%}" if unit == "of the limit" else f"{row['ratio']:.1f}"
-        bar = "-" if row["bar"] is None else f"{row['bar']:.0%}" if unit == "of the limit" else str(row["bar"])
-        return {"what": row["name"], "ours, s": f"{row['seconds_ours']:.2f}" if "seconds_ours" in row else "",
-                "against": row.get("peer", ""), "s": f"{row['seconds_peer']:.2f}" if "seconds_peer" in row else "",
-                "result": f"{number} {unit}", "bar": bar, "max abs dr": f"{row['max_abs_dr']:.0e}" if "max_abs_dr" in row else "",
-                "holds": "yes" if row["holds"] and row.get("same", True) else "NO"}
+        bar = (
+            "-"
+            if row["bar"] is None
+            else f"{row['bar']:.0%}"
+            if unit == "of the limit"
+            else str(row["bar"])
+        )
+        return {
+            "what": row["name"],
+            "ours, s": f"{row['seconds_ours']:.2f}" if "seconds_ours" in row else "",
+            "against": row.get("peer", ""),
+            "s": f"{row['seconds_peer']:.2f}" if "seconds_peer" in row else "",
+            "result": f"{number} {unit}",
+            "bar": bar,
+            "max abs dr": f"{row['max_abs_dr']:.0e}" if "max_abs_dr" in row else "",
+            "holds": "yes" if row["holds"] and row.get("same", True) else "NO",
+        }
 
     return table([text(row) for row in rows])
 
 
 def main(arguments: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--quick", action="store_true", help="small data, one repeat: a smoke test, no bars")
+    parser.add_argument(
+        "--quick", action="store_true", help="small data, one repeat: a smoke test, no bars"
+    )
     parser.add_argument("--repeats", type=int, default=3)
     parser.add_argument("--only", nargs="+", choices=ROWS, default=ROWS)
     chosen = parser.parse_args(arguments)
@@ -221,8 +347,16 @@ def main(arguments: list[str] | None = None) -> int:
     bench = Bench(Data(**size), 1 if chosen.quick else chosen.repeats, chosen.quick)
     for row in chosen.only:
         getattr(bench, row)()
-    name = "scoring-quick" if chosen.quick else "scoring" if tuple(chosen.only) == ROWS else "scoring-part"
-    path = write(name, {"size": size, "repeats": bench.repeats, "machine": machine(), "rows": bench.rows})
+    name = (
+        "scoring-quick"
+        if chosen.quick
+        else "scoring"
+        if tuple(chosen.only) == ROWS
+        else "scoring-part"
+    )
+    path = write(
+        name, {"size": size, "repeats": bench.repeats, "machine": machine(), "rows": bench.rows}
+    )
     print(show(bench.rows), f"\n{path}")
     wrong = [row["name"] for row in bench.rows if not row.get("same", True)]
     if wrong:

@@ -24,7 +24,9 @@ def measure(repeats: int) -> dict:
     with tempfile.TemporaryDirectory() as folder:
         rng = np.random.default_rng(0)
         entry = Store(Path(folder) / "cache", readers=[]).activations("k")
-        entry.create([f"s{i}" for i in range(STIMULI)], [WIDTH] * LAYERS, {"model": "gpt2-xl shape"})
+        entry.create(
+            [f"s{i}" for i in range(STIMULI)], [WIDTH] * LAYERS, {"model": "gpt2-xl shape"}
+        )
         began = time.perf_counter()
         for layer in range(LAYERS):
             values = rng.standard_normal((STIMULI, WIDTH), dtype=np.float32)
@@ -32,7 +34,9 @@ def measure(repeats: int) -> dict:
             np.save(Path(folder) / f"{layer}.npy", values)
         written = time.perf_counter() - began
         assert np.array_equal(entry.layer(3), np.load(Path(folder) / "3.npy"))
-        order = iter(layer for layer in range(10**6) for _ in range(2))  # another layer each round, the same one for both
+        order = iter(
+            layer for layer in range(10**6) for _ in range(2)
+        )  # another layer each round, the same one for both
         sides = {
             "ours": lambda: entry.layer(next(order) * 7 % LAYERS),
             "raw": lambda: np.load(Path(folder) / f"{next(order) * 7 % LAYERS}.npy"),

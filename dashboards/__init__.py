@@ -2,9 +2,13 @@
 
 import data
 
-if not hasattr(data, "__path__"):  # a user's own data.py, which would end in an error that names nobody
-    raise ImportError(f"BrainLens needs its own package 'data', but Python finds {data.__file__} first. "
-                      f"Rename that file, or start from another folder.")
+if not hasattr(
+    data, "__path__"
+):  # a user's own data.py, which would end in an error that names nobody
+    raise ImportError(
+        f"BrainLens needs its own package 'data', but Python finds {data.__file__} first. "
+        f"Rename that file, or start from another folder."
+    )
 
 from data._lazy import attach, check_neighbours
 

@@ -35,7 +35,9 @@ class Selection(param.Parameterized):
     x = param.String("log-perplexity", doc="What the horizontal axis shows.")
     own_x = param.String("bits-per-byte", doc="What the horizontal axis of own scores shows.")
     text = param.String("prose", doc="Text that bits per byte and per word are of.")
-    tables = param.List(["schrimpf2021"], item_type=str, doc="Published tables shown, each on axes of its own.")
+    tables = param.List(
+        ["schrimpf2021"], item_type=str, doc="Published tables shown, each on axes of its own."
+    )
     pooling = param.String("last", doc="Pooling over tokens in the table of Hadidi et al.")
     clip = param.Boolean(False, doc="Published scores clipped at 1, the paper's rule.")
     scale = param.String("raw", doc="Raw or normalised scores.")
@@ -45,11 +47,15 @@ class Selection(param.Parameterized):
     tested = param.Boolean(False, doc="Whether each target is tested against chance.")
     scheme = param.List(["init"], item_type=str, doc="How untrained copies are made.")
     seeds = param.Integer(5, bounds=(1, 20), doc="Untrained copies of each model.")
-    corpora = param.List(["simulated-reading"], item_type=str, doc="Recordings of words, by id or path.")
+    corpora = param.List(
+        ["simulated-reading"], item_type=str, doc="Recordings of words, by id or path."
+    )
     form = param.String("linear", doc="Model of the reading times.")
     link = param.String("identity", doc="Scale of the reading times.")
     filter = param.String("no-edges", doc="Which reading times count.")
-    neural = param.String("", doc="Recording of a brain that reading is compared with; empty: none.")
+    neural = param.String(
+        "", doc="Recording of a brain that reading is compared with; empty: none."
+    )
     fitted = param.Boolean(False, doc="Reading times also predicted from activations.")
     slice = param.String("length", doc="What items are sliced by.")
     ranked = param.List([], item_type=str, doc="Recordings that the ranking averages; empty: all.")
@@ -122,7 +128,17 @@ _FIELDS: dict[str, _Field] = {
     "changes": _Field(),
     "benchmark": _Field(),
     "x": _Field(),
-    "own_x": _Field(choices=("bits-per-byte", "bits-per-word", "perplexity", "readout", "parameters", "year", "width")),
+    "own_x": _Field(
+        choices=(
+            "bits-per-byte",
+            "bits-per-word",
+            "perplexity",
+            "readout",
+            "parameters",
+            "year",
+            "width",
+        )
+    ),
     "text": _Field(),
     "tables": _Field(many=True, choices=("schrimpf2021", "hadidi2025")),
     "pooling": _Field(choices=("last", "mean", "sum")),
@@ -197,7 +213,9 @@ def decode(query: str, checks: dict[str, Callable] | None = None) -> tuple[dict,
     for key, text in pairs:
         if key == "v":
             if text != str(VERSION):
-                problems.append(f"The link is of version {text[:20]!r}, not {VERSION}: it was read as far as possible.")
+                problems.append(
+                    f"The link is of version {text[:20]!r}, not {VERSION}: it was read as far as possible."
+                )
         elif key.startswith(_CHANGE):
             changes[key.removeprefix(_CHANGE)] = text
         elif key.startswith(_COLOUR):
@@ -235,7 +253,9 @@ def _changes(base: Protocol, changes: dict[str, str]) -> tuple[dict, list[str]]:
     for name, text in changes.items():
         try:
             if name == "name" or name not in PROTOCOL_FIELDS:
-                raise unknown("protocol field", name[:60], [f for f in PROTOCOL_FIELDS if f != "name"])
+                raise unknown(
+                    "protocol field", name[:60], [f for f in PROTOCOL_FIELDS if f != "name"]
+                )
             protocol = protocol.but(**{name: text})
         except BrainLensError as error:
             problems.append(_sentence(error))
@@ -262,4 +282,6 @@ def _sentence(error: BrainLensError) -> str:
 
 def _first(choices: Iterable[str], count: int = 5) -> str:
     names = list(choices)
-    return ", ".join(names[:count]) + (f" and {len(names) - count} more" if len(names) > count else "")
+    return ", ".join(names[:count]) + (
+        f" and {len(names) - count} more" if len(names) > count else ""
+    )

@@ -34,5 +34,7 @@ def check_neighbours(here: str, *packages: str) -> None:
         spec = importlib.util.find_spec(package)
         found = Path(spec.origin).resolve() if spec and spec.origin else None
         if found != root / package / "__init__.py":
-            raise ImportError(f"BrainLens needs its own package {package!r}, but Python finds {found or 'nothing'} first. "
-                              f"Rename that file or folder, or start from another folder.")
+            raise ImportError(
+                f"BrainLens needs its own package {package!r}, but Python finds {found or 'nothing'} first. "
+                f"Rename that file or folder, or start from another folder."
+            )

@@ -42,7 +42,9 @@ class Cancelled(Exception):
     """Raised at a checkpoint after the user asked a computation to stop."""
 
 
-def unknown(kind: str, value: object, choices: Iterable[object], remedy: str = "") -> BrainLensError:
+def unknown(
+    kind: str, value: object, choices: Iterable[object], remedy: str = ""
+) -> BrainLensError:
     """The error for a name that does not exist, with the closest one that does.
 
     Examples

@@ -60,7 +60,9 @@ def apply_filter(recording: Recording, filter: str | Filter) -> Recording:
     if timed and recording.unit != "ms":
         raise BrainLensError(
             f"{recording.id}: the filter {name!r} needs reading times in ms, and these are {recording.kind} in {recording.unit}",
-            choices=[key for key, one in FILTERS.items() if one.shortest is None and one.longest is None],
+            choices=[
+                key for key, one in FILTERS.items() if one.shortest is None and one.longest is None
+            ],
             remedy='Choose one of these; where they are times in ms, say so ("unit": "ms" in the sidecar)',
         )
     values, notes = recording.responses.values.copy(), []
@@ -84,11 +86,18 @@ def apply_filter(recording: Recording, filter: str | Filter) -> Recording:
             f"times of {int(poor.sum())} people with fewer than {filter.correct} right answers",
         )
     if not filter.edges:
-        edge = (recording.stimuli["first_in_sentence"] | recording.stimuli["last_in_sentence"]).to_numpy()
-        leave_out(np.broadcast_to(edge[:, None], values.shape), f"times of {int(edge.sum()):,} first and last words of sentences")
+        edge = (
+            recording.stimuli["first_in_sentence"] | recording.stimuli["last_in_sentence"]
+        ).to_numpy()
+        leave_out(
+            np.broadcast_to(edge[:, None], values.shape),
+            f"times of {int(edge.sum()):,} first and last words of sentences",
+        )
     if np.isnan(values).all():
         raise BrainLensError(
-            f"{recording.id}: the filter {name!r} leaves nothing", choices=FILTERS, remedy="Choose a wider filter"
+            f"{recording.id}: the filter {name!r} leaves nothing",
+            choices=FILTERS,
+            remedy="Choose a wider filter",
         )
     if name == "none":
         return recording
@@ -117,10 +126,15 @@ def filtered(recording: Recording, filter: str | Filter) -> Recording:
         )
     if "first_in_sentence" not in recording.stimuli.columns:
         label = recording.context or recording.group
-        text = recording.column(label).astype(str) if label else np.full(recording.n_stimuli, "text")
+        text = (
+            recording.column(label).astype(str) if label else np.full(recording.n_stimuli, "text")
+        )
         words = add_word_columns(recording.stimuli.assign(story=text, text=recording.texts))
         edges = words[["first_in_sentence", "last_in_sentence"]]
-        recording = replace(recording, stimuli=recording.stimuli.assign(**{name: edges[name].to_numpy() for name in edges}))
+        recording = replace(
+            recording,
+            stimuli=recording.stimuli.assign(**{name: edges[name].to_numpy() for name in edges}),
+        )
     return apply_filter(recording, filter)
 
 

@@ -22,12 +22,18 @@ def home(*parts: str) -> Path:
     BrainLensError
         Where it cannot be made: a file stands in its place, or nothing may be written there.
     """
-    base = Path(os.environ.get("BRAINLENS_HOME") or user_data_dir("brainlens", appauthor=False)).expanduser()
+    base = Path(
+        os.environ.get("BRAINLENS_HOME") or user_data_dir("brainlens", appauthor=False)
+    ).expanduser()
     folder = base.joinpath(*parts)
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        why = "a file stands in its place" if isinstance(error, FileExistsError | NotADirectoryError) else error.strerror or error
+        why = (
+            "a file stands in its place"
+            if isinstance(error, FileExistsError | NotADirectoryError)
+            else error.strerror or error
+        )
         raise BrainLensError(
             f"The folder {folder} for data and results cannot be made: {why}",
             remedy="Set BRAINLENS_HOME to a folder in which you may write",

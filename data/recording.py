@@ -109,14 +109,21 @@ class Recording:
             )
         for name in ("stimulus", "target"):
             if name not in responses.coords:
-                raise BrainLensError(f"{self.id}: responses carry no {name} ids", remedy=f"Add a coordinate {name!r}")
+                raise BrainLensError(
+                    f"{self.id}: responses carry no {name} ids", remedy=f"Add a coordinate {name!r}"
+                )
             index = pd.Index(responses[name].values)
             if not index.is_unique:
                 twice = list(index[index.duplicated()][:3])
-                raise BrainLensError(f"{self.id}: {name} ids occur more than once: {twice}", remedy="Make the ids unique")
+                raise BrainLensError(
+                    f"{self.id}: {name} ids occur more than once: {twice}",
+                    remedy="Make the ids unique",
+                )
         infinite = int(np.isinf(responses.values).sum())
         if infinite:
-            raise BrainLensError(f"{self.id}: {infinite} responses are infinite", remedy="Mark missing values as NaN")
+            raise BrainLensError(
+                f"{self.id}: {infinite} responses are infinite", remedy="Mark missing values as NaN"
+            )
         empty = np.isnan(responses.values).all(axis=0)
         if empty.any():
             raise BrainLensError(
@@ -138,10 +145,15 @@ class Recording:
                 remedy="Index the stimulus table by the ids of responses.stimulus",
             )
         text = stimuli["text"]
-        bad = [index for index, value in text.items() if not isinstance(value, str) or not value.strip()]
+        bad = [
+            index
+            for index, value in text.items()
+            if not isinstance(value, str) or not value.strip()
+        ]
         if bad:
             raise BrainLensError(
-                f"{self.id}: {len(bad)} stimuli have no text, first: {bad[:5]}", remedy="Remove these rows or fill in their words"
+                f"{self.id}: {len(bad)} stimuli have no text, first: {bad[:5]}",
+                remedy="Remove these rows or fill in their words",
             )
 
     def _check_meaning(self):
@@ -155,7 +167,9 @@ class Recording:
                 raise unknown(f"{name} column of {self.id}", column, self.stimuli.columns)
         for role, column in self.roles.items():
             if column not in self.stimuli.columns:
-                raise unknown(f"column for the role {role!r} of {self.id}", column, self.stimuli.columns)
+                raise unknown(
+                    f"column for the role {role!r} of {self.id}", column, self.stimuli.columns
+                )
 
     # ---- what others ask --------------------------------------------------------------------------------------------
     @property
@@ -210,15 +224,24 @@ class Recording:
     def stimulus_hash(self) -> str:
         """sha256 of the ids, texts and groupings: what a model reads, and nothing of what was measured."""
         table = self.stimuli
-        columns = ["text", *sorted(c for c in table.columns if c != "text" and table[c].dtype.kind in "OUSib")]
-        payload = json.dumps([list(map(str, table.index)), *[[c, list(map(str, table[c]))] for c in columns]])
+        columns = [
+            "text",
+            *sorted(c for c in table.columns if c != "text" and table[c].dtype.kind in "OUSib"),
+        ]
+        payload = json.dumps(
+            [list(map(str, table.index)), *[[c, list(map(str, table[c]))] for c in columns]]
+        )
         return hashlib.sha256(payload.encode()).hexdigest()
 
     @property
     def response_hash(self) -> str:
         """sha256 of the responses and their target ids."""
         digest = hashlib.sha256(np.ascontiguousarray(self.responses.values).tobytes())
-        digest.update(json.dumps([str(self.responses.dtype), *map(str, self.responses.target.values)]).encode())
+        digest.update(
+            json.dumps(
+                [str(self.responses.dtype), *map(str, self.responses.target.values)]
+            ).encode()
+        )
         return digest.hexdigest()
 
     def select(self, *, stimuli=None, targets=None, id: str | None = None) -> Recording:
@@ -231,15 +254,26 @@ class Recording:
         """
         responses, table, notes = self.responses, self.stimuli, self.notes
         if stimuli is not None:
-            stimuli = np.flatnonzero(stimuli) if np.asarray(stimuli).dtype == bool else np.asarray(stimuli)
+            stimuli = (
+                np.flatnonzero(stimuli)
+                if np.asarray(stimuli).dtype == bool
+                else np.asarray(stimuli)
+            )
             responses, table = responses.isel(stimulus=stimuli), table.iloc[stimuli]
         if targets is not None:
-            targets = np.flatnonzero(targets) if np.asarray(targets).dtype == bool else np.asarray(targets)
+            targets = (
+                np.flatnonzero(targets)
+                if np.asarray(targets).dtype == bool
+                else np.asarray(targets)
+            )
             responses = responses.isel(target=targets)
         empty = np.isnan(responses.values).all(axis=0)
         if empty.any():
             responses = responses.isel(target=np.flatnonzero(~empty))
-            notes = (*notes, f"{int(empty.sum())} targets without a measurement in this selection were dropped")
+            notes = (
+                *notes,
+                f"{int(empty.sum())} targets without a measurement in this selection were dropped",
+            )
         return replace(self, id=id or self.id, responses=responses, stimuli=table, notes=notes)
 
     def subject_view(self, subject: str) -> Recording:

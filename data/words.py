@@ -30,7 +30,11 @@ def sentences(words: pd.Series) -> np.ndarray:
     for here, following in zip(words, [*words[1:], ""]):
         out.append(number)
         first = next((c for c in following if c.isalpha()), "")
-        if re.search(r"[.?!][\"'’”)\]]*$", here) and here.lower().lstrip("\"'‘“([") not in _ABBREVIATIONS and not first.islower():
+        if (
+            re.search(r"[.?!][\"'’”)\]]*$", here)
+            and here.lower().lstrip("\"'‘“([") not in _ABBREVIATIONS
+            and not first.islower()
+        ):
             number += 1
     return np.array(out)
 

@@ -26,10 +26,17 @@ def main() -> int:
     if os.environ.get("CI", "").lower() == "true" and shutil.which("apt-get"):
         root = [] if os.geteuid() == 0 else ["sudo"]
         subprocess.run([*root, "apt-get", "update", "-qq"], check=True)
-        subprocess.run([*root, "apt-get", "install", "-y", "-qq", "chromium"], check=True, stdout=subprocess.DEVNULL)
+        subprocess.run(
+            [*root, "apt-get", "install", "-y", "-qq", "chromium"],
+            check=True,
+            stdout=subprocess.DEVNULL,
+        )
         return 0 if find() else 1
-    print("No Chromium found, so browser tests will be skipped: install one ('apt install chromium' on Debian) and name it in "
-          "BRAINLENS_CHROMIUM if it is not on the PATH.", file=sys.stderr)
+    print(
+        "No Chromium found, so browser tests will be skipped: install one ('apt install chromium' on Debian) and name it in "
+        "BRAINLENS_CHROMIUM if it is not on the PATH.",
+        file=sys.stderr,
+    )
     return 0
 
 

@@ -18,9 +18,13 @@ def pytest_configure(config):
 
     from data.home import home
 
-    USER_HOME = Path(os.environ["BRAINLENS_USER_HOME"]) if "BRAINLENS_USER_HOME" in os.environ else home()
+    USER_HOME = (
+        Path(os.environ["BRAINLENS_USER_HOME"]) if "BRAINLENS_USER_HOME" in os.environ else home()
+    )
     os.environ["BRAINLENS_USER_HOME"] = str(USER_HOME)  # for the workers of pytest-xdist
-    config._brainlens_home = tempfile.TemporaryDirectory(prefix="brainlens-tests-", ignore_cleanup_errors=True)
+    config._brainlens_home = tempfile.TemporaryDirectory(
+        prefix="brainlens-tests-", ignore_cleanup_errors=True
+    )
     os.environ["BRAINLENS_HOME"] = config._brainlens_home.name
     os.environ["BRAINLENS_SHARED"] = str(USER_HOME)
     os.environ.setdefault("HF_HUB_OFFLINE", "1")
@@ -59,7 +63,10 @@ def own_data() -> Path:
 def starter() -> Path:
     """The models folder with the starter pack in it (mark such tests ``starter``)."""
     folder = USER_HOME / "models"
-    _need((folder / "smollm2-135m-instruct-q4_1").is_dir(), "the starter pack is not installed; run 'make starter'")
+    _need(
+        (folder / "smollm2-135m-instruct-q4_1").is_dir(),
+        "the starter pack is not installed; run 'make starter'",
+    )
     return folder
 
 

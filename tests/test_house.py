@@ -26,7 +26,9 @@ def modules(floor: str) -> list[Path]:
 def imports(path: Path):
     """(top-level package, line, whether it runs when the module is imported) of every import."""
     tree = ast.parse(path.read_text())
-    functions = [node for node in ast.walk(tree) if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)]
+    functions = [
+        node for node in ast.walk(tree) if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)
+    ]
     inside = {id(node) for function in functions for node in ast.walk(function)}
     for node in ast.walk(tree):
         if isinstance(node, ast.Import):
@@ -39,15 +41,27 @@ def imports(path: Path):
 
 @pytest.mark.parametrize("floor", FLOORS)
 def test_no_floor_knows_what_is_above_it(floor):
-    above = set(FLOORS[FLOORS.index(floor) + 1:]) | (SCREEN if floor in {"data", "analysis"} else set())
+    above = set(FLOORS[FLOORS.index(floor) + 1 :]) | (
+        SCREEN if floor in {"data", "analysis"} else set()
+    )
     above |= {"torch", "transformers"} if floor == "data" else set()
-    wrong = [f"{path}:{line} imports {name}" for path in modules(floor) for name, line, _ in imports(path) if name in above]
+    wrong = [
+        f"{path}:{line} imports {name}"
+        for path in modules(floor)
+        for name, line, _ in imports(path)
+        if name in above
+    ]
     assert not wrong, "\n".join(wrong)
 
 
 def test_the_page_imports_nothing_heavy():
-    wrong = [f"{path}:{line} imports {name}" for floor in ("dashboards", "app") for path in modules(floor)
-             for name, line, at_once in imports(path) if at_once and name in HEAVY]
+    wrong = [
+        f"{path}:{line} imports {name}"
+        for floor in ("dashboards", "app")
+        for path in modules(floor)
+        for name, line, at_once in imports(path)
+        if at_once and name in HEAVY
+    ]
     assert not wrong, "\n".join(wrong)
 
 
@@ -55,7 +69,9 @@ def test_no_relative_imports_and_no_module_above_800_lines():
     for floor in FLOORS:
         for path in modules(floor):
             tree = ast.parse(path.read_text())
-            assert not [n.lineno for n in ast.walk(tree) if isinstance(n, ast.ImportFrom) and n.level], path
+            assert not [
+                n.lineno for n in ast.walk(tree) if isinstance(n, ast.ImportFrom) and n.level
+            ], path
             assert len(path.read_text().splitlines()) <= 800, path
 
 
@@ -70,7 +86,11 @@ def canonical(name: str) -> str:
 
 
 def locked() -> dict[str, str]:
-    lines = [line for line in (ROOT / "requirements.txt").read_text().splitlines() if line and not line.startswith("#")]
+    lines = [
+        line
+        for line in (ROOT / "requirements.txt").read_text().splitlines()
+        if line and not line.startswith("#")
+    ]
     return {canonical(name): version for name, version in (line.split("==") for line in lines)}
 
 
@@ -78,7 +98,9 @@ def test_lock_file_satisfies_every_declared_range():
     pins = locked()
     for name, requirement in declared().items():
         assert name in pins, f"{name} is declared but not locked; run 'make lock'"
-        assert requirement.specifier.contains(pins[name], prereleases=True), f"{name}=={pins[name]} is outside {requirement}"
+        assert requirement.specifier.contains(pins[name], prereleases=True), (
+            f"{name}=={pins[name]} is outside {requirement}"
+        )
     assert pins["torch"] == "2.13.0"
 
 
@@ -95,7 +117,9 @@ def test_conda_environment_installs_the_same():
 def run_in(folder: Path, code: str) -> subprocess.CompletedProcess:
     """Run code as a user would in a folder of theirs, with the project installed but not on PYTHONPATH."""
     env = {k: v for k, v in os.environ.items() if k != "PYTHONPATH"}
-    return subprocess.run([sys.executable, "-c", code], cwd=folder, env=env, capture_output=True, text=True)
+    return subprocess.run(
+        [sys.executable, "-c", code], cwd=folder, env=env, capture_output=True, text=True
+    )
 
 
 def test_an_empty_data_folder_of_the_user_hides_nothing(tmp_path):

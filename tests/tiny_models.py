@@ -142,7 +142,13 @@ def _config(family, size, tokenizer, positions, layers, width):
             "max_position_embeddings": positions,
         },
         "albert": {**plain, "embedding_size": width // 2},
-        "t5": {"d_model": width, "num_layers": layers, "num_heads": heads, "d_ff": inner, "d_kv": width // heads},
+        "t5": {
+            "d_model": width,
+            "num_layers": layers,
+            "num_heads": heads,
+            "d_ff": inner,
+            "d_kv": width // heads,
+        },
         "opt": {
             "hidden_size": width,
             "num_hidden_layers": layers,
@@ -163,10 +169,19 @@ def _config(family, size, tokenizer, positions, layers, width):
         },
         "llama": {**plain, "num_key_value_heads": 2},
         "gemma": {**plain, "num_key_value_heads": 1, "head_dim": width // heads},
-        "mamba": {"hidden_size": width, "num_hidden_layers": layers, "state_size": 4, "conv_kernel": 3},
+        "mamba": {
+            "hidden_size": width,
+            "num_hidden_layers": layers,
+            "state_size": 4,
+            "conv_kernel": 3,
+        },
     }.get(family, plain)
     if family in ("roberta", "xlm-roberta"):
-        fields = {**fields, "max_position_embeddings": positions + tokenizer.pad_token_id + 1, "type_vocab_size": 1}
+        fields = {
+            **fields,
+            "max_position_embeddings": positions + tokenizer.pad_token_id + 1,
+            "type_vocab_size": 1,
+        }
     return AutoConfig.for_model(family, **{**common, **fields})
 
 
@@ -195,14 +210,18 @@ def _byte_bpe(vocabulary, special):
 
 def _byte(folder, vocabulary, positions):
     end = "<|endoftext|>"
-    return _fast(_byte_bpe(vocabulary, [end]), positions, bos_token=end, eos_token=end, unk_token=end)
+    return _fast(
+        _byte_bpe(vocabulary, [end]), positions, bos_token=end, eos_token=end, unk_token=end
+    )
 
 
 def _framed(backend, front=(), back=()):
     from tokenizers import processors
 
     pieces = [(t, backend.token_to_id(t)) for t in (*front, *back)]
-    backend.post_processor = processors.TemplateProcessing(single=" ".join([*front, "$A", *back]), special_tokens=pieces)
+    backend.post_processor = processors.TemplateProcessing(
+        single=" ".join([*front, "$A", *back]), special_tokens=pieces
+    )
     return backend
 
 
@@ -239,10 +258,16 @@ def _wordpiece(folder, vocabulary, positions):
 
     special = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"]
     backend = Tokenizer(models.WordPiece(unk_token="[UNK]"))
-    backend.normalizer, backend.pre_tokenizer = normalizers.BertNormalizer(lowercase=True), pre_tokenizers.BertPreTokenizer()
+    backend.normalizer, backend.pre_tokenizer = (
+        normalizers.BertNormalizer(lowercase=True),
+        pre_tokenizers.BertPreTokenizer(),
+    )
     backend.decoder = decoders.WordPiece()
     backend.train_from_iterator(
-        CORPUS.splitlines(True), trainers.WordPieceTrainer(vocab_size=vocabulary, show_progress=False, special_tokens=special)
+        CORPUS.splitlines(True),
+        trainers.WordPieceTrainer(
+            vocab_size=vocabulary, show_progress=False, special_tokens=special
+        ),
     )
     return _fast(
         _framed(backend, ["[CLS]"], ["[SEP]"]),
@@ -263,7 +288,9 @@ def _unigram(vocabulary, special):
     backend.decoder = decoders.Metaspace()
     backend.train_from_iterator(
         CORPUS.splitlines(True),
-        trainers.UnigramTrainer(vocab_size=vocabulary, show_progress=False, special_tokens=special, unk_token="<unk>"),
+        trainers.UnigramTrainer(
+            vocab_size=vocabulary, show_progress=False, special_tokens=special, unk_token="<unk>"
+        ),
     )
     return backend
 
@@ -315,14 +342,26 @@ def _bytefallback(folder, vocabulary, positions):
 
     special = ["<unk>", "<s>", "</s>"] + [f"<0x{b:02X}>" for b in range(256)]
     backend = Tokenizer(models.BPE(unk_token="<unk>", byte_fallback=True))
-    backend.normalizer = normalizers.Sequence([normalizers.Prepend("▁"), normalizers.Replace(" ", "▁")])
-    trained = trainers.BpeTrainer(vocab_size=vocabulary + 256, show_progress=False, special_tokens=special)
-    backend.train_from_iterator((word for line in CORPUS.splitlines() for word in line.split()), trained)
+    backend.normalizer = normalizers.Sequence(
+        [normalizers.Prepend("▁"), normalizers.Replace(" ", "▁")]
+    )
+    trained = trainers.BpeTrainer(
+        vocab_size=vocabulary + 256, show_progress=False, special_tokens=special
+    )
+    backend.train_from_iterator(
+        (word for line in CORPUS.splitlines() for word in line.split()), trained
+    )
     content = json.loads(backend.to_str())
-    content["added_tokens"] = [t for t in content["added_tokens"] if not t["content"].startswith("<0x")]
+    content["added_tokens"] = [
+        t for t in content["added_tokens"] if not t["content"].startswith("<0x")
+    ]
     backend = Tokenizer.from_str(json.dumps(content))
-    backend.decoder = decoders.Sequence([decoders.Replace("▁", " "), decoders.ByteFallback(), decoders.Fuse()])
-    return _fast(_framed(backend, ["<s>"]), positions, bos_token="<s>", eos_token="</s>", unk_token="<unk>")
+    backend.decoder = decoders.Sequence(
+        [decoders.Replace("▁", " "), decoders.ByteFallback(), decoders.Fuse()]
+    )
+    return _fast(
+        _framed(backend, ["<s>"]), positions, bos_token="<s>", eos_token="</s>", unk_token="<unk>"
+    )
 
 
 def _word_end_merges(vocabulary):
@@ -330,13 +369,19 @@ def _word_end_merges(vocabulary):
     from tokenizers import Tokenizer, models, normalizers, pre_tokenizers, trainers
 
     backend = Tokenizer(models.BPE(end_of_word_suffix="</w>"))
-    backend.normalizer, backend.pre_tokenizer = normalizers.Lowercase(), pre_tokenizers.BertPreTokenizer()
+    backend.normalizer, backend.pre_tokenizer = (
+        normalizers.Lowercase(),
+        pre_tokenizers.BertPreTokenizer(),
+    )
     backend.train_from_iterator(
-        CORPUS.splitlines(True), trainers.BpeTrainer(vocab_size=vocabulary, show_progress=False, end_of_word_suffix="</w>")
+        CORPUS.splitlines(True),
+        trainers.BpeTrainer(vocab_size=vocabulary, show_progress=False, end_of_word_suffix="</w>"),
     )
     content = json.loads(backend.to_str())["model"]
     merges = [m if isinstance(m, str) else " ".join(m) for m in content["merges"]]
-    letters = sorted({c for c in CORPUS.lower() if not c.isspace()} | set("abcdefghijklmnopqrstuvwxyz0123456789"))
+    letters = sorted(
+        {c for c in CORPUS.lower() if not c.isspace()} | set("abcdefghijklmnopqrstuvwxyz0123456789")
+    )
     pieces = [*letters, *(c + "</w>" for c in letters), *("".join(m.split()) for m in merges)]
     return merges, list(dict.fromkeys(pieces))
 
@@ -353,7 +398,10 @@ def _word_end(folder, vocabulary, positions):
             unk_token="<unk>",
         )
     )
-    backend.normalizer, backend.pre_tokenizer = normalizers.BertNormalizer(lowercase=True), pre_tokenizers.BertPreTokenizer()
+    backend.normalizer, backend.pre_tokenizer = (
+        normalizers.BertNormalizer(lowercase=True),
+        pre_tokenizers.BertPreTokenizer(),
+    )
     backend.decoder = decoders.BPEDecoder(suffix="</w>")
     return _fast(backend, positions, unk_token="<unk>")
 
@@ -364,9 +412,13 @@ def _ctrl(folder, vocabulary, positions):
     merges, pieces = _word_end_merges(vocabulary)
     final = [p.removesuffix("</w>") for p in pieces if p.endswith("</w>")]
     vocab = ["<unk>", *final, *(p + "@@" for p in pieces if not p.endswith("</w>"))]
-    (folder / "vocab.json").write_text(json.dumps({p: i for i, p in enumerate(dict.fromkeys(vocab))}))
+    (folder / "vocab.json").write_text(
+        json.dumps({p: i for i, p in enumerate(dict.fromkeys(vocab))})
+    )
     (folder / "merges.txt").write_text("#version: 0.2\n" + "\n".join(merges) + "\n")
-    return CTRLTokenizer(str(folder / "vocab.json"), str(folder / "merges.txt"), model_max_length=positions)
+    return CTRLTokenizer(
+        str(folder / "vocab.json"), str(folder / "merges.txt"), model_max_length=positions
+    )
 
 
 def _xlm(folder, vocabulary, positions):
@@ -374,9 +426,13 @@ def _xlm(folder, vocabulary, positions):
 
     merges, pieces = _word_end_merges(vocabulary)
     vocab = ["<s>", "</s>", "<pad>", "<unk>", "<special1>", *pieces]
-    (folder / "vocab.json").write_text(json.dumps({p: i for i, p in enumerate(dict.fromkeys(vocab))}))
+    (folder / "vocab.json").write_text(
+        json.dumps({p: i for i, p in enumerate(dict.fromkeys(vocab))})
+    )
     (folder / "merges.txt").write_text("\n".join(m + " 1" for m in merges) + "\n")
-    return XLMTokenizer(str(folder / "vocab.json"), str(folder / "merges.txt"), model_max_length=positions)
+    return XLMTokenizer(
+        str(folder / "vocab.json"), str(folder / "merges.txt"), model_max_length=positions
+    )
 
 
 _TOKENIZERS = {

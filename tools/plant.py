@@ -40,16 +40,32 @@ def features(model: str = MODEL, layer: int = LAYER) -> np.ndarray:
     from analysis.text.passages import passages
 
     table = embedded.stimuli()
-    unread = Recording(id="sentences", stimuli=table, **embedded.FACTS, responses=xr.DataArray(
-        np.zeros((len(table), 1)), dims=("stimulus", "target"), coords={"stimulus": table.index.to_numpy(), "target": ["none"]}))
-    rows, values = zip(*((rows, values[0]) for rows, values in load(model).read(passages(unread), [layer])))
+    unread = Recording(
+        id="sentences",
+        stimuli=table,
+        **embedded.FACTS,
+        responses=xr.DataArray(
+            np.zeros((len(table), 1)),
+            dims=("stimulus", "target"),
+            coords={"stimulus": table.index.to_numpy(), "target": ["none"]},
+        ),
+    )
+    rows, values = zip(
+        *((rows, values[0]) for rows, values in load(model).read(passages(unread), [layer]))
+    )
     return np.concatenate(values)[np.argsort(np.concatenate(rows))]
 
 
 def make(model: str = MODEL, layer: int = LAYER) -> Recording:
     """The embedded recording, computed anew."""
-    facts = {name: value for name, value in embedded.FACTS.items() if name not in ("kind", "unit", "scored_unit")}
-    made = simulate(features(model, layer), embedded.stimuli(), layer=layer, id="simulated", **PLANT, **facts)
+    facts = {
+        name: value
+        for name, value in embedded.FACTS.items()
+        if name not in ("kind", "unit", "scored_unit")
+    }
+    made = simulate(
+        features(model, layer), embedded.stimuli(), layer=layer, id="simulated", **PLANT, **facts
+    )
     return replace(made, truth={**made.truth, "model": model})
 
 
@@ -57,8 +73,15 @@ def write(recording: Recording, folder: Path = FOLDER) -> None:
     """Responses as ``responses.npz``, truths and notes as ``truth.json``; each whole or not at all."""
     responses = recording.responses
     with atomic(folder / "responses.npz") as part, open(part, "wb") as file:
-        np.savez_compressed(file, values=responses.values.astype(np.float32), target=responses.target.values.astype(str),
-                            **{name: np.asarray(responses[name].values.tolist()) for name in ("subject", "planted", "pair")})
+        np.savez_compressed(
+            file,
+            values=responses.values.astype(np.float32),
+            target=responses.target.values.astype(str),
+            **{
+                name: np.asarray(responses[name].values.tolist())
+                for name in ("subject", "planted", "pair")
+            },
+        )
     told = {**recording.truth, "notes": list(recording.notes)}
     with atomic(folder / "truth.json") as part:
         part.write_text(json.dumps(told, indent=1, default=float) + "\n", encoding="utf-8")

@@ -37,10 +37,22 @@ def make(model: str = MODEL) -> Recording:
     from analysis.models import load
 
     words = embedded.words()
-    unread = Recording(id="words", stimuli=words, **embedded.READING_FACTS, responses=xr.DataArray(
-        np.zeros((len(words), 1)), dims=("stimulus", "target"), coords={"stimulus": words.index.to_numpy(), "target": ["none"]}))
+    unread = Recording(
+        id="words",
+        stimuli=words,
+        **embedded.READING_FACTS,
+        responses=xr.DataArray(
+            np.zeros((len(words), 1)),
+            dims=("stimulus", "target"),
+            coords={"stimulus": words.index.to_numpy(), "target": ["none"]},
+        ),
+    )
     bits = word_surprisal(load(model), unread)["surprisal"]
-    facts = {name: value for name, value in embedded.READING_FACTS.items() if name not in ("kind", "unit", "scored_unit")}
+    facts = {
+        name: value
+        for name, value in embedded.READING_FACTS.items()
+        if name not in ("kind", "unit", "scored_unit")
+    }
     plant = {**PLANT, "features": bits.fillna(bits.mean()).to_numpy()}
     made = simulate(stimuli=words, kind="reading_times", id="simulated-reading", **plant, **facts)
     return replace(made, truth={**made.truth, "model": model, "what": "surprisal in bits"})
@@ -50,8 +62,11 @@ def write(recording: Recording, folder: Path = FOLDER) -> None:
     """Times as ``reading.npz``, truths and notes as ``reading.json``; each whole or not at all."""
     responses = recording.responses
     with atomic(folder / "reading.npz") as part, open(part, "wb") as file:
-        np.savez_compressed(file, values=responses.values.round(1).astype(np.float32),
-                            subject=responses["subject"].values.astype(str))
+        np.savez_compressed(
+            file,
+            values=responses.values.round(1).astype(np.float32),
+            subject=responses["subject"].values.astype(str),
+        )
     told = {**recording.truth, "notes": list(recording.notes)}
     with atomic(folder / "reading.json") as part:
         part.write_text(json.dumps(told, indent=1, default=float) + "\n", encoding="utf-8")

@@ -38,7 +38,9 @@ class Answer:
     frame: pd.DataFrame
     sentence: str
     caption: str = ""
-    fit: pd.DataFrame = field(default_factory=lambda: pd.DataFrame(columns=["x", "y", "low", "high"]))
+    fit: pd.DataFrame = field(
+        default_factory=lambda: pd.DataFrame(columns=["x", "y", "low", "high"])
+    )
     missing: pd.DataFrame = field(default_factory=lambda: pd.DataFrame(columns=["model", "reason"]))
     correlation: object | None = None
     facts: dict = field(default_factory=dict)
@@ -60,7 +62,11 @@ def decimal(value: float | None, digits: int = 2) -> str:
 
 def interval(low: float, high: float, digits: int = 2) -> str:
     """``[.04, .73]``, or nothing where an end is not known."""
-    return f"[{decimal(low, digits)}, {decimal(high, digits)}]" if np.isfinite(low) and np.isfinite(high) else ""
+    return (
+        f"[{decimal(low, digits)}, {decimal(high, digits)}]"
+        if np.isfinite(low) and np.isfinite(high)
+        else ""
+    )
 
 
 def percent(share: float) -> str:

@@ -11,9 +11,23 @@ import pandas as pd
 from analysis.answers.answer import Answer, decimal, interval, listed, plural
 from data.errors import BrainLensError, unknown
 
-__all__ = ["SCALES", "TABLES", "benchmarks", "detail", "known", "methods", "paired_methods", "published", "rank", "told_apart"]
+__all__ = [
+    "SCALES",
+    "TABLES",
+    "benchmarks",
+    "detail",
+    "known",
+    "methods",
+    "paired_methods",
+    "published",
+    "rank",
+    "told_apart",
+]
 
-SCALES = {"raw": ("r", "Mean Pearson r, held out"), "normalised": ("normalised", "Mean share of the ceiling")}
+SCALES = {
+    "raw": ("r", "Mean Pearson r, held out"),
+    "normalised": ("normalised", "Mean share of the ceiling"),
+}
 TABLES = {
     "schrimpf2021": "Schrimpf et al. 2021: best layer on the reported data, divided by the ceiling, not clipped",
     "hadidi2025": "Hadidi et al. 2025: ridge, contiguous folds, raw r, not normalised; PWR is position and word rate alone",
@@ -21,7 +35,13 @@ TABLES = {
 """Published tables, each by its own rule: never averaged with own results nor with each other."""
 
 
-def rank(board: pd.DataFrame, recordings: Iterable[str] = (), *, scale: str = "raw", hidden: Iterable[str] = ()) -> Answer:
+def rank(
+    board: pd.DataFrame,
+    recordings: Iterable[str] = (),
+    *,
+    scale: str = "raw",
+    hidden: Iterable[str] = (),
+) -> Answer:
     """Models by their mean over recordings, one row per model, protocol and source.
 
     Parameters
@@ -60,20 +80,41 @@ def rank(board: pd.DataFrame, recordings: Iterable[str] = (), *, scale: str = "r
         if name not in names:
             raise unknown("recording of a result", name, names)
     board = board[~board["model"].isin(set(hidden))].assign(recording=told_apart(board))
-    chosen = list(dict.fromkeys(one for name in asked for one in names[name]) if asked else dict.fromkeys(board["recording"]))
-    rows = [_entry(group, keys, chosen, scale) for keys, group in board[board["recording"].isin(chosen)].groupby(
-        ["model", "protocol_key", "source"], sort=False)]
+    chosen = list(
+        dict.fromkeys(one for name in asked for one in names[name])
+        if asked
+        else dict.fromkeys(board["recording"])
+    )
+    rows = [
+        _entry(group, keys, chosen, scale)
+        for keys, group in board[board["recording"].isin(chosen)].groupby(
+            ["model", "protocol_key", "source"], sort=False
+        )
+    ]
     if not rows:
-        return Answer(pd.DataFrame(columns=["entry", "model", "mean"]), "No result is here yet.", axes=_axes(scale))
-    frame = pd.DataFrame(rows).sort_values(["mean", "model"], ascending=[False, True], na_position="last", ignore_index=True)
+        return Answer(
+            pd.DataFrame(columns=["entry", "model", "mean"]),
+            "No result is here yet.",
+            axes=_axes(scale),
+        )
+    frame = pd.DataFrame(rows).sort_values(
+        ["mean", "model"], ascending=[False, True], na_position="last", ignore_index=True
+    )
     several = frame["protocol_key"].nunique() > 1
     frame.insert(0, "entry", [_name(one, several) for one in frame.itertuples()])
     frame["rank"] = frame.groupby("protocol_key")["mean"].rank(ascending=False, method="min")
     without = frame[frame["mean"].isna()]
-    missing = pd.DataFrame({"model": without["entry"], "reason": "no result on " + without["lacking"]}).reset_index(drop=True)
-    return Answer(frame, _sentence(frame, chosen, scale), _caption(frame, chosen, scale, missing), missing=missing,
-                  facts={"recordings": chosen, "protocols": int(frame["protocol_key"].nunique())},
-                  axes=_axes(scale))
+    missing = pd.DataFrame(
+        {"model": without["entry"], "reason": "no result on " + without["lacking"]}
+    ).reset_index(drop=True)
+    return Answer(
+        frame,
+        _sentence(frame, chosen, scale),
+        _caption(frame, chosen, scale, missing),
+        missing=missing,
+        facts={"recordings": chosen, "protocols": int(frame["protocol_key"].nunique())},
+        axes=_axes(scale),
+    )
 
 
 def told_apart(board: pd.DataFrame) -> pd.Series:
@@ -176,18 +217,30 @@ def _sentence(frame: pd.DataFrame, chosen: list[str], scale: str) -> str:
 
 
 def _caption(frame: pd.DataFrame, chosen: list[str], scale: str, missing: pd.DataFrame) -> str:
-    parts = [f"Mean over {listed(chosen)}; a model has a mean where it has a result on each of them (n = {len(chosen)})."]
-    parts.append("Layer by nested choice, so that choosing it costs nothing, unless the protocol says otherwise.")
+    parts = [
+        f"Mean over {listed(chosen)}; a model has a mean where it has a result on each of them (n = {len(chosen)})."
+    ]
+    parts.append(
+        "Layer by nested choice, so that choosing it costs nothing, unless the protocol says otherwise."
+    )
     if frame["low"].notna().any():
-        parts.append("Intervals: 95 %, bootstrap over people and stimulus groups, recordings taken as independent.")
+        parts.append(
+            "Intervals: 95 %, bootstrap over people and stimulus groups, recordings taken as independent."
+        )
     if frame["protocol_key"].nunique() > 1:
-        parts.append("Protocols differ and have rows of their own: their means are not one ranking.")
+        parts.append(
+            "Protocols differ and have rows of their own: their means are not one ranking."
+        )
     if (frame["source"] == "imported").any():
         parts.append("Imported results were not computed here.")
     if scale == "normalised" and (frame["mean"] > 1).any():
         parts.append("Above 1 the ceiling is too low; nothing is clipped.")
     if len(missing):
-        parts.append("Without a mean: " + "; ".join(f"{one.model} ({one.reason})" for one in missing.itertuples()) + ".")
+        parts.append(
+            "Without a mean: "
+            + "; ".join(f"{one.model} ({one.reason})" for one in missing.itertuples())
+            + "."
+        )
     return " ".join(parts)
 
 
@@ -215,7 +268,9 @@ def methods(board: pd.DataFrame, answer: Answer, scale: str = "raw") -> str:
                     "recordings are taken as independent.")  # fmt: skip
     if (board["source"] == "imported").any():
         brought = board[board["source"] == "imported"]
-        said.append(f"Results of {listed(dict.fromkeys(brought['model']))} marked as imported were not computed here.")
+        said.append(
+            f"Results of {listed(dict.fromkeys(brought['model']))} marked as imported were not computed here."
+        )
     return " ".join(said)
 
 
@@ -232,7 +287,9 @@ def paired_methods(first: pd.Series, second: pd.Series) -> str:
 def _recipes(board: pd.DataFrame) -> list[str]:
     """One sentence for each protocol and kind of folds, and the versions."""
     said, versions = {}, {}
-    for text, protocol, recording in zip(board["provenance"], board["protocol"], board["recording"], strict=True):
+    for text, protocol, recording in zip(
+        board["provenance"], board["protocol"], board["recording"], strict=True
+    ):
         if not isinstance(text, str) or not text:
             continue
         recipe = json.loads(text)
@@ -240,7 +297,10 @@ def _recipes(board: pd.DataFrame) -> list[str]:
         said.setdefault(rule, {})[recording] = None
         versions[recipe["versions"].get("brainlens", "")] = None
     sentences = [f"{rule} {listed(recordings)}." for rule, recordings in said.items()]
-    return [*sentences, *([f"Computed with BrainLens {listed(versions)}."] if any(versions) else [])]
+    return [
+        *sentences,
+        *([f"Computed with BrainLens {listed(versions)}."] if any(versions) else []),
+    ]
 
 
 # ---- two models in detail ------------------------------------------------------------------------------------------------
@@ -267,10 +327,18 @@ def detail(first: pd.Series, second: pd.Series, targets: tuple) -> Answer:
     from analysis.statistics import paired
 
     if first["data_key"] != second["data_key"] or first["protocol_key"] != second["protocol_key"]:
-        raise BrainLensError(f"{first['model']} and {second['model']} were not scored on the same data by the same protocol",
-                             remedy="Score both under one protocol")
+        raise BrainLensError(
+            f"{first['model']} and {second['model']} were not scored on the same data by the same protocol",
+            remedy="Score both under one protocol",
+        )
     one, two = targets
-    frame = pd.DataFrame({"target": one["target"].values.astype(str), "first": one["r"].values, "second": two["r"].values})
+    frame = pd.DataFrame(
+        {
+            "target": one["target"].values.astype(str),
+            "first": one["r"].values,
+            "second": two["r"].values,
+        }
+    )
     frame["difference"] = frame["first"] - frame["second"]
     low, high, p = np.nan, np.nan, np.nan
     draws = [one if np.ndim(one) else () for one in (first["draws"], second["draws"])]
@@ -281,25 +349,54 @@ def detail(first: pd.Series, second: pd.Series, targets: tuple) -> Answer:
     span = interval(min(low, high), max(low, high)) if gap >= 0 else interval(-high, -low)
     clear = np.isfinite(low) and (low > 0 or high < 0)
     size = abs(gap)
-    verdict = "" if clear or not span else "; the interval includes 0, so that neither is shown to be better"
+    verdict = (
+        ""
+        if clear or not span
+        else "; the interval includes 0, so that neither is shown to be better"
+    )
     wins = int((frame["difference"] > 0).sum())
     more = " ".join(filter(None, [decimal(size, 3), span, "more"]))
-    sentence = (f"On {first['recording']}, {better['model']} scores {more} than {other['model']}{verdict}. "
-                f"{first['model']} is ahead on {wins} of {plural(len(frame), 'target')}.")
-    caption = ("Each point is one target: r held out, every fold with the layer chosen for it. The interval is of the paired "
-               "difference (95 %, the same people and stimulus groups drawn for both, at each model's chosen layer"
-               + (f"; p = {p:.3f}" if np.isfinite(p) else "") + ").")
-    axes = {"x_title": f"r of {second['model']}", "y_title": f"r of {first['model']}", "log_x": False, "invert_x": False}
-    return Answer(frame, sentence, caption, facts={"difference": gap, "low": low, "high": high, "p": p}, axes=axes)
+    sentence = (
+        f"On {first['recording']}, {better['model']} scores {more} than {other['model']}{verdict}. "
+        f"{first['model']} is ahead on {wins} of {plural(len(frame), 'target')}."
+    )
+    caption = (
+        "Each point is one target: r held out, every fold with the layer chosen for it. The interval is of the paired "
+        "difference (95 %, the same people and stimulus groups drawn for both, at each model's chosen layer"
+        + (f"; p = {p:.3f}" if np.isfinite(p) else "")
+        + ")."
+    )
+    axes = {
+        "x_title": f"r of {second['model']}",
+        "y_title": f"r of {first['model']}",
+        "log_x": False,
+        "invert_x": False,
+    }
+    return Answer(
+        frame,
+        sentence,
+        caption,
+        facts={"difference": gap, "low": low, "high": high, "p": p},
+        axes=axes,
+    )
 
 
 # ---- published, apart ------------------------------------------------------------------------------------------------------
-_BENCHMARKS = {"pereira2018-language": "pereira2018", "fedorenko2016-language": "fedorenko2016", "blank2014-froi": "blank2014"}
+_BENCHMARKS = {
+    "pereira2018-language": "pereira2018",
+    "fedorenko2016-language": "fedorenko2016",
+    "blank2014-froi": "blank2014",
+}
 """Recordings that a benchmark of the tables is of, where it goes by another name."""
 
 
-def published(table: str = "schrimpf2021", recordings: Iterable[str] = (), *, hidden: Iterable[str] = (),
-              pooling: str = "last") -> Answer:
+def published(
+    table: str = "schrimpf2021",
+    recordings: Iterable[str] = (),
+    *,
+    hidden: Iterable[str] = (),
+    pooling: str = "last",
+) -> Answer:
     """A published table as a leaderboard of its own.
 
     Parameters
@@ -319,34 +416,58 @@ def published(table: str = "schrimpf2021", recordings: Iterable[str] = (), *, hi
         ``frame``: entry, model, source, mean, n, of, one column per benchmark; sorted by mean.
     """
     wide = _wide(table, pooling)
-    asked = list(dict.fromkeys(_BENCHMARKS.get(name.partition(" (")[0], name) for name in recordings))
+    asked = list(
+        dict.fromkeys(_BENCHMARKS.get(name.partition(" (")[0], name) for name in recordings)
+    )
     chosen = [name for name in wide.columns if name in asked]
     absent, every = [name for name in asked if name not in wide.columns], wide.shape[1]
     wide = wide[chosen] if chosen else wide
     wide = wide[~wide.index.isin(set(hidden))]
     means = wide.mean(axis=1, skipna=False).values
-    frame = pd.DataFrame({"entry": wide.index, "model": wide.index, "source": table, "mean": means,
-                          "n": wide.notna().sum(axis=1).values, "of": wide.shape[1]})
+    frame = pd.DataFrame(
+        {
+            "entry": wide.index,
+            "model": wide.index,
+            "source": table,
+            "mean": means,
+            "n": wide.notna().sum(axis=1).values,
+            "of": wide.shape[1],
+        }
+    )
     frame = pd.concat([frame, wide.reset_index(drop=True)], axis=1)
     frame = frame.sort_values("mean", ascending=False, na_position="last", ignore_index=True)
     lacking = frame[frame["mean"].isna()]
     ranked = frame[frame["mean"].notna()]
     over = plural(wide.shape[1], "benchmark")
-    missing = pd.DataFrame({"model": lacking["model"], "reason": "not on every benchmark"}).reset_index(drop=True)
+    missing = pd.DataFrame(
+        {"model": lacking["model"], "reason": "not on every benchmark"}
+    ).reset_index(drop=True)
     left = f" Without a mean: {listed(missing['model'])}." if len(missing) else ""
-    top = f"{ranked['model'].iloc[0]} is first of {plural(len(ranked), 'model')}" if len(ranked) else "no model has a mean"
+    top = (
+        f"{ranked['model'].iloc[0]} is first of {plural(len(ranked), 'model')}"
+        if len(ranked)
+        else "no model has a mean"
+    )
     sentence = f"Published: {top} over {over}."
     some = f", {wide.shape[1]} of its {every} benchmarks" if wide.shape[1] < every else ""
     lacks = f" It does not hold {listed(absent)}." if absent else ""
     caption = (f"{TABLES[table]}. Mean over {listed(map(str, wide.columns))}{some}.{lacks} Not comparable with own "
                f"results.{left}")  # fmt: skip
     axes = _axes("normalised" if table == "schrimpf2021" else "raw")
-    return Answer(frame, sentence, caption, missing=missing, axes=axes | {"y_title": axes["y_title"] + " (published)"})
+    return Answer(
+        frame,
+        sentence,
+        caption,
+        missing=missing,
+        axes=axes | {"y_title": axes["y_title"] + " (published)"},
+    )
 
 
 def benchmarks() -> list[str]:
     """The benchmarks of all published tables."""
-    return list(dict.fromkeys(str(name) for table in TABLES for name in _wide(table, "last").columns))
+    return list(
+        dict.fromkeys(str(name) for table in TABLES for name in _wide(table, "last").columns)
+    )
 
 
 def _wide(table: str, pooling: str) -> pd.DataFrame:
@@ -360,5 +481,7 @@ def _wide(table: str, pooling: str) -> pd.DataFrame:
         scores = scores[scores["variant"] == "trained"]
         return scores.pivot(index="model", columns="benchmark", values="score")[list(BENCHMARKS)]
     scores = hadidi2025()
-    scores = scores[(scores["split"] == "contiguous") & scores["pooling"].fillna(pooling).isin(("", pooling))]
+    scores = scores[
+        (scores["split"] == "contiguous") & scores["pooling"].fillna(pooling).isin(("", pooling))
+    ]
     return scores.pivot_table(index="model", columns="benchmark", values="score")

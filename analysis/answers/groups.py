@@ -41,7 +41,11 @@ def groupings(score) -> dict[str, tuple[str, str]]:
     else:
         found["subject"] = ("subject", "")
     places = [name for name in REGIONS if labels.get(name, 0) > 1]
-    places += [name for name, count in labels.items() if name not in (*REGIONS, "subject") and 1 < count <= MOST]
+    places += [
+        name
+        for name, count in labels.items()
+        if name not in (*REGIONS, "subject") and 1 < count <= MOST
+    ]
     found["region"] = (places[0], "") if places else ("", "its targets carry no region or network")
     return found
 
@@ -49,7 +53,11 @@ def groupings(score) -> dict[str, tuple[str, str]]:
 def _labels(score) -> dict[str, int]:
     """Target coordinates of words, and how many different ones there are."""
     names = [n for n, c in score.dataset.coords.items() if c.dims == ("target",) and n != "target"]
-    return {n: len(set(map(str, score.dataset[n].values))) for n in names if score.dataset[n].dtype.kind in "OUS"}
+    return {
+        n: len(set(map(str, score.dataset[n].values)))
+        for n in names
+        if score.dataset[n].dtype.kind in "OUS"
+    }
 
 
 def grouped(scores: Iterable, by: str = "subject") -> Answer:
@@ -98,7 +106,10 @@ def grouped(scores: Iterable, by: str = "subject") -> Answer:
         "people. A share of the ceiling has the same band, divided alike. The ringed layer is the one chosen for the "
         "whole recording."
     )
-    axes = {"x_title": "Relative depth (0 embedding, 1 top layer)", "y_title": "Pearson r, held out"}
+    axes = {
+        "x_title": "Relative depth (0 embedding, 1 top layer)",
+        "y_title": "Pearson r, held out",
+    }
     return Answer(frame, " ".join(sentences), caption, axes=axes)
 
 
@@ -108,17 +119,34 @@ def _groups(score, by: str) -> pd.DataFrame:
     people = data["subject"].values.astype(str) if "subject" in data.coords else None
     bound, rows = score.ceiling, []
     per = np.asarray(bound.per_target, float)
-    usable = np.where(per > 0, per, np.nan) if bound.holds_for == "targets" and len(per) == len(labels) else None
+    usable = (
+        np.where(per > 0, per, np.nan)
+        if bound.holds_for == "targets" and len(per) == len(labels)
+        else None
+    )
     r_all = data.r.transpose("layer", "fold", "target").values
-    depths, empty = data.depth.values, [str(note).startswith("constant f") for note in data.note.values]
+    depths, empty = (
+        data.depth.values,
+        [str(note).startswith("constant f") for note in data.note.values],
+    )
     for name in dict.fromkeys(labels):
         mine = labels == name
         whose = None if people is None else people[mine]
-        ceiling = np.nan if usable is None or np.isnan(usable[mine]).all() else float(np.nanmean(usable[mine]))
+        ceiling = (
+            np.nan
+            if usable is None or np.isnan(usable[mine]).all()
+            else float(np.nanmean(usable[mine]))
+        )
         widths = _half_widths(r_all[:, :, mine], parts, whose, score.protocol)
-        for i, (layer, values, width) in enumerate(zip(score.layers, r_all[:, :, mine], widths, strict=True)):
+        for i, (layer, values, width) in enumerate(
+            zip(score.layers, r_all[:, :, mine], widths, strict=True)
+        ):
             r = np.nan if empty[i] else summarise(values, parts, whose, score.protocol)
-            share = np.nan if np.isnan(ceiling) else summarise(values / usable[mine], parts, whose, score.protocol)
+            share = (
+                np.nan
+                if np.isnan(ceiling)
+                else summarise(values / usable[mine], parts, whose, score.protocol)
+            )
             scale = share / r if r and share / r > 0 else np.nan
             rows.append(
                 {"model": score.model, "group": name, "layer": layer, "depth": float(depths[i]), "r": r, "r_low": r - width,
@@ -129,11 +157,16 @@ def _groups(score, by: str) -> pd.DataFrame:
 
 
 def _folds(score) -> str:
-    counts = [int((score.dataset.part.values == part).sum()) for part in dict.fromkeys(score.dataset.part.values)]
+    counts = [
+        int((score.dataset.part.values == part).sum())
+        for part in dict.fromkeys(score.dataset.part.values)
+    ]
     return f"{' + '.join(map(str, counts))} held-out folds"
 
 
-def _half_widths(values: np.ndarray, parts: np.ndarray, people: np.ndarray | None, protocol: Protocol) -> np.ndarray:
+def _half_widths(
+    values: np.ndarray, parts: np.ndarray, people: np.ndarray | None, protocol: Protocol
+) -> np.ndarray:
     r"""Half the 95 % interval of a group's score in each layer, by Student's t over folds.
 
     With :math:`a_p = s_p^2 / (n_p P^2)` for the :math:`n_p` folds of each of the P parts that measured the group, the half width
@@ -156,12 +189,20 @@ def _half_widths(values: np.ndarray, parts: np.ndarray, people: np.ndarray | Non
     centre = {"mean": np.nanmean, "median": np.nanmedian}
     with warnings.catch_warnings():  # folds without a measurement are NaN, and stay so
         warnings.simplefilter("ignore", RuntimeWarning)
-        each = [values] if people is None else [values[..., people == one] for one in dict.fromkeys(people)]
+        each = (
+            [values]
+            if people is None
+            else [values[..., people == one] for one in dict.fromkeys(people)]
+        )
         each = np.stack([centre[protocol.targets](own, axis=-1) for own in each])
         folds = centre[protocol.people](each, axis=0)  # (layer, fold)
         folds = [folds[:, parts == part] for part in dict.fromkeys(parts)]
         count = np.stack([np.isfinite(own).sum(axis=1) for own in folds])  # (part, layer)
-        error = np.stack([np.nanvar(own, axis=1, ddof=1) for own in folds]) / count / (count > 0).sum(axis=0) ** 2
+        error = (
+            np.stack([np.nanvar(own, axis=1, ddof=1) for own in folds])
+            / count
+            / (count > 0).sum(axis=0) ** 2
+        )
         error = np.where(count > 0, error, 0.0)
         freedom = error.sum(axis=0) ** 2 / (error**2 / (count - 1)).sum(axis=0)
         return stdtrit(freedom, 0.975) * np.sqrt(error.sum(axis=0))
@@ -194,7 +235,9 @@ def targets(scores: Iterable, tests: dict | None = None, *, level: float = 0.05)
         middle = f"median r = {decimal(frame['r'].median())} over {plural(len(frame), 'target')}"
         if test is None or test.layer != score.chosen_layer:
             frame = frame.assign(p=np.nan, q=np.nan, significant=False)
-            sentences.append(f"{score.model}, layer {score.chosen_layer}: {middle}; not tested against chance yet.")
+            sentences.append(
+                f"{score.model}, layer {score.chosen_layer}: {middle}; not tested against chance yet."
+            )
         else:
             found = fdr(test.p, level=level, family=f"targets at layer {test.layer}")
             frame = frame.assign(p=test.p, q=found.q, significant=found.rejected)
@@ -210,15 +253,25 @@ def targets(scores: Iterable, tests: dict | None = None, *, level: float = 0.05)
         caption += (f" Against chance: {rules}; everything is fitted anew in each, the layer is not chosen anew; one-sided p "
                     "with +1 correction, false discoveries by Benjamini & Hochberg over a model's targets. ")  # fmt: skip
         alone = len(set(floors.values())) < 2
-        caption += " ".join(dict.fromkeys(said if alone else f"{model}: {said}" for model, said in floors.items()))
+        caption += " ".join(
+            dict.fromkeys(said if alone else f"{model}: {said}" for model, said in floors.items())
+        )
     axes = {"x_title": "Pearson r of a target, held out", "y_title": "Targets"}
-    return Answer(frame, " ".join(sentences), caption, facts={"histogram": _histogram(frame, set(tests))}, axes=axes)
+    return Answer(
+        frame,
+        " ".join(sentences),
+        caption,
+        facts={"histogram": _histogram(frame, set(tests))},
+        axes=axes,
+    )
 
 
 def _floor(test, found) -> str:
     """How small p can get, and how many targets it takes to be seen: at rank k Benjamini & Hochberg ask for p <= k level / n."""
     fewest = max(1, int(np.ceil(test.floor * found.n / found.level - 1e-9)))
-    said = f"With {plural(test.draws, 'draw')}" + (f" of {test.orders:,.0f} orders" if test.orders < test.draws else "")
+    said = f"With {plural(test.draws, 'draw')}" + (
+        f" of {test.orders:,.0f} orders" if test.orders < test.draws else ""
+    )
     said += f" p cannot be below {test.floor:.2g}"
     if fewest == 1:
         return f"{said}, small enough for a single target."

@@ -52,7 +52,10 @@ def _hadidi(benchmark: str, pooling: str) -> Answer:
     wide = table.pivot(index=["model", "family"], columns="split", values=["score", "error"])
     every = pd.DataFrame({"x": wide["score", "shuffled"], "y": wide["score", "contiguous"], "x_error": wide["error", "shuffled"],
                           "error": wide["error", "contiguous"]}).reset_index()  # fmt: skip
-    every["low"], every["high"] = every["y"] - 1.96 * every["error"], every["y"] + 1.96 * every["error"]
+    every["low"], every["high"] = (
+        every["y"] - 1.96 * every["error"],
+        every["y"] + 1.96 * every["error"],
+    )
     every["kept"] = every["y"] / every["x"].where(every["x"] > 0)
     control = every["model"].isin(CONTROLS)
     frame, controls = every[~control].reset_index(drop=True), every[control].set_index("model")

@@ -95,7 +95,9 @@ def models() -> pd.DataFrame:
                 "note": card.note or card.reason,
             }
         )
-    frame = pd.DataFrame(rows).astype({"layers": "Int64", "width": "Int64", "parameters": "Int64", "download": "Int64"})
+    frame = pd.DataFrame(rows).astype(
+        {"layers": "Int64", "width": "Int64", "parameters": "Int64", "download": "Int64"}
+    )
     return frame.sort_values("state", key=lambda s: s != "ready", kind="stable", ignore_index=True)
 
 
@@ -118,7 +120,13 @@ def describe(name: str, protocol: Protocol, report: Report = SILENT) -> Describe
     if len(values) > 20_000:
         values = np.random.default_rng(0).choice(values, 20_000, replace=False)
     people = recording.subjects
-    who = "averaged over people" if recording.averaged else "people unknown" if people is None else f"{len(set(people))} people"
+    who = (
+        "averaged over people"
+        if recording.averaged
+        else "people unknown"
+        if people is None
+        else f"{len(set(people))} people"
+    )
     context = recording.n_stimuli - recording.n_measured
     found = Described(
         f"{recording.n_measured:,} measured {recording.scored_unit}s x {recording.n_targets:,} "
@@ -147,17 +155,24 @@ def _groups(recording, protocol: Protocol) -> tuple[str, ...]:
     from data.errors import BrainLensError
 
     said = []
-    for column, what in ((recording.context, "read as one text"), (recording.group, "held out together")):
+    for column, what in (
+        (recording.context, "read as one text"),
+        (recording.group, "held out together"),
+    ):
         if column is not None:
             sizes = pd.Series(recording.column(column)).value_counts()
-            said.append(f"{len(sizes)} groups of {sizes.min()} to {sizes.max()} rows are {what} (column {column}).")
+            said.append(
+                f"{len(sizes)} groups of {sizes.min()} to {sizes.max()} rows are {what} (column {column})."
+            )
     if recording.context is None:
         said.append("Each stimulus is read alone.")
     if recording.group is None:
         said.append("No groups are known: contiguous blocks are held out.")
     try:
         for part in make_folds(recording, protocol):
-            said.append(f"Protocol {protocol.name}{', ' + part.name if part.name else ''}: {part.rule}.")
+            said.append(
+                f"Protocol {protocol.name}{', ' + part.name if part.name else ''}: {part.rule}."
+            )
     except BrainLensError as error:
         said.append(f"Protocol {protocol.name}: {error}")
     return tuple(said)
@@ -167,11 +182,17 @@ def _ceiling(recording, protocol: Protocol, report: Report) -> str:
     from analysis.ceiling.kinds import ceiling
 
     if recording.averaged or recording.subjects is None:
-        return "None: the responses are averaged over people." if recording.averaged else "None: it is not known who is who."
+        return (
+            "None: the responses are averaged over people."
+            if recording.averaged
+            else "None: it is not known who is who."
+        )
     if recording.responses.size > CHEAP:
         return "Estimated with the first score: it takes longer than a look."
     found = ceiling(recording, protocol.but(bootstrap=200), report=report)
     if not np.isfinite(found.value):
         return f"None: {found.flag}"
     between = f" [{found.low:.2f}, {found.high:.2f}]" if np.isfinite(found.low) else ""
-    return f"r = {found.value:.2f}{between} ({found.kind.replace('-', ' ')})." + (f" {found.flag}" if found.flag else "")
+    return f"r = {found.value:.2f}{between} ({found.kind.replace('-', ' ')})." + (
+        f" {found.flag}" if found.flag else ""
+    )

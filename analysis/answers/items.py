@@ -11,7 +11,12 @@ from data.errors import BrainLensError, unknown
 
 __all__ = ["SLICES", "interval_rule", "items", "methods"]
 
-SLICES = {"length": "length", "frequency": "word frequency", "position": "position in the text", "topic": "topic"}
+SLICES = {
+    "length": "length",
+    "frequency": "word frequency",
+    "position": "position in the text",
+    "topic": "topic",
+}
 DRAWS = 2000
 QUARTERS = 4
 FEW_PEOPLE = 5
@@ -19,8 +24,17 @@ FEW_PEOPLE = 5
 _BLOCK = 100  # draws held in memory at once
 
 
-def items(first: Items, second: Items, about: pd.DataFrame, clusters: tuple[np.ndarray, np.ndarray], *, by: str = "length",
-          unit: str = "sentence", draws: int = DRAWS, seed: int = 0) -> Answer:
+def items(
+    first: Items,
+    second: Items,
+    about: pd.DataFrame,
+    clusters: tuple[np.ndarray, np.ndarray],
+    *,
+    by: str = "length",
+    unit: str = "sentence",
+    draws: int = DRAWS,
+    seed: int = 0,
+) -> Answer:
     r"""What each model explains of every stimulus, and where one explains more than the other.
 
     Parameters
@@ -53,9 +67,15 @@ def items(first: Items, second: Items, about: pd.DataFrame, clusters: tuple[np.n
     """
     if by not in SLICES:
         raise unknown("slice", by, SLICES)
-    if first.model == second.model or first.recording != second.recording or first.values.shape != second.values.shape:
-        raise BrainLensError(f"{first.model} on {first.recording} and {second.model} on {second.recording} cannot be compared",
-                             remedy="Choose two models and one recording")
+    if (
+        first.model == second.model
+        or first.recording != second.recording
+        or first.values.shape != second.values.shape
+    ):
+        raise BrainLensError(
+            f"{first.model} on {first.recording} and {second.model} on {second.recording} cannot be compared",
+            remedy="Choose two models and one recording",
+        )
     gap = first.values - second.values
     frame = about.copy()
     frame[first.model], frame[second.model] = _mean(first.values), _mean(second.values)
@@ -70,7 +90,9 @@ def items(first: Items, second: Items, about: pd.DataFrame, clusters: tuple[np.n
         codes = np.full(len(frame), -1)
         codes[used] = levels[name].cat.codes
         labels = list(levels[name].cat.categories)
-        values, drawn, counts = _drawn(gap, codes, len(labels), clusters[1 if name == "topic" else 0], draws, seed)
+        values, drawn, counts = _drawn(
+            gap, codes, len(labels), clusters[1 if name == "topic" else 0], draws, seed
+        )
         low, high = np.nanquantile(drawn, [0.025, 0.975], axis=0)
         alone = counts < 2
         tables.append(pd.DataFrame({"slice": name, "level": labels, "difference": values, "low": np.where(alone, np.nan, low),
@@ -79,21 +101,33 @@ def items(first: Items, second: Items, about: pd.DataFrame, clusters: tuple[np.n
         if name in numeric:
             tail = 0.025 / len(numeric)
             low, high = np.nanquantile(drawn[:, -1] - drawn[:, 0], [tail, 1 - tail])
-            trends.append({"slice": name, "difference": values[-1] - values[0], "low": low, "high": high})
+            trends.append(
+                {"slice": name, "difference": values[-1] - values[0], "low": low, "high": high}
+            )
     value, drawn, _ = _drawn(gap, np.where(used, 0, -1), 1, clusters[0], draws, seed)
     low, high = np.nanquantile(drawn, [0.025, 0.975])
     overall = {"difference": float(value[0]), "low": float(low), "high": float(high)}
     trends = pd.DataFrame(trends, columns=["slice", "difference", "low", "high"])
     order = ["item", "model", "text", first.model, second.model, "difference"]
     frame = frame[[*order, *(name for name in frame if name not in order)]]
-    slices = pd.concat(tables, ignore_index=True) if tables else pd.DataFrame(columns=["slice", "level", "difference"])
+    slices = (
+        pd.concat(tables, ignore_index=True)
+        if tables
+        else pd.DataFrame(columns=["slice", "level", "difference"])
+    )
     shown = by if by in there else (there or [""])[0]
     facts = {"slices": slices, "trends": trends, "overall": overall, "sliced": there, "by": shown,
              "people": 0 if first.people == ("all",) else len(first.people), "draws": draws}  # fmt: skip
     sentence = _sentence(first, second, overall, trends, unit)
     titles = {"x_title": f"Explained by {second.model}", "y_title": f"Explained by {first.model}"}
     axes = titles | {"log_x": False, "invert_x": False}
-    return Answer(frame, sentence, _caption(first, second, frame, clusters, unit, trends), facts=facts, axes=axes)
+    return Answer(
+        frame,
+        sentence,
+        _caption(first, second, frame, clusters, unit, trends),
+        facts=facts,
+        axes=axes,
+    )
 
 
 def interval_rule(people: int, by: str = "") -> str:
@@ -145,15 +179,27 @@ def _levels(values: pd.Series, name: str, unit: str) -> pd.Series:
     binned = pd.qcut(values, QUARTERS, labels=False, duplicates="drop")
     ends = {code: (inside.min(), inside.max()) for code, inside in values.groupby(binned)}
     for digits in range(1 if name == "frequency" else 0, 18):
-        names = {code: " to ".join(dict.fromkeys(f"{end:.{digits}f}" for end in both)) for code, both in ends.items()}
+        names = {
+            code: " to ".join(dict.fromkeys(f"{end:.{digits}f}" for end in both))
+            for code, both in ends.items()
+        }
         if len(set(names.values())) == len(names):
             break
-    suffix = {"length": " letters" if unit == "word" else " words", "frequency": "", "position": ""}[name]
-    return binned.map(names).astype(pd.CategoricalDtype(list(names.values()))).cat.rename_categories(lambda one: one + suffix)
+    suffix = {
+        "length": " letters" if unit == "word" else " words",
+        "frequency": "",
+        "position": "",
+    }[name]
+    return (
+        binned.map(names)
+        .astype(pd.CategoricalDtype(list(names.values())))
+        .cat.rename_categories(lambda one: one + suffix)
+    )
 
 
-def _drawn(gap: np.ndarray, codes: np.ndarray, n_levels: int, clusters: np.ndarray, draws: int,
-           seed: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+def _drawn(
+    gap: np.ndarray, codes: np.ndarray, n_levels: int, clusters: np.ndarray, draws: int, seed: int
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Mean difference per level: of the data, of each draw (draw, level), and how many clusters each level is of."""
     people, n_people = gap.shape[0] > 1, gap.shape[0]
     groups, member = np.unique(np.asarray(clusters).astype(str), return_inverse=True)
@@ -161,23 +207,41 @@ def _drawn(gap: np.ndarray, codes: np.ndarray, n_levels: int, clusters: np.ndarr
     size = len(groups) * n_levels
     inside = codes >= 0
     there = np.isfinite(gap) & inside
-    sums = np.stack([np.bincount(cell[one], weights=row[one], minlength=size) for row, one in zip(gap, there, strict=True)])
+    sums = np.stack(
+        [
+            np.bincount(cell[one], weights=row[one], minlength=size)
+            for row, one in zip(gap, there, strict=True)
+        ]
+    )
     counts = np.stack([np.bincount(cell[one], minlength=size) for one in there]).astype(float)
     with np.errstate(invalid="ignore", divide="ignore"):
-        point = (sums.sum(axis=0).reshape(-1, n_levels).sum(axis=0)) / counts.sum(axis=0).reshape(-1, n_levels).sum(axis=0)
+        point = (sums.sum(axis=0).reshape(-1, n_levels).sum(axis=0)) / counts.sum(axis=0).reshape(
+            -1, n_levels
+        ).sum(axis=0)
         rng, rows = np.random.default_rng(seed), []
         for start in range(0, draws, _BLOCK):
             number = min(_BLOCK, draws - start)
-            who = rng.multinomial(n_people, np.full(n_people, 1 / n_people), number) if people else np.ones((number, 1))
+            who = (
+                rng.multinomial(n_people, np.full(n_people, 1 / n_people), number)
+                if people
+                else np.ones((number, 1))
+            )
             which = rng.multinomial(len(groups), np.full(len(groups), 1 / len(groups)), number)
-            total, n = (np.einsum("dgl,dg->dl", (who @ each).reshape(number, -1, n_levels), which) for each in (sums, counts))
+            total, n = (
+                np.einsum("dgl,dg->dl", (who @ each).reshape(number, -1, n_levels), which)
+                for each in (sums, counts)
+            )
             rows.append(total / n)
     several = (counts.sum(axis=0).reshape(-1, n_levels) > 0).sum(axis=0)
     return point, np.concatenate(rows), several
 
 
 # ---- words -----------------------------------------------------------------------------------------------------------------
-_ENDS = {"length": ("longest", "shortest"), "frequency": ("most frequent", "rarest"), "position": ("latest", "earliest")}
+_ENDS = {
+    "length": ("longest", "shortest"),
+    "frequency": ("most frequent", "rarest"),
+    "position": ("latest", "earliest"),
+}
 
 
 def _sentence(first: Items, second: Items, overall: dict, trends: pd.DataFrame, unit: str) -> str:
@@ -185,7 +249,9 @@ def _sentence(first: Items, second: Items, overall: dict, trends: pd.DataFrame, 
     better, other = (first.model, second.model) if gap >= 0 else (second.model, first.model)
     ends = (overall["low"], overall["high"]) if gap >= 0 else (-overall["high"], -overall["low"])
     clear = ends[0] > 0
-    share = f"{decimal(abs(gap), 3)} {interval(*ends, 3)} of the responses' variance".replace("  ", " ")
+    share = f"{decimal(abs(gap), 3)} {interval(*ends, 3)} of the responses' variance".replace(
+        "  ", " "
+    )
     doubt = "" if clear else "; the interval includes 0, so that neither is shown to be better"
     said = [f"Over all {unit}s, {better} explains {share} more than {other}{doubt}."]
     moves = trends[(trends["low"] > 0) | (trends["high"] < 0)]
@@ -194,19 +260,34 @@ def _sentence(first: Items, second: Items, overall: dict, trends: pd.DataFrame, 
         most, least = _ENDS[one.slice]
         where, where_not = (most, least) if up else (least, most)
         ends = (one.low, one.high) if up else (-one.high, -one.low)
-        said.append(f"{first.model} gains on the {where} quarter of the {unit}s against the {where_not}: "
-                    f"{decimal(abs(one.difference), 3)} {interval(*ends, 3)} more of an advantage over {second.model}.")
+        said.append(
+            f"{first.model} gains on the {where} quarter of the {unit}s against the {where_not}: "
+            f"{decimal(abs(one.difference), 3)} {interval(*ends, 3)} more of an advantage over {second.model}."
+        )
     still = [SLICES[name] for name in trends["slice"] if name not in set(moves["slice"])]
     if still:
         said.append(f"The difference is not shown to change with {listed(still)}.")
     return " ".join(said)
 
 
-def _caption(first: Items, second: Items, frame: pd.DataFrame, clusters: tuple, unit: str, trends: pd.DataFrame) -> str:
+def _caption(
+    first: Items,
+    second: Items,
+    frame: pd.DataFrame,
+    clusters: tuple,
+    unit: str,
+    trends: pd.DataFrame,
+) -> str:
     used = frame["difference"].notna()
     groups = len(set(np.asarray(clusters[0])[used]))
-    people = plural(len(first.people), "person").replace("persons", "people") if first.people != ("all",) else "people not known"
-    layers = "; ".join(f"{one.model}: layer {', '.join(map(str, one.layers))}" for one in (first, second))
+    people = (
+        plural(len(first.people), "person").replace("persons", "people")
+        if first.people != ("all",)
+        else "people not known"
+    )
+    layers = "; ".join(
+        f"{one.model}: layer {', '.join(map(str, one.layers))}" for one in (first, second)
+    )
     parts = [
         f"Each point is one {unit}: how much smaller the squared error of the held-out prediction is than that of the training "
         "mean, in shares of the target's variance, mean over targets, then over people. The mean over all of them is the "

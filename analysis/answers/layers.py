@@ -36,16 +36,23 @@ def layers(scores: Iterable) -> Answer:
     """
     scores = list(scores)
     if not scores:
-        raise BrainLensError("No score to answer with", remedy="Choose a model and a recording, then run")
+        raise BrainLensError(
+            "No score to answer with", remedy="Choose a model and a recording, then run"
+        )
     recordings = list(dict.fromkeys(score.recording for score in scores))
     if len(recordings) > 1:
         raise BrainLensError(
-            f"Scores of {len(recordings)} recordings do not belong on one axis", choices=recordings, remedy="Choose one recording"
+            f"Scores of {len(recordings)} recordings do not belong on one axis",
+            choices=recordings,
+            remedy="Choose one recording",
         )
     frame = pd.concat([_table(score) for score in scores], ignore_index=True)
     empty = frame[frame["r"].isna()]
     missing = pd.DataFrame(
-        {"model": empty["model"] + " layer " + empty["layer"].astype(str), "reason": empty["note"].replace("", "no r")}
+        {
+            "model": empty["model"] + " layer " + empty["layer"].astype(str),
+            "reason": empty["note"].replace("", "no r"),
+        }
     )
     sentences = [_sentence(score, first=i == 0) for i, score in enumerate(scores)]
     axes = {
@@ -68,7 +75,9 @@ def _table(score) -> pd.DataFrame:
     state = "partial" if not score.complete else "stored" if score.cached else "fresh"
     table = score.table()
     best = (table["layer"] == score.best_layer) & table["r"].notna()
-    return table.assign(held_out=score.provenance["folds"], source=state, best=best, optimism=_optimism(score))
+    return table.assign(
+        held_out=score.provenance["folds"], source=state, best=best, optimism=_optimism(score)
+    )
 
 
 def _optimism(score) -> float:
@@ -81,7 +90,9 @@ def _sentence(score, *, first: bool) -> str:
     table = score.table().set_index("layer")
     chosen = score.chosen_layer
     row, top = table.loc[chosen], max(table.index)
-    how = {"nested": "", "max": ", the best on the same data,", "last": ", the last,"}[score.protocol.layer]
+    how = {"nested": "", "max": ", the best on the same data,", "last": ", the last,"}[
+        score.protocol.layer
+    ]
     where = f"layer {chosen} of {top}{how}" if top > 0 else "single layer"
     parts = [
         f"{score.model}'s {where} predicts {score.recording if first else 'it'} with r = {decimal(row['r'])}"
@@ -89,16 +100,23 @@ def _sentence(score, *, first: bool) -> str:
     ]
     if np.isfinite(row["normalised"]):
         above = ", which is too low for this measure" if row["normalised"] > 1 else ""
-        parts.append(f"{percent(row['normalised'])} of the ceiling {decimal(row['ceiling'])}{above}")
+        parts.append(
+            f"{percent(row['normalised'])} of the ceiling {decimal(row['ceiling'])}{above}"
+        )
     parts += _beside(score, row)
     if np.isfinite(gain := _optimism(score)):
-        parts.append(f"choosing the layer on the reported data would add {gain:+.3f} (selection optimism)")
+        parts.append(
+            f"choosing the layer on the reported data would add {gain:+.3f} (selection optimism)"
+        )
     return "; ".join(parts) + "."
 
 
 def _beside(score, row: pd.Series) -> list[str]:
     """What the number has to be seen beside: position and length, the random embedding, shuffled folds."""
-    said, controls = [], score.controls.set_index("control")["r"] if len(score.controls) else pd.Series(dtype=float)
+    said, controls = (
+        [],
+        score.controls.set_index("control")["r"] if len(score.controls) else pd.Series(dtype=float),
+    )
     for name, words in (
         ("position+length", "length and position alone give"),
         ("random-embedding", "a random embedding of the same width gives"),
@@ -107,7 +125,9 @@ def _beside(score, row: pd.Series) -> list[str]:
             said.append(f"{words} {decimal(controls[name])}")
     shuffled = row.get("r_shuffled", np.nan)
     if np.isfinite(shuffled):
-        said.append(f"shuffled folds {'would give' if shuffled > row['r'] else 'give'} {decimal(shuffled)}")
+        said.append(
+            f"shuffled folds {'would give' if shuffled > row['r'] else 'give'} {decimal(shuffled)}"
+        )
     return said
 
 
@@ -120,11 +140,17 @@ def _caption(scores: list, missing: pd.DataFrame) -> str:
     rule = "r is the mean over folds of the fold's Pearson r; bands are 95 % bootstrap intervals."
     parts = [f"Held out: {first.provenance['folds']}. {size}. {rule}"]
     if first.protocol.layer == "nested" and any(len(score.layers) > 1 for score in scores):
-        parts.append("The ringed layer was chosen on inner folds, the plain mark is the best one on the reported data.")
+        parts.append(
+            "The ringed layer was chosen on inner folds, the plain mark is the best one on the reported data."
+        )
     if first.ceiling.flag:
         parts.append(f"Ceiling: {first.ceiling.flag.rstrip('.')}.")
     if len(missing):
-        parts.append("Without r: " + "; ".join(f"{row.model} ({row.reason})" for row in missing.itertuples()) + ".")
+        parts.append(
+            "Without r: "
+            + "; ".join(f"{row.model} ({row.reason})" for row in missing.itertuples())
+            + "."
+        )
     partial = [score.model for score in scores if not score.complete]
     if partial:
         parts.append(f"Still being computed: {listed(partial)}.")
@@ -133,4 +159,8 @@ def _caption(scores: list, missing: pd.DataFrame) -> str:
 
 def _controls(scores: list) -> pd.DataFrame:
     frames = [score.controls.assign(model=score.model) for score in scores if len(score.controls)]
-    return pd.concat(frames, ignore_index=True) if frames else pd.DataFrame(columns=["control", "r", "r_low", "r_high", "model"])
+    return (
+        pd.concat(frames, ignore_index=True)
+        if frames
+        else pd.DataFrame(columns=["control", "r", "r_low", "r_high", "model"])
+    )

@@ -39,7 +39,9 @@ def reading(models: Sequence[str], recordings: Sequence[str | Recording], **opti
                 found.append(read(model, recording, **options))
             except BrainLensError as error:
                 name = getattr(recording, "id", recording)
-                missing.append({"model": getattr(model, "id", model), "reason": f"{name}: {error.problem}"})
+                missing.append(
+                    {"model": getattr(model, "id", model), "reason": f"{name}: {error.problem}"}
+                )
     return answer(found, missing=pd.DataFrame(missing, columns=["model", "reason"]))
 
 
@@ -65,12 +67,22 @@ def answer(found: Iterable[Reading], *, missing: pd.DataFrame | None = None) -> 
     missing = Answer(pd.DataFrame(), "").missing if missing is None else missing
     if not found:
         reasons = " ".join(f"{row.model} ({row.reason})." for row in missing.itertuples())
-        return Answer(pd.DataFrame(), f"No model has read anything yet. {reasons}".strip(), missing=missing)
+        return Answer(
+            pd.DataFrame(), f"No model has read anything yet. {reasons}".strip(), missing=missing
+        )
     frame = pd.concat(_same_words(found), ignore_index=True)
     timed = frame[frame["kind"].isin(("reading_times", "eye_tracking")) & ~frame["simulated"]]
     timed = timed[timed["recording"].isin(_once(timed["recording"]))]
-    pooled = [_pooled(rows) for _, rows in timed.groupby("model", sort=False) if rows["recording"].nunique() > 1]
-    says = {(one.model, one.recording, name): one.verdict(name) for one in found for name in (*one.says, *one.rows["measure"])}
+    pooled = [
+        _pooled(rows)
+        for _, rows in timed.groupby("model", sort=False)
+        if rows["recording"].nunique() > 1
+    ]
+    says = {
+        (one.model, one.recording, name): one.verdict(name)
+        for one in found
+        for name in (*one.says, *one.rows["measure"])
+    }
     rules = listed(dict.fromkeys(rule.partition(", held out")[0] for rule in frame["rule"]))
     caption = (
         f"Delta log-likelihood: what surprisal of the word and of the {SPILLOVER} words before it adds to length and log "
@@ -85,9 +97,17 @@ def answer(found: Iterable[Reading], *, missing: pd.DataFrame | None = None) -> 
     if pooled:
         caption += f" {_independent(found, list(dict.fromkeys(timed['recording'])))}"
     if len(missing):
-        caption += " Left out: " + "; ".join(f"{row.model} ({row.reason})" for row in missing.itertuples()) + "."
+        caption += (
+            " Left out: "
+            + "; ".join(f"{row.model} ({row.reason})" for row in missing.itertuples())
+            + "."
+        )
     several = frame["recording"].nunique() > 1
-    stamp = "; ".join(dict.fromkeys(f"{one.recording}: {one.stamp}" if several else one.stamp for one in found if one.stamp))
+    stamp = "; ".join(
+        dict.fromkeys(
+            f"{one.recording}: {one.stamp}" if several else one.stamp for one in found if one.stamp
+        )
+    )
     together, members = _doctor(found)
     facts = {
         "pooled": together,
@@ -95,12 +115,19 @@ def answer(found: Iterable[Reading], *, missing: pd.DataFrame | None = None) -> 
         "profile": pd.concat([one.profile for one in found], ignore_index=True),
         "words": found[0].words,
         "says": says,
-        "notes": tuple(dict.fromkeys(f"{one.recording}: {note}" for one in found for note in one.notes)),
+        "notes": tuple(
+            dict.fromkeys(f"{one.recording}: {note}" for one in found for note in one.notes)
+        ),
         "stamps": {one.recording: one.stamp for one in found},
         "stamp": stamp,
     }
     frame = pd.concat([frame, *([pd.DataFrame(pooled)] if pooled else [])], ignore_index=True)
-    axes = {"x_title": "", "y_title": "Delta log-likelihood, held out (nats per word)", "log_x": False, "invert_x": False}
+    axes = {
+        "x_title": "",
+        "y_title": "Delta log-likelihood, held out (nats per word)",
+        "log_x": False,
+        "invert_x": False,
+    }
     return Answer(frame, _sentence(frame, says), caption, missing=missing, facts=facts, axes=axes)
 
 
@@ -120,14 +147,23 @@ def against(frame: pd.DataFrame) -> Answer:
     from analysis.answers.task import own_task
 
     first = frame.iloc[0]
-    here = frame[(frame["recording"] == first["recording"]) & (frame["measure"] == first["measure"])]
-    table = here.rename(columns={"bits_per_word": "x", "delta_ll": "y"})[["model", "family", "x", "y", "low", "high"]]
+    here = frame[
+        (frame["recording"] == first["recording"]) & (frame["measure"] == first["measure"])
+    ]
+    table = here.rename(columns={"bits_per_word": "x", "delta_ll": "y"})[
+        ["model", "family", "x", "y", "low", "high"]
+    ]
     found = own_task(table, x_title=f"Bits per word on {first['recording']} (better to the right)",
                      y_title="Delta log-likelihood, held out (nats per word)")  # fmt: skip
-    return replace(found, caption=f"{found.caption} Bits per word and delta log-likelihood are of the same words.")
+    return replace(
+        found,
+        caption=f"{found.caption} Bits per word and delta log-likelihood are of the same words.",
+    )
 
 
-def versions(first: Recording, second: Recording, surprisal: pd.Series, *, measure: str | None = None) -> VersionDiff:
+def versions(
+    first: Recording, second: Recording, surprisal: pd.Series, *, measure: str | None = None
+) -> VersionDiff:
     """:func:`analysis.reading.doctor.version_diff` of two recordings with the same words.
 
     Parameters
@@ -167,15 +203,17 @@ def against_scores(frame: pd.DataFrame, scores: pd.DataFrame, recording: str) ->
 
     pooled = frame[frame["recording"].str.startswith("mean of ")]
     first = frame.iloc[0] if pooled.empty else pooled.iloc[0]
-    here = frame[(frame["recording"] == first["recording"]) & (frame["measure"] == first["measure"])]
+    here = frame[
+        (frame["recording"] == first["recording"]) & (frame["measure"] == first["measure"])
+    ]
     rows = here.rename(columns={"delta_ll": "y"})[["model", "family", "y", "low", "high"]]
     table = scores.merge(rows, on="model", how="outer", sort=False)
     table["family"] = table["family"].fillna(table["model"])
     unread = table["y"].isna()
     said = table["reason"] if "reason" in table else pd.Series("", index=table.index)
-    table["reason"] = said.where(said.fillna("") != "", np.where(unread, "no delta log-likelihood", "no score")).where(
-        table[["x", "y"]].isna().any(axis=1), ""
-    )
+    table["reason"] = said.where(
+        said.fillna("") != "", np.where(unread, "no delta log-likelihood", "no score")
+    ).where(table[["x", "y"]].isna().any(axis=1), "")
     found = own_task(table, better=1, x_title=f"Score on {recording} (Pearson r, held out)",
                      y_title="Delta log-likelihood, held out (nats per word)")  # fmt: skip
     caption = f"{found.caption} Reading: {first['recording']}; brain: {recording}, the layer chosen on inner folds."
@@ -198,7 +236,10 @@ def benchmark(scores: Sequence) -> Answer:
     """
     rows = []
     for score in scores:
-        at, about = score.table().set_index("layer").loc[score.chosen_layer], score.provenance["recording"]
+        at, about = (
+            score.table().set_index("layer").loc[score.chosen_layer],
+            score.provenance["recording"],
+        )
         people = 0 if about["averaged"] else about["n_subjects"]
         rows.append({"model": score.model, "recording": score.recording, "people": people, "layer": score.chosen_layer,
                      "r": score.value, "low": at["r_low"], "high": at["r_high"], "ceiling": score.ceiling.value,
@@ -221,7 +262,13 @@ def benchmark(scores: Sequence) -> Answer:
         "controls in the lens Layers."
     )
     axes = {"x_title": "", "y_title": "Pearson r, held out", "log_x": False, "invert_x": False}
-    return Answer(frame, sentence, caption, axes=axes, facts={"stamp": "; ".join(filter(None, dict.fromkeys(frame["stamp"])))})
+    return Answer(
+        frame,
+        sentence,
+        caption,
+        axes=axes,
+        facts={"stamp": "; ".join(filter(None, dict.fromkeys(frame["stamp"])))},
+    )
 
 
 # ---- pieces ------------------------------------------------------------------------------------------------------------
@@ -279,9 +326,15 @@ def _counts(name: str, rows: pd.DataFrame) -> str:
     alone = rows.groupby("model", sort=False)["n_words_alone"].max()
     own = listed(f"{model} {n:,}" for model, n in alone.items())
     if rows.groupby("measure")["n_words"].nunique().max() > 1:
-        return f"{own} {unit} ({name}; none is known to all models: their values cannot be compared)"
+        return (
+            f"{own} {unit} ({name}; none is known to all models: their values cannot be compared)"
+        )
     low, high = rows["n_words"].min(), rows["n_words"].max()
-    count = f"{low:,} {unit} ({name})" if low == high else f"{low:,} to {high:,} {unit}, by measure ({name})"
+    count = (
+        f"{low:,} {unit} ({name})"
+        if low == high
+        else f"{low:,} to {high:,} {unit}, by measure ({name})"
+    )
     return count if (rows["n_words"] == rows["n_words_alone"]).all() else (
         f"{count}, those that all {plural(len(alone), 'model')} know (alone: {own})"
     )  # fmt: skip
@@ -320,9 +373,18 @@ def _independent(found: Sequence[Reading], recordings: list[str]) -> str:
     """What the interval of the mean over recordings takes for granted, and where that is not so."""
     words = {one.recording: one.words for one in found}
     texts = {name: _texts(words[name]) for name in recordings}
-    pairs = [f"{a} and {b}" for i, a in enumerate(recordings) for b in recordings[i + 1 :] if texts[a] & texts[b]]
+    pairs = [
+        f"{a} and {b}"
+        for i, a in enumerate(recordings)
+        for b in recordings[i + 1 :]
+        if texts[a] & texts[b]
+    ]
     said = "Mean of several: each recording with the same weight; its interval takes recordings as independent"
-    return f"{said}, but {'; '.join(pairs)} are of the same sentences: it is too narrow." if pairs else f"{said}."
+    return (
+        f"{said}, but {'; '.join(pairs)} are of the same sentences: it is too narrow."
+        if pairs
+        else f"{said}."
+    )
 
 
 def _texts(words: pd.DataFrame) -> set[str]:
@@ -353,12 +415,16 @@ def _doctor(found: Sequence[Reading]) -> tuple[dict, tuple]:
         if first["link"].iloc[0] == "log":
             kept.setdefault(one.model, {})[one.recording] = first
             members[one.recording, first["measure"].iloc[0]] = None
-    return {model: pooled_profile(list(own.values())) for model, own in kept.items() if len(own) > 1}, tuple(members)
+    return {
+        model: pooled_profile(list(own.values())) for model, own in kept.items() if len(own) > 1
+    }, tuple(members)
 
 
 def _sentence(frame: pd.DataFrame, says: dict) -> str:
     first = frame.iloc[0]
-    here = frame[(frame["recording"] == first["recording"]) & (frame["measure"] == first["measure"])]
+    here = frame[
+        (frame["recording"] == first["recording"]) & (frame["measure"] == first["measure"])
+    ]
     best = here.loc[here["delta_ll"].idxmax()]
     verb = "goes with" if best["low"] > 0 else "is not shown to go with"
     gain = f"{decimal(best['delta_ll'], 4)} nats per word {interval(best['low'], best['high'], 4)}"

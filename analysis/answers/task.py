@@ -14,7 +14,16 @@ from analysis.statistics.correlation import FEW_FAMILIES
 from data.errors import BrainLensError, unknown
 from data.readers.published import BENCHMARKS, schrimpf2021, schrimpf2021_models, schrimpf2021_tasks
 
-__all__ = ["DRAWS", "MEASURES", "NEURAL", "committed", "own_task", "published", "task", "tokenizers"]
+__all__ = [
+    "DRAWS",
+    "MEASURES",
+    "NEURAL",
+    "committed",
+    "own_task",
+    "published",
+    "task",
+    "tokenizers",
+]
 
 NEURAL = ("pereira2018", "fedorenko2016", "blank2014")
 """The benchmarks whose mean the paper calls neural predictivity."""
@@ -57,7 +66,9 @@ MEASURES = {
 
 # What the paper's text says, by the two measures on the axes.
 _PAPER = {
-    frozenset(("perplexity", "futrell2018")): "The paper's text says .67, which the released table gives by neither rule.",
+    frozenset(
+        ("perplexity", "futrell2018")
+    ): "The paper's text says .67, which the released table gives by neither rule.",
     frozenset(("log-perplexity", "futrell2018")): (
         "The paper's text says .67 for perplexity, which the released table gives by neither rule."
     ),
@@ -90,7 +101,9 @@ def published(*, variant: str = "trained", clip: bool = False) -> pd.DataFrame:
 @lru_cache(maxsize=4)
 def _published(variant: str, clip: bool) -> pd.DataFrame:
     scores = schrimpf2021()
-    wide = scores[scores["variant"] == variant].pivot(index="model", columns="benchmark", values="score")[list(BENCHMARKS)]
+    wide = scores[scores["variant"] == variant].pivot(
+        index="model", columns="benchmark", values="score"
+    )[list(BENCHMARKS)]
     if clip:
         wide = wide.clip(upper=1)
     wide["neural"] = wide[list(NEURAL)].mean(axis=1, skipna=False)
@@ -102,7 +115,13 @@ def _published(variant: str, clip: bool) -> pd.DataFrame:
     return models.merge(wide.reset_index(), on="model", how="left")
 
 
-def task(benchmark: str = "neural", x: str = "log-perplexity", *, clip: bool = False, variant: str = "trained") -> Answer:
+def task(
+    benchmark: str = "neural",
+    x: str = "log-perplexity",
+    *,
+    clip: bool = False,
+    variant: str = "trained",
+) -> Answer:
     """Published scores of the 43 models against another number of theirs.
 
     Parameters
@@ -126,7 +145,9 @@ def task(benchmark: str = "neural", x: str = "log-perplexity", *, clip: bool = F
         if name not in MEASURES:
             raise unknown("measure", name, MEASURES)
     found = _task(benchmark, x, clip, variant)
-    return replace(found, frame=found.frame.copy(), fit=found.fit.copy(), missing=found.missing.copy())
+    return replace(
+        found, frame=found.frame.copy(), fit=found.fit.copy(), missing=found.missing.copy()
+    )
 
 
 @lru_cache(maxsize=64)
@@ -146,7 +167,9 @@ def _task(benchmark: str, x: str, clip: bool, variant: str) -> Answer:
     if (across.column in _BOUNDED or up.column in _BOUNDED) and len(result.frame):
         twin = decimal(_other_rule(across, up, clip, variant), 3)
         if twin != (here := decimal(result.correlation.r, 3)):
-            rule.append(f"r = {here}; with the scores {'as they are' if clip else 'clipped at 1'}, {twin}.")
+            rule.append(
+                f"r = {here}; with the scores {'as they are' if clip else 'clipped at 1'}, {twin}."
+            )
     if paper := _PAPER.get(frozenset((x, benchmark))):
         rule.append(paper)
     if across.column == "perplexity":
@@ -156,14 +179,36 @@ def _task(benchmark: str, x: str, clip: bool, variant: str) -> Answer:
             f"Perplexity is of a read-out trained on frozen features; in {other.replace('-', ' ')} r = {decimal(twin, 3)}."
         )
     found = result.correlation
-    subject = {"perplexity": "better next-word prediction", "glue": "a higher GLUE score", "width": "a wider layer"}.get(
-        across.column, f"a higher score on {across.column}" if across.column != "neural" else "higher neural predictivity"
+    subject = {
+        "perplexity": "better next-word prediction",
+        "glue": "a higher GLUE score",
+        "width": "a wider layer",
+    }.get(
+        across.column,
+        f"a higher score on {across.column}"
+        if across.column != "neural"
+        else "higher neural predictivity",
     )
-    verb = "goes with" if found.low > 0 else "goes against" if found.high < 0 else "is not shown to go with"
-    goal = "higher neural predictivity" if benchmark == "neural" else f"a higher score on {benchmark}"
-    sentence = f"{subject} {verb} {goal}: {_numbers(found)} over {plural(found.n, 'published model')}."
+    verb = (
+        "goes with"
+        if found.low > 0
+        else "goes against"
+        if found.high < 0
+        else "is not shown to go with"
+    )
+    goal = (
+        "higher neural predictivity" if benchmark == "neural" else f"a higher score on {benchmark}"
+    )
+    sentence = (
+        f"{subject} {verb} {goal}: {_numbers(found)} over {plural(found.n, 'published model')}."
+    )
     sentence = sentence[0].upper() + sentence[1:]
-    axes = {"x_title": across.title, "y_title": up.title, "log_x": across.log, "invert_x": across.better < 0}
+    axes = {
+        "x_title": across.title,
+        "y_title": up.title,
+        "log_x": across.log,
+        "invert_x": across.better < 0,
+    }
     return Answer(
         result.frame,
         sentence,
@@ -191,8 +236,15 @@ def _other_rule(across: Measure, up: Measure, clip: bool, variant: str) -> float
     return float(np.corrcoef(x[both], y[both])[0, 1])
 
 
-def own_task(table: pd.DataFrame, *, x_title: str, y_title: str, better: int = -1, log: bool = False,
-             rule: str = "") -> Answer:
+def own_task(
+    table: pd.DataFrame,
+    *,
+    x_title: str,
+    y_title: str,
+    better: int = -1,
+    log: bool = False,
+    rule: str = "",
+) -> Answer:
     """Own scores against another number of the same models: their own axes and their own fit, apart from the published ones.
 
     Parameters
@@ -217,13 +269,19 @@ def own_task(table: pd.DataFrame, *, x_title: str, y_title: str, better: int = -
     result = _answered(table.copy(), Measure(x_title, "x", better, log), "y", "x")
     count = len(result.frame)
     if result.correlation is None:
-        why = f"too few for a correlation (at least {_FEWEST} are needed)" if count < _FEWEST else "x or y does not vary"
+        why = (
+            f"too few for a correlation (at least {_FEWEST} are needed)"
+            if count < _FEWEST
+            else "x or y does not vary"
+        )
         sentence = f"{plural(count, 'model')} of your own: {why}."
     else:
         sentence = f"Over {plural(count, 'model')} of your own, {_numbers(result.correlation)}."
     axes = {"x_title": x_title, "y_title": y_title, "log_x": log, "invert_x": better < 0}
     caption = f"{rule} {result.caption}".strip()
-    return Answer(result.frame, sentence, caption, result.fit, result.missing, result.correlation, {}, axes)
+    return Answer(
+        result.frame, sentence, caption, result.fit, result.missing, result.correlation, {}, axes
+    )
 
 
 def committed(score, layer: str = "") -> dict:
@@ -293,35 +351,56 @@ def _layer_of(score, layer: str) -> int:
     try:
         number = float(layer)
     except ValueError:
-        raise BrainLensError(f"layer={layer!r} is no layer", remedy="Give a number such as -1, or a depth such as 0.67") from None
+        raise BrainLensError(
+            f"layer={layer!r} is no layer",
+            remedy="Give a number such as -1, or a depth such as 0.67",
+        ) from None
     if "." in layer and 0 <= number <= 1:
         return min(layers, key=lambda one: abs(one / max(max(layers), 1) - number))
     at = int(number) + (max(layers) + 1 if number < 0 else 0)
     if number != int(number) or at not in layers:
-        raise BrainLensError(f"{score.model} has no layer {layer}", choices=[str(one) for one in layers])
+        raise BrainLensError(
+            f"{score.model} has no layer {layer}", choices=[str(one) for one in layers]
+        )
     return at
 
 
 # ---- what both share ---------------------------------------------------------------------------------------------------
 def _answered(table: pd.DataFrame, across: Measure, y: str, x: str) -> Answer:
-    usable = np.isfinite(table["x"]) & np.isfinite(table["y"]) & ((table["x"] > 0) | (not across.log))
+    usable = (
+        np.isfinite(table["x"]) & np.isfinite(table["y"]) & ((table["x"] > 0) | (not across.log))
+    )
     missing = table[~usable]
     reasons = [
-        getattr(row, "reason", "") or f"no {x if not np.isfinite(row.x) else y} in the table" for row in missing.itertuples()
+        getattr(row, "reason", "") or f"no {x if not np.isfinite(row.x) else y} in the table"
+        for row in missing.itertuples()
     ]
     missing = pd.DataFrame({"model": missing["model"].to_numpy(), "reason": reasons})
     frame = table[usable].reset_index(drop=True)
-    varies = len(frame) >= _FEWEST and min(np.ptp(_scaled(frame["x"], across)), np.ptp(frame["y"].to_numpy(float))) > 0
+    varies = (
+        len(frame) >= _FEWEST
+        and min(np.ptp(_scaled(frame["x"], across)), np.ptp(frame["y"].to_numpy(float))) > 0
+    )
     correlation = _correlation(frame, across) if varies else None
-    fit = _fit(frame, across, band=not _few(correlation)) if correlation is not None else Answer(frame, "").fit
+    fit = (
+        _fit(frame, across, band=not _few(correlation))
+        if correlation is not None
+        else Answer(frame, "").fit
+    )
     families = frame["family"].nunique()
     parts = [f"n = {plural(len(frame), 'model')} of {families} {'family' if families == 1 else 'families'}; "
              "a model counts where it has both numbers."]  # fmt: skip
     if len(missing):
-        parts.append("Left out: " + "; ".join(f"{row.model} ({row.reason})" for row in missing.itertuples()) + ".")
+        parts.append(
+            "Left out: "
+            + "; ".join(f"{row.model} ({row.reason})" for row in missing.itertuples())
+            + "."
+        )
     if correlation is not None:
         few = f"No interval and no band below {FEW_FAMILIES} model families."
-        parts.append(few if _few(correlation) else "Intervals and band: 95 %, bootstrap over model families.")
+        parts.append(
+            few if _few(correlation) else "Intervals and band: 95 %, bootstrap over model families."
+        )
         parts += _partial(frame, correlation)
     return Answer(frame, "", " ".join(parts), fit, missing, correlation)
 
@@ -338,10 +417,27 @@ def _partial(frame: pd.DataFrame, correlation) -> list[str]:
     lacking = listed(frame.loc[~np.isfinite(width), "model"])
     whose = f"width of {lacking} unknown" if lacking else ""
     if np.isfinite(correlation.partial):
-        span = "" if _few(correlation) else interval(correlation.partial_low, correlation.partial_high)
+        span = (
+            "" if _few(correlation) else interval(correlation.partial_low, correlation.partial_high)
+        )
         over = f"over {plural(correlation.n_partial, 'model')} ({whose})" if whose else ""
-        return [" ".join(filter(None, ["With log width taken out of both, r =", decimal(correlation.partial), span, over])) + "."]
-    why = whose or ("all models have one width" if np.ptp(width) == 0 else "it leaves nothing of x or of y")
+        return [
+            " ".join(
+                filter(
+                    None,
+                    [
+                        "With log width taken out of both, r =",
+                        decimal(correlation.partial),
+                        span,
+                        over,
+                    ],
+                )
+            )
+            + "."
+        ]
+    why = whose or (
+        "all models have one width" if np.ptp(width) == 0 else "it leaves nothing of x or of y"
+    )
     return [f"Partial correlation on width not given: {why}."]
 
 
@@ -367,7 +463,9 @@ def _correlation(table: pd.DataFrame, across: Measure):
     x, y = _scaled(table["x"], across), table["y"].to_numpy(float)
     width = _log_width(table)
     varies = width is not None and len(set(width[np.isfinite(width)])) > 1
-    return correlate(x, y, table["family"].to_numpy(str), partial=width if varies else None, draws=DRAWS)
+    return correlate(
+        x, y, table["family"].to_numpy(str), partial=width if varies else None, draws=DRAWS
+    )
 
 
 def _fit(frame: pd.DataFrame, across: Measure, *, band: bool = True) -> pd.DataFrame:
@@ -378,23 +476,36 @@ def _fit(frame: pd.DataFrame, across: Measure, *, band: bool = True) -> pd.DataF
     """
     x, y = _scaled(frame["x"], across), frame["y"].to_numpy(float)
     families, member = np.unique(frame["family"].to_numpy(str), return_inverse=True)
-    drawn = np.random.default_rng(0).multinomial(len(families), np.full(len(families), 1 / len(families)), DRAWS)
+    drawn = np.random.default_rng(0).multinomial(
+        len(families), np.full(len(families), 1 / len(families)), DRAWS
+    )
     weights = np.vstack([np.ones(len(x)), drawn[:, member]])  # the first row is the fit itself
     total = weights.sum(axis=1, keepdims=True)
     centre_x, centre_y = weights @ x[:, None] / total, weights @ y[:, None] / total
     spread = (weights * (x - centre_x) ** 2).sum(axis=1)
-    slope = (weights * (x - centre_x) * (y - centre_y)).sum(axis=1) / np.where(spread > 0, spread, np.nan)
+    slope = (weights * (x - centre_x) * (y - centre_y)).sum(axis=1) / np.where(
+        spread > 0, spread, np.nan
+    )
     grid = np.linspace(x.min(), x.max(), _GRID)
     lines = centre_y + slope[:, None] * (grid - centre_x)
-    low, high = np.nanpercentile(lines[1:], [2.5, 97.5], axis=0) if band else np.full((2, len(grid)), np.nan)
-    shown = across.better * grid
-    return pd.DataFrame({"x": np.exp(shown) if across.log else shown, "y": lines[0], "low": low, "high": high}).sort_values(
-        "x", ignore_index=True
+    low, high = (
+        np.nanpercentile(lines[1:], [2.5, 97.5], axis=0)
+        if band
+        else np.full((2, len(grid)), np.nan)
     )
+    shown = across.better * grid
+    return pd.DataFrame(
+        {"x": np.exp(shown) if across.log else shown, "y": lines[0], "low": low, "high": high}
+    ).sort_values("x", ignore_index=True)
 
 
 def _numbers(correlation) -> str:
     few = _few(correlation)
-    span = "(too few families for an interval)" if few else interval(correlation.low, correlation.high)
+    span = (
+        "(too few families for an interval)" if few else interval(correlation.low, correlation.high)
+    )
     ranks = "" if few else interval(correlation.rho_low, correlation.rho_high)
-    return f"r = {decimal(correlation.r)} {span}".strip() + f" and rank r = {decimal(correlation.rho)} {ranks}".rstrip()
+    return (
+        f"r = {decimal(correlation.r)} {span}".strip()
+        + f" and rank r = {decimal(correlation.rho)} {ranks}".rstrip()
+    )

@@ -56,7 +56,11 @@ def checkpoints(models: Iterable[str]) -> list[str]:
                 continue
             of = (model, -1)
         family = found.setdefault(of[0], {})
-        for name in (model, of[0], *(name for name in installed() if name.startswith(f"{of[0]}-step"))):
+        for name in (
+            model,
+            of[0],
+            *(name for name in installed() if name.startswith(f"{of[0]}-step")),
+        ):
             at = trained_steps(name)
             if at is not None and at[0] == of[0]:
                 family.setdefault(at[1], name)
@@ -91,33 +95,58 @@ def training(scores: Iterable, perplexities: Mapping[str, object] | None = None)
     recordings = list(dict.fromkeys(score.recording for score in scores))
     if len(recordings) > 1:
         raise BrainLensError(
-            f"Scores of {len(recordings)} recordings do not belong on one axis", choices=recordings, remedy="Choose one recording"
+            f"Scores of {len(recordings)} recordings do not belong on one axis",
+            choices=recordings,
+            remedy="Choose one recording",
         )
     known = {score.model: trained_steps(score.model) for score in scores}
-    used = sorted((score for score in scores if known[score.model]), key=lambda score: known[score.model])
+    used = sorted(
+        (score for score in scores if known[score.model]), key=lambda score: known[score.model]
+    )
     if not used:
-        raise BrainLensError("No score of a checkpoint", remedy="Choose a model with checkpoints, then run")
-    frame = pd.DataFrame([_row(score, *known[score.model], perplexities.get(score.model)) for score in used])
+        raise BrainLensError(
+            "No score of a checkpoint", remedy="Choose a model with checkpoints, then run"
+        )
+    frame = pd.DataFrame(
+        [_row(score, *known[score.model], perplexities.get(score.model)) for score in used]
+    )
     missing = [score.model for score in scores if not known[score.model]]
     facts, sentences = {}, []
     for model, rows in frame.groupby("model", sort=False):
         facts[model] = _facts(rows)
         sentences.append(_sentence(model, rows, facts[model], recordings[0], first=not sentences))
-    facts["layers"] = pd.concat([_profile(score, *known[score.model]) for score in used], ignore_index=True)
+    facts["layers"] = pd.concat(
+        [_profile(score, *known[score.model]) for score in used], ignore_index=True
+    )
     return Answer(
         frame,
         " ".join(sentences),
         _caption(used, missing),
-        missing=pd.DataFrame({"model": missing, "reason": ["step of the training not known"] * len(missing)}),
+        missing=pd.DataFrame(
+            {"model": missing, "reason": ["step of the training not known"] * len(missing)}
+        ),
         facts=facts,
-        axes={"x_title": "Training step + 1 (log scale)", "y_title": "Pearson r, held out", "log_x": True, "invert_x": False},
+        axes={
+            "x_title": "Training step + 1 (log scale)",
+            "y_title": "Pearson r, held out",
+            "log_x": True,
+            "invert_x": False,
+        },
     )
 
 
 # ---- pieces -------------------------------------------------------------------------------------------------------------
 def _row(score, model: str, step: int, perplexity: object | None) -> dict:
     at = score.table().set_index("layer").loc[score.chosen_layer]
-    kept = ("r_low", "r_high", "ceiling", "normalised", "normalised_low", "normalised_high", "n_stimuli")
+    kept = (
+        "r_low",
+        "r_high",
+        "ceiling",
+        "normalised",
+        "normalised_low",
+        "normalised_high",
+        "n_stimuli",
+    )
     bits = getattr(perplexity, "bits_per_byte", np.nan if perplexity is None else perplexity)
     row = {"model": model, "checkpoint": score.model, "step": step, "x": step + 1, "r": score.value}
     return row | {name: at[name] for name in kept} | {"layer": score.chosen_layer, "source": _source(score),
@@ -125,7 +154,13 @@ def _row(score, model: str, step: int, perplexity: object | None) -> dict:
 
 
 def _profile(score, model: str, step: int) -> pd.DataFrame:
-    named = dict(model=model, checkpoint=score.model, step=step, trained=f"step {step:,}", source=_source(score))
+    named = dict(
+        model=model,
+        checkpoint=score.model,
+        step=step,
+        trained=f"step {step:,}",
+        source=_source(score),
+    )
     return score.table().assign(**named)
 
 
@@ -149,7 +184,9 @@ def _half(rows: pd.DataFrame, column: str) -> int | None:
     values = rows[["step", column]].dropna()
     if len(values) < 3 or values[column].iloc[0] == values[column].iloc[-1]:
         return None
-    change = (values[column] - values[column].iloc[0]) / (values[column].iloc[-1] - values[column].iloc[0])
+    change = (values[column] - values[column].iloc[0]) / (
+        values[column].iloc[-1] - values[column].iloc[0]
+    )
     return int(values["step"][change >= 0.5].iloc[0])
 
 
@@ -158,13 +195,18 @@ def _sentence(model: str, rows: pd.DataFrame, facts: dict, recording: str, *, fi
     on = f" on {recording}" if first else ""
     if len(rows) == 1:
         return f"The score of {model}{on} is {decimal(end['r'])} at step {end['step']:,}; one checkpoint is no course."
-    values = [f"{decimal(row['r'])} {interval(row['r_low'], row['r_high'])}".strip() for row in (start, end)]
+    values = [
+        f"{decimal(row['r'])} {interval(row['r_low'], row['r_high'])}".strip()
+        for row in (start, end)
+    ]
     said = [f"The score of {model}{on} {_verb(start['r'], end['r'], 'rises', 'falls')} from {values[0]} at step "
             f"{start['step']:,} to {values[1]} at step {end['step']:,}"]  # fmt: skip
     bits = rows.dropna(subset=["bits_per_byte"])
     if len(bits) > 1:
         ends = bits["bits_per_byte"].iloc[0], bits["bits_per_byte"].iloc[-1]
-        said.append(f"bits per byte {_verb(*ends, 'rise', 'fall')} from {ends[0]:.2f} to {ends[1]:.2f}")
+        said.append(
+            f"bits per byte {_verb(*ends, 'rise', 'fall')} from {ends[0]:.2f} to {ends[1]:.2f}"
+        )
     halves = [f"half of {what} is there by step {facts[name]:,}"
               for name, what in (("half_score", "the score's change"), ("half_bits", "the change in bits"))
               if facts[name] is not None]  # fmt: skip

@@ -51,7 +51,9 @@ def untrained(benchmark: str = "neural", *, clip: bool = False) -> Answer:
     found = {rule: _pairs(benchmark, rule) for rule in (False, True)}
     correlations = {rule: _correlation(benchmark, rule) for rule in found}
     frame, here = found[clip], correlations[clip]
-    at_least = {name: int((_pairs(name, False)["gain"] <= 0).sum()) for name in (*BENCHMARKS, "neural")}
+    at_least = {
+        name: int((_pairs(name, False)["gain"] <= 0).sum()) for name in (*BENCHMARKS, "neural")
+    }
     label = "neural predictivity" if benchmark == "neural" else benchmark
     before, after = decimal(frame["untrained"].mean()), decimal(frame["trained"].mean())
     sentence = (
@@ -59,7 +61,10 @@ def untrained(benchmark: str = "neural", *, clip: bool = False) -> Answer:
         f"r = {decimal(here.r)} {interval(here.low, here.high)}, and {at_least[benchmark]} of {len(frame)} models are at least "
         "as good untrained."
     )
-    averaged, drawn = "before averaging " if benchmark == "neural" else "", "clipped" if clip else "as they are"
+    averaged, drawn = (
+        "before averaging " if benchmark == "neural" else "",
+        "clipped" if clip else "as they are",
+    )
     raw, clipped = (decimal(correlations[rule].r, 3) for rule in (False, True))
     counts = listed(f"{name} {at_least[name]}" for name in BENCHMARKS)
     caption = (
@@ -76,8 +81,13 @@ def untrained(benchmark: str = "neural", *, clip: bool = False) -> Answer:
         sentence,
         caption,
         correlation=here,
-        facts={"r": correlations[False].r, "r_clipped": correlations[True].r, "partial": here.partial, "at_least": at_least,
-               "clip": clip},
+        facts={
+            "r": correlations[False].r,
+            "r_clipped": correlations[True].r,
+            "partial": here.partial,
+            "at_least": at_least,
+            "clip": clip,
+        },
         axes={
             "x_title": f"Untrained: {title[0].lower()}{title[1:]}",
             "y_title": f"Trained: {title[0].lower()}{title[1:]}",
@@ -108,7 +118,9 @@ def own_untrained(scores: Iterable, missing: dict[str, str] | None = None) -> An
     """
     scores = list(scores)
     if not scores:
-        raise BrainLensError("No score to answer with", remedy="Choose a model and a recording, then run")
+        raise BrainLensError(
+            "No score to answer with", remedy="Choose a model and a recording, then run"
+        )
     rows = pd.concat([_labelled(score) for score in scores], ignore_index=True)
     single = rows["condition"].isin(_SINGLE)
     plain = rows[single].rename(columns={"r_low": "low", "r_high": "high"}).assign(seeds=0)
@@ -122,7 +134,11 @@ def own_untrained(scores: Iterable, missing: dict[str, str] | None = None) -> An
                "normalised_high", "ceiling", "n_stimuli", "seeds", "source"]  # fmt: skip
     frame = pd.concat([part[columns] for part in (plain, copies) if len(part)], ignore_index=True)
     summary = pd.DataFrame([_summary(score) for score in scores])
-    sentences = [text for base in dict.fromkeys(summary["base"]) if (text := _compared(base, summary[summary["base"] == base]))]
+    sentences = [
+        text
+        for base in dict.fromkeys(summary["base"])
+        if (text := _compared(base, summary[summary["base"] == base]))
+    ]
     copied = summary[~summary["condition"].isin(_SINGLE)]
     lacking = _lacking(summary, copied, missing or {})
     folds = listed(dict.fromkeys(score.provenance["folds"] for score in scores))
@@ -132,7 +148,11 @@ def own_untrained(scores: Iterable, missing: dict[str, str] | None = None) -> An
         counts = ", ".join(f"{name}: {count}" for name, count in few.items() if count < 5)
         caption += f" Fewer than 5 seeds ({counts}): the band is too narrow."
     if len(lacking):
-        caption += " Left out: " + "; ".join(f"{row.model} ({row.reason})" for row in lacking.itertuples()) + "."
+        caption += (
+            " Left out: "
+            + "; ".join(f"{row.model} ({row.reason})" for row in lacking.itertuples())
+            + "."
+        )
     return Answer(
         frame,
         " ".join(sentences) or "No untrained copy was scored yet.",
@@ -161,7 +181,9 @@ def _lacking(summary: pd.DataFrame, copied: pd.DataFrame, missing: dict[str, str
     rows = [{"model": f"{name}, {'seed' if len(which) == 1 else 'seeds'} {listed(which)}" if which else name, "reason": reason}
             for (name, reason), which in seeds.items()]  # fmt: skip
     awaited = {_named(model)[0] for model in missing if "@" in model}
-    alone = sorted(set(summary[summary["condition"] == "trained"]["base"]) - set(copied["base"]) - awaited)
+    alone = sorted(
+        set(summary[summary["condition"] == "trained"]["base"]) - set(copied["base"]) - awaited
+    )
     rows += [{"model": name, "reason": "no untrained copy was scored"} for name in alone]
     return pd.DataFrame(rows, columns=["model", "reason"])
 
@@ -185,7 +207,9 @@ def at_chosen_layer(scores: Iterable) -> Answer:
     """
     scores = list(scores)
     if not scores:
-        raise BrainLensError("No score to answer with", remedy="Choose a model and a recording, then run")
+        raise BrainLensError(
+            "No score to answer with", remedy="Choose a model and a recording, then run"
+        )
     rows, single = [], []
     for score in scores:
         base, condition, _ = _named(score.model)
@@ -217,21 +241,43 @@ def at_chosen_layer(scores: Iterable) -> Answer:
                        "source": _one_source(same["source"])})  # fmt: skip
     frame = pd.DataFrame(rows)
     order = {name: i for i, name in enumerate(LABELS)}
-    frame = frame.sort_values("condition", key=lambda c: c.map(lambda v: order.get(v, 99)), kind="stable", ignore_index=True)
+    frame = frame.sort_values(
+        "condition",
+        key=lambda c: c.map(lambda v: order.get(v, 99)),
+        kind="stable",
+        ignore_index=True,
+    )
     frame.insert(2, "label", [LABELS.get(name, name) for name in frame["condition"]])
-    widths = ", ".join(f"{row.model} {row.width:,}" for row in frame.drop_duplicates("model").itertuples() if row.width)
+    widths = ", ".join(
+        f"{row.model} {row.width:,}"
+        for row in frame.drop_duplicates("model").itertuples()
+        if row.width
+    )
     caption = (
         f"Held out: {listed(dict.fromkeys(score.provenance['folds'] for score in scores))}. Each at the layer chosen on its own "
         "inner folds. Trained and random embedding: 95 % bootstrap interval; untrained: mean over seeds, whisker from the lowest "
         f"to the highest. A random embedding has the model's width and knows which word it is, nothing else. Width: {widths}."
     )
-    single = pd.DataFrame([{**row, "label": LABELS.get(row["condition"], row["condition"])} for row in single])
-    return Answer(frame, _ranked(frame), caption, facts={"seeds": single},
-                  axes={"x_title": "", "y_title": "Pearson r, held out, at the chosen layer"})
+    single = pd.DataFrame(
+        [{**row, "label": LABELS.get(row["condition"], row["condition"])} for row in single]
+    )
+    return Answer(
+        frame,
+        _ranked(frame),
+        caption,
+        facts={"seeds": single},
+        axes={"x_title": "", "y_title": "Pearson r, held out, at the chosen layer"},
+    )
 
 
 def _shares(r: float, low: float, high: float, share: float) -> dict[str, float]:
-    return dict(zip(("normalised", "normalised_low", "normalised_high"), (r * share, low * share, high * share), strict=True))
+    return dict(
+        zip(
+            ("normalised", "normalised_low", "normalised_high"),
+            (r * share, low * share, high * share),
+            strict=True,
+        )
+    )
 
 
 def _source(score) -> str:
@@ -255,7 +301,11 @@ def _ranked(frame: pd.DataFrame) -> str:
         r = trained["r"].iloc[0]
         above = [row.label for row in copies.itertuples() if r > row.high]
         below = [row.label for row in copies.itertuples() if r <= row.high]
-        parts = [f"{model}, trained (r = {decimal(r)}), is above every seed of {listed(above)}"] if above else []
+        parts = (
+            [f"{model}, trained (r = {decimal(r)}), is above every seed of {listed(above)}"]
+            if above
+            else []
+        )
         if below:
             who = "" if above else f"{model}, trained (r = {decimal(r)}), is "
             parts.append(f"{who}not above every seed of {listed(below)}")
@@ -263,17 +313,24 @@ def _ranked(frame: pd.DataFrame) -> str:
         if len(random):
             best = copies.loc[copies["r"].idxmax()]
             relation = "above" if best["r"] > random.iloc[0] else "not above"
-            parts.append(f"the best scheme ({best['label']}, {decimal(best['r'])}) is {relation} a random embedding "
-                         f"of the same width ({decimal(random.iloc[0])})")
+            parts.append(
+                f"the best scheme ({best['label']}, {decimal(best['r'])}) is {relation} a random embedding "
+                f"of the same width ({decimal(random.iloc[0])})"
+            )
         said.append("; ".join(parts) + ".")
     return " ".join(said) or "No untrained copy was scored yet."
 
 
 # ---- pieces -------------------------------------------------------------------------------------------------------------
 def _pairs(benchmark: str, clip: bool) -> pd.DataFrame:
-    trained, copies = (published(variant=variant, clip=clip).set_index("model") for variant in ("trained", "untrained"))
+    trained, copies = (
+        published(variant=variant, clip=clip).set_index("model")
+        for variant in ("trained", "untrained")
+    )
     column = MEASURES[benchmark].column
-    frame = trained[["family", "group", "width"]].assign(untrained=copies[column], trained=trained[column])
+    frame = trained[["family", "group", "width"]].assign(
+        untrained=copies[column], trained=trained[column]
+    )
     return frame.assign(gain=frame["trained"] - frame["untrained"]).reset_index()
 
 
@@ -283,7 +340,12 @@ def _correlation(benchmark: str, clip: bool):
 
     frame = _pairs(benchmark, clip)
     values = (frame[name].to_numpy(float) for name in ("untrained", "trained"))
-    return correlate(*values, frame["family"].to_numpy(str), partial=np.log(frame["width"].to_numpy(float)), draws=DRAWS)
+    return correlate(
+        *values,
+        frame["family"].to_numpy(str),
+        partial=np.log(frame["width"].to_numpy(float)),
+        draws=DRAWS,
+    )
 
 
 def _named(model: str) -> tuple[str, str, str]:
@@ -306,7 +368,10 @@ def _summary(score) -> dict:
 
 
 def _compared(base: str, rows: pd.DataFrame) -> str:
-    trained, copies = rows[rows["condition"] == "trained"]["r"], rows[~rows["condition"].isin(_SINGLE)]
+    trained, copies = (
+        rows[rows["condition"] == "trained"]["r"],
+        rows[~rows["condition"].isin(_SINGLE)],
+    )
     if trained.empty or copies.empty:
         return ""
     said = []

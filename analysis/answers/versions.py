@@ -61,10 +61,14 @@ def compare(
     """
     loaded = [_named(one) for one in (first, second)]
     if loaded[0].id == loaded[1].id:
-        raise BrainLensError(f"{loaded[0].id} is named twice", remedy="Name two versions, the older one first")
+        raise BrainLensError(
+            f"{loaded[0].id} is named twice", remedy="Name two versions, the older one first"
+        )
     one, two = loaded
     if list(one.stimuli.index) != list(two.stimuli.index) or one.texts != two.texts:
-        different = len(set(one.stimuli.index) ^ set(two.stimuli.index)) or sum(a != b for a, b in zip(one.texts, two.texts))
+        different = len(set(one.stimuli.index) ^ set(two.stimuli.index)) or sum(
+            a != b for a, b in zip(one.texts, two.texts)
+        )
         raise BrainLensError(
             f"{one.id} and {two.id} do not hold the same words: {different:,} differ",
             remedy="Compare two versions of one recording",
@@ -88,20 +92,38 @@ def compare(
         f"{'has' if changed == 1 else 'have'} another response in the two versions. A verdict rests on the response to the "
         "next, unseen word alone; where the peak lies decides nothing."
     )
-    inferred = any("inferred from the data" in note for recording in loaded for note in recording.notes)
+    inferred = any(
+        "inferred from the data" in note for recording in loaded for note in recording.notes
+    )
     caption += f" {INFERRED}" if inferred else ""
     names = (one.id, two.id)
     rows = found.frame[found.frame["quantity"] == "t"]
     profile = pd.concat(
-        [rows[["predictor", "word"]].assign(lag=rows["word"].map(_lag), t=rows[name], version=name) for name in names],
+        [
+            rows[["predictor", "word"]].assign(
+                lag=rows["word"].map(_lag), t=rows[name], version=name
+            )
+            for name in names
+        ],
         ignore_index=True,
     )
-    facts = {"profile": profile, "verdicts": dict(found.verdicts), "changed": changed, "inferred": inferred, "names": names}
+    facts = {
+        "profile": profile,
+        "verdicts": dict(found.verdicts),
+        "changed": changed,
+        "inferred": inferred,
+        "names": names,
+    }
     return Answer(found.frame, found.sentence, caption, facts=facts)
 
 
 def surprisal_of(
-    source: str | pd.Series, recording: Recording, *, protocol: Protocol | None = None, store=None, report: Report = SILENT
+    source: str | pd.Series,
+    recording: Recording,
+    *,
+    protocol: Protocol | None = None,
+    store=None,
+    report: Report = SILENT,
 ) -> pd.Series:
     """Surprisal of a recording's words in bits, indexed by stimulus.
 
@@ -121,7 +143,9 @@ def surprisal_of(
     if source == GPT3:
         from data.readers.reading_times import gpt3_surprisal
 
-        if "zone" not in recording.stimuli.columns or not recording.id.startswith("natural-stories"):
+        if "zone" not in recording.stimuli.columns or not recording.id.startswith(
+            "natural-stories"
+        ):
             raise BrainLensError(
                 f"The released GPT-3 probabilities belong to Natural Stories, not to {recording.id}",
                 remedy="Name a model, or a table with the columns stimulus and surprisal",
@@ -132,7 +156,9 @@ def surprisal_of(
     from analysis.features.surprisal import word_surprisal
     from analysis.models import load
 
-    return word_surprisal(load(source), recording, protocol or Protocol(), store=store, report=report)["surprisal"]
+    return word_surprisal(
+        load(source), recording, protocol or Protocol(), store=store, report=report
+    )["surprisal"]
 
 
 def sources(recording_id: str) -> list[str]:
@@ -141,8 +167,15 @@ def sources(recording_id: str) -> list[str]:
     from data.catalog.catalog import entries
 
     known = entries()
-    released = recording_id.startswith("natural-stories") and known["natural-stories-gpt3"].state == "ready"
-    models = [name for name, card in cards().items() if card.cls in ("causal", "recurrent", "n-gram") and state(name) == "ready"]
+    released = (
+        recording_id.startswith("natural-stories")
+        and known["natural-stories-gpt3"].state == "ready"
+    )
+    models = [
+        name
+        for name, card in cards().items()
+        if card.cls in ("causal", "recurrent", "n-gram") and state(name) == "ready"
+    ]
     return [*([GPT3] if released else []), *models]
 
 
@@ -171,16 +204,22 @@ def _from_table(path: Path, recording: Recording) -> pd.Series:
     for name in ("stimulus", "surprisal"):
         if name not in table.frame.columns:
             raise BrainLensError(
-                f"{path.name} has no column {name!r}", choices=table.frame.columns, remedy="Give stimulus and surprisal (bits)"
+                f"{path.name} has no column {name!r}",
+                choices=table.frame.columns,
+                remedy="Give stimulus and surprisal (bits)",
             )
     ids = [str(one) for one in recording.stimuli.index]
     found = pd.Series(numbers(table, "surprisal"), index=table.frame["stimulus"].astype(str))
     if not found.index.is_unique:
-        raise BrainLensError(f"{path.name}: stimuli occur more than once", remedy="Give each stimulus one row")
+        raise BrainLensError(
+            f"{path.name}: stimuli occur more than once", remedy="Give each stimulus one row"
+        )
     missing = [name for name in ids if name not in found.index]
     if len(missing) == len(ids):
         raise BrainLensError(
-            f"{path.name} has none of the stimuli of {recording.id}", choices=ids[:5], remedy="Name them as the recording does"
+            f"{path.name} has none of the stimuli of {recording.id}",
+            choices=ids[:5],
+            remedy="Name them as the recording does",
         )
     return pd.Series(found.reindex(ids).to_numpy(), index=recording.stimuli.index)
 

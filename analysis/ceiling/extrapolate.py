@@ -43,7 +43,10 @@ def asymptotes(k: np.ndarray, values: np.ndarray) -> tuple[np.ndarray, np.ndarra
     """
     k, values = np.asarray(k, float), np.asarray(values, float)
     if len(k) < 2:
-        raise BrainLensError(f"A curve over {len(k)} pool sizes has no asymptote", remedy="Give pools of two or more sizes")
+        raise BrainLensError(
+            f"A curve over {len(k)} pool sizes has no asymptote",
+            remedy="Give pools of two or more sizes",
+        )
     curves = values.reshape(-1, len(k))
     v0, tau = np.empty(len(curves)), np.empty(len(curves))
     for start in range(0, len(curves), CHUNK):
@@ -78,9 +81,15 @@ def _fit(k: np.ndarray, values: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         right = slope > 0
         at_low = np.where(right, at_low / 2, slope)
         at_high = np.where(right, slope, at_high / 2)
-        done = (np.abs(np.where(right, high, low) - middle) < 1e-12) | (np.abs(slope) < 1e-15) | (high - low < 1e-11)
+        done = (
+            (np.abs(np.where(right, high, low) - middle) < 1e-12)
+            | (np.abs(slope) < 1e-15)
+            | (high - low < 1e-11)
+        )
         low, high = np.where(right, low, middle), np.where(right, middle, high)
-        active, low, high, at_low, at_high = (each[~done] for each in (active, low, high, at_low, at_high))
+        active, low, high, at_low, at_high = (
+            each[~done] for each in (active, low, high, at_low, at_high)
+        )
     g = -np.expm1(-k / np.exp(theta)[:, None])
     v0 = np.clip((y * g).sum(axis=1) / (weight * g * g).sum(axis=1), 0, 1)
     few = seen.sum(axis=1) < 2

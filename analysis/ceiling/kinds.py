@@ -27,7 +27,10 @@ PUBLISHED = {
     ("schrimpf2021", "fedorenko2016"): (0.1686, "Schrimpf et al. 2021"),
     ("schrimpf2021", "blank2014"): (0.2004, "Schrimpf et al. 2021"),
     ("schrimpf2021", "futrell2018"): (0.76, "Schrimpf et al. 2021"),
-    ("brainscore2026", "pereira2018"): ((0.1337 + 0.1352) / 2, "Brain-Score, ridge, mean of the experiments' .1337 and .1352"),
+    ("brainscore2026", "pereira2018"): (
+        (0.1337 + 0.1352) / 2,
+        "Brain-Score, ridge, mean of the experiments' .1337 and .1352",
+    ),
     ("brainscore2026", "blank2014"): (0.1446, "Brain-Score, ridge"),
     ("brainscore2026", "futrell2018"): (0.8580, "Brain-Score"),
 }
@@ -81,7 +84,9 @@ class Ceiling:
         return cls("none", nan, nan, nan, np.full(n_targets, nan), False, reason)
 
 
-def ceiling(recording: Recording, protocol: Protocol, *, kind: str | None = None, report: Report = SILENT) -> Ceiling:
+def ceiling(
+    recording: Recording, protocol: Protocol, *, kind: str | None = None, report: Report = SILENT
+) -> Ceiling:
     """Noise ceiling of a recording under a protocol.
 
     Parameters
@@ -120,13 +125,19 @@ def ceiling(recording: Recording, protocol: Protocol, *, kind: str | None = None
         return _from_repeats(recording, protocol)
     codes, people = pd.factorize(recording.subjects)
     if len(people) < 2:
-        return Ceiling.none("one person alone has no ceiling from others: repeats would give one", recording.n_targets)
+        return Ceiling.none(
+            "one person alone has no ceiling from others: repeats would give one",
+            recording.n_targets,
+        )
     alone = len(people) == recording.n_targets
     if kind == "split-half" or (kind == "extrapolated" and alone):
         if not alone:
-            raise BrainLensError(f"{recording.id}: halves of people need one target per person, and {len(people)} people have "
-                                 f"{recording.n_targets}", choices=("leave-one-out", "extrapolated"),
-                                 remedy="Choose another kind of ceiling")
+            raise BrainLensError(
+                f"{recording.id}: halves of people need one target per person, and {len(people)} people have "
+                f"{recording.n_targets}",
+                choices=("leave-one-out", "extrapolated"),
+                remedy="Choose another kind of ceiling",
+            )
         return _from_halves(recording, protocol, kind)
     make = _leave_one_out if kind == "leave-one-out" else _extrapolated
     return make(recording, protocol, codes, report)
@@ -139,13 +150,25 @@ def published(recording: str, preset: str, n_targets: int = 0) -> Ceiling | None
         return None
     value, source = found
     nan = float("nan")
-    return Ceiling("published", value, nan, nan, np.full(n_targets, nan), True, f"as published: {source}; no interval is known",
-                   "the aggregate")
+    return Ceiling(
+        "published",
+        value,
+        nan,
+        nan,
+        np.full(n_targets, nan),
+        True,
+        f"as published: {source}; no interval is known",
+        "the aggregate",
+    )
 
 
 # ---- choosing ------------------------------------------------------------------------------------------------------------
 def _people_missing(recording: Recording) -> str:
-    return "the responses are averages over people" if recording.averaged else "it is not known which target belongs to whom"
+    return (
+        "the responses are averages over people"
+        if recording.averaged
+        else "it is not known which target belongs to whom"
+    )
 
 
 def _auto(recording: Recording) -> tuple[str, str]:
@@ -157,7 +180,9 @@ def _auto(recording: Recording) -> tuple[str, str]:
     return ("split-half" if len(set(subjects)) == len(subjects) else "leave-one-out"), ""
 
 
-def _flagged(kind: str, value: float, low: float, high: float, people: int | None, *notes: str) -> tuple[bool, str]:
+def _flagged(
+    kind: str, value: float, low: float, high: float, people: int | None, *notes: str
+) -> tuple[bool, str]:
     """Whether a ceiling may be divided by, and everything to say about it."""
     doubts = []
     if people is not None and people < 3:
@@ -174,43 +199,101 @@ def _flagged(kind: str, value: float, low: float, high: float, people: int | Non
 # ---- the kinds -----------------------------------------------------------------------------------------------------------
 def _from_repeats(recording: Recording, protocol: Protocol) -> Ceiling:
     if "repeat" not in recording.roles:
-        raise BrainLensError(f"{recording.id}: no column is known to number the repeats", choices=recording.stimuli.columns,
-                             remedy="Name it as the role 'repeat', or choose another kind of ceiling")
-    items = recording.column("item") if "item" in recording.roles else recording.stimuli["text"].to_numpy()
-    groups = np.arange(recording.n_stimuli) if recording.group is None else recording.column(recording.group)
-    found = repeats(recording.responses.values, items, groups, draws=protocol.bootstrap, seed=protocol.seed)
+        raise BrainLensError(
+            f"{recording.id}: no column is known to number the repeats",
+            choices=recording.stimuli.columns,
+            remedy="Name it as the role 'repeat', or choose another kind of ceiling",
+        )
+    items = (
+        recording.column("item")
+        if "item" in recording.roles
+        else recording.stimuli["text"].to_numpy()
+    )
+    groups = (
+        np.arange(recording.n_stimuli)
+        if recording.group is None
+        else recording.column(recording.group)
+    )
+    found = repeats(
+        recording.responses.values, items, groups, draws=protocol.bootstrap, seed=protocol.seed
+    )
     subjects = recording.subjects
     codes = np.zeros(recording.n_targets, int) if subjects is None else pd.factorize(subjects)[0]
     draws = _over_people(found.draws, codes, protocol, resample=subjects is not None)
     value = _over_people(found.value[None], codes, protocol)[0]
     low, high = np.nanquantile(draws, [0.025, 0.975])
     several = f"{codes.max() + 1} people and " if codes.max() else ""
-    valid, flag = _flagged("repeats", value, low, high, None, "for single presentations, not for their average")
-    return Ceiling("repeats", float(value), float(low), float(high), found.value, valid, flag,
-                   resampled=several + found.resampled, draws=draws)
+    valid, flag = _flagged(
+        "repeats", value, low, high, None, "for single presentations, not for their average"
+    )
+    return Ceiling(
+        "repeats",
+        float(value),
+        float(low),
+        float(high),
+        found.value,
+        valid,
+        flag,
+        resampled=several + found.resampled,
+        draws=draws,
+    )
 
 
 def _from_halves(recording: Recording, protocol: Protocol, kind: str) -> Ceiling:
-    groups = np.arange(recording.n_stimuli) if recording.group is None else recording.column(recording.group)
-    found = split_half(recording.responses.values, groups, draws=protocol.bootstrap, seed=protocol.seed)
+    groups = (
+        np.arange(recording.n_stimuli)
+        if recording.group is None
+        else recording.column(recording.group)
+    )
+    found = split_half(
+        recording.responses.values, groups, draws=protocol.bootstrap, seed=protocol.seed
+    )
     low, high = np.nanquantile(found.draws, [0.025, 0.975])
     value = float(found.value[0])
-    instead = "one target per person cannot be extrapolated, so halves were split" if kind == "extrapolated" else ""
-    valid, flag = _flagged("split-half", value, low, high, recording.n_targets,
-                           "normalises the average over people only; single people need repeats", instead)
-    return Ceiling("split-half", value, float(low), float(high), np.full(recording.n_targets, np.nan), valid, flag,
-                   "the average over people", found.resampled, found.draws[:, 0])
+    instead = (
+        "one target per person cannot be extrapolated, so halves were split"
+        if kind == "extrapolated"
+        else ""
+    )
+    valid, flag = _flagged(
+        "split-half",
+        value,
+        low,
+        high,
+        recording.n_targets,
+        "normalises the average over people only; single people need repeats",
+        instead,
+    )
+    return Ceiling(
+        "split-half",
+        value,
+        float(low),
+        float(high),
+        np.full(recording.n_targets, np.nan),
+        valid,
+        flag,
+        "the average over people",
+        found.resampled,
+        found.draws[:, 0],
+    )
 
 
-def _complete_targets(recording: Recording, part: Part, codes: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+def _complete_targets(
+    recording: Recording, part: Part, codes: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
     """Targets measured on all rows of a part, and their people numbered anew."""
     whole = np.flatnonzero(np.isfinite(recording.responses.values[part.rows]).all(axis=0))
     return whole, pd.factorize(codes[whole])[0]
 
 
-def _leave_one_out(recording: Recording, protocol: Protocol, codes: np.ndarray, report: Report) -> Ceiling:
+def _leave_one_out(
+    recording: Recording, protocol: Protocol, codes: np.ndarray, report: Report
+) -> Ceiling:
     if protocol.split == "shuffle-split":
-        raise BrainLensError("Leave-one-subject-out needs folds that test each stimulus once", remedy="Choose another split")
+        raise BrainLensError(
+            "Leave-one-subject-out needs folds that test each stimulus once",
+            remedy="Choose another split",
+        )
     responses = recording.responses.values
     parts, left_out = [], 0
     for part in make_folds(recording, protocol):
@@ -224,20 +307,53 @@ def _leave_one_out(recording: Recording, protocol: Protocol, codes: np.ndarray, 
                 others = set(range(inside.max() + 1)) - {person}
                 targets, values = predictor.held_out(others, [person], report)
                 predicted[np.ix_(part.rows, whole[targets])] = values
-        parts.append(moments(predicted, np.where(np.isfinite(predicted), responses, np.nan), part.folds, part.groups))
+        parts.append(
+            moments(
+                predicted,
+                np.where(np.isfinite(predicted), responses, np.nan),
+                part.folds,
+                part.groups,
+            )
+        )
     if not any(np.isfinite(part.per_fold()).any() for part in parts):
         return Ceiling.none("no two people saw the same stimuli in full", recording.n_targets)
-    boot = hierarchical_bootstrap(parts, recording.subjects, draws=protocol.bootstrap, seed=protocol.seed,
-                                  targets=protocol.targets, people=protocol.people, report=report)
+    boot = hierarchical_bootstrap(
+        parts,
+        recording.subjects,
+        draws=protocol.bootstrap,
+        seed=protocol.seed,
+        targets=protocol.targets,
+        people=protocol.people,
+        report=report,
+    )
     n_people = int(np.isfinite(boot.per_subject).sum())
-    valid, flag = _flagged("leave-one-out", boot.value, boot.low, boot.high, n_people,
-                           f"a lower bound: {n_people - 1} people predict the one left out", _left_out(left_out, len(parts)),
-                           boot.note)
-    return Ceiling("leave-one-out", boot.value, boot.low, boot.high, boot.per_target, valid, flag, resampled=boot.resampled,
-                   draws=boot.draws, details={"per_subject": dict(zip(boot.subjects, boot.per_subject.tolist(), strict=True))})
+    valid, flag = _flagged(
+        "leave-one-out",
+        boot.value,
+        boot.low,
+        boot.high,
+        n_people,
+        f"a lower bound: {n_people - 1} people predict the one left out",
+        _left_out(left_out, len(parts)),
+        boot.note,
+    )
+    return Ceiling(
+        "leave-one-out",
+        boot.value,
+        boot.low,
+        boot.high,
+        boot.per_target,
+        valid,
+        flag,
+        resampled=boot.resampled,
+        draws=boot.draws,
+        details={"per_subject": dict(zip(boot.subjects, boot.per_subject.tolist(), strict=True))},
+    )
 
 
-def _extrapolated(recording: Recording, protocol: Protocol, codes: np.ndarray, report: Report) -> Ceiling:
+def _extrapolated(
+    recording: Recording, protocol: Protocol, codes: np.ndarray, report: Report
+) -> Ceiling:
     parts, left_out, at_bound, curves, sizes = [], 0, 0, 0, 0
     for part in make_folds(recording, protocol):
         whole, inside = _complete_targets(recording, part, codes)
@@ -252,36 +368,70 @@ def _extrapolated(recording: Recording, protocol: Protocol, codes: np.ndarray, r
         full[:, whole] = v0
         parts.append(full)
     if not parts:
-        return Ceiling.none(f"{sizes} people who saw the same stimuli are too few to extrapolate: three are needed",
-                            recording.n_targets)
+        return Ceiling.none(
+            f"{sizes} people who saw the same stimuli are too few to extrapolate: three are needed",
+            recording.n_targets,
+        )
     stacked = np.stack(parts)  # (part, bootstrap, target)
     per_target = _mean_over_parts(np.median(stacked, axis=1))
     draws = _over_people(_mean_over_parts(stacked), codes, protocol)
     value = float(_over_people(per_target[None], codes, protocol)[0])
     low, high = np.nanquantile(draws, [0.025, 0.975])
-    bound = f"{at_bound / curves:.0%} of the fitted curves end at the bound of 1" if at_bound else ""
-    valid, flag = _flagged("extrapolated", value, low, high, sizes,
-                           f"biased: extrapolating from {sizes} people misses a known ceiling, and its interval covers pools and "
-                           "folds but not people", bound, _left_out(left_out, len(parts)))
-    return Ceiling("extrapolated", value, float(low), float(high), per_target, valid, flag, resampled="pools and folds",
-                   draws=draws, details={"pools": "all" if sizes <= FEW else "drawn", "at_bound": at_bound, "curves": curves})
+    bound = (
+        f"{at_bound / curves:.0%} of the fitted curves end at the bound of 1" if at_bound else ""
+    )
+    valid, flag = _flagged(
+        "extrapolated",
+        value,
+        low,
+        high,
+        sizes,
+        f"biased: extrapolating from {sizes} people misses a known ceiling, and its interval covers pools and "
+        "folds but not people",
+        bound,
+        _left_out(left_out, len(parts)),
+    )
+    return Ceiling(
+        "extrapolated",
+        value,
+        float(low),
+        float(high),
+        per_target,
+        valid,
+        flag,
+        resampled="pools and folds",
+        draws=draws,
+        details={
+            "pools": "all" if sizes <= FEW else "drawn",
+            "at_bound": at_bound,
+            "curves": curves,
+        },
+    )
 
 
-def _pool_curves(responses: np.ndarray, codes: np.ndarray, part: Part, protocol: Protocol, report: Report) -> np.ndarray:
+def _pool_curves(
+    responses: np.ndarray, codes: np.ndarray, part: Part, protocol: Protocol, report: Report
+) -> np.ndarray:
     """Asymptote of each bootstrap and target of one part, shape (BOOTSTRAPS, n_targets)."""
     n_people = int(codes.max()) + 1
     predictor = PoolPredictor(responses, codes, part, protocol)
-    wanted: dict[tuple[int, ...], list[tuple[int, int]]] = {}  # others -> [(size of the pool, person held out)]
+    wanted: dict[
+        tuple[int, ...], list[tuple[int, int]]
+    ] = {}  # others -> [(size of the pool, person held out)]
     for pool in pools(n_people, protocol.seed):
         for person in pool.held:
             others = tuple(member for member in pool.members if member != person)
             wanted.setdefault(others, []).append((len(pool.members), person))
-    choices: dict[tuple[int, int], list[np.ndarray]] = {}  # (size, person) -> arrays (fold, that person's targets)
+    choices: dict[
+        tuple[int, int], list[np.ndarray]
+    ] = {}  # (size, person) -> arrays (fold, that person's targets)
     for done, (others, uses) in enumerate(wanted.items()):
         report.step(done, len(wanted), "ceiling")
         targets, r = predictor.scores(others, {person for _, person in uses}, report)
         for size, person in uses:
-            choices.setdefault((size, person), []).append(r[:, np.isin(targets, predictor.targets[person])])
+            choices.setdefault((size, person), []).append(
+                r[:, np.isin(targets, predictor.targets[person])]
+            )
     sizes = np.arange(2, n_people + 1)
     v0 = np.empty((BOOTSTRAPS, len(codes)))
     rng = np.random.default_rng([protocol.seed, 4])
@@ -290,18 +440,25 @@ def _pool_curves(responses: np.ndarray, codes: np.ndarray, part: Part, protocol:
         for column, size in enumerate(sizes):
             if (size, person) in choices:
                 found = np.concatenate(choices[size, person])  # (pools x folds, targets)
-                weights = rng.multinomial(len(found), np.full(len(found), 1 / len(found)), size=BOOTSTRAPS) / len(found)
+                weights = rng.multinomial(
+                    len(found), np.full(len(found), 1 / len(found)), size=BOOTSTRAPS
+                ) / len(found)
                 points[:, :, column] = weights @ np.nan_to_num(found)
         v0[:, mine] = asymptotes(sizes, points)[0]
     return v0
 
 
-def _over_people(values: np.ndarray, codes: np.ndarray, protocol: Protocol, resample: bool = False) -> np.ndarray:
+def _over_people(
+    values: np.ndarray, codes: np.ndarray, protocol: Protocol, resample: bool = False
+) -> np.ndarray:
     """(draw, target) -> (draw,): targets of a person, then people, with people drawn anew where asked."""
     functions = {"mean": np.nanmean, "median": np.nanmedian}
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", RuntimeWarning)  # a person without a value stays NaN
-        each = [functions[protocol.targets](values[:, codes == person], axis=1) for person in range(codes.max() + 1)]
+        each = [
+            functions[protocol.targets](values[:, codes == person], axis=1)
+            for person in range(codes.max() + 1)
+        ]
         each = np.stack(each, axis=1)
         if resample and each.shape[1] > 1:
             who = np.random.default_rng([protocol.seed, 0]).integers(each.shape[1], size=each.shape)
@@ -318,4 +475,9 @@ def _mean_over_parts(values: np.ndarray) -> np.ndarray:
 
 def _left_out(count: int, parts: int) -> str:
     """How many targets have missing stimuli (summed over the parts), or nothing."""
-    return f"{count} targets with missing stimuli left out" + (f" in {parts} parts" if parts > 1 else "") if count else ""
+    return (
+        f"{count} targets with missing stimuli left out"
+        + (f" in {parts} parts" if parts > 1 else "")
+        if count
+        else ""
+    )

@@ -37,7 +37,11 @@ def pools(people: int, seed: int = 0) -> list[Pool]:
     All pools with everybody held out where there are few people; else ten random ones of each size with five held out.
     """
     if people <= FEW:
-        return [Pool(members, members) for size in range(2, people + 1) for members in combinations(range(people), size)]
+        return [
+            Pool(members, members)
+            for size in range(2, people + 1)
+            for members in combinations(range(people), size)
+        ]
     rng, drawn = np.random.default_rng([seed, people]), {}
     for size in range(2, people + 1):
         for _ in range(DRAWN):
@@ -77,30 +81,64 @@ class PoolPredictor:
     def _local(self, fold):
         return tuple(self.place[rows] for rows in fold)
 
-    def predict(self, others: Iterable[int], held: Iterable[int], *, predictions: bool = False, report: Report = SILENT):
+    def predict(
+        self,
+        others: Iterable[int],
+        held: Iterable[int],
+        *,
+        predictions: bool = False,
+        report: Report = SILENT,
+    ):
         """``(targets, fit)``: the held people's targets and the engine's result for them, in local row numbers."""
         others, held = sorted(others), sorted(held)
         targets = np.concatenate([self.targets[person] for person in held])
         y = self.y[:, targets]
         protocol = self.protocol
-        options = {"method": protocol.method, "criterion": protocol.criterion, "alphas": protocol.alphas,
-                   "shared_alpha": protocol.shared_alpha, "rcond": protocol.rcond, "predictions": predictions, "report": report}
+        options = {
+            "method": protocol.method,
+            "criterion": protocol.criterion,
+            "alphas": protocol.alphas,
+            "shared_alpha": protocol.shared_alpha,
+            "rcond": protocol.rcond,
+            "predictions": predictions,
+            "report": report,
+        }
         units = sum(len(self.targets[person]) for person in others)
         if units < len(self.y) / 2:
             x = self.y[:, np.concatenate([self.targets[person] for person in others])]
             scaled = protocol.standardize
-            return targets, [cross_validate(x, y, self.folds, inner_folds=self.inner, standardize=scaled, **options)]
+            return targets, [
+                cross_validate(
+                    x, y, self.folds, inner_folds=self.inner, standardize=scaled, **options
+                )
+            ]
         if not protocol.standardize:
-            return targets, [cross_validate(self._sum(others, -1), y, self.folds, inner_folds=self.inner, **options)]
-        return targets, [cross_validate(self._sum(others, fold), y, [self.folds[fold]], inner_folds=[self.inner[fold]], **options)
-                         for fold in range(len(self.folds))]
+            return targets, [
+                cross_validate(
+                    self._sum(others, -1), y, self.folds, inner_folds=self.inner, **options
+                )
+            ]
+        return targets, [
+            cross_validate(
+                self._sum(others, fold),
+                y,
+                [self.folds[fold]],
+                inner_folds=[self.inner[fold]],
+                **options,
+            )
+            for fold in range(len(self.folds))
+        ]
 
-    def scores(self, others: Iterable[int], held: Iterable[int], report: Report = SILENT) -> tuple[np.ndarray, np.ndarray]:
+    def scores(
+        self, others: Iterable[int], held: Iterable[int], report: Report = SILENT
+    ) -> tuple[np.ndarray, np.ndarray]:
         """``(targets, r)`` with r of shape (fold, target)."""
         targets, fits = self.predict(others, held, report=report)
         return targets, np.concatenate([fit.r[0] for fit in fits])
 
-    def held_out(self, others: Iterable[int], held: Iterable[int], report: Report = SILENT) -> tuple[np.ndarray, np.ndarray]:
+    def held_out(
+        self, others: Iterable[int], held: Iterable[int], report: Report = SILENT
+    ) -> tuple[np.ndarray, np.ndarray]:
         """``(targets, predictions)`` with predictions of shape (the part's rows, target), NaN where never tested."""
         targets, fits = self.predict(others, held, predictions=True, report=report)
         out = fits[0].predictions[0]

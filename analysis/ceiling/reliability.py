@@ -42,8 +42,14 @@ def signed_root(values: np.ndarray) -> np.ndarray:
 
 
 # ---- halves of the people ------------------------------------------------------------------------------------------------
-def split_half(responses: np.ndarray, groups: np.ndarray, *, root: bool = True, draws: int = 1000,
-               seed: int = 0) -> Reliability:
+def split_half(
+    responses: np.ndarray,
+    groups: np.ndarray,
+    *,
+    root: bool = True,
+    draws: int = 1000,
+    seed: int = 0,
+) -> Reliability:
     r"""Ceiling of a correlation with the *average* over people, from random halves of them.
 
     .. math:: c = \sqrt{\frac{2 r}{1 + r}}
@@ -72,7 +78,10 @@ def split_half(responses: np.ndarray, groups: np.ndarray, *, root: bool = True, 
     y = np.asarray(responses, float)
     n_people = y.shape[1]
     if n_people < 2:
-        raise BrainLensError(f"{n_people} person cannot be split in halves", remedy="Give two or more people, or repeats")
+        raise BrainLensError(
+            f"{n_people} person cannot be split in halves",
+            remedy="Give two or more people, or repeats",
+        )
     seen = np.isfinite(y).astype(float)
     y = np.where(seen > 0, y - np.nanmean(y), 0.0)
     rng = np.random.default_rng([seed, 2])
@@ -84,7 +93,9 @@ def split_half(responses: np.ndarray, groups: np.ndarray, *, root: bool = True, 
     cells = _half_moments(*sums, codes, len(names))
     finish = (lambda r: signed_root(spearman_brown(r))) if root else spearman_brown
 
-    counts = rng.multinomial(len(names), np.full(len(names), 1 / len(names)), size=draws).astype(float)
+    counts = rng.multinomial(len(names), np.full(len(names), 1 / len(names)), size=draws).astype(
+        float
+    )
     value = _mean_r(np.ones((1, len(names))), cells)[0]
     drawn = _mean_r(counts, cells)
     drawn = drawn - np.nanmedian(drawn) + value
@@ -92,13 +103,20 @@ def split_half(responses: np.ndarray, groups: np.ndarray, *, root: bool = True, 
     return Reliability(np.array([finish(value)]), finish(drawn)[:, None], what)
 
 
-def _half_moments(a: np.ndarray, b: np.ndarray, n_a: np.ndarray, n_b: np.ndarray, codes: np.ndarray, n_groups: int) -> np.ndarray:
+def _half_moments(
+    a: np.ndarray, b: np.ndarray, n_a: np.ndarray, n_b: np.ndarray, codes: np.ndarray, n_groups: int
+) -> np.ndarray:
     """Sums by stimulus group of (1, x, y, xx, yy, xy) of the two half averages, shape (6, n_groups, splits)."""
     both = (n_a > 0) & (n_b > 0)
     x, y = np.where(both, a / np.maximum(n_a, 1), 0.0), np.where(both, b / np.maximum(n_b, 1), 0.0)
     order = np.argsort(codes, kind="stable")
     starts = np.searchsorted(codes[order], np.arange(n_groups))
-    return np.stack([np.add.reduceat(each[order], starts, axis=0) for each in (both.astype(float), x, y, x * x, y * y, x * y)])
+    return np.stack(
+        [
+            np.add.reduceat(each[order], starts, axis=0)
+            for each in (both.astype(float), x, y, x * x, y * y, x * y)
+        ]
+    )
 
 
 def _mean_r(counts: np.ndarray, cells: np.ndarray) -> np.ndarray:
@@ -109,7 +127,14 @@ def _mean_r(counts: np.ndarray, cells: np.ndarray) -> np.ndarray:
 
 
 # ---- repeats of the stimuli ----------------------------------------------------------------------------------------------
-def repeats(responses: np.ndarray, items: np.ndarray, groups: np.ndarray, *, draws: int = 1000, seed: int = 0) -> Reliability:
+def repeats(
+    responses: np.ndarray,
+    items: np.ndarray,
+    groups: np.ndarray,
+    *,
+    draws: int = 1000,
+    seed: int = 0,
+) -> Reliability:
     r"""Ceiling of a correlation with *single* presentations, from stimuli that were presented more than once.
 
     .. math:: c = \sqrt{\rho}, \quad \rho = \frac{MS_b - MS_w}{MS_b + (n_0 - 1) MS_w}
@@ -140,16 +165,30 @@ def repeats(responses: np.ndarray, items: np.ndarray, groups: np.ndarray, *, dra
     total, squares = member @ y, member @ (y * y)
     again = count >= 2
     if not again.any(axis=0).all():
-        raise BrainLensError("Some targets have no stimulus that was presented twice",
-                             remedy="Leave these targets out, or use another ceiling")
+        raise BrainLensError(
+            "Some targets have no stimulus that was presented twice",
+            remedy="Leave these targets out, or use another ceiling",
+        )
     with np.errstate(invalid="ignore", divide="ignore"):
         between = np.where(again, total**2 / count, 0.0)
     kept = np.where(again, count, 0.0)
-    cells = np.stack([again.astype(float), kept, kept**2, np.where(again, total, 0.0), between,
-                      np.where(again, squares, 0.0) - between])  # (6, items, targets)
-    by_group = np.stack([np.stack([each[group_of == g].sum(axis=0) for g in range(len(names))]) for each in cells])
+    cells = np.stack(
+        [
+            again.astype(float),
+            kept,
+            kept**2,
+            np.where(again, total, 0.0),
+            between,
+            np.where(again, squares, 0.0) - between,
+        ]
+    )  # (6, items, targets)
+    by_group = np.stack(
+        [np.stack([each[group_of == g].sum(axis=0) for g in range(len(names))]) for each in cells]
+    )
     rng = np.random.default_rng([seed, 3])
-    counts = rng.multinomial(len(names), np.full(len(names), 1 / len(names)), size=draws).astype(float)
+    counts = rng.multinomial(len(names), np.full(len(names), 1 / len(names)), size=draws).astype(
+        float
+    )
     value, drawn = (_intraclass(each, by_group) for each in (np.ones((1, len(names))), counts))
     return Reliability(signed_root(value[0]), signed_root(drawn), f"{len(names)} stimulus groups")
 

@@ -57,7 +57,12 @@ class Activations:
         fresh: bool,
         source,
     ):
-        self.card, self.id, self.fingerprint, self.tokenizer_hash = card, id, fingerprint, tokenizer_hash
+        self.card, self.id, self.fingerprint, self.tokenizer_hash = (
+            card,
+            id,
+            fingerprint,
+            tokenizer_hash,
+        )
         self.widths, self.layers, self.key, self.fresh = tuple(widths), list(layers), key, fresh
         self._source = source  # .layer(number), .gram(number)
 
@@ -97,7 +102,9 @@ class Activations:
         predicts a constant, and says so."""
         values = self.layer(layer)
         spread = np.ptp(values, axis=0).max(initial=0.0)
-        return CONSTANT if spread <= 1e-6 * max(float(np.abs(values).max(initial=0.0)), 1e-30) else ""
+        return (
+            CONSTANT if spread <= 1e-6 * max(float(np.abs(values).max(initial=0.0)), 1e-30) else ""
+        )
 
     def __repr__(self) -> str:
         whence = "read now" if self.fresh else "from the store"
@@ -167,14 +174,23 @@ def extract(
         return model.of(recording)
     store = store or Store()
     texts = passages(recording, protocol.context)
-    numbers = list(range(model.n_layers)) if layers is None else sorted({model.layer_number(layer) for layer in layers})
+    numbers = (
+        list(range(model.n_layers))
+        if layers is None
+        else sorted({model.layer_number(layer) for layer in layers})
+    )
     recipe = _recipe(model, passages_hash(texts), protocol)
     key = _key(recipe)
     entry = store.activations(key, (recording.n_stimuli, model.widths))
     fresh = False
     if not entry.complete().issuperset(numbers):
         with store.lock(key, report):
-            meta = {**recipe, "recording": recording.id, "context": protocol.context, "versions": _versions()}
+            meta = {
+                **recipe,
+                "recording": recording.id,
+                "context": protocol.context,
+                "versions": _versions(),
+            }
             entry.create(list(recording.stimuli.index), model.widths, meta)
             missing = sorted(set(numbers) - entry.complete())
             if missing:
@@ -195,13 +211,26 @@ def extract(
 
 
 def _read(
-    model: Model, texts, missing: list[int], recording: Recording, protocol: Protocol, entry, recipe: dict, report: Report
+    model: Model,
+    texts,
+    missing: list[int],
+    recording: Recording,
+    protocol: Protocol,
+    entry,
+    recipe: dict,
+    report: Report,
 ) -> None:
     """Let the model read, batch by batch into the journal, then layer by layer into the store."""
     journal = entry.journal(missing, [model.widths[n] for n in missing], recording.n_stimuli)
     options = {**recipe["options"], **({"skip": journal.done.tolist()} if model.resumable else {})}
     for rows, values in model.read(
-        texts, missing, pooling=protocol.pooling, attention=protocol.attention, dtype=protocol.dtype, report=report, **options
+        texts,
+        missing,
+        pooling=protocol.pooling,
+        attention=protocol.attention,
+        dtype=protocol.dtype,
+        report=report,
+        **options,
     ):
         journal.add(rows, values)
     if journal.missing:
@@ -268,7 +297,9 @@ def from_file(
         layers=len(widths) - 1,
         width=max(widths),
     )
-    key = _key({"file": digest, "stimuli": [str(i) for i in recording.stimuli.index], "code": CODE_VERSION})
+    key = _key(
+        {"file": digest, "stimuli": [str(i) for i in recording.stimuli.index], "code": CODE_VERSION}
+    )
     return Activations(
         card,
         id=card.id,

@@ -31,8 +31,14 @@ WIDTH = 1600
 """Width of the random embedding of Schrimpf et al. (2021), used where no width is given."""
 
 
-def features(recording: Recording, names: Iterable[str], *, width: int | None = None, seed: int = 0,
-             static: np.ndarray | None = None) -> dict[str, np.ndarray]:
+def features(
+    recording: Recording,
+    names: Iterable[str],
+    *,
+    width: int | None = None,
+    seed: int = 0,
+    static: np.ndarray | None = None,
+) -> dict[str, np.ndarray]:
     """Control features of a recording.
 
     Parameters
@@ -66,7 +72,9 @@ def features(recording: Recording, names: Iterable[str], *, width: int | None = 
         elif name == "position":
             made[name] = _position(recording)
         elif name == "length":
-            made[name] = np.array([[len(words(text)), len(text)] for text in recording.texts], float)
+            made[name] = np.array(
+                [[len(words(text)), len(text)] for text in recording.texts], float
+            )
         elif name == "word-rate":
             made[name] = _word_rate(recording)
         elif name == "log-frequency":
@@ -91,7 +99,11 @@ def _blocks(recording: Recording) -> np.ndarray:
     table = recording.stimuli
     column = recording.context or recording.group
     columns = [name for name in (recording.within, column) if name is not None]
-    return table.groupby(columns, sort=False, dropna=False).ngroup().to_numpy() if columns else np.zeros(len(table), int)
+    return (
+        table.groupby(columns, sort=False, dropna=False).ngroup().to_numpy()
+        if columns
+        else np.zeros(len(table), int)
+    )
 
 
 def _position(recording: Recording) -> np.ndarray:
@@ -111,9 +123,17 @@ def _word_rate(recording: Recording) -> np.ndarray:
     onset = recording.stimuli.get("onset")
     if onset is None or onset.dtype.kind not in "iuf" or onset.isna().any():
         return counts[:, None]
-    seconds = pd.Series(onset.to_numpy(float)).groupby(_blocks(recording)).transform(lambda one: one.shift(-1) - one)
-    seconds = seconds.where(seconds > 0)  # the last one of a group ends unseen: take the usual duration
-    return (counts / seconds.fillna(seconds.median() if seconds.notna().any() else 1.0).to_numpy())[:, None]
+    seconds = (
+        pd.Series(onset.to_numpy(float))
+        .groupby(_blocks(recording))
+        .transform(lambda one: one.shift(-1) - one)
+    )
+    seconds = seconds.where(
+        seconds > 0
+    )  # the last one of a group ends unseen: take the usual duration
+    return (counts / seconds.fillna(seconds.median() if seconds.notna().any() else 1.0).to_numpy())[
+        :, None
+    ]
 
 
 def _log_frequency(recording: Recording) -> np.ndarray:
@@ -125,12 +145,16 @@ def _log_frequency(recording: Recording) -> np.ndarray:
 
 def _given(recording: Recording, static: np.ndarray | None) -> np.ndarray:
     if static is None:
-        raise BrainLensError("The control 'static-embedding' needs the vectors",
-                             remedy="Pass static=, one row per stimulus, such as GloVe's layer 0")
+        raise BrainLensError(
+            "The control 'static-embedding' needs the vectors",
+            remedy="Pass static=, one row per stimulus, such as GloVe's layer 0",
+        )
     static = np.asarray(static)
     if static.ndim != 2 or len(static) != recording.n_stimuli:
-        raise BrainLensError(f"The static embedding has shape {static.shape} for {recording.n_stimuli} stimuli",
-                             remedy="Give one row for each stimulus of the recording")
+        raise BrainLensError(
+            f"The static embedding has shape {static.shape} for {recording.n_stimuli} stimuli",
+            remedy="Give one row for each stimulus of the recording",
+        )
     return static
 
 
@@ -188,6 +212,9 @@ def random_embedding(texts: Iterable[str], width: int, seed: int = 0) -> np.ndar
     Source: the random-embedding control of Schrimpf et al. 2021, doi 10.1073/pnas.2105646118.
     """
     split = [words(text) for text in texts]
-    types = {word: number for number, word in enumerate(dict.fromkeys(word for text in split for word in text))}
+    types = {
+        word: number
+        for number, word in enumerate(dict.fromkeys(word for text in split for word in text))
+    }
     vectors = random_vectors(list(types), width, seed)
     return np.stack([vectors[[types[word] for word in text]].mean(axis=0) for text in split])

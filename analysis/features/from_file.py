@@ -98,7 +98,8 @@ def read_layers(path: Path, recording: Recording) -> tuple[dict[int, np.ndarray]
         held[number] = np.ascontiguousarray(values[rows], np.float32)
         if not np.isfinite(held[number]).all():
             raise BrainLensError(
-                f"{path.name}: layer {number} has values that are not finite", remedy="Correct them or leave the layer out"
+                f"{path.name}: layer {number} has values that are not finite",
+                remedy="Correct them or leave the layer out",
             )
     return held, digest
 
@@ -118,10 +119,13 @@ def _ids(path: Path, stimulus: np.ndarray) -> list[str]:
             f"{path.name}: 'stimulus' has shape {stimulus.shape}, not one id per stimulus",
             remedy="Give the ids of the recording's stimuli as a flat array",
         )
-    ids = [one.decode("utf-8", "replace") if isinstance(one, bytes) else str(one) for one in stimulus]
+    ids = [
+        one.decode("utf-8", "replace") if isinstance(one, bytes) else str(one) for one in stimulus
+    ]
     if twice := [name for name, count in Counter(ids).items() if count > 1]:
         raise BrainLensError(
-            f"{path.name}: {len(twice)} stimuli occur more than once, first {twice[0]!r}", remedy="Make the ids unique"
+            f"{path.name}: {len(twice)} stimuli occur more than once, first {twice[0]!r}",
+            remedy="Make the ids unique",
         )
     return ids
 
@@ -129,12 +133,19 @@ def _ids(path: Path, stimulus: np.ndarray) -> list[str]:
 def _shaped(path: Path, number: int, values: np.ndarray, count: int) -> None:
     if values.ndim != 2 or len(values) != count or not values.size:
         raise BrainLensError(
-            f"{path.name}: layer {number} has shape {values.shape} for {count} stimuli", remedy="Give (stimulus, unit)"
+            f"{path.name}: layer {number} has shape {values.shape} for {count} stimuli",
+            remedy="Give (stimulus, unit)",
         )
     if values.dtype.kind not in "fiu":
-        raise BrainLensError(f"{path.name}: layer {number} holds {values.dtype}, not numbers", remedy="Save plain numbers")
+        raise BrainLensError(
+            f"{path.name}: layer {number} holds {values.dtype}, not numbers",
+            remedy="Save plain numbers",
+        )
     if np.isnan(values).all():
-        raise BrainLensError(f"{path.name}: layer {number} holds no value at all", remedy="Correct it or leave the layer out")
+        raise BrainLensError(
+            f"{path.name}: layer {number} holds no value at all",
+            remedy="Correct it or leave the layer out",
+        )
 
 
 def _numbered(path: Path, names) -> list[int]:
@@ -146,7 +157,10 @@ def _numbered(path: Path, names) -> list[int]:
         if isinstance(name, float) and name.is_integer():
             text = str(int(name))
         if not (text.isascii() and text.isdecimal()):
-            raise BrainLensError(f"{path.name}: {name!r} is not the number of a layer", remedy="Number the layers 0, 1, 2, ...")
+            raise BrainLensError(
+                f"{path.name}: {name!r} is not the number of a layer",
+                remedy="Number the layers 0, 1, 2, ...",
+            )
         if int(text) in numbers:
             raise BrainLensError(
                 f"{path.name}: {numbers[int(text)]!r} and {name!r} are the same layer",
@@ -161,7 +175,8 @@ def _read_npz(path: Path):
         arrays = load_npz(path)
     except BrainLensError as error:
         raise BrainLensError(
-            error.problem, remedy="Save plain arrays: np.savez(path, stimulus=np.array(ids, dtype=str), layer_0=...)"
+            error.problem,
+            remedy="Save plain arrays: np.savez(path, stimulus=np.array(ids, dtype=str), layer_0=...)",
         ) from error
     names = [name for name in arrays if name.isdecimal() or name.startswith("layer")]
     others = [name for name in arrays if name not in names and name != "stimulus"]
@@ -181,7 +196,11 @@ def _read_xarray(path: Path):
     try:
         if path.is_dir():
             _harmless(path)
-        with xr.open_zarr(path, consolidated=False) if path.is_dir() else xr.open_dataset(path) as opened:
+        with (
+            xr.open_zarr(path, consolidated=False)
+            if path.is_dir()
+            else xr.open_dataset(path) as opened
+        ):
             variable = _variable(path, opened)
             _bounded(path, variable, opened["stimulus"])
             opened = opened[[variable.name]].load()
@@ -189,18 +208,26 @@ def _read_xarray(path: Path):
         raise
     except Exception as error:  # each format has its own classes
         raise BrainLensError(
-            f"{path.name} cannot be read as NetCDF or zarr ({error})", remedy="Save it with xarray, or give .npz"
+            f"{path.name} cannot be read as NetCDF or zarr ({error})",
+            remedy="Save it with xarray, or give .npz",
         ) from error
     values = opened[variable.name]
     values = values if "layer" in values.dims else values.expand_dims("layer")
     names = opened["layer"].values if "layer" in opened.variables else range(values.sizes["layer"])
     stack = values.transpose("layer", "stimulus", "unit").values
-    layers = {number: _filled(layer) for number, layer in zip(_numbered(path, np.atleast_1d(names)), stack)}
+    layers = {
+        number: _filled(layer)
+        for number, layer in zip(_numbered(path, np.atleast_1d(names)), stack)
+    }
     return opened["stimulus"].values, layers, _content(path)
 
 
 def _variable(path: Path, opened):
-    variables = [v for v in opened.data_vars.values() if {"stimulus", "unit"} <= set(v.dims) <= {"layer", "stimulus", "unit"}]
+    variables = [
+        v
+        for v in opened.data_vars.values()
+        if {"stimulus", "unit"} <= set(v.dims) <= {"layer", "stimulus", "unit"}
+    ]
     if len(variables) != 1 or "stimulus" not in opened.coords:
         raise BrainLensError(
             f"{path.name} has {len(variables)} variables with dims (layer, stimulus, unit) and ids 'stimulus'",
@@ -214,7 +241,11 @@ def _bounded(path: Path, *variables) -> None:
     """What is announced, whole or as one chunk, must not be more than any machine holds."""
     for one in variables:
         chunks = one.encoding.get("chunks") or one.encoding.get("chunksizes") or ()
-        _size(path, one.name, max(math.prod(map(int, one.shape)), math.prod(map(int, chunks))) * one.dtype.itemsize)
+        _size(
+            path,
+            one.name,
+            max(math.prod(map(int, one.shape)), math.prod(map(int, chunks))) * one.dtype.itemsize,
+        )
 
 
 def _size(path: Path, name: str, size: int) -> None:
@@ -227,7 +258,9 @@ def _size(path: Path, name: str, size: int) -> None:
 
 def _harmless(folder: Path) -> None:
     """Refuse a zarr folder whose metadata name a codec that runs what it reads, or announce more than any machine holds."""
-    for file in [one for name in (".zarray", ".zmetadata", "zarr.json") for one in folder.rglob(name)]:
+    for file in [
+        one for name in (".zarray", ".zmetadata", "zarr.json") for one in folder.rglob(name)
+    ]:
         try:
             waiting = [json.loads(file.read_text(encoding="utf-8"))]
         except ValueError:
@@ -237,14 +270,25 @@ def _harmless(folder: Path) -> None:
             if not isinstance(one, dict):
                 waiting += one if isinstance(one, list) else []
                 continue
-            if any("pickle" in str(one.get(key, "")).lower() for key in ("id", "name", "object_codec_id")):
+            if any(
+                "pickle" in str(one.get(key, "")).lower()
+                for key in ("id", "name", "object_codec_id")
+            ):
                 raise BrainLensError(
                     f"{folder.name} holds a pickle ({file.parent.name}), which can run anything: it was not read",
                     remedy="Save plain numbers and texts",
                 )
-            for key in ("shape", "chunks", "chunk_shape"):  # xarray reads coordinates as it opens: 8 bytes each
+            for key in (
+                "shape",
+                "chunks",
+                "chunk_shape",
+            ):  # xarray reads coordinates as it opens: 8 bytes each
                 if isinstance(one.get(key), list) and all(isinstance(n, int) for n in one[key]):
-                    _size(folder, file.parent.name, math.prod(one[key]) * (8 if len(one[key]) == 1 else 1))
+                    _size(
+                        folder,
+                        file.parent.name,
+                        math.prod(one[key]) * (8 if len(one[key]) == 1 else 1),
+                    )
             waiting += one.values()
 
 

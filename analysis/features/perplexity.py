@@ -93,13 +93,27 @@ def evaluate(
     if not text.strip():
         raise BrainLensError("The text is empty", remedy="Give a text of some sentences at least")
     store = store or Store()
-    recipe = [CODE_VERSION, "evaluate", model.id, model.fingerprint, model.tokenizer_hash, model.card.bos, window, stride, text]
+    recipe = [
+        CODE_VERSION,
+        "evaluate",
+        model.id,
+        model.fingerprint,
+        model.tokenizer_hash,
+        model.card.bos,
+        window,
+        stride,
+        text,
+    ]
     key = hashlib.sha256(json.dumps(recipe).encode("utf-8", "surrogatepass")).hexdigest()[:32]
     with store.lock(key, report):
         done = store.piece(key, "all")
         if done is None:
             tokens, used = _scored(model, text, window, stride, store, key, report)
-            done = {"offsets": tokens.offsets, "nats": tokens.nats, "used": np.asarray([-1 if u is None else u for u in used])}
+            done = {
+                "offsets": tokens.offsets,
+                "nats": tokens.nats,
+                "used": np.asarray([-1 if u is None else u for u in used]),
+            }
             store.save_piece(key, "all", **done)
             fresh = True
         else:
@@ -113,7 +127,10 @@ def _scored(model: Model, text: str, window, stride, store: Store, key: str, rep
     from analysis.models.transformer import TransformerModel
 
     if not isinstance(model, TransformerModel):
-        return model.surprisal([text], window=window, stride=stride, report=report)[0], (window, stride)
+        return model.surprisal([text], window=window, stride=stride, report=report)[0], (
+            window,
+            stride,
+        )
     from analysis.models.next_token import Passes
 
     passes = Passes(model, [text], window=window, stride=stride)
@@ -124,22 +141,37 @@ def _scored(model: Model, text: str, window, stride, store: Store, key: str, rep
         piece = store.piece(key, str(number))
         if piece is None:
             runs = passes.run(number, report)
-            piece = {"at": np.concatenate([at for _, at, _, _ in runs]), "nats": np.concatenate([n for _, _, n, _ in runs])}
+            piece = {
+                "at": np.concatenate([at for _, at, _, _ in runs]),
+                "nats": np.concatenate([n for _, _, n, _ in runs]),
+            }
             store.save_piece(key, str(number), **piece)
         inside = piece["at"] < len(nats)
         nats[piece["at"][inside]] = piece["nats"][inside]
     report.step(len(passes.batches), len(passes.batches), "batches of tokens")
-    return TokenSurprisal(coded.offsets, nats, np.full(len(nats) + 1, np.nan)), (passes.window, passes.stride)
+    return TokenSurprisal(coded.offsets, nats, np.full(len(nats) + 1, np.nan)), (
+        passes.window,
+        passes.stride,
+    )
 
 
-def _summary(text: str, offsets: np.ndarray, nats: np.ndarray, used, model: Model, fresh: bool) -> Perplexity:
+def _summary(
+    text: str, offsets: np.ndarray, nats: np.ndarray, used, model: Model, fresh: bool
+) -> Perplexity:
     known = ~np.isnan(nats)
     if not known.any():
-        raise BrainLensError(f"{model.id} knows nothing of this text: no token has a probability", remedy="Give a longer text")
+        raise BrainLensError(
+            f"{model.id} knows nothing of this text: no token has a probability",
+            remedy="Give a longer text",
+        )
     owner = _owners(text, offsets)
     characters = known[owner] & (np.arange(len(text)) < offsets[-1, 1])
     at = [i for i, _ in words(text) if characters[i]]
-    size = sum(len(char.encode("utf-8", "surrogatepass")) for char, scored in zip(text, characters) if scored)
+    size = sum(
+        len(char.encode("utf-8", "surrogatepass"))
+        for char, scored in zip(text, characters)
+        if scored
+    )
     bits, note = float(nats[known].sum()) / LN2, ""
     whole = not model.words_only
     if not whole:

@@ -99,7 +99,10 @@ def readout_perplexity(
             remedy="Compare it by bits per word instead",
         )
     store = store or Store()
-    texts = [_blocks(model, name, text, block) for name, text in (("training", train), ("validation", valid), ("test", test))]
+    texts = [
+        _blocks(model, name, text, block)
+        for name, text in (("training", train), ("validation", valid), ("test", test))
+    ]
     size = min(len(model.tokenizer), MOST_WORDS)
     features = [_features(model, blocks, store, report) for blocks in texts]
     chosen = np.arange(model.widths[-1])
@@ -110,10 +113,14 @@ def readout_perplexity(
     head = torch.nn.Linear(len(chosen), size).to(model.device)
     optimiser = torch.optim.AdamW(head.parameters(), lr=rate, weight_decay=0.0)
     steps = -(-len(texts[0]) // batch)
-    decay = torch.optim.lr_scheduler.LambdaLR(optimiser, lambda step: max(0.0, 1 - step / (steps * epochs)))
+    decay = torch.optim.lr_scheduler.LambdaLR(
+        optimiser, lambda step: max(0.0, 1 - step / (steps * epochs))
+    )
 
     def loss_of(split: int, at: np.ndarray):
-        states = torch.from_numpy(features[split].reshape(-1, block, model.widths[-1])[at][:, :-1, chosen]).to(model.device)
+        states = torch.from_numpy(
+            features[split].reshape(-1, block, model.widths[-1])[at][:, :-1, chosen]
+        ).to(model.device)
         labels = torch.from_numpy(texts[split][at][:, 1:]).to(model.device)
         return torch.nn.functional.cross_entropy(head(states).flatten(0, 1), labels.flatten())
 
@@ -122,7 +129,9 @@ def readout_perplexity(
             losses = []
             for low in range(0, len(texts[split]), batch):
                 report.checkpoint()
-                losses.append(float(loss_of(split, np.arange(low, min(low + batch, len(texts[split]))))))
+                losses.append(
+                    float(loss_of(split, np.arange(low, min(low + batch, len(texts[split])))))
+                )
         return float(np.mean(losses))
 
     order = torch.Generator().manual_seed(seed)
@@ -130,7 +139,9 @@ def readout_perplexity(
     for _ in range(epochs):
         shuffled = torch.randperm(len(texts[0]), generator=order).numpy()
         for step in range(steps):
-            report.step(len(validation) * steps + step, epochs * steps, "steps of training (at most)")
+            report.step(
+                len(validation) * steps + step, epochs * steps, "steps of training (at most)"
+            )
             loss = loss_of(0, np.sort(shuffled[step * batch : (step + 1) * batch]))
             optimiser.zero_grad()
             loss.backward()
@@ -141,7 +152,9 @@ def readout_perplexity(
         if len(validation) > 1 and not validation[-1] < validation[-2] - gain:
             break
     loss = mean_loss(2)
-    return Readout(float(np.exp(loss)), loss, tuple(validation), len(chosen), tuple(len(t) for t in texts))
+    return Readout(
+        float(np.exp(loss)), loss, tuple(validation), len(chosen), tuple(len(t) for t in texts)
+    )
 
 
 def _blocks(model, name: str, text: str, block: int) -> np.ndarray:
@@ -149,7 +162,8 @@ def _blocks(model, name: str, text: str, block: int) -> np.ndarray:
     ids = encode(model.tokenizer, text).ids
     if len(ids) < block:
         raise BrainLensError(
-            f"The {name} text has {len(ids)} tokens, fewer than one block of {block}", remedy="Give a longer text"
+            f"The {name} text has {len(ids)} tokens, fewer than one block of {block}",
+            remedy="Give a longer text",
         )
     if ids.max() >= MOST_WORDS:
         ids = np.where(ids < MOST_WORDS, ids, model.tokenizer.unk_token_id or 0)

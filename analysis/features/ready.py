@@ -96,16 +96,27 @@ def keep(path: Path, name: str = "", note: str = "") -> str:
         free, count = f"{wanted}-{count}", count + 1
     told = _told(path)
     told["note"] = "; ".join(filter(None, [told["note"], note.strip()]))
-    about = {"cls": "activations", "family": free, "adapter": "activations", "file": path.name, "source": "folder", **told}
+    about = {
+        "cls": "activations",
+        "family": free,
+        "adapter": "activations",
+        "file": path.name,
+        "source": "folder",
+        **told,
+    }
     folder = home("models") / f".part-{uuid.uuid4().hex[:8]}"
     folder.mkdir()
     try:
-        shutil.copytree(path, folder / path.name) if path.is_dir() else shutil.copyfile(path, folder / path.name)
+        shutil.copytree(path, folder / path.name) if path.is_dir() else shutil.copyfile(
+            path, folder / path.name
+        )
         (folder / "card.json").write_text(json.dumps(about, indent=2) + "\n", encoding="utf-8")
         os.replace(folder, home("models") / free)  # whole, or not at all
     except OSError as error:
         shutil.rmtree(folder, ignore_errors=True)
-        raise BrainLensError(f"The file could not be kept: {error}", remedy="Make room on the disk") from None
+        raise BrainLensError(
+            f"The file could not be kept: {error}", remedy="Make room on the disk"
+        ) from None
     return free
 
 
@@ -113,7 +124,9 @@ def _told(path: Path) -> dict:
     numbers = list(_peeked(path)[1])
     note = "activations from a file"
     if numbers != list(range(len(numbers))):
-        note += f"; its layers {', '.join(map(str, numbers))} are counted 0 to {len(numbers) - 1} here"
+        note += (
+            f"; its layers {', '.join(map(str, numbers))} are counted 0 to {len(numbers) - 1} here"
+        )
     widths = list(_peeked(path)[1].values())
     return {"layers": len(numbers) - 1, "width": max(widths), "parameters": 0, "note": note}
 

@@ -17,7 +17,15 @@ from analysis.text.alignment import partition
 from analysis.text.passages import passages, words
 from data.recording import Recording
 
-__all__ = ["CODE_VERSION", "is_stored", "kind_of", "span_surprisal", "token_surprisals", "window_of", "word_surprisal"]
+__all__ = [
+    "CODE_VERSION",
+    "is_stored",
+    "kind_of",
+    "span_surprisal",
+    "token_surprisals",
+    "window_of",
+    "word_surprisal",
+]
 
 CODE_VERSION = 1
 GROUP = 16
@@ -54,23 +62,48 @@ def token_surprisals(
             report.step(at, len(texts), "texts")
             piece = store.piece(key, str(at))
             if piece is None:
-                scored = model.surprisal(texts[at : at + GROUP], window=window, stride=stride, report=_inner(report))
-                arrays = {f"{name}{i}": getattr(s, name) for i, s in enumerate(scored) for name in ("offsets", "nats", "start")}
+                scored = model.surprisal(
+                    texts[at : at + GROUP], window=window, stride=stride, report=_inner(report)
+                )
+                arrays = {
+                    f"{name}{i}": getattr(s, name)
+                    for i, s in enumerate(scored)
+                    for name in ("offsets", "nats", "start")
+                }
                 store.save_piece(key, str(at), **arrays)
                 piece = arrays
-            found += [TokenSurprisal(piece[f"offsets{i}"], piece[f"nats{i}"], piece[f"start{i}"]) for i in range(len(piece) // 3)]
+            found += [
+                TokenSurprisal(piece[f"offsets{i}"], piece[f"nats{i}"], piece[f"start{i}"])
+                for i in range(len(piece) // 3)
+            ]
     report.step(len(texts), len(texts), "texts")
     return found
 
 
-def is_stored(model: Model, texts: Sequence[str], *, window: int | None = None, stride: int | None = None, store=None) -> bool:
+def is_stored(
+    model: Model,
+    texts: Sequence[str],
+    *,
+    window: int | None = None,
+    stride: int | None = None,
+    store=None,
+) -> bool:
     """Whether :func:`token_surprisals` would find everything in the store."""
     key, store = _key(model, texts, window, stride), store or Store()
     return all(store.piece(key, str(at)) is not None for at in range(0, len(texts), GROUP))
 
 
 def _key(model: Model, texts: Sequence[str], window: int | None, stride: int | None) -> str:
-    recipe = [CODE_VERSION, model.id, model.fingerprint, model.tokenizer_hash, model.card.bos, window, stride, list(texts)]
+    recipe = [
+        CODE_VERSION,
+        model.id,
+        model.fingerprint,
+        model.tokenizer_hash,
+        model.card.bos,
+        window,
+        stride,
+        list(texts),
+    ]
     return hashlib.sha256(json.dumps(recipe).encode("utf-8", "surrogatepass")).hexdigest()[:32]
 
 
@@ -84,7 +117,9 @@ def _inner(report: Report) -> Report:
     return Inner()
 
 
-def span_surprisal(text: str, spans: Sequence[tuple[int, int]], tokens: TokenSurprisal) -> pd.DataFrame:
+def span_surprisal(
+    text: str, spans: Sequence[tuple[int, int]], tokens: TokenSurprisal
+) -> pd.DataFrame:
     """Surprisal of spans of a text.
 
     Parameters
@@ -111,7 +146,9 @@ def span_surprisal(text: str, spans: Sequence[tuple[int, int]], tokens: TokenSur
     nats = np.where(unknown[last] > unknown[first], np.nan, total[last] - total[first])
     before = np.where(first == 0, 0.0, tokens.start[first])
     corrected = nats - tokens.start[last] + before
-    return pd.DataFrame({"uncorrected": nats / LN2, "corrected": corrected / LN2, "tokens": last - first})
+    return pd.DataFrame(
+        {"uncorrected": nats / LN2, "corrected": corrected / LN2, "tokens": last - first}
+    )
 
 
 def word_surprisal(
@@ -156,8 +193,14 @@ def word_surprisal(
         read = passages(source, protocol.context)
     else:
         texts = [source] if isinstance(source, str) else list(source)
-        read = [Passage(text, tuple(spans), tuple(range(len(spans)))) for text in texts for spans in [words(text)]]
-    scored = token_surprisals(model, [p.text for p in read], window=window, stride=stride, store=store, report=report)
+        read = [
+            Passage(text, tuple(spans), tuple(range(len(spans))))
+            for text in texts
+            for spans in [words(text)]
+        ]
+    scored = token_surprisals(
+        model, [p.text for p in read], window=window, stride=stride, store=store, report=report
+    )
     frames = []
     for number, (passage, tokens) in enumerate(zip(read, scored, strict=True)):
         frame = span_surprisal(passage.text, passage.spans, tokens)

@@ -94,15 +94,25 @@ class BandedFit:
         out = {}
         for person in pd.unique(labels):
             mine = (labels == person) & np.isfinite(self.joint)
-            joint, model, controls = (float(each[mine].mean()) if mine.any() else np.nan
-                                      for each in (self.joint, self.alone(band), self.without(band)))
+            joint, model, controls = (
+                float(each[mine].mean()) if mine.any() else np.nan
+                for each in (self.joint, self.alone(band), self.without(band))
+            )
             share = (max(joint, model) - controls) / model if model > 0 else np.nan
             out["" if subjects is None else str(person)] = float(100 * (1 - np.clip(share, 0, 1)))
         return out
 
 
-def banded_ridge(bands: Mapping[str, np.ndarray], responses: np.ndarray, folds: Sequence, inner: Sequence, *,
-                 alphas: Sequence[float] = ALPHAS, seed: int = 0, report: Report = SILENT) -> BandedFit:
+def banded_ridge(
+    bands: Mapping[str, np.ndarray],
+    responses: np.ndarray,
+    folds: Sequence,
+    inner: Sequence,
+    *,
+    alphas: Sequence[float] = ALPHAS,
+    seed: int = 0,
+    report: Report = SILENT,
+) -> BandedFit:
     r"""Ridge with one penalty per band of features, chosen per target on inner folds.
 
     .. math:: \min_\beta |y - \sum_b X_b \beta_b|^2 + \sum_b \lambda_b |\beta_b|^2 \iff
@@ -140,13 +150,19 @@ def banded_ridge(bands: Mapping[str, np.ndarray], responses: np.ndarray, folds: 
     y = y[:, None] if y.ndim == 1 else y
     arrays = {name: np.asarray(x, float) for name, x in bands.items()}
     if not names or any(x.ndim != 2 or len(x) != len(y) for x in arrays.values()):
-        raise BrainLensError(f"Bands of shape {[x.shape for x in arrays.values()]} for {len(y)} stimuli",
-                             remedy="Give at least one array (stimuli, units) with one row for each stimulus")
+        raise BrainLensError(
+            f"Bands of shape {[x.shape for x in arrays.values()]} for {len(y)} stimuli",
+            remedy="Give at least one array (stimuli, units) with one row for each stimulus",
+        )
     rows = np.unique(np.concatenate([np.concatenate(fold) for fold in folds]))
     whole = np.flatnonzero(np.isfinite(y[rows]).all(axis=0))
     if not len(whole):
-        raise BrainLensError("Every target has missing stimuli", remedy="Select stimuli that were measured")
-    sets = list(dict.fromkeys([names, *((name,) for name in names), *combinations(names, len(names) - 1)]))
+        raise BrainLensError(
+            "Every target has missing stimuli", remedy="Select stimuli that were measured"
+        )
+    sets = list(
+        dict.fromkeys([names, *((name,) for name in names), *combinations(names, len(names) - 1)])
+    )
     sets = [one for one in sets if one]
     shape = (len(folds), y.shape[1])
     r2, r = ({one: np.full(shape, np.nan) for one in sets} for _ in range(2))
@@ -163,17 +179,39 @@ def banded_ridge(bands: Mapping[str, np.ndarray], responses: np.ndarray, folds: 
         held = y[test][:, whole] - centre
         for one in sets:
             checkpoint()
-            predicted, shares = solve([scaled[name] for name in one], y[train][:, whole] - centre, splits, alphas, tried[one])
-            r2[one][number, whole] = 1 - ((held - predicted) ** 2).sum(axis=0) / (held**2).sum(axis=0)
+            predicted, shares = solve(
+                [scaled[name] for name in one],
+                y[train][:, whole] - centre,
+                splits,
+                alphas,
+                tried[one],
+            )
+            r2[one][number, whole] = 1 - ((held - predicted) ** 2).sum(axis=0) / (held**2).sum(
+                axis=0
+            )
             r[one][number, whole] = _correlation(predicted, held)
             if one == names:
                 weights[number][:, whole] = shares
 
-    narrow = sum(x.shape[1] for x in arrays.values()) - max(x.shape[1] for x in arrays.values()) <= NARROW
+    narrow = (
+        sum(x.shape[1] for x in arrays.values()) - max(x.shape[1] for x in arrays.values())
+        <= NARROW
+    )
     with one_blas_thread():  # its products are small: two threads would wait for each other
-        work([partial(fold, number) for number in range(len(folds))], report,
-             lambda done, all_: report.step(done, all_, "banded ridge"), workers=None if narrow else 1)
-    return BandedFit(names, r2, r, weights, y.shape[1] - len(whole), {one: len(each) for one, each in tried.items()})
+        work(
+            [partial(fold, number) for number in range(len(folds))],
+            report,
+            lambda done, all_: report.step(done, all_, "banded ridge"),
+            workers=None if narrow else 1,
+        )
+    return BandedFit(
+        names,
+        r2,
+        r,
+        weights,
+        y.shape[1] - len(whole),
+        {one: len(each) for one, each in tried.items()},
+    )
 
 
 # ---- one fold -------------------------------------------------------------------------------------------------------
@@ -185,7 +223,9 @@ def _weightings(bands: int, seed: int) -> np.ndarray:
         share = np.array(RATIOS)
         return np.column_stack([share, 1 - share])
     rng = np.random.default_rng([seed, bands])
-    drawn = np.concatenate([rng.dirichlet(np.full(bands, spread), SAMPLES // 2) for spread in (0.1, 1.0)])
+    drawn = np.concatenate(
+        [rng.dirichlet(np.full(bands, spread), SAMPLES // 2) for spread in (0.1, 1.0)]
+    )
     tried = np.vstack([np.full((1, bands), 1 / bands), drawn])
     tried = np.maximum(tried, 1e-4)
     return tried / tried.sum(axis=1, keepdims=True)

@@ -38,8 +38,9 @@ def scale(x: np.ndarray, train: np.ndarray, test: np.ndarray) -> Band:
     return Band((fit - mean) / sd, (x[test][:, varies] - mean) / sd)
 
 
-def solve(bands: Sequence[Band], y: np.ndarray, splits: list, alphas: Sequence[float],
-          gammas: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+def solve(
+    bands: Sequence[Band], y: np.ndarray, splits: list, alphas: Sequence[float], gammas: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
     """Held-out predictions and shares, by whichever solver fits.
 
     Parameters
@@ -62,14 +63,17 @@ def solve(bands: Sequence[Band], y: np.ndarray, splits: list, alphas: Sequence[f
     """
     units = sum(band.units for band in bands)
     if not units:
-        return np.zeros((len(bands[0].held), y.shape[1])), np.full((len(bands), y.shape[1]), 1 / len(bands))
+        return np.zeros((len(bands[0].held), y.shape[1])), np.full(
+            (len(bands), y.shape[1]), 1 / len(bands)
+        )
     grid = np.asarray(alphas, float) / units
     narrow = units - max(band.units for band in bands) <= NARROW
     return (solve_narrow if narrow else solve_himalaya)(bands, y, splits, grid, gammas)
 
 
-def solve_himalaya(bands: Sequence[Band], y: np.ndarray, splits: list, alphas: np.ndarray,
-                   gammas: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+def solve_himalaya(
+    bands: Sequence[Band], y: np.ndarray, splits: list, alphas: np.ndarray, gammas: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
     """himalaya's search over the given shares: a decomposition for each weighting and inner fold."""
     from himalaya.backend import set_backend
     from himalaya.kernel_ridge import solve_multiple_kernel_ridge_random_search
@@ -78,14 +82,25 @@ def solve_himalaya(bands: Sequence[Band], y: np.ndarray, splits: list, alphas: n
     set_backend("numpy")
     kernels = np.stack([band.fit @ band.fit.T for band in bands])
     deltas, dual, _ = solve_multiple_kernel_ridge_random_search(
-        kernels, y, n_iter=gammas, alphas=alphas, score_func=r2_score, cv=splits, return_weights="dual", progress_bar=False)
+        kernels,
+        y,
+        n_iter=gammas,
+        alphas=alphas,
+        score_func=r2_score,
+        cv=splits,
+        return_weights="dual",
+        progress_bar=False,
+    )
     strength = np.exp(deltas)  # (bands, targets): the chosen shares over the chosen alpha
-    predicted = sum(band.held @ (band.fit.T @ (dual * strength[number])) for number, band in enumerate(bands))
+    predicted = sum(
+        band.held @ (band.fit.T @ (dual * strength[number])) for number, band in enumerate(bands)
+    )
     return predicted, strength / strength.sum(axis=0)
 
 
-def solve_narrow(bands: Sequence[Band], y: np.ndarray, splits: list, alphas: np.ndarray,
-                 gammas: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+def solve_narrow(
+    bands: Sequence[Band], y: np.ndarray, splits: list, alphas: np.ndarray, gammas: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
     r"""The same search with one decomposition for each inner fold, whatever the number of weightings.
 
     With :math:`K = s K_w + Z Z^\top + \alpha I`, :math:`K_w = Q \Lambda Q^\top` the wide band and Z the narrow bands' columns
@@ -101,16 +116,24 @@ def solve_narrow(bands: Sequence[Band], y: np.ndarray, splits: list, alphas: np.
 
     scores = np.zeros((len(gammas), len(alphas), y.shape[1]))
     for fit, check in splits:
-        fold = _Fold(kernel[np.ix_(fit, fit)], kernel[np.ix_(check, fit)], narrow[fit], narrow[check], y[fit])
+        fold = _Fold(
+            kernel[np.ix_(fit, fit)], kernel[np.ix_(check, fit)], narrow[fit], narrow[check], y[fit]
+        )
         variance = ((y[check] - y[check].mean(axis=0)) ** 2).sum(axis=0)
         for number, gamma in enumerate(gammas):
             for place, alpha in enumerate(alphas):
-                error = ((y[check] - fold.predict(gamma[wide], gamma[thin][owner], alpha)) ** 2).sum(axis=0)
+                error = (
+                    (y[check] - fold.predict(gamma[wide], gamma[thin][owner], alpha)) ** 2
+                ).sum(axis=0)
                 with np.errstate(invalid="ignore", divide="ignore"):
                     scores[number, place] += np.where(variance > 0, 1 - error / variance, 0.0)
     best = scores.reshape(-1, y.shape[1]).argmax(axis=0)
 
-    held = np.hstack([bands[number].held for number in thin]) if thin else np.empty((len(bands[0].held), 0))
+    held = (
+        np.hstack([bands[number].held for number in thin])
+        if thin
+        else np.empty((len(bands[0].held), 0))
+    )
     fold = _Fold(kernel, bands[wide].held @ bands[wide].fit.T, narrow, held, y)
     predicted = np.empty((len(held), y.shape[1]))
     for choice in np.unique(best):
@@ -123,13 +146,22 @@ def solve_narrow(bands: Sequence[Band], y: np.ndarray, splits: list, alphas: np.
 class _Fold:
     """One training block in the basis of its wide band."""
 
-    def __init__(self, kernel: np.ndarray, cross: np.ndarray, narrow: np.ndarray, narrow_held: np.ndarray, y: np.ndarray):
+    def __init__(
+        self,
+        kernel: np.ndarray,
+        cross: np.ndarray,
+        narrow: np.ndarray,
+        narrow_held: np.ndarray,
+        y: np.ndarray,
+    ):
         self.lam, q = np.linalg.eigh(kernel)
         self.lam = np.maximum(self.lam, 0)
         self.narrow, self.narrow_held = q.T @ narrow, narrow_held
         self.cross, self.y = cross @ q, q.T @ y
 
-    def predict(self, share: float, shares: np.ndarray, alpha: float, targets=slice(None)) -> np.ndarray:
+    def predict(
+        self, share: float, shares: np.ndarray, alpha: float, targets=slice(None)
+    ) -> np.ndarray:
         """Predictions of the held rows; ``shares`` has one entry for each narrow column."""
         w = 1 / (share * self.lam + alpha)
         dual = w[:, None] * self.y[:, targets]

@@ -42,8 +42,10 @@ class Known:
         try:
             return self.spectra[_key(train, test)]
         except KeyError:
-            raise BrainLensError("the decomposition was made for other folds, or for responses without missing values",
-                                 remedy="Give the features themselves") from None
+            raise BrainLensError(
+                "the decomposition was made for other folds, or for responses without missing values",
+                remedy="Give the features themselves",
+            ) from None
 
 
 @dataclass
@@ -67,13 +69,22 @@ class Decomposed:
     def layers(self, folds, inner, standardize: bool) -> list[Known]:
         """The layers, where they were decomposed the way that is asked for now."""
         if standardize != self.standardize:
-            raise BrainLensError(f"the decomposition has standardize={self.standardize}, asked for is {standardize}",
-                                 remedy="Give the features themselves")
+            raise BrainLensError(
+                f"the decomposition has standardize={self.standardize}, asked for is {standardize}",
+                remedy="Give the features themselves",
+            )
         return self.known
 
 
-def decompose(features, folds, *, inner_folds=None, standardize: bool = False, targets: int = 1000,
-              report: Report | None = None) -> Decomposed:
+def decompose(
+    features,
+    folds,
+    *,
+    inner_folds=None,
+    standardize: bool = False,
+    targets: int = 1000,
+    report: Report | None = None,
+) -> Decomposed:
     """Decompose the features on every (inner) training fold, once for any number of responses, criteria and grids.
 
     Parameters
@@ -90,7 +101,9 @@ def decompose(features, folds, *, inner_folds=None, standardize: bool = False, t
     """
     report = report or SILENT
     listed = list(features) if isinstance(features, (list, tuple)) else [features]
-    rows = np.asarray(listed[0]).shape[0] if not hasattr(listed[0], "matrix") else listed[0].shape[0]
+    rows = (
+        np.asarray(listed[0]).shape[0] if not hasattr(listed[0], "matrix") else listed[0].shape[0]
+    )
     folds = checked_folds(folds, rows)
     pairs = list(folds)
     if inner_folds is not None:
@@ -99,7 +112,11 @@ def decompose(features, folds, *, inner_folds=None, standardize: bool = False, t
     with one_blas_thread():
         for number, given in enumerate(listed):
             layer = layer_of(given, rows, standardize)
-            form = choose_form(max(len(train) for train, _ in folds), layer.shape[1], targets) if layer.has_units else "dual"
+            form = (
+                choose_form(max(len(train) for train, _ in folds), layer.shape[1], targets)
+                if layer.has_units
+                else "dual"
+            )
             layer.prepare(form)
             tasks = [partial(_spectrum, layer, train, test, form) for train, test in pairs]
 
@@ -107,7 +124,13 @@ def decompose(features, folds, *, inner_folds=None, standardize: bool = False, t
                 report.step(number * total + done, len(listed) * total, "decomposing")
 
             spectra = work(tasks, report, step)
-            known.append(Known({_key(*pair): s for pair, s in zip(pairs, spectra, strict=True)}, form, layer.shape))
+            known.append(
+                Known(
+                    {_key(*pair): s for pair, s in zip(pairs, spectra, strict=True)},
+                    form,
+                    layer.shape,
+                )
+            )
     return Decomposed(known, standardize)
 
 

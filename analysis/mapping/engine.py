@@ -9,7 +9,14 @@ from functools import partial
 import numpy as np
 
 from analysis.mapping.decomposed import Decomposed, Known
-from analysis.mapping.evaluate import agreement, correlations, held_rows, responses_block, restore, training_rows
+from analysis.mapping.evaluate import (
+    agreement,
+    correlations,
+    held_rows,
+    responses_block,
+    restore,
+    training_rows,
+)
 from analysis.mapping.fit import Fit
 from analysis.mapping.gram import Kernel, layer_of, robust_centre
 from analysis.mapping.ols import Linear, least_squares
@@ -42,20 +49,45 @@ class Unit:
 class Engine:
     """State of one call of :func:`~analysis.mapping.fit.cross_validate`, which has checked the arguments."""
 
-    def __init__(self, features, y, folds, inner, *, method, grid, criterion, standardize, shared_alpha, rcond, device, memory,
-                 predictions):
+    def __init__(
+        self,
+        features,
+        y,
+        folds,
+        inner,
+        *,
+        method,
+        grid,
+        criterion,
+        standardize,
+        shared_alpha,
+        rcond,
+        device,
+        memory,
+        predictions,
+    ):
         self.y, self.folds, self.method, self.grid = y, folds, method, grid
-        self.criterion, self.standardize, self.shared, self.rcond = criterion, standardize, shared_alpha, rcond
+        self.criterion, self.standardize, self.shared, self.rcond = (
+            criterion,
+            standardize,
+            shared_alpha,
+            rcond,
+        )
         self.device, self.memory = device, memory
         if isinstance(features, Decomposed):
             if method == "ols":
-                raise BrainLensError("least squares needs the features, not their decomposition", remedy="Give arrays or Grams")
+                raise BrainLensError(
+                    "least squares needs the features, not their decomposition",
+                    remedy="Give arrays or Grams",
+                )
             self.layers = features.layers(folds, inner, standardize)
         else:
             listed = list(features) if isinstance(features, (list, tuple)) else [features]
             self.layers = [layer_of(layer, len(y), standardize) for layer in listed]
         if not self.layers:
-            raise BrainLensError("there are no layers", remedy="Give at least one array of features")
+            raise BrainLensError(
+                "there are no layers", remedy="Give at least one array of features"
+            )
         shape = (len(self.layers), len(folds), y.shape[1])
         self.r, self.r2 = np.full(shape, np.nan, np.float32), np.full(shape, np.nan, np.float32)
         self.pick = np.full(shape, -1, np.int16)
@@ -80,7 +112,9 @@ class Engine:
         rounds = [False]
         if self.shared and self.method == "ridge":
             self.totals = np.zeros((len(self.layers), len(self.folds), len(self.grid)))
-            rounds = [True, False] if len(found) > 1 else [None]  # sum errors over the patterns first; or do both at once
+            rounds = (
+                [True, False] if len(found) > 1 else [None]
+            )  # sum errors over the patterns first; or do both at once
         share, start = 1 / (sum(weight) * len(rounds)) if any(weight) else 1, 0.0
         with one_blas_thread():
             for only_errors in rounds:
@@ -90,7 +124,9 @@ class Engine:
                     start += share * size
         clear_scratch()
 
-    def _pattern(self, pattern: Pattern, report: Report, start: float, share: float, only_errors: bool | None) -> None:
+    def _pattern(
+        self, pattern: Pattern, report: Report, start: float, share: float, only_errors: bool | None
+    ) -> None:
         p = max(layer.shape[1] for layer in self.layers)
         m, t = pattern.rows, max(len(test) for _, _, test, _ in pattern.folds)
         forms = [self._form(layer, m, len(pattern.targets)) for layer in self.layers]
@@ -98,21 +134,37 @@ class Engine:
             self.forms[i] = self.forms[i] or form
         pieces = self._pieces(pattern, m, t, p, "dual" if "dual" in forms else "primal")
         self.estimate = max(self.estimate, pieces.estimate)
-        blocks = [slice(at, at + pieces.targets) for at in range(0, len(pattern.targets), pieces.targets)]
+        blocks = [
+            slice(at, at + pieces.targets) for at in range(0, len(pattern.targets), pieces.targets)
+        ]
         groups = self._groups(len(self.layers), len(pattern.folds), pieces.units)
         kfold = self.method == "ridge" and self.criterion == "kfold"
-        summing = self.totals is not None and only_errors is not False  # errors of one alpha for all targets
-        second = self._second_moment(pattern, blocks) if summing and not kfold and len(self.y) <= SECOND_MOMENT else None
+        summing = (
+            self.totals is not None and only_errors is not False
+        )  # errors of one alpha for all targets
+        second = (
+            self._second_moment(pattern, blocks)
+            if summing and not kfold and len(self.y) <= SECOND_MOMENT
+            else None
+        )
         for number, (layers, folds) in enumerate(groups):
             units = [Unit(layer, *pattern.folds[fold]) for fold in folds for layer in layers]
-            stage = _Stage(report, start + share * number / len(groups), share / len(groups), pieces.workers, 3 if kfold else 2)
+            stage = _Stage(
+                report,
+                start + share * number / len(groups),
+                share / len(groups),
+                pieces.workers,
+                3 if kfold else 2,
+            )
             stage.run([partial(_prepare, self.layers[i], forms[i]) for i in layers], 0)
             if kfold and (summing or self.totals is None):
                 self._choose_over_inner(units, forms, pattern, blocks, stage)
             if not (kfold and only_errors):
                 stage.run([partial(self._solve, unit, forms[unit.layer]) for unit in units])
             if summing and not kfold:
-                tasks = [partial(self._shared_error, unit, second, pattern, blocks) for unit in units]
+                tasks = [
+                    partial(self._shared_error, unit, second, pattern, blocks) for unit in units
+                ]
                 for unit, error in zip(units, stage.run(tasks, 0), strict=True):
                     self.totals[unit.layer, unit.fold] += error
             if not only_errors:
@@ -122,7 +174,9 @@ class Engine:
                         unit.pick = np.full(len(pattern.targets), best)
                 stage.run(self._score_tasks(units, pattern, blocks, pieces.workers))
             for i in layers:  # what folds share is kept for the next group, or for all patterns where all fits at once
-                if len(groups) > 1 and (number + 1 == len(groups) or i not in groups[number + 1][0]):
+                if len(groups) > 1 and (
+                    number + 1 == len(groups) or i not in groups[number + 1][0]
+                ):
                     self.layers[i].release()
 
     def _form(self, layer, m: int, targets: int) -> str:
@@ -135,28 +189,51 @@ class Engine:
     def _pieces(self, pattern: Pattern, m: int, t: int, p: int, form: str) -> Pieces:
         splits = max((len(inner) for *_, inner in pattern.folds), default=0)
         budget = None if self.memory is None else int(self.memory)
-        return Pieces.cut(budget=budget, workers=cores() if self.torch is None else 1, n=len(self.y), m=m, t=t, p=p, form=form,
-                          grid=max(len(self.grid), 1), targets=len(pattern.targets), itemsize=self.y.itemsize,
-                          exact=self.criterion == "loo" and self.method == "ridge", standardize=self.standardize, splits=splits)
+        return Pieces.cut(
+            budget=budget,
+            workers=cores() if self.torch is None else 1,
+            n=len(self.y),
+            m=m,
+            t=t,
+            p=p,
+            form=form,
+            grid=max(len(self.grid), 1),
+            targets=len(pattern.targets),
+            itemsize=self.y.itemsize,
+            exact=self.criterion == "loo" and self.method == "ridge",
+            standardize=self.standardize,
+            splits=splits,
+        )
 
     @staticmethod
     def _groups(layers: int, folds: int, units: int) -> list[tuple[list[int], list[int]]]:
         """(layers, folds) computed together: whole layers where they fit, else some folds of one."""
         if units >= folds:
             step = max(1, units // folds)
-            return [(list(range(at, min(at + step, layers))), list(range(folds))) for at in range(0, layers, step)]
-        return [([layer], list(range(at, min(at + units, folds)))) for layer in range(layers) for at in range(0, folds, units)]
+            return [
+                (list(range(at, min(at + step, layers))), list(range(folds)))
+                for at in range(0, layers, step)
+            ]
+        return [
+            ([layer], list(range(at, min(at + units, folds))))
+            for layer in range(layers)
+            for at in range(0, folds, units)
+        ]
 
     # ---- solving ----------------------------------------------------------------------------------------------------
     def _solve(self, unit: Unit, form: str, checkpoint) -> None:
         checkpoint()
         layer = self.layers[unit.layer]
         if self.method == "ols":
-            unit.model = least_squares(layer, unit.train, unit.test, form, self.rcond, rows=self.predicted is not None)
+            unit.model = least_squares(
+                layer, unit.train, unit.test, form, self.rcond, rows=self.predicted is not None
+            )
             solver, self.used_rcond = unit.model.solver, max(self.used_rcond, unit.model.rcond)
         else:
             spectrum = layer.spectrum(unit.train, unit.test, form)
-            unit.model = Penalties(spectrum, self.grid, exact=self.criterion == "loo", rows=self.predicted is not None)
+            unit.model = Penalties(
+                spectrum, self.grid, exact=self.criterion == "loo", rows=self.predicted is not None
+            )
             solver = "eigh"
         if self.torch is not None:
             unit.model = on_device(unit.model, self.torch)
@@ -166,8 +243,11 @@ class Engine:
 
     # ---- choosing alpha over inner folds ------------------------------------------------------------------------------
     def _choose_over_inner(self, units, forms, pattern, blocks, stage) -> None:
-        tasks = [partial(self._inner_errors, unit, split, forms[unit.layer], pattern.targets, blocks)
-                 for unit in units for split in range(len(unit.inner))]
+        tasks = [
+            partial(self._inner_errors, unit, split, forms[unit.layer], pattern.targets, blocks)
+            for unit in units
+            for split in range(len(unit.inner))
+        ]
         errors = stage.run(tasks)
         at, settle = 0, []
         for unit in units:
@@ -181,12 +261,20 @@ class Engine:
                 self.totals[unit.layer, unit.fold] += error.sum(axis=0) / max(count, 1)
                 continue
             unit.pick = error.argmin(axis=1)
-            self.inner[unit.layer, unit.fold, pattern.targets] = 1 - error.min(axis=1) / max(count, 1)
+            self.inner[unit.layer, unit.fold, pattern.targets] = 1 - error.min(axis=1) / max(
+                count, 1
+            )
             near = error <= (error.min(axis=1) * (1 + TIE))[:, None]
             tied = np.flatnonzero(near.sum(axis=1) > 1)
             if len(tied) and count:
                 settle.append((unit, tied, near[tied]))
-        stage.run([partial(self._settle, *item, forms[item[0].layer], pattern.targets) for item in settle], 0)
+        stage.run(
+            [
+                partial(self._settle, *item, forms[item[0].layer], pattern.targets)
+                for item in settle
+            ],
+            0,
+        )
 
     def _inner_errors(self, unit, split, form, targets, blocks, checkpoint) -> np.ndarray:
         train, held = unit.inner[split]
@@ -215,7 +303,9 @@ class Engine:
                 checkpoint()
                 y = self._targets(targets[tied[at : at + 512]]).astype(np.float64)
                 rows, mean, norm, _ = training_rows(y, train, np.float64)
-                error[at : at + 512, columns] += fold.errors(rows, held_rows(y, held, mean, norm)[0])
+                error[at : at + 512, columns] += fold.errors(
+                    rows, held_rows(y, held, mean, norm)[0]
+                )
         unit.pick[tied] = np.where(near, error, np.inf).argmin(axis=1)
 
     # ---- one alpha for all targets ------------------------------------------------------------------------------------
@@ -229,7 +319,9 @@ class Engine:
             total[np.ix_(rows, rows)] += y.T @ y
         return total
 
-    def _shared_error(self, unit: Unit, second: np.ndarray | None, pattern: Pattern, blocks, checkpoint) -> np.ndarray:
+    def _shared_error(
+        self, unit: Unit, second: np.ndarray | None, pattern: Pattern, blocks, checkpoint
+    ) -> np.ndarray:
         """Error (A,) summed over the pattern's targets, mean over rows."""
         checkpoint()
         model = getattr(unit.model, "model", unit.model)
@@ -241,7 +333,9 @@ class Engine:
         total = np.zeros(len(self.grid))
         for block in blocks:
             checkpoint()
-            rows, _, norm, _ = training_rows(self._targets(pattern.targets[block]), unit.train, np.float64)
+            rows, _, norm, _ = training_rows(
+                self._targets(pattern.targets[block]), unit.train, np.float64
+            )
             total += (norm**2) @ model.all_errors(rows)
         return total / len(unit.train)
 
@@ -262,14 +356,21 @@ class Engine:
             step = -(-len(members) // parts)
             chunks = [members[at : at + step] for at in range(0, len(members), step)]
             stacks = [_stacked(chunk) for chunk in chunks]
-            tasks += [partial(self._score_block, chunk, stack, pattern.targets, block)
-                      for block in blocks for chunk, stack in zip(chunks, stacks, strict=True)]
+            tasks += [
+                partial(self._score_block, chunk, stack, pattern.targets, block)
+                for block in blocks
+                for chunk, stack in zip(chunks, stacks, strict=True)
+            ]
         return tasks
 
     def _score_block(self, units, stack, targets, block, checkpoint) -> None:
         at = targets[block]
         data = responses_block(self._targets(at), units[0].train, units[0].test)
-        joint = None if stack is None else np.matmul(data.train, stack, out=scratch("joint", len(at), stack.shape[1]))
+        joint = (
+            None
+            if stack is None
+            else np.matmul(data.train, stack, out=scratch("joint", len(at), stack.shape[1]))
+        )
         width = units[0].model.out.shape[1] if joint is not None else 0
         products = np.empty((3, len(units), len(at)))
         place = _span(at)
@@ -278,7 +379,9 @@ class Engine:
             if joint is not None:
                 predicted = joint[:, i * width : (i + 1) * width]
             else:
-                predicted, pick = unit.model.respond(data.train, None if unit.pick is None else unit.pick[block])
+                predicted, pick = unit.model.respond(
+                    data.train, None if unit.pick is None else unit.pick[block]
+                )
                 if pick is not None:
                     self.pick[unit.layer, unit.fold, place] = pick
             products[:, i] = agreement(predicted, data)
@@ -298,11 +401,26 @@ class Engine:
         ols = self.method == "ols"
         if self.predicted is not None:
             self.predicted /= np.where(self.tested > 0, self.tested, np.nan).astype(np.float32)
-        return Fit(r=self.r, r2=self.r2, pick=self.pick, constant=self.constant, dropped=self.dropped, form=self.forms,
-                   solver=self.solver, alphas=self.grid, method=self.method, criterion="" if ols else self.criterion,
-                   shared_alpha=self.shared, standardize=self.standardize, rcond=self.used_rcond if ols else None,
-                   device=self.device, dtype="float64 decompositions and ties, float32 products", estimate=self.estimate,
-                   predictions=self.predicted, inner=self.inner)
+        return Fit(
+            r=self.r,
+            r2=self.r2,
+            pick=self.pick,
+            constant=self.constant,
+            dropped=self.dropped,
+            form=self.forms,
+            solver=self.solver,
+            alphas=self.grid,
+            method=self.method,
+            criterion="" if ols else self.criterion,
+            shared_alpha=self.shared,
+            standardize=self.standardize,
+            rcond=self.used_rcond if ols else None,
+            device=self.device,
+            dtype="float64 decompositions and ties, float32 products",
+            estimate=self.estimate,
+            predictions=self.predicted,
+            inner=self.inner,
+        )
 
 
 def _prepare(layer, form: str, checkpoint) -> None:
@@ -312,7 +430,11 @@ def _prepare(layer, form: str, checkpoint) -> None:
 
 def _span(targets: np.ndarray) -> slice | np.ndarray:
     """Neighbouring targets as a slice: no copy, and quicker to write to."""
-    return slice(targets[0], targets[-1] + 1) if targets[-1] - targets[0] + 1 == len(targets) else targets
+    return (
+        slice(targets[0], targets[-1] + 1)
+        if targets[-1] - targets[0] + 1 == len(targets)
+        else targets
+    )
 
 
 def _stacked(units: list[Unit]) -> np.ndarray | None:
@@ -327,7 +449,13 @@ class _Stage:
     """Parts of the progress bar: one group of units, stage by stage."""
 
     def __init__(self, report: Report, start: float, share: float, workers: int, stages: int):
-        self.report, self.at, self.share, self.workers, self.stages = report, start, share, workers, stages
+        self.report, self.at, self.share, self.workers, self.stages = (
+            report,
+            start,
+            share,
+            workers,
+            stages,
+        )
 
     def run(self, tasks: list, stages: int = 1) -> list:
         span = self.share * stages / self.stages

@@ -8,7 +8,16 @@ import numpy as np
 
 from analysis.mapping.threads import scratch
 
-__all__ = ["Block", "agreement", "correlations", "held_rows", "responses_block", "restore", "training_rows", "with_mean"]
+__all__ = [
+    "Block",
+    "agreement",
+    "correlations",
+    "held_rows",
+    "responses_block",
+    "restore",
+    "training_rows",
+    "with_mean",
+]
 
 STILL = 1e-12
 """A prediction whose variance is below this share of its mean square is constant up to rounding."""
@@ -43,12 +52,16 @@ class Block:
     still: np.ndarray
 
 
-def training_rows(y: np.ndarray, train: np.ndarray, dtype=np.float32) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+def training_rows(
+    y: np.ndarray, train: np.ndarray, dtype=np.float32
+) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
     """Training rows (T, m) of target-major ``y``, centred, of unit norm; mean, norm, constant targets.
 
     Nothing here depends on any other row, so held-out rows cannot reach the fit, not even through rounding.
     """
-    rows = np.take(y, train, axis=1, out=scratch("train", len(y), len(train), dtype=y.dtype), mode="clip")
+    rows = np.take(
+        y, train, axis=1, out=scratch("train", len(y), len(train), dtype=y.dtype), mode="clip"
+    )
     mean = rows.mean(axis=1, dtype=np.float64)
     still = (rows == rows[:, :1]).all(axis=1)
     rows = np.subtract(rows, mean[:, None].astype(rows.dtype), out=rows)
@@ -64,9 +77,13 @@ def training_rows(y: np.ndarray, train: np.ndarray, dtype=np.float32) -> tuple[n
     return rows, mean, norm, still
 
 
-def held_rows(y: np.ndarray, test: np.ndarray, mean: np.ndarray, norm: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+def held_rows(
+    y: np.ndarray, test: np.ndarray, mean: np.ndarray, norm: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
     """Held-out rows (T, t), float64, less the training mean, in training norms; which of them are constant."""
-    raw = np.take(y, test, axis=1, out=scratch("held", len(y), len(test), dtype=y.dtype), mode="clip")
+    raw = np.take(
+        y, test, axis=1, out=scratch("held", len(y), len(test), dtype=y.dtype), mode="clip"
+    )
     still = (raw == raw[:, :1]).all(axis=1)
     held = np.subtract(raw, mean[:, None], out=scratch("held64", *raw.shape, dtype=np.float64))
     held *= (1 / norm)[:, None]
@@ -105,7 +122,9 @@ def agreement(predicted: np.ndarray, block: Block) -> tuple[np.ndarray, np.ndarr
     return np.vecdot(centred, block.test), np.vecdot(centred, centred), predicted[:, count]
 
 
-def correlations(products: np.ndarray, block: Block, still: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+def correlations(
+    products: np.ndarray, block: Block, still: np.ndarray
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """``(r, r2, constant)``, each (layer, T), from :func:`agreement` of several layers (3, layer, T) in float64.
 
     ``still`` (layer,) says whose held-out rows all have the same features.

@@ -7,7 +7,13 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from analysis.mapping.plan import checked_folds, checked_grid, checked_inner, checked_responses, patterns
+from analysis.mapping.plan import (
+    checked_folds,
+    checked_grid,
+    checked_inner,
+    checked_responses,
+    patterns,
+)
 from analysis.progress import SILENT, Report
 from data.errors import BrainLensError, unknown
 
@@ -91,7 +97,10 @@ class Fit:
         if self.method == "ols":
             return np.zeros((*self.r.shape[:2], 2), dtype=int)
         chosen = ~self.constant
-        return np.stack([((self.pick == edge) & chosen).sum(axis=-1) for edge in (0, len(self.alphas) - 1)], axis=-1)
+        return np.stack(
+            [((self.pick == edge) & chosen).sum(axis=-1) for edge in (0, len(self.alphas) - 1)],
+            axis=-1,
+        )
 
 
 def cross_validate(
@@ -162,14 +171,34 @@ def cross_validate(
     if device.split(":")[0] not in DEVICES:
         raise unknown("device", device, DEVICES)
     if rcond is not None and not 0 <= rcond < 1:
-        raise BrainLensError(f"rcond={rcond} is not a share of the largest singular value", remedy="Give 0 <= rcond < 1, or None")
+        raise BrainLensError(
+            f"rcond={rcond} is not a share of the largest singular value",
+            remedy="Give 0 <= rcond < 1, or None",
+        )
     from analysis.mapping.engine import Engine  # the checks above need none of it
 
     y = checked_responses(responses)
     folds = checked_folds(folds, len(y))
-    inner = checked_inner(inner_folds, folds, len(y)) if method == "ridge" and criterion == "kfold" else None
+    inner = (
+        checked_inner(inner_folds, folds, len(y))
+        if method == "ridge" and criterion == "kfold"
+        else None
+    )
     grid = checked_grid(ALPHAS if alphas is None else alphas) if method == "ridge" else np.empty(0)
-    engine = Engine(features, y, folds, inner, method=method, grid=grid, criterion=criterion, standardize=standardize,
-                    shared_alpha=shared_alpha, rcond=rcond, device=device, memory=memory, predictions=predictions)
+    engine = Engine(
+        features,
+        y,
+        folds,
+        inner,
+        method=method,
+        grid=grid,
+        criterion=criterion,
+        standardize=standardize,
+        shared_alpha=shared_alpha,
+        rcond=rcond,
+        device=device,
+        memory=memory,
+        predictions=predictions,
+    )
     engine.run(patterns(y, folds, inner), report or SILENT)
     return engine.result()

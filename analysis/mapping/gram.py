@@ -43,7 +43,9 @@ class Gram:
     def __post_init__(self):
         matrix = np.asarray(self.matrix, dtype=np.float64)
         if matrix.ndim != 2 or matrix.shape[0] != matrix.shape[1]:
-            raise BrainLensError(f"a Gram of shape {matrix.shape} is not square", remedy="Give rows x rows")
+            raise BrainLensError(
+                f"a Gram of shape {matrix.shape} is not square", remedy="Give rows x rows"
+            )
         object.__setattr__(self, "matrix", matrix)
 
     @property
@@ -102,7 +104,9 @@ class Spectrum:
         return self.q.nbytes + self.lam.nbytes + self.p.nbytes
 
 
-def spectrum_of_kernel(kernel: np.ndarray, cross: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+def spectrum_of_kernel(
+    kernel: np.ndarray, cross: np.ndarray
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """``(q, lam, p)`` from a doubly centred kernel (m, m) and its held-out rows (t, m).
 
     A multiple of 11'/m moves the constant vector to the top of the spectrum, where it is cut off: what is left
@@ -144,7 +148,9 @@ class Units:
         """Forget what :meth:`prepare` computed."""
         self._gram = self._total = None
 
-    def scaled(self, train: np.ndarray, test: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    def scaled(
+        self, train: np.ndarray, test: np.ndarray
+    ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """Training and held-out rows (float64), centred, scaled where asked, without constant units; kept units."""
         raw = self.x[train]
         kept = _varying(raw)
@@ -164,7 +170,9 @@ class Units:
             xte *= scale
         return xtr, xte, kept
 
-    def kernel(self, train: np.ndarray, test: np.ndarray) -> tuple[np.ndarray, np.ndarray, bool, int]:
+    def kernel(
+        self, train: np.ndarray, test: np.ndarray
+    ) -> tuple[np.ndarray, np.ndarray, bool, int]:
         """Doubly centred kernel (m, m), held-out rows (t, m), whether those are all alike, dropped units."""
         if self.standardize:
             xtr, xte, kept = self.scaled(train, test)
@@ -209,15 +217,23 @@ class Units:
         lam, v = lam[on], v[:, on] * scale[:, None]
         root = np.sqrt(lam)
         still = bool((self.x[test] == self.x[test[:1]])[:, kept].all())
-        return Spectrum(lam=lam, p=self._through(test, mean, v * root), q=self._through(train, mean, v / root), full=False,
-                        still=still, dropped=int((~kept).sum()))
+        return Spectrum(
+            lam=lam,
+            p=self._through(test, mean, v * root),
+            q=self._through(train, mean, v / root),
+            full=False,
+            still=still,
+            dropped=int((~kept).sum()),
+        )
 
     def _training_moments(self, train: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         out = np.setdiff1d(np.arange(len(self.x)), train, assume_unique=True)
         if self._total is not None and len(out) < len(train):
             less = self.moments(out)
             square = self._total[0] - less[0]
-            if np.trace(less[0]) < WILD * np.trace(square):  # else the difference has lost the digits of the training rows
+            if np.trace(less[0]) < WILD * np.trace(
+                square
+            ):  # else the difference has lost the digits of the training rows
                 return square, self._total[1] - less[1]
         return self.moments(train)
 
@@ -225,7 +241,9 @@ class Units:
         """Centred rows times ``basis``, a chunk of rows in float64 at a time."""
         done = np.empty((len(rows), basis.shape[1]))
         for at in range(0, len(rows), CHUNK):
-            done[at : at + CHUNK] = (self.x[rows[at : at + CHUNK]].astype(np.float64) - self.centre - mean) @ basis
+            done[at : at + CHUNK] = (
+                self.x[rows[at : at + CHUNK]].astype(np.float64) - self.centre - mean
+            ) @ basis
         return done
 
 
@@ -243,7 +261,9 @@ class Kernel:
     def release(self) -> None:
         """Nothing to give back: the Gram is the caller's."""
 
-    def kernel(self, train: np.ndarray, test: np.ndarray) -> tuple[np.ndarray, np.ndarray, bool, int]:
+    def kernel(
+        self, train: np.ndarray, test: np.ndarray
+    ) -> tuple[np.ndarray, np.ndarray, bool, int]:
         kernel, cross = centred_blocks(self.matrix, train, test)
         noise = 64 * np.finfo(float).eps * np.abs(self.matrix[np.ix_(test, train)]).max(initial=0)
         return kernel, cross, bool(np.abs(cross - cross[:1]).max(initial=0) <= noise), -1
@@ -251,7 +271,9 @@ class Kernel:
     dual, spectrum = Units.dual, Units.spectrum
 
 
-def centred_blocks(full: np.ndarray, train: np.ndarray, test: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+def centred_blocks(
+    full: np.ndarray, train: np.ndarray, test: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
     """Training block of a Gram, doubly centred, and the test x train block centred by the training means."""
     kernel = full[np.ix_(train, train)]
     cross = full[np.ix_(test, train)]
@@ -274,20 +296,28 @@ def layer_of(features, rows: int, standardize: bool) -> Units | Kernel:
     """
     if isinstance(features, Gram):
         if standardize:
-            raise BrainLensError("standardize=True needs the units, and a Gram has lost them",
-                                 remedy="Give the activations, or set standardize=False")
+            raise BrainLensError(
+                "standardize=True needs the units, and a Gram has lost them",
+                remedy="Give the activations, or set standardize=False",
+            )
         layer = Kernel(features)
     else:
         x = np.asarray(features)
         if x.ndim != 2 or not np.issubdtype(x.dtype, np.number):
-            raise BrainLensError(f"features of shape {x.shape} and dtype {x.dtype} are not (stimuli, units) numbers",
-                                 remedy="Give one 2-D array per layer, or a list of them")
+            raise BrainLensError(
+                f"features of shape {x.shape} and dtype {x.dtype} are not (stimuli, units) numbers",
+                remedy="Give one 2-D array per layer, or a list of them",
+            )
         if not np.isfinite(x).all():
             rows_bad = np.flatnonzero(~np.isfinite(x).all(axis=1))
-            raise BrainLensError(f"features have NaN or infinity in {len(rows_bad)} rows, the first is row {rows_bad[0]}",
-                                 remedy="Leave those stimuli out or read the model in float32")
+            raise BrainLensError(
+                f"features have NaN or infinity in {len(rows_bad)} rows, the first is row {rows_bad[0]}",
+                remedy="Leave those stimuli out or read the model in float32",
+            )
         layer = Units(x, standardize)
     if layer.shape[0] != rows:
-        raise BrainLensError(f"features have {layer.shape[0]} rows, the responses {rows}",
-                             remedy="Give one row per stimulus to both")
+        raise BrainLensError(
+            f"features have {layer.shape[0]} rows, the responses {rows}",
+            remedy="Give one row per stimulus to both",
+        )
     return layer

@@ -51,16 +51,24 @@ class Linear:
     def nbytes(self) -> int:
         return self.out.nbytes + (0 if self.basis is None else self.basis.nbytes)
 
-
     def respond(self, train: np.ndarray, pick=None) -> tuple[np.ndarray, None]:
         """Predictions (T, t + 1) from training rows (T, m); ``pick`` is there for the likeness with ridge."""
         if self.basis is not None:
             train = np.matmul(train, self.basis, out=scratch("z", len(train), self.basis.shape[1]))
-        return np.matmul(train, self.out, out=scratch("predicted", len(train), self.out.shape[1])), None
+        return np.matmul(
+            train, self.out, out=scratch("predicted", len(train), self.out.shape[1])
+        ), None
 
 
-def least_squares(layer: Units | Kernel, train: np.ndarray, test: np.ndarray, form: str, rcond: float | None,
-                  *, rows: bool = False) -> Linear:
+def least_squares(
+    layer: Units | Kernel,
+    train: np.ndarray,
+    test: np.ndarray,
+    form: str,
+    rcond: float | None,
+    *,
+    rows: bool = False,
+) -> Linear:
     """The minimum-norm least-squares map of one fold; with ``rows`` it predicts the rows one by one too."""
     cut = cut_off(rcond, len(train), layer.shape[1])
     if isinstance(layer, Kernel):
@@ -75,9 +83,13 @@ def _finish(basis, out, solver, still, dropped, cut, rows) -> Linear:
     if basis is not None and t * len(basis) <= basis.shape[1] * (len(basis) + t):
         basis, out = None, out @ basis.T
     if basis is None:
-        out = out - out.mean(axis=1, keepdims=True)  # responses are centred: their mean says nothing
+        out = out - out.mean(
+            axis=1, keepdims=True
+        )  # responses are centred: their mean says nothing
     as32 = np.ascontiguousarray(with_mean(out, rows).T, dtype=np.float32)
-    return Linear(None if basis is None else basis.astype(np.float32), as32, solver, still, dropped, cut)
+    return Linear(
+        None if basis is None else basis.astype(np.float32), as32, solver, still, dropped, cut
+    )
 
 
 def _condition(matrix: np.ndarray) -> tuple[np.ndarray | None, float]:
@@ -100,12 +112,18 @@ def _dual(layer: Units, train, test, cut, rows) -> Linear:
     kernel, cross, still, dropped = layer.kernel(train, test)
     lifted = kernel + np.trace(kernel) / len(kernel) ** 2
     if _condition(lifted)[1] < min(SAFE, 0.1 / max(cut, 1e-300) ** 2):
-        return _finish(None, np.linalg.solve(lifted, cross.T).T, "cholesky", still, dropped, cut, rows)
+        return _finish(
+            None, np.linalg.solve(lifted, cross.T).T, "cholesky", still, dropped, cut, rows
+        )
     xtr, xte, _ = layer.scaled(train, test)
-    level = np.sqrt(np.trace(lifted) / len(kernel) ** 2)  # an intercept as one more unit: the rows become independent
+    level = np.sqrt(
+        np.trace(lifted) / len(kernel) ** 2
+    )  # an intercept as one more unit: the rows become independent
     basis, upper = np.linalg.qr(np.concatenate([xtr.T, np.full((1, len(train)), level)]))
     if _triangular_condition(upper) < SAFE and cut < 0.1 / SAFE:
-        return _finish(None, np.linalg.solve(upper, (xte @ basis[:-1]).T).T, "qr", still, dropped, cut, rows)
+        return _finish(
+            None, np.linalg.solve(upper, (xte @ basis[:-1]).T).T, "qr", still, dropped, cut, rows
+        )
     basis, upper = np.linalg.qr(xtr.T)  # xtr' = basis upper
     u, s, vt = np.linalg.svd(upper.T, full_matrices=False)
     on = _above(s, cut, len(train))
@@ -118,7 +136,15 @@ def _primal(layer: Units, train, test, cut, rows) -> Linear:
     still, dropped = bool((xte == xte[:1]).all()), int((~kept).sum())
     factor, condition = _condition(xtr.T @ xtr)
     if condition < min(SAFE, 0.1 / max(cut, 1e-300) ** 2):
-        return _finish(np.linalg.solve(factor, xtr.T).T, np.linalg.solve(factor, xte.T).T, "cholesky", still, dropped, cut, rows)
+        return _finish(
+            np.linalg.solve(factor, xtr.T).T,
+            np.linalg.solve(factor, xte.T).T,
+            "cholesky",
+            still,
+            dropped,
+            cut,
+            rows,
+        )
     basis, upper = np.linalg.qr(xtr)
     u, s, vt = np.linalg.svd(upper, full_matrices=False)
     on = _above(s, cut, len(train))
@@ -128,12 +154,18 @@ def _primal(layer: Units, train, test, cut, rows) -> Linear:
 def _from_kernel(layer: Kernel, train, test, cut, rows) -> Linear:
     kernel, cross, still, dropped = layer.kernel(train, test)
     lifted = kernel + np.trace(kernel) / len(kernel) ** 2
-    if layer.shape[1] >= len(train) and _condition(lifted)[1] < min(SAFE, 0.1 / max(cut, 1e-300) ** 2):
-        return _finish(None, np.linalg.solve(lifted, cross.T).T, "cholesky", still, dropped, cut, rows)
+    if layer.shape[1] >= len(train) and _condition(lifted)[1] < min(
+        SAFE, 0.1 / max(cut, 1e-300) ** 2
+    ):
+        return _finish(
+            None, np.linalg.solve(lifted, cross.T).T, "cholesky", still, dropped, cut, rows
+        )
     cut = max(cut, float(np.sqrt(np.finfo(np.float64).eps * len(train))))
     lam, q = np.linalg.eigh(kernel)
     on = lam > cut**2 * max(lam[-1], 0)
-    return _finish(None, ((cross @ q[:, on]) / lam[on]) @ q[:, on].T, "eigh", still, dropped, cut, rows)
+    return _finish(
+        None, ((cross @ q[:, on]) / lam[on]) @ q[:, on].T, "eigh", still, dropped, cut, rows
+    )
 
 
 def _above(s: np.ndarray, cut: float, m: int) -> np.ndarray:

@@ -10,7 +10,16 @@ import numpy as np
 
 from data.errors import BrainLensError
 
-__all__ = ["Pattern", "Pieces", "checked_folds", "checked_grid", "checked_inner", "checked_responses", "choose_form", "patterns"]
+__all__ = [
+    "Pattern",
+    "Pieces",
+    "checked_folds",
+    "checked_grid",
+    "checked_inner",
+    "checked_responses",
+    "choose_form",
+    "patterns",
+]
 
 DEFAULT_MEMORY = 200 * 2**20
 """Working memory above features, responses and results where the caller states none."""
@@ -28,30 +37,45 @@ def checked_responses(responses) -> np.ndarray:
     """
     y = np.asarray(responses)
     if y.ndim != 2 or not np.issubdtype(y.dtype, np.number) or np.iscomplexobj(y):
-        raise BrainLensError(f"responses of shape {y.shape} and dtype {y.dtype} are not (stimuli, targets) numbers",
-                             remedy="Give a 2-D array; one target is a column, y[:, None]")
+        raise BrainLensError(
+            f"responses of shape {y.shape} and dtype {y.dtype} are not (stimuli, targets) numbers",
+            remedy="Give a 2-D array; one target is a column, y[:, None]",
+        )
     return y if y.dtype in (np.float32, np.float64) else y.astype(np.float64)
 
 
 def _rows(rows, n: int, name: str) -> np.ndarray:
     rows = np.asarray(rows)
     if rows.dtype == bool:
-        raise BrainLensError(f"{name} is a mask, not row numbers", remedy="Give np.flatnonzero(mask)")
+        raise BrainLensError(
+            f"{name} is a mask, not row numbers", remedy="Give np.flatnonzero(mask)"
+        )
     if rows.ndim != 1 or not len(rows) or not np.issubdtype(rows.dtype, np.integer):
-        raise BrainLensError(f"{name} is not a list of at least one row number", remedy="Check the split")
+        raise BrainLensError(
+            f"{name} is not a list of at least one row number", remedy="Check the split"
+        )
     if rows.min() < 0 or rows.max() >= n:
-        raise BrainLensError(f"{name} names row {rows.max() if rows.max() >= n else rows.min()} of {n}",
-                             remedy="Row numbers count from 0 over the whole recording")
+        raise BrainLensError(
+            f"{name} names row {rows.max() if rows.max() >= n else rows.min()} of {n}",
+            remedy="Row numbers count from 0 over the whole recording",
+        )
     if len(np.unique(rows)) != len(rows):
-        raise BrainLensError(f"{name} names a row twice", remedy="List each row once; never refit on duplicates")
+        raise BrainLensError(
+            f"{name} names a row twice", remedy="List each row once; never refit on duplicates"
+        )
     return rows
 
 
 def _pair(pair, n: int, name: str) -> tuple[np.ndarray, np.ndarray]:
     train, test = pair
-    train, test = _rows(train, n, f"the training part of {name}"), _rows(test, n, f"the held-out part of {name}")
+    train, test = (
+        _rows(train, n, f"the training part of {name}"),
+        _rows(test, n, f"the held-out part of {name}"),
+    )
     if len(np.intersect1d(train, test)):
-        raise BrainLensError(f"{name} holds out rows it trains on", remedy="Make the two parts disjoint")
+        raise BrainLensError(
+            f"{name} holds out rows it trains on", remedy="Make the two parts disjoint"
+        )
     return train, test
 
 
@@ -65,7 +89,9 @@ def checked_folds(folds, n: int) -> list[tuple[np.ndarray, np.ndarray]]:
     """
     folds = [_pair(pair, n, f"fold {i}") for i, pair in enumerate(folds)]
     if not folds:
-        raise BrainLensError("there are no folds", remedy="Give a list of (training rows, held-out rows)")
+        raise BrainLensError(
+            "there are no folds", remedy="Give a list of (training rows, held-out rows)"
+        )
     return folds
 
 
@@ -77,20 +103,29 @@ def checked_inner(inner_folds, folds, n: int) -> list[list[tuple[np.ndarray, np.
     BrainLensError
     """
     if inner_folds is None:
-        raise BrainLensError("criterion='kfold' chooses alpha over inner_folds, and there are none",
-                             remedy="Give a list of (train, test) pairs per outer fold, or choose criterion='loo'")
+        raise BrainLensError(
+            "criterion='kfold' chooses alpha over inner_folds, and there are none",
+            remedy="Give a list of (train, test) pairs per outer fold, or choose criterion='loo'",
+        )
     if len(inner_folds) != len(folds):
-        raise BrainLensError(f"inner_folds has {len(inner_folds)} entries for {len(folds)} folds",
-                             remedy="Give one list per fold")
+        raise BrainLensError(
+            f"inner_folds has {len(inner_folds)} entries for {len(folds)} folds",
+            remedy="Give one list per fold",
+        )
     checked = []
     for i, (pairs, (train, _)) in enumerate(zip(inner_folds, folds, strict=True)):
         pairs = [_pair(pair, n, f"inner fold {j} of fold {i}") for j, pair in enumerate(pairs)]
         if not pairs:
-            raise BrainLensError(f"fold {i} has no inner folds", remedy="Give at least one (train, test) pair per fold")
+            raise BrainLensError(
+                f"fold {i} has no inner folds",
+                remedy="Give at least one (train, test) pair per fold",
+            )
         for j, pair in enumerate(pairs):
             if len(np.setdiff1d(np.concatenate(pair), train)):
-                raise BrainLensError(f"inner fold {j} of fold {i} uses rows outside of that fold's training rows",
-                                     remedy="Split the training rows only: anything else leaks")
+                raise BrainLensError(
+                    f"inner fold {j} of fold {i} uses rows outside of that fold's training rows",
+                    remedy="Split the training rows only: anything else leaks",
+                )
         checked.append(pairs)
     return checked
 
@@ -98,9 +133,17 @@ def checked_inner(inner_folds, folds, n: int) -> list[list[tuple[np.ndarray, np.
 def checked_grid(alphas: Sequence[float]) -> np.ndarray:
     """(A,) positive, ascending penalties."""
     grid = np.atleast_1d(np.asarray(alphas, dtype=np.float64))
-    if grid.ndim != 1 or not len(grid) or not np.isfinite(grid).all() or (grid <= 0).any() or (np.diff(grid) <= 0).any():
-        raise BrainLensError(f"alphas={grid.tolist()} must be positive and ascending",
-                             remedy="For example numpy.logspace(-1, 7, 17); for no penalty choose method='ols'")
+    if (
+        grid.ndim != 1
+        or not len(grid)
+        or not np.isfinite(grid).all()
+        or (grid <= 0).any()
+        or (np.diff(grid) <= 0).any()
+    ):
+        raise BrainLensError(
+            f"alphas={grid.tolist()} must be positive and ascending",
+            remedy="For example numpy.logspace(-1, 7, 17); for no penalty choose method='ols'",
+        )
     return grid
 
 
@@ -135,14 +178,18 @@ def patterns(y: np.ndarray, folds, inner) -> list[Pattern]:
         part = y[used, at : at + BLOCK]
         missing = np.isnan(part)
         if np.isinf(part).any():
-            raise BrainLensError(f"responses are infinite for target {at + int(np.isinf(part).any(axis=0).argmax())}",
-                                 remedy="Set what was not measured to NaN")
+            raise BrainLensError(
+                f"responses are infinite for target {at + int(np.isinf(part).any(axis=0).argmax())}",
+                remedy="Set what was not measured to NaN",
+            )
         if not missing.any():
             groups.setdefault(b"", []).extend(range(at, at + part.shape[1]))
             continue
         packed = np.packbits(missing, axis=0)
         for j in range(part.shape[1]):
-            groups.setdefault(packed[:, j].tobytes() if missing[:, j].any() else b"", []).append(at + j)
+            groups.setdefault(packed[:, j].tobytes() if missing[:, j].any() else b"", []).append(
+                at + j
+            )
     found = []
     for targets in groups.values():
         targets = np.array(targets)
@@ -188,8 +235,23 @@ class Pieces:
     estimate: int
 
     @classmethod
-    def cut(cls, *, budget: int | None, workers: int, n: int, m: int, t: int, p: int, form: str, grid: int, targets: int,
-            itemsize: int, exact: bool, standardize: bool, splits: int) -> Pieces:
+    def cut(
+        cls,
+        *,
+        budget: int | None,
+        workers: int,
+        n: int,
+        m: int,
+        t: int,
+        p: int,
+        form: str,
+        grid: int,
+        targets: int,
+        itemsize: int,
+        exact: bool,
+        standardize: bool,
+        splits: int,
+    ) -> Pieces:
         """Sizes that keep the estimate inside ``budget`` bytes: smaller blocks first, then fewer workers.
 
         Without a budget: ``DEFAULT_MEMORY``, or what full speed takes up to half of the free memory.
@@ -200,11 +262,24 @@ class Pieces:
             Where not even one fold and 64 targets at a time fit into the budget.
         """
         k = m if form == "dual" else min(m, p)
-        unit = m * k * (12 if exact else 4) + t * k * 4 + grid * k * 16 + (m * grid * 24 if exact else 0)
+        unit = (
+            m * k * (12 if exact else 4)
+            + t * k * 4
+            + grid * k * 16
+            + (m * grid * 24 if exact else 0)
+        )
         unit += splits * grid * targets * 4
-        shared = n * n * 8 if form == "dual" and not standardize else p * p * 8 if form == "primal" else 0
+        shared = (
+            n * n * 8
+            if form == "dual" and not standardize
+            else p * p * 8
+            if form == "primal"
+            else 0
+        )
         side = k * k * 8
-        solve = 5 * side + (m + t) * k * 8 + ((m + t) * p * 8 if standardize and form == "dual" else 0)
+        solve = (
+            5 * side + (m + t) * k * 8 + ((m + t) * p * 8 if standardize and form == "dual" else 0)
+        )
         if splits:
             solve += grid * t * m * 4
         per_target = itemsize * 2 * n + 4 * (2 * m + 3 * k + 6 * grid + 4 * t) + 16 * t
@@ -225,9 +300,11 @@ class Pieces:
             workers -= 1
         need = shared + unit + workers * (solve + block * per_target)
         if not fits and not default:
-            raise BrainLensError(f"the smallest piece of this computation needs about {need / 2**20:.0f} MiB, and memory allows "
-                                 f"{budget / 2**20:.0f} MiB",
-                                 remedy=f"Set memory={need} or more, or score fewer stimuli or units")
+            raise BrainLensError(
+                f"the smallest piece of this computation needs about {need / 2**20:.0f} MiB, and memory allows "
+                f"{budget / 2**20:.0f} MiB",
+                remedy=f"Set memory={need} or more, or score fewer stimuli or units",
+            )
         spare = room - workers * block * per_target
         units = 1 + max(0, int(spare // (unit + (shared if form == "dual" else 0))))
         return cls(units, block, workers, need)

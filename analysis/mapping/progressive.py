@@ -79,8 +79,16 @@ class _Inside(Report):
         self._outer.checkpoint()
 
 
-def progressive(features, responses, folds, *, seed: int = 0, preview_targets: int = PREVIEW_TARGETS,
-                report: Report | None = None, **choices) -> Iterator[Partial]:
+def progressive(
+    features,
+    responses,
+    folds,
+    *,
+    seed: int = 0,
+    preview_targets: int = PREVIEW_TARGETS,
+    report: Report | None = None,
+    **choices,
+) -> Iterator[Partial]:
     """Score layer by layer in bisection order: all layers on some targets by GCV, then all targets as asked.
 
     Parameters
@@ -119,7 +127,9 @@ def progressive(features, responses, folds, *, seed: int = 0, preview_targets: i
     rounds = [(everything, choices, f"final: {asked}, all {y.shape[1]:,} targets", True)]
     if len(some) < y.shape[1] or (not ols and asked != "gcv"):
         what = "least squares" if ols else "GCV"
-        rounds.insert(0, (some, quick, f"preview: {what}, {len(some):,} of {y.shape[1]:,} targets", False))
+        rounds.insert(
+            0, (some, quick, f"preview: {what}, {len(some):,} of {y.shape[1]:,} targets", False)
+        )
     order = bisection(len(layers))
     for turn, (targets, options, label, final) in enumerate(rounds):
         block = y if final else np.ascontiguousarray(y[:, targets])

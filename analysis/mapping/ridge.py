@@ -53,7 +53,9 @@ class Penalties:
         self.q = np.ascontiguousarray(q, dtype=np.float32)
         root = np.sqrt(lam)
         p = np.divide(spectrum.p, root, out=np.zeros_like(spectrum.p), where=root > 0)
-        self.p = np.ascontiguousarray(with_mean(p, rows).T, dtype=np.float32)  # (k, t + 1), or (k, 2t + 1)
+        self.p = np.ascontiguousarray(
+            with_mean(p, rows).T, dtype=np.float32
+        )  # (k, t + 1), or (k, 2t + 1)
         self.weights = (root / (lam + grid[:, None])).astype(np.float32)  # (A, k)
         w = grid[:, None] / (lam + grid[:, None])
         base = 0.0 if spectrum.full else (m - 1 - len(lam)) / m
@@ -83,7 +85,9 @@ class Penalties:
             return self._loo64(y, np.ones((len(y), len(self.grid)), bool))
         return self._gcv64(y, np.ones((len(y), len(self.grid)), bool))
 
-    def respond(self, train: np.ndarray, pick: np.ndarray | None = None) -> tuple[np.ndarray, np.ndarray]:
+    def respond(
+        self, train: np.ndarray, pick: np.ndarray | None = None
+    ) -> tuple[np.ndarray, np.ndarray]:
         """Predictions (T, t + 1) from training rows (T, m), and the penalties behind them, chosen where not given."""
         z = np.matmul(train, self.q, out=scratch("z", len(train), self.q.shape[1]))
         pick = self.choose(train, z) if pick is None else pick
@@ -134,7 +138,9 @@ class Penalties:
             edges = np.flatnonzero(np.diff(pick, prepend=-1, append=-1))
             for begin, end in pairwise(edges):
                 a, some = pick[begin], at[begin:end]
-                part = np.take(z, some, axis=0, out=scratch("part", len(some), z.shape[1]), mode="clip")
+                part = np.take(
+                    z, some, axis=0, out=scratch("part", len(some), z.shape[1]), mode="clip"
+                )
                 part *= self.omega32[a]
                 c = np.matmul(part, self.q.T, out=c2[begin:end])
                 part = np.take(z2, some, axis=0, out=part, mode="clip")
@@ -154,7 +160,12 @@ class Penalties:
             balance = first / np.where(own > 0, own, 1)[:, None]  # of rho around its mean
             wobble = np.sqrt(np.maximum(second - first * balance, 0) * step2)
             towards = cross - own[:, None]
-            bound = first + self.rho_mean32 * own[:, None] + 2 * (self.rho_mean32 + balance) * towards + self.bounds[0] * step2
+            bound = (
+                first
+                + self.rho_mean32 * own[:, None]
+                + 2 * (self.rho_mean32 + balance) * towards
+                + self.bounds[0] * step2
+            )
             out = np.isinf(guess[at]) | (bound - 2 * wobble > best[at, None]) | (own[:, None] == 0)
             guess[at] = np.where(out, np.inf, bound)
             at = at[np.isfinite(guess[at]).any(axis=1)]
@@ -173,7 +184,9 @@ class Penalties:
 
     def _gcv64(self, y: np.ndarray, near: np.ndarray) -> np.ndarray:
         z = y @ self.q.astype(np.float64)
-        outside = 0.0 if self.full else (np.vecdot(y, y) - np.vecdot(z, z))[:, None] / self.mean_d**2
+        outside = (
+            0.0 if self.full else (np.vecdot(y, y) - np.vecdot(z, z))[:, None] / self.mean_d**2
+        )
         return np.where(near, (z * z) @ (self.omega**2).T + outside, np.inf)
 
     def _loo64(self, y: np.ndarray, near: np.ndarray) -> np.ndarray:
@@ -226,7 +239,9 @@ class InnerFold:
             stacked = np.concatenate([(p * w) for w in weights]).astype(dtype)  # (A t, k)
             self.map = stacked @ spectrum.q.T.astype(dtype)  # (A t, m)
         else:
-            self.q, self.p, self.weights = (np.ascontiguousarray(a, dtype=dtype) for a in (spectrum.q, p.T, weights))
+            self.q, self.p, self.weights = (
+                np.ascontiguousarray(a, dtype=dtype) for a in (spectrum.q, p.T, weights)
+            )
 
     def totals(self, held: np.ndarray) -> np.ndarray:
         """Held-out sums of squares (T, 1), infinite for constant responses: those have no R2 and count as no error."""
@@ -237,15 +252,21 @@ class InnerFold:
         """(T, A) from training rows (T, m) and held-out rows (T, t), both less the training mean."""
         total = self.totals(held)
         if self.hats:
-            predicted = np.matmul(train, self.map.T, out=scratch("hats", len(train), len(self.map), dtype=train.dtype))
+            predicted = np.matmul(
+                train, self.map.T, out=scratch("hats", len(train), len(self.map), dtype=train.dtype)
+            )
             predicted = predicted.reshape(len(train), self.count, self.held)
             predicted -= held[:, None]
             return np.vecdot(predicted, predicted) / total
         error = np.empty((len(train), self.count), dtype=train.dtype)
-        z = np.matmul(train, self.q, out=scratch("z", len(train), self.q.shape[1], dtype=train.dtype))
+        z = np.matmul(
+            train, self.q, out=scratch("z", len(train), self.q.shape[1], dtype=train.dtype)
+        )
         for a, w in enumerate(self.weights):
             part = np.multiply(z, w, out=scratch("part", *z.shape, dtype=train.dtype))
-            predicted = np.matmul(part, self.p, out=scratch("predicted", *held.shape, dtype=train.dtype))
+            predicted = np.matmul(
+                part, self.p, out=scratch("predicted", *held.shape, dtype=train.dtype)
+            )
             predicted -= held
             error[:, a] = np.vecdot(predicted, predicted)
         return error / total

@@ -12,8 +12,13 @@ DISTANCES = ("correlation", "euclidean", "crossvalidated")
 COMPARISONS = ("spearman", "pearson", "cosine")
 
 
-def dissimilarity(patterns: np.ndarray, *, distance: str = "correlation", items: np.ndarray | None = None,
-                  repeats: np.ndarray | None = None) -> np.ndarray:
+def dissimilarity(
+    patterns: np.ndarray,
+    *,
+    distance: str = "correlation",
+    items: np.ndarray | None = None,
+    repeats: np.ndarray | None = None,
+) -> np.ndarray:
     r"""Dissimilarity of every pair of stimuli.
 
     Parameters
@@ -49,17 +54,25 @@ def dissimilarity(patterns: np.ndarray, *, distance: str = "correlation", items:
         z = x - x.mean(axis=1, keepdims=True)
         norm = np.linalg.norm(z, axis=1, keepdims=True)
         if (norm == 0).any():
-            raise BrainLensError(f"{int((norm == 0).sum())} stimuli have the same value in every unit, so a correlation distance "
-                                 "does not exist", remedy="Use distance='euclidean'")
+            raise BrainLensError(
+                f"{int((norm == 0).sum())} stimuli have the same value in every unit, so a correlation distance "
+                "does not exist",
+                remedy="Use distance='euclidean'",
+            )
         return 1 - (z / norm) @ (z / norm).T
     gram = x @ x.T
     return (np.diag(gram)[:, None] + np.diag(gram) - 2 * gram) / x.shape[1]
 
 
-def _crossvalidated(x: np.ndarray, items: np.ndarray | None, repeats: np.ndarray | None) -> np.ndarray:
+def _crossvalidated(
+    x: np.ndarray, items: np.ndarray | None, repeats: np.ndarray | None
+) -> np.ndarray:
     if items is None or repeats is None:
-        raise BrainLensError("Cross-validated distances need independent repeats", choices=DISTANCES[:2],
-                             remedy="Give items and repeats, or choose another distance")
+        raise BrainLensError(
+            "Cross-validated distances need independent repeats",
+            choices=DISTANCES[:2],
+            remedy="Give items and repeats, or choose another distance",
+        )
     items, repeats = np.asarray(items), np.asarray(repeats)
     first = list(dict.fromkeys(items.tolist()))
     times = list(dict.fromkeys(repeats.tolist()))
@@ -69,14 +82,27 @@ def _crossvalidated(x: np.ndarray, items: np.ndarray | None, repeats: np.ndarray
         rows = np.flatnonzero(repeats == time)
         cube[number, [place[item] for item in items[rows].tolist()]] = x[rows]
     if np.isnan(cube).any() or len(x) != len(first) * len(times):
-        raise BrainLensError(f"{len(x)} rows are not {len(first)} stimuli, each once in every one of two or more repeats "
-                             f"({len(times)} found)", remedy="Keep the stimuli that were presented in every repeat")
+        raise BrainLensError(
+            f"{len(x)} rows are not {len(first)} stimuli, each once in every one of two or more repeats "
+            f"({len(times)} found)",
+            remedy="Keep the stimuli that were presented in every repeat",
+        )
     total = cube.sum(axis=0)
-    inner = total @ total.T - sum(each @ each.T for each in cube)  # sum over pairs of different repeats
-    return (np.diag(inner)[:, None] + np.diag(inner) - 2 * inner) / (x.shape[1] * len(times) * (len(times) - 1))
+    inner = total @ total.T - sum(
+        each @ each.T for each in cube
+    )  # sum over pairs of different repeats
+    return (np.diag(inner)[:, None] + np.diag(inner) - 2 * inner) / (
+        x.shape[1] * len(times) * (len(times) - 1)
+    )
 
 
-def rsa(first: np.ndarray, second: np.ndarray, *, comparison: str = "spearman", keep: np.ndarray | None = None) -> float:
+def rsa(
+    first: np.ndarray,
+    second: np.ndarray,
+    *,
+    comparison: str = "spearman",
+    keep: np.ndarray | None = None,
+) -> float:
     """Agreement of two dissimilarity matrices over the pairs of stimuli.
 
     Parameters
@@ -92,12 +118,18 @@ def rsa(first: np.ndarray, second: np.ndarray, *, comparison: str = "spearman", 
         raise unknown("comparison", comparison, COMPARISONS)
     first, second = np.asarray(first, float), np.asarray(second, float)
     if first.shape != second.shape or first.shape[0] != first.shape[1]:
-        raise BrainLensError(f"Dissimilarities of shape {first.shape} and {second.shape} cannot be compared",
-                             remedy="Make both from the same stimuli")
-    pairs = np.triu(np.ones(first.shape, bool), 1) & (True if keep is None else np.asarray(keep, bool))
+        raise BrainLensError(
+            f"Dissimilarities of shape {first.shape} and {second.shape} cannot be compared",
+            remedy="Make both from the same stimuli",
+        )
+    pairs = np.triu(np.ones(first.shape, bool), 1) & (
+        True if keep is None else np.asarray(keep, bool)
+    )
     a, b = first[pairs], second[pairs]
     if len(a) < 3:
-        raise BrainLensError(f"{len(a)} pairs of stimuli are too few to compare", remedy="Keep more pairs")
+        raise BrainLensError(
+            f"{len(a)} pairs of stimuli are too few to compare", remedy="Keep more pairs"
+        )
     if comparison == "spearman":
         from scipy.stats import rankdata
 
@@ -131,10 +163,14 @@ def linear_cka(first: np.ndarray, second: np.ndarray, *, debiased: bool = True) 
     """
     x, y = np.asarray(first, float), np.asarray(second, float)
     if len(x) != len(y) or x.ndim != 2 or y.ndim != 2:
-        raise BrainLensError(f"Features of shape {x.shape} and {y.shape} cannot be aligned",
-                             remedy="Give two arrays (stimuli, units) of the same stimuli")
+        raise BrainLensError(
+            f"Features of shape {x.shape} and {y.shape} cannot be aligned",
+            remedy="Give two arrays (stimuli, units) of the same stimuli",
+        )
     if len(x) < 4:
-        raise BrainLensError(f"{len(x)} stimuli are too few for a debiased alignment", remedy="Give four or more")
+        raise BrainLensError(
+            f"{len(x)} stimuli are too few for a debiased alignment", remedy="Give four or more"
+        )
     x, y = x - x.mean(axis=0), y - y.mean(axis=0)
     k, m = x @ x.T, y @ y.T
     measure = _hsic if debiased else lambda a, b: (a * b).sum()
@@ -146,4 +182,6 @@ def _hsic(k: np.ndarray, m: np.ndarray) -> float:
     n = len(k)
     k, m = (each - np.diag(np.diag(each)) for each in (k, m))
     ks, ms = k.sum(axis=0), m.sum(axis=0)
-    return ((k * m).sum() + ks.sum() * ms.sum() / ((n - 1) * (n - 2)) - 2 * (ks @ ms) / (n - 2)) / (n * (n - 3))
+    return ((k * m).sum() + ks.sum() * ms.sum() / ((n - 1) * (n - 2)) - 2 * (ks @ ms) / (n - 2)) / (
+        n * (n - 3)
+    )

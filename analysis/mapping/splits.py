@@ -96,7 +96,10 @@ def make_folds(recording: Recording, protocol: Protocol, *, shuffled: bool = Fal
     """
     labels = _labels(recording, protocol)
     strata = _strata(recording, protocol, labels)
-    return [_part(recording, protocol, name, rows, labels, strata, shuffled) for name, rows in _parts(recording, protocol)]
+    return [
+        _part(recording, protocol, name, rows, labels, strata, shuffled)
+        for name, rows in _parts(recording, protocol)
+    ]
 
 
 # ---- labels -----------------------------------------------------------------------------------------------------------
@@ -113,8 +116,10 @@ def _complete(recording: Recording, name: str) -> np.ndarray:
     for part, column in zip(name.split("+"), columns, strict=True):
         missing = np.flatnonzero(pd.isna(column))
         if len(missing):
-            raise BrainLensError(f"{recording.id}: {len(missing)} stimuli have no {part!r}, first: row {missing[0]}",
-                                 remedy=f"Fill in the column {recording.roles.get(part, part)!r} or leave these stimuli out")
+            raise BrainLensError(
+                f"{recording.id}: {len(missing)} stimuli have no {part!r}, first: row {missing[0]}",
+                remedy=f"Fill in the column {recording.roles.get(part, part)!r} or leave these stimuli out",
+            )
     if len(columns) == 1:
         return np.asarray(columns[0])
     return np.array(["+".join(map(str, row)) for row in zip(*columns, strict=True)], dtype=object)
@@ -129,7 +134,9 @@ def _labels(recording: Recording, protocol: Protocol) -> np.ndarray | None:
     return None if name == "none" else _complete(recording, name)
 
 
-def _strata(recording: Recording, protocol: Protocol, labels: np.ndarray | None) -> np.ndarray | None:
+def _strata(
+    recording: Recording, protocol: Protocol, labels: np.ndarray | None
+) -> np.ndarray | None:
     if protocol.group != "paper":
         return labels
     return _complete(recording, "paper_stratify") if "paper_stratify" in recording.roles else None
@@ -141,22 +148,42 @@ def _codes(labels: np.ndarray) -> np.ndarray:
 
 
 # ---- parts ------------------------------------------------------------------------------------------------------------
-def _part(recording: Recording, protocol: Protocol, name: str, rows: np.ndarray, labels: np.ndarray | None,
-          strata: np.ndarray | None, shuffled: bool) -> Part:
+def _part(
+    recording: Recording,
+    protocol: Protocol,
+    name: str,
+    rows: np.ndarray,
+    labels: np.ndarray | None,
+    strata: np.ndarray | None,
+    shuffled: bool,
+) -> Part:
     where = f"{recording.id}, {name}" if name else recording.id
     split = "contiguous" if protocol.split == "grouped" and labels is None else protocol.split
     if len(rows) < 4:
-        raise BrainLensError(f"{where}: {len(rows)} stimuli are too few to hold any out", remedy="Give at least 4 stimuli")
+        raise BrainLensError(
+            f"{where}: {len(rows)} stimuli are too few to hold any out",
+            remedy="Give at least 4 stimuli",
+        )
     if split in {"grouped", "leave-one-group-out"}:
         _need_groups(recording, protocol, where, labels, rows)
     if split == "stratified" and strata is None:
         split = "shuffled"
 
     codes = _codes(labels[rows]) if labels is not None else None
-    outer, rule = _outer(protocol, split, len(rows), codes, None if labels is None else labels[rows],
-                         None if strata is None else strata[rows], where)
+    outer, rule = _outer(
+        protocol,
+        split,
+        len(rows),
+        codes,
+        None if labels is None else labels[rows],
+        None if strata is None else strata[rows],
+        where,
+    )
     if min(len(train) for train, _ in outer) < 2:
-        raise BrainLensError(f"{where}: a fold has fewer than two stimuli to train on", remedy="Choose a finer grouping")
+        raise BrainLensError(
+            f"{where}: a fold has fewer than two stimuli to train on",
+            remedy="Choose a finer grouping",
+        )
     groups = _bootstrap_groups(recording, rows, labels, outer)
     if shuffled:
         outer = _shuffled(len(rows), len(outer), protocol.seed)
@@ -169,15 +196,32 @@ def _part(recording: Recording, protocol: Protocol, name: str, rows: np.ndarray,
         fallback += not grouped
     if fallback:
         rule += f"; inner folds contiguous in {fallback} of {len(outer)} training folds, which hold a single group"
-    dropped = sum(len(rows) - len(train) - len(test) for train, test in outer) if split == "contiguous" else 0
+    dropped = (
+        sum(len(rows) - len(train) - len(test) for train, test in outer)
+        if split == "contiguous"
+        else 0
+    )
     if dropped:
         rule += f"; {dropped} training rows next to test blocks left out"
     here = rows.__getitem__
-    return Part(name, rows, [(here(a), here(b)) for a, b in outer],
-                [[(here(a), here(b)) for a, b in folds] for folds in inner], groups, rule, dropped)
+    return Part(
+        name,
+        rows,
+        [(here(a), here(b)) for a, b in outer],
+        [[(here(a), here(b)) for a, b in folds] for folds in inner],
+        groups,
+        rule,
+        dropped,
+    )
 
 
-def _need_groups(recording: Recording, protocol: Protocol, where: str, labels: np.ndarray | None, rows: np.ndarray) -> None:
+def _need_groups(
+    recording: Recording,
+    protocol: Protocol,
+    where: str,
+    labels: np.ndarray | None,
+    rows: np.ndarray,
+) -> None:
     found = 0 if labels is None else len(pd.unique(labels[rows]))
     if found >= 2:
         return
@@ -186,38 +230,59 @@ def _need_groups(recording: Recording, protocol: Protocol, where: str, labels: n
     what = "none" if labels is None else f"only {pd.unique(labels[rows])[0]!r}"
     raise BrainLensError(
         f"{where}: the split {protocol.split!r} holds out whole groups and needs two or more; "
-        f"group={protocol.group!r} gives {what}", choices=columns,
-        remedy="Set group to a column with two or more values, or split to 'contiguous'")
+        f"group={protocol.group!r} gives {what}",
+        choices=columns,
+        remedy="Set group to a column with two or more values, or split to 'contiguous'",
+    )
 
 
-def _outer(protocol: Protocol, split: str, n: int, codes: np.ndarray | None, labels: np.ndarray | None,
-           strata: np.ndarray | None, where: str) -> tuple[list[Fold], str]:
+def _outer(
+    protocol: Protocol,
+    split: str,
+    n: int,
+    codes: np.ndarray | None,
+    labels: np.ndarray | None,
+    strata: np.ndarray | None,
+    where: str,
+) -> tuple[list[Fold], str]:
     k, seed = protocol.folds, protocol.seed
     if split == "grouped":
         count = codes.max() + 1
         k = min(k, count)
         if protocol.group == "paper":
-            return _like_sklearn_group(labels, k, seed), f"{k} folds of {count} whole groups (GroupKFold, shuffled, seed {seed})"
-        return _grouped(codes, k, np.random.default_rng(seed)), f"{k} folds of {count} whole groups, balanced, seed {seed}"
+            return _like_sklearn_group(
+                labels, k, seed
+            ), f"{k} folds of {count} whole groups (GroupKFold, shuffled, seed {seed})"
+        return _grouped(
+            codes, k, np.random.default_rng(seed)
+        ), f"{k} folds of {count} whole groups, balanced, seed {seed}"
     if split == "leave-one-group-out":
         count = codes.max() + 1
-        return _complements(n, [np.flatnonzero(codes == g) for g in range(count)]), f"each of {count} groups held out once"
+        return _complements(
+            n, [np.flatnonzero(codes == g) for g in range(count)]
+        ), f"each of {count} groups held out once"
     k = min(k, n // 2)
     if split == "contiguous":
         folds = _contiguous(n, k, codes)
         known = ", cut where groups end" if codes is not None else ""
         return folds, f"{len(folds)} contiguous blocks{known}"
     if split == "shuffled":
-        return _shuffled(n, k, seed), f"{k} folds of single stimuli at random (KFold, shuffled, seed {seed})"
+        return _shuffled(
+            n, k, seed
+        ), f"{k} folds of single stimuli at random (KFold, shuffled, seed {seed})"
     if split == "shuffle-split":
         from sklearn.model_selection import ShuffleSplit
 
         folds = ShuffleSplit(k, test_size=1 / k, random_state=seed).split(np.empty(n))
-        return _ascending(folds), f"{k} random draws of 1/{k} of the stimuli (ShuffleSplit, seed {seed})"
+        return _ascending(
+            folds
+        ), f"{k} random draws of 1/{k} of the stimuli (ShuffleSplit, seed {seed})"
     return _stratified(strata, k, seed, where)
 
 
-def _inner(protocol: Protocol, split: str, train: np.ndarray, codes: np.ndarray | None, number: int) -> tuple[list[Fold], bool]:
+def _inner(
+    protocol: Protocol, split: str, train: np.ndarray, codes: np.ndarray | None, number: int
+) -> tuple[list[Fold], bool]:
     """Folds inside one training fold, in the part's own row numbers, and whether they could be of the wanted kind."""
     rng = np.random.default_rng([protocol.seed, number + 1])
     k = protocol.inner_folds
@@ -225,7 +290,11 @@ def _inner(protocol: Protocol, split: str, train: np.ndarray, codes: np.ndarray 
     if split in {"grouped", "leave-one-group-out"}:
         inside = _codes(codes[train])
         wanted = inside.max() > 0
-        local = _grouped(inside, min(k, inside.max() + 1), rng) if wanted else _contiguous(len(train), k, None)
+        local = (
+            _grouped(inside, min(k, inside.max() + 1), rng)
+            if wanted
+            else _contiguous(len(train), k, None)
+        )
     elif split == "contiguous":
         local = _contiguous(len(train), k, None if codes is None else _codes(codes[train]))
     else:  # shuffled, stratified, shuffle-split: single stimuli, as outside
@@ -233,7 +302,9 @@ def _inner(protocol: Protocol, split: str, train: np.ndarray, codes: np.ndarray 
     return [(train[a], train[b]) for a, b in local], bool(wanted)
 
 
-def _bootstrap_groups(recording: Recording, rows: np.ndarray, labels: np.ndarray | None, outer: list[Fold]) -> np.ndarray:
+def _bootstrap_groups(
+    recording: Recording, rows: np.ndarray, labels: np.ndarray | None, outer: list[Fold]
+) -> np.ndarray:
     """The known groups; else runs of :data:`BLOCK` rows that no fold boundary cuts (single rows where folds are random)."""
     if labels is not None:
         return labels
@@ -268,7 +339,9 @@ def _grouped(codes: np.ndarray, k: int, rng: np.random.Generator) -> list[Fold]:
 def _like_sklearn_group(labels: np.ndarray, k: int, seed: int) -> list[Fold]:
     from sklearn.model_selection import GroupKFold
 
-    return _ascending(GroupKFold(k, shuffle=True, random_state=seed).split(np.empty(len(labels)), groups=labels))
+    return _ascending(
+        GroupKFold(k, shuffle=True, random_state=seed).split(np.empty(len(labels)), groups=labels)
+    )
 
 
 def _shuffled(n: int, k: int, seed: int) -> list[Fold]:
@@ -282,12 +355,16 @@ def _stratified(strata: np.ndarray, k: int, seed: int, where: str) -> tuple[list
 
     sizes = np.unique(strata, return_counts=True)[1]
     if sizes.max() < k:
-        raise BrainLensError(f"{where}: the largest group has {sizes.max()} stimuli, too few for {k} stratified folds",
-                             remedy=f"Set folds to {max(sizes.max(), 2)} or fewer, or choose another split")
+        raise BrainLensError(
+            f"{where}: the largest group has {sizes.max()} stimuli, too few for {k} stratified folds",
+            remedy=f"Set folds to {max(sizes.max(), 2)} or fewer, or choose another split",
+        )
     small = int((sizes < k).sum())
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", UserWarning)  # the rule says it instead
-        folds = _ascending(StratifiedKFold(k, shuffle=True, random_state=seed).split(np.empty(len(strata)), strata))
+        folds = _ascending(
+            StratifiedKFold(k, shuffle=True, random_state=seed).split(np.empty(len(strata)), strata)
+        )
     few = f"; {small} groups have fewer than {k} stimuli and miss some folds" if small else ""
     return folds, f"{k} folds stratified by group (StratifiedKFold, shuffled, seed {seed}){few}"
 

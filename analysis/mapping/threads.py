@@ -72,7 +72,13 @@ def one_blas_thread():
                 _limit = None
 
 
-def work(tasks: Iterable[Callable], report: Report, step: Callable[[int, int], None], *, workers: int | None = None) -> list:
+def work(
+    tasks: Iterable[Callable],
+    report: Report,
+    step: Callable[[int, int], None],
+    *,
+    workers: int | None = None,
+) -> list:
     """Results of ``tasks`` in order, computed by one thread per core.
 
     Parameters

@@ -28,13 +28,21 @@ def torch_device(name: str):
     if name == "torch":
         return torch.device("cpu")
     if not torch.cuda.is_available():
-        raise BrainLensError(f"device={name!r}, but torch finds no GPU", choices=["cpu", "torch"], remedy="Choose device='cpu'")
+        raise BrainLensError(
+            f"device={name!r}, but torch finds no GPU",
+            choices=["cpu", "torch"],
+            remedy="Choose device='cpu'",
+        )
     return torch.device(name)
 
 
 def on_device(model, device):
     """``model`` (Penalties, Linear or InnerFold) with its products on ``device``."""
-    for kind, moved in ((Penalties, TorchPenalties), (Linear, TorchLinear), (InnerFold, TorchInner)):
+    for kind, moved in (
+        (Penalties, TorchPenalties),
+        (Linear, TorchLinear),
+        (InnerFold, TorchInner),
+    ):
         if isinstance(model, kind):
             return moved(model, device)
     raise TypeError(type(model))
@@ -77,11 +85,19 @@ class TorchInner(_Moved):
 
         y, target = self.tensor(train), self.tensor(held)
         if self.model.hats:
-            predicted = (y @ self.parts["map"].T).reshape(len(train), self.model.count, self.model.held)
+            predicted = (y @ self.parts["map"].T).reshape(
+                len(train), self.model.count, self.model.held
+            )
             error = ((predicted - target[:, None]) ** 2).sum(dim=2)
         else:
             z = y @ self.parts["q"]
-            error = torch.stack([(((z * w) @ self.parts["p"] - target) ** 2).sum(dim=1) for w in self.parts["weights"]], dim=1)
+            error = torch.stack(
+                [
+                    (((z * w) @ self.parts["p"] - target) ** 2).sum(dim=1)
+                    for w in self.parts["weights"]
+                ],
+                dim=1,
+            )
         return error.cpu().numpy() / self.model.totals(held)
 
 
@@ -90,11 +106,15 @@ class TorchPenalties(_Moved):
 
     def __init__(self, model: Penalties, device):
         super().__init__(model, device)
-        self.q, self.p, self.weights, self.omega = (self.tensor(a) for a in (model.q, model.p, model.weights, model.omega))
+        self.q, self.p, self.weights, self.omega = (
+            self.tensor(a) for a in (model.q, model.p, model.weights, model.omega)
+        )
         self.inverse_d = self.tensor(1 / model.mean_d)
         self.rho = self.tensor(model.rho) if model.exact else None
 
-    def respond(self, train: np.ndarray, pick: np.ndarray | None = None) -> tuple[np.ndarray, np.ndarray]:
+    def respond(
+        self, train: np.ndarray, pick: np.ndarray | None = None
+    ) -> tuple[np.ndarray, np.ndarray]:
         import torch
 
         y = self.tensor(train)
@@ -122,7 +142,10 @@ class TorchPenalties(_Moved):
             error = torch.stack(columns, dim=1)
         best, pick = error.min(dim=1)
         near = error <= best[:, None] * (1 + TIE)
-        pick, tied = pick.cpu().numpy(), torch.nonzero((near.sum(dim=1) > 1) & (best > 0)).ravel().cpu().numpy()
+        pick, tied = (
+            pick.cpu().numpy(),
+            torch.nonzero((near.sum(dim=1) > 1) & (best > 0)).ravel().cpu().numpy(),
+        )
         if len(tied):
             exact = self.model.all_errors(train[tied].astype(np.float64))
             pick[tied] = np.where(near[tied].cpu().numpy(), exact, np.inf).argmin(axis=1)

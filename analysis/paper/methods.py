@@ -33,7 +33,10 @@ _POOLING = {
     "sum": "the sum of the activations over its tokens",
     "max": "the maximum of the activations over its tokens",
 }
-_CRITERIA = {"loo": "exact leave-one-out error on the training fold", "gcv": "generalised cross-validation on the training fold"}
+_CRITERIA = {
+    "loo": "exact leave-one-out error on the training fold",
+    "gcv": "generalised cross-validation on the training fold",
+}
 _CEILINGS = {
     "extrapolated": "predicting each subject from growing pools of the others and extrapolating to infinitely many",
     "leave-one-out": "predicting each subject from the mean of the others",
@@ -92,7 +95,9 @@ def paragraph(scores=(), *, published: Sequence[str] = ()) -> str:
     groups: dict[tuple, list] = {}
     for score in _several(scores):
         about = score.provenance["recording"]
-        groups.setdefault((about["id"], about["response_hash"], score.protocol.key()), []).append(score)
+        groups.setdefault((about["id"], about["response_hash"], score.protocol.key()), []).append(
+            score
+        )
     paragraphs = [_paragraph(group) for group in groups.values()]
     tables = " ".join(_PUBLISHED[name] for name in published)
     return "\n\n".join([*paragraphs, *([tables] if tables else [])])
@@ -123,7 +128,9 @@ def _data(about: Mapping) -> list[str]:
     what = "simulated responses" if about["simulated"] else _KINDS.get(about["kind"], about["kind"])
     unit = {"tr": "volume (TR)"}.get(about["scored_unit"], about["scored_unit"])
     size = f"{plural(about['n_stimuli'], unit)} and {plural(about['n_targets'], 'target')} {people}"
-    said = [f"Models were compared with {what} of the recording {about['id']} ({size}; unit {about['unit']})."]
+    said = [
+        f"Models were compared with {what} of the recording {about['id']} ({size}; unit {about['unit']})."
+    ]
     if about["simulated"]:
         said.append("These data are simulated: the truth was planted and nobody was measured.")
     if about["quality"]:
@@ -132,9 +139,16 @@ def _data(about: Mapping) -> list[str]:
 
 
 def _models(scores: list, about: Mapping, protocol: Protocol) -> list[str]:
-    named = [_model(score.provenance["model"]) for score in {score.model: score for score in scores}.values()]
+    named = [
+        _model(score.provenance["model"])
+        for score in {score.model: score for score in scores}.values()
+    ]
     one = "stimulus" if about["scored_unit"] == "tr" else about["scored_unit"]
-    future = "no model saw words to come" if protocol.attention == "prefix" else "bidirectional models saw the whole text"
+    future = (
+        "no model saw words to come"
+        if protocol.attention == "prefix"
+        else "bidirectional models saw the whole text"
+    )
     seen = f", in windows of the newest {protocol.window} tokens" if protocol.window else ""
     layers = sorted({layer for score in scores for layer in score.layers})
     which = (
@@ -170,7 +184,11 @@ def _model(model: Mapping) -> str:
         facts.append(f"{model['width']:,} units")
     if model["parameters"]:
         millions = model["parameters"] / 1e6
-        facts.append(f"{millions:,.0f} million parameters" if millions >= 10 else f"{millions:,.2f} million parameters")
+        facts.append(
+            f"{millions:,.0f} million parameters"
+            if millions >= 10
+            else f"{millions:,.2f} million parameters"
+        )
     facts += [f"weights {str(model['fingerprint'])[:12]}"] if model["fingerprint"] else []
     facts += [model["note"]] if model["note"] else []
     return f"{model['id']} ({', '.join(facts)})"
@@ -179,9 +197,17 @@ def _model(model: Mapping) -> str:
 def _mapping(score, protocol: Protocol) -> list[str]:
     folds = str(score.provenance["folds"]).rstrip(".")
     seed = "" if "seed" in folds else f" (seed {protocol.seed})"
-    scaled = "z-scored with the mean and standard deviation of the training fold" if protocol.standardize else "not scaled"
+    scaled = (
+        "z-scored with the mean and standard deviation of the training fold"
+        if protocol.standardize
+        else "not scaled"
+    )
     if protocol.method == "ols":
-        cut = "machine precision times the larger dimension of the data" if protocol.rcond is None else f"{protocol.rcond:g}"
+        cut = (
+            "machine precision times the larger dimension of the data"
+            if protocol.rcond is None
+            else f"{protocol.rcond:g}"
+        )
         rest = f"(singular values below the largest one times {cut} were left out)"
         mapping = f"ordinary least squares with an intercept, as the minimum-norm solution {rest}"
     else:
@@ -189,7 +215,9 @@ def _mapping(score, protocol: Protocol) -> list[str]:
         whose = "one penalty for all targets" if protocol.shared_alpha else "one penalty per target"
         low, high = protocol.alphas[0], protocol.alphas[-1]
         grid = (
-            f"{len(protocol.alphas)} values from {low:g} to {high:g}" if len(protocol.alphas) > 1 else f"the single value {low:g}"
+            f"{len(protocol.alphas)} values from {low:g} to {high:g}"
+            if len(protocol.alphas) > 1
+            else f"the single value {low:g}"
         )
         how = _CRITERIA.get(protocol.criterion, grouped)
         mapping = f"ridge regression with an intercept and {whose}, chosen among {grid} by {how}"
@@ -202,14 +230,24 @@ def _mapping(score, protocol: Protocol) -> list[str]:
 def _scored(scores: list, about: Mapping, protocol: Protocol) -> list[str]:
     steps = [f"the {protocol.targets} over targets"] if about["n_targets"] > 1 else []
     steps += [f"the {protocol.people} over subjects"] if about["n_subjects"] > 1 else []
-    steps = ["the mean over folds", *steps] if protocol.order == "targets-first" else [*steps, "the mean over folds"]
+    steps = (
+        ["the mean over folds", *steps]
+        if protocol.order == "targets-first"
+        else [*steps, "the mean over folds"]
+    )
     said = [f"The score is Pearson's r between predicted and measured responses in each held-out fold, summarised by "
             f"{', then '.join(steps)}; a constant prediction counts as r = 0."]  # fmt: skip
     if about["within"] and protocol.by_experiment:
-        said.append(f"The parts of the recording ({about['within']}) were scored apart and averaged.")
+        said.append(
+            f"The parts of the recording ({about['within']}) were scored apart and averaged."
+        )
     if any(len(score.layers) > 1 for score in scores):
         said.append(_CHOICES[protocol.layer])
-    drawn = "subjects and stimulus groups" if about["n_subjects"] > 1 and not about["averaged"] else "stimulus groups"
+    drawn = (
+        "subjects and stimulus groups"
+        if about["n_subjects"] > 1 and not about["averaged"]
+        else "stimulus groups"
+    )
     said.append(f"Intervals are 95 % percentile intervals of a bootstrap of the held-out predictions over {drawn} "
                 f"({protocol.bootstrap:,} draws, without refitting).")  # fmt: skip
     return [*said, _ceiling(scores[0].ceiling, protocol)]
@@ -217,20 +255,24 @@ def _scored(scores: list, about: Mapping, protocol: Protocol) -> list[str]:
 
 def _ceiling(ceiling, protocol: Protocol) -> str:
     if not np.isfinite(ceiling.value):
-        return (
-            f"No ceiling was estimated ({str(ceiling.flag or 'none was asked for').rstrip('.')}), so scores are not normalised."
-        )
+        return f"No ceiling was estimated ({str(ceiling.flag or 'none was asked for').rstrip('.')}), so scores are not normalised."
     span = f" [{decimal(ceiling.low)}, {decimal(ceiling.high)}]" if np.isfinite(ceiling.low) else ""
-    origin = f"was estimated by {_CEILINGS[ceiling.kind]}" if ceiling.kind in _CEILINGS else "is a published value"
+    origin = (
+        f"was estimated by {_CEILINGS[ceiling.kind]}"
+        if ceiling.kind in _CEILINGS
+        else "is a published value"
+    )
     note = f" ({ceiling.flag.rstrip('.')})" if ceiling.flag else ""
     if ceiling.holds_for not in ("targets", "the aggregate"):
         whose = f"The ceiling of {ceiling.holds_for}, r = {decimal(ceiling.value)}{span}"
         return f"{whose}, {origin}{note}; scores were not divided by it."
-    per = "target by target" if protocol.normalise == ceiling.holds_for[:-1] == "target" else "aggregate by aggregate"
-    kept = "were clipped to [0, 1]" if protocol.clip else "above 1 were kept"
-    return (
-        f"The ceiling, r = {decimal(ceiling.value)}{span}, {origin}{note}; scores were normalised by it {per}, and values {kept}."
+    per = (
+        "target by target"
+        if protocol.normalise == ceiling.holds_for[:-1] == "target"
+        else "aggregate by aggregate"
     )
+    kept = "were clipped to [0, 1]" if protocol.clip else "above 1 were kept"
+    return f"The ceiling, r = {decimal(ceiling.value)}{span}, {origin}{note}; scores were normalised by it {per}, and values {kept}."
 
 
 def _beside(scores: list) -> list[str]:
@@ -249,7 +291,11 @@ def _beside(scores: list) -> list[str]:
 
 
 def _software(provenance: Mapping) -> str:
-    versions = {name: version for name, version in provenance["versions"].items() if version != "not installed"}
+    versions = {
+        name: version
+        for name, version in provenance["versions"].items()
+        if version != "not installed"
+    }
     own = versions.pop("brainlens", "")
     others = listed(f"{name} {version}" for name, version in versions.items())
     preset = provenance["protocol"]["name"]
@@ -271,7 +317,12 @@ def bibtex(scores=(), *, published: Sequence[str] = ()) -> str:
     for score in scores:
         about, model = score.provenance["recording"], score.provenance["model"]
         _add(entries, about["citation"], f"recording-{about['id']}", f"Recording {about['id']}")
-        _add(entries, model["citation"], f"model-{model['id'].partition('@')[0]}", f"Model {model['id'].partition('@')[0]}")
+        _add(
+            entries,
+            model["citation"],
+            f"model-{model['id'].partition('@')[0]}",
+            f"Model {model['id'].partition('@')[0]}",
+        )
         base = score.protocol.name.rstrip("*")
         if base in CITATIONS:
             _add(entries, CITATIONS[base], base, base)
@@ -284,7 +335,9 @@ def bibtex(scores=(), *, published: Sequence[str] = ()) -> str:
     for name in published:
         _add(entries, CITATIONS[name], name, name)
     entries["brainlens"] = _BRAINLENS.replace("VERSION", _version(scores))
-    unknown = dict.fromkeys(score.recording for score in scores if not score.provenance["recording"]["citation"].strip())
+    unknown = dict.fromkeys(
+        score.recording for score in scores if not score.provenance["recording"]["citation"].strip()
+    )
     notes = [f"% No citation is known for the recording {name}." for name in unknown]
     if any(score.provenance["recording"]["simulated"] for score in scores):
         notes = ["% The data behind these scores are simulated."]
@@ -301,7 +354,9 @@ def _add(entries: dict[str, str], citation: str, key: str, title: str) -> None:
     key = re.sub(r"[^A-Za-z0-9-]+", "-", key).strip("-").lower()
     year = re.search(r"\b(19|20)\d\d\b", citation)
     dated = f",\n  year = {{{year.group()}}}" if year else ""
-    entries[key] = f"@misc{{{key},\n  title = {{{title}}},\n  note = {{{citation.strip()}}}{dated}\n}}"
+    entries[key] = (
+        f"@misc{{{key},\n  title = {{{title}}},\n  note = {{{citation.strip()}}}{dated}\n}}"
+    )
 
 
 def _version(scores: list) -> str:
@@ -334,7 +389,11 @@ def python_code(scores, *, recording: str | Sequence[str] | None = None, columns
     scores = _several(scores)
     if not scores:
         raise BrainLensError("No score to write code for", remedy="Compute a score first")
-    data = [recording] * len(scores) if recording is None or isinstance(recording, str) else list(recording)
+    data = (
+        [recording] * len(scores)
+        if recording is None or isinstance(recording, str)
+        else list(recording)
+    )
     data = [name or one.recording for name, one in zip(data, scores, strict=True)]
     models = [one.model for one in scores] if models is None else models
     lines = [
@@ -347,15 +406,23 @@ def python_code(scores, *, recording: str | Sequence[str] | None = None, columns
         "RUNS = [",
     ]
     for model, which, one in zip(models, data, scores, strict=True):
-        how = f"recording({which!r}, {', '.join(f'{k}={v!r}' for k, v in columns.items())})" if columns else repr(which)
+        how = (
+            f"recording({which!r}, {', '.join(f'{k}={v!r}' for k, v in columns.items())})"
+            if columns
+            else repr(which)
+        )
         changes = ", ".join(f"{name}={value!r}" for name, value in one.protocol.changes().items())
-        protocol = f'preset("{one.protocol.name.rstrip("*")}")' + (f".but({changes})" if changes else "")
+        protocol = f'preset("{one.protocol.name.rstrip("*")}")' + (
+            f".but({changes})" if changes else ""
+        )
         every = (
             one.layers == list(range(one.provenance["model"]["layers"] + 1))
             if one.provenance["model"]["layers"] is not None
             else True
         )
-        lines.append(f"    ({model!r}, {how}, {protocol}, {None if every else one.layers}, {one.value:.6f}),")
+        lines.append(
+            f"    ({model!r}, {how}, {protocol}, {None if every else one.layers}, {one.value:.6f}),"
+        )
     simulated = any(one.provenance["recording"]["simulated"] for one in scores)
     lines += [
         "]",
@@ -411,11 +478,22 @@ def long_table(scores) -> pd.DataFrame:
         depth = pd.Series(data.depth.values, index=data.layer.values)
         frame.insert(0, "model", score.model)
         frame.insert(1, "recording", score.recording)
-        frame["depth"], frame["chosen"] = frame["layer"].map(depth), frame["layer"] == score.chosen_layer
+        frame["depth"], frame["chosen"] = (
+            frame["layer"].map(depth),
+            frame["layer"] == score.chosen_layer,
+        )
         for name, dim in (("part", "fold"), ("subject", "target")):
             known = name in data.coords and data[name].dims == (dim,)
-            frame[name] = frame[dim].map(dict(zip(data[dim].values, data[name].values, strict=True))).astype(str) if known else ""
-        per = dict(zip(data.target.values, score.ceiling.per_target, strict=False))  # empty where there is none
+            frame[name] = (
+                frame[dim]
+                .map(dict(zip(data[dim].values, data[name].values, strict=True)))
+                .astype(str)
+                if known
+                else ""
+            )
+        per = dict(
+            zip(data.target.values, score.ceiling.per_target, strict=False)
+        )  # empty where there is none
         frame["ceiling"] = frame["target"].map(per).astype(float)
         if score.provenance["recording"]["simulated"]:
             frame["stamp"] = "simulated data"
@@ -423,7 +501,20 @@ def long_table(scores) -> pd.DataFrame:
     if not frames:
         raise BrainLensError("No score to make a table of", remedy="Compute a score first")
     table = pd.concat(frames, ignore_index=True)
-    first = ["model", "recording", "layer", "depth", "chosen", "part", "fold", "target", "subject", "r", "r2", "ceiling"]
+    first = [
+        "model",
+        "recording",
+        "layer",
+        "depth",
+        "chosen",
+        "part",
+        "fold",
+        "target",
+        "subject",
+        "r",
+        "r2",
+        "ceiling",
+    ]
     return table[[*first, *(column for column in table.columns if column not in first)]]
 
 
@@ -431,7 +522,11 @@ def r_script(scores, *, file: str = "long.csv") -> str:
     """An R script that reads :func:`long_table` as CSV and fits the mixed model its shape allows."""
     scores = _several(scores)
     table = long_table(scores)
-    people, targets, models = table["subject"].nunique() > 1, table["target"].nunique() > 1, table["model"].nunique() > 1
+    people, targets, models = (
+        table["subject"].nunique() > 1,
+        table["target"].nunique() > 1,
+        table["model"].nunique() > 1,
+    )
     chance = ["(1 | subject/target)"] if people else ["(1 | target)"] if targets else []
     if chance or models:
         fit = f"lmer(z ~ {' + '.join(['model' if models else '1', *chance, '(1 | part:fold)'])}, data = d)"
@@ -457,4 +552,8 @@ def r_script(scores, *, file: str = "long.csv") -> str:
 
 
 def _several(scores) -> list:
-    return list(scores) if isinstance(scores, Iterable) and not hasattr(scores, "provenance") else [scores]
+    return (
+        list(scores)
+        if isinstance(scores, Iterable) and not hasattr(scores, "provenance")
+        else [scores]
+    )

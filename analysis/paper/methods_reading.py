@@ -50,12 +50,24 @@ def paragraph(found: Sequence[Reading], scores: Sequence = ()) -> str:
         return ""
     about = found[0].about
     corpora = {one.recording: one for one in found}
-    said = [f"Models were compared with the reading of {listed(_corpus(one) for one in corpora.values())}."]
+    said = [
+        f"Models were compared with the reading of {listed(_corpus(one) for one in corpora.values())}."
+    ]
     if any(one.rows["simulated"].any() for one in corpora.values()):
-        said.append("Simulated recordings are computed: the truth was planted and nobody was measured.")
+        said.append(
+            "Simulated recordings are computed: the truth was planted and nobody was measured."
+        )
     models = listed(_model(one) for one in {one.model: one for one in found}.values())
-    context = "in the context of the recording" if about["context"] == "recording" else f"in the context {about['context']}"
-    boundary = ", with the correction for word boundaries where the tokenizer needs it" if about["word_boundary"] else ""
+    context = (
+        "in the context of the recording"
+        if about["context"] == "recording"
+        else f"in the context {about['context']}"
+    )
+    boundary = (
+        ", with the correction for word boundaries where the tokenizer needs it"
+        if about["word_boundary"]
+        else ""
+    )
     window = f", in windows of {about['window']} tokens" if about["window"] else ""
     said.append(f"Surprisal in bits was computed with {models}, {context}{window}{boundary}.")
     said.append(
@@ -86,7 +98,9 @@ def bibtex(found: Sequence[Reading], scores: Sequence = ()) -> str:
         if one.about["citation"].strip():
             parts.append(one.about["citation"].strip())
         else:
-            notes.append(f"% No citation is known for the recording {one.recording.rpartition('/')[2]}.")
+            notes.append(
+                f"% No citation is known for the recording {one.recording.rpartition('/')[2]}."
+            )
     for one in {one.model: one for one in found}.values():
         if "@" in one.about["model_citation"]:
             parts.append(one.about["model_citation"].strip())
@@ -100,8 +114,10 @@ def bibtex(found: Sequence[Reading], scores: Sequence = ()) -> str:
 
 
 def _corpus(one: Reading) -> str:
-    people = "means over people" if one.about["people"] is None else plural(one.about["people"], "person").replace(
-        "persons", "people"
+    people = (
+        "means over people"
+        if one.about["people"] is None
+        else plural(one.about["people"], "person").replace("persons", "people")
     )
     words, texts = plural(len(one.words), "word"), plural(one.about["texts"], "text")
     return f"{one.recording.rpartition('/')[2]} ({words} of {texts}, {people})"

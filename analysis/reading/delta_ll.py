@@ -11,7 +11,16 @@ import pandas as pd
 from analysis.reading.mixed import fit_crossed
 from data.errors import BrainLensError, unknown
 
-__all__ = ["LINKS", "MODELS", "MOST_FOLDS", "DeltaLL", "Mean", "add_spillover", "delta_log_likelihood", "mean_over_texts"]
+__all__ = [
+    "LINKS",
+    "MODELS",
+    "MOST_FOLDS",
+    "DeltaLL",
+    "Mean",
+    "add_spillover",
+    "delta_log_likelihood",
+    "mean_over_texts",
+]
 
 LINKS = ("identity", "log")
 MODELS = ("linear", "mixed", "gam")
@@ -62,7 +71,9 @@ def add_spillover(
     for column in columns:
         for lag in range(1, lags + 1):
             earlier = groups[column].shift(lag)
-            added[f"{column}_prev_{lag}"] = earlier.fillna(table[column].mean()) if fill == "mean" else earlier
+            added[f"{column}_prev_{lag}"] = (
+                earlier.fillna(table[column].mean()) if fill == "mean" else earlier
+            )
     return table.assign(**added)
 
 
@@ -167,7 +178,8 @@ def delta_log_likelihood(
             raise unknown(kind, value, choices)
     if model == "mixed" and not 1 <= len(groups) <= 2:
         raise BrainLensError(
-            f"A mixed model takes one or two groups, not {len(groups)}", remedy="Give groups=('subject',) or ('subject', 'word')"
+            f"A mixed model takes one or two groups, not {len(groups)}",
+            remedy="Give groups=('subject',) or ('subject', 'word')",
         )
     labelled = [*groups, *([folds] if isinstance(folds, str) else [])]
     used, y, rows = _usable(table, response, [*base, *target], labelled, link)
@@ -217,7 +229,9 @@ def _usable(table: pd.DataFrame, response: str, columns: list[str], labelled: li
     """
     _check_columns(table, [response, *columns, *labelled])
     values = table[[response, *columns]].to_numpy(float)
-    rows = np.flatnonzero(np.isfinite(values).all(axis=1) & table[labelled].notna().all(axis=1).to_numpy())
+    rows = np.flatnonzero(
+        np.isfinite(values).all(axis=1) & table[labelled].notna().all(axis=1).to_numpy()
+    )
     if len(rows) < 10 * (len(columns) + 1):
         raise BrainLensError(
             f"{len(rows)} complete words are too few for {len(columns)} columns",
@@ -279,12 +293,18 @@ def _folds(folds, table: pd.DataFrame, rows: np.ndarray):
         train, test = (place[np.asarray(part)] for part in (train, test))
         train, test = train[train >= 0], test[test >= 0]
         if (labels[test] >= 0).any():
-            raise BrainLensError("A word is tested in two folds", remedy="Give folds that test every word once at most")
+            raise BrainLensError(
+                "A word is tested in two folds",
+                remedy="Give folds that test every word once at most",
+            )
         labels[test] = number
         if len(test):
             parts.append((train, test))
     if not parts:
-        raise BrainLensError("No fold tests a complete word", remedy="Give folds as (train, test) positions in the table")
+        raise BrainLensError(
+            "No fold tests a complete word",
+            remedy="Give folds as (train, test) positions in the table",
+        )
     return parts, labels, f"held out in {len(parts)} folds"
 
 
@@ -318,7 +338,10 @@ def mean_over_texts(words: np.ndarray, labels: np.ndarray) -> Mean:
     count = grouped.ngroups
     if count < 2:
         return Mean(mean, texts=count)
-    error = float(np.sqrt(count / (count - 1) * ((grouped.sum() - mean * grouped.size()) ** 2).sum()) / len(words))
+    error = float(
+        np.sqrt(count / (count - 1) * ((grouped.sum() - mean * grouped.size()) ** 2).sum())
+        / len(words)
+    )
     reach = float(t.ppf(0.975, count - 1)) * error
     return Mean(mean, error, mean - reach, mean + reach, count)
 
@@ -332,9 +355,15 @@ class _Fitted:
     columns: int
 
 
-def _model(name: str, table: pd.DataFrame, y: np.ndarray, columns: list[str], groups: list[str]) -> _Fitted:
+def _model(
+    name: str, table: pd.DataFrame, y: np.ndarray, columns: list[str], groups: list[str]
+) -> _Fitted:
     design = _splines(table, columns) if name == "gam" else _design(table, columns)
-    labels = np.column_stack([pd.factorize(table[group])[0] for group in groups]) if name == "mixed" else None
+    labels = (
+        np.column_stack([pd.factorize(table[group])[0] for group in groups])
+        if name == "mixed"
+        else None
+    )
 
     def density(train: np.ndarray, test: np.ndarray) -> np.ndarray:
         if labels is None:
@@ -343,7 +372,9 @@ def _model(name: str, table: pd.DataFrame, y: np.ndarray, columns: list[str], gr
         else:
             fitted = fit_crossed(design[train], y[train], labels[train])
             weights, variance = fitted.weights, fitted.total
-        return -0.5 * np.log(2 * np.pi * variance) - (y[test] - design[test] @ weights) ** 2 / (2 * variance)
+        return -0.5 * np.log(2 * np.pi * variance) - (y[test] - design[test] @ weights) ** 2 / (
+            2 * variance
+        )
 
     return _Fitted(density, design.shape[1])
 
@@ -360,7 +391,11 @@ def _splines(table: pd.DataFrame, columns: Sequence[str]) -> np.ndarray:
     for column in columns:
         x = table[column].to_numpy(float)
         freedom = min(SPLINE_COLUMNS, len(np.unique(x)) - 2)
-        spline = dmatrix(f"cr(x, df={freedom}, constraints='center') - 1", {"x": x}) if freedom >= 3 else x[:, None]
+        spline = (
+            dmatrix(f"cr(x, df={freedom}, constraints='center') - 1", {"x": x})
+            if freedom >= 3
+            else x[:, None]
+        )
         parts.append(np.asarray(spline))
     return np.hstack(parts)
 

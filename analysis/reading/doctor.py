@@ -48,7 +48,9 @@ class LagProfile:
 
     def at(self, predictor: str, lag: int) -> pd.Series:
         """One row of the frame."""
-        return self.frame[(self.frame["predictor"] == predictor) & (self.frame["lag"] == lag)].iloc[0]
+        return self.frame[(self.frame["predictor"] == predictor) & (self.frame["lag"] == lag)].iloc[
+            0
+        ]
 
 
 def lag_profile(
@@ -98,7 +100,10 @@ def lag_profile(
         raise unknown("kind of reading", kind, KINDS)
     predictors, lags, by = list(predictors), list(lags), [by] if isinstance(by, str) else list(by)
     if -1 not in lags or 0 not in lags:
-        raise BrainLensError(f"The lags {lags} leave out the next word or the word itself", remedy="Give lags=range(-2, 4)")
+        raise BrainLensError(
+            f"The lags {lags} leave out the next word or the word itself",
+            remedy="Give lags=range(-2, 4)",
+        )
     for name in [response, *predictors, *by]:
         if name not in table.columns:
             raise unknown("column of the word table", name, table.columns)
@@ -117,7 +122,9 @@ def lag_profile(
     frame = pd.DataFrame(list(window), columns=["predictor", "lag"])
     frame["word"] = [_word(lag) for lag in frame["lag"]]
     frame = pd.concat([frame, found.reset_index(drop=True)], axis=1)
-    verdict, sentence = _verdict(frame[frame["predictor"] == predictors[0]].set_index("lag"), predictors[0], kind)
+    verdict, sentence = _verdict(
+        frame[frame["predictor"] == predictors[0]].set_index("lag"), predictors[0], kind
+    )
     return LagProfile(frame, verdict, sentence, int(rows.sum()), int((~rows).sum()))
 
 
@@ -144,16 +151,24 @@ def pooled_profile(profiles: Sequence[pd.DataFrame], predictor: str = "surprisal
     pooled profile. The verdicts of the single recordings come first.
     """
     if len(profiles) < 2:
-        raise BrainLensError(f"{len(profiles)} profiles given, at least 2 are pooled", remedy="Give more recordings")
+        raise BrainLensError(
+            f"{len(profiles)} profiles given, at least 2 are pooled", remedy="Give more recordings"
+        )
     every = pd.concat(profiles, ignore_index=True)
     weight = every["standard_error"] ** -2.0
     every = every.assign(weight=weight, weighted=weight * every["coefficient"])
-    summed = every.groupby(["predictor", "lag", "word"], sort=False)[["weight", "weighted"]].sum().reset_index()
+    summed = (
+        every.groupby(["predictor", "lag", "word"], sort=False)[["weight", "weighted"]]
+        .sum()
+        .reset_index()
+    )
     frame = summed[["predictor", "lag", "word"]].assign(
         coefficient=summed["weighted"] / summed["weight"], standard_error=summed["weight"] ** -0.5
     )
     frame["t"] = frame["coefficient"] / frame["standard_error"]
-    verdict, sentence = _verdict(frame[frame["predictor"] == predictor].set_index("lag"), predictor, "self-paced")
+    verdict, sentence = _verdict(
+        frame[frame["predictor"] == predictor].set_index("lag"), predictor, "self-paced"
+    )
     return LagProfile(frame, verdict, sentence, 0, 0)
 
 
@@ -173,19 +188,32 @@ def _verdict(profile: pd.DataFrame, predictor: str, kind: str) -> tuple[str, str
     ahead, seen = profile.loc[-1], profile[profile.index >= 0]
     share = abs(ahead["coefficient"]) / profile["coefficient"].abs().max()
     best = seen["t"].abs().idxmax()
-    numbers = f"{predictor} of t+1: t = {ahead['t']:.1f}, {100 * share:.0f} % of the largest coefficient"
-    strongest = f"the word already seen that counts most is {_word(best)} (t = {seen.loc[best, 't']:.1f})"
+    numbers = (
+        f"{predictor} of t+1: t = {ahead['t']:.1f}, {100 * share:.0f} % of the largest coefficient"
+    )
+    strongest = (
+        f"the word already seen that counts most is {_word(best)} (t = {seen.loc[best, 't']:.1f})"
+    )
     if kind == "eye-tracking":
-        return "exempt", f"Eyes see the next word before they land on it, so a response to it says nothing here ({numbers})."
+        return (
+            "exempt",
+            f"Eyes see the next word before they land on it, so a response to it says nothing here ({numbers}).",
+        )
     if abs(ahead["t"]) >= AHEAD_T and share >= AHEAD_SHARE:
         return "shifted", (
             f"People respond to the next word, which nobody had seen ({numbers}): "
             "the measurements seem to stand one word too early."
         )
     if abs(seen.loc[best, "t"]) < SEEN_T:
-        return "undecided", f"People respond to no word clearly enough to judge by: {strongest}; {numbers}."
+        return (
+            "undecided",
+            f"People respond to no word clearly enough to judge by: {strongest}; {numbers}.",
+        )
     if abs(ahead["t"]) >= 2 and share >= AHEAD_SHARE:
-        return "undecided", f"A response to the next, unseen word can neither be shown nor ruled out ({numbers}); {strongest}."
+        return (
+            "undecided",
+            f"A response to the next, unseen word can neither be shown nor ruled out ({numbers}); {strongest}.",
+        )
     return "aligned", f"People do not respond to the next, unseen word ({numbers}); {strongest}."
 
 
@@ -238,21 +266,35 @@ def version_diff(
         Where there are not two versions, and as in :func:`lag_profile` and :func:`analysis.reading.delta_ll.delta_log_likelihood`.
     """
     if len(versions) != 2:
-        raise BrainLensError(f"{len(versions)} versions given, not 2", choices=versions, remedy="Name two versions")
+        raise BrainLensError(
+            f"{len(versions)} versions given, not 2", choices=versions, remedy="Name two versions"
+        )
     sides, profiles, gains = {}, {}, {}
-    lagged = [[*names, *(f"{name}_prev_{lag}" for name in names for lag in range(1, spillover + 1))] for names in (base, target)]
+    lagged = [
+        [*names, *(f"{name}_prev_{lag}" for name in names for lag in range(1, spillover + 1))]
+        for names in (base, target)
+    ]
     for name, table in versions.items():
-        profile = lag_profile(table, response, [*target, *base], by=by, extra=extra, link=link, kind=kind)
+        profile = lag_profile(
+            table, response, [*target, *base], by=by, extra=extra, link=link, kind=kind
+        )
         wide = add_spillover(table, [*base, *target], by, spillover)
         gain = delta_log_likelihood(wide, response, *lagged, folds=by, link=link)
         side = {("t", row.predictor, row.word): row.t for row in profile.frame.itertuples()}
-        for quantity, value in (("delta_ll", gain.per_word), ("delta_ll_low", gain.low), ("delta_ll_high", gain.high)):
+        for quantity, value in (
+            ("delta_ll", gain.per_word),
+            ("delta_ll_low", gain.low),
+            ("delta_ll_high", gain.high),
+        ):
             side[quantity, "", ""] = value
         side["words", "", ""] = profile.n_words
         sides[name], profiles[name], gains[name] = side, profile, gain
     first, second = versions
     frame = pd.DataFrame(
-        [(*key, sides[first][key], sides[second][key], sides[second][key] - sides[first][key]) for key in sides[first]],
+        [
+            (*key, sides[first][key], sides[second][key], sides[second][key] - sides[first][key])
+            for key in sides[first]
+        ],
         columns=["quantity", "predictor", "word", first, second, "difference"],
     )
     says = [
@@ -260,4 +302,6 @@ def version_diff(
         f"delta log-likelihood {1000 * gains[name].per_word:.2f} millinats per word"
         for name in versions
     ]
-    return VersionDiff(frame, {name: profile.verdict for name, profile in profiles.items()}, "; ".join(says) + ".")
+    return VersionDiff(
+        frame, {name: profile.verdict for name, profile in profiles.items()}, "; ".join(says) + "."
+    )

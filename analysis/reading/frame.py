@@ -83,7 +83,9 @@ def people_frame(recording: Recording, surprisal: pd.Series) -> pd.DataFrame:
             f"{recording.id} has no people, only {'averages' if recording.averaged else 'targets'}",
             remedy="Use the linear model, or a recording with a target per person",
         )
-    table = _words(recording).assign(surprisal=surprisal.reindex(recording.stimuli.index).to_numpy(float))
+    table = _words(recording).assign(
+        surprisal=surprisal.reindex(recording.stimuli.index).to_numpy(float)
+    )
     rows, columns = np.nonzero(np.isfinite(recording.responses.values))
     long = table.iloc[rows].reset_index(names="word")
     return long.assign(subject=people[columns], rt=recording.responses.values[rows, columns])
@@ -99,7 +101,9 @@ def _words(recording: Recording) -> pd.DataFrame:
     text = recording.column(label).astype(str) if label else np.full(recording.n_stimuli, "text")
     table = recording.stimuli.assign(story=text)
     table["text"] = recording.texts
-    if not {"length", "log_frequency", "first_in_sentence", "last_in_sentence"} <= set(table.columns):
+    if not {"length", "log_frequency", "first_in_sentence", "last_in_sentence"} <= set(
+        table.columns
+    ):
         table = add_word_columns(table)
     table["zone"] = table.groupby("story", sort=False).cumcount() + 1
     return table

@@ -80,7 +80,9 @@ def fit_crossed(design: np.ndarray, y: np.ndarray, labels: np.ndarray) -> Crosse
     )
     deviance, weights, residual = problem.solve(np.exp(best.x))
     ratios = dict(zip(problem.order, np.exp(2 * best.x)))
-    return Crossed(weights, residual, tuple(float(residual * ratios[g]) for g in range(count)), -0.5 * deviance)
+    return Crossed(
+        weights, residual, tuple(float(residual * ratios[g]) for g in range(count)), -0.5 * deviance
+    )
 
 
 class _Problem:
@@ -96,14 +98,22 @@ class _Problem:
         self.order = sorted(range(len(codes)), key=lambda g: -sizes[g])  # most groups first
         self.sizes = [sizes[g] for g in self.order]
         codes = [codes[g] for g in self.order]
-        self.counts = [np.bincount(code, minlength=size).astype(float) for code, size in zip(codes, self.sizes)]
+        self.counts = [
+            np.bincount(code, minlength=size).astype(float) for code, size in zip(codes, self.sizes)
+        ]
         self.sums = [
-            np.column_stack([np.bincount(code, weights=column, minlength=size) for column in both.T])
+            np.column_stack(
+                [np.bincount(code, weights=column, minlength=size) for column in both.T]
+            )
             for code, size in zip(codes, self.sizes)
         ]
         if len(codes) == 2:
-            joint = np.bincount(codes[0] * self.sizes[1] + codes[1], minlength=self.sizes[0] * self.sizes[1])
-            self.joint = joint.reshape(self.sizes).astype(float)  # (large, small): rows in both groups
+            joint = np.bincount(
+                codes[0] * self.sizes[1] + codes[1], minlength=self.sizes[0] * self.sizes[1]
+            )
+            self.joint = joint.reshape(self.sizes).astype(
+                float
+            )  # (large, small): rows in both groups
 
     def solve(self, ratios: np.ndarray) -> tuple[float, np.ndarray, float]:
         """Deviance, fixed effects and residual variance at some ratios of standard deviations."""
@@ -113,7 +123,9 @@ class _Problem:
         log_determinant = np.log(large).sum()
         if len(ratios) == 2:
             cross = ratios[0] * ratios[1] * self.joint
-            schur = np.diag(ratios[1] ** 2 * self.counts[1] + 1) - cross.T @ (cross / large[:, None])
+            schur = np.diag(ratios[1] ** 2 * self.counts[1] + 1) - cross.T @ (
+                cross / large[:, None]
+            )
             rest = ratios[1] * self.sums[1] - cross.T @ (projected / large[:, None])
             factor = np.linalg.cholesky(schur)
             half = np.linalg.solve(factor, rest)
@@ -121,4 +133,8 @@ class _Problem:
             log_determinant += 2 * np.log(np.diag(factor)).sum()
         weights = np.linalg.solve(matrix[:-1, :-1], matrix[:-1, -1])
         residual = (matrix[-1, -1] - matrix[-1, :-1] @ weights) / self.n
-        return log_determinant + self.n * (1 + np.log(2 * np.pi * residual)), weights / self.scale, float(residual)
+        return (
+            log_determinant + self.n * (1 + np.log(2 * np.pi * residual)),
+            weights / self.scale,
+            float(residual),
+        )

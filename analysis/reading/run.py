@@ -75,7 +75,9 @@ def corpus(name: Recording | str) -> Recording:
     return name if isinstance(name, Recording) else recording(name)
 
 
-def price(model: str, recording: Recording | str, protocol: Protocol | None = None, *, store=None) -> Cost:
+def price(
+    model: str, recording: Recording | str, protocol: Protocol | None = None, *, store=None
+) -> Cost:
     """What :func:`read` would cost; ``cached`` where the surprisals are stored. Loads no weights and fetches nothing."""
     from analysis.features.surprisal import is_stored, window_of
     from analysis.models.catalog import card, load, state
@@ -85,7 +87,11 @@ def price(model: str, recording: Recording | str, protocol: Protocol | None = No
     texts = [passage.text for passage in passages(corpus(recording), protocol.context)]
     about = card(model)
     parameters = about.parameters_about
-    seconds = None if parameters is None else 2.0 + 2 * 1.4 * parameters * sum(len(text.split()) for text in texts) / READING
+    seconds = (
+        None
+        if parameters is None
+        else 2.0 + 2 * 1.4 * parameters * sum(len(text.split()) for text in texts) / READING
+    )
     if about.cls == "n-gram":
         seconds = 1.0
     if state(model) == "needs download":
@@ -151,7 +157,10 @@ def read(
     else:
         table = add_spillover(frame.table, ["surprisal", *BASE], "story", SPILLOVER)
         gains = {
-            name: delta_log_likelihood(table, name, base, target, folds="story", link=link, model=form) for name in frame.measures
+            name: delta_log_likelihood(
+                table, name, base, target, folds="story", link=link, model=form
+            )
+            for name in frame.measures
         }
         numbers = np.arange(len(table))
     each = {name: _each(table, gain, numbers) for name, gain in gains.items()}
@@ -159,14 +168,18 @@ def read(
     for name in whole.measures:
         report.checkpoint()
         try:
-            profile = lag_profile(unfiltered, name, ("surprisal", *BASE), link=whole.link, kind=whole.kind)
+            profile = lag_profile(
+                unfiltered, name, ("surprisal", *BASE), link=whole.link, kind=whole.kind
+            )
         except BrainLensError as error:
             says[name] = ("undecided", f"The alignment could not be judged: {error.problem}.")
             continue
         says[name] = (profile.verdict, profile.sentence)
         reach = 1.96 * profile.frame["standard_error"]
         about_it = dict(model=model.id, recording=recording.id, measure=name, link=whole.link)
-        ends = dict(low=profile.frame["coefficient"] - reach, high=profile.frame["coefficient"] + reach)
+        ends = dict(
+            low=profile.frame["coefficient"] - reach, high=profile.frame["coefficient"] + reach
+        )
         profiles.append(profile.frame.assign(**ends, **about_it))
     for name, gain in gains.items():
         rows.append({
@@ -191,8 +204,16 @@ def read(
     report.step(1, 1, "regressions")
     bits = scored[["pieces", "uncorrected", "corrected", "surprisal"]]
     words = whole.table[["story", "zone", "text", *whole.measures]].join(bits)
-    profiles = pd.concat(profiles, ignore_index=True) if profiles else pd.DataFrame(columns=["model", "recording", "measure"])
-    stamp = [said for said in ("simulated data" if recording.simulated else "", recording.quality) if said]
+    profiles = (
+        pd.concat(profiles, ignore_index=True)
+        if profiles
+        else pd.DataFrame(columns=["model", "recording", "measure"])
+    )
+    stamp = [
+        said
+        for said in ("simulated data" if recording.simulated else "", recording.quality)
+        if said
+    ]
     recipe = {
         "filter": filter, "form": form, "link": link, "window": scored.attrs["window"],
         "context": (protocol or Protocol()).context, "word_boundary": bool(scored.attrs["word_boundary"]),
@@ -201,7 +222,18 @@ def read(
         "model_class": model.card.cls, "parameters": model.card.parameters, "model_citation": model.card.citation,
     }  # fmt: skip
     notes = (*kept.notes, about)
-    return Reading(model.id, recording.id, pd.DataFrame(rows), profiles, says, each, words, notes, "; ".join(stamp), recipe)
+    return Reading(
+        model.id,
+        recording.id,
+        pd.DataFrame(rows),
+        profiles,
+        says,
+        each,
+        words,
+        notes,
+        "; ".join(stamp),
+        recipe,
+    )
 
 
 # ---- pieces ------------------------------------------------------------------------------------------------------------
@@ -210,7 +242,12 @@ def _lagged(names: Sequence[str]) -> list[str]:
 
 
 def _each(table: pd.DataFrame, gain: DeltaLL, numbers: np.ndarray) -> pd.DataFrame:
-    used = table[["story", "surprisal"]].iloc[gain.rows].rename(columns={"surprisal": "bits"}).set_axis(numbers[gain.rows])
+    used = (
+        table[["story", "surprisal"]]
+        .iloc[gain.rows]
+        .rename(columns={"surprisal": "bits"})
+        .set_axis(numbers[gain.rows])
+    )
     used.insert(1, "gain", gain.words)
     return used
 
@@ -233,7 +270,9 @@ def _spread(words: pd.DataFrame, long: pd.DataFrame) -> pd.DataFrame:
     return long.join(wide[made], on="word")
 
 
-def _surprisal(model, recording: Recording, protocol: Protocol, store, report: Report) -> tuple[pd.DataFrame, str]:
+def _surprisal(
+    model, recording: Recording, protocol: Protocol, store, report: Report
+) -> tuple[pd.DataFrame, str]:
     """Surprisal of every word with the model's tokens, and how it was made, in words."""
     from analysis.features.surprisal import token_surprisals, word_surprisal
     from analysis.text.alignment import partition
@@ -241,11 +280,15 @@ def _surprisal(model, recording: Recording, protocol: Protocol, store, report: R
 
     scored = word_surprisal(model, recording, protocol, store=store, report=report)
     read, window = passages(recording, protocol.context), scored.attrs["window"]
-    found = token_surprisals(model, [p.text for p in read], window=window, store=store, report=report)
+    found = token_surprisals(
+        model, [p.text for p in read], window=window, store=store, report=report
+    )
     pieces = np.empty(len(scored), dtype=object)
     for passage, tokens in zip(read, found, strict=True):
         texts = [passage.text[a:b].strip() for a, b in tokens.offsets]
-        for row, (first, last) in zip(passage.rows, partition(passage.text, passage.spans, tokens.offsets), strict=True):
+        for row, (first, last) in zip(
+            passage.rows, partition(passage.text, passage.spans, tokens.offsets), strict=True
+        ):
             pieces[row] = "|".join(filter(None, texts[first:last]))
     scored["pieces"] = pieces
     corrected = "with" if scored.attrs["word_boundary"] else "without"

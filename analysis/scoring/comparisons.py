@@ -35,7 +35,9 @@ class Context:
     controls: dict[str, xr.Dataset]
 
 
-def context(source, recording: Recording, protocol: Protocol, parts, twins, store, report: Report) -> Context:
+def context(
+    source, recording: Recording, protocol: Protocol, parts, twins, store, report: Report
+) -> Context:
     """The ceiling and the protocol's controls, from the store where they are there."""
     bound = _ceiling(recording, protocol, store, report)
     sets = _control_features(source, recording, protocol)
@@ -56,8 +58,10 @@ def _control_features(source, recording: Recording, protocol: Protocol) -> dict[
     from analysis.features.controls import features
 
     if not source.widths:
-        raise BrainLensError(f"{source.id} has no activations, only probabilities of words",
-                             remedy="Compare it in reading times, or by bits per word")
+        raise BrainLensError(
+            f"{source.id} has no activations, only probabilities of words",
+            remedy="Compare it in reading times, or by bits per word",
+        )
     sets = features(recording, protocol.controls, width=max(source.widths), seed=protocol.seed)
     if set(BEYOND) <= sets.keys():
         sets["+".join(BEYOND)] = np.column_stack([sets[name] for name in BEYOND])
@@ -71,20 +75,40 @@ def _ceiling(recording: Recording, protocol: Protocol, store, report: Report):
     key = content_key("ceiling", data_key(recording, protocol))
     if (found := store.load_score(key)) is not None:
         fields = {name: found.attrs[name] for name in _CEILING_FIELDS}
-        return Ceiling(**fields, value=float(found.value), low=float(found.low), high=float(found.high),
-                       per_target=found.per_target.values)
+        return Ceiling(
+            **fields,
+            value=float(found.value),
+            low=float(found.low),
+            high=float(found.high),
+            per_target=found.per_target.values,
+        )
     bound = ceiling(recording, protocol, report=report)
-    numbers = {"value": bound.value, "low": bound.low, "high": bound.high, "per_target": ("target", bound.per_target)}
+    numbers = {
+        "value": bound.value,
+        "low": bound.low,
+        "high": bound.high,
+        "per_target": ("target", bound.per_target),
+    }
     attrs = {name: getattr(bound, name) for name in _CEILING_FIELDS}
-    store.save_score(key, xr.Dataset(numbers, attrs=attrs | {"recording": recording.id, "model": ""}))
+    store.save_score(
+        key, xr.Dataset(numbers, attrs=attrs | {"recording": recording.id, "model": ""})
+    )
     return bound
 
 
 _CEILING_FIELDS = ("kind", "valid", "flag", "holds_for", "resampled")
 
 
-def headline(features: Callable[[], np.ndarray], layer: int, recording: Recording, protocol: Protocol, parts, key: str, store,
-             report: Report) -> tuple[dict, bool]:
+def headline(
+    features: Callable[[], np.ndarray],
+    layer: int,
+    recording: Recording,
+    protocol: Protocol,
+    parts,
+    key: str,
+    store,
+    report: Report,
+) -> tuple[dict, bool]:
     """R2 of one layer beyond position and length, of them alone, and of both together; and whether it was in the store.
 
     Parameters
@@ -103,8 +127,11 @@ def headline(features: Callable[[], np.ndarray], layer: int, recording: Recordin
         others have.
     bool
     """
-    if not protocol.unique or recording.n_targets > HEADLINE_TARGETS or not all(
-            _measured(recording, part)[1].any() for part in parts):
+    if (
+        not protocol.unique
+        or recording.n_targets > HEADLINE_TARGETS
+        or not all(_measured(recording, part)[1].any() for part in parts)
+    ):
         return {}, True
     key = f"{key}-unique{layer}"
     found = store.load_score(key)
@@ -113,10 +140,19 @@ def headline(features: Callable[[], np.ndarray], layer: int, recording: Recordin
         found = _joint_fit(features(), recording, protocol, parts, report)
         found.attrs |= {"recording": recording.id, "protocol": protocol.name, "layer": layer}
         store.save_score(key, found)
-    joint, controls, alone = (summarise(found[name].values, found.part.values, recording.subjects, protocol)
-                              for name in ("joint", "controls", "alone"))
-    return {"layer": layer, "unique_r2": joint - controls, "joint_r2": joint, "controls_r2": controls, "model_r2": alone,
-            "beyond": " and ".join(BEYOND), "left_out": int(found.attrs["left_out"])}, known
+    joint, controls, alone = (
+        summarise(found[name].values, found.part.values, recording.subjects, protocol)
+        for name in ("joint", "controls", "alone")
+    )
+    return {
+        "layer": layer,
+        "unique_r2": joint - controls,
+        "joint_r2": joint,
+        "controls_r2": controls,
+        "model_r2": alone,
+        "beyond": " and ".join(BEYOND),
+        "left_out": int(found.attrs["left_out"]),
+    }, known
 
 
 def _measured(recording: Recording, part) -> tuple[np.ndarray, np.ndarray]:
@@ -126,7 +162,9 @@ def _measured(recording: Recording, part) -> tuple[np.ndarray, np.ndarray]:
     return rows, there[rows].all(axis=0)
 
 
-def _joint_fit(features: np.ndarray, recording: Recording, protocol: Protocol, parts, report: Report) -> xr.Dataset:
+def _joint_fit(
+    features: np.ndarray, recording: Recording, protocol: Protocol, parts, report: Report
+) -> xr.Dataset:
     from analysis.features.controls import features as plain
     from analysis.mapping.banded import banded_ridge
 
@@ -137,10 +175,23 @@ def _joint_fit(features: np.ndarray, recording: Recording, protocol: Protocol, p
         rows, _ = _measured(recording, part)
         folds = _among(part.folds, rows)
         inner = [_among(inside, rows) for inside in part.inner]
-        fit = banded_ridge({name: band[rows] for name, band in bands.items()}, recording.responses.values[rows], folds, inner,
-                           alphas=protocol.alphas, seed=protocol.seed, report=report)
-        blocks.append({"joint": fit.r2["model", "controls"], "alone": fit.r2["model",], "controls": fit.r2["controls",],
-                       "dropped": np.zeros(len(part.folds))})
+        fit = banded_ridge(
+            {name: band[rows] for name, band in bands.items()},
+            recording.responses.values[rows],
+            folds,
+            inner,
+            alphas=protocol.alphas,
+            seed=protocol.seed,
+            report=report,
+        )
+        blocks.append(
+            {
+                "joint": fit.r2["model", "controls"],
+                "alone": fit.r2["model",],
+                "controls": fit.r2["controls",],
+                "dropped": np.zeros(len(part.folds)),
+            }
+        )
         left_out += fit.left_out
     return side_by_side(blocks, parts, recording).assign_attrs(left_out=left_out)
 

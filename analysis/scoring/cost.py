@@ -108,7 +108,13 @@ def _has_score(store, key: str) -> bool:
     return any((base / "scores" / f"{key}.nc").exists() for base in (store.root, *store.readers))
 
 
-def tokens_read(recording: Recording, protocol: Protocol, *, looks_ahead: bool = False, window: int | None = None) -> tuple:
+def tokens_read(
+    recording: Recording,
+    protocol: Protocol,
+    *,
+    looks_ahead: bool = False,
+    window: int | None = None,
+) -> tuple:
     """Tokens that pass through a transformer, and tokens that are made of text on the way, about.
 
     Parameters
@@ -172,10 +178,21 @@ def estimate(
         reading = 2.0
         if facts.cls not in ("embedding", "random", "n-gram", "activations"):  # these look words up
             read, split = tokens_read(
-                recording, protocol, looks_ahead=facts.cls in ("bidirectional", "encoder-decoder"), window=window
+                recording,
+                protocol,
+                looks_ahead=facts.cls in ("bidirectional", "encoder-decoder"),
+                window=window,
             )
             reading += 2 * parameters * read / READING + split / SPLITTING
     n, p, targets = recording.n_measured, width or 768, recording.n_targets
-    fits = protocol.folds * (1 + protocol.inner_folds * (protocol.criterion == "kfold")) * (2 if protocol.shuffled_twin else 1)
-    each = 5.0 * min(n, p) ** 3 + n * n * p / max(protocol.folds, 1) + 2.0 * n * min(n, p) * targets * len(protocol.alphas)
+    fits = (
+        protocol.folds
+        * (1 + protocol.inner_folds * (protocol.criterion == "kfold"))
+        * (2 if protocol.shuffled_twin else 1)
+    )
+    each = (
+        5.0 * min(n, p) ** 3
+        + n * n * p / max(protocol.folds, 1)
+        + 2.0 * n * min(n, p) * targets * len(protocol.alphas)
+    )
     return float(reading + unscored * (0.05 + fits * each / SOLVING))

@@ -12,8 +12,16 @@ from data.recording import Recording
 __all__ = ["fit_parts", "fit_with_twin", "side_by_side"]
 
 
-def fit_with_twin(features: np.ndarray, recording: Recording, protocol: Protocol, parts, twins, report: Report, *,
-                  choosing: bool = False) -> xr.Dataset:
+def fit_with_twin(
+    features: np.ndarray,
+    recording: Recording,
+    protocol: Protocol,
+    parts,
+    twins,
+    report: Report,
+    *,
+    choosing: bool = False,
+) -> xr.Dataset:
     """r, R2, alpha and draws of r under the protocol's folds, and r under their shuffled twins where there are any.
 
     Parameters
@@ -30,8 +38,15 @@ def fit_with_twin(features: np.ndarray, recording: Recording, protocol: Protocol
         ``r``, ``r2``, ``alpha``, ``constant`` over (fold, target), ``dropped`` over fold, ``draws_r`` over draw, ``r_shuffled``
         over (twin_fold, target).
     """
-    fit = fit_parts(features, recording, protocol, parts, report, draws=protocol.split != "shuffle-split",
-                    choosing=choosing and protocol.layer == "nested")
+    fit = fit_parts(
+        features,
+        recording,
+        protocol,
+        parts,
+        report,
+        draws=protocol.split != "shuffle-split",
+        choosing=choosing and protocol.layer == "nested",
+    )
     if not twins:
         return fit
     twin = fit_parts(features, recording, protocol, twins, report)[["r"]]
@@ -39,8 +54,16 @@ def fit_with_twin(features: np.ndarray, recording: Recording, protocol: Protocol
     return fit.merge(twin, combine_attrs="override")
 
 
-def fit_parts(features: np.ndarray, recording: Recording, protocol: Protocol, parts, report: Report, *,
-               draws: bool = False, choosing: bool = False) -> xr.Dataset:
+def fit_parts(
+    features: np.ndarray,
+    recording: Recording,
+    protocol: Protocol,
+    parts,
+    report: Report,
+    *,
+    draws: bool = False,
+    choosing: bool = False,
+) -> xr.Dataset:
     """One feature array through every part's folds; folds of all parts side by side.
 
     ``draws`` adds bootstrap draws of r from the held-out predictions (not where folds test a stimulus more than once);
@@ -58,10 +81,21 @@ def fit_parts(features: np.ndarray, recording: Recording, protocol: Protocol, pa
         folds = _relabel(part.folds, local)
         inner = [_relabel(inside, local) for inside in part.inner]
         here = np.ascontiguousarray(responses[np.ix_(rows, seen)])
-        fit = _cross_validate(features[rows], here, folds, inner, protocol, report, predictions=draws)
-        block = {"r": fit.r[0], "r2": fit.r2[0], "alpha": fit.alpha[0], "constant": fit.constant[0].astype(float)}
+        fit = _cross_validate(
+            features[rows], here, folds, inner, protocol, report, predictions=draws
+        )
+        block = {
+            "r": fit.r[0],
+            "r2": fit.r2[0],
+            "alpha": fit.alpha[0],
+            "constant": fit.constant[0].astype(float),
+        }
         if choosing:
-            block["inner"] = fit.inner[0] if fit.inner is not None else _inner_r(features[rows], here, inner, protocol, report)
+            block["inner"] = (
+                fit.inner[0]
+                if fit.inner is not None
+                else _inner_r(features[rows], here, inner, protocol, report)
+            )
         block = {name: _spread(values, seen, recording.n_targets) for name, values in block.items()}
         blocks.append(block | {"dropped": np.asarray(fit.dropped[0], dtype=float)})
         if draws:
@@ -70,26 +104,48 @@ def fit_parts(features: np.ndarray, recording: Recording, protocol: Protocol, pa
             samples.append(moments(predictions, responses[rows], folds, part.groups[rows]))
     dataset = side_by_side(blocks, parts, recording)
     if draws:
-        drawn = hierarchical_bootstrap(samples, recording.subjects, draws=protocol.bootstrap, seed=protocol.seed,
-                                       targets=protocol.targets, people=protocol.people)
+        drawn = hierarchical_bootstrap(
+            samples,
+            recording.subjects,
+            draws=protocol.bootstrap,
+            seed=protocol.seed,
+            targets=protocol.targets,
+            people=protocol.people,
+        )
         dataset["draws_r"] = ("draw", drawn.draws)
-        dataset.attrs["interval"] = f"{drawn.resampled}; {drawn.note}" if drawn.note else drawn.resampled
+        dataset.attrs["interval"] = (
+            f"{drawn.resampled}; {drawn.note}" if drawn.note else drawn.resampled
+        )
     return dataset
 
 
-def _cross_validate(features, responses, folds, inner, protocol: Protocol, report: Report, *, predictions: bool):
+def _cross_validate(
+    features, responses, folds, inner, protocol: Protocol, report: Report, *, predictions: bool
+):
     from analysis.mapping import cross_validate
 
     return cross_validate(
-        features, responses, folds, method=protocol.method, alphas=protocol.alphas, criterion=protocol.criterion,
-        inner_folds=inner if protocol.criterion == "kfold" else None, standardize=protocol.standardize,
-        shared_alpha=protocol.shared_alpha, rcond=protocol.rcond, predictions=predictions, report=report)
+        features,
+        responses,
+        folds,
+        method=protocol.method,
+        alphas=protocol.alphas,
+        criterion=protocol.criterion,
+        inner_folds=inner if protocol.criterion == "kfold" else None,
+        standardize=protocol.standardize,
+        shared_alpha=protocol.shared_alpha,
+        rcond=protocol.rcond,
+        predictions=predictions,
+        report=report,
+    )
 
 
 def _inner_r(features, responses, inner, protocol: Protocol, report: Report) -> np.ndarray:
     """Mean r over the inner folds of each outer fold, where the choice of alpha does not give such a score, (fold, target)."""
     flat = [fold for inside in inner for fold in inside]
-    plain = protocol.but(criterion="gcv") if protocol.criterion == "kfold" else protocol  # there is no third level of folds
+    plain = (
+        protocol.but(criterion="gcv") if protocol.criterion == "kfold" else protocol
+    )  # there is no third level of folds
     r = _cross_validate(features, responses, flat, None, plain, report, predictions=False).r[0]
     ends = np.cumsum([len(inside) for inside in inner])[:-1]
     return np.stack([each.mean(axis=0) for each in np.split(r, ends)])
@@ -109,6 +165,11 @@ def _spread(values: np.ndarray, seen: np.ndarray, n_targets: int) -> np.ndarray:
 def side_by_side(blocks: list[dict], parts, recording: Recording) -> xr.Dataset:
     names = [name for name in blocks[0] if name != "dropped"]
     labels = [part.name for part in parts for _ in part.folds]
-    data = {name: (("fold", "target"), np.concatenate([block[name] for block in blocks])) for name in names}
+    data = {
+        name: (("fold", "target"), np.concatenate([block[name] for block in blocks]))
+        for name in names
+    }
     data["dropped"] = ("fold", np.concatenate([block["dropped"] for block in blocks]))
-    return xr.Dataset(data, coords={"target": recording.responses.target.values, "part": ("fold", labels)})
+    return xr.Dataset(
+        data, coords={"target": recording.responses.target.values, "part": ("fold", labels)}
+    )

@@ -67,7 +67,9 @@ def explained(responses: np.ndarray, predictions: np.ndarray, folds) -> np.ndarr
     for train, test in folds:
         there = np.isfinite(responses[train])
         count = there.sum(axis=0)
-        mean = np.where(there, responses[train], 0.0).sum(axis=0) / np.where(count > 0, count, np.nan)
+        mean = np.where(there, responses[train], 0.0).sum(axis=0) / np.where(
+            count > 0, count, np.nan
+        )
         base[test] = (responses[test] - mean) ** 2
     error = (responses - predictions) ** 2
     both = np.isfinite(base) & np.isfinite(error)
@@ -76,7 +78,9 @@ def explained(responses: np.ndarray, predictions: np.ndarray, folds) -> np.ndarr
     return np.where(both, base - error, np.nan) / np.where(variance > 0, variance, np.nan)
 
 
-def item_values(model, recording, protocol: Protocol | str = "defended", *, store=None, report: Report = SILENT) -> Items:
+def item_values(
+    model, recording, protocol: Protocol | str = "defended", *, store=None, report: Report = SILENT
+) -> Items:
     """What a model explains of each stimulus (:func:`explained`), every fold with the layer that was chosen for it.
 
     Parameters
@@ -100,8 +104,10 @@ def item_values(model, recording, protocol: Protocol | str = "defended", *, stor
 
     protocol = preset(protocol) if isinstance(protocol, str) else protocol
     if protocol.split == "shuffle-split":
-        raise BrainLensError(f"The protocol {protocol.name} draws its test stimuli at random, some several times and some never",
-                             remedy="Choose a protocol that tests each stimulus once, such as defended")
+        raise BrainLensError(
+            f"The protocol {protocol.name} draws its test stimuli at random, some several times and some never",
+            remedy="Choose a protocol that tests each stimulus once, such as defended",
+        )
     store = store or Store()
     if not isinstance(recording, Recording):
         from data.catalog.catalog import recording as load
@@ -113,18 +119,35 @@ def item_values(model, recording, protocol: Protocol | str = "defended", *, stor
         model = read(model)
     parts = make_folds(recording, protocol)
     scored = score(model, recording, protocol, store=store, report=report)
-    people = tuple(dict.fromkeys(map(str, recording.subjects))) if recording.subjects is not None else ("all",)
+    people = (
+        tuple(dict.fromkeys(map(str, recording.subjects)))
+        if recording.subjects is not None
+        else ("all",)
+    )
     key = f"{score_key(model, recording, protocol)}-items"
     found = store.load_score(key)
     if found is None:
         layers = sorted(set(scored.fold_layers))
         ready = isinstance(model, Activations)
-        held = model if ready else extract(model, recording, protocol, layers, store=store, report=report)
+        held = (
+            model
+            if ready
+            else extract(model, recording, protocol, layers, store=store, report=report)
+        )
         values = _each(held, scored.fold_layers, recording, protocol, parts, report)
         found = xr.Dataset({"value": (("person", "stimulus"), _by_person(values, recording))})
-        store.save_score(key, found.assign_attrs(model=scored.model, recording=recording.id, protocol=protocol.name))
-    return Items(scored.model, recording.id, found["value"].values, people, tuple(sorted(set(scored.fold_layers))),
-                 scored.provenance["folds"])
+        store.save_score(
+            key,
+            found.assign_attrs(model=scored.model, recording=recording.id, protocol=protocol.name),
+        )
+    return Items(
+        scored.model,
+        recording.id,
+        found["value"].values,
+        people,
+        tuple(sorted(set(scored.fold_layers))),
+        scored.provenance["folds"],
+    )
 
 
 def price(model: str, recording: Recording, protocol: Protocol, *, store=None) -> Cost:
@@ -143,14 +166,19 @@ def price(model: str, recording: Recording, protocol: Protocol, *, store=None) -
     store, facts, reader = store or Store(), card(model), load(model)
     if store.load_score(f"{score_key(reader, recording, protocol)}-items") is not None:
         return Cost(1, 1, 1, seconds=0.1)
-    read = len(store.activations(activation_key(reader, recording, protocol)).complete()) == reader.n_layers
+    read = (
+        len(store.activations(activation_key(reader, recording, protocol)).complete())
+        == reader.n_layers
+    )
     parameters = facts.parameters_about
     seconds = estimate(facts, 0 if read else parameters, 0 if read else reader.n_layers, 1, max(reader.widths), recording,
                        protocol.but(shuffled_twin=False), window=None if read else getattr(reader, "window", None))  # fmt: skip
     return Cost(1, read=int(read), seconds=seconds, memory=0 if read else 6 * (parameters or 0))
 
 
-def _each(held, fold_layers: list[int], recording: Recording, protocol: Protocol, parts, report: Report) -> np.ndarray:
+def _each(
+    held, fold_layers: list[int], recording: Recording, protocol: Protocol, parts, report: Report
+) -> np.ndarray:
     """:func:`explained` of every response, mean over the parts it was measured in."""
     from analysis.mapping import cross_validate
 
@@ -161,7 +189,7 @@ def _each(held, fold_layers: list[int], recording: Recording, protocol: Protocol
         local[part.rows] = np.arange(len(part.rows))
         folds = [(local[train], local[test]) for train, test in part.folds]
         inner = [[(local[train], local[test]) for train, test in inside] for inside in part.inner]
-        mine = fold_layers[done:done + len(folds)]
+        mine = fold_layers[done : done + len(folds)]
         y = responses[part.rows]
         seen = np.flatnonzero(~np.isnan(y).all(axis=0))
         y = np.ascontiguousarray(y[:, seen])
@@ -170,10 +198,19 @@ def _each(held, fold_layers: list[int], recording: Recording, protocol: Protocol
             which = [number for number, one in enumerate(mine) if one == layer]
             report.step(done, wanted, "folds")
             fit = cross_validate(
-                held.layer(layer)[part.rows], y, [folds[i] for i in which], method=protocol.method, alphas=protocol.alphas,
-                criterion=protocol.criterion, inner_folds=[inner[i] for i in which] if protocol.criterion == "kfold" else None,
-                standardize=protocol.standardize, shared_alpha=protocol.shared_alpha, rcond=protocol.rcond, predictions=True,
-                report=report)
+                held.layer(layer)[part.rows],
+                y,
+                [folds[i] for i in which],
+                method=protocol.method,
+                alphas=protocol.alphas,
+                criterion=protocol.criterion,
+                inner_folds=[inner[i] for i in which] if protocol.criterion == "kfold" else None,
+                standardize=protocol.standardize,
+                shared_alpha=protocol.shared_alpha,
+                rcond=protocol.rcond,
+                predictions=True,
+                report=report,
+            )
             tested = np.concatenate([folds[i][1] for i in which])
             predicted[tested] = fit.predictions[0][tested]
             done += len(which)
@@ -187,7 +224,9 @@ def _each(held, fold_layers: list[int], recording: Recording, protocol: Protocol
 
 def _by_person(values: np.ndarray, recording: Recording) -> np.ndarray:
     subjects = recording.subjects
-    groups = [slice(None)] if subjects is None else [subjects == one for one in dict.fromkeys(subjects)]
+    groups = (
+        [slice(None)] if subjects is None else [subjects == one for one in dict.fromkeys(subjects)]
+    )
     rows = []
     for group in groups:
         mine = values[:, group]
@@ -216,7 +255,11 @@ def about(recording: Recording) -> pd.DataFrame:
     frame["frequency"] = features(recording, ("log-frequency",))["log-frequency"][:, 0]
     column = recording.context or recording.group
     inside = recording.column(column) if column is not None else np.zeros(len(frame), int)
-    within = recording.column(recording.within).astype(str) if recording.within else np.full(len(frame), "")
+    within = (
+        recording.column(recording.within).astype(str)
+        if recording.within
+        else np.full(len(frame), "")
+    )
     blocks = pd.Series([f"{a}|{b}" for a, b in zip(within, inside, strict=True)])
     frame["position"] = blocks.groupby(blocks).cumcount() + 1
     for name in ("topic", "story", "experiment", "sentence"):
@@ -239,13 +282,22 @@ def clusters(recording: Recording, protocol: Protocol) -> tuple[np.ndarray, np.n
     for name in ("passage", recording.context):
         if name and (name in recording.roles or name in recording.stimuli.columns):
             inside = recording.column(name).astype(str)
-            return groups, np.array([f"{a}|{b}" for a, b in zip(groups, inside, strict=True)], dtype=object)
+            return groups, np.array(
+                [f"{a}|{b}" for a, b in zip(groups, inside, strict=True)], dtype=object
+            )
     return groups, groups
 
 
 # ---- tokens over words -----------------------------------------------------------------------------------------------------
-def token_bits(model, recording: Recording, item: str, protocol: Protocol | None = None, *, store=None,
-               report: Report = SILENT) -> pd.DataFrame:
+def token_bits(
+    model,
+    recording: Recording,
+    item: str,
+    protocol: Protocol | None = None,
+    *,
+    store=None,
+    report: Report = SILENT,
+) -> pd.DataFrame:
     """Surprisal of each word of one stimulus, and of the tokens it is made of, in bits.
 
     Returns
@@ -275,12 +327,18 @@ def token_bits(model, recording: Recording, item: str, protocol: Protocol | None
     passage = next(one for one in passages(recording, protocol.context) if row in list(one.rows))
     start, end = passage.spans[list(passage.rows).index(row)]
     spans = [(a, b) for a, b in words(passage.text) if a < end and b > start]
-    tokens = token_surprisals(model, [passage.text], window=window_of(model, protocol), store=store, report=report)[0]
+    tokens = token_surprisals(
+        model, [passage.text], window=window_of(model, protocol), store=store, report=report
+    )[0]
     rows = []
-    for place, ((a, b), (first, last)) in enumerate(zip(spans, partition(passage.text, spans, tokens.offsets), strict=True)):
+    for place, ((a, b), (first, last)) in enumerate(
+        zip(spans, partition(passage.text, spans, tokens.offsets), strict=True)
+    ):
         bits = tokens.nats[first:last] / np.log(2)
-        pieces = [passage.text[max(x, a):min(y, b)] for x, y in tokens.offsets[first:last]]
-        said = " | ".join(f"{piece} {one:.1f}" for piece, one in zip(pieces, bits, strict=True)).replace("nan", "?")
+        pieces = [passage.text[max(x, a) : min(y, b)] for x, y in tokens.offsets[first:last]]
+        said = " | ".join(
+            f"{piece} {one:.1f}" for piece, one in zip(pieces, bits, strict=True)
+        ).replace("nan", "?")
         total = float(bits.sum())
         rows.append({"model": model.id, "place": place + 1, "word": passage.text[a:b], "bits": total, "probability": 2.0**-total,
                      "pieces": "|".join(pieces), "tokens": said})  # fmt: skip

@@ -16,19 +16,44 @@ def provenance(source, recording: Recording, protocol: Protocol, parts, ceiling)
     card, subjects = source.card, recording.subjects
     return {
         "protocol": protocol.to_dict(),
-        "model": {"id": source.id, "fingerprint": source.fingerprint, "tokenizer_hash": source.tokenizer_hash,
-                  "class": card.cls, "family": card.family, "parameters": card.parameters, "width": max(source.widths),
-                  "layers": source.n_layers - 1, "bos": card.bos, "note": card.note, "licence": card.licence,
-                  "citation": card.citation},
-        "recording": {"id": recording.id, "kind": recording.kind, "unit": recording.unit, "scored_unit": recording.scored_unit,
-                      "stimulus_hash": recording.stimulus_hash, "response_hash": recording.response_hash,
-                      "n_stimuli": recording.n_measured,
-                      "n_unmeasured": recording.n_stimuli - recording.n_measured, "n_targets": recording.n_targets,
-                      "n_subjects": 0 if subjects is None else len(set(subjects)), "averaged": recording.averaged,
-                      "context": recording.context, "group": recording.group, "within": recording.within,
-                      "simulated": recording.simulated, "quality": recording.quality, "licence": recording.licence,
-                      "citation": recording.citation, "source": recording.source},
-        "folds": "; ".join(dict.fromkeys(f"{part.name}: {part.rule}" if part.name else part.rule for part in parts)),
+        "model": {
+            "id": source.id,
+            "fingerprint": source.fingerprint,
+            "tokenizer_hash": source.tokenizer_hash,
+            "class": card.cls,
+            "family": card.family,
+            "parameters": card.parameters,
+            "width": max(source.widths),
+            "layers": source.n_layers - 1,
+            "bos": card.bos,
+            "note": card.note,
+            "licence": card.licence,
+            "citation": card.citation,
+        },
+        "recording": {
+            "id": recording.id,
+            "kind": recording.kind,
+            "unit": recording.unit,
+            "scored_unit": recording.scored_unit,
+            "stimulus_hash": recording.stimulus_hash,
+            "response_hash": recording.response_hash,
+            "n_stimuli": recording.n_measured,
+            "n_unmeasured": recording.n_stimuli - recording.n_measured,
+            "n_targets": recording.n_targets,
+            "n_subjects": 0 if subjects is None else len(set(subjects)),
+            "averaged": recording.averaged,
+            "context": recording.context,
+            "group": recording.group,
+            "within": recording.within,
+            "simulated": recording.simulated,
+            "quality": recording.quality,
+            "licence": recording.licence,
+            "citation": recording.citation,
+            "source": recording.source,
+        },
+        "folds": "; ".join(
+            dict.fromkeys(f"{part.name}: {part.rule}" if part.name else part.rule for part in parts)
+        ),
         "ceiling": {"kind": ceiling.kind, "flag": ceiling.flag},
         "code_version": CODE_VERSION,
         "versions": _versions(),
@@ -37,7 +62,15 @@ def provenance(source, recording: Recording, protocol: Protocol, parts, ceiling)
 
 def _versions() -> dict[str, str]:
     found = {}
-    for package in ("brainlens", "numpy", "scipy", "scikit-learn", "torch", "transformers", "xarray"):
+    for package in (
+        "brainlens",
+        "numpy",
+        "scipy",
+        "scikit-learn",
+        "torch",
+        "transformers",
+        "xarray",
+    ):
         try:
             found[package] = importlib.metadata.version(package)
         except importlib.metadata.PackageNotFoundError:

@@ -16,6 +16,7 @@ from analysis.scoring.summary import choose_layers, interval, per_target, summar
 
 __all__ = ["Score"]
 
+
 @dataclass(frozen=True)
 class Score:
     """How well each layer of one model predicts one recording.
@@ -68,7 +69,9 @@ class Score:
     def stamp(self) -> str:
         """What must stand on every picture of this score: simulated, or a note on the data's quality."""
         about = self.provenance["recording"]
-        return "; ".join(filter(None, ["simulated data" if about["simulated"] else "", about["quality"]]))
+        return "; ".join(
+            filter(None, ["simulated data" if about["simulated"] else "", about["quality"]])
+        )
 
     @cached_property
     def _subjects(self) -> np.ndarray | None:
@@ -91,7 +94,9 @@ class Score:
     def best_layer(self) -> int:
         """The layer with the highest r on the very data that is reported."""
         parts = self.dataset.part.values
-        return self.layers[int(np.nanargmax([self._summary(values, parts) for values in self.dataset.r.values]))]
+        return self.layers[
+            int(np.nanargmax([self._summary(values, parts) for values in self.dataset.r.values]))
+        ]
 
     @property
     def chosen_layer(self) -> int:
@@ -102,7 +107,12 @@ class Score:
     @cached_property
     def value(self) -> float:
         """The model's r, every fold with the layer chosen for it."""
-        picked = np.stack([self.dataset.r.sel(layer=layer).values[fold] for fold, layer in enumerate(self.fold_layers)])
+        picked = np.stack(
+            [
+                self.dataset.r.sel(layer=layer).values[fold]
+                for fold, layer in enumerate(self.fold_layers)
+            ]
+        )
         return self._summary(picked, self.dataset.part.values)
 
     @property
@@ -116,8 +126,13 @@ class Score:
         """r, R2, ceiling and normalised r of every target at one layer (None: the chosen one)."""
         at = self.dataset.sel(layer=self.chosen_layer if layer is None else layer)
         parts = self.dataset.part.values
-        frame = pd.DataFrame({"target": at.target.values, "r": per_target(at.r.values, parts),
-                              "r2": per_target(at.r2.values, parts)})
+        frame = pd.DataFrame(
+            {
+                "target": at.target.values,
+                "r": per_target(at.r.values, parts),
+                "r2": per_target(at.r2.values, parts),
+            }
+        )
         for name in at.coords:
             if at[name].dims == ("target",) and name != "target":
                 frame.insert(1, name, at[name].values)
@@ -147,21 +162,50 @@ class Score:
         empty = note.startswith("constant")
         r = np.nan if empty else self._summary(at.r.values, parts)
         low, high = (np.nan, np.nan) if empty else interval(at)
-        row = {"model": self.model, "layer": layer, "depth": float(at.depth), "r": r, "r_low": low, "r_high": high,
-               "r2": np.nan if empty else self._summary(at.r2.values, parts)}
+        row = {
+            "model": self.model,
+            "layer": layer,
+            "depth": float(at.depth),
+            "r": r,
+            "r_low": low,
+            "r_high": high,
+            "r2": np.nan if empty else self._summary(at.r2.values, parts),
+        }
         if "r_shuffled" in at:
-            row["r_shuffled"] = np.nan if empty else self._summary(at.r_shuffled.values, self.dataset.twin_part.values)
+            row["r_shuffled"] = (
+                np.nan
+                if empty
+                else self._summary(at.r_shuffled.values, self.dataset.twin_part.values)
+            )
         for name, control in self.controls.set_index("control")["r"].items():
             row["r_" + name.replace("+", "_").replace("-", "_")] = control
-        row |= {"ceiling": self.ceiling.value, "ceiling_low": self.ceiling.low, "ceiling_high": self.ceiling.high}
-        row |= dict(zip(("normalised", "normalised_low", "normalised_high"), self._normalised(at, r, low, high), strict=True))
+        row |= {
+            "ceiling": self.ceiling.value,
+            "ceiling_low": self.ceiling.low,
+            "ceiling_high": self.ceiling.high,
+        }
+        row |= dict(
+            zip(
+                ("normalised", "normalised_low", "normalised_high"),
+                self._normalised(at, r, low, high),
+                strict=True,
+            )
+        )
         here = self.headline if self.headline.get("layer") == layer else {}
         row |= {name: here.get(name, np.nan) for name in ("unique_r2", "joint_r2", "controls_r2")}
         about = self.provenance["recording"]
-        return row | {"n_stimuli": about["n_stimuli"], "n_targets": about["n_targets"], "n_subjects": about["n_subjects"],
-                      "folds": self.dataset.sizes["fold"], "chosen": layer == self.chosen_layer, "note": note}
+        return row | {
+            "n_stimuli": about["n_stimuli"],
+            "n_targets": about["n_targets"],
+            "n_subjects": about["n_subjects"],
+            "folds": self.dataset.sizes["fold"],
+            "chosen": layer == self.chosen_layer,
+            "note": note,
+        }
 
-    def _normalised(self, at: xr.Dataset, r: float, low: float, high: float) -> tuple[float, float, float]:
+    def _normalised(
+        self, at: xr.Dataset, r: float, low: float, high: float
+    ) -> tuple[float, float, float]:
         """r over the ceiling, target by target or aggregate by aggregate; never clipped unless the protocol replicates that."""
         bound, point = self.ceiling, np.nan
         if bound.holds_for == "targets" and self.protocol.normalise == "target":
@@ -177,9 +221,15 @@ class Score:
     def sentence(self) -> str:
         """The one-line answer."""
         about = self.provenance["recording"]
-        bound = f"the ceiling is {self.ceiling.value:.3f}" if np.isfinite(self.ceiling.value) else self.ceiling.flag
-        return (f"{self.model} predicts {about['id']} with r = {self.value:.3f} "
-                f"(layer {self.chosen_layer}; {self.provenance['folds']}); {bound}")
+        bound = (
+            f"the ceiling is {self.ceiling.value:.3f}"
+            if np.isfinite(self.ceiling.value)
+            else self.ceiling.flag
+        )
+        return (
+            f"{self.model} predicts {about['id']} with r = {self.value:.3f} "
+            f"(layer {self.chosen_layer}; {self.provenance['folds']}); {bound}"
+        )
 
     def warnings(self) -> list[str]:
         """What has to be known before the number is quoted, one sentence each."""
@@ -187,33 +237,50 @@ class Score:
         if self.stamp:
             lines.append(f"Data: {self.stamp}.")
         if unmeasured := about.get("n_unmeasured"):
-            lines.append(f"Scored: {about['n_stimuli']:,} {about['scored_unit']}s; {unmeasured:,} more without a measurement "
-                         "are read as context only.")
+            lines.append(
+                f"Scored: {about['n_stimuli']:,} {about['scored_unit']}s; {unmeasured:,} more without a measurement "
+                "are read as context only."
+            )
         if self.provenance["model"]["note"]:
             lines.append(f"Model: {self.provenance['model']['note']}.")
         if "r_shuffled" in self.dataset:
-            twin = self._summary(self.dataset.r_shuffled.sel(layer=self.chosen_layer).values, self.dataset.twin_part.values)
+            twin = self._summary(
+                self.dataset.r_shuffled.sel(layer=self.chosen_layer).values,
+                self.dataset.twin_part.values,
+            )
             relation = "more than" if twin > self.value else "not more than"
-            lines.append(f"Leak meter: shuffled folds give r = {twin:.3f}, {relation} the held-out groups' {self.value:.3f}.")
+            lines.append(
+                f"Leak meter: shuffled folds give r = {twin:.3f}, {relation} the held-out groups' {self.value:.3f}."
+            )
         for row in self.controls.to_dict("records"):
             if row["control"] == "position+length":
-                lines.append(f"Position and length alone give r = {row['r']:.3f} on the same folds.")
+                lines.append(
+                    f"Position and length alone give r = {row['r']:.3f} on the same folds."
+                )
         if self.headline:
-            lines.append(f"Unique R2 of layer {self.headline['layer']} beyond {self.headline['beyond']}: "
-                         f"{self.headline['unique_r2']:.3f} (joint {self.headline['joint_r2']:.3f}, "
-                         f"controls {self.headline['controls_r2']:.3f}).")
+            lines.append(
+                f"Unique R2 of layer {self.headline['layer']} beyond {self.headline['beyond']}: "
+                f"{self.headline['unique_r2']:.3f} (joint {self.headline['joint_r2']:.3f}, "
+                f"controls {self.headline['controls_r2']:.3f})."
+            )
         if self.protocol.layer == "nested" and len(self.layers) > 1:
-            lines.append(f"Choosing the layer on the reported data (layer {self.best_layer}) would add {self.optimism:+.3f}.")
+            lines.append(
+                f"Choosing the layer on the reported data (layer {self.best_layer}) would add {self.optimism:+.3f}."
+            )
         lines += self._solver_warnings()
         if about["averaged"]:
-            lines.append("The responses are averaged over people: no ceiling, no normalised score, no inference over people.")
+            lines.append(
+                "The responses are averaged over people: no ceiling, no normalised score, no inference over people."
+            )
         elif 0 < about["n_subjects"] <= 5:
             lines.append(f"Only {about['n_subjects']} subjects: the interval is optimistic.")
         if not about["averaged"] and self.ceiling.flag:
             lines.append(f"Ceiling: {self.ceiling.flag}.")
         above = self._table.loc[self._table["normalised"] > 1, "layer"].tolist()
         if above:
-            lines.append(f"Normalised score above 1 at layer {', '.join(map(str, above))}: the ceiling is too low.")
+            lines.append(
+                f"Normalised score above 1 at layer {', '.join(map(str, above))}: the ceiling is too low."
+            )
         return lines
 
     def _solver_warnings(self) -> list[str]:
@@ -224,9 +291,15 @@ class Score:
             low, high = self.protocol.alphas[0], self.protocol.alphas[-1]
             edge = np.mean(np.isclose(alpha, low) | np.isclose(alpha, high))
             if edge > 0.05:
-                lines.append(f"{edge:.0%} of layer {self.chosen_layer}'s alphas lie at the edge of the grid {low:g} .. {high:g}.")
+                lines.append(
+                    f"{edge:.0%} of layer {self.chosen_layer}'s alphas lie at the edge of the grid {low:g} .. {high:g}."
+                )
         most = self.dataset.dropped.max("fold").values
-        some = [f"{int(n)} in layer {layer}" for layer, n in zip(self.layers, most, strict=True) if n > 0]
+        some = [
+            f"{int(n)} in layer {layer}"
+            for layer, n in zip(self.layers, most, strict=True)
+            if n > 0
+        ]
         if some:
             lines.append(f"Constant units left out: {', '.join(some)}.")
         return lines
@@ -237,10 +310,17 @@ class Score:
         from data.files import atomic
 
         path = Path(path)
-        writers = {".csv": lambda to: self.table().to_csv(to, index=False), ".parquet": lambda to: self.table().to_parquet(to),
-                   ".nc": lambda to: self.dataset.assign_attrs(provenance=json.dumps(self.provenance)).to_netcdf(to)}
+        writers = {
+            ".csv": lambda to: self.table().to_csv(to, index=False),
+            ".parquet": lambda to: self.table().to_parquet(to),
+            ".nc": lambda to: self.dataset.assign_attrs(
+                provenance=json.dumps(self.provenance)
+            ).to_netcdf(to),
+        }
         if path.suffix.lower() not in writers:
-            raise unknown("file type", path.suffix, writers, remedy="End the file's name in one of these")
+            raise unknown(
+                "file type", path.suffix, writers, remedy="End the file's name in one of these"
+            )
         with atomic(path) as part:
             writers[path.suffix.lower()](part)
         return path
@@ -250,4 +330,6 @@ class Score:
         return f"<Score {self.model} on {self.recording}: r = {self.value:.3f} at layer {self.chosen_layer}, {state}>"
 
     def _repr_html_(self) -> str:
-        return f"<p>{self.sentence()}</p>" + self.table().to_html(index=False, float_format="{:.3f}".format)
+        return f"<p>{self.sentence()}</p>" + self.table().to_html(
+            index=False, float_format="{:.3f}".format
+        )

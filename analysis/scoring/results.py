@@ -25,8 +25,29 @@ __all__ = ["COLUMNS", "FORMATS", "bring", "export", "forget", "keep", "results",
 
 FORMATS = (".csv", ".parquet", ".nc")
 REQUIRED = ("model", "recording", "r")
-_WORDS = ("model", "family", "recording", "protocol", "protocol_key", "data_key", "folds", "provenance", "hash")
-_NUMBERS = ("r", "r_low", "r_high", "ceiling", "normalised", "layer", "optimism", "n_stimuli", "n_targets", "n_subjects")
+_WORDS = (
+    "model",
+    "family",
+    "recording",
+    "protocol",
+    "protocol_key",
+    "data_key",
+    "folds",
+    "provenance",
+    "hash",
+)
+_NUMBERS = (
+    "r",
+    "r_low",
+    "r_high",
+    "ceiling",
+    "normalised",
+    "layer",
+    "optimism",
+    "n_stimuli",
+    "n_targets",
+    "n_subjects",
+)
 COLUMNS = (*_WORDS[:4], *_NUMBERS, "simulated", *_WORDS[4:7], "draws", *_WORDS[7:])
 """Columns of a result; ``draws`` (bootstrap draws of r) is not in CSV. Only :data:`REQUIRED` must be in a file of one's own."""
 
@@ -38,8 +59,13 @@ def row(score) -> dict:
     ``r`` is the model's score with every fold's layer chosen for it, the interval that of the chosen layer, ``normalised`` r over
     the ceiling at that layer. ``protocol_key`` and ``data_key`` say exactly which rows may be compared.
     """
-    about, at = score.provenance["recording"], score.table().set_index("layer").loc[score.chosen_layer]
-    protocol = score.protocol.name.rstrip("*") + "".join(f", {k}={v}" for k, v in score.protocol.changes().items())
+    about, at = (
+        score.provenance["recording"],
+        score.table().set_index("layer").loc[score.chosen_layer],
+    )
+    protocol = score.protocol.name.rstrip("*") + "".join(
+        f", {k}={v}" for k, v in score.protocol.changes().items()
+    )
     draws = score.dataset.sel(layer=score.chosen_layer).get("draws_r")
     found = {
         "model": score.model,
@@ -67,7 +93,10 @@ def row(score) -> dict:
 def _hash(found: dict) -> str:
     """sha256 of what a result says, whichever file it travels in: its words and its numbers to nine digits."""
     words = [str(found.get(name) or "") for name in _WORDS if name != "hash"]
-    numbers = [f"{float(value):.9g}" if (value := found.get(name)) is not None else "nan" for name in _NUMBERS]
+    numbers = [
+        f"{float(value):.9g}" if (value := found.get(name)) is not None else "nan"
+        for name in _NUMBERS
+    ]
     simulated = bool(found.get("simulated"))
     return hashlib.sha256(json.dumps([words, numbers, simulated]).encode()).hexdigest()
 
@@ -87,12 +116,20 @@ def keep(score, key: str, store) -> None:
     if (store.root / "scores" / f"{name}.nc").exists():
         return
     found = row(score)
-    picked = np.stack([score.dataset.r.sel(layer=layer).values[fold] for fold, layer in enumerate(score.fold_layers)])
+    picked = np.stack(
+        [
+            score.dataset.r.sel(layer=layer).values[fold]
+            for fold, layer in enumerate(score.fold_layers)
+        ]
+    )
     values = xr.Dataset(
         {"r": ("target", per_target(picked, score.dataset.part.values))},
         coords={"target": score.dataset.target.values},
     )
-    store.save_score(name, values.assign_attrs(result=json.dumps(found), model=score.model, recording=score.recording))
+    store.save_score(
+        name,
+        values.assign_attrs(result=json.dumps(found), model=score.model, recording=score.recording),
+    )
 
 
 # ---- what is there -----------------------------------------------------------------------------------------------------
@@ -111,13 +148,21 @@ def results(store=None) -> pd.DataFrame:
     for base in (store.root, *store.readers):
         for path in sorted((base / "scores").glob("*-result.nc")):
             with contextlib.suppress(OSError, ValueError, KeyError):
-                described = json.loads(path.with_suffix(".json").read_text(encoding="utf-8"))["attrs"]
-                rows.append(json.loads(described["result"]) | {"source": "own", "origin": "", "key": path.stem})
+                described = json.loads(path.with_suffix(".json").read_text(encoding="utf-8"))[
+                    "attrs"
+                ]
+                rows.append(
+                    json.loads(described["result"])
+                    | {"source": "own", "origin": "", "key": path.stem}
+                )
     rows = list({one["key"]: one for one in rows}.values())
     for path in sorted(home("results").glob("*.json")):
         with contextlib.suppress(OSError, ValueError):
             told = json.loads(path.read_text(encoding="utf-8"))
-            rows += [one | {"source": "imported", "origin": told["origin"], "key": path.stem} for one in told["rows"]]
+            rows += [
+                one | {"source": "imported", "origin": told["origin"], "key": path.stem}
+                for one in told["rows"]
+            ]
     frame = pd.DataFrame(rows).reindex(columns=[*COLUMNS, "source", "origin", "key"])
     for name in _NUMBERS:
         frame[name] = pd.to_numeric(frame[name], errors="coerce")
@@ -150,13 +195,17 @@ def export(frame: pd.DataFrame, path: str | Path) -> Path:
     if kind not in FORMATS:
         raise unknown("file type", kind, FORMATS, remedy="End the file's name in one of these")
     if frame.empty:
-        raise BrainLensError("There is no result to export", remedy="Score a model first, or choose other rows")
+        raise BrainLensError(
+            "There is no result to export", remedy="Score a model first, or choose other rows"
+        )
     frame = frame.reindex(columns=list(COLUMNS)).reset_index(drop=True)
     with atomic(path) as part:
         if kind == ".csv":
             frame.drop(columns="draws").to_csv(part, index=False, float_format="%.17g")
         elif kind == ".parquet":
-            frame.assign(draws=[_listed(value) for value in frame["draws"]]).to_parquet(part, index=False)
+            frame.assign(draws=[_listed(value) for value in frame["draws"]]).to_parquet(
+                part, index=False
+            )
         else:
             _dataset(frame).to_netcdf(part, engine="h5netcdf")
     return path
@@ -169,9 +218,16 @@ def _dataset(frame: pd.DataFrame) -> xr.Dataset:
     for number, value in enumerate(draws):
         padded[number, : len(value)] = value
     columns = {name: ("result", frame[name].to_numpy(float)) for name in _NUMBERS}
-    columns |= {name: ("result", frame[name].fillna("").astype(str).to_numpy(object)) for name in _WORDS}
-    columns["simulated"] = ("result", frame["simulated"].fillna(False).astype(bool).to_numpy().astype("int8"))
-    return xr.Dataset(columns | {"draws": (("result", "draw"), padded)}, attrs={"title": "BrainLens results"})
+    columns |= {
+        name: ("result", frame[name].fillna("").astype(str).to_numpy(object)) for name in _WORDS
+    }
+    columns["simulated"] = (
+        "result",
+        frame["simulated"].fillna(False).astype(bool).to_numpy().astype("int8"),
+    )
+    return xr.Dataset(
+        columns | {"draws": (("result", "draw"), padded)}, attrs={"title": "BrainLens results"}
+    )
 
 
 def _listed(value: object) -> list[float]:
@@ -207,11 +263,16 @@ def bring(path: str | Path, *, name: str = "") -> pd.DataFrame:
     frame = _read(path, name)
     lacking = [column for column in REQUIRED if column not in frame.columns]
     if lacking:
-        raise BrainLensError(f"{name} has no column {', '.join(lacking)}", choices=frame.columns,
-                             remedy="Give at least the columns model, recording and r")
+        raise BrainLensError(
+            f"{name} has no column {', '.join(lacking)}",
+            choices=frame.columns,
+            remedy="Give at least the columns model, recording and r",
+        )
     if frame.empty:
         raise BrainLensError(f"{name} has no rows", remedy="Export results first")
-    rows = [_checked(one, number, name) for number, one in enumerate(frame.to_dict("records"), start=1)]
+    rows = [
+        _checked(one, number, name) for number, one in enumerate(frame.to_dict("records"), start=1)
+    ]
     content = json.dumps({"origin": name, "rows": rows}, sort_keys=True)
     target = home("results") / f"{hashlib.sha256(content.encode()).hexdigest()[:24]}.json"
     with atomic(target) as part:
@@ -245,8 +306,10 @@ def _read(path: Path, name: str) -> pd.DataFrame:
     except BrainLensError:
         raise
     except Exception as error:  # every reader has its own classes
-        raise BrainLensError(f"{name} cannot be read as {kind[1:]} ({type(error).__name__}: {str(error)[:120]})",
-                             remedy="Export it again, or check that it is what its ending says") from error
+        raise BrainLensError(
+            f"{name} cannot be read as {kind[1:]} ({type(error).__name__}: {str(error)[:120]})",
+            remedy="Export it again, or check that it is what its ending says",
+        ) from error
 
 
 def _checked(given: dict, number: int, name: str) -> dict:
@@ -254,27 +317,39 @@ def _checked(given: dict, number: int, name: str) -> dict:
     found: dict = {}
     for column in _WORDS:
         value = given.get(column)
-        found[column] = "" if value is None or (isinstance(value, float) and np.isnan(value)) else str(value).strip()
+        found[column] = (
+            ""
+            if value is None or (isinstance(value, float) and np.isnan(value))
+            else str(value).strip()
+        )
     for column in ("model", "recording"):
         if not found[column]:
-            raise BrainLensError(f"{name}, row {number}: no {column}", remedy="Fill it in, or leave the row out")
+            raise BrainLensError(
+                f"{name}, row {number}: no {column}", remedy="Fill it in, or leave the row out"
+            )
     for column in _NUMBERS:
         value = given.get(column)
         try:
             found[column] = None if value is None or pd.isna(value) else float(value)
         except (TypeError, ValueError):
-            raise BrainLensError(f"{name}, row {number}: {column} = {value!r} is not a number",
-                                 remedy="Correct it, or leave it empty") from None
+            raise BrainLensError(
+                f"{name}, row {number}: {column} = {value!r} is not a number",
+                remedy="Correct it, or leave it empty",
+            ) from None
     if found["r"] is None or not -1 <= found["r"] <= 1:
-        raise BrainLensError(f"{name}, row {number}: r = {given.get('r')} is not between -1 and 1",
-                             remedy="Give Pearson's r; normalised scores have a column of their own")
+        raise BrainLensError(
+            f"{name}, row {number}: r = {given.get('r')} is not between -1 and 1",
+            remedy="Give Pearson's r; normalised scores have a column of their own",
+        )
     found["simulated"] = str(given.get("simulated")).strip().lower() in ("true", "1", "1.0")
     found["draws"] = _listed(given.get("draws")) or None
     if found["hash"]:
         if found["hash"] != _hash(found):
             which = f"{found['model']} on {found['recording']}"
-            raise BrainLensError(f"{name}, row {number} ({which}) was changed after it was exported",
-                                 remedy="Take the file as it was exported, or remove the column hash to bring plain numbers")
+            raise BrainLensError(
+                f"{name}, row {number} ({which}) was changed after it was exported",
+                remedy="Take the file as it was exported, or remove the column hash to bring plain numbers",
+            )
     else:
         found["protocol"] = found["protocol"] or "not said"
         found["protocol_key"] = found["protocol_key"] or f"imported: {found['protocol']}"

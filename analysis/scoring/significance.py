@@ -50,8 +50,15 @@ class TargetTest:
         return max(1 / (1 + self.draws), 1 / self.orders)
 
 
-def targets_test(features: np.ndarray, recording: Recording, protocol: Protocol, *, layer: int = 0, draws: int = 200,
-                 report: Report = SILENT) -> TargetTest:
+def targets_test(
+    features: np.ndarray,
+    recording: Recording,
+    protocol: Protocol,
+    *,
+    layer: int = 0,
+    draws: int = 200,
+    report: Report = SILENT,
+) -> TargetTest:
     r"""p-values of all targets, :math:`p = (1 + \#\{null \ge observed\}) / (1 + draws)`.
 
     Parameters
@@ -81,8 +88,14 @@ def targets_test(features: np.ndarray, recording: Recording, protocol: Protocol,
     moved = _moved(groups.astype(str), within, draws, protocol.seed)
 
     def scored(values: np.ndarray) -> np.ndarray:
-        array = xr.DataArray(values, dims=("stimulus", "target"),
-                             coords={"stimulus": recording.responses.stimulus.values, "target": np.arange(values.shape[1])})
+        array = xr.DataArray(
+            values,
+            dims=("stimulus", "target"),
+            coords={
+                "stimulus": recording.responses.stimulus.values,
+                "target": np.arange(values.shape[1]),
+            },
+        )
         fit = fit_parts(features, replace(recording, responses=array), protocol, parts, report)
         return per_target(fit.r.values, fit.part.values)
 
@@ -121,6 +134,6 @@ def _moved(groups: np.ndarray, within: np.ndarray, draws: int, seed: int):
         rotated = exchanged
     if exchanged is not None and rotated.orders <= exchanged.orders:
         return exchanged
-    return replace(rotated, rule=f"{rotated.rule}, because {why}; what differs between groups stays in place")
-
-
+    return replace(
+        rotated, rule=f"{rotated.rule}, because {why}; what differs between groups stays in place"
+    )

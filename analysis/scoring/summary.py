@@ -14,14 +14,18 @@ PERCENTILES = (2.5, 97.5)
 
 def per_target(values: np.ndarray, parts: np.ndarray) -> np.ndarray:
     """(fold, target) -> (target,): mean over folds inside each part, then over the parts a target was measured in."""
-    return _nanmean(np.stack([_nanmean(values[parts == part], axis=0) for part in dict.fromkeys(parts)]), axis=0)
+    return _nanmean(
+        np.stack([_nanmean(values[parts == part], axis=0) for part in dict.fromkeys(parts)]), axis=0
+    )
 
 
 def _nanmean(values: np.ndarray, axis: int) -> np.ndarray:
     """Mean over what is there; NaN, without a warning, where nothing is."""
     there = ~np.isnan(values)
     count = there.sum(axis=axis)
-    return np.where(count, np.where(there, values, 0.0).sum(axis=axis) / np.maximum(count, 1), np.nan)
+    return np.where(
+        count, np.where(there, values, 0.0).sum(axis=axis) / np.maximum(count, 1), np.nan
+    )
 
 
 def interval(layer) -> tuple[float, float]:
@@ -35,7 +39,9 @@ def interval(layer) -> tuple[float, float]:
 _CENTRE = {"mean": np.nanmean, "median": np.nanmedian}
 
 
-def summarise(values: np.ndarray, parts: np.ndarray, subjects: np.ndarray | None, protocol: Protocol) -> float:
+def summarise(
+    values: np.ndarray, parts: np.ndarray, subjects: np.ndarray | None, protocol: Protocol
+) -> float:
     """One number for a layer.
 
     Parameters
@@ -64,7 +70,11 @@ def summarise(values: np.ndarray, parts: np.ndarray, subjects: np.ndarray | None
         return float("nan")
     if subjects is None:
         return float(targets(each))
-    by_subject = [targets(mine) for s in dict.fromkeys(subjects) if not np.isnan(mine := each[subjects == s]).all()]
+    by_subject = [
+        targets(mine)
+        for s in dict.fromkeys(subjects)
+        if not np.isnan(mine := each[subjects == s]).all()
+    ]
     return float(people(by_subject))
 
 
@@ -88,6 +98,10 @@ def choose_layers(inner: np.ndarray, subjects: np.ndarray | None) -> np.ndarray:
             row = inner[layer, fold]
             if np.isnan(row).all():
                 continue
-            people = [row] if subjects is None else [row[subjects == s] for s in dict.fromkeys(subjects)]
-            means[layer, fold] = np.mean([np.nanmean(mine) for mine in people if not np.isnan(mine).all()])
+            people = (
+                [row] if subjects is None else [row[subjects == s] for s in dict.fromkeys(subjects)]
+            )
+            means[layer, fold] = np.mean(
+                [np.nanmean(mine) for mine in people if not np.isnan(mine).all()]
+            )
     return means.argmax(axis=0)

@@ -25,8 +25,15 @@ __all__ = ["Score", "bisection", "score"]
 
 
 # ---- the verb -------------------------------------------------------------------------------------------------------
-def score(model, recording, protocol: Protocol | str = "defended", *, layers: Sequence[int | str] | None = None, store=None,
-          report: Report = SILENT) -> Score:
+def score(
+    model,
+    recording,
+    protocol: Protocol | str = "defended",
+    *,
+    layers: Sequence[int | str] | None = None,
+    store=None,
+    report: Report = SILENT,
+) -> Score:
     """Predict a recording from a model's activations, held out, layer by layer.
 
     Parameters
@@ -81,17 +88,47 @@ def score(model, recording, protocol: Protocol | str = "defended", *, layers: Se
         activations = _activations(source, recording, protocol, missing, store, report)
         for done, number in enumerate(missing):
             report.step(done, len(missing), "layers")
-            found[number] = _score_layer(activations, number, recording, protocol, parts, twins, report)
-            found[number].attrs |= {"model": source.id, "recording": recording.id, "protocol": protocol.name, "layer": number}
+            found[number] = _score_layer(
+                activations, number, recording, protocol, parts, twins, report
+            )
+            found[number].attrs |= {
+                "model": source.id,
+                "recording": recording.id,
+                "protocol": protocol.name,
+                "layer": number,
+            }
             store.save_score(f"{key}-layer{number}", found[number])
-            report.partial(_assemble(source, recording, protocol, parts, found, context, wanted=len(numbers), cached=False))
+            report.partial(
+                _assemble(
+                    source,
+                    recording,
+                    protocol,
+                    parts,
+                    found,
+                    context,
+                    wanted=len(numbers),
+                    cached=False,
+                )
+            )
         report.step(len(missing), len(missing), "layers")
-    scored = _assemble(source, recording, protocol, parts, found, context, wanted=len(numbers), cached=cached)
+    scored = _assemble(
+        source, recording, protocol, parts, found, context, wanted=len(numbers), cached=cached
+    )
     layer = scored.chosen_layer
-    beyond, known = headline(lambda: _activations(source, recording, protocol, [layer], store, report).layer(layer), layer,
-                             recording, protocol, parts, key, store, report)
+    beyond, known = headline(
+        lambda: _activations(source, recording, protocol, [layer], store, report).layer(layer),
+        layer,
+        recording,
+        protocol,
+        parts,
+        key,
+        store,
+        report,
+    )
     scored = replace(scored, headline=beyond, cached=cached and known)
-    if len(numbers) == source.n_layers:  # a result stands for a model, so all its layers had their chance
+    if (
+        len(numbers) == source.n_layers
+    ):  # a result stands for a model, so all its layers had their chance
         keep(scored, key, store)
     return scored
 
@@ -118,7 +155,9 @@ def bisection(layers: Sequence[int]) -> list[int]:
 
 
 # ---- one layer ------------------------------------------------------------------------------------------------------
-def _score_layer(activations, number: int, recording: Recording, protocol: Protocol, parts, twins, report: Report) -> xr.Dataset:
+def _score_layer(
+    activations, number: int, recording: Recording, protocol: Protocol, parts, twins, report: Report
+) -> xr.Dataset:
     """r, R2, alpha over (fold, target) of one layer, its interval, and its shuffled twin."""
     features = activations.layer(number)
     result = fit_with_twin(features, recording, protocol, parts, twins, report, choosing=True)
@@ -132,7 +171,9 @@ def _layer_note(result: xr.Dataset, note: str) -> str:
     if constant and constant == measured:
         note = note or "constant prediction: r = 0 by definition"
     elif constant:
-        note = "; ".join(filter(None, [note, f"{constant / measured:.0%} of predictions constant (r = 0)"]))
+        note = "; ".join(
+            filter(None, [note, f"{constant / measured:.0%} of predictions constant (r = 0)"])
+        )
     return note
 
 
@@ -157,11 +198,21 @@ def _layer_numbers(source, layers: Sequence[int | str] | None) -> list[int]:
     from analysis.features.activations import Activations
 
     if isinstance(source, Activations):
-        return sorted(source.layers) if layers is None else sorted({source.layer_number(layer) for layer in layers})
-    return list(range(source.n_layers)) if layers is None else sorted({source.layer_number(layer) for layer in layers})
+        return (
+            sorted(source.layers)
+            if layers is None
+            else sorted({source.layer_number(layer) for layer in layers})
+        )
+    return (
+        list(range(source.n_layers))
+        if layers is None
+        else sorted({source.layer_number(layer) for layer in layers})
+    )
 
 
-def _activations(source, recording: Recording, protocol: Protocol, layers: list[int], store, report: Report):
+def _activations(
+    source, recording: Recording, protocol: Protocol, layers: list[int], store, report: Report
+):
     from analysis.features.activations import Activations, extract
 
     if isinstance(source, Activations):
@@ -170,30 +221,57 @@ def _activations(source, recording: Recording, protocol: Protocol, layers: list[
 
 
 # ---- the record -----------------------------------------------------------------------------------------------------
-def _assemble(source, recording: Recording, protocol: Protocol, parts, found: dict[int, xr.Dataset], context: Context, *,
-              wanted: int, cached: bool) -> Score:
+def _assemble(
+    source,
+    recording: Recording,
+    protocol: Protocol,
+    parts,
+    found: dict[int, xr.Dataset],
+    context: Context,
+    *,
+    wanted: int,
+    cached: bool,
+) -> Score:
     layers = sorted(found)
-    dataset = xr.concat([found[n] for n in layers], dim=pd.Index(layers, name="layer"), combine_attrs="drop_conflicts",
-                        coords="different", compat="equals")
+    dataset = xr.concat(
+        [found[n] for n in layers],
+        dim=pd.Index(layers, name="layer"),
+        combine_attrs="drop_conflicts",
+        coords="different",
+        compat="equals",
+    )
     top = max(source.n_layers - 1, 1)
-    dataset = dataset.assign_coords(depth=("layer", [n / top for n in layers]),
-                                    note=("layer", [found[n].attrs.get("note", "") for n in layers]))
+    dataset = dataset.assign_coords(
+        depth=("layer", [n / top for n in layers]),
+        note=("layer", [found[n].attrs.get("note", "") for n in layers]),
+    )
     for name, values in recording.responses.coords.items():
         if values.dims == ("target",) and name != "target":
             dataset = dataset.assign_coords({name: ("target", values.values)})
     if recording.averaged:
         dataset = dataset.drop_vars("subject", errors="ignore")
-    return Score(dataset, context.ceiling, protocol, _control_table(context.controls, recording, protocol),
-                 provenance=provenance(source, recording, protocol, parts, context.ceiling), cached=cached,
-                 complete=len(layers) == wanted)
+    return Score(
+        dataset,
+        context.ceiling,
+        protocol,
+        _control_table(context.controls, recording, protocol),
+        provenance=provenance(source, recording, protocol, parts, context.ceiling),
+        cached=cached,
+        complete=len(layers) == wanted,
+    )
 
 
-def _control_table(controls: dict[str, xr.Dataset], recording: Recording, protocol: Protocol) -> pd.DataFrame:
+def _control_table(
+    controls: dict[str, xr.Dataset], recording: Recording, protocol: Protocol
+) -> pd.DataFrame:
     rows = []
     for name, fit in controls.items():
         row = {"control": name}
-        for column, values, labels in (("r", fit.r, fit.part), ("r2", fit.r2, fit.part),
-                                       ("r_shuffled", fit.get("r_shuffled"), fit.get("twin_part"))):
+        for column, values, labels in (
+            ("r", fit.r, fit.part),
+            ("r2", fit.r2, fit.part),
+            ("r_shuffled", fit.get("r_shuffled"), fit.get("twin_part")),
+        ):
             if values is not None:
                 row[column] = summarise(values.values, labels.values, recording.subjects, protocol)
         row["r_low"], row["r_high"] = interval(fit)

@@ -11,14 +11,24 @@ import pandas as pd
 from analysis.progress import SILENT, Report
 from data.errors import BrainLensError
 
-__all__ = ["Bootstrap", "Comparison", "Moments", "compare_models", "hierarchical_bootstrap", "moments", "paired"]
+__all__ = [
+    "Bootstrap",
+    "Comparison",
+    "Moments",
+    "compare_models",
+    "hierarchical_bootstrap",
+    "moments",
+    "paired",
+]
 
 CONSTANT = 1e-6
 """A prediction whose spread is below this share of the response's spread counts as constant: r = 0."""
 FEW_PEOPLE = 5
 BLOCK = 1 << 16  # numbers handled at once: 512 KiB in float64 stay in the cache
 
-N, SX, SY, SXX, SYY, SXY = range(6)  # count, prediction, response and their products, all about the training mean
+N, SX, SY, SXX, SYY, SXY = range(
+    6
+)  # count, prediction, response and their products, all about the training mean
 
 
 @dataclass(frozen=True)
@@ -47,7 +57,12 @@ class Moments:
 
     def per_fold(self, measure: str = "r") -> np.ndarray:
         """r or out-of-sample R2 of each fold and target, shape (n_folds, n_targets); NaN where nothing was measured."""
-        return np.stack([_measure(self.sums[:, self.fold == fold].sum(axis=1), measure) for fold in range(self.n_folds)])
+        return np.stack(
+            [
+                _measure(self.sums[:, self.fold == fold].sum(axis=1), measure)
+                for fold in range(self.n_folds)
+            ]
+        )
 
 
 @dataclass(frozen=True)
@@ -108,8 +123,12 @@ class Comparison:
     note: str = ""
 
 
-def moments(predictions: np.ndarray, responses: np.ndarray, folds: Sequence[tuple[np.ndarray, np.ndarray]],
-            groups: np.ndarray) -> Moments:
+def moments(
+    predictions: np.ndarray,
+    responses: np.ndarray,
+    folds: Sequence[tuple[np.ndarray, np.ndarray]],
+    groups: np.ndarray,
+) -> Moments:
     """Sums of held-out predictions and responses by fold and stimulus group.
 
     Parameters
@@ -127,38 +146,65 @@ def moments(predictions: np.ndarray, responses: np.ndarray, folds: Sequence[tupl
     BrainLensError
         Where shapes do not match.
     """
-    predictions = np.atleast_3d(predictions) if np.ndim(predictions) == 1 else np.asarray(predictions)
+    predictions = (
+        np.atleast_3d(predictions) if np.ndim(predictions) == 1 else np.asarray(predictions)
+    )
     responses = np.asarray(responses, float)
     if responses.ndim == 1:
         responses = responses[:, None]
     if predictions.shape[-2:] != responses.shape or len(groups) != len(responses):
-        raise BrainLensError(f"predictions {predictions.shape}, responses {responses.shape} and {len(groups)} group labels do "
-                             "not belong together", remedy="Give one row for each stimulus of the recording in all three")
+        raise BrainLensError(
+            f"predictions {predictions.shape}, responses {responses.shape} and {len(groups)} group labels do "
+            "not belong together",
+            remedy="Give one row for each stimulus of the recording in all three",
+        )
     tested = np.concatenate([test for _, test in folds])
     if predictions.ndim == 2 and len(np.unique(tested)) < len(tested):
-        raise BrainLensError("These folds test some stimuli more than once, and one array holds only one prediction each",
-                             remedy="Give predictions as (fold, stimulus, target)")
+        raise BrainLensError(
+            "These folds test some stimuli more than once, and one array holds only one prediction each",
+            remedy="Give predictions as (fold, stimulus, target)",
+        )
     codes, names = pd.factorize(np.asarray(groups)[tested])
     sums, fold_of, group_of, start = [], [], [], 0
     for number, (train, test) in enumerate(folds):
-        inside = codes[start:start + len(test)]
+        inside = codes[start : start + len(test)]
         start += len(test)
         cells, place = np.unique(inside, return_inverse=True)
         centre = _nanmean(responses[train])
-        x = np.asarray((predictions if predictions.ndim == 2 else predictions[number])[test], float) - centre
+        x = (
+            np.asarray((predictions if predictions.ndim == 2 else predictions[number])[test], float)
+            - centre
+        )
         y = responses[test] - centre
         ok = np.isfinite(x) & np.isfinite(y)
         x, y = np.where(ok, x, 0.0), np.where(ok, y, 0.0)
         member = (place == np.arange(len(cells))[:, None]).astype(float)  # (cells, test rows)
-        sums.append(np.stack([member @ part for part in (ok.astype(float), x, y, x * x, y * y, x * y)]))
+        sums.append(
+            np.stack([member @ part for part in (ok.astype(float), x, y, x * x, y * y, x * y)])
+        )
         fold_of.append(np.full(len(cells), number))
         group_of.append(cells)
-    return Moments(np.concatenate(sums, axis=1), np.concatenate(fold_of), np.concatenate(group_of), len(folds), len(names))
+    return Moments(
+        np.concatenate(sums, axis=1),
+        np.concatenate(fold_of),
+        np.concatenate(group_of),
+        len(folds),
+        len(names),
+    )
 
 
-def hierarchical_bootstrap(data: Moments | Sequence[Moments], subjects: np.ndarray | None = None, *, draws: int = 1000,
-                           seed: int = 0, measure: str = "r", targets: str = "mean", people: str = "mean",
-                           confidence: float = 0.95, report: Report = SILENT) -> Bootstrap:
+def hierarchical_bootstrap(
+    data: Moments | Sequence[Moments],
+    subjects: np.ndarray | None = None,
+    *,
+    draws: int = 1000,
+    seed: int = 0,
+    measure: str = "r",
+    targets: str = "mean",
+    people: str = "mean",
+    confidence: float = 0.95,
+    report: Report = SILENT,
+) -> Bootstrap:
     r"""Score and interval over people and stimulus groups.
 
     In each draw the stimulus groups and the people are drawn with replacement, independently of each other. With
@@ -189,11 +235,18 @@ def hierarchical_bootstrap(data: Moments | Sequence[Moments], subjects: np.ndarr
     parts = [data] if isinstance(data, Moments) else list(data)
     n_targets = parts[0].n_targets
     if any(part.n_targets != n_targets for part in parts):
-        raise BrainLensError(f"The parts have {[part.n_targets for part in parts]} targets",
-                             remedy="Give every part all targets of the recording, NaN where one was not measured")
+        raise BrainLensError(
+            f"The parts have {[part.n_targets for part in parts]} targets",
+            remedy="Give every part all targets of the recording, NaN where one was not measured",
+        )
     if subjects is not None and len(subjects) != n_targets:
-        raise BrainLensError(f"{len(subjects)} subject labels for {n_targets} targets", remedy="Give one label for each target")
-    codes, names = (np.zeros(n_targets, int), []) if subjects is None else pd.factorize(np.asarray(subjects))
+        raise BrainLensError(
+            f"{len(subjects)} subject labels for {n_targets} targets",
+            remedy="Give one label for each target",
+        )
+    codes, names = (
+        (np.zeros(n_targets, int), []) if subjects is None else pd.factorize(np.asarray(subjects))
+    )
     n_people = len(names) or 1
 
     plans = [_plan(part, draws, [seed, 1, number]) for number, part in enumerate(parts)]
@@ -201,7 +254,9 @@ def hierarchical_bootstrap(data: Moments | Sequence[Moments], subjects: np.ndarr
     for person in range(n_people):
         report.step(person, n_people, "bootstrap")
         mine = np.flatnonzero(codes == person) if len(names) else np.arange(n_targets)
-        people_draws[:, person], per_target[mine] = _person_draws(parts, plans, mine, measure, targets, report)
+        people_draws[:, person], per_target[mine] = _person_draws(
+            parts, plans, mine, measure, targets, report
+        )
 
     average = np.nanmedian if people == "median" else np.nanmean
     value = float(_quiet(average, people_draws[0]))
@@ -214,12 +269,28 @@ def hierarchical_bootstrap(data: Moments | Sequence[Moments], subjects: np.ndarr
     bias = float(_quiet(np.nanmedian, drawn)) - value
     low, high = _interval(drawn - bias, confidence)
     resampled, note = _words(parts, names, several)
-    return Bootstrap(value, low, high, drawn - bias, bias, tuple(map(str, names)), people_draws[0] if len(names) else np.empty(0),
-                     per_target, resampled, note)
+    return Bootstrap(
+        value,
+        low,
+        high,
+        drawn - bias,
+        bias,
+        tuple(map(str, names)),
+        people_draws[0] if len(names) else np.empty(0),
+        per_target,
+        resampled,
+        note,
+    )
 
 
-def compare_models(first: Moments | Sequence[Moments], second: Moments | Sequence[Moments], subjects: np.ndarray | None = None,
-                   *, confidence: float = 0.95, **options) -> Comparison:
+def compare_models(
+    first: Moments | Sequence[Moments],
+    second: Moments | Sequence[Moments],
+    subjects: np.ndarray | None = None,
+    *,
+    confidence: float = 0.95,
+    **options,
+) -> Comparison:
     """Whether one model predicts better than another: paired over targets, people and folds.
 
     Both models are drawn with the same people and stimulus groups, and the differences of the draws make the interval.
@@ -236,18 +307,26 @@ def compare_models(first: Moments | Sequence[Moments], second: Moments | Sequenc
     BrainLensError
         Where the two were not scored on the same folds, groups and targets.
     """
-    pairs = [(first, second)] if isinstance(first, Moments) else list(zip(first, second, strict=True))
+    pairs = (
+        [(first, second)] if isinstance(first, Moments) else list(zip(first, second, strict=True))
+    )
     for a, b in pairs:
-        if a.sums.shape != b.sums.shape or not (np.array_equal(a.fold, b.fold) and np.array_equal(a.group, b.group)):
-            raise BrainLensError("The two models were not scored on the same folds, stimulus groups and targets",
-                                 remedy="Score both under one protocol and compare again")
+        if a.sums.shape != b.sums.shape or not (
+            np.array_equal(a.fold, b.fold) and np.array_equal(a.group, b.group)
+        ):
+            raise BrainLensError(
+                "The two models were not scored on the same folds, stimulus groups and targets",
+                remedy="Score both under one protocol and compare again",
+            )
     one = hierarchical_bootstrap(first, subjects, confidence=confidence, **options)
     two = hierarchical_bootstrap(second, subjects, confidence=confidence, **options)
     low, high, p = paired(one.draws, two.draws, confidence)
     return Comparison(one.value - two.value, low, high, p, one, two, one.resampled, one.note)
 
 
-def paired(first: np.ndarray, second: np.ndarray, confidence: float = 0.95) -> tuple[float, float, float]:
+def paired(
+    first: np.ndarray, second: np.ndarray, confidence: float = 0.95
+) -> tuple[float, float, float]:
     """Interval and p of the difference of two scores from their draws, where both drew the same people and stimulus groups.
 
     Returns
@@ -297,7 +376,9 @@ class _Draws:
 
 def _plan(part: Moments, draws: int, seed: list[int]) -> list[_Draws]:
     groups = part.n_groups
-    counts = np.random.default_rng(seed).multinomial(groups, np.full(groups, 1 / groups), size=draws)
+    counts = np.random.default_rng(seed).multinomial(
+        groups, np.full(groups, 1 / groups), size=draws
+    )
     counts = np.vstack([np.ones(groups, int), counts])
     plan = []
     for fold in range(part.n_folds):
@@ -305,22 +386,36 @@ def _plan(part: Moments, draws: int, seed: list[int]) -> list[_Draws]:
         drawn = counts[:, part.group[cells]]
         factor = np.maximum(np.gcd.reduce(drawn, axis=1), 1)[:, None]
         distinct, which = np.unique(drawn // factor, axis=0, return_inverse=True)
-        plan.append(_Draws(cells, distinct.astype(float), which.ravel(), drawn.sum(axis=1) / len(cells)))
+        plan.append(
+            _Draws(cells, distinct.astype(float), which.ravel(), drawn.sum(axis=1) / len(cells))
+        )
     return plan
 
 
-def _person_draws(parts: list[Moments], plans: list[list[_Draws]], mine: np.ndarray, measure: str, targets: str,
-                  report: Report) -> tuple[np.ndarray, np.ndarray]:
+def _person_draws(
+    parts: list[Moments],
+    plans: list[list[_Draws]],
+    mine: np.ndarray,
+    measure: str,
+    targets: str,
+    report: Report,
+) -> tuple[np.ndarray, np.ndarray]:
     """Summary over one person's targets in each draw, shape (draws + 1,), and each target's own score."""
     counted = np.concatenate([part.sums[N][:, mine] for part in parts])
-    classes = np.unique(counted, axis=1, return_inverse=True)[1].ravel()  # targets with the same missing stimuli
+    classes = np.unique(counted, axis=1, return_inverse=True)[
+        1
+    ].ravel()  # targets with the same missing stimuli
     own = np.empty(len(mine))
     columns, total, number = [], 0.0, 0
     for one in range(classes.max() + 1):
         inside = np.flatnonzero(classes == one)
-        found = [_class_draws(part, plan, mine[inside], measure, targets == "median", report)
-                 for part, plan in zip(parts, plans, strict=True)]
-        values, points = (_quiet(np.nanmean, np.stack(each), axis=0) for each in zip(*found, strict=True))
+        found = [
+            _class_draws(part, plan, mine[inside], measure, targets == "median", report)
+            for part, plan in zip(parts, plans, strict=True)
+        ]
+        values, points = (
+            _quiet(np.nanmean, np.stack(each), axis=0) for each in zip(*found, strict=True)
+        )
         own[inside] = points
         columns.append(values)
         total = total + np.nan_to_num(values) * len(inside)
@@ -331,8 +426,9 @@ def _person_draws(parts: list[Moments], plans: list[list[_Draws]], mine: np.ndar
         return np.where(number > 0, total / number, np.nan), own
 
 
-def _class_draws(part: Moments, plan: list[_Draws], targets: np.ndarray, measure: str, each: bool,
-                 report: Report) -> tuple[np.ndarray, np.ndarray]:
+def _class_draws(
+    part: Moments, plan: list[_Draws], targets: np.ndarray, measure: str, each: bool, report: Report
+) -> tuple[np.ndarray, np.ndarray]:
     """Mean over folds for targets with the same missing stimuli: their mean (draws + 1,) or each one (draws + 1, targets)."""
     n_draws = len(plan[0].which)
     total = np.zeros((n_draws, len(targets))) if each else np.zeros(n_draws)
@@ -350,7 +446,9 @@ def _class_draws(part: Moments, plan: list[_Draws], targets: np.ndarray, measure
         for start in range(0, len(targets), step):
             some = slice(start, start + step)
             cells = np.ascontiguousarray(own[:, :, some])  # (6, cells, some)
-            values = _measure([drawn_n, *(draws.distinct @ moment for moment in cells[SX:])], measure)
+            values = _measure(
+                [drawn_n, *(draws.distinct @ moment for moment in cells[SX:])], measure
+            )
             values[~enough] = 0.0
             point[some] += share[0] * values[draws.which[0]]
             sums += values.sum(axis=1)
@@ -359,7 +457,9 @@ def _class_draws(part: Moments, plan: list[_Draws], targets: np.ndarray, measure
         if not each:
             total += share * sums[draws.which] / len(targets)
     with np.errstate(invalid="ignore", divide="ignore"):
-        total = np.where((weight > 0)[:, None] if each else weight > 0, (total.T / weight).T, np.nan)
+        total = np.where(
+            (weight > 0)[:, None] if each else weight > 0, (total.T / weight).T, np.nan
+        )
         return total, np.where(point_weight > 0, point / point_weight, np.nan)
 
 
@@ -374,8 +474,13 @@ def _words(parts: list[Moments], names: Sequence, several: bool) -> tuple[str, s
     groups = " + ".join(str(part.n_groups) for part in parts)
     if not several:
         why = "people are not known or were averaged" if not len(names) else "there is one person"
-        return f"{groups} stimulus groups only: {why}", f"the interval says nothing about other people: {why}"
-    note = f"the interval over {len(names)} people is optimistic" if len(names) <= FEW_PEOPLE else ""
+        return (
+            f"{groups} stimulus groups only: {why}",
+            f"the interval says nothing about other people: {why}",
+        )
+    note = (
+        f"the interval over {len(names)} people is optimistic" if len(names) <= FEW_PEOPLE else ""
+    )
     return f"{len(names)} people and {groups} stimulus groups", note
 
 

@@ -60,8 +60,16 @@ class Correlation:
     draws: np.ndarray = field(default_factory=lambda: np.empty((0, 3)), repr=False)
 
 
-def correlate(x: np.ndarray, y: np.ndarray, families: np.ndarray | None = None, *, partial: np.ndarray | None = None,
-              draws: int = 10_000, seed: int = 0, confidence: float = 0.95) -> Correlation:
+def correlate(
+    x: np.ndarray,
+    y: np.ndarray,
+    families: np.ndarray | None = None,
+    *,
+    partial: np.ndarray | None = None,
+    draws: int = 10_000,
+    seed: int = 0,
+    confidence: float = 0.95,
+) -> Correlation:
     """Pearson and rank r of two measures over models, with a bootstrap over model families.
 
     Parameters
@@ -88,24 +96,36 @@ def correlate(x: np.ndarray, y: np.ndarray, families: np.ndarray | None = None, 
     """
     x, y = np.asarray(x, float), np.asarray(y, float)
     families = np.arange(len(x)) if families is None else np.asarray(families)
-    extra = np.empty((len(x), 0)) if partial is None else np.asarray(partial, float).reshape(len(x), -1)
+    extra = (
+        np.empty((len(x), 0)) if partial is None else np.asarray(partial, float).reshape(len(x), -1)
+    )
     if not len(x) == len(y) == len(families):
-        raise BrainLensError(f"{len(x)} and {len(y)} values with {len(families)} families do not belong together",
-                             remedy="Give one of each for every model")
+        raise BrainLensError(
+            f"{len(x)} and {len(y)} values with {len(families)} families do not belong together",
+            remedy="Give one of each for every model",
+        )
     keep = np.isfinite(x) & np.isfinite(y)
     x, y, extra, families = x[keep], y[keep], extra[keep], families[keep]
     if len(x) < 3 or np.ptp(x) == 0 or np.ptp(y) == 0:
-        raise BrainLensError(f"A correlation over {len(x)} models needs three or more, and two measures that vary",
-                             remedy="Add models, or choose another measure")
+        raise BrainLensError(
+            f"A correlation over {len(x)} models needs three or more, and two measures that vary",
+            remedy="Add models, or choose another measure",
+        )
     codes = pd.factorize(families)[0]
     n_families = int(codes.max()) + 1
-    counts = np.random.default_rng(seed).multinomial(n_families, np.full(n_families, 1 / n_families), size=draws)
+    counts = np.random.default_rng(seed).multinomial(
+        n_families, np.full(n_families, 1 / n_families), size=draws
+    )
     weights = np.vstack([np.ones(len(x)), counts[:, codes]])  # row 0: the data themselves
     pearson = _weighted_r(weights, x[None], y[None])
     rank = _weighted_r(weights, _midranks(weights, x), _midranks(weights, y))
     known = np.isfinite(extra).all(axis=1) & (extra.shape[1] > 0)
     enough = known.sum() > extra.shape[1] + 2  # with fewer the residuals lie on a line
-    without = _weighted_partial(weights[:, known], x[known], y[known], extra[known]) if enough else np.full(len(weights), np.nan)
+    without = (
+        _weighted_partial(weights[:, known], x[known], y[known], extra[known])
+        if enough
+        else np.full(len(weights), np.nan)
+    )
     table = np.stack([pearson, rank, without], axis=1)
     ends = [(1 - confidence) / 2, (1 + confidence) / 2]
     low, high = np.full(3, np.nan), np.full(3, np.nan)
@@ -113,11 +133,30 @@ def correlate(x: np.ndarray, y: np.ndarray, families: np.ndarray | None = None, 
         finite = table[1:, column][np.isfinite(table[1:, column])]
         if len(finite):
             low[column], high[column] = np.quantile(finite, ends)
-    what = f"{n_families} families of {len(x)} models" if n_families < len(x) else f"{len(x)} models, each its own family"
+    what = (
+        f"{n_families} families of {len(x)} models"
+        if n_families < len(x)
+        else f"{len(x)} models, each its own family"
+    )
     r, rho, rest = (float(value) for value in table[0])
-    return Correlation(r, float(low[0]), float(high[0]), rho, float(low[1]), float(high[1]), len(x), n_families,
-                       _parametric_p(r, len(x)), rest, float(low[2]), float(high[2]), int(known.sum()),
-                       int((~np.isfinite(pearson[1:])).sum()), what, table[1:])
+    return Correlation(
+        r,
+        float(low[0]),
+        float(high[0]),
+        rho,
+        float(low[1]),
+        float(high[1]),
+        len(x),
+        n_families,
+        _parametric_p(r, len(x)),
+        rest,
+        float(low[2]),
+        float(high[2]),
+        int(known.sum()),
+        int((~np.isfinite(pearson[1:])).sum()),
+        what,
+        table[1:],
+    )
 
 
 def _weighted_r(weights: np.ndarray, x: np.ndarray, y: np.ndarray) -> np.ndarray:
@@ -139,7 +178,9 @@ def _midranks(weights: np.ndarray, values: np.ndarray) -> np.ndarray:
     return (np.cumsum(here, axis=1) - here / 2)[:, place]
 
 
-def _weighted_partial(weights: np.ndarray, x: np.ndarray, y: np.ndarray, extra: np.ndarray) -> np.ndarray:
+def _weighted_partial(
+    weights: np.ndarray, x: np.ndarray, y: np.ndarray, extra: np.ndarray
+) -> np.ndarray:
     """r of the residuals after weighted least squares on an intercept and the covariates; NaN where they are rounding noise."""
     design = np.column_stack([np.ones(len(x)), extra - extra.mean(axis=0)])
     gram = np.einsum("bn,ni,nj->bij", weights, design, design)
@@ -147,8 +188,15 @@ def _weighted_partial(weights: np.ndarray, x: np.ndarray, y: np.ndarray, extra: 
     beta = np.linalg.pinv(gram, rcond=1e-10, hermitian=True) @ both
     both = np.column_stack([x, y])[None]
     residual = both - design[None] @ beta
-    left, whole = _weighted_variance(weights, residual), _weighted_variance(weights, np.broadcast_to(both, residual.shape))
-    return np.where((left > LEFT_OVER * whole).all(axis=1), _weighted_r(weights, residual[..., 0], residual[..., 1]), np.nan)
+    left, whole = (
+        _weighted_variance(weights, residual),
+        _weighted_variance(weights, np.broadcast_to(both, residual.shape)),
+    )
+    return np.where(
+        (left > LEFT_OVER * whole).all(axis=1),
+        _weighted_r(weights, residual[..., 0], residual[..., 1]),
+        np.nan,
+    )
 
 
 def _weighted_variance(weights: np.ndarray, values: np.ndarray) -> np.ndarray:

@@ -72,7 +72,10 @@ def fdr(p: np.ndarray, *, level: float = 0.05, family: str = "tests") -> Discove
     inside = np.isfinite(p)
     values = p[inside]
     if values.size and (values.min() < 0 or values.max() > 1):
-        raise BrainLensError(f"p-values run from {values.min():g} to {values.max():g}", remedy="Give probabilities in [0, 1]")
+        raise BrainLensError(
+            f"p-values run from {values.min():g} to {values.max():g}",
+            remedy="Give probabilities in [0, 1]",
+        )
     order = np.argsort(values)
     n = len(values)
     steps = np.minimum.accumulate((values[order] * n / np.arange(1, n + 1))[::-1])[::-1]
@@ -103,6 +106,8 @@ def max_statistic(observed: np.ndarray, null: np.ndarray) -> np.ndarray:
     """
     null = np.asarray(null, float)
     if null.ndim != 2 or null.shape[1] != len(observed):
-        raise BrainLensError(f"The null has shape {null.shape} for {len(observed)} layers",
-                             remedy="Give one row for each draw and one column for each layer")
+        raise BrainLensError(
+            f"The null has shape {null.shape} for {len(observed)} layers",
+            remedy="Give one row for each draw and one column for each layer",
+        )
     return permutation_p(observed, np.nanmax(null, axis=1, keepdims=True))

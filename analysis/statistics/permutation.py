@@ -12,7 +12,13 @@ from analysis.progress import SILENT, Report
 from analysis.statistics.multiple import max_statistic, permutation_p
 from data.errors import BrainLensError
 
-__all__ = ["PermutationTest", "Permutations", "circular_shifts", "group_permutations", "permutation_test"]
+__all__ = [
+    "PermutationTest",
+    "Permutations",
+    "circular_shifts",
+    "group_permutations",
+    "permutation_test",
+]
 
 BLOCK_TARGETS = 20_000
 """Permuted targets handed to the engine at once."""
@@ -66,7 +72,9 @@ class PermutationTest:
     rule: str = ""
 
 
-def group_permutations(groups: np.ndarray, *, within: np.ndarray | None = None, draws: int = 1000, seed: int = 0) -> Permutations:
+def group_permutations(
+    groups: np.ndarray, *, within: np.ndarray | None = None, draws: int = 1000, seed: int = 0
+) -> Permutations:
     """Exchange whole stimulus groups of equal length, within an experiment.
 
     Parameters
@@ -85,24 +93,39 @@ def group_permutations(groups: np.ndarray, *, within: np.ndarray | None = None, 
     outside = np.zeros(len(codes), int) if within is None else pd.factorize(np.asarray(within))[0]
     members = [np.flatnonzero(codes == group) for group in range(codes.max() + 1)]
     if any(np.ptp(outside[rows]) for rows in members):
-        raise BrainLensError("Some stimulus groups lie in two experiments", remedy="Number the groups within each experiment")
+        raise BrainLensError(
+            "Some stimulus groups lie in two experiments",
+            remedy="Number the groups within each experiment",
+        )
     classes: dict[tuple[int, int], list[np.ndarray]] = {}
     for rows in members:
         classes.setdefault((outside[rows[0]], len(rows)), []).append(rows)
-    blocks = [np.stack(same) for same in classes.values() if len(same) > 1]  # each (groups of one length, length)
+    blocks = [
+        np.stack(same) for same in classes.values() if len(same) > 1
+    ]  # each (groups of one length, length)
     movable = sum(len(block) for block in blocks)
     if not movable:
-        raise BrainLensError(f"No two of the {len(members)} stimulus groups have the same length, so none can be exchanged",
-                             remedy="Use circular_shifts, or a finer grouping")
+        raise BrainLensError(
+            f"No two of the {len(members)} stimulus groups have the same length, so none can be exchanged",
+            remedy="Use circular_shifts, or a finer grouping",
+        )
     rng = np.random.default_rng(seed)
     order = np.tile(np.arange(len(codes)), (draws, 1))
     for draw in range(draws):
         for block in blocks:
             order[draw, block.ravel()] = block[rng.permutation(len(block))].ravel()
-    stay = f"; {len(members) - movable} groups of a length of their own stay in place" if movable < len(members) else ""
+    stay = (
+        f"; {len(members) - movable} groups of a length of their own stay in place"
+        if movable < len(members)
+        else ""
+    )
     orders = _product([factor for block in blocks for factor in range(2, len(block) + 1)])
-    return Permutations(order, f"{draws} exchanges of {movable} whole groups of equal length{stay}", orders,
-                        sum(block.size for block in blocks) / len(codes))
+    return Permutations(
+        order,
+        f"{draws} exchanges of {movable} whole groups of equal length{stay}",
+        orders,
+        sum(block.size for block in blocks) / len(codes),
+    )
 
 
 def circular_shifts(groups: np.ndarray, *, draws: int = 1000, seed: int = 0) -> Permutations:
@@ -110,15 +133,22 @@ def circular_shifts(groups: np.ndarray, *, draws: int = 1000, seed: int = 0) -> 
     codes = pd.factorize(np.asarray(groups))[0]
     members = [np.flatnonzero(codes == group) for group in range(codes.max() + 1)]
     if max(map(len, members)) < 2:
-        raise BrainLensError("Every group holds one stimulus, so nothing can be rotated", remedy="Use group_permutations")
+        raise BrainLensError(
+            "Every group holds one stimulus, so nothing can be rotated",
+            remedy="Use group_permutations",
+        )
     rng = np.random.default_rng(seed)
     order = np.empty((draws, len(codes)), int)
     for rows in members:
         shift = rng.integers(len(rows), size=(draws, 1))
         order[:, rows] = rows[(np.arange(len(rows)) + shift) % len(rows)]
     lengths = [len(rows) for rows in members]
-    return Permutations(order, f"{draws} circular shifts inside {len(members)} groups", _product(lengths),
-                        sum(length for length in lengths if length > 1) / len(codes))
+    return Permutations(
+        order,
+        f"{draws} circular shifts inside {len(members)} groups",
+        _product(lengths),
+        sum(length for length in lengths if length > 1) / len(codes),
+    )
 
 
 def _product(factors: Sequence[int]) -> float:
@@ -127,9 +157,18 @@ def _product(factors: Sequence[int]) -> float:
     return float(np.prod(factors, dtype=float)) if logarithm < 700 else np.inf
 
 
-def permutation_test(features, responses: np.ndarray, folds: Sequence, permutations: Permutations, *,
-                     subjects: np.ndarray | None = None, targets: str = "mean", people: str = "mean", report: Report = SILENT,
-                     **engine) -> PermutationTest:
+def permutation_test(
+    features,
+    responses: np.ndarray,
+    folds: Sequence,
+    permutations: Permutations,
+    *,
+    subjects: np.ndarray | None = None,
+    targets: str = "mean",
+    people: str = "mean",
+    report: Report = SILENT,
+    **engine,
+) -> PermutationTest:
     """Whether the score of any layer is above what moved responses give.
 
     Moved responses are further targets of the same features: the engine's decompositions (its hat matrices) serve all
@@ -154,8 +193,10 @@ def permutation_test(features, responses: np.ndarray, folds: Sequence, permutati
     responses = responses[:, None] if responses.ndim == 1 else responses
     n, n_targets = responses.shape
     if permutations.rows.shape[1] != n:
-        raise BrainLensError(f"Permutations of {permutations.rows.shape[1]} stimuli for {n} responses",
-                             remedy="Make them from this recording's groups")
+        raise BrainLensError(
+            f"Permutations of {permutations.rows.shape[1]} stimuli for {n} responses",
+            remedy="Make them from this recording's groups",
+        )
 
     def scored(table):
         return _mean_over_folds(cross_validate(features, table, folds, **engine).r)
@@ -166,15 +207,22 @@ def permutation_test(features, responses: np.ndarray, folds: Sequence, permutati
     step = max(1, BLOCK_TARGETS // n_targets)
     for start in range(0, draws, step):
         report.step(start, draws, "permutations")
-        rows = permutations.rows[start:start + step]
+        rows = permutations.rows[start : start + step]
         moved = responses[rows].transpose(1, 0, 2).reshape(n, -1)
         scores = scored(moved).reshape(len(observed), len(rows), n_targets)
         above += (scores >= observed[:, None] - 1e-12).sum(axis=1)
-        null[start:start + step] = _summary(scores, subjects, targets, people).T
+        null[start : start + step] = _summary(scores, subjects, targets, people).T
     score = _summary(observed, subjects, targets, people)
     p_target = np.where(np.isfinite(observed), (1 + above) / (1 + draws), np.nan)
-    return PermutationTest(score, permutation_p(score, null), max_statistic(score, null), observed, p_target, null,
-                           permutations.rule)
+    return PermutationTest(
+        score,
+        permutation_p(score, null),
+        max_statistic(score, null),
+        observed,
+        p_target,
+        null,
+        permutations.rule,
+    )
 
 
 def _mean_over_folds(r: np.ndarray) -> np.ndarray:
@@ -184,9 +232,18 @@ def _mean_over_folds(r: np.ndarray) -> np.ndarray:
         return np.where(seen, r, 0).sum(axis=1) / seen.sum(axis=1)
 
 
-def _summary(values: np.ndarray, subjects: np.ndarray | None, targets: str, people: str) -> np.ndarray:
+def _summary(
+    values: np.ndarray, subjects: np.ndarray | None, targets: str, people: str
+) -> np.ndarray:
     """(..., target) -> (...): over the targets of a person, then over people."""
     functions = {"mean": np.nanmean, "median": np.nanmedian}
-    codes = np.zeros(values.shape[-1], int) if subjects is None else pd.factorize(np.asarray(subjects))[0]
-    each = [functions[targets](values[..., codes == person], axis=-1) for person in range(codes.max() + 1)]
+    codes = (
+        np.zeros(values.shape[-1], int)
+        if subjects is None
+        else pd.factorize(np.asarray(subjects))[0]
+    )
+    each = [
+        functions[targets](values[..., codes == person], axis=-1)
+        for person in range(codes.max() + 1)
+    ]
     return functions[people](np.stack(each, axis=-1), axis=-1)

@@ -52,7 +52,9 @@ class StoredActivations:
     def _form_of(folder: Path) -> tuple[int, list[int]] | None:
         """Rows and widths of what one folder holds; None where nothing whole is described there."""
         group = folder / "values.zarr"
-        with contextlib.suppress(OSError, ValueError, KeyError, TypeError):  # not there, being made, just evicted, damaged
+        with contextlib.suppress(
+            OSError, ValueError, KeyError, TypeError
+        ):  # not there, being made, just evicted, damaged
             told = json.loads((group / "activations" / "zarr.json").read_text(encoding="utf-8"))
             widths = np.frombuffer((group / "width" / "c" / "0").read_bytes(), "<i8").tolist()
             layers, rows, width = told["shape"]
@@ -70,7 +72,11 @@ class StoredActivations:
         for number in range(len(widths)):
             with contextlib.suppress(OSError):
                 flag = (folder / "values.zarr" / "complete" / "c" / str(number)).read_bytes()
-                size = (folder / "values.zarr" / "activations" / "c" / str(number) / "0" / "0").stat().st_size
+                size = (
+                    (folder / "values.zarr" / "activations" / "c" / str(number) / "0" / "0")
+                    .stat()
+                    .st_size
+                )
                 if any(flag) and size == 4 * rows * max(widths):
                     found.add(number)
         return found
@@ -100,11 +106,15 @@ class StoredActivations:
     def _chunk(folder: Path, number: int) -> np.ndarray:
         """The file of one layer, as it is: one chunk without a compressor, ten times faster than through zarr."""
         group = folder / "values.zarr"
-        shape = json.loads((group / "activations" / "zarr.json").read_text(encoding="utf-8"))["shape"]
+        shape = json.loads((group / "activations" / "zarr.json").read_text(encoding="utf-8"))[
+            "shape"
+        ]
         widths = np.frombuffer((group / "width" / "c" / "0").read_bytes(), "<i8")
         flag = group / "complete" / "c" / str(number)  # there only where it is set
         flag.stat()
-        values = np.fromfile(group / "activations" / "c" / str(number) / "0" / "0", "<f4").reshape(shape[1:])
+        values = np.fromfile(group / "activations" / "c" / str(number) / "0" / "0", "<f4").reshape(
+            shape[1:]
+        )
         flag.stat()  # still there: not evicted while it was read
         return values[:, : widths[number]]
 
@@ -116,7 +126,11 @@ class StoredActivations:
         values = self.layer(number).astype(np.float64)
         values -= values.mean(axis=0)
         gram = values @ values.T
-        with contextlib.suppress(OSError), atomic(self.folder / "grams" / f"{number}.npy") as part, part.open("wb") as stream:
+        with (
+            contextlib.suppress(OSError),
+            atomic(self.folder / "grams" / f"{number}.npy") as part,
+            part.open("wb") as stream,
+        ):
             np.save(stream, gram, allow_pickle=False)
         return gram
 
@@ -131,7 +145,9 @@ class StoredActivations:
     def create(self, stimuli: Sequence[str], widths: Sequence[int], meta: Mapping) -> None:
         """An empty set of layers; nothing happens where it is there already, and what has another form is thrown away."""
         described = [self.folder / "values.zarr" / part / "zarr.json" for part in (".", "complete")]
-        if self._form_of(self.folder) == (len(stimuli), list(widths)) and all(path.is_file() for path in described):
+        if self._form_of(self.folder) == (len(stimuli), list(widths)) and all(
+            path.is_file() for path in described
+        ):
             return
         for name in ("values.zarr", "grams"):
             shutil.rmtree(self.folder / name, ignore_errors=True)
@@ -139,7 +155,12 @@ class StoredActivations:
 
         self.folder.mkdir(parents=True, exist_ok=True)
         part = self.folder / f".values.{uuid.uuid4().hex[:8]}.part"
-        group = zarr.open_group(part, mode="w", zarr_format=3, attributes={"title": f"activations of {meta.get('model', '')}"})
+        group = zarr.open_group(
+            part,
+            mode="w",
+            zarr_format=3,
+            attributes={"title": f"activations of {meta.get('model', '')}"},
+        )
         shape = (len(widths), len(stimuli), max(widths))
         group.create_array(
             "activations",
@@ -151,14 +172,26 @@ class StoredActivations:
             dimension_names=("layer", "stimulus", "unit"),
         )
         group.create_array(
-            "complete", shape=shape[:1], chunks=(1,), dtype="uint8", fill_value=0, compressors=None, dimension_names=("layer",)
+            "complete",
+            shape=shape[:1],
+            chunks=(1,),
+            dtype="uint8",
+            fill_value=0,
+            compressors=None,
+            dimension_names=("layer",),
         )
         for name, values, dim in (
             ("width", np.asarray(widths, np.int64), "layer"),
             ("layer", np.arange(len(widths)), "layer"),
-            ("stimulus", np.asarray([str(s) for s in stimuli], dtype=np.dtypes.StringDType()), "stimulus"),
+            (
+                "stimulus",
+                np.asarray([str(s) for s in stimuli], dtype=np.dtypes.StringDType()),
+                "stimulus",
+            ),
         ):
-            group.create_array(name, data=values, chunks=(len(values),), compressors=None, dimension_names=(dim,))
+            group.create_array(
+                name, data=values, chunks=(len(values),), compressors=None, dimension_names=(dim,)
+            )
         with atomic(self.folder / "meta.json") as path:
             path.write_text(json.dumps(dict(meta), indent=1, default=str), encoding="utf-8")
         part.replace(self.folder / "values.zarr")
@@ -197,7 +230,9 @@ class Journal:
             if done.shape == self._done.shape and (self._folder / "made").exists():
                 self._done, mode = done, "r+"
         self._arrays = [
-            np.lib.format.open_memmap(self._folder / f"{i}.npy", mode=mode, dtype=np.float32, shape=(rows, width))
+            np.lib.format.open_memmap(
+                self._folder / f"{i}.npy", mode=mode, dtype=np.float32, shape=(rows, width)
+            )
             for i, width in enumerate(widths)
         ]
         (self._folder / "made").touch()

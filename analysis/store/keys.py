@@ -21,9 +21,17 @@ def content_key(*parts: object) -> str:
 
 def data_key(recording: Recording, protocol: Protocol) -> str:
     """What was measured and how it is scored, whoever reads."""
-    return content_key(recording.stimulus_hash, recording.response_hash, recording.group, recording.within, protocol.key())
+    return content_key(
+        recording.stimulus_hash,
+        recording.response_hash,
+        recording.group,
+        recording.within,
+        protocol.key(),
+    )
 
 
 def score_key(source, recording: Recording, protocol: Protocol) -> str:
     """One model (or ready activations) on one recording under one protocol."""
-    return content_key("score", source.id, source.fingerprint, source.tokenizer_hash, data_key(recording, protocol))
+    return content_key(
+        "score", source.id, source.fingerprint, source.tokenizer_hash, data_key(recording, protocol)
+    )

@@ -42,7 +42,9 @@ class Store:
         Further stores that are looked into and never written (default: ``cache`` in BRAINLENS_SHARED).
     """
 
-    def __init__(self, root: str | os.PathLike | None = None, *, limit: int | None = None, readers=None):
+    def __init__(
+        self, root: str | os.PathLike | None = None, *, limit: int | None = None, readers=None
+    ):
         self.root = Path(root).expanduser() if root is not None else home("cache")
         self.limit = limit if limit is not None else _limit()
         if readers is None:
@@ -50,9 +52,13 @@ class Store:
         self.readers = tuple(Path(r) for r in readers if Path(r) != self.root)
 
     # ---- activations ------------------------------------------------------------------------
-    def activations(self, key: str, form: tuple[int, Sequence[int]] | None = None) -> StoredActivations:
+    def activations(
+        self, key: str, form: tuple[int, Sequence[int]] | None = None
+    ) -> StoredActivations:
         """The activations under a key, whether they are there or not; ``form`` as in :class:`StoredActivations`."""
-        return StoredActivations([base / "activations" / key for base in (self.root, *self.readers)], form)
+        return StoredActivations(
+            [base / "activations" / key for base in (self.root, *self.readers)], form
+        )
 
     def lock(self, key: str, report: Report = SILENT):
         """Held by whoever makes what belongs under a key."""
@@ -86,7 +92,9 @@ class Store:
             path = base / "scores" / f"{key}.nc"
             try:
                 described = json.loads(path.with_suffix(".json").read_text(encoding="utf-8"))
-                with path.open("rb") as stream:  # a file object: HDF5's own locks fail on some shared folders
+                with path.open(
+                    "rb"
+                ) as stream:  # a file object: HDF5's own locks fail on some shared folders
                     dataset = xr.load_dataset(stream, engine="h5netcdf")
             except FileNotFoundError:
                 continue
@@ -110,7 +118,11 @@ class Store:
             for path in sorted((base / "scores").glob("*.nc")):
                 with contextlib.suppress(OSError, ValueError):
                     described = json.loads(path.with_suffix(".json").read_text(encoding="utf-8"))
-                    plain = {k: v for k, v in described["attrs"].items() if isinstance(v, str | int | float | bool)}
+                    plain = {
+                        k: v
+                        for k, v in described["attrs"].items()
+                        if isinstance(v, str | int | float | bool)
+                    }
                     rows.append(
                         {
                             "key": path.stem,
@@ -163,13 +175,22 @@ class Store:
         rows = []
         for kind, path in self._items():
             with contextlib.suppress(OSError):
-                row = {"kind": kind, "key": path.stem, "model": "", "layers": 0, "bytes": _bytes(path), "used": _used(path)}
+                row = {
+                    "kind": kind,
+                    "key": path.stem,
+                    "model": "",
+                    "layers": 0,
+                    "bytes": _bytes(path),
+                    "used": _used(path),
+                }
                 if kind == "activations":
                     entry = StoredActivations([path])
                     row |= {"model": entry.meta().get("model", ""), "layers": len(entry.complete())}
                 rows.append(row)
         table = pd.DataFrame(rows, columns=["kind", "key", "model", "layers", "bytes", "used"])
-        return table.sort_values("used", ignore_index=True).assign(used=lambda t: pd.to_datetime(t["used"], unit="s"))
+        return table.sort_values("used", ignore_index=True).assign(
+            used=lambda t: pd.to_datetime(t["used"], unit="s")
+        )
 
     def size(self) -> int:
         """Bytes in use."""
@@ -195,7 +216,11 @@ class Store:
         freed = 0
         for found, path in list(self._items()):
             if kind in (None, found) and (
-                model is None or (found == "activations" and StoredActivations([path]).meta().get("model") == model)
+                model is None
+                or (
+                    found == "activations"
+                    and StoredActivations([path]).meta().get("model") == model
+                )
             ):
                 freed += self._remove(path)
         return freed
@@ -252,7 +277,10 @@ def _limit() -> int:
         return DEFAULT_LIMIT
     match = _SIZE.fullmatch(text)
     if not match:
-        raise BrainLensError(f"BRAINLENS_CACHE_LIMIT={text!r} is not a size", remedy="For example BRAINLENS_CACHE_LIMIT=20GB")
+        raise BrainLensError(
+            f"BRAINLENS_CACHE_LIMIT={text!r} is not a size",
+            remedy="For example BRAINLENS_CACHE_LIMIT=20GB",
+        )
     return int(float(match[1]) * 1000 ** " kMGT".upper().index(match[2].upper() or " "))
 
 

@@ -43,13 +43,23 @@ def encode(tokenizer, text: str) -> Encoded:
         Where pieces cannot be found in the text.
     """
     if tokenizer.is_fast:
-        coded = tokenizer(text, add_special_tokens=False, return_offsets_mapping=True, return_attention_mask=False, verbose=False)
+        coded = tokenizer(
+            text,
+            add_special_tokens=False,
+            return_offsets_mapping=True,
+            return_attention_mask=False,
+            verbose=False,
+        )
         return Encoded(
-            np.asarray(coded["input_ids"], np.int64).reshape(-1), np.asarray(coded["offset_mapping"], np.int64).reshape(-1, 2)
+            np.asarray(coded["input_ids"], np.int64).reshape(-1),
+            np.asarray(coded["offset_mapping"], np.int64).reshape(-1, 2),
         )
     pieces = tokenizer.tokenize(text)
     ids = tokenizer.convert_tokens_to_ids(pieces)
-    return Encoded(np.asarray(ids, np.int64).reshape(-1), match_pieces(text, pieces, unknown=tokenizer.unk_token))
+    return Encoded(
+        np.asarray(ids, np.int64).reshape(-1),
+        match_pieces(text, pieces, unknown=tokenizer.unk_token),
+    )
 
 
 # ---- tokenizers without offsets ------------------------------------------------------------------------
@@ -63,7 +73,9 @@ def _plain(text: str) -> str:
     return "".join(
         c
         for c in unicodedata.normalize("NFKD", flat)
-        if not unicodedata.combining(c) and not c.isspace() and unicodedata.category(c) not in ("Cc", "Cf")
+        if not unicodedata.combining(c)
+        and not c.isspace()
+        and unicodedata.category(c) not in ("Cc", "Cf")
     )
 
 
@@ -96,7 +108,9 @@ def match_pieces(text: str, pieces: Sequence[str], *, unknown: str | None = None
     for n, piece in enumerate(pieces):
         bare = _bare(piece)
         if piece == unknown and not flat.startswith(bare, at):
-            length = _unknown_length(flat, where, text, at, _bare(pieces[n + 1]) if n + 1 < len(pieces) else "")
+            length = _unknown_length(
+                flat, where, text, at, _bare(pieces[n + 1]) if n + 1 < len(pieces) else ""
+            )
         elif flat.startswith(bare, at):
             length = len(bare)
         else:
@@ -170,9 +184,16 @@ def align(text: str, spans: Sequence[tuple[int, int]], offsets: np.ndarray) -> n
         Naming a word that no token covers.
     """
     visible = _visible(text, offsets)
-    starts, ends = np.asarray([s for s, _ in spans], np.int64), np.asarray([e for _, e in spans], np.int64)
+    starts, ends = (
+        np.asarray([s for s, _ in spans], np.int64),
+        np.asarray([e for _, e in spans], np.int64),
+    )
     found = np.stack(
-        [np.searchsorted(visible[:, 1], starts, side="right"), np.searchsorted(visible[:, 0], ends, side="left")], axis=1
+        [
+            np.searchsorted(visible[:, 1], starts, side="right"),
+            np.searchsorted(visible[:, 0], ends, side="left"),
+        ],
+        axis=1,
     )
     for (start, end), (first, last) in zip(spans, found):
         inside = visible[first:last]

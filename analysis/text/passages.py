@@ -99,7 +99,9 @@ def passages(recording: Recording, context: str = "recording") -> list[Passage]:
         labels = np.zeros(len(texts), int) if labels is None else labels
         return _with_words_before(texts, labels, int(before[1]))
     if context.startswith("words:"):
-        raise BrainLensError(f"The context {context!r} names no number of words", remedy="For example words:20")
+        raise BrainLensError(
+            f"The context {context!r} names no number of words", remedy="For example words:20"
+        )
     labels = context_labels(recording, context)
     if labels is None:
         return [Passage(text, ((0, len(text)),), (row,)) for row, text in enumerate(texts)]
@@ -128,5 +130,7 @@ def _with_words_before(texts: Sequence[str], labels: np.ndarray, count: int) -> 
 
 def passages_hash(read: Sequence[Passage]) -> str:
     """sha256 of everything in the passages: two contexts that read the same have the same hash."""
-    payload = json.dumps([[p.text, p.spans, [int(row) for row in p.rows]] for p in read], ensure_ascii=False)
+    payload = json.dumps(
+        [[p.text, p.spans, [int(row) for row in p.rows]] for p in read], ensure_ascii=False
+    )
     return hashlib.sha256(payload.encode("utf-8", "surrogatepass")).hexdigest()

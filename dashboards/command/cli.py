@@ -25,7 +25,9 @@ class _Group(click.Group):
             raise click.ClickException(str(error)) from error
 
 
-@click.group(cls=_Group, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110})
+@click.group(
+    cls=_Group, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110}
+)
 @click.version_option(package_name="brainlens")
 def main():
     """Which language models predict the human brain and human reading, why, and is the number real?"""
@@ -34,31 +36,64 @@ def main():
 # ---- the page -------------------------------------------------------------------------------------------------------
 @main.command()
 @click.option("--port", default=5006, show_default=True, help="Port of the page.")
-@click.option("--address", default="localhost", show_default=True, help="Network address to listen on; 0.0.0.0 for all.")
+@click.option(
+    "--address",
+    default="localhost",
+    show_default=True,
+    help="Network address to listen on; 0.0.0.0 for all.",
+)
 @click.option("--prefix", default="", help="Path prefix behind a proxy, such as /lab.")
-@click.option("--allow-origin", multiple=True, help="Host name under which browsers reach the page, where it is not localhost.")
+@click.option(
+    "--allow-origin",
+    multiple=True,
+    help="Host name under which browsers reach the page, where it is not localhost.",
+)
 def app(port: int, address: str, prefix: str, allow_origin: tuple[str, ...]):
     """Open the app at http://localhost:PORT/app."""
     from data.home import home, mirror
 
     home(), mirror()  # what is wrong with them is said here, before a page fails on it
     script = Path(__file__).resolve().parents[2] / "app.py"
-    command = [sys.executable, "-m", "panel", "serve", str(script), "--port", str(port), "--address", address]
+    command = [
+        sys.executable,
+        "-m",
+        "panel",
+        "serve",
+        str(script),
+        "--port",
+        str(port),
+        "--address",
+        address,
+    ]
     if prefix:
         command += ["--prefix", prefix]
     for origin in allow_origin:
         command += ["--allow-websocket-origin", origin]
     click.echo(f"BrainLens at http://{address}:{port}{prefix}/app (stop with Ctrl+C)")
-    os.environ["BRAINLENS_ADDRESS"] = address  # elsewhere than on this machine, links may name files of the data folders only
+    os.environ["BRAINLENS_ADDRESS"] = (
+        address  # elsewhere than on this machine, links may name files of the data folders only
+    )
     os.execv(sys.executable, command)
 
 
 # ---- scoring --------------------------------------------------------------------------------------------------------
 @main.command()
 @click.argument("models", nargs=-1, required=True)
-@click.option("--on", "recording", required=True, metavar="RECORDING", help="A catalogue id or a file of your own.")
+@click.option(
+    "--on",
+    "recording",
+    required=True,
+    metavar="RECORDING",
+    help="A catalogue id or a file of your own.",
+)
 @click.option("--protocol", default="defended", show_default=True, help="A preset.")
-@click.option("--set", "changes", multiple=True, metavar="FIELD=VALUE", help="Change one choice of the preset; may be repeated.")
+@click.option(
+    "--set",
+    "changes",
+    multiple=True,
+    metavar="FIELD=VALUE",
+    help="Change one choice of the preset; may be repeated.",
+)
 @click.option("--layers", default="", help="Layers such as 0,6,12; all by default.")
 @click.option("--text", default=None, help="Column with the words.")
 @click.option("--response", default=None, help="Response columns, separated by commas.")
@@ -66,9 +101,19 @@ def app(port: int, address: str, prefix: str, allow_origin: tuple[str, ...]):
 @click.option("--context", default=None, help="Columns whose rows are read as one text.")
 @click.option("--subject", default=None, help="Column with the subject.")
 @click.option("--order", default=None, help="Column with the order of presentation.")
-@click.option("--filter", "filter_", default=None, metavar="PRESET",
-              help="Which reading times count: none, official, times-only, no-edges.")
-@click.option("--out", type=click.Path(dir_okay=False, path_type=Path), default=None, help="Write the table: .csv or .parquet.")
+@click.option(
+    "--filter",
+    "filter_",
+    default=None,
+    metavar="PRESET",
+    help="Which reading times count: none, official, times-only, no-edges.",
+)
+@click.option(
+    "--out",
+    type=click.Path(dir_okay=False, path_type=Path),
+    default=None,
+    help="Write the table: .csv or .parquet.",
+)
 def score(models, recording, protocol, changes, layers, filter_, out, **columns):
     """Score MODELS on a recording, layer by layer.
 
@@ -98,9 +143,13 @@ def _recording(name: str, columns: dict, filter_: str | None = None):
     from data.catalog.catalog import recording
     from data.filters import filtered
 
-    given = {"responses" if key == "response" else key: value for key, value in columns.items() if value}
+    given = {
+        "responses" if key == "response" else key: value for key, value in columns.items() if value
+    }
     if "responses" in given:
-        given["responses"] = [part.strip() for part in given["responses"].split(",") if part.strip()]
+        given["responses"] = [
+            part.strip() for part in given["responses"].split(",") if part.strip()
+        ]
     found = recording(name, **given)
     return filtered(found, filter_) if filter_ else found
 
@@ -110,8 +159,10 @@ def _fields(changes: tuple[str, ...]) -> dict[str, str]:
     for change in changes:
         name, equals, value = change.partition("=")
         if not equals:
-            raise BrainLensError(f"--set {change!r} has no value",
-                                 remedy="Write it as --set FIELD=VALUE, for example --set folds=5")
+            raise BrainLensError(
+                f"--set {change!r} has no value",
+                remedy="Write it as --set FIELD=VALUE, for example --set folds=5",
+            )
         pairs[name.strip()] = value.strip()
     return pairs
 
@@ -119,10 +170,16 @@ def _fields(changes: tuple[str, ...]) -> dict[str, str]:
 def _check_out(out: Path) -> None:
     """Find out before the work whether its result can be written."""
     if out.suffix.lower() not in {".csv", ".parquet"}:
-        raise BrainLensError(f"--out {str(out)!r} ends in {out.suffix!r}", choices=(".csv", ".parquet"),
-                             remedy="End the file's name in one of these")
+        raise BrainLensError(
+            f"--out {str(out)!r} ends in {out.suffix!r}",
+            choices=(".csv", ".parquet"),
+            remedy="End the file's name in one of these",
+        )
     if not out.resolve().parent.is_dir():
-        raise BrainLensError(f"--out {str(out)!r}: there is no folder {str(out.resolve().parent)!r}", remedy="Make it first")
+        raise BrainLensError(
+            f"--out {str(out)!r}: there is no folder {str(out.resolve().parent)!r}",
+            remedy="Make it first",
+        )
 
 
 def _write_table(scores, out: Path) -> None:
@@ -148,7 +205,9 @@ def models():
 
 
 @models.command("list")
-@click.option("--all", "everything", is_flag=True, help="With the models that only have published scores.")
+@click.option(
+    "--all", "everything", is_flag=True, help="With the models that only have published scores."
+)
 def models_list(everything: bool):
     """List the catalogue: class, size, where each model would come from, and whether it is here."""
     from dashboards.command.console import show_models
@@ -181,7 +240,11 @@ def _model_terms(name: str) -> str:
     size, licence, files = known.download, known.licence, ""
     if known.source == "hub":
         offered = hub.offer(known.hub_id, split(name)[1] or known.revision)
-        size, licence, files = offered.size, licence or offered.licence, f" in {len(offered.files)} files"
+        size, licence, files = (
+            offered.size,
+            licence or offered.licence,
+            f" in {len(offered.files)} files",
+        )
     return f"{name}: {size_text(size)}{files}, {licence or 'licence not stated'}"
 
 
@@ -221,7 +284,9 @@ def data_fetch(name: str, mirror: str | None):
 
     one = entry(name)
     if one.files:
-        click.echo(f"{one.id}: {one.size_words}, {one.licence}", err=True)  # the paths alone go to the output
+        click.echo(
+            f"{one.id}: {one.size_words}, {one.licence}", err=True
+        )  # the paths alone go to the output
     with progress(name) as report:
         paths = fetch(name, mirror=mirror, report=report)
     for path in paths:
@@ -251,9 +316,13 @@ def data_check(path: Path, **columns):
     """Check a file of your own before anything runs."""
     from data.own.read import check
 
-    given = {"responses" if key == "response" else key: value for key, value in columns.items() if value}
+    given = {
+        "responses" if key == "response" else key: value for key, value in columns.items() if value
+    }
     if "responses" in given:
-        given["responses"] = [part.strip() for part in given["responses"].split(",") if part.strip()]
+        given["responses"] = [
+            part.strip() for part in given["responses"].split(",") if part.strip()
+        ]
     report = check(path, **given)
     click.echo(str(report))
     if not report.ok:
@@ -263,10 +332,20 @@ def data_check(path: Path, **columns):
 @data.command("diff")
 @click.argument("first")
 @click.argument("second")
-@click.option("--surprisal", default="gpt3", show_default=True, metavar="SOURCE",
-              help="gpt3 (released with Natural Stories), a model's id, or a table with columns stimulus and surprisal (bits).")
+@click.option(
+    "--surprisal",
+    default="gpt3",
+    show_default=True,
+    metavar="SOURCE",
+    help="gpt3 (released with Natural Stories), a model's id, or a table with columns stimulus and surprisal (bits).",
+)
 @click.option("--measure", default=None, help="Which response; the first by default.")
-@click.option("--out", type=click.Path(dir_okay=False, path_type=Path), default=None, help="Write the table: .csv or .parquet.")
+@click.option(
+    "--out",
+    type=click.Path(dir_okay=False, path_type=Path),
+    default=None,
+    help="Write the table: .csv or .parquet.",
+)
 def data_diff(first: str, second: str, surprisal: str, measure: str | None, out: Path | None):
     """The same analysis on two versions of a recording of words, the older one FIRST, such as
     natural-stories@as-released natural-stories@realigned."""

@@ -10,7 +10,14 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Table
 
-__all__ = ["progress", "show_models", "show_recordings", "show_scores", "show_store", "show_versions"]
+__all__ = [
+    "progress",
+    "show_models",
+    "show_recordings",
+    "show_scores",
+    "show_store",
+    "show_versions",
+]
 
 OUT, ERR = Console(), Console(stderr=True)
 WIDE = 200
@@ -29,8 +36,13 @@ def progress(title: str):
     if not ERR.is_terminal:
         yield Report()
         return
-    columns = (TextColumn("{task.fields[title]}"), TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(),
-               TimeRemainingColumn())
+    columns = (
+        TextColumn("{task.fields[title]}"),
+        TextColumn("{task.description}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TimeRemainingColumn(),
+    )
     with Progress(*columns, console=ERR, transient=True) as bar:
         task = bar.add_task("", title=title, total=None)
 
@@ -50,8 +62,13 @@ def _table(*columns: str, title: str = "") -> Table:
     table = Table(title=title or None, box=box.SIMPLE_HEAD, title_justify="left", pad_edge=False)
     for column in columns:
         name, right, cut = column.lstrip(">~"), column.startswith(">"), column.startswith("~")
-        table.add_column(name, justify="right" if right else "left", no_wrap=True, overflow="ellipsis" if cut else "fold",
-                         max_width=CUT if cut else None)
+        table.add_column(
+            name,
+            justify="right" if right else "left",
+            no_wrap=True,
+            overflow="ellipsis" if cut else "fold",
+            max_width=CUT if cut else None,
+        )
     return table
 
 
@@ -65,12 +82,32 @@ def show_scores(scores, recording) -> None:
         rows = score.table()
         shuffled = "r_shuffled" in rows
         ceiling = bool(np.isfinite(score.ceiling.value))
-        head = [">layer", ">r", "95 % interval", ">R2", *([">r shuffled"] if shuffled else []),
-                *([">normalised"] if ceiling else []), ">n", ">folds", "note"]
-        table = _table(*head, title=f"{score.model} on {score.recording}" + (f" ({score.stamp})" if score.stamp else ""))
+        head = [
+            ">layer",
+            ">r",
+            "95 % interval",
+            ">R2",
+            *([">r shuffled"] if shuffled else []),
+            *([">normalised"] if ceiling else []),
+            ">n",
+            ">folds",
+            "note",
+        ]
+        table = _table(
+            *head,
+            title=f"{score.model} on {score.recording}"
+            + (f" ({score.stamp})" if score.stamp else ""),
+        )
         for row in rows.to_dict("records"):
-            interval = f"[{row['r_low']:.3f}, {row['r_high']:.3f}]" if np.isfinite(row["r_low"]) else ""
-            cells = [f"{row['layer']}{'*' if row['chosen'] else ''}", _number(row["r"]), interval, _number(row["r2"])]
+            interval = (
+                f"[{row['r_low']:.3f}, {row['r_high']:.3f}]" if np.isfinite(row["r_low"]) else ""
+            )
+            cells = [
+                f"{row['layer']}{'*' if row['chosen'] else ''}",
+                _number(row["r"]),
+                interval,
+                _number(row["r2"]),
+            ]
             cells += [_number(row["r_shuffled"])] if shuffled else []
             cells += [_number(row["normalised"])] if ceiling else []
             table.add_row(*cells, str(row["n_stimuli"]), str(row["folds"]), row["note"])
@@ -92,8 +129,15 @@ def _show_controls(scores) -> None:
     shown = set()
     for score in with_controls:
         for row in score.controls.to_dict("records"):
-            line = (row["control"], _number(row["r"]), f"[{row['r_low']:.3f}, {row['r_high']:.3f}]", _number(row["r_shuffled"]))
-            if line in shown:  # controls that do not depend on the model are the same beside every one of them
+            line = (
+                row["control"],
+                _number(row["r"]),
+                f"[{row['r_low']:.3f}, {row['r_high']:.3f}]",
+                _number(row["r_shuffled"]),
+            )
+            if (
+                line in shown
+            ):  # controls that do not depend on the model are the same beside every one of them
                 continue
             shown.add(line)
             table.add_row(*line, score.model if "embedding" in row["control"] else "all models")
@@ -110,8 +154,16 @@ def show_models(everything: bool) -> None:
         if found == "published only" and not everything:
             continue
         size = f"{card.parameters / 1e6:,.1f} M" if card.parameters else ""
-        table.add_row(name, card.cls, str(card.layers or ""), str(card.width or ""), size, card.source, found,
-                      card.reason or card.note)
+        table.add_row(
+            name,
+            card.cls,
+            str(card.layers or ""),
+            str(card.width or ""),
+            size,
+            card.source,
+            found,
+            card.reason or card.note,
+        )
     _print(table)
 
 
@@ -123,15 +175,27 @@ def show_recordings() -> None:
     for name, entry in entries().items():
         traps = f"{len(entry.traps)}: " if len(entry.traps) > 1 else ""
         size = entry.size_words if entry.files else ""
-        table.add_row(name, entry.kind, entry.state, size, entry.licence, traps + "; ".join(entry.traps))
+        table.add_row(
+            name, entry.kind, entry.state, size, entry.licence, traps + "; ".join(entry.traps)
+        )
     _print(table)
-    OUT.print("The traps in full: docs/datasets.md, and each recording's card in the library.", soft_wrap=True)
+    OUT.print(
+        "The traps in full: docs/datasets.md, and each recording's card in the library.",
+        soft_wrap=True,
+    )
 
 
 def show_versions(said) -> None:
     """Two versions side by side: t of every predictor and word, delta log-likelihood, the verdict and its grounds in words."""
     first, second = said.facts["names"]
-    table = _table("predictor", "word", f">{first}", f">{second}", ">difference", title="t of the regression on both versions")
+    table = _table(
+        "predictor",
+        "word",
+        f">{first}",
+        f">{second}",
+        ">difference",
+        title="t of the regression on both versions",
+    )
     for row in said.frame.to_dict("records"):
         if row["quantity"] == "t":
             cells = (f"{row[name]:.1f}" for name in (first, second, "difference"))
@@ -139,7 +203,9 @@ def show_versions(said) -> None:
     for quantity, title in _QUANTITIES.items():
         row = said.frame[said.frame["quantity"] == quantity].iloc[0]
         digits = 0 if quantity == "words" else 5
-        shown = (first, second) if quantity.endswith(("low", "high")) else (first, second, "difference")
+        shown = (
+            (first, second) if quantity.endswith(("low", "high")) else (first, second, "difference")
+        )
         table.add_row(title, "", *(f"{row[name]:,.{digits}f}" for name in shown))
     _print(table)
     for name, verdict in said.facts["verdicts"].items():
@@ -148,7 +214,12 @@ def show_versions(said) -> None:
     OUT.print(said.caption, soft_wrap=True, highlight=False)
 
 
-_QUANTITIES = {"delta_ll": "delta log-likelihood", "delta_ll_low": "  95 % from", "delta_ll_high": "  to", "words": "words"}
+_QUANTITIES = {
+    "delta_ll": "delta log-likelihood",
+    "delta_ll_low": "  95 % from",
+    "delta_ll_high": "  to",
+    "words": "words",
+}
 
 
 def show_store() -> None:
@@ -158,6 +229,12 @@ def show_store() -> None:
     store = Store()
     table = _table("kind", "model", ">layers", ">MB", "last used")
     for row in store.list().iloc[::-1].to_dict("records"):
-        table.add_row(row["kind"], row["model"], str(row["layers"] or ""), f"{row['bytes'] / 1e6:.1f}", str(row["used"])[:16])
+        table.add_row(
+            row["kind"],
+            row["model"],
+            str(row["layers"] or ""),
+            f"{row['bytes'] / 1e6:.1f}",
+            str(row["used"])[:16],
+        )
     _print(table)
     OUT.print(f"{store.size() / 1e6:.0f} MB in {store.root}", soft_wrap=True)

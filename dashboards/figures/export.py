@@ -30,7 +30,17 @@ from dashboards.figures import paper
 from dashboards.figures.spec import FigureSpec
 from data.errors import BrainLensError
 
-__all__ = ["bundle", "csv", "figure", "file_name", "parquet", "preview", "recipe_json", "save", "text"]
+__all__ = [
+    "bundle",
+    "csv",
+    "figure",
+    "file_name",
+    "parquet",
+    "preview",
+    "recipe_json",
+    "save",
+    "text",
+]
 
 PREVIEW_DPI = 144
 _DATE = (1980, 1, 1, 0, 0, 0)  # the same content gives the same zip
@@ -44,10 +54,23 @@ def figure(spec: FigureSpec, format: str = "pdf", *, width_mm: float = 85, heigh
 
 
 def preview(
-    spec: FigureSpec, *, width_mm: float = 85, height_mm: float | None = None, font_size: float = 7, theme: str = "light"
+    spec: FigureSpec,
+    *,
+    width_mm: float = 85,
+    height_mm: float | None = None,
+    font_size: float = 7,
+    theme: str = "light",
 ) -> bytes:
     """What the print will look like, as a PNG twice as fine as a screen."""
-    return figure(spec, "png", width_mm=width_mm, height_mm=height_mm, font_size=font_size, dpi=PREVIEW_DPI, theme=theme)
+    return figure(
+        spec,
+        "png",
+        width_mm=width_mm,
+        height_mm=height_mm,
+        font_size=font_size,
+        dpi=PREVIEW_DPI,
+        theme=theme,
+    )
 
 
 def csv(table: pd.DataFrame, stamp: str = "") -> bytes:
@@ -58,7 +81,11 @@ def csv(table: pd.DataFrame, stamp: str = "") -> bytes:
 def parquet(table: pd.DataFrame, stamp: str = "") -> bytes:
     """A table as Parquet; columns of mixed kinds become text."""
     frame = _stamped(table, stamp)
-    mixed = [name for name in frame if frame[name].dtype == object and frame[name].dropna().map(type).nunique() > 1]
+    mixed = [
+        name
+        for name in frame
+        if frame[name].dtype == object and frame[name].dropna().map(type).nunique() > 1
+    ]
     frame = frame.assign(**{name: frame[name].astype(str) for name in mixed})
     out = io.BytesIO()
     frame.to_parquet(out, index=False)
@@ -67,7 +94,16 @@ def parquet(table: pd.DataFrame, stamp: str = "") -> bytes:
 
 def recipe_json(recipe: Mapping | None, spec: FigureSpec | None = None) -> bytes:
     """Everything that determines the figure, as JSON: the recipe, and what the figure says in words."""
-    said = {} if spec is None else {"title": spec.title, "answer": spec.answer, "caption": spec.caption, "stamp": spec.stamp}
+    said = (
+        {}
+        if spec is None
+        else {
+            "title": spec.title,
+            "answer": spec.answer,
+            "caption": spec.caption,
+            "stamp": spec.stamp,
+        }
+    )
     whole = _plain({"figure": said, **(recipe or {})})
     return (json.dumps(whole, indent=2, ensure_ascii=False, allow_nan=False) + "\n").encode()
 
@@ -124,7 +160,9 @@ def bundle(spec: FigureSpec, *, table: pd.DataFrame | None = None, recipe: Mappi
         f"{name}.py": (python, "# "),
         f"{name}.R": (r_script, "# "),
     }
-    files |= {path: text(words, stamp, comment) for path, (words, comment) in optional.items() if words}
+    files |= {
+        path: text(words, stamp, comment) for path, (words, comment) in optional.items() if words
+    }
     if long is not None:
         files["long.csv"] = csv(long, stamp)
     out = io.BytesIO()
@@ -146,11 +184,16 @@ def save(data: bytes, path: str | Path) -> Path:
     """
     path = Path(path)
     if not path.parent.is_dir():
-        raise BrainLensError(f"There is no folder {str(path.parent)!r}", remedy="Make it first, or choose another one")
+        raise BrainLensError(
+            f"There is no folder {str(path.parent)!r}",
+            remedy="Make it first, or choose another one",
+        )
     try:
         handle, temporary = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
     except OSError as error:
-        raise BrainLensError(f"{str(path)!r} cannot be written: {error.strerror}", remedy="Choose another folder") from error
+        raise BrainLensError(
+            f"{str(path)!r} cannot be written: {error.strerror}", remedy="Choose another folder"
+        ) from error
     try:
         with os.fdopen(handle, "wb") as file:
             file.write(data)

@@ -45,13 +45,21 @@ def placed(points: np.ndarray, sizes: np.ndarray, dots: np.ndarray, frame: tuple
     """
     lines = np.empty((0, 2)) if lines is None else lines
     choices = [_candidates(point, size, unit, radii) for point, size in zip(points, sizes)]
-    leaders = [_leaders(point, corners, size) for point, corners, size in zip(points, choices, sizes)]
+    leaders = [
+        _leaders(point, corners, size) for point, corners, size in zip(points, choices, sizes)
+    ]
     odd = np.tile(np.where(np.arange(len(_ANGLES)) < 4, 0, _ODD), len(radii))
     fixed = []
     for point, size, corners, leader in zip(points, sizes, choices, leaders):
         others = dots[np.abs(dots - point).max(axis=1) > 0.5]  # a leader starts at its own dot
-        cost = _FAR * np.repeat(radii, len(_ANGLES)) + odd + _OUTSIDE * _leaves(corners, size, frame)
-        cost = cost + _DOT * _covered(corners, size, dots, 1.6 * unit) + _LINE * _covered(corners, size, lines, 0)
+        cost = (
+            _FAR * np.repeat(radii, len(_ANGLES)) + odd + _OUTSIDE * _leaves(corners, size, frame)
+        )
+        cost = (
+            cost
+            + _DOT * _covered(corners, size, dots, 1.6 * unit)
+            + _LINE * _covered(corners, size, lines, 0)
+        )
         near = np.abs(leader[:, :, None] - others[None, None]).max(axis=-1) < 2 * unit
         fixed.append(cost + _CROSSED * near.any(axis=1).sum(axis=1))
     chosen = np.array([cost.argmin() for cost in fixed], int)
@@ -63,14 +71,20 @@ def placed(points: np.ndarray, sizes: np.ndarray, dots: np.ndarray, frame: tuple
         for i in order:
             others = settled.copy() if turn == 0 else np.ones(len(points), bool)
             others[i] = False
-            shared = _overlap(choices[i], sizes[i], corners[others], sizes[others]) / sizes[i].prod()
+            shared = (
+                _overlap(choices[i], sizes[i], corners[others], sizes[others]) / sizes[i].prod()
+            )
             crossed = _through(leaders[i], corners[others], sizes[others])
-            corners[i] = choices[i][(fixed[i] + _LABEL * shared + 2 * (shared > 0) + _CROSSED * crossed).argmin()]
+            corners[i] = choices[i][
+                (fixed[i] + _LABEL * shared + 2 * (shared > 0) + _CROSSED * crossed).argmin()
+            ]
             settled[i] = True
     return corners, _clear(corners, sizes, dots, frame, unit)
 
 
-def _candidates(point: np.ndarray, size: np.ndarray, unit: float, radii: tuple[float, ...]) -> np.ndarray:
+def _candidates(
+    point: np.ndarray, size: np.ndarray, unit: float, radii: tuple[float, ...]
+) -> np.ndarray:
     """Lower left corners of boxes around a point, the nearest ring first; the side towards the point touches the ring."""
     rings = np.repeat(np.asarray(radii, float) * unit, len(_ANGLES))[:, None]
     ways = np.tile(np.column_stack([np.cos(_ANGLES), np.sin(_ANGLES)]), (len(radii), 1))
@@ -87,28 +101,40 @@ def _covered(corners: np.ndarray, size: np.ndarray, dots: np.ndarray, margin: fl
     """How many dots each candidate covers."""
     if not len(dots):
         return np.zeros(len(corners))
-    inside = (dots[None] > corners[:, None] - margin) & (dots[None] < corners[:, None] + size + margin)
+    inside = (dots[None] > corners[:, None] - margin) & (
+        dots[None] < corners[:, None] + size + margin
+    )
     return inside.all(axis=-1).sum(axis=1)
 
 
-def _leaves(corners: np.ndarray, size: np.ndarray, frame: tuple[float, float, float, float]) -> np.ndarray:
+def _leaves(
+    corners: np.ndarray, size: np.ndarray, frame: tuple[float, float, float, float]
+) -> np.ndarray:
     left, bottom, right, top = frame
     return (corners < (left, bottom)).any(axis=1) | (corners + size > (right, top)).any(axis=1)
 
 
-def _overlap(corners: np.ndarray, size: np.ndarray, others: np.ndarray, sizes: np.ndarray) -> np.ndarray:
+def _overlap(
+    corners: np.ndarray, size: np.ndarray, others: np.ndarray, sizes: np.ndarray
+) -> np.ndarray:
     """Area that each candidate shares with other boxes."""
-    sides = np.minimum(corners[:, None] + size, (others + sizes)[None]) - np.maximum(corners[:, None], others[None])
+    sides = np.minimum(corners[:, None] + size, (others + sizes)[None]) - np.maximum(
+        corners[:, None], others[None]
+    )
     return np.clip(sides, 0, None).prod(axis=-1).sum(axis=1)
 
 
 def _through(leaders: np.ndarray, others: np.ndarray, sizes: np.ndarray) -> np.ndarray:
     """Through how many boxes each candidate's leader runs."""
-    inside = (leaders[:, :, None] > others[None, None]) & (leaders[:, :, None] < (others + sizes)[None, None])
+    inside = (leaders[:, :, None] > others[None, None]) & (
+        leaders[:, :, None] < (others + sizes)[None, None]
+    )
     return inside.all(axis=-1).any(axis=1).sum(axis=1)
 
 
-def _clear(corners: np.ndarray, sizes: np.ndarray, dots: np.ndarray, frame, unit: float) -> np.ndarray:
+def _clear(
+    corners: np.ndarray, sizes: np.ndarray, dots: np.ndarray, frame, unit: float
+) -> np.ndarray:
     clear = np.zeros(len(corners), bool)
     for i in np.lexsort((corners[:, 0], sizes[:, 0])):  # the shortest words first: more of them fit
         one, size = corners[i : i + 1], sizes[i]
@@ -118,17 +144,32 @@ def _clear(corners: np.ndarray, sizes: np.ndarray, dots: np.ndarray, frame, unit
 
 
 def place_labels(
-    figure, axes, items: list[tuple[np.ndarray, str, str]], dots: np.ndarray, lines: np.ndarray, font_size: float
+    figure,
+    axes,
+    items: list[tuple[np.ndarray, str, str]],
+    dots: np.ndarray,
+    lines: np.ndarray,
+    font_size: float,
 ) -> None:
     """Write (point in pixels, words, colour) items beside their points; a thin line joins those that had to move away."""
     renderer = figure.canvas.get_renderer()
     unit = figure.dpi / 72
-    style = {"fontsize": font_size, "ha": "left", "va": "bottom", "zorder": 8, "transform": axes.transAxes}
+    style = {
+        "fontsize": font_size,
+        "ha": "left",
+        "va": "bottom",
+        "zorder": 8,
+        "transform": axes.transAxes,
+    }
     texts = [axes.text(0, 0, words, color=colour, **style) for _, words, colour in items]
-    sizes = np.array([[box.width, box.height] for box in (text.get_window_extent(renderer) for text in texts)])
+    sizes = np.array(
+        [[box.width, box.height] for box in (text.get_window_extent(renderer) for text in texts)]
+    )
     points = np.array([point for point, _, _ in items])
     area = axes.get_window_extent(renderer)
-    corners, _ = placed(points, sizes, dots, (area.x0, area.y0, area.x1, area.y1), unit, lines=lines)
+    corners, _ = placed(
+        points, sizes, dots, (area.x0, area.y0, area.x1, area.y1), unit, lines=lines
+    )
     inverse = axes.transAxes.inverted()
     for text, corner, size, point, (_, _, colour) in zip(texts, corners, sizes, points, items):
         text.set_position(inverse.transform(corner))
@@ -136,5 +177,12 @@ def place_labels(
         nearest = np.clip(point, corner, corner + size)
         if np.hypot(*(nearest - point)) > 5.5 * unit:
             ends = inverse.transform(np.array([point, nearest]))
-            (line,) = axes.plot(*ends.T, transform=axes.transAxes, color=colour, linewidth=0.35, alpha=0.7, zorder=1.8)
+            (line,) = axes.plot(
+                *ends.T,
+                transform=axes.transAxes,
+                color=colour,
+                linewidth=0.35,
+                alpha=0.7,
+                zorder=1.8,
+            )
             line.set_in_layout(False)

@@ -106,8 +106,16 @@ class Drawing:
             place = {name: i for i, name in enumerate(self.categories)}
             frame[X] = frame[mark.x].astype(str).map(place).astype(float)
             if mark.colour is not None:
-                frame[X] += [self.offsets.get((mark.colour, value), 0.0) for value in frame[mark.colour]]
-        ends = [mark.low, mark.high] if mark.kind == "band" else [] if mark.kind == "histogram" else [mark.y]
+                frame[X] += [
+                    self.offsets.get((mark.colour, value), 0.0) for value in frame[mark.colour]
+                ]
+        ends = (
+            [mark.low, mark.high]
+            if mark.kind == "band"
+            else []
+            if mark.kind == "histogram"
+            else [mark.y]
+        )
         keep = frame[[X, *ends]].notna().all(axis=1)
         if self.spec.log_x and self.categories is None:
             keep &= frame[X] > 0
@@ -117,7 +125,9 @@ class Drawing:
     def legend(self) -> list[Entry]:
         """What needs naming, each name once: the colours, and neutrally the ways of drawing that come on top of them."""
         entries: dict[str, Entry] = {}
-        plain = {mark.colour for mark in self.spec.marks if mark.colour is not None and not mark.name}
+        plain = {
+            mark.colour for mark in self.spec.marks if mark.colour is not None and not mark.name
+        }
         for mark in self.spec.marks:
             if mark.frame.empty or mark.kind == "text" or (mark.colour is None and not mark.name):
                 continue
@@ -137,7 +147,11 @@ class Drawing:
                 kind = mark.kind if known is None or known.kind == "band" else known.kind
                 names = tuple(dict.fromkeys([*(known.names if known else ()), series.name]))
                 entries[name] = Entry(
-                    name, kind, look if known is None else known.look, mark if known is None else known.mark, names
+                    name,
+                    kind,
+                    look if known is None else known.look,
+                    mark if known is None else known.mark,
+                    names,
                 )
         return list(entries.values())
 
@@ -163,12 +177,26 @@ class Drawing:
             if mark.kind == "histogram":
                 edges = bins(mark.frame[mark.x].to_numpy())
                 xs += [edges[0], edges[-1]]
-                ys += [0, max(np.histogram(series.frame[X].dropna(), bins=edges)[0].max() for series in self.series(mark))]
+                ys += [
+                    0,
+                    max(
+                        np.histogram(series.frame[X].dropna(), bins=edges)[0].max()
+                        for series in self.series(mark)
+                    ),
+                ]
                 continue
-            columns = [column for column in (mark.low, mark.high, None if mark.kind == "band" else mark.y) if column]
+            columns = [
+                column
+                for column in (mark.low, mark.high, None if mark.kind == "band" else mark.y)
+                if column
+            ]
             for series in self.series(mark):
                 xs += [series.frame[X].min(), series.frame[X].max()]
-                ys += [v for column in columns for v in (series.frame[column].min(), series.frame[column].max())]
+                ys += [
+                    v
+                    for column in columns
+                    for v in (series.frame[column].min(), series.frame[column].max())
+                ]
             ys += [0.0] if mark.kind == "bars" else []
             half = 0.0
             if mark.kind == "bars" and self.categories is None:
@@ -177,9 +205,16 @@ class Drawing:
         for rule in self.spec.rules:
             ends = [v for v in (rule.value, rule.low, rule.high) if v is not None]
             (ys if rule.axis == "y" else xs if rule.axis == "x" else []).extend(ends)
-        left, right = (-0.6, len(self.categories) - 0.4) if self.categories is not None else _padded(xs, self.spec.log_x)
+        left, right = (
+            (-0.6, len(self.categories) - 0.4)
+            if self.categories is not None
+            else _padded(xs, self.spec.log_x)
+        )
         bottom, top = _padded(ys, False)
-        if any(mark.kind in ("bars", "histogram") for mark in self.spec.marks) and min(v for v in ys if np.isfinite(v)) >= 0:
+        if (
+            any(mark.kind in ("bars", "histogram") for mark in self.spec.marks)
+            and min(v for v in ys if np.isfinite(v)) >= 0
+        ):
             bottom = 0.0
         return left, right, bottom, top
 
@@ -207,7 +242,10 @@ class Drawing:
             x, left, right = np.log(x), np.log(left), np.log(right)
         across = (x - left) / (right - left)
         return np.column_stack(
-            [(1 - across if self.spec.invert_x else across) * area[0], (y - bottom) / (top - bottom) * area[1]]
+            [
+                (1 - across if self.spec.invert_x else across) * area[0],
+                (y - bottom) / (top - bottom) * area[1],
+            ]
         )
 
 
@@ -256,7 +294,12 @@ def _dodge(spec: FigureSpec, columns: dict[str, dict]) -> tuple[dict, float]:
         )
         if crowded:
             width = 0.8 / len(values)
-            offsets.update({(column, value): (i - (len(values) - 1) / 2) * width for i, value in enumerate(values)})
+            offsets.update(
+                {
+                    (column, value): (i - (len(values) - 1) / 2) * width
+                    for i, value in enumerate(values)
+                }
+            )
     return offsets, width
 
 
@@ -266,7 +309,9 @@ def _panels(spec: FigureSpec) -> tuple[Panel, ...]:
     values = list(dict.fromkeys(value for mark in spec.marks for value in mark.frame[spec.facet]))
     result = []
     for value in values:
-        marks = tuple(replace(mark, frame=mark.frame[mark.frame[spec.facet] == value]) for mark in spec.marks)
+        marks = tuple(
+            replace(mark, frame=mark.frame[mark.frame[spec.facet] == value]) for mark in spec.marks
+        )
         rules = tuple(rule for rule in spec.rules if rule.facet is None or rule.facet == value)
         result.append(Panel(str(value), marks, rules))
     return tuple(result) or (Panel("", spec.marks, spec.rules),)

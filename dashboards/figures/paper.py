@@ -88,12 +88,20 @@ def render(
         if not low <= value <= high:
             raise BrainLensError(f"{name}={value} cannot be drawn", remedy=f"Give {low} to {high}")
     if spec.empty:
-        raise BrainLensError("There is nothing to draw: every mark is empty", remedy="Choose models and a recording first")
+        raise BrainLensError(
+            "There is nothing to draw: every mark is empty",
+            remedy="Choose models and a recording first",
+        )
     plan = drawing(spec, theme)
     rows, columns = _grid(plan, width_mm)
     size = (width_mm * _MM, (height_mm or _height(plan, width_mm, font_size, rows, columns)) * _MM)
     with _LOCK, mpl.rc_context(_rc(font_size, theme)):
-        figure = Figure(figsize=size, dpi=dpi if format == "png" else 72, layout="constrained", facecolor=ink("paper", theme))
+        figure = Figure(
+            figsize=size,
+            dpi=dpi if format == "png" else 72,
+            layout="constrained",
+            facecolor=ink("paper", theme),
+        )
         FigureCanvasAgg(figure)
         figure.get_layout_engine().set(w_pad=2.5 / 72, h_pad=2 / 72, wspace=0.03, hspace=0.04)
         grid = figure.subplots(rows, columns, squeeze=False, sharey=len(plan.panels) > 1)
@@ -105,12 +113,18 @@ def render(
         _legend(figure, plan, font_size, width_mm)
         _stamp(figure, grid, plan, font_size)
         figure.draw_without_rendering()
-        figure.set_layout_engine("none")  # from here on nothing moves: labels are placed in the finished figure
+        figure.set_layout_engine(
+            "none"
+        )  # from here on nothing moves: labels are placed in the finished figure
         for axes, panel in zip(grid.flat, plan.panels, strict=False):
             _write_labels(figure, axes, plan, panel, font_size)
         out = io.BytesIO()
         figure.savefig(
-            out, format=format, dpi="figure", facecolor=figure.get_facecolor(), metadata=_metadata(spec, format, metadata or {})
+            out,
+            format=format,
+            dpi="figure",
+            facecolor=figure.get_facecolor(),
+            metadata=_metadata(spec, format, metadata or {}),
         )
     return out.getvalue()
 
@@ -163,11 +177,17 @@ def _height(plan: Drawing, width_mm: float, font_size: float, rows: int, columns
     panel = width_mm / columns * (0.68 if columns == 1 else 0.95)
     if width_mm > 140 and columns == 1:
         panel = width_mm * 0.55
-    labelled = sum(len(mark.frame) for mark in plan.spec.marks if mark.label is not None and mark.kind == "points")
+    labelled = sum(
+        len(mark.frame)
+        for mark in plan.spec.marks
+        if mark.label is not None and mark.kind == "points"
+    )
     if labelled > 15 and columns == 1:
         panel = max(panel, width_mm * (0.95 if width_mm < 100 else 0.72))
     entries = _entries(plan)
-    legend = 3.2 * -(-len(entries) // _legend_columns(entries, font_size, width_mm)) if entries else 0.0
+    legend = (
+        3.2 * -(-len(entries) // _legend_columns(entries, font_size, width_mm)) if entries else 0.0
+    )
     return panel * rows + legend + 4
 
 
@@ -181,7 +201,9 @@ def _panel(axes, plan: Drawing, panel: Panel, font_size: float) -> None:
             continue
         for series in plan.series(mark):
             if not series.frame.empty:
-                DRAWERS[mark.kind](axes, plan, mark, series, 2 + depth * 0.1 + (0 if mark.muted else 1))
+                DRAWERS[mark.kind](
+                    axes, plan, mark, series, 2 + depth * 0.1 + (0 if mark.muted else 1)
+                )
     if spec.log_x and plan.categories is None:
         axes.set_xscale("log")
         axes.xaxis.set_major_locator(FixedLocator(plan.log_ticks))
@@ -218,7 +240,11 @@ def _titles(figure, grid, plan: Drawing) -> None:
         for text, side in zip((plan.spec.x_title, plan.spec.y_title), figure.get_size_inches())
     )
     for axes in grid[:, 0]:
-        axes.set_ylabel(_wrapped(up, 0.9 * figure.get_figheight() / len(grid) * 72, size) if len(grid) > 1 else up)
+        axes.set_ylabel(
+            _wrapped(up, 0.9 * figure.get_figheight() / len(grid) * 72, size)
+            if len(grid) > 1
+            else up
+        )
     if len(plan.panels) == 1:
         grid[0, 0].set_xlabel(across)
     else:
@@ -237,7 +263,10 @@ def _wrapped(words: str, room: float, font_size: float) -> str:
 def _entries(plan: Drawing) -> list[Entry]:
     """The legend's entries; names that are written beside their points need none."""
     entries = plan.legend()
-    labelled = any(mark.label is not None and mark.kind == "points" and not mark.muted for mark in plan.spec.marks)
+    labelled = any(
+        mark.label is not None and mark.kind == "points" and not mark.muted
+        for mark in plan.spec.marks
+    )
     if labelled and len(entries) > 8:
         entries = [entry for entry in entries if entry.explains]
     return [] if len(entries) == 1 and not entries[0].explains else entries
@@ -245,7 +274,9 @@ def _entries(plan: Drawing) -> list[Entry]:
 
 def _legend_columns(entries: list[Entry], font_size: float, width_mm: float) -> int:
     longest = max(len(entry.name) for entry in entries)
-    columns = max(1, min(len(entries), int(width_mm / 25.4 * 72 // (longest * small(font_size) * 0.52 + 24))))
+    columns = max(
+        1, min(len(entries), int(width_mm / 25.4 * 72 // (longest * small(font_size) * 0.52 + 24)))
+    )
     return -(-len(entries) // -(-len(entries) // columns))
 
 
@@ -270,7 +301,10 @@ def _handle(plan: Drawing, entry: Entry):
         return Patch(facecolor=look.colour, alpha=0.3, linewidth=0, label=name)
     if kind == "bars":
         return Patch(
-            facecolor=ink("paper", plan.theme) if look.open else look.colour, edgecolor=look.colour, linewidth=0.7, label=name
+            facecolor=ink("paper", plan.theme) if look.open else look.colour,
+            edgecolor=look.colour,
+            linewidth=0.7,
+            label=name,
         )
     if mark.ringed:
         return Line2D(
@@ -346,7 +380,11 @@ def _write_labels(figure, axes, plan: Drawing, panel: Panel, font_size: float) -
             if mark.label is not None:
                 role = "muted" if mark.muted else "text" if mark.kind == "text" else None
                 colour = ink(role, plan.theme) if role else series.look.colour
-                items += [(point, str(word), colour) for point, word in zip(at, series.frame[mark.label]) if str(word)]
+                items += [
+                    (point, str(word), colour)
+                    for point, word in zip(at, series.frame[mark.label])
+                    if str(word)
+                ]
     if items:
         size = max(4.5, font_size - 1.5) if len(items) > 15 else small(font_size)
         place_labels(figure, axes, items, np.concatenate(dots), np.concatenate(lines), size)
@@ -374,4 +412,9 @@ def _metadata(spec: FigureSpec, format: str, extra: Mapping[str, str]) -> dict:
         }
     if format == "svg":
         return {"Title": title, "Description": subject, "Creator": "BrainLens", "Date": None}
-    return {"Title": title, "Description": subject, "Software": "BrainLens", **{str(k): str(v) for k, v in extra.items()}}
+    return {
+        "Title": title,
+        "Description": subject,
+        "Software": "BrainLens",
+        **{str(k): str(v) for k, v in extra.items()},
+    }

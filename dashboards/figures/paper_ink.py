@@ -23,7 +23,13 @@ def _line(axes, plan, mark: Mark, series: Series, depth: float) -> None:
     frame, look = series.frame, series.look
     if mark.low is not None:
         axes.fill_between(
-            frame[X], frame[mark.low], frame[mark.high], color=look.colour, alpha=0.16, linewidth=0, zorder=depth - 0.5
+            frame[X],
+            frame[mark.low],
+            frame[mark.high],
+            color=look.colour,
+            alpha=0.16,
+            linewidth=0,
+            zorder=depth - 0.5,
         )
     points = mark.colour is not None and not mark.dashed
     axes.plot(
@@ -107,14 +113,25 @@ def _bars(axes, plan, mark: Mark, series: Series, depth: float) -> None:
     )
     if mark.low is not None:
         axes.vlines(
-            frame[X], frame[mark.low], frame[mark.high], color=ink("text", plan.theme), linewidth=0.7, zorder=depth + 0.05
+            frame[X],
+            frame[mark.low],
+            frame[mark.high],
+            color=ink("text", plan.theme),
+            linewidth=0.7,
+            zorder=depth + 0.05,
         )
 
 
 def _band(axes, plan, mark: Mark, series: Series, depth: float) -> None:
     frame = series.frame
     axes.fill_between(
-        frame[X], frame[mark.low], frame[mark.high], color=series.look.colour, alpha=0.16, linewidth=0, zorder=depth
+        frame[X],
+        frame[mark.low],
+        frame[mark.high],
+        color=series.look.colour,
+        alpha=0.16,
+        linewidth=0,
+        zorder=depth,
     )
 
 
@@ -132,10 +149,19 @@ def _histogram(axes, plan, mark: Mark, series: Series, depth: float) -> None:
 
 
 def _text(axes, plan, mark: Mark, series: Series, depth: float) -> None:
-    axes.plot(series.frame[X], series.frame[mark.y], linestyle="none")  # the words take part in the limits
+    axes.plot(
+        series.frame[X], series.frame[mark.y], linestyle="none"
+    )  # the words take part in the limits
 
 
-DRAWERS = {"line": _line, "points": _points, "bars": _bars, "band": _band, "histogram": _histogram, "text": _text}
+DRAWERS = {
+    "line": _line,
+    "points": _points,
+    "bars": _bars,
+    "band": _band,
+    "histogram": _histogram,
+    "text": _text,
+}
 
 
 # ---- rules ---------------------------------------------------------------------------------------------------------------
@@ -148,12 +174,17 @@ def rule_area(axes, plan: Drawing, rule: Rule) -> None:
 
 def rule_line(axes, plan: Drawing, rule: Rule, font_size: float) -> None:
     style = dict(
-        color=ink("rule", plan.theme), linewidth=0.6, zorder=6 if any(mark.kind == "bars" for mark in plan.spec.marks) else 1.5
+        color=ink("rule", plan.theme),
+        linewidth=0.6,
+        zorder=6 if any(mark.kind == "bars" for mark in plan.spec.marks) else 1.5,
     )
     if rule.axis == "xy":
         axes.axline((0, 0), slope=1, linestyle=(0, (1, 2)), **style)
         return
-    size, behind = small(font_size), {"facecolor": ink("paper", plan.theme), "alpha": 0.7, "linewidth": 0, "pad": 0.6}
+    size, behind = (
+        small(font_size),
+        {"facecolor": ink("paper", plan.theme), "alpha": 0.7, "linewidth": 0, "pad": 0.6},
+    )
     if rule.axis == "y":
         axes.axhline(rule.value, linestyle=(0, (4, 2)), **style)
         if rule.label:

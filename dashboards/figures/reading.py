@@ -19,7 +19,19 @@ def gains(said) -> FigureSpec:
     frame = said.frame.copy()
     several = frame.groupby("recording")["measure"].transform("nunique") > 1
     frame["read"] = frame["recording"].where(~several, frame["recording"] + ": " + frame["measure"])
-    hover = ("model", "read", "delta_ll", "low", "high", "bias", "n_words", "n_dropped", "n_texts", "bits_per_word", "verdict")
+    hover = (
+        "model",
+        "read",
+        "delta_ll",
+        "low",
+        "high",
+        "bias",
+        "n_words",
+        "n_dropped",
+        "n_texts",
+        "bits_per_word",
+        "verdict",
+    )
     marks = (Mark("points", frame, "read", "delta_ll", "low", "high", colour="model", hover=hover),)
     notes = "; ".join(said.facts["notes"])
     return FigureSpec(
@@ -60,7 +72,9 @@ def _alignment(said, recording: str, measure: str) -> tuple[str, str]:
     """What has to be said above the figure (a shift), and the verdicts of all models with the words of one model for each."""
     from analysis.answers.reading import verdicts
 
-    says = {model: one for (model, *of), one in said.facts["says"].items() if of == [recording, measure]}
+    says = {
+        model: one for (model, *of), one in said.facts["says"].items() if of == [recording, measure]
+    }
     first = {}
     for model, (verdict, _) in says.items():
         first.setdefault(verdict, model)
@@ -84,11 +98,25 @@ def pooled(said) -> FigureSpec:
                                    verdict=found.verdict))  # fmt: skip
         words.append(f"{model}: {found.verdict}. {found.sentence}")
     hover = ("model", "word", "coefficient", "low", "high", "t", "verdict")
-    single = {name: verdicts(said.facts["says"], name, measure) for name, measure in said.facts["pooled_of"]}
+    single = {
+        name: verdicts(said.facts["says"], name, measure)
+        for name, measure in said.facts["pooled_of"]
+    }
     alone = "; ".join(f"{name}: {verdict}" for name, verdict in single.items())
     return FigureSpec(
         "To which word do people respond, over all recordings?",
-        (Mark("line", pd.concat(frames), "lag", "coefficient", "low", "high", colour="model", hover=hover),),
+        (
+            Mark(
+                "line",
+                pd.concat(frames),
+                "lag",
+                "coefficient",
+                "low",
+                "high",
+                colour="model",
+                hover=hover,
+            ),
+        ),
         "Words back (-1: the next word, 0: the word itself)",
         "Change per bit of surprisal (log time)",
         (Rule("y", 0.0),),
@@ -108,14 +136,40 @@ def nothing(found) -> tuple[Mark, ...]:
 
 def inspector(reading, start: int = 0, count: int = SHOWN_WORDS) -> FigureSpec:
     """Surprisal of the first words of the first text, with and without correction; tokens above the words."""
-    words = reading.words[reading.words["story"] == reading.words["story"].iloc[0]].iloc[start : start + count]
-    words = words.assign(label=[text if text == pieces else pieces for text, pieces in zip(words["text"], words["pieces"])])
+    words = reading.words[reading.words["story"] == reading.words["story"].iloc[0]].iloc[
+        start : start + count
+    ]
+    words = words.assign(
+        label=[
+            text if text == pieces else pieces
+            for text, pieces in zip(words["text"], words["pieces"])
+        ]
+    )
     marks = []
     for column, dashed in (("uncorrected", True), ("corrected", False)):
         if words[column].notna().any():
             name = f"{column} for word boundaries" if column == "corrected" else column
-            marks.append(Mark("line", words, "zone", column, name=name, dashed=dashed, hover=("text", "pieces", column)))
-    marks.append(Mark("points", words, "zone", "surprisal", label="label", hover=("text", "pieces", "uncorrected", "corrected")))
+            marks.append(
+                Mark(
+                    "line",
+                    words,
+                    "zone",
+                    column,
+                    name=name,
+                    dashed=dashed,
+                    hover=("text", "pieces", column),
+                )
+            )
+    marks.append(
+        Mark(
+            "points",
+            words,
+            "zone",
+            "surprisal",
+            label="label",
+            hover=("text", "pieces", "uncorrected", "corrected"),
+        )
+    )
     text = reading.words["story"].iloc[0]
     return FigureSpec(
         f"How surprising is each word to {reading.model}?",

@@ -74,12 +74,18 @@ def draw(
         Where there is nothing to draw.
     """
     if spec.empty:
-        raise BrainLensError("There is nothing to draw: every mark is empty", remedy="Choose models and a recording first")
+        raise BrainLensError(
+            "There is nothing to draw: every mark is empty",
+            remedy="Choose models and a recording first",
+        )
     plan = drawing(spec, theme)
     across = _across(len(plan.panels))
     pixels = None if width == "stretch" else int(width) // across
     ranges = _ranges(plan)
-    plots = [_panel(plan, panel, height, pixels, across, ranges, on_pick, first=i == 0) for i, panel in enumerate(plan.panels)]
+    plots = [
+        _panel(plan, panel, height, pixels, across, ranges, on_pick, first=i == 0)
+        for i, panel in enumerate(plan.panels)
+    ]
     if len(plots) == 1:
         return plots[0]
     return gridplot(
@@ -129,7 +135,17 @@ def _ranges(plan: Drawing) -> tuple[Range1d, Range1d]:
     return Range1d(*((right, left) if plan.spec.invert_x else (left, right))), Range1d(bottom, top)
 
 
-def _panel(plan: Drawing, panel: Panel, height: int, pixels: int | None, across: int, ranges, on_pick, *, first: bool):
+def _panel(
+    plan: Drawing,
+    panel: Panel,
+    height: int,
+    pixels: int | None,
+    across: int,
+    ranges,
+    on_pick,
+    *,
+    first: bool,
+):
     spec = plan.spec
     size = {"sizing_mode": "stretch_width"} if pixels is None else {"width": pixels}
     figure = bokeh_figure(
@@ -151,7 +167,9 @@ def _panel(plan: Drawing, panel: Panel, height: int, pixels: int | None, across:
             DRAWERS[mark.kind](figure, plan, mark, named, on_pick)
     for mark in panel.marks:
         if mark.label is not None and not mark.frame.empty:
-            labels(figure, plan, panel, mark, ((pixels or _NOMINAL_WIDTH // across) - 70, height - 90))
+            labels(
+                figure, plan, panel, mark, ((pixels or _NOMINAL_WIDTH // across) - 70, height - 90)
+            )
     _dress(figure, plan)
     if first:
         _legend(figure, plan, named)
@@ -160,10 +178,19 @@ def _panel(plan: Drawing, panel: Panel, height: int, pixels: int | None, across:
         notes.append(f"ringed in red: {count} above {spec.flag_above:g}")
     if notes:
         figure.add_layout(
-            Title(text="  ·  ".join(notes), align="right", text_color=ink("stamp", plan.theme), text_font_size="9pt"), "above"
+            Title(
+                text="  ·  ".join(notes),
+                align="right",
+                text_color=ink("stamp", plan.theme),
+                text_font_size="9pt",
+            ),
+            "above",
         )
     if panel.title:
-        figure.add_layout(Title(text=panel.title, text_color=ink("text", plan.theme), text_font_size="10pt"), "above")
+        figure.add_layout(
+            Title(text=panel.title, text_color=ink("text", plan.theme), text_font_size="10pt"),
+            "above",
+        )
     return figure
 
 
@@ -174,14 +201,23 @@ def _dress(figure, plan: Drawing) -> None:
     figure.outline_line_color = None
     figure.toolbar.logo = None
     figure.toolbar.active_tap = figure.toolbar.active_drag = figure.toolbar.active_scroll = None
-    figure.toolbar.active_tap = next(tool for tool in figure.tools if type(tool).__name__ == "TapTool")
+    figure.toolbar.active_tap = next(
+        tool for tool in figure.tools if type(tool).__name__ == "TapTool"
+    )
     for axis in figure.axis:
         axis.axis_line_color = axis.major_tick_line_color = ink("axis", theme)
         axis.minor_tick_line_color = None
         axis.major_label_text_color = axis.axis_label_text_color = ink("text", theme)
         if isinstance(axis.formatter, BasicTickFormatter):
-            axis.formatter.power_limit_low, axis.formatter.power_limit_high = -5, 7  # .004 and not 4.000e-3
-        axis.axis_label_text_font_style, axis.axis_label_text_font_size, axis.major_label_text_font_size = "normal", "10pt", "9pt"
+            axis.formatter.power_limit_low, axis.formatter.power_limit_high = (
+                -5,
+                7,
+            )  # .004 and not 4.000e-3
+        (
+            axis.axis_label_text_font_style,
+            axis.axis_label_text_font_size,
+            axis.major_label_text_font_size,
+        ) = "normal", "10pt", "9pt"
     for grid in figure.grid:
         grid.grid_line_color = ink("grid", theme)
     if plan.categories is not None:
@@ -211,7 +247,9 @@ def _legend(figure, plan: Drawing, named: Renderers) -> None:
         orientation="vertical" if wide and len(items) > 4 else "horizontal",
         border_line_alpha=0,
         padding=2,
-        ncols="auto" if not wide else max(1, 700 // (max(len(entry.name) for entry in entries) * 7 + 40)),
+        ncols="auto"
+        if not wide
+        else max(1, 700 // (max(len(entry.name) for entry in entries) * 7 + 40)),
         background_fill_alpha=0,
         label_text_color=ink("text", plan.theme),
         label_text_font_size="9pt",

@@ -38,7 +38,14 @@ LEGEND_LIMIT = 14
 """More entries than this make a legend that hides the plot: hover and labels name the points then."""
 KEY = "_key"
 """Column of a source with what a point is picked by: its item, where the frame has items, else what gave it its colour."""
-_SIZES = {"diamond": 1.3, "star": 1.3, "plus": 1.15, "triangle": 1.05, "inverted_triangle": 1.05, "square": 0.92}
+_SIZES = {
+    "diamond": 1.3,
+    "star": 1.3,
+    "plus": 1.15,
+    "triangle": 1.05,
+    "inverted_triangle": 1.05,
+    "square": 0.92,
+}
 Renderers = dict[str, list[GlyphRenderer]]
 
 
@@ -116,7 +123,14 @@ def _text(figure, plan: Drawing, mark: Mark, named: Renderers, on_pick) -> None:
     """Words are written with the labels of the other marks."""
 
 
-DRAWERS = {"line": _line, "points": _points, "bars": _bars, "band": _band, "histogram": _histogram, "text": _text}
+DRAWERS = {
+    "line": _line,
+    "points": _points,
+    "bars": _bars,
+    "band": _band,
+    "histogram": _histogram,
+    "text": _text,
+}
 
 
 # ---- pieces -------------------------------------------------------------------------------------------------------------
@@ -150,12 +164,22 @@ def _scatter(figure, plan: Drawing, mark: Mark, named: Renderers, on_pick, size:
         drawn.append(points)
         _name(named, part, points)
         rows = frame.iloc[start:stop]
-        rings = [(plan.above(mark, rows), "flag", 8), (rows if mark.ringed else rows.iloc[:0], "text", 7)]
+        rings = [
+            (plan.above(mark, rows), "flag", 8),
+            (rows if mark.ringed else rows.iloc[:0], "text", 7),
+        ]
         for ringed, role, grow in rings:
             if len(ringed):
                 colour = ink(role, plan.theme)
                 at = ringed[X].to_numpy(), ringed[mark.y].to_numpy()
-                ring = figure.scatter(*at, size=size + grow, fill_alpha=0, line_color=colour, line_width=1.4, muted_alpha=0.1)
+                ring = figure.scatter(
+                    *at,
+                    size=size + grow,
+                    fill_alpha=0,
+                    line_color=colour,
+                    line_width=1.4,
+                    muted_alpha=0.1,
+                )
                 _name(named, part, ring)
     _hover(figure, mark, drawn)
     _listen(source, frame, on_pick)
@@ -174,11 +198,15 @@ def _looked(group: list[Series], size: float) -> dict[str, np.ndarray]:
     return {name: np.repeat(values, rows) for name, values in columns.items()}
 
 
-def _source(mark: Mark, frame: pd.DataFrame, more: dict[str, np.ndarray] | None = None) -> ColumnDataSource:
+def _source(
+    mark: Mark, frame: pd.DataFrame, more: dict[str, np.ndarray] | None = None
+) -> ColumnDataSource:
     columns = list(dict.fromkeys([X, mark.y, *_hover_columns(mark)]))
     data = {column: frame[column].to_numpy() for column in columns} | (more or {})
     key = ITEM if ITEM in frame.columns else mark.colour
-    return ColumnDataSource(data if key is None else data | {KEY: frame[key].astype(str).to_numpy()})
+    return ColumnDataSource(
+        data if key is None else data | {KEY: frame[key].astype(str).to_numpy()}
+    )
 
 
 def _name(named: Renderers, series: Series, renderer: GlyphRenderer) -> None:
@@ -226,12 +254,29 @@ def rule_line(figure, plan: Drawing, rule: Rule) -> None:
         figure.add_layout(Slope(gradient=1, y_intercept=0, line_color=colour, line_dash="dotted"))
         return
     if rule.low is not None and rule.high is not None:
-        edges = {"bottom": rule.low, "top": rule.high} if rule.axis == "y" else {"left": rule.low, "right": rule.high}
+        edges = (
+            {"bottom": rule.low, "top": rule.high}
+            if rule.axis == "y"
+            else {"left": rule.low, "right": rule.high}
+        )
         figure.add_layout(
-            BoxAnnotation(**edges, fill_color=ink("muted", plan.theme), fill_alpha=0.18, line_alpha=0, level="underlay")
+            BoxAnnotation(
+                **edges,
+                fill_color=ink("muted", plan.theme),
+                fill_alpha=0.18,
+                line_alpha=0,
+                level="underlay",
+            )
         )
     figure.add_layout(
-        Span(location=rule.value, dimension=along, line_color=colour, line_dash="dashed", line_width=1, level="underlay")
+        Span(
+            location=rule.value,
+            dimension=along,
+            line_color=colour,
+            line_dash="dashed",
+            line_width=1,
+            level="underlay",
+        )
     )
     if rule.label:
         place = (
@@ -254,7 +299,9 @@ def rule_line(figure, plan: Drawing, rule: Rule) -> None:
 
 
 def _hover_columns(mark: Mark) -> list[str]:
-    named = mark.hover or tuple(column for column in (mark.colour, mark.x, mark.y, mark.low, mark.high) if column)
+    named = mark.hover or tuple(
+        column for column in (mark.colour, mark.x, mark.y, mark.low, mark.high) if column
+    )
     return list(dict.fromkeys(named))
 
 
@@ -262,7 +309,9 @@ def _hover(figure, mark: Mark, renderers: list) -> None:
     rows = {}
     for column in _hover_columns(mark):
         fraction = pd.api.types.is_float_dtype(mark.frame[column])
-        rows[escape(column.replace("_", " "))] = f"@{{{column}}}{{custom}}" if fraction else f"@{{{column}}}"
+        rows[escape(column.replace("_", " "))] = (
+            f"@{{{column}}}{{custom}}" if fraction else f"@{{{column}}}"
+        )
     _tell(figure, renderers, rows)
 
 
@@ -272,15 +321,27 @@ def _tell(figure, renderers: list, rows: dict[str, str]) -> None:
     if same := next((tool for tool in tools if tool.tooltips == list(rows.items())), None):
         same.renderers = [*same.renderers, *renderers]
         return
-    words = next((word for tool in tools for word in tool.formatters.values()), None) or CustomJSHover(code=written())
-    fractions = {text.removesuffix("{custom}"): words for text in rows.values() if text.endswith("{custom}")}
-    figure.add_tools(HoverTool(renderers=renderers, tooltips=list(rows.items()), formatters=fractions, visible=False))
+    words = next(
+        (word for tool in tools for word in tool.formatters.values()), None
+    ) or CustomJSHover(code=written())
+    fractions = {
+        text.removesuffix("{custom}"): words for text in rows.values() if text.endswith("{custom}")
+    }
+    figure.add_tools(
+        HoverTool(
+            renderers=renderers, tooltips=list(rows.items()), formatters=fractions, visible=False
+        )
+    )
 
 
 def _listen(source: ColumnDataSource, frame: pd.DataFrame, on_pick) -> None:
-    if on_pick is None or not {ITEM, "model"} & set(frame.columns):  # a slice or a word is nobody: it picks nothing
+    if on_pick is None or not {ITEM, "model"} & set(
+        frame.columns
+    ):  # a slice or a word is nobody: it picks nothing
         return
-    rows = frame.drop(columns=[column for column in frame.columns if str(column).startswith("_")]).reset_index(drop=True)
+    rows = frame.drop(
+        columns=[column for column in frame.columns if str(column).startswith("_")]
+    ).reset_index(drop=True)
     source.selected.on_change("indices", partial(_picked, rows, on_pick))
 
 
@@ -292,7 +353,9 @@ def labels(figure, plan: Drawing, panel: Panel, mark: Mark, area: tuple[int, int
     """Words beside points where there is room; the others are told by the hover card, the table and the print."""
     words = pd.concat(
         [
-            series.frame.assign(_colour=ink("text", plan.theme) if mark.kind == "text" else series.look.colour)
+            series.frame.assign(
+                _colour=ink("text", plan.theme) if mark.kind == "text" else series.look.colour
+            )
             for series in plan.series(mark)
         ]
     )
@@ -308,7 +371,12 @@ def labels(figure, plan: Drawing, panel: Panel, mark: Mark, area: tuple[int, int
         for series in plan.series(other)
     ]
     corners, clear = placed(
-        points, sizes, np.concatenate(dots) if dots else np.empty((0, 2)), (0, 0, *area), 1.3, radii=(5, 8, 12)
+        points,
+        sizes,
+        np.concatenate(dots) if dots else np.empty((0, 2)),
+        (0, 0, *area),
+        1.3,
+        radii=(5, 8, 12),
     )
     show = clear if mark.kind != "text" else np.ones(len(words), bool)
     shift = corners - points

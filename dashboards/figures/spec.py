@@ -70,16 +70,22 @@ class Mark:
     def __post_init__(self):
         if self.kind not in MARKS:
             raise unknown("mark", self.kind, MARKS)
-        named = [(role, getattr(self, role)) for role in ("x", "y", "low", "high", "colour", "label")]
+        named = [
+            (role, getattr(self, role)) for role in ("x", "y", "low", "high", "colour", "label")
+        ]
         for role, column in [*named, *(("hover", column) for column in self.hover)]:
             if column is not None and column not in self.frame.columns:
                 raise unknown(f"column for {role}", column, self.frame.columns)
         if (self.low is None) != (self.high is None):
             raise BrainLensError("An interval needs both ends", remedy="Give low and high together")
         if self.kind == "band" and self.low is None:
-            raise BrainLensError("A band needs low and high", remedy="Name the columns of its edges")
+            raise BrainLensError(
+                "A band needs low and high", remedy="Name the columns of its edges"
+            )
         if self.kind == "text" and self.label is None:
-            raise BrainLensError("A text mark needs a label", remedy="Name the column that holds the words")
+            raise BrainLensError(
+                "A text mark needs a label", remedy="Name the column that holds the words"
+            )
 
 
 @dataclass(frozen=True)
@@ -165,15 +171,24 @@ class FigureSpec:
 
     def draws_like(self, other: FigureSpec | None) -> bool:
         """Whether both give the same picture: every word, choice and row is equal."""
-        if other is None or len(self.marks) != len(other.marks) or _plain(self, "marks") != _plain(other, "marks"):
+        if (
+            other is None
+            or len(self.marks) != len(other.marks)
+            or _plain(self, "marks") != _plain(other, "marks")
+        ):
             return False
         pairs = list(zip(self.marks, other.marks, strict=True))
-        return all(_plain(a, "frame") == _plain(b, "frame") for a, b in pairs) and all(a.frame.equals(b.frame) for a, b in pairs)
+        return all(_plain(a, "frame") == _plain(b, "frame") for a, b in pairs) and all(
+            a.frame.equals(b.frame) for a, b in pairs
+        )
 
     @property
     def table(self) -> pd.DataFrame:
         """Every row that is drawn, in drawing order; a column ``mark`` tells the layers of ink apart where there are several."""
-        frames = [mark.frame.assign(mark=mark.name or mark.kind) if len(self.marks) > 1 else mark.frame for mark in self.marks]
+        frames = [
+            mark.frame.assign(mark=mark.name or mark.kind) if len(self.marks) > 1 else mark.frame
+            for mark in self.marks
+        ]
         frames = [frame for frame in frames if not frame.empty]
         return pd.concat(frames, ignore_index=True) if frames else pd.DataFrame()
 

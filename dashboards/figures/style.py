@@ -79,7 +79,15 @@ HUES = {
     "zoo-glove": "#6f6c1f",
 }
 FAMILIES = {
-    "gpt": ("distilgpt2", "openaigpt", "openai-gpt", "gpt2", "gpt2-medium", "gpt2-large", "gpt2-xl"),
+    "gpt": (
+        "distilgpt2",
+        "openaigpt",
+        "openai-gpt",
+        "gpt2",
+        "gpt2-medium",
+        "gpt2-large",
+        "gpt2-xl",
+    ),
     "bert": (
         "distilbert-base-uncased",
         "bert-base-uncased",
@@ -99,7 +107,13 @@ FAMILIES = {
         "albert-xxlarge-v2",
     ),
     "t5": ("t5-small", "t5-base", "t5-large", "t5-3b", "t5-11b"),
-    "xlm": ("xlm-mlm-enfr-1024", "xlm-clm-enfr-1024", "xlm-mlm-xnli15-1024", "xlm-mlm-100-1280", "xlm-mlm-en-2048"),
+    "xlm": (
+        "xlm-mlm-enfr-1024",
+        "xlm-clm-enfr-1024",
+        "xlm-mlm-xnli15-1024",
+        "xlm-mlm-100-1280",
+        "xlm-mlm-en-2048",
+    ),
     "roberta": ("distilroberta-base", "roberta-base", "roberta-large"),
     "xlm-r": ("xlm-roberta-base", "xlm-roberta-large"),
     "xlnet": ("xlnet-base-cased", "xlnet-large-cased"),
@@ -108,7 +122,13 @@ FAMILIES = {
     "stories": ("stories15m",),
     "flair": ("flair-news-forward-fast", "flair-news-backward-fast"),
     "ngram": ("trigram-en-us",),
-    "zoo-causal": ("zoo-causal-200k", "zoo-causal-400k", "zoo-causal-700k", "zoo-causal-1m", "zoo-causal-3m"),
+    "zoo-causal": (
+        "zoo-causal-200k",
+        "zoo-causal-400k",
+        "zoo-causal-700k",
+        "zoo-causal-1m",
+        "zoo-causal-3m",
+    ),
     "zoo-masked": ("zoo-masked-1m",),
     "zoo-lstm": ("zoo-lstm-1m",),
     "zoo-glove": ("zoo-glove-64d",),
@@ -146,7 +166,18 @@ _PREFIXES = (
     ("tinyllama", "llama"),
 )
 # Categories that are no models: the eight most different colours, in order.
-_PLAIN = ("#0072b2", "#d55e00", "#00875f", "#c2609a", "#b07800", "#5a50c8", "#2b8fc4", "#882255", "#7d7a26", "#4d4d4d")
+_PLAIN = (
+    "#0072b2",
+    "#d55e00",
+    "#00875f",
+    "#c2609a",
+    "#b07800",
+    "#5a50c8",
+    "#2b8fc4",
+    "#882255",
+    "#7d7a26",
+    "#4d4d4d",
+)
 
 
 @dataclass(frozen=True)
@@ -266,12 +297,18 @@ def checked(colours: Mapping[str, str]) -> dict[str, str]:
     """
     for model, colour in colours.items():
         if not re.fullmatch(r"#[0-9a-fA-F]{6}", str(colour)):
-            raise BrainLensError(f"{colour!r}, the colour of {model}, is not written as #rrggbb", remedy="For example #0072b2")
+            raise BrainLensError(
+                f"{colour!r}, the colour of {model}, is not written as #rrggbb",
+                remedy="For example #0072b2",
+            )
     return {model: colour.lower() for model, colour in colours.items()}
 
 
 def looks(
-    values: Iterable[object], theme: str = "light", column: str = "model", chosen: Mapping[str, str] | None = None
+    values: Iterable[object],
+    theme: str = "light",
+    column: str = "model",
+    chosen: Mapping[str, str] | None = None,
 ) -> dict[object, Look]:
     """Colour and marker of each value of a figure.
 
@@ -299,7 +336,9 @@ def looks(
     slots = {str(value).partition("@")[0]: None for value in values}
     slots = {base: _slot(base) for base in slots}
     taken, found = set(), {}
-    for base in sorted(slots, key=lambda name: (not slots[name][3], name)):  # models with a place of their own come first
+    for base in sorted(
+        slots, key=lambda name: (not slots[name][3], name)
+    ):  # models with a place of their own come first
         hue, shade, marker, own = slots[base]
         for step in range(len(MARKERS) * len(HUES) if not own else 1):
             hues = list(HUES.values())
@@ -326,7 +365,9 @@ def _plain(values: list, theme: str, chosen: Mapping[str, str]) -> dict[object, 
     result = {}
     for value in values:
         place = order.index(value)
-        colour = chosen.get(str(value)) or _themed(_PLAIN[place % len(_PLAIN)], 0.3 if place < len(_PLAIN) else 0.9, theme)
+        colour = chosen.get(str(value)) or _themed(
+            _PLAIN[place % len(_PLAIN)], 0.3 if place < len(_PLAIN) else 0.9, theme
+        )
         result[value] = Look(colour, MARKERS[place % len(MARKERS)])
     return result
 

@@ -83,11 +83,16 @@ class ModelPicker(pmui.Column):
         from dashboards.figures.style import looks
 
         models = self._selection.models
-        colours = looks(models, self._selection.theme, chosen=self._selection.colours) if models else {}
+        colours = (
+            looks(models, self._selection.theme, chosen=self._selection.colours) if models else {}
+        )
         rows = []
         for name in models:
             dot = Swatch(
-                partial(self._paint, name), colour=colours[name].colour, label=f"Colour of {name}", margin=(9, 6, 0, 4)
+                partial(self._paint, name),
+                colour=colours[name].colour,
+                label=f"Colour of {name}",
+                margin=(9, 6, 0, 4),
             )
             away = pmui.IconButton(
                 icon="close",
@@ -188,7 +193,12 @@ class ProtocolPicker(pmui.Column):
         )
         self._changed = pmui.Column(sizing_mode="stretch_width", margin=0)
         self._edit = pmui.Button(
-            label="Every choice", icon="tune", variant="text", size="small", margin=(2, 0), on_click=lambda _: self._open()
+            label="Every choice",
+            icon="tune",
+            variant="text",
+            size="small",
+            margin=(2, 0),
+            on_click=lambda _: self._open(),
         )
         self._fields: dict[str, object] = {}
         self._dialog = pmui.Dialog(
@@ -199,7 +209,14 @@ class ProtocolPicker(pmui.Column):
             sizing_mode="stretch_width",
             title_variant="h5",
         )
-        super().__init__(self._preset, self._changed, self._edit, self._dialog, sizing_mode="stretch_width", margin=0)
+        super().__init__(
+            self._preset,
+            self._changed,
+            self._edit,
+            self._dialog,
+            sizing_mode="stretch_width",
+            margin=0,
+        )
         self._preset.param.watch(self._picked, "value")
         selection.param.watch(self._follow, ["preset", "changes"])
         self._follow()
@@ -241,7 +258,9 @@ class ProtocolPicker(pmui.Column):
                 widget.value = shown
 
     def _reset(self, name: str) -> None:
-        self._selection.changes = {key: value for key, value in self._selection.changes.items() if key != name}
+        self._selection.changes = {
+            key: value for key, value in self._selection.changes.items() if key != name
+        }
 
     def _open(self) -> None:
         if not self._fields:
@@ -256,9 +275,18 @@ class ProtocolPicker(pmui.Column):
             groups.append(heading(title, "overline", margin=(14, 8, 0, 8)))
             boxes = []
             for name in names:
-                widget = _widget(name, getattr(protocol, name), lambda value, name=name: self._set(name, value))
+                widget = _widget(
+                    name, getattr(protocol, name), lambda value, name=name: self._set(name, value)
+                )
                 self._fields[name] = widget
-                boxes.append(pmui.Column(widget, note(meanings.get(name, ""), margin=(0, 10, 8, 10)), width=400, margin=0))
+                boxes.append(
+                    pmui.Column(
+                        widget,
+                        note(meanings.get(name, ""), margin=(0, 10, 8, 10)),
+                        width=400,
+                        margin=0,
+                    )
+                )
             groups.append(pmui.FlexBox(*boxes, sizing_mode="stretch_width", gap="0 16px"))
         self._dialog.objects = groups
 
@@ -277,10 +305,34 @@ class ProtocolPicker(pmui.Column):
 
 
 _GROUPS = {
-    "What the model reads": ("context", "window", "pooling", "attention", "last_layer", "start", "word_boundary", "dtype"),
+    "What the model reads": (
+        "context",
+        "window",
+        "pooling",
+        "attention",
+        "last_layer",
+        "start",
+        "word_boundary",
+        "dtype",
+    ),
     "What is held out": ("split", "group", "folds", "inner_folds", "by_experiment", "seed"),
-    "How responses are predicted": ("method", "criterion", "alphas", "shared_alpha", "standardize", "rcond"),
-    "How scores are summarised": ("order", "targets", "people", "layer", "ceiling", "normalise", "clip"),
+    "How responses are predicted": (
+        "method",
+        "criterion",
+        "alphas",
+        "shared_alpha",
+        "standardize",
+        "rcond",
+    ),
+    "How scores are summarised": (
+        "order",
+        "targets",
+        "people",
+        "layer",
+        "ceiling",
+        "normalise",
+        "clip",
+    ),
     "What stands beside the score": ("controls", "shuffled_twin", "unique", "bootstrap"),
 }
 
@@ -343,7 +395,9 @@ def model_problem(name: str) -> str:
     except BrainLensError as error:
         return str(error)
     if where == "published only":
-        return f"{name} has published scores only and cannot be run here; they are on the Task lens."
+        return (
+            f"{name} has published scores only and cannot be run here; they are on the Task lens."
+        )
     return ""
 
 

@@ -81,7 +81,10 @@ class Exporter(pn.viewable.Viewer):
 
     @property
     def _picture(self):
-        return next((picture for picture in self._pictures if picture.label == self._which.value), self._pictures[0])
+        return next(
+            (picture for picture in self._pictures if picture.label == self._which.value),
+            self._pictures[0],
+        )
 
     # ---- the dialog ------------------------------------------------------------------------------------------------------
     def _build(self) -> None:
@@ -89,16 +92,27 @@ class Exporter(pn.viewable.Viewer):
         self._which = pmui.RadioButtonGroup(label="Figure", options=[], **small, margin=(4, 10))
         self._width = pmui.Select(label="Width", options=WIDTHS, value=85, **small)
         self._font = pmui.Select(
-            label="Font size", options={f"{size} pt": size for size in (5, 6, 7, 8, 9, 10)}, value=7, **small
+            label="Font size",
+            options={f"{size} pt": size for size in (5, 6, 7, 8, 9, 10)},
+            value=7,
+            **small,
         )
         for widget in (self._which, self._width, self._font):
             widget.param.watch(lambda _: self._make() if self.is_open else None, "value")
         self._image = pn.pane.PNG(
-            None, sizing_mode="scale_width", alt_text="Preview of the figure in print", styles={"background": "white"}, margin=0
+            None,
+            sizing_mode="scale_width",
+            alt_text="Preview of the figure in print",
+            styles={"background": "white"},
+            margin=0,
         )
         self._size = note(margin=(4, 2))
         self._wait = pmui.LinearProgress(
-            variant="indeterminate", value=-1, sizing_mode="stretch_width", margin=(0, 0, 6, 0), visible=False
+            variant="indeterminate",
+            value=-1,
+            sizing_mode="stretch_width",
+            margin=(0, 0, 6, 0),
+            visible=False,
         )
         self._downloads = {
             kind: pmui.FileDownload(
@@ -146,9 +160,15 @@ class Exporter(pn.viewable.Viewer):
                 size="small",
                 variant="outlined",
                 margin=(8, 4),
-                on_click=lambda _, name=name: self._lens.client.copy(self._bundle.words(_TEXTS[name])) if self._bundle else None,
+                on_click=lambda _, name=name: (
+                    self._lens.client.copy(self._bundle.words(_TEXTS[name]))
+                    if self._bundle
+                    else None
+                ),
             )
-            tabs.append((name, pmui.Column(button, words, sizing_mode="stretch_width", margin=(0, 8))))
+            tabs.append(
+                (name, pmui.Column(button, words, sizing_mode="stretch_width", margin=(0, 8)))
+            )
         self._tabs = pmui.Tabs(*tabs, sizing_mode="stretch_width")
         self._dialog.objects = [self._tabs]
 
@@ -156,7 +176,10 @@ class Exporter(pn.viewable.Viewer):
         sheet = pmui.Column(
             self._wait,
             pmui.Column(
-                self._image, max_width=700, sizing_mode="stretch_width", styles={"box-shadow": "0 1px 6px rgba(0,0,0,.28)"}
+                self._image,
+                max_width=700,
+                sizing_mode="stretch_width",
+                styles={"box-shadow": "0 1px 6px rgba(0,0,0,.28)"},
             ),
             self._size,
             sizing_mode="stretch_width",
@@ -177,7 +200,9 @@ class Exporter(pn.viewable.Viewer):
             margin=(8, 0),
             styles={"flex": "1 1 260px", "min-width": "0"},
         )
-        return pmui.FlexBox(sheet, side, sizing_mode="stretch_width", gap="0 16px", align_items="flex-start")
+        return pmui.FlexBox(
+            sheet, side, sizing_mode="stretch_width", gap="0 16px", align_items="flex-start"
+        )
 
     # ---- making it ---------------------------------------------------------------------------------------------------------
     def _make(self) -> None:
@@ -190,7 +215,9 @@ class Exporter(pn.viewable.Viewer):
         self._wait.visible = True
         self._enable(None)
         try:
-            bundle = await asyncio.to_thread(make, picture, self._lens.slug, self._lens.recipe(), **size)
+            bundle = await asyncio.to_thread(
+                make, picture, self._lens.slug, self._lens.recipe(), **size
+            )
         except Exception as error:
             self.close()
             self._lens.fail(error, where="export", title="The export failed")
@@ -200,9 +227,7 @@ class Exporter(pn.viewable.Viewer):
                 self._wait.visible = False
         if turn == self._turn:  # nobody changed his mind meanwhile
             self._enable(bundle)
-            self._size.object = (
-                f"{picture.spec.title} {size['width_mm']} mm wide, {size['font_size']} pt; text stays text in PDF and SVG."
-            )
+            self._size.object = f"{picture.spec.title} {size['width_mm']} mm wide, {size['font_size']} pt; text stays text in PDF and SVG."
 
     def _enable(self, bundle: Bundle | None) -> None:
         self._bundle = bundle
@@ -223,7 +248,12 @@ class Exporter(pn.viewable.Viewer):
 
 _OF_THE_PAGE = ("lens", "theme", "picked")
 """Fields of the selection that make no difference to a figure's numbers."""
-_TEXTS = {"Methods": "methods.txt", "BibTeX": "references.bib", "Python": ".py", "Recipe": "recipe.json"}
+_TEXTS = {
+    "Methods": "methods.txt",
+    "BibTeX": "references.bib",
+    "Python": ".py",
+    "Recipe": "recipe.json",
+}
 
 
 def make(picture: Picture, name: str, recipe: dict, *, width_mm: float, font_size: float) -> Bundle:
@@ -239,7 +269,11 @@ def make(picture: Picture, name: str, recipe: dict, *, width_mm: float, font_siz
         bibtex=picture.bibtex or bibtex(scores, published=picture.published),
         methods=picture.methods or paragraph(scores, published=picture.published),
         python=picture.python
-        or (python_code(scores, **as_selected(scores, recipe)) + figure_code(picture.label, recipe) if scores else ""),
+        or (
+            python_code(scores, **as_selected(scores, recipe)) + figure_code(picture.label, recipe)
+            if scores
+            else ""
+        ),
         long=long_table(scores) if scores else None,
         r_script=r_script(scores) if scores else "",
         name=f"brainlens-{name}",
@@ -248,7 +282,9 @@ def make(picture: Picture, name: str, recipe: dict, *, width_mm: float, font_siz
     )
     with zipfile.ZipFile(io.BytesIO(archive)) as opened:
         files = {entry: opened.read(entry) for entry in opened.namelist()}
-    return Bundle(picture, preview(picture.spec, width_mm=width_mm, font_size=font_size), archive, files)
+    return Bundle(
+        picture, preview(picture.spec, width_mm=width_mm, font_size=font_size), archive, files
+    )
 
 
 def figure_code(label: str, recipe: dict) -> str:
@@ -256,7 +292,11 @@ def figure_code(label: str, recipe: dict) -> str:
     from dashboards.state import defaults
 
     name, start = recipe["lens"].capitalize(), defaults()
-    fields = {field: value for field, value in recipe["selection"].items() if field not in _OF_THE_PAGE and value != start[field]}
+    fields = {
+        field: value
+        for field, value in recipe["selection"].items()
+        if field not in _OF_THE_PAGE and value != start[field]
+    }
     arguments = ", ".join(f"{field}={value!r}" for field, value in fields.items())
     return "\n".join([
         "",
@@ -295,12 +335,19 @@ def as_selected(scores: list, recipe: dict) -> dict[str, list[str]]:
             base = split(name)[0]
             bases[card(base).id] = base
     models = [score.model for score in scores]
-    models = [bases.get(base := split(model)[0], base) + model.removeprefix(base) for model in models]
+    models = [
+        bases.get(base := split(model)[0], base) + model.removeprefix(base) for model in models
+    ]
     if recipe["lens"] != "reading":
         return {"models": models, "recording": [choice["recording"]] * len(scores)}
     named = {recording(name).response_hash: name for name in choice["corpora"]}
     hashes = [score.provenance["recording"]["response_hash"] for score in scores]
-    return {"models": models, "recording": [named.get(one, score.recording) for one, score in zip(hashes, scores, strict=True)]}
+    return {
+        "models": models,
+        "recording": [
+            named.get(one, score.recording) for one, score in zip(hashes, scores, strict=True)
+        ],
+    }
 
 
 def _without(picture: Picture, name: str) -> str:

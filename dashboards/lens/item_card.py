@@ -68,7 +68,9 @@ def told(name: str, view: View, theme: str = "light") -> Told:
         What is shown now.
     theme : str
     """
-    tables = [picture for picture in view.pictures if not picture.spec.empty and len(names(picture.table))]
+    tables = [
+        picture for picture in view.pictures if not picture.spec.empty and len(names(picture.table))
+    ]
     rows = [(picture, picture.table[names(picture.table) == name]) for picture in tables]
     rows = [(picture, found) for picture, found in rows if len(found)]
     stimulus = next((found for _, found in rows if ITEM in found), None)
@@ -88,9 +90,19 @@ def _about(name: str) -> str:
 
     try:
         one = card(name)
-    except (BrainLensError, OSError, ValueError):  # a link may hold any text, such as one that can be no file's name
+    except (
+        BrainLensError,
+        OSError,
+        ValueError,
+    ):  # a link may hold any text, such as one that can be no file's name
         return ""
-    size = f"{one.layers} layers x {one.width:,}" if one.layers and one.width else f"width {one.width:,}" if one.width else ""
+    size = (
+        f"{one.layers} layers x {one.width:,}"
+        if one.layers and one.width
+        else f"width {one.width:,}"
+        if one.width
+        else ""
+    )
     weights = f"{one.parameters:,} parameters" if one.parameters else ""
     facts = [one.cls, weights, size, str(one.year or ""), one.licence]
     return ", ".join(filter(None, facts)) + (f". Note: {one.note}." if one.note else ".")
@@ -106,27 +118,47 @@ def _colour(name: str, view: View, theme: str) -> str:
     return ""
 
 
-def _lines(picture: Picture, rows: pd.DataFrame, notes: Iterable) -> tuple[tuple[str, str, str], ...]:
+def _lines(
+    picture: Picture, rows: pd.DataFrame, notes: Iterable
+) -> tuple[tuple[str, str, str], ...]:
     if "chosen" in rows and rows["chosen"].any():
         rows = rows[rows["chosen"].astype(bool)]
     if len(rows) > ROWS:
         return ((f"{len(rows)} rows", "in the table", ""),)
     said = meanings(rows.columns, notes)
     if len(rows) > 1:
-        apart = next((column for column in _TELL_APART if column in rows and rows[column].nunique() == len(rows)), None)
+        apart = next(
+            (
+                column
+                for column in _TELL_APART
+                if column in rows and rows[column].nunique() == len(rows)
+            ),
+            None,
+        )
         drawn = next((mark.y for mark in picture.spec.marks if mark.y in rows), None)
         if apart is None or drawn is None:
             return ((f"{len(rows)} rows", "in the table", ""),)
         term = "layer " if apart == "layer" else ""
         return tuple(
-            (f"{term}{shown(row[apart])}", _with_interval(picture, row, drawn), said.get(drawn, "")) for _, row in rows.iterrows()
+            (f"{term}{shown(row[apart])}", _with_interval(picture, row, drawn), said.get(drawn, ""))
+            for _, row in rows.iterrows()
         )
     row = rows.iloc[0]
-    columns = [name for name in rows.columns if name not in _NEVER and not str(name).endswith(("_low", "_high"))]
-    columns.sort(key=lambda name: _FIRST.index(name) if name in _FIRST else len(_FIRST))  # the rest as in the table
+    columns = [
+        name
+        for name in rows.columns
+        if name not in _NEVER and not str(name).endswith(("_low", "_high"))
+    ]
+    columns.sort(
+        key=lambda name: _FIRST.index(name) if name in _FIRST else len(_FIRST)
+    )  # the rest as in the table
     lines = [(_title(picture, name), _with_interval(picture, row, name), said.get(str(name), "")) for name in columns
              if _known(row[name])]  # fmt: skip
-    seeds = [] if "seed" in rows else [score.protocol.seed for score in picture.scores if score.model == row.get("model")]
+    seeds = (
+        []
+        if "seed" in rows
+        else [score.protocol.seed for score in picture.scores if score.model == row.get("model")]
+    )
     return (*lines[:VALUES], *(("seed", str(seed), "") for seed in seeds[:1]))
 
 
@@ -161,7 +193,12 @@ class ItemCards(pmui.Column):
     def __init__(self, let_go: Callable[[list[str]], None]):
         self._let_go, self._cards, self._picked = let_go, {}, []
         self._all = pmui.Button(
-            label="", icon="close", variant="text", size="small", margin=(0, 0, 6, 0), on_click=lambda _: let_go(self._picked)
+            label="",
+            icon="close",
+            variant="text",
+            size="small",
+            margin=(0, 0, 6, 0),
+            on_click=lambda _: let_go(self._picked),
         )
         super().__init__(sizing_mode="stretch_width", margin=0)
 
@@ -172,7 +209,9 @@ class ItemCards(pmui.Column):
         before, self._cards, self._picked = self._cards, {}, list(picked)
         for said in (told(name, view, theme) for name in reversed(picked[-MOST:])):
             old = before.get(said.name)
-            self._cards[said.name] = old if old is not None and old[0] == said else (said, self._card(said))
+            self._cards[said.name] = (
+                old if old is not None and old[0] == said else (said, self._card(said))
+            )
         parts = [card for _, card in self._cards.values()]
         if len(picked) > 1:
             self._all.label = f"Let go of all {len(picked)}"
@@ -183,7 +222,12 @@ class ItemCards(pmui.Column):
     def _card(self, said: Told) -> pmui.Paper:
         label = f"Let go of {said.name}"
         close = pmui.IconButton(
-            icon="close", label=label, description=label, size="small", margin=0, on_click=lambda _: self._let_go([said.name])
+            icon="close",
+            label=label,
+            description=label,
+            size="small",
+            margin=0,
+            on_click=lambda _: self._let_go([said.name]),
         )
         dot = f"<span style='flex:none;width:12px;height:12px;border-radius:50%;background:{said.colour}'></span>"
         head = pn.pane.HTML(
@@ -194,7 +238,14 @@ class ItemCards(pmui.Column):
         )
         parts = [pmui.Row(head, close, sizing_mode="stretch_width", margin=0)]
         if said.about:
-            parts.append(Words(said.about, sizing_mode="stretch_width", margin=(2, 4), styles={**_SMALL, "line-height": "1.4"}))
+            parts.append(
+                Words(
+                    said.about,
+                    sizing_mode="stretch_width",
+                    margin=(2, 4),
+                    styles={**_SMALL, "line-height": "1.4"},
+                )
+            )
         parts += [_part(label, lines, alone=len(said.parts) == 1) for label, lines in said.parts]
         if not said.parts:
             parts.append(note("Not in the tables shown here.", margin=(2, 4)))
@@ -216,4 +267,9 @@ def _part(label: str, lines: tuple, *, alone: bool) -> pn.pane.HTML:
     )
     head = "" if alone else f"<div style='font-weight:600;margin-top:4px'>{plain(label)}</div>"
     grid = "display:grid;grid-template-columns:minmax(90px,auto) 1fr;gap:1px 10px;margin:2px 0;line-height:1.4"
-    return pn.pane.HTML(f"{head}<dl style='{grid}'>{rows}</dl>", sizing_mode="stretch_width", margin=(2, 4), styles=_SMALL)
+    return pn.pane.HTML(
+        f"{head}<dl style='{grid}'>{rows}</dl>",
+        sizing_mode="stretch_width",
+        margin=(2, 4),
+        styles=_SMALL,
+    )

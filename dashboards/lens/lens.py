@@ -42,7 +42,12 @@ class Lens(pn.viewable.Viewer):
     watches: tuple[str, ...] = ()
 
     def __init__(
-        self, selection: Selection | None = None, *, client: Client | None = None, runner: Runner | None = None, **fields
+        self,
+        selection: Selection | None = None,
+        *,
+        client: Client | None = None,
+        runner: Runner | None = None,
+        **fields,
     ):
         super().__init__()
         self._alone = selection is None
@@ -80,12 +85,21 @@ class Lens(pn.viewable.Viewer):
 
     def link(self, widget, name: str, *, throttled: bool = False) -> None:
         """Keep a widget and a field of the selection in step."""
-        widget.param.watch(lambda event: setattr(self.selection, name, event.new), "value_throttled" if throttled else "value")
+        widget.param.watch(
+            lambda event: setattr(self.selection, name, event.new),
+            "value_throttled" if throttled else "value",
+        )
         self.selection.param.watch(lambda event: setattr(widget, "value", event.new), name)
 
     # ---- parts ---------------------------------------------------------------------------------------------------------
     def _build(self) -> None:
-        self._run = pmui.Button(label="Run", icon="play_arrow", on_click=lambda _: self.run(), visible=False, margin=(4, 6))
+        self._run = pmui.Button(
+            label="Run",
+            icon="play_arrow",
+            on_click=lambda _: self.run(),
+            visible=False,
+            margin=(4, 6),
+        )
         self._stop = pmui.Button(
             label="Cancel",
             icon="stop",
@@ -105,7 +119,9 @@ class Lens(pn.viewable.Viewer):
         )
         self._cost = note()
         # Bokeh breaks where words are hidden before they are drawn: what is hidden is the box around them
-        self._cost_box = pmui.Column(self._cost, sizing_mode="stretch_width", margin=0, visible=False)
+        self._cost_box = pmui.Column(
+            self._cost, sizing_mode="stretch_width", margin=0, visible=False
+        )
         self._stamps = pmui.Row(margin=(0, 6), visible=False)
         self._answer = answer()
         self._answer_box = pmui.Column(self._answer, sizing_mode="stretch_width", margin=0)
@@ -116,13 +132,18 @@ class Lens(pn.viewable.Viewer):
         self._table = DataTable(name=self.slug, picked=self._pick)
         self._table_tab = pmui.Column(self._table, sizing_mode="stretch_width", margin=0)
         self._tabs = pmui.Tabs(
-            ("Figure", self._figure_tab), ("Table", self._table_tab), sizing_mode="stretch_width", margin=(0, 6)
+            ("Figure", self._figure_tab),
+            ("Table", self._table_tab),
+            sizing_mode="stretch_width",
+            margin=(0, 6),
         )
         self._tabs.param.watch(lambda event: self._table.look(event.new == 1), "active")
         self._empty = Empty(visible=False)
         self._coming = pmui.Column(
             note("Computing: the figure appears with the first result."),
-            pmui.Skeleton(height=280, sizing_mode="stretch_width", margin=(6, 10), variant="rounded"),
+            pmui.Skeleton(
+                height=280, sizing_mode="stretch_width", margin=(6, 10), variant="rounded"
+            ),
             sizing_mode="stretch_width",
             margin=0,
             visible=False,
@@ -137,7 +158,9 @@ class Lens(pn.viewable.Viewer):
         )
         self._exporter = Exporter(self)
         self._cards = ItemCards(self._let_go)
-        self.controls = pmui.Column(self._cards, *self.make_controls(), sizing_mode="stretch_width", margin=0)
+        self.controls = pmui.Column(
+            self._cards, *self.make_controls(), sizing_mode="stretch_width", margin=0
+        )
         self.body = pmui.Column(
             pmui.Row(
                 heading(self.question, "h4", margin=(8, 10, 0, 10), sizing_mode="stretch_width"),
@@ -162,8 +185,17 @@ class Lens(pn.viewable.Viewer):
 
     def __panel__(self):
         """The lens by itself, as a notebook cell shows it."""
-        side = pmui.Paper(self.controls, width=320, elevation=0, variant="outlined", margin=(6, 12, 6, 0), sx={"p": 1})
-        return Cell(side, self.body, self.client, sizing_mode="stretch_width", theme_config=THEME, margin=0)
+        side = pmui.Paper(
+            self.controls,
+            width=320,
+            elevation=0,
+            variant="outlined",
+            margin=(6, 12, 6, 0),
+            sx={"p": 1},
+        )
+        return Cell(
+            side, self.body, self.client, sizing_mode="stretch_width", theme_config=THEME, margin=0
+        )
 
     # ---- showing -------------------------------------------------------------------------------------------------------
     def _selected(self, *events) -> None:
@@ -186,7 +218,11 @@ class Lens(pn.viewable.Viewer):
             self.clear_errors("selection")
         self.show(view)
         self._price()
-        free = [task for task in self._wanted if (task.free or self._eager) and task.key not in self._held]
+        free = [
+            task
+            for task in self._wanted
+            if (task.free or self._eager) and task.key not in self._held
+        ]
         if free:
             self._submit(free)
 
@@ -198,9 +234,13 @@ class Lens(pn.viewable.Viewer):
         self._export.disabled = not view.there
         self._vacant()
         self._empty.say(view.empty, view.action)
-        self._answer.object = "\n".join(picture.spec.answer for picture in pictures if picture.spec.answer)
+        self._answer.object = "\n".join(
+            picture.spec.answer for picture in pictures if picture.spec.answer
+        )
         self._answer_box.visible = bool(self._answer.object)
-        if view.stamps != self._said[0]:  # what is the same stays: a new part costs the page a tenth of a second
+        if (
+            view.stamps != self._said[0]
+        ):  # what is the same stays: a new part costs the page a tenth of a second
             self._stamps.objects = [stamp(text) for text in view.stamps]
         self._stamps.visible = bool(view.stamps)
         self._table.notes = view.notes
@@ -208,10 +248,14 @@ class Lens(pn.viewable.Viewer):
         self._notes.visible = view.there and bool(view.notes)
         if self._notes.visible and view.notes != self._said[1]:
             lines = "".join(
-                f"<dt><b>{plain(term)}</b></dt><dd style='margin:0 0 8px 16px'>{plain(text)}</dd>" for term, text in view.notes
+                f"<dt><b>{plain(term)}</b></dt><dd style='margin:0 0 8px 16px'>{plain(text)}</dd>"
+                for term, text in view.notes
             )
             self._notes[0].objects = [
-                pn.pane.HTML(f"<dl style='margin:0;line-height:1.5'>{lines}</dl>", sizing_mode="stretch_width")
+                pn.pane.HTML(
+                    f"<dl style='margin:0;line-height:1.5'>{lines}</dl>",
+                    sizing_mode="stretch_width",
+                )
             ]
         self._said = view.stamps, view.notes if self._notes.visible else self._said[1]
         self._draw(view)
@@ -246,9 +290,15 @@ class Lens(pn.viewable.Viewer):
 
     def _price(self) -> None:
         """Say before the click what it costs."""
-        open_ = [task for task in self._wanted if task.key not in self._tickets and (not task.free or task.key in self._held)]
+        open_ = [
+            task
+            for task in self._wanted
+            if task.key not in self._tickets and (not task.free or task.key in self._held)
+        ]
         self._run.visible = bool(open_)
-        self._run.label = "Try again" if open_ and all(task.key in self._held for task in open_) else "Run"
+        self._run.label = (
+            "Try again" if open_ and all(task.key in self._held for task in open_) else "Run"
+        )
         self._stop.visible = bool(self._rows)
         self._cost.object = cost_in_words([task for task in open_ if not task.quiet])
         self._cost_box.visible = bool(self._cost.object)
@@ -265,7 +315,9 @@ class Lens(pn.viewable.Viewer):
         if wait:
             self.wait()  # until the store has been looked into
         tried: set[str] = set()
-        while missing := [task for task in self._wanted if task.key not in {*self._tickets, *tried}]:
+        while missing := [
+            task for task in self._wanted if task.key not in {*self._tickets, *tried}
+        ]:
             self._submit(missing)
             if not wait:
                 break
@@ -308,14 +360,20 @@ class Lens(pn.viewable.Viewer):
             self.clear_errors(task.key)
             self._held.discard(task.key)
             if not task.quiet:
-                self._rows[task.key] = ProgressRow(task.title, lambda key=task.key: self.cancel(key))
+                self._rows[task.key] = ProgressRow(
+                    task.title, lambda key=task.key: self.cancel(key)
+                )
                 self._progress.append(self._rows[task.key])
-            self._tickets[task.key] = self.runner.submit(task.key, task.title, task.work, self._notify, quiet=task.quiet)
+            self._tickets[task.key] = self.runner.submit(
+                task.key, task.title, task.work, self._notify, quiet=task.quiet
+            )
         self.refresh_state()
 
     def _notify(self, event: Event) -> None:
         """In the worker's thread."""
-        self._inbox.put(f"{'progress' if event.kind == 'started' else event.kind}:{event.job.key}", event)
+        self._inbox.put(
+            f"{'progress' if event.kind == 'started' else event.kind}:{event.job.key}", event
+        )
 
     def _heard(self, name: str, event: Event) -> None:
         """In the session's own loop."""
@@ -335,7 +393,9 @@ class Lens(pn.viewable.Viewer):
                 self.take(key, event.result, final=True)
             elif event.kind == "failed":
                 self._held.add(key)
-                self.fail(event.job.error, trace=event.job.traceback, where=key, title=event.job.title)
+                self.fail(
+                    event.job.error, trace=event.job.traceback, where=key, title=event.job.title
+                )
         if event.kind == "partial":
             self.show(self.view())
         else:
@@ -357,7 +417,9 @@ class Lens(pn.viewable.Viewer):
             self._progress.remove(row)
 
     # ---- errors --------------------------------------------------------------------------------------------------------
-    def fail(self, error: BaseException, *, trace: str = "", where: str = "selection", title: str = "") -> None:
+    def fail(
+        self, error: BaseException, *, trace: str = "", where: str = "selection", title: str = ""
+    ) -> None:
         """Show an error until it is dismissed."""
         self.clear_errors(where)
         trace = trace or "".join(traceback.format_exception(error))
@@ -367,7 +429,12 @@ class Lens(pn.viewable.Viewer):
             return
         self._errors.append(
             ErrorCard(
-                error, trace, title=title, where=where, copy=self.client.copy, dismiss=lambda card: self._errors.remove(card)
+                error,
+                trace,
+                title=title,
+                where=where,
+                copy=self.client.copy,
+                dismiss=lambda card: self._errors.remove(card),
             )
         )
 
@@ -378,7 +445,11 @@ class Lens(pn.viewable.Viewer):
 
     def recipe(self) -> dict:
         """What the view is made from, as plain values: selection, link, and the provenance of every score in it."""
-        scores = {score.model: score.provenance for picture in self.shown.pictures for score in picture.scores}
+        scores = {
+            score.model: score.provenance
+            for picture in self.shown.pictures
+            for score in picture.scores
+        }
         return {
             "lens": self.slug,
             "selection": self.selection.to_dict(),
@@ -433,7 +504,8 @@ def selected(slug: str, fields: dict) -> Selection:
             raise unknown("field of a lens", name, [*known, "protocol"])
     if isinstance(fields.get("models"), str):
         raise BrainLensError(
-            f"models={fields['models']!r} is one string, not a list", remedy=f"Give models=[{fields['models']!r}]"
+            f"models={fields['models']!r} is one string, not a list",
+            remedy=f"Give models=[{fields['models']!r}]",
         )
     try:
         selection = Selection(lens=slug, **fields)

@@ -61,9 +61,15 @@ class Frame(pmui.Column):
         spec = picture.spec
         if not alone:  # half as wide: hover names the points
             spec = replace(
-                spec, marks=tuple(replace(m, label=None) if len(m.frame) > MANY and m.kind == "points" else m for m in spec.marks)
+                spec,
+                marks=tuple(
+                    replace(m, label=None) if len(m.frame) > MANY and m.kind == "points" else m
+                    for m in spec.marks
+                ),
             )
-        if theme == self._theme and spec.draws_like(self._drawn):  # a new plot costs the browser a tenth of a second or two
+        if theme == self._theme and spec.draws_like(
+            self._drawn
+        ):  # a new plot costs the browser a tenth of a second or two
             return
         self._pane.object = draw(spec, theme=theme, height=PLOT_HEIGHT, on_pick=self._pick)
         self._drawn, self._theme = spec, theme
@@ -72,7 +78,9 @@ class Frame(pmui.Column):
         """Dim everything else; nothing takes it back."""
         self._marks = list(values)
         if (doc := pn.state.curdoc) is not None and doc.session_context is not None:
-            doc.add_next_tick_callback(self._highlight)  # Bokeh's own objects may be changed only by who holds the document
+            doc.add_next_tick_callback(
+                self._highlight
+            )  # Bokeh's own objects may be changed only by who holds the document
         else:
             self._highlight()
 
@@ -99,7 +107,11 @@ class Frame(pmui.Column):
 def names(frame: pd.DataFrame) -> pd.Series:
     """What each row is picked by: its item, or its model, or nothing (an empty string); no rows for tables of neither."""
     column = next((column for column in (ITEM, "model") if column in frame), None)
-    return pd.Series(dtype=str) if column is None else frame[column].astype(str).where(frame[column].notna(), "")
+    return (
+        pd.Series(dtype=str)
+        if column is None
+        else frame[column].astype(str).where(frame[column].notna(), "")
+    )
 
 
 def named(rows: pd.Series) -> list[str]:
@@ -136,17 +148,32 @@ class DataTable(pmui.Column):
                 margin=(4, 6),
                 description=f"The rows as they are shown, as {kind}",
             )
-            for kind, ending, write in (("CSV", "csv", self.csv), ("Parquet", "parquet", self.parquet))
+            for kind, ending, write in (
+                ("CSV", "csv", self.csv),
+                ("Parquet", "parquet", self.parquet),
+            )
         ]
         self._filter = pmui.TextInput(
-            label="Filter rows", placeholder="part of any column", size="small", width=260, margin=(4, 6)
+            label="Filter rows",
+            placeholder="part of any column",
+            size="small",
+            width=260,
+            margin=(4, 6),
         )
         self._filter.param.watch(lambda _: self._fill(), "value_input")
-        self._which = pmui.RadioButtonGroup(label="Table", options=[], size="small", visible=False, margin=(4, 6))
+        self._which = pmui.RadioButtonGroup(
+            label="Table", options=[], size="small", visible=False, margin=(4, 6)
+        )
         self._which.param.watch(lambda _: self._show(), "value")
         self._holder = pmui.Column(sizing_mode="stretch_width", margin=0)
         self._count = note()
-        bar = pmui.Row(self._which, self._filter, *buttons, margin=0, styles={"align-items": "center", "flex-wrap": "wrap"})
+        bar = pmui.Row(
+            self._which,
+            self._filter,
+            *buttons,
+            margin=0,
+            styles={"align-items": "center", "flex-wrap": "wrap"},
+        )
         super().__init__(bar, self._holder, self._count, sizing_mode="stretch_width", margin=0)
         self.notes: tuple[tuple[str, str], ...] = ()
         self._tables: dict[str, pd.DataFrame] = {}
@@ -163,7 +190,9 @@ class DataTable(pmui.Column):
         self._tables = tables
         names = list(tables)
         if names != self._which.options:
-            self._which.param.update(options=names, value=names[0] if names else None, visible=len(names) > 1)
+            self._which.param.update(
+                options=names, value=names[0] if names else None, visible=len(names) > 1
+            )
         self._show()
 
     def look(self, active: bool) -> None:
@@ -189,9 +218,18 @@ class DataTable(pmui.Column):
             self._table = None
             self._holder.clear()
             return
-        said = {name: plain(words) for name, words in meanings(self.frame.columns, self.notes).items()}
-        known = (list(self._table.value.columns), self._table.header_tooltips) if self._table is not None else None
-        if known != (list(self.frame.columns), said):  # neither can be changed in a table that is on the page
+        said = {
+            name: plain(words) for name, words in meanings(self.frame.columns, self.notes).items()
+        }
+        known = (
+            (list(self._table.value.columns), self._table.header_tooltips)
+            if self._table is not None
+            else None
+        )
+        if known != (
+            list(self.frame.columns),
+            said,
+        ):  # neither can be changed in a table that is on the page
             self._table = _tabulator(self._filtered(), self._height, header_tooltips=said)
             self._table.param.watch(self._pick, "selection")
             self._holder.objects = [self._table]
@@ -203,7 +241,9 @@ class DataTable(pmui.Column):
             self._table.value = frame
         self.mark(self._marked)
         every = len(self.frame)
-        self._count.object = f"{len(frame)} of {every} rows" if len(frame) < every else f"{every} rows"
+        self._count.object = (
+            f"{len(frame)} of {every} rows" if len(frame) < every else f"{every} rows"
+        )
 
     def mark(self, values: list[str]) -> None:
         """Select the rows of these items or models."""
@@ -219,7 +259,10 @@ class DataTable(pmui.Column):
         every = names(self._table.value)
         if every.empty:
             return
-        gone, come = (named(every.iloc[sorted(set(a) - set(b))]) for a, b in ((event.old, event.new), (event.new, event.old)))
+        gone, come = (
+            named(every.iloc[sorted(set(a) - set(b))])
+            for a, b in ((event.old, event.new), (event.new, event.old))
+        )
         picked = [value for value in self._marked if value not in gone]
         picked += [value for value in come if value not in picked]
         if picked != self._marked:
@@ -266,10 +309,14 @@ def _tabulator(frame: pd.DataFrame, height: int, **params) -> pn.widgets.Tabulat
 
 def _formatters() -> dict:
     """How a kind of column is written; the cells stay numbers, by which they are sorted."""
-    from bokeh.models import HTMLTemplateFormatter  # one for each table: a Bokeh object belongs to one document
+    from bokeh.models import (
+        HTMLTemplateFormatter,
+    )  # one for each table: a Bokeh object belongs to one document
 
     return {
-        "fraction": HTMLTemplateFormatter(template=f"<%= (function (value) {{ {written(3)} }})(value) %>"),
+        "fraction": HTMLTemplateFormatter(
+            template=f"<%= (function (value) {{ {written(3)} }})(value) %>"
+        ),
         "count": {"type": "money", "precision": 0, "thousand": ","},
         "flag": {"type": "tickCross", "crossElement": False},
     }
@@ -281,7 +328,9 @@ def _kind(name: str, column: pd.Series) -> str:
     if not pd.api.types.is_numeric_dtype(column) or name in ("layer", "year", "seed", "folds"):
         return ""
     whole = column.dropna()
-    return "count" if len(whole) and whole.abs().max() > 1 and (whole % 1 == 0).all() else "fraction"
+    return (
+        "count" if len(whole) and whole.abs().max() > 1 and (whole % 1 == 0).all() else "fraction"
+    )
 
 
 class Empty(pmui.Column):
@@ -290,7 +339,12 @@ class Empty(pmui.Column):
     def __init__(self, **params):
         self._words = Words(
             "",
-            styles={"font-size": "1rem", "text-align": "center", "line-height": "1.5", "max-width": "560px"},
+            styles={
+                "font-size": "1rem",
+                "text-align": "center",
+                "line-height": "1.5",
+                "max-width": "560px",
+            },
             align="center",
             margin=(0, 20),
         )
@@ -308,7 +362,11 @@ class Empty(pmui.Column):
             self._button,
             sizing_mode="stretch_width",
             margin=(20, 10),
-            styles={"border": "1px dashed var(--mui-palette-divider, #d9dee4)", "border-radius": "8px", "padding": "56px 12px"},
+            styles={
+                "border": "1px dashed var(--mui-palette-divider, #d9dee4)",
+                "border-radius": "8px",
+                "padding": "56px 12px",
+            },
             **params,
         )
 
@@ -338,12 +396,25 @@ class ErrorCard(pmui.Paper):
         ``dismiss(card)``.
     """
 
-    def __init__(self, error: BaseException, trace: str, *, title: str, where: str, copy: Callable, dismiss: Callable):
+    def __init__(
+        self,
+        error: BaseException,
+        trace: str,
+        *,
+        title: str,
+        where: str,
+        copy: Callable,
+        dismiss: Callable,
+    ):
         head, cause, remedy = explain(error, title)
         self.says, self._heads = (cause, remedy), {where: head}
         self._heading = heading(head, "h6", margin=(2, 4))
         copy_button = pmui.Button(
-            label="Copy traceback", icon="content_copy", size="small", variant="text", on_click=lambda _: copy(trace)
+            label="Copy traceback",
+            icon="content_copy",
+            size="small",
+            variant="text",
+            on_click=lambda _: copy(trace),
         )
         close = pmui.IconButton(
             icon="close",
@@ -361,10 +432,22 @@ class ErrorCard(pmui.Paper):
                 sizing_mode="stretch_width",
                 margin=0,
             ),
-            Words(cause, sizing_mode="stretch_width", margin=(0, 4), styles={"line-height": "1.5", "overflow-wrap": "anywhere"}),
+            Words(
+                cause,
+                sizing_mode="stretch_width",
+                margin=(0, 4),
+                styles={"line-height": "1.5", "overflow-wrap": "anywhere"},
+            ),
         ]
         if remedy:
-            parts.append(Words(remedy, sizing_mode="stretch_width", margin=(6, 4, 0, 4), styles={"font-weight": "500"}))
+            parts.append(
+                Words(
+                    remedy,
+                    sizing_mode="stretch_width",
+                    margin=(6, 4, 0, 4),
+                    styles={"font-weight": "500"},
+                )
+            )
         text = Words(
             trace,
             styles={
@@ -418,7 +501,9 @@ def explain(error: BaseException, title: str = "") -> tuple[str, str, str]:
     if isinstance(error, BrainLensError):
         cause = error.problem if error.problem.endswith((".", "?", "!")) else error.problem + "."
         if error.choices:
-            shown = ", ".join(error.choices[:12]) + (f" and {len(error.choices) - 12} more" if len(error.choices) > 12 else "")
+            shown = ", ".join(error.choices[:12]) + (
+                f" and {len(error.choices) - 12} more" if len(error.choices) > 12 else ""
+            )
             cause += f" Choices: {shown}."
         return title or "This does not work", cause, error.remedy
     if isinstance(error, MemoryError):
@@ -438,7 +523,9 @@ class ProgressRow(pmui.Column):
     """One computation on its way: title, counts, time left, cancel."""
 
     def __init__(self, title: str, cancel: Callable[[], None]):
-        self._bar = pmui.LinearProgress(value=-1, variant="indeterminate", sizing_mode="stretch_width", margin=(0, 10, 6, 10))
+        self._bar = pmui.LinearProgress(
+            value=-1, variant="indeterminate", sizing_mode="stretch_width", margin=(0, 10, 6, 10)
+        )
         self._words = note("starting", margin=(0, 10))
         stop = pmui.IconButton(
             icon="close",
@@ -448,9 +535,20 @@ class ProgressRow(pmui.Column):
             on_click=lambda _: cancel(),
             margin=0,
         )
-        name = Words(title, margin=(0, 10), styles={"font-weight": "500", "font-size": "0.92rem", "white-space": "nowrap"})
+        name = Words(
+            title,
+            margin=(0, 10),
+            styles={"font-weight": "500", "font-size": "0.92rem", "white-space": "nowrap"},
+        )
         super().__init__(
-            pmui.Row(name, self._words, stop, sizing_mode="stretch_width", margin=0, styles={"align-items": "center"}),
+            pmui.Row(
+                name,
+                self._words,
+                stop,
+                sizing_mode="stretch_width",
+                margin=0,
+                styles={"align-items": "center"},
+            ),
             self._bar,
             sizing_mode="stretch_width",
             margin=(2, 0),

@@ -105,7 +105,12 @@ class View:
 
     def coloured(self, colours: dict[str, str]) -> View:
         """The same with the colours that the user chose."""
-        return replace(self, pictures=tuple(replace(p, spec=replace(p.spec, colours=colours)) for p in self.pictures))
+        return replace(
+            self,
+            pictures=tuple(
+                replace(p, spec=replace(p.spec, colours=colours)) for p in self.pictures
+            ),
+        )
 
     @property
     def there(self) -> bool:
@@ -123,10 +128,18 @@ def cost_in_words(tasks: list[Task]) -> str:
     """
     if not tasks:
         return ""
-    names = ", ".join(task.title for task in tasks[:3]) + (f" and {len(tasks) - 3} more" if len(tasks) > 3 else "")
+    names = ", ".join(task.title for task in tasks[:3]) + (
+        f" and {len(tasks) - 3} more" if len(tasks) > 3 else ""
+    )
     known = [task.seconds for task in tasks if task.seconds is not None]
-    seconds = f"About {duration(sum(known))}" + (" or more" if len(known) < len(tasks) else "") if known else "Time not known yet"
+    seconds = (
+        f"About {duration(sum(known))}" + (" or more" if len(known) < len(tasks) else "")
+        if known
+        else "Time not known yet"
+    )
     size = sum(task.download for task in tasks)
     fetch = f"{size / 1e6:,.0f} MB to download" if size else "nothing to download"
     memory = max(task.memory for task in tasks)
-    return f"Not computed yet: {names}. {seconds}; {fetch}" + (f"; {max(memory, 5e7) / 1e9:.1f} GB of memory." if memory else ".")
+    return f"Not computed yet: {names}. {seconds}; {fetch}" + (
+        f"; {max(memory, 5e7) / 1e9:.1f} GB of memory." if memory else "."
+    )

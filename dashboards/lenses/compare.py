@@ -23,13 +23,34 @@ __all__ = ["Compare"]
 
 KINDS = {"CSV": ".csv", "Parquet": ".parquet", "NetCDF": ".nc"}
 NOTES = (
-    ("mean", "Over the chosen recordings; empty where one of them is missing, so that no two means are of different recordings."),
-    ("protocol", "Every choice behind the number; rows of different protocols never share a mean. analysis.protocol.Protocol."),
-    ("interval", "95 %, bootstrap over people and stimulus groups, recordings independent; analysis.answers.compare.rank."),
-    ("own, imported", "Computed here and stored, or brought from a file and checked against its hash; analysis.scoring.results."),
-    ("ceiling, layer", "Of several recordings: the mean of their ceilings; the layer that most folds use on each."),
-    ("published", "Tables of the literature by their own rules, on axes of their own; data.published."),
-    ("paired difference", "The same people and stimulus groups are drawn for both models; analysis.statistics.paired."),
+    (
+        "mean",
+        "Over the chosen recordings; empty where one of them is missing, so that no two means are of different recordings.",
+    ),
+    (
+        "protocol",
+        "Every choice behind the number; rows of different protocols never share a mean. analysis.protocol.Protocol.",
+    ),
+    (
+        "interval",
+        "95 %, bootstrap over people and stimulus groups, recordings independent; analysis.answers.compare.rank.",
+    ),
+    (
+        "own, imported",
+        "Computed here and stored, or brought from a file and checked against its hash; analysis.scoring.results.",
+    ),
+    (
+        "ceiling, layer",
+        "Of several recordings: the mean of their ceilings; the layer that most folds use on each.",
+    ),
+    (
+        "published",
+        "Tables of the literature by their own rules, on axes of their own; data.published.",
+    ),
+    (
+        "paired difference",
+        "The same people and stimulus groups are drawn for both models; analysis.statistics.paired.",
+    ),
 )
 
 
@@ -57,8 +78,17 @@ class Compare(Lens):
         self._absent = note(margin=(0, 4))
         self._hidden = pmui.MultiChoice(label="Hide models", options=list(self.selection.hidden),
                                         value=list(self.selection.hidden), **wide)  # fmt: skip
-        tables = pmui.MultiChoice(label="Published tables", options=list(TABLES), value=list(self.selection.tables), **wide)
-        for widget, name in ((self._recordings, "ranked"), (self._hidden, "hidden"), (tables, "tables")):
+        tables = pmui.MultiChoice(
+            label="Published tables",
+            options=list(TABLES),
+            value=list(self.selection.tables),
+            **wide,
+        )
+        for widget, name in (
+            (self._recordings, "ranked"),
+            (self._hidden, "hidden"),
+            (tables, "tables"),
+        ):
             self.link(widget, name)
         again = pmui.Button(label="Read the store again", icon="refresh", variant="text", size="small", margin=(4, 0),
                             on_click=lambda _: self.reload())  # fmt: skip
@@ -87,10 +117,22 @@ class Compare(Lens):
 
     def tasks(self) -> list[Task]:
         if self._board is None:
-            return [Task(f"board:{id(self)}:{self._turn}", "results in the store", _read, free=True, quiet=True)]
+            return [
+                Task(
+                    f"board:{id(self)}:{self._turn}",
+                    "results in the store",
+                    _read,
+                    free=True,
+                    quiet=True,
+                )
+            ]
         pair = self._pair()
-        keys = [] if pair is None else [one["key"] for one in pair if one["key"] not in self._targets]
-        return [Task(f"targets:{key}", "targets", _Targets(key), free=True, quiet=True) for key in keys]
+        keys = (
+            [] if pair is None else [one["key"] for one in pair if one["key"] not in self._targets]
+        )
+        return [
+            Task(f"targets:{key}", "targets", _Targets(key), free=True, quiet=True) for key in keys
+        ]
 
     def take(self, key: str, result: object, *, final: bool) -> None:
         if key.startswith("targets:"):
@@ -99,7 +141,9 @@ class Compare(Lens):
         from analysis.answers.compare import benchmarks, told_apart
 
         self._board = result
-        self._recordings.options = list(dict.fromkeys([*told_apart(result), *benchmarks(), *self._recordings.value]))
+        self._recordings.options = list(
+            dict.fromkeys([*told_apart(result), *benchmarks(), *self._recordings.value])
+        )
         self._hidden.options = list(dict.fromkeys([*result["model"], *self._hidden.value]))
 
     def _split(self) -> tuple[list[str], list[str]]:
@@ -107,7 +151,9 @@ class Compare(Lens):
         from analysis.answers.compare import known
 
         names, chosen = known(self._board), self.selection.ranked
-        return [name for name in chosen if name in names], [name for name in chosen if name not in names]
+        return [name for name in chosen if name in names], [
+            name for name in chosen if name not in names
+        ]
 
     def _shown(self) -> pd.DataFrame:
         """The rows behind the ranking."""
@@ -117,7 +163,11 @@ class Compare(Lens):
         if not self.selection.ranked:
             return board
         names = known(self._board)
-        return board[told_apart(self._board)[board.index].isin([one for name in self._split()[0] for one in names[name]])]
+        return board[
+            told_apart(self._board)[board.index].isin(
+                [one for name in self._split()[0] for one in names[name]]
+            )
+        ]
 
     def _pair(self) -> tuple[pd.Series, pd.Series] | None:
         """Own results of the first two models on the first recording and protocol that both have."""
@@ -125,7 +175,9 @@ class Compare(Lens):
         if len(models) < 2:
             return None
         own = board[board["source"] == "own"]
-        first, second = (own[own["model"] == model].set_index(["data_key", "protocol_key"]) for model in models)
+        first, second = (
+            own[own["model"] == model].set_index(["data_key", "protocol_key"]) for model in models
+        )
         both = [key for key in first.index if key in second.index]
         if not both:
             return None
@@ -135,7 +187,13 @@ class Compare(Lens):
     def _inlet(self) -> list:
         """Where results come in; in a notebook that has not loaded the widget, how they do."""
         if "filedropper" in pn.extension._loaded_extensions:
-            return [note("Bring results: CSV, Parquet or NetCDF with model, recording and r.", margin=(4, 0, 0, 0)), self._file]
+            return [
+                note(
+                    "Bring results: CSV, Parquet or NetCDF with model, recording and r.",
+                    margin=(4, 0, 0, 0),
+                ),
+                self._file,
+            ]
         return [note("Bring results: analysis.scoring.results.bring(path), or pn.extension('filedropper') for a field to drop them on.",
                      margin=(4, 0, 0, 0))]  # fmt: skip
 
@@ -179,11 +237,23 @@ class Compare(Lens):
             here, absent = self._split()
             if here or not choice.ranked:
                 answer = rank(self._board, here, scale=choice.scale, hidden=choice.hidden)
-                stamp = "simulated data" if "simulated" in answer.frame and answer.frame["simulated"].any() else ""
+                stamp = (
+                    "simulated data"
+                    if "simulated" in answer.frame and answer.frame["simulated"].any()
+                    else ""
+                )
                 stamps = (stamp,) if stamp else ()
                 ranking = dots(self.question, answer, stamp=stamp, absent=absent)
                 told = methods(self._shown(), answer, choice.scale) if len(answer.frame) else ""
-                pictures.append(Picture("Results here", ranking, answer.frame, python=_python(choice, here), methods=told))
+                pictures.append(
+                    Picture(
+                        "Results here",
+                        ranking,
+                        answer.frame,
+                        python=_python(choice, here),
+                        methods=told,
+                    )
+                )
             pair = self._pair()
             if pair is not None and all(self._targets.get(one["key"]) is not None for one in pair):
                 found = detail(*pair, tuple(self._targets[one["key"]] for one in pair))
@@ -194,9 +264,13 @@ class Compare(Lens):
             answer = published(name, choice.ranked, hidden=choice.hidden, pooling=choice.pooling)
             spec = dots("Published scores", answer)
             python = _python(choice, choice.ranked, name)
-            pictures.append(Picture(f"Published: {name}", spec, answer.frame, published=(name,), python=python))
+            pictures.append(
+                Picture(f"Published: {name}", spec, answer.frame, published=(name,), python=python)
+            )
         if not pictures and absent:
-            return View(empty=f"{self._absent.object} Choose other recordings for the mean, or none: then it is over all.")
+            return View(
+                empty=f"{self._absent.object} Choose other recordings for the mean, or none: then it is over all."
+            )
         if not pictures or all(one.spec.empty for one in pictures):
             return View(empty="Nothing was scored yet: score a model on the Layers lens, bring a file of results, or choose a "
                         "published table.")  # fmt: skip
@@ -208,7 +282,19 @@ def dots(title: str, answer, *, stamp: str = "", absent: Sequence[str] = ()) -> 
     """Models in the order of their means, with intervals where there are any; shares of the ceiling above 1 are flagged."""
     frame = answer.frame[answer.frame["mean"].notna()]
     ends = ("low", "high") if {"low", "high"} <= set(frame) else (None, None)
-    known = ("entry", "mean", "low", "high", "ceiling", "layer", "n_stimuli", "n", "of", "protocol", "source")
+    known = (
+        "entry",
+        "mean",
+        "low",
+        "high",
+        "ceiling",
+        "layer",
+        "n_stimuli",
+        "n",
+        "of",
+        "protocol",
+        "source",
+    )
     hover = tuple(name for name in known if name in frame)
     share = "share" in answer.axes["y_title"]
     left = f" Chosen too, but no result here is of {', '.join(absent)}." if absent else ""
@@ -229,7 +315,15 @@ def targets(found, pair: tuple) -> FigureSpec:
     """One point per target, the first model's r against the second's."""
     return FigureSpec(
         f"{pair[0]['model']} or {pair[1]['model']}?",
-        (Mark("points", found.frame, "second", "first", hover=("target", "first", "second", "difference")),),
+        (
+            Mark(
+                "points",
+                found.frame,
+                "second",
+                "first",
+                hover=("target", "first", "second", "difference"),
+            ),
+        ),
         found.axes["x_title"],
         found.axes["y_title"],
         (Rule("xy", label="as good"),),

@@ -27,7 +27,10 @@ NOTES = (
         "((y - mean of the training rows)^2 - (y - prediction)^2) / variance of the target, out of fold, mean over targets, then "
         "over people; its mean over stimuli is the out-of-sample R2; analysis.scoring.per_stimulus.explained.",
     ),
-    ("difference", "First model minus second: how much smaller its squared error is, in shares of the target's variance."),
+    (
+        "difference",
+        "First model minus second: how much smaller its squared error is, in shares of the target's variance.",
+    ),
     ("slices", "Quarters of the stimuli by a number, or topics; analysis.answers.items.items."),
     (
         "interval",
@@ -36,7 +39,10 @@ NOTES = (
     ),
     ("length", "Words of the sentence without punctuation; letters where a stimulus is one word."),
     ("frequency", "Mean Zipf frequency (log10 of occurrences in 10^9 words) of the words."),
-    ("bits", "Surprisal: minus log2 of the probability of the word given all before it; analysis.scoring.per_stimulus.token_bits."),
+    (
+        "bits",
+        "Surprisal: minus log2 of the probability of the word given all before it; analysis.scoring.per_stimulus.token_bits.",
+    ),
 )
 
 
@@ -99,17 +105,31 @@ class Items(Lens):
     def _stimulus_by_stimulus(self) -> Task:
         """A look into the store; where it is known what the predictions cost, the predictions."""
         pair, choice = self._pair, self.selection
-        title, work = f"{pair[0]} and {pair[1]}, stimulus by stimulus", (*pair, choice.recording, choice.protocol)
+        title, work = (
+            f"{pair[0]} and {pair[1]}, stimulus by stimulus",
+            (*pair, choice.recording, choice.protocol),
+        )
         if self._key not in self._prices:
             return Task(f"look:{self._key}", title, partial(_look, *work), free=True, quiet=True)
         costs = self._prices[self._key]
-        seconds = None if any(one.seconds is None for one in costs) else sum(one.seconds for one in costs)
+        seconds = (
+            None if any(one.seconds is None for one in costs) else sum(one.seconds for one in costs)
+        )
         cheap = seconds is not None and seconds <= FREE_SECONDS
-        return Task(self._key, title, partial(_items, *work), seconds, memory=max(one.memory for one in costs), free=cheap)
+        return Task(
+            self._key,
+            title,
+            partial(_items, *work),
+            seconds,
+            memory=max(one.memory for one in costs),
+            free=cheap,
+        )
 
     def run(self, *, wait: bool = False) -> Lens:
         super().run(wait=wait)
-        if wait and any(task.key == self._key and task.key not in self._held for task in self._wanted):
+        if wait and any(
+            task.key == self._key and task.key not in self._held for task in self._wanted
+        ):
             super().run(wait=True)  # the scores were the first step
         return self
 
@@ -141,7 +161,15 @@ class Items(Lens):
                 return name
         gap = np.abs(first.values - second.values)
         there = np.isfinite(gap)
-        return str(about["item"].iloc[int((np.where(there, gap, 0).sum(axis=0) / np.maximum(there.sum(axis=0), 1)).argmax())])
+        return str(
+            about["item"].iloc[
+                int(
+                    (
+                        np.where(there, gap, 0).sum(axis=0) / np.maximum(there.sum(axis=0), 1)
+                    ).argmax()
+                )
+            ]
+        )
 
     # ---- what is shown -------------------------------------------------------------------------------------------------
     def view(self) -> View:
@@ -149,12 +177,17 @@ class Items(Lens):
         if len(pair) < 2:
             return View(
                 empty="Choose two models and a recording: then you see how much each explains of every sentence or word.",
-                action=("Show the built-in example", lambda: self.selection.param.update(**example())),
+                action=(
+                    "Show the built-in example",
+                    lambda: self.selection.param.update(**example()),
+                ),
             )
         if self._key not in self._found:
             scored = len([one for one in self.scores.found(pair) if one.complete]) == 2
             if self.scores.looking(pair) or (scored and self._key not in self._prices):
-                failed = "It is not known what is stored: see the error above." if self.failed else ""
+                failed = (
+                    "It is not known what is stored: see the error above." if self.failed else ""
+                )
                 return View(empty=failed or "Looking into the store ...")
             words = "Both models need a score on this recording first."
             if scored:
@@ -163,7 +196,9 @@ class Items(Lens):
         answer, scores = self._answer_now(), tuple(self.scores.found(pair))
         stamp = scores[0].stamp if scores else ""
         common = {"python": _python(self.selection), "methods": self._methods(answer, scores)}
-        pictures = [Picture("Every item", scatter(answer, pair, stamp), answer.frame, scores, **common)]
+        pictures = [
+            Picture("Every item", scatter(answer, pair, stamp), answer.frame, scores, **common)
+        ]
         by, table = SLICES.get(answer.facts["by"], "nothing"), answer.facts["slices"]
         pictures.append(Picture(f"By {by}", slices(answer, pair, stamp), table, scores, **common))
         item = self._item()
@@ -178,11 +213,16 @@ class Items(Lens):
                     "boundaries.")  # fmt: skip
             common |= {"python": _python_words(self.selection, item, list(table["model"].unique())),
                        "methods": f"{common['methods']} {read}"}  # fmt: skip
-            pictures.append(Picture("Words", inspector(table, item, text, silent, stamp), table, scores, **common))
+            pictures.append(
+                Picture(
+                    "Words", inspector(table, item, text, silent, stamp), table, scores, **common
+                )
+            )
         elif all(isinstance(one, str) for one in told):
-            pictures[0] = _with_caption(pictures[0], f"No words with probabilities: {'; '.join(told)}.")
+            pictures[0] = _with_caption(
+                pictures[0], f"No words with probabilities: {'; '.join(told)}."
+            )
         return View(tuple(pictures), stamps(list(scores)), notes=NOTES)
-
 
     def _methods(self, answer, scores: tuple) -> str:
         from analysis.answers.items import methods
@@ -218,7 +258,11 @@ def slices(answer, pair: list[str], stamp: str) -> FigureSpec:
     frame = answer.facts["slices"]
     frame = frame[frame["slice"] == by] if len(frame) else frame
     hover = ("level", "difference", "low", "high", "n", "n_clusters")
-    marks = (Mark("points", frame, "level", "difference", "low", "high", hover=hover),) if len(frame) else ()
+    marks = (
+        (Mark("points", frame, "level", "difference", "low", "high", hover=hover),)
+        if len(frame)
+        else ()
+    )
     few = "; without an interval where a topic is one text" if by == "topic" else ""
     return FigureSpec(
         f"Where is {pair[0]} ahead of {pair[1]}?",
@@ -232,7 +276,9 @@ def slices(answer, pair: list[str], stamp: str) -> FigureSpec:
     )
 
 
-def inspector(table: pd.DataFrame, item: str, text: str, silent: list[str], stamp: str) -> FigureSpec:
+def inspector(
+    table: pd.DataFrame, item: str, text: str, silent: list[str], stamp: str
+) -> FigureSpec:
     """Bits of each word of one stimulus, its tokens above it."""
     table = table.copy()
     names = dict(table[["place", "word"]].drop_duplicates("place").itertuples(index=False))
@@ -243,7 +289,16 @@ def inspector(table: pd.DataFrame, item: str, text: str, silent: list[str], stam
         axis[place] = word
     table["shown"] = table["place"].map(axis)
     split = table[table["pieces"].str.contains("|", regex=False)]
-    marks = [Mark("bars", table, "shown", "bits", colour="model", hover=("model", "word", "bits", "probability", "tokens"))]
+    marks = [
+        Mark(
+            "bars",
+            table,
+            "shown",
+            "bits",
+            colour="model",
+            hover=("model", "word", "bits", "probability", "tokens"),
+        )
+    ]
     if len(split):
         top = split.sort_values("bits").drop_duplicates("shown", keep="last")
         top = top.assign(above=top["bits"] + 0.04 * table["bits"].max())
@@ -323,7 +378,9 @@ def _look(first: str, second: str, name: str, protocol: Protocol, report: Report
 
     loaded = recording(name)
     costs = [price(model, loaded, protocol) for model in (first, second)]
-    return _items(first, second, name, protocol, report) if all(one.cached for one in costs) else costs
+    return (
+        _items(first, second, name, protocol, report) if all(one.cached for one in costs) else costs
+    )
 
 
 def _items(first: str, second: str, name: str, protocol: Protocol, report: Report) -> tuple:
@@ -332,7 +389,12 @@ def _items(first: str, second: str, name: str, protocol: Protocol, report: Repor
 
     loaded = recording(name)
     values = [item_values(model, loaded, protocol, report=report) for model in (first, second)]
-    return (*values, about(loaded), clusters(loaded, protocol), {"tr": "stimulus"}.get(loaded.scored_unit, loaded.scored_unit))
+    return (
+        *values,
+        about(loaded),
+        clusters(loaded, protocol),
+        {"tr": "stimulus"}.get(loaded.scored_unit, loaded.scored_unit),
+    )
 
 
 def _bits(model: str, name: str, item: str, protocol: Protocol, report: Report):

@@ -15,7 +15,14 @@ from dashboards.figures.spec import FigureSpec, Mark, Rule
 from dashboards.lens.controls import ModelPicker, ProtocolPicker, RecordingPicker, ScalePicker
 from dashboards.lens.lens import Lens, Picture, Task, View
 from dashboards.look.look import note
-from dashboards.work.score_computations import NOTES, ScoreTasks, TargetTasks, example, stamps, unscorable
+from dashboards.work.score_computations import (
+    NOTES,
+    ScoreTasks,
+    TargetTasks,
+    example,
+    stamps,
+    unscorable,
+)
 
 __all__ = ["Layers", "ceiling_rules", "control_rules"]
 
@@ -40,15 +47,21 @@ class Layers(Lens):
         self.scores, self.tests = ScoreTasks(self.selection), TargetTasks(self.selection)
         self._splits: dict[str, tuple] = {}
         small = dict(size="small", sizing_mode="stretch_width")
-        self._by = pmui.Select(label="Show by", options=SHOWN, value=self.selection.by, margin=(8, 0, 2, 0), **small)
+        self._by = pmui.Select(
+            label="Show by", options=SHOWN, value=self.selection.by, margin=(8, 0, 2, 0), **small
+        )
         self._why = note(margin=(0, 4))
         beside = pmui.MultiChoice(
             label="Other protocols beside it", options=list(PRESETS), value=self.selection.protocols, margin=(8, 0, 4, 0),
             sizing_mode="stretch_width",
         )  # fmt: skip
-        tested = pmui.Switch(label="Test each target against chance", value=self.selection.tested, margin=(6, 0))
+        tested = pmui.Switch(
+            label="Test each target against chance", value=self.selection.tested, margin=(6, 0)
+        )
         self._by.param.watch(lambda event: setattr(self.selection, "by", event.new), "value")
-        self.selection.param.watch(lambda event: self._by.param.update(disabled_options=[], value=event.new), "by")
+        self.selection.param.watch(
+            lambda event: self._by.param.update(disabled_options=[], value=event.new), "by"
+        )
         self.link(beside, "protocols")
         self.link(tested, "tested")
         return [
@@ -65,7 +78,9 @@ class Layers(Lens):
     def protocols(self) -> list:
         """The selection's protocol, then the presets beside it; each one once."""
         chosen = self.selection.protocol
-        found = {chosen.key(): chosen} | {preset(name).key(): preset(name) for name in self.selection.protocols}
+        found = {chosen.key(): chosen} | {
+            preset(name).key(): preset(name) for name in self.selection.protocols
+        }
         return [found.pop(chosen.key()), *found.values()]
 
     def tasks(self) -> list[Task]:
@@ -88,11 +103,20 @@ class Layers(Lens):
         if not models:
             return View(
                 empty="Choose a model and a recording: every layer of the model is asked how well it predicts the recording.",
-                action=("Show the built-in example", lambda: self.selection.param.update(**example())),
+                action=(
+                    "Show the built-in example",
+                    lambda: self.selection.param.update(**example()),
+                ),
             )
         if all(map(unscorable, models)):
-            return View(empty=f"{models[0]} has probabilities of words but no activations: choose another model here.")
-        found = [(protocol, scores) for protocol in self.protocols() if (scores := self.scores.found(models, protocol))]
+            return View(
+                empty=f"{models[0]} has probabilities of words but no activations: choose another model here."
+            )
+        found = [
+            (protocol, scores)
+            for protocol in self.protocols()
+            if (scores := self.scores.found(models, protocol))
+        ]
         if not found and self.scores.looking(models):
             failed = "It is not known what is stored: see the error above." if self.failed else ""
             return View(empty=failed or "Looking into the store ...")
@@ -108,7 +132,9 @@ class Layers(Lens):
             pictures.append(self._picture(label, scores, by))
         whole = self._complete()
         if whole and len(whole[0].dataset.target) > 1:
-            pictures.append(_histogram(whole, self.tests.found(whole) if self.selection.tested else {}))
+            pictures.append(
+                _histogram(whole, self.tests.found(whole) if self.selection.tested else {})
+            )
         said = [score for _, scores in found for score in scores]
         if all(picture.spec.empty for picture in pictures):
             return View(empty=f"{pictures[0].spec.answer} {pictures[0].spec.caption}")
@@ -117,9 +143,17 @@ class Layers(Lens):
     def _shown_by(self, score) -> str:
         """The target coordinate that lines are split by; what the recording does not hold is disabled, with the reason."""
         known = groupings(score)
-        reasons = [f"Not {words.lower()}: {known[key][1]}." for words, key in SHOWN.items() if key in known and known[key][1]]
-        chosen = self.selection.by  # a link may ask for what is not there: it stays chosen, the reason is beside it
-        self._by.disabled_options = [key for key, (name, _) in known.items() if not name and key != chosen]
+        reasons = [
+            f"Not {words.lower()}: {known[key][1]}."
+            for words, key in SHOWN.items()
+            if key in known and known[key][1]
+        ]
+        chosen = (
+            self.selection.by
+        )  # a link may ask for what is not there: it stays chosen, the reason is beside it
+        self._by.disabled_options = [
+            key for key, (name, _) in known.items() if not name and key != chosen
+        ]
         self._why.object = " ".join(reasons)
         return "" if chosen == "mean" else known[chosen][0]
 
@@ -133,11 +167,14 @@ class Layers(Lens):
         spec = replace(by_group(split, scores, normalised=normalised), title=_titled(label))
         return Picture(f"{label} by {by}", spec, split.frame, tuple(scores))
 
-
     def _split(self, label: str, scores: list, by: str):
         """The scores by subject or region: made once, for a change of the scale draws the same numbers."""
         known_by, known, answer = self._splits.get(label, ("", [], None))
-        if known_by != by or len(known) != len(scores) or any(a is not b for a, b in zip(known, scores, strict=True)):
+        if (
+            known_by != by
+            or len(known) != len(scores)
+            or any(a is not b for a, b in zip(known, scores, strict=True))
+        ):
             answer = grouped(scores, by)
             self._splits[label] = by, scores, answer
         return answer
@@ -152,10 +189,33 @@ def by_group(answer, scores: list, *, normalised: bool) -> FigureSpec:
     """The figure of :func:`analysis.answers.groups.grouped`: a line for each group, a panel for each model."""
     value = "normalised" if normalised else "r"
     frame = answer.frame[answer.frame[value].notna()]
-    hover = ("model", "group", "layer", "r", "r_low", "r_high", "ceiling", "normalised", "n_targets")
-    marks = [Mark("line", frame, "depth", value, f"{value}_low", f"{value}_high", colour="group", hover=hover)]
+    hover = (
+        "model",
+        "group",
+        "layer",
+        "r",
+        "r_low",
+        "r_high",
+        "ceiling",
+        "normalised",
+        "n_targets",
+    )
+    marks = [
+        Mark(
+            "line",
+            frame,
+            "depth",
+            value,
+            f"{value}_low",
+            f"{value}_high",
+            colour="group",
+            hover=hover,
+        )
+    ]
     if (chosen := frame[frame["chosen"]]).size:
-        marks.append(Mark("points", chosen, "depth", value, colour="group", hover=hover, ringed=True))
+        marks.append(
+            Mark("points", chosen, "depth", value, colour="group", hover=hover, ringed=True)
+        )
     return FigureSpec(
         Layers.question,
         tuple(marks),
@@ -211,17 +271,52 @@ def profile(answer, scores: list, *, normalised: bool) -> FigureSpec:
     normalised : bool
         Divide by the ceiling (where there is one); scores above 1 are flagged.
     """
-    value, title = ("normalised", "Share of the ceiling") if normalised else ("r", answer.axes["y_title"])
+    value, title = (
+        ("normalised", "Share of the ceiling") if normalised else ("r", answer.axes["y_title"])
+    )
     frame = answer.frame[answer.frame[value].notna()]
-    marks = [Mark("line", frame, "depth", value, f"{value}_low", f"{value}_high", colour="model", hover=_HOVER)]
+    marks = [
+        Mark(
+            "line",
+            frame,
+            "depth",
+            value,
+            f"{value}_low",
+            f"{value}_high",
+            colour="model",
+            hover=_HOVER,
+        )
+    ]
     if not normalised and "r_shuffled" in frame and frame["r_shuffled"].notna().any():
-        marks.insert(0, Mark("line", frame, "depth", "r_shuffled", colour="model", name="shuffled folds", dashed=True))
+        marks.insert(
+            0,
+            Mark(
+                "line",
+                frame,
+                "depth",
+                "r_shuffled",
+                colour="model",
+                name="shuffled folds",
+                dashed=True,
+            ),
+        )
     nested = frame["optimism"].notna()
     if len(best := frame[frame["best"] & ~frame["chosen"] & nested]):
-        marks.append(Mark("points", best, "depth", value, hover=(*_HOVER, "optimism"), name="best on the same data"))
+        marks.append(
+            Mark(
+                "points",
+                best,
+                "depth",
+                value,
+                hover=(*_HOVER, "optimism"),
+                name="best on the same data",
+            )
+        )
     chosen = frame[frame["chosen"]]
     if len(chosen):
-        marks.append(Mark("points", chosen, "depth", value, colour="model", hover=_HOVER, ringed=True))
+        marks.append(
+            Mark("points", chosen, "depth", value, colour="model", hover=_HOVER, ringed=True)
+        )
     controls = [] if normalised else control_rules(scores)
     rules = [Rule("y", 0.0), *controls, *ceiling_rules(scores[0], normalised=normalised)]
     return FigureSpec(
@@ -237,17 +332,24 @@ def profile(answer, scores: list, *, normalised: bool) -> FigureSpec:
     )
 
 
-def control_rules(scores: list, names: Iterable[str] = tuple(_CONTROLS), *, normalised: bool = False) -> list[Rule]:
+def control_rules(
+    scores: list, names: Iterable[str] = tuple(_CONTROLS), *, normalised: bool = False
+) -> list[Rule]:
     """A line for each control; the random embedding has the model's width, so one for each width among the models."""
     several = len({score.provenance["model"]["width"] for score in scores}) > 1
     found: dict[tuple, Rule] = {}
     for score in scores:
-        width, bound = score.provenance["model"]["width"], score.ceiling.value if score.ceiling.value > 0 else np.nan
+        width, bound = (
+            score.provenance["model"]["width"],
+            score.ceiling.value if score.ceiling.value > 0 else np.nan,
+        )
         for row in score.controls[score.controls["control"].isin(names)].itertuples():
             value = row.r / bound if normalised else row.r
             own = several and row.control == "random-embedding"
             if np.isfinite(value):
-                words = f"{_CONTROLS[row.control]}{f' of width {width:,}' if own else ''} {value:.2f}"
+                words = (
+                    f"{_CONTROLS[row.control]}{f' of width {width:,}' if own else ''} {value:.2f}"
+                )
                 found.setdefault((row.control, width if own else 0), Rule("y", value, words))
     return list(found.values())
 

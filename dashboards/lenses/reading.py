@@ -38,14 +38,23 @@ NOTES = (
         "What surprisal of the word and of the two words before it adds to length and log frequency of the same words, in nats "
         "per word, held out text by text; analysis.reading.delta_ll.delta_log_likelihood.",
     ),
-    ("interval", "95 %, t interval of the mean over texts; with few texts it is wide; analysis.reading.delta_ll.mean_over_texts."),
+    (
+        "interval",
+        "95 %, t interval of the mean over texts; with few texts it is wide; analysis.reading.delta_ll.mean_over_texts.",
+    ),
     (
         "same words",
         "Models that know different words (a trigram knows those of its vocabulary) are compared over the words that all of them "
         "know; a model's value alone is in the table.",
     ),
-    ("bias", "What a model without any effect is expected at: about -k / 2n for k added columns and n words."),
-    ("bits per word", "Mean surprisal of the words that delta log-likelihood is of; the lower, the better they are predicted."),
+    (
+        "bias",
+        "What a model without any effect is expected at: about -k / 2n for k added columns and n words.",
+    ),
+    (
+        "bits per word",
+        "Mean surprisal of the words that delta log-likelihood is of; the lower, the better they are predicted.",
+    ),
     (
         "alignment",
         "Time regressed on surprisal, length and log frequency of the words t+2 to t-3 at once. A person who reads word by word "
@@ -90,7 +99,17 @@ class Reading(Lens):
 
     slug, label, icon = "reading", "Reading", "menu_book"
     question = QUESTION
-    watches = ("models", "corpora", "preset", "changes", "form", "link", "filter", "neural", "fitted")
+    watches = (
+        "models",
+        "corpora",
+        "preset",
+        "changes",
+        "form",
+        "link",
+        "filter",
+        "neural",
+        "fitted",
+    )
 
     def make_controls(self) -> list:
         self._found: dict[str, object] = {}
@@ -116,17 +135,25 @@ class Reading(Lens):
         )
         own.param.watch(lambda event: self._add(own, corpora, event.new.strip()), "value")
         look = dict(sizing_mode="stretch_width", size="small", margin=(8, 0, 4, 0))
-        form = pmui.Select(label="Model of the times", options=FORMS, value=self.selection.form, **look)
-        link = pmui.Select(label="Scale of the times", options=LINKS, value=self.selection.link, **look)
+        form = pmui.Select(
+            label="Model of the times", options=FORMS, value=self.selection.form, **look
+        )
+        link = pmui.Select(
+            label="Scale of the times", options=LINKS, value=self.selection.link, **look
+        )
         which = pmui.Select(label="Times that count", options={FILTER_LABELS[name]: name for name in FILTERS},
                             value=self.selection.filter, **look)  # fmt: skip
         neural = pmui.Select(label="Compare with a score on", options=_neural(self.selection.neural), value=self.selection.neural,
                              description="Scores that are in the store already, for the protocol below", **look)  # fmt: skip
-        fitted = pmui.Switch(label="Also predict times from activations", value=self.selection.fitted, margin=(8, 0))
+        fitted = pmui.Switch(
+            label="Also predict times from activations", value=self.selection.fitted, margin=(8, 0)
+        )
         for widget, name in ((corpora, "corpora"), (form, "form"), (link, "link"), (which, "filter"), (neural, "neural"),
                              (fitted, "fitted")):  # fmt: skip
             self.link(widget, name)
-        self.selection.param.watch(lambda event: self._look_again() if event.new == self.slug else None, "lens")
+        self.selection.param.watch(
+            lambda event: self._look_again() if event.new == self.slug else None, "lens"
+        )
         return [ModelPicker(self.selection), corpora, own, which, form, link,
                 heading("Beside it", "overline", margin=(14, 0, 0, 0)), neural, fitted, ProtocolPicker(self.selection),
                 note("For delta log-likelihood, context and word boundary of the protocol count.", margin=(0, 4))]  # fmt: skip
@@ -144,20 +171,36 @@ class Reading(Lens):
         """Key, model and recording of everything that is asked for."""
         choice = self.selection
         how = f"{choice.protocol.key()}|{choice.form}|{choice.link}|{choice.filter}"
-        return [(f"reading:{model}|{name}|{how}", model, name) for name in choice.corpora for model in choice.models]
+        return [
+            (f"reading:{model}|{name}|{how}", model, name)
+            for name in choice.corpora
+            for model in choice.models
+        ]
 
     def _beside(self) -> list[tuple[str, str, str, bool]]:
         """Key, model, recording of the scores beside it, and whether they may be computed here."""
         choice, how = self.selection, self.selection.protocol.key()
         brain = choice.models if choice.neural else []
-        found = [(f"neural:{model}|{choice.neural}|{how}", model, choice.neural, False) for model in brain]
+        found = [
+            (f"neural:{model}|{choice.neural}|{how}", model, choice.neural, False)
+            for model in brain
+        ]
         if choice.fitted:
-            found += [(f"fitted:{model}|{name}|{how}", model, name, True) for name in choice.corpora for model in choice.models]
+            found += [
+                (f"fitted:{model}|{name}|{how}", model, name, True)
+                for name in choice.corpora
+                for model in choice.models
+            ]
         return found
 
     def tasks(self) -> list[Task]:
         choice, found = self.selection, []
-        options = {"protocol": choice.protocol, "form": choice.form, "link": choice.link, "filter": choice.filter}
+        options = {
+            "protocol": choice.protocol,
+            "form": choice.form,
+            "link": choice.link,
+            "filter": choice.filter,
+        }
         for key, model, name in self._pairs():
             if key not in self._found and key not in self._refused:
                 found.append(self._task(key, f"{model} reads {name}", partial(_look, model, name, options),
@@ -166,7 +209,11 @@ class Reading(Lens):
             if key in self._found or key in self._refused or (not here and key in self._prices):
                 continue
             work = (model, name, choice.protocol)
-            found.append(self._task(key, f"{model} on {name}", partial(_look_score, *work), partial(_score, *work)))
+            found.append(
+                self._task(
+                    key, f"{model} on {name}", partial(_look_score, *work), partial(_score, *work)
+                )
+            )
         return found
 
     def _task(self, key: str, title: str, look, work) -> Task:
@@ -201,7 +248,9 @@ class Reading(Lens):
             self.refresh()
 
     def fail(self, error: BaseException, *, where: str = "selection", **more) -> None:
-        self._failures[where.removeprefix("look:")] = str(getattr(error, "problem", f"{type(error).__name__}: {error}"))
+        self._failures[where.removeprefix("look:")] = str(
+            getattr(error, "problem", f"{type(error).__name__}: {error}")
+        )
         super().fail(error, where=where, **more)
 
     def _why(self, key: str) -> str:
@@ -210,7 +259,13 @@ class Reading(Lens):
             return self._refused[key].reason
         if key in self._held or f"look:{key}" in self._held:
             return self._failures.get(key, "cancelled")
-        return "being computed" if key in self._tickets else "not run yet" if key in self._prices else "not looked up yet"
+        return (
+            "being computed"
+            if key in self._tickets
+            else "not run yet"
+            if key in self._prices
+            else "not looked up yet"
+        )
 
     # ---- what is shown -------------------------------------------------------------------------------------------------
     def view(self) -> View:
@@ -220,7 +275,10 @@ class Reading(Lens):
             return View(
                 empty="Choose a model and a recording of words: the model then reads the words that people read, and what its "
                 "surprisal says about their times is compared with what length and frequency say.",
-                action=("Show the built-in example", lambda: self.selection.param.update(**example())),
+                action=(
+                    "Show the built-in example",
+                    lambda: self.selection.param.update(**example()),
+                ),
             )
         pairs = self._pairs()
         found = [self._found[key] for key, _, _ in pairs if key in self._found]
@@ -236,7 +294,10 @@ class Reading(Lens):
             open_ = [key for key, _, _ in pairs if key not in self._refused]
             if any(key not in self._prices for key in open_) and not getattr(self, "failed", False):
                 return View(empty="Looking into the store ...")
-            return View(empty="Nothing is stored for this selection yet. Press Run (or the key r).", action=("Run", self.run))
+            return View(
+                empty="Nothing is stored for this selection yet. Press Run (or the key r).",
+                action=("Run", self.run),
+            )
         from analysis.paper import methods_reading
 
         said = answer(found, missing=missing)
@@ -246,7 +307,9 @@ class Reading(Lens):
         if said.frame["model"].nunique() > 2:
             better = against(said.frame)
             better = better if better.correlation is not None else replace(better, sentence="")
-            spec = scatter("Do better predictors read more like people?", better, stamp=said.facts["stamp"])
+            spec = scatter(
+                "Do better predictors read more like people?", better, stamp=said.facts["stamp"]
+            )
             pictures.append(Picture("Against prediction", spec, better.frame, **common))
         if self.selection.neural:
             pictures += self._against_scores(said, found, common)
@@ -258,8 +321,12 @@ class Reading(Lens):
         if said.facts["pooled"]:
             spec = pooled(said)
             pictures.append(Picture("Alignment: pooled", spec, spec.table, **common))
-        pictures.append(Picture("Words", inspector(found[0]), found[0].words.reset_index(), **common))
-        return View(tuple(pictures), (said.facts["stamp"],) if said.facts["stamp"] else (), notes=NOTES)
+        pictures.append(
+            Picture("Words", inspector(found[0]), found[0].words.reset_index(), **common)
+        )
+        return View(
+            tuple(pictures), (said.facts["stamp"],) if said.facts["stamp"] else (), notes=NOTES
+        )
 
     def _against_scores(self, said, read: list, common: dict) -> list[Picture]:
         """Delta log-likelihood against the stored scores of the same models on a recording of the brain."""
@@ -272,18 +339,39 @@ class Reading(Lens):
                 continue
             score = self._found.get(key)
             scores += [score] if score else []
-            reason = self._refused[key].reason if key in self._refused else f"no stored score on {name}: compute it in Layers"
+            reason = (
+                self._refused[key].reason
+                if key in self._refused
+                else f"no stored score on {name}: compute it in Layers"
+            )
             rows.append({"model": model, "x": score.value if score else float("nan"), "reason": "" if score else reason,
                          "stamp": score.stamp if score else ""})  # fmt: skip
         table = pd.DataFrame(rows)
         found = against_scores(said.frame, table.drop(columns="stamp"), name)
         stamp = "; ".join(dict.fromkeys(filter(None, [said.facts["stamp"], *table["stamp"]])))
         if scores:
-            common = common | {"methods": methods_reading.paragraph(read, scores), "bibtex": methods_reading.bibtex(read, scores)}
+            common = common | {
+                "methods": methods_reading.paragraph(read, scores),
+                "bibtex": methods_reading.bibtex(read, scores),
+            }
         spec = scatter("Do models of the brain read more like people?", found, stamp=stamp)
         if found.frame.empty:  # said in words, under the first picture's answer
-            return [Picture("Against neural score", replace(spec, marks=nothing(found)), found.missing, **common)]
-        return [Picture("Against neural score", spec, pd.concat([found.frame, found.missing], ignore_index=True), **common)]
+            return [
+                Picture(
+                    "Against neural score",
+                    replace(spec, marks=nothing(found)),
+                    found.missing,
+                    **common,
+                )
+            ]
+        return [
+            Picture(
+                "Against neural score",
+                spec,
+                pd.concat([found.frame, found.missing], ignore_index=True),
+                **common,
+            )
+        ]
 
     def _fitted(self) -> list[Picture]:
         """Times predicted from activations, as the 2021 paper scores reading."""
@@ -293,10 +381,29 @@ class Reading(Lens):
         scores = [self._found[key] for key, _, _ in asked if key in self._found]
         if not scores:
             return []
-        left = "; ".join(f"{model} on {name} ({self._why(key)})" for key, model, name in asked if key not in self._found)
+        left = "; ".join(
+            f"{model} on {name} ({self._why(key)})"
+            for key, model, name in asked
+            if key not in self._found
+        )
         found = benchmark(scores)
-        hover = ("model", "recording", "people", "layer", "r", "low", "high", "ceiling", "normalised", "n_stimuli")
-        marks = (Mark("points", found.frame, "recording", "r", "low", "high", colour="model", hover=hover),)
+        hover = (
+            "model",
+            "recording",
+            "people",
+            "layer",
+            "r",
+            "low",
+            "high",
+            "ceiling",
+            "normalised",
+            "n_stimuli",
+        )
+        marks = (
+            Mark(
+                "points", found.frame, "recording", "r", "low", "high", colour="model", hover=hover
+            ),
+        )
         spec = FigureSpec("How well do activations predict the times?", marks, "", found.axes["y_title"], (Rule("y", 0.0),),
                           answer=found.sentence, caption=found.caption + (f" Left out: {left}." if left else ""),
                           stamp=found.facts["stamp"])  # fmt: skip
@@ -324,7 +431,10 @@ def _corpora() -> dict[str, str]:
     found = {name: one for name, one in entries(recordings=True).items() if one.kind in words}
     names = {name: one for name, one in found.items()}
     names |= {f"{name}@{version}": one for name, one in found.items() for version in one.versions}
-    return {f"{name}  ({one.state})" if one.state != "ready" else name: name for name, one in names.items()}
+    return {
+        f"{name}  ({one.state})" if one.state != "ready" else name: name
+        for name, one in names.items()
+    }
 
 
 def _neural(chosen: str) -> dict[str, str]:
@@ -332,14 +442,19 @@ def _neural(chosen: str) -> dict[str, str]:
     from data.catalog.catalog import entries
 
     kinds = ("fmri", "ecog", "eeg")
-    found = {name: name for name, one in entries(recordings=True).items() if one.kind in kinds and one.state == "ready"}
+    found = {
+        name: name
+        for name, one in entries(recordings=True).items()
+        if one.kind in kinds and one.state == "ready"
+    }
     found = {name: name for name in found if "words" not in name}
     return {"nothing": "", **found, **({chosen: chosen} if chosen else {})}
 
 
 def _python(choice) -> str:
     options = "".join(
-        f", {name}={value!r}" for name, value in (("form", choice.form), ("link", choice.link), ("filter", choice.filter))
+        f", {name}={value!r}"
+        for name, value in (("form", choice.form), ("link", choice.link), ("filter", choice.filter))
     )
     changes = ", ".join(f"{name}={value!r}" for name, value in choice.changes.items())
     protocol = f"preset({choice.preset!r})" + (f".but({changes})" if changes else "")

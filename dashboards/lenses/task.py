@@ -36,7 +36,10 @@ MEASURES = {
     "Reading times": "futrell2018",
 }
 
-TABLES = {"Schrimpf et al. 2021 (43 models)": "schrimpf2021", "Hadidi et al. 2025 (two kinds of folds)": "hadidi2025"}
+TABLES = {
+    "Schrimpf et al. 2021 (43 models)": "schrimpf2021",
+    "Hadidi et al. 2025 (two kinds of folds)": "hadidi2025",
+}
 OWN = {
     "Bits per byte": "bits-per-byte",
     "Bits per word": "bits-per-word",
@@ -74,7 +77,9 @@ class Task(Lens):
             size="small",
             margin=(8, 0, 4, 0),
         )
-        clip = pmui.Switch(label="Clip at 1, the paper's rule", value=self.selection.clip, margin=(4, 0))
+        clip = pmui.Switch(
+            label="Clip at 1, the paper's rule", value=self.selection.clip, margin=(4, 0)
+        )
         own_x = pmui.Select(
             label="Against",
             options=OWN,
@@ -96,7 +101,9 @@ class Task(Lens):
             **small,
         )
         self._text.param.watch(self._named_text, "value")
-        self.selection.param.watch(lambda event: setattr(self._text, "value", self._label(event.new)), "text")
+        self.selection.param.watch(
+            lambda event: setattr(self._text, "value", self._label(event.new)), "text"
+        )
         layer = pmui.TextInput(
             label="Layer",
             value=self.selection.layer,
@@ -109,7 +116,10 @@ class Task(Lens):
             sizing_mode="stretch_width",
         )  # fmt: skip
         pooling = pmui.Select(
-            label="Tokens pooled by (Hadidi et al.)", options=["last", "mean", "sum"], value=self.selection.pooling, **small
+            label="Tokens pooled by (Hadidi et al.)",
+            options=["last", "mean", "sum"],
+            value=self.selection.pooling,
+            **small,
         )
         self.link(own_x, "own_x")
         self.link(layer, "layer")
@@ -145,7 +155,9 @@ class Task(Lens):
 
     def tasks(self) -> list:
         choice, wanted = self.selection, self.scores.tasks(self.selection.models)
-        if choice.own_x in _READ_FROM_TEXT:  # only for models whose score is there: the score comes first
+        if (
+            choice.own_x in _READ_FROM_TEXT
+        ):  # only for models whose score is there: the score comes first
             ready = [score.model for score in self.scores.found(choice.models) if score.complete]
             wanted += self.texts.tasks(ready, choice.text, readout=choice.own_x == "readout")
         return wanted
@@ -154,7 +166,9 @@ class Task(Lens):
         if not self.texts.take(key, result):
             self.scores.take(key, result, final=final)
 
-    def fail(self, error: BaseException, *, trace: str = "", where: str = "selection", title: str = "") -> None:
+    def fail(
+        self, error: BaseException, *, trace: str = "", where: str = "selection", title: str = ""
+    ) -> None:
         for tasks in (self.scores, self.texts):
             tasks.failed(where, error)
         super().fail(error, trace=trace, where=where, title=title)
@@ -169,9 +183,17 @@ class Task(Lens):
         if scores:
             pictures.append(self._own_picture(scores))
         if not pictures:
-            show = ("Show the published models", lambda: self.selection.param.update(tables=["schrimpf2021"]))
-            return View(empty="Choose a published table, or models and a recording of your own.", action=show)
-        return View(tuple(pictures), stamps(scores), notes=(*PUBLISHED_NOTES, *(NOTES if scores else ())))
+            show = (
+                "Show the published models",
+                lambda: self.selection.param.update(tables=["schrimpf2021"]),
+            )
+            return View(
+                empty="Choose a published table, or models and a recording of your own.",
+                action=show,
+            )
+        return View(
+            tuple(pictures), stamps(scores), notes=(*PUBLISHED_NOTES, *(NOTES if scores else ()))
+        )
 
     def _schrimpf(self) -> Picture:
         from analysis.answers.task import task
@@ -197,7 +219,12 @@ class Task(Lens):
         answer = hadidi(name, pooling=choice.pooling)
         return Picture(
             "Published, Hadidi et al. 2025",
-            two_folds(answer, "" if held else f"The table does not hold the benchmark chosen beside it: {name} is shown."),
+            two_folds(
+                answer,
+                ""
+                if held
+                else f"The table does not hold the benchmark chosen beside it: {name} is shown.",
+            ),
             answer.frame,
             published=("hadidi2025",),
             python=python_answer("hadidi", benchmark=name, pooling=choice.pooling),
@@ -235,7 +262,10 @@ class Task(Lens):
             try:
                 at = committed(score, choice.layer)
             except BrainLensError as error:
-                at, reason = dict.fromkeys(("layer", y, f"{y}_low", f"{y}_high"), np.nan), str(error.problem)
+                at, reason = (
+                    dict.fromkeys(("layer", y, f"{y}_low", f"{y}_high"), np.nan),
+                    str(error.problem),
+                )
             if not reason and not np.isfinite(at[y]):
                 reason = f"no ceiling: {score.ceiling.flag}" if y == "normalised" else "no score"
             rows.append(
@@ -259,14 +289,26 @@ class Task(Lens):
         words = ("model", "family", "recording", "source", "reason")
         known = {name: np.nan for name in rows[0] if name not in words}
         for model, reason in self.scores.lacking(choice.models, self._held).items():
-            rows.append(known | {"model": model, "family": model, "recording": choice.recording, "source": "", "reason": reason})
+            rows.append(
+                known
+                | {
+                    "model": model,
+                    "family": model,
+                    "recording": choice.recording,
+                    "source": "",
+                    "reason": reason,
+                }
+            )
         return pd.DataFrame(rows)
 
     def _tokenizers(self, scores: list, table: pd.DataFrame) -> str:
         """Whether the models that are drawn share a tokenizer."""
         from analysis.answers.task import tokenizers
 
-        drawn, choice = set(table.loc[table["x"].notna() & table["y"].notna(), "model"]), self.selection
+        drawn, choice = (
+            set(table.loc[table["x"].notna() & table["y"].notna(), "model"]),
+            self.selection,
+        )
         found = []
         for score in scores:
             if score.model in drawn:
@@ -283,10 +325,17 @@ class Task(Lens):
             return (float(number), "") if number else (np.nan, f"{name} not known")
         readout = name == "readout"
         found = self.texts.found(score.model, text, readout=readout)
-        said = {"readout": "read-out perplexity", "perplexity": "token perplexity"}.get(name, name.replace("-", " "))
+        said = {"readout": "read-out perplexity", "perplexity": "token perplexity"}.get(
+            name, name.replace("-", " ")
+        )
         if found is None:
-            return np.nan, f"{said}: {self.texts.lacking(score.model, text, self._held, readout=readout)}"
-        column = {"readout": "perplexity", "perplexity": "token_perplexity"}.get(name, name.replace("-", "_"))
+            return (
+                np.nan,
+                f"{said}: {self.texts.lacking(score.model, text, self._held, readout=readout)}",
+            )
+        column = {"readout": "perplexity", "perplexity": "token_perplexity"}.get(
+            name, name.replace("-", "_")
+        )
         number = getattr(found, column)
         return number, "" if np.isfinite(number) else f"the model scores whole words: no {said}"
 
@@ -309,7 +358,9 @@ _IN_TOKENS = {
 _AXES = {
     "bits-per-byte": _Axis("Bits per byte ({text}; better to the right)", -1),
     "bits-per-word": _Axis("Bits per word ({text}; better to the right)", -1),
-    "perplexity": _Axis("Native token perplexity ({text}; log scale, better to the right)", -1, True),
+    "perplexity": _Axis(
+        "Native token perplexity ({text}; log scale, better to the right)", -1, True
+    ),
     "readout": _Axis("Read-out perplexity ({text}; log scale, better to the right)", -1, True),
     "parameters": _Axis("Parameters (log scale)", 1, True),
     "year": _Axis("Year of publication"),
@@ -345,7 +396,18 @@ def two_folds(answer, note: str = "") -> FigureSpec:
     frame = answer.frame.assign(words=answer.frame["model"].where(named, ""))
     marks = (
         Mark("points", frame, "x", "y", "low", "high", colour="model", label="words", hover=hover),
-        Mark("points", controls, "x", "y", "low", "high", label="words", hover=hover, name="controls", ringed=True),
+        Mark(
+            "points",
+            controls,
+            "x",
+            "y",
+            "low",
+            "high",
+            label="words",
+            hover=hover,
+            name="controls",
+            ringed=True,
+        ),
     )
     return FigureSpec(
         "What is left of a score when neighbours are held out together?",
@@ -361,12 +423,34 @@ def two_folds(answer, note: str = "") -> FigureSpec:
 def scatter(title: str, answer, *, stamp: str = "", flag_above: float | None = None) -> FigureSpec:
     """The figure of a score-task answer: points, fitted line with its band."""
     frame = answer.frame
-    named = ("model", "family", "layer", "x", "y", "low", "high", "ceiling", "n_stimuli", "width", "source")
+    named = (
+        "model",
+        "family",
+        "layer",
+        "x",
+        "y",
+        "low",
+        "high",
+        "ceiling",
+        "n_stimuli",
+        "width",
+        "source",
+    )
     hover = tuple(column for column in named if column in frame)
     marks = []
     if len(answer.fit):
         band = ("low", "high") if answer.fit["low"].notna().any() else (None, None)
-        marks.append(Mark("line", answer.fit, "x", "y", *band, name="fit, 95 %" if band[0] else "fit", muted=True))
+        marks.append(
+            Mark(
+                "line",
+                answer.fit,
+                "x",
+                "y",
+                *band,
+                name="fit, 95 %" if band[0] else "fit",
+                muted=True,
+            )
+        )
     ends = ("low", "high") if {"low", "high"} <= set(frame) else (None, None)
     marks.append(Mark("points", frame, "x", "y", *ends, colour="model", label="model", hover=hover))
     return FigureSpec(

@@ -17,11 +17,32 @@ __all__ = ["CHECKPOINTED", "Training"]
 CHECKPOINTED = "zoo-causal-400k"
 """The model that ships with checkpoints."""
 
-_HOVER = ("checkpoint", "step", "layer", "r", "r_low", "r_high", "ceiling", "normalised", "n_stimuli", "source", "bits_per_byte")
+_HOVER = (
+    "checkpoint",
+    "step",
+    "layer",
+    "r",
+    "r_low",
+    "r_high",
+    "ceiling",
+    "normalised",
+    "n_stimuli",
+    "source",
+    "bits_per_byte",
+)
 _NOTES = (
-    ("step", "Updates of the weights before the checkpoint was taken; the axis shows step + 1, so that step 0 has a place."),
-    ("bits per byte", "Bits of the scored tokens over the bytes they stand for, lower is better; analysis.features.perplexity.evaluate."),
-    ("half", "The first checkpoint at which half of the change from the first to the last is there; analysis.answers.training."),
+    (
+        "step",
+        "Updates of the weights before the checkpoint was taken; the axis shows step + 1, so that step 0 has a place.",
+    ),
+    (
+        "bits per byte",
+        "Bits of the scored tokens over the bytes they stand for, lower is better; analysis.features.perplexity.evaluate.",
+    ),
+    (
+        "half",
+        "The first checkpoint at which half of the change from the first to the last is there; analysis.answers.training.",
+    ),
 )
 
 
@@ -48,7 +69,9 @@ class Training(Lens):
             margin=(8, 0, 4, 0),
         )
         self._text.param.watch(lambda event: setattr(self.selection, "text", event.new), "value")
-        self.selection.param.watch(lambda event: self._text.param.update(options=self._texts(), value=event.new), "text")
+        self.selection.param.watch(
+            lambda event: self._text.param.update(options=self._texts(), value=event.new), "text"
+        )
         return [
             ModelPicker(self.selection),
             note(
@@ -75,7 +98,9 @@ class Training(Lens):
 
     def tasks(self) -> list[Task]:
         wanted = self.wanted()
-        ready = [score.model for score in self.scores.found(wanted) if score.complete]  # the score comes first
+        ready = [
+            score.model for score in self.scores.found(wanted) if score.complete
+        ]  # the score comes first
         return self.scores.tasks(wanted) + self.texts.tasks(ready, self.selection.text)
 
     def take(self, key: str, result: object, *, final: bool) -> None:
@@ -91,7 +116,9 @@ class Training(Lens):
 
         wanted = self.wanted()
         if not wanted:
-            chosen = "None of the chosen models has checkpoints here. " if self.selection.models else ""
+            chosen = (
+                "None of the chosen models has checkpoints here. " if self.selection.models else ""
+            )
             return View(
                 empty=f"{chosen}Choose one with checkpoints: score and bits per byte are drawn against the training step.",
                 action=(f"Add {CHECKPOINTED}, eight checkpoints", self.show_example),
@@ -105,16 +132,36 @@ class Training(Lens):
                 empty=f"Nothing is stored for these {len(wanted)} checkpoints yet. Press Run (or the key r).",
                 action=("Run", self.run),
             )
-        found = {score.model: self.texts.found(score.model, self.selection.text) for score in scores}
+        found = {
+            score.model: self.texts.found(score.model, self.selection.text) for score in scores
+        }
         answer = training(scores, {model: one for model, one in found.items() if one is not None})
-        text = next((label for label, name in self._text.options.items() if name == self.selection.text), self.selection.text)
+        text = next(
+            (label for label, name in self._text.options.items() if name == self.selection.text),
+            self.selection.text,
+        )
         score = course(answer, scores[0], normalised=self.selection.scale == "normalised")
         pictures = [Picture("Score", score, answer.frame, tuple(scores))]
         bits = answer.frame.dropna(subset=["bits_per_byte"])
         if len(bits):
-            pictures.append(Picture("Bits per byte", predictions(answer, bits, text, scores[0].stamp), bits, tuple(scores)))
-        pictures.append(Picture("Layers", profiles(answer, scores[0].stamp), answer.facts["layers"], tuple(scores)))
-        limits = (("tiny models", LIMITS),) if any("tiny" in score.provenance["model"]["note"] for score in scores) else ()
+            pictures.append(
+                Picture(
+                    "Bits per byte",
+                    predictions(answer, bits, text, scores[0].stamp),
+                    bits,
+                    tuple(scores),
+                )
+            )
+        pictures.append(
+            Picture(
+                "Layers", profiles(answer, scores[0].stamp), answer.facts["layers"], tuple(scores)
+            )
+        )
+        limits = (
+            (("tiny models", LIMITS),)
+            if any("tiny" in score.provenance["model"]["note"] for score in scores)
+            else ()
+        )
         return View(tuple(pictures), stamps(scores[-1:]), notes=(*limits, *_NOTES, *NOTES))
 
 
@@ -130,7 +177,11 @@ def course(answer, score, *, normalised: bool) -> FigureSpec:
     normalised : bool
         Divide by the ceiling; scores above 1 are flagged.
     """
-    value, ends = ("normalised", ("normalised_low", "normalised_high")) if normalised else ("r", ("r_low", "r_high"))
+    value, ends = (
+        ("normalised", ("normalised_low", "normalised_high"))
+        if normalised
+        else ("r", ("r_low", "r_high"))
+    )
     frame = answer.frame.dropna(subset=[value])
     rules = [Rule("y", 0.0)]
     if normalised:
@@ -154,15 +205,27 @@ def course(answer, score, *, normalised: bool) -> FigureSpec:
 def predictions(answer, bits, text: str, stamp: str) -> FigureSpec:
     """Bits per byte against step."""
     caption = f"Text: {text}. Lower is better. {len(bits)} of {len(answer.frame)} checkpoints."
-    return _against_step(bits, "bits_per_byte", (None, None), answer.axes, "Bits per byte", caption=caption, stamp=stamp)
+    return _against_step(
+        bits,
+        "bits_per_byte",
+        (None, None),
+        answer.axes,
+        "Bits per byte",
+        caption=caption,
+        stamp=stamp,
+    )
 
 
-def _against_step(frame, value: str, ends: tuple, axes: dict, y_title: str, rules: tuple = (), **more) -> FigureSpec:
+def _against_step(
+    frame, value: str, ends: tuple, axes: dict, y_title: str, rules: tuple = (), **more
+) -> FigureSpec:
     marks = (
         Mark("line", frame, "x", value, colour="model"),
         Mark("points", frame, "x", value, *ends, colour="model", hover=_HOVER),
     )
-    return FigureSpec(Training.question, marks, axes["x_title"], y_title, rules, log_x=axes["log_x"], **more)
+    return FigureSpec(
+        Training.question, marks, axes["x_title"], y_title, rules, log_x=axes["log_x"], **more
+    )
 
 
 def profiles(answer, stamp: str) -> FigureSpec:
@@ -172,7 +235,9 @@ def profiles(answer, stamp: str) -> FigureSpec:
     marks = [Mark("line", frame, "layer", "r", colour="trained", hover=hover)]
     chosen = frame[frame["chosen"]]
     if len(chosen):
-        marks.append(Mark("points", chosen, "layer", "r", colour="trained", hover=hover, ringed=True))
+        marks.append(
+            Mark("points", chosen, "layer", "r", colour="trained", hover=hover, ringed=True)
+        )
     return FigureSpec(
         Training.question,
         tuple(marks),

@@ -30,7 +30,17 @@ class Untrained(Lens):
 
     slug, label, icon = "untrained", "Untrained", "egg"
     question = "What does the architecture give before training?"
-    watches = ("benchmark", "clip", "models", "recording", "preset", "changes", "scheme", "seeds", "scale")
+    watches = (
+        "benchmark",
+        "clip",
+        "models",
+        "recording",
+        "preset",
+        "changes",
+        "scheme",
+        "seeds",
+        "scale",
+    )
 
     def make_controls(self) -> list:
         self.scores = ScoreTasks(self.selection)
@@ -42,9 +52,15 @@ class Untrained(Lens):
             size="small",
             margin=(8, 0, 4, 0),
         )
-        clip = pmui.Switch(label="Clip at 1, the paper's rule", value=self.selection.clip, margin=(4, 0))
+        clip = pmui.Switch(
+            label="Clip at 1, the paper's rule", value=self.selection.clip, margin=(4, 0)
+        )
         scheme = pmui.MultiChoice(
-            label="Untrained by", options=SCHEMES, value=self.selection.scheme, sizing_mode="stretch_width", margin=(8, 0, 4, 0)
+            label="Untrained by",
+            options=SCHEMES,
+            value=self.selection.scheme,
+            sizing_mode="stretch_width",
+            margin=(8, 0, 4, 0),
         )
         seeds = pmui.IntSlider(
             label="Seeds of each (a band needs 5)",
@@ -78,7 +94,11 @@ class Untrained(Lens):
         for model in choice.models:
             found.append(model)
             if "@" not in model:
-                found += [f"{model}@untrained:{scheme}:{seed}" for scheme in choice.scheme for seed in range(choice.seeds)]
+                found += [
+                    f"{model}@untrained:{scheme}:{seed}"
+                    for scheme in choice.scheme
+                    for seed in range(choice.seeds)
+                ]
         return found
 
     def tasks(self) -> list[Task]:
@@ -87,7 +107,9 @@ class Untrained(Lens):
     def take(self, key: str, result: object, *, final: bool) -> None:
         self.scores.take(key, result, final=final)
 
-    def fail(self, error: BaseException, *, trace: str = "", where: str = "selection", title: str = "") -> None:
+    def fail(
+        self, error: BaseException, *, trace: str = "", where: str = "selection", title: str = ""
+    ) -> None:
         self.scores.failed(where, error)
         super().fail(error, trace=trace, where=where, title=title)
 
@@ -102,7 +124,9 @@ class Untrained(Lens):
                 _against(published),
                 published.frame,
                 published=("schrimpf2021",),
-                python=python_answer("untrained", benchmark=self.selection.benchmark, clip=self.selection.clip),
+                python=python_answer(
+                    "untrained", benchmark=self.selection.benchmark, clip=self.selection.clip
+                ),
             )
         ]
         scores = [score for score in self.scores.found(self.wanted()) if score.complete]
@@ -112,12 +136,20 @@ class Untrained(Lens):
             normalised = self.selection.scale == "normalised"
             if normalised and own.frame["normalised"].isna().all():
                 flag = scores[0].ceiling.flag or "it has no ceiling"
-                own, chosen = (replace(one, caption=f"{one.caption} Raw r is shown: {flag}.") for one in (own, chosen))
+                own, chosen = (
+                    replace(one, caption=f"{one.caption} Raw r is shown: {flag}.")
+                    for one in (own, chosen)
+                )
                 normalised = False
-            for label, answer, draw in (("per layer", own, _bands), ("chosen layer", chosen, _chosen)):
+            for label, answer, draw in (
+                ("per layer", own, _bands),
+                ("chosen layer", chosen, _chosen),
+            ):
                 spec = draw(answer, scores, normalised=normalised)
                 pictures.append(Picture(f"Your own, {label}", spec, answer.frame, tuple(scores)))
-        return View(tuple(pictures), stamps(scores), notes=(*PUBLISHED_NOTES, *(NOTES if scores else ())))
+        return View(
+            tuple(pictures), stamps(scores), notes=(*PUBLISHED_NOTES, *(NOTES if scores else ()))
+        )
 
 
 def _against(answer) -> FigureSpec:
@@ -146,14 +178,48 @@ def _against(answer) -> FigureSpec:
 
 def _chosen(answer, scores: list, *, normalised: bool) -> FigureSpec:
     """Trained, every scheme and the random embedding beside each other, single seeds behind the means."""
-    hover = ("model", "condition", "layer", "r", "low", "high", "normalised", "ceiling", "seeds", "width", "n_stimuli", "source")
-    alone = ("model", "condition", "seed", "layer", "r", "normalised", "ceiling", "n_stimuli", "source")
+    hover = (
+        "model",
+        "condition",
+        "layer",
+        "r",
+        "low",
+        "high",
+        "normalised",
+        "ceiling",
+        "seeds",
+        "width",
+        "n_stimuli",
+        "source",
+    )
+    alone = (
+        "model",
+        "condition",
+        "seed",
+        "layer",
+        "r",
+        "normalised",
+        "ceiling",
+        "n_stimuli",
+        "source",
+    )
     value, ends, title = _drawn(normalised)
     frame, single = answer.frame, answer.facts["seeds"]
     frame = frame[frame[value].notna()]
     marks = [Mark("points", frame, "label", value, *ends, colour="model", hover=hover)]
     if len(single):
-        marks.append(Mark("points", single, "label", value, colour="model", name="single seeds", muted=True, hover=alone))
+        marks.append(
+            Mark(
+                "points",
+                single,
+                "label",
+                value,
+                colour="model",
+                name="single seeds",
+                muted=True,
+                hover=alone,
+            )
+        )
     return FigureSpec(
         "What does the architecture give before training, at the chosen layer?",
         tuple(marks),
@@ -171,10 +237,24 @@ def _bands(answer, scores: list, *, normalised: bool) -> FigureSpec:
     """Every layer, trained and untrained; the random embedding has no layers and is a line across, for each width."""
     value, ends, title = _drawn(normalised)
     frame = answer.frame[answer.frame[value].notna()]
-    hover = ("model", "condition", "layer", "r", "low", "high", "normalised", "ceiling", "seeds", "n_stimuli", "source")
+    hover = (
+        "model",
+        "condition",
+        "layer",
+        "r",
+        "low",
+        "high",
+        "normalised",
+        "ceiling",
+        "seeds",
+        "n_stimuli",
+        "source",
+    )
     trained, copies = frame[frame["condition"] == "trained"], frame[frame["condition"] != "trained"]
     marks = tuple(
-        Mark("line", part, "depth", value, *ends, colour="model", hover=hover) for part in (copies, trained) if len(part)
+        Mark("line", part, "depth", value, *ends, colour="model", hover=hover)
+        for part in (copies, trained)
+        if len(part)
     )
     controls = control_rules(scores, ("random-embedding",), normalised=normalised)
     said = " Random embedding: a vector for each word, as wide as the model." if controls else ""

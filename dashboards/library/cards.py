@@ -13,7 +13,11 @@ from data.catalog.fetch import size_text
 
 __all__ = ["model_card", "recording_card", "report_rows"]
 
-_QUOTE = {"border-left": "3px solid var(--mui-palette-divider, #d9dee4)", "padding": "2px 0 2px 10px", "line-height": "1.5"}
+_QUOTE = {
+    "border-left": "3px solid var(--mui-palette-divider, #d9dee4)",
+    "padding": "2px 0 2px 10px",
+    "line-height": "1.5",
+}
 _LEVELS = {"error": "error", "warning": "warning", "fact": "default"}
 
 
@@ -45,7 +49,12 @@ def recording_card(entry, described, *, theme: str, actions: list, waiting: str 
     else:
         parts += [
             _title("What was read or heard"),
-            Words(described.sample, styles={**_QUOTE, "font-size": "0.9rem"}, sizing_mode="stretch_width", margin=(2, 10)),
+            Words(
+                described.sample,
+                styles={**_QUOTE, "font-size": "0.9rem"},
+                sizing_mode="stretch_width",
+                margin=(2, 10),
+            ),
             _title("Groups and folds"),
             *[_point(text) for text in described.groups],
             _title("Ceiling"),
@@ -61,18 +70,30 @@ def recording_card(entry, described, *, theme: str, actions: list, waiting: str 
 
 def model_card(card, state: str, download: str, *, actions: list) -> list:
     """What the drawer shows of a model."""
-    size = f"{card.parameters / 1e6:,.1f} million weights" if card.parameters else "number of weights not known"
-    shape = f"{card.layers} layers x {card.width} units" if card.layers is not None and card.width else ""
+    size = (
+        f"{card.parameters / 1e6:,.1f} million weights"
+        if card.parameters
+        else "number of weights not known"
+    )
+    shape = (
+        f"{card.layers} layers x {card.width} units"
+        if card.layers is not None and card.width
+        else ""
+    )
     about = [text for text in (card.cls, shape, size, str(card.year or "")) if text]
     parts = [
         note("; ".join(about)),
         pmui.Row(stamp(card.note), margin=(0, 6), visible=bool(card.note)),
         pmui.FlexBox(*actions, margin=(4, 6), gap="0"),
-        note(f"State: {state}. Licence: {card.licence or 'not stated'}." + (f" To fetch: {download}." if download else "")),
+        note(
+            f"State: {state}. Licence: {card.licence or 'not stated'}."
+            + (f" To fetch: {download}." if download else "")
+        ),
     ]
     facts = {
         "Why it cannot be run here": card.reason,
-        "Address on the model hub": card.hub_id and card.hub_id + (f", revision {card.revision}" if card.revision else ""),
+        "Address on the model hub": card.hub_id
+        and card.hub_id + (f", revision {card.revision}" if card.revision else ""),
         "In front of every text": card.bos and f"the token {card.bos}",
         "Other names": ", ".join(card.aliases),
     }
@@ -94,7 +115,10 @@ def report_rows(report, most: int = 30) -> list:
                     variant="body2",
                     margin=(3, 6, 0, 0),
                     width=62,
-                    sx={"color": f"{colour}.main" if colour != "default" else "text.secondary", "fontWeight": 600},
+                    sx={
+                        "color": f"{colour}.main" if colour != "default" else "text.secondary",
+                        "fontWeight": 600,
+                    },
                 ),
                 pmui.Column(
                     Words(
@@ -176,7 +200,10 @@ def _reference(citation: str) -> list:
         "overflow-wrap": "anywhere",
         "line-height": "1.4",
     }
-    return [_title("Citation"), Words(citation, styles=style, sizing_mode="stretch_width", margin=(2, 10))]
+    return [
+        _title("Citation"),
+        Words(citation, styles=style, sizing_mode="stretch_width", margin=(2, 10)),
+    ]
 
 
 def _title(text: str) -> pmui.Typography:
@@ -184,4 +211,9 @@ def _title(text: str) -> pmui.Typography:
 
 
 def _point(text: str) -> Words:
-    return Words(text, sizing_mode="stretch_width", margin=(2, 10), styles={"line-height": "1.5", "font-size": "0.92rem"})
+    return Words(
+        text,
+        sizing_mode="stretch_width",
+        margin=(2, 10),
+        styles={"line-height": "1.5", "font-size": "0.92rem"},
+    )

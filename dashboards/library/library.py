@@ -44,7 +44,9 @@ class Library(pn.viewable.Viewer):
     slug, label, icon = "library", "Library", "inventory_2"
     question = "What do I have?"
 
-    def __init__(self, selection: Selection, *, client: Client | None = None, runner: Runner | None = None):
+    def __init__(
+        self, selection: Selection, *, client: Client | None = None, runner: Runner | None = None
+    ):
         super().__init__()
         self.selection = selection
         self.client = client or Client(active=False)
@@ -58,14 +60,18 @@ class Library(pn.viewable.Viewer):
 
     # ---- parts -----------------------------------------------------------------------------------------------------------
     def _build(self) -> None:
-        self.recordings = Holdings({"first trap": 300}, looked=self.open_recording, used=self.use_recording)
+        self.recordings = Holdings(
+            {"first trap": 300}, looked=self.open_recording, used=self.use_recording
+        )
         self.models = Holdings({"note": 300}, looked=self.open_model, used=self.use_model)
         self.upload = Upload(self.desk, added=self._added, model_added=self._model_added)
         self.storage = Storage(self.desk, tell=self.tell)
         # The tabs are headers only and their contents stay in the page, shown or not: a child that changes while its tab is
         # being opened is not drawn.
         self.tabs = pmui.Tabs(
-            *((name, pn.Spacer(height=0)) for name in TABS), sizing_mode="stretch_width", margin=(0, 6)
+            *((name, pn.Spacer(height=0)) for name in TABS),
+            sizing_mode="stretch_width",
+            margin=(0, 6),
         )
         self._rooms = [
             pmui.Column(part, sizing_mode="stretch_width", margin=(0, 6), visible=not index)
@@ -86,14 +92,21 @@ class Library(pn.viewable.Viewer):
         )
         self._card = pmui.Column(sizing_mode="stretch_width", margin=(0, 6, 24, 6))
         self.drawer = pmui.Drawer(
-            pmui.Row(pmui.Row(self._title, sizing_mode="stretch_width"), close, sizing_mode="stretch_width", margin=0),
+            pmui.Row(
+                pmui.Row(self._title, sizing_mode="stretch_width"),
+                close,
+                sizing_mode="stretch_width",
+                margin=0,
+            ),
             self._card,
             anchor="right",
             size=460,
             variant="persistent",
             open=False,
         )
-        self._confirm = pmui.Dialog(title="", show_close_button=True, close_on_click=True, title_variant="h5")
+        self._confirm = pmui.Dialog(
+            title="", show_close_button=True, close_on_click=True, title_variant="h5"
+        )
         self.versions = VersionsDialog(self.desk)
         self.controls = pmui.Column(*self._controls(), sizing_mode="stretch_width", margin=0)
         self.body = pmui.Column(
@@ -114,11 +127,20 @@ class Library(pn.viewable.Viewer):
     def _controls(self) -> list:
         wide = dict(sizing_mode="stretch_width", size="small", margin=(8, 0, 2, 0))
         self._words = pmui.TextInput(label="Filter", placeholder="Search the library", **wide)
-        self._state = pmui.Select(label="State", options=["every state", "ready", "not here yet"], value="every state", **wide)
+        self._state = pmui.Select(
+            label="State",
+            options=["every state", "ready", "not here yet"],
+            value="every state",
+            **wide,
+        )
         kinds = {"Recordings": "recordings", "My own": "own", "With texts and results": "all"}
         self._kind = pmui.Select(label="Show", options=kinds, value="recordings", **wide)
         self._class = pmui.Select(
-            label="Class of model", options=["every class", *CLASSES], value="every class", visible=False, **wide
+            label="Class of model",
+            options=["every class", *CLASSES],
+            value="every class",
+            visible=False,
+            **wide,
         )
         self._words.param.watch(lambda _: self._fill(), "value_input")
         for widget in (self._state, self._kind, self._class):
@@ -144,7 +166,13 @@ class Library(pn.viewable.Viewer):
     # ---- what there is ---------------------------------------------------------------------------------------------------
     def look(self) -> None:
         """Look again at what is there, off the page's loop."""
-        self.desk.submit(f"library:{next(_LOOKS)}", "Looking at what is here", library_work.holdings, self._looked, quiet=True)
+        self.desk.submit(
+            f"library:{next(_LOOKS)}",
+            "Looking at what is here",
+            library_work.holdings,
+            self._looked,
+            quiet=True,
+        )
 
     def _looked(self, found: tuple) -> None:
         self._recordings, self._models = found
@@ -162,8 +190,12 @@ class Library(pn.viewable.Viewer):
         if self._recordings.empty:
             return
         words, state = self._words.value_input or "", self._state.value
-        self.recordings.show(recording_rows(self._recordings, words, self._kind.value, state), len(self._recordings))
-        self.models.show(model_rows(self._models, words, self._class.value, state), len(self._models))
+        self.recordings.show(
+            recording_rows(self._recordings, words, self._kind.value, state), len(self._recordings)
+        )
+        self.models.show(
+            model_rows(self._models, words, self._class.value, state), len(self._models)
+        )
         models = ", ".join(self.selection.models) or "no model yet"
         self._chosen.object = f"Recording: {self.selection.recording}\nModels: {models}"
 
@@ -207,7 +239,9 @@ class Library(pn.viewable.Viewer):
     def _onward(self, other: str, tab: int, words: str) -> None:
         self.close_card()
         if getattr(self.selection, other):
-            self.selection.lens = "reading" if self.selection.recording in self.selection.corpora else "layers"
+            self.selection.lens = (
+                "reading" if self.selection.recording in self.selection.corpora else "layers"
+            )
         else:
             self.tabs.active = tab
             self.tell(f"{self.selection.recording} is in use. {words}.")
@@ -239,7 +273,9 @@ class Library(pn.viewable.Viewer):
             return
         kind, name = self._open
         self._title.object = name
-        self._card.objects = self._recording_parts(name) if kind == "recording" else self._model_parts(name)
+        self._card.objects = (
+            self._recording_parts(name) if kind == "recording" else self._model_parts(name)
+        )
 
     def _recording_parts(self, name: str) -> list:
         from analysis.answers.holdings import describe
@@ -260,9 +296,17 @@ class Library(pn.viewable.Viewer):
         elif described is None:
             waiting = "Reading it ..."
             self.desk.submit(
-                f"describe:{key}", name, partial(describe, name, self.selection.protocol), partial(self._got, key), quiet=True
+                f"describe:{key}",
+                name,
+                partial(describe, name, self.selection.protocol),
+                partial(self._got, key),
+                quiet=True,
             )
-        actions = [button("Use", "play_arrow", lambda: self.use_recording(name), strong=True)] if one.is_recording else []
+        actions = (
+            [button("Use", "play_arrow", lambda: self.use_recording(name), strong=True)]
+            if one.is_recording
+            else []
+        )
         if row["state"] != "ready" and one.files:
             size = download_words("needs download", one.size, None)
             actions.append(
@@ -274,12 +318,22 @@ class Library(pn.viewable.Viewer):
                 )
             )
         if row["state"] == "ready" and (pair := comparable(one)):
-            actions.append(button("Compare versions", "compare", lambda: self.versions.show(pair, self.selection.theme)))
+            actions.append(
+                button(
+                    "Compare versions",
+                    "compare",
+                    lambda: self.versions.show(pair, self.selection.theme),
+                )
+            )
         if one.files:
             actions.append(button("Check", "fact_check", lambda: self._check(name)))
             if row["state"] != "needs download":
-                actions.append(button("Remove", "delete", lambda: self._ask_recording(name), color="error"))
-        return recording_card(one, described, theme=self.selection.theme, actions=actions, waiting=waiting)
+                actions.append(
+                    button("Remove", "delete", lambda: self._ask_recording(name), color="error")
+                )
+        return recording_card(
+            one, described, theme=self.selection.theme, actions=actions, waiting=waiting
+        )
 
     def _got(self, key: tuple, described) -> None:
         self._described[key] = described
@@ -298,18 +352,33 @@ class Library(pn.viewable.Viewer):
             actions.append(button("Use", "play_arrow", lambda: self.use_model(name), strong=True))
         if row["state"] == "needs download":
             actions.append(
-                button(f"Fetch {size}", "download", lambda: self._fetch(name, partial(library_work.fetch_model, name)))
+                button(
+                    f"Fetch {size}",
+                    "download",
+                    lambda: self._fetch(name, partial(library_work.fetch_model, name)),
+                )
             )
-        elif row["state"] == "ready" and (known.source in ("package", "hub") or known.cls == "activations"):
+        elif row["state"] == "ready" and (
+            known.source in ("package", "hub") or known.cls == "activations"
+        ):
             actions.append(
-                button("Remove", "delete", lambda: self._ask(name, partial(library_work.remove_model, name)), color="error")
+                button(
+                    "Remove",
+                    "delete",
+                    lambda: self._ask(name, partial(library_work.remove_model, name)),
+                    color="error",
+                )
             )
         return model_card(known, row["state"], size, actions=actions)
 
     # ---- what is done with them ------------------------------------------------------------------------------------------
     def _fetch(self, name: str, work) -> None:
         self.desk.submit(
-            f"fetch:{name}", f"Fetching {name}", work, lambda _: self._changed(name, f"{name} is ready"), files=True
+            f"fetch:{name}",
+            f"Fetching {name}",
+            work,
+            lambda _: self._changed(name, f"{name} is ready"),
+            files=True,
         )
 
     def _check(self, name: str) -> None:
@@ -332,9 +401,15 @@ class Library(pn.viewable.Viewer):
 
         def really(_):
             self._confirm.open = False
-            self._described = {key: value for key, value in self._described.items() if key[0] not in others}
+            self._described = {
+                key: value for key, value in self._described.items() if key[0] not in others
+            }
             self.desk.submit(
-                f"remove:{name}", f"Removing {name}", work, lambda words: self._changed(name, words), files=True
+                f"remove:{name}",
+                f"Removing {name}",
+                work,
+                lambda words: self._changed(name, words),
+                files=True,
             )
 
         self._confirm.param.update(
@@ -349,7 +424,9 @@ class Library(pn.viewable.Viewer):
                     margin=(0, 10, 12, 10),
                     visible=bool(others),
                 ),
-                pmui.Button(label="Remove", color="error", icon="delete", on_click=really, margin=(4, 10)),
+                pmui.Button(
+                    label="Remove", color="error", icon="delete", on_click=really, margin=(4, 10)
+                ),
             ],
             open=True,
         )
@@ -371,7 +448,9 @@ class Library(pn.viewable.Viewer):
         """Ready activations are among the models now."""
         self.tabs.active = TABS.index("Models")
         self.look()
-        self.tell(f"{name} is among the models. It can be used with recordings whose stimuli it holds.")
+        self.tell(
+            f"{name} is among the models. It can be used with recordings whose stimuli it holds."
+        )
 
     # ---- the page --------------------------------------------------------------------------------------------------------
     def pressed(self, key: str) -> None:
@@ -391,4 +470,6 @@ class Library(pn.viewable.Viewer):
         self.selection.param.unwatch(self._watch)
 
     def __panel__(self):
-        return pmui.Row(pmui.Column(self.controls, width=320), self.body, sizing_mode="stretch_width")
+        return pmui.Row(
+            pmui.Column(self.controls, width=320), self.body, sizing_mode="stretch_width"
+        )

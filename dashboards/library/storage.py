@@ -34,9 +34,13 @@ class Storage(pmui.Column):
     def __init__(self, desk: Desk, *, tell: Callable[[str], None]):
         self._desk, self._tell = desk, tell
         self._words = note("Looking ...", margin=(8, 10, 4, 10))
-        self._bar = pmui.LinearProgress(value=0, variant="determinate", sizing_mode="stretch_width", margin=(4, 10, 12, 10))
+        self._bar = pmui.LinearProgress(
+            value=0, variant="determinate", sizing_mode="stretch_width", margin=(4, 10, 12, 10)
+        )
         self._rows = pmui.Column(sizing_mode="stretch_width", margin=0)
-        self._confirm = pmui.Dialog(title="", show_close_button=True, close_on_click=True, title_variant="h5")
+        self._confirm = pmui.Dialog(
+            title="", show_close_button=True, close_on_click=True, title_variant="h5"
+        )
         super().__init__(
             heading("Stored results", "h5", margin=(12, 10, 0, 10)),
             self._words,
@@ -78,7 +82,10 @@ class Storage(pmui.Column):
             rows.append(
                 pmui.Row(
                     pmui.Column(
-                        heading(words, "body1", margin=(4, 10, 0, 10)), note(text), sizing_mode="stretch_width", margin=0
+                        heading(words, "body1", margin=(4, 10, 0, 10)),
+                        note(text),
+                        sizing_mode="stretch_width",
+                        margin=0,
                     ),
                     clear,
                     sizing_mode="stretch_width",
@@ -91,12 +98,17 @@ class Storage(pmui.Column):
     def _ask(self, kind: str, size: int) -> None:
         def really(_):
             self._confirm.open = False
-            self._desk.submit(f"clear:{kind}", f"Clearing {kind}", partial(_cleared, kind), self._gone, files=True)
+            self._desk.submit(
+                f"clear:{kind}", f"Clearing {kind}", partial(_cleared, kind), self._gone, files=True
+            )
 
         self._confirm.param.update(
             title=f"Clear {kind}?",
             objects=[
-                note(f"{size_text(size)} are given back. Results that are being computed now stay.", margin=(4, 10, 12, 10)),
+                note(
+                    f"{size_text(size)} are given back. Results that are being computed now stay.",
+                    margin=(4, 10, 12, 10),
+                ),
                 pmui.Button(label=f"Clear {kind}", color="error", on_click=really, margin=(4, 10)),
             ],
             open=True,

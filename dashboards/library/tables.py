@@ -35,27 +35,40 @@ class Holdings(pmui.Column):
         Called with an id.
     """
 
-    def __init__(self, widths: dict[str, int], *, looked: Callable[[str], None], used: Callable[[str], None]):
+    def __init__(
+        self, widths: dict[str, int], *, looked: Callable[[str], None], used: Callable[[str], None]
+    ):
         self._widths, self._looked, self._used = widths, looked, used
         self._frame = pd.DataFrame({"_id": [], "_use": []})
         self._shown: pd.DataFrame | None = None
         self._in_front = False
         self._table: pn.widgets.Tabulator | None = None
         self._count = note()
-        self._holder = pmui.Column(pmui.Skeleton(height=240, sizing_mode="stretch_width"), sizing_mode="stretch_width", margin=0)
+        self._holder = pmui.Column(
+            pmui.Skeleton(height=240, sizing_mode="stretch_width"),
+            sizing_mode="stretch_width",
+            margin=0,
+        )
         super().__init__(self._holder, self._count, sizing_mode="stretch_width", margin=0)
 
     def show(self, frame: pd.DataFrame, every: int) -> None:
         """The rows that passed the filters, of ``every``: columns as shown, ``_id`` and ``_use`` (whether it can be used)."""
         self._frame = frame.reset_index(drop=True)
         shown = self._frame.drop(columns=["_id", "_use"])
-        shown.insert(0, "id", [_button("name", name, f"Show {name}") for name in self._frame["_id"]])
+        shown.insert(
+            0, "id", [_button("name", name, f"Show {name}") for name in self._frame["_id"]]
+        )
         shown.insert(
             1,
             "",
-            [_button("use", "Use", f"Use {name}") if use else "" for name, use in zip(self._frame["_id"], self._frame["_use"])],
+            [
+                _button("use", "Use", f"Use {name}") if use else ""
+                for name, use in zip(self._frame["_id"], self._frame["_use"])
+            ],
         )
-        self._count.object = f"{len(frame)} of {every} rows" if len(frame) < every else f"{every} rows"
+        self._count.object = (
+            f"{len(frame)} of {every} rows" if len(frame) < every else f"{every} rows"
+        )
         self._shown = shown
         self._draw()
 
@@ -116,7 +129,9 @@ def recording_rows(frame: pd.DataFrame, words: str, show: str, state: str) -> pd
             "kind": frame["kind"],
             "unit": frame["unit"],
             "state": frame["state"],
-            "size": [size_text(int(size)) if pd.notna(size) and size else "" for size in frame["size"]],
+            "size": [
+                size_text(int(size)) if pd.notna(size) and size else "" for size in frame["size"]
+            ],
             "licence": frame["licence"],
             "first trap": frame["trap"].map(plain),
             "shape": frame["shape"],
@@ -128,16 +143,22 @@ def recording_rows(frame: pd.DataFrame, words: str, show: str, state: str) -> pd
 
 def model_rows(frame: pd.DataFrame, words: str, kind: str, state: str) -> pd.DataFrame:
     """The table of models, filtered."""
-    frame = _filtered(frame if kind == "every class" else frame[frame["class"] == kind], words, state)
+    frame = _filtered(
+        frame if kind == "every class" else frame[frame["class"] == kind], words, state
+    )
     return pd.DataFrame(
         {
             "class": frame["class"],
             "layers x width": [
-                f"{a} x {b}" if pd.notna(a) and pd.notna(b) else "" for a, b in zip(frame["layers"], frame["width"])
+                f"{a} x {b}" if pd.notna(a) and pd.notna(b) else ""
+                for a, b in zip(frame["layers"], frame["width"])
             ],
             "parameters": [million(value) for value in frame["parameters"]],
             "state": frame["state"],
-            "download": [download_words(row.state, row.download, row.parameters) for row in frame.itertuples()],
+            "download": [
+                download_words(row.state, row.download, row.parameters)
+                for row in frame.itertuples()
+            ],
             "source": frame["source"],
             "note": frame["note"].map(plain),
             "_id": frame["id"],
@@ -173,4 +194,6 @@ def _filtered(frame: pd.DataFrame, words: str, state: str) -> pd.DataFrame:
 
 
 def _button(kind: str, label: str, title: str) -> str:
-    return f'<button type="button" class="{kind}" aria-label="{plain(title)}">{plain(label)}</button>'
+    return (
+        f'<button type="button" class="{kind}" aria-label="{plain(title)}">{plain(label)}</button>'
+    )

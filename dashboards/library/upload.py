@@ -49,7 +49,13 @@ class Upload(pmui.Column):
         ``added(id)``, once the recording, or ready activations, are in the library.
     """
 
-    def __init__(self, desk: Desk, *, added: Callable[[str], None], model_added: Callable[[str], None] = lambda _: None):
+    def __init__(
+        self,
+        desk: Desk,
+        *,
+        added: Callable[[str], None],
+        model_added: Callable[[str], None] = lambda _: None,
+    ):
         self._desk, self._done, self._done_model = desk, added, model_added
         self.staged: Path | None = None
         self._checks = 0
@@ -94,8 +100,15 @@ class Upload(pmui.Column):
     # ---- a file arrives --------------------------------------------------------------------------------------------------
     def _dropped(self, event) -> None:
         """The widget gives every file since it was made: those that were looked at before are left out."""
-        files = {name: content.encode() if isinstance(content, str) else bytes(content) for name, content in event.new.items()}
-        new = {name: content for name, content in files.items() if self._seen.get(name) != hash(content)}
+        files = {
+            name: content.encode() if isinstance(content, str) else bytes(content)
+            for name, content in event.new.items()
+        }
+        new = {
+            name: content
+            for name, content in files.items()
+            if self._seen.get(name) != hash(content)
+        }
         self._seen.update({name: hash(content) for name, content in new.items()})
         if new:
             self.take(new)
@@ -105,8 +118,18 @@ class Upload(pmui.Column):
         self.discard()
         self._desk.clear("upload")
         self._report.objects = [note("Reading your file ...", margin=(10, 10))]
-        key, work = "upload:" + ",".join(files), partial(_staged, files)  # quiet: it does not wait for the scores that run
-        self._desk.submit(key, "Reading your file", work, self._arrived, failed=lambda _: self._report.clear(), quiet=True)
+        key, work = (
+            "upload:" + ",".join(files),
+            partial(_staged, files),
+        )  # quiet: it does not wait for the scores that run
+        self._desk.submit(
+            key,
+            "Reading your file",
+            work,
+            self._arrived,
+            failed=lambda _: self._report.clear(),
+            quiet=True,
+        )
 
     def _arrived(self, found: tuple) -> None:
         self._place.visible = False
@@ -124,8 +147,12 @@ class Upload(pmui.Column):
     def _ready_form(self, said: dict) -> list:
         """Activations: what they hold and fit, and the name they get."""
         wide = dict(size="small", sizing_mode="stretch_width", margin=(6, 10, 0, 10))
-        self._name = pmui.TextInput(label="Name among the models", value=self.staged.stem.lower(), **wide)
-        self._quality = pmui.TextInput(label="Note for every figure", placeholder="such as: layer 12 of our model", **wide)
+        self._name = pmui.TextInput(
+            label="Name among the models", value=self.staged.stem.lower(), **wide
+        )
+        self._quality = pmui.TextInput(
+            label="Note for every figure", placeholder="such as: layer 12 of our model", **wide
+        )
         self._add = pmui.Button(
             label="Add to the models",
             icon="add",
@@ -133,7 +160,9 @@ class Upload(pmui.Column):
             margin=(10, 10),
             disabled=not said["fits"],
         )
-        away = pmui.Button(label="Discard", variant="text", on_click=lambda _: self.discard(), margin=(10, 4))
+        away = pmui.Button(
+            label="Discard", variant="text", on_click=lambda _: self.discard(), margin=(10, 4)
+        )
         fits = f"They fit {', '.join(said['fits'])}." if said["fits"] else (
             "They hold the stimuli of no recording that is on this machine: name the stimuli by the recording's ids, such as "
             f"{said['example']}. These begin {', '.join(said['ids'])}."
@@ -143,7 +172,11 @@ class Upload(pmui.Column):
             note(f"Ready activations: {said['counts']}.", margin=(4, 10)),
             note(fits, margin=(4, 10)),
             pmui.FlexBox(
-                *(pmui.Column(widget, width=300, margin=0) for widget in (self._name, self._quality)), sizing_mode="stretch_width"
+                *(
+                    pmui.Column(widget, width=300, margin=0)
+                    for widget in (self._name, self._quality)
+                ),
+                sizing_mode="stretch_width",
             ),
             pmui.Row(self._add, away, margin=0),
         ]
@@ -170,39 +203,70 @@ class Upload(pmui.Column):
         boxes = []
         for key, (label, meaning) in _MEANINGS.items():
             if key == "responses" and array:
-                boxes.append(pmui.Column(heading("Responses", "body1"), note("The array itself"), width=300, margin=0))
+                boxes.append(
+                    pmui.Column(
+                        heading("Responses", "body1"), note("The array itself"), width=300, margin=0
+                    )
+                )
                 continue
-            common = dict(label=label, sizing_mode="stretch_width", size="small", margin=(6, 10, 0, 10))
+            common = dict(
+                label=label, sizing_mode="stretch_width", size="small", margin=(6, 10, 0, 10)
+            )
             if key in _ONE:
                 options = names if key == "text" else [_NONE, *names]
-                value = plain[key] if plain[key] in names else (names[0] if key == "text" else _NONE)
-                picker = pmui.Select(options=options, value=value, searchable=len(names) > 12, **common)
+                value = (
+                    plain[key] if plain[key] in names else (names[0] if key == "text" else _NONE)
+                )
+                picker = pmui.Select(
+                    options=options, value=value, searchable=len(names) > 12, **common
+                )
             else:
                 picker = pmui.MultiChoice(
-                    options=names, value=[n for n in plain[key] if n in names], **{k: v for k, v in common.items() if k != "size"}
+                    options=names,
+                    value=[n for n in plain[key] if n in names],
+                    **{k: v for k, v in common.items() if k != "size"},
                 )
             picker.param.watch(lambda _: self.check(), "value")
             self.pickers[key] = picker
-            boxes.append(pmui.Column(picker, note(meaning, margin=(0, 10, 4, 10)), width=300, margin=0))
+            boxes.append(
+                pmui.Column(picker, note(meaning, margin=(0, 10, 4, 10)), width=300, margin=0)
+            )
         wide = dict(size="small", sizing_mode="stretch_width", margin=(6, 10, 0, 10))
-        self._name = pmui.TextInput(label="Name in the library", value=shelf.suggested_id(self.staged), **wide)
+        self._name = pmui.TextInput(
+            label="Name in the library", value=shelf.suggested_id(self.staged), **wide
+        )
         if len(corpora) > 1:
             boxes.insert(0, self._corpus_box(corpora))
         self._kind = pmui.Select(
-            label="Kind", options={"as the columns say": "", **{k.replace("_", " "): k for k in KINDS}}, value="", **wide
+            label="Kind",
+            options={"as the columns say": "", **{k.replace("_", " "): k for k in KINDS}},
+            value="",
+            **wide,
         )
-        self._quality = pmui.TextInput(label="Note for every figure", placeholder="such as: pilot, retyped by hand", **wide)
-        self._licence = pmui.TextInput(label="Licence", placeholder="such as: not to be passed on", **wide)
-        self._citation = pmui.TextInput(label="Citation", placeholder="a reference or BibTeX", **wide)
+        self._quality = pmui.TextInput(
+            label="Note for every figure", placeholder="such as: pilot, retyped by hand", **wide
+        )
+        self._licence = pmui.TextInput(
+            label="Licence", placeholder="such as: not to be passed on", **wide
+        )
+        self._citation = pmui.TextInput(
+            label="Citation", placeholder="a reference or BibTeX", **wide
+        )
         about = [
             pmui.Column(widget, width=300, margin=0)
             for widget in (self._name, self._kind, self._quality, self._licence, self._citation)
         ]
         self._kind.param.watch(lambda _: self.check(), "value")
         self._add = pmui.Button(
-            label="Add to the library", icon="add", on_click=lambda _: self.add(), margin=(10, 10), disabled=True
+            label="Add to the library",
+            icon="add",
+            on_click=lambda _: self.add(),
+            margin=(10, 10),
+            disabled=True,
         )
-        away = pmui.Button(label="Discard", variant="text", on_click=lambda _: self.discard(), margin=(10, 4))
+        away = pmui.Button(
+            label="Discard", variant="text", on_click=lambda _: self.discard(), margin=(10, 4)
+        )
         self._form.objects = [
             heading(self.staged.name, "h6", margin=(14, 10, 0, 10)),
             heading("What the columns mean", "overline", margin=(6, 10, 0, 10)),
@@ -248,7 +312,11 @@ class Upload(pmui.Column):
         self._report.objects = [note("Checking ...", margin=(10, 10))]
         work = partial(_checked, self.staged, self.said())
         self._desk.submit(
-            f"upload-check:{self.staged}:{self._checks}", "Checking", work, partial(self._judged, self._checks), quiet=True
+            f"upload-check:{self.staged}:{self._checks}",
+            "Checking",
+            work,
+            partial(self._judged, self._checks),
+            quiet=True,
         )
 
     def _judged(self, number: int, report) -> None:
@@ -257,16 +325,25 @@ class Upload(pmui.Column):
         self._add.disabled = not report.ok
         verdict = "It can be used" if report.ok else "It cannot be used like this"
         counts = f"{len(report.errors)} errors, {len(report.warnings)} warnings"
-        self._report.objects = [heading(f"{verdict} ({counts})", "h6", margin=(14, 10, 2, 10)), *report_rows(report)]
+        self._report.objects = [
+            heading(f"{verdict} ({counts})", "h6", margin=(14, 10, 2, 10)),
+            *report_rows(report),
+        ]
 
     def add(self) -> None:
         """Put the file into the library."""
-        facts = {"quality": self._quality.value, "licence": self._licence.value, "citation": self._citation.value}
+        facts = {
+            "quality": self._quality.value,
+            "licence": self._licence.value,
+            "citation": self._citation.value,
+        }
         facts = {key: text.strip() for key, text in facts.items() if text and text.strip()}
         self._add.disabled = True
         work = partial(_kept, self.staged, self._name.value, {**self.said(), **facts})
         key = f"upload-add:{self.staged}"
-        self._desk.submit(key, "Adding your file", work, self._is_there, failed=lambda _: self.check(), quiet=True)
+        self._desk.submit(
+            key, "Adding your file", work, self._is_there, failed=lambda _: self.check(), quiet=True
+        )
 
     def _is_there(self, name: str) -> None:
         self.staged = None
@@ -307,7 +384,12 @@ def _looked_at(staged: Path) -> dict:
     layers = f"{len(widths)} layer{'s' if len(widths) > 1 else ''} of {min(widths.values()):,}"
     layers += f" to {max(widths.values()):,} units" if len(set(widths.values())) > 1 else " units"
     example = ", ".join(map(str, recording("simulated").stimuli.index[:3]))
-    return {"counts": f"{len(ids):,} stimuli, {layers}", "fits": fits(staged), "ids": ids[:3], "example": example}
+    return {
+        "counts": f"{len(ids):,} stimuli, {layers}",
+        "fits": fits(staged),
+        "ids": ids[:3],
+        "example": example,
+    }
 
 
 def _kept_ready(staged: Path, name: str, words: str, report) -> str:

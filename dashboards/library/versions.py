@@ -49,7 +49,12 @@ class VersionsDialog(pmui.Dialog):
     def __init__(self, desk: Desk):
         self._desk, self._pair, self._theme = desk, None, "light"
         self.source = pmui.Select(
-            label="Surprisal of", options=[], size="small", width=320, margin=(6, 10), description="Who predicts the words"
+            label="Surprisal of",
+            options=[],
+            size="small",
+            width=320,
+            margin=(6, 10),
+            description="Who predicts the words",
         )
         self.source.param.watch(lambda event: self._compare() if event.new else None, "value")
         self._said = pmui.Column(sizing_mode="stretch_width", margin=0)
@@ -73,7 +78,9 @@ class VersionsDialog(pmui.Dialog):
         self.title = f"{pair[0]} beside {pair[1].partition('@')[2]}"
         self.open = True
         if not names:
-            self._said.objects = [note("No model that predicts words is on this machine: fetch one under Models.")]
+            self._said.objects = [
+                note("No model that predicts words is on this machine: fetch one under Models.")
+            ]
         elif self.source.value in names:
             self.source.options = names
             self._compare()
@@ -82,7 +89,9 @@ class VersionsDialog(pmui.Dialog):
 
     def _compare(self) -> None:
         pair, source = self._pair, self.source.value
-        self._said.objects = [note(f"Reading both versions with the surprisal of {source} ...", margin=(10, 10))]
+        self._said.objects = [
+            note(f"Reading both versions with the surprisal of {source} ...", margin=(10, 10))
+        ]
         self.table.visible = False
         for key in self._desk.under_way("versions:"):
             self._desk.cancel(key)
@@ -103,9 +112,18 @@ class VersionsDialog(pmui.Dialog):
         from dashboards.figures.screen import draw
 
         spec = profiles(said)
-        verdicts = [answer(f"{name}: {verdict}.") for name, verdict in said.facts["verdicts"].items()]
-        plot = pn.pane.Bokeh(draw(spec, theme=self._theme, height=320), sizing_mode="stretch_width", margin=(4, 10))
-        self._said.objects = [*verdicts, note(said.sentence, margin=(2, 10)), plot, note(said.caption, margin=(2, 10, 8, 10))]
+        verdicts = [
+            answer(f"{name}: {verdict}.") for name, verdict in said.facts["verdicts"].items()
+        ]
+        plot = pn.pane.Bokeh(
+            draw(spec, theme=self._theme, height=320), sizing_mode="stretch_width", margin=(4, 10)
+        )
+        self._said.objects = [
+            *verdicts,
+            note(said.sentence, margin=(2, 10)),
+            plot,
+            note(said.caption, margin=(2, 10, 8, 10)),
+        ]
         self.table.tables = {"Both versions": said.frame}
         self.table.visible = True
         self.table.look(True)

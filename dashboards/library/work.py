@@ -2,7 +2,14 @@
 
 from __future__ import annotations
 
-__all__ = ["check_recording", "fetch_model", "fetch_recording", "holdings", "remove_model", "remove_recording"]
+__all__ = [
+    "check_recording",
+    "fetch_model",
+    "fetch_recording",
+    "holdings",
+    "remove_model",
+    "remove_recording",
+]
 
 
 def holdings(report) -> tuple:
@@ -38,7 +45,11 @@ def remove_model(name: str, report) -> str:
 def _freed(name: str, size: int) -> str:
     from data.catalog.fetch import size_text
 
-    return f"{name}: {size_text(size)} freed" if size else f"{name} is not in your own data folder, so nothing was removed"
+    return (
+        f"{name}: {size_text(size)} freed"
+        if size
+        else f"{name} is not in your own data folder, so nothing was removed"
+    )
 
 
 def check_recording(name: str, report) -> str:
@@ -52,7 +63,11 @@ def check_recording(name: str, report) -> str:
         report.step(done, len(one.files), "files verified")
         fetch.verify(path, file, again=True)
     known = sum(bool(file.hash[0]) for file in one.files)
-    words = f"{name}: {known} of {len(one.files)} files have the published hash" if known else f"{name} can be read"
+    words = (
+        f"{name}: {known} of {len(one.files)} files have the published hash"
+        if known
+        else f"{name} can be read"
+    )
     if one.is_recording:
         found = inspect(recording(name))
         words += f"; {len(found.errors)} errors, {len(found.warnings)} warnings"

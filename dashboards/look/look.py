@@ -13,9 +13,20 @@ MONO = "ui-monospace, SFMono-Regular, Menlo, Consolas, monospace"
 _FONT = "Roboto, system-ui, -apple-system, 'Segoe UI', Helvetica, Arial, sans-serif"
 
 _PARTS = {
-    "MuiButton": {"styleOverrides": {"root": {"textTransform": "none", "fontWeight": 500, "boxShadow": "none"}}},
+    "MuiButton": {
+        "styleOverrides": {
+            "root": {"textTransform": "none", "fontWeight": 500, "boxShadow": "none"}
+        }
+    },
     "MuiTab": {
-        "styleOverrides": {"root": {"textTransform": "none", "fontWeight": 500, "fontSize": "0.95rem", "minHeight": "44px"}}
+        "styleOverrides": {
+            "root": {
+                "textTransform": "none",
+                "fontWeight": 500,
+                "fontSize": "0.95rem",
+                "minHeight": "44px",
+            }
+        }
     },
     "MuiToggleButton": {"styleOverrides": {"root": {"textTransform": "none"}}},
     "MuiAppBar": {"styleOverrides": {"root": {"boxShadow": "none", "backgroundImage": "none"}}},
@@ -23,7 +34,12 @@ _PARTS = {
 }
 _TYPE = {
     "fontFamily": _FONT,
-    "h4": {"fontSize": "1.55rem", "fontWeight": 600, "letterSpacing": "-0.01em", "lineHeight": 1.25},
+    "h4": {
+        "fontSize": "1.55rem",
+        "fontWeight": 600,
+        "letterSpacing": "-0.01em",
+        "lineHeight": 1.25,
+    },
     "h5": {"fontSize": "1.15rem", "fontWeight": 600},
     "h6": {"fontSize": "1rem", "fontWeight": 600},
     "overline": {"fontWeight": 600, "letterSpacing": "0.08em", "lineHeight": 1.8},
@@ -57,7 +73,12 @@ THEME = {
 }
 """Given to the page, and to a lens that stands alone in a notebook."""
 
-DIALOG = {"show_close_button": True, "close_on_click": True, "title_variant": "h5", "sizing_mode": "stretch_width"}
+DIALOG = {
+    "show_close_button": True,
+    "close_on_click": True,
+    "title_variant": "h5",
+    "sizing_mode": "stretch_width",
+}
 """How every dialog is headed and closed."""
 
 
@@ -68,14 +89,21 @@ def plain(text: object) -> str:
 
 def heading(text: str, level: str = "h6", **params) -> pmui.Typography:
     """A heading."""
-    return pmui.Typography(plain(text), variant=level, margin=params.pop("margin", (4, 10)), **params)
+    return pmui.Typography(
+        plain(text), variant=level, margin=params.pop("margin", (4, 10)), **params
+    )
 
 
 def note(text: str = "", **params) -> pn.pane.HTML:
     """Small grey text: captions, hints, costs."""
     return Words(
         text,
-        styles={"font-size": "0.85rem", "line-height": "1.5", "opacity": "0.78", **params.pop("styles", {})},
+        styles={
+            "font-size": "0.85rem",
+            "line-height": "1.5",
+            "opacity": "0.78",
+            **params.pop("styles", {}),
+        },
         sizing_mode="stretch_width",
         margin=params.pop("margin", (2, 10)),
         **params,

@@ -34,7 +34,9 @@ def kept() -> dict[str, str]:
         found = json.loads(path.read_text(encoding="utf-8"))
         return {str(name): str(query) for name, query in found.items()}
     except (OSError, ValueError, AttributeError) as error:
-        raise BrainLensError(f"The bookmarks in {path} cannot be read: {error}", remedy="Mend the file, or delete it") from None
+        raise BrainLensError(
+            f"The bookmarks in {path} cannot be read: {error}", remedy="Mend the file, or delete it"
+        ) from None
 
 
 def keep(name: str, query: str) -> None:
@@ -56,7 +58,9 @@ def keep(name: str, query: str) -> None:
     if not name:
         raise BrainLensError("The bookmark has no name", remedy="Type one first")
     if len(name) > LONGEST:
-        raise BrainLensError(f"The name of the bookmark has {len(name)} characters", remedy=f"Take at most {LONGEST}")
+        raise BrainLensError(
+            f"The name of the bookmark has {len(name)} characters", remedy=f"Take at most {LONGEST}"
+        )
     with _alone():
         _write({**kept(), name: query})
 
@@ -121,11 +125,23 @@ class Bookmarks:
             margin=(8, 6),
         )
         self._name.param.watch(lambda _: self._save(), "enter_pressed")
-        save = pmui.Button(label="Keep", icon="bookmark_add", size="small", margin=(10, 6), on_click=lambda _: self._save())
+        save = pmui.Button(
+            label="Keep",
+            icon="bookmark_add",
+            size="small",
+            margin=(10, 6),
+            on_click=lambda _: self._save(),
+        )
         self._problem = note(margin=(0, 8))
         self._list = pmui.Column(sizing_mode="stretch_width", margin=0)
         self.dialog = pmui.Dialog(
-            pmui.Row(self._name, save, sizing_mode="stretch_width", margin=0, styles={"align-items": "center"}),
+            pmui.Row(
+                self._name,
+                save,
+                sizing_mode="stretch_width",
+                margin=0,
+                styles={"align-items": "center"},
+            ),
             self._problem,
             self._list,
             title="Bookmarks",
@@ -162,7 +178,9 @@ class Bookmarks:
             found = kept()
         except BrainLensError as error:
             self._problem.object, found = str(error), {}
-        self._list.objects = [self._row(name, query) for name, query in found.items()] or [note("None yet.", margin=(4, 8))]
+        self._list.objects = [self._row(name, query) for name, query in found.items()] or [
+            note("None yet.", margin=(4, 8))
+        ]
 
     def _row(self, name: str, query: str):
         def opened(_):
@@ -171,9 +189,19 @@ class Bookmarks:
 
         return pmui.Row(
             pmui.Button(
-                label="Open", size="small", variant="outlined", margin=(4, 6), description=f"Open {name}", on_click=opened
+                label="Open",
+                size="small",
+                variant="outlined",
+                margin=(4, 6),
+                description=f"Open {name}",
+                on_click=opened,
             ),
-            Words(name, margin=(9, 4), sizing_mode="stretch_width", styles={"overflow-wrap": "anywhere"}),
+            Words(
+                name,
+                margin=(9, 4),
+                sizing_mode="stretch_width",
+                styles={"overflow-wrap": "anywhere"},
+            ),
             pmui.IconButton(
                 icon="delete",
                 label=f"Remove {name}",

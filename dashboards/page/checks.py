@@ -101,7 +101,11 @@ def _hidden(name: str) -> None:
     if name not in cards() and name not in set(results()["model"]):
         tables = [published(table).frame["model"] for table in TABLES]
         if not any(name in set(models) for models in tables):
-            raise unknown("model of a result", name, dict.fromkeys(model for models in tables for model in models))
+            raise unknown(
+                "model of a result",
+                name,
+                dict.fromkeys(model for models in tables for model in models),
+            )
 
 
 # ---- files ---------------------------------------------------------------------------------------------------------------
@@ -109,7 +113,11 @@ def _is_file(name: str) -> bool:
     """Whether this is a file that a link may name."""
     try:
         return Path(name).expanduser().is_file() and _may_be_named(name)
-    except (OSError, ValueError, RuntimeError):  # no file can have such a name, or nobody has such a home
+    except (
+        OSError,
+        ValueError,
+        RuntimeError,
+    ):  # no file can have such a name, or nobody has such a home
         return False
 
 
@@ -127,4 +135,6 @@ def _may_be_named(name: str) -> bool:
     if os.environ.get("BRAINLENS_ADDRESS", "") in _HERE:
         return True
     path = Path(name).expanduser().resolve()
-    return any(path.is_relative_to(folder.resolve()) for folder in (home(), shared()) if folder is not None)
+    return any(
+        path.is_relative_to(folder.resolve()) for folder in (home(), shared()) if folder is not None
+    )

@@ -30,7 +30,13 @@ __all__ = ["LENSES", "Workbench", "open_page"]
 LENSES = (Task, Layers, Reading, Untrained, Training, Items, Compare, Library)
 """A new lens is one more class here."""
 
-_HELP = (("/", "search a model"), ("r", "run what is missing"), ("e", "export"), ("Esc", "close or cancel"), ("?", "this help"))
+_HELP = (
+    ("/", "search a model"),
+    ("r", "run what is missing"),
+    ("e", "export"),
+    ("Esc", "close or cancel"),
+    ("?", "this help"),
+)
 
 
 class Workbench(pn.viewable.Viewer):
@@ -40,14 +46,20 @@ class Workbench(pn.viewable.Viewer):
         super().__init__()
         self.selection = Selection()
         problems = self.selection.read(query, checks())
-        self.client = Client(on_key=self._pressed, on_copied=self._copied, query=self.selection.query())
-        self._bodies = {lens.slug: pmui.Column(sizing_mode="stretch_width", margin=0) for lens in LENSES}
+        self.client = Client(
+            on_key=self._pressed, on_copied=self._copied, query=self.selection.query()
+        )
+        self._bodies = {
+            lens.slug: pmui.Column(sizing_mode="stretch_width", margin=0) for lens in LENSES
+        }
         self.lenses: dict[str, object] = {}
         self._sidebar = pmui.Column(sizing_mode="stretch_width", margin=(4, 8))
         self._notices = pmui.Column(sizing_mode="stretch_width", margin=0)
         self.activity = Activity()
         self.bookmarks = Bookmarks(self.selection.query, self.go)
-        self.welcome = Welcome(self.selection, lambda: self.lens.run_by_itself(), visible=not query.strip("?"))
+        self.welcome = Welcome(
+            self.selection, lambda: self.lens.run_by_itself(), visible=not query.strip("?")
+        )
         names = [lens.slug for lens in LENSES]
         self._tabs = pmui.Tabs(
             *((lens.label, self._bodies[lens.slug]) for lens in LENSES),
@@ -55,16 +67,25 @@ class Workbench(pn.viewable.Viewer):
             sizing_mode="stretch_width",
             margin=0,
         )
-        self._tabs.param.watch(lambda event: setattr(self.selection, "lens", names[event.new]), "active")
+        self._tabs.param.watch(
+            lambda event: setattr(self.selection, "lens", names[event.new]), "active"
+        )
         self._help = pmui.Dialog(
-            *[pmui.Row(Words(key, width=50, styles={"font-weight": "600"}), Words(text)) for key, text in _HELP],
+            *[
+                pmui.Row(Words(key, width=50, styles={"font-weight": "600"}), Words(text))
+                for key, text in _HELP
+            ],
             title="Keyboard",
             show_close_button=True,
             close_on_click=True,
         )
         if problems:
-            self.notice("Parts of this link could not be used and were left at their defaults.", problems)
-        self._bodies[self.selection.lens].objects = [pmui.Skeleton(height=320, sizing_mode="stretch_width", margin=16)]
+            self.notice(
+                "Parts of this link could not be used and were left at their defaults.", problems
+            )
+        self._bodies[self.selection.lens].objects = [
+            pmui.Skeleton(height=320, sizing_mode="stretch_width", margin=16)
+        ]
         if pn.state.curdoc is not None:
             pn.state.onload(self._open_lens)  # the frame is painted first
         else:
@@ -75,7 +96,10 @@ class Workbench(pn.viewable.Viewer):
             # every event of any session would else set this, which walks the whole page twice (a tenth of a second) and keeps
             # the session in memory after it ended; what is running is told by the lens and the activity list
             self.page.busy = self.page.param.loading
-        self.page.param.watch(lambda event: setattr(self.selection, "theme", "dark" if event.new else "light"), "dark_theme")
+        self.page.param.watch(
+            lambda event: setattr(self.selection, "theme", "dark" if event.new else "light"),
+            "dark_theme",
+        )
 
     def __panel__(self):
         return self.page
@@ -122,7 +146,11 @@ class Workbench(pn.viewable.Viewer):
                     self.client,
                     sizing_mode="stretch_width",
                     margin=0,
-                    styles={"max-width": "1500px", "margin": "0 auto", "padding": "0 12px 40px 12px"},
+                    styles={
+                        "max-width": "1500px",
+                        "margin": "0 auto",
+                        "padding": "0 12px 40px 12px",
+                    },
                 )
             ],
             template=Path(__file__).with_name("page.html"),
@@ -163,7 +191,10 @@ class Workbench(pn.viewable.Viewer):
             problems = self.selection.read(query, checks())
             self.selection.theme = theme
         if problems:
-            self.notice("Parts of this bookmark could not be used and were left at their defaults.", problems)
+            self.notice(
+                "Parts of this bookmark could not be used and were left at their defaults.",
+                problems,
+            )
 
     @property
     def lens(self):
@@ -174,14 +205,18 @@ class Workbench(pn.viewable.Viewer):
     def _pressed(self, key: str) -> None:
         if key == "?":
             self._help.open = not self._help.open
-        elif key == "Escape" and (self._help.open or self.activity.drawer.open or self.bookmarks.dialog.open):
+        elif key == "Escape" and (
+            self._help.open or self.activity.drawer.open or self.bookmarks.dialog.open
+        ):
             self._help.open = self.activity.drawer.open = self.bookmarks.dialog.open = False
         else:
             self.lens.pressed(key)
 
     def _copied(self, well: bool) -> None:
         if not well:
-            self.notice("The browser did not allow copying.", ["Copy the address of the page by hand."])
+            self.notice(
+                "The browser did not allow copying.", ["Copy the address of the page by hand."]
+            )
             return
         self._link.icon = "check"
         if pn.state.curdoc is not None and pn.state.curdoc.session_context is not None:
@@ -206,7 +241,11 @@ class Workbench(pn.viewable.Viewer):
         )
         box.objects = [
             pmui.Row(
-                heading(words, "body1"), pmui.Row(sizing_mode="stretch_width"), close, sizing_mode="stretch_width", margin=0
+                heading(words, "body1"),
+                pmui.Row(sizing_mode="stretch_width"),
+                close,
+                sizing_mode="stretch_width",
+                margin=0,
             ),
             note("\n".join(lines)),
         ]
@@ -221,7 +260,9 @@ class Workbench(pn.viewable.Viewer):
 
 def open_page() -> Workbench:
     """The page of a new session, with what its address says selected."""
-    pn.extension("tabulator", "filedropper")  # Panel's notifications would keep every session in memory
+    pn.extension(
+        "tabulator", "filedropper"
+    )  # Panel's notifications would keep every session in memory
     location = pn.state.location
     bench = Workbench(location.search if location is not None else "")
     if pn.state.curdoc is not None:

@@ -17,15 +17,31 @@ FAMILY = ("zoo-causal-200k", "zoo-causal-400k", "zoo-causal-700k", "zoo-causal-1
 """Models of one family that ship, by size."""
 
 STEPS = (
-    ("Layers", "Which layer of a model predicts a recording best, and how near to the ceiling?", lambda: {"lens": "layers"}),
+    (
+        "Layers",
+        "Which layer of a model predicts a recording best, and how near to the ceiling?",
+        lambda: {"lens": "layers"},
+    ),
     (
         "Task",
         "Do better next-word predictors of one family predict it better?",
         lambda: {"lens": "task", "models": list(FAMILY)},
     ),
-    ("Untrained", "How much of the score is there before training?", lambda: {"lens": "untrained", "seeds": 5}),
-    ("Training", "When in training does the score emerge?", lambda: {"lens": "training", "models": [CHECKPOINTED]}),
-    ("Reading", "Does a model's surprisal explain reading times?", lambda: {"lens": "reading", "models": list(FAMILY[:2])}),
+    (
+        "Untrained",
+        "How much of the score is there before training?",
+        lambda: {"lens": "untrained", "seeds": 5},
+    ),
+    (
+        "Training",
+        "When in training does the score emerge?",
+        lambda: {"lens": "training", "models": [CHECKPOINTED]},
+    ),
+    (
+        "Reading",
+        "Does a model's surprisal explain reading times?",
+        lambda: {"lens": "reading", "models": list(FAMILY[:2])},
+    ),
 )
 """Name, question, and the selection that answers it."""
 
@@ -65,11 +81,20 @@ class Welcome(pmui.Column):
                 "Each button answers one question on the built-in example: trained models that are tiny, and a simulated "
                 "recording whose truth is known. Nothing is downloaded. Your own models and data: the Library."
             ),
-            pmui.FlexBox(*map(self._step, range(len(STEPS))), sizing_mode="stretch_width", gap="4px 10px", margin=(2, 4)),
+            pmui.FlexBox(
+                *map(self._step, range(len(STEPS))),
+                sizing_mode="stretch_width",
+                gap="4px 10px",
+                margin=(2, 4),
+            ),
             visible=visible,
             sizing_mode="stretch_width",
             margin=(4, 0, 8, 0),
-            styles={"border": "1px solid var(--mui-palette-divider, #d9dee4)", "border-radius": "8px", "padding": "4px"},
+            styles={
+                "border": "1px solid var(--mui-palette-divider, #d9dee4)",
+                "border-radius": "8px",
+                "padding": "4px",
+            },
         )
 
     def _step(self, place: int):
@@ -84,7 +109,11 @@ class Welcome(pmui.Column):
         )
         return pmui.Column(
             button,
-            Words(question, margin=(0, 6, 6, 6), styles={"font-size": "0.8rem", "line-height": "1.35", "opacity": "0.8"}),
+            Words(
+                question,
+                margin=(0, 6, 6, 6),
+                styles={"font-size": "0.8rem", "line-height": "1.35", "opacity": "0.8"},
+            ),
             margin=0,
             styles={"flex": "1 1 170px", "min-width": "0"},
         )
@@ -92,6 +121,8 @@ class Welcome(pmui.Column):
     def take(self, place: int) -> None:
         """Show one step; everything else goes back to its default."""
         wanted = {**defaults(), **example(), **STEPS[place][2](), "theme": self._selection.theme}
-        self._selection.param.update(**{name: value for name, value in wanted.items() if name != "lens"})
+        self._selection.param.update(
+            **{name: value for name, value in wanted.items() if name != "lens"}
+        )
         self._selection.lens = wanted["lens"]
         self._run()

@@ -10,7 +10,13 @@ from dashboards.work.jobs import RUNNER, Runner
 
 __all__ = ["Activity"]
 
-_ICONS = {"waiting": "schedule", "running": "autorenew", "done": "check_circle", "failed": "error", "cancelled": "cancel"}
+_ICONS = {
+    "waiting": "schedule",
+    "running": "autorenew",
+    "done": "check_circle",
+    "failed": "error",
+    "cancelled": "cancel",
+}
 _COLOURS = {"done": "success", "failed": "error", "running": "primary"}
 
 
@@ -37,7 +43,9 @@ class Activity:
             description="Activity: what is being computed",
             on_click=lambda _: self._toggle(),
         )
-        self.button = pmui.Badge(self._icon, content=0, color="secondary", overlap="circular", offset=(0, 0), margin=0)
+        self.button = pmui.Badge(
+            self._icon, content=0, color="secondary", overlap="circular", offset=(0, 0), margin=0
+        )
         runner.watch(self._changed)
 
     def _toggle(self) -> None:

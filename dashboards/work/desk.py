@@ -86,7 +86,14 @@ class Desk:
     def fail(self, error: BaseException, *, where: str, title: str = "", trace: str = "") -> None:
         """Show an error until it is dismissed."""
         self.clear(where)
-        card = ErrorCard(error, trace, title=title, where=where, copy=self._copy, dismiss=lambda card: self.errors.remove(card))
+        card = ErrorCard(
+            error,
+            trace,
+            title=title,
+            where=where,
+            copy=self._copy,
+            dismiss=lambda card: self.errors.remove(card),
+        )
         self.errors.append(card)
 
     def clear(self, where: str) -> None:
@@ -107,7 +114,9 @@ class Desk:
 
     def _notify(self, event: Event) -> None:
         """In the worker's thread."""
-        self._inbox.put(f"{'progress' if event.kind == 'started' else event.kind}:{event.job.key}", event)
+        self._inbox.put(
+            f"{'progress' if event.kind == 'started' else event.kind}:{event.job.key}", event
+        )
 
     def _heard(self, name: str, event: Event) -> None:
         key = event.job.key

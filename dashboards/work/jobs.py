@@ -86,8 +86,16 @@ class Job:
             if self.total and unit == "bytes":
                 counts = f"{rest}: {size_text(self.done)} of {size_text(self.total)}"
             else:
-                counts = f"{self.what} {self.done} of {self.total}" if self.total else self.what or "starting"
-            return counts + (f", about {duration(self.seconds_left)} left" if self.seconds_left is not None else "")
+                counts = (
+                    f"{self.what} {self.done} of {self.total}"
+                    if self.total
+                    else self.what or "starting"
+                )
+            return counts + (
+                f", about {duration(self.seconds_left)} left"
+                if self.seconds_left is not None
+                else ""
+            )
         if self.state == "failed":
             return f"failed after {duration(self.seconds)}: {self.error}"
         return f"{self.state} after {duration(self.seconds)}"
@@ -160,13 +168,18 @@ class Runner:
             fresh = job is None
             if fresh:
                 job = Job(key, title, token, quiet=quiet, files=files)
-                job.report = Report(lambda *counts: self._progress(job, *counts), lambda result: self._partial(job, result))
+                job.report = Report(
+                    lambda *counts: self._progress(job, *counts),
+                    lambda result: self._partial(job, result),
+                )
                 self._active[key] = job
             listener = self._weak(notify, Ticket(token, job))
             job.listeners[token] = listener
             late = job.partial
         if fresh:
-            threading.Thread(target=self._work, args=(job, work), name=f"job-{token}", daemon=True).start()
+            threading.Thread(
+                target=self._work, args=(job, work), name=f"job-{token}", daemon=True
+            ).start()
         elif late is not None:
             _tell_one(listener, Event("partial", job, late))
         self._changed()
@@ -188,7 +201,11 @@ class Runner:
     def jobs(self) -> list[Job]:
         """Active jobs, then finished ones, newest first."""
         with self._lock:
-            return [job for job in (*reversed(self._active.values()), *reversed(self._history)) if not job.quiet]
+            return [
+                job
+                for job in (*reversed(self._active.values()), *reversed(self._history))
+                if not job.quiet
+            ]
 
     def watch(self, changed: Callable[[], None]) -> None:
         """Call a bound method (held weakly) whenever the list of jobs changes."""

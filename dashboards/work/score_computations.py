@@ -11,7 +11,16 @@ from dashboards.lens.view import Task
 from dashboards.state import Selection
 from data.errors import BrainLensError
 
-__all__ = ["NOTES", "PUBLISHED_NOTES", "ScoreTasks", "TargetTasks", "example", "failure", "stamps", "unscorable"]
+__all__ = [
+    "NOTES",
+    "PUBLISHED_NOTES",
+    "ScoreTasks",
+    "TargetTasks",
+    "example",
+    "failure",
+    "stamps",
+    "unscorable",
+]
 
 TEST_DRAWS = (200, 20_000)
 """Fewest and most permutations of a test of targets; the fewest are drawn whatever they cost."""
@@ -21,7 +30,10 @@ FREE_SECONDS = 2.0
 """A score that takes no longer, and needs no download, is computed without being asked for."""
 
 NOTES = (
-    ("r", "Pearson's r between predicted and measured responses, per held-out fold, then averaged; analysis.scoring.verb.score."),
+    (
+        "r",
+        "Pearson's r between predicted and measured responses, per held-out fold, then averaged; analysis.scoring.verb.score.",
+    ),
     (
         "interval",
         "95 %, bootstrap of held-out predictions over subjects and groups; analysis.statistics.hierarchical_bootstrap.",
@@ -35,14 +47,23 @@ NOTES = (
         "shuffled",
         "Folds that ignore topics and stories: what is higher there leaks; analysis.mapping.splits.make_folds.",
     ),
-    ("controls", "Position, length and a random embedding of the same width on the same folds; analysis.features.controls.features."),
-    ("selection optimism", "What choosing the layer on the reported data adds to the nested choice; analysis.scoring.verb.Score."),
+    (
+        "controls",
+        "Position, length and a random embedding of the same width on the same folds; analysis.features.controls.features.",
+    ),
+    (
+        "selection optimism",
+        "What choosing the layer on the reported data adds to the nested choice; analysis.scoring.verb.Score.",
+    ),
     (
         "q",
         "Share of false discoveries among targets called above chance; analysis.scoring.significance.targets_test, "
         "analysis.statistics.fdr.",
     ),
-    ("chosen", "The layer picked on inner folds, without looking at the held-out ones; analysis.scoring.summary.choose_layers."),
+    (
+        "chosen",
+        "The layer picked on inner folds, without looking at the held-out ones; analysis.scoring.summary.choose_layers.",
+    ),
 )
 PUBLISHED_NOTES = (
     (
@@ -89,20 +110,37 @@ class ScoreTasks:
                 continue
             title = f"{model} on {recording}{named}"
             if key not in self._costs:
-                found.append(Task(f"look:{key}", title, partial(_look, model, recording, protocol), free=True, quiet=True))
+                found.append(
+                    Task(
+                        f"look:{key}",
+                        title,
+                        partial(_look, model, recording, protocol),
+                        free=True,
+                        quiet=True,
+                    )
+                )
                 continue
             cost = self._costs[key]
             cheap = not cost.download and cost.seconds is not None and cost.seconds <= FREE_SECONDS
             found.append(
                 Task(
-                    key, title, partial(_score, model, recording, protocol), cost.seconds, cost.download, cost.memory, free=cheap
+                    key,
+                    title,
+                    partial(_score, model, recording, protocol),
+                    cost.seconds,
+                    cost.download,
+                    cost.memory,
+                    free=cheap,
                 )
             )
         return found
 
     def looking(self, models: list[str], protocol: Protocol | None = None) -> bool:
         """Whether it is not known yet what is stored."""
-        return any(key not in self._scores and key not in self._costs for key in self._keys(models, protocol))
+        return any(
+            key not in self._scores and key not in self._costs
+            for key in self._keys(models, protocol)
+        )
 
     def take(self, key: str, result: object, *, final: bool) -> None:
         """Keep what a task gave."""
@@ -162,7 +200,9 @@ def unscorable(model: str) -> str:
 
 def failure(error: BaseException) -> str:
     """Why something could not be computed, short enough for a caption."""
-    return "failed: " + (error.problem if isinstance(error, BrainLensError) else f"{type(error).__name__}: {error}").rstrip(".")
+    return "failed: " + (
+        error.problem if isinstance(error, BrainLensError) else f"{type(error).__name__}: {error}"
+    ).rstrip(".")
 
 
 class TargetTasks:
@@ -193,7 +233,9 @@ class TargetTasks:
 
     def found(self, scores: list) -> dict:
         """Model -> TargetTest, of what is there."""
-        return {one.model: self._found[key] for one in scores if (key := self._key(one)) in self._found}
+        return {
+            one.model: self._found[key] for one in scores if (key := self._key(one)) in self._found
+        }
 
 
 def example() -> dict:
@@ -204,7 +246,9 @@ def example() -> dict:
 def stamps(scores: list) -> tuple[str, ...]:
     """What has to be seen beside these scores."""
     found = [score.stamp for score in scores]
-    found += [f"{score.model}: {note}" for score in scores if (note := score.provenance["model"]["note"])]
+    found += [
+        f"{score.model}: {note}" for score in scores if (note := score.provenance["model"]["note"])
+    ]
     return tuple(dict.fromkeys(filter(None, found)))
 
 

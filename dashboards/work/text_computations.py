@@ -60,7 +60,9 @@ class TextTasks:
         """Keep why a task gave nothing."""
         self._failed[key] = failure(error)
 
-    def lacking(self, model: str, text: str, held: Collection[str], *, readout: bool = False) -> str:
+    def lacking(
+        self, model: str, text: str, held: Collection[str], *, readout: bool = False
+    ) -> str:
         """Why the number of a model is not there; ``held``: keys of tasks that failed or were cancelled."""
         key = _key(model, text, readout)
         if reason := unpredictive(model, readout=readout):
@@ -76,7 +78,11 @@ def texts() -> dict[str, str]:
     """Label -> what a model can be evaluated on: built-in prose, WikiText-2, and every recording that is here."""
     from data.catalog.catalog import entries
 
-    here = {f"{one.title} (its words)": one.id for one in entries(recordings=True).values() if one.state == "ready"}
+    here = {
+        f"{one.title} (its words)": one.id
+        for one in entries(recordings=True).values()
+        if one.state == "ready"
+    }
     return {**TEXTS, **here}
 
 
@@ -86,7 +92,11 @@ def unpredictive(model: str, *, readout: bool = False) -> str:
 
     kind = card(model).cls
     if readout:
-        return "" if kind in _READ else f"{kind}: a read-out is defined for the tokens of a transformer"
+        return (
+            ""
+            if kind in _READ
+            else f"{kind}: a read-out is defined for the tokens of a transformer"
+        )
     return "" if kind in _PREDICTIVE else f"{kind}: no next-word probabilities"
 
 
@@ -128,7 +138,10 @@ def split(text: str) -> tuple[str, str, str]:
     """
     parts = [part for part in text.split("\n\n" if "\n\n" in text else "\n") if part.strip()]
     if len(parts) < 10:
-        raise BrainLensError(f"A text of {len(parts)} paragraphs cannot be split for a read-out", remedy="Give ten or more")
+        raise BrainLensError(
+            f"A text of {len(parts)} paragraphs cannot be split for a read-out",
+            remedy="Give ten or more",
+        )
     first, second = round(0.8 * len(parts)), round(0.9 * len(parts))
     return tuple("\n\n".join(some) for some in (parts[:first], parts[first:second], parts[second:]))
 
@@ -145,7 +158,11 @@ def _seconds(model: str, text: str, readout: bool) -> float | None:
     if parameters is None or text not in _TOKENS:
         return None
     reading = 1.0 + 4 * parameters * _TOKENS[text] / _SPEED
-    return reading + 10 * 6 * (facts.width or 768) * _VOCABULARY * _TOKENS[text] / _SPEED if readout else reading
+    return (
+        reading + 10 * 6 * (facts.width or 768) * _VOCABULARY * _TOKENS[text] / _SPEED
+        if readout
+        else reading
+    )
 
 
 def _evaluate(model: str, text: str, report: Report):

@@ -80,7 +80,9 @@ def recording(name: str | Path, **options) -> Recording:
     one = entry(text)
     if not one.is_recording:
         raise BrainLensError(
-            f"{one.id} is {one.kind}, not a recording", choices=entries(recordings=True), remedy="Name a recording"
+            f"{one.id} is {one.kind}, not a recording",
+            choices=entries(recordings=True),
+            remedy="Name a recording",
         )
     return load(text, **options)
 
@@ -100,7 +102,9 @@ def load(name: str | Entry, **options):
     BrainLensError
         Where nothing of that name exists, or its files are not here yet.
     """
-    one, version = (name, "") if isinstance(name, Entry) else (entry(name), str(name).partition("@")[2])
+    one, version = (
+        (name, "") if isinstance(name, Entry) else (entry(name), str(name).partition("@")[2])
+    )
     if version:
         if version not in one.versions:
             raise unknown(f"version of {one.id}", version, one.versions or ("none",))
@@ -122,7 +126,8 @@ def load(name: str | Entry, **options):
     except TypeError as error:
         if options and "unexpected keyword" in str(error):
             raise BrainLensError(
-                f"{one.id} takes no option {', '.join(options)}", remedy="Columns are named for files of your own only"
+                f"{one.id} takes no option {', '.join(options)}",
+                remedy="Columns are named for files of your own only",
             ) from None
         raise
 
@@ -160,7 +165,9 @@ def fetch(name: str, *, mirror: str | Path | None = None, report=None) -> list[P
     """
     one = entry(name)
     about = {"id": one.id, "title": one.title, "licence": one.licence, "citation": one.citation}
-    return fetching.fetch(one.files, source=None if mirror is None else str(mirror), about=about, report=report)
+    return fetching.fetch(
+        one.files, source=None if mirror is None else str(mirror), about=about, report=report
+    )
 
 
 def remove(name: str, *, also: bool = False) -> int:
@@ -211,7 +218,8 @@ def _sharing(one: Entry) -> tuple[tuple[str, ...], list[fetching.RemoteFile]]:
 def _no_options(one: Entry, options: dict) -> None:
     if options:
         raise BrainLensError(
-            f"{one.id} takes no option {', '.join(options)}", remedy="Columns are named for files of your own only"
+            f"{one.id} takes no option {', '.join(options)}",
+            remedy="Columns are named for files of your own only",
         )
 
 
@@ -221,4 +229,16 @@ def _looks_like_path(text: str) -> bool:
     return os.sep in text or "/" in text or Path(text.partition("#")[0]).suffix.lower() in _SUFFIXES
 
 
-_SUFFIXES = {".csv", ".tsv", ".txt", ".tab", ".gz", ".parquet", ".nc", ".npy", ".npz", ".mat", ".xlsx"}
+_SUFFIXES = {
+    ".csv",
+    ".tsv",
+    ".txt",
+    ".tab",
+    ".gz",
+    ".parquet",
+    ".nc",
+    ".npy",
+    ".npz",
+    ".mat",
+    ".xlsx",
+}

@@ -170,7 +170,9 @@ def _brain(files) -> list[Entry]:
             "MIT",
             "",
             source="written and simulated for BrainLens",
-            traps=("the responses are simulated: they say what a method can find, and nothing about brains",),
+            traps=(
+                "the responses are simulated: they say what a method can find, and nothing about brains",
+            ),
         ),
         Entry(
             "simulated-reading",
@@ -181,7 +183,9 @@ def _brain(files) -> list[Entry]:
             "MIT",
             "",
             source="written and simulated for BrainLens",
-            traps=("the times are simulated: they say what a method can find, and nothing about readers",),
+            traps=(
+                "the times are simulated: they say what a method can find, and nothing about readers",
+            ),
         ),
         Entry(
             "pereira2018-language",
@@ -190,7 +194,12 @@ def _brain(files) -> list[Entry]:
             aliases=("pereira2018",),
             files=files["pereira2018-language"],
             **pereira,
-            invariants={**_DIMS, "shape": (627, 13553), "nansum": 1935595.263162177, "unique": {"subject": 10}},
+            invariants={
+                **_DIMS,
+                "shape": (627, 13553),
+                "nansum": 1935595.263162177,
+                "unique": {"subject": 10},
+            },
         ),
         Entry(
             "pereira2018-auditory",
@@ -210,7 +219,9 @@ def _brain(files) -> list[Entry]:
             bibtex("pereira2018toward"),
             BRAINSCORE,
             files=files["pereira2018-ceilings"],
-            traps=("the ridge pair belongs to another split than the linear pair: never divide one by the other",),
+            traps=(
+                "the ridge pair belongs to another split than the linear pair: never divide one by the other",
+            ),
         ),
         Entry(
             "fedorenko2016-language",
@@ -303,7 +314,10 @@ def _reading(files) -> list[Entry]:
         source="Andrea-de-Varda/prediction-resource 7162734d",
         files=files["ucl"],
     )
-    ucl_traps = ("means over people: no ceiling, no inference over people", "the first word of every sentence was not analysed")
+    ucl_traps = (
+        "means over people: no ceiling, no inference over people",
+        "the first word of every sentence was not analysed",
+    )
     stories = dict(
         reader="data.readers.reading_times:natural_stories",
         kind="reading_times",
@@ -333,7 +347,9 @@ def _reading(files) -> list[Entry]:
             shape="10,256 words x about 180 people",
             files=(*files["natural-stories-people"], *files["natural-stories"]),
             **stories,
-            traps=("no hash of this file is known: its words are compared with the corpus's instead",),
+            traps=(
+                "no hash of this file is known: its words are compared with the corpus's instead",
+            ),
         ),
         Entry(
             "natural-stories-gpt3",
@@ -393,7 +409,9 @@ def _reading(files) -> list[Entry]:
             bibtex("kuribayashi2024psychometric"),
             "kuribayashi4/llm-cognitive-modeling c0dbcc50",
             files=files["kuribayashi2024"],
-            traps=("the published values sort story ids as strings, which mixes the spillover terms of stories",),
+            traps=(
+                "the published values sort story ids as strings, which mixes the spillover terms of stories",
+            ),
         ),
     ]
 
@@ -412,7 +430,9 @@ def _texts(files) -> list[Entry]:
             versions=("test", "validation"),
             option="part",
             files=files["wikitext-2"],
-            traps=("raw text: perplexities per token compare only between models with the same tokenizer",),
+            traps=(
+                "raw text: perplexities per token compare only between models with the same tokenizer",
+            ),
         ),
         Entry(
             "wikitext-2-tokens",

@@ -18,7 +18,17 @@ from urllib.parse import quote, urlsplit
 from data.errors import BrainLensError
 from data.home import home, mirror, place, shared
 
-__all__ = ["RemoteFile", "fetch", "fetch_file", "forget", "locate", "only_copy", "places", "size_text", "verify"]
+__all__ = [
+    "RemoteFile",
+    "fetch",
+    "fetch_file",
+    "forget",
+    "locate",
+    "only_copy",
+    "places",
+    "size_text",
+    "verify",
+]
 
 CHUNK = 1024 * 256
 MOST_BYTES = 64 * 1024**3  # no single file that is offered here is larger
@@ -62,7 +72,13 @@ class RemoteFile:
     @property
     def hash(self) -> tuple[str, str]:
         """Name and hexadecimal value of the hash; two empty strings where none is known."""
-        return ("sha256", self.sha256) if self.sha256 else ("sha1", self.sha1) if self.sha1 else ("", "")
+        return (
+            ("sha256", self.sha256)
+            if self.sha256
+            else ("sha1", self.sha1)
+            if self.sha1
+            else ("", "")
+        )
 
 
 def safe_name(name: str) -> str:
@@ -121,7 +137,9 @@ def places(root: str = "recordings") -> list[Path]:
 
 def only_copy(file: RemoteFile, root: str = "recordings") -> bool:
     """Whether a file is in the user's own folder and in no shared folder or mirror folder."""
-    own, *others = (folder.joinpath(*file.folder.split("/"), file.name).is_file() for folder in places(root))
+    own, *others = (
+        folder.joinpath(*file.folder.split("/"), file.name).is_file() for folder in places(root)
+    )
     return own and not any(others)
 
 
@@ -162,7 +180,10 @@ def forget(files: Iterable[RemoteFile], root: str = "recordings") -> int:
     freed = 0
     for file in files:
         folder = home(root).joinpath(*file.folder.split("/"))
-        for name in (file.name, *(file.name + end for end in (".part", ".part.tag", BESIDE, BESIDE + ".part"))):
+        for name in (
+            file.name,
+            *(file.name + end for end in (".part", ".part.tag", BESIDE, BESIDE + ".part")),
+        ):
             path = folder / name
             if path.is_file():
                 freed += path.stat().st_size
@@ -174,7 +195,12 @@ def forget(files: Iterable[RemoteFile], root: str = "recordings") -> int:
 
 # ---- getting it -----------------------------------------------------------------------------------------------------------
 def fetch(
-    files: Iterable[RemoteFile], *, source: str | None = None, about: dict | None = None, report=None, root: str = "recordings"
+    files: Iterable[RemoteFile],
+    *,
+    source: str | None = None,
+    about: dict | None = None,
+    report=None,
+    root: str = "recordings",
 ) -> list[Path]:
     """Make files available, each verified; what is already here is not fetched again.
 
@@ -195,7 +221,9 @@ def fetch(
     BrainLensError
         In words, for everything that can go wrong on the way; no file is left that is not whole and verified.
     """
-    return [fetch_file(file, source=source, about=about, report=report, root=root) for file in files]
+    return [
+        fetch_file(file, source=source, about=about, report=report, root=root) for file in files
+    ]
 
 
 def fetch_file(
@@ -222,14 +250,22 @@ def fetch_file(
             here = _here(file, target, root)  # another process may have been faster
             if here is not None:
                 return here
-            _room(target.parent, (file.size or file.about or 0) - (part.stat().st_size if part.exists() else 0))
+            _room(
+                target.parent,
+                (file.size or file.about or 0) - (part.stat().st_size if part.exists() else 0),
+            )
             if base and not _is_url(base):
                 origin = _copy(file, Path(base), part, report, named=source is not None)
             else:
-                origin = f"{base.rstrip('/')}/{quote(file.folder)}/{quote(file.name)}" if base else file.url
+                origin = (
+                    f"{base.rstrip('/')}/{quote(file.folder)}/{quote(file.name)}"
+                    if base
+                    else file.url
+                )
                 if not origin:
                     raise BrainLensError(
-                        f"{file.name} has no public address", remedy="Point BRAINLENS_MIRROR at a folder or URL that has it"
+                        f"{file.name} has no public address",
+                        remedy="Point BRAINLENS_MIRROR at a folder or URL that has it",
                     )
                 _download(file, origin, part, report, timeout)
             _trust(file, part, origin)
@@ -242,7 +278,10 @@ def fetch_file(
 
 def _here(file: RemoteFile, target: Path, root: str) -> Path | None:
     """A verified copy in the user's or the shared folder; a damaged copy of our own is set aside to be fetched again."""
-    for path in (target, *([shared().joinpath(root, *file.folder.split("/"), file.name)] if shared() else [])):
+    for path in (
+        target,
+        *([shared().joinpath(root, *file.folder.split("/"), file.name)] if shared() else []),
+    ):
         if path.is_file():
             try:
                 verify(path, file)
@@ -265,7 +304,9 @@ def _copy(file: RemoteFile, base: Path, part: Path, report, *, named: bool) -> s
         without = "leave the mirror out" if named else "unset BRAINLENS_MIRROR"
         raise BrainLensError(
             f"The mirror {base} has no file {file.folder}/{file.name}",
-            remedy=f"Put it there, or {without} to fetch it from its public address" if file.url else "Put it there",
+            remedy=f"Put it there, or {without} to fetch it from its public address"
+            if file.url
+            else "Put it there",
         )
     total, done = origin.stat().st_size, 0
     _check_length(file, total, str(origin))
@@ -283,7 +324,12 @@ def _download(file: RemoteFile, url: str, part: Path, report, timeout: float) ->
 
     failure: object = None
     limits = httpx.Timeout(timeout, connect=min(timeout, 20.0))
-    with httpx.Client(follow_redirects=True, max_redirects=5, timeout=limits, headers={"Accept-Encoding": "identity"}) as client:
+    with httpx.Client(
+        follow_redirects=True,
+        max_redirects=5,
+        timeout=limits,
+        headers={"Accept-Encoding": "identity"},
+    ) as client:
         for attempt in range(ATTEMPTS):
             if attempt:
                 time.sleep(0.3 * 2 ** (attempt - 1))
@@ -293,11 +339,17 @@ def _download(file: RemoteFile, url: str, part: Path, report, timeout: float) ->
                     return
                 failure = "the connection was cut"
             except httpx.TooManyRedirects:
-                raise BrainLensError(f"{url} redirects in a circle", remedy="Check the address of the mirror") from None
+                raise BrainLensError(
+                    f"{url} redirects in a circle", remedy="Check the address of the mirror"
+                ) from None
             except httpx.InvalidURL as error:
-                raise BrainLensError(f"{url!r} is not an address: {error}", remedy="Check the address of the mirror") from None
+                raise BrainLensError(
+                    f"{url!r} is not an address: {error}", remedy="Check the address of the mirror"
+                ) from None
             except (httpx.UnsupportedProtocol, httpx.ProxyError) as error:
-                raise BrainLensError(f"{url} cannot be reached: {error}", remedy="Check HTTPS_PROXY and the address") from None
+                raise BrainLensError(
+                    f"{url} cannot be reached: {error}", remedy="Check HTTPS_PROXY and the address"
+                ) from None
             except httpx.TimeoutException:
                 failure = f"no byte came for {timeout:g} s"
             except httpx.TransportError as error:
@@ -324,11 +376,14 @@ def _transfer(client, file: RemoteFile, url: str, part: Path, report) -> bool:
     if have:
         headers["Range"] = f"bytes={have}-"
         if tag.is_file() and (known := tag.read_text()):
-            headers["If-Range"] = known  # otherwise the server sends the whole of a file that has changed
+            headers["If-Range"] = (
+                known  # otherwise the server sends the whole of a file that has changed
+            )
     with client.stream("GET", url, headers=headers) as response:
         if urlsplit(url).scheme == "https" and response.url.scheme != "https":
             raise BrainLensError(
-                f"{url} redirects to {response.url}, which is not encrypted", remedy="Check the address of the mirror"
+                f"{url} redirects to {response.url}, which is not encrypted",
+                remedy="Check the address of the mirror",
             )
         if response.status_code == 416:  # what is here is as long as, or longer than, the file
             part.unlink(missing_ok=True)
@@ -357,7 +412,9 @@ def _transfer(client, file: RemoteFile, url: str, part: Path, report) -> bool:
         most = file.size or total or _most(file)
         with open(part, "ab" if resumed else "wb") as sink:
             for chunk in response.iter_raw():
-                if have == 0 and chunk.lstrip()[:15].lower().startswith((b"<!doctype html", b"<html")):
+                if have == 0 and chunk.lstrip()[:15].lower().startswith(
+                    (b"<!doctype html", b"<html")
+                ):
                     raise _removed(
                         part,
                         BrainLensError(
@@ -419,7 +476,9 @@ def _trust(file: RemoteFile, part: Path, origin: str) -> None:
     """The finished transfer against its hash; what is wrong is removed."""
     kind, expected = file.hash
     if part.stat().st_size == 0:
-        raise _removed(part, BrainLensError(f"{origin} is empty (0 bytes)", remedy="Check the mirror"))
+        raise _removed(
+            part, BrainLensError(f"{origin} is empty (0 bytes)", remedy="Check the mirror")
+        )
     if not kind:
         return
     with open(part, "rb") as stream:
@@ -474,7 +533,13 @@ def _write_beside(file: RemoteFile, target: Path, origin: str, about: dict) -> N
     if not verified:
         with open(target.with_name(target.name + ".part"), "rb") as stream:
             kind, value = "sha256", hashlib.file_digest(stream, "sha256").hexdigest()
-    fields = {"source": file.url or origin, "fetched_from": origin, kind: value, "verified": verified, **about}
+    fields = {
+        "source": file.url or origin,
+        "fetched_from": origin,
+        kind: value,
+        "verified": verified,
+        **about,
+    }
     beside = target.with_name(target.name + BESIDE)
     half = beside.with_name(beside.name + ".part")
     half.write_text(json.dumps(fields, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")

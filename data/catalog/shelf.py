@@ -58,7 +58,9 @@ def file_name(name: str) -> str:
     kind = _suffix(last)
     if not kind:
         raise BrainLensError(
-            f"{last[:80]!r} is not of a format that can be read", choices=SUFFIXES, remedy="Save it as CSV or NetCDF"
+            f"{last[:80]!r} is not of a format that can be read",
+            choices=SUFFIXES,
+            remedy="Save it as CSV or NetCDF",
         )
     stem = re.sub(r"[^A-Za-z0-9_.]+", "-", last[: -len(kind)]).replace("..", ".").strip("-._")[:80]
     return (stem or "table") + kind
@@ -98,7 +100,9 @@ def stage(files: Mapping[str, bytes]) -> Path:
             (folder / name).write_bytes(content)
     except OSError as error:
         shutil.rmtree(folder, ignore_errors=True)
-        raise BrainLensError(f"The file could not be written: {error}", remedy="Make room on the disk") from None
+        raise BrainLensError(
+            f"The file could not be written: {error}", remedy="Make room on the disk"
+        ) from None
     return folder / main
 
 
@@ -151,7 +155,9 @@ def columns(staged: Path) -> tuple[list[str], dict]:
         if key in said:
             value = said[key]
             many = key not in ("text", "subject")
-            plain[key] = ([value] if isinstance(value, str) else list(value or [])) if many else value
+            plain[key] = (
+                ([value] if isinstance(value, str) else list(value or [])) if many else value
+            )
     return names, plain
 
 
@@ -184,7 +190,13 @@ def keep(staged: Path, name: str = "", **said) -> Entry:
     write_sidecar(staged, **{**said, "id": wanted})
     recording = read(staged)
     people = recording.subjects
-    who = "mean over people" if recording.averaged else f"{len(set(people))} people" if people is not None else "people unknown"
+    who = (
+        "mean over people"
+        if recording.averaged
+        else f"{len(set(people))} people"
+        if people is not None
+        else "people unknown"
+    )
     about = {
         "id": wanted,
         "file": staged.name,
@@ -197,7 +209,9 @@ def keep(staged: Path, name: str = "", **said) -> Entry:
         "traps": [text for text in (recording.quality, *recording.notes) if text],
         "added": time.time(),
     }
-    (staged.parent / _ABOUT).write_text(json.dumps(about, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
+    (staged.parent / _ABOUT).write_text(
+        json.dumps(about, indent=2, ensure_ascii=False) + "\n", encoding="utf-8"
+    )
     os.replace(staged.parent, home("recordings", _FOLDER) / wanted)  # whole, or not at all
     return kept()[wanted]
 
@@ -211,12 +225,17 @@ def drop(staged: Path) -> None:
 def kept() -> dict[str, Entry]:
     """The user's own recordings in the library, and those of the shared folder."""
     found: dict[str, Entry] = {}
-    for base in (home("recordings", _FOLDER), *([shared() / "recordings" / _FOLDER] if shared() else [])):
+    for base in (
+        home("recordings", _FOLDER),
+        *([shared() / "recordings" / _FOLDER] if shared() else []),
+    ):
         for path in sorted(base.glob(f"*/{_ABOUT}")):
             if path.parent.name.startswith(".") or path.parent.name in found:
                 continue
             try:
-                found[path.parent.name] = _entry(json.loads(path.read_text(encoding="utf-8")), path.parent)
+                found[path.parent.name] = _entry(
+                    json.loads(path.read_text(encoding="utf-8")), path.parent
+                )
             except (OSError, ValueError, KeyError, TypeError):
                 continue  # a folder that somebody else put there
     return found
@@ -226,7 +245,9 @@ def remove(name: str) -> int:
     """Take an own recording out of the library for good; returns the bytes freed."""
     folder = home("recordings", _FOLDER) / name
     if name not in kept() or not folder.is_dir():
-        raise unknown("own recording", name, kept(), remedy="One of the shared folder is removed there")
+        raise unknown(
+            "own recording", name, kept(), remedy="One of the shared folder is removed there"
+        )
     freed = sum(path.stat().st_size for path in folder.iterdir())
     away = folder.with_name(f".gone-{uuid.uuid4().hex[:12]}")
     folder.rename(away)
@@ -246,12 +267,17 @@ def _entry(about: Mapping, folder: Path) -> Entry:
         about["citation"],
         source=about["source"] or "your own file",
         traps=tuple(about["traps"]),
-        files=tuple(RemoteFile(f"{_FOLDER}/{folder.name}", one, size=(folder / one).stat().st_size) for one in names),
+        files=tuple(
+            RemoteFile(f"{_FOLDER}/{folder.name}", one, size=(folder / one).stat().st_size)
+            for one in names
+        ),
     )
 
 
 def _suffix(name: str) -> str:
-    return next((one for one in sorted(SUFFIXES, key=len, reverse=True) if name.lower().endswith(one)), "")
+    return next(
+        (one for one in sorted(SUFFIXES, key=len, reverse=True) if name.lower().endswith(one)), ""
+    )
 
 
 def _id(text: str) -> str:
@@ -263,7 +289,11 @@ def _id(text: str) -> str:
 
 def _free(wanted: str) -> str:
     """The id itself, or with a number behind it where it is taken."""
-    taken = {*all_entries(), *(alias for one in all_entries().values() for alias in one.aliases), *kept()}
+    taken = {
+        *all_entries(),
+        *(alias for one in all_entries().values() for alias in one.aliases),
+        *kept(),
+    }
     count, name = 2, wanted
     while name in taken:
         count, name = count + 1, f"{wanted}-{count}"

@@ -44,7 +44,9 @@ def stimuli() -> pd.DataFrame:
     """288 original sentences: 24 topics of 3 passages of 4 sentences; columns topic, passage, position, text."""
     with files(__name__).joinpath("sentences.csv").open(encoding="utf-8") as stream:
         table = pd.read_csv(stream)
-    table.index = pd.Index([f"{p}-{n}" for p, n in zip(table["passage"], table["position"])], name="stimulus")
+    table.index = pd.Index(
+        [f"{p}-{n}" for p, n in zip(table["passage"], table["position"])], name="stimulus"
+    )
     return table
 
 
@@ -61,21 +63,40 @@ def recording() -> Recording:
     The responses are made by ``python -m tools.plant``.
     """
     table = stimuli()
-    with files(__name__).joinpath("responses.npz").open("rb") as stream, np.load(stream, allow_pickle=False) as saved:
+    with (
+        files(__name__).joinpath("responses.npz").open("rb") as stream,
+        np.load(stream, allow_pickle=False) as saved,
+    ):
         coords = {name: ("target", saved[name]) for name in ("subject", "planted", "pair")}
-        responses = xr.DataArray(saved["values"], dims=("stimulus", "target"),
-                                 coords={"stimulus": table.index.to_numpy(), "target": saved["target"], **coords})
+        responses = xr.DataArray(
+            saved["values"],
+            dims=("stimulus", "target"),
+            coords={"stimulus": table.index.to_numpy(), "target": saved["target"], **coords},
+        )
     truth = json.loads(files(__name__).joinpath("truth.json").read_text(encoding="utf-8"))
     notes = truth.pop("notes")
-    made = Recording(id="simulated", responses=responses, stimuli=table, simulated=True, notes=tuple(notes), **FACTS)
+    made = Recording(
+        id="simulated",
+        responses=responses,
+        stimuli=table,
+        simulated=True,
+        notes=tuple(notes),
+        **FACTS,
+    )
     return replace(made, truth=truth)
 
 
 def words() -> pd.DataFrame:
     """Every word of the prose, in order: text, story, zone (number in the story, from 1) and the columns of words."""
-    rows = [(word, f"{number}", zone) for number, piece in enumerate(prose(), 1) for zone, word in enumerate(piece.split(), 1)]
+    rows = [
+        (word, f"{number}", zone)
+        for number, piece in enumerate(prose(), 1)
+        for zone, word in enumerate(piece.split(), 1)
+    ]
     table = add_word_columns(pd.DataFrame(rows, columns=["text", "story", "zone"]))
-    table.index = pd.Index([f"{story}.{zone}" for story, zone in zip(table["story"], table["zone"])], name="stimulus")
+    table.index = pd.Index(
+        [f"{story}.{zone}" for story, zone in zip(table["story"], table["zone"])], name="stimulus"
+    )
     return table
 
 
@@ -86,11 +107,28 @@ def reading() -> Recording:
     times are made by ``python -m tools.plant_reading``.
     """
     table = words()
-    with files(__name__).joinpath("reading.npz").open("rb") as stream, np.load(stream, allow_pickle=False) as saved:
+    with (
+        files(__name__).joinpath("reading.npz").open("rb") as stream,
+        np.load(stream, allow_pickle=False) as saved,
+    ):
         people = saved["subject"].astype(object)
-        responses = xr.DataArray(saved["values"].astype(float), dims=("stimulus", "target"),
-                                 coords={"stimulus": table.index.to_numpy(), "target": people, "subject": ("target", people)})
+        responses = xr.DataArray(
+            saved["values"].astype(float),
+            dims=("stimulus", "target"),
+            coords={
+                "stimulus": table.index.to_numpy(),
+                "target": people,
+                "subject": ("target", people),
+            },
+        )
     truth = json.loads(files(__name__).joinpath("reading.json").read_text(encoding="utf-8"))
     notes = tuple(truth.pop("notes"))
-    return Recording(id="simulated-reading", responses=responses, stimuli=table, simulated=True, notes=notes, truth=truth,
-                     **READING_FACTS)
+    return Recording(
+        id="simulated-reading",
+        responses=responses,
+        stimuli=table,
+        simulated=True,
+        notes=notes,
+        truth=truth,
+        **READING_FACTS,
+    )

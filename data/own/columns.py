@@ -19,7 +19,9 @@ from data.recording import KINDS, Recording
 
 __all__ = ["ASSUMED_AVERAGE", "Understood", "corpora", "from_table", "understand"]
 
-ASSUMED_AVERAGE = "taken as an average over people: no ceiling, no normalised score, no inference over people"
+ASSUMED_AVERAGE = (
+    "taken as an average over people: no ceiling, no normalised score, no inference over people"
+)
 """The note of a recording of which nothing says whose responses they are."""
 
 
@@ -75,7 +77,9 @@ def understand(table: Table, said: Mapping) -> Understood:
         Naming the column, its choices and the line.
     """
     name = table.path.name
-    table = replace(table, frame=table.frame.set_axis([str(column) for column in table.frame.columns], axis=1))
+    table = replace(
+        table, frame=table.frame.set_axis([str(column) for column in table.frame.columns], axis=1)
+    )
     if table.frame.empty:
         raise BrainLensError(f"{name} holds no rows", remedy="Export it again")
     table, said = _one_corpus(table, said)
@@ -91,7 +95,11 @@ def understand(table: Table, said: Mapping) -> Understood:
         )
     keys = order_keys(table, meant.order)
 
-    kept = [c for c in frame.columns if c not in {meant.text, people, *responses} and not c.startswith("Unnamed:")]
+    kept = [
+        c
+        for c in frame.columns
+        if c not in {meant.text, people, *responses} and not c.startswith("Unnamed:")
+    ]
     renamed = {"text": "text (column)"}  # where another column holds the words
     stimuli = frame[kept].rename(columns=renamed)
     stimuli = stimuli.apply(lambda c: c.replace("", np.nan) if c.dtype.kind == "O" else c)
@@ -129,9 +137,16 @@ def understand(table: Table, said: Mapping) -> Understood:
     if meant.order:
         keys = keys.iloc[rows].reset_index(drop=True)
         blocks = {label: stimuli[label] for label in labels.values()}
-        order, inside, doubtful = reading_order(table, keys, blocks, rows, guessed="order" in meant.guessed)
+        order, inside, doubtful = reading_order(
+            table, keys, blocks, rows, guessed="order" in meant.guessed
+        )
         doubts += doubtful
-        stimuli, data, ids, rows = stimuli.iloc[order].reset_index(drop=True), data[order], ids[order], rows[order]
+        stimuli, data, ids, rows = (
+            stimuli.iloc[order].reset_index(drop=True),
+            data[order],
+            ids[order],
+            rows[order],
+        )
         cells = None if cells is None else cells[order]
     keep, dropped = _informative(name, data, targets)
     data, targets = data[:, keep], [targets[i] for i in keep]
@@ -139,7 +154,16 @@ def understand(table: Table, said: Mapping) -> Understood:
     cells = None if cells is None else cells[:, keep]
     notes += [*dropped, *(what for what, _ in doubts)]
     recording = _assemble(
-        table.path, said, stimuli, ids, data, targets, subjects, labels, renamed.get(meant.within, meant.within), notes
+        table.path,
+        said,
+        stimuli,
+        ids,
+        data,
+        targets,
+        subjects,
+        labels,
+        renamed.get(meant.within, meant.within),
+        notes,
     )
     words = [str(meant)]
     words += [f"rows sorted inside each {inside}"] if inside else []
@@ -164,7 +188,11 @@ def _one_corpus(table: Table, said: Mapping) -> tuple[Table, dict]:
     wanted = said.get("corpus")
     if not wanted:
         named = [said.get(key) or [] for key in ("text", "responses", "group", "context", "within")]
-        named = {part.strip() for one in named for part in (one.split(",") if isinstance(one, str) else one)}
+        named = {
+            part.strip()
+            for one in named
+            for part in (one.split(",") if isinstance(one, str) else one)
+        }
         if len(there) < 2 or column in named:
             return table, dict(said)
         raise BrainLensError(
@@ -175,7 +203,9 @@ def _one_corpus(table: Table, said: Mapping) -> tuple[Table, dict]:
         )
     if column is None:
         raise BrainLensError(
-            f"{name} has no column 'corpus' to find {wanted!r} in", choices=table.frame.columns, remedy=f"Read {name} as it is"
+            f"{name} has no column 'corpus' to find {wanted!r} in",
+            choices=table.frame.columns,
+            remedy=f"Read {name} as it is",
         )
     which, kind = wanted, None
     if which not in there:
@@ -192,9 +222,15 @@ def _one_corpus(table: Table, said: Mapping) -> tuple[Table, dict]:
 def _meant(table: Table, said: Mapping) -> tuple[Table, Meaning, list[str]]:
     """What the columns mean; those of lists or arrays mean nothing and are left out."""
     name, frame = table.path.name, table.frame
-    foreign = {column: row for column in frame.columns if (row := foreign_row(frame[column])) is not None}
+    foreign = {
+        column: row for column in frame.columns if (row := foreign_row(frame[column])) is not None
+    }
     meant = meaning(frame.assign(**dict.fromkeys(foreign, "...")), name, said)
-    for names, what in (([meant.text], "words"), (meant.responses, "numbers"), ([*meant.labels, *meant.order], "labels")):
+    for names, what in (
+        ([meant.text], "words"),
+        (meant.responses, "numbers"),
+        ([*meant.labels, *meant.order], "labels"),
+    ):
         for column in names:
             if column in foreign:
                 held = _kind_of(frame[column].iloc[foreign[column]])
@@ -209,35 +245,53 @@ def _meant(table: Table, said: Mapping) -> tuple[Table, Meaning, list[str]]:
 def _kind_of(cell: object) -> str:
     if isinstance(cell, np.ndarray):
         return f"arrays of {cell.shape}"
-    return {"bytes": "bytes", "bytearray": "bytes", "list": "lists", "tuple": "lists", "set": "sets"}.get(
-        type(cell).__name__, f"cells of type {type(cell).__name__}"
-    )
+    return {
+        "bytes": "bytes",
+        "bytearray": "bytes",
+        "list": "lists",
+        "tuple": "lists",
+        "set": "sets",
+    }.get(type(cell).__name__, f"cells of type {type(cell).__name__}")
 
 
 # ---- the recording --------------------------------------------------------------------------------------------------------
-def _assemble(path, said, stimuli, ids, data, targets, subjects, labels, within, notes) -> Recording:
+def _assemble(
+    path, said, stimuli, ids, data, targets, subjects, labels, within, notes
+) -> Recording:
     if "position" not in stimuli.columns:
-        blocks = stimuli[labels["context"]] if "context" in labels else pd.Series(0, index=stimuli.index)
+        blocks = (
+            stimuli[labels["context"]] if "context" in labels else pd.Series(0, index=stimuli.index)
+        )
         stimuli["position"] = stimuli.groupby(blocks, sort=False).cumcount()
     stimuli.index = pd.Index(ids, name="stimulus")
     coords = {"stimulus": ids, "target": np.asarray(targets, dtype=object)}
     if subjects is not None:
         coords["subject"] = ("target", np.asarray(subjects, dtype=object))
-    responses = xr.DataArray(np.asarray(data, dtype=np.float64), dims=("stimulus", "target"), coords=coords)
+    responses = xr.DataArray(
+        np.asarray(data, dtype=np.float64), dims=("stimulus", "target"), coords=coords
+    )
     words = stimuli["text"].str.split().str.len()
-    averaged = said.get("averaged", subjects is None and (len(targets) == 1 or all(_says_mean(t) for t in targets)))
+    averaged = said.get(
+        "averaged", subjects is None and (len(targets) == 1 or all(_says_mean(t) for t in targets))
+    )
     if averaged and "averaged" not in said:
         notes.append(ASSUMED_AVERAGE)
     elif averaged:
-        notes.append("averaged over people: no ceiling, no normalised score, no inference over people")
+        notes.append(
+            "averaged over people: no ceiling, no normalised score, no inference over people"
+        )
     elif subjects is None:
         notes.append("subjects unknown: no inference over people")
     notes += _text_notes(stimuli, labels)
     missing = int(np.isnan(data).sum())
     if missing:
-        notes.append(f"{missing:,} of {data.size:,} responses are missing; their stimuli are still read as context")
+        notes.append(
+            f"{missing:,} of {data.size:,} responses are missing; their stimuli are still read as context"
+        )
     if "group" not in labels:
-        notes.append("no groups are known: neighbouring stimuli may leak from training to test; name a group column")
+        notes.append(
+            "no groups are known: neighbouring stimuli may leak from training to test; name a group column"
+        )
     roles = {
         role: labels[key]
         for role, key in (("topic", "group"), ("passage", "context"))
@@ -249,7 +303,8 @@ def _assemble(path, said, stimuli, ids, data, targets, subjects, labels, within,
         stimuli=stimuli,
         kind=said.get("kind") or _kind(targets),
         unit=said.get("unit") or ("ms" if _kind(targets) == "reading_times" else "a.u."),
-        scored_unit=said.get("scored_unit") or ("word" if (words == 1).mean() > 0.9 else "sentence"),
+        scored_unit=said.get("scored_unit")
+        or ("word" if (words == 1).mean() > 0.9 else "sentence"),
         context=labels.get("context"),
         group=labels.get("group"),
         within=within,
@@ -272,8 +327,15 @@ def _check_texts(table: Table, text: str) -> None:
             f"{table.path.name}: column {text!r} is empty in {len(empty)} rows: {table.places(empty)}",
             remedy="Fill in the words or remove these rows",
         )
-    dates = (datetime.date, datetime.timedelta, np.datetime64, np.timedelta64)  # pandas' own are among them
-    if cells.dtype.kind in "mM" or (cells.dtype.kind == "O" and any(isinstance(cell, dates) for cell in cells)):
+    dates = (
+        datetime.date,
+        datetime.timedelta,
+        np.datetime64,
+        np.timedelta64,
+    )  # pandas' own are among them
+    if cells.dtype.kind in "mM" or (
+        cells.dtype.kind == "O" and any(isinstance(cell, dates) for cell in cells)
+    ):
         raise BrainLensError(
             f"{table.path.name}: column {text!r} holds dates, not words (first: {str(cells.iloc[0])!r})",
             remedy="Name the column that holds the words (--text COLUMN)",
@@ -281,7 +343,9 @@ def _check_texts(table: Table, text: str) -> None:
     if pd.to_numeric(cells, errors="coerce").notna().all():
         raise BrainLensError(
             f"{table.path.name}: column {text!r} holds numbers, not words (first: {cells.iloc[0]!r})",
-            choices=[c for c in table.frame.columns if table.frame[c].dtype.kind == "O" and c != text],
+            choices=[
+                c for c in table.frame.columns if table.frame[c].dtype.kind == "O" and c != text
+            ],
             remedy="Name the column that holds the words (--text COLUMN)",
         )
 
@@ -296,17 +360,26 @@ def _joined(stimuli: pd.DataFrame, columns: list[str]) -> str:
     return name
 
 
-def _ids(table: Table, stimuli: pd.DataFrame, rows: np.ndarray) -> tuple[np.ndarray, list[tuple[str, str]]]:
+def _ids(
+    table: Table, stimuli: pd.DataFrame, rows: np.ndarray
+) -> tuple[np.ndarray, list[tuple[str, str]]]:
     """The ids of the stimuli, or their numbers, and what is wrong with a column that was to hold ids."""
     doubts = []
     for name in GUESSES["id"]:
         if name not in stimuli.columns:
             continue
-        empty, again = stimuli[name].isna(), stimuli[name].duplicated(keep=False) & stimuli[name].notna()
+        empty, again = (
+            stimuli[name].isna(),
+            stimuli[name].duplicated(keep=False) & stimuli[name].notna(),
+        )
         if not (empty | again).any():
             return stimuli[name].astype(str).to_numpy(dtype=object), doubts
         if name == "stimulus_id":  # other ids may number what repeats by design
-            what = f"has ids more than once in {int(again.sum())} rows" if again.any() else f"is empty in {int(empty.sum())} rows"
+            what = (
+                f"has ids more than once in {int(again.sum())} rows"
+                if again.any()
+                else f"is empty in {int(empty.sum())} rows"
+            )
             wrong = np.sort(rows[(again if again.any() else empty).to_numpy()])
             doubts.append((
                 f"column {name!r} {what}, so the rows are numbered instead: {table.places(wrong)}",
@@ -342,7 +415,9 @@ def _turned(table: Table, stimuli, values, people: str, responses: list[str]):
     who = table.frame[people]
     nobody = np.flatnonzero(who.isna() | (who.astype(str).str.strip() == ""))
     if len(nobody):
-        raise BrainLensError(f"{table.path.name}: no subject in {table.places(nobody)}", remedy="Fill in the subject")
+        raise BrainLensError(
+            f"{table.path.name}: no subject in {table.places(nobody)}", remedy="Fill in the subject"
+        )
     who = who.astype(str)
     constant = [c for c in stimuli.columns if c in GUESSES["id"]] or list(stimuli.columns)
     key = stimuli[constant].astype(str).agg("\x1f".join, axis=1)
@@ -364,7 +439,11 @@ def _turned(table: Table, stimuli, values, people: str, responses: list[str]):
     for offset in range(len(responses)):
         data[codes, columns + offset] = values[:, offset]
         cells[codes, columns + offset] = np.arange(len(values))
-    targets = [name if len(responses) == 1 else f"{name}.{response}" for name in names for response in responses]
+    targets = [
+        name if len(responses) == 1 else f"{name}.{response}"
+        for name in names
+        for response in responses
+    ]
     return first, data, cells, targets, [name for name in names for _ in responses]
 
 
@@ -379,7 +458,10 @@ def _informative(name: str, data: np.ndarray, targets: list[str]) -> tuple[np.nd
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", RuntimeWarning)
         spread = np.nanmax(data, axis=0) - np.nanmin(data, axis=0)
-    for bad, what in ((np.isnan(data).all(axis=0), "without a single measurement"), (spread == 0, "constant")):
+    for bad, what in (
+        (np.isnan(data).all(axis=0), "without a single measurement"),
+        (spread == 0, "constant"),
+    ):
         if bad.all():
             raise BrainLensError(
                 f"{name}: {'the response column is' if len(bad) == 1 else 'all response columns are'} {what}: "
@@ -394,7 +476,8 @@ def _informative(name: str, data: np.ndarray, targets: list[str]) -> tuple[np.nd
     keep = np.flatnonzero(~(np.isnan(data).all(axis=0) | (spread == 0)))
     if not len(keep):
         raise BrainLensError(
-            f"{name}: no response column holds measurements that vary: {list(targets)[:5]}", remedy="Name others"
+            f"{name}: no response column holds measurements that vary: {list(targets)[:5]}",
+            remedy="Name others",
         )
     return keep, notes
 
@@ -417,7 +500,10 @@ def _text_notes(stimuli: pd.DataFrame, labels: Mapping) -> list[str]:
 
 
 def _says_mean(target: str) -> bool:
-    return any(word in str(target).lower().replace("-", "_").split("_") for word in ("avg", "average", "mean"))
+    return any(
+        word in str(target).lower().replace("-", "_").split("_")
+        for word in ("avg", "average", "mean")
+    )
 
 
 def _kind(targets) -> str:

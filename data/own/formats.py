@@ -74,7 +74,9 @@ def load_npz(path: str | Path) -> dict[str, np.ndarray]:
     try:
         archive = zipfile.ZipFile(path)
     except (zipfile.BadZipFile, OSError) as error:
-        raise BrainLensError(f"{path.name} is not an npz file: {error}", remedy="Write it with numpy.savez") from None
+        raise BrainLensError(
+            f"{path.name} is not an npz file: {error}", remedy="Write it with numpy.savez"
+        ) from None
     with archive:
         members = archive.infolist()
         within(path, sum(member.file_size for member in members), ratio=MOST_RATIO)
@@ -87,13 +89,17 @@ def load_npz(path: str | Path) -> dict[str, np.ndarray]:
                     remedy="Do not trust this file",
                 )
             if not name.endswith(".npy"):
-                raise BrainLensError(f"{path.name} holds {name!r}, which is not an array", remedy="Write it with numpy.savez")
+                raise BrainLensError(
+                    f"{path.name} holds {name!r}, which is not an array",
+                    remedy="Write it with numpy.savez",
+                )
             try:
                 with archive.open(member) as stream:
                     arrays[name[:-4]] = _array(stream, f"{path.name}/{name}", member.file_size)
             except (zipfile.BadZipFile, NotImplementedError, RuntimeError, EOFError) as error:
                 raise BrainLensError(
-                    f"{path.name}: member {name!r} cannot be unpacked: {error}", remedy="Save it again"
+                    f"{path.name}: member {name!r} cannot be unpacked: {error}",
+                    remedy="Save it again",
                 ) from None
     return arrays
 
@@ -102,11 +108,16 @@ def _array(stream, name: str, size: int) -> np.ndarray:
     form = np.lib.format
     try:
         version = form.read_magic(stream)
-        shape, fortran, dtype = (form.read_array_header_1_0 if version == (1, 0) else form.read_array_header_2_0)(stream)
+        shape, fortran, dtype = (
+            form.read_array_header_1_0 if version == (1, 0) else form.read_array_header_2_0
+        )(stream)
     except Exception as error:  # a header is parsed as Python text, which can fail in many ways
-        what = "a pickle" if "magic" in str(error) and _pickled(stream, size) else "not an npy array"
+        what = (
+            "a pickle" if "magic" in str(error) and _pickled(stream, size) else "not an npy array"
+        )
         raise BrainLensError(
-            f"{name} is {what}: it was not read", remedy="Write it with numpy.save, from an array of numbers"
+            f"{name} is {what}: it was not read",
+            remedy="Write it with numpy.save, from an array of numbers",
         ) from None
     if dtype.hasobject:
         raise BrainLensError(
@@ -118,11 +129,14 @@ def _array(stream, name: str, size: int) -> np.ndarray:
     held = size - stream.tell() if stream.seekable() else expected
     if expected > MOST_UNPACKED or held < expected:
         raise BrainLensError(
-            f"{name} announces {expected:,} bytes and holds {max(held, 0):,}: it was not read", remedy="Write it again"
+            f"{name} announces {expected:,} bytes and holds {max(held, 0):,}: it was not read",
+            remedy="Write it again",
         )
     raw = stream.read(expected)
     if len(raw) != expected:
-        raise BrainLensError(f"{name} ends after {len(raw):,} of {expected:,} bytes", remedy="Write it again")
+        raise BrainLensError(
+            f"{name} ends after {len(raw):,} of {expected:,} bytes", remedy="Write it again"
+        )
     return np.frombuffer(raw, dtype=dtype).reshape(shape, order="F" if fortran else "C").copy()
 
 
@@ -139,23 +153,31 @@ def _matlab(path: Path) -> dict[str, np.ndarray]:
 
     try:
         held = whosmat(str(path))
-        size = sum(int(np.prod(shape, dtype=object)) * 8 for _, shape, what in held if what != "sparse")
+        size = sum(
+            int(np.prod(shape, dtype=object)) * 8 for _, shape, what in held if what != "sparse"
+        )
         if size > MOST_UNPACKED:
-            raise BrainLensError(f"{path.name} announces {size:,} bytes: it was not read", remedy="Save a part of it")
+            raise BrainLensError(
+                f"{path.name} announces {size:,} bytes: it was not read", remedy="Save a part of it"
+            )
         within(path, _unpacked(path), ratio=MOST_RATIO)
         content = loadmat(str(path), chars_as_strings=True, squeeze_me=False)
     except BrainLensError:
         raise
     except NotImplementedError:
         raise BrainLensError(
-            f"{path.name} is a MATLAB v7.3 file", remedy="Save it with save(..., '-v7'), or write NetCDF"
+            f"{path.name} is a MATLAB v7.3 file",
+            remedy="Save it with save(..., '-v7'), or write NetCDF",
         ) from None
     except Exception as error:  # scipy raises many kinds on damaged files
         raise BrainLensError(
-            f"{path.name} is not a MATLAB file that can be read: {error}", remedy="Save it with save(..., '-v7')"
+            f"{path.name} is not a MATLAB file that can be read: {error}",
+            remedy="Save it with save(..., '-v7')",
         ) from None
     return {
-        name: _cells(values) for name, values in content.items() if not name.startswith("__") and isinstance(values, np.ndarray)
+        name: _cells(values)
+        for name, values in content.items()
+        if not name.startswith("__") and isinstance(values, np.ndarray)
     }
 
 
@@ -189,11 +211,17 @@ def _cells(values: np.ndarray) -> np.ndarray:
     if values.dtype.kind == "O":
         cells = [np.asarray(cell) for cell in values.ravel()]
         if all(cell.dtype.kind in "US" and cell.size <= 1 for cell in cells):
-            return np.array([str(cell.ravel()[0]) if cell.size else "" for cell in cells], dtype=object)
+            return np.array(
+                [str(cell.ravel()[0]) if cell.size else "" for cell in cells], dtype=object
+            )
         if all(cell.dtype.kind in "iufb" and cell.size == 1 for cell in cells):
             return np.array([cell.item() for cell in cells], dtype=np.float64)
         return values
-    return np.array([str(row) for row in values.ravel()], dtype=object) if values.dtype.kind in "US" else values
+    return (
+        np.array([str(row) for row in values.ravel()], dtype=object)
+        if values.dtype.kind in "US"
+        else values
+    )
 
 
 # ---- arrays and the table beside them -------------------------------------------------------------------------------------
@@ -203,9 +231,13 @@ def beside(path: Path, said: Mapping) -> Path | None:
         named = Path(said["stimuli"])
         found = named if named.is_absolute() or named.exists() else path.with_name(str(named))
         if not found.is_file():
-            raise BrainLensError(f"There is no table of stimuli {found}", remedy="Check the path (stimuli=...)")
+            raise BrainLensError(
+                f"There is no table of stimuli {found}", remedy="Check the path (stimuli=...)"
+            )
         return found
-    return next((file for end in STIMULI if (file := path.with_name(path.stem + end)).is_file()), None)
+    return next(
+        (file for end in STIMULI if (file := path.with_name(path.stem + end)).is_file()), None
+    )
 
 
 RESPONSES = ("responses", "response", "data", "Y", "y")
@@ -217,7 +249,9 @@ def _responses(path: Path, arrays: Mapping[str, np.ndarray]) -> tuple[str, np.nd
     named = next((n for n in RESPONSES if n in arrays), None)
     numeric = {name: a for name, a in arrays.items() if a.dtype.kind in "iuf" and a.ndim in (1, 2)}
     if named is None:
-        if "stimulus" in arrays and any(name.startswith("layer") or name.isdecimal() for name in arrays):
+        if "stimulus" in arrays and any(
+            name.startswith("layer") or name.isdecimal() for name in arrays
+        ):
             raise BrainLensError(
                 f"{path.name} holds activations, not responses: {', '.join(sorted(arrays)[:5])}",
                 remedy=f"Activations stand in for a model: 'brainlens score {path.name} --on RECORDING'",
@@ -232,7 +266,13 @@ def _responses(path: Path, arrays: Mapping[str, np.ndarray]) -> tuple[str, np.nd
         named = wide[0]
     values = arrays[named]
     if named not in numeric or not values.size:
-        held = "fields" if values.dtype.names else "cells" if values.dtype.kind == "O" else str(values.dtype)
+        held = (
+            "fields"
+            if values.dtype.names
+            else "cells"
+            if values.dtype.kind == "O"
+            else str(values.dtype)
+        )
         raise BrainLensError(
             f"{path.name}: array {named!r} has shape {values.shape} of {held}, not stimuli x targets of numbers",
             remedy="Save real numbers, stimuli in rows and targets in columns",
@@ -279,9 +319,14 @@ def _arrays(path: Path, arrays: Mapping[str, np.ndarray], said: Mapping) -> tupl
             remedy="Stimuli go in rows, targets in columns, both in the same order",
         )
     names = targets or [f"target_{i + 1}" for i in range(width)]
-    twice = list(dict.fromkeys(name for name, again in zip(names, pd.Index(names).duplicated()) if again))
+    twice = list(
+        dict.fromkeys(name for name, again in zip(names, pd.Index(names).duplicated()) if again)
+    )
     if twice:
-        raise BrainLensError(f"{path.name}: targets of the same name: {twice[:5]}", remedy="Give each target a name of its own")
+        raise BrainLensError(
+            f"{path.name}: targets of the same name: {twice[:5]}",
+            remedy="Give each target a name of its own",
+        )
     names = [name if name not in columns else f"{name} (response)" for name in names]
     frame = pd.concat([pd.DataFrame(columns), pd.DataFrame(values, columns=names)], axis=1)
     own = {"responses": names}
@@ -298,10 +343,14 @@ def _words(path: Path, name: str, array: np.ndarray) -> np.ndarray:
     try:
         return np.char.decode(array.ravel(), "utf-8")
     except UnicodeDecodeError as error:
-        raise BrainLensError(f"{path.name}: array {name!r} is not UTF-8: {error}", remedy="Save the texts as str") from None
+        raise BrainLensError(
+            f"{path.name}: array {name!r} is not UTF-8: {error}", remedy="Save the texts as str"
+        ) from None
 
 
-def _labels(path: Path, arrays: Mapping[str, np.ndarray], names: tuple[str, ...], count: int) -> list[str] | None:
+def _labels(
+    path: Path, arrays: Mapping[str, np.ndarray], names: tuple[str, ...], count: int
+) -> list[str] | None:
     for name in names:
         if name in arrays and arrays[name].size == count:
             return [str(label).strip() for label in _words(path, name, arrays[name])]
@@ -317,24 +366,43 @@ def _netcdf(path: Path, said: Mapping) -> tuple[Table, dict]:
         array = array.expand_dims("target", axis=1)
     if array.ndim != 2:
         raise BrainLensError(
-            f"{path.name} holds an array with dims {tuple(array.dims)}", remedy="Write an array (stimulus, target)"
+            f"{path.name} holds an array with dims {tuple(array.dims)}",
+            remedy="Write an array (stimulus, target)",
         )
     rows = next((d for d in array.dims if d in ("stimulus", "presentation")), array.dims[0])
     array = array.transpose(rows, ...)
     other = array.dims[1]
     if array.dtype.kind not in "iuf":
         raise BrainLensError(
-            f"{path.name}: the responses are {array.dtype}, not numbers", remedy="Write the responses as numbers"
+            f"{path.name}: the responses are {array.dtype}, not numbers",
+            remedy="Write the responses as numbers",
         )
-    columns = {str(n): pd.Series(c.values) for n, c in array.coords.items() if c.dims == (rows,) and n != rows}
+    columns = {
+        str(n): pd.Series(c.values)
+        for n, c in array.coords.items()
+        if c.dims == (rows,) and n != rows
+    }
     if rows in array.coords and "stimulus_id" not in columns:
         columns["stimulus_id"] = pd.Series(array[rows].values).astype(str)
     about = {str(n): c.values for n, c in array.coords.items() if c.dims == (other,)}
-    targets = [str(t) for t in about.get(other, about.get("neuroid_id", [f"target_{i + 1}" for i in range(array.shape[1])]))]
+    targets = [
+        str(t)
+        for t in about.get(
+            other, about.get("neuroid_id", [f"target_{i + 1}" for i in range(array.shape[1])])
+        )
+    ]
     if len(set(targets)) != len(targets):
-        raise BrainLensError(f"{path.name}: target ids occur more than once", remedy="Make the ids unique")
+        raise BrainLensError(
+            f"{path.name}: target ids occur more than once", remedy="Make the ids unique"
+        )
     names = [t if t not in columns else f"{t} (response)" for t in targets]
-    frame = pd.concat([pd.DataFrame(columns), pd.DataFrame(np.asarray(array.values, dtype=np.float64), columns=names)], axis=1)
+    frame = pd.concat(
+        [
+            pd.DataFrame(columns),
+            pd.DataFrame(np.asarray(array.values, dtype=np.float64), columns=names),
+        ],
+        axis=1,
+    )
     own: dict = _own_words(path, array.attrs.get("brainlens"))
     own["responses"] = names
     if "subject" in about and "subject" not in own:
@@ -352,6 +420,7 @@ def _own_words(path: Path, said: object) -> dict:
         fields = None
     if not isinstance(fields, dict):
         raise BrainLensError(
-            f"{path.name}: its attribute 'brainlens' is not a JSON object", remedy="Write the file again, or remove the attribute"
+            f"{path.name}: its attribute 'brainlens' is not a JSON object",
+            remedy="Write the file again, or remove the attribute",
         )
     return checked(fields, f"{path.name}, attribute 'brainlens'")

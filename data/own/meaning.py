@@ -26,12 +26,43 @@ __all__ = [
     "word_columns",
 ]
 
-COLUMNS = ("text", "responses", "group", "context", "subject", "order", "within", "stimuli", "corpus")
-FACTS = ("id", "kind", "unit", "scored_unit", "averaged", "simulated", "quality", "citation", "licence", "source")
+COLUMNS = (
+    "text",
+    "responses",
+    "group",
+    "context",
+    "subject",
+    "order",
+    "within",
+    "stimuli",
+    "corpus",
+)
+FACTS = (
+    "id",
+    "kind",
+    "unit",
+    "scored_unit",
+    "averaged",
+    "simulated",
+    "quality",
+    "citation",
+    "licence",
+    "source",
+)
 
 GUESSES = {
     "text": ("text", "sentence", "sentences", "stimulus", "word", "words", "chunk"),
-    "responses": ("response", "responses", "effect_size", "rt", "mean_rt", "mean_rt_ms", "reading_time", "bold", "amplitude"),
+    "responses": (
+        "response",
+        "responses",
+        "effect_size",
+        "rt",
+        "mean_rt",
+        "mean_rt_ms",
+        "reading_time",
+        "bold",
+        "amplitude",
+    ),
     "group": ("group", "topic", "passage_category", "story", "story_id", "text_idx", "run"),
     "context": ("context", "passage", "passage_id", "story", "story_id", "text_idx"),
     "subject": ("subject", "subject_id", "participant", "participant_id", "workerid"),
@@ -42,7 +73,15 @@ GUESSES = {
 
 _LISTS = ("responses", "group", "context", "order")
 _FLAGS = ("averaged", "simulated")
-_READ_BY_NAME = ("position", "onset", "log_frequency", "length", "sentence", "first_in_sentence", "last_in_sentence")
+_READ_BY_NAME = (
+    "position",
+    "onset",
+    "log_frequency",
+    "length",
+    "sentence",
+    "first_in_sentence",
+    "last_in_sentence",
+)
 
 
 # ---- what is said ---------------------------------------------------------------------------------------------------------
@@ -74,7 +113,8 @@ def checked(said: Mapping, where: str = "") -> dict:
         wanted = _wanted(name, value)
         if wanted:
             raise BrainLensError(
-                f"{where + ': ' if where else ''}{name} is {value!r}, not {wanted}", remedy=f"Give {name} as {wanted}"
+                f"{where + ': ' if where else ''}{name} is {value!r}, not {wanted}",
+                remedy=f"Give {name} as {wanted}",
             )
         found[name] = bool(value) if name in _FLAGS else value
     return found
@@ -83,17 +123,30 @@ def checked(said: Mapping, where: str = "") -> dict:
 def _wanted(name: str, value: object) -> str:
     """What a value should have been, "" where it is that."""
     if name in _FLAGS:
-        return "" if isinstance(value, bool | np.bool_) else "true or false, without quotation marks"
+        return (
+            "" if isinstance(value, bool | np.bool_) else "true or false, without quotation marks"
+        )
     if name in _LISTS:
-        right = isinstance(value, str) or (isinstance(value, list) and all(isinstance(one, str) for one in value))
+        right = isinstance(value, str) or (
+            isinstance(value, list) and all(isinstance(one, str) for one in value)
+        )
         return "" if right else "the name of a column or a list of names"
     if name == "subject":
         right = isinstance(value, str) or (
             isinstance(value, Mapping)
-            and all(isinstance(k, str) and isinstance(v, str | int) and not isinstance(v, bool) for k, v in value.items())
+            and all(
+                isinstance(k, str) and isinstance(v, str | int) and not isinstance(v, bool)
+                for k, v in value.items()
+            )
         )
         return "" if right else "the name of a column, or the subject of each response column"
-    return "" if isinstance(value, str) else "the name of a column" if name in ("text", "within") else "a text"
+    return (
+        ""
+        if isinstance(value, str)
+        else "the name of a column"
+        if name in ("text", "within")
+        else "a text"
+    )
 
 
 def word_columns(said: Mapping) -> tuple[str, ...]:
@@ -101,8 +154,16 @@ def word_columns(said: Mapping) -> tuple[str, ...]:
     named = []
     for key in ("text", "group", "context", "subject", "within"):
         value = said.get(key)
-        named += value.split(",") if isinstance(value, str) else list(value) if isinstance(value, list | tuple) else []
-    guessed = [name for key in ("text", "id", "group", "context", "subject") for name in GUESSES[key]]
+        named += (
+            value.split(",")
+            if isinstance(value, str)
+            else list(value)
+            if isinstance(value, list | tuple)
+            else []
+        )
+    guessed = [
+        name for key in ("text", "id", "group", "context", "subject") for name in GUESSES[key]
+    ]
     return (*guessed, "corpus", *(name.strip() for name in named))
 
 
@@ -110,7 +171,9 @@ def word_columns(said: Mapping) -> tuple[str, ...]:
 def plain_columns(frame: pd.DataFrame) -> dict:
     """What the names alone say: text and subject (a column or None), responses, group, context and order (lists)."""
     frame = frame.rename(columns=str)
-    frame = frame.assign(**{column: "..." for column in frame.columns if foreign_row(frame[column]) is not None})
+    frame = frame.assign(
+        **{column: "..." for column in frame.columns if foreign_row(frame[column]) is not None}
+    )
     text = _guess("text", frame)
     taken = {text: "the text"}
     subject = _guess("subject", frame, taken)
@@ -174,7 +237,9 @@ class Meaning:
             ("within", [self.within] if self.within else []),
         ):
             if names:
-                parts.append(f"{key} = {listed(names)}" + (" (guessed)" if key in self.guessed else ""))
+                parts.append(
+                    f"{key} = {listed(names)}" + (" (guessed)" if key in self.guessed else "")
+                )
         if self.others:
             parts.append(f"not used: {listed(self.others)}")
         return "; ".join(parts)
@@ -183,14 +248,19 @@ class Meaning:
         """Columns of numbers left aside that are called like the responses that were guessed, such as ``s1_bold``."""
         if "responses" not in self.guessed:
             return []
-        alike = re.compile("|".join(rf"(?:^|[\W_\d]){re.escape(name)}(?:$|[\W_\d])" for name in self.responses), re.IGNORECASE)
+        alike = re.compile(
+            "|".join(rf"(?:^|[\W_\d]){re.escape(name)}(?:$|[\W_\d])" for name in self.responses),
+            re.IGNORECASE,
+        )
         return [c for c in self.others if alike.search(c) and frame[c].dtype.kind in "iuf"]
 
 
 def listed(names, most: int = 8) -> str:
     """The first few names, and how many more there are."""
     names = list(names)
-    return ", ".join(map(str, names[:most])) + (f" and {len(names) - most} more" if len(names) > most else "")
+    return ", ".join(map(str, names[:most])) + (
+        f" and {len(names) - most} more" if len(names) > most else ""
+    )
 
 
 def meaning(frame: pd.DataFrame, name: str, said: Mapping) -> Meaning:
@@ -225,29 +295,52 @@ def meaning(frame: pd.DataFrame, name: str, said: Mapping) -> Meaning:
         parts[key] = _several(said.get(key), key, frame, name)
         if both := [column for column in parts[key] if column in taken and key != "order"]:
             raise BrainLensError(
-                f"{name}: column {both[0]!r} cannot be both {taken[both[0]]} and {key}", remedy="Name another column"
+                f"{name}: column {both[0]!r} cannot be both {taken[both[0]]} and {key}",
+                remedy="Name another column",
             )
         if key not in said and (plain := _guess(key, frame, taken)):
             parts[key] = [plain]
             guessed.add(key)
     if not responses:
         guessed.add("responses")
-        responses = _guess_responses(frame, name, {text, people, *(c for names in parts.values() for c in names)})
+        responses = _guess_responses(
+            frame, name, {text, people, *(c for names in parts.values() for c in names)}
+        )
     within = _column(said.get("within"), "within", frame, name)
     corpus = [c for c in frame.columns if c.lower() == "corpus"] if said.get("corpus") else []
-    used = {text, people, within, *corpus, *responses, *(c for names in parts.values() for c in names)}
+    used = {
+        text,
+        people,
+        within,
+        *corpus,
+        *responses,
+        *(c for names in parts.values() for c in names),
+    }
     others = [
         c for c in frame.columns
         if c not in used and c.lower() not in (*GUESSES["id"], *_READ_BY_NAME) and not c.startswith("Unnamed:")
     ]  # fmt: skip
-    return Meaning(text, responses, **parts, people=people, within=within, guessed=frozenset(guessed), others=tuple(others))
+    return Meaning(
+        text,
+        responses,
+        **parts,
+        people=people,
+        within=within,
+        guessed=frozenset(guessed),
+        others=tuple(others),
+    )
 
 
 def _column(name, meaning: str, frame: pd.DataFrame, file: str) -> str | None:
     if name is None:
         return None
     if name not in frame.columns:
-        raise unknown(f"{meaning} column of {file}", name, frame.columns, remedy="Name one of the table's columns")
+        raise unknown(
+            f"{meaning} column of {file}",
+            name,
+            frame.columns,
+            remedy="Name one of the table's columns",
+        )
     return name
 
 
@@ -255,7 +348,11 @@ def _several(names, meaning: str, frame: pd.DataFrame, file: str) -> list[str]:
     if names is None:
         return []
     if isinstance(names, str):
-        names = [names] if names in frame.columns else [part.strip() for part in names.split(",") if part.strip()]
+        names = (
+            [names]
+            if names in frame.columns
+            else [part.strip() for part in names.split(",") if part.strip()]
+        )
     return [_column(name, meaning, frame, file) for name in names]
 
 
@@ -267,10 +364,15 @@ def _guess(meaning: str, frame: pd.DataFrame, taken: Mapping = {}) -> str | None
         if (
             column is None
             or column in taken
-            or (meaning == "text" and pd.to_numeric(frame[column], errors="coerce").notna().mean() >= 0.9)
+            or (
+                meaning == "text"
+                and pd.to_numeric(frame[column], errors="coerce").notna().mean() >= 0.9
+            )
         ):
             continue
-        if meaning == "context" and (frame[column] != frame[column].shift()).sum() != frame[column].nunique(dropna=False):
+        if meaning == "context" and (frame[column] != frame[column].shift()).sum() != frame[
+            column
+        ].nunique(dropna=False):
             continue
         return column
     return None
@@ -281,8 +383,14 @@ def _guess_responses(frame: pd.DataFrame, file: str, taken: set) -> list[str]:
     plain = [known[name] for name in GUESSES["responses"] if name in known]
     if len(plain) == 1:
         return plain
-    numeric = [c for c in frame.columns if c not in taken and frame[c].dtype.kind in "iuf" and not c.startswith("Unnamed:")]
-    fractions = [c for c in numeric if frame[c].dtype.kind == "f" and (frame[c].dropna() % 1 != 0).any()]
+    numeric = [
+        c
+        for c in frame.columns
+        if c not in taken and frame[c].dtype.kind in "iuf" and not c.startswith("Unnamed:")
+    ]
+    fractions = [
+        c for c in numeric if frame[c].dtype.kind == "f" and (frame[c].dropna() % 1 != 0).any()
+    ]
     if not plain and len(fractions) == 1:
         return fractions
     raise BrainLensError(

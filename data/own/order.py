@@ -34,7 +34,14 @@ def order_keys(table: Table, names: list[str]) -> pd.DataFrame:
     return pd.DataFrame(keys, index=table.frame.index)
 
 
-def reading_order(table: Table, keys: pd.DataFrame, labels: Mapping[str, pd.Series], rows: np.ndarray, *, guessed: bool):
+def reading_order(
+    table: Table,
+    keys: pd.DataFrame,
+    labels: Mapping[str, pd.Series],
+    rows: np.ndarray,
+    *,
+    guessed: bool,
+):
     """The stimuli sorted by their order.
 
     An order that starts again in every text holds inside a text: where the rows of equal order stand mostly in different contexts
@@ -70,7 +77,11 @@ def reading_order(table: Table, keys: pd.DataFrame, labels: Mapping[str, pd.Seri
         _, inside, block, tied = min(blocks, key=lambda one: one[0])
         keys = keys.assign(**{"": block})[["", *keys.columns]]
     none = guessed and tied.mean() > 0.5
-    order = np.arange(len(keys)) if none else keys.sort_values(list(keys.columns), kind="stable").index.to_numpy()
+    order = (
+        np.arange(len(keys))
+        if none
+        else keys.sort_values(list(keys.columns), kind="stable").index.to_numpy()
+    )
     if not tied.any():
         return order, inside, []
     what = f"{names} is the same{f' inside one {inside!r}' if inside else ''} in {int(tied.sum())} rows, "
@@ -82,7 +93,9 @@ def reading_order(table: Table, keys: pd.DataFrame, labels: Mapping[str, pd.Seri
     return order, inside, [doubt]
 
 
-def other_orders(table: Table, keys: pd.DataFrame, cells: np.ndarray, names: list[str]) -> list[tuple[str, str]]:
+def other_orders(
+    table: Table, keys: pd.DataFrame, cells: np.ndarray, names: list[str]
+) -> list[tuple[str, str]]:
     """Stimuli that people met at different times: the recording has one order."""
     differ = np.zeros(len(cells), dtype=bool)
     for name in names:

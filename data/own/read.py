@@ -12,7 +12,17 @@ from data.own.meaning import checked, word_columns
 from data.own.tables import Table, read_table
 from data.recording import Recording
 
-__all__ = ["SIDECAR", "check", "corpora_of", "file_of", "read", "sidecar", "understood", "write", "write_sidecar"]
+__all__ = [
+    "SIDECAR",
+    "check",
+    "corpora_of",
+    "file_of",
+    "read",
+    "sidecar",
+    "understood",
+    "write",
+    "write_sidecar",
+]
 
 SIDECAR = ".brainlens.json"
 """What is appended to a file's name for the file that says how its columns are meant."""
@@ -71,7 +81,15 @@ def read(
     BrainLensError
         Naming the column, its choices and the line.
     """
-    columns = dict(text=text, responses=responses, group=group, context=context, subject=subject, order=order, within=within)
+    columns = dict(
+        text=text,
+        responses=responses,
+        group=group,
+        context=context,
+        subject=subject,
+        order=order,
+        within=within,
+    )
     return understood(path, stimuli=stimuli, corpus=corpus, **columns, **facts).recording
 
 
@@ -125,7 +143,9 @@ def _of_the_catalogue(name: str) -> None:
             remedy=f"Use it by its id, as in 'brainlens score MODEL --on {name}'; only files of your own are checked",
         )
     raise BrainLensError(
-        f"{name!r} is {one.kind} of the catalogue, not a file", choices=entries(recordings=True), remedy="Name a file"
+        f"{name!r} is {one.kind} of the catalogue, not a file",
+        choices=entries(recordings=True),
+        remedy="Name a file",
     )
 
 
@@ -143,9 +163,14 @@ def sidecar(path: str | Path) -> dict:
     try:
         said = json.loads(beside.read_text(encoding="utf-8"))
     except (json.JSONDecodeError, UnicodeDecodeError) as error:
-        raise BrainLensError(f"{beside.name} is not JSON: {error}", remedy="Correct it or remove it") from None
+        raise BrainLensError(
+            f"{beside.name} is not JSON: {error}", remedy="Correct it or remove it"
+        ) from None
     if not isinstance(said, dict):
-        raise BrainLensError(f"{beside.name} holds a {type(said).__name__}, not fields", remedy='Write {"text": "sentence", ...}')
+        raise BrainLensError(
+            f"{beside.name} holds a {type(said).__name__}, not fields",
+            remedy='Write {"text": "sentence", ...}',
+        )
     return checked(said, beside.name)
 
 

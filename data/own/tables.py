@@ -14,7 +14,16 @@ import pandas as pd
 
 from data.errors import BrainLensError
 
-__all__ = ["MISSING", "MOST_UNPACKED", "TABLE_SUFFIXES", "Table", "numbers", "read_table", "there", "within"]
+__all__ = [
+    "MISSING",
+    "MOST_UNPACKED",
+    "TABLE_SUFFIXES",
+    "Table",
+    "numbers",
+    "read_table",
+    "there",
+    "within",
+]
 
 TABLE_SUFFIXES = (".csv", ".tsv", ".txt", ".tab", ".csv.gz", ".tsv.gz", ".parquet")
 MISSING = ("", "NA", "N/A", "n/a", "NaN", "nan", "NULL", "null", "None", ".")
@@ -55,7 +64,9 @@ class Table:
         """Some rows (numbers from 0), which keep their places in the file."""
         numbered = np.arange(1, len(self.frame) + 1) if self.rows is None else self.rows
         frame = self.frame.iloc[rows].reset_index(drop=True)
-        return Table(self.path, frame, None if self.lines is None else self.lines[rows], numbered[rows])
+        return Table(
+            self.path, frame, None if self.lines is None else self.lines[rows], numbered[rows]
+        )
 
     def places(self, rows, most: int = 5) -> str:
         """The places of some rows, the first few spelled out."""
@@ -91,7 +102,11 @@ def read_table(path: str | Path, *, texts: tuple[str, ...] = ()) -> Table:
     if kind == ".parquet":
         return Table(path, _parquet(path))
     if kind not in TABLE_SUFFIXES:
-        raise BrainLensError(f"{path.name} is not a table that can be read here", choices=TABLE_SUFFIXES, remedy="Save it as CSV")
+        raise BrainLensError(
+            f"{path.name} is not a table that can be read here",
+            choices=TABLE_SUFFIXES,
+            remedy="Save it as CSV",
+        )
     text, separator = _preamble(_text(path))
     separator = separator or _separator(text, path)
     header, lines = _scan(text, path, separator)
@@ -111,9 +126,13 @@ def read_table(path: str | Path, *, texts: tuple[str, ...] = ()) -> Table:
             na_values={name: list(MISSING) for name in names if name not in words},
         )
     except (ValueError, OverflowError) as error:  # what one parser accepts and the other does not
-        raise BrainLensError(f"{path.name} cannot be read as a table: {error}", remedy="Save it again as CSV (UTF-8)") from None
+        raise BrainLensError(
+            f"{path.name} cannot be read as a table: {error}", remedy="Save it again as CSV (UTF-8)"
+        ) from None
     if separator == ";":
-        frame = frame.apply(lambda column: column if column.name in words else _decimal_comma(column))
+        frame = frame.apply(
+            lambda column: column if column.name in words else _decimal_comma(column)
+        )
     return Table(path, frame, lines if len(lines) == len(frame) else None)
 
 
@@ -157,7 +176,9 @@ def numbers(table: Table, column: str, *, remedy: str = NUMBERS) -> np.ndarray:
             remedy="Write them as numbers, such as ms",
         )
     cells = values.astype(object).where(values.notna(), None)
-    parsed = pd.to_numeric(cells.map(lambda c: None if c is None or str(c).strip() in MISSING else c), errors="coerce")
+    parsed = pd.to_numeric(
+        cells.map(lambda c: None if c is None or str(c).strip() in MISSING else c), errors="coerce"
+    )
     wrong = [
         i
         for i, (cell, number) in enumerate(zip(cells, parsed))
@@ -180,17 +201,24 @@ def _parquet(path: Path) -> pd.DataFrame:
         with pq.ParquetFile(path) as file:
             about = file.metadata
             groups = [about.row_group(i) for i in range(about.num_row_groups)]
-            sizes = [group.column(i).total_uncompressed_size for group in groups for i in range(group.num_columns)]
+            sizes = [
+                group.column(i).total_uncompressed_size
+                for group in groups
+                for i in range(group.num_columns)
+            ]
             most = max(sizes, default=0)
             within(path, max(sum(sizes), about.num_rows * about.num_columns))
             names = file.schema_arrow.names
             if twice := sorted({name for name in names if names.count(name) > 1}):
                 raise BrainLensError(
-                    f"{path.name}: columns of the same name: {twice}", remedy="Give each column a name of its own"
+                    f"{path.name}: columns of the same name: {twice}",
+                    remedy="Give each column a name of its own",
                 )
             batches, held = [], 0
             # a text that repeats is stored once: what a batch may come to is bounded by its number of rows
-            for batch in file.iter_batches(batch_size=int(min(65_536, max(MOST_UNPACKED // max(most, 1), 1)))):
+            for batch in file.iter_batches(
+                batch_size=int(min(65_536, max(MOST_UNPACKED // max(most, 1), 1)))
+            ):
                 batches.append(batch)
                 held += batch.nbytes
                 if held > MOST_UNPACKED:
@@ -199,7 +227,9 @@ def _parquet(path: Path) -> pd.DataFrame:
     except BrainLensError:
         raise
     except Exception as error:  # pyarrow raises many kinds
-        raise BrainLensError(f"{path.name} is not a Parquet file that can be read: {error}", remedy="Write it again") from None
+        raise BrainLensError(
+            f"{path.name} is not a Parquet file that can be read: {error}", remedy="Write it again"
+        ) from None
     if frame.empty:
         raise BrainLensError(f"{path.name} holds no rows", remedy="Export it again")
     return frame.reset_index(drop=isinstance(frame.index, pd.RangeIndex))
@@ -230,7 +260,9 @@ def _text(path: Path) -> str:
             with gzip.open(path) as stream:
                 raw = stream.read(limit + 1)
         except (OSError, EOFError) as error:
-            raise BrainLensError(f"{path.name} cannot be unpacked: {error}", remedy="Fetch or export it again") from None
+            raise BrainLensError(
+                f"{path.name} cannot be unpacked: {error}", remedy="Fetch or export it again"
+            ) from None
         if len(raw) > limit:
             raise BrainLensError(
                 f"{path.name} unpacks to more than {limit:,} bytes from {packed:,}: no table does that, so it was not read",
@@ -254,18 +286,25 @@ def _text(path: Path) -> str:
     head = raw[:512].lstrip(b"\xef\xbb\xbf \t\r\n").lower()
     if head.startswith((b"<!doctype html", b"<html")):
         raise BrainLensError(
-            f"{path.name} is a web page, not a table", remedy="Download the file itself, not the page that shows it"
+            f"{path.name} is a web page, not a table",
+            remedy="Download the file itself, not the page that shows it",
         )
     if raw[:4] == b"PK\x03\x04":
-        raise BrainLensError(f"{path.name} is a zip archive or a spreadsheet, not text", remedy="Save the sheet as CSV (UTF-8)")
+        raise BrainLensError(
+            f"{path.name} is a zip archive or a spreadsheet, not text",
+            remedy="Save the sheet as CSV (UTF-8)",
+        )
     if b"\0" in raw:
-        raise BrainLensError(f"{path.name} holds binary data, not text", remedy="Save it as CSV (UTF-8)")
+        raise BrainLensError(
+            f"{path.name} holds binary data, not text", remedy="Save it as CSV (UTF-8)"
+        )
     try:
         return raw.decode("utf-8-sig")
     except UnicodeDecodeError as error:
         line = raw[: error.start].count(b"\n") + 1
         raise BrainLensError(
-            f"{path.name} is not UTF-8: byte 0x{raw[error.start]:02x} on line {line}", remedy="Save it as CSV (UTF-8)"
+            f"{path.name} is not UTF-8: byte 0x{raw[error.start]:02x} on line {line}",
+            remedy="Save it as CSV (UTF-8)",
         ) from None
 
 
@@ -280,7 +319,9 @@ def _preamble(text: str) -> tuple[str, str]:
         bare = line.strip()
         if named := re.fullmatch(r"sep=(.)", line, re.IGNORECASE):
             said = named[1]
-        elif bare and not (bare.startswith("#") and (bare[1:2] in ("", " ", "#") or not re.search(r"[,;\t]", bare))):
+        elif bare and not (
+            bare.startswith("#") and (bare[1:2] in ("", " ", "#") or not re.search(r"[,;\t]", bare))
+        ):
             break
         start, above = end + 1, above + 1
     return "\n" * above + text[start:], said  # empty lines, so that the others keep their numbers
@@ -303,7 +344,9 @@ def _scan(text: str, path: Path, separator: str) -> tuple[list[str], np.ndarray]
     header, lines, wrong = None, [], []
     try:
         for row in reader:
-            if not row or (len(row) == 1 and not row[0].strip() and (header is None or len(header) > 1)):
+            if not row or (
+                len(row) == 1 and not row[0].strip() and (header is None or len(header) > 1)
+            ):
                 continue
             if header is None:
                 header = [name.strip() for name in row]
@@ -317,9 +360,13 @@ def _scan(text: str, path: Path, separator: str) -> tuple[list[str], np.ndarray]
             remedy="Close the quotation mark, or write two for one inside a cell",
         ) from None
     if header is None:
-        raise BrainLensError(f"{path.name} holds no header", remedy="Name the columns in the first line")
+        raise BrainLensError(
+            f"{path.name} holds no header", remedy="Name the columns in the first line"
+        )
     if not lines:
-        raise BrainLensError(f"{path.name} holds a header and no rows", remedy="Export the table again")
+        raise BrainLensError(
+            f"{path.name} holds a header and no rows", remedy="Export the table again"
+        )
     if wrong:
         places = ", ".join(f"line {line} has {cells}" for line, cells in wrong[:5])
         raise BrainLensError(
@@ -328,7 +375,10 @@ def _scan(text: str, path: Path, separator: str) -> tuple[list[str], np.ndarray]
         )
     twice = sorted({name for name in header if name and header.count(name) > 1})
     if twice:
-        raise BrainLensError(f"{path.name}: columns of the same name: {twice}", remedy="Give each column a name of its own")
+        raise BrainLensError(
+            f"{path.name}: columns of the same name: {twice}",
+            remedy="Give each column a name of its own",
+        )
     return header, np.array(lines)
 
 

@@ -79,14 +79,19 @@ class ValidationReport:
 
     def to_frame(self) -> pd.DataFrame:
         """level, what, fix, one row per finding."""
-        return pd.DataFrame([(f.level, f.what, f.fix) for f in self.findings], columns=["level", "what", "fix"])
+        return pd.DataFrame(
+            [(f.level, f.what, f.fix) for f in self.findings], columns=["level", "what", "fix"]
+        )
 
     def __str__(self) -> str:
         verdict = "can be used" if self.ok else "cannot be used as it is"
         counts = f"{len(self.errors)} errors, {len(self.warnings)} warnings"
         lines = [f"{self.name}: {verdict} ({counts})"]
         for finding in self.findings:
-            lines.append(f"  {finding.level:<8} {finding.what}" + (f"\n           -> {finding.fix}" if finding.fix else ""))
+            lines.append(
+                f"  {finding.level:<8} {finding.what}"
+                + (f"\n           -> {finding.fix}" if finding.fix else "")
+            )
         return "\n".join(lines)
 
 
@@ -104,10 +109,19 @@ def check(path: str | Path, **columns) -> ValidationReport:
     except Exception as error:  # a report is owed even for a file that no check foresaw
         why = " ".join(str(error).split())[:300]
         what = f"{name} could not be read: {type(error).__name__}{': ' + why if why else ''}"
-        return ValidationReport(name, (Finding("error", what, "Save it again as CSV (UTF-8) or NetCDF, or report this line"),))
+        return ValidationReport(
+            name,
+            (
+                Finding(
+                    "error", what, "Save it again as CSV (UTF-8) or NetCDF, or report this line"
+                ),
+            ),
+        )
 
 
-def inspect(recording: Recording, *, source: Understood | None = None, name: str = "") -> ValidationReport:
+def inspect(
+    recording: Recording, *, source: Understood | None = None, name: str = ""
+) -> ValidationReport:
     """The validation report of a recording; ``source`` gives the lines of the file it came from and what was doubtful in it."""
     findings: list[Finding] = []
     facts: dict = {}
@@ -117,7 +131,13 @@ def inspect(recording: Recording, *, source: Understood | None = None, name: str
     places = _Places(recording, source)
     for part in (_counts, _texts, _aligned, _missing, _groups, _neighbours, _values):
         part(recording, places, findings, facts)
-    said = ("no groups", "averaged", "taken as an average", "subjects unknown", "simulated")  # the parts say it themselves
+    said = (
+        "no groups",
+        "averaged",
+        "taken as an average",
+        "subjects unknown",
+        "simulated",
+    )  # the parts say it themselves
     doubts = {what for what, _ in source.doubts} if source is not None else ()
     findings += [
         Finding("fact", note)
@@ -144,11 +164,17 @@ class _Places:
         if self.source is not None:
             return self.source.places(stimuli)
         more = f" and {len(stimuli) - 5} more" if len(stimuli) > 5 else ""
-        return ", ".join(f"stimulus {self.recording.stimuli.index[row]}" for row in stimuli[:5]) + more
+        return (
+            ", ".join(f"stimulus {self.recording.stimuli.index[row]}" for row in stimuli[:5]) + more
+        )
 
     def of_responses(self, mask: np.ndarray) -> str:
         """Of responses, as a mask (n_stimuli, n_targets)."""
-        return self.of(np.flatnonzero(mask.any(axis=1))) if self.source is None else self.source.places_of(mask)
+        return (
+            self.of(np.flatnonzero(mask.any(axis=1)))
+            if self.source is None
+            else self.source.places_of(mask)
+        )
 
 
 # ---- the parts of a report ------------------------------------------------------------------------------------------------
@@ -158,7 +184,13 @@ def _counts(recording: Recording, places: _Places, findings, facts) -> None:
     facts.update(n_stimuli=recording.n_stimuli, n_targets=recording.n_targets, n_subjects=n_people)
     assumed = any(note.startswith("taken as an average") for note in recording.notes)
     mean = "taken as an average over people" if assumed else "averaged over people"
-    who = mean if recording.averaged else "people unknown" if n_people is None else f"{n_people} people"
+    who = (
+        mean
+        if recording.averaged
+        else "people unknown"
+        if n_people is None
+        else f"{n_people} people"
+    )
     findings.append(
         Finding(
             "fact",
@@ -171,7 +203,9 @@ def _counts(recording: Recording, places: _Places, findings, facts) -> None:
             Finding(
                 "fact",
                 f"{'taken as an average' if assumed else 'averaged'}: no ceiling, no normalised score, no inference over people",
-                'Where it is one person or one electrode, say "averaged": false in the sidecar' if assumed else "",
+                'Where it is one person or one electrode, say "averaged": false in the sidecar'
+                if assumed
+                else "",
             )
         )
     elif n_people is None:
@@ -183,15 +217,25 @@ def _counts(recording: Recording, places: _Places, findings, facts) -> None:
             )
         )
     elif n_people < 3:
-        findings.append(Finding("warning", f"{n_people} people: a ceiling from fewer than 3 is not valid", ""))
+        findings.append(
+            Finding("warning", f"{n_people} people: a ceiling from fewer than 3 is not valid", "")
+        )
     if recording.n_stimuli < FEW:
         findings.append(
             Finding(
-                "warning", f"{recording.n_stimuli} stimuli are too few for a score that means something", f"Use {FEW} or more"
+                "warning",
+                f"{recording.n_stimuli} stimuli are too few for a score that means something",
+                f"Use {FEW} or more",
             )
         )
     if recording.quality:
-        findings.append(Finding("warning", f"quality: {recording.quality}", "This note stands on every figure and export"))
+        findings.append(
+            Finding(
+                "warning",
+                f"quality: {recording.quality}",
+                "This note stands on every figure and export",
+            )
+        )
     if recording.simulated:
         findings.append(Finding("warning", "simulated data", "Every figure and export says so"))
 
@@ -205,7 +249,11 @@ def _texts(recording: Recording, places: _Places, findings, facts) -> None:
         if len(twins):
             apart = ""
             if recording.group is not None:
-                groups = pd.Series(recording.column(recording.group)[twins]).groupby(texts[twins].to_numpy()).nunique()
+                groups = (
+                    pd.Series(recording.column(recording.group)[twins])
+                    .groupby(texts[twins].to_numpy())
+                    .nunique()
+                )
                 apart = f"; {int((groups > 1).sum())} of them in different groups, where they leak from training to test"
             findings.append(
                 Finding(
@@ -233,7 +281,9 @@ def _texts(recording: Recording, places: _Places, findings, facts) -> None:
                 "Attach punctuation to the word before it",
             )
         )
-    broken = np.flatnonzero(texts.str.contains("[\ufffd\u200b\ufeff\x00-\x08\x0b\x0c\x0e-\x1f]|Ã.|â€", regex=True))
+    broken = np.flatnonzero(
+        texts.str.contains("[\ufffd\u200b\ufeff\x00-\x08\x0b\x0c\x0e-\x1f]|Ã.|â€", regex=True)
+    )
     if len(broken):
         findings.append(
             Finding(
@@ -244,10 +294,22 @@ def _texts(recording: Recording, places: _Places, findings, facts) -> None:
         )
     breaks = np.flatnonzero(texts.str.contains(r"[\n\r\t]", regex=True))
     if len(breaks):
-        findings.append(Finding("warning", f"{len(breaks)} texts hold line breaks or tabs: {places.of(breaks)}", "Use spaces"))
+        findings.append(
+            Finding(
+                "warning",
+                f"{len(breaks)} texts hold line breaks or tabs: {places.of(breaks)}",
+                "Use spaces",
+            )
+        )
     letters = texts[texts.str.contains("[A-Za-z]", regex=True)]
     if len(letters) > 3 and (letters == letters.str.upper()).all():
-        findings.append(Finding("warning", "all texts are upper case, which models rarely saw", "Re-case them before reading"))
+        findings.append(
+            Finding(
+                "warning",
+                "all texts are upper case, which models rarely saw",
+                "Re-case them before reading",
+            )
+        )
     doubled = np.flatnonzero(texts.str.contains(r"  +", regex=True))
     if len(doubled):
         findings.append(
@@ -264,10 +326,16 @@ def _aligned(recording: Recording, places: _Places, findings, facts) -> None:
     if recording.scored_unit != "word":
         return
     words = [core(text) for text in recording.texts]
-    blocks = np.zeros(len(words)) if recording.context is None else recording.column(recording.context)
+    blocks = (
+        np.zeros(len(words)) if recording.context is None else recording.column(recording.context)
+    )
     for name in recording.stimuli.columns.drop("text"):
         cells = recording.stimuli[name]
-        if cells.dtype.kind != "O" or cells.isna().all() or cells.dropna().astype(str).str.split().str.len().mean() < 3:
+        if (
+            cells.dtype.kind != "O"
+            or cells.isna().all()
+            or cells.dropna().astype(str).str.split().str.len().mean() < 3
+        ):
             continue
         texts = cells.where(cells.notna(), "").astype(str).str.lower().tolist()
         if np.mean([word in text for word, text in zip(words, texts)]) < 0.5:
@@ -317,7 +385,11 @@ def _missing(recording: Recording, places: _Places, findings, facts) -> None:
         return
     by_target = absent.mean(axis=0)
     worst = np.argsort(-by_target)[:5]
-    shown = ", ".join(f"{recording.responses.target.values[t]} {by_target[t]:.0%}" for t in worst if by_target[t] > 0)
+    shown = ", ".join(
+        f"{recording.responses.target.values[t]} {by_target[t]:.0%}"
+        for t in worst
+        if by_target[t] > 0
+    )
     findings.append(
         Finding(
             "warning",
@@ -328,11 +400,15 @@ def _missing(recording: Recording, places: _Places, findings, facts) -> None:
     people = recording.subjects
     if people is not None:
         by_person = pd.Series(by_target).groupby(people).mean().sort_values(ascending=False)
-        shown = ", ".join(f"{person} {share:.0%}" for person, share in by_person.head(5).items() if share > 0)
+        shown = ", ".join(
+            f"{person} {share:.0%}" for person, share in by_person.head(5).items() if share > 0
+        )
         findings.append(Finding("fact", f"missing by subject: {shown}"))
     empty = np.flatnonzero(absent.all(axis=1))
     if len(empty):
-        findings.append(Finding("fact", f"{len(empty)} stimuli have no response at all: {places.of(empty)}"))
+        findings.append(
+            Finding("fact", f"{len(empty)} stimuli have no response at all: {places.of(empty)}")
+        )
     thin = np.flatnonzero((~absent).sum(axis=0) < FEW)
     if len(thin):
         findings.append(
@@ -417,7 +493,9 @@ def _neighbours(recording: Recording, places: _Places, findings, facts) -> None:
     facts["autocorrelation"] = r
     if np.isnan(r):
         return
-    findings.append(Finding("fact", f"autocorrelation of neighbouring rows: {r:.2f} (mean over targets)"))
+    findings.append(
+        Finding("fact", f"autocorrelation of neighbouring rows: {r:.2f} (mean over targets)")
+    )
     if r > LEAK:
         findings.append(
             Finding(
@@ -432,7 +510,11 @@ def autocorrelation(recording: Recording, most_targets: int = 2000) -> float:
     """Pearson r of each row with the next one of the same text, mean over targets; NaN where it cannot be known."""
     values = recording.responses.values[:, :most_targets]
     key = recording.context or recording.group
-    labels = pd.factorize(recording.column(key))[0] if key is not None else np.zeros(len(values), dtype=int)
+    labels = (
+        pd.factorize(recording.column(key))[0]
+        if key is not None
+        else np.zeros(len(values), dtype=int)
+    )
     pairs = np.flatnonzero(labels[:-1] == labels[1:])
     if len(pairs) < 10:
         return float("nan")
@@ -444,7 +526,9 @@ def autocorrelation(recording: Recording, most_targets: int = 2000) -> float:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", RuntimeWarning)
         first, second = first - np.nanmean(first, axis=0), second - np.nanmean(second, axis=0)
-        r = np.nansum(first * second, axis=0) / np.sqrt(np.nansum(first**2, axis=0) * np.nansum(second**2, axis=0))
+        r = np.nansum(first * second, axis=0) / np.sqrt(
+            np.nansum(first**2, axis=0) * np.nansum(second**2, axis=0)
+        )
     return float(np.nanmean(r)) if np.isfinite(r).any() else float("nan")
 
 
@@ -488,11 +572,21 @@ def _values(recording: Recording, places: _Places, findings, facts) -> None:
     ]
     if tied:
         findings.append(
-            Finding("warning", f"targets with two values only: {', '.join(tied[:5])}", "Is this a measurement, or a label?")
+            Finding(
+                "warning",
+                f"targets with two values only: {', '.join(tied[:5])}",
+                "Is this a measurement, or a label?",
+            )
         )
     pairs = {}
     for target, column in zip(recording.responses.target.values[:2000], values.T[:2000]):
         pairs.setdefault(column.tobytes(), []).append(str(target))
     same = [names for names in pairs.values() if len(names) > 1]
     if same:
-        findings.append(Finding("warning", f"targets with the same values: {' = '.join(same[0][:4])}", "Leave one of them out"))
+        findings.append(
+            Finding(
+                "warning",
+                f"targets with the same values: {' = '.join(same[0][:4])}",
+                "Leave one of them out",
+            )
+        )

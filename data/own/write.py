@@ -84,10 +84,23 @@ def _said(recording: Recording) -> tuple[pd.DataFrame, list[str], dict]:
 
 
 def _text(table: pd.DataFrame, path: Path, kind: str) -> None:
-    if any("\0" in str(cell) for column in table.columns if table[column].dtype.kind == "O" for cell in table[column]):
-        raise BrainLensError("A text holds the character NUL, which no table of text can keep", remedy="Write Parquet or NetCDF")
+    if any(
+        "\0" in str(cell)
+        for column in table.columns
+        if table[column].dtype.kind == "O"
+        for cell in table[column]
+    ):
+        raise BrainLensError(
+            "A text holds the character NUL, which no table of text can keep",
+            remedy="Write Parquet or NetCDF",
+        )
     table.to_csv(
-        path, index=False, sep="\t" if kind == ".tsv" else ",", float_format="%.17g", encoding="utf-8", lineterminator="\n"
+        path,
+        index=False,
+        sep="\t" if kind == ".tsv" else ",",
+        float_format="%.17g",
+        encoding="utf-8",
+        lineterminator="\n",
     )
 
 
@@ -106,7 +119,9 @@ def _array(values: np.ndarray, targets: list[str], path: Path, kind: str) -> Non
             np.savez(stream, responses=values, target=np.array(targets, dtype=str))
 
 
-def _netcdf(recording: Recording, stimuli: pd.DataFrame, targets: list[str], said: dict, path: Path) -> None:
+def _netcdf(
+    recording: Recording, stimuli: pd.DataFrame, targets: list[str], said: dict, path: Path
+) -> None:
     import xarray as xr
 
     coords = {name: ("stimulus", _plain(stimuli[name])) for name in stimuli.columns}
@@ -114,8 +129,12 @@ def _netcdf(recording: Recording, stimuli: pd.DataFrame, targets: list[str], sai
     for name, values in recording.responses.coords.items():
         if values.dims == ("target",) and name != "target":
             coords[str(name)] = ("target", _plain(pd.Series(values.values)))
-    array = xr.DataArray(recording.responses.values, dims=("stimulus", "target"), coords=coords, name="responses")
-    array.attrs["brainlens"] = json.dumps({k: v for k, v in said.items() if k != "responses" and (k in COLUMNS or v is not None)})
+    array = xr.DataArray(
+        recording.responses.values, dims=("stimulus", "target"), coords=coords, name="responses"
+    )
+    array.attrs["brainlens"] = json.dumps(
+        {k: v for k, v in said.items() if k != "responses" and (k in COLUMNS or v is not None)}
+    )
     array.to_netcdf(path, engine="h5netcdf")
 
 

@@ -33,7 +33,11 @@ _OTHER_384 = (
     "5 25 37 41 43 45 47 53 62 66 73 81 89 90 109 118 133 150 153 165 181 185 193 195 197 205 207 229 233 237 239 242 253 "
     "255 262 266 267 274 286 309 314 341 351 354 355 357 362"
 )
-DEREFERENCED = ("243sentences.30", "243sentences.86", *(f"384sentences.{n}" for n in _OTHER_384.split()))
+DEREFERENCED = (
+    "243sentences.30",
+    "243sentences.86",
+    *(f"384sentences.{n}" for n in _OTHER_384.split()),
+)
 """Pereira sentences that differ between releases: mostly "It ..." in one is "A banana ..." in the other."""
 
 
@@ -53,10 +57,15 @@ def open_array(path: str | Path, *, most_bytes: int = MOST_BYTES) -> xr.DataArra
     try:
         with xr.open_dataset(path, decode_times=False, decode_timedelta=False) as dataset:
             dataset = dataset.reset_coords(drop=False) if not dataset.data_vars else dataset
-            names = [n for n in dataset.data_vars if len(dataset[n].dims) > 1 or len(dataset.data_vars) == 1]
+            names = [
+                n
+                for n in dataset.data_vars
+                if len(dataset[n].dims) > 1 or len(dataset.data_vars) == 1
+            ]
             if len(names) != 1:
                 raise BrainLensError(
-                    f"{path.name} holds {len(names)} arrays: {names[:5]}", remedy="Write one DataArray with to_netcdf"
+                    f"{path.name} holds {len(names)} arrays: {names[:5]}",
+                    remedy="Write one DataArray with to_netcdf",
                 )
             size = sum(int(np.prod(v.shape)) * v.dtype.itemsize for v in dataset.variables.values())
             if size > most_bytes:
@@ -65,14 +74,24 @@ def open_array(path: str | Path, *, most_bytes: int = MOST_BYTES) -> xr.DataArra
                     remedy="Select a part of it first",
                 )
             name = names[0]
-            beside = {n: dataset[n] for n in dataset.data_vars if n != name and set(dataset[n].dims) <= set(dataset[name].dims)}
+            beside = {
+                n: dataset[n]
+                for n in dataset.data_vars
+                if n != name and set(dataset[n].dims) <= set(dataset[name].dims)
+            }
             array = dataset[name].assign_coords(beside).load()
     except BrainLensError:
         raise
     except Exception as error:  # netCDF4, h5netcdf and scipy each raise their own
         start = path.read_bytes()[:64].lstrip().lower() if path.is_file() else b""
-        page = "it is a web page" if start.startswith((b"<!doctype", b"<html")) else str(error).splitlines()[0]
-        raise BrainLensError(f"{path.name} is not a NetCDF file that can be read: {page}", remedy="Fetch it again") from None
+        page = (
+            "it is a web page"
+            if start.startswith((b"<!doctype", b"<html"))
+            else str(error).splitlines()[0]
+        )
+        raise BrainLensError(
+            f"{path.name} is not a NetCDF file that can be read: {page}", remedy="Fetch it again"
+        ) from None
     coords = {}
     for key, values in array.coords.items():
         if values.dtype.kind in "OSU":
@@ -119,7 +138,9 @@ def check_invariants(array: xr.DataArray, invariants: Mapping[str, object], name
     if "dims" in invariants:
         expect("dims", tuple(invariants["dims"]), tuple(array.dims))
     if "shape" in invariants:
-        expect("shape", " x ".join(map(str, invariants["shape"])), " x ".join(map(str, array.shape)))
+        expect(
+            "shape", " x ".join(map(str, invariants["shape"])), " x ".join(map(str, array.shape))
+        )
     if "nansum" in invariants:
         total = float(np.nansum(array.values.astype(np.float64)))
         if not np.isclose(total, invariants["nansum"], rtol=1e-6, atol=1e-6):
@@ -130,16 +151,25 @@ def check_invariants(array: xr.DataArray, invariants: Mapping[str, object], name
         if not low < top < high:
             wrong.append(f"largest value is {top:.4f}, expected between {low} and {high}")
     joined = invariants.get("joined", {})
-    asked = [name for key in ("unique", "counts", "first", "joined") for name in invariants.get(key, {})]
+    asked = [
+        name for key in ("unique", "counts", "first", "joined") for name in invariants.get(key, {})
+    ]
     for coordinate in dict.fromkeys([*asked, *(where for where, _, _ in joined.values())]):
         if coordinate not in array.coords:
             wrong.append(f"there is no coordinate {coordinate!r}")
             continue
         values = pd.Series(array[coordinate].values)
         if coordinate in invariants.get("unique", {}):
-            expect(f"number of distinct {coordinate}", invariants["unique"][coordinate], int(values.nunique()))
+            expect(
+                f"number of distinct {coordinate}",
+                invariants["unique"][coordinate],
+                int(values.nunique()),
+            )
         if coordinate in invariants.get("counts", {}):
-            known, found = (sorted(counts) for counts in (invariants["counts"][coordinate], values.value_counts()))
+            known, found = (
+                sorted(counts)
+                for counts in (invariants["counts"][coordinate], values.value_counts())
+            )
             if known != found:
                 expect(f"rows by {coordinate}", _brief(known), _brief(found))
         if coordinate in invariants.get("first", {}):
@@ -160,7 +190,9 @@ def _brief(counts: list[int]) -> str:
 
 
 # ---- the recordings -------------------------------------------------------------------------------------------------------
-def pereira2018(path: Path, *, invariants: Mapping = {}, experiment: str | None = None, **facts) -> Recording:
+def pereira2018(
+    path: Path, *, invariants: Mapping = {}, experiment: str | None = None, **facts
+) -> Recording:
     """fMRI of people reading 627 encyclopaedic sentences in two experiments (Pereira et al. 2018).
 
     Parameters
@@ -171,7 +203,9 @@ def pereira2018(path: Path, *, invariants: Mapping = {}, experiment: str | None 
     array = _opened(path, invariants, facts["id"], "sentence")
     stimuli = _stimuli(array, "presentation", text=("sentence", "stimulus"))
     if "story" not in stimuli.columns:
-        stimuli["story"] = stimuli["experiment"].astype(str) + "." + stimuli["passage_category"].astype(str)
+        stimuli["story"] = (
+            stimuli["experiment"].astype(str) + "." + stimuli["passage_category"].astype(str)
+        )
     passage = ["experiment", "passage_category", "passage_label", "passage_index"]
     stimuli["passage"] = stimuli[passage].astype(str).agg(" | ".join, axis=1)
     stimuli["position"] = stimuli.groupby("passage", sort=False).cumcount()
@@ -189,7 +223,12 @@ def pereira2018(path: Path, *, invariants: Mapping = {}, experiment: str | None 
         context="passage",
         group="story",
         within="experiment",
-        roles={"topic": "story", "passage": "passage", "paper_context": "story", "paper_group": "story"},
+        roles={
+            "topic": "story",
+            "passage": "passage",
+            "paper_context": "story",
+            "paper_group": "story",
+        },
         **facts,
     )
     if experiment is None:
@@ -197,7 +236,10 @@ def pereira2018(path: Path, *, invariants: Mapping = {}, experiment: str | None 
     known = list(dict.fromkeys(stimuli["experiment"].astype(str)))
     if experiment not in known:
         raise unknown("experiment", experiment, known)
-    return recording.select(stimuli=(recording.stimuli["experiment"] == experiment).to_numpy(), id=f"{recording.id}@{experiment}")
+    return recording.select(
+        stimuli=(recording.stimuli["experiment"] == experiment).to_numpy(),
+        id=f"{recording.id}@{experiment}",
+    )
 
 
 def fedorenko2016(path: Path, *, invariants: Mapping = {}, **facts) -> Recording:
@@ -215,7 +257,11 @@ def fedorenko2016(path: Path, *, invariants: Mapping = {}, **facts) -> Recording
         scored_unit="word",
         context="sentence",
         group="sentence",
-        roles={"paper_context": "sentence", "paper_group": "sentence", "paper_stratify": "sentence"},
+        roles={
+            "paper_context": "sentence",
+            "paper_group": "sentence",
+            "paper_stratify": "sentence",
+        },
         **facts,
     )
 
@@ -225,7 +271,9 @@ def blank2014(path: Path, *, invariants: Mapping = {}, **facts) -> Recording:
     array, moved = _reading_order(_opened(path, invariants, facts["id"], "tr"))
     stimuli = _stimuli(array, "presentation", text=("stimulus", "stimulus_sentence"), empty="...")
     stimuli["position"] = stimuli.groupby("story", sort=False).cumcount()
-    notes = ["each row is the text heard in 2 s; the signal was shifted by 4 s when the file was made: do not shift it again"]
+    notes = [
+        "each row is the text heard in 2 s; the signal was shifted by 4 s when the file was made: do not shift it again"
+    ]
     if moved:
         notes.append(
             f"the file has its rows in another order: {moved:,} of {len(stimuli):,} moved to the order in which they were heard"
@@ -377,9 +425,13 @@ def _opened(path: Path, invariants: Mapping, id: str, unit: str) -> xr.DataArray
     return array
 
 
-def _stimuli(array: xr.DataArray, dim: str, *, text: tuple[str, ...], empty: str | None = None) -> pd.DataFrame:
+def _stimuli(
+    array: xr.DataArray, dim: str, *, text: tuple[str, ...], empty: str | None = None
+) -> pd.DataFrame:
     """The table of coordinates on ``dim``, with its text and unique ids."""
-    columns = {name: values.values for name, values in array.coords.items() if values.dims == (dim,)}
+    columns = {
+        name: values.values for name, values in array.coords.items() if values.dims == (dim,)
+    }
     table = pd.DataFrame(columns)
     table.columns = [str(c) for c in table.columns]
     source = next((name for name in text if name in table.columns), None)
@@ -393,11 +445,19 @@ def _stimuli(array: xr.DataArray, dim: str, *, text: tuple[str, ...], empty: str
     missing = words.isna() | (words.astype(str).str.strip() == "")
     words = words.where(~missing, empty) if empty is not None else words
     table.insert(0, "text", [w.strip() if isinstance(w, str) else w for w in words])
-    ids = table["stimulus_id"].astype(str) if "stimulus_id" in table.columns else pd.Series(range(len(table))).astype(str)
+    ids = (
+        table["stimulus_id"].astype(str)
+        if "stimulus_id" in table.columns
+        else pd.Series(range(len(table))).astype(str)
+    )
     if ids.duplicated().any():
         ids = ids + "." + ids.groupby(ids).cumcount().astype(str)
     table = table.drop(
-        columns=[c for c in ("stimulus_id", "stimulus", "presentation", source) if c in table.columns and c != "sentence"]
+        columns=[
+            c
+            for c in ("stimulus_id", "stimulus", "presentation", source)
+            if c in table.columns and c != "sentence"
+        ]
         + (["sentence"] if source == "sentence" else [])
     )
     table.index = pd.Index(ids.to_numpy(dtype=object), name="stimulus")
@@ -406,9 +466,18 @@ def _stimuli(array: xr.DataArray, dim: str, *, text: tuple[str, ...], empty: str
 
 def _recording(array: xr.DataArray, stimuli: pd.DataFrame, notes: list[str], **facts) -> Recording:
     dim = next(d for d in array.dims if d != "presentation")
-    coords = {str(name): values.values for name, values in array.coords.items() if values.dims == (dim,)}
+    coords = {
+        str(name): values.values for name, values in array.coords.items() if values.dims == (dim,)
+    }
     n = array.sizes[dim]
-    names = next((coords[key] for key in ("neuroid_id", "neuroid", "electrode", "subject_id") if key in coords), np.arange(n))
+    names = next(
+        (
+            coords[key]
+            for key in ("neuroid_id", "neuroid", "electrode", "subject_id")
+            if key in coords
+        ),
+        np.arange(n),
+    )
     targets = pd.Series([str(name) for name in names])
     if targets.duplicated().any():
         targets = targets + "." + targets.groupby(targets).cumcount().astype(str)
@@ -423,12 +492,18 @@ def _recording(array: xr.DataArray, stimuli: pd.DataFrame, notes: list[str], **f
     ):
         if key in coords and renamed not in extra:
             extra[renamed] = coords[key]
-    if "region" in coords and "region" in extra:  # a file with parcels has the name of their network there
+    if (
+        "region" in coords and "region" in extra
+    ):  # a file with parcels has the name of their network there
         extra.setdefault("network", coords["region"])
     if "subject" in extra:
         extra["subject"] = np.array([_plain(value) for value in extra["subject"]], dtype=object)
     extra.update(
-        {key: values for key, values in coords.items() if key not in (dim, "neuroid_id", "subject_UID", "subject_id", *extra)}
+        {
+            key: values
+            for key, values in coords.items()
+            if key not in (dim, "neuroid_id", "subject_UID", "subject_id", *extra)
+        }
     )
     responses = xr.DataArray(
         array.values.astype(np.float64),
@@ -443,8 +518,17 @@ def _recording(array: xr.DataArray, stimuli: pd.DataFrame, notes: list[str], **f
     if empty.any():
         responses = responses.isel(target=np.flatnonzero(~empty))
         notes = [*notes, f"{int(empty.sum())} targets without a measurement were dropped"]
-    return Recording(responses=responses, stimuli=stimuli, notes=tuple([*facts.pop("notes", ()), *notes]), **facts)
+    return Recording(
+        responses=responses,
+        stimuli=stimuli,
+        notes=tuple([*facts.pop("notes", ()), *notes]),
+        **facts,
+    )
 
 
 def _plain(value) -> str:
-    return str(int(value)) if isinstance(value, float | np.floating) and float(value).is_integer() else str(value)
+    return (
+        str(int(value))
+        if isinstance(value, float | np.floating) and float(value).is_integer()
+        else str(value)
+    )

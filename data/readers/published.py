@@ -84,10 +84,23 @@ def schrimpf2021(*, best: bool = True, extra: bool = False) -> pd.DataFrame:
         valid = scores[scores["score"].notna()]
         rows = valid.groupby(["model", "benchmark", "variant"], sort=False)["score"].idxmax()
         scores = scores.loc[rows]
-    scores = scores.merge(_read("schrimpf2021_models").drop(columns="layers"), on="model", how="left")
+    scores = scores.merge(
+        _read("schrimpf2021_models").drop(columns="layers"), on="model", how="left"
+    )
     if not extra:
         scores = scores[scores["in_paper"]]
-    first = ["model", "family", "group", "width", "in_paper", "benchmark", "variant", "layer", "layer_index", "depth"]
+    first = [
+        "model",
+        "family",
+        "group",
+        "width",
+        "in_paper",
+        "benchmark",
+        "variant",
+        "layer",
+        "layer_index",
+        "depth",
+    ]
     return scores[[*first, "score", "error"]].reset_index(drop=True)
 
 
@@ -100,18 +113,37 @@ def schrimpf2021_tasks(*, extra: bool = False) -> pd.DataFrame:
         model, family, group, width, variant, wikitext2_loss (nats per token of a read-out trained on frozen features),
         wikitext2_ppl (its exponential), glue_mean (over the eight development scores) and the eight GLUE scores (trained only).
     """
-    tasks = _read("schrimpf2021_tasks").pivot(index=["model", "variant"], columns="measure", values="value").reset_index()
-    tasks = tasks.rename(columns={"wikitext-2": "wikitext2_loss"}).rename(columns=lambda c: c.replace("glue-", "glue_"))
+    tasks = (
+        _read("schrimpf2021_tasks")
+        .pivot(index=["model", "variant"], columns="measure", values="value")
+        .reset_index()
+    )
+    tasks = tasks.rename(columns={"wikitext-2": "wikitext2_loss"}).rename(
+        columns=lambda c: c.replace("glue-", "glue_")
+    )
     tasks.columns.name = None
     glue = [c for c in tasks.columns if c.startswith("glue_")]
     tasks["wikitext2_ppl"] = np.exp(tasks["wikitext2_loss"])
     tasks["glue_mean"] = tasks[glue].mean(axis=1)
     models = _read("schrimpf2021_models")
-    tasks = models[["model", "family", "group", "width", "in_paper"]].merge(tasks, on="model", how="left")
+    tasks = models[["model", "family", "group", "width", "in_paper"]].merge(
+        tasks, on="model", how="left"
+    )
     if not extra:
         tasks = tasks[tasks["in_paper"]]
     return tasks[
-        ["model", "family", "group", "width", "in_paper", "variant", "wikitext2_loss", "wikitext2_ppl", "glue_mean", *glue]
+        [
+            "model",
+            "family",
+            "group",
+            "width",
+            "in_paper",
+            "variant",
+            "wikitext2_loss",
+            "wikitext2_ppl",
+            "glue_mean",
+            *glue,
+        ]
     ].reset_index(drop=True)
 
 

@@ -17,14 +17,27 @@ from data.own.tables import numbers, read_table
 from data.recording import Recording
 from data.words import add_word_columns
 
-__all__ = ["UCL_MEASURES", "VERSIONS", "gpt3_surprisal", "natural_stories", "realign", "ucl", "word_table"]
+__all__ = [
+    "UCL_MEASURES",
+    "VERSIONS",
+    "gpt3_surprisal",
+    "natural_stories",
+    "realign",
+    "ucl",
+    "word_table",
+]
 
 VERSIONS = ("realigned", "as-released")
 
 
 # ---- Natural Stories ------------------------------------------------------------------------------------------------------
 def natural_stories(
-    path: Path, *, people: Path | None = None, version: str = "realigned", filter: str = "none", **facts
+    path: Path,
+    *,
+    people: Path | None = None,
+    version: str = "realigned",
+    filter: str = "none",
+    **facts,
 ) -> Recording:
     """Self-paced reading of ten stories, 10,256 words (Futrell et al. 2021).
 
@@ -42,11 +55,23 @@ def natural_stories(
     filter : str
         One of :data:`FILTERS`.
     """
-    table = read_table(path, texts=("word",)).frame.sort_values(["item", "zone"], kind="stable").reset_index(drop=True)
+    table = (
+        read_table(path, texts=("word",))
+        .frame.sort_values(["item", "zone"], kind="stable")
+        .reset_index(drop=True)
+    )
     _contiguous(table, Path(path).name)
-    words = pd.DataFrame({"text": table["word"].astype(str), "story": table["item"].astype(str), "zone": table["zone"]})
+    words = pd.DataFrame(
+        {
+            "text": table["word"].astype(str),
+            "story": table["item"].astype(str),
+            "zone": table["zone"],
+        }
+    )
     words = add_word_columns(words)
-    words.index = pd.Index([f"{s}.{z}" for s, z in zip(words["story"], words["zone"])], name="stimulus")
+    words.index = pd.Index(
+        [f"{s}.{z}" for s, z in zip(words["story"], words["zone"])], name="stimulus"
+    )
     common = dict(
         kind="reading_times",
         unit="ms",
@@ -70,7 +95,10 @@ def natural_stories(
         responses = xr.DataArray(
             table[["meanItemRT"]].to_numpy(float),
             dims=("stimulus", "target"),
-            coords={"stimulus": words.index.to_numpy(), "target": np.array(["mean_rt"], dtype=object)},
+            coords={
+                "stimulus": words.index.to_numpy(),
+                "target": np.array(["mean_rt"], dtype=object),
+            },
         )
         words["readers"] = table["nItem"].to_numpy()
         recording = Recording(responses=responses, stimuli=words, averaged=True, **common)
@@ -80,7 +108,10 @@ def natural_stories(
             recording = replace(
                 recording,
                 id=f"{recording.id}@as-released",
-                notes=(*recording.notes, "as released: the time of a word stands at the word before it"),
+                notes=(
+                    *recording.notes,
+                    "as released: the time of a word stands at the word before it",
+                ),
             )
     return apply_filter(recording, filter)
 
@@ -101,7 +132,9 @@ def realign(recording: Recording, *, by: int = 1, text: str = "story") -> Record
         f"realigned: each time moved {by} word later inside its {text}, {count} times without a word left out; "
         "the direction is inferred from the data, no corrected mean file is published"
     )
-    return replace(recording, responses=recording.responses.copy(data=moved), notes=(*recording.notes, note))
+    return replace(
+        recording, responses=recording.responses.copy(data=moved), notes=(*recording.notes, note)
+    )
 
 
 def _people(path: Path, words: pd.DataFrame, common: dict) -> Recording:
@@ -111,7 +144,9 @@ def _people(path: Path, words: pd.DataFrame, common: dict) -> Recording:
     needed = ["WorkerId", "item", "zone", "RT"]
     if missing := [c for c in needed if c not in table.columns]:
         raise BrainLensError(
-            f"{path.name} has no columns {missing}", choices=table.columns, remedy="Fetch it again: it is another file"
+            f"{path.name} has no columns {missing}",
+            choices=table.columns,
+            remedy="Fetch it again: it is another file",
         )
     places = {name: numbers(source, name) for name in ("item", "zone")}
     for name, values in places.items():
@@ -122,7 +157,9 @@ def _people(path: Path, words: pd.DataFrame, common: dict) -> Recording:
                 remedy="Fetch the file again",
             )
     row_of = pd.Series(np.arange(len(words)), index=words.index)
-    rows = row_of.reindex([f"{i:.0f}.{z:.0f}" for i, z in zip(places["item"], places["zone"])]).to_numpy()
+    rows = row_of.reindex(
+        [f"{i:.0f}.{z:.0f}" for i, z in zip(places["item"], places["zone"])]
+    ).to_numpy()
     left = int(np.isnan(rows).sum())
     known = ~np.isnan(rows)
     times = numbers(source, "RT")[known]
@@ -156,7 +193,10 @@ def _people(path: Path, words: pd.DataFrame, common: dict) -> Recording:
             f"{names[people[first]]} at word {words.index[rows[first]]}"
         )
     return Recording(
-        responses=xr.DataArray(values, dims=("stimulus", "target"), coords=coords), stimuli=words, notes=tuple(notes), **common
+        responses=xr.DataArray(values, dims=("stimulus", "target"), coords=coords),
+        stimuli=words,
+        notes=tuple(notes),
+        **common,
     )
 
 
@@ -177,7 +217,11 @@ NAMED_EXCEPTIONS = {("2", 749): ("peaked", "peeked")}
 
 
 def gpt3_surprisal(
-    path: Path | None = None, words: pd.DataFrame | None = None, *, id: str = "natural-stories-gpt3", **_facts
+    path: Path | None = None,
+    words: pd.DataFrame | None = None,
+    *,
+    id: str = "natural-stories-gpt3",
+    **_facts,
 ) -> pd.Series:
     """Surprisal in bits of each word under GPT-3, from the corpus's ``all_stories_gpt3.csv``; NaN for the first word of a story.
 
@@ -205,13 +249,18 @@ def gpt3_surprisal(
         spans = [match.span() for match in re.finditer(r"\S+", text)]
         if len(spans) != len(here):
             raise BrainLensError(
-                f"{Path(path).name}: story {story + 1} has {len(spans)} words, the corpus {len(here)}", remedy="Fetch both again"
+                f"{Path(path).name}: story {story + 1} has {len(spans)} words, the corpus {len(here)}",
+                remedy="Fetch both again",
             )
         for (start, end), (index, row) in zip(spans, here.iterrows()):
             found, expected = text[start:end], row["text"]
-            if found != expected and NAMED_EXCEPTIONS.get((row["story"], row["zone"])) != (expected, found):
+            if found != expected and NAMED_EXCEPTIONS.get((row["story"], row["zone"])) != (
+                expected,
+                found,
+            ):
                 raise BrainLensError(
-                    f"{Path(path).name}: word {index} is {found!r}, the corpus says {expected!r}", remedy="Fetch both again"
+                    f"{Path(path).name}: word {index} is {found!r}, the corpus says {expected!r}",
+                    remedy="Fetch both again",
                 )
         ends = np.cumsum(tokens["token"].str.len().to_numpy())
         first_letter = ends - tokens["token"].str.lstrip().str.len().to_numpy()
@@ -225,9 +274,25 @@ def gpt3_surprisal(
 
 # ---- UCL ------------------------------------------------------------------------------------------------------------------
 UCL_MEASURES = {
-    "erp": ({"ELAN": "elan", "LAN": "lan", "N400": "n400", "EPNP": "epnp", "P600": "p600", "PNP": "pnp"}, "eeg", "a.u."),
+    "erp": (
+        {
+            "ELAN": "elan",
+            "LAN": "lan",
+            "N400": "n400",
+            "EPNP": "epnp",
+            "P600": "p600",
+            "PNP": "pnp",
+        },
+        "eeg",
+        "a.u.",
+    ),
     "eye": (
-        {"RTfirstfix": "first_fixation", "RTfirstpass": "first_pass", "RTrightbound": "right_bounded", "RTgopast": "go_past"},
+        {
+            "RTfirstfix": "first_fixation",
+            "RTfirstpass": "first_pass",
+            "RTrightbound": "right_bounded",
+            "RTgopast": "go_past",
+        },
         "eye_tracking",
         "ms",
     ),
@@ -237,7 +302,12 @@ UCL_MEASURES = {
 
 
 def ucl(
-    path: Path, *, measures: str = "spr", targets: Sequence[str] | str | None = None, filter: str = "none", **facts
+    path: Path,
+    *,
+    measures: str = "spr",
+    targets: Sequence[str] | str | None = None,
+    filter: str = "none",
+    **facts,
 ) -> Recording:
     """One set of measures of the UCL corpus: 205 sentences, means over people (Frank et al. 2013, 2015; de Varda et al. 2023).
 
@@ -254,7 +324,13 @@ def ucl(
     if measures not in UCL_MEASURES:
         raise unknown("set of UCL measures", measures, UCL_MEASURES)
     columns, kind, unit = UCL_MEASURES[measures]
-    targets = list(columns.values()) if targets is None else [targets] if isinstance(targets, str) else list(targets)
+    targets = (
+        list(columns.values())
+        if targets is None
+        else [targets]
+        if isinstance(targets, str)
+        else list(targets)
+    )
     for target in targets:
         if target not in columns.values():
             raise unknown(f"target of ucl-{measures}", target, columns.values())
@@ -273,10 +349,14 @@ def ucl(
         )
     keys = pd.MultiIndex.from_arrays([words["sentence"], words["position"]])
     inverse = {target: column for column, target in columns.items()}
-    values = np.column_stack([measured[inverse[target]].reindex(keys).to_numpy(float) for target in targets])
+    values = np.column_stack(
+        [measured[inverse[target]].reindex(keys).to_numpy(float) for target in targets]
+    )
     words = add_word_columns(words, text="sentence")
     words["measured"] = ~np.isnan(values).all(axis=1)
-    words.index = pd.Index([f"{s}.{p}" for s, p in zip(words["sentence"], words["position"])], name="stimulus")
+    words.index = pd.Index(
+        [f"{s}.{p}" for s, p in zip(words["sentence"], words["position"])], name="stimulus"
+    )
     responses = xr.DataArray(
         values,
         dims=("stimulus", "target"),
@@ -303,7 +383,13 @@ def ucl(
 
 
 # ---- any table of words ---------------------------------------------------------------------------------------------------
-WORD_COLUMNS = {"corpus": "corpus", "text": "text_idx", "word": "word", "time": "mean_rt_ms", "order": "word_idx"}
+WORD_COLUMNS = {
+    "corpus": "corpus",
+    "text": "text_idx",
+    "word": "word",
+    "time": "mean_rt_ms",
+    "order": "word_idx",
+}
 """Default columns of a table of words, one row per word."""
 
 
@@ -342,7 +428,9 @@ def word_table(
         corpora = list(pd.unique(table[names["corpus"]].astype(str)))
         if corpus is None and len(corpora) > 1:
             raise BrainLensError(
-                f"{Path(path).name} holds {len(corpora)} corpora", choices=corpora, remedy="Name one (corpus=...)"
+                f"{Path(path).name} holds {len(corpora)} corpora",
+                choices=corpora,
+                remedy="Name one (corpus=...)",
             )
         corpus = corpora[0] if corpus is None else corpus
         if corpus not in corpora:
@@ -351,17 +439,28 @@ def word_table(
     if names["order"] in table.columns:
         table = table.sort_values([names["text"], names["order"]], kind="stable")
     words = pd.DataFrame(
-        {"text": table[names["word"]].astype(str).str.strip(), "story": table[names["text"]].astype(str)}
+        {
+            "text": table[names["word"]].astype(str).str.strip(),
+            "story": table[names["text"]].astype(str),
+        }
     ).reset_index(drop=True)
     words = add_word_columns(words)
-    words.index = pd.Index([f"{s}.{p}" for s, p in zip(words["story"], words["position"])], name="stimulus")
+    words.index = pd.Index(
+        [f"{s}.{p}" for s, p in zip(words["story"], words["position"])], name="stimulus"
+    )
     responses = xr.DataArray(
         table[[names["time"]]].to_numpy(float),
         dims=("stimulus", "target"),
-        coords={"stimulus": words.index.to_numpy(), "target": np.array([names["time"]], dtype=object)},
+        coords={
+            "stimulus": words.index.to_numpy(),
+            "target": np.array([names["time"]], dtype=object),
+        },
     )
     missing = int(np.isnan(responses.values).sum())
-    notes = (*facts.pop("notes", ()), *([f"{missing:,} words without a time are read as context only"] if missing else []))
+    notes = (
+        *facts.pop("notes", ()),
+        *([f"{missing:,} words without a time are read as context only"] if missing else []),
+    )
     name = Path(path).name.split(".")[0] + (f"-{corpus}" if corpus else "")
     return apply_filter(
         Recording(

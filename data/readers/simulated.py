@@ -21,7 +21,11 @@ SIMULATIONS = {
 }
 """What can be simulated: ``{name: (kind, unit, scored unit)}``."""
 
-SPILLOVER = (1.0, 0.5, 0.25)  # share of a word's effect that shows on it and on the two words after it
+SPILLOVER = (
+    1.0,
+    0.5,
+    0.25,
+)  # share of a word's effect that shows on it and on the two words after it
 MEAN_RT, SD_RT = 330.0, 40.0  # ms; where self-paced reading lies
 
 
@@ -115,12 +119,21 @@ def simulate(
     _check(features, stimuli, noise, autocorrelation, n_subjects, targets_per_subject)
     rng = np.random.default_rng(seed)
     measure, unit, scored_unit = SIMULATIONS[kind]
-    blocks = pd.factorize(stimuli[context])[0] if context is not None else np.zeros(len(stimuli), dtype=int)
-    kernel = {"story_tr": hrf(tr), "reading_times": np.asarray(spillover, float)}.get(kind, np.ones(1))
+    blocks = (
+        pd.factorize(stimuli[context])[0]
+        if context is not None
+        else np.zeros(len(stimuli), dtype=int)
+    )
+    kernel = {"story_tr": hrf(tr), "reading_times": np.asarray(spillover, float)}.get(
+        kind, np.ones(1)
+    )
 
-    signal = _standard(_standard(features) @ rng.standard_normal((features.shape[1], targets_per_subject)))
+    signal = _standard(
+        _standard(features) @ rng.standard_normal((features.shape[1], targets_per_subject))
+    )
     nuisance = (
-        length_effect * _standard(_length(stimuli["text"]))[:, None] + position_effect * _standard(_position(blocks))[:, None]
+        length_effect * _standard(_length(stimuli["text"]))[:, None]
+        + position_effect * _standard(_position(blocks))[:, None]
     )
     driven = _convolve(signal + nuisance, kernel, blocks)
     modelled = _convolve(signal, kernel, blocks)
@@ -128,7 +141,9 @@ def simulate(
     columns, subjects, names, planted, pairs = [], [], [], [], []
     for subject in range(1, n_subjects + 1):
         noises = noise * _noise(rng, blocks, targets_per_subject + noise_targets, autocorrelation)
-        columns.append(np.hstack([driven + noises[:, :targets_per_subject], noises[:, targets_per_subject:]]))
+        columns.append(
+            np.hstack([driven + noises[:, :targets_per_subject], noises[:, targets_per_subject:]])
+        )
         count = targets_per_subject + noise_targets
         subjects += [f"s{subject}"] * count
         names += [f"s{subject}.t{k + 1}" for k in range(targets_per_subject)] + [
@@ -170,7 +185,10 @@ def simulate(
     }
     if layer is not None:
         truth["layer"] = layer
-    notes = (*facts.pop("notes", ()), "simulated: the responses were computed, no person was measured")
+    notes = (
+        *facts.pop("notes", ()),
+        "simulated: the responses were computed, no person was measured",
+    )
     return Recording(
         id=id,
         responses=responses,
@@ -210,15 +228,25 @@ def default() -> Recording:
 # ---- parts ----------------------------------------------------------------------------------------------------------------
 def _check(features, stimuli, noise, autocorrelation, n_subjects, targets) -> None:
     if len(features) != len(stimuli):
-        raise BrainLensError(f"features has {len(features)} rows for {len(stimuli)} stimuli", remedy="Give one row per stimulus")
+        raise BrainLensError(
+            f"features has {len(features)} rows for {len(stimuli)} stimuli",
+            remedy="Give one row per stimulus",
+        )
     if not np.isfinite(features).all():
         raise BrainLensError(
-            f"features holds {int((~np.isfinite(features)).sum())} values that are not finite", remedy="Fill them in"
+            f"features holds {int((~np.isfinite(features)).sum())} values that are not finite",
+            remedy="Fill them in",
         )
     if (features.std(axis=0) == 0).all():
-        raise BrainLensError("features is constant: there is nothing to plant", remedy="Give features that vary over stimuli")
+        raise BrainLensError(
+            "features is constant: there is nothing to plant",
+            remedy="Give features that vary over stimuli",
+        )
     if not 0 <= autocorrelation < 1:
-        raise BrainLensError(f"autocorrelation={autocorrelation} is not in [0, 1)", remedy="For example autocorrelation=0.4")
+        raise BrainLensError(
+            f"autocorrelation={autocorrelation} is not in [0, 1)",
+            remedy="For example autocorrelation=0.4",
+        )
     if noise < 0:
         raise BrainLensError(f"noise={noise} is negative", remedy="For example noise=1.0")
     if n_subjects < 1 or targets < 1:
@@ -268,9 +296,9 @@ def _ceilings(driven: np.ndarray, modelled: np.ndarray, noise: float, n_subjects
     variance = driven.var(axis=0)
     single = variance / (variance + noise**2)
     spread = driven.std(axis=0) * modelled.std(axis=0)
-    shared = ((driven - driven.mean(axis=0)) * (modelled - modelled.mean(axis=0))).mean(axis=0) / np.where(
-        spread > 0, spread, 1.0
-    )
+    shared = ((driven - driven.mean(axis=0)) * (modelled - modelled.mean(axis=0))).mean(
+        axis=0
+    ) / np.where(spread > 0, spread, 1.0)
     ceilings = np.sqrt(single)
     return {
         "ceiling": float(ceilings.mean()),

@@ -34,11 +34,14 @@ def read_text(path: str | Path) -> str:
             table = pd.read_parquet(path)
         except Exception as error:  # pyarrow raises many kinds
             raise BrainLensError(
-                f"{path.name} is not a Parquet file that can be read: {str(error).splitlines()[0]}", remedy="Fetch it again"
+                f"{path.name} is not a Parquet file that can be read: {str(error).splitlines()[0]}",
+                remedy="Fetch it again",
             ) from None
         if "text" not in table.columns:
             raise BrainLensError(
-                f"{path.name} has no column 'text'", choices=table.columns, remedy="Rename the column that holds the words"
+                f"{path.name} has no column 'text'",
+                choices=table.columns,
+                remedy="Rename the column that holds the words",
             )
         wrong = [row for row, line in enumerate(table["text"], 1) if not isinstance(line, str)]
         if wrong:
@@ -49,23 +52,29 @@ def read_text(path: str | Path) -> str:
         return "".join(line if line.endswith("\n") else line + "\n" for line in table["text"])
     if path.stat().st_size > MOST_BYTES:
         raise BrainLensError(
-            f"{path.name} has {path.stat().st_size:,} bytes, more than {MOST_BYTES:,}", remedy="Cut it into parts"
+            f"{path.name} has {path.stat().st_size:,} bytes, more than {MOST_BYTES:,}",
+            remedy="Cut it into parts",
         )
     raw = path.read_bytes()
     if not raw.strip():
         raise BrainLensError(f"{path.name} is empty", remedy="Give a file with words in it")
     if b"\0" in raw[:4096]:
-        raise BrainLensError(f"{path.name} holds binary data, not text", remedy="Give a plain text file (UTF-8)")
+        raise BrainLensError(
+            f"{path.name} holds binary data, not text", remedy="Give a plain text file (UTF-8)"
+        )
     try:
         return raw.decode("utf-8-sig")
     except UnicodeDecodeError as error:
         line = raw[: error.start].count(b"\n") + 1
         raise BrainLensError(
-            f"{path.name} is not UTF-8: byte 0x{raw[error.start]:02x} on line {line}", remedy="Save it as UTF-8"
+            f"{path.name} is not UTF-8: byte 0x{raw[error.start]:02x} on line {line}",
+            remedy="Save it as UTF-8",
         ) from None
 
 
-def wikitext2(path: Path | None = None, *, part: str = "test", id: str = "wikitext-2", **_facts) -> str:
+def wikitext2(
+    path: Path | None = None, *, part: str = "test", id: str = "wikitext-2", **_facts
+) -> str:
     """The text of WikiText-2, ``part`` test or validation.
 
     Parameters
@@ -87,7 +96,8 @@ def wikitext2(path: Path | None = None, *, part: str = "test", id: str = "wikite
     lines = text.count("\n")
     if abs(lines - LINES[part]) > 1:
         raise BrainLensError(
-            f"{Path(path).name} has {lines:,} lines, WikiText-2 {part} has {LINES[part]:,}", remedy=remedy
+            f"{Path(path).name} has {lines:,} lines, WikiText-2 {part} has {LINES[part]:,}",
+            remedy=remedy,
         )
     return text
 
@@ -121,9 +131,15 @@ class Suite:
 
     def sentence(self, item: int, condition: str) -> str:
         """The whole sentence of an item in a condition; empty regions leave no space."""
-        rows = self.regions[(self.regions["item"] == item) & (self.regions["condition"] == condition)]
+        rows = self.regions[
+            (self.regions["item"] == item) & (self.regions["condition"] == condition)
+        ]
         if rows.empty:
-            raise unknown(f"condition of {self.name}, item {item}", condition, self.regions["condition"].unique())
+            raise unknown(
+                f"condition of {self.name}, item {item}",
+                condition,
+                self.regions["condition"].unique(),
+            )
         text = " ".join(part for part in rows.sort_values("region")["text"] if part)
         return re.sub(r" (?=[,.?!;:])", "", text)
 
@@ -140,7 +156,12 @@ def read_suite(path: str | Path) -> Suite:
     try:
         content = json.loads(path.read_text(encoding="utf-8"))
         rows = [
-            (int(item["item_number"]), condition["condition_name"], int(region["region_number"]), region["content"].strip())
+            (
+                int(item["item_number"]),
+                condition["condition_name"],
+                int(region["region_number"]),
+                region["content"].strip(),
+            )
             for item in content["items"]
             for condition in item["conditions"]
             for region in condition["regions"]
@@ -149,14 +170,17 @@ def read_suite(path: str | Path) -> Suite:
         name = content["meta"]["name"]
     except (KeyError, TypeError, ValueError, AttributeError) as error:
         raise BrainLensError(
-            f"{path.name} is not a SyntaxGym suite: {type(error).__name__} {error}", remedy="Fetch it again"
+            f"{path.name} is not a SyntaxGym suite: {type(error).__name__} {error}",
+            remedy="Fetch it again",
         ) from None
     known = {condition for _, condition, _, _ in rows}
     for formula in predictions:
         for condition in re.findall(r"%([^%]+)%", formula):
             if condition not in known:
                 raise unknown(f"condition in a formula of {path.name}", condition, known)
-    return Suite(name, pd.DataFrame(rows, columns=["item", "condition", "region", "text"]), predictions)
+    return Suite(
+        name, pd.DataFrame(rows, columns=["item", "condition", "region", "text"]), predictions
+    )
 
 
 def syntaxgym(path: Path | None = None, *, id: str = "syntaxgym", **_facts) -> dict[str, Suite]:
@@ -175,7 +199,9 @@ def langloc(path: Path | None = None, *, id: str = "langloc", **_facts) -> pd.Da
     for file in files_of(id=id):
         run, part = map(int, re.search(r"run(\d)_stim_set(\d)", file.name).groups())
         table = pd.read_csv(file, keep_default_na=False)
-        words = table[[f"stim{i}" for i in range(2, 14)]].apply(lambda row: " ".join(w.strip() for w in row), axis=1)
+        words = table[[f"stim{i}" for i in range(2, 14)]].apply(
+            lambda row: " ".join(w.strip() for w in row), axis=1
+        )
         frames.append(
             pd.DataFrame(
                 {

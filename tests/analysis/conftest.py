@@ -55,14 +55,21 @@ def build_score(
         "target": [f"t{i}" for i in range(targets)],
         "part": ("fold", [""] * folds),
         "depth": ("layer", layers / max(1, n_layers - 1)),
-        "note": ("layer", ["constant features" if layer in empty_layers else "" for layer in layers]),
+        "note": (
+            "layer",
+            ["constant features" if layer in empty_layers else "" for layer in layers],
+        ),
     }
     if protocol.shuffled_twin:
         data["r_shuffled"] = (("layer", "twin_fold", "target"), r + 0.06)
         coords["twin_part"] = ("twin_fold", [""] * folds)
     if not averaged:
         coords["subject"] = ("target", [f"s{i // 2}" for i in range(targets)])
-    bound = _bound(None if averaged else ceiling, targets, "the responses are averaged over people" if averaged else "")
+    bound = _bound(
+        None if averaged else ceiling,
+        targets,
+        "the responses are averaged over people" if averaged else "",
+    )
     provenance = _provenance(model, n_layers, protocol, folds, bound)
     provenance["recording"] |= {
         "id": recording,
@@ -74,18 +81,24 @@ def build_score(
         "citation": citation,
     }
     controls = _controls() if protocol.controls else _controls().iloc[:0]
-    return Score(xr.Dataset(data, coords=coords), bound, protocol, controls, {}, provenance, cached, complete)
+    return Score(
+        xr.Dataset(data, coords=coords), bound, protocol, controls, {}, provenance, cached, complete
+    )
 
 
 def _bound(value: float | None, targets: int, flag: str) -> Ceiling:
     if value is None:
         return Ceiling.none(flag or "none was asked for", targets)
-    return Ceiling("leave-one-out", value, value - 0.05, value + 0.05, np.full(targets, value), True, flag)
+    return Ceiling(
+        "leave-one-out", value, value - 0.05, value + 0.05, np.full(targets, value), True, flag
+    )
 
 
 def _controls() -> pd.DataFrame:
     frame = pd.DataFrame({"control": ["position+length", "random-embedding"], "r": [0.3, 0.2]})
-    return frame.assign(r_low=frame.r - 0.03, r_high=frame.r + 0.03, r2=frame.r**2, r_shuffled=frame.r + 0.01)
+    return frame.assign(
+        r_low=frame.r - 0.03, r_high=frame.r + 0.03, r2=frame.r**2, r_shuffled=frame.r + 0.01
+    )
 
 
 def _provenance(model: str, n_layers: int, protocol, folds: int, bound) -> dict:

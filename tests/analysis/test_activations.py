@@ -28,16 +28,24 @@ sys.path.insert(0, str(TESTS))
 import tiny_models  # noqa: E402
 
 DEFENDED = preset("defended")
-SENTENCES = [line.strip() for line in tiny_models.CORPUS.replace("\n", " ").split(".") if line.strip()]
+SENTENCES = [
+    line.strip() for line in tiny_models.CORPUS.replace("\n", " ").split(".") if line.strip()
+]
 
 
 def recording(copies: int = 4) -> Recording:
     texts = [f"{sentence}." for sentence in SENTENCES * copies]
     number = range(len(texts))
-    columns = {"text": texts, "passage": [f"p{i // 3}" for i in number], "half": [i % 2 for i in number]}
+    columns = {
+        "text": texts,
+        "passage": [f"p{i // 3}" for i in number],
+        "half": [i % 2 for i in number],
+    }
     table = pd.DataFrame(columns, index=[f"s{i}" for i in number])
     responses = xr.DataArray(
-        np.arange(float(len(texts)))[:, None], dims=("stimulus", "target"), coords={"stimulus": table.index, "target": ["t"]}
+        np.arange(float(len(texts)))[:, None],
+        dims=("stimulus", "target"),
+        coords={"stimulus": table.index, "target": ["t"]},
     )
     return Recording("toy", responses, table, context="passage", roles={"paper_context": "half"})
 
@@ -63,14 +71,18 @@ def model_of(folder, **options):
 
 @pytest.fixture
 def no_loading(monkeypatch):
-    monkeypatch.setattr(TransformerModel, "_load", lambda *a, **k: pytest.fail("the weights were loaded"))
+    monkeypatch.setattr(
+        TransformerModel, "_load", lambda *a, **k: pytest.fail("the weights were loaded")
+    )
 
 
 # ---- served from the store ----------------------------------------------------------------------------------------------
 def test_a_second_request_computes_nothing_and_loads_nothing(folder, store, monkeypatch):
     first = extract(model_of(folder), recording(), DEFENDED, store=store)
     assert first.fresh and first.layers == [0, 1, 2, 3] and first.n_layers == 4
-    monkeypatch.setattr(TransformerModel, "_load", lambda *a, **k: pytest.fail("the weights were loaded"))
+    monkeypatch.setattr(
+        TransformerModel, "_load", lambda *a, **k: pytest.fail("the weights were loaded")
+    )
     second = extract(model_of(folder), recording(), DEFENDED, store=store)
     assert not second.fresh and second.key == first.key
     for layer in first.layers:
@@ -82,7 +94,9 @@ def test_rows_are_in_the_recordings_order(folder, store):
     toy = recording(1)
     activations = extract(model_of(folder), toy, DEFENDED.but(context="half"), store=store)
     alone = extract(model_of(folder), toy, DEFENDED.but(context="none"), store=store)
-    np.testing.assert_allclose(activations.layer(2)[:2], alone.layer(2)[:2], atol=2e-5)  # each begins its group
+    np.testing.assert_allclose(
+        activations.layer(2)[:2], alone.layer(2)[:2], atol=2e-5
+    )  # each begins its group
     assert np.abs(activations.layer(2)[2:] - alone.layer(2)[2:]).max(axis=1).min() > 1e-3
 
 
@@ -91,7 +105,9 @@ def test_only_missing_layers_are_read(folder, store, monkeypatch):
     asked = []
     original = TransformerModel.read
     monkeypatch.setattr(
-        TransformerModel, "read", lambda self, p, layers, **k: asked.append(layers) or original(self, p, layers, **k)
+        TransformerModel,
+        "read",
+        lambda self, p, layers, **k: asked.append(layers) or original(self, p, layers, **k),
     )
     assert extract(model_of(folder), recording(), DEFENDED, [1, 2], store=store).fresh
     assert not extract(model_of(folder), recording(), DEFENDED, [2], store=store).fresh
@@ -100,12 +116,16 @@ def test_only_missing_layers_are_read(folder, store, monkeypatch):
 
 def test_the_paper_name_of_a_layer(folder, store):
     card = tiny_models.card("gpt2", folder, layer_names={"drop": 0, "encoder.h.1": 2})
-    activations = extract(TransformerModel(card, folder), recording(1), DEFENDED, ["encoder.h.1"], store=store)
+    activations = extract(
+        TransformerModel(card, folder), recording(1), DEFENDED, ["encoder.h.1"], store=store
+    )
     assert activations.layers == [2] and activations.layer("encoder.h.1") is not None
     with pytest.raises(BrainLensError, match="Unknown layer of gpt2 1"):
         activations.layer(1)
     with pytest.raises(BrainLensError, match=r"did you mean 'encoder\.h\.1'"):
-        extract(TransformerModel(card, folder), recording(1), DEFENDED, ["encoder.h.12"], store=store)
+        extract(
+            TransformerModel(card, folder), recording(1), DEFENDED, ["encoder.h.12"], store=store
+        )
 
 
 def test_the_gram_matrix_is_centred_and_kept(folder, store):
@@ -181,21 +201,34 @@ def test_texts_order_and_code_version_count(monkeypatch):
 def test_what_does_not_change_the_reading_is_not_in_the_key():
     base = activation_key(Reader(), recording(), DEFENDED)
     assert (
-        activation_key(Reader(), recording(), DEFENDED.but(folds=3, method="ols", seed=5, pooling="last", context="passage"))
+        activation_key(
+            Reader(),
+            recording(),
+            DEFENDED.but(folds=3, method="ols", seed=5, pooling="last", context="passage"),
+        )
         == base
     )
     causal = activation_key(Reader(cls="causal"), recording(), DEFENDED)
-    assert activation_key(Reader(cls="causal"), recording(), DEFENDED.but(attention="whole")) == causal
+    assert (
+        activation_key(Reader(cls="causal"), recording(), DEFENDED.but(attention="whole")) == causal
+    )
 
 
 def test_a_variant_never_reads_the_trained_models_cache(folder, store):
     trained = extract(model_of(folder), recording(1), DEFENDED, store=store)
     seeds = [
-        extract(model_of(folder, variant=f"untrained:init:{seed}"), recording(1), DEFENDED, store=store) for seed in (0, 1, 0)
+        extract(
+            model_of(folder, variant=f"untrained:init:{seed}"), recording(1), DEFENDED, store=store
+        )
+        for seed in (0, 1, 0)
     ]
     assert [s.fresh for s in seeds] == [True, True, False]
     assert len({trained.key, seeds[0].key, seeds[1].key}) == 3
-    assert np.abs(trained.layer(3) - seeds[0].layer(3)).max() > 1e-2 < np.abs(seeds[1].layer(3) - seeds[0].layer(3)).max()
+    assert (
+        np.abs(trained.layer(3) - seeds[0].layer(3)).max()
+        > 1e-2
+        < np.abs(seeds[1].layer(3) - seeds[0].layer(3)).max()
+    )
 
 
 def test_the_paper_reads_without_start_token_and_takes_the_normed_last_layer(folder, store):
@@ -228,10 +261,14 @@ def test_a_narrow_window_keeps_the_newest_tokens(folder, store):
     ids = model.tokenizer(" ".join(toy.texts[: last + 1]))["input_ids"]
     assert len(ids) > 2 * 16
     with torch.no_grad():
-        told = model.module(torch.tensor([ids[-16:]]), output_hidden_states=True).hidden_states[2][0, -1]
+        told = model.module(torch.tensor([ids[-16:]]), output_hidden_states=True).hidden_states[2][
+            0, -1
+        ]
     np.testing.assert_allclose(narrow.layer(2)[last], told, atol=5e-5)
     wide = model.window
-    assert activation_key(model, toy, DEFENDED.but(window=wide)) == activation_key(model, toy, DEFENDED)  # nothing changes
+    assert activation_key(model, toy, DEFENDED.but(window=wide)) == activation_key(
+        model, toy, DEFENDED
+    )  # nothing changes
 
 
 # ---- damaged --------------------------------------------------------------------------------------------------------------
@@ -246,10 +283,16 @@ def other_layout(entry):
 
 DAMAGES = {
     "a layer is gone": lambda e: (e.folder / "values.zarr/activations/c/2/0/0").unlink(),
-    "a layer is cut short": lambda e: os.truncate(e.folder / "values.zarr/activations/c/2/0/0", 100),
+    "a layer is cut short": lambda e: os.truncate(
+        e.folder / "values.zarr/activations/c/2/0/0", 100
+    ),
     "the widths are gone": lambda e: (e.folder / "values.zarr/width/c/0").unlink(),
-    "the description is no JSON": lambda e: (e.folder / "values.zarr/activations/zarr.json").write_text("{"),
-    "the description is another": lambda e: (e.folder / "values.zarr/activations/zarr.json").write_text('{"size": 3}'),
+    "the description is no JSON": lambda e: (
+        e.folder / "values.zarr/activations/zarr.json"
+    ).write_text("{"),
+    "the description is another": lambda e: (
+        e.folder / "values.zarr/activations/zarr.json"
+    ).write_text('{"size": 3}'),
     "another layout": other_layout,
     "a Gram is cut short": lambda e: os.truncate(e.folder / "grams/2.npy", 200),
 }
@@ -280,7 +323,9 @@ def test_a_damaged_shared_store_is_passed_over(folder, tmp_path):
     lab = Store(tmp_path / "lab", readers=[])
     shared = extract(model_of(folder), recording(1), DEFENDED, store=lab)
     (lab.activations(shared.key).folder / "values.zarr/activations/c/1/0/0").unlink()
-    own = extract(model_of(folder), recording(1), DEFENDED, store=Store(tmp_path / "own", readers=[lab.root]))
+    own = extract(
+        model_of(folder), recording(1), DEFENDED, store=Store(tmp_path / "own", readers=[lab.root])
+    )
     assert own.fresh and own.layer(1).shape == own.layer(2).shape
 
 
@@ -309,9 +354,18 @@ print(json.dumps([a.fresh, a.key]))
 
 
 def child(folder, store, die=0):
-    code = CHILD.format(path=[str(TESTS / "analysis"), str(TESTS.parent)], die=die, folder=str(folder), store=str(store.root))
+    code = CHILD.format(
+        path=[str(TESTS / "analysis"), str(TESTS.parent)],
+        die=die,
+        folder=str(folder),
+        store=str(store.root),
+    )
     return subprocess.Popen(
-        [sys.executable, "-c", code], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, cwd=TESTS.parent
+        [sys.executable, "-c", code],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        cwd=TESTS.parent,
     )
 
 
@@ -323,10 +377,16 @@ def test_a_killed_run_loses_one_batch_and_ends_bit_identical(folder, store, tmp_
     assert process.returncode == -signal.SIGKILL, errors
     ran = []
     original = TransformerModel._forward
-    monkeypatch.setattr(TransformerModel, "_forward", lambda self, batch, *a: ran.append(len(batch)) or original(self, batch, *a))
+    monkeypatch.setattr(
+        TransformerModel,
+        "_forward",
+        lambda self, batch, *a: ran.append(len(batch)) or original(self, batch, *a),
+    )
     resumed = extract(model_of(folder), recording(), DEFENDED, store=store)
     again = len(ran)
-    clean = extract(model_of(folder), recording(), DEFENDED, store=Store(tmp_path / "clean", readers=[]))
+    clean = extract(
+        model_of(folder), recording(), DEFENDED, store=Store(tmp_path / "clean", readers=[])
+    )
     assert resumed.fresh and again == len(ran) - again - 2  # two whole batches were kept
     for layer in clean.layers:
         np.testing.assert_array_equal(resumed.layer(layer), clean.layer(layer))
@@ -347,7 +407,11 @@ def test_two_processes_compute_it_once(folder, store):
 
 def test_a_cancelled_run_leaves_no_layer_and_goes_on_later(folder, store, monkeypatch):
     monkeypatch.setattr("analysis.models.transformer.CAUSAL_BATCH", 2)
-    report = Report(on_progress=lambda done, total, what, left: report.cancel() if what == "stimuli" and done else None)
+    report = Report(
+        on_progress=lambda done, total, what, left: (
+            report.cancel() if what == "stimuli" and done else None
+        )
+    )
     with pytest.raises(Cancelled):
         extract(model_of(folder), recording(), DEFENDED, store=store, report=report)
     key = activation_key(model_of(folder), recording(), DEFENDED)
@@ -358,7 +422,9 @@ def test_a_cancelled_run_leaves_no_layer_and_goes_on_later(folder, store, monkey
 def test_waiting_for_another_process_can_be_cancelled(folder, store):
     key = activation_key(model_of(folder), recording(), DEFENDED)
     said = []
-    report = Report(on_progress=lambda done, total, what, left: (said.append(what), report.cancel()))
+    report = Report(
+        on_progress=lambda done, total, what, left: (said.append(what), report.cancel())
+    )
     with store.lock(key), pytest.raises(Cancelled):
         extract(model_of(folder), recording(), DEFENDED, store=store, report=report)
     assert said == ["waiting: another process reads the same texts"]
@@ -379,10 +445,16 @@ def test_layers_of_unequal_width_keep_their_width(store):
 
         def read(self, passages, layers, **options):
             for p in passages:
-                yield np.array(p.rows), [np.full((len(p.rows), self.widths[n]), n + 0.5, np.float32) for n in layers]
+                yield (
+                    np.array(p.rows),
+                    [np.full((len(p.rows), self.widths[n]), n + 0.5, np.float32) for n in layers],
+                )
 
     activations = extract(Uneven(), recording(), DEFENDED, store=store)
-    assert activations.layer(0).shape == (recording().n_stimuli, 2) and activations.layer(1).shape[1] == 5
+    assert (
+        activations.layer(0).shape == (recording().n_stimuli, 2)
+        and activations.layer(1).shape[1] == 5
+    )
     assert (activations.layer(0) == 0.5).all()
 
 
@@ -402,10 +474,15 @@ def test_activations_from_a_file_come_into_the_recordings_order(form, arrays, tm
     if form == "npz":
         np.savez(path, stimulus=ids, layer_0=values[0], layer_1=values[1])
     else:
-        saved = xr.Dataset({"activations": (("layer", "stimulus", "unit"), values)}, coords={"stimulus": ids, "layer": [0, 1]})
+        saved = xr.Dataset(
+            {"activations": (("layer", "stimulus", "unit"), values)},
+            coords={"stimulus": ids, "layer": [0, 1]},
+        )
         saved.to_netcdf(path) if form == "nc" else saved.to_zarr(path)
     found = from_file(path, toy)
-    assert found.id == "mine" and found.layers == [0, 1] and found.widths == (6, 6) and not found.fresh
+    assert (
+        found.id == "mine" and found.layers == [0, 1] and found.widths == (6, 6) and not found.fresh
+    )
     np.testing.assert_array_equal(found.layer(1), values[1][::-1])
     centred = values[1][::-1].astype(float) - values[1].mean(axis=0, dtype=float)
     np.testing.assert_allclose(found.gram(1), centred @ centred.T, atol=1e-4)
@@ -423,7 +500,9 @@ def test_files_that_do_not_fit_are_refused(arrays, tmp_path):
     with pytest.raises(BrainLensError, match="There is no file"):
         from_file(path, toy)
     np.savez(path, stimulus=ids[1:], layer_0=values[0][1:])
-    with pytest.raises(BrainLensError, match=f"lacks 1 of the {len(ids)} stimuli of toy, first '{ids[0]}'"):
+    with pytest.raises(
+        BrainLensError, match=f"lacks 1 of the {len(ids)} stimuli of toy, first '{ids[0]}'"
+    ):
         from_file(path, toy)
     np.savez(path, stimulus=np.append(ids, ids[0]), layer_0=np.vstack([values[0], values[0][:1]]))
     with pytest.raises(BrainLensError, match="1 stimuli occur more than once"):
@@ -446,7 +525,12 @@ def test_pickled_arrays_are_never_opened(arrays, tmp_path):
         def __reduce__(self):
             return os.mkdir, (str(tmp_path / "ran"),)
 
-    np.savez(tmp_path / "bomb.npz", stimulus=ids, layer_0=np.array([Bomb()], dtype=object), allow_pickle=True)
+    np.savez(
+        tmp_path / "bomb.npz",
+        stimulus=ids,
+        layer_0=np.array([Bomb()], dtype=object),
+        allow_pickle=True,
+    )
     with pytest.raises(BrainLensError, match="a pickle"):
         from_file(tmp_path / "bomb.npz", toy)
     assert not (tmp_path / "ran").exists()

@@ -70,7 +70,10 @@ def test_every_token_belongs_to_one_word_and_spells_a_part_of_it(kind, name, tok
     np.testing.assert_array_equal(ranges[1:, 0], ranges[:-1, 1])  # no token between two words
     assert len(coded.ids) - ranges[-1, 1] <= 2  # at most the white space at the end
     for (a, b), (first, last) in zip(words(text), ranges, strict=True):
-        spelled = "".join(text[s:e].strip() for s, e in dict.fromkeys(map(tuple, coded.offsets[first:last].tolist())))
+        spelled = "".join(
+            text[s:e].strip()
+            for s, e in dict.fromkeys(map(tuple, coded.offsets[first:last].tolist()))
+        )
         assert plain(spelled) == plain(text[a:b])
 
 
@@ -121,7 +124,9 @@ def test_white_space_tokens_go_with_what_follows():
 # ---- tokenizers without offsets -----------------------------------------------------------------------------------------
 def test_pieces_are_matched_in_order():
     text = "Café  didn't — cost"
-    offsets = match_pieces(text, ["caf", "e</w>", "did</w>", "n</w>", "&apos;t</w>", "—</w>", "co@@", "st"])
+    offsets = match_pieces(
+        text, ["caf", "e</w>", "did</w>", "n</w>", "&apos;t</w>", "—</w>", "co@@", "st"]
+    )
     assert [text[a:b] for a, b in offsets] == ["Caf", "é", "did", "n", "'t", "—", "co", "st"]
 
 

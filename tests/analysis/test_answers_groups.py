@@ -16,7 +16,9 @@ from analysis.scoring.summary import per_target
 from data.errors import BrainLensError
 from data.recording import Recording
 
-QUICK = preset("defended").but(folds=4, inner_folds=2, bootstrap=0, shuffled_twin=False, ceiling="none", controls=())
+QUICK = preset("defended").but(
+    folds=4, inner_folds=2, bootstrap=0, shuffled_twin=False, ceiling="none", controls=()
+)
 
 
 def _regions(score):
@@ -48,9 +50,13 @@ def test_bands_of_few_folds_cover_what_they_say():
     parts = np.array(["a"] * 3 + ["b"] * 5)  # two experiments with noise of their own
     r = rng.normal(0, np.where(parts == "a", 0.05, 0.1)[:, None], (2000, 8, 1))
     means = np.mean([r[:, parts == part].mean(axis=(1, 2)) for part in "ab"], axis=0)
-    assert np.mean(np.abs(means) <= _half_widths(r, parts, None, protocol)) == pytest.approx(0.95, abs=0.02)
+    assert np.mean(np.abs(means) <= _half_widths(r, parts, None, protocol)) == pytest.approx(
+        0.95, abs=0.02
+    )
     r[:, parts == "b"] = np.nan  # a person of one experiment
-    assert _half_widths(r, parts, None, protocol) == pytest.approx(_half_widths(r[:, :3], parts[:3], None, protocol))
+    assert _half_widths(r, parts, None, protocol) == pytest.approx(
+        _half_widths(r[:, :3], parts[:3], None, protocol)
+    )
     assert np.isnan(_half_widths(r[:, :1], parts[:1], None, protocol)).all()
 
 
@@ -72,9 +78,15 @@ def test_the_region_that_carries_the_plant_wins(make_score):
 
 
 def test_what_cannot_be_shown_says_why(make_score):
-    assert groupings(make_score()) == {"subject": ("subject", ""), "region": ("", "its targets carry no region or network")}
+    assert groupings(make_score()) == {
+        "subject": ("subject", ""),
+        "region": ("", "its targets carry no region or network"),
+    }
     assert groupings(_regions(make_score()))["region"] == ("region", "")
-    assert groupings(make_score(averaged=True))["subject"] == ("", "the responses are averaged over people")
+    assert groupings(make_score(averaged=True))["subject"] == (
+        "",
+        "the responses are averaged over people",
+    )
     with pytest.raises(BrainLensError, match="carry no 'network'"):
         grouped([make_score()], "network")
 
@@ -101,11 +113,20 @@ def test_the_smallest_share_that_can_be_found_is_said(make_score):
         return targets([score], {"gpt2": TargetTest(at, np.zeros(8), np.where(np.arange(8) < targets_, p, np.nan), draws, "moved",
                                                     orders)}).caption  # fmt: skip
 
-    assert "With 49 draws p cannot be below 0.02: fewer than 4 targets (50 % of 8) cannot be told from chance." in caption(49)
-    assert "With 999 draws p cannot be below 0.001, small enough for a single target." in caption(999)
-    assert "With 9 draws p cannot be below 0.1, too much for any number of the 8 targets" in caption(9)
+    assert (
+        "With 49 draws p cannot be below 0.02: fewer than 4 targets (50 % of 8) cannot be told from chance."
+        in caption(49)
+    )
+    assert "With 999 draws p cannot be below 0.001, small enough for a single target." in caption(
+        999
+    )
+    assert (
+        "With 9 draws p cannot be below 0.1, too much for any number of the 8 targets" in caption(9)
+    )
     assert "With 999 draws of 2 orders p cannot be below 0.5, too much" in caption(999, 2.0)
-    assert "fewer than 2 targets (50 % of 4)" in caption(49, targets_=4)  # untested ones do not count
+    assert "fewer than 2 targets (50 % of 4)" in caption(
+        49, targets_=4
+    )  # untested ones do not count
     # the smallest number is the one that passes
     from analysis.statistics import fdr
 
@@ -121,7 +142,9 @@ def _planted(seed=0):
     coords = {"stimulus": np.arange(80), "target": [f"t{i}" for i in range(20)],
               "region": ("target", ["planted"] * 10 + ["noise"] * 10)}  # fmt: skip
     texts = [f"sentence {i}" for i in range(80)]
-    stimuli = pd.DataFrame({"text": texts, "topic": groups}, index=pd.Index(range(80), name="stimulus"))
+    stimuli = pd.DataFrame(
+        {"text": texts, "topic": groups}, index=pd.Index(range(80), name="stimulus")
+    )
     array = xr.DataArray(responses, dims=("stimulus", "target"), coords=coords)
     return features, Recording("planted", array, stimuli, group="topic", simulated=True)
 
@@ -157,8 +180,14 @@ def _stories(lengths, n_targets, planted=0, seed=0):
 
     features, responses = slow(4), slow(n_targets)
     responses[:, :planted] += features @ rng.standard_normal((4, planted))
-    array = xr.DataArray(responses, dims=("stimulus", "target"),
-                         coords={"stimulus": np.arange(len(responses)), "target": [f"t{i}" for i in range(n_targets)]})
+    array = xr.DataArray(
+        responses,
+        dims=("stimulus", "target"),
+        coords={
+            "stimulus": np.arange(len(responses)),
+            "target": [f"t{i}" for i in range(n_targets)],
+        },
+    )
     stimuli = pd.DataFrame({"text": [f"chunk {i}" for i in range(len(responses))],
                             "story": np.repeat(np.arange(len(lengths)), lengths)},
                            index=pd.Index(range(len(responses)), name="stimulus"))  # fmt: skip
@@ -171,7 +200,10 @@ STORIES = (18, 18, 15, 21, 24, 13, 20, 17)
 def test_stories_of_which_two_are_equally_long_are_rotated():
     features, recording = _stories(STORIES, 12, planted=6)
     test = targets_test(features, recording, QUICK, draws=99)
-    assert "99 circular shifts inside 8 groups, because exchanging whole groups of equal length gives 2 orders only" in test.rule
+    assert (
+        "99 circular shifts inside 8 groups, because exchanging whole groups of equal length gives 2 orders only"
+        in test.rule
+    )
     assert (test.p[:6] == 0.01).all() and test.floor == 0.01
 
 

@@ -25,7 +25,9 @@ def test_the_caption_names_rule_n_and_intervals():
     answer = hadidi("pereira2018", pooling="mean")
     assert "tokens pooled by mean" in answer.caption and "n = 45 models of" in answer.caption
     assert answer.correlation.low < answer.correlation.r < answer.correlation.high
-    assert answer.frame["kept"].iloc[5] == pytest.approx(answer.frame["y"].iloc[5] / answer.frame["x"].iloc[5])
+    assert answer.frame["kept"].iloc[5] == pytest.approx(
+        answer.frame["y"].iloc[5] / answer.frame["x"].iloc[5]
+    )
 
 
 def test_unknown_names_are_named():

@@ -42,7 +42,11 @@ def test_a_constant_layer_is_kept_and_named(make_score):
 
 def test_layers_tell_stored_fresh_and_partial(make_score):
     answer = layers([make_score(cached=True), make_score("b", complete=False), make_score("c")])
-    assert dict(zip(answer.frame["model"], answer.frame["source"])) == {"gpt2": "stored", "b": "partial", "c": "fresh"}
+    assert dict(zip(answer.frame["model"], answer.frame["source"])) == {
+        "gpt2": "stored",
+        "b": "partial",
+        "c": "fresh",
+    }
     assert "Still being computed: b." in answer.caption
 
 
@@ -54,7 +58,9 @@ def test_recordings_are_not_mixed(make_score):
 
 
 def test_untrained_copies_become_a_band(make_score):
-    copies = [make_score(f"gpt2@untrained:init:{i}", height=0.15 + 0.01 * i, seed=i) for i in range(5)]
+    copies = [
+        make_score(f"gpt2@untrained:init:{i}", height=0.15 + 0.01 * i, seed=i) for i in range(5)
+    ]
     answer = own_untrained([make_score(), *copies, make_score("random-768", 1, peak=0, height=0.1)])
     band = answer.frame[answer.frame["model"] == "gpt2@untrained:init"]
     assert list(band["seeds"]) == [5] * 5
@@ -66,7 +72,9 @@ def test_untrained_copies_become_a_band(make_score):
 
 
 def test_few_seeds_are_called_few(make_score):
-    answer = own_untrained([make_score(), make_score("gpt2@untrained:init:0", height=0.2), make_score("bert")])
+    answer = own_untrained(
+        [make_score(), make_score("gpt2@untrained:init:0", height=0.2), make_score("bert")]
+    )
     assert "Fewer than 5 seeds (gpt2@untrained:init: 1)" in answer.caption
     assert list(answer.missing["model"]) == ["bert"]
 
@@ -82,7 +90,17 @@ def test_own_runs_have_their_own_fit():
     table = pd.concat(
         [
             _own(7),
-            pd.DataFrame([{"model": "minilm", "family": "bert", "x": np.nan, "y": 0.4, "reason": "gives no probabilities"}]),
+            pd.DataFrame(
+                [
+                    {
+                        "model": "minilm",
+                        "family": "bert",
+                        "x": np.nan,
+                        "y": 0.4,
+                        "reason": "gives no probabilities",
+                    }
+                ]
+            ),
         ]
     )
     answer = own_task(table, x_title="Bits per byte", y_title="r")
@@ -98,10 +116,15 @@ def test_three_models_are_too_few_for_a_correlation():
 
 
 def test_four_families_have_no_interval_and_no_band():
-    answer = own_task(_own(4).assign(width=[64, 128, 256, 300]), x_title="Bits per byte", y_title="r")
+    answer = own_task(
+        _own(4).assign(width=[64, 128, 256, 300]), x_title="Bits per byte", y_title="r"
+    )
     assert "(too few families for an interval)" in answer.sentence
     assert len(answer.fit) and answer.fit[["low", "high"]].isna().all(axis=None)
-    assert "No interval and no band below 5 model families." in answer.caption and "95 %" not in answer.caption
+    assert (
+        "No interval and no band below 5 model families." in answer.caption
+        and "95 %" not in answer.caption
+    )
     assert "With log width taken out of both" in answer.caption and "[" not in answer.caption
     assert own_task(_own(5), x_title="Bits per byte", y_title="r").fit["low"].notna().all()
 
@@ -116,16 +139,22 @@ def test_width_is_taken_out_where_it_is_known_and_never_out_of_itself():
     table = _own(8).assign(width=np.array([64, 128, 256, 512, 300, 100, 700, 90.0]))
 
     def caption(width, **change):
-        return own_task(table.assign(width=width, **change), x_title="x", y_title="r", better=1).caption
+        return own_task(
+            table.assign(width=width, **change), x_title="x", y_title="r", better=1
+        ).caption
 
     assert "With log width taken out of both, r = " in caption(table["width"])
     for x in (table["width"], table["width"] * 1.0):
         answer = own_task(table.assign(x=x), x_title="Width", y_title="r", better=1, log=True)
         assert np.isnan(answer.correlation.partial) and "log width" not in answer.caption
     assert "over 7 models (width of m3 unknown)." in caption(table["width"].where(table.index != 3))
-    assert "not given: width of m2, m3, m4, m5, m6 and m7 unknown." in caption(table["width"].where(table.index < 2))
+    assert "not given: width of m2, m3, m4, m5, m6 and m7 unknown." in caption(
+        table["width"].where(table.index < 2)
+    )
     assert "not given: all models have one width." in caption(64.0)
-    assert "not given: it leaves nothing of x or of y." in caption(table["width"], x=np.log(table["width"]))
+    assert "not given: it leaves nothing of x or of y." in caption(
+        table["width"], x=np.log(table["width"])
+    )
     assert "width" not in own_task(_own(8), x_title="x", y_title="r").caption
 
 
@@ -133,12 +162,22 @@ def test_perplexities_are_compared_inside_one_tokenizer():
     from analysis.answers.task import tokenizers
 
     assert tokenizers([("gpt2", "a", 10)]) == ""
-    assert tokenizers([("gpt2", "a", 10), ("gpt2-xl", "a", None)]) == "The 2 models share one tokenizer."
+    assert (
+        tokenizers([("gpt2", "a", 10), ("gpt2-xl", "a", None)])
+        == "The 2 models share one tokenizer."
+    )
     said = tokenizers([("gpt2", "a", 10), ("gpt2-xl", "a", 10), ("opt", "b", 12), ("lstm", "", 50)])
-    assert "do not share one tokenizer (gpt2, 10 tokens and gpt2-xl, 10 tokens; opt, 12 tokens; lstm, 50 tokens)" in said
+    assert (
+        "do not share one tokenizer (gpt2, 10 tokens and gpt2-xl, 10 tokens; opt, 12 tokens; lstm, 50 tokens)"
+        in said
+    )
     said = tokenizers([("gpt2", "a", 10), ("opt", "b", None)])
-    assert said.startswith("The tokenizers' files differ (gpt2, 10 tokens; opt)") and said.endswith("is not known.")
-    assert "files differ, but each of the 2 models cuts the text into 1,000" in tokenizers([("a", "h", 1000), ("b", "i", 1000)])
+    assert said.startswith("The tokenizers' files differ (gpt2, 10 tokens; opt)") and said.endswith(
+        "is not known."
+    )
+    assert "files differ, but each of the 2 models cuts the text into 1,000" in tokenizers(
+        [("a", "h", 1000), ("b", "i", 1000)]
+    )
     assert "do not share" in tokenizers([("a", "", 5), ("b", "", 5)])
 
 
@@ -153,7 +192,11 @@ def test_numbers_in_words():
     ]
     assert interval(0.04, 0.73) == "[.04, .73]" and interval(np.nan, 1) == ""
     assert listed(["a"]) == "a" and listed(["a", "b", "c"]) == "a, b and c" and listed([]) == ""
-    assert plural(1, "model") == "1 model" and plural(1234, "model") == "1,234 models" and percent(0.807) == "81 %"
+    assert (
+        plural(1, "model") == "1 model"
+        and plural(1234, "model") == "1,234 models"
+        and percent(0.807) == "81 %"
+    )
 
 
 def test_schemes_stand_beside_each_other_at_the_chosen_layer(make_score):
@@ -171,14 +214,20 @@ def test_schemes_stand_beside_each_other_at_the_chosen_layer(make_score):
     assert frame.loc["random embedding", "r"] == 0.2 and set(frame["width"]) == {768}
     assert frame.loc["trained", "normalised"] == pytest.approx(frame.loc["trained", "r"] / 0.5)
     assert len(answer.facts["seeds"]) == 10
-    assert "is above every seed of library initialisation; not above every seed of weights shuffled" in answer.sentence
+    assert (
+        "is above every seed of library initialisation; not above every seed of weights shuffled"
+        in answer.sentence
+    )
     assert "Width: gpt2 768." in answer.caption
 
 
 def test_the_same_data_maximum_is_marked_and_its_gain_named(make_score):
     score = make_score()
     answer = layers([score])
-    assert answer.frame["best"].sum() == 1 and answer.frame.loc[answer.frame["best"], "layer"].item() == score.best_layer
+    assert (
+        answer.frame["best"].sum() == 1
+        and answer.frame.loc[answer.frame["best"], "layer"].item() == score.best_layer
+    )
     assert answer.frame["optimism"].iloc[0] == pytest.approx(score.optimism)
     assert "(selection optimism)" in answer.sentence
     assert "selection optimism" not in layers([make_score(n_layers=1, peak=0)]).sentence

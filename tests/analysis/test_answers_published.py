@@ -39,12 +39,18 @@ def test_futrell_and_neural_share_nothing_but_width():
 
 def test_both_rules_of_clipping_and_the_papers_own_figure_stand_in_the_caption():
     assert "r = .455; with the scores clipped at 1, .457." in task("neural", "perplexity").caption
-    assert "r = .457; with the scores as they are, .455." in task("neural", "perplexity", clip=True).caption
+    assert (
+        "r = .457; with the scores as they are, .455."
+        in task("neural", "perplexity", clip=True).caption
+    )
     assert "with the scores" not in task("glue", "width").caption
     for y, x in (("futrell2018", "neural"), ("neural", "futrell2018")):
         assert "The paper's text says .65, with scores clipped at 1." in task(y, x).caption
     for clip in (False, True):
-        assert "says .67, which the released table gives by neither rule" in task("futrell2018", "perplexity", clip=clip).caption
+        assert (
+            "says .67, which the released table gives by neither rule"
+            in task("futrell2018", "perplexity", clip=clip).caption
+        )
 
 
 def test_width_is_not_taken_out_of_itself():
@@ -79,7 +85,11 @@ def test_width_is_taken_out_of_trained_and_untrained():
     answer = untrained()
     assert answer.facts["partial"] == pytest.approx(0.44, abs=0.005)
     assert "With log width taken out of both, r = .44 [" in answer.caption
-    assert abs(untrained("futrell2018").correlation.partial) < 0.05 < untrained("futrell2018").correlation.r
+    assert (
+        abs(untrained("futrell2018").correlation.partial)
+        < 0.05
+        < untrained("futrell2018").correlation.r
+    )
 
 
 def test_the_table_of_the_method_page():
@@ -88,14 +98,18 @@ def test_the_table_of_the_method_page():
              ("neural", "futrell2018"): (0.594, 0.651), ("futrell2018", "perplexity"): (0.367, 0.471),
              ("futrell2018", "width"): (0.892, 0.776)}  # fmt: skip
     for (y, x), values in pairs.items():
-        assert [round(task(y, x, clip=clip).correlation.r, 3) for clip in (False, True)] == list(values)
+        assert [round(task(y, x, clip=clip).correlation.r, 3) for clip in (False, True)] == list(
+            values
+        )
     mixed = np.corrcoef(published(clip=True)["neural"], published()["futrell2018"])[0, 1]
     assert round(mixed, 3) == 0.596
 
 
 def test_counts_of_models_that_training_does_not_help():
     counts = untrained().facts["at_least"]
-    assert [counts[name] for name in ("fedorenko2016", "blank2014", "futrell2018", "pereira2018")] == [17, 14, 18, 1]
+    assert [
+        counts[name] for name in ("fedorenko2016", "blank2014", "futrell2018", "pereira2018")
+    ] == [17, 14, 18, 1]
 
 
 def test_missing_pairs_are_listed_with_their_reason():
@@ -116,7 +130,9 @@ def test_the_fit_is_the_least_squares_line_in_what_is_correlated():
     answer = task("neural", "log-perplexity")
     slope, offset = np.polyfit(np.log(answer.frame["x"]), answer.frame["y"], 1)
     assert np.allclose(answer.fit["y"], offset + slope * np.log(answer.fit["x"]))
-    assert (answer.fit["low"] < answer.fit["y"]).all() and (answer.fit["y"] < answer.fit["high"]).all()
+    assert (answer.fit["low"] < answer.fit["y"]).all() and (
+        answer.fit["y"] < answer.fit["high"]
+    ).all()
     assert answer.axes["log_x"] and answer.axes["invert_x"]
 
 
@@ -127,15 +143,21 @@ def test_frames_handed_out_can_be_changed():
 
 
 def test_sentences_read_well():
-    assert task().sentence.startswith("Better next-word prediction goes with higher neural predictivity: r = .62 [")
+    assert task().sentence.startswith(
+        "Better next-word prediction goes with higher neural predictivity: r = .62 ["
+    )
     assert task("neural", "glue").sentence.startswith(
         "A higher GLUE score is not shown to go with higher neural predictivity: r = .07 ["
     )
-    assert untrained("futrell2018").sentence.endswith("18 of 43 models are at least as good untrained.")
+    assert untrained("futrell2018").sentence.endswith(
+        "18 of 43 models are at least as good untrained."
+    )
 
 
 def test_unknown_measures_are_named():
-    with pytest.raises(BrainLensError, match=r"Unknown measure 'perplexty'; did you mean 'perplexity'"):
+    with pytest.raises(
+        BrainLensError, match=r"Unknown measure 'perplexty'; did you mean 'perplexity'"
+    ):
         task("neural", "perplexty")
     with pytest.raises(BrainLensError, match="Unknown benchmark 'blank'; did you mean 'blank2014'"):
         untrained("blank")

@@ -15,15 +15,23 @@ ALPHAS = tuple(10.0 ** np.arange(-1, 6))
 def folds_of(n, k=4, inner=3):
     rows = np.arange(n)
     folds = [(rows[rows % k != fold], rows[rows % k == fold]) for fold in range(k)]
-    return folds, [[(a[np.arange(len(a)) // 5 % inner != i], a[np.arange(len(a)) // 5 % inner == i]) for i in range(inner)]
-                   for a, _ in folds]
+    return folds, [
+        [
+            (a[np.arange(len(a)) // 5 % inner != i], a[np.arange(len(a)) // 5 % inner == i])
+            for i in range(inner)
+        ]
+        for a, _ in folds
+    ]
 
 
 def planted(seed=0, n=240):
     """Target 0: the model's own part only; 1: the controls' part only; 2: both; 3: noise."""
     rng = np.random.default_rng(seed)
     model, control = rng.standard_normal((n, 30)), rng.standard_normal((n, 3))
-    a, b = model @ rng.standard_normal(30) / np.sqrt(30), control @ rng.standard_normal(3) / np.sqrt(3)
+    a, b = (
+        model @ rng.standard_normal(30) / np.sqrt(30),
+        control @ rng.standard_normal(3) / np.sqrt(3),
+    )
     y = np.column_stack([a, b, a + b, np.zeros(n)]) + 0.5 * rng.standard_normal((n, 4))
     return {"model": model, "controls": control}, y
 
@@ -34,18 +42,29 @@ def test_planted_parts_come_out():
     unique, controls = fit.unique("model"), fit.unique("controls")
     assert unique[0] > 0.5 and abs(controls[0]) < 0.05
     assert controls[1] > 0.5 and abs(unique[1]) < 0.05
-    assert unique[2] > 0.2 and controls[2] > 0.2 and fit.joint[2] > max(fit.alone("model")[2], fit.alone("controls")[2])
+    assert (
+        unique[2] > 0.2
+        and controls[2] > 0.2
+        and fit.joint[2] > max(fit.alone("model")[2], fit.alone("controls")[2])
+    )
     assert abs(fit.joint[3]) < 0.1
     assert np.allclose(fit.unique("model"), fit.joint - fit.without("model"))
     assert np.allclose(fit.shared("model"), fit.alone("model") - fit.unique("model"))
     assert np.allclose(fit.without("model"), fit.alone("controls"))
     assert np.allclose(fit.weights.sum(axis=1), 1) and fit.weights[:, 0, 0].mean() > 0.5
-    assert fit.r[("model", "controls")].mean(axis=0)[2] > 0.7 and fit.tried[("model", "controls")] == len(RATIOS)
+    assert fit.r[("model", "controls")].mean(axis=0)[2] > 0.7 and fit.tried[
+        ("model", "controls")
+    ] == len(RATIOS)
 
 
 def test_a_band_repeated_is_shared_and_not_unique():
     bands, y = planted(1)
-    fit = banded_ridge({"model": bands["model"], "copy": bands["model"].copy()}, y, *folds_of(len(y)), alphas=ALPHAS)
+    fit = banded_ridge(
+        {"model": bands["model"], "copy": bands["model"].copy()},
+        y,
+        *folds_of(len(y)),
+        alphas=ALPHAS,
+    )
     assert abs(fit.unique("model")[0]) < 0.02 and fit.shared("model")[0] > 0.5
     assert fit.omega("model")[""] > 90
 
@@ -75,7 +94,9 @@ def test_two_bands_equal_ridge_on_scaled_columns():
         columns.append((x[train] - mean) / sd * np.sqrt(share / x.shape[1]))
         held.append((x[test] - mean) / sd * np.sqrt(share / x.shape[1]))
     x, z = np.hstack(columns), np.hstack(held)
-    beta = np.linalg.solve(x.T @ x + 50.0 / 33 * np.eye(33), x.T @ (y[train, target] - y[train, target].mean()))
+    beta = np.linalg.solve(
+        x.T @ x + 50.0 / 33 * np.eye(33), x.T @ (y[train, target] - y[train, target].mean())
+    )
     errors = ((y[test, target] - y[train, target].mean() - z @ beta) ** 2).sum()
     expected = 1 - errors / ((y[test, target] - y[train, target].mean()) ** 2).sum()
     assert fit.r2[("model", "controls")][0, target] == pytest.approx(expected, abs=1e-6)
@@ -85,8 +106,15 @@ def test_three_bands_all_sets_and_negative_contributions_stay():
     bands, y = planted(4, 160)
     bands["noise"] = np.random.default_rng(9).standard_normal((160, 40))
     fit = banded_ridge(bands, y, *folds_of(160), alphas=ALPHAS)
-    assert set(fit.r2) == {("model", "controls", "noise"), ("model",), ("controls",), ("noise",), ("model", "controls"),
-                           ("model", "noise"), ("controls", "noise")}
+    assert set(fit.r2) == {
+        ("model", "controls", "noise"),
+        ("model",),
+        ("controls",),
+        ("noise",),
+        ("model", "controls"),
+        ("model", "noise"),
+        ("controls", "noise"),
+    }
     assert fit.unique("noise").min() < 0.01 and fit.unique("model")[0] > 0.4
 
 
@@ -96,9 +124,15 @@ def test_omega():
         r2 = {bands: np.full((1, 1), value) for bands, value in values.items()}
         return BandedFit(("model", "controls"), r2, r2, np.ones((1, 2, 1)), 0, {})
 
-    assert fit(0.306, 0.286, 0.215).omega("model")[""] == pytest.approx(100 * (1 - (0.306 - 0.215) / 0.286))
-    assert fit(0.20, 0.286, 0.215).omega("model")[""] == pytest.approx(100 * (1 - (0.286 - 0.215) / 0.286))
-    assert fit(0.1, 0.1, 0.3).omega("model")[""] == 100 and fit(0.5, 0.2, 0.0).omega("model")[""] == 0
+    assert fit(0.306, 0.286, 0.215).omega("model")[""] == pytest.approx(
+        100 * (1 - (0.306 - 0.215) / 0.286)
+    )
+    assert fit(0.20, 0.286, 0.215).omega("model")[""] == pytest.approx(
+        100 * (1 - (0.286 - 0.215) / 0.286)
+    )
+    assert (
+        fit(0.1, 0.1, 0.3).omega("model")[""] == 100 and fit(0.5, 0.2, 0.0).omega("model")[""] == 0
+    )
     assert np.isnan(fit(0.1, -0.01, 0.05).omega("model")[""])
 
 
@@ -106,8 +140,14 @@ def test_missing_stimuli_constant_bands_and_errors():
     bands, y = planted(5, 100)
     y[4, 1] = np.nan
     bands["flat"] = np.ones((100, 2))
-    fit = banded_ridge({"model": bands["model"], "flat": bands["flat"]}, y, *folds_of(100), alphas=ALPHAS)
-    assert fit.left_out == 1 and np.isnan(fit.joint[1]) and set(fit.omega("model", np.array(list("abcc")))) == set("abc")
+    fit = banded_ridge(
+        {"model": bands["model"], "flat": bands["flat"]}, y, *folds_of(100), alphas=ALPHAS
+    )
+    assert (
+        fit.left_out == 1
+        and np.isnan(fit.joint[1])
+        and set(fit.omega("model", np.array(list("abcc")))) == set("abc")
+    )
     assert np.allclose(fit.r[("flat",)][:, 0], 0) and np.allclose(fit.alone("flat")[0], 0, atol=0.2)
     with pytest.raises(BrainLensError, match="Unknown band 'modle'; did you mean 'model'"):
         fit.unique("modle")
@@ -124,11 +164,23 @@ def test_our_solver_finds_what_himalaya_finds(widths):
 
     rng = np.random.default_rng(6)
     x = [rng.standard_normal((90, width)) for width in widths]
-    y = sum(each @ rng.standard_normal((each.shape[1], 5)) / np.sqrt(each.shape[1]) for each in x) + rng.standard_normal((90, 5))
+    y = sum(
+        each @ rng.standard_normal((each.shape[1], 5)) / np.sqrt(each.shape[1]) for each in x
+    ) + rng.standard_normal((90, 5))
     (train, test), inner = (each[0] for each in folds_of(90, 3))
     place = np.full(90, -1)
     place[train] = np.arange(len(train))
-    arguments = ([scale(each, train, test) for each in x], y[train] - y[train].mean(axis=0),
-                 [(place[a], place[b]) for a, b in inner], 10.0 ** np.arange(-4, 3), _weightings(len(widths), 0)[:15])
-    (ours, our_shares), (theirs, their_shares) = solve_narrow(*arguments), solve_himalaya(*arguments)
-    assert ours == pytest.approx(theirs, abs=1e-8) and our_shares == pytest.approx(their_shares, abs=1e-8)
+    arguments = (
+        [scale(each, train, test) for each in x],
+        y[train] - y[train].mean(axis=0),
+        [(place[a], place[b]) for a, b in inner],
+        10.0 ** np.arange(-4, 3),
+        _weightings(len(widths), 0)[:15],
+    )
+    (ours, our_shares), (theirs, their_shares) = (
+        solve_narrow(*arguments),
+        solve_himalaya(*arguments),
+    )
+    assert ours == pytest.approx(theirs, abs=1e-8) and our_shares == pytest.approx(
+        their_shares, abs=1e-8
+    )

@@ -24,22 +24,48 @@ def words(unmeasured: bool) -> tuple[Recording, np.ndarray]:
     rng, n = np.random.default_rng(0), 240
     features = rng.standard_normal((n, 6)).astype(np.float32)
     values = features[:, :2] + 0.5 * rng.standard_normal((n, 2))
-    table = pd.DataFrame({"text": rng.choice(["a", "tree", "stands", "there"], n), "sentence": np.repeat(np.arange(24), 10)})
+    table = pd.DataFrame(
+        {
+            "text": rng.choice(["a", "tree", "stands", "there"], n),
+            "sentence": np.repeat(np.arange(24), 10),
+        }
+    )
     table["position"] = np.tile(np.arange(10), 24)
     if unmeasured:
         values[::10] = np.nan
     coords = {"stimulus": table.index.to_numpy(), "target": ["a", "b"]}
     responses = xr.DataArray(values, dims=("stimulus", "target"), coords=coords)
-    return Recording("words", responses, table, scored_unit="word", context="sentence", group="sentence", averaged=True), features
+    return Recording(
+        "words",
+        responses,
+        table,
+        scored_unit="word",
+        context="sentence",
+        group="sentence",
+        averaged=True,
+    ), features
 
 
 def test_rows_without_a_measurement_count_for_nothing_and_break_nothing(tmp_path):
     recording, features = words(unmeasured=True)
     parts = make_folds(recording, PROTOCOL)
-    found, known = headline(lambda: features, 3, recording, PROTOCOL, parts, "key", Store(tmp_path), SILENT)
+    found, known = headline(
+        lambda: features, 3, recording, PROTOCOL, parts, "key", Store(tmp_path), SILENT
+    )
     assert not known and found["left_out"] == 0
-    assert found["joint_r2"] > 0.5 and found["unique_r2"] == pytest.approx(found["joint_r2"] - found["controls_r2"])
-    again, known = headline(lambda: pytest.fail("read again"), 3, recording, PROTOCOL, parts, "key", Store(tmp_path), SILENT)
+    assert found["joint_r2"] > 0.5 and found["unique_r2"] == pytest.approx(
+        found["joint_r2"] - found["controls_r2"]
+    )
+    again, known = headline(
+        lambda: pytest.fail("read again"),
+        3,
+        recording,
+        PROTOCOL,
+        parts,
+        "key",
+        Store(tmp_path),
+        SILENT,
+    )
     assert known and again == found
 
 
@@ -53,15 +79,29 @@ def test_the_result_is_that_of_the_measured_rows_alone():
         return [tuple(place[side][place[side] >= 0] for side in fold) for fold in folds]
 
     parts = make_folds(recording, PROTOCOL)
-    alone = replace(recording, responses=recording.responses.isel(stimulus=rows), stimuli=recording.stimuli.iloc[rows])
+    alone = replace(
+        recording,
+        responses=recording.responses.isel(stimulus=rows),
+        stimuli=recording.stimuli.iloc[rows],
+    )
     fewer = [
-        Part(p.name, np.arange(len(rows)), moved(p.folds), [moved(inside) for inside in p.inner], p.groups[rows], p.rule, 0)
+        Part(
+            p.name,
+            np.arange(len(rows)),
+            moved(p.folds),
+            [moved(inside) for inside in p.inner],
+            p.groups[rows],
+            p.rule,
+            0,
+        )
         for p in parts
     ]
     with_gaps = _joint_fit(features, recording, PROTOCOL, parts, SILENT)
     without = _joint_fit(features[rows], alone, PROTOCOL, fewer, SILENT)
     np.testing.assert_allclose(with_gaps["alone"].values, without["alone"].values, rtol=1e-6)
-    np.testing.assert_allclose(with_gaps["joint"].values, without["joint"].values, rtol=0.01)  # positions are counted anew
+    np.testing.assert_allclose(
+        with_gaps["joint"].values, without["joint"].values, rtol=0.01
+    )  # positions are counted anew
 
 
 def test_targets_that_lack_different_rows_are_left_out_and_counted(tmp_path):
@@ -69,5 +109,14 @@ def test_targets_that_lack_different_rows_are_left_out_and_counted(tmp_path):
     values = recording.responses.values.copy()
     values[5, 0] = np.nan
     holey = replace(recording, responses=recording.responses.copy(data=values))
-    found, _ = headline(lambda: features, 3, holey, PROTOCOL, make_folds(holey, PROTOCOL), "key", Store(tmp_path), SILENT)
+    found, _ = headline(
+        lambda: features,
+        3,
+        holey,
+        PROTOCOL,
+        make_folds(holey, PROTOCOL),
+        "key",
+        Store(tmp_path),
+        SILENT,
+    )
     assert found["left_out"] == 1 and np.isfinite(found["joint_r2"])

@@ -22,11 +22,18 @@ def folder(tmp_path):
     from transformers import GPT2Config, GPT2LMHeadModel, PreTrainedTokenizerFast
 
     path = tmp_path / "tiny"
-    pieces = {piece: i for i, piece in enumerate(["<|endoftext|>", *sorted(pre_tokenizers.ByteLevel.alphabet())])}
+    pieces = {
+        piece: i
+        for i, piece in enumerate(["<|endoftext|>", *sorted(pre_tokenizers.ByteLevel.alphabet())])
+    }
     tokenizer = Tokenizer(models.BPE(pieces, []))
     tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
-    PreTrainedTokenizerFast(tokenizer_object=tokenizer, eos_token="<|endoftext|>").save_pretrained(path)
-    GPT2LMHeadModel(GPT2Config(vocab_size=len(pieces), n_layer=2, n_embd=8, n_head=2, n_positions=32)).save_pretrained(path)
+    PreTrainedTokenizerFast(tokenizer_object=tokenizer, eos_token="<|endoftext|>").save_pretrained(
+        path
+    )
+    GPT2LMHeadModel(
+        GPT2Config(vocab_size=len(pieces), n_layer=2, n_embd=8, n_head=2, n_positions=32)
+    ).save_pretrained(path)
     return path
 
 
@@ -43,7 +50,12 @@ def test_every_published_model_has_a_row_and_a_way_or_a_reason():
 def test_families_of_the_43_are_the_15_that_correlations_cluster_on():
     families = {catalog.card(name).family for name in schrimpf2021()["model"].unique()}
     assert len(families) == 15
-    assert catalog.card("openaigpt").family == catalog.card("distilgpt2").family == catalog.card("gpt2-xl").family == "gpt"
+    assert (
+        catalog.card("openaigpt").family
+        == catalog.card("distilgpt2").family
+        == catalog.card("gpt2-xl").family
+        == "gpt"
+    )
 
 
 @pytest.mark.parametrize(
@@ -85,10 +97,22 @@ def test_aliases_and_hub_ids_lead_to_the_same_row():
 
 # ---- ids -------------------------------------------------------------------------------------------------------------
 def test_ids_come_apart_and_together():
-    assert split("a/b@revision:step1000@untrained:permute:2") == ("a/b", "step1000", Variant("untrained", "permute", seed=2))
-    for text in ("untrained:init:3", "noise:lower:0.1:2", "noise:3-7:0.5:0", "lesion:language:1:0", "lesion:random:2.5:4"):
+    assert split("a/b@revision:step1000@untrained:permute:2") == (
+        "a/b",
+        "step1000",
+        Variant("untrained", "permute", seed=2),
+    )
+    for text in (
+        "untrained:init:3",
+        "noise:lower:0.1:2",
+        "noise:3-7:0.5:0",
+        "lesion:language:1:0",
+        "lesion:random:2.5:4",
+    ):
         assert str(Variant.parse(text)) == text
-    assert [str(Variant.parse(f"untrained:{scheme}")) for scheme in SCHEMES] == [f"untrained:{scheme}:0" for scheme in SCHEMES]
+    assert [str(Variant.parse(f"untrained:{scheme}")) for scheme in SCHEMES] == [
+        f"untrained:{scheme}:0" for scheme in SCHEMES
+    ]
     assert not Variant.parse(None) and not Variant.parse("")
 
 
@@ -130,7 +154,12 @@ def test_a_package_that_is_not_here_says_how_to_get_it(clean_home):
 
 
 def test_states(clean_home, folder):
-    assert catalog.state("smollm2-135m") == catalog.state("gpt2-xl") == catalog.state("some/model") == "needs download"
+    assert (
+        catalog.state("smollm2-135m")
+        == catalog.state("gpt2-xl")
+        == catalog.state("some/model")
+        == "needs download"
+    )
     assert catalog.state("transfo-xl-wt103") == "published only"
     assert catalog.state("etm") == "needs a file"
     assert catalog.state("random-10") == catalog.state(str(folder)) == "ready"
@@ -141,12 +170,20 @@ def test_states(clean_home, folder):
 # ---- folders ---------------------------------------------------------------------------------------------------------
 def test_a_folder_is_described_and_loaded(folder):
     card = catalog.card(str(folder))
-    assert (card.cls, card.layers, card.width, card.bos, card.space_before) == ("causal", 2, 8, "<|endoftext|>", True)
+    assert (card.cls, card.layers, card.width, card.bos, card.space_before) == (
+        "causal",
+        2,
+        8,
+        "<|endoftext|>",
+        True,
+    )
     model = catalog.load(str(folder) + "@untrained:permute:1")
     assert model.id == f"{folder}@untrained:permute:1" and model.widths == (8, 8, 8)
 
 
-def test_a_registered_folder_is_found_by_id_without_hiding_the_shared_one(clean_home, folder, tmp_path, monkeypatch):
+def test_a_registered_folder_is_found_by_id_without_hiding_the_shared_one(
+    clean_home, folder, tmp_path, monkeypatch
+):
     (tmp_path / "shared" / "models").mkdir(parents=True)
     folder.rename(tmp_path / "shared" / "models" / "tiny")
     monkeypatch.setenv("BRAINLENS_SHARED", str(tmp_path / "shared"))
@@ -158,7 +195,11 @@ def test_a_registered_folder_is_found_by_id_without_hiding_the_shared_one(clean_
 
 @pytest.mark.parametrize(
     "missing, says",
-    [("config.json", "no config.json"), ("tokenizer.json", "no tokenizer.*save_pretrained"), ("model.safetensors", "no weights")],
+    [
+        ("config.json", "no config.json"),
+        ("tokenizer.json", "no tokenizer.*save_pretrained"),
+        ("model.safetensors", "no weights"),
+    ],
 )
 def test_a_folder_with_something_missing_says_what(folder, missing, says):
     (folder / missing).unlink()
@@ -167,7 +208,12 @@ def test_a_folder_with_something_missing_says_what(folder, missing, says):
 
 
 def test_a_folder_whose_shards_are_not_all_there(folder):
-    index = {"weight_map": {"a": "model-00001-of-00002.safetensors", "b": "model-00002-of-00002.safetensors"}}
+    index = {
+        "weight_map": {
+            "a": "model-00001-of-00002.safetensors",
+            "b": "model-00002-of-00002.safetensors",
+        }
+    }
     (folder / "model.safetensors").rename(folder / "model-00001-of-00002.safetensors")
     (folder / "model.safetensors.index.json").write_text(json.dumps(index))
     with pytest.raises(BrainLensError, match=r"lacks 1 of 2 weight files, first model-00002"):
@@ -198,7 +244,10 @@ def test_a_broken_config_and_a_missing_folder(folder):
         ({"model_type": "gpt2", "architectures": ["GPT2LMHeadModel"]}, "causal"),
         ({"model_type": "llama"}, "causal"),
         ({"model_type": "bert", "architectures": ["BertForMaskedLM"]}, "bidirectional"),
-        ({"model_type": "bert", "is_decoder": True, "architectures": ["BertLMHeadModel"]}, "causal"),
+        (
+            {"model_type": "bert", "is_decoder": True, "architectures": ["BertLMHeadModel"]},
+            "causal",
+        ),
         ({"model_type": "xlm", "causal": True}, "causal"),
         ({"model_type": "xlm", "causal": False}, "bidirectional"),
         ({"model_type": "xlnet", "architectures": ["XLNetLMHeadModel"]}, "bidirectional"),
@@ -229,7 +278,9 @@ def test_the_start_token_follows_the_family(tmp_path, kind, tokens, start):
 # ---- hub -------------------------------------------------------------------------------------------------------------
 def test_offline_says_what_to_do(monkeypatch, tmp_path):
     monkeypatch.setenv("HF_HUB_OFFLINE", "1")
-    with pytest.raises(BrainLensError, match=r"switched off.*brainlens models fetch some/model.*folder"):
+    with pytest.raises(
+        BrainLensError, match=r"switched off.*brainlens models fetch some/model.*folder"
+    ):
         hub.fetch("some/model")
 
 
@@ -251,7 +302,11 @@ def test_a_hub_that_cannot_be_reached_and_pickle_only_models(monkeypatch):
         return answer
 
     monkeypatch.setattr(huggingface_hub.HfApi, "model_info", model_info)
-    monkeypatch.setattr(huggingface_hub, "snapshot_download", lambda *a, **k: pytest.fail("nothing may be downloaded"))
+    monkeypatch.setattr(
+        huggingface_hub,
+        "snapshot_download",
+        lambda *a, **k: pytest.fail("nothing may be downloaded"),
+    )
     with pytest.raises(BrainLensError, match=r"could not be reached.*HTTPS_PROXY"):
         hub.fetch("some/model")
     with pytest.raises(BrainLensError, match=r"pickle only"):
@@ -262,10 +317,13 @@ def test_importing_the_catalogue_loads_no_heavy_library():
     import subprocess
     import sys
 
-    code = (
-        "import sys, analysis.models.catalog as c; c.cards(); print([m for m in ('torch', 'transformers') if m in sys.modules])"
+    code = "import sys, analysis.models.catalog as c; c.cards(); print([m for m in ('torch', 'transformers') if m in sys.modules])"
+    assert (
+        subprocess.run(
+            [sys.executable, "-c", code], capture_output=True, text=True, check=True
+        ).stdout.strip()
+        == "[]"
     )
-    assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.strip() == "[]"
 
 
 def test_what_a_model_is_can_be_told_without_heavy_libraries(folder, tmp_path):
@@ -273,7 +331,9 @@ def test_what_a_model_is_can_be_told_without_heavy_libraries(folder, tmp_path):
     import sys
 
     (tmp_path / "lstm").mkdir()
-    (tmp_path / "lstm" / "config.json").write_text('{"architecture": "lstm-lm", "vocab_size": 9, "width": 6, "layers": 2}')
+    (tmp_path / "lstm" / "config.json").write_text(
+        '{"architecture": "lstm-lm", "vocab_size": 9, "width": 6, "layers": 2}'
+    )
     (tmp_path / "lstm" / "tokenizer.json").write_text("{}")
     code = (
         "import sys; from analysis.models import load; from analysis.protocol import PRESETS\n"
@@ -284,7 +344,9 @@ def test_what_a_model_is_can_be_told_without_heavy_libraries(folder, tmp_path):
         "print([m for m in ('torch', 'transformers') if m in sys.modules])"
     )
     names = [str(folder), str(tmp_path / "lstm"), "random-30", "zoo-causal-400k", "zoo-glove-64d"]
-    told = subprocess.run([sys.executable, "-c", code, *names], capture_output=True, text=True, check=True).stdout.splitlines()
+    told = subprocess.run(
+        [sys.executable, "-c", code, *names], capture_output=True, text=True, check=True
+    ).stdout.splitlines()
     width, layers = folders.shape(folders.read_json(folder / "config.json"))
     assert told[0] == f"{(width,) * (layers + 1)} True {layers + 1}"
     assert told[1:3] == ["(6, 6, 6, 6, 6) True 5", "(30,) True 1"] and told[-1] == "[]"

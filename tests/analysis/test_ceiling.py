@@ -40,7 +40,12 @@ def shared_signal(rng, people=10, targets=12, groups=30, length=4, ceiling=0.6, 
     signal = rng.standard_normal((n, 1))
     c = np.repeat(ceiling + spread * rng.standard_normal(people), targets)
     y = c * signal + np.sqrt(1 - c**2) * rng.standard_normal((n, people * targets))
-    return recording(y, np.repeat(np.arange(people), targets), {"topic": np.repeat(np.arange(groups), length)}, group="topic")
+    return recording(
+        y,
+        np.repeat(np.arange(people), targets),
+        {"topic": np.repeat(np.arange(groups), length)},
+        group="topic",
+    )
 
 
 # ---- planted truths ------------------------------------------------------------------------------------------------------
@@ -62,7 +67,9 @@ def test_split_half_covers_the_planted_ceiling():
         sd = rng.uniform(1.5, 3.5, people)
         signal = rng.standard_normal((n, 1))
         y = signal + sd * rng.standard_normal((n, people)) + rng.standard_normal(people)
-        truth = 1 / np.sqrt(1 + (sd**2).sum() / people**2)  # correlation of the average over people with the signal
+        truth = 1 / np.sqrt(
+            1 + (sd**2).sum() / people**2
+        )  # correlation of the average over people with the signal
         found = split_half(y, np.repeat(np.arange(n // 4), 4), draws=200)
         low, high = np.quantile(found.draws, [0.025, 0.975])
         hits += low <= truth <= high
@@ -73,7 +80,9 @@ def test_repeats_cover_the_planted_ceiling():
     rng, hits, items, times = np.random.default_rng(0), 0, 80, 3
     labels = np.tile(np.arange(items), times)
     for _ in range(200):
-        y = 0.6 * rng.standard_normal((items, 1))[labels] + 0.8 * rng.standard_normal((items * times, 1))
+        y = 0.6 * rng.standard_normal((items, 1))[labels] + 0.8 * rng.standard_normal(
+            (items * times, 1)
+        )
         found = repeats(y, labels, labels // 4, draws=300)
         low, high = np.quantile(found.draws, [0.025, 0.975])
         hits += low <= 0.6 <= high
@@ -83,7 +92,9 @@ def test_repeats_cover_the_planted_ceiling():
 def extrapolation_bias(simulations, people=5, ceiling_=0.6):
     rng, values, hits = np.random.default_rng(0), [], 0
     for _ in range(simulations):
-        found = ceiling(shared_signal(rng, people, 4, 20, ceiling=ceiling_), PAPER, kind="extrapolated")
+        found = ceiling(
+            shared_signal(rng, people, 4, 20, ceiling=ceiling_), PAPER, kind="extrapolated"
+        )
         values.append(found.value)
         hits += found.low <= ceiling_ <= found.high
     return np.mean(values) - ceiling_, hits / simulations, found
@@ -92,12 +103,18 @@ def extrapolation_bias(simulations, people=5, ceiling_=0.6):
 def test_extrapolated_ceiling_is_biased_and_says_so():
     bias, coverage, found = extrapolation_bias(12)
     assert bias < -0.03 and coverage < 0.9  # measured over 200 simulations in docs/method.md
-    assert "biased: extrapolating from 5 people" in found.flag and found.resampled == "pools and folds"
+    assert (
+        "biased: extrapolating from 5 people" in found.flag and found.resampled == "pools and folds"
+    )
 
 
 def test_noise_alone_has_no_valid_ceiling():
     rng = np.random.default_rng(0)
-    found = ceiling(shared_signal(rng, people=6, targets=4, ceiling=0.0, spread=0.0), QUICK, kind="leave-one-out")
+    found = ceiling(
+        shared_signal(rng, people=6, targets=4, ceiling=0.0, spread=0.0),
+        QUICK,
+        kind="leave-one-out",
+    )
     assert found.low < 0 < found.high and not found.valid and "includes 0" in found.flag
     halves = split_half(rng.standard_normal((100, 6)), np.arange(100), draws=200)
     assert np.quantile(halves.draws, 0.025) < 0 < np.quantile(halves.draws, 0.975)
@@ -107,11 +124,15 @@ def test_noise_alone_has_no_valid_ceiling():
 def test_pools_are_all_pools_of_few_people_and_drawn_ones_of_many():
     assert len(pools(5)) == 26 and all(pool.held == pool.members for pool in pools(5))
     many = pools(10, seed=3)
-    assert max(len(pool.held) for pool in many) == 5 and {len(pool.members) for pool in many} == set(range(2, 11))
+    assert max(len(pool.held) for pool in many) == 5 and {
+        len(pool.members) for pool in many
+    } == set(range(2, 11))
     assert many == pools(10, seed=3) and all(set(pool.held) <= set(pool.members) for pool in many)
 
 
-@pytest.mark.parametrize("targets", [3, 60])  # fewer targets than stimuli, and more: concatenated, and summed Grams
+@pytest.mark.parametrize(
+    "targets", [3, 60]
+)  # fewer targets than stimuli, and more: concatenated, and summed Grams
 def test_pool_predictions_equal_scikit_learn(targets):
     record = shared_signal(np.random.default_rng(1), people=4, targets=targets, groups=15)
     (part,) = make_folds(record, PAPER)
@@ -121,8 +142,15 @@ def test_pool_predictions_equal_scikit_learn(targets):
         _, r = predictor.scores(others, [3])
         features = y[:, np.isin(codes, others)]
         for fold, (train, test) in enumerate(part.folds):
-            predicted = LinearRegression().fit(features[train], y[train][:, codes == 3]).predict(features[test])
-            slow = [np.corrcoef(a, b)[0, 1] for a, b in zip(predicted.T, y[test][:, codes == 3].T, strict=True)]
+            predicted = (
+                LinearRegression()
+                .fit(features[train], y[train][:, codes == 3])
+                .predict(features[test])
+            )
+            slow = [
+                np.corrcoef(a, b)[0, 1]
+                for a, b in zip(predicted.T, y[test][:, codes == 3].T, strict=True)
+            ]
             assert r[fold] == pytest.approx(slow, abs=1e-5)
 
 
@@ -136,12 +164,21 @@ def test_scaled_pools_equal_scaled_features(criterion):
     (part,) = make_folds(record, protocol)
     y, codes = record.responses.values * np.linspace(0.5, 20, 150), record.subjects.astype(int)
     _, r = PoolPredictor(y, codes, part, protocol).scores([0, 1], [2])
-    slow = cross_validate(y[:, codes < 2], y[:, codes == 2], part.folds, inner_folds=part.inner, criterion=criterion,
-                          alphas=protocol.alphas, standardize=True).r[0]
+    slow = cross_validate(
+        y[:, codes < 2],
+        y[:, codes == 2],
+        part.folds,
+        inner_folds=part.inner,
+        criterion=criterion,
+        alphas=protocol.alphas,
+        standardize=True,
+    ).r[0]
     if criterion == "gcv":
         assert r == pytest.approx(slow, abs=1e-5)
     else:  # inner folds are scaled by the outer training rows: alpha may differ where it hardly matters
-        assert np.corrcoef(r.ravel(), slow.ravel())[0, 1] > 0.98 and r.mean() == pytest.approx(slow.mean(), abs=0.01)
+        assert np.corrcoef(r.ravel(), slow.ravel())[0, 1] > 0.98 and r.mean() == pytest.approx(
+            slow.mean(), abs=0.01
+        )
 
 
 def test_asymptotes_reach_at_least_the_loss_of_curve_fit():
@@ -167,9 +204,21 @@ def test_asymptotes_reach_at_least_the_loss_of_curve_fit():
 
 def test_asymptotes_of_odd_curves():
     k = np.array([2.0, 3.0, 4.0, 5.0])
-    v0, _ = asymptotes(k, np.array([[-0.1, -0.2, -0.1, -0.3], [0.3, 0.3, 0.3, 0.3], [0.1, 0.2, 0.3, 0.4], [0.2, np.nan, 0.2, 0.2],
-                                    [np.nan, np.nan, np.nan, 0.2]]))
-    assert v0[:2] == pytest.approx([0.0, 0.3], abs=1e-6) and v0[2] == 1.0  # bounded: still rising in a straight line
+    v0, _ = asymptotes(
+        k,
+        np.array(
+            [
+                [-0.1, -0.2, -0.1, -0.3],
+                [0.3, 0.3, 0.3, 0.3],
+                [0.1, 0.2, 0.3, 0.4],
+                [0.2, np.nan, 0.2, 0.2],
+                [np.nan, np.nan, np.nan, 0.2],
+            ]
+        ),
+    )
+    assert (
+        v0[:2] == pytest.approx([0.0, 0.3], abs=1e-6) and v0[2] == 1.0
+    )  # bounded: still rising in a straight line
     assert v0[3] == pytest.approx(0.2, abs=1e-6) and np.isnan(v0[4])
     with pytest.raises(BrainLensError, match="over 1 pool sizes"):
         asymptotes(np.array([2.0]), np.ones((3, 1)))
@@ -177,8 +226,12 @@ def test_asymptotes_of_odd_curves():
 
 def test_spearman_brown_and_the_root():
     assert spearman_brown(0.5) == pytest.approx(2 / 3)
-    y = np.random.default_rng(0).standard_normal((200, 1)) + np.random.default_rng(1).standard_normal((200, 8))
-    with_root, without = (split_half(y, np.arange(200), root=root, draws=50).value[0] for root in (True, False))
+    y = np.random.default_rng(0).standard_normal((200, 1)) + np.random.default_rng(
+        1
+    ).standard_normal((200, 8))
+    with_root, without = (
+        split_half(y, np.arange(200), root=root, draws=50).value[0] for root in (True, False)
+    )
     assert with_root == pytest.approx(np.sqrt(without)) and 0.85 < without < 0.95
 
 
@@ -188,30 +241,63 @@ def test_auto_follows_the_recording():
     y = rng.standard_normal((40, 1)) + 0.5 * rng.standard_normal((40, 6))
     topic = {"topic": np.repeat(np.arange(10), 4)}
     protocol = QUICK.but(bootstrap=50)
-    assert ceiling(recording(y, np.repeat([1, 2, 3], 2), topic, group="topic"), protocol).kind == "leave-one-out"
-    halves = ceiling(recording(y, np.arange(6), topic, group="topic", kind="reading_times"), protocol)
-    assert halves.kind == "split-half" and halves.holds_for == "the average over people" and np.isnan(halves.per_target).all()
+    assert (
+        ceiling(recording(y, np.repeat([1, 2, 3], 2), topic, group="topic"), protocol).kind
+        == "leave-one-out"
+    )
+    halves = ceiling(
+        recording(y, np.arange(6), topic, group="topic", kind="reading_times"), protocol
+    )
+    assert (
+        halves.kind == "split-half"
+        and halves.holds_for == "the average over people"
+        and np.isnan(halves.per_target).all()
+    )
     averaged = ceiling(recording(y, None, topic, group="topic", averaged=True), protocol)
-    assert averaged.kind == "none" and "averages over people" in averaged.flag and averaged.per_target.shape == (6,)
+    assert (
+        averaged.kind == "none"
+        and "averages over people" in averaged.flag
+        and averaged.per_target.shape == (6,)
+    )
     assert "whom" in ceiling(recording(y, None, topic, group="topic"), protocol).flag
-    assert "one person alone" in ceiling(recording(y, ["a"] * 6, topic, group="topic"), protocol).flag
-    twice = recording(np.vstack([y, y + rng.standard_normal(y.shape)]), np.repeat([1, 2, 3], 2),
-                      {"time": np.repeat([1, 2], 40), "topic": np.tile(topic["topic"], 2)}, [f"s{i}" for i in range(40)] * 2,
-                      roles={"repeat": "time"}, group="topic")
+    assert (
+        "one person alone" in ceiling(recording(y, ["a"] * 6, topic, group="topic"), protocol).flag
+    )
+    twice = recording(
+        np.vstack([y, y + rng.standard_normal(y.shape)]),
+        np.repeat([1, 2, 3], 2),
+        {"time": np.repeat([1, 2], 40), "topic": np.tile(topic["topic"], 2)},
+        [f"s{i}" for i in range(40)] * 2,
+        roles={"repeat": "time"},
+        group="topic",
+    )
     found = ceiling(twice, protocol)
-    assert found.kind == "repeats" and 0 < found.low < found.value < found.high and "3 people and 10" in found.resampled
+    assert (
+        found.kind == "repeats"
+        and 0 < found.low < found.value < found.high
+        and "3 people and 10" in found.resampled
+    )
 
 
 def test_few_people_and_missing_stimuli_are_said():
     record = shared_signal(np.random.default_rng(0), people=2, targets=5)
     found = ceiling(record, QUICK, kind="leave-one-out")
     assert not found.valid and "2 people are too few" in found.flag
-    assert ceiling(record, PAPER).flag.startswith("2 people who saw the same stimuli are too few to extrapolate")
+    assert ceiling(record, PAPER).flag.startswith(
+        "2 people who saw the same stimuli are too few to extrapolate"
+    )
     y = shared_signal(np.random.default_rng(0), people=4, targets=5).responses.values
     y[3, 7] = np.nan
-    found = ceiling(recording(y, np.repeat(np.arange(4), 5), {"topic": np.repeat(np.arange(30), 4)}, group="topic"), QUICK)
+    found = ceiling(
+        recording(
+            y, np.repeat(np.arange(4), 5), {"topic": np.repeat(np.arange(30), 4)}, group="topic"
+        ),
+        QUICK,
+    )
     assert "1 targets with missing stimuli left out" in found.flag and np.isnan(found.per_target[7])
-    assert np.isfinite(np.delete(found.per_target, 7)).all() and set(found.details["per_subject"]) == set("0123")
+    assert np.isfinite(np.delete(found.per_target, 7)).all() and set(
+        found.details["per_subject"]
+    ) == set("0123")
 
 
 def test_experiments_are_averaged_over_those_a_person_did():
@@ -226,7 +312,9 @@ def test_experiments_are_averaged_over_those_a_person_did():
 
 def test_kinds_that_cannot_be_are_errors():
     record = shared_signal(np.random.default_rng(0), people=3, targets=2)
-    with pytest.raises(BrainLensError, match="Unknown kind of ceiling 'split-halves'; did you mean 'split-half'"):
+    with pytest.raises(
+        BrainLensError, match="Unknown kind of ceiling 'split-halves'; did you mean 'split-half'"
+    ):
         ceiling(record, QUICK, kind="split-halves")
     with pytest.raises(BrainLensError, match="halves of people need one target per person"):
         ceiling(record, QUICK, kind="split-half")
@@ -238,5 +326,7 @@ def test_kinds_that_cannot_be_are_errors():
 
 def test_published_ceilings():
     found = published("pereira2018-language", "schrimpf2021", 3)
-    assert isinstance(found, Ceiling) and found.value == 0.3186 and found.holds_for == "the aggregate"
+    assert (
+        isinstance(found, Ceiling) and found.value == 0.3186 and found.holds_for == "the aggregate"
+    )
     assert published("tuckute2024", "schrimpf2021") is None

@@ -15,10 +15,14 @@ from data.recording import Recording
 def story(n: int = 400) -> Recording:
     """One story of ``n`` words of three letters."""
     ids = np.arange(n)
-    words = pd.DataFrame({"text": ["abc"] * n, "story": ["s1"] * (n // 2) + ["s2"] * (n - n // 2)}, index=ids)
+    words = pd.DataFrame(
+        {"text": ["abc"] * n, "story": ["s1"] * (n // 2) + ["s2"] * (n - n // 2)}, index=ids
+    )
     values = xr.DataArray(np.random.default_rng(0).standard_normal((n, 1)), dims=("stimulus", "target"),
                           coords={"stimulus": ids, "target": ["rt"]})  # fmt: skip
-    return Recording("story", values, words, scored_unit="word", context="story", group="story", averaged=True)
+    return Recording(
+        "story", values, words, scored_unit="word", context="story", group="story", averaged=True
+    )
 
 
 def test_a_story_within_the_window_is_read_once():
@@ -48,4 +52,6 @@ def test_passes_of_windows_show_in_the_price(tmp_path):
         cost("zoo-causal-1m", one, plain.but(**changes), store=Store(tmp_path)).seconds
         for changes in ({}, {"window": 64}, {"context": "none"})
     )
-    assert limited > 2 * short > 2 * alone > 0  # the model's own window, a narrower one, every word by itself
+    assert (
+        limited > 2 * short > 2 * alone > 0
+    )  # the model's own window, a narrower one, every word by itself

@@ -10,13 +10,28 @@ import pytest
 import xarray as xr
 
 from analysis import preset, score
-from analysis.answers.compare import benchmarks, detail, known, methods, paired_methods, published, rank
+from analysis.answers.compare import (
+    benchmarks,
+    detail,
+    known,
+    methods,
+    paired_methods,
+    published,
+    rank,
+)
 from analysis.scoring.results import COLUMNS, bring, export, forget, results, targets
 from analysis.store.store import Store
 from data.errors import BrainLensError
 
-QUICK = preset("defended").but(folds=3, inner_folds=2, bootstrap=50, shuffled_twin=False, ceiling="none", controls=("position",),
-                               unique=False)
+QUICK = preset("defended").but(
+    folds=3,
+    inner_folds=2,
+    bootstrap=50,
+    shuffled_twin=False,
+    ceiling="none",
+    controls=("position",),
+    unique=False,
+)
 
 
 @pytest.fixture
@@ -28,7 +43,10 @@ def board(clean_home):
 def test_a_finished_score_is_a_result(board):
     made, frame = board
     assert len(frame) == 1 and frame.loc[0, "source"] == "own" and bool(frame.loc[0, "simulated"])
-    assert frame.loc[0, "r"] == pytest.approx(made.value) and frame.loc[0, "layer"] == made.chosen_layer
+    assert (
+        frame.loc[0, "r"] == pytest.approx(made.value)
+        and frame.loc[0, "layer"] == made.chosen_layer
+    )
     kept = targets(frame.loc[0, "key"])
     assert kept["r"].mean().item() == pytest.approx(made.value)  # as many targets in each subject
     assert json.loads(frame.loc[0, "provenance"])["model"]["id"] == "zoo-causal-400k"
@@ -43,8 +61,20 @@ def test_round_trip(board, tmp_path, kind):
     path = export(frame, tmp_path / f"mine{kind}")
     back = bring(path)
     assert back["source"].tolist() == ["imported"] and back["origin"].tolist() == [path.name]
-    for name in ("model", "recording", "protocol_key", "data_key", "provenance", "hash", "r", "r_low", "layer"):
-        assert back.loc[0, name] == (pytest.approx(frame.loc[0, name]) if name.startswith("r_") else frame.loc[0, name])
+    for name in (
+        "model",
+        "recording",
+        "protocol_key",
+        "data_key",
+        "provenance",
+        "hash",
+        "r",
+        "r_low",
+        "layer",
+    ):
+        assert back.loc[0, name] == (
+            pytest.approx(frame.loc[0, name]) if name.startswith("r_") else frame.loc[0, name]
+        )
     if kind != ".csv":
         np.testing.assert_allclose(back.loc[0, "draws"], frame.loc[0, "draws"])
     assert sorted(results()["source"]) == ["imported", "own"]
@@ -87,7 +117,11 @@ def test_bad_files_in_words(clean_home, tmp_path, name, content, words):
 def test_a_plain_table_may_come_too(clean_home, tmp_path):
     (tmp_path / "theirs.csv").write_text("model,recording,r,r_low\ngpt2,pereira2018,0.3,\n")
     back = bring(tmp_path / "theirs.csv")
-    assert back.loc[0, "protocol"] == "not said" and back.loc[0, "hash"] == "" and set(COLUMNS) <= set(back)
+    assert (
+        back.loc[0, "protocol"] == "not said"
+        and back.loc[0, "hash"] == ""
+        and set(COLUMNS) <= set(back)
+    )
     with pytest.raises(BrainLensError, match="no result to export"):
         export(back.iloc[:0], tmp_path / "none.csv")
     with pytest.raises(BrainLensError, match="Unknown file type"):
@@ -96,9 +130,22 @@ def test_a_plain_table_may_come_too(clean_home, tmp_path):
 
 # ---- the ranking -----------------------------------------------------------------------------------------------------------
 def made(rows):
-    base = {"family": "f", "protocol": "defended", "protocol_key": "d", "data_key": "", "source": "own", "simulated": False,
-            "r_low": np.nan, "r_high": np.nan, "draws": None, "normalised": np.nan, "ceiling": np.nan, "layer": 3,
-            "n_stimuli": 10, "provenance": ""}
+    base = {
+        "family": "f",
+        "protocol": "defended",
+        "protocol_key": "d",
+        "data_key": "",
+        "source": "own",
+        "simulated": False,
+        "r_low": np.nan,
+        "r_high": np.nan,
+        "draws": None,
+        "normalised": np.nan,
+        "ceiling": np.nan,
+        "layer": 3,
+        "n_stimuli": 10,
+        "provenance": "",
+    }
     return pd.DataFrame([base | one for one in rows])
 
 
@@ -114,11 +161,18 @@ ROWS = [
 def test_means_are_over_the_same_recordings_only():
     answer = rank(made(ROWS))
     assert answer.frame["model"].tolist() == ["a", "c", "b"]  # b has no y, and no mean
-    assert answer.frame["mean"].tolist()[:2] == pytest.approx([0.3, 0.1]) and np.isnan(answer.frame["mean"].iloc[2])
+    assert answer.frame["mean"].tolist()[:2] == pytest.approx([0.3, 0.1]) and np.isnan(
+        answer.frame["mean"].iloc[2]
+    )
     assert answer.missing.values.tolist() == [["b", "no result on y"]]
-    assert answer.frame["n"].tolist() == [2, 2, 1] and "a is first of 2 models on 2 recordings" in answer.sentence
+    assert (
+        answer.frame["n"].tolist() == [2, 2, 1]
+        and "a is first of 2 models on 2 recordings" in answer.sentence
+    )
     subset = rank(made(ROWS), ["x"])
-    assert subset.frame["model"].tolist() == ["b", "a", "c"] and subset.frame["mean"].tolist() == pytest.approx([0.5, 0.4, 0.1])
+    assert subset.frame["model"].tolist() == ["b", "a", "c"] and subset.frame[
+        "mean"
+    ].tolist() == pytest.approx([0.5, 0.4, 0.1])
     assert rank(made(ROWS), ["x"], hidden=["b"]).frame["model"].tolist() == ["a", "c"]
     assert rank(made(ROWS), scale="normalised").frame["mean"].iloc[0] == pytest.approx(0.65)
 
@@ -148,14 +202,21 @@ def test_one_name_of_two_data_sets_chooses_both_and_a_name_of_none_is_an_error()
 
 def test_the_rows_of_a_ranking_say_what_they_are_of(board):
     first = rank(made(ROWS)).frame.iloc[0]
-    assert (first["layer"], first["n_stimuli"], first["n"]) == ("3, 3", 20, 2) and np.isnan(first["ceiling"])
+    assert (first["layer"], first["n_stimuli"], first["n"]) == ("3, 3", 20, 2) and np.isnan(
+        first["ceiling"]
+    )
     scored, frame = board
     answer = rank(frame)
     told = methods(frame, answer)
     assert answer.frame["n_stimuli"].iloc[0] == 288 and "over simulated;" in told
-    assert f"held out: {scored.provenance['folds']}" in told and "chosen in each fold on inner folds" in told
+    assert (
+        f"held out: {scored.provenance['folds']}" in told
+        and "chosen in each fold on inner folds" in told
+    )
     assert "divided by the ceiling" in methods(frame, rank(frame, scale="normalised"), "normalised")
-    assert "paired bootstrap" in paired_methods(frame.iloc[0], frame.iloc[0]) and "on simulated" in told.replace("over", "on")
+    assert "paired bootstrap" in paired_methods(
+        frame.iloc[0], frame.iloc[0]
+    ) and "on simulated" in told.replace("over", "on")
 
 
 def test_interval_of_a_mean_treats_recordings_as_independent():
@@ -163,7 +224,9 @@ def test_interval_of_a_mean_treats_recordings_as_independent():
     draws = list(rng.normal(0.3, 0.1, 4000))
     rows = [{"model": "a", "recording": name, "r": 0.3, "draws": draws} for name in ("x", "y")]
     frame = rank(made(rows)).frame
-    assert frame["high"].iloc[0] - frame["low"].iloc[0] == pytest.approx(2 * 1.96 * 0.1 / np.sqrt(2), rel=0.05)
+    assert frame["high"].iloc[0] - frame["low"].iloc[0] == pytest.approx(
+        2 * 1.96 * 0.1 / np.sqrt(2), rel=0.05
+    )
 
 
 def test_two_models_in_detail():
@@ -174,8 +237,13 @@ def test_two_models_in_detail():
     two = xr.Dataset({"r": ("target", [0.3, 0.5])}, coords={"target": ["t1", "t2"]})
     answer = detail(first, second, (one, two))
     assert answer.frame["difference"].tolist() == pytest.approx([0.3, -0.1])
-    assert answer.facts["low"] == pytest.approx(0.1 - 0.025 * 0.95) and answer.facts["p"] == pytest.approx(2 / 102)
-    assert "b scores .100 [.08, .12] more than a" in answer.sentence and "ahead on 1 of 2 targets" in answer.sentence
+    assert answer.facts["low"] == pytest.approx(0.1 - 0.025 * 0.95) and answer.facts[
+        "p"
+    ] == pytest.approx(2 / 102)
+    assert (
+        "b scores .100 [.08, .12] more than a" in answer.sentence
+        and "ahead on 1 of 2 targets" in answer.sentence
+    )
     mirrored = detail(second, first, (two, one))
     assert "b scores .100 [.08, .12] more than a" in mirrored.sentence
     with pytest.raises(BrainLensError, match="same data by the same protocol"):
@@ -186,15 +254,31 @@ def test_published_tables_stand_apart():
     answer = published("schrimpf2021")
     assert len(answer.frame) == 43 and answer.frame["mean"].iloc[0] == answer.frame["mean"].max()
     top = answer.frame.iloc[0]
-    assert top["mean"] == pytest.approx(np.mean([top[n] for n in ("pereira2018", "fedorenko2016", "blank2014", "futrell2018")]))
-    assert set(answer.frame["source"]) == {"schrimpf2021"} and "Not comparable with own results" in answer.caption
+    assert top["mean"] == pytest.approx(
+        np.mean([top[n] for n in ("pereira2018", "fedorenko2016", "blank2014", "futrell2018")])
+    )
+    assert (
+        set(answer.frame["source"]) == {"schrimpf2021"}
+        and "Not comparable with own results" in answer.caption
+    )
     assert published("hadidi2025").frame["source"].eq("hadidi2025").all()
-    some = published("schrimpf2021", ["blank2014-froi", "pereira2018", "mine"])  # a benchmark, by its own name or its recording's
+    some = published(
+        "schrimpf2021", ["blank2014-froi", "pereira2018", "mine"]
+    )  # a benchmark, by its own name or its recording's
     top = some.frame.iloc[0]
-    assert top["mean"] == pytest.approx((top["pereira2018"] + top["blank2014"]) / 2) and top["of"] == 2
-    assert "2 of its 4 benchmarks. It does not hold mine." in some.caption and "over 2 benchmarks" in some.sentence
+    assert (
+        top["mean"] == pytest.approx((top["pereira2018"] + top["blank2014"]) / 2) and top["of"] == 2
+    )
+    assert (
+        "2 of its 4 benchmarks. It does not hold mine." in some.caption
+        and "over 2 benchmarks" in some.sentence
+    )
     none = published("schrimpf2021", ["mine"], hidden=["gpt2-xl"])
-    assert none.frame["of"].iloc[0] == 4 and "does not hold mine" in none.caption and "gpt2-xl" not in set(none.frame["model"])
+    assert (
+        none.frame["of"].iloc[0] == 4
+        and "does not hold mine" in none.caption
+        and "gpt2-xl" not in set(none.frame["model"])
+    )
     assert benchmarks() == ["pereira2018", "fedorenko2016", "blank2014", "futrell2018"]
     with pytest.raises(BrainLensError, match="Unknown published table"):
         published("nobody")

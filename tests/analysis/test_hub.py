@@ -54,13 +54,22 @@ class Hub(http.server.BaseHTTPRequestHandler):
         path = urlsplit(self.path).path
         if re.fullmatch(rf"/api/models/some/model(/revision/(main|v1|{COMMIT}))?", path):
             told = [{"rfilename": name, "size": len(body)} for name, body in self.files.items()]
-            about = {"id": "some/model", "sha": COMMIT, "siblings": told, "cardData": {"license": "apache-2.0"}}
+            about = {
+                "id": "some/model",
+                "sha": COMMIT,
+                "siblings": told,
+                "cardData": {"license": "apache-2.0"},
+            }
             self._send(json.dumps(about).encode(), Content_Type="application/json")
-        elif (found := re.fullmatch(rf"/some/model/resolve/(main|v1|{COMMIT})/(.+)", path)) and found[2] in self.files:
+        elif (
+            found := re.fullmatch(rf"/some/model/resolve/(main|v1|{COMMIT})/(.+)", path)
+        ) and found[2] in self.files:
             body = self.files[found[2]]
             if not head:
                 type(self).asked.append((found[1], found[2]))
-            self._send(body, head=head, ETag=f'"{hashlib.sha1(body).hexdigest()}"', X_Repo_Commit=COMMIT)
+            self._send(
+                body, head=head, ETag=f'"{hashlib.sha1(body).hexdigest()}"', X_Repo_Commit=COMMIT
+            )
         else:
             code = "RevisionNotFound" if "/some/model" in path else "RepoNotFound"
             self._send(b"{}", 404, head, X_Error_Code=code)
@@ -70,7 +79,15 @@ class Hub(http.server.BaseHTTPRequestHandler):
 def server(monkeypatch, tmp_path):
     from huggingface_hub import constants
 
-    for name in ("HTTP_PROXY", "HTTPS_PROXY", "http_proxy", "https_proxy", "ALL_PROXY", "all_proxy", "BRAINLENS_MIRROR"):
+    for name in (
+        "HTTP_PROXY",
+        "HTTPS_PROXY",
+        "http_proxy",
+        "https_proxy",
+        "ALL_PROXY",
+        "all_proxy",
+        "BRAINLENS_MIRROR",
+    ):
         monkeypatch.delenv(name, raising=False)
     monkeypatch.delenv("BRAINLENS_PICKLE_WEIGHTS", raising=False)
     Hub.files, Hub.asked = dict(FILES), []
@@ -80,7 +97,11 @@ def server(monkeypatch, tmp_path):
         monkeypatch.setenv("HF_HUB_OFFLINE", "0")
         monkeypatch.setattr(constants, "HF_HUB_OFFLINE", False)
         monkeypatch.setattr(constants, "ENDPOINT", address)
-        monkeypatch.setattr(constants, "HUGGINGFACE_CO_URL_TEMPLATE", address + "/{repo_id}/resolve/{revision}/{filename}")
+        monkeypatch.setattr(
+            constants,
+            "HUGGINGFACE_CO_URL_TEMPLATE",
+            address + "/{repo_id}/resolve/{revision}/{filename}",
+        )
         monkeypatch.setattr(constants, "HF_HUB_CACHE", str(tmp_path / "cache"))
         yield address
         running.shutdown()
@@ -88,15 +109,32 @@ def server(monkeypatch, tmp_path):
 
 def test_files_sizes_and_licence_are_told_before_anything_is_fetched(server):
     offered = hub.offer("some/model")
-    assert list(offered.files) == ["README.md", "model.safetensors", "tokenizer.json", "config.json"]
-    assert offered.files["model.safetensors"] == 25_600 and offered.licence == "apache-2.0" and offered.commit == COMMIT
+    assert list(offered.files) == [
+        "README.md",
+        "model.safetensors",
+        "tokenizer.json",
+        "config.json",
+    ]
+    assert (
+        offered.files["model.safetensors"] == 25_600
+        and offered.licence == "apache-2.0"
+        and offered.commit == COMMIT
+    )
     assert offered.size == sum(len(FILES[name]) for name in offered.files) and Hub.asked == []
 
 
 def test_a_model_is_fetched_file_by_file_with_its_licence_and_without_pickles(server):
     seen = []
-    folder = hub.fetch("some/model", report=Report(on_progress=lambda done, total, what, left: seen.append((done, total, what))))
-    assert sorted(path.name for path in folder.iterdir()) == ["README.md", "config.json", "model.safetensors", "tokenizer.json"]
+    folder = hub.fetch(
+        "some/model",
+        report=Report(on_progress=lambda done, total, what, left: seen.append((done, total, what))),
+    )
+    assert sorted(path.name for path in folder.iterdir()) == [
+        "README.md",
+        "config.json",
+        "model.safetensors",
+        "tokenizer.json",
+    ]
     assert folder.name == COMMIT and [name for _, name in Hub.asked][-1] == "config.json"
     assert [done for done, _, _ in seen] == sorted(done for done, _, _ in seen)
     assert seen[-1][0] == seen[-1][1] == hub.offer("some/model").size
@@ -128,13 +166,19 @@ def test_a_cancel_stops_between_files_and_half_a_model_is_none(server):
     assert hub.cached("some/model") is None and "config.json" not in [name for _, name in Hub.asked]
     before = len(Hub.asked)
     hub.fetch("some/model")
-    assert "model.safetensors" not in [name for _, name in Hub.asked[before:]]  # what has come is kept
+    assert "model.safetensors" not in [
+        name for _, name in Hub.asked[before:]
+    ]  # what has come is kept
 
 
 def test_a_part_that_the_index_names_is_missed(server):
     parts = {"weight_map": {"a": "model-1.safetensors", "b": "model-2.safetensors"}}
     del Hub.files["model.safetensors"]
-    Hub.files |= {"model-1.safetensors": b"1", "model-2.safetensors": b"2", hub.INDEX: json.dumps(parts).encode()}
+    Hub.files |= {
+        "model-1.safetensors": b"1",
+        "model-2.safetensors": b"2",
+        hub.INDEX: json.dumps(parts).encode(),
+    }
     folder = hub.fetch("some/model")
     (folder / "model-2.safetensors").unlink()
     assert hub.cached("some/model") is None
@@ -156,7 +200,8 @@ def test_what_is_no_model_is_refused(server):
 
 
 @pytest.mark.parametrize(
-    ("revision", "name"), [("", "some--model"), ("main", "some--model"), ("refs/pr/1", "some--model@refs--pr--1")]
+    ("revision", "name"),
+    [("", "some--model"), ("main", "some--model"), ("refs/pr/1", "some--model@refs--pr--1")],
 )
 def test_a_mirror_folder_stands_in_for_the_hub(tmp_path, monkeypatch, revision, name):
     monkeypatch.setenv("HF_HUB_OFFLINE", "1")

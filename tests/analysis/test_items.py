@@ -10,13 +10,28 @@ import xarray as xr
 from analysis import preset
 from analysis.answers.items import interval_rule, items, methods
 from analysis.features.activations import from_file
-from analysis.scoring.per_stimulus import Items, about, clusters, explained, item_values, price, token_bits
+from analysis.scoring.per_stimulus import (
+    Items,
+    about,
+    clusters,
+    explained,
+    item_values,
+    price,
+    token_bits,
+)
 from data.catalog.catalog import recording
 from data.errors import BrainLensError
 from data.recording import Recording
 
-QUICK = preset("defended").but(folds=4, inner_folds=2, bootstrap=50, shuffled_twin=False, ceiling="none", controls=("position",),
-                               unique=False)
+QUICK = preset("defended").but(
+    folds=4,
+    inner_folds=2,
+    bootstrap=50,
+    shuffled_twin=False,
+    ceiling="none",
+    controls=("position",),
+    unique=False,
+)
 
 
 def test_explained_by_hand():
@@ -35,7 +50,23 @@ def test_explained_by_hand():
 def planted(tmp_path_factory):
     """People who respond to a second feature on long sentences only; A has it, B has noise in its place."""
     rng = np.random.default_rng(3)
-    n, words = 240, ["the", "river", "quiet", "morning", "walks", "under", "seven", "lamps", "and", "never", "sleeps", "again"]
+    n, words = (
+        240,
+        [
+            "the",
+            "river",
+            "quiet",
+            "morning",
+            "walks",
+            "under",
+            "seven",
+            "lamps",
+            "and",
+            "never",
+            "sleeps",
+            "again",
+        ],
+    )
     lengths = rng.integers(4, 12, n)
     texts = [" ".join(rng.permutation(words)[:k]) + "." for k in lengths]
     groups = np.repeat(np.arange(24), 10)
@@ -43,13 +74,35 @@ def planted(tmp_path_factory):
     signal = base @ rng.standard_normal((3, 12)) + 1.5 * extra @ rng.standard_normal((3, 12))
     values = signal + rng.standard_normal((n, 12))
     ids = [f"s{i}" for i in range(n)]
-    responses = xr.DataArray(values, dims=("stimulus", "target"), coords={
-        "stimulus": ids, "target": [f"t{k}" for k in range(12)], "subject": ("target", [f"p{k % 4}" for k in range(12)])})
-    table = pd.DataFrame({"text": texts, "passage": groups.astype(str), "topic": (groups // 3).astype(str)}, index=ids)
-    made = Recording("planted", responses, table, context="passage", group="passage", simulated=True, roles={"topic": "topic"})
+    responses = xr.DataArray(
+        values,
+        dims=("stimulus", "target"),
+        coords={
+            "stimulus": ids,
+            "target": [f"t{k}" for k in range(12)],
+            "subject": ("target", [f"p{k % 4}" for k in range(12)]),
+        },
+    )
+    table = pd.DataFrame(
+        {"text": texts, "passage": groups.astype(str), "topic": (groups // 3).astype(str)},
+        index=ids,
+    )
+    made = Recording(
+        "planted",
+        responses,
+        table,
+        context="passage",
+        group="passage",
+        simulated=True,
+        roles={"topic": "topic"},
+    )
     folder = tmp_path_factory.mktemp("planted")
     for name, second in (("a", extra), ("b", rng.standard_normal((n, 3)))):
-        np.savez(folder / f"{name}.npz", stimulus=np.array(ids, dtype=str), layer_0=np.hstack([base, second]))
+        np.savez(
+            folder / f"{name}.npz",
+            stimulus=np.array(ids, dtype=str),
+            layer_0=np.hstack([base, second]),
+        )
     return made, [from_file(folder / f"{name}.npz", made) for name in ("a", "b")]
 
 
@@ -86,18 +139,38 @@ def fake(name, values):
 
 
 def test_slices_by_hand():
-    table = pd.DataFrame({"item": list("abcdefgh"), "text": list("abcdefgh"), "length": [1, 2, 3, 4, 5, 6, 7, 8],
-                          "frequency": 1.0, "position": [1, 2] * 4})
+    table = pd.DataFrame(
+        {
+            "item": list("abcdefgh"),
+            "text": list("abcdefgh"),
+            "length": [1, 2, 3, 4, 5, 6, 7, 8],
+            "frequency": 1.0,
+            "position": [1, 2] * 4,
+        }
+    )
     one, two = np.array([1, 1, 2, 2, 3, 3, 4, np.nan]), np.zeros(8)
     groups = np.array(["g1", "g2"] * 4)
     answer = items(fake("A", one), fake("B", two), table, (groups, groups))
     length = answer.facts["slices"].query("slice == 'length'")
     assert length["level"].tolist() == ["1 to 2 words", "3 to 4 words", "5 words", "6 to 7 words"]
-    assert length["difference"].tolist() == [1.0, 2.0, 3.0, 3.5] and length["n"].tolist() == [2, 2, 1, 2]
-    assert length["low"].isna().tolist() == [False, False, True, False]  # one group alone has no interval
+    assert length["difference"].tolist() == [1.0, 2.0, 3.0, 3.5] and length["n"].tolist() == [
+        2,
+        2,
+        1,
+        2,
+    ]
+    assert length["low"].isna().tolist() == [
+        False,
+        False,
+        True,
+        False,
+    ]  # one group alone has no interval
     assert answer.facts["overall"]["difference"] == pytest.approx(16 / 7)
     assert answer.facts["sliced"] == ["length", "position"]  # one frequency is no slice
-    assert answer.frame["difference"].isna().sum() == 1 and "Without a held-out response: 1" in answer.caption
+    assert (
+        answer.frame["difference"].isna().sum() == 1
+        and "Without a held-out response: 1" in answer.caption
+    )
     with pytest.raises(BrainLensError, match="Unknown slice"):
         items(fake("A", one), fake("B", two), table, (groups, groups), by="colour")
     with pytest.raises(BrainLensError, match="Choose two models"):
@@ -105,25 +178,52 @@ def test_slices_by_hand():
 
 
 def test_quarters_with_nearly_the_same_ends_have_names_of_their_own():
-    table = pd.DataFrame({"item": np.arange(80).astype(str), "text": "x", "length": np.tile([1, 2], 40),
-                          "frequency": np.linspace(5.01, 5.14, 80)})
+    table = pd.DataFrame(
+        {
+            "item": np.arange(80).astype(str),
+            "text": "x",
+            "length": np.tile([1, 2], 40),
+            "frequency": np.linspace(5.01, 5.14, 80),
+        }
+    )
     groups = np.tile(np.arange(8), 10).astype(str)
-    answer = items(fake("A", np.arange(80.0)), fake("B", np.zeros(80)), table, (groups, groups), by="frequency")
+    answer = items(
+        fake("A", np.arange(80.0)), fake("B", np.zeros(80)), table, (groups, groups), by="frequency"
+    )
     levels = answer.facts["slices"].query("slice == 'frequency'")["level"].tolist()
     assert levels == ["5.01 to 5.04", "5.04 to 5.07", "5.08 to 5.11", "5.11 to 5.14"]
 
 
 def test_captions_say_how_intervals_were_made_and_when_they_are_optimistic(planted, clean_home):
     made, models = planted
-    answer = items(*(item_values(model, made, QUICK) for model in models), about(made), clusters(made, QUICK))
-    assert answer.facts["people"] == 4 and "bootstrap over people and the groups held out together" in answer.caption
-    assert "with 4 people the interval is optimistic" in answer.caption and "widened for the number of slices" in answer.caption
+    answer = items(
+        *(item_values(model, made, QUICK) for model in models), about(made), clusters(made, QUICK)
+    )
+    assert (
+        answer.facts["people"] == 4
+        and "bootstrap over people and the groups held out together" in answer.caption
+    )
+    assert (
+        "with 4 people the interval is optimistic" in answer.caption
+        and "widened for the number of slices" in answer.caption
+    )
     table = pd.DataFrame({"item": list("abcd"), "text": list("abcd"), "length": [1, 2, 3, 4]})
-    averaged = items(fake("A", np.arange(4.0)), fake("B", np.zeros(4)), table, (np.arange(4), np.arange(4)))
-    assert "says nothing of other people" in averaged.caption and "over people and" not in averaged.caption
-    assert "optimistic" not in interval_rule(6) and "texts inside each topic" in interval_rule(6, "topic")
+    averaged = items(
+        fake("A", np.arange(4.0)), fake("B", np.zeros(4)), table, (np.arange(4), np.arange(4))
+    )
+    assert (
+        "says nothing of other people" in averaged.caption
+        and "over people and" not in averaged.caption
+    )
+    assert "optimistic" not in interval_rule(6) and "texts inside each topic" in interval_rule(
+        6, "topic"
+    )
     told = methods(fake("A", np.arange(4.0)), fake("B", np.zeros(4)), averaged)
-    assert "in shares of the target's variance" in told and "2,000 draws" in told and "Bonferroni" in told
+    assert (
+        "in shares of the target's variance" in told
+        and "2,000 draws" in told
+        and "Bonferroni" in told
+    )
 
 
 def test_the_price_of_predicting_each_stimulus_is_known_before(clean_home):
@@ -132,9 +232,13 @@ def test_the_price_of_predicting_each_stimulus_is_known_before(clean_home):
     one = recording("simulated")
     score("zoo-causal-400k", one, QUICK)
     before = price("zoo-causal-400k", one, QUICK)
-    assert not before.cached and 0 < before.seconds < 60 and before.memory == 0  # activations are stored
+    assert (
+        not before.cached and 0 < before.seconds < 60 and before.memory == 0
+    )  # activations are stored
     assert price("zoo-causal-400k", one, QUICK.but(folds=8)).seconds > before.seconds
-    assert price("zoo-causal-400k", one, QUICK.but(pooling="mean")).memory > 0  # these have to be read
+    assert (
+        price("zoo-causal-400k", one, QUICK.but(pooling="mean")).memory > 0
+    )  # these have to be read
     item_values("zoo-causal-400k", one, QUICK)
     assert price("zoo-causal-400k", one, QUICK).cached
 
@@ -144,15 +248,21 @@ def test_the_interval_draws_groups_and_not_items():
     rng = np.random.default_rng(1)
     level = rng.standard_normal(8)
     groups = np.repeat(np.arange(8), 100).astype(str)
-    table = pd.DataFrame({"item": np.arange(800).astype(str), "text": "x", "length": np.tile([1, 2, 3, 4], 200)})
-    answer = items(fake("A", np.repeat(level, 100)), fake("B", np.zeros(800)), table, (groups, groups))
+    table = pd.DataFrame(
+        {"item": np.arange(800).astype(str), "text": "x", "length": np.tile([1, 2, 3, 4], 200)}
+    )
+    answer = items(
+        fake("A", np.repeat(level, 100)), fake("B", np.zeros(800)), table, (groups, groups)
+    )
     got = answer.facts["overall"]
     assert got["high"] - got["low"] == pytest.approx(2 * 1.96 * level.std() / np.sqrt(8), rel=0.12)
 
 
 def test_what_is_known_of_sentences_and_words():
     frame = about(recording("simulated"))
-    assert frame.loc[0, "length"] == len(frame.loc[0, "text"].split()) and frame["position"].max() == 4
+    assert (
+        frame.loc[0, "length"] == len(frame.loc[0, "text"].split()) and frame["position"].max() == 4
+    )
     assert frame["topic"].nunique() == 24 and frame["frequency"].between(2, 8).all()
     words = about(recording("simulated-reading"))
     assert words.loc[1, "text"] == "last" and words.loc[1, "length"] == 4 and "topic" in words

@@ -7,7 +7,15 @@ import pytest
 import torch
 from scipy import stats
 from tokenizers import Tokenizer, models, pre_tokenizers
-from transformers import AlbertConfig, AlbertModel, BertConfig, BertModel, GPT2Config, GPT2LMHeadModel, PreTrainedTokenizerFast
+from transformers import (
+    AlbertConfig,
+    AlbertModel,
+    BertConfig,
+    BertModel,
+    GPT2Config,
+    GPT2LMHeadModel,
+    PreTrainedTokenizerFast,
+)
 
 from analysis.models.variants import lesion as localiser
 from analysis.models.variants.spec import Variant, apply
@@ -24,7 +32,9 @@ def tokenizer():
 
 def network():
     torch.manual_seed(0)
-    return GPT2LMHeadModel(GPT2Config(vocab_size=256, n_layer=3, n_embd=20, n_head=2, n_positions=256))
+    return GPT2LMHeadModel(
+        GPT2Config(vocab_size=256, n_layer=3, n_embd=20, n_head=2, n_positions=256)
+    )
 
 
 def test_strings_are_as_long_as_each_other_and_words_are_no_words():
@@ -42,7 +52,9 @@ def test_strings_are_as_long_as_each_other_and_words_are_no_words():
 def test_the_contrast_is_welchs_t():
     rng = np.random.default_rng(0)
     a, b = rng.normal(0.5, 2, (30, 4, 5)), rng.normal(0, 1, (20, 4, 5))
-    np.testing.assert_allclose(localiser.contrast(a, b), stats.ttest_ind(a, b, equal_var=False).statistic, rtol=1e-10)
+    np.testing.assert_allclose(
+        localiser.contrast(a, b), stats.ttest_ind(a, b, equal_var=False).statistic, rtol=1e-10
+    )
     assert (localiser.contrast(np.ones((4, 2)), np.zeros((4, 2))) == 0).all()
 
 
@@ -56,19 +68,26 @@ def test_units_are_chosen_over_all_blocks():
     random = localiser.select(t, "random", 10, seed=3)
     assert random.sum() == 4 and not (random & localiser.select(t, "language", 10)).any()
     assert np.array_equal(random, localiser.select(t, "random", 10, seed=3))
-    assert localiser.select(t, "language", 0.001).sum() == 1 and localiser.select(t, "language", 100).all()
+    assert (
+        localiser.select(t, "language", 0.001).sum() == 1
+        and localiser.select(t, "language", 100).all()
+    )
 
 
 def test_planted_units_are_found_and_silenced(tokenizer):
     module = network()
-    found = localiser.unit_means(module.base_model, _parts(module), tokenizer, localiser.sentences()[:4])
+    found = localiser.unit_means(
+        module.base_model, _parts(module), tokenizer, localiser.sentences()[:4]
+    )
     assert found.shape == (4, 3, 20)
     lesioned = apply(network(), Variant.parse("lesion:language:10:0"), tokenizer=lambda: tokenizer)
     assert lesioned.lesion.shape == (3, 20) and lesioned.lesion.sum() == 6
     ids = tokenizer("A short sentence.", return_tensors="pt")["input_ids"]
     heard = {}
     for i, block in enumerate(lesioned.base_model.h):
-        block.register_forward_hook(lambda m, a, out, i=i: heard.__setitem__(i, out[0] if isinstance(out, tuple) else out))
+        block.register_forward_hook(
+            lambda m, a, out, i=i: heard.__setitem__(i, out[0] if isinstance(out, tuple) else out)
+        )
     with torch.inference_mode():
         changed = lesioned(ids).logits
         whole = network().eval()(ids).logits
@@ -88,12 +107,20 @@ def _parts(module):
 def test_a_lesion_equals_zeroing_by_hand(tokenizer):
     """Cut out a unit of the last block only: the head sees a hidden state with that unit at zero."""
     module = BertModel(
-        BertConfig(vocab_size=256, hidden_size=12, num_hidden_layers=2, num_attention_heads=2, intermediate_size=8)
+        BertConfig(
+            vocab_size=256,
+            hidden_size=12,
+            num_hidden_layers=2,
+            num_attention_heads=2,
+            intermediate_size=8,
+        )
     )
     lesioned = apply(module, Variant.parse("lesion:language:4:0"), tokenizer=lambda: tokenizer)
     assert lesioned.lesion.sum() == 1
     with torch.inference_mode():
-        states = lesioned(tokenizer("Hello.", return_tensors="pt")["input_ids"], output_hidden_states=True).hidden_states
+        states = lesioned(
+            tokenizer("Hello.", return_tensors="pt")["input_ids"], output_hidden_states=True
+        ).hidden_states
     block, unit = np.argwhere(lesioned.lesion)[0]
     assert (states[block + 1][..., unit] == 0).all()
 
@@ -101,7 +128,12 @@ def test_a_lesion_equals_zeroing_by_hand(tokenizer):
 def test_models_whose_units_cannot_be_cut_out(tokenizer):
     shared = AlbertModel(
         AlbertConfig(
-            vocab_size=256, hidden_size=8, embedding_size=8, num_hidden_layers=3, num_attention_heads=2, intermediate_size=8
+            vocab_size=256,
+            hidden_size=8,
+            embedding_size=8,
+            num_hidden_layers=3,
+            num_attention_heads=2,
+            intermediate_size=8,
         )
     )
     with pytest.raises(BrainLensError, match=r"again and again"):

@@ -26,7 +26,11 @@ TOLERANCE = 5e-6
 def planted(n, p, v, seed=0, noise=1.0):
     rng = np.random.default_rng(seed)
     x = rng.standard_normal((n, p)) * np.logspace(0.5, -1, p)
-    y = x @ rng.standard_normal((p, v)) / np.sqrt(p) + noise * rng.standard_normal((n, v)) + rng.standard_normal(v) * 5
+    y = (
+        x @ rng.standard_normal((p, v)) / np.sqrt(p)
+        + noise * rng.standard_normal((n, v))
+        + rng.standard_normal(v) * 5
+    )
     return x, y
 
 
@@ -70,7 +74,12 @@ def test_leave_one_out_per_target_is_ridgecv(n, p, v, device):
     same(fit, expected)
     np.testing.assert_allclose(fit.predictions[0], expected[2], atol=1e-4)
     assert fit.form == ["primal" if p < n / 2 else "dual"]
-    chosen = np.array([np.broadcast_to(RidgeCV(ALPHAS, alpha_per_target=v > 1).fit(x[a], y[a]).alpha_, v) for a, _ in folds])
+    chosen = np.array(
+        [
+            np.broadcast_to(RidgeCV(ALPHAS, alpha_per_target=v > 1).fit(x[a], y[a]).alpha_, v)
+            for a, _ in folds
+        ]
+    )
     np.testing.assert_array_equal(fit.alpha[0], chosen)
 
 
@@ -83,24 +92,46 @@ def test_one_alpha_for_all_targets_is_ridgecv(n, p, v, standardize):
     def make():
         return make_pipeline(StandardScaler(), RidgeCV(ALPHAS)) if standardize else RidgeCV(ALPHAS)
 
-    same(cross_validate(x, y, folds, alphas=ALPHAS, shared_alpha=True, standardize=standardize), reference(make, x, y, folds))
+    same(
+        cross_validate(x, y, folds, alphas=ALPHAS, shared_alpha=True, standardize=standardize),
+        reference(make, x, y, folds),
+    )
 
 
 @pytest.mark.parametrize("standardize", [False, True])
-@pytest.mark.parametrize("n, p, v, device", [(60, 20, 7, "cpu"), (60, 150, 7, "cpu"), (45, 80, 900, "cpu"), (60, 20, 7, "torch"),
-                                             (45, 80, 900, "torch")])
+@pytest.mark.parametrize(
+    "n, p, v, device",
+    [
+        (60, 20, 7, "cpu"),
+        (60, 150, 7, "cpu"),
+        (45, 80, 900, "cpu"),
+        (60, 20, 7, "torch"),
+        (45, 80, 900, "torch"),
+    ],
+)
 def test_inner_folds_are_a_grid_search(n, p, v, standardize, device):
     x, y = planted(n, p, v)
     folds = folds_of(n)
     inner = inner_of(folds)
-    fit = cross_validate(x, y, folds, alphas=ALPHAS, criterion="kfold", inner_folds=inner, standardize=standardize, device=device)
+    fit = cross_validate(
+        x,
+        y,
+        folds,
+        alphas=ALPHAS,
+        criterion="kfold",
+        inner_folds=inner,
+        standardize=standardize,
+        device=device,
+    )
     for f, (train, test) in enumerate(folds):
         place = {row: i for i, row in enumerate(train)}
         cv = [([place[i] for i in a], [place[i] for i in b]) for a, b in inner[f]]
         for target in range(3):
             model = make_pipeline(StandardScaler(), Ridge()) if standardize else Ridge()
             name = "ridge__alpha" if standardize else "alpha"
-            search = GridSearchCV(model, {name: ALPHAS}, scoring="r2", cv=cv).fit(x[train], y[train, target])
+            search = GridSearchCV(model, {name: ALPHAS}, scoring="r2", cv=cv).fit(
+                x[train], y[train, target]
+            )
             assert fit.alpha[0, f, target] == search.best_params_[name]
             expected = np.corrcoef(search.predict(x[test]), y[test, target])[0, 1]
             assert fit.r[0, f, target] == pytest.approx(expected, abs=TOLERANCE)
@@ -118,13 +149,19 @@ def test_inner_folds_agree_with_himalaya():
     fit = cross_validate(x, y, folds, alphas=ALPHAS, criterion="kfold", inner_folds=inner)
     for f, (train, test) in enumerate(folds):
         place = {row: i for i, row in enumerate(train)}
-        cv = [(np.array([place[i] for i in a]), np.array([place[i] for i in b])) for a, b in inner[f]]
+        cv = [
+            (np.array([place[i] for i in a]), np.array([place[i] for i in b])) for a, b in inner[f]
+        ]
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
-            model = KernelRidgeCV(ALPHAS, fit_intercept=True, cv=cv, solver_params={"score_func": r2_score})
+            model = KernelRidgeCV(
+                ALPHAS, fit_intercept=True, cv=cv, solver_params={"score_func": r2_score}
+            )
             model.fit(x[train], y[train])
         np.testing.assert_allclose(fit.alpha[0, f], model.best_alphas_, rtol=1e-9)
-        np.testing.assert_allclose(fit.r[0, f], pearson(model.predict(x[test]), y[test]), atol=TOLERANCE)
+        np.testing.assert_allclose(
+            fit.r[0, f], pearson(model.predict(x[test]), y[test]), atol=TOLERANCE
+        )
 
 
 @pytest.mark.parametrize("n, p, v", SHAPES)
@@ -138,7 +175,9 @@ def test_gcv_is_its_formula(n, p, v):
         errors = []
         for a in ALPHAS:
             h = (u * (s**2 / (s**2 + a))) @ u.T
-            errors.append(((yc - h @ yc) ** 2).sum(0) / (1 - 1 / len(train) - np.trace(h) / len(train)) ** 2)
+            errors.append(
+                ((yc - h @ yc) ** 2).sum(0) / (1 - 1 / len(train) - np.trace(h) / len(train)) ** 2
+            )
         np.testing.assert_array_equal(fit.alpha[0, f], ALPHAS[np.argmin(errors, axis=0)])
 
 
@@ -178,7 +217,11 @@ def test_massive_constant_and_duplicated_units(p, method):
     x[:, 3] = 3000 + 200 * x[:, 3]  # a massive dimension far from zero
     x[:, 5], x[:, 6] = 7.25, x[:, 8]
     folds = folds_of(70)
-    make = (lambda: RidgeCV(ALPHAS, alpha_per_target=True)) if method == "ridge" else (lambda: LinearRegression(tol=1e-10))
+    make = (
+        (lambda: RidgeCV(ALPHAS, alpha_per_target=True))
+        if method == "ridge"
+        else (lambda: LinearRegression(tol=1e-10))
+    )
     options = {"alphas": ALPHAS} if method == "ridge" else {"rcond": 1e-10}
     for dtype in (np.float64, np.float32):
         given_x = x.astype(dtype)
@@ -206,7 +249,9 @@ def test_missing_responses_are_left_out_target_by_target():
     y[:13, 1], y[20:, 3], y[::2, 5] = np.nan, np.nan, np.nan
     folds = list(KFold(4).split(x))
     inner = inner_of(folds)
-    whole = cross_validate(x, y, folds, alphas=ALPHAS, criterion="kfold", inner_folds=inner, predictions=True)
+    whole = cross_validate(
+        x, y, folds, alphas=ALPHAS, criterion="kfold", inner_folds=inner, predictions=True
+    )
     for target in range(6):
         has = np.flatnonzero(~np.isnan(y[:, target]))
         place = np.full(60, -1)
@@ -221,11 +266,20 @@ def test_missing_responses_are_left_out_target_by_target():
             if len(within(test)) < 2 or len(within(train)) < 2 or not pairs:
                 assert np.isnan(whole.r[0, f, target]) and np.isnan(whole.alpha[0, f, target])
                 continue
-            alone = cross_validate(x[has], y[has][:, [target]], [(within(train), within(test))], alphas=ALPHAS, criterion="kfold",
-                                   inner_folds=[pairs])
+            alone = cross_validate(
+                x[has],
+                y[has][:, [target]],
+                [(within(train), within(test))],
+                alphas=ALPHAS,
+                criterion="kfold",
+                inner_folds=[pairs],
+            )
             assert whole.r[0, f, target] == pytest.approx(alone.r[0, 0, 0], abs=1e-6)
             assert whole.alpha[0, f, target] == alone.alpha[0, 0, 0]
-    assert np.isnan(whole.predictions[0, 20:, 3]).all() and np.isfinite(whole.predictions[0, 20:, 0]).all()
+    assert (
+        np.isnan(whole.predictions[0, 20:, 3]).all()
+        and np.isfinite(whole.predictions[0, 20:, 0]).all()
+    )
 
 
 @pytest.mark.parametrize("criterion", ["loo", "gcv", "kfold"])
@@ -234,7 +288,12 @@ def test_a_shared_alpha_is_shared_over_patterns_of_missing_responses(criterion):
     gaps = y.copy()
     gaps[3:5, 4:] = np.nan
     folds = folds_of(60)
-    options = {"alphas": ALPHAS, "shared_alpha": True, "criterion": criterion, "inner_folds": inner_of(folds)}
+    options = {
+        "alphas": ALPHAS,
+        "shared_alpha": True,
+        "criterion": criterion,
+        "inner_folds": inner_of(folds),
+    }
     fit = cross_validate(x, gaps, folds, **options)
     assert all(len(np.unique(fit.alpha[0, f])) == 1 for f in range(5))
     np.testing.assert_array_equal(fit.alpha, cross_validate(x, y, folds, **options).alpha)
@@ -250,13 +309,22 @@ def test_scale_of_the_responses_does_not_matter():
 
 # ---- properties ----------------------------------------------------------------------------------------------------------
 @settings(max_examples=25, deadline=None)
-@given(n=st.integers(9, 40), p=st.integers(1, 50), v=st.integers(1, 9), seed=st.integers(0, 10**6),
-       criterion=st.sampled_from(["loo", "gcv"]), standardize=st.booleans(), noise=st.sampled_from([0.01, 1.0, 30.0]))
+@given(
+    n=st.integers(9, 40),
+    p=st.integers(1, 50),
+    v=st.integers(1, 9),
+    seed=st.integers(0, 10**6),
+    criterion=st.sampled_from(["loo", "gcv"]),
+    standardize=st.booleans(),
+    noise=st.sampled_from([0.01, 1.0, 30.0]),
+)
 def test_every_shape_picks_the_smallest_error(n, p, v, seed, criterion, standardize, noise):
     """Pruning and ties never change the chosen alpha: brute force in float64 agrees."""
     x, y = planted(n, p, v, seed, noise)
     train, test = np.arange(n - 3), np.arange(n - 3, n)
-    fit = cross_validate(x, y, [(train, test)], alphas=ALPHAS, criterion=criterion, standardize=standardize)
+    fit = cross_validate(
+        x, y, [(train, test)], alphas=ALPHAS, criterion=criterion, standardize=standardize
+    )
     xt, yc = x[train] - x[train].mean(0), y[train] - y[train].mean(0)
     xt = xt / xt.std(0) if standardize else xt
     u, s, _ = np.linalg.svd(xt, full_matrices=False)
@@ -277,7 +345,11 @@ def test_every_shape_picks_the_smallest_error(n, p, v, seed, criterion, standard
 def test_every_shape_of_least_squares(n, p, v, seed):
     x, y = planted(n, p, v, seed)
     folds = folds_of(n, 3)
-    same(cross_validate(x, y, folds, method="ols"), reference(lambda: LinearRegression(tol=1e-12), x, y, folds), atol=2e-5)
+    same(
+        cross_validate(x, y, folds, method="ols"),
+        reference(lambda: LinearRegression(tol=1e-12), x, y, folds),
+        atol=2e-5,
+    )
 
 
 # ---- ways in ----------------------------------------------------------------------------------------------------------------
@@ -286,7 +358,9 @@ def test_grams_and_decompositions_give_what_features_give():
     folds = folds_of(60)
     inner = inner_of(folds)
     plain = cross_validate([x, x * 2], y, folds, alphas=ALPHAS)
-    np.testing.assert_allclose(cross_validate([gram(x), gram(x * 2)], y, folds, alphas=ALPHAS).r, plain.r, atol=1e-6)
+    np.testing.assert_allclose(
+        cross_validate([gram(x), gram(x * 2)], y, folds, alphas=ALPHAS).r, plain.r, atol=1e-6
+    )
     known = decompose([x, x * 2], folds, inner_folds=inner)
     assert known.nbytes > 0
     np.testing.assert_allclose(cross_validate(known, y, folds, alphas=ALPHAS).r, plain.r, atol=1e-6)
@@ -294,7 +368,9 @@ def test_grams_and_decompositions_give_what_features_give():
     plain = cross_validate([x, x * 2], y, folds, **options)
     np.testing.assert_allclose(cross_validate(known, y, folds, **options).r, plain.r, atol=1e-6)
     plain = cross_validate(x, y, folds, method="ols")
-    np.testing.assert_allclose(cross_validate(gram(x), y, folds, method="ols").r, plain.r, atol=1e-6)
+    np.testing.assert_allclose(
+        cross_validate(gram(x), y, folds, method="ols").r, plain.r, atol=1e-6
+    )
     with pytest.raises(BrainLensError, match="other folds"):
         cross_validate(known, y, folds_of(60, 4), alphas=ALPHAS)
     with pytest.raises(BrainLensError, match="standardize"):
@@ -326,12 +402,22 @@ def test_held_out_rows_reach_nothing_that_is_fitted(p, standardize):
     for alpha in ALPHAS:  # the held-out rows that did not change are predicted by the same map
         maps = [(s.p / (s.lam + alpha)) @ s.q.T for s in spectra]
         np.testing.assert_allclose(maps[0], maps[1], rtol=0, atol=1e-10 * np.abs(maps[0]).max())
-    for options in ({"criterion": "loo"}, {"criterion": "gcv"}, {"criterion": "kfold", "inner_folds": inner[:1]},
-                    {"criterion": "loo", "shared_alpha": True}):
-        fits = [cross_validate(a, b, folds[:1], alphas=ALPHAS, standardize=standardize, predictions=True, **options)
-                for a, b in ((x, y), (other_x, other_y))]
+    for options in (
+        {"criterion": "loo"},
+        {"criterion": "gcv"},
+        {"criterion": "kfold", "inner_folds": inner[:1]},
+        {"criterion": "loo", "shared_alpha": True},
+    ):
+        fits = [
+            cross_validate(
+                a, b, folds[:1], alphas=ALPHAS, standardize=standardize, predictions=True, **options
+            )
+            for a, b in ((x, y), (other_x, other_y))
+        ]
         np.testing.assert_array_equal(fits[0].alpha, fits[1].alpha)
-        np.testing.assert_allclose(fits[0].predictions[0, kept], fits[1].predictions[0, kept], atol=2e-6 * np.abs(y).max())
+        np.testing.assert_allclose(
+            fits[0].predictions[0, kept], fits[1].predictions[0, kept], atol=2e-6 * np.abs(y).max()
+        )
 
 
 # ---- memory, progress, cancel -------------------------------------------------------------------------------------------------
@@ -339,7 +425,10 @@ def test_blocks_do_not_change_the_result_and_a_budget_is_kept():
     import tracemalloc
 
     rng = np.random.default_rng(3)
-    x, y = rng.standard_normal((120, 200)).astype(np.float32), rng.standard_normal((120, 20_000)).astype(np.float32)
+    x, y = (
+        rng.standard_normal((120, 200)).astype(np.float32),
+        rng.standard_normal((120, 20_000)).astype(np.float32),
+    )
     folds = folds_of(120, 3)
     fit = cross_validate(x, y, folds, alphas=ALPHAS)
     results = fit.r.nbytes + fit.r2.nbytes + fit.pick.nbytes + fit.constant.nbytes
@@ -370,7 +459,9 @@ def test_a_cancelled_report_stops_within_a_block_and_blas_gets_its_threads_back(
     with pytest.raises(Cancelled):
         cross_validate(x, y, folds_of(60), alphas=ALPHAS, report=report)
     assert 0 < seen[-1][0] < seen[-1][1]
-    assert [pool["num_threads"] for pool in threadpool_info() if pool["user_api"] == "blas"] == before
+    assert [
+        pool["num_threads"] for pool in threadpool_info() if pool["user_api"] == "blas"
+    ] == before
 
 
 def test_alphas_at_the_edge_of_the_grid_are_counted():
@@ -380,31 +471,46 @@ def test_alphas_at_the_edge_of_the_grid_are_counted():
 
 
 # ---- errors -------------------------------------------------------------------------------------------------------------------
-@pytest.mark.parametrize("change, words", [
-    ({"method": "rigde"}, "did you mean 'ridge'"),
-    ({"criterion": "cv"}, "criterion"),
-    ({"device": "gpu"}, "device"),
-    ({"alphas": [1, 1]}, "ascending"),
-    ({"alphas": [0, 1]}, "positive"),
-    ({"criterion": "kfold"}, "inner_folds"),
-    ({"rcond": 2.0}, "rcond"),
-    ({"folds": []}, "no folds"),
-    ({"folds": [([0, 1, 2], [2, 3])]}, "trains on"),
-    ({"folds": [([0, 1, 2], [3, 99])]}, "99"),
-    ({"folds": [([0, 1, 1], [3, 4])]}, "twice"),
-    ({"folds": [(np.ones(20, bool), [3, 4])]}, "mask"),
-    ({"criterion": "kfold", "inner_folds": [[([0, 1], [15, 16])]], "folds": [(np.arange(10), np.arange(10, 20))]}, "leaks"),
-    ({"features": np.ones((5, 3))}, "5 rows"),
-    ({"features": np.full((20, 3), np.nan)}, "NaN"),
-    ({"features": []}, "no layers"),
-    ({"responses": np.ones(20)}, "column"),
-    ({"responses": np.full((20, 2), np.inf)}, "infinite"),
-])
+@pytest.mark.parametrize(
+    "change, words",
+    [
+        ({"method": "rigde"}, "did you mean 'ridge'"),
+        ({"criterion": "cv"}, "criterion"),
+        ({"device": "gpu"}, "device"),
+        ({"alphas": [1, 1]}, "ascending"),
+        ({"alphas": [0, 1]}, "positive"),
+        ({"criterion": "kfold"}, "inner_folds"),
+        ({"rcond": 2.0}, "rcond"),
+        ({"folds": []}, "no folds"),
+        ({"folds": [([0, 1, 2], [2, 3])]}, "trains on"),
+        ({"folds": [([0, 1, 2], [3, 99])]}, "99"),
+        ({"folds": [([0, 1, 1], [3, 4])]}, "twice"),
+        ({"folds": [(np.ones(20, bool), [3, 4])]}, "mask"),
+        (
+            {
+                "criterion": "kfold",
+                "inner_folds": [[([0, 1], [15, 16])]],
+                "folds": [(np.arange(10), np.arange(10, 20))],
+            },
+            "leaks",
+        ),
+        ({"features": np.ones((5, 3))}, "5 rows"),
+        ({"features": np.full((20, 3), np.nan)}, "NaN"),
+        ({"features": []}, "no layers"),
+        ({"responses": np.ones(20)}, "column"),
+        ({"responses": np.full((20, 2), np.inf)}, "infinite"),
+    ],
+)
 def test_errors_name_the_value_and_the_next_step(change, words):
     x, y = planted(20, 5, 2)
     arguments = {"features": x, "responses": y, "folds": folds_of(20), **change}
     with pytest.raises(BrainLensError, match=words):
-        cross_validate(arguments.pop("features"), arguments.pop("responses"), arguments.pop("folds"), **arguments)
+        cross_validate(
+            arguments.pop("features"),
+            arguments.pop("responses"),
+            arguments.pop("folds"),
+            **arguments,
+        )
 
 
 def test_a_gram_is_square():

@@ -27,7 +27,10 @@ def test_previews_come_first_and_the_final_scores_are_those_of_cross_validate():
     parts = list(progressive(LAYERS, Y, FOLDS, preview_targets=100, criterion="loo", report=report))
     assert [p.layer for p in parts] == 2 * bisection(5)
     assert [p.final for p in parts] == [False] * 5 + [True] * 5
-    assert parts[0].label == "preview: GCV, 100 of 300 targets" and parts[-1].label == "final: loo, all 300 targets"
+    assert (
+        parts[0].label == "preview: GCV, 100 of 300 targets"
+        and parts[-1].label == "final: loo, all 300 targets"
+    )
     whole = cross_validate(LAYERS, Y, FOLDS, criterion="loo")
     preview = cross_validate(LAYERS, Y, FOLDS, criterion="gcv")
     for part in parts:

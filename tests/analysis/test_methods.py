@@ -47,16 +47,26 @@ def test_every_sentence_is_one(make_score):
     ):
         said = methods.paragraph(score)
         assert re.search(r"\.\.|  | ,|\( |None|nan", said) is None, said
-        assert all(re.match(r"[A-Z]", part) for part in re.split(r"(?<=[a-z\])]\.) (?=[A-Z])", said))
+        assert all(
+            re.match(r"[A-Z]", part) for part in re.split(r"(?<=[a-z\])]\.) (?=[A-Z])", said)
+        )
 
 
 def test_the_paragraph_follows_the_protocol(make_score):
     said = methods.paragraph(make_score(protocol="schrimpf2021"))
-    for fact in ("ordinary least squares", "not scaled", "the median over targets", "which is optimistic", "(seed 1)"):
+    for fact in (
+        "ordinary least squares",
+        "not scaled",
+        "the median over targets",
+        "which is optimistic",
+        "(seed 1)",
+    ):
         assert fact in said, fact
     for fact in ("ridge", "controls", "drawn at random"):
         assert fact not in said, fact
-    changed = methods.paragraph(make_score(changes={"pooling": "mean", "context": "none", "shared_alpha": True}))
+    changed = methods.paragraph(
+        make_score(changes={"pooling": "mean", "context": "none", "shared_alpha": True})
+    )
     for fact in ("the mean of the activations over its tokens", "alone, without preceding text", "one penalty for all targets",
                  "(protocol defended with context = none, pooling = mean and shared_alpha = True)"):  # fmt: skip
         assert fact in changed, fact
@@ -78,7 +88,10 @@ def test_simulated_data_are_called_so_everywhere(make_score):
 
 def test_no_ceiling_is_said_with_its_reason(make_score):
     said = methods.paragraph(make_score(averaged=True))
-    assert "No ceiling was estimated (the responses are averaged over people), so scores are not normalised." in said
+    assert (
+        "No ceiling was estimated (the responses are averaged over people), so scores are not normalised."
+        in said
+    )
 
 
 def test_the_ceiling_is_told_for_what_it_holds(make_score):
@@ -91,12 +104,17 @@ def test_the_ceiling_is_told_for_what_it_holds(make_score):
     assert "is a published value (Schrimpf et al. 2021)" in said(
         kind="published", flag="Schrimpf et al. 2021", holds_for="the aggregate"
     )
-    assert "The ceiling of the average over people, r = .50" in said(holds_for="the average over people")
+    assert "The ceiling of the average over people, r = .50" in said(
+        holds_for="the average over people"
+    )
     assert "scores were not divided by it." in said(holds_for="the average over people")
 
 
 def test_one_paragraph_per_recording_and_protocol(make_score):
-    said = methods.paragraph([make_score(), make_score("bert"), make_score(recording="blank2014")], published=["schrimpf2021"])
+    said = methods.paragraph(
+        [make_score(), make_score("bert"), make_score(recording="blank2014")],
+        published=["schrimpf2021"],
+    )
     assert len(said.split("\n\n")) == 3
     assert "Schrimpf et al. (2021)" in said.split("\n\n")[-1]
 
@@ -107,9 +125,14 @@ def test_bibtex_has_each_entry_once_and_balanced(make_score):
                            published=["schrimpf2021"])  # fmt: skip
     keys = re.findall(r"@\w+\{([^,]+),", found)
     assert len(keys) == len(set(keys))
-    assert {"pereira2018toward", "hoerl1970ridge", "brainlens", "schrimpf2021neural", "model-gpt2", "hadidi2025illusions"} <= set(
-        keys
-    )
+    assert {
+        "pereira2018toward",
+        "hoerl1970ridge",
+        "brainlens",
+        "schrimpf2021neural",
+        "model-gpt2",
+        "hadidi2025illusions",
+    } <= set(keys)
     assert found.count("{") == found.count("}")
 
 
@@ -137,7 +160,9 @@ def test_the_code_runs_and_compares(make_score, monkeypatch, capsys):
 
 def test_the_code_of_an_own_file_names_its_columns(make_score):
     code = methods.python_code(
-        make_score(recording="mine"), recording="folder/mine.csv", columns={"text": "sentence", "group": ["topic"]}
+        make_score(recording="mine"),
+        recording="folder/mine.csv",
+        columns={"text": "sentence", "group": ["topic"]},
     )
     ast.parse(code)
     assert "recording('folder/mine.csv', text='sentence', group=['topic'])" in code
@@ -145,13 +170,25 @@ def test_the_code_of_an_own_file_names_its_columns(make_score):
 
 def test_some_layers_are_asked_for_by_number(make_score):
     score = make_score()
-    some = type(score)(score.dataset.isel(layer=[1, 3]), score.ceiling, score.protocol, score.controls, {}, score.provenance)
+    some = type(score)(
+        score.dataset.isel(layer=[1, 3]),
+        score.ceiling,
+        score.protocol,
+        score.controls,
+        {},
+        score.provenance,
+    )
     assert 'preset("defended"), [1, 3],' in methods.python_code(some)
 
 
 def test_the_code_of_a_published_view_runs(capsys, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    exec(compile(methods.python_answer("task", benchmark="neural", x="log-perplexity"), "made", "exec"), {})
+    exec(
+        compile(
+            methods.python_answer("task", benchmark="neural", x="log-perplexity"), "made", "exec"
+        ),
+        {},
+    )
     assert "r = .62" in capsys.readouterr().out
     assert (tmp_path / "task.csv").read_text().count("\n") == 43
 
@@ -160,8 +197,14 @@ def test_the_long_table_has_every_fold_and_target(make_score):
     score = make_score()
     table = methods.long_table([score, make_score("glove", 1, peak=0)])
     assert len(table) == (5 + 1) * 4 * 8
-    row = table[(table.model == "gpt2") & (table.layer == 3) & (table.fold == 2) & (table.target == "t5")].iloc[0]
-    assert row.r == float(score.dataset.r.sel(layer=3, fold=2, target="t5")) and row.subject == "s2" and row.chosen
+    row = table[
+        (table.model == "gpt2") & (table.layer == 3) & (table.fold == 2) & (table.target == "t5")
+    ].iloc[0]
+    assert (
+        row.r == float(score.dataset.r.sel(layer=3, fold=2, target="t5"))
+        and row.subject == "s2"
+        and row.chosen
+    )
     assert np.isfinite(table["ceiling"]).all()
 
 

@@ -14,8 +14,17 @@ from analysis.store.store import Store
 from data.errors import BrainLensError
 
 WORDS = ["</s>", "<s>", "cat", "sat", "the", "well"]
-UNI = {w: (p, b) for w, p, b in zip(WORDS, [-1.0, -9.0, -2.0, -2.5, -1.2, -3.0], [0.0, -0.5, -0.3, -0.2, -0.4, 0.0])}
-BI = {("<s>", "the"): (-0.7, -0.1), ("the", "cat"): (-0.9, -0.2), ("cat", "sat"): (-0.6, 0.0)}  # (before, last): log p, back-off
+UNI = {
+    w: (p, b)
+    for w, p, b in zip(
+        WORDS, [-1.0, -9.0, -2.0, -2.5, -1.2, -3.0], [0.0, -0.5, -0.3, -0.2, -0.4, 0.0]
+    )
+}
+BI = {
+    ("<s>", "the"): (-0.7, -0.1),
+    ("the", "cat"): (-0.9, -0.2),
+    ("cat", "sat"): (-0.6, 0.0),
+}  # (before, last): log p, back-off
 TRI = {("<s>", "the", "cat"): -0.4}
 
 
@@ -43,14 +52,21 @@ def folder(tmp_path, clean_home):
         tables[2, i] = TRI[triple] / LOG_BASE
     ones, twos, threes = len(WORDS), len(bigrams), len(trigrams)
     unigrams = b"".join(
-        struct.pack("<ffI", *(np.array(UNI.get(w, (0, 0))) / LOG_BASE), sum(at[p[1]] < i for p in bigrams))
+        struct.pack(
+            "<ffI", *(np.array(UNI.get(w, (0, 0))) / LOG_BASE), sum(at[p[1]] < i for p in bigrams)
+        )
         for i, w in enumerate([*WORDS, ""])
     )
     word_bits, next_bits = ones.bit_length(), threes.bit_length()
     first = [sum(bigrams.index(t[1:]) < i for t in trigrams) for i in range(twos + 1)]
-    two = [[(at[p[0]], word_bits), (i, 16), (i, 16), (first[i], next_bits)] for i, p in enumerate(bigrams)]
+    two = [
+        [(at[p[0]], word_bits), (i, 16), (i, 16), (first[i], next_bits)]
+        for i, p in enumerate(bigrams)
+    ]
     two.append([(0, word_bits), (0, 16), (0, 16), (first[-1], next_bits)])
-    three = [[(at[t[0]], word_bits), (i, 16)] for i, t in enumerate(trigrams)] + [[(0, word_bits), (0, 16)]]
+    three = [[(at[t[0]], word_bits), (i, 16)] for i, t in enumerate(trigrams)] + [
+        [(0, word_bits), (0, 16)]
+    ]
     words = "\0".join([*WORDS, ""]).encode()
     path = tmp_path / "tiny-trigram"
     path.mkdir()
@@ -74,11 +90,17 @@ def test_trigram_bigram_and_unigram_with_back_off(folder):
     expected = [
         BI["<s>", "the"][0],  # (<s>) the
         TRI["<s>", "the", "cat"],  # <s> the cat
-        BI["the", "cat"][1] + BI["cat", "sat"][0],  # the cat sat: trigram not listed, back-off of (the, cat)
-        BI["cat", "sat"][1] + UNI["sat"][1] + UNI["the"][0],  # cat sat the: neither trigram nor bigram
+        BI["the", "cat"][1]
+        + BI["cat", "sat"][0],  # the cat sat: trigram not listed, back-off of (the, cat)
+        BI["cat", "sat"][1]
+        + UNI["sat"][1]
+        + UNI["the"][0],  # cat sat the: neither trigram nor bigram
     ]
     np.testing.assert_allclose(tokens.nats, -np.array(expected), rtol=1e-5)
-    assert tokens.offsets.tolist() == [[0, 3], [4, 7], [8, 11], [12, 16]] and np.isnan(tokens.start).all()
+    assert (
+        tokens.offsets.tolist() == [[0, 3], [4, 7], [8, 11], [12, 16]]
+        and np.isnan(tokens.start).all()
+    )
 
 
 def test_sentences_unknown_words_punctuation_and_hyphens(folder):
@@ -87,15 +109,25 @@ def test_sentences_unknown_words_punctuation_and_hyphens(folder):
     (again,) = model.surprisal(["The"])
     assert tokens.nats[1] == again.nats[0]  # a full stop begins a new sentence
     assert np.isnan(tokens.nats[[2, 4, 5]]).all() and model.missing == {"zebra": 1, "1945": 1}
-    np.testing.assert_allclose(tokens.nats[3], -UNI["the"][0], rtol=1e-5)  # read without the unknown word
-    np.testing.assert_allclose(tokens.nats[6], -(UNI["well"][0] + UNI["cat"][0] + UNI["well"][1]), rtol=1e-5)
+    np.testing.assert_allclose(
+        tokens.nats[3], -UNI["the"][0], rtol=1e-5
+    )  # read without the unknown word
+    np.testing.assert_allclose(
+        tokens.nats[6], -(UNI["well"][0] + UNI["cat"][0] + UNI["well"][1]), rtol=1e-5
+    )
     assert model.surprisal([""])[0].nats.shape == (0,)
 
 
 def test_it_is_compared_by_word_only(folder, tmp_path):
-    told = evaluate(catalog.load(str(folder)), "The cat sat. The zebra the cat", store=Store(tmp_path / "cache", readers=[]))
+    told = evaluate(
+        catalog.load(str(folder)),
+        "The cat sat. The zebra the cat",
+        store=Store(tmp_path / "cache", readers=[]),
+    )
     assert np.isnan([told.bits_per_byte, told.bits_per_character]).all() and told.bits_per_word > 0
-    assert (told.words, told.left_out) == (6, 1) and told.token_perplexity == pytest.approx(2**told.bits_per_word)
+    assert (told.words, told.left_out) == (6, 1) and told.token_perplexity == pytest.approx(
+        2**told.bits_per_word
+    )
     assert "compare bits per word; 1 without a probability" in told.note
 
 

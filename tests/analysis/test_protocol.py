@@ -19,12 +19,39 @@ def test_presets_differ_and_survive_json():
 
 def test_key_ignores_the_name_and_sees_every_other_field():
     base = preset("defended")
-    other = {"context": "none", "pooling": "mean", "attention": "whole", "word_boundary": False, "split": "shuffled",
-             "group": "topic", "folds": 5, "inner_folds": 3, "seed": 7, "method": "ols", "criterion": "gcv",
-             "alphas": (1.0, 2.0), "shared_alpha": True, "standardize": False, "rcond": 1e-6, "order": "folds-first",
-             "targets": "median", "people": "median", "by_experiment": False, "layer": "max", "ceiling": "none",
-             "normalise": "aggregate", "clip": True, "controls": (), "shuffled_twin": False, "unique": False, "bootstrap": 10,
-             "dtype": "bfloat16", "last_layer": "normed", "start": "tokenizer", "window": 256}
+    other = {
+        "context": "none",
+        "pooling": "mean",
+        "attention": "whole",
+        "word_boundary": False,
+        "split": "shuffled",
+        "group": "topic",
+        "folds": 5,
+        "inner_folds": 3,
+        "seed": 7,
+        "method": "ols",
+        "criterion": "gcv",
+        "alphas": (1.0, 2.0),
+        "shared_alpha": True,
+        "standardize": False,
+        "rcond": 1e-6,
+        "order": "folds-first",
+        "targets": "median",
+        "people": "median",
+        "by_experiment": False,
+        "layer": "max",
+        "ceiling": "none",
+        "normalise": "aggregate",
+        "clip": True,
+        "controls": (),
+        "shuffled_twin": False,
+        "unique": False,
+        "bootstrap": 10,
+        "dtype": "bfloat16",
+        "last_layer": "normed",
+        "start": "tokenizer",
+        "window": 256,
+    }
     assert set(other) == set(FIELDS) - {"name"}
     keys = [dataclasses.replace(base, **{field: value}).key() for field, value in other.items()]
     assert len({base.key(), *keys}) == len(other) + 1
@@ -37,19 +64,39 @@ def test_changed_copy_is_marked_and_changing_back_unmarks():
     assert changed.but(method="ols") == preset("schrimpf2021")
 
 
-@pytest.mark.parametrize("text, field, value", [
-    ("5", "folds", 5), ("0.1,1,10", "alphas", (0.1, 1.0, 10.0)), ("yes", "clip", True), ("", "controls", ()),
-    ("1e-6", "rcond", 1e-6), ("none", "rcond", None),
-    ("512", "window", 512), ("none", "window", None)])
+@pytest.mark.parametrize(
+    "text, field, value",
+    [
+        ("5", "folds", 5),
+        ("0.1,1,10", "alphas", (0.1, 1.0, 10.0)),
+        ("yes", "clip", True),
+        ("", "controls", ()),
+        ("1e-6", "rcond", 1e-6),
+        ("none", "rcond", None),
+        ("512", "window", 512),
+        ("none", "window", None),
+    ],
+)
 def test_values_from_text(text, field, value):
     assert getattr(preset("defended").but(**{field: text}), field) == value
 
 
-@pytest.mark.parametrize("field, value, says", [
-    ("fold", 5, "did you mean 'folds'"), ("method", "rigde", "did you mean 'ridge'"), ("folds", "many", "not a number"),
-    ("folds", 1, "at least 2"), ("alphas", "3,2", "ascending"), ("alphas", "a,b", "list of numbers"),
-    ("clip", "perhaps", "true, false"), ("folds", 2.5, "float"),
-    ("window", 7, "8 tokens or more"), ("window", "wide", "not a number. For example window=512"), ("window", 64.5, "float")])
+@pytest.mark.parametrize(
+    "field, value, says",
+    [
+        ("fold", 5, "did you mean 'folds'"),
+        ("method", "rigde", "did you mean 'ridge'"),
+        ("folds", "many", "not a number"),
+        ("folds", 1, "at least 2"),
+        ("alphas", "3,2", "ascending"),
+        ("alphas", "a,b", "list of numbers"),
+        ("clip", "perhaps", "true, false"),
+        ("folds", 2.5, "float"),
+        ("window", 7, "8 tokens or more"),
+        ("window", "wide", "not a number. For example window=512"),
+        ("window", 64.5, "float"),
+    ],
+)
 def test_wrong_fields_are_named(field, value, says):
     with pytest.raises(BrainLensError) as error:
         preset("defended").but(**{field: value})
@@ -62,7 +109,11 @@ def test_unknown_preset_names_the_closest():
 
 
 def test_the_paper_read_in_windows_of_512_tokens():
-    assert [PRESETS[name].window for name in ("schrimpf2021", "defended", "brainscore2026")] == [512, None, None]
+    assert [PRESETS[name].window for name in ("schrimpf2021", "defended", "brainscore2026")] == [
+        512,
+        None,
+        None,
+    ]
 
 
 def test_every_choice_is_a_field():

@@ -37,8 +37,13 @@ def found(store):
 def test_people_are_averaged_or_kept():
     one = recording("simulated-reading")
     frame = word_frame(one, pd.Series(1.0, index=one.stimuli.index))
-    assert frame.measures == ("mean over people",) and (frame.kind, frame.link) == ("self-paced", "log")
-    assert frame.table["mean over people"].to_numpy() == pytest.approx(one.responses.values.mean(axis=1))
+    assert frame.measures == ("mean over people",) and (frame.kind, frame.link) == (
+        "self-paced",
+        "log",
+    )
+    assert frame.table["mean over people"].to_numpy() == pytest.approx(
+        one.responses.values.mean(axis=1)
+    )
     assert frame.table.groupby("story")["zone"].max().tolist() == [543, 465, 469, 403, 338]
     values = one.responses.values.copy()
     values[3, 2] = np.nan
@@ -107,9 +112,19 @@ def test_shuffled_times_give_nothing(store):
 # ---- answers -----------------------------------------------------------------------------------------------------------
 def test_the_answer_lists_who_cannot_read(store, found):
     said = reading([MODEL, "zoo-glove-64d"], ["simulated-reading"], store=store)
-    assert said.frame["model"].tolist() == [MODEL] and "zoo-glove-64d" in said.missing["model"].tolist()
-    assert "goes with" in said.sentence and "zoo-glove-64d" in said.caption and said.facts["stamp"] == "simulated data"
-    assert "No model has read" in reading(["zoo-glove-64d"], ["simulated-reading"], store=store).sentence
+    assert (
+        said.frame["model"].tolist() == [MODEL]
+        and "zoo-glove-64d" in said.missing["model"].tolist()
+    )
+    assert (
+        "goes with" in said.sentence
+        and "zoo-glove-64d" in said.caption
+        and said.facts["stamp"] == "simulated data"
+    )
+    assert (
+        "No model has read"
+        in reading(["zoo-glove-64d"], ["simulated-reading"], store=store).sentence
+    )
     with_four = pd.concat([found.rows.assign(model=f"m{i}", family=f"f{i}", bits_per_word=9.0 + i, delta_ll=0.4 - 0.1 * i)
                            for i in range(4)])  # fmt: skip
     assert against(with_four).correlation.r == pytest.approx(1.0)
@@ -117,45 +132,76 @@ def test_the_answer_lists_who_cannot_read(store, found):
 
 def test_real_recordings_are_averaged_with_the_same_weight_and_simulated_ones_are_not(found):
     def as_real(name, value, words=found.words):
-        rows = found.rows.assign(recording=name, simulated=False, delta_ll=value, standard_error=0.01, n_texts=3)
+        rows = found.rows.assign(
+            recording=name, simulated=False, delta_ll=value, standard_error=0.01, n_texts=3
+        )
         return replace(found, recording=name, rows=rows, stamp="", words=words)
 
     said = answer([found, as_real("one", 0.1), as_real("two", 0.3)])
     mean = said.frame.set_index("recording").loc["mean of 2"]
-    assert mean["delta_ll"] == pytest.approx(0.2) and mean["standard_error"] == pytest.approx(0.01 / np.sqrt(2))
-    assert mean["high"] - mean["delta_ll"] == pytest.approx(2.776 * 0.01 / np.sqrt(2), rel=1e-3)  # 2 + 2 degrees of freedom
+    assert mean["delta_ll"] == pytest.approx(0.2) and mean["standard_error"] == pytest.approx(
+        0.01 / np.sqrt(2)
+    )
+    assert mean["high"] - mean["delta_ll"] == pytest.approx(
+        2.776 * 0.01 / np.sqrt(2), rel=1e-3
+    )  # 2 + 2 degrees of freedom
     assert "one and two are of the same sentences: it is too narrow" in said.caption
     apart = answer([as_real("one", 0.1), as_real("two", 0.3, found.words.assign(text="word"))])
-    assert "takes recordings as independent. " not in apart.caption and apart.caption.endswith("recordings as independent.")
+    assert "takes recordings as independent. " not in apart.caption and apart.caption.endswith(
+        "recordings as independent."
+    )
 
 
 def some_words(found, name, keep, **changes):
     """A model by another name that knows some of the words only."""
     each = {measure: table[keep(np.arange(len(table)))] for measure, table in found.each.items()}
     n = {measure: len(table) for measure, table in each.items()}
-    rows = found.rows.assign(model=name, n_words=[n[measure] for measure in found.rows["measure"]], **changes)
-    return replace(found, model=name, each=each, rows=rows, profile=found.profile.assign(model=name))
+    rows = found.rows.assign(
+        model=name, n_words=[n[measure] for measure in found.rows["measure"]], **changes
+    )
+    return replace(
+        found, model=name, each=each, rows=rows, profile=found.profile.assign(model=name)
+    )
 
 
 def test_models_are_compared_over_the_words_that_all_of_them_know(found):
     measure = found.rows["measure"].iloc[0]
     whole, used = found.each[measure], found.each[measure].iloc[::2]
-    assert found.rows["bits_per_word"].iloc[0] == pytest.approx(whole["bits"].mean())  # of the words delta-LL is of
+    assert found.rows["bits_per_word"].iloc[0] == pytest.approx(
+        whole["bits"].mean()
+    )  # of the words delta-LL is of
     assert found.rows["delta_ll"].iloc[0] == pytest.approx(whole["gain"].mean())
-    assert len(whole) < len(found.words) and whole["bits"].mean() != pytest.approx(found.words["surprisal"].mean(), rel=1e-6)
+    assert len(whole) < len(found.words) and whole["bits"].mean() != pytest.approx(
+        found.words["surprisal"].mean(), rel=1e-6
+    )
     said = answer([found, some_words(found, "few", lambda i: i % 2 == 0, n_dropped=10)])
     rows = said.frame.set_index("model")
-    assert rows["n_words"].tolist() == [len(used)] * 2 and rows["n_words_alone"].tolist() == [len(whole), len(used)]
+    assert rows["n_words"].tolist() == [len(used)] * 2 and rows["n_words_alone"].tolist() == [
+        len(whole),
+        len(used),
+    ]
     for column, values in (("delta_ll", used["gain"]), ("bits_per_word", used["bits"])):
         assert rows[column].tolist() == pytest.approx([values.mean()] * 2)
-    assert rows.loc[MODEL, "delta_ll_alone"] == found.rows["delta_ll"].iloc[0] != rows.loc[MODEL, "delta_ll"]
+    assert (
+        rows.loc[MODEL, "delta_ll_alone"]
+        == found.rows["delta_ll"].iloc[0]
+        != rows.loc[MODEL, "delta_ll"]
+    )
     assert rows.loc[MODEL, ["n_words", "n_dropped"]].sum() == len(found.words)
     few = f"{len(used):,} words (simulated-reading), those that all 2 models know (alone: {MODEL} {len(whole):,} and few"
     assert few in said.caption and "fitted to all the words that its model knows" in said.caption
     one = answer([found])
     assert one.frame["n_words"].iloc[0] == len(whole) and "those that all" not in one.caption
-    apart = answer([some_words(found, name, lambda i, odd=odd: i % 2 == odd) for odd, name in enumerate(("even", "odd"))])
-    assert "none is known to all models" in apart.caption and apart.frame["delta_ll"].iloc[0] == found.rows["delta_ll"].iloc[0]
+    apart = answer(
+        [
+            some_words(found, name, lambda i, odd=odd: i % 2 == odd)
+            for odd, name in enumerate(("even", "odd"))
+        ]
+    )
+    assert (
+        "none is known to all models" in apart.caption
+        and apart.frame["delta_ll"].iloc[0] == found.rows["delta_ll"].iloc[0]
+    )
 
 
 def test_a_mixed_model_has_the_verdict_of_its_own_recording(found):
@@ -166,7 +212,10 @@ def test_a_mixed_model_has_the_verdict_of_its_own_recording(found):
                     says={"mean over people": ("shifted", "These are other times.")})  # fmt: skip
     said = answer([mixed, other])
     assert found.says["mean over people"][1] in said.sentence and "other times" not in said.sentence
-    assert said.facts["says"][MODEL, "other", "people"][0] == "shifted" and "times of people (other)" in said.caption
+    assert (
+        said.facts["says"][MODEL, "other", "people"][0] == "shifted"
+        and "times of people (other)" in said.caption
+    )
 
 
 def test_verdicts_are_kept_for_each_model(found):
@@ -177,8 +226,13 @@ def test_verdicts_are_kept_for_each_model(found):
     told = f"aligned ({MODEL}), undecided (second)"
     assert f"do not agree on the alignment: {told}." in said.sentence
     assert verdicts(said.facts["says"], "simulated-reading", "mean over people") == told
-    assert verdicts(answer([found]).facts["says"], "simulated-reading", "mean over people") == "aligned"
-    assert f"simulated-reading: {told}." in paragraph([found, second]) and "all of them know" in paragraph([found, second])
+    assert (
+        verdicts(answer([found]).facts["says"], "simulated-reading", "mean over people")
+        == "aligned"
+    )
+    assert f"simulated-reading: {told}." in paragraph(
+        [found, second]
+    ) and "all of them know" in paragraph([found, second])
 
 
 def test_versions_of_a_recording_count_once_and_self_paced_profiles_are_pooled(found):
@@ -190,23 +244,40 @@ def test_versions_of_a_recording_count_once_and_self_paced_profiles_are_pooled(f
     said = answer([as_real("one"), as_real("one@old")])
     assert "mean of 2" not in said.frame["recording"].tolist() and said.facts["pooled"] == {}
     said = answer([as_real("one"), as_real("two"), as_real("one@old")])
-    assert [name for name, _ in said.facts["pooled_of"]] == ["one", "two"] and "mean of 2" in said.frame["recording"].tolist()
+    assert [name for name, _ in said.facts["pooled_of"]] == [
+        "one",
+        "two",
+    ] and "mean of 2" in said.frame["recording"].tolist()
     assert said.facts["pooled"][MODEL].verdict == "aligned"
 
 
 def test_pairs_with_a_brain_score_are_listed_and_the_rest_has_a_reason(found):
-    frame = pd.concat([found.rows.assign(model=f"m{i}", family=f"f{i}", delta_ll=0.1 * i) for i in range(5)])
+    frame = pd.concat(
+        [found.rows.assign(model=f"m{i}", family=f"f{i}", delta_ll=0.1 * i) for i in range(5)]
+    )
     scores = pd.DataFrame({"model": ["m0", "m1", "m2", "m3", "static", "m4"], "x": [0.1, 0.2, 0.3, 0.4, 0.5, np.nan],
                            "reason": [""] * 5 + ["not scored"]})  # fmt: skip
     said = against_scores(frame, scores, "brain")
-    assert said.correlation.r == pytest.approx(1.0) and said.frame["model"].tolist() == ["m0", "m1", "m2", "m3"]
+    assert said.correlation.r == pytest.approx(1.0) and said.frame["model"].tolist() == [
+        "m0",
+        "m1",
+        "m2",
+        "m3",
+    ]
     reasons = dict(zip(said.missing["model"], said.missing["reason"]))
-    assert reasons == {"m4": "not scored", "static": "no delta log-likelihood"} and "Pairs: m0, m1, m2 and m3" in said.caption
+    assert (
+        reasons == {"m4": "not scored", "static": "no delta log-likelihood"}
+        and "Pairs: m0, m1, m2 and m3" in said.caption
+    )
 
 
 def test_versions_of_a_recording(found):
     new = recording("simulated-reading")
-    old = replace(new, responses=realign(new).responses.copy(data=np.roll(new.responses.values, -1, axis=0)), id="old")
+    old = replace(
+        new,
+        responses=realign(new).responses.copy(data=np.roll(new.responses.values, -1, axis=0)),
+        id="old",
+    )
     diff = versions(old, new, found.words["surprisal"])
     assert diff.verdicts == {"old": "shifted", "simulated-reading": "aligned"}
     with pytest.raises(BrainLensError, match="measure"):
@@ -214,11 +285,21 @@ def test_versions_of_a_recording(found):
 
 
 def test_one_corpus_of_a_table(tmp_path):
-    rows = [(c, 0, i, word, 200.0 + i) for c in ("a", "b") for i, word in enumerate(["one", "two", "three", "four"])]
+    rows = [
+        (c, 0, i, word, 200.0 + i)
+        for c in ("a", "b")
+        for i, word in enumerate(["one", "two", "three", "four"])
+    ]
     path = tmp_path / "words.csv"
-    pd.DataFrame(rows, columns=["corpus", "text_idx", "word_idx", "word", "mean_rt_ms"]).to_csv(path, index=False)
+    pd.DataFrame(rows, columns=["corpus", "text_idx", "word_idx", "word", "mean_rt_ms"]).to_csv(
+        path, index=False
+    )
     eyes = corpus(f"{path}#b:eye_tracking")
-    assert eyes.kind == "eye_tracking" and eyes.n_stimuli == 4 and corpus(f"{path}#a").kind == "reading_times"
+    assert (
+        eyes.kind == "eye_tracking"
+        and eyes.n_stimuli == 4
+        and corpus(f"{path}#a").kind == "reading_times"
+    )
     assert corpus(eyes) is eyes
     with pytest.raises(BrainLensError, match="corpus"):
         corpus(f"{path}#c")
@@ -228,7 +309,11 @@ def test_one_corpus_of_a_table(tmp_path):
 @pytest.mark.realdata
 @pytest.mark.slow
 def test_natural_stories_and_ucl(mirror, store):
-    said = reading([MODEL], ["natural-stories", "natural-stories@as-released", "ucl-spr", "ucl-eye"], store=store)
+    said = reading(
+        [MODEL],
+        ["natural-stories", "natural-stories@as-released", "ucl-spr", "ucl-eye"],
+        store=store,
+    )
     rows = said.frame.set_index(["recording", "measure"])
     assert rows.loc[("natural-stories", "mean_rt"), "low"] > 0
     assert rows.loc[("natural-stories", "mean_rt"), "verdict"] == "aligned"
@@ -244,17 +329,29 @@ def test_a_table_of_six_corpora(own_data):
     for name, count in counts.items():
         frame = word_frame(corpus(f"{own_data / 'reading_times.csv.gz'}#{name}"))
         assert len(frame.table) == count and frame.table["story"].nunique() > 5
-        assert frame.kind == ("eye-tracking" if "eye" in name else "self-paced") and frame.measures == ("mean_rt_ms",)
+        assert frame.kind == (
+            "eye-tracking" if "eye" in name else "self-paced"
+        ) and frame.measures == ("mean_rt_ms",)
 
 
 @pytest.mark.realdata
 def test_one_corpus_of_a_real_table(own_data, store):
-    said = reading([MODEL], [f"{own_data / 'reading_times.csv.gz'}#provo:eye_tracking"], store=store)
+    said = reading(
+        [MODEL], [f"{own_data / 'reading_times.csv.gz'}#provo:eye_tracking"], store=store
+    )
     assert said.frame["verdict"].tolist() == ["exempt"] and said.frame["n_words"].iloc[0] > 2000
 
 
 def test_a_recording_without_word_columns(store):
     one = recording("simulated-reading")
-    bare = replace(one, id="bare", stimuli=one.stimuli[["text", "story"]], responses=xr.DataArray(
-        one.responses.values, dims=one.responses.dims, coords={k: one.responses[k] for k in ("stimulus", "target", "subject")}))
+    bare = replace(
+        one,
+        id="bare",
+        stimuli=one.stimuli[["text", "story"]],
+        responses=xr.DataArray(
+            one.responses.values,
+            dims=one.responses.dims,
+            coords={k: one.responses[k] for k in ("stimulus", "target", "subject")},
+        ),
+    )
     assert read(MODEL, bare, store=store).rows["low"].iloc[0] > 0

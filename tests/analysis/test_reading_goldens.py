@@ -28,7 +28,9 @@ GOLDENS = {
 @pytest.fixture(scope="module")
 def words(mirror):
     table = pd.read_csv(mirror / "delta_ll" / "ns.csv", keep_default_na=False)
-    return table.sort_values(["article", "sent_id", "tokenN_in_sent"], kind="stable").reset_index(drop=True)
+    return table.sort_values(["article", "sent_id", "tokenN_in_sent"], kind="stable").reset_index(
+        drop=True
+    )
 
 
 def kuribayashi(words: pd.DataFrame, surprisal: dict, *, order) -> float:
@@ -38,14 +40,22 @@ def kuribayashi(words: pd.DataFrame, surprisal: dict, *, order) -> float:
     shifted = add_spillover(table, "surprisal", ["article", "sent_id"], fill="mean")
     order = sorted(values, key=order)
     for name in ("surprisal_prev_1", "surprisal_prev_2"):
-        table[name] = np.concatenate([shifted.loc[shifted["article"] == story, name] for story in order])
+        table[name] = np.concatenate(
+            [shifted.loc[shifted["article"] == story, name] for story in order]
+        )
     last = table.groupby(["article", "sent_id"])["tokenN_in_sent"].transform("max")
     inside = (table["tokenN_in_sent"] > 0) & (table["tokenN_in_sent"] < last)
     flagged = table["is_first"].astype(str).eq("True") | table["is_last"].astype(str).eq("True")
     kept = table[(table["time"] > 0) & inside & ~flagged]
     assert len(kept) == 9198
-    base = [f"{name}{lag}" for name in ("length", "log_gmean_freq") for lag in ("", "_prev_1", "_prev_2")]
-    found = delta_log_likelihood(kept, "time", ["surprisal_prev_1", "surprisal_prev_2", *base], "surprisal")
+    base = [
+        f"{name}{lag}"
+        for name in ("length", "log_gmean_freq")
+        for lag in ("", "_prev_1", "_prev_2")
+    ]
+    found = delta_log_likelihood(
+        kept, "time", ["surprisal_prev_1", "surprisal_prev_2", *base], "surprisal"
+    )
     assert found.n_words == 9198
     return found.per_word
 
@@ -65,17 +75,28 @@ def versions(words, mirror):
     table = table.assign(text=table["word"], story=table["article"].astype(str))
     table["surprisal"] = gpt3_surprisal(mirror / "naturalstories" / "all_stories_gpt3.csv", table)
     table["rt"] = table["time"].where(table["time"] > 0)
-    return {"as-released": table, "realigned": table.assign(rt=table.groupby("story")["rt"].shift(1))}
+    return {
+        "as-released": table,
+        "realigned": table.assign(rt=table.groupby("story")["rt"].shift(1)),
+    }
 
 
 def test_the_doctor_finds_the_shift_of_natural_stories(versions):
     predictors = ("surprisal", "length", "log_gmean_freq")
     old, new = (lag_profile(table, "rt", predictors, by="story") for table in versions.values())
-    assert [old.at("surprisal", lag)["t"] for lag in (-1, 0, 1)] == pytest.approx([11.7, 14.8, 9.8], abs=0.05)
-    assert [new.at("surprisal", lag)["t"] for lag in (-1, 0, 1)] == pytest.approx([0.6, 11.7, 14.8], abs=0.05)
-    assert [profile.at("length", -1)["t"] for profile in (old, new)] == pytest.approx([22.7, 2.5], abs=0.05)
+    assert [old.at("surprisal", lag)["t"] for lag in (-1, 0, 1)] == pytest.approx(
+        [11.7, 14.8, 9.8], abs=0.05
+    )
+    assert [new.at("surprisal", lag)["t"] for lag in (-1, 0, 1)] == pytest.approx(
+        [0.6, 11.7, 14.8], abs=0.05
+    )
+    assert [profile.at("length", -1)["t"] for profile in (old, new)] == pytest.approx(
+        [22.7, 2.5], abs=0.05
+    )
     assert (old.verdict, new.verdict) == ("shifted", "aligned")
-    assert new.frame[new.frame["predictor"] == "surprisal"].set_index("lag")["t"].idxmax() == 1  # the peak decides nothing
+    assert (
+        new.frame[new.frame["predictor"] == "surprisal"].set_index("lag")["t"].idxmax() == 1
+    )  # the peak decides nothing
 
 
 def test_the_diff_shows_both(versions):

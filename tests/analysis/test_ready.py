@@ -20,7 +20,9 @@ from analysis.store.store import Store
 from data.catalog.catalog import recording
 from data.errors import BrainLensError
 
-QUICK = preset("defended").but(bootstrap=20, criterion="gcv", controls="", unique=False, shuffled_twin=False, folds=3)
+QUICK = preset("defended").but(
+    bootstrap=20, criterion="gcv", controls="", unique=False, shuffled_twin=False, folds=3
+)
 
 
 @pytest.fixture(scope="module")
@@ -38,7 +40,10 @@ def write(path, simulated, numbers=(0, 1)):
     else:
         stack = np.full((2, len(ids), 6), np.nan)
         stack[0, :, :5], stack[1] = layers
-        saved = xr.Dataset({"act": (("layer", "stimulus", "unit"), stack)}, coords={"stimulus": ids, "layer": list(numbers)})
+        saved = xr.Dataset(
+            {"act": (("layer", "stimulus", "unit"), stack)},
+            coords={"stimulus": ids, "layer": list(numbers)},
+        )
         saved.to_netcdf(path) if path.suffix == ".nc" else saved.to_zarr(path)
     return path
 
@@ -55,12 +60,19 @@ def test_a_file_is_scored_like_a_model(form, simulated, tmp_path):
     assert again.cached and again.table().equals(found.table())
 
 
-def test_kept_activations_are_a_model_of_the_catalogue_and_can_be_removed(simulated, tmp_path, clean_home):
+def test_kept_activations_are_a_model_of_the_catalogue_and_can_be_removed(
+    simulated, tmp_path, clean_home
+):
     path = write(tmp_path / "My file.npz", simulated, numbers=(3, 12))
     name = keep(path, note="from elsewhere")
     assert name == "my-file" and keep(path) == "my-file-2"
     card = catalog.cards()[name]
-    assert (card.cls, card.layers, card.width, catalog.state(name)) == ("activations", 1, 6, "ready")
+    assert (card.cls, card.layers, card.width, catalog.state(name)) == (
+        "activations",
+        1,
+        6,
+        "ready",
+    )
     assert "layers 3, 12 are counted 0 to 1" in card.note and "from elsewhere" in card.note
     assert isinstance(catalog.load(name), ReadyActivations)
     store = Store(tmp_path / "store")
@@ -82,7 +94,9 @@ def test_what_cannot_stand_in_is_said(simulated, tmp_path, clean_home):
         catalog.load(f"{path}@untrained:init:0")
     with pytest.raises(BrainLensError, match=r"No model folder|There is no|no file"):
         catalog.load(str(tmp_path / "nowhere.npz"))
-    np.savez(tmp_path / "words.npz", stimulus=np.array(["a", "b"]), layer_0=np.array([["x"], ["y"]]))
+    np.savez(
+        tmp_path / "words.npz", stimulus=np.array(["a", "b"]), layer_0=np.array([["x"], ["y"]])
+    )
     with pytest.raises(BrainLensError, match="not numbers"):
         keep(tmp_path / "words.npz")
     np.savez(tmp_path / "recording.npz", responses=np.zeros((2, 1)), text=np.array(["a", "b"]))
@@ -94,18 +108,42 @@ def test_what_cannot_stand_in_is_said(simulated, tmp_path, clean_home):
 IDS = np.array(["a", "b", "c"])
 TWO = np.arange(6.0).reshape(3, 2)
 BROKEN = {
-    "scalar ids": (dict(stimulus=np.array("a"), layer_0=TWO), r"'stimulus' has shape \(\), not one id per stimulus"),
+    "scalar ids": (
+        dict(stimulus=np.array("a"), layer_0=TWO),
+        r"'stimulus' has shape \(\), not one id per stimulus",
+    ),
     "ids in a matrix": (dict(stimulus=IDS[:, None], layer_0=TWO), r"'stimulus' has shape \(3, 1\)"),
     "no ids at all": (dict(stimulus=IDS[:0], layer_0=TWO[:0]), r"'stimulus' has shape \(0,\)"),
-    "ids twice": (dict(stimulus=IDS[[0, 0, 1]], layer_0=TWO), "1 stimuli occur more than once, first 'a'"),
-    "texts as values": (dict(stimulus=IDS, layer_0=np.array([["x"]] * 3)), "layer 0 holds <U1, not numbers"),
-    "a layer without a number": (dict(stimulus=IDS, layer_0=TWO, layer_a=TWO), "'layer_a' is not the number of a layer"),
-    "a layer below 0": (dict(stimulus=IDS, **{"layer-1": TWO}), "'layer-1' is not the number of a layer"),
+    "ids twice": (
+        dict(stimulus=IDS[[0, 0, 1]], layer_0=TWO),
+        "1 stimuli occur more than once, first 'a'",
+    ),
+    "texts as values": (
+        dict(stimulus=IDS, layer_0=np.array([["x"]] * 3)),
+        "layer 0 holds <U1, not numbers",
+    ),
+    "a layer without a number": (
+        dict(stimulus=IDS, layer_0=TWO, layer_a=TWO),
+        "'layer_a' is not the number of a layer",
+    ),
+    "a layer below 0": (
+        dict(stimulus=IDS, **{"layer-1": TWO}),
+        "'layer-1' is not the number of a layer",
+    ),
     "a number in other digits": (dict(stimulus=IDS, layer_١=TWO), "is not the number of a layer"),
-    "one layer twice": (dict(stimulus=IDS, layer_0=TWO, layer_00=TWO), "'layer_0' and 'layer_00' are the same layer"),
-    "no width": (dict(stimulus=IDS, layer_0=TWO[:, :0]), r"layer 0 has shape \(3, 0\) for 3 stimuli"),
+    "one layer twice": (
+        dict(stimulus=IDS, layer_0=TWO, layer_00=TWO),
+        "'layer_0' and 'layer_00' are the same layer",
+    ),
+    "no width": (
+        dict(stimulus=IDS, layer_0=TWO[:, :0]),
+        r"layer 0 has shape \(3, 0\) for 3 stimuli",
+    ),
     "only NaN": (dict(stimulus=IDS, layer_0=TWO * np.nan), "layer 0 holds no value at all"),
-    "other arrays": (dict(stimulus=IDS, layer_0=TWO, embeddings=TWO), "holds embeddings, layer_0, stimulus.*embeddings is none"),
+    "other arrays": (
+        dict(stimulus=IDS, layer_0=TWO, embeddings=TWO),
+        "holds embeddings, layer_0, stimulus.*embeddings is none",
+    ),
     "a layer called a": (dict(stimulus=IDS, a=TWO), "holds a, stimulus.*a is none of these"),
 }
 
@@ -151,7 +189,9 @@ def test_widths_and_values_of_a_stack(form, tmp_path):
 
 
 def stacked(path, values, numbers):
-    saved = xr.Dataset({"act": (("layer", "stimulus", "unit"), values)}, coords={"stimulus": IDS, "layer": numbers})
+    saved = xr.Dataset(
+        {"act": (("layer", "stimulus", "unit"), values)}, coords={"stimulus": IDS, "layer": numbers}
+    )
     saved.to_netcdf(path) if path.suffix == ".nc" else saved.to_zarr(path)
     return path
 
@@ -160,7 +200,9 @@ def stacked(path, values, numbers):
 def test_what_announces_too_much_is_not_read(form, tmp_path, monkeypatch):
     path = stacked(tmp_path / f"x.{form}", np.zeros((2, 3, 50)), [0, 1])
     monkeypatch.setattr("analysis.features.from_file.MOST_UNPACKED", 2000)
-    with pytest.raises(BrainLensError, match="'act' unpacks to 2,400 bytes, more than 2,000: it was not read"):
+    with pytest.raises(
+        BrainLensError, match="'act' unpacks to 2,400 bytes, more than 2,000: it was not read"
+    ):
         peek(path)
 
 
@@ -178,8 +220,18 @@ class Evil:
 def test_a_zarr_folder_with_a_pickle_is_refused(where, tmp_path):
     folder, trace = tmp_path / "x.zarr", tmp_path / "trace"
     codec = {"id": "pickle", "protocol": 4}
-    about = {"zarr_format": 2, "dtype": "<f8", "fill_value": 0, "order": "C", "compressor": None, "filters": None}
-    for name, shape, dims in (("act", [1, 2, 3], ["layer", "stimulus", "unit"]), ("stimulus", [2], ["stimulus"])):
+    about = {
+        "zarr_format": 2,
+        "dtype": "<f8",
+        "fill_value": 0,
+        "order": "C",
+        "compressor": None,
+        "filters": None,
+    }
+    for name, shape, dims in (
+        ("act", [1, 2, 3], ["layer", "stimulus", "unit"]),
+        ("stimulus", [2], ["stimulus"]),
+    ):
         (folder / name).mkdir(parents=True)
         said = {**about, "shape": shape, "chunks": shape}
         if name == "stimulus":
@@ -190,7 +242,10 @@ def test_a_zarr_folder_with_a_pickle_is_refused(where, tmp_path):
         (folder / name / ".".join("0" * len(shape))).write_bytes(body)
     (folder / ".zgroup").write_text('{"zarr_format": 2}')
     for look in (peek, holds_activations):
-        with pytest.raises(BrainLensError, match=r"holds a pickle \(stimulus\), which can run anything: it was not read"):
+        with pytest.raises(
+            BrainLensError,
+            match=r"holds a pickle \(stimulus\), which can run anything: it was not read",
+        ):
             look(folder)
     assert not trace.exists()
 

@@ -19,7 +19,13 @@ TEXT = "the cat sat on the mat and the dog sat too"
 CHARACTERS = ["<unk>", "\n", " ", *"abcdefghijklmnopqrstuvwxyz"]
 
 
-@pytest.fixture(params=[{"layers": 2}, {"layers": 1, "embedding": 5}, {"layers": 2, "tied": False, "embedding": 6}])
+@pytest.fixture(
+    params=[
+        {"layers": 2},
+        {"layers": 1, "embedding": 5},
+        {"layers": 2, "tied": False, "embedding": 6},
+    ]
+)
 def pieces(request, tmp_path, clean_home):
     """A tiny LSTM over byte-level pieces, as a folder."""
     from tokenizers import Tokenizer, models, pre_tokenizers, trainers
@@ -29,12 +35,16 @@ def pieces(request, tmp_path, clean_home):
     tokenizer = Tokenizer(models.BPE())
     tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
     trainer = trainers.BpeTrainer(
-        vocab_size=280, special_tokens=["<|end|>"], initial_alphabet=pre_tokenizers.ByteLevel.alphabet()
+        vocab_size=280,
+        special_tokens=["<|end|>"],
+        initial_alphabet=pre_tokenizers.ByteLevel.alphabet(),
     )
     tokenizer.train_from_iterator([TEXT], trainer)
     tokenizer.save(str(path / "tokenizer.json"))
     torch.manual_seed(0)
-    module = LSTMModule(LSTMConfig(vocab_size=tokenizer.get_vocab_size(), width=8, start="<|end|>", **request.param))
+    module = LSTMModule(
+        LSTMConfig(vocab_size=tokenizer.get_vocab_size(), width=8, start="<|end|>", **request.param)
+    )
     write(path, module, {"architecture": "lstm-lm"})
     return path
 
@@ -46,8 +56,19 @@ def characters(tmp_path, clean_home):
         path = tmp_path / direction
         path.mkdir()
         torch.manual_seed(1)
-        module = LSTMModule(LSTMConfig(vocab_size=len(CHARACTERS), width=7, embedding=4, tied=False, start="\n"))
-        write(path, module, {"architecture": "character-lstm", "characters": CHARACTERS, "unknown": 0, "direction": direction})
+        module = LSTMModule(
+            LSTMConfig(vocab_size=len(CHARACTERS), width=7, embedding=4, tied=False, start="\n")
+        )
+        write(
+            path,
+            module,
+            {
+                "architecture": "character-lstm",
+                "characters": CHARACTERS,
+                "unknown": 0,
+                "direction": direction,
+            },
+        )
     return tmp_path
 
 
@@ -70,7 +91,10 @@ def test_states_are_those_of_torch(pieces):
         torch.testing.assert_close(states[1 + k][:, -1], h[k], atol=1e-6, rtol=0)
         torch.testing.assert_close(states[1 + count + k][:, -1], c[k], atol=1e-6, rtol=0)
         torch.testing.assert_close(
-            states[1 + count + k][:, 9], module.rnn(module.embedding(ids[:, :10]))[1][1][k], atol=1e-6, rtol=0
+            states[1 + count + k][:, 9],
+            module.rnn(module.embedding(ids[:, :10]))[1][1][k],
+            atol=1e-6,
+            rtol=0,
         )
     assert model.widths == tuple(s.shape[-1] for s in states)
     assert model.layer_number("c.0") == 1 + count and model.card.cls == "recurrent"
@@ -81,7 +105,11 @@ def test_activations_are_those_of_a_call_per_prefix(pieces):
     spans = ((0, 11), (12, 22), (23, 30))
     passages = [Passage(TEXT, spans, (0, 1, 2)), Passage("a dog", ((2, 5),), (3,))]
     layers = list(range(model.n_layers))
-    got = {row: [v[i] for v in values] for rows, values in model.read(passages, layers) for i, row in enumerate(rows)}
+    got = {
+        row: [v[i] for v in values]
+        for rows, values in model.read(passages, layers)
+        for i, row in enumerate(rows)
+    }
     start = model.tokenizer.token_to_id("<|end|>")
     for passage in passages:
         for row, (_, end) in zip(passage.rows, passage.spans):
@@ -103,9 +131,15 @@ def test_surprisals_sum_to_the_log_probability(pieces):
         coded = model.tokenizer.encode(text)
         ids = torch.tensor([[start, *coded.ids]])
         logs = model.module(ids).log_softmax(-1)[0].detach()
-        np.testing.assert_allclose(tokens.nats.sum(), -logs[:-1].gather(1, ids[0, 1:, None]).sum(), rtol=1e-5)
+        np.testing.assert_allclose(
+            tokens.nats.sum(), -logs[:-1].gather(1, ids[0, 1:, None]).sum(), rtol=1e-5
+        )
         assert tokens.offsets.tolist() == [list(o) for o in coded.offsets]
-        begins = [i for piece, i in model.tokenizer.get_vocab().items() if piece.startswith(("Ġ", "Ċ", "ĉ", "<|end|>"))]
+        begins = [
+            i
+            for piece, i in model.tokenizer.get_vocab().items()
+            if piece.startswith(("Ġ", "Ċ", "ĉ", "<|end|>"))
+        ]
         np.testing.assert_allclose(tokens.start, logs[:, begins].logsumexp(-1), atol=1e-5)
 
 
@@ -115,11 +149,15 @@ def test_windows(pieces):
     (whole,) = model.surprisal([TEXT])
     (wide,) = model.surprisal([TEXT], window=500, stride=100)
     np.testing.assert_allclose(wide.nats, whole.nats, atol=1e-6)
-    (apart,) = model.surprisal([TEXT], window=6, stride=5)  # disjoint: five tokens behind each start token
+    (apart,) = model.surprisal(
+        [TEXT], window=6, stride=5
+    )  # disjoint: five tokens behind each start token
     for at in range(0, len(ids), 5):
         piece = torch.tensor([[model.tokenizer.token_to_id("<|end|>"), *ids[at : at + 5]]])
         logs = model.module(piece).log_softmax(-1)[0].detach()
-        np.testing.assert_allclose(apart.nats[at : at + 5], -logs[:-1].gather(1, piece[0, 1:, None])[:, 0], atol=1e-5)
+        np.testing.assert_allclose(
+            apart.nats[at : at + 5], -logs[:-1].gather(1, piece[0, 1:, None])[:, 0], atol=1e-5
+        )
     assert np.isfinite(apart.start).all()
     with pytest.raises(BrainLensError, match=r"stride=9 does not fit window=5"):
         model.surprisal([TEXT], window=6, stride=9)
@@ -128,10 +166,13 @@ def test_windows(pieces):
 
 
 @pytest.mark.parametrize(
-    "count, window, stride", [(10, 4, 2), (10, 4, None), (11, 4, 3), (7, 7, 7), (1, 3, 1), (0, 3, 1), (23, 5, 5)]
+    "count, window, stride",
+    [(10, 4, 2), (10, 4, None), (11, 4, 3), (7, 7, 7), (1, 3, 1), (0, 3, 1), (23, 5, 5)],
 )
 def test_segments_score_every_token_once(count, window, stride):
-    scored = [i for low, first, high in _segments(count, window, stride) for i in range(first, high)]
+    scored = [
+        i for low, first, high in _segments(count, window, stride) for i in range(first, high)
+    ]
     assert scored == list(range(count))
     assert all(high - low <= window for low, _, high in _segments(count, window, stride))
 
@@ -141,7 +182,8 @@ def test_half_precision_on_disk(pieces):
     from safetensors.torch import load_file
 
     save_file(
-        {name: value.half() for name, value in load_file(pieces / "model.safetensors").items()}, pieces / "model.safetensors"
+        {name: value.half() for name, value in load_file(pieces / "model.safetensors").items()},
+        pieces / "model.safetensors",
     )
     model = catalog.load(str(pieces))
     assert model.module.embedding.weight.dtype == torch.float32
@@ -151,16 +193,22 @@ def test_half_precision_on_disk(pieces):
 def test_a_model_over_characters(characters):
     model = catalog.load(str(characters / "forward"))
     (tokens,) = model.surprisal(["a caté sat"])
-    ids = torch.tensor([[1, *(CHARACTERS.index(c) if c in CHARACTERS else 0 for c in "a caté sat")]])
+    ids = torch.tensor(
+        [[1, *(CHARACTERS.index(c) if c in CHARACTERS else 0 for c in "a caté sat")]]
+    )
     logs = model.module(ids).log_softmax(-1)[0].detach()
     np.testing.assert_allclose(tokens.nats, -logs[:-1].gather(1, ids[0, 1:, None])[:, 0], rtol=1e-5)
     np.testing.assert_allclose(tokens.start, logs[:, [1, 2]].logsumexp(-1), atol=1e-5)
     ((_, (values,)),) = model.read([Passage("a cat sat ", ((2, 5), (5, 10)), (0, 1))], [1])
     np.testing.assert_allclose(
-        values[0], model.module.states(torch.tensor([[1, *model.encode("a cat")[0]]]))[1][0, -1].detach(), atol=1e-6
+        values[0],
+        model.module.states(torch.tensor([[1, *model.encode("a cat")[0]]]))[1][0, -1].detach(),
+        atol=1e-6,
     )
     np.testing.assert_allclose(
-        values[1], model.module.states(torch.tensor([[1, *model.encode("a cat sat")[0]]]))[1][0, -1].detach(), atol=1e-6
+        values[1],
+        model.module.states(torch.tensor([[1, *model.encode("a cat sat")[0]]]))[1][0, -1].detach(),
+        atol=1e-6,
     )
     assert model.tokenizer_hash == "" and model.card.bos == "\n"
 
@@ -168,13 +216,19 @@ def test_a_model_over_characters(characters):
 def test_a_model_that_reads_backward(characters):
     model = catalog.load(str(characters / "backward"))
     forward = catalog.load(str(characters / "forward"))  # same weights
-    np.testing.assert_allclose(model.surprisal(["abc de"])[0].nats, forward.surprisal(["ed cba"])[0].nats[::-1], atol=1e-6)
+    np.testing.assert_allclose(
+        model.surprisal(["abc de"])[0].nats, forward.surprisal(["ed cba"])[0].nats[::-1], atol=1e-6
+    )
     passage = Passage("abc de", ((0, 3), (4, 6)), (0, 1))
     with pytest.raises(BrainLensError, match=r"right to left"):
         list(model.read([passage], [1]))
     ((_, (values,)),) = model.read([passage], [1], attention="whole")
-    states = forward.module.states(torch.tensor([[1, *forward.encode("ed cba")[0]]]))[1][0, 1:].detach()
-    np.testing.assert_allclose(values, states[[5, 1]], atol=1e-6)  # at the first character of each word
+    states = forward.module.states(torch.tensor([[1, *forward.encode("ed cba")[0]]]))[1][
+        0, 1:
+    ].detach()
+    np.testing.assert_allclose(
+        values, states[[5, 1]], atol=1e-6
+    )  # at the first character of each word
 
 
 def test_variants(pieces):
@@ -182,10 +236,18 @@ def test_variants(pieces):
     assert again.fingerprint != trained.fingerprint
     weights = [
         catalog.load(f"{pieces}@{v}").module.rnn.weight_hh_l0
-        for v in ("untrained:init:1", "untrained:init:1", "untrained:init:2", "untrained:permute:0", "noise:1:0.1:0")
+        for v in (
+            "untrained:init:1",
+            "untrained:init:1",
+            "untrained:init:2",
+            "untrained:permute:0",
+            "noise:1:0.1:0",
+        )
     ]
     assert torch.equal(weights[0], weights[1]) and not torch.equal(weights[0], weights[2])
-    assert torch.equal(weights[3].flatten().sort()[0], trained.module.rnn.weight_hh_l0.flatten().sort()[0])
+    assert torch.equal(
+        weights[3].flatten().sort()[0], trained.module.rnn.weight_hh_l0.flatten().sort()[0]
+    )
     with pytest.raises(BrainLensError, match=r"needs a transformer"):
         catalog.load(f"{pieces}@lesion:language:1:0").module  # noqa: B018 - the property loads it
 
@@ -211,7 +273,11 @@ def test_without_a_start_token_the_first_piece_has_no_surprisal(pieces):
     told = json.loads((pieces / "config.json").read_text())
     (pieces / "config.json").write_text(json.dumps(told | {"start": ""}))
     (tokens,) = catalog.load(str(pieces)).surprisal([TEXT])
-    assert np.isnan(tokens.nats[0]) and np.isnan(tokens.start[0]) and np.isfinite(tokens.nats[1:]).all()
+    assert (
+        np.isnan(tokens.nats[0])
+        and np.isnan(tokens.start[0])
+        and np.isfinite(tokens.nats[1:]).all()
+    )
 
 
 def test_what_is_there_already_is_not_read_again(pieces, monkeypatch):

@@ -42,7 +42,9 @@ def store(tmp_path_factory) -> Store:
 @pytest.fixture(scope="module")
 def planted(simulated, store):
     """The model in which the truth was planted, scored under the default protocol."""
-    return score(simulated.truth["model"], simulated, preset("defended").but(bootstrap=200), store=store)
+    return score(
+        simulated.truth["model"], simulated, preset("defended").but(bootstrap=200), store=store
+    )
 
 
 # ---- planted truths -------------------------------------------------------------------------------------------------
@@ -65,7 +67,9 @@ def test_the_split_half_ceiling_covers_the_planted_one(simulated):
     """Each target is measured in all six people; the ceiling of their average is planted, a little higher for some targets."""
     covered = []
     for pair, single in enumerate(simulated.truth["ceilings"], 1):
-        planted = np.sqrt(6 * single**2 / (1 + 5 * single**2))  # Spearman-Brown: of one person, then of the average of six
+        planted = np.sqrt(
+            6 * single**2 / (1 + 5 * single**2)
+        )  # Spearman-Brown: of one person, then of the average of six
         one_each = simulated.select(targets=simulated.responses["pair"].values == pair)
         found = ceiling(one_each, preset("defended"), kind="split-half")
         covered.append(found.low <= planted <= found.high)
@@ -99,21 +103,30 @@ def test_the_held_out_rows_have_no_part_in_choosing_alpha_and_layer(simulated, t
     two = score("zoo-causal-400k", changed, protocol, store=Store(tmp_path / "two")).dataset
     np.testing.assert_allclose(two.inner.values[:, 0], one.inner.values[:, 0], rtol=1e-10)
     np.testing.assert_array_equal(two.alpha.values[:, 0], one.alpha.values[:, 0])
-    assert not np.allclose(two.inner.values[:, 1], one.inner.values[:, 1])  # these rows do train the other folds
+    assert not np.allclose(
+        two.inner.values[:, 1], one.inner.values[:, 1]
+    )  # these rows do train the other folds
     assert not np.allclose(two.r.values[:, 0], one.r.values[:, 0])
 
 
 # ---- against scikit-learn ---------------------------------------------------------------------------------------------
 def test_r_equals_a_plain_scikit_learn_loop(simulated, store):
-    protocol = preset("defended").but(criterion="loo", bootstrap=10, unique=False, shuffled_twin=False, controls=())
+    protocol = preset("defended").but(
+        criterion="loo", bootstrap=10, unique=False, shuffled_twin=False, controls=()
+    )
     few = simulated.select(targets=np.arange(6))
     found = score("zoo-causal-400k", few, protocol, layers=[2], store=store)
-    features = extract(load("zoo-causal-400k"), few, protocol, [2], store=store).layer(2).astype(float)
+    features = (
+        extract(load("zoo-causal-400k"), few, protocol, [2], store=store).layer(2).astype(float)
+    )
     part = make_folds(few, protocol)[0]
     for fold, (train, test) in enumerate(part.folds):
         peer = make_pipeline(StandardScaler(), RidgeCV(protocol.alphas, alpha_per_target=True))
         predicted = peer.fit(features[train], few.responses.values[train]).predict(features[test])
-        expected = [np.corrcoef(a, b)[0, 1] for a, b in zip(predicted.T, few.responses.values[test].T, strict=True)]
+        expected = [
+            np.corrcoef(a, b)[0, 1]
+            for a, b in zip(predicted.T, few.responses.values[test].T, strict=True)
+        ]
         np.testing.assert_allclose(found.dataset.r.sel(layer=2).values[fold], expected, atol=5e-6)
 
 
@@ -121,8 +134,12 @@ def test_r_equals_a_plain_scikit_learn_loop(simulated, store):
 def test_a_second_request_loads_no_model_and_gives_the_same(planted, simulated, store, monkeypatch):
     from analysis.models.files import weights
 
-    monkeypatch.setattr(weights, "load_network", lambda *a, **k: pytest.fail("the model was loaded again"))
-    again = score(simulated.truth["model"], simulated, preset("defended").but(bootstrap=200), store=store)
+    monkeypatch.setattr(
+        weights, "load_network", lambda *a, **k: pytest.fail("the model was loaded again")
+    )
+    again = score(
+        simulated.truth["model"], simulated, preset("defended").but(bootstrap=200), store=store
+    )
     assert again.cached and not planted.cached
     pd.testing.assert_frame_equal(again.table(), planted.table())
     xr.testing.assert_identical(again.dataset, planted.dataset)
@@ -136,7 +153,9 @@ def test_a_stored_score_needs_no_torch(planted, simulated, store):
         "store=Store(sys.argv[1]))\n"
         "print(found.cached, found.chosen_layer, [m for m in ('torch', 'transformers') if m in sys.modules])"
     )
-    run = subprocess.run([sys.executable, "-c", code, str(store.root)], capture_output=True, text=True, check=True)
+    run = subprocess.run(
+        [sys.executable, "-c", code, str(store.root)], capture_output=True, text=True, check=True
+    )
     assert run.stdout.split("\n")[-2] == f"True {planted.chosen_layer} []"
 
 
@@ -174,28 +193,48 @@ def test_the_replicas_run(simulated, store, name):
 
 
 def test_a_constant_layer_has_no_r_and_says_so(simulated, store):
-    same = simulated.stimuli.assign(text=[text.rstrip(".!?") + "." for text in simulated.stimuli["text"]])
+    same = simulated.stimuli.assign(
+        text=[text.rstrip(".!?") + "." for text in simulated.stimuli["text"]]
+    )
     texts = Recording(**{**vars(simulated), "id": "stops", "stimuli": same})
     row = score("zoo-causal-400k", texts, QUICK, layers=[0], store=store).table().iloc[0]
-    assert np.isnan(row["r"]) and np.isnan(row["r_low"]) and row["note"].startswith("constant feature")
+    assert (
+        np.isnan(row["r"]) and np.isnan(row["r_low"]) and row["note"].startswith("constant feature")
+    )
 
 
 def test_an_averaged_recording_has_no_ceiling(simulated, store):
-    mean = simulated.responses.mean("target").expand_dims(target=["mean"]).transpose("stimulus", "target")
-    averaged = Recording("averaged", mean, simulated.stimuli, context="passage", group="topic", averaged=True)
+    mean = (
+        simulated.responses.mean("target")
+        .expand_dims(target=["mean"])
+        .transpose("stimulus", "target")
+    )
+    averaged = Recording(
+        "averaged", mean, simulated.stimuli, context="passage", group="topic", averaged=True
+    )
     found = score("zoo-causal-400k", averaged, QUICK, layers=[2], store=store)
     row = found.table().iloc[0]
     assert np.isnan(row["ceiling"]) and np.isnan(row["normalised"]) and row["n_subjects"] == 0
     assert any("no ceiling" in line for line in found.warnings())
 
 
-@pytest.mark.parametrize("call, says", [
-    (lambda r, s: score("zoo-causal-40k", r, QUICK, store=s), "zoo-causal-400k"),
-    (lambda r, s: score("zoo-causal-400k", "simulatd", QUICK, store=s), "simulated"),
-    (lambda r, s: score("zoo-causal-400k", r, "defnded", store=s), "did you mean 'defended'"),
-    (lambda r, s: score("zoo-causal-400k", r, QUICK, layers=[9], store=s), "0 to 3"),
-    (lambda r, s: score("zoo-causal-400k", r, QUICK.but(context="chapter"), store=s), "grouping of simulated"),
-    (lambda r, s: score("zoo-causal-400k", r.select(stimuli=np.arange(12)), QUICK, store=s), "two or more")])
+@pytest.mark.parametrize(
+    "call, says",
+    [
+        (lambda r, s: score("zoo-causal-40k", r, QUICK, store=s), "zoo-causal-400k"),
+        (lambda r, s: score("zoo-causal-400k", "simulatd", QUICK, store=s), "simulated"),
+        (lambda r, s: score("zoo-causal-400k", r, "defnded", store=s), "did you mean 'defended'"),
+        (lambda r, s: score("zoo-causal-400k", r, QUICK, layers=[9], store=s), "0 to 3"),
+        (
+            lambda r, s: score("zoo-causal-400k", r, QUICK.but(context="chapter"), store=s),
+            "grouping of simulated",
+        ),
+        (
+            lambda r, s: score("zoo-causal-400k", r.select(stimuli=np.arange(12)), QUICK, store=s),
+            "two or more",
+        ),
+    ],
+)
 def test_mistakes_are_named(simulated, store, call, says):
     with pytest.raises(BrainLensError) as error:
         call(simulated, store)

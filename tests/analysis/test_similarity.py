@@ -16,7 +16,9 @@ RNG = np.random.default_rng(0)
 def test_distances_equal_scipy():
     x = RNG.standard_normal((12, 7))
     assert dissimilarity(x) == pytest.approx(cdist(x, x, "correlation"), abs=1e-12)
-    assert dissimilarity(x, distance="euclidean") == pytest.approx(cdist(x, x, "sqeuclidean") / 7, abs=1e-12)
+    assert dissimilarity(x, distance="euclidean") == pytest.approx(
+        cdist(x, x, "sqeuclidean") / 7, abs=1e-12
+    )
 
 
 def test_crossvalidated_distance_equals_its_definition_and_ignores_the_order_of_rows():
@@ -29,11 +31,17 @@ def test_crossvalidated_distance_equals_its_definition_and_ignores_the_order_of_
             for s in range(3):
                 for t in range(3):
                     if s != t:
-                        difference = [x[(items == a) & (repeats == r)][0] - x[(items == b) & (repeats == r)][0] for r in (s, t)]
+                        difference = [
+                            x[(items == a) & (repeats == r)][0]
+                            - x[(items == b) & (repeats == r)][0]
+                            for r in (s, t)
+                        ]
                         total += difference[0] @ difference[1]
             assert found[i, j] == pytest.approx(total / (5 * 3 * 2))
     order = np.array([0, 4, 8, 1, 2, 3, 5, 6, 7])
-    again = dissimilarity(x[order], distance="crossvalidated", items=items[order], repeats=repeats[order])
+    again = dissimilarity(
+        x[order], distance="crossvalidated", items=items[order], repeats=repeats[order]
+    )
     assert again == pytest.approx(found)
 
 
@@ -51,7 +59,9 @@ def test_rsa():
     a, b = (dissimilarity(RNG.standard_normal((15, 6))) for _ in range(2))
     pairs = np.triu_indices(15, 1)
     assert rsa(a, b) == pytest.approx(spearmanr(a[pairs], b[pairs])[0])
-    assert rsa(a, a) == pytest.approx(1) and rsa(a, 3 * a + 1, comparison="pearson") == pytest.approx(1)
+    assert rsa(a, a) == pytest.approx(1) and rsa(
+        a, 3 * a + 1, comparison="pearson"
+    ) == pytest.approx(1)
     assert rsa(a, 2 * a, comparison="cosine") == pytest.approx(1) and rsa(a, np.ones_like(a)) == 0
     groups = np.repeat(np.arange(5), 3)
     apart = groups[:, None] != groups
@@ -68,8 +78,15 @@ def test_cka_is_one_for_rotations_and_scalings_only():
 
 
 def test_debiased_cka_is_zero_for_independent_wide_features_and_the_plain_one_is_not():
-    found = [[linear_cka(RNG.standard_normal((40, 400)), RNG.standard_normal((40, 400)), debiased=flag) for _ in range(40)]
-             for flag in (True, False)]
+    found = [
+        [
+            linear_cka(
+                RNG.standard_normal((40, 400)), RNG.standard_normal((40, 400)), debiased=flag
+            )
+            for _ in range(40)
+        ]
+        for flag in (True, False)
+    ]
     assert abs(np.mean(found[0])) < 0.02 and np.min(found[0]) < 0 and np.mean(found[1]) > 0.8
 
 
@@ -80,9 +97,16 @@ def test_errors_say_what_to_do():
     with pytest.raises(BrainLensError, match="need independent repeats"):
         dissimilarity(x, distance="crossvalidated")
     with pytest.raises(BrainLensError, match="5 rows are not 3 stimuli"):
-        dissimilarity(x[:5], distance="crossvalidated", items=np.array([1, 2, 3, 1, 2]), repeats=np.array([0, 0, 0, 1, 1]))
+        dissimilarity(
+            x[:5],
+            distance="crossvalidated",
+            items=np.array([1, 2, 3, 1, 2]),
+            repeats=np.array([0, 0, 0, 1, 1]),
+        )
     with pytest.raises(BrainLensError, match=r"two or more repeats \(1 found\)"):
-        dissimilarity(x[:3], distance="crossvalidated", items=np.array([1, 2, 3]), repeats=np.zeros(3))
+        dissimilarity(
+            x[:3], distance="crossvalidated", items=np.array([1, 2, 3]), repeats=np.zeros(3)
+        )
     with pytest.raises(BrainLensError, match="same value in every unit"):
         dissimilarity(np.ones((4, 3)))
     with pytest.raises(BrainLensError, match="cannot be compared"):

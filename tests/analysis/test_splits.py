@@ -20,43 +20,66 @@ DEFENDED, PAPER, TODAY = (preset(name) for name in ("defended", "schrimpf2021", 
 def recording(columns: dict, *, id="toy", **fields) -> Recording:
     n = len(next(iter(columns.values())))
     ids = [f"s{i}" for i in range(n)]
-    responses = xr.DataArray(np.random.default_rng(0).standard_normal((n, 3)), dims=("stimulus", "target"),
-                             coords={"stimulus": ids, "target": ["a", "b", "c"]})
-    return Recording(id=id, responses=responses, stimuli=pd.DataFrame({"text": ["word"] * n, **columns}, index=ids), **fields)
+    responses = xr.DataArray(
+        np.random.default_rng(0).standard_normal((n, 3)),
+        dims=("stimulus", "target"),
+        coords={"stimulus": ids, "target": ["a", "b", "c"]},
+    )
+    return Recording(
+        id=id,
+        responses=responses,
+        stimuli=pd.DataFrame({"text": ["word"] * n, **columns}, index=ids),
+        **fields,
+    )
 
 
 def pereira(sizes=(24, 24), sentences=(10, 16)) -> Recording:
     """Two experiments, each with its own topics, each topic with a few passages."""
     experiment, story = [], []
-    for name, topics, length in zip(("243sentences", "384sentences"), sizes, sentences, strict=True):
+    for name, topics, length in zip(
+        ("243sentences", "384sentences"), sizes, sentences, strict=True
+    ):
         for topic in range(topics):
             experiment += [name] * length
             story += [f"{name}.topic{topic:02d}"] * length
-    return recording({"experiment": experiment, "story": story}, id="pereira", within="experiment", group="story")
+    return recording(
+        {"experiment": experiment, "story": story}, id="pereira", within="experiment", group="story"
+    )
 
 
 def blank() -> Recording:
     lengths = [165, 171, 160, 168, 150, 180, 163, 160]
-    return recording({"story": np.repeat([f"story{i}" for i in range(8)], lengths)}, id="blank", group="story",
-                     roles={"paper_stratify": "story"}, scored_unit="tr")
+    return recording(
+        {"story": np.repeat([f"story{i}" for i in range(8)], lengths)},
+        id="blank",
+        group="story",
+        roles={"paper_stratify": "story"},
+        scored_unit="tr",
+    )
 
 
 def fedorenko() -> Recording:
-    return recording({"sentence": np.repeat(np.arange(52), 8)}, id="fedorenko", group="sentence",
-                     roles={"paper_stratify": "sentence"}, scored_unit="word", kind="ecog")
+    return recording(
+        {"sentence": np.repeat(np.arange(52), 8)},
+        id="fedorenko",
+        group="sentence",
+        roles={"paper_stratify": "sentence"},
+        scored_unit="word",
+        kind="ecog",
+    )
 
 
 # ---- slow implementations ---------------------------------------------------------------------------------------------
 def slow_kfold(n, k, seed):
     order = np.random.RandomState(seed).permutation(n)
     sizes = [n // k + (fold < n % k) for fold in range(k)]
-    return [sorted(order[sum(sizes[:fold]):sum(sizes[:fold + 1])]) for fold in range(k)]
+    return [sorted(order[sum(sizes[:fold]) : sum(sizes[: fold + 1])]) for fold in range(k)]
 
 
 def slow_group_kfold(labels, k, seed):
     groups = list(np.random.RandomState(seed).permutation(sorted(set(labels))))
     sizes = [len(groups) // k + (fold < len(groups) % k) for fold in range(k)]
-    chosen = [set(groups[sum(sizes[:fold]):sum(sizes[:fold + 1])]) for fold in range(k)]
+    chosen = [set(groups[sum(sizes[:fold]) : sum(sizes[: fold + 1])]) for fold in range(k)]
     return [[row for row, label in enumerate(labels) if label in chosen[fold]] for fold in range(k)]
 
 
@@ -70,7 +93,9 @@ def slow_stratified(labels, k, seed):
     for c, label in enumerate(classes):
         fold_of = np.array([fold for fold in range(k) for _ in range(wanted[fold][c])])
         rng.shuffle(fold_of)
-        for row, fold in zip([r for r, one in enumerate(labels) if one == label], fold_of, strict=True):
+        for row, fold in zip(
+            [r for r, one in enumerate(labels) if one == label], fold_of, strict=True
+        ):
             tests[fold].append(row)
     return [sorted(test) for test in tests]
 
@@ -99,13 +124,20 @@ def test_schrimpf2021_stratifies_stories_and_sentences(make, column):
 
 
 def test_schrimpf2021_reading_times_per_subject_are_the_folds_of_that_subjects_rows():
-    record = recording({"sentence": np.repeat(np.arange(30), 21)}, kind="reading_times", roles={"paper_stratify": "sentence"})
+    record = recording(
+        {"sentence": np.repeat(np.arange(30), 21)},
+        kind="reading_times",
+        roles={"paper_stratify": "sentence"},
+    )
     seen = np.arange(record.n_stimuli) % 210 < 150
     (part,) = make_folds(record.select(stimuli=seen), PAPER)
     assert_tests(part, slow_stratified(list(record.column("sentence")[seen]), 5, 1))
 
 
-@pytest.mark.parametrize("make, column, folds", [(pereira, "story", 10), (blank, "story", 8), (fedorenko, "sentence", 10)])
+@pytest.mark.parametrize(
+    "make, column, folds",
+    [(pereira, "story", 10), (blank, "story", 8), (fedorenko, "sentence", 10)],
+)
 def test_brainscore2026_holds_out_whole_groups_as_scikit_learn_draws_them(make, column, folds):
     record = make()
     for part in make_folds(record, TODAY):
@@ -122,14 +154,21 @@ def test_brainscore2026_legacy_is_shuffle_split():
 
 def test_defended_assigns_largest_group_first_to_the_emptiest_fold():
     sizes = [3, 9, 4, 4, 5, 7, 3, 3, 6, 8, 2, 5, 4]
-    record = recording({"topic": np.repeat([f"t{i}" for i in range(len(sizes))], sizes)}, group="topic")
+    record = recording(
+        {"topic": np.repeat([f"t{i}" for i in range(len(sizes))], sizes)}, group="topic"
+    )
     (part,) = make_folds(record, DEFENDED.but(folds=4))
-    order = sorted(np.random.default_rng(0).permutation(len(sizes)), key=lambda group: -sizes[group])
+    order = sorted(
+        np.random.default_rng(0).permutation(len(sizes)), key=lambda group: -sizes[group]
+    )
     folds = [[] for _ in range(4)]
     for group in order:
         min(folds, key=lambda fold: sum(sizes[g] for g in fold)).append(group)
     starts = np.cumsum([0, *sizes])
-    assert_tests(part, [sorted(row for g in fold for row in range(starts[g], starts[g + 1])) for fold in folds])
+    assert_tests(
+        part,
+        [sorted(row for g in fold for row in range(starts[g], starts[g + 1])) for fold in folds],
+    )
     held = [len(test) for _, test in part.folds]
     assert max(held) - min(held) <= 2
 
@@ -142,12 +181,22 @@ def test_defended_on_the_three_recordings():
 
 # ---- what no split may do -----------------------------------------------------------------------------------------------
 @settings(max_examples=150, derandomize=True, deadline=None)
-@given(sizes=st.lists(st.integers(1, 9), min_size=3, max_size=14), seed=st.integers(0, 5), k=st.integers(2, 12),
-       split=st.sampled_from(["grouped", "leave-one-group-out", "contiguous", "shuffled", "shuffle-split"]),
-       group=st.sampled_from(["recording", "paper"]))
+@given(
+    sizes=st.lists(st.integers(1, 9), min_size=3, max_size=14),
+    seed=st.integers(0, 5),
+    k=st.integers(2, 12),
+    split=st.sampled_from(
+        ["grouped", "leave-one-group-out", "contiguous", "shuffled", "shuffle-split"]
+    ),
+    group=st.sampled_from(["recording", "paper"]),
+)
 def test_every_split(sizes, seed, k, split, group):
     sizes = [*sizes, 4, 4]
-    order = np.random.default_rng(seed).permutation(sum(sizes)) if split != "contiguous" else np.arange(sum(sizes))
+    order = (
+        np.random.default_rng(seed).permutation(sum(sizes))
+        if split != "contiguous"
+        else np.arange(sum(sizes))
+    )
     record = recording({"topic": np.repeat(np.arange(len(sizes)), sizes)[order]}, group="topic")
     protocol = DEFENDED.but(split=split, seed=seed, folds=k, group=group)
     (part,) = make_folds(record, protocol)
@@ -192,7 +241,9 @@ def test_contiguous_folds_of_uneven_groups_always_train_on_something():
 
 
 def test_contiguous_cuts_where_groups_end():
-    record = recording({"passage": np.repeat(np.arange(9), [11, 12, 9, 10, 8, 13, 10, 9, 12])}, group="passage")
+    record = recording(
+        {"passage": np.repeat(np.arange(9), [11, 12, 9, 10, 8, 13, 10, 9, 12])}, group="passage"
+    )
     (part,) = make_folds(record, DEFENDED.but(split="contiguous", folds=3))
     passage = record.column("passage")
     assert len(part.folds) == 3
@@ -201,7 +252,9 @@ def test_contiguous_cuts_where_groups_end():
 
 
 def test_shuffled_twin_has_as_many_folds_and_the_same_groups():
-    for part, twin in zip(make_folds(pereira(), DEFENDED), make_folds(pereira(), DEFENDED, shuffled=True), strict=True):
+    for part, twin in zip(
+        make_folds(pereira(), DEFENDED), make_folds(pereira(), DEFENDED, shuffled=True), strict=True
+    ):
         assert len(twin.folds) == len(part.folds) and np.array_equal(part.groups, twin.groups)
         assert_tests(twin, slow_kfold(len(part.rows), len(part.folds), 0))
         assert "shuffled twin" in twin.rule
@@ -221,23 +274,32 @@ def test_stratified_over_a_chosen_column():
 
 
 def test_joined_columns_make_one_grouping():
-    record = recording({"experiment": np.repeat(["e", "f"], 24), "passage": np.tile(np.repeat(np.arange(6), 4), 2)})
+    record = recording(
+        {"experiment": np.repeat(["e", "f"], 24), "passage": np.tile(np.repeat(np.arange(6), 4), 2)}
+    )
     (part,) = make_folds(record, DEFENDED.but(group="experiment+passage"))
     assert len(np.unique(part.groups)) == 12 and len(part.folds) == 10
 
 
 # ---- errors -------------------------------------------------------------------------------------------------------------
 def test_one_group_is_an_error_that_names_recording_columns_and_next_step():
-    record = recording({"story": ["only"] * 40, "half": ["a"] * 20 + ["b"] * 20}, id="diary", group="story")
-    with pytest.raises(BrainLensError, match=r"diary: .*needs two or more.*only 'only'.*half.*Set group to"):
+    record = recording(
+        {"story": ["only"] * 40, "half": ["a"] * 20 + ["b"] * 20}, id="diary", group="story"
+    )
+    with pytest.raises(
+        BrainLensError, match=r"diary: .*needs two or more.*only 'only'.*half.*Set group to"
+    ):
         make_folds(record, DEFENDED)
     with pytest.raises(BrainLensError, match="gives none"):
         make_folds(record, DEFENDED.but(split="leave-one-group-out", group="none"))
 
 
 def test_one_group_in_one_experiment_names_the_experiment():
-    record = recording({"experiment": ["e"] * 20 + ["f"] * 20, "topic": ["a"] * 10 + ["b"] * 10 + ["c"] * 20},
-                       within="experiment", group="topic")
+    record = recording(
+        {"experiment": ["e"] * 20 + ["f"] * 20, "topic": ["a"] * 10 + ["b"] * 10 + ["c"] * 20},
+        within="experiment",
+        group="topic",
+    )
     with pytest.raises(BrainLensError, match="toy, f: "):
         make_folds(record, DEFENDED)
 
@@ -246,13 +308,20 @@ def test_missing_label_unknown_column_too_few_rows():
     record = recording({"story": [None, *["a"] * 20, *["b"] * 20]}, group="story")
     with pytest.raises(BrainLensError, match="1 stimuli have no 'story', first: row 0"):
         make_folds(record, DEFENDED)
-    with pytest.raises(BrainLensError, match="Unknown grouping of toy 'storry'; did you mean 'story'"):
+    with pytest.raises(
+        BrainLensError, match="Unknown grouping of toy 'storry'; did you mean 'story'"
+    ):
         make_folds(record, DEFENDED.but(group="storry"))
     with pytest.raises(BrainLensError, match="3 stimuli are too few"):
         make_folds(recording({"story": list("abc")}, group="story"), DEFENDED)
     with pytest.raises(BrainLensError, match="fewer than two stimuli to train on"):
         make_folds(recording({"story": list("aaaab")}, group="story"), DEFENDED)
     with pytest.raises(BrainLensError, match="largest group has 3 stimuli"):
-        make_folds(recording({"c": np.repeat(np.arange(8), 3)}), DEFENDED.but(split="stratified", group="c"))
-    (part,) = make_folds(recording({"c": ["a"] * 30 + ["b"] * 2}), DEFENDED.but(split="stratified", group="c"))
+        make_folds(
+            recording({"c": np.repeat(np.arange(8), 3)}),
+            DEFENDED.but(split="stratified", group="c"),
+        )
+    (part,) = make_folds(
+        recording({"c": ["a"] * 30 + ["b"] * 2}), DEFENDED.but(split="stratified", group="c")
+    )
     assert "1 groups have fewer than 10 stimuli" in part.rule

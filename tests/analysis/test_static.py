@@ -26,7 +26,11 @@ def path(request, tmp_path, clean_home):
         file.write_text("\n".join(["7 3", *lines]) + "\n")
     elif request.param == "word2vec.bin":
         file.write_bytes(
-            b"7 3\n" + b"".join(w.replace(" ", "_").encode() + b" " + row.tobytes() + b"\n" for w, row in zip(WORDS, TABLE))
+            b"7 3\n"
+            + b"".join(
+                w.replace(" ", "_").encode() + b" " + row.tobytes() + b"\n"
+                for w, row in zip(WORDS, TABLE)
+            )
         )
     elif request.param == "vectors.npy":
         np.save(file, TABLE)
@@ -49,13 +53,20 @@ def test_every_form_gives_the_mean_over_the_stimulus_own_words(path):
     assert model.widths == (3,) and model.layer_number("projection") == 0
     text = "The cat. Cat sat, zzz."
     values = read(model, text, [(0, 8), (9, 22)])
-    np.testing.assert_allclose(values, [TABLE[[0, 1]].mean(0), (TABLE[1] + TABLE[4]) / 3], rtol=1e-6)
-    assert model.missing == {"zzz": 1} and model.note() == "1 of 5 words have no vector and count as zeros"
+    np.testing.assert_allclose(
+        values, [TABLE[[0, 1]].mean(0), (TABLE[1] + TABLE[4]) / 3], rtol=1e-6
+    )
+    assert (
+        model.missing == {"zzz": 1}
+        and model.note() == "1 of 5 words have no vector and count as zeros"
+    )
 
 
 def test_context_changes_nothing_and_pooling_is_honoured(path):
     model = catalog.load(str(path))
-    ((_, (with_context,)),) = model.read([Passage("sat the cat", ((4, 11),), (0,))], [0], pooling="sum")
+    ((_, (with_context,)),) = model.read(
+        [Passage("sat the cat", ((4, 11),), (0,))], [0], pooling="sum"
+    )
     np.testing.assert_allclose(with_context[0], TABLE[0] + TABLE[1])
     with pytest.raises(BrainLensError, match=r"Unknown pooling"):
         list(model.read([], [0], pooling="median"))
@@ -68,7 +79,9 @@ def test_clitics_are_looked_up_by_their_parts(path):
 
 
 def test_fingerprints_follow_content_and_variant(path, tmp_path):
-    first, again, other = (catalog.load(str(path) + suffix).fingerprint for suffix in ("", "", "@untrained:permute:0"))
+    first, again, other = (
+        catalog.load(str(path) + suffix).fingerprint for suffix in ("", "", "@untrained:permute:0")
+    )
     assert first == again != other
 
 
@@ -85,7 +98,8 @@ def test_untrained_variants_of_an_embedding(path):
 
 
 @pytest.mark.parametrize(
-    "content, says", [("the 1 2 3\ncat 1 2\n", "line 2"), ("the a b c\n", "line 1"), ("", "no word vectors")]
+    "content, says",
+    [("the 1 2 3\ncat 1 2\n", "line 2"), ("the a b c\n", "line 1"), ("", "no word vectors")],
 )
 def test_a_bad_text_file_names_the_line_and_leaves_nothing(tmp_path, clean_home, content, says):
     (tmp_path / "bad.txt").write_text(content)
@@ -117,13 +131,21 @@ def test_random_embedding_is_one_vector_per_type_and_the_same_everywhere():
     a, b, c = model.vectors(["Cat", "cat", "dog"])
     np.testing.assert_array_equal(a, b)
     assert not np.array_equal(a, c) and not np.array_equal(a, other.vectors(["cat"])[0])
-    assert model.card.cls == "random" and model.n_layers == 1 and other.id == "random-16@untrained:init:1"
-    np.testing.assert_allclose(model.vectors(["cat"])[0][:3], [0.098964095, 0.14199543, 0.59959805], rtol=1e-6)  # for ever
+    assert (
+        model.card.cls == "random"
+        and model.n_layers == 1
+        and other.id == "random-16@untrained:init:1"
+    )
+    np.testing.assert_allclose(
+        model.vectors(["cat"])[0][:3], [0.098964095, 0.14199543, 0.59959805], rtol=1e-6
+    )  # for ever
     values = random_vectors([str(i) for i in range(200)], 50)
     assert values.min() >= 0 and values.max() < 1 and abs(values.mean() - 0.5) < 0.01
 
 
-@pytest.mark.parametrize("name, says", [("random-0", "cannot be made"), ("random-8@untrained:permute:0", "no variant")])
+@pytest.mark.parametrize(
+    "name, says", [("random-0", "cannot be made"), ("random-8@untrained:permute:0", "no variant")]
+)
 def test_random_embeddings_that_cannot_be(name, says):
     with pytest.raises(BrainLensError, match=says):
         catalog.load(name)

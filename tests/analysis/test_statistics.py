@@ -41,7 +41,10 @@ def test_whole_groups_of_equal_length_move_and_only_within_their_experiment():
             assert len(set(groups[source])) == 1 and lengths[groups[source[0]]] == lengths[group]
             seen.add((group, groups[source[0]]))
     assert {(0, 1), (2, 3), (4, 5)} <= seen and (0, 4) not in seen
-    assert "6 whole groups" in moved.rule and "1 groups of a length of their own stay in place" in moved.rule
+    assert (
+        "6 whole groups" in moved.rule
+        and "1 groups of a length of their own stay in place" in moved.rule
+    )
 
 
 def test_circular_shifts_rotate_inside_stories():
@@ -61,12 +64,16 @@ def test_nothing_to_move_is_an_error():
     with pytest.raises(BrainLensError, match="lie in two experiments"):
         group_permutations(np.zeros(4, int), within=np.array([0, 0, 1, 1]))
     with pytest.raises(BrainLensError, match="Permutations of 6 stimuli for 5"):
-        permutation_test(np.ones((5, 1)), np.ones(5), [], group_permutations(np.repeat([0, 1], 3), draws=2))
+        permutation_test(
+            np.ones((5, 1)), np.ones(5), [], group_permutations(np.repeat([0, 1], 3), draws=2)
+        )
 
 
 def autocorrelated(rng, groups, length, columns):
     """Noise that is alike inside a group."""
-    return np.repeat(rng.standard_normal((groups, columns)), length, axis=0) + rng.standard_normal((groups * length, columns))
+    return np.repeat(rng.standard_normal((groups, columns)), length, axis=0) + rng.standard_normal(
+        (groups * length, columns)
+    )
 
 
 @pytest.mark.slow
@@ -77,7 +84,14 @@ def test_permutation_p_values_are_uniform_under_the_null():
     for number in range(150):
         layers = [autocorrelated(rng, 15, 4, 6) for _ in range(2)]
         moved = group_permutations(groups, draws=79, seed=number)
-        test = permutation_test(layers, autocorrelated(rng, 15, 4, 1), folds, moved, alphas=[1.0, 100.0], criterion="gcv")
+        test = permutation_test(
+            layers,
+            autocorrelated(rng, 15, 4, 1),
+            folds,
+            moved,
+            alphas=[1.0, 100.0],
+            criterion="gcv",
+        )
         p.append(test.p[0])
         p_max.append(test.p_max.min())
     for values in (p, p_max):
@@ -90,9 +104,19 @@ def test_permutation_test_finds_a_planted_effect_and_never_says_zero():
     groups = np.repeat(np.arange(20), 4)
     signal, noise = autocorrelated(rng, 20, 4, 5), autocorrelated(rng, 20, 4, 5)
     responses = signal @ rng.standard_normal((5, 4)) + 2 * rng.standard_normal((80, 4))
-    test = permutation_test([noise, signal], responses, complements(groups, 5), group_permutations(groups, draws=99),
-                            subjects=np.array(list("aabb")), alphas=[1.0, 10.0])
-    assert test.p_max[1] == pytest.approx(0.01) and test.p_max[0] > 0.05 and test.p_target.shape == (2, 4)
+    test = permutation_test(
+        [noise, signal],
+        responses,
+        complements(groups, 5),
+        group_permutations(groups, draws=99),
+        subjects=np.array(list("aabb")),
+        alphas=[1.0, 10.0],
+    )
+    assert (
+        test.p_max[1] == pytest.approx(0.01)
+        and test.p_max[0] > 0.05
+        and test.p_target.shape == (2, 4)
+    )
     assert test.score == pytest.approx(test.per_target.mean(axis=1)) and test.null.shape == (99, 2)
 
 
@@ -110,13 +134,19 @@ def test_moved_responses_are_fitted_exactly_as_if_scored_alone():
 # ---- many tests ---------------------------------------------------------------------------------------------------------
 def test_permutation_p_counts_itself():
     null = np.array([[0.1], [0.2], [0.3]])
-    assert permutation_p([0.25], null) == pytest.approx(0.5) and permutation_p([9.0], null) == pytest.approx(0.25)
+    assert permutation_p([0.25], null) == pytest.approx(0.5) and permutation_p(
+        [9.0], null
+    ) == pytest.approx(0.25)
 
 
 def test_fdr_equals_scipy_and_leaves_nan_out():
     p = np.random.default_rng(0).random(200) ** 2
     found = fdr(np.append(p, np.nan), family="voxels")
-    assert np.allclose(found.q[:-1], stats.false_discovery_control(p)) and np.isnan(found.q[-1]) and found.n == 200
+    assert (
+        np.allclose(found.q[:-1], stats.false_discovery_control(p))
+        and np.isnan(found.q[-1])
+        and found.n == 200
+    )
     assert str(found).endswith("of 200 voxels, FDR 0.05 (Benjamini-Hochberg)")
     with pytest.raises(BrainLensError, match="p-values run from"):
         fdr([0.5, 1.5])
@@ -156,7 +186,9 @@ def test_correlation_equals_scipy_and_its_draws_equal_a_slow_loop():
     keep = np.isfinite(x)
     x, y, z, families = x[keep], y[keep], z[keep], families[keep]
     assert found.n == 29 and found.n_families == 10
-    assert found.r == pytest.approx(stats.pearsonr(x, y)[0]) and found.p == pytest.approx(stats.pearsonr(x, y)[1])
+    assert found.r == pytest.approx(stats.pearsonr(x, y)[0]) and found.p == pytest.approx(
+        stats.pearsonr(x, y)[1]
+    )
     assert found.rho == pytest.approx(stats.spearmanr(x, y)[0])
     residual = [v - np.polyval(np.polyfit(z, v, 1), z) for v in (x, y)]
     assert found.partial == pytest.approx(np.corrcoef(*residual)[0, 1])
@@ -175,9 +207,15 @@ def test_what_the_covariate_explains_whole_has_no_partial():
     y = rng.standard_normal(12)
     for x, other in ((width, y), (1e3 + 2 * width, y), (y, -width)):
         found = correlate(x, other, partial=width, draws=50)
-        assert np.isfinite(found.r) and np.isnan([found.partial, found.partial_low, found.partial_high]).all()
+        assert (
+            np.isfinite(found.r)
+            and np.isnan([found.partial, found.partial_low, found.partial_high]).all()
+        )
         assert np.isnan(found.draws[:, 2]).all()
-    assert abs(correlate(width + 1e-3 * rng.standard_normal(12), y, partial=width, draws=50).partial) < 1
+    assert (
+        abs(correlate(width + 1e-3 * rng.standard_normal(12), y, partial=width, draws=50).partial)
+        < 1
+    )
 
 
 def test_a_model_without_a_covariate_counts_for_r_and_not_for_the_partial():
@@ -186,8 +224,13 @@ def test_a_model_without_a_covariate_counts_for_r_and_not_for_the_partial():
     gap = z.copy()
     gap[[2, 7]] = np.nan
     found, known = correlate(x, y, partial=gap, draws=50), np.isfinite(gap)
-    assert found.r == pytest.approx(stats.pearsonr(x, y)[0]) and (found.n, found.n_partial) == (12, 10)
-    assert found.partial == pytest.approx(correlate(x[known], y[known], partial=z[known], draws=5).partial)
+    assert found.r == pytest.approx(stats.pearsonr(x, y)[0]) and (found.n, found.n_partial) == (
+        12,
+        10,
+    )
+    assert found.partial == pytest.approx(
+        correlate(x[known], y[known], partial=z[known], draws=5).partial
+    )
     assert np.isfinite(found.partial_low)
     gap[3:] = np.nan
     found = correlate(x, y, partial=gap, draws=50)
@@ -226,11 +269,19 @@ def test_published_scores_give_the_published_correlations():
     assert found.r == pytest.approx(0.500, abs=0.002)
     assert (found.low, found.high) == pytest.approx((0.04, 0.73), abs=0.02)
     rest = families != "gpt"
-    assert correlate(pereira[rest], fedorenko[rest], families[rest]).r == pytest.approx(0.277, abs=0.002)
+    assert correlate(pereira[rest], fedorenko[rest], families[rest]).r == pytest.approx(
+        0.277, abs=0.002
+    )
 
 
 def family(model: str) -> str:
-    for start, name in (("xlm-roberta", "xlm-r"), ("xlm", "xlm"), ("xlnet", "xlnet"), ("t5", "t5"), ("albert", "albert")):
+    for start, name in (
+        ("xlm-roberta", "xlm-r"),
+        ("xlm", "xlm"),
+        ("xlnet", "xlnet"),
+        ("t5", "t5"),
+        ("albert", "albert"),
+    ):
         if model.startswith(start):
             return name
     for part, name in (("roberta", "roberta"), ("bert", "bert"), ("gpt", "gpt")):
@@ -245,7 +296,9 @@ def test_selection_follows_the_inner_scores():
     inner = np.array([[0.5, 0.1, 0.2], [0.4, 0.3, 0.3]])
     found = select_layer(outer, inner)
     assert found.chosen.tolist() == [0, 1, 1] and found.layer == 1 and found.best == 1
-    assert found.nested == pytest.approx((0.1 + 0.5 + 0.6) / 3) and found.maximum == pytest.approx(0.5)
+    assert found.nested == pytest.approx((0.1 + 0.5 + 0.6) / 3) and found.maximum == pytest.approx(
+        0.5
+    )
     assert found.optimism == pytest.approx(found.maximum - found.nested)
     preview = select_layer(outer)
     assert preview.chosen.tolist() == [0, 1, 0] and "preview" in preview.rule
@@ -260,18 +313,36 @@ def simulate_selection(simulations=40, layers=12, n=80, fresh=600, folds=5):
     rng, rows = np.random.default_rng(0), []
     for _ in range(simulations):
         features = [rng.standard_normal((n + fresh, 3)) for _ in range(layers)]
-        y = 0.45 * features[2][:, :1] + 0.4 * features[5][:, :1] + rng.standard_normal((n + fresh, 1))
+        y = (
+            0.45 * features[2][:, :1]
+            + 0.4 * features[5][:, :1]
+            + rng.standard_normal((n + fresh, 1))
+        )
         outer = complements(np.arange(n), folds)
         fit = {"alphas": [1.0, 30.0]}
         held = cross_validate([x[:n] for x in features], y[:n], outer, **fit).r[..., 0]
-        new = cross_validate(features, y, [(train, np.arange(n, n + fresh)) for train, _ in outer], **fit).r[..., 0]
+        new = cross_validate(
+            features, y, [(train, np.arange(n, n + fresh)) for train, _ in outer], **fit
+        ).r[..., 0]
         inner = np.empty_like(held)
         for fold, (train, _) in enumerate(outer):
             inside = [(train[a], train[b]) for a, b in complements(np.arange(len(train)), 4)]
-            inner[:, fold] = cross_validate([x[:n] for x in features], y[:n], inside, **fit).r[..., 0].mean(axis=1)
+            inner[:, fold] = (
+                cross_validate([x[:n] for x in features], y[:n], inside, **fit)
+                .r[..., 0]
+                .mean(axis=1)
+            )
         found = select_layer(held, inner)
-        rows.append((found.nested, new[found.chosen, np.arange(folds)].mean(), found.maximum, new[found.best].mean(),
-                     found.optimism, select_layer(held).nested))
+        rows.append(
+            (
+                found.nested,
+                new[found.chosen, np.arange(folds)].mean(),
+                found.maximum,
+                new[found.best].mean(),
+                found.optimism,
+                select_layer(held).nested,
+            )
+        )
     return np.array(rows)
 
 

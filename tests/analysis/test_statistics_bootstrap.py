@@ -25,12 +25,16 @@ def fold_scores(predictions, responses, folds, measure="r"):
     out = []
     for train, test in folds:
         row = []
-        for x, y, y_train in zip(predictions[test].T, responses[test].T, responses[train].T, strict=True):
+        for x, y, y_train in zip(
+            predictions[test].T, responses[test].T, responses[train].T, strict=True
+        ):
             ok = np.isfinite(y)
             if measure == "r":
                 row.append(np.corrcoef(x[ok], y[ok])[0, 1] if np.ptp(x[ok]) > 0 else 0.0)
             else:
-                row.append(1 - ((y - x)[ok] ** 2).sum() / ((y[ok] - np.nanmean(y_train)) ** 2).sum())
+                row.append(
+                    1 - ((y - x)[ok] ** 2).sum() / ((y[ok] - np.nanmean(y_train)) ** 2).sum()
+                )
         out.append(row)
     return np.array(out)
 
@@ -40,7 +44,9 @@ def test_moments_give_each_folds_score(measure):
     predictions, responses, folds, labels = toy()
     responses[5:9, 2] = np.nan
     data = moments(predictions, responses, folds, labels)
-    assert np.allclose(data.per_fold(measure), fold_scores(predictions, responses, folds, measure), atol=1e-12)
+    assert np.allclose(
+        data.per_fold(measure), fold_scores(predictions, responses, folds, measure), atol=1e-12
+    )
 
 
 def test_constant_predictions_count_as_zero_and_missing_targets_as_nothing():
@@ -56,8 +62,15 @@ def test_constant_predictions_count_as_zero_and_missing_targets_as_nothing():
 def test_every_draw_equals_the_slow_bootstrap(measure, targets, people):
     predictions, responses, folds, labels = toy(groups=16, n=64)
     subjects = np.array(["a", "a", "b", "b", "b", "c"])
-    boot = hierarchical_bootstrap(moments(predictions, responses, folds, labels), subjects, draws=7, seed=3, measure=measure,
-                                  targets=targets, people=people)
+    boot = hierarchical_bootstrap(
+        moments(predictions, responses, folds, labels),
+        subjects,
+        draws=7,
+        seed=3,
+        measure=measure,
+        targets=targets,
+        people=people,
+    )
     order = list(dict.fromkeys(label for _, test in folds for label in labels[test]))
     counts = np.random.default_rng([3, 1, 0]).multinomial(16, np.full(16, 1 / 16), size=7)
     who = np.random.default_rng([3, 0]).integers(3, size=(7, 3))
@@ -66,14 +79,20 @@ def test_every_draw_equals_the_slow_bootstrap(measure, targets, people):
         scores, weights = [], []
         for train, test in folds:
             mine = [g for g in order if g in labels[test]]
-            rows = np.concatenate([np.repeat(np.flatnonzero(labels == g), counts[draw][order.index(g)]) for g in mine])
+            rows = np.concatenate(
+                [np.repeat(np.flatnonzero(labels == g), counts[draw][order.index(g)]) for g in mine]
+            )
             if len(rows):
                 scores.append(fold_scores(predictions, responses, [(train, rows)], measure)[0])
                 weights.append(sum(counts[draw][order.index(g)] for g in mine) / len(mine))
         per_target = np.average(scores, axis=0, weights=weights)
         per_person = np.array([average[targets](per_target[subjects == s]) for s in "abc"])
-        assert boot.draws[draw] + boot.bias == pytest.approx(average[people](per_person[who[draw]]), abs=1e-10)
-    assert boot.low <= boot.value <= boot.high and np.median(boot.draws) == pytest.approx(boot.value)
+        assert boot.draws[draw] + boot.bias == pytest.approx(
+            average[people](per_person[who[draw]]), abs=1e-10
+        )
+    assert boot.low <= boot.value <= boot.high and np.median(boot.draws) == pytest.approx(
+        boot.value
+    )
     assert boot.resampled == "3 people and 16 stimulus groups" and "optimistic" in boot.note
 
 
@@ -82,11 +101,19 @@ def test_targets_with_different_missing_stimuli_are_drawn_as_if_alone():
     responses[folds[0][1][:3], 1] = np.nan
     responses[folds[2][1], 2] = np.nan
     subjects = np.array(["a", "a", "a", "a"])
-    together = hierarchical_bootstrap(moments(predictions, responses, folds, labels), subjects, draws=50)
-    alone = [hierarchical_bootstrap(moments(predictions[:, [t]], responses[:, [t]], folds, labels), None, draws=50)
-             for t in range(4)]
+    together = hierarchical_bootstrap(
+        moments(predictions, responses, folds, labels), subjects, draws=50
+    )
+    alone = [
+        hierarchical_bootstrap(
+            moments(predictions[:, [t]], responses[:, [t]], folds, labels), None, draws=50
+        )
+        for t in range(4)
+    ]
     assert together.per_target == pytest.approx([one.value for one in alone])
-    assert together.draws + together.bias == pytest.approx(np.mean([one.draws + one.bias for one in alone], axis=0))
+    assert together.draws + together.bias == pytest.approx(
+        np.mean([one.draws + one.bias for one in alone], axis=0)
+    )
 
 
 def test_one_averaged_target_draws_stimulus_groups_only_and_says_so():
@@ -118,7 +145,11 @@ def test_comparison_is_paired():
     worse = predictions + 0.6 * np.random.default_rng(5).standard_normal(predictions.shape)
     one, two = (moments(x, responses, folds, labels) for x in (predictions, worse))
     paired = compare_models(one, two, subjects, draws=500)
-    assert paired.low > 0 and paired.p < 0.05 and paired.difference == pytest.approx(paired.first.value - paired.second.value)
+    assert (
+        paired.low > 0
+        and paired.p < 0.05
+        and paired.difference == pytest.approx(paired.first.value - paired.second.value)
+    )
     unpaired = np.hypot(*(one.high - one.low for one in (paired.first, paired.second)))
     assert paired.high - paired.low < 0.6 * unpaired
     same = compare_models(one, one, subjects, draws=100)
@@ -150,8 +181,11 @@ def coverage(simulations=200, people=10, groups=40, per_group=4, targets=5, sd_p
         r = np.repeat(truth + sd_person * rng.standard_normal(people), targets)
         x = rng.standard_normal((n, 1))
         y = r * x + np.sqrt(1 - r**2) * rng.standard_normal((n, people * targets))
-        boot = hierarchical_bootstrap(moments(np.broadcast_to(x, y.shape), y, folds, labels),
-                                      np.repeat(np.arange(people), targets), draws=300)
+        boot = hierarchical_bootstrap(
+            moments(np.broadcast_to(x, y.shape), y, folds, labels),
+            np.repeat(np.arange(people), targets),
+            draws=300,
+        )
         hits += boot.low <= truth <= boot.high
     return hits / simulations
 

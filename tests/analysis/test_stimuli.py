@@ -23,7 +23,9 @@ def recording(**fields) -> Recording:
         index=["s0", "s1", "s2", "s3", "s4"],
     )
     responses = xr.DataArray(
-        np.arange(5.0)[:, None], dims=("stimulus", "target"), coords={"stimulus": table.index, "target": ["t"]}
+        np.arange(5.0)[:, None],
+        dims=("stimulus", "target"),
+        coords={"stimulus": table.index, "target": ["t"]},
     )
     return Recording("toy", responses, table, **fields)
 
@@ -35,7 +37,11 @@ def texts_of(read):
 def test_every_stimulus_stands_where_its_span_says():
     read = passages(recording(), "passage")
     assert [p.text for p in read] == ["The cat sat. It slept.", "Rain fell on us all", "The end."]
-    assert texts_of(read) == [["The cat sat.", "It slept."], ["Rain fell", "on us all"], ["The end."]]
+    assert texts_of(read) == [
+        ["The cat sat.", "It slept."],
+        ["Rain fell", "on us all"],
+        ["The end."],
+    ]
     assert [p.rows for p in read] == [(0, 1), (2, 3), (4,)]
 
 
@@ -49,7 +55,13 @@ def test_columns_are_joined_by_plus():
 
 def test_none_reads_each_stimulus_alone_and_strips_it():
     read = passages(recording(context="topic"), "none")
-    assert [p.text for p in read] == ["The cat sat.", "It slept.", "Rain fell", "on us all", "The end."]
+    assert [p.text for p in read] == [
+        "The cat sat.",
+        "It slept.",
+        "Rain fell",
+        "on us all",
+        "The end.",
+    ]
 
 
 def test_recording_means_its_own_default_and_nothing_where_it_has_none():
@@ -76,7 +88,13 @@ def test_words_before_stay_inside_the_recordings_context():
         "Rain fell on us all",
         "It slept. The end.",
     ]
-    assert texts_of(read) == [["The cat sat."], ["It slept."], ["Rain fell"], ["on us all"], ["The end."]]
+    assert texts_of(read) == [
+        ["The cat sat."],
+        ["It slept."],
+        ["Rain fell"],
+        ["on us all"],
+        ["The end."],
+    ]
     assert passages(recording(context="topic"), "words:0") == passages(recording(), "none")
 
 
@@ -85,7 +103,12 @@ def test_words_before_reach_over_everything_where_no_context_is_known():
 
 
 @pytest.mark.parametrize(
-    ("context", "told"), [("words:", "names no number"), ("words:x", "names no number"), ("passge", "did you mean 'passage'")]
+    ("context", "told"),
+    [
+        ("words:", "names no number"),
+        ("words:x", "names no number"),
+        ("passge", "did you mean 'passage'"),
+    ],
 )
 def test_a_context_that_is_none_is_refused(context, told):
     with pytest.raises(BrainLensError, match=told):
@@ -102,7 +125,16 @@ def test_a_stimulus_without_a_label_is_named():
 def test_the_hash_sees_texts_spans_and_rows_and_nothing_else():
     base = passages_hash(passages(recording(), "passage"))
     assert base == passages_hash(passages(recording(context="topic"), "passage"))
-    assert len({base, passages_hash(passages(recording(), "none")), passages_hash(passages(recording(), "topic"))}) == 3
+    assert (
+        len(
+            {
+                base,
+                passages_hash(passages(recording(), "none")),
+                passages_hash(passages(recording(), "topic")),
+            }
+        )
+        == 3
+    )
 
 
 def test_words_are_what_stands_between_white_space():

@@ -37,7 +37,11 @@ def fill(store, key="k", layers=3, rows=20, width=8, model="toy", only=None) -> 
 
 def run(code: str, *arguments) -> subprocess.Popen:
     return subprocess.Popen(
-        [sys.executable, "-c", code, *map(str, arguments)], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, cwd=ROOT
+        [sys.executable, "-c", code, *map(str, arguments)],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        cwd=ROOT,
     )
 
 
@@ -52,7 +56,9 @@ def test_a_layer_counts_only_when_its_flag_is_set(store):
 
 def test_values_without_a_flag_are_nobodys(store):
     entry = fill(store, only=[])
-    entry._open(entry.folder, "r+")["activations"][1] = np.ones((20, 8))  # killed between the values and the flag
+    entry._open(entry.folder, "r+")["activations"][1] = np.ones(
+        (20, 8)
+    )  # killed between the values and the flag
     assert entry.complete() == set()
     entry.write(1, np.full((20, 8), 5, np.float32))
     assert entry.layer(1)[0, 0] == 5
@@ -61,9 +67,16 @@ def test_values_without_a_flag_are_nobodys(store):
 def test_the_layout_is_what_xarray_reads(store):
     entry = fill(store, only=[0, 1])
     opened = xr.open_zarr(entry.folder / "values.zarr", consolidated=False)
-    assert opened["activations"].dims == ("layer", "stimulus", "unit") and opened["activations"].dtype == np.float32
-    assert opened["activations"].encoding["chunks"] == (1, 20, 8) and not opened["activations"].encoding.get("compressors")
-    assert list(opened["stimulus"].values[:2]) == ["s0", "s1"] and list(opened["complete"].values) == [1, 1, 0]
+    assert (
+        opened["activations"].dims == ("layer", "stimulus", "unit")
+        and opened["activations"].dtype == np.float32
+    )
+    assert opened["activations"].encoding["chunks"] == (1, 20, 8) and not opened[
+        "activations"
+    ].encoding.get("compressors")
+    assert list(opened["stimulus"].values[:2]) == ["s0", "s1"] and list(
+        opened["complete"].values
+    ) == [1, 1, 0]
     assert np.isnan(opened["activations"].values[2]).all()
     np.testing.assert_array_equal(opened["activations"].values[1], entry.layer(1))
 
@@ -178,7 +191,10 @@ def test_a_read_only_shared_store_serves_and_is_never_written(tmp_path):
     assert own.activations("k").complete() == {0, 1, 2}
     assert own.load_score("s") is not None and len(own.scores()) == 1
     own.clear()
-    assert sorted((p, p.stat().st_mtime_ns) for p in (tmp_path / "lab").rglob("*") if p.is_file()) == before
+    assert (
+        sorted((p, p.stat().st_mtime_ns) for p in (tmp_path / "lab").rglob("*") if p.is_file())
+        == before
+    )
 
 
 def test_the_shared_home_is_looked_into_by_default(tmp_path, monkeypatch):
@@ -217,7 +233,11 @@ def test_the_least_recently_used_goes_first(store):
     store.activations("a").layer(0)  # used just now
     store.limit = int(store.size() * 0.7)
     assert store.make_room() == ["b"]
-    assert store.activations("a").complete() and store.activations("c").complete() and not store.activations("b").complete()
+    assert (
+        store.activations("a").complete()
+        and store.activations("c").complete()
+        and not store.activations("b").complete()
+    )
 
 
 def test_what_is_being_made_or_kept_stays(store):
@@ -266,7 +286,9 @@ def test_list_and_clear(store):
         store.clear("score")
 
 
-@pytest.mark.parametrize(("text", "size"), [("20GB", 20e9), ("1.5 GiB", 1.5e9), ("500m", 5e8), ("1000", 1000)])
+@pytest.mark.parametrize(
+    ("text", "size"), [("20GB", 20e9), ("1.5 GiB", 1.5e9), ("500m", 5e8), ("1000", 1000)]
+)
 def test_the_limit_is_read_from_the_environment(text, size, monkeypatch, tmp_path):
     monkeypatch.setenv("BRAINLENS_CACHE_LIMIT", text)
     assert Store(tmp_path).limit == size
@@ -286,13 +308,25 @@ def test_a_score_comes_back_as_it_was(store):
             "constant": ("target", [True, False]),
         },
         coords={"target": ["v1", "v2"], "part": ("fold", ["a", ""])},
-        attrs={"note": "", "protocol": {"folds": 10, "alphas": [0.1, 1.0]}, "ceiling": None, "cached": False, "n": np.int64(3)},
+        attrs={
+            "note": "",
+            "protocol": {"folds": 10, "alphas": [0.1, 1.0]},
+            "ceiling": None,
+            "cached": False,
+            "n": np.int64(3),
+        },
     )
     store.save_score("s", dataset)
     found = store.load_score("s")
     xr.testing.assert_equal(found, dataset)
     assert found.constant.dtype == bool and found.r.attrs == {"unit": "Pearson r"}
-    assert found.attrs == {"note": "", "protocol": {"folds": 10, "alphas": [0.1, 1.0]}, "ceiling": None, "cached": False, "n": 3}
+    assert found.attrs == {
+        "note": "",
+        "protocol": {"folds": 10, "alphas": [0.1, 1.0]},
+        "ceiling": None,
+        "cached": False,
+        "n": 3,
+    }
     assert store.load_score("other") is None
     assert store.scores().loc[0, ["key", "note"]].tolist() == ["s", ""]
 

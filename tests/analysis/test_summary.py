@@ -23,11 +23,17 @@ def test_targets_are_summarised_within_people_first():
 
 def test_the_paper_takes_medians_and_brainscore_summarises_folds_first():
     rng = np.random.default_rng(0)
-    values, people, parts = rng.normal(size=(6, 9)), np.repeat(["a", "b", "c"], 3), np.repeat(["x", "y"], 3)
+    values, people, parts = (
+        rng.normal(size=(6, 9)),
+        np.repeat(["a", "b", "c"], 3),
+        np.repeat(["x", "y"], 3),
+    )
     target = (values[:3].mean(0) + values[3:].mean(0)) / 2
     expected = np.median([np.median(target[people == s]) for s in "abc"])
     assert np.isclose(summarise(values, parts, people, preset("schrimpf2021")), expected)
-    assert np.isclose(summarise(values, parts, people, preset("brainscore2026")), np.median(values, axis=1).mean())
+    assert np.isclose(
+        summarise(values, parts, people, preset("brainscore2026")), np.median(values, axis=1).mean()
+    )
 
 
 def test_nothing_measured_is_not_zero():
@@ -36,7 +42,10 @@ def test_nothing_measured_is_not_zero():
 
 def test_the_layer_of_a_fold_is_chosen_by_people_not_by_voxels():
     inner = np.zeros((2, 1, 11))
-    inner[0, 0, :10], inner[1, 0, 10] = 0.1, 0.9  # ten voxels of one person against one voxel of another
+    inner[0, 0, :10], inner[1, 0, 10] = (
+        0.1,
+        0.9,
+    )  # ten voxels of one person against one voxel of another
     people = np.array(["a"] * 10 + ["b"])
     assert choose_layers(inner, people).tolist() == [1]
     assert choose_layers(inner, None).tolist() == [0]

@@ -38,7 +38,9 @@ def folders(tmp_path_factory):
     def folder(family, **options):
         name = "-".join([family, *map(str, options.values())])
         if name not in made:
-            made[name] = tiny_models.make(family, tmp_path_factory.mktemp("models") / name, **options)
+            made[name] = tiny_models.make(
+                family, tmp_path_factory.mktemp("models") / name, **options
+            )
         return made[name]
 
     return folder
@@ -72,7 +74,12 @@ def test_words_sum_to_the_sequences_log_probability(family, folders, store):
     front, _ = model.frame()
     bare = model.tokenizer(TEXT, add_special_tokens=False)["input_ids"]
     logs = log_probabilities(folders(family), [*front, *bare])
-    tokens = -np.array([logs[len(front) + t - 1, i] if len(front) + t else np.nan for t, i in enumerate(bare)]) / LN2
+    tokens = (
+        -np.array(
+            [logs[len(front) + t - 1, i] if len(front) + t else np.nan for t, i in enumerate(bare)]
+        )
+        / LN2
+    )
     scored = table.surprisal.notna()
     assert list(table.text) == TEXT.split()
     assert np.isnan(table.surprisal[0]) == (not front)
@@ -109,21 +116,39 @@ def test_corrected_word_probabilities_of_a_toy_vocabulary_sum_to_one(tmp_path):
     torch.manual_seed(0)
     vocabulary = {"<|endoftext|>": 0, "a": 1, "b": 2, "Ġa": 3, "Ġb": 4, "Ġ": 5}
     backend = Tokenizer(models.BPE(vocabulary, [("Ġ", "a"), ("Ġ", "b")]))
-    backend.pre_tokenizer, backend.decoder = pre_tokenizers.ByteLevel(add_prefix_space=False), decoders.ByteLevel()
-    tokenizer = PreTrainedTokenizerFast(tokenizer_object=backend, bos_token="<|endoftext|>", eos_token="<|endoftext|>")
+    backend.pre_tokenizer, backend.decoder = (
+        pre_tokenizers.ByteLevel(add_prefix_space=False),
+        decoders.ByteLevel(),
+    )
+    tokenizer = PreTrainedTokenizerFast(
+        tokenizer_object=backend, bos_token="<|endoftext|>", eos_token="<|endoftext|>"
+    )
     config = AutoConfig.for_model(
-        "gpt2", vocab_size=6, n_embd=16, n_layer=2, n_head=2, n_positions=32, bos_token_id=0, eos_token_id=0
+        "gpt2",
+        vocab_size=6,
+        n_embd=16,
+        n_layer=2,
+        n_head=2,
+        n_positions=32,
+        bos_token_id=0,
+        eos_token_id=0,
     )
     lm = AutoModelForCausalLM.from_config(config).eval()
     with torch.no_grad():
         lm.transformer.wte.weight.mul_(20)
-        lm.transformer.wte.weight[5] = 0  # the bare space is as likely as any; it begins a word of its own
+        lm.transformer.wte.weight[5] = (
+            0  # the bare space is as likely as any; it begins a word of its own
+        )
     lm.save_pretrained(tmp_path / "toy")
     tokenizer.save_pretrained(tmp_path / "toy")
     model = model_of(tmp_path / "toy", "gpt2", bos="<|endoftext|>")
 
     longest = 7
-    spelled = ["".join(letters) for n in range(1, longest + 1) for letters in itertools.product("ab", repeat=n)]
+    spelled = [
+        "".join(letters)
+        for n in range(1, longest + 1)
+        for letters in itertools.product("ab", repeat=n)
+    ]
     texts = [f"ab {word}" for word in spelled]
     corrected = uncorrected = 0.0
     for text, tokens in zip(texts, model.surprisal(texts)):
@@ -136,15 +161,31 @@ def test_corrected_word_probabilities_of_a_toy_vocabulary_sum_to_one(tmp_path):
         2.0 ** -span_surprisal(t, [(0, 2), (3, len(t))], s).iloc[1].uncorrected * (1 - np.exp(s.start[-1]))
         for t, s in zip(texts, model.surprisal(texts)) if len(t) == 3 + longest
     )  # fmt: skip
-    np.testing.assert_allclose(corrected + (np.exp(logs[0]) + np.exp(logs[5]) + more) / begins, 1.0, atol=1e-5)
+    np.testing.assert_allclose(
+        corrected + (np.exp(logs[0]) + np.exp(logs[5]) + more) / begins, 1.0, atol=1e-5
+    )
     assert abs(uncorrected - 1) > 0.05  # without the correction, prefixes are counted as words
 
 
 def test_windows_score_each_token_once():
-    for count, room, stride in [(1, 8, 4), (8, 8, 4), (9, 8, 4), (40, 8, 3), (40, 8, 8), (41, 8, 8)]:
-        seen = [t for begin, end, first in next_token.windows(count, room, stride) for t in range(first, end)]
+    for count, room, stride in [
+        (1, 8, 4),
+        (8, 8, 4),
+        (9, 8, 4),
+        (40, 8, 3),
+        (40, 8, 8),
+        (41, 8, 8),
+    ]:
+        seen = [
+            t
+            for begin, end, first in next_token.windows(count, room, stride)
+            for t in range(first, end)
+        ]
         assert seen == list(range(count))
-        assert all(begin <= first and end - begin <= room for begin, end, first in next_token.windows(count, room, stride))
+        assert all(
+            begin <= first and end - begin <= room
+            for begin, end, first in next_token.windows(count, room, stride)
+        )
 
 
 def test_a_sliding_window_sees_what_it_says(folders):
@@ -168,11 +209,14 @@ def test_disjoint_windows_each_begin_with_the_start_token(folders):
 
 
 @pytest.mark.parametrize(
-    ("window", "stride", "told"), [(1, None, "no window of 1"), (65, None, "no window of 65"), (16, 16, "leaves out tokens")]
+    ("window", "stride", "told"),
+    [(1, None, "no window of 1"), (65, None, "no window of 65"), (16, 16, "leaves out tokens")],
 )
 def test_impossible_windows_are_refused(window, stride, told, folders):
     with pytest.raises(BrainLensError, match=told):
-        model_of(folders("gpt2"), "gpt2", bos="<|endoftext|>").surprisal([TEXT], window=window, stride=stride)
+        model_of(folders("gpt2"), "gpt2", bos="<|endoftext|>").surprisal(
+            [TEXT], window=window, stride=stride
+        )
 
 
 def test_the_vocabulary_in_chunks_says_the_same(folders, monkeypatch):
@@ -202,7 +246,9 @@ def test_a_head_that_does_more_than_multiply_is_noticed(folders, monkeypatch):
     with torch.no_grad():
         logs = torch.log_softmax(model.lm(torch.tensor([[0, *ids]])).logits[0], dim=-1)
     capped_nats = model.surprisal([TEXT])[0].nats
-    np.testing.assert_allclose(capped_nats, [-float(logs[t, i]) for t, i in enumerate(ids)], atol=1e-4)
+    np.testing.assert_allclose(
+        capped_nats, [-float(logs[t, i]) for t, i in enumerate(ids)], atol=1e-4
+    )
     assert np.abs(capped_nats - plain).max() > 0.1
 
 
@@ -210,22 +256,34 @@ def test_a_head_that_does_more_than_multiply_is_noticed(folders, monkeypatch):
 def test_stimuli_are_scored_in_their_context_and_keep_their_order(folders, store):
     model = model_of(folders("gpt2"), "gpt2", bos="<|endoftext|>")
     table = pd.DataFrame(
-        {"text": ["The dog", "They found", "slept.", "two letters."], "story": ["x", "y", "x", "y"]}, index=list("abcd")
+        {
+            "text": ["The dog", "They found", "slept.", "two letters."],
+            "story": ["x", "y", "x", "y"],
+        },
+        index=list("abcd"),
     )
     responses = xr.DataArray(
-        np.arange(4.0)[:, None], dims=("stimulus", "target"), coords={"stimulus": table.index, "target": ["t"]}
+        np.arange(4.0)[:, None],
+        dims=("stimulus", "target"),
+        coords={"stimulus": table.index, "target": ["t"]},
     )
     told = word_surprisal(model, Recording("toy", responses, table, context="story"), store=store)
     assert list(told.index) == list("abcd") and list(told.text) == list(table.text)
     one = word_surprisal(model, "The dog slept.", store=store)
-    np.testing.assert_allclose(told.surprisal["a"], one.surprisal[:2].sum(), rtol=1e-5)  # boundaries between words cancel
+    np.testing.assert_allclose(
+        told.surprisal["a"], one.surprisal[:2].sum(), rtol=1e-5
+    )  # boundaries between words cancel
     np.testing.assert_allclose(told.surprisal["c"], one.surprisal[2], rtol=1e-5)
 
 
 def test_stored_surprisals_need_no_model(folders, store, monkeypatch):
     first = word_surprisal(model_of(folders("gpt2"), "gpt2"), [TEXT, "The dog"], store=store)
-    monkeypatch.setattr(TransformerModel, "_load", lambda *a, **k: pytest.fail("the weights were loaded"))
-    pd.testing.assert_frame_equal(first, word_surprisal(model_of(folders("gpt2"), "gpt2"), [TEXT, "The dog"], store=store))
+    monkeypatch.setattr(
+        TransformerModel, "_load", lambda *a, **k: pytest.fail("the weights were loaded")
+    )
+    pd.testing.assert_frame_equal(
+        first, word_surprisal(model_of(folders("gpt2"), "gpt2"), [TEXT, "The dog"], store=store)
+    )
 
 
 # ---- masked models --------------------------------------------------------------------------------------------------------
@@ -247,7 +305,12 @@ def test_pseudo_log_likelihood_hides_the_rest_of_the_word(family, folders, store
             hidden = list(ids)
             hidden[t : at + row.tokens] = [model.tokenizer.mask_token_id] * (at + row.tokens - t)
             with torch.no_grad():
-                bits -= float(torch.log_softmax(lm(torch.tensor([hidden])).logits[0, t], dim=-1)[ids[t]]) / LN2
+                bits -= (
+                    float(
+                        torch.log_softmax(lm(torch.tensor([hidden])).logits[0, t], dim=-1)[ids[t]]
+                    )
+                    / LN2
+                )
         np.testing.assert_allclose(row.surprisal, bits, atol=1e-3)
         at += row.tokens
 
@@ -258,7 +321,10 @@ def test_the_protocols_window_counts_for_words(folders, store):
     pd.testing.assert_frame_equal(narrow, word_surprisal(model, TEXT, window=12, store=store))
     whole = word_surprisal(model, TEXT, store=store)
     assert narrow.attrs["window"] == 12 and whole.attrs["window"] is None
-    assert narrow.surprisal[0] == pytest.approx(whole.surprisal[0]) and narrow.surprisal.iloc[-1] != whole.surprisal.iloc[-1]
+    assert (
+        narrow.surprisal[0] == pytest.approx(whole.surprisal[0])
+        and narrow.surprisal.iloc[-1] != whole.surprisal.iloc[-1]
+    )
     more = preset("defended").but(window=100_000)  # than the model can: nothing is asked of it
     assert word_surprisal(model, TEXT, more, store=store).attrs["window"] is None
 
@@ -272,12 +338,19 @@ def test_models_without_probabilities_say_so(family, folders, store):
 # ---- perplexity -----------------------------------------------------------------------------------------------------------
 def test_bits_per_byte_count_exactly_the_scored_tokens(folders, store):
     with_start = evaluate(model_of(folders("gpt2"), "gpt2", bos="<|endoftext|>"), TEXT, store=store)
-    assert with_start.bytes == len(TEXT.encode()) and with_start.characters == len(TEXT) and with_start.words == len(TEXT.split())
+    assert (
+        with_start.bytes == len(TEXT.encode())
+        and with_start.characters == len(TEXT)
+        and with_start.words == len(TEXT.split())
+    )
     assert with_start.left_out == 0
     model = model_of(folders("gpt2"), "gpt2")
     without = evaluate(model, TEXT, store=store)
     first = model.tokenizer(TEXT, return_offsets_mapping=True)["offset_mapping"][0][1]
-    assert without.left_out == 1 and without.bytes == len(TEXT[first:].encode()) == with_start.bytes - first
+    assert (
+        without.left_out == 1
+        and without.bytes == len(TEXT[first:].encode()) == with_start.bytes - first
+    )
     ids = model.tokenizer(TEXT)["input_ids"]
     logs = log_probabilities(folders("gpt2"), ids)
     nats = -sum(logs[t - 1, ids[t]] for t in range(1, len(ids)))
@@ -299,13 +372,17 @@ def test_characters_and_tokens_stand_on_one_scale(store):
         def surprisal(self, texts, *, window=None, stride=None, report=None):
             return [
                 TokenSurprisal(
-                    np.array([[i, i + 1] for i in range(len(t))]), np.full(len(t), 2 * LN2), np.full(len(t) + 1, np.nan)
+                    np.array([[i, i + 1] for i in range(len(t))]),
+                    np.full(len(t), 2 * LN2),
+                    np.full(len(t) + 1, np.nan),
                 )
                 for t in texts
             ]
 
     told = evaluate(Characters(), "café no", store=store)
-    assert told.bits_per_character == pytest.approx(2) and told.bits_per_byte == pytest.approx(14 / 8)
+    assert told.bits_per_character == pytest.approx(2) and told.bits_per_byte == pytest.approx(
+        14 / 8
+    )
     assert told.bits_per_word == pytest.approx(7) and told.token_perplexity == pytest.approx(4)
 
 
@@ -313,16 +390,22 @@ def test_a_long_run_goes_on_where_it_was_stopped(folders, store, monkeypatch):
     monkeypatch.setattr(next_token, "BATCH_TOKENS", 40)
     text = " ".join([TEXT] * 6)
     model = model_of(folders("gpt2"), "gpt2", bos="<|endoftext|>")
-    report = Report(on_progress=lambda done, total, what, left: report.cancel() if done == 3 else None)
+    report = Report(
+        on_progress=lambda done, total, what, left: report.cancel() if done == 3 else None
+    )
     with pytest.raises(Cancelled):
         evaluate(model, text, window=16, stride=8, store=store, report=report)
     ran = []
     original = next_token.Passes.run
-    monkeypatch.setattr(next_token.Passes, "run", lambda self, n, r: ran.append(n) or original(self, n, r))
+    monkeypatch.setattr(
+        next_token.Passes, "run", lambda self, n, r: ran.append(n) or original(self, n, r)
+    )
     resumed = evaluate(model, text, window=16, stride=8, store=store)
     assert ran[0] == 3 and resumed.fresh
     monkeypatch.setattr(next_token, "BATCH_TOKENS", 4096)
-    whole = evaluate(model, text, window=16, stride=8, store=Store(store.root.parent / "other", readers=[]))
+    whole = evaluate(
+        model, text, window=16, stride=8, store=Store(store.root.parent / "other", readers=[])
+    )
     assert resumed.bits_per_byte == pytest.approx(whole.bits_per_byte, rel=1e-6)
     again = evaluate(model, text, window=16, stride=8, store=store)
     assert not again.fresh and again.bits_per_byte == resumed.bits_per_byte
@@ -343,13 +426,24 @@ def test_the_read_out_learns_and_can_be_repeated(folders, store):
     assert told.perplexity == pytest.approx(np.exp(told.loss)) and told.features == 32
     again = readout_perplexity(model, text, text, text, block=8, epochs=3, rate=3e-2, store=store)
     assert again == told
-    fewer = readout_perplexity(model, text, text, text, block=8, epochs=1, most_features=10, store=store)
+    fewer = readout_perplexity(
+        model, text, text, text, block=8, epochs=1, most_features=10, store=store
+    )
     assert fewer.features == 10
 
 
 def test_the_read_out_stops_when_nothing_is_gained(folders, store):
     text = " ".join([tiny_models.CORPUS] * 2)
-    told = readout_perplexity(model_of(folders("gpt2"), "gpt2"), text, text, text, block=8, epochs=20, rate=1e-9, store=store)
+    told = readout_perplexity(
+        model_of(folders("gpt2"), "gpt2"),
+        text,
+        text,
+        text,
+        block=8,
+        epochs=20,
+        rate=1e-9,
+        store=store,
+    )
     assert len(told.validation) == 2
 
 
@@ -357,7 +451,11 @@ def test_read_out_features_never_see_what_comes(folders):
     for family in ("gpt2", "bert"):
         model = model_of(folders(family), family)
         one, other = np.array([[5, 6, 7, 8]]), np.array([[5, 6, 9, 9]])
-        told = [dict(zip(p.tolist(), s)) for block in (one, other) for p, s in [_gathered(model.token_states(block))]]
+        told = [
+            dict(zip(p.tolist(), s))
+            for block in (one, other)
+            for p, s in [_gathered(model.token_states(block))]
+        ]
         np.testing.assert_allclose(told[0][1], told[1][1], atol=2e-5)
         assert np.abs(told[0][3] - told[1][3]).max() > 1e-3
 
@@ -369,7 +467,9 @@ def _gathered(parts):
 
 def test_a_text_shorter_than_a_block_is_refused(folders, store):
     with pytest.raises(BrainLensError, match="The validation text has"):
-        readout_perplexity(model_of(folders("gpt2"), "gpt2"), tiny_models.CORPUS, "The", TEXT, store=store)
+        readout_perplexity(
+            model_of(folders("gpt2"), "gpt2"), tiny_models.CORPUS, "The", TEXT, store=store
+        )
 
 
 # ---- golden values, where the weights are ---------------------------------------------------------------------------------
@@ -394,8 +494,12 @@ def from_hub(name):
 @pytest.mark.parametrize("name", GOLDEN)
 def test_published_surprisals(name, store):
     found = from_hub(name)
-    model = TransformerModel(Card(**{**vars(found.card), "bos": ""}), found.source, revision=found.revision)
-    told = word_surprisal(model, "the quick brown fox jumps over the lazy", preset("schrimpf2021"), store=store)
+    model = TransformerModel(
+        Card(**{**vars(found.card), "bos": ""}), found.source, revision=found.revision
+    )
+    told = word_surprisal(
+        model, "the quick brown fox jumps over the lazy", preset("schrimpf2021"), store=store
+    )
     assert np.isnan(told.surprisal[0])
     np.testing.assert_allclose(told.surprisal[1:], GOLDEN[name], atol=1e-3)
 
@@ -404,9 +508,13 @@ def test_published_surprisals(name, store):
 @pytest.mark.parametrize(("stride", "perplexity"), [(1024, 19.44), (512, 16.44)])
 def test_published_perplexities(stride, perplexity, mirror, store):
     found = from_hub("gpt2-large")
-    model = TransformerModel(Card(**{**vars(found.card), "bos": ""}), found.source, revision=found.revision)
+    model = TransformerModel(
+        Card(**{**vars(found.card), "bos": ""}), found.source, revision=found.revision
+    )
     text = (mirror / "wikitext2" / "test.raw.neural-nlp.txt").read_text(encoding="utf-8")
-    assert evaluate(model, text, stride=stride, store=store).token_perplexity == pytest.approx(perplexity, abs=0.02)
+    assert evaluate(model, text, stride=stride, store=store).token_perplexity == pytest.approx(
+        perplexity, abs=0.02
+    )
 
 
 @pytest.mark.starter
@@ -416,5 +524,7 @@ def test_smollm2_begins_with_the_end_of_text_token(starter, store):
 
     model = load("smollm2-135m")
     assert model.card.bos == "<|endoftext|>"
-    told = word_surprisal(model, "The quick brown fox jumps", preset("defended").but(word_boundary=False), store=store)
+    told = word_surprisal(
+        model, "The quick brown fox jumps", preset("defended").but(word_boundary=False), store=store
+    )
     np.testing.assert_allclose(told.surprisal, [7.4, 12.1, 0.3, 0.8, 5.7], atol=0.06)

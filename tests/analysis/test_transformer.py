@@ -40,7 +40,11 @@ LAST_BLOCK = {  # name of the module that ends block 3, written down here so tha
 }
 
 TEXTS = [
-    ["The old lighthouse keeper climbed.", "He didn't mind the wind.", "Nobody knew -- it was a well-known story!"],
+    [
+        "The old lighthouse keeper climbed.",
+        "He didn't mind the wind.",
+        "Nobody knew -- it was a well-known story!",
+    ],
     ["WHAT'S  THAT?", "A naïve café owner", "told 15 stories"],
     ["In the morning they found two letters."],
 ]
@@ -65,7 +69,9 @@ def folders(tmp_path_factory):
     def folder(family, **options):
         name = "-".join([family, *map(str, options.values())])
         if name not in made:
-            made[name] = tiny_models.make(family, tmp_path_factory.mktemp("models") / name, **options)
+            made[name] = tiny_models.make(
+                family, tmp_path_factory.mktemp("models") / name, **options
+            )
         return made[name]
 
     return folder
@@ -91,28 +97,47 @@ def direct(family, folder, text, span, pooling="last"):
     from transformers import AutoModel, AutoTokenizer, T5EncoderModel
 
     tokenizer = AutoTokenizer.from_pretrained(folder)
-    model = (T5EncoderModel if family == "t5" else AutoModel).from_pretrained(folder, dtype=torch.float32).eval()
+    model = (
+        (T5EncoderModel if family == "t5" else AutoModel)
+        .from_pretrained(folder, dtype=torch.float32)
+        .eval()
+    )
     ids = tokenizer(text[: span[1]], return_tensors="pt")["input_ids"]
     caught = []
     last = model.get_submodule(LAST_BLOCK[family])
     last.register_forward_hook(
-        lambda m, args, out: caught.append((out[0] if isinstance(out, tuple | list) else out).detach().clone())
+        lambda m, args, out: caught.append(
+            (out[0] if isinstance(out, tuple | list) else out).detach().clone()
+        )
     )
     with torch.no_grad():
         told = model(ids, output_hidden_states=True)
     told_states = (
-        (model.embeddings(ids).detach(), *told.hidden_states) if family == "mamba" else told.hidden_states
+        (model.embeddings(ids).detach(), *told.hidden_states)
+        if family == "mamba"
+        else told.hidden_states
     )  # Mamba leaves layer 0 out
-    states = [*told_states[: tiny_models.LAYERS], caught[-1].transpose(0, 1) if family == "xlnet" else caught[-1]]
+    states = [
+        *told_states[: tiny_models.LAYERS],
+        caught[-1].transpose(0, 1) if family == "xlnet" else caught[-1],
+    ]
     bare = tokenizer(text[: span[1]], add_special_tokens=False)["input_ids"]
-    at = len(bare) - 1 if ids[0, : len(bare)].tolist() == bare else len(bare)  # behind one token in front, or none
+    at = (
+        len(bare) - 1 if ids[0, : len(bare)].tolist() == bare else len(bare)
+    )  # behind one token in front, or none
     return [state[0, at].numpy() for state in states], told.last_hidden_state[0, at].numpy()
 
 
 @pytest.mark.parametrize("family", tiny_models.FAMILIES)
 def test_config_json_tells_what_the_loaded_config_does(family, folders):
-    told, loaded = read_json(folders(family) / "config.json"), model_of(folders(family), family).config
-    assert shape(told) in [(loaded.hidden_size, loaded.num_hidden_layers), (None, loaded.num_hidden_layers)]
+    told, loaded = (
+        read_json(folders(family) / "config.json"),
+        model_of(folders(family), family).config,
+    )
+    assert shape(told) in [
+        (loaded.hidden_size, loaded.num_hidden_layers),
+        (None, loaded.num_hidden_layers),
+    ]
     assert stated_limit(told) in (position_limit(loaded), None)
 
 
@@ -126,7 +151,12 @@ def test_every_layer_equals_a_direct_call_per_prefix(family, folders):
         for span in p.spans:
             expected, last = direct(family, folders(family), p.text, span)
             for layer, vector in enumerate(expected):
-                np.testing.assert_allclose(values[layer][row], vector, atol=5e-5, err_msg=f"{family} layer {layer} row {row}")
+                np.testing.assert_allclose(
+                    values[layer][row],
+                    vector,
+                    atol=5e-5,
+                    err_msg=f"{family} layer {layer} row {row}",
+                )
             np.testing.assert_allclose(normed[row], last, atol=5e-5)
             row += 1
     assert np.ptp(np.stack([v[0] for v in values[:1]]), axis=1).all()  # the layers are no zeros
@@ -153,7 +183,9 @@ def test_pooling_takes_the_stimulus_own_tokens_only(pooling, pool, folders):
     for p, row in zip(PASSAGES, (0, 3, 6)):
         states, offsets = states_of(folders("gpt2"), p.text, 2)
         for i, (a, b) in enumerate(p.spans):
-            own = [t for t, (s, _) in enumerate(offsets) if a - 1 <= s < b]  # with the space in front
+            own = [
+                t for t, (s, _) in enumerate(offsets) if a - 1 <= s < b
+            ]  # with the space in front
             np.testing.assert_allclose(values[2][row + i], pool(states[own], axis=0), atol=5e-5)
 
 
@@ -171,7 +203,9 @@ def test_beyond_the_window_the_newest_tokens_are_kept(folders):
     ids = model.tokenizer(PASSAGES[0].text, add_special_tokens=False)["input_ids"]
     assert len(ids) > 12
     with torch.no_grad():
-        told = model.module(torch.tensor([[model.tokenizer.bos_token_id, *ids[-11:]]]), output_hidden_states=True)
+        told = model.module(
+            torch.tensor([[model.tokenizer.bos_token_id, *ids[-11:]]]), output_hidden_states=True
+        )
     np.testing.assert_allclose(values[1][2], told.hidden_states[1][0, -1], atol=5e-5)
 
 
@@ -205,11 +239,17 @@ def test_a_prefix_that_is_tokenised_otherwise_has_a_pass_of_its_own(folders):
 def test_as_many_tokens_are_not_the_same_tokens(folders):
     """Half of a token: prefix and whole have one token each, and not the same one."""
     model = model_of(folders("gpt2"), "gpt2")
-    pieces = sorted(piece for piece in model.tokenizer.get_vocab() if piece.isascii() and piece.isalpha() and len(piece) > 1)
+    pieces = sorted(
+        piece
+        for piece in model.tokenizer.get_vocab()
+        if piece.isascii() and piece.isalpha() and len(piece) > 1
+    )
     text = next(piece for piece in pieces if len(model.tokenizer(piece)["input_ids"]) == 1)
     values = read_all(model, [Passage(text, ((0, 1), (1, len(text))), (0, 1))])
     for row, end in enumerate((1, len(text))):
-        np.testing.assert_allclose(values[1][row], states_of(folders("gpt2"), text[:end], 1)[0][-1], atol=5e-5)
+        np.testing.assert_allclose(
+            values[1][row], states_of(folders("gpt2"), text[:end], 1)[0][-1], atol=5e-5
+        )
 
 
 def test_whole_attention_sees_what_comes_and_prefix_does_not(folders):
@@ -224,7 +264,9 @@ def test_whole_attention_sees_what_comes_and_prefix_does_not(folders):
     last = max(t for t, (_, e) in enumerate(coded["offset_mapping"]) if 0 < e <= p.spans[0][1])
     np.testing.assert_allclose(whole[2][0], told.hidden_states[2][0, last], atol=5e-5)
     assert np.abs(whole[2][0] - prefix[2][0]).max() > 1e-3
-    np.testing.assert_allclose(whole[2][2], prefix[2][2], atol=5e-5)  # nothing comes after the last one
+    np.testing.assert_allclose(
+        whole[2][2], prefix[2][2], atol=5e-5
+    )  # nothing comes after the last one
 
 
 def test_a_causal_model_never_looks_ahead(folders):
@@ -260,7 +302,11 @@ def test_the_same_text_is_run_once(folders, monkeypatch):
     model = model_of(folders("gpt2"), "gpt2")
     seen = []
     original = TransformerModel._forward
-    monkeypatch.setattr(TransformerModel, "_forward", lambda self, batch, *a: seen.extend(batch) or original(self, batch, *a))
+    monkeypatch.setattr(
+        TransformerModel,
+        "_forward",
+        lambda self, batch, *a: seen.extend(batch) or original(self, batch, *a),
+    )
     values = read_all(model, [Passage("The", ((0, 3),), (row,)) for row in range(5)])
     assert len(seen) == 1
     assert (values[1] == values[1][0]).all()
@@ -271,7 +317,11 @@ def test_rows_that_are_there_are_skipped_and_the_others_stay_to_the_bit(folders)
     many = [passage(TEXTS[i % 3], first_row=10 * i) for i in range(12)]
     full = {int(r): v for rows, values in model.read(many, [3]) for r, v in zip(rows, values[0])}
     batches = [rows for rows, _ in model.read(many, [3])]
-    left = {int(r): v for rows, values in model.read(many, [3], skip=batches[0].tolist()) for r, v in zip(rows, values[0])}
+    left = {
+        int(r): v
+        for rows, values in model.read(many, [3], skip=batches[0].tolist())
+        for r, v in zip(rows, values[0])
+    }
     assert set(full) - set(left) == set(batches[0].tolist())
     assert all((left[r] == full[r]).all() for r in left)
 
@@ -330,7 +380,9 @@ def test_too_little_memory_is_said_before_anything_is_loaded(folders, monkeypatc
 
 
 def test_identity_needs_no_weights(folders, monkeypatch):
-    monkeypatch.setattr(TransformerModel, "_load", lambda *a, **k: pytest.fail("the weights were loaded"))
+    monkeypatch.setattr(
+        TransformerModel, "_load", lambda *a, **k: pytest.fail("the weights were loaded")
+    )
     model = model_of(folders("gpt2"), "gpt2")
     assert len(model.fingerprint) == 64 and len(model.tokenizer_hash) == 64
     assert model.widths == (32,) * 4 and model.layer_number("-1") == 3
@@ -381,7 +433,10 @@ def broken(folder, tmp_path, change):
         (lambda f: (f / "config.json").unlink(), "has no config.json"),
         (lambda f: (f / "model.safetensors").unlink(), "has no weights"),
         (lambda f: (f / "model.safetensors").write_bytes(b"nothing"), "cannot be read"),
-        (lambda f: (f / "config.json").write_text('{"model_type": "gpt99"}'), "'gpt99' .* is not one this version"),
+        (
+            lambda f: (f / "config.json").write_text('{"model_type": "gpt99"}'),
+            "'gpt99' .* is not one this version",
+        ),
     ],
 )
 def test_a_broken_folder_says_what_is_missing(change, told, folders, tmp_path):
@@ -412,7 +467,9 @@ def test_a_variant_reads_and_predicts_with_the_same_weights(folders):
     import torch
 
     folder = folders("gpt2")
-    model = TransformerModel(tiny_models.card("gpt2", folder), folder, variant="untrained:permute:1")
+    model = TransformerModel(
+        tiny_models.card("gpt2", folder), folder, variant="untrained:permute:1"
+    )
     first = read_all(model)[3]
     ids = torch.tensor([model.tokenizer(TEXTS[2][0])["input_ids"]])
     with torch.no_grad():
@@ -425,7 +482,9 @@ def test_a_variant_reads_and_predicts_with_the_same_weights(folders):
 
 def test_a_variant_of_a_checkpoint_without_head_can_be_read(tmp_path):
     folder = tiny_models.make("bert", tmp_path / "body", head=False)
-    model = TransformerModel(tiny_models.card("bert", folder), folder, variant="untrained:gaussian:0")
+    model = TransformerModel(
+        tiny_models.card("bert", folder), folder, variant="untrained:gaussian:0"
+    )
     assert np.isfinite(read_all(model)[3]).all()
     with pytest.raises(BrainLensError, match="with the head where surprisal is wanted"):
         model.surprisal(["The old dog"])
@@ -438,5 +497,7 @@ def test_untrained_by_the_library_needs_no_weights(folders, tmp_path):
     shutil.copytree(folders("gpt2"), copy)
     (copy / "model.safetensors").unlink()
     model = TransformerModel(tiny_models.card("gpt2", copy), copy, variant="untrained:init:3")
-    again = TransformerModel(tiny_models.card("gpt2", folders("gpt2")), folders("gpt2"), variant="untrained:init:3")
+    again = TransformerModel(
+        tiny_models.card("gpt2", folders("gpt2")), folders("gpt2"), variant="untrained:init:3"
+    )
     np.testing.assert_array_equal(read_all(model)[3], read_all(again)[3])

@@ -25,7 +25,10 @@ def trained():
     module = fresh()
     with torch.no_grad():
         for _, value in module.named_parameters():
-            value.copy_(torch.where(torch.rand_like(value) < 0.3, 1.0, -0.2) + 0.05 * torch.randn_like(value))
+            value.copy_(
+                torch.where(torch.rand_like(value) < 0.3, 1.0, -0.2)
+                + 0.05 * torch.randn_like(value)
+            )
     return {name: value.clone() for name, value in module.state_dict().items()}
 
 
@@ -78,7 +81,12 @@ def test_drawn_weights_have_each_tensors_moments(trained, scheme):
 def test_the_mixture_keeps_the_two_groups_and_the_gaussian_does_not(trained):
     name = "transformer.h.0.mlp.c_fc.weight"
     between = {
-        scheme: float(((v := made(trained, f"untrained:{scheme}:0")[name]) > 0.2).logical_and(v < 0.6).float().mean())
+        scheme: float(
+            ((v := made(trained, f"untrained:{scheme}:0")[name]) > 0.2)
+            .logical_and(v < 0.6)
+            .float()
+            .mean()
+        )
         for scheme in ("gaussian", "mixture")
     }
     assert between["mixture"] < 0.02 < 0.2 < between["gaussian"]
@@ -91,8 +99,12 @@ def test_a_mixture_is_fitted_with_the_moments_of_the_values():
     np.testing.assert_allclose(np.sort(means), [-3, 2], atol=0.1)
     np.testing.assert_allclose(weights[np.argsort(means)], [0.4, 0.6], atol=0.02)
     np.testing.assert_allclose(weights @ means, values.mean(), atol=1e-9)
-    np.testing.assert_allclose(weights @ (sds**2 + means**2) - (weights @ means) ** 2, values.var(), rtol=1e-9)
-    assert np.array_equal(drawn(np.full((3, 2), 0.5, np.float32), "mixture", rng), np.full((3, 2), 0.5))
+    np.testing.assert_allclose(
+        weights @ (sds**2 + means**2) - (weights @ means) ** 2, values.var(), rtol=1e-9
+    )
+    assert np.array_equal(
+        drawn(np.full((3, 2), 0.5, np.float32), "mixture", rng), np.full((3, 2), 0.5)
+    )
     with pytest.raises(BrainLensError, match=r"finite"):
         fit_mixture(np.array([1.0, np.nan]))
 
@@ -104,13 +116,19 @@ def test_blocks_are_untrained_under_the_trained_embeddings(trained):
     assert layer_of("transformer.wte.weight") == layer_of("transformer.wpe.weight") == 0
 
 
-@pytest.mark.parametrize("layers, touched", [("all", None), ("lower", {1, 2}), ("upper", {3, 4}), ("0", {0}), ("2-3", {2, 3})])
+@pytest.mark.parametrize(
+    "layers, touched",
+    [("all", None), ("lower", {1, 2}), ("upper", {3, 4}), ("0", {0}), ("2-3", {2, 3})],
+)
 def test_noise_falls_on_the_layers_asked_for_and_has_the_size_asked_for(trained, layers, touched):
     for name, value in made(trained, f"noise:{layers}:0.5:0").items():
         hit = touched is None or layer_of(name) in touched
         assert torch.equal(value, trained[name]) != hit, name
         if hit and value.numel() > 500:
-            assert abs(float((value.detach() - trained[name]).std() / trained[name].std()) - 0.5) < 0.06, name
+            assert (
+                abs(float((value.detach() - trained[name]).std() / trained[name].std()) - 0.5)
+                < 0.06
+            ), name
 
 
 def test_noise_on_layers_that_are_not_there(trained):
@@ -121,7 +139,13 @@ def test_noise_on_layers_that_are_not_there(trained):
 def test_layers_are_told_for_every_family():
     from transformers import AutoConfig, AutoModel
 
-    two = {"num_hidden_layers": 2, "n_layer": 2, "n_layers": 2, "num_layers": 2, "attention_types": [[["global", "local"], 1]]}
+    two = {
+        "num_hidden_layers": 2,
+        "n_layer": 2,
+        "n_layers": 2,
+        "num_layers": 2,
+        "attention_types": [[["global", "local"], 1]],
+    }
     for family in (
         "gpt2",
         "openai-gpt",
@@ -145,14 +169,29 @@ def test_layers_are_told_for_every_family():
         with torch.device("meta"):
             names = [name for name, _ in AutoModel.from_config(config).named_parameters()]
         layers = {layer_of(name) for name in names}
-        assert {0, 1, 2} <= layers <= {None, 0, 1, 2}, (family, [n for n in names if layer_of(n) not in (1, 2)])
+        assert {0, 1, 2} <= layers <= {None, 0, 1, 2}, (
+            family,
+            [n for n in names if layer_of(n) not in (1, 2)],
+        )
         inside = [n for n in names if layer_of(n) == 0]
         assert all(
-            "emb" in n or "wte" in n or "wpe" in n or "shared" in n or "w.weight" in n or "position" in n for n in inside
+            "emb" in n
+            or "wte" in n
+            or "wpe" in n
+            or "shared" in n
+            or "w.weight" in n
+            or "position" in n
+            for n in inside
         ), family
 
 
 def test_a_tied_head_moves_with_its_embedding():
-    config = BertConfig(vocab_size=30, hidden_size=8, num_hidden_layers=1, num_attention_heads=2, intermediate_size=8)
+    config = BertConfig(
+        vocab_size=30,
+        hidden_size=8,
+        num_hidden_layers=1,
+        num_attention_heads=2,
+        intermediate_size=8,
+    )
     module = apply(AutoModelForMaskedLM.from_config(config), Variant.parse("untrained:permute:0"))
     assert torch.equal(module.get_output_embeddings().weight, module.get_input_embeddings().weight)

@@ -31,15 +31,26 @@ def told() -> dict:
 def test_everything_is_there_and_small(told):
     assert set(told) == {*RECIPES, *STEPS}
     assert sum(path.stat().st_size for path in ZOO.rglob("*") if path.is_file()) < 30e6
-    assert {card["cls"] for card in told.values()} == {"causal", "bidirectional", "recurrent", "embedding"}
+    assert {card["cls"] for card in told.values()} == {
+        "causal",
+        "bidirectional",
+        "recurrent",
+        "embedding",
+    }
     assert not list(ZOO.rglob("*.part")) and not list(ZOO.rglob("*.bin"))
 
 
 def test_the_causal_family_spans_a_factor_of_fourteen(told):
     sizes = [told[name]["parameters"] for name in CAUSAL]
-    assert 150_000 < sizes[0] < sizes[1] < 600_000 < sizes[-1] < 3.01e6 and sizes[-1] > 14 * sizes[0] and sizes == sorted(sizes)
+    assert (
+        150_000 < sizes[0] < sizes[1] < 600_000 < sizes[-1] < 3.01e6
+        and sizes[-1] > 14 * sizes[0]
+        and sizes == sorted(sizes)
+    )
     assert len({(told[name]["width"], told[name]["layers"]) for name in CAUSAL}) == len(CAUSAL)
-    hashes = {(ZOO / name / "tokenizer.json").read_bytes() for name in (*CAUSAL, *STEPS, "zoo-lstm-1m")}
+    hashes = {
+        (ZOO / name / "tokenizer.json").read_bytes() for name in (*CAUSAL, *STEPS, "zoo-lstm-1m")
+    }
     assert len(hashes) == 1
 
 
@@ -63,11 +74,17 @@ def test_cards_say_what_a_reader_needs(told):
     for name, card in told.items():
         training = card["training"]
         assert card["licence"] == "MIT" and "tiny" in card["note"] and training["seed"] == 0
-        assert len(training["text"]) == 4 and all("domain" in t or "WordNet" in t for t in training["text"])
+        assert len(training["text"]) == 4 and all(
+            "domain" in t or "WordNet" in t for t in training["text"]
+        )
         if card["cls"] != "embedding":
             assert training["tokens"] == training["step"] * training["batch"] * training["length"]
         known = cards()[name]
-        assert (known.cls, known.parameters, known.note) == (card["cls"], card["parameters"], card["note"])
+        assert (known.cls, known.parameters, known.note) == (
+            card["cls"],
+            card["parameters"],
+            card["note"],
+        )
         assert state(name) == "ready"
 
 
@@ -96,7 +113,8 @@ def test_the_embedded_responses_are_made_by_their_script(tmp_path):
     np.testing.assert_allclose(made.responses.values, shipped.responses.values, atol=2e-3)
     assert made.stimulus_hash == shipped.stimulus_hash
     assert {k: v for k, v in made.truth.items() if not isinstance(v, (float, list))} == {
-        k: v for k, v in shipped.truth.items() if not isinstance(v, (float, list))}
+        k: v for k, v in shipped.truth.items() if not isinstance(v, (float, list))
+    }
     assert made.truth["ceiling"] == pytest.approx(shipped.truth["ceiling"], abs=1e-3)
     write(made, tmp_path)
     assert sorted(path.name for path in tmp_path.iterdir()) == ["responses.npz", "truth.json"]
@@ -108,13 +126,20 @@ def profile():
     from tools.plant import features
 
     recording, protocol = default(), preset("defended")
-    part, = make_folds(recording, protocol)
+    (part,) = make_folds(recording, protocol)
     planted = recording.responses["planted"].values
 
     def scores(name):
         layers = [features(name, layer) for layer in range(1, load(name).n_layers)]
-        fit = cross_validate(layers, recording.responses.values, part.folds, alphas=protocol.alphas, criterion="kfold",
-                             inner_folds=part.inner, standardize=True)
+        fit = cross_validate(
+            layers,
+            recording.responses.values,
+            part.folds,
+            alphas=protocol.alphas,
+            criterion="kfold",
+            inner_folds=part.inner,
+            standardize=True,
+        )
         r = fit.r.mean(axis=1)
         return r[:, planted].mean(axis=1), r[:, ~planted].mean(axis=1)
 
@@ -132,7 +157,11 @@ def test_the_planted_layer_wins_and_noise_stays_at_zero(profile):
 def test_the_planted_model_beats_smaller_untrained_and_younger_ones(profile):
     truth = default().truth
     best = profile(truth["model"])[0].max()
-    for other in ("zoo-causal-200k", "zoo-causal-400k-step80", f"{truth['model']}@untrained:init:0"):
+    for other in (
+        "zoo-causal-200k",
+        "zoo-causal-400k-step80",
+        f"{truth['model']}@untrained:init:0",
+    ):
         assert profile(other)[0].max() < best - 0.02
 
 

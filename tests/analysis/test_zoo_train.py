@@ -21,13 +21,20 @@ from tools.zoo.__main__ import ZOO
 from tools.zoo.export import export
 from tools.zoo.prepare import train_tokenizer
 
-SENTENCES = ["The cat sat on the mat and looked at the moon.", "A small boat came home before the storm began.",
-             "Who opened the green door? Nobody knows, and nobody asks.",
-             "The moon looked at the boat, and the boat at the moon."]
+SENTENCES = [
+    "The cat sat on the mat and looked at the moon.",
+    "A small boat came home before the storm began.",
+    "Who opened the green door? Nobody knows, and nobody asks.",
+    "The moon looked at the boat, and the boat at the moon.",
+]
 COMMON = {"rate": 1e-2, "steps": 60, "batch": 4, "length": 32}
 TINY = {
-    "causal": Recipe("tiny-causal", "causal", 16, 2, heads=2, inner=32, checkpoints=(0, 4), **COMMON),
-    "masked": Recipe("tiny-masked", "masked", 16, 1, heads=2, inner=32, spread=0.08, dtype="bfloat16", **COMMON),
+    "causal": Recipe(
+        "tiny-causal", "causal", 16, 2, heads=2, inner=32, checkpoints=(0, 4), **COMMON
+    ),
+    "masked": Recipe(
+        "tiny-masked", "masked", 16, 1, heads=2, inner=32, spread=0.08, dtype="bfloat16", **COMMON
+    ),
     "recurrent": Recipe("tiny-lstm", "recurrent", 16, 2, **COMMON),
 }
 
@@ -62,8 +69,13 @@ def test_a_stopped_training_goes_on_to_the_same_weights(kind, corpus, tmp_path):
     assert other[-1]["step"] == log[-1]["step"] == 12 and other[0]["step"] == 5
 
 
-@pytest.mark.parametrize(("changes", "words"), [({"rate": 2e-2}, "rate 0.01, not 0.02"), ({"width": 24}, "width 16, not 24")])
-def test_a_state_of_another_recipe_is_refused_before_anything_is_trained(changes, words, corpus, tmp_path):
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [({"rate": 2e-2}, "rate 0.01, not 0.02"), ({"width": 24}, "width 16, not 24")],
+)
+def test_a_state_of_another_recipe_is_refused_before_anything_is_trained(
+    changes, words, corpus, tmp_path
+):
     train(TINY["causal"], corpus, tmp_path, stop=5)
     state = (tmp_path / "tiny-causal" / "state.safetensors").read_bytes()
     with pytest.raises(BrainLensError, match=words):
@@ -89,8 +101,10 @@ def test_two_hundred_steps_of_a_shipped_recipe_give_the_same_curve_again(tmp_pat
 
 @pytest.mark.parametrize("kind", TINY)
 def test_the_loss_falls_and_the_seed_decides_the_curve(kind, corpus, tmp_path):
-    first, same, other = (train(dataclasses.replace(TINY[kind], seed=seed), corpus, tmp_path / name)[1]
-                          for name, seed in (("a", 0), ("b", 0), ("c", 1)))
+    first, same, other = (
+        train(dataclasses.replace(TINY[kind], seed=seed), corpus, tmp_path / name)[1]
+        for name, seed in (("a", 0), ("b", 0), ("c", 1))
+    )
     curve = [entry["loss"] for entry in first]
     assert curve == [entry["loss"] for entry in same] != [entry["loss"] for entry in other]
     assert [entry["step"] for entry in first] == [20, 40, 60]
@@ -101,7 +115,9 @@ def test_every_model_of_the_same_length_reads_the_same_text(corpus):
     tokens = corpus.tokens["train"]
     causal, recurrent = (batch_of(tokens, TINY[kind], 3) for kind in ("causal", "recurrent"))
     assert torch.equal(causal, recurrent)
-    whole = np.arange(32 * 8, dtype=np.uint16)  # eight windows, two batches each time through the text
+    whole = np.arange(
+        32 * 8, dtype=np.uint16
+    )  # eight windows, two batches each time through the text
     starts = [batch_of(whole, TINY["causal"], step)[:, 0].tolist() for step in range(4)]
     first, second = starts[0] + starts[1], starts[2] + starts[3]
     assert sorted(first) == sorted(second) == list(range(0, 256, 32)) and first != second
@@ -109,7 +125,9 @@ def test_every_model_of_the_same_length_reads_the_same_text(corpus):
 
 def test_a_causal_loss_is_the_library_s_own(corpus):
     module, batch = build(TINY["causal"]), batch_of(corpus.tokens["train"], TINY["causal"], 0)
-    torch.testing.assert_close(loss_of(module, TINY["causal"], batch, 0), module(batch, labels=batch).loss)
+    torch.testing.assert_close(
+        loss_of(module, TINY["causal"], batch, 0), module(batch, labels=batch).loss
+    )
 
 
 def test_the_masked_model_is_asked_only_for_what_it_cannot_see(corpus):
@@ -121,8 +139,14 @@ def test_the_masked_model_is_asked_only_for_what_it_cannot_see(corpus):
     ids = seen["ids"]
     assert (ids[:, 0] == 0).all() and (ids[:, -1] == 0).all() and ids.shape[1] == recipe.length + 2
     hidden = ids[:, 1:-1] != batch
-    assert 0.2 < hidden.float().mean() < 0.4 and (ids[:, 1:-1][hidden] == 1).all() and not (batch[hidden] == 0).any()
-    assert torch.equal(loss, loss_of(module, recipe, batch, 0)) and not torch.equal(loss, loss_of(module, recipe, batch, 1))
+    assert (
+        0.2 < hidden.float().mean() < 0.4
+        and (ids[:, 1:-1][hidden] == 1).all()
+        and not (batch[hidden] == 0).any()
+    )
+    assert torch.equal(loss, loss_of(module, recipe, batch, 0)) and not torch.equal(
+        loss, loss_of(module, recipe, batch, 1)
+    )
 
 
 @pytest.mark.parametrize("kind", TINY)
@@ -132,7 +156,9 @@ def test_an_exported_model_is_read_by_the_ordinary_adapters(kind, corpus, tmp_pa
     model = load(tmp_path / "model")
     passage = Passage("The cat sat. The moon looked on.", ((0, 12), (13, 32)), (0, 1))
     for rows, values in model.read([passage], list(range(model.n_layers))):
-        assert set(rows) <= {0, 1} and all(np.isfinite(v).all() and v.shape[1] == 16 for v in values)
+        assert set(rows) <= {0, 1} and all(
+            np.isfinite(v).all() and v.shape[1] == 16 for v in values
+        )
     ids = corpus.tokenizer.encode(SENTENCES[0]).ids
     nats = model.surprisal([SENTENCES[0]])[0].nats
     assert len(nats) == len(ids) and np.isfinite(nats).all()
@@ -147,8 +173,18 @@ def test_an_exported_model_is_read_by_the_ordinary_adapters(kind, corpus, tmp_pa
 
 def test_checkpoints_are_kept_on_the_way(corpus, tmp_path):
     kept = {}
-    train(TINY["causal"], corpus, tmp_path, stop=8, on_checkpoint=lambda step, module, log: kept.update({step: weights(module)}))
-    assert sorted(kept) == [0, 4] and torch.equal(kept[0], weights(build(TINY["causal"]))) and not torch.equal(kept[0], kept[4])
+    train(
+        TINY["causal"],
+        corpus,
+        tmp_path,
+        stop=8,
+        on_checkpoint=lambda step, module, log: kept.update({step: weights(module)}),
+    )
+    assert (
+        sorted(kept) == [0, 4]
+        and torch.equal(kept[0], weights(build(TINY["causal"])))
+        and not torch.equal(kept[0], kept[4])
+    )
 
 
 def test_the_tokenizer_gives_every_text_back(corpus):
@@ -176,5 +212,5 @@ def test_glove_learns_and_is_read_as_a_static_embedding(corpus, tmp_path):
     assert log[-1]["loss"] < 0.6 * log[0]["loss"]
     assert log == glove.train_embedding(recipe, corpus, tmp_path / "again")
     model = load(tmp_path / "glove")
-    (_, values), = model.read([Passage("The cat sat.", ((0, 12),), (0,))], [0])
+    ((_, values),) = model.read([Passage("The cat sat.", ((0, 12),), (0,))], [0])
     assert values[0].shape == (1, 8) and np.abs(values[0]).sum() > 0

@@ -31,13 +31,24 @@ def start(folder: Path, *, prefix: str = "", **environment: str) -> Server:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
-    command = [sys.executable, "-c", "from dashboards.command.cli import main; main()", "app", "--port", str(port), "--prefix", prefix]
+    command = [
+        sys.executable,
+        "-c",
+        "from dashboards.command.cli import main; main()",
+        "app",
+        "--port",
+        str(port),
+        "--prefix",
+        prefix,
+    ]
     log = folder / "server.log"
     began = time.monotonic()
     alone = {"BRAINLENS_HOME": str(folder / "home"), "BRAINLENS_SHARED": "", "BRAINLENS_MIRROR": ""}
     surroundings = {**os.environ, **alone, **environment}
     with log.open("w") as stream:
-        process = subprocess.Popen(command, env=surroundings, stdout=stream, stderr=subprocess.STDOUT, cwd=folder)
+        process = subprocess.Popen(
+            command, env=surroundings, stdout=stream, stderr=subprocess.STDOUT, cwd=folder
+        )
     url = f"http://localhost:{port}{prefix}/app"
     while time.monotonic() - began < 60 and process.poll() is None:
         try:
@@ -82,14 +93,23 @@ def visit(chromium):
 
     def open_(url: str, *, width: int = 1280, height: int = 900):
         context = chromium.new_context(
-            viewport={"width": width, "height": height}, permissions=["clipboard-read", "clipboard-write"]
+            viewport={"width": width, "height": height},
+            permissions=["clipboard-read", "clipboard-write"],
         )
         contexts.append(context)
         page = context.new_page()
         page.set_default_timeout(60_000)
-        page.on("console", lambda message: wrong.append(message.text) if message.type == "error" else None)
+        page.on(
+            "console",
+            lambda message: wrong.append(message.text) if message.type == "error" else None,
+        )
         page.on("pageerror", lambda error: wrong.append(str(error)))
-        page.on("request", lambda request: None if _own(request.url) else wrong.append(f"request to {request.url}"))
+        page.on(
+            "request",
+            lambda request: (
+                None if _own(request.url) else wrong.append(f"request to {request.url}")
+            ),
+        )
         page.goto(url)
         return page
 

@@ -12,7 +12,9 @@ import pytest
 pytestmark = pytest.mark.browser
 
 LIGHT = "set.ceiling=none&set.controls=position"
-QUICK = f"{LIGHT}&set.seed=4711&set.folds=3&set.inner_folds=2&set.bootstrap=50&set.shuffled_twin=false"
+QUICK = (
+    f"{LIGHT}&set.seed=4711&set.folds=3&set.inner_folds=2&set.bootstrap=50&set.shuffled_twin=false"
+)
 SLOW = "set.folds=24&set.inner_folds=20&set.bootstrap=20000"
 MODEL = "zoo-causal-400k"
 QUESTIONS = {
@@ -48,8 +50,12 @@ def test_the_server_answers_soon_and_the_page_paints_soon(tmp_path, visit):
         painted = []
         for _ in range(3):  # the machine may be busy with other tests: the best of three
             page = visit(running.url)
-            page.wait_for_function("performance.getEntriesByName('first-contentful-paint').length > 0")
-            painted.append(page.evaluate("performance.getEntriesByName('first-contentful-paint')[0].startTime"))
+            page.wait_for_function(
+                "performance.getEntriesByName('first-contentful-paint').length > 0"
+            )
+            painted.append(
+                page.evaluate("performance.getEntriesByName('first-contentful-paint')[0].startTime")
+            )
             page.wait_for_timeout(500)
             page.context.close()
         assert min(painted) < 3000, painted
@@ -109,7 +115,9 @@ def test_cancel_takes_effect_at_once(server, visit):
     button(page, "Cancel", exact=True).wait_for()
     page.wait_for_timeout(1500)
     button(page, "Cancel", exact=True).click()
-    button(page, "Try again").wait_for(timeout=30_000)  # half a second on a quiet machine: docs/performance.md
+    button(page, "Try again").wait_for(
+        timeout=30_000
+    )  # half a second on a quiet machine: docs/performance.md
     button(page, "Activity").click()
     page.get_by_text("cancelled after").first.wait_for()
 
@@ -136,7 +144,9 @@ def test_an_error_stays_says_what_to_do_and_goes_when_dismissed(server, visit):
     page.get_by_text("Choices: topic").first.wait_for()
     button(page, "Technical details").click()
     button(page, "Copy traceback").click()
-    page.wait_for_function("navigator.clipboard.readText().then(text => text.includes('Traceback'))")
+    page.wait_for_function(
+        "navigator.clipboard.readText().then(text => text.includes('Traceback'))"
+    )
     button(page, "Dismiss").click()
     page.get_by_text("Unknown grouping").first.wait_for(state="hidden")
 
@@ -148,7 +158,11 @@ def test_a_recording_that_is_not_here_is_said_in_words(server, visit):
 
 def test_bad_fields_of_a_link_are_reported_together_and_never_run(server, visit):
     evil = "%3Cimg src=x onerror=document.title='owned'%3E"
-    page = ready(visit(f"{server.url}?models={evil}&benchmark=blank2014&colour=red&seeds=none&recording={evil}"))
+    page = ready(
+        visit(
+            f"{server.url}?models={evil}&benchmark=blank2014&colour=red&seeds=none&recording={evil}"
+        )
+    )
     page.get_by_text("Parts of this link could not be used").wait_for()
     notice = page.get_by_text("Unknown field of a link 'colour'").inner_text()
     assert "seeds='none'" in notice and "<img" in notice
@@ -171,7 +185,9 @@ def test_export_opens_and_the_zip_holds_everything(server, visit):
     assert "gpt2-xl" in svg  # text, not outlines
     page.get_by_role("tab", name="Python").click()
     button(page, "Copy Python").click()
-    page.wait_for_function("navigator.clipboard.readText().then(text => text.includes('analysis.answers.task'))")
+    page.wait_for_function(
+        "navigator.clipboard.readText().then(text => text.includes('analysis.answers.task'))"
+    )
     page.keyboard.press("Escape")
     page.get_by_role("dialog").wait_for(state="hidden")
 
@@ -179,7 +195,9 @@ def test_export_opens_and_the_zip_holds_everything(server, visit):
 def test_copy_link_and_help(server, visit):
     page = ready(visit(f"{server.url}?benchmark=futrell2018"))
     button(page, "Copy a link").click()
-    page.wait_for_function("navigator.clipboard.readText().then(text => text.endsWith('/lab/app?v=1&benchmark=futrell2018'))")
+    page.wait_for_function(
+        "navigator.clipboard.readText().then(text => text.endsWith('/lab/app?v=1&benchmark=futrell2018'))"
+    )
     page.keyboard.press("?")
     page.get_by_text("run what is missing").wait_for()
     page.keyboard.press("Escape")
@@ -194,7 +212,9 @@ def test_every_control_has_a_name(lens, server, visit):
     for role in ("button", "combobox", "textbox", "switch", "tab", "checkbox", "slider"):
         for control in page.get_by_role(role).all():
             named = page.get_by_role(role, name=re.compile(r"\w"))
-            assert control.is_hidden() or named.and_(control).count() == 1, control.evaluate("node => node.outerHTML")[:200]
+            assert control.is_hidden() or named.and_(control).count() == 1, control.evaluate(
+                "node => node.outerHTML"
+            )[:200]
 
 
 def test_what_is_picked_is_marked_everywhere_and_in_the_link(server, visit):

@@ -47,7 +47,11 @@ CASES = {
         Case("layers", f"models={SMALL}", f"{SMALL}'s layer"),
         Case("task", f"models={SMALL}&models=zoo-causal-400k", "2 models of your own"),
         Case("untrained", f"models={SMALL}&seeds=2", f"{SMALL}, trained .r = "),
-        Case("training", "models=zoo-causal-400k", "The score of zoo-causal-400k on simulated (rises|falls)"),
+        Case(
+            "training",
+            "models=zoo-causal-400k",
+            "The score of zoo-causal-400k on simulated (rises|falls)",
+        ),
         Case("items", f"models={SMALL}&models=random-64", "Over all sentences, "),
         Case("reading", f"models={SMALL}", f"The surprisal of {SMALL} goes with how people read"),
     )
@@ -123,15 +127,23 @@ def test_run_see_export_and_find_it_again(lens, server, visit):
     if "stamp" in written:  # what no file may lose
         assert set(written.pop("stamp")) == {"simulated data"}
     pd.testing.assert_frame_equal(written, shown)
-    for name in ("recipe.json", "references.bib", "methods.txt", "caption.txt", f"brainlens-{lens}.py"):
+    for name in (
+        "recipe.json",
+        "references.bib",
+        "methods.txt",
+        "caption.txt",
+        f"brainlens-{lens}.py",
+    ):
         assert len(files[name]) > 20, name
     page.keyboard.press("Escape")
     page.get_by_role("dialog").wait_for(state="hidden")
 
     again = visit(page.url)  # the same link: the same answer, the same numbers, nothing to run
     assert computed(again, case, press=False) == said
-    pd.testing.assert_frame_equal(table(again).drop(columns="source", errors="ignore"),
-                                  shown.drop(columns="source", errors="ignore"))
+    pd.testing.assert_frame_equal(
+        table(again).drop(columns="source", errors="ignore"),
+        shown.drop(columns="source", errors="ignore"),
+    )
 
 
 def assert_plotted(shown: pd.DataFrame, sources: list[dict]) -> None:
@@ -142,22 +154,34 @@ def assert_plotted(shown: pd.DataFrame, sources: list[dict]) -> None:
         common = [name for name in source if name in numbers]
         if not common or len(source[common[0]]) > len(shown):
             continue
-        values = {name: pd.to_numeric(pd.Series(source[name]), errors="coerce").to_numpy() for name in common}
-        if all(np.isin(np.round(v[np.isfinite(v)], 9), np.round(numbers[name], 9)).all() for name, v in values.items()):
+        values = {
+            name: pd.to_numeric(pd.Series(source[name]), errors="coerce").to_numpy()
+            for name in common
+        }
+        if all(
+            np.isin(np.round(v[np.isfinite(v)], 9), np.round(numbers[name], 9)).all()
+            for name, v in values.items()
+        ):
             matched += len(common)
     assert matched >= 2, (list(shown), [list(source) for source in sources])
 
 
-@pytest.mark.parametrize("lens", sorted(set(ALL) - {"reading"}))  # reading the built-in text takes a second
+@pytest.mark.parametrize(
+    "lens", sorted(set(ALL) - {"reading"})
+)  # reading the built-in text takes a second
 def test_cancel_takes_effect_at_once(lens, server, visit):
     case = CASES[lens]
     page = visit(case.address(server.url, case.slow))
     button(page, "Run", exact=True).click()
     page.get_by_role("progressbar").first.wait_for()
     button(page, "Cancel", exact=True).wait_for()
-    page.get_by_text(re.compile(r"\d of \d")).first.wait_for()  # it computes; before that it imports
+    page.get_by_text(
+        re.compile(r"\d of \d")
+    ).first.wait_for()  # it computes; before that it imports
     button(page, "Cancel", exact=True).click()
-    button(page, "Cancel", exact=True).wait_for(state="hidden", timeout=30_000)  # half a second on a quiet machine
+    button(page, "Cancel", exact=True).wait_for(
+        state="hidden", timeout=30_000
+    )  # half a second on a quiet machine
     button(page, "Activity").click()
     page.get_by_text("cancelled after").first.wait_for()
 
@@ -168,10 +192,14 @@ def test_a_long_reading_can_be_cancelled(server, visit, tmp_path):
     times = 300 + 30 * rng.standard_normal(len(words))
     frame = pd.DataFrame({"word": words, "rt": times, "story": np.arange(len(words)) // 4000})
     frame.to_csv(tmp_path / "long.csv", index=False)
-    page = visit(f"{server.url}?lens=reading&models=zoo-causal-1m&corpora={tmp_path / 'long.csv'}&filter=none")
+    page = visit(
+        f"{server.url}?lens=reading&models=zoo-causal-1m&corpora={tmp_path / 'long.csv'}&filter=none"
+    )
     button(page, "Run", exact=True).click()
     page.get_by_role("progressbar").first.wait_for()
-    page.get_by_text(re.compile(r"\d of \d")).first.wait_for()  # it computes; before that it imports
+    page.get_by_text(
+        re.compile(r"\d of \d")
+    ).first.wait_for()  # it computes; before that it imports
     button(page, "Cancel", exact=True).click()
     button(page, "Cancel", exact=True).wait_for(state="hidden", timeout=30_000)
 
@@ -194,7 +222,9 @@ def test_an_error_stays_until_it_is_dismissed(lens, server, visit):
 def test_words_that_cannot_be_read_are_said_with_their_column(server, visit, tmp_path):
     (tmp_path / "bad.csv").write_text("word,colour\nthe,red\ncat,blue\n")
     page = visit(f"{server.url}?lens=reading&models={SMALL}&corpora={tmp_path / 'bad.csv'}")
-    cause = page.get_by_text("bad.csv: which columns hold the responses is not plain. Choices: word, colour.").first
+    cause = page.get_by_text(
+        "bad.csv: which columns hold the responses is not plain. Choices: word, colour."
+    ).first
     cause.wait_for()
     button(page, "Dismiss", exact=True).click()
     cause.wait_for(state="hidden")

@@ -30,7 +30,10 @@ def table(tmp_path_factory):
     frame = stimuli().reset_index(drop=True)
     rng = np.random.default_rng(0)
     length = frame["text"].str.len().to_numpy()
-    frame["left"], frame["right"] = length + rng.normal(0, 10, len(frame)), rng.normal(size=len(frame))
+    frame["left"], frame["right"] = (
+        length + rng.normal(0, 10, len(frame)),
+        rng.normal(size=len(frame)),
+    )
     path = tmp_path_factory.mktemp("own") / "mine.csv"
     frame.to_csv(path, index=False)
     return path
@@ -38,40 +41,76 @@ def table(tmp_path_factory):
 
 def test_scores_of_two_models_on_an_own_table_are_printed_and_written(table, tmp_path):
     out = tmp_path / "scores.csv"
-    done = run("score", "zoo-causal-200k", "zoo-causal-400k", "--on", table, "--text", "text", "--response", "left,right",
-               "--group", "topic", "--context", "passage", "--layers", "0,1", *QUICK, "--out", out)
+    done = run(
+        "score",
+        "zoo-causal-200k",
+        "zoo-causal-400k",
+        "--on",
+        table,
+        "--text",
+        "text",
+        "--response",
+        "left,right",
+        "--group",
+        "topic",
+        "--context",
+        "passage",
+        "--layers",
+        "0,1",
+        *QUICK,
+        "--out",
+        out,
+    )
     assert done.exit_code == 0, done.output
     written = pd.read_csv(out)
-    assert list(written.columns[:2]) == ["model", "layer"] and {"r", "r_shuffled", "note"} <= set(written.columns)
+    assert list(written.columns[:2]) == ["model", "layer"] and {"r", "r_shuffled", "note"} <= set(
+        written.columns
+    )
     assert written.groupby("model").size().to_dict() == {"zoo-causal-200k": 2, "zoo-causal-400k": 2}
     assert "Leak meter" in done.output and "Position and length alone" in done.output
     assert [p.name for p in tmp_path.iterdir()] == ["scores.csv"]
 
 
-@pytest.mark.parametrize("arguments, says", [
-    (["score", "zoo-causal-20k", "--on", "simulated"], "did you mean 'zoo-causal-200k'"),
-    (["score", "random-8", "--on", "simulate"], "did you mean 'simulated'"),
-    (["score", "random-8", "--on", "simulated", "--protocol", "defend"], "did you mean 'defended'"),
-    (["score", "random-8", "--on", "simulated", "--set", "fold=3"], "did you mean 'folds'"),
-    (["score", "random-8", "--on", "simulated", "--set", "folds"], "has no value"),
-    (["score", "random-8", "--on", "simulated", "--layers", "7"], "Unknown layer"),
-    (["score", "random-8", "--on", "nowhere.csv"], "nowhere.csv"),
-    (["score", "random-8", "--on", "simulated", "--out", "x.docx"], ".csv, .parquet"),
-    (["score", "random-8", "--on", "simulated", "--out", "/no/such/folder/x.csv"], "there is no folder"),
-    (["models", "fetch", "gtp2"], "did you mean 'gpt2'"),
-    (["models", "starter", "smolm2-135m"], "smollm2-135m"),
-    (["data", "fetch", "pereira"], "pereira2018")])
+@pytest.mark.parametrize(
+    "arguments, says",
+    [
+        (["score", "zoo-causal-20k", "--on", "simulated"], "did you mean 'zoo-causal-200k'"),
+        (["score", "random-8", "--on", "simulate"], "did you mean 'simulated'"),
+        (
+            ["score", "random-8", "--on", "simulated", "--protocol", "defend"],
+            "did you mean 'defended'",
+        ),
+        (["score", "random-8", "--on", "simulated", "--set", "fold=3"], "did you mean 'folds'"),
+        (["score", "random-8", "--on", "simulated", "--set", "folds"], "has no value"),
+        (["score", "random-8", "--on", "simulated", "--layers", "7"], "Unknown layer"),
+        (["score", "random-8", "--on", "nowhere.csv"], "nowhere.csv"),
+        (["score", "random-8", "--on", "simulated", "--out", "x.docx"], ".csv, .parquet"),
+        (
+            ["score", "random-8", "--on", "simulated", "--out", "/no/such/folder/x.csv"],
+            "there is no folder",
+        ),
+        (["models", "fetch", "gtp2"], "did you mean 'gpt2'"),
+        (["models", "starter", "smolm2-135m"], "smollm2-135m"),
+        (["data", "fetch", "pereira"], "pereira2018"),
+    ],
+)
 def test_mistakes_are_one_readable_message(arguments, says):
     done = run(*arguments)
     assert done.exit_code == 1, done.output
-    assert done.output.startswith("Error: ") and says in done.output and "Traceback" not in done.output
+    assert (
+        done.output.startswith("Error: ") and says in done.output and "Traceback" not in done.output
+    )
 
 
-@pytest.mark.parametrize("change, says", [
-    (lambda f: f.drop(columns="text"), "text"),
-    (lambda f: f.assign(text=["" if i == 7 else t for i, t in enumerate(f["text"])]), "line 9"),
-    (lambda f: f.assign(left=np.nan), "left"),
-    (lambda f: f.assign(topic="all"), "two or more")])
+@pytest.mark.parametrize(
+    "change, says",
+    [
+        (lambda f: f.drop(columns="text"), "text"),
+        (lambda f: f.assign(text=["" if i == 7 else t for i, t in enumerate(f["text"])]), "line 9"),
+        (lambda f: f.assign(left=np.nan), "left"),
+        (lambda f: f.assign(topic="all"), "two or more"),
+    ],
+)
 def test_a_broken_table_is_refused_in_words_and_leaves_no_file(table, tmp_path, change, says):
     path, out = tmp_path / "broken.csv", tmp_path / "scores.csv"
     change(pd.read_csv(table)).to_csv(path, index=False)
@@ -87,7 +126,9 @@ def test_checking_says_what_is_wrong_and_fails(tmp_path):
 
 
 def test_a_checked_table_tells_its_groups(table):
-    done = run("data", "check", table, "--text", "text", "--response", "left,right", "--group", "topic")
+    done = run(
+        "data", "check", table, "--text", "text", "--response", "left,right", "--group", "topic"
+    )
     assert done.exit_code == 0, done.output
     assert "288" in done.output and "24" in done.output
 
@@ -112,7 +153,12 @@ def staged(clean_home, tmp_path, monkeypatch):
     (tmp_path / "mirror" / "ours").mkdir(parents=True)
     (tmp_path / "mirror" / "ours" / "words.csv").write_text("a,b\n1,2\n")
     for name in ("ours-spr", "ours-eye"):
-        one = replace(catalog.entry("ucl-spr"), id=name, aliases=(), files=(RemoteFile("ours", "words.csv", size=8),))
+        one = replace(
+            catalog.entry("ucl-spr"),
+            id=name,
+            aliases=(),
+            files=(RemoteFile("ours", "words.csv", size=8),),
+        )
         catalog.register(one)
     return tmp_path / "mirror"
 
@@ -131,10 +177,15 @@ def test_size_and_licence_are_said_before_the_transfer(staged, monkeypatch):
     done = run("data", "fetch", "ours-spr", "--mirror", staged.as_uri())
     assert done.exit_code == 0 and done.stdout.strip().endswith("words.csv")
     done = run("data", "fetch", "ours-spr", "--mirror", "ftp://far.example")
-    assert done.exit_code == 1 and "The mirror 'ftp://far.example' is neither a folder nor" in done.output
+    assert (
+        done.exit_code == 1
+        and "The mirror 'ftp://far.example' is neither a folder nor" in done.output
+    )
 
 
-def test_size_and_licence_of_a_model_are_said_before_the_transfer(clean_home, monkeypatch, tmp_path):
+def test_size_and_licence_of_a_model_are_said_before_the_transfer(
+    clean_home, monkeypatch, tmp_path
+):
     from analysis.models import catalog
     from analysis.models.files import hub
 
@@ -142,16 +193,27 @@ def test_size_and_licence_of_a_model_are_said_before_the_transfer(clean_home, mo
         raise BrainLensError("the transfer")
 
     monkeypatch.setattr(hub, "cached", lambda *_: None)
-    monkeypatch.setattr(hub, "offer", lambda *_: hub.Offer({"model.safetensors": 5_000_000, "config.json": 500}, "mit"))
+    monkeypatch.setattr(
+        hub,
+        "offer",
+        lambda *_: hub.Offer({"model.safetensors": 5_000_000, "config.json": 500}, "mit"),
+    )
     monkeypatch.setattr(catalog, "fetch", fetch)
     done = run("models", "fetch", "some/model")
-    assert done.stderr.splitlines() == ["some/model: 5.0 MB in 2 files, mit", "Error: the transfer."]
+    assert done.stderr.splitlines() == [
+        "some/model: 5.0 MB in 2 files, mit",
+        "Error: the transfer.",
+    ]
 
 
 def test_a_removal_names_the_recordings_that_share_the_files(staged, clean_home):
     assert run("data", "fetch", "ours-spr", "--mirror", staged).exit_code == 0
     done = run("data", "remove", "ours-spr", "--yes")
-    assert done.exit_code == 1 and "ours-spr shares its files with ours-eye" in done.output and "--also" in done.output
+    assert (
+        done.exit_code == 1
+        and "ours-spr shares its files with ours-eye" in done.output
+        and "--also" in done.output
+    )
     done = run("data", "remove", "ours-spr", "--also", "--yes")
     assert done.exit_code == 0 and "freed" in done.output
     assert "not in your own data folder" in run("data", "remove", "ours-spr", "--yes").output
@@ -160,7 +222,11 @@ def test_a_removal_names_the_recordings_that_share_the_files(staged, clean_home)
 def test_a_home_that_is_a_file_is_one_readable_message(clean_home):
     clean_home.write_text("a file")
     done = run("data", "list")
-    assert done.exit_code == 1 and done.output.startswith("Error: The folder") and "Set BRAINLENS_HOME" in done.output
+    assert (
+        done.exit_code == 1
+        and done.output.startswith("Error: The folder")
+        and "Set BRAINLENS_HOME" in done.output
+    )
 
 
 def test_the_app_does_not_start_on_a_home_or_a_mirror_that_is_none(clean_home, monkeypatch):
@@ -175,24 +241,31 @@ def test_the_app_does_not_start_on_a_home_or_a_mirror_that_is_none(clean_home, m
 
 def test_the_app_knows_where_it_is_served(clean_home, monkeypatch):
     started = []
-    monkeypatch.setattr("os.execv", lambda program, command: started.append((command, os.environ["BRAINLENS_ADDRESS"])))
+    monkeypatch.setattr(
+        "os.execv",
+        lambda program, command: started.append((command, os.environ["BRAINLENS_ADDRESS"])),
+    )
     monkeypatch.setenv("BRAINLENS_ADDRESS", "")
     run("app", "--address", "0.0.0.0", "--port", "1234")
-    (command, address), = started
+    ((command, address),) = started
     assert address == "0.0.0.0" and command[-4:] == ["--port", "1234", "--address", "0.0.0.0"]
 
 
 def test_the_cache_can_be_listed_and_cleared(clean_home):
-    assert run("score", "random-8", "--on", "simulated", "--set", "controls=", *QUICK).exit_code == 0
+    assert (
+        run("score", "random-8", "--on", "simulated", "--set", "controls=", *QUICK).exit_code == 0
+    )
     assert "random-8" in run("cache", "list").output
     assert run("cache", "clear", "--yes").exit_code == 0
     assert "random-8" not in run("cache", "list").output
 
 
 def test_help_needs_nothing_heavy():
-    code = ("import sys; from click.testing import CliRunner; from dashboards.command.cli import main\n"
-            "assert CliRunner().invoke(main, ['--help']).exit_code == 0\n"
-            "assert not {'torch', 'panel', 'transformers', 'sklearn', 'bokeh'} & set(sys.modules)")
+    code = (
+        "import sys; from click.testing import CliRunner; from dashboards.command.cli import main\n"
+        "assert CliRunner().invoke(main, ['--help']).exit_code == 0\n"
+        "assert not {'torch', 'panel', 'transformers', 'sklearn', 'bokeh'} & set(sys.modules)"
+    )
     assert subprocess.run([sys.executable, "-c", code]).returncode == 0
 
 
@@ -210,7 +283,11 @@ def test_two_versions_side_by_side_in_a_table_in_words_and_in_a_file(tmp_path):
     out = tmp_path / "diff.csv"
     done = run("data", "diff", pairs[1], pairs[0], "--surprisal", "zoo-causal-200k", "--out", out)
     assert done.exit_code == 0, done.output
-    assert "early: " in done.output and "late: " in done.output and "delta log-likelihood" in done.output
+    assert (
+        "early: " in done.output
+        and "late: " in done.output
+        and "delta log-likelihood" in done.output
+    )
     assert "next, unseen word" in done.output.replace("\n", " ") and "direction" not in done.output
     written = pd.read_csv(out)
     assert list(written.columns[-3:]) == ["early", "late", "difference"] and len(written) > 18
@@ -223,19 +300,32 @@ def test_a_filter_by_its_name_and_ready_activations_as_a_model(tmp_path):
 
     one = recording("simulated-reading")
     ids = np.array([str(i) for i in one.stimuli.index])
-    np.savez(tmp_path / "mine.npz", stimulus=ids, layer_0=np.random.default_rng(0).standard_normal((len(ids), 3)))
+    np.savez(
+        tmp_path / "mine.npz",
+        stimulus=ids,
+        layer_0=np.random.default_rng(0).standard_normal((len(ids), 3)),
+    )
     quick = [*QUICK, "--set", "controls=", "--set", "shuffled_twin=no"]
-    done = run("score", tmp_path / "mine.npz", "--on", "simulated-reading", "--filter", "no-edges", *quick)
+    done = run(
+        "score", tmp_path / "mine.npz", "--on", "simulated-reading", "--filter", "no-edges", *quick
+    )
     assert done.exit_code == 0, done.output
     assert "mine on simulated-reading" in done.output and "filter no-edges: left out" in done.output
     assert "more without a measurement" in done.output
     wrong = run("score", "random-8", "--on", "simulated-reading", "--filter", "offical", *quick)
     assert wrong.exit_code == 1 and "did you mean 'official'" in wrong.output
-    assert run("score", "random-8", "--on", "simulated", "--filter", "official", *quick).output.count("Leave the filter out") == 1
+    assert (
+        run("score", "random-8", "--on", "simulated", "--filter", "official", *quick).output.count(
+            "Leave the filter out"
+        )
+        == 1
+    )
 
 
 def test_results_leave_and_come_in(clean_home, tmp_path):
-    (tmp_path / "theirs.csv").write_text("model,recording,r\ngpt2,simulated,0.31\nglove,simulated,0.12\n")
+    (tmp_path / "theirs.csv").write_text(
+        "model,recording,r\ngpt2,simulated,0.31\nglove,simulated,0.12\n"
+    )
     done = run("results", "import", tmp_path / "theirs.csv")
     assert done.exit_code == 0 and "2 results of theirs.csv" in done.output
     done = run("results", "export", tmp_path / "all.csv")

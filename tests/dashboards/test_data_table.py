@@ -31,9 +31,13 @@ def test_small_numbers_keep_three_digits_and_stay_numbers():
     from bokeh.models import HTMLTemplateFormatter
 
     table = DataTable(name="t", picked=lambda _: None)
-    table.tables = {"one": pd.DataFrame({"gain": [0.00862, -0.0001, 0.5], "n": [1000.0, 2000.0, 3.0]})}
+    table.tables = {
+        "one": pd.DataFrame({"gain": [0.00862, -0.0001, 0.5], "n": [1000.0, 2000.0, 3.0]})
+    }
     table.look(True)
     formatter = table._table.formatters["gain"]
     assert isinstance(formatter, HTMLTemplateFormatter) and "toPrecision(3)" in formatter.template
     assert table._table.formatters["n"]["precision"] == 0
-    assert pd.api.types.is_float_dtype(table._table.value["gain"])  # sorted as numbers, not as words
+    assert pd.api.types.is_float_dtype(
+        table._table.value["gain"]
+    )  # sorted as numbers, not as words

@@ -40,9 +40,14 @@ def everything():
 def test_the_zip_holds_everything(everything):
     names = set(unzip(everything[2]))
     stem = "layers-of-gpt-2"
-    own = {f"{stem}{end}" for end in (".pdf", ".svg", ".png", ".csv", ".parquet", "_figure.csv", ".py", ".R")}
+    own = {
+        f"{stem}{end}"
+        for end in (".pdf", ".svg", ".png", ".csv", ".parquet", "_figure.csv", ".py", ".R")
+    }
     assert names == {
-        f"{stem}/{path}" for path in own | {"long.csv", "recipe.json", "caption.txt", "references.bib", "methods.txt"}
+        f"{stem}/{path}"
+        for path in own
+        | {"long.csv", "recipe.json", "caption.txt", "references.bib", "methods.txt"}
     }
 
 
@@ -52,7 +57,9 @@ def test_csv_and_parquet_equal_the_table(everything):
     csv = pd.read_csv(io.BytesIO(found["layers-of-gpt-2/layers-of-gpt-2.csv"]))
     parquet = pd.read_parquet(io.BytesIO(found["layers-of-gpt-2/layers-of-gpt-2.parquet"]))
     for table in (csv, parquet):
-        pd.testing.assert_frame_equal(table.drop(columns="stamp"), files["table"].reset_index(drop=True), check_dtype=False)
+        pd.testing.assert_frame_equal(
+            table.drop(columns="stamp"), files["table"].reset_index(drop=True), check_dtype=False
+        )
     drawn = pd.read_csv(io.BytesIO(found["layers-of-gpt-2/layers-of-gpt-2_figure.csv"]))
     assert len(drawn) == len(spec.table) == 45
 
@@ -74,14 +81,20 @@ def test_nothing_is_stamped_without_a_stamp():
 
 
 def test_the_recipe_is_strict_json(everything):
-    recipe = json.loads(unzip(everything[2])["layers-of-gpt-2/recipe.json"], parse_constant=lambda name: pytest.fail(name))
+    recipe = json.loads(
+        unzip(everything[2])["layers-of-gpt-2/recipe.json"],
+        parse_constant=lambda name: pytest.fail(name),
+    )
     assert (
         recipe["protocol"]["alphas"] == [1.0, 10.0]
         and recipe["r"] == 0.5
         and recipe["ceiling"] is None
         and recipe["layers"] == [0, 1, 2]
     )
-    assert recipe["figure"]["answer"] == "gpt2's layer 4 of 6 predicts." and recipe["figure"]["stamp"] == "simulated data"
+    assert (
+        recipe["figure"]["answer"] == "gpt2's layer 4 of 6 predicts."
+        and recipe["figure"]["stamp"] == "simulated data"
+    )
     assert recipe["size"]["width_mm"] == 85
 
 
@@ -92,7 +105,10 @@ def test_the_same_view_gives_the_same_zip(everything):
 
 def test_the_code_in_the_zip_still_runs(everything):
     printed = []
-    exec(compile(unzip(everything[2])["layers-of-gpt-2/layers-of-gpt-2.py"], "made", "exec"), {"print": printed.append})
+    exec(
+        compile(unzip(everything[2])["layers-of-gpt-2/layers-of-gpt-2.py"], "made", "exec"),
+        {"print": printed.append},
+    )
     assert printed == [1]
 
 
@@ -114,7 +130,9 @@ def test_save_leaves_the_old_file_or_the_new_one(tmp_path, monkeypatch):
     monkeypatch.setattr(export.os, "replace", lambda *_: (_ for _ in ()).throw(OSError("no space")))
     with pytest.raises(OSError, match="no space"):
         export.save(b"new", path)
-    assert path.read_bytes() == b"old" and [file.name for file in tmp_path.iterdir()] == ["figure.pdf"]
+    assert path.read_bytes() == b"old" and [file.name for file in tmp_path.iterdir()] == [
+        "figure.pdf"
+    ]
 
 
 def test_a_reader_never_sees_half_a_file(tmp_path):
@@ -140,7 +158,12 @@ def test_a_folder_that_is_not_there_is_named(tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("words", "name"), [("gpt2 @ Pereira 2018?", "gpt2-pereira-2018"), ("../../etc/passwd", "etc-passwd"), ("???", "brainlens")]
+    ("words", "name"),
+    [
+        ("gpt2 @ Pereira 2018?", "gpt2-pereira-2018"),
+        ("../../etc/passwd", "etc-passwd"),
+        ("???", "brainlens"),
+    ],
 )
 def test_file_names(words, name):
     assert export.file_name(words) == name

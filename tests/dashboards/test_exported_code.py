@@ -42,7 +42,9 @@ def code_of(lens, picture: Picture) -> str:
     scores = list(picture.scores)
     recipe = lens.recipe()
     return picture.python or (
-        python_code(scores, **as_selected(scores, recipe)) + figure_code(picture.label, recipe) if scores else ""
+        python_code(scores, **as_selected(scores, recipe)) + figure_code(picture.label, recipe)
+        if scores
+        else ""
     )
 
 
@@ -50,7 +52,11 @@ def test_the_lens_s_own_code_is_exported_even_where_there_are_scores(clean_home,
     import analysis.paper.methods
 
     lens = Layers(models=["random-64"], recording="simulated", protocol=QUICK).run(wait=True)
-    monkeypatch.setattr(analysis.paper.methods, "python_code", lambda *_, **__: pytest.fail("the scores' code was asked for"))
+    monkeypatch.setattr(
+        analysis.paper.methods,
+        "python_code",
+        lambda *_, **__: pytest.fail("the scores' code was asked for"),
+    )
     shown = lens.shown.pictures[0]
     own = Picture(shown.label, shown.spec, shown.table, shown.scores, python="print('own')\n")
     bundle = make(own, lens.slug, lens.recipe(), width_mm=85, font_size=7)
@@ -62,19 +68,28 @@ def test_own_files_are_named_as_they_were_selected(clean_home, tmp_path):
     rng = np.random.default_rng(0)
     words = ["cat", "dog", "sun", "rain", "tree", "house", "river", "stone", "bird", "fish"]
     table = pd.DataFrame({"text": [" ".join(rng.permutation(words)[:5]) for _ in range(60)]})
-    table = table.assign(topic=np.repeat(np.arange(12), 5), voxel_1=rng.normal(size=60), voxel_2=rng.normal(size=60))
+    table = table.assign(
+        topic=np.repeat(np.arange(12), 5), voxel_1=rng.normal(size=60), voxel_2=rng.normal(size=60)
+    )
     path = tmp_path / "mine.csv"
     table.to_csv(path, index=False)
     write_sidecar(path, text="text", responses=["voxel_1", "voxel_2"], group="topic", kind="fmri")
     ready = tmp_path / "theirs.npz"
     ids = read(path).responses["stimulus"].values.astype("U")
-    np.savez(ready, stimulus=ids, layer_0=rng.normal(size=(60, 4)), layer_1=rng.normal(size=(60, 4)))
+    np.savez(
+        ready, stimulus=ids, layer_0=rng.normal(size=(60, 4)), layer_1=rng.normal(size=(60, 4))
+    )
     models = [str(ready), "random-64@untrained:init:1"]
-    lens = Layers(models=models, recording=str(path), protocol=QUICK.but(group="topic")).run(wait=True)
+    lens = Layers(models=models, recording=str(path), protocol=QUICK.but(group="topic")).run(
+        wait=True
+    )
     (shown, *_) = lens.shown.pictures
     assert [score.model for score in shown.scores] == ["theirs", models[1]]
     code = code_of(lens, shown)
-    assert f"({models[0]!r}, {str(path)!r}, preset" in code and f"({models[1]!r}, {str(path)!r}, preset" in code
+    assert (
+        f"({models[0]!r}, {str(path)!r}, preset" in code
+        and f"({models[1]!r}, {str(path)!r}, preset" in code
+    )
 
 
 def test_one_corpus_of_a_table_of_words_keeps_its_name(clean_home):
@@ -89,13 +104,21 @@ def test_reading_names_the_corpus_of_each_score(clean_home):
     from analysis import score
 
     scores = [score("random-64", name, QUICK) for name in ("simulated", "simulated-reading")]
-    recipe = {"lens": "reading", "selection": {"models": ["random-64"], "corpora": ["simulated-reading", "simulated"]}}
-    assert as_selected(scores, recipe) == {"models": ["random-64"] * 2, "recording": ["simulated", "simulated-reading"]}
+    recipe = {
+        "lens": "reading",
+        "selection": {"models": ["random-64"], "corpora": ["simulated-reading", "simulated"]},
+    }
+    assert as_selected(scores, recipe) == {
+        "models": ["random-64"] * 2,
+        "recording": ["simulated", "simulated-reading"],
+    }
 
 
 def test_an_empty_text_says_why():
     spec, table = None, pd.DataFrame()
-    assert "published figures only" in _without(Picture("P", spec, table, published=("schrimpf2021",)), "Methods")
+    assert "published figures only" in _without(
+        Picture("P", spec, table, published=("schrimpf2021",)), "Methods"
+    )
     own = _without(Picture("Results here", spec, table), "Methods")
     assert own == "Methods of this figure: see the lens in which each of its results was computed."
 
@@ -121,7 +144,9 @@ def test_every_exported_script_runs_and_writes_what_it_says(tmp_path, clean_home
         for picture in lens.shown.pictures:
             code = code_of(lens, picture)
             assert code, (lens.slug, picture.label)
-            folder = tmp_path / f"{number}-{lens.slug}-{re.sub('[^a-z]+', '-', picture.label.lower())}"
+            folder = (
+                tmp_path / f"{number}-{lens.slug}-{re.sub('[^a-z]+', '-', picture.label.lower())}"
+            )
             folder.mkdir()
             (folder / "made.py").write_text(code, encoding="utf-8")
             made[folder] = code
@@ -129,7 +154,9 @@ def test_every_exported_script_runs_and_writes_what_it_says(tmp_path, clean_home
                 tables[folder / f"{lens.slug}.csv"] = picture.table
         lens.close()
     surroundings = {**os.environ, "PYTHONPATH": str(ROOT)}
-    subprocess.run([sys.executable, "-c", RUN], cwd=tmp_path, env=surroundings, check=True, timeout=400)
+    subprocess.run(
+        [sys.executable, "-c", RUN], cwd=tmp_path, env=surroundings, check=True, timeout=400
+    )
     assert len(made) > 15
     for folder, code in made.items():
         failed, said = folder / "failed.txt", (folder / "said.txt").read_text()
@@ -138,7 +165,10 @@ def test_every_exported_script_runs_and_writes_what_it_says(tmp_path, clean_home
         for name in re.findall(r'to_csv\("([^"]+)"', code):
             assert len(pd.read_csv(folder / name)), (folder.name, name)
     assert len(tables) > 8
-    for path, table in tables.items():  # the very numbers that were shown; whether they were stored may differ
+    for (
+        path,
+        table,
+    ) in tables.items():  # the very numbers that were shown; whether they were stored may differ
         frames = [pd.read_csv(path), pd.read_csv(io.StringIO(table.to_csv(index=False)))]
         again, shown = (frame.drop(columns="source", errors="ignore") for frame in frames)
         pd.testing.assert_frame_equal(again, shown, obj=path.parent.name)

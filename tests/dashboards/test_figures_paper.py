@@ -40,7 +40,9 @@ def pdf_streams(data: bytes) -> bytes:
 
 def pdf_words(data: bytes) -> str:
     pieces = re.findall(rb"\(((?:\\.|[^\\()])*)\)", pdf_streams(data))
-    return "".join(piece.decode("latin-1") for piece in pieces).replace("\0", "")  # two bytes per letter
+    return "".join(piece.decode("latin-1") for piece in pieces).replace(
+        "\0", ""
+    )  # two bytes per letter
 
 
 @pytest.mark.parametrize("kind", SPECS)
@@ -53,10 +55,14 @@ def test_nothing_touches_the_edge(kind):
 
 @pytest.mark.parametrize("width_mm", paper.WIDTHS_MM)
 def test_the_size_is_what_was_asked_for(width_mm):
-    image = pixels(paper.render(make_spec("layers"), format="png", dpi=100, width_mm=width_mm, height_mm=60))
+    image = pixels(
+        paper.render(make_spec("layers"), format="png", dpi=100, width_mm=width_mm, height_mm=60)
+    )
     assert image.shape[:2] == (round(60 / 25.4 * 100 - 0.5), round(width_mm / 25.4 * 100 - 0.5))
     svg = paper.render(make_spec("layers"), format="svg", width_mm=width_mm, height_mm=60).decode()
-    assert float(re.search(r'width="([\d.]+)pt"', svg)[1]) == pytest.approx(width_mm / 25.4 * 72, abs=0.01)
+    assert float(re.search(r'width="([\d.]+)pt"', svg)[1]) == pytest.approx(
+        width_mm / 25.4 * 72, abs=0.01
+    )
 
 
 def test_text_is_text_in_svg():
@@ -91,13 +97,17 @@ def test_every_format_is_stamped(kind):
 
 
 def test_a_quality_note_is_on_the_figure():
-    words = svg_words(paper.render(make_spec("bars", stamp="retyped, may carry digit errors"), format="svg"))
+    words = svg_words(
+        paper.render(make_spec("bars", stamp="retyped, may carry digit errors"), format="svg")
+    )
     assert "retyped, may carry digit errors" in words and "SIMULATED" not in words
 
 
 def test_scores_above_one_are_flagged_and_counted():
     assert "ringed in red: 5 above 1" in svg_words(paper.render(make_spec("facets"), format="svg"))
-    assert "ringed" not in svg_words(paper.render(make_spec("facets", flag_above=None), format="svg"))
+    assert "ringed" not in svg_words(
+        paper.render(make_spec("facets", flag_above=None), format="svg")
+    )
 
 
 def test_all_43_names_are_written():
@@ -115,7 +125,9 @@ def test_colours_are_those_of_the_screen():
 
 def test_the_same_spec_gives_the_same_bytes():
     for format in paper.FORMATS:
-        assert paper.render(make_spec("bars"), format=format, dpi=80) == paper.render(make_spec("bars"), format=format, dpi=80)
+        assert paper.render(make_spec("bars"), format=format, dpi=80) == paper.render(
+            make_spec("bars"), format=format, dpi=80
+        )
 
 
 def test_two_threads_do_not_disturb_each_other():
@@ -131,13 +143,20 @@ def test_two_threads_do_not_disturb_each_other():
 
 def test_metadata_tell_the_answer():
     pdf = paper.render(make_spec("layers"), format="pdf", metadata={"Protocol": "defended"})
-    for words in (b"gpt2's layer 4 of 6 predicts.", b"Held out by topic.", b"Protocol: defended", b"BrainLens"):
+    for words in (
+        b"gpt2's layer 4 of 6 predicts.",
+        b"Held out by topic.",
+        b"Protocol: defended",
+        b"BrainLens",
+    ):
         assert words in pdf, words
 
 
 def test_a_negative_logarithm_is_left_out_not_an_error():
     frame = pd.DataFrame({"x": [-1.0, 0.0, 1.0, 10.0], "y": [1.0, 2.0, 3.0, 4.0]})
-    assert paper.render(FigureSpec("t", (Mark("points", frame, "x", "y"),), log_x=True), format="svg")
+    assert paper.render(
+        FigureSpec("t", (Mark("points", frame, "x", "y"),), log_x=True), format="svg"
+    )
 
 
 @pytest.mark.parametrize(("fields", "message"), [
@@ -153,7 +172,9 @@ def test_sizes_that_cannot_be_drawn(fields, message):
 
 def test_an_empty_figure_says_what_to_do():
     empty = FigureSpec("t", (Mark("points", pd.DataFrame({"x": [], "y": []}), "x", "y"),))
-    with pytest.raises(BrainLensError, match=r"nothing to draw.*Choose models and a recording first"):
+    with pytest.raises(
+        BrainLensError, match=r"nothing to draw.*Choose models and a recording first"
+    ):
         paper.render(empty)
 
 
@@ -173,5 +194,7 @@ def test_labels_do_not_lie_on_each_other():
 
 def test_labels_that_find_no_room_are_told():
     points = np.tile([50.0, 50.0], (12, 1)) + np.arange(12)[:, None] * 0.1
-    _, clear = placed(points, np.tile([60.0, 10.0], (12, 1)), points, (0, 0, 100, 100), 1.0, radii=(3, 5))
+    _, clear = placed(
+        points, np.tile([60.0, 10.0], (12, 1)), points, (0, 0, 100, 100), 1.0, radii=(3, 5)
+    )
     assert 1 <= clear.sum() < 12

@@ -9,7 +9,17 @@ import numpy as np
 import pandas as pd
 import pytest
 from bokeh.document import Document
-from bokeh.models import ColumnDataSource, HoverTool, Label, LabelSet, Legend, Scatter, Slope, Span, Title
+from bokeh.models import (
+    ColumnDataSource,
+    HoverTool,
+    Label,
+    LabelSet,
+    Legend,
+    Scatter,
+    Slope,
+    Span,
+    Title,
+)
 from bokeh.models.renderers import GlyphRenderer
 
 from dashboards.figures.screen import LEGEND_LIMIT, anything_picked, draw, highlight
@@ -28,7 +38,11 @@ def words(plot) -> str:
 
 
 def points(plot) -> list[GlyphRenderer]:
-    return [r for r in plot.select({"type": GlyphRenderer}) if isinstance(r.glyph, Scatter) and r.glyph.marker == "_marker"]
+    return [
+        r
+        for r in plot.select({"type": GlyphRenderer})
+        if isinstance(r.glyph, Scatter) and r.glyph.marker == "_marker"
+    ]
 
 
 @pytest.mark.parametrize("kind", SPECS)
@@ -46,7 +60,11 @@ def test_every_figure_can_be_sent_to_a_browser(kind, theme):
 def test_every_drawn_row_is_there(kind):
     spec = make_spec(kind)
     plot = draw(spec)
-    marks = [mark for mark in spec.marks if mark.kind in ("points", "line") and mark.colour and not mark.dashed]
+    marks = [
+        mark
+        for mark in spec.marks
+        if mark.kind in ("points", "line") and mark.colour and not mark.dashed
+    ]
     wanted = sum(mark.frame[[mark.x, mark.y]].notna().all(axis=1).sum() for mark in marks)
     sources = {renderer.data_source.id: renderer.data_source for renderer in points(plot)}
     assert sum(len(source.data["_colour"]) for source in sources.values()) == wanted > 20
@@ -56,7 +74,9 @@ def test_colours_and_markers_are_the_models():
     plot = draw(make_spec("layers"))
     found = looks(["gpt2", "smollm2-135m", "gpt2@untrained:init:0"])
     source = points(plot)[0].data_source
-    for name, colour, fill, marker in zip(*(source.data[key] for key in ("_key", "_colour", "_fill", "_marker"))):
+    for name, colour, fill, marker in zip(
+        *(source.data[key] for key in ("_key", "_colour", "_fill", "_marker"))
+    ):
         assert (colour, marker) == (found[name].colour, found[name].marker)
         assert (fill == "rgba(0,0,0,0)") == found[name].open
 
@@ -74,17 +94,24 @@ def test_all_ink_is_inside_the_ranges():
 def test_stamp_flags_and_rules_are_on_the_figure():
     plot = draw(make_spec("layers"))
     assert "simulated data" in words(plot)
-    assert {label.text for label in plot.select({"type": Label})} == {"ceiling .55", "length and position"}
+    assert {label.text for label in plot.select({"type": Label})} == {
+        "ceiling .55",
+        "length and position",
+    }
     assert sorted(span.location for span in plot.select({"type": Span})) == [0.3, 0.55]
     flagged = draw(make_spec("facets"))
-    assert "ringed in red: 2 above 1" in words(flagged) and "ringed in red: 3 above 1" in words(flagged)
+    assert "ringed in red: 2 above 1" in words(flagged) and "ringed in red: 3 above 1" in words(
+        flagged
+    )
     assert len(list(draw(make_spec("untrained")).select({"type": Slope}))) == 1
 
 
 def test_panels_share_their_ranges_and_carry_their_names():
     grid = draw(make_spec("facets"))
     panels = figures(grid)
-    assert len(panels) == 4 and len({panel.x_range.id for panel in panels}) == 1 == len({panel.y_range.id for panel in panels})
+    assert len(panels) == 4 and len({panel.x_range.id for panel in panels}) == 1 == len(
+        {panel.y_range.id for panel in panels}
+    )
     assert "pereira2018" in words(panels[0]) and "futrell2018" in words(panels[3])
 
 
@@ -117,7 +144,10 @@ def test_own_columns_with_odd_names_can_be_hovered():
     frame = pd.DataFrame({"my x": [1.0, 2.0], "r (held out)": [0.1, 0.2], "model": ["a", "b"]})
     plot = draw(FigureSpec("t", (Mark("points", frame, "my x", "r (held out)", colour="model"),)))
     (tool,) = plot.select({"type": HoverTool})
-    assert ("r (held out)", "@{r (held out)}{custom}") in tool.tooltips and "@{r (held out)}" in tool.formatters
+    assert (
+        "r (held out)",
+        "@{r (held out)}{custom}",
+    ) in tool.tooltips and "@{r (held out)}" in tool.formatters
 
 
 def test_marks_that_tell_the_same_share_one_hover_card():
@@ -154,7 +184,10 @@ def test_highlighting_marks_one_model_and_takes_it_back():
     plot = draw(make_spec("layers"))
     highlight(plot, ["gpt2"])
     source = max((r.data_source for r in points(plot)), key=lambda source: len(source.data["_key"]))
-    assert set(source.data["_key"][source.selected.indices]) == {"gpt2"} and len(source.selected.indices) == 7
+    assert (
+        set(source.data["_key"][source.selected.indices]) == {"gpt2"}
+        and len(source.selected.indices) == 7
+    )
     assert anything_picked(plot)
     highlight(plot, [])
     assert source.selected.indices == [] and not anything_picked(plot)
@@ -163,15 +196,25 @@ def test_highlighting_marks_one_model_and_takes_it_back():
 def test_bars_stand_side_by_side_from_zero():
     plot = draw(make_spec("bars"))
     assert plot.y_range.start == 0.0
-    lefts = [r.data_source.data["_x"] - r.glyph.width / 2 for r in plot.renderers if type(r.glyph).__name__ == "VBar"]
-    rights = [r.data_source.data["_x"] + r.glyph.width / 2 for r in plot.renderers if type(r.glyph).__name__ == "VBar"]
+    lefts = [
+        r.data_source.data["_x"] - r.glyph.width / 2
+        for r in plot.renderers
+        if type(r.glyph).__name__ == "VBar"
+    ]
+    rights = [
+        r.data_source.data["_x"] + r.glyph.width / 2
+        for r in plot.renderers
+        if type(r.glyph).__name__ == "VBar"
+    ]
     assert (rights[0] <= lefts[1]).all()
     assert plot.xaxis[0].major_label_overrides == {0: "glove", 1: "gpt2"}
 
 
 def test_histograms_count_every_value():
     plot = draw(make_spec("histogram"))
-    counts = [r.data_source.data["top"].sum() for r in plot.renderers if type(r.glyph).__name__ == "Quad"]
+    counts = [
+        r.data_source.data["top"].sum() for r in plot.renderers if type(r.glyph).__name__ == "Quad"
+    ]
     assert counts == [200, 200]
 
 

@@ -31,23 +31,40 @@ def test_the_table_is_what_is_drawn():
     one = FigureSpec("t", (Mark("points", FRAME, "x", "y"),))
     pd.testing.assert_frame_equal(one.table, FRAME)
     two = FigureSpec(
-        "t", (Mark("points", FRAME, "x", "y", name="own"), Mark("line", FRAME, "x", "y"), Mark("line", FRAME[:0], "x", "y"))
+        "t",
+        (
+            Mark("points", FRAME, "x", "y", name="own"),
+            Mark("line", FRAME, "x", "y"),
+            Mark("line", FRAME[:0], "x", "y"),
+        ),
     )
     assert list(two.table["mark"]) == ["own", "own", "line", "line"]
 
 
 def test_a_rule_belongs_to_its_panel_or_to_all():
     frame = FRAME.assign(part=["p", "q"])
-    spec = FigureSpec("t", (Mark("points", frame, "x", "y"),), rules=(Rule("y", 0.5, facet="p"), Rule("y", 0.6)), facet="part")
-    assert [[rule.value for rule in panel.rules] for panel in drawing(spec).panels] == [[0.5, 0.6], [0.6]]
+    spec = FigureSpec(
+        "t",
+        (Mark("points", frame, "x", "y"),),
+        rules=(Rule("y", 0.5, facet="p"), Rule("y", 0.6)),
+        facet="part",
+    )
+    assert [[rule.value for rule in panel.rules] for panel in drawing(spec).panels] == [
+        [0.5, 0.6],
+        [0.6],
+    ]
 
 
 def test_words_on_the_axis_become_positions_in_order():
-    frame = pd.DataFrame({"x": ["late", "early", "late"], "y": [1.0, 2.0, 3.0], "model": ["a", "a", "b"]})
+    frame = pd.DataFrame(
+        {"x": ["late", "early", "late"], "y": [1.0, 2.0, 3.0], "model": ["a", "a", "b"]}
+    )
     plan = drawing(FigureSpec("t", (Mark("points", frame, "x", "y", colour="model"),)))
     assert plan.categories == ("late", "early")
     a, b = plan.series(plan.spec.marks[0])
-    assert a.frame["_x"].tolist() == pytest.approx([-0.2, 0.8]) and b.frame["_x"].tolist() == pytest.approx([0.2])
+    assert a.frame["_x"].tolist() == pytest.approx([-0.2, 0.8]) and b.frame[
+        "_x"
+    ].tolist() == pytest.approx([0.2])
 
 
 def test_the_extent_holds_intervals_and_rules():
@@ -77,12 +94,24 @@ def test_numeric_bars_have_room_for_themselves_and_no_more():
 
 def test_a_picture_that_did_not_change_is_known_again():
     def make(frame=FRAME, **changes):
-        return FigureSpec("t", (Mark("points", frame, "x", "y", colour="model"),), rules=(Rule("y", 0.5),), **changes)
+        return FigureSpec(
+            "t",
+            (Mark("points", frame, "x", "y", colour="model"),),
+            rules=(Rule("y", 0.5),),
+            **changes,
+        )
 
     gap = FRAME.assign(y=[0.1, float("nan")])
     assert make().draws_like(make(FRAME.copy())) and make(gap).draws_like(make(gap.copy()))
     assert not make().draws_like(None)
     assert not make().draws_like(make(FRAME.assign(y=[0.1, 0.3])))
-    for changes in ({"y_title": "r"}, {"stamp": "simulated"}, {"colours": {"a": "#000000"}}, {"flag_above": 1.0}):
+    for changes in (
+        {"y_title": "r"},
+        {"stamp": "simulated"},
+        {"colours": {"a": "#000000"}},
+        {"flag_above": 1.0},
+    ):
         assert not make().draws_like(make(**changes))
-    assert not make().draws_like(FigureSpec("t", (Mark("points", FRAME, "x", "y"),), rules=(Rule("y", 0.5),)))
+    assert not make().draws_like(
+        FigureSpec("t", (Mark("points", FRAME, "x", "y"),), rules=(Rule("y", 0.5),))
+    )

@@ -45,10 +45,17 @@ def test_a_model_looks_the_same_in_every_figure():
 
 
 def test_a_model_looks_the_same_in_every_process():
-    code = "from dashboards.figures.style import looks; print(looks(['my-model', 'gpt2'])['my-model'])"
+    code = (
+        "from dashboards.figures.style import looks; print(looks(['my-model', 'gpt2'])['my-model'])"
+    )
     seen = set()
     for seed in ("1", "2"):
-        made = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, env={"PYTHONHASHSEED": seed})
+        made = subprocess.run(
+            [sys.executable, "-c", code],
+            capture_output=True,
+            text=True,
+            env={"PYTHONHASHSEED": seed},
+        )
         seen.add(made.stdout)
     assert seen == {f"{looks(['my-model', 'gpt2'])['my-model']}\n"}
 
@@ -78,9 +85,23 @@ _BLIND = {"protan": [[0.11238, 0.88762, 0], [0.11238, 0.88762, 0], [0.00401, -0.
 
 
 _TOGETHER = {
-    "starter": ("smollm2-135m", "stories15m", "glove-50d", "minilm", "flair", "trigram-en-us", "gpt2"),
+    "starter": (
+        "smollm2-135m",
+        "stories15m",
+        "glove-50d",
+        "minilm",
+        "flair",
+        "trigram-en-us",
+        "gpt2",
+    ),
     "zoo": ("zoo-causal-3m", "zoo-masked-1m", "zoo-lstm-1m", "zoo-glove-64d"),
-    "sizes": ("zoo-causal-200k", "zoo-causal-400k", "zoo-causal-700k", "zoo-causal-1m", "zoo-causal-3m"),
+    "sizes": (
+        "zoo-causal-200k",
+        "zoo-causal-400k",
+        "zoo-causal-700k",
+        "zoo-causal-1m",
+        "zoo-causal-3m",
+    ),
 }
 
 
@@ -97,7 +118,11 @@ def test_models_that_come_together_can_be_told_apart_by_every_eye(group, eye, th
     for one, other in itertools.combinations(found, 2):
         apart = np.linalg.norm(lab[one] - lab[other])
         assert apart > 0.06 or found[one].marker != found[other].marker, (one, other, apart)
-        assert apart > 0.06 or eye or group == "sizes", (one, other, apart)  # relatives differ in shade and marker
+        assert apart > 0.06 or eye or group == "sizes", (
+            one,
+            other,
+            apart,
+        )  # relatives differ in shade and marker
 
 
 def test_categories_take_the_palette_in_order():
@@ -114,7 +139,9 @@ def test_a_user_can_change_a_colour():
 
 
 def test_mistakes_are_explained():
-    with pytest.raises(BrainLensError, match=r"'red', the colour of gpt2, is not written as #rrggbb"):
+    with pytest.raises(
+        BrainLensError, match=r"'red', the colour of gpt2, is not written as #rrggbb"
+    ):
         looks(["gpt2"], chosen={"gpt2": "red"})
     with pytest.raises(BrainLensError, match="Unknown theme 'drak'; did you mean 'dark'"):
         looks(["gpt2"], "drak")

@@ -21,8 +21,19 @@ from dashboards.lens.view import Picture, View
 from tests.dashboards.test_browser import button, ready
 
 
-def view(frame: pd.DataFrame, *, y: str = "r", ends: tuple = (None, None), notes: tuple = (), empty: bool = False) -> View:
-    spec = FigureSpec("t", (Mark("points", frame.iloc[: 0 if empty else None], "x", y, *ends, colour="model"),), "Bits (better)")
+def view(
+    frame: pd.DataFrame,
+    *,
+    y: str = "r",
+    ends: tuple = (None, None),
+    notes: tuple = (),
+    empty: bool = False,
+) -> View:
+    spec = FigureSpec(
+        "t",
+        (Mark("points", frame.iloc[: 0 if empty else None], "x", y, *ends, colour="model"),),
+        "Bits (better)",
+    )
     return View((Picture("Scores", spec, frame),), notes=notes)
 
 
@@ -57,11 +68,15 @@ def test_a_stimulus_is_told_with_its_words():
     assert told("gpt2", view(frame)).parts == ()  # its rows are the stimuli's
     cards = ItemCards(print)
     cards.tell(["a-1"], view(frame), "light")
-    assert "<b>.”" not in str([pane._transform_object(pane.object) for pane in cards.select(pn.pane.HTML)])
+    assert "<b>.”" not in str(
+        [pane._transform_object(pane.object) for pane in cards.select(pn.pane.HTML)]
+    )
 
 
 def test_several_rows_are_told_apart_by_what_the_figure_draws_and_many_are_counted():
-    frame = layers().drop(columns="chosen").assign(mean=[0.5, 0.25], low=[0.4, 0.1], high=[0.6, 0.4])
+    frame = (
+        layers().drop(columns="chosen").assign(mean=[0.5, 0.25], low=[0.4, 0.1], high=[0.6, 0.4])
+    )
     said = told("gpt2", view(frame, y="mean", ends=("low", "high")))
     assert lines(said) == {"layer 0": "0.5 [0.4, 0.6]", "layer 1": "0.25 [0.1, 0.4]"}
     many = pd.concat([frame] * 20, ignore_index=True)
@@ -104,7 +119,9 @@ def test_the_last_picked_comes_first_at_most_three_and_a_button_lets_go():
 def test_nothing_is_asked_where_nothing_is_picked(monkeypatch):
     import dashboards.lens.item_card
 
-    monkeypatch.setattr(dashboards.lens.item_card, "told", lambda *_: pytest.fail("a card was made"))
+    monkeypatch.setattr(
+        dashboards.lens.item_card, "told", lambda *_: pytest.fail("a card was made")
+    )
     lens = Task()
     lens.selection.benchmark = "blank2014"
     lens.close()
@@ -113,7 +130,9 @@ def test_nothing_is_asked_where_nothing_is_picked(monkeypatch):
 def test_every_lens_has_the_cards_above_its_controls():
     one = Task(picked=["gpt2-xl"])
     other = Untrained(one.selection)
-    assert all(lens.controls[0] is lens._cards and "gpt2-xl" in words(lens._cards) for lens in (one, other))
+    assert all(
+        lens.controls[0] is lens._cards and "gpt2-xl" in words(lens._cards) for lens in (one, other)
+    )
     one._cards.select(pmui.IconButton)[0].clicks += 1
     assert one.selection.picked == [] and len(other._cards) == 0
     for lens in (one, other):
@@ -121,7 +140,18 @@ def test_every_lens_has_the_cards_above_its_controls():
 
 
 def test_numbers_in_words():
-    values = (0.5, 0.00862, -0.0001, 1234567.8, 3, np.float64(0.30612), np.int64(12), float("nan"), True, "raw")
+    values = (
+        0.5,
+        0.00862,
+        -0.0001,
+        1234567.8,
+        3,
+        np.float64(0.30612),
+        np.int64(12),
+        float("nan"),
+        True,
+        "raw",
+    )
     assert [shown(value) for value in values] == [
         "0.5", "0.00862", "-0.0001", "1,234,567.8", "3", "0.306", "12", "", "True", "raw"
     ]  # fmt: skip
@@ -130,12 +160,23 @@ def test_numbers_in_words():
 def test_columns_are_explained_by_the_notes_first_and_then_in_a_few_words():
     notes = (("r", "Mine."), ("selection optimism", "Chosen late."), ("interval", "95 %."))
     said = meanings(["r", "r_low", "high", "optimism", "unique_r2", "mine"], notes)
-    assert said["r"] == "Mine." and said["optimism"] == "Chosen late." and "banded" in said["unique_r2"] and "mine" not in said
-    assert said["r_low"] == "Lower end of the interval of r. 95 %." and said["high"] == "Upper end of the interval. 95 %."
+    assert (
+        said["r"] == "Mine."
+        and said["optimism"] == "Chosen late."
+        and "banded" in said["unique_r2"]
+        and "mine" not in said
+    )
+    assert (
+        said["r_low"] == "Lower end of the interval of r. 95 %."
+        and said["high"] == "Upper end of the interval. 95 %."
+    )
     table = DataTable(name="t", picked=print)
     table.notes, table.tables = (("r", "A < B."),), {"one": layers()}
     table.look(True)
-    assert table._table.header_tooltips["r"] == "A &lt; B." and "ceiling" in table._table.header_tooltips
+    assert (
+        table._table.header_tooltips["r"] == "A &lt; B."
+        and "ceiling" in table._table.header_tooltips
+    )
     table.notes, table.tables = (("r", "Otherwise."),), {"one": layers()}
     assert table._table.header_tooltips["r"] == "Otherwise."
 
@@ -154,7 +195,10 @@ def test_a_click_opens_a_card_in_the_side_bar_and_a_button_closes_it(server, vis
     page.get_by_role("tab", name="Untrained").click()
     page.get_by_text("before training").first.wait_for()
     began = time.monotonic()
-    while not button(page, "Let go of gpt2-xl", exact=True).is_visible() and time.monotonic() - began < 20:
+    while (
+        not button(page, "Let go of gpt2-xl", exact=True).is_visible()
+        and time.monotonic() - began < 20
+    ):
         page.wait_for_timeout(100)
     page.locator(".brainlens-item:visible").get_by_text("trained", exact=True).first.wait_for()
     button(page, "Let go of gpt2-xl", exact=True).click()

@@ -11,8 +11,15 @@ from dashboards import Compare, Items
 from dashboards.lens.export_dialog import make
 
 MODELS = ["zoo-causal-400k", "random-64"]
-QUICK = preset("defended").but(folds=3, inner_folds=2, bootstrap=50, shuffled_twin=False, ceiling="none", controls=("position",),
-                               unique=False)
+QUICK = preset("defended").but(
+    folds=3,
+    inner_folds=2,
+    bootstrap=50,
+    shuffled_twin=False,
+    ceiling="none",
+    controls=("position",),
+    unique=False,
+)
 
 
 @pytest.fixture(scope="module")
@@ -31,10 +38,17 @@ def said(lens):
 
 def test_items_from_nothing_to_words(scored):
     assert len(scored._errors) == 0
-    assert [picture.label for picture in scored.shown.pictures] == ["Every item", "By length", "Words"]
+    assert [picture.label for picture in scored.shown.pictures] == [
+        "Every item",
+        "By length",
+        "Words",
+    ]
     every = scored.shown.pictures[0]
     assert len(every.table) == 288 and {"item", "text", "difference", *MODELS} <= set(every.table)
-    assert "zoo-causal-400k explains" in scored._answer.object and "simulated data" in scored.shown.stamps
+    assert (
+        "zoo-causal-400k explains" in scored._answer.object
+        and "simulated data" in scored.shown.stamps
+    )
     assert "random-64 (random: no next-word probabilities)" in scored.shown.pictures[2].spec.caption
 
 
@@ -44,7 +58,10 @@ def test_a_picked_item_shows_its_words_and_a_slice_is_chosen(scored):
     words = scored.shown.pictures[2]
     assert words.spec.x_title == "bakery-1-2" and words.table["word"].tolist()[:2] == ["By", "five"]
     scored.selection.slice = "topic"
-    assert scored.shown.pictures[1].label == "By topic" and len(scored.shown.pictures[1].spec.table) == 24
+    assert (
+        scored.shown.pictures[1].label == "By topic"
+        and len(scored.shown.pictures[1].spec.table) == 24
+    )
     scored.selection.picked = ["no-such-item"]
     scored.wait(60)
     assert scored.shown.pictures[2].spec.x_title != "no-such-item"
@@ -62,13 +79,21 @@ def test_words_belong_to_their_item(scored):
     assert not {"item", "model"} & set(slices.table)
     assert "token_bits" in words.python and "random-64" not in words.python
     for picture in (every, slices, words):
-        assert "in shares of the target's variance" in picture.methods and "zoo-causal-400k" in picture.methods
+        assert (
+            "in shares of the target's variance" in picture.methods
+            and "zoo-causal-400k" in picture.methods
+        )
     scope: dict = {}
-    exec(compile(words.python.replace('table.to_csv("words.csv", index=False)', ""), "code", "exec"), scope)
+    exec(
+        compile(words.python.replace('table.to_csv("words.csv", index=False)', ""), "code", "exec"),
+        scope,
+    )
     pd.testing.assert_frame_equal(scope["table"], words.table.drop(columns="item"))
 
 
-def test_predicting_each_stimulus_has_a_price_and_runs_by_itself_only_where_it_is_cheap(clean_home, monkeypatch):
+def test_predicting_each_stimulus_has_a_price_and_runs_by_itself_only_where_it_is_cheap(
+    clean_home, monkeypatch
+):
     from analysis import score
     from dashboards.lenses import items
 
@@ -79,7 +104,10 @@ def test_predicting_each_stimulus_has_a_price_and_runs_by_itself_only_where_it_i
     lens.wait(60)
     (task,) = lens.tasks()
     assert task.key == lens._key and task.seconds > 0 and not task.free
-    assert "of every stimulus is not computed yet. Press Run" in lens.shown.empty and "stimulus by stimulus" in lens._cost.object
+    assert (
+        "of every stimulus is not computed yet. Press Run" in lens.shown.empty
+        and "stimulus by stimulus" in lens._cost.object
+    )
     lens.run(wait=True)
     assert lens.shown.there
     again = Items(models=MODELS, recording="simulated", protocol=QUICK)
@@ -94,7 +122,9 @@ def test_a_run_that_is_waited_for_goes_through_both_steps(clean_home, monkeypatc
 
     monkeypatch.setattr(items, "FREE_SECONDS", 0.0)
     lens = Items(models=MODELS, recording="simulated", protocol=QUICK).run(wait=True)
-    assert lens.shown.there and "optimistic" not in lens.shown.pictures[0].spec.caption  # eight people
+    assert (
+        lens.shown.there and "optimistic" not in lens.shown.pictures[0].spec.caption
+    )  # eight people
     lens.close()
 
 
@@ -112,7 +142,10 @@ def test_the_ranking_of_what_is_stored(scored):
     board = lens.shown.pictures[0].table
     assert board["model"].tolist() == MODELS and board["source"].tolist() == ["own", "own"]
     assert "zoo-causal-400k is first of 2 models on simulated" in lens._answer.object
-    assert "zoo-causal-400k scores" in lens._answer.object and "gpt2-xl is first of 43 models" in lens._answer.object
+    assert (
+        "zoo-causal-400k scores" in lens._answer.object
+        and "gpt2-xl is first of 43 models" in lens._answer.object
+    )
     lens.selection.hidden = [MODELS[0]]
     assert lens.shown.pictures[0].table["model"].tolist() == MODELS[1:]
     assert "Two models" not in [picture.label for picture in lens.shown.pictures]
@@ -123,11 +156,21 @@ def test_methods_and_code_of_a_ranking_and_of_two_models(scored):
     lens = Compare(models=MODELS, hidden=["gpt2-xl"])
     lens.wait(30)
     ranking, pair, literature = lens.shown.pictures
-    assert "Models were ranked by the mean" in ranking.methods and "compared on simulated, target by target" in pair.methods
+    assert (
+        "Models were ranked by the mean" in ranking.methods
+        and "compared on simulated, target by target" in pair.methods
+    )
     assert {"ceiling", "layer", "n_stimuli", "source"} <= set(ranking.spec.marks[0].hover)
     for picture, name in ((ranking, "ranking"), (pair, "targets"), (literature, "ranking")):
         scope: dict = {}
-        exec(compile(picture.python.replace(f'answer.frame.to_csv("{name}.csv", index=False)', ""), "code", "exec"), scope)
+        exec(
+            compile(
+                picture.python.replace(f'answer.frame.to_csv("{name}.csv", index=False)', ""),
+                "code",
+                "exec",
+            ),
+            scope,
+        )
         pd.testing.assert_frame_equal(scope["answer"].frame, picture.table)
     assert "gpt2-xl" not in set(literature.table["model"])
     lens.close()
@@ -140,7 +183,10 @@ def test_own_shares_above_the_ceiling_are_flagged(scored):
     lens = Compare()
     lens.wait(30)
     board = lens._board.assign(normalised=1.2)
-    assert dots("", rank(board, scale="normalised")).flag_above == 1.0 and dots("", rank(board)).flag_above is None
+    assert (
+        dots("", rank(board, scale="normalised")).flag_above == 1.0
+        and dots("", rank(board)).flag_above is None
+    )
     lens.close()
 
 
@@ -148,12 +194,18 @@ def test_a_chosen_recording_without_a_result_is_named(scored):
     lens = Compare(models=MODELS, ranked=["simulated", "no-such"])
     lens.wait(30)
     assert "no result here is of no-such" in lens.shown.pictures[0].spec.caption
-    assert lens._absent.object == "No result here is of no-such." and lens.shown.pictures[0].table["mean"].notna().all()
+    assert (
+        lens._absent.object == "No result here is of no-such."
+        and lens.shown.pictures[0].table["mean"].notna().all()
+    )
     lens.selection.ranked = ["pereira2018"]
     assert [picture.label for picture in lens.shown.pictures] == ["Published: schrimpf2021"]
     assert "1 of its 4 benchmarks" in lens.shown.pictures[0].spec.caption
     lens.selection.param.update(ranked=["no-such"], tables=[])
-    assert "No result here is of no-such. Choose other recordings" in lens._empty._words.object and not len(lens._errors)
+    assert (
+        "No result here is of no-such. Choose other recordings" in lens._empty._words.object
+        and not len(lens._errors)
+    )
     assert "pereira2018" in lens._recordings.options
     lens.close()
 
@@ -166,7 +218,11 @@ def test_two_data_sets_of_one_name_are_offered_apart(scored):
     first, second = (name for name in lens._recordings.options if name.startswith("simulated ("))
     assert second == "simulated (ffffff)" and "simulated" not in lens._recordings.options
     lens.selection.ranked = [second]
-    assert lens.shown.pictures[0].table["model"].tolist() == ["third"] == lens._shown()["model"].tolist()
+    assert (
+        lens.shown.pictures[0].table["model"].tolist()
+        == ["third"]
+        == lens._shown()["model"].tolist()
+    )
     lens.selection.ranked = [first]
     assert lens.shown.pictures[0].table["model"].tolist() == MODELS
     lens.close()
@@ -182,8 +238,16 @@ def test_results_go_out_and_come_in_labelled(scored, ending):
     lens.bring(f"theirs{ending}", content)
     lens.wait(30)
     board = lens.shown.pictures[0].table
-    assert len(lens._errors) == 0 and sorted(board["source"]) == ["imported", "imported", "own", "own"]
-    assert "zoo-causal-400k (imported)" in set(board["entry"]) and "Imported results" in lens.shown.pictures[0].spec.caption
+    assert len(lens._errors) == 0 and sorted(board["source"]) == [
+        "imported",
+        "imported",
+        "own",
+        "own",
+    ]
+    assert (
+        "zoo-causal-400k (imported)" in set(board["entry"])
+        and "Imported results" in lens.shown.pictures[0].spec.caption
+    )
     for key in results().query("source == 'imported'")["key"].unique():
         forget(key)
     lens.close()
@@ -206,5 +270,8 @@ def test_an_empty_home_still_has_the_published_tables(clean_home):
     lens.selection.tables = []
     assert not lens.shown.there and "Nothing was scored yet" in lens._empty._words.object
     lens.selection.tables = ["hadidi2025"]
-    assert isinstance(lens.shown.pictures[0].table, pd.DataFrame) and "PWR" in lens.shown.pictures[0].spec.answer
+    assert (
+        isinstance(lens.shown.pictures[0].table, pd.DataFrame)
+        and "PWR" in lens.shown.pictures[0].spec.answer
+    )
     lens.close()

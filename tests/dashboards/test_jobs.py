@@ -33,7 +33,11 @@ class Work:
 
     def __init__(self, result="result", steps=1000):
         self.calls, self.result, self.steps = 0, result, steps
-        self.go, self.running, self.stopped = threading.Event(), threading.Event(), threading.Event()
+        self.go, self.running, self.stopped = (
+            threading.Event(),
+            threading.Event(),
+            threading.Event(),
+        )
 
     def __call__(self, report):
         self.calls += 1
@@ -143,7 +147,10 @@ def test_partial_results_reach_those_who_come_late(runner):
     assert ("partial", "first layer") in late.events
     go.set()
     assert late.end.wait(5)
-    assert [result for kind, result in one.events if kind == "partial"] == ["first layer", "second layer"]
+    assert [result for kind, result in one.events if kind == "partial"] == [
+        "first layer",
+        "second layer",
+    ]
 
 
 def test_progress_carries_counts_and_time_left(runner):
@@ -156,7 +163,16 @@ def test_progress_carries_counts_and_time_left(runner):
     done = threading.Event()
 
     def notify(event):
-        seen.append((event.kind, event.job.done, event.job.total, event.job.what, event.job.seconds_left, event.job.words()))
+        seen.append(
+            (
+                event.kind,
+                event.job.done,
+                event.job.total,
+                event.job.what,
+                event.job.seconds_left,
+                event.job.words(),
+            )
+        )
         if event.kind == "done":
             done.set()
 
@@ -168,7 +184,15 @@ def test_progress_carries_counts_and_time_left(runner):
 
 
 def test_bytes_are_told_as_sizes():
-    job = Job("key", "title", 1, state="running", done=3_500_000, total=112_351_287, what="bytes of the starter pack")
+    job = Job(
+        "key",
+        "title",
+        1,
+        state="running",
+        done=3_500_000,
+        total=112_351_287,
+        what="bytes of the starter pack",
+    )
     assert job.words() == "the starter pack: 3.5 MB of 112 MB"
 
 
@@ -215,7 +239,12 @@ def test_no_more_than_the_workers_run_at_once(runner):
     assert settle(lambda: sum(work.running.is_set() for work in works) == 2)
     time.sleep(0.05)
     assert sum(work.running.is_set() for work in works) == 2
-    assert sorted(job.state for job in runner.jobs()) == ["running", "running", "waiting", "waiting"]
+    assert sorted(job.state for job in runner.jobs()) == [
+        "running",
+        "running",
+        "waiting",
+        "waiting",
+    ]
     for work in works:
         work.go.set()
     assert all(ear.end.wait(5) for ear in ears)
@@ -296,11 +325,17 @@ def test_history_is_bounded():
         work.go.set()
         runner.submit(f"key{number}", f"title {number}", work, ear.hear)
         assert ear.end.wait(5)
-    assert settle(lambda: [job.title for job in runner.jobs()] == [f"title {number}" for number in (11, 10, 9, 8, 7)])
+    assert settle(
+        lambda: (
+            [job.title for job in runner.jobs()]
+            == [f"title {number}" for number in (11, 10, 9, 8, 7)]
+        )
+    )
 
 
 @pytest.mark.parametrize(
-    ("seconds", "words"), [(0.42, "0.4 s"), (12.3, "12 s"), (200, "3 min"), (7200, "2.0 h"), (None, "an unknown time")]
+    ("seconds", "words"),
+    [(0.42, "0.4 s"), (12.3, "12 s"), (200, "3 min"), (7200, "2.0 h"), (None, "an unknown time")],
 )
 def test_durations(seconds, words):
     assert duration(seconds) == words

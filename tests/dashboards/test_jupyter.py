@@ -15,8 +15,10 @@ import pytest
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow]
 
-QUICK = ("preset('defended').but(folds=3, inner_folds=2, bootstrap=50, ceiling='none', controls=('position',), "
-         "shuffled_twin=False)")
+QUICK = (
+    "preset('defended').but(folds=3, inner_folds=2, bootstrap=50, ceiling='none', controls=('position',), "
+    "shuffled_twin=False)"
+)
 ALL = "Compare, Items, Layers, Reading, Task, Training, Untrained"
 CELLS = [
     f"import panel as pn\nfrom analysis import preset\nfrom dashboards import {ALL}\n"
@@ -47,7 +49,11 @@ def jupyter(tmp_path_factory):
     folder = tmp_path_factory.mktemp("jupyter")
     (folder / "work").mkdir()
     notebook = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(cell) for cell in CELLS])
-    notebook.metadata.kernelspec = {"name": "python3", "display_name": "Python 3", "language": "python"}
+    notebook.metadata.kernelspec = {
+        "name": "python3",
+        "display_name": "Python 3",
+        "language": "python",
+    }
     nbformat.write(notebook, folder / "work" / "lens.ipynb")
     settings = folder / "settings" / "@jupyterlab" / "notebook-extension"
     settings.mkdir(parents=True)  # cells out of sight stay in the page
@@ -70,7 +76,13 @@ def jupyter(tmp_path_factory):
                f"--ServerApp.root_dir={folder / 'work'}", "--IdentityProvider.token=", "--ServerApp.password=",
                "--LabApp.news_url=None", "--LabApp.check_for_updates_class=jupyterlab.NeverCheckForUpdate"]  # fmt: skip
     with (folder / "log").open("w") as log:
-        process = subprocess.Popen(command, env={**os.environ, **own}, stdout=log, stderr=subprocess.STDOUT, cwd=folder / "work")
+        process = subprocess.Popen(
+            command,
+            env={**os.environ, **own},
+            stdout=log,
+            stderr=subprocess.STDOUT,
+            cwd=folder / "work",
+        )
     url, began = f"http://localhost:{port}/lab", time.monotonic()
     while time.monotonic() - began < 90 and process.poll() is None:
         try:
@@ -92,12 +104,16 @@ def test_every_lens_in_a_cell_of_jupyterlab(jupyter, chromium):
     context.route(lambda url: not _own(url), lambda route: route.abort())
     page.goto(jupyter)
     page.locator(".jp-Notebook .jp-CodeCell").first.wait_for()
-    page.get_by_text(re.compile(r"\| Idle")).first.wait_for()  # what is run before the kernel is there is lost
+    page.get_by_text(
+        re.compile(r"\| Idle")
+    ).first.wait_for()  # what is run before the kernel is there is lost
     page.get_by_role("menuitem", name="Run", exact=True).click()
     page.get_by_text("Run All Cells", exact=True).click()
 
     for number, answer in enumerate(ANSWERS, start=1):
-        page.evaluate("number => document.querySelectorAll('.jp-Cell')[number]?.scrollIntoView()", number)
+        page.evaluate(
+            "number => document.querySelectorAll('.jp-Cell')[number]?.scrollIntoView()", number
+        )
         output = page.locator(".jp-Cell").nth(number).locator(".jp-OutputArea-output")
         output.get_by_text(re.compile(answer)).first.wait_for()
         output.locator("canvas").first.wait_for(state="attached")
@@ -106,7 +122,9 @@ def test_every_lens_in_a_cell_of_jupyterlab(jupyter, chromium):
     if shot := os.environ.get("BRAINLENS_SCREENSHOT"):
         page.wait_for_timeout(3000)
         page.screenshot(path=shot)
-    output.get_by_role("tab", name="Table").click()  # a control that asks the kernel: the table is drawn when it is looked at
+    output.get_by_role(
+        "tab", name="Table"
+    ).click()  # a control that asks the kernel: the table is drawn when it is looked at
     output.get_by_text("3 rows").first.wait_for()
     output.get_by_role("button", name="Targets").click()
     output.get_by_text("120 rows").first.wait_for()

@@ -20,7 +20,14 @@ from dashboards.work.jobs import Runner
 from data.errors import BrainLensError
 
 MODEL = "zoo-causal-400k"
-QUICK = preset("defended").but(folds=3, inner_folds=2, bootstrap=50, shuffled_twin=False, ceiling="none", controls=("position",))
+QUICK = preset("defended").but(
+    folds=3,
+    inner_folds=2,
+    bootstrap=50,
+    shuffled_twin=False,
+    ceiling="none",
+    controls=("position",),
+)
 
 
 class Toy(Lens):
@@ -67,7 +74,13 @@ class Toy(Lens):
         return View(
             (
                 Picture(
-                    "Toy", FigureSpec(self.question, (Mark("points", frame, "x", "y", colour="model"),), answer="It is."), frame
+                    "Toy",
+                    FigureSpec(
+                        self.question,
+                        (Mark("points", frame, "x", "y", colour="model"),),
+                        answer="It is.",
+                    ),
+                    frame,
                 ),
             )
         )
@@ -88,10 +101,18 @@ def settle(lens, condition, seconds=5.0):
 
 def test_cost_then_run_then_partial_then_whole(runner):
     lens = Toy(models=["a"], runner=runner)
-    assert lens._run.visible and lens._cost.object == "Not computed yet: toy a. About 3 s; nothing to download."
+    assert (
+        lens._run.visible
+        and lens._cost.object == "Not computed yet: toy a. About 3 s; nothing to download."
+    )
     assert lens._empty.visible and not lens._tabs.visible and lens._export.disabled
     lens.run()
-    assert lens._stop.visible and not lens._run.visible and not lens._empty.visible and lens._coming.visible
+    assert (
+        lens._stop.visible
+        and not lens._run.visible
+        and not lens._empty.visible
+        and lens._coming.visible
+    )
     assert settle(lens, lambda: lens.shown.there)
     assert not lens._coming.visible
     assert lens.shown.pictures[0].table["state"].tolist() == ["half"]
@@ -141,16 +162,24 @@ def test_an_error_stays_until_dismissed_and_goes_when_tried_again(runner):
 
 
 def test_errors_in_words():
-    head, cause, remedy = explain(BrainLensError("The moon is full", choices=("sun",), remedy="Wait"), "toy")
+    head, cause, remedy = explain(
+        BrainLensError("The moon is full", choices=("sun",), remedy="Wait"), "toy"
+    )
     assert (head, cause, remedy) == ("toy", "The moon is full. Choices: sun.", "Wait")
     head, cause, remedy = explain(KeyError("x"))
     assert "KeyError" in cause and "fault of the program" in remedy
 
 
 def test_prices():
-    todo = [Todo("k", "gpt2 on pereira2018", print, 40.0, 500_000_000, 2_000_000_000), Todo("l", "bert", print, None)]
+    todo = [
+        Todo("k", "gpt2 on pereira2018", print, 40.0, 500_000_000, 2_000_000_000),
+        Todo("l", "bert", print, None),
+    ]
     said = cost_in_words(todo)
-    assert said == "Not computed yet: gpt2 on pereira2018, bert. About 40 s or more; 500 MB to download; 2.0 GB of memory."
+    assert (
+        said
+        == "Not computed yet: gpt2 on pereira2018, bert. About 40 s or more; 500 MB to download; 2.0 GB of memory."
+    )
     assert cost_in_words([]) == ""
 
 
@@ -196,7 +225,9 @@ def test_export_of_what_is_shown(clean_home):
     bundle = make(lens.shown.pictures[0], lens.slug, lens.recipe(), width_mm=85, font_size=7)
     assert bundle.named(".pdf").startswith(b"%PDF") and bundle.preview.startswith(b"\x89PNG")
     assert bundle.named(".csv").decode().splitlines()[0].startswith("model,")
-    assert "schrimpf2021" in bundle.words("references.bib") and "task(benchmark='neural'" in bundle.words(".py")
+    assert "schrimpf2021" in bundle.words(
+        "references.bib"
+    ) and "task(benchmark='neural'" in bundle.words(".py")
 
 
 @pytest.mark.parametrize("kind", [Layers, Task, Untrained])
@@ -211,7 +242,9 @@ def test_unknown_names_are_errors_in_words():
     lens = Layers(models=["no-such-model"], recording="simulated")
     lens.wait(60)
     assert len(lens._errors) == 1
-    assert "Unknown model 'no-such-model'" in str([item.object for item in lens._errors[0].select(pn.pane.HTML)])
+    assert "Unknown model 'no-such-model'" in str(
+        [item.object for item in lens._errors[0].select(pn.pane.HTML)]
+    )
     assert not lens.shown.there
 
 
@@ -225,7 +258,10 @@ def test_published_tables_stand_apart():
     lens = Task(tables=["schrimpf2021", "hadidi2025"], benchmark="blank2014")
     first, second = lens.shown.pictures
     assert first.published == ("schrimpf2021",) and second.published == ("hadidi2025",)
-    assert second.spec.x_title == "Mean r, shuffled folds (blank2014)" and "hadidi(benchmark='blank2014'" in second.python
+    assert (
+        second.spec.x_title == "Mean r, shuffled folds (blank2014)"
+        and "hadidi(benchmark='blank2014'" in second.python
+    )
     lens.selection.benchmark = "neural"
     assert "pereira2018 is shown" in lens.shown.pictures[1].spec.caption
     lens.selection.tables = []
@@ -238,18 +274,34 @@ def test_texts_are_prose_recordings_and_files(tmp_path):
     assert len(words_of("simulated").split("\n\n")) > 10
     (tmp_path / "own.txt").write_text("\n\n".join(f"Paragraph {i}." for i in range(20)))
     assert words_of(str(tmp_path / "own.txt")).startswith("Paragraph 0.")
-    assert [part.count("Paragraph") for part in split(words_of(str(tmp_path / "own.txt")))] == [16, 2, 2]
+    assert [part.count("Paragraph") for part in split(words_of(str(tmp_path / "own.txt")))] == [
+        16,
+        2,
+        2,
+    ]
     with pytest.raises(BrainLensError, match="cannot be split"):
         split("one paragraph")
-    assert unpredictive("glove-6b-50d").startswith("embedding") and "read-out" in unpredictive("trigram-en-us", readout=True)
+    assert unpredictive("glove-6b-50d").startswith("embedding") and "read-out" in unpredictive(
+        "trigram-en-us", readout=True
+    )
 
 
 def test_layers_beside_each_other_by_subject_and_by_target(clean_home):
-    lens = Layers(models=[MODEL], recording="simulated", protocol=QUICK, by="subject", protocols=["brainscore2026"])
+    lens = Layers(
+        models=[MODEL],
+        recording="simulated",
+        protocol=QUICK,
+        by="subject",
+        protocols=["brainscore2026"],
+    )
     lens.run(wait=True)
     labels = [picture.label for picture in lens.shown.pictures]
     assert len(lens._errors) == 0
-    assert labels == ["Layers, defended* by subject", "Layers, brainscore2026 by subject", "Targets"]
+    assert labels == [
+        "Layers, defended* by subject",
+        "Layers, brainscore2026 by subject",
+        "Targets",
+    ]
     assert lens.shown.pictures[0].table["group"].nunique() > 1
     assert "Not per region: its targets carry no region or network." in lens._why.object
     lens.selection.param.update(by="region", protocols=[])

@@ -64,16 +64,23 @@ def test_models_without_a_finished_score_are_left_out_with_the_reason():
     assert "trigram-en-us (n-gram: no activations)" in caption
     lens._held.clear()
     caption = lens.view().pictures[0].spec.caption
-    assert f"{WAITING} (not computed yet)" in caption and f"{MODELS[2]} (not computed yet)" in caption
+    assert (
+        f"{WAITING} (not computed yet)" in caption and f"{MODELS[2]} (not computed yet)" in caption
+    )
 
 
 def test_a_text_that_failed_says_why():
     lens = filled(Task, [made(MODELS[0])], MODELS[:1], tables=[])
     key = f"text:{MODELS[0]}|prose"
-    assert "bits per byte: not computed yet" in lens._own(lens.scores.found(MODELS[:1]))["reason"][0]
+    assert (
+        "bits per byte: not computed yet" in lens._own(lens.scores.found(MODELS[:1]))["reason"][0]
+    )
     lens._held.add(key)
     lens.fail(ValueError("no"), where=key)
-    assert lens._own(lens.scores.found(MODELS[:1]))["reason"][0] == "bits per byte: failed: ValueError: no"
+    assert (
+        lens._own(lens.scores.found(MODELS[:1]))["reason"][0]
+        == "bits per byte: failed: ValueError: no"
+    )
 
 
 def test_points_say_layer_n_ceiling_and_source():
@@ -81,7 +88,9 @@ def test_points_say_layer_n_ceiling_and_source():
                   benchmark="pereira2018")  # fmt: skip
     published, own = lens.view().pictures
     assert {"layer", "n_stimuli", "ceiling", "source", "low", "high"} <= columns(own.spec)["points"]
-    assert own.table["source"].tolist() == ["stored", "fresh"] and set(own.table["n_stimuli"]) == {627}
+    assert own.table["source"].tolist() == ["stored", "fresh"] and set(own.table["n_stimuli"]) == {
+        627
+    }
     assert "layer" in columns(published.spec)["points"]
 
 
@@ -105,15 +114,23 @@ def test_a_band_needs_five_families():
 def test_token_perplexity_says_whether_a_tokenizer_is_shared():
     lens = filled(Task, [made(model) for model in MODELS], MODELS, own_x="perplexity", tables=[])
     for i, model in enumerate(MODELS):
-        read = SimpleNamespace(token_perplexity=100.0 * (i + 1), tokens=990 + 10 * (i == 2), left_out=10)
+        read = SimpleNamespace(
+            token_perplexity=100.0 * (i + 1), tokens=990 + 10 * (i == 2), left_out=10
+        )
         lens.take(f"text:{model}|prose", read, final=True)
     own = lens.view().pictures[0]
     assert own.table["x"].tolist() == [100.0, 200.0, 300.0] and own.spec.log_x and own.spec.invert_x
-    assert "compares only models that cut a text into the same tokens. The 3 models share one tokenizer." in own.spec.caption
+    assert (
+        "compares only models that cut a text into the same tokens. The 3 models share one tokenizer."
+        in own.spec.caption
+    )
     scores = lens.scores.found(MODELS)
     scores[2].provenance["model"]["tokenizer_hash"] = "cd"
     caption = lens.view().pictures[0].spec.caption
-    assert f"do not share one tokenizer ({MODELS[0]}, 1,000 tokens and {MODELS[1]}, 1,000 tokens; {MODELS[2]}, 1,010" in caption
+    assert (
+        f"do not share one tokenizer ({MODELS[0]}, 1,000 tokens and {MODELS[1]}, 1,000 tokens; {MODELS[2]}, 1,010"
+        in caption
+    )
     assert "perplexity" in lens.selection.query()
     lens.selection.own_x = "width"
     assert "tokenizer" not in str([picture.spec.caption for picture in lens.view().pictures])
@@ -121,7 +138,10 @@ def test_token_perplexity_says_whether_a_tokenizer_is_shared():
 
 # ---- Untrained -----------------------------------------------------------------------------------------------------------
 def copies(model, seeds, **options):
-    return [made(f"{model}@untrained:init:{seed}", height=0.15 + 0.01 * seed, seed=seed, **options) for seed in seeds]
+    return [
+        made(f"{model}@untrained:init:{seed}", height=0.15 + 0.01 * seed, seed=seed, **options)
+        for seed in seeds
+    ]
 
 
 @pytest.mark.parametrize("scale", ["raw", "normalised"])
@@ -136,7 +156,9 @@ def test_the_random_embedding_and_the_ceiling_stand_in_every_untrained_figure(sc
     assert {mark.y for mark in (*layer.spec.marks, *chosen.spec.marks)} == {column}
     frame = chosen.table.set_index("condition")
     assert frame.loc["random embedding", "normalised"] == pytest.approx(0.4)
-    assert frame.loc["init", "normalised_low"] == pytest.approx(min(score.value for score in scores[1:]) / 0.5)
+    assert frame.loc["init", "normalised_low"] == pytest.approx(
+        min(score.value for score in scores[1:]) / 0.5
+    )
     assert layer.spec.flag_above == (None if scale == "raw" else 1.0)
     assert {"seed", "layer", "n_stimuli", "source"} <= columns(chosen.spec)["single seeds"]
     assert chosen.spec.marks[1].frame["seed"].tolist() == [0, 1, 2, 3, 4]
@@ -147,7 +169,10 @@ def test_without_a_ceiling_raw_r_is_shown_and_said():
     scores = [made(MODELS[0], averaged=True), *copies(MODELS[0], range(2), averaged=True)]
     lens = filled(Untrained, scores, MODELS[:1], scale="normalised", seeds=2)
     layer = lens.view().pictures[1].spec
-    assert layer.marks[0].y == "r" and "Raw r is shown: the responses are averaged over people." in layer.caption
+    assert (
+        layer.marks[0].y == "r"
+        and "Raw r is shown: the responses are averaged over people." in layer.caption
+    )
 
 
 def test_missing_copies_are_listed_by_scheme():
@@ -192,13 +217,17 @@ def test_a_change_of_the_scale_computes_nothing_anew(monkeypatch):
 
     lens = filled(Layers, [made("a"), made("b")], ["a", "b"], by="subject")
     calls, row, split = [], type(made("a"))._row, module.grouped
-    monkeypatch.setattr(type(made("a")), "_row", lambda self, layer: calls.append(layer) or row(self, layer))
+    monkeypatch.setattr(
+        type(made("a")), "_row", lambda self, layer: calls.append(layer) or row(self, layer)
+    )
     monkeypatch.setattr(module, "grouped", lambda scores, by: calls.append(by) or split(scores, by))
     for scale in ("normalised", "raw"):
         lens.selection.scale = scale
     assert calls == []
     lens.selection.models = ["b"]
-    assert calls == ["subject"] and lens.view().pictures[0].table["model"].unique().tolist() == ["b"]
+    assert calls == ["subject"] and lens.view().pictures[0].table["model"].unique().tolist() == [
+        "b"
+    ]
 
 
 # ---- what a test costs ---------------------------------------------------------------------------------------------------

@@ -17,7 +17,9 @@ from data.catalog import shelf
 from data.catalog.catalog import Entry, register
 from data.catalog.fetch import RemoteFile
 
-TABLE = "sentence,topic,rt\n" + "".join(f"Word {i} of many came late.,t{i % 6},{i * 1.7 % 7:.2f}\n" for i in range(60))
+TABLE = "sentence,topic,rt\n" + "".join(
+    f"Word {i} of many came late.,t{i % 6},{i * 1.7 % 7:.2f}\n" for i in range(60)
+)
 
 
 @pytest.fixture
@@ -65,14 +67,23 @@ def test_tables_filter_by_words_state_and_class(library):
     library._kind.value = "all"
     assert "wikitext-2" in library.recordings.ids
     library._state.value = "ready"
-    assert "pereira2018-language" not in library.recordings.ids and "simulated" in library.recordings.ids
+    assert (
+        "pereira2018-language" not in library.recordings.ids
+        and "simulated" in library.recordings.ids
+    )
     library._words.value_input = "reading"
     assert library.recordings.ids == ["simulated-reading"]
-    library._words.value_input, library._state.value, library._class.value = "", "every state", "n-gram"
+    library._words.value_input, library._state.value, library._class.value = (
+        "",
+        "every state",
+        "n-gram",
+    )
     assert library.models.ids == ["trigram-en-us"]
 
 
-@pytest.mark.parametrize(("recording", "lens"), [("simulated", "layers"), ("simulated-reading", "reading")])
+@pytest.mark.parametrize(
+    ("recording", "lens"), [("simulated", "layers"), ("simulated-reading", "reading")]
+)
 def test_use_leads_to_what_is_still_missing_then_to_the_lens_that_asks_it(recording, lens, library):
     library.selection.corpora = []
     library.use_recording(recording)
@@ -85,9 +96,18 @@ def test_use_leads_to_what_is_still_missing_then_to_the_lens_that_asks_it(record
 
 def test_the_card_of_a_recording_says_all_that_matters(library):
     library.open_recording("simulated-reading")
-    settle(library, lambda: "interval" in words(library._card) or "split half" in words(library._card))
+    settle(
+        library, lambda: "interval" in words(library._card) or "split half" in words(library._card)
+    )
     said = words(library._card)
-    for expected in ("simulated data", "Licence: MIT", "8 people", "5 folds of 5 whole groups", "median", "autocorrelation"):
+    for expected in (
+        "simulated data",
+        "Licence: MIT",
+        "8 people",
+        "5 folds of 5 whole groups",
+        "median",
+        "autocorrelation",
+    ):
         assert expected in said, expected
     described = next(iter(library._described.values()))
     spec = histogram(described, "simulated-reading")
@@ -99,10 +119,18 @@ def test_the_card_of_a_recording_says_all_that_matters(library):
 def test_size_and_licence_stand_beside_the_button_before_the_click(library):
     library.open_recording("natural-stories")
     said = words(library._card)
-    assert "Fetch 902 kB" in said and "CC BY-NC-SA 4.0" in said and "@article" in said and "What was read" not in said
+    assert (
+        "Fetch 902 kB" in said
+        and "CC BY-NC-SA 4.0" in said
+        and "@article" in said
+        and "What was read" not in said
+    )
     library.open_model("smollm2-135m-instruct-q4_1")
     assert "Fetch 92.9 MB" in words(library._card) and "Apache-2.0" in words(library._card)
-    assert download_words("needs download", None, 124e6) == "about 496 MB" and download_words("ready", 5, 5) == ""
+    assert (
+        download_words("needs download", None, 124e6) == "about 496 MB"
+        and download_words("ready", 5, 5) == ""
+    )
     assert million(1.56e9) == "1.6 G"
 
 
@@ -114,7 +142,18 @@ def test_fetch_check_and_remove(library, tmp_path, monkeypatch):
 
     sha = hashlib.sha256(TABLE.encode()).hexdigest()
     files = (RemoteFile("labdata", "lab.csv", sha256=sha, size=len(TABLE)),)
-    register(Entry("lab", "A lab's own", "data.own.read:read", "fmri", "60 sentences", "MIT", "", files=files))
+    register(
+        Entry(
+            "lab",
+            "A lab's own",
+            "data.own.read:read",
+            "fmri",
+            "60 sentences",
+            "MIT",
+            "",
+            files=files,
+        )
+    )
     try:
         library.look()
         settle(library, lambda: "lab" in library.recordings.ids)
@@ -160,7 +199,10 @@ def test_one_of_several_corpora_in_a_table_is_chosen_and_added_under_its_name(li
     upload = library.upload
     upload.take({"times.csv": table.encode()})
     settle(library, lambda: upload.pickers and "It can" in words(upload._report))
-    assert upload.pickers["corpus"].options == ["brown", "provo"] and upload._name.value == "times-brown"
+    assert (
+        upload.pickers["corpus"].options == ["brown", "provo"]
+        and upload._name.value == "times-brown"
+    )
     upload.pickers["corpus"].value = "provo"
     settle(library, lambda: "It can be used" in words(upload._report))
     assert upload._name.value == "times-provo"
@@ -183,8 +225,14 @@ def test_a_bad_upload_is_refused_in_words_and_leaves_nothing(library, clean_home
 def test_versions_are_compared_from_the_card(library):
     from data.catalog.catalog import entries
 
-    assert comparable(entries()["natural-stories"]) == ("natural-stories@as-released", "natural-stories@realigned")
-    assert comparable(entries()["pereira2018-language"]) is None and comparable(entries()["simulated"]) is None
+    assert comparable(entries()["natural-stories"]) == (
+        "natural-stories@as-released",
+        "natural-stories@realigned",
+    )
+    assert (
+        comparable(entries()["pereira2018-language"]) is None
+        and comparable(entries()["simulated"]) is None
+    )
     library.open_recording("natural-stories")
     with pytest.raises(LookupError):  # not before it is here
         press(library._card.objects, "Compare versions")
@@ -199,7 +247,11 @@ def test_versions_are_compared_off_the_loop(clean_home, mirror):
     assert made.versions.open and made.desk.under_way("versions:")
     settle(made, lambda: made.versions.table.visible)
     said = words(made.versions._said.objects)
-    assert "as-released: shifted" in said and "realigned: aligned" in said and "inferred from the data" in said
+    assert (
+        "as-released: shifted" in said
+        and "realigned: aligned" in said
+        and "inferred from the data" in said
+    )
     assert len(made.versions.table.frame) > 18
     made.pressed("Escape")
     assert not made.versions.open and not made.desk.errors.objects
@@ -214,7 +266,10 @@ def test_ready_activations_are_dropped_checked_and_added_as_a_model(library, tmp
     np.savez(path, stimulus=ids[:5], layer_0=np.zeros((5, 2)))
     library.upload.take({"mine.npz": path.read_bytes()})
     settle(library, lambda: library.upload.staged)
-    assert "5 stimuli, 1 layer of 2 units" in words(library.upload._form.objects) and library.upload._add.disabled
+    assert (
+        "5 stimuli, 1 layer of 2 units" in words(library.upload._form.objects)
+        and library.upload._add.disabled
+    )
     assert "no recording that is on this machine" in words(library.upload._form.objects)
     np.savez(path, stimulus=ids, layer_0=np.eye(len(ids))[:, :4], layer_1=np.eye(len(ids)))
     library.upload.take({"mine.npz": path.read_bytes()})
@@ -236,7 +291,13 @@ def test_pickers_learn_what_was_added(library, tmp_path):
     selection = library.selection
     picker, models = RecordingPicker(selection), ModelPicker(selection)
     assert "late" not in picker._select.options.values()
-    shelf.keep(shelf.stage({"late.csv": TABLE.encode()}), "late", text="sentence", responses=["rt"], group="topic")
+    shelf.keep(
+        shelf.stage({"late.csv": TABLE.encode()}),
+        "late",
+        text="sentence",
+        responses=["rt"],
+        group="topic",
+    )
     selection.lens = "layers"
     assert "late" in picker._select.options.values() and picker._select.value == selection.recording
     assert models._search.options
@@ -267,11 +328,17 @@ def test_in_the_browser_from_a_dropped_file_to_the_layers(server, visit, tmp_pat
     for role in ("button", "combobox", "textbox", "tab"):
         for control in page.get_by_role(role).all():
             named = page.get_by_role(role, name=re.compile(r"\w"))
-            assert control.is_hidden() or named.and_(control).count() == 1, control.evaluate("node => node.outerHTML")[:200]
+            assert control.is_hidden() or named.and_(control).count() == 1, control.evaluate(
+                "node => node.outerHTML"
+            )[:200]
     page.get_by_role("button", name="Add to the library").click()
     page.get_by_text("What a check finds").wait_for()
     page.get_by_role("button", name="Close the card").click()
     page.get_by_role("button", name="Use mine").click()
     page.get_by_role("button", name="Use zoo-causal-200k").click()
     page.get_by_role("button", name="Run").first.wait_for()
-    assert "lens=layers" in page.url and "recording=mine" in page.url and "models=zoo-causal-200k" in page.url
+    assert (
+        "lens=layers" in page.url
+        and "recording=mine" in page.url
+        and "models=zoo-causal-200k" in page.url
+    )

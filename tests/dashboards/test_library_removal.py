@@ -21,7 +21,14 @@ def library(clean_home, monkeypatch):
     monkeypatch.setattr(catalog, "_EXTRA", {})
     (home("recordings", "ours") / "words.csv").write_text("a,b\n1,2\n")
     for name in ("ours-spr", "ours-eye"):
-        catalog.register(replace(catalog.entry("ucl-spr"), id=name, aliases=(), files=(RemoteFile("ours", "words.csv", size=8),)))
+        catalog.register(
+            replace(
+                catalog.entry("ucl-spr"),
+                id=name,
+                aliases=(),
+                files=(RemoteFile("ours", "words.csv", size=8),),
+            )
+        )
     made = Library(Selection(lens="library"))
     settle(made, lambda: "ours-spr" in made.recordings.ids)
     yield made
@@ -37,7 +44,11 @@ def settle(library, there, seconds: float = 60):
 
 
 def asked(library) -> str:
-    return " ".join(part.object for part in library._confirm.objects if getattr(part, "object", "") and part.visible)
+    return " ".join(
+        part.object
+        for part in library._confirm.objects
+        if getattr(part, "object", "") and part.visible
+    )
 
 
 def test_the_question_names_what_goes_with_it(library):
@@ -51,4 +62,6 @@ def test_the_question_names_what_goes_with_it(library):
 def test_the_question_is_short_where_nobody_shares(library):
     catalog._EXTRA.pop("ours-eye")
     library._ask_recording("ours-spr")
-    assert "are deleted from your data folder" in asked(library) and "ours-eye" not in asked(library)
+    assert "are deleted from your data folder" in asked(library) and "ours-eye" not in asked(
+        library
+    )

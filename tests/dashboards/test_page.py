@@ -14,13 +14,24 @@ from dashboards.page.page import LENSES, Workbench
 from dashboards.state import LENSES as NAMES
 from dashboards.state import decode
 
-HEAVY = ("torch", "transformers", "sklearn", "hvplot", "holoviews", "matplotlib", "distributed", "statsmodels")
+HEAVY = (
+    "torch",
+    "transformers",
+    "sklearn",
+    "hvplot",
+    "holoviews",
+    "matplotlib",
+    "distributed",
+    "statsmodels",
+)
 
 
 def test_the_page_imports_nothing_heavy():
     opened = "import sys; from dashboards.page.page import Workbench; Workbench()._open_lens()"
     code = f"{opened}; print([name for name in {HEAVY} if name in sys.modules])"
-    found = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.splitlines()[-1]
+    found = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=True
+    ).stdout.splitlines()[-1]
     assert found == "[]"
 
 
@@ -37,8 +48,13 @@ def test_it_opens_on_the_task_lens_with_the_published_models():
 
 def test_a_link_opens_exactly_its_view():
     bench = Workbench("?lens=untrained&benchmark=blank2014&clip=true&theme=dark")
-    assert bench.lens.slug == "untrained" and "blank2014" in bench.lens.shown.pictures[0].spec.answer
-    assert bench.page.dark_theme and bench.client.query == "v=1&lens=untrained&benchmark=blank2014&clip=true&theme=dark"
+    assert (
+        bench.lens.slug == "untrained" and "blank2014" in bench.lens.shown.pictures[0].spec.answer
+    )
+    assert (
+        bench.page.dark_theme
+        and bench.client.query == "v=1&lens=untrained&benchmark=blank2014&clip=true&theme=dark"
+    )
     bench.close()
 
 
@@ -94,11 +110,18 @@ def test_results_may_be_of_what_no_catalogue_knows(clean_home, monkeypatch):
 
     monkeypatch.setattr(analysis.scoring.results, "results", lambda: pd.DataFrame(
         {"model": ["ours"], "recording": ["mine"], "data_key": ["a"]}))  # fmt: skip
-    assert decode("ranked=mine&hidden=ours", checks()) == ({"ranked": ["mine"], "hidden": ["ours"]}, [])
+    assert decode("ranked=mine&hidden=ours", checks()) == (
+        {"ranked": ["mine"], "hidden": ["ours"]},
+        [],
+    )
 
 
-@pytest.mark.parametrize("field", ["recording={}", "text={}", "corpora={}%23a", "corpora={}", "models={}"])
-def test_a_link_names_no_file_of_a_server_but_those_of_its_data_folder(field, clean_home, tmp_path, monkeypatch):
+@pytest.mark.parametrize(
+    "field", ["recording={}", "text={}", "corpora={}%23a", "corpora={}", "models={}"]
+)
+def test_a_link_names_no_file_of_a_server_but_those_of_its_data_folder(
+    field, clean_home, tmp_path, monkeypatch
+):
     inside, outside = clean_home / "recordings", tmp_path / "elsewhere"
     for folder in (inside, outside):
         folder.mkdir(parents=True)
@@ -115,7 +138,9 @@ def test_a_link_names_no_file_of_a_server_but_those_of_its_data_folder(field, cl
 
 
 def test_one_notice_names_all_bad_fields():
-    bench = Workbench("?colour=red&seeds=none&benchmark=futrell2018&corpora=atlantis&neural=atlantis")
+    bench = Workbench(
+        "?colour=red&seeds=none&benchmark=futrell2018&corpora=atlantis&neural=atlantis"
+    )
     assert len(bench._notices) == 1
     assert bench.selection.benchmark == "futrell2018"
     bench.close()
@@ -125,5 +150,9 @@ def test_one_notice_names_all_bad_fields():
 def test_no_session_outlives_its_window():
     """In a process of its own: sessions of a real server, while a computation runs that each of them listens to."""
     script = Path(__file__).with_name("sessions.py")
-    found = subprocess.run([sys.executable, str(script)], capture_output=True, text=True, timeout=400)
-    assert found.stdout.splitlines()[-1] == "opened 50, left [], job cancelled", found.stderr[-2000:]
+    found = subprocess.run(
+        [sys.executable, str(script)], capture_output=True, text=True, timeout=400
+    )
+    assert found.stdout.splitlines()[-1] == "opened 50, left [], job cancelled", found.stderr[
+        -2000:
+    ]

@@ -29,7 +29,9 @@ def pictures(lens):
 
 
 def errors(lens) -> str:
-    return " ".join(str(getattr(part, "object", "")) for card in lens._errors.objects for part in card.select())
+    return " ".join(
+        str(getattr(part, "object", "")) for card in lens._errors.objects for part in card.select()
+    )
 
 
 def test_an_empty_selection_says_what_to_do_and_offers_the_example():
@@ -37,17 +39,25 @@ def test_an_empty_selection_says_what_to_do_and_offers_the_example():
     assert not lens.shown.there and "Choose a model" in lens.shown.empty
     _, show = lens.shown.action
     show()
-    assert lens.selection.models == EXAMPLE["models"] and lens.selection.corpora == EXAMPLE["corpora"]
+    assert (
+        lens.selection.models == EXAMPLE["models"] and lens.selection.corpora == EXAMPLE["corpora"]
+    )
     lens.close()
 
 
 def test_the_example_shows_gain_alignment_and_words(lens):
     shown = pictures(lens)
-    assert list(shown) == ["Delta log-likelihood", "Alignment", "Words"] and not lens._errors.objects
+    assert (
+        list(shown) == ["Delta log-likelihood", "Alignment", "Words"] and not lens._errors.objects
+    )
     assert shown["Delta log-likelihood"].table["low"].iloc[0] > 0
     assert "goes with how people read" in shown["Delta log-likelihood"].spec.answer
     assert "do not respond to the next, unseen word" in shown["Alignment"].spec.caption
-    assert lens.shown.stamps == ("simulated data",) == tuple({picture.spec.stamp for picture in shown.values()})
+    assert (
+        lens.shown.stamps
+        == ("simulated data",)
+        == tuple({picture.spec.stamp for picture in shown.values()})
+    )
     words = shown["Words"]
     assert len(words.table) == 2218 and len(words.spec.marks[-1].frame) == 24
     assert any("|" in label for label in words.spec.marks[-1].frame["label"])
@@ -70,17 +80,28 @@ def test_another_scale_is_another_question(lens):
     after = pictures(lens)["Delta log-likelihood"].table["delta_ll"].iloc[0]
     assert after != before and "log link" in pictures(lens)["Delta log-likelihood"].spec.caption
     lens.selection.link = "identity"
-    assert pictures(lens)["Delta log-likelihood"].table["delta_ll"].iloc[0] == before  # kept, not computed again
+    assert (
+        pictures(lens)["Delta log-likelihood"].table["delta_ll"].iloc[0] == before
+    )  # kept, not computed again
     assert not lens.tasks()
 
 
 def test_a_model_without_probabilities_is_refused_in_words_and_a_recording_of_sentences_is_an_error():
-    lens = Reading(runner=Runner(workers=1), models=["zoo-glove-64d"], corpora=["simulated-reading"])
+    lens = Reading(
+        runner=Runner(workers=1), models=["zoo-glove-64d"], corpora=["simulated-reading"]
+    )
     lens.run(wait=True)
-    assert "no next-word probabilities" in lens.shown.empty and not lens._errors.objects and not lens.tasks()
+    assert (
+        "no next-word probabilities" in lens.shown.empty
+        and not lens._errors.objects
+        and not lens.tasks()
+    )
     lens.selection.models = ["zoo-glove-64d", "zoo-causal-400k"]
     lens.run(wait=True)
-    assert "zoo-glove-64d (embedding: no next-word" in pictures(lens)["Delta log-likelihood"].spec.caption
+    assert (
+        "zoo-glove-64d (embedding: no next-word"
+        in pictures(lens)["Delta log-likelihood"].spec.caption
+    )
     lens.selection.param.update(models=["zoo-causal-400k"], corpora=["simulated"])
     lens.run(wait=True)
     assert "one response per sentence" in errors(lens) and not lens.shown.there
@@ -95,7 +116,9 @@ def test_the_filter_is_part_of_the_question_and_says_what_it_left_out(lens):
     lens.selection.filter = "no-edges"
     shown = pictures(lens)["Delta log-likelihood"]
     assert shown.table["n_words"].iloc[0] < whole
-    assert "filter no-edges: left out" in shown.spec.caption and "filter no-edges" not in spec.caption
+    assert (
+        "filter no-edges: left out" in shown.spec.caption and "filter no-edges" not in spec.caption
+    )
     assert "bias the value downwards by about k / 2n" in shown.spec.caption
     assert "In sample the value would always be above 0" in shown.spec.caption
 
@@ -103,20 +126,40 @@ def test_the_filter_is_part_of_the_question_and_says_what_it_left_out(lens):
 def test_beside_a_brain_score_pairs_are_listed_and_missing_ones_have_a_reason(lens):
     from analysis import preset, score
 
-    quick = preset("defended").but(folds=3, inner_folds=2, bootstrap=50, ceiling="none", controls=(), shuffled_twin=False)
+    quick = preset("defended").but(
+        folds=3, inner_folds=2, bootstrap=50, ceiling="none", controls=(), shuffled_twin=False
+    )
     lens.selection.protocol = quick
     lens.selection.neural = "simulated"
     lens.run(wait=True)
     shown = pictures(lens)["Against neural score"]
-    assert "no stored score on simulated" in shown.spec.caption and "No model has both" in shown.spec.caption
+    assert (
+        "no stored score on simulated" in shown.spec.caption
+        and "No model has both" in shown.spec.caption
+    )
     stored = score("zoo-causal-400k", "simulated", quick)
     other = Reading(runner=Runner(workers=1), protocol=quick, neural="simulated", **EXAMPLE)
     other.run(wait=True)
     shown = pictures(other)["Against neural score"]
-    assert "held out" in shown.methods and "ridge" in shown.methods and "nats per word" in shown.methods  # of both measures
-    assert shown.bibtex.count("brainlens") == 1 == shown.bibtex.count("hoerl1970ridge,") == shown.bibtex.count("goodkind2018")
-    assert shown.table["x"].iloc[0] == pytest.approx(stored.value) and "Pairs: zoo-causal-400k." in shown.spec.caption
-    assert shown.table["y"].iloc[0] == pictures(other)["Delta log-likelihood"].table["delta_ll"].iloc[0]
+    assert (
+        "held out" in shown.methods
+        and "ridge" in shown.methods
+        and "nats per word" in shown.methods
+    )  # of both measures
+    assert (
+        shown.bibtex.count("brainlens")
+        == 1
+        == shown.bibtex.count("hoerl1970ridge,")
+        == shown.bibtex.count("goodkind2018")
+    )
+    assert (
+        shown.table["x"].iloc[0] == pytest.approx(stored.value)
+        and "Pairs: zoo-causal-400k." in shown.spec.caption
+    )
+    assert (
+        shown.table["y"].iloc[0]
+        == pictures(other)["Delta log-likelihood"].table["delta_ll"].iloc[0]
+    )
     other.close()
     lens.selection.lens = "layers"
     assert "no stored score on simulated" in pictures(lens)["Against neural score"].spec.caption
@@ -131,12 +174,24 @@ def test_each_verdict_names_its_model(lens):
     from dashboards.figures import reading
 
     first = next(one for one in lens._found.values() if hasattr(one, "says"))
-    one = dict(model="second", rows=first.rows.assign(model="second"), profile=first.profile.assign(model="second"))
-    second = replace(first, says={"mean over people": ("shifted", "People respond to the next word.")}, **one)
+    one = dict(
+        model="second",
+        rows=first.rows.assign(model="second"),
+        profile=first.profile.assign(model="second"),
+    )
+    second = replace(
+        first, says={"mean over people": ("shifted", "People respond to the next word.")}, **one
+    )
     spec = reading.profile(answer([first, second]), "simulated-reading")
-    assert "mean over people: aligned (zoo-causal-400k), shifted (second). zoo-causal-400k: People do not" in spec.caption
+    assert (
+        "mean over people: aligned (zoo-causal-400k), shifted (second). zoo-causal-400k: People do not"
+        in spec.caption
+    )
     assert "second: People respond to the next word." in spec.caption
-    assert spec.answer == "simulated-reading by the surprisal of second: People respond to the next word."
+    assert (
+        spec.answer
+        == "simulated-reading by the surprisal of second: People respond to the next word."
+    )
     alone = reading.profile(answer([first]), "simulated-reading")
     assert alone.caption.startswith("mean over people: aligned. People do not") and not alone.answer
 
@@ -151,7 +206,9 @@ def test_a_model_that_failed_or_was_not_run_is_listed_with_the_reason(monkeypatc
         return found if model == "zoo-causal-400k" else replace(found, scored=0, seconds=60.0)
 
     monkeypatch.setattr(reader, "price", costly)
-    lens = Reading(runner=Runner(workers=1), models=["zoo-causal-400k"], corpora=["simulated-reading"])
+    lens = Reading(
+        runner=Runner(workers=1), models=["zoo-causal-400k"], corpora=["simulated-reading"]
+    )
     lens.run(wait=True)
     lens.selection.models = ["zoo-causal-400k", "zoo-causal-200k"]
     lens.wait(60)
@@ -164,14 +221,19 @@ def test_a_model_that_failed_or_was_not_run_is_listed_with_the_reason(monkeypatc
     monkeypatch.setattr(reader, "read", broken)
     lens.run(wait=True)
     caption = pictures(lens)["Delta log-likelihood"].spec.caption
-    assert "zoo-causal-200k (simulated-reading: ValueError: out of order)" in caption and "out of order" in errors(lens)
+    assert (
+        "zoo-causal-200k (simulated-reading: ValueError: out of order)" in caption
+        and "out of order" in errors(lens)
+    )
     lens.close()
 
 
 def test_times_are_predicted_from_activations_for_each_person():
     from analysis import preset
 
-    quick = preset("defended").but(folds=3, inner_folds=2, bootstrap=50, ceiling="none", controls=(), shuffled_twin=False)
+    quick = preset("defended").but(
+        folds=3, inner_folds=2, bootstrap=50, ceiling="none", controls=(), shuffled_twin=False
+    )
     lens = Reading(runner=Runner(workers=1), protocol=quick, fitted=True, **EXAMPLE)
     lens.run(wait=True)
     shown = pictures(lens)["Times from activations"]
@@ -184,14 +246,26 @@ def test_the_export_holds_figure_numbers_and_code(lens):
     bundle = make(pictures(lens)["Alignment"], "reading", lens.recipe(), width_mm=174, font_size=7)
     with zipfile.ZipFile(io.BytesIO(bundle.archive)) as opened:
         names = opened.namelist()
-        assert {".pdf", ".svg", ".png", ".csv", ".py"} <= {"." + name.rpartition(".")[2] for name in names}
+        assert {".pdf", ".svg", ".png", ".csv", ".py"} <= {
+            "." + name.rpartition(".")[2] for name in names
+        }
         code = next(name for name in names if name.endswith(".py"))
         assert b"from analysis.answers.reading import reading" in opened.read(code)
         methods = opened.read(next(name for name in names if name.endswith("methods.txt"))).decode()
-        assert "zoo-causal-400k" in methods and "whole texts were held out" in methods and "nobody was measured" in methods
+        assert (
+            "zoo-causal-400k" in methods
+            and "whole texts were held out" in methods
+            and "nobody was measured" in methods
+        )
         assert "simulated-reading: aligned" in methods
-        references = opened.read(next(name for name in names if name.endswith("references.bib"))).decode()
-        assert references.count("@") >= 3 and "goodkind2018" in references and "brainlens" in references
+        references = opened.read(
+            next(name for name in names if name.endswith("references.bib"))
+        ).decode()
+        assert (
+            references.count("@") >= 3
+            and "goodkind2018" in references
+            and "brainlens" in references
+        )
 
 
 def test_the_link_carries_what_was_chosen():

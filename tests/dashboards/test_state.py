@@ -17,7 +17,13 @@ FULL = {
     "models": ["gpt2", "owner/name@untrained:init:3", "/a folder/with, comma&amp"],
     "recording": "pereira2018",
     "preset": "schrimpf2021",
-    "changes": {"pooling": "mean", "folds": 7, "alphas": (0.1, 10.0), "standardize": True, "rcond": 1e-5},
+    "changes": {
+        "pooling": "mean",
+        "folds": 7,
+        "alphas": (0.1, 10.0),
+        "standardize": True,
+        "rcond": 1e-5,
+    },
     "benchmark": "blank2014",
     "x": "width",
     "clip": True,
@@ -73,7 +79,9 @@ def test_each_bad_field_falls_back_alone_and_all_are_named():
 def test_a_newer_version_is_read_as_far_as_possible():
     values, problems = decode("v=99&lens=untrained&later=1")
     assert values == {"lens": "untrained"}
-    assert any("99" in problem for problem in problems) and any("later" in problem for problem in problems)
+    assert any("99" in problem for problem in problems) and any(
+        "later" in problem for problem in problems
+    )
 
 
 def test_checks_drop_single_models():
@@ -117,7 +125,10 @@ def test_no_query_breaks_the_page(query):
     assert all(isinstance(problem, str) for problem in problems)
 
 
-@given(st.lists(st.text(min_size=1, max_size=20), unique=True, max_size=4), st.sampled_from(sorted(PRESETS)))
+@given(
+    st.lists(st.text(min_size=1, max_size=20), unique=True, max_size=4),
+    st.sampled_from(sorted(PRESETS)),
+)
 def test_any_name_round_trips(names, name):
     values, problems = decode(encode({"models": names, "preset": name}))
     assert problems == []

@@ -11,7 +11,14 @@ from dashboards import Training
 from dashboards.figures import paper
 from dashboards.lenses.training import CHECKPOINTED
 
-QUICK = preset("defended").but(folds=3, inner_folds=2, bootstrap=50, shuffled_twin=False, ceiling="none", controls=("position",))
+QUICK = preset("defended").but(
+    folds=3,
+    inner_folds=2,
+    bootstrap=50,
+    shuffled_twin=False,
+    ceiling="none",
+    controls=("position",),
+)
 
 
 def test_without_checkpoints_it_says_so_and_offers_some():
@@ -28,12 +35,21 @@ def test_the_score_rises_and_the_bits_fall_along_the_training():
     lens.selection.protocol = QUICK
     lens.run(wait=True)
     assert not lens.failed and not lens.tasks()
-    assert [picture.label for picture in lens.shown.pictures] == ["Score", "Bits per byte", "Layers"]
+    assert [picture.label for picture in lens.shown.pictures] == [
+        "Score",
+        "Bits per byte",
+        "Layers",
+    ]
     frame = lens.shown.pictures[0].table
     assert frame["step"].tolist() == [0, 12, 32, 80, 200, 500, 1280, 3200]
-    assert frame["bits_per_byte"].is_monotonic_decreasing and frame["r"].iloc[-1] > frame["r"].iloc[0] + 0.08
+    assert (
+        frame["bits_per_byte"].is_monotonic_decreasing
+        and frame["r"].iloc[-1] > frame["r"].iloc[0] + 0.08
+    )
     assert frame["r"].corr(frame["bits_per_byte"], method="spearman") < -0.8
-    assert "simulated" in lens.shown.pictures[0].spec.stamp and any(term == "tiny models" for term, _ in lens.shown.notes)
+    assert "simulated" in lens.shown.pictures[0].spec.stamp and any(
+        term == "tiny models" for term, _ in lens.shown.notes
+    )
     for picture in lens.shown.pictures:
         assert paper.render(picture.spec, format="svg").startswith(b"<?xml")
 
@@ -44,7 +60,11 @@ def test_a_text_chosen_in_another_lens_is_shown_by_its_name(tmp_path):
 
     own = tmp_path / "mine.txt"
     own.write_text("It was a quiet morning by the river. " * 20)
-    lens = Training(models=[f"{CHECKPOINTED}-step0", f"{CHECKPOINTED}-step12"], recording="simulated", text=str(own))
+    lens = Training(
+        models=[f"{CHECKPOINTED}-step0", f"{CHECKPOINTED}-step12"],
+        recording="simulated",
+        text=str(own),
+    )
     assert lens._text.value == str(own) in lens._text.options.values()
     lens.selection.text = "simulated-reading"
     assert lens._text.value == "simulated-reading"
@@ -57,5 +77,7 @@ def test_a_text_chosen_in_another_lens_is_shown_by_its_name(tmp_path):
     lens.texts.take(f"text:{scored.model}|{own}", SimpleNamespace(bits_per_byte=3.0))
     lens.refresh()
     score_picture, bits = lens.shown.pictures[:2]
-    assert f"Text: {own}." in bits.spec.caption and {"n_stimuli", "source", "ceiling"} <= set(score_picture.spec.marks[1].hover)
+    assert f"Text: {own}." in bits.spec.caption and {"n_stimuli", "source", "ceiling"} <= set(
+        score_picture.spec.marks[1].hover
+    )
     lens.close()

@@ -23,11 +23,15 @@ def test_a_step_needs_nothing_that_does_not_ship(place, monkeypatch):
     asked = []
     Welcome(selection, lambda: asked.append(selection.lens), visible=True).take(place)
     assert asked == [selection.lens]
-    assert selection.lens in LENSES and selection.theme == "dark" and selection.benchmark == "neural"
+    assert (
+        selection.lens in LENSES and selection.theme == "dark" and selection.benchmark == "neural"
+    )
     assert selection.recording == "simulated"
     assert selection.models and all(state(model) == "ready" for model in selection.models)
     values, problems = decode(selection.query(), checks())
-    assert problems == [] and values.get("lens", "task") == selection.lens  # the link of each step opens it again
+    assert (
+        problems == [] and values.get("lens", "task") == selection.lens
+    )  # the link of each step opens it again
 
 
 def test_put_away_it_stays_away():

@@ -9,17 +9,34 @@ import xarray as xr
 def pereira(rng, voxels=4, subjects=("018", "288", "296")) -> xr.DataArray:
     """Two experiments of two topics each; the last subject did the second experiment only."""
     rows = []
-    for experiment, topics in (("243sentences", ("beekeeping", "opera")), ("384sentences", ("Animal", "Tool"))):
+    for experiment, topics in (
+        ("243sentences", ("beekeeping", "opera")),
+        ("384sentences", ("Animal", "Tool")),
+    ):
         number = 0
         for topic in topics:
             for index in (1, 2):
                 for sentence in range(3):
                     rows.append(
-                        (experiment, number, f"{topic} {index} has sentence {sentence}.", index, f"{topic}_{index}", topic)
+                        (
+                            experiment,
+                            number,
+                            f"{topic} {index} has sentence {sentence}.",
+                            index,
+                            f"{topic}_{index}",
+                            topic,
+                        )
                     )
                     number += 1
     columns = list(zip(*rows))
-    names = ("experiment", "stimulus_num", "sentence", "passage_index", "passage_label", "passage_category")
+    names = (
+        "experiment",
+        "stimulus_num",
+        "sentence",
+        "passage_index",
+        "passage_label",
+        "passage_category",
+    )
     presentation = dict(zip(names, (np.array(c) for c in columns)))
     presentation["stimulus"] = presentation["sentence"]
     presentation["stimulus_id"] = np.array([f"{e}.{n}" for e, n in zip(columns[0], columns[1])])
@@ -56,7 +73,11 @@ def fedorenko(rng) -> xr.DataArray:
         "word_num": np.tile(np.arange(8), 2),
         "sentence_id": np.repeat([0, 1], 8),
     }
-    neuroid = {"electrode": np.arange(1, 6), "neuroid_id": np.arange(5), "subject_UID": np.array([1, 1, 1, 2, 2])}
+    neuroid = {
+        "electrode": np.arange(1, 6),
+        "neuroid_id": np.arange(5),
+        "subject_UID": np.array([1, 1, 1, 2, 2]),
+    }
     return _array(rng.standard_normal((n, 5)), presentation, neuroid)
 
 
@@ -65,7 +86,10 @@ def blank(rng) -> xr.DataArray:
     parts = [("Aqua", 0, 0, "A clear day it "), ("Aqua", 0, 1, "was and out "), ("Aqua", 0, 2, "")]
     parts += [("Aqua", number, 0, f"This is sentence {number}. ") for number in range(1, 12)]
     parts += [("Boar", 0, 0, "Once there "), ("Boar", 0, 1, "lived a boar.")]
-    rows = sorted((f"{story}.{sentence}.{part}", 2.0 * at) for at, (story, sentence, part, _) in enumerate(parts))
+    rows = sorted(
+        (f"{story}.{sentence}.{part}", 2.0 * at)
+        for at, (story, sentence, part, _) in enumerate(parts)
+    )
     stories, sentences, numbers, texts = zip(*(parts[int(time / 2)] for _, time in rows))
     presentation = {
         "stimulus_id": np.array([id for id, _ in rows]),
@@ -117,14 +141,20 @@ def tuckute(rng) -> xr.DataArray:
         "cond": np.array(["B"] * n),
         "cond_approach": np.array(["B_B"] * n),
     }
-    neuroid = {"neuroid_id": np.array([1]), "subject_UID": np.array(["mean"]), "roi": np.array(["lang_LH_netw"])}
+    neuroid = {
+        "neuroid_id": np.array([1]),
+        "subject_UID": np.array(["mean"]),
+        "roi": np.array(["lang_LH_netw"]),
+    }
     return _array(rng.standard_normal((n, 1)), presentation, neuroid)
 
 
 def ceiling(rng) -> xr.DataArray:
     """One number per voxel, as the published ceilings hold them."""
     array = pereira(rng).isel(presentation=0, drop=True)
-    return array.drop_vars([name for name, values in array.coords.items() if values.dims != ("neuroid",)])
+    return array.drop_vars(
+        [name for name, values in array.coords.items() if values.dims != ("neuroid",)]
+    )
 
 
 MAKERS = {
@@ -138,7 +168,10 @@ MAKERS = {
 
 
 def _array(values, presentation, other, dim="neuroid") -> xr.DataArray:
-    coords = {**{k: ("presentation", v) for k, v in presentation.items()}, **{k: (dim, v) for k, v in other.items()}}
+    coords = {
+        **{k: ("presentation", v) for k, v in presentation.items()},
+        **{k: (dim, v) for k, v in other.items()},
+    }
     return xr.DataArray(values, dims=("presentation", dim), coords=coords, name="data")
 
 
@@ -173,7 +206,9 @@ def write_2022(array: xr.DataArray, path):
                 variable = file.createVariable(name, data.dtype, values.dims)
                 variable[:] = data
             names.append(name)
-        main = file.createVariable("__xarray_dataarray_variable__", "f8", array.dims, fill_value=np.nan)
+        main = file.createVariable(
+            "__xarray_dataarray_variable__", "f8", array.dims, fill_value=np.nan
+        )
         main[:] = array.values
         main.coordinates = " ".join(names)
     return path

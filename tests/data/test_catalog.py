@@ -13,16 +13,31 @@ from data.errors import BrainLensError
 def test_ids_licences_and_citations():
     known = entries()
     for name, entry in known.items():
-        assert re.fullmatch(r"[a-z0-9]+(-[a-z0-9]+)*", name) and entry.title and entry.licence and entry.shape
+        assert (
+            re.fullmatch(r"[a-z0-9]+(-[a-z0-9]+)*", name)
+            and entry.title
+            and entry.licence
+            and entry.shape
+        )
         assert name.startswith("simulated") or entry.citation.startswith("@")
-        assert name.startswith("simulated") or (entry.files and all(len(f.hash[1]) in (0, 40, 64) for f in entry.files))
+        assert name.startswith("simulated") or (
+            entry.files and all(len(f.hash[1]) in (0, 40, 64) for f in entry.files)
+        )
     unhashed = [f.name for entry in known.values() for f in entry.files if not f.hash[0]]
     assert unhashed == ["processed_RTs.tsv"]
-    assert known["natural-stories-people"].hash == "" and known["blank2014-froi"].hash.startswith("sha1:af1e868821")
-    assert known["natural-stories"].size_words == "902 kB" and known["pereira2018-language"].size_words == "about 68.0 MB"
+    assert known["natural-stories-people"].hash == "" and known["blank2014-froi"].hash.startswith(
+        "sha1:af1e868821"
+    )
+    assert (
+        known["natural-stories"].size_words == "902 kB"
+        and known["pereira2018-language"].size_words == "about 68.0 MB"
+    )
     aliases = [alias for entry in known.values() for alias in entry.aliases]
     assert len(aliases) == len(set(aliases)) and not set(aliases) & set(known)
-    assert catalog.entry("pereira2018").id == "pereira2018-language" and catalog.entry("PEREIRA2018").id == "pereira2018-language"
+    assert (
+        catalog.entry("pereira2018").id == "pereira2018-language"
+        and catalog.entry("PEREIRA2018").id == "pereira2018-language"
+    )
 
 
 def test_states_without_anything(clean_home, monkeypatch):
@@ -30,7 +45,8 @@ def test_states_without_anything(clean_home, monkeypatch):
     assert entries()["simulated"].state == "ready"
     assert {e.state for e in entries().values() if e.files} == {"needs download"}
     with pytest.raises(
-        BrainLensError, match=r"1 of 1 files are missing \(naturalstories/processed_wordinfo.tsv, about 902 kB; licence: CC"
+        BrainLensError,
+        match=r"1 of 1 files are missing \(naturalstories/processed_wordinfo.tsv, about 902 kB; licence: CC",
     ) as caught:
         recording("natural-stories")
     assert "brainlens data fetch natural-stories" in caught.value.remedy
@@ -43,7 +59,11 @@ def test_states_without_anything(clean_home, monkeypatch):
         ("wikitext-2", {}, "wikitext-2 is text, not a recording"),
         ("nowhere.csv", {}, "There is no file nowhere.csv"),
         ("folder/nowhere", {}, "There is no file folder/nowhere"),
-        ("natural-stories@newest", {}, "Unknown version of natural-stories 'newest'. Choices: realigned, as-released"),
+        (
+            "natural-stories@newest",
+            {},
+            "Unknown version of natural-stories 'newest'. Choices: realigned, as-released",
+        ),
         ("simulated", {"text": "words"}, "simulated takes no option text"),
         ("simulated@2", {}, "Unknown version of simulated '2'"),
     ],
@@ -77,13 +97,18 @@ def test_everything_in_the_mirror_is_ready_and_right(mirror, clean_home):
     with pytest.raises(BrainLensError, match="natural-stories takes no option txt"):
         recording("natural-stories", txt="word")
     paths = catalog.fetch("natural-stories")
-    assert paths[0].is_relative_to(clean_home) and (paths[0].parent / "processed_wordinfo.tsv.source.json").exists()
+    assert (
+        paths[0].is_relative_to(clean_home)
+        and (paths[0].parent / "processed_wordinfo.tsv.source.json").exists()
+    )
     assert recording("natural-stories").responses.shape == (10256, 1)
     assert catalog.remove("natural-stories") > 900_000
 
 
 def test_recordings_only():
-    assert "wikitext-2" not in entries(recordings=True) and "natural-stories" in entries(recordings=True)
+    assert "wikitext-2" not in entries(recordings=True) and "natural-stories" in entries(
+        recordings=True
+    )
 
 
 def test_every_entry_is_in_the_documentation():

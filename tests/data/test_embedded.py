@@ -36,7 +36,9 @@ def test_the_sentences_are_varied_prose_and_not_a_template():
     assert (texts == texts.str.strip()).all() and texts.str.isascii().all()
     openings = Counter(tuple(text.split()[:3]) for text in texts)
     assert openings.most_common(1)[0][1] <= 3
-    triples = Counter(triple for text in texts for triple in zip(*(text.lower().split()[k:] for k in range(3))))
+    triples = Counter(
+        triple for text in texts for triple in zip(*(text.lower().split()[k:] for k in range(3)))
+    )
     assert triples.most_common(1)[0][1] <= 6
 
 
@@ -52,13 +54,21 @@ def test_the_recording_is_stamped_as_simulated_and_knows_its_truth(recording):
     assert recording.id == "simulated" and recording.simulated and not recording.averaged
     assert (recording.n_stimuli, recording.n_targets) == (288, 120)
     assert len(set(recording.subjects)) == 6
-    assert (recording.context, recording.group, recording.scored_unit) == ("passage", "topic", "sentence")
+    assert (recording.context, recording.group, recording.scored_unit) == (
+        "passage",
+        "topic",
+        "sentence",
+    )
     truth = recording.truth
     assert truth["model"].startswith("zoo-causal") and truth["layer"] > 0
-    assert truth["autocorrelation"] > 0 and truth["length_effect"] > 0 and truth["position_effect"] > 0
+    assert (
+        truth["autocorrelation"] > 0 and truth["length_effect"] > 0 and truth["position_effect"] > 0
+    )
     assert 0 < truth["model_ceiling"] < truth["ceiling"] < truth["ceiling_average"] < 1
     planted = recording.responses["planted"].values
-    assert planted.sum() == 96 and set(recording.responses.target.values[~planted]) == set(truth["noise_targets"])
+    assert planted.sum() == 96 and set(recording.responses.target.values[~planted]) == set(
+        truth["noise_targets"]
+    )
     assert any("simulated" in note for note in recording.notes)
 
 
@@ -66,7 +76,11 @@ def test_the_planted_facts_are_in_the_numbers(recording):
     values, planted = recording.responses.values, recording.responses["planted"].values
     values = (values - values.mean(0)) / values.std(0)
     subjects, pairs = recording.subjects, recording.responses["pair"].values
-    of = {(s, p): values[:, (subjects == s) & (pairs == p)][:, 0] for s in set(subjects) for p in set(pairs)}
+    of = {
+        (s, p): values[:, (subjects == s) & (pairs == p)][:, 0]
+        for s in set(subjects)
+        for p in set(pairs)
+    }
     between = [np.mean(of["s1", p] * of["s2", p]) for p in sorted(set(pairs))]
     assert np.mean(between[:16]) == pytest.approx(recording.truth["reliability"], abs=0.05)
     assert abs(np.mean(between[16:])) < 0.1
@@ -77,7 +91,11 @@ def test_the_planted_facts_are_in_the_numbers(recording):
     assert lagged == pytest.approx(recording.truth["autocorrelation"], abs=0.05)
     words = recording.stimuli["text"].str.split().str.len().to_numpy(float)
     words = (words - words.mean()) / words.std()
-    assert abs(np.corrcoef(words, values[:, planted].mean(1))[0, 1]) > 0.1 > abs(np.corrcoef(words, noise.mean(1))[0, 1])
+    assert (
+        abs(np.corrcoef(words, values[:, planted].mean(1))[0, 1])
+        > 0.1
+        > abs(np.corrcoef(words, noise.mean(1))[0, 1])
+    )
 
 
 def test_the_recording_loads_without_torch_and_without_pickle():

@@ -84,7 +84,11 @@ class Server(http.server.BaseHTTPRequestHandler):
             self._send(OLDER[:400_000], length=len(OLDER), ETag='"older"')
             self.close_connection = True
         else:
-            self._send(BODY, start if self.headers.get("If-Range") in (None, '"newer"') else 0, ETag='"newer"')
+            self._send(
+                BODY,
+                start if self.headers.get("If-Range") in (None, '"newer"') else 0,
+                ETag='"newer"',
+            )
 
     def html(self, start):
         self._send(b"<!DOCTYPE html><html>Sign in</html>", Content_Type="text/html; charset=utf-8")
@@ -157,9 +161,19 @@ class Quiet(http.server.ThreadingHTTPServer):
 
 @pytest.fixture
 def server(monkeypatch):
-    for name in ("HTTP_PROXY", "HTTPS_PROXY", "http_proxy", "https_proxy", "ALL_PROXY", "all_proxy", "BRAINLENS_MIRROR"):
+    for name in (
+        "HTTP_PROXY",
+        "HTTPS_PROXY",
+        "http_proxy",
+        "https_proxy",
+        "ALL_PROXY",
+        "all_proxy",
+        "BRAINLENS_MIRROR",
+    ):
         monkeypatch.delenv(name, raising=False)
-    monkeypatch.setattr(fetch, "time", types.SimpleNamespace(sleep=lambda _: None))  # no waiting between attempts
+    monkeypatch.setattr(
+        fetch, "time", types.SimpleNamespace(sleep=lambda _: None)
+    )  # no waiting between attempts
     Server.requests, Server.conditions, Server.cut = [], [], 0
     with Quiet(("127.0.0.1", 0), Server) as running:
         threading.Thread(target=running.serve_forever, args=(0.02,), daemon=True).start()
@@ -168,18 +182,38 @@ def server(monkeypatch):
 
 
 def remote(way, server, **changes):
-    return RemoteFile(**{"folder": "things", "name": "file.bin", "url": f"{server}/{way}/file.bin", "sha256": SHA, **changes})
+    return RemoteFile(
+        **{
+            "folder": "things",
+            "name": "file.bin",
+            "url": f"{server}/{way}/file.bin",
+            "sha256": SHA,
+            **changes,
+        }
+    )
 
 
 def left_over(home):
-    return sorted(p.name for p in (home / "recordings").rglob("*") if p.is_file()) if (home / "recordings").exists() else []
+    return (
+        sorted(p.name for p in (home / "recordings").rglob("*") if p.is_file())
+        if (home / "recordings").exists()
+        else []
+    )
 
 
 def test_a_good_file_and_what_stands_beside_it(server, clean_home):
     path = fetch.fetch_file(remote("good", server), about={"licence": "MIT", "citation": "@x"})
-    assert path.read_bytes() == BODY and left_over(clean_home) == ["file.bin", "file.bin.source.json"]
+    assert path.read_bytes() == BODY and left_over(clean_home) == [
+        "file.bin",
+        "file.bin.source.json",
+    ]
     beside = json.loads((path.parent / "file.bin.source.json").read_text())
-    assert beside["licence"] == "MIT" and beside["citation"] == "@x" and beside["sha256"] == SHA and beside["verified"] is True
+    assert (
+        beside["licence"] == "MIT"
+        and beside["citation"] == "@x"
+        and beside["sha256"] == SHA
+        and beside["verified"] is True
+    )
     fetch.fetch_file(remote("good", server))
     assert len(Server.requests) == 1  # the second time nothing is asked
 
@@ -220,9 +254,15 @@ def test_a_redirect_that_drops_the_encryption_is_refused(clean_home, monkeypatch
         return httpx.Response(200, content=BODY)
 
     monkeypatch.delenv("BRAINLENS_MIRROR", raising=False)
-    monkeypatch.setattr(httpx, "Client", functools.partial(httpx.Client, transport=httpx.MockTransport(answer)))
-    with pytest.raises(BrainLensError, match=r"redirects to http://plain.example/file.bin, which is not encrypted"):
-        fetch.fetch_file(RemoteFile("things", "file.bin", "https://safe.example/file.bin", sha256=SHA))
+    monkeypatch.setattr(
+        httpx, "Client", functools.partial(httpx.Client, transport=httpx.MockTransport(answer))
+    )
+    with pytest.raises(
+        BrainLensError, match=r"redirects to http://plain.example/file.bin, which is not encrypted"
+    ):
+        fetch.fetch_file(
+            RemoteFile("things", "file.bin", "https://safe.example/file.bin", sha256=SHA)
+        )
     assert left_over(clean_home) == []
 
 
@@ -304,15 +344,24 @@ def test_nobody_listens(clean_home, monkeypatch):
     monkeypatch.delenv("BRAINLENS_MIRROR", raising=False)
     monkeypatch.setattr(fetch, "time", types.SimpleNamespace(sleep=lambda _: None))
     with pytest.raises(BrainLensError, match=r"could not be fetched from 127.0.0.1:9") as caught:
-        fetch.fetch_file(RemoteFile("things", "file.bin", "http://127.0.0.1:9/file.bin", sha256=SHA))
+        fetch.fetch_file(
+            RemoteFile("things", "file.bin", "http://127.0.0.1:9/file.bin", sha256=SHA)
+        )
     assert "BRAINLENS_MIRROR" in caught.value.remedy
 
 
 def test_a_proxy_from_the_environment_is_used(server, clean_home, monkeypatch):
-    monkeypatch.setenv("HTTP_PROXY", server)  # our server answers the proxied path too: it sees the whole address
+    monkeypatch.setenv(
+        "HTTP_PROXY", server
+    )  # our server answers the proxied path too: it sees the whole address
     seen = []
     monkeypatch.setattr(Server, "do_GET", lambda self: (seen.append(self.path), self._send(BODY)))
-    assert fetch.fetch_file(RemoteFile("things", "file.bin", "http://far.example/file.bin", sha256=SHA)).read_bytes() == BODY
+    assert (
+        fetch.fetch_file(
+            RemoteFile("things", "file.bin", "http://far.example/file.bin", sha256=SHA)
+        ).read_bytes()
+        == BODY
+    )
     assert seen == ["http://far.example/file.bin"]
 
 
@@ -337,18 +386,30 @@ def test_a_mirror_as_a_file_address_and_addresses_of_other_kinds(clean_home, tmp
     folder = tmp_path / "my mirror" / "things"
     folder.mkdir(parents=True)
     (folder / "file.bin").write_bytes(BODY)
-    file, other = RemoteFile("things", "file.bin", sha256=SHA), RemoteFile("things", "other.bin", "https://far.example/other.bin")
+    file, other = (
+        RemoteFile("things", "file.bin", sha256=SHA),
+        RemoteFile("things", "other.bin", "https://far.example/other.bin"),
+    )
     address = (tmp_path / "my mirror").as_uri()
     monkeypatch.setenv("BRAINLENS_MIRROR", address)
     assert "my%20mirror" in address and fetch.locate(file) == folder / "file.bin"
-    with pytest.raises(BrainLensError, match=r"has no file things/other.bin. Put it there, or unset BRAINLENS_MIRROR to fetch"):
+    with pytest.raises(
+        BrainLensError,
+        match=r"has no file things/other.bin. Put it there, or unset BRAINLENS_MIRROR to fetch",
+    ):
         fetch.fetch_file(other)
     monkeypatch.delenv("BRAINLENS_MIRROR")
-    with pytest.raises(BrainLensError, match=r"has no file things/other.bin. Put it there, or leave the mirror out to fetch"):
+    with pytest.raises(
+        BrainLensError,
+        match=r"has no file things/other.bin. Put it there, or leave the mirror out to fetch",
+    ):
         fetch.fetch_file(other, source=address)
     assert fetch.fetch_file(file, source=address).read_bytes() == BODY
     for wrong in ("ftp://far.example/mirror", "s3://bucket/mirror", "file://far.example/mirror"):
-        with pytest.raises(BrainLensError, match=f"The mirror '{wrong}' is neither a folder nor an address that can be read"):
+        with pytest.raises(
+            BrainLensError,
+            match=f"The mirror '{wrong}' is neither a folder nor an address that can be read",
+        ):
             fetch.fetch_file(other, source=wrong)
     monkeypatch.setenv("BRAINLENS_MIRROR", "ftp://far.example/mirror")
     with pytest.raises(BrainLensError, match=r"The mirror 'ftp://far.example/mirror' is neither"):
@@ -368,8 +429,14 @@ def test_a_home_that_is_none_is_said(clean_home, monkeypatch, error):
         clean_home.write_text("a file")
     else:
         monkeypatch.setattr(Path, "mkdir", refuse)
-    message = "cannot be made: " + ("a file stands in its place" if error is None else "Permission denied")
-    for action in (lambda: home("recordings"), catalog.entries, lambda: fetch.fetch_file(RemoteFile("things", "file.bin"))):
+    message = "cannot be made: " + (
+        "a file stands in its place" if error is None else "Permission denied"
+    )
+    for action in (
+        lambda: home("recordings"),
+        catalog.entries,
+        lambda: fetch.fetch_file(RemoteFile("things", "file.bin")),
+    ):
         with pytest.raises(BrainLensError, match=message) as caught:
             action()
         assert "BRAINLENS_HOME" in caught.value.remedy
@@ -444,7 +511,10 @@ def test_a_file_without_a_known_hash_is_said_to_be_unverified(server, clean_home
 
 def test_two_at_once_fetch_once(server, clean_home):
     paths = []
-    threads = [threading.Thread(target=lambda: paths.append(fetch.fetch_file(remote("slow", server)))) for _ in range(3)]
+    threads = [
+        threading.Thread(target=lambda: paths.append(fetch.fetch_file(remote("slow", server))))
+        for _ in range(3)
+    ]
     [t.start() for t in threads]
     [t.join() for t in threads]
     assert len(set(paths)) == 1 and len(Server.requests) == 1
@@ -465,7 +535,9 @@ def assembly(server, tmp_path, monkeypatch):
 
     import numpy as np
 
-    spec = importlib.util.spec_from_file_location("assembly_files", Path(__file__).with_name("assembly_files.py"))
+    spec = importlib.util.spec_from_file_location(
+        "assembly_files", Path(__file__).with_name("assembly_files.py")
+    )
     files = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(files)
     bodies = {}
@@ -475,19 +547,29 @@ def assembly(server, tmp_path, monkeypatch):
     def serve(file, body):
         bodies[f"/s3/{file.name}"] = body
         sha1 = hashlib.sha1(body).hexdigest()
-        return replace(file, url=f"{server}/s3/{file.name}", sha1=sha1, sha256="", size=None, about=len(body))
+        return replace(
+            file, url=f"{server}/s3/{file.name}", sha1=sha1, sha256="", size=None, about=len(body)
+        )
 
     for name in SERVED[:-1]:
         entry = catalog.entry(name)
         array = files.MAKERS[name](rng) if name in files.MAKERS else files.ceiling(rng)
         body = files.write_new(array, tmp_path / f"{name}.nc").read_bytes()
-        catalog.register(replace(entry, files=tuple(serve(file, body) for file in entry.files), invariants={}))
-    words = "word\tzone\titem\tnItem\tmeanItemRT\n" + "".join(f"Word{z}\t{z}\t1\t80\t{300 + z}\n" for z in range(1, 6))
-    people = "WorkerId\titem\tzone\tRT\tword\n" + "".join(f"A1\t1\t{z}\t{300 + z}\tWord{z}\n" for z in range(1, 6))
+        catalog.register(
+            replace(entry, files=tuple(serve(file, body) for file in entry.files), invariants={})
+        )
+    words = "word\tzone\titem\tnItem\tmeanItemRT\n" + "".join(
+        f"Word{z}\t{z}\t1\t80\t{300 + z}\n" for z in range(1, 6)
+    )
+    people = "WorkerId\titem\tzone\tRT\tword\n" + "".join(
+        f"A1\t1\t{z}\t{300 + z}\tWord{z}\n" for z in range(1, 6)
+    )
     entry = catalog.entry("natural-stories-people")
     own = tuple(serve(file, text.encode()) for file, text in zip(entry.files, (people, words)))
     catalog.register(replace(entry, files=own))
-    monkeypatch.setattr(Server, "s3", lambda self, start: self._send(bodies[self.path], start), raising=False)
+    monkeypatch.setattr(
+        Server, "s3", lambda self, start: self._send(bodies[self.path], start), raising=False
+    )
     return files.MAKERS
 
 
@@ -521,7 +603,11 @@ def test_every_id_of_the_catalogue_loads(name, request, clean_home):
     loaded = catalog.load(name)
     assert len(loaded) if not one.is_recording else loaded.id == name and loaded.n_measured
     for version in one.versions:
-        assert len(catalog.load(f"{name}@{version}") if not one.is_recording else catalog.load(f"{name}@{version}").texts)
+        assert len(
+            catalog.load(f"{name}@{version}")
+            if not one.is_recording
+            else catalog.load(f"{name}@{version}").texts
+        )
     with pytest.raises(BrainLensError, match=f"Unknown version of {name} 'none of them'"):
         catalog.load(f"{name}@none of them")
 
@@ -530,7 +616,9 @@ def test_ceilings_are_read_from_all_their_files(assembly, clean_home):
     catalog.fetch("pereira2018-ceilings")
     table = catalog.load("pereira2018-ceilings")
     counts = table.groupby(["experiment", "regression"]).size()
-    assert counts.to_dict() == {(e, r): 12 for e in ("243sentences", "384sentences") for r in ("linear", "ridge")}
+    assert counts.to_dict() == {
+        (e, r): 12 for e in ("243sentences", "384sentences") for r in ("linear", "ridge")
+    }
     assert {"ceiling", "subject", "neuroid_id"} <= set(table.columns)
 
 
@@ -538,7 +626,11 @@ def test_times_per_person_are_read_with_their_words(assembly, clean_home):
     paths = catalog.fetch("natural-stories-people")
     recording = catalog.recording("natural-stories-people")
     assert [path.name for path in paths] == ["processed_RTs.tsv", "processed_wordinfo.tsv"]
-    assert recording.texts[0] == "Word1" and recording.responses.values[0, 0] == 301 and not recording.averaged
+    assert (
+        recording.texts[0] == "Word1"
+        and recording.responses.values[0, 0] == 301
+        and not recording.averaged
+    )
 
 
 @pytest.fixture
@@ -559,12 +651,22 @@ def corpus(clean_home, monkeypatch):
 
 
 def test_what_others_need_is_not_removed_unasked(corpus):
-    with pytest.raises(BrainLensError, match="ours-spr shares its files with ours-eye, ours-people: nothing") as caught:
+    with pytest.raises(
+        BrainLensError, match="ours-spr shares its files with ours-eye, ours-people: nothing"
+    ) as caught:
         catalog.remove("ours-spr")
     assert "--also" in caught.value.remedy and "also=True" in caught.value.remedy
-    assert catalog.sharers("ours-spr") == ("ours-eye", "ours-people") and catalog.sharers("ours-people") == ()
-    assert catalog.remove("ours-people") == 8 and [path.name for path in corpus.iterdir()] == ["one.csv"]  # the shared one stays
-    assert catalog.remove("ours-spr", also=True) == 8 and catalog.entry("ours-eye").state == "needs download"
+    assert (
+        catalog.sharers("ours-spr") == ("ours-eye", "ours-people")
+        and catalog.sharers("ours-people") == ()
+    )
+    assert catalog.remove("ours-people") == 8 and [path.name for path in corpus.iterdir()] == [
+        "one.csv"
+    ]  # the shared one stays
+    assert (
+        catalog.remove("ours-spr", also=True) == 8
+        and catalog.entry("ours-eye").state == "needs download"
+    )
     assert catalog.sharers("ours-spr") == () and catalog.remove("ours-spr") == 0
 
 

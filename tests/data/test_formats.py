@@ -20,11 +20,25 @@ from data.recording import Recording
 
 FORMATS = (".csv", ".tsv", ".parquet", ".nc", ".npz", ".npy", ".mat")
 
-letters = st.characters(blacklist_categories=("Cs", "Cc"), blacklist_characters="\u2028\u2029\x85\ufeff")
+letters = st.characters(
+    blacklist_categories=("Cs", "Cc"), blacklist_characters="\u2028\u2029\x85\ufeff"
+)
 texts = st.one_of(
     st.text(letters, min_size=1, max_size=20).map(str.strip).filter(bool),
     st.sampled_from(
-        ["null", "NA", 'He said "no".', "a, b; c", "tab\there", "line\nbreak", "'quoted'", "1984", "=1+1", "#no", "été"]
+        [
+            "null",
+            "NA",
+            'He said "no".',
+            "a, b; c",
+            "tab\there",
+            "line\nbreak",
+            "'quoted'",
+            "1984",
+            "=1+1",
+            "#no",
+            "été",
+        ]
     ),
 )
 finite = st.floats(allow_nan=False, allow_infinity=False, width=64)
@@ -35,14 +49,24 @@ def recordings(draw):
     n, targets = draw(st.integers(2, 8)), draw(st.integers(1, 4))
     words = draw(st.lists(texts, min_size=n, max_size=n))
     words[0] = "A first sentence."  # one that is no number
-    values = np.array(draw(st.lists(st.lists(finite, min_size=targets, max_size=targets), min_size=n, max_size=n)))
+    values = np.array(
+        draw(st.lists(st.lists(finite, min_size=targets, max_size=targets), min_size=n, max_size=n))
+    )
     values[0], values[1] = 0.25, 0.5  # nothing is constant
-    holes = np.array(draw(st.lists(st.booleans(), min_size=n * targets, max_size=n * targets))).reshape(n, targets)
+    holes = np.array(
+        draw(st.lists(st.booleans(), min_size=n * targets, max_size=n * targets))
+    ).reshape(n, targets)
     holes[:2] = False
     values[holes] = np.nan
     labels = st.sampled_from(["a", "b c", "1", "NA", "null", "true"])
     ids = [f"s{i}" for i in range(n)] if draw(st.booleans()) else list(range(n))
-    table = pd.DataFrame({"text": words, "topic": draw(st.lists(labels, min_size=n, max_size=n)), "position": range(n)})
+    table = pd.DataFrame(
+        {
+            "text": words,
+            "topic": draw(st.lists(labels, min_size=n, max_size=n)),
+            "position": range(n),
+        }
+    )
     table["passage"] = [f"p{i // 2}" for i in range(n)]
     table.index = pd.Index(ids, name="stimulus")
     names = [f"t{i}" for i in range(targets)]
@@ -51,7 +75,11 @@ def recordings(draw):
     if not averaged:
         coords["subject"] = (
             "target",
-            draw(st.lists(st.sampled_from(["007", "anna", "s 2"]), min_size=targets, max_size=targets)),
+            draw(
+                st.lists(
+                    st.sampled_from(["007", "anna", "s 2"]), min_size=targets, max_size=targets
+                )
+            ),
         )
     responses = xr.DataArray(values, dims=("stimulus", "target"), coords=coords)
     return Recording(
@@ -70,7 +98,9 @@ def recordings(draw):
 
 
 @pytest.mark.parametrize("suffix", FORMATS)
-@settings(max_examples=12, deadline=None, suppress_health_check=[HealthCheck.too_slow], derandomize=True)
+@settings(
+    max_examples=12, deadline=None, suppress_health_check=[HealthCheck.too_slow], derandomize=True
+)
 @given(recording=recordings())
 def test_what_is_written_comes_back(suffix, recording):
     with tempfile.TemporaryDirectory() as folder:
@@ -82,13 +112,24 @@ def test_what_is_written_comes_back(suffix, recording):
     np.testing.assert_array_equal(again.responses.values, recording.responses.values)
     if suffix != ".npy":
         assert again.responses.target.values.tolist() == recording.responses.target.values.tolist()
-    for name in ("kind", "unit", "scored_unit", "context", "group", "averaged", "simulated", "quality"):
+    for name in (
+        "kind",
+        "unit",
+        "scored_unit",
+        "context",
+        "group",
+        "averaged",
+        "simulated",
+        "quality",
+    ):
         assert getattr(again, name) == getattr(recording, name), name
     assert (again.subjects is None) == (recording.subjects is None)
     if recording.subjects is not None:
         assert again.subjects.tolist() == recording.subjects.tolist()
     for name in filter(None, (recording.context, recording.group)):
-        assert again.column(name).astype(str).tolist() == recording.column(name).astype(str).tolist()
+        assert (
+            again.column(name).astype(str).tolist() == recording.column(name).astype(str).tolist()
+        )
 
 
 def test_unknown_format(tmp_path):
@@ -101,7 +142,9 @@ def test_unknown_format(tmp_path):
 # ---- arrays with a table beside them --------------------------------------------------------------------------------------
 @pytest.fixture
 def stimuli(tmp_path):
-    frame = pd.DataFrame({"sentence": [f"This is sentence {i}." for i in range(6)], "story": list("aabbcc")})
+    frame = pd.DataFrame(
+        {"sentence": [f"This is sentence {i}." for i in range(6)], "story": list("aabbcc")}
+    )
     frame.to_csv(tmp_path / "x.stimuli.csv", index=False)
     return frame
 
@@ -111,9 +154,15 @@ def test_npy_beside_its_table(tmp_path, stimuli):
     np.save(tmp_path / "x.npy", np.asfortranarray(values))
     recording = own.read(tmp_path / "x.npy")
     np.testing.assert_array_equal(recording.responses.values, values)
-    assert recording.group == "story" and recording.responses.target.values.tolist() == ["target_1", "target_2"]
+    assert recording.group == "story" and recording.responses.target.values.tolist() == [
+        "target_1",
+        "target_2",
+    ]
     np.save(tmp_path / "x.npy", values.T)
-    with pytest.raises(BrainLensError, match=r"has 2 rows and the table of stimuli 6; it looks transposed \(2 x 6\)"):
+    with pytest.raises(
+        BrainLensError,
+        match=r"has 2 rows and the table of stimuli 6; it looks transposed \(2 x 6\)",
+    ):
         own.read(tmp_path / "x.npy")
 
 
@@ -138,9 +187,16 @@ def test_npz_with_its_own_texts(tmp_path):
         topic=np.array(["x", "x", "y", "y"]),
     )
     recording = own.read(path)
-    assert recording.subjects.tolist() == ["s1", "s2"] and recording.group == "topic" and recording.texts[3] == "G h."
+    assert (
+        recording.subjects.tolist() == ["s1", "s2"]
+        and recording.group == "topic"
+        and recording.texts[3] == "G h."
+    )
     np.savez(path, one=np.zeros((4, 2)), two=np.zeros((4, 3)), text=np.array(["A"] * 4))
-    with pytest.raises(BrainLensError, match=r"which array holds the responses is not plain. Choices: one, two, text"):
+    with pytest.raises(
+        BrainLensError,
+        match=r"which array holds the responses is not plain. Choices: one, two, text",
+    ):
         own.read(path)
 
 
@@ -166,19 +222,40 @@ def test_matlab_cells_and_versions(tmp_path):
 SIX = np.array([f"Text {i}." for i in range(6)])
 NUMBERS = np.arange(12.0).reshape(6, 2)
 UNFIT = {
-    "targets twice": (dict(responses=NUMBERS, text=SIX, target=["a", "a"]), r"targets of the same name: \['a'\]"),
+    "targets twice": (
+        dict(responses=NUMBERS, text=SIX, target=["a", "a"]),
+        r"targets of the same name: \['a'\]",
+    ),
     "no rows": (dict(responses=np.zeros((0, 2)), text=SIX[:0]), r"'responses' has shape \(0, 2\)"),
     "no targets": (dict(responses=np.zeros((6, 0)), text=SIX), r"'responses' has shape \(6, 0\)"),
-    "complex": (dict(responses=NUMBERS + 1j, text=SIX), r"'responses' has shape \(6, 2\) of complex128, not stimuli x targets"),
-    "three dims": (dict(responses=NUMBERS[None], text=SIX), r"'responses' has shape \(1, 6, 2\) of float64"),
+    "complex": (
+        dict(responses=NUMBERS + 1j, text=SIX),
+        r"'responses' has shape \(6, 2\) of complex128, not stimuli x targets",
+    ),
+    "three dims": (
+        dict(responses=NUMBERS[None], text=SIX),
+        r"'responses' has shape \(1, 6, 2\) of float64",
+    ),
     "fields": (
         dict(responses=np.zeros(6, dtype=[("a", float), ("b", float)]), text=SIX),
         r"'responses' has shape \(6,\) of fields",
     ),
-    "fewer texts": (dict(responses=NUMBERS, text=SIX[:5]), "'responses' has 6 rows and 'text' 5[.]"),
-    "transposed": (dict(responses=NUMBERS.T, text=SIX), r"'responses' has 2 rows and 'text' 6; it looks transposed \(2 x 6\)"),
-    "not UTF-8": (dict(responses=NUMBERS, text=np.array([b"caf\xe9"] * 6)), "array 'text' is not UTF-8"),
-    "activations": (dict(stimulus=SIX, layer_0=NUMBERS), "holds activations, not responses: layer_0, stimulus"),
+    "fewer texts": (
+        dict(responses=NUMBERS, text=SIX[:5]),
+        "'responses' has 6 rows and 'text' 5[.]",
+    ),
+    "transposed": (
+        dict(responses=NUMBERS.T, text=SIX),
+        r"'responses' has 2 rows and 'text' 6; it looks transposed \(2 x 6\)",
+    ),
+    "not UTF-8": (
+        dict(responses=NUMBERS, text=np.array([b"caf\xe9"] * 6)),
+        "array 'text' is not UTF-8",
+    ),
+    "activations": (
+        dict(stimulus=SIX, layer_0=NUMBERS),
+        "holds activations, not responses: layer_0, stimulus",
+    ),
 }
 
 
@@ -187,13 +264,22 @@ def test_arrays_that_do_not_fit(tmp_path, name):
     arrays, message = UNFIT[name]
     np.savez(tmp_path / "x.npz", **arrays)
     report = own.check(tmp_path / "x.npz")
-    assert not report.ok and len(report.findings) == 1 and "could not be read" not in report.errors[0].what
+    assert (
+        not report.ok
+        and len(report.findings) == 1
+        and "could not be read" not in report.errors[0].what
+    )
     with pytest.raises(BrainLensError, match=message):
         raise BrainLensError(report.errors[0].what)
 
 
 def test_bytes_in_an_npz_are_texts(tmp_path):
-    np.savez(tmp_path / "x.npz", responses=NUMBERS, text=np.char.encode(SIX), target=np.array([b"u", b"v"]))
+    np.savez(
+        tmp_path / "x.npz",
+        responses=NUMBERS,
+        text=np.char.encode(SIX),
+        target=np.array([b"u", b"v"]),
+    )
     recording = own.read(tmp_path / "x.npz")
     assert recording.texts == list(SIX) and recording.responses.target.values.tolist() == ["u", "v"]
 
@@ -207,30 +293,56 @@ def cells(values):
 def test_matlab_cells_that_are_no_texts(tmp_path):
     from scipy.io import savemat
 
-    savemat(tmp_path / "x.mat", {"responses": NUMBERS, "text": cells([np.ones((1, 3)) for _ in range(6)])})
-    with pytest.raises(BrainLensError, match=r"column 'text' holds arrays of \(1, 3\), not words \(row 1\)"):
+    savemat(
+        tmp_path / "x.mat",
+        {"responses": NUMBERS, "text": cells([np.ones((1, 3)) for _ in range(6)])},
+    )
+    with pytest.raises(
+        BrainLensError, match=r"column 'text' holds arrays of \(1, 3\), not words \(row 1\)"
+    ):
         own.read(tmp_path / "x.mat")
     mixed = cells([*SIX[:5], np.ones((1, 3))])
-    savemat(tmp_path / "x.mat", {"responses": NUMBERS, "text": cells(SIX), "topic": mixed, "item": cells([1.0, 2, 3, 4, 5, 6])})
+    savemat(
+        tmp_path / "x.mat",
+        {
+            "responses": NUMBERS,
+            "text": cells(SIX),
+            "topic": mixed,
+            "item": cells([1.0, 2, 3, 4, 5, 6]),
+        },
+    )
     with pytest.raises(BrainLensError, match=r"column 'topic' holds arrays of .*not labels"):
         own.read(tmp_path / "x.mat")
     recording = own.read(tmp_path / "x.mat", group="item")
-    assert recording.column("item").tolist() == [1, 2, 3, 4, 5, 6] and "topic" not in recording.stimuli
+    assert (
+        recording.column("item").tolist() == [1, 2, 3, 4, 5, 6] and "topic" not in recording.stimuli
+    )
     assert "columns of lists, arrays or bytes left out: topic" in recording.notes
     savemat(tmp_path / "x.mat", {"responses": NUMBERS.T, "text": cells(SIX)})
-    with pytest.raises(BrainLensError, match=r"'responses' has 2 rows and 'text' 6; it looks transposed"):
+    with pytest.raises(
+        BrainLensError, match=r"'responses' has 2 rows and 'text' 6; it looks transposed"
+    ):
         own.read(tmp_path / "x.mat")
 
 
 FOREIGN = {
     "bytes": (dict(text=[b"One.", b"Two."] * 3), r"column 'text' holds bytes, not words \(row 1\)"),
-    "lists": (dict(text=[["One", "word"]] * 6), "column 'text' holds lists|column 'text' holds arrays"),
-    "dates": (dict(text=pd.date_range("2024-01-01", periods=6)), "column 'text' holds dates, not words"),
+    "lists": (
+        dict(text=[["One", "word"]] * 6),
+        "column 'text' holds lists|column 'text' holds arrays",
+    ),
+    "dates": (
+        dict(text=pd.date_range("2024-01-01", periods=6)),
+        "column 'text' holds dates, not words",
+    ),
     "dates as responses": (
         dict(text=SIX, bold=pd.date_range("2024-01-01", periods=6)),
         "column 'bold' holds dates or durations, not numbers",
     ),
-    "lists as responses": (dict(text=SIX, bold=[[1.0, 2.0]] * 6), "column 'bold' holds arrays of .*, not numbers"),
+    "lists as responses": (
+        dict(text=SIX, bold=[[1.0, 2.0]] * 6),
+        "column 'bold' holds arrays of .*, not numbers",
+    ),
     "no rows": (dict(text=[], bold=[]), "holds no rows"),
 }
 
@@ -238,9 +350,15 @@ FOREIGN = {
 @pytest.mark.parametrize("name", sorted(FOREIGN))
 def test_parquet_cells_that_are_no_texts(tmp_path, name):
     columns, message = FOREIGN[name]
-    pd.DataFrame({"bold": np.arange(len(columns["text"])) * 0.7, **columns}).to_parquet(tmp_path / "x.parquet")
+    pd.DataFrame({"bold": np.arange(len(columns["text"])) * 0.7, **columns}).to_parquet(
+        tmp_path / "x.parquet"
+    )
     report = own.check(tmp_path / "x.parquet", text="text")
-    assert not report.ok and len(report.findings) == 1 and "could not be read" not in report.errors[0].what
+    assert (
+        not report.ok
+        and len(report.findings) == 1
+        and "could not be read" not in report.errors[0].what
+    )
     with pytest.raises(BrainLensError, match=message):
         own.read(tmp_path / "x.parquet", text="text")
 
@@ -252,17 +370,24 @@ def test_parquet_keeps_its_index_and_names_columns_once(tmp_path):
     frame = pd.DataFrame({"bold": NUMBERS[:, 1] / 3}, index=pd.Index(SIX, name="text"))
     frame.to_parquet(tmp_path / "x.parquet")
     assert own.read(tmp_path / "x.parquet").texts == list(SIX)
-    twice = pa.table([pa.array(list(SIX)), pa.array(NUMBERS[:, 0]), pa.array(NUMBERS[:, 1])], names=["text", "bold", "bold"])
+    twice = pa.table(
+        [pa.array(list(SIX)), pa.array(NUMBERS[:, 0]), pa.array(NUMBERS[:, 1])],
+        names=["text", "bold", "bold"],
+    )
     pq.write_table(twice, tmp_path / "y.parquet")
     with pytest.raises(BrainLensError, match=r"columns of the same name: \['bold'\]"):
         own.read(tmp_path / "y.parquet")
 
 
 def test_what_a_file_says_of_itself_is_of_the_right_type(tmp_path):
-    array = xr.DataArray(NUMBERS, dims=("stimulus", "target"), coords={"text": ("stimulus", SIX)}, name="responses")
+    array = xr.DataArray(
+        NUMBERS, dims=("stimulus", "target"), coords={"text": ("stimulus", SIX)}, name="responses"
+    )
     array.attrs["brainlens"] = '{"averaged": "false"}'
     array.to_netcdf(tmp_path / "x.nc", engine="h5netcdf")
-    with pytest.raises(BrainLensError, match=r"x.nc, attribute 'brainlens': averaged is 'false', not true or false"):
+    with pytest.raises(
+        BrainLensError, match=r"x.nc, attribute 'brainlens': averaged is 'false', not true or false"
+    ):
         own.read(tmp_path / "x.nc")
 
 
@@ -280,7 +405,9 @@ class Evil:
 def test_pickles_never_run(tmp_path, stimuli):
     trace = tmp_path / "trace"
     np.save(tmp_path / "x.npy", np.array([Evil(trace)] * 6, dtype=object), allow_pickle=True)
-    with pytest.raises(BrainLensError, match=r"holds Python objects \(a pickle\), which can run anything"):
+    with pytest.raises(
+        BrainLensError, match=r"holds Python objects \(a pickle\), which can run anything"
+    ):
         own.read(tmp_path / "x.npy")
     (tmp_path / "x.npy").write_bytes(pickle.dumps(Evil(trace)))
     with pytest.raises(BrainLensError, match="is a pickle: it was not read"):
@@ -304,7 +431,9 @@ def npy_bytes(array):
     return stream.getvalue()
 
 
-@pytest.mark.parametrize("name", ["../../evil.npy", "/etc/evil.npy", "a/../../evil.npy", "..\\evil.npy", "C:evil.npy"])
+@pytest.mark.parametrize(
+    "name", ["../../evil.npy", "/etc/evil.npy", "a/../../evil.npy", "..\\evil.npy", "C:evil.npy"]
+)
 def test_members_that_leave_the_archive(tmp_path, name):
     path = npz(tmp_path / "x.npz", {name: npy_bytes(np.zeros(3))})
     with pytest.raises(BrainLensError, match="leaves the archive"):
@@ -315,7 +444,9 @@ def test_members_that_leave_the_archive(tmp_path, name):
 def test_zip_bombs_and_strangers(tmp_path):
     bomb = npz(tmp_path / "b.npz", {"responses.npy": npy_bytes(np.zeros(25_000_000))})
     assert bomb.stat().st_size < 1_000_000
-    with pytest.raises(BrainLensError, match=r"unpacks from .* to 200,000,128 bytes: it was not read"):
+    with pytest.raises(
+        BrainLensError, match=r"unpacks from .* to 200,000,128 bytes: it was not read"
+    ):
         formats.load_npz(bomb)
     with pytest.raises(BrainLensError, match=r"holds 'run.sh', which is not an array"):
         formats.load_npz(npz(tmp_path / "s.npz", {"run.sh": b"rm"}))
@@ -329,16 +460,24 @@ def test_parquet_bombs(tmp_path, monkeypatch):
     import pyarrow.parquet as pq
 
     rows = 300_000  # one long text, stored once
-    words = pa.DictionaryArray.from_arrays(pa.array(np.zeros(rows, dtype=np.int8)), pa.array(["a" * 1000]))
+    words = pa.DictionaryArray.from_arrays(
+        pa.array(np.zeros(rows, dtype=np.int8)), pa.array(["a" * 1000])
+    )
     path = tmp_path / "x.parquet"
-    pq.write_table(pa.table({"text": words.cast(pa.string()), "bold": np.arange(rows) % 7 * 0.5}), path, compression="zstd")
+    pq.write_table(
+        pa.table({"text": words.cast(pa.string()), "bold": np.arange(rows) % 7 * 0.5}),
+        path,
+        compression="zstd",
+    )
     assert path.stat().st_size < 300_000
     monkeypatch.setattr("data.own.tables.MOST_UNPACKED", 100_000_000)
     with pytest.raises(BrainLensError, match=r"unpacks from .* bytes: it was not read"):
         own.read(path)
     monkeypatch.setattr("data.own.tables.MOST_UNPACKED", 10**12)
     monkeypatch.setattr("data.own.tables.MUCH", 500_000)
-    pq.write_table(pa.table({"text": ["a"] * rows, "bold": np.full(rows, 0.5)}), path, compression="zstd")
+    pq.write_table(
+        pa.table({"text": ["a"] * rows, "bold": np.full(rows, 0.5)}), path, compression="zstd"
+    )
     with pytest.raises(BrainLensError, match=r"unpacks from .* to 600,000 bytes: it was not read"):
         own.read(path)
 
@@ -365,7 +504,9 @@ def test_headers_that_promise_too_much(tmp_path):
     (tmp_path / "short.npy").write_bytes(body[:-8])
     with pytest.raises(BrainLensError, match="announces 64 bytes and holds 56"):
         formats.load_npy(tmp_path / "short.npy")
-    (tmp_path / "vast.npy").write_bytes(body.replace(b"(4, 2), }" + b" " * 9, b"(999999999999, 2),}"[:18].ljust(18)))
+    (tmp_path / "vast.npy").write_bytes(
+        body.replace(b"(4, 2), }" + b" " * 9, b"(999999999999, 2),}"[:18].ljust(18))
+    )
     with pytest.raises(BrainLensError, match=r"announces|not an npy array"):
         formats.load_npy(tmp_path / "vast.npy")
     (tmp_path / "zero.npy").write_bytes(b"")

@@ -10,7 +10,9 @@ import pytest
 from click.testing import CliRunner
 
 PAGE = Path(__file__).parents[2] / "docs" / "own-data.md"
-BLOCKS = re.findall(r"^```(\w+)\n(.*?)^```$", PAGE.read_text(encoding="utf-8"), re.MULTILINE | re.DOTALL)
+BLOCKS = re.findall(
+    r"^```(\w+)\n(.*?)^```$", PAGE.read_text(encoding="utf-8"), re.MULTILINE | re.DOTALL
+)
 TIMES = "corpus,text_idx,word_idx,word,rt\n" + "".join(
     f"{corpus},{text},{word},word{word},{300 + 7.5 * word + text}\n"
     for corpus in ("first", "second")
@@ -38,7 +40,10 @@ def test_the_python_examples_run(folder, capsys):
 
     for body in blocks("python"):
         exec(compile(body, "own-data.md", "exec"), {})
-    assert "understood as: text = sentence (guessed); responses = left_ifg, left_temporal" in capsys.readouterr().out
+    assert (
+        "understood as: text = sentence (guessed); responses = left_ifg, left_temporal"
+        in capsys.readouterr().out
+    )
     assert read("scan.nc").n_targets == 100 and sidecar("mine.csv")["quality"] == "pilot"
     assert read("people.csv").subjects.tolist() == ["s1", "s2"]
 
@@ -54,7 +59,12 @@ def test_the_sidecar_is_one(folder):
 def test_the_checks_run(folder):
     from dashboards.command.cli import main
 
-    lines = [line for body in blocks("sh") for line in body.splitlines() if line.startswith("brainlens data check")]
+    lines = [
+        line
+        for body in blocks("sh")
+        for line in body.splitlines()
+        if line.startswith("brainlens data check")
+    ]
     assert len(lines) == 2
     for line in lines:
         result = CliRunner().invoke(main, line.split()[1:])

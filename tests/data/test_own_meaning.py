@@ -22,29 +22,40 @@ def said(report, level=""):
 # ---- order ----------------------------------------------------------------------------------------------------------------
 def test_an_order_that_starts_again_holds_inside_each_text(tmp_path):
     whole = table(order=[i % 8 for i in range(48)])
-    shuffled = pd.concat([part.sample(frac=1, random_state=1) for _, part in whole.groupby("topic")])
+    shuffled = pd.concat(
+        [part.sample(frac=1, random_state=1) for _, part in whole.groupby("topic")]
+    )
     report = own.check(saved(tmp_path, shuffled))
-    assert report.recording.texts == whole["sentence"].tolist() and "rows sorted inside each topic" in said(report, "fact")
+    assert report.recording.texts == whole[
+        "sentence"
+    ].tolist() and "rows sorted inside each topic" in said(report, "fact")
     assert not any("order" in finding.what for finding in report.warnings)
     finer = whole.assign(passage=[i // 4 for i in range(48)]).sample(frac=1, random_state=2)
-    read = own.read(saved(tmp_path, finer), context="passage")  # passages of a topic follow each other as the order says
+    read = own.read(
+        saved(tmp_path, finer), context="passage"
+    )  # passages of a topic follow each other as the order says
     for _, part in read.stimuli.groupby("topic", sort=False):
         assert part["order"].tolist() == list(range(8))
 
 
 def test_an_order_over_the_whole_table_and_one_with_ties(tmp_path):
-    whole = table(order=list(range(48)), topic=["a", "b"] * 24)  # topics alternate, as they were presented
+    whole = table(
+        order=list(range(48)), topic=["a", "b"] * 24
+    )  # topics alternate, as they were presented
     path = saved(tmp_path, whole.sample(frac=1, random_state=1))
     assert own.read(path).texts == whole["sentence"].tolist()
     tied = whole.assign(order=[*range(46), 3, 3])
     report = own.check(saved(tmp_path, tied))
-    assert "order is the same in 3 rows, which stay in turn as they stand in the file: line 5, line 48, line 49" in said(
-        report, "warning"
+    assert (
+        "order is the same in 3 rows, which stay in turn as they stand in the file: line 5, line 48, line 49"
+        in said(report, "warning")
     )
     assert report.recording.stimuli["order"].is_monotonic_increasing
     assert any("order is the same in 3 rows" in note for note in report.recording.notes)
     once = table(order=[*range(7), 6, *list(range(8)) * 5])
-    assert "order is the same inside one 'topic' in 2 rows" in said(own.check(saved(tmp_path, once)), "warning")
+    assert "order is the same inside one 'topic' in 2 rows" in said(
+        own.check(saved(tmp_path, once)), "warning"
+    )
 
 
 def test_a_guessed_order_that_is_none_is_left_alone(tmp_path):
@@ -58,7 +69,10 @@ def test_a_guessed_order_that_is_none_is_left_alone(tmp_path):
 def test_an_order_of_words_is_refused_with_its_line(tmp_path, cell):
     frame = table(order=list(range(48))).astype(object)
     frame.loc[4, "order"] = cell
-    with pytest.raises(BrainLensError, match=rf"'order' holds 1 cells that are not numbers, first '{cell}' \(line 6\)"):
+    with pytest.raises(
+        BrainLensError,
+        match=rf"'order' holds 1 cells that are not numbers, first '{cell}' \(line 6\)",
+    ):
         own.read(saved(tmp_path, frame))
 
 
@@ -69,10 +83,18 @@ def test_dates_are_an_order(tmp_path):
 
 
 def test_an_order_that_differs_between_people_is_said(tmp_path):
-    frames = [table(12).assign(subject=s, stimulus_id=range(12), order=np.roll(range(12), k)) for k, s in enumerate("ab")]
+    frames = [
+        table(12).assign(subject=s, stimulus_id=range(12), order=np.roll(range(12), k))
+        for k, s in enumerate("ab")
+    ]
     report = own.check(saved(tmp_path, pd.concat(frames)))
-    assert "order differs between people for 12 stimuli: the first person's is taken, first line 2" in said(report, "warning")
-    apart = own.check(saved(tmp_path, pd.concat(frames).drop(columns="stimulus_id").assign(trial=range(24))))
+    assert (
+        "order differs between people for 12 stimuli: the first person's is taken, first line 2"
+        in said(report, "warning")
+    )
+    apart = own.check(
+        saved(tmp_path, pd.concat(frames).drop(columns="stimulus_id").assign(trial=range(24)))
+    )
     assert "no stimulus has responses of two people" in said(apart, "warning")
 
 
@@ -80,7 +102,13 @@ def test_an_order_that_differs_between_people_is_said(tmp_path):
 def words(**columns):
     texts = ["The bees live here .", "A hive has one queen .", "It is warm inside now ."]
     rows = [
-        {"corpus": corpus, "text_idx": t, "word_idx": w, "word": word, "mean_rt_ms": 300 + 7.5 * len(word) + w + offset}
+        {
+            "corpus": corpus,
+            "text_idx": t,
+            "word_idx": w,
+            "word": word,
+            "mean_rt_ms": 300 + 7.5 * len(word) + w + offset,
+        }
         for corpus, offset in (("one", 0), ("two", 50))
         for t, text in enumerate(texts * 5)
         for w, word in enumerate(text.split())
@@ -91,7 +119,9 @@ def words(**columns):
 def test_several_corpora_are_not_taken_for_one(tmp_path):
     path = saved(tmp_path, words(), "my_times.csv")
     report = own.check(path)
-    assert not report.ok and "holds 2 corpora" in said(report) and "Choices: one, two" in said(report)
+    assert (
+        not report.ok and "holds 2 corpora" in said(report) and "Choices: one, two" in said(report)
+    )
     assert "my_times.csv#one" in report.errors[0].fix
     both = own.read(path, group="corpus,text_idx", context="corpus,text_idx")
     assert both.n_stimuli == len(words()) and len(set(both.column(both.group))) == 30
@@ -104,7 +134,11 @@ def test_one_corpus_is_named_behind_the_path(tmp_path, suffix):
     frame.loc[100, "mean_rt_ms"] = np.nan
     frame.to_csv(path, index=False) if suffix == ".csv" else frame.to_parquet(path)
     two = own.read(f"{path}#two")
-    assert two.id == "my-times-two" and two.n_stimuli == len(frame) // 2 and two.kind == "reading_times"
+    assert (
+        two.id == "my-times-two"
+        and two.n_stimuli == len(frame) // 2
+        and two.kind == "reading_times"
+    )
     assert own.read(path, corpus="two").stimuli.equals(two.stimuli)
     assert load(f"{path}#two").id == "my-times-two" and own.corpora_of(path) == ["one", "two"]
     eyes = own.read(f"{path}#one:eye_tracking")
@@ -112,7 +146,9 @@ def test_one_corpus_is_named_behind_the_path(tmp_path, suffix):
     report = own.check(f"{path}#two")
     assert report.ok and report.name == f"my_times{suffix}#two"
     assert ("line 102" if suffix == ".csv" else "row 101") in said(report)
-    with pytest.raises(BrainLensError, match=r"Unknown corpus of my_times.* 'too'; did you mean 'two'"):
+    with pytest.raises(
+        BrainLensError, match=r"Unknown corpus of my_times.* 'too'; did you mean 'two'"
+    ):
         own.read(f"{path}#too")
     with pytest.raises(BrainLensError, match="Unknown kind of recording 'eyes'"):
         own.read(f"{path}#two:eyes")
@@ -134,7 +170,12 @@ def test_six_corpora(own_data):
     path = own_data / "reading_times.csv.gz"
     assert not own.check(path).ok
     brown = own.read(f"{path}#brown")
-    assert (brown.id, brown.n_stimuli, brown.group, brown.unit) == ("reading-times-brown", 7188, "text_idx", "ms")
+    assert (brown.id, brown.n_stimuli, brown.group, brown.unit) == (
+        "reading-times-brown",
+        7188,
+        "text_idx",
+        "ms",
+    )
 
 
 # ---- what is said ---------------------------------------------------------------------------------------------------------
@@ -170,7 +211,9 @@ def test_types_are_made_sure_of(tmp_path, fields, message):
 
 def test_null_facts_are_as_good_as_not_said(tmp_path):
     path = saved(tmp_path, table())
-    (tmp_path / "mine.csv.brainlens.json").write_text('{"averaged": null, "quality": null, "responses": null, "group": null}')
+    (tmp_path / "mine.csv.brainlens.json").write_text(
+        '{"averaged": null, "quality": null, "responses": null, "group": null}'
+    )
     recording = own.read(path, responses=("bold",))
     assert recording.averaged and recording.quality == "" and recording.group is None
 
@@ -178,9 +221,14 @@ def test_null_facts_are_as_good_as_not_said(tmp_path):
 def test_a_column_is_one_thing(tmp_path):
     frame = table(text=[f"set {i // 12}" for i in range(48)])
     recording = own.read(saved(tmp_path, frame), text="sentence", group="text", within="text")
-    assert recording.column(recording.group).tolist() == frame["text"].tolist() and recording.within == recording.group
+    assert (
+        recording.column(recording.group).tolist() == frame["text"].tolist()
+        and recording.within == recording.group
+    )
     people = saved(tmp_path, table(subject=["a", "b"] * 24))
-    with pytest.raises(BrainLensError, match="column 'subject' cannot be both the subject and group"):
+    with pytest.raises(
+        BrainLensError, match="column 'subject' cannot be both the subject and group"
+    ):
         own.read(people, group="subject")
 
 
@@ -192,9 +240,15 @@ def test_the_report_says_how_the_columns_were_understood(tmp_path):
         "understood as: text = sentence; responses = bold (guessed); group = topic; not used: s1_bold, s2_bold, part; "
         "kind = fmri (guessed)"
     ) in said(report, "fact")
-    assert "bold was taken as the response and s1_bold, s2_bold left aside" in said(report, "warning")
+    assert "bold was taken as the response and s1_bold, s2_bold left aside" in said(
+        report, "warning"
+    )
     named = own.check(path, responses="bold", kind="fmri")
-    assert "responses = bold;" in said(named) and "left aside" not in said(named) and "kind" not in said(named, "fact")
+    assert (
+        "responses = bold;" in said(named)
+        and "left aside" not in said(named)
+        and "kind" not in said(named, "fact")
+    )
 
 
 def test_one_column_is_taken_as_an_average_until_it_is_said(tmp_path):
@@ -204,17 +258,22 @@ def test_one_column_is_taken_as_an_average_until_it_is_said(tmp_path):
     assert any('"averaged": false' in finding.fix for finding in report.findings)
     assert "averaged over people;" in said(own.check(path, averaged=True))
     one = own.check(path, averaged=False)
-    assert not one.recording.averaged and "it is not known which target belongs to whom" in said(one, "warning")
+    assert not one.recording.averaged and "it is not known which target belongs to whom" in said(
+        one, "warning"
+    )
 
 
 def test_ids_that_occur_twice_are_said(tmp_path):
     ids = [f"s{i}" for i in range(47)] + ["s3"]
     report = own.check(saved(tmp_path, table(stimulus_id=ids)))
-    assert "'stimulus_id' has ids more than once in 2 rows, so the rows are numbered instead: line 5, line 49" in said(
-        report, "warning"
+    assert (
+        "'stimulus_id' has ids more than once in 2 rows, so the rows are numbered instead: line 5, line 49"
+        in said(report, "warning")
     )
     assert list(report.recording.stimuli.index) == list(range(48))
-    assert "'stimulus_id' is empty in 1 rows" in said(own.check(saved(tmp_path, table(stimulus_id=[*ids[:-1], None]))))
+    assert "'stimulus_id' is empty in 1 rows" in said(
+        own.check(saved(tmp_path, table(stimulus_id=[*ids[:-1], None])))
+    )
     assert "stimulus_id" not in said(own.check(saved(tmp_path, table(stimulus_id=range(48)))))
 
 
@@ -224,11 +283,15 @@ def test_lines_survive_sorting(tmp_path):
     frame.loc[6, "sentence"], frame.loc[9, "bold"] = "Two  spaces here.", 12345.6
     report = own.check(saved(tmp_path, frame))
     assert report.recording.texts[-1].startswith("Sentence 0")
-    assert "several spaces in a row: line 8" in said(report) and "50 median deviations away: line 11" in said(report)
+    assert "several spaces in a row: line 8" in said(
+        report
+    ) and "50 median deviations away: line 11" in said(report)
 
 
 def test_lines_survive_one_row_per_person(tmp_path):
-    frame = pd.concat([table().assign(subject=s, bold=lambda f, k=k: f["bold"] + k) for k, s in enumerate("abc")])
+    frame = pd.concat(
+        [table().assign(subject=s, bold=lambda f, k=k: f["bold"] + k) for k, s in enumerate("abc")]
+    )
     frame = frame.reset_index(drop=True)
     frame.loc[100, "bold"] = 9999.5
     frame.loc[[6, 54, 102], "sentence"] = "Two  spaces here."
@@ -240,7 +303,11 @@ def test_lines_survive_one_row_per_person(tmp_path):
 
 # ---- words in their text --------------------------------------------------------------------------------------------------
 def test_words_stand_in_their_text(tmp_path):
-    texts = ["The bees live here.", "A hive has one queen.", "“It’s well-known,” she said, said again."] * 5
+    texts = [
+        "The bees live here.",
+        "A hive has one queen.",
+        "“It’s well-known,” she said, said again.",
+    ] * 5
     rows = [
         {"story": i, "line": text, "word": word, "rt": 300.5 + len(word) + i}
         for i, text in enumerate(texts)
@@ -253,8 +320,13 @@ def test_words_stand_in_their_text(tmp_path):
     swapped.loc[[1, 2], "word"] = ["live", "bees"]
     swapped.loc[5, "word"] = "hives"
     report = own.check(saved(tmp_path, swapped), text="word")
-    assert "the words of 2 texts are not found in order in 'line', first 'bees': line 4, line 7" in said(report, "warning")
-    other = own.check(saved(tmp_path, swapped.assign(line="Read by people at home in the evening.")), text="word")
+    assert (
+        "the words of 2 texts are not found in order in 'line', first 'bees': line 4, line 7"
+        in said(report, "warning")
+    )
+    other = own.check(
+        saved(tmp_path, swapped.assign(line="Read by people at home in the evening.")), text="word"
+    )
     assert "in order" not in said(other)
 
 

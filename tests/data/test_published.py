@@ -9,7 +9,9 @@ from data.readers import published
 
 def wide(variant):
     table = published.schrimpf2021()
-    return table[table["variant"] == variant].pivot(index="model", columns="benchmark", values="score")
+    return table[table["variant"] == variant].pivot(
+        index="model", columns="benchmark", values="score"
+    )
 
 
 def test_the_43_models():
@@ -29,7 +31,12 @@ def test_known_values_are_not_clipped():
     assert trained["pereira2018"].corr(trained["fedorenko2016"]) == pytest.approx(0.500, abs=5e-4)
     assert trained["pereira2018"].corr(trained["blank2014"]) == pytest.approx(0.589, abs=5e-4)
     better = (untrained >= trained).sum()
-    assert better.to_dict() == {"fedorenko2016": 17, "blank2014": 14, "futrell2018": 18, "pereira2018": 1}
+    assert better.to_dict() == {
+        "fedorenko2016": 17,
+        "blank2014": 14,
+        "futrell2018": 18,
+        "pereira2018": 1,
+    }
 
 
 def test_tasks_and_width():
@@ -38,7 +45,9 @@ def test_tasks_and_width():
     futrell = wide("trained")["futrell2018"]
     assert trained["wikitext2_ppl"].corr(futrell) == pytest.approx(-0.367, abs=1e-3)
     assert trained["width"].astype(float).corr(futrell) == pytest.approx(0.89, abs=5e-3)
-    assert np.exp(trained.loc["gpt2", "wikitext2_loss"]) == pytest.approx(trained.loc["gpt2", "wikitext2_ppl"])
+    assert np.exp(trained.loc["gpt2", "wikitext2_loss"]) == pytest.approx(
+        trained.loc["gpt2", "wikitext2_ppl"]
+    )
     assert trained["glue_mean"].notna().sum() >= 41
 
 
@@ -46,8 +55,12 @@ def test_every_layer_and_the_best():
     layers = published.schrimpf2021(best=False)
     best = published.schrimpf2021()
     gpt2 = layers.query("model == 'gpt2' and benchmark == 'pereira2018' and variant == 'trained'")
-    assert gpt2["layer_index"].tolist() == list(range(13)) and gpt2["depth"].iloc[[0, -1]].tolist() == [0.0, 1.0]
-    chosen = best.query("model == 'gpt2' and benchmark == 'pereira2018' and variant == 'trained'").iloc[0]
+    assert gpt2["layer_index"].tolist() == list(range(13)) and gpt2["depth"].iloc[
+        [0, -1]
+    ].tolist() == [0.0, 1.0]
+    chosen = best.query(
+        "model == 'gpt2' and benchmark == 'pereira2018' and variant == 'trained'"
+    ).iloc[0]
     assert chosen["layer"] == "encoder.h.11" and chosen["score"] == gpt2["score"].max()
     assert not best.duplicated(["model", "benchmark", "variant"]).any()
 
@@ -76,7 +89,9 @@ def test_citations_and_families():
     assert published.citation("schrimpf2021").startswith("@article{schrimpf2021neural")
     with pytest.raises(BrainLensError, match="did you mean 'hadidi2025'"):
         published.citation("hadidi2024")
-    assert [published.family(m) for m in ("openai-gpt", "facebook/opt-125m", "smollm2-135m", "lm_1b")] == [
+    assert [
+        published.family(m) for m in ("openai-gpt", "facebook/opt-125m", "smollm2-135m", "lm_1b")
+    ] == [
         "gpt",
         "opt",
         "smollm",

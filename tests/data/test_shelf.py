@@ -14,7 +14,9 @@ from data.errors import BrainLensError
 from data.home import home
 from data.own.read import sidecar
 
-TABLE = "sentence,topic,rt\n" + "".join(f"Word {i} of many came late.,t{i % 6},{i * 1.5 % 7:.2f}\n" for i in range(60))
+TABLE = "sentence,topic,rt\n" + "".join(
+    f"Word {i} of many came late.,t{i % 6},{i * 1.5 % 7:.2f}\n" for i in range(60)
+)
 
 
 def own() -> list[str]:
@@ -44,13 +46,27 @@ def test_kept_recording_is_one_of_the_catalogue_and_can_be_removed(clean_home):
     staged = shelf.stage({"Reading Times.csv": TABLE.encode()})
     names, plain = shelf.columns(staged)
     assert names == ["sentence", "topic", "rt"]
-    assert plain["text"] == "sentence" and plain["responses"] == ["rt"] and plain["group"] == ["topic"]
+    assert (
+        plain["text"] == "sentence" and plain["responses"] == ["rt"] and plain["group"] == ["topic"]
+    )
     assert "reading-times" not in entries()
-    one = shelf.keep(staged, text="sentence", responses=["rt"], group=["topic"], quality="pilot", licence="mine")
-    assert one.id == "reading-times" and one.state == "ready" and one.licence == "mine" and one.traps[0] == "pilot"
+    one = shelf.keep(
+        staged, text="sentence", responses=["rt"], group=["topic"], quality="pilot", licence="mine"
+    )
+    assert (
+        one.id == "reading-times"
+        and one.state == "ready"
+        and one.licence == "mine"
+        and one.traps[0] == "pilot"
+    )
     assert not staged.exists() and own() == ["reading-times"]
     loaded = recording("reading-times")
-    assert loaded.id == "reading-times" and loaded.n_stimuli == 60 and loaded.group == "topic" and loaded.quality == "pilot"
+    assert (
+        loaded.id == "reading-times"
+        and loaded.n_stimuli == 60
+        and loaded.group == "topic"
+        and loaded.quality == "pilot"
+    )
     again = shelf.keep(shelf.stage({"reading_times.csv": TABLE.encode()}))
     assert again.id == "reading-times-2"
     assert remove("reading-times") > 0 and own() == ["reading-times-2"]
@@ -88,11 +104,21 @@ def test_an_array_comes_with_its_table_and_a_pickle_is_refused(clean_home):
 
 def test_columns_of_lists_are_no_obstacle(clean_home):
     content = io.BytesIO()
-    frame = pd.DataFrame({"text": [f"Text {i}." for i in range(9)], "context": [[1, 2]] * 9, "rt": np.arange(9) * 0.3})
+    frame = pd.DataFrame(
+        {
+            "text": [f"Text {i}." for i in range(9)],
+            "context": [[1, 2]] * 9,
+            "rt": np.arange(9) * 0.3,
+        }
+    )
     frame.to_parquet(content)
     staged = shelf.stage({"a.parquet": content.getvalue()})
     names, plain = shelf.columns(staged)
-    assert names == ["text", "context", "rt"] and plain["text"] == "text" and plain["responses"] == ["rt"]
+    assert (
+        names == ["text", "context", "rt"]
+        and plain["text"] == "text"
+        and plain["responses"] == ["rt"]
+    )
     shelf.drop(staged)
 
 
@@ -106,7 +132,9 @@ def test_two_recordings_at_once_and_too_large_ones_are_refused(clean_home, monke
 
 
 def test_a_sidecar_says_how_columns_are_meant(clean_home):
-    staged = shelf.stage({"a.csv": TABLE.encode(), "a.csv.brainlens.json": b'{"group": null, "quality": "retyped"}'})
+    staged = shelf.stage(
+        {"a.csv": TABLE.encode(), "a.csv.brainlens.json": b'{"group": null, "quality": "retyped"}'}
+    )
     assert sidecar(staged)["quality"] == "retyped"
     assert shelf.columns(staged)[1]["group"] == []
 

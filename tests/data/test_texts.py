@@ -31,7 +31,9 @@ def test_any_text_file(tmp_path):
     with pytest.raises(BrainLensError, match=r"w.parquet is not a Parquet file that can be read"):
         texts.read_text(tmp_path / "w.parquet")
     pd.DataFrame({"text": ["a", None, "b"]}).to_parquet(tmp_path / "w.parquet")
-    with pytest.raises(BrainLensError, match="1 cells of the column 'text' hold no text, first row 2"):
+    with pytest.raises(
+        BrainLensError, match="1 cells of the column 'text' hold no text, first row 2"
+    ):
         texts.read_text(tmp_path / "w.parquet")
 
 
@@ -45,17 +47,24 @@ def test_wikitext_is_counted(tmp_path):
         else:
             path.write_text("my line\n" * 4358)
         assert texts.wikitext2(path).startswith("my line")
-    with pytest.raises(BrainLensError, match=r"has 4,358 lines, WikiText-2 validation has 3,760. Give the file of the"):
+    with pytest.raises(
+        BrainLensError,
+        match=r"has 4,358 lines, WikiText-2 validation has 3,760. Give the file of the",
+    ):
         texts.wikitext2(tmp_path / "test.mine.txt", part="validation")
     pd.DataFrame({"text": ["a line\n"] * 100}).to_parquet(tmp_path / "hub.parquet")
     with pytest.raises(BrainLensError, match="has 100 lines, WikiText-2 test has 4,358"):
         texts.wikitext2(tmp_path / "hub.parquet")
-    with pytest.raises(BrainLensError, match="Unknown part of WikiText-2 'tset'; did you mean 'test'"):
+    with pytest.raises(
+        BrainLensError, match="Unknown part of WikiText-2 'tset'; did you mean 'test'"
+    ):
         texts.wikitext2(part="tset")
 
 
 def suite(**changes):
-    regions = [{"region_number": i + 1, "content": c} for i, c in enumerate(["The", "", "cat", "sat", "."])]
+    regions = [
+        {"region_number": i + 1, "content": c} for i, c in enumerate(["The", "", "cat", "sat", "."])
+    ]
     conditions = [{"condition_name": name, "regions": regions} for name in ("good", "bad")]
     content = {
         "meta": {"name": "s"},
@@ -69,8 +78,14 @@ def suite(**changes):
 def test_suites(tmp_path):
     (tmp_path / "s.json").write_text(suite())
     one = texts.read_suite(tmp_path / "s.json")
-    assert one.sentence(1, "good") == "The cat sat." and len(one.regions) == 10 and one.predictions == ("(3;%good%) < (3;%bad%)",)
-    with pytest.raises(BrainLensError, match="Unknown condition of s, item 1 'god'; did you mean 'good'"):
+    assert (
+        one.sentence(1, "good") == "The cat sat."
+        and len(one.regions) == 10
+        and one.predictions == ("(3;%good%) < (3;%bad%)",)
+    )
+    with pytest.raises(
+        BrainLensError, match="Unknown condition of s, item 1 'god'; did you mean 'good'"
+    ):
         one.sentence(1, "god")
     (tmp_path / "s.json").write_text(suite(predictions=[{"formula": "(3;%goood%) < (3;%bad%)"}]))
     with pytest.raises(BrainLensError, match=r"Unknown condition in a formula of s.json 'goood'"):
@@ -83,11 +98,17 @@ def test_suites(tmp_path):
 
 @pytest.mark.realdata
 def test_the_real_material(mirror):
-    assert texts.wikitext2().count("\n") == 4358 and texts.wikitext2(part="validation").count("\n") == 3760
+    assert (
+        texts.wikitext2().count("\n") == 4358
+        and texts.wikitext2(part="validation").count("\n") == 3760
+    )
     assert "<unk>" in texts.wikitext2(id="wikitext-2-tokens") and "<unk>" not in texts.wikitext2()
     suites = texts.syntaxgym()
     assert len(suites) == 31
-    assert suites["center_embed"].sentence(1, "plaus") == "The painting that the artist painted deteriorated"
+    assert (
+        suites["center_embed"].sentence(1, "plaus")
+        == "The painting that the artist painted deteriorated"
+    )
     localizer = texts.langloc()
     assert localizer["condition"].value_counts().to_dict() == {"sentence": 240, "non-words": 240}
     assert localizer["text"].iloc[0][0].isupper() or localizer["condition"].iloc[0] == "non-words"

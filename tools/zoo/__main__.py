@@ -18,13 +18,35 @@ def main(arguments: list[str] | None = None) -> int:
     from analysis.models.zoo.recipes import RECIPES
 
     parser = argparse.ArgumentParser(prog="python -m tools.zoo", description=__doc__)
-    parser.add_argument("models", nargs="*", metavar="MODEL", help=f"default: all of {', '.join(RECIPES)}")
-    parser.add_argument("--out", type=Path, default=ZOO, help="folder of the models (default: data/zoo)")
-    parser.add_argument("--work", type=Path, default=None, 
-                        help="folder of text and training state (default: zoo/ in the user's data folder)")
-    parser.add_argument("--threads", type=int, default=1, help="processor threads; one gives the same numbers on every run")
-    parser.add_argument("--stop", type=int, default=None, help="stop each training after this many steps and write no model")
-    parser.add_argument("--cards", action="store_true", help="train nothing, measure what is there and write the cards again")
+    parser.add_argument(
+        "models", nargs="*", metavar="MODEL", help=f"default: all of {', '.join(RECIPES)}"
+    )
+    parser.add_argument(
+        "--out", type=Path, default=ZOO, help="folder of the models (default: data/zoo)"
+    )
+    parser.add_argument(
+        "--work",
+        type=Path,
+        default=None,
+        help="folder of text and training state (default: zoo/ in the user's data folder)",
+    )
+    parser.add_argument(
+        "--threads",
+        type=int,
+        default=1,
+        help="processor threads; one gives the same numbers on every run",
+    )
+    parser.add_argument(
+        "--stop",
+        type=int,
+        default=None,
+        help="stop each training after this many steps and write no model",
+    )
+    parser.add_argument(
+        "--cards",
+        action="store_true",
+        help="train nothing, measure what is there and write the cards again",
+    )
     options = parser.parse_args(arguments)
     try:
         for name in options.models:
@@ -61,7 +83,9 @@ def _run(names: list[str], options: argparse.Namespace) -> None:
             if options.stop is None:
                 export(module, recipe, corpus, options.out / f"{recipe.id}-step{step}", log)
 
-        module, log = train(recipe, corpus, work, stop=options.stop, report=report, on_checkpoint=keep)
+        module, log = train(
+            recipe, corpus, work, stop=options.stop, report=report, on_checkpoint=keep
+        )
         if options.stop is None:
             export(module, recipe, corpus, options.out / name, log)
     if options.stop is None:
@@ -77,7 +101,10 @@ class _Printer:
 
     def __call__(self, done: int, total: int, what: str, left: float | None) -> None:
         if done % 100 == 0 or done == total:
-            print(f"{what}: {done} of {total}" + (f", {left / 60:.0f} min left" if left else ""), flush=True)
+            print(
+                f"{what}: {done} of {total}" + (f", {left / 60:.0f} min left" if left else ""),
+                flush=True,
+            )
 
 
 if __name__ == "__main__":

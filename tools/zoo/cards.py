@@ -25,7 +25,12 @@ __all__ = ["bits_per_byte", "document", "table", "unigram", "write_cards"]
 HELD_OUT_BYTES = 40_000
 MARKS = "<!-- zoo table -->", "<!-- end of zoo table -->"
 _STEP = re.compile(r"(.+)-step(\d+)")
-CLASSES = {"causal": "causal", "masked": "bidirectional", "recurrent": "recurrent", "embedding": "embedding"}
+CLASSES = {
+    "causal": "causal",
+    "masked": "bidirectional",
+    "recurrent": "recurrent",
+    "embedding": "embedding",
+}
 
 
 def bits_per_byte(model: Model, texts: Sequence[str], report: Report = SILENT) -> float:
@@ -67,7 +72,10 @@ def write_cards(out: Path, corpus: Corpus, *, report: Report = SILENT) -> None:
             model = load(folder, variant=variant)
             read = ("prose",) if recipe.kind == "masked" else tuple(texts)
             found[name] = {key: bits_per_byte(model, texts[key]) for key in read}
-        rounded = {who: {text: round(bits, 4) for text, bits in values.items()} for who, values in found.items()}
+        rounded = {
+            who: {text: round(bits, 4) for text, bits in values.items()}
+            for who, values in found.items()
+        }
         _write(folder, _facts(folder, recipe, step) | {"bits_per_byte": rounded})
     report.step(len(folders), len(folders), "cards")
 
@@ -90,21 +98,45 @@ def _held_out(corpus: Corpus) -> list[str]:
 
 
 def _facts(folder: Path, recipe: Recipe, step: int) -> dict:
-    log = (folder / "training.csv").read_text().splitlines() if (folder / "training.csv").exists() else []
+    log = (
+        (folder / "training.csv").read_text().splitlines()
+        if (folder / "training.csv").exists()
+        else []
+    )
     last = dict(zip(log[0].split(","), log[-1].split(","))) if len(log) > 1 else {}
     tokens = step * recipe.batch * recipe.length if recipe.kind != "embedding" else None
-    note = f"tiny, trained on {tokens / 1e6:.1f} million pieces" if tokens else "tiny, trained on 4 million words"
+    note = (
+        f"tiny, trained on {tokens / 1e6:.1f} million pieces"
+        if tokens
+        else "tiny, trained on 4 million words"
+    )
     if step < recipe.steps:
         note = f"tiny, after step {step} of {recipe.steps}"
     facts = {
-        "cls": CLASSES[recipe.kind], "family": f"zoo-{recipe.kind}", "layers": recipe.layers, "width": recipe.width,
-        "parameters": _parameters(folder), "source": "folder", "licence": "MIT", "note": note,
-        "bos": "" if recipe.kind == "embedding" else END, "space_before": recipe.kind != "embedding",
+        "cls": CLASSES[recipe.kind],
+        "family": f"zoo-{recipe.kind}",
+        "layers": recipe.layers,
+        "width": recipe.width,
+        "parameters": _parameters(folder),
+        "source": "folder",
+        "licence": "MIT",
+        "note": note,
+        "bos": "" if recipe.kind == "embedding" else END,
+        "space_before": recipe.kind != "embedding",
         "training": {
-            "text": [f"{source.what} ({source.package.spec}, {source.licence})" for source in SOURCES.values()],
-            "step": step, "steps": recipe.steps, "tokens": tokens, "seed": recipe.seed, "rate": recipe.rate,
-            "batch": recipe.batch, "length": recipe.length,
-            "seconds": float(last["seconds"]) if "seconds" in last else None, "loss": float(last["loss"]) if last else None,
+            "text": [
+                f"{source.what} ({source.package.spec}, {source.licence})"
+                for source in SOURCES.values()
+            ],
+            "step": step,
+            "steps": recipe.steps,
+            "tokens": tokens,
+            "seed": recipe.seed,
+            "rate": recipe.rate,
+            "batch": recipe.batch,
+            "length": recipe.length,
+            "seconds": float(last["seconds"]) if "seconds" in last else None,
+            "loss": float(last["loss"]) if last else None,
         },
     }
     if recipe.kind == "recurrent":
@@ -128,9 +160,15 @@ def _write(folder: Path, card: dict) -> None:
 
 def table(out: Path) -> str:
     """The zoo as a Markdown table, from the cards."""
-    lines = ["| model | weights | layers x width | pieces seen | prose | held-out split | untrained, prose | minutes |",
-             "|---|---:|---:|---:|---:|---:|---:|---:|"]
-    cards = {path.name: read_json(path / "card.json") for path in out.iterdir() if _recipe(path.name) is not None}
+    lines = [
+        "| model | weights | layers x width | pieces seen | prose | held-out split | untrained, prose | minutes |",
+        "|---|---:|---:|---:|---:|---:|---:|---:|",
+    ]
+    cards = {
+        path.name: read_json(path / "card.json")
+        for path in out.iterdir()
+        if _recipe(path.name) is not None
+    }
 
     def place(item):
         return item[1]["family"], item[1]["parameters"], item[1]["training"]["step"]
@@ -140,12 +178,19 @@ def table(out: Path) -> str:
         cells = [f"`{name}`", f"{card['parameters']:,}", f"{card['layers']} x {card['width']}"]
         cells.append(f"{training['tokens']:,}" if training["tokens"] is not None else "-")
         shown = (("trained", "prose"), ("trained", "held_out"), ("untrained", "prose"))
-        cells += [f"{bits[who][text]:.3f}" if bits and text in bits[who] else "-" for who, text in shown]
+        cells += [
+            f"{bits[who][text]:.3f}" if bits and text in bits[who] else "-" for who, text in shown
+        ]
         cells.append(f"{training['seconds'] / 60:.1f}" if training["seconds"] is not None else "-")
         lines.append("| " + " | ".join(cells) + " |")
-    known = next((card["bits_per_byte"]["unigram"] for card in cards.values() if "bits_per_byte" in card), None)
+    known = next(
+        (card["bits_per_byte"]["unigram"] for card in cards.values() if "bits_per_byte" in card),
+        None,
+    )
     if known:
-        lines.append(f"| unigram baseline | {VOCABULARY:,} | - | - | {known['prose']:.3f} | {known['held_out']:.3f} | - | - |")
+        lines.append(
+            f"| unigram baseline | {VOCABULARY:,} | - | - | {known['prose']:.3f} | {known['held_out']:.3f} | - | - |"
+        )
     return "\n".join(lines)
 
 

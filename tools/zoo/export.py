@@ -17,7 +17,9 @@ from tools.zoo.prepare import write_tokenizer
 __all__ = ["export"]
 
 
-def export(module: torch.nn.Module, recipe: Recipe, corpus: Corpus, folder: Path, log: list[dict]) -> None:
+def export(
+    module: torch.nn.Module, recipe: Recipe, corpus: Corpus, folder: Path, log: list[dict]
+) -> None:
     """Write the model; the weights come last, so that a folder with weights is complete.
 
     Parameters
@@ -32,9 +34,14 @@ def export(module: torch.nn.Module, recipe: Recipe, corpus: Corpus, folder: Path
     if recipe.kind == "recurrent":
         config = {"architecture": "lstm-lm"} | module.config.to_dict()
     else:
-        config = module.config.to_diff_dict() | {"architectures": [type(module).__name__], "dtype": "float32"}
+        config = module.config.to_diff_dict() | {
+            "architectures": [type(module).__name__],
+            "dtype": "float32",
+        }
         config.pop("transformers_version", None)
-    (folder / "config.json").write_text(json.dumps(config, indent=1, sort_keys=True) + "\n", encoding="utf-8")
+    (folder / "config.json").write_text(
+        json.dumps(config, indent=1, sort_keys=True) + "\n", encoding="utf-8"
+    )
     if log:
         write_log(folder / "training.csv", log)
     halved = {name: tensor.to(torch.float16).contiguous() for name, tensor in _own(module).items()}

@@ -31,7 +31,11 @@ def vocabulary(texts: list[str], size: int = WORDS) -> tuple[list[str], list[np.
     """The most frequent words in lower case, and each text as word numbers (-1: not among them)."""
     tokenized = [_WORD.findall(text.lower()) for text in texts]
     counts = Counter(word for words in tokenized for word in words)
-    words = [word for word, count in sorted(counts.items(), key=lambda item: (-item[1], item[0])) if count >= MINIMUM][:size]
+    words = [
+        word
+        for word, count in sorted(counts.items(), key=lambda item: (-item[1], item[0]))
+        if count >= MINIMUM
+    ][:size]
     index = {word: number for number, word in enumerate(words)}
     return words, [np.array([index.get(word, -1) for word in text], np.int64) for text in tokenized]
 
@@ -48,7 +52,9 @@ def cooccurrences(texts: list[np.ndarray], size: int, window: int = WINDOW) -> s
     return (total + total.T).tocoo()
 
 
-def train_embedding(recipe: Recipe, corpus: Corpus, folder: Path, *, report: Report = SILENT) -> list[dict]:
+def train_embedding(
+    recipe: Recipe, corpus: Corpus, folder: Path, *, report: Report = SILENT
+) -> list[dict]:
     """Train and write ``vectors.npy`` (float16) and ``words.txt``.
 
     Returns
@@ -59,13 +65,21 @@ def train_embedding(recipe: Recipe, corpus: Corpus, folder: Path, *, report: Rep
     words, texts = vocabulary(corpus.texts["train"])
     counts = cooccurrences(texts, len(words))
     kept = counts.data >= RARE
-    counts = sparse.coo_array((counts.data[kept], (counts.coords[0][kept], counts.coords[1][kept])), shape=counts.shape)
-    row, column = torch.from_numpy(counts.coords[0].astype(np.int64)), torch.from_numpy(counts.coords[1].astype(np.int64))
+    counts = sparse.coo_array(
+        (counts.data[kept], (counts.coords[0][kept], counts.coords[1][kept])), shape=counts.shape
+    )
+    row, column = (
+        torch.from_numpy(counts.coords[0].astype(np.int64)),
+        torch.from_numpy(counts.coords[1].astype(np.int64)),
+    )
     target = torch.from_numpy(np.log(counts.data))
     weight = torch.from_numpy(np.minimum(1.0, (counts.data / X_MAX) ** POWER))
     generator = torch.Generator().manual_seed(recipe.seed)
     # the last column is the bias; AdaGrad as in the original, squared gradients summed from 1
-    tables = [(torch.rand(len(words), recipe.width + 1, generator=generator) - 0.5) / recipe.width for _ in range(2)]
+    tables = [
+        (torch.rand(len(words), recipe.width + 1, generator=generator) - 0.5) / recipe.width
+        for _ in range(2)
+    ]
     squares = [torch.ones(len(words), recipe.width + 1) for _ in range(2)]
     log = []
     for step in range(1, recipe.steps + 1):
@@ -73,7 +87,9 @@ def train_embedding(recipe: Recipe, corpus: Corpus, folder: Path, *, report: Rep
         for part in order.split(CHUNK):
             i, j = row[part], column[part]
             left, right = tables[0][i], tables[1][j]
-            error = (left[:, :-1] * right[:, :-1]).sum(1) + left[:, -1] + right[:, -1] - target[part]
+            error = (
+                (left[:, :-1] * right[:, :-1]).sum(1) + left[:, -1] + right[:, -1] - target[part]
+            )
             scaled = (weight[part] * error)[:, None]
             losses.append(float((scaled[:, 0] * error).mean()))
             ones = torch.ones(len(part), 1)

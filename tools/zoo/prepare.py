@@ -32,7 +32,9 @@ def prepare(work: Path, *, seed: int = 0, report: Report = SILENT) -> Corpus:
     documents = text.documents(work / "packages", report)
     names = sorted(documents)
     np.random.default_rng(seed).shuffle(names)
-    texts = {split: [documents[n] for n in names if text.split_of(n) == split] for split in text.SPLITS}
+    texts = {
+        split: [documents[n] for n in names if text.split_of(n) == split] for split in text.SPLITS
+    }
     report.step(1, 3, "text")
     path = work / "tokenizer.json"
     if not path.exists():
@@ -58,15 +60,21 @@ def train_tokenizer(texts: list[str], pieces: int = VOCABULARY):
     tokenizer = Tokenizer(models.BPE())
     tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
     tokenizer.decoder = decoders.ByteLevel()
-    trainer = trainers.BpeTrainer(vocab_size=pieces, special_tokens=[END, MASK], show_progress=False,
-                                  initial_alphabet=pre_tokenizers.ByteLevel.alphabet())
+    trainer = trainers.BpeTrainer(
+        vocab_size=pieces,
+        special_tokens=[END, MASK],
+        show_progress=False,
+        initial_alphabet=pre_tokenizers.ByteLevel.alphabet(),
+    )
     tokenizer.train_from_iterator(texts, trainer)
     return tokenizer
 
 
 def _encode(tokenizer, texts: list[str]) -> np.ndarray:
     end = tokenizer.token_to_id(END)
-    pieces = [np.array([*encoding.ids, end], np.uint16) for encoding in tokenizer.encode_batch(texts)]
+    pieces = [
+        np.array([*encoding.ids, end], np.uint16) for encoding in tokenizer.encode_batch(texts)
+    ]
     return np.concatenate(pieces)
 
 
@@ -78,12 +86,20 @@ def write_tokenizer(tokenizer, folder: Path, *, kind: str, length: int) -> None:
     from tokenizers import Tokenizer
     from tokenizers.processors import TemplateProcessing
 
-    config = {"tokenizer_class": "PreTrainedTokenizerFast", "model_max_length": length, "clean_up_tokenization_spaces": False,
-              "bos_token": END, "eos_token": END, "pad_token": END}
+    config = {
+        "tokenizer_class": "PreTrainedTokenizerFast",
+        "model_max_length": length,
+        "clean_up_tokenization_spaces": False,
+        "bos_token": END,
+        "eos_token": END,
+        "pad_token": END,
+    }
     if kind == "masked":
         tokenizer = Tokenizer.from_str(tokenizer.to_str())
         ends = [(END, tokenizer.token_to_id(END))]
         tokenizer.post_processor = TemplateProcessing(single=f"{END} $A {END}", special_tokens=ends)
         config |= {"cls_token": END, "sep_token": END, "mask_token": MASK}
     tokenizer.save(str(folder / "tokenizer.json"), pretty=False)
-    (folder / "tokenizer_config.json").write_text(json.dumps(config, indent=1) + "\n", encoding="utf-8")
+    (folder / "tokenizer_config.json").write_text(
+        json.dumps(config, indent=1) + "\n", encoding="utf-8"
+    )

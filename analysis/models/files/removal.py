@@ -26,7 +26,8 @@ def remove(name: str) -> int:
     if folder is not None:
         if folder.parent != home("models"):
             raise BrainLensError(
-                f"{base} is not in your own models folder but in {folder.parent}", remedy="It can only be removed there"
+                f"{base} is not in your own models folder but in {folder.parent}",
+                remedy="It can only be removed there",
             )
         size = sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())
         away = folder.with_name(f".gone-{uuid.uuid4().hex[:8]}")
@@ -42,7 +43,9 @@ def _from_hub(hub_id: str) -> int:
     from huggingface_hub import scan_cache_dir
 
     cache = scan_cache_dir()
-    commits = [rev.commit_hash for repo in cache.repos if repo.repo_id == hub_id for rev in repo.revisions]
+    commits = [
+        rev.commit_hash for repo in cache.repos if repo.repo_id == hub_id for rev in repo.revisions
+    ]
     plan = cache.delete_revisions(*commits)
     plan.execute()
     return plan.expected_freed_size

@@ -54,11 +54,14 @@ class VectorFile:
             folder = _converted(self.path)
             self._npy, self._words = folder / "vectors.npy", folder / "words.txt"
         else:
-            raise BrainLensError(f"{self.path.name} is no known form of word vectors", choices=SUFFIXES)
+            raise BrainLensError(
+                f"{self.path.name} is no known form of word vectors", choices=SUFFIXES
+            )
         for file in (self._npy, self._words):
             if not file.is_file():
                 raise BrainLensError(
-                    f"{self.path} has no {file.name}", remedy="A folder of word vectors holds vectors.npy and words.txt"
+                    f"{self.path} has no {file.name}",
+                    remedy="A folder of word vectors holds vectors.npy and words.txt",
                 )
 
     @cached_property
@@ -68,7 +71,8 @@ class VectorFile:
             array = np.load(self._npy, mmap_mode="r", allow_pickle=False)
         except ValueError as error:
             raise BrainLensError(
-                f"{self._npy} cannot be read as an array of numbers ({error})", remedy="Save it with numpy.save"
+                f"{self._npy} cannot be read as an array of numbers ({error})",
+                remedy="Save it with numpy.save",
             ) from None
         if array.ndim != 2 or array.dtype.kind != "f":
             raise BrainLensError(
@@ -83,7 +87,8 @@ class VectorFile:
         words = read_words(self._words)
         if len(words) != len(self.vectors):
             raise BrainLensError(
-                f"{self._words} has {len(words)} words for {len(self.vectors)} vectors", remedy="Give one word per vector"
+                f"{self._words} has {len(words)} words for {len(self.vectors)} vectors",
+                remedy="Give one word per vector",
             )
         return {word: i for i, word in reversed(list(enumerate(words)))}
 
@@ -94,7 +99,9 @@ class VectorFile:
     @cached_property
     def sha256(self) -> str:
         """Content of vectors and words together."""
-        return hashlib.sha256((sha256_of(self._npy) + sha256_of(self._words)).encode()).hexdigest()[:32]
+        return hashlib.sha256((sha256_of(self._npy) + sha256_of(self._words)).encode()).hexdigest()[
+            :32
+        ]
 
     def close(self) -> None:
         """Let go of the table; it opens itself again."""
@@ -135,14 +142,18 @@ def _words_beside(npy: Path) -> Path:
         if path.is_file():
             return path
     raise BrainLensError(
-        f"{npy} comes without its words", choices=[p.name for p in tried], remedy="Put the words beside it, one a line"
+        f"{npy} comes without its words",
+        choices=[p.name for p in tried],
+        remedy="Put the words beside it, one a line",
     )
 
 
 def _converted(path: Path) -> Path:
     """The folder in the cache that holds a text or binary file as npy; made where it is missing."""
     stat = path.stat()
-    key = hashlib.sha256(f"{path.resolve()}:{stat.st_size}:{stat.st_mtime_ns}".encode()).hexdigest()[:24]
+    key = hashlib.sha256(
+        f"{path.resolve()}:{stat.st_size}:{stat.st_mtime_ns}".encode()
+    ).hexdigest()[:24]
     target = home("cache", "embeddings") / key
     if target.is_dir():
         return target
@@ -156,7 +167,9 @@ def _converted(path: Path) -> Path:
                 raw.write(np.asarray(vector, "<f4").tobytes())
                 count = len(vector)
         if not words:
-            raise BrainLensError(f"{path} holds no word vectors", remedy="Each line is a word and its numbers")
+            raise BrainLensError(
+                f"{path} holds no word vectors", remedy="Each line is a word and its numbers"
+            )
         flat = np.memmap(working / "raw", "<f4", mode="r", shape=(len(words), count))
         write_table(working, words, flat)
         del flat
@@ -202,7 +215,8 @@ def _binary_rows(path: Path) -> Iterator[tuple[str, np.ndarray]]:
         header = stream.readline(200).split()
         if len(header) != 2 or not all(part.isdigit() for part in header):
             raise BrainLensError(
-                f"{path} is not a word2vec binary file", remedy="Its first line holds the number of words and the width"
+                f"{path} is not a word2vec binary file",
+                remedy="Its first line holds the number of words and the width",
             )
         count, width = int(header[0]), int(header[1])
         for i in range(count):
@@ -212,5 +226,8 @@ def _binary_rows(path: Path) -> Iterator[tuple[str, np.ndarray]]:
                     word += char
             vector = stream.read(4 * width)
             if len(vector) != 4 * width:
-                raise BrainLensError(f"{path} ends after {i} of {count} words", remedy="The file is cut short: fetch it again")
+                raise BrainLensError(
+                    f"{path} ends after {i} of {count} words",
+                    remedy="The file is cut short: fetch it again",
+                )
             yield word.decode("utf-8", "replace"), np.frombuffer(vector, "<f4")

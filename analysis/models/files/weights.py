@@ -48,7 +48,13 @@ TOKENIZER_PARTS = (
     "vocab.json",
     "vocab.txt",
 )
-_UNSAVED = ("pooler", "position_ids", "attn.bias", "masked_bias", "inv_freq")  # parts a checkpoint may lack without harm
+_UNSAVED = (
+    "pooler",
+    "position_ids",
+    "attn.bias",
+    "masked_bias",
+    "inv_freq",
+)  # parts a checkpoint may lack without harm
 
 
 _LOADING = threading.RLock()
@@ -74,7 +80,10 @@ def locate(source: str, revision: str | None = None) -> Path:
     if folder.is_dir():
         return folder
     if folder.is_absolute() or source.count("/") != 1:
-        raise BrainLensError(f"No model folder at {source}", remedy="Check the path, or give an id from 'brainlens models list'")
+        raise BrainLensError(
+            f"No model folder at {source}",
+            remedy="Check the path, or give an id from 'brainlens models list'",
+        )
     return hub.fetch(source, revision or "")
 
 
@@ -134,7 +143,9 @@ def fingerprint(folder: Path, *, weightless: bool = False) -> str:
 
 def tokenizer_hash(folder: Path) -> str:
     """sha256 over the tokenizer's files."""
-    digests = [[name, file_hash(folder / name)] for name in TOKENIZER_PARTS if (folder / name).is_file()]
+    digests = [
+        [name, file_hash(folder / name)] for name in TOKENIZER_PARTS if (folder / name).is_file()
+    ]
     return hashlib.sha256(json.dumps(digests).encode()).hexdigest()
 
 
@@ -151,10 +162,15 @@ def load_config(folder: Path):
     from transformers import AutoConfig
 
     if not (folder / "config.json").is_file():
-        raise BrainLensError(f"The model folder {folder} has no config.json", remedy="Name the folder that holds config.json")
+        raise BrainLensError(
+            f"The model folder {folder} has no config.json",
+            remedy="Name the folder that holds config.json",
+        )
     try:
         with _quiet():
-            return AutoConfig.from_pretrained(folder, trust_remote_code=False, local_files_only=True)
+            return AutoConfig.from_pretrained(
+                folder, trust_remote_code=False, local_files_only=True
+            )
     except (OSError, ValueError, KeyError) as error:
         kind = folders.read_json(folder / "config.json").get("model_type", "")
         raise BrainLensError(
@@ -182,7 +198,9 @@ def load_tokenizer(folder: Path):
         )
     try:
         with _quiet():
-            return AutoTokenizer.from_pretrained(folder, trust_remote_code=False, local_files_only=True)
+            return AutoTokenizer.from_pretrained(
+                folder, trust_remote_code=False, local_files_only=True
+            )
     except (OSError, ValueError, KeyError, ImportError, TypeError) as error:
         raise BrainLensError(
             f"The tokenizer in {folder} cannot be read ({error})",
@@ -210,7 +228,10 @@ def head_class(config, cls: str):
 
     if cls == "causal" and config.model_type in auto.MODEL_FOR_CAUSAL_LM_MAPPING_NAMES:
         return transformers.AutoModelForCausalLM
-    if cls in ("causal", "bidirectional") and config.model_type in auto.MODEL_FOR_MASKED_LM_MAPPING_NAMES:
+    if (
+        cls in ("causal", "bidirectional")
+        and config.model_type in auto.MODEL_FOR_MASKED_LM_MAPPING_NAMES
+    ):
         return transformers.AutoModelForMaskedLM
     return None
 
@@ -221,7 +242,10 @@ def body_class(config):
     import transformers
     from transformers.models.auto import modeling_auto as auto
 
-    alone = config.is_encoder_decoder and config.model_type in auto.MODEL_FOR_TEXT_ENCODING_MAPPING_NAMES
+    alone = (
+        config.is_encoder_decoder
+        and config.model_type in auto.MODEL_FOR_TEXT_ENCODING_MAPPING_NAMES
+    )
     return transformers.AutoModelForTextEncoding if alone else transformers.AutoModel
 
 
@@ -253,7 +277,9 @@ def load_network(auto, folder: Path, config, variant: Variant, tokenizer: Callab
         return _trained(auto, folder)
     from analysis.models.variants.spec import apply
 
-    trained = None if (variant.kind, variant.scheme) == ("untrained", "init") else _trained(auto, folder)
+    trained = (
+        None if (variant.kind, variant.scheme) == ("untrained", "init") else _trained(auto, folder)
+    )
     return apply(trained, variant, fresh=fresh, tokenizer=lambda: load_tokenizer(folder))
 
 
@@ -261,7 +287,9 @@ def _trained(auto, folder: Path):
     import torch
 
     folders.check(folder)
-    pickled = os.environ.get(folders.PICKLE_VARIABLE) == "1" and not any(folder.glob("*.safetensors"))
+    pickled = os.environ.get(folders.PICKLE_VARIABLE) == "1" and not any(
+        folder.glob("*.safetensors")
+    )
     try:
         with _quiet():
             network, told = auto.from_pretrained(
@@ -272,11 +300,16 @@ def _trained(auto, folder: Path):
                 local_files_only=True,
                 output_loading_info=True,
             )
-    except Exception as error:  # a broken file raises the classes of safetensors, torch and transformers alike
+    except (
+        Exception
+    ) as error:  # a broken file raises the classes of safetensors, torch and transformers alike
         raise BrainLensError(
-            f"The weights in {folder} cannot be read ({type(error).__name__}: {error})", remedy="Fetch or save the model again"
+            f"The weights in {folder} cannot be read ({type(error).__name__}: {error})",
+            remedy="Fetch or save the model again",
         ) from error
-    missing = sorted(name for name in told["missing_keys"] if not any(part in name for part in _UNSAVED))
+    missing = sorted(
+        name for name in told["missing_keys"] if not any(part in name for part in _UNSAVED)
+    )
     if missing:
         raise IncompleteWeights(
             f"The weights in {folder} lack {len(missing)} tensors of {type(network).__name__}, first {missing[0]}",
@@ -304,7 +337,8 @@ def count_parameters(folder: Path) -> int | None:
                 total += sum(math.prod(opened.get_slice(name).get_shape()) for name in names)
         except SafetensorError as error:
             raise BrainLensError(
-                f"The weights {path} cannot be read ({error})", remedy="Fetch or save the model again"
+                f"The weights {path} cannot be read ({error})",
+                remedy="Fetch or save the model again",
             ) from error
     return total or None
 
@@ -313,7 +347,10 @@ def estimate(parameters: int | None, config, tokens: int, dtype: str) -> int:
     """Bytes needed to run ``tokens`` tokens at once: weights, and the largest block's intermediate values (six times over)."""
     shape = config.get_text_config()
     inner = (
-        max(getattr(shape, name, None) or 0 for name in ("intermediate_size", "ffn_dim", "d_ff", "n_inner"))
+        max(
+            getattr(shape, name, None) or 0
+            for name in ("intermediate_size", "ffn_dim", "d_ff", "n_inner")
+        )
         or 4 * shape.hidden_size
     )
     item = 2 if dtype == "bfloat16" else 4

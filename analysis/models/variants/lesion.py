@@ -12,11 +12,71 @@ from data.errors import BrainLensError
 __all__ = ["contrast", "lesioned", "nonwords", "select", "sentences", "unit_means"]
 
 STRINGS, LONGEST = 96, 12  # of each kind; words per string
-_ONSETS = ("b", "bl", "br", "c", "cl", "d", "dr", "f", "fl", "fr", "g", "gl", "gr", "h", "j", "k", "l", "m", "n", "p", "pl", "pr",
-           "r", "s", "sc", "sl", "sm", "sn", "sp", "st", "str", "t", "th", "tr", "v", "w", "z")
+_ONSETS = (
+    "b",
+    "bl",
+    "br",
+    "c",
+    "cl",
+    "d",
+    "dr",
+    "f",
+    "fl",
+    "fr",
+    "g",
+    "gl",
+    "gr",
+    "h",
+    "j",
+    "k",
+    "l",
+    "m",
+    "n",
+    "p",
+    "pl",
+    "pr",
+    "r",
+    "s",
+    "sc",
+    "sl",
+    "sm",
+    "sn",
+    "sp",
+    "st",
+    "str",
+    "t",
+    "th",
+    "tr",
+    "v",
+    "w",
+    "z",
+)
 _VOWELS = ("a", "e", "i", "o", "u", "ai", "ea", "ee", "oa", "oo", "ou")
-_CODAS = ("b", "ck", "d", "ft", "g", "ld", "lk", "m", "mp", "n", "nd", "ng", "nk", "nt", "p", "r", "rd", "rk", "s", "sk",
-          "st", "t", "th")
+_CODAS = (
+    "b",
+    "ck",
+    "d",
+    "ft",
+    "g",
+    "ld",
+    "lk",
+    "m",
+    "mp",
+    "n",
+    "nd",
+    "ng",
+    "nk",
+    "nt",
+    "p",
+    "r",
+    "rd",
+    "rk",
+    "s",
+    "sk",
+    "st",
+    "t",
+    "th",
+)
 
 
 def sentences(count: int = STRINGS) -> list[str]:
@@ -50,7 +110,9 @@ def contrast(first: np.ndarray, second: np.ndarray) -> np.ndarray:
     t = (m1 - m2) / sqrt(s1^2 / n1 + s2^2 / n2)
     """
     gap = first.mean(axis=0) - second.mean(axis=0)
-    error = np.sqrt(first.var(axis=0, ddof=1) / len(first) + second.var(axis=0, ddof=1) / len(second))
+    error = np.sqrt(
+        first.var(axis=0, ddof=1) / len(first) + second.var(axis=0, ddof=1) / len(second)
+    )
     return np.divide(gap, error, out=np.zeros_like(gap), where=error > 0)
 
 
@@ -91,9 +153,12 @@ def unit_means(body, parts, tokenizer, texts: Sequence[str]) -> np.ndarray:
         def hook(module, args, output):
             hidden = output[0] if isinstance(output, tuple) else output
             heard[block] = hidden.float().mean(dim=(0, 1)).cpu().numpy()
+
         return hook
 
-    handles = [module.register_forward_hook(listen(block)) for block, module in enumerate(parts.blocks)]
+    handles = [
+        module.register_forward_hook(listen(block)) for block, module in enumerate(parts.blocks)
+    ]
     device, values = next(body.parameters()).device, []
     try:
         with torch.inference_mode():
@@ -124,17 +189,24 @@ def lesioned(module, variant: Variant, *, tokenizer: Callable | None):
     from analysis.models.architectures import anatomy
 
     if tokenizer is None or not hasattr(module, "base_model"):
-        raise BrainLensError(f"The variant {variant} needs a transformer", remedy="Pick a transformer, or an untrained variant")
+        raise BrainLensError(
+            f"The variant {variant} needs a transformer",
+            remedy="Pick a transformer, or an untrained variant",
+        )
     body = module.base_model
     if getattr(body.config, "is_encoder_decoder", False) and hasattr(body, "get_encoder"):
         body = body.get_encoder()
     parts = anatomy(body)
     if len(parts.blocks) != parts.n_blocks:
-        raise BrainLensError("The model applies one block again and again: its units cannot be cut out layer by layer",
-                             remedy="Pick a model with a block for each layer")
+        raise BrainLensError(
+            "The model applies one block again and again: its units cannot be cut out layer by layer",
+            remedy="Pick a model with a block for each layer",
+        )
     module.eval()
     reads, strings = tokenizer(), sentences()
-    t = contrast(unit_means(body, parts, reads, strings), unit_means(body, parts, reads, nonwords(strings)))
+    t = contrast(
+        unit_means(body, parts, reads, strings), unit_means(body, parts, reads, nonwords(strings))
+    )
     lesion = select(t, variant.scheme, variant.amount, variant.seed)
 
     def cut(keep):
@@ -142,6 +214,7 @@ def lesioned(module, variant: Variant, *, tokenizer: Callable | None):
             if isinstance(output, tuple):
                 return (output[0] * keep.to(output[0]), *output[1:])
             return output * keep.to(output)
+
         return hook
 
     for block, units in zip(parts.blocks, lesion):

@@ -67,7 +67,9 @@ class Variant:
         if not kind and not parts:
             return cls()
         if kind == "untrained":
-            scheme, seed = (*parts, *("init", "0")[len(parts) :])[:2] if len(parts) <= 2 else ("", "")
+            scheme, seed = (
+                (*parts, *("init", "0")[len(parts) :])[:2] if len(parts) <= 2 else ("", "")
+            )
             if len(parts) > 2:
                 raise _malformed(text)
             if scheme not in SCHEMES:
@@ -76,9 +78,18 @@ class Variant:
         if kind == "noise":
             if not 2 <= len(parts) <= 3:
                 raise _malformed(text)
-            if parts[0] not in ("all", "lower", "upper") and not re.fullmatch(r"\d+(-\d+)?", parts[0]):
-                raise unknown("layers of the noise", parts[0], ("all", "lower", "upper", "3", "3-7"))
-            return cls(kind, parts[0], _positive(parts[1], text), _whole(parts[2] if len(parts) == 3 else "0", text))
+            if parts[0] not in ("all", "lower", "upper") and not re.fullmatch(
+                r"\d+(-\d+)?", parts[0]
+            ):
+                raise unknown(
+                    "layers of the noise", parts[0], ("all", "lower", "upper", "3", "3-7")
+                )
+            return cls(
+                kind,
+                parts[0],
+                _positive(parts[1], text),
+                _whole(parts[2] if len(parts) == 3 else "0", text),
+            )
         if kind == "lesion":
             if not 1 <= len(parts) <= 3:
                 raise _malformed(text)
@@ -87,7 +98,9 @@ class Variant:
                 raise unknown("units of the lesion", units, UNITS)
             amount = _positive(percent, text)
             if amount > 100:
-                raise BrainLensError(f"{text!r} cuts out more than all units", remedy="Give a percentage up to 100")
+                raise BrainLensError(
+                    f"{text!r} cuts out more than all units", remedy="Give a percentage up to 100"
+                )
             return cls(kind, units, amount, _whole(seed, text))
         raise unknown("variant", kind, KINDS[:3], remedy="Write it as model@untrained:init:0")
 
@@ -117,7 +130,9 @@ def split(name: str) -> tuple[str, str, Variant]:
                 raise _malformed(name)
             revision = rest
         elif variant:
-            raise BrainLensError(f"{name!r} names two variants at once", remedy=f"Give one of {variant} and {suffix}")
+            raise BrainLensError(
+                f"{name!r} names two variants at once", remedy=f"Give one of {variant} and {suffix}"
+            )
         else:
             variant = Variant.parse(suffix)
     return base, revision, variant
@@ -126,14 +141,21 @@ def split(name: str) -> tuple[str, str, Variant]:
 def _malformed(text: str) -> BrainLensError:
     return BrainLensError(
         f"Malformed variant {text!r}",
-        choices=("@untrained:SCHEME:SEED", "@noise:LAYERS:SD:SEED", "@lesion:UNITS:PERCENT:SEED", "@revision:NAME"),
+        choices=(
+            "@untrained:SCHEME:SEED",
+            "@noise:LAYERS:SD:SEED",
+            "@lesion:UNITS:PERCENT:SEED",
+            "@revision:NAME",
+        ),
         remedy="For example gpt2@untrained:init:0",
     )
 
 
 def _whole(text: str, whole: str) -> int:
     if not re.fullmatch(r"\d{1,9}", text):
-        raise BrainLensError(f"The seed {text!r} of {whole!r} is not a whole number", remedy="For example 0")
+        raise BrainLensError(
+            f"The seed {text!r} of {whole!r} is not a whole number", remedy="For example 0"
+        )
     return int(text)
 
 
@@ -143,12 +165,16 @@ def _positive(text: str, whole: str) -> float:
     except ValueError:
         value = -1.0
     if not 0 < value < float("inf"):
-        raise BrainLensError(f"{text!r} in {whole!r} is not a positive number", remedy="For example 0.1")
+        raise BrainLensError(
+            f"{text!r} in {whole!r} is not a positive number", remedy="For example 0.1"
+        )
     return value
 
 
 # ---- making them -----------------------------------------------------------------------------------------------------
-def apply(module, variant: Variant, *, fresh: Callable | None = None, tokenizer: Callable | None = None):
+def apply(
+    module, variant: Variant, *, fresh: Callable | None = None, tokenizer: Callable | None = None
+):
     """A module with its variant.
 
     Parameters

@@ -16,9 +16,15 @@ from data.errors import BrainLensError, unknown
 
 __all__ = ["drawn", "fit_mixture", "layer_of", "noisy", "untrained"]
 
-COMPONENTS, BINS, ROUNDS = 4, 256, 40  # of the Gaussian mixture, of the histogram it is fitted to, of EM
+COMPONENTS, BINS, ROUNDS = (
+    4,
+    256,
+    40,
+)  # of the Gaussian mixture, of the histogram it is fitted to, of EM
 _BLOCK = re.compile(r"(?:^|[._])l?(\d+)(?=\.|$)")
-_EMBEDDING = re.compile(r"emb|\bwte\b|\bwpe\b|\bshared\b|^w\.weight$|\.w\.weight$|position|tokens_embed")
+_EMBEDDING = re.compile(
+    r"emb|\bwte\b|\bwpe\b|\bshared\b|^w\.weight$|\.w\.weight$|position|tokens_embed"
+)
 
 
 def layer_of(name: str) -> int | None:
@@ -61,12 +67,18 @@ def untrained(module, scheme: str, seed: int, *, fresh: Callable | None = None):
                         value.copy_(trained[name])
         return new
     if scheme not in ("permute", "gaussian", "mixture"):
-        raise unknown("untrained scheme", scheme, ("init", "permute", "gaussian", "mixture", "blocks"))
+        raise unknown(
+            "untrained scheme", scheme, ("init", "permute", "gaussian", "mixture", "blocks")
+        )
     with torch.no_grad():
         for name, value in module.named_parameters():
             rng = _generator(seed, name)
             values = value.detach().cpu().float().numpy()
-            new = rng.permutation(values.ravel()).reshape(values.shape) if scheme == "permute" else drawn(values, scheme, rng)
+            new = (
+                rng.permutation(values.ravel()).reshape(values.shape)
+                if scheme == "permute"
+                else drawn(values, scheme, rng)
+            )
             value.copy_(torch.from_numpy(new))
     return module
 
@@ -93,15 +105,26 @@ def noisy(module, layers: str, sd: float, seed: int):
         chosen = set(placed)
     else:
         low, high = {"lower": (1, half), "upper": (half + 1, top)}.get(layers) or _range(layers)
-        chosen = {name for name, layer in placed.items() if layer is not None and low <= layer <= high}
+        chosen = {
+            name for name, layer in placed.items() if layer is not None and low <= layer <= high
+        }
         if not chosen or high > top or low > high:
-            raise unknown("layers of the noise", layers, ("all", "lower", "upper", f"0-{top}"),
-                          remedy=f"The model has blocks 1 to {top}")
+            raise unknown(
+                "layers of the noise",
+                layers,
+                ("all", "lower", "upper", f"0-{top}"),
+                remedy=f"The model has blocks 1 to {top}",
+            )
     with torch.no_grad():
         for name, value in module.named_parameters():
             if name in chosen:
-                drawn_noise = _generator(seed, name).standard_normal(tuple(value.shape), dtype=np.float32)
-                value.add_(torch.from_numpy(drawn_noise).to(value.device), alpha=sd * float(value.float().std(correction=0)))
+                drawn_noise = _generator(seed, name).standard_normal(
+                    tuple(value.shape), dtype=np.float32
+                )
+                value.add_(
+                    torch.from_numpy(drawn_noise).to(value.device),
+                    alpha=sd * float(value.float().std(correction=0)),
+                )
     return module
 
 
@@ -117,13 +140,17 @@ def _generator(seed: int, name: str) -> np.random.Generator:
 def drawn(values: np.ndarray, scheme: str, rng: np.random.Generator) -> np.ndarray:
     """New numbers in the shape of ``values``: ``gaussian`` (its mean and standard deviation) or ``mixture``."""
     if scheme == "gaussian":
-        return rng.normal(values.mean(dtype=np.float64), values.std(dtype=np.float64), values.shape).astype(np.float32)
+        return rng.normal(
+            values.mean(dtype=np.float64), values.std(dtype=np.float64), values.shape
+        ).astype(np.float32)
     weights, means, sds = fit_mixture(values)
     which = rng.choice(len(weights), size=values.shape, p=weights).astype(np.intp)
     return (means[which] + sds[which] * rng.standard_normal(values.shape)).astype(np.float32)
 
 
-def fit_mixture(values: np.ndarray, components: int = COMPONENTS) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+def fit_mixture(
+    values: np.ndarray, components: int = COMPONENTS
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """A one-dimensional Gaussian mixture, fitted by EM to a histogram of the values.
 
     Returns
@@ -144,12 +171,16 @@ def fit_mixture(values: np.ndarray, components: int = COMPONENTS) -> tuple[np.nd
     sds, weights = np.full(components, flat.std() + step), np.full(components, 1 / components)
     sds *= np.geomspace(0.3, 1.5, components)
     for _ in range(ROUNDS):
-        logs = np.log(weights) - np.log(sds) - 0.5 * ((x[:, None] - means) / sds) ** 2  # (bin, component)
+        logs = (
+            np.log(weights) - np.log(sds) - 0.5 * ((x[:, None] - means) / sds) ** 2
+        )  # (bin, component)
         odds = np.exp(logs - logs.max(axis=1, keepdims=True))
         odds *= (share / odds.sum(axis=1))[:, None]
         weights = np.maximum(odds.sum(axis=0), 1e-12)
         means = (odds * x[:, None]).sum(axis=0) / weights
-        sds = np.sqrt(np.maximum((odds * (x[:, None] - means) ** 2).sum(axis=0) / weights, (step / 4) ** 2))
+        sds = np.sqrt(
+            np.maximum((odds * (x[:, None] - means) ** 2).sum(axis=0) / weights, (step / 4) ** 2)
+        )
         weights = weights / weights.sum()
     mean = weights @ means  # the histogram's bins moved the moments a little: put them right
     spread = np.sqrt(weights @ (sds**2 + means**2) - mean**2)

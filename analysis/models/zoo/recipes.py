@@ -62,14 +62,48 @@ class Recipe:
         return self.steps * self.batch * self.length
 
 
-RECIPES = {recipe.id: recipe for recipe in (
-    Recipe("zoo-causal-400k", "causal", 64, 3, heads=2, inner=192, rate=4e-3, checkpoints=CHECKPOINTS),
-    Recipe("zoo-causal-200k", "causal", 40, 2, heads=2, inner=112, rate=5e-3),
-    Recipe("zoo-causal-700k", "causal", 96, 3, heads=3, inner=256, rate=3.5e-3, dtype="bfloat16"),
-    Recipe("zoo-causal-1m", "causal", 128, 4, heads=4, inner=352, rate=3e-3, dtype="bfloat16"),
-    Recipe("zoo-causal-3m", "causal", 192, 5, heads=6, inner=512, rate=2e-3, steps=6400, dtype="bfloat16"),
-    Recipe("zoo-masked-1m", "masked", 128, 4, heads=4, inner=256, rate=2e-3, spread=0.08, dtype="bfloat16"),
-    Recipe("zoo-lstm-1m", "recurrent", 192, 2, rate=4e-3, dtype="bfloat16"),
-    Recipe("zoo-glove-64d", "embedding", 64, 0, rate=0.05, steps=20),
-)}
+RECIPES = {
+    recipe.id: recipe
+    for recipe in (
+        Recipe(
+            "zoo-causal-400k",
+            "causal",
+            64,
+            3,
+            heads=2,
+            inner=192,
+            rate=4e-3,
+            checkpoints=CHECKPOINTS,
+        ),
+        Recipe("zoo-causal-200k", "causal", 40, 2, heads=2, inner=112, rate=5e-3),
+        Recipe(
+            "zoo-causal-700k", "causal", 96, 3, heads=3, inner=256, rate=3.5e-3, dtype="bfloat16"
+        ),
+        Recipe("zoo-causal-1m", "causal", 128, 4, heads=4, inner=352, rate=3e-3, dtype="bfloat16"),
+        Recipe(
+            "zoo-causal-3m",
+            "causal",
+            192,
+            5,
+            heads=6,
+            inner=512,
+            rate=2e-3,
+            steps=6400,
+            dtype="bfloat16",
+        ),
+        Recipe(
+            "zoo-masked-1m",
+            "masked",
+            128,
+            4,
+            heads=4,
+            inner=256,
+            rate=2e-3,
+            spread=0.08,
+            dtype="bfloat16",
+        ),
+        Recipe("zoo-lstm-1m", "recurrent", 192, 2, rate=4e-3, dtype="bfloat16"),
+        Recipe("zoo-glove-64d", "embedding", 64, 0, rate=0.05, steps=20),
+    )
+}
 """In the order of training: the smallest first, so that something is there soon."""

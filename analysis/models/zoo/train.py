@@ -25,7 +25,10 @@ from data.files import atomic
 
 __all__ = ["batch_of", "build", "loss_of", "train"]
 
-WARM_UP, FLOOR = 0.03, 0.1  # share of the steps with a rising rate; last rate as a share of the peak
+WARM_UP, FLOOR = (
+    0.03,
+    0.1,
+)  # share of the steps with a rising rate; last rate as a share of the peak
 MASKED = 0.3  # share of the pieces that the masked model has to guess
 LOG_EVERY, SAVE_EVERY = 20, 200
 
@@ -36,17 +39,42 @@ def build(recipe: Recipe) -> nn.Module:
 
     torch.manual_seed(recipe.seed)
     if recipe.kind == "causal":
-        return transformers.LlamaForCausalLM(transformers.LlamaConfig(
-            vocab_size=VOCABULARY, hidden_size=recipe.width, num_hidden_layers=recipe.layers, intermediate_size=recipe.inner,
-            num_attention_heads=recipe.heads, num_key_value_heads=recipe.heads, max_position_embeddings=recipe.length,
-            initializer_range=recipe.spread, tie_word_embeddings=True, bos_token_id=0, eos_token_id=0, pad_token_id=0,
-            attn_implementation="eager"))
+        return transformers.LlamaForCausalLM(
+            transformers.LlamaConfig(
+                vocab_size=VOCABULARY,
+                hidden_size=recipe.width,
+                num_hidden_layers=recipe.layers,
+                intermediate_size=recipe.inner,
+                num_attention_heads=recipe.heads,
+                num_key_value_heads=recipe.heads,
+                max_position_embeddings=recipe.length,
+                initializer_range=recipe.spread,
+                tie_word_embeddings=True,
+                bos_token_id=0,
+                eos_token_id=0,
+                pad_token_id=0,
+                attn_implementation="eager",
+            )
+        )
     if recipe.kind == "masked":
-        return transformers.ModernBertForMaskedLM(transformers.ModernBertConfig(
-            vocab_size=VOCABULARY, hidden_size=recipe.width, num_hidden_layers=recipe.layers, intermediate_size=recipe.inner,
-            num_attention_heads=recipe.heads, max_position_embeddings=recipe.length + 2, global_attn_every_n_layers=1,
-            initializer_range=recipe.spread, pad_token_id=0, bos_token_id=0, eos_token_id=0, cls_token_id=0, sep_token_id=0,
-            attn_implementation="eager"))
+        return transformers.ModernBertForMaskedLM(
+            transformers.ModernBertConfig(
+                vocab_size=VOCABULARY,
+                hidden_size=recipe.width,
+                num_hidden_layers=recipe.layers,
+                intermediate_size=recipe.inner,
+                num_attention_heads=recipe.heads,
+                max_position_embeddings=recipe.length + 2,
+                global_attn_every_n_layers=1,
+                initializer_range=recipe.spread,
+                pad_token_id=0,
+                bos_token_id=0,
+                eos_token_id=0,
+                cls_token_id=0,
+                sep_token_id=0,
+                attn_implementation="eager",
+            )
+        )
     from analysis.models.lstm import LSTMModule
     from analysis.models.recurrent import LSTMConfig
 
@@ -64,7 +92,7 @@ def batch_of(tokens: np.ndarray, recipe: Recipe, step: int) -> torch.Tensor:
     for number in range(first, first + recipe.batch):
         order = np.random.default_rng((recipe.seed, number // windows)).permutation(windows)
         start = order[number % windows] * recipe.length
-        chosen.append(tokens[start:start + recipe.length])
+        chosen.append(tokens[start : start + recipe.length])
     return torch.from_numpy(np.stack(chosen).astype(np.int64))
 
 
@@ -75,17 +103,30 @@ def loss_of(module: nn.Module, recipe: Recipe, batch: torch.Tensor, step: int) -
         logits = hidden @ module.lm_head.weight.T
         return F.cross_entropy(logits.reshape(-1, VOCABULARY), batch[:, 1:].reshape(-1))
     if recipe.kind == "recurrent":
-        return F.cross_entropy(module(batch)[:, :-1].reshape(-1, VOCABULARY), batch[:, 1:].reshape(-1))
-    drawn = torch.rand(batch.shape, generator=torch.Generator().manual_seed(recipe.seed * 1_000_003 + step))
+        return F.cross_entropy(
+            module(batch)[:, :-1].reshape(-1, VOCABULARY), batch[:, 1:].reshape(-1)
+        )
+    drawn = torch.rand(
+        batch.shape, generator=torch.Generator().manual_seed(recipe.seed * 1_000_003 + step)
+    )
     hide = (drawn < MASKED) & (batch != 0)
-    ends = torch.zeros(len(batch), 1, dtype=batch.dtype)  # the end-of-text piece at both ends, as the tokenizer adds it
+    ends = torch.zeros(
+        len(batch), 1, dtype=batch.dtype
+    )  # the end-of-text piece at both ends, as the tokenizer adds it
     shown = torch.cat([ends, batch.masked_fill(hide, 1), ends], dim=1)
     hidden = module.model(shown).last_hidden_state[:, 1:-1][hide]
     return F.cross_entropy(module.decoder(module.head(hidden)), batch[hide])
 
 
-def train(recipe: Recipe, corpus: Corpus, work: Path, *, stop: int | None = None, report: Report = SILENT,
-          on_checkpoint=None) -> tuple[nn.Module, list[dict]]:
+def train(
+    recipe: Recipe,
+    corpus: Corpus,
+    work: Path,
+    *,
+    stop: int | None = None,
+    report: Report = SILENT,
+    on_checkpoint=None,
+) -> tuple[nn.Module, list[dict]]:
     """Train one model, from where an earlier run was stopped.
 
     Parameters
@@ -113,7 +154,10 @@ def train(recipe: Recipe, corpus: Corpus, work: Path, *, stop: int | None = None
     assert corpus.tokenizer.token_to_id(END) == 0 and corpus.tokenizer.token_to_id(MASK) == 1
     module = build(recipe)
     optimizer = _optimizer(module, recipe)
-    state = _State(work / recipe.id, {**asdict(recipe), "text": zlib.crc32(np.ascontiguousarray(corpus.tokens["train"]))})
+    state = _State(
+        work / recipe.id,
+        {**asdict(recipe), "text": zlib.crc32(np.ascontiguousarray(corpus.tokens["train"]))},
+    )
     step, log = state.load(module, optimizer)
     began, recent = time.process_time() - (log[-1]["seconds"] if log else 0.0), []
     last = min(stop or recipe.steps, recipe.steps)
@@ -134,8 +178,15 @@ def train(recipe: Recipe, corpus: Corpus, work: Path, *, stop: int | None = None
         step += 1
         recent.append(loss.item())
         if step % LOG_EVERY == 0 or step == last:
-            log.append({"step": step, "tokens": step * recipe.batch * recipe.length, "loss": round(float(np.mean(recent)), 5),
-                        "rate": round(rate, 7), "seconds": round(time.process_time() - began, 1)})
+            log.append(
+                {
+                    "step": step,
+                    "tokens": step * recipe.batch * recipe.length,
+                    "loss": round(float(np.mean(recent)), 5),
+                    "rate": round(rate, 7),
+                    "seconds": round(time.process_time() - began, 1),
+                }
+            )
             recent = []
             if step % SAVE_EVERY == 0 or step == last:
                 state.save(step, module, optimizer, log)
@@ -168,14 +219,28 @@ class _State:
         self.path, self.log = folder / "state.safetensors", folder / "log.csv"
         self.made_by = json.loads(json.dumps(made_by))
 
-    def save(self, step: int, module: nn.Module, optimizer: torch.optim.Optimizer, log: list[dict]) -> None:
+    def save(
+        self, step: int, module: nn.Module, optimizer: torch.optim.Optimizer, log: list[dict]
+    ) -> None:
         tensors = {}
         for name, parameter in module.named_parameters():
             moments = optimizer.state[parameter]
-            tensors |= {f"weight.{name}": parameter.data, f"first.{name}": moments["exp_avg"],
-                        f"second.{name}": moments["exp_avg_sq"], f"step.{name}": moments["step"]}
+            tensors |= {
+                f"weight.{name}": parameter.data,
+                f"first.{name}": moments["exp_avg"],
+                f"second.{name}": moments["exp_avg_sq"],
+                f"step.{name}": moments["step"],
+            }
         with atomic(self.path) as part:
-            save_file(tensors, part, metadata={"step": str(step), "log": json.dumps(log), "made_by": json.dumps(self.made_by)})
+            save_file(
+                tensors,
+                part,
+                metadata={
+                    "step": str(step),
+                    "log": json.dumps(log),
+                    "made_by": json.dumps(self.made_by),
+                },
+            )
         write_log(self.log, log)
 
     def load(self, module: nn.Module, optimizer: torch.optim.Optimizer) -> tuple[int, list[dict]]:
@@ -187,14 +252,22 @@ class _State:
             for name, parameter in module.named_parameters():
                 parameter.data.copy_(file.get_tensor(f"weight.{name}"))
                 moments = {"step": "step", "exp_avg": "first", "exp_avg_sq": "second"}
-                optimizer.state[parameter] = {kind: file.get_tensor(f"{stored}.{name}") for kind, stored in moments.items()}
+                optimizer.state[parameter] = {
+                    kind: file.get_tensor(f"{stored}.{name}") for kind, stored in moments.items()
+                }
         return int(told["step"]), json.loads(told["log"])
 
     def _same(self, made_by: dict) -> None:
-        wrong = [f"{name} {made_by.get(name)}, not {value}" for name, value in self.made_by.items() if made_by.get(name) != value]
+        wrong = [
+            f"{name} {made_by.get(name)}, not {value}"
+            for name, value in self.made_by.items()
+            if made_by.get(name) != value
+        ]
         if wrong:
-            raise BrainLensError(f"The training state {self.path} is of another training: {'; '.join(wrong)}",
-                                 remedy="Remove that file to train from the start, or name another folder with --work")
+            raise BrainLensError(
+                f"The training state {self.path} is of another training: {'; '.join(wrong)}",
+                remedy="Remove that file to train from the start, or name another folder with --work",
+            )
 
 
 def write_log(path: Path, log: list[dict]) -> None:
