@@ -6,7 +6,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
-.PHONY: app env test lint bench starter zoo lock browser clean
+.PHONY: app env test deep lint bench starter zoo lock browser clean
 
 env: $(READY)
 
@@ -26,6 +26,10 @@ browser: env
 
 test: env browser
 	$(BIN)/python -m pytest -n 2 --dist worksteal
+
+# What takes minutes: simulations, fuzz, faults, screenshots. Their JSON is committed; a slice of each is in `make test`.
+deep: env browser
+	$(BIN)/python -m pytest -m deep --timeout 3600
 
 lint: env
 	$(BIN)/ruff check .

@@ -35,6 +35,18 @@ def pytest_unconfigure(config):
         config._brainlens_home.cleanup()
 
 
+def pytest_collection_modifyitems(config, items):
+    """Leave the deep tests out unless the marker expression asks for them (an own ``-m`` must not let them in)."""
+    if "deep" in (config.option.markexpr or ""):
+        return
+    deep = [item for item in items if item.get_closest_marker("deep")]
+    if deep and any("::" in argument for argument in config.args):
+        return  # named one by one: that is asking
+    if deep:
+        config.hook.pytest_deselected(items=deep)
+        items[:] = [item for item in items if not item.get_closest_marker("deep")]
+
+
 def _need(present: bool, reason: str) -> None:
     if present:
         return
@@ -56,6 +68,14 @@ def own_data() -> Path:
     """Folder of other people's tables, read as a user's own data (mark such tests ``realdata``)."""
     folder = Path(os.environ.get("BRAINLENS_OWN_DATA", "") or "/nonexistent")
     _need(folder.is_dir(), "BRAINLENS_OWN_DATA names no folder")
+    return folder
+
+
+@pytest.fixture(scope="session")
+def cases() -> Path:
+    """Folder of collected cases: files as others wrote them, with what is known of each (mark such tests ``realdata``)."""
+    folder = Path(os.environ.get("BRAINLENS_CASES", "") or "/nonexistent")
+    _need(folder.is_dir(), "BRAINLENS_CASES names no folder")
     return folder
 
 
