@@ -13,8 +13,9 @@ from pathlib import Path
 
 import numpy as np
 
-from analysis.models.base import Card, Passage
+from analysis.models.base import Card
 from analysis.models.transformer import TransformerModel
+from analysis.text.passages import Passage
 from benchmarks.common import interleaved, machine, median, write
 
 BARS = {"all layers": 4.0, "layers up to half": 7.0, "max abs difference": 2e-5}

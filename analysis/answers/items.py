@@ -44,8 +44,8 @@ def items(
     about : pandas.DataFrame
         :func:`analysis.scoring.per_stimulus.about`.
     clusters : tuple of ndarray
-        :func:`analysis.scoring.per_stimulus.clusters`: drawn with replacement, the groups held out together for the numeric slices, the texts
-        inside them for the slice by topic.
+        :func:`analysis.scoring.per_stimulus.clusters`: drawn with replacement, the groups
+        held out together for the numeric slices, the texts inside them for the slice by topic.
     by : str
         Slice to draw: one of :data:`SLICES`.
     unit : str

@@ -9,12 +9,12 @@ from collections.abc import Sequence
 import numpy as np
 import pandas as pd
 
-from analysis.models.base import Model, Passage, TokenSurprisal
+from analysis.models.base import Model, TokenSurprisal
 from analysis.progress import SILENT, Report
 from analysis.protocol import Protocol
 from analysis.store.store import Store
 from analysis.text.alignment import partition
-from analysis.text.passages import passages, words
+from analysis.text.passages import Passage, passages, words
 from data.recording import Recording
 
 __all__ = [

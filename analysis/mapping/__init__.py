@@ -5,7 +5,7 @@ from data._lazy import attach
 _NAMES = {
     "BandedFit": "analysis.mapping.banded",
     "Decomposed": "analysis.mapping.decomposed",
-    "Fit": "analysis.mapping.fit",
+    "Fit": "analysis.mapping.result",
     "Gram": "analysis.mapping.gram",
     "Part": "analysis.mapping.splits",
     "banded_ridge": "analysis.mapping.banded",

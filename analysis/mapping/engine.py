@@ -17,10 +17,10 @@ from analysis.mapping.evaluate import (
     restore,
     training_rows,
 )
-from analysis.mapping.fit import Fit
 from analysis.mapping.gram import Kernel, layer_of, robust_centre
 from analysis.mapping.ols import Linear, least_squares
 from analysis.mapping.plan import Pattern, Pieces, choose_form
+from analysis.mapping.result import Fit
 from analysis.mapping.ridge import TIE, InnerFold, Penalties, inner_fold, shared_errors
 from analysis.mapping.threads import clear_scratch, cores, one_blas_thread, scratch, work
 from analysis.mapping.torch_path import on_device, torch_device

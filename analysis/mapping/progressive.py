@@ -7,7 +7,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from analysis.mapping.fit import Fit, cross_validate
+from analysis.mapping.fit import cross_validate
+from analysis.mapping.result import Fit
 from analysis.progress import SILENT, Report
 
 __all__ = ["Partial", "bisection", "progressive"]

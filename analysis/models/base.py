@@ -10,9 +10,10 @@ import numpy as np
 
 from analysis.progress import SILENT, Report
 from analysis.protocol import Protocol
+from analysis.text.passages import Passage
 from data.errors import BrainLensError, unknown
 
-__all__ = ["CLASSES", "Card", "Model", "Passage", "TokenSurprisal"]
+__all__ = ["CLASSES", "Card", "Model", "TokenSurprisal"]
 
 CLASSES = (
     "causal",
@@ -98,25 +99,6 @@ class Card:
     def __post_init__(self):
         if self.cls not in CLASSES:
             raise unknown("class of model", self.cls, CLASSES)
-
-
-@dataclass(frozen=True)
-class Passage:
-    """One text that is read as a whole, and where its stimuli stand in it.
-
-    Parameters
-    ----------
-    text : str
-        The context group's text.
-    spans : tuple of (start, end)
-        Character offsets of each stimulus in ``text`` (end exclusive), ascending.
-    rows : tuple of int
-        Row of each stimulus in the recording.
-    """
-
-    text: str
-    spans: tuple[tuple[int, int], ...]
-    rows: tuple[int, ...]
 
 
 @dataclass(frozen=True)

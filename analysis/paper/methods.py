@@ -255,7 +255,8 @@ def _scored(scores: list, about: Mapping, protocol: Protocol) -> list[str]:
 
 def _ceiling(ceiling, protocol: Protocol) -> str:
     if not np.isfinite(ceiling.value):
-        return f"No ceiling was estimated ({str(ceiling.flag or 'none was asked for').rstrip('.')}), so scores are not normalised."
+        why = str(ceiling.flag or "none was asked for").rstrip(".")
+        return f"No ceiling was estimated ({why}), so scores are not normalised."
     span = f" [{decimal(ceiling.low)}, {decimal(ceiling.high)}]" if np.isfinite(ceiling.low) else ""
     origin = (
         f"was estimated by {_CEILINGS[ceiling.kind]}"
@@ -272,7 +273,10 @@ def _ceiling(ceiling, protocol: Protocol) -> str:
         else "aggregate by aggregate"
     )
     kept = "were clipped to [0, 1]" if protocol.clip else "above 1 were kept"
-    return f"The ceiling, r = {decimal(ceiling.value)}{span}, {origin}{note}; scores were normalised by it {per}, and values {kept}."
+    return (
+        f"The ceiling, r = {decimal(ceiling.value)}{span}, {origin}{note}; "
+        f"scores were normalised by it {per}, and values {kept}."
+    )
 
 
 def _beside(scores: list) -> list[str]:

@@ -263,7 +263,8 @@ def version_diff(
     Raises
     ------
     BrainLensError
-        Where there are not two versions, and as in :func:`lag_profile` and :func:`analysis.reading.delta_ll.delta_log_likelihood`.
+        Where there are not two versions, and as in :func:`lag_profile` and
+        :func:`analysis.reading.delta_ll.delta_log_likelihood`.
     """
     if len(versions) != 2:
         raise BrainLensError(

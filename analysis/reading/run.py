@@ -126,8 +126,8 @@ def read(
     filter : str
         One of :data:`data.filters.FILTERS`; the doctor keeps the edges of sentences.
     link, form : str
-        As ``link`` and ``model`` of :func:`analysis.reading.delta_ll.delta_log_likelihood`; ``form="mixed"`` has random intercepts for
-        people and words.
+        As ``link`` and ``model`` of :func:`analysis.reading.delta_ll.delta_log_likelihood`; ``form="mixed"`` has random
+        intercepts for people and words.
 
     Raises
     ------

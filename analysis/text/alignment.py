@@ -10,8 +10,7 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from analysis.models.base import Passage
-from analysis.text.passages import words
+from analysis.text.passages import Passage, words
 from data.errors import BrainLensError
 
 __all__ = ["Encoded", "align", "encode", "match_pieces", "partition", "token_table"]

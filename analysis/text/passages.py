@@ -6,15 +6,15 @@ import hashlib
 import json
 import re
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
 
-from analysis.models.base import Passage
 from data.errors import BrainLensError
 from data.recording import Recording
 
-__all__ = ["context_labels", "passages", "passages_hash", "words"]
+__all__ = ["Passage", "context_labels", "passages", "passages_hash", "words"]
 
 _WORDS_BEFORE = re.compile(r"words:(\d+)")
 _WORD = re.compile(r"\S+")
@@ -134,3 +134,22 @@ def passages_hash(read: Sequence[Passage]) -> str:
         [[p.text, p.spans, [int(row) for row in p.rows]] for p in read], ensure_ascii=False
     )
     return hashlib.sha256(payload.encode("utf-8", "surrogatepass")).hexdigest()
+
+
+@dataclass(frozen=True)
+class Passage:
+    """One text that is read as a whole, and where its stimuli stand in it.
+
+    Parameters
+    ----------
+    text : str
+        The context group's text.
+    spans : tuple of (start, end)
+        Character offsets of each stimulus in ``text`` (end exclusive), ascending.
+    rows : tuple of int
+        Row of each stimulus in the recording.
+    """
+
+    text: str
+    spans: tuple[tuple[int, int], ...]
+    rows: tuple[int, ...]

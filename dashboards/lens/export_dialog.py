@@ -227,7 +227,10 @@ class Exporter(pn.viewable.Viewer):
                 self._wait.visible = False
         if turn == self._turn:  # nobody changed his mind meanwhile
             self._enable(bundle)
-            self._size.object = f"{picture.spec.title} {size['width_mm']} mm wide, {size['font_size']} pt; text stays text in PDF and SVG."
+            self._size.object = (
+                f"{picture.spec.title} {size['width_mm']} mm wide, {size['font_size']} pt; "
+                "text stays text in PDF and SVG."
+            )
 
     def _enable(self, bundle: Bundle | None) -> None:
         self._bundle = bundle

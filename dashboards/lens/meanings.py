@@ -53,7 +53,8 @@ _MEANINGS = {
     "family": "Relatives share it: correlations cluster on it.",
     "width": "Features per layer.",
     "parameters": "Weights of the model.",
-    "bits_per_byte": "Bits of the scored tokens over the bytes they stand for, lower is better; analysis.features.perplexity.evaluate.",
+    "bits_per_byte": "Bits of the scored tokens over the bytes they stand for, lower is better; "
+    "analysis.features.perplexity.evaluate.",
     "bits_per_word": "Mean surprisal of the same words, lower is better; analysis.features.surprisal.span_surprisal.",
     "delta_ll": "What surprisal adds to length and frequency, in nats per word; analysis.reading.delta_ll.delta_log_likelihood.",
     "bias": "What a model without any effect is expected at: about -k / 2n for k added columns and n words.",

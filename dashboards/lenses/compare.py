@@ -194,8 +194,11 @@ class Compare(Lens):
                 ),
                 self._file,
             ]
-        return [note("Bring results: analysis.scoring.results.bring(path), or pn.extension('filedropper') for a field to drop them on.",
-                     margin=(4, 0, 0, 0))]  # fmt: skip
+        words = (
+            "Bring results: analysis.scoring.results.bring(path), "
+            "or pn.extension('filedropper') for a field to drop them on."
+        )
+        return [note(words, margin=(4, 0, 0, 0))]
 
     # ---- in and out ----------------------------------------------------------------------------------------------------
     def results_file(self, ending: str) -> io.BytesIO:

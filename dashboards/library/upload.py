@@ -376,8 +376,8 @@ def _staged(files: dict[str, bytes], report) -> tuple:
 
 
 def _looked_at(staged: Path) -> dict:
+    from analysis.features.adding import fits
     from analysis.features.from_file import peek
-    from analysis.features.ready import fits
     from data.catalog.catalog import recording
 
     ids, widths, _ = peek(staged)
@@ -393,7 +393,7 @@ def _looked_at(staged: Path) -> dict:
 
 
 def _kept_ready(staged: Path, name: str, words: str, report) -> str:
-    from analysis.features.ready import keep
+    from analysis.features.adding import keep
 
     return keep(staged, name, words)
 

@@ -9,9 +9,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from analysis.models.base import Passage
 from analysis.text.alignment import align, encode, match_pieces, partition, token_table
-from analysis.text.passages import words
+from analysis.text.passages import Passage, words
 from data.errors import BrainLensError
 
 sys.path.insert(0, str(Path(__file__).parents[1]))

@@ -317,7 +317,10 @@ def test_importing_the_catalogue_loads_no_heavy_library():
     import subprocess
     import sys
 
-    code = "import sys, analysis.models.catalog as c; c.cards(); print([m for m in ('torch', 'transformers') if m in sys.modules])"
+    code = (
+        "import sys, analysis.models.catalog as c; c.cards(); "
+        "print([m for m in ('torch', 'transformers') if m in sys.modules])"
+    )
     assert (
         subprocess.run(
             [sys.executable, "-c", code], capture_output=True, text=True, check=True

@@ -18,7 +18,8 @@ from transformers import (
 )
 
 from analysis.models.variants import lesion as localiser
-from analysis.models.variants.spec import Variant, apply
+from analysis.models.variants.apply import apply
+from analysis.models.variants.spec import Variant
 from data.errors import BrainLensError
 
 

@@ -9,8 +9,9 @@ import numpy as np
 import pytest
 import xarray as xr
 
+from analysis.features.adding import fits, keep
 from analysis.features.from_file import holds_activations, peek
-from analysis.features.ready import ReadyActivations, fits, keep
+from analysis.features.ready import ReadyActivations
 from analysis.models import catalog
 from analysis.models.files.removal import remove
 from analysis.protocol import preset

@@ -10,9 +10,10 @@ import torch
 from safetensors.torch import save_file
 
 from analysis.models import catalog
-from analysis.models.base import Passage
 from analysis.models.lstm import LSTMModule
-from analysis.models.recurrent import LSTMConfig, _segments
+from analysis.models.lstm_config import LSTMConfig
+from analysis.models.recurrent import _segments
+from analysis.text.passages import Passage
 from data.errors import BrainLensError
 
 TEXT = "the cat sat on the mat and the dog sat too"

@@ -18,6 +18,7 @@ import pytest
 from analysis.models.files import convert_flair, convert_llama2c, packages, starter
 from analysis.models.files.packages import Package, extract, obtain
 from analysis.models.files.starter import STARTERS, Starter
+from analysis.models.rows import rows
 from analysis.progress import SILENT, Report
 from data.errors import BrainLensError, Cancelled
 
@@ -186,10 +187,9 @@ def _script(folder: Path, line: str) -> Path:
 
 # ---- the list --------------------------------------------------------------------------------------------------------
 def test_every_package_is_pinned_and_listed_in_the_catalogue():
-    from analysis.models import catalog
 
-    rows = {name for name, card in catalog._table().items() if card.source == "package"}
-    assert rows == set(STARTERS)
+    packaged = {name for name, card in rows().items() if card.source == "package"}
+    assert packaged == set(STARTERS)
     for entry in STARTERS.values():
         for package in entry.packages:
             pins = [package.sha256] if package.sha256 else list(package.inner.values())

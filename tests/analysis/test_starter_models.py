@@ -9,10 +9,10 @@ import pytest
 from analysis.features.activations import extract
 from analysis.features.perplexity import evaluate
 from analysis.models import load
-from analysis.models.base import Passage
 from analysis.models.files.starter import DEFAULT
 from analysis.protocol import preset
 from analysis.store.store import Store
+from analysis.text.passages import Passage
 from data.own import read as own
 
 pytestmark = pytest.mark.starter

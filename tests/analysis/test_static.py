@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 
 from analysis.models import catalog
-from analysis.models.base import Passage
 from analysis.models.files.vectors import VectorFile
 from analysis.models.static import random_vectors, words_of
+from analysis.text.passages import Passage
 from data.errors import BrainLensError
 
 WORDS = ["the", "cat", "n't", "do", "sat", ".", "new york"]

@@ -10,10 +10,10 @@ import numpy as np
 import pytest
 
 from analysis.models.architectures import position_limit, stated_limit
-from analysis.models.base import Passage
 from analysis.models.files.folders import read_json, shape
 from analysis.models.transformer import TransformerModel
 from analysis.progress import Report
+from analysis.text.passages import Passage
 from data.errors import BrainLensError, Cancelled
 
 sys.path.insert(0, str(Path(__file__).parents[1]))

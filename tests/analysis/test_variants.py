@@ -7,7 +7,8 @@ import pytest
 import torch
 from transformers import AutoModelForMaskedLM, BertConfig, GPT2Config, GPT2LMHeadModel
 
-from analysis.models.variants.spec import SCHEMES, Variant, apply
+from analysis.models.variants.apply import apply
+from analysis.models.variants.spec import SCHEMES, Variant
 from analysis.models.variants.untrained import drawn, fit_mixture, layer_of
 from data.errors import BrainLensError
 

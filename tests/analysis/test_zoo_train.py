@@ -10,10 +10,10 @@ import torch
 from tokenizers import Tokenizer
 
 from analysis.models import load
-from analysis.models.base import Passage
 from analysis.models.zoo.corpus import END, MASK, Corpus
 from analysis.models.zoo.recipes import RECIPES, Recipe
 from analysis.models.zoo.train import batch_of, build, loss_of, train
+from analysis.text.passages import Passage
 from data import embedded
 from data.errors import BrainLensError
 from tools.zoo import glove

@@ -5,7 +5,8 @@ from __future__ import annotations
 import shutil
 import uuid
 
-from analysis.models.catalog import card, installed, resolve, state
+from analysis.models.catalog import card, installed, state
+from analysis.models.rows import resolve
 from data.errors import BrainLensError
 from data.home import home
 

@@ -15,6 +15,7 @@ from pathlib import Path
 from filelock import FileLock
 
 from analysis.models.files.packages import Package, folder_hash, obtain
+from analysis.models.rows import resolve
 from analysis.progress import SILENT, Report
 from data.errors import unknown
 from data.home import find, home
@@ -219,8 +220,6 @@ def install(names: Iterable[str] | None = None, *, report: Report = SILENT) -> d
     BrainLensError
         Unknown name; a download that fails or is not the pinned one. Models that were finished before stay.
     """
-    from analysis.models.catalog import resolve
-
     wanted = [resolve(name) for name in (DEFAULT if names is None else names)]
     for name in wanted:
         if name not in STARTERS:

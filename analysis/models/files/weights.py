@@ -275,7 +275,7 @@ def load_network(auto, folder: Path, config, variant: Variant, tokenizer: Callab
 
     if not variant:
         return _trained(auto, folder)
-    from analysis.models.variants.spec import apply
+    from analysis.models.variants.apply import apply
 
     trained = (
         None if (variant.kind, variant.scheme) == ("untrained", "init") else _trained(auto, folder)

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
 from dataclasses import dataclass
 
 from data.errors import BrainLensError, unknown
 
-__all__ = ["SCHEMES", "UNITS", "Variant", "apply", "split"]
+__all__ = ["SCHEMES", "UNITS", "Variant", "split"]
 
 KINDS = ("untrained", "noise", "lesion", "revision")
 SCHEMES = {
@@ -172,33 +171,3 @@ def _positive(text: str, whole: str) -> float:
 
 
 # ---- making them -----------------------------------------------------------------------------------------------------
-def apply(
-    module, variant: Variant, *, fresh: Callable | None = None, tokenizer: Callable | None = None
-):
-    """A module with its variant.
-
-    Parameters
-    ----------
-    module : torch.nn.Module or None
-        The trained one, changed in place; None is enough for ``untrained:init``.
-    variant : Variant
-    fresh : callable, optional
-        Gives a module of the same shape as the library initialises it (untrained ``init`` and ``blocks``).
-    tokenizer : callable, optional
-        Gives the module's tokenizer (lesions).
-
-    Returns
-    -------
-    torch.nn.Module
-    """
-    from analysis.models.variants import untrained
-
-    if not variant:
-        return module
-    if variant.kind == "untrained":
-        return untrained.untrained(module, variant.scheme, variant.seed, fresh=fresh)
-    if variant.kind == "noise":
-        return untrained.noisy(module, variant.scheme, variant.amount, variant.seed)
-    from analysis.models.variants import lesion as localiser
-
-    return localiser.lesioned(module, variant, tokenizer=tokenizer)

@@ -76,7 +76,7 @@ def build(recipe: Recipe) -> nn.Module:
             )
         )
     from analysis.models.lstm import LSTMModule
-    from analysis.models.recurrent import LSTMConfig
+    from analysis.models.lstm_config import LSTMConfig
 
     return LSTMModule(LSTMConfig(vocab_size=VOCABULARY, width=recipe.width, layers=recipe.layers))
 

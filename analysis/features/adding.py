@@ -1,0 +1,75 @@
+"""A file of activations put among the models."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import shutil
+import uuid
+from pathlib import Path
+
+from analysis.features.ready import _peeked, _told
+from data.errors import BrainLensError
+from data.home import home
+
+__all__ = ["fits", "keep"]
+
+
+def fits(path: Path) -> list[str]:
+    """Ids of the recordings on this machine whose stimuli are all in the file."""
+    from data.catalog.catalog import entries, recording
+
+    here, ids = [], set(_peeked(path)[0])
+    for name, one in entries(recordings=True).items():
+        if one.state != "ready":
+            continue
+        try:
+            wanted = recording(name).stimuli.index
+        except BrainLensError:
+            continue
+        if ids.issuperset(map(str, wanted)):
+            here.append(name)
+    return here
+
+
+def keep(path: Path, name: str = "", note: str = "") -> str:
+    """Put a file of activations among the models; its id from then on.
+
+    Raises
+    ------
+    BrainLensError
+        Where it cannot be read, or the name makes no id.
+    """
+    from analysis.models.catalog import cards
+
+    wanted = re.sub(r"[^a-z0-9]+", "-", (name or path.stem).lower()).strip("-")[:60]
+    if not wanted:
+        raise BrainLensError(f"{name!r} makes no id", remedy="Use letters and digits")
+    taken, free, count = cards(), wanted, 2
+    while free in taken:
+        free, count = f"{wanted}-{count}", count + 1
+    told = _told(path)
+    told["note"] = "; ".join(filter(None, [told["note"], note.strip()]))
+    about = {
+        "cls": "activations",
+        "family": free,
+        "adapter": "activations",
+        "file": path.name,
+        "source": "folder",
+        **told,
+    }
+    folder = home("models") / f".part-{uuid.uuid4().hex[:8]}"
+    folder.mkdir()
+    try:
+        shutil.copytree(path, folder / path.name) if path.is_dir() else shutil.copyfile(
+            path, folder / path.name
+        )
+        (folder / "card.json").write_text(json.dumps(about, indent=2) + "\n", encoding="utf-8")
+        os.replace(folder, home("models") / free)  # whole, or not at all
+    except OSError as error:
+        shutil.rmtree(folder, ignore_errors=True)
+        raise BrainLensError(
+            f"The file could not be kept: {error}", remedy="Make room on the disk"
+        ) from None
+    return free
