@@ -11,13 +11,11 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 
 import numpy as np
-import pandas as pd
 
 from analysis.answers.answer import decimal, listed, plural
 from analysis.protocol import PRESETS, Protocol
-from data.errors import BrainLensError
 
-__all__ = ["bibtex", "long_table", "paragraph", "python_answer", "python_code", "r_script"]
+__all__ = ["bibtex", "paragraph"]
 
 _KINDS = {
     "fmri": "functional MRI responses",
@@ -93,7 +91,7 @@ def paragraph(scores=(), *, published: Sequence[str] = ()) -> str:
         One paragraph per recording and protocol.
     """
     groups: dict[tuple, list] = {}
-    for score in _several(scores):
+    for score in several(scores):
         about = score.provenance["recording"]
         groups.setdefault((about["id"], about["response_hash"], score.protocol.key()), []).append(
             score
@@ -317,7 +315,7 @@ def bibtex(scores=(), *, published: Sequence[str] = ()) -> str:
     from data.readers.published import CITATIONS
 
     entries: dict[str, str] = {}
-    scores = _several(scores)
+    scores = several(scores)
     for score in scores:
         about, model = score.provenance["recording"], score.provenance["model"]
         _add(entries, about["citation"], f"recording-{about['id']}", f"Recording {about['id']}")
@@ -375,187 +373,12 @@ def _version(scores: list) -> str:
 
 
 # ---- code ------------------------------------------------------------------------------------------------------------------
-def python_code(scores, *, recording: str | Sequence[str] | None = None, columns: Mapping | None = None,
-                models: Sequence[str] | None = None) -> str:  # fmt: skip
-    """A script that computes the same numbers again and says so where they differ.
-
-    Parameters
-    ----------
-    scores : Score or iterable of Score
-    recording : str or sequence of str, optional
-        What the user selected, once or for each score: an id, ``id@version``, the path of an own file, ``path#corpus``; None: the
-        recording's id.
-    columns : mapping, optional
-        How an own file's columns are read, as for :func:`data.catalog.catalog.recording`.
-    models : sequence of str, optional
-        The same for the model of each score, such as the path of a file of activations; None: the model's id.
-    """
-    scores = _several(scores)
-    if not scores:
-        raise BrainLensError("No score to write code for", remedy="Compute a score first")
-    data = (
-        [recording] * len(scores)
-        if recording is None or isinstance(recording, str)
-        else list(recording)
-    )
-    data = [name or one.recording for name, one in zip(data, scores, strict=True)]
-    models = [one.model for one in scores] if models is None else models
-    lines = [
-        '"""Made by BrainLens: computes these scores again and compares them with what was shown."""',
-        "",
-        "from analysis import preset, score",
-        *(["from data.catalog.catalog import recording"] if columns else []),
-        "",
-        "# model, recording, protocol, layers, the r that was shown",
-        "RUNS = [",
-    ]
-    for model, which, one in zip(models, data, scores, strict=True):
-        how = (
-            f"recording({which!r}, {', '.join(f'{k}={v!r}' for k, v in columns.items())})"
-            if columns
-            else repr(which)
-        )
-        changes = ", ".join(f"{name}={value!r}" for name, value in one.protocol.changes().items())
-        protocol = f'preset("{one.protocol.name.rstrip("*")}")' + (
-            f".but({changes})" if changes else ""
-        )
-        every = (
-            one.layers == list(range(one.provenance["model"]["layers"] + 1))
-            if one.provenance["model"]["layers"] is not None
-            else True
-        )
-        lines.append(
-            f"    ({model!r}, {how}, {protocol}, {None if every else one.layers}, {one.value:.6f}),"
-        )
-    simulated = any(one.provenance["recording"]["simulated"] for one in scores)
-    lines += [
-        "]",
-        *(["# The data are simulated: the truth was planted."] if simulated else []),
-        "",
-        "for model, data, protocol, layers, shown in RUNS:",
-        "    result = score(model, data, protocol, layers=layers)",
-        "    print(result.sentence())",
-        "    print(result.table().to_string(index=False))",
-        "    same = abs(result.value - shown) < 5e-4",
-        '    print(f"r = {result.value:.4f}, shown {shown:.4f}:", "the same" if same else "DIFFERENT")',
-    ]
-    return "\n".join(lines) + "\n"
-
-
-def python_answer(name: str, **arguments) -> str:
-    """A script that gives a published view again.
-
-    Parameters
-    ----------
-    name : str
-        ``"task"`` or ``"untrained"``: the file and the function in it.
-    **arguments
-        Of that function in :mod:`analysis.answers`.
-    """
-    call = f"{name}({', '.join(f'{key}={value!r}' for key, value in arguments.items())})"
-    return "\n".join([
-        '"""Made by BrainLens: the published table behind the figure, and its answer in words."""',
-        "",
-        f"from analysis.answers.{name} import {name}",
-        "",
-        f"answer = {call}",
-        "print(answer.sentence)",
-        "print(answer.caption)",
-        f'answer.frame.to_csv("{name}.csv", index=False)',
-        "",
-    ])  # fmt: skip
 
 
 # ---- for R -----------------------------------------------------------------------------------------------------------------
-def long_table(scores) -> pd.DataFrame:
-    """One row per model, layer, fold and target: what a mixed model wants.
-
-    Returns
-    -------
-    pandas.DataFrame
-        model, recording, layer, depth, chosen, part, fold, target, subject (empty where people are not known), r, r2, ceiling.
-    """
-    frames = []
-    for score in _several(scores):
-        data = score.dataset
-        frame = data[["r", "r2"]].to_dataframe()[["r", "r2"]].reset_index()
-        depth = pd.Series(data.depth.values, index=data.layer.values)
-        frame.insert(0, "model", score.model)
-        frame.insert(1, "recording", score.recording)
-        frame["depth"], frame["chosen"] = (
-            frame["layer"].map(depth),
-            frame["layer"] == score.chosen_layer,
-        )
-        for name, dim in (("part", "fold"), ("subject", "target")):
-            known = name in data.coords and data[name].dims == (dim,)
-            frame[name] = (
-                frame[dim]
-                .map(dict(zip(data[dim].values, data[name].values, strict=True)))
-                .astype(str)
-                if known
-                else ""
-            )
-        per = dict(
-            zip(data.target.values, score.ceiling.per_target, strict=False)
-        )  # empty where there is none
-        frame["ceiling"] = frame["target"].map(per).astype(float)
-        if score.provenance["recording"]["simulated"]:
-            frame["stamp"] = "simulated data"
-        frames.append(frame)
-    if not frames:
-        raise BrainLensError("No score to make a table of", remedy="Compute a score first")
-    table = pd.concat(frames, ignore_index=True)
-    first = [
-        "model",
-        "recording",
-        "layer",
-        "depth",
-        "chosen",
-        "part",
-        "fold",
-        "target",
-        "subject",
-        "r",
-        "r2",
-        "ceiling",
-    ]
-    return table[[*first, *(column for column in table.columns if column not in first)]]
 
 
-def r_script(scores, *, file: str = "long.csv") -> str:
-    """An R script that reads :func:`long_table` as CSV and fits the mixed model its shape allows."""
-    scores = _several(scores)
-    table = long_table(scores)
-    people, targets, models = (
-        table["subject"].nunique() > 1,
-        table["target"].nunique() > 1,
-        table["model"].nunique() > 1,
-    )
-    chance = ["(1 | subject/target)"] if people else ["(1 | target)"] if targets else []
-    if chance or models:
-        fit = f"lmer(z ~ {' + '.join(['model' if models else '1', *chance, '(1 | part:fold)'])}, data = d)"
-    else:  # one value per fold: nothing to group
-        fit = "lm(z ~ 1, data = d)"
-    return "\n".join([
-        "# Made by BrainLens. Each row of the table is one target in one held-out fold.",
-        *(["# The data are simulated: the truth was planted."] if "stamp" in table else []),
-        "library(lme4)",
-        "",
-        f'd <- read.csv("{file}", stringsAsFactors = TRUE, na.strings = c("", "NA"))',
-        'd <- subset(d, chosen == "True" & !is.na(r))  # the layer that stands for each model',
-        "d$fold <- factor(d$fold)",
-        'if (all(is.na(d$part))) d$part <- factor("all")',
-        "d$z <- atanh(d$r)  # Fisher's z",
-        "",
-        f"fit <- {fit}",
-        "print(summary(fit))",
-        'print(confint(fit, method = "Wald"))' if "lmer" in fit else "print(confint(fit))",
-        *(["print(anova(fit, update(fit, . ~ . - model)))  # do the models differ?"] if models else []),
-        "",
-    ])  # fmt: skip
-
-
-def _several(scores) -> list:
+def several(scores) -> list:
     return (
         list(scores)
         if isinstance(scores, Iterable) and not hasattr(scores, "provenance")

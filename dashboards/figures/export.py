@@ -131,7 +131,7 @@ def bundle(spec: FigureSpec, *, table: pd.DataFrame | None = None, recipe: Mappi
     long : pandas.DataFrame, optional
         One row per target and fold, for the R script.
     r_script : str
-        As of :func:`analysis.paper.methods.r_script`; reads ``long.csv``.
+        As of :func:`analysis.paper.tables.r_script`; reads ``long.csv``.
     name : str
         Stem of the files.
     width_mm, height_mm, font_size, dpi

@@ -261,7 +261,9 @@ _TEXTS = {
 
 def make(picture: Picture, name: str, recipe: dict, *, width_mm: float, font_size: float) -> Bundle:
     """Preview and zip of one picture; slow, so never on the page's loop."""
-    from analysis.paper.methods import bibtex, long_table, paragraph, python_code, r_script
+    from analysis.paper.code import python_code
+    from analysis.paper.methods import bibtex, paragraph
+    from analysis.paper.tables import long_table, r_script
     from dashboards.figures.export import bundle, preview
 
     scores = list(picture.scores)
@@ -326,7 +328,7 @@ def as_selected(scores: list, recipe: dict) -> dict[str, list[str]]:
     Returns
     -------
     dict
-        ``models`` and ``recording``, one name for each score: arguments of :func:`analysis.paper.methods.python_code`.
+        ``models`` and ``recording``, one name for each score: arguments of :func:`analysis.paper.code.python_code`.
     """
     from analysis.models.catalog import card
     from analysis.models.variants.spec import split

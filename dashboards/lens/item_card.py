@@ -13,7 +13,7 @@ from dashboards.figures.numbers import shown
 from dashboards.figures.spec import ITEM
 from dashboards.figures.style import looks
 from dashboards.lens.meanings import meanings
-from dashboards.lens.parts import names
+from dashboards.lens.table import names
 from dashboards.lens.view import Picture, View
 from dashboards.look.look import Words, note, plain
 from data.errors import BrainLensError

@@ -12,15 +12,18 @@ from dashboards.lens.cell import Cell
 from dashboards.lens.client import Client
 from dashboards.lens.export_dialog import Exporter
 from dashboards.lens.item_card import ItemCards
-from dashboards.lens.parts import DataTable, Empty, ErrorCard, Frame, ProgressRow, explain
-from dashboards.lens.view import Picture, Task, View, cost_in_words
+from dashboards.lens.parts import Empty, Frame
+from dashboards.lens.table import DataTable
+from dashboards.lens.view import Picture, View
 from dashboards.look.look import THEME, answer, heading, note, plain, stamp
 from dashboards.state import Selection
+from dashboards.work.cards import ErrorCard, ProgressRow, explain
+from dashboards.work.computation import Computation, cost_in_words
 from dashboards.work.inbox import Inbox
 from dashboards.work.jobs import RUNNER, Event, Job, Runner, Ticket
 from data.errors import BrainLensError, unknown
 
-__all__ = ["Lens", "Picture", "Task", "View"]
+__all__ = ["Computation", "Lens", "Picture", "View"]
 
 
 class Lens(pn.viewable.Viewer):
@@ -57,7 +60,7 @@ class Lens(pn.viewable.Viewer):
         self._tickets: dict[str, Ticket] = {}
         self._rows: dict[str, ProgressRow] = {}
         self._inbox = Inbox(self._heard)
-        self._wanted: list[Task] = []
+        self._wanted: list[Computation] = []
         self._held: set[str] = set()  # failed or cancelled: not tried again by itself
         self._eager = False  # everything runs by itself until the selection changes
         self.shown = View()
@@ -76,7 +79,7 @@ class Lens(pn.viewable.Viewer):
         """What can be shown now; quick."""
         raise NotImplementedError
 
-    def tasks(self) -> list[Task]:
+    def tasks(self) -> list[Computation]:
         """What the selection asks for and is not there yet."""
         return []
 
@@ -353,7 +356,7 @@ class Lens(pn.viewable.Viewer):
             self.runner.leave(ticket)
         self._tickets.clear()
 
-    def _submit(self, tasks: list[Task]) -> None:
+    def _submit(self, tasks: list[Computation]) -> None:
         for task in tasks:
             if task.key in self._tickets:
                 continue

@@ -15,7 +15,7 @@ from analysis.answers.compare import TABLES
 from analysis.progress import Report
 from dashboards.figures.spec import FigureSpec, Mark, Rule
 from dashboards.lens.controls import ModelPicker, ScalePicker
-from dashboards.lens.lens import Lens, Picture, Task, View
+from dashboards.lens.lens import Computation, Lens, Picture, View
 from dashboards.look.look import heading, note
 from data.errors import BrainLensError
 
@@ -115,10 +115,10 @@ class Compare(Lens):
         self._targets.clear()
         self.refresh()
 
-    def tasks(self) -> list[Task]:
+    def tasks(self) -> list[Computation]:
         if self._board is None:
             return [
-                Task(
+                Computation(
                     f"board:{id(self)}:{self._turn}",
                     "results in the store",
                     _read,
@@ -131,7 +131,8 @@ class Compare(Lens):
             [] if pair is None else [one["key"] for one in pair if one["key"] not in self._targets]
         )
         return [
-            Task(f"targets:{key}", "targets", _Targets(key), free=True, quiet=True) for key in keys
+            Computation(f"targets:{key}", "targets", _Targets(key), free=True, quiet=True)
+            for key in keys
         ]
 
     def take(self, key: str, result: object, *, final: bool) -> None:

@@ -13,7 +13,7 @@ from analysis.progress import Report
 from analysis.protocol import Protocol
 from dashboards.figures.spec import FigureSpec, Mark, Rule
 from dashboards.lens.controls import ModelPicker, ProtocolPicker, RecordingPicker
-from dashboards.lens.lens import Lens, Picture, Task, View
+from dashboards.lens.lens import Computation, Lens, Picture, View
 from dashboards.look.look import note
 from dashboards.work.score_computations import FREE_SECONDS, ScoreTasks, stamps
 from dashboards.work.text_computations import unpredictive
@@ -86,7 +86,7 @@ class Items(Lens):
     def _key(self) -> str:
         return f"items:{'|'.join(self._pair)}|{self.selection.recording}|{self.selection.protocol.key()}"
 
-    def tasks(self) -> list[Task]:
+    def tasks(self) -> list[Computation]:
         pair, choice = self._pair, self.selection
         if len(pair) < 2:
             return []
@@ -97,12 +97,18 @@ class Items(Lens):
             return [self._stimulus_by_stimulus()]
         item = self._item()
         return [
-            Task(key, f"words of {item} for {model}", partial(_bits, model, choice.recording, item, choice.protocol), free=True,
-                 quiet=bool(unpredictive(model)))
-            for model in pair if (key := self._words_key(model, item)) not in self._words
-        ]  # fmt: skip
+            Computation(
+                key,
+                f"words of {item} for {model}",
+                partial(_bits, model, choice.recording, item, choice.protocol),
+                free=True,
+                quiet=bool(unpredictive(model)),
+            )
+            for model in pair
+            if (key := self._words_key(model, item)) not in self._words
+        ]
 
-    def _stimulus_by_stimulus(self) -> Task:
+    def _stimulus_by_stimulus(self) -> Computation:
         """A look into the store; where it is known what the predictions cost, the predictions."""
         pair, choice = self._pair, self.selection
         title, work = (
@@ -110,13 +116,15 @@ class Items(Lens):
             (*pair, choice.recording, choice.protocol),
         )
         if self._key not in self._prices:
-            return Task(f"look:{self._key}", title, partial(_look, *work), free=True, quiet=True)
+            return Computation(
+                f"look:{self._key}", title, partial(_look, *work), free=True, quiet=True
+            )
         costs = self._prices[self._key]
         seconds = (
             None if any(one.seconds is None for one in costs) else sum(one.seconds for one in costs)
         )
         cheap = seconds is not None and seconds <= FREE_SECONDS
-        return Task(
+        return Computation(
             self._key,
             title,
             partial(_items, *work),

@@ -13,7 +13,7 @@ from analysis.answers.layers import layers
 from analysis.protocol import PRESETS, preset
 from dashboards.figures.spec import FigureSpec, Mark, Rule
 from dashboards.lens.controls import ModelPicker, ProtocolPicker, RecordingPicker, ScalePicker
-from dashboards.lens.lens import Lens, Picture, Task, View
+from dashboards.lens.lens import Computation, Lens, Picture, View
 from dashboards.look.look import note
 from dashboards.work.score_computations import (
     NOTES,
@@ -83,7 +83,7 @@ class Layers(Lens):
         }
         return [found.pop(chosen.key()), *found.values()]
 
-    def tasks(self) -> list[Task]:
+    def tasks(self) -> list[Computation]:
         wanted = self.scores.tasks(self.selection.models)
         for other in self.protocols()[1:]:
             wanted += self.scores.tasks(self.selection.models, other)

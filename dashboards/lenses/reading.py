@@ -13,7 +13,7 @@ from analysis.protocol import Protocol
 from dashboards.figures.reading import QUESTION, gains, inspector, nothing, pooled, profile
 from dashboards.figures.spec import FigureSpec, Mark, Rule
 from dashboards.lens.controls import ModelPicker, ProtocolPicker
-from dashboards.lens.lens import Lens, Picture, Task, View
+from dashboards.lens.lens import Computation, Lens, Picture, View
 from dashboards.lenses.task import scatter
 from dashboards.look.look import heading, note
 from dashboards.work.score_computations import FREE_SECONDS
@@ -193,7 +193,7 @@ class Reading(Lens):
             ]
         return found
 
-    def tasks(self) -> list[Task]:
+    def tasks(self) -> list[Computation]:
         choice, found = self.selection, []
         options = {
             "protocol": choice.protocol,
@@ -216,13 +216,13 @@ class Reading(Lens):
             )
         return found
 
-    def _task(self, key: str, title: str, look, work) -> Task:
+    def _task(self, key: str, title: str, look, work) -> Computation:
         """A look into the store; where it is known what the computation costs, the computation."""
         if key not in self._prices:
-            return Task(f"look:{key}", title, look, free=True, quiet=True)
+            return Computation(f"look:{key}", title, look, free=True, quiet=True)
         cost = self._prices[key]
         cheap = not cost.download and cost.seconds is not None and cost.seconds <= FREE_SECONDS
-        return Task(key, title, work, cost.seconds, cost.download, cost.memory, free=cheap)
+        return Computation(key, title, work, cost.seconds, cost.download, cost.memory, free=cheap)
 
     def take(self, key: str, result: object, *, final: bool) -> None:
         key = key.removeprefix("look:")

@@ -197,7 +197,7 @@ class Task(Lens):
 
     def _schrimpf(self) -> Picture:
         from analysis.answers.task import task
-        from analysis.paper.methods import python_answer
+        from analysis.paper.code import python_answer
 
         choice = self.selection
         published = task(choice.benchmark, choice.x, clip=choice.clip)
@@ -211,7 +211,7 @@ class Task(Lens):
 
     def _hadidi(self) -> Picture:
         from analysis.answers.hadidi import RECORDINGS, hadidi
-        from analysis.paper.methods import python_answer
+        from analysis.paper.code import python_answer
 
         choice = self.selection
         held = choice.benchmark in RECORDINGS

@@ -7,7 +7,7 @@ import panel_material_ui as pmui
 
 from dashboards.figures.spec import FigureSpec, Mark, Rule
 from dashboards.lens.controls import ModelPicker, ProtocolPicker, RecordingPicker, ScalePicker
-from dashboards.lens.lens import Lens, Picture, Task, View
+from dashboards.lens.lens import Computation, Lens, Picture, View
 from dashboards.look.look import note
 from dashboards.work.score_computations import NOTES, ScoreTasks, stamps
 from dashboards.work.text_computations import TextTasks, texts
@@ -96,7 +96,7 @@ class Training(Lens):
 
         return checkpoints(self.selection.models)
 
-    def tasks(self) -> list[Task]:
+    def tasks(self) -> list[Computation]:
         wanted = self.wanted()
         ready = [
             score.model for score in self.scores.found(wanted) if score.complete

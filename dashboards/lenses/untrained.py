@@ -8,7 +8,7 @@ import panel_material_ui as pmui
 
 from dashboards.figures.spec import FigureSpec, Mark, Rule
 from dashboards.lens.controls import ModelPicker, ProtocolPicker, RecordingPicker, ScalePicker
-from dashboards.lens.lens import Lens, Picture, Task, View
+from dashboards.lens.lens import Computation, Lens, Picture, View
 from dashboards.lenses.layers import ceiling_rules, control_rules
 from dashboards.lenses.task import BENCHMARKS
 from dashboards.look.look import heading, note
@@ -101,7 +101,7 @@ class Untrained(Lens):
                 ]
         return found
 
-    def tasks(self) -> list[Task]:
+    def tasks(self) -> list[Computation]:
         return self.scores.tasks(self.wanted())
 
     def take(self, key: str, result: object, *, final: bool) -> None:
@@ -115,7 +115,7 @@ class Untrained(Lens):
 
     def view(self) -> View:
         from analysis.answers.untrained import at_chosen_layer, own_untrained, untrained
-        from analysis.paper.methods import python_answer
+        from analysis.paper.code import python_answer
 
         published = untrained(self.selection.benchmark, clip=self.selection.clip)
         pictures = [

@@ -8,7 +8,7 @@ import panel as pn
 import panel_material_ui as pmui
 
 from dashboards.figures.spec import FigureSpec, Mark, Rule
-from dashboards.lens.parts import DataTable
+from dashboards.lens.table import DataTable
 from dashboards.look.look import DIALOG, answer, note
 from dashboards.work.desk import Desk
 

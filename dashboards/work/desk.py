@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 import panel_material_ui as pmui
 
-from dashboards.lens.parts import ErrorCard, ProgressRow
+from dashboards.work.cards import ErrorCard, ProgressRow
 from dashboards.work.inbox import Inbox
 from dashboards.work.jobs import Event, Runner, Ticket
 

@@ -7,8 +7,8 @@ from functools import partial
 
 from analysis.progress import Report
 from analysis.protocol import Protocol
-from dashboards.lens.view import Task
 from dashboards.state import Selection
+from dashboards.work.computation import Computation
 from data.errors import BrainLensError
 
 __all__ = [
@@ -96,7 +96,7 @@ class ScoreTasks:
         """Content key of one score; None: the selection's protocol."""
         return f"score:{model}|{self._selection.recording}|{(protocol or self._selection.protocol).key()}"
 
-    def tasks(self, models: list[str], protocol: Protocol | None = None) -> list[Task]:
+    def tasks(self, models: list[str], protocol: Protocol | None = None) -> list[Computation]:
         """What is missing for these models: first a look into the store, then the computation."""
         recording, found = self._selection.recording, []
         named = f" ({protocol.name})" if protocol else ""
@@ -111,7 +111,7 @@ class ScoreTasks:
             title = f"{model} on {recording}{named}"
             if key not in self._costs:
                 found.append(
-                    Task(
+                    Computation(
                         f"look:{key}",
                         title,
                         partial(_look, model, recording, protocol),
@@ -123,7 +123,7 @@ class ScoreTasks:
             cost = self._costs[key]
             cheap = not cost.download and cost.seconds is not None and cost.seconds <= FREE_SECONDS
             found.append(
-                Task(
+                Computation(
                     key,
                     title,
                     partial(_score, model, recording, protocol),
@@ -215,11 +215,11 @@ class TargetTasks:
     def _key(self, score) -> str:
         return f"targets:{score.model}|{self._selection.recording}|{score.protocol.key()}|{score.chosen_layer}"
 
-    def tasks(self, scores: list) -> list[Task]:
+    def tasks(self, scores: list) -> list[Computation]:
         """What is missing for these complete scores."""
         recording = self._selection.recording
         return [
-            Task(key, f"{one.model}: {draws:,} permutations", partial(_test, one.model, recording, one.protocol,
+            Computation(key, f"{one.model}: {draws:,} permutations", partial(_test, one.model, recording, one.protocol,
                  one.chosen_layer, draws), 1.0 + draws * _seconds_a_draw(one))
             for one in scores if (key := self._key(one)) not in self._found and (draws := draws_of(one))
         ]  # fmt: skip

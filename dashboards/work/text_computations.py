@@ -7,7 +7,7 @@ from functools import partial
 from pathlib import Path
 
 from analysis.progress import Report
-from dashboards.lens.view import Task
+from dashboards.work.computation import Computation
 from dashboards.work.score_computations import failure
 from data.errors import BrainLensError
 
@@ -29,7 +29,7 @@ class TextTasks:
         self._found: dict[str, object] = {}
         self._failed: dict[str, str] = {}
 
-    def tasks(self, models: list[str], text: str, *, readout: bool = False) -> list[Task]:
+    def tasks(self, models: list[str], text: str, *, readout: bool = False) -> list[Computation]:
         """What is missing for those models that have such a number."""
         found = []
         for model in models:
@@ -38,7 +38,7 @@ class TextTasks:
                 continue
             seconds = _seconds(model, text, readout)
             found.append(
-                Task(
+                Computation(
                     key,
                     f"{model} on {Path(text).name}" + (", read-out" if readout else ""),
                     partial(_readout if readout else _evaluate, model, text),

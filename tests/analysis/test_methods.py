@@ -9,7 +9,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from analysis.paper import methods
+from analysis.paper import code, methods, tables
 from analysis.protocol import preset
 from data.errors import BrainLensError
 
@@ -81,9 +81,9 @@ def test_simulated_data_are_called_so_everywhere(make_score):
     score = make_score(simulated=True)
     assert "These data are simulated" in methods.paragraph(score)
     assert methods.bibtex(score).startswith("% The data behind these scores are simulated.")
-    assert "simulated" in methods.python_code(score)
-    assert "simulated" in methods.r_script(score)
-    assert set(methods.long_table(score)["stamp"]) == {"simulated data"}
+    assert "simulated" in code.python_code(score)
+    assert "simulated" in tables.r_script(score)
+    assert set(tables.long_table(score)["stamp"]) == {"simulated data"}
 
 
 def test_no_ceiling_is_said_with_its_reason(make_score):
@@ -142,7 +142,7 @@ def test_a_recording_without_citation_is_named(make_score):
 
 def test_the_code_runs_and_compares(make_score, monkeypatch, capsys):
     scores = [make_score(), make_score(changes={"pooling": "mean"}, height=0.3)]
-    code = methods.python_code(scores)
+    written = code.python_code(scores)
     asked = []
 
     def stand_in(model, data, protocol, layers=None):
@@ -152,20 +152,20 @@ def test_the_code_runs_and_compares(make_score, monkeypatch, capsys):
     import analysis
 
     monkeypatch.setattr(analysis, "score", stand_in, raising=False)
-    exec(compile(code, "made", "exec"), {})
+    exec(compile(written, "made", "exec"), {})
     assert asked[0] == ("gpt2", "pereira2018", preset("defended"), None)
     assert asked[1][2] == preset("defended").but(pooling="mean")
     assert capsys.readouterr().out.count(": the same") == 2
 
 
 def test_the_code_of_an_own_file_names_its_columns(make_score):
-    code = methods.python_code(
+    written = code.python_code(
         make_score(recording="mine"),
         recording="folder/mine.csv",
         columns={"text": "sentence", "group": ["topic"]},
     )
-    ast.parse(code)
-    assert "recording('folder/mine.csv', text='sentence', group=['topic'])" in code
+    ast.parse(written)
+    assert "recording('folder/mine.csv', text='sentence', group=['topic'])" in written
 
 
 def test_some_layers_are_asked_for_by_number(make_score):
@@ -178,15 +178,13 @@ def test_some_layers_are_asked_for_by_number(make_score):
         {},
         score.provenance,
     )
-    assert 'preset("defended"), [1, 3],' in methods.python_code(some)
+    assert 'preset("defended"), [1, 3],' in code.python_code(some)
 
 
 def test_the_code_of_a_published_view_runs(capsys, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     exec(
-        compile(
-            methods.python_answer("task", benchmark="neural", x="log-perplexity"), "made", "exec"
-        ),
+        compile(code.python_answer("task", benchmark="neural", x="log-perplexity"), "made", "exec"),
         {},
     )
     assert "r = .62" in capsys.readouterr().out
@@ -195,7 +193,7 @@ def test_the_code_of_a_published_view_runs(capsys, tmp_path, monkeypatch):
 
 def test_the_long_table_has_every_fold_and_target(make_score):
     score = make_score()
-    table = methods.long_table([score, make_score("glove", 1, peak=0)])
+    table = tables.long_table([score, make_score("glove", 1, peak=0)])
     assert len(table) == (5 + 1) * 4 * 8
     row = table[
         (table.model == "gpt2") & (table.layer == 3) & (table.fold == 2) & (table.target == "t5")
@@ -209,14 +207,14 @@ def test_the_long_table_has_every_fold_and_target(make_score):
 
 
 def test_the_r_script_fits_what_the_table_holds(make_score):
-    both = methods.r_script([make_score(), make_score("glove", 1, peak=0)])
+    both = tables.r_script([make_score(), make_score("glove", 1, peak=0)])
     assert "z ~ model + (1 | subject/target) + (1 | part:fold)" in both
-    assert "fit <- lm(z ~ 1, data = d)" in methods.r_script(make_score(averaged=True))
+    assert "fit <- lm(z ~ 1, data = d)" in tables.r_script(make_score(averaged=True))
 
 
 def test_nothing_is_written_for_no_score():
     assert methods.paragraph([]) == ""
     with pytest.raises(BrainLensError, match="No score"):
-        methods.python_code([])
+        code.python_code([])
     with pytest.raises(BrainLensError, match="No score"):
-        methods.long_table([])
+        tables.long_table([])

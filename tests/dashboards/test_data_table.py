@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 
-from dashboards.lens.parts import DataTable
+from dashboards.lens.table import DataTable
 
 
 def test_rows_are_filtered_whatever_their_cells_hold():

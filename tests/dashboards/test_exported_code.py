@@ -13,7 +13,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from analysis.paper.methods import python_code
+from analysis.paper.code import python_code
 from analysis.protocol import preset
 from dashboards import Compare, Items, Layers, Reading, Task, Training, Untrained
 from dashboards.lens.export_dialog import _without, as_selected, figure_code, make

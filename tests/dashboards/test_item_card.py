@@ -16,7 +16,7 @@ from dashboards.figures.numbers import shown
 from dashboards.figures.spec import FigureSpec, Mark
 from dashboards.lens.item_card import MOST, ItemCards, told
 from dashboards.lens.meanings import meanings
-from dashboards.lens.parts import DataTable
+from dashboards.lens.table import DataTable
 from dashboards.lens.view import Picture, View
 from tests.dashboards.test_browser import button, ready
 

@@ -13,9 +13,11 @@ from analysis.protocol import preset
 from dashboards import Layers, Task, Untrained
 from dashboards.figures.spec import FigureSpec, Mark
 from dashboards.lens.lens import Lens
-from dashboards.lens.parts import DataTable, Frame, explain
-from dashboards.lens.view import Picture, View, cost_in_words
-from dashboards.lens.view import Task as Todo
+from dashboards.lens.parts import Frame
+from dashboards.lens.table import DataTable
+from dashboards.lens.view import Picture, View
+from dashboards.work.cards import explain
+from dashboards.work.computation import Computation, cost_in_words
 from dashboards.work.jobs import Runner
 from data.errors import BrainLensError
 
@@ -54,7 +56,7 @@ class Toy(Lens):
 
     def tasks(self):
         return [
-            Todo(f"toy:{name}", f"toy {name}", self.work, seconds=3.0)
+            Computation(f"toy:{name}", f"toy {name}", self.work, seconds=3.0)
             for name in self.selection.models
             if self.results.get(name) != "whole"
         ]
@@ -172,8 +174,8 @@ def test_errors_in_words():
 
 def test_prices():
     todo = [
-        Todo("k", "gpt2 on pereira2018", print, 40.0, 500_000_000, 2_000_000_000),
-        Todo("l", "bert", print, None),
+        Computation("k", "gpt2 on pereira2018", print, 40.0, 500_000_000, 2_000_000_000),
+        Computation("l", "bert", print, None),
     ]
     said = cost_in_words(todo)
     assert (

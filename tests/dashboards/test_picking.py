@@ -5,7 +5,8 @@ from __future__ import annotations
 import pandas as pd
 
 from dashboards.figures.spec import FigureSpec, Mark
-from dashboards.lens.parts import DataTable, Frame, names
+from dashboards.lens.parts import Frame
+from dashboards.lens.table import DataTable, names
 from dashboards.lens.view import Picture
 
 

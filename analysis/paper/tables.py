@@ -1,0 +1,98 @@
+"""The numbers of scores as a long table, and the R script that reads it."""
+
+from __future__ import annotations
+
+import pandas as pd
+
+from analysis.paper.methods import several
+from data.errors import BrainLensError
+
+__all__ = ["long_table", "r_script"]
+
+
+def long_table(scores) -> pd.DataFrame:
+    """One row per model, layer, fold and target: what a mixed model wants.
+
+    Returns
+    -------
+    pandas.DataFrame
+        model, recording, layer, depth, chosen, part, fold, target, subject (empty where people are not known), r, r2, ceiling.
+    """
+    frames = []
+    for score in several(scores):
+        data = score.dataset
+        frame = data[["r", "r2"]].to_dataframe()[["r", "r2"]].reset_index()
+        depth = pd.Series(data.depth.values, index=data.layer.values)
+        frame.insert(0, "model", score.model)
+        frame.insert(1, "recording", score.recording)
+        frame["depth"], frame["chosen"] = (
+            frame["layer"].map(depth),
+            frame["layer"] == score.chosen_layer,
+        )
+        for name, dim in (("part", "fold"), ("subject", "target")):
+            known = name in data.coords and data[name].dims == (dim,)
+            frame[name] = (
+                frame[dim]
+                .map(dict(zip(data[dim].values, data[name].values, strict=True)))
+                .astype(str)
+                if known
+                else ""
+            )
+        per = dict(
+            zip(data.target.values, score.ceiling.per_target, strict=False)
+        )  # empty where there is none
+        frame["ceiling"] = frame["target"].map(per).astype(float)
+        if score.provenance["recording"]["simulated"]:
+            frame["stamp"] = "simulated data"
+        frames.append(frame)
+    if not frames:
+        raise BrainLensError("No score to make a table of", remedy="Compute a score first")
+    table = pd.concat(frames, ignore_index=True)
+    first = [
+        "model",
+        "recording",
+        "layer",
+        "depth",
+        "chosen",
+        "part",
+        "fold",
+        "target",
+        "subject",
+        "r",
+        "r2",
+        "ceiling",
+    ]
+    return table[[*first, *(column for column in table.columns if column not in first)]]
+
+
+def r_script(scores, *, file: str = "long.csv") -> str:
+    """An R script that reads :func:`long_table` as CSV and fits the mixed model its shape allows."""
+    scores = several(scores)
+    table = long_table(scores)
+    people, targets, models = (
+        table["subject"].nunique() > 1,
+        table["target"].nunique() > 1,
+        table["model"].nunique() > 1,
+    )
+    chance = ["(1 | subject/target)"] if people else ["(1 | target)"] if targets else []
+    if chance or models:
+        fit = f"lmer(z ~ {' + '.join(['model' if models else '1', *chance, '(1 | part:fold)'])}, data = d)"
+    else:  # one value per fold: nothing to group
+        fit = "lm(z ~ 1, data = d)"
+    return "\n".join([
+        "# Made by BrainLens. Each row of the table is one target in one held-out fold.",
+        *(["# The data are simulated: the truth was planted."] if "stamp" in table else []),
+        "library(lme4)",
+        "",
+        f'd <- read.csv("{file}", stringsAsFactors = TRUE, na.strings = c("", "NA"))',
+        'd <- subset(d, chosen == "True" & !is.na(r))  # the layer that stands for each model',
+        "d$fold <- factor(d$fold)",
+        'if (all(is.na(d$part))) d$part <- factor("all")',
+        "d$z <- atanh(d$r)  # Fisher's z",
+        "",
+        f"fit <- {fit}",
+        "print(summary(fit))",
+        'print(confint(fit, method = "Wald"))' if "lmer" in fit else "print(confint(fit))",
+        *(["print(anova(fit, update(fit, . ~ . - model)))  # do the models differ?"] if models else []),
+        "",
+    ])  # fmt: skip
