@@ -91,6 +91,7 @@ def readout_perplexity(
     """
     import torch
 
+    from analysis.models.seeds import seeded
     from analysis.models.transformer import TransformerModel
 
     if not isinstance(model, TransformerModel):
@@ -109,8 +110,8 @@ def readout_perplexity(
     if len(chosen) > most_features:
         chosen = np.random.RandomState(0).choice(chosen, size=most_features, replace=False)
 
-    torch.manual_seed(seed)
-    head = torch.nn.Linear(len(chosen), size).to(model.device)
+    with seeded(seed):
+        head = torch.nn.Linear(len(chosen), size).to(model.device)
     optimiser = torch.optim.AdamW(head.parameters(), lr=rate, weight_decay=0.0)
     steps = -(-len(texts[0]) // batch)
     decay = torch.optim.lr_scheduler.LambdaLR(

@@ -93,7 +93,12 @@ def _finish(basis, out, solver, still, dropped, cut, rows) -> Linear:
 
 
 def _condition(matrix: np.ndarray) -> tuple[np.ndarray | None, float]:
-    """Cholesky factor and an estimate of the condition number (1-norm); None and inf where there is none."""
+    """Cholesky factor and an estimate of the condition number (1-norm); None and inf where there is none.
+
+    Where no unit varies there is nothing to solve: an empty matrix is its own factor, and the prediction is the mean.
+    """
+    if len(matrix) == 0:
+        return matrix, 1.0
     try:
         factor = np.linalg.cholesky(matrix)
     except np.linalg.LinAlgError:

@@ -222,6 +222,12 @@ class Passes:
     ):
         self._model = model
         self.coded: list[Encoded] = [encode(model.tokenizer, text) for text in texts]
+        if not model.is_causal and model.tokenizer.mask_token_id is None:
+            raise BrainLensError(
+                f"{model.id}: its tokenizer has no mask token, and a masked model's surprisal hides words behind it",
+                remedy="Name it as 'mask_token' in tokenizer_config.json if the vocabulary holds one; "
+                "its layers can be scored as they are",
+            )
         self.front, self.back = model.frame()
         self.window = self._window(window)
         self.stride = self._stride(stride)

@@ -27,6 +27,7 @@ import numpy as np
 from analysis.models.base import Card, Model, TokenSurprisal
 from analysis.models.files import folders
 from analysis.models.files.packages import folder_hash
+from analysis.models.files.weights import BUILDING
 from analysis.models.lstm_config import LSTMConfig
 from analysis.models.variants.apply import apply
 from analysis.models.variants.spec import Variant
@@ -136,12 +137,13 @@ class LSTMLanguageModel(Model):
                 def fresh() -> LSTMModule:
                     return LSTMModule(self.config)
 
-                trained = (
-                    None
-                    if (self.variant.kind, self.variant.scheme) == ("untrained", "init")
-                    else self._trained()
-                )
-                module = apply(trained, self.variant, fresh=fresh) if self.variant else trained
+                with BUILDING:
+                    trained = (
+                        None
+                        if (self.variant.kind, self.variant.scheme) == ("untrained", "init")
+                        else self._trained()
+                    )
+                    module = apply(trained, self.variant, fresh=fresh) if self.variant else trained
                 self._module = module.eval().requires_grad_(False)
             return self._module
 

@@ -20,6 +20,7 @@ from data.errors import BrainLensError
 from data.home import home
 
 __all__ = [
+    "BUILDING",
     "IncompleteWeights",
     "available_memory",
     "body_class",
@@ -57,7 +58,8 @@ _UNSAVED = (
 )  # parts a checkpoint may lack without harm
 
 
-_LOADING = threading.RLock()
+BUILDING = threading.RLock()
+"""Held by whoever builds or loads a module of torch."""
 
 
 def _in_turn(function: Callable) -> Callable:
@@ -68,7 +70,7 @@ def _in_turn(function: Callable) -> Callable:
 
     @wraps(function)
     def held(*arguments, **named):
-        with _LOADING:
+        with BUILDING:
             return function(*arguments, **named)
 
     return held

@@ -55,9 +55,10 @@ def untrained(module, scheme: str, seed: int, *, fresh: Callable | None = None):
     """
     import torch
 
+    from analysis.models.seeds import seeded
+
     if scheme in ("init", "blocks"):
-        with torch.random.fork_rng(devices=[]):
-            torch.manual_seed(seed)
+        with seeded(seed):
             new = fresh()
         if scheme == "blocks":
             trained = dict(module.named_parameters())

@@ -17,6 +17,7 @@ from safetensors.torch import save_file
 from torch import nn
 from torch.nn import functional as F
 
+from analysis.models.seeds import seeded
 from analysis.models.zoo.corpus import END, MASK, Corpus
 from analysis.models.zoo.recipes import VOCABULARY, Recipe
 from analysis.progress import SILENT, Report
@@ -35,9 +36,13 @@ LOG_EVERY, SAVE_EVERY = 20, 200
 
 def build(recipe: Recipe) -> nn.Module:
     """The untrained model of a recipe, initialised from its seed (attention written out: on a processor that is the fastest)."""
+    with seeded(recipe.seed):
+        return _fresh(recipe)
+
+
+def _fresh(recipe: Recipe) -> nn.Module:
     import transformers
 
-    torch.manual_seed(recipe.seed)
     if recipe.kind == "causal":
         return transformers.LlamaForCausalLM(
             transformers.LlamaConfig(
