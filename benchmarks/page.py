@@ -35,7 +35,7 @@ QUICK = "set.ceiling=none&set.bootstrap=200&set.shuffled_twin=false"
 def recording(folder: Path) -> Path:
     """A simulated recording of the size of Pereira's 384 sentences, as a user's file."""
     from data.catalog.catalog import recording as load
-    from data.own import read as own
+    from data.own.write import write
     from data.readers.simulated import simulate
 
     texts = load("simulated").stimuli
@@ -55,7 +55,7 @@ def recording(folder: Path) -> Path:
         targets_per_subject=VOXELS // 5,
         group="topic",
     )
-    return own.write(made, folder / "large.nc")
+    return write(made, folder / "large.nc")
 
 
 def model(folder: Path) -> Path:

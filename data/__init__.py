@@ -5,13 +5,13 @@ from data._lazy import attach
 _NAMES = {
     "BrainLensError": "data.errors",
     "Recording": "data.recording",
-    "check": "data.own.read",
+    "check": "data.catalog.files",
     "entries": "data.catalog.catalog",
     "hadidi2025": "data.readers.published",
-    "read": "data.own.read",
+    "read": "data.catalog.files",
     "schrimpf2021": "data.readers.published",
     "simulate": "data.readers.simulated",
-    "write": "data.own.read",
+    "write": "data.own.write",
 }
 __all__ = list(_NAMES)
 __getattr__, __dir__ = attach(__name__, _NAMES)

@@ -314,7 +314,7 @@ def data_remove(name: str, also: bool):
 @click.option("--order", default=None, help="Column with the order of presentation.")
 def data_check(path: Path, **columns):
     """Check a file of your own before anything runs."""
-    from data.own.read import check
+    from data.catalog.files import check
 
     given = {
         "responses" if key == "response" else key: value for key, value in columns.items() if value

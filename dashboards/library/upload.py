@@ -399,7 +399,8 @@ def _kept_ready(staged: Path, name: str, words: str, report) -> str:
 
 
 def _checked(staged: Path, said: dict, report):
-    from data.own.read import check, write_sidecar
+    from data.own.sidecar import write_sidecar
+    from data.own.validation import check
 
     write_sidecar(staged, **said)
     return check(staged)

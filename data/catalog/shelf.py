@@ -16,7 +16,8 @@ from data.catalog.fetch import RemoteFile
 from data.errors import BrainLensError, unknown
 from data.home import home, shared
 from data.own import formats, tables
-from data.own.read import SIDECAR, read, write_sidecar
+from data.own.read import read
+from data.own.sidecar import SIDECAR, write_sidecar
 
 __all__ = [
     "MOST_BYTES",
@@ -77,7 +78,7 @@ def stage(files: Mapping[str, bytes]) -> Path:
     Returns
     -------
     Path
-        For :func:`data.own.read.check`, :func:`keep` or :func:`drop`.
+        For :func:`data.own.validation.check`, :func:`keep` or :func:`drop`.
 
     Raises
     ------
@@ -138,7 +139,7 @@ def columns(staged: Path) -> tuple[list[str], dict]:
         text, responses, group, context, subject, order: what the sidecar says, else what the names say.
     """
     from data.own.meaning import plain_columns, word_columns
-    from data.own.read import sidecar
+    from data.own.sidecar import sidecar
 
     said = sidecar(staged)
     if formats.handles(staged):
@@ -179,7 +180,7 @@ def keep(staged: Path, name: str = "", **said) -> Entry:
     name : str
         Its id; default: made from the file's name.
     **said
-        As for :func:`data.own.read.write_sidecar`.
+        As for :func:`data.own.sidecar.write_sidecar`.
 
     Raises
     ------

@@ -359,7 +359,7 @@ def _labels(
 
 # ---- NetCDF ---------------------------------------------------------------------------------------------------------------
 def _netcdf(path: Path, said: Mapping) -> tuple[Table, dict]:
-    from data.readers.assemblies import open_array
+    from data.own.netcdf import open_array
 
     array = open_array(path)
     if array.ndim == 1:

@@ -2,30 +2,17 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from data.errors import BrainLensError
+from data.own import formats
 from data.own.columns import Understood, corpora, understand
 from data.own.meaning import checked, word_columns
+from data.own.sidecar import sidecar
 from data.own.tables import Table, read_table
 from data.recording import Recording
 
-__all__ = [
-    "SIDECAR",
-    "check",
-    "corpora_of",
-    "file_of",
-    "read",
-    "sidecar",
-    "understood",
-    "write",
-    "write_sidecar",
-]
-
-SIDECAR = ".brainlens.json"
-"""What is appended to a file's name for the file that says how its columns are meant."""
+__all__ = ["corpora_of", "file_of", "read", "understood"]
 
 
 def read(
@@ -120,94 +107,7 @@ def corpora_of(path: str | Path) -> list[str]:
 
 def _table(path: Path, said: dict) -> tuple[Table, dict]:
     """The file as one table, and what is said of it: by its sidecar or the caller, else by itself."""
-    from data.own import formats
-
-    if not path.exists():
-        _of_the_catalogue(str(path))
     if formats.handles(path):
         table, own = formats.table_of(path, said)
         return table, {**own, **said}
     return read_table(path, texts=word_columns(said)), said
-
-
-def _of_the_catalogue(name: str) -> None:
-    from data.catalog.catalog import entries, entry
-
-    try:
-        one = entry(name)
-    except BrainLensError:
-        return
-    if one.is_recording:
-        raise BrainLensError(
-            f"{name!r} is a recording of the catalogue, not a file",
-            remedy=f"Use it by its id, as in 'brainlens score MODEL --on {name}'; only files of your own are checked",
-        )
-    raise BrainLensError(
-        f"{name!r} is {one.kind} of the catalogue, not a file",
-        choices=entries(recordings=True),
-        remedy="Name a file",
-    )
-
-
-def sidecar(path: str | Path) -> dict:
-    """What the sidecar of a file says, or an empty dict.
-
-    Raises
-    ------
-    BrainLensError
-        Where it is not a JSON object, or holds an unknown field or a value of the wrong type.
-    """
-    beside = Path(str(path) + SIDECAR)
-    if not beside.is_file():
-        return {}
-    try:
-        said = json.loads(beside.read_text(encoding="utf-8"))
-    except (json.JSONDecodeError, UnicodeDecodeError) as error:
-        raise BrainLensError(
-            f"{beside.name} is not JSON: {error}", remedy="Correct it or remove it"
-        ) from None
-    if not isinstance(said, dict):
-        raise BrainLensError(
-            f"{beside.name} holds a {type(said).__name__}, not fields",
-            remedy='Write {"text": "sentence", ...}',
-        )
-    return checked(said, beside.name)
-
-
-def write_sidecar(path: str | Path, **said) -> Path:
-    """Keep how the columns of ``path`` are meant in a file beside it; fields already there are replaced one by one.
-
-    None for ``group``, ``context``, ``subject``, ``order`` or ``within`` says that there is none, so that none is guessed.
-    """
-    said = checked(said)
-    beside = Path(str(path) + SIDECAR)
-    fields = {**sidecar(path), **said}
-    half = beside.with_name(beside.name + ".part")
-    half.write_text(json.dumps(fields, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
-    half.replace(beside)
-    return beside
-
-
-def write(recording: Recording, path: str | Path) -> Path:
-    """Write a recording as a user's own file, with a sidecar that says how its columns are meant; :func:`read` gives it back.
-
-    Parameters
-    ----------
-    path : path-like
-        Ends in .csv, .tsv, .parquet, .nc, .npz, .npy or .mat (the last three with the texts in ``<name>.stimuli.csv``).
-
-    Raises
-    ------
-    BrainLensError
-        For another suffix.
-    """
-    from data.own.write import write as run
-
-    return run(recording, Path(path))
-
-
-def check(path: str | Path, **columns):
-    """The validation report of a user's file; see :func:`data.own.validation.check`."""
-    from data.own.validation import check as run
-
-    return run(path, **columns)

@@ -5,17 +5,15 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
 
 from data.errors import BrainLensError
+from data.own.columns import Understood
+from data.own.read import understood
 from data.recording import Recording
 from data.words import core
-
-if TYPE_CHECKING:
-    from data.own.columns import Understood
 
 __all__ = ["Finding", "ValidationReport", "check", "inspect"]
 
@@ -97,15 +95,12 @@ class ValidationReport:
 
 def check(path: str | Path, **columns) -> ValidationReport:
     """The validation report of a user's file; the columns are named as in :func:`data.own.read.read`."""
-    from data.own.read import understood
-
     name = Path(path).name
     try:
         source = understood(path, **columns)
         return inspect(source.recording, source=source, name=name)
     except BrainLensError as error:
-        what = str(BrainLensError(error.problem, choices=error.choices))
-        return ValidationReport(name, (Finding("error", what, error.remedy),))
+        return refused(name, error)
     except Exception as error:  # a report is owed even for a file that no check foresaw
         why = " ".join(str(error).split())[:300]
         what = f"{name} could not be read: {type(error).__name__}{': ' + why if why else ''}"
@@ -117,6 +112,12 @@ def check(path: str | Path, **columns) -> ValidationReport:
                 ),
             ),
         )
+
+
+def refused(name: str, error: BrainLensError) -> ValidationReport:
+    """The report of a file that could not be read at all."""
+    what = str(BrainLensError(error.problem, choices=error.choices))
+    return ValidationReport(name, (Finding("error", what, error.remedy),))
 
 
 def inspect(

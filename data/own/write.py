@@ -11,7 +11,7 @@ import pandas as pd
 
 from data.errors import BrainLensError, unknown
 from data.own.meaning import COLUMNS
-from data.own.read import SIDECAR, write_sidecar
+from data.own.sidecar import SIDECAR, write_sidecar
 from data.recording import Recording
 
 __all__ = ["write"]
@@ -19,8 +19,22 @@ __all__ = ["write"]
 SUFFIXES = (".csv", ".tsv", ".parquet", ".nc", ".npz", ".npy", ".mat")
 
 
-def write(recording: Recording, path: Path) -> Path:
-    """See :func:`data.own.read.write`."""
+def write(recording: Recording, path: str | Path) -> Path:
+    """Write a recording as a user's own file, with a sidecar that says how its columns are meant.
+
+    :func:`data.own.read.read` gives it back.
+
+    Parameters
+    ----------
+    path : path-like
+        Ends in .csv, .tsv, .parquet, .nc, .npz, .npy or .mat (the last three with the texts in ``<name>.stimuli.csv``).
+
+    Raises
+    ------
+    BrainLensError
+        For another suffix.
+    """
+    path = Path(path)
     kind = path.suffix.lower()
     if kind not in SUFFIXES:
         raise unknown("format", kind, SUFFIXES)

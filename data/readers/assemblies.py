@@ -12,6 +12,7 @@ import pandas as pd
 import xarray as xr
 
 from data.errors import BrainLensError, unknown
+from data.own.netcdf import open_array
 from data.recording import Recording
 
 __all__ = [
@@ -19,7 +20,6 @@ __all__ = [
     "check_invariants",
     "fedorenko2016",
     "futrell2018",
-    "open_array",
     "pereira2018",
     "pereira2018_ceilings",
     "read_ceiling",
@@ -27,7 +27,6 @@ __all__ = [
     "tuckute2024",
 ]
 
-MOST_BYTES = 16 * 1024**3  # of unpacked numbers
 
 _OTHER_384 = (
     "5 25 37 41 43 45 47 53 62 66 73 81 89 90 109 118 133 150 153 165 181 185 193 195 197 205 207 229 233 237 239 242 253 "
@@ -42,76 +41,6 @@ DEREFERENCED = (
 
 
 # ---- the file -------------------------------------------------------------------------------------------------------------
-def open_array(path: str | Path, *, most_bytes: int = MOST_BYTES) -> xr.DataArray:
-    """The one array of a NetCDF file, its text coordinates as str, missing ones as NaN.
-
-    Reads what ``DataArray.to_netcdf`` writes after its MultiIndex levels became plain coordinates, by any xarray since 2018,
-    NetCDF 4 or 3.
-
-    Raises
-    ------
-    BrainLensError
-        Where the file is not NetCDF, holds several arrays, or would unpack to more than ``most_bytes``.
-    """
-    path = Path(path)
-    try:
-        with xr.open_dataset(path, decode_times=False, decode_timedelta=False) as dataset:
-            dataset = dataset.reset_coords(drop=False) if not dataset.data_vars else dataset
-            names = [
-                n
-                for n in dataset.data_vars
-                if len(dataset[n].dims) > 1 or len(dataset.data_vars) == 1
-            ]
-            if len(names) != 1:
-                raise BrainLensError(
-                    f"{path.name} holds {len(names)} arrays: {names[:5]}",
-                    remedy="Write one DataArray with to_netcdf",
-                )
-            size = sum(int(np.prod(v.shape)) * v.dtype.itemsize for v in dataset.variables.values())
-            if size > most_bytes:
-                raise BrainLensError(
-                    f"{path.name} unpacks to {size:,} bytes, more than {most_bytes:,}: it was not read",
-                    remedy="Select a part of it first",
-                )
-            name = names[0]
-            beside = {
-                n: dataset[n]
-                for n in dataset.data_vars
-                if n != name and set(dataset[n].dims) <= set(dataset[name].dims)
-            }
-            array = dataset[name].assign_coords(beside).load()
-    except BrainLensError:
-        raise
-    except Exception as error:  # netCDF4, h5netcdf and scipy each raise their own
-        start = path.read_bytes()[:64].lstrip().lower() if path.is_file() else b""
-        page = (
-            "it is a web page"
-            if start.startswith((b"<!doctype", b"<html"))
-            else str(error).splitlines()[0]
-        )
-        raise BrainLensError(
-            f"{path.name} is not a NetCDF file that can be read: {page}", remedy="Fetch it again"
-        ) from None
-    coords = {}
-    for key, values in array.coords.items():
-        if values.dtype.kind in "OSU":
-            coords[key] = (values.dims, _words(values.values))
-    return array.assign_coords(coords)
-
-
-def _words(values: np.ndarray) -> np.ndarray:
-    """Strings as str; None, empty and 'nan' as NaN; numbers kept."""
-    out = np.empty(values.shape, dtype=object)
-    for i, value in enumerate(values.ravel()):
-        value = value.decode("utf-8") if isinstance(value, bytes) else value
-        value = value.item() if isinstance(value, np.generic) else value
-        missing = (
-            value is None
-            or (isinstance(value, float) and np.isnan(value))
-            or (isinstance(value, str) and value.strip() in ("", "nan"))
-        )
-        out.ravel()[i] = np.nan if missing else value
-    return out
 
 
 def check_invariants(array: xr.DataArray, invariants: Mapping[str, object], name: str) -> None:

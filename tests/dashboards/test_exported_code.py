@@ -18,7 +18,8 @@ from analysis.protocol import preset
 from dashboards import Compare, Items, Layers, Reading, Task, Training, Untrained
 from dashboards.lens.export_dialog import _without, as_selected, figure_code, make
 from dashboards.lens.view import Picture
-from data.own.read import read, write_sidecar
+from data.own.read import read
+from data.own.sidecar import write_sidecar
 
 ROOT = Path(__file__).resolve().parents[2]
 MODELS = ["zoo-causal-400k", "random-64"]

@@ -9,6 +9,7 @@ import xarray as xr
 
 from data.catalog import catalog
 from data.errors import BrainLensError
+from data.own.netcdf import open_array
 from data.readers import assemblies
 
 spec = importlib.util.spec_from_file_location(
@@ -354,10 +355,10 @@ def test_a_file_that_breaks_a_published_fact_is_refused_with_the_numbers(
 def test_what_is_not_netcdf(tmp_path):
     (tmp_path / "page.nc").write_text("<!DOCTYPE html><html>sign in</html>")
     with pytest.raises(BrainLensError, match="it is a web page"):
-        assemblies.open_array(tmp_path / "page.nc")
+        open_array(tmp_path / "page.nc")
     (tmp_path / "half.nc").write_bytes(b"\x89HDF\r\n\x1a\n" + bytes(40))
     with pytest.raises(BrainLensError, match="not a NetCDF file that can be read"):
-        assemblies.open_array(tmp_path / "half.nc")
+        open_array(tmp_path / "half.nc")
 
 
 def test_a_small_file_that_unpacks_to_very_much(tmp_path):
@@ -375,7 +376,7 @@ def test_a_small_file_that_unpacks_to_very_much(tmp_path):
             data.dims[i].attach_scale(scale)
     assert (tmp_path / "bomb.nc").stat().st_size < 1_000_000
     with pytest.raises(BrainLensError, match="unpacks to 320,00"):
-        assemblies.open_array(tmp_path / "bomb.nc")
+        open_array(tmp_path / "bomb.nc")
 
 
 def test_a_ceiling_file_as_a_table(tmp_path, rng):

@@ -16,6 +16,8 @@ from hypothesis import strategies as st
 from data.errors import BrainLensError
 from data.own import formats
 from data.own import read as own
+from data.own.validation import check
+from data.own.write import write
 from data.recording import Recording
 
 FORMATS = (".csv", ".tsv", ".parquet", ".nc", ".npz", ".npy", ".mat")
@@ -104,7 +106,7 @@ def recordings(draw):
 @given(recording=recordings())
 def test_what_is_written_comes_back(suffix, recording):
     with tempfile.TemporaryDirectory() as folder:
-        path = own.write(recording, Path(folder) / f"x{suffix}")
+        path = write(recording, Path(folder) / f"x{suffix}")
         again = own.read(path)
         assert not [p.name for p in Path(folder).iterdir() if "part" in p.name]
     assert again.texts == recording.texts
@@ -136,7 +138,7 @@ def test_unknown_format(tmp_path):
     from data.catalog.catalog import recording
 
     with pytest.raises(BrainLensError, match=r"Unknown format '.xls'"):
-        own.write(recording("simulated"), tmp_path / "x.xls")
+        write(recording("simulated"), tmp_path / "x.xls")
 
 
 # ---- arrays with a table beside them --------------------------------------------------------------------------------------
@@ -263,7 +265,7 @@ UNFIT = {
 def test_arrays_that_do_not_fit(tmp_path, name):
     arrays, message = UNFIT[name]
     np.savez(tmp_path / "x.npz", **arrays)
-    report = own.check(tmp_path / "x.npz")
+    report = check(tmp_path / "x.npz")
     assert (
         not report.ok
         and len(report.findings) == 1
@@ -353,7 +355,7 @@ def test_parquet_cells_that_are_no_texts(tmp_path, name):
     pd.DataFrame({"bold": np.arange(len(columns["text"])) * 0.7, **columns}).to_parquet(
         tmp_path / "x.parquet"
     )
-    report = own.check(tmp_path / "x.parquet", text="text")
+    report = check(tmp_path / "x.parquet", text="text")
     assert (
         not report.ok
         and len(report.findings) == 1

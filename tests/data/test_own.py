@@ -10,7 +10,8 @@ import pytest
 from data.catalog.catalog import recording as load
 from data.errors import BrainLensError
 from data.own import read as own
-from data.own.validation import inspect
+from data.own.sidecar import write_sidecar
+from data.own.validation import check, inspect
 from tests.data.own_tables import saved, table
 
 
@@ -98,7 +99,7 @@ def test_words_that_look_missing_are_words(tmp_path):
 
 def test_the_sidecar_is_used_and_overruled(tmp_path):
     path = saved(tmp_path, table().rename(columns={"sentence": "what", "bold": "y"}))
-    own.write_sidecar(
+    write_sidecar(
         path,
         text="what",
         responses=["y"],
@@ -112,7 +113,7 @@ def test_the_sidecar_is_used_and_overruled(tmp_path):
         recording.unit,
     ) == ("ecog", "uV")
     assert own.read(path, unit="mV").unit == "mV"
-    own.write_sidecar(path, unit="nV")
+    write_sidecar(path, unit="nV")
     assert (
         own.read(path).unit == "nV"
         and json.loads((tmp_path / "mine.csv.brainlens.json").read_text())["text"] == "what"
@@ -126,7 +127,7 @@ def test_the_sidecar_is_used_and_overruled(tmp_path):
     with pytest.raises(BrainLensError, match="is not JSON"):
         own.read(path)
     with pytest.raises(BrainLensError, match="Unknown field of a recording 'txet'"):
-        own.write_sidecar(path, txet="what")
+        write_sidecar(path, txet="what")
 
 
 def test_subjects_of_columns(tmp_path):
@@ -298,7 +299,7 @@ def test_each_fault_is_named(tmp_path, name):
     path = tmp_path / "broken.csv"
     path.write_bytes(content if isinstance(content, bytes) else content.encode())
     before = sorted(p.name for p in tmp_path.iterdir())
-    report = own.check(path, **columns)
+    report = check(path, **columns)
     assert not report.ok and len(report.errors) == 1
     with pytest.raises(BrainLensError, match=message):
         raise BrainLensError(report.errors[0].what, remedy=report.errors[0].fix)
@@ -360,7 +361,7 @@ WARNED = {
 def test_each_doubt_is_named(tmp_path, name):
     content, message = WARNED[name]
     (tmp_path / "odd.csv").write_text(content)
-    report = own.check(
+    report = check(
         tmp_path / "odd.csv",
         responses="bold",
         **({"context": "passage"} if name == "texts apart" else {}),
@@ -419,7 +420,7 @@ def test_neighbours_leak_and_the_report_says_so(tmp_path):
     smooth = np.repeat(
         np.random.default_rng(1).standard_normal(12), 4
     ) + 0.1 * np.random.default_rng(2).standard_normal(48)
-    report = own.check(saved(tmp_path, table(bold=smooth)))
+    report = check(saved(tmp_path, table(bold=smooth)))
     assert report.facts["autocorrelation"] > 0.5 and report.facts["folds"] == 6
     assert any("shuffled folds would leak" in finding.what for finding in report.warnings)
     assert set(report.to_frame().columns) == {"level", "what", "fix"}

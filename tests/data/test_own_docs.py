@@ -36,7 +36,7 @@ def folder(tmp_path, monkeypatch, clean_home):
 
 def test_the_python_examples_run(folder, capsys):
     from data import read
-    from data.own.read import sidecar
+    from data.own.sidecar import sidecar
 
     for body in blocks("python"):
         exec(compile(body, "own-data.md", "exec"), {})

@@ -10,8 +10,10 @@ import pytest
 
 from data.catalog import shelf
 from data.catalog.catalog import recording as load
+from data.catalog.files import check
 from data.errors import BrainLensError
 from data.own import read as own
+from data.own.sidecar import write_sidecar
 from tests.data.own_tables import saved, table
 
 
@@ -25,7 +27,7 @@ def test_an_order_that_starts_again_holds_inside_each_text(tmp_path):
     shuffled = pd.concat(
         [part.sample(frac=1, random_state=1) for _, part in whole.groupby("topic")]
     )
-    report = own.check(saved(tmp_path, shuffled))
+    report = check(saved(tmp_path, shuffled))
     assert report.recording.texts == whole[
         "sentence"
     ].tolist() and "rows sorted inside each topic" in said(report, "fact")
@@ -45,7 +47,7 @@ def test_an_order_over_the_whole_table_and_one_with_ties(tmp_path):
     path = saved(tmp_path, whole.sample(frac=1, random_state=1))
     assert own.read(path).texts == whole["sentence"].tolist()
     tied = whole.assign(order=[*range(46), 3, 3])
-    report = own.check(saved(tmp_path, tied))
+    report = check(saved(tmp_path, tied))
     assert (
         "order is the same in 3 rows, which stay in turn as they stand in the file: line 5, line 48, line 49"
         in said(report, "warning")
@@ -54,13 +56,13 @@ def test_an_order_over_the_whole_table_and_one_with_ties(tmp_path):
     assert any("order is the same in 3 rows" in note for note in report.recording.notes)
     once = table(order=[*range(7), 6, *list(range(8)) * 5])
     assert "order is the same inside one 'topic' in 2 rows" in said(
-        own.check(saved(tmp_path, once)), "warning"
+        check(saved(tmp_path, once)), "warning"
     )
 
 
 def test_a_guessed_order_that_is_none_is_left_alone(tmp_path):
     path = saved(tmp_path, table(order=[i % 8 for i in range(48)]).drop(columns="topic"))
-    report = own.check(path)
+    report = check(path)
     assert report.recording.texts == table()["sentence"].tolist()
     assert "in 48 rows, so all rows stay as they stand in the file" in said(report, "warning")
 
@@ -87,12 +89,12 @@ def test_an_order_that_differs_between_people_is_said(tmp_path):
         table(12).assign(subject=s, stimulus_id=range(12), order=np.roll(range(12), k))
         for k, s in enumerate("ab")
     ]
-    report = own.check(saved(tmp_path, pd.concat(frames)))
+    report = check(saved(tmp_path, pd.concat(frames)))
     assert (
         "order differs between people for 12 stimuli: the first person's is taken, first line 2"
         in said(report, "warning")
     )
-    apart = own.check(
+    apart = check(
         saved(tmp_path, pd.concat(frames).drop(columns="stimulus_id").assign(trial=range(24)))
     )
     assert "no stimulus has responses of two people" in said(apart, "warning")
@@ -118,7 +120,7 @@ def words(**columns):
 
 def test_several_corpora_are_not_taken_for_one(tmp_path):
     path = saved(tmp_path, words(), "my_times.csv")
-    report = own.check(path)
+    report = check(path)
     assert (
         not report.ok and "holds 2 corpora" in said(report) and "Choices: one, two" in said(report)
     )
@@ -143,7 +145,7 @@ def test_one_corpus_is_named_behind_the_path(tmp_path, suffix):
     assert load(f"{path}#two").id == "my-times-two" and own.corpora_of(path) == ["one", "two"]
     eyes = own.read(f"{path}#one:eye_tracking")
     assert (eyes.kind, eyes.unit, eyes.id) == ("eye_tracking", "ms", "my-times-one")
-    report = own.check(f"{path}#two")
+    report = check(f"{path}#two")
     assert report.ok and report.name == f"my_times{suffix}#two"
     assert ("line 102" if suffix == ".csv" else "row 101") in said(report)
     with pytest.raises(
@@ -168,7 +170,7 @@ def test_one_corpus_can_be_kept(clean_home):
 @pytest.mark.realdata
 def test_six_corpora(own_data):
     path = own_data / "reading_times.csv.gz"
-    assert not own.check(path).ok
+    assert not check(path).ok
     brown = own.read(f"{path}#brown")
     assert (brown.id, brown.n_stimuli, brown.group, brown.unit) == (
         "reading-times-brown",
@@ -200,12 +202,12 @@ def test_types_are_made_sure_of(tmp_path, fields, message):
     beside.write_text(json.dumps(fields))
     with pytest.raises(BrainLensError, match=f"mine.csv.brainlens.json: {message}"):
         own.read(path)
-    assert not own.check(path).ok
+    assert not check(path).ok
     beside.unlink()
     with pytest.raises(BrainLensError, match=message):
         own.read(path, **fields)
     with pytest.raises(BrainLensError, match=message):
-        own.write_sidecar(path, **fields)
+        write_sidecar(path, **fields)
     assert not beside.exists()
 
 
@@ -235,7 +237,7 @@ def test_a_column_is_one_thing(tmp_path):
 # ---- what was understood --------------------------------------------------------------------------------------------------
 def test_the_report_says_how_the_columns_were_understood(tmp_path):
     path = saved(tmp_path, table(s1_bold=np.arange(48) * 0.5, s2_bold=np.arange(48) * 0.25, part=1))
-    report = own.check(path, group="topic", text="sentence")
+    report = check(path, group="topic", text="sentence")
     assert (
         "understood as: text = sentence; responses = bold (guessed); group = topic; not used: s1_bold, s2_bold, part; "
         "kind = fmri (guessed)"
@@ -243,7 +245,7 @@ def test_the_report_says_how_the_columns_were_understood(tmp_path):
     assert "bold was taken as the response and s1_bold, s2_bold left aside" in said(
         report, "warning"
     )
-    named = own.check(path, responses="bold", kind="fmri")
+    named = check(path, responses="bold", kind="fmri")
     assert (
         "responses = bold;" in said(named)
         and "left aside" not in said(named)
@@ -253,11 +255,11 @@ def test_the_report_says_how_the_columns_were_understood(tmp_path):
 
 def test_one_column_is_taken_as_an_average_until_it_is_said(tmp_path):
     path = saved(tmp_path, table())
-    report = own.check(path)
+    report = check(path)
     assert "1 targets, taken as an average over people" in said(report)
     assert any('"averaged": false' in finding.fix for finding in report.findings)
-    assert "averaged over people;" in said(own.check(path, averaged=True))
-    one = own.check(path, averaged=False)
+    assert "averaged over people;" in said(check(path, averaged=True))
+    one = check(path, averaged=False)
     assert not one.recording.averaged and "it is not known which target belongs to whom" in said(
         one, "warning"
     )
@@ -265,23 +267,23 @@ def test_one_column_is_taken_as_an_average_until_it_is_said(tmp_path):
 
 def test_ids_that_occur_twice_are_said(tmp_path):
     ids = [f"s{i}" for i in range(47)] + ["s3"]
-    report = own.check(saved(tmp_path, table(stimulus_id=ids)))
+    report = check(saved(tmp_path, table(stimulus_id=ids)))
     assert (
         "'stimulus_id' has ids more than once in 2 rows, so the rows are numbered instead: line 5, line 49"
         in said(report, "warning")
     )
     assert list(report.recording.stimuli.index) == list(range(48))
     assert "'stimulus_id' is empty in 1 rows" in said(
-        own.check(saved(tmp_path, table(stimulus_id=[*ids[:-1], None])))
+        check(saved(tmp_path, table(stimulus_id=[*ids[:-1], None])))
     )
-    assert "stimulus_id" not in said(own.check(saved(tmp_path, table(stimulus_id=range(48)))))
+    assert "stimulus_id" not in said(check(saved(tmp_path, table(stimulus_id=range(48)))))
 
 
 # ---- places ---------------------------------------------------------------------------------------------------------------
 def test_lines_survive_sorting(tmp_path):
     frame = table(order=list(range(48))[::-1])
     frame.loc[6, "sentence"], frame.loc[9, "bold"] = "Two  spaces here.", 12345.6
-    report = own.check(saved(tmp_path, frame))
+    report = check(saved(tmp_path, frame))
     assert report.recording.texts[-1].startswith("Sentence 0")
     assert "several spaces in a row: line 8" in said(
         report
@@ -295,7 +297,7 @@ def test_lines_survive_one_row_per_person(tmp_path):
     frame = frame.reset_index(drop=True)
     frame.loc[100, "bold"] = 9999.5
     frame.loc[[6, 54, 102], "sentence"] = "Two  spaces here."
-    report = own.check(saved(tmp_path, frame))
+    report = check(saved(tmp_path, frame))
     assert report.facts["n_subjects"] == 3
     assert "1 values lie more than 50 median deviations away: line 102" in said(report)
     assert "several spaces in a row: line 8" in said(report)
@@ -314,17 +316,17 @@ def test_words_stand_in_their_text(tmp_path):
         for word in text.replace("-", " ").replace(",”", ",” ").split()
     ]
     frame = pd.DataFrame(rows)
-    right = own.check(saved(tmp_path, frame), text="word")
+    right = check(saved(tmp_path, frame), text="word")
     assert right.recording.scored_unit == "word" and "in order" not in said(right)
     swapped = frame.copy()
     swapped.loc[[1, 2], "word"] = ["live", "bees"]
     swapped.loc[5, "word"] = "hives"
-    report = own.check(saved(tmp_path, swapped), text="word")
+    report = check(saved(tmp_path, swapped), text="word")
     assert (
         "the words of 2 texts are not found in order in 'line', first 'bees': line 4, line 7"
         in said(report, "warning")
     )
-    other = own.check(
+    other = check(
         saved(tmp_path, swapped.assign(line="Read by people at home in the evening.")), text="word"
     )
     assert "in order" not in said(other)
@@ -333,11 +335,11 @@ def test_words_stand_in_their_text(tmp_path):
 # ---- anything else --------------------------------------------------------------------------------------------------------
 def test_what_is_no_file_is_said(tmp_path):
     path = saved(tmp_path, table())
-    report = own.check(tmp_path)
+    report = check(tmp_path)
     assert "is a folder, not a file. Choices: mine.csv" in said(report) and not report.ok
-    assert "'pereira2018' is a recording of the catalogue" in said(own.check("pereira2018"))
-    assert "'wikitext-2' is text of the catalogue" in said(own.check("wikitext-2"))
-    assert "There is no file" in said(own.check(path.with_name("none.csv")))
+    assert "'pereira2018' is a recording of the catalogue" in said(check("pereira2018"))
+    assert "'wikitext-2' is text of the catalogue" in said(check("wikitext-2"))
+    assert "There is no file" in said(check(path.with_name("none.csv")))
 
 
 def test_a_failure_that_nobody_foresaw_is_a_finding(tmp_path, monkeypatch):
@@ -345,6 +347,6 @@ def test_a_failure_that_nobody_foresaw_is_a_finding(tmp_path, monkeypatch):
         raise MemoryError("no room\nfor this")
 
     monkeypatch.setattr("data.own.read._table", fails)
-    report = own.check(saved(tmp_path, table()))
+    report = check(saved(tmp_path, table()))
     assert len(report.findings) == 1 and not report.ok
     assert report.errors[0].what == "mine.csv could not be read: MemoryError: no room for this"

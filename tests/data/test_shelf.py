@@ -12,7 +12,7 @@ from data.catalog import shelf
 from data.catalog.catalog import entries, recording, remove
 from data.errors import BrainLensError
 from data.home import home
-from data.own.read import sidecar
+from data.own.sidecar import sidecar
 
 TABLE = "sentence,topic,rt\n" + "".join(
     f"Word {i} of many came late.,t{i % 6},{i * 1.5 % 7:.2f}\n" for i in range(60)
