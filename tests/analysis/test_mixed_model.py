@@ -1,0 +1,306 @@
+"""Mixed models: against lme4, against the dense normal density, on simulated truths, and what is said when a fit is singular."""
+
+import numpy as np
+import pandas as pd
+import pytest
+from scipy.stats import binom, multivariate_normal
+
+from analysis.reading import likelihood_ratio, mixed_model, settled
+from analysis.reading.design import design
+from analysis.reading.formula import parse
+from analysis.reading.penalised import Problem
+from data.errors import BrainLensError
+
+
+@pytest.fixture(scope="module")
+def trials():
+    """24 people, 30 items, unbalanced, with factors; the numbers below are lme4's (1.1.31) on this table."""
+    rng = np.random.default_rng(20)
+    p, i = np.array([(p, i) for p in range(24) for i in range(30) if (p + i) % 5 or p < 4]).T
+    n = len(p)
+    x, z = rng.normal(size=n).round(3), rng.normal(size=30).round(3)[i]
+    cond = np.array(["a", "b", "c"])[(p + i) % 3]
+    by_person = rng.normal(size=(24, 2)) @ np.array([[0.8, 0.3], [0, 0.3]])
+    by_item = rng.normal(size=30) * 0.5
+    y = 1 + 0.4 * x - 0.2 * z + 0.3 * (cond == "b") - 0.1 * (cond == "c") + 0.2 * x * (cond == "c")
+    y = y + by_person[p, 0] + by_person[p, 1] * x + by_item[i] + rng.normal(size=n)
+    table = pd.DataFrame({
+        "person": [f"p{v:02d}" for v in p], "item": [f"i{v:02d}" for v in i],
+        "lab": np.array(["north", "south", "west"])[p % 3], "cond": cond, "x": x, "z": z,
+        "y": y.round(3), "rt": np.exp(6 + 0.2 * y).round(1),
+    })  # fmt: skip
+    table.loc[[3, 50], "x"] = np.nan
+    return table
+
+
+LME4 = [  # formula, -2 log likelihood by ML and by REML, singular, estimates, standard errors (ML), SDs and correlations (ML)
+    ("y ~ x + (x | person) + (1 | item)", 1871.731773, 1876.194072, False,
+     "0.877388 0.499557", "0.214952 0.098155", "0.5831 0.8905 0.4298 0.7851 1.0175"),
+    ("y ~ x * cond + (x || person) + (1 | item)", 1863.321334, 1878.676293, False,
+     "0.739394 0.445183 0.368704 0.047495 -0.051546 0.208197",
+     "0.222377 0.115540 0.102227 0.102979 0.106469 0.109706", "0.5836 0.4198 0.8880 0.9957"),
+    ("log(rt) ~ scale(x) + z + (1 | person) + (1 | item)", 17.093333, 34.428508, False,
+     "6.173641 0.102767 -0.030898", "0.043063 0.009481 0.026588", "0.1098 0.1777 0.2222"),
+    ("y ~ x + z + cond + (1 + x + z | person) + (1 + x | item)", 1846.351301, 1858.745439, True,
+     "0.773646 0.484369 -0.138443 0.393255 0.024342", "0.228861 0.097457 0.137994 0.101412 0.101507",
+     "0.5708 0.0173 -1.0000 0.9159 0.4284 0.1240 0.8190 -0.8465 -0.9988 0.9951"),
+    ("y ~ cond + (cond | person) + (1 | item)", 2031.669476, 2037.981932, True,
+     "0.718978 0.401128 -0.078591", "0.227643 0.121090 0.121087", "0.5656 0.9009 0.0394 0.0372 -1.0000 -1.0000 1.0000 1.2040"),
+    ("y ~ x + (0 + x | person) + (1 | item) + (1 | lab)", 2099.184140, 2102.473392, False,
+     "0.895382 0.485250", "0.248699 0.114151", "0.5686 0.4898 0.3799 1.2980"),
+    ("y ~ 0 + cond + I(x^2) + (1 | lab/person) + (1 | item)", 2030.930009, 2041.909473, False,
+     "0.749292 1.153309 0.670075 -0.029731", "0.242723 0.243217 0.242610 0.033701", "0.5652 0.8599 0.1642 1.2034"),
+    ("y ~ poly(z, 2) + (x | item) + (1 | person)", 1987.155556, 1980.753803, False,
+     "1.019179 -2.712767 -0.098247", "0.211851 2.643810 2.645264", "0.5558 0.5005 -0.3358 0.8921 1.1103"),
+    ("y ~ x:cond + (1 | person) + (1 | item)", 1934.460221, 1945.335595, False,
+     "0.891011 0.472510 0.361280 0.685793", "0.214314 0.082562 0.076688 0.080376", "0.5655 0.8926 1.1016"),
+    ("y ~ (x + z + cond)^2 - x:z + (1 | person:cond) + (1 | item)", 1995.998477, 2015.650471, False,
+     "0.795151 0.506915 -0.081207 0.431116 -0.018538 -0.157241 0.150747 -0.234965 0.046129",
+     "0.223185 0.086649 0.159804 0.276498 0.276830 0.118034 0.122363 0.139714 0.140030", "0.8662 0.5577 1.1043"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("formula, ml, restricted, singular, estimates, errors, deviations", LME4)
+def test_lme4_gives_the_same(
+    trials, formula, ml, restricted, singular, estimates, errors, deviations
+):
+    table = trials.dropna()
+    fit = mixed_model(table, formula)
+    assert fit.deviance == pytest.approx(ml, abs=1e-4)
+    assert fit.aic == pytest.approx(ml + 2 * fit.n_parameters, abs=1e-4)
+    assert fit.converged and fit.singular == singular
+    assert any("singular" in note for note in fit.notes) == singular
+    np.testing.assert_allclose(
+        fit.coefficients["estimate"], np.array(estimates.split(), float), atol=5e-5
+    )
+    np.testing.assert_allclose(
+        fit.coefficients["standard_error"], np.array(errors.split(), float), atol=5e-5
+    )
+    found = fit.variances["sd"].fillna(fit.variances["correlation"])
+    tolerance = 0.01 if singular else 5e-4  # at a boundary the deviance is flat in what is left
+    np.testing.assert_allclose(
+        sorted(found), sorted(np.array(deviations.split(), float)), atol=tolerance
+    )
+    assert mixed_model(table, formula, reml=True).deviance == pytest.approx(restricted, abs=1e-4)
+
+
+def test_a_natural_spline_spans_what_that_of_r_does(trials):
+    fit = mixed_model(trials.dropna(), "y ~ ns(z, 3) + (1 | person)")
+    assert fit.deviance == pytest.approx(2109.121252, abs=1e-4)
+    assert list(fit.coefficients.index) == ["(Intercept)", "ns(z, 3)1", "ns(z, 3)2", "ns(z, 3)3"]
+
+
+def test_rows_with_a_missing_value_are_counted_and_scale_is_of_the_present_values(trials):
+    fit = mixed_model(trials, "y ~ scale(x) + (1 | person)")
+    assert (fit.n, fit.n_dropped) == (len(trials) - 2, 2) and "2 rows" in fit.notes[0]
+    slope = mixed_model(trials, "y ~ x + (1 | person)").coefficients.loc["x", "estimate"]
+    assert fit.coefficients.loc["scale(x)", "estimate"] == pytest.approx(slope * trials["x"].std())
+
+
+@pytest.mark.parametrize("reml", [False, True])
+def test_the_gradient_is_that_of_the_deviance(trials, reml):
+    made = design(trials.dropna(), "y ~ x + (x + z | person) + (x || item) + (1 | lab)")
+    problem = Problem(made.x, made.y, made.blocks)
+    at = np.random.default_rng(0).uniform(0.2, 0.9, len(problem.bounds))
+    step = 1e-6 * np.eye(len(at))
+    numeric = [
+        (problem.solve(at + e, reml=reml).deviance - problem.solve(at - e, reml=reml).deviance)
+        / 2e-6
+        for e in step
+    ]
+    np.testing.assert_allclose(problem.solve(at, reml=reml).gradient, numeric, atol=1e-4, rtol=1e-5)
+
+
+def test_the_likelihood_is_the_dense_normal_density(trials):
+    table = trials.dropna().iloc[:200]
+    fit = mixed_model(table, "y ~ x + (x | person) + (1 | item)")
+    made = design(table, fit.formula)
+    covariance = fit.residual * np.eye(len(table))
+    for block in made.blocks:
+        same = block.codes[:, None] == block.codes
+        covariance += same * (block.columns @ fit.covariances[block.group] @ block.columns.T)
+    dense = multivariate_normal(made.x @ fit.coefficients["estimate"].to_numpy(), covariance)
+    assert fit.loglik == pytest.approx(dense.logpdf(made.y), abs=1e-6)
+    problem = Problem(made.x, made.y, made.blocks)
+    value, modes = problem.log_likelihood(
+        fit.theta, fit.coefficients["estimate"].to_numpy(), fit.residual
+    )
+    assert value == pytest.approx(fit.loglik, abs=1e-8)
+    error = made.y - made.x @ fit.coefficients["estimate"].to_numpy()
+    item = made.blocks[1]
+    expected = fit.covariances["item"][0, 0] * np.bincount(
+        item.codes, np.linalg.solve(covariance, error)
+    )
+    np.testing.assert_allclose(fit.modes["item"].iloc[:, 0], expected, atol=1e-6)
+    np.testing.assert_allclose(modes[1][:, 0], expected, atol=1e-6)
+
+
+def test_a_singular_fit_falls_back_and_says_so(trials):
+    table = trials.dropna()
+    fit = settled(table, "y ~ cond + (cond | person) + (1 | item)")
+    assert not fit.singular and fit.formula.endswith("(1 | person) + (1 | item)")
+    assert "as asked is singular" in fit.notes[0] and "(||) is singular" in fit.notes[1]
+    fine = settled(table, "y ~ x + (x | person) + (1 | item)")
+    assert not fine.notes and fine.formula == "y ~ 1 + x + (1 + x | person) + (1 | item)"
+
+
+def test_the_likelihood_ratio_compares_the_same_rows_only(trials):
+    full = mixed_model(trials, "y ~ x + z + (1 | person)")
+    small = mixed_model(trials.dropna(), "y ~ z + (1 | person)")
+    said = likelihood_ratio(small, full)
+    assert said["df"] == 1 and said["chi2"] == pytest.approx(small.deviance - full.deviance)
+    assert said["delta_aic"] == pytest.approx(small.aic - full.aic) and said["p"] < 1e-6
+    with pytest.raises(BrainLensError, match="other rows"):
+        likelihood_ratio(mixed_model(trials, "y ~ z + (1 | person)"), full)
+    with pytest.raises(BrainLensError, match="smaller model first"):
+        likelihood_ratio(full, mixed_model(trials.dropna(), "y ~ z + (1 | person)"))
+    with pytest.raises(BrainLensError, match="Restricted"):
+        likelihood_ratio(mixed_model(trials.dropna(), "y ~ z + (1 | person)", reml=True), full)
+
+
+def test_columns_that_follow_from_others_are_left_out_and_named(trials):
+    fit = mixed_model(trials.assign(twice=2 * trials["x"]), "y ~ x + twice + (1 | person)")
+    assert list(fit.coefficients.index) == ["(Intercept)", "x"] and "twice" in fit.notes[-1]
+
+
+@pytest.mark.parametrize("formula, said", [
+    ("y ~ x", "no random effects"),
+    ("y ~ frequency + (1 | person)", "frequency"),
+    ("y ~ x + (1 | person", "cannot be read"),
+    ("y ~ x + 3 + (1 | person)", "number 3"),
+    ("y ~ x % z + (1 | person)", "the sign '%'"),
+    ("log(x) ~ z + (1 | person)", "have no log"),
+    ("y ~ wave(x) + (1 | person)", "wave"),
+    ("y ~ log(cond) + (1 | person)", "needs numbers"),
+    ("y ~ x + (1 | row)", "cannot be told from the residual"),
+    ("y ~ x + (1 | one)", "one level only"),
+    ("y ~ scale(same) + (1 | person)", "constant"),
+    ("cond ~ x + (1 | person)", "not one column of numbers"),
+])  # fmt: skip
+def test_what_cannot_be_fitted_is_refused_with_its_reason(trials, formula, said):
+    table = trials.assign(row=range(len(trials)), one="a", same=1.0)
+    with pytest.raises(BrainLensError, match=said):
+        mixed_model(table, formula)
+
+
+@pytest.mark.parametrize("text, read", [
+    ("y~a*b+(a||g)", "y ~ 1 + a + b + a:b + (1 + a || g)"),
+    ("y ~ (a + b + c)^2 - a:b + (1|g)", "y ~ 1 + a + b + c + a:c + b:c + (1 | g)"),
+    ("y ~ a/b - 1 + (0 + a | g/h)", "y ~ 0 + a + a:b + (0 + a | g) + (0 + a | g:h)"),
+    ("log(`my rt` + 1) ~ I(x^2) + b:a + a:b + (1 | i)", "log(my rt + 1) ~ 1 + I(x^2) + b:a + (1 | i)"),
+])  # fmt: skip
+def test_formulas_are_read_as_r_reads_them(text, read):
+    assert str(parse(text)) == read
+
+
+# ---- on planted truths -----------------------------------------------------------------------------------------------------
+def crossed(seed: int, people: int = 20, items: int = 24) -> pd.DataFrame:
+    """Crossed people and items with a slope of .3 on a predictor that varies between items, and random slopes of people."""
+    rng = np.random.default_rng([2026, seed])
+    p, i = np.divmod(np.arange(people * items), items)
+    x = rng.normal(size=items)[i]
+    own = rng.normal(size=(people, 2)) @ np.array([[0.6, 0.1], [0.0, 0.25]])
+    y = (
+        0.3 * x
+        + own[p, 0]
+        + own[p, 1] * x
+        + (rng.normal(size=items) * 0.3)[i]
+        + rng.normal(size=len(p))
+    )
+    return pd.DataFrame({"y": y, "x": x, "person": p, "item": i})
+
+
+def recovered(seeds) -> pd.DataFrame:
+    rows = []
+    for seed in seeds:
+        fit = mixed_model(crossed(seed), "y ~ x + (x | person) + (1 | item)", reml=True)
+        slope = fit.coefficients.loc["x"]
+        sd = fit.variances.set_index(["group", "term", "other"])["sd"]
+        covered = (
+            abs(slope["estimate"] - 0.3) < 2.06 * slope["standard_error"]
+        )  # t with about 24 degrees of freedom
+        rows.append({"slope": slope["estimate"], "error": slope["standard_error"], "covered": covered,
+                     "person": sd["person", "(Intercept)", ""], "item": sd["item", "(Intercept)", ""],
+                     "residual": np.sqrt(fit.residual), "converged": fit.converged})  # fmt: skip
+    return pd.DataFrame(rows)
+
+
+def unbiased(found: pd.DataFrame) -> None:
+    """Means lie within 2.58 standard errors (99 %) of the truth, and coverage inside the 99 % binomial band of 95 %."""
+    assert found["converged"].all()
+    for name, truth in (("slope", 0.3), ("residual", 1.0)):
+        off = found[name].mean() - truth
+        assert abs(off) < 2.58 * found[name].sem() + 0.002, (name, off)
+    low, high = binom.ppf([0.005, 0.995], len(found), 0.95)
+    assert low <= found["covered"].sum() <= high, found["covered"].mean()
+    assert found["error"].mean() == pytest.approx(
+        found["slope"].std(), rel=2.58 / np.sqrt(2 * len(found)) + 0.03
+    )
+
+
+def test_simulated_crossed_data_are_recovered():
+    found = recovered(range(40))
+    unbiased(found)
+    assert found["person"].mean() == pytest.approx(0.6, abs=0.1)
+
+
+@pytest.mark.deep
+def test_four_hundred_simulated_crossed_data_sets_are_recovered():
+    found = recovered(range(400))
+    unbiased(found)
+    assert found["person"].mean() == pytest.approx(0.6, abs=0.03)
+
+
+# ---- published data ----------------------------------------------------------------------------------------------------------
+BROTHERS = "scale(SUM_3RT_trimmed) ~ scale(Surprisal) + (scale(Surprisal) | SUB) + (scale(Surprisal) | ITEM)"
+UCL = (
+    "scale(N400) ~ scale(baseline) + scale(log_freq) * scale(nr_char) * scale(word_pos)"
+    " + (1 + scale(baseline) + scale(log_freq) + scale(nr_char) + scale(word_pos) || subj_nr) + (1 | item)"
+)
+
+
+@pytest.mark.realdata
+@pytest.mark.parametrize("name, aic, slope, error, deviations", [
+    ("EleutherAI__pythia-160m", 85930.4401873, 0.0266404, 0.0046695,
+     (0.782056, 0.023411, 0.608, 0.156959, 0.031007, 0.324, 0.602432)),
+    ("state-spaces__mamba-130m-hf", 85913.3081700, 0.0262287, 0.0044191,
+     (0.782100, 0.027885, 0.607, 0.156216, 0.025421, 0.363, 0.602319)),
+])  # fmt: skip
+def test_brothers_under_two_models_is_as_in_lme4(mirror, name, aic, slope, error, deviations):
+    folder = mirror / "brothers2021"
+    times = pd.read_csv(folder / "brothers_2021.tsv", sep="\t", quoting=3)
+    bits = pd.read_csv(folder / "surprisal" / f"{name}.tsv", sep="\t")
+    table = times.merge(bits[["FullSentence", "Surprisal"]], on="FullSentence")
+    fit = mixed_model(table, BROTHERS)
+    assert fit.n == 46_022 and fit.converged and not fit.singular
+    assert fit.aic == pytest.approx(aic, abs=0.001)
+    assert fit.coefficients.loc["scale(Surprisal)", "estimate"] == pytest.approx(slope, abs=1e-6)
+    assert fit.coefficients.loc["scale(Surprisal)", "standard_error"] == pytest.approx(
+        error, abs=1e-6
+    )
+    found = fit.variances["sd"].fillna(fit.variances["correlation"])
+    np.testing.assert_allclose(found, deviations, atol=6e-4)
+
+
+@pytest.mark.realdata
+@pytest.mark.slow
+def test_ucl_eeg_is_as_in_lme4(mirror):
+    table = pd.read_csv(mirror / "ucl_people" / "data_EEG.csv", sep="\t", quoting=3)
+    table = table[~table["reject_data"] & ~table["reject_word"] & table["log_freq"].notna()]
+    fit = mixed_model(table, UCL)
+    assert fit.n == 32_033 and fit.n_levels == {"subj_nr": 24, "item": 1487} and fit.converged
+    assert fit.aic == pytest.approx(88897.8560183, abs=0.001) and fit.loglik == pytest.approx(
+        -44432.9280092, abs=0.001
+    )
+    estimates = fit.coefficients.loc[["scale(baseline)", "scale(log_freq)", "scale(nr_char)"]]
+    np.testing.assert_allclose(
+        estimates["estimate"], [-0.1113694, -0.0927744, 0.0275580], atol=2e-6
+    )
+    np.testing.assert_allclose(
+        estimates["standard_error"], [0.0112102, 0.0141684, 0.0113658], atol=2e-6
+    )
+    deviations = fit.variances.set_index(["group", "term"])["sd"]
+    np.testing.assert_allclose(
+        deviations["subj_nr"], [0.185408, 0.046964, 0.052578, 0.028775, 0.013299], atol=2e-5
+    )
+    assert deviations["item"].iloc[0] == pytest.approx(0.134958, abs=2e-6)
