@@ -172,9 +172,7 @@ def sources(recording_id: str) -> list[str]:
         and known["natural-stories-gpt3"].state == "ready"
     )
     models = [
-        name
-        for name, card in cards().items()
-        if card.cls in ("causal", "recurrent", "n-gram") and state(name) == "ready"
+        name for name, card in cards().items() if card.predicts_words and state(name) == "ready"
     ]
     return [*([GPT3] if released else []), *models]
 

@@ -118,7 +118,7 @@ def activation_key(model: Model, recording: Recording, protocol: Protocol) -> st
 
 
 def _recipe(model: Model, read: str, protocol: Protocol) -> dict:
-    looks_ahead = model.card.cls in ("bidirectional", "encoder-decoder")
+    looks_ahead = model.card.looks_ahead
     return {
         "model": model.id,
         "fingerprint": model.fingerprint,

@@ -8,6 +8,9 @@ from pathlib import Path
 
 from analysis.features.from_file import SUFFIXES, peek
 from analysis.models.base import Card, Model
+from analysis.models.files.folders import read_json
+from analysis.models.variants.spec import Variant
+from data.errors import BrainLensError
 from data.recording import Recording
 
 __all__ = ["SUFFIXES", "ReadyActivations", "ready_card"]
@@ -22,6 +25,34 @@ class ReadyActivations(Model):
     path : Path
         As for :func:`analysis.features.from_file.read_layers`. Layers are numbered 0, 1, ... in the order of the file's numbers.
     """
+
+    endings = SUFFIXES
+
+    @classmethod
+    def claims(cls, path: Path) -> bool:
+        """A file of activations; a zarr store is a folder."""
+        return path.suffix in SUFFIXES and (path.suffix != ".zarr" or path.is_dir())
+
+    @classmethod
+    def describe(cls, path: Path, name: str) -> Card:
+        """The card of a file of activations, or of a folder of the models folder that holds one."""
+        return ready_card(_file(path), path.stem.lower())
+
+    @classmethod
+    def open(cls, card: Card, path: Path, variant: Variant) -> ReadyActivations:
+        """The reader.
+
+        Raises
+        ------
+        BrainLensError
+            For a variant: numbers cannot be read otherwise.
+        """
+        if variant:
+            raise BrainLensError(
+                f"{card.id} holds activations and has no variant {variant}",
+                remedy="Leave the variant out",
+            )
+        return cls(card, _file(path))
 
     def __init__(self, card: Card, path: Path):
         self.path = path
@@ -47,6 +78,13 @@ class ReadyActivations(Model):
         from analysis.features.activations import from_file
 
         return from_file(self.path, recording, card=self.card, contiguous=True)
+
+
+def _file(path: Path) -> Path:
+    """The file of activations itself, where a folder of the models folder holds it beside its card."""
+    if path.suffix in SUFFIXES:
+        return path
+    return path / Path(str(read_json(path / "card.json").get("file", ""))).name
 
 
 def ready_card(path: Path, name: str) -> Card:

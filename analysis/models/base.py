@@ -5,26 +5,39 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
+from typing import ClassVar
 
 import numpy as np
 
+from analysis.models.variants.spec import Variant
 from analysis.progress import SILENT, Report
 from analysis.protocol import Protocol
 from analysis.text.passages import Passage
 from data.errors import BrainLensError, unknown
 
-__all__ = ["CLASSES", "Card", "Model", "TokenSurprisal"]
+__all__ = ["CLASSES", "Abilities", "Card", "Model", "TokenSurprisal"]
 
-CLASSES = (
-    "causal",
-    "bidirectional",
-    "encoder-decoder",
-    "recurrent",
-    "n-gram",
-    "embedding",
-    "random",
-    "activations",
-)
+
+@dataclass(frozen=True)
+class Abilities:
+    """What the models of a class can do."""
+
+    predicts_words: bool = False
+    has_layers: bool = True
+    looks_ahead: bool = False
+
+
+CLASSES = {
+    "causal": Abilities(predicts_words=True),
+    "bidirectional": Abilities(looks_ahead=True),
+    "encoder-decoder": Abilities(looks_ahead=True),
+    "recurrent": Abilities(predicts_words=True),
+    "n-gram": Abilities(predicts_words=True, has_layers=False),
+    "embedding": Abilities(),
+    "random": Abilities(),
+    "activations": Abilities(),
+}
 
 
 @dataclass(frozen=True)
@@ -83,6 +96,21 @@ class Card:
     layer_names: Mapping[str, int] = field(default_factory=dict)
 
     @property
+    def looks_ahead(self) -> bool:
+        """A word is read with the words after it in view."""
+        return CLASSES[self.cls].looks_ahead
+
+    @property
+    def predicts_words(self) -> bool:
+        """It gives every word a probability from the words before it."""
+        return CLASSES[self.cls].predicts_words
+
+    @property
+    def has_layers(self) -> bool:
+        """It has activations."""
+        return CLASSES[self.cls].has_layers
+
+    @property
     def kind_of_model(self) -> str:
         """The class with its article: ``an embedding model``."""
         return (
@@ -137,6 +165,35 @@ class Model(ABC):
     """:meth:`read` takes ``skip``, rows that are there already, and leaves batches of them out."""
     words_only: bool = False
     """It scores words and nothing between them: bits per byte or character would leave out what the others are scored on."""
+
+    # ---- who reads what: asked before anything is loaded -------------------------------------------------------------
+    endings: ClassVar[tuple[str, ...]] = ()
+    """Of the single files that this class reads, such as ``.vec``."""
+
+    @classmethod
+    def claims(cls, path: Path) -> bool:
+        """Whether this class reads a file or folder in which nothing names a class."""
+        return path.is_file() and path.suffix in cls.endings
+
+    @classmethod
+    def describe(cls, path: Path, name: str) -> Card:
+        """The card of a file or folder of the user's."""
+        raise NotImplementedError
+
+    @classmethod
+    def named(cls, name: str) -> Card | None:
+        """The card of a model that this class makes of its name alone, such as ``random-1600``; None where it is not one."""
+        return None
+
+    @classmethod
+    def offered(cls) -> tuple[Card, ...]:
+        """Models without any file that stand in every list of models."""
+        return ()
+
+    @classmethod
+    def open(cls, card: Card, path: Path | None, variant: Variant) -> Model:
+        """The reader itself; ``path`` is None where :meth:`named` told the card."""
+        return cls(card, path, variant=variant)
 
     # ---- identity: together these are the model's part of every cache key --------------------------------------------
     @property

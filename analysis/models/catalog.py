@@ -10,6 +10,7 @@ from importlib.resources import files
 from pathlib import Path
 
 from analysis.models.base import Card, Model
+from analysis.models.classes import built, class_of, offers
 from analysis.models.files import folders
 from analysis.models.rows import resolve, rows
 from analysis.models.variants.spec import Variant, split
@@ -22,7 +23,6 @@ __all__ = ["card", "cards", "fetch", "installed", "load", "state"]
 ZOO = Path(str(files("data"))) / "zoo"
 """Small models trained for the project and shipped with it."""
 
-_RANDOM = re.compile(r"random-(\d+)")
 _HUB_ID = re.compile(r"[\w.-]+/[\w.-]+")
 
 
@@ -46,7 +46,7 @@ def installed() -> dict[str, Path]:
 
 def cards() -> dict[str, Card]:
     """Every model with a row in the catalogue or a folder among the installed ones: id -> card."""
-    table = dict(rows())
+    table = dict(rows()) | {offered.id: offered for offered in offers()}
     for name, folder in installed().items():
         table[name] = _installed_card(name, folder)
     return table
@@ -85,22 +85,23 @@ def card(name: str) -> Card:
         Where nothing has that name.
     """
     base = resolve(split(name)[0])
-    if match := _RANDOM.fullmatch(base):
-        from analysis.models.static import RandomEmbedding
-
-        return RandomEmbedding(int(match[1])).card
     if (folder := installed().get(base)) is not None:
         return _installed_card(base, folder)
-    return rows().get(base) or _described(base)[0]
+    if (known := rows().get(base)) is not None:
+        return known
+    made = built(base)
+    return made[1] if made else _described(base)[0]
 
 
 def state(name: str) -> str:
     """Where a model stands: ``ready``, ``needs download``, ``published only`` or ``needs a file``."""
     base, revision, _ = split(name)
     base = resolve(base)
-    if _RANDOM.fullmatch(base) or base in installed() or _as_path(base) is not None:
+    if base in installed() or _as_path(base) is not None:
         return "ready"
     known = rows().get(base)
+    if known is None and built(base):
+        return "ready"
     if known is None and not _HUB_ID.fullmatch(base):
         raise _no_such(base)
     source = known.source if known else "hub"
@@ -146,19 +147,12 @@ def load(
         )
     variant = inside or Variant.parse(variant)
     base = resolve(base)
-    if match := _RANDOM.fullmatch(base):
-        from analysis.models.static import RandomEmbedding
-
-        if variant and (variant.kind, variant.scheme) != ("untrained", "init"):
-            raise BrainLensError(
-                f"A random embedding has no variant {variant}",
-                remedy=f"Give another seed as {base}@untrained:init:1",
-            )
-        return RandomEmbedding(int(match[1]), variant.seed)
     folder = installed().get(base)
     if folder is not None and not revision:
-        return _reader(_installed_card(base, folder), folder, variant)
+        return class_of(folder).open(_installed_card(base, folder), folder, variant)
     known = rows().get(base)
+    if known is None and (made := built(base)) is not None:
+        return made[0].open(made[1], None, variant)
     if known is None:
         known, folder = _described(base)
         if folder is not None:
@@ -167,7 +161,7 @@ def load(
                     f"{base} is a folder and has no revisions",
                     remedy="Leave @revision out, or give a hub id",
                 )
-            return _reader(known, folder, variant)
+            return class_of(folder).open(known, folder, variant)
     _refuse_unrunnable(known)
     from analysis.models.files import hub
 
@@ -179,7 +173,8 @@ def load(
         )
     if revision:
         known = dataclasses.replace(known, id=f"{known.id}@revision:{revision}")
-    return _reader(dataclasses.replace(known, revision=_commit(folder) or wanted), folder, variant)
+    known = dataclasses.replace(known, revision=_commit(folder) or wanted)
+    return class_of(folder).open(known, folder, variant)
 
 
 def fetch(name: str, *, report: Report = SILENT) -> Path:
@@ -217,60 +212,6 @@ def _refuse_unrunnable(known: Card) -> None:
         )
 
 
-def _reader(known: Card, folder: Path, variant: Variant) -> Model:
-    """The class that reads a folder or file."""
-    if (ready := _ready_file(folder)) is not None:
-        from analysis.features.ready import ReadyActivations
-
-        if variant:
-            raise BrainLensError(
-                f"{known.id} holds activations and has no variant {variant}",
-                remedy="Leave the variant out",
-            )
-        return ReadyActivations(known, ready)
-    if folder.is_file():
-        from analysis.models.static import StaticEmbedding
-
-        return StaticEmbedding(known, folder, variant=variant)
-    adapter = folders.adapter_of(folder)
-    if adapter == "static":
-        from analysis.models.static import StaticEmbedding
-
-        return StaticEmbedding(known, folder, variant=variant)
-    if adapter == "lstm-lm":
-        from analysis.models.recurrent import LSTMLanguageModel
-
-        return LSTMLanguageModel(known, folder, variant=variant)
-    if adapter == "character-lstm":
-        from analysis.models.recurrent import CharacterLSTM
-
-        return CharacterLSTM(known, folder, variant=variant)
-    if adapter == "ngram":
-        from analysis.models.ngram import Trigram
-
-        return Trigram(known, folder, variant=variant)
-    folders.check(folder)
-    from analysis.models.transformer import TransformerModel
-
-    return TransformerModel(
-        known,
-        str(folder),
-        revision=known.revision if known.source == "hub" else None,
-        variant=variant or None,
-    )
-
-
-def _ready_file(path: Path) -> Path | None:
-    """The file of activations that a path is, or that a folder of the models folder holds."""
-    from analysis.features.from_file import SUFFIXES
-
-    if path.suffix in SUFFIXES and (path.suffix != ".zarr" or path.is_dir()):
-        return path
-    if path.is_dir() and folders.adapter_of(path) == "activations":
-        return path / Path(str(folders.read_json(path / "card.json").get("file", ""))).name
-    return None
-
-
 def _as_path(name: str) -> Path | None:
     """A folder or file of that name, where one is there."""
     path = Path(name).expanduser()
@@ -278,33 +219,10 @@ def _as_path(name: str) -> Path | None:
 
 
 def _described(name: str) -> tuple[Card, Path | None]:
-    """Card and path of a name without a row: a folder, a vector file or a hub id."""
-    from analysis.models.files.vectors import SUFFIXES
-
+    """Card and path of a name without a row: a folder, a file of a class that reads files, or a hub id."""
     path = _as_path(name)
-    if path is not None and (ready := _ready_file(path)) is not None:
-        from analysis.features.ready import ready_card
-
-        return ready_card(ready, path.stem.lower()), path
-    if path is not None and path.is_file():
-        if path.suffix not in SUFFIXES:
-            raise BrainLensError(
-                f"{name} is a file, but no table of word vectors",
-                choices=SUFFIXES,
-                remedy="Models are given as folders",
-            )
-        from analysis.models.static import static_card
-
-        return static_card(path, str(name)), path
     if path is not None:
-        adapter = folders.adapter_of(path)
-        if adapter == "transformer":
-            folders.check(path)
-        elif adapter == "static":
-            from analysis.models.static import static_card
-
-            return static_card(path, str(name)), path
-        return folders.describe(path, str(name)), path
+        return class_of(path).describe(path, name), path
     if name.startswith((".", "~", os.sep)) or name.count("/") > 1 or "\\" in name:
         raise BrainLensError(
             f"No model folder at {name}",

@@ -160,6 +160,11 @@ class Trigram(Model):
 
     words_only = True
 
+    @classmethod
+    def describe(cls, path: Path, name: str) -> Card:
+        """As its folder tells."""
+        return folders.describe(path, name)
+
     def __init__(self, card: Card, folder: Path, *, variant: Variant | str | None = None):
         if Variant.parse(variant):
             raise BrainLensError(

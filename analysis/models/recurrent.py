@@ -25,9 +25,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from analysis.models.base import Card, Model, TokenSurprisal
+from analysis.models.building import BUILDING
 from analysis.models.files import folders
 from analysis.models.files.packages import folder_hash
-from analysis.models.files.weights import BUILDING
 from analysis.models.lstm_config import LSTMConfig
 from analysis.models.variants.apply import apply
 from analysis.models.variants.spec import Variant
@@ -73,6 +73,11 @@ class LSTMLanguageModel(Model):
 
     backward = False
     resumable = True
+
+    @classmethod
+    def describe(cls, path: Path, name: str) -> Card:
+        """As its folder tells."""
+        return folders.describe(path, name)
 
     def __init__(self, card: Card, folder: Path, *, variant: Variant | str | None = None):
         self.folder, self.variant = Path(folder), Variant.parse(variant)

@@ -13,7 +13,7 @@ from contextlib import contextmanager
 import torch
 from torch.utils._python_dispatch import TorchDispatchMode
 
-from analysis.models.files.weights import BUILDING
+from analysis.models.building import BUILDING
 from data.errors import BrainLensError
 
 __all__ = ["seeded"]

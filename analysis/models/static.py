@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 
 from analysis.models.base import Card, Model
-from analysis.models.files.vectors import VectorFile
+from analysis.models.files.vectors import SUFFIXES, VectorFile
 from analysis.models.variants.spec import Variant
 from analysis.progress import SILENT, Report
 from analysis.text.passages import Passage
@@ -56,6 +56,9 @@ def random_vectors(words: Sequence[str], width: int, seed: int = 0) -> np.ndarra
     return (
         np.stack([types[w.lower()] for w in words]) if words else np.zeros((0, width), np.float32)
     )
+
+
+_RANDOM = re.compile(r"random-(\d+)")
 
 
 class _WordModel(Model):
@@ -109,6 +112,28 @@ class _WordModel(Model):
 class RandomEmbedding(_WordModel):
     """``random-WIDTH``: a uniform random vector per word type (the paper's has 1,600 units)."""
 
+    @classmethod
+    def named(cls, name: str) -> Card | None:
+        """The card of ``random-WIDTH``."""
+        match = _RANDOM.fullmatch(name)
+        return cls(int(match[1])).card if match else None
+
+    @classmethod
+    def open(cls, card: Card, path: None, variant: Variant) -> RandomEmbedding:
+        """The reader; ``@untrained:init:SEED`` is another draw.
+
+        Raises
+        ------
+        BrainLensError
+            For any other variant.
+        """
+        if variant and (variant.kind, variant.scheme) != ("untrained", "init"):
+            raise BrainLensError(
+                f"A random embedding has no variant {variant}",
+                remedy=f"Give another seed as {card.id}@untrained:init:1",
+            )
+        return cls(card.width or 0, variant.seed)
+
     def __init__(self, width: int = 1600, seed: int = 0):
         if not 1 <= width <= 100_000:
             raise BrainLensError(
@@ -153,6 +178,20 @@ class StaticEmbedding(_WordModel):
         ``untrained:init:SEED`` (a random embedding of the same width), ``untrained:permute:SEED`` (the trained vectors dealt out
         to other words), ``untrained:gaussian:SEED``, ``untrained:mixture:SEED``.
     """
+
+    endings = SUFFIXES
+
+    @classmethod
+    def claims(cls, path: Path) -> bool:
+        """A file of vectors, or a folder that holds nothing but vectors."""
+        if path.is_dir():
+            return (path / "vectors.npy").is_file() and not (path / "config.json").is_file()
+        return super().claims(path)
+
+    @classmethod
+    def describe(cls, path: Path, name: str) -> Card:
+        """As :func:`static_card`."""
+        return static_card(path, name)
 
     def __init__(self, card: Card, path: Path, *, variant: Variant | str | None = None):
         self.variant = Variant.parse(variant)

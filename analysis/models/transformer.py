@@ -67,6 +67,19 @@ class TransformerModel(Model):
 
     resumable = True
 
+    @classmethod
+    def describe(cls, path: Path, name: str) -> Card:
+        """As its folder tells, once nothing is missing in it."""
+        folders.check(path)
+        return folders.describe(path, name)
+
+    @classmethod
+    def open(cls, card: Card, path: Path, variant: Variant) -> TransformerModel:
+        """The reader of a folder that has all it needs."""
+        folders.check(path)
+        revision = card.revision if card.source == "hub" else None
+        return cls(card, str(path), revision=revision, variant=variant or None)
+
     def __init__(
         self,
         card: Card,

@@ -180,7 +180,7 @@ def estimate(
             read, split = tokens_read(
                 recording,
                 protocol,
-                looks_ahead=facts.cls in ("bidirectional", "encoder-decoder"),
+                looks_ahead=facts.looks_ahead,
                 window=window,
             )
             reading += 2 * parameters * read / READING + split / SPLITTING

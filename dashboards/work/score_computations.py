@@ -193,7 +193,8 @@ def unscorable(model: str) -> str:
     from analysis.models.catalog import card
 
     try:
-        return "n-gram: no activations" if card(model).cls == "n-gram" else ""
+        about = card(model)
+        return "" if about.has_layers else f"{about.cls}: no activations"
     except BrainLensError:  # said where it is looked up
         return ""
 

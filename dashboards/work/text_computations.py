@@ -14,7 +14,6 @@ from data.errors import BrainLensError
 __all__ = ["TEXTS", "TextTasks", "split", "texts", "unpredictive", "words_of"]
 
 TEXTS = {"Built-in prose (11 kB)": "prose", "WikiText-2, test part": "wikitext-2"}
-_PREDICTIVE = ("causal", "recurrent", "n-gram")
 _READ = ("causal", "bidirectional", "encoder-decoder")
 _VOCABULARY = 30_000  # of a tokenizer, about
 _TOKENS = {"prose": 2_800, "wikitext-2": 290_000}
@@ -90,14 +89,15 @@ def unpredictive(model: str, *, readout: bool = False) -> str:
     """Why a model has no next-word probabilities, or no tokens to train a read-out on; empty where it has."""
     from analysis.models.catalog import card
 
-    kind = card(model).cls
+    about = card(model)
+    kind = about.cls
     if readout:
         return (
             ""
             if kind in _READ
             else f"{kind}: a read-out is defined for the tokens of a transformer"
         )
-    return "" if kind in _PREDICTIVE else f"{kind}: no next-word probabilities"
+    return "" if about.predicts_words else f"{kind}: no next-word probabilities"
 
 
 def words_of(text: str) -> str:

@@ -12,7 +12,7 @@ import numpy as np
 
 from analysis.features.perplexity import evaluate
 from analysis.models.base import Model
-from analysis.models.files.folders import adapter_of, read_json
+from analysis.models.files.folders import named_class, read_json
 from analysis.models.zoo.corpus import END, Corpus
 from analysis.models.zoo.recipes import RECIPES, VOCABULARY, Recipe
 from analysis.progress import SILENT, Report
@@ -145,7 +145,7 @@ def _facts(folder: Path, recipe: Recipe, step: int) -> dict:
 
 
 def _parameters(folder: Path) -> int:
-    if adapter_of(folder) == "static":
+    if named_class(folder) == "static":
         return int(np.load(folder / "vectors.npy", mmap_mode="r", allow_pickle=False).size)
     from safetensors import safe_open
 

@@ -10,19 +10,15 @@ from analysis.models.base import Card
 from data.errors import BrainLensError
 
 __all__ = [
-    "ADAPTERS",
     "PICKLE_VARIABLE",
-    "adapter_of",
     "check",
     "classify",
     "describe",
+    "named_class",
     "shape",
     "start_token",
     "words_carry_space",
 ]
-
-ADAPTERS = ("transformer", "static", "lstm-lm", "character-lstm", "ngram", "activations")
-"""Who reads a folder; ``adapter`` of its card.json, ``architecture`` of its config.json, else a transformer."""
 
 PICKLE_VARIABLE = "BRAINLENS_PICKLE_WEIGHTS"
 """Set to 1 by a user who insists on weights that are a pickle (read with PyTorch's restricted reader only)."""
@@ -80,18 +76,10 @@ def read_json(path: Path) -> dict:
     return content if isinstance(content, dict) else {}
 
 
-def adapter_of(folder: Path) -> str:
-    """Which of :data:`ADAPTERS` reads this folder."""
-    named = read_json(folder / "card.json").get("adapter") or read_json(folder / "config.json").get(
-        "architecture"
-    )
-    if named in ADAPTERS:
-        return named
-    return (
-        "static"
-        if (folder / "vectors.npy").is_file() and not (folder / "config.json").is_file()
-        else "transformer"
-    )
+def named_class(folder: Path) -> str:
+    """The class of model a folder names: ``adapter`` of its card.json, ``architecture`` of its config.json; empty for none."""
+    said = read_json(folder / "card.json").get("adapter")
+    return str(said or read_json(folder / "config.json").get("architecture") or "")
 
 
 def check(folder: Path) -> None:

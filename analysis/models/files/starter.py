@@ -36,7 +36,7 @@ class Starter:
     convert : str
         ``module:function`` taking the folder of unpacked files and the folder to fill.
     adapter : str
-        Who reads the result, one of ``folders.ADAPTERS``.
+        Who reads the result, a name in ``analysis.models.classes.CLASSES``.
     optional : bool
         Large; installed by name only.
     """

@@ -7,20 +7,18 @@ import hashlib
 import json
 import math
 import os
-import threading
 from collections.abc import Callable
-from functools import wraps
 from pathlib import Path
 
 from filelock import FileLock
 
+from analysis.models.building import in_turn
 from analysis.models.files import folders, hub
 from analysis.models.variants.spec import Variant
 from data.errors import BrainLensError
 from data.home import home
 
 __all__ = [
-    "BUILDING",
     "IncompleteWeights",
     "available_memory",
     "body_class",
@@ -56,24 +54,6 @@ _UNSAVED = (
     "masked_bias",
     "inv_freq",
 )  # parts a checkpoint may lack without harm
-
-
-BUILDING = threading.RLock()
-"""Held by whoever builds or loads a module of torch."""
-
-
-def _in_turn(function: Callable) -> Callable:
-    """One thread at a time: transformers changes process-wide states while it imports and builds.
-
-    Two threads at once met a half-imported library, and tied weights that seemed to be missing.
-    """
-
-    @wraps(function)
-    def held(*arguments, **named):
-        with BUILDING:
-            return function(*arguments, **named)
-
-    return held
 
 
 def locate(source: str, revision: str | None = None) -> Path:
@@ -152,7 +132,7 @@ def tokenizer_hash(folder: Path) -> str:
 
 
 # ---- config and tokenizer ------------------------------------------------------------------------
-@_in_turn
+@in_turn
 def load_config(folder: Path):
     """The configuration of a model folder.
 
@@ -181,7 +161,7 @@ def load_config(folder: Path):
         ) from error
 
 
-@_in_turn
+@in_turn
 def load_tokenizer(folder: Path):
     """The tokenizer of a model folder.
 
@@ -222,7 +202,7 @@ def own_frame(tokenizer) -> tuple[tuple[int, ...], tuple[int, ...]]:
 
 
 # ---- weights ------------------------------------------------------------------------
-@_in_turn
+@in_turn
 def head_class(config, cls: str):
     """The auto class with a language-model head, or None where the architecture has none."""
     import transformers
@@ -238,7 +218,7 @@ def head_class(config, cls: str):
     return None
 
 
-@_in_turn
+@in_turn
 def body_class(config):
     """The auto class without a head; of an encoder-decoder its encoder alone, where transformers has it."""
     import transformers
@@ -255,7 +235,7 @@ class IncompleteWeights(BrainLensError):
     """A checkpoint lacks tensors of the module it was to fill (a body without its head)."""
 
 
-@_in_turn
+@in_turn
 def load_network(auto, folder: Path, config, variant: Variant, tokenizer: Callable):
     """A torch module in float32 on the CPU, with its variant applied.
 
