@@ -26,7 +26,7 @@ CHOICES: dict[str, tuple[str, ...]] = {
         "shuffle-split",
     ),
     "method": ("ridge", "ols"),
-    "criterion": ("kfold", "loo", "gcv"),
+    "criterion": ("kfold", "logo", "loo", "gcv"),
     "targets": ("mean", "median"),
     "people": ("mean", "median"),
     "order": ("targets-first", "folds-first"),
@@ -75,7 +75,8 @@ class Protocol:
     method : str
         ridge or ols.
     criterion : str
-        How ridge chooses alpha: kfold over inner groups, exact loo, or gcv.
+        How ridge chooses alpha: kfold over inner groups (refitted), logo (every group left out once, in closed form), exact
+        loo, or gcv.
     alphas : tuple of float
         Grid, ascending.
     shared_alpha : bool

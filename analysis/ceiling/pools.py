@@ -10,7 +10,7 @@ import numpy as np
 
 from analysis.mapping import cross_validate
 from analysis.mapping.gram import Gram, gram
-from analysis.mapping.splits import Part
+from analysis.mapping.splits import Part, within
 from analysis.progress import SILENT, Report
 from analysis.protocol import Protocol
 
@@ -75,7 +75,8 @@ class PoolPredictor:
         self.targets = [np.flatnonzero(codes == person) for person in range(codes.max() + 1)]
         self.y = np.ascontiguousarray(responses[part.rows], float)
         self.folds = [self._local(fold) for fold in part.folds]
-        self.inner = [[self._local(fold) for fold in inside] for inside in part.inner]
+        self.criterion, inner = within(part, protocol)
+        self.inner = inner and [[self._local(fold) for fold in inside] for inside in inner]
         self._grams: dict[tuple[int, int], Gram] = {}
 
     def _local(self, fold):
@@ -96,7 +97,7 @@ class PoolPredictor:
         protocol = self.protocol
         options = {
             "method": protocol.method,
-            "criterion": protocol.criterion,
+            "criterion": self.criterion,
             "alphas": protocol.alphas,
             "shared_alpha": protocol.shared_alpha,
             "rcond": protocol.rcond,
@@ -123,7 +124,7 @@ class PoolPredictor:
                 self._sum(others, fold),
                 y,
                 [self.folds[fold]],
-                inner_folds=[self.inner[fold]],
+                inner_folds=self.inner and [self.inner[fold]],
                 **options,
             )
             for fold in range(len(self.folds))

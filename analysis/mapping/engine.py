@@ -18,6 +18,7 @@ from analysis.mapping.evaluate import (
     training_rows,
 )
 from analysis.mapping.gram import Kernel, layer_of, robust_centre
+from analysis.mapping.group_out import GroupPenalties, left_out
 from analysis.mapping.ols import Linear, least_squares
 from analysis.mapping.plan import Pattern, Pieces, choose_form
 from analysis.mapping.result import Fit
@@ -67,6 +68,7 @@ class Engine:
         predictions,
     ):
         self.y, self.folds, self.method, self.grid = y, folds, method, grid
+        self.group_out = method == "ridge" and criterion == "logo"
         self.criterion, self.standardize, self.shared, self.rcond = (
             criterion,
             standardize,
@@ -91,7 +93,7 @@ class Engine:
         shape = (len(self.layers), len(folds), y.shape[1])
         self.r, self.r2 = np.full(shape, np.nan, np.float32), np.full(shape, np.nan, np.float32)
         self.pick = np.full(shape, -1, np.int16)
-        own = method == "ridge" and criterion == "kfold" and not shared_alpha
+        own = method == "ridge" and not shared_alpha and criterion in ("kfold", "logo")
         self.inner = np.full(shape, np.nan, np.float32) if own else None
         self.constant = np.zeros(shape, bool)
         self.dropped = np.full(shape[:2], -1)
@@ -203,6 +205,7 @@ class Engine:
             exact=self.criterion == "loo" and self.method == "ridge",
             standardize=self.standardize,
             splits=splits,
+            grouped=self.group_out,
         )
 
     @staticmethod
@@ -231,8 +234,11 @@ class Engine:
             solver, self.used_rcond = unit.model.solver, max(self.used_rcond, unit.model.rcond)
         else:
             spectrum = layer.spectrum(unit.train, unit.test, form)
-            unit.model = Penalties(
-                spectrum, self.grid, exact=self.criterion == "loo", rows=self.predicted is not None
+            rows = self.predicted is not None
+            unit.model = (
+                GroupPenalties(spectrum, self.grid, left_out(unit.train, unit.inner), rows=rows)
+                if self.group_out
+                else Penalties(spectrum, self.grid, exact=self.criterion == "loo", rows=rows)
             )
             solver = "eigh"
         if self.torch is not None:
@@ -329,6 +335,8 @@ class Engine:
             block = second[np.ix_(unit.train, unit.train)]
             block -= block.mean(axis=0)
             block -= block.mean(axis=1, keepdims=True)
+            if self.group_out:
+                return model.shared_errors(block)
             return shared_errors(model, block)
         total = np.zeros(len(self.grid))
         for block in blocks:
@@ -379,11 +387,13 @@ class Engine:
             if joint is not None:
                 predicted = joint[:, i * width : (i + 1) * width]
             else:
-                predicted, pick = unit.model.respond(
+                predicted, pick, inner = unit.model.respond(
                     data.train, None if unit.pick is None else unit.pick[block]
                 )
                 if pick is not None:
                     self.pick[unit.layer, unit.fold, place] = pick
+                if inner is not None:
+                    self.inner[unit.layer, unit.fold, place] = inner
             products[:, i] = agreement(predicted, data)
             if self.predicted is not None:
                 values = restore(predicted, data).T

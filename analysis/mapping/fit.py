@@ -21,7 +21,7 @@ __all__ = ["ALPHAS", "cross_validate"]
 
 ALPHAS = tuple(float(a) for a in np.logspace(-1, 7, 17))
 METHODS = ("ridge", "ols")
-CRITERIA = ("loo", "gcv", "kfold")
+CRITERIA = ("loo", "gcv", "kfold", "logo")
 DEVICES = ("cpu", "torch", "cuda")
 
 
@@ -55,13 +55,14 @@ def cross_validate(
         ``"ols"`` is least squares of minimum norm. Both have an unpenalised intercept.
     alphas : sequence of float, optional
         Penalties, ascending; :data:`ALPHAS` by default.
-    criterion : {"loo", "gcv", "kfold"}
-        How ridge chooses alpha inside the training rows: exact leave-one-out, generalised cross-validation, or the
-        mean R2 over ``inner_folds``.
+    criterion : {"loo", "gcv", "kfold", "logo"}
+        How ridge chooses alpha inside the training rows: exact leave-one-out, generalised cross-validation, the
+        mean R2 over ``inner_folds``, or the squared error pooled over them in closed form, without a refit.
     inner_folds : list, one entry per fold, of lists of (training rows, held-out rows)
-        All inside the training rows of that fold, counted over the whole recording.
+        All inside the training rows of that fold, counted over the whole recording. For ``"logo"`` (leave one group out)
+        usually one per group; no row may be held out twice.
     standardize : bool
-        z-score each unit by the rows trained on (the inner ones for an inner fold).
+        z-score each unit by the rows trained on (the inner ones for an inner fold; ``"logo"`` keeps the outer fold's scale).
     shared_alpha : bool
         One alpha for all targets of a (layer, fold): smallest summed error ("loo", "gcv"), largest mean R2 ("kfold").
     rcond : float, optional
@@ -102,8 +103,8 @@ def cross_validate(
     y = checked_responses(responses)
     folds = checked_folds(folds, len(y))
     inner = (
-        checked_inner(inner_folds, folds, len(y))
-        if method == "ridge" and criterion == "kfold"
+        checked_inner(inner_folds, folds, len(y), once=criterion == "logo")
+        if method == "ridge" and criterion in ("kfold", "logo")
         else None
     )
     grid = checked_grid(ALPHAS if alphas is None else alphas) if method == "ridge" else np.empty(0)
@@ -122,5 +123,5 @@ def cross_validate(
         memory=memory,
         predictions=predictions,
     )
-    engine.run(patterns(y, folds, inner), report or SILENT)
+    engine.run(patterns(y, folds, inner, once=criterion == "logo"), report or SILENT)
     return engine.result()

@@ -51,13 +51,15 @@ class Linear:
     def nbytes(self) -> int:
         return self.out.nbytes + (0 if self.basis is None else self.basis.nbytes)
 
-    def respond(self, train: np.ndarray, pick=None) -> tuple[np.ndarray, None]:
-        """Predictions (T, t + 1) from training rows (T, m); ``pick`` is there for the likeness with ridge."""
+    def respond(self, train: np.ndarray, pick=None) -> tuple[np.ndarray, None, None]:
+        """Predictions (T, t + 1) from training rows (T, m); the rest is there for the likeness with ridge."""
         if self.basis is not None:
             train = np.matmul(train, self.basis, out=scratch("z", len(train), self.basis.shape[1]))
-        return np.matmul(
-            train, self.out, out=scratch("predicted", len(train), self.out.shape[1])
-        ), None
+        return (
+            np.matmul(train, self.out, out=scratch("predicted", len(train), self.out.shape[1])),
+            None,
+            None,
+        )
 
 
 def least_squares(

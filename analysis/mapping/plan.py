@@ -23,6 +23,8 @@ __all__ = [
 
 DEFAULT_MEMORY = 200 * 2**20
 """Working memory above features, responses and results where the caller states none."""
+TRIANGLES = 2**28
+"""Bytes that leave-one-group-out may keep of one fold to save half of the products; above, it goes group by group."""
 BLOCK = 2048
 """Targets at a time: wide enough for full-speed products, small enough for the last-level cache."""
 
@@ -95,8 +97,10 @@ def checked_folds(folds, n: int) -> list[tuple[np.ndarray, np.ndarray]]:
     return folds
 
 
-def checked_inner(inner_folds, folds, n: int) -> list[list[tuple[np.ndarray, np.ndarray]]]:
-    """Inner pairs per outer fold, all inside its training rows.
+def checked_inner(
+    inner_folds, folds, n: int, *, once: bool = False
+) -> list[list[tuple[np.ndarray, np.ndarray]]]:
+    """Inner pairs per outer fold, all inside its training rows; ``once``: no row held out twice.
 
     Raises
     ------
@@ -104,7 +108,7 @@ def checked_inner(inner_folds, folds, n: int) -> list[list[tuple[np.ndarray, np.
     """
     if inner_folds is None:
         raise BrainLensError(
-            "criterion='kfold' chooses alpha over inner_folds, and there are none",
+            "the criteria 'kfold' and 'logo' choose alpha over inner_folds, and there are none",
             remedy="Give a list of (train, test) pairs per outer fold, or choose criterion='loo'",
         )
     if len(inner_folds) != len(folds):
@@ -126,6 +130,12 @@ def checked_inner(inner_folds, folds, n: int) -> list[list[tuple[np.ndarray, np.
                     f"inner fold {j} of fold {i} uses rows outside of that fold's training rows",
                     remedy="Split the training rows only: anything else leaks",
                 )
+        held = np.concatenate([b for _, b in pairs])
+        if once and len(np.unique(held)) < len(held):
+            raise BrainLensError(
+                f"inner folds of fold {i} hold out a row twice, and criterion='logo' counts each once",
+                remedy="Make the held-out rows disjoint, or choose criterion='kfold'",
+            )
         checked.append(pairs)
     return checked
 
@@ -164,14 +174,15 @@ class Pattern:
         return max((len(train) for _, train, _, _ in self.folds), default=0)
 
 
-def patterns(y: np.ndarray, folds, inner) -> list[Pattern]:
-    """Targets grouped by which of the rows in use they have.
+def patterns(y: np.ndarray, folds, inner, *, once: bool = False) -> list[Pattern]:
+    """Targets grouped by which of the rows in use they have; ``once``: inner folds may hold out a single row.
 
     Raises
     ------
     BrainLensError
         For infinite responses.
     """
+    least = 0 if once else 1
     used = np.unique(np.concatenate([np.concatenate(pair) for pair in folds]))
     groups: dict[bytes, list[int]] = {}
     for at in range(0, y.shape[1], BLOCK):
@@ -200,7 +211,7 @@ def patterns(y: np.ndarray, folds, inner) -> list[Pattern]:
             if len(tr) < 2 or len(te) < 2:
                 continue
             pairs = [(a[has[a]], b[has[b]]) for a, b in inner[i]] if inner else []
-            pairs = [(a, b) for a, b in pairs if len(a) > 1 and len(b) > 1]
+            pairs = [(a, b) for a, b in pairs if len(a) > 1 and len(b) > least]
             if pairs or not inner:
                 kept.append((i, tr, te, pairs))
         found.append(Pattern(targets, kept))
@@ -251,6 +262,7 @@ class Pieces:
         exact: bool,
         standardize: bool,
         splits: int,
+        grouped: bool = False,
     ) -> Pieces:
         """Sizes that keep the estimate inside ``budget`` bytes: smaller blocks first, then fewer workers.
 
@@ -263,11 +275,14 @@ class Pieces:
         """
         k = m if form == "dual" else min(m, p)
         unit = (
-            m * k * (12 if exact else 4)
+            m * k * (12 if exact or grouped else 4)
             + t * k * 4
             + grid * k * 16
             + (m * grid * 24 if exact else 0)
         )
+        if grouped:  # the triangles, and the inverses
+            unit += min(TRIANGLES, grid * k * k * 9 // 4) + grid * m * m * 8 // max(splits, 1)
+            splits = 0
         unit += splits * grid * targets * 4
         shared = (
             n * n * 8

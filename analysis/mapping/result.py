@@ -45,8 +45,8 @@ class Fit:
     predictions : ndarray (layer, stimulus, target) float32 or None
         Held-out predictions, NaN where a row was never tested; the mean where several folds tested it.
     inner : ndarray (layer, fold, target) float32 or None
-        Mean R2 over the inner folds at the chosen penalty (``criterion="kfold"``, a penalty per target): from the training
-        rows alone, so a layer may be chosen by it.
+        R2 inside the training rows at the chosen penalty, so that a layer may be chosen by it (a penalty per target): mean
+        over the inner folds (``criterion="kfold"``), or pooled over them (``"logo"``).
     """
 
     r: np.ndarray

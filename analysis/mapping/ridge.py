@@ -87,13 +87,18 @@ class Penalties:
 
     def respond(
         self, train: np.ndarray, pick: np.ndarray | None = None
-    ) -> tuple[np.ndarray, np.ndarray]:
-        """Predictions (T, t + 1) from training rows (T, m), and the penalties behind them, chosen where not given."""
+    ) -> tuple[np.ndarray, np.ndarray, np.ndarray | None]:
+        """Predictions (T, t + 1) from training rows (T, m); the penalties behind them, chosen where not given; R2 inside
+        the training rows where the choice gives one."""
         z = np.matmul(train, self.q, out=scratch("z", len(train), self.q.shape[1]))
-        pick = self.choose(train, z) if pick is None else pick
+        pick, inner = self.judge(train, z) if pick is None else (pick, None)
         scaled = np.take(self.weights, pick, axis=0, out=scratch("part", *z.shape), mode="clip")
         scaled *= z
-        return np.matmul(scaled, self.p, out=scratch("predicted", len(z), self.p.shape[1])), pick
+        return (
+            np.matmul(scaled, self.p, out=scratch("predicted", len(z), self.p.shape[1])),
+            pick,
+            inner,
+        )
 
     # ---- per block of targets ---------------------------------------------------------------------------------------
     def gcv(self, y: np.ndarray, z: np.ndarray) -> np.ndarray:
@@ -105,12 +110,12 @@ class Penalties:
             error += outside[:, None] / (self.mean_d**2).astype(np.float32)
         return error
 
-    def choose(self, y: np.ndarray, z: np.ndarray) -> np.ndarray:
-        """Index of the best penalty per target, by GCV or, where built ``exact``, by leave-one-out."""
+    def judge(self, y: np.ndarray, z: np.ndarray) -> tuple[np.ndarray, np.ndarray | None]:
+        """Index of the best penalty per target, by GCV or, where built ``exact``, by leave-one-out; no R2."""
         gcv = self.gcv(y, z)
         if not self.exact:
-            return self._settle(gcv, y, self._gcv64)
-        return self._settle(self._bracketed(gcv, y, z), y, self._loo64)
+            return self._settle(gcv, y, self._gcv64), None
+        return self._settle(self._bracketed(gcv, y, z), y, self._loo64), None
 
     def _bracketed(self, gcv: np.ndarray, y: np.ndarray, z: np.ndarray) -> np.ndarray:
         """Leave-one-out error (T, A), infinite where it is certain not to be the smallest.

@@ -13,13 +13,16 @@ from analysis.protocol import Protocol
 from data.errors import BrainLensError
 from data.recording import Recording
 
-__all__ = ["GAP", "Part", "make_folds"]
+__all__ = ["GAP", "Part", "make_folds", "within"]
 
 GAP = 5
 """Rows on either side of a contiguous test block that are left out of training (at most half the shortest block)."""
 
 BLOCK = 10
 """Consecutive rows that stand for one stimulus group where the recording names none (for bootstraps)."""
+
+MOST_GROUPS = 100
+"""Groups left out one by one inside a training fold; more are dealt into as many bundles."""
 
 Fold = tuple[np.ndarray, np.ndarray]
 
@@ -100,6 +103,55 @@ def make_folds(recording: Recording, protocol: Protocol, *, shuffled: bool = Fal
         _part(recording, protocol, name, rows, labels, strata, shuffled)
         for name, rows in _parts(recording, protocol)
     ]
+
+
+def within(part: Part, protocol: Protocol) -> tuple[str, list[list[Fold]] | None]:
+    """How alpha is chosen inside each training fold: the criterion of the solver, and the folds it needs.
+
+    Parameters
+    ----------
+    part : Part
+    protocol : Protocol
+        Its ``method``, ``criterion`` and ``seed`` are read.
+
+    Returns
+    -------
+    criterion : str
+    inner : list of list of (train, test), or None
+        Rows of the recording, as in ``part.inner``, which they are for ``"kfold"``.
+
+    Notes
+    -----
+    ``logo`` leaves out one group at a time (of more than :data:`MOST_GROUPS` one bundle of groups). Where single stimuli are
+    held out at random that is leave-one-out, and has that name. Where no groups are known it leaves out the blocks of
+    ``part.inner``, and the rows beside them.
+    """
+    if protocol.method != "ridge" or protocol.criterion not in ("kfold", "logo"):
+        return protocol.criterion, None
+    if protocol.criterion == "kfold":
+        return "kfold", part.inner
+    made = [
+        _each_group(part, train, inner, [protocol.seed, number])
+        for number, ((train, _), inner) in enumerate(zip(part.folds, part.inner, strict=True))
+    ]
+    if all(folds is None for folds in made):
+        return "loo", None
+    return "logo", [folds or inner for folds, inner in zip(made, part.inner, strict=True)]
+
+
+def _each_group(part: Part, train: np.ndarray, inner: list[Fold], seed) -> list[Fold] | None:
+    """One fold per group of the training rows; the inner folds where those leave rows out; None where groups are cut."""
+    if any(len(a) + len(b) < len(train) for a, b in inner):
+        return inner
+    codes = _codes(part.groups[train])
+    fold_of = np.empty(len(train), int)
+    for number, (_, held) in enumerate(inner):
+        fold_of[np.isin(train, held)] = number
+    count = codes.max() + 1
+    if count < 2 or len(set(zip(codes.tolist(), fold_of.tolist(), strict=True))) > count:
+        return None
+    local = _grouped(codes, min(count, MOST_GROUPS), np.random.default_rng(seed))
+    return [(train[a], train[b]) for a, b in local]
 
 
 # ---- labels -----------------------------------------------------------------------------------------------------------

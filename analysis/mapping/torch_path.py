@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from analysis.mapping.group_out import GroupPenalties
 from analysis.mapping.ols import Linear
 from analysis.mapping.ridge import TIE, InnerFold, Penalties
 from data.errors import BrainLensError
@@ -39,7 +40,7 @@ def torch_device(name: str):
 def on_device(model, device):
     """``model`` (Penalties, Linear or InnerFold) with its products on ``device``."""
     for kind, moved in (
-        (Penalties, TorchPenalties),
+        (Penalties, TorchPenalties),  # and by leave-one-group-out, its child
         (Linear, TorchLinear),
         (InnerFold, TorchInner),
     ):
@@ -67,9 +68,9 @@ class TorchLinear(_Moved):
         self.out, self.solver, self.rcond = self.tensor(model.out), model.solver, model.rcond
         self.basis = None if model.basis is None else self.tensor(model.basis)
 
-    def respond(self, train: np.ndarray, pick=None) -> tuple[np.ndarray, None]:
+    def respond(self, train: np.ndarray, pick=None) -> tuple[np.ndarray, None, None]:
         y = self.tensor(train)
-        return ((y if self.basis is None else y @ self.basis) @ self.out).cpu().numpy(), None
+        return ((y if self.basis is None else y @ self.basis) @ self.out).cpu().numpy(), None, None
 
 
 class TorchInner(_Moved):
@@ -114,32 +115,63 @@ class TorchPenalties(_Moved):
 
     def respond(
         self, train: np.ndarray, pick: np.ndarray | None = None
-    ) -> tuple[np.ndarray, np.ndarray]:
+    ) -> tuple[np.ndarray, np.ndarray, np.ndarray | None]:
         import torch
 
-        y = self.tensor(train)
+        y, inner = self.tensor(train), None
         z = y @ self.q
         if pick is None:
-            pick = self._choose(y, z, train)
+            error = self._errors(y, z)
+            if isinstance(self.model, GroupPenalties):
+                error = error.cpu().numpy()
+                pick = self.model.settled(error, train)
+                inner = self.model.inner(train, error, pick)
+            else:
+                pick = self._settled(error, train)
         scaled = self.weights[torch.as_tensor(pick, dtype=torch.long, device=self.device)]
-        return ((z * scaled) @ self.p).cpu().numpy(), pick
+        return ((z * scaled) @ self.p).cpu().numpy(), pick, inner
 
-    def _choose(self, y, z, train: np.ndarray) -> np.ndarray:
+    def _errors(self, y, z):
+        """(T, A) of every penalty, float32."""
         import torch
 
         outside = None if self.model.full else y - z @ self.q.T
+        if isinstance(self.model, GroupPenalties) and self.model.triangles is not None:
+            error = 0
+            for start, panel in self.model.triangles:
+                part = (z[:, start:] @ self.tensor(panel)).reshape(len(z), len(self.omega), -1)
+                error = error + (part * part).sum(dim=2)
+            return error
+        if isinstance(self.model, GroupPenalties):
+            return torch.stack(
+                [self._group_out(a, z, outside) for a in range(len(self.omega))], dim=1
+            )
         if self.rho is None:
             error = (z * z) @ (self.omega * self.omega).T
             if outside is not None:
                 error += (outside**2).sum(dim=1, keepdim=True) * self.inverse_d**2
-        else:
-            columns = []
-            for a in range(len(self.omega)):
-                c = (z * self.omega[a]) @ self.q.T
-                if outside is not None:
-                    c += outside * self.inverse_d[a]
-                columns.append((c * c) @ self.rho[:, a])
-            error = torch.stack(columns, dim=1)
+            return error
+        columns = []
+        for a in range(len(self.omega)):
+            c = (z * self.omega[a]) @ self.q.T
+            if outside is not None:
+                c += outside * self.inverse_d[a]
+            columns.append((c * c) @ self.rho[:, a])
+        return torch.stack(columns, dim=1)
+
+    def _group_out(self, a: int, z, outside):
+        model = self.model
+        c = (z * self.tensor(model.w[a])) @ self.q.T
+        if outside is not None:
+            c += outside
+        return sum(
+            ((c[:, rows] @ self.tensor(inverse[a].T)) ** 2).sum(dim=1)
+            for rows, inverse in zip(model.groups, model.inverse, strict=True)
+        )
+
+    def _settled(self, error, train: np.ndarray) -> np.ndarray:
+        import torch
+
         best, pick = error.min(dim=1)
         near = error <= best[:, None] * (1 + TIE)
         pick, tied = (

@@ -33,6 +33,7 @@ _POOLING = {
 }
 _CRITERIA = {
     "loo": "exact leave-one-out error on the training fold",
+    "logo": "the squared error of every group of stimuli predicted from the others of the training fold (exact, pooled)",
     "gcv": "generalised cross-validation on the training fold",
 }
 _CEILINGS = {

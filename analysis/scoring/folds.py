@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import xarray as xr
 
+from analysis.mapping.splits import within
 from analysis.progress import Report
 from analysis.protocol import Protocol
 from data.recording import Recording
@@ -80,9 +81,10 @@ def fit_parts(
         seen = np.flatnonzero(~np.isnan(responses[rows]).all(axis=0))
         folds = _relabel(part.folds, local)
         inner = [_relabel(inside, local) for inside in part.inner]
+        chosen = _chosen(part, protocol, local)
         here = np.ascontiguousarray(responses[np.ix_(rows, seen)])
         fit = _cross_validate(
-            features[rows], here, folds, inner, protocol, report, predictions=draws
+            features[rows], here, folds, chosen, protocol, report, predictions=draws
         )
         block = {
             "r": fit.r[0],
@@ -119,8 +121,24 @@ def fit_parts(
     return dataset
 
 
+def _chosen(part, protocol: Protocol, local: np.ndarray) -> dict:
+    """How alpha is chosen inside the training folds, as arguments of the solver."""
+    criterion, inner = within(part, protocol)
+    return {
+        "criterion": criterion,
+        "inner_folds": inner and [_relabel(inside, local) for inside in inner],
+    }
+
+
 def _cross_validate(
-    features, responses, folds, inner, protocol: Protocol, report: Report, *, predictions: bool
+    features,
+    responses,
+    folds,
+    chosen: dict,
+    protocol: Protocol,
+    report: Report,
+    *,
+    predictions: bool,
 ):
     from analysis.mapping import cross_validate
 
@@ -130,8 +148,7 @@ def _cross_validate(
         folds,
         method=protocol.method,
         alphas=protocol.alphas,
-        criterion=protocol.criterion,
-        inner_folds=inner if protocol.criterion == "kfold" else None,
+        **chosen,
         standardize=protocol.standardize,
         shared_alpha=protocol.shared_alpha,
         rcond=protocol.rcond,
@@ -143,10 +160,9 @@ def _cross_validate(
 def _inner_r(features, responses, inner, protocol: Protocol, report: Report) -> np.ndarray:
     """Mean r over the inner folds of each outer fold, where the choice of alpha does not give such a score, (fold, target)."""
     flat = [fold for inside in inner for fold in inside]
-    plain = (
-        protocol.but(criterion="gcv") if protocol.criterion == "kfold" else protocol
-    )  # there is no third level of folds
-    r = _cross_validate(features, responses, flat, None, plain, report, predictions=False).r[0]
+    third = protocol.criterion in ("kfold", "logo")  # there is no third level of folds
+    chosen = {"criterion": "gcv" if third else protocol.criterion}
+    r = _cross_validate(features, responses, flat, chosen, protocol, report, predictions=False).r[0]
     ends = np.cumsum([len(inside) for inside in inner])[:-1]
     return np.stack([each.mean(axis=0) for each in np.split(r, ends)])
 

@@ -181,6 +181,7 @@ def _each(
 ) -> np.ndarray:
     """:func:`explained` of every response, mean over the parts it was measured in."""
     from analysis.mapping import cross_validate
+    from analysis.mapping.splits import within
 
     responses, done, wanted = recording.responses.values, 0, len(fold_layers)
     sums, counts = np.zeros(responses.shape), np.zeros(responses.shape)
@@ -188,7 +189,8 @@ def _each(
         local = np.full(recording.n_stimuli, -1)
         local[part.rows] = np.arange(len(part.rows))
         folds = [(local[train], local[test]) for train, test in part.folds]
-        inner = [[(local[train], local[test]) for train, test in inside] for inside in part.inner]
+        criterion, inside = within(part, protocol)
+        inner = inside and [[(local[a], local[b]) for a, b in pairs] for pairs in inside]
         mine = fold_layers[done : done + len(folds)]
         y = responses[part.rows]
         seen = np.flatnonzero(~np.isnan(y).all(axis=0))
@@ -203,8 +205,8 @@ def _each(
                 [folds[i] for i in which],
                 method=protocol.method,
                 alphas=protocol.alphas,
-                criterion=protocol.criterion,
-                inner_folds=[inner[i] for i in which] if protocol.criterion == "kfold" else None,
+                criterion=criterion,
+                inner_folds=inner and [inner[i] for i in which],
                 standardize=protocol.standardize,
                 shared_alpha=protocol.shared_alpha,
                 rcond=protocol.rcond,

@@ -91,7 +91,7 @@ def test_the_score_says_that_the_data_are_simulated(planted):
     json.dumps(planted.provenance)
 
 
-@pytest.mark.parametrize("criterion", ["kfold", "gcv"])
+@pytest.mark.parametrize("criterion", ["kfold", "logo", "gcv"])
 def test_the_held_out_rows_have_no_part_in_choosing_alpha_and_layer(simulated, tmp_path, criterion):
     protocol = QUICK.but(criterion=criterion, controls=(), shuffled_twin=False, bootstrap=10)
     few = simulated.select(targets=np.arange(8))

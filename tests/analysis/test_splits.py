@@ -9,7 +9,7 @@ import xarray as xr
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from analysis.mapping.splits import GAP, make_folds
+from analysis.mapping.splits import GAP, make_folds, within
 from analysis.protocol import preset
 from data.errors import BrainLensError
 from data.recording import Recording
@@ -325,3 +325,43 @@ def test_missing_label_unknown_column_too_few_rows():
         recording({"c": ["a"] * 30 + ["b"] * 2}), DEFENDED.but(split="stratified", group="c")
     )
     assert "1 groups have fewer than 10 stimuli" in part.rule
+
+
+# ---- what is left out to choose alpha ------------------------------------------------------------------------------------
+@pytest.fixture
+def simulated() -> Recording:
+    return recording({"passage": np.repeat(np.arange(12), [5, 3, 4] * 4)}, group="passage")
+
+
+def test_leave_one_group_out_leaves_out_every_group_of_the_training_rows_once(simulated):
+    protocol = preset("defended").but(criterion="logo")
+    for part in make_folds(simulated, protocol):
+        criterion, inner = within(part, protocol)
+        assert criterion == "logo"
+        for (train, _), folds in zip(part.folds, inner, strict=True):
+            assert {frozenset(part.groups[held]) for _, held in folds} == {
+                frozenset([group]) for group in part.groups[train]
+            }
+            for fitted, held in folds:
+                np.testing.assert_array_equal(np.union1d(fitted, held), train)
+
+
+def test_more_groups_than_can_be_left_out_one_by_one_go_in_bundles(simulated, monkeypatch):
+    protocol = preset("defended").but(criterion="logo")
+    monkeypatch.setattr("analysis.mapping.splits.MOST_GROUPS", 3)
+    part = make_folds(simulated, protocol)[0]
+    for folds in within(part, protocol)[1]:
+        assert len(folds) == 3
+        for fitted, held in folds:
+            assert not set(part.groups[fitted]) & set(part.groups[held])
+
+
+def test_single_stimuli_are_left_out_one_by_one_and_blocks_with_what_is_beside_them(simulated):
+    protocol = preset("defended").but(criterion="logo")
+    twin = make_folds(simulated, protocol, shuffled=True)[0]
+    assert within(twin, protocol) == ("loo", None)
+    blocks = protocol.but(split="contiguous")
+    part = make_folds(simulated, blocks)[0]
+    assert within(part, blocks) == ("logo", part.inner)
+    assert within(part, protocol.but(criterion="kfold")) == ("kfold", part.inner)
+    assert within(part, protocol.but(method="ols")) == ("logo", None)

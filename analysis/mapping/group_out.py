@@ -1,0 +1,240 @@
+r"""Leave-one-group-out in closed form: every penalty's held-out error from one decomposition, nothing refitted.
+
+With the training residuals :math:`c = (I - \tfrac1m 11' - Q\,\mathrm{diag}(h)\,Q')\,y`, ``h = lam / (lam + alpha)``, the
+residuals of a group G that is predicted from all others are
+
+.. math:: e_G = (I - H_{GG})^{-1} c_G, \qquad H = \tfrac1m 11' + Q\,\mathrm{diag}(h)\,Q'
+
+where the first term of H is the unpenalised intercept. That is exact for features scaled by the *outer* training fold. The
+error is pooled: the sum of squares over all groups, so every stimulus counts once. Where rows beside a group are left out
+with it (a gap), G is the group and the gap, and only the group's residuals are counted.
+
+Nothing but the sum of squares is wanted, so where Q spans all but the constant the error is a quadratic form in ``z = Q'y``:
+
+.. math:: |e|^2 = |F'z|^2,\quad F = \mathrm{diag}(w)\,L,\quad L L' = \sum_G Q_G' (I - H_{GG})^{-2} Q_G,\quad w = 1 - h
+
+with triangular F: half the work of the residuals themselves, and the triangles of all penalties side by side make one wide
+product. Elsewhere residuals are evaluated row by row and pruned: with the eigenvalues of ``(I - H_GG)^-1`` between lo and hi,
+``lo^2 |c|^2 <= |e|^2 <= hi^2 |c|^2``, and ``|c|^2`` costs one thin product for the whole grid; a penalty whose lower bound
+lies above the best error so far is not evaluated. (Where the triangles fit, these bounds spare a quarter of the grid, and
+picking the targets out costs as much.) Where two penalties come within ``TIE``, float64 decides.
+
+Source of the identity: Cook & Weisberg 1982, Residuals and Influence in Regression (several cases left out at once); the
+quadratic form and the pruning are ours.
+"""
+
+from __future__ import annotations
+
+from itertools import pairwise
+
+import numpy as np
+
+from analysis.mapping.gram import Spectrum
+from analysis.mapping.plan import TRIANGLES
+from analysis.mapping.ridge import SLACK, TIE, Penalties
+from analysis.mapping.threads import scratch
+
+__all__ = ["GroupPenalties", "left_out"]
+
+EPS = np.float32(np.finfo(np.float32).eps)
+LARGE = 1e30
+"""What a bound is at most: beyond, float32 would not hold it."""
+PANELS = 8
+"""Pieces of a triangle that are multiplied one by one: nine sixteenths of the square's operations, at its speed."""
+AT_A_TIME = 512
+"""Targets whose products with all triangles stay in the cache."""
+
+
+def left_out(train: np.ndarray, inner) -> list[tuple[np.ndarray, np.ndarray]]:
+    """Per inner fold, the places in ``train`` of the rows it does not train on, and which of them it holds out.
+
+    Parameters
+    ----------
+    train : ndarray (m,)
+        Training rows, ascending.
+    inner : list of (train, held out)
+        Inside of them.
+    """
+    left = []
+    for fitted, held in inner:
+        out = np.setdiff1d(train, fitted, assume_unique=True)
+        left.append(
+            (np.flatnonzero(np.isin(train, out)), np.isin(train[np.isin(train, out)], held))
+        )
+    return left
+
+
+class GroupPenalties(Penalties):
+    """One training fold at every penalty of the grid, chosen by leave-one-group-out.
+
+    Parameters
+    ----------
+    spectrum : Spectrum
+    grid : ndarray (A,)
+        Penalties, ascending.
+    left : list of (places, counted)
+        What is left out together, as of :func:`left_out`.
+    rows : bool
+        As for :class:`~analysis.mapping.ridge.Penalties`.
+    """
+
+    def __init__(self, spectrum: Spectrum, grid: np.ndarray, left: list, *, rows: bool = False):
+        super().__init__(spectrum, grid, exact=False, rows=rows)
+        self.q64 = spectrum.q
+        m, k = spectrum.q.shape
+        w = grid[:, None] / (spectrum.lam + grid[:, None])
+        self.w, self.w2 = w, np.ascontiguousarray((w**2).T, dtype=np.float32)
+        self.groups = [places for places, _ in left]
+        self.out, self.counted = np.zeros((2, m, len(left)), np.float32)
+        for g, (places, counted) in enumerate(left):
+            self.out[places, g] = 1
+            self.counted[places[counted], g] = 1
+        self.bounds = np.empty((2, len(grid)), np.float32)
+        self.inverse = self._inverses(left)
+        whole = spectrum.full and self.counted.sum() == m
+        triangular = whole and len(grid) * k * k * 4 <= TRIANGLES
+        self.triangles = self._triangles() if triangular else None
+
+    def _inverses(self, left) -> list[np.ndarray]:
+        """(A, counted, g) float64 of every group, the counted rows of (I - H_GG)^-1; fills the bounds."""
+        m, h = len(self.q64), 1 - self.w
+        inverse, low, high = [], np.full(len(h), np.inf), np.zeros(len(h))
+        for rows, counted in left:
+            own = self.q64[rows]
+            block = np.eye(len(rows)) - 1 / m - (own * h[:, None]) @ own.T  # (A, g, g)
+            lam, v = np.linalg.eigh(block)
+            lam = np.maximum(lam, np.finfo(float).tiny)
+            inverse.append(((v / lam[:, None]) @ np.swapaxes(v, 1, 2))[:, counted])
+            low = np.minimum(low, 1 / lam[:, -1] ** 2 if counted.all() else 0)
+            high = np.maximum(high, 1 / lam[:, 0] ** 2)
+        if self.counted.sum() < m:  # a residual that nobody counts says nothing from below
+            low[:] = 0
+        self.bounds[:] = np.minimum([low, high], LARGE)
+        return inverse
+
+    def _triangles(self) -> list[tuple[int, np.ndarray]]:
+        """Panels (from, F[from:, from:to] of all penalties side by side) of the triangles, float32."""
+        k, count = self.q64.shape[1], len(self.grid)
+        scaled = np.concatenate(
+            [each @ self.q64[rows] for rows, each in zip(self.groups, self.inverse, strict=True)],
+            axis=1,
+        )
+        f = np.empty((count, k, k), np.float32)
+        for a, each in enumerate(scaled):
+            f[a] = np.linalg.cholesky(each.T @ each) * self.w[a][:, None]
+        cuts = pairwise(np.linspace(0, k, min(PANELS, k) + 1).astype(int))
+        return [(at, np.concatenate([g[at:, at:to] for g in f], axis=1)) for at, to in cuts]
+
+    # ---- per block of targets ---------------------------------------------------------------------------------------
+    def judge(self, y: np.ndarray, z: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Penalty per target (T,), and the R2 of what was left out at it, against the mean of the other groups."""
+        error = self._pruned(y, z) if self.triangles is None else self._errors(z)
+        pick = self.settled(error, y)
+        return pick, self.inner(y, error, pick)
+
+    def settled(self, error: np.ndarray, y: np.ndarray) -> np.ndarray:
+        """Smallest error per target; what float32 cannot tell from it is computed again in float64.
+
+        A residual is off by about ``EPS`` of the responses times the largest eigenvalue of its group's inverse, which is large
+        where a group holds nearly all that the features know.
+        """
+        pick = error.argmin(axis=1)
+        best = np.take_along_axis(error, pick[:, None], axis=1)
+        doubt = 4 * EPS * np.sqrt(best * self.bounds[1])
+        near = error <= best * np.float32(1 + TIE) + doubt
+        tied = np.flatnonzero((np.count_nonzero(near, axis=1) > 1) & (best[:, 0] > 0))
+        if len(tied):
+            pick[tied] = self._logo64(y[tied].astype(np.float64), near[tied]).argmin(axis=1)
+        return pick
+
+    def inner(self, y: np.ndarray, error: np.ndarray, pick: np.ndarray) -> np.ndarray:
+        """R2 (T,) of what was left out, at the penalties picked, against the mean of what was not; 0 for constant responses."""
+        sums, own = y @ self.out, y @ self.counted
+        rest = len(self.out) - self.out.sum(axis=0)
+        total = (y * y) @ self.counted.sum(axis=1)
+        total += (2 * own * sums / rest + self.counted.sum(axis=0) * (sums / rest) ** 2).sum(axis=1)
+        error = np.take_along_axis(error, pick[:, None], axis=1)[:, 0]
+        return np.where(total > 0, 1 - error / np.where(total > 0, total, 1), 0)
+
+    def _errors(self, z: np.ndarray) -> np.ndarray:
+        """Error (T, A) of every penalty through the triangles."""
+        error = np.zeros((len(z), len(self.grid)), np.float32)
+        for at in range(0, len(z), AT_A_TIME):
+            some = z[at : at + AT_A_TIME]
+            for start, panel in self.triangles:
+                part = scratch("panel", len(some), panel.shape[1])
+                np.matmul(some[:, start:], panel, out=part)
+                part = part.reshape(len(some), len(self.grid), -1)
+                error[at : at + AT_A_TIME] += np.vecdot(part, part)
+        return error
+
+    def _pruned(self, y: np.ndarray, z: np.ndarray) -> np.ndarray:
+        """Error (T, A) row by row, infinite where it is certain not to be the smallest.
+
+        Targets go through the penalties in the order of how many of them each one is the best guess for.
+        """
+        z2 = np.multiply(z, z, out=scratch("z2", *z.shape))
+        square = np.matmul(z2, self.w2, out=scratch("square", len(z), len(self.grid)))  # |c|^2
+        outside = None if self.full else y - z @ self.q.T
+        if outside is not None:
+            square += np.vecdot(outside, outside)[:, None]
+        low = square * self.bounds[0]
+        best = self._above((square * self.bounds[1]).min(axis=1))
+        guess = (square / (self.mean_d**2).astype(np.float32)).argmin(axis=1)
+        exact = np.full_like(square, np.inf)
+        popular = np.argsort(-np.bincount(guess, minlength=len(self.grid)), kind="stable")
+        for first in (True, False):
+            for a in popular:
+                wanted = guess == a if first else (low[:, a] <= best) & np.isinf(exact[:, a])
+                at = np.flatnonzero(wanted)
+                if len(at):
+                    exact[at, a] = self._error(a, at, z, outside)
+                    best[at] = np.minimum(best[at], self._above(exact[at, a]))
+        return exact
+
+    def _above(self, error: np.ndarray) -> np.ndarray:
+        """What float32 may have made of an error as small as this."""
+        return error * SLACK + 8 * EPS * np.sqrt(error * self.bounds[1].max())
+
+    def _error(self, a: int, at: np.ndarray, z: np.ndarray, outside: np.ndarray | None):
+        """Error of one penalty for some targets (len(at),), row by row."""
+        some = np.take(z, at, axis=0, out=scratch("part", len(at), z.shape[1]), mode="clip")
+        some *= self.w[a].astype(np.float32)
+        c = np.matmul(some, self.q.T, out=scratch("c", len(at), len(self.q)))
+        if outside is not None:
+            c += outside[at]
+        error = np.zeros(len(at), np.float32)
+        for rows, inverse in zip(self.groups, self.inverse, strict=True):
+            e = c[:, rows] @ inverse[a].T.astype(np.float32)
+            error += np.vecdot(e, e)
+        return error
+
+    def _logo64(self, y: np.ndarray, near: np.ndarray) -> np.ndarray:
+        z = y @ self.q64
+        outside = None if self.full else y - z @ self.q64.T
+        error = np.full(near.shape, np.inf)
+        for a in np.flatnonzero(near.any(axis=0)):
+            at = np.flatnonzero(near[:, a])
+            c = (z[at] * self.w[a]) @ self.q64.T
+            if outside is not None:
+                c += outside[at]
+            error[at, a] = sum(
+                np.square(c[:, rows] @ inverse[a].T).sum(axis=1)
+                for rows, inverse in zip(self.groups, self.inverse, strict=True)
+            )
+        return error
+
+    def all_errors(self, y: np.ndarray) -> np.ndarray:
+        return self._logo64(y, np.ones((len(y), len(self.grid)), bool))
+
+    def shared_errors(self, second: np.ndarray) -> np.ndarray:
+        """Error summed over all targets (A,), from ``second = sum of y y'`` (m, m), centred."""
+        m, total = len(self.q64), np.zeros(len(self.grid))
+        for a, w in enumerate(self.w):
+            left = np.eye(m) - 1 / m - (self.q64 * (1 - w)) @ self.q64.T
+            block = left @ second @ left
+            for rows, inverse in zip(self.groups, self.inverse, strict=True):
+                total[a] += np.einsum(
+                    "ij,ji->", inverse[a].T @ inverse[a], block[np.ix_(rows, rows)]
+                )
+        return total / m

@@ -1,0 +1,212 @@
+"""Leave-one-group-out in closed form against refitting without each group."""
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from analysis.mapping import cross_validate
+from analysis.mapping.gram import Units
+from analysis.mapping.group_out import GroupPenalties, left_out
+from analysis.mapping.plan import TRIANGLES
+from data.errors import BrainLensError
+
+ALPHAS = np.logspace(-2, 6, 9)
+
+
+def planted(n, p, v, groups, seed=0, noise=2.0):
+    rng = np.random.default_rng(seed)
+    x = rng.standard_normal((n, p)) + rng.standard_normal((n, p))[groups] + 3
+    y = x @ rng.standard_normal((p, v)) / np.sqrt(p) + noise * rng.standard_normal((n, v))
+    return x, y + rng.standard_normal((n, v))[groups] + 7
+
+
+def refitted(x, y, train, groups, alpha, standardize):
+    """Residuals of every training row, predicted from the other groups; scaled by the whole training fold."""
+    xt, yt, g = x[train], y[train], groups[train]
+    if standardize:
+        xt = xt / xt.std(axis=0)
+    out = np.empty(yt.shape)
+    for name in np.unique(g):
+        a, b = g != name, g == name
+        mean, level = xt[a].mean(axis=0), yt[a].mean(axis=0)
+        c = xt[a] - mean
+        gram = c @ c.T + alpha * np.eye(len(c))
+        out[b] = yt[b] - level - (xt[b] - mean) @ c.T @ np.linalg.solve(gram, yt[a] - level)
+    return out
+
+
+def pairs(groups, train):
+    """One inner fold per group."""
+    return [
+        (train[groups[train] != g], train[groups[train] == g]) for g in np.unique(groups[train])
+    ]
+
+
+def brute(x, y, train, groups, standardize):
+    """Pooled errors (A, T) of all penalties."""
+    return np.array(
+        [(refitted(x, y, train, groups, a, standardize) ** 2).sum(axis=0) for a in ALPHAS]
+    )
+
+
+@settings(max_examples=30, deadline=None)
+@given(
+    n=st.integers(12, 40),
+    p=st.integers(1, 50),
+    v=st.integers(1, 9),
+    k=st.integers(2, 9),
+    seed=st.integers(0, 10**6),
+    standardize=st.booleans(),
+    noise=st.sampled_from([0.05, 2.0, 30.0]),
+)
+def test_the_smallest_error_of_refits_is_chosen(n, p, v, k, seed, standardize, noise):
+    groups = np.random.default_rng(seed).integers(0, k, n)
+    groups[:2] = 0, 1
+    x, y = planted(n, p, v, groups, seed, noise)
+    train, test = np.arange(n - 3), np.arange(n - 3, n)
+    fit = cross_validate(
+        x,
+        y,
+        [(train, test)],
+        alphas=ALPHAS,
+        criterion="logo",
+        inner_folds=[pairs(groups, train)],
+        standardize=standardize,
+    )
+    errors = brute(x, y, train, groups, standardize)
+    chosen = errors[fit.pick[0, 0], np.arange(v)]
+    np.testing.assert_array_less(chosen, errors.min(axis=0) * (1 + 1e-7) + 1e-12)
+
+
+@pytest.mark.parametrize("p", [12, 90])
+@pytest.mark.parametrize("device", ["cpu", "torch"])
+def test_scores_and_inner_scores_are_those_of_refits(p, device):
+    rng = np.random.default_rng(3)
+    groups = rng.integers(0, 7, 60)
+    x, y = planted(60, p, 300, groups)
+    folds = [(np.flatnonzero(groups != g), np.flatnonzero(groups == g)) for g in (2, 5)]
+    fit = cross_validate(
+        x,
+        y,
+        folds,
+        alphas=ALPHAS,
+        criterion="logo",
+        inner_folds=[pairs(groups, train) for train, _ in folds],
+        standardize=True,
+        device=device,
+        predictions=True,
+    )
+    assert fit.form == ["dual" if p == 90 else "primal"]
+    for f, (train, test) in enumerate(folds):
+        errors = brute(x, y, train, groups, True)
+        np.testing.assert_array_equal(fit.alpha[0, f], ALPHAS[errors.argmin(axis=0)])
+        total = (refitted(x * 0, y, train, groups, 1.0, False) ** 2).sum(axis=0)
+        np.testing.assert_allclose(
+            fit.inner[0, f], 1 - errors.min(axis=0) / total, atol=2e-6, rtol=0
+        )
+        scale = x[train].std(axis=0)
+        for t in range(0, 300, 60):
+            xt = x / scale
+            c = xt[train] - xt[train].mean(axis=0)
+            alpha = fit.alpha[0, f, t]
+            beta = np.linalg.solve(
+                c.T @ c + alpha * np.eye(p), c.T @ (y[train, t] - y[train, t].mean())
+            )
+            predicted = (xt[test] - xt[train].mean(axis=0)) @ beta + y[train, t].mean()
+            np.testing.assert_allclose(fit.predictions[0][test, t], predicted, atol=1e-4)
+
+
+def test_every_residual_is_the_refits_and_both_ways_of_evaluation_agree(monkeypatch):
+    groups = np.repeat(np.arange(8), 6)
+    x, y = planted(48, 70, 40, groups)
+    train, test = np.arange(42), np.arange(42, 48)
+    spectrum = Units(x, True).spectrum(train, test, "dual")
+    rows = (y[train] - y[train].mean(axis=0)).T
+    expected = brute(x, y, train, groups, True).T
+    left = left_out(train, pairs(groups, train))
+    model = GroupPenalties(spectrum, ALPHAS, left)
+    np.testing.assert_allclose(model.all_errors(rows), expected, rtol=1e-9)
+    monkeypatch.setattr("analysis.mapping.group_out.TRIANGLES", 0)
+    slow = GroupPenalties(spectrum, ALPHAS, left)
+    assert model.triangles is not None and slow.triangles is None and TRIANGLES
+    rows = (rows / np.linalg.norm(rows, axis=1)[:, None]).astype(np.float32)
+    z = rows @ model.q
+    every = model._errors(z)
+    for a in range(len(ALPHAS)):
+        np.testing.assert_allclose(every[:, a], slow._error(a, np.arange(40), z, None), rtol=2e-4)
+    pruned = slow._pruned(rows, z)
+    assert np.isinf(pruned).any()
+    np.testing.assert_array_equal(pruned.argmin(axis=1), every.argmin(axis=1))
+    np.testing.assert_array_equal(model.judge(rows, z)[0], expected.argmin(axis=1))
+
+
+def test_groups_of_one_are_leave_one_out():
+    x, y = planted(40, 60, 30, np.arange(40))
+    folds = [(np.arange(8, 40), np.arange(8)), (np.arange(32), np.arange(32, 40))]
+    inner = [pairs(np.arange(40), train) for train, _ in folds]
+    grouped = cross_validate(x, y, folds, alphas=ALPHAS, criterion="logo", inner_folds=inner)
+    plain = cross_validate(x, y, folds, alphas=ALPHAS, criterion="loo")
+    np.testing.assert_array_equal(grouped.alpha, plain.alpha)
+    np.testing.assert_allclose(grouped.r, plain.r, atol=1e-6)
+
+
+@pytest.mark.parametrize("p", [9, 60])
+def test_rows_beside_a_block_are_left_out_with_it(p):
+    """Contiguous blocks with a gap on either side: what counts is the block, predicted without both."""
+    x, y = planted(40, p, 15, np.arange(40) // 5)
+    train, test = np.arange(34), np.arange(36, 40)
+    inner = [
+        (train[(train < at - 2) | (train >= at + 8 + 2)], train[(train >= at) & (train < at + 8)])
+        for at in (0, 8, 16, 24)
+    ]
+    fit = cross_validate(
+        x, y, [(train, test)], alphas=ALPHAS, criterion="logo", inner_folds=[inner]
+    )
+    errors = np.zeros((len(ALPHAS), 15))
+    for a, b in inner:
+        mean, level = x[a].mean(axis=0), y[a].mean(axis=0)
+        c = x[a] - mean
+        for i, alpha in enumerate(ALPHAS):
+            beta = np.linalg.solve(c.T @ c + alpha * np.eye(p), c.T @ (y[a] - level))
+            errors[i] += ((y[b] - level - (x[b] - mean) @ beta) ** 2).sum(axis=0)
+    np.testing.assert_array_equal(fit.pick[0, 0], errors.argmin(axis=0))
+
+
+@pytest.mark.parametrize("p", [12, 90])
+def test_one_alpha_for_all_targets_is_the_smallest_sum(p):
+    groups = np.repeat(np.arange(6), 8)
+    x, y = planted(48, p, 20, groups)
+    y[:6, 3:5] = np.nan
+    folds = [(np.arange(8, 48), np.arange(8)), (np.arange(40), np.arange(40, 48))]
+    fit = cross_validate(
+        x,
+        y,
+        folds,
+        alphas=ALPHAS,
+        criterion="logo",
+        inner_folds=[pairs(groups, train) for train, _ in folds],
+        shared_alpha=True,
+    )
+    for f, (train, _) in enumerate(folds):
+        whole = np.flatnonzero(~np.isnan(y[train]).any(axis=0))
+        sums = brute(x, y[:, whole], train, groups, False).sum(axis=1)
+        if len(whole) == 20:
+            assert np.unique(fit.alpha[0, f]) == ALPHAS[sums.argmin()]
+        assert len(np.unique(fit.alpha[0, f])) == 1
+
+
+@pytest.mark.parametrize(
+    "inner, words",
+    [
+        (None, "there are none"),
+        ([[(np.arange(10), np.arange(10, 15)), (np.arange(8), np.arange(12, 15))]], "twice"),
+    ],
+)
+def test_errors_name_the_inner_folds(inner, words):
+    x, y = planted(20, 5, 2, np.arange(20))
+    with pytest.raises(BrainLensError, match=words) as caught:
+        cross_validate(
+            x, y, [(np.arange(15), np.arange(15, 20))], criterion="logo", inner_folds=inner
+        )
+    assert caught.value.remedy
