@@ -234,6 +234,36 @@ class Recording:
         return hashlib.sha256(payload.encode()).hexdigest()
 
     @property
+    def content_hash(self) -> str:
+        """Hash of everything that determines a number: the responses with who and where each target is, every column of
+        the stimuli, and how they are meant (roles, group, context, within, averaged). Made anew whenever it is asked for:
+        arrays may be changed in place."""
+        import xxhash
+
+        digest = xxhash.xxh3_128(np.ascontiguousarray(self.responses.values).data)
+        table, responses = self.stimuli, self.responses
+        told: list[object] = [str(responses.dtype), responses.shape, list(map(str, table.index))]
+        told += [
+            [str(name), list(one.dims), *_plain(one.values)]
+            for name, one in sorted(responses.coords.items())
+        ]
+        told += [[str(name), *_plain(table[name].to_numpy())] for name in table.columns]
+        names = (
+            "kind",
+            "unit",
+            "scored_unit",
+            "context",
+            "group",
+            "within",
+            "averaged",
+            "simulated",
+        )
+        told += [[name, getattr(self, name)] for name in names]
+        told.append(sorted(map(list, self.roles.items())))
+        digest.update(json.dumps(told, default=str).encode("utf-8", "surrogatepass"))
+        return digest.hexdigest()
+
+    @property
     def response_hash(self) -> str:
         """sha256 of the responses and their target ids."""
         digest = hashlib.sha256(np.ascontiguousarray(self.responses.values).tobytes())
@@ -298,3 +328,10 @@ class Recording:
             people = "subjects unknown" if subjects is None else f"{len(set(subjects))} subjects"
         shape = f"{self.n_stimuli} {self.scored_unit}s x {self.n_targets} targets"
         return f"<Recording {self.id}: {self.kind}, {shape}, {people}{', simulated' if self.simulated else ''}>"
+
+
+def _plain(values: np.ndarray) -> list:
+    """Kind and content of a column, for a hash."""
+    if values.dtype.kind in "fiub":
+        return [str(values.dtype), np.ascontiguousarray(values).tobytes().hex()]
+    return [values.dtype.kind, list(map(str, values.ravel()))]

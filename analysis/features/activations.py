@@ -13,6 +13,7 @@ from analysis.features.from_file import read_layers
 from analysis.models.base import Card, Model
 from analysis.progress import SILENT, Report
 from analysis.protocol import Protocol
+from analysis.store.keys import READING, packages
 from analysis.store.store import Store
 from analysis.text.passages import passages, passages_hash
 from data.errors import BrainLensError, unknown
@@ -20,7 +21,7 @@ from data.recording import Recording
 
 __all__ = ["CODE_VERSION", "Activations", "activation_key", "extract", "from_file"]
 
-CODE_VERSION = 1
+CODE_VERSION = 2
 """Changed whenever an activation may come out differently: part of every key."""
 
 CONSTANT = "constant feature: every stimulus gives the same vector"
@@ -120,16 +121,14 @@ def activation_key(model: Model, recording: Recording, protocol: Protocol) -> st
 def _recipe(model: Model, read: str, protocol: Protocol) -> dict:
     looks_ahead = model.card.looks_ahead
     return {
-        "model": model.id,
-        "fingerprint": model.fingerprint,
-        "tokenizer": model.tokenizer_hash,
+        **model.identity,
         "passages": read,
         "pooling": protocol.pooling,
         "attention": protocol.attention if looks_ahead else "prefix",
         "dtype": protocol.dtype,
-        "bos": model.card.bos,
         "options": model.reading_options(protocol),
         "code": CODE_VERSION,
+        "packages": packages(READING),
     }
 
 

@@ -11,6 +11,7 @@ import numpy as np
 from analysis.features.surprisal import CODE_VERSION, LN2, kind_of
 from analysis.models.base import Model, TokenSurprisal
 from analysis.progress import SILENT, Report
+from analysis.store.keys import READING, packages
 from analysis.store.store import Store
 from analysis.text.passages import words
 from data.errors import BrainLensError
@@ -96,10 +97,8 @@ def evaluate(
     recipe = [
         CODE_VERSION,
         "evaluate",
-        model.id,
-        model.fingerprint,
-        model.tokenizer_hash,
-        model.card.bos,
+        model.identity,
+        packages(READING),
         window,
         stride,
         text,

@@ -11,13 +11,14 @@ import numpy as np
 from analysis.models.base import Model
 from analysis.progress import SILENT, Report
 from analysis.store.entry import Journal
+from analysis.store.keys import READING, packages
 from analysis.store.store import Store
 from analysis.text.alignment import encode
 from data.errors import BrainLensError
 
 __all__ = ["CODE_VERSION", "Readout", "readout_perplexity"]
 
-CODE_VERSION = 1
+CODE_VERSION = 2
 MOST_WORDS = 250_000
 
 
@@ -176,8 +177,8 @@ def _features(model, blocks: np.ndarray, store: Store, report: Report) -> np.nda
     recipe = [
         CODE_VERSION,
         "read-out",
-        model.id,
-        model.fingerprint,
+        model.identity,
+        packages(READING),
         hashlib.sha256(blocks.tobytes()).hexdigest(),
         blocks.shape[1],
     ]

@@ -11,6 +11,7 @@ from analysis.models.base import Card, Model
 from analysis.models.files.folders import read_json
 from analysis.models.variants.spec import Variant
 from data.errors import BrainLensError
+from data.hashes import marks
 from data.recording import Recording
 
 __all__ = ["SUFFIXES", "ReadyActivations", "ready_card"]
@@ -104,11 +105,10 @@ def _told(path: Path) -> dict:
 
 
 def _peeked(path: Path) -> tuple[list[str], dict[int, int], str]:
-    files = [path] if path.is_file() else list(path.rglob("*"))
-    newest = max((one.stat().st_mtime_ns for one in files), default=0) if path.exists() else 0
-    return _peek(path, newest)
+    files = [path] if path.is_file() else sorted(path.rglob("*"))
+    return _peek(path, marks(files))
 
 
 @lru_cache(maxsize=32)
-def _peek(path: Path, newest: int) -> tuple[list[str], dict[int, int], str]:
+def _peek(path: Path, held: str) -> tuple[list[str], dict[int, int], str]:
     return peek(path)

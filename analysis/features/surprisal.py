@@ -12,6 +12,7 @@ import pandas as pd
 from analysis.models.base import Model, TokenSurprisal
 from analysis.progress import SILENT, Report
 from analysis.protocol import Protocol
+from analysis.store.keys import READING, packages
 from analysis.store.store import Store
 from analysis.text.alignment import partition
 from analysis.text.passages import Passage, passages, words
@@ -27,7 +28,7 @@ __all__ = [
     "word_surprisal",
 ]
 
-CODE_VERSION = 1
+CODE_VERSION = 2
 GROUP = 16
 LN2 = float(np.log(2))
 
@@ -96,10 +97,8 @@ def is_stored(
 def _key(model: Model, texts: Sequence[str], window: int | None, stride: int | None) -> str:
     recipe = [
         CODE_VERSION,
-        model.id,
-        model.fingerprint,
-        model.tokenizer_hash,
-        model.card.bos,
+        model.identity,
+        packages(READING),
         window,
         stride,
         list(texts),

@@ -206,6 +206,19 @@ class Model(ABC):
         """sha256 of the tokenizer's files; empty for a model that reads words or characters directly."""
         return ""
 
+    @property
+    def identity(self) -> dict[str, object]:
+        """What of this model determines a number: part of every key of what it read."""
+        card = self.card
+        return {
+            "model": self.id,
+            "fingerprint": self.fingerprint,
+            "tokenizer": self.tokenizer_hash,
+            "class": card.cls,
+            "bos": card.bos,
+            "space_before": card.space_before,
+        }
+
     def reading_options(self, protocol: Protocol) -> dict[str, object]:
         """What the protocol asks of this class of model alone: further arguments of :meth:`read`, part of the cache key.
 

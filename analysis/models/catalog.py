@@ -16,9 +16,10 @@ from analysis.models.rows import resolve, rows
 from analysis.models.variants.spec import Variant, split
 from analysis.progress import SILENT, Report
 from data.errors import BrainLensError, unknown
+from data.hashes import marks
 from data.home import home, shared
 
-__all__ = ["card", "cards", "fetch", "installed", "load", "state"]
+__all__ = ["card", "cards", "fetch", "installed", "load", "signature", "state"]
 
 ZOO = Path(str(files("data"))) / "zoo"
 """Small models trained for the project and shipped with it."""
@@ -53,16 +54,21 @@ def cards() -> dict[str, Card]:
 
 
 def _installed_card(name: str, folder: Path) -> Card:
-    newest = max(
-        path.stat().st_mtime_ns
-        for path in (folder / "card.json", folder / "config.json")
-        if path.exists()
-    )
-    return _read_card(name, folder, newest)
+    return _read_card(name, folder, marks(folder / part for part in _CARD_PARTS))
+
+
+_CARD_PARTS = (
+    "card.json",
+    "config.json",
+    "tokenizer_config.json",
+    "special_tokens_map.json",
+    "tokenizer.json",
+)
+"""What a card is made of."""
 
 
 @lru_cache(maxsize=1024)
-def _read_card(name: str, folder: Path, newest: int) -> Card:
+def _read_card(name: str, folder: Path, held: str) -> Card:
     """The card of an installed model: its row with what the folder adds, or the folder alone."""
     row = rows().get(name)
     if row is None:
@@ -117,6 +123,35 @@ def state(name: str) -> str:
         known.hub_id if known else base, revision or (known.revision if known else "")
     )
     return "ready" if here else "needs download"
+
+
+def signature(name: str) -> str:
+    """Another word as soon as a file of this model changes, comes or goes; nothing is read and nothing loaded.
+
+    For what is kept in a running program; what is stored goes by the content itself.
+    """
+    base, revision, _ = split(name)
+    base = resolve(base)
+    known = rows().get(base)
+    try:
+        place = installed().get(base) or _as_path(base)
+        if place is None and (known is not None or _HUB_ID.fullmatch(base)):
+            from analysis.models.files import hub
+
+            hub_id = known.hub_id if known else base
+            place = (
+                hub.cached(hub_id, revision or (known.revision if known else ""))
+                if hub_id
+                else None
+            )
+    except (OSError, ValueError):
+        return ""
+    if place is None:
+        return ""
+    if place.is_dir():
+        own = place.suffix == ".zarr" or (place / "card.json").is_file()
+        return marks(sorted(place.rglob("*") if own else place.glob("*")))
+    return marks([place])
 
 
 # ---- loading ---------------------------------------------------------------------------------------------------------

@@ -176,9 +176,7 @@ class Trigram(Model):
 
     @cached_property
     def fingerprint(self) -> str:
-        return folders.read_json(self.folder / "card.json").get("weights") or folder_hash(
-            self.folder
-        )
+        return folder_hash(self.folder)
 
     @property
     def widths(self) -> tuple[int, ...]:

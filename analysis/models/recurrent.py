@@ -116,9 +116,7 @@ class LSTMLanguageModel(Model):
     @property
     def fingerprint(self) -> str:
         if self._hash is None:
-            self._hash = folders.read_json(self.folder / "card.json").get("weights") or folder_hash(
-                self.folder
-            )
+            self._hash = folder_hash(self.folder)
         return f"{self._hash}:{self.variant}"
 
     @property

@@ -12,8 +12,9 @@ import xarray as xr
 from analysis.progress import Report
 from analysis.protocol import Protocol
 from analysis.scoring.folds import fit_with_twin, side_by_side
+from analysis.scoring.keys import data_key
 from analysis.scoring.summary import summarise
-from analysis.store.keys import content_key, data_key
+from analysis.store.keys import content_key
 from data.errors import BrainLensError
 from data.recording import Recording
 

@@ -69,7 +69,7 @@ def cost(model: str, recording: Recording, protocol: Protocol, *, store=None) ->
     """
     from analysis.features.activations import activation_key
     from analysis.models.catalog import card, load, state
-    from analysis.store.keys import score_key
+    from analysis.scoring.keys import score_key
     from analysis.store.store import Store
 
     store = store or Store()

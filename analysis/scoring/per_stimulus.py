@@ -98,8 +98,8 @@ def item_values(
     """
     from analysis.features.activations import Activations, extract
     from analysis.mapping.splits import make_folds
+    from analysis.scoring.keys import score_key
     from analysis.scoring.verb import score
-    from analysis.store.keys import score_key
     from analysis.store.store import Store
 
     protocol = preset(protocol) if isinstance(protocol, str) else protocol
@@ -160,7 +160,7 @@ def price(model: str, recording: Recording, protocol: Protocol, *, store=None) -
     """
     from analysis.features.activations import activation_key
     from analysis.models.catalog import card, load
-    from analysis.store.keys import score_key
+    from analysis.scoring.keys import score_key
     from analysis.store.store import Store
 
     store, facts, reader = store or Store(), card(model), load(model)

@@ -37,6 +37,7 @@ def provenance(source, recording: Recording, protocol: Protocol, parts, ceiling)
             "scored_unit": recording.scored_unit,
             "stimulus_hash": recording.stimulus_hash,
             "response_hash": recording.response_hash,
+            "content_hash": recording.content_hash,
             "n_stimuli": recording.n_measured,
             "n_unmeasured": recording.n_stimuli - recording.n_measured,
             "n_targets": recording.n_targets,

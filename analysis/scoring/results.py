@@ -83,7 +83,7 @@ def row(score) -> dict:
         "simulated": bool(about["simulated"]),
         "folds": score.provenance["folds"],
         "protocol_key": score.protocol.key(),
-        "data_key": content_key(about["stimulus_hash"], about["response_hash"]),
+        "data_key": content_key("data", about["content_hash"]),
         "draws": None if draws is None else [float(value) for value in draws.values],
         "provenance": json.dumps(score.provenance, sort_keys=True, default=str),
     }

@@ -14,11 +14,11 @@ from analysis.protocol import Protocol, preset
 from analysis.scoring.comparisons import Context, headline
 from analysis.scoring.comparisons import context as context_of
 from analysis.scoring.folds import fit_with_twin
+from analysis.scoring.keys import score_key
 from analysis.scoring.provenance import provenance
 from analysis.scoring.result import Score
 from analysis.scoring.results import keep
 from analysis.scoring.summary import interval, summarise
-from analysis.store.keys import score_key
 from data.recording import Recording
 
 __all__ = ["Score", "bisection", "score"]

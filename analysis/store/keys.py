@@ -1,37 +1,60 @@
-"""Content keys of stored scores: equal exactly where the number must be equal."""
+"""Content keys: equal exactly where the number must be equal.
+
+A key covers everything that determines a number: what was measured and who is who in it, what was read, every choice of the
+protocol, the model by the content of its files, the version of each step of the code, and those parts of other packages' versions
+that may change a number.
+
+Of a package's version the first two parts count (``2.13`` of ``2.13.1+cpu``): that is where numpy, scipy, scikit-learn, torch,
+transformers and tokenizers make changes of results public. A patch release and the build (``+cpu``, ``+cu128``) do not count, nor
+does the machine: the same numbers to float32's rounding are expected there, and the provenance of every result names them.
+"""
 
 from __future__ import annotations
 
 import hashlib
+import importlib.metadata
 import json
+from functools import cache
 
-from analysis.protocol import Protocol
-from data.recording import Recording
+__all__ = ["CODE_VERSION", "READING", "SOLVING", "STEPS", "content_key", "packages"]
 
-__all__ = ["CODE_VERSION", "content_key", "data_key", "score_key"]
+STEPS = {
+    "splits": 1,
+    "mapping": 2,
+    "summary": 2,
+    "bootstrap": 2,
+    "ceiling": 2,
+    "controls": 2,
+    "joint fit": 2,
+    "items": 2,
+    "store": 2,
+}
+"""Step of a score -> its version, raised whenever a number may come out differently; all are part of every score's key."""
 
-CODE_VERSION = "2"
-"""Changed whenever a number may come out differently: part of the key of every stored score."""
+CODE_VERSION = ", ".join(f"{step} {version}" for step, version in STEPS.items())
+"""The versions of all steps, in one line."""
+
+READING = ("torch", "transformers", "tokenizers", "numpy")
+"""Packages whose version is part of the key of activations and surprisals."""
+SOLVING = ("numpy", "scipy", "scikit-learn")
+"""Packages whose version is part of the key of scores, ceilings and controls."""
+
+
+@cache
+def _version(package: str) -> str:
+    try:
+        return ".".join(importlib.metadata.version(package).split("+")[0].split(".")[:2])
+    except importlib.metadata.PackageNotFoundError:
+        return ""
+
+
+def packages(names: tuple[str, ...]) -> dict[str, str]:
+    """Package -> the part of its version that counts; empty where it is not installed."""
+    return {name: _version(name) for name in names}
 
 
 def content_key(*parts: object) -> str:
-    """Hash of the parts and of the code's version."""
-    return hashlib.sha256(json.dumps([CODE_VERSION, *map(str, parts)]).encode()).hexdigest()[:32]
-
-
-def data_key(recording: Recording, protocol: Protocol) -> str:
-    """What was measured and how it is scored, whoever reads."""
-    return content_key(
-        recording.stimulus_hash,
-        recording.response_hash,
-        recording.group,
-        recording.within,
-        protocol.key(),
-    )
-
-
-def score_key(source, recording: Recording, protocol: Protocol) -> str:
-    """One model (or ready activations) on one recording under one protocol."""
-    return content_key(
-        "score", source.id, source.fingerprint, source.tokenizer_hash, data_key(recording, protocol)
-    )
+    """Hash of the parts, of the version of each step, and of the packages that solve."""
+    told = [STEPS, packages(SOLVING), *map(str, parts)]
+    payload = json.dumps(told, sort_keys=True).encode("utf-8", "surrogatepass")
+    return hashlib.sha256(payload).hexdigest()[:32]

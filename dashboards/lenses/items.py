@@ -15,6 +15,7 @@ from dashboards.figures.spec import FigureSpec, Mark, Rule
 from dashboards.lens.controls import ModelPicker, ProtocolPicker, RecordingPicker
 from dashboards.lens.lens import Computation, Lens, Picture, View
 from dashboards.look.look import note
+from dashboards.work import identity
 from dashboards.work.score_computations import FREE_SECONDS, ScoreTasks, stamps
 from dashboards.work.text_computations import unpredictive
 from data.errors import BrainLensError
@@ -84,7 +85,9 @@ class Items(Lens):
 
     @property
     def _key(self) -> str:
-        return f"items:{'|'.join(self._pair)}|{self.selection.recording}|{self.selection.protocol.key()}"
+        return (
+            f"items:{identity.case(self._pair, self.selection.recording, self.selection.protocol)}"
+        )
 
     def tasks(self) -> list[Computation]:
         pair, choice = self._pair, self.selection
@@ -142,7 +145,9 @@ class Items(Lens):
         return self
 
     def _words_key(self, model: str, item: str) -> str:
-        return f"bits:{model}|{self.selection.recording}|{item}|{self.selection.protocol.key()}"
+        return (
+            f"bits:{identity.case(model, self.selection.recording, self.selection.protocol)}|{item}"
+        )
 
     def take(self, key: str, result: object, *, final: bool) -> None:
         if key.startswith("look:items:") and isinstance(result, list):

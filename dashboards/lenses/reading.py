@@ -16,6 +16,7 @@ from dashboards.lens.controls import ModelPicker, ProtocolPicker
 from dashboards.lens.lens import Computation, Lens, Picture, View
 from dashboards.lenses.task import scatter
 from dashboards.look.look import heading, note
+from dashboards.work import identity
 from dashboards.work.score_computations import FREE_SECONDS
 from dashboards.work.text_computations import unpredictive
 from data.errors import BrainLensError
@@ -172,7 +173,7 @@ class Reading(Lens):
         choice = self.selection
         how = f"{choice.protocol.key()}|{choice.form}|{choice.link}|{choice.filter}"
         return [
-            (f"reading:{model}|{name}|{how}", model, name)
+            (f"reading:{identity.model(model)}|{identity.recording(name)}|{how}", model, name)
             for name in choice.corpora
             for model in choice.models
         ]
@@ -182,12 +183,22 @@ class Reading(Lens):
         choice, how = self.selection, self.selection.protocol.key()
         brain = choice.models if choice.neural else []
         found = [
-            (f"neural:{model}|{choice.neural}|{how}", model, choice.neural, False)
+            (
+                f"neural:{identity.model(model)}|{identity.recording(choice.neural)}|{how}",
+                model,
+                choice.neural,
+                False,
+            )
             for model in brain
         ]
         if choice.fitted:
             found += [
-                (f"fitted:{model}|{name}|{how}", model, name, True)
+                (
+                    f"fitted:{identity.model(model)}|{identity.recording(name)}|{how}",
+                    model,
+                    name,
+                    True,
+                )
                 for name in choice.corpora
                 for model in choice.models
             ]

@@ -10,6 +10,7 @@ import panel_material_ui as pmui
 from dashboards.figures.spec import FigureSpec, Mark, Rule
 from dashboards.lens.table import DataTable
 from dashboards.look.look import DIALOG, answer, note
+from dashboards.work import identity
 from dashboards.work.desk import Desk
 
 __all__ = ["VersionsDialog", "comparable", "profiles"]
@@ -96,7 +97,7 @@ class VersionsDialog(pmui.Dialog):
         for key in self._desk.under_way("versions:"):
             self._desk.cancel(key)
         self._desk.submit(
-            f"versions:{pair}:{source}",
+            f"versions:{pair}:{identity.recording(pair[0])}:{identity.recording(pair[1])}:{source}",
             f"{pair[0]} and {pair[1]}",
             partial(_work, *pair, source),
             partial(self._got, pair, source),

@@ -8,6 +8,7 @@ from functools import partial
 from analysis.progress import Report
 from analysis.protocol import Protocol
 from dashboards.state import Selection
+from dashboards.work import identity
 from dashboards.work.computation import Computation
 from data.errors import BrainLensError
 
@@ -94,7 +95,7 @@ class ScoreTasks:
 
     def key(self, model: str, protocol: Protocol | None = None) -> str:
         """Content key of one score; None: the selection's protocol."""
-        return f"score:{model}|{self._selection.recording}|{(protocol or self._selection.protocol).key()}"
+        return f"score:{identity.case(model, self._selection.recording, protocol or self._selection.protocol)}"
 
     def tasks(self, models: list[str], protocol: Protocol | None = None) -> list[Computation]:
         """What is missing for these models: first a look into the store, then the computation."""
@@ -214,7 +215,7 @@ class TargetTasks:
         self._found: dict[str, object] = {}
 
     def _key(self, score) -> str:
-        return f"targets:{score.model}|{self._selection.recording}|{score.protocol.key()}|{score.chosen_layer}"
+        return f"targets:{identity.case(score.model, self._selection.recording, score.protocol)}|{score.chosen_layer}"
 
     def tasks(self, scores: list) -> list[Computation]:
         """What is missing for these complete scores."""

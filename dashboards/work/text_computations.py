@@ -7,6 +7,7 @@ from functools import partial
 from pathlib import Path
 
 from analysis.progress import Report
+from dashboards.work import identity
 from dashboards.work.computation import Computation
 from dashboards.work.score_computations import failure
 from data.errors import BrainLensError
@@ -147,7 +148,8 @@ def split(text: str) -> tuple[str, str, str]:
 
 
 def _key(model: str, text: str, readout: bool) -> str:
-    return f"{'readout' if readout else 'text'}:{model}|{text}"
+    known = text in TEXTS.values()
+    return f"{'readout' if readout else 'text'}:{identity.model(model)}|{text if known else identity.recording(text)}"
 
 
 def _seconds(model: str, text: str, readout: bool) -> float | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import glob
 import importlib
 import os
 from pathlib import Path
@@ -10,9 +11,21 @@ from data.catalog import fetch as fetching
 from data.catalog import shelf
 from data.catalog.entries import Entry, all_entries
 from data.errors import BrainLensError, unknown
+from data.hashes import marks
 from data.recording import Recording
 
-__all__ = ["Entry", "entries", "entry", "fetch", "load", "paths", "recording", "remove", "sharers"]
+__all__ = [
+    "Entry",
+    "entries",
+    "entry",
+    "fetch",
+    "load",
+    "paths",
+    "recording",
+    "remove",
+    "sharers",
+    "signature",
+]
 
 _EXTRA: dict[str, Entry] = {}
 
@@ -85,6 +98,32 @@ def recording(name: str | Path, **options) -> Recording:
             remedy="Name a recording",
         )
     return load(text, **options)
+
+
+def signature(name: str | Path) -> str:
+    """Another word as soon as a file behind this name changes, comes or goes, its sidecar and its stimuli too; nothing is read.
+
+    For what is kept in a running program; what is stored goes by the content itself.
+    """
+    text = str(name)
+    if _looks_like_path(text):
+        from data.own.read import file_of
+
+        path, _ = file_of(text)
+        return marks(sorted(path.parent.glob(glob.escape(path.stem.partition(".")[0]) + "*")))
+    try:
+        one = entry(text)
+    except BrainLensError:
+        return ""
+    found = [
+        folder.joinpath(*file.folder.split("/"), file.name)
+        for file in one.files
+        for folder in fetching.places()
+    ]
+    if one.id in shelf.kept():
+        found += sorted({path.parent for path in found})  # its about.json
+        found += [path.parent / "about.json" for path in found]
+    return marks(found)
 
 
 def load(name: str | Entry, **options):

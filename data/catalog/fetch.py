@@ -16,6 +16,7 @@ from pathlib import Path
 from urllib.parse import quote, urlsplit
 
 from data.errors import BrainLensError
+from data.hashes import mark
 from data.home import home, mirror, place, shared
 
 __all__ = [
@@ -155,7 +156,7 @@ def verify(path: Path, file: RemoteFile, *, again: bool = False) -> None:
         With the hash that was expected and the one that was found.
     """
     stat = path.stat()
-    key = (str(path), stat.st_size, stat.st_mtime_ns, file.hash)
+    key = (str(path), *mark(path), file.hash)
     if key in _VERIFIED and not again:
         return
     if file.size is not None and stat.st_size != file.size:

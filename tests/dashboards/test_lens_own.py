@@ -12,6 +12,7 @@ from analysis.answers.layers import layers
 from dashboards import Layers, Task, Untrained
 from dashboards.lenses.layers import by_group, control_rules, profile
 from dashboards.lenses.untrained import SCHEMES
+from dashboards.work import identity
 from dashboards.work.jobs import Runner
 from data.errors import BrainLensError
 from tests.analysis.conftest import build_score
@@ -71,7 +72,7 @@ def test_models_without_a_finished_score_are_left_out_with_the_reason():
 
 def test_a_text_that_failed_says_why():
     lens = filled(Task, [made(MODELS[0])], MODELS[:1], tables=[])
-    key = f"text:{MODELS[0]}|prose"
+    key = f"text:{identity.model(MODELS[0])}|prose"
     assert (
         "bits per byte: not computed yet" in lens._own(lens.scores.found(MODELS[:1]))["reason"][0]
     )
@@ -117,7 +118,7 @@ def test_token_perplexity_says_whether_a_tokenizer_is_shared():
         read = SimpleNamespace(
             token_perplexity=100.0 * (i + 1), tokens=990 + 10 * (i == 2), left_out=10
         )
-        lens.take(f"text:{model}|prose", read, final=True)
+        lens.take(f"text:{identity.model(model)}|prose", read, final=True)
     own = lens.view().pictures[0]
     assert own.table["x"].tolist() == [100.0, 200.0, 300.0] and own.spec.log_x and own.spec.invert_x
     assert (

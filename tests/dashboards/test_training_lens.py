@@ -10,6 +10,7 @@ from analysis.protocol import preset
 from dashboards import Training
 from dashboards.figures import paper
 from dashboards.lenses.training import CHECKPOINTED
+from dashboards.work import identity
 
 QUICK = preset("defended").but(
     folds=3,
@@ -74,7 +75,9 @@ def test_a_text_chosen_in_another_lens_is_shown_by_its_name(tmp_path):
     lens.selection.protocol = QUICK
     lens.wanted = lambda: [scored.model]
     lens.scores.take(lens.scores.key(scored.model), scored, final=True)
-    lens.texts.take(f"text:{scored.model}|{own}", SimpleNamespace(bits_per_byte=3.0))
+    lens.texts.take(
+        f"text:{identity.model(scored.model)}|{own}", SimpleNamespace(bits_per_byte=3.0)
+    )
     lens.refresh()
     score_picture, bits = lens.shown.pictures[:2]
     assert f"Text: {own}." in bits.spec.caption and {"n_stimuli", "source", "ceiling"} <= set(

@@ -17,6 +17,7 @@ from pathlib import Path
 from analysis.models.files.vectors import sha256_of
 from analysis.progress import Report
 from data.errors import BrainLensError, Cancelled
+from data.hashes import file_hash
 from data.home import mirror
 
 __all__ = ["Package", "download", "extract", "obtain"]
@@ -269,5 +270,5 @@ def folder_hash(folder: Path) -> str:
     """sha256 over names and contents of a folder's files, card.json left out."""
     total = hashlib.sha256()
     for path in sorted(p for p in folder.rglob("*") if p.is_file() and p.name != "card.json"):
-        total.update(f"{path.relative_to(folder).as_posix()}:{sha256_of(path)}\n".encode())
+        total.update(f"{path.relative_to(folder).as_posix()}:{file_hash(path)}\n".encode())
     return total.hexdigest()

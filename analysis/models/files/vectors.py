@@ -14,6 +14,7 @@ from pathlib import Path
 import numpy as np
 
 from data.errors import BrainLensError
+from data.hashes import file_hash, marks
 from data.home import home
 
 __all__ = ["SUFFIXES", "VectorFile", "read_words", "sha256_of", "write_table"]
@@ -99,7 +100,7 @@ class VectorFile:
     @cached_property
     def sha256(self) -> str:
         """Content of vectors and words together."""
-        return hashlib.sha256((sha256_of(self._npy) + sha256_of(self._words)).encode()).hexdigest()[
+        return hashlib.sha256((file_hash(self._npy) + file_hash(self._words)).encode()).hexdigest()[
             :32
         ]
 
@@ -150,10 +151,7 @@ def _words_beside(npy: Path) -> Path:
 
 def _converted(path: Path) -> Path:
     """The folder in the cache that holds a text or binary file as npy; made where it is missing."""
-    stat = path.stat()
-    key = hashlib.sha256(
-        f"{path.resolve()}:{stat.st_size}:{stat.st_mtime_ns}".encode()
-    ).hexdigest()[:24]
+    key = marks([path.resolve()]) + "00"  # another one for every other content
     target = home("cache", "embeddings") / key
     if target.is_dir():
         return target

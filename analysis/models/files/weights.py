@@ -10,13 +10,11 @@ import os
 from collections.abc import Callable
 from pathlib import Path
 
-from filelock import FileLock
-
 from analysis.models.building import in_turn
 from analysis.models.files import folders, hub
 from analysis.models.variants.spec import Variant
 from data.errors import BrainLensError
-from data.home import home
+from data.hashes import file_hash
 
 __all__ = [
     "IncompleteWeights",
@@ -24,7 +22,6 @@ __all__ = [
     "body_class",
     "count_parameters",
     "estimate",
-    "file_hash",
     "fingerprint",
     "head_class",
     "load_config",
@@ -86,39 +83,18 @@ def _quiet():
 
 
 # ---- identity ------------------------------------------------------------------------
-def file_hash(path: Path) -> str:
-    """sha256 of a file; remembered by path, size and time of change, so that weights are read through once."""
-    path = path.resolve()
-    stat = path.stat()
-    name, seen = str(path), [stat.st_size, stat.st_mtime_ns]
-    memory = home("cache") / "file-hashes.json"
-    with FileLock(f"{memory}.lock"):
-        known = folders.read_json(memory)
-    if name in known and known[name][:2] == seen:
-        return known[name][2]
-    with path.open("rb") as stream:
-        digest = hashlib.file_digest(stream, "sha256").hexdigest()
-    with FileLock(f"{memory}.lock"):
-        known = {**folders.read_json(memory), name: [*seen, digest]}
-        part = memory.with_suffix(f".{os.getpid()}.part")
-        part.write_text(json.dumps(known))
-        part.replace(memory)
-    return digest
-
-
 def fingerprint(folder: Path, *, weightless: bool = False) -> str:
-    """The commit of a folder in the hub's cache, else a hash of its config and weight files.
+    """Hash of the content of a folder's config and weight files.
 
     Parameters
     ----------
     weightless : bool
         The model takes nothing but the config (untrained by the library's own initialisation).
     """
-    if folder.parent.name == "snapshots" and not weightless:
-        return folder.name
     files = [folder / "config.json"]
     if not weightless:
-        files += sorted(p for pattern in ("*.safetensors", "*.bin") for p in folder.glob(pattern))
+        patterns = ("*.safetensors", "*.safetensors.index.json", "*.bin")
+        files += sorted(p for pattern in patterns for p in folder.glob(pattern))
     digests = [[path.name, file_hash(path)] for path in files if path.is_file()]
     return hashlib.sha256(json.dumps(digests).encode()).hexdigest()
 

@@ -1,0 +1,29 @@
+"""Names with what stands behind them now: keys of what a running page keeps.
+
+A file may be corrected, a recording removed and another one added under its id, weights replaced: what was computed
+before must not be shown for it.
+"""
+
+from __future__ import annotations
+
+__all__ = ["case", "model", "recording"]
+
+
+def model(name: str) -> str:
+    """A model's name, and a word that changes with its files."""
+    from analysis.models.catalog import signature
+
+    return f"{name}~{signature(name)}"
+
+
+def recording(name: str) -> str:
+    """A recording's name, and a word that changes with its files."""
+    from data.catalog.catalog import signature
+
+    return f"{name}~{signature(name)}"
+
+
+def case(models: str | list[str], recorded: str, protocol) -> str:
+    """One model, or several, on one recording under one protocol."""
+    named = [models] if isinstance(models, str) else models
+    return "|".join([*map(model, named), recording(recorded), protocol.key()])
