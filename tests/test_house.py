@@ -8,6 +8,7 @@ import re
 import subprocess
 import sys
 import tomllib
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -15,7 +16,6 @@ from packaging.requirements import Requirement
 
 ROOT = Path(__file__).parent.parent
 FLOORS = ("data", "analysis", "dashboards", "app")
-SCREEN = {"panel", "panel_material_ui", "holoviews", "bokeh", "hvplot", "matplotlib"}
 HEAVY = {"torch", "transformers", "sklearn", "hvplot", "distributed"}
 
 
@@ -39,17 +39,30 @@ def imports(path: Path):
             yield name.split(".")[0], node.lineno, id(node) not in inside
 
 
-@pytest.mark.parametrize("floor", FLOORS)
-def test_no_floor_knows_what_is_above_it(floor):
-    above = set(FLOORS[FLOORS.index(floor) + 1 :]) | (
-        SCREEN if floor in {"data", "analysis"} else set()
+def test_floors_and_rooms_stand_as_drawn():
+    """The contracts of pyproject.toml: floors, rooms, no import circle, no screen below dashboards."""
+    done = subprocess.run(
+        [
+            sys.executable,
+            "-c",
+            "from importlinter.cli import lint_imports_command as run; run()",
+            "--no-cache",
+        ],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        env={**os.environ, "COLUMNS": "200", "PYTHONPATH": str(ROOT), "PYTHONIOENCODING": "utf-8"},
     )
-    above |= {"torch", "transformers"} if floor == "data" else set()
+    assert done.returncode == 0, done.stdout[done.stdout.find("Broken contracts") :] + done.stderr
+
+
+def test_nobody_imports_the_page_of_the_app():
     wrong = [
-        f"{path}:{line} imports {name}"
+        f"{path}:{line}"
+        for floor in FLOORS[:-1]
         for path in modules(floor)
         for name, line, _ in imports(path)
-        if name in above
+        if name == "app"
     ]
     assert not wrong, "\n".join(wrong)
 
@@ -73,6 +86,100 @@ def test_no_relative_imports_and_no_module_above_800_lines():
                 n.lineno for n in ast.walk(tree) if isinstance(n, ast.ImportFrom) and n.level
             ], path
             assert len(path.read_text().splitlines()) <= 800, path
+
+
+DOTTED = re.compile(r"\b(?:data|analysis|dashboards|tools)(?:\.[A-Za-z_]\w*)+(?::\w+)?")
+NO_MODULE = {"csv", "md", "tsv", "json", "parquet", "npz", "npy", "frame", "scored_unit"}
+"""What follows ``data`` in the name of a file, of an R function, or of a recording that exported code calls data."""
+
+
+def strings(path: Path) -> str:
+    """What a file says: all of a document, the strings of a module."""
+    text = path.read_text(encoding="utf-8")
+    if path.suffix != ".py":
+        return text
+    return "\n".join(
+        n.value
+        for n in ast.walk(ast.parse(text))
+        if isinstance(n, ast.Constant) and isinstance(n.value, str)
+    )
+
+
+def defined(body: list[ast.stmt]) -> dict[str, ast.stmt]:
+    """Names that a module or a class defines, each with its statement."""
+    found = {}
+    for node in body:
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
+            found[node.name] = node
+        elif isinstance(node, ast.Import | ast.ImportFrom):
+            found |= {alias.asname or alias.name: node for alias in node.names}
+        elif isinstance(node, ast.Assign | ast.AnnAssign):
+            targets = node.targets if isinstance(node, ast.Assign) else [node.target]
+            found |= {
+                t.id: node
+                for target in targets
+                for t in ast.walk(target)
+                if isinstance(t, ast.Name)
+            }
+        elif isinstance(node, ast.If | ast.Try | ast.With):
+            found |= defined(node.body)
+    return found
+
+
+@cache
+def definitions(path: Path) -> dict[str, ast.stmt]:
+    return defined(ast.parse(path.read_text(encoding="utf-8")).body)
+
+
+@cache
+def resolves(name: str) -> bool:
+    """Whether ``package.module.attribute`` or ``module:attribute`` is there, told from the text of the modules."""
+    parts = name.replace(":", ".").split(".")
+    where, rest = ROOT, parts
+    while rest and (where / rest[0]).is_dir():
+        where, rest = where / rest[0], rest[1:]
+    if rest and (where / f"{rest[0]}.py").is_file():
+        where, rest = where / f"{rest[0]}.py", rest[1:]
+    else:
+        where = where / "__init__.py"
+    if not rest:
+        return True
+    names = definitions(where) if where.is_file() else {}
+    thing = names.get(rest[0])
+    if isinstance(names.get("_NAMES"), ast.Assign) and thing is None:
+        table = ast.literal_eval(names["_NAMES"].value)
+        return rest[0] in table and resolves(f"{table[rest[0]]}.{'.'.join(rest)}")
+    if thing is None or len(rest) == 1 or not isinstance(thing, ast.ClassDef):
+        return thing is not None
+    return bool(thing.bases) or rest[1] in defined(thing.body)
+
+
+def test_every_dotted_name_resolves():
+    """Of docs, README, docstrings, meanings and registries: a moved module leaves no dead name behind."""
+    texts = [
+        *ROOT.glob("*.md"),
+        *(ROOT / "docs").rglob("*.md"),
+        *(ROOT / "notebooks").glob("*.ipynb"),
+    ]
+    texts += [path for floor in (*FLOORS, "tools") for path in modules(floor)]
+    wrong = [
+        f"{path.relative_to(ROOT)}: {name}"
+        for path in texts
+        if path.name != "CHANGELOG.md"
+        for name in sorted(set(DOTTED.findall(strings(path))))
+        if not NO_MODULE & set(name.split(".")[1:]) and not resolves(name)
+    ]
+    assert not wrong, "\n".join(wrong)
+
+
+def test_every_public_name_of_a_package_is_there():
+    for floor in FLOORS[:-1]:
+        for path in modules(floor):
+            table = definitions(path).get("_NAMES")
+            for name, module in (
+                ast.literal_eval(table.value).items() if isinstance(table, ast.Assign) else ()
+            ):
+                assert resolves(f"{module}.{name}"), f"{path}: {name} is not in {module}"
 
 
 def declared() -> dict[str, Requirement]:

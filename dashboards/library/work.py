@@ -37,7 +37,7 @@ def remove_recording(name: str, report=None, *, also: bool = False) -> str:
 
 
 def remove_model(name: str, report) -> str:
-    from analysis.models.files.removal import remove
+    from analysis.models.removal import remove
 
     return _freed(name, remove(name))
 

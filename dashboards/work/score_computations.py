@@ -69,7 +69,7 @@ NOTES = (
 PUBLISHED_NOTES = (
     (
         "published score",
-        "Ceiling-normalised r at the best layer on the reported data, by the paper's protocol; data.published.schrimpf2021.",
+        "Ceiling-normalised r at the best layer on the reported data, the paper's protocol; data.readers.published.schrimpf2021.",
     ),
     (
         "correlation",

@@ -13,7 +13,7 @@ from analysis.features.adding import fits, keep
 from analysis.features.from_file import holds_activations, peek
 from analysis.features.ready import ReadyActivations
 from analysis.models import catalog
-from analysis.models.files.removal import remove
+from analysis.models.removal import remove
 from analysis.protocol import preset
 from analysis.scoring.cost import cost
 from analysis.scoring.verb import score
