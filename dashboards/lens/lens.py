@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import time
-import traceback
+from functools import partial
 
 import panel as pn
 import panel_material_ui as pmui
@@ -17,10 +16,9 @@ from dashboards.lens.table import DataTable
 from dashboards.lens.view import Picture, View
 from dashboards.look.look import THEME, answer, heading, note, plain, stamp
 from dashboards.state import Selection
-from dashboards.work.cards import ErrorCard, ProgressRow, explain
 from dashboards.work.computation import Computation, cost_in_words
-from dashboards.work.inbox import Inbox
-from dashboards.work.jobs import RUNNER, Event, Job, Runner, Ticket
+from dashboards.work.desk import Desk
+from dashboards.work.jobs import RUNNER, Job, Runner
 from data.errors import BrainLensError, unknown
 
 __all__ = ["Computation", "Lens", "Picture", "View"]
@@ -55,13 +53,9 @@ class Lens(pn.viewable.Viewer):
         super().__init__()
         self._alone = selection is None
         self.selection = selection if selection is not None else selected(self.slug, fields)
-        self.runner = runner or RUNNER
         self.client = client or Client(active=False)
-        self._tickets: dict[str, Ticket] = {}
-        self._rows: dict[str, ProgressRow] = {}
-        self._inbox = Inbox(self._heard)
+        self.desk = Desk(runner or RUNNER, self.client.copy, self.refresh_state)
         self._wanted: list[Computation] = []
-        self._held: set[str] = set()  # failed or cancelled: not tried again by itself
         self._eager = False  # everything runs by itself until the selection changes
         self.shown = View()
         self._said: tuple = ((), ())  # the stamps and notes that are on the page
@@ -79,12 +73,12 @@ class Lens(pn.viewable.Viewer):
         """What can be shown now; quick."""
         raise NotImplementedError
 
-    def tasks(self) -> list[Computation]:
+    def missing(self) -> list[Computation]:
         """What the selection asks for and is not there yet."""
         return []
 
-    def take(self, key: str, result: object, *, final: bool) -> None:
-        """Keep a partial or final result of a task."""
+    def reflect(self, view: View) -> None:
+        """Let the controls say what the view found out about them (``view.controls``)."""
 
     def link(self, widget, name: str, *, throttled: bool = False) -> None:
         """Keep a widget and a field of the selection in step."""
@@ -128,8 +122,6 @@ class Lens(pn.viewable.Viewer):
         self._stamps = pmui.Row(margin=(0, 6), visible=False)
         self._answer = answer()
         self._answer_box = pmui.Column(self._answer, sizing_mode="stretch_width", margin=0)
-        self._progress = pmui.Column(sizing_mode="stretch_width", margin=0)
-        self._errors = pmui.Column(sizing_mode="stretch_width", margin=0)
         self._frames: list[Frame] = []
         self._figure_tab = pmui.FlexBox(sizing_mode="stretch_width", margin=0, gap="0 24px")
         self._table = DataTable(name=self.slug, picked=self._pick)
@@ -175,8 +167,8 @@ class Lens(pn.viewable.Viewer):
             self._cost_box,
             self._stamps,
             self._answer_box,
-            self._progress,
-            self._errors,
+            self.desk.progress,
+            self.desk.errors,
             self._empty,
             self._coming,
             self._tabs,
@@ -205,26 +197,26 @@ class Lens(pn.viewable.Viewer):
         if {event.name for event in events} <= {"theme", "colours"}:
             self.show(self.shown)
         else:
-            self._held.clear()
+            self.desk.held.clear()
             self._eager = False
             self.refresh()
 
     def refresh(self) -> None:
         """Show what is there for the selection, and say what the rest would cost."""
         try:
-            self._wanted = self.tasks()
+            self._wanted = self.missing()
             view = self.view()
         except Exception as error:
             self._wanted, view = [], View(empty="There is nothing to show for this selection.")
             self.fail(error)
         else:
-            self.clear_errors("selection")
+            self.desk.clear("selection")
         self.show(view)
         self._price()
         free = [
-            task
-            for task in self._wanted
-            if (task.free or self._eager) and task.key not in self._held
+            one
+            for one in self._wanted
+            if (one.free or self._eager) and one.key not in self.desk.held
         ]
         if free:
             self._submit(free)
@@ -232,6 +224,7 @@ class Lens(pn.viewable.Viewer):
     def show(self, view: View) -> None:
         """Draw a view."""
         view = self.shown = view.coloured(self.selection.colours)
+        self.reflect(view)
         pictures = [picture for picture in view.pictures if not picture.spec.empty]
         self._tabs.visible = view.there
         self._export.disabled = not view.there
@@ -293,17 +286,16 @@ class Lens(pn.viewable.Viewer):
 
     def _price(self) -> None:
         """Say before the click what it costs."""
+        held = self.desk.held
         open_ = [
-            task
-            for task in self._wanted
-            if task.key not in self._tickets and (not task.free or task.key in self._held)
+            one
+            for one in self._wanted
+            if not self.desk.running(one.key) and (not one.free or one.key in held)
         ]
         self._run.visible = bool(open_)
-        self._run.label = (
-            "Try again" if open_ and all(task.key in self._held for task in open_) else "Run"
-        )
-        self._stop.visible = bool(self._rows)
-        self._cost.object = cost_in_words([task for task in open_ if not task.quiet])
+        self._run.label = "Try again" if open_ and all(one.key in held for one in open_) else "Run"
+        self._stop.visible = self.desk.busy
+        self._cost.object = cost_in_words([one for one in open_ if not one.quiet])
         self._cost_box.visible = bool(self._cost.object)
 
     # ---- running -------------------------------------------------------------------------------------------------------
@@ -318,13 +310,11 @@ class Lens(pn.viewable.Viewer):
         if wait:
             self.wait()  # until the store has been looked into
         tried: set[str] = set()
-        while missing := [
-            task for task in self._wanted if task.key not in {*self._tickets, *tried}
-        ]:
+        while missing := [one for one in self._wanted if one.key not in {*self.desk.keys, *tried}]:
             self._submit(missing)
             if not wait:
                 break
-            tried |= {task.key for task in missing}
+            tried |= {one.key for one in missing}
             self.wait()  # what is there now may ask for more
         return self
 
@@ -335,74 +325,40 @@ class Lens(pn.viewable.Viewer):
 
     def wait(self, timeout: float | None = None) -> None:
         """Return when all computations of this lens have ended; not to be called from the page's own loop."""
-        until = None if timeout is None else time.monotonic() + timeout
-        while self._tickets and (until is None or time.monotonic() < until):
-            self._inbox.drain()
-            time.sleep(0.02)
-        self._inbox.drain()
+        self.desk.wait(timeout)
 
-    def cancel(self, key: str | None = None) -> None:
-        """Stop listening to one computation, or to all; those that nobody else wants end at their next checkpoint."""
-        for name in [key] if key else list(self._rows):
-            self.runner.leave(self._tickets.pop(name))
-            self._held.add(name)
-            self._drop_row(name)
-        self.refresh_state()
+    def cancel(self) -> None:
+        """Stop listening to all computations; those that nobody else wants end at their next checkpoint."""
+        self.desk.cancel_all()
 
     def close(self) -> None:
         """The session has ended: leave all computations."""
-        self._inbox.close()
-        for ticket in self._tickets.values():
-            self.runner.leave(ticket)
-        self._tickets.clear()
+        self.desk.close()
 
-    def _submit(self, tasks: list[Computation]) -> None:
-        for task in tasks:
-            if task.key in self._tickets:
-                continue
-            self.clear_errors(task.key)
-            self._held.discard(task.key)
-            if not task.quiet:
-                self._rows[task.key] = ProgressRow(
-                    task.title, lambda key=task.key: self.cancel(key)
-                )
-                self._progress.append(self._rows[task.key])
-            self._tickets[task.key] = self.runner.submit(
-                task.key, task.title, task.work, self._notify, quiet=task.quiet
+    def _submit(self, wanted: list[Computation]) -> None:
+        for one in wanted:
+            self.desk.submit(
+                one.key,
+                one.title,
+                one.work,
+                partial(self._came, one),
+                partly=partial(self._came_partly, one),
+                failed=partial(self._failed, one),
+                quiet=one.quiet,
             )
-        self.refresh_state()
 
-    def _notify(self, event: Event) -> None:
-        """In the worker's thread."""
-        self._inbox.put(
-            f"{'progress' if event.kind == 'started' else event.kind}:{event.job.key}", event
-        )
+    def _came(self, one: Computation, result: object) -> None:
+        one.take(result, True)
+        self.refresh()
 
-    def _heard(self, name: str, event: Event) -> None:
-        """In the session's own loop."""
-        key = event.job.key
-        if key not in self._tickets or self._tickets[key].job is not event.job:  # left in between
-            return
-        if event.kind in ("started", "progress"):
-            if key in self._rows:
-                self._rows[key].update_from(event.job)
-            return
-        if event.kind == "partial":
-            self.take(key, event.result, final=False)
-        else:
-            self._tickets.pop(key)
-            self._drop_row(key)
-            if event.kind == "done":
-                self.take(key, event.result, final=True)
-            elif event.kind == "failed":
-                self._held.add(key)
-                self.fail(
-                    event.job.error, trace=event.job.traceback, where=key, title=event.job.title
-                )
-        if event.kind == "partial":
-            self.show(self.view())
-        else:
-            self.refresh()
+    def _came_partly(self, one: Computation, result: object) -> None:
+        one.take(result, False)
+        self.show(self.view())
+
+    def _failed(self, one: Computation, error: BaseException) -> None:
+        if one.failed is not None:
+            one.failed(error)
+        self.refresh()
 
     def refresh_state(self) -> None:
         """Buttons, cost and empty state after computations began or ended."""
@@ -411,40 +367,15 @@ class Lens(pn.viewable.Viewer):
 
     def _vacant(self) -> None:
         """What stands where nothing can be drawn: a shape of what is coming, or why there is nothing."""
-        self._coming.visible = not self.shown.there and bool(self._rows)
-        self._empty.visible = not self.shown.there and not self._rows
-
-    def _drop_row(self, key: str) -> None:
-        row = self._rows.pop(key, None)
-        if row is not None and row in self._progress.objects:
-            self._progress.remove(row)
+        self._coming.visible = not self.shown.there and self.desk.busy
+        self._empty.visible = not self.shown.there and not self.desk.busy
 
     # ---- errors --------------------------------------------------------------------------------------------------------
     def fail(
         self, error: BaseException, *, trace: str = "", where: str = "selection", title: str = ""
     ) -> None:
         """Show an error until it is dismissed."""
-        self.clear_errors(where)
-        trace = trace or "".join(traceback.format_exception(error))
-        head, *says = explain(error, title)
-        if same := next((card for card in self._errors.objects if card.says == tuple(says)), None):
-            same.also(where, head)
-            return
-        self._errors.append(
-            ErrorCard(
-                error,
-                trace,
-                title=title,
-                where=where,
-                copy=self.client.copy,
-                dismiss=lambda card: self._errors.remove(card),
-            )
-        )
-
-    def clear_errors(self, where: str) -> None:
-        """Take back what was said about one thing, now that it is tried again."""
-        for card in [card for card in self._errors.objects if card.forget(where)]:
-            self._errors.remove(card)
+        self.desk.fail(error, where=where, title=title, trace=trace)
 
     def recipe(self) -> dict:
         """What the view is made from, as plain values: selection, link, and the provenance of every score in it."""
@@ -463,7 +394,7 @@ class Lens(pn.viewable.Viewer):
     @property
     def failed(self) -> bool:
         """Whether something of what is wanted has failed or was cancelled."""
-        return any(task.key in self._held for task in self._wanted)
+        return any(one.key in self.desk.held for one in self._wanted)
 
     # ---- export and keyboard ---------------------------------------------------------------------------------------------
     def open_export(self) -> None:
@@ -480,13 +411,13 @@ class Lens(pn.viewable.Viewer):
         elif key == "Escape":
             if self._exporter.is_open:
                 self._exporter.close()
-            elif self._rows:
+            else:
                 self.cancel()
 
     @property
     def running(self) -> list[Job]:
         """Computations this lens listens to."""
-        return [ticket.job for ticket in self._tickets.values()]
+        return self.desk.jobs
 
 
 def selected(slug: str, fields: dict) -> Selection:

@@ -1,4 +1,4 @@
-"""The pieces of a lens: the table, the empty state, an error that stays, a computation on its way."""
+"""The pieces of a lens: the figure, the empty state."""
 
 from __future__ import annotations
 

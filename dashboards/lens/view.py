@@ -1,9 +1,9 @@
-"""What a lens shows, and what it would still have to compute."""
+"""What a lens shows."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
 
 import pandas as pd
 
@@ -59,6 +59,8 @@ class View:
         A button for the empty state.
     notes : tuple of (term, meaning)
         What the columns mean and which function computes them.
+    controls : mapping
+        What the lens's controls have to say beside it: see :meth:`dashboards.lens.lens.Lens.reflect`.
     """
 
     pictures: tuple[Picture, ...] = ()
@@ -66,6 +68,7 @@ class View:
     empty: str = ""
     action: tuple[str, Callable] | None = None
     notes: tuple[tuple[str, str], ...] = ()
+    controls: Mapping[str, object] = field(default_factory=dict)
 
     def coloured(self, colours: dict[str, str]) -> View:
         """The same with the colours that the user chose."""

@@ -17,6 +17,7 @@ from dashboards.figures.spec import FigureSpec, Mark, Rule
 from dashboards.lens.controls import ModelPicker, ScalePicker
 from dashboards.lens.lens import Computation, Lens, Picture, View
 from dashboards.look.look import heading, note
+from dashboards.work.ledger import Ledger, Wish
 from data.errors import BrainLensError
 
 __all__ = ["Compare"]
@@ -69,9 +70,7 @@ class Compare(Lens):
     watches = ("models", "ranked", "hidden", "scale", "tables", "pooling")
 
     def make_controls(self) -> list:
-        self._board: pd.DataFrame | None = None
-        self._targets: dict[str, object] = {}
-        self._turn = 0
+        self._results, self._turn = Ledger(), 0
         wide = dict(sizing_mode="stretch_width", margin=(8, 0, 4, 0))
         self._recordings = pmui.MultiChoice(label="Recordings in the mean (none: all)", options=list(self.selection.ranked),
                                             value=list(self.selection.ranked), **wide)  # fmt: skip
@@ -111,41 +110,41 @@ class Compare(Lens):
     # ---- work ----------------------------------------------------------------------------------------------------------
     def reload(self) -> None:
         """Read the store again."""
-        self._board, self._turn = None, self._turn + 1
-        self._targets.clear()
+        self._results, self._turn = Ledger(), self._turn + 1
         self.refresh()
 
-    def tasks(self) -> list[Computation]:
-        if self._board is None:
-            return [
-                Computation(
-                    f"board:{id(self)}:{self._turn}",
-                    "results in the store",
-                    _read,
-                    free=True,
-                    quiet=True,
-                )
-            ]
-        pair = self._pair()
-        keys = (
-            [] if pair is None else [one["key"] for one in pair if one["key"] not in self._targets]
-        )
-        return [
-            Computation(f"targets:{key}", "targets", _Targets(key), free=True, quiet=True)
-            for key in keys
-        ]
+    @property
+    def _key(self) -> str:
+        return f"board:{id(self)}:{self._turn}"
 
-    def take(self, key: str, result: object, *, final: bool) -> None:
-        if key.startswith("targets:"):
-            self._targets[key.removeprefix("targets:")] = result
-            return
+    @property
+    def _board(self) -> pd.DataFrame | None:
+        """Every result in the store; None until it was read."""
+        return self._results.value(self._key)
+
+    def missing(self) -> list[Computation]:
+        if self._board is None:
+            wishes = [Wish(self._key, "results in the store", _read, quiet=True)]
+        else:
+            wishes = [
+                Wish(one["key"], "targets", _Targets(one["key"]), quiet=True)
+                for one in self._pair() or ()
+            ]
+        return self._results.computations(wishes)
+
+    def reflect(self, view: View) -> None:
         from analysis.answers.compare import benchmarks, told_apart
 
-        self._board = result
-        self._recordings.options = list(
-            dict.fromkeys([*told_apart(result), *benchmarks(), *self._recordings.value])
-        )
-        self._hidden.options = list(dict.fromkeys([*result["model"], *self._hidden.value]))
+        self._absent.object = view.controls.get("absent", "")
+        if (board := self._board) is None:
+            return
+        for widget, options in (
+            (self._recordings, [*told_apart(board), *benchmarks()]),
+            (self._hidden, board["model"]),
+        ):
+            options = list(dict.fromkeys([*options, *widget.value]))
+            if options != widget.options:
+                widget.options = options
 
     def _split(self) -> tuple[list[str], list[str]]:
         """The chosen recordings that results here are of, and those that none is of."""
@@ -220,7 +219,7 @@ class Compare(Lens):
         """Take a file's results in, or say why not."""
         from analysis.scoring.results import bring
 
-        self.clear_errors("import")
+        self.desk.clear("import")
         with tempfile.TemporaryDirectory() as folder:
             path = Path(folder) / f"given{Path(name).suffix.lower()}"
             path.write_bytes(content.encode() if isinstance(content, str) else content)
@@ -259,11 +258,13 @@ class Compare(Lens):
                     )
                 )
             pair = self._pair()
-            if pair is not None and all(self._targets.get(one["key"]) is not None for one in pair):
-                found = detail(*pair, tuple(self._targets[one["key"]] for one in pair))
+            each = [] if pair is None else self._results.values(one["key"] for one in pair)
+            if len(each) == 2:
+                found = detail(*pair, tuple(each))
                 pictures.append(Picture("Two models", targets(found, pair), found.frame, python=_python_pair(*pair),
                                         methods=paired_methods(*pair)))  # fmt: skip
-        self._absent.object = f"No result here is of {', '.join(absent)}." if absent else ""
+        without = f"No result here is of {', '.join(absent)}." if absent else ""
+        controls = {"absent": without}
         for name in choice.tables:
             answer = published(name, choice.ranked, hidden=choice.hidden, pooling=choice.pooling)
             spec = dots("Published scores", answer)
@@ -273,12 +274,13 @@ class Compare(Lens):
             )
         if not pictures and absent:
             return View(
-                empty=f"{self._absent.object} Choose other recordings for the mean, or none: then it is over all."
+                empty=f"{without} Choose other recordings for the mean, or none: then it is over all.",
+                controls=controls,
             )
         if not pictures or all(one.spec.empty for one in pictures):
             return View(empty="Nothing was scored yet: score a model on the Layers lens, bring a file of results, or choose a "
                         "published table.")  # fmt: skip
-        return View(tuple(pictures), stamps, notes=NOTES)
+        return View(tuple(pictures), stamps, notes=NOTES, controls=controls)
 
 
 # ---- figures -----------------------------------------------------------------------------------------------------------

@@ -16,7 +16,8 @@ from dashboards.lens.controls import ModelPicker, ProtocolPicker, RecordingPicke
 from dashboards.lens.lens import Computation, Lens, Picture, View
 from dashboards.look.look import note
 from dashboards.work import identity
-from dashboards.work.score_computations import FREE_SECONDS, ScoreTasks, stamps
+from dashboards.work.ledger import Ledger, Priced, Ready, Refused, Wish
+from dashboards.work.score_computations import Scores, stamps
 from dashboards.work.text_computations import unpredictive
 from data.errors import BrainLensError
 
@@ -62,10 +63,7 @@ class Items(Lens):
     watches = ("models", "recording", "preset", "changes", "slice", "picked")
 
     def make_controls(self) -> list:
-        self.scores = ScoreTasks(self.selection)
-        self._found: dict[str, tuple] = {}
-        self._prices: dict[str, object] = {}
-        self._words: dict[str, pd.DataFrame | str] = {}
+        self.scores, self._stimuli, self._words = Scores(self.selection), Ledger(), Ledger()
         by = pmui.Select(
             label="Slices by",
             options={words[0].upper() + words[1:]: name for name, words in SLICES.items()},
@@ -89,57 +87,32 @@ class Items(Lens):
             f"items:{identity.case(self._pair, self.selection.recording, self.selection.protocol)}"
         )
 
-    def tasks(self) -> list[Computation]:
+    def missing(self) -> list[Computation]:
         pair, choice = self._pair, self.selection
         if len(pair) < 2:
             return []
-        missing = self.scores.tasks(pair)
-        if missing:
+        if missing := self.scores.missing(pair):
             return missing
-        if self._key not in self._found:
-            return [self._stimulus_by_stimulus()]
+        if self._stimuli.value(self._key) is None:
+            work = (*pair, choice.recording, choice.protocol)
+            title = f"{pair[0]} and {pair[1]}, stimulus by stimulus"
+            wish = Wish(self._key, title, partial(_items, *work), partial(_look, *work))
+            return self._stimuli.computations([wish])
         item = self._item()
-        return [
-            Computation(
-                key,
+        return self._words.computations(
+            Wish(
+                self._words_key(model, item),
                 f"words of {item} for {model}",
                 partial(_bits, model, choice.recording, item, choice.protocol),
-                free=True,
                 quiet=bool(unpredictive(model)),
             )
             for model in pair
-            if (key := self._words_key(model, item)) not in self._words
-        ]
-
-    def _stimulus_by_stimulus(self) -> Computation:
-        """A look into the store; where it is known what the predictions cost, the predictions."""
-        pair, choice = self._pair, self.selection
-        title, work = (
-            f"{pair[0]} and {pair[1]}, stimulus by stimulus",
-            (*pair, choice.recording, choice.protocol),
-        )
-        if self._key not in self._prices:
-            return Computation(
-                f"look:{self._key}", title, partial(_look, *work), free=True, quiet=True
-            )
-        costs = self._prices[self._key]
-        seconds = (
-            None if any(one.seconds is None for one in costs) else sum(one.seconds for one in costs)
-        )
-        cheap = seconds is not None and seconds <= FREE_SECONDS
-        return Computation(
-            self._key,
-            title,
-            partial(_items, *work),
-            seconds,
-            memory=max(one.memory for one in costs),
-            free=cheap,
         )
 
     def run(self, *, wait: bool = False) -> Lens:
         super().run(wait=wait)
         if wait and any(
-            task.key == self._key and task.key not in self._held for task in self._wanted
+            one.key == self._key and one.key not in self.desk.held for one in self._wanted
         ):
             super().run(wait=True)  # the scores were the first step
         return self
@@ -149,25 +122,15 @@ class Items(Lens):
             f"bits:{identity.case(model, self.selection.recording, self.selection.protocol)}|{item}"
         )
 
-    def take(self, key: str, result: object, *, final: bool) -> None:
-        if key.startswith("look:items:") and isinstance(result, list):
-            self._prices[key.removeprefix("look:")] = result
-        elif key.startswith(("items:", "look:items:")):
-            self._found[key.removeprefix("look:")] = result
-        elif key.startswith("bits:"):
-            self._words[key] = result
-        else:
-            self.scores.take(key, result, final=final)
-
     def _answer_now(self):
         from analysis.answers.items import items
 
-        first, second, about, drawn, unit = self._found[self._key]
+        first, second, about, drawn, unit = self._stimuli.value(self._key)
         return items(first, second, about, drawn, by=self.selection.slice, unit=unit)
 
     def _item(self) -> str:
         """The picked item whose words are shown: the last one that is picked, else the one with the largest difference."""
-        first, second, about, _, _ = self._found[self._key]
+        first, second, about, _, _ = self._stimuli.value(self._key)
         known = set(about["item"])
         for name in reversed(self.selection.picked):
             if name in known:
@@ -195,9 +158,9 @@ class Items(Lens):
                     lambda: self.selection.param.update(**example()),
                 ),
             )
-        if self._key not in self._found:
+        if self._stimuli.value(self._key) is None:
             scored = len([one for one in self.scores.found(pair) if one.complete]) == 2
-            if self.scores.looking(pair) or (scored and self._key not in self._prices):
+            if self.scores.unseen(pair) or (scored and self._stimuli.looking([self._key])):
                 failed = (
                     "It is not known what is stored: see the error above." if self.failed else ""
                 )
@@ -215,10 +178,10 @@ class Items(Lens):
         by, table = SLICES.get(answer.facts["by"], "nothing"), answer.facts["slices"]
         pictures.append(Picture(f"By {by}", slices(answer, pair, stamp), table, scores, **common))
         item = self._item()
-        told = [self._words.get(self._words_key(model, item)) for model in pair]
-        tables = [one for one in told if isinstance(one, pd.DataFrame)]
+        keys = [self._words_key(model, item) for model in pair]
+        tables = self._words.values(keys)
+        silent = [one.reason for one in map(self._words.finding, keys) if isinstance(one, Refused)]
         if tables:
-            silent = [one for one in told if isinstance(one, str)]
             table = pd.concat(tables, ignore_index=True)
             text = answer.frame.set_index("item").loc[item, "text"]
             table.insert(0, "item", item)  # a picked word is one of this item, not of its model
@@ -231,9 +194,9 @@ class Items(Lens):
                     "Words", inspector(table, item, text, silent, stamp), table, scores, **common
                 )
             )
-        elif all(isinstance(one, str) for one in told):
+        elif len(silent) == len(pair):
             pictures[0] = _with_caption(
-                pictures[0], f"No words with probabilities: {'; '.join(told)}."
+                pictures[0], f"No words with probabilities: {'; '.join(silent)}."
             )
         return View(tuple(pictures), stamps(list(scores)), notes=NOTES)
 
@@ -241,7 +204,7 @@ class Items(Lens):
         from analysis.answers.items import methods
         from analysis.paper.methods import paragraph
 
-        first, second, _, _, unit = self._found[self._key]
+        first, second, _, _, unit = self._stimuli.value(self._key)
         return "\n\n".join(filter(None, [paragraph(scores), methods(first, second, answer, unit)]))
 
 
@@ -385,15 +348,18 @@ def _python_words(choice, item: str, models: list[str]) -> str:
 
 
 def _look(first: str, second: str, name: str, protocol: Protocol, report: Report):
-    """What is explained, where it is stored for both, else what it costs for each."""
+    """What is explained, where it is stored for both, else what it costs for both together."""
+    from analysis.scoring.cost import Cost
     from analysis.scoring.per_stimulus import price
     from data.catalog.catalog import recording
 
     loaded = recording(name)
     costs = [price(model, loaded, protocol) for model in (first, second)]
-    return (
-        _items(first, second, name, protocol, report) if all(one.cached for one in costs) else costs
-    )
+    if all(one.cached for one in costs):
+        return Ready(_items(first, second, name, protocol, report))
+    unknown = any(one.seconds is None for one in costs)
+    seconds = None if unknown else sum(one.seconds for one in costs)
+    return Priced(Cost(2, seconds=seconds, memory=max(one.memory for one in costs)))
 
 
 def _items(first: str, second: str, name: str, protocol: Protocol, report: Report) -> tuple:
@@ -416,8 +382,8 @@ def _bits(model: str, name: str, item: str, protocol: Protocol, report: Report):
     from data.catalog.catalog import recording
 
     if reason := unpredictive(model):
-        return f"{model} ({reason})"
+        return Refused(f"{model} ({reason})")
     try:
         return token_bits(model, recording(name), item, protocol, report=report)
     except BrainLensError as error:
-        return f"{model} ({error.problem})"
+        return Refused(f"{model} ({error.problem})")

@@ -17,8 +17,8 @@ from dashboards.lens.lens import Computation, Lens, Picture, View
 from dashboards.look.look import note
 from dashboards.work.score_computations import (
     NOTES,
-    ScoreTasks,
-    TargetTasks,
+    Scores,
+    TargetTests,
     example,
     stamps,
     unscorable,
@@ -44,7 +44,7 @@ class Layers(Lens):
     watches = ("models", "recording", "preset", "changes", "scale", "by", "protocols", "tested")
 
     def make_controls(self) -> list:
-        self.scores, self.tests = ScoreTasks(self.selection), TargetTasks(self.selection)
+        self.scores, self.tests = Scores(self.selection), TargetTests(self.selection)
         self._splits: dict[str, tuple] = {}
         small = dict(size="small", sizing_mode="stretch_width")
         self._by = pmui.Select(
@@ -83,17 +83,13 @@ class Layers(Lens):
         }
         return [found.pop(chosen.key()), *found.values()]
 
-    def tasks(self) -> list[Computation]:
-        wanted = self.scores.tasks(self.selection.models)
+    def missing(self) -> list[Computation]:
+        wanted = self.scores.missing(self.selection.models)
         for other in self.protocols()[1:]:
-            wanted += self.scores.tasks(self.selection.models, other)
+            wanted += self.scores.missing(self.selection.models, other)
         if self.selection.tested:
-            wanted += self.tests.tasks(self._complete())
+            wanted += self.tests.missing(self._complete())
         return wanted
-
-    def take(self, key: str, result: object, *, final: bool) -> None:
-        if not self.tests.take(key, result):
-            self.scores.take(key, result, final=final)
 
     def _complete(self) -> list:
         return [score for score in self.scores.found(self.selection.models) if score.complete]
@@ -117,7 +113,7 @@ class Layers(Lens):
             for protocol in self.protocols()
             if (scores := self.scores.found(models, protocol))
         ]
-        if not found and self.scores.looking(models):
+        if not found and self.scores.unseen(models):
             failed = "It is not known what is stored: see the error above." if self.failed else ""
             return View(empty=failed or "Looking into the store ...")
         if not found:
@@ -125,7 +121,7 @@ class Layers(Lens):
                 empty="Nothing is stored for this selection yet. Press Run (or the key r): layers appear as they are computed.",
                 action=("Run", self.run),
             )
-        by = self._shown_by(found[0][1][0])
+        by, controls = self._shown_by(found[0][1][0])
         pictures = []
         for protocol, scores in found:
             label = "Layers" if len(self.protocols()) == 1 else f"Layers, {protocol.name}"
@@ -138,10 +134,10 @@ class Layers(Lens):
         said = [score for _, scores in found for score in scores]
         if all(picture.spec.empty for picture in pictures):
             return View(empty=f"{pictures[0].spec.answer} {pictures[0].spec.caption}")
-        return View(tuple(pictures), stamps(said), notes=NOTES)
+        return View(tuple(pictures), stamps(said), notes=NOTES, controls=controls)
 
-    def _shown_by(self, score) -> str:
-        """The target coordinate that lines are split by; what the recording does not hold is disabled, with the reason."""
+    def _shown_by(self, score) -> tuple[str, dict]:
+        """The target coordinate that lines are split by, what the recording does not hold, and why."""
         known = groupings(score)
         reasons = [
             f"Not {words.lower()}: {known[key][1]}."
@@ -151,11 +147,13 @@ class Layers(Lens):
         chosen = (
             self.selection.by
         )  # a link may ask for what is not there: it stays chosen, the reason is beside it
-        self._by.disabled_options = [
-            key for key, (name, _) in known.items() if not name and key != chosen
-        ]
-        self._why.object = " ".join(reasons)
-        return "" if chosen == "mean" else known[chosen][0]
+        absent = [key for key, (name, _) in known.items() if not name and key != chosen]
+        controls = {"absent": absent, "why": " ".join(reasons)}
+        return "" if chosen == "mean" else known[chosen][0], controls
+
+    def reflect(self, view: View) -> None:
+        self._by.disabled_options = view.controls.get("absent", [])
+        self._why.object = view.controls.get("why", "")
 
     def _picture(self, label: str, scores: list, by: str) -> Picture:
         normalised = self.selection.scale == "normalised"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import partial
 
 import pandas as pd
@@ -17,7 +17,7 @@ from dashboards.lens.lens import Computation, Lens, Picture, View
 from dashboards.lenses.task import scatter
 from dashboards.look.look import heading, note
 from dashboards.work import identity
-from dashboards.work.score_computations import FREE_SECONDS
+from dashboards.work.ledger import Ledger, Priced, Ready, Refused, Wish
 from dashboards.work.text_computations import unpredictive
 from data.errors import BrainLensError
 from data.filters import FILTERS
@@ -113,10 +113,7 @@ class Reading(Lens):
     )
 
     def make_controls(self) -> list:
-        self._found: dict[str, object] = {}
-        self._prices: dict[str, object] = {}
-        self._refused: dict[str, Refused] = {}
-        self._failures: dict[str, str] = {}
+        self._readings, self._stored, self._fits = Ledger(), Ledger(), Ledger()
         options = _corpora()
         options |= {name: name for name in self.selection.corpora if name not in options.values()}
         corpora = pmui.MultiChoice(
@@ -178,72 +175,59 @@ class Reading(Lens):
             for model in choice.models
         ]
 
-    def _beside(self) -> list[tuple[str, str, str, bool]]:
-        """Key, model, recording of the scores beside it, and whether they may be computed here."""
-        choice, how = self.selection, self.selection.protocol.key()
-        brain = choice.models if choice.neural else []
-        found = [
+    def _brain(self) -> list[tuple[str, str]]:
+        """Key and model of the stored scores on a recording of the brain."""
+        choice = self.selection
+        models = choice.models if choice.neural else []
+        return [
             (
-                f"neural:{identity.model(model)}|{identity.recording(choice.neural)}|{how}",
-                model,
-                choice.neural,
-                False,
+                f"neural:{identity.model(one)}|{identity.recording(choice.neural)}|{choice.protocol.key()}",
+                one,
             )
-            for model in brain
+            for one in models
         ]
-        if choice.fitted:
-            found += [
-                (
-                    f"fitted:{identity.model(model)}|{identity.recording(name)}|{how}",
-                    model,
-                    name,
-                    True,
-                )
-                for name in choice.corpora
-                for model in choice.models
-            ]
-        return found
 
-    def tasks(self) -> list[Computation]:
-        choice, found = self.selection, []
-        options = {
-            "protocol": choice.protocol,
-            "form": choice.form,
-            "link": choice.link,
-            "filter": choice.filter,
-        }
-        for key, model, name in self._pairs():
-            if key not in self._found and key not in self._refused:
-                found.append(self._task(key, f"{model} reads {name}", partial(_look, model, name, options),
-                                        partial(_read, model, name, options)))  # fmt: skip
-        for key, model, name, here in self._beside():
-            if key in self._found or key in self._refused or (not here and key in self._prices):
-                continue
-            work = (model, name, choice.protocol)
-            found.append(
-                self._task(
-                    key, f"{model} on {name}", partial(_look_score, *work), partial(_score, *work)
-                )
+    def _from_activations(self) -> list[tuple[str, str, str]]:
+        """Key, model and recording of the times that are predicted from activations."""
+        choice = self.selection
+        return [
+            (
+                f"fitted:{identity.model(model)}|{identity.recording(name)}|{choice.protocol.key()}",
+                model,
+                name,
             )
-        return found
+            for name in (choice.corpora if choice.fitted else ())
+            for model in choice.models
+        ]
 
-    def _task(self, key: str, title: str, look, work) -> Computation:
-        """A look into the store; where it is known what the computation costs, the computation."""
-        if key not in self._prices:
-            return Computation(f"look:{key}", title, look, free=True, quiet=True)
-        cost = self._prices[key]
-        cheap = not cost.download and cost.seconds is not None and cost.seconds <= FREE_SECONDS
-        return Computation(key, title, work, cost.seconds, cost.download, cost.memory, free=cheap)
-
-    def take(self, key: str, result: object, *, final: bool) -> None:
-        key = key.removeprefix("look:")
-        if isinstance(result, Refused):
-            self._refused[key] = result
-        elif hasattr(result, "rows") or hasattr(result, "dataset"):
-            if final:
-                self._found[key] = result
-        else:
-            self._prices[key] = result
+    def missing(self) -> list[Computation]:
+        choice = self.selection
+        protocol = choice.protocol
+        options = {"protocol": protocol, "form": choice.form, "link": choice.link, "filter": choice.filter}  # fmt: skip
+        readings = [
+            Wish(
+                key,
+                f"{model} reads {name}",
+                partial(_read, model, name, options),
+                partial(_look, model, name, options),
+            )
+            for key, model, name in self._pairs()
+        ]
+        brain = [
+            Wish(key, f"{model} on {choice.neural}", _nothing_else,
+                 partial(_look_stored, model, choice.neural, protocol))
+            for key, model in self._brain()
+        ]  # fmt: skip
+        fits = [
+            Wish(key, f"{model} on {name}", partial(_score, model, name, protocol),
+                 partial(_look_score, model, name, protocol))
+            for key, model, name in self._from_activations()
+        ]  # fmt: skip
+        return [
+            *self._readings.computations(readings),
+            *self._stored.computations(brain),
+            *self._fits.computations(fits),
+        ]
 
     def run(self, *, wait: bool = False) -> Lens:
         self._look_again()
@@ -251,32 +235,18 @@ class Reading(Lens):
 
     def _look_again(self) -> None:
         """Scores of the brain are computed in other lenses: what was not stored may be there now."""
-        absent = [key for key in (*self._prices, *self._refused) if key.startswith("neural:")]
-        for key in absent:
-            self._prices.pop(key, None)
-            self._refused.pop(key, None)
+        keys = (key for key, _ in self._brain())
+        absent = [key for key in keys if isinstance(self._stored.finding(key), Refused)]
+        self._stored.forget(absent)
         if absent:
             self.refresh()
 
-    def fail(self, error: BaseException, *, where: str = "selection", **more) -> None:
-        self._failures[where.removeprefix("look:")] = str(
-            getattr(error, "problem", f"{type(error).__name__}: {error}")
-        )
-        super().fail(error, where=where, **more)
-
-    def _why(self, key: str) -> str:
+    def _why(self, ledger: Ledger, key: str) -> str:
         """Why something that is asked for is not there."""
-        if key in self._refused:
-            return self._refused[key].reason
-        if key in self._held or f"look:{key}" in self._held:
-            return self._failures.get(key, "cancelled")
-        return (
-            "being computed"
-            if key in self._tickets
-            else "not run yet"
-            if key in self._prices
-            else "not looked up yet"
-        )
+        if self.desk.running(key):
+            return "being computed"
+        unknown = ledger.looking([key]) and key not in self.desk.held
+        return "not looked up yet" if unknown else ledger.lacking(key, self.desk.held)
 
     # ---- what is shown -------------------------------------------------------------------------------------------------
     def view(self) -> View:
@@ -292,18 +262,25 @@ class Reading(Lens):
                 ),
             )
         pairs = self._pairs()
-        found = [self._found[key] for key, _, _ in pairs if key in self._found]
-        refused = [self._refused[key] for key, _, _ in pairs if key in self._refused]
-        lacking = [(one.model, one.reason) for one in refused]
-        lacking += [(model, f"{name}: {self._why(key)}") for key, model, name in pairs
-                    if key not in self._found and key not in self._refused]  # fmt: skip
+        keys = [key for key, _, _ in pairs]
+        found = self._readings.values(keys)
+        refused = {
+            key: (model, known.reason)
+            for key, model, _ in pairs
+            if isinstance(known := self._readings.finding(key), Refused)
+        }
+        lacking = list(refused.values())
+        lacking += [
+            (model, f"{name}: {self._why(self._readings, key)}")
+            for key, model, name in pairs
+            if self._readings.value(key) is None and key not in refused
+        ]
         missing = pd.DataFrame(lacking, columns=["model", "reason"]).drop_duplicates()
         if not found:
             if refused and len(refused) == len(pairs):
                 return View(empty=" ".join(f"{row.model}: {row.reason}." for row in missing.itertuples())
                             + " Choose a model that gives every next word a probability.")  # fmt: skip
-            open_ = [key for key, _, _ in pairs if key not in self._refused]
-            if any(key not in self._prices for key in open_) and not getattr(self, "failed", False):
+            if self._readings.looking(keys) and not self.failed:
                 return View(empty="Looking into the store ...")
             return View(
                 empty="Nothing is stored for this selection yet. Press Run (or the key r).",
@@ -345,17 +322,11 @@ class Reading(Lens):
         from analysis.paper import methods_reading
 
         rows, name, scores = [], self.selection.neural, []
-        for key, model, _, here in self._beside():
-            if here:
-                continue
-            score = self._found.get(key)
+        for key, model in self._brain():
+            score = self._stored.value(key)
             scores += [score] if score else []
-            reason = (
-                self._refused[key].reason
-                if key in self._refused
-                else f"no stored score on {name}: compute it in Layers"
-            )
-            rows.append({"model": model, "x": score.value if score else float("nan"), "reason": "" if score else reason,
+            reason = "" if score else self._why(self._stored, key)
+            rows.append({"model": model, "x": score.value if score else float("nan"), "reason": reason,
                          "stamp": score.stamp if score else ""})  # fmt: skip
         table = pd.DataFrame(rows)
         found = against_scores(said.frame, table.drop(columns="stamp"), name)
@@ -388,14 +359,14 @@ class Reading(Lens):
         """Times predicted from activations, as the 2021 paper scores reading."""
         from analysis.answers.reading import benchmark
 
-        asked = [(key, model, name) for key, model, name, here in self._beside() if here]
-        scores = [self._found[key] for key, _, _ in asked if key in self._found]
+        asked = self._from_activations()
+        scores = self._fits.values(key for key, _, _ in asked)
         if not scores:
             return []
         left = "; ".join(
-            f"{model} on {name} ({self._why(key)})"
+            f"{model} on {name} ({self._why(self._fits, key)})"
             for key, model, name in asked
-            if key not in self._found
+            if self._fits.value(key) is None
         )
         found = benchmark(scores)
         hover = (
@@ -419,14 +390,6 @@ class Reading(Lens):
                           answer=found.sentence, caption=found.caption + (f" Left out: {left}." if left else ""),
                           stamp=found.facts["stamp"])  # fmt: skip
         return [Picture("Times from activations", spec, found.frame, tuple(scores))]
-
-
-@dataclass(frozen=True)
-class Refused:
-    """A model that cannot do what is asked of it, and why."""
-
-    model: str
-    reason: str
 
 
 # ---- helpers -----------------------------------------------------------------------------------------------------------
@@ -485,13 +448,13 @@ def _python(choice) -> str:
     ])  # fmt: skip
 
 
-def _look(model: str, name: str, options: dict, report: Report):
+def _look(model: str, name: str, options: dict, report: Report) -> Ready | Priced | Refused:
     """The reading where the surprisals are stored, else what it costs, or why the model cannot."""
     from analysis.reading.run import price, read
 
     try:
         cost = price(model, name, options["protocol"])
-        return read(model, name, **options, report=report) if cost.cached else cost
+        return Ready(read(model, name, **options, report=report)) if cost.cached else Priced(cost)
     except BrainLensError as error:
         return _refusal(model, name, error)
 
@@ -505,7 +468,7 @@ def _read(model: str, name: str, options: dict, report: Report):
         return _refusal(model, name, error)
 
 
-def _refusal(model: str, name: str, error: BrainLensError):
+def _refusal(model: str, name: str, error: BrainLensError) -> Refused:
     """A model without probabilities of the next word is said in words; every other error stays an error."""
     from analysis.reading.frame import word_frame
     from analysis.reading.run import corpus
@@ -513,7 +476,7 @@ def _refusal(model: str, name: str, error: BrainLensError):
     if not (reason := unpredictive(model)):
         raise error
     word_frame(corpus(name))  # what is wrong with the recording comes first
-    return Refused(model, reason)
+    return Refused(reason)
 
 
 def _look_score(model: str, name: str, protocol: Protocol, report: Report):
@@ -526,8 +489,23 @@ def _look_score(model: str, name: str, protocol: Protocol, report: Report):
     try:
         price = cost(model, loaded, protocol)
     except BrainLensError as error:
-        return Refused(model, error.problem)
-    return score(model, loaded, protocol, report=report) if price.cached else price
+        return Refused(error.problem)
+    if not price.cached:
+        return Priced(price)
+    return Ready(score(model, loaded, protocol, report=report))
+
+
+def _look_stored(model: str, name: str, protocol: Protocol, report: Report) -> Ready | Refused:
+    """A score where it is stored; it is never computed here."""
+    found = _look_score(model, name, protocol, report)
+    if isinstance(found, Priced):
+        return Refused(f"no stored score on {name}: compute it in Layers")
+    return found
+
+
+def _nothing_else(report: Report) -> Refused:
+    """What is not stored is computed in other lenses."""
+    return Refused("not computed here")
 
 
 def _score(model: str, name: str, protocol: Protocol, report: Report):

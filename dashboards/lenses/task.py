@@ -11,10 +11,10 @@ import panel_material_ui as pmui
 from analysis.answers.hadidi import CONTROLS
 from dashboards.figures.spec import FigureSpec, Mark, Rule
 from dashboards.lens.controls import ModelPicker, ProtocolPicker, RecordingPicker, ScalePicker
-from dashboards.lens.lens import Lens, Picture, View
+from dashboards.lens.lens import Computation, Lens, Picture, View
 from dashboards.look.look import heading, note
-from dashboards.work.score_computations import NOTES, PUBLISHED_NOTES, ScoreTasks, stamps
-from dashboards.work.text_computations import TextTasks, texts
+from dashboards.work.score_computations import NOTES, PUBLISHED_NOTES, Scores, stamps
+from dashboards.work.text_computations import TextReadings, texts
 from data.errors import BrainLensError
 
 __all__ = ["Task", "scatter"]
@@ -60,7 +60,7 @@ class Task(Lens):
                "changes")  # fmt: skip
 
     def make_controls(self) -> list:
-        self.scores, self.texts = ScoreTasks(self.selection), TextTasks()
+        self.scores, self.texts = Scores(self.selection), TextReadings()
         benchmark = pmui.Select(
             label="Score (published)",
             options=BENCHMARKS,
@@ -153,25 +153,14 @@ class Task(Lens):
         if event.new:
             self.selection.text = self._labels.get(event.new, event.new)
 
-    def tasks(self) -> list:
-        choice, wanted = self.selection, self.scores.tasks(self.selection.models)
+    def missing(self) -> list[Computation]:
+        choice, wanted = self.selection, self.scores.missing(self.selection.models)
         if (
             choice.own_x in _READ_FROM_TEXT
         ):  # only for models whose score is there: the score comes first
             ready = [score.model for score in self.scores.found(choice.models) if score.complete]
-            wanted += self.texts.tasks(ready, choice.text, readout=choice.own_x == "readout")
+            wanted += self.texts.missing(ready, choice.text, readout=choice.own_x == "readout")
         return wanted
-
-    def take(self, key: str, result: object, *, final: bool) -> None:
-        if not self.texts.take(key, result):
-            self.scores.take(key, result, final=final)
-
-    def fail(
-        self, error: BaseException, *, trace: str = "", where: str = "selection", title: str = ""
-    ) -> None:
-        for tasks in (self.scores, self.texts):
-            tasks.failed(where, error)
-        super().fail(error, trace=trace, where=where, title=title)
 
     def view(self) -> View:
         choice, pictures = self.selection, []
@@ -288,7 +277,7 @@ class Task(Lens):
             )
         words = ("model", "family", "recording", "source", "reason")
         known = {name: np.nan for name in rows[0] if name not in words}
-        for model, reason in self.scores.lacking(choice.models, self._held).items():
+        for model, reason in self.scores.without(choice.models, self.desk.held).items():
             rows.append(
                 known
                 | {
@@ -331,7 +320,7 @@ class Task(Lens):
         if found is None:
             return (
                 np.nan,
-                f"{said}: {self.texts.lacking(score.model, text, self._held, readout=readout)}",
+                f"{said}: {self.texts.without(score.model, text, self.desk.held, readout=readout)}",
             )
         column = {"readout": "perplexity", "perplexity": "token_perplexity"}.get(
             name, name.replace("-", "_")

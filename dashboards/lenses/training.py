@@ -9,8 +9,8 @@ from dashboards.figures.spec import FigureSpec, Mark, Rule
 from dashboards.lens.controls import ModelPicker, ProtocolPicker, RecordingPicker, ScalePicker
 from dashboards.lens.lens import Computation, Lens, Picture, View
 from dashboards.look.look import note
-from dashboards.work.score_computations import NOTES, ScoreTasks, stamps
-from dashboards.work.text_computations import TextTasks, texts
+from dashboards.work.score_computations import NOTES, Scores, stamps
+from dashboards.work.text_computations import TextReadings, texts
 
 __all__ = ["CHECKPOINTED", "Training"]
 
@@ -59,7 +59,7 @@ class Training(Lens):
     watches = ("models", "recording", "preset", "changes", "scale", "text")
 
     def make_controls(self) -> list:
-        self.scores, self.texts = ScoreTasks(self.selection), TextTasks()
+        self.scores, self.texts = Scores(self.selection), TextReadings()
         self._text = pmui.Select(
             label="Text of the bits per byte",
             options=self._texts(),
@@ -96,16 +96,12 @@ class Training(Lens):
 
         return checkpoints(self.selection.models)
 
-    def tasks(self) -> list[Computation]:
+    def missing(self) -> list[Computation]:
         wanted = self.wanted()
         ready = [
             score.model for score in self.scores.found(wanted) if score.complete
         ]  # the score comes first
-        return self.scores.tasks(wanted) + self.texts.tasks(ready, self.selection.text)
-
-    def take(self, key: str, result: object, *, final: bool) -> None:
-        if not self.texts.take(key, result):
-            self.scores.take(key, result, final=final)
+        return self.scores.missing(wanted) + self.texts.missing(ready, self.selection.text)
 
     def show_example(self) -> None:
         """Add the model that ships with checkpoints."""
@@ -124,7 +120,7 @@ class Training(Lens):
                 action=(f"Add {CHECKPOINTED}, eight checkpoints", self.show_example),
             )
         scores = [score for score in self.scores.found(wanted) if score.complete]
-        if not scores and self.scores.looking(wanted):
+        if not scores and self.scores.unseen(wanted):
             failed = "It is not known what is stored: see the error above." if self.failed else ""
             return View(empty=failed or "Looking into the store ...")
         if not scores:

@@ -12,7 +12,7 @@ from dashboards.lens.lens import Computation, Lens, Picture, View
 from dashboards.lenses.layers import ceiling_rules, control_rules
 from dashboards.lenses.task import BENCHMARKS
 from dashboards.look.look import heading, note
-from dashboards.work.score_computations import NOTES, PUBLISHED_NOTES, ScoreTasks, stamps
+from dashboards.work.score_computations import NOTES, PUBLISHED_NOTES, Scores, stamps
 
 __all__ = ["Untrained"]
 
@@ -43,7 +43,7 @@ class Untrained(Lens):
     )
 
     def make_controls(self) -> list:
-        self.scores = ScoreTasks(self.selection)
+        self.scores = Scores(self.selection)
         benchmark = pmui.Select(
             label="Score (published)",
             options=BENCHMARKS,
@@ -101,17 +101,8 @@ class Untrained(Lens):
                 ]
         return found
 
-    def tasks(self) -> list[Computation]:
-        return self.scores.tasks(self.wanted())
-
-    def take(self, key: str, result: object, *, final: bool) -> None:
-        self.scores.take(key, result, final=final)
-
-    def fail(
-        self, error: BaseException, *, trace: str = "", where: str = "selection", title: str = ""
-    ) -> None:
-        self.scores.failed(where, error)
-        super().fail(error, trace=trace, where=where, title=title)
+    def missing(self) -> list[Computation]:
+        return self.scores.missing(self.wanted())
 
     def view(self) -> View:
         from analysis.answers.untrained import at_chosen_layer, own_untrained, untrained
@@ -131,7 +122,7 @@ class Untrained(Lens):
         ]
         scores = [score for score in self.scores.found(self.wanted()) if score.complete]
         if scores:
-            own = own_untrained(scores, self.scores.lacking(self.wanted(), self._held))
+            own = own_untrained(scores, self.scores.without(self.wanted(), self.desk.held))
             chosen = at_chosen_layer(scores)
             normalised = self.selection.scale == "normalised"
             if normalised and own.frame["normalised"].isna().all():

@@ -1,4 +1,4 @@
-"""A computation that a lens asks for, and what it costs."""
+"""What a selection asks for and is not there yet: one computation, with its price."""
 
 from __future__ import annotations
 
@@ -8,12 +8,15 @@ from dataclasses import dataclass
 from analysis.progress import Report
 from dashboards.work.jobs import duration
 
-__all__ = ["Computation", "cost_in_words"]
+__all__ = ["FREE_SECONDS", "Computation", "cost_in_words"]
+
+FREE_SECONDS = 2.0
+"""What takes no longer, and needs no download, runs without being asked for."""
 
 
 @dataclass(frozen=True)
 class Computation:
-    """A computation that the selection asks for and that is not there yet.
+    """A piece of work that a view wants.
 
     Parameters
     ----------
@@ -23,10 +26,14 @@ class Computation:
         For progress and the activity list.
     work : callable
         ``work(report) -> result``; must not hold on to a session.
+    take : callable
+        ``take(result, final)``: keeps a partial or the final result; called in the session's loop.
+    failed : callable, optional
+        ``failed(error)``: keeps why there is no result.
     seconds : float, optional
         Estimated; None where nothing is known.
-    download : int
-        Bytes to fetch first.
+    download : int, optional
+        Bytes to fetch first; None where something has to be fetched and nobody knows how much.
     memory : int
         Bytes it needs, about.
     free : bool
@@ -38,35 +45,45 @@ class Computation:
     key: str
     title: str
     work: Callable[[Report], object]
+    take: Callable[[object, bool], None]
+    failed: Callable[[BaseException], None] | None = None
     seconds: float | None = None
-    download: int = 0
+    download: int | None = 0
     memory: int = 0
     free: bool = False
     quiet: bool = False
 
 
-def cost_in_words(tasks: list[Computation]) -> str:
+def cost_in_words(wanted: list[Computation]) -> str:
     """What a click on Run costs.
 
     Examples
     --------
-    >>> cost_in_words([Computation("k", "gpt2 on pereira2018", print, seconds=40.0)])
+    >>> cost_in_words([Computation("k", "gpt2 on pereira2018", print, print, seconds=40.0)])
     'Not computed yet: gpt2 on pereira2018. About 40 s; nothing to download.'
     """
-    if not tasks:
+    if not wanted:
         return ""
-    names = ", ".join(task.title for task in tasks[:3]) + (
-        f" and {len(tasks) - 3} more" if len(tasks) > 3 else ""
+    names = ", ".join(one.title for one in wanted[:3]) + (
+        f" and {len(wanted) - 3} more" if len(wanted) > 3 else ""
     )
-    known = [task.seconds for task in tasks if task.seconds is not None]
+    known = [one.seconds for one in wanted if one.seconds is not None]
     seconds = (
-        f"About {duration(sum(known))}" + (" or more" if len(known) < len(tasks) else "")
+        f"About {duration(sum(known))}" + (" or more" if len(known) < len(wanted) else "")
         if known
         else "Time not known yet"
     )
-    size = sum(task.download for task in tasks)
-    fetch = f"{size / 1e6:,.0f} MB to download" if size else "nothing to download"
-    memory = max(task.memory for task in tasks)
-    return f"Not computed yet: {names}. {seconds}; {fetch}" + (
+    memory = max(one.memory for one in wanted)
+    return f"Not computed yet: {names}. {seconds}; {_fetch(wanted)}" + (
         f"; {max(memory, 5e7) / 1e9:.1f} GB of memory." if memory else "."
     )
+
+
+def _fetch(wanted: list[Computation]) -> str:
+    """What has to be fetched; a size that nobody knows is no zero."""
+    known = sum(one.download or 0 for one in wanted)
+    unknown = any(one.download is None for one in wanted)
+    if not known:
+        return "a download of unknown size" if unknown else "nothing to download"
+    size = f"{known / 1e6:,.0f} MB to download"
+    return f"{size}, and more of unknown size" if unknown else size

@@ -1,51 +1,85 @@
-"""Jobs of a view that is no lens: started, shown on their way, cancelled, and their errors kept until dismissed."""
+"""Jobs of one view of one session: started, shown on their way, cancelled, and their errors kept until dismissed."""
 
 from __future__ import annotations
 
+import time
+import traceback
 from collections.abc import Callable
+from dataclasses import dataclass
 
 import panel_material_ui as pmui
 
-from dashboards.work.cards import ErrorCard, ProgressRow
+from dashboards.work.cards import ErrorCard, ProgressRow, explain
 from dashboards.work.inbox import Inbox
-from dashboards.work.jobs import Event, Runner, Ticket
+from dashboards.work.jobs import Event, Job, Runner, Ticket
 
 __all__ = ["Desk"]
 
 
+@dataclass(frozen=True)
+class _Order:
+    """A job under way, and whom to tell."""
+
+    ticket: Ticket
+    then: Callable[[object], None]
+    partly: Callable[[object], None]
+    failed: Callable[[BaseException], None] | None
+
+
 class Desk:
-    """Runs work for one view of one session.
+    """Runs work for one view.
 
     Parameters
     ----------
     runner : Runner
     copy : callable
         ``copy(text)``, to the clipboard.
+    changed : callable, optional
+        Called after jobs were started, ended or were left.
+
+    Attributes
+    ----------
+    held : set of str
+        Keys of jobs that failed or were cancelled: they are not tried again by themselves.
+    progress, errors : Column
+        What the view shows.
     """
 
-    def __init__(self, runner: Runner, copy: Callable[[str], None]):
-        self._runner, self._copy = runner, copy
+    def __init__(
+        self,
+        runner: Runner,
+        copy: Callable[[str], None],
+        changed: Callable[[], None] = lambda: None,
+    ):
+        self._runner, self._copy, self._changed = runner, copy, changed
         self._inbox = Inbox(self._heard)
-        self._jobs: dict[str, tuple[Ticket, Callable, Callable | None]] = {}
+        self._orders: dict[str, _Order] = {}
         self._rows: dict[str, ProgressRow] = {}
+        self.held: set[str] = set()
         self.progress = pmui.Column(sizing_mode="stretch_width", margin=0)
         self.errors = pmui.Column(sizing_mode="stretch_width", margin=0)
 
+    # ---- starting --------------------------------------------------------------------------------------------------
     def submit(
         self,
         key: str,
         title: str,
         work: Callable,
-        then: Callable,
+        then: Callable[[object], None],
         *,
-        failed: Callable | None = None,
+        partly: Callable[[object], None] | None = None,
+        failed: Callable[[BaseException], None] | None = None,
         quiet: bool = False,
         files: bool = False,
     ) -> None:
-        """Start ``work(report)``; ``then(result)`` is called in the session's loop, with partial results too.
+        """Start ``work(report)``, or listen to the job that already runs under this key.
 
         Parameters
         ----------
+        then : callable
+            ``then(result)``, called in the session's loop.
+        partly : callable, optional
+            ``partly(result)`` with each partial result; None: ``then`` is called with those too.
         failed : callable, optional
             ``failed(error)``, after the error was shown.
         quiet : bool
@@ -53,20 +87,24 @@ class Desk:
         files : bool
             It moves files: it does not wait behind computations.
         """
-        if key in self._jobs:
+        if key in self._orders:
             return
         self.clear(key)
+        self.held.discard(key)
         if not quiet:
             self._rows[key] = ProgressRow(title, lambda: self.cancel(key))
             self.progress.append(self._rows[key])
         ticket = self._runner.submit(key, title, work, self._notify, quiet=quiet, files=files)
-        self._jobs[key] = (ticket, then, failed)
+        self._orders[key] = _Order(ticket, then, partly or then, failed)
+        self._changed()
 
     def cancel(self, key: str) -> None:
         """Leave a job; nobody else listening, it ends at its next checkpoint."""
-        if key in self._jobs:
-            self._runner.leave(self._jobs.pop(key)[0])
+        if key in self._orders:
+            self._runner.leave(self._orders.pop(key).ticket)
+            self.held.add(key)
         self._drop_row(key)
+        self._changed()
 
     def cancel_all(self) -> bool:
         """Leave every job that is shown; whether there was one."""
@@ -75,32 +113,64 @@ class Desk:
             self.cancel(key)
         return bool(shown)
 
+    # ---- what is under way -----------------------------------------------------------------------------------------
+    @property
+    def keys(self) -> list[str]:
+        """Of the jobs under way."""
+        return list(self._orders)
+
+    @property
+    def jobs(self) -> list[Job]:
+        """The jobs under way."""
+        return [order.ticket.job for order in self._orders.values()]
+
+    @property
+    def busy(self) -> bool:
+        """Whether a job is shown on its way."""
+        return bool(self._rows)
+
     def under_way(self, start: str) -> list[str]:
         """Keys of the jobs under way that begin so."""
-        return [key for key in self._jobs if key.startswith(start)]
+        return [key for key in self._orders if key.startswith(start)]
 
     def running(self, key: str) -> bool:
         """Whether this job is under way."""
-        return key in self._jobs
+        return key in self._orders
 
+    def wait(self, timeout: float | None = None) -> None:
+        """Return when all jobs have ended; not to be called from the page's own loop."""
+        until = None if timeout is None else time.monotonic() + timeout
+        while self._orders and (until is None or time.monotonic() < until):
+            self._inbox.drain()
+            time.sleep(0.02)
+        self._inbox.drain()
+
+    # ---- errors ----------------------------------------------------------------------------------------------------
     def fail(self, error: BaseException, *, where: str, title: str = "", trace: str = "") -> None:
-        """Show an error until it is dismissed."""
+        """Show an error until it is dismissed; what fails for the same reason shares a card."""
         self.clear(where)
-        card = ErrorCard(
-            error,
-            trace,
-            title=title,
-            where=where,
-            copy=self._copy,
-            dismiss=lambda card: self.errors.remove(card),
+        trace = trace or "".join(traceback.format_exception(error))
+        head, *says = explain(error, title)
+        if same := next((card for card in self.errors.objects if card.says == tuple(says)), None):
+            same.also(where, head)
+            return
+        self.errors.append(
+            ErrorCard(
+                error,
+                trace,
+                title=title,
+                where=where,
+                copy=self._copy,
+                dismiss=lambda card: self.errors.remove(card),
+            )
         )
-        self.errors.append(card)
 
     def clear(self, where: str) -> None:
         """Take back what was said about one thing."""
         for card in [card for card in self.errors.objects if card.forget(where)]:
             self.errors.remove(card)
 
+    # ---- hearing ---------------------------------------------------------------------------------------------------
     def drain(self) -> None:
         """Handle what has arrived (in a script without a loop)."""
         self._inbox.drain()
@@ -108,9 +178,9 @@ class Desk:
     def close(self) -> None:
         """The session has ended."""
         self._inbox.close()
-        for ticket, _, _ in self._jobs.values():
-            self._runner.leave(ticket)
-        self._jobs.clear()
+        for order in self._orders.values():
+            self._runner.leave(order.ticket)
+        self._orders.clear()
 
     def _notify(self, event: Event) -> None:
         """In the worker's thread."""
@@ -120,24 +190,26 @@ class Desk:
 
     def _heard(self, name: str, event: Event) -> None:
         key = event.job.key
-        if key not in self._jobs or self._jobs[key][0].job is not event.job:
+        order = self._orders.get(key)
+        if order is None or order.ticket.job is not event.job:  # left in between
             return
         if event.kind in ("started", "progress"):
             if key in self._rows:
                 self._rows[key].update_from(event.job)
             return
-        _, then, failed = self._jobs[key]
         if event.kind == "partial":
-            then(event.result)
+            order.partly(event.result)
             return
-        self._jobs.pop(key)
+        self._orders.pop(key)
         self._drop_row(key)
-        if event.kind == "done":
-            then(event.result)
-        elif event.kind == "failed":
+        if event.kind == "failed":
+            self.held.add(key)
             self.fail(event.job.error, where=key, title=event.job.title, trace=event.job.traceback)
-            if failed is not None:
-                failed(event.job.error)
+            if order.failed is not None:
+                order.failed(event.job.error)
+        elif event.kind == "done":
+            order.then(event.result)
+        self._changed()
 
     def _drop_row(self, key: str) -> None:
         row = self._rows.pop(key, None)

@@ -1,4 +1,4 @@
-"""The bridge from a selection to scores: what is stored is shown at once, the rest becomes tasks with a price."""
+"""The bridge from a selection to scores: what is stored is shown at once, the rest is priced and waits to be asked for."""
 
 from __future__ import annotations
 
@@ -7,18 +7,19 @@ from functools import partial
 
 from analysis.progress import Report
 from analysis.protocol import Protocol
+from analysis.scoring.cost import Cost
 from dashboards.state import Selection
 from dashboards.work import identity
 from dashboards.work.computation import Computation
+from dashboards.work.ledger import Ledger, Priced, Ready, Wish
 from data.errors import BrainLensError
 
 __all__ = [
     "NOTES",
     "PUBLISHED_NOTES",
-    "ScoreTasks",
-    "TargetTasks",
+    "Scores",
+    "TargetTests",
     "example",
-    "failure",
     "stamps",
     "unscorable",
 ]
@@ -27,8 +28,6 @@ TEST_DRAWS = (200, 20_000)
 """Fewest and most permutations of a test of targets; the fewest are drawn whatever they cost."""
 TEST_SECONDS = 60.0
 """More permutations than the fewest are drawn as long as the test takes no longer, about."""
-FREE_SECONDS = 2.0
-"""A score that takes no longer, and needs no download, is computed without being asked for."""
 
 NOTES = (
     (
@@ -78,7 +77,7 @@ PUBLISHED_NOTES = (
 )
 
 
-class ScoreTasks:
+class Scores(Ledger):
     """Scores of a session, by model, recording and protocol.
 
     Parameters
@@ -88,102 +87,47 @@ class ScoreTasks:
     """
 
     def __init__(self, selection: Selection):
+        super().__init__()
         self._selection = selection
-        self._scores: dict[str, object] = {}
-        self._costs: dict[str, object] = {}
-        self._failed: dict[str, str] = {}
 
     def key(self, model: str, protocol: Protocol | None = None) -> str:
         """Content key of one score; None: the selection's protocol."""
         return f"score:{identity.case(model, self._selection.recording, protocol or self._selection.protocol)}"
 
-    def tasks(self, models: list[str], protocol: Protocol | None = None) -> list[Computation]:
+    def missing(self, models: list[str], protocol: Protocol | None = None) -> list[Computation]:
         """What is missing for these models: first a look into the store, then the computation."""
-        recording, found = self._selection.recording, []
-        named = f" ({protocol.name})" if protocol else ""
+        recording, named = self._selection.recording, f" ({protocol.name})" if protocol else ""
         protocol = protocol or self._selection.protocol
-        for model in models:
-            if unscorable(model):
-                continue
-            key = self.key(model, protocol)
-            score = self._scores.get(key)
-            if score is not None and score.complete:
-                continue
-            title = f"{model} on {recording}{named}"
-            if key not in self._costs:
-                found.append(
-                    Computation(
-                        f"look:{key}",
-                        title,
-                        partial(_look, model, recording, protocol),
-                        free=True,
-                        quiet=True,
-                    )
-                )
-                continue
-            cost = self._costs[key]
-            cheap = not cost.download and cost.seconds is not None and cost.seconds <= FREE_SECONDS
-            found.append(
-                Computation(
-                    key,
-                    title,
-                    partial(_score, model, recording, protocol),
-                    cost.seconds,
-                    cost.download,
-                    cost.memory,
-                    free=cheap,
-                )
+        return self.computations(
+            Wish(
+                self.key(model, protocol),
+                f"{model} on {recording}{named}",
+                partial(_score, model, recording, protocol),
+                partial(_look, model, recording, protocol),
             )
-        return found
-
-    def looking(self, models: list[str], protocol: Protocol | None = None) -> bool:
-        """Whether it is not known yet what is stored."""
-        return any(
-            key not in self._scores and key not in self._costs
-            for key in self._keys(models, protocol)
+            for model in models
+            if not unscorable(model)
         )
 
-    def take(self, key: str, result: object, *, final: bool) -> None:
-        """Keep what a task gave."""
-        self._failed.pop(key, None)
-        if not key.startswith("look:"):
-            self._scores[key] = result
-        elif hasattr(result, "cached") and not hasattr(result, "dataset"):
-            self._costs[key.removeprefix("look:")] = result
-        else:
-            self._scores[key.removeprefix("look:")] = result
+    def unseen(self, models: list[str], protocol: Protocol | None = None) -> bool:
+        """Whether it is not known yet what is stored."""
+        return self.looking(self._keys(models, protocol))
 
-    def failed(self, key: str, error: BaseException) -> None:
-        """Keep why a task gave nothing."""
-        self._failed[key] = failure(error)
-
-    def lacking(self, models: list[str], held: Collection[str]) -> dict[str, str]:
+    def without(self, models: list[str], held: Collection[str]) -> dict[str, str]:
         """Model -> why it has no finished score under the selection's protocol.
 
         Parameters
         ----------
         models : list of str
         held : collection of str
-            Keys of tasks that failed or were cancelled.
+            Keys of computations that failed or were cancelled.
         """
-        found, protocol = {}, self._selection.protocol
-        for model in models:
-            key = self.key(model, protocol)
-            score = self._scores.get(key)
-            stopped = next((one for one in (key, f"look:{key}") if one in held), "")
-            if score is not None and score.complete:
-                continue
-            if reason := unscorable(model):
-                found[model] = reason
-            elif stopped:
-                found[model] = self._failed.get(stopped, "cancelled")
-            else:
-                found[model] = "not computed yet" if score is None else "still being computed"
-        return found
+        why = {model: unscorable(model) or self.lacking(self.key(model), held) for model in models}
+        return {model: reason for model, reason in why.items() if reason}
 
     def found(self, models: list[str], protocol: Protocol | None = None) -> list:
         """The scores that are there, whole or partial, in the order of the models."""
-        return [self._scores[key] for key in self._keys(models, protocol) if key in self._scores]
+        return self.values(self._keys(models, protocol))
 
     def _keys(self, models: list[str], protocol: Protocol | None) -> list[str]:
         return [self.key(model, protocol) for model in models if not unscorable(model)]
@@ -200,44 +144,33 @@ def unscorable(model: str) -> str:
         return ""
 
 
-def failure(error: BaseException) -> str:
-    """Why something could not be computed, short enough for a caption."""
-    return "failed: " + (
-        error.problem if isinstance(error, BrainLensError) else f"{type(error).__name__}: {error}"
-    ).rstrip(".")
-
-
-class TargetTasks:
+class TargetTests(Ledger):
     """Tests of each target against chance, by model, recording, protocol and layer."""
 
     def __init__(self, selection: Selection):
+        super().__init__()
         self._selection = selection
-        self._found: dict[str, object] = {}
 
     def _key(self, score) -> str:
         return f"targets:{identity.case(score.model, self._selection.recording, score.protocol)}|{score.chosen_layer}"
 
-    def tasks(self, scores: list) -> list[Computation]:
+    def missing(self, scores: list) -> list[Computation]:
         """What is missing for these complete scores."""
-        recording = self._selection.recording
-        return [
-            Computation(key, f"{one.model}: {draws:,} permutations", partial(_test, one.model, recording, one.protocol,
-                 one.chosen_layer, draws), 1.0 + draws * _seconds_a_draw(one))
-            for one in scores if (key := self._key(one)) not in self._found and (draws := draws_of(one))
-        ]  # fmt: skip
-
-    def take(self, key: str, result: object) -> bool:
-        """Keep a result; False where the key is not of this kind."""
-        if not key.startswith("targets:"):
-            return False
-        self._found[key] = result
-        return True
+        recording, wishes = self._selection.recording, []
+        for one in scores:
+            if not (draws := draws_of(one)):
+                continue
+            work = partial(_test, one.model, recording, one.protocol, one.chosen_layer, draws)
+            cost = Cost(1, seconds=1.0 + draws * _seconds_a_draw(one))
+            wishes.append(
+                Wish(self._key(one), f"{one.model}: {draws:,} permutations", work, cost=cost)
+            )
+        return self.computations(wishes)
 
     def found(self, scores: list) -> dict:
         """Model -> TargetTest, of what is there."""
-        return {
-            one.model: self._found[key] for one in scores if (key := self._key(one)) in self._found
-        }
+        known = {one.model: self.value(self._key(one)) for one in scores}
+        return {model: test for model, test in known.items() if test is not None}
 
 
 def example() -> dict:
@@ -254,7 +187,7 @@ def stamps(scores: list) -> tuple[str, ...]:
     return tuple(dict.fromkeys(filter(None, found)))
 
 
-def _look(model: str, recording: str, protocol: Protocol, report: Report):
+def _look(model: str, recording: str, protocol: Protocol, report: Report) -> Ready | Priced:
     """The score where it is stored, else what it costs."""
     from analysis.scoring.cost import cost
     from analysis.scoring.verb import score
@@ -262,7 +195,9 @@ def _look(model: str, recording: str, protocol: Protocol, report: Report):
 
     loaded = load(recording)
     price = cost(model, loaded, protocol)
-    return score(model, loaded, protocol, report=report) if price.cached else price
+    if not price.cached:
+        return Priced(price)
+    return Ready(score(model, loaded, protocol, report=report))
 
 
 def _score(model: str, recording: str, protocol: Protocol, report: Report):

@@ -1,4 +1,4 @@
-"""How well a model predicts a text, as a task of a lens."""
+"""How well a model predicts a text, as a computation of a lens."""
 
 from __future__ import annotations
 
@@ -7,71 +7,49 @@ from functools import partial
 from pathlib import Path
 
 from analysis.progress import Report
+from analysis.scoring.cost import Cost
 from dashboards.work import identity
 from dashboards.work.computation import Computation
-from dashboards.work.score_computations import failure
+from dashboards.work.ledger import Ledger, Wish
 from data.errors import BrainLensError
 
-__all__ = ["TEXTS", "TextTasks", "split", "texts", "unpredictive", "words_of"]
+__all__ = ["TEXTS", "TextReadings", "split", "texts", "unpredictive", "words_of"]
 
 TEXTS = {"Built-in prose (11 kB)": "prose", "WikiText-2, test part": "wikitext-2"}
 _READ = ("causal", "bidirectional", "encoder-decoder")
 _VOCABULARY = 30_000  # of a tokenizer, about
 _TOKENS = {"prose": 2_800, "wikitext-2": 290_000}
 _SPEED = 2.5e10  # multiplications per second on two laptop cores, about
-FREE_SECONDS = 2.0
 
 
-class TextTasks:
+class TextReadings(Ledger):
     """Bits per byte and per word of a session's models on one text, or the perplexity of a read-out."""
 
-    def __init__(self):
-        self._found: dict[str, object] = {}
-        self._failed: dict[str, str] = {}
-
-    def tasks(self, models: list[str], text: str, *, readout: bool = False) -> list[Computation]:
+    def missing(self, models: list[str], text: str, *, readout: bool = False) -> list[Computation]:
         """What is missing for those models that have such a number."""
-        found = []
-        for model in models:
-            key = _key(model, text, readout)
-            if key in self._found or unpredictive(model, readout=readout):
-                continue
-            seconds = _seconds(model, text, readout)
-            found.append(
-                Computation(
-                    key,
-                    f"{model} on {Path(text).name}" + (", read-out" if readout else ""),
-                    partial(_readout if readout else _evaluate, model, text),
-                    seconds,
-                    free=seconds is not None and seconds < FREE_SECONDS,
-                )
+        said = f" on {Path(text).name}" + (", read-out" if readout else "")
+        return self.computations(
+            Wish(
+                _key(model, text, readout),
+                model + said,
+                partial(_readout if readout else _evaluate, model, text),
+                cost=Cost(1, seconds=_seconds(model, text, readout)),
             )
-        return found
+            for model in models
+            if not unpredictive(model, readout=readout)
+        )
 
-    def take(self, key: str, result: object) -> bool:
-        """Keep a result; False where the key is not of this kind."""
-        if not key.startswith(("text:", "readout:")):
-            return False
-        self._found[key] = result
-        self._failed.pop(key, None)
-        return True
-
-    def failed(self, key: str, error: BaseException) -> None:
-        """Keep why a task gave nothing."""
-        self._failed[key] = failure(error)
-
-    def lacking(
+    def without(
         self, model: str, text: str, held: Collection[str], *, readout: bool = False
     ) -> str:
-        """Why the number of a model is not there; ``held``: keys of tasks that failed or were cancelled."""
-        key = _key(model, text, readout)
-        if reason := unpredictive(model, readout=readout):
-            return reason
-        return self._failed.get(key, "cancelled") if key in held else "not computed yet"
+        """Why the number of a model is not there; ``held``: keys of computations that failed or were cancelled."""
+        return unpredictive(model, readout=readout) or self.lacking(
+            _key(model, text, readout), held
+        )
 
     def found(self, model: str, text: str, *, readout: bool = False):
         """The Perplexity or the Readout of a model, or None."""
-        return self._found.get(_key(model, text, readout))
+        return self.value(_key(model, text, readout))
 
 
 def texts() -> dict[str, str]:

@@ -33,10 +33,7 @@ def main() -> None:
         bench = open_page()
         bench.selection.lens = LENSES[len(alive) % len(LENSES)]
         bench._open_lens()
-        if hasattr(bench.lens, "_tickets"):
-            bench.lens._tickets["leak"] = jobs.RUNNER.submit(
-                "leak", "leak", work, bench.lens._notify
-            )
+        bench.lens.desk.submit("leak", "leak", work, print)
         parts = (bench, bench.selection, *bench.lenses.values(), bench.activity, bench.client)
         alive.append([weakref.ref(part) for part in parts])
         return bench

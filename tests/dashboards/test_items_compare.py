@@ -9,6 +9,7 @@ import pytest
 from analysis.protocol import preset
 from dashboards import Compare, Items
 from dashboards.lens.export_dialog import make
+from dashboards.work.ledger import Ready
 
 MODELS = ["zoo-causal-400k", "random-64"]
 QUICK = preset("defended").but(
@@ -33,11 +34,11 @@ def scored(tmp_path_factory):
 
 
 def said(lens):
-    return str([part.object for part in lens._errors.select(pn.pane.HTML)])
+    return str([part.object for part in lens.desk.errors.select(pn.pane.HTML)])
 
 
 def test_items_from_nothing_to_words(scored):
-    assert len(scored._errors) == 0
+    assert len(scored.desk.errors) == 0
     assert [picture.label for picture in scored.shown.pictures] == [
         "Every item",
         "By length",
@@ -95,14 +96,14 @@ def test_predicting_each_stimulus_has_a_price_and_runs_by_itself_only_where_it_i
     clean_home, monkeypatch
 ):
     from analysis import score
-    from dashboards.lenses import items
+    from dashboards.work import ledger
 
     for model in MODELS:
         score(model, "simulated", QUICK)
-    monkeypatch.setattr(items, "FREE_SECONDS", 0.0)
+    monkeypatch.setattr(ledger, "FREE_SECONDS", 0.0)
     lens = Items(models=MODELS, recording="simulated", protocol=QUICK)
     lens.wait(60)
-    (task,) = lens.tasks()
+    (task,) = lens.missing()
     assert task.key == lens._key and task.seconds > 0 and not task.free
     assert (
         "of every stimulus is not computed yet. Press Run" in lens.shown.empty
@@ -118,9 +119,9 @@ def test_predicting_each_stimulus_has_a_price_and_runs_by_itself_only_where_it_i
 
 
 def test_a_run_that_is_waited_for_goes_through_both_steps(clean_home, monkeypatch):
-    from dashboards.lenses import items
+    from dashboards.work import ledger
 
-    monkeypatch.setattr(items, "FREE_SECONDS", 0.0)
+    monkeypatch.setattr(ledger, "FREE_SECONDS", 0.0)
     lens = Items(models=MODELS, recording="simulated", protocol=QUICK).run(wait=True)
     assert (
         lens.shown.there and "optimistic" not in lens.shown.pictures[0].spec.caption
@@ -204,7 +205,7 @@ def test_a_chosen_recording_without_a_result_is_named(scored):
     lens.selection.param.update(ranked=["no-such"], tables=[])
     assert (
         "No result here is of no-such. Choose other recordings" in lens._empty._words.object
-        and not len(lens._errors)
+        and not len(lens.desk.errors)
     )
     assert "pereira2018" in lens._recordings.options
     lens.close()
@@ -214,7 +215,8 @@ def test_two_data_sets_of_one_name_are_offered_apart(scored):
     lens = Compare()
     lens.wait(30)
     other = lens._board.iloc[[0]].assign(data_key="f" * 32, model="third")
-    lens.take("board", pd.concat([lens._board, other], ignore_index=True), final=True)
+    lens._results.keep(lens._key, Ready(pd.concat([lens._board, other], ignore_index=True)))
+    lens.refresh()
     first, second = (name for name in lens._recordings.options if name.startswith("simulated ("))
     assert second == "simulated (ffffff)" and "simulated" not in lens._recordings.options
     lens.selection.ranked = [second]
@@ -238,7 +240,7 @@ def test_results_go_out_and_come_in_labelled(scored, ending):
     lens.bring(f"theirs{ending}", content)
     lens.wait(30)
     board = lens.shown.pictures[0].table
-    assert len(lens._errors) == 0 and sorted(board["source"]) == [
+    assert len(lens.desk.errors) == 0 and sorted(board["source"]) == [
         "imported",
         "imported",
         "own",
@@ -259,7 +261,7 @@ def test_a_bad_file_is_an_error_in_words(scored):
     lens.bring("theirs.csv", b"model,score\ngpt2,0.4\n")
     assert "has no column recording, r" in said(lens)
     lens.bring("theirs.xlsx", b"")
-    assert "Unknown file type" in said(lens) and len(lens._errors) == 1
+    assert "Unknown file type" in said(lens) and len(lens.desk.errors) == 1
     lens.close()
 
 

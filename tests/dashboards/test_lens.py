@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
+from functools import partial
 
 import pandas as pd
 import panel as pn
@@ -54,15 +55,17 @@ class Toy(Lens):
             raise BrainLensError("The moon is full", choices=("sun", "rain"), remedy="Wait a night")
         return "whole"
 
-    def tasks(self):
+    def missing(self):
         return [
-            Computation(f"toy:{name}", f"toy {name}", self.work, seconds=3.0)
+            Computation(
+                f"toy:{name}", f"toy {name}", self.work, partial(self.take, name), seconds=3.0
+            )
             for name in self.selection.models
             if self.results.get(name) != "whole"
         ]
 
-    def take(self, key, result, *, final):
-        self.results[key.removeprefix("toy:")] = result
+    def take(self, name, result, final):
+        self.results[name] = result
 
     def view(self):
         rows = [
@@ -96,7 +99,7 @@ def runner():
 def settle(lens, condition, seconds=5.0):
     until = time.monotonic() + seconds
     while not condition() and time.monotonic() < until:
-        lens._inbox.drain()
+        lens.desk.drain()
         time.sleep(0.01)
     return condition()
 
@@ -155,12 +158,14 @@ def test_an_error_stays_until_dismissed_and_goes_when_tried_again(runner):
     lens.go.set()
     lens.run(wait=True)
     lens.refresh()
-    assert len(lens._errors) == 1 and lens._run.visible and lens._run.label == "Try again"
-    card = lens._errors[0]
+    assert len(lens.desk.errors) == 1 and lens._run.visible and lens._run.label == "Try again"
+    card = lens.desk.errors[0]
     assert "The moon is full" in str([item.object for item in card.select(pn.pane.HTML)])
     lens.broken = False
     lens.run(wait=True)
-    assert len(lens._errors) == 0 and lens.shown.pictures[0].table["state"].tolist() == ["whole"]
+    assert len(lens.desk.errors) == 0 and lens.shown.pictures[0].table["state"].tolist() == [
+        "whole"
+    ]
 
 
 def test_errors_in_words():
@@ -174,8 +179,10 @@ def test_errors_in_words():
 
 def test_prices():
     todo = [
-        Computation("k", "gpt2 on pereira2018", print, 40.0, 500_000_000, 2_000_000_000),
-        Computation("l", "bert", print, None),
+        Computation(
+            "k", "gpt2 on pereira2018", print, print, None, 40.0, 500_000_000, 2_000_000_000
+        ),
+        Computation("l", "bert", print, print),
     ]
     said = cost_in_words(todo)
     assert (
@@ -183,6 +190,9 @@ def test_prices():
         == "Not computed yet: gpt2 on pereira2018, bert. About 40 s or more; 500 MB to download; 2.0 GB of memory."
     )
     assert cost_in_words([]) == ""
+    unknown = Computation("m", "gpt2-xl", print, print, download=None)
+    assert "a download of unknown size" in cost_in_words([unknown])
+    assert "500 MB to download, and more of unknown size" in cost_in_words([*todo, unknown])
 
 
 def test_the_table_gives_what_it_shows():
@@ -203,7 +213,7 @@ def test_a_real_score_and_then_from_the_store(clean_home):
     from analysis import score
 
     lens = Layers(models=[MODEL], recording="simulated", protocol=QUICK).run(wait=True)
-    assert len(lens._errors) == 0
+    assert len(lens.desk.errors) == 0
     shown = lens.shown.pictures[0].table
     expected = score(MODEL, "simulated", QUICK).table()
     pd.testing.assert_series_equal(shown["r"], expected["r"])
@@ -243,9 +253,9 @@ def test_a_lens_is_one_object_with_its_controls_and_figure(kind):
 def test_unknown_names_are_errors_in_words():
     lens = Layers(models=["no-such-model"], recording="simulated")
     lens.wait(60)
-    assert len(lens._errors) == 1
+    assert len(lens.desk.errors) == 1
     assert "Unknown model 'no-such-model'" in str(
-        [item.object for item in lens._errors[0].select(pn.pane.HTML)]
+        [item.object for item in lens.desk.errors[0].select(pn.pane.HTML)]
     )
     assert not lens.shown.there
 
@@ -298,7 +308,7 @@ def test_layers_beside_each_other_by_subject_and_by_target(clean_home):
     )
     lens.run(wait=True)
     labels = [picture.label for picture in lens.shown.pictures]
-    assert len(lens._errors) == 0
+    assert len(lens.desk.errors) == 0
     assert labels == [
         "Layers, defended* by subject",
         "Layers, brainscore2026 by subject",
@@ -328,10 +338,10 @@ def test_what_fails_for_the_same_reason_shares_a_card():
     for where, title in (("one", "a on r"), ("two", "b on r"), ("three", "c on r")):
         toy.fail(BrainLensError("The moon is full"), where=where, title=title)
     toy.fail(BrainLensError("It rains"), where="four", title="d on r")
-    same, other = toy._errors.objects
+    same, other = toy.desk.errors.objects
     assert same._heading.object == "a on r and 2 more" and other._heading.object == "d on r"
-    toy.clear_errors("one")
+    toy.desk.clear("one")
     assert same._heading.object == "b on r and 1 more"
-    toy.clear_errors("two")
-    toy.clear_errors("three")
-    assert toy._errors.objects == [other]
+    toy.desk.clear("two")
+    toy.desk.clear("three")
+    assert toy.desk.errors.objects == [other]

@@ -14,6 +14,7 @@ from dashboards.lenses.layers import by_group, control_rules, profile
 from dashboards.lenses.untrained import SCHEMES
 from dashboards.work import identity
 from dashboards.work.jobs import Runner
+from dashboards.work.ledger import Ready
 from data.errors import BrainLensError
 from tests.analysis.conftest import build_score
 
@@ -41,7 +42,8 @@ def filled(kind, scores, models, **fields):
     """A lens with these scores; nothing is computed."""
     lens = kind(models=[], recording="simulated", runner=Idle(), **fields)
     for score in scores:
-        lens.take(f"look:{lens.scores.key(score.model)}", score, final=True)
+        key = lens.scores.key(score.model)
+        lens.scores.keep(key, Ready(score)) if score.complete else lens.scores.keep_part(key, score)
     lens.selection.models = list(models)
     return lens
 
@@ -54,16 +56,15 @@ def columns(spec):
 def test_models_without_a_finished_score_are_left_out_with_the_reason():
     lens = filled(Task, [made(MODELS[0]), made(MODELS[1], complete=False)], [*MODELS, WAITING, "trigram-en-us"],
                   own_x="parameters", tables=[])  # fmt: skip
-    key = f"look:{lens.scores.key(WAITING)}"
-    lens._held.add(key)
-    lens.fail(BrainLensError("The disk is full"), where=key)
-    lens._held.add(lens.scores.key(MODELS[2]))
+    lens.scores.fail(lens.scores.key(WAITING), BrainLensError("The disk is full"))
+    lens.desk.held.add(f"look:{lens.scores.key(WAITING)}")
+    lens.desk.held.add(lens.scores.key(MODELS[2]))
     caption = lens.view().pictures[0].spec.caption
     assert f"{MODELS[1]} (still being computed)" in caption
     assert f"{MODELS[2]} (cancelled)" in caption
     assert f"{WAITING} (failed: The disk is full)" in caption
     assert "trigram-en-us (n-gram: no activations)" in caption
-    lens._held.clear()
+    lens.desk.held.clear()
     caption = lens.view().pictures[0].spec.caption
     assert (
         f"{WAITING} (not computed yet)" in caption and f"{MODELS[2]} (not computed yet)" in caption
@@ -76,8 +77,8 @@ def test_a_text_that_failed_says_why():
     assert (
         "bits per byte: not computed yet" in lens._own(lens.scores.found(MODELS[:1]))["reason"][0]
     )
-    lens._held.add(key)
-    lens.fail(ValueError("no"), where=key)
+    lens.desk.held.add(key)
+    lens.texts.fail(key, ValueError("no"))
     assert (
         lens._own(lens.scores.found(MODELS[:1]))["reason"][0]
         == "bits per byte: failed: ValueError: no"
@@ -118,7 +119,7 @@ def test_token_perplexity_says_whether_a_tokenizer_is_shared():
         read = SimpleNamespace(
             token_perplexity=100.0 * (i + 1), tokens=990 + 10 * (i == 2), left_out=10
         )
-        lens.take(f"text:{identity.model(model)}|prose", read, final=True)
+        lens.texts.keep(f"text:{identity.model(model)}|prose", Ready(read))
     own = lens.view().pictures[0]
     assert own.table["x"].tolist() == [100.0, 200.0, 300.0] and own.spec.log_x and own.spec.invert_x
     assert (
@@ -180,8 +181,8 @@ def test_missing_copies_are_listed_by_scheme():
     scores = [made(MODELS[0]), *copies(MODELS[0], range(2))]
     lens = filled(Untrained, scores, MODELS[:2], seeds=4)
     key = lens.scores.key(f"{MODELS[0]}@untrained:init:3")
-    lens._held.add(key)
-    lens.fail(MemoryError("too big"), where=key)
+    lens.desk.held.add(key)
+    lens.scores.fail(key, MemoryError("too big"))
     caption = lens.view().pictures[1].spec.caption
     assert f"{MODELS[0]}@untrained:init, seed 2 (not computed yet)" in caption
     assert f"{MODELS[0]}@untrained:init, seed 3 (failed: MemoryError: too big)" in caption

@@ -30,7 +30,9 @@ def pictures(lens):
 
 def errors(lens) -> str:
     return " ".join(
-        str(getattr(part, "object", "")) for card in lens._errors.objects for part in card.select()
+        str(getattr(part, "object", ""))
+        for card in lens.desk.errors.objects
+        for part in card.select()
     )
 
 
@@ -48,7 +50,8 @@ def test_an_empty_selection_says_what_to_do_and_offers_the_example():
 def test_the_example_shows_gain_alignment_and_words(lens):
     shown = pictures(lens)
     assert (
-        list(shown) == ["Delta log-likelihood", "Alignment", "Words"] and not lens._errors.objects
+        list(shown) == ["Delta log-likelihood", "Alignment", "Words"]
+        and not lens.desk.errors.objects
     )
     assert shown["Delta log-likelihood"].table["low"].iloc[0] > 0
     assert "goes with how people read" in shown["Delta log-likelihood"].spec.answer
@@ -83,7 +86,7 @@ def test_another_scale_is_another_question(lens):
     assert (
         pictures(lens)["Delta log-likelihood"].table["delta_ll"].iloc[0] == before
     )  # kept, not computed again
-    assert not lens.tasks()
+    assert not lens.missing()
 
 
 def test_a_model_without_probabilities_is_refused_in_words_and_a_recording_of_sentences_is_an_error():
@@ -93,8 +96,8 @@ def test_a_model_without_probabilities_is_refused_in_words_and_a_recording_of_se
     lens.run(wait=True)
     assert (
         "no next-word probabilities" in lens.shown.empty
-        and not lens._errors.objects
-        and not lens.tasks()
+        and not lens.desk.errors.objects
+        and not lens.missing()
     )
     lens.selection.models = ["zoo-glove-64d", "zoo-causal-400k"]
     lens.run(wait=True)
@@ -238,7 +241,7 @@ def test_times_are_predicted_from_activations_for_each_person():
     lens.run(wait=True)
     shown = pictures(lens)["Times from activations"]
     assert shown.table["people"].tolist() == [8] and shown.table["r"].iloc[0] > 0.1 and shown.scores
-    assert "of 8 people" in shown.spec.answer and not lens._errors.objects
+    assert "of 8 people" in shown.spec.answer and not lens.desk.errors.objects
     lens.close()
 
 

@@ -11,6 +11,7 @@ from dashboards import Training
 from dashboards.figures import paper
 from dashboards.lenses.training import CHECKPOINTED
 from dashboards.work import identity
+from dashboards.work.ledger import Ready
 
 QUICK = preset("defended").but(
     folds=3,
@@ -35,7 +36,7 @@ def test_the_score_rises_and_the_bits_fall_along_the_training():
     lens = Training(models=[CHECKPOINTED], recording="simulated")
     lens.selection.protocol = QUICK
     lens.run(wait=True)
-    assert not lens.failed and not lens.tasks()
+    assert not lens.failed and not lens.missing()
     assert [picture.label for picture in lens.shown.pictures] == [
         "Score",
         "Bits per byte",
@@ -74,9 +75,9 @@ def test_a_text_chosen_in_another_lens_is_shown_by_its_name(tmp_path):
     scored = score(f"{CHECKPOINTED}-step0", "simulated", QUICK)
     lens.selection.protocol = QUICK
     lens.wanted = lambda: [scored.model]
-    lens.scores.take(lens.scores.key(scored.model), scored, final=True)
-    lens.texts.take(
-        f"text:{identity.model(scored.model)}|{own}", SimpleNamespace(bits_per_byte=3.0)
+    lens.scores.keep(lens.scores.key(scored.model), Ready(scored))
+    lens.texts.keep(
+        f"text:{identity.model(scored.model)}|{own}", Ready(SimpleNamespace(bits_per_byte=3.0))
     )
     lens.refresh()
     score_picture, bits = lens.shown.pictures[:2]
