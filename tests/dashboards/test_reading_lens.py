@@ -176,7 +176,7 @@ def test_each_verdict_names_its_model(lens):
     from analysis.answers.reading import answer
     from dashboards.figures import reading
 
-    first = next(one for one in lens._found.values() if hasattr(one, "says"))
+    (first,) = lens._readings.values(key for key, *_ in lens._pairs())
     one = dict(
         model="second",
         rows=first.rows.assign(model="second"),
@@ -216,7 +216,7 @@ def test_a_model_that_failed_or_was_not_run_is_listed_with_the_reason(monkeypatc
     lens.selection.models = ["zoo-causal-400k", "zoo-causal-200k"]
     lens.wait(60)
     caption = pictures(lens)["Delta log-likelihood"].spec.caption
-    assert "Left out: zoo-causal-200k (simulated-reading: not run yet)." in caption
+    assert "Left out: zoo-causal-200k (simulated-reading: not computed yet)." in caption
 
     def broken(*_, **__):
         raise ValueError("out of order")
@@ -225,7 +225,7 @@ def test_a_model_that_failed_or_was_not_run_is_listed_with_the_reason(monkeypatc
     lens.run(wait=True)
     caption = pictures(lens)["Delta log-likelihood"].spec.caption
     assert (
-        "zoo-causal-200k (simulated-reading: ValueError: out of order)" in caption
+        "zoo-causal-200k (simulated-reading: failed: ValueError: out of order)" in caption
         and "out of order" in errors(lens)
     )
     lens.close()
