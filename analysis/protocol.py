@@ -71,7 +71,10 @@ class Protocol:
     inner_folds : int
         Folds inside the training fold, for alpha (criterion ``"kfold"``) and the nested layer choice.
     seed : int
-        Seed of the folds and of everything drawn.
+        Seed of the folds and of the random embedding. Bootstrap draws are the same whatever it is.
+    seeds : int
+        Fold seeds (``seed``, ``seed + 1``, ...) that a score is averaged over; the random embedding is drawn anew with each. The
+        first alone is a preview. 1 in the replicas, and in links and numbers from before there were several.
     method : str
         ridge or ols.
     criterion : str
@@ -96,7 +99,7 @@ class Protocol:
     ceiling : str
         auto, extrapolated, leave-one-out, split-half, repeats or none.
     normalise : str
-        Divide by the ceiling target by target, or aggregate by aggregate.
+        Share of the ceiling as a mean of ratios, target by target (replicas), or as a ratio of means.
     clip : bool
         Clip normalised scores to [0, 1]; only in replicas of benchmarks that do.
     controls : tuple of str
@@ -127,6 +130,7 @@ class Protocol:
     folds: int = 10
     inner_folds: int = 5
     seed: int = 0
+    seeds: int = 3
     method: str = "ridge"
     criterion: str = "kfold"
     alphas: tuple[float, ...] = tuple(float(a) for a in np.logspace(-1, 7, 17))
@@ -139,7 +143,7 @@ class Protocol:
     by_experiment: bool = True
     layer: str = "nested"
     ceiling: str = "auto"
-    normalise: str = "target"
+    normalise: str = "aggregate"
     clip: bool = False
     controls: tuple[str, ...] = ("position", "length", "random-embedding")
     shuffled_twin: bool = True
@@ -156,6 +160,11 @@ class Protocol:
             raise BrainLensError(
                 f"folds={self.folds}, inner_folds={self.inner_folds}: at least 2 are needed",
                 remedy="Set folds and inner_folds to 2 or more",
+            )
+        if self.seeds < 1:
+            raise BrainLensError(
+                f"seeds={self.seeds}: at least one is needed",
+                remedy="Set seeds to 1, or to 3 or more to average over fold seeds",
             )
         if self.window is not None and self.window < SMALLEST_WINDOW:
             raise BrainLensError(
@@ -196,6 +205,18 @@ class Protocol:
             )
             return dataclasses.replace(changed, name=base if same else base + "*")
         return changed
+
+    def each_seed(self) -> list[Protocol]:
+        """The protocol for each of its fold seeds alone; the shuffled twin, a comparison in kind, is the first one's."""
+        return [
+            dataclasses.replace(
+                self,
+                seeds=1,
+                seed=self.seed + number,
+                shuffled_twin=self.shuffled_twin and not number,
+            )
+            for number in range(self.seeds)
+        ]
 
     # ---- as data ----------------------------------------------------------------------------------------------------
     def to_dict(self) -> dict:
@@ -303,12 +324,14 @@ PRESETS: dict[str, Protocol] = {
         group="paper",
         folds=5,
         seed=1,
+        seeds=1,
         method="ols",
         standardize=False,
         targets="median",
         people="median",
         layer="max",
         ceiling="extrapolated",
+        normalise="target",
         controls=(),
         shuffled_twin=False,
         start="tokenizer",
@@ -321,6 +344,7 @@ PRESETS: dict[str, Protocol] = {
         group="paper",
         folds=10,
         seed=1234,
+        seeds=1,
         criterion="loo",
         alphas=tuple(float(a) for a in np.logspace(-3, 3, 7)),
         shared_alpha=True,

@@ -168,6 +168,8 @@ def _interval(group: pd.DataFrame, column: str, chosen: list[str]) -> tuple[floa
     scales = group[column] / group["r"] if column != "r" else pd.Series(1.0, index=group.index)
     if len(group) == 1:
         one, scale = group.iloc[0], scales.iloc[0]
+        if column != "r" and np.isfinite(one.get("normalised_low", np.nan)):
+            return one["normalised_low"], one["normalised_high"]
         return one["r_low"] * scale, one["r_high"] * scale
     draws = [_shuffled(value, name) for name, value in group["draws"].items()]
     if any(one is None for one in draws) or len({len(one) for one in draws}) > 1:
@@ -264,8 +266,8 @@ def methods(board: pd.DataFrame, answer: Answer, scale: str = "raw") -> str:
             "one of them has no mean."]  # fmt: skip
     said += _recipes(board)
     if answer.frame["low"].notna().any():
-        said.append("Intervals are 95 % bootstrap intervals over people and stimulus groups, at the layer that most folds use; "
-                    "recordings are taken as independent.")  # fmt: skip
+        said.append("Intervals are 95 % bootstrap intervals over people and stimulus groups, every fold with the layer "
+                    "chosen for it; recordings are taken as independent.")  # fmt: skip
     if (board["source"] == "imported").any():
         brought = board[board["source"] == "imported"]
         said.append(
@@ -280,7 +282,7 @@ def paired_methods(first: pd.Series, second: pd.Series) -> str:
             "predicted and held-out responses."]  # fmt: skip
     said += _recipes(pd.DataFrame([first, second]))
     said.append("The 95 % interval of their difference is that of a paired bootstrap: the same people and stimulus groups were "
-                "drawn for both, each at the layer that most folds use.")  # fmt: skip
+                "drawn for both, every fold with the layer chosen for it.")  # fmt: skip
     return " ".join(said)
 
 
@@ -362,7 +364,7 @@ def detail(first: pd.Series, second: pd.Series, targets: tuple) -> Answer:
     )
     caption = (
         "Each point is one target: r held out, every fold with the layer chosen for it. The interval is of the paired "
-        "difference (95 %, the same people and stimulus groups drawn for both, at each model's chosen layer"
+        "difference (95 %, the same people and stimulus groups drawn for both, every fold with the layer chosen for it"
         + (f"; p = {p:.3f}" if np.isfinite(p) else "")
         + ")."
     )

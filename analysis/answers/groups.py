@@ -8,7 +8,7 @@ from collections.abc import Iterable
 import numpy as np
 import pandas as pd
 
-from analysis.answers.answer import Answer, decimal, listed, plural
+from analysis.answers.answer import Answer, decimal, interval, listed, plural
 from analysis.protocol import Protocol
 from analysis.scoring.summary import summarise
 from data.errors import BrainLensError
@@ -74,8 +74,9 @@ def grouped(scores: Iterable, by: str = "subject") -> Answer:
     -------
     Answer
         ``frame``: model, group, layer, depth, r, r_low, r_high, ceiling, normalised, normalised_low, normalised_high, n_targets,
-        chosen. In a group that is no person, targets are summarised inside each person first, as the protocol says. The interval
-        is of Student's t over held-out folds: it says nothing about other people.
+        chosen (by most folds), and the group's result ``score``, ``score_low``, ``score_high``, ``score_share``, every fold with
+        the layer chosen for the model. In a group that is no person, targets are summarised inside each person first, as the
+        protocol says. The interval is of Student's t over held-out folds: it says nothing about other people.
 
     Raises
     ------
@@ -92,19 +93,26 @@ def grouped(scores: Iterable, by: str = "subject") -> Answer:
     frame = pd.concat(frames, ignore_index=True)
     sentences = []
     for score, own in zip(scores, frames, strict=True):
-        at = own[own["chosen"] & own["r"].notna()].sort_values("r", ascending=False)
+        at = (
+            own.drop_duplicates("group")
+            .dropna(subset="score")
+            .sort_values("score", ascending=False)
+        )
         if len(at):
             top, last = at.iloc[0], at.iloc[-1]
+            ends = [
+                f"{one.group} {how} (r = {decimal(one.score)} {interval(one.score_low, one.score_high)}".rstrip()
+                + ")"
+                for one, how in ((top, "best"), (last, "least"))
+            ]
             sentences.append(
-                f"{score.model} predicts {by} {top.group} best (layer {top.layer}, r = {decimal(top.r)}) and {last.group} least "
-                f"(r = {decimal(last.r)}), of {plural(len(at), by)}."
+                f"{score.model} predicts {by} {ends[0]} and {ends[1]}, of {plural(len(at), by)}."
             )
     caption = (
         f"Held out: {scores[0].provenance['folds']}. One line per {by} of {scores[0].recording}; r is the "
-        f"{scores[0].protocol.targets} over its targets. Bands: 95 %, Student's t over {_folds(scores[0])} (draws over stimulus "
-        "groups are stored for the whole recording only); folds share training stimuli, and the bands say nothing about other "
-        "people. A share of the ceiling has the same band, divided alike. The ringed layer is the one chosen for the "
-        "whole recording."
+        f"{scores[0].protocol.targets} over its targets. Bands: 95 %, Student's t over {_folds(scores[0])}, widened for the "
+        "training stimuli that folds share (Nadeau & Bengio 2003); they say nothing about other people. Results in words take in "
+        "each fold the layer chosen for the whole recording; the ringed layer is the one most folds chose."
     )
     axes = {
         "x_title": "Relative depth (0 embedding, 1 top layer)",
@@ -117,43 +125,63 @@ def _groups(score, by: str) -> pd.DataFrame:
     data, parts, chosen = score.dataset, score.dataset.part.values, score.chosen_layer
     labels = data[by].values.astype(str)
     people = data["subject"].values.astype(str) if "subject" in data.coords else None
-    bound, rows = score.ceiling, []
-    per = np.asarray(bound.per_target, float)
-    usable = (
-        np.where(per > 0, per, np.nan)
-        if bound.holds_for == "targets" and len(per) == len(labels)
-        else None
-    )
+    rows = []
     r_all = data.r.transpose("layer", "fold", "target").values
     depths, empty = (
         data.depth.values,
         [str(note).startswith("constant f") for note in data.note.values],
     )
+    seeds = data.seed.values if "seed" in data.coords else np.zeros(len(parts), int)
+    nested = score._picked("r")
     for name in dict.fromkeys(labels):
         mine = labels == name
         whose = None if people is None else people[mine]
-        ceiling = (
-            np.nan
-            if usable is None or np.isnan(usable[mine]).all()
-            else float(np.nanmean(usable[mine]))
-        )
-        widths = _half_widths(r_all[:, :, mine], parts, whose, score.protocol)
-        for i, (layer, values, width) in enumerate(
-            zip(score.layers, r_all[:, :, mine], widths, strict=True)
-        ):
-            r = np.nan if empty[i] else summarise(values, parts, whose, score.protocol)
-            share = (
-                np.nan
-                if np.isnan(ceiling)
-                else summarise(values / usable[mine], parts, whose, score.protocol)
+        ceiling, relative = _ceiling_of(score, mine, whose, parts, seeds)
+        every = np.concatenate([nested[None, :, mine], r_all[:, :, mine]])
+        widths = half_widths(every, parts, whose, score.protocol, seeds)
+        found = [
+            _shared(summarise(values, parts, whose, score.protocol), width, ceiling, relative)
+            for values, width in zip(every, widths, strict=True)
+        ]
+        whole = dict(
+            zip(
+                (
+                    "score",
+                    "score_low",
+                    "score_high",
+                    "score_share",
+                    "score_share_low",
+                    "score_share_high",
+                ),
+                found[0],
+                strict=True,
             )
-            scale = share / r if r and share / r > 0 else np.nan
+        )
+        for i, (layer, each) in enumerate(zip(score.layers, found[1:], strict=True)):
+            r, low, high, share, share_low, share_high = [np.nan] * 6 if empty[i] else each
             rows.append(
-                {"model": score.model, "group": name, "layer": layer, "depth": float(depths[i]), "r": r, "r_low": r - width,
-                 "r_high": r + width, "ceiling": ceiling, "normalised": share, "normalised_low": (r - width) * scale,
-                 "normalised_high": (r + width) * scale, "n_targets": int(mine.sum()), "chosen": layer == chosen}
+                {"model": score.model, "group": name, "layer": layer, "depth": float(depths[i]), "r": r, "r_low": low,
+                 "r_high": high, "ceiling": ceiling, "normalised": share, "normalised_low": share_low,
+                 "normalised_high": share_high, **whole, "n_targets": int(mine.sum()), "chosen": layer == chosen}
             )  # fmt: skip
     return pd.DataFrame(rows)
+
+
+def _shared(r: float, width: float, ceiling: float, relative: float) -> tuple[float, ...]:
+    """r with its band, and the share of the ceiling with one that carries the ceiling's relative error."""
+    share = r / ceiling if ceiling > 0 else np.nan
+    reach = abs(share) * np.hypot(width / r, relative) if r else np.nan
+    return r, r - width, r + width, share, share - reach, share + reach
+
+
+def _ceiling_of(score, mine: np.ndarray, whose, parts, seeds) -> tuple[float, float]:
+    """A group's ceiling and half its 95 % interval relative to it; NaN where the ceiling may not be divided by."""
+    bound = score.ceiling
+    if not bound.divides or bound.holds_for != "targets":
+        return np.nan, np.nan
+    per = np.asarray(bound.per_target, float)[mine]
+    per = per[per > 0]
+    return (float(per.mean()), 0.0) if len(per) else (np.nan, np.nan)
 
 
 def _folds(score) -> str:
@@ -164,14 +192,19 @@ def _folds(score) -> str:
     return f"{' + '.join(map(str, counts))} held-out folds"
 
 
-def _half_widths(
-    values: np.ndarray, parts: np.ndarray, people: np.ndarray | None, protocol: Protocol
+def half_widths(
+    values: np.ndarray,
+    parts: np.ndarray,
+    people: np.ndarray | None,
+    protocol: Protocol,
+    seeds: np.ndarray | None = None,
 ) -> np.ndarray:
     r"""Half the 95 % interval of a group's score in each layer, by Student's t over folds.
 
-    With :math:`a_p = s_p^2 / (n_p P^2)` for the :math:`n_p` folds of each of the P parts that measured the group, the half width
-    is :math:`t_{.975, \nu} \sqrt{\sum a_p}` with :math:`\nu = (\sum a_p)^2 / \sum (a_p^2 / (n_p - 1))` (Satterthwaite 1946,
-    doi 10.2307/3002019).
+    With :math:`a_p = (1 / n_p + 1 / (n_p - 1)) s_p^2 / P^2` for the :math:`n_p` folds of each of the P parts that measured the
+    group, the half width is :math:`t_{.975, \nu} \sqrt{\sum a_p}` with :math:`\nu = (\sum a_p)^2 / \sum (a_p^2 / (n_p - 1))`
+    (Satterthwaite 1946, doi 10.2307/3002019). The second term is what folds share in training (Nadeau & Bengio 2003, doi
+    10.1023/A:1024068626366). Fold seeds are no replications: :math:`s_p^2` is their mean, :math:`n_p` the folds of one.
 
     Parameters
     ----------
@@ -196,33 +229,35 @@ def _half_widths(
         )
         each = np.stack([centre[protocol.targets](own, axis=-1) for own in each])
         folds = centre[protocol.people](each, axis=0)  # (layer, fold)
-        folds = [folds[:, parts == part] for part in dict.fromkeys(parts)]
-        count = np.stack([np.isfinite(own).sum(axis=1) for own in folds])  # (part, layer)
-        error = (
-            np.stack([np.nanvar(own, axis=1, ddof=1) for own in folds])
-            / count
-            / (count > 0).sum(axis=0) ** 2
-        )
+        seeds = np.zeros(len(parts), int) if seeds is None else seeds
+        count, error = [], []
+        for part in dict.fromkeys(parts):
+            each = [folds[:, (parts == part) & (seeds == seed)] for seed in dict.fromkeys(seeds)]
+            count.append(np.isfinite(each[0]).sum(axis=1))
+            error.append(np.nanmean([np.nanvar(own, axis=1, ddof=1) for own in each], axis=0))
+        count = np.stack(count)  # (part, layer)
+        wider = 1 / count + 1 / np.where(count > 1, count - 1, np.nan)
+        error = np.stack(error) * wider / (count > 0).sum(axis=0) ** 2
         error = np.where(count > 0, error, 0.0)
         freedom = error.sum(axis=0) ** 2 / (error**2 / (count - 1)).sum(axis=0)
         return stdtrit(freedom, 0.975) * np.sqrt(error.sum(axis=0))
 
 
 def targets(scores: Iterable, tests: dict | None = None, *, level: float = 0.05) -> Answer:
-    """Every target at the chosen layer: a histogram, with those above chance in another mark.
+    """Every target, each fold with the layer chosen for it: a histogram, with those above chance in another mark.
 
     Parameters
     ----------
     scores : iterable of Score
     tests : dict, optional
-        Model id -> :class:`analysis.scoring.significance.TargetTest` at the model's chosen layer.
+        Model id -> :class:`analysis.scoring.significance.TargetTest`.
     level : float
         False-discovery rate.
 
     Returns
     -------
     Answer
-        ``frame``: model, layer, target, its coordinates, r, ceiling, normalised, and p, q, significant where tested.
+        ``frame``: model, target, its coordinates, r, ceiling, normalised, and p, q, significant where tested.
         ``facts["histogram"]``: model, r (middle of a bin), targets, significant, tested.
     """
     from analysis.statistics import fdr
@@ -230,28 +265,28 @@ def targets(scores: Iterable, tests: dict | None = None, *, level: float = 0.05)
     scores, tests = list(scores), tests or {}
     frames, sentences, floors = [], [], {}
     for score in scores:
-        frame = score.per_target().assign(model=score.model, layer=score.chosen_layer)
+        frame = score.per_target().assign(model=score.model)
         test = tests.get(score.model)
         middle = f"median r = {decimal(frame['r'].median())} over {plural(len(frame), 'target')}"
-        if test is None or test.layer != score.chosen_layer:
+        if test is None:
             frame = frame.assign(p=np.nan, q=np.nan, significant=False)
-            sentences.append(
-                f"{score.model}, layer {score.chosen_layer}: {middle}; not tested against chance yet."
-            )
+            sentences.append(f"{score.model}: {middle}; not tested against chance yet.")
         else:
-            found = fdr(test.p, level=level, family=f"targets at layer {test.layer}")
+            found = fdr(test.p, level=level, family=f"targets of {score.model}")
             frame = frame.assign(p=test.p, q=found.q, significant=found.rejected)
             floors[score.model] = _floor(test, found)
-            sentences.append(f"{score.model}, layer {test.layer}: {middle}; {int(found.rejected.sum())} of {found.n} targets are "
+            sentences.append(f"{score.model}: {middle}; {int(found.rejected.sum())} of {found.n} targets are "
                              f"above chance (q < {level:g}).")  # fmt: skip
         frames.append(frame)
     frame = pd.concat(frames, ignore_index=True)
-    frame = frame[["model", "layer", *(c for c in frame if c not in ("model", "layer"))]]
+    frame = frame[["model", *(c for c in frame if c != "model")]]
     rules = listed(dict.fromkeys(test.rule for test in tests.values()))
-    caption = "Each target's r is its mean over held-out folds, at the layer chosen on inner folds."
+    caption = "Each target's r is its mean over held-out folds, every fold with the layer chosen on its training data."
     if rules:
-        caption += (f" Against chance: {rules}; everything is fitted anew in each, the layer is not chosen anew; one-sided p "
+        caption += (f" Against chance: {rules}; in each everything is fitted and the layer chosen anew; one-sided p "
                     "with +1 correction, false discoveries by Benjamini & Hochberg over a model's targets. ")  # fmt: skip
+        if any(len(score.by_seed) > 1 for score in scores):
+            caption += "The test has the folds of the first seed. "
         alone = len(set(floors.values())) < 2
         caption += " ".join(
             dict.fromkeys(said if alone else f"{model}: {said}" for model, said in floors.items())

@@ -10,7 +10,7 @@ import pandas as pd
 from analysis.answers.answer import Answer, decimal, interval, listed, percent, plural
 from data.errors import BrainLensError
 
-__all__ = ["layers"]
+__all__ = ["ceiling_words", "layers", "seed_words"]
 
 
 def layers(scores: Iterable) -> Answer:
@@ -87,31 +87,43 @@ def _optimism(score) -> float:
 
 
 def _sentence(score, *, first: bool) -> str:
-    table = score.table().set_index("layer")
-    chosen = score.chosen_layer
-    row, top = table.loc[chosen], max(table.index)
-    how = {"nested": "", "max": ", the best on the same data,", "last": ", the last,"}[
-        score.protocol.layer
-    ]
-    where = f"layer {chosen} of {top}{how}" if top > 0 else "single layer"
+    whole, top = score.summary(), max(score.layers)
+    subject = score.model if len(score.layers) > 1 else f"{score.model} ({score.layer_words})"
+    span = f" {span}" if (span := interval(whole["r_low"], whole["r_high"])) else ""
     parts = [
-        f"{score.model}'s {where} predicts {score.recording if first else 'it'} with r = {decimal(row['r'])}"
-        + (f" {span}" if (span := interval(row["r_low"], row["r_high"])) else "")
+        f"{subject} predicts {score.recording if first else 'it'} with r = {decimal(whole['r'])}{span}"
     ]
-    if np.isfinite(row["normalised"]):
-        above = ", which is too low for this measure" if row["normalised"] > 1 else ""
-        parts.append(
-            f"{percent(row['normalised'])} of the ceiling {decimal(row['ceiling'])}{above}"
-        )
-    parts += _beside(score, row)
+    if score.protocol.layer != "nested" and top > 0:
+        parts[0] += f" ({score.layer_words})"
+    parts += ceiling_words(score)
+    parts += _beside(score)
     if np.isfinite(gain := _optimism(score)):
         parts.append(
-            f"choosing the layer on the reported data would add {gain:+.3f} (selection optimism)"
+            f"layer {score.best_layer} of {top} stands highest in the profile; quoting it would add {gain:+.3f} "
+            "(selection optimism)"
         )
     return "; ".join(parts) + "."
 
 
-def _beside(score, row: pd.Series) -> list[str]:
+def ceiling_words(score) -> list[str]:
+    """What a score is beside the ceiling: a share of what may be divided by, of a lower bound a comparison and no percentage."""
+    whole, said = score.summary(), []
+    if np.isfinite(whole["share"]):
+        above = ", which is too low for this measure" if whole["share"] > 1 else ""
+        ends = (whole["share_low"], whole["share_high"])
+        span = f" [{percent(ends[0])}, {percent(ends[1])}]" if np.isfinite(ends).all() else ""
+        said.append(
+            f"{percent(whole['share'])}{span} of the ceiling {decimal(whole['ceiling'])}{above}"
+        )
+    if np.isfinite(whole["others"]):
+        relation = "more" if whole["r"] > whole["others"] else "less"
+        said.append(
+            f"{relation} than other people predict, {decimal(whole['others'])} (a lower bound of the ceiling)"
+        )
+    return said
+
+
+def _beside(score) -> list[str]:
     """What the number has to be seen beside: position and length, the random embedding, shuffled folds."""
     said, controls = (
         [],
@@ -123,10 +135,9 @@ def _beside(score, row: pd.Series) -> list[str]:
     ):
         if name in controls.index and np.isfinite(controls[name]):
             said.append(f"{words} {decimal(controls[name])}")
-    shuffled = row.get("r_shuffled", np.nan)
-    if np.isfinite(shuffled):
+    if np.isfinite(shuffled := score.shuffled):
         said.append(
-            f"shuffled folds {'would give' if shuffled > row['r'] else 'give'} {decimal(shuffled)}"
+            f"shuffled folds {'would give' if shuffled > score.value else 'give'} {decimal(shuffled)}"
         )
     return said
 
@@ -137,12 +148,16 @@ def _caption(scores: list, missing: pd.DataFrame) -> str:
     size = f"{plural(about['n_stimuli'], about['scored_unit'])}, {plural(about['n_targets'], 'target')}, {people}"
     if unmeasured := about.get("n_unmeasured"):
         size += f"; {unmeasured:,} more without a measurement are read as context and not scored"
-    rule = "r is the mean over folds of the fold's Pearson r; bands are 95 % bootstrap intervals."
+    rule = "r is the mean over folds of the fold's Pearson r; intervals and bands are 95 % bootstrap intervals."
     parts = [f"Held out: {first.provenance['folds']}. {size}. {rule}"]
     if first.protocol.layer == "nested" and any(len(score.layers) > 1 for score in scores):
         parts.append(
-            "The ringed layer was chosen on inner folds, the plain mark is the best one on the reported data."
+            "The result takes in each fold the layer chosen on its training data, and its interval is of exactly that; the "
+            "profile shows each layer by itself. Ringed: the layer that most folds chose; plain mark: the highest one on the "
+            "reported data."
         )
+    if seeds := seed_words(scores):
+        parts.append(seeds)
     if first.ceiling.flag:
         parts.append(f"Ceiling: {first.ceiling.flag.rstrip('.')}.")
     if len(missing):
@@ -155,6 +170,19 @@ def _caption(scores: list, missing: pd.DataFrame) -> str:
     if partial:
         parts.append(f"Still being computed: {listed(partial)}.")
     return " ".join(parts)
+
+
+def seed_words(scores: list) -> str:
+    """By how much the draw of the folds moves a score, in words; empty for one fold seed."""
+    several = [score for score in scores if len(score.by_seed) > 1]
+    if not several:
+        return ""
+    spread = [
+        (f"{score.model} " if len(scores) > 1 else "")
+        + f"{decimal(min(score.by_seed.values()), 3)} to {decimal(max(score.by_seed.values()), 3)}"
+        for score in several
+    ]
+    return f"Mean over {len(several[0].by_seed)} fold seeds (alone: {listed(spread)}), which are no replications."
 
 
 def _controls(scores: list) -> pd.DataFrame:

@@ -236,14 +236,11 @@ def benchmark(scores: Sequence) -> Answer:
     """
     rows = []
     for score in scores:
-        at, about = (
-            score.table().set_index("layer").loc[score.chosen_layer],
-            score.provenance["recording"],
-        )
+        whole, about = score.summary(), score.provenance["recording"]
         people = 0 if about["averaged"] else about["n_subjects"]
-        rows.append({"model": score.model, "recording": score.recording, "people": people, "layer": score.chosen_layer,
-                     "r": score.value, "low": at["r_low"], "high": at["r_high"], "ceiling": score.ceiling.value,
-                     "normalised": score.value / score.ceiling.value, "n_stimuli": about["n_stimuli"],
+        rows.append({"model": score.model, "recording": score.recording, "people": people, "layer": whole["layer"],
+                     "r": whole["r"], "low": whole["r_low"], "high": whole["r_high"], "ceiling": whole["ceiling"],
+                     "normalised": whole["share"], "n_stimuli": about["n_stimuli"],
                      "protocol": score.protocol.name, "stamp": score.stamp})  # fmt: skip
     frame = pd.DataFrame(rows)
     if frame.empty:
@@ -257,9 +254,9 @@ def benchmark(scores: Sequence) -> Answer:
     caption = (
         f"Protocol {listed(dict.fromkeys(frame['protocol']))}: activations to reading times, "
         "fitted for each person apart where the recording has people, the layer chosen on inner folds; intervals: 95 %. "
-        "Ceilings and normalised scores are in the table; averages over people have none. This is another question than delta "
-        "log-likelihood: activations also carry length, frequency and position, which a regression can read out. Compare the "
-        "controls in the lens Layers."
+        "A ceiling of the average over people is in the table and divides no single person's r. This is another question than "
+        "delta log-likelihood: activations also carry length, frequency and position, which a regression can read out. Compare "
+        "the controls in the lens Layers."
     )
     axes = {"x_title": "", "y_title": "Pearson r, held out", "log_x": False, "invert_x": False}
     return Answer(

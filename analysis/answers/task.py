@@ -296,22 +296,23 @@ def committed(score, layer: str = "") -> dict:
     Returns
     -------
     dict
-        layer, r, normalised, each with low and high. Where the layer was chosen, r takes each fold's own choice, and the
-        interval is that of the layer most folds chose.
+        layer, r, normalised, each with low and high. Where the layer was chosen, r takes each fold's own choice, the interval is
+        of exactly that, and ``layer`` is the one most folds chose.
 
     Raises
     ------
     BrainLensError
         For a layer that the model does not have.
     """
-    table = score.table().set_index("layer")
-    at = _layer_of(score, layer) if layer else score.chosen_layer
-    row = table.loc[at]
-    r = float(row["r"]) if layer else float(score.value)
-    share = row["normalised"] / row["r"] if row["r"] else np.nan
-    normalised = float(row["normalised"]) if layer else r * share
-    return {"layer": int(at), "r": r, "r_low": row["r_low"], "r_high": row["r_high"], "normalised": normalised,
-            "normalised_low": row["normalised_low"], "normalised_high": row["normalised_high"]}  # fmt: skip
+    if not layer:
+        whole = score.summary()
+        return {"layer": whole["layer"], "r": whole["r"], "r_low": whole["r_low"], "r_high": whole["r_high"],
+                "normalised": whole["share"], "normalised_low": whole["share_low"],
+                "normalised_high": whole["share_high"]}  # fmt: skip
+    at = _layer_of(score, layer)
+    row = score.table().set_index("layer").loc[at]
+    names = ("r", "r_low", "r_high", "normalised", "normalised_low", "normalised_high")
+    return {"layer": int(at), **{name: float(row[name]) for name in names}}
 
 
 def tokenizers(models: Iterable[tuple[str, str, int | None]]) -> str:

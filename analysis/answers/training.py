@@ -137,20 +137,22 @@ def training(scores: Iterable, perplexities: Mapping[str, object] | None = None)
 
 # ---- pieces -------------------------------------------------------------------------------------------------------------
 def _row(score, model: str, step: int, perplexity: object | None) -> dict:
-    at = score.table().set_index("layer").loc[score.chosen_layer]
-    kept = (
-        "r_low",
-        "r_high",
-        "ceiling",
-        "normalised",
-        "normalised_low",
-        "normalised_high",
-        "n_stimuli",
-    )
+    whole = score.summary()
     bits = getattr(perplexity, "bits_per_byte", np.nan if perplexity is None else perplexity)
-    row = {"model": model, "checkpoint": score.model, "step": step, "x": step + 1, "r": score.value}
-    return row | {name: at[name] for name in kept} | {"layer": score.chosen_layer, "source": _source(score),
-                                                      "bits_per_byte": float(bits)}  # fmt: skip
+    return {
+        "model": model,
+        "checkpoint": score.model,
+        "step": step,
+        "x": step + 1,
+        **{name: whole[name] for name in ("r", "r_low", "r_high", "ceiling")},
+        "normalised": whole["share"],
+        "normalised_low": whole["share_low"],
+        "normalised_high": whole["share_high"],
+        "n_stimuli": score.provenance["recording"]["n_stimuli"],
+        "layer": whole["layer"],
+        "source": _source(score),
+        "bits_per_byte": float(bits),
+    }
 
 
 def _profile(score, model: str, step: int) -> pd.DataFrame:
@@ -232,8 +234,8 @@ def _caption(scores: list, missing: list[str]) -> str:
     }[first.protocol.layer]
     size = f"{plural(about['n_stimuli'], about['scored_unit'])}, {plural(about['n_targets'], 'target')}, {people}"
     parts = [
-        f"Held out: {first.provenance['folds']}. {size}. r: {rule}; whiskers are 95 % bootstrap intervals at the layer that most "
-        "folds use.",
+        f"Held out: {first.provenance['folds']}. {size}. r: {rule}; whiskers are 95 % bootstrap intervals of "
+        "exactly that.",
         f"{plural(len(scores), 'checkpoint')}. Checkpoints of one training share their history: they are one model, and the "
         "rank r has no interval.",
     ]

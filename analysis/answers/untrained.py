@@ -201,8 +201,8 @@ def at_chosen_layer(scores: Iterable) -> Answer:
     Answer
         ``frame``: model (the trained one), condition, label, r, low, high, normalised, normalised_low, normalised_high, width,
         seeds, ceiling, layer, n_stimuli, source. An untrained copy's layer is chosen anew on its own inner folds. For copies r is
-        the mean over seeds, low and high the lowest and highest; the trained model has its bootstrap interval at the chosen
-        layer, the random embedding of the same width that of its control fit, divided by the aggregate ceiling.
+        the mean over seeds, low and high the lowest and highest; the trained model has the bootstrap interval of its score,
+        the random embedding of the same width that of its control fit, divided by the aggregate ceiling.
         ``facts["seeds"]``: the same columns and seed, one row for each single copy.
     """
     scores = list(scores)
@@ -213,11 +213,10 @@ def at_chosen_layer(scores: Iterable) -> Answer:
     rows, single = [], []
     for score in scores:
         base, condition, _ = _named(score.model)
-        at = score.table().set_index("layer").loc[score.chosen_layer]
-        value, about = float(score.value), score.provenance
-        row = {"model": base, "condition": condition, "r": value, "low": at["r_low"], "high": at["r_high"],
-               **_shares(value, at["r_low"], at["r_high"], at["normalised"] / at["r"] if at["r"] else np.nan),
-               "width": about["model"]["width"], "seeds": 0, "ceiling": at["ceiling"], "layer": score.chosen_layer,
+        whole, about = score.summary(), score.provenance
+        row = {"model": base, "condition": condition, "r": whole["r"], "low": whole["r_low"], "high": whole["r_high"],
+               "normalised": whole["share"], "normalised_low": whole["share_low"], "normalised_high": whole["share_high"],
+               "width": about["model"]["width"], "seeds": 0, "ceiling": whole["ceiling"], "layer": whole["layer"],
                "n_stimuli": about["recording"]["n_stimuli"], "source": _source(score)}  # fmt: skip
         if condition in _SINGLE:
             rows.append(row)
@@ -227,7 +226,11 @@ def at_chosen_layer(scores: Iterable) -> Answer:
             control = score.controls.set_index("control")
             if "random-embedding" in control.index:
                 ends = control.loc["random-embedding", ["r", "r_low", "r_high"]]
-                share = 1 / at["ceiling"] if at["ceiling"] > 0 else np.nan
+                share = (
+                    1 / whole["ceiling"]
+                    if score.ceiling.divides and whole["ceiling"] > 0
+                    else np.nan
+                )
                 rows.append(row | dict(zip(("r", "low", "high"), ends, strict=True)) | _shares(*ends, share)
                             | {"condition": "random embedding", "layer": pd.NA})  # fmt: skip
     for key in dict.fromkeys((row["model"], row["condition"]) for row in single):

@@ -63,6 +63,8 @@ class Ceiling:
         Of the aggregate.
     details : dict
         Counts and by-products, such as ``tau`` per target.
+    lower_bound : Ceiling or None
+        What other people predict of each person, where that was taken too: below the ceiling, never divided by.
     """
 
     kind: str
@@ -76,6 +78,14 @@ class Ceiling:
     resampled: str = ""
     draws: np.ndarray = field(default_factory=lambda: np.empty(0), repr=False)
     details: dict = field(default_factory=dict, repr=False)
+    lower_bound: Ceiling | None = None
+
+    @property
+    def divides(self) -> bool:
+        """Whether a share of it means something: an estimate of the ceiling of what is scored, not a bound, and valid."""
+        return self.holds_for in ("targets", "the aggregate") and (
+            self.valid or self.kind in ("extrapolated", "published")
+        )
 
     @classmethod
     def none(cls, reason: str, n_targets: int = 0) -> Ceiling:

@@ -38,7 +38,8 @@ _CRITERIA = {
 }
 _CEILINGS = {
     "extrapolated": "predicting each subject from growing pools of the others and extrapolating to infinitely many",
-    "leave-one-out": "predicting each subject from the mean of the others",
+    "pools": "two disjoint pools of other subjects, fitted on disjoint halves of the training groups, corrected for attenuation",
+    "leave-one-out": "predicting each subject from all targets of the others",
     "split-half": "correlating random halves of the subjects, corrected by Spearman and Brown",
     "repeats": "correlating repeated presentations",
 }
@@ -247,15 +248,29 @@ def _scored(scores: list, about: Mapping, protocol: Protocol) -> list[str]:
         if about["n_subjects"] > 1 and not about["averaged"]
         else "stimulus groups"
     )
+    nested = protocol.layer == "nested" and any(len(score.layers) > 1 for score in scores)
+    with_layer = ", every fold with the layer chosen for it" if nested else ""
+    widened = float(scores[0].dataset.attrs.get("widened", 1.0))
+    wider = (
+        f"; they were widened by {widened:.2f} for the variability of training (Nadeau & Bengio 2003)"
+        if widened > 1
+        else ""
+    )
     said.append(f"Intervals are 95 % percentile intervals of a bootstrap of the held-out predictions over {drawn} "
-                f"({protocol.bootstrap:,} draws, without refitting).")  # fmt: skip
+                f"({protocol.bootstrap:,} draws, without refitting{with_layer}){wider}.")  # fmt: skip
+    seeds = len(scores[0].by_seed)
+    if seeds > 1:
+        said.append(
+            f"Scores are means over {seeds} random draws of the folds; the interval draws the same stimuli for all of them."
+        )
     return [*said, _ceiling(scores[0].ceiling, protocol)]
 
 
 def _ceiling(ceiling, protocol: Protocol) -> str:
     if not np.isfinite(ceiling.value):
         why = str(ceiling.flag or "none was asked for").rstrip(".")
-        return f"No ceiling was estimated ({why}), so scores are not normalised."
+        said = f"No ceiling was estimated ({why}), so scores are not normalised."
+        return " ".join(filter(None, [said, _others(ceiling)]))
     span = f" [{decimal(ceiling.low)}, {decimal(ceiling.high)}]" if np.isfinite(ceiling.low) else ""
     origin = (
         f"was estimated by {_CEILINGS[ceiling.kind]}"
@@ -263,18 +278,33 @@ def _ceiling(ceiling, protocol: Protocol) -> str:
         else "is a published value"
     )
     note = f" ({ceiling.flag.rstrip('.')})" if ceiling.flag else ""
-    if ceiling.holds_for not in ("targets", "the aggregate"):
-        whose = f"The ceiling of {ceiling.holds_for}, r = {decimal(ceiling.value)}{span}"
-        return f"{whose}, {origin}{note}; scores were not divided by it."
+    if not ceiling.divides:
+        whose = f" of {ceiling.holds_for}" if ceiling.holds_for.startswith("the ") else ""
+        what = (
+            "A lower bound of the ceiling"
+            if ceiling.kind == "leave-one-out"
+            else f"The ceiling{whose}"
+        )
+        said = f"{what}, r = {decimal(ceiling.value)}{span}, {origin}{note}; scores were not divided by it."
+        return " ".join(filter(None, [said, _others(ceiling)]))
     per = (
-        "target by target"
+        "as a mean of ratios, target by target"
         if protocol.normalise == ceiling.holds_for[:-1] == "target"
-        else "aggregate by aggregate"
+        else "as a ratio of means, with an interval that carries the ceiling's"
     )
     kept = "were clipped to [0, 1]" if protocol.clip else "above 1 were kept"
+    said = f"The ceiling, r = {decimal(ceiling.value)}{span}, {origin}{note}; scores were divided by it {per}, and values {kept}."
+    return " ".join(filter(None, [said, _others(ceiling)]))
+
+
+def _others(ceiling) -> str:
+    """What other people predict, beside the ceiling."""
+    bound = ceiling.lower_bound
+    if bound is None:
+        return ""
     return (
-        f"The ceiling, r = {decimal(ceiling.value)}{span}, {origin}{note}; "
-        f"scores were normalised by it {per}, and values {kept}."
+        f"Other people, by the same regression from all their targets, predict r = {decimal(bound.value)} "
+        f"[{decimal(bound.low)}, {decimal(bound.high)}], which is a lower bound of the ceiling."
     )
 
 
@@ -286,7 +316,7 @@ def _beside(scores: list) -> list[str]:
     if headline := next((score.headline for score in scores if score.headline), None):
         beyond = headline.get("beyond", "the controls")
         said.append("Unique R2 is the out-of-sample R2 of model and controls together less that of the controls alone "
-                    f"({beyond}; banded ridge regression).")  # fmt: skip
+                    f"({beyond}; banded ridge regression), in each fold with the layer chosen for it.")  # fmt: skip
     if "r_shuffled" in first.dataset:
         said.append("Each score was also computed with folds of single stimuli drawn at random, to show what neighbouring "
                     "stimuli give away.")  # fmt: skip

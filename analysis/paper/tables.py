@@ -16,7 +16,8 @@ def long_table(scores) -> pd.DataFrame:
     Returns
     -------
     pandas.DataFrame
-        model, recording, layer, depth, chosen, part, fold, target, subject (empty where people are not known), r, r2, ceiling.
+        model, recording, layer, depth, chosen (in this fold), part, seed, fold, target, subject (empty where people
+        are not known), r, r2, ceiling.
     """
     frames = []
     for score in several(scores):
@@ -25,10 +26,10 @@ def long_table(scores) -> pd.DataFrame:
         depth = pd.Series(data.depth.values, index=data.layer.values)
         frame.insert(0, "model", score.model)
         frame.insert(1, "recording", score.recording)
-        frame["depth"], frame["chosen"] = (
-            frame["layer"].map(depth),
-            frame["layer"] == score.chosen_layer,
-        )
+        frame["depth"] = frame["layer"].map(depth)
+        frame["chosen"] = frame["layer"] == frame["fold"].map(dict(enumerate(score.fold_layers)))
+        seeds = dict(enumerate(data.seed.values)) if "seed" in data.coords else {}
+        frame["seed"] = frame["fold"].map(seeds).fillna(score.protocol.seed).astype(int)
         for name, dim in (("part", "fold"), ("subject", "target")):
             known = name in data.coords and data[name].dims == (dim,)
             frame[name] = (
@@ -42,8 +43,9 @@ def long_table(scores) -> pd.DataFrame:
             zip(data.target.values, score.ceiling.per_target, strict=False)
         )  # empty where there is none
         frame["ceiling"] = frame["target"].map(per).astype(float)
-        if score.provenance["recording"]["simulated"]:
-            frame["stamp"] = "simulated data"
+        simulated = "simulated data" if score.provenance["recording"]["simulated"] else ""
+        if stamp := "; ".join(filter(None, [simulated, score.preview])):
+            frame["stamp"] = stamp
         frames.append(frame)
     if not frames:
         raise BrainLensError("No score to make a table of", remedy="Compute a score first")
@@ -55,6 +57,7 @@ def long_table(scores) -> pd.DataFrame:
         "depth",
         "chosen",
         "part",
+        "seed",
         "fold",
         "target",
         "subject",
@@ -81,11 +84,12 @@ def r_script(scores, *, file: str = "long.csv") -> str:
         fit = "lm(z ~ 1, data = d)"
     return "\n".join([
         "# Made by BrainLens. Each row of the table is one target in one held-out fold.",
-        *(["# The data are simulated: the truth was planted."] if "stamp" in table else []),
+        *([f"# Note: {table['stamp'].iloc[0]}."] if "stamp" in table else []),
         "library(lme4)",
         "",
         f'd <- read.csv("{file}", stringsAsFactors = TRUE, na.strings = c("", "NA"))',
-        'd <- subset(d, chosen == "True" & !is.na(r))  # the layer that stands for each model',
+        'd <- subset(d, chosen == "True" & !is.na(r))  # in each fold the layer chosen for it',
+        "d <- subset(d, seed == min(seed))  # fold seeds are no replications: one of them",
         "d$fold <- factor(d$fold)",
         'if (all(is.na(d$part))) d$part <- factor("all")',
         "d$z <- atanh(d$r)  # Fisher's z",

@@ -3,22 +3,22 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import replace
 
 import numpy as np
 import xarray as xr
 
 from analysis.progress import Report
 from analysis.protocol import Protocol
-from analysis.scoring.folds import fit_with_twin, side_by_side
+from analysis.scoring.folds import Run, fit_with_twin, side_by_side
 from analysis.scoring.keys import data_key
 from analysis.scoring.summary import summarise
 from analysis.store.keys import content_key
 from data.errors import BrainLensError
 from data.recording import Recording
 
-__all__ = ["Context", "context", "headline"]
+__all__ = ["ceiling_of", "controls_of", "headline"]
 
 
 BEYOND = ("position", "length")
@@ -28,31 +28,22 @@ HEADLINE_TARGETS = 1000
 """Above so many targets the joint fit would outlast everything else, and is left to a request of its own."""
 
 
-@dataclass(frozen=True)
-class Context:
-    """What is the same for every layer: the ceiling, and the controls on the same folds."""
-
-    ceiling: object
-    controls: dict[str, xr.Dataset]
-
-
-def context(
-    source, recording: Recording, protocol: Protocol, parts, twins, store, report: Report
-) -> Context:
-    """The ceiling and the protocol's controls, from the store where they are there."""
-    bound = _ceiling(recording, protocol, store, report)
-    sets = _control_features(source, recording, protocol)
+def controls_of(
+    source, recording: Recording, run: Run, store, report: Report
+) -> dict[str, xr.Dataset]:
+    """The protocol's controls on the folds of one seed, from the store where they are there."""
+    sets = _control_features(source, recording, run.protocol)
     controls = {}
     for done, (name, matrix) in enumerate(sets.items()):
         report.step(done, len(sets), "controls")
         content = hashlib.sha256(np.ascontiguousarray(matrix).tobytes()).hexdigest()
-        key = content_key("control", content, data_key(recording, protocol))
+        key = content_key("control", content, data_key(recording, run.protocol))
         found = store.load_score(key)
         if found is None:
-            found = fit_with_twin(matrix, recording, protocol, parts, twins, report)
+            found = fit_with_twin(matrix, recording, run.protocol, run.parts, run.twins, report)
             store.save_score(key, found)
         controls[name] = found
-    return Context(bound, controls)
+    return controls
 
 
 def _control_features(source, recording: Recording, protocol: Protocol) -> dict[str, np.ndarray]:
@@ -69,28 +60,38 @@ def _control_features(source, recording: Recording, protocol: Protocol) -> dict[
     return sets
 
 
-def _ceiling(recording: Recording, protocol: Protocol, store, report: Report):
-    """The recording's ceiling under the protocol, kept in the store: no model has a part in it."""
-    from analysis.ceiling.kinds import Ceiling, ceiling
+def ceiling_of(
+    recording: Recording,
+    protocol: Protocol,
+    every: list[Run],
+    store,
+    report: Report,
+    *,
+    known: bool = False,
+):
+    """The recording's ceiling under the protocol, kept in the store: no model has a part in it.
+
+    Parameters
+    ----------
+    every : list of Run
+        One for each fold seed.
+    known : bool
+        Only look: None where it is not stored.
+    """
+    from analysis.ceiling.kinds import ceiling
 
     key = content_key("ceiling", data_key(recording, protocol))
     if (found := store.load_score(key)) is not None:
-        fields = {name: found.attrs[name] for name in _CEILING_FIELDS}
-        return Ceiling(
-            **fields,
-            value=float(found.value),
-            low=float(found.low),
-            high=float(found.high),
-            per_target=found.per_target.values,
-        )
+        bound = _restored(found, "")
+        lower = _restored(found, "others_") if "others_value" in found else None
+        return replace(bound, lower_bound=lower)
+    if known:
+        return None
     bound = ceiling(recording, protocol, report=report)
-    numbers = {
-        "value": bound.value,
-        "low": bound.low,
-        "high": bound.high,
-        "per_target": ("target", bound.per_target),
-    }
-    attrs = {name: getattr(bound, name) for name in _CEILING_FIELDS}
+    numbers, attrs = _kept(bound, "")
+    if bound.lower_bound is not None:
+        more, words = _kept(bound.lower_bound, "others_")
+        numbers, attrs = numbers | more, attrs | words
     store.save_score(
         key, xr.Dataset(numbers, attrs=attrs | {"recording": recording.id, "model": ""})
     )
@@ -100,30 +101,71 @@ def _ceiling(recording: Recording, protocol: Protocol, store, report: Report):
 _CEILING_FIELDS = ("kind", "valid", "flag", "holds_for", "resampled")
 
 
+def _kept(bound, prefix: str) -> tuple[dict, dict]:
+    """A ceiling as numbers and words of a dataset."""
+    numbers = {
+        f"{prefix}value": bound.value,
+        f"{prefix}low": bound.low,
+        f"{prefix}high": bound.high,
+        f"{prefix}per_target": ("target", bound.per_target),
+        f"{prefix}draws": (f"{prefix}draw", bound.draws),
+    }
+    numbers |= {
+        f"{prefix}{name}": values
+        for name, values in bound.details.items()
+        if isinstance(values, tuple) and name.startswith("pools")
+    }
+    return numbers, {prefix + name: getattr(bound, name) for name in _CEILING_FIELDS}
+
+
+def _restored(found: xr.Dataset, prefix: str):
+    from analysis.ceiling.kinds import Ceiling
+
+    fields = {name: found.attrs[prefix + name] for name in _CEILING_FIELDS}
+    fields["valid"] = bool(fields["valid"])
+    details = {
+        str(name): (found[name].dims, found[name].values)
+        for name in found.data_vars
+        if str(name).startswith("pools") and not prefix
+    }
+    return Ceiling(
+        **fields,
+        value=float(found[f"{prefix}value"]),
+        low=float(found[f"{prefix}low"]),
+        high=float(found[f"{prefix}high"]),
+        per_target=found[f"{prefix}per_target"].values,
+        draws=found[f"{prefix}draws"].values,
+        details=details,
+    )
+
+
 def headline(
-    features: Callable[[], np.ndarray],
-    layer: int,
+    features: Callable[[int], np.ndarray],
+    fold_layers: Sequence[int],
     recording: Recording,
     protocol: Protocol,
-    parts,
-    key: str,
+    every: list[Run],
+    keys: list[str],
     store,
     report: Report,
 ) -> tuple[dict, bool]:
-    """R2 of one layer beyond position and length, of them alone, and of both together; and whether it was in the store.
+    """R2 of a model beyond position and length, of them alone, and of both together; and whether it was in the store.
 
     Parameters
     ----------
     features : callable
-        Gives the layer's features, shape (n_stimuli, n_units); called only where the result is not stored.
-    layer : int
-    key : str
-        Of the model's scores.
+        Layer -> its features, shape (n_stimuli, n_units); called only where the result is not stored.
+    fold_layers : sequence of int
+        The layer chosen for each fold; the folds of all runs follow each other.
+    every : list of Run
+        One for each fold seed.
+    keys : list of str
+        Of the model's scores under each of them.
 
     Returns
     -------
     dict
-        layer, unique_r2, joint_r2, controls_r2, model_r2, beyond, left_out (targets with missing stimuli); empty where the
+        unique_r2, joint_r2, controls_r2, model_r2, beyond, left_out (targets with missing stimuli); empty where the
         protocol does not ask for it, there are more than :data:`HEADLINE_TARGETS` targets, or each target lacks stimuli that
         others have.
     bool
@@ -131,28 +173,38 @@ def headline(
     if (
         not protocol.unique
         or recording.n_targets > HEADLINE_TARGETS
-        or not all(_measured(recording, part)[1].any() for part in parts)
+        or not all(_measured(recording, part)[1].any() for part in every[0].parts)
     ):
         return {}, True
-    key = f"{key}-unique{layer}"
-    found = store.load_score(key)
-    known = found is not None
-    if not known:
-        found = _joint_fit(features(), recording, protocol, parts, report)
-        found.attrs |= {"recording": recording.id, "protocol": protocol.name, "layer": layer}
-        store.save_score(key, found)
+    fits, known, start = [], True, 0
+    for run, key in zip(every, keys, strict=True):
+        count = sum(len(part.folds) for part in run.parts)
+        layers = list(fold_layers[start : start + count])
+        start += count
+        key = f"{key}-unique{content_key(*layers)[:12]}"
+        found = store.load_score(key)
+        if found is None:
+            known = False
+            found = _joint_fit(features, layers, recording, run.protocol, run.parts, report)
+            found.attrs |= {"recording": recording.id, "protocol": protocol.name}
+            store.save_score(key, found)
+        fits.append(found)
     joint, controls, alone = (
-        summarise(found[name].values, found.part.values, recording.subjects, protocol)
+        summarise(
+            np.concatenate([fit[name].values for fit in fits]),
+            np.concatenate([fit.part.values for fit in fits]),
+            recording.subjects,
+            protocol,
+        )
         for name in ("joint", "controls", "alone")
     )
     return {
-        "layer": layer,
         "unique_r2": joint - controls,
         "joint_r2": joint,
         "controls_r2": controls,
         "model_r2": alone,
         "beyond": " and ".join(BEYOND),
-        "left_out": int(found.attrs["left_out"]),
+        "left_out": int(fits[0].attrs["left_out"]),
     }, known
 
 
@@ -164,36 +216,47 @@ def _measured(recording: Recording, part) -> tuple[np.ndarray, np.ndarray]:
 
 
 def _joint_fit(
-    features: np.ndarray, recording: Recording, protocol: Protocol, parts, report: Report
+    features: Callable[[int], np.ndarray],
+    fold_layers: Sequence[int],
+    recording: Recording,
+    protocol: Protocol,
+    parts,
+    report: Report,
 ) -> xr.Dataset:
+    """R2 of model and controls together and of each alone, every fold with the layer chosen for it."""
     from analysis.features.controls import features as plain
     from analysis.mapping.banded import banded_ridge
 
     controls = plain(recording, BEYOND)
-    bands = {"model": features, "controls": np.column_stack([controls[name] for name in BEYOND])}
-    blocks, left_out = [], 0
+    controls = np.column_stack([controls[name] for name in BEYOND])
+    read = {layer: features(layer) for layer in sorted(set(fold_layers))}
+    blocks, left_out, start = [], 0, 0
     for part in parts:
         rows, _ = _measured(recording, part)
         folds = _among(part.folds, rows)
         inner = [_among(inside, rows) for inside in part.inner]
-        fit = banded_ridge(
-            {name: band[rows] for name, band in bands.items()},
-            recording.responses.values[rows],
-            folds,
-            inner,
-            alphas=protocol.alphas,
-            seed=protocol.seed,
-            report=report,
-        )
-        blocks.append(
-            {
-                "joint": fit.r2["model", "controls"],
-                "alone": fit.r2["model",],
-                "controls": fit.r2["controls",],
-                "dropped": np.zeros(len(part.folds)),
-            }
-        )
-        left_out += fit.left_out
+        used = np.asarray(fold_layers[start : start + len(folds)])
+        start += len(folds)
+        shape = (len(folds), recording.n_targets)
+        block = {name: np.full(shape, np.nan) for name in ("joint", "alone", "controls")}
+        missing = 0
+        for layer in np.unique(used):
+            mine = np.flatnonzero(used == layer)
+            fit = banded_ridge(
+                {"model": read[layer][rows], "controls": controls[rows]},
+                recording.responses.values[rows],
+                [folds[fold] for fold in mine],
+                [inner[fold] for fold in mine],
+                alphas=protocol.alphas,
+                seed=protocol.seed,
+                report=report,
+            )
+            block["joint"][mine] = fit.r2["model", "controls"]
+            block["alone"][mine] = fit.r2["model",]
+            block["controls"][mine] = fit.r2["controls",]
+            missing = max(missing, fit.left_out)
+        blocks.append(block | {"dropped": np.zeros(len(folds))})
+        left_out += missing
     return side_by_side(blocks, parts, recording).assign_attrs(left_out=left_out)
 
 

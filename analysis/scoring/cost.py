@@ -28,7 +28,7 @@ class Cost:
     Parameters
     ----------
     layers, scored, read : int
-        Layers of the model; those whose score is stored; those whose activations are.
+        Layers of the model; those whose score is stored for all fold seeds; those whose activations are.
     seconds : float or None
         Estimated for what is missing, on two cores; None where the model's size is not known.
     download : int
@@ -69,6 +69,7 @@ def cost(model: str, recording: Recording, protocol: Protocol, *, store=None) ->
     """
     from analysis.features.activations import activation_key
     from analysis.models.catalog import card, load, state
+    from analysis.scoring.folds import runs
     from analysis.scoring.keys import score_key
     from analysis.store.store import Store
 
@@ -79,13 +80,22 @@ def cost(model: str, recording: Recording, protocol: Protocol, *, store=None) ->
         layers = (facts.layers or 12) + 1
         return Cost(
             layers,
-            seconds=estimate(facts, parameters, layers, layers, facts.width, recording, protocol),
+            seconds=estimate(
+                facts, parameters, layers, layers * protocol.seeds, facts.width, recording, protocol
+            ),
             download=facts.download or 0,
             memory=6 * (parameters or 0),
         )
     reader = load(model)
-    key = score_key(reader, recording, protocol)
-    scored = sum(_has_score(store, f"{key}-layer{n}") for n in range(reader.n_layers))
+    keys = [
+        score_key(reader, recording, run.protocol)
+        for number, run in enumerate(runs(recording, protocol))
+        if run.same == number
+    ]
+    there = [
+        sum(_has_score(store, f"{key}-layer{n}") for key in keys) for n in range(reader.n_layers)
+    ]
+    scored = there.count(len(keys))
     if scored == reader.n_layers:
         return Cost(scored, scored, scored, seconds=0.1)
     read = len(store.activations(activation_key(reader, recording, protocol)).complete())
@@ -94,7 +104,7 @@ def cost(model: str, recording: Recording, protocol: Protocol, *, store=None) ->
         facts,
         parameters if unread else 0,
         unread,
-        reader.n_layers - scored,
+        len(keys) * reader.n_layers - sum(there),
         max(reader.widths),
         recording,
         protocol,
@@ -165,7 +175,7 @@ def estimate(
     parameters : int or None
         Weights that are read with; 0 where nothing is read.
     unread, unscored : int
-        Layers without activations, and those without a score.
+        Layers without activations, and fits of a layer under a fold seed without a score.
     width : int or None
         Units of a layer.
     window : int, optional
@@ -188,7 +198,7 @@ def estimate(
     fits = (
         protocol.folds
         * (1 + protocol.inner_folds * (protocol.criterion == "kfold"))
-        * (2 if protocol.shuffled_twin else 1)
+        * (1 + protocol.shuffled_twin / protocol.seeds)  # the twin has one fold seed
     )
     each = (
         5.0 * min(n, p) ** 3

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import dataclass
+
 import numpy as np
 import xarray as xr
 
@@ -10,7 +13,90 @@ from analysis.progress import Report
 from analysis.protocol import Protocol
 from data.recording import Recording
 
-__all__ = ["fit_parts", "fit_with_twin", "side_by_side"]
+__all__ = ["Run", "fit_parts", "fit_with_twin", "over_seeds", "runs", "side_by_side"]
+
+
+@dataclass(frozen=True)
+class Run:
+    """The folds of one fold seed.
+
+    Parameters
+    ----------
+    protocol : Protocol
+        With this seed alone.
+    parts, twins : list of Part
+        Twins only of the first seed: the leak meter is a comparison in kind.
+    same : int
+        Number of the run with the very same folds (its own where it is the first): contiguous folds depend on no seed.
+    """
+
+    protocol: Protocol
+    parts: list
+    twins: list
+    same: int
+
+
+def runs(recording: Recording, protocol: Protocol) -> list[Run]:
+    """The folds of each of the protocol's seeds."""
+    from analysis.mapping.splits import make_folds
+
+    found: list[Run] = []
+    for number, single in enumerate(protocol.each_seed()):
+        parts = make_folds(recording, single)
+        twins = make_folds(recording, single, shuffled=True) if single.shuffled_twin else []
+        same = next((i for i, other in enumerate(found) if _equal(other.parts, parts)), number)
+        found.append(Run(single, parts, twins, same))
+    return found
+
+
+def _equal(first: list, second: list) -> bool:
+    """Whether two lists of parts have the same outer and inner folds."""
+
+    def rows(parts):
+        return [
+            side
+            for part in parts
+            for folds in (part.folds, *part.inner)
+            for fold in folds
+            for side in fold
+        ]
+
+    one, two = rows(first), rows(second)
+    return len(one) == len(two) and all(map(np.array_equal, one, two))
+
+
+def over_seeds(fits: Sequence[xr.Dataset], seeds: Sequence[int]) -> xr.Dataset:
+    """One layer's (or control's) fits of several fold seeds: folds side by side with their ``seed``, draws averaged draw by draw.
+
+    Seeds are no replications: the same people and stimulus groups are drawn for all of them, and nothing is divided by their
+    number but the sum.
+    """
+    once = [name for name in ("r_shuffled", "twin_part") if name in fits[0]]
+    twin, rest = fits[0][once], [fit.drop_vars([*once, "draws_r"], errors="ignore") for fit in fits]
+    rest = [
+        fit.assign(draws_fold=fit.draws_fold / len(fits)) if "draws_fold" in fit else fit
+        for fit in rest
+    ]
+    labelled = [
+        fit.assign_coords(seed=("fold", np.full(fit.sizes["fold"], seed)))
+        for fit, seed in zip(rest, seeds, strict=True)
+    ]
+    whole = (
+        labelled[0]
+        if len(fits) == 1
+        else xr.concat(
+            labelled,
+            dim="fold",
+            data_vars="minimal",
+            coords="minimal",
+            compat="override",
+            join="override",
+            combine_attrs="override",
+        )
+    )
+    if "draws_r" in fits[0]:
+        whole["draws_r"] = ("draw", np.mean([fit.draws_r.values for fit in fits], axis=0))
+    return whole.merge(twin, combine_attrs="override") if once else whole
 
 
 def fit_with_twin(
@@ -36,8 +122,8 @@ def fit_with_twin(
     Returns
     -------
     xarray.Dataset
-        ``r``, ``r2``, ``alpha``, ``constant`` over (fold, target), ``dropped`` over fold, ``draws_r`` over draw, ``r_shuffled``
-        over (twin_fold, target).
+        ``r``, ``r2``, ``alpha``, ``constant`` over (fold, target), ``dropped`` over fold, ``draws_r`` over draw, ``draws_fold``
+        over (draw, fold), ``r_shuffled`` over (twin_fold, target).
     """
     fit = fit_parts(
         features,
@@ -67,10 +153,11 @@ def fit_parts(
 ) -> xr.Dataset:
     """One feature array through every part's folds; folds of all parts side by side.
 
-    ``draws`` adds bootstrap draws of r from the held-out predictions (not where folds test a stimulus more than once);
+    ``draws`` adds bootstrap draws of r from the held-out predictions (not where folds test a stimulus more than once), and what
+    each fold gives to them, so that folds of different layers can be put together;
     ``choosing`` adds ``inner``, the score inside each training fold by which a layer may be chosen.
     """
-    from analysis.statistics import hierarchical_bootstrap, moments
+    from analysis.statistics.bootstrap import DRAWS_SEED, hierarchical_bootstrap, moments
 
     responses = recording.responses.values
     blocks, samples = [], []
@@ -110,11 +197,14 @@ def fit_parts(
             samples,
             recording.subjects,
             draws=protocol.bootstrap,
-            seed=protocol.seed,
+            seed=DRAWS_SEED,
             targets=protocol.targets,
             people=protocol.people,
         )
         dataset["draws_r"] = ("draw", drawn.draws)
+        if drawn.by_fold.size:
+            dataset["draws_fold"] = (("draw", "fold"), drawn.by_fold.astype(np.float32))
+        dataset.attrs["widened"] = drawn.widened
         dataset.attrs["interval"] = (
             f"{drawn.resampled}; {drawn.note}" if drawn.note else drawn.resampled
         )

@@ -81,7 +81,7 @@ def explained(responses: np.ndarray, predictions: np.ndarray, folds) -> np.ndarr
 def item_values(
     model, recording, protocol: Protocol | str = "defended", *, store=None, report: Report = SILENT
 ) -> Items:
-    """What a model explains of each stimulus (:func:`explained`), every fold with the layer that was chosen for it.
+    """What a model explains of each stimulus (:func:`explained`), under the first fold seed, each fold with its own layer.
 
     Parameters
     ----------
@@ -119,6 +119,7 @@ def item_values(
         model = read(model)
     parts = make_folds(recording, protocol)
     scored = score(model, recording, protocol, store=store, report=report)
+    first = scored.fold_layers[: sum(len(part.folds) for part in parts)]  # of the first fold seed
     people = (
         tuple(dict.fromkeys(map(str, recording.subjects)))
         if recording.subjects is not None
@@ -127,14 +128,14 @@ def item_values(
     key = f"{score_key(model, recording, protocol)}-items"
     found = store.load_score(key)
     if found is None:
-        layers = sorted(set(scored.fold_layers))
+        layers = sorted(set(first))
         ready = isinstance(model, Activations)
         held = (
             model
             if ready
             else extract(model, recording, protocol, layers, store=store, report=report)
         )
-        values = _each(held, scored.fold_layers, recording, protocol, parts, report)
+        values = _each(held, first, recording, protocol, parts, report)
         found = xr.Dataset({"value": (("person", "stimulus"), _by_person(values, recording))})
         store.save_score(
             key,
@@ -145,7 +146,7 @@ def item_values(
         recording.id,
         found["value"].values,
         people,
-        tuple(sorted(set(scored.fold_layers))),
+        tuple(sorted(set(first))),
         scored.provenance["folds"],
     )
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.metadata
+import re
 
 from analysis.protocol import Protocol
 from analysis.store.keys import CODE_VERSION
@@ -52,13 +53,22 @@ def provenance(source, recording: Recording, protocol: Protocol, parts, ceiling)
             "citation": recording.citation,
             "source": recording.source,
         },
-        "folds": "; ".join(
-            dict.fromkeys(f"{part.name}: {part.rule}" if part.name else part.rule for part in parts)
-        ),
+        "folds": _rules(parts, protocol),
         "ceiling": {"kind": ceiling.kind, "flag": ceiling.flag},
         "code_version": CODE_VERSION,
         "versions": _versions(),
     }
+
+
+def _rules(parts, protocol: Protocol) -> str:
+    """How the folds were made; a rule with a seed holds for all of the protocol's."""
+    said = "; ".join(
+        dict.fromkeys(f"{part.name}: {part.rule}" if part.name else part.rule for part in parts)
+    )
+    if protocol.seeds == 1:
+        return said
+    last = protocol.seed + protocol.seeds - 1
+    return re.sub(rf"\bseed {protocol.seed}\b", f"seeds {protocol.seed} to {last}", said)
 
 
 def _versions() -> dict[str, str]:

@@ -12,9 +12,12 @@ import pandas as pd
 import xarray as xr
 
 from analysis.protocol import Protocol
-from analysis.scoring.summary import choose_layers, interval, per_target, summarise
+from analysis.scoring.nested import nested_draws, picked, ratio_interval
+from analysis.scoring.summary import choose_layers, ends, per_target, summarise
 
 __all__ = ["Score"]
+
+_UNIQUE = ("unique_r2", "joint_r2", "controls_r2")
 
 
 @dataclass(frozen=True)
@@ -25,22 +28,28 @@ class Score:
     ----------
     dataset : xarray.Dataset
         ``r``, ``r2``, ``alpha``, ``constant`` over (layer, fold, target); ``r_shuffled`` over (layer, twin_fold, target);
-        ``draws_r`` over (layer, draw); ``dropped`` (constant units) over (layer, fold). Coordinates: ``part`` of
-        each fold, ``subject`` of each target, ``depth`` (0 embedding .. 1 top) and ``note`` of each layer.
+        ``draws_r`` over (layer, draw), ``draws_fold`` over (layer, draw, fold); ``dropped`` (constant units) over (layer, fold).
+        Coordinates: ``part`` and ``seed`` of each fold, ``subject`` of each target, ``depth`` (0 embedding .. 1 top) and ``note``
+        of each layer.
     ceiling : Ceiling
         What a perfect model could reach, or why that is not known.
     protocol : Protocol
     controls : pandas.DataFrame
         One row per control on the same folds: control, r, r_low, r_high, r2, r_shuffled.
     headline : mapping
-        ``layer``, ``unique_r2``, ``joint_r2``, ``controls_r2``: what the chosen layer explains beyond the controls; empty where
-        that was not computed.
+        ``unique_r2``, ``joint_r2``, ``controls_r2``, ``model_r2``, ``beyond``: what the model explains beyond the controls, every
+        fold with the layer chosen for it; empty where that was not computed.
     provenance : dict
         Everything that determines the numbers: protocol, model, tokenizer, stimuli, folds, versions.
     cached : bool
         Everything came from the store.
     complete : bool
         False for a partial score that is still being computed.
+
+    Notes
+    -----
+    ``value`` with ``low`` and ``high`` is the result: every fold with the layer that was chosen on its training rows, averaged
+    over the protocol's fold seeds. A layer of the profile is only pointed at; its r is never the result.
     """
 
     dataset: xr.Dataset
@@ -67,11 +76,39 @@ class Score:
 
     @property
     def stamp(self) -> str:
-        """What must stand on every picture of this score: simulated, or a note on the data's quality."""
+        """What must stand on every picture of this score: simulated, a note on the data's quality, a preview."""
         about = self.provenance["recording"]
         return "; ".join(
-            filter(None, ["simulated data" if about["simulated"] else "", about["quality"]])
+            filter(
+                None,
+                ["simulated data" if about["simulated"] else "", about["quality"], self.preview],
+            )
         )
+
+    # ---- fold seeds ---------------------------------------------------------------------------------------------------
+    @cached_property
+    def _fold_seeds(self) -> np.ndarray | None:
+        return self.dataset.seed.values if "seed" in self.dataset.coords else None
+
+    @property
+    def preview(self) -> str:
+        """That fold seeds are missing, in words; empty for a finished score."""
+        if self.complete or self._fold_seeds is None or self.protocol.seeds == 1:
+            return ""
+        done = len(set(self._fold_seeds.tolist()))
+        return f"preview: {done} of {self.protocol.seeds} fold seeds"
+
+    @cached_property
+    def by_seed(self) -> dict[int, float]:
+        """The model's r of each fold seed alone: how much the draw of the folds moves it."""
+        if self._fold_seeds is None:
+            return {self.protocol.seed: self.value}
+        parts, values = self.dataset.part.values, self._picked("r")
+        return {
+            int(seed): self._summary(values[mine], parts[mine])
+            for seed in dict.fromkeys(self._fold_seeds.tolist())
+            if (mine := self._fold_seeds == seed).any()
+        }
 
     @cached_property
     def _subjects(self) -> np.ndarray | None:
@@ -84,11 +121,15 @@ class Score:
     @cached_property
     def fold_layers(self) -> list[int]:
         """The layer used in each fold: chosen on its training rows (nested), the same-data maximum, or the last one."""
-        layers, n_folds = self.layers, self.dataset.sizes["fold"]
+        return [self.layers[position] for position in self._positions]
+
+    @cached_property
+    def _positions(self) -> np.ndarray:
+        """The same as positions among the layers."""
         if self.protocol.layer == "nested":
-            won = choose_layers(self.dataset.inner.values, self._subjects)
-            return [layers[i] for i in won]
-        return [max(layers) if self.protocol.layer == "last" else self.best_layer] * n_folds
+            return choose_layers(self.dataset.inner.values, self._subjects)
+        layer = max(self.layers) if self.protocol.layer == "last" else self.best_layer
+        return np.full(self.dataset.sizes["fold"], self.layers.index(layer))
 
     @cached_property
     def best_layer(self) -> int:
@@ -100,20 +141,65 @@ class Score:
 
     @property
     def chosen_layer(self) -> int:
-        """The layer that most folds use."""
+        """The layer that most folds use: pointed at in the profile, never quoted as the result."""
         layers, counts = np.unique(self.fold_layers, return_counts=True)
         return int(layers[counts.argmax()])
 
+    @property
+    def layer_words(self) -> str:
+        """Which layers stand for the model, in words."""
+        if len(self.layers) == 1:
+            return "single layer" if self.layers == [0] else f"layer {self.layers[0]}"
+        if self.protocol.layer != "nested":
+            how = {"max": "the best on the same data", "last": "the last"}[self.protocol.layer]
+            return f"layer {self.chosen_layer}, {how}"
+        used, folds = self.fold_layers.count(self.chosen_layer), len(self.fold_layers)
+        where = f"in {used} of {folds} folds" if used < folds else "in every fold"
+        return f"layer chosen in each fold on its training data, layer {self.chosen_layer} {where}"
+
+    # ---- the result ---------------------------------------------------------------------------------------------------
+    def _picked(self, name: str) -> np.ndarray:
+        """(fold, target): every fold with the layer chosen for it."""
+        return picked(
+            self.dataset[name].transpose("layer", "fold", "target").values, self._positions
+        )
+
     @cached_property
     def value(self) -> float:
-        """The model's r, every fold with the layer chosen for it."""
-        picked = np.stack(
-            [
-                self.dataset.r.sel(layer=layer).values[fold]
-                for fold, layer in enumerate(self.fold_layers)
-            ]
+        """The model's r, every fold with the layer chosen for it, mean over fold seeds."""
+        return self._summary(self._picked("r"), self.dataset.part.values)
+
+    @cached_property
+    def draws(self) -> np.ndarray:
+        """Bootstrap draws of ``value``, put together from the layers that the folds use; empty where there are none."""
+        return nested_draws(self.dataset, self._positions, self.value)
+
+    @property
+    def low(self) -> float:
+        """Lower end of the 95 % interval of ``value``."""
+        return ends(self.draws)[0]
+
+    @property
+    def high(self) -> float:
+        """Upper end of the 95 % interval of ``value``."""
+        return ends(self.draws)[1]
+
+    @cached_property
+    def share(self) -> tuple[float, float, float]:
+        """``value`` over the ceiling, with an interval that carries the ceiling's own; NaN where it may not be divided by."""
+        return self._share(self._picked("r"), self.value, self.draws)
+
+    @cached_property
+    def shuffled(self) -> float:
+        """r under shuffled folds, mean over the layers that the folds use; NaN without the twin."""
+        if "r_shuffled" not in self.dataset:
+            return float("nan")
+        twin = self.dataset.r_shuffled.transpose("layer", "twin_fold", "target").values
+        weights = np.bincount(self._positions, minlength=len(twin)) / len(self._positions)
+        return self._summary(
+            np.tensordot(weights, np.where(weights[:, None, None] > 0, twin, 0.0), 1),
+            self.dataset.twin_part.values,
         )
-        return self._summary(picked, self.dataset.part.values)
 
     @property
     def optimism(self) -> float:
@@ -121,47 +207,93 @@ class Score:
         best = self.dataset.r.sel(layer=self.best_layer).values
         return self._summary(best, self.dataset.part.values) - self.value
 
+    def summary(self) -> dict:
+        """The result in one row, the same on every face of the program.
+
+        Returns
+        -------
+        dict
+            r, r_low, r_high; share, share_low, share_high (of the ceiling); layer (that most folds use), optimism; r_seed_low,
+            r_seed_high (lowest and highest fold seed), seeds; unique_r2, joint_r2, controls_r2; ceiling, ceiling_low,
+            ceiling_high; others, others_low, others_high (what other people predict, a lower bound of the ceiling).
+        """
+        by_seed = list(self.by_seed.values())
+        share, bound = self.share, self.ceiling.lower_bound
+        return {
+            "r": self.value,
+            "r_low": self.low,
+            "r_high": self.high,
+            "share": share[0],
+            "share_low": share[1],
+            "share_high": share[2],
+            "layer": self.chosen_layer,
+            "optimism": self.optimism,
+            "seeds": len(by_seed),
+            "r_seed_low": min(by_seed),
+            "r_seed_high": max(by_seed),
+            **{name: self.headline.get(name, np.nan) for name in _UNIQUE},
+            "ceiling": self.ceiling.value,
+            "ceiling_low": self.ceiling.low,
+            "ceiling_high": self.ceiling.high,
+            "others": np.nan if bound is None else bound.value,
+            "others_low": np.nan if bound is None else bound.low,
+            "others_high": np.nan if bound is None else bound.high,
+        }
+
     # ---- tables -------------------------------------------------------------------------------------------------------
     def per_target(self, layer: int | None = None) -> pd.DataFrame:
-        """r, R2, ceiling and normalised r of every target at one layer (None: the chosen one)."""
-        at = self.dataset.sel(layer=self.chosen_layer if layer is None else layer)
+        """r, R2, ceiling and normalised r of every target: every fold with the layer chosen for it, or at one layer."""
         parts = self.dataset.part.values
+        if layer is None:
+            r, r2 = self._picked("r"), self._picked("r2")
+        else:
+            at = self.dataset.sel(layer=layer)
+            r, r2 = at.r.values, at.r2.values
         frame = pd.DataFrame(
             {
-                "target": at.target.values,
-                "r": per_target(at.r.values, parts),
-                "r2": per_target(at.r2.values, parts),
+                "target": self.dataset.target.values,
+                "r": per_target(r, parts),
+                "r2": per_target(r2, parts),
             }
         )
-        for name in at.coords:
-            if at[name].dims == ("target",) and name != "target":
-                frame.insert(1, name, at[name].values)
+        for name, values in self.dataset.coords.items():
+            if values.dims == ("target",) and name != "target":
+                frame.insert(1, name, values.values)
         frame["ceiling"] = self.ceiling.per_target
-        frame["normalised"] = frame["r"] / frame["ceiling"]
+        usable = frame["ceiling"].where((frame["ceiling"] > 0) & self.ceiling.divides)
+        frame["normalised"] = frame["r"] / usable
         return frame
 
     def table(self) -> pd.DataFrame:
-        """One row per layer.
+        """The profile, one row per layer, with the model's result repeated in each row.
 
         Returns
         -------
         pandas.DataFrame
             model, layer, depth, r with its 95 % interval, r2, r_shuffled, one ``r_<control>`` per control, ceiling,
-            normalised, unique_r2 (chosen layer), counts, whether the layer was chosen, and a note. A layer whose features are
-            constant has an empty r.
+            normalised (of the layer), counts, whether most folds chose the layer (``chosen``), and a note. ``score`` with
+            ``score_low`` and ``score_high``, ``score_share`` with its ends and ``score_unique_r2`` are the model's own, every
+            fold with the layer chosen for it. A layer whose features are constant has an empty r.
         """
         return self._table.copy()
 
     @cached_property
     def _table(self) -> pd.DataFrame:
-        return pd.DataFrame([self._row(layer) for layer in self.layers])
+        whole = self.summary()
+        names = {"score": "r", "score_low": "r_low", "score_high": "r_high", "score_seed_low": "r_seed_low",
+                 "score_seed_high": "r_seed_high", "score_share": "share", "score_share_low": "share_low",
+                 "score_share_high": "share_high", **{f"score_{name}": name for name in _UNIQUE}}  # fmt: skip
+        model = {name: whole[of] for name, of in names.items()}
+        table = pd.DataFrame([self._row(layer, model) for layer in self.layers])
+        return table.assign(preview=self.preview) if self.preview else table
 
-    def _row(self, layer: int) -> dict:
+    def _row(self, layer: int, model: dict) -> dict:
         at, parts = self.dataset.sel(layer=layer), self.dataset.part.values
         note = str(at.note.values)
         empty = note.startswith("constant")
         r = np.nan if empty else self._summary(at.r.values, parts)
-        low, high = (np.nan, np.nan) if empty else interval(at)
+        draws = at["draws_r"].values if "draws_r" in at and not empty else np.empty(0)
+        low, high = ends(draws)
         row = {
             "model": self.model,
             "layer": layer,
@@ -187,49 +319,66 @@ class Score:
         row |= dict(
             zip(
                 ("normalised", "normalised_low", "normalised_high"),
-                self._normalised(at, r, low, high),
+                self._share(at.r.values, r, draws),
                 strict=True,
             )
         )
-        here = self.headline if self.headline.get("layer") == layer else {}
-        row |= {name: here.get(name, np.nan) for name in ("unique_r2", "joint_r2", "controls_r2")}
         about = self.provenance["recording"]
-        return row | {
-            "n_stimuli": about["n_stimuli"],
-            "n_targets": about["n_targets"],
-            "n_subjects": about["n_subjects"],
-            "folds": self.dataset.sizes["fold"],
-            "chosen": layer == self.chosen_layer,
-            "note": note,
-        }
+        return (
+            row
+            | model
+            | {
+                "n_stimuli": about["n_stimuli"],
+                "n_targets": about["n_targets"],
+                "n_subjects": about["n_subjects"],
+                "folds": self.dataset.sizes["fold"] // len(self.by_seed),
+                "chosen": layer == self.chosen_layer,
+                "note": note,
+            }
+        )
 
-    def _normalised(
-        self, at: xr.Dataset, r: float, low: float, high: float
-    ) -> tuple[float, float, float]:
-        """r over the ceiling, target by target or aggregate by aggregate; never clipped unless the protocol replicates that."""
+    def _share(self, values: np.ndarray, r: float, draws: np.ndarray) -> tuple[float, float, float]:
+        """A score over the ceiling, as a ratio of means (replicas: a mean of ratios), never clipped unless a replica asks."""
         bound, point = self.ceiling, np.nan
-        if bound.holds_for == "targets" and self.protocol.normalise == "target":
+        if not bound.divides or not np.isfinite(r):
+            return np.nan, np.nan, np.nan
+        if (
+            self.protocol.normalise == "target"
+            and bound.holds_for == "targets"
+            and (bound.per_target > 0).any()
+        ):
             usable = np.where(bound.per_target > 0, bound.per_target, np.nan)
-            point = self._summary(at.r.values / usable, self.dataset.part.values)
-        elif bound.holds_for in ("targets", "the aggregate") and bound.value > 0:
+            point = self._summary(values / usable, self.dataset.part.values)
+        elif bound.value > 0:
             point = r / bound.value
-        scale = point / r if r and np.isfinite(point) else np.nan
-        out = (point, low * scale, high * scale)
+        out = (point, *ratio_interval(draws, bound.draws, point, r))
         return tuple(np.clip(out, 0, 1)) if self.protocol.clip else out
 
     # ---- in words, and out ----------------------------------------------------------------------------------------------
     def sentence(self) -> str:
         """The one-line answer."""
         about = self.provenance["recording"]
-        bound = (
-            f"the ceiling is {self.ceiling.value:.3f}"
-            if np.isfinite(self.ceiling.value)
-            else self.ceiling.flag
-        )
+        span = f" [{self.low:.3f}, {self.high:.3f}]" if np.isfinite(self.low) else ""
         return (
-            f"{self.model} predicts {about['id']} with r = {self.value:.3f} "
-            f"(layer {self.chosen_layer}; {self.provenance['folds']}); {bound}"
+            f"{self.model} predicts {about['id']} with r = {self.value:.3f}{span} "
+            f"({self.layer_words}; {self.provenance['folds']}); {self._bound_words()}"
         )
+
+    def _bound_words(self) -> str:
+        """What the ceiling says, in words: a share only of what may be divided by, of a lower bound a comparison."""
+        bound, share = self.ceiling, self.share
+        said = []
+        if np.isfinite(share[0]):
+            span = f" [{share[1]:.0%}, {share[2]:.0%}]" if np.isfinite(share[1]) else ""
+            said.append(f"{share[0]:.0%}{span} of the ceiling {bound.value:.3f}")
+        elif np.isfinite(bound.value) and bound.holds_for != "nothing":
+            said.append(f"the ceiling of {bound.holds_for} is {bound.value:.3f}, not divided by")
+        if (others := bound.lower_bound) is not None:
+            relation = "above" if self.value > others.value else "not above"
+            said.append(
+                f"{relation} what the other people predict, {others.value:.3f} (a lower bound of the ceiling)"
+            )
+        return "; ".join(said) or bound.flag
 
     def warnings(self) -> list[str]:
         """What has to be known before the number is quoted, one sentence each."""
@@ -243,14 +392,24 @@ class Score:
             )
         if self.provenance["model"]["note"]:
             lines.append(f"Model: {self.provenance['model']['note']}.")
-        if "r_shuffled" in self.dataset:
-            twin = self._summary(
-                self.dataset.r_shuffled.sel(layer=self.chosen_layer).values,
-                self.dataset.twin_part.values,
-            )
-            relation = "more than" if twin > self.value else "not more than"
+        if len(self.by_seed) > 1:
+            ends_ = min(self.by_seed.values()), max(self.by_seed.values())
             lines.append(
-                f"Leak meter: shuffled folds give r = {twin:.3f}, {relation} the held-out groups' {self.value:.3f}."
+                f"r is the mean over {len(self.by_seed)} fold seeds, alone {ends_[0]:.3f} to {ends_[1]:.3f}; the interval draws "
+                "the same stimuli for all of them."
+            )
+        elif (
+            self._fold_seeds is not None
+            and self.protocol.seeds == 1
+            and self.protocol.name.startswith("defended")
+        ):
+            lines.append(
+                "One fold seed: another draw of the folds gives another r (seeds=3 shows by how much)."
+            )
+        if "r_shuffled" in self.dataset:
+            relation = "more than" if self.shuffled > self.value else "not more than"
+            lines.append(
+                f"Leak meter: shuffled folds give r = {self.shuffled:.3f}, {relation} the held-out groups' {self.value:.3f}."
             )
         for row in self.controls.to_dict("records"):
             if row["control"] == "position+length":
@@ -259,7 +418,7 @@ class Score:
                 )
         if self.headline:
             lines.append(
-                f"Unique R2 of layer {self.headline['layer']} beyond {self.headline['beyond']}: "
+                f"Unique R2 beyond {self.headline['beyond']}, with the same layers: "
                 f"{self.headline['unique_r2']:.3f} (joint {self.headline['joint_r2']:.3f}, "
                 f"controls {self.headline['controls_r2']:.3f})."
             )
@@ -276,23 +435,22 @@ class Score:
             lines.append(f"Only {about['n_subjects']} subjects: the interval is optimistic.")
         if not about["averaged"] and self.ceiling.flag:
             lines.append(f"Ceiling: {self.ceiling.flag}.")
-        above = self._table.loc[self._table["normalised"] > 1, "layer"].tolist()
-        if above:
-            lines.append(
-                f"Normalised score above 1 at layer {', '.join(map(str, above))}: the ceiling is too low."
-            )
+        if self.share[0] > 1:
+            lines.append("The share of the ceiling is above 1: the ceiling is too low.")
         return lines
 
     def _solver_warnings(self) -> list[str]:
         lines = []
         if self.protocol.method == "ridge":
-            alpha = self.dataset.alpha.sel(layer=self.chosen_layer).values
+            alpha = self._picked("alpha")
             alpha = alpha[~np.isnan(alpha)]
-            low, high = self.protocol.alphas[0], self.protocol.alphas[-1]
-            edge = np.mean(np.isclose(alpha, low) | np.isclose(alpha, high))
-            if edge > 0.05:
+            low = np.mean(np.isclose(alpha, self.protocol.alphas[0])) if alpha.size else 0.0
+            if (
+                low > 0.05
+            ):  # the upper edge is harmless: it predicts the mean, as any larger penalty would
                 lines.append(
-                    f"{edge:.0%} of layer {self.chosen_layer}'s alphas lie at the edge of the grid {low:g} .. {high:g}."
+                    f"{low:.0%} of the alphas are the smallest of the grid, {self.protocol.alphas[0]:g}: a smaller one "
+                    "may predict better."
                 )
         most = self.dataset.dropped.max("fold").values
         some = [
@@ -327,7 +485,7 @@ class Score:
 
     def __repr__(self) -> str:
         state = "stored" if self.cached else "fresh" if self.complete else "partial"
-        return f"<Score {self.model} on {self.recording}: r = {self.value:.3f} at layer {self.chosen_layer}, {state}>"
+        return f"<Score {self.model} on {self.recording}: r = {self.value:.3f} [{self.low:.3f}, {self.high:.3f}], {state}>"
 
     def _repr_html_(self) -> str:
         return f"<p>{self.sentence()}</p>" + self.table().to_html(

@@ -15,7 +15,6 @@ import numpy as np
 import pandas as pd
 import xarray as xr
 
-from analysis.scoring.summary import per_target
 from analysis.store.keys import content_key
 from data.errors import BrainLensError, unknown
 from data.files import atomic
@@ -42,6 +41,11 @@ _NUMBERS = (
     "r_high",
     "ceiling",
     "normalised",
+    "normalised_low",
+    "normalised_high",
+    "r_seed_low",
+    "r_seed_high",
+    "others",
     "layer",
     "optimism",
     "n_stimuli",
@@ -56,46 +60,47 @@ COLUMNS = (*_WORDS[:4], *_NUMBERS, "simulated", *_WORDS[4:7], "draws", *_WORDS[7
 def row(score) -> dict:
     """The result of one finished score.
 
-    ``r`` is the model's score with every fold's layer chosen for it, the interval that of the chosen layer, ``normalised`` r over
-    the ceiling at that layer. ``protocol_key`` and ``data_key`` say exactly which rows may be compared.
+    ``r`` is the model's score with every fold's layer chosen for it, ``r_low`` and ``r_high`` the interval of exactly that, and
+    ``normalised`` its share of the ceiling. ``protocol_key`` and ``data_key`` say exactly which rows may be compared.
     """
-    about, at = (
-        score.provenance["recording"],
-        score.table().set_index("layer").loc[score.chosen_layer],
-    )
+    about, whole = score.provenance["recording"], score.summary()
     protocol = score.protocol.name.rstrip("*") + "".join(
         f", {k}={v}" for k, v in score.protocol.changes().items()
     )
-    draws = score.dataset.sel(layer=score.chosen_layer).get("draws_r")
     found = {
         "model": score.model,
         "family": score.provenance["model"]["family"] or score.model,
         "recording": score.recording,
         "protocol": protocol,
-        "r": score.value,
-        "r_low": at["r_low"],
-        "r_high": at["r_high"],
-        "ceiling": at["ceiling"],
-        "normalised": at["normalised"],
-        "layer": score.chosen_layer,
-        "optimism": score.optimism,
+        **{name: whole[name] for name in ("r", "r_low", "r_high", "ceiling", "layer", "optimism")},
+        "normalised": whole["share"],
+        "normalised_low": whole["share_low"],
+        "normalised_high": whole["share_high"],
+        "r_seed_low": whole["r_seed_low"],
+        "r_seed_high": whole["r_seed_high"],
+        "others": whole["others"],
         **{name: about[name] for name in ("n_stimuli", "n_targets", "n_subjects")},
         "simulated": bool(about["simulated"]),
         "folds": score.provenance["folds"],
         "protocol_key": score.protocol.key(),
         "data_key": content_key("data", about["content_hash"]),
-        "draws": None if draws is None else [float(value) for value in draws.values],
+        "draws": [float(value) for value in score.draws] or None,
         "provenance": json.dumps(score.provenance, sort_keys=True, default=str),
     }
     return found | {"hash": _hash(found)}
 
 
-def _hash(found: dict) -> str:
+_SINCE = ("normalised_low", "normalised_high", "r_seed_low", "r_seed_high", "others")
+"""Numbers that older exports do not have, nor their hash."""
+
+
+def _hash(found: dict, left_out: tuple[str, ...] = ()) -> str:
     """sha256 of what a result says, whichever file it travels in: its words and its numbers to nine digits."""
     words = [str(found.get(name) or "") for name in _WORDS if name != "hash"]
     numbers = [
         f"{float(value):.9g}" if (value := found.get(name)) is not None else "nan"
         for name in _NUMBERS
+        if name not in left_out
     ]
     simulated = bool(found.get("simulated"))
     return hashlib.sha256(json.dumps([words, numbers, simulated]).encode()).hexdigest()
@@ -116,15 +121,9 @@ def keep(score, key: str, store) -> None:
     if (store.root / "scores" / f"{name}.nc").exists():
         return
     found = row(score)
-    picked = np.stack(
-        [
-            score.dataset.r.sel(layer=layer).values[fold]
-            for fold, layer in enumerate(score.fold_layers)
-        ]
-    )
+    frame = score.per_target()
     values = xr.Dataset(
-        {"r": ("target", per_target(picked, score.dataset.part.values))},
-        coords={"target": score.dataset.target.values},
+        {"r": ("target", frame["r"].values)}, coords={"target": frame["target"].values}
     )
     store.save_score(
         name,
@@ -344,7 +343,8 @@ def _checked(given: dict, number: int, name: str) -> dict:
     found["simulated"] = str(given.get("simulated")).strip().lower() in ("true", "1", "1.0")
     found["draws"] = _listed(given.get("draws")) or None
     if found["hash"]:
-        if found["hash"] != _hash(found):
+        older = all(found[name] is None for name in _SINCE)
+        if found["hash"] != _hash(found, _SINCE if older else ()):
             which = f"{found['model']} on {found['recording']}"
             raise BrainLensError(
                 f"{name}, row {number} ({which}) was changed after it was exported",

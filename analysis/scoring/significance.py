@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -9,7 +10,9 @@ import xarray as xr
 
 from analysis.progress import SILENT, Report
 from analysis.protocol import Protocol
-from analysis.scoring.summary import per_target
+from analysis.scoring.nested import picked
+from analysis.scoring.summary import choose_layers, per_target, summarise
+from analysis.statistics.bootstrap import DRAWS_SEED
 from data.errors import BrainLensError
 from data.recording import Recording
 
@@ -23,26 +26,27 @@ ORDERS = 200
 
 @dataclass(frozen=True)
 class TargetTest:
-    """Each target of one layer against chance.
+    """Each target of one model against chance.
 
     Parameters
     ----------
-    layer : int
     r, p : ndarray, shape (n_targets,)
-        Mean over folds, and the one-sided p of the moved responses.
+        Mean over folds, each with the layer chosen for it, and the one-sided p of the moved responses.
     draws : int
     rule : str
         What was moved, in words, and why that way.
     orders : float
         Distinct orders of the responses there are.
+    layers : int
+        Among which a layer was chosen anew in each draw.
     """
 
-    layer: int
     r: np.ndarray
     p: np.ndarray
     draws: int
     rule: str
     orders: float = np.inf
+    layers: int = 1
 
     @property
     def floor(self) -> float:
@@ -51,11 +55,10 @@ class TargetTest:
 
 
 def targets_test(
-    features: np.ndarray,
+    layers: Sequence[np.ndarray] | np.ndarray,
     recording: Recording,
     protocol: Protocol,
     *,
-    layer: int = 0,
     draws: int = 200,
     report: Report = SILENT,
 ) -> TargetTest:
@@ -63,10 +66,12 @@ def targets_test(
 
     Parameters
     ----------
-    features : ndarray, shape (n_stimuli, n_units)
-        One layer.
+    layers : sequence of ndarray, each (n_stimuli, n_units)
+        All layers among which the protocol chooses; one array is one layer.
     recording, protocol
-        Folds, penalties and the mean over folds are those of the score.
+        Folds, penalties, the choice of the layer and the mean over folds are those of the score, under its first fold seed. Alpha
+        and layer are chosen anew in each draw: a layer that was chosen on the data as they are would find something in noise.
+        Where the protocol takes the best layer of the same data, so does each draw.
     draws : int
         Of the permutation: whole held-out groups of equal length change places inside an experiment. Where that leaves fewer
         than :data:`ORDERS` distinct orders, or most stimuli in place (stories are rarely equally long), responses are rotated
@@ -78,37 +83,77 @@ def targets_test(
         Where nothing can be moved.
     """
     from analysis.mapping.splits import make_folds
-    from analysis.scoring.folds import fit_parts
 
+    layers = [layers] if isinstance(layers, np.ndarray) else list(layers)
+    protocol = protocol.each_seed()[0]
     parts = make_folds(recording, protocol)
     groups, within = np.empty(recording.n_stimuli, object), np.zeros(recording.n_stimuli, int)
     for number, part in enumerate(parts):
         groups[part.rows] = [f"{part.name}|{group}" for group in np.asarray(part.groups)[part.rows]]
         within[part.rows] = number
-    moved = _moved(groups.astype(str), within, draws, protocol.seed)
-
-    def scored(values: np.ndarray) -> np.ndarray:
-        array = xr.DataArray(
-            values,
-            dims=("stimulus", "target"),
-            coords={
-                "stimulus": recording.responses.stimulus.values,
-                "target": np.arange(values.shape[1]),
-            },
-        )
-        fit = fit_parts(features, replace(recording, responses=array), protocol, parts, report)
-        return per_target(fit.r.values, fit.part.values)
-
-    responses = recording.responses.values
-    observed = scored(responses)
-    above, step = np.zeros(len(observed)), max(1, BLOCK // recording.n_targets)
+    moved = _moved(groups.astype(str), within, draws, DRAWS_SEED)
+    responses, count = recording.responses.values, recording.n_targets
+    observed = _nested(layers, responses[None], recording, protocol, parts, report)[0]
+    above, step = np.zeros(len(observed)), max(1, BLOCK // count)
     for start in range(0, draws, step):
         report.step(start, draws, "permutations")
         rows = moved.rows[start : start + step]
-        table = responses[rows].transpose(1, 0, 2).reshape(recording.n_stimuli, -1)
-        above += (scored(table).reshape(len(rows), -1) >= observed - 1e-12).sum(axis=0)
+        null = _nested(layers, responses[rows], recording, protocol, parts, report)
+        above += (null >= observed - 1e-12).sum(axis=0)
     p = np.where(np.isfinite(observed), (1 + above) / (1 + draws), np.nan)
-    return TargetTest(layer, observed, p, draws, moved.rule, moved.orders)
+    return TargetTest(observed, p, draws, moved.rule, moved.orders, len(layers))
+
+
+def _nested(
+    layers: Sequence[np.ndarray],
+    responses: np.ndarray,
+    recording: Recording,
+    protocol: Protocol,
+    parts,
+    report: Report,
+) -> np.ndarray:
+    """r of each copy and target, every fold with the layer chosen for that copy of the responses.
+
+    Parameters
+    ----------
+    responses : ndarray, shape (n_copies, n_stimuli, n_targets)
+
+    Returns
+    -------
+    ndarray, shape (n_copies, n_targets)
+    """
+    from analysis.scoring.folds import fit_parts
+
+    copies, n_stimuli, count = responses.shape
+    array = xr.DataArray(
+        responses.transpose(1, 0, 2).reshape(n_stimuli, -1),
+        dims=("stimulus", "target"),
+        coords={
+            "stimulus": recording.responses.stimulus.values,
+            "target": np.arange(copies * count),
+        },
+    )
+    table = replace(recording, responses=array)
+    nested = protocol.layer == "nested" and len(layers) > 1
+    r, inner, labels = [], [], None
+    for features in layers[-1:] if protocol.layer == "last" else layers:
+        report.checkpoint()
+        fit = fit_parts(features, table, protocol, parts, report, choosing=nested)
+        labels = fit.part.values
+        r.append(fit.r.values.reshape(len(labels), copies, count))
+        if nested:
+            inner.append(fit.inner.values.reshape(len(labels), copies, count))
+    r, out = np.stack(r), np.empty((copies, count))
+    for copy in range(copies):
+        if nested:
+            won = choose_layers(np.stack(inner)[:, :, copy], recording.subjects)
+        else:  # the best on the same data, or the only one
+            means = [
+                summarise(values, labels, recording.subjects, protocol) for values in r[:, :, copy]
+            ]
+            won = np.full(len(labels), int(np.nanargmax(means)) if len(r) > 1 else 0)
+        out[copy] = per_target(picked(r[:, :, copy], won), labels)
+    return out
 
 
 def _moved(groups: np.ndarray, within: np.ndarray, draws: int, seed: int):

@@ -6,7 +6,7 @@ import numpy as np
 
 from analysis.protocol import Protocol
 
-__all__ = ["choose_layers", "interval", "per_target", "summarise"]
+__all__ = ["choose_layers", "ends", "interval", "per_target", "summarise"]
 
 PERCENTILES = (2.5, 97.5)
 """Of the bootstrap draws: they bound every interval."""
@@ -30,9 +30,14 @@ def _nanmean(values: np.ndarray, axis: int) -> np.ndarray:
 
 def interval(layer) -> tuple[float, float]:
     """95 % interval of one layer's r from its stored draws; NaN where the protocol has no interval."""
-    if "draws_r" not in layer or np.isnan(layer["draws_r"].values).all():
+    return ends(layer["draws_r"].values) if "draws_r" in layer else (float("nan"), float("nan"))
+
+
+def ends(draws: np.ndarray) -> tuple[float, float]:
+    """95 % percentile interval of draws; NaN without any."""
+    if not np.isfinite(draws).any():
         return float("nan"), float("nan")
-    low, high = np.nanpercentile(layer["draws_r"].values, PERCENTILES)
+    low, high = np.nanpercentile(draws, PERCENTILES)
     return float(low), float(high)
 
 

@@ -11,9 +11,8 @@ import xarray as xr
 
 from analysis.progress import SILENT, Report
 from analysis.protocol import Protocol, preset
-from analysis.scoring.comparisons import Context, headline
-from analysis.scoring.comparisons import context as context_of
-from analysis.scoring.folds import fit_with_twin
+from analysis.scoring.comparisons import ceiling_of, controls_of, headline
+from analysis.scoring.folds import Run, fit_with_twin, over_seeds, runs
 from analysis.scoring.keys import score_key
 from analysis.scoring.provenance import provenance
 from analysis.scoring.result import Score
@@ -65,63 +64,82 @@ def score(
     Notes
     -----
     For every fold the mapping is fitted on the training rows only; r is Pearson's correlation on the held-out rows, averaged
-    over folds per target, then over a subject's targets, then over subjects (Schrimpf et al. 2021 take medians).
+    over folds per target, then over a subject's targets, then over subjects (Schrimpf et al. 2021 take medians). All of it is
+    done for each of the protocol's fold seeds and averaged; after the first seed the profile is shown as a preview.
     """
     from analysis.features.activations import Activations
-    from analysis.mapping.splits import make_folds
     from analysis.store.store import Store
 
     protocol = preset(protocol) if isinstance(protocol, str) else protocol
     recording = _recording(recording)
     store = store or Store()
-    parts = make_folds(recording, protocol)
-    twins = make_folds(recording, protocol, shuffled=True) if protocol.shuffled_twin else []
+    every = runs(recording, protocol)
     source = model if isinstance(model, Activations) else _model(model)
     numbers = _layer_numbers(source, layers)
-    key = score_key(source, recording, protocol)
+    keys = [score_key(source, recording, run.protocol) for run in every]
+    wanted = [number for number, run in enumerate(every) if run.same == number]
+    fits: list[dict[int, xr.Dataset]] = [
+        {n: d for n in numbers if (d := store.load_score(f"{keys[run]}-layer{n}")) is not None}
+        if run in wanted
+        else {}
+        for run in range(len(every))
+    ]
+    cached = all(len(fits[run]) == len(numbers) for run in wanted)
+    total, done = sum(len(numbers) - len(fits[run]) for run in wanted), 0
+    bound = ceiling_of(recording, protocol, every, store, report, known=not cached)
+    table: list[dict[str, xr.Dataset]] = []
+    activations = None
 
-    found = {n: d for n in numbers if (d := store.load_score(f"{key}-layer{n}")) is not None}
-    cached = len(found) == len(numbers)
-    missing = [n for n in bisection(numbers) if n not in found]
-    context = context_of(source, recording, protocol, parts, twins, store, report)
-    if missing:
-        activations = _activations(source, recording, protocol, missing, store, report)
-        for done, number in enumerate(missing):
-            report.step(done, len(missing), "layers")
-            found[number] = _score_layer(
-                activations, number, recording, protocol, parts, twins, report
-            )
-            found[number].attrs |= {
+    def assembled(complete_runs: list[int], *, last: bool) -> Score:
+        return _assemble(
+            source,
+            recording,
+            protocol,
+            every,
+            [fits[run] for run in complete_runs],
+            [every[run].protocol.seed for run in complete_runs],
+            table,
+            bound,
+            wanted=len(numbers),
+            complete=last,
+            cached=cached,
+        )
+
+    for run, each in enumerate(every):
+        table.append(controls_of(source, recording, each, store, report))
+        missing = [n for n in bisection(numbers) if n not in fits[run]] if run in wanted else []
+        if missing and activations is None:
+            activations = _activations(source, recording, protocol, missing, store, report)
+        for number in missing:
+            report.step(done, total, "layers")
+            fits[run][number] = _score_layer(activations, number, recording, each, report)
+            fits[run][number].attrs |= {
                 "model": source.id,
                 "recording": recording.id,
                 "protocol": protocol.name,
                 "layer": number,
             }
-            store.save_score(f"{key}-layer{number}", found[number])
-            report.partial(
-                _assemble(
-                    source,
-                    recording,
-                    protocol,
-                    parts,
-                    found,
-                    context,
-                    wanted=len(numbers),
-                    cached=False,
-                )
-            )
-        report.step(len(missing), len(missing), "layers")
-    scored = _assemble(
-        source, recording, protocol, parts, found, context, wanted=len(numbers), cached=cached
-    )
-    layer = scored.chosen_layer
+            store.save_score(f"{keys[run]}-layer{number}", fits[run][number])
+            done += 1
+            if run == 0:
+                report.partial(assembled([0], last=False))
+        if missing and 0 < run < wanted[-1]:
+            report.partial(assembled([one for one in wanted if one <= run], last=False))
+    report.step(total, total, "layers")
+    if bound is None:
+        bound = ceiling_of(recording, protocol, every, store, report)
+    scored = assembled(wanted, last=True)
+
+    def features(layer: int):
+        return _activations(source, recording, protocol, [layer], store, report).layer(layer)
+
     beyond, known = headline(
-        lambda: _activations(source, recording, protocol, [layer], store, report).layer(layer),
-        layer,
+        features,
+        scored.fold_layers,
         recording,
         protocol,
-        parts,
-        key,
+        [every[run] for run in wanted],
+        [keys[run] for run in wanted],
         store,
         report,
     )
@@ -129,7 +147,7 @@ def score(
     if (
         len(numbers) == source.n_layers
     ):  # a result stands for a model, so all its layers had their chance
-        keep(scored, key, store)
+        keep(scored, score_key(source, recording, protocol), store)
     return scored
 
 
@@ -156,11 +174,13 @@ def bisection(layers: Sequence[int]) -> list[int]:
 
 # ---- one layer ------------------------------------------------------------------------------------------------------
 def _score_layer(
-    activations, number: int, recording: Recording, protocol: Protocol, parts, twins, report: Report
+    activations, number: int, recording: Recording, run: Run, report: Report
 ) -> xr.Dataset:
     """r, R2, alpha over (fold, target) of one layer, its interval, and its shuffled twin."""
     features = activations.layer(number)
-    result = fit_with_twin(features, recording, protocol, parts, twins, report, choosing=True)
+    result = fit_with_twin(
+        features, recording, run.protocol, run.parts, run.twins, report, choosing=True
+    )
     result.attrs["note"] = _layer_note(result, activations.note(number))
     return result
 
@@ -225,16 +245,21 @@ def _assemble(
     source,
     recording: Recording,
     protocol: Protocol,
-    parts,
-    found: dict[int, xr.Dataset],
-    context: Context,
+    every: list[Run],
+    fits: list[dict[int, xr.Dataset]],
+    seeds: list[int],
+    controls: list[dict[str, xr.Dataset]],
+    bound,
     *,
     wanted: int,
+    complete: bool,
     cached: bool,
 ) -> Score:
-    layers = sorted(found)
+    from analysis.ceiling.kinds import Ceiling
+
+    layers = sorted(fits[0])
     dataset = xr.concat(
-        [found[n] for n in layers],
+        [over_seeds([fit[n] for fit in fits], seeds) for n in layers],
         dim=pd.Index(layers, name="layer"),
         combine_attrs="drop_conflicts",
         coords="different",
@@ -243,29 +268,33 @@ def _assemble(
     top = max(source.n_layers - 1, 1)
     dataset = dataset.assign_coords(
         depth=("layer", [n / top for n in layers]),
-        note=("layer", [found[n].attrs.get("note", "") for n in layers]),
+        note=("layer", [fits[0][n].attrs.get("note", "") for n in layers]),
     )
     for name, values in recording.responses.coords.items():
         if values.dims == ("target",) and name != "target":
             dataset = dataset.assign_coords({name: ("target", values.values)})
     if recording.averaged:
         dataset = dataset.drop_vars("subject", errors="ignore")
+    bound = bound or Ceiling.none("the ceiling is being estimated", recording.n_targets)
     return Score(
         dataset,
-        context.ceiling,
+        bound,
         protocol,
-        _control_table(context.controls, recording, protocol),
-        provenance=provenance(source, recording, protocol, parts, context.ceiling),
+        _control_table(controls, recording, protocol),
+        provenance=provenance(source, recording, protocol, every[0].parts, bound),
         cached=cached,
-        complete=len(layers) == wanted,
+        complete=complete and len(layers) == wanted,
     )
 
 
 def _control_table(
-    controls: dict[str, xr.Dataset], recording: Recording, protocol: Protocol
+    controls: list[dict[str, xr.Dataset]], recording: Recording, protocol: Protocol
 ) -> pd.DataFrame:
+    """One row per control; a random embedding was drawn anew with each fold seed."""
     rows = []
-    for name, fit in controls.items():
+    for name in controls[0]:
+        each = [run[name] for run in controls]
+        fit = over_seeds(each, range(len(each)))
         row = {"control": name}
         for column, values, labels in (
             ("r", fit.r, fit.part),
@@ -275,5 +304,21 @@ def _control_table(
             if values is not None:
                 row[column] = summarise(values.values, labels.values, recording.subjects, protocol)
         row["r_low"], row["r_high"] = interval(fit)
+        alone = [
+            summarise(one.r.values, one.part.values, recording.subjects, protocol) for one in each
+        ]
+        row["r_seed_low"], row["r_seed_high"] = min(alone), max(alone)
         rows.append(row)
-    return pd.DataFrame(rows, columns=["control", "r", "r_low", "r_high", "r2", "r_shuffled"])
+    return pd.DataFrame(
+        rows,
+        columns=[
+            "control",
+            "r",
+            "r_low",
+            "r_high",
+            "r2",
+            "r_shuffled",
+            "r_seed_low",
+            "r_seed_high",
+        ],
+    )

@@ -20,6 +20,8 @@ _NAMES = {
     "max_statistic": "analysis.statistics.multiple",
     "moments": "analysis.statistics.bootstrap",
     "paired": "analysis.statistics.bootstrap",
+    "recentred": "analysis.statistics.bootstrap",
+    "widening": "analysis.statistics.bootstrap",
     "permutation_p": "analysis.statistics.multiple",
     "permutation_test": "analysis.statistics.permutation",
     "select_layer": "analysis.statistics.selection",

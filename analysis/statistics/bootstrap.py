@@ -12,6 +12,7 @@ from analysis.progress import SILENT, Report
 from data.errors import BrainLensError
 
 __all__ = [
+    "DRAWS_SEED",
     "Bootstrap",
     "Comparison",
     "Moments",
@@ -19,8 +20,12 @@ __all__ = [
     "hierarchical_bootstrap",
     "moments",
     "paired",
+    "recentred",
+    "widening",
 ]
 
+DRAWS_SEED = 0
+"""Of every draw of people and stimulus groups: one draw serves all models, layers and fold seeds, so that they are paired."""
 CONSTANT = 1e-6
 """A prediction whose spread is below this share of the response's spread counts as constant: r = 0."""
 FEW_PEOPLE = 5
@@ -86,6 +91,11 @@ class Bootstrap:
         What was drawn with replacement, in words.
     note : str
         What to say beside the interval; empty where there is nothing.
+    by_fold : ndarray, shape (n_draws, n_folds)
+        What each fold gives to each draw, before the shift and the widening: their sum is the draw. Folds of several parts
+        follow each other. Empty where targets or people are summarised by medians, which are no sums.
+    widened : float
+        What the draws' distances from ``value`` were multiplied with, see :func:`widening`.
     """
 
     value: float
@@ -98,6 +108,13 @@ class Bootstrap:
     per_target: np.ndarray = field(default_factory=lambda: np.empty(0), repr=False)
     resampled: str = ""
     note: str = ""
+    by_fold: np.ndarray = field(default_factory=lambda: np.empty((0, 0)), repr=False)
+    widened: float = 1.0
+
+    @property
+    def raw(self) -> np.ndarray:
+        """The draws as they came, neither shifted nor widened."""
+        return self.value + self.bias + (self.draws - self.value) / self.widened
 
 
 @dataclass(frozen=True)
@@ -164,11 +181,14 @@ def moments(
             "These folds test some stimuli more than once, and one array holds only one prediction each",
             remedy="Give predictions as (fold, stimulus, target)",
         )
-    codes, names = pd.factorize(np.asarray(groups)[tested])
-    sums, fold_of, group_of, start = [], [], [], 0
+    rows = np.unique(
+        tested
+    )  # groups are numbered by their rows, so that other folds draw the same ones
+    codes = np.full(len(responses), -1)
+    codes[rows], names = pd.factorize(np.asarray(groups)[rows])
+    sums, fold_of, group_of = [], [], []
     for number, (train, test) in enumerate(folds):
-        inside = codes[start : start + len(test)]
-        start += len(test)
+        inside = codes[test]
         cells, place = np.unique(inside, return_inverse=True)
         centre = _nanmean(responses[train])
         x = (
@@ -228,6 +248,8 @@ def hierarchical_bootstrap(
 
     Notes
     -----
+    Where only stimulus groups are drawn, the interval is widened, see :func:`widening`.
+
     Drawing people and stimuli independently (the pigeonhole bootstrap, Owen 2007, doi 10.1214/07-AOAS122) errs on the wide
     side where the noise of single responses dominates. With five people or fewer the spread between people is hardly
     sampled at all, and the interval is called optimistic.
@@ -250,37 +272,70 @@ def hierarchical_bootstrap(
     n_people = len(names) or 1
 
     plans = [_plan(part, draws, [seed, 1, number]) for number, part in enumerate(parts)]
+    several = subjects is not None and n_people > 1
+    who = (
+        np.random.default_rng([seed, 0]).integers(n_people, size=(draws, n_people))
+        if several
+        else np.zeros((draws, 1), int)
+    )
+    additive = "median" not in (targets, people)
     per_target, people_draws = np.empty(n_targets), np.empty((draws + 1, n_people))
+    by_fold, counted = np.zeros((draws, sum(part.n_folds for part in parts))), np.zeros(draws)
     for person in range(n_people):
         report.step(person, n_people, "bootstrap")
         mine = np.flatnonzero(codes == person) if len(names) else np.arange(n_targets)
-        people_draws[:, person], per_target[mine] = _person_draws(
+        people_draws[:, person], per_target[mine], shares = _person_draws(
             parts, plans, mine, measure, targets, report
         )
+        if additive:
+            times = (who == person).sum(axis=1) * np.isfinite(people_draws[1:, person])
+            by_fold += times[:, None] * shares[1:]
+            counted += times
 
     average = np.nanmedian if people == "median" else np.nanmean
     value = float(_quiet(average, people_draws[0]))
     drawn = people_draws[1:]
-    several = subjects is not None and n_people > 1
     if several:
-        who = np.random.default_rng([seed, 0]).integers(n_people, size=(draws, n_people))
         drawn = np.take_along_axis(drawn, who, axis=1)
     drawn = _quiet(average, drawn, axis=1)
     bias = float(_quiet(np.nanmedian, drawn)) - value
-    low, high = _interval(drawn - bias, confidence)
+    widened = 1.0 if several else widening(min(part.n_folds for part in parts))
+    drawn = recentred(drawn, value, widened)
+    low, high = _interval(drawn, confidence)
     resampled, note = _words(parts, names, several)
+    with np.errstate(invalid="ignore", divide="ignore"):
+        by_fold = by_fold / np.where(counted > 0, counted, np.nan)[:, None]
     return Bootstrap(
         value,
         low,
         high,
-        drawn - bias,
+        drawn,
         bias,
         tuple(map(str, names)),
         people_draws[0] if len(names) else np.empty(0),
         per_target,
         resampled,
         note,
+        by_fold if additive else np.empty((0, 0)),
+        widened,
     )
+
+
+def widening(folds: int) -> float:
+    r"""What an interval over stimuli alone is widened by: held-out predictions know nothing of the variability of training.
+
+    .. math:: \sqrt{1 + K / (K - 1)}
+
+    for K folds (1.45 at ten): the correction of Nadeau & Bengio 2003, doi 10.1023/A:1024068626366, whose ratio of test to
+    training stimuli is 1 / (K - 1). Not used where people are drawn as well, whose spread is the larger part.
+    """
+    return float(np.sqrt(1 + folds / (folds - 1))) if folds > 1 else 1.0
+
+
+def recentred(draws: np.ndarray, value: float, widened: float = 1.0) -> np.ndarray:
+    """Draws with their median at ``value``, their distances from it widened: drawing stimuli twice makes r a little lower."""
+    centre = _quiet(np.nanmedian, draws)
+    return value + widened * (draws - centre)
 
 
 def compare_models(
@@ -399,8 +454,9 @@ def _person_draws(
     measure: str,
     targets: str,
     report: Report,
-) -> tuple[np.ndarray, np.ndarray]:
-    """Summary over one person's targets in each draw, shape (draws + 1,), and each target's own score."""
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Summary over one person's targets in each draw (draws + 1,), each target's own score, and what each fold gives to the
+    mean over targets (draws + 1, folds)."""
     counted = np.concatenate([part.sums[N][:, mine] for part in parts])
     classes = np.unique(counted, axis=1, return_inverse=True)[
         1
@@ -413,27 +469,33 @@ def _person_draws(
             _class_draws(part, plan, mine[inside], measure, targets == "median", report)
             for part, plan in zip(parts, plans, strict=True)
         ]
-        values, points = (
-            _quiet(np.nanmean, np.stack(each), axis=0) for each in zip(*found, strict=True)
-        )
-        own[inside] = points
-        columns.append(values)
-        total = total + np.nan_to_num(values) * len(inside)
-        number = number + np.isfinite(values) * len(inside)
+        values, points, shares = zip(*found, strict=True)
+        own[inside] = _quiet(np.nanmean, np.stack(points), axis=0)
+        if targets == "median":
+            columns.append(_quiet(np.nanmean, np.stack(values), axis=0))
+            continue
+        there = np.stack([np.isfinite(each) for each in values])  # parts with a score in a draw
+        spread = np.concatenate([np.nan_to_num(each) for each in shares], axis=1)
+        total = total + spread / np.maximum(there.sum(axis=0), 1)[:, None] * len(inside)
+        number = number + there.any(axis=0) * len(inside)
     if targets == "median":
-        return _quiet(np.nanmedian, np.concatenate(columns, axis=1), axis=1), own
+        values = _quiet(np.nanmedian, np.concatenate(columns, axis=1), axis=1)
+        return values, own, np.empty((len(values), 0))
     with np.errstate(invalid="ignore", divide="ignore"):
-        return np.where(number > 0, total / number, np.nan), own
+        shares = total / np.maximum(number, 1)[:, None]
+        return np.where(number > 0, shares.sum(axis=1), np.nan), own, shares
 
 
 def _class_draws(
     part: Moments, plan: list[_Draws], targets: np.ndarray, measure: str, each: bool, report: Report
-) -> tuple[np.ndarray, np.ndarray]:
-    """Mean over folds for targets with the same missing stimuli: their mean (draws + 1,) or each one (draws + 1, targets)."""
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Mean over folds for targets with the same missing stimuli: their mean (draws + 1,) or each one (draws + 1, targets); the
+    targets' own scores; and the addends of the mean, one for each fold (draws + 1, folds)."""
     n_draws = len(plan[0].which)
-    total = np.zeros((n_draws, len(targets))) if each else np.zeros(n_draws)
+    total = np.zeros((n_draws, len(targets))) if each else None
+    addends = np.zeros((n_draws, len(plan)))
     point, weight, point_weight = np.zeros(len(targets)), np.zeros(n_draws), 0.0
-    for draws in plan:
+    for number, draws in enumerate(plan):
         report.checkpoint()
         own = part.sums[:, draws.cells[:, None], targets]
         drawn_n = draws.distinct @ own[N, :, :1]  # the same for every target of the class
@@ -454,13 +516,15 @@ def _class_draws(
             sums += values.sum(axis=1)
             if each:
                 total[:, some] += share[:, None] * values[draws.which]
-        if not each:
-            total += share * sums[draws.which] / len(targets)
+        addends[:, number] = share * sums[draws.which] / len(targets)
     with np.errstate(invalid="ignore", divide="ignore"):
-        total = np.where(
-            (weight > 0)[:, None] if each else weight > 0, (total.T / weight).T, np.nan
+        addends = np.where((weight > 0)[:, None], (addends.T / weight).T, np.nan)
+        mean = (
+            np.where((weight > 0)[:, None], (total.T / weight).T, np.nan)
+            if each
+            else addends.sum(axis=1)
         )
-        return total, np.where(point_weight > 0, point / point_weight, np.nan)
+        return mean, np.where(point_weight > 0, point / point_weight, np.nan), addends
 
 
 def _interval(draws: np.ndarray, confidence: float) -> tuple[float, float]:
@@ -476,7 +540,7 @@ def _words(parts: list[Moments], names: Sequence, several: bool) -> tuple[str, s
         why = "people are not known or were averaged" if not len(names) else "there is one person"
         return (
             f"{groups} stimulus groups only: {why}",
-            f"the interval says nothing about other people: {why}",
+            f"the interval says nothing about other people: {why}; it is widened for the variability of training",
         )
     note = (
         f"the interval over {len(names)} people is optimistic" if len(names) <= FEW_PEOPLE else ""

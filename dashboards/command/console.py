@@ -81,7 +81,7 @@ def show_scores(scores, recording) -> None:
     for score in scores:
         rows = score.table()
         shuffled = "r_shuffled" in rows
-        ceiling = bool(np.isfinite(score.ceiling.value))
+        ceiling = bool(rows["normalised"].notna().any())
         head = [
             ">layer",
             ">r",

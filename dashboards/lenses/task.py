@@ -366,8 +366,7 @@ def _layer_rule(scores: list, layer: str) -> str:
         return {"max": "Layer: the best one on the reported data.", "last": "Layer: the last."}[how]
     if all(len(score.layers) == 1 for score in scores):
         return "One layer each."
-    return ("Layer: chosen on inner folds. A point takes the layer chosen in each fold, a whisker is that of the layer most "
-            "folds chose: the point may lie outside it.")  # fmt: skip
+    return "Layer: chosen on inner folds. A point takes the layer chosen in each fold, and its whisker is of exactly that."
 
 
 def _year(model: str) -> int | None:

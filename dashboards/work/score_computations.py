@@ -26,7 +26,7 @@ __all__ = [
 
 TEST_DRAWS = (200, 20_000)
 """Fewest and most permutations of a test of targets; the fewest are drawn whatever they cost."""
-TEST_SECONDS = 60.0
+TEST_SECONDS = 150.0
 """More permutations than the fewest are drawn as long as the test takes no longer, about."""
 
 NOTES = (
@@ -145,14 +145,14 @@ def unscorable(model: str) -> str:
 
 
 class TargetTests(Ledger):
-    """Tests of each target against chance, by model, recording, protocol and layer."""
+    """Tests of each target against chance, by model, recording and protocol."""
 
     def __init__(self, selection: Selection):
         super().__init__()
         self._selection = selection
 
     def _key(self, score) -> str:
-        return f"targets:{identity.case(score.model, self._selection.recording, score.protocol)}|{score.chosen_layer}"
+        return f"targets:{identity.case(score.model, self._selection.recording, score.protocol)}"
 
     def missing(self, scores: list) -> list[Computation]:
         """What is missing for these complete scores."""
@@ -160,7 +160,7 @@ class TargetTests(Ledger):
         for one in scores:
             if not (draws := draws_of(one)):
                 continue
-            work = partial(_test, one.model, recording, one.protocol, one.chosen_layer, draws)
+            work = partial(_test, one.model, recording, one.protocol, one.layers, draws)
             cost = Cost(1, seconds=1.0 + draws * _seconds_a_draw(one))
             wishes.append(
                 Wish(self._key(one), f"{one.model}: {draws:,} permutations", work, cost=cost)
@@ -206,15 +206,18 @@ def _score(model: str, recording: str, protocol: Protocol, report: Report):
     return score(model, recording, protocol, report=report)
 
 
-def _test(model: str, recording: str, protocol: Protocol, layer: int, draws: int, report: Report):
+def _test(
+    model: str, recording: str, protocol: Protocol, layers: list[int], draws: int, report: Report
+):
     from analysis.features.activations import extract
     from analysis.models.catalog import load
     from analysis.scoring.significance import targets_test
     from data.catalog.catalog import recording as read
 
     loaded = read(recording)
-    features = extract(load(model), loaded, protocol, [layer], report=report).layer(layer)
-    return targets_test(features, loaded, protocol, layer=layer, draws=draws, report=report)
+    read = extract(load(model), loaded, protocol, layers, report=report)
+    features = [read.layer(layer) for layer in layers]
+    return targets_test(features, loaded, protocol, draws=draws, report=report)
 
 
 def draws_of(score, level: float = 0.05) -> int:
@@ -226,9 +229,18 @@ def draws_of(score, level: float = 0.05) -> int:
 
 
 def _seconds_a_draw(score) -> float:
-    """About: what one moved copy of all targets costs, measured on two cores."""
+    """About: what one moved copy of all targets costs in all layers, measured on two cores."""
     about, protocol = score.provenance["recording"], score.protocol
     folds = protocol.folds * (1 + protocol.inner_folds * (protocol.criterion == "kfold"))
     n = about["n_stimuli"]
     rank = min(n, score.provenance["model"]["width"] or n)
-    return 2.0 * about["n_targets"] * n * rank * len(protocol.alphas) * folds / 4e10
+    return (
+        2.0
+        * len(score.layers)
+        * about["n_targets"]
+        * n
+        * rank
+        * len(protocol.alphas)
+        * folds
+        / 4e10
+    )

@@ -89,9 +89,7 @@ def build_score(
 def _bound(value: float | None, targets: int, flag: str) -> Ceiling:
     if value is None:
         return Ceiling.none(flag or "none was asked for", targets)
-    return Ceiling(
-        "leave-one-out", value, value - 0.05, value + 0.05, np.full(targets, value), True, flag
-    )
+    return Ceiling("pools", value, value - 0.05, value + 0.05, np.full(targets, value), True, flag)
 
 
 def _controls() -> pd.DataFrame:

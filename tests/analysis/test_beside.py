@@ -13,6 +13,7 @@ from analysis.mapping.splits import Part, make_folds
 from analysis.progress import SILENT
 from analysis.protocol import Protocol
 from analysis.scoring.comparisons import _joint_fit, headline
+from analysis.scoring.folds import Run
 from analysis.store.store import Store
 from data.recording import Recording
 
@@ -49,20 +50,21 @@ def words(unmeasured: bool) -> tuple[Recording, np.ndarray]:
 def test_rows_without_a_measurement_count_for_nothing_and_break_nothing(tmp_path):
     recording, features = words(unmeasured=True)
     parts = make_folds(recording, PROTOCOL)
+    every, layers = [Run(PROTOCOL, parts, [], 0)], [3, 3, 1, 3]
     found, known = headline(
-        lambda: features, 3, recording, PROTOCOL, parts, "key", Store(tmp_path), SILENT
+        lambda layer: features, layers, recording, PROTOCOL, every, ["key"], Store(tmp_path), SILENT
     )
     assert not known and found["left_out"] == 0
     assert found["joint_r2"] > 0.5 and found["unique_r2"] == pytest.approx(
         found["joint_r2"] - found["controls_r2"]
     )
     again, known = headline(
-        lambda: pytest.fail("read again"),
-        3,
+        lambda layer: pytest.fail("read again"),
+        layers,
         recording,
         PROTOCOL,
-        parts,
-        "key",
+        every,
+        ["key"],
         Store(tmp_path),
         SILENT,
     )
@@ -96,12 +98,23 @@ def test_the_result_is_that_of_the_measured_rows_alone():
         )
         for p in parts
     ]
-    with_gaps = _joint_fit(features, recording, PROTOCOL, parts, SILENT)
-    without = _joint_fit(features[rows], alone, PROTOCOL, fewer, SILENT)
+    with_gaps = _joint_fit(lambda layer: features, [0] * 4, recording, PROTOCOL, parts, SILENT)
+    without = _joint_fit(lambda layer: features[rows], [0] * 4, alone, PROTOCOL, fewer, SILENT)
     np.testing.assert_allclose(with_gaps["alone"].values, without["alone"].values, rtol=1e-6)
     np.testing.assert_allclose(
         with_gaps["joint"].values, without["joint"].values, rtol=0.01
     )  # positions are counted anew
+
+
+def test_every_fold_has_the_layer_that_was_chosen_for_it():
+    recording, features = words(unmeasured=False)
+    other = np.random.default_rng(5).standard_normal(features.shape)
+    parts = make_folds(recording, PROTOCOL)
+    read = {0: features, 1: other}.__getitem__
+    mixed = _joint_fit(read, [0, 1, 1, 0], recording, PROTOCOL, parts, SILENT)["joint"].values
+    for layer, folds in ((0, [0, 3]), (1, [1, 2])):
+        alone = _joint_fit(read, [layer] * 4, recording, PROTOCOL, parts, SILENT)["joint"].values
+        np.testing.assert_allclose(mixed[folds], alone[folds])
 
 
 def test_targets_that_lack_different_rows_are_left_out_and_counted(tmp_path):
@@ -110,12 +123,12 @@ def test_targets_that_lack_different_rows_are_left_out_and_counted(tmp_path):
     values[5, 0] = np.nan
     holey = replace(recording, responses=recording.responses.copy(data=values))
     found, _ = headline(
-        lambda: features,
-        3,
+        lambda layer: features,
+        [3] * 4,
         holey,
         PROTOCOL,
-        make_folds(holey, PROTOCOL),
-        "key",
+        [Run(PROTOCOL, make_folds(holey, PROTOCOL), [], 0)],
+        ["key"],
         Store(tmp_path),
         SILENT,
     )

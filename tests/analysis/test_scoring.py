@@ -26,7 +26,7 @@ from data.catalog.catalog import recording as catalogue
 from data.errors import BrainLensError
 from data.recording import Recording
 
-QUICK = preset("defended").but(bootstrap=100, unique=False, criterion="gcv")
+QUICK = preset("defended").but(bootstrap=100, unique=False, criterion="gcv", seeds=1)
 
 
 @pytest.fixture(scope="module")
@@ -43,7 +43,10 @@ def store(tmp_path_factory) -> Store:
 def planted(simulated, store):
     """The model in which the truth was planted, scored under the default protocol."""
     return score(
-        simulated.truth["model"], simulated, preset("defended").but(bootstrap=200), store=store
+        simulated.truth["model"],
+        simulated,
+        preset("defended").but(bootstrap=200, seeds=2),
+        store=store,
     )
 
 
@@ -112,7 +115,7 @@ def test_the_held_out_rows_have_no_part_in_choosing_alpha_and_layer(simulated, t
 # ---- against scikit-learn ---------------------------------------------------------------------------------------------
 def test_r_equals_a_plain_scikit_learn_loop(simulated, store):
     protocol = preset("defended").but(
-        criterion="loo", bootstrap=10, unique=False, shuffled_twin=False, controls=()
+        criterion="loo", bootstrap=10, unique=False, seeds=1, shuffled_twin=False, controls=()
     )
     few = simulated.select(targets=np.arange(6))
     found = score("zoo-causal-400k", few, protocol, layers=[2], store=store)
@@ -138,7 +141,10 @@ def test_a_second_request_loads_no_model_and_gives_the_same(planted, simulated, 
         weights, "load_network", lambda *a, **k: pytest.fail("the model was loaded again")
     )
     again = score(
-        simulated.truth["model"], simulated, preset("defended").but(bootstrap=200), store=store
+        simulated.truth["model"],
+        simulated,
+        preset("defended").but(bootstrap=200, seeds=2),
+        store=store,
     )
     assert again.cached and not planted.cached
     pd.testing.assert_frame_equal(again.table(), planted.table())
@@ -149,7 +155,7 @@ def test_a_second_request_loads_no_model_and_gives_the_same(planted, simulated, 
 def test_a_stored_score_needs_no_torch(planted, simulated, store):
     code = (
         "import sys; from analysis import score; from analysis.protocol import preset; from analysis.store.store import Store\n"
-        f"found = score({simulated.truth['model']!r}, 'simulated', preset('defended').but(bootstrap=200), "
+        f"found = score({simulated.truth['model']!r}, 'simulated', preset('defended').but(bootstrap=200, seeds=2), "
         "store=Store(sys.argv[1]))\n"
         "print(found.cached, found.chosen_layer, [m for m in ('torch', 'transformers') if m in sys.modules])"
     )

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from analysis.statistics import compare_models, hierarchical_bootstrap, moments
+from analysis.statistics.bootstrap import widening
 from data.errors import BrainLensError
 
 
@@ -71,7 +72,7 @@ def test_every_draw_equals_the_slow_bootstrap(measure, targets, people):
         targets=targets,
         people=people,
     )
-    order = list(dict.fromkeys(label for _, test in folds for label in labels[test]))
+    order = list(dict.fromkeys(labels))  # by their rows, whatever the folds
     counts = np.random.default_rng([3, 1, 0]).multinomial(16, np.full(16, 1 / 16), size=7)
     who = np.random.default_rng([3, 0]).integers(3, size=(7, 3))
     average = {"mean": np.mean, "median": np.median}
@@ -87,9 +88,7 @@ def test_every_draw_equals_the_slow_bootstrap(measure, targets, people):
                 weights.append(sum(counts[draw][order.index(g)] for g in mine) / len(mine))
         per_target = np.average(scores, axis=0, weights=weights)
         per_person = np.array([average[targets](per_target[subjects == s]) for s in "abc"])
-        assert boot.draws[draw] + boot.bias == pytest.approx(
-            average[people](per_person[who[draw]]), abs=1e-10
-        )
+        assert boot.raw[draw] == pytest.approx(average[people](per_person[who[draw]]), abs=1e-10)
     assert boot.low <= boot.value <= boot.high and np.median(boot.draws) == pytest.approx(
         boot.value
     )
@@ -111,9 +110,52 @@ def test_targets_with_different_missing_stimuli_are_drawn_as_if_alone():
         for t in range(4)
     ]
     assert together.per_target == pytest.approx([one.value for one in alone])
-    assert together.draws + together.bias == pytest.approx(
-        np.mean([one.draws + one.bias for one in alone], axis=0)
+    assert together.raw == pytest.approx(np.mean([one.raw for one in alone], axis=0))
+
+
+def test_the_addends_of_the_folds_sum_to_the_draws_with_missing_targets_and_parts():
+    first, second = toy(0), toy(1)
+    first[1][:, 0] = np.nan
+    second[1][second[2][1][1][:4], 3] = np.nan
+    parts = [moments(*one) for one in (first, second)]
+    boot = hierarchical_bootstrap(parts, np.array(list("aabbcc")), draws=40)
+    assert boot.by_fold.shape == (40, 8)
+    np.testing.assert_allclose(boot.by_fold.sum(axis=1), boot.raw, atol=1e-12)
+
+
+def test_layers_mixed_fold_by_fold_from_addends_equal_the_bootstrap_of_mixed_predictions():
+    one, responses, folds, labels = toy(0)
+    two = one + np.random.default_rng(3).standard_normal(one.shape)
+    subjects, chosen = np.array(list("aabbcc")), [0, 1, 1, 0]
+    mixed = one.copy()
+    for (_, test), layer in zip(folds, chosen, strict=True):
+        mixed[test] = (one, two)[layer][test]
+    whole = hierarchical_bootstrap(moments(mixed, responses, folds, labels), subjects, draws=60)
+    each = [
+        hierarchical_bootstrap(moments(x, responses, folds, labels), subjects, draws=60).by_fold
+        for x in (one, two)
+    ]
+    picked = sum(each[layer][:, fold] for fold, layer in enumerate(chosen))
+    np.testing.assert_allclose(picked, whole.raw, atol=1e-12)
+
+
+def test_other_folds_draw_the_same_groups():
+    x, y, folds, labels = toy()
+    other = [folds[i] for i in (2, 0, 3, 1)]
+    one, two = (
+        hierarchical_bootstrap(moments(x, y, each, labels), None, draws=30)
+        for each in (folds, other)
     )
+    np.testing.assert_allclose(one.draws, two.draws, atol=1e-12)
+
+
+def test_an_interval_over_stimuli_alone_is_widened_for_training():
+    x, y, folds, labels = toy(targets=1)
+    boot = hierarchical_bootstrap(moments(x, y, folds, labels), None, draws=200)
+    assert boot.widened == pytest.approx(np.sqrt(1 + 4 / 3)) and "widened" in boot.note
+    assert np.std(boot.draws) == pytest.approx(boot.widened * np.std(boot.raw))
+    assert widening(10) == pytest.approx(1.453, abs=1e-3)
+    assert hierarchical_bootstrap(moments(*toy()), np.array(list("aabbcc")), draws=9).widened == 1
 
 
 def test_one_averaged_target_draws_stimulus_groups_only_and_says_so():

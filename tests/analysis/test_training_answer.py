@@ -41,6 +41,11 @@ class Made:
     protocol: object = field(default_factory=lambda: SimpleNamespace(layer="nested"))
     ceiling: object = field(default_factory=lambda: SimpleNamespace(value=0.5, flag=""))
 
+    def summary(self) -> dict:
+        row = self.table().iloc[self.chosen_layer].to_dict()
+        shares = {f"share{end}": row[f"normalised{end}"] for end in ("", "_low", "_high")}
+        return row | shares
+
     def table(self) -> pd.DataFrame:
         return pd.DataFrame(
             [

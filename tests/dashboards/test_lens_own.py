@@ -96,9 +96,9 @@ def test_points_say_layer_n_ceiling_and_source():
     assert "layer" in columns(published.spec)["points"]
 
 
-def test_a_whisker_belongs_to_the_layer_most_folds_chose():
+def test_a_whisker_belongs_to_the_layers_that_the_point_takes():
     lens = filled(Task, [made(MODELS[0])], MODELS[:1], own_x="width", tables=[])
-    assert "the point may lie outside it" in lens.view().pictures[0].spec.caption
+    assert "its whisker is of exactly that" in lens.view().pictures[0].spec.caption
     lens.selection.layer = "-1"
     caption = lens.view().pictures[0].spec.caption
     assert "Layer -1, committed to beforehand." in caption and "outside" not in caption
