@@ -137,7 +137,10 @@ def bibtex(*keys: str) -> str:
 def all_entries() -> dict[str, Entry]:
     """Every entry of the catalogue by id."""
     files = _files()
-    return {entry.id: entry for entry in (*_brain(files), *_reading(files), *_texts(files))}
+    return {
+        entry.id: entry
+        for entry in (*_brain(files), *_reading(files), *_people(files), *_texts(files))
+    }
 
 
 _DIMS = {"dims": ("presentation", "neuroid")}
@@ -411,6 +414,143 @@ def _reading(files) -> list[Entry]:
             files=files["kuribayashi2024"],
             traps=(
                 "the published values sort story ids as strings, which mixes the spillover terms of stories",
+            ),
+        ),
+    ]
+
+
+def _people(files) -> list[Entry]:
+    """Single trials of persons; each also has a long table, ``data.readers.trials.trials``."""
+    reader = "data.readers.trials:"
+    cleaned = "jmichaelov/recurrent-vs-transformer-modeling 1c7152a2"
+    return [
+        Entry(
+            "nieuwland2018",
+            "Nieuwland 2018: N400 at the noun, nine laboratories, single trials",
+            reader + "nieuwland2018",
+            "eeg",
+            "159 nouns in 80 items x 334 people",
+            "MIT (as packaged in bcogsci)",
+            bibtex("nieuwland2018large"),
+            "bnicenboim/bcogsci d90fc01e",
+            files=files["nieuwland2018"],
+            traps=(
+                "198 trials of items 77 and 78 have no text, and another cloze than the nouns of these items: left out",
+                "every trial of item 29 stands twice, under two nouns: the first counts",
+                "no column with the baseline: it was subtracted, and cannot be a covariate here",
+                "the N400 is negative: a more predictable noun goes with a higher value",
+            ),
+        ),
+        Entry(
+            "ucl-eeg",
+            "UCL corpus: N400 and baseline on each word, person by person",
+            reader + "ucl_eeg",
+            "eeg",
+            "1,931 words x 24 people",
+            "Apache-2.0 (repository)",
+            bibtex("frank2015erp", "aurnhammer2019comparing"),
+            "caurnhammer/AurnhammerFrank_CogSci2019 50a4b0fc",
+            files=files["ucl-eeg"],
+            traps=(
+                "the baseline is a column: use it as a covariate, do not subtract it",
+                "trials with artefacts are missing; first words, last words and clitics are flagged 'left_out', not missing",
+                "the same sentences and numbers of people as the eye tracking, but other people",
+            ),
+        ),
+        Entry(
+            "ucl-eyetracking-people",
+            "UCL corpus: first-pass times on each word, person by person",
+            reader + "ucl_eye",
+            "eye_tracking",
+            "1,931 words x 43 people",
+            "Apache-2.0 (repository)",
+            bibtex("frank2013reading", "aurnhammer2019comparing"),
+            "caurnhammer/AurnhammerFrank_CogSci2019 50a4b0fc",
+            files=files["ucl-eyetracking-people"],
+            versions=("all", "published"),
+            option="people",
+            traps=(
+                "a word that was skipped has the time 0: here it has none; with the zeros, halves of the people correlate .84 "
+                "because they skip the same words, without them .65",
+                "the authors' analysis leaves out eight people: ucl-eyetracking-people@published",
+            ),
+        ),
+        Entry(
+            "naturalstories-maze",
+            "Natural Stories in the A-Maze task, person by person",
+            reader + "maze",
+            "reading_times",
+            "10,256 words x 63 people",
+            "MIT (cleaned table); words CC BY-NC-SA 4.0",
+            bibtex("boyce2023amaze", "futrell2021natural", "michaelov2024revenge"),
+            cleaned,
+            files=(*files["naturalstories-maze"], *files["natural-stories"]),
+            traps=(
+                "the file has no words: they are joined from Natural Stories by the lengths of every sentence's words",
+                "first and last words of sentences have no time",
+                "in the Maze a word is chosen against a foil: times are twice those of self-paced reading, and spill over less",
+            ),
+        ),
+        Entry(
+            "brothers2021",
+            "Brothers 2021: self-paced reading of critical words at three levels of cloze",
+            reader + "brothers2021",
+            "reading_times",
+            "648 critical words in 216 items x 216 people",
+            "MIT (cleaned table)",
+            bibtex("brothers2021word", "michaelov2024revenge"),
+            cleaned,
+            files=files["brothers2021"],
+            traps=(
+                "a time is the sum over three words from the critical word on, trimmed by the authors",
+                "sentences end with the critical word in the file: what followed is not there",
+                "cloze is there as three levels only, not as a number",
+            ),
+        ),
+        Entry(
+            "sap2024-agreement",
+            "SAP benchmark: garden paths (NP/Z) and agreement, self-paced reading of three words",
+            reader + "sap2024",
+            "reading_times",
+            "36 items in two versions x 2,000 people",
+            "MIT (repository)",
+            bibtex("huang2024large"),
+            "caplabnyu/sapbenchmark 15e61066",
+            files=files["sap2024-agreement"],
+            aliases=("sap2024",),
+            traps=(
+                "three words per sentence only: without fillers, milliseconds per bit are not known",
+                "the shipped surprisals of GPT-2 are those of the agreement items alone",
+                "15 rows whose sentence is not named are left out",
+            ),
+        ),
+        Entry(
+            "contstim2022",
+            "Golan 2023: forced choices between controversial sentences",
+            reader + "choices",
+            "results",
+            "132 pairs x 30 people",
+            "MIT",
+            bibtex("golan2023testing"),
+            "dpmlab/contstimlang f5304aef",
+            files=files["contstim2022"],
+            traps=(
+                "log probabilities of three models only (BERT, ELECTRA, RoBERTa), each scored in two ways",
+                "a sure answer for the first sentence is resp1, for the second resp6",
+            ),
+        ),
+        Entry(
+            "aurnhammer2019",
+            "Aurnhammer & Frank 2019: mixed models of UCL's N400 and first-pass times under recurrent networks",
+            "data.readers.trials:published_models",
+            "results",
+            "9 stages x 3 architectures x 6 runs",
+            "Apache-2.0 (repository)",
+            bibtex("aurnhammer2019comparing"),
+            "caurnhammer/AurnhammerFrank_CogSci2019 50a4b0fc",
+            files=files["aurnhammer2019"],
+            traps=(
+                "the networks' surprisals are not in the repository: only their fits can be compared",
             ),
         ),
     ]

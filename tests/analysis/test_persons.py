@@ -1,0 +1,78 @@
+"""Persons one by one, against the published halves and planted truths."""
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from analysis.ceiling.persons import halves, persons, profiles, wide
+from data.errors import BrainLensError
+
+
+def planted(n_items=200, n_persons=12, noise=1.0, seed=0):
+    rng = np.random.default_rng(seed)
+    shared = rng.normal(size=n_items)
+    values = shared[:, None] + noise * rng.normal(size=(n_items, n_persons))
+    values[rng.random(values.shape) < 0.1] = np.nan
+    return shared, pd.DataFrame(values, columns=[f"p{i}" for i in range(n_persons)])
+
+
+def test_halves_find_the_planted_reliability():
+    found = [halves(planted(seed=s)[1]).reliability for s in range(10)]
+    assert np.mean(found) == pytest.approx(1 / (1 + 1 / (12 * 0.9)), abs=0.02)
+    of_persons = halves(planted()[1] + np.arange(12) * 3.0, "items")
+    assert of_persons.r > 0.95 and of_persons.low <= of_persons.r <= of_persons.high
+
+
+def test_each_person_is_predicted_on_held_out_items():
+    shared, responses = planted(seed=3)
+    responses["p11"] = responses["p0"] + 0.1 * np.random.default_rng(1).normal(
+        size=len(responses)
+    )  # a twin
+    models = {
+        "good": pd.Series(-shared),
+        "noise": pd.Series(np.random.default_rng(2).normal(size=len(shared))),
+    }
+    frame = persons(responses, models, np.arange(len(shared)) // 4)
+    mean = frame.groupby("predictor")["r"].mean()
+    assert mean["good"] == pytest.approx(np.sqrt(0.5), abs=0.06)  # the sign is learned
+    assert abs(mean["noise"]) < 0.12 and 0.6 < mean["other people"] < mean["good"] + 0.05
+    twin = frame[(frame["person"] == "p0") & (frame["predictor"] == "best other person")].iloc[0]
+    assert twin["chosen"] == "p11" and twin["r"] > 0.97
+    assert list(profiles(frame).columns[:2]) == ["good", "noise"] and len(profiles(frame)) == 12
+
+
+def test_too_few_are_refused():
+    with pytest.raises(BrainLensError, match="1 persons and 5 items are too few"):
+        halves(np.ones((5, 1)))
+    with pytest.raises(BrainLensError, match="Unknown split"):
+        halves(np.ones((5, 4)), by="people")
+    with pytest.raises(BrainLensError, match="2 persons and 3 groups"):
+        persons(pd.DataFrame(np.ones((3, 2))), {}, range(3))
+    with pytest.raises(BrainLensError, match="column of the table"):
+        wide(pd.DataFrame({"person": [1]}), "rt")
+
+
+@pytest.mark.realdata
+@pytest.mark.parametrize("name, item, r, reliability", [
+    ("nieuwland2018", "item_noun", 0.68, 0.81),
+    ("ucl-eeg", "stimulus", 0.33, 0.49),
+    ("ucl-eyetracking-people", "stimulus", 0.84, 0.91),  # with the zeros of skipped words
+    ("brothers2021", "stimulus", 0.49, 0.66),
+])  # fmt: skip
+def test_published_halves_of_the_people(mirror, name, item, r, reliability):
+    from data.readers.trials import trials
+
+    table = trials(name)
+    found = halves(wide(table, table.attrs["response"], item=item))
+    assert found.r == pytest.approx(r, abs=0.015) and found.reliability == pytest.approx(
+        reliability, abs=0.015
+    )
+
+
+@pytest.mark.realdata
+def test_skipped_words_make_half_of_the_reliability_of_first_pass_times(mirror):
+    from data.catalog.catalog import recording
+
+    assert halves(recording("ucl-eyetracking-people").responses.values).r == pytest.approx(
+        0.65, abs=0.01
+    )
