@@ -46,8 +46,10 @@ def clear_scratch() -> None:
 
 
 def cores() -> int:
-    """Cores this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    """Cores this process may use; ``BRAINLENS_CORES`` makes them fewer."""
+    here = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    asked = os.environ.get("BRAINLENS_CORES", "")
+    return max(1, min(here, int(asked))) if asked.isdigit() else here
 
 
 @contextmanager

@@ -8,6 +8,8 @@ from pathlib import Path
 
 import click
 
+from dashboards.command.options import check_out, fields, write_frame
+from dashboards.command.sweep import sweep
 from data.errors import BrainLensError
 
 __all__ = ["main"]
@@ -125,8 +127,8 @@ def score(models, recording, protocol, changes, layers, filter_, out, **columns)
     from dashboards.command.console import progress, show_scores
 
     if out is not None:
-        _check_out(out)
-    chosen = preset(protocol).but(**_fields(changes)) if changes else preset(protocol)
+        check_out(out)
+    chosen = preset(protocol).but(**fields(changes)) if changes else preset(protocol)
     loaded = _recording(recording, columns, filter_)
     picked = [part.strip() for part in layers.split(",") if part.strip()] or None
     scores = []
@@ -154,48 +156,10 @@ def _recording(name: str, columns: dict, filter_: str | None = None):
     return filtered(found, filter_) if filter_ else found
 
 
-def _fields(changes: tuple[str, ...]) -> dict[str, str]:
-    pairs = {}
-    for change in changes:
-        name, equals, value = change.partition("=")
-        if not equals:
-            raise BrainLensError(
-                f"--set {change!r} has no value",
-                remedy="Write it as --set FIELD=VALUE, for example --set folds=5",
-            )
-        pairs[name.strip()] = value.strip()
-    return pairs
-
-
-def _check_out(out: Path) -> None:
-    """Find out before the work whether its result can be written."""
-    if out.suffix.lower() not in {".csv", ".parquet"}:
-        raise BrainLensError(
-            f"--out {str(out)!r} ends in {out.suffix!r}",
-            choices=(".csv", ".parquet"),
-            remedy="End the file's name in one of these",
-        )
-    if not out.resolve().parent.is_dir():
-        raise BrainLensError(
-            f"--out {str(out)!r}: there is no folder {str(out.resolve().parent)!r}",
-            remedy="Make it first",
-        )
-
-
 def _write_table(scores, out: Path) -> None:
     import pandas as pd
 
-    _write_frame(pd.concat([score.table() for score in scores], ignore_index=True), out)
-
-
-def _write_frame(table, out: Path) -> None:
-    from data.files import atomic
-
-    with atomic(out) as part:
-        if out.suffix.lower() == ".csv":
-            table.to_csv(part, index=False)
-        else:
-            table.to_parquet(part)
+    write_frame(pd.concat([score.table() for score in scores], ignore_index=True), out)
 
 
 # ---- what is there --------------------------------------------------------------------------------------------------
@@ -353,12 +317,12 @@ def data_diff(first: str, second: str, surprisal: str, measure: str | None, out:
     from dashboards.command.console import progress, show_versions
 
     if out is not None:
-        _check_out(out)
+        check_out(out)
     with progress(f"{first} and {second}") as report:
         said = compare(first, second, surprisal, measure=measure, report=report)
     show_versions(said)
     if out is not None:
-        _write_frame(said.frame, out)
+        write_frame(said.frame, out)
         click.echo(f"Wrote {out}")
 
 
@@ -411,6 +375,10 @@ def cache_clear(name: str | None):
 
     freed = Store().clear(model=name)
     click.echo(f"Deleted {freed / 1e6:.0f} MB")
+
+
+# ---- many at once ---------------------------------------------------------------------------------------------------
+main.add_command(sweep)
 
 
 if __name__ == "__main__":

@@ -1,0 +1,15 @@
+"""Many scores as one plan: models x recordings x protocols through one of four runners, with the store as their only channel."""
+
+from data._lazy import attach
+
+_NAMES = {
+    "Plan": "analysis.sweep.plan",
+    "Sweep": "analysis.sweep.board",
+    "calibrate": "analysis.sweep.price",
+    "read_plan": "analysis.sweep.plan",
+    "run": "analysis.sweep.runners",
+    "schedule": "analysis.sweep.price",
+    "submit": "analysis.sweep.runners",
+}
+__all__ = list(_NAMES)
+__getattr__, __dir__ = attach(__name__, _NAMES)

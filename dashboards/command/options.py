@@ -1,0 +1,49 @@
+"""What several commands take: changes of a protocol, and a file for the table."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from data.errors import BrainLensError
+
+__all__ = ["check_out", "fields", "write_frame"]
+
+
+def fields(changes: tuple[str, ...]) -> dict[str, str]:
+    """``FIELD=VALUE`` as a mapping."""
+    pairs = {}
+    for change in changes:
+        name, equals, value = change.partition("=")
+        if not equals:
+            raise BrainLensError(
+                f"--set {change!r} has no value",
+                remedy="Write it as --set FIELD=VALUE, for example --set folds=5",
+            )
+        pairs[name.strip()] = value.strip()
+    return pairs
+
+
+def check_out(out: Path) -> None:
+    """Find out before the work whether its result can be written."""
+    if out.suffix.lower() not in {".csv", ".parquet"}:
+        raise BrainLensError(
+            f"--out {str(out)!r} ends in {out.suffix!r}",
+            choices=(".csv", ".parquet"),
+            remedy="End the file's name in one of these",
+        )
+    if not out.resolve().parent.is_dir():
+        raise BrainLensError(
+            f"--out {str(out)!r}: there is no folder {str(out.resolve().parent)!r}",
+            remedy="Make it first",
+        )
+
+
+def write_frame(table, out: Path) -> None:
+    """A table as CSV or Parquet, by the ending of the name."""
+    from data.files import atomic
+
+    with atomic(out) as part:
+        if out.suffix.lower() == ".csv":
+            table.to_csv(part, index=False)
+        else:
+            table.to_parquet(part)
