@@ -12,10 +12,11 @@ import pandas as pd
 import xarray as xr
 
 from data.errors import BrainLensError, unknown
+from data.presentation import Presentation
 
 __all__ = ["KINDS", "Recording"]
 
-KINDS = ("fmri", "ecog", "eeg", "reading_times", "eye_tracking", "behaviour")
+KINDS = ("fmri", "ecog", "eeg", "meg", "reading_times", "eye_tracking", "behaviour")
 SCORED_UNITS = ("sentence", "word", "tr")
 
 
@@ -63,6 +64,9 @@ class Recording:
         Planted truths of a simulated recording.
     notes : tuple of str
         Facts to show on the recording's card (what was dropped, known traps).
+    presentation : Presentation or None
+        Of a recording whose rows are moments of a run (samples): the words with their times. Its stimulus table has ``run`` and
+        ``time`` (seconds), and ``text`` may be empty where nobody spoke. None: each row is a stimulus of its own.
     """
 
     id: str
@@ -83,6 +87,7 @@ class Recording:
     source: str = ""
     truth: Mapping[str, object] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
+    presentation: Presentation | None = None
 
     def __post_init__(self):
         self._check_responses()
@@ -144,6 +149,9 @@ class Recording:
                 f"{self.id}: the stimulus table and the responses are not in the same order",
                 remedy="Index the stimulus table by the ids of responses.stimulus",
             )
+        if self.presentation is not None:
+            self._check_samples()
+            return
         text = stimuli["text"]
         bad = [
             index
@@ -155,6 +163,29 @@ class Recording:
                 f"{self.id}: {len(bad)} stimuli have no text, first: {bad[:5]}",
                 remedy="Remove these rows or fill in their words",
             )
+
+    def _check_samples(self):
+        table, presentation = self.stimuli, self.presentation
+        for name in ("run", "time"):
+            if name not in table.columns:
+                raise BrainLensError(
+                    f"{self.id}: the table of samples has no column {name!r}",
+                    choices=table.columns,
+                    remedy="Give the run and the time in seconds of every sample",
+                )
+        silent = set(presentation.words["run"]) - set(table["run"])
+        if silent:
+            raise BrainLensError(
+                f"{self.id}: there are words of runs without a sample: {sorted(map(str, silent))[:5]}",
+                choices=list(dict.fromkeys(map(str, table["run"]))),
+                remedy="Name runs of words and of samples alike",
+            )
+        for name, values in presentation.nuisance.items():
+            if values.sizes.get("stimulus") != len(table):
+                raise BrainLensError(
+                    f"{self.id}: {name} has {values.sizes.get('stimulus')} rows for {len(table)} samples",
+                    remedy="Give one row per sample",
+                )
 
     def _check_meaning(self):
         if self.kind not in KINDS:
@@ -228,10 +259,12 @@ class Recording:
             "text",
             *sorted(c for c in table.columns if c != "text" and table[c].dtype.kind in "OUSib"),
         ]
-        payload = json.dumps(
-            [list(map(str, table.index)), *[[c, list(map(str, table[c]))] for c in columns]]
-        )
-        return hashlib.sha256(payload.encode()).hexdigest()
+        parts = [list(map(str, table.index)), *[[c, list(map(str, table[c]))] for c in columns]]
+        if self.presentation is not None:
+            words = self.presentation.words
+            parts.append([self.presentation.interval, list(map(float, table["time"]))])
+            parts.append([[str(c), list(map(str, words[c]))] for c in sorted(words.columns)])
+        return hashlib.sha256(json.dumps(parts).encode()).hexdigest()
 
     @property
     def content_hash(self) -> str:
@@ -260,6 +293,8 @@ class Recording:
         )
         told += [[name, getattr(self, name)] for name in names]
         told.append(sorted(map(list, self.roles.items())))
+        if self.presentation is not None:
+            told.append(self.presentation.content())
         digest.update(json.dumps(told, default=str).encode("utf-8", "surrogatepass"))
         return digest.hexdigest()
 
@@ -283,6 +318,7 @@ class Recording:
             With a note that counts the targets dropped because nothing was left of them.
         """
         responses, table, notes = self.responses, self.stimuli, self.notes
+        presentation = self.presentation
         if stimuli is not None:
             stimuli = (
                 np.flatnonzero(stimuli)
@@ -290,6 +326,9 @@ class Recording:
                 else np.asarray(stimuli)
             )
             responses, table = responses.isel(stimulus=stimuli), table.iloc[stimuli]
+            if presentation is not None:
+                nuisance = {n: v.isel(stimulus=stimuli) for n, v in presentation.nuisance.items()}
+                presentation = replace(presentation, nuisance=nuisance)
         if targets is not None:
             targets = (
                 np.flatnonzero(targets)
@@ -304,7 +343,49 @@ class Recording:
                 *notes,
                 f"{int(empty.sum())} targets without a measurement in this selection were dropped",
             )
-        return replace(self, id=id or self.id, responses=responses, stimuli=table, notes=notes)
+        return replace(
+            self,
+            id=id or self.id,
+            responses=responses,
+            stimuli=table,
+            notes=notes,
+            presentation=presentation,
+        )
+
+    @property
+    def sampled(self) -> bool:
+        """Whether rows are samples of a signal, with words at times of their own."""
+        return self.presentation is not None
+
+    def reading(self) -> Recording:
+        """What a model reads of a sampled recording: its words, one row each, run by run; otherwise the recording itself.
+
+        Returns
+        -------
+        Recording
+            With one empty target: nothing was measured of single words.
+        """
+        if self.presentation is None:
+            return self
+        words = self.presentation.words.reset_index(drop=True)
+        words.index = pd.Index([f"word{i}" for i in range(len(words))], name="stimulus")
+        silent = xr.DataArray(
+            np.zeros((len(words), 1)),
+            dims=("stimulus", "target"),
+            coords={"stimulus": words.index.to_numpy(), "target": np.array(["none"], object)},
+        )
+        context = self.context if self.context in words.columns else "run"
+        roles = {role: name for role, name in self.roles.items() if name in words.columns}
+        return Recording(
+            f"{self.id}-words",
+            silent,
+            words,
+            kind=self.kind,
+            scored_unit="word",
+            context=context,
+            roles=roles,
+            averaged=True,
+        )
 
     def subject_view(self, subject: str) -> Recording:
         """The targets of one subject.

@@ -13,6 +13,7 @@ from data.catalog.entries import Entry, all_entries
 from data.errors import BrainLensError, unknown
 from data.hashes import marks
 from data.recording import Recording
+from data.stories.story import is_story, read_story
 
 __all__ = [
     "Entry",
@@ -89,7 +90,8 @@ def recording(name: str | Path, **options) -> Recording:
     if _looks_like_path(text):
         from data.own.read import read
 
-        return read(Path(text).expanduser(), **options)
+        path = Path(text).expanduser()
+        return (read_story if is_story(path) else read)(path, **options)
     one = entry(text)
     if not one.is_recording:
         raise BrainLensError(
@@ -161,7 +163,8 @@ def load(name: str | Entry, **options):
     if one.id == "natural-stories-people":
         facts["people"], *here = here
     try:
-        return reader(*here[:1] if one.is_recording else (), **{**facts, **one.options, **options})
+        first = (here,) if one.whole else here[:1] if one.is_recording else ()
+        return reader(*first, **{**facts, **one.options, **options})
     except TypeError as error:
         if options and "unexpected keyword" in str(error):
             raise BrainLensError(
@@ -277,6 +280,7 @@ _SUFFIXES = {
     ".parquet",
     ".nc",
     ".npy",
+    ".toml",
     ".npz",
     ".mat",
     ".xlsx",

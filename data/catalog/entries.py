@@ -46,6 +46,8 @@ class Entry:
         All are needed; its own first.
     options : mapping
         Fixed options of the reader.
+    whole : bool
+        The reader takes the paths of all files, not of the first.
     invariants : mapping
         Facts of the file as data, see :func:`data.readers.assemblies.check_invariants`; an empty mapping asserts nothing.
     """
@@ -64,6 +66,7 @@ class Entry:
     option: str = "version"
     files: tuple[RemoteFile, ...] = ()
     options: Mapping[str, object] = field(default_factory=dict)
+    whole: bool = False
     invariants: Mapping[str, object] = field(default_factory=dict)
 
     @property
@@ -291,6 +294,28 @@ def _brain(files) -> list[Entry]:
                 "shape": (10256, 180),
                 "unique": {"story_id": 10, "sentence_id": 481},
             },
+        ),
+        Entry(
+            "alice2016",
+            "Alice in Wonderland, chapter 1, heard in the scanner: six regions of 27 people",
+            "data.readers.alice:alice2016",
+            "fmri",
+            "362 volumes of 2 s x 162 targets (27 people x 6 regions), 2,127 words",
+            "CC BY 4.0",
+            bibtex("brennan2016abstract"),
+            source="daandouwe/Thesis ec54039b, the authors' folders as shared",
+            aliases=("alice",),
+            versions=("6mm", "10mm"),
+            option="radius",
+            files=files["alice2016"],
+            whole=True,
+            traps=(
+                "the word times begin with 20 s of silence and ten volumes were discarded: 20 s are taken off them",
+                "s33 has a constant time course and is left out",
+                "one story: intervals generalise to people, never to other stories",
+                "most of what is predicted is when words come: look at word rate first",
+                "words carry no punctuation, and clitics are words of their own",
+            ),
         ),
         Entry(
             "tuckute2024-language",

@@ -1,0 +1,169 @@
+"""Do the words of a story stand where the signal heard them?"""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+
+from analysis.answers.answer import Answer, decimal
+from analysis.features.time import detrended, resample
+from data.errors import BrainLensError
+from data.readers.simulated import hrf
+from data.recording import Recording
+
+__all__ = ["word_times"]
+
+REACH = 40.0
+"""Seconds to either side that are looked at."""
+HIGHPASS = 128.0
+NULLS = 200
+TOLERANCE = 1.5
+"""Samples that a peak may lie beside zero and still pass: responses differ in latency between regions and people."""
+MINIMUM_SHIFT = 12.0
+"""Seconds by which a shifted null lies away from the data at least."""
+
+
+def word_times(recording: Recording, *, reach: float = REACH, seed: int = 0) -> Answer:
+    r"""The doctor of a story: how word rate follows the signal when all words are moved by so many seconds.
+
+    The number of words in each sample, convolved with the canonical haemodynamic response, is moved from ``-reach`` to ``reach``
+    seconds and correlated with each region's signal (mean over people where a region has several, drifts taken out). Words that
+    stand where they were heard peak at 0. Nothing is fitted, so nothing is held out; the peak is compared with the largest
+    that the same words reach on signals turned around in their run (:math:`p = (1 + \#\{\max_{null} \ge \max\}) / (1 + n)`).
+
+    Parameters
+    ----------
+    recording : Recording
+        With a presentation.
+    reach : float
+        Seconds.
+    seed : int
+        Of the turned signals.
+
+    Returns
+    -------
+    Answer
+        ``frame``: ``offset`` (seconds added to the words' times), ``r`` (mean over regions), ``chance`` (95th percentile of the
+        largest peak of the null). ``facts``: ``peak`` (seconds), ``p``, ``verdict``: ``"right"``, ``"shifted"`` or ``"unclear"``,
+        and ``add``: what to add to the words' times, a whole number of samples.
+
+    Raises
+    ------
+    BrainLensError
+        For a recording without word times, or one that is not fMRI.
+    """
+    presentation = recording.presentation
+    if presentation is None:
+        raise BrainLensError(
+            f"{recording.id} has no times of words", remedy="Choose a story recording"
+        )
+    if recording.kind != "fmri":
+        raise BrainLensError(
+            f"{recording.id} is {recording.kind}: the expected delay is known for fMRI only",
+            remedy="Look at the Time lens instead",
+        )
+    runs, times = recording.stimuli["run"].to_numpy(), recording.stimuli["time"].to_numpy(float)
+    step, rows = presentation.interval, np.arange(recording.n_stimuli)
+    signal = detrended(_regions(recording), rows, runs, step, HIGHPASS, scale=True)
+    lags = np.arange(-int(reach // step), int(reach // step) + 1)
+    profile, null = _profiles(recording, runs, times, signal, lags, seed)
+    best = int(profile.argmax())
+    peak = float(lags[best] * step)
+    p = float((1 + (null.max(axis=1) >= profile[best]).sum()) / (1 + len(null)))
+    chance = float(np.quantile(null.max(axis=1), 0.95))
+    unclear = p > 0.05
+    verdict = "unclear" if unclear else "right" if abs(lags[best]) <= TOLERANCE else "shifted"
+    frame = pd.DataFrame({"offset": lags * step, "r": profile, "chance": chance})
+    return Answer(
+        frame,
+        _sentence(recording, verdict, peak, lags[best], profile, best, lags, p),
+        f"Words per sample, convolved with the canonical haemodynamic response and moved, against the signal of "
+        f"{signal.shape[1]} regions (cycles over {HIGHPASS:g} s taken out). The line is chance: the 95th percentile of "
+        f"the largest peak over {len(null)} signals turned around in their run by {MINIMUM_SHIFT:g} s or more.",
+        facts={
+            "peak": peak,
+            "p": p,
+            "verdict": verdict,
+            "add": 0.0 if verdict != "shifted" else peak,
+        },
+        axes={
+            "x_title": "Seconds added to the words' times",
+            "y_title": "Pearson r with word rate",
+            "log_x": False,
+            "invert_x": False,
+        },
+    )
+
+
+def _regions(recording: Recording) -> np.ndarray:
+    """Signals to look at: the mean over people of each region (of all targets where there are none), shape (n_samples, k)."""
+    values = recording.responses.values
+    labels = (
+        recording.responses["region"].values.astype(str)
+        if "region" in recording.responses.coords
+        else np.zeros(values.shape[1], int).astype(str)
+    )
+    spread = np.nanstd(values, axis=0)
+    scaled = (values - np.nanmean(values, axis=0)) / np.where(spread > 0, spread, 1)
+    return np.column_stack(
+        [np.nan_to_num(np.nanmean(scaled[:, labels == one], axis=1)) for one in pd.unique(labels)]
+    )
+
+
+def _profiles(
+    recording: Recording, runs, times, signal: np.ndarray, lags: np.ndarray, seed: int
+) -> tuple[np.ndarray, np.ndarray]:
+    """r over lags (mean over regions), and the same for turned signals, shape (n_nulls, n_lags)."""
+    presentation = recording.presentation
+    ones = np.ones((len(presentation.words), 1))
+    rate = resample(ones, presentation, runs, times, "sum")[:, 0]
+    kernel = hrf(presentation.interval)
+    expected = np.zeros((len(rate), len(lags)))
+    for run in pd.unique(runs):
+        rows = np.flatnonzero(runs == run)
+        driven = np.convolve(rate[rows], kernel)[: len(rows)]
+        for number, lag in enumerate(lags):
+            target = np.arange(len(rows)) + lag
+            inside = (target >= 0) & (target < len(rows))
+            expected[rows[target[inside]], number] = driven[inside]
+    expected = detrended(
+        expected, np.arange(len(rate)), runs, presentation.interval, HIGHPASS, scale=True
+    )
+    expected /= np.maximum(np.linalg.norm(expected, axis=0), 1e-12)
+    rng = np.random.default_rng(seed)
+    closest = int(np.ceil(MINIMUM_SHIFT / presentation.interval))
+
+    def r(values: np.ndarray) -> np.ndarray:
+        unit = values / np.maximum(np.linalg.norm(values, axis=0), 1e-12)
+        return (expected.T @ unit).mean(axis=1)
+
+    null = []
+    for _ in range(NULLS):
+        turned = signal.copy()
+        for run in pd.unique(runs):
+            rows = np.flatnonzero(runs == run)
+            far = len(rows) > 2 * closest + 1
+            by = int(rng.integers(closest, len(rows) - closest)) if far else len(rows) // 2
+            turned[rows] = np.roll(signal[rows], by, axis=0)
+        null.append(r(turned))
+    return r(signal), np.array(null)
+
+
+def _sentence(recording, verdict, peak, samples, profile, best, lags, p) -> str:
+    here = decimal(profile[list(lags).index(0)])
+    if verdict == "unclear":
+        return (
+            f"{recording.id}: no offset of the words follows the signal beyond chance (largest r {decimal(profile[best])}, "
+            f"p = {p:.3f}): whether the words stand where they were heard cannot be told."
+        )
+    if verdict == "right":
+        return (
+            f"{recording.id}: the words stand where the signal heard them "
+            f"(r = {decimal(profile[best])} at {peak:+g} s, p = {p:.3f})."
+        )
+    late = "late" if peak < 0 else "early"
+    verb = "subtract" if peak < 0 else "add"
+    return (
+        f"{recording.id}: word times run {abs(peak):g} s {late}: {verb} {abs(peak):g} s ({abs(int(samples))} samples). "
+        f"Word rate follows the signal with r = {decimal(profile[best])} there and {here} as they stand (p = {p:.3f})."
+    )

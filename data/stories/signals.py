@@ -1,0 +1,349 @@
+"""Signals over time from the files of scanners and amplifiers: NIfTI, GIFTI, CIFTI, HDF5, arrays, tables, epochs."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from data.errors import BrainLensError, unknown
+
+__all__ = ["ENDINGS", "Signal", "confounds", "read_epochs", "read_signal"]
+
+ENDINGS = {
+    ".nii": "NIfTI, 4-D, with a mask",
+    ".nii.gz": "NIfTI, 4-D, with a mask",
+    ".dtseries.nii": "CIFTI dense series",
+    ".func.gii": "GIFTI, one array per sample",
+    ".gii": "GIFTI, one array per sample",
+    ".h5": "HDF5, one array (samples, targets)",
+    ".hf5": "HDF5, one array (samples, targets)",
+    ".hdf5": "HDF5, one array (samples, targets)",
+    ".npy": "array (samples, targets)",
+    ".npz": "one array (samples, targets)",
+    ".csv": "table, one row per sample",
+    ".tsv": "table, one row per sample",
+}
+"""What a signal may be read from."""
+
+
+@dataclass(frozen=True)
+class Signal:
+    """One run of one person.
+
+    Parameters
+    ----------
+    values : ndarray, shape (n_samples, n_targets), float32
+    names : list of str
+        One per target.
+    interval : float or None
+        Seconds between samples as the file says; None: it does not say.
+    coordinates : mapping of str to ndarray, shape (n_targets,)
+        ``x``, ``y``, ``z`` in millimetres, ``vertex``, ``hemisphere``, ``region``: what the file knows.
+    """
+
+    values: np.ndarray
+    names: list[str]
+    interval: float | None = None
+    coordinates: Mapping[str, np.ndarray] = field(default_factory=dict)
+
+
+def read_signal(
+    path: str | Path, *, mask: str | Path | None = None, dataset: str | None = None
+) -> Signal:
+    """The signal of one run.
+
+    Parameters
+    ----------
+    path : path-like
+        One of :data:`ENDINGS`.
+    mask : path-like, optional
+        Of a NIfTI file: voxels to keep, where it is above 0; it must have the same grid. None: voxels that vary.
+    dataset : str, optional
+        Of an HDF5 or npz file that holds several arrays.
+
+    Raises
+    ------
+    BrainLensError
+        For unknown endings, missing files, arrays of other dimensions, a mask of another space.
+    """
+    path = Path(path)
+    if not path.is_file():
+        raise BrainLensError(f"There is no file {path}", remedy="Check the name and the folder")
+    ending = _ending(path)
+    if mask is not None and ending not in (".nii", ".nii.gz"):
+        raise BrainLensError(
+            f"A mask belongs to NIfTI files, not to {path.name}", remedy="Leave the mask out"
+        )
+    if ending in (".nii", ".nii.gz"):
+        return _nifti(path, mask)
+    if ending == ".dtseries.nii":
+        return _cifti(path)
+    if ending in (".gii", ".func.gii"):
+        return _gifti(path)
+    if ending in (".csv", ".tsv"):
+        return _table(path)
+    values = _hdf5(path, dataset) if ending in (".h5", ".hf5", ".hdf5") else _array(path, dataset)
+    return Signal(_plain(values, path), [f"t{i}" for i in range(values.shape[1])])
+
+
+def _ending(path: Path) -> str:
+    name = path.name.lower()
+    for ending in sorted(ENDINGS, key=len, reverse=True):
+        if name.endswith(ending):
+            return ending
+    raise unknown("kind of signal file", path.name, ENDINGS)
+
+
+def _nibabel(path: Path):
+    try:
+        import nibabel
+    except ImportError:
+        raise BrainLensError(
+            f"{path.name} is read by the package nibabel", remedy="pip install 'brainlens[brain]'"
+        ) from None
+    try:
+        return nibabel.load(path)
+    except Exception as error:  # nibabel raises many kinds for damaged files
+        raise BrainLensError(
+            f"{path.name} cannot be read: {str(error).splitlines()[0]}",
+            remedy="Copy or convert the file again",
+        ) from None
+
+
+def _nifti(path: Path, mask: str | Path | None) -> Signal:
+    image = _nibabel(path)
+    if len(image.shape) != 4:
+        raise BrainLensError(
+            f"{path.name} has {len(image.shape)} dimensions {image.shape}: a run has four (x, y, z, time)",
+            remedy="Give the 4-D series, and the mask apart",
+        )
+    values = np.asanyarray(image.dataobj)
+    if mask is None:
+        keep = np.ptp(values, axis=3) > 0
+    else:
+        shape = _nibabel(Path(mask))
+        same = shape.shape[:3] == image.shape[:3] and np.allclose(
+            shape.affine, image.affine, atol=1e-3
+        )
+        if not same:
+            raise BrainLensError(
+                f"The mask {Path(mask).name} lies in another space: grid {shape.shape[:3]} for "
+                f"{image.shape[:3]} of {path.name}, voxel sizes {_sizes(shape)} for {_sizes(image)} mm",
+                remedy="Resample the mask to the grid of the series",
+            )
+        keep = np.asanyarray(shape.dataobj).reshape(shape.shape[:3]) > 0
+    if not keep.any():
+        raise BrainLensError(
+            f"{path.name}: no voxel is left", remedy="Give a mask that is above 0 somewhere"
+        )
+    index = np.argwhere(keep)
+    x, y, z = (index @ image.affine[:3, :3].T + image.affine[:3, 3]).T
+    zoom = float(image.header.get_zooms()[3])
+    unit = image.header.get_xyzt_units()[1]
+    seconds = zoom / {"msec": 1e3, "usec": 1e6}.get(unit, 1.0)
+    return Signal(
+        _plain(values[keep].T, path),
+        ["v" + "-".join(map(str, place)) for place in index],
+        seconds if seconds > 0 else None,
+        {"x": x, "y": y, "z": z},
+    )
+
+
+def _sizes(image) -> tuple[float, ...]:
+    return tuple(round(float(z), 2) for z in image.header.get_zooms()[:3])
+
+
+def _cifti(path: Path) -> Signal:
+    image = _nibabel(path)
+    try:
+        series, brain = (image.header.get_axis(i) for i in range(2))
+        interval = float(series.step)
+        surface, vertex = np.asarray(brain.name, object), np.asarray(brain.vertex)
+    except AttributeError:
+        raise BrainLensError(
+            f"{path.name} is no dense series: its rows are not samples",
+            remedy="Give the .dtseries.nii",
+        ) from None
+    names = [f"{n.rsplit('_', 2)[0]}.{i}" for i, n in enumerate(map(str, surface))]
+    side = ["left" if "LEFT" in str(n) else "right" if "RIGHT" in str(n) else "" for n in surface]
+    return Signal(
+        _plain(image.get_fdata(dtype=np.float32), path),
+        names,
+        interval,
+        {"vertex": vertex, "hemisphere": np.array(side, object)},
+    )
+
+
+def _gifti(path: Path) -> Signal:
+    image = _nibabel(path)
+    values = np.stack([array.data for array in image.darrays])
+    if values.ndim != 2 or len(values) < 2:
+        raise BrainLensError(
+            f"{path.name} holds {len(image.darrays)} arrays: a series has one per sample",
+            remedy="Give the .func.gii of a run",
+        )
+    name = path.name.lower()
+    left = any(mark in name for mark in ("hemi-l", ".l.", "lh."))
+    right = any(mark in name for mark in ("hemi-r", ".r.", "rh."))
+    side = "left" if left else "right" if right else ""
+    steps = [array.meta.get("TimeStep") for array in image.darrays[:1]]
+    n = values.shape[1]
+    return Signal(
+        _plain(values, path),
+        [f"{side or 'vertex'}.{i}" for i in range(n)],
+        float(steps[0]) / 1000 if steps and steps[0] else None,
+        {"vertex": np.arange(n), "hemisphere": np.full(n, side, object)},
+    )
+
+
+def _hdf5(path: Path, dataset: str | None) -> np.ndarray:
+    import h5py
+
+    try:
+        with h5py.File(path, "r") as file:
+            own: list[str] = []
+
+            def visit(name: str) -> None:
+                link = file.get(name, getlink=True)
+                if isinstance(link, h5py.ExternalLink | h5py.SoftLink):
+                    return
+                if isinstance(item := file[name], h5py.Dataset) and item.ndim == 2:
+                    own.append(name)
+
+            file.visit(visit)
+            if dataset is None and len(own) != 1:
+                raise BrainLensError(
+                    f"{path.name} holds {len(own)} arrays of two dimensions",
+                    choices=own[:20],
+                    remedy="Name the one to read",
+                )
+            name = dataset or own[0]
+            if name not in own:
+                raise unknown(f"array of {path.name}", name, own)
+            item = file[name]
+            if item.is_virtual or item.external:
+                raise BrainLensError(
+                    f"{path.name}: {name!r} keeps its numbers in other files, which are not followed",
+                    remedy="Write a file that holds its own numbers",
+                )
+            return item[()]
+    except OSError as error:
+        raise BrainLensError(
+            f"{path.name} is not an HDF5 file that can be read: {error}", remedy="Copy it again"
+        ) from None
+
+
+def _array(path: Path, dataset: str | None) -> np.ndarray:
+    try:
+        loaded = np.load(path, allow_pickle=False)
+    except (ValueError, OSError, EOFError) as error:
+        raise BrainLensError(
+            f"{path.name} is not a plain array: {error}", remedy="Save it with numpy.save"
+        ) from None
+    if isinstance(loaded, np.ndarray):
+        return _two(loaded, path)
+    with loaded:
+        names = list(loaded.files)
+        if dataset is None and len(names) != 1:
+            raise BrainLensError(
+                f"{path.name} holds {len(names)} arrays",
+                choices=names,
+                remedy="Name the one to read",
+            )
+        if dataset is not None and dataset not in names:
+            raise unknown(f"array of {path.name}", dataset, names)
+        return _two(loaded[dataset or names[0]], path)
+
+
+def _two(values: np.ndarray, path: Path) -> np.ndarray:
+    if values.ndim != 2:
+        raise BrainLensError(
+            f"{path.name} has shape {values.shape}: a run is (samples, targets)",
+            remedy="Give a two-dimensional array",
+        )
+    return values
+
+
+def _table(path: Path) -> Signal:
+    frame = pd.read_csv(path, sep="\t" if path.suffix.lower() == ".tsv" else ",", na_values=["n/a"])
+    time = next((c for c in frame.columns if str(c).lower() in {"time", "onset", "seconds"}), None)
+    values = frame.drop(columns=[c for c in (time,) if c is not None])
+    wrong = [c for c in values.columns if values[c].dtype.kind not in "iufb"]
+    if wrong:
+        raise BrainLensError(
+            f"{path.name}: {len(wrong)} columns are not numbers, first: {wrong[0]!r}",
+            remedy="One column per target, and one of time in seconds",
+        )
+    interval = None
+    if time is not None and len(frame) > 1:
+        steps = np.diff(frame[time].to_numpy(float))
+        if not np.allclose(steps, steps[0], rtol=1e-3):
+            raise BrainLensError(
+                f"{path.name}: samples are not equally spaced (steps of {steps.min():g} to {steps.max():g} s)",
+                remedy="Resample the signal to equal steps",
+            )
+        interval = float(steps[0])
+    return Signal(_plain(values.to_numpy(float), path), list(map(str, values.columns)), interval)
+
+
+def _plain(values: np.ndarray, path: Path) -> np.ndarray:
+    if values.dtype.kind not in "iufb":
+        raise BrainLensError(
+            f"{path.name} holds {values.dtype}, not real numbers", remedy="Give floating point"
+        )
+    return np.ascontiguousarray(values, dtype=np.float32)
+
+
+# ---- beside the signal -----------------------------------------------------------------------------------------------
+def confounds(path: str | Path, columns: tuple[str, ...] | None = None) -> pd.DataFrame:
+    """Motion and other nuisance of one run from a confounds table of fMRIPrep, one row per sample.
+
+    Parameters
+    ----------
+    columns : tuple of str, optional
+        None: the six parameters of motion.
+
+    Raises
+    ------
+    BrainLensError
+        For missing columns.
+
+    Notes
+    -----
+    A derivative has no value in the first sample (``n/a``): it is 0 there.
+    """
+    wanted = columns or ("trans_x", "trans_y", "trans_z", "rot_x", "rot_y", "rot_z")
+    frame = pd.read_csv(path, sep="\t", na_values=["n/a"])
+    for column in wanted:
+        if column not in frame.columns:
+            raise unknown(f"column of {Path(path).name}", column, frame.columns)
+    return frame[list(wanted)].fillna(0.0)
+
+
+def read_epochs(path: str | Path) -> tuple[np.ndarray, list[str], np.ndarray]:
+    """Epochs of an MNE file: values (epoch, channel, lag), channel names, lags in milliseconds.
+
+    Raises
+    ------
+    BrainLensError
+        Where mne is not installed or the file holds no epochs.
+    """
+    path = Path(path)
+    try:
+        import mne
+    except ImportError:
+        raise BrainLensError(
+            f"{path.name} is read by the package mne", remedy="pip install 'brainlens[meeg]'"
+        ) from None
+    try:
+        epochs = mne.read_epochs(path, preload=True, verbose="error")
+    except Exception as error:  # mne raises many kinds
+        raise BrainLensError(
+            f"{path.name} holds no epochs that can be read: {str(error).splitlines()[0]}",
+            remedy="Save them with Epochs.save as ..-epo.fif",
+        ) from None
+    return epochs.get_data(copy=False), list(epochs.ch_names), epochs.times * 1000

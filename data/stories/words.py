@@ -1,0 +1,209 @@
+"""Words with times, from whatever they were written down in: TextGrid, BIDS events, SubRip, tables."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from data.errors import BrainLensError, unknown
+from data.own.tables import read_table
+
+__all__ = ["READERS", "SILENT", "read_words"]
+
+SILENT = frozenset({"", "sp", "sil", "silence", "<sil>", "<s>", "</s>", "#", "n/a", "<p>", "pau"})
+"""What forced aligners write where nobody speaks; such intervals are no words, and are counted."""
+
+TEXT = ("word", "text", "trial_type", "value", "label", "stimulus")
+ONSET = ("onset", "start", "start_time", "begin", "tmin", "xmin")
+OFFSET = ("offset", "end", "end_time", "stop", "tmax", "xmax")
+MOST_SECONDS = 6 * 3600.0
+"""No run is longer: a later onset is one in milliseconds."""
+
+
+def read_words(
+    path: str | Path,
+    *,
+    run: str = "1",
+    tier: str | None = None,
+    text: str | None = None,
+    onset: str | None = None,
+    offset: str | None = None,
+) -> pd.DataFrame:
+    """The words of one run with their times.
+
+    Parameters
+    ----------
+    path : path-like
+        ``.TextGrid`` (long or short form, UTF-8 or UTF-16), ``.srt``, or a table (``.csv``, ``.tsv``, BIDS ``events.tsv``) with
+        columns of text, onset and offset or duration, in seconds.
+    run : str
+        Name of the run the words belong to, where the file has no column ``run``.
+    tier : str, optional
+        Of a TextGrid: its tier of words; None: the tier called ``word`` or ``words``, or its only one.
+    text, onset, offset : str, optional
+        Columns of a table; None: the usual names.
+
+    Returns
+    -------
+    pandas.DataFrame
+        ``run``, ``onset``, ``offset``, ``text``; ``attrs["silent"]`` counts intervals without a word.
+
+    Raises
+    ------
+    BrainLensError
+        For files that are none of these, unknown tiers or columns, times in milliseconds or that are no numbers.
+    """
+    path = Path(path)
+    if not path.is_file():
+        raise BrainLensError(f"There is no file {path}", remedy="Check the name and the folder")
+    suffix = path.suffix.lower()
+    if suffix not in READERS:
+        raise unknown("kind of word file", suffix or path.name, READERS)
+    if suffix == ".textgrid":
+        rows = _textgrid(path, tier)
+    elif suffix == ".srt":
+        rows = _subrip(path)
+    else:
+        rows = _table(path, text, onset, offset)
+    if "run" not in rows.columns:
+        rows.insert(0, "run", str(run))
+    rows["text"] = rows["text"].astype(str).str.strip()
+    silent = rows["text"].str.lower().isin(SILENT)
+    words = rows[~silent].reset_index(drop=True)
+    _check(words, path)
+    words.attrs["silent"] = int(silent.sum())
+    return words
+
+
+READERS = (".textgrid", ".srt", ".csv", ".tsv", ".txt")
+"""Endings that are understood."""
+
+
+def _check(words: pd.DataFrame, path: Path) -> None:
+    if not len(words):
+        raise BrainLensError(
+            f"{path.name} holds no word", remedy="Name the tier or the column of words"
+        )
+    times = words[["onset", "offset"]].to_numpy(float)
+    if not np.isfinite(times).all():
+        row = int(np.flatnonzero(~np.isfinite(times).all(axis=1))[0])
+        raise BrainLensError(
+            f"{path.name}: {words['text'].iloc[row]!r} has no onset or offset",
+            remedy="Fill in its time or leave the word out",
+        )
+    durations = times[:, 1] - times[:, 0]
+    if times.max() > MOST_SECONDS or np.median(durations) > 20:
+        raise BrainLensError(
+            f"{path.name}: the last word ends at {times.max():,.0f} and the usual word lasts "
+            f"{np.median(durations):,.1f}: these look like milliseconds, not seconds",
+            remedy="Divide onsets and durations by 1000",
+        )
+
+
+def _textgrid(path: Path, tier: str | None) -> pd.DataFrame:
+    try:
+        from praatio import textgrid
+    except ImportError:
+        raise BrainLensError(
+            f"{path.name} is a Praat TextGrid, which is read by the package praatio",
+            remedy="pip install 'brainlens[stories]'",
+        ) from None
+    try:
+        grid = textgrid.openTextgrid(str(path), includeEmptyIntervals=True)
+    except Exception as error:  # praatio raises many kinds, plain ones among them
+        raise BrainLensError(
+            f"{path.name} is not a TextGrid that can be read: {error}",
+            remedy="Save it in Praat as a text file",
+        ) from None
+    names = list(grid.tierNames)
+    if tier is None:
+        usual = [name for name in names if name.lower() in {"word", "words"}]
+        if not usual and len(names) > 1:
+            raise BrainLensError(
+                f"{path.name} has {len(names)} tiers and none is called 'word'",
+                choices=names,
+                remedy="Name the tier of words",
+            )
+        tier = (usual or names)[0]
+    elif tier not in names:
+        raise unknown(f"tier of {path.name}", tier, names)
+    entries = [entry for entry in grid.getTier(tier).entries if len(entry) == 3]
+    return pd.DataFrame(entries, columns=["onset", "offset", "text"])
+
+
+def _subrip(path: Path) -> pd.DataFrame:
+    """Each caption's words share its time in equal parts by their letters: the best that captions allow."""
+    try:
+        import srt
+    except ImportError:
+        raise BrainLensError(
+            f"{path.name} is a SubRip file, which is read by the package srt",
+            remedy="pip install 'brainlens[stories]'",
+        ) from None
+    try:
+        captions = list(srt.parse(path.read_text(encoding="utf-8-sig")))
+    except (UnicodeDecodeError, srt.SRTParseError, ValueError) as error:
+        raise BrainLensError(
+            f"{path.name} is not a SubRip file that can be read: {error}",
+            remedy="Save it as UTF-8 with numbered captions",
+        ) from None
+    rows = []
+    for caption in captions:
+        words = caption.content.split()
+        start, stop = caption.start.total_seconds(), caption.end.total_seconds()
+        ends = np.cumsum([len(word) + 1 for word in words]) if words else []
+        for word, end in zip(words, ends):
+            first = start + (stop - start) * (end - len(word) - 1) / ends[-1]
+            rows.append((first, start + (stop - start) * end / ends[-1], word))
+    return pd.DataFrame(rows, columns=["onset", "offset", "text"])
+
+
+def _table(path: Path, text: str | None, onset: str | None, offset: str | None) -> pd.DataFrame:
+    heads = pd.read_csv(path, sep=None, engine="python", nrows=0, encoding="utf-8-sig").columns
+    column = {
+        "text": _column(path, heads, text, TEXT, "the words"),
+        "onset": _column(path, heads, onset, ONSET, "the onsets"),
+    }
+    frame = read_table(path, texts=(column["text"],)).frame
+    rows = pd.DataFrame({"text": frame[column["text"]].astype(object).fillna("n/a")})
+    rows["onset"] = _seconds(path, frame, column["onset"])
+    if offset is None and "duration" in map(str.lower, heads):
+        length = next(h for h in heads if h.lower() == "duration")
+        rows["offset"] = rows["onset"] + _seconds(path, frame, length)
+    else:
+        rows["offset"] = _seconds(
+            path, frame, _column(path, heads, offset, OFFSET, "the offsets or durations")
+        )
+    if "run" in frame.columns:
+        rows.insert(0, "run", frame["run"].astype(str))
+    return rows
+
+
+def _column(path: Path, heads, given: str | None, usual: tuple[str, ...], what: str) -> str:
+    if given is not None:
+        if given not in heads:
+            raise unknown(f"column of {path.name}", given, heads)
+        return given
+    lower = {str(head).lower(): str(head) for head in reversed(list(heads))}
+    for name in usual:
+        if name in lower:
+            return lower[name]
+    raise BrainLensError(
+        f"{path.name} has no column that is plainly {what}",
+        choices=list(map(str, heads)),
+        remedy=f"Call it {usual[0]!r} or name it",
+    )
+
+
+def _seconds(path: Path, frame: pd.DataFrame, column: str) -> pd.Series:
+    values = pd.to_numeric(frame[column], errors="coerce")
+    wrong = values.isna() & frame[column].notna()
+    if wrong.any():
+        raise BrainLensError(
+            f"{path.name}: {int(wrong.sum())} values of {column!r} are not numbers, first: "
+            f"{frame[column][wrong].iloc[0]!r}",
+            remedy="Give seconds as plain numbers",
+        )
+    return values.astype(float)

@@ -1,0 +1,370 @@
+"""Words with times, signals over time, and the stories they make."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from data.errors import BrainLensError
+from data.presentation import Presentation, sample_table
+from data.stories.signals import read_epochs, read_signal
+from data.stories.story import read_story
+from data.stories.words import read_words
+
+WORDS = [(0.5, 0.9, "The"), (0.9, 1.4, "fox"), (2.1, 2.6, "ran"), (6.2, 6.9, "home")]
+LONG = """File type = "ooTextFile"
+Object class = "TextGrid"
+
+xmin = 0
+xmax = 8
+tiers? <exists>
+size = 2
+item []:
+    item [1]:
+        class = "IntervalTier"
+        name = "phones"
+        xmin = 0
+        xmax = 8
+        intervals: size = 1
+        intervals [1]:
+            xmin = 0
+            xmax = 8
+            text = "f"
+    item [2]:
+        class = "IntervalTier"
+        name = "word"
+        xmin = 0
+        xmax = 8
+        intervals: size = 3
+        intervals [1]:
+            xmin = 0
+            xmax = 0.5
+            text = "sp"
+        intervals [2]:
+            xmin = 0.5
+            xmax = 1
+            text = "The"
+        intervals [3]:
+            xmin = 1
+            xmax = 8
+            text = "fox"
+"""
+SHORT = """File type = "ooTextFile"
+Object class = "TextGrid"
+
+0
+8
+<exists>
+1
+"IntervalTier"
+"words"
+0
+8
+2
+0
+1
+"The"
+1
+8
+"fox"
+"""
+
+
+def table(path: Path, scale: float = 1.0) -> Path:
+    rows = "".join(f"{a * scale}\t{(b - a) * scale}\t{w}\n" for a, b, w in WORDS)
+    path.write_text("onset\tduration\tword\n" + rows + f"{7.5 * scale}\t{0.1 * scale}\tn/a\n")
+    return path
+
+
+# ---- words -----------------------------------------------------------------------------------------------------------
+def test_events_of_bids_are_words_and_na_is_none(tmp_path):
+    words = read_words(table(tmp_path / "a_events.tsv"), run="r")
+    assert words["text"].tolist() == ["The", "fox", "ran", "home"]
+    assert words["run"].tolist() == ["r"] * 4 and words.attrs["silent"] == 1
+    np.testing.assert_allclose(words["offset"], [0.9, 1.4, 2.6, 6.9])
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-16"])
+@pytest.mark.parametrize("text", [LONG, SHORT], ids=["long", "short"])
+def test_textgrids_of_both_forms_and_encodings(tmp_path, text, encoding):
+    path = tmp_path / "a.TextGrid"
+    path.write_text(text, encoding=encoding)
+    words = read_words(path)
+    assert words["text"].tolist() == ["The", "fox"]
+    assert words["onset"].tolist()[1] == 1 and words["offset"].tolist()[1] == 8
+
+
+def test_subtitles_share_their_time_by_letters(tmp_path):
+    path = tmp_path / "a.srt"
+    path.write_text("1\n00:00:01,000 --> 00:00:03,000\nab cde\n\n")
+    words = read_words(path)
+    assert words["text"].tolist() == ["ab", "cde"]
+    assert words["onset"].iloc[0] == 1 and words["offset"].iloc[1] == 3
+
+
+@pytest.mark.parametrize(
+    ("make", "says"),
+    [
+        (lambda p: table(p / "a.tsv", 1000), "milliseconds"),
+        (lambda p: (p / "a.xyz", (p / "a.xyz").write_text("x"))[0], "kind of word file"),
+        (lambda p: p / "none.tsv", "no file"),
+        (
+            lambda p: (p / "a.csv", (p / "a.csv").write_text("word,start\nx,1\ny,2\n"))[0],
+            "offsets or durations",
+        ),
+    ],
+    ids=["milliseconds", "ending", "missing", "no offset"],
+)
+def test_wrong_word_files_are_answered_in_words(tmp_path, make, says):
+    with pytest.raises(BrainLensError, match=says):
+        read_words(make(tmp_path))
+
+
+def test_a_tier_that_is_not_there_is_named(tmp_path):
+    path = tmp_path / "a.TextGrid"
+    path.write_text(LONG)
+    with pytest.raises(BrainLensError, match="phones"):
+        read_words(path, tier="wrods")
+
+
+def test_a_presentation_refuses_words_out_of_order():
+    words = pd.DataFrame(
+        [("r", 2.0, 2.5, "b"), ("r", 1.0, 1.5, "a")], columns=["run", "onset", "offset", "text"]
+    )
+    with pytest.raises(BrainLensError, match=r"'a' of run r at 1\.0"):
+        Presentation(words, 2.0)
+
+
+def test_samples_hold_the_words_whose_middle_they_see():
+    words = pd.DataFrame(WORDS, columns=["onset", "offset", "text"]).assign(run="r")
+    assert sample_table(Presentation(words, 2.0), {"r": 4})["text"].tolist() == [
+        "The fox",
+        "ran",
+        "",
+        "home",
+    ]
+
+
+# ---- signals ---------------------------------------------------------------------------------------------------------
+def nifti(path: Path, values: np.ndarray, tr: float = 2.0, size: float = 3.0) -> Path:
+    import nibabel
+
+    image = nibabel.Nifti1Image(values.astype(np.float32), np.diag([size, size, size, 1.0]))
+    if values.ndim == 4:
+        image.header.set_zooms((size, size, size, tr))
+        image.header.set_xyzt_units("mm", "sec")
+    nibabel.save(image, path)
+    return path
+
+
+def test_nifti_within_its_mask(tmp_path):
+    values = np.random.default_rng(0).standard_normal((3, 4, 5, 6))
+    mask = np.zeros((3, 4, 5))
+    mask[1, 2, 3] = mask[2, 0, 1] = 1
+    signal = read_signal(
+        nifti(tmp_path / "a_bold.nii.gz", values), mask=nifti(tmp_path / "m.nii.gz", mask)
+    )
+    assert signal.interval == 2.0 and signal.names == ["v1-2-3", "v2-0-1"]
+    np.testing.assert_allclose(signal.values[:, 0], values[1, 2, 3], rtol=1e-6)
+    assert [signal.coordinates[a][0] for a in "xyz"] == [3.0, 6.0, 9.0]
+
+
+def test_a_mask_of_another_space_is_refused(tmp_path):
+    series = nifti(tmp_path / "a.nii", np.ones((3, 4, 5, 6)))
+    other = nifti(tmp_path / "m.nii", np.ones((3, 4, 5)), size=2.0)
+    with pytest.raises(BrainLensError, match="another space"):
+        read_signal(series, mask=other)
+
+
+def test_gifti_cifti_hdf5_and_tables(tmp_path):
+    import h5py
+    import nibabel
+    from nibabel.cifti2 import BrainModelAxis, SeriesAxis
+
+    rng = np.random.default_rng(0)
+    values = rng.standard_normal((6, 5)).astype(np.float32)
+    image = nibabel.gifti.GiftiImage(
+        darrays=[nibabel.gifti.GiftiDataArray(row, datatype="float32") for row in values]
+    )
+    nibabel.save(image, tmp_path / "sub-1_hemi-L_bold.func.gii")
+    found = read_signal(tmp_path / "sub-1_hemi-L_bold.func.gii")
+    np.testing.assert_allclose(found.values, values)
+    assert set(found.coordinates["hemisphere"]) == {"left"}
+
+    axes = (
+        SeriesAxis(0, 0.72, 6),
+        BrainModelAxis.from_mask(np.ones(5, bool), name="cortex_left"),
+    )
+    nibabel.save(nibabel.Cifti2Image(values, header=axes), tmp_path / "a.dtseries.nii")
+    found = read_signal(tmp_path / "a.dtseries.nii")
+    np.testing.assert_allclose(found.values, values)
+    assert found.interval == pytest.approx(0.72) and found.coordinates["vertex"].tolist() == [
+        0,
+        1,
+        2,
+        3,
+        4,
+    ]
+
+    with h5py.File(tmp_path / "a.hf5", "w") as file:
+        file["data"] = values
+    np.testing.assert_allclose(read_signal(tmp_path / "a.hf5").values, values)
+
+    frame = pd.DataFrame(values, columns=list("abcde"))
+    frame.insert(0, "time", np.arange(6) * 1.5)
+    frame.to_csv(tmp_path / "a.csv", index=False)
+    found = read_signal(tmp_path / "a.csv")
+    assert found.names == list("abcde") and found.interval == 1.5
+
+
+def test_hdf5_that_keeps_its_numbers_elsewhere_is_refused(tmp_path):
+    import h5py
+
+    with h5py.File(tmp_path / "secret.h5", "w") as file:
+        file["data"] = np.ones((3, 3))
+    with h5py.File(tmp_path / "a.h5", "w") as file:
+        file["link"] = h5py.ExternalLink("secret.h5", "data")
+    with pytest.raises(BrainLensError, match="holds 0 arrays"):
+        read_signal(tmp_path / "a.h5")
+    (tmp_path / "raw").write_bytes(bytes(72))
+    with h5py.File(tmp_path / "b.h5", "w") as file:
+        file.create_dataset("data", (3, 3), "f8", external=[(str(tmp_path / "raw"), 0, 72)])
+    with pytest.raises(BrainLensError, match="in other files"):
+        read_signal(tmp_path / "b.h5")
+
+
+def test_epochs_of_mne(tmp_path):
+    mne = pytest.importorskip("mne")
+    values = np.random.default_rng(0).standard_normal((4, 2, 10)) * 1e-6
+    info = mne.create_info(["Cz", "Pz"], 100.0, "eeg")
+    mne.EpochsArray(values, info, tmin=-0.05, verbose="error").save(
+        tmp_path / "a-epo.fif", verbose="error"
+    )
+    found, names, lags = read_epochs(tmp_path / "a-epo.fif")
+    assert names == ["Cz", "Pz"] and lags[0] == pytest.approx(-50)
+    np.testing.assert_allclose(found, values, rtol=1e-4, atol=1e-12)
+
+
+# ---- stories ---------------------------------------------------------------------------------------------------------
+def story(folder: Path, n: int = 12, people=("sub-01", "sub-02")) -> Path:
+    rng = np.random.default_rng(1)
+    lines = ['id = "fox"', "interval = 2.0", "[words]"]
+    for run in ("run1", "run2", "run3"):
+        table(folder / f"{run}_events.tsv")
+        lines.append(f'{run} = "{run}_events.tsv"')
+    for person in people:
+        lines.append(f"[people.{person}]")
+        for run in ("run1", "run2", "run3"):
+            np.save(folder / f"{person}_{run}.npy", rng.standard_normal((n, 3)))
+            lines.append(f'{run} = "{person}_{run}.npy"')
+    (folder / "story.toml").write_text("\n".join(lines))
+    return folder / "story.toml"
+
+
+def test_a_story_of_runs_people_and_words(tmp_path):
+    recording = read_story(story(tmp_path))
+    assert recording.responses.shape == (36, 6) and recording.group == "run"
+    assert recording.subjects.tolist() == ["sub-01"] * 3 + ["sub-02"] * 3
+    assert recording.reading().texts[:4] == ["The", "fox", "ran", "home"]
+    assert recording.stimuli["text"].iloc[12] == "The fox"
+    other = recording.presentation.shifted(2.0)
+    assert (
+        recording.content_hash
+        != __import__("dataclasses").replace(recording, presentation=other).content_hash
+    )
+
+
+@pytest.mark.parametrize(
+    ("change", "says"),
+    [
+        (lambda f: np.save(f / "sub-02_run2.npy", np.ones((9, 3))), "other lengths"),
+        (
+            lambda f: (f / "story.toml").write_text(
+                (f / "story.toml").read_text().replace("interval = 2.0\n", "")
+            ),
+            "repetition time",
+        ),
+        (
+            lambda f: (f / "story.toml").write_text(
+                (f / "story.toml").read_text().replace("sub-02_run2.npy", "../../x.npy")
+            ),
+            "leads out of",
+        ),
+        (
+            lambda f: (f / "story.toml").write_text(
+                (f / "story.toml").read_text().replace("interval", "intervall")
+            ),
+            "interval",
+        ),
+    ],
+    ids=["length", "no interval", "path", "field"],
+)
+def test_wrong_stories_are_answered_in_words(tmp_path, change, says):
+    path = story(tmp_path)
+    change(tmp_path)
+    with pytest.raises(BrainLensError, match=says):
+        read_story(path)
+
+
+def test_a_folder_of_bids_derivatives(tmp_path):
+    folder = tmp_path / "fox_study"
+    values = np.random.default_rng(0).standard_normal((2, 2, 2, 9)) + 5
+    for person in ("01", "02"):
+        func = folder / f"sub-{person}" / "func"
+        func.mkdir(parents=True)
+        stem = f"sub-{person}_task-fox_run-1"
+        nifti(func / f"{stem}_space-MNI_desc-preproc_bold.nii.gz", values, tr=1.5)
+        nifti(func / f"{stem}_space-MNI_desc-brain_mask.nii.gz", np.ones((2, 2, 2)))
+        table(func / f"{stem}_events.tsv")
+        columns = ["trans_x", "trans_y", "trans_z", "rot_x", "rot_y", "rot_z"]
+        pd.DataFrame(np.ones((9, 6)), columns=columns).to_csv(
+            func / f"{stem}_desc-confounds_timeseries.tsv", sep="\t", index=False
+        )
+    recording = read_story(folder)
+    assert recording.id == "fox-study" and recording.responses.shape == (9, 16)
+    assert recording.presentation.interval == 1.5 and len(recording.presentation.nuisance) == 6
+    assert {"x", "y", "z"} <= set(recording.responses.coords)
+
+
+# ---- real people -----------------------------------------------------------------------------------------------------
+@pytest.mark.realdata
+def test_alice_is_what_its_authors_shared():
+    mirror = os.environ.get("BRAINLENS_MIRROR")
+    if not mirror or not (Path(mirror) / "alice2016").is_dir():
+        pytest.skip("needs alice2016 in BRAINLENS_MIRROR")
+    from analysis.features.time import detrended
+    from data.catalog.catalog import recording
+
+    alice = recording("alice2016")
+    assert alice.responses.shape == (362, 162) and len(alice.presentation.words) == 2127
+    assert any("s33" in note for note in alice.notes)
+    values = detrended(
+        alice.responses.values, np.arange(362), alice.stimuli["run"], 2.0, 128.0, scale=True
+    ).reshape(362, 27, 6)
+    others = (values.sum(axis=1, keepdims=True) - values) / 26
+    isc = [
+        np.mean([np.corrcoef(values[:, s, k], others[:, s, k])[0, 1] for s in range(27)])
+        for k in range(6)
+    ]
+    np.testing.assert_allclose(isc, [0.286, 0.233, 0.409, 0.274, 0.257, 0.208], atol=0.002)
+    rate, mean = alice.stimuli["rate_convolved"].to_numpy(), values.mean(axis=1)
+    found = [np.corrcoef(rate, mean[:, k])[0, 1] for k in range(6)]
+    np.testing.assert_allclose(found, [0.41, 0.41, 0.46, 0.49, 0.49, 0.43], atol=0.01)
+
+
+@pytest.mark.realdata
+def test_the_doctor_of_stories_finds_the_twenty_seconds():
+    mirror = os.environ.get("BRAINLENS_MIRROR")
+    if not mirror or not (Path(mirror) / "alice2016").is_dir():
+        pytest.skip("needs alice2016 in BRAINLENS_MIRROR")
+    from analysis.answers.word_times import word_times
+    from data.catalog.catalog import recording
+
+    right, late = word_times(recording("alice2016")), word_times(recording("alice2016", words_at=0))
+    assert right.facts["verdict"] == "right" and right.facts["add"] == 0
+    assert late.facts["verdict"] == "shifted" and late.facts["add"] == -20
+    assert "run 20 s late: subtract 20 s (10 samples)" in late.sentence
