@@ -35,7 +35,7 @@ def trained_steps(model: str) -> tuple[str, int] | None:
     if match := _STEP.fullmatch(model):
         return match[1], int(match[2])
     from analysis.models.catalog import installed
-    from analysis.models.files.folders import read_json
+    from analysis.models.files.json_files import read_json
 
     folder = installed().get(model)
     step = read_json(folder / "card.json").get("training", {}).get("step") if folder else None

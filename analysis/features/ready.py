@@ -8,7 +8,7 @@ from pathlib import Path
 
 from analysis.features.from_file import SUFFIXES, peek
 from analysis.models.base import Card, Model
-from analysis.models.files.folders import read_json
+from analysis.models.files.json_files import read_json
 from analysis.models.variants.spec import Variant
 from data.errors import BrainLensError
 from data.hashes import marks

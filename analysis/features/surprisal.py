@@ -14,8 +14,9 @@ from analysis.progress import SILENT, Report
 from analysis.protocol import Protocol
 from analysis.store.keys import READING, packages
 from analysis.store.store import Store
-from analysis.text.alignment import partition
+from analysis.text.alignment import joined, partition
 from analysis.text.passages import Passage, passages, words
+from data.errors import BrainLensError
 from data.recording import Recording
 
 __all__ = [
@@ -130,7 +131,8 @@ def span_surprisal(
     -------
     DataFrame
         One row per span: ``uncorrected`` (bits), ``corrected`` (bits, NaN where the model's words do not carry their space),
-        ``tokens``. NaN where a token of the span has nothing before it.
+        ``tokens``, ``joined`` (bool: shares a token with a neighbour). NaN where a token of the span has nothing before it, and
+        where a token spans words, for then only the words together have a probability.
 
     Notes
     -----
@@ -142,11 +144,18 @@ def span_surprisal(
     total = np.concatenate([[0.0], np.cumsum(np.nan_to_num(tokens.nats))])
     unknown = np.concatenate([[0], np.cumsum(np.isnan(tokens.nats))])
     first, last = ranges[:, 0], ranges[:, 1]
-    nats = np.where(unknown[last] > unknown[first], np.nan, total[last] - total[first])
+    shared = joined(ranges)
+    lost = (unknown[last] > unknown[first]) | shared
+    nats = np.where(lost, np.nan, total[last] - total[first])
     before = np.where(first == 0, 0.0, tokens.start[first])
     corrected = nats - tokens.start[last] + before
     return pd.DataFrame(
-        {"uncorrected": nats / LN2, "corrected": corrected / LN2, "tokens": last - first}
+        {
+            "uncorrected": nats / LN2,
+            "corrected": corrected / LN2,
+            "tokens": last - first,
+            "joined": shared,
+        }
     )
 
 
@@ -179,7 +188,8 @@ def word_surprisal(
     DataFrame
         One row per stimulus or word: ``text``, ``surprisal`` (bits; corrected where the protocol asks for it and the model
         allows), ``uncorrected``, ``corrected``, ``tokens``; for a recording indexed by stimulus id, for texts with ``passage``
-        (number of the text) and ``word``. ``attrs``: unit, kind, correction, bos, window, stride.
+        (number of the text) and ``word``. ``attrs``: unit, kind, correction, bos, window, stride, joined (words
+        that share a token with a neighbour, for the tokenizer joins words: they have no surprisal).
 
     Raises
     ------
@@ -215,7 +225,13 @@ def word_surprisal(
         "bos": model.card.bos,
         "window": window,
         "stride": stride,
+        "joined": int(table.pop("joined").sum()),
     }
+    if len(table) and table.attrs["joined"] == len(table):
+        raise BrainLensError(
+            f"{model.id}: every word shares a token with its neighbour, for its tokenizer joins words",
+            remedy="Score its layers, or longer stimuli, instead of words",
+        )
     if isinstance(source, Recording):
         table = table.sort_values("row").drop(columns=["passage", "row"])
         table.index = source.stimuli.index

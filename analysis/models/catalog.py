@@ -12,6 +12,7 @@ from pathlib import Path
 from analysis.models.base import Card, Model
 from analysis.models.classes import built, class_of, offers
 from analysis.models.files import folders
+from analysis.models.files.json_files import read_json
 from analysis.models.rows import resolve, rows
 from analysis.models.variants.spec import Variant, split
 from analysis.progress import SILENT, Report
@@ -73,7 +74,7 @@ def _read_card(name: str, folder: Path, held: str) -> Card:
     row = rows().get(name)
     if row is None:
         return folders.describe(folder, name)
-    written = folders.read_json(folder / "card.json")
+    written = read_json(folder / "card.json")
     told = {
         f: v
         for f, v in written.items()

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from analysis.models.base import Card, Model
+from analysis.models.files.checks import is_gguf
 from analysis.models.files.folders import named_class
 from data.errors import BrainLensError
 from data.registry import Registry
@@ -43,6 +44,8 @@ def class_of(path: Path) -> type[Model]:
             return cls
     if path.is_dir():
         return CLASSES["transformer"]
+    if path.suffix == ".gguf":
+        raise is_gguf(path)
     endings = [ending for cls in CLASSES.loadable().values() for ending in cls.endings]
     raise BrainLensError(
         f"{path} is a file, but no table of word vectors and no activations",

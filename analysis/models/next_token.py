@@ -13,6 +13,8 @@ import numpy as np
 
 from analysis.models.architectures import Stop
 from analysis.models.base import TokenSurprisal
+from analysis.models.files.tokenizer import check_rows
+from analysis.models.files.weights import head_class
 from analysis.progress import SILENT, Report
 from analysis.text.alignment import Encoded, encode, partition
 from analysis.text.passages import words
@@ -74,16 +76,24 @@ def start_tokens(tokenizer, size: int, config) -> np.ndarray | None:
     Returns
     -------
     ndarray of bool, shape (size,), or None
-        None where words do not carry their space in front (WordPiece, ``</w>``): then there is nothing to correct.
+        None where words do not carry their space in front (WordPiece, ``</w>``, tokens that end with a space): then there is
+        nothing to correct.
     """
     pieces = tokenizer.convert_ids_to_tokens(list(range(min(size, len(tokenizer)))))
     second = tokenizer.tokenize("a b")[1:2]
     if not second or not second[0].startswith(_SPACES[:3]):
         return None
+    if any(
+        piece and piece[-1:] in _SPACES[:3] and piece.strip("".join(_SPACES[:3]))
+        for piece in pieces
+    ):
+        return None  # "the ": some words end with the space
     mask = np.zeros(size, bool)
     mask[: len(pieces)] = [piece is not None and piece.startswith(_SPACES) for piece in pieces]
-    ends = [tokenizer.eos_token_id, getattr(config, "eos_token_id", None)]
-    for end in (e for es in ends for e in (es if isinstance(es, list | tuple) else [es])):
+    told = getattr(config, "eos_token_id", None)
+    special = set(tokenizer.all_special_ids)  # a config may name an ordinary piece by mistake
+    ends = {e for e in (told if isinstance(told, list | tuple) else [told]) if e in special}
+    for end in ends | {tokenizer.eos_token_id}:
         if end is not None and 0 <= end < size:
             mask[end] = True
     return mask
@@ -222,13 +232,18 @@ class Passes:
     ):
         self._model = model
         self.coded: list[Encoded] = [encode(model.tokenizer, text) for text in texts]
-        if not model.is_causal and model.tokenizer.mask_token_id is None:
+        masked = not model.is_causal and head_class(model.config, model.card.cls) is not None
+        if masked and model.tokenizer.mask_token_id is None:
             raise BrainLensError(
                 f"{model.id}: its tokenizer has no mask token, and a masked model's surprisal hides words behind it",
                 remedy="Name it as 'mask_token' in tokenizer_config.json if the vocabulary holds one; "
                 "its layers can be scored as they are",
             )
         self.front, self.back = model.frame()
+        for coded in self.coded:
+            check_rows(model.id, model.tokenizer, coded.ids, model.rows)
+        if masked:
+            check_rows(model.id, model.tokenizer, [model.tokenizer.mask_token_id], model.rows)
         self.window = self._window(window)
         self.stride = self._stride(stride)
         passes = [
@@ -292,7 +307,11 @@ class Passes:
             if self.window is None
             else min(count, self.window - len(self.front) - len(self.back))
         )
-        ranges = [(int(a), int(b)) for a, b in partition(text, words(text), coded.offsets)]
+        ranges: list[tuple[int, int]] = []
+        for a, b in partition(text, words(text), coded.offsets).tolist():
+            if ranges and a < ranges[-1][1]:  # a token spans two words: they are hidden together
+                a = ranges.pop()[0]
+            ranges.append((a, b))
         inside = {t for a, b in ranges for t in range(a, b)}
         ranges += [(t, t + 1) for t in range(count) if t not in inside]
         found = []

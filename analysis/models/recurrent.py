@@ -27,6 +27,7 @@ import numpy as np
 from analysis.models.base import Card, Model, TokenSurprisal
 from analysis.models.building import BUILDING
 from analysis.models.files import folders
+from analysis.models.files.json_files import read_json
 from analysis.models.files.packages import folder_hash
 from analysis.models.lstm_config import LSTMConfig
 from analysis.models.variants.apply import apply
@@ -81,7 +82,7 @@ class LSTMLanguageModel(Model):
 
     def __init__(self, card: Card, folder: Path, *, variant: Variant | str | None = None):
         self.folder, self.variant = Path(folder), Variant.parse(variant)
-        told = folders.read_json(self.folder / "config.json")
+        told = read_json(self.folder / "config.json")
         if not {"vocab_size", "width"} <= told.keys():
             raise BrainLensError(
                 f"{self.folder}/config.json does not tell the shape of an LSTM",
@@ -196,7 +197,7 @@ class LSTMLanguageModel(Model):
     def _start_text(self) -> str:
         if self.config.start:
             return self.config.start
-        token = folders.read_json(self.folder / "tokenizer_config.json").get("bos_token") or ""
+        token = read_json(self.folder / "tokenizer_config.json").get("bos_token") or ""
         return token.get("content", "") if isinstance(token, dict) else token
 
     def _start(self) -> list[int]:

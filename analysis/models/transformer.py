@@ -19,7 +19,9 @@ from analysis.models.architectures import (
     stated_limit,
 )
 from analysis.models.base import Card, Model, TokenSurprisal
-from analysis.models.files import folders, weights
+from analysis.models.files import checks, folders, weights
+from analysis.models.files.json_files import read_json
+from analysis.models.files.tokenizer import check_rows, load_tokenizer, own_frame
 from analysis.models.variants.spec import Variant
 from analysis.progress import SILENT, Report
 from analysis.text.alignment import Encoded, align, encode
@@ -70,13 +72,13 @@ class TransformerModel(Model):
     @classmethod
     def describe(cls, path: Path, name: str) -> Card:
         """As its folder tells, once nothing is missing in it."""
-        folders.check(path)
+        checks.check(path)
         return folders.describe(path, name)
 
     @classmethod
     def open(cls, card: Card, path: Path, variant: Variant) -> TransformerModel:
         """The reader of a folder that has all it needs."""
-        folders.check(path)
+        checks.check(path)
         revision = card.revision if card.source == "hub" else None
         return cls(card, str(path), revision=revision, variant=variant or None)
 
@@ -150,13 +152,13 @@ class TransformerModel(Model):
     @property
     def _told(self) -> dict:
         """config.json as it stands, which tells most without transformers."""
-        return folders.read_json(self.folder / "config.json")
+        return read_json(self.folder / "config.json")
 
     @property
     def tokenizer(self):
         with self._lock:
             if self._tokenizer is None:
-                self._tokenizer = weights.load_tokenizer(self.folder)
+                self._tokenizer = load_tokenizer(self.folder)
             return self._tokenizer
 
     @property
@@ -268,7 +270,12 @@ class TransformerModel(Model):
         """Token that fills up shorter sequences of a batch; never seen by the others."""
         pad = self.tokenizer.pad_token_id
         pad = self.config.get_text_config().pad_token_id if pad is None else pad
-        return pad if isinstance(pad, int) and pad >= 0 else 0
+        return pad if isinstance(pad, int) and 0 <= pad < (self.rows or pad + 1) else 0
+
+    @property
+    def rows(self) -> int | None:
+        """Rows of the embedding, as the config states them; None for a model of characters, which has a hash for each."""
+        return getattr(self.config.get_text_config(), "vocab_size", None)
 
     def frame(self, start: str = "policy") -> tuple[tuple[int, ...], tuple[int, ...]]:
         """Special tokens before and after every text.
@@ -278,7 +285,7 @@ class TransformerModel(Model):
         start : str
             ``"policy"``: the card's start token where it names one; ``"tokenizer"``: what the tokenizer adds by itself.
         """
-        front, back = weights.own_frame(self.tokenizer)
+        front, back = own_frame(self.tokenizer)
         if start == "policy" and self.card.bos:
             token = self.tokenizer.convert_tokens_to_ids(self.card.bos)
             if token is None or (
@@ -287,9 +294,10 @@ class TransformerModel(Model):
                 raise BrainLensError(
                     f"{self.id}: the tokenizer has no start token {self.card.bos!r}",
                     choices=self.tokenizer.all_special_tokens,
-                    remedy="Correct 'bos' on the model's card",
+                    remedy=f'Write the one it has, or {{"bos": ""}} for none, into {self.folder / "card.json"}',
                 )
             front = (token,)
+        check_rows(self.id, self.tokenizer, (*front, *back), self.rows)
         return front, () if self.is_causal else back
 
     # ---- reading ------------------------------------------------------------------------
@@ -369,6 +377,7 @@ class TransformerModel(Model):
         runs: dict[tuple[int, ...], _Run] = {}
 
         def add(ids: np.ndarray, wants: list[tuple[int, int, int]], shift: int = 0):
+            check_rows(self.id, self.tokenizer, ids, self.rows)
             sequence = (*front, *ids.tolist(), *back)
             run = runs.setdefault(sequence, _Run(sequence))
             run.wants += [

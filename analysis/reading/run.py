@@ -293,6 +293,8 @@ def _surprisal(
     scored["pieces"] = pieces
     corrected = "with" if scored.attrs["word_boundary"] else "without"
     about = f"{scored.attrs['kind']} in bits, {corrected} word-boundary correction, context: {protocol.context}"
-    if scored.attrs["window"] is None:
-        return scored, about
-    return scored, f"{about}, window {scored.attrs['window']}"
+    if scored.attrs["window"] is not None:
+        about += f", window {scored.attrs['window']}"
+    if count := scored.attrs["joined"]:
+        about += f"; {count} of {len(scored)} words share a token with a neighbour and are left out"
+    return scored, about

@@ -306,8 +306,8 @@ def token_bits(
     Returns
     -------
     pandas.DataFrame
-        model, place (number of the word), word, bits (sum of its tokens, uncorrected), probability (2 to the minus bits), pieces
-        (tokens with bars between them), tokens (each with its bits).
+        model, place (number of the word), word, bits (sum of its tokens, uncorrected; NaN where a token spans words),
+        probability (2 to the minus bits), pieces (tokens with bars between them), tokens (each with its bits).
 
     Raises
     ------
@@ -315,7 +315,7 @@ def token_bits(
         For an item that does not exist, and for a model without probabilities of the next word.
     """
     from analysis.features.surprisal import token_surprisals, window_of
-    from analysis.text.alignment import partition
+    from analysis.text.alignment import joined, partition
     from analysis.text.passages import passages, words
 
     protocol = protocol or Protocol()
@@ -333,16 +333,15 @@ def token_bits(
     tokens = token_surprisals(
         model, [passage.text], window=window_of(model, protocol), store=store, report=report
     )[0]
-    rows = []
-    for place, ((a, b), (first, last)) in enumerate(
-        zip(spans, partition(passage.text, spans, tokens.offsets), strict=True)
-    ):
+    rows, ranges = [], partition(passage.text, spans, tokens.offsets)
+    shared = joined(ranges)
+    for place, ((a, b), (first, last)) in enumerate(zip(spans, ranges, strict=True)):
         bits = tokens.nats[first:last] / np.log(2)
         pieces = [passage.text[max(x, a) : min(y, b)] for x, y in tokens.offsets[first:last]]
         said = " | ".join(
             f"{piece} {one:.1f}" for piece, one in zip(pieces, bits, strict=True)
         ).replace("nan", "?")
-        total = float(bits.sum())
+        total = float("nan") if shared[place] else float(bits.sum())
         rows.append({"model": model.id, "place": place + 1, "word": passage.text[a:b], "bits": total, "probability": 2.0**-total,
                      "pieces": "|".join(pieces), "tokens": said})  # fmt: skip
     return pd.DataFrame(rows)

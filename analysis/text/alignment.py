@@ -13,7 +13,7 @@ import pandas as pd
 from analysis.text.passages import Passage, words
 from data.errors import BrainLensError
 
-__all__ = ["Encoded", "align", "encode", "match_pieces", "partition", "token_table"]
+__all__ = ["Encoded", "align", "encode", "joined", "match_pieces", "partition", "token_table"]
 
 
 @dataclass(frozen=True)
@@ -55,10 +55,27 @@ def encode(tokenizer, text: str) -> Encoded:
         )
     pieces = tokenizer.tokenize(text)
     ids = tokenizer.convert_tokens_to_ids(pieces)
-    return Encoded(
-        np.asarray(ids, np.int64).reshape(-1),
-        match_pieces(text, pieces, unknown=tokenizer.unk_token),
-    )
+    offsets = _bytes_or_characters(text, pieces)
+    if offsets is None:
+        offsets = match_pieces(text, pieces, unknown=tokenizer.unk_token)
+    return Encoded(np.asarray(ids, np.int64).reshape(-1), offsets)
+
+
+def _bytes_or_characters(text: str, pieces: Sequence[str]) -> np.ndarray | None:
+    """Offsets of tokens that are the text's characters (CANINE) or the bytes of its UTF-8 (ByT5), else None.
+
+    Every byte has the offsets of its character.
+    """
+    where = range(len(text))
+    if list(pieces) != list(text):
+        where = [i for i, char in enumerate(text) for _ in char.encode("utf-8", "surrogatepass")]
+        raw = text.encode("utf-8", "surrogatepass")
+        if len(pieces) != len(raw) or any(
+            len(piece) != 1 or ord(piece) != byte for piece, byte in zip(pieces, raw)
+        ):
+            return None
+    at = np.asarray(where, np.int64)
+    return np.stack([at, at + 1], axis=1).reshape(-1, 2)
 
 
 # ---- tokenizers without offsets ------------------------------------------------------------------------
@@ -206,21 +223,41 @@ def align(text: str, spans: Sequence[tuple[int, int]], offsets: np.ndarray) -> n
 
 
 def partition(text: str, spans: Sequence[tuple[int, int]], offsets: np.ndarray) -> np.ndarray:
-    """As :func:`align`, but every token belongs to one span at most.
+    """As :func:`align`, for what is summed over tokens: two spans that share one have to be told apart.
+
+    Where white space stands between them, the tokenizer has tokens that span words: such spans overlap in what is returned, and
+    :func:`joined` finds them.
 
     Raises
     ------
     BrainLensError
-        Naming two spans that share a token.
+        Naming two spans that share a token with no white space between them.
     """
     found = align(text, spans, offsets)
     for i in np.flatnonzero(found[1:, 0] < found[:-1, 1]):
         (a, b), (c, d) = spans[i], spans[i + 1]
+        if any(char.isspace() for char in text[b - 1 : c + 1]):
+            continue
         raise BrainLensError(
             f"{text[a:b]!r} and {text[c:d]!r} share a token in {_excerpt(text, a)!r}",
             remedy="Put white space between the two, or score them as one stimulus",
         )
     return found
+
+
+def joined(ranges: np.ndarray) -> np.ndarray:
+    """Which spans share a token with a neighbour, shape (n_spans,): they have no surprisal of their own.
+
+    Examples
+    --------
+    >>> joined(np.array([[0, 1], [1, 3], [2, 4], [4, 5]])).tolist()
+    [False, True, True, False]
+    """
+    shared = np.zeros(len(ranges), bool)
+    both = ranges[1:, 0] < ranges[:-1, 1]
+    shared[1:] |= both
+    shared[:-1] |= both
+    return shared
 
 
 def _excerpt(text: str, at: int) -> str:

@@ -9,7 +9,8 @@ import pytest
 
 from analysis.models import catalog
 from analysis.models.base import CLASSES
-from analysis.models.files import folders, hub
+from analysis.models.files import checks, folders, hub
+from analysis.models.files.json_files import read_json
 from analysis.models.variants.spec import SCHEMES, Variant, split
 from data.errors import BrainLensError
 from data.readers.published import schrimpf2021
@@ -222,9 +223,9 @@ def test_a_folder_whose_shards_are_not_all_there(folder):
 
 def test_pickle_weights_need_insisting(folder, monkeypatch):
     (folder / "model.safetensors").rename(folder / "pytorch_model.bin")
-    with pytest.raises(BrainLensError, match=folders.PICKLE_VARIABLE):
+    with pytest.raises(BrainLensError, match=checks.PICKLE_VARIABLE):
         catalog.load(str(folder))
-    monkeypatch.setenv(folders.PICKLE_VARIABLE, "1")
+    monkeypatch.setenv(checks.PICKLE_VARIABLE, "1")
     assert catalog.load(str(folder)).card.layers == 2
 
 
@@ -350,7 +351,7 @@ def test_what_a_model_is_can_be_told_without_heavy_libraries(folder, tmp_path):
     told = subprocess.run(
         [sys.executable, "-c", code, *names], capture_output=True, text=True, check=True
     ).stdout.splitlines()
-    width, layers = folders.shape(folders.read_json(folder / "config.json"))
+    width, layers = folders.shape(read_json(folder / "config.json"))
     assert told[0] == f"{(width,) * (layers + 1)} True {layers + 1}"
     assert told[1:3] == ["(6, 6, 6, 6, 6) True 5", "(30,) True 1"] and told[-1] == "[]"
 

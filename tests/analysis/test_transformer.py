@@ -10,7 +10,8 @@ import numpy as np
 import pytest
 
 from analysis.models.architectures import position_limit, stated_limit
-from analysis.models.files.folders import read_json, shape
+from analysis.models.files.folders import shape
+from analysis.models.files.json_files import read_json
 from analysis.models.transformer import TransformerModel
 from analysis.progress import Report
 from analysis.text.passages import Passage

@@ -12,7 +12,8 @@ import numpy as np
 
 from analysis.features.perplexity import evaluate
 from analysis.models.base import Model
-from analysis.models.files.folders import named_class, read_json
+from analysis.models.files.folders import named_class
+from analysis.models.files.json_files import read_json
 from analysis.models.zoo.corpus import END, Corpus
 from analysis.models.zoo.recipes import RECIPES, VOCABULARY, Recipe
 from analysis.progress import SILENT, Report

@@ -1,17 +1,14 @@
-"""What a model folder holds: its class, its start token, its weights, and what is missing, in words."""
+"""What a model folder holds: its class, its shape, its start token, and the card that tells them."""
 
 from __future__ import annotations
 
 import json
-import os
 from pathlib import Path
 
 from analysis.models.base import Card
-from data.errors import BrainLensError
+from analysis.models.files.json_files import read_json
 
 __all__ = [
-    "PICKLE_VARIABLE",
-    "check",
     "classify",
     "describe",
     "named_class",
@@ -20,18 +17,6 @@ __all__ = [
     "words_carry_space",
 ]
 
-PICKLE_VARIABLE = "BRAINLENS_PICKLE_WEIGHTS"
-"""Set to 1 by a user who insists on weights that are a pickle (read with PyTorch's restricted reader only)."""
-
-TOKENIZER_FILES = (
-    "tokenizer.json",
-    "vocab.json",
-    "vocab.txt",
-    "spiece.model",
-    "sentencepiece.bpe.model",
-    "tokenizer.model",
-    "merges.txt",
-)
 BIDIRECTIONAL = (
     "bert",
     "roberta",
@@ -57,73 +42,10 @@ BIDIRECTIONAL = (
 CAUSAL_ENDINGS = ("ForCausalLM", "LMHeadModel", "DoubleHeadsModel")
 
 
-def read_json(path: Path) -> dict:
-    """A JSON file as a dict; empty where it is not there.
-
-    Raises
-    ------
-    BrainLensError
-        Where it does not parse.
-    """
-    if not path.is_file():
-        return {}
-    try:
-        content = json.loads(path.read_text(encoding="utf-8"))
-    except ValueError as error:
-        raise BrainLensError(
-            f"{path} is not valid JSON ({error})", remedy="Fetch or save the model again"
-        ) from None
-    return content if isinstance(content, dict) else {}
-
-
 def named_class(folder: Path) -> str:
     """The class of model a folder names: ``adapter`` of its card.json, ``architecture`` of its config.json; empty for none."""
     said = read_json(folder / "card.json").get("adapter")
     return str(said or read_json(folder / "config.json").get("architecture") or "")
-
-
-def check(folder: Path) -> None:
-    """Refuse a transformer's folder that cannot be loaded, naming the missing part.
-
-    Raises
-    ------
-    BrainLensError
-        No config.json, no tokenizer, no safetensors weights, or shards that the index names and the folder lacks.
-    """
-    if not (folder / "config.json").is_file():
-        raise BrainLensError(
-            f"The model folder {folder} has no config.json",
-            remedy="Save the model with save_pretrained, or name the folder that holds config.json",
-        )
-    if not any((folder / name).is_file() for name in TOKENIZER_FILES):
-        raise BrainLensError(
-            f"The model folder {folder} has no tokenizer",
-            choices=TOKENIZER_FILES,
-            remedy="Save the tokenizer into the same folder: tokenizer.save_pretrained(folder)",
-        )
-    shards = set(read_json(folder / "model.safetensors.index.json").get("weight_map", {}).values())
-    if shards:
-        if missing := sorted(name for name in shards if not (folder / name).is_file()):
-            raise BrainLensError(
-                f"The model folder {folder} lacks {len(missing)} of {len(shards)} weight files, first {missing[0]}",
-                remedy="Fetch the model again",
-            )
-        return
-    if (folder / "model.safetensors").is_file():
-        return
-    pickles = sorted(p.name for p in folder.glob("*.bin")) + sorted(
-        p.name for p in folder.glob("*.pt")
-    )
-    if not pickles:
-        raise BrainLensError(
-            f"The model folder {folder} has no weights (model.safetensors)",
-            remedy="Fetch or save the model again",
-        )
-    if os.environ.get(PICKLE_VARIABLE, "") != "1":
-        raise BrainLensError(
-            f"The weights of {folder} are a pickle ({pickles[0]}), which can run code while it is read",
-            remedy=f"Use a revision with model.safetensors, or set {PICKLE_VARIABLE}=1 if you trust the source",
-        )
 
 
 def classify(config: dict) -> str:
@@ -175,9 +97,9 @@ def start_token(config: dict, folder: Path) -> str:
     if classify(config) == "bidirectional":
         return token.get("cls_token", "")
     if kind in ("gpt2", "gpt_neo", "gptj", "smollm3"):
-        return token.get("eos_token") or "<|endoftext|>"
+        return token.get("eos_token") or _where_known("<|endoftext|>", folder)
     if kind in ("opt",):
-        return token.get("bos_token") or "</s>"
+        return token.get("bos_token") or _where_known("</s>", folder)
     if kind in (
         "gpt_neox",
         "mamba",
@@ -203,6 +125,13 @@ def start_token(config: dict, folder: Path) -> str:
     ):
         return token.get("bos_token", "")
     return ""
+
+
+def _where_known(token: str, folder: Path) -> str:
+    """The token where the folder's tokenizer has it, else nothing: then the first word has no surprisal."""
+    from analysis.models.files.tokenizer import knows
+
+    return token if knows(folder, token) else ""
 
 
 def words_carry_space(folder: Path) -> bool:

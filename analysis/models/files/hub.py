@@ -6,9 +6,11 @@ import os
 from collections.abc import Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
+from fnmatch import fnmatch
 from pathlib import Path
 
-from analysis.models.files.folders import PICKLE_VARIABLE, read_json
+from analysis.models.files.checks import INDEX, PICKLE_VARIABLE, WHOLE
+from analysis.models.files.json_files import read_json
 from analysis.progress import SILENT, Report
 from data.errors import BrainLensError, Cancelled
 from data.home import mirror
@@ -27,7 +29,6 @@ SKIP = [
     "tf_model*",
     "flax_model*",
 ]
-INDEX = "model.safetensors.index.json"
 
 
 @dataclass(frozen=True)
@@ -116,8 +117,13 @@ def offer(hub_id: str, revision: str = "") -> Offer:
             f"{hub_id} has no config.json",
             remedy="Name a model that the transformers library can load",
         )
+    spare = "*.safetensors" if WHOLE in listed else "consolidated*.safetensors"
     names = sorted(
-        filter_repo_objects(listed, allow_patterns=patterns, ignore_patterns=SKIP),
+        (
+            name  # weights that are there twice are fetched once
+            for name in filter_repo_objects(listed, allow_patterns=patterns, ignore_patterns=SKIP)
+            if name == WHOLE or not fnmatch(name, spare)
+        ),
         key=lambda n: n == "config.json",
     )
     licence = getattr(info.card_data, "license", None) or ""

@@ -6,12 +6,12 @@ import contextlib
 import hashlib
 import json
 import math
-import os
 from collections.abc import Callable
 from pathlib import Path
 
 from analysis.models.building import in_turn
-from analysis.models.files import folders, hub
+from analysis.models.files import checks, hub
+from analysis.models.files.json_files import read_json
 from analysis.models.variants.spec import Variant
 from data.errors import BrainLensError
 from data.hashes import file_hash
@@ -26,9 +26,8 @@ __all__ = [
     "head_class",
     "load_config",
     "load_network",
-    "load_tokenizer",
     "locate",
-    "own_frame",
+    "quiet",
     "tokenizer_hash",
 ]
 
@@ -67,7 +66,7 @@ def locate(source: str, revision: str | None = None) -> Path:
 
 
 @contextlib.contextmanager
-def _quiet():
+def quiet():
     """transformers without its progress bars and advice."""
     from transformers.utils import logging
 
@@ -125,56 +124,16 @@ def load_config(folder: Path):
             remedy="Name the folder that holds config.json",
         )
     try:
-        with _quiet():
+        with quiet():
             return AutoConfig.from_pretrained(
                 folder, trust_remote_code=False, local_files_only=True
             )
     except (OSError, ValueError, KeyError) as error:
-        kind = folders.read_json(folder / "config.json").get("model_type", "")
+        kind = read_json(folder / "config.json").get("model_type", "")
         raise BrainLensError(
             f"The model type {kind!r} of {folder} is not one this version of transformers can load ({error})",
             remedy="Update transformers, or import its activations from a file",
         ) from error
-
-
-@in_turn
-def load_tokenizer(folder: Path):
-    """The tokenizer of a model folder.
-
-    Raises
-    ------
-    BrainLensError
-        Where there is none.
-    """
-    from transformers import AutoTokenizer
-
-    if not any((folder / name).is_file() for name in folders.TOKENIZER_FILES):
-        raise BrainLensError(
-            f"The model folder {folder} has no tokenizer",
-            choices=folders.TOKENIZER_FILES,
-            remedy="Save the tokenizer into the same folder: tokenizer.save_pretrained(folder)",
-        )
-    try:
-        with _quiet():
-            return AutoTokenizer.from_pretrained(
-                folder, trust_remote_code=False, local_files_only=True
-            )
-    except (OSError, ValueError, KeyError, ImportError, TypeError) as error:
-        raise BrainLensError(
-            f"The tokenizer in {folder} cannot be read ({error})",
-            remedy="Save the tokenizer again with tokenizer.save_pretrained(folder)",
-        ) from error
-
-
-def own_frame(tokenizer) -> tuple[tuple[int, ...], tuple[int, ...]]:
-    """Special tokens that a tokenizer itself puts before and after a text."""
-    probe = "a"
-    bare = tokenizer(probe, add_special_tokens=False)["input_ids"]
-    full = tokenizer(probe, add_special_tokens=True)["input_ids"]
-    for at in range(len(full) - len(bare) + 1):
-        if full[at : at + len(bare)] == bare:
-            return tuple(full[:at]), tuple(full[at + len(bare) :])
-    return (), ()
 
 
 # ---- weights ------------------------------------------------------------------------
@@ -228,7 +187,7 @@ def load_network(auto, folder: Path, config, variant: Variant, tokenizer: Callab
     import torch
 
     def fresh():
-        with _quiet():
+        with quiet():
             return auto.from_config(config, dtype=torch.float32)
 
     if not variant:
@@ -238,18 +197,16 @@ def load_network(auto, folder: Path, config, variant: Variant, tokenizer: Callab
     trained = (
         None if (variant.kind, variant.scheme) == ("untrained", "init") else _trained(auto, folder)
     )
-    return apply(trained, variant, fresh=fresh, tokenizer=lambda: load_tokenizer(folder))
+    return apply(trained, variant, fresh=fresh, tokenizer=tokenizer)
 
 
 def _trained(auto, folder: Path):
     import torch
 
-    folders.check(folder)
-    pickled = os.environ.get(folders.PICKLE_VARIABLE) == "1" and not any(
-        folder.glob("*.safetensors")
-    )
+    checks.check(folder)
+    pickled = checks.weight_files(folder)[0].suffix != ".safetensors"
     try:
-        with _quiet():
+        with quiet():
             network, told = auto.from_pretrained(
                 folder,
                 dtype=torch.float32,
@@ -257,6 +214,7 @@ def _trained(auto, folder: Path):
                 trust_remote_code=False,
                 local_files_only=True,
                 output_loading_info=True,
+                ignore_mismatched_sizes=True,
             )
     except (
         Exception
@@ -265,6 +223,8 @@ def _trained(auto, folder: Path):
             f"The weights in {folder} cannot be read ({type(error).__name__}: {error})",
             remedy="Fetch or save the model again",
         ) from error
+    _check_shapes(folder, told["mismatched_keys"])
+    _check_finite(folder, network)
     missing = sorted(
         name for name in told["missing_keys"] if not any(part in name for part in _UNSAVED)
     )
@@ -276,28 +236,45 @@ def _trained(auto, folder: Path):
     return network
 
 
+def _check_shapes(folder: Path, mismatched) -> None:
+    """Refuse weights of another shape than config.json asks for."""
+    if not mismatched:
+        return
+    name, stored, asked = min(mismatched, key=lambda one: str(one[0]))
+    more = f" and {len(mismatched) - 1} more" if len(mismatched) > 1 else ""
+    raise BrainLensError(
+        f"The weights in {folder} do not fit its config.json: {name}{more} is {tuple(stored)} in the file and "
+        f"{tuple(asked)} by the config",
+        remedy="Fetch config.json and weights of one revision (the vocabulary is 'vocab_size', the width 'hidden_size')",
+    )
+
+
+def _check_finite(folder: Path, network) -> None:
+    """Refuse weights that are no numbers, naming the tensor."""
+    import torch
+
+    for name, value in network.named_parameters():
+        if value.device.type == "meta" or not value.is_floating_point():
+            continue
+        if not bool(torch.isfinite(value).all()):
+            what = "NaN" if bool(torch.isnan(value).any()) else "infinite values"
+            count = int((~torch.isfinite(value)).sum())
+            raise BrainLensError(
+                f"{name} in {folder} holds {what} ({count} of {value.numel()} numbers): the checkpoint is broken",
+                remedy="Fetch or save the model again, or take an earlier checkpoint",
+            )
+
+
 # ---- size ------------------------------------------------------------------------
 def count_parameters(folder: Path) -> int | None:
-    """Number of weights, from the headers of the safetensors files; None where there are none.
+    """Number of weights that are read, from the headers of the safetensors files; None where there are none.
 
     Raises
     ------
     BrainLensError
         Where a file is broken.
     """
-    from safetensors import SafetensorError, safe_open
-
-    total = 0
-    for path in folder.glob("*.safetensors"):
-        try:
-            with safe_open(path, framework="np") as opened:
-                names = opened.keys()
-                total += sum(math.prod(opened.get_slice(name).get_shape()) for name in names)
-        except SafetensorError as error:
-            raise BrainLensError(
-                f"The weights {path} cannot be read ({error})",
-                remedy="Fetch or save the model again",
-            ) from error
+    total = sum(math.prod(shape) for _, shape in checks.tensors(folder))
     return total or None
 
 
