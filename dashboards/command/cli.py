@@ -55,7 +55,7 @@ def app(port: int, address: str, prefix: str, allow_origin: tuple[str, ...]):
     from data.home import home, mirror
 
     home(), mirror()  # what is wrong with them is said here, before a page fails on it
-    script = Path(__file__).resolve().parents[2] / "app.py"
+    script = Path(__file__).resolve().parents[1] / "page" / "served" / "app.py"
     command = [
         sys.executable,
         "-m",
