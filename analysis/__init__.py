@@ -1,11 +1,11 @@
 """How it is scored: models, activations, mappings, ceilings, statistics."""
 
+from pathlib import Path
+
 import data
 
-if not hasattr(
-    data, "__path__"
-):  # a user's own data.py, which would end in an error that names nobody
-    raise ImportError(
+if Path(data.__file__ or "").resolve().parent.parent != Path(__file__).resolve().parent.parent:
+    raise ImportError(  # a user's own data.py or data/, which would end in an error that names nobody
         f"BrainLens needs its own package 'data', but Python finds {data.__file__} first. "
         f"Rename that file, or start from another folder."
     )

@@ -1,27 +1,36 @@
 """How it is shown: lenses, figures, the page and the command line."""
 
+from pathlib import Path
+
 import data
 
-if not hasattr(
-    data, "__path__"
-):  # a user's own data.py, which would end in an error that names nobody
-    raise ImportError(
+if Path(data.__file__ or "").resolve().parent.parent != Path(__file__).resolve().parent.parent:
+    raise ImportError(  # a user's own data.py or data/, which would end in an error that names nobody
         f"BrainLens needs its own package 'data', but Python finds {data.__file__} first. "
         f"Rename that file, or start from another folder."
     )
 
 from data._lazy import attach, check_neighbours
+from data.registry import Registry
 
 check_neighbours(__file__, "data", "analysis")
 
-_NAMES = {
-    "Compare": "dashboards.lenses.compare",
-    "Items": "dashboards.lenses.items",
-    "Layers": "dashboards.lenses.layers",
-    "Reading": "dashboards.lenses.reading",
-    "Task": "dashboards.lenses.task",
-    "Training": "dashboards.lenses.training",
-    "Untrained": "dashboards.lenses.untrained",
-}
-__all__ = list(_NAMES)
+LENSES = Registry(
+    "brainlens.lenses",
+    "lens",
+    {
+        "task": "dashboards.lenses.task:Task",
+        "layers": "dashboards.lenses.layers:Layers",
+        "reading": "dashboards.lenses.reading:Reading",
+        "untrained": "dashboards.lenses.untrained:Untrained",
+        "training": "dashboards.lenses.training:Training",
+        "items": "dashboards.lenses.items:Items",
+        "compare": "dashboards.lenses.compare:Compare",
+        "library": "dashboards.library.library:Library",
+    },
+)
+"""Slug -> lens, in the order of the tabs; a new lens is one file and one line here, or an entry point of another package."""
+
+_NAMES = {place.partition(":")[2]: place.partition(":")[0] for place in LENSES.own.values()}
+__all__ = ["LENSES", *_NAMES]
 __getattr__, __dir__ = attach(__name__, _NAMES)

@@ -11,13 +11,13 @@ import param
 
 from analysis.protocol import FIELDS as PROTOCOL_FIELDS
 from analysis.protocol import PRESETS, Protocol, preset
+from dashboards import LENSES
 from data.errors import BrainLensError, unknown
 from data.filters import FILTERS
 
-__all__ = ["LENSES", "Selection", "decode", "encode"]
+__all__ = ["Selection", "decode", "encode"]
 
 VERSION = 1
-LENSES = ("task", "layers", "reading", "untrained", "training", "items", "compare", "library")
 THEMES = ("light", "dark")
 _CHANGE = "set."  # a changed protocol field is its own field of the link: set.pooling=mean
 _COLOUR = "colour."  # and so is a model's colour: colour.gpt2=d55e00
@@ -121,7 +121,7 @@ class _Field:
 
 
 _FIELDS: dict[str, _Field] = {
-    "lens": _Field(choices=LENSES),
+    "lens": _Field(choices=tuple(LENSES)),
     "models": _Field(many=True),
     "recording": _Field(),
     "preset": _Field(choices=tuple(PRESETS)),

@@ -36,7 +36,15 @@ def built(tmp_path_factory) -> Path:
         target = source / name
         target.parent.mkdir(parents=True, exist_ok=True)
         shutil.copyfile(ROOT / name, target)
-    command = [sys.executable, "-m", "build", "--no-isolation", "--outdir", str(folder), str(source)]
+    command = [
+        sys.executable,
+        "-m",
+        "build",
+        "--no-isolation",
+        "--outdir",
+        str(folder),
+        str(source),
+    ]
     done = subprocess.run(command, capture_output=True, text=True)
     assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-3000:]
     return folder
@@ -65,9 +73,20 @@ def installed(built, tmp_path_factory) -> Path:
 
 
 def install(python: Path, what: Path, *options: str) -> None:
-    command = [sys.executable, "-m", "pip", "--python", str(python), "install", "--quiet", "--no-deps"]
+    command = [
+        sys.executable,
+        "-m",
+        "pip",
+        "--python",
+        str(python),
+        "install",
+        "--quiet",
+        "--no-deps",
+    ]
     done = subprocess.run(
-        [*command, "--no-index", "--force-reinstall", *options, str(what)], capture_output=True, text=True
+        [*command, "--no-index", "--force-reinstall", *options, str(what)],
+        capture_output=True,
+        text=True,
     )
     assert done.returncode == 0, done.stderr[-3000:]
 
@@ -88,7 +107,9 @@ def run(installed, surroundings, tmp_path):
     def runs(*arguments: str) -> subprocess.CompletedProcess:
         name, *rest = arguments
         command = [str(installed.parent / name), *rest]
-        return subprocess.run(command, cwd=tmp_path, env=surroundings, capture_output=True, text=True)
+        return subprocess.run(
+            command, cwd=tmp_path, env=surroundings, capture_output=True, text=True
+        )
 
     return runs
 
@@ -107,7 +128,9 @@ def test_the_source_archive_holds_what_the_wheel_is_built_from(built):
     with tarfile.open(archive) as opened:
         held = {name.partition("/")[2] for name in opened.getnames()}
     wanted = {"pyproject.toml", "README.md", "LICENSE", "requirements.txt", "app.py"}
-    assert wanted | {name for name in tracked() if name.split("/")[0] in (*PACKAGES, "tests")} <= held
+    assert (
+        wanted | {name for name in tracked() if name.split("/")[0] in (*PACKAGES, "tests")} <= held
+    )
 
 
 def test_it_is_the_installed_one_that_runs(run, installed):
@@ -137,13 +160,18 @@ def test_the_app_answers(installed, surroundings, tmp_path):
 
 
 def test_a_score_and_a_check_of_a_file(run, tmp_path):
-    done = run("brainlens", "score", "zoo-causal-200k", "--on", "simulated", "--layers", "1")
+    quick = ("--set", "folds=3", "--set", "inner_folds=2", "--set", "ceiling=none")
+    done = run(
+        "brainlens", "score", "zoo-causal-200k", "--on", "simulated", "--layers", "1", *quick
+    )
     assert done.returncode == 0 and "zoo-causal-200k" in done.stdout, done.stderr
     rows = [f"{text} {number} things were seen by the river,t{number % 5},{number % 7}" for number, text in
             enumerate(["Old", "New", "Red", "Blue", "Green"] * 6)]  # fmt: skip
     (tmp_path / "mine.csv").write_text("sentence,topic,bold\n" + "\n".join(rows))
     done = run("brainlens", "data", "check", "mine.csv", "--group", "topic", "--response", "bold")
-    assert done.returncode == 0 and "mine.csv: can be used" in done.stdout, done.stdout + done.stderr
+    assert done.returncode == 0 and "mine.csv: can be used" in done.stdout, (
+        done.stdout + done.stderr
+    )
 
 
 def test_a_notebook_cell(run, tmp_path):
@@ -151,7 +179,10 @@ def test_a_notebook_cell(run, tmp_path):
         textwrap.dedent("""
         import nbformat
         from nbclient import NotebookClient
-        source = "from dashboards import Layers\\nLayers(models=['zoo-causal-200k'], recording='simulated')"
+        source = (
+            "import panel\\npanel.extension()\\nfrom dashboards import Layers\\n"
+            "Layers(models=['zoo-causal-200k'], recording='simulated')"
+        )
         notebook = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(source)])
         NotebookClient(notebook, timeout=300, kernel_name="python3").execute()
         print([list(output.get("data", {})) for output in notebook.cells[0].outputs])
@@ -170,7 +201,9 @@ def test_an_entry_point_plugin(run):
 
 def test_the_package_data_is_whole(run, tmp_path):
     """The tests of what ships, run beside the installed packages."""
-    shutil.copytree(ROOT / "tests", tmp_path / "tests", ignore=shutil.ignore_patterns("__pycache__"))
+    shutil.copytree(
+        ROOT / "tests", tmp_path / "tests", ignore=shutil.ignore_patterns("__pycache__")
+    )
     files = ["tests/data/test_embedded.py", "tests/data/test_published.py"]
     done = run("python", "-m", "pytest", "-q", "-p", "no:cacheprovider", "--import-mode=importlib",
                "-m", "not slow and not realdata", *files)  # fmt: skip

@@ -3,26 +3,32 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
 
 from analysis.models.static import random_vectors, words_of
-from data.errors import BrainLensError, unknown
+from data.errors import BrainLensError
 from data.recording import Recording
+from data.registry import Registry
 
-__all__ = ["CONTROLS", "SIGMAS", "features", "oasm", "random_embedding", "words"]
+__all__ = ["CONTROLS", "SIGMAS", "Asked", "features", "oasm", "random_embedding", "words"]
 
-CONTROLS = {
-    "position": "place of the stimulus in its context group: index, index squared, first or not",
-    "length": "number of words and of characters",
-    "word-rate": "words per stimulus, or per second where onsets are known",
-    "log-frequency": "Zipf frequency of the words: mean, smallest, last (wordfreq)",
-    "static-embedding": "mean static vector of the words; the vectors are passed in",
-    "oasm": "knows when a stimulus came and nothing of what it says: a smoothed identity, one width per entry",
-    "random-embedding": "a random vector for each word type, mean over the stimulus's words",
-}
-"""Name -> what it is, in one line."""
+CONTROLS = Registry(
+    "brainlens.controls",
+    "control",
+    {
+        "position": "analysis.features.controls:position",
+        "length": "analysis.features.controls:length",
+        "word-rate": "analysis.features.controls:word_rate",
+        "log-frequency": "analysis.features.controls:log_frequency",
+        "static-embedding": "analysis.features.controls:static_embedding",
+        "oasm": "analysis.features.controls:oasm_sweep",
+        "random-embedding": "analysis.features.controls:random_words",
+    },
+)
+"""Name -> function of a recording and what was :class:`Asked`; the first line of its docstring says what it is."""
 
 SIGMAS = (0.5, 1.0, 2.0, 4.0, 8.0)
 """Widths of the OASM sweep, in stimuli."""
@@ -65,27 +71,32 @@ def features(
     """
     made: dict[str, np.ndarray] = {}
     for name in names:
-        if name == "oasm":
-            made.update({f"oasm:{sigma:g}": oasm(recording, sigma) for sigma in SIGMAS})
-        elif name.startswith("oasm:"):
-            made[name] = oasm(recording, _sigma(name))
-        elif name == "position":
-            made[name] = _position(recording)
-        elif name == "length":
-            made[name] = np.array(
-                [[len(words(text)), len(text)] for text in recording.texts], float
-            )
-        elif name == "word-rate":
-            made[name] = _word_rate(recording)
-        elif name == "log-frequency":
-            made[name] = _log_frequency(recording)
-        elif name == "random-embedding":
-            made[name] = random_embedding(recording.texts, width or WIDTH, seed)
-        elif name == "static-embedding":
-            made[name] = _given(recording, static)
-        else:
-            raise unknown("control", name, CONTROLS)
+        kind, _, argument = name.partition(":")
+        found = CONTROLS[kind](recording, Asked(name, argument, width, seed, static))
+        made.update(found if isinstance(found, dict) else {name: found})
     return made
+
+
+@dataclass(frozen=True)
+class Asked:
+    """What a control is made from beside the recording.
+
+    Parameters
+    ----------
+    name, argument : str
+        As it was asked for, such as ``oasm:3``, and what stands behind the colon.
+    width : int or None
+        Units of the layer that it stands beside.
+    seed : int
+    static : ndarray or None
+        Static embeddings of the stimuli, shape (n_stimuli, k).
+    """
+
+    name: str
+    argument: str = ""
+    width: int | None = None
+    seed: int = 0
+    static: np.ndarray | None = None
 
 
 def words(text: str) -> list[str]:
@@ -106,8 +117,11 @@ def _blocks(recording: Recording) -> np.ndarray:
     )
 
 
-def _position(recording: Recording) -> np.ndarray:
-    """On groups of up to four stimuli these three columns and an intercept say everything a position can say."""
+def position(recording: Recording, asked: Asked) -> np.ndarray:
+    """Place of the stimulus in its context group: index, index squared, first or not.
+
+    On groups of up to four stimuli these three columns and an intercept say everything a position can say.
+    """
     given = recording.stimuli.get("position")
     if given is not None and given.dtype.kind in "iuf" and given.notna().all():
         index = given.to_numpy(float)
@@ -118,7 +132,13 @@ def _position(recording: Recording) -> np.ndarray:
     return np.column_stack([index, index**2, first])
 
 
-def _word_rate(recording: Recording) -> np.ndarray:
+def length(recording: Recording, asked: Asked) -> np.ndarray:
+    """Number of words and of characters."""
+    return np.array([[len(words(text)), len(text)] for text in recording.texts], float)
+
+
+def word_rate(recording: Recording, asked: Asked) -> np.ndarray:
+    """Words per stimulus, or per second where onsets are known."""
     counts = np.array([len(words(text)) for text in recording.texts], float)
     onset = recording.stimuli.get("onset")
     if onset is None or onset.dtype.kind not in "iuf" or onset.isna().any():
@@ -136,14 +156,17 @@ def _word_rate(recording: Recording) -> np.ndarray:
     ]
 
 
-def _log_frequency(recording: Recording) -> np.ndarray:
+def log_frequency(recording: Recording, asked: Asked) -> np.ndarray:
+    """Zipf frequency of the words: mean, smallest, last (wordfreq)."""
     from wordfreq import zipf_frequency
 
     zipf = [[zipf_frequency(word, "en") for word in words(text)] for text in recording.texts]
     return np.array([[np.mean(one), min(one), one[-1]] for one in zipf])
 
 
-def _given(recording: Recording, static: np.ndarray | None) -> np.ndarray:
+def static_embedding(recording: Recording, asked: Asked) -> np.ndarray:
+    """Mean static vector of the words; the vectors are passed in."""
+    static = asked.static
     if static is None:
         raise BrainLensError(
             "The control 'static-embedding' needs the vectors",
@@ -192,6 +215,13 @@ def oasm(recording: Recording, sigma: float) -> np.ndarray:
     return matrix
 
 
+def oasm_sweep(recording: Recording, asked: Asked) -> dict[str, np.ndarray]:
+    """Knows when a stimulus came and nothing of what it says: a smoothed identity, one width per entry."""
+    if asked.argument or asked.name.endswith(":"):
+        return {asked.name: oasm(recording, _sigma(asked.name))}
+    return {f"oasm:{sigma:g}": oasm(recording, sigma) for sigma in SIGMAS}
+
+
 def _sigma(name: str) -> float:
     try:
         return float(name.partition(":")[2])
@@ -218,3 +248,8 @@ def random_embedding(texts: Iterable[str], width: int, seed: int = 0) -> np.ndar
     }
     vectors = random_vectors(list(types), width, seed)
     return np.stack([vectors[[types[word] for word in text]].mean(axis=0) for text in split])
+
+
+def random_words(recording: Recording, asked: Asked) -> np.ndarray:
+    """A random vector for each word type, mean over the stimulus's words."""
+    return random_embedding(recording.texts, asked.width or WIDTH, asked.seed)

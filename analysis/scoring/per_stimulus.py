@@ -11,6 +11,7 @@ import xarray as xr
 from analysis.progress import SILENT, Report
 from analysis.protocol import Protocol, preset
 from analysis.scoring.cost import Cost, estimate
+from analysis.scoring.predictions import held_out
 from data.errors import BrainLensError, unknown
 from data.recording import Recording
 
@@ -181,47 +182,13 @@ def _each(
     held, fold_layers: list[int], recording: Recording, protocol: Protocol, parts, report: Report
 ) -> np.ndarray:
     """:func:`explained` of every response, mean over the parts it was measured in."""
-    from analysis.mapping import cross_validate
-    from analysis.mapping.splits import within
-
-    responses, done, wanted = recording.responses.values, 0, len(fold_layers)
-    sums, counts = np.zeros(responses.shape), np.zeros(responses.shape)
-    for part in parts:
-        local = np.full(recording.n_stimuli, -1)
-        local[part.rows] = np.arange(len(part.rows))
-        folds = [(local[train], local[test]) for train, test in part.folds]
-        criterion, inside = within(part, protocol)
-        inner = inside and [[(local[a], local[b]) for a, b in pairs] for pairs in inside]
-        mine = fold_layers[done : done + len(folds)]
-        y = responses[part.rows]
-        seen = np.flatnonzero(~np.isnan(y).all(axis=0))
-        y = np.ascontiguousarray(y[:, seen])
-        predicted = np.full(y.shape, np.nan)
-        for layer in sorted(set(mine)):
-            which = [number for number, one in enumerate(mine) if one == layer]
-            report.step(done, wanted, "folds")
-            fit = cross_validate(
-                held.layer(layer)[part.rows],
-                y,
-                [folds[i] for i in which],
-                method=protocol.method,
-                alphas=protocol.alphas,
-                criterion=criterion,
-                inner_folds=inner and [inner[i] for i in which],
-                standardize=protocol.standardize,
-                shared_alpha=protocol.shared_alpha,
-                rcond=protocol.rcond,
-                predictions=True,
-                report=report,
-            )
-            tested = np.concatenate([folds[i][1] for i in which])
-            predicted[tested] = fit.predictions[0][tested]
-            done += len(which)
-        values = explained(y, predicted, folds)
-        place = np.ix_(part.rows, seen)
+    shape = recording.responses.shape
+    sums, counts = np.zeros(shape), np.zeros(shape)
+    for fitted in held_out(held, fold_layers, recording, protocol, parts, report):
+        values = explained(fitted.responses, fitted.predictions, fitted.folds)
+        place = np.ix_(fitted.rows, fitted.targets)
         sums[place] += np.nan_to_num(values)
         counts[place] += np.isfinite(values)
-    report.step(wanted, wanted, "folds")
     return sums / np.where(counts > 0, counts, np.nan)
 
 

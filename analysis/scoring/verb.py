@@ -20,7 +20,7 @@ from analysis.scoring.results import keep
 from analysis.scoring.summary import interval, summarise
 from data.recording import Recording
 
-__all__ = ["Score", "bisection", "score"]
+__all__ = ["Score", "as_model", "as_recording", "bisection", "score"]
 
 
 # ---- the verb -------------------------------------------------------------------------------------------------------
@@ -71,10 +71,10 @@ def score(
     from analysis.store.store import Store
 
     protocol = preset(protocol) if isinstance(protocol, str) else protocol
-    recording = _recording(recording)
+    recording = as_recording(recording)
     store = store or Store()
     every = runs(recording, protocol)
-    source = model if isinstance(model, Activations) else _model(model)
+    source = model if isinstance(model, Activations) else as_model(model)
     numbers = _layer_numbers(source, layers)
     keys = [score_key(source, recording, run.protocol) for run in every]
     wanted = [number for number, run in enumerate(every) if run.same == number]
@@ -198,7 +198,8 @@ def _layer_note(result: xr.Dataset, note: str) -> str:
 
 
 # ---- names to things, and things to keys ----------------------------------------------------------------------------
-def _model(model):
+def as_model(model):
+    """The reader of a name; a model or activations are given back."""
     if not isinstance(model, str | Path):
         return model
     from analysis.models import load
@@ -206,7 +207,8 @@ def _model(model):
     return load(str(model))
 
 
-def _recording(recording) -> Recording:
+def as_recording(recording) -> Recording:
+    """The recording of an id or a path; a recording is given back."""
     if isinstance(recording, Recording):
         return recording
     from data.catalog.catalog import recording as load

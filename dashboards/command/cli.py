@@ -116,13 +116,21 @@ def app(port: int, address: str, prefix: str, allow_origin: tuple[str, ...]):
     default=None,
     help="Write the table: .csv or .parquet.",
 )
-def score(models, recording, protocol, changes, layers, filter_, out, **columns):
+@click.option(
+    "--metric",
+    "metrics",
+    multiple=True,
+    metavar="NAME",
+    help="Another measure on the same held-out predictions: pearson, spearman, rmse, or a package's; may be repeated.",
+)
+def score(models, recording, protocol, changes, layers, filter_, out, metrics, **columns):
     """Score MODELS on a recording, layer by layer.
 
     A model is an id of 'brainlens models list', a folder, an id on the model hub, or a file of ready activations (.npz, .nc,
     .zarr). A recording's version stands behind its id: natural-stories@as-released.
     """
     from analysis.protocol import preset
+    from analysis.scoring.metrics import METRICS, measure
     from analysis.scoring.verb import score as verb
     from dashboards.command.console import progress, show_scores
 
@@ -131,11 +139,18 @@ def score(models, recording, protocol, changes, layers, filter_, out, **columns)
     chosen = preset(protocol).but(**fields(changes)) if changes else preset(protocol)
     loaded = _recording(recording, columns, filter_)
     picked = [part.strip() for part in layers.split(",") if part.strip()] or None
-    scores = []
+    for metric in metrics:
+        METRICS[metric]  # a wrong name is told before the work
+    scores, others = [], {}
     for name in models:
         with progress(name) as report:
             scores.append(verb(name, loaded, chosen, layers=picked, report=report))
+            if metrics:
+                found = measure(name, loaded, chosen, metrics, layers=picked, report=report)
+                others[name] = ", ".join(f"{metric} {value:.3f}" for metric, value in found.items())
     show_scores(scores, loaded)
+    for name, words in others.items():
+        click.echo(f"{name} at the layer chosen in each fold: {words}")
     if out is not None:
         _write_table(scores, out)
         click.echo(f"Wrote {out}")

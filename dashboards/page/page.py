@@ -9,15 +9,8 @@ import panel_material_ui as pmui
 import param
 from panel.util import edit_readonly
 
+from dashboards import LENSES
 from dashboards.lens.client import Client
-from dashboards.lenses.compare import Compare
-from dashboards.lenses.items import Items
-from dashboards.lenses.layers import Layers
-from dashboards.lenses.reading import Reading
-from dashboards.lenses.task import Task
-from dashboards.lenses.training import Training
-from dashboards.lenses.untrained import Untrained
-from dashboards.library.library import Library
 from dashboards.look.look import THEME, Words, heading, note
 from dashboards.page.bookmarks import Bookmarks
 from dashboards.page.checks import checks
@@ -25,10 +18,7 @@ from dashboards.page.welcome import Welcome
 from dashboards.state import Selection
 from dashboards.work.activity import Activity
 
-__all__ = ["LENSES", "Workbench", "open_page"]
-
-LENSES = (Task, Layers, Reading, Untrained, Training, Items, Compare, Library)
-"""A new lens is one more class here."""
+__all__ = ["Workbench", "open_page"]
 
 _HELP = (
     ("/", "search a model"),
@@ -49,9 +39,12 @@ class Workbench(pn.viewable.Viewer):
         self.client = Client(
             on_key=self._pressed, on_copied=self._copied, query=self.selection.query()
         )
-        self._bodies = {
-            lens.slug: pmui.Column(sizing_mode="stretch_width", margin=0) for lens in LENSES
-        }
+        # a lens of another package that cannot be loaded takes no other down
+        self._kinds = kinds = LENSES.loadable()
+        if self.selection.lens not in kinds:
+            problems.append(f"The lens {self.selection.lens!r} cannot be loaded.")
+            self.selection.lens = next(iter(kinds))
+        self._bodies = {slug: pmui.Column(sizing_mode="stretch_width", margin=0) for slug in kinds}
         self.lenses: dict[str, object] = {}
         self._sidebar = pmui.Column(sizing_mode="stretch_width", margin=(4, 8))
         self._notices = pmui.Column(sizing_mode="stretch_width", margin=0)
@@ -60,9 +53,9 @@ class Workbench(pn.viewable.Viewer):
         self.welcome = Welcome(
             self.selection, lambda: self.lens.run_by_itself(), visible=not query.strip("?")
         )
-        names = [lens.slug for lens in LENSES]
+        names = list(kinds)
         self._tabs = pmui.Tabs(
-            *((lens.label, self._bodies[lens.slug]) for lens in LENSES),
+            *((lens.label, self._bodies[slug]) for slug, lens in kinds.items()),
             active=names.index(self.selection.lens),
             sizing_mode="stretch_width",
             margin=0,
@@ -173,11 +166,10 @@ class Workbench(pn.viewable.Viewer):
     def _open_lens(self) -> None:
         slug = self.selection.lens
         if slug not in self.lenses:
-            lens = next(lens for lens in LENSES if lens.slug == slug)
-            self.lenses[slug] = lens(self.selection, client=self.client)
+            self.lenses[slug] = self._kinds[slug](self.selection, client=self.client)
             self._bodies[slug].objects = [self.lenses[slug].body]
         self._sidebar.objects = [self.lenses[slug].controls]
-        self._tabs.active = [lens.slug for lens in LENSES].index(slug)
+        self._tabs.active = list(self._kinds).index(slug)
 
     def _changed(self, *events) -> None:
         self.client.query = self.selection.query()

@@ -13,9 +13,11 @@ from data.catalog.entries import Entry, all_entries
 from data.errors import BrainLensError, unknown
 from data.hashes import marks
 from data.recording import Recording
+from data.registry import Registry
 from data.stories.story import is_story, read_story
 
 __all__ = [
+    "RECORDINGS",
     "Entry",
     "entries",
     "entry",
@@ -28,13 +30,21 @@ __all__ = [
     "signature",
 ]
 
+RECORDINGS = Registry("brainlens.recordings", "recording", {})
+"""Entries of other packages, each an :class:`Entry` or a function that gives one; ours stand in the catalogue."""
+
 _EXTRA: dict[str, Entry] = {}
 
 
 def entries(*, recordings: bool = False) -> dict[str, Entry]:
     """Every entry by id, the user's own last; ``recordings=True`` leaves out texts, ceilings and results."""
-    found = {**all_entries(), **_EXTRA, **shelf.kept()}
+    found = {**all_entries(), **_of_packages(), **_EXTRA, **shelf.kept()}
     return {name: one for name, one in found.items() if one.is_recording or not recordings}
+
+
+def _of_packages() -> dict[str, Entry]:
+    found = [one() if callable(one) else one for one in RECORDINGS.loadable().values()]
+    return {one.id: one for one in found}
 
 
 def register(one: Entry) -> None:

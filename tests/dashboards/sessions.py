@@ -13,8 +13,8 @@ import weakref
 
 import panel as pn
 
+from dashboards import LENSES
 from dashboards.page.page import open_page
-from dashboards.state import LENSES
 from dashboards.work import jobs
 
 SESSIONS = 50
@@ -31,7 +31,7 @@ def main() -> None:
 
     def window():
         bench = open_page()
-        bench.selection.lens = LENSES[len(alive) % len(LENSES)]
+        bench.selection.lens = list(LENSES)[len(alive) % len(LENSES)]
         bench._open_lens()
         bench.lens.desk.submit("leak", "leak", work, print)
         parts = (bench, bench.selection, *bench.lenses.values(), bench.activity, bench.client)

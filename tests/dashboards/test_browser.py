@@ -9,6 +9,8 @@ import zipfile
 
 import pytest
 
+from dashboards import LENSES
+
 pytestmark = pytest.mark.browser
 
 LIGHT = "set.ceiling=none&set.controls=position"
@@ -17,16 +19,8 @@ QUICK = (
 )
 SLOW = "set.folds=24&set.inner_folds=20&set.bootstrap=20000"
 MODEL = "zoo-causal-400k"
-QUESTIONS = {
-    "Layers": "Where in the model is the brain predicted?",
-    "Reading": "Does the model read like people?",
-    "Untrained": "What does the architecture give before training?",
-    "Training": "When does it emerge?",
-    "Items": "On which sentences does one model beat another?",
-    "Compare": "How do the models rank?",
-    "Library": "What do I have?",
-    "Task": "Does better next-word prediction mean a better brain score?",
-}
+_FIRST, *_REST = LENSES.own  # the lens that a fresh page shows comes last, so that each is clicked
+QUESTIONS = {LENSES[slug].label: LENSES[slug].question for slug in (*_REST, _FIRST)}
 
 
 def button(page, name, **how):

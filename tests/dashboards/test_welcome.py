@@ -5,9 +5,10 @@ from __future__ import annotations
 import pytest
 
 from analysis.models.catalog import state
+from dashboards import LENSES
 from dashboards.page.page import Workbench, checks
 from dashboards.page.welcome import STEPS, Welcome
-from dashboards.state import LENSES, Selection, decode
+from dashboards.state import Selection, decode
 
 
 def test_it_greets_a_fresh_page_only():

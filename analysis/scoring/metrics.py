@@ -1,0 +1,136 @@
+"""What the held-out predictions are worth by another measure than r: named functions, which other packages add to."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+from scipy import stats
+
+from analysis.features.activations import Activations, extract
+from analysis.mapping.splits import make_folds
+from analysis.progress import SILENT, Report
+from analysis.protocol import Protocol, preset
+from analysis.scoring.predictions import held_out
+from analysis.scoring.summary import summarise
+from analysis.scoring.verb import as_model, as_recording, score
+from analysis.store.store import Store
+from data.errors import BrainLensError
+from data.registry import Registry
+
+__all__ = ["METRICS", "measure", "pearson", "rmse", "spearman"]
+
+METRICS = Registry(
+    "brainlens.metrics",
+    "metric",
+    {
+        "pearson": "analysis.scoring.metrics:pearson",
+        "spearman": "analysis.scoring.metrics:spearman",
+        "rmse": "analysis.scoring.metrics:rmse",
+    },
+)
+"""Name -> function of responses and predictions of one fold's test rows, each (n_rows, n_targets), to one value per target.
+
+NaN stands where a response was not measured. The first line of the docstring says what it is, with its unit."""
+
+
+def pearson(responses: np.ndarray, predictions: np.ndarray) -> np.ndarray:
+    """Pearson correlation of prediction and response; 0 where one of them is constant, as in every score."""
+    return _by_target(responses, predictions, lambda y, p: np.corrcoef(y, p)[0, 1])
+
+
+def spearman(responses: np.ndarray, predictions: np.ndarray) -> np.ndarray:
+    """Rank correlation of prediction and response (Spearman); 0 where one of them is constant."""
+    return _by_target(responses, predictions, lambda y, p: stats.spearmanr(y, p).statistic)
+
+
+def rmse(responses: np.ndarray, predictions: np.ndarray) -> np.ndarray:
+    """Root of the mean squared error, in the unit of the responses; smaller is better."""
+    error = np.where(np.isnan(responses), np.nan, responses - predictions) ** 2
+    count = np.isfinite(error).sum(axis=0)
+    return np.sqrt(np.nansum(error, axis=0) / np.where(count > 0, count, np.nan))
+
+
+def _by_target(responses: np.ndarray, predictions: np.ndarray, correlation) -> np.ndarray:
+    values = np.full(responses.shape[1], np.nan)
+    for target, (y, p) in enumerate(zip(responses.T, predictions.T, strict=True)):
+        there = np.isfinite(y) & np.isfinite(p)
+        y, p = y[there], p[there]
+        if len(y) > 1:
+            values[target] = 0.0 if np.ptp(y) == 0 or np.ptp(p) == 0 else correlation(y, p)
+    return values
+
+
+def measure(
+    model,
+    recording,
+    protocol: Protocol | str = "defended",
+    metrics: tuple[str, ...] = ("spearman",),
+    *,
+    layers: Sequence[int | str] | None = None,
+    store=None,
+    report: Report = SILENT,
+) -> dict[str, float]:
+    """A model by other metrics, on the folds and at the layers of its score.
+
+    Parameters
+    ----------
+    model, recording, protocol
+        As for :func:`analysis.score`, whose stored scores and activations are used where they are there.
+    metrics : tuple of str
+        Of :data:`METRICS`.
+    layers : sequence of int or str, optional
+        Layers to choose from; None: all.
+
+    Returns
+    -------
+    dict of str to float
+        Mean over folds per target, then over targets and people as the protocol says.
+
+    Raises
+    ------
+    BrainLensError
+        For an unknown metric, one that gives no value per target, and a protocol that tests a stimulus more than once.
+    """
+    functions = {name: METRICS[name] for name in metrics}
+    protocol = preset(protocol) if isinstance(protocol, str) else protocol
+    if protocol.split == "shuffle-split":
+        raise BrainLensError(
+            f"The protocol {protocol.name} draws its test stimuli at random, some several times and some never",
+            remedy="Choose a protocol that tests each stimulus once, such as defended",
+        )
+    store, recording, model = store or Store(), as_recording(recording), as_model(model)
+    parts = make_folds(recording, protocol)
+    scored = score(model, recording, protocol, layers=layers, store=store, report=report)
+    chosen = scored.fold_layers[: sum(len(part.folds) for part in parts)]  # of the first fold seed
+    activations = (
+        model
+        if isinstance(model, Activations)
+        else extract(model, recording, protocol, sorted(set(chosen)), store=store, report=report)
+    )
+    rows: dict[str, list[np.ndarray]] = {name: [] for name in functions}
+    labels = []
+    for part in held_out(activations, chosen, recording, protocol, parts, report):
+        for _, test in part.folds:
+            labels.append(part.part.name)
+            for name, function in functions.items():
+                values = np.full(recording.n_targets, np.nan)
+                values[part.targets] = _checked(
+                    name, function(part.responses[test], part.predictions[test]), len(part.targets)
+                )
+                rows[name].append(values)
+    parts_of = np.array(labels)
+    return {
+        name: summarise(np.stack(values), parts_of, recording.subjects, protocol)
+        for name, values in rows.items()
+    }
+
+
+def _checked(name: str, values, count: int) -> np.ndarray:
+    values = np.asarray(values, dtype=float)
+    if values.shape != (count,):
+        raise BrainLensError(
+            f"The metric {name!r} gives an array of shape {values.shape} for {count} targets",
+            remedy="Return one number per target",
+        )
+    return values
