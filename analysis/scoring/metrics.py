@@ -8,9 +8,9 @@ import numpy as np
 from scipy import stats
 
 from analysis.features.activations import Activations, extract
-from analysis.mapping.splits import make_folds
 from analysis.progress import SILENT, Report
 from analysis.protocol import Protocol, preset
+from analysis.scoring.folds import runs
 from analysis.scoring.predictions import held_out
 from analysis.scoring.summary import summarise
 from analysis.scoring.verb import as_model, as_recording, score
@@ -100,25 +100,27 @@ def measure(
             remedy="Choose a protocol that tests each stimulus once, such as defended",
         )
     store, recording, model = store or Store(), as_recording(recording), as_model(model)
-    parts = make_folds(recording, protocol)
     scored = score(model, recording, protocol, layers=layers, store=store, report=report)
-    chosen = scored.fold_layers[: sum(len(part.folds) for part in parts)]  # of the first fold seed
+    chosen = scored.fold_layers
     activations = (
         model
         if isinstance(model, Activations)
         else extract(model, recording, protocol, sorted(set(chosen)), store=store, report=report)
     )
     rows: dict[str, list[np.ndarray]] = {name: [] for name in functions}
-    labels = []
-    for part in held_out(activations, chosen, recording, protocol, parts, report):
-        for _, test in part.folds:
-            labels.append(part.part.name)
-            for name, function in functions.items():
-                values = np.full(recording.n_targets, np.nan)
-                values[part.targets] = _checked(
-                    name, function(part.responses[test], part.predictions[test]), len(part.targets)
-                )
-                rows[name].append(values)
+    labels: list[str] = []
+    for number, run in enumerate(runs(recording, protocol)):
+        if run.same != number:  # its folds are those of an earlier seed
+            continue
+        mine = chosen[len(labels) : len(labels) + sum(len(part.folds) for part in run.parts)]
+        for part in held_out(activations, mine, recording, run.protocol, run.parts, report):
+            for _, test in part.folds:
+                labels.append(part.part.name)
+                for name, function in functions.items():
+                    values = np.full(recording.n_targets, np.nan)
+                    made = function(part.responses[test], part.predictions[test])
+                    values[part.targets] = _checked(name, made, len(part.targets))
+                    rows[name].append(values)
     parts_of = np.array(labels)
     return {
         name: summarise(np.stack(values), parts_of, recording.subjects, protocol)
