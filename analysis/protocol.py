@@ -32,7 +32,7 @@ CHOICES: dict[str, tuple[str, ...]] = {
     "order": ("targets-first", "folds-first"),
     "layer": ("nested", "max", "last"),
     "normalise": ("target", "aggregate"),
-    "ceiling": ("auto", "extrapolated", "leave-one-out", "split-half", "repeats", "none"),
+    "ceiling": ("auto", "pools", "extrapolated", "leave-one-out", "split-half", "repeats", "none"),
     "start": ("policy", "tokenizer"),
     "last_layer": ("raw", "normed"),
     "dtype": ("float32", "bfloat16"),
@@ -97,7 +97,7 @@ class Protocol:
     layer : str
         How one layer stands for a model: nested (inner folds), max (the same data), last.
     ceiling : str
-        auto, extrapolated, leave-one-out, split-half, repeats or none.
+        auto, pools, extrapolated, leave-one-out (a lower bound, never divided by), split-half, repeats or none.
     normalise : str
         Share of the ceiling as a mean of ratios, target by target (replicas), or as a ratio of means.
     clip : bool

@@ -136,7 +136,7 @@ def _groups(score, by: str) -> pd.DataFrame:
     for name in dict.fromkeys(labels):
         mine = labels == name
         whose = None if people is None else people[mine]
-        ceiling, relative = _ceiling_of(score, mine, whose, parts, seeds)
+        ceiling, relative = _ceiling_of(score, mine, whose)
         every = np.concatenate([nested[None, :, mine], r_all[:, :, mine]])
         widths = half_widths(every, parts, whose, score.protocol, seeds)
         found = [
@@ -174,14 +174,35 @@ def _shared(r: float, width: float, ceiling: float, relative: float) -> tuple[fl
     return r, r - width, r + width, share, share - reach, share + reach
 
 
-def _ceiling_of(score, mine: np.ndarray, whose, parts, seeds) -> tuple[float, float]:
+def _ceiling_of(score, mine: np.ndarray, whose: np.ndarray | None) -> tuple[float, float]:
     """A group's ceiling and half its 95 % interval relative to it; NaN where the ceiling may not be divided by."""
     bound = score.ceiling
     if not bound.divides or bound.holds_for != "targets":
         return np.nan, np.nan
+    if "pools" in bound.details:
+        return _pooled_ceiling(bound, mine, whose, score.protocol)
     per = np.asarray(bound.per_target, float)[mine]
     per = per[per > 0]
     return (float(per.mean()), 0.0) if len(per) else (np.nan, np.nan)
+
+
+def _pooled_ceiling(
+    bound, mine: np.ndarray, whose: np.ndarray | None, protocol: Protocol
+) -> tuple[float, float]:
+    r"""A group's ceiling from two disjoint pools, and half its 95 % interval relative to it.
+
+    The three mean correlations of the group's targets make :math:`c = \sqrt{r_{ay} r_{by} / r_{ab}}`; NaN unless the t intervals
+    of all three lie above 0. The interval is that of :math:`\log c`, linear in the folds' correlations.
+    """
+    values = np.asarray(bound.details["pools"][1], float)[:, :, mine]
+    parts, seeds = (np.asarray(bound.details[name][1]) for name in ("pools_part", "pools_seed"))
+    means = np.array([summarise(one, parts, whose, protocol) for one in values])
+    widths = half_widths(values, parts, whose, protocol, seeds)
+    if not (means - widths > 0).all():
+        return np.nan, np.nan
+    log = np.tensordot(np.array([0.5, 0.5, -0.5]) / means, values, 1)
+    relative = half_widths(log[None], parts, whose, protocol, seeds)[0]
+    return float(np.sqrt(means[0] * means[1] / means[2])), float(relative)
 
 
 def _folds(score) -> str:

@@ -3,24 +3,25 @@
 from __future__ import annotations
 
 import warnings
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 import pandas as pd
 
+from analysis.ceiling.disjoint import FEWEST, SPLITS, Agreement, agreement, combined
 from analysis.ceiling.extrapolate import asymptotes
 from analysis.ceiling.pools import FEW, PoolPredictor, pools
 from analysis.ceiling.reliability import repeats, split_half
-from analysis.mapping.splits import Part, make_folds
+from analysis.mapping.splits import Part, make_folds, same_folds
 from analysis.progress import SILENT, Report
 from analysis.protocol import Protocol
-from analysis.statistics.bootstrap import hierarchical_bootstrap, moments
+from analysis.statistics.bootstrap import DRAWS_SEED, hierarchical_bootstrap, moments, recentred
 from data.errors import BrainLensError, unknown
 from data.recording import Recording
 
 __all__ = ["KINDS", "PUBLISHED", "Ceiling", "ceiling", "published"]
 
-KINDS = ("extrapolated", "leave-one-out", "split-half", "repeats", "none")
+KINDS = ("pools", "extrapolated", "leave-one-out", "split-half", "repeats", "none")
 
 PUBLISHED = {
     ("schrimpf2021", "pereira2018"): (0.3186, "Schrimpf et al. 2021"),
@@ -56,7 +57,7 @@ class Ceiling:
     flag : str
         Everything to know before dividing by it, in words; empty where there is nothing.
     holds_for : str
-        What it may normalise: ``"targets"``, ``"the average over people"`` or ``"the aggregate"``.
+        What it may normalise: ``"targets"``, ``"the average over people"``, ``"the aggregate"`` or ``"nothing"`` (a bound).
     resampled : str
         What the interval was drawn over.
     draws : ndarray, shape (n_draws,)
@@ -107,7 +108,7 @@ def ceiling(
         The regression, the folds and the aggregation are those of the score.
     kind : str, optional
         One of :data:`KINDS` or ``"auto"``; default: the protocol's. ``auto`` is repeats where there are any, split halves
-        where each person has one target, else leave-one-subject-out.
+        where each person has one target, else two disjoint pools of others, with leave-one-out as the lower bound beside it.
     report : Report
 
     Returns
@@ -145,12 +146,15 @@ def ceiling(
             raise BrainLensError(
                 f"{recording.id}: halves of people need one target per person, and {len(people)} people have "
                 f"{recording.n_targets}",
-                choices=("leave-one-out", "extrapolated"),
+                choices=("pools", "leave-one-out", "extrapolated"),
                 remedy="Choose another kind of ceiling",
             )
         return _from_halves(recording, protocol, kind)
-    make = _leave_one_out if kind == "leave-one-out" else _extrapolated
-    return make(recording, protocol, codes, report)
+    if kind == "pools":
+        return _pools(recording, protocol, codes, report)
+    if kind == "leave-one-out":
+        return _lower_bound(recording, protocol, codes, report)
+    return _extrapolated(recording, protocol, codes, report)
 
 
 def published(recording: str, preset: str, n_targets: int = 0) -> Ceiling | None:
@@ -187,7 +191,7 @@ def _auto(recording: Recording) -> tuple[str, str]:
     subjects = recording.subjects
     if subjects is None:
         return "none", _people_missing(recording)
-    return ("split-half" if len(set(subjects)) == len(subjects) else "leave-one-out"), ""
+    return ("split-half" if len(set(subjects)) == len(subjects) else "pools"), ""
 
 
 def _flagged(
@@ -225,7 +229,7 @@ def _from_repeats(recording: Recording, protocol: Protocol) -> Ceiling:
         else recording.column(recording.group)
     )
     found = repeats(
-        recording.responses.values, items, groups, draws=protocol.bootstrap, seed=protocol.seed
+        recording.responses.values, items, groups, draws=protocol.bootstrap, seed=DRAWS_SEED
     )
     subjects = recording.subjects
     codes = np.zeros(recording.n_targets, int) if subjects is None else pd.factorize(subjects)[0]
@@ -256,7 +260,7 @@ def _from_halves(recording: Recording, protocol: Protocol, kind: str) -> Ceiling
         else recording.column(recording.group)
     )
     found = split_half(
-        recording.responses.values, groups, draws=protocol.bootstrap, seed=protocol.seed
+        recording.responses.values, groups, draws=protocol.bootstrap, seed=DRAWS_SEED
     )
     low, high = np.nanquantile(found.draws, [0.025, 0.975])
     value = float(found.value[0])
@@ -331,19 +335,19 @@ def _leave_one_out(
         parts,
         recording.subjects,
         draws=protocol.bootstrap,
-        seed=protocol.seed,
+        seed=DRAWS_SEED,
         targets=protocol.targets,
         people=protocol.people,
         report=report,
     )
     n_people = int(np.isfinite(boot.per_subject).sum())
-    valid, flag = _flagged(
+    _, flag = _flagged(
         "leave-one-out",
         boot.value,
         boot.low,
         boot.high,
         n_people,
-        f"a lower bound: {n_people - 1} people predict the one left out",
+        f"a lower bound of the ceiling: {n_people - 1} people predict the one left out",
         _left_out(left_out, len(parts)),
         boot.note,
     )
@@ -353,12 +357,151 @@ def _leave_one_out(
         boot.low,
         boot.high,
         boot.per_target,
-        valid,
+        False,
         flag,
+        holds_for="nothing",
         resampled=boot.resampled,
         draws=boot.draws,
         details={"per_subject": dict(zip(boot.subjects, boot.per_subject.tolist(), strict=True))},
     )
+
+
+def _seeds(recording: Recording, protocol: Protocol) -> list[tuple[Protocol, list[Part]]]:
+    """The protocol and folds of each fold seed; those with the same folds once."""
+    found: list[tuple[Protocol, list[Part]]] = []
+    for single in protocol.each_seed():
+        parts = make_folds(recording, single)
+        if not any(same_folds(parts, other) for _, other in found):
+            found.append((single, parts))
+    return found
+
+
+def _lower_bound(
+    recording: Recording, protocol: Protocol, codes: np.ndarray, report: Report
+) -> Ceiling:
+    """Leave-one-out, mean over the fold seeds; the same people and stimuli are drawn for all of them."""
+    each = [
+        _leave_one_out(recording, single, codes, report)
+        for single, _ in _seeds(recording, protocol)
+    ]
+    first = each[0]
+    if len(each) == 1 or first.kind == "none":
+        return first
+    draws = np.mean([one.draws for one in each], axis=0)
+    low, high = np.nanquantile(draws, [0.025, 0.975])
+    return replace(
+        first,
+        value=float(np.mean([one.value for one in each])),
+        low=float(low),
+        high=float(high),
+        per_target=np.mean([one.per_target for one in each], axis=0),
+        draws=draws,
+    )
+
+
+def _pools(recording: Recording, protocol: Protocol, codes: np.ndarray, report: Report) -> Ceiling:
+    """Two disjoint pools of others, corrected for attenuation, on the score's own folds; the lower bound beside it."""
+    lower = (
+        _lower_bound(recording, protocol, codes, report)
+        if protocol.split != "shuffle-split"
+        else Ceiling.none("folds that test a stimulus more than once have no lower bound")
+    )
+    lower = None if lower.kind == "none" else lower
+    seeds = _seeds(recording, protocol)
+    splits = max(1, -(-SPLITS // len(seeds)))
+    whole, left_out, sizes = [], 0, []
+    for part in seeds[0][1]:
+        complete, inside = _complete_targets(recording, part, codes)
+        whole.append((complete, inside))
+        left_out += recording.n_targets - len(complete)
+        sizes.append(int(inside.max()) + 1 if inside.size else 0)
+
+    def without(reason: str) -> Ceiling:
+        return replace(Ceiling.none(reason, recording.n_targets), kind="pools", lower_bound=lower)
+
+    if max(sizes) < FEWEST:
+        return without(
+            f"{max(sizes)} people who saw the same stimuli are too few: three are needed, one and one in each pool"
+        )
+    found, counted = [], []
+    for index, (complete, inside) in enumerate(whole):
+        if sizes[index] < FEWEST:
+            continue
+        each = []
+        for single, parts in seeds:
+            one = agreement(
+                recording.responses.values[:, complete],
+                inside,
+                parts[index],
+                single,
+                splits=splits,
+                seed=single.seed,
+                report=report,
+            )
+            if one is None:
+                return without(
+                    "halves of the training stimuli hold too few groups to fit two pools"
+                )
+            each.append(one.spread(complete, codes[complete], inside, codes))
+        found.append(each)
+        counted.append(index)
+    both = combined(found, codes, protocol.bootstrap)
+    people = max(sizes)
+    notes = [
+        f"two disjoint pools of the {people - 1} others",
+        f"{people} people: optimistic" if people < 6 else "",
+        "of what people share: what is one person's own is not in it",
+        _left_out(left_out, len(seeds[0][1])),
+    ]
+    if not np.isfinite(both.value):
+        ends = ", ".join(f"{low:.3f}" for low in both.low)
+        reason = (
+            f"the pools do not agree clearly enough (lower ends of the three correlations {ends})"
+        )
+        return without("; ".join(filter(None, [reason, *notes[3:]])))
+    low, high = np.nanquantile(both.draws, [0.025, 0.975])
+    valid, flag = _flagged("pools", both.value, low, high, people, *notes)
+    correlations = np.concatenate([one.r for one in _by_seed(found)], axis=1)
+    return Ceiling(
+        "pools",
+        both.value,
+        float(low),
+        float(high),
+        np.full(recording.n_targets, np.nan),
+        valid,
+        flag,
+        resampled=f"{people} people and stimulus groups",
+        draws=both.draws,
+        details={
+            "pools": (("pair", "pool_fold", "target"), correlations.astype(np.float32)),
+            "pools_part": (
+                "pool_fold",
+                np.concatenate(
+                    [
+                        np.repeat(parts[index].name, len(parts[index].folds))
+                        for _, parts in seeds
+                        for index in counted
+                    ]
+                ),
+            ),
+            "pools_seed": (
+                "pool_fold",
+                np.concatenate(
+                    [
+                        np.repeat(single.seed, len(parts[index].folds))
+                        for single, parts in seeds
+                        for index in counted
+                    ]
+                ),
+            ),
+        },
+        lower_bound=lower,
+    )
+
+
+def _by_seed(found: list[list[Agreement]]) -> list[Agreement]:
+    """Part by part inside each fold seed, as the folds of a score follow each other."""
+    return [part[seed] for seed in range(len(found[0])) for part in found]
 
 
 def _extrapolated(
@@ -386,6 +529,7 @@ def _extrapolated(
     per_target = _mean_over_parts(np.median(stacked, axis=1))
     draws = _over_people(_mean_over_parts(stacked), codes, protocol)
     value = float(_over_people(per_target[None], codes, protocol)[0])
+    draws = recentred(draws, value)  # medians over curves do not commute with the aggregation
     low, high = np.nanquantile(draws, [0.025, 0.975])
     bound = (
         f"{at_bound / curves:.0%} of the fitted curves end at the bound of 1" if at_bound else ""

@@ -13,7 +13,7 @@ from analysis.protocol import Protocol
 from data.errors import BrainLensError
 from data.recording import Recording
 
-__all__ = ["GAP", "Part", "make_folds", "within"]
+__all__ = ["GAP", "Part", "make_folds", "same_folds", "within"]
 
 GAP = 5
 """Rows on either side of a contiguous test block that are left out of training (at most half the shortest block)."""
@@ -152,6 +152,22 @@ def _each_group(part: Part, train: np.ndarray, inner: list[Fold], seed) -> list[
         return None
     local = _grouped(codes, min(count, MOST_GROUPS), np.random.default_rng(seed))
     return [(train[a], train[b]) for a, b in local]
+
+
+def same_folds(first: list[Part], second: list[Part]) -> bool:
+    """Whether two lists of parts have the very same outer and inner folds: contiguous ones depend on no seed."""
+
+    def rows(parts: list[Part]) -> list[np.ndarray]:
+        return [
+            side
+            for part in parts
+            for folds in (part.folds, *part.inner)
+            for fold in folds
+            for side in fold
+        ]
+
+    one, two = rows(first), rows(second)
+    return len(one) == len(two) and all(map(np.array_equal, one, two))
 
 
 # ---- labels -----------------------------------------------------------------------------------------------------------

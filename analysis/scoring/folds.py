@@ -38,31 +38,15 @@ class Run:
 
 def runs(recording: Recording, protocol: Protocol) -> list[Run]:
     """The folds of each of the protocol's seeds."""
-    from analysis.mapping.splits import make_folds
+    from analysis.mapping.splits import make_folds, same_folds
 
     found: list[Run] = []
     for number, single in enumerate(protocol.each_seed()):
         parts = make_folds(recording, single)
         twins = make_folds(recording, single, shuffled=True) if single.shuffled_twin else []
-        same = next((i for i, other in enumerate(found) if _equal(other.parts, parts)), number)
+        same = next((i for i, other in enumerate(found) if same_folds(other.parts, parts)), number)
         found.append(Run(single, parts, twins, same))
     return found
-
-
-def _equal(first: list, second: list) -> bool:
-    """Whether two lists of parts have the same outer and inner folds."""
-
-    def rows(parts):
-        return [
-            side
-            for part in parts
-            for folds in (part.folds, *part.inner)
-            for fold in folds
-            for side in fold
-        ]
-
-    one, two = rows(first), rows(second)
-    return len(one) == len(two) and all(map(np.array_equal, one, two))
 
 
 def over_seeds(fits: Sequence[xr.Dataset], seeds: Sequence[int]) -> xr.Dataset:

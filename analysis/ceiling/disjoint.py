@@ -1,0 +1,295 @@
+r"""The ceiling from two disjoint pools of other people: what both miss of a person is corrected for, which one pool cannot do.
+
+With :math:`\hat a, \hat b` the predictions of a person's target y from two pools of others that share neither people nor training
+stimuli, their errors are independent of each other and of y's noise, and
+
+.. math:: c = \sqrt{\frac{\bar r_{ay} \, \bar r_{by}}{\bar r_{ab}}}
+
+is the correlation of y with the signal that people share, whatever the pools' own noise and overfitting: each r is lowered by the
+same factors, which cancel (correction for attenuation, Spearman 1904). The means, over targets, people and random splits, are
+taken before the one root: a mean of ratios of noisy numbers has no expectation.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+
+from analysis.mapping.splits import Part
+from analysis.mapping.threads import one_blas_thread
+from analysis.progress import SILENT, Report
+from analysis.protocol import Protocol
+from analysis.statistics.bootstrap import DRAWS_SEED, recentred
+
+__all__ = ["PAIRS", "SPLITS", "Agreement", "Disjoint", "agreement", "combined"]
+
+PAIRS = ("one pool and the person", "the other pool and the person", "both pools")
+SPLITS = 10
+"""Random splits of the others and of the training groups, the halves swapped in each; over several fold seeds a few more."""
+FEWEST = 3
+"""People: one, and one in each pool."""
+
+
+@dataclass(frozen=True)
+class Agreement:
+    """How well two pools and a person agree under one part's folds, mean over splits.
+
+    Parameters
+    ----------
+    r : ndarray, shape (3, n_folds, n_targets)
+        Of each of :data:`PAIRS`; NaN for targets that were not predicted.
+    influence : ndarray, shape (3, n_people, n_groups)
+        What a stimulus group adds to the sum over folds of the person's mean r when it is drawn once more.
+    fold_share : ndarray, shape (n_folds, n_groups)
+        1 / (groups of the fold) where the group is held out in it.
+    """
+
+    r: np.ndarray
+    influence: np.ndarray
+    fold_share: np.ndarray
+
+    def spread(
+        self, targets: np.ndarray, people: np.ndarray, inside: np.ndarray, codes: np.ndarray
+    ) -> Agreement:
+        """The same over all targets and people of the recording, NaN for those that the part lacks.
+
+        Parameters
+        ----------
+        targets : ndarray
+            Positions of the part's complete targets.
+        people, inside : ndarray, shape (n_complete,)
+            Person of each of them, in the recording's and in the part's numbers.
+        codes : ndarray, shape (n_targets,)
+        """
+        r = np.full((*self.r.shape[:2], len(codes)), np.nan)
+        r[:, :, targets] = self.r
+        influence = np.zeros((len(PAIRS), int(codes.max()) + 1, self.influence.shape[2]))
+        for person in range(self.influence.shape[1]):
+            influence[:, people[inside == person][0]] = self.influence[:, person]
+        return Agreement(r, influence, self.fold_share)
+
+
+def agreement(
+    responses: np.ndarray,
+    codes: np.ndarray,
+    part: Part,
+    protocol: Protocol,
+    *,
+    splits: int,
+    seed: int = 0,
+    report: Report = SILENT,
+) -> Agreement | None:
+    """Predict each person from two disjoint pools of the others, fitted on disjoint halves of the training groups.
+
+    Parameters
+    ----------
+    responses : ndarray, shape (n_stimuli, n_targets)
+        Complete in the part's rows.
+    codes : ndarray of int, shape (n_targets,)
+        Person of each target.
+    part : Part
+        The score's own folds.
+    protocol : Protocol
+        Its alphas are used.
+    splits : int
+    seed : int
+
+    Returns
+    -------
+    Agreement or None
+        None where a half of some training fold has fewer than two groups.
+    """
+    rows, n_people = part.rows, int(codes.max()) + 1
+    place = np.full(len(part.groups), -1)
+    place[rows] = np.arange(len(rows))
+    group, names = pd.factorize(np.asarray(part.groups)[rows])
+    y = np.ascontiguousarray(responses[rows], float)
+    spread = y.std(axis=0)
+    scaled = (y - y.mean(axis=0)) / np.where(spread > 0, spread, 1.0)
+    people = [scaled[:, codes == person] for person in range(n_people)]
+    wide = y.shape[1] / n_people * (n_people - 1) / 2 > len(rows) / 2
+    people = [one @ one.T for one in people] if wide else people
+    folds = [(place[train], place[test]) for train, test in part.folds]
+    r = np.zeros((len(PAIRS), len(folds), y.shape[1]))
+    influence = np.zeros((len(PAIRS), n_people, len(names)))
+    rng = np.random.default_rng([seed, 5])
+    with one_blas_thread():
+        for split in range(splits):
+            side = (rng.permutation(len(names)) % 2)[group]
+            halves = [[(train[side[train] == h], test) for train, test in folds] for h in (0, 1)]
+            if min(len(np.unique(group[train])) for half in halves for train, _ in half) < 2:
+                return None
+            for person in range(n_people):
+                report.step(split * n_people + person, splits * n_people, "ceiling")
+                mine = codes == person
+                own = y[:, mine]
+                others = rng.permutation([other for other in range(n_people) if other != person])
+                pools = [_pool([people[one] for one in others[at::2]], wide) for at in (0, 1)]
+                for swap in (0, 1):
+                    one, two = (
+                        _predict(pools[at], own, halves[at ^ swap], protocol.alphas, wide)
+                        for at in (0, 1)
+                    )
+                    for pair, (a, b) in enumerate(((one, own), (two, own), (one, two))):
+                        each, moved = _moments(a, b, folds, group, len(names))
+                        r[pair][:, mine] += each
+                        influence[pair, person] += moved
+    done = 2 * splits
+    fold_share = np.zeros((len(folds), len(names)))
+    for fold, (_, test) in enumerate(folds):
+        here = np.unique(group[test])
+        fold_share[fold, here] = 1 / len(here)
+    return Agreement(r / done, influence / done, fold_share)
+
+
+def _moments(
+    a: np.ndarray, b: np.ndarray, folds, group: np.ndarray, n_groups: int
+) -> tuple[np.ndarray, np.ndarray]:
+    r"""r of each fold and target, and each group's influence on the sum over folds of their mean over targets.
+
+    With z the held-out values of a fold, centred and of unit norm, :math:`r = \sum_i z_{ai} z_{bi}`, and drawing stimulus i once
+    more moves it by :math:`z_{ai} z_{bi} - \frac r2 (z_{ai}^2 + z_{bi}^2)` (the infinitesimal jackknife; Efron 1982).
+    """
+    r, influence = np.empty((len(folds), a.shape[1])), np.zeros(n_groups)
+    for fold, (_, test) in enumerate(folds):
+        x, y = (_unit(each[test]) for each in (a, b))
+        product = x * y
+        r[fold] = product.sum(axis=0)
+        moved = (product - r[fold] / 2 * (x * x + y * y)).mean(axis=1)
+        influence += np.bincount(group[test], moved, minlength=n_groups)
+    return r, influence
+
+
+def _unit(values: np.ndarray) -> np.ndarray:
+    values = values - values.mean(axis=0)
+    norm = np.sqrt((values * values).sum(axis=0))
+    return values / np.where(norm > 0, norm, 1.0)
+
+
+def _pool(people: list[np.ndarray], wide: bool) -> np.ndarray:
+    """Several people's targets side by side, or the sum of their Grams where there are more targets than stimuli."""
+    return sum(people) if wide else np.concatenate(people, axis=1)
+
+
+def _predict(
+    pool: np.ndarray, y: np.ndarray, folds, alphas: Sequence[float], wide: bool
+) -> np.ndarray:
+    """Held-out ridge predictions of each fold, alpha per target by generalised cross-validation.
+
+    Too small an alpha, which that chooses in grouped data, adds noise to a prediction, and noise of one pool is what the estimate
+    corrects for.
+    """
+    out, grid = np.full(y.shape, np.nan), np.asarray(alphas, float)
+    for train, test in folds:
+        mean = y[train].mean(axis=0)
+        if wide:
+            kernel = pool[np.ix_(train, train)]
+            column = kernel.mean(axis=0)
+            centred = kernel - column - column[:, None] + column.mean()
+            cross = pool[np.ix_(test, train)] - column
+            cross -= cross.mean(axis=1, keepdims=True)
+            s, u = np.linalg.eigh(centred)
+            kept = s > 1e-10 * s[-1]
+            s, u = s[kept], u[:, kept]
+            uy, reach = u.T @ (y[train] - mean), (cross @ u) / s
+        else:
+            x = pool[train] - pool[train].mean(axis=0)
+            s, v = np.linalg.eigh(x.T @ x)
+            kept = s > 1e-10 * s[-1]
+            s, v = s[kept], v[:, kept]
+            uy = (v / np.sqrt(s)).T @ (x.T @ (y[train] - mean))
+            reach = ((pool[test] - pool[train].mean(axis=0)) @ v) / np.sqrt(s)
+        shrunk = s / (s + grid[:, None])  # (alpha, component)
+        rest = ((y[train] - mean) ** 2).sum(axis=0) - (uy * uy).sum(axis=0)
+        error = (1 - shrunk) ** 2 @ (uy * uy) + np.maximum(rest, 0.0)
+        freedom = len(train) - 1 - shrunk.sum(axis=1)
+        best = (error / np.maximum(freedom, 1e-9)[:, None] ** 2).argmin(axis=0)
+        out[test] = reach @ (shrunk[best].T * uy)
+    return out
+
+
+@dataclass(frozen=True)
+class Disjoint:
+    """The corrected ceiling with its interval.
+
+    Parameters
+    ----------
+    value : float
+        NaN unless the intervals of all three correlations lie above 0.
+    draws : ndarray, shape (n_draws,)
+        Over the people and stimulus groups that every interval draws.
+    parts : ndarray, shape (3,)
+        The three mean correlations.
+    low : ndarray, shape (3,)
+        Lower ends of their 95 % intervals.
+    """
+
+    value: float
+    draws: np.ndarray
+    parts: np.ndarray
+    low: np.ndarray
+
+
+def combined(found: list[list[Agreement]], codes: np.ndarray, n_draws: int) -> Disjoint:
+    """One ceiling of all parts (experiments) and fold seeds.
+
+    Parameters
+    ----------
+    found : list of list of Agreement
+        For each part, one for each fold seed.
+    codes : ndarray of int, shape (n_targets,)
+    n_draws : int
+    """
+    n_people = int(codes.max()) + 1
+    who = np.random.default_rng([DRAWS_SEED, 0]).integers(n_people, size=(n_draws, n_people))
+    times = (
+        np.stack([np.bincount(row, minlength=n_people) for row in who])
+        if n_draws
+        else np.empty((0, n_people))
+    )
+    times = np.vstack([np.ones(n_people), times])  # the first row is the data themselves
+    total = np.zeros((len(PAIRS), len(times), n_people))
+    number = np.zeros((len(times), n_people))
+    for index, seeds in enumerate(found):
+        n_groups = seeds[0].fold_share.shape[1]
+        counts = np.random.default_rng([DRAWS_SEED, 1, index]).multinomial(
+            n_groups, np.full(n_groups, 1 / n_groups), size=n_draws
+        )
+        counts = np.vstack([np.ones(n_groups), counts])
+        for one in seeds:
+            share = counts @ one.fold_share.T  # (draws, folds)
+            by_person = np.stack(
+                [
+                    np.nanmean(one.r[:, :, codes == person], axis=2)
+                    if (codes == person).any()
+                    else np.full(one.r.shape[:2], np.nan)
+                    for person in range(n_people)
+                ],
+                axis=1,
+            )  # (pair, person, fold)
+            there = np.isfinite(by_person).all(axis=(0, 2))
+            summed = np.einsum("bf,kpf->kbp", share, np.nan_to_num(by_person))
+            summed += np.einsum("bg,kpg->kbp", counts, one.influence)
+            total += np.where(there, summed / share.sum(axis=1)[None, :, None], 0.0)
+            number += there
+    with np.errstate(invalid="ignore", divide="ignore"):
+        each = total / number  # mean over parts and seeds
+        weight = times * (number > 0)
+        drawn = (np.nan_to_num(each) * weight).sum(axis=2) / weight.sum(axis=1)
+    value = drawn[:, 0]
+    boot = (
+        np.stack([recentred(row[1:], at) for row, at in zip(drawn, value, strict=True)])
+        if n_draws
+        else drawn[:, :0]
+    )
+    low = np.nanpercentile(boot, 2.5, axis=1) if n_draws else np.full(3, np.nan)
+    if not (low > 0).all():
+        return Disjoint(float("nan"), np.full(n_draws, np.nan), value, low)
+    with np.errstate(invalid="ignore"):
+        ratio = boot[0] * boot[1] / boot[2]
+        draws = np.sqrt(np.where((boot > 0).all(axis=0), ratio, np.nan))
+    ceiling = float(np.sqrt(value[0] * value[1] / value[2]))
+    return Disjoint(ceiling, recentred(draws, ceiling), value, low)
