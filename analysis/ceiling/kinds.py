@@ -12,7 +12,7 @@ from analysis.ceiling.disjoint import FEWEST, SPLITS, Agreement, agreement, comb
 from analysis.ceiling.extrapolate import asymptotes
 from analysis.ceiling.pools import FEW, PoolPredictor, pools
 from analysis.ceiling.reliability import repeats, split_half
-from analysis.mapping.splits import Part, make_folds, same_folds
+from analysis.mapping.splits import BLOCK, Part, make_folds, same_folds
 from analysis.progress import SILENT, Report
 from analysis.protocol import Protocol
 from analysis.statistics.bootstrap import DRAWS_SEED, hierarchical_bootstrap, moments, recentred
@@ -223,11 +223,7 @@ def _from_repeats(recording: Recording, protocol: Protocol) -> Ceiling:
         if "item" in recording.roles
         else recording.stimuli["text"].to_numpy()
     )
-    groups = (
-        np.arange(recording.n_stimuli)
-        if recording.group is None
-        else recording.column(recording.group)
-    )
+    groups = _groups(recording)
     found = repeats(
         recording.responses.values, items, groups, draws=protocol.bootstrap, seed=DRAWS_SEED
     )
@@ -253,12 +249,15 @@ def _from_repeats(recording: Recording, protocol: Protocol) -> Ceiling:
     )
 
 
+def _groups(recording: Recording) -> np.ndarray:
+    """What is drawn: the known groups, else runs of rows, because neighbours share noise."""
+    if recording.group is None:
+        return np.arange(recording.n_stimuli) // BLOCK
+    return recording.column(recording.group)
+
+
 def _from_halves(recording: Recording, protocol: Protocol, kind: str) -> Ceiling:
-    groups = (
-        np.arange(recording.n_stimuli)
-        if recording.group is None
-        else recording.column(recording.group)
-    )
+    groups = _groups(recording)
     found = split_half(
         recording.responses.values, groups, draws=protocol.bootstrap, seed=DRAWS_SEED
     )

@@ -9,7 +9,7 @@ import pandas as pd
 
 from data.errors import BrainLensError
 
-__all__ = ["Reliability", "repeats", "signed_root", "spearman_brown", "split_half"]
+__all__ = ["Reliability", "few_groups", "repeats", "signed_root", "spearman_brown", "split_half"]
 
 SPLITS = 100
 """Random halves averaged."""
@@ -190,7 +190,23 @@ def repeats(
         float
     )
     value, drawn = (_intraclass(each, by_group) for each in (np.ones((1, len(names))), counts))
-    return Reliability(signed_root(value[0]), signed_root(drawn), f"{len(names)} stimulus groups")
+    value, drawn = signed_root(value[0]), signed_root(drawn)
+    drawn = value + few_groups(len(names)) * (drawn - np.nanmedian(drawn, axis=0))
+    return Reliability(value, drawn, f"{len(names)} stimulus groups")
+
+
+def few_groups(count: int) -> float:
+    r"""What draws over so many groups are widened by: a bootstrap takes their spread as known.
+
+    .. math:: \sqrt{G / (G - 1)} \; t_{.975, G - 1} / z_{.975}
+
+    (1.06 at 30 groups, 1.29 at 8.)
+    """
+    from scipy.special import stdtrit
+
+    if count < 2:
+        return float("nan")
+    return float(np.sqrt(count / (count - 1)) * stdtrit(count - 1, 0.975) / 1.959964)
 
 
 def _intraclass(counts: np.ndarray, cells: np.ndarray) -> np.ndarray:

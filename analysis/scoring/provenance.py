@@ -5,6 +5,8 @@ from __future__ import annotations
 import importlib.metadata
 import re
 
+import numpy as np
+
 from analysis.protocol import Protocol
 from analysis.store.keys import CODE_VERSION
 from data.recording import Recording
@@ -48,6 +50,7 @@ def provenance(source, recording: Recording, protocol: Protocol, parts, ceiling)
             "group": recording.group,
             "within": recording.within,
             "simulated": recording.simulated,
+            "planted_ceiling": _planted(recording),
             "quality": recording.quality,
             "licence": recording.licence,
             "citation": recording.citation,
@@ -58,6 +61,16 @@ def provenance(source, recording: Recording, protocol: Protocol, parts, ceiling)
         "code_version": CODE_VERSION,
         "versions": _versions(),
     }
+
+
+def _planted(recording: Recording) -> float | None:
+    """The planted ceiling of a simulated recording, mean over all of its targets (0 for pure noise); None where none is known."""
+    coords, each = recording.responses.coords, recording.truth.get("ceilings")
+    if not each or "pair" not in coords or "planted" not in coords:
+        return None
+    pair, planted = coords["pair"].values.astype(int), coords["planted"].values.astype(bool)
+    known = np.where(planted, np.asarray(each)[np.minimum(pair, len(each)) - 1], 0.0)
+    return float(known.mean())
 
 
 def _rules(parts, protocol: Protocol) -> str:

@@ -339,7 +339,7 @@ def control_rules(
     for score in scores:
         width, bound = (
             score.provenance["model"]["width"],
-            score.ceiling.value if score.ceiling.value > 0 else np.nan,
+            score.ceiling.value if score.ceiling.divides and score.ceiling.value > 0 else np.nan,
         )
         for row in score.controls[score.controls["control"].isin(names)].itertuples():
             value = row.r / bound if normalised else row.r
@@ -353,9 +353,20 @@ def control_rules(
 
 
 def ceiling_rules(score, *, normalised: bool) -> list[Rule]:
-    """The ceiling with its interval, or the line at 1 that it is divided to; nothing where there is none."""
+    """The ceiling with its interval, what other people predict, and the planted ceiling of simulated data; or the line at 1."""
     if normalised:
         return [Rule("y", 1.0, "ceiling")]
+    rules, others = [], score.ceiling.lower_bound
+    if others is not None and np.isfinite(others.value):
+        rules.append(
+            Rule("y", others.value, f"other people predict {others.value:.2f} (lower bound)")
+        )
+    planted = score.provenance["recording"].get("planted_ceiling")
+    if planted:
+        rules.append(Rule("y", planted, f"planted ceiling {planted:.2f}"))
     value, ends = score.ceiling.value, (score.ceiling.low, score.ceiling.high)
     known = ends if np.isfinite(ends).all() else (None, None)
-    return [Rule("y", value, f"ceiling {value:.2f}", *known)] if np.isfinite(value) else []
+    if np.isfinite(value):
+        name = "other people predict" if score.ceiling.kind == "leave-one-out" else "ceiling"
+        rules.insert(0, Rule("y", value, f"{name} {value:.2f}", *known))
+    return rules

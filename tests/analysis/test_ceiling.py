@@ -61,6 +61,19 @@ def test_leave_one_out_covers_the_planted_ceiling():
     assert 0.90 <= hits / 200 <= 0.99
 
 
+def test_two_disjoint_pools_find_the_planted_ceiling_where_a_lower_bound_does_not():
+    rng, found = np.random.default_rng(1), []
+    for _ in range(8):
+        record = shared_signal(rng, people=6, targets=3, groups=24, ceiling=0.6, spread=0.0)
+        found.append(ceiling(record, QUICK.but(seeds=1)))
+    values = np.array([one.value for one in found])
+    assert abs(values.mean() - 0.6) < 3 * values.std() / np.sqrt(8) + 0.01
+    assert sum(one.low <= 0.6 <= one.high for one in found) >= 6
+    bounds = [one.lower_bound for one in found]
+    assert np.mean([one.value for one in bounds]) < 0.55 and not any(one.divides for one in bounds)
+    assert all(one.valid and one.divides for one in found)
+
+
 def test_split_half_covers_the_planted_ceiling():
     rng, hits, people, n = np.random.default_rng(0), 0, 20, 160
     for _ in range(200):
@@ -116,6 +129,9 @@ def test_noise_alone_has_no_valid_ceiling():
         kind="leave-one-out",
     )
     assert found.low < 0 < found.high and not found.valid and "includes 0" in found.flag
+    pools_ = ceiling(shared_signal(rng, people=6, targets=4, ceiling=0.0, spread=0.0), QUICK)
+    assert np.isnan(pools_.value) and not pools_.divides
+    assert "do not agree clearly enough" in pools_.flag
     halves = split_half(rng.standard_normal((100, 6)), np.arange(100), draws=200)
     assert np.quantile(halves.draws, 0.025) < 0 < np.quantile(halves.draws, 0.975)
 
@@ -243,7 +259,7 @@ def test_auto_follows_the_recording():
     protocol = QUICK.but(bootstrap=50)
     assert (
         ceiling(recording(y, np.repeat([1, 2, 3], 2), topic, group="topic"), protocol).kind
-        == "leave-one-out"
+        == "pools"
     )
     halves = ceiling(
         recording(y, np.arange(6), topic, group="topic", kind="reading_times"), protocol
@@ -294,10 +310,13 @@ def test_few_people_and_missing_stimuli_are_said():
         ),
         QUICK,
     )
-    assert "1 targets with missing stimuli left out" in found.flag and np.isnan(found.per_target[7])
-    assert np.isfinite(np.delete(found.per_target, 7)).all() and set(
-        found.details["per_subject"]
-    ) == set("0123")
+    assert "1 targets with missing stimuli left out" in found.flag
+    assert "4 people: optimistic" in found.flag and found.valid
+    assert np.isnan(found.details["pools"][1][:, :, 7]).all()
+    others = found.lower_bound
+    assert np.isnan(others.per_target[7]) and np.isfinite(np.delete(others.per_target, 7)).all()
+    assert set(others.details["per_subject"]) == set("0123")
+    assert "three are needed" in ceiling(record, QUICK).flag and ceiling(record, QUICK).lower_bound
 
 
 def test_experiments_are_averaged_over_those_a_person_did():
