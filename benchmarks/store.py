@@ -15,6 +15,7 @@ import numpy as np
 
 from analysis.store.store import Store
 from benchmarks.common import interleaved, machine, median, write
+from data.files import unseal
 
 LAYERS, STIMULI, WIDTH = 49, 1317, 1600
 BARS = {"times a raw npy read": 5.0, "milliseconds": 15.0}
@@ -42,6 +43,10 @@ def measure(repeats: int) -> dict:
             "raw": lambda: np.load(Path(folder) / f"{next(order) * 7 % LAYERS}.npy"),
         }
         times = interleaved(sides, repeats)
+        path = entry.folder / "layers" / "0.npy"
+        seals = interleaved(
+            {"read": lambda: path.read_bytes(), "unseal": lambda: unseal(path)}, repeats
+        )
         began = time.perf_counter()
         assert len(entry.complete()) == LAYERS
         complete = time.perf_counter() - began
@@ -52,6 +57,7 @@ def measure(repeats: int) -> dict:
         "raw_npy_milliseconds": bare,
         "ratio": ms / bare,
         "which_layers_milliseconds": 1e3 * complete,
+        "checksum_milliseconds": 1e3 * (median(seals["unseal"]) - median(seals["read"])),
         "write_all_seconds": written,
         "bars": BARS,
         "repeats": repeats,
@@ -67,6 +73,7 @@ def main() -> int:
     write("store", result)
     ours, raw = result["milliseconds"], result["raw_npy_milliseconds"]
     print(f"one layer: {ours:.1f} ms, {ours / raw:.1f} times the {raw:.1f} ms of raw npy", end=" ")
+    print(f"of it the checksum {result['checksum_milliseconds']:.1f} ms", end=" ")
     print(f"(bar: {BARS['times a raw npy read']:g} times or {BARS['milliseconds']:g} ms)")
     return 0 if result["passed"] else 1
 

@@ -1,28 +1,194 @@
-"""The ground for everybody who writes: whole files or none, one writer at a time."""
+"""The ground for everybody who writes: whole files or none, one writer at a time, seals, and a full disk in words."""
 
 from __future__ import annotations
 
 import contextlib
+import errno
+import glob
 import os
+import shutil
+import time
 import uuid
 from collections.abc import Iterator
 from pathlib import Path
 
+import xxhash
 from filelock import FileLock, Timeout
 
-__all__ = ["atomic", "locked", "touch"]
+from data.errors import BrainLensError
+
+__all__ = [
+    "Damaged",
+    "DiskError",
+    "atomic",
+    "disk_error",
+    "in_words",
+    "locked",
+    "need_room",
+    "reserve",
+    "seal",
+    "sweep",
+    "touch",
+    "unseal",
+    "working",
+]
+
+_MARK = b"BLSEAL1\n"
+SEAL_BYTES = len(_MARK) + 16
+"""What a seal adds to the end of a file: a mark and the xxh3 checksum of everything before it."""
+
+_FULL = {errno.ENOSPC: "the disk is full", errno.EDQUOT: "your quota is used up",
+         errno.EFBIG: "a file may not become so large", errno.EROFS: "nothing may be written there",
+         errno.EACCES: "you may not write there", errno.EPERM: "you may not write there"}  # fmt: skip
+_STALE = 3600.0  # seconds after which half a file belongs to nobody
+
+
+class Damaged(BrainLensError):
+    """A file does not hold what was written into it."""
+
+
+class DiskError(BrainLensError, OSError):
+    """A folder takes no more: full, over quota, or read-only."""
+
+
+# ---- a full disk ---------------------------------------------------------------------------------------------------------
+def disk_error(error: OSError, folder: Path, needed: int | None = None) -> DiskError | None:
+    """The error in words where it is one of room or rights; None for every other."""
+    if isinstance(error, DiskError) or error.errno not in _FULL:
+        return None
+    free, folder = None, Path(folder)
+    with contextlib.suppress(OSError):
+        there = next(one for one in (folder, *folder.parents) if one.exists())
+        free = shutil.disk_usage(there).free
+    needs = f"{needed:,} bytes are needed, " if needed is not None else ""
+    has = f"{free:,} bytes are free" if free is not None else "its free room is not known"
+    said = DiskError(
+        f"Nothing could be written to {folder}: {_FULL[error.errno]} ({needs}{has})",
+        remedy="Make room ('brainlens cache clear'), or set BRAINLENS_HOME to a folder with room in which you may write",
+    )
+    said.errno = error.errno
+    return said
 
 
 @contextlib.contextmanager
-def atomic(path: Path) -> Iterator[Path]:
-    """A path to write to that becomes ``path`` in one step, or nothing where writing failed."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    part = path.with_name(f".{path.name}.{uuid.uuid4().hex[:8]}.part")
+def in_words(folder: Path, needed: int | None = None) -> Iterator[None]:
     try:
-        yield part
-        part.replace(path)
-    finally:
-        part.unlink(missing_ok=True)
+        yield
+    except OSError as error:
+        said = disk_error(error, folder, needed)
+        if said is None:
+            raise
+        raise said from error
+
+
+def need_room(folder: Path, needed: int) -> None:
+    """Refuse before the work what will not fit after it.
+
+    Raises
+    ------
+    DiskError
+        With the folder, what is needed and what is free.
+    """
+    there = next(one for one in (folder, *folder.parents) if one.exists())
+    if shutil.disk_usage(there).free < needed:
+        raise disk_error(OSError(errno.ENOSPC, "full"), folder, needed)
+
+
+def reserve(path: Path, size: int) -> None:
+    """A file of this size whose blocks are the file's own: writing to it later cannot run out of disk.
+
+    Raises
+    ------
+    DiskError
+        Where there is no room; nothing is left then.
+    """
+    need_room(path.parent, size)
+    with in_words(path.parent, size):
+        try:
+            with path.open("wb") as stream:
+                if size:
+                    try:
+                        os.posix_fallocate(stream.fileno(), 0, size)
+                    except (AttributeError, OSError) as error:
+                        if getattr(error, "errno", None) in _FULL:
+                            raise
+                        _zeros(stream, size)  # a file system, or a system, that reserves nothing
+        except OSError:
+            path.unlink(missing_ok=True)
+            raise
+
+
+def _zeros(stream, size: int) -> None:
+    block = bytes(1 << 20)
+    for start in range(0, size, len(block)):
+        stream.write(block[: min(len(block), size - start)])
+
+
+# ---- whole files -----------------------------------------------------------------------------------------------------------
+@contextlib.contextmanager
+def atomic(path: Path) -> Iterator[Path]:
+    """A path to write to that becomes ``path`` in one step, or nothing where writing failed.
+
+    What a killed process left half-written under the same name is taken away.
+
+    Raises
+    ------
+    DiskError
+        Where the disk is full or nothing may be written there.
+    """
+    with in_words(path.parent):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        for left in path.parent.glob(f".{glob.escape(path.name)}.*.part"):
+            with contextlib.suppress(OSError):
+                if time.time() - left.stat().st_mtime > _STALE:
+                    left.unlink()
+        part = path.with_name(f".{path.name}.{uuid.uuid4().hex[:8]}.part")
+        try:
+            yield part
+            part.replace(path)
+        finally:
+            with contextlib.suppress(OSError):
+                part.unlink(missing_ok=True)
+
+
+def seal(path: Path, *parts) -> None:
+    """Write bytes into a file, whole or not at all, with a checksum behind them that :func:`unseal` verifies.
+
+    What reads such files by themselves (numpy, zip) does not mind the 24 bytes at the end.
+    """
+    digest = xxhash.xxh3_128()
+    with atomic(path) as part, part.open("wb") as stream:
+        for one in parts:
+            digest.update(one)
+            stream.write(one)
+        stream.write(_MARK + digest.digest())
+
+
+def unseal(path: Path) -> memoryview:
+    """The bytes of a sealed file, without the seal.
+
+    Raises
+    ------
+    FileNotFoundError
+    Damaged
+        Cut, changed or unreadable.
+    """
+    try:
+        with path.open("rb") as stream:
+            size = os.fstat(stream.fileno()).st_size
+            content = memoryview(bytearray(size))
+            if stream.readinto(content) != size or stream.read(1):
+                raise Damaged(f"{path} changed while it was read")
+    except FileNotFoundError:
+        raise
+    except OSError as error:
+        raise Damaged(f"{path} cannot be read ({error.strerror or error})") from None
+    inside, tail = content[:-SEAL_BYTES], bytes(content[-SEAL_BYTES:])
+    if len(tail) != SEAL_BYTES or not tail.startswith(_MARK):
+        raise Damaged(f"{path} is cut or was not written as a whole")
+    if xxhash.xxh3_128_digest(inside) != tail[len(_MARK) :]:
+        raise Damaged(f"{path} does not hold the bytes that were written into it")
+    return inside
 
 
 def touch(path: Path) -> None:
@@ -31,18 +197,73 @@ def touch(path: Path) -> None:
         os.utime(path)
 
 
+# ---- one writer at a time ----------------------------------------------------------------------------------------------------
 @contextlib.contextmanager
 def locked(path: Path, report) -> Iterator[None]:
     """Hold a lock among processes; waiting for another one can be cancelled. A killed process lets go of its locks."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    lock = FileLock(path, mode=0o666)
-    while True:
-        try:
-            lock.acquire(timeout=0.2)
-            break
-        except Timeout:
-            report.step(0, 1, "waiting: another process reads the same texts")
+    with in_words(path.parent):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        lock = FileLock(path, mode=0o666)
+        while True:
+            try:
+                lock.acquire(timeout=0.2)
+                break
+            except Timeout:
+                report.step(0, 1, "waiting: another process reads the same texts")
     try:
         yield
     finally:
         lock.release()
+
+
+@contextlib.contextmanager
+def working(base: Path) -> Iterator[Path]:
+    """A folder for work under way, gone afterwards; :func:`sweep` knows by its lock whether a killed process left it."""
+    with in_words(base):
+        folder = base / f".part-{uuid.uuid4().hex[:12]}"
+        folder.mkdir(parents=True)
+        lock = FileLock(folder / ".lock")
+        lock.acquire(timeout=0)
+    try:
+        with in_words(base):
+            yield folder
+    finally:
+        lock.release()
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def sweep(base: Path, *, older_than: float = _STALE, patterns: tuple[str, ...] = ()) -> int:
+    """Take away what killed processes left under a folder; returns the bytes given back.
+
+    Work folders (``.part-*``) go when nobody holds their lock, and without a lock when they are old; so do ``.gone-*``,
+    ``.*.part`` and further patterns.
+    """
+    freed = 0
+    for pattern in (".part-*", ".gone-*", ".*.part", *patterns):
+        for path in base.glob(pattern):
+            with contextlib.suppress(OSError):
+                if (path / ".lock").is_file() if path.is_dir() else False:
+                    lock = FileLock(path / ".lock")
+                    try:
+                        lock.acquire(timeout=0)
+                    except Timeout:
+                        continue
+                    lock.release()
+                elif time.time() - _newest(path) < older_than:
+                    continue
+                freed += _size(path)
+                shutil.rmtree(path, ignore_errors=True) if path.is_dir() else path.unlink()
+    return freed
+
+
+def _newest(path: Path) -> float:
+    """When something under a path was last written."""
+    return max(
+        (one.stat().st_mtime for one in [path, *(path.rglob("*") if path.is_dir() else ())]),
+        default=0.0,
+    )
+
+
+def _size(path: Path) -> int:
+    files = [path] if path.is_file() else [one for one in path.rglob("*") if one.is_file()]
+    return sum(one.stat().st_size for one in files)

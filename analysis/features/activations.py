@@ -13,7 +13,7 @@ from analysis.features.from_file import read_layers
 from analysis.models.base import Card, Model
 from analysis.progress import SILENT, Report
 from analysis.protocol import Protocol
-from analysis.store.keys import READING, packages
+from analysis.store.keys import READING, made, packages
 from analysis.store.store import Store
 from analysis.text.passages import passages, passages_hash
 from data.errors import BrainLensError, unknown
@@ -181,20 +181,20 @@ def extract(
     recipe = _recipe(model, passages_hash(texts), protocol)
     key = _key(recipe)
     entry = store.activations(key, (recording.n_stimuli, model.widths))
-    fresh = False
-    if not entry.complete().issuperset(numbers):
+
+    def read(wanted: Sequence[int]) -> bool:
+        """Read what is not there; whether something was."""
         with store.lock(key, report):
-            meta = {
-                **recipe,
-                "recording": recording.id,
-                "context": protocol.context,
-                "versions": _versions(),
-            }
+            meta = {**recipe, "recording": recording.id, "context": protocol.context, **made()}
             entry.create(list(recording.stimuli.index), model.widths, meta)
-            missing = sorted(set(numbers) - entry.complete())
+            missing = sorted(set(wanted) - entry.complete())
             if missing:
                 _read(model, texts, missing, recording, protocol, entry, recipe, report)
-                fresh = True
+        return bool(missing)
+
+    fresh = False
+    if not entry.complete().issuperset(numbers):
+        fresh = read(numbers)
         store.make_room(keep=key)
     return Activations(
         model.card,
@@ -205,8 +205,28 @@ def extract(
         layers=numbers,
         key=key,
         fresh=fresh,
-        source=entry,
+        source=_Kept(entry, read),
     )
+
+
+class _Kept:
+    """What the store keeps; a layer that turns out to be damaged, or was evicted meanwhile, is read again once."""
+
+    def __init__(self, entry, read):
+        self._entry, self._again = entry, read
+
+    def layer(self, number: int) -> np.ndarray:
+        return self._asked(self._entry.layer, number)
+
+    def gram(self, number: int) -> np.ndarray:
+        return self._asked(self._entry.gram, number)
+
+    def _asked(self, get, number: int) -> np.ndarray:
+        try:
+            return get(number)
+        except BrainLensError:
+            self._again([number])
+            return get(number)
 
 
 def _read(
@@ -240,12 +260,6 @@ def _read(
     for i, number in enumerate(missing):
         entry.write(number, journal.values(i))
     entry.drop_journals()
-
-
-def _versions() -> dict[str, str]:
-    from importlib.metadata import version
-
-    return {name: version(name) for name in ("torch", "transformers", "numpy")}
 
 
 # ---- made elsewhere ------------------------------------------------------------------------

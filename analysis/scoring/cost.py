@@ -93,7 +93,7 @@ def cost(model: str, recording: Recording, protocol: Protocol, *, store=None) ->
         if run.same == number
     ]
     there = [
-        sum(_has_score(store, f"{key}-layer{n}") for key in keys) for n in range(reader.n_layers)
+        sum(store.has_score(f"{key}-layer{n}") for key in keys) for n in range(reader.n_layers)
     ]
     scored = there.count(len(keys))
     if scored == reader.n_layers:
@@ -112,10 +112,6 @@ def cost(model: str, recording: Recording, protocol: Protocol, *, store=None) ->
     )
     memory = 6 * (parameters or 0) if unread else 0
     return Cost(reader.n_layers, scored, read, seconds, memory=memory)
-
-
-def _has_score(store, key: str) -> bool:
-    return any((base / "scores" / f"{key}.nc").exists() for base in (store.root, *store.readers))
 
 
 def tokens_read(

@@ -2,20 +2,27 @@
 
 from __future__ import annotations
 
-import importlib.metadata
 import re
+from collections.abc import Sequence
 
 import numpy as np
 
 from analysis.protocol import Protocol
-from analysis.store.keys import CODE_VERSION
 from data.recording import Recording
 
 __all__ = ["provenance"]
 
 
-def provenance(source, recording: Recording, protocol: Protocol, parts, ceiling) -> dict:
-    """The record behind a score: model, tokenizer, stimuli, folds, ceiling, versions; ready for JSON."""
+def provenance(
+    source, recording: Recording, protocol: Protocol, parts, ceiling, made: Sequence[dict]
+) -> dict:
+    """The record behind a score: model, tokenizer, stimuli, folds, ceiling, versions; ready for JSON.
+
+    Parameters
+    ----------
+    made : sequence of dict
+        What was written down when each layer was computed (:func:`analysis.store.keys.made`).
+    """
     card, subjects = source.card, recording.subjects
     return {
         "protocol": protocol.to_dict(),
@@ -58,8 +65,7 @@ def provenance(source, recording: Recording, protocol: Protocol, parts, ceiling)
         },
         "folds": _rules(parts, protocol),
         "ceiling": {"kind": ceiling.kind, "flag": ceiling.flag},
-        "code_version": CODE_VERSION,
-        "versions": _versions(),
+        **_made(made),
     }
 
 
@@ -84,19 +90,23 @@ def _rules(parts, protocol: Protocol) -> str:
     return re.sub(rf"\bseed {protocol.seed}\b", f"seeds {protocol.seed} to {last}", said)
 
 
-def _versions() -> dict[str, str]:
-    found = {}
-    for package in (
-        "brainlens",
-        "numpy",
-        "scipy",
-        "scikit-learn",
-        "torch",
-        "transformers",
-        "xarray",
-    ):
-        try:
-            found[package] = importlib.metadata.version(package)
-        except importlib.metadata.PackageNotFoundError:
-            found[package] = "not installed"
-    return found
+def _made(layers: Sequence[dict]) -> dict:
+    """Versions, machine, times and seconds of all layers together: one value where they agree, else each."""
+
+    def agreed(name: str):
+        values = list(dict.fromkeys(one[name] for one in layers))
+        return values[0] if len(values) == 1 else values
+
+    versions = [one["versions"] for one in layers]
+    packages = {
+        name: list(dict.fromkeys(one.get(name, "") for one in versions)) for name in versions[0]
+    }
+    times = sorted(one["time"] for one in layers)
+    return {
+        "code_version": agreed("code_version"),
+        "versions": {name: ", ".join(found) for name, found in packages.items()},
+        "machine": agreed("machine"),
+        "computed": times[0] if times[0] == times[-1] else f"{times[0]} to {times[-1]}",
+        "seconds": round(sum(one.get("seconds", 0.0) for one in layers), 3),
+        "seeds": sorted({seed for one in layers for seed in one.get("seeds", {}).values()}),
+    }

@@ -16,8 +16,9 @@ import pandas as pd
 import xarray as xr
 
 from analysis.store.keys import content_key
+from analysis.store.sealed import healed, load_json, save_json
 from data.errors import BrainLensError, unknown
-from data.files import atomic
+from data.files import Damaged, atomic
 from data.home import home
 
 __all__ = ["COLUMNS", "FORMATS", "bring", "export", "forget", "keep", "results", "row", "targets"]
@@ -118,7 +119,7 @@ def keep(score, key: str, store) -> None:
     store : Store
     """
     name = f"{key}-result"
-    if (store.root / "scores" / f"{name}.nc").exists():
+    if store.has_score(name) and store.load_score(name) is not None:
         return
     found = row(score)
     frame = score.per_target()
@@ -143,29 +144,45 @@ def results(store=None) -> pd.DataFrame:
     """
     from analysis.store.store import Store
 
-    store, rows = store or Store(), []
-    for base in (store.root, *store.readers):
-        for path in sorted((base / "scores").glob("*-result.nc")):
-            with contextlib.suppress(OSError, ValueError, KeyError):
-                described = json.loads(path.with_suffix(".json").read_text(encoding="utf-8"))[
-                    "attrs"
-                ]
-                rows.append(
-                    json.loads(described["result"])
-                    | {"source": "own", "origin": "", "key": path.stem}
-                )
-    rows = list({one["key"]: one for one in rows}.values())
+    rows = []
+    for told in (store or Store()).scores("-result").to_dict("records"):
+        with contextlib.suppress(ValueError, KeyError, TypeError):
+            rows.append(
+                json.loads(told["result"]) | {"source": "own", "origin": "", "key": told["key"]}
+            )
     for path in sorted(home("results").glob("*.json")):
-        with contextlib.suppress(OSError, ValueError):
-            told = json.loads(path.read_text(encoding="utf-8"))
-            rows += [
-                one | {"source": "imported", "origin": told["origin"], "key": path.stem}
-                for one in told["rows"]
-            ]
-    frame = pd.DataFrame(rows).reindex(columns=[*COLUMNS, "source", "origin", "key"])
+        rows += _brought(path)
+    frame = pd.DataFrame(rows).reindex(columns=[*COLUMNS, "source", "origin", "key", "edited"])
+    frame["edited"] = frame["edited"].fillna(False).astype(bool)
     for name in _NUMBERS:
         frame[name] = pd.to_numeric(frame[name], errors="coerce")
     return frame
+
+
+def _brought(path: Path) -> list[dict]:
+    """The rows of one imported file; a damaged one is said, kept aside and not shown."""
+    try:
+        try:
+            told = load_json(path)
+        except Damaged:  # before files were sealed, their name was the hash of their content
+            content = path.read_bytes()
+            if hashlib.sha256(content).hexdigest()[:24] != path.stem:
+                raise
+            told = json.loads(content)
+        more = {"source": "imported", "origin": str(told["origin"]), "key": path.stem}
+        return [{**one, **more} | _marked(one, more["origin"]) for one in told["rows"]]
+    except (OSError, Damaged, KeyError, TypeError) as error:
+        healed(
+            path,
+            Damaged(f"The imported results {path} are damaged ({error}): import them again"),
+            own=False,
+        )
+        return []
+
+
+def _marked(row: dict, origin: str) -> dict:
+    """A row that was changed after it was exported says so wherever its origin stands."""
+    return {"origin": f"{origin} (edited after its export)"} if row.get("edited") else {}
 
 
 def targets(key: str, store=None) -> xr.Dataset | None:
@@ -254,8 +271,12 @@ def bring(path: str | Path, *, name: str = "") -> pd.DataFrame:
     Raises
     ------
     BrainLensError
-        A file that cannot be read, columns that are missing, numbers that are none, and rows that were changed after they were
-        exported (their hash does not fit).
+        A file that cannot be read, columns that are missing, numbers that are none.
+
+    Notes
+    -----
+    Rows keep their origin and their hash; those that were changed after they were exported (their hash does not fit) are marked
+    ``edited``, in every table that names their origin too.
     """
     path = Path(path)
     name = name or path.name
@@ -274,10 +295,11 @@ def bring(path: str | Path, *, name: str = "") -> pd.DataFrame:
     ]
     content = json.dumps({"origin": name, "rows": rows}, sort_keys=True)
     target = home("results") / f"{hashlib.sha256(content.encode()).hexdigest()[:24]}.json"
-    with atomic(target) as part:
-        part.write_text(content, encoding="utf-8")
+    save_json(target, {"origin": name, "rows": rows})
     frame = pd.DataFrame(rows).reindex(columns=list(COLUMNS))
-    return frame.assign(source="imported", origin=name, key=target.stem)
+    edited = [bool(one.get("edited")) for one in rows]
+    origins = [_marked(one, name).get("origin", name) for one in rows]
+    return frame.assign(source="imported", origin=origins, key=target.stem, edited=edited)
 
 
 def forget(key: str) -> None:
@@ -344,12 +366,7 @@ def _checked(given: dict, number: int, name: str) -> dict:
     found["draws"] = _listed(given.get("draws")) or None
     if found["hash"]:
         older = all(found[name] is None for name in _SINCE)
-        if found["hash"] != _hash(found, _SINCE if older else ()):
-            which = f"{found['model']} on {found['recording']}"
-            raise BrainLensError(
-                f"{name}, row {number} ({which}) was changed after it was exported",
-                remedy="Take the file as it was exported, or remove the column hash to bring plain numbers",
-            )
+        found["edited"] = found["hash"] != _hash(found, _SINCE if older else ())
     else:
         found["protocol"] = found["protocol"] or "not said"
         found["protocol_key"] = found["protocol_key"] or f"imported: {found['protocol']}"

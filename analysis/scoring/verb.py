@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -18,6 +19,7 @@ from analysis.scoring.provenance import provenance
 from analysis.scoring.result import Score
 from analysis.scoring.results import keep
 from analysis.scoring.summary import interval, summarise
+from analysis.store.keys import made
 from data.recording import Recording
 
 __all__ = ["Score", "as_model", "as_recording", "bisection", "score"]
@@ -112,12 +114,14 @@ def score(
             activations = _activations(source, recording, protocol, missing, store, report)
         for number in missing:
             report.step(done, total, "layers")
+            began = time.perf_counter()
             fits[run][number] = _score_layer(activations, number, recording, each, report)
             fits[run][number].attrs |= {
                 "model": source.id,
                 "recording": recording.id,
                 "protocol": protocol.name,
                 "layer": number,
+                "made": made(time.perf_counter() - began, seed=each.protocol.seed),
             }
             store.save_score(f"{keys[run]}-layer{number}", fits[run][number])
             done += 1
@@ -283,7 +287,14 @@ def _assemble(
         bound,
         protocol,
         _control_table(controls, recording, protocol),
-        provenance=provenance(source, recording, protocol, every[0].parts, bound),
+        provenance=provenance(
+            source,
+            recording,
+            protocol,
+            every[0].parts,
+            bound,
+            [fit.attrs["made"] for found in fits for fit in found.values()],
+        ),
         cached=cached,
         complete=complete and len(layers) == wanted,
     )

@@ -14,9 +14,11 @@ from __future__ import annotations
 import hashlib
 import importlib.metadata
 import json
+import platform
+import time
 from functools import cache
 
-__all__ = ["CODE_VERSION", "READING", "SOLVING", "STEPS", "content_key", "packages"]
+__all__ = ["CODE_VERSION", "READING", "SOLVING", "STEPS", "content_key", "made", "packages"]
 
 STEPS = {
     "splits": 1,
@@ -58,3 +60,35 @@ def content_key(*parts: object) -> str:
     told = [STEPS, packages(SOLVING), *map(str, parts)]
     payload = json.dumps(told, sort_keys=True).encode("utf-8", "surrogatepass")
     return hashlib.sha256(payload).hexdigest()[:32]
+
+
+_NAMED = (
+    "brainlens",
+    "numpy",
+    "scipy",
+    "scikit-learn",
+    "torch",
+    "transformers",
+    "tokenizers",
+    "xarray",
+)
+
+
+def made(seconds: float | None = None, **seeds: int) -> dict[str, object]:
+    """What is written down when a number is computed, and never made up afterwards: versions, machine, time, seconds, seeds."""
+    versions = {}
+    for package in _NAMED:
+        try:
+            versions[package] = importlib.metadata.version(package)
+        except importlib.metadata.PackageNotFoundError:
+            versions[package] = "not installed"
+    versions["python"] = platform.python_version()
+    told: dict[str, object] = {
+        "versions": versions,
+        "code_version": CODE_VERSION,
+        "machine": f"{platform.system()} {platform.machine()}",
+        "time": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
+    }
+    if seconds is not None:
+        told["seconds"] = round(seconds, 3)
+    return told | ({"seeds": seeds} if seeds else {})

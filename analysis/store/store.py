@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import logging
 import os
 import re
 import shutil
@@ -18,14 +19,17 @@ import xarray as xr
 
 from analysis.progress import SILENT, Report
 from analysis.store.entry import StoredActivations
+from analysis.store.sealed import healed, load_array, load_arrays, load_json, plain, save_arrays
 from data.errors import BrainLensError, unknown
-from data.files import atomic, locked, touch
+from data.files import Damaged, locked, sweep, touch
 from data.home import home, shared
 
 __all__ = ["DEFAULT_LIMIT", "KINDS", "Store"]
 
-KINDS = ("activations", "scores", "runs")
+KINDS = ("activations", "scores", "runs", "embeddings", "old")
 DEFAULT_LIMIT = 50 * 2**30
+_LOG = logging.getLogger("brainlens.store")
+_SAID: set[str] = set()
 _SIZE = re.compile(r"\s*([\d.]+)\s*([kMGT]?)i?B?\s*", re.IGNORECASE)
 
 
@@ -50,6 +54,19 @@ class Store:
         if readers is None:
             readers = [shared() / "cache"] if shared() else []
         self.readers = tuple(Path(r) for r in readers if Path(r) != self.root)
+        self._say_old()
+
+    def _say_old(self) -> None:
+        """Once for each folder: results of an older version lie there, and what becomes of them."""
+        if str(self.root) in _SAID:
+            return
+        _SAID.add(str(self.root))
+        with contextlib.suppress(OSError):
+            if self.root.is_dir() and (size := self.old()):
+                _LOG.warning(
+                    "%s holds %.0f MB in the form of an older version: they are computed anew when they are asked for; "
+                    "'brainlens cache clear --kind old' gives their room back", self.root, size / 1e6,
+                )  # fmt: skip
 
     # ---- activations ------------------------------------------------------------------------
     def activations(
@@ -65,72 +82,82 @@ class Store:
         return locked(self.root / "locks" / f"{key}.lock", report)
 
     # ---- scores ------------------------------------------------------------------------
+    def _score(self, key: str) -> Path:
+        return self.root / "scores" / f"{key}.npz"
+
     def save_score(self, key: str, dataset: xr.Dataset) -> None:
         """Keep a finished score; a reader sees all of it or nothing.
 
         Parameters
         ----------
         dataset : xarray.Dataset
-            Attributes may be anything JSON can say; they stand in a file of their own beside the numbers.
+            Attributes may be anything JSON can say.
+
+        Raises
+        ------
+        DiskError
+            Where there is no room.
         """
-        path = self.root / "scores" / f"{key}.nc"
         described = {
             "attrs": dataset.attrs,
-            "variables": {n: v.attrs for n, v in dataset.variables.items() if v.attrs},
-            "sizes": dict(dataset.sizes),
+            "dims": {str(n): list(v.dims) for n, v in dataset.variables.items()},
+            "coords": [str(n) for n in dataset.coords],
+            "variables": {str(n): v.attrs for n, v in dataset.variables.items() if v.attrs},
             "saved": time.time(),
         }
-        bare = dataset.drop_attrs()
-        with atomic(path.with_suffix(".json")) as part:
-            part.write_text(json.dumps(described, default=_plain), encoding="utf-8")
-        with atomic(path) as part:
-            bare.to_netcdf(part, engine="h5netcdf")
+        told = json.dumps(described, default=plain).encode("utf-8", "surrogatepass")
+        arrays = {f"v:{n}": _bare(v.values) for n, v in dataset.variables.items()}
+        save_arrays(self._score(key), {"about": np.frombuffer(told, np.uint8), **arrays})
 
     def load_score(self, key: str) -> xr.Dataset | None:
-        """A finished score, in memory, or None where there is none."""
+        """A finished score, in memory, or None where there is none; a damaged one counts as none."""
         for base in (self.root, *self.readers):
-            path = base / "scores" / f"{key}.nc"
+            path = base / "scores" / f"{key}.npz"
             try:
-                described = json.loads(path.with_suffix(".json").read_text(encoding="utf-8"))
-                with path.open(
-                    "rb"
-                ) as stream:  # a file object: HDF5's own locks fail on some shared folders
-                    dataset = xr.load_dataset(stream, engine="h5netcdf")
+                dataset = _dataset(path)[0]
             except FileNotFoundError:
                 continue
-            except (OSError, ValueError) as error:
-                raise BrainLensError(
-                    f"The stored score {path} cannot be read ({error})",
-                    remedy="Delete it with 'brainlens cache clear', and it is computed anew",
-                ) from error
+            except (Damaged, OSError) as error:
+                healed(path, error, own=base == self.root)
+                continue
             if base == self.root:
                 touch(path)
-            dataset.attrs.update(described["attrs"])
-            for name, attrs in described["variables"].items():
-                dataset[name].attrs.update(attrs)
             return dataset
         return None
 
-    def scores(self) -> pd.DataFrame:
-        """The scores that are there: key, time, bytes, and their plain attributes."""
+    def has_score(self, key: str) -> bool:
+        """Whether a score is there; it is verified when it is read."""
+        return any((base / "scores" / f"{key}.npz").exists() for base in (self.root, *self.readers))
+
+    open = load_score
+    """A stored score, ceiling or control as an xarray Dataset."""
+
+    def scores(self, ending: str = "") -> pd.DataFrame:
+        """The scores that are there: key, time, bytes, and their plain attributes.
+
+        Parameters
+        ----------
+        ending : str
+            Only keys that end so.
+        """
         rows = []
         for base in (self.root, *self.readers):
-            for path in sorted((base / "scores").glob("*.nc")):
-                with contextlib.suppress(OSError, ValueError):
-                    described = json.loads(path.with_suffix(".json").read_text(encoding="utf-8"))
-                    plain = {
-                        k: v
-                        for k, v in described["attrs"].items()
-                        if isinstance(v, str | int | float | bool)
-                    }
-                    rows.append(
-                        {
-                            "key": path.stem,
-                            "saved": pd.Timestamp(described["saved"], unit="s"),
-                            "bytes": path.stat().st_size,
-                            **plain,
-                        }
-                    )
+            for path in sorted((base / "scores").glob(f"*{ending}.npz")):
+                try:
+                    dataset, saved = _dataset(path)
+                    size = path.stat().st_size
+                except FileNotFoundError:
+                    continue
+                except (Damaged, OSError) as error:
+                    healed(path, error, own=base == self.root)
+                    continue
+                plainly = {
+                    k: v
+                    for k, v in dataset.attrs.items()
+                    if isinstance(v, str | int | float | bool)
+                }
+                when = pd.Timestamp(saved, unit="s")
+                rows.append({"key": path.stem, "saved": when, "bytes": size, **plainly})
         return (
             pd.DataFrame(rows).drop_duplicates("key", ignore_index=True)
             if rows
@@ -139,30 +166,38 @@ class Store:
 
     # ---- runs: finished pieces of a long computation ------------------------------------------------------------------------
     def piece(self, key: str, name: str) -> dict[str, np.ndarray] | None:
-        """A finished piece of the run under a key, or None."""
+        """A finished piece of the run under a key, or None; a damaged one counts as none."""
         for base in (self.root, *self.readers):
-            with (
-                contextlib.suppress(OSError, ValueError),
-                np.load(base / "runs" / key / f"{name}.npz", allow_pickle=False) as found,
-            ):
-                if base == self.root:
-                    touch(base / "runs" / key)
-                return dict(found)
+            path = base / "runs" / key / f"{name}.npz"
+            try:
+                found = load_arrays(path)
+            except (FileNotFoundError, NotADirectoryError):
+                continue
+            except (Damaged, OSError) as error:
+                healed(path, error, own=base == self.root)
+                continue
+            if base == self.root:
+                touch(base / "runs" / key)
+            return found
         return None
 
     def save_piece(self, key: str, name: str, **arrays: np.ndarray) -> None:
-        with atomic(self.root / "runs" / key / f"{name}.npz") as part, part.open("wb") as stream:
-            np.savez(stream, **arrays)
+        """Keep a finished piece."""
+        save_arrays(self.root / "runs" / key / f"{name}.npz", arrays)
 
     # ---- what is there ------------------------------------------------------------------------
     def _items(self) -> Iterator[tuple[str, Path]]:
-        for kind in ("activations", "runs"):
+        for kind in ("activations", "runs", "embeddings"):
             for path in sorted((self.root / kind).glob("*")):
                 if path.is_dir() and not path.name.startswith("."):
-                    yield kind, path
-        for path in sorted((self.root / "scores").glob("*.nc")):
-            if not path.name.startswith("."):
-                yield "scores", path
+                    yield ("old" if (path / "values.zarr").exists() else kind), path
+        for path in sorted((self.root / "scores").glob("*")):
+            if not path.name.startswith(".") and path.suffix in (".npz", ".nc", ".json"):
+                yield ("scores" if path.suffix == ".npz" else "old"), path
+
+    def old(self) -> int:
+        """Bytes of what an older version of the program left: it is never read, and computed anew."""
+        return sum(_bytes(path) for kind, path in self._items() if kind == "old")
 
     def list(self) -> pd.DataFrame:
         """What the store holds, least recently used first.
@@ -204,26 +239,76 @@ class Store:
         kind : str, optional
             One of :data:`KINDS`.
         model : str, optional
-            Activations of this model only.
+            Activations and scores of this model only.
 
         Returns
         -------
         int
-            Bytes given back. What another process is making now stays.
+            Bytes given back: as many fewer stand in :meth:`size` and on the disk. What another process is making now stays.
         """
         if kind is not None and kind not in KINDS:
             raise unknown("kind of stored result", kind, KINDS)
         freed = 0
         for found, path in list(self._items()):
-            if kind in (None, found) and (
-                model is None
-                or (
-                    found == "activations"
-                    and StoredActivations([path]).meta().get("model") == model
-                )
-            ):
+            if kind in (None, found) and (model is None or self._model(found, path) == model):
                 freed += self._remove(path)
+        if kind is None and model is None:
+            freed += self.sweep(0.0)
         return freed
+
+    def _model(self, kind: str, path: Path) -> str:
+        """Whose this is, where it is one model's."""
+        with contextlib.suppress(OSError, Damaged):
+            if kind == "activations":
+                return StoredActivations([path]).meta().get("model", "")
+            if kind == "scores":
+                return str(_dataset(path)[0].attrs.get("model", ""))
+        return ""
+
+    def sweep(self, older_than: float = 24 * 3600.0) -> int:
+        """Take away what killed processes left in the store; returns the bytes given back."""
+        folders = [self.root, *(self.root / kind for kind in KINDS)]
+        folders += [path for _, path in self._items() if path.is_dir()]
+        return sum(
+            sweep(one, older_than=older_than)
+            for folder in folders
+            for one in (folder, folder / "layers", folder / "grams")
+            if one.is_dir()
+        )
+
+    # ---- is it sound? --------------------------------------------------------------------------
+    def verify(self, report: Report = SILENT) -> dict[Path, str]:
+        """Read everything in one's own store and compare it with its checksums.
+
+        Returns
+        -------
+        dict
+            Damaged file -> what is wrong with it; nothing is changed.
+        """
+        wrong: dict[Path, str] = {}
+        files = [
+            path
+            for kind, item in self._items()
+            if kind in ("activations", "scores", "runs")
+            for path in ([item] if kind == "scores" else sorted(item.rglob("*")))
+            if path.suffix in (".npy", ".npz", ".json") and not path.name.startswith(".")
+        ]
+        for done, path in enumerate(files):
+            report.step(done, len(files), "stored files")
+            try:
+                _READERS[path.suffix](path)
+            except FileNotFoundError:  # cleared meanwhile
+                continue
+            except (Damaged, OSError) as error:
+                wrong[path] = getattr(error, "problem", str(error))
+        return wrong
+
+    def repair(self, report: Report = SILENT) -> dict[Path, str]:
+        """As :meth:`verify`, and take the damaged files away: what stood in them is computed anew when it is asked for."""
+        wrong = self.verify(report)
+        for path, words in wrong.items():
+            healed(path, Damaged(words), own=True)
+        return wrong
 
     def make_room(self, keep: str = "") -> list[str]:
         """Delete the least recently used until the limit holds.
@@ -238,9 +323,9 @@ class Store:
         list of str
             Keys that went.
         """
-        items = [(_used(path), _bytes(path), path) for _, path in self._items()]
-        over, gone = sum(size for _, size, _ in items) - self.limit, []
-        for _, size, path in sorted(items, key=lambda item: item[0]):
+        items = [(kind != "old", _used(path), _bytes(path), path) for kind, path in self._items()]
+        over, gone = sum(size for _, _, size, _ in items) - self.limit, []
+        for _, _, size, path in sorted(items, key=lambda item: item[:2]):
             if over <= 0:
                 break
             if path.stem != keep and self._remove(path):
@@ -264,8 +349,7 @@ class Store:
             shutil.rmtree(away, ignore_errors=True)
         else:
             away.unlink(missing_ok=True)
-            path.with_suffix(".json").unlink(missing_ok=True)
-        return size
+        return size - (_bytes(away) if away.exists() else 0)
 
     def __repr__(self) -> str:
         return f"<Store {self.root}: {self.size() / 1e9:.2f} of {self.limit / 1e9:.0f} GB>"
@@ -301,7 +385,34 @@ def _used(path: Path) -> float:
     return 0.0
 
 
-def _plain(value: object) -> object:
-    if isinstance(value, np.generic | np.ndarray):
-        return value.tolist()
-    return str(value)
+def _bare(values: np.ndarray) -> np.ndarray:
+    """An array that numpy writes without pickle."""
+    if values.dtype.kind in "OT":
+        if not all(isinstance(one, str) for one in values.ravel()):
+            raise BrainLensError(
+                f"An array of {type(values.ravel()[0]).__name__} cannot be stored",
+                remedy="Give numbers or texts",
+            )
+        return values.astype(str)
+    return values
+
+
+def _dataset(path: Path) -> tuple[xr.Dataset, float]:
+    """A stored score, and when it was saved."""
+    arrays = load_arrays(path)
+    try:
+        told = json.loads(bytes(arrays.pop("about")))
+        named = {name.removeprefix("v:"): values for name, values in arrays.items()}
+        made = {n: (told["dims"][n], v, told["variables"].get(n)) for n, v in named.items()}
+        coords = set(told["coords"])
+        dataset = xr.Dataset(
+            {n: one for n, one in made.items() if n not in coords},
+            coords={n: one for n, one in made.items() if n in coords},
+            attrs=told["attrs"],
+        )
+        return dataset, float(told["saved"])
+    except (KeyError, ValueError, TypeError, AttributeError) as error:
+        raise Damaged(f"{path} holds no score ({error})") from None
+
+
+_READERS = {".npy": load_array, ".npz": load_arrays, ".json": load_json}

@@ -383,13 +383,56 @@ def cache_list():
 
 @cache.command("clear")
 @click.argument("name", required=False)
+@click.option("--kind", default=None, help="Only one kind, as 'brainlens cache list' names it.")
 @click.confirmation_option(prompt="Delete stored activations and scores?")
-def cache_clear(name: str | None):
+def cache_clear(name: str | None, kind: str | None):
     """Delete what is stored, or only what belongs to the model NAME."""
     from analysis.store.store import Store
+    from data.catalog.fetch import size_text
 
-    freed = Store().clear(model=name)
-    click.echo(f"Deleted {freed / 1e6:.0f} MB")
+    store = Store()
+    freed = store.clear(kind, model=name)
+    left = store.size()
+    click.echo(
+        f"Gave back {size_text(freed)}; {size_text(left) if left else 'nothing'} is left in {store.root}"
+    )
+
+
+@cache.command("verify")
+def cache_verify():
+    """Read everything that is stored and compare it with its checksums; nothing is changed."""
+    from analysis.store.store import Store
+    from dashboards.command.console import progress
+
+    with progress("the store") as report:
+        wrong = Store().verify(report)
+    for words in wrong.values():
+        click.echo(words)
+    if wrong:
+        click.echo(
+            f"{len(wrong)} damaged files; 'brainlens cache repair' takes them away, and they are computed anew"
+        )
+        sys.exit(1)
+    click.echo("Everything was read and nothing is damaged")
+
+
+@cache.command("repair")
+def cache_repair():
+    """Take damaged files away: what stood in them is computed anew when it is asked for."""
+    from analysis.store.store import Store
+    from dashboards.command.console import progress
+    from data.hashes import recheck
+
+    with progress("the store") as report:
+        wrong = Store().repair(report)
+    for words in wrong.values():
+        click.echo(words)
+    changed = recheck(0)
+    for path in changed:
+        click.echo(
+            f"{path} holds other bytes than when it was first read; what was computed from it is not used any more"
+        )
+    click.echo(f"{len(wrong)} damaged files are gone and are computed anew when they are asked for")
 
 
 # ---- many at once ---------------------------------------------------------------------------------------------------

@@ -17,6 +17,8 @@ _MEANING = {
     "activations": "Activations: what models answered to stimuli; the slow part",
     "scores": "Scores: finished numbers, small",
     "runs": "Runs: finished pieces of long computations",
+    "embeddings": "Embeddings: word vectors in a form that is read at once",
+    "old": "Old: in the form of an older version of the program, never read",
 }
 
 

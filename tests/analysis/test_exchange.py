@@ -82,15 +82,17 @@ def test_round_trip(board, tmp_path, kind):
     assert results()["source"].tolist() == ["own"]
 
 
-def test_a_changed_row_is_refused(board, tmp_path):
+def test_a_changed_row_is_marked(board, tmp_path):
     _, frame = board
     path = export(frame, tmp_path / "mine.csv")
     changed = pd.read_csv(path, dtype=str)
     changed.loc[0, "r"] = "0.9"
     changed.to_csv(path, index=False)
-    with pytest.raises(BrainLensError, match=r"row 1 .*was changed after it was exported"):
-        bring(path)
-    assert results()["source"].tolist() == ["own"]
+    back = bring(path)
+    assert back["edited"].tolist() == [True] and back.loc[0, "hash"] == frame.loc[0, "hash"]
+    shown = results()
+    assert shown["edited"].tolist() == [False, True]
+    assert shown["origin"].tolist() == ["", "mine.csv (edited after its export)"]
 
 
 @pytest.mark.parametrize(
