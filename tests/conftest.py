@@ -3,31 +3,37 @@
 from __future__ import annotations
 
 import os
+import tempfile
 from pathlib import Path
 
 import pytest
+from platformdirs import user_data_dir
 
 IN_CI = os.environ.get("CI", "").lower() == "true"
 USER_HOME = None  # the real user's folder, where the starter pack was put
 
 
 def pytest_configure(config):
-    """Give every test process a home of its own, with the user's real one behind it, read-only."""
+    """Give every test process a home of its own, with the models of the user's real one behind it, read-only."""
     global USER_HOME
-    import tempfile
-
-    from data.home import home
-
-    USER_HOME = (
-        Path(os.environ["BRAINLENS_USER_HOME"]) if "BRAINLENS_USER_HOME" in os.environ else home()
-    )
+    named = os.environ.get("BRAINLENS_USER_HOME") or os.environ.get("BRAINLENS_HOME")
+    USER_HOME = Path(named or user_data_dir("brainlens", appauthor=False)).expanduser()
     os.environ["BRAINLENS_USER_HOME"] = str(USER_HOME)  # for the workers of pytest-xdist
     config._brainlens_home = tempfile.TemporaryDirectory(
         prefix="brainlens-tests-", ignore_cleanup_errors=True
     )
-    os.environ["BRAINLENS_HOME"] = config._brainlens_home.name
-    os.environ["BRAINLENS_SHARED"] = str(USER_HOME)
+    os.environ["BRAINLENS_HOME"] = str(Path(config._brainlens_home.name) / "home")
+    os.environ["BRAINLENS_SHARED"] = str(_models_only(Path(config._brainlens_home.name)))
     os.environ.setdefault("HF_HUB_OFFLINE", "1")
+
+
+def _models_only(folder: Path) -> Path:
+    """A shared folder in which nothing of the user's stands but the models: no results, recordings, bookmarks or scores."""
+    shared = folder / "shared"
+    shared.mkdir()
+    if (USER_HOME / "models").is_dir():
+        (shared / "models").symlink_to(USER_HOME / "models", target_is_directory=True)
+    return shared
 
 
 def pytest_unconfigure(config):

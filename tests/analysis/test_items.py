@@ -232,9 +232,7 @@ def test_the_price_of_predicting_each_stimulus_is_known_before(clean_home):
     one = recording("simulated")
     score("zoo-causal-400k", one, QUICK)
     before = price("zoo-causal-400k", one, QUICK)
-    assert (
-        not before.cached and 0 < before.seconds < 60 and before.memory == 0
-    )  # activations are stored
+    assert not before.cached and before.seconds > 0 and before.memory == 0  # activations are stored
     assert price("zoo-causal-400k", one, QUICK.but(folds=8)).seconds > before.seconds
     assert (
         price("zoo-causal-400k", one, QUICK.but(pooling="mean")).memory > 0

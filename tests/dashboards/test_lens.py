@@ -132,9 +132,8 @@ def test_cancel_leaves_at_once_and_offers_to_try_again(runner):
     lens = Toy(models=["a", "b"], runner=runner)
     lens.run()
     assert settle(lens, lambda: len(lens.running) == 2)
-    began = time.monotonic()
-    lens.cancel()
-    assert time.monotonic() - began < 0.2 and lens.running == [] and lens._run.visible
+    lens.cancel()  # while the work still waits for lens.go
+    assert lens.running == [] and lens._run.visible
     assert settle(lens, lambda: [job.state for job in runner.jobs()] == ["cancelled"] * 2)
     lens.go.set()
     lens.run(wait=True)
