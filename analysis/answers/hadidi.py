@@ -7,7 +7,7 @@ from functools import lru_cache
 import numpy as np
 import pandas as pd
 
-from analysis.answers.answer import Answer, decimal, interval, listed, percent, plural
+from analysis.answers.answer import Answer, decimal, listed, percent, plural
 from data.errors import unknown
 from data.readers.published import hadidi2025
 
@@ -45,7 +45,8 @@ def hadidi(benchmark: str = "pereira2018", *, pooling: str = "last") -> Answer:
 
 @lru_cache(maxsize=9)
 def _hadidi(benchmark: str, pooling: str) -> Answer:
-    from analysis.statistics import correlate
+    from analysis.answers.task import correlation_words
+    from analysis.statistics import correlate, leave_one_family_out
 
     table = hadidi2025()
     table = table[(table["benchmark"] == benchmark) & (table["pooling"] == pooling)]
@@ -60,6 +61,7 @@ def _hadidi(benchmark: str, pooling: str) -> Answer:
     control = every["model"].isin(CONTROLS)
     frame, controls = every[~control].reset_index(drop=True), every[control].set_index("model")
     found = correlate(frame["x"], frame["y"], frame["family"].to_numpy(str), draws=2000)
+    without = leave_one_family_out(frame["x"], frame["y"], frame["family"].to_numpy(str))
     oasm, rate = controls.loc["OASM-all-sigma"], controls.loc["PWR"]
     above = int((frame["y"] > rate["y"]).sum())
     sentence = (
@@ -73,9 +75,8 @@ def _hadidi(benchmark: str, pooling: str) -> Answer:
     caption = (
         f"Hadidi, Feghhi et al. 2025, released table: ridge, mean r, not divided by a ceiling, tokens pooled by {pooling}; "
         "whiskers: 1.96 standard errors. The dotted line is where folds make no difference. Over models, shuffled and "
-        f"contiguous scores go together with r = {decimal(found.r)} {interval(found.low, found.high)} and rank "
-        f"r = {decimal(found.rho)} "
-        f"{interval(found.rho_low, found.rho_high)} (n = {found.n} models of {found.n_families} families; 95 %, bootstrap over "
+        f"contiguous scores {'go' if found.claim > 0 else 'are not shown to go'} together: {correlation_words(found, without)} "
+        f"(n = {found.n} models of {found.n_families} families; 95 %, jackknife over "
         f"families; every model has both numbers).{said} These scores share no axis and no fit with Schrimpf et al. 2021."
     )
     return Answer(

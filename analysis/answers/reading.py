@@ -19,6 +19,10 @@ from data.recording import Recording
 __all__ = ["against", "against_scores", "answer", "benchmark", "reading", "verdicts", "versions"]
 
 
+FEW_TEXTS = 3
+"""With fewer texts in one of the recordings the mean over recordings has no interval."""
+
+
 def reading(models: Sequence[str], recordings: Sequence[str | Recording], **options) -> Answer:
     """Delta log-likelihood and lag profile of every model on every recording; a model that cannot is listed with its reason.
 
@@ -96,6 +100,8 @@ def answer(found: Iterable[Reading], *, missing: pd.DataFrame | None = None) -> 
         caption += " Each regression is fitted to all the words that its model knows."
     if pooled:
         caption += f" {_independent(found, list(dict.fromkeys(timed['recording'])))}"
+        if any(np.isnan(one["low"]) for one in pooled):
+            caption += f" It has no interval: one of them has fewer than {FEW_TEXTS} texts."
     if len(missing):
         caption += (
             " Left out: "
@@ -342,10 +348,11 @@ def _pooled(rows: pd.DataFrame) -> dict:
     from scipy.stats import t
 
     first = rows.drop_duplicates("recording")
+    few = (first["n_texts"] < FEW_TEXTS).any()  # a spread over two texts is no estimate
     mean, squares = first["delta_ll"].mean(), first["standard_error"] ** 2
     error = np.sqrt(squares.sum(skipna=False)) / len(first)
     freedom = squares.sum() ** 2 / (squares**2 / (first["n_texts"] - 1)).sum()
-    reach = t.ppf(0.975, freedom) * error
+    reach = np.nan if few else t.ppf(0.975, freedom) * error
     return {
         **first.iloc[0][["model", "family", "kind", "simulated"]].to_dict(),
         "recording": f"mean of {len(first)}",
@@ -424,9 +431,10 @@ def _sentence(frame: pd.DataFrame, says: dict) -> str:
     ]
     best = here.loc[here["delta_ll"].idxmax()]
     verb = "goes with" if best["low"] > 0 else "is not shown to go with"
+    adds = "adds" if best["low"] > 0 else "adds no gain that is shown,"
     gain = f"{decimal(best['delta_ll'], 4)} nats per word {interval(best['low'], best['high'], 4)}"
     said = (
-        f"The surprisal of {best['model']} {verb} how people read {best['recording']}: it adds {gain} to what length and "
+        f"The surprisal of {best['model']} {verb} how people read {best['recording']}: it {adds} {gain} to what length and "
         "frequency predict."
     )
     if len(here) > 1:

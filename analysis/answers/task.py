@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 
 from analysis.answers.answer import Answer, decimal, interval, listed, plural
-from analysis.statistics.correlation import FEW_FAMILIES
+from analysis.statistics.correlation import FEW_FAMILIES, leave_one_family_out
 from data.errors import BrainLensError, unknown
 from data.readers.published import BENCHMARKS, schrimpf2021, schrimpf2021_models, schrimpf2021_tasks
 
@@ -19,6 +19,7 @@ __all__ = [
     "MEASURES",
     "NEURAL",
     "committed",
+    "correlation_words",
     "own_task",
     "published",
     "task",
@@ -178,7 +179,7 @@ def _task(benchmark: str, x: str, clip: bool, variant: str) -> Answer:
         rule.append(
             f"Perplexity is of a read-out trained on frozen features; in {other.replace('-', ' ')} r = {decimal(twin, 3)}."
         )
-    found = result.correlation
+    found, without = result.correlation, result.facts["without"]
     subject = {
         "perplexity": "better next-word prediction",
         "glue": "a higher GLUE score",
@@ -189,19 +190,12 @@ def _task(benchmark: str, x: str, clip: bool, variant: str) -> Answer:
         if across.column != "neural"
         else "higher neural predictivity",
     )
-    verb = (
-        "goes with"
-        if found.low > 0
-        else "goes against"
-        if found.high < 0
-        else "is not shown to go with"
-    )
+    verb = {1: "goes with", -1: "goes against", 0: "is not shown to go with"}[found.claim]
     goal = (
         "higher neural predictivity" if benchmark == "neural" else f"a higher score on {benchmark}"
     )
-    sentence = (
-        f"{subject} {verb} {goal}: {_numbers(found)} over {plural(found.n, 'published model')}."
-    )
+    numbers = correlation_words(found, without)
+    sentence = f"{subject} {verb} {goal} over {plural(found.n, 'published model')}: {numbers}."
     sentence = sentence[0].upper() + sentence[1:]
     axes = {
         "x_title": across.title,
@@ -216,7 +210,7 @@ def _task(benchmark: str, x: str, clip: bool, variant: str) -> Answer:
         result.fit,
         result.missing,
         result.correlation,
-        {"x": x, "y": benchmark, "clip": clip, "variant": variant},
+        {"x": x, "y": benchmark, "clip": clip, "variant": variant, "without": without},
         axes,
     )
 
@@ -276,11 +270,19 @@ def own_task(
         )
         sentence = f"{plural(count, 'model')} of your own: {why}."
     else:
-        sentence = f"Over {plural(count, 'model')} of your own, {_numbers(result.correlation)}."
+        numbers = correlation_words(result.correlation, result.facts["without"])
+        sentence = f"Over {plural(count, 'model')} of your own, {numbers}."
     axes = {"x_title": x_title, "y_title": y_title, "log_x": log, "invert_x": better < 0}
     caption = f"{rule} {result.caption}".strip()
     return Answer(
-        result.frame, sentence, caption, result.fit, result.missing, result.correlation, {}, axes
+        result.frame,
+        sentence,
+        caption,
+        result.fit,
+        result.missing,
+        result.correlation,
+        result.facts,
+        axes,
     )
 
 
@@ -400,10 +402,18 @@ def _answered(table: pd.DataFrame, across: Measure, y: str, x: str) -> Answer:
     if correlation is not None:
         few = f"No interval and no band below {FEW_FAMILIES} model families."
         parts.append(
-            few if _few(correlation) else "Intervals and band: 95 %, bootstrap over model families."
+            few
+            if _few(correlation)
+            else "Intervals: 95 %, Fisher's z without each model family in turn (jackknife, t); band: bootstrap over families. A "
+            "relation is claimed only where the intervals of r and of the rank r agree."
         )
         parts += _partial(frame, correlation)
-    return Answer(frame, "", " ".join(parts), fit, missing, correlation)
+    without = (
+        leave_one_family_out(_scaled(frame["x"], across), frame["y"], frame["family"].to_numpy(str))
+        if correlation is not None and not _few(correlation)
+        else pd.DataFrame(columns=["family", "n", "r", "low", "high"])
+    )
+    return Answer(frame, "", " ".join(parts), fit, missing, correlation, {"without": without})
 
 
 def _few(correlation) -> bool:
@@ -500,13 +510,32 @@ def _fit(frame: pd.DataFrame, across: Measure, *, band: bool = True) -> pd.DataF
     ).sort_values("x", ignore_index=True)
 
 
-def _numbers(correlation) -> str:
-    few = _few(correlation)
-    span = (
-        "(too few families for an interval)" if few else interval(correlation.low, correlation.high)
+def correlation_words(correlation, without: pd.DataFrame | None = None) -> str:
+    """Pearson's and the rank r with their intervals, what disagrees, and the family without which least is left.
+
+    ``r = .62 [.15, .80], not shown by rank (.42 [-.11, .78]); without the gpt family r = .47 [-.04, .75]``.
+    """
+    r = f"r = {decimal(correlation.r)}"
+    if _few(correlation):
+        return f"{r} (too few families for an interval) and rank r = {decimal(correlation.rho)}"
+    r += f" {interval(correlation.low, correlation.high)}"
+    rank = f"{decimal(correlation.rho)} {interval(correlation.rho_low, correlation.rho_high)}"
+    clear, by_rank = (
+        low > 0 or high < 0
+        for low, high in (
+            (correlation.low, correlation.high),
+            (correlation.rho_low, correlation.rho_high),
+        )
     )
-    ranks = "" if few else interval(correlation.rho_low, correlation.rho_high)
-    return (
-        f"r = {decimal(correlation.r)} {span}".strip()
-        + f" and rank r = {decimal(correlation.rho)} {ranks}".rstrip()
-    )
+    if clear and by_rank and not correlation.claim:
+        said = f"{r}, of which ranks show the opposite ({rank})"
+    elif clear and not by_rank:
+        said = f"{r}, not shown by rank ({rank})"
+    elif by_rank and not clear:
+        said = f"{r}, shown by rank only ({rank})"
+    else:
+        said = f"{r} and rank r = {rank}"
+    if without is None or without.empty:
+        return said
+    least = without.loc[(without["r"] * np.sign(correlation.r)).idxmin()]
+    return f"{said}; without the {least['family']} family r = {decimal(least['r'])} {interval(least['low'], least['high'])}"

@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 
 from analysis.answers.answer import Answer, decimal, interval, listed, percent, plural
-from analysis.answers.task import DRAWS, MEASURES, published
+from analysis.answers.task import DRAWS, MEASURES, correlation_words, published
 from data.errors import BrainLensError, unknown
 from data.readers.published import BENCHMARKS
 
@@ -57,9 +57,9 @@ def untrained(benchmark: str = "neural", *, clip: bool = False) -> Answer:
     label = "neural predictivity" if benchmark == "neural" else benchmark
     before, after = decimal(frame["untrained"].mean()), decimal(frame["trained"].mean())
     sentence = (
-        f"Untrained models reach {before} on average where trained ones reach {after} ({label}); the two go together with "
-        f"r = {decimal(here.r)} {interval(here.low, here.high)}, and {at_least[benchmark]} of {len(frame)} models are at least "
-        "as good untrained."
+        f"Untrained models reach {before} on average where trained ones reach {after} ({label}); the two "
+        f"{'go' if here.claim > 0 else 'are not shown to go'} together ({correlation_words(here, _without(frame))}). "
+        f"{at_least[benchmark]} of {len(frame)} models are at least as good untrained."
     )
     averaged, drawn = (
         "before averaging " if benchmark == "neural" else "",
@@ -71,7 +71,7 @@ def untrained(benchmark: str = "neural", *, clip: bool = False) -> Answer:
         "Schrimpf et al. 2021, released table: one untrained copy per model (one seed), best layer of each chosen anew on the "
         f"reported data. r = {raw} with the scores as they are, {clipped} with each benchmark clipped at 1 {averaged}(the "
         f"paper's rule); drawn: {drawn}. Untrained at least as good as trained: {counts} of {len(frame)}. "
-        f"n = {plural(here.n, 'model')}; interval: 95 %, bootstrap over model families. With log width taken out of both, "
+        f"n = {plural(here.n, 'model')}; interval: 95 %, jackknife over model families. With log width taken out of both, "
         f"r = {decimal(here.partial)} {interval(here.partial_low, here.partial_high)}. "
         "The dotted line is where training changes nothing."
     )
@@ -335,6 +335,13 @@ def _pairs(benchmark: str, clip: bool) -> pd.DataFrame:
         untrained=copies[column], trained=trained[column]
     )
     return frame.assign(gain=frame["trained"] - frame["untrained"]).reset_index()
+
+
+def _without(frame: pd.DataFrame) -> pd.DataFrame:
+    from analysis.statistics import leave_one_family_out
+
+    values = (frame[name].to_numpy(float) for name in ("untrained", "trained"))
+    return leave_one_family_out(*values, frame["family"].to_numpy(str))
 
 
 @lru_cache(maxsize=32)

@@ -17,6 +17,7 @@ _NAMES = {
     "fdr": "analysis.statistics.multiple",
     "group_permutations": "analysis.statistics.permutation",
     "hierarchical_bootstrap": "analysis.statistics.bootstrap",
+    "leave_one_family_out": "analysis.statistics.correlation",
     "max_statistic": "analysis.statistics.multiple",
     "moments": "analysis.statistics.bootstrap",
     "paired": "analysis.statistics.bootstrap",

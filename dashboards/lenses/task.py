@@ -163,14 +163,18 @@ class Task(Lens):
         return wanted
 
     def view(self) -> View:
-        choice, pictures = self.selection, []
+        choice, pictures, strips = self.selection, [], []
         if "schrimpf2021" in choice.tables:
-            pictures.append(self._schrimpf())
+            cloud, *strips = self._schrimpf()
+            pictures.append(cloud)
         if "hadidi2025" in choice.tables:
             pictures.append(self._hadidi())
         scores = [score for score in self.scores.found(choice.models) if score.complete]
         if scores:
-            pictures.append(self._own_picture(scores))
+            cloud, *more = self._own_picture(scores)
+            pictures.append(cloud)
+            strips += more
+        pictures += strips
         if not pictures:
             show = (
                 "Show the published models",
@@ -184,19 +188,25 @@ class Task(Lens):
             tuple(pictures), stamps(scores), notes=(*PUBLISHED_NOTES, *(NOTES if scores else ()))
         )
 
-    def _schrimpf(self) -> Picture:
+    def _schrimpf(self) -> list[Picture]:
         from analysis.answers.task import task
         from analysis.paper.code import python_answer
 
         choice = self.selection
         published = task(choice.benchmark, choice.x, clip=choice.clip)
-        return Picture(
-            "Published" if len(choice.tables) == 1 else "Published, Schrimpf et al. 2021",
-            scatter(self.question, published, flag_above=1.0),
-            published.frame,
+        made = dict(
             published=("schrimpf2021",),
             python=python_answer("task", benchmark=choice.benchmark, x=choice.x, clip=choice.clip),
         )
+        label = "Published" if len(choice.tables) == 1 else "Published, Schrimpf et al. 2021"
+        cloud = Picture(
+            label, scatter(self.question, published, flag_above=1.0), published.frame, **made
+        )
+        strip = without_families(published)
+        return [
+            cloud,
+            Picture(f"{label}: without one family", strip, published.facts["without"], **made),
+        ]
 
     def _hadidi(self) -> Picture:
         from analysis.answers.hadidi import RECORDINGS, hadidi
@@ -219,7 +229,7 @@ class Task(Lens):
             python=python_answer("hadidi", benchmark=name, pooling=choice.pooling),
         )
 
-    def _own_picture(self, scores: list) -> Picture:
+    def _own_picture(self, scores: list) -> list[Picture]:
         from analysis.answers.task import own_task
 
         choice, how = self.selection, _AXES[self.selection.own_x]
@@ -237,7 +247,12 @@ class Task(Lens):
             rule=" ".join(rule),
         )
         spec = scatter(self.question, own, stamp=scores[0].stamp, flag_above=1.0 if share else None)
-        return Picture("Your own", spec, own.frame, tuple(scores))
+        pictures = [Picture("Your own", spec, own.frame, tuple(scores))]
+        if len(own.facts["without"]):
+            strip = without_families(own, stamp=scores[0].stamp)
+            table = own.facts["without"]
+            pictures.append(Picture("Your own: without one family", strip, table, tuple(scores)))
+        return pictures
 
     def _own(self, scores: list) -> pd.DataFrame:
         """The table of :func:`analysis.answers.task.own_task`: every chosen model, with the reason where it has no number."""
@@ -405,6 +420,36 @@ def two_folds(answer, note: str = "") -> FigureSpec:
         (Rule("xy"), Rule("y", 0.0)),
         answer=answer.sentence,
         caption=f"{answer.caption} {note}".strip(),
+    )
+
+
+def without_families(answer, *, stamp: str = "") -> FigureSpec:
+    """The correlation with all models, and without each family in turn: what a single family carries."""
+    found, rest = answer.correlation, answer.facts["without"]
+    names = ("n", "r", "low", "high", "rho", "rho_low", "rho_high")
+    every = pd.DataFrame([{"family": "all"} | {name: getattr(found, name) for name in names}])
+    hover = ("family", *names)
+    if rest.empty:
+        said = "A single family cannot be left out of these few."
+    else:
+        least = rest.loc[(rest["r"] * np.sign(found.r)).idxmin()]
+        claimed = "The relation is" if found.claim else "Nothing is"
+        said = f"{claimed} shown with all models; without {least['family']} least is left: r = {least['r']:.2f}."
+    return FigureSpec(
+        "Does one family of models carry the correlation?",
+        (
+            Mark(
+                "points", every, "family", "r", "low", "high", hover=hover, name="all", ringed=True
+            ),
+            Mark("points", rest, "family", "r", "low", "high", hover=hover, name="without it"),
+        ),
+        "Model family left out",
+        "Pearson r over the other models",
+        (Rule("y", 0.0),),
+        answer=said,
+        caption="Whiskers: 95 %, jackknife of Fisher's z over the families that are left (t). "
+        + answer.caption,
+        stamp=stamp,
     )
 
 

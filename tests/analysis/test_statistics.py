@@ -12,6 +12,7 @@ from analysis.statistics import (
     correlate,
     fdr,
     group_permutations,
+    leave_one_family_out,
     max_statistic,
     permutation_p,
     permutation_test,
@@ -201,6 +202,30 @@ def test_correlation_equals_scipy_and_its_draws_equal_a_slow_loop():
         assert draw[2] == pytest.approx(np.corrcoef(*residual)[0, 1])
 
 
+def test_the_interval_is_a_jackknife_of_fishers_z_over_families():
+    rng = np.random.default_rng(8)
+    x = rng.standard_normal(24)
+    y, families = x + rng.standard_normal(24), np.repeat(np.arange(8), 3)
+    found, left = correlate(x, y, families, draws=5), leave_one_family_out(x, y, families)
+    z = np.arctanh([np.corrcoef(x[families != f], y[families != f])[0, 1] for f in range(8)])
+    reach = stats.t.ppf(0.975, 7) * np.sqrt(7 / 8 * ((z - z.mean()) ** 2).sum())
+    assert (found.low, found.high) == pytest.approx(
+        tuple(np.tanh(np.arctanh(found.r) + np.array([-reach, reach])))
+    )
+    assert np.sort(np.tanh(z)) == pytest.approx(left["r"].to_numpy())
+    assert (left["n"] == 21).all() and left["low"].notna().all()
+
+
+def test_a_relation_is_claimed_only_where_ranks_agree():
+    x = np.arange(12.0)
+    y = np.where(x == 11, 30.0, np.tile([3.0, 1.0, 2.0, 0.0], 3))  # one model makes r
+    assert correlate(x, y, draws=5).claim == 0
+    wiggle = np.tile([0.3, 1.0, 0.0, 0.5], 3)
+    assert correlate(x, x + wiggle, draws=5).claim == 1
+    assert correlate(x, wiggle - x, draws=5).claim == -1
+    assert correlate(x[:4], (x + wiggle)[:4], draws=5).claim == 0  # too few
+
+
 def test_what_the_covariate_explains_whole_has_no_partial():
     rng = np.random.default_rng(5)
     width = np.log(rng.integers(64, 2048, 12).astype(float))
@@ -267,7 +292,7 @@ def test_published_scores_give_the_published_correlations():
     assert len(models) == 43 and len(set(families)) == 15
     found = correlate(pereira, fedorenko, families)
     assert found.r == pytest.approx(0.500, abs=0.002)
-    assert (found.low, found.high) == pytest.approx((0.04, 0.73), abs=0.02)
+    assert (found.low, found.high) == pytest.approx((-0.10, 0.83), abs=0.02) and found.claim == 0
     rest = families != "gpt"
     assert correlate(pereira[rest], fedorenko[rest], families[rest]).r == pytest.approx(
         0.277, abs=0.002

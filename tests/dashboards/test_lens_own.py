@@ -88,7 +88,11 @@ def test_a_text_that_failed_says_why():
 def test_points_say_layer_n_ceiling_and_source():
     lens = filled(Task, [made(MODELS[0], cached=True), made(MODELS[1])], MODELS[:2], own_x="width", tables=["schrimpf2021"],
                   benchmark="pereira2018")  # fmt: skip
-    published, own = lens.view().pictures
+    published, own, strip = lens.view().pictures
+    assert strip.label.endswith("without one family")
+    assert len(strip.table) == 15 and strip.spec.marks[0].frame["r"][0] == pytest.approx(
+        -np.corrcoef(np.log(published.table["x"]), published.table["y"])[0, 1]
+    )
     assert {"layer", "n_stimuli", "ceiling", "source", "low", "high"} <= columns(own.spec)["points"]
     assert own.table["source"].tolist() == ["stored", "fresh"] and set(own.table["n_stimuli"]) == {
         627
