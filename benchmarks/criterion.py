@@ -25,12 +25,12 @@ WORLDS = {
     "8 groups of 48": {"groups": 8, "size": 48},
     "24 groups of 16, noise shared in a group": {"groups": 24, "size": 16, "shared_noise": 0.5},
     "groups of 4 to 40": {"groups": 24, "size": None},
-    "weak signal": {"groups": 24, "size": 16, "noise": 6.0},
+    "weak signal, layers alike": {"groups": 24, "size": 16, "noise": 4.0, "lost": 0.15},
 }
 LAYERS, PLANTED = 4, 2
 
 
-def world(rng, *, groups, size, noise=2.0, shared_noise=0.0, p=200, targets=60, fresh=40):
+def world(rng, *, groups, size, noise=2.0, shared_noise=0.0, p=150, targets=40, fresh=40, lost=0.5):
     """Features of four layers and responses that the third one drives, with as many new groups again for the truth."""
     sizes = rng.integers(4, 41, groups + fresh) if size is None else np.full(groups + fresh, size)
     label = np.repeat(np.arange(groups + fresh), sizes)
@@ -43,8 +43,7 @@ def world(rng, *, groups, size, noise=2.0, shared_noise=0.0, p=200, targets=60, 
     for number in range(LAYERS):
         mixed = latent * scale
         if number != PLANTED:  # its neighbours know most of it
-            lost = 0.5 * abs(number - PLANTED)
-            mixed = mixed + lost * rng.standard_normal((n, rank)) * scale
+            mixed = mixed + lost * abs(number - PLANTED) * rng.standard_normal((n, rank)) * scale
         x = mixed @ rng.standard_normal((rank, p)) / np.sqrt(rank)
         layers.append(x + 0.3 * rng.standard_normal((n, p)) * np.logspace(0, -1, p))
     signal = latent @ (scale[:, None] * rng.standard_normal((rank, targets)))

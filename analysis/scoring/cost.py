@@ -87,13 +87,17 @@ def cost(model: str, recording: Recording, protocol: Protocol, *, store=None) ->
             memory=6 * (parameters or 0),
         )
     reader = load(model)
-    keys = [
-        score_key(reader, recording, run.protocol)
-        for number, run in enumerate(runs(recording, protocol))
-        if run.same == number
-    ]
+    found = runs(recording, protocol)
+    every = [run for number, run in enumerate(found) if run.same == number]
+    keys = [score_key(reader, recording, run.protocol) for run in every]
+    twin = bool(found[0].twins)
     there = [
-        sum(store.has_score(f"{key}-layer{n}") for key in keys) for n in range(reader.n_layers)
+        sum(
+            store.has_score(f"{key}-layer{n}")
+            and (key != keys[0] or not twin or store.has_score(f"{key}-twin{n}"))
+            for key in keys
+        )
+        for n in range(reader.n_layers)
     ]
     scored = there.count(len(keys))
     if scored == reader.n_layers:

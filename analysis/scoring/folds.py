@@ -13,7 +13,7 @@ from analysis.progress import Report
 from analysis.protocol import Protocol
 from data.recording import Recording
 
-__all__ = ["Run", "fit_parts", "fit_with_twin", "over_seeds", "runs", "side_by_side"]
+__all__ = ["Run", "fit_parts", "fit_with_twin", "over_seeds", "runs", "side_by_side", "twin_of"]
 
 
 @dataclass(frozen=True)
@@ -120,9 +120,18 @@ def fit_with_twin(
     )
     if not twins:
         return fit
-    twin = fit_parts(features, recording, protocol, twins, report)[["r"]]
-    twin = twin.rename(r="r_shuffled", fold="twin_fold", part="twin_part")
+    twin = _twin(features, recording, protocol, twins, report)
     return fit.merge(twin, combine_attrs="override")
+
+
+def twin_of(features: np.ndarray, recording: Recording, run: Run, report: Report) -> xr.Dataset:
+    """``r_shuffled`` over (twin_fold, target): the leak meter of one layer."""
+    return _twin(features, recording, run.protocol, run.twins, report)
+
+
+def _twin(features, recording: Recording, protocol: Protocol, twins, report: Report) -> xr.Dataset:
+    twin = fit_parts(features, recording, protocol, twins, report)[["r"]]
+    return twin.rename(r="r_shuffled", fold="twin_fold", part="twin_part")
 
 
 def fit_parts(

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -12,14 +11,14 @@ import xarray as xr
 
 from analysis.progress import SILENT, Report
 from analysis.protocol import Protocol, preset
-from analysis.scoring.comparisons import ceiling_of, controls_of, headline
-from analysis.scoring.folds import Run, fit_with_twin, over_seeds, runs
+from analysis.scoring.comparisons import headline
+from analysis.scoring.folds import Run, over_seeds, runs
 from analysis.scoring.keys import score_key
 from analysis.scoring.provenance import provenance
 from analysis.scoring.result import Score
 from analysis.scoring.results import keep
+from analysis.scoring.stages import Stages, bisection
 from analysis.scoring.summary import interval, summarise
-from analysis.store.keys import made
 from data.recording import Recording
 
 __all__ = ["Score", "as_model", "as_recording", "bisection", "score"]
@@ -50,7 +49,8 @@ def score(
     store : Store, optional
         Where activations and scores are kept; None: the user's own.
     report : Report
-        Progress, partial scores (after every layer) and cancel.
+        Progress, partial scores (a preview of every layer where there are many targets, then after every layer and all that
+        stands beside them) and cancel.
 
     Returns
     -------
@@ -79,59 +79,34 @@ def score(
     source = model if isinstance(model, Activations) else as_model(model)
     numbers = _layer_numbers(source, layers)
     keys = [score_key(source, recording, run.protocol) for run in every]
-    wanted = [number for number, run in enumerate(every) if run.same == number]
-    fits: list[dict[int, xr.Dataset]] = [
-        {n: d for n in numbers if (d := store.load_score(f"{keys[run]}-layer{n}")) is not None}
-        if run in wanted
-        else {}
-        for run in range(len(every))
-    ]
-    cached = all(len(fits[run]) == len(numbers) for run in wanted)
-    total, done = sum(len(numbers) - len(fits[run]) for run in wanted), 0
-    bound = ceiling_of(recording, protocol, every, store, report, known=not cached)
-    table: list[dict[str, xr.Dataset]] = []
-    activations = None
+    work = Stages(
+        source,
+        lambda missing: _activations(source, recording, protocol, missing, store, report),
+        recording,
+        protocol,
+        every,
+        keys,
+        numbers,
+        store,
+    )
 
-    def assembled(complete_runs: list[int], *, last: bool) -> Score:
+    def assembled(runs: list[int], *, last: bool = False) -> Score:
         return _assemble(
             source,
             recording,
             protocol,
             every,
-            [fits[run] for run in complete_runs],
-            [every[run].protocol.seed for run in complete_runs],
-            table,
-            bound,
+            work.shown(runs),
+            [every[run].protocol.seed for run in runs],
+            work.controls,
+            work.ceiling,
             wanted=len(numbers),
             complete=last,
-            cached=cached,
+            cached=work.cached,
         )
 
-    for run, each in enumerate(every):
-        table.append(controls_of(source, recording, each, store, report))
-        missing = [n for n in bisection(numbers) if n not in fits[run]] if run in wanted else []
-        if missing and activations is None:
-            activations = _activations(source, recording, protocol, missing, store, report)
-        for number in missing:
-            report.step(done, total, "layers")
-            began = time.perf_counter()
-            fits[run][number] = _score_layer(activations, number, recording, each, report)
-            fits[run][number].attrs |= {
-                "model": source.id,
-                "recording": recording.id,
-                "protocol": protocol.name,
-                "layer": number,
-                "made": made(time.perf_counter() - began, seed=each.protocol.seed),
-            }
-            store.save_score(f"{keys[run]}-layer{number}", fits[run][number])
-            done += 1
-            if run == 0:
-                report.partial(assembled([0], last=False))
-        if missing and 0 < run < wanted[-1]:
-            report.partial(assembled([one for one in wanted if one <= run], last=False))
-    report.step(total, total, "layers")
-    if bound is None:
-        bound = ceiling_of(recording, protocol, every, store, report)
+    work.run(report, lambda runs: report.partial(assembled(runs)))
+    wanted = work.wanted
     scored = assembled(wanted, last=True)
 
     def features(layer: int):
@@ -147,58 +122,12 @@ def score(
         store,
         report,
     )
-    scored = replace(scored, headline=beyond, cached=cached and known)
+    scored = replace(scored, headline=beyond, cached=work.cached and known)
     if (
         len(numbers) == source.n_layers
     ):  # a result stands for a model, so all its layers had their chance
         keep(scored, score_key(source, recording, protocol), store)
     return scored
-
-
-def bisection(layers: Sequence[int]) -> list[int]:
-    """Layers in the order 0, L, L/2, L/4, ..: the shape of the profile is there after a few of them.
-
-    Examples
-    --------
-    >>> bisection([0, 1, 2, 3, 4])
-    [0, 4, 2, 1, 3]
-    """
-    layers = sorted(layers)
-    if len(layers) <= 2:
-        return layers
-    order, gaps = [0, len(layers) - 1], [(0, len(layers) - 1)]
-    while gaps:
-        low, high = gaps.pop(0)
-        if high - low > 1:
-            middle = (low + high) // 2
-            order.append(middle)
-            gaps += [(low, middle), (middle, high)]
-    return [layers[i] for i in order]
-
-
-# ---- one layer ------------------------------------------------------------------------------------------------------
-def _score_layer(
-    activations, number: int, recording: Recording, run: Run, report: Report
-) -> xr.Dataset:
-    """r, R2, alpha over (fold, target) of one layer, its interval, and its shuffled twin."""
-    features = activations.layer(number)
-    result = fit_with_twin(
-        features, recording, run.protocol, run.parts, run.twins, report, choosing=True
-    )
-    result.attrs["note"] = _layer_note(result, activations.note(number))
-    return result
-
-
-def _layer_note(result: xr.Dataset, note: str) -> str:
-    """What a reader must know about this layer's number."""
-    constant, measured = float(result["constant"].sum()), int(result["r"].notnull().sum())
-    if constant and constant == measured:
-        note = note or "constant prediction: r = 0 by definition"
-    elif constant:
-        note = "; ".join(
-            filter(None, [note, f"{constant / measured:.0%} of predictions constant (r = 0)"])
-        )
-    return note
 
 
 # ---- names to things, and things to keys ----------------------------------------------------------------------------
@@ -305,7 +234,7 @@ def _control_table(
 ) -> pd.DataFrame:
     """One row per control; a random embedding was drawn anew with each fold seed."""
     rows = []
-    for name in controls[0]:
+    for name in controls[0] if controls else ():
         each = [run[name] for run in controls]
         fit = over_seeds(each, range(len(each)))
         row = {"control": name}

@@ -30,11 +30,12 @@ CUT = 48
 
 @contextmanager
 def progress(title: str):
-    """A report that draws a bar on the error stream where that is a terminal."""
+    """A report that draws a bar on the error stream where that is a terminal, and prints the rows of a score as they come."""
     from analysis.progress import Report
 
+    rows = _Rows(title)
     if not ERR.is_terminal:
-        yield Report()
+        yield Report(on_partial=rows.show)
         return
     columns = (
         TextColumn("{task.fields[title]}"),
@@ -49,7 +50,34 @@ def progress(title: str):
         def show(done: int, total: int, what: str, left: float | None) -> None:
             bar.update(task, description=what, completed=done, total=total or None)
 
-        yield Report(on_progress=show)
+        yield Report(on_progress=show, on_partial=rows.show)
+
+
+class _Rows:
+    """Lines of a score's layers on the error stream, each once, and again where a preview was replaced."""
+
+    def __init__(self, title: str):
+        self.title, self.told = title, {}
+
+    def show(self, found) -> None:
+        if not hasattr(found, "table"):
+            return
+        for row in found.table().to_dict("records"):
+            said = (row["r"], row["r_low"], row["note"])
+            if self.told.get(row["layer"]) == repr(said):
+                continue
+            self.told[row["layer"]] = repr(said)
+            bounds = (
+                f" [{_number(row['r_low'])}, {_number(row['r_high'])}]"
+                if row["r_low"] == row["r_low"]
+                else ""
+            )
+            note = f"  {row['note']}" if row["note"] else ""
+            ERR.print(
+                f"{self.title}, layer {row['layer']}: r = {_number(row['r'])}{bounds}{note}",
+                highlight=False,
+                markup=False,
+            )
 
 
 def _print(table: Table) -> None:

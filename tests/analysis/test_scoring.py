@@ -180,7 +180,7 @@ def test_layers_come_in_bisection_order_and_a_cancelled_score_keeps_them(simulat
     done = []
     report = Report(on_partial=lambda partial: done.append(partial.layers))
     finished = score("zoo-causal-400k", simulated, QUICK, store=store, report=report)
-    assert finished.complete and done == [[0, 1, 3], [0, 1, 2, 3]]
+    assert finished.complete and done[:2] == [[0, 1, 3], [0, 1, 2, 3]]
 
 
 def test_another_protocol_never_reads_the_first_ones_scores(simulated, store):
@@ -255,3 +255,75 @@ def test_saved_tables_read_back(planted, tmp_path):
     with pytest.raises(BrainLensError, match=r"\.csv"):
         planted.save(tmp_path / "s.docx")
     assert sorted(p.name for p in tmp_path.iterdir()) == ["s.csv", "s.nc"]
+
+
+# ---- the order of the work --------------------------------------------------------------------------------------------
+def test_layers_come_before_what_stands_beside_them_and_many_targets_have_a_preview(
+    simulated, tmp_path, monkeypatch
+):
+    monkeypatch.setattr("analysis.scoring.stages.PREVIEW_TARGETS", 7)
+    protocol = QUICK.but(seeds=1, controls=("length",), shuffled_twin=True, bootstrap=10)
+    seen = []
+
+    def partial(found):
+        notes = [str(note) for note in found.dataset.note.values]
+        seen.append(
+            (
+                sum(note.startswith("preview: 7 of") for note in notes),
+                len(notes),
+                len(found.controls),
+                int(
+                    found.dataset.get("r_shuffled", xr.DataArray(np.nan))
+                    .notnull()
+                    .any("target")
+                    .any("twin_fold")
+                    .sum()
+                )
+                if "r_shuffled" in found.dataset
+                else 0,
+                found.ceiling.kind,
+            )
+        )
+        assert not found.complete and found.table()["r"].notna().all()
+
+    store = Store(tmp_path)
+    found = score(
+        "zoo-causal-400k", simulated, protocol, store=store, report=Report(on_partial=partial)
+    )
+    layers = len(found.layers)
+    previews, shown, controls, twins, kinds = (list(one) for one in zip(*seen, strict=True))
+    assert shown[:layers] == previews[:layers] == list(range(1, layers + 1))
+    assert previews[layers : 2 * layers] == list(range(layers - 1, -1, -1))
+    assert controls[: 2 * layers] == [0] * 2 * layers and controls[2 * layers] == 1
+    assert twins[: 2 * layers + 1] == [0] * (2 * layers + 1) and twins[-1] == layers
+    assert kinds[-2] == "none" != kinds[-1]
+    assert not any(str(note).startswith("preview") for note in found.dataset.note.values)
+    assert "preview" not in " ".join(found.warnings())
+    again = score("zoo-causal-400k", simulated, protocol, store=store)
+    assert again.cached and again.table().equals(found.table())
+
+
+def test_a_preview_is_the_score_of_some_targets_and_the_layers_do_not_depend_on_it(
+    simulated, tmp_path, monkeypatch
+):
+    protocol = QUICK.but(
+        seeds=1, criterion="logo", controls=(), shuffled_twin=False, bootstrap=10, ceiling="none"
+    )
+    plain = score("zoo-causal-200k", simulated, protocol, store=Store(tmp_path / "one"))
+    monkeypatch.setattr("analysis.scoring.stages.PREVIEW_TARGETS", 7)
+    previews = []
+    other = score(
+        "zoo-causal-200k",
+        simulated,
+        protocol,
+        store=Store(tmp_path / "two"),
+        report=Report(on_partial=previews.append),
+    )
+    xr.testing.assert_equal(plain.dataset, other.dataset)
+    first = previews[0].dataset.r.isel(layer=0)
+    assert int(first.notnull().any("fold").sum()) == 7
+    np.testing.assert_allclose(
+        first.values[~np.isnan(first.values)],
+        plain.dataset.r.isel(layer=0).values[~np.isnan(first.values)],
+        atol=1e-6,
+    )

@@ -1,0 +1,223 @@
+"""The work behind one score, in the order in which somebody waits for it: layers before all that stands beside them.
+
+1. where there are many targets, every layer on a random 1,000 of them, labelled as a preview;
+2. every layer on all targets, with its interval, replacing its preview;
+3. the controls, the shuffled twins, the ceiling;
+4. the same for further fold seeds.
+
+After each piece a partial score is told; whatever is finished is in the store.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Sequence
+
+import numpy as np
+import xarray as xr
+
+from analysis.progress import Report
+from analysis.protocol import Protocol
+from analysis.scoring.comparisons import ceiling_of, controls_of
+from analysis.scoring.folds import Run, fit_parts, twin_of
+from analysis.store.keys import made
+from data.recording import Recording
+
+__all__ = ["PREVIEW_TARGETS", "Stages", "bisection"]
+
+PREVIEW_TARGETS = 1000
+"""Random targets of the preview; below three times as many there is none."""
+
+
+class Stages:
+    """What is there of one score, and what makes the rest of it.
+
+    Parameters
+    ----------
+    features : callable
+        ``features(numbers)`` gives activations that have these layers; called once, where something is missing.
+    every : list of Run
+        One for each fold seed.
+    keys : list of str
+        Of the model's scores under each of them.
+    numbers : list of int
+        Layers that are wanted.
+    """
+
+    def __init__(
+        self,
+        source,
+        features: Callable,
+        recording: Recording,
+        protocol: Protocol,
+        every: list[Run],
+        keys: list[str],
+        numbers: list[int],
+        store,
+    ):
+        self.source, self.recording, self.protocol = source, recording, protocol
+        self.every, self.keys, self.numbers, self.store = every, keys, numbers, store
+        self.wanted = [number for number, run in enumerate(every) if run.same == number]
+        self.fits: list[dict[int, xr.Dataset]] = [
+            self._stored(keys[run], "layer") if run in self.wanted else {}
+            for run in range(len(every))
+        ]
+        self.twins = self._twins()
+        self.previews: dict[int, xr.Dataset] = {}
+        self.controls: list[dict[str, xr.Dataset]] = []
+        self.cached = not self._missing_twins() and all(
+            len(self.fits[run]) == len(numbers) for run in self.wanted
+        )
+        self.ceiling = None
+        self._features, self._activations = features, None
+
+    def _stored(self, key: str, what: str) -> dict[int, xr.Dataset]:
+        found = {n: self.store.load_score(f"{key}-{what}{n}") for n in self.numbers}
+        return {n: one for n, one in found.items() if one is not None}
+
+    def _twins(self) -> dict[int, xr.Dataset]:
+        return self._stored(self.keys[0], "twin") if self.every[0].twins else {}
+
+    def _missing_twins(self) -> list[int]:
+        return [n for n in bisection(self.numbers) if self.every[0].twins and n not in self.twins]
+
+    def layer(self, number: int) -> np.ndarray:
+        """One layer's features (n_stimuli, n_units)."""
+        if self._activations is None:
+            missing = {n for run in self.wanted for n in self.numbers if n not in self.fits[run]}
+            self._activations = self._features(sorted(missing | set(self._missing_twins())))
+        return self._activations.layer(number)
+
+    def shown(self, runs: Sequence[int]) -> list[dict[int, xr.Dataset]]:
+        """Per run, layer -> what there is of it: the first run has twins, and previews where it has nothing better."""
+        found = [dict(self.fits[run]) for run in runs]
+        found[0] = self.previews | found[0]
+        if self.twins:
+            none = xr.full_like(next(iter(self.twins.values())), np.nan)
+            for number, fit in found[0].items():
+                twin = self.twins.get(number, none)
+                found[0][number] = fit.merge(twin, combine_attrs="override")
+        return found
+
+    # ---- the work ---------------------------------------------------------------------------------------------------
+    def run(self, report: Report, tell: Callable[[list[int]], None]) -> None:
+        """Make what is missing; ``tell(runs)`` after each piece, with the numbers of the runs that can be shown."""
+        total = sum(len(self.numbers) - len(self.fits[run]) for run in self.wanted)
+        done, first = 0, True
+        for run, each in enumerate(self.every):
+            missing = [n for n in bisection(self.numbers) if n not in self.fits[run]]
+            missing = missing if run in self.wanted else []
+            if first and missing:
+                self._preview(missing, report, lambda: tell([0]))
+            for number in missing:
+                report.step(done, total, "layers")
+                began = time.perf_counter()
+                fit = self._fit(number, each, report)
+                key = f"{self.keys[run]}-layer{number}"
+                self.fits[run][number] = self._keep(key, fit, number, each, began)
+                done += 1
+                if first:
+                    tell([0])
+            self.controls.append(controls_of(self.source, self.recording, each, self.store, report))
+            if first:
+                self._beside(report, lambda: None if self.cached else tell([0]))
+            elif missing and run < self.wanted[-1]:
+                tell([one for one in self.wanted if one <= run])
+            first = False
+        report.step(total, total, "layers")
+
+    def _preview(self, missing: list[int], report: Report, tell: Callable[[], None]) -> None:
+        """Layers on some targets; with alpha by leaving groups out in closed form where refits were asked for."""
+        count = self.recording.n_targets
+        if count < 3 * PREVIEW_TARGETS:
+            return
+        rng = np.random.default_rng(self.protocol.seed)
+        some = np.sort(rng.permutation(count)[:PREVIEW_TARGETS])
+        few, each = self.recording.select(targets=some), self.every[0]
+        quick = each.protocol.criterion == "kfold"
+        protocol = each.protocol.but(criterion="logo") if quick else each.protocol
+        everywhere = self.recording.responses.target.values
+        for done, number in enumerate(missing):
+            report.step(done, len(missing), "preview of layers")
+            fit = fit_parts(
+                self.layer(number), few, protocol, each.parts, report, choosing=self._nested
+            ).reindex(target=everywhere)
+            fit.attrs["note"] = f"preview: {few.n_targets:,} of {count:,} targets"
+            self.previews[number] = fit
+            tell()
+
+    @property
+    def _nested(self) -> bool:
+        return self.protocol.layer == "nested"
+
+    def _fit(self, number: int, run: Run, report: Report) -> xr.Dataset:
+        """r, R2, alpha over (fold, target) of one layer, and its interval."""
+        fit = fit_parts(
+            self.layer(number),
+            self.recording,
+            run.protocol,
+            run.parts,
+            report,
+            draws=run.protocol.split != "shuffle-split",
+            choosing=self._nested,
+        )
+        fit.attrs["note"] = _layer_note(fit, self._activations.note(number))
+        return fit
+
+    def _beside(self, report: Report, tell: Callable[[], None]) -> None:
+        """Twins and ceiling."""
+        tell()
+        missing = self._missing_twins()
+        for done, number in enumerate(missing):
+            report.step(done, len(missing), "shuffled twins")
+            began, first = time.perf_counter(), self.every[0]
+            twin = twin_of(self.layer(number), self.recording, first, report)
+            key = f"{self.keys[0]}-twin{number}"
+            self.twins[number] = self._keep(key, twin, number, first, began)
+            tell()
+        self.ceiling = ceiling_of(self.recording, self.protocol, self.every, self.store, report)
+        tell()
+
+    def _keep(self, key: str, fit: xr.Dataset, number: int, run: Run, began: float) -> xr.Dataset:
+        fit.attrs |= {
+            "model": self.source.id,
+            "recording": self.recording.id,
+            "protocol": self.protocol.name,
+            "layer": number,
+            "made": made(time.perf_counter() - began, seed=run.protocol.seed),
+        }
+        self.store.save_score(key, fit)
+        return fit
+
+
+def bisection(layers: Sequence[int]) -> list[int]:
+    """Layers in the order 0, L, L/2, L/4, ..: the shape of the profile is there after a few of them.
+
+    Examples
+    --------
+    >>> bisection([0, 1, 2, 3, 4])
+    [0, 4, 2, 1, 3]
+    """
+    layers = sorted(layers)
+    if len(layers) <= 2:
+        return layers
+    order, gaps = [0, len(layers) - 1], [(0, len(layers) - 1)]
+    while gaps:
+        low, high = gaps.pop(0)
+        if high - low > 1:
+            middle = (low + high) // 2
+            order.append(middle)
+            gaps += [(low, middle), (middle, high)]
+    return [layers[i] for i in order]
+
+
+def _layer_note(result: xr.Dataset, note: str) -> str:
+    """What a reader must know about this layer's number."""
+    constant, measured = float(result["constant"].sum()), int(result["r"].notnull().sum())
+    if constant and constant == measured:
+        note = note or "constant prediction: r = 0 by definition"
+    elif constant:
+        note = "; ".join(
+            filter(None, [note, f"{constant / measured:.0%} of predictions constant (r = 0)"])
+        )
+    return note
