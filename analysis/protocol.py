@@ -132,7 +132,7 @@ class Protocol:
     seed: int = 0
     seeds: int = 3
     method: str = "ridge"
-    criterion: str = "kfold"
+    criterion: str = "logo"
     alphas: tuple[float, ...] = tuple(float(a) for a in np.logspace(-1, 7, 17))
     shared_alpha: bool = False
     standardize: bool = True

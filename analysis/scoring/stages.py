@@ -139,10 +139,12 @@ class Stages:
         everywhere = self.recording.responses.target.values
         for done, number in enumerate(missing):
             report.step(done, len(missing), "preview of layers")
+            began = time.perf_counter()
             fit = fit_parts(
                 self.layer(number), few, protocol, each.parts, report, choosing=self._nested
             ).reindex(target=everywhere)
             fit.attrs["note"] = f"preview: {few.n_targets:,} of {count:,} targets"
+            fit.attrs["made"] = made(time.perf_counter() - began, seed=each.protocol.seed)
             self.previews[number] = fit
             tell()
 

@@ -23,7 +23,7 @@ def test_the_paragraph_says_every_choice(make_score):
         "the activations at its last token in layers 0 to 4",
         "4 folds grouped by topic (seed 0)",
         "ridge regression with an intercept and one penalty per target, chosen among 17 values from 0.1 to 1e+07",
-        "5-fold cross-validation within the training fold",
+        "the squared error of every group of stimuli predicted from the others of the training fold",
         "z-scored with the mean and standard deviation of the training fold",
         "the mean over folds, then the mean over targets, then the mean over subjects",
         "chosen in each fold on inner folds",
