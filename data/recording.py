@@ -12,6 +12,7 @@ import pandas as pd
 import xarray as xr
 
 from data.errors import BrainLensError, unknown
+from data.language import JOINERS, blanks
 from data.presentation import Presentation
 
 __all__ = ["KINDS", "Recording"]
@@ -54,6 +55,11 @@ class Recording:
         The targets are means over people: no ceiling, no normalised score, no inference over people.
     simulated : bool
         The truth is planted; every figure and export says so.
+    language : str
+        Code of the texts' language, such as ``"en"``; "" where it is not known: word frequencies are refused then.
+    joiner : str
+        What stands between two stimuli that are read as one text: ``" "``, ``""``, ``"treebank"`` (a blank as running English
+        has it: none before punctuation and clitics), or a column that says of each row whether a blank stands before it.
     quality : str
         A note that belongs on every figure, such as "retyped, may carry digit errors".
     citation : str
@@ -81,6 +87,8 @@ class Recording:
     roles: Mapping[str, str] = field(default_factory=dict)
     averaged: bool = False
     simulated: bool = False
+    language: str = "en"
+    joiner: str = " "
     quality: str = ""
     citation: str = ""
     licence: str = ""
@@ -192,6 +200,12 @@ class Recording:
             raise unknown("kind of recording", self.kind, KINDS)
         if self.scored_unit not in SCORED_UNITS:
             raise unknown("scored unit", self.scored_unit, SCORED_UNITS)
+        if self.joiner not in JOINERS and self.joiner not in self.stimuli.columns:
+            raise unknown(
+                f"joiner of {self.id}",
+                self.joiner,
+                ["' ' (a blank)", "'' (nothing)", "'treebank'", *self.stimuli.columns],
+            )
         for name in ("context", "group", "within"):
             column = getattr(self, name)
             if column is not None and column not in self.stimuli.columns:
@@ -220,6 +234,12 @@ class Recording:
     def texts(self) -> list[str]:
         """The stimuli's texts, stripped, in presentation order."""
         return [text.strip() for text in self.stimuli["text"]]
+
+    @property
+    def before(self) -> list[str]:
+        """What stands before each text where it follows another one of its passage: a blank or nothing."""
+        own = self.stimuli[self.joiner] if self.joiner not in JOINERS else None
+        return blanks(self.texts, self.joiner, own)
 
     @property
     def subjects(self) -> np.ndarray | None:
@@ -264,6 +284,8 @@ class Recording:
             words = self.presentation.words
             parts.append([self.presentation.interval, list(map(float, table["time"]))])
             parts.append([[str(c), list(map(str, words[c]))] for c in sorted(words.columns)])
+        if (self.joiner, self.language) != (" ", "en"):
+            parts.append([self.joiner, self.language])
         return hashlib.sha256(json.dumps(parts).encode()).hexdigest()
 
     @property
@@ -290,6 +312,8 @@ class Recording:
             "within",
             "averaged",
             "simulated",
+            "language",
+            "joiner",
         )
         told += [[name, getattr(self, name)] for name in names]
         told.append(sorted(map(list, self.roles.items())))

@@ -8,7 +8,9 @@ from functools import lru_cache
 import numpy as np
 import pandas as pd
 
-__all__ = ["add_word_columns", "core", "log_frequency", "sentences"]
+from data.language import frequencies, unspaced
+
+__all__ = ["add_word_columns", "are_words", "core", "log_frequency", "sentences"]
 
 _ABBREVIATIONS = {"mr.", "mrs.", "ms.", "dr.", "st.", "prof.", "vs.", "etc.", "e.g.", "i.e."}
 _EDGES = re.compile(r"^\W+|\W+$")
@@ -39,19 +41,33 @@ def sentences(words: pd.Series) -> np.ndarray:
     return np.array(out)
 
 
+def are_words(texts: pd.Series) -> bool:
+    """Whether rows are single words: nine of ten hold no white space, and are short where a script has none."""
+    texts = texts.astype(str).str.strip()
+    if (texts.str.split().str.len() <= 1).mean() <= 0.9:
+        return False
+    return not unspaced(list(texts[:200])) or float(texts.str.len().median()) <= 4
+
+
 @lru_cache(maxsize=200_000)
-def _zipf(word: str) -> float:
-    from wordfreq import zipf_frequency
-
-    return zipf_frequency(word, "en")
+def _zipf(word: str, language: str) -> float:
+    return float(frequencies([word], language)[0])
 
 
-def log_frequency(words: pd.Series) -> np.ndarray:
-    """Zipf frequency (log10 of occurrences in 10^9 words) of each word without its punctuation; 0 for unknown words."""
-    return np.array([_zipf(core(word) or word) for word in words.astype(str)])
+def log_frequency(words: pd.Series, language: str = "en") -> np.ndarray:
+    """Zipf frequency (log10 of occurrences in 10^9 words) of each word without its punctuation; 0 for unknown words.
+
+    Raises
+    ------
+    BrainLensError
+        For a language that is not known ("") or has no list of frequencies.
+    """
+    return np.array([_zipf(core(word) or word, language) for word in words.astype(str)])
 
 
-def add_word_columns(table: pd.DataFrame, *, text: str = "story") -> pd.DataFrame:
+def add_word_columns(
+    table: pd.DataFrame, *, text: str = "story", language: str = "en"
+) -> pd.DataFrame:
     """Add what is known of each word to a table of words in running order; columns that are there stay.
 
     The columns: ``sentence``, ``position``, ``word_in_sentence``, ``first_in_sentence``, ``last_in_sentence``, ``length``
@@ -61,6 +77,8 @@ def add_word_columns(table: pd.DataFrame, *, text: str = "story") -> pd.DataFram
     ----------
     text : str
         Column whose rows are one running text.
+    language : str
+        Whose frequencies are looked up.
     """
     table = table.copy()
     if "sentence" not in table.columns:
@@ -76,5 +94,5 @@ def add_word_columns(table: pd.DataFrame, *, text: str = "story") -> pd.DataFram
     table["last_in_sentence"] = inside.cumcount(ascending=False) == 0
     table["length"] = table["text"].str.len()
     if "log_frequency" not in table.columns:
-        table["log_frequency"] = log_frequency(table["text"])
+        table["log_frequency"] = log_frequency(table["text"], language)
     return table

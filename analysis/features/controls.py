@@ -10,6 +10,7 @@ import pandas as pd
 
 from analysis.models.static import random_vectors, words_of
 from data.errors import BrainLensError
+from data.language import frequencies
 from data.recording import Recording
 from data.registry import Registry
 
@@ -157,10 +158,8 @@ def word_rate(recording: Recording, asked: Asked) -> np.ndarray:
 
 
 def log_frequency(recording: Recording, asked: Asked) -> np.ndarray:
-    """Zipf frequency of the words: mean, smallest, last (wordfreq)."""
-    from wordfreq import zipf_frequency
-
-    zipf = [[zipf_frequency(word, "en") for word in words(text)] for text in recording.texts]
+    """Zipf frequency of the words in the recording's language: mean, smallest, last (wordfreq)."""
+    zipf = [frequencies(words(text), recording.language) for text in recording.texts]
     return np.array([[np.mean(one), min(one), one[-1]] for one in zipf])
 
 

@@ -12,8 +12,8 @@ import numpy as np
 
 from data.errors import BrainLensError
 from data.own.formats import load_npz
+from data.own.limits import MOST_UNPACKED
 from data.own.meaning import listed
-from data.own.tables import MOST_UNPACKED
 from data.recording import Recording
 
 __all__ = ["SUFFIXES", "holds_activations", "peek", "read_layers"]

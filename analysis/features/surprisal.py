@@ -138,7 +138,8 @@ def span_surprisal(
     -----
     Uncorrected: -log2 of the product of p(token | all before). Corrected (Oh & Schuler 2024; Pimentel & Meister 2024): that
     product times P(a word starts | context + span) / P(a word starts | context), so that the space after the span belongs to
-    it and not the one before; at the start of the text the denominator is 1.
+    it and not the one before; at the start of the text the denominator is 1, and so is each factor where no white space stands
+    between two spans (before punctuation and clitics, in scripts without blanks).
     """
     ranges = partition(text, spans, tokens.offsets)
     total = np.concatenate([[0.0], np.cumsum(np.nan_to_num(tokens.nats))])
@@ -148,7 +149,10 @@ def span_surprisal(
     lost = (unknown[last] > unknown[first]) | shared
     nats = np.where(lost, np.nan, total[last] - total[first])
     before = np.where(first == 0, 0.0, tokens.start[first])
-    corrected = nats - tokens.start[last] + before
+    glued = np.where(np.isnan(tokens.start), np.nan, 0.0)
+    after = np.where([_parted(text, end) for _, end in spans], tokens.start[last], glued[last])
+    before = np.where([_parted(text, start) for start, _ in spans], before, np.zeros(len(first)))
+    corrected = nats - after + before
     return pd.DataFrame(
         {
             "uncorrected": nats / LN2,
@@ -157,6 +161,11 @@ def span_surprisal(
             "joined": shared,
         }
     )
+
+
+def _parted(text: str, place: int) -> bool:
+    """Whether a word may begin here: at the ends of the text and beside white space."""
+    return place <= 0 or place >= len(text) or text[place - 1].isspace() or text[place].isspace()
 
 
 def word_surprisal(
@@ -216,7 +225,8 @@ def word_surprisal(
         frame.insert(0, "text", [passage.text[a:b] for a, b in passage.spans])
         frames.append(frame.assign(passage=number, row=passage.rows))
     table = pd.concat(frames, ignore_index=True)
-    correct = protocol.word_boundary and bool(table["corrected"].notna().any())
+    spaced = not isinstance(source, Recording) or source.joiner != ""
+    correct = protocol.word_boundary and spaced and bool(table["corrected"].notna().any())
     table.insert(1, "surprisal", table["corrected" if correct else "uncorrected"])
     table.attrs = {
         "unit": "bits",

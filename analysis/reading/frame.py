@@ -104,7 +104,7 @@ def _words(recording: Recording) -> pd.DataFrame:
     if not {"length", "log_frequency", "first_in_sentence", "last_in_sentence"} <= set(
         table.columns
     ):
-        table = add_word_columns(table)
+        table = add_word_columns(table, language=recording.language)
     table["zone"] = table.groupby("story", sort=False).cumcount() + 1
     return table
 

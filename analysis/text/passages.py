@@ -74,7 +74,8 @@ def context_labels(recording: Recording, context: str) -> np.ndarray | None:
 def passages(recording: Recording, context: str = "recording") -> list[Passage]:
     """The texts a model reads, and where the stimuli stand in them.
 
-    Stimuli of one context group are joined by one space, in presentation order, also where other stimuli stood in between.
+    Stimuli of one context group are joined as the recording says (``recording.joiner``: by one space, by nothing in Chinese),
+    in presentation order, also where other stimuli stood in between.
 
     Parameters
     ----------
@@ -92,12 +93,12 @@ def passages(recording: Recording, context: str = "recording") -> list[Passage]:
     >>> passages(recording, "none")[0].spans  # doctest: +SKIP
     ((0, 57),)
     """
-    texts = recording.texts
+    texts, blanks = recording.texts, recording.before
     before = _WORDS_BEFORE.fullmatch(context)
     if before:
         labels = context_labels(recording, "recording")
         labels = np.zeros(len(texts), int) if labels is None else labels
-        return _with_words_before(texts, labels, int(before[1]))
+        return _with_words_before(texts, blanks, labels, int(before[1]))
     if context.startswith("words:"):
         raise BrainLensError(
             f"The context {context!r} names no number of words", remedy="For example words:20"
@@ -108,23 +109,31 @@ def passages(recording: Recording, context: str = "recording") -> list[Passage]:
     groups: dict[int, list[int]] = {}
     for row, label in enumerate(labels):
         groups.setdefault(int(label), []).append(row)
-    return [_joined([texts[row] for row in rows], rows) for rows in groups.values()]
+    return [_joined(texts, blanks, rows) for rows in groups.values()]
 
 
-def _joined(texts: Sequence[str], rows: Sequence[int]) -> Passage:
-    ends = np.cumsum([len(text) + 1 for text in texts]) - 1
-    spans = tuple((int(end) - len(text), int(end)) for text, end in zip(texts, ends))
-    return Passage(" ".join(texts), spans, tuple(rows))
+def _joined(texts: Sequence[str], blanks: Sequence[str], rows: Sequence[int]) -> Passage:
+    pieces, spans, end = [], [], 0
+    for row in rows:
+        blank = blanks[row] if spans else ""
+        start = end + len(blank)
+        end = start + len(texts[row])
+        pieces += [blank, texts[row]]
+        spans.append((start, end))
+    return Passage("".join(pieces), tuple(spans), tuple(rows))
 
 
-def _with_words_before(texts: Sequence[str], labels: np.ndarray, count: int) -> list[Passage]:
-    read: dict[int, list[str]] = {}
+def _with_words_before(
+    texts: Sequence[str], blanks: Sequence[str], labels: np.ndarray, count: int
+) -> list[Passage]:
+    read: dict[int, list[str]] = {}  # words, each with the blank before it
     result = []
-    for row, (text, label) in enumerate(zip(texts, labels)):
+    for row, (text, blank, label) in enumerate(zip(texts, blanks, labels)):
         earlier = read.setdefault(int(label), [])
-        front = " ".join([*earlier[-count:], ""]) if count and earlier else ""
+        front = "".join(earlier[-count:]).lstrip() + blank if count and earlier else ""
         result.append(Passage(front + text, ((len(front), len(front) + len(text)),), (row,)))
-        earlier.extend(text.split())
+        first, *others = text.split()
+        earlier += [blank + first, *(f" {word}" for word in others)]
     return result
 
 

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import click
 
+from dashboards.command.columns import column_options, said_of
 from dashboards.command.options import check_out, fields, write_frame
 from dashboards.command.sweep import sweep
 from data.errors import BrainLensError
@@ -97,12 +98,7 @@ def app(port: int, address: str, prefix: str, allow_origin: tuple[str, ...]):
     help="Change one choice of the preset; may be repeated.",
 )
 @click.option("--layers", default="", help="Layers such as 0,6,12; all by default.")
-@click.option("--text", default=None, help="Column with the words.")
-@click.option("--response", default=None, help="Response columns, separated by commas.")
-@click.option("--group", default=None, help="Columns whose rows are held out together.")
-@click.option("--context", default=None, help="Columns whose rows are read as one text.")
-@click.option("--subject", default=None, help="Column with the subject.")
-@click.option("--order", default=None, help="Column with the order of presentation.")
+@column_options
 @click.option(
     "--filter",
     "filter_",
@@ -160,14 +156,10 @@ def _recording(name: str, columns: dict, filter_: str | None = None):
     from data.catalog.catalog import recording
     from data.filters import filtered
 
-    given = {
-        "responses" if key == "response" else key: value for key, value in columns.items() if value
-    }
-    if "responses" in given:
-        given["responses"] = [
-            part.strip() for part in given["responses"].split(",") if part.strip()
-        ]
-    found = recording(name, **given)
+    found = recording(name, **said_of(columns))
+    if Path(name.partition("#")[0]).expanduser().is_file():
+        for note in found.notes:  # what was taken for granted in a file is never silent
+            click.echo(f"{found.id}: {note}", err=True)
     return filtered(found, filter_) if filter_ else found
 
 
@@ -285,24 +277,12 @@ def data_remove(name: str, also: bool):
 
 @data.command("check")
 @click.argument("path", type=click.Path(path_type=Path))
-@click.option("--text", default=None, help="Column with the words.")
-@click.option("--response", default=None, help="Response columns, separated by commas.")
-@click.option("--group", default=None, help="Columns whose rows are held out together.")
-@click.option("--context", default=None, help="Columns whose rows are read as one text.")
-@click.option("--subject", default=None, help="Column with the subject.")
-@click.option("--order", default=None, help="Column with the order of presentation.")
+@column_options
 def data_check(path: Path, **columns):
     """Check a file of your own before anything runs."""
     from data.catalog.files import check
 
-    given = {
-        "responses" if key == "response" else key: value for key, value in columns.items() if value
-    }
-    if "responses" in given:
-        given["responses"] = [
-            part.strip() for part in given["responses"].split(",") if part.strip()
-        ]
-    report = check(path, **given)
+    report = check(path, **said_of(columns))
     click.echo(str(report))
     if not report.ok:
         sys.exit(1)

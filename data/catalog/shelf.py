@@ -138,7 +138,7 @@ def columns(staged: Path) -> tuple[list[str], dict]:
     plain : dict
         text, responses, group, context, subject, order: what the sidecar says, else what the names say.
     """
-    from data.own.meaning import plain_columns, word_columns
+    from data.own.meaning import plain_columns, reading_options
     from data.own.sidecar import sidecar
 
     said = sidecar(staged)
@@ -149,13 +149,13 @@ def columns(staged: Path) -> tuple[list[str], dict]:
         plain = plain_columns(table.frame[names])
         plain["responses"] = []  # the array itself
     else:
-        table = tables.read_table(staged, texts=word_columns(said))
+        table = tables.read_table(staged, **reading_options(said))
         names = [str(name) for name in table.frame.columns]
         plain = plain_columns(table.frame)
     for key in plain:
         if key in said:
             value = said[key]
-            many = key not in ("text", "subject")
+            many = key not in ("text", "subject", "target", "repeat")
             plain[key] = (
                 ([value] if isinstance(value, str) else list(value or [])) if many else value
             )

@@ -12,10 +12,15 @@ import pandas as pd
 import xarray as xr
 
 from data.errors import BrainLensError, unknown
-from data.own.meaning import GUESSES, Meaning, foreign_row, listed, meaning
+from data.own.meaning import Meaning, foreign_row, is_id, listed, meaning
 from data.own.order import order_keys, other_orders, reading_order
-from data.own.tables import Table, numbers
+from data.own.structure import completed
+from data.own.tables import Table, numbers, squashed
+from data.own.told import spoken_rows, told
+from data.own.turned import turn
+from data.own.wide import expanded
 from data.recording import KINDS, Recording
+from data.words import are_words
 
 __all__ = ["ASSUMED_AVERAGE", "Understood", "corpora", "from_table", "understand"]
 
@@ -83,7 +88,11 @@ def understand(table: Table, said: Mapping) -> Understood:
     if table.frame.empty:
         raise BrainLensError(f"{name} holds no rows", remedy="Export it again")
     table, said = _one_corpus(table, said)
-    table, meant, notes = _meant(table, said)
+    said, about, notes = expanded(table.frame, table.path, said)
+    table, meant, left_out = _meant(table, said)
+    table = spoken_rows(table, meant.text, said)
+    meant = completed(table, meant, said)
+    notes = [*left_out, *notes, *table.said]
     frame, people, responses = table.frame, meant.people, meant.responses
     _check_texts(table, meant.text)
     values = np.column_stack([numbers(table, column) for column in responses])
@@ -95,11 +104,8 @@ def understand(table: Table, said: Mapping) -> Understood:
         )
     keys = order_keys(table, meant.order)
 
-    kept = [
-        c
-        for c in frame.columns
-        if c not in {meant.text, people, *responses} and not c.startswith("Unnamed:")
-    ]
+    away = {meant.text, people, meant.target, meant.region, *responses}
+    kept = [c for c in frame.columns if c not in away and not c.startswith("Unnamed:")]
     renamed = {"text": "text (column)"}  # where another column holds the words
     stimuli = frame[kept].rename(columns=renamed)
     stimuli = stimuli.apply(lambda c: c.replace("", np.nan) if c.dtype.kind == "O" else c)
@@ -114,23 +120,39 @@ def understand(table: Table, said: Mapping) -> Understood:
                     f"{name}: no {key} in {len(empty)} rows of column {labels[key]!r}: {table.places(empty)}",
                     remedy="Fill it in, or name another column",
                 )
-    doubts, inside = [], ""
+    words = are_words(stimuli["text"])
+    doubts, inside = [*table.doubts, *meant.doubts], ""
     if rivals := meant.rivals(frame):
         doubts.append((
             f"{listed(meant.responses)} was taken as the response and {listed(rivals)} left aside",
             "Name the response columns (--response COLUMN,COLUMN)",
         ))  # fmt: skip
-    if people is not None:
-        rows, data, cells, targets, subjects = _turned(table, stimuli, values, people, responses)
+    if people is not None or meant.target is not None:
+        turned = turn(
+            table, meant, stimuli, values, labels=list(dict.fromkeys(labels.values())), words=words
+        )
+        rows, data, cells, targets, coords = (
+            turned.rows, turned.data, turned.cells, turned.targets, turned.coords,
+        )  # fmt: skip
         doubts += other_orders(table, keys, cells, meant.order)
-        if len(set(subjects)) > 1 and _alone(cells, len(responses)):
+        if len(set(targets)) > 1 and _alone(cells, len(responses)):
             doubts.append((
                 "no stimulus has responses of two people: some column differs from person to person",
                 "Add a column stimulus_id that is the same for everyone, or leave out columns such as the number of a trial",
             ))  # fmt: skip
+        away = [c for c in turned.varying if c not in meant.order and c != meant.repeat]
+        if away:
+            stimuli = stimuli.drop(columns=away)
+            notes.append(
+                f"differ between people for the same stimulus, so not kept of the stimuli: {listed(away)}"
+            )
     else:
         rows, data, cells, targets = np.arange(len(frame)), values, None, responses
-        subjects = _subjects(said.get("subject"), responses, name)
+        coords = {role: list(of.values()) for role, of in about.items() if role != "subject"}
+        if (who := _subjects(said.get("subject"), responses, name)) is not None:
+            coords["subject"] = who
+        if isinstance(said.get("region"), Mapping):
+            coords["region"] = [str(said["region"].get(column, "")) for column in responses]
     stimuli = stimuli.iloc[rows].reset_index(drop=True)
     ids, doubtful = _ids(table, stimuli, rows)
     doubts += doubtful
@@ -149,26 +171,28 @@ def understand(table: Table, said: Mapping) -> Understood:
         )
         cells = None if cells is None else cells[order]
     keep, dropped = _informative(name, data, targets)
-    data, targets = data[:, keep], [targets[i] for i in keep]
-    subjects = None if subjects is None else [subjects[i] for i in keep]
+    notes += dropped
+    data = data[:, keep]
+    targets = [targets[t] for t in keep]
+    coords = {role: [one[t] for t in keep] for role, one in coords.items()}
     cells = None if cells is None else cells[:, keep]
-    notes += [*dropped, *(what for what, _ in doubts)]
+    known, spoken = told(table, meant, stimuli, data, said, words)
+    doubts += spoken
+    notes += [what for what, _ in doubts]
     recording = _assemble(
-        table.path,
-        said,
-        stimuli,
-        ids,
-        data,
-        targets,
-        subjects,
-        labels,
-        renamed.get(meant.within, meant.within),
-        notes,
+        table.path, {**said, **known}, stimuli, ids, data, targets, coords, labels, meant, notes
     )
-    words = [str(meant)]
-    words += [f"rows sorted inside each {inside}"] if inside else []
-    words += [] if said.get("kind") else [f"kind = {recording.kind} (guessed)"]
-    return Understood(recording, table, rows, cells, "; ".join(words), tuple(doubts))
+    parts = [str(meant)]
+    parts += [f"rows sorted inside each {inside}"] if inside else []
+    parts += [
+        f"{key} = {_SHOWN.get(getattr(recording, key), getattr(recording, key))} (guessed)"
+        for key in ("kind", "language", "joiner")
+        if not said.get(key) and said.get(key) != "" and (key == "kind" or getattr(recording, key) not in ("en", " "))
+    ]  # fmt: skip
+    return Understood(recording, table, rows, cells, "; ".join(parts), tuple(doubts))
+
+
+_SHOWN = {"": "none"}
 
 
 # ---- rows -----------------------------------------------------------------------------------------------------------------
@@ -255,24 +279,29 @@ def _kind_of(cell: object) -> str:
 
 
 # ---- the recording --------------------------------------------------------------------------------------------------------
-def _assemble(
-    path, said, stimuli, ids, data, targets, subjects, labels, within, notes
-) -> Recording:
+def _assemble(path, said, stimuli, ids, data, targets, coords, labels, meant, notes) -> Recording:
     if "position" not in stimuli.columns:
         blocks = (
             stimuli[labels["context"]] if "context" in labels else pd.Series(0, index=stimuli.index)
         )
         stimuli["position"] = stimuli.groupby(blocks, sort=False).cumcount()
     stimuli.index = pd.Index(ids, name="stimulus")
-    coords = {"stimulus": ids, "target": np.asarray(targets, dtype=object)}
-    if subjects is not None:
-        coords["subject"] = ("target", np.asarray(subjects, dtype=object))
+    people = coords.get("subject")
     responses = xr.DataArray(
-        np.asarray(data, dtype=np.float64), dims=("stimulus", "target"), coords=coords
+        np.asarray(data, dtype=np.float64),
+        dims=("stimulus", "target"),
+        coords={
+            "stimulus": ids,
+            "target": np.asarray(targets, dtype=object),
+            **{
+                role: ("target", np.asarray(values, dtype=object))
+                for role, values in coords.items()
+                if role not in ("stimulus", "target")
+            },
+        },
     )
-    words = stimuli["text"].str.split().str.len()
     averaged = said.get(
-        "averaged", subjects is None and (len(targets) == 1 or all(_says_mean(t) for t in targets))
+        "averaged", people is None and (len(targets) == 1 or all(_says_mean(t) for t in targets))
     )
     if averaged and "averaged" not in said:
         notes.append(ASSUMED_AVERAGE)
@@ -280,9 +309,9 @@ def _assemble(
         notes.append(
             "averaged over people: no ceiling, no normalised score, no inference over people"
         )
-    elif subjects is None:
+    elif people is None:
         notes.append("subjects unknown: no inference over people")
-    notes += _text_notes(stimuli, labels)
+    notes += _text_notes(stimuli, labels, meant.repeat)
     missing = int(np.isnan(data).sum())
     if missing:
         notes.append(
@@ -297,20 +326,24 @@ def _assemble(
         for role, key in (("topic", "group"), ("passage", "context"))
         if key in labels and role not in stimuli.columns
     }
+    if meant.repeat:
+        roles["repeat"] = meant.repeat
+    within = "text (column)" if meant.within == "text" else meant.within
     return Recording(
         id=said.get("id") or path.name.split(".")[0],
         responses=responses,
         stimuli=stimuli,
-        kind=said.get("kind") or _kind(targets),
-        unit=said.get("unit") or ("ms" if _kind(targets) == "reading_times" else "a.u."),
-        scored_unit=said.get("scored_unit")
-        or ("word" if (words == 1).mean() > 0.9 else "sentence"),
+        kind=said["kind"],
+        unit=said["unit"],
+        scored_unit=said["scored_unit"],
         context=labels.get("context"),
         group=labels.get("group"),
         within=within,
         roles=roles,
         averaged=bool(averaged),
         simulated=bool(said.get("simulated", False)),
+        language=said["language"],
+        joiner=said["joiner"],
         quality=said.get("quality", ""),
         citation=said.get("citation", ""),
         licence=said.get("licence", ""),
@@ -365,16 +398,14 @@ def _ids(
 ) -> tuple[np.ndarray, list[tuple[str, str]]]:
     """The ids of the stimuli, or their numbers, and what is wrong with a column that was to hold ids."""
     doubts = []
-    for name in GUESSES["id"]:
-        if name not in stimuli.columns:
-            continue
+    for name in [column for column in stimuli.columns if is_id(column)]:
         empty, again = (
             stimuli[name].isna(),
             stimuli[name].duplicated(keep=False) & stimuli[name].notna(),
         )
         if not (empty | again).any():
             return stimuli[name].astype(str).to_numpy(dtype=object), doubts
-        if name == "stimulus_id":  # other ids may number what repeats by design
+        if squashed(name) == "stimulusid":  # other ids may number what repeats by design
             what = (
                 f"has ids more than once in {int(again.sum())} rows"
                 if again.any()
@@ -399,52 +430,6 @@ def _subjects(subject, responses: list[str], file: str) -> list[str] | None:
             remedy="Name the subject of every response column",
         )
     return [str(subject[column]) for column in responses]
-
-
-def _turned(table: Table, stimuli, values, people: str, responses: list[str]):
-    """One row per stimulus from one row per stimulus and subject; targets ``subject`` or ``subject.response``.
-
-    Returns
-    -------
-    rows : numpy.ndarray
-        Shape (n_stimuli,): the first row of each stimulus.
-    data, cells : numpy.ndarray
-        Shape (n_stimuli, n_targets): the responses, and the rows they stand in (-1: none).
-    targets, subjects : list of str
-    """
-    who = table.frame[people]
-    nobody = np.flatnonzero(who.isna() | (who.astype(str).str.strip() == ""))
-    if len(nobody):
-        raise BrainLensError(
-            f"{table.path.name}: no subject in {table.places(nobody)}", remedy="Fill in the subject"
-        )
-    who = who.astype(str)
-    constant = [c for c in stimuli.columns if c in GUESSES["id"]] or list(stimuli.columns)
-    key = stimuli[constant].astype(str).agg("\x1f".join, axis=1)
-    times = key.groupby([who, key]).cumcount()
-    if constant[0] in GUESSES["id"] and times.any():
-        again = np.flatnonzero(times > 0)
-        raise BrainLensError(
-            f"{table.path.name}: subject and {constant[0]} occur together more than once: {table.places(again)}",
-            remedy="Average the repetitions, or give each a stimulus_id of its own",
-        )
-    key = key + "\x1f" + times.astype(str)
-    codes, unique = pd.factorize(key)
-    first = pd.Series(np.arange(len(key))).groupby(codes).first().to_numpy()
-    names = list(dict.fromkeys(who))
-    data = np.full((len(unique), len(names) * len(responses)), np.nan)
-    column_of = {name: i for i, name in enumerate(names)}
-    columns = who.map(column_of).to_numpy() * len(responses)
-    cells = np.full(data.shape, -1)
-    for offset in range(len(responses)):
-        data[codes, columns + offset] = values[:, offset]
-        cells[codes, columns + offset] = np.arange(len(values))
-    targets = [
-        name if len(responses) == 1 else f"{name}.{response}"
-        for name in names
-        for response in responses
-    ]
-    return first, data, cells, targets, [name for name in names for _ in responses]
 
 
 def _alone(cells: np.ndarray, per_person: int) -> bool:
@@ -482,9 +467,9 @@ def _informative(name: str, data: np.ndarray, targets: list[str]) -> tuple[np.nd
     return keep, notes
 
 
-def _text_notes(stimuli: pd.DataFrame, labels: Mapping) -> list[str]:
-    if (stimuli["text"].str.split().str.len() == 1).mean() > 0.9:
-        return []  # words occur again and again
+def _text_notes(stimuli: pd.DataFrame, labels: Mapping, repeat: str | None) -> list[str]:
+    if repeat or are_words(stimuli["text"]):
+        return []  # words and repeats occur again and again
     twins = stimuli["text"][stimuli["text"].duplicated(keep=False)]
     if twins.empty:
         return []
@@ -504,10 +489,3 @@ def _says_mean(target: str) -> bool:
         word in str(target).lower().replace("-", "_").split("_")
         for word in ("avg", "average", "mean")
     )
-
-
-def _kind(targets) -> str:
-    names = " ".join(map(str, targets)).lower().replace("_", " ").split()
-    if {"rt", "rts", "reading", "spr", "ms"} & set(names):
-        return "reading_times"
-    return "fmri"

@@ -13,8 +13,11 @@ import numpy as np
 import pandas as pd
 
 from data.errors import BrainLensError
-from data.own.meaning import checked, word_columns
-from data.own.tables import MOST_UNPACKED, MUCH, Table, read_table, there, within
+from data.own.gate import beside_of
+from data.own.limits import MOST_UNPACKED, MUCH, within
+from data.own.meaning import checked, reading_options
+from data.own.names import GUESSES, REGION_NAMES
+from data.own.tables import Table, read_table, squashed, there
 
 __all__ = ["SUFFIXES", "beside", "handles", "load_npy", "load_npz", "table_of"]
 
@@ -228,13 +231,7 @@ def _cells(values: np.ndarray) -> np.ndarray:
 def beside(path: Path, said: Mapping) -> Path | None:
     """The table of stimuli that belongs to an array file."""
     if said.get("stimuli"):
-        named = Path(said["stimuli"])
-        found = named if named.is_absolute() or named.exists() else path.with_name(str(named))
-        if not found.is_file():
-            raise BrainLensError(
-                f"There is no table of stimuli {found}", remedy="Check the path (stimuli=...)"
-            )
-        return found
+        return beside_of(path, said["stimuli"], "table of stimuli", trusted=True)
     return next(
         (file for end in STIMULI if (file := path.with_name(path.stem + end)).is_file()), None
     )
@@ -287,7 +284,7 @@ def _arrays(path: Path, arrays: Mapping[str, np.ndarray], said: Mapping) -> tupl
     file = beside(path, said)
     columns, lines = {}, None
     if file is not None:
-        table = read_table(file, texts=word_columns(said))
+        table = read_table(file, **reading_options(said))
         columns, lines = {str(c): table.frame[c] for c in table.frame.columns}, table.lines
     elsewhere = {}  # texts that have another length
     for name, array in arrays.items():
@@ -361,13 +358,15 @@ def _labels(
 def _netcdf(path: Path, said: Mapping) -> tuple[Table, dict]:
     from data.own.netcdf import open_array
 
-    array = open_array(path)
+    array = open_array(path, words=True)
+    single = [d for d in array.dims if array.sizes[d] == 1 and array.ndim > 2]
+    array = array.squeeze(single[: array.ndim - 2], drop=True)
     if array.ndim == 1:
         array = array.expand_dims("target", axis=1)
     if array.ndim != 2:
         raise BrainLensError(
-            f"{path.name} holds an array with dims {tuple(array.dims)}",
-            remedy="Write an array (stimulus, target)",
+            f"{path.name} holds an array with dims {', '.join(f'{d} ({n})' for d, n in array.sizes.items())}",
+            remedy="Write an array (stimulus, target): choose one of the others, such as one time bin, or average over them",
         )
     rows = next((d for d in array.dims if d in ("stimulus", "presentation")), array.dims[0])
     array = array.transpose(rows, ...)
@@ -391,6 +390,17 @@ def _netcdf(path: Path, said: Mapping) -> tuple[Table, dict]:
             other, about.get("neuroid_id", [f"target_{i + 1}" for i in range(array.shape[1])])
         )
     ]
+    people = next(
+        (
+            about[one]
+            for name in GUESSES["subject"]
+            for one in about
+            if squashed(one) == squashed(name)
+        ),
+        None,
+    )
+    if len(set(targets)) != len(targets) and people is not None:  # numbered anew for each person
+        targets = [f"{who}.{target}" for who, target in zip(people, targets)]
     if len(set(targets)) != len(targets):
         raise BrainLensError(
             f"{path.name}: target ids occur more than once", remedy="Make the ids unique"
@@ -405,8 +415,14 @@ def _netcdf(path: Path, said: Mapping) -> tuple[Table, dict]:
     )
     own: dict = _own_words(path, array.attrs.get("brainlens"))
     own["responses"] = names
-    if "subject" in about and "subject" not in own:
-        own["subject"] = dict(zip(names, map(str, about["subject"])))
+    if people is not None and "subject" not in own:
+        own["subject"] = dict(zip(names, map(str, people)))
+    place = next(
+        (about[one] for name in REGION_NAMES for one in about if squashed(one) == squashed(name)),
+        None,
+    )
+    if place is not None and "region" not in own:
+        own["region"] = dict(zip(names, map(str, place)))
     return Table(path, frame), own
 
 
@@ -423,4 +439,7 @@ def _own_words(path: Path, said: object) -> dict:
             f"{path.name}: its attribute 'brainlens' is not a JSON object",
             remedy="Write the file again, or remove the attribute",
         )
-    return checked(fields, f"{path.name}, attribute 'brainlens'")
+    own = checked(fields, f"{path.name}, attribute 'brainlens'")
+    for key in ("stimuli", "targets"):
+        own.pop(key, None)  # a file of this kind needs none, and names no other
+    return own

@@ -15,11 +15,18 @@ __all__ = ["MOST_BYTES", "open_array"]
 MOST_BYTES = 16 * 1024**3  # of unpacked numbers
 
 
-def open_array(path: str | Path, *, most_bytes: int = MOST_BYTES) -> xr.DataArray:
+def open_array(
+    path: str | Path, *, most_bytes: int = MOST_BYTES, words: bool = False
+) -> xr.DataArray:
     """The one array of a NetCDF file, its text coordinates as str, missing ones as NaN.
 
     Reads what ``DataArray.to_netcdf`` writes after its MultiIndex levels became plain coordinates, by any xarray since 2018,
     NetCDF 4 or 3.
+
+    Parameters
+    ----------
+    words : bool
+        Texts along an array's rows are words as they stand, so that ``nan`` is one; else ``nan`` means that there is none.
 
     Raises
     ------
@@ -68,12 +75,13 @@ def open_array(path: str | Path, *, most_bytes: int = MOST_BYTES) -> xr.DataArra
     coords = {}
     for key, values in array.coords.items():
         if values.dtype.kind in "OSU":
-            coords[key] = (values.dims, _words(values.values))
+            plain = words and values.dims == array.dims[:1]
+            coords[key] = (values.dims, _words(values.values, ("",) if plain else ("", "nan")))
     return array.assign_coords(coords)
 
 
-def _words(values: np.ndarray) -> np.ndarray:
-    """Strings as str; None, empty and 'nan' as NaN; numbers kept."""
+def _words(values: np.ndarray, none: tuple[str, ...] = ("", "nan")) -> np.ndarray:
+    """Strings as str; None, and the texts that mean none, as NaN; numbers kept."""
     out = np.empty(values.shape, dtype=object)
     for i, value in enumerate(values.ravel()):
         value = value.decode("utf-8") if isinstance(value, bytes) else value
@@ -81,7 +89,7 @@ def _words(values: np.ndarray) -> np.ndarray:
         missing = (
             value is None
             or (isinstance(value, float) and np.isnan(value))
-            or (isinstance(value, str) and value.strip() in ("", "nan"))
+            or (isinstance(value, str) and value.strip() in none)
         )
         out.ravel()[i] = np.nan if missing else value
     return out

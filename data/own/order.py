@@ -13,7 +13,7 @@ from data.own.tables import Table, numbers
 
 __all__ = ["order_keys", "other_orders", "reading_order"]
 
-NONE = 'say that there is none ("order": null in the sidecar)'
+NONE = "say that there is none (--order none)"
 
 
 def order_keys(table: Table, names: list[str]) -> pd.DataFrame:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from data.own import formats
 from data.own.columns import Understood, corpora, understand
-from data.own.meaning import checked, word_columns
+from data.own.meaning import checked, reading_options
 from data.own.sidecar import sidecar
 from data.own.tables import Table, read_table
 from data.recording import Recording
@@ -25,7 +25,11 @@ def read(
     subject: str | Mapping[str, str] | None = None,
     order: str | Sequence[str] | None = None,
     within: str | None = None,
+    target: str | None = None,
+    region: str | Mapping[str, str] | None = None,
+    repeat: str | None = None,
     stimuli: str | Path | None = None,
+    targets: str | Path | None = None,
     corpus: str | None = None,
     **facts,
 ) -> Recording:
@@ -41,7 +45,8 @@ def read(
     text : str
         Column of the words that were read.
     responses : str or list of str
-        Columns of the measurements (a string is split at commas). Empty cells are missing measurements; the row stays, because
+        Columns of the measurements (a string is split at commas), or patterns such as ``sub-*`` and ``sub-{subject}_{region}``,
+        whose names in braces become coordinates of the targets. Empty cells are missing measurements; the row stays, because
         its words are still context for the rows that follow.
     group : str or list of str
         Column whose rows are held out together; several are joined into one label.
@@ -55,13 +60,23 @@ def read(
         (context, else group) holds inside it; the texts then stay in the order of the file, and so do rows of equal order.
     within : str
         Column whose values are scored apart and averaged.
+    target : str
+        Column that names the target of each row (voxel, region, electrode, measure) in a table with one row for each.
+    region : str or mapping
+        Column that says where a row's target lies, or the region of each response column.
+    repeat : str
+        Column that numbers the presentations of a stimulus to the same person: each is kept, and they give a ceiling.
     stimuli : path-like
         The table of stimuli that belongs to an array file, where it is not ``<name>.stimuli.csv`` beside it.
+    targets : path-like
+        A table with one row per response column or column of an array: subject, region, and what else is known of it; by default
+        ``<name>.targets.csv`` beside the file.
     corpus : str
         As ``#corpus`` behind the path.
     **facts
-        Fields of :class:`data.recording.Recording`: id, kind, unit, scored_unit, averaged, simulated, quality, citation, licence,
-        source.
+        Fields of :class:`data.recording.Recording`: id, kind, unit, scored_unit, averaged, simulated, language, joiner, quality,
+        citation, licence, source; and how cells are read: decimal (``","`` or ``"."``), missing (codes such as ``"-999"``), sheet
+        and range of a spreadsheet. ``"none"`` for a column says that there is none, so that none is guessed.
 
     Raises
     ------
@@ -76,8 +91,12 @@ def read(
         subject=subject,
         order=order,
         within=within,
+        target=target,
+        region=region,
+        repeat=repeat,
     )
-    return understood(path, stimuli=stimuli, corpus=corpus, **columns, **facts).recording
+    files = dict(stimuli=stimuli, targets=targets, corpus=corpus)
+    return understood(path, **files, **columns, **facts).recording
 
 
 def understood(path: str | Path, **said) -> Understood:
@@ -110,4 +129,4 @@ def _table(path: Path, said: dict) -> tuple[Table, dict]:
     if formats.handles(path):
         table, own = formats.table_of(path, said)
         return table, {**own, **said}
-    return read_table(path, texts=word_columns(said)), said
+    return read_table(path, **reading_options(said)), said

@@ -6,6 +6,8 @@ import json
 from pathlib import Path
 
 from data.errors import BrainLensError
+from data.files import atomic
+from data.own.gate import beside_of
 from data.own.meaning import checked
 
 __all__ = ["SIDECAR", "sidecar", "write_sidecar"]
@@ -37,18 +39,24 @@ def sidecar(path: str | Path) -> dict:
             f"{beside.name} holds a {type(said).__name__}, not fields",
             remedy='Write {"text": "sentence", ...}',
         )
-    return checked(said, beside.name)
+    said = checked(said, beside.name)
+    for key in ("stimuli", "targets"):
+        if said.get(key):  # what a file names may lie beside it only
+            said[key] = str(beside_of(Path(path), said[key], f"{key} table"))
+    return said
 
 
 def write_sidecar(path: str | Path, **said) -> Path:
     """Keep how the columns of ``path`` are meant in a file beside it; fields already there are replaced one by one.
 
-    None for ``group``, ``context``, ``subject``, ``order`` or ``within`` says that there is none, so that none is guessed.
+    None for a role such as ``group``, ``context``, ``subject`` or ``order`` says that there is none, so that none is guessed.
     """
     said = checked(said)
     beside = Path(str(path) + SIDECAR)
     fields = {**sidecar(path), **said}
-    half = beside.with_name(beside.name + ".part")
-    half.write_text(json.dumps(fields, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
-    half.replace(beside)
+    for key in ("stimuli", "targets"):
+        if fields.get(key) and Path(fields[key]).parent == Path(path).parent:
+            fields[key] = Path(fields[key]).name
+    with atomic(beside) as half:
+        half.write_text(json.dumps(fields, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
     return beside

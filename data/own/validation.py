@@ -204,7 +204,7 @@ def _counts(recording: Recording, places: _Places, findings, facts) -> None:
             Finding(
                 "fact",
                 f"{'taken as an average' if assumed else 'averaged'}: no ceiling, no normalised score, no inference over people",
-                'Where it is one person or one electrode, say "averaged": false in the sidecar'
+                'Where it is one person or one electrode, say so (--per-person, or "averaged": false in the sidecar)'
                 if assumed
                 else "",
             )
@@ -214,7 +214,8 @@ def _counts(recording: Recording, places: _Places, findings, facts) -> None:
             Finding(
                 "warning",
                 "it is not known which target belongs to whom",
-                "Name the subject column, or the subject of each column",
+                "Name the subject column (--subject COLUMN) or that of each column (--subject left=s1,right=s2, --response "
+                "'sub-{subject}_*', a table .targets.csv)",
             )
         )
     elif n_people < 3:
@@ -270,7 +271,7 @@ def _texts(recording: Recording, places: _Places, findings, facts) -> None:
                 Finding(
                     "warning",
                     f"{len(several)} rows hold several words where one is scored: {places.of(several)}",
-                    "Give each word a row, or set scored_unit to sentence",
+                    "Give each word a row, or set scored_unit to sentence in the sidecar",
                 )
             )
     wordless = np.flatnonzero(~texts.str.contains(r"\w", regex=True))

@@ -97,7 +97,10 @@ def test_an_order_that_differs_between_people_is_said(tmp_path):
     apart = check(
         saved(tmp_path, pd.concat(frames).drop(columns="stimulus_id").assign(trial=range(24)))
     )
-    assert "no stimulus has responses of two people" in said(apart, "warning")
+    assert apart.recording.n_stimuli == 12 and "trial" not in apart.recording.stimuli
+    assert "differ between people for the same stimulus, so not kept of the stimuli: trial" in said(
+        apart
+    )
 
 
 # ---- corpora --------------------------------------------------------------------------------------------------------------

@@ -1,0 +1,59 @@
+"""What is said of a user's file on the command line: one set of options for every command that takes a recording."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import click
+
+from data.own.wide import pairs_of
+
+__all__ = ["column_options", "said_of"]
+
+_OPTIONS = (
+    ("--text", "COLUMN", "The words that were read."),
+    ("--response", "COLUMNS", "The measurements, separated by commas, or a pattern: 'sub-*', 'sub-{subject}_{region}'."),
+    ("--group", "COLUMNS", "Rows that are held out together."),
+    ("--context", "COLUMNS", "Rows that are read as one text; none: each row alone."),
+    ("--subject", "COLUMN", "Who read each row; or the person of each column: left=s1,right=s2; none: rows are no people's."),
+    ("--order", "COLUMNS", "The order of presentation."),
+    ("--within", "COLUMN", "Parts that are scored apart and averaged."),
+    ("--target", "COLUMN", "Voxel, region, electrode or measure of each row."),
+    ("--region", "COLUMN", "Where each row's target lies; or that of each column: left=IFG,right=STG."),
+    ("--repeat", "COLUMN", "Number of the presentation."),
+    ("--targets", "FILE", "A table that describes the response columns: subject, region."),
+    ("--kind", "KIND", "fmri, ecog, eeg, reading_times, eye_tracking or behaviour."),
+    ("--unit", "UNIT", "Unit of the measurements, such as ms."),
+    ("--language", "CODE", "Language of the texts, such as de: word frequencies are looked up in it."),
+    ("--joiner", "RULE", "What stands between words: blank, none, treebank, or a column."),
+    ("--missing", "CODES", "Values that mean 'not measured', such as -999,-1."),
+    ("--decimal", "MARK", "The decimal mark, . or , where columns do not show it."),
+    ("--sheet", "NAME", "Sheet of a spreadsheet."),
+    ("--range", "CELLS", "Cells of a spreadsheet, such as B3:F90."),
+)  # fmt: skip
+
+
+def column_options(command: Callable) -> Callable:
+    """A command with an option for every role of a column and every way to read its cells."""
+    averaged = click.option(
+        "--averaged/--per-person",
+        default=None,
+        help="Whether the measurements are means over people, or one person's (or electrode's) own.",
+    )
+    command = averaged(command)
+    for name, value, text in reversed(_OPTIONS):
+        command = click.option(name, default=None, metavar=value, help=text)(command)
+    return command
+
+
+def said_of(options: dict) -> dict:
+    """The options that were given, as :func:`data.own.read.read` takes them."""
+    said = {key: value for key, value in options.items() if value is not None}
+    if "response" in said:
+        said["responses"] = [
+            part.strip() for part in said.pop("response").split(",") if part.strip()
+        ]
+    for role in ("subject", "region"):
+        if role in said and (pairs := pairs_of(said[role])):
+            said[role] = pairs
+    return said

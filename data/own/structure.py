@@ -1,0 +1,251 @@
+"""Rows of words: which form a text, where in it each one stands, and whether several people's rows are strung together."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+
+import numpy as np
+import pandas as pd
+
+from data.errors import BrainLensError
+from data.own.meaning import Meaning, is_id, listed, one_reading
+from data.own.names import plain
+from data.own.tables import Table
+from data.words import are_words
+
+__all__ = ["completed"]
+
+GRAM = 5
+"""Words in a row that are taken to be the same text where they occur again."""
+_TEXTS = (
+    *(
+        "item",
+        "item id",
+        "item nr",
+        "item number",
+        "text",
+        "text id",
+        "text nr",
+        "text number",
+        "story",
+        "story id",
+        "story nr",
+    ),
+    *(
+        "sentence",
+        "sentence id",
+        "sent id",
+        "sentence nr",
+        "sentence number",
+        "sentnum",
+        "passage",
+        "passage id",
+        "passage nr",
+    ),
+    *(
+        "paragraph",
+        "paragraph id",
+        "part",
+        "chapter",
+        "page",
+        "document",
+        "doc id",
+        "article",
+        "topic",
+        "set",
+        "list item",
+    ),
+)
+_TRIALS = ("trial", "trial id", "trial nr", "trial number", "trial index")
+_PLACES = (
+    *(
+        "zone",
+        "word number",
+        "word nr",
+        "word id",
+        "word idx",
+        "word index",
+        "word pos",
+        "word position",
+        "word order",
+        "pos",
+    ),
+    *(
+        "position",
+        "ianum",
+        "ia id",
+        "word in text",
+        "order",
+        "region number",
+        "token id",
+        "token nr",
+        "word in sentence",
+    ),
+)
+
+
+def completed(table: Table, meant: Meaning, said: Mapping) -> Meaning:
+    """What the names leave open, told by the rows themselves.
+
+    Raises
+    ------
+    BrainLensError
+        Where the same texts come again and again and nothing says for whom.
+    """
+    texts = table.frame[meant.text].astype(str).str.strip()
+    words = are_words(texts)
+    if not meant.people and "subject" not in said:
+        _strung(table, meant, texts, words)
+    return _in_texts(table, meant, said) if words else meant
+
+
+# ---- several people's rows ------------------------------------------------------------------------------------------------
+def _strung(table: Table, meant: Meaning, texts: pd.Series, words: bool) -> None:
+    frame = table.frame
+    gram = GRAM if words else 1
+    free = [c for c in frame.columns if c not in meant.used and not is_id(c)]
+    named = [c for c in free if _called(frame, c, _TEXTS)]
+    trials = [c for c in free if _called(frame, c, _TRIALS)]
+    known = [*dict.fromkeys((*meant.group, *meant.context))]
+    found: dict[str, int] = {}
+    for labels in ((*known,), (*known, *named), (*known, *named, *trials)):
+        codes = frame.groupby([*labels, texts], sort=False, dropna=False).ngroup().to_numpy()
+        for column in free:
+            if column in (*named, *trials, *found):
+                continue
+            values = pd.factorize(frame[column].astype(str))[0]
+            count = int(values.max()) + 1
+            if count < 2 or count * max(gram, 2) > len(frame):
+                continue
+            again, once = _shared(codes, values, gram)
+            if again >= 0.8 and once >= 0.9:
+                found[column] = count
+    if not found:
+        return
+    column = max(found, key=found.__getitem__)
+    count = found[column]
+    rows = int(frame[column].astype(str).value_counts().iloc[0])
+    unit = "words" if words else "stimuli"
+    where = f"every text of {listed(known[:1])}" if known else "every text"
+    raise BrainLensError(
+        f"{table.path.name}: {where} comes {count} times, once for each value of {column!r} ({rows:,} {unit} x {count}): "
+        "whose rows these are is not said",
+        choices=sorted(found, key=found.__getitem__, reverse=True),
+        remedy=f"Say --subject {column} where it tells people apart, --repeat {column} for repeated presentations, "
+        f"--target {column} for measures or places, or --subject none where each row is a stimulus of its own",
+    )
+
+
+def _shared(codes: np.ndarray, values: np.ndarray, gram: int) -> tuple[float, float]:
+    """Share of the texts under one value that come under another one too, and of those that come once under each."""
+    order = np.argsort(values, kind="stable")
+    codes, values = codes[order].astype(np.uint64), values[order]
+    if len(codes) <= gram:
+        return 0.0, 0.0
+    count = len(codes) - gram + 1
+    whole = values[:count] == values[gram - 1 :]
+    with np.errstate(over="ignore"):
+        key = np.zeros(count, np.uint64)
+        for step in range(gram):
+            key = key * np.uint64(1_000_003) + codes[step : step + count] + np.uint64(17)
+    if not whole.any():
+        return 0.0, 0.0
+    pairs = pd.DataFrame({"key": key[whole], "value": values[:count][whole]})
+    distinct = pairs.drop_duplicates()
+    again = distinct["key"].map(distinct["key"].value_counts()) > 1
+    return float(again.mean()), len(distinct) / len(pairs)
+
+
+# ---- words in texts -------------------------------------------------------------------------------------------------------
+def _in_texts(table: Table, meant: Meaning, said: Mapping) -> Meaning:
+    one = one_reading(table.frame, meant.people, meant.target, meant.repeat)
+    guessed, doubts = set(meant.guessed), list(meant.doubts)
+    context, order, group = meant.context, meant.order, meant.group
+    free = [
+        c
+        for c in one.columns
+        if (c not in meant.used or c in meant.group) and not is_id(c) and c != meant.text
+    ]
+    if not context and "context" not in said:
+        pair = _numbered(one, free, [c for c in free if c not in group and c not in order])
+        block = pair[0] if pair else _block(one, meant, free)
+        if block:
+            context = [block]
+            guessed.add("context")
+            if pair and not order and "order" not in said:
+                order = [pair[1]]
+                guessed.add("order")
+        elif len(one) > 1:
+            doubts.append((
+                "which rows form a text is not known, so each word is read alone, without the words before it",
+                "Name the column that is the same for all words of a text (--context COLUMN), or say that there is none "
+                "(--context none)",
+            ))  # fmt: skip
+    elif context and not order and "order" not in said:
+        label = one[context].astype(str).agg("\x1f".join, axis=1)
+        places = [c for c in free if c not in (*group, *context)]
+        if pair := _numbered(one.assign(**{"\x1f": label}), ["\x1f"], places):
+            order = [pair[1]]
+            guessed.add("order")
+    several = bool(context) and len(one[context].drop_duplicates()) > 1
+    if several and not group and "group" not in said:
+        group = list(context)
+        guessed.add("group")
+    taken = {*context, *order, *group}
+    return replace(
+        meant,
+        context=context,
+        order=order,
+        group=group,
+        guessed=frozenset(guessed),
+        others=tuple(c for c in meant.others if c not in taken),
+        doubts=tuple(doubts),
+    )
+
+
+def _numbered(frame: pd.DataFrame, blocks: list[str], places: list[str]) -> tuple[str, str] | None:
+    """A column of texts and one that numbers the words of each, from 0 or 1 and nearly without gaps; the fewest texts win."""
+    found = []
+    whole = {column: frame[column] for column in places if _whole(frame[column])}
+    for block in blocks:
+        values = frame[block]
+        count = values.nunique(dropna=False)
+        if values.isna().any() or count < 2 or count * 3 > len(frame):
+            continue
+        runs = int((values != values.shift()).sum())
+        for place, numbers in whole.items():
+            if place == block:
+                continue
+            if pd.DataFrame({"b": values, "p": numbers}).duplicated().mean() > 0.02:
+                continue
+            each = numbers.groupby(values).agg(["min", "max", "count"])
+            first = each["min"].mode().iloc[0]
+            dense = (each["count"] / (each["max"] - each["min"] + 1)).mean()
+            if first not in (0, 1, 2) or (each["min"] == first).mean() < 0.8 or dense < 0.8:
+                continue
+            named = _called(frame, place, _PLACES) + _called(frame, block, (*_TEXTS, *_TRIALS))
+            together = runs == count
+            if together or named:
+                found.append((-together, -named, count, block, place))
+    return min(found)[3:] if found else None
+
+
+def _whole(values: pd.Series) -> bool:
+    return values.dtype.kind in "iuf" and bool(values.notna().all() and (values % 1 == 0).all())
+
+
+def _called(frame: pd.DataFrame, column: str, names: tuple[str, ...]) -> bool:
+    return any(column in plain(frame, name) for name in names)
+
+
+def _block(frame: pd.DataFrame, meant: Meaning, free: list[str]) -> str:
+    """A column whose labels stand together, several words each: the groups, or one that is called like a text or sentence."""
+    named = [c for c in free if _called(frame, c, (*_TEXTS, *_TRIALS))]
+    for column in [*(meant.group if len(meant.group) == 1 else []), *named]:
+        values = frame[column]
+        count = values.nunique(dropna=False)
+        runs = int((values != values.shift()).sum())
+        if count >= 2 and 3 * count <= len(frame) and runs == count:
+            return column
+    return ""
