@@ -35,6 +35,7 @@ class Report:
 
     @property
     def cancelled(self) -> bool:
+        """Whether somebody asked to stop."""
         return self._cancelled.is_set()
 
     def checkpoint(self) -> None:

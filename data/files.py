@@ -72,6 +72,7 @@ def disk_error(error: OSError, folder: Path, needed: int | None = None) -> DiskE
 
 @contextlib.contextmanager
 def in_words(folder: Path, needed: int | None = None) -> Iterator[None]:
+    """Turn errors of the file system into ones that say what to do."""
     try:
         yield
     except OSError as error:

@@ -219,6 +219,7 @@ class Recording:
     # ---- what others ask --------------------------------------------------------------------------------------------
     @property
     def n_stimuli(self) -> int:
+        """Number of stimuli, read or measured."""
         return self.responses.sizes["stimulus"]
 
     @property
@@ -228,6 +229,7 @@ class Recording:
 
     @property
     def n_targets(self) -> int:
+        """Number of targets."""
         return self.responses.sizes["target"]
 
     @property
@@ -290,9 +292,11 @@ class Recording:
 
     @property
     def content_hash(self) -> str:
-        """Hash of everything that determines a number: the responses with who and where each target is, every column of
-        the stimuli, and how they are meant (roles, group, context, within, averaged). Made anew whenever it is asked for:
-        arrays may be changed in place."""
+        """Hash of everything that determines a number.
+
+        The responses with who and where each target is, every column of the stimuli, and how they are meant (roles, group,
+        context, within, averaged). Made anew whenever it is asked for: arrays may be changed in place.
+        """
         import xxhash
 
         digest = xxhash.xxh3_128(np.ascontiguousarray(self.responses.values).data)

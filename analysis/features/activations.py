@@ -99,8 +99,10 @@ class Activations:
         return self._source.gram(self.layer_number(layer))
 
     def note(self, layer: int | str) -> str:
-        """What one has to know about a layer; empty where there is nothing. A constant layer is a legitimate feature: it
-        predicts a constant, and says so."""
+        """What one has to know about a layer; empty where there is nothing.
+
+        A constant layer is a legitimate feature: it predicts a constant, and says so.
+        """
         values = self.layer(layer)
         spread = np.ptp(values, axis=0).max(initial=0.0)
         return (

@@ -64,6 +64,7 @@ class Perplexity:
     fresh: bool = True
 
     def to_dict(self) -> dict:
+        """Plain values, ready for JSON."""
         return asdict(self)
 
 

@@ -45,6 +45,7 @@ class Readout:
     blocks: tuple[int, int, int]
 
     def to_dict(self) -> dict:
+        """Plain values, ready for JSON."""
         return asdict(self)
 
 

@@ -62,10 +62,12 @@ class ReadyActivations(Model):
 
     @property
     def widths(self) -> tuple[int, ...]:
+        """Units of each layer."""
         return tuple(_peeked(self.path)[1].values())
 
     @property
     def fingerprint(self) -> str:
+        """Hash of what determines its numbers, part of every cache key."""
         return _peeked(self.path)[2]
 
     def of(self, recording: Recording):

@@ -27,6 +27,7 @@ class Band:
 
     @property
     def units(self) -> int:
+        """Features of the band."""
         return self.fit.shape[1]
 
 

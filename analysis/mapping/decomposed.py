@@ -33,12 +33,13 @@ class Known:
     shape: tuple[int, int]
 
     def prepare(self, form: str) -> None:
-        pass
+        """Nothing is left to prepare: the decomposition is given."""
 
     def release(self) -> None:
-        pass
+        """Nothing is held beside the given decomposition."""
 
     def spectrum(self, train: np.ndarray, test: np.ndarray, form: str) -> Spectrum:
+        """The decomposition of one fold, looked up."""
         try:
             return self.spectra[_key(train, test)]
         except KeyError:
@@ -64,6 +65,7 @@ class Decomposed:
 
     @property
     def nbytes(self) -> int:
+        """Memory of all decompositions, in bytes."""
         return sum(spectrum.nbytes for layer in self.known for spectrum in layer.spectra.values())
 
     def layers(self, folds, inner, standardize: bool) -> list[Known]:

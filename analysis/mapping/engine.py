@@ -408,6 +408,7 @@ class Engine:
 
     # ---- the result ---------------------------------------------------------------------------------------------------
     def result(self) -> Fit:
+        """What has been found, as one :class:`~analysis.mapping.result.Fit`."""
         ols = self.method == "ols"
         if self.predicted is not None:
             self.predicted /= np.where(self.tested > 0, self.tested, np.nan).astype(np.float32)

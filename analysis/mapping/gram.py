@@ -50,6 +50,7 @@ class Gram:
 
     @property
     def shape(self) -> tuple[int, int]:
+        """Rows and units."""
         return self.matrix.shape[0], self.units
 
 
@@ -101,6 +102,7 @@ class Spectrum:
 
     @property
     def nbytes(self) -> int:
+        """Memory of the decomposition, in bytes."""
         return self.q.nbytes + self.lam.nbytes + self.p.nbytes
 
 
@@ -264,6 +266,7 @@ class Kernel:
     def kernel(
         self, train: np.ndarray, test: np.ndarray
     ) -> tuple[np.ndarray, np.ndarray, bool, int]:
+        """Centred kernels of one fold."""
         kernel, cross = centred_blocks(self.matrix, train, test)
         noise = 64 * np.finfo(float).eps * np.abs(self.matrix[np.ix_(test, train)]).max(initial=0)
         return kernel, cross, bool(np.abs(cross - cross[:1]).max(initial=0) <= noise), -1

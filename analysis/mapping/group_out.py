@@ -225,6 +225,7 @@ class GroupPenalties(Penalties):
         return error
 
     def all_errors(self, y: np.ndarray) -> np.ndarray:
+        """Errors of every target at every penalty."""
         return self._logo64(y, np.ones((len(y), len(self.grid)), bool))
 
     def shared_errors(self, second: np.ndarray) -> np.ndarray:

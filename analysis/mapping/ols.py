@@ -49,6 +49,7 @@ class Linear:
 
     @property
     def nbytes(self) -> int:
+        """Memory of the solution, in bytes."""
         return self.out.nbytes + (0 if self.basis is None else self.basis.nbytes)
 
     def respond(self, train: np.ndarray, pick=None) -> tuple[np.ndarray, None, None]:

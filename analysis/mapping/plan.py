@@ -171,6 +171,7 @@ class Pattern:
 
     @property
     def rows(self) -> int:
+        """Training rows of the largest fold."""
         return max((len(train) for _, train, _, _ in self.folds), default=0)
 
 

@@ -77,6 +77,7 @@ class Penalties:
 
     @property
     def nbytes(self) -> int:
+        """Memory of the arrays, in bytes."""
         return sum(v.nbytes for v in vars(self).values() if isinstance(v, np.ndarray))
 
     def all_errors(self, y: np.ndarray) -> np.ndarray:
@@ -88,8 +89,10 @@ class Penalties:
     def respond(
         self, train: np.ndarray, pick: np.ndarray | None = None
     ) -> tuple[np.ndarray, np.ndarray, np.ndarray | None]:
-        """Predictions (T, t + 1) from training rows (T, m); the penalties behind them, chosen where not given; R2 inside
-        the training rows where the choice gives one."""
+        """Predictions (T, t + 1) from training rows (T, m).
+
+        With the penalties behind them, chosen where not given, and R2 inside the training rows where the choice gives one.
+        """
         z = np.matmul(train, self.q, out=scratch("z", len(train), self.q.shape[1]))
         pick, inner = self.judge(train, z) if pick is None else (pick, None)
         scaled = np.take(self.weights, pick, axis=0, out=scratch("part", *z.shape), mode="clip")

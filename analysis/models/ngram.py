@@ -176,10 +176,12 @@ class Trigram(Model):
 
     @cached_property
     def fingerprint(self) -> str:
+        """Hash of what determines its numbers, part of every cache key."""
         return folder_hash(self.folder)
 
     @property
     def widths(self) -> tuple[int, ...]:
+        """Units of each layer."""
         return ()
 
     @property
@@ -250,5 +252,6 @@ class Trigram(Model):
         return [whole] if whole in self.file.index else _WORD.findall(plain.replace("-", " "))
 
     def close(self) -> None:
+        """Give back memory; it loads itself again when it is next asked."""
         with self._lock:
             self.__dict__.pop("_file", None)

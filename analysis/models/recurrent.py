@@ -116,18 +116,21 @@ class LSTMLanguageModel(Model):
     # ---- identity and shape ------------------------------------------------------------------------------------------
     @property
     def fingerprint(self) -> str:
+        """Hash of what determines its numbers, part of every cache key."""
         if self._hash is None:
             self._hash = folder_hash(self.folder)
         return f"{self._hash}:{self.variant}"
 
     @property
     def tokenizer_hash(self) -> str:
+        """sha256 of the tokenizer's files."""
         from analysis.models.files.weights import tokenizer_hash
 
         return tokenizer_hash(self.folder)
 
     @property
     def widths(self) -> tuple[int, ...]:
+        """Units of each layer."""
         return (self.config.embedding, *(self.config.width,) * (2 * self.config.layers))
 
     # ---- parts -------------------------------------------------------------------------------------------------------
@@ -401,6 +404,7 @@ class LSTMLanguageModel(Model):
                     )
 
     def close(self) -> None:
+        """Give back memory; it loads itself again when it is next asked."""
         with self._lock:
             self._module = None
 
@@ -420,12 +424,14 @@ class CharacterLSTM(LSTMLanguageModel):
 
     @property
     def tokenizer_hash(self) -> str:
+        """sha256 of the tokenizer's files."""
         return ""
 
     def _start(self) -> list[int]:
         return [self._ids[self.config.start]] if self.config.start else []
 
     def encode(self, text: str) -> tuple[list[int], np.ndarray]:
+        """Ids of the characters, and the offsets of each."""
         ids = [self._ids.get(character, self.told.get("unknown", 0)) for character in text]
         return ids, np.stack([np.arange(len(text)), np.arange(1, len(text) + 1)], axis=1)
 

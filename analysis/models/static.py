@@ -158,9 +158,11 @@ class RandomEmbedding(_WordModel):
 
     @property
     def fingerprint(self) -> str:
+        """Hash of what determines its numbers, part of every cache key."""
         return f"uniform:{self.widths[0]}:{self.seed}"
 
     def vectors(self, words: Sequence[str]) -> np.ndarray:
+        """A vector for each word, shape (n_words, width)."""
         self.seen += len(words)
         return random_vectors(words, self.widths[0], self.seed)
 
@@ -207,10 +209,12 @@ class StaticEmbedding(_WordModel):
 
     @property
     def widths(self) -> tuple[int, ...]:
+        """Units of each layer."""
         return (self.file.width,)
 
     @property
     def fingerprint(self) -> str:
+        """Hash of what determines its numbers, part of every cache key."""
         return f"{self.file.sha256}:{self.variant}"
 
     def vectors(self, words: Sequence[str]) -> np.ndarray:
@@ -263,6 +267,7 @@ class StaticEmbedding(_WordModel):
         return self._changed
 
     def close(self) -> None:
+        """Give back memory; it loads itself again when it is next asked."""
         self.file.close()
         self._changed = None
 

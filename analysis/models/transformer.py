@@ -103,6 +103,7 @@ class TransformerModel(Model):
     # ---- identity ------------------------------------------------------------------------
     @property
     def fingerprint(self) -> str:
+        """Hash of what determines its numbers, part of every cache key."""
         with self._lock:
             if self._fingerprint is None:
                 plain = self.variant.kind == "untrained" and self.variant.scheme == "init"
@@ -111,6 +112,7 @@ class TransformerModel(Model):
 
     @property
     def tokenizer_hash(self) -> str:
+        """sha256 of the tokenizer's files."""
         with self._lock:
             if self._tokenizer_hash is None:
                 self._tokenizer_hash = weights.tokenizer_hash(self.folder)
@@ -156,6 +158,7 @@ class TransformerModel(Model):
 
     @property
     def tokenizer(self):
+        """The tokenizer, loaded when it is first asked for."""
         with self._lock:
             if self._tokenizer is None:
                 self._tokenizer = load_tokenizer(self.folder)
@@ -163,6 +166,7 @@ class TransformerModel(Model):
 
     @property
     def widths(self) -> tuple[int, ...]:
+        """Units of each layer."""
         width, layers = folders.shape(self._told)
         if width is None or layers is None:
             config = self.config.get_text_config()
@@ -182,6 +186,7 @@ class TransformerModel(Model):
 
     @property
     def is_causal(self) -> bool:
+        """No token sees the tokens after it."""
         return self.card.cls == "causal"
 
     @property
@@ -253,11 +258,13 @@ class TransformerModel(Model):
 
     @property
     def device(self) -> str:
+        """Where the weights are: ``cpu``, ``cuda`` or ``mps``."""
         import torch
 
         return "cuda" if torch.cuda.is_available() else "cpu"
 
     def close(self) -> None:
+        """Give back memory; it loads itself again when it is next asked."""
         with self._lock:
             held, self._network, self._has_head = self._network is not None, None, False
         if held and self.device == "cuda":

@@ -29,6 +29,7 @@ class Name:
 
     @property
     def columns(self) -> tuple[str, ...]:
+        """Columns of the table that it reads."""
         return (self.name,)
 
 
@@ -67,6 +68,7 @@ class Call:
 
     @property
     def columns(self) -> tuple[str, ...]:
+        """Columns of the table that it reads."""
         return tuple(name for one in self.arguments for name in one.columns)
 
 
@@ -96,6 +98,7 @@ class RandomTerm:
 
     @property
     def group_name(self) -> str:
+        """The grouping factors, joined as in the formula."""
         return ":".join(self.group)
 
 

@@ -262,6 +262,7 @@ def _spread(values: np.ndarray, seen: np.ndarray, n_targets: int) -> np.ndarray:
 
 
 def side_by_side(blocks: list[dict], parts, recording: Recording) -> xr.Dataset:
+    """The folds of all parts in one Dataset, each labelled with its part."""
     names = [name for name in blocks[0] if name != "dropped"]
     labels = [part.name for part in parts for _ in part.folds]
     data = {

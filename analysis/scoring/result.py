@@ -64,14 +64,17 @@ class Score:
     # ---- who and what -----------------------------------------------------------------------------------------------
     @property
     def model(self) -> str:
+        """Id of the model."""
         return self.provenance["model"]["id"]
 
     @property
     def recording(self) -> str:
+        """Id of the recording."""
         return self.provenance["recording"]["id"]
 
     @property
     def layers(self) -> list[int]:
+        """Numbers of the scored layers, ascending."""
         return [int(layer) for layer in self.dataset.layer.values]
 
     @property

@@ -58,6 +58,7 @@ class Moments:
 
     @property
     def n_targets(self) -> int:
+        """Number of targets."""
         return self.sums.shape[2]
 
     def per_fold(self, measure: str = "r") -> np.ndarray:
@@ -455,8 +456,10 @@ def _person_draws(
     targets: str,
     report: Report,
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Summary over one person's targets in each draw (draws + 1,), each target's own score, and what each fold gives to the
-    mean over targets (draws + 1, folds)."""
+    """Summary over one person's targets in each draw (draws + 1,).
+
+    With each target's own score, and what each fold gives to the mean over targets (draws + 1, folds).
+    """
     counted = np.concatenate([part.sums[N][:, mine] for part in parts])
     classes = np.unique(counted, axis=1, return_inverse=True)[
         1
@@ -489,8 +492,10 @@ def _person_draws(
 def _class_draws(
     part: Moments, plan: list[_Draws], targets: np.ndarray, measure: str, each: bool, report: Report
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Mean over folds for targets with the same missing stimuli: their mean (draws + 1,) or each one (draws + 1, targets); the
-    targets' own scores; and the addends of the mean, one for each fold (draws + 1, folds)."""
+    """Mean over folds for targets with the same missing stimuli: their mean (draws + 1,) or each one (draws + 1, targets).
+
+    With the targets' own scores, and the addends of the mean, one for each fold (draws + 1, folds).
+    """
     n_draws = len(plan[0].which)
     total = np.zeros((n_draws, len(targets))) if each else None
     addends = np.zeros((n_draws, len(plan)))

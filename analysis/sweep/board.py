@@ -64,6 +64,7 @@ class Sweep:
 
     @property
     def name(self) -> str:
+        """Name of the sweep."""
         return self.folder.name
 
     @classmethod

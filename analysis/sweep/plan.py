@@ -84,6 +84,7 @@ class Plan:
     cores: int = 1
 
     def protocol(self, name: str) -> Protocol:
+        """The protocol of that name: one that the plan changed, else the preset."""
         return self.changed[name] if name in self.changed else preset(name)
 
     def cells(self) -> list[Cell]:
@@ -111,6 +112,7 @@ class Plan:
 
     @classmethod
     def from_dict(cls, fields: Mapping) -> Plan:
+        """The plan that was written as these fields."""
         return cls(
             fields["name"],
             *(tuple(fields[name]) for name in ("models", "recordings", "protocols")),

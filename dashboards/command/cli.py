@@ -306,8 +306,10 @@ def data_check(path: Path, **columns):
     help="Write the table: .csv or .parquet.",
 )
 def data_diff(first: str, second: str, surprisal: str, measure: str | None, out: Path | None):
-    """The same analysis on two versions of a recording of words, the older one FIRST, such as
-    natural-stories@as-released natural-stories@realigned."""
+    """The same analysis on two versions of a recording of words, the older one FIRST.
+
+    Such as natural-stories@as-released natural-stories@realigned.
+    """
     from analysis.answers.versions import compare
     from dashboards.command.console import progress, show_versions
 

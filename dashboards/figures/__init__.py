@@ -1,0 +1,1 @@
+"""Figures: one description, drawn on the screen and for print."""

@@ -16,6 +16,7 @@ __all__ = ["DRAWERS", "rule_area", "rule_line", "small"]
 
 
 def small(font_size: float) -> float:
+    """Size of the smaller lettering, in points."""
     return max(5.0, font_size - 1)
 
 
@@ -166,6 +167,7 @@ DRAWERS = {
 
 # ---- rules ---------------------------------------------------------------------------------------------------------------
 def rule_area(axes, plan: Drawing, rule: Rule) -> None:
+    """Shade the interval around a reference line."""
     if rule.low is None or rule.high is None or rule.axis == "xy":
         return
     span = axes.axhspan if rule.axis == "y" else axes.axvspan
@@ -173,6 +175,7 @@ def rule_area(axes, plan: Drawing, rule: Rule) -> None:
 
 
 def rule_line(axes, plan: Drawing, rule: Rule, font_size: float) -> None:
+    """Draw a reference line with its label."""
     style = dict(
         color=ink("rule", plan.theme),
         linewidth=0.6,

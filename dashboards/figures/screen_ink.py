@@ -249,6 +249,7 @@ def _area(figure, mark: Mark, series: Series, named: Renderers) -> None:
 
 
 def rule_line(figure, plan: Drawing, rule: Rule) -> None:
+    """Draw a reference line with its label."""
     colour, along = ink("rule", plan.theme), "width" if rule.axis == "y" else "height"
     if rule.axis == "xy":
         figure.add_layout(Slope(gradient=1, y_intercept=0, line_color=colour, line_dash="dotted"))

@@ -200,6 +200,7 @@ class Look:
 
     @property
     def matplotlib_marker(self) -> str:
+        """Matplotlib's name of the marker."""
         return MATPLOTLIB_MARKERS[self.marker]
 
 

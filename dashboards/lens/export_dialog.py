@@ -60,6 +60,7 @@ class Exporter(pn.viewable.Viewer):
 
     @property
     def is_open(self) -> bool:
+        """Whether the dialog is in front."""
         return self._dialog.open
 
     def open(self) -> None:

@@ -1,0 +1,1 @@
+"""The lenses: one question per file."""

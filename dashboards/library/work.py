@@ -13,30 +13,35 @@ __all__ = [
 
 
 def holdings(report) -> tuple:
+    """Recordings and models, with the state of each."""
     from analysis.answers.holdings import models, recordings
 
     return recordings(), models()
 
 
 def fetch_recording(name: str, report) -> None:
+    """Bring a recording to this machine."""
     from data.catalog.catalog import fetch
 
     fetch(name, report=report)
 
 
 def fetch_model(name: str, report) -> None:
+    """Bring a model to this machine."""
     from analysis.models.catalog import fetch
 
     fetch(name, report=report)
 
 
 def remove_recording(name: str, report=None, *, also: bool = False) -> str:
+    """Remove a recording; what was freed, in words."""
     from data.catalog.catalog import remove
 
     return _freed(name, remove(name, also=also))
 
 
 def remove_model(name: str, report) -> str:
+    """Remove a model; what was freed, in words."""
     from analysis.models.removal import remove
 
     return _freed(name, remove(name))

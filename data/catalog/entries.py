@@ -71,6 +71,7 @@ class Entry:
 
     @property
     def is_recording(self) -> bool:
+        """Whether it holds responses: no text, ceiling or table of results."""
         return self.kind not in ("text", "ceiling", "results")
 
     @property

@@ -28,6 +28,7 @@ STIMULI = (".stimuli.csv", ".stimuli.tsv", ".stimuli.parquet", ".csv", ".tsv", "
 
 
 def handles(path: Path) -> bool:
+    """Whether a file is of one of these formats, by its suffix."""
     return path.suffix.lower() in SUFFIXES
 
 

@@ -69,10 +69,12 @@ class ValidationReport:
 
     @property
     def errors(self) -> list[Finding]:
+        """Findings that forbid its use."""
         return [f for f in self.findings if f.level == "error"]
 
     @property
     def warnings(self) -> list[Finding]:
+        """Findings that a user should know."""
         return [f for f in self.findings if f.level == "warning"]
 
     def to_frame(self) -> pd.DataFrame:

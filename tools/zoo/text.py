@@ -124,12 +124,12 @@ def documents(folder: Path, report: Report = SILENT) -> dict[str, str]:
 
 
 def clean(text: str) -> str:
-    """Straight quotes, plain dashes, single spaces, no stage directions; paragraphs become lines.
+    r"""Straight quotes, plain dashes, single spaces, no stage directions; paragraphs become lines.
 
     Examples
     --------
-    >>> clean("God`s  \\u201cword\\u201d.\\n\\n(Applause.) Thank\\nyou\\u2014all.")
-    'God\\'s "word".\\nThank you - all.'
+    >>> clean("God`s  \u201cword\u201d.\n\n(Applause.) Thank\nyou\u2014all.")
+    'God\'s "word".\nThank you - all.'
     """
     text = unicodedata.normalize("NFC", text)
     for odd, plain in _PLAIN.items():

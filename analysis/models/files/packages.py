@@ -55,6 +55,7 @@ class Package:
 
     @property
     def spec(self) -> str:
+        """Name and pinned version, as the installer writes them."""
         return (
             f"{self.name}=={self.version}" if self.kind == "pip" else f"{self.name}@{self.version}"
         )

@@ -95,6 +95,7 @@ class VectorFile:
 
     @property
     def width(self) -> int:
+        """Numbers per word."""
         return self.vectors.shape[1]
 
     @cached_property
@@ -117,6 +118,7 @@ def write_table(folder: Path, words: list[str], vectors: np.ndarray) -> None:
 
 
 def read_words(path: Path) -> list[str]:
+    """The words of a converted table, in the order of its vectors."""
     if path.suffix == ".parquet":
         import pandas as pd
 
