@@ -15,7 +15,7 @@ from analysis.reading.formula import Formula, parse
 from analysis.reading.penalised import Problem, Solution
 from data.errors import BrainLensError
 
-__all__ = ["MixedFit", "likelihood_ratio", "mixed_model", "settled"]
+__all__ = ["MixedFit", "fitted_parameters", "likelihood_ratio", "mixed_model", "settled"]
 
 SINGULAR = 1e-4
 """A relative standard deviation below this (of a column scaled to mean square 1) counts as 0, as in lme4."""
@@ -225,6 +225,37 @@ def likelihood_ratio(small: MixedFit, full: MixedFit) -> pd.Series:
     )
 
 
+def fitted_parameters(
+    made: Design, start: list | None = None
+) -> tuple[list[int], list, np.ndarray, float]:
+    """The parameters of a design by maximum likelihood, without what is told of a fit.
+
+    Parameters
+    ----------
+    start : list, optional
+        Covariances of the random effects of each group and the residual variance to start from.
+
+    Returns
+    -------
+    kept : list of int
+        Columns of the design that do not follow from others.
+    covariances : list of ndarray
+        Of each group.
+    weights : ndarray, shape (len(kept),)
+    residual : float
+    """
+    _check_groups(made)
+    kept, _ = _independent(made.x)
+    problem = Problem(made.x[:, kept], made.y, made.blocks)
+    theta = _identity(problem) if start is None else problem.relative(*start)
+    low = np.array([bound[0] == 0.0 for bound in problem.bounds])
+    theta[low] = np.maximum(theta[low], 0.02)  # a start at a boundary would stay there
+    with one_blas_thread():
+        theta = _descended(problem, theta, False)
+        solution = problem.solve(theta)
+    return kept, problem.covariances(theta, solution.residual), solution.weights, solution.residual
+
+
 # ---- the optimum -----------------------------------------------------------------------------------------------------------
 def _identity(problem: Problem) -> np.ndarray:
     return problem.theta([np.eye(group.width) for group in problem.groups])
@@ -241,6 +272,18 @@ class _Optimum(NamedTuple):
 
 def _optimum(problem: Problem, theta: np.ndarray, reml: bool) -> _Optimum:
     """The optimum by the gradient, then by Newton steps; started anew where a variance at 0 would grow."""
+    for _ in range(4):
+        theta, fall = _newton(problem, _descended(problem, theta, reml), reml)
+        solution = problem.solve(theta, reml=reml)
+        growing = _growing(problem, theta, solution)
+        if growing is None:
+            break
+        theta = growing
+    return _Optimum(theta, solution, fall, growing is not None)
+
+
+def _descended(problem: Problem, theta: np.ndarray, reml: bool) -> np.ndarray:
+    """Where the quasi-Newton method with bounds (L-BFGS-B) ends, started anew where a variance at 0 would grow."""
     from scipy.optimize import minimize
 
     def value(at):
@@ -252,17 +295,14 @@ def _optimum(problem: Problem, theta: np.ndarray, reml: bool) -> _Optimum:
 
     options = {"maxiter": 500, "maxfun": 1500, "ftol": 1e-13, "gtol": 1e-6, "maxcor": 20}
     for _ in range(4):
-        best = minimize(
+        theta = minimize(
             value, theta, jac=True, method="L-BFGS-B", bounds=problem.bounds, options=options
-        )
-        theta = best.x
-        theta, fall = _newton(problem, theta, reml)
-        solution = problem.solve(theta, reml=reml)
-        growing = _growing(problem, theta, solution)
+        ).x
+        growing = _growing(problem, theta, problem.solve(theta, reml=reml))
         if growing is None:
             break
         theta = growing
-    return _Optimum(theta, solution, fall, growing is not None)
+    return theta
 
 
 def _newton(
