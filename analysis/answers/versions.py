@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from pathlib import Path
 
 import pandas as pd
 
@@ -11,14 +10,13 @@ from analysis.answers.answer import Answer, plural
 from analysis.answers.reading import versions
 from analysis.progress import SILENT, Report
 from analysis.protocol import Protocol
+from analysis.reading.source import GPT3, surprisal_of
 from data.errors import BrainLensError
 from data.filters import compare_versions
 from data.recording import Recording
 
 __all__ = ["compare", "sources", "surprisal_of"]
 
-GPT3 = "gpt3"
-"""Name of the probabilities that come with the Natural Stories corpus."""
 INFERRED = (
     "The direction of the realignment is inferred from the data (nobody responds to a word not yet shown); a corrected file of "
     "means has not been seen."
@@ -117,50 +115,6 @@ def compare(
     return Answer(found.frame, found.sentence, caption, facts=facts)
 
 
-def surprisal_of(
-    source: str | pd.Series,
-    recording: Recording,
-    *,
-    protocol: Protocol | None = None,
-    store=None,
-    report: Report = SILENT,
-) -> pd.Series:
-    """Surprisal of a recording's words in bits, indexed by stimulus.
-
-    Parameters
-    ----------
-    source : str or pandas.Series
-        ``gpt3`` (the probabilities released with Natural Stories), a table with the columns ``stimulus`` and ``surprisal``
-        (bits), a model's id, or the numbers themselves.
-
-    Raises
-    ------
-    BrainLensError
-        Where the table lacks columns or words, or the model has no probabilities.
-    """
-    if isinstance(source, pd.Series):
-        return source
-    if source == GPT3:
-        from data.readers.reading_times import gpt3_surprisal
-
-        if "zone" not in recording.stimuli.columns or not recording.id.startswith(
-            "natural-stories"
-        ):
-            raise BrainLensError(
-                f"The released GPT-3 probabilities belong to Natural Stories, not to {recording.id}",
-                remedy="Name a model, or a table with the columns stimulus and surprisal",
-            )
-        return gpt3_surprisal(words=recording.stimuli)
-    if Path(source).expanduser().is_file():
-        return _from_table(Path(source).expanduser(), recording)
-    from analysis.features.surprisal import word_surprisal
-    from analysis.models import load
-
-    return word_surprisal(
-        load(source), recording, protocol or Protocol(), store=store, report=report
-    )["surprisal"]
-
-
 def sources(recording_id: str) -> list[str]:
     """What can give surprisals for this recording without a download: ``gpt3`` first, then models with probabilities."""
     from analysis.models.catalog import cards, state
@@ -193,33 +147,6 @@ def _versions(name: str) -> list[str]:
 
     one = entries().get(name.partition("@")[0])
     return [f"{one.id}@{version}" for version in one.versions] if one else []
-
-
-def _from_table(path: Path, recording: Recording) -> pd.Series:
-    from data.own.tables import numbers, read_table
-
-    table = read_table(path, texts=("stimulus",))
-    for name in ("stimulus", "surprisal"):
-        if name not in table.frame.columns:
-            raise BrainLensError(
-                f"{path.name} has no column {name!r}",
-                choices=table.frame.columns,
-                remedy="Give stimulus and surprisal (bits)",
-            )
-    ids = [str(one) for one in recording.stimuli.index]
-    found = pd.Series(numbers(table, "surprisal"), index=table.frame["stimulus"].astype(str))
-    if not found.index.is_unique:
-        raise BrainLensError(
-            f"{path.name}: stimuli occur more than once", remedy="Give each stimulus one row"
-        )
-    missing = [name for name in ids if name not in found.index]
-    if len(missing) == len(ids):
-        raise BrainLensError(
-            f"{path.name} has none of the stimuli of {recording.id}",
-            choices=ids[:5],
-            remedy="Name them as the recording does",
-        )
-    return pd.Series(found.reindex(ids).to_numpy(), index=recording.stimuli.index)
 
 
 def _lag(word: str) -> int:

@@ -14,7 +14,6 @@ __all__ = ["bibtex", "paragraph"]
 
 _FORMS = {
     "linear": "linear regressions",
-    "mixed": "linear mixed models with random intercepts for people and words, fitted by maximum likelihood",
     "gam": "regressions on natural cubic splines of every column",
 }
 _LINKS = {"identity": "the times as measured", "log": "the logarithm of the times"}
@@ -30,6 +29,12 @@ _GOODKIND = """@inproceedings{goodkind2018predictive,
   author = {Goodkind, Adam and Bicknell, Klinton},
   booktitle = {Proceedings of the 8th Workshop on Cognitive Modeling and Computational Linguistics},
   pages = {10--18}, year = {2018}, doi = {10.18653/v1/W18-0102}
+}"""
+_BATES = """@article{bates2015fitting,
+  title = {Fitting Linear Mixed-Effects Models Using lme4},
+  author = {Bates, Douglas and M{\\"a}chler, Martin and Bolker, Ben and Walker, Steve},
+  journal = {Journal of Statistical Software}, volume = {67}, number = {1}, pages = {1--48}, year = {2015},
+  doi = {10.18637/jss.v067.i01}
 }"""
 _BOUNDARIES = """@misc{oh2024leading,
   title = {Leading Whitespaces of Language Models' Subword Vocabulary Pose a Confound for Calculating Word Probabilities},
@@ -71,7 +76,9 @@ def paragraph(found: Sequence[Reading], scores: Sequence = ()) -> str:
     window = f", in windows of {about['window']} tokens" if about["window"] else ""
     said.append(f"Surprisal in bits was computed with {models}, {context}{window}{boundary}.")
     said.append(
-        f"Delta log-likelihood is the mean difference, in nats per word, between the Gaussian log-likelihoods of two "
+        _mixed(found)
+        if about["form"] == "mixed"
+        else f"Delta log-likelihood is the mean difference, in nats per word, between the Gaussian log-likelihoods of two "
         f"{_FORMS[about['form']]} of {_LINKS[about['link']]}: a base with length and log frequency of the word and of the "
         f"{SPILLOVER} words before it, and the same with the surprisal of these words. Variances are maximum-likelihood "
         "estimates on the training words; whole texts were held out, and intervals are 95 % t intervals over texts. Held out, k "
@@ -89,9 +96,24 @@ def paragraph(found: Sequence[Reading], scores: Sequence = ()) -> str:
     return "\n\n".join([" ".join(said), *([of_scores(scores)] if scores else [])])
 
 
+def _mixed(found: Sequence[Reading]) -> str:
+    """What was fitted to single trials, as it was fitted (a singular model falls back)."""
+    formulas = {one.rows["rule"].iloc[0].split("; ")[0]: None for one in found}
+    rule = found[0].rows["rule"].iloc[0].split("; ")[-1]
+    return (
+        f"Single trials were fitted by linear mixed models with crossed random effects ({'; '.join(formulas)}), by maximum "
+        "likelihood (penalised least squares, Bates et al. 2015). Delta log-likelihood is the mean difference, in nats per "
+        "trial, between this model and the same without the fixed effects of surprisal, on held-out trials: known people and "
+        f"items by their conditional distribution, new ones integrated out with their covariances ({rule}). Intervals are 95 % "
+        "intervals of a bootstrap over people and items."
+    )
+
+
 def bibtex(found: Sequence[Reading], scores: Sequence = ()) -> str:
     """BibTeX of the recordings, models and methods of some readings, of the scores beside them, and of BrainLens; each once."""
     parts, notes = [_GOODKIND], []
+    if any(one.about["form"] == "mixed" for one in found):
+        parts.append(_BATES)
     if any(one.about["word_boundary"] for one in found):
         parts.append(_BOUNDARIES)
     for one in {one.recording: one for one in found}.values():

@@ -248,8 +248,9 @@ def fitted_parameters(
     kept, _ = _independent(made.x)
     problem = Problem(made.x[:, kept], made.y, made.blocks)
     theta = _identity(problem) if start is None else problem.relative(*start)
-    low = np.array([bound[0] == 0.0 for bound in problem.bounds])
-    theta[low] = np.maximum(theta[low], 0.02)  # a start at a boundary would stay there
+    theta[problem.diagonal] = np.maximum(
+        theta[problem.diagonal], 0.02
+    )  # a start at 0 would stay there
     with one_blas_thread():
         theta = _descended(problem, theta, False)
         solution = problem.solve(theta)
@@ -275,15 +276,19 @@ def _optimum(problem: Problem, theta: np.ndarray, reml: bool) -> _Optimum:
     for _ in range(4):
         theta, fall = _newton(problem, _descended(problem, theta, reml), reml)
         solution = problem.solve(theta, reml=reml)
-        growing = _growing(problem, theta, solution)
+        growing = _growing(problem, theta, solution, reml)
         if growing is None:
-            break
-        theta = growing
-    return _Optimum(theta, solution, fall, growing is not None)
+            return _Optimum(theta, solution, fall, False)
+        before, theta = theta, growing
+    return _Optimum(before, problem.solve(before, reml=reml), fall, True)
 
 
 def _descended(problem: Problem, theta: np.ndarray, reml: bool) -> np.ndarray:
-    """Where the quasi-Newton method with bounds (L-BFGS-B) ends, started anew where a variance at 0 would grow."""
+    """Where the quasi-Newton method ends, started anew where a variance at 0 would grow.
+
+    The diagonal of a factor may change its sign on the way, which changes nothing: with a bound at 0, where the gradient by the
+    factor is always 0, a step that is too long would end there.
+    """
     from scipy.optimize import minimize
 
     def value(at):
@@ -294,11 +299,11 @@ def _descended(problem: Problem, theta: np.ndarray, reml: bool) -> np.ndarray:
         return found.deviance, found.gradient
 
     options = {"maxiter": 500, "maxfun": 1500, "ftol": 1e-13, "gtol": 1e-6, "maxcor": 20}
-    for _ in range(4):
-        theta = minimize(
-            value, theta, jac=True, method="L-BFGS-B", bounds=problem.bounds, options=options
-        ).x
-        growing = _growing(problem, theta, problem.solve(theta, reml=reml))
+    for _ in range(3):
+        theta = problem.upright(
+            minimize(value, theta, jac=True, method="L-BFGS-B", options=options).x
+        )
+        growing = _growing(problem, theta, problem.solve(theta, reml=reml), reml)
         if growing is None:
             break
         theta = growing
@@ -312,7 +317,7 @@ def _newton(
     fall = np.inf
     for _ in range(4):
         at = problem.solve(theta, reml=reml)
-        low = np.array([bound[0] == 0.0 for bound in problem.bounds])
+        low = problem.diagonal
         free = np.flatnonzero(~(low & (theta < SINGULAR)))
         if not len(free):
             return theta, 0.0
@@ -347,26 +352,33 @@ def _newton(
     return theta, fall
 
 
-def _growing(problem: Problem, theta: np.ndarray, solution: Solution) -> np.ndarray | None:
-    """A start with more variance where the deviance would fall with it, though the factor's gradient is 0; None: nowhere."""
-    factors, found = problem.factors(theta), False
+def _growing(
+    problem: Problem, theta: np.ndarray, solution: Solution, reml: bool
+) -> np.ndarray | None:
+    """A start with more variance where the deviance falls with it, though the factor's gradient is 0; None: nowhere."""
+    best, lowest = None, solution.deviance - ENOUGH
     for g, group in enumerate(problem.groups):
+        factors = problem.factors(theta)
         covariance = factors[g] @ factors[g].T
-        allowed = group.free | group.free.T
-        slope = np.where(allowed, solution.slopes[g], 0.0)
+        slope = np.where(group.free | group.free.T, solution.slopes[g], 0.0)
         values, vectors = np.linalg.eigh(covariance)
         empty = vectors[:, values < SINGULAR**2]
         if not empty.shape[1]:
             continue
-        lowest, direction = np.linalg.eigh(empty.T @ slope @ empty)
-        if lowest[0] < -0.1:  # a variance of .01 would lower the deviance by .001
-            found = True
-            away = empty @ direction[:, :1]
+        steepest, direction = np.linalg.eigh(empty.T @ slope @ empty)
+        if steepest[0] >= 0:
+            continue
+        away = empty @ direction[:, :1]
+        for variance in (1e-6, 1e-5, 1e-4, 1e-3, 1e-2):
             root = np.linalg.cholesky(
-                covariance + 1e-2 * away @ away.T + 1e-8 * np.eye(len(covariance))
+                covariance + variance * away @ away.T + 1e-10 * np.eye(len(covariance))
             )
             factors[g] = np.where(group.free, root, 0.0)
-    return problem.theta(factors) if found else None
+            made = problem.theta(factors)
+            deviance = problem.solve(made, reml=reml, gradient=False).deviance
+            if deviance < lowest:
+                best, lowest = made, deviance
+    return best
 
 
 # ---- what is told ----------------------------------------------------------------------------------------------------------

@@ -145,9 +145,13 @@ class Problem:
 
     # ---- the parameters: entries of the relative factors, in the scaled columns
     @property
-    def bounds(self) -> list[tuple[float | None, None]]:
-        """Diagonal entries are not negative."""
-        return [(0.0, None) if a == b else (None, None) for _, a, b in self._entries()]
+    def diagonal(self) -> np.ndarray:
+        """Which parameters stand on the diagonal of a factor, shape (n_theta,)."""
+        return np.array([a == b for _, a, b in self._entries()])
+
+    def upright(self, theta: np.ndarray) -> np.ndarray:
+        """The same covariances from factors whose diagonal is not negative."""
+        return self.theta([f * np.where(np.diag(f) < 0, -1.0, 1.0) for f in self.factors(theta)])
 
     def _entries(self):
         return [

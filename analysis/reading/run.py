@@ -12,7 +12,8 @@ from analysis.progress import SILENT, Report
 from analysis.protocol import Protocol
 from analysis.reading.delta_ll import MODELS, DeltaLL, add_spillover, delta_log_likelihood
 from analysis.reading.doctor import lag_profile
-from analysis.reading.frame import people_frame, word_frame
+from analysis.reading.frame import word_frame
+from analysis.reading.source import corpus
 from analysis.scoring.cost import READING, Cost
 from data.errors import BrainLensError, unknown
 from data.filters import apply_filter
@@ -68,13 +69,6 @@ class Reading:
         return self.says.get(measure) or next(iter(self.says.values()))
 
 
-def corpus(name: Recording | str) -> Recording:
-    """A recording by id or path; ``file#corpus`` is one corpus of a table of words, ``file#corpus:eye_tracking`` of its eyes."""
-    from data.catalog.catalog import recording
-
-    return name if isinstance(name, Recording) else recording(name)
-
-
 def price(
     model: str, recording: Recording | str, protocol: Protocol | None = None, *, store=None
 ) -> Cost:
@@ -110,6 +104,9 @@ def read(
     filter: str = "no-edges",
     link: str = "identity",
     form: str = "linear",
+    surprisal: pd.Series | None = None,
+    over: str = "texts",
+    formula: str | None = None,
     store=None,
     report: Report = SILENT,
 ) -> Reading:
@@ -126,8 +123,12 @@ def read(
     filter : str
         One of :data:`data.filters.FILTERS`; the doctor keeps the edges of sentences.
     link, form : str
-        As ``link`` and ``model`` of :func:`analysis.reading.delta_ll.delta_log_likelihood`; ``form="mixed"`` has random
-        intercepts for people and words.
+        As ``link`` and ``model`` of :func:`analysis.reading.delta_ll.delta_log_likelihood`. ``form="mixed"`` is that of
+        single trials of :func:`analysis.reading.by_trial.read_trials`: times are on a logarithmic scale, whatever ``link`` says.
+    surprisal : pandas.Series, optional
+        In bits, indexed by stimulus, in place of what the model would give; ``model`` is then a name.
+    over, formula : str
+        What is held out from a mixed model, and another formula for it.
 
     Raises
     ------
@@ -136,24 +137,29 @@ def read(
     """
     if form not in MODELS:
         raise unknown("reading-time model", form, MODELS)
-    if isinstance(model, str):
+    if surprisal is not None:
+        model = _Given(str(model))
+    elif isinstance(model, str):
         from analysis.models import load
 
         model = load(model)
     recording = corpus(recording)
     whole = word_frame(recording)  # before the model reads, for what is wrong with the recording
     kept = _filtered(recording, whole.table, filter)
-    scored, about = _surprisal(model, recording, protocol or Protocol(), store, report)
+    scored, about = (
+        _surprisal(model, recording, protocol or Protocol(), store, report)
+        if surprisal is None
+        else _given(surprisal, recording)
+    )
     report.step(0, 1, "regressions")
     bits = scored["surprisal"]
     rows, profiles, says = [], [], {}
     target, base = (_lagged(names) for names in (("surprisal",), BASE))
     frame = word_frame(kept, bits)
     if form == "mixed":
-        table = _spread(frame.table, people_frame(kept, bits))
-        gains = {"people": delta_log_likelihood(table, "rt", base, target, folds="story", link=link, model="mixed",
-                                                groups=("subject", "word"))}  # fmt: skip
-        numbers = frame.table.index.get_indexer(table["word"])
+        table, gains, notes = _by_trial(model.id, recording, bits, filter, over, formula, report)
+        numbers = recording.stimuli.index.get_indexer(table["stimulus"])
+        about = "; ".join([about, *notes])
     else:
         table = add_spillover(frame.table, ["surprisal", *BASE], "story", SPILLOVER)
         gains = {
@@ -263,11 +269,63 @@ def _filtered(recording: Recording, table: pd.DataFrame, filter: str) -> Recordi
     return apply_filter(replace(recording, stimuli=recording.stimuli.assign(**extra)), filter)
 
 
-def _spread(words: pd.DataFrame, long: pd.DataFrame) -> pd.DataFrame:
-    """Spillover made on the words, carried to every person's row."""
-    wide = add_spillover(words, ["surprisal", *BASE], "story", SPILLOVER)
-    made = [name for name in wide.columns if "_prev_" in name]
-    return long.join(wide[made], on="word")
+@dataclass(frozen=True)
+class _Given:
+    """A name for surprisals that come from a table."""
+
+    id: str
+
+    @property
+    def card(self):
+        from types import SimpleNamespace
+
+        return SimpleNamespace(
+            family=self.id, cls="surprisals from a table", parameters=None, citation=""
+        )
+
+
+def _given(surprisal: pd.Series, recording: Recording) -> tuple[pd.DataFrame, str]:
+    """Given surprisals in the form of :func:`_surprisal`."""
+    bits = surprisal.reindex(recording.stimuli.index).to_numpy(float)
+    scored = pd.DataFrame(
+        {"pieces": "", "uncorrected": bits, "corrected": np.nan, "surprisal": bits},
+        recording.stimuli.index,
+    )
+    scored.attrs = {"window": None, "word_boundary": False, "kind": "surprisal"}
+    return scored, "surprisal in bits, from a table"
+
+
+def _by_trial(
+    model: str,
+    recording: Recording,
+    bits: pd.Series,
+    filter: str,
+    over: str,
+    formula: str | None,
+    report: Report,
+) -> tuple[pd.DataFrame, dict, tuple[str, ...]]:
+    """Trials, what surprisal adds to each of them held out, and what was said of the fit."""
+    from analysis.reading.by_trial import read_trials, trial_table
+
+    trials = trial_table(recording, bits, filter=filter)
+    found = read_trials(
+        bits, recording, model=model, formula=formula, over=over, trials=trials, report=report
+    )
+    gain, fit = found.gain, found.fit
+    table = trials.table.assign(story=trials.table[trials.together].astype(str))
+    by_text = pd.Series(gain.trials).groupby(table["story"].to_numpy()[gain.rows]).mean()
+    coefficients = (
+        fit.coefficients.reset_index()
+        .rename(columns={"estimate": "coefficient", "z": "t"})
+        .drop(columns="p")
+    )
+    delta = DeltaLL(
+        gain.per_trial, gain.low, gain.high, (gain.high - gain.low) / 3.92, gain.trials, gain.rows, by_text, len(gain.trials),
+        len(table) - len(gain.trials), coefficients, True, -found.row["df"] / (2 * len(gain.trials)),
+        f"{fit.formula}; {gain.rule}",
+    )  # fmt: skip
+    said = f"chi2({found.row['df']}) = {found.row['chi2']:.1f}, b = {found.row['b']:.4g} per bit, z = {found.row['z']:.2f}"
+    return table, {"people": delta}, (said, *found.notes)
 
 
 def _surprisal(

@@ -10,6 +10,7 @@ import click
 
 from dashboards.command.columns import column_options, said_of
 from dashboards.command.options import check_out, fields, write_frame
+from dashboards.command.people import COMMANDS
 from dashboards.command.sweep import sweep
 from data.errors import BrainLensError
 
@@ -419,6 +420,11 @@ def cache_repair():
 
 # ---- many at once ---------------------------------------------------------------------------------------------------
 main.add_command(sweep)
+
+
+# ---- people, texts, geometry, chance -------------------------------------------------------------------------------------
+for command in COMMANDS:
+    main.add_command(command)
 
 
 if __name__ == "__main__":

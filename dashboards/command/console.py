@@ -12,6 +12,7 @@ from rich.table import Table
 
 __all__ = [
     "progress",
+    "show_frame",
     "show_models",
     "show_recordings",
     "show_scores",
@@ -102,6 +103,33 @@ def _table(*columns: str, title: str = "") -> Table:
 
 def _number(value: float, digits: int = 3) -> str:
     return "" if value is None or not np.isfinite(value) else f"{value:.{digits}f}"
+
+
+def show_frame(frame, title: str = "") -> None:
+    """Any small table; numbers with four digits that count."""
+    table = _table(
+        *(name if frame[name].dtype == object else f">{name}" for name in frame.columns),
+        title=title,
+    )
+    for row in frame.itertuples(index=False):
+        table.add_row(*(_cell(value) for value in row))
+    _print(table)
+
+
+def _cell(value) -> str:
+    if isinstance(value, float | np.floating):
+        return (
+            ""
+            if not np.isfinite(value)
+            else f"{value:.2f}"
+            if abs(value) >= 1000
+            else f"{value:.4g}"
+        )
+    return (
+        f"{value:,}"
+        if isinstance(value, int | np.integer) and not isinstance(value, bool)
+        else str(value)
+    )
 
 
 def show_scores(scores, recording) -> None:

@@ -40,6 +40,12 @@ NOTES = (
         "per word, held out text by text; analysis.reading.delta_ll.delta_log_likelihood.",
     ),
     (
+        "mixed: people and words",
+        "Single trials: log time on surprisal, length and frequency of the word and of the one before it, with random slopes and "
+        "intercepts of people and intercepts of words; the same without surprisal is the base. A singular fit falls back and "
+        "says so; the interval resamples people and texts; analysis.reading.by_trial.read_trials.",
+    ),
+    (
         "interval",
         "95 %, t interval of the mean over texts; with few texts it is wide; analysis.reading.delta_ll.mean_over_texts.",
     ),

@@ -372,6 +372,7 @@ def brothers_table(path: Path) -> tuple[pd.DataFrame, pd.DataFrame]:
         item=dict(zip(names, source["ITEM"])),
         condition=dict(zip(names, source["condition"])),
     )
+    words["last_in_sentence"] = False  # the sentences went on
     lasts = {name: f"{name}.{len(text.split()) - 1}" for name, text in texts.items()}
     table = pd.DataFrame({
         "person": source["SUB"], "item": source["ITEM"], "stimulus": [lasts[name] for name in names],

@@ -101,7 +101,7 @@ def test_rows_with_a_missing_value_are_counted_and_scale_is_of_the_present_value
 def test_the_gradient_is_that_of_the_deviance(trials, reml):
     made = design(trials.dropna(), "y ~ x + (x + z | person) + (x || item) + (1 | lab)")
     problem = Problem(made.x, made.y, made.blocks)
-    at = np.random.default_rng(0).uniform(0.2, 0.9, len(problem.bounds))
+    at = np.random.default_rng(0).uniform(0.2, 0.9, len(problem.diagonal))
     step = 1e-6 * np.eye(len(at))
     numeric = [
         (problem.solve(at + e, reml=reml).deviance - problem.solve(at - e, reml=reml).deviance)

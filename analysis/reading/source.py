@@ -1,0 +1,95 @@
+"""What is read and how surprising it is: a recording of words by name, and surprisals of its words from wherever they come."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pandas as pd
+
+from analysis.progress import SILENT, Report
+from analysis.protocol import Protocol
+from data.errors import BrainLensError
+from data.recording import Recording
+
+__all__ = ["GPT3", "corpus", "surprisal_of"]
+
+GPT3 = "gpt3"
+"""Name of the probabilities that were released with Natural Stories."""
+
+
+def corpus(name: Recording | str) -> Recording:
+    """A recording by id or path; ``file#corpus`` is one corpus of a table of words, ``file#corpus:eye_tracking`` of its eyes."""
+    from data.catalog.catalog import recording
+
+    return name if isinstance(name, Recording) else recording(name)
+
+
+def surprisal_of(
+    source: str | pd.Series,
+    recording: Recording,
+    *,
+    protocol: Protocol | None = None,
+    store=None,
+    report: Report = SILENT,
+) -> pd.Series:
+    """Surprisal of a recording's words in bits, indexed by stimulus.
+
+    Parameters
+    ----------
+    source : str or pandas.Series
+        ``gpt3`` (the probabilities released with Natural Stories), a table with the columns ``stimulus`` and ``surprisal``
+        (bits), a model's id, or the numbers themselves.
+
+    Raises
+    ------
+    BrainLensError
+        Where the table lacks columns or words, or the model has no probabilities.
+    """
+    if isinstance(source, pd.Series):
+        return source
+    if source == GPT3:
+        from data.readers.reading_times import gpt3_surprisal
+
+        if "zone" not in recording.stimuli.columns or not recording.id.startswith(
+            "natural-stories"
+        ):
+            raise BrainLensError(
+                f"The released GPT-3 probabilities belong to Natural Stories, not to {recording.id}",
+                remedy="Name a model, or a table with the columns stimulus and surprisal",
+            )
+        return gpt3_surprisal(words=recording.stimuli)
+    if Path(source).expanduser().is_file():
+        return _from_table(Path(source).expanduser(), recording)
+    from analysis.features.surprisal import word_surprisal
+    from analysis.models import load
+
+    return word_surprisal(
+        load(source), recording, protocol or Protocol(), store=store, report=report
+    )["surprisal"]
+
+
+def _from_table(path: Path, recording: Recording) -> pd.Series:
+    from data.own.tables import numbers, read_table
+
+    table = read_table(path, texts=("stimulus",))
+    for name in ("stimulus", "surprisal"):
+        if name not in table.frame.columns:
+            raise BrainLensError(
+                f"{path.name} has no column {name!r}",
+                choices=table.frame.columns,
+                remedy="Give stimulus and surprisal (bits)",
+            )
+    ids = [str(one) for one in recording.stimuli.index]
+    found = pd.Series(numbers(table, "surprisal"), index=table.frame["stimulus"].astype(str))
+    if not found.index.is_unique:
+        raise BrainLensError(
+            f"{path.name}: stimuli occur more than once", remedy="Give each stimulus one row"
+        )
+    missing = [name for name in ids if name not in found.index]
+    if len(missing) == len(ids):
+        raise BrainLensError(
+            f"{path.name} has none of the stimuli of {recording.id}",
+            choices=ids[:5],
+            remedy="Name them as the recording does",
+        )
+    return pd.Series(found.reindex(ids).to_numpy(), index=recording.stimuli.index)

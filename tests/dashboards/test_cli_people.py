@@ -1,0 +1,163 @@
+"""The commands reading, surprisal, similarity and test: same numbers as in Python, and what they refuse."""
+
+import shutil
+
+import numpy as np
+import pandas as pd
+import pytest
+from click.testing import CliRunner
+
+from dashboards.command.cli import main
+
+MODEL = "zoo-causal-400k"
+
+
+def run(*arguments):
+    return CliRunner().invoke(main, [str(one) for one in arguments])
+
+
+@pytest.fixture(scope="module")
+def bits(tmp_path_factory):
+    """Surprisals of a recording's words, written by the command itself."""
+    path = tmp_path_factory.mktemp("bits") / "bits.csv"
+    said = run("surprisal", MODEL, "--on", "simulated-reading", "--out", path)
+    assert said.exit_code == 0, said.output
+    return path
+
+
+def test_a_text_of_ones_own(tmp_path):
+    (tmp_path / "story.txt").write_text("The dog saw the cat.\nThe cat ran.", encoding="utf-8")
+    said = run("surprisal", MODEL, "--text", tmp_path / "story.txt", "--out", tmp_path / "bits.csv")
+    table = pd.read_csv(tmp_path / "bits.csv")
+    assert said.exit_code == 0 and table["text"].tolist() == [
+        "The",
+        "dog",
+        "saw",
+        "the",
+        "cat.",
+        "The",
+        "cat",
+        "ran.",
+    ]
+    lines = run(
+        "surprisal",
+        MODEL,
+        "--text",
+        tmp_path / "story.txt",
+        "--lines",
+        "--out",
+        tmp_path / "lines.csv",
+    )
+    apart = pd.read_csv(tmp_path / "lines.csv")
+    assert lines.exit_code == 0 and apart["text_number"].tolist() == [0] * 5 + [1] * 3
+    assert apart["surprisal"].iloc[-1] != pytest.approx(
+        table["surprisal"].iloc[-1]
+    )  # another context
+    assert "text,surprisal" in run("surprisal", MODEL, "--text", tmp_path / "story.txt").output
+
+
+def test_a_mixed_model_from_a_table_of_surprisals_is_that_of_python(bits, tmp_path):
+    from analysis.reading import mixed_model
+    from analysis.reading.by_trial import trial_table
+
+    formula = "log(rt) ~ surprisal + length + (1 | person) + (1 | item)"
+    said = run("reading", "--on", "simulated-reading", "--surprisal", bits, "--form", "mixed", "--formula", formula,
+               "--held-out", "people", "--folds", 2, "--out", tmp_path / "out.csv", "--r-folder", tmp_path / "r")  # fmt: skip
+    assert said.exit_code == 0, said.output
+    row = pd.read_csv(tmp_path / "out.csv").iloc[0]
+    series = pd.read_csv(bits, dtype={"stimulus": str}).set_index("stimulus")["surprisal"]
+    table = trial_table("simulated-reading", series).table
+    fit = mixed_model(table, formula)
+    assert row["aic"] == pytest.approx(fit.aic, abs=1e-4) and row["z"] == pytest.approx(
+        fit.coefficients.loc["surprisal", "z"], rel=1e-4
+    )
+    assert (
+        row["n"] == fit.n
+        and row["low"] <= row["delta_ll"] <= row["high"]
+        and "new people in 2 folds" in row["rule"]
+    )
+    assert {path.name for path in (tmp_path / "r").iterdir()} == {
+        "models.csv",
+        "trials_0_bits.csv",
+        "ours.csv",
+        "models.R",
+        "README.md",
+    }
+    again = run("reading", "--on", "simulated-reading", "--surprisal", bits, "--form", "mixed", "--r-folder", tmp_path / "r",
+                "--formula", formula)  # fmt: skip
+    assert again.exit_code == 1 and "is not empty" in again.output
+
+
+@pytest.mark.skipif(shutil.which("Rscript") is None, reason="R is not installed")
+@pytest.mark.slow
+def test_r_gives_the_same_numbers(bits, tmp_path):
+    from analysis.reading.r_folder import compare_with_r
+
+    formula = "log(rt) ~ surprisal + length + (1 + surprisal | person) + (1 | story)"
+    said = run("reading", "--on", "simulated-reading", "--surprisal", bits, "--form", "mixed", "--formula", formula,
+               "--r-folder", tmp_path / "r")  # fmt: skip
+    assert said.exit_code == 0, said.output
+    found = compare_with_r(tmp_path / "r").set_index("quantity")
+    assert found.loc[["aic", "loglik", "chi2"], "difference"].abs().max() < 0.01
+    np.testing.assert_allclose(
+        found.loc[["b", "standard_error"], "ours"],
+        found.loc[["b", "standard_error"], "r"],
+        rtol=1e-3,
+    )
+
+
+def test_linear_forms_of_a_table_and_of_a_model_agree(bits, tmp_path):
+    for number, arguments in enumerate(([MODEL], ["--surprisal", bits])):
+        said = run(
+            "reading", *arguments, "--on", "simulated-reading", "--out", tmp_path / f"{number}.csv"
+        )
+        assert said.exit_code == 0, said.output
+    one, two = (pd.read_csv(tmp_path / f"{number}.csv").iloc[0] for number in range(2))
+    assert one["delta_ll"] == pytest.approx(two["delta_ll"]) and one["low"] > 0
+
+
+def test_geometry_and_chance(tmp_path):
+    said = run("similarity", MODEL, "--on", "simulated", "--out", tmp_path / "s.csv")
+    table = pd.read_csv(tmp_path / "s.csv")
+    assert said.exit_code == 0 and table["rsa"].between(-1, 1).all() and table["cka"].max() > 0.01
+    said = run(
+        "test",
+        MODEL,
+        "--on",
+        "simulated",
+        "--draws",
+        3,
+        "--set",
+        "folds=3",
+        "--out",
+        tmp_path / "t.csv",
+    )
+    assert said.exit_code == 0, said.output
+    table = pd.read_csv(tmp_path / "t.csv")
+    assert (
+        set(table["p"]) <= {0.25, 0.5, 0.75, 1.0}
+        and (table["q"] >= table["p"]).all()
+        and "smallest possible p 0.25" in said.output
+    )
+
+
+@pytest.mark.parametrize("arguments, said", [
+    (["reading", "--on", "simulated-reading"], "Nothing reads"),
+    (["reading", MODEL, "--on", "simulated-reading", "--held-out", "people"], "needs single trials"),
+    (["reading", MODEL, "--on", "simulated-reading", "--formula", "rt ~ 1"], "belongs to mixed models"),
+    (["reading", MODEL, "--on", "simulated-reading", "--out", "x.txt"], "ends in '.txt'"),
+    (["surprisal", MODEL], "Give one of --text FILE and --on RECORDING"),
+    (["test", MODEL, "--on", "simulated", "--draws", "0"], "no number of permutations"),
+])  # fmt: skip
+def test_what_is_refused_says_the_next_step(arguments, said):
+    found = run(*arguments)
+    assert found.exit_code == 1 and said in found.output
+
+
+def test_averages_have_no_trials(bits, tmp_path):
+    from analysis.reading.by_trial import trial_table
+    from data.errors import BrainLensError
+    from data.readers.simulated import default
+
+    with pytest.raises(BrainLensError, match="single trials need persons and words"):
+        trial_table(default())
