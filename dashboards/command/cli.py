@@ -74,6 +74,7 @@ def app(port: int, address: str, prefix: str, allow_origin: tuple[str, ...]):
     for origin in allow_origin:
         command += ["--allow-websocket-origin", origin]
     click.echo(f"BrainLens at http://{address}:{port}{prefix}/app (stop with Ctrl+C)")
+    os.environ.setdefault("BRAINLENS_WORKERS", "2")  # computations in processes of their own
     os.environ["BRAINLENS_ADDRESS"] = (
         address  # elsewhere than on this machine, links may name files of the data folders only
     )

@@ -179,7 +179,7 @@ class Desk:
         """The session has ended."""
         self._inbox.close()
         for order in self._orders.values():
-            self._runner.leave(order.ticket)
+            self._runner.leave(order.ticket, gone=True)
         self._orders.clear()
 
     def _notify(self, event: Event) -> None:

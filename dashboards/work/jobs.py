@@ -8,16 +8,18 @@ from __future__ import annotations
 
 import itertools
 import logging
+import os
 import threading
 import time
 import traceback
 import weakref
-from collections import deque
-from collections.abc import Callable
-from contextlib import nullcontext
+from collections import Counter, deque
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, field
 
 from analysis.progress import Report
+from dashboards.work.processes import Workers, portable
 from data.catalog.fetch import size_text
 from data.errors import Cancelled
 
@@ -25,6 +27,8 @@ __all__ = ["RUNNER", "Event", "Job", "Runner", "Ticket", "duration"]
 
 KINDS = ("started", "progress", "partial", "done", "failed", "cancelled")
 _LOG = logging.getLogger("brainlens.jobs")
+LINGER = 300.0
+"""Seconds for which a job of the app outlives its page."""
 PROGRESS_EVERY = 0.1
 """Seconds between two progress events of one job: a screen draws no faster."""
 
@@ -61,6 +65,7 @@ class Job:
     quiet: bool = False
     files: bool = False
     told: float = 0.0
+    owner: int = 0
 
     @property
     def active(self) -> bool:
@@ -109,8 +114,39 @@ class Ticket:
     job: Job
 
 
+class Turns:
+    """Places that are given in fair turns: to whoever holds the fewest, then to whoever came first."""
+
+    def __init__(self, places: int):
+        self._free = places
+        self._held: Counter = Counter()
+        self._waiting: list[int] = []
+        self._changed = threading.Condition()
+
+    @contextmanager
+    def taken(self, owner: int) -> Iterator[None]:
+        """A place for one owner, as soon as it is its turn."""
+        with self._changed:
+            self._waiting.append(owner)
+            self._changed.wait_for(lambda: self._free and self._next() == owner)
+            self._waiting.remove(owner)
+            self._free -= 1
+            self._held[owner] += 1
+            self._changed.notify_all()
+        try:
+            yield
+        finally:
+            with self._changed:
+                self._free += 1
+                self._held[owner] -= 1
+                self._changed.notify_all()
+
+    def _next(self) -> int:
+        return min(self._waiting, key=lambda owner: self._held[owner])
+
+
 class Runner:
-    """Runs jobs in threads, at most ``workers`` at a time, and never the same one twice at once.
+    """Runs jobs, each watched by a thread, at most ``workers`` at a time, and never the same one twice at once.
 
     Parameters
     ----------
@@ -119,11 +155,23 @@ class Runner:
         wait for a network or a disk, and nobody should wait for a score to have a file.
     keep : int
         Finished jobs that are remembered for the activity list (without their results).
+    elsewhere : Workers, optional
+        Processes for computations; None: they run in this one. Looks into the store and files move here in any case.
+    linger : float
+        Seconds that a job goes on for after the page of its last listener is gone, so that a reload finds it.
     """
 
-    def __init__(self, workers: int = 2, keep: int = 50):
+    def __init__(
+        self,
+        workers: int = 2,
+        keep: int = 50,
+        *,
+        elsewhere: Workers | None = None,
+        linger: float = 0.0,
+    ):
         self._lock = threading.RLock()
-        self._slots = {files: threading.Semaphore(workers) for files in (False, True)}
+        self._slots = {files: Turns(workers) for files in (False, True)}
+        self._elsewhere, self._linger = elsewhere, linger
         self._active: dict[str, Job] = {}
         self._history: deque[Job] = deque(maxlen=keep)
         self._watchers: list[weakref.WeakMethod] = []
@@ -167,7 +215,8 @@ class Runner:
             job = self._active.get(key)
             fresh = job is None
             if fresh:
-                job = Job(key, title, token, quiet=quiet, files=files)
+                owner = id(getattr(notify, "__self__", None))
+                job = Job(key, title, token, quiet=quiet, files=files, owner=owner)
                 job.report = Report(
                     lambda *counts: self._progress(job, *counts),
                     lambda result: self._partial(job, result),
@@ -185,17 +234,34 @@ class Runner:
         self._changed()
         return Ticket(token, job)
 
-    def leave(self, ticket: Ticket) -> None:
-        """Stop listening; the last listener that leaves cancels the job."""
+    def leave(self, ticket: Ticket, *, gone: bool = False) -> None:
+        """Stop listening; the last listener that leaves cancels the job.
+
+        Parameters
+        ----------
+        gone : bool
+            The listener's page was closed, nobody cancelled: the job goes on for a while.
+        """
         job = ticket.job
         with self._lock:
             if job.listeners.pop(ticket.number, None) is None:
                 return
-            if job.active and not job.listeners:
-                job.state = "cancelled"
-                job.ended = time.time()
-                self._forget(job)
-                job.report.cancel()
+        if gone and self._linger and not job.quiet:
+            timer = threading.Timer(self._linger, self._end, (job,))
+            timer.daemon = True
+            timer.start()
+        else:
+            self._end(job)
+        self._changed()
+
+    def _end(self, job: Job) -> None:
+        """Cancel a job that nobody listens to."""
+        with self._lock:
+            if not job.active or job.listeners:
+                return
+            job.state, job.ended = "cancelled", time.time()
+            self._forget(job)
+            job.report.cancel()
         self._changed()
 
     def jobs(self) -> list[Job]:
@@ -214,7 +280,7 @@ class Runner:
 
     # ---- in the worker's thread -------------------------------------------------------------------------------------
     def _work(self, job: Job, work: Callable) -> None:
-        with nullcontext() if job.quiet else self._slots[job.files]:
+        with nullcontext() if job.quiet else self._slots[job.files].taken(job.owner):
             with self._lock:
                 if job.state != "waiting":  # everybody left while it waited
                     return
@@ -222,7 +288,7 @@ class Runner:
             self._tell(job, "started")
             result, state = None, "done"
             try:
-                result = work(job.report)
+                result = self._result(job, work)
             except Cancelled:
                 state = "cancelled"
             except BaseException as error:
@@ -230,6 +296,11 @@ class Runner:
                 job.traceback = "".join(traceback.format_exception(error))
                 error.__traceback__ = None  # its frames hold arrays and sessions
             self._finish(job, state, result)
+
+    def _result(self, job: Job, work: Callable) -> object:
+        if self._elsewhere is None or job.quiet or job.files or not portable(work):
+            return work(job.report)
+        return self._elsewhere.run(work, job.report)
 
     def _finish(self, job: Job, state: str, result: object) -> None:
         with self._lock:
@@ -274,7 +345,7 @@ class Runner:
         """A listener that does not keep a bound method's owner alive."""
         if not hasattr(notify, "__self__"):
             return notify
-        method = weakref.WeakMethod(notify, lambda _: self.leave(ticket))
+        method = weakref.WeakMethod(notify, lambda _: self.leave(ticket, gone=True))
 
         def forward(event: Event) -> None:
             target = method()
@@ -314,5 +385,21 @@ def duration(seconds: float | None) -> str:
     return f"{seconds / 3600:.1f} h"
 
 
-RUNNER = Runner()
+def _of_this_process() -> Runner:
+    """With ``BRAINLENS_WORKERS`` set, as ``brainlens app`` does, computations run in processes of their own.
+
+    ``BRAINLENS_JOB_MEMORY`` (GB) and ``BRAINLENS_JOB_MINUTES`` limit each.
+    """
+    count = int(os.environ.get("BRAINLENS_WORKERS") or 0)
+    if not count:
+        return Runner()
+    memory, minutes = (os.environ.get(f"BRAINLENS_JOB_{name}") for name in ("MEMORY", "MINUTES"))
+    elsewhere = Workers(
+        memory=int(float(memory) * 1e9) if memory else None,
+        seconds=float(minutes) * 60 if minutes else None,
+    )
+    return Runner(count, elsewhere=elsewhere, linger=LINGER)
+
+
+RUNNER = _of_this_process()
 """The one of this process."""

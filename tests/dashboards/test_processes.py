@@ -1,0 +1,217 @@
+"""Computations in processes: results, partial ones, cancel, errors, limits, and what happens when a process is lost."""
+
+from __future__ import annotations
+
+import os
+import signal
+import threading
+import time
+from functools import partial
+
+import numpy as np
+import pytest
+
+from analysis.progress import Cancelled, Report
+from dashboards.work.jobs import Runner, Turns
+from dashboards.work.processes import Workers, portable
+from data.errors import BrainLensError
+
+
+# ---- what is computed elsewhere (functions of this module: a worker imports it) -----------------------------------------
+def who(report) -> int:
+    return os.getpid()
+
+
+def count(upto: int, report) -> list[int]:
+    for number in range(upto):
+        report.step(number, upto, "numbers")
+        report.partial(list(range(number)))
+    return list(range(upto))
+
+
+def endless(path: str, report) -> None:
+    number = 0
+    while True:
+        number += 1
+        report.step(number, 10**9, "steps")
+        with open(path, "w") as out:
+            out.write(str(os.getpid()))
+        time.sleep(0.01)
+
+
+def wrong(report) -> None:
+    raise BrainLensError("the value 7 is odd", choices=("2", "4"), remedy="Give an even one")
+
+
+def hungry(report) -> int:
+    held = np.ones(400 * 2**20 // 8)
+    while True:
+        report.step(1, 2, "eating")
+        time.sleep(0.05)
+    return len(held)
+
+
+@pytest.fixture(scope="module")
+def workers():
+    made = Workers()
+    yield made
+    made.close()
+
+
+def test_a_worker_is_another_process_that_is_used_again(workers):
+    first, second = (workers.run(who, Report()) for _ in range(2))
+    assert first == second != os.getpid()
+
+
+def test_progress_and_partial_results_come_over(workers):
+    steps, parts = [], []
+    report = Report(lambda *told: steps.append(told[:3]), parts.append)
+    assert workers.run(partial(count, 4), report) == [0, 1, 2, 3]
+    assert parts == [[], [0], [0, 1], [0, 1, 2]]
+    assert steps[0] == (0, 4, "numbers")
+
+
+def test_an_error_comes_over_whole_and_the_worker_lives(workers):
+    before = workers.run(who, Report())
+    with pytest.raises(BrainLensError, match="7 is odd") as caught:
+        workers.run(wrong, Report())
+    assert caught.value.choices == ("2", "4") and caught.value.remedy == "Give an even one"
+    assert any("in wrong" in note for note in caught.value.__notes__)
+    assert workers.run(who, Report()) == before
+
+
+def test_cancel_reaches_the_computation(workers, tmp_path):
+    report, before = Report(), workers.run(who, Report())
+    threading.Timer(0.2, report.cancel).start()
+    with pytest.raises(Cancelled):
+        workers.run(partial(endless, str(tmp_path / "pid")), report)
+    assert workers.run(who, Report()) == before
+
+
+def test_a_lost_process_is_an_error_and_the_next_computation_has_another(workers, tmp_path):
+    path = tmp_path / "pid"
+
+    def kill():
+        while not path.exists() or not path.read_text():
+            time.sleep(0.01)
+        os.kill(int(path.read_text()), signal.SIGKILL)
+
+    threading.Thread(target=kill, daemon=True).start()
+    with pytest.raises(BrainLensError, match=r"was lost \(signal 9\)") as caught:
+        workers.run(partial(endless, str(path)), Report())
+    assert "Run it again" in caught.value.remedy
+    assert workers.run(who, Report()) != int(path.read_text())
+
+
+@pytest.mark.parametrize(
+    "limit, work, words", [({"memory": 300 * 2**20}, hungry, "memory"), ({"seconds": 0.3}, hungry, "longer")]
+)  # fmt: skip
+def test_a_computation_over_its_limit_is_ended_and_says_so(limit, work, words):
+    made = Workers(**limit)
+    with pytest.raises(BrainLensError, match=words) as caught:
+        made.run(work, Report())
+    assert caught.value.remedy
+    made.close()
+
+
+def test_what_holds_on_to_this_process_is_no_work_for_another():
+    lock = threading.Lock()
+    assert not portable(lambda report: lock)
+    assert not portable(partial(who, report=lock))
+    assert portable(who)
+
+
+# ---- the runner ---------------------------------------------------------------------------------------------------------
+class Ear:
+    def __init__(self):
+        self.events, self.end = [], threading.Event()
+
+    def hear(self, event):
+        self.events.append((event.kind, event.result))
+        if event.kind in ("done", "failed", "cancelled"):
+            self.end.set()
+
+
+def test_jobs_run_elsewhere_looks_and_closures_here(workers):
+    runner, seen = Runner(elsewhere=workers), {}
+    for name, work, options in (
+        ("job", who, {}),
+        ("look", who, {"quiet": True}),
+        ("files", who, {"files": True}),
+        ("closure", lambda report: os.getpid(), {}),
+    ):
+        ear = Ear()
+        runner.submit(name, name, work, ear.hear, **options)
+        assert ear.end.wait(60)
+        seen[name] = ear.events[-1][1]
+    assert seen.pop("job") != os.getpid()
+    assert set(seen.values()) == {os.getpid()}
+
+
+def test_a_job_outlives_its_page_and_a_reload_attaches(workers, tmp_path):
+    runner, path = Runner(elsewhere=workers, linger=60), tmp_path / "pid"
+    work = partial(endless, str(path))
+    first = runner.submit("key", "title", work, Ear().hear)
+    while not path.exists():
+        time.sleep(0.01)
+    runner.leave(first, gone=True)
+    assert first.job.active
+    ear = Ear()
+    again = runner.submit("key", "title", work, ear.hear)
+    assert again.job is first.job
+    runner.leave(again)
+    assert not first.job.active and first.job.report.cancelled
+
+
+def test_a_job_that_nobody_comes_back_to_ends():
+    runner, release = Runner(linger=0.05), threading.Event()
+
+    def work(report):
+        while not release.wait(0.01):
+            report.step(0, 1, "steps")
+
+    ear = Ear()
+    ticket = runner.submit("key", "title", work, ear.hear)
+    runner.leave(ticket, gone=True)
+    until = time.monotonic() + 30
+    while ticket.job.active and time.monotonic() < until:
+        time.sleep(0.01)
+    release.set()
+    assert ticket.job.state == "cancelled"
+
+
+def test_turns_are_fair():
+    """One owner that asks for many places does not keep another one waiting for all of them."""
+    turns, order, release = Turns(1), [], threading.Event()
+
+    def take(owner: int, hold: bool = False):
+        with turns.taken(owner):
+            order.append(owner)
+            if hold:
+                release.wait(30)
+
+    first = threading.Thread(target=take, args=(1, True))
+    first.start()
+    while not order:
+        time.sleep(0.01)
+    two = Turns(2)
+    with two.taken(1):
+        queue = []
+
+        def ask(owner):
+            with two.taken(owner):
+                queue.append(owner)
+
+        blocker = two.taken(1)
+        blocker.__enter__()
+        threads = [threading.Thread(target=ask, args=(owner,)) for owner in (1, 1, 2)]
+        for number, thread in enumerate(threads):
+            thread.start()
+            while len(two._waiting) < number + 1:
+                time.sleep(0.01)
+        blocker.__exit__(None, None, None)
+        for thread in threads:
+            thread.join(30)
+    assert queue[0] == 2
+    release.set()
+    first.join(30)
