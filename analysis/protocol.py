@@ -36,6 +36,8 @@ CHOICES: dict[str, tuple[str, ...]] = {
     "start": ("policy", "tokenizer"),
     "last_layer": ("raw", "normed"),
     "dtype": ("float32", "bfloat16"),
+    "resample": ("lanczos", "sum", "mean", "last", "boxcar"),
+    "hrf": ("fir", "spm", "glover", "none"),
 }
 
 
@@ -117,6 +119,27 @@ class Protocol:
         Layer L as the ``"raw"`` output of the last block, or ``"normed"``, after the model's final norm, as in 2021.
     dtype : str
         Precision of the model's forward pass.
+    resample : str
+        Of recordings whose rows are samples of a run: how features of words become features of samples, one of
+        :data:`analysis.features.time.RESAMPLING`. This and the next seven fields say nothing of other recordings.
+    hrf : str
+        ``"fir"``: copies of the features at ``delays``; ``"spm"`` or ``"glover"``: convolved with that response (nilearn's);
+        ``"none"``: as they are.
+    delays : tuple of int
+        Samples by which the features are delayed; they never cross runs.
+    highpass : float or None
+        Cycles longer than so many seconds are taken out of features and responses, of every contiguous piece of training
+        rows and of the held-out block apart; None: only means.
+    trim : tuple of int
+        Samples left out at the beginning and the end of every run.
+    gap : str
+        Samples left out of training on either side of a held-out block: a number, or ``"auto"``, the longest delay, half
+        the resampling kernel and 10 s.
+    standardize_run : bool
+        z-score responses within each contiguous piece.
+    nuisance : tuple of str
+        What the unique R2 goes beyond, by a band of its own: ``"word-rate"`` and columns of the recording. Columns that differ
+        between people (motion) are taken out of that person's signal instead.
     """
 
     name: str = "defended"
@@ -152,6 +175,14 @@ class Protocol:
     start: str = "policy"
     last_layer: str = "raw"
     dtype: str = "float32"
+    resample: str = "lanczos"
+    hrf: str = "fir"
+    delays: tuple[int, ...] = (1, 2, 3, 4)
+    highpass: float | None = 128.0
+    trim: tuple[int, ...] = (0, 0)
+    gap: str = "auto"
+    standardize_run: bool = True
+    nuisance: tuple[str, ...] = ("word-rate", "sound-power", "motion")
 
     def __post_init__(self):
         for name, value in list(vars(self).items()):
@@ -170,6 +201,26 @@ class Protocol:
             raise BrainLensError(
                 f"window={self.window} is too small to read in",
                 remedy=f"Give {SMALLEST_WINDOW} tokens or more, or none for the model's own maximum",
+            )
+        if not self.delays or len(set(self.delays)) < len(self.delays):
+            raise BrainLensError(
+                f"delays={list(self.delays)}: at least one, each once",
+                remedy="For example delays=1,2,3,4",
+            )
+        if len(self.trim) != 2 or min(self.trim) < 0:
+            raise BrainLensError(
+                f"trim={list(self.trim)}: samples to leave out at the beginning and the end of a run",
+                remedy="For example trim=5,5",
+            )
+        if self.gap != "auto" and not self.gap.isdecimal():
+            raise BrainLensError(
+                f"gap={self.gap!r} is neither 'auto' nor a number of samples",
+                remedy="For example gap=12",
+            )
+        if self.highpass is not None and not self.highpass > 0:
+            raise BrainLensError(
+                f"highpass={self.highpass}: seconds of the longest cycle kept",
+                remedy="For example highpass=128, or none",
             )
         ascending = all(a < b for a, b in zip(self.alphas, self.alphas[1:], strict=False))
         if not self.alphas or self.alphas[0] <= 0 or not ascending:
@@ -248,7 +299,12 @@ class Protocol:
 
 FIELDS: tuple[str, ...] = tuple(f.name for f in dataclasses.fields(Protocol))
 _DEFAULTS = {f.name: f.default for f in dataclasses.fields(Protocol)}
-_OPTIONAL = {"rcond": float, "window": int}  # fields that may be None, and what they are otherwise
+_PARTS = {"alphas": float, "delays": int, "trim": int}  # what the parts of a list are; else text
+_OPTIONAL = {
+    "rcond": float,
+    "window": int,
+    "highpass": float,
+}  # fields that may be None, and what they are otherwise
 _EXAMPLES = {"rcond": 1e-6, "window": 512}
 _TRUE, _FALSE = {"true", "yes", "on", "1"}, {"false", "no", "off", "0"}
 
@@ -259,7 +315,7 @@ def _parsed(name: str, value: object) -> object:
     if isinstance(default, tuple):
         parts = [p for p in value.split(",") if p] if isinstance(value, str) else value
         try:
-            return tuple((float if name == "alphas" else str)(p) for p in parts)
+            return tuple(_PARTS.get(name, str)(p) for p in parts)
         except (TypeError, ValueError):
             raise BrainLensError(
                 f"{name}={value!r} is not a list of numbers", remedy="For example alphas=0.1,1,10"
@@ -361,6 +417,21 @@ PRESETS: dict[str, Protocol] = {
         unique=False,
     ),
 }
+PRESETS["story"] = dataclasses.replace(
+    PRESETS["defended"],
+    name="story",
+    split="contiguous",
+    folds=8,
+    controls=("word-rate", "word-length", "log-frequency", "sound-power", "random-embedding"),
+)
+PRESETS["epochs"] = dataclasses.replace(
+    PRESETS["defended"],
+    name="epochs",
+    highpass=None,
+    hrf="none",
+    delays=(0,),
+    standardize_run=False,
+)
 """The presets by name. ``context="paper"`` and ``group="paper"`` name the recording's roles ``paper_context`` and
 ``paper_group``, which fall back to the recording's own defaults."""
 

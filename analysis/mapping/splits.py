@@ -173,9 +173,19 @@ def same_folds(first: list[Part], second: list[Part]) -> bool:
 # ---- labels -----------------------------------------------------------------------------------------------------------
 def _parts(recording: Recording, protocol: Protocol) -> list[tuple[str, np.ndarray]]:
     if recording.within is None or not protocol.by_experiment:
-        return [("", np.arange(recording.n_stimuli))]
+        return [("", _kept(recording, protocol))]
     values = _complete(recording, recording.within)
     return [(str(value), np.flatnonzero(values == value)) for value in pd.unique(values)]
+
+
+def _kept(recording: Recording, protocol: Protocol) -> np.ndarray:
+    """Rows that are scored: of samples, without those trimmed at both ends of every run."""
+    if not recording.sampled or not any(protocol.trim):
+        return np.arange(recording.n_stimuli)
+    runs = pd.Series(recording.stimuli["run"].to_numpy())
+    place = runs.groupby(runs).cumcount()
+    left = runs.groupby(runs).cumcount(ascending=False)
+    return np.flatnonzero((place >= protocol.trim[0]) & (left >= protocol.trim[1]))
 
 
 def _complete(recording: Recording, name: str) -> np.ndarray:
@@ -246,11 +256,14 @@ def _part(
         None if labels is None else labels[rows],
         None if strata is None else strata[rows],
         where,
+        apart := gap_of(recording, protocol),
     )
     if min(len(train) for train, _ in outer) < 2:
         raise BrainLensError(
             f"{where}: a fold has fewer than two stimuli to train on",
-            remedy="Choose a finer grouping",
+            remedy="Choose a finer grouping"
+            if apart is None
+            else "Give more runs or a smaller gap",
         )
     groups = _bootstrap_groups(recording, rows, labels, outer)
     if shuffled:
@@ -259,7 +272,7 @@ def _part(
 
     inner, fallback = [], 0
     for number, (train, _) in enumerate(outer):
-        folds, grouped = _inner(protocol, split, train, codes, number)
+        folds, grouped = _inner(protocol, split, train, codes, number, apart)
         inner.append(folds)
         fallback += not grouped
     if fallback:
@@ -312,6 +325,7 @@ def _outer(
     labels: np.ndarray | None,
     strata: np.ndarray | None,
     where: str,
+    apart: int | None,
 ) -> tuple[list[Fold], str]:
     k, seed = protocol.folds, protocol.seed
     if split == "grouped":
@@ -331,7 +345,7 @@ def _outer(
         ), f"each of {count} groups held out once"
     k = min(k, n // 2)
     if split == "contiguous":
-        folds = _contiguous(n, k, codes)
+        folds = _contiguous(n, k, codes, apart)
         known = ", cut where groups end" if codes is not None else ""
         return folds, f"{len(folds)} contiguous blocks{known}"
     if split == "shuffled":
@@ -349,7 +363,12 @@ def _outer(
 
 
 def _inner(
-    protocol: Protocol, split: str, train: np.ndarray, codes: np.ndarray | None, number: int
+    protocol: Protocol,
+    split: str,
+    train: np.ndarray,
+    codes: np.ndarray | None,
+    number: int,
+    apart: int | None,
 ) -> tuple[list[Fold], bool]:
     """Folds inside one training fold, in the part's own row numbers, and whether they could be of the wanted kind."""
     rng = np.random.default_rng([protocol.seed, number + 1])
@@ -361,10 +380,10 @@ def _inner(
         local = (
             _grouped(inside, min(k, inside.max() + 1), rng)
             if wanted
-            else _contiguous(len(train), k, None)
+            else _contiguous(len(train), k, None, apart)
         )
     elif split == "contiguous":
-        local = _contiguous(len(train), k, None if codes is None else _codes(codes[train]))
+        local = _contiguous(len(train), k, None if codes is None else _codes(codes[train]), apart)
     else:  # shuffled, stratified, shuffle-split: single stimuli, as outside
         local = _shuffled(len(train), k, int(rng.integers(2**31)))
     return [(train[a], train[b]) for a, b in local], bool(wanted)
@@ -437,7 +456,23 @@ def _stratified(strata: np.ndarray, k: int, seed: int, where: str) -> tuple[list
     return folds, f"{k} folds stratified by group (StratifiedKFold, shuffled, seed {seed}){few}"
 
 
-def _contiguous(n: int, k: int, codes: np.ndarray | None) -> list[Fold]:
+def gap_of(recording: Recording, protocol: Protocol) -> int | None:
+    """Samples between a held-out block and training; None where rows are no samples.
+
+    The protocol's own number, or as far as features and signal reach: the longest delay (32 s for a convolved response), half
+    the resampling kernel, and 10 s for what the signal carries on.
+    """
+    if not recording.sampled:
+        return None
+    if protocol.gap != "auto":
+        return int(protocol.gap)
+    step = recording.presentation.interval
+    reach = {"fir": max(map(abs, protocol.delays)) * step, "none": 0.0}.get(protocol.hrf, 32.0)
+    kernel = 3 * step if protocol.resample == "lanczos" else step
+    return int(np.ceil((reach + kernel + 10.0) / step))
+
+
+def _contiguous(n: int, k: int, codes: np.ndarray | None, apart: int | None = None) -> list[Fold]:
     """Consecutive blocks with a gap on either side; where groups are known a cut moves to the nearest end of one.
 
     The gap is at most half the shortest block, so that every fold has rows to train on.
@@ -447,7 +482,7 @@ def _contiguous(n: int, k: int, codes: np.ndarray | None) -> list[Fold]:
     if len(ends):
         cuts = np.unique(ends[np.abs(ends - cuts[:, None]).argmin(axis=1)])
     bounds, rows, folds = [0, *cuts.tolist(), n], np.arange(n), []
-    gap = min(GAP, int(np.diff(bounds).min()) // 2)
+    gap = min(GAP, int(np.diff(bounds).min()) // 2) if apart is None else apart
     for start, stop in pairwise(bounds):
         folds.append((rows[(rows < start - gap) | (rows >= stop + gap)], rows[start:stop]))
     return folds

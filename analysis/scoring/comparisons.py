@@ -9,9 +9,13 @@ from dataclasses import replace
 import numpy as np
 import xarray as xr
 
+from analysis.ceiling.synchrony import synchrony_ceiling
+from analysis.features.controls import features as controls_by_name
+from analysis.mapping.banded import banded_ridge
 from analysis.progress import Report
 from analysis.protocol import Protocol
 from analysis.scoring.folds import Run, fit_with_twin, side_by_side
+from analysis.scoring.in_time import banded_in_time, controls_in_time, nuisance
 from analysis.scoring.keys import data_key
 from analysis.scoring.summary import summarise
 from analysis.store.keys import content_key
@@ -47,14 +51,15 @@ def controls_of(
 
 
 def _control_features(source, recording: Recording, protocol: Protocol) -> dict[str, np.ndarray]:
-    from analysis.features.controls import features
-
     if not source.widths:
         raise BrainLensError(
             f"{source.id} has no activations, only probabilities of words",
             remedy="Compare it in reading times, or by bits per word",
         )
-    sets = features(recording, protocol.controls, width=max(source.widths), seed=protocol.seed)
+    width = max(source.widths)
+    if recording.sampled:
+        return controls_in_time(recording, protocol, width)
+    sets = controls_by_name(recording, protocol.controls, width=width, seed=protocol.seed)
     if set(BEYOND) <= sets.keys():
         sets["+".join(BEYOND)] = np.column_stack([sets[name] for name in BEYOND])
     return sets
@@ -87,7 +92,10 @@ def ceiling_of(
         return replace(bound, lower_bound=lower)
     if known:
         return None
-    bound = ceiling(recording, protocol, report=report)
+    if recording.sampled and protocol.ceiling == "auto":
+        bound = synchrony_ceiling(recording, protocol)
+    else:
+        bound = ceiling(recording, protocol, report=report)
     numbers, attrs = _kept(bound, "")
     if bound.lower_bound is not None:
         more, words = _kept(bound.lower_bound, "others_")
@@ -172,6 +180,7 @@ def headline(
     """
     if (
         not protocol.unique
+        or (recording.sampled and not nuisance(recording, protocol))
         or recording.n_targets > HEADLINE_TARGETS
         or not all(_measured(recording, part)[1].any() for part in every[0].parts)
     ):
@@ -203,7 +212,7 @@ def headline(
         "joint_r2": joint,
         "controls_r2": controls,
         "model_r2": alone,
-        "beyond": " and ".join(BEYOND),
+        "beyond": " and ".join(nuisance(recording, protocol) if recording.sampled else BEYOND),
         "left_out": int(fits[0].attrs["left_out"]),
     }, known
 
@@ -224,11 +233,11 @@ def _joint_fit(
     report: Report,
 ) -> xr.Dataset:
     """R2 of model and controls together and of each alone, every fold with the layer chosen for it."""
-    from analysis.features.controls import features as plain
-    from analysis.mapping.banded import banded_ridge
-
-    controls = plain(recording, BEYOND)
-    controls = np.column_stack([controls[name] for name in BEYOND])
+    if recording.sampled:
+        beside = nuisance(recording, protocol)
+    else:
+        beside = controls_by_name(recording, BEYOND)
+    controls = np.column_stack(list(beside.values()))
     read = {layer: features(layer) for layer in sorted(set(fold_layers))}
     blocks, left_out, start = [], 0, 0
     for part in parts:
@@ -242,15 +251,13 @@ def _joint_fit(
         missing = 0
         for layer in np.unique(used):
             mine = np.flatnonzero(used == layer)
-            fit = banded_ridge(
-                {"model": read[layer][rows], "controls": controls[rows]},
-                recording.responses.values[rows],
-                [folds[fold] for fold in mine],
-                [inner[fold] for fold in mine],
-                alphas=protocol.alphas,
-                seed=protocol.seed,
-                report=report,
-            )
+            bands = {"model": read[layer][rows], "controls": controls[rows]}
+            how = {"alphas": protocol.alphas, "seed": protocol.seed, "report": report}
+            outside, inside = [folds[fold] for fold in mine], [inner[fold] for fold in mine]
+            if recording.sampled:
+                fit = banded_in_time(bands, outside, inside, rows, recording, protocol, **how)
+            else:
+                fit = banded_ridge(bands, recording.responses.values[rows], outside, inside, **how)
             block["joint"][mine] = fit.r2["model", "controls"]
             block["alone"][mine] = fit.r2["model",]
             block["controls"][mine] = fit.r2["controls",]

@@ -11,6 +11,7 @@ import xarray as xr
 from analysis.mapping.splits import within
 from analysis.progress import Report
 from analysis.protocol import Protocol
+from analysis.scoring.in_time import cross_validate_in_time
 from data.recording import Recording
 
 __all__ = ["Run", "fit_parts", "fit_with_twin", "over_seeds", "runs", "side_by_side", "twin_of"]
@@ -161,11 +162,17 @@ def fit_parts(
         seen = np.flatnonzero(~np.isnan(responses[rows]).all(axis=0))
         folds = _relabel(part.folds, local)
         inner = [_relabel(inside, local) for inside in part.inner]
-        chosen = _chosen(part, protocol, local)
-        here = np.ascontiguousarray(responses[np.ix_(rows, seen)])
-        fit = _cross_validate(
-            features[rows], here, folds, chosen, protocol, report, predictions=draws
-        )
+        compared = responses[rows]
+        if recording.sampled:
+            fit, held = _in_time(features, part, recording, protocol, seen, draws, choosing, report)
+            compared = np.full((len(rows), recording.n_targets), np.nan)
+            compared[:, seen] = held[rows]
+        else:
+            chosen = _chosen(part, protocol, local)
+            here = np.ascontiguousarray(responses[np.ix_(rows, seen)])
+            fit = _cross_validate(
+                features[rows], here, folds, chosen, protocol, report, predictions=draws
+            )
         block = {
             "r": fit.r[0],
             "r2": fit.r2[0],
@@ -182,8 +189,10 @@ def fit_parts(
         blocks.append(block | {"dropped": np.asarray(fit.dropped[0], dtype=float)})
         if draws:
             predictions = np.full((len(rows), recording.n_targets), np.nan)
-            predictions[:, seen] = fit.predictions[0]
-            samples.append(moments(predictions, responses[rows], folds, part.groups[rows]))
+            predictions[:, seen] = (
+                fit.predictions[0][rows] if recording.sampled else fit.predictions[0]
+            )
+            samples.append(moments(predictions, compared, folds, part.groups[rows]))
     dataset = side_by_side(blocks, parts, recording)
     if draws:
         drawn = hierarchical_bootstrap(
@@ -202,6 +211,27 @@ def fit_parts(
             f"{drawn.resampled}; {drawn.note}" if drawn.note else drawn.resampled
         )
     return dataset
+
+
+def _in_time(features, part, recording, protocol, seen, draws, choosing, report):
+    """As :func:`_cross_validate`, on samples: each fold filtered by itself."""
+    criterion, inner = within(part, protocol)
+
+    def inner_of(x, y, number, place):
+        there = [_relabel(part.inner[number], place)]
+        return _inner_r(x, y, there, protocol, report)
+
+    return cross_validate_in_time(
+        features,
+        part.folds,
+        {"criterion": criterion, "inner_folds": inner},
+        inner_of if choosing else None,
+        recording,
+        protocol,
+        report,
+        targets=seen,
+        predictions=draws,
+    )
 
 
 def _chosen(part, protocol: Protocol, local: np.ndarray) -> dict:

@@ -21,6 +21,6 @@ def score_key(source, recording: Recording, protocol: Protocol) -> str:
     read = (
         source.key
         if isinstance(source, Activations)
-        else activation_key(source, recording, protocol)
+        else activation_key(source, recording.reading(), protocol)
     )
     return content_key("score", source.id, read, data_key(recording, protocol))

@@ -11,6 +11,7 @@ from analysis.mapping import cross_validate
 from analysis.mapping.splits import Part, within
 from analysis.progress import Report
 from analysis.protocol import Protocol
+from data.errors import BrainLensError
 from data.recording import Recording
 
 __all__ = ["HeldOut", "held_out"]
@@ -59,6 +60,11 @@ def held_out(
     fold_layers : list of int
         A layer for every fold of every part, in their order.
     """
+    if recording.sampled:
+        raise BrainLensError(
+            f"{recording.id}: its rows are samples of a run, not stimuli that could be looked at one by one",
+            remedy="Choose a recording of sentences or words, or look at it over time",
+        )
     done, wanted = 0, len(fold_layers)
     for part in parts:
         local = np.full(recording.n_stimuli, -1)

@@ -20,6 +20,7 @@ from analysis.progress import Report
 from analysis.protocol import Protocol
 from analysis.scoring.comparisons import ceiling_of, controls_of
 from analysis.scoring.folds import Run, fit_parts, twin_of
+from analysis.scoring.in_time import followed
 from analysis.store.keys import made
 from data.recording import Recording
 
@@ -82,11 +83,11 @@ class Stages:
         return [n for n in bisection(self.numbers) if self.every[0].twins and n not in self.twins]
 
     def layer(self, number: int) -> np.ndarray:
-        """One layer's features (n_stimuli, n_units)."""
+        """One layer's features (n_stimuli, n_units); of a story as the signal should follow them."""
         if self._activations is None:
             missing = {n for run in self.wanted for n in self.numbers if n not in self.fits[run]}
             self._activations = self._features(sorted(missing | set(self._missing_twins())))
-        return self._activations.layer(number)
+        return followed(self._activations.layer(number), self.recording, self.protocol)
 
     def shown(self, runs: Sequence[int]) -> list[dict[int, xr.Dataset]]:
         """Per run, layer -> what there is of it: the first run has twins, and previews where it has nothing better."""

@@ -13,6 +13,7 @@ from analysis.progress import SILENT, Report
 from analysis.protocol import Protocol, preset
 from analysis.scoring.comparisons import headline
 from analysis.scoring.folds import Run, over_seeds, runs
+from analysis.scoring.in_time import followed
 from analysis.scoring.keys import score_key
 from analysis.scoring.provenance import provenance
 from analysis.scoring.result import Score
@@ -110,7 +111,8 @@ def score(
     scored = assembled(wanted, last=True)
 
     def features(layer: int):
-        return _activations(source, recording, protocol, [layer], store, report).layer(layer)
+        read = _activations(source, recording, protocol, [layer], store, report)
+        return followed(read.layer(layer), recording, protocol)
 
     beyond, known = headline(
         features,
@@ -172,7 +174,7 @@ def _activations(
 
     if isinstance(source, Activations):
         return source
-    return extract(source, recording, protocol, layers, store=store, report=report)
+    return extract(source, recording.reading(), protocol, layers, store=store, report=report)
 
 
 # ---- the record -----------------------------------------------------------------------------------------------------

@@ -43,8 +43,8 @@ def alice2016(
     Returns
     -------
     Recording
-        Targets ``person.region``; nuisance by person: sound power and six columns of motion. The authors' own convolved word rate
-        stands in the table of samples as ``rate_convolved``.
+        Targets ``person.region``; nuisance: sound power, and six columns of motion by person. The authors' own convolved
+        word rate stands in the table of samples as ``rate_convolved``.
 
     Raises
     ------
@@ -90,7 +90,10 @@ def alice2016(
 
     motion = {p: _numbers(of(p, "rp_"), (SAMPLES + DISCARDED, 6))[DISCARDED:] for p in people}
     nuisance = {
-        "sound-power": beside([_numbers(of(p, "sndpwr"), (SAMPLES, 1))[:, 0] for p in people]),
+        # the same sound for everybody: the files differ in the sixth digit only
+        "sound-power": beside([_numbers(of(p, "sndpwr"), (SAMPLES, 1))[:, 0] for p in people]).mean(
+            "subject"
+        ),
         **{f"motion-{i + 1}": beside([motion[p][:, i] for p in people]) for i in range(6)},
     }
     targets = [f"{person}.{region}" for person in people for region in REGIONS]

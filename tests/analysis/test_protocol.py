@@ -11,7 +11,7 @@ from data.errors import BrainLensError
 
 def test_presets_differ_and_survive_json():
     keys = {name: p.key() for name, p in PRESETS.items()}
-    assert len(set(keys.values())) == 3
+    assert len(set(keys.values())) == len(PRESETS)
     for name, p in PRESETS.items():
         again = Protocol.from_dict(json.loads(json.dumps(p.to_dict())))
         assert again == p and again.key() == keys[name]
@@ -52,6 +52,14 @@ def test_key_ignores_the_name_and_sees_every_other_field():
         "last_layer": "normed",
         "start": "tokenizer",
         "window": 256,
+        "resample": "sum",
+        "hrf": "none",
+        "delays": (1, 2),
+        "highpass": None,
+        "trim": (1, 1),
+        "gap": "12",
+        "standardize_run": False,
+        "nuisance": (),
     }
     assert set(other) == set(FIELDS) - {"name"}
     keys = [dataclasses.replace(base, **{field: value}).key() for field, value in other.items()]

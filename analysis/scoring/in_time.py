@@ -1,0 +1,357 @@
+"""Scores of recordings whose rows are moments: features follow the signal, and each held-out block is filtered by itself."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from types import SimpleNamespace
+
+import numpy as np
+import pandas as pd
+
+from analysis.features.controls import features as controls_by_name
+from analysis.features.time import convolve, delayed, detrended, pieces, resample
+from analysis.mapping import cross_validate
+from analysis.mapping.banded import BandedFit, banded_ridge
+from analysis.progress import Report
+from analysis.protocol import Protocol
+from data.errors import BrainLensError, unknown
+from data.recording import Recording
+
+__all__ = [
+    "CONTROLS",
+    "banded_in_time",
+    "controls_in_time",
+    "cross_validate_in_time",
+    "followed",
+    "nuisance",
+    "own_nuisance",
+    "quiet",
+]
+
+CONTROLS = {
+    "word-rate": "one for every word: when words come, and nothing of what they say",
+    "word-length": "letters of the word",
+    "log-frequency": "Zipf frequency of the word (wordfreq)",
+    "sound-power": "power of the sound, where the recording has it",
+    "random-embedding": "a random vector in (0, 1) for each word type; unlike vectors around 0 it carries word rate",
+    "oasm": "knows when a sample came and nothing of what was said: a smoothed identity, one width per entry",
+}
+"""Controls of recordings whose rows are samples: name -> what it is, in one line."""
+
+
+def followed(values: np.ndarray, recording: Recording, protocol: Protocol) -> np.ndarray:
+    """Features of words (or of samples) as the signal should follow them: resampled, then delayed or convolved.
+
+    Parameters
+    ----------
+    values : ndarray, shape (n_words, n_units) or (n_samples, n_units)
+        Of a recording without times of words: returned as they are.
+
+    Returns
+    -------
+    ndarray, shape (n_samples, n_units * n_delays)
+
+    Raises
+    ------
+    BrainLensError
+        Where the rows are neither the words nor the samples.
+    """
+    if not recording.sampled:
+        return values
+    table, words = recording.stimuli, recording.presentation.words
+    runs = table["run"].to_numpy()
+    if len(values) == len(words):
+        times = table["time"].to_numpy(float)
+        values = resample(values, recording.presentation, runs, times, protocol.resample)
+    elif len(values) != len(table):
+        raise BrainLensError(
+            f"{recording.id}: features has {len(values)} rows, for {len(words)} words in {len(table)} samples",
+            remedy="Give one row per word or per sample",
+        )
+    if protocol.hrf == "fir":
+        return delayed(values, runs, protocol.delays)
+    if protocol.hrf == "none":
+        return np.asarray(values, float)
+    return convolve(values, runs, recording.presentation.interval, protocol.hrf)
+
+
+# ---- nuisance --------------------------------------------------------------------------------------------------------
+def nuisance(recording: Recording, protocol: Protocol) -> dict[str, np.ndarray]:
+    """What the protocol partials out that is the same for everybody, as the signal should follow it.
+
+    Returns
+    -------
+    dict of str to ndarray, shape (n_samples, k)
+        ``word-rate``, and columns of the recording by name; those that differ between people are :func:`own_nuisance`.
+
+    Raises
+    ------
+    BrainLensError
+        For a name that the recording does not have.
+    """
+    if not recording.sampled:
+        return {}
+    known, found = recording.presentation.nuisance, {}
+    for name in protocol.nuisance:
+        if name == "word-rate":
+            found[name] = followed(
+                np.ones((len(recording.presentation.words), 1)), recording, protocol
+            )
+        elif name in known and "subject" not in known[name].dims:
+            found[name] = followed(known[name].values[:, None], recording, protocol)
+        elif name not in known and not any(one.startswith(name) for one in known):
+            if name in OPTIONAL:
+                continue
+            raise unknown(f"nuisance of {recording.id}", name, ["word-rate", *known])
+    return found
+
+
+OPTIONAL = ("sound-power", "motion")
+"""Nuisance that a preset asks for where the recording has it."""
+
+
+def own_nuisance(recording: Recording, protocol: Protocol) -> dict[str, np.ndarray]:
+    """Nuisance that differs between people, such as motion: subject -> (n_samples, k); taken out of that person's own signal."""
+    if not recording.sampled:
+        return {}
+    found: dict[str, list[np.ndarray]] = {}
+    for name, values in recording.presentation.nuisance.items():
+        wanted = any(name == one or name.startswith(f"{one}-") for one in protocol.nuisance)
+        if wanted and "subject" in values.dims:
+            for subject, column in zip(values["subject"].values, values.values.T):
+                found.setdefault(str(subject), []).append(column)
+    return {subject: np.column_stack(columns) for subject, columns in found.items()}
+
+
+def controls_in_time(recording: Recording, protocol: Protocol, width: int) -> dict[str, np.ndarray]:
+    """The protocol's controls as the signal should follow them, each of shape (n_samples, k).
+
+    Parameters
+    ----------
+    width : int
+        Units of the random embedding: those of the model it stands beside.
+
+    Raises
+    ------
+    BrainLensError
+        For a name that is no control of samples. A power of the sound that the recording does not have is left out.
+    """
+    words = recording.reading()
+    texts, made = words.texts, {}
+    for name in protocol.controls:
+        if name == "word-rate":
+            values = np.ones((len(texts), 1))
+        elif name in ("word-length", "length"):
+            values = np.array([[len(text)] for text in texts], float)
+        elif name == "log-frequency":
+            values = controls_by_name(words, [name])[name][:, :1]
+        elif name == "random-embedding":
+            values = uniform_embedding(texts, width, protocol.seed)
+        elif name == "sound-power":
+            known = recording.presentation.nuisance.get(name)
+            if known is None:
+                continue
+            values = known.values[:, None]
+        elif name == "position":
+            continue  # a drift, and drifts are filtered out
+        elif name == "oasm" or name.startswith("oasm:"):
+            made |= controls_by_name(recording, [name])
+            continue
+        else:
+            raise unknown("control", name, CONTROLS)
+        made[name] = followed(values, recording, protocol)
+    return made
+
+
+def uniform_embedding(texts: Sequence[str], width: int, seed: int) -> np.ndarray:
+    """A vector uniform in (0, 1) for each word type, shape (n_words, width)."""
+    types = {word: number for number, word in enumerate(dict.fromkeys(map(str.lower, texts)))}
+    table = np.random.default_rng(seed).uniform(0, 1, (len(types), width))
+    return table[[types[text.lower()] for text in texts]]
+
+
+def banded_in_time(
+    bands: Mapping[str, np.ndarray],
+    folds: Sequence[tuple[np.ndarray, np.ndarray]],
+    inner: Sequence,
+    rows: np.ndarray,
+    recording: Recording,
+    protocol: Protocol,
+    **how,
+) -> BandedFit:
+    """As :func:`analysis.mapping.banded.banded_ridge`, each fold filtered by itself; folds are places among ``rows``."""
+    fits = []
+    for (train, test), inside in zip(folds, inner, strict=True):
+        both = np.concatenate([train, test])
+        place = np.full(len(rows), -1)
+        place[both] = np.arange(len(both))
+
+        def apart(values: np.ndarray, *, responses: bool = False, sides=(train, test)):
+            whole = np.empty((recording.n_stimuli, values.shape[1]))
+            whole[rows] = values
+            return np.concatenate(
+                [
+                    quiet(whole, rows[side], recording, protocol, responses=responses)
+                    for side in sides
+                ]
+            )
+
+        fits.append(
+            banded_ridge(
+                {name: apart(values) for name, values in bands.items()},
+                apart(recording.responses.values[rows], responses=True),
+                [(place[train], place[test])],
+                [[(place[a], place[b]) for a, b in inside]],
+                **how,
+            )
+        )
+    first = fits[0]
+    return BandedFit(
+        first.bands,
+        {one: np.concatenate([fit.r2[one] for fit in fits]) for one in first.r2},
+        {one: np.concatenate([fit.r[one] for fit in fits]) for one in first.r},
+        np.concatenate([fit.weights for fit in fits]),
+        max(fit.left_out for fit in fits),
+        first.tried,
+    )
+
+
+# ---- folds -----------------------------------------------------------------------------------------------------------
+def quiet(
+    values: np.ndarray,
+    rows: np.ndarray,
+    recording: Recording,
+    protocol: Protocol,
+    *,
+    responses: bool = False,
+) -> np.ndarray:
+    """The given rows of features or responses without slow drifts, each contiguous piece by itself.
+
+    Responses also lose what follows the person's own nuisance, and are z-scored by piece where the protocol says so.
+    """
+    runs, step = recording.stimuli["run"].to_numpy(), recording.presentation.interval
+    if not responses:
+        return detrended(values, rows, runs, step, protocol.highpass)
+    own = own_nuisance(recording, protocol)
+    out = detrended(values, rows, runs, step, protocol.highpass, scale=protocol.standardize_run)
+    subjects = recording.subjects
+    if own and subjects is not None:
+        for subject in pd.unique(subjects):
+            if subject not in own:
+                continue
+            mine = np.flatnonzero(subjects == subject)
+            beside = detrended(own[subject], rows, runs, step, protocol.highpass)
+            for piece in pieces(rows, runs):
+                basis, weight, _ = np.linalg.svd(beside[piece], full_matrices=False)
+                basis = basis[:, weight > 1e-8 * max(weight.max(), 1e-300)]
+                block = out[np.ix_(piece, mine)]
+                out[np.ix_(piece, mine)] = block - basis @ (basis.T @ block)
+    return out
+
+
+def cross_validate_in_time(
+    features: np.ndarray,
+    folds: Sequence[tuple[np.ndarray, np.ndarray]],
+    chosen: dict,
+    inner_of,
+    recording: Recording,
+    protocol: Protocol,
+    report: Report,
+    *,
+    targets: np.ndarray,
+    predictions: bool,
+) -> tuple[SimpleNamespace, np.ndarray]:
+    """As :func:`analysis.mapping.cross_validate`, training rows and held-out block filtered apart in each fold.
+
+    Where the held-out rows are scattered (a shuffled twin) there are no blocks to filter, and the whole run is filtered: the
+    leak that the twin is there to show. Where whole runs are held out both ways are the same, and the run is filtered once.
+
+    Parameters
+    ----------
+    features : ndarray, shape (n_samples, n_units)
+    folds : list of (train, test)
+        Rows of the recording.
+    chosen : dict
+        How alpha is chosen, as arguments of :func:`analysis.mapping.cross_validate`, with inner folds in rows of the recording.
+    inner_of : callable or None
+        (features, responses, inner folds) -> (1, n_targets), the inner score where the solver gives none.
+    targets : ndarray of int
+        Targets to fit.
+
+    Returns
+    -------
+    fit : namespace
+        Fields of the solver's fit.
+    held : ndarray, shape (n_samples, n_targets)
+        Responses as they were compared with predictions; NaN where a row was never held out.
+    """
+    runs = recording.stimuli["run"].to_numpy()
+    responses = recording.responses.values[:, targets]
+    view = recording.select(targets=targets) if len(targets) < recording.n_targets else recording
+    once = all(_one_pass(train, test, runs) for train, test in folds)
+    if once:
+        every = np.arange(len(runs))
+        whole = (
+            quiet(features, every, view, protocol),
+            quiet(responses, every, view, protocol, responses=True),
+        )
+    held = np.full(responses.shape, np.nan)
+    fits = []
+    for number, (train, test) in enumerate(folds):
+        both = np.concatenate([train, test])
+        if once:
+            x, y = whole[0][both], whole[1][both]
+        else:
+            x, y = (
+                np.concatenate([quiet(v, r, view, protocol, responses=kind) for r in (train, test)])
+                for v, kind in ((features, False), (responses, True))
+            )
+        place = np.full(len(runs), -1)
+        place[both] = np.arange(len(both))
+        here = dict(chosen)
+        if chosen.get("inner_folds"):
+            here["inner_folds"] = [[(place[a], place[b]) for a, b in chosen["inner_folds"][number]]]
+        fit = cross_validate(
+            x,
+            np.ascontiguousarray(y, dtype=np.float32),
+            [(place[train], place[test])],
+            method=protocol.method,
+            alphas=protocol.alphas,
+            **here,
+            standardize=protocol.standardize,
+            shared_alpha=protocol.shared_alpha,
+            rcond=protocol.rcond,
+            predictions=predictions,
+            report=report,
+        )
+        inner = fit.inner[0] if fit.inner is not None else None
+        if inner is None and inner_of is not None:
+            inner = inner_of(x, y, number, place)
+        held[test] = y[len(train) :]
+        guess = np.full(responses.shape, np.nan) if predictions else None
+        if predictions:
+            guess[test] = fit.predictions[0][place[test]]
+        fits.append((fit, inner, guess))
+    joined = SimpleNamespace(
+        **{
+            name: np.concatenate([getattr(fit, name)[0] for fit, _, _ in fits])[None]
+            for name in ("r", "r2", "alpha", "constant", "dropped")
+        },
+        inner=None
+        if any(inner is None for _, inner, _ in fits)
+        else np.concatenate([inner for _, inner, _ in fits])[None],
+        predictions=None,
+    )
+    if predictions:
+        whole_guess = np.full(responses.shape, np.nan)
+        for _, _, guess in fits:
+            whole_guess = np.where(np.isnan(whole_guess), guess, whole_guess)
+        joined.predictions = whole_guess[None]
+    return joined, held
+
+
+def _one_pass(train: np.ndarray, test: np.ndarray, runs: np.ndarray) -> bool:
+    """Whether filtering whole runs is right (whole runs held out) or all that can be done (scattered rows)."""
+    whole = not set(runs[train]) & set(runs[test])
+    scattered = len(pieces(test, runs)) > 2 * len(set(runs[test]))
+    return whole or scattered
