@@ -29,7 +29,7 @@ __all__ = [
     "word_surprisal",
 ]
 
-CODE_VERSION = 2
+CODE_VERSION = 3
 GROUP = 16
 LN2 = float(np.log(2))
 

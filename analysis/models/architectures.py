@@ -2,13 +2,23 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 
 from data.errors import BrainLensError
 
-__all__ = ["Anatomy", "Stop", "anatomy", "listen", "looks_ahead", "position_limit", "stated_limit"]
+__all__ = [
+    "Anatomy",
+    "Stop",
+    "anatomy",
+    "listen",
+    "looks_ahead",
+    "position_limit",
+    "stated_limit",
+    "without_head",
+]
 
 
 class Stop(Exception):
@@ -29,12 +39,15 @@ class Anatomy:
         L.
     batch_second : bool
         Hidden states are (token, batch, unit) (XLNet).
+    stream : int or None
+        Hidden states are (stream, batch, token, unit), and this stream is the one the head reads (Gemma 3n).
     """
 
     first: object
     blocks: tuple
     n_blocks: int
     batch_second: bool = False
+    stream: int | None = None
 
 
 def anatomy(body) -> Anatomy:
@@ -51,6 +64,8 @@ def anatomy(body) -> Anatomy:
         body.config.get_text_config() if hasattr(body.config, "get_text_config") else body.config
     )
     count = config.num_hidden_layers
+    if getattr(config, "is_decoder", False) and not config.is_encoder_decoder:
+        count = getattr(config, "decoder_layers", count)  # BART's decoder by itself
     if hasattr(body, "attentions") and hasattr(
         body, "layer_norm2"
     ):  # XLM: no block modules, the second norm ends each block
@@ -82,7 +97,13 @@ def anatomy(body) -> Anatomy:
             remedy="Import its activations from a file instead",
         )
     blocks = outer[0][1]
-    return Anatomy(blocks[0], tuple(blocks), count, batch_second=body.config.model_type == "xlnet")
+    return Anatomy(
+        blocks[0],
+        tuple(blocks),
+        count,
+        batch_second=body.config.model_type == "xlnet",
+        stream=getattr(config, "altup_active_idx", None),
+    )
 
 
 @contextmanager
@@ -112,6 +133,8 @@ def listen(parts: Anatomy, layers: Sequence[int], hear: Callable, *, stop: bool 
 
     def tell(layer, hidden):
         if layer in wanted:
+            if parts.stream is not None and hidden.dim() == 4:
+                hidden = hidden[parts.stream]
             hear(layer, hidden.transpose(0, 1) if parts.batch_second else hidden)
         if stop and layer >= highest:
             raise Stop
@@ -134,13 +157,21 @@ def listen(parts: Anatomy, layers: Sequence[int], hear: Callable, *, stop: bool 
             handle.remove()
 
 
-def looks_ahead(body) -> bool:
-    """Whether a token's last hidden state changes with the token behind it: tried out on eight tokens."""
+def without_head(network):
+    """The part of a torch module below its language-model head; the module itself where it has none."""
+    body = network.base_model
+    if body is network and network.get_output_embeddings() is not None and hasattr(body, "model"):
+        return body.model  # Llama 4's text model names its body otherwise than it says
+    return body
+
+
+def looks_ahead(body, rows: int) -> bool:
+    """Whether a token's last hidden state changes with the token behind it: tried out on eight tokens of ``rows``."""
     import torch
 
     device = next(body.parameters()).device
-    ids = torch.arange(8, device=device).repeat(2, 1) % body.get_input_embeddings().weight.shape[0]
-    ids[1, -1] = 0
+    ids = (torch.arange(8, device=device) + rows // 2).repeat(2, 1) % rows  # past the special ones
+    ids[1, -1] = rows // 2
     with torch.inference_mode():
         states = body(ids).last_hidden_state[:, :-1].float()
     return bool((states[0] - states[1]).abs().max() > 1e-3 * states.abs().max())
@@ -161,17 +192,41 @@ _PAD_SHIFTED = {
 }  # positions begin behind the padding index
 
 
+_BY_LENGTH = ("dynamic", "longrope")
+"""Rotary scalings that change for all tokens when a text outgrows the length it was trained at."""
+
+
 def position_limit(config, tokenizer=None) -> int | None:
-    """Tokens a model can see at once, special tokens included; None: no limit of its own."""
+    """Tokens a model can see at once, special tokens included; None: no limit of its own.
+
+    Where the rotary scaling depends on the length of the whole sequence (dynamic, longrope), the limit is the length below
+    which it does not: beyond it, the reading of a word would change with the words to come and with what is in the batch.
+    """
     config = config.get_text_config() if hasattr(config, "get_text_config") else config
     for name in ("max_position_embeddings", "n_positions"):
         limit = getattr(config, name, None)
         if isinstance(limit, int) and limit > 0:
             if config.model_type in _PAD_SHIFTED:
                 limit -= 2 if config.model_type == "mpnet" else config.pad_token_id + 1
-            return limit
+            return min(limit, _scaling_limit(config) or limit)
     stated = getattr(tokenizer, "model_max_length", None)
     return int(stated) if stated is not None and stated < 1_000_000 else None
+
+
+def _scaling_limit(config) -> int | None:
+    """Tokens below which the rotary scaling is one and the same; None where it always is."""
+    told = getattr(config, "rope_parameters", None) or {}
+    kinds = [
+        told,
+        *(one for one in told.values() if isinstance(one, dict)),
+    ]  # some by kind of layer
+    limits = [
+        one.get("original_max_position_embeddings")
+        or getattr(config, "original_max_position_embeddings", None)
+        for one in kinds
+        if one.get("rope_type") in _BY_LENGTH
+    ]
+    return min((limit for limit in limits if limit), default=None)
 
 
 def stated_limit(config: dict) -> int | None:
@@ -183,6 +238,9 @@ def stated_limit(config: dict) -> int | None:
     1024
     """
     if config.get("model_type") in _PAD_SHIFTED or isinstance(config.get("text_config"), dict):
+        return None
+    scaling = json.dumps([config.get(name) for name in ("rope_scaling", "rope_parameters")])
+    if any(kind in scaling for kind in (*_BY_LENGTH, '"su"')):
         return None
     limit = next(
         (

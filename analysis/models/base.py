@@ -31,7 +31,7 @@ class Abilities:
 CLASSES = {
     "causal": Abilities(predicts_words=True),
     "bidirectional": Abilities(looks_ahead=True),
-    "encoder-decoder": Abilities(looks_ahead=True),
+    "encoder-decoder": Abilities(predicts_words=True, looks_ahead=True),
     "recurrent": Abilities(predicts_words=True),
     "n-gram": Abilities(predicts_words=True, has_layers=False),
     "embedding": Abilities(),

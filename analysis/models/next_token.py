@@ -1,4 +1,7 @@
-"""Token probabilities of transformers: sliding windows for causal models, pseudo-log-likelihood for masked ones.
+"""Token probabilities of transformers: causal, masked and encoder-decoder.
+
+Causal models have sliding windows, masked ones a pseudo-log-likelihood; of an encoder-decoder the encoder reads what stands
+before a sentence, and the decoder predicts the sentence.
 
 The language-model head is computed on scored tokens only, its log-sum-exp over chunks of the vocabulary in float32.
 """
@@ -17,7 +20,7 @@ from analysis.models.files.tokenizer import check_rows
 from analysis.models.files.weights import head_class
 from analysis.progress import SILENT, Report
 from analysis.text.alignment import Encoded, encode, partition
-from analysis.text.passages import words
+from analysis.text.passages import sentences, words
 from data.errors import BrainLensError
 
 __all__ = ["Passes", "start_tokens", "surprisals", "windows"]
@@ -42,7 +45,10 @@ _SPACES = (
 
 @dataclass(frozen=True)
 class _Pass:
-    """One sequence to run: text number, its tokens, which of them are hidden, and the tokens scored in it."""
+    """One sequence to run: text number, its tokens, which of them are hidden, and the tokens scored in it.
+
+    The encoder of an encoder-decoder reads the tokens from ``before`` to ``begin``.
+    """
 
     text: int
     begin: int
@@ -50,6 +56,7 @@ class _Pass:
     scored: tuple[int, ...]
     masked: tuple[int, ...] = ()
     last: bool = False  # the text ends here: what may follow is scored too
+    before: int = 0
 
 
 def windows(count: int, room: int, stride: int) -> list[tuple[int, int, int]]:
@@ -102,7 +109,7 @@ def start_tokens(tokenizer, size: int, config) -> np.ndarray | None:
 class _Head:
     """The output layer of a language model, on chosen tokens only."""
 
-    def __init__(self, lm, start: np.ndarray | None):
+    def __init__(self, lm, start: np.ndarray | None, *, decoder: bool = False):
         import torch
 
         self._lm, self._out = lm, lm.get_output_embeddings()
@@ -113,13 +120,15 @@ class _Head:
             )
         self.device = self._out.weight.device
         self.start = None if start is None else torch.tensor(start, device=self.device)
-        self._linear = self._is_plain()
+        self._linear = self._is_plain(decoder)
 
-    def _is_plain(self) -> bool:
+    def _is_plain(self, decoder: bool) -> bool:
         """Whether the model's logits are this layer's output and nothing more (no soft cap, no scale): tried out."""
         import torch
 
         probe = {"input_ids": torch.arange(4, device=self.device)[None] % self._out.weight.shape[0]}
+        if decoder:
+            probe["decoder_input_ids"] = probe["input_ids"]
         at = torch.tensor([[0, 2], [0, 3]], device=self.device)
         with torch.inference_mode():
             told = self._lm(**probe).logits[0, [2, 3]].float()
@@ -232,7 +241,10 @@ class Passes:
     ):
         self._model = model
         self.coded: list[Encoded] = [encode(model.tokenizer, text) for text in texts]
-        masked = not model.is_causal and head_class(model.config, model.card.cls) is not None
+        masked = (
+            model.card.cls == "bidirectional"
+            and head_class(model.config, model.card.cls) is not None
+        )
         if masked and model.tokenizer.mask_token_id is None:
             raise BrainLensError(
                 f"{model.id}: its tokenizer has no mask token, and a masked model's surprisal hides words behind it",
@@ -246,19 +258,23 @@ class Passes:
             check_rows(model.id, model.tokenizer, [model.tokenizer.mask_token_id], model.rows)
         self.window = self._window(window)
         self.stride = self._stride(stride)
-        passes = [
-            p
-            for i, text in enumerate(texts)
-            for p in (self._causal(i) if model.is_causal else self._hidden_words(i, text))
-        ]
+        self._decodes = model.card.cls == "encoder-decoder"
+        self._encoder = (self.front, self.back)
+        if self._decodes:
+            self.front, self.back = (model.decoder_start, *self.front), ()
+        make = {"causal": self._causal, "encoder-decoder": self._sentences}.get(
+            model.card.cls, self._hidden_words
+        )
+        passes = [p for i, text in enumerate(texts) for p in make(i, text)]
         size = 10**9 if model.is_causal else MASKED_BATCH
         self.batches: list[list[_Pass]] = []
-        for one in sorted(passes, key=lambda p: p.end - p.begin):
+        for one in sorted(passes, key=lambda p: (p.end - p.begin, p.begin - p.before)):
             batch = self.batches[-1] if self.batches else None
             if (
                 batch is None
                 or len(batch) == size
-                or (len(batch) + 1) * (one.end - one.begin + 2) > BATCH_TOKENS
+                or (len(batch) + 1) * (one.end - (one.before if self._decodes else one.begin) + 2)
+                > BATCH_TOKENS
             ):
                 self.batches.append([one])
             else:
@@ -290,13 +306,36 @@ class Passes:
             )
         return stride
 
-    def _causal(self, number: int) -> list[_Pass]:
+    def _causal(self, number: int, text: str) -> list[_Pass]:
         count = len(self.coded[number].ids)
         room = count if self.window is None else self.window - len(self.front)
         return [
             _Pass(number, begin, end, tuple(range(first, end)), last=end == count)
             for begin, end, first in windows(count, max(room, 1), self.stride or max(count, 1))
         ]
+
+    def _sentences(self, number: int, text: str) -> list[_Pass]:
+        """Each sentence in the decoder, with the newest tokens before it in the encoder."""
+        coded = self.coded[number]
+        count = len(coded.ids)
+        room = max(count, 1)
+        ahead = count
+        if self.window is not None:
+            room = max(1, self.window - len(self.front))
+            ahead = max(0, self.window - sum(map(len, self._encoder)))
+        starts = [
+            int(np.searchsorted(coded.offsets[:, 1], a, side="right")) for a in sentences(text)
+        ]
+        found = []
+        for first, last in zip(starts, [*starts[1:], count]):
+            for begin in range(first, last, room):
+                end = min(begin + room, last)
+                found.append(
+                    _Pass(
+                        number, begin, end, tuple(range(begin, end)), before=max(0, begin - ahead)
+                    )
+                )
+        return found
 
     def _hidden_words(self, number: int, text: str) -> list[_Pass]:
         """Each token with itself and the rest of its word hidden (within-word left-to-right)."""
@@ -344,9 +383,8 @@ class Passes:
                 if lm.get_output_embeddings() is not None
                 else 0
             )
-            self._head = _Head(
-                lm, start_tokens(model.tokenizer, size, model.config) if model.is_causal else None
-            )
+            starts = start_tokens(model.tokenizer, size, model.config) if model.is_causal else None
+            self._head = _Head(lm, starts, decoder=self._decodes)
         longest = max(p.end - p.begin for p in batch) + len(self.front) + len(self.back)
         ids = torch.full((len(batch), longest), model.padding, dtype=torch.long)
         seen = torch.zeros_like(ids)
@@ -368,9 +406,15 @@ class Passes:
             at += [(b, t + shift) for t in positions]
             targets += [int(tokens[t]) if t < one.end else -1 for t in positions]
             found.append((one.text, np.asarray(positions, int)))
-        inputs = {"input_ids": ids.to(model.device)}
-        if not model.is_causal and not bool(seen.all()):
-            inputs["attention_mask"] = seen.to(model.device)
+        if self._decodes:
+            inputs = model.encoder_inputs(
+                [self.coded[p.text].ids[p.before : p.begin].tolist() for p in batch], self._encoder
+            )
+            inputs["decoder_input_ids"] = ids.to(model.device)
+        else:
+            inputs = {"input_ids": ids.to(model.device)}
+            if not model.is_causal and not bool(seen.all()):
+                inputs["attention_mask"] = seen.to(model.device)
         if not at:
             return [(text, positions, np.zeros(0), np.zeros(0)) for text, positions in found]
         nats, start = self._head.score(inputs, np.asarray(at), np.asarray(targets), report)

@@ -17,6 +17,7 @@ from analysis.models.architectures import (
     looks_ahead,
     position_limit,
     stated_limit,
+    without_head,
 )
 from analysis.models.base import Card, Model, TokenSurprisal
 from analysis.models.files import checks, folders, weights
@@ -212,7 +213,7 @@ class TransformerModel(Model):
         with self._lock:
             if self._network is None or self._network_dtype != dtype:
                 self._load_body(dtype)
-            body = self._network.base_model if self._has_head else self._network
+            body = without_head(self._network)
             return (
                 body.get_encoder()
                 if self.config.is_encoder_decoder and hasattr(body, "get_encoder")
@@ -224,7 +225,15 @@ class TransformerModel(Model):
         if self.variant and weights.head_class(self.config, self.card.cls) is not None:
             with contextlib.suppress(weights.IncompleteWeights):
                 return self._load(dtype, head=True)
-        self._load(dtype, head=False)
+        try:
+            self._load(dtype, head=False)
+        except weights.IncompleteWeights as lack:
+            if weights.head_class(self.config, self.card.cls) is None:
+                raise
+            try:  # some are saved in a way that only the whole finds again
+                self._load(dtype, head=True)
+            except weights.IncompleteWeights:
+                raise lack from None
 
     def _load(self, dtype: str, *, head: bool) -> None:
         import torch
@@ -249,7 +258,7 @@ class TransformerModel(Model):
             network.to(device=self.device, dtype=getattr(torch, dtype)).eval().requires_grad_(False)
         )
         self._network_dtype, self._has_head = dtype, head
-        if self.is_causal and looks_ahead(self._network.base_model if head else self._network):
+        if self.is_causal and looks_ahead(without_head(self._network), self.rows or 8):
             self.close()
             raise BrainLensError(
                 f"{self.id} is called causal, and its tokens see the ones behind them",
@@ -278,6 +287,38 @@ class TransformerModel(Model):
         pad = self.tokenizer.pad_token_id
         pad = self.config.get_text_config().pad_token_id if pad is None else pad
         return pad if isinstance(pad, int) and 0 <= pad < (self.rows or pad + 1) else 0
+
+    @property
+    def decoder_start(self) -> int:
+        """Token that a decoder begins with.
+
+        Raises
+        ------
+        BrainLensError
+            Where neither config tells one.
+        """
+        for config in (self.config, getattr(self._network, "generation_config", None)):
+            for name in ("decoder_start_token_id", "bos_token_id", "pad_token_id"):
+                token = getattr(config, name, None)
+                if isinstance(token, int):
+                    return token
+        raise BrainLensError(
+            f"{self.id}: config.json names no token that the decoder starts with",
+            remedy="Write 'decoder_start_token_id' into config.json",
+        )
+
+    def encoder_inputs(self, texts: list[list[int]], frame: tuple) -> dict:
+        """What the encoder reads, in its frame, padded to the right; an empty text is its frame, or one padding token."""
+        import torch
+
+        front, back = frame
+        sequences = [[*front, *ids, *back] or [self.padding] for ids in texts]
+        longest = max(map(len, sequences))
+        ids = torch.full((len(sequences), longest), self.padding, dtype=torch.long)
+        seen = torch.zeros_like(ids)
+        for b, sequence in enumerate(sequences):
+            ids[b, : len(sequence)], seen[b, : len(sequence)] = torch.tensor(sequence), 1
+        return {"input_ids": ids.to(self.device), "attention_mask": seen.to(self.device)}
 
     @property
     def rows(self) -> int | None:

@@ -21,6 +21,7 @@ from functools import cache
 __all__ = ["CODE_VERSION", "READING", "SOLVING", "STEPS", "content_key", "made", "packages"]
 
 STEPS = {
+    "reading": 2,
     "splits": 1,
     "mapping": 2,
     "summary": 3,

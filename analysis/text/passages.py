@@ -14,7 +14,7 @@ import pandas as pd
 from data.errors import BrainLensError
 from data.recording import Recording
 
-__all__ = ["Passage", "context_labels", "passages", "passages_hash", "words"]
+__all__ = ["Passage", "context_labels", "passages", "passages_hash", "sentences", "words"]
 
 _WORDS_BEFORE = re.compile(r"words:(\d+)")
 _WORD = re.compile(r"\S+")
@@ -29,6 +29,20 @@ def words(text: str) -> list[tuple[int, int]]:
     [(0, 4), (6, 11)]
     """
     return [match.span() for match in _WORD.finditer(text)]
+
+
+_SENTENCE = re.compile(r"(?<=[.!?…。！？])[\"'”’)\]]*\s+(?=\S)")
+
+
+def sentences(text: str) -> list[int]:
+    """Where the sentences of a text begin: after a full stop, question or exclamation mark and white space.
+
+    Examples
+    --------
+    >>> sentences('He came. "Why?" she said.')
+    [0, 9, 16]
+    """
+    return [0, *(match.end() for match in _SENTENCE.finditer(text))] if text.strip() else []
 
 
 def context_labels(recording: Recording, context: str) -> np.ndarray | None:

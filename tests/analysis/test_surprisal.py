@@ -329,7 +329,7 @@ def test_the_protocols_window_counts_for_words(folders, store):
     assert word_surprisal(model, TEXT, more, store=store).attrs["window"] is None
 
 
-@pytest.mark.parametrize("family", ["t5", "xlnet"])
+@pytest.mark.parametrize("family", ["xlnet"])
 def test_models_without_probabilities_say_so(family, folders, store):
     with pytest.raises(BrainLensError, match="gives no next-word probabilities"):
         word_surprisal(model_of(folders(family), family), TEXT, store=store)

@@ -36,6 +36,7 @@ WITHOUT_VOCABULARY = ("ByT5Tokenizer", "CanineTokenizer", "PerceiverTokenizer")
 
 WHOLE, INDEX = "model.safetensors", "model.safetensors.index.json"
 _PACKED = ("qweight", "qzeros", "absmax", "quant_map", "SCB", "weight_packed", "weight_scale_inv")
+_DIFFUSION = ("diffusion", "llada", "dream", "mdlm", "sedd", "bd3lm", "dllm", "sdar")
 _METHODS = {
     "bitsandbytes": "bitsandbytes",
     "gptq": "GPTQ",
@@ -96,8 +97,8 @@ def check(folder: Path) -> None:
     Raises
     ------
     BrainLensError
-        Pointers instead of files, an adapter, a GGUF file, quantised weights; no config.json, no tokenizer, no safetensors
-        weights, or shards that the index names and the folder lacks.
+        Pointers instead of files, an adapter, a GGUF file, quantised weights, a diffusion model; no config.json, no tokenizer,
+        no safetensors weights, or shards that the index names and the folder lacks.
     """
     for path in sorted(p for p in folder.iterdir() if p.is_file()):
         if pointer(path):
@@ -111,6 +112,7 @@ def check(folder: Path) -> None:
             f"The model folder {folder} has no config.json",
             remedy="Save the model with save_pretrained, or name the folder that holds config.json",
         )
+    _check_diffusion(folder, config)
     check_tokenizer(folder)
     _check_weights(folder)
     _check_quantised(folder, config)
@@ -151,6 +153,19 @@ def _check_adapter(folder: Path) -> None:
     raise BrainLensError(
         f"The model folder {folder} is an adapter ({kind}) of {base}, not a model",
         remedy=merge[0].upper() + merge[1:],
+    )
+
+
+def _check_diffusion(folder: Path, config: dict) -> None:
+    told = " ".join(
+        [str(config.get("model_type", "")), *map(str, config.get("architectures") or ())]
+    )
+    if not any(name in told.lower() for name in _DIFFUSION):
+        return
+    raise BrainLensError(
+        f"{folder} is a diffusion language model ({told.strip()}): it fills in the words of a text in any order, and neither "
+        "reads from left to right nor gives next-word probabilities",
+        remedy="Pick a causal or masked model, or import its activations from a file",
     )
 
 

@@ -59,6 +59,9 @@ def classify(config: dict) -> str:
     'bidirectional'
     """
     kind, names = str(config.get("model_type", "")), config.get("architectures") or []
+    decodes = config.get("is_decoder") and not config.get("is_encoder_decoder")
+    if decodes and any(str(name).endswith(CAUSAL_ENDINGS) for name in names):
+        return "causal"
     if config.get("is_encoder_decoder") or kind in (
         "t5",
         "mt5",
@@ -73,8 +76,6 @@ def classify(config: dict) -> str:
         return "encoder-decoder"
     if kind in ("xlm", "flaubert"):
         return "causal" if config.get("causal") else "bidirectional"
-    if config.get("is_decoder") and any(str(name).endswith(CAUSAL_ENDINGS) for name in names):
-        return "causal"
     if (
         kind in BIDIRECTIONAL
         or kind.startswith(("xlm-roberta", "deberta"))
@@ -158,6 +159,8 @@ def shape(config: dict) -> tuple[int | None, int | None]:
     """
     text = config.get("text_config") if isinstance(config.get("text_config"), dict) else config
     first = lambda *names: next((text[n] for n in names if isinstance(text.get(n), int)), None)  # noqa: E731
+    if text.get("is_decoder") and not text.get("is_encoder_decoder") and text.get("decoder_layers"):
+        return first("d_model", "hidden_size"), text["decoder_layers"]
     width = first("hidden_size", "n_embd", "d_model", "emb_dim", "dim")
     return width, first("num_hidden_layers", "n_layer", "n_layers", "num_layers")
 

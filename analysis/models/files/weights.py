@@ -129,7 +129,13 @@ def load_config(folder: Path):
                 folder, trust_remote_code=False, local_files_only=True
             )
     except (OSError, ValueError, KeyError) as error:
-        kind = read_json(folder / "config.json").get("model_type", "")
+        told = read_json(folder / "config.json")
+        kind = told.get("model_type", "")
+        if told.get("auto_map"):
+            raise BrainLensError(
+                f"The model type {kind!r} of {folder} brings program code of its own, which is not run",
+                remedy="Import its activations from a file, or take a version of it that transformers knows by itself",
+            ) from error
         raise BrainLensError(
             f"The model type {kind!r} of {folder} is not one this version of transformers can load ({error})",
             remedy="Update transformers, or import its activations from a file",
@@ -143,6 +149,11 @@ def head_class(config, cls: str):
     import transformers
     from transformers.models.auto import modeling_auto as auto
 
+    if (
+        cls == "encoder-decoder"
+        and config.model_type in auto.MODEL_FOR_SEQ_TO_SEQ_CAUSAL_LM_MAPPING_NAMES
+    ):
+        return transformers.AutoModelForSeq2SeqLM
     if cls == "causal" and config.model_type in auto.MODEL_FOR_CAUSAL_LM_MAPPING_NAMES:
         return transformers.AutoModelForCausalLM
     if (
@@ -281,13 +292,11 @@ def count_parameters(folder: Path) -> int | None:
 def estimate(parameters: int | None, config, tokens: int, dtype: str) -> int:
     """Bytes needed to run ``tokens`` tokens at once: weights, and the largest block's intermediate values (six times over)."""
     shape = config.get_text_config()
-    inner = (
-        max(
-            getattr(shape, name, None) or 0
-            for name in ("intermediate_size", "ffn_dim", "d_ff", "n_inner")
-        )
-        or 4 * shape.hidden_size
-    )
+    told = [
+        getattr(shape, name, None) for name in ("intermediate_size", "ffn_dim", "d_ff", "n_inner")
+    ]
+    sizes = [n for one in told for n in (one if isinstance(one, list | tuple) else [one]) if n]
+    inner = max(sizes, default=4 * shape.hidden_size)
     item = 2 if dtype == "bfloat16" else 4
     return (parameters or 0) * item + 6 * tokens * (inner + 4 * shape.hidden_size) * item
 
