@@ -51,6 +51,8 @@ class Reading:
     about : dict
         For a methods paragraph: filter, form, link, window, context, word_boundary, citation, unit, texts, people of the
         recording; model_class, parameters, model_citation.
+    people : pandas.DataFrame or None
+        person, gain (nats per held-out trial), n of a mixed model of single trials.
     """
 
     model: str
@@ -63,6 +65,7 @@ class Reading:
     notes: tuple[str, ...]
     stamp: str
     about: dict = field(default_factory=dict)
+    people: pd.DataFrame | None = None
 
     def verdict(self, measure: str) -> tuple[str, str]:
         """The doctor's verdict on a measure, and its words; people have that of their mean."""
@@ -153,11 +156,13 @@ def read(
     )
     report.step(0, 1, "regressions")
     bits = scored["surprisal"]
-    rows, profiles, says = [], [], {}
+    rows, profiles, says, people = [], [], {}, None
     target, base = (_lagged(names) for names in (("surprisal",), BASE))
     frame = word_frame(kept, bits)
     if form == "mixed":
-        table, gains, notes = _by_trial(model.id, recording, bits, filter, over, formula, report)
+        table, gains, people, notes = _by_trial(
+            model.id, recording, bits, filter, over, formula, report
+        )
         numbers = recording.stimuli.index.get_indexer(table["stimulus"])
         about = "; ".join([about, *notes])
     else:
@@ -239,6 +244,7 @@ def read(
         notes,
         "; ".join(stamp),
         recipe,
+        people,
     )
 
 
@@ -303,7 +309,7 @@ def _by_trial(
     over: str,
     formula: str | None,
     report: Report,
-) -> tuple[pd.DataFrame, dict, tuple[str, ...]]:
+) -> tuple[pd.DataFrame, dict, pd.DataFrame, tuple[str, ...]]:
     """Trials, what surprisal adds to each of them held out, and what was said of the fit."""
     from analysis.reading.by_trial import read_trials, trial_table
 
@@ -325,7 +331,14 @@ def _by_trial(
         f"{fit.formula}; {gain.rule}",
     )  # fmt: skip
     said = f"chi2({found.row['df']}) = {found.row['chi2']:.1f}, b = {found.row['b']:.4g} per bit, z = {found.row['z']:.2f}"
-    return table, {"people": delta}, (said, *found.notes)
+    own = (
+        table.loc[gain.rows]
+        .assign(gain=gain.trials)
+        .groupby("person", sort=False)["gain"]
+        .agg(["mean", "size"])
+    )
+    people = own.rename(columns={"mean": "gain", "size": "n"}).reset_index()
+    return table, {"people": delta}, people, (said, *found.notes)
 
 
 def _surprisal(

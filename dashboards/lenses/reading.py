@@ -10,6 +10,7 @@ import panel_material_ui as pmui
 
 from analysis.progress import Report
 from analysis.protocol import Protocol
+from dashboards.figures.people import gains_of_people
 from dashboards.figures.reading import QUESTION, gains, inspector, nothing, pooled, profile
 from dashboards.figures.spec import FigureSpec, Mark, Rule
 from dashboards.lens.controls import ModelPicker, ProtocolPicker
@@ -305,6 +306,9 @@ class Reading(Lens):
                 "Do better predictors read more like people?", better, stamp=said.facts["stamp"]
             )
             pictures.append(Picture("Against prediction", spec, better.frame, **common))
+        by_person = gains_of_people(found)
+        if by_person is not None:
+            pictures.append(Picture("People", by_person, by_person.marks[0].frame, **common))
         if self.selection.neural:
             pictures += self._against_scores(said, found, common)
         if self.selection.fitted:

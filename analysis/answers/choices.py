@@ -1,0 +1,97 @@
+"""Whose preferences between sentences agree with people's?"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import numpy as np
+import pandas as pd
+
+from analysis.answers.answer import Answer, plural
+from analysis.reading.crossed import crossed_mean
+
+__all__ = ["forced_choices"]
+
+
+def forced_choices(
+    table: pd.DataFrame | None = None, *, more: Mapping[str, pd.Series] | None = None
+) -> Answer:
+    """Whose preferences agree with people's? Each model's choices against each person's, beside how people agree.
+
+    Parameters
+    ----------
+    table : pandas.DataFrame, optional
+        Of :func:`data.readers.trials.choices`; by default that of ``contstim2022``.
+    more : mapping of str to pandas.Series, optional
+        Further models: log probability of the second sentence minus that of the first, indexed by pair.
+
+    Returns
+    -------
+    Answer
+        ``frame``: predictor (models, and ``"other people"``: the majority of the others, ties counted as half), agreement
+        (share of
+        choices), low, high (people and pairs resampled), p (two-sided, against .5), n, people_above (more than half agree),
+        n_people. ``facts["by_person"]``: persons x predictors.
+    """
+    from data.readers.trials import choices
+
+    table = choices() if table is None else table
+    columns = (
+        [name for name in table.columns[table.columns.get_loc("second_model") + 1 :]]
+        if "second_model" in table
+        else []
+    )
+    chosen = table["chose_second"].to_numpy(bool)
+    scores = {name: _agreement(table[name].to_numpy(float), chosen) for name in columns}
+    for name, series in (more or {}).items():
+        scores[name] = _agreement(table["pair"].map(series).to_numpy(float), chosen)
+    votes = table.groupby("pair")["chose_second"].agg(["sum", "size"])
+    others = table["pair"].map(votes["sum"]).to_numpy(float) - chosen
+    count = table["pair"].map(votes["size"]).to_numpy(float) - 1
+    scores["other people"] = _agreement(others - count / 2, chosen)
+    rows, by_person = [], {}
+    for name, own in scores.items():
+        there = np.isfinite(own)
+        mean = crossed_mean(own[there] - 0.5, table["person"][there], table["pair"][there])
+        by_person[name] = mean.by_person + 0.5
+        rows.append(
+            (
+                name,
+                mean.value + 0.5,
+                mean.low + 0.5,
+                mean.high + 0.5,
+                mean.p,
+                mean.n,
+                mean.people_above,
+                mean.n_persons,
+            )
+        )
+    frame = pd.DataFrame(
+        rows,
+        columns=["predictor", "agreement", "low", "high", "p", "n", "people_above", "n_people"],
+    )
+    models = frame[frame["predictor"] != "other people"].sort_values("agreement", ascending=False)
+    ceiling = frame.set_index("predictor").loc["other people"]
+    best = models.iloc[0]
+    sentence = (
+        f"{best['predictor']} agrees with people most, in {100 * best['agreement']:.1f} % of the choices "
+        f"[{100 * best['low']:.1f}, {100 * best['high']:.1f}]; other people agree in {100 * ceiling['agreement']:.1f} % "
+        f"[{100 * ceiling['low']:.1f}, {100 * ceiling['high']:.1f}]."
+    )
+    people, pairs = (
+        plural(table["person"].nunique(), "person"),
+        plural(table["pair"].nunique(), "pair"),
+    )
+    caption = (
+        f"{len(table):,} choices of {people} between {pairs} of sentences that were made to set models apart: they say "
+        "nothing of ordinary sentences. A model prefers the sentence with the higher log probability; ties count as half. "
+        "Other people: the majority of the others for each person. Intervals: 95 %, people and pairs resampled."
+    )
+    return Answer(frame, sentence, caption, facts={"by_person": pd.DataFrame(by_person)},
+                  axes={"x_title": "", "y_title": "Share of choices that agree"})  # fmt: skip
+
+
+def _agreement(preference: np.ndarray, chosen: np.ndarray) -> np.ndarray:
+    """1 where the preference is the choice, 0 where it is the other sentence, .5 for a tie, NaN where there is none."""
+    agree = np.where(preference == 0, 0.5, ((preference > 0) == chosen).astype(float))
+    return np.where(np.isfinite(preference), agree, np.nan)

@@ -1,0 +1,190 @@
+"""Figures of people and items: N400 by laboratory, garden paths, predictability, choices, persons."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pandas as pd
+
+from dashboards.figures.spec import FigureSpec, Mark, Rule
+
+__all__ = [
+    "choices",
+    "gains_of_people",
+    "garden_paths",
+    "laboratories",
+    "persons",
+    "predictability",
+]
+
+
+def _spec(said, title: str, marks: tuple[Mark, ...], rules: tuple[Rule, ...] = ()) -> FigureSpec:
+    return FigureSpec(
+        title,
+        marks,
+        said.axes["x_title"],
+        said.axes["y_title"],
+        rules,
+        answer=said.sentence,
+        caption=said.caption,
+    )
+
+
+def laboratories(said) -> FigureSpec:
+    """The slope of every predictor in every laboratory with its interval; of :func:`analysis.answers.n400.n400_by_laboratory`."""
+    hover = ("predictor", "lab", "estimate", "low", "high", "z", "n", "converged")
+    mark = Mark(
+        "points", said.frame, "lab", "estimate", "low", "high", colour="predictor", hover=hover
+    )
+    return _spec(
+        said,
+        "Does predictability show in the N400 of every laboratory?",
+        (mark,),
+        (Rule("y", 0.0, "no effect"),),
+    )
+
+
+def garden_paths(said, construction: str) -> FigureSpec:
+    """Items by the difference in surprisal and in time; of :func:`analysis.answers.garden_paths.garden_paths`."""
+    frame = said.frame[said.frame["construction"] == construction]
+    slopes = said.facts["slopes"]
+    slopes = slopes[slopes["construction"] == construction]
+    ends = []
+    for row in slopes.itertuples():
+        own = frame[frame["predictor"] == row.predictor]
+        level = own["rt"].mean() - row.slope * own["bits"].mean()
+        for x in (own["bits"].min(), own["bits"].max()):
+            ends.append((row.predictor, x, level + row.slope * x))
+    lines = pd.DataFrame(ends, columns=["predictor", "bits", "rt"])
+    hover = ("predictor", "item", "bits", "rt", "low", "high", "n")
+    marks = (
+        Mark("points", frame, "bits", "rt", "low", "high", colour="predictor", hover=hover),
+        Mark("line", lines, "bits", "rt", colour="predictor", hover=("predictor", "bits", "rt")),
+    )
+    name = {"NPZ": "garden paths", "AGREE": "wrong agreement"}.get(construction, construction)
+    return _spec(said, f"Do items with a larger difference in surprisal slow people more? {name.capitalize()}", marks,
+                 (Rule("y", 0.0),))  # fmt: skip
+
+
+def predictability(said) -> FigureSpec:
+    """Held-out gain of each shape; of :func:`analysis.answers.predictability.predictability`."""
+    frame = said.frame.assign(what=said.frame["predictor"] + ": " + said.frame["shape"])
+    hover = ("predictor", "shape", "delta_ll", "low", "high", "delta_aic", "converged")
+    mark = Mark("points", frame, "what", "delta_ll", "low", "high", colour="shape", hover=hover)
+    return _spec(
+        said,
+        "Are reading times linear in probability or in its logarithm?",
+        (mark,),
+        (Rule("y", 0.0, "no effect"),),
+    )
+
+
+def choices(said) -> FigureSpec:
+    """Share of people's choices that each model makes too; of :func:`analysis.answers.choices.forced_choices`."""
+    hover = ("predictor", "agreement", "low", "high", "p", "people_above", "n_people", "n")
+    mark = Mark(
+        "points",
+        said.frame,
+        "predictor",
+        "agreement",
+        "low",
+        "high",
+        colour="predictor",
+        hover=hover,
+    )
+    ceiling = float(said.frame.set_index("predictor").loc["other people", "agreement"])
+    return _spec(said, "Whose preferences agree with people's?", (mark,),
+                 (Rule("y", 0.5, "chance"), Rule("y", ceiling, "other people")))  # fmt: skip
+
+
+def persons(said) -> FigureSpec:
+    """A dot for each person and the mean with its interval; of :func:`analysis.answers.persons.persons_of`."""
+    means = said.facts["summary"]
+    dots = said.frame.dropna(subset=["r"])
+    marks = (
+        Mark(
+            "points",
+            dots,
+            "predictor",
+            "r",
+            colour="predictor",
+            hover=("person", "predictor", "r", "n_items", "chosen"),
+            muted=True,
+        ),
+        Mark(
+            "points",
+            means,
+            "predictor",
+            "r",
+            "low",
+            "high",
+            colour="predictor",
+            hover=("predictor", "r", "low", "high"),
+        ),
+    )
+    return _spec(said, "How well is each person predicted?", marks, (Rule("y", 0.0),))
+
+
+def gains_of_people(
+    found, y_title: str = "Delta log-likelihood of a person (nats per trial)"
+) -> FigureSpec | None:
+    """What surprisal adds for each person, from readings of single trials; None where no reading has people.
+
+    Parameters
+    ----------
+    found : sequence of Reading
+        Of :func:`analysis.reading.run.read` with ``form="mixed"``.
+    """
+    frames = [
+        one.people.assign(model=one.model, recording=one.recording)
+        for one in found
+        if one.people is not None
+    ]
+    if not frames:
+        return None
+    frame = pd.concat(frames, ignore_index=True)
+    means = (
+        frame.groupby(["model", "recording"], sort=False)["gain"]
+        .agg(["mean", "sem", "size"])
+        .reset_index()
+    )
+    above = (
+        frame.assign(above=frame["gain"] > 0)
+        .groupby(["model", "recording"], sort=False)["above"]
+        .sum()
+    )
+    said = [
+        f"{model} on {recording}: surprisal helps for {above[model, recording]} of {count} people"
+        for model, recording, count in zip(means["model"], means["recording"], means["size"])
+    ]
+    reach = 1.96 * means["sem"]
+    means = means.assign(gain=means["mean"], low=means["mean"] - reach, high=means["mean"] + reach)
+    marks = (
+        Mark(
+            "points",
+            frame,
+            "recording",
+            "gain",
+            colour="model",
+            hover=("model", "recording", "person", "gain", "n"),
+            muted=True,
+        ),
+        Mark(
+            "points",
+            means,
+            "recording",
+            "gain",
+            "low",
+            "high",
+            colour="model",
+            hover=("model", "recording", "gain", "low", "high"),
+        ),
+    )
+    spec = FigureSpec(
+        "Does it hold for people one by one?", marks, "", y_title, (Rule("y", 0.0, "no effect"),)
+    )
+    return replace(
+        spec, answer=f"{'; '.join(said)}.",
+        caption="Each dot is a person: mean over his or her held-out trials of what surprisal adds to a mixed model. Mean over "
+        "people with 1.96 standard errors over people.",
+    )  # fmt: skip

@@ -1,0 +1,137 @@
+"""Answers about people and items: planted truths, published data, and what cannot be said."""
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from analysis.answers.choices import forced_choices
+from analysis.answers.garden_paths import _item_effects, garden_paths
+from analysis.answers.n400 import n400_by_laboratory, published_range
+from analysis.answers.predictability import predictability
+from data.errors import BrainLensError
+
+
+def table_of_choices():
+    """Four people, three pairs; everybody chooses the second sentence but person d."""
+    rows = [(p, q, p != "d") for p in "abcd" for q in range(3)]
+    table = pd.DataFrame(rows, columns=["person", "pair", "chose_second"])
+    return table.assign(first="x", second="y", rating=1.0, rt=1.0, first_model="m", second_model="n",
+                        right=1.0, wrong=-1.0, tie=0.0)  # fmt: skip
+
+
+def test_choices_by_hand():
+    said = forced_choices(
+        table_of_choices(), more={"half": pd.Series({0: 1.0, 1: -1.0, 2: np.nan})}
+    )
+    found = said.frame.set_index("predictor")["agreement"]
+    assert (
+        found["right"] == pytest.approx(0.75)
+        and found["wrong"] == pytest.approx(0.25)
+        and found["tie"] == pytest.approx(0.5)
+    )
+    assert (
+        found["half"] == pytest.approx(0.5)
+        and said.frame.set_index("predictor").loc["half", "n"] == 8
+    )
+    # a, b, c see two of three others choose the second; d sees three of three
+    assert found["other people"] == pytest.approx(0.75)
+    assert said.facts["by_person"].loc["d", "right"] == 0 and said.sentence.startswith(
+        "right agrees with people most, in 75.0 %"
+    )
+
+
+def test_the_slope_over_items_is_found_with_people_and_items_resampled():
+    rng = np.random.default_rng(4)
+    people, items = 60, 16
+    gap = pd.Series(rng.uniform(0, 6, items), index=[f"i{k:02d}" for k in range(items)])
+    rows = [(f"p{p}", f"i{k:02d}", (p + k) % 2 == 0) for p in range(people) for k in range(items)]
+    trials = pd.DataFrame(rows, columns=["person", "item", "ambiguous"])
+    trials["rt"] = (
+        400 + trials["ambiguous"] * 15 * trials["item"].map(gap) + rng.normal(0, 40, len(trials))
+    )
+    effects, (slope, low, high, n_items, _, _) = _item_effects(trials, gap)
+    assert slope == pytest.approx(15, abs=3) and low < 15 < high and low > 5 and n_items == items
+    assert all(low <= rt <= high for _, _, rt, low, high, _ in effects)
+
+
+def test_what_is_not_there_is_refused():
+    with pytest.raises(BrainLensError, match="no region '3'"):
+        garden_paths({"m": "x"}, region="3")
+
+
+@pytest.mark.realdata
+def test_golden_agreement_of_the_published_choices(mirror):
+    from data.readers.trials import choices
+
+    table = choices()
+    found = forced_choices(table).frame.set_index("predictor")
+    direct = ((table["bert"] > 0) == table["chose_second"]).mean()
+    assert found.loc["bert", "agreement"] == pytest.approx(direct) and direct == pytest.approx(
+        0.857323, abs=1e-6
+    )
+    assert found.loc["roberta_has_a_mouth", "agreement"] == pytest.approx(0.609848, abs=1e-6)
+    assert found.loc["other people", "agreement"] == pytest.approx(0.878535, abs=1e-6)
+    assert (found["n"] == 3960).all() and (found["n_people"] == 30).all()
+
+
+@pytest.mark.realdata
+@pytest.mark.slow
+def test_n400_and_cloze_in_every_laboratory(mirror):
+    from data.catalog.catalog import recording
+
+    length = recording("nieuwland2018").stimuli["length"].astype(float)
+    said = n400_by_laboratory({"length": length})
+    cloze = said.frame[said.frame["predictor"] == "cloze"].set_index("lab")
+    assert (
+        len(cloze) == 10
+        and (cloze["low"] > 0).all()
+        and cloze.loc["all", "estimate"] == pytest.approx(0.84, abs=0.02)
+    )
+    assert (
+        said.facts["item_r"]["cloze"] == pytest.approx(0.50, abs=0.005)
+        and said.facts["cloze_beside"]["length"]["p"] < 1e-6
+    )
+
+
+@pytest.mark.realdata
+@pytest.mark.slow
+def test_published_networks_beside_another_predictor(mirror):
+    from data.catalog.catalog import recording
+
+    frequency = -recording("ucl-eeg").stimuli["log_frequency"]
+    frame = published_range(
+        {"rarity": frequency + 0.01 * np.arange(len(frequency)) % 1}
+    ).frame.set_index("model")
+    assert frame.loc["LSTM (published)", "chi2"] == pytest.approx(44.66, abs=0.01)
+    assert (
+        frame.loc["SRN (published)", "chi2_low"] == pytest.approx(24.91, abs=0.01)
+        and frame.loc["rarity", "converged"]
+    )
+
+
+@pytest.mark.realdata
+@pytest.mark.slow
+def test_the_shape_of_predictability_never_rests_on_three_levels(mirror):
+    bits = pd.read_csv(
+        mirror / "brothers2021" / "surprisal" / "EleutherAI__pythia-160m.tsv", sep="\t"
+    )
+    from data.readers.trials import trials
+
+    table = trials("brothers2021").drop_duplicates("stimulus").set_index("stimulus")
+    series = table["sentence_text"].map(bits.set_index("FullSentence")["Surprisal"] / np.log(2))
+    said = predictability(
+        {"pythia-160m": series},
+        cloze={"LC": 0.01, "MC": 0.2, "HC": 0.9},
+        smoothing=(0.01,),
+        n_folds=2,
+    )
+    assert (
+        set(said.frame["shape"]) == {"probability", "log probability", "spline"}
+        and said.frame["converged"].all()
+    )
+    assert (
+        "three levels alone cannot settle" in said.sentence
+        and len(said.facts["linear_against_log"]) == 2
+    )
+    with pytest.raises(BrainLensError, match="No cloze is given for the level"):
+        predictability({"pythia-160m": series}, cloze={"LC": 0.01})
