@@ -9,6 +9,7 @@ from __future__ import annotations
 import argparse
 import warnings
 from dataclasses import dataclass, field
+from functools import partial
 
 import numpy as np
 from threadpoolctl import threadpool_limits
@@ -61,10 +62,13 @@ class Data:
             (np.setdiff1d(np.arange(self.n), part), part)
             for part in np.array_split(np.arange(self.n), 5)
         ]
-        self.inner = [
-            [(np.setdiff1d(train, part), part) for part in np.array_split(train, 5)]
-            for train, _ in self.folds
-        ]
+        self.inner, self.groups = (
+            [
+                [(np.setdiff1d(train, part), part) for part in np.array_split(train, parts)]
+                for train, _ in self.folds
+            ]
+            for parts in (5, 20)
+        )
 
 
 def correlation(a: np.ndarray, b: np.ndarray) -> np.ndarray:
@@ -226,6 +230,32 @@ class Bench:
             f"himalaya float64, {way}",
         )
 
+    def logo(self) -> None:
+        """Leave-one-group-out in closed form against inner folds that are refitted, both ours; another criterion, so no dr."""
+        d = self.data
+
+        def run(criterion: str, inner) -> object:
+            return cross_validate(
+                d.x[0], d.y, d.folds, alphas=d.alphas, criterion=criterion, inner_folds=inner
+            )
+
+        run("logo", d.groups)
+        seconds = interleaved(
+            {"logo": lambda: run("logo", d.groups), "kfold": lambda: run("kfold", d.inner)},
+            self.repeats,
+        )
+        ours, other = median(seconds["logo"]), median(seconds["kfold"])
+        self.add(
+            "ridge, 20 groups left out in closed form",
+            seconds_ours=ours,
+            seconds_peer=other,
+            peer="our inner 5-fold refits",
+            ratio=other / ours,
+            bar=None,
+            holds=True,
+            all_seconds=seconds,
+        )
+
     def ols13(self) -> None:
         from sklearn.linear_model import LinearRegression
 
@@ -305,7 +335,58 @@ def peak_of(name: str, size: tuple[int, int, int]) -> int | None:
     return peak_memory(lambda: run(data))
 
 
-ROWS = ("loo", "shared", "kfold", "ols13", "gcv", "memory")
+ROWS = ("loo", "shared", "kfold", "logo", "ols13", "gcv", "memory")
+
+
+def on_device(device: str, size: dict, repeats: int) -> int:
+    """All layers by each criterion on a device and on this machine's cores, in turns: seconds, and how far r differs."""
+    import torch
+
+    data, rows = Data(**size), []
+    card = torch.cuda.get_device_name(device) if device.startswith("cuda") else "torch on the CPU"
+
+    def run(where: str, criterion: str):
+        inner = {"kfold": data.inner, "logo": data.groups}.get(criterion)
+        fit = cross_validate(
+            data.x,
+            data.y,
+            data.folds,
+            alphas=data.alphas,
+            criterion=criterion,
+            inner_folds=inner,
+            standardize=True,
+            device=where,
+        )
+        if where.startswith("cuda"):
+            torch.cuda.synchronize(where)
+        return fit
+
+    for criterion in ("gcv", "logo", "loo", "kfold"):
+        kept: dict = {}
+        run(device, criterion)  # warm
+
+        def side(name: str, criterion: str = criterion, kept: dict = kept) -> None:
+            kept[name] = run(name, criterion)
+
+        sides = {name: partial(side, name) for name in (device, "cpu")}
+        seconds = interleaved(sides, repeats)
+        there, here = (median(seconds[name]) for name in (device, "cpu"))
+        same = float((kept[device].pick == kept["cpu"].pick).mean())
+        rows.append(
+            {
+                "what": f"{criterion}, {data.layers} layers",
+                f"{card}, s": f"{there:.2f}",
+                f"{cores()} cores, s": f"{here:.2f}",
+                "ratio": f"{here / there:.1f}",
+                "max abs dr": f"{np.nanmax(np.abs(kept[device].r - kept['cpu'].r)):.0e}",
+                "same alpha": f"{same:.4%}",
+            }
+        )
+        print(table(rows[-1:]).splitlines()[-1], flush=True)
+    name = f"scoring-{device.split(':')[0]}"
+    path = write(name, {"size": size, "card": card, "machine": machine(), "rows": rows})
+    print(table(rows), f"\n{path}")
+    return 0
 
 
 def show(rows: list[dict]) -> str:
@@ -342,8 +423,13 @@ def main(arguments: list[str] | None = None) -> int:
     )
     parser.add_argument("--repeats", type=int, default=3)
     parser.add_argument("--only", nargs="+", choices=ROWS, default=ROWS)
+    parser.add_argument(
+        "--device", default="", help="torch, cuda, cuda:1: that device against this machine's cores"
+    )
     chosen = parser.parse_args(arguments)
     size = SMALL if chosen.quick else FULL
+    if chosen.device:
+        return on_device(chosen.device, size, 1 if chosen.quick else chosen.repeats)
     bench = Bench(Data(**size), 1 if chosen.quick else chosen.repeats, chosen.quick)
     for row in chosen.only:
         getattr(bench, row)()

@@ -20,11 +20,12 @@ from analysis.mapping.evaluate import (
 from analysis.mapping.gram import Kernel, layer_of, robust_centre
 from analysis.mapping.group_out import GroupPenalties, left_out
 from analysis.mapping.ols import Linear, least_squares
-from analysis.mapping.plan import Pattern, Pieces, choose_form
+from analysis.mapping.plan import BLOCK, Pattern, Pieces, choose_form
 from analysis.mapping.result import Fit
 from analysis.mapping.ridge import TIE, InnerFold, Penalties, inner_fold, shared_errors
 from analysis.mapping.threads import clear_scratch, cores, one_blas_thread, scratch, work
-from analysis.mapping.torch_path import on_device, torch_device
+from analysis.mapping.torch_path import BLOCK as TORCH_BLOCK
+from analysis.mapping.torch_path import on_device, torch_device, torch_eigh, torch_roots
 from analysis.progress import Report
 from data.errors import BrainLensError
 
@@ -103,6 +104,9 @@ class Engine:
         self.estimate = 0
         self.totals: np.ndarray | None = None
         self.torch = None if device == "cpu" else torch_device(device)
+        if self.torch is not None:
+            for layer in self.layers:
+                layer.eigh = torch_eigh(self.torch)
         self.predicted = np.zeros((shape[0], *y.shape), np.float32) if predictions else None
         self.tested = np.zeros(y.shape, np.uint8) if predictions else None
         self.lock = threading.Lock()
@@ -206,6 +210,7 @@ class Engine:
             standardize=self.standardize,
             splits=splits,
             grouped=self.group_out,
+            most=TORCH_BLOCK if self.torch is not None and self.torch.type != "cpu" else BLOCK,
         )
 
     @staticmethod
@@ -236,7 +241,13 @@ class Engine:
             spectrum = layer.spectrum(unit.train, unit.test, form)
             rows = self.predicted is not None
             unit.model = (
-                GroupPenalties(spectrum, self.grid, left_out(unit.train, unit.inner), rows=rows)
+                GroupPenalties(
+                    spectrum,
+                    self.grid,
+                    left_out(unit.train, unit.inner),
+                    rows=rows,
+                    roots=None if self.torch is None else torch_roots(self.torch),
+                )
                 if self.group_out
                 else Penalties(spectrum, self.grid, exact=self.criterion == "loo", rows=rows)
             )

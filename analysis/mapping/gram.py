@@ -107,7 +107,7 @@ class Spectrum:
 
 
 def spectrum_of_kernel(
-    kernel: np.ndarray, cross: np.ndarray
+    kernel: np.ndarray, cross: np.ndarray, eigh=np.linalg.eigh
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """``(q, lam, p)`` from a doubly centred kernel (m, m) and its held-out rows (t, m).
 
@@ -116,7 +116,7 @@ def spectrum_of_kernel(
     """
     m = len(kernel)
     lift = 2 * max(np.trace(kernel), np.finfo(float).tiny) + 1e-300
-    lam, q = np.linalg.eigh(kernel + lift / m)
+    lam, q = eigh(kernel + lift / m)
     lam, q = np.maximum(lam[:-1], 0), q[:, :-1]
     return q, lam, cross @ q
 
@@ -130,6 +130,8 @@ class Units:
     """One layer's features: ``x`` (n, p) as given, and what can be shared between folds."""
 
     has_units = True
+    eigh = staticmethod(np.linalg.eigh)
+    """Eigendecomposition of a symmetric float64 matrix; on another device where the engine says so."""
 
     def __init__(self, x: np.ndarray, standardize: bool):
         self.x, self.standardize = x, standardize
@@ -190,7 +192,7 @@ class Units:
     def dual(self, train: np.ndarray, test: np.ndarray) -> Spectrum:
         """From the rows x rows kernel."""
         kernel, cross, still, dropped = self.kernel(train, test)
-        q, lam, p = spectrum_of_kernel(kernel, cross)
+        q, lam, p = spectrum_of_kernel(kernel, cross, self.eigh)
         return Spectrum(lam=lam, p=p, q=q, full=True, still=still, dropped=dropped)
 
     # ---- primal -------------------------------------------------------------------------------------------------
@@ -214,7 +216,7 @@ class Units:
         scale = kept.astype(np.float64)
         if self.standardize:
             scale[kept] = 1 / np.sqrt(np.maximum(np.diag(cov)[kept] / m, np.finfo(float).tiny))
-        lam, v = np.linalg.eigh(cov * scale[:, None] * scale)
+        lam, v = self.eigh(cov * scale[:, None] * scale)
         on = lam > np.finfo(float).eps * max(self.shape) * max(lam[-1], 0)
         lam, v = lam[on], v[:, on] * scale[:, None]
         root = np.sqrt(lam)
@@ -253,6 +255,7 @@ class Kernel:
     """A layer of which only the :class:`Gram` is there."""
 
     standardize, has_units = False, False
+    eigh = staticmethod(np.linalg.eigh)
 
     def __init__(self, given: Gram):
         self.matrix, self.shape = given.matrix, given.shape

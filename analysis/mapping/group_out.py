@@ -25,6 +25,7 @@ quadratic form and the pruning are ours.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from itertools import pairwise
 
 import numpy as np
@@ -76,9 +77,21 @@ class GroupPenalties(Penalties):
         What is left out together, as of :func:`left_out`.
     rows : bool
         As for :class:`~analysis.mapping.ridge.Penalties`.
+    roots : callable
+        ``roots(matrices)``: lower triangles L with ``L L' = M'M`` of each of a stack (A, m, k); on another device where the
+        engine says so.
     """
 
-    def __init__(self, spectrum: Spectrum, grid: np.ndarray, left: list, *, rows: bool = False):
+    def __init__(
+        self,
+        spectrum: Spectrum,
+        grid: np.ndarray,
+        left: list,
+        *,
+        rows: bool = False,
+        roots: Callable | None = None,
+    ):
+        self.roots = roots or _roots
         super().__init__(spectrum, grid, exact=False, rows=rows)
         self.q64 = spectrum.q
         m, k = spectrum.q.shape
@@ -114,14 +127,12 @@ class GroupPenalties(Penalties):
 
     def _triangles(self) -> list[tuple[int, np.ndarray]]:
         """Panels (from, F[from:, from:to] of all penalties side by side) of the triangles, float32."""
-        k, count = self.q64.shape[1], len(self.grid)
+        k = self.q64.shape[1]
         scaled = np.concatenate(
             [each @ self.q64[rows] for rows, each in zip(self.groups, self.inverse, strict=True)],
             axis=1,
         )
-        f = np.empty((count, k, k), np.float32)
-        for a, each in enumerate(scaled):
-            f[a] = np.linalg.cholesky(each.T @ each) * self.w[a][:, None]
+        f = (self.roots(scaled) * self.w[:, :, None]).astype(np.float32)
         cuts = pairwise(np.linspace(0, k, min(PANELS, k) + 1).astype(int))
         return [(at, np.concatenate([g[at:, at:to] for g in f], axis=1)) for at, to in cuts]
 
@@ -239,3 +250,7 @@ class GroupPenalties(Penalties):
                     "ij,ji->", inverse[a].T @ inverse[a], block[np.ix_(rows, rows)]
                 )
         return total / m
+
+
+def _roots(matrices: np.ndarray) -> np.ndarray:
+    return np.stack([np.linalg.cholesky(each.T @ each) for each in matrices])

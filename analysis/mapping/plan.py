@@ -264,6 +264,7 @@ class Pieces:
         standardize: bool,
         splits: int,
         grouped: bool = False,
+        most: int = BLOCK,
     ) -> Pieces:
         """Sizes that keep the estimate inside ``budget`` bytes: smaller blocks first, then fewer workers.
 
@@ -303,11 +304,11 @@ class Pieces:
             per_target += 8 * grid * t
         default = budget is None
         if default:
-            wanted = shared + unit + workers * (solve + min(BLOCK // 2, targets) * per_target)
+            wanted = shared + unit + workers * (solve + min(most // 2, targets) * per_target)
             budget = max(DEFAULT_MEMORY, min(wanted, _free_memory() // 2))
         while True:
             room = budget - shared - unit - workers * solve
-            block = min(BLOCK, targets)
+            block = min(most, targets)
             while block > 64 and workers * block * per_target > room:
                 block //= 2
             fits = workers * block * per_target <= room

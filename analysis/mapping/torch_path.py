@@ -1,7 +1,7 @@
 """The products of scoring on a torch device: the same formulas, every penalty evaluated, nothing pruned.
 
-Decompositions stay in float64 on the CPU's workers; what grows with the number of targets runs on the device. float32
-products keep full precision (no TF32), and penalties within ``TIE`` of each other are decided in float64 on the CPU.
+Eigendecompositions and triangles are made on the device in float64, and so is everything that grows with the number of targets in
+float32, at full precision (no TF32). Penalties within ``TIE`` of each other are decided in float64 on the CPU.
 """
 
 from __future__ import annotations
@@ -13,7 +13,10 @@ from analysis.mapping.ols import Linear
 from analysis.mapping.ridge import TIE, InnerFold, Penalties
 from data.errors import BrainLensError
 
-__all__ = ["on_device", "torch_device"]
+__all__ = ["BLOCK", "on_device", "torch_device", "torch_eigh", "torch_roots"]
+
+BLOCK = 16384
+"""Targets at a time: few and large transfers."""
 
 
 def torch_device(name: str):
@@ -35,6 +38,28 @@ def torch_device(name: str):
             remedy="Choose device='cpu'",
         )
     return torch.device(name)
+
+
+def torch_eigh(device):
+    """``numpy.linalg.eigh`` in float64 on the device."""
+    import torch
+
+    def eigh(matrix: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        lam, q = torch.linalg.eigh(torch.as_tensor(matrix, device=device))
+        return lam.cpu().numpy(), q.cpu().numpy()
+
+    return eigh
+
+
+def torch_roots(device):
+    """Lower triangles of the Grams of a stack of matrices (A, m, k), float64, all at once on the device."""
+    import torch
+
+    def roots(matrices: np.ndarray) -> np.ndarray:
+        each = torch.as_tensor(matrices, device=device)
+        return torch.linalg.cholesky(each.transpose(1, 2) @ each).cpu().numpy()
+
+    return roots
 
 
 def on_device(model, device):
@@ -112,6 +137,8 @@ class TorchPenalties(_Moved):
         )
         self.inverse_d = self.tensor(1 / model.mean_d)
         self.rho = self.tensor(model.rho) if model.exact else None
+        panels = getattr(model, "triangles", None) or ()
+        self.panels = [(start, self.tensor(panel)) for start, panel in panels]
 
     def respond(
         self, train: np.ndarray, pick: np.ndarray | None = None
@@ -138,8 +165,8 @@ class TorchPenalties(_Moved):
         outside = None if self.model.full else y - z @ self.q.T
         if isinstance(self.model, GroupPenalties) and self.model.triangles is not None:
             error = 0
-            for start, panel in self.model.triangles:
-                part = (z[:, start:] @ self.tensor(panel)).reshape(len(z), len(self.omega), -1)
+            for start, panel in self.panels:
+                part = (z[:, start:] @ panel).reshape(len(z), len(self.omega), -1)
                 error = error + (part * part).sum(dim=2)
             return error
         if isinstance(self.model, GroupPenalties):
