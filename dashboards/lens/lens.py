@@ -216,7 +216,8 @@ class Lens(pn.viewable.Viewer):
         free = [
             one
             for one in self._wanted
-            if (one.free or self._eager) and one.key not in self.desk.held
+            if (one.free or self._eager or self.desk.lingers(one.key))
+            and one.key not in self.desk.held
         ]
         if free:
             self._submit(free)

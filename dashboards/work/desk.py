@@ -137,6 +137,10 @@ class Desk:
         """Whether this job is under way."""
         return key in self._orders
 
+    def lingers(self, key: str) -> bool:
+        """Whether a job goes on under this key whose page is gone."""
+        return self._runner.lingers(key)
+
     def wait(self, timeout: float | None = None) -> None:
         """Return when all jobs have ended; not to be called from the page's own loop."""
         until = None if timeout is None else time.monotonic() + timeout

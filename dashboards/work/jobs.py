@@ -254,6 +254,12 @@ class Runner:
             self._end(job)
         self._changed()
 
+    def lingers(self, key: str) -> bool:
+        """Whether a job goes on under this key whose page is gone."""
+        with self._lock:
+            job = self._active.get(key)
+            return job is not None and job.active and not job.listeners
+
     def _end(self, job: Job) -> None:
         """Cancel a job that nobody listens to."""
         with self._lock:
