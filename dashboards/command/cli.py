@@ -283,11 +283,32 @@ def data_remove(name: str, also: bool):
 def data_check(path: Path, **columns):
     """Check a file of your own before anything runs."""
     from data.catalog.files import check
+    from data.stories.story import is_story
 
+    if is_story(path):
+        _check_story(path)
+        return
     report = check(path, **said_of(columns))
     click.echo(str(report))
     if not report.ok:
         sys.exit(1)
+
+
+def _check_story(path: Path) -> None:
+    """What was understood of a story, and whether its words stand where they were heard; nothing is changed."""
+    from analysis.answers.word_times import word_times
+    from data.stories.report import drawn
+    from data.stories.story import read_story
+
+    recording = read_story(path)
+    click.echo(drawn(recording))
+    if recording.kind == "fmri":
+        said = word_times(recording)
+        click.echo(said.sentence)
+        if add := said.facts["add"]:
+            click.echo(
+                f"Nothing was moved. To move the words, add {add:g} to 'offset' in story.toml."
+            )
 
 
 @data.command("diff")

@@ -330,6 +330,25 @@ def test_a_folder_of_bids_derivatives(tmp_path):
     assert {"x", "y", "z"} <= set(recording.responses.coords)
 
 
+def test_what_was_understood_is_drawn(tmp_path):
+    from data.stories.report import drawn
+
+    text = drawn(read_story(story(tmp_path, n=3)))
+    assert "fox: 3 runs, 9 samples of 2 s, 6 targets of 2 people, 12 words" in text
+    assert "run run1: 3 samples, 0 to 6 s; words from 0.5 to 6.9 s" in text
+    assert "0 words before the first sample and 1 after the last" in text
+
+
+def test_a_story_is_checked_on_the_command_line(tmp_path):
+    from click.testing import CliRunner
+
+    from dashboards.command.cli import main
+
+    done = CliRunner().invoke(main, ["data", "check", str(story(tmp_path, n=40))])
+    assert done.exit_code == 0, done.output
+    assert "3 runs, 120 samples" in done.output and "cannot be told" in done.output
+
+
 # ---- real people -----------------------------------------------------------------------------------------------------
 @pytest.mark.realdata
 def test_alice_is_what_its_authors_shared():
