@@ -187,7 +187,8 @@ def extract(
     def read(wanted: Sequence[int]) -> bool:
         """Read what is not there; whether something was."""
         with store.lock(key, report):
-            meta = {**recipe, "recording": recording.id, "context": protocol.context, **made()}
+            about = {"recording": recording.id, "context": protocol.context}
+            meta = {**recipe, **about, "device": getattr(model, "device", "cpu"), **made()}
             entry.create(list(recording.stimuli.index), model.widths, meta)
             missing = sorted(set(wanted) - entry.complete())
             if missing:

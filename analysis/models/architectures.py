@@ -165,11 +165,10 @@ def without_head(network):
     return body
 
 
-def looks_ahead(body, rows: int) -> bool:
+def looks_ahead(body, rows: int, device: str = "cpu") -> bool:
     """Whether a token's last hidden state changes with the token behind it: tried out on eight tokens of ``rows``."""
     import torch
 
-    device = next(body.parameters()).device
     ids = (torch.arange(8, device=device) + rows // 2).repeat(2, 1) % rows  # past the special ones
     ids[1, -1] = rows // 2
     with torch.inference_mode():

@@ -109,7 +109,7 @@ def start_tokens(tokenizer, size: int, config) -> np.ndarray | None:
 class _Head:
     """The output layer of a language model, on chosen tokens only."""
 
-    def __init__(self, lm, start: np.ndarray | None, *, decoder: bool = False):
+    def __init__(self, lm, start: np.ndarray | None, device: str, *, decoder: bool = False):
         import torch
 
         self._lm, self._out = lm, lm.get_output_embeddings()
@@ -118,7 +118,7 @@ class _Head:
                 f"{type(lm).__name__} has no output layer",
                 remedy="Pick a causal or masked language model",
             )
-        self.device = self._out.weight.device
+        self.device = device
         self.start = None if start is None else torch.tensor(start, device=self.device)
         self._linear = self._is_plain(decoder)
 
@@ -126,6 +126,8 @@ class _Head:
         """Whether the model's logits are this layer's output and nothing more (no soft cap, no scale): tried out."""
         import torch
 
+        if self._out.weight.device.type == "meta":  # its weights are elsewhere until it runs
+            return False
         probe = {"input_ids": torch.arange(4, device=self.device)[None] % self._out.weight.shape[0]}
         if decoder:
             probe["decoder_input_ids"] = probe["input_ids"]
@@ -188,10 +190,10 @@ class _Head:
                 some = slice(low, low + ROWS)
                 total, hit, begun = self._reduce(rows[some], targets[some])
                 nats[some] = (
-                    torch.where(targets[some] >= 0, total - hit, torch.nan).double().cpu().numpy()
+                    torch.where(targets[some] >= 0, total - hit, torch.nan).cpu().double().numpy()
                 )
                 if begun is not None:
-                    start[some] = (begun - total).double().cpu().numpy()
+                    start[some] = (begun - total).cpu().double().numpy()
         return nats, start
 
     def _reduce(self, rows, targets):
@@ -384,7 +386,7 @@ class Passes:
                 else 0
             )
             starts = start_tokens(model.tokenizer, size, model.config) if model.is_causal else None
-            self._head = _Head(lm, starts, decoder=self._decodes)
+            self._head = _Head(lm, starts, model.device, decoder=self._decodes)
         longest = max(p.end - p.begin for p in batch) + len(self.front) + len(self.back)
         ids = torch.full((len(batch), longest), model.padding, dtype=torch.long)
         seen = torch.zeros_like(ids)

@@ -20,6 +20,7 @@ from analysis.models.architectures import (
     without_head,
 )
 from analysis.models.base import Card, Model, TokenSurprisal
+from analysis.models.device import device
 from analysis.models.files import checks, folders, weights
 from analysis.models.files.json_files import read_json
 from analysis.models.files.tokenizer import check_rows, load_tokenizer, own_frame
@@ -98,7 +99,7 @@ class TransformerModel(Model):
         self._lock = threading.RLock()
         self._config = self._tokenizer = self._fingerprint = self._tokenizer_hash = None
         self._window = _UNKNOWN
-        self._network = self._network_dtype = None  # with or without a head
+        self._network = self._network_dtype = self._place = None  # with or without a head
         self._has_head = False
 
     # ---- identity ------------------------------------------------------------------------
@@ -205,13 +206,13 @@ class TransformerModel(Model):
             Where the architecture has none.
         """
         with self._lock:
-            if not self._has_head or self._network_dtype != "float32":
+            if not self._has_head or (self._network_dtype, self._place) != ("float32", device()):
                 self._load("float32", head=True)
             return self._network
 
     def _body(self, dtype: str):
         with self._lock:
-            if self._network is None or self._network_dtype != dtype:
+            if self._network is None or (self._network_dtype, self._place) != (dtype, device()):
                 self._load_body(dtype)
             body = without_head(self._network)
             return (
@@ -249,16 +250,23 @@ class TransformerModel(Model):
                 f"{self.id} is {self.card.kind_of_model} and gives no next-word probabilities",
                 remedy="Pick a causal, masked, recurrent or n-gram model",
             )
-        network = weights.load_network(
-            auto, self.folder, self.config, self.variant, lambda: self.tokenizer
-        )
+        place = device()
+        if place == "offload":
+            if self.variant:
+                raise BrainLensError(
+                    f"{self.id} is a variant, and the weights of a variant are changed in memory",
+                    remedy="Choose another device than 'offload' for it",
+                )
+            network = weights.load_spread(auto, self.folder, getattr(torch, dtype))
+        else:
+            network = weights.load_network(
+                auto, self.folder, self.config, self.variant, lambda: self.tokenizer
+            ).to(device=place, dtype=getattr(torch, dtype))
         if hasattr(network.config, "use_cache"):
             network.config.use_cache = False  # nothing is generated
-        self._network = (
-            network.to(device=self.device, dtype=getattr(torch, dtype)).eval().requires_grad_(False)
-        )
-        self._network_dtype, self._has_head = dtype, head
-        if self.is_causal and looks_ahead(without_head(self._network), self.rows or 8):
+        self._network = network.eval().requires_grad_(False)
+        self._network_dtype, self._place, self._has_head = dtype, place, head
+        if self.is_causal and looks_ahead(without_head(self._network), self.rows or 8, self.device):
             self.close()
             raise BrainLensError(
                 f"{self.id} is called causal, and its tokens see the ones behind them",
@@ -267,16 +275,19 @@ class TransformerModel(Model):
 
     @property
     def device(self) -> str:
-        """Where the weights are: ``cpu``, ``cuda`` or ``mps``."""
+        """Where the model computes: ``cpu``, ``cuda``, ``cuda:N`` or ``mps``."""
         import torch
 
-        return "cuda" if torch.cuda.is_available() else "cpu"
+        place = device()
+        if place == "offload":
+            return "cuda" if torch.cuda.is_available() else "cpu"
+        return place
 
     def close(self) -> None:
         """Give back memory; it loads itself again when it is next asked."""
         with self._lock:
             held, self._network, self._has_head = self._network is not None, None, False
-        if held and self.device == "cuda":
+        if held and self.device.startswith("cuda"):
             import torch
 
             torch.cuda.empty_cache()
@@ -391,7 +402,7 @@ class TransformerModel(Model):
             report=report,
         )
         batches = _batches(
-            runs, CAUSAL_BATCH if self.is_causal else PREFIX_BATCH, BATCH_TOKENS[self.device]
+            runs, CAUSAL_BATCH if self.is_causal else PREFIX_BATCH, _batch_tokens(self.device)
         )
         total, done = sum(len(p.rows) for p in passages), 0
         skip = set(skip)
@@ -533,7 +544,7 @@ class TransformerModel(Model):
         return inputs
 
     def _check_memory(self, tokens: int, dtype: str) -> None:
-        if self._network is not None:
+        if self._network is not None or device() == "offload":
             return
         parameters = self.card.parameters or weights.count_parameters(self.folder)
         needed = weights.estimate(parameters, self.config, tokens, dtype)
@@ -569,7 +580,7 @@ class TransformerModel(Model):
                     for t in (range(width) if self.is_causal else [end - 1])
                 ]
                 runs.append(_Run((*front, *block[:end], *back), wants))
-        for batch in _batches(runs, 64, BATCH_TOKENS[self.device]):
+        for batch in _batches(runs, 64, _batch_tokens(self.device)):
             values = self._forward(batch, [self.n_layers - 1], "last", "float32", NORMED, report)[0]
             yield np.asarray([place for run in batch for place, _, _ in run.wants]), values
 
@@ -622,6 +633,10 @@ def _batches(runs: list[_Run], size: int, tokens: int) -> list[list[_Run]]:
         else:
             batch.append(run)
     return batches
+
+
+def _batch_tokens(device: str) -> int:
+    return BATCH_TOKENS.get(device.partition(":")[0], BATCH_TOKENS["cpu"])
 
 
 _POOL = {"last": None, "mean": "mean", "sum": "sum", "max": "amax"}

@@ -9,7 +9,7 @@ from pathlib import Path
 import click
 
 from dashboards.command.columns import column_options, said_of
-from dashboards.command.options import check_out, fields, write_frame
+from dashboards.command.options import check_out, device_option, fields, write_frame
 from dashboards.command.people import COMMANDS
 from dashboards.command.sweep import sweep
 from data.errors import BrainLensError
@@ -39,6 +39,7 @@ def main():
 
 # ---- the page -------------------------------------------------------------------------------------------------------
 @main.command()
+@device_option
 @click.option("--port", default=5006, show_default=True, help="Port of the page.")
 @click.option(
     "--address",
@@ -100,6 +101,7 @@ def app(port: int, address: str, prefix: str, allow_origin: tuple[str, ...]):
     help="Change one choice of the preset; may be repeated.",
 )
 @click.option("--layers", default="", help="Layers such as 0,6,12; all by default.")
+@device_option
 @column_options
 @click.option(
     "--filter",

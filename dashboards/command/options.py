@@ -4,9 +4,32 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import click
+
 from data.errors import BrainLensError
 
-__all__ = ["check_out", "fields", "write_frame"]
+__all__ = ["check_out", "device_option", "fields", "write_frame"]
+
+
+def _chosen(context: click.Context, option: click.Parameter, name: str | None) -> None:
+    """Where models run, for this process and those it starts."""
+    if name is not None:
+        from analysis.models.device import choose
+
+        try:
+            choose(name)
+        except BrainLensError as error:
+            raise click.BadParameter(str(error)) from None
+
+
+device_option = click.option(
+    "--device",
+    metavar="NAME",
+    callback=_chosen,
+    expose_value=False,
+    help="Where models run: auto, cpu, cuda, cuda:1, mps, or offload (cards, memory and disk together).",
+)
+"""``--device`` of every command that lets a model read."""
 
 
 def fields(changes: tuple[str, ...]) -> dict[str, str]:

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from dashboards.command.options import check_out, fields, write_frame
+from dashboards.command.options import check_out, device_option, fields, write_frame
 from data.errors import BrainLensError
 
 __all__ = ["COMMANDS"]
@@ -220,6 +220,7 @@ def _means(sources, recording, protocol, form, filter_, link):
 @click.option(
     "--lines", is_flag=True, help="Each line is a text of its own, read without the others."
 )
+@device_option
 @_choices
 @_OUT
 def surprisal(model, text, recording, lines, protocol, changes, out):

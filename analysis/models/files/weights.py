@@ -15,6 +15,7 @@ from analysis.models.files.json_files import read_json
 from analysis.models.variants.spec import Variant
 from data.errors import BrainLensError
 from data.hashes import file_hash
+from data.home import home
 
 __all__ = [
     "IncompleteWeights",
@@ -26,8 +27,10 @@ __all__ = [
     "head_class",
     "load_config",
     "load_network",
+    "load_spread",
     "locate",
     "quiet",
+    "room_by_place",
     "tokenizer_hash",
 ]
 
@@ -211,7 +214,37 @@ def load_network(auto, folder: Path, config, variant: Variant, tokenizer: Callab
     return apply(trained, variant, fresh=fresh, tokenizer=tokenizer)
 
 
-def _trained(auto, folder: Path):
+@in_turn
+def load_spread(auto, folder: Path, dtype):
+    """A torch module over all there is: graphics cards first, then memory, then the disk (accelerate places the blocks).
+
+    Weights travel to where they are needed while the model runs: as exact as in one place, and slower.
+
+    Raises
+    ------
+    BrainLensError
+        As :func:`load_network`.
+    """
+    return _trained(
+        auto,
+        folder,
+        dtype=dtype,
+        device_map="auto",
+        max_memory=room_by_place(),
+        offload_folder=str(home("cache") / "offload" / fingerprint(folder)[:16]),
+    )
+
+
+def room_by_place() -> dict[int | str, int]:
+    """Bytes that a model may take on each graphics card and in memory: nine tenths of a card, half of the free memory."""
+    import torch
+
+    cards = range(torch.cuda.device_count() if torch.cuda.is_available() else 0)
+    room: dict[int | str, int] = {n: int(0.9 * torch.cuda.mem_get_info(n)[0]) for n in cards}
+    return room | {"cpu": (available_memory("cpu") or 0) // 2}
+
+
+def _trained(auto, folder: Path, **placed):
     import torch
 
     checks.check(folder)
@@ -220,7 +253,7 @@ def _trained(auto, folder: Path):
         with quiet():
             network, told = auto.from_pretrained(
                 folder,
-                dtype=torch.float32,
+                **{"dtype": torch.float32, **placed},
                 use_safetensors=not pickled,
                 trust_remote_code=False,
                 local_files_only=True,
@@ -303,10 +336,10 @@ def estimate(parameters: int | None, config, tokens: int, dtype: str) -> int:
 
 def available_memory(device: str) -> int | None:
     """Bytes free for a model on that device."""
-    if device == "cuda":
+    if device.startswith("cuda"):
         import torch
 
-        return torch.cuda.mem_get_info()[0]
+        return torch.cuda.mem_get_info(device)[0]
     import psutil
 
     free = psutil.virtual_memory().available

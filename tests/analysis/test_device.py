@@ -1,0 +1,94 @@
+"""Where models run: the user's choice reaches the model, and a model spread over memory and disk gives the same numbers."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from analysis.models.device import VARIABLE, choose, device
+from analysis.models.files import weights
+from analysis.models.transformer import TransformerModel
+from analysis.text.passages import Passage
+from data.errors import BrainLensError
+from tests import tiny_models
+
+TEXT = "The old keeper climbed the stairs. He didn't mind the wind."
+
+
+@pytest.fixture(autouse=True)
+def unset(monkeypatch):
+    monkeypatch.setenv(VARIABLE, "")
+
+
+@pytest.fixture
+def model(tmp_path):
+    folder = tiny_models.make("llama", tmp_path / "llama")
+    return TransformerModel(tiny_models.card("llama", folder, bos="<s>"), folder)
+
+
+def read(model, dtype="float32"):
+    return next(model.read([Passage(TEXT, ((0, 34),), (0,))], range(model.n_layers), dtype=dtype))[
+        1
+    ]
+
+
+def test_the_choice_is_kept_for_this_process_and_those_it_starts(monkeypatch):
+    import os
+
+    monkeypatch.setattr("torch.cuda.is_available", lambda: False)
+    assert device() == "cpu"
+    choose("offload")
+    assert device() == "offload" and os.environ[VARIABLE] == "offload"
+
+
+@pytest.mark.parametrize(
+    ("name", "told"),
+    [
+        ("cuda:7", r"no device 'cuda:7'.*Choose auto or cpu"),
+        ("tpu", r"device.*'tpu'.*cpu"),
+        ("cpu:1", r"device.*'cpu:1'"),
+    ],
+)
+def test_a_device_that_is_not_there_is_refused(name, told, monkeypatch):
+    monkeypatch.setattr("torch.cuda.is_available", lambda: False)
+    with pytest.raises(BrainLensError, match=told):
+        choose(name)
+    monkeypatch.setenv(VARIABLE, name)
+    with pytest.raises(BrainLensError, match=told):
+        device()
+
+
+def test_a_model_spread_over_memory_and_disk_gives_the_same_numbers(model, monkeypatch, tmp_path):
+    plain, nats = read(model), model.surprisal([TEXT])[0].nats
+    size = sum(p.numel() for p in model.lm.parameters()) * 4
+    monkeypatch.setattr(weights, "room_by_place", lambda: {"cpu": size // 2})
+    monkeypatch.setenv("BRAINLENS_HOME", str(tmp_path / "home"))
+    choose("offload")
+    spread = read(model)
+    assert {p.device.type for p in model._network.parameters()} >= {"meta"}  # a part is elsewhere
+    for a, b in zip(plain, spread, strict=True):
+        np.testing.assert_allclose(a, b, atol=1e-6)
+    np.testing.assert_allclose(model.surprisal([TEXT])[0].nats, nats, rtol=1e-5, atol=1e-5)
+    half = read(model, dtype="bfloat16")
+    assert min(np.corrcoef(a, b)[0, 1] for a, b in zip(plain, half)) > 0.99
+    choose("cpu")
+    np.testing.assert_array_equal(read(model)[1], plain[1])
+
+
+def test_variants_are_not_spread(model):
+    choose("offload")
+    variant = TransformerModel(model.card, model.source, variant="untrained:permute:0")
+    with pytest.raises(BrainLensError, match="Choose another device than 'offload'"):
+        read(variant)
+
+
+def test_the_command_line_refuses_a_device_that_is_not_there(monkeypatch):
+    from click.testing import CliRunner
+
+    from dashboards.command.cli import main
+
+    monkeypatch.setattr("torch.cuda.is_available", lambda: False)
+    told = CliRunner().invoke(
+        main, ["score", "random-16", "--on", "natural-stories", "--device", "cuda"]
+    )
+    assert told.exit_code == 2 and "There is no device 'cuda'" in " ".join(told.output.split())
