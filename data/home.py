@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 import re
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
@@ -11,7 +15,18 @@ from platformdirs import user_data_dir
 
 from data.errors import BrainLensError
 
-__all__ = ["find", "home", "mirror", "place", "shared"]
+__all__ = [
+    "acting_for",
+    "ask_person",
+    "find",
+    "for_person",
+    "home",
+    "mirror",
+    "person",
+    "personal",
+    "place",
+    "shared",
+]
 
 
 def home(*parts: str) -> Path:
@@ -39,6 +54,47 @@ def home(*parts: str) -> Path:
             remedy="Set BRAINLENS_HOME to a folder in which you may write",
         ) from None
     return folder
+
+
+_PERSON: ContextVar[str | None] = ContextVar("brainlens_person", default=None)
+_ASKED: list[Callable[[], str]] = []
+
+
+@contextmanager
+def acting_for(name: str | None) -> Iterator[None]:
+    """Everything inside belongs to this person of a lab's server."""
+    token = _PERSON.set(name)
+    try:
+        yield
+    finally:
+        _PERSON.reset(token)
+
+
+def for_person(name: str, work: Callable, *given):
+    """Do a piece of work for somebody, in another process too."""
+    with acting_for(name):
+        return work(*given)
+
+
+def ask_person(who: Callable[[], str]) -> None:
+    """Who is asked for the person in front, where nobody said it (:func:`acting_for`): a server's sessions."""
+    _ASKED[:] = [who]
+
+
+def person() -> str:
+    """The person of a lab's server for whom this is done; empty on a machine of one's own."""
+    told = _PERSON.get()
+    return told if told is not None else _ASKED[0]() if _ASKED else ""
+
+
+def personal(*parts: str) -> Path:
+    """A folder of the person's own: bookmarks, uploads, results; :func:`home` itself on a machine of one's own."""
+    name = person()
+    if not name:
+        return home(*parts)
+    plain = re.sub(r"[^A-Za-z0-9-]+", "-", name).strip("-")[:40]
+    mark = hashlib.sha256(name.encode("utf-8", "surrogatepass")).hexdigest()[:12]
+    return home("people", f"{plain}-{mark}", *parts)
 
 
 def shared() -> Path | None:

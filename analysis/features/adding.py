@@ -11,7 +11,7 @@ from pathlib import Path
 
 from analysis.features.ready import _peeked, _told
 from data.errors import BrainLensError
-from data.home import home
+from data.home import personal
 
 __all__ = ["fits", "keep"]
 
@@ -59,14 +59,14 @@ def keep(path: Path, name: str = "", note: str = "") -> str:
         "source": "folder",
         **told,
     }
-    folder = home("models") / f".part-{uuid.uuid4().hex[:8]}"
+    folder = personal("models") / f".part-{uuid.uuid4().hex[:8]}"
     folder.mkdir()
     try:
         shutil.copytree(path, folder / path.name) if path.is_dir() else shutil.copyfile(
             path, folder / path.name
         )
         (folder / "card.json").write_text(json.dumps(about, indent=2) + "\n", encoding="utf-8")
-        os.replace(folder, home("models") / free)  # whole, or not at all
+        os.replace(folder, personal("models") / free)  # whole, or not at all
     except OSError as error:
         shutil.rmtree(folder, ignore_errors=True)
         raise BrainLensError(

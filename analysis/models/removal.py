@@ -8,7 +8,8 @@ import uuid
 from analysis.models.catalog import card, installed, state
 from analysis.models.rows import resolve
 from data.errors import BrainLensError
-from data.home import home
+from data.home import home, personal
+from data.rights import require
 
 __all__ = ["remove"]
 
@@ -25,11 +26,13 @@ def remove(name: str) -> int:
     known = card(base)
     folder = installed().get(base)
     if folder is not None:
-        if folder.parent != home("models"):
+        if folder.parent not in (home("models"), personal("models")):
             raise BrainLensError(
                 f"{base} is not in your own models folder but in {folder.parent}",
                 remedy="It can only be removed there",
             )
+        if folder.parent == home("models"):
+            require("remove")
         size = sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())
         away = folder.with_name(f".gone-{uuid.uuid4().hex[:8]}")
         folder.rename(away)  # a reader finds all of it or nothing
@@ -37,6 +40,7 @@ def remove(name: str) -> int:
         return size
     if state(base) != "ready" or not known.hub_id:
         raise BrainLensError(f"{base} is not on this machine", remedy="There is nothing to remove")
+    require("remove")
     return _from_hub(known.hub_id)
 
 

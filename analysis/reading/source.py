@@ -9,6 +9,7 @@ import pandas as pd
 from analysis.progress import SILENT, Report
 from analysis.protocol import Protocol
 from data.errors import BrainLensError
+from data.gate import existing
 from data.recording import Recording
 
 __all__ = ["GPT3", "corpus", "surprisal_of"]
@@ -58,8 +59,8 @@ def surprisal_of(
                 remedy="Name a model, or a table with the columns stimulus and surprisal",
             )
         return gpt3_surprisal(words=recording.stimuli)
-    if Path(source).expanduser().is_file():
-        return _from_table(Path(source).expanduser(), recording)
+    if (place := existing(source)) is not None and place.is_file():
+        return _from_table(place, recording)
     from analysis.features.surprisal import word_surprisal
     from analysis.models import load
 

@@ -19,7 +19,7 @@ from analysis.store.keys import content_key
 from analysis.store.sealed import healed, load_json, save_json
 from data.errors import BrainLensError, unknown
 from data.files import Damaged, atomic
-from data.home import home
+from data.home import personal
 
 __all__ = ["COLUMNS", "FORMATS", "bring", "export", "forget", "keep", "results", "row", "targets"]
 
@@ -150,7 +150,7 @@ def results(store=None) -> pd.DataFrame:
             rows.append(
                 json.loads(told["result"]) | {"source": "own", "origin": "", "key": told["key"]}
             )
-    for path in sorted(home("results").glob("*.json")):
+    for path in sorted(personal("results").glob("*.json")):
         rows += _brought(path)
     frame = pd.DataFrame(rows).reindex(columns=[*COLUMNS, "source", "origin", "key", "edited"])
     frame["edited"] = frame["edited"].fillna(False).astype(bool)
@@ -294,7 +294,7 @@ def bring(path: str | Path, *, name: str = "") -> pd.DataFrame:
         _checked(one, number, name) for number, one in enumerate(frame.to_dict("records"), start=1)
     ]
     content = json.dumps({"origin": name, "rows": rows}, sort_keys=True)
-    target = home("results") / f"{hashlib.sha256(content.encode()).hexdigest()[:24]}.json"
+    target = personal("results") / f"{hashlib.sha256(content.encode()).hexdigest()[:24]}.json"
     save_json(target, {"origin": name, "rows": rows})
     frame = pd.DataFrame(rows).reindex(columns=list(COLUMNS))
     edited = [bool(one.get("edited")) for one in rows]
@@ -304,7 +304,7 @@ def bring(path: str | Path, *, name: str = "") -> pd.DataFrame:
 
 def forget(key: str) -> None:
     """Take an imported file's results out again."""
-    (home("results") / f"{Path(key).name}.json").unlink(missing_ok=True)
+    (personal("results") / f"{Path(key).name}.json").unlink(missing_ok=True)
 
 
 def _read(path: Path, name: str) -> pd.DataFrame:

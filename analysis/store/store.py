@@ -23,6 +23,7 @@ from analysis.store.sealed import healed, load_array, load_arrays, load_json, pl
 from data.errors import BrainLensError, unknown
 from data.files import Damaged, locked, sweep, touch
 from data.home import home, shared
+from data.rights import require
 
 __all__ = ["DEFAULT_LIMIT", "KINDS", "Store"]
 
@@ -248,6 +249,7 @@ class Store:
         """
         if kind is not None and kind not in KINDS:
             raise unknown("kind of stored result", kind, KINDS)
+        require("clear")
         freed = 0
         for found, path in list(self._items()):
             if kind in (None, found) and (model is None or self._model(found, path) == model):

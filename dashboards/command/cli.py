@@ -70,6 +70,7 @@ def app(port: int, address: str, prefix: str, allow_origin: tuple[str, ...]):
         "--address",
         address,
     ]
+    command += ["--plugins", "dashboards.serve.plugin"]
     if prefix:
         command += ["--prefix", prefix]
     for origin in allow_origin:
@@ -80,6 +81,72 @@ def app(port: int, address: str, prefix: str, allow_origin: tuple[str, ...]):
         address  # elsewhere than on this machine, links may name files of the data folders only
     )
     os.execv(sys.executable, command)
+
+
+@main.command()
+@click.option("--port", default=5006, show_default=True, help="Port of the page.")
+@click.option(
+    "--address",
+    default="localhost",
+    show_default=True,
+    help="Network address to listen on; 0.0.0.0 for all.",
+)
+@click.option("--prefix", default="", help="Path prefix behind a proxy, such as /lab.")
+@click.option(
+    "--host",
+    "hosts",
+    multiple=True,
+    help="Host name under which browsers reach the page; may be repeated.",
+)
+@click.option("--login", default="", metavar="WAY", help="password, proxy or oauth.")
+@click.option("--open", "open_", is_flag=True, help="Nobody logs in, although others can reach it.")
+@click.option(
+    "--https", is_flag=True, help="A proxy in front speaks HTTPS: cookies travel there only."
+)
+def serve(port, address, prefix, hosts, login, open_, https):
+    """Serve the page to a lab: people log in and have bookmarks, uploads and results of their own. See docs/server.md."""
+    from dashboards.serve.run import Plan, start
+
+    plan = Plan(address, port, prefix, hosts, login, open_, https)
+    if plan.warning():
+        click.echo(plan.warning(), err=True)
+    click.echo(f"BrainLens at http://{address}:{port}{prefix}/app (stop with Ctrl+C)")
+    start(plan)
+
+
+@main.group(cls=_Group)
+def users():
+    """Who may log in to 'brainlens serve --login password'."""
+
+
+@users.command("add")
+@click.argument("name")
+@click.password_option(help="Asked for where it is not given.")
+def users_add(name: str, password: str):
+    """Let NAME in, or give NAME another password."""
+    from dashboards.serve.passwords import add
+
+    add(name, password)
+    click.echo(f"{name} may log in")
+
+
+@users.command("remove")
+@click.argument("name")
+def users_remove(name: str):
+    """Do not let NAME in any more."""
+    from dashboards.serve.passwords import remove
+
+    remove(name)
+    click.echo(f"{name} may not log in any more")
+
+
+@users.command("list")
+def users_list():
+    """Who may log in."""
+    from dashboards.serve.passwords import names
+
+    for name in names():
+        click.echo(name)
 
 
 # ---- scoring --------------------------------------------------------------------------------------------------------

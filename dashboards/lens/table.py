@@ -214,7 +214,7 @@ def _tabulator(frame: pd.DataFrame, height: int, **params) -> pn.widgets.Tabulat
         sizing_mode="stretch_width",
         layout="fit_data_fill",
         margin=(4, 0),
-        titles={name: name.replace("_", " ") for name in frame.columns},
+        titles={name: plain(name.replace("_", " ")) for name in frame.columns},
         formatters={name: formatters[kind] for name, kind in kinds.items() if kind in formatters},
         text_align={name: "right" for name, kind in kinds.items() if kind in ("fraction", "count")},
         **params,

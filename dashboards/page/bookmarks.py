@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
+import logging
 from collections.abc import Callable
 
 import panel_material_ui as pmui
@@ -11,10 +13,11 @@ from filelock import FileLock
 from dashboards.look.look import DIALOG, Words, note
 from data.errors import BrainLensError, unknown
 from data.files import atomic
-from data.home import home
+from data.home import personal
 
 __all__ = ["Bookmarks", "keep", "kept", "remove"]
 
+_LOG = logging.getLogger("brainlens.page")
 LONGEST = 80
 """Characters of a name."""
 
@@ -22,21 +25,20 @@ LONGEST = 80
 def kept() -> dict[str, str]:
     """Name -> query of the link, in the order they were kept.
 
-    Raises
-    ------
-    BrainLensError
-        Where the file cannot be read.
+    A damaged file is put aside under another name, so that new bookmarks can be kept.
     """
     path = _path()
-    if not path.exists():
-        return {}
     try:
         found = json.loads(path.read_text(encoding="utf-8"))
         return {str(name): str(query) for name, query in found.items()}
+    except FileNotFoundError:
+        return {}
     except (OSError, ValueError, AttributeError) as error:
-        raise BrainLensError(
-            f"The bookmarks in {path} cannot be read: {error}", remedy="Mend the file, or delete it"
-        ) from None
+        aside = path.with_name(f"bookmarks-damaged-{path.stat().st_mtime_ns}.json")
+        _LOG.warning("The bookmarks cannot be read (%s); they are put aside as %s", error, aside)
+        with contextlib.suppress(OSError):
+            path.replace(aside)
+        return {}
 
 
 def keep(name: str, query: str) -> None:
@@ -82,12 +84,12 @@ def remove(name: str) -> None:
 
 
 def _path():
-    return home() / "bookmarks.json"
+    return personal() / "bookmarks.json"
 
 
 def _alone() -> FileLock:
     """Two windows that keep something at once must not lose each other's."""
-    return FileLock(home() / "bookmarks.lock", timeout=10)
+    return FileLock(personal() / "bookmarks.lock", timeout=10)
 
 
 def _write(found: dict[str, str]) -> None:

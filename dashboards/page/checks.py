@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable
-from pathlib import Path
 
 from dashboards.lenses.task import BENCHMARKS, MEASURES
 from dashboards.lenses.untrained import SCHEMES
 from data.errors import BrainLensError, unknown
+from data.gate import existing
 
 __all__ = ["checks"]
-
-_HERE = ("", "localhost", "127.0.0.1", "::1")
 
 
 def checks() -> dict[str, Callable[[str], None]]:
@@ -44,15 +41,13 @@ def _among(what: str, choices: dict[str, str]) -> Callable[[str], None]:
 
 def _model(name: str) -> None:
     from analysis.models.catalog import card, state
-    from analysis.models.variants.spec import split
 
-    base = split(name)[0]
-    if _exists(base) and not _may_be_named(base):
-        raise unknown("model", name, ())
     try:
         card(name)
         where = state(name)
-    except (OSError, ValueError):  # no file can have such a name
+    except BrainLensError:
+        raise
+    except (OSError, ValueError, RuntimeError):  # no file can have such a name
         raise unknown("model", name, ()) from None
     if where == "published only":
         raise BrainLensError(f"{name} has published scores only")
@@ -111,30 +106,5 @@ def _hidden(name: str) -> None:
 # ---- files ---------------------------------------------------------------------------------------------------------------
 def _is_file(name: str) -> bool:
     """Whether this is a file that a link may name."""
-    try:
-        return Path(name).expanduser().is_file() and _may_be_named(name)
-    except (
-        OSError,
-        ValueError,
-        RuntimeError,
-    ):  # no file can have such a name, or nobody has such a home
-        return False
-
-
-def _exists(name: str) -> bool:
-    try:
-        return Path(name).expanduser().exists()
-    except (OSError, ValueError, RuntimeError):
-        return False
-
-
-def _may_be_named(name: str) -> bool:
-    """Any file on the user's own machine; where the app is served to others, those of the data folders and no other."""
-    from data.home import home, shared
-
-    if os.environ.get("BRAINLENS_ADDRESS", "") in _HERE:
-        return True
-    path = Path(name).expanduser().resolve()
-    return any(
-        path.is_relative_to(folder.resolve()) for folder in (home(), shared()) if folder is not None
-    )
+    path = existing(name)
+    return path is not None and path.is_file()

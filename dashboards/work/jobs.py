@@ -17,11 +17,13 @@ from collections import Counter, deque
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, field
+from functools import partial
 
 from analysis.progress import Report
 from dashboards.work.processes import Workers, portable
 from data.catalog.fetch import size_text
 from data.errors import Cancelled
+from data.home import acting_for, for_person, person
 
 __all__ = ["RUNNER", "Event", "Job", "Runner", "Ticket", "duration"]
 
@@ -66,6 +68,7 @@ class Job:
     files: bool = False
     told: float = 0.0
     owner: int = 0
+    person: str = field(default_factory=person)
 
     @property
     def active(self) -> bool:
@@ -176,6 +179,7 @@ class Runner:
         self._history: deque[Job] = deque(maxlen=keep)
         self._watchers: list[weakref.WeakMethod] = []
         self._numbers = itertools.count(1)
+        self._ended: Callable[[Job], None] | None = None
 
     # ---- what views call ---------------------------------------------------------------------------------------------
     def submit(
@@ -279,6 +283,10 @@ class Runner:
                 if not job.quiet
             ]
 
+    def tell(self, ended: Callable[[Job], None]) -> None:
+        """Call with every job that ends and is shown: a server's log."""
+        self._ended = ended
+
     def watch(self, changed: Callable[[], None]) -> None:
         """Call a bound method (held weakly) whenever the list of jobs changes."""
         with self._lock:
@@ -294,7 +302,8 @@ class Runner:
             self._tell(job, "started")
             result, state = None, "done"
             try:
-                result = self._result(job, work)
+                with acting_for(job.person):
+                    result = self._result(job, work)
             except Cancelled:
                 state = "cancelled"
             except BaseException as error:
@@ -306,6 +315,8 @@ class Runner:
     def _result(self, job: Job, work: Callable) -> object:
         if self._elsewhere is None or job.quiet or job.files or not portable(work):
             return work(job.report)
+        if job.person:
+            work = partial(for_person, job.person, work)
         return self._elsewhere.run(work, job.report)
 
     def _finish(self, job: Job, state: str, result: object) -> None:
@@ -326,6 +337,8 @@ class Runner:
             del self._active[job.key]
             if not job.quiet:
                 self._history.append(job)
+                if self._ended is not None:
+                    self._ended(job)
 
     def _progress(self, job: Job, done: int, total: int, what: str, left: float | None) -> None:
         now = time.monotonic()

@@ -12,6 +12,7 @@ from dashboards.work import identity
 from dashboards.work.computation import Computation
 from dashboards.work.ledger import Ledger, Wish
 from data.errors import BrainLensError
+from data.gate import existing
 
 __all__ = ["TEXTS", "TextReadings", "split", "texts", "unpredictive", "words_of"]
 
@@ -94,6 +95,8 @@ def words_of(text: str) -> str:
     if Path(text).suffix.lower() in (".txt", ".md", ".text"):
         from data.readers.texts import read_text
 
+        if existing(text) is None:
+            raise BrainLensError(f"There is no text {text!r}", remedy="Name a file of your own")
         return read_text(Path(text).expanduser())
     from data.catalog.catalog import entry, load, recording
 

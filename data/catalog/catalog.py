@@ -11,9 +11,11 @@ from data.catalog import fetch as fetching
 from data.catalog import shelf
 from data.catalog.entries import Entry, all_entries
 from data.errors import BrainLensError, unknown
+from data.gate import existing, may_be_named
 from data.hashes import marks
 from data.recording import Recording
 from data.registry import Registry
+from data.rights import require
 from data.stories.story import is_story, read_story
 
 __all__ = [
@@ -100,7 +102,7 @@ def recording(name: str | Path, **options) -> Recording:
     if _looks_like_path(text):
         from data.own.read import read
 
-        path = Path(text).expanduser()
+        path = _admitted(text)
         return (read_story if is_story(path) else read)(path, **options)
     one = entry(text)
     if not one.is_recording:
@@ -216,6 +218,8 @@ def fetch(name: str, *, mirror: str | Path | None = None, report=None) -> list[P
         With ``step(done, total, what)``.
     """
     one = entry(name)
+    if one.state != "ready":
+        require("fetch")
     about = {"id": one.id, "title": one.title, "licence": one.licence, "citation": one.citation}
     return fetching.fetch(
         one.files, source=None if mirror is None else str(mirror), about=about, report=report
@@ -238,6 +242,7 @@ def remove(name: str, *, also: bool = False) -> int:
     one = entry(name)
     if one.id in shelf.kept():
         return shelf.remove(one.id)
+    require("remove")
     others, own = _sharing(one)
     if others and not own and not also:
         raise BrainLensError(
@@ -275,8 +280,22 @@ def _no_options(one: Entry, options: dict) -> None:
         )
 
 
+def _admitted(text: str) -> Path:
+    """The path of a user's file; one that may not be named is answered as if it were not there."""
+    try:
+        place = Path(os.path.expanduser(text))
+        named = may_be_named(str(place).partition("#")[0])
+        place.exists()
+    except (OSError, ValueError):  # no file can have such a name
+        named = False
+    if not named:
+        remedy = "Name one of these, or a file of your own"
+        raise unknown("recording", text, entries(recordings=True), remedy=remedy)
+    return place
+
+
 def _looks_like_path(text: str) -> bool:
-    if os.path.exists(os.path.expanduser(text)):
+    if existing(text) is not None or existing(text.partition("#")[0]) is not None:
         return True
     return os.sep in text or "/" in text or Path(text.partition("#")[0]).suffix.lower() in _SUFFIXES
 

@@ -17,7 +17,7 @@ from urllib.parse import quote, urlsplit
 
 from data.errors import BrainLensError
 from data.hashes import mark
-from data.home import home, mirror, place, shared
+from data.home import home, mirror, person, personal, place, shared
 
 __all__ = [
     "RemoteFile",
@@ -130,6 +130,7 @@ def places(root: str = "recordings") -> list[Path]:
     """The folders in which files are looked for, the user's own first."""
     base = mirror()
     return [
+        *([personal(root)] if person() else []),
         home(root),
         *([shared() / root] if shared() else []),
         *([Path(base)] if base and not _is_url(base) else []),
@@ -138,10 +139,12 @@ def places(root: str = "recordings") -> list[Path]:
 
 def only_copy(file: RemoteFile, root: str = "recordings") -> bool:
     """Whether a file is in the user's own folder and in no shared folder or mirror folder."""
-    own, *others = (
-        folder.joinpath(*file.folder.split("/"), file.name).is_file() for folder in places(root)
-    )
-    return own and not any(others)
+    here = [
+        folder
+        for folder in places(root)
+        if folder.joinpath(*file.folder.split("/"), file.name).is_file()
+    ]
+    return here == [home(root)]
 
 
 _VERIFIED: dict[tuple, bool] = {}

@@ -14,10 +14,11 @@ from pathlib import Path
 from data.catalog.entries import Entry, all_entries
 from data.catalog.fetch import RemoteFile
 from data.errors import BrainLensError, unknown
-from data.home import home, shared
+from data.home import home, person, personal, shared
 from data.own import formats, tables
 from data.own.read import read
 from data.own.sidecar import SIDECAR, write_sidecar
+from data.rights import require_room
 
 __all__ = [
     "MOST_BYTES",
@@ -91,10 +92,11 @@ def stage(files: Mapping[str, bytes]) -> Path:
             f"These files have {size / 1e6:,.0f} MB; the browser takes {MOST_BYTES / 1e6:,.0f} MB",
             remedy="Name the path of the file instead",
         )
+    require_room(size)
     named = {_beside_name(name): content for name, content in files.items()}
     main = _main(list(named))
     _tidy()
-    folder = home("recordings", _FOLDER) / f".staged-{uuid.uuid4().hex[:12]}"
+    folder = personal("recordings", _FOLDER) / f".staged-{uuid.uuid4().hex[:12]}"
     folder.mkdir()
     try:
         for name, content in named.items():
@@ -213,7 +215,7 @@ def keep(staged: Path, name: str = "", **said) -> Entry:
     (staged.parent / _ABOUT).write_text(
         json.dumps(about, indent=2, ensure_ascii=False) + "\n", encoding="utf-8"
     )
-    os.replace(staged.parent, home("recordings", _FOLDER) / wanted)  # whole, or not at all
+    os.replace(staged.parent, personal("recordings", _FOLDER) / wanted)  # whole, or not at all
     return kept()[wanted]
 
 
@@ -227,7 +229,8 @@ def kept() -> dict[str, Entry]:
     """The user's own recordings in the library, and those of the shared folder."""
     found: dict[str, Entry] = {}
     for base in (
-        home("recordings", _FOLDER),
+        personal("recordings", _FOLDER),
+        *([home("recordings", _FOLDER)] if person() else []),
         *([shared() / "recordings" / _FOLDER] if shared() else []),
     ):
         for path in sorted(base.glob(f"*/{_ABOUT}")):
@@ -244,7 +247,7 @@ def kept() -> dict[str, Entry]:
 
 def remove(name: str) -> int:
     """Take an own recording out of the library for good; returns the bytes freed."""
-    folder = home("recordings", _FOLDER) / name
+    folder = personal("recordings", _FOLDER) / name
     if name not in kept() or not folder.is_dir():
         raise unknown(
             "own recording", name, kept(), remedy="One of the shared folder is removed there"
@@ -303,6 +306,6 @@ def _free(wanted: str) -> str:
 
 def _tidy() -> None:
     for pattern in (".staged-*", ".gone-*"):
-        for folder in home("recordings", _FOLDER).glob(pattern):
+        for folder in personal("recordings", _FOLDER).glob(pattern):
             if time.time() - folder.stat().st_mtime > _OLD:
                 shutil.rmtree(folder, ignore_errors=True)

@@ -1,0 +1,132 @@
+"""What every answer of the server carries, and what is refused before anything is done.
+
+Importing it changes nothing; :func:`harden` does, once in a process, for the server of that process.
+"""
+
+from __future__ import annotations
+
+import time
+from urllib.parse import urlsplit
+from weakref import WeakKeyDictionary
+
+__all__ = ["SOCKETS", "end_idle", "harden", "headers"]
+
+LONGEST_ADDRESS = 16_000
+"""Characters of a link; longer ones are no link of ours."""
+SOCKETS: WeakKeyDictionary = WeakKeyDictionary()
+"""Open websocket -> when something was last done in it."""
+
+
+def headers(origins: tuple[str, ...] = ()) -> dict[str, str]:
+    """The security headers of every answer.
+
+    Bokeh compiles templates and starts its documents with inline scripts, so these two stay allowed; what is never needed is a
+    handler inside an attribute (``onerror=``), the way by which text becomes code: ``script-src-attr 'none'``.
+    """
+    frames = " ".join(["'self'", *origins])
+    policy = {
+        "default-src": "'self'",
+        "script-src": "'self' 'unsafe-inline' 'unsafe-eval' blob: data:",
+        "script-src-attr": "'none'",
+        "style-src": "'self' 'unsafe-inline'",
+        "img-src": "'self' data: blob:",
+        "font-src": "'self' data:",
+        "connect-src": "'self' data: blob:",
+        "worker-src": "'self' blob:",
+        "object-src": "'none'",
+        "base-uri": "'none'",
+        "form-action": "'self'",
+        "frame-ancestors": frames,
+    }
+    found = {
+        "Content-Security-Policy": "; ".join(f"{name} {value}" for name, value in policy.items()),
+        "X-Content-Type-Options": "nosniff",
+        "Referrer-Policy": "same-origin",
+        "Cross-Origin-Opener-Policy": "same-origin",
+        "Permissions-Policy": "camera=(), microphone=(), geolocation=()",
+    }
+    return found if origins else found | {"X-Frame-Options": "SAMEORIGIN"}
+
+
+def harden(
+    *, origins: tuple[str, ...] = (), hosts: frozenset[str] = frozenset(), header: str = ""
+) -> None:
+    """Let every answer carry the headers, refuse sessions named by a link, foreign hosts and endless addresses.
+
+    Parameters
+    ----------
+    origins : tuple of str
+        Sites that may show the page in a frame.
+    hosts : frozenset of str
+        Host names (without port) under which the server is reached; empty: any. What comes under another name was led here by
+        somebody else's name server.
+    header : str
+        In which a trusted proxy names the person.
+    """
+    from bokeh.server.tornado import BokehTornado
+    from bokeh.server.views.ws import WSHandler
+    from tornado.web import ErrorHandler, RequestHandler
+
+    if getattr(BokehTornado, "_brainlens", False):
+        return
+    BokehTornado._brainlens = True
+    said = headers(origins)
+    plain, find = RequestHandler.set_default_headers, BokehTornado.find_handler
+    opened, heard = WSHandler.open, WSHandler.on_message
+
+    def set_default_headers(self):
+        plain(self)
+        for name, value in said.items():
+            self.set_header(name, value)
+        self.clear_header("Server")
+
+    def find_handler(self, request, **more):
+        foreign = hosts and (urlsplit(f"//{request.host}").hostname or "") not in hosts
+        named = "bokeh-session-id" in request.arguments or "Bokeh-Session-Id" in request.headers
+        if foreign or named or len(request.uri or "") > LONGEST_ADDRESS:
+            code = 414 if not (foreign or named) else 403
+            return self.get_handler_delegate(request, ErrorHandler, {"status_code": code})
+        return find(self, request, **more)
+
+    def open_(self, *given, **named):
+        if not _own_session(self, header):
+            self.close(1008, "another person's session")
+            return None
+        SOCKETS[self] = time.monotonic()
+        return opened(self, *given, **named)
+
+    def on_message(self, message):
+        SOCKETS[self] = time.monotonic()
+        return heard(self, message)
+
+    RequestHandler.set_default_headers = set_default_headers
+    BokehTornado.find_handler = find_handler
+    WSHandler.open, WSHandler.on_message = open_, on_message
+
+
+def _own_session(handler, header: str) -> bool:
+    """Whether the page whose token this is was given to the person who opens the socket."""
+    from bokeh.util.token import get_token_payload
+
+    _, _, token = handler.request.headers.get("Sec-WebSocket-Protocol", "").partition(",")
+    try:
+        payload = get_token_payload(token.strip())
+    except Exception:  # no token of ours: Bokeh refuses it
+        return True
+    page = {str(name).lower(): value for name, value in (payload.get("headers") or {}).items()}
+    if header and page.get(header.lower()) != handler.request.headers.get(header):
+        return False
+    given = (payload.get("cookies") or {}).get("user")
+    if given is None and not handler.get_cookie("user"):
+        return True
+    return handler.get_secure_cookie("user", given) == handler.get_secure_cookie("user")
+
+
+def end_idle(minutes: float, now: float | None = None) -> int:
+    """Close the websockets in which nothing was done for so long; their sessions end with them. Returns how many."""
+    now = time.monotonic() if now is None else now
+    idle = [socket for socket, seen in list(SOCKETS.items()) if now - seen > 60 * minutes]
+    for socket in idle:
+        SOCKETS.pop(socket, None)
+        socket.close(1000, "nothing was done for a while")
+    return len(idle)
