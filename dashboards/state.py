@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Iterable
 from dataclasses import dataclass, field
 from urllib.parse import parse_qsl, quote, urlencode
 
@@ -15,10 +15,11 @@ from dashboards import LENSES
 from data.errors import BrainLensError, unknown
 from data.filters import FILTERS
 
-__all__ = ["Selection", "decode", "encode"]
+__all__ = ["VIEW", "Selection", "declare", "decode", "encode"]
 
 VERSION = 1
 THEMES = ("light", "dark")
+OWN_X = ("bits-per-byte", "bits-per-word", "perplexity", "readout", "parameters", "year", "width")
 _CHANGE = "set."  # a changed protocol field is its own field of the link: set.pooling=mean
 _COLOUR = "colour."  # and so is a model's colour: colour.gpt2=d55e00
 
@@ -29,40 +30,82 @@ class Selection(param.Parameterized):
     lens = param.String("task", doc="The lens in front.")
     models = param.List([], item_type=str, doc="Models chosen, by id.")
     recording = param.String("simulated", doc="Recording, by id or path.")
-    preset = param.String("defended", doc="Protocol preset.")
+    preset = param.Selector(default="defended", objects=list(PRESETS), doc="Protocol preset.")
     changes = param.Dict({}, doc="Protocol fields that differ from the preset.")
     benchmark = param.String("neural", doc="Published benchmark.")
     x = param.String("log-perplexity", doc="What the horizontal axis shows.")
-    own_x = param.String("bits-per-byte", doc="What the horizontal axis of own scores shows.")
-    text = param.String("prose", doc="Text that bits per byte and per word are of.")
-    tables = param.List(
-        ["schrimpf2021"], item_type=str, doc="Published tables shown, each on axes of its own."
+    own_x = param.Selector(
+        default="bits-per-byte",
+        objects=list(OWN_X),
+        doc="What the horizontal axis of own scores shows.",
     )
-    pooling = param.String("last", doc="Pooling over tokens in the table of Hadidi et al.")
+    text = param.String("prose", doc="Text that bits per byte and per word are of.")
+    tables = param.ListSelector(
+        default=["schrimpf2021"],
+        objects=["schrimpf2021", "hadidi2025"],
+        doc="Published tables shown, each on axes of its own.",
+    )
+    pooling = param.Selector(
+        default="last",
+        objects=["last", "mean", "sum"],
+        doc="Pooling over tokens in the table of Hadidi et al.",
+    )
     clip = param.Boolean(False, doc="Published scores clipped at 1, the paper's rule.")
-    scale = param.String("raw", doc="Raw or normalised scores.")
+    scale = param.Selector(
+        default="raw", objects=["raw", "normalised"], doc="Raw or normalised scores."
+    )
     layer = param.String("", doc="Layer picked; empty: the protocol's choice.")
-    by = param.String("mean", doc="mean, subject or region: what a line of the layers is.")
-    protocols = param.List([], item_type=str, doc="Further presets, each in a figure of its own.")
+    by = param.Selector(
+        default="mean",
+        objects=["mean", "subject", "region"],
+        doc="mean, subject or region: what a line of the layers is.",
+    )
+    protocols = param.ListSelector(
+        default=[], objects=list(PRESETS), doc="Further presets, each in a figure of its own."
+    )
     tested = param.Boolean(False, doc="Whether each target is tested against chance.")
     scheme = param.List(["init"], item_type=str, doc="How untrained copies are made.")
     seeds = param.Integer(5, bounds=(1, 20), doc="Untrained copies of each model.")
     corpora = param.List(
         ["simulated-reading"], item_type=str, doc="Recordings of words, by id or path."
     )
-    form = param.String("linear", doc="Model of the reading times.")
-    link = param.String("identity", doc="Scale of the reading times.")
-    filter = param.String("no-edges", doc="Which reading times count.")
+    form = param.Selector(
+        default="linear", objects=["linear", "mixed", "gam"], doc="Model of the reading times."
+    )
+    link = param.Selector(
+        default="identity", objects=["identity", "log"], doc="Scale of the reading times."
+    )
+    filter = param.Selector(
+        default="no-edges", objects=list(FILTERS), doc="Which reading times count."
+    )
     neural = param.String(
         "", doc="Recording of a brain that reading is compared with; empty: none."
     )
     fitted = param.Boolean(False, doc="Reading times also predicted from activations.")
-    slice = param.String("length", doc="What items are sliced by.")
+    slice = param.Selector(
+        default="length",
+        objects=["length", "frequency", "position", "topic"],
+        doc="What items are sliced by.",
+    )
     ranked = param.List([], item_type=str, doc="Recordings that the ranking averages; empty: all.")
     hidden = param.List([], item_type=str, doc="Models left out of the ranking.")
     picked = param.List([], item_type=str, doc="Items marked in every lens.")
     colours = param.Dict({}, doc="Model -> #rrggbb, where the user chose another colour.")
-    theme = param.String("light", doc="light or dark.")
+    theme = param.Selector(default="light", objects=list(THEMES), doc="light or dark.")
+    facets = param.Selector(
+        default="",
+        objects=["", "family", "size", "training", "class", "year"],
+        doc="What a ranking is split by.",
+    )
+    columns = param.List([], item_type=str, doc="Columns of the ranking that are hidden.")
+    folded = param.Boolean(True, doc="Seeds and checkpoints stand under their model.")
+    tab = param.Selector(default="figure", objects=["figure", "table"], doc="What is in front.")
+    sort = param.String("", doc="Column the table is sorted by; -column: downwards.")
+    rows = param.String("", doc="Words that the table's rows must have.")
+    zoom = param.String("", doc="Frame of the first figure: left,right,bottom,top.")
+    decimal = param.Selector(
+        default="point", objects=["point", "comma"], doc="Decimal mark in exports."
+    )
 
     @property
     def protocol(self) -> Protocol:
@@ -107,7 +150,8 @@ class _Field:
 
     many: bool = False
     kind: Callable = str
-    choices: tuple[str, ...] = field(default=())
+    choices: Collection[str] = field(default=())
+    bounds: tuple[int, int] | None = None
 
     def read(self, name: str, text: str) -> object:
         try:
@@ -117,52 +161,51 @@ class _Field:
             raise BrainLensError(f"{name}={text[:60]!r} is not {wanted}") from None
         if self.choices and value not in self.choices:
             raise unknown(name, value, self.choices)
+        if self.bounds and not self.bounds[0] <= value <= self.bounds[1]:
+            raise BrainLensError(
+                f"{name}={value} is not between {self.bounds[0]} and {self.bounds[1]}"
+            )
         return value
 
 
+def _field(name: str, parameter: param.Parameter) -> _Field:
+    """How a parameter is written into a link."""
+    if name == "lens":
+        return _Field(choices=LENSES)
+    many = isinstance(parameter, param.List | param.ListSelector)
+    choices = tuple(parameter.objects) if isinstance(parameter, param.Selector) else ()
+    if isinstance(parameter, param.Boolean):
+        return _Field(kind=lambda text: {"true": True, "false": False}[text])
+    if isinstance(parameter, param.Integer):
+        return _Field(kind=int, bounds=parameter.bounds)
+    return _Field(many=many, choices=choices)
+
+
 _FIELDS: dict[str, _Field] = {
-    "lens": _Field(choices=tuple(LENSES)),
-    "models": _Field(many=True),
-    "recording": _Field(),
-    "preset": _Field(choices=tuple(PRESETS)),
-    "changes": _Field(),
-    "benchmark": _Field(),
-    "x": _Field(),
-    "own_x": _Field(
-        choices=(
-            "bits-per-byte",
-            "bits-per-word",
-            "perplexity",
-            "readout",
-            "parameters",
-            "year",
-            "width",
-        )
-    ),
-    "text": _Field(),
-    "tables": _Field(many=True, choices=("schrimpf2021", "hadidi2025")),
-    "pooling": _Field(choices=("last", "mean", "sum")),
-    "clip": _Field(kind=lambda text: {"true": True, "false": False}[text]),
-    "scale": _Field(choices=("raw", "normalised")),
-    "layer": _Field(),
-    "by": _Field(choices=("mean", "subject", "region")),
-    "protocols": _Field(many=True, choices=tuple(PRESETS)),
-    "tested": _Field(kind=lambda text: {"true": True, "false": False}[text]),
-    "scheme": _Field(many=True),
-    "seeds": _Field(kind=int),
-    "corpora": _Field(many=True),
-    "form": _Field(choices=("linear", "mixed", "gam")),
-    "link": _Field(choices=("identity", "log")),
-    "filter": _Field(choices=tuple(FILTERS)),
-    "neural": _Field(),
-    "fitted": _Field(kind=lambda text: {"true": True, "false": False}[text]),
-    "slice": _Field(choices=("length", "frequency", "position", "topic")),
-    "ranked": _Field(many=True),
-    "hidden": _Field(many=True),
-    "picked": _Field(many=True),
-    "colours": _Field(),
-    "theme": _Field(choices=THEMES),
+    name: _field(name, parameter)
+    for name, parameter in vars(Selection).items()
+    if isinstance(parameter, param.Parameter) and name != "name"
 }
+
+
+def declare(name: str, parameter: param.Parameter) -> None:
+    """Add a field that a lens brings: it is part of every selection and of the link.
+
+    Raises
+    ------
+    BrainLensError
+        Where another field has that name.
+    """
+    if name in _FIELDS:
+        raise BrainLensError(
+            f"The selection has a field {name!r} already", remedy="Give it another name"
+        )
+    Selection.param.add_parameter(name, parameter)
+    _FIELDS[name] = _field(name, parameter)
+
+
+VIEW = ("tab", "sort", "rows", "zoom")
+"""Fields that belong to one lens at a time."""
 
 
 def defaults() -> dict:
@@ -230,8 +273,6 @@ def decode(query: str, checks: dict[str, Callable] | None = None) -> tuple[dict,
                 value = _FIELDS[key].read(key, text)
                 if key in checks:
                     checks[key](value)
-                if key == "seeds" and not 1 <= value <= 20:
-                    raise BrainLensError(f"seeds={value} is not between 1 and 20")
             except BrainLensError as error:
                 problems.append(_sentence(error))
                 continue

@@ -92,7 +92,7 @@ def price(
     if about.cls == "n-gram":
         seconds = 1.0
     if state(model) == "needs download":
-        return Cost(1, seconds=seconds, download=about.download or 0, memory=6 * (parameters or 0))
+        return Cost(1, seconds=seconds, download=about.download, memory=6 * (parameters or 0))
     reader = load(model)
     if is_stored(reader, texts, window=window_of(reader, protocol), store=store):
         return Cost(1, 1, 1, seconds=0.5)

@@ -31,8 +31,8 @@ class Cost:
         Layers of the model; those whose score is stored for all fold seeds; those whose activations are.
     seconds : float or None
         Estimated for what is missing, on two cores; None where the model's size is not known.
-    download : int
-        Bytes to fetch first.
+    download : int or None
+        Bytes to fetch first; None where something has to be fetched and nobody knows how much.
     memory : int
         Bytes the weights and one batch of activations take, about; 0 where nothing has to be loaded.
     """
@@ -41,7 +41,7 @@ class Cost:
     scored: int = 0
     read: int = 0
     seconds: float | None = None
-    download: int = 0
+    download: int | None = 0
     memory: int = 0
 
     @property
@@ -83,7 +83,7 @@ def cost(model: str, recording: Recording, protocol: Protocol, *, store=None) ->
             seconds=estimate(
                 facts, parameters, layers, layers * protocol.seeds, facts.width, recording, protocol
             ),
-            download=facts.download or 0,
+            download=facts.download,
             memory=6 * (parameters or 0),
         )
     reader = load(model)

@@ -45,6 +45,8 @@ class Score:
         Everything came from the store.
     complete : bool
         False for a partial score that is still being computed.
+    control_draws : mapping
+        Control -> its r in each draw of the bootstrap: the people and groups of the model's draws, so that differences are paired.
 
     Notes
     -----
@@ -60,6 +62,7 @@ class Score:
     provenance: dict = field(default_factory=dict)
     cached: bool = False
     complete: bool = True
+    control_draws: dict = field(default_factory=dict)
 
     # ---- who and what -----------------------------------------------------------------------------------------------
     @property

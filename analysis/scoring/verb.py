@@ -228,7 +228,15 @@ def _assemble(
         ),
         cached=cached,
         complete=complete and len(layers) == wanted,
+        control_draws=_control_draws(controls),
     )
+
+
+def _control_draws(controls: list[dict[str, xr.Dataset]]) -> dict[str, np.ndarray]:
+    """Control -> its r in each draw, over the fold seeds as the control itself."""
+    whole = {name: over_seeds([run[name] for run in controls], range(len(controls)))
+             for name in (controls[0] if controls else ())}  # fmt: skip
+    return {name: fit["draws_r"].values for name, fit in whole.items() if "draws_r" in fit}
 
 
 def _control_table(

@@ -14,6 +14,7 @@ points) to build on the event loop, where a cached change of the selection has .
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterable
 
 from bokeh.layouts import gridplot
@@ -35,10 +36,10 @@ from dashboards.figures.spec import FigureSpec
 from dashboards.figures.style import ink
 from data.errors import BrainLensError
 
-__all__ = ["anything_picked", "draw", "highlight"]
+__all__ = ["anything_picked", "draw", "enlarge", "highlight"]
 
 _TOOLS = "pan,box_zoom,box_select,tap,wheel_zoom,save,reset"
-_NOMINAL_WIDTH = 900  # pixels assumed for a stretched figure when labels are placed
+_NOMINAL_WIDTH = 1080  # pixels assumed for a stretched figure when labels are placed
 
 
 def draw(
@@ -48,6 +49,9 @@ def draw(
     height: int = 420,
     width: int | str = "stretch",
     on_pick: Callable[[list[dict]], None] | None = None,
+    fill: bool = False,
+    zoom: str = "",
+    on_zoom: Callable[[str], None] | None = None,
 ):
     """The figure as a Bokeh object.
 
@@ -62,6 +66,12 @@ def draw(
         Pixels of the whole figure, or as wide as the page.
     on_pick : callable, optional
         Called with the picked rows.
+    fill : bool
+        The plot takes the height of what holds it; ``height`` is what labels are placed for.
+    zoom : str
+        Frame as ``left,right,bottom,top``; empty: all there is.
+    on_zoom : callable, optional
+        Called with the frame whenever the user moved it, with an empty string when it is reset.
 
     Returns
     -------
@@ -81,11 +91,15 @@ def draw(
     plan = drawing(spec, theme)
     across = _across(len(plan.panels))
     pixels = None if width == "stretch" else int(width) // across
-    ranges = _ranges(plan)
+    ranges = _ranges(plan, zoom)
+    rows = -(-len(plan.panels) // across)
     plots = [
-        _panel(plan, panel, height, pixels, across, ranges, on_pick, first=i == 0)
+        _panel(plan, panel, height // rows if fill else height, pixels, across, ranges, on_pick,
+               first=i == 0, fill=fill)
         for i, panel in enumerate(plan.panels)
-    ]
+    ]  # fmt: skip
+    if on_zoom is not None:
+        _listen_to_zoom(plots[0], ranges, on_zoom)
     if len(plots) == 1:
         return plots[0]
     return gridplot(
@@ -93,8 +107,43 @@ def draw(
         ncols=across,
         toolbar_location="right",
         toolbar_options={"logo": None},
-        sizing_mode="stretch_width" if pixels is None else None,
+        sizing_mode=None if pixels is not None else "stretch_both" if fill else "stretch_width",
     )
+
+
+def _listen_to_zoom(figure, ranges, on_zoom: Callable[[str], None]) -> None:
+    from bokeh.events import RangesUpdate, Reset
+
+    def moved(_) -> None:
+        ends = (ranges[0].start, ranges[0].end, ranges[1].start, ranges[1].end)
+        if None not in ends:
+            on_zoom(",".join(f"{end:.4g}" for end in ends))
+
+    figure.on_event(RangesUpdate, moved)
+    figure.on_event(Reset, lambda _: on_zoom(""))
+
+
+def enlarge(plot, times: float):
+    """The same plot with larger type, thicker lines and larger points, for a talk."""
+    from bokeh.models import Axis, GlyphRenderer, Label, LabelSet, Legend, Title
+
+    def grown(size: str) -> str:
+        return f"{float(size.removesuffix('pt')) * times:.1f}pt"
+
+    for axis in plot.select({"type": Axis}):
+        axis.axis_label_text_font_size = grown(axis.axis_label_text_font_size)
+        axis.major_label_text_font_size = grown(axis.major_label_text_font_size)
+    for kind in (Label, LabelSet, Title):
+        for words in plot.select({"type": kind}):
+            if isinstance(words.text_font_size, str) and words.text_font_size.endswith("pt"):
+                words.text_font_size = grown(words.text_font_size)
+    for legend in plot.select({"type": Legend}):
+        legend.label_text_font_size = grown(legend.label_text_font_size)
+    for renderer in plot.select({"type": GlyphRenderer}):
+        width = getattr(renderer.glyph, "line_width", None)
+        if isinstance(width, int | float):
+            renderer.glyph.line_width = width * 1.5
+    return plot
 
 
 def highlight(plot, values: Iterable[object]) -> None:
@@ -130,9 +179,25 @@ def _across(panels: int) -> int:
     return panels if panels <= 3 else 2 if panels == 4 else 3
 
 
-def _ranges(plan: Drawing) -> tuple[Range1d, Range1d]:
+def _ranges(plan: Drawing, zoom: str = "") -> tuple[Range1d, Range1d]:
     left, right, bottom, top = plan.extent
-    return Range1d(*((right, left) if plan.spec.invert_x else (left, right))), Range1d(bottom, top)
+    ends = (right, left) if plan.spec.invert_x else (left, right)
+    whole = (*ends, bottom, top)
+    x0, x1, y0, y1 = _frame(zoom) or whole
+    return (
+        Range1d(x0, x1, reset_start=whole[0], reset_end=whole[1]),
+        Range1d(y0, y1, reset_start=whole[2], reset_end=whole[3]),
+    )
+
+
+def _frame(zoom: str) -> tuple[float, ...] | None:
+    """The four ends of a frame, or None for what is none (a link may hold any text)."""
+    try:
+        ends = tuple(float(part) for part in zoom.split(","))
+    except ValueError:
+        return None
+    usable = len(ends) == 4 and all(map(math.isfinite, ends)) and ends[0] != ends[1]
+    return ends if usable and ends[2] < ends[3] else None
 
 
 def _panel(
@@ -145,11 +210,15 @@ def _panel(
     on_pick,
     *,
     first: bool,
+    fill: bool = False,
 ):
     spec = plan.spec
     size = {"sizing_mode": "stretch_width"} if pixels is None else {"width": pixels}
+    if fill and pixels is None:
+        size = {"sizing_mode": "stretch_both", "min_height": 220}
+    else:
+        size["height"] = height
     figure = bokeh_figure(
-        height=height,
         x_range=ranges[0],
         y_range=ranges[1],
         tools=_TOOLS,

@@ -63,24 +63,44 @@ export function render({model, el}) {
     if (!model.active) { return }
     const query = model.query ? "?" + model.query : ""
     if (window.location.search !== query) {
-      window.history.replaceState(window.history.state, "", window.location.pathname + query + window.location.hash)
-    }
+      const before = window.history.state?.lens
+      const step = before && model.lens && before !== model.lens ? "pushState" : "replaceState"
+      window.history[step]({lens: model.lens}, "", window.location.pathname + query + window.location.hash)
+    } else if (!window.history.state?.lens) { window.history.replaceState({lens: model.lens}, "") }
   }
+  const back = () => { if (model.active) { model.send_msg({went: window.location.search}) } }
+  window.addEventListener("popstate", back)
   const press = (event) => {
     if (event.ctrlKey || event.metaKey || event.altKey || event.defaultPrevented) { return }
     if (event.key === "Escape") { model.send_msg({key: "Escape"}); return }
-    if (typing() || !["/", "r", "e", "?"].includes(event.key)) { return }
+    if (typing() || !["/", "r", "e", "?", "t", "ArrowLeft", "ArrowRight"].includes(event.key)) { return }
+    if (event.key.startsWith("Arrow")) {
+      if (model.talking) { event.preventDefault(); model.send_msg({key: event.key}) }
+      return
+    }
     event.preventDefault()
     if (event.key === "/") { search() } else { model.send_msg({key: event.key}) }
   }
   model.on("query", show)
   model.on("active", show)
   model.on("msg:custom", (message) => {
+    if (message.may_tell) {
+      if (window.Notification && Notification.permission === "default") { Notification.requestPermission() }
+      return
+    }
+    if (message.tell) {
+      if (window.Notification && Notification.permission === "granted") { new Notification("BrainLens", {body: message.tell}) }
+      else { document.title = "\u2713 " + message.tell }
+      return
+    }
     const text = message.link ? window.location.origin + window.location.pathname + "?" + model.query : message.copy
     copy(text).then(() => model.send_msg({copied: true}), () => model.send_msg({copied: false}))
   })
   document.addEventListener("keydown", press)
-  model.on("remove", () => document.removeEventListener("keydown", press))
+  model.on("remove", () => {
+    document.removeEventListener("keydown", press)
+    window.removeEventListener("popstate", back)
+  })
   show()
 }
 """
@@ -92,27 +112,49 @@ class Client(pn.custom.JSComponent):
     Parameters
     ----------
     query : str
-        Query of the page's address, kept up to date without new entries in the browser's history.
+        Query of the page's address, kept up to date; another lens is a new entry of the browser's history.
+    lens : str
+        The lens in front.
+    talking : bool
+        Whether the arrow keys are the page's.
     active : bool
         Whether the address is written at all (not in a notebook).
     on_key : callable, optional
-        Called with ``"r"``, ``"e"``, ``"?"`` or ``"Escape"`` when pressed outside a text field.
+        Called with ``"r"``, ``"e"``, ``"t"``, ``"?"``, ``"Escape"`` or an arrow when pressed outside a text field.
+    on_went : callable, optional
+        Called with the address's query when the user went back or forward.
     on_copied : callable, optional
         Called with True or False after a copy.
     """
 
     query = param.String("")
+    lens = param.String("")
+    talking = param.Boolean(False)
     active = param.Boolean(True)
 
     _esm = _ESM
 
-    def __init__(self, on_key: Callable | None = None, on_copied: Callable | None = None, **params):
+    def __init__(
+        self,
+        on_key: Callable | None = None,
+        on_copied: Callable | None = None,
+        on_went: Callable | None = None,
+        **params,
+    ):
         super().__init__(width=0, height=0, margin=0, **params)
-        self._on_key, self._on_copied = on_key, on_copied
+        self._on_key, self._on_copied, self._on_went = on_key, on_copied, on_went
 
     def copy(self, text: str) -> None:
         """Put text on the user's clipboard (from within a click)."""
         self._send_msg({"copy": text})
+
+    def may_tell(self) -> None:
+        """Ask the browser for leave to notify (from within a click)."""
+        self._send_msg({"may_tell": True})
+
+    def tell(self, words: str) -> None:
+        """Tell the user something while another window is in front: a notification, else the title of the window."""
+        self._send_msg({"tell": words})
 
     def copy_link(self) -> None:
         """Put the address of exactly this view on the clipboard."""
@@ -121,5 +163,7 @@ class Client(pn.custom.JSComponent):
     def _handle_msg(self, msg: dict) -> None:
         if "key" in msg and self._on_key:
             self._on_key(msg["key"])
+        if "went" in msg and self._on_went:
+            self._on_went(str(msg["went"]))
         if "copied" in msg and self._on_copied:
             self._on_copied(bool(msg["copied"]))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
@@ -188,10 +189,16 @@ class ItemCards(pmui.Column):
     ----------
     let_go : callable
         ``let_go(names)``: the user closes their cards.
+    act : callable, optional
+        ``act(what, name)`` with ``"compare"``, ``"hide"`` or ``"cite"``; None: no such buttons.
     """
 
-    def __init__(self, let_go: Callable[[list[str]], None]):
-        self._let_go, self._cards, self._picked = let_go, {}, []
+    def __init__(
+        self,
+        let_go: Callable[[list[str]], None],
+        act: Callable[[str, str], None] | None = None,
+    ):
+        self._let_go, self._act, self._cards, self._picked = let_go, act, {}, []
         self._all = pmui.Button(
             label="",
             icon="close",
@@ -246,7 +253,12 @@ class ItemCards(pmui.Column):
                     styles={**_SMALL, "line-height": "1.4"},
                 )
             )
-        parts += [_part(label, lines, alone=len(said.parts) == 1) for label, lines in said.parts]
+        parts += [_part(label, lines, said.colour, alone=len(said.parts) == 1)
+                  for label, lines in said.parts]  # fmt: skip
+        if said.colour and self._act is not None:
+            parts.append(
+                pmui.Row(*(self._button(what, said.name) for what in _ACTS), margin=(2, 0))
+            )
         if not said.parts:
             parts.append(note("Not in the tables shown here.", margin=(2, 4)))
         return pmui.Paper(
@@ -254,15 +266,31 @@ class ItemCards(pmui.Column):
             css_classes=["brainlens-item"],
         )  # fmt: skip
 
+    def _button(self, what: str, name: str) -> pmui.Button:
+        hint = _ACTS[what].format(name=name)
+        return pmui.Button(
+            label=what.capitalize(),
+            description=hint,
+            size="small",
+            variant="text",
+            margin=(0, 2),
+            on_click=lambda _: self._act(what, name),
+        )
 
+
+_ACTS = {
+    "compare": "{name} first in Compare",
+    "hide": "Leave {name} out",
+    "cite": "Copy the reference of {name}",
+}
 _SMALL = {"font-size": "0.82rem", "overflow-wrap": "anywhere"}
 
 
-def _part(label: str, lines: tuple, *, alone: bool) -> pn.pane.HTML:
-    """One table's values; the meaning of a term is its tooltip."""
+def _part(label: str, lines: tuple, colour: str, *, alone: bool) -> pn.pane.HTML:
+    """One table's values, those between 0 and 1 as small plots too; the meaning of a term is its tooltip."""
     rows = "".join(
         f"<dt title='{plain(meaning)}' style='opacity:.75'>{plain(term)}</dt>"
-        f"<dd style='margin:0;text-align:right;overflow-wrap:anywhere'>{plain(value)}</dd>"
+        f"<dd style='margin:0;text-align:right;overflow-wrap:anywhere'>{plain(value)}{_spark(value, colour)}</dd>"
         for term, value, meaning in lines
     )
     head = "" if alone else f"<div style='font-weight:600;margin-top:4px'>{plain(label)}</div>"
@@ -272,4 +300,19 @@ def _part(label: str, lines: tuple, *, alone: bool) -> pn.pane.HTML:
         sizing_mode="stretch_width",
         margin=(2, 4),
         styles=_SMALL,
+    )
+
+
+def _spark(value: str, colour: str) -> str:
+    """A value with its interval on a line from 0 to 1; nothing for what is not such a value."""
+    found = re.fullmatch(r"(-?[\d.]+) \[(-?[\d.]+), (-?[\d.]+)\]", value)
+    if not found or not all(-1 <= float(one) <= 1 for one in found.groups()):
+        return ""
+    at, low, high = (60 * max(0.0, float(one)) for one in found.groups())
+    ink = colour or "#57606a"
+    return (
+        "<svg width='62' height='10' style='display:block;margin-left:auto' aria-hidden='true'>"
+        f"<line x1='0' x2='60' y1='5' y2='5' stroke='{ink}' stroke-opacity='.25'/>"
+        f"<line x1='{low:.1f}' x2='{high:.1f}' y1='5' y2='5' stroke='{ink}' stroke-width='2.5'/>"
+        f"<circle cx='{at:.1f}' cy='5' r='2.8' fill='{ink}'/></svg>"
     )

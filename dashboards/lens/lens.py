@@ -2,26 +2,34 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from functools import partial
 
 import panel as pn
 import panel_material_ui as pmui
+import param
 
 from dashboards.lens.cell import Cell
 from dashboards.lens.client import Client
 from dashboards.lens.export_dialog import Exporter
 from dashboards.lens.item_card import ItemCards
 from dashboards.lens.parts import Empty, Frame
+from dashboards.lens.sidebar import Sidebar, grouped
 from dashboards.lens.table import DataTable
+from dashboards.lens.tile_table import TileTable
 from dashboards.lens.view import Picture, View
-from dashboards.look.look import THEME, answer, heading, note, plain, stamp
-from dashboards.state import Selection
+from dashboards.look.look import THEME, Folded, heading, note, plain, stamp
+from dashboards.state import Selection, declare
 from dashboards.work.computation import Computation, cost_in_words
 from dashboards.work.desk import Desk
 from dashboards.work.jobs import RUNNER, Job, Runner
 from data.errors import BrainLensError, unknown
 
 __all__ = ["Computation", "Lens", "Picture", "View"]
+
+TABS = ("Figure", "Table")
+STAMPS = 2
+"""More labels than this are one chip, whose hint lists them."""
 
 
 class Lens(pn.viewable.Viewer):
@@ -41,6 +49,13 @@ class Lens(pn.viewable.Viewer):
 
     slug = label = question = icon = ""
     watches: tuple[str, ...] = ()
+    fields: Mapping[str, param.Parameter] = {}
+    """Fields of the selection that only this lens has, by name."""
+
+    def __init_subclass__(cls, **options):
+        super().__init_subclass__(**options)
+        for name, parameter in cls.__dict__.get("fields", {}).items():
+            declare(name, parameter)
 
     def __init__(
         self,
@@ -56,17 +71,33 @@ class Lens(pn.viewable.Viewer):
         self.client = client or Client(active=False)
         self.desk = Desk(runner or RUNNER, self.client.copy, self.refresh_state)
         self._wanted: list[Computation] = []
+        self._stale = False  # the selection changed while another lens was in front
+        self.showing = lambda: None  # the page's: called when something was drawn or picked
         self._eager = False  # everything runs by itself until the selection changes
         self.shown = View()
         self._said: tuple = ((), ())  # the stamps and notes that are on the page
         self._build()
         self.selection.param.watch(self._selected, [*self.watches, "theme", "colours"])
         self.selection.param.watch(lambda event: self._mark(), "picked")
+        self.follow()
         self.refresh()
 
+    @property
+    def in_front(self) -> bool:
+        """Whether somebody looks at it."""
+        return self._alone or self.selection.lens == self.slug
+
+    def wake(self) -> None:
+        """It comes to the front: catch up with what was selected meanwhile, and start what is cheap."""
+        if self._stale:
+            self._stale = False
+            self.refresh()
+        else:
+            self._start_free()
+
     # ---- what a lens fills in ------------------------------------------------------------------------------------------
-    def make_controls(self) -> list:
-        """Widgets, made once."""
+    def make_controls(self) -> Mapping[str, list] | list:
+        """Widgets, made once; in groups that fold (:data:`dashboards.lens.sidebar.GROUPS`), or a list."""
         raise NotImplementedError
 
     def view(self) -> View:
@@ -90,54 +121,43 @@ class Lens(pn.viewable.Viewer):
 
     # ---- parts ---------------------------------------------------------------------------------------------------------
     def _build(self) -> None:
+        act = dict(size="small", margin=(2, 4))
         self._run = pmui.Button(
-            label="Run",
-            icon="play_arrow",
-            on_click=lambda _: self.run(),
-            visible=False,
-            margin=(4, 6),
+            label="Run", icon="play_arrow", on_click=lambda _: self.run(), visible=False, **act
         )
-        self._stop = pmui.Button(
-            label="Cancel",
-            icon="stop",
-            color="error",
-            variant="outlined",
-            on_click=lambda _: self.cancel(),
-            visible=False,
-            margin=(4, 6),
-        )
-        self._export = pmui.Button(
-            label="Export",
-            icon="download",
-            variant="outlined",
-            on_click=lambda _: self.open_export(),
-            margin=(4, 6),
-            disabled=True,
-        )
+        self._stop = pmui.Button(label="Cancel", icon="stop", color="error", variant="outlined",
+                                 on_click=lambda _: self.cancel(), visible=False, **act)  # fmt: skip
+        self._export = pmui.Button(label="Export", icon="download", variant="outlined",
+                                   on_click=lambda _: self.open_export(), disabled=True, **act)  # fmt: skip
         self._cost = note()
         # Bokeh breaks where words are hidden before they are drawn: what is hidden is the box around them
         self._cost_box = pmui.Column(
             self._cost, sizing_mode="stretch_width", margin=0, visible=False
         )
-        self._stamps = pmui.Row(margin=(0, 6), visible=False)
-        self._answer = answer()
+        self._stamps = pmui.Row(margin=0, visible=False, styles={"flex-wrap": "wrap"})
+        self._answer = Folded(limit=170, margin=(0, 10, 2, 10), styles={"font-size": "1rem"})
         self._answer_box = pmui.Column(self._answer, sizing_mode="stretch_width", margin=0)
+        self._tiles = TileTable()
+        self._tiles_box = pmui.Column(self._tiles, sizing_mode="stretch_width", margin=0)
         self._frames: list[Frame] = []
-        self._figure_tab = pmui.FlexBox(sizing_mode="stretch_width", margin=0, gap="0 24px")
+        self._figure_tab = pmui.FlexBox(sizing_mode="stretch_width", margin=0, gap="8px 24px")
         self._table = DataTable(name=self.slug, picked=self._pick)
-        self._table_tab = pmui.Column(self._table, sizing_mode="stretch_width", margin=0)
-        self._tabs = pmui.Tabs(
-            ("Figure", self._figure_tab),
-            ("Table", self._table_tab),
-            sizing_mode="stretch_width",
-            margin=(0, 6),
+        self._table.noted = self._noted
+        self._table_tab = pmui.Column(
+            self._table, sizing_mode="stretch_width", margin=(0, 10), visible=False
         )
-        self._tabs.param.watch(lambda event: self._table.look(event.new == 1), "active")
+        self._tabs = pmui.Tabs(
+            *((name, pn.Spacer(width=0, height=0)) for name in TABS),
+            margin=(0, 6),
+            sx={"& .MuiTabs-root, & .MuiTab-root": {"minHeight": "34px", "padding": "4px 12px"},
+                "& .MuiTabPanel-root, & [role=tabpanel]": {"display": "none"}},
+        )  # fmt: skip
+        self._tabs.param.watch(lambda event: self._put_in_front(event.new), "active")
         self._empty = Empty(visible=False)
         self._coming = pmui.Column(
             note("Computing: the figure appears with the first result."),
             pmui.Skeleton(
-                height=280, sizing_mode="stretch_width", margin=(6, 10), variant="rounded"
+                height=420, sizing_mode="stretch_width", margin=(6, 10), variant="rounded"
             ),
             sizing_mode="stretch_width",
             margin=0,
@@ -152,53 +172,64 @@ class Lens(pn.viewable.Viewer):
             title_variant="h6",
         )
         self._exporter = Exporter(self)
-        self._cards = ItemCards(self._let_go)
-        self.controls = pmui.Column(
-            self._cards, *self.make_controls(), sizing_mode="stretch_width", margin=0
-        )
+        self.inspector = ItemCards(self._let_go, self._act_on)
+        self.controls = Sidebar(grouped(self.make_controls()))
         self.body = pmui.Column(
             pmui.Row(
-                heading(self.question, "h4", margin=(8, 10, 0, 10), sizing_mode="stretch_width"),
-                pmui.Row(self._run, self._stop, self._export, margin=(4, 0)),
+                heading(self.question, "h4", margin=(4, 10, 2, 10)),
+                self._stamps,
+                pmui.Row(sizing_mode="stretch_width", margin=0, styles={"flex": "1 1 0"}),
+                pmui.Row(self._run, self._stop, self._export, self._tabs, margin=0,
+                         styles={"align-items": "center"}),
                 sizing_mode="stretch_width",
                 margin=0,
-                styles={"flex-wrap": "wrap"},
+                styles={"flex-wrap": "wrap", "align-items": "center"},
             ),
             self._cost_box,
-            self._stamps,
             self._answer_box,
+            self._tiles_box,
             self.desk.progress,
             self.desk.errors,
             self._empty,
             self._coming,
-            self._tabs,
+            self._figure_tab,
+            self._table_tab,
             self._notes,
             self._exporter,
             sizing_mode="stretch_width",
             margin=0,
-        )
+        )  # fmt: skip
 
     def __panel__(self):
         """The lens by itself, as a notebook cell shows it."""
         side = pmui.Paper(
             self.controls,
-            width=320,
+            width=300,
             elevation=0,
             variant="outlined",
             margin=(6, 12, 6, 0),
             sx={"p": 1},
         )
         return Cell(
-            side, self.body, self.client, sizing_mode="stretch_width", theme_config=THEME, margin=0
+            side,
+            self.body,
+            pmui.Column(self.inspector, max_width=300, margin=0),
+            self.client,
+            sizing_mode="stretch_width",
+            theme_config=THEME,
+            margin=0,
         )
 
     # ---- showing -------------------------------------------------------------------------------------------------------
     def _selected(self, *events) -> None:
-        if {event.name for event in events} <= {"theme", "colours"}:
+        if not self.in_front:
+            self._stale = True
+        elif {event.name for event in events} <= {"theme", "colours"}:
             self.show(self.shown)
         else:
             self.desk.held.clear()
             self._eager = False
+            self.selection.zoom = ""  # of another picture
             self.refresh()
 
     def refresh(self) -> None:
@@ -213,11 +244,16 @@ class Lens(pn.viewable.Viewer):
             self.desk.clear("selection")
         self.show(view)
         self._price()
+        self._start_free()
+
+    def _start_free(self) -> None:
+        """Start what is cheap, and listen again to what is under way; behind another lens, look only."""
         free = [
             one
             for one in self._wanted
-            if (one.free or self._eager or self.desk.lingers(one.key))
-            and one.key not in self.desk.held
+            if one.key not in self.desk.held
+            and (one.quiet or self.in_front)
+            and (one.free or self._eager or self.desk.lingers(one.key))
         ]
         if free:
             self._submit(free)
@@ -228,17 +264,20 @@ class Lens(pn.viewable.Viewer):
         self.reflect(view)
         pictures = [picture for picture in view.pictures if not picture.spec.empty]
         self._tabs.visible = view.there
+        self._put_in_front(self._tabs.active)
         self._export.disabled = not view.there
         self._vacant()
         self._empty.say(view.empty, view.action)
-        self._answer.object = "\n".join(
-            picture.spec.answer for picture in pictures if picture.spec.answer
-        )
+        self._answer.object = pictures[0].spec.answer if pictures else ""
         self._answer_box.visible = bool(self._answer.object)
+        self._tiles.tell(view.tiles, self._colours([tile.model for tile in view.tiles]))
+        self._tiles_box.visible = bool(view.tiles)
         if (
             view.stamps != self._said[0]
         ):  # what is the same stays: a new part costs the page a tenth of a second
-            self._stamps.objects = [stamp(text) for text in view.stamps]
+            self._stamps.objects = [stamp(text) for text in view.stamps[:STAMPS]] + more_stamps(
+                view.stamps[STAMPS:]
+            )
         self._stamps.visible = bool(view.stamps)
         self._table.notes = view.notes
         self._table.tables = {picture.label: picture.table for picture in pictures}
@@ -261,15 +300,55 @@ class Lens(pn.viewable.Viewer):
         pictures = [picture for picture in view.pictures if not picture.spec.empty]
         while len(self._frames) < len(pictures):
             self._frames.append(Frame(self._pick))
-        for frame, picture in zip(self._frames, pictures, strict=False):
+        for place, (frame, picture) in enumerate(zip(self._frames, pictures, strict=False)):
+            zoom = {"zoom": self.selection.zoom, "zoomed": self._zoomed} if place == 0 else {}
             try:
-                frame.draw(picture, theme=self.selection.theme, alone=len(pictures) == 1)
+                frame.draw(
+                    picture,
+                    theme=self.selection.theme,
+                    alone=len(pictures) == 1,
+                    first=place == 0,
+                    **zoom,
+                )
             except Exception as error:  # the figure fails, the table and the rest stay
                 self.fail(error, where=f"figure {picture.label}")
         shown = self._frames[: len(pictures)]
         if shown != self._figure_tab.objects:
             self._figure_tab.objects = shown
         self._mark()
+
+    def _colours(self, models: list[str]) -> dict[str, str]:
+        from dashboards.figures.style import looks
+
+        found = looks(models, self.selection.theme, chosen=self.selection.colours) if models else {}
+        return {model: look.colour for model, look in found.items()}
+
+    def _put_in_front(self, active: int) -> None:
+        """Figure or table."""
+        there = self.shown.there
+        self._figure_tab.visible, self._table_tab.visible = (
+            there and active == 0,
+            there and active == 1,
+        )
+        self._table.look(there and active == 1)
+        if self.selection.lens == self.slug:
+            self.selection.tab = TABS[active].lower()
+
+    def follow(self) -> None:
+        """Show the tab, sort and filter that the link says."""
+        choice = self.selection
+        self._tabs.active = [name.lower() for name in TABS].index(choice.tab)
+        self._table.told(choice.sort, choice.rows)
+
+    def _noted(self, what: str, value: str) -> None:
+        """The user sorted or filtered the table."""
+        if self.selection.lens == self.slug:
+            setattr(self.selection, what, value)
+
+    def _zoomed(self, place: str) -> None:
+        """The user moved the first figure's frame."""
+        if self.selection.lens == self.slug:
+            self.selection.zoom = place
 
     # ---- what is picked ------------------------------------------------------------------------------------------------
     def _pick(self, values: list[str]) -> None:
@@ -283,7 +362,25 @@ class Lens(pn.viewable.Viewer):
     def _mark(self) -> None:
         for part in (*self._frames, self._table):
             part.mark(self.selection.picked)
-        self._cards.tell(self.selection.picked, self.shown, self.selection.theme)
+        self.inspector.tell(self.selection.picked, self.shown, self.selection.theme)
+        self.showing()
+
+    def _act_on(self, what: str, name: str) -> None:
+        """What the inspector's buttons do with a picked thing."""
+        choice = self.selection
+        if what == "hide":
+            choice.param.update(
+                hidden=[*choice.hidden, name],
+                models=[one for one in choice.models if one != name],
+                picked=[one for one in choice.picked if one != name],
+            )
+        elif what == "compare":
+            others = [one for one in choice.models if one != name]
+            choice.param.update(
+                models=[name, *others], lens="compare" if not self._alone else choice.lens
+            )
+        elif what == "cite":
+            self.client.copy(cited(name))
 
     def _price(self) -> None:
         """Say before the click what it costs."""
@@ -419,6 +516,25 @@ class Lens(pn.viewable.Viewer):
     def running(self) -> list[Job]:
         """Computations this lens listens to."""
         return self.desk.jobs
+
+
+def more_stamps(rest: tuple[str, ...]) -> list:
+    """The labels that have no room, as one chip with their words in its hint."""
+    if not rest:
+        return []
+    style = "border:1px solid;border-radius:12px;padding:1px 8px;font-size:.8rem;color:var(--mui-palette-warning-main,#8a4b00)"
+    words = f"<span tabindex='0' style='{style}' title='{plain('; '.join(rest))}'>{len(rest)} more notes</span>"
+    return [pn.pane.HTML(words, margin=(4, 4))]
+
+
+def cited(model: str) -> str:
+    """The reference of a model, or its name."""
+    from analysis.models.catalog import card
+
+    try:
+        return card(model).citation or model
+    except BrainLensError:
+        return model
 
 
 def selected(slug: str, fields: dict) -> Selection:

@@ -10,11 +10,14 @@ import panel as pn
 import panel_material_ui as pmui
 
 from dashboards.lens.table import named, names
-from dashboards.look.look import Words, heading, note
+from dashboards.look.look import Folded, Words, heading, plain
 
 __all__ = ["Empty", "Frame"]
 
 PLOT_HEIGHT = 440
+"""Pixels of a figure that is not the first of its page."""
+FULL = "max(340px, calc(100vh - 262px))"
+"""Height of the first figure: what the window leaves."""
 MANY = 15
 """More labelled points than this do not fit into half the page."""
 
@@ -32,28 +35,47 @@ class Frame(pmui.Column):
         self._picked, self._marking, self._marks = picked, False, []
         self._drawn, self._theme = None, ""
         self._heading = heading("", "h6", visible=False)
-        self._pane = pn.pane.Bokeh(None, sizing_mode="stretch_width", margin=(4, 0))
-        self._caption = note()
-        holder = pmui.Column(
-            self._pane, sizing_mode="stretch_width", height=PLOT_HEIGHT + 8, margin=0
-        )  # fixed: a plot that arrives moves nothing
+        self._pane = pn.pane.Bokeh(None, sizing_mode="stretch_both", margin=0)
+        self._answer = Folded(
+            limit=240, margin=(0, 10), styles={"font-size": "0.95rem"}, visible=False
+        )
+        self._caption = Folded(margin=(2, 10), styles={"font-size": "0.85rem", "opacity": ".85"})
+        self._holder = pmui.Column(
+            self._pane, sizing_mode="stretch_width", margin=0
+        )  # of a fixed height: a plot that arrives moves nothing
         super().__init__(
             self._heading,
-            holder,
+            self._answer,
+            self._holder,
             self._caption,
             sizing_mode="stretch_width",
             margin=0,
             styles={"flex": "1 1 440px", "min-width": "0"},
         )
 
-    def draw(self, picture, *, theme: str, alone: bool) -> None:
-        """Show a picture."""
+    def draw(
+        self,
+        picture,
+        *,
+        theme: str,
+        alone: bool,
+        first: bool = True,
+        zoom: str = "",
+        zoomed: Callable[[str], None] | None = None,
+    ) -> None:
+        """Show a picture; the first of a page takes what the window leaves, the others share rows below it."""
         from dashboards.figures.screen import draw
 
-        self._heading.param.update(object=picture.label, visible=not alone)
+        self._heading.param.update(object=plain(picture.label), visible=not alone and not first)
+        self._answer.param.update(
+            object=picture.spec.answer, visible=not first and bool(picture.spec.answer)
+        )
         self._caption.object = picture.spec.caption
+        flex = "1 1 100%" if first else "1 1 440px"
+        self.styles = {"flex": flex, "min-width": "0"}
+        self._holder.styles = {"height": FULL if first else f"{PLOT_HEIGHT}px"}
         spec = picture.spec
-        if not alone:  # half as wide: hover names the points
+        if not first:  # half as wide: hover names the points
             spec = replace(
                 spec,
                 marks=tuple(
@@ -65,7 +87,15 @@ class Frame(pmui.Column):
             self._drawn
         ):  # a new plot costs the browser a tenth of a second or two
             return
-        self._pane.object = draw(spec, theme=theme, height=PLOT_HEIGHT, on_pick=self._pick)
+        self._pane.object = draw(
+            spec,
+            theme=theme,
+            height=PLOT_HEIGHT if not first else 620,
+            on_pick=self._pick,
+            fill=True,
+            zoom=zoom,
+            on_zoom=zoomed,
+        )
         self._drawn, self._theme = spec, theme
 
     def mark(self, values: list[str]) -> None:

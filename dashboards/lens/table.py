@@ -74,7 +74,7 @@ class DataTable(pmui.Column):
             width=260,
             margin=(4, 6),
         )
-        self._filter.param.watch(lambda _: self._fill(), "value_input")
+        self._filter.param.watch(lambda event: self._found(event.new or ""), "value_input")
         self._which = pmui.RadioButtonGroup(
             label="Table", options=[], size="small", visible=False, margin=(4, 6)
         )
@@ -93,6 +93,8 @@ class DataTable(pmui.Column):
         self._tables: dict[str, pd.DataFrame] = {}
         self._table: pn.widgets.Tabulator | None = None
         self._looked_at = False
+        self._sort = ""
+        self.noted: Callable[[str, str], None] = lambda what, value: None
 
     @property
     def tables(self) -> dict[str, pd.DataFrame]:
@@ -108,6 +110,29 @@ class DataTable(pmui.Column):
                 options=names, value=names[0] if names else None, visible=len(names) > 1
             )
         self._show()
+
+    def told(self, sort: str, rows: str) -> None:
+        """Sort and filter as a link says: ``r`` upwards, ``-r`` downwards."""
+        self._sort = sort
+        if rows != (self._filter.value_input or ""):
+            self._filter.param.update(value=rows, value_input=rows)
+        if self._table is not None and self._sorters() != list(self._table.sorters):
+            self._table.sorters = self._sorters()
+
+    def _found(self, rows: str) -> None:
+        self._fill()
+        self.noted("rows", rows)
+
+    def _sorters(self) -> list[dict]:
+        name = self._sort.removeprefix("-")
+        if name not in self.frame.columns:
+            return []
+        return [{"field": name, "dir": "desc" if self._sort.startswith("-") else "asc"}]
+
+    def _resorted(self, event) -> None:
+        first = event.new[0] if event.new else None
+        self._sort = ("-" if first["dir"] == "desc" else "") + first["field"] if first else ""
+        self.noted("sort", self._sort)
 
     def look(self, active: bool) -> None:
         """Whether the table is in front."""
@@ -144,8 +169,11 @@ class DataTable(pmui.Column):
             list(self.frame.columns),
             said,
         ):  # neither can be changed in a table that is on the page
-            self._table = _tabulator(self._filtered(), self._height, header_tooltips=said)
+            self._table = _tabulator(
+                self._filtered(), self._height, header_tooltips=said, sorters=self._sorters()
+            )
             self._table.param.watch(self._pick, "selection")
+            self._table.param.watch(self._resorted, "sorters")
             self._holder.objects = [self._table]
         self._fill()
 

@@ -9,7 +9,7 @@ import pandas as pd
 
 from dashboards.figures.spec import FigureSpec
 
-__all__ = ["Picture", "View"]
+__all__ = ["Picture", "View", "led_by"]
 
 
 @dataclass(frozen=True)
@@ -43,6 +43,15 @@ class Picture:
     bibtex: str = ""
 
 
+def led_by(pictures: list[Picture], verdict: str) -> tuple[Picture, ...]:
+    """The pictures, the first one's answer behind the verdict."""
+    if not verdict or not pictures:
+        return tuple(pictures)
+    first, *rest = pictures
+    spec = replace(first.spec, answer=f"{verdict} {first.spec.answer}".strip())
+    return (replace(first, spec=spec), *rest)
+
+
 @dataclass(frozen=True)
 class View:
     """What a lens shows.
@@ -59,6 +68,8 @@ class View:
         A button for the empty state.
     notes : tuple of (term, meaning)
         What the columns mean and which function computes them.
+    tiles : tuple of Tile
+        One line per model above the figure.
     controls : mapping
         What the lens's controls have to say beside it: see :meth:`dashboards.lens.lens.Lens.reflect`.
     """
@@ -68,6 +79,7 @@ class View:
     empty: str = ""
     action: tuple[str, Callable] | None = None
     notes: tuple[tuple[str, str], ...] = ()
+    tiles: tuple = ()
     controls: Mapping[str, object] = field(default_factory=dict)
 
     def coloured(self, colours: dict[str, str]) -> View:

@@ -62,7 +62,7 @@ class Items(Lens):
     question = "On which sentences does one model beat another?"
     watches = ("models", "recording", "preset", "changes", "slice", "picked")
 
-    def make_controls(self) -> list:
+    def make_controls(self) -> dict:
         self.scores, self._stimuli, self._words = Scores(self.selection), Ledger(), Ledger()
         by = pmui.Select(
             label="Slices by",
@@ -73,8 +73,15 @@ class Items(Lens):
             margin=(8, 0, 4, 0),
         )
         self.link(by, "slice")
-        return [ModelPicker(self.selection), note("The first two are compared.", margin=(0, 4)), RecordingPicker(self.selection),
-                by, ProtocolPicker(self.selection)]  # fmt: skip
+        return {
+            "What": [
+                ModelPicker(self.selection),
+                note("The first two are compared.", margin=(0, 4)),
+                RecordingPicker(self.selection),
+            ],
+            "How": [ProtocolPicker(self.selection)],
+            "View": [by],
+        }
 
     # ---- work ----------------------------------------------------------------------------------------------------------
     @property

@@ -10,10 +10,12 @@ import panel_material_ui as pmui
 
 from analysis.answers.groups import grouped, groupings, targets
 from analysis.answers.layers import layers
+from analysis.answers.tiles import tiles, verdict_first
 from analysis.protocol import PRESETS, preset
 from dashboards.figures.spec import FigureSpec, Mark, Rule
 from dashboards.lens.controls import ModelPicker, ProtocolPicker, RecordingPicker, ScalePicker
 from dashboards.lens.lens import Computation, Lens, Picture, View
+from dashboards.lens.view import led_by
 from dashboards.look.look import note
 from dashboards.work.score_computations import (
     NOTES,
@@ -43,7 +45,7 @@ class Layers(Lens):
     question = "Where in the model is the brain predicted?"
     watches = ("models", "recording", "preset", "changes", "scale", "by", "protocols", "tested")
 
-    def make_controls(self) -> list:
+    def make_controls(self) -> dict:
         self.scores, self.tests = Scores(self.selection), TargetTests(self.selection)
         self._splits: dict[str, tuple] = {}
         small = dict(size="small", sizing_mode="stretch_width")
@@ -64,16 +66,11 @@ class Layers(Lens):
         )
         self.link(beside, "protocols")
         self.link(tested, "tested")
-        return [
-            RecordingPicker(self.selection),
-            ModelPicker(self.selection),
-            ProtocolPicker(self.selection),
-            beside,
-            ScalePicker(self.selection),
-            self._by,
-            self._why,
-            tested,
-        ]
+        return {
+            "What": [RecordingPicker(self.selection), ModelPicker(self.selection)],
+            "How": [ProtocolPicker(self.selection), beside, tested],
+            "View": [ScalePicker(self.selection), self._by, self._why],
+        }
 
     def protocols(self) -> list:
         """The selection's protocol, then the presets beside it; each one once."""
@@ -134,7 +131,14 @@ class Layers(Lens):
         said = [score for _, scores in found for score in scores]
         if all(picture.spec.empty for picture in pictures):
             return View(empty=f"{pictures[0].spec.answer} {pictures[0].spec.caption}")
-        return View(tuple(pictures), stamps(said), notes=NOTES, controls=controls)
+        said_first = tiles(whole)
+        return View(
+            led_by(pictures, verdict_first(said_first, self.selection.recording)),
+            stamps(said),
+            notes=NOTES,
+            tiles=tuple(said_first),
+            controls=controls,
+        )
 
     def _shown_by(self, score) -> tuple[str, dict]:
         """The target coordinate that lines are split by, what the recording does not hold, and why."""

@@ -16,7 +16,7 @@ from dashboards.figures.spec import FigureSpec, Mark, Rule
 from dashboards.lens.controls import ModelPicker, ProtocolPicker
 from dashboards.lens.lens import Computation, Lens, Picture, View
 from dashboards.lenses.task import scatter
-from dashboards.look.look import heading, note
+from dashboards.look.look import note
 from dashboards.work import identity
 from dashboards.work.ledger import Ledger, Priced, Ready, Refused, Wish
 from dashboards.work.text_computations import unpredictive
@@ -119,7 +119,7 @@ class Reading(Lens):
         "fitted",
     )
 
-    def make_controls(self) -> list:
+    def make_controls(self) -> dict:
         self._readings, self._stored, self._fits = Ledger(), Ledger(), Ledger()
         options = _corpora()
         options |= {name: name for name in self.selection.corpora if name not in options.values()}
@@ -159,9 +159,20 @@ class Reading(Lens):
         self.selection.param.watch(
             lambda event: self._look_again() if event.new == self.slug else None, "lens"
         )
-        return [ModelPicker(self.selection), corpora, own, which, form, link,
-                heading("Beside it", "overline", margin=(14, 0, 0, 0)), neural, fitted, ProtocolPicker(self.selection),
-                note("For delta log-likelihood, context and word boundary of the protocol count.", margin=(0, 4))]  # fmt: skip
+        return {
+            "What": [ModelPicker(self.selection), corpora, own],
+            "How": [
+                which,
+                form,
+                link,
+                ProtocolPicker(self.selection),
+                note(
+                    "For delta log-likelihood, context and word boundary of the protocol count.",
+                    margin=(0, 4),
+                ),
+            ],
+            "Beside it": [neural, fitted],
+        }
 
     def _add(self, own, corpora, name: str) -> None:
         if not name:

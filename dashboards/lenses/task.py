@@ -9,10 +9,10 @@ import pandas as pd
 import panel_material_ui as pmui
 
 from analysis.answers.hadidi import CONTROLS
+from analysis.answers.tiles import tiles
 from dashboards.figures.spec import FigureSpec, Mark, Rule
 from dashboards.lens.controls import ModelPicker, ProtocolPicker, RecordingPicker, ScalePicker
 from dashboards.lens.lens import Computation, Lens, Picture, View
-from dashboards.look.look import heading, note
 from dashboards.work.score_computations import NOTES, PUBLISHED_NOTES, Scores, stamps
 from dashboards.work.text_computations import TextReadings, texts
 from data.errors import BrainLensError
@@ -59,7 +59,7 @@ class Task(Lens):
     watches = ("tables", "pooling", "benchmark", "x", "clip", "own_x", "text", "scale", "layer", "models", "recording", "preset",
                "changes")  # fmt: skip
 
-    def make_controls(self) -> list:
+    def make_controls(self) -> dict:
         self.scores, self.texts = Scores(self.selection), TextReadings()
         benchmark = pmui.Select(
             label="Score (published)",
@@ -128,23 +128,12 @@ class Task(Lens):
         self.link(benchmark, "benchmark")
         self.link(x, "x")
         self.link(clip, "clip")
-        return [
-            heading("Published", "overline", margin=(6, 0, 0, 0)),
-            tables,
-            benchmark,
-            x,
-            clip,
-            pooling,
-            heading("Your own scores", "overline", margin=(16, 0, 0, 0)),
-            note("Beside the published ones, on axes of their own.", margin=(0, 0, 2, 0)),
-            ModelPicker(self.selection),
-            RecordingPicker(self.selection),
-            own_x,
-            self._text,
-            ScalePicker(self.selection),
-            layer,
-            ProtocolPicker(self.selection),
-        ]
+        return {
+            "Published": [tables, benchmark, x, clip, pooling],
+            "Your own": [ModelPicker(self.selection), RecordingPicker(self.selection)],
+            "How": [ProtocolPicker(self.selection), layer],
+            "View": [own_x, self._text, ScalePicker(self.selection)],
+        }
 
     def _label(self, text: str) -> str:
         return next((label for label, name in self._labels.items() if name == text), text)
@@ -172,7 +161,7 @@ class Task(Lens):
         scores = [score for score in self.scores.found(choice.models) if score.complete]
         if scores:
             cloud, *more = self._own_picture(scores)
-            pictures.append(cloud)
+            pictures.insert(0, cloud)  # what is asked of one's own comes first
             strips += more
         pictures += strips
         if not pictures:
@@ -185,7 +174,10 @@ class Task(Lens):
                 action=show,
             )
         return View(
-            tuple(pictures), stamps(scores), notes=(*PUBLISHED_NOTES, *(NOTES if scores else ()))
+            tuple(pictures),
+            stamps(scores),
+            notes=(*PUBLISHED_NOTES, *(NOTES if scores else ())),
+            tiles=tuple(tiles(scores)),
         )
 
     def _schrimpf(self) -> list[Picture]:

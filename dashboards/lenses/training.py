@@ -58,7 +58,7 @@ class Training(Lens):
     question = "When does it emerge?"
     watches = ("models", "recording", "preset", "changes", "scale", "text")
 
-    def make_controls(self) -> list:
+    def make_controls(self) -> dict:
         self.scores, self.texts = Scores(self.selection), TextReadings()
         self._text = pmui.Select(
             label="Text of the bits per byte",
@@ -72,18 +72,19 @@ class Training(Lens):
         self.selection.param.watch(
             lambda event: self._text.param.update(options=self._texts(), value=event.new), "text"
         )
-        return [
-            ModelPicker(self.selection),
-            note(
-                f"A model brings its checkpoints: {CHECKPOINTED} ships with eight. Others are named singly, such as "
-                "pythia-70m@revision:step1000.",
-                margin=(0, 0, 4, 0),
-            ),
-            RecordingPicker(self.selection),
-            self._text,
-            ProtocolPicker(self.selection),
-            ScalePicker(self.selection),
-        ]
+        return {
+            "What": [
+                ModelPicker(self.selection),
+                note(
+                    f"A model brings its checkpoints: {CHECKPOINTED} ships with eight. Others are named singly, such as "
+                    "pythia-70m@revision:step1000.",
+                    margin=(0, 0, 4, 0),
+                ),
+                RecordingPicker(self.selection),
+            ],
+            "How": [ProtocolPicker(self.selection), self._text],
+            "View": [ScalePicker(self.selection)],
+        }
 
     def _texts(self) -> dict[str, str]:
         """Label -> text; the one that is chosen, in another lens or by a link, may be a file of one's own."""

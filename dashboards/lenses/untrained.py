@@ -11,7 +11,6 @@ from dashboards.lens.controls import ModelPicker, ProtocolPicker, RecordingPicke
 from dashboards.lens.lens import Computation, Lens, Picture, View
 from dashboards.lenses.layers import ceiling_rules, control_rules
 from dashboards.lenses.task import BENCHMARKS
-from dashboards.look.look import heading, note
 from dashboards.work.score_computations import NOTES, PUBLISHED_NOTES, Scores, stamps
 
 __all__ = ["Untrained"]
@@ -42,7 +41,7 @@ class Untrained(Lens):
         "scale",
     )
 
-    def make_controls(self) -> list:
+    def make_controls(self) -> dict:
         self.scores = Scores(self.selection)
         benchmark = pmui.Select(
             label="Score (published)",
@@ -74,19 +73,12 @@ class Untrained(Lens):
         self.link(clip, "clip")
         self.link(scheme, "scheme")
         self.link(seeds, "seeds", throttled=True)
-        return [
-            heading("Published: 43 models", "overline", margin=(6, 0, 0, 0)),
-            benchmark,
-            clip,
-            heading("Your own runs", "overline", margin=(16, 0, 0, 0)),
-            note("Each model as trained, and as untrained copies.", margin=(0, 0, 2, 0)),
-            ModelPicker(self.selection),
-            scheme,
-            seeds,
-            ScalePicker(self.selection),
-            RecordingPicker(self.selection),
-            ProtocolPicker(self.selection),
-        ]
+        return {
+            "Your own": [ModelPicker(self.selection), RecordingPicker(self.selection)],
+            "How": [scheme, seeds, ProtocolPicker(self.selection)],
+            "Published": [benchmark, clip],
+            "View": [ScalePicker(self.selection)],
+        }
 
     def wanted(self) -> list[str]:
         """The chosen models and their untrained copies."""

@@ -58,6 +58,15 @@ class Library(pn.viewable.Viewer):
         self._watch = selection.param.watch(self._moved, ["lens", "theme", "recording", "models"])
         self.look()
 
+    def wake(self) -> None:
+        """It comes to the front."""
+
+    def follow(self) -> None:
+        """A link says nothing about its tables."""
+
+    def showing(self) -> None:
+        """Replaced by the page: nothing of the library is told to it."""
+
     # ---- parts -----------------------------------------------------------------------------------------------------------
     def _build(self) -> None:
         self.recordings = Holdings(
@@ -109,6 +118,7 @@ class Library(pn.viewable.Viewer):
         )
         self.versions = VersionsDialog(self.desk)
         self.controls = pmui.Column(*self._controls(), sizing_mode="stretch_width", margin=0)
+        self.inspector = pmui.Column(margin=0)
         self.body = pmui.Column(
             heading(self.question, "h4", margin=(8, 10, 0, 10)),
             self._said,

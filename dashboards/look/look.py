@@ -2,12 +2,28 @@
 
 from __future__ import annotations
 
+import re
 from html import escape
 
 import panel as pn
 import panel_material_ui as pmui
 
-__all__ = ["DIALOG", "MONO", "THEME", "answer", "heading", "note", "plain", "stamp"]
+__all__ = [
+    "DIALOG",
+    "MONO",
+    "THEME",
+    "Folded",
+    "answer",
+    "cut",
+    "heading",
+    "note",
+    "plain",
+    "stamp",
+]
+
+pn.config.respect_explicit_sizing = (
+    True  # a figure that fills its box must not stretch the page around it
+)
 
 MONO = "ui-monospace, SFMono-Regular, Menlo, Consolas, monospace"
 _FONT = "Roboto, system-ui, -apple-system, 'Segoe UI', Helvetica, Arial, sans-serif"
@@ -30,12 +46,19 @@ _PARTS = {
     },
     "MuiToggleButton": {"styleOverrides": {"root": {"textTransform": "none"}}},
     "MuiAppBar": {"styleOverrides": {"root": {"boxShadow": "none", "backgroundImage": "none"}}},
-    "MuiTooltip": {"styleOverrides": {"tooltip": {"fontSize": "0.78rem"}}},
+    # a tooltip or a badge that lies over a neighbour must not swallow its clicks
+    "MuiTooltip": {
+        "styleOverrides": {
+            "tooltip": {"fontSize": "0.78rem", "pointerEvents": "none"},
+            "popper": {"pointerEvents": "none"},
+        }
+    },
+    "MuiBadge": {"styleOverrides": {"badge": {"pointerEvents": "none"}}},
 }
 _TYPE = {
     "fontFamily": _FONT,
     "h4": {
-        "fontSize": "1.55rem",
+        "fontSize": "1.3rem",
         "fontWeight": 600,
         "letterSpacing": "-0.01em",
         "lineHeight": 1.25,
@@ -50,6 +73,7 @@ THEME = {
         "palette": {
             "primary": {"main": "#27517f", "contrastText": "#ffffff"},
             "secondary": {"main": "#8a5a00"},
+            "warning": {"main": "#8a4b00", "contrastText": "#ffffff"},
             "background": {"default": "#ffffff", "paper": "#ffffff"},
             "text": {"primary": "#1f2328", "secondary": "#57606a"},
             "divider": "#d9dee4",
@@ -62,6 +86,7 @@ THEME = {
         "palette": {
             "primary": {"main": "#8ab6e8", "contrastText": "#0d1620"},
             "secondary": {"main": "#e0b35c"},
+            "warning": {"main": "#ffb870", "contrastText": "#1f2328"},
             "background": {"default": "#15181c", "paper": "#15181c"},
             "text": {"primary": "#e6edf3", "secondary": "#9aa4af"},
             "divider": "#2f363d",
@@ -134,4 +159,57 @@ class Words(pn.pane.HTML):
 
 def stamp(text: str, kind: str = "warning") -> pmui.Chip:
     """A label that no figure loses: simulated, retyped, instruction-tuned."""
-    return pmui.Chip(label=text, color=kind, variant="outlined", size="small", margin=(6, 4))
+    return pmui.Chip(label=text, color=kind, variant="outlined", size="small", margin=(2, 4))
+
+
+class Folded(pn.pane.HTML):
+    """Words of which the first are seen and the rest is one click, or the key Enter, away.
+
+    Parameters
+    ----------
+    limit : int
+        Characters that are seen, about: the cut is behind a sentence.
+    """
+
+    def __init__(self, text: str = "", limit: int = 220, **params):
+        self._limit = limit
+        styles = {"line-height": "1.45", **params.pop("styles", {})}
+        super().__init__(
+            text, sizing_mode="stretch_width", styles=styles, stylesheets=[_FOLD], **params
+        )
+
+    def _transform_object(self, obj):
+        head, rest = cut(str(obj or ""), self._limit)
+        words = plain(head).replace("\n", "<br>")
+        if rest:
+            more = plain(rest).replace("\n", "<br>")
+            words = f"<details><summary>{words} <i>more</i></summary>{more}</details>"
+        return super()._transform_object(words)
+
+
+_FOLD = """
+details > summary { list-style: none; cursor: pointer; }
+details > summary::-webkit-details-marker { display: none; }
+summary i { font-style: normal; text-decoration: underline; opacity: .9; }
+details[open] > summary i { visibility: hidden; }
+summary:focus-visible { outline: 2px solid currentColor; outline-offset: 2px; }
+"""
+
+
+def cut(text: str, limit: int) -> tuple[str, str]:
+    """A text in two: what fits, up to the end of a sentence where one ends there, and the rest.
+
+    Examples
+    --------
+    >>> cut("One. Two is longer.", 6)
+    ('One.', 'Two is longer.')
+    >>> cut("Short.", 60)
+    ('Short.', '')
+    """
+    if len(text) <= limit:
+        return text, ""
+    ends = [m.end() for m in re.finditer(r"[.:;?!](?=\s)|\n", text)]
+    fits = [end for end in ends if end <= limit]
+    near = fits[-1] if fits and fits[-1] > limit // 3 else text.rfind(" ", 0, limit)
+    place = near if near > 0 else limit
+    return text[:place].rstrip(), text[place:].lstrip()

@@ -1,8 +1,9 @@
-"""The page: lenses as tabs, one selection, the activity drawer."""
+"""The page: lenses as tabs in its header, one selection, the inspector, the activity drawer."""
 
 from __future__ import annotations
 
 from pathlib import Path
+from urllib.parse import parse_qsl, urlencode
 
 import panel as pn
 import panel_material_ui as pmui
@@ -14,8 +15,10 @@ from dashboards.lens.client import Client
 from dashboards.look.look import THEME, Words, heading, note
 from dashboards.page.bookmarks import Bookmarks
 from dashboards.page.checks import checks
+from dashboards.page.settings import Settings
+from dashboards.page.talk import Talk
 from dashboards.page.welcome import Welcome
-from dashboards.state import Selection
+from dashboards.state import VIEW, Selection, defaults
 from dashboards.work.activity import Activity
 
 __all__ = ["Workbench", "open_page"]
@@ -24,44 +27,92 @@ _HELP = (
     ("/", "search a model"),
     ("r", "run what is missing"),
     ("e", "export"),
+    ("t", "talk mode: the figure alone, arrows go on"),
     ("Esc", "close or cancel"),
     ("?", "this help"),
 )
+AFTER_PAINT = 1500
+"""Milliseconds between the first paint and the other lenses, which are opened one by one behind the one in front."""
+_BAR = {
+    "& .MuiToolbar-root": {"minHeight": "48px !important"},
+    "& .MuiAppBar-root .title": {
+        "color": "inherit !important",
+        "fontSize": "1.2rem",
+        "fontWeight": 700,
+    },
+    "& .MuiAppBar-root a": {"color": "inherit !important", "textDecoration": "none"},
+    "& .MuiAppBar-root": {
+        "backgroundColor": "background.paper",
+        "color": "text.primary",
+        "borderBottom": "1px solid",
+        "borderColor": "divider",
+    },
+    "& .main-content": {"padding": "0 !important"},
+}
+_BARE = {
+    **_BAR,
+    "& .MuiAppBar-root": {"display": "none"},
+    "& .MuiToolbar-root": {"display": "none !important"},
+}
 
 
 class Workbench(pn.viewable.Viewer):
-    """One session: the lenses, what they share, and the frame around them."""
+    """One session: the lenses, what they share, and the frame around them.
 
-    def __init__(self, query: str = ""):
+    Parameters
+    ----------
+    query : str
+        Of the page's address.
+    embedded : bool
+        Only the lens that the link names, for a frame in another page.
+    """
+
+    def __init__(self, query: str = "", *, embedded: bool = False):
         super().__init__()
-        self.selection = Selection()
+        self.selection, self.embedded = Selection(), embedded
         problems = self.selection.read(query, checks())
         self.client = Client(
-            on_key=self._pressed, on_copied=self._copied, query=self.selection.query()
+            on_key=self._pressed,
+            on_copied=self._copied,
+            on_went=self._went,
+            query=self.selection.query(),
+            lens=self.selection.lens,
+            active=not embedded,
         )
         # a lens of another package that cannot be loaded takes no other down
         self._kinds = kinds = LENSES.loadable()
         if self.selection.lens not in kinds:
             problems.append(f"The lens {self.selection.lens!r} cannot be loaded.")
             self.selection.lens = next(iter(kinds))
-        self._bodies = {slug: pmui.Column(sizing_mode="stretch_width", margin=0) for slug in kinds}
+        self._bodies = {
+            slug: pmui.Column(sizing_mode="stretch_width", margin=0, visible=False)
+            for slug in kinds
+        }
         self.lenses: dict[str, object] = {}
-        self._sidebar = pmui.Column(sizing_mode="stretch_width", margin=(4, 8))
+        self._sidebar = pmui.Column(sizing_mode="stretch_width", margin=(0, 8))
+        self._inspector = pmui.Column(sizing_mode="stretch_width", margin=(4, 10))
         self._notices = pmui.Column(sizing_mode="stretch_width", margin=0)
-        self.activity = Activity()
+        self.activity = Activity(self.client)
         self.bookmarks = Bookmarks(self.selection.query, self.go)
+        self.settings = Settings(self.selection)
+        self.talk = Talk(self)
         self.welcome = Welcome(
-            self.selection, lambda: self.lens.run_by_itself(), visible=not query.strip("?")
+            self.selection,
+            lambda: self.lens.run_by_itself(),
+            visible=not query.strip("?") and not embedded,
         )
-        names = list(kinds)
-        self._tabs = pmui.Tabs(
-            *((lens.label, self._bodies[slug]) for slug, lens in kinds.items()),
-            active=names.index(self.selection.lens),
+        self._names = list(kinds)
+        self._tabs = pmui.Tabs(  # headers only: the bodies stay in the page, shown or not
+            *((lens.label, pn.Spacer(width=0, height=0)) for lens in kinds.values()),
+            active=self._names.index(self.selection.lens),
             sizing_mode="stretch_width",
             margin=0,
-        )
+            sx={"& .MuiTab-root": {"minHeight": "46px", "minWidth": "0", "padding": "6px 11px"},
+                "& .MuiTab-root.Mui-selected": {"color": "var(--mui-palette-primary-main) !important"},
+                "& [role=tabpanel]": {"display": "none"}, "& .MuiTabs-root": {"minHeight": "46px"}},
+        )  # fmt: skip
         self._tabs.param.watch(
-            lambda event: setattr(self.selection, "lens", names[event.new]), "active"
+            lambda event: setattr(self.selection, "lens", self._names[event.new]), "active"
         )
         self._help = pmui.Dialog(
             *[
@@ -76,11 +127,9 @@ class Workbench(pn.viewable.Viewer):
             self.notice(
                 "Parts of this link could not be used and were left at their defaults.", problems
             )
-        self._bodies[self.selection.lens].objects = [
-            pmui.Skeleton(height=320, sizing_mode="stretch_width", margin=16)
-        ]
+        self._bodies[self.selection.lens].param.update(objects=[_skeleton()], visible=True)
         if pn.state.curdoc is not None:
-            pn.state.onload(self._open_lens)  # the frame is painted first
+            pn.state.onload(self._open_first)  # the frame is painted first
         else:
             self._open_lens()
         self.selection.param.watch(self._changed, [n for n in Selection.param if n != "name"])
@@ -108,10 +157,11 @@ class Workbench(pn.viewable.Viewer):
             **button,
         )
         header = pmui.Row(
-            pmui.Row(sizing_mode="stretch_width"),
+            pmui.Row(self._tabs, sizing_mode="stretch_width", margin=0, styles={"min-width": "0"}),
             self._link,
             self.bookmarks.button,
             self.activity.button,
+            self.settings.button,
             pmui.IconButton(
                 icon="help_outline",
                 label="Help",
@@ -120,30 +170,33 @@ class Workbench(pn.viewable.Viewer):
                 **button,
             ),
             sizing_mode="stretch_width",
-            styles={"align-items": "center"},
+            styles={"align-items": "center", "min-width": "0"},
             margin=0,
         )
         return pmui.Page(
             title="BrainLens",
-            header=[header],
-            sidebar=[self._sidebar],
-            sidebar_width=320,
+            header=[] if self.embedded else [header],
+            sidebar=[] if self.embedded else [self._sidebar],
+            sidebar_width=300,
+            contextbar=[] if self.embedded else [self._inspector],
+            contextbar_width=320,
+            contextbar_resizable=True,
+            contextbar_open=False,
+            contextbar_variant="persistent",
             main=[
                 pmui.Column(
                     self._notices,
                     self.welcome,
-                    self._tabs,
+                    *self._bodies.values(),
                     self._help,
                     self.bookmarks.dialog,
+                    self.settings.dialog,
+                    self.talk.dialog,
                     self.activity.drawer,
                     self.client,
                     sizing_mode="stretch_width",
                     margin=0,
-                    styles={
-                        "max-width": "1500px",
-                        "margin": "0 auto",
-                        "padding": "0 12px 40px 12px",
-                    },
+                    styles={"padding": "0 12px 24px 12px"},
                 )
             ],
             template=Path(__file__).with_name("page.html"),
@@ -151,30 +204,61 @@ class Workbench(pn.viewable.Viewer):
             busy_indicator=None,
             dark_theme=self.selection.theme == "dark",
             meta_description="Which language models predict the human brain, and is the number real?",
-            sx={
-                "& .MuiAppBar-root .title": {"color": "inherit !important", "fontSize": "1.35rem"},
-                "& .MuiAppBar-root a": {"color": "inherit !important", "textDecoration": "none"},
-                "& .MuiAppBar-root": {
-                    "backgroundColor": "background.paper",
-                    "color": "text.primary",
-                    "borderBottom": "1px solid",
-                    "borderColor": "divider",
-                },
-            },
+            sx=_BARE if self.embedded else _BAR,
         )
+
+    # ---- lenses ----------------------------------------------------------------------------------------------------------
+    def _open_first(self) -> None:
+        self._open_lens()
+        if pn.state.curdoc is not None and not self.embedded:
+            pn.state.curdoc.add_timeout_callback(self._open_another, AFTER_PAINT)
+
+    def _open_another(self) -> None:
+        """Open the next lens behind the one in front, so that a click on its tab finds it there."""
+        slug = next((name for name in self._names if name not in self.lenses), None)
+        if slug is None:
+            return
+        self._made(slug)
+        if (doc := pn.state.curdoc) is not None and doc.session_context is not None:
+            doc.add_timeout_callback(self._open_another, AFTER_PAINT // 3)
+
+    def _made(self, slug: str):
+        if slug not in self.lenses:
+            self.lenses[slug] = lens = self._kinds[slug](self.selection, client=self.client)
+            self._bodies[slug].objects = [lens.body]
+            lens.showing = lambda lens=lens: self._shown(lens)
+        return self.lenses[slug]
 
     def _open_lens(self) -> None:
         slug = self.selection.lens
-        if slug not in self.lenses:
-            self.lenses[slug] = self._kinds[slug](self.selection, client=self.client)
-            self._bodies[slug].objects = [self.lenses[slug].body]
-        self._sidebar.objects = [self.lenses[slug].controls]
-        self._tabs.active = list(self._kinds).index(slug)
+        if slug not in self.lenses and pn.state.curdoc is not None:
+            self._bodies[slug].objects = [_skeleton()]
+        for name, body in self._bodies.items():
+            body.visible = name == slug
+        lens = self._made(slug)
+        lens.wake()
+        self._sidebar.objects = [lens.controls]
+        self._inspector.objects = [lens.inspector]
+        self._tabs.active = self._names.index(slug)
+        self._shown(lens)
+
+    def _shown(self, lens) -> None:
+        """A lens has drawn itself, or what is picked has changed."""
+        if lens.slug == self.selection.lens and hasattr(self, "page"):
+            wanted = bool(lens.inspector.objects)
+            if self.page.contextbar_open != wanted:
+                self.page.contextbar_open = wanted
+            self.talk.follow()
 
     def _changed(self, *events) -> None:
-        self.client.query = self.selection.query()
-        if any(event.name == "lens" for event in events):
+        names = {event.name for event in events}
+        if "lens" in names:
+            if not names & set(VIEW):
+                self.selection.param.update(**{name: defaults()[name] for name in VIEW})
             self._open_lens()
+        self.client.param.update(query=self.selection.query(), lens=self.selection.lens)
+        if "theme" in names and hasattr(self, "page"):
+            self.page.dark_theme = self.selection.theme == "dark"
 
     def go(self, query: str) -> None:
         """Show another view, such as a bookmark's; light or dark stays as it is."""
@@ -182,6 +266,7 @@ class Workbench(pn.viewable.Viewer):
         with param.parameterized.batch_call_watchers(self.selection):
             problems = self.selection.read(query, checks())
             self.selection.theme = theme
+        self.lens.follow()
         if problems:
             self.notice(
                 "Parts of this bookmark could not be used and were left at their defaults.",
@@ -195,14 +280,26 @@ class Workbench(pn.viewable.Viewer):
 
     # ---- what the browser tells ------------------------------------------------------------------------------------------
     def _pressed(self, key: str) -> None:
-        if key == "?":
+        if self.talk.on:
+            self.talk.pressed(key)
+        elif key == "t":
+            self.talk.start()
+        elif key == "?":
             self._help.open = not self._help.open
-        elif key == "Escape" and (
-            self._help.open or self.activity.drawer.open or self.bookmarks.dialog.open
-        ):
-            self._help.open = self.activity.drawer.open = self.bookmarks.dialog.open = False
+        elif key == "Escape" and any(part.open for part in self._dialogs):
+            for part in self._dialogs:
+                part.open = False
         else:
             self.lens.pressed(key)
+
+    @property
+    def _dialogs(self) -> tuple:
+        return self._help, self.activity.drawer, self.bookmarks.dialog, self.settings.dialog
+
+    def _went(self, query: str) -> None:
+        """Back or forward in the browser's history."""
+        if query.lstrip("?") != self.selection.query():
+            self.go(query)
 
     def _copied(self, well: bool) -> None:
         if not well:
@@ -250,13 +347,39 @@ class Workbench(pn.viewable.Viewer):
         self.activity.close()
 
 
+def _skeleton() -> pmui.Column:
+    """The shape of a lens that is being opened."""
+    return pmui.Column(
+        pmui.Skeleton(width=380, height=30, margin=(8, 16)),
+        pmui.Skeleton(height=520, sizing_mode="stretch_width", margin=16, variant="rounded"),
+        sizing_mode="stretch_width",
+        margin=0,
+    )
+
+
 def open_page() -> Workbench:
     """The page of a new session, with what its address says selected."""
     pn.extension(
         "tabulator", "filedropper"
     )  # Panel's notifications would keep every session in memory
     location = pn.state.location
-    bench = Workbench(location.search if location is not None else "")
+    query, embedded = framed(location.search if location is not None else "")
+    bench = Workbench(query, embedded=embedded)
     if pn.state.curdoc is not None:
         pn.state.on_session_destroyed(lambda _: bench.close())
     return bench
+
+
+def framed(query: str) -> tuple[str, bool]:
+    """A query without ``embed=1``, and whether it was there.
+
+    Examples
+    --------
+    >>> framed("?embed=1&lens=layers")
+    ('lens=layers', True)
+    """
+    pairs = parse_qsl((query or "").lstrip("?"), keep_blank_values=True)
+    rest = [(name, value) for name, value in pairs if name != "embed"]
+    if len(rest) == len(pairs):
+        return query or "", False
+    return urlencode(rest), ("embed", "1") in pairs

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+import panel as pn
 import panel_material_ui as pmui
 
 from dashboards.lenses.training import CHECKPOINTED
-from dashboards.look.look import Words, heading, note
+from dashboards.look.look import plain
 from dashboards.state import Selection, defaults
 from dashboards.work.score_computations import example
 
@@ -46,8 +47,8 @@ STEPS = (
 """Name, question, and the selection that answers it."""
 
 
-class Welcome(pmui.Column):
-    """A strip above the lenses of a fresh page, until it is put away.
+class Welcome(pmui.Row):
+    """One slim line above the lenses of a fresh page; it goes with the first step, or when it is put away.
 
     Parameters
     ----------
@@ -69,53 +70,40 @@ class Welcome(pmui.Column):
             margin=0,
             on_click=lambda _: setattr(self, "visible", False),
         )
+        hint = (
+            "One click each, on models and a simulated recording that ship with the program: nothing is downloaded. "
+            "Your own models and data: the Library."
+        )
+        words = pn.pane.HTML(
+            f"<span title='{plain(hint)}'><b>The first five minutes</b></span>", margin=(6, 6, 0, 8)
+        )
         super().__init__(
+            words,
             pmui.Row(
-                heading("The first five minutes", "h6", margin=(6, 10, 0, 10)),
-                pmui.Row(sizing_mode="stretch_width"),
-                close,
-                sizing_mode="stretch_width",
-                margin=0,
-            ),
-            note(
-                "Each button answers one question on the built-in example: trained models that are tiny, and a simulated "
-                "recording whose truth is known. Nothing is downloaded. Your own models and data: the Library."
-            ),
-            pmui.FlexBox(
                 *map(self._step, range(len(STEPS))),
                 sizing_mode="stretch_width",
-                gap="4px 10px",
-                margin=(2, 4),
+                margin=0,
+                styles={"overflow-x": "auto"},
             ),
+            close,
             visible=visible,
             sizing_mode="stretch_width",
-            margin=(4, 0, 8, 0),
+            margin=(2, 0),
             styles={
-                "border": "1px solid var(--mui-palette-divider, #d9dee4)",
-                "border-radius": "8px",
-                "padding": "4px",
+                "align-items": "center",
+                "border-bottom": "1px solid var(--mui-palette-divider, #d9dee4)",
             },
         )
 
     def _step(self, place: int):
         name, question, _ = STEPS[place]
-        button = pmui.Button(
+        return pmui.Button(
             label=f"{place + 1}. {name}",
-            variant="outlined",
+            description=question,
+            variant="text",
             size="small",
-            sizing_mode="stretch_width",
-            margin=(2, 2),
+            margin=(1, 2),
             on_click=lambda _: self.take(place),
-        )
-        return pmui.Column(
-            button,
-            Words(
-                question,
-                margin=(0, 6, 6, 6),
-                styles={"font-size": "0.8rem", "line-height": "1.35", "opacity": "0.8"},
-            ),
-            margin=0,
-            styles={"flex": "1 1 170px", "min-width": "0"},
         )
 
     def take(self, place: int) -> None:
@@ -125,4 +113,5 @@ class Welcome(pmui.Column):
             **{name: value for name, value in wanted.items() if name != "lens"}
         )
         self._selection.lens = wanted["lens"]
+        self.visible = False
         self._run()

@@ -6,33 +6,36 @@ import panel_material_ui as pmui
 
 from dashboards.look.look import Words, heading, note
 from dashboards.work.inbox import Inbox
-from dashboards.work.jobs import RUNNER, Runner
+from dashboards.work.jobs import RUNNER, Job, Runner
 
 __all__ = ["Activity"]
 
-_ICONS = {
-    "waiting": "schedule",
-    "running": "autorenew",
-    "done": "check_circle",
-    "failed": "error",
-    "cancelled": "cancel",
-}
-_COLOURS = {"done": "success", "failed": "error", "running": "primary"}
+_SIGNS = {"waiting": "…", "running": "▸", "done": "✓", "failed": "!", "cancelled": "×"}
+_COLOURS = {"done": "success.main", "failed": "error.main", "running": "primary.main"}
 
 
 class Activity:
-    """A button with the number of running jobs, and a drawer that lists them all."""
+    """A button with the number of running jobs, and a drawer that lists them all, each with its bar, cancel and "tell me".
 
-    def __init__(self, runner: Runner = RUNNER):
-        self._runner = runner
+    Parameters
+    ----------
+    client : Client, optional
+        Tells the user when a job that was asked for has ended.
+    runner : Runner
+    """
+
+    def __init__(self, client=None, runner: Runner = RUNNER):
+        self._client, self._runner = client, runner
         self._inbox = Inbox(self._show)
+        self._asked: set[int] = set()
         self._list = pmui.Column(sizing_mode="stretch_width", margin=0)
         self.drawer = pmui.Drawer(
-            heading("Activity", "h5", margin=(16, 16, 4, 16)),
+            heading("Activity", "h5", margin=(56, 16, 4, 16)),
             note("Everything this program computes, in all windows.", margin=(0, 16, 8, 16)),
             self._list,
             anchor="right",
-            size=380,
+            size=400,
+            variant="persistent",
             open=False,
         )
         self._icon = pmui.IconButton(
@@ -44,8 +47,9 @@ class Activity:
             on_click=lambda _: self._toggle(),
         )
         self.button = pmui.Badge(
-            self._icon, content=0, color="secondary", overlap="circular", offset=(0, 0), margin=0
-        )
+            self._icon, content=0, color="secondary", overlap="circular", offset=(0, 0), margin=0,
+            width=44,
+        )  # fmt: skip
         runner.watch(self._changed)
 
     def _toggle(self) -> None:
@@ -59,32 +63,71 @@ class Activity:
     def _show(self, *_) -> None:
         jobs = self._runner.jobs()
         active = sum(job.active for job in jobs)
-        self.button.content = active
-        if not self.drawer.open:
-            return
-        rows = []
+        if self.button.content != active:
+            self.button.content = active
         for job in jobs:
-            rows.append(
-                pmui.Row(
-                    pmui.IconButton(
-                        icon=_ICONS[job.state],
-                        color=_COLOURS.get(job.state, "default"),
-                        size="small",
-                        label=job.state.capitalize(),
-                        description=job.state.capitalize(),
-                        margin=0,
-                    ),
-                    pmui.Column(
-                        Words(job.title, margin=(4, 4, 0, 4), styles={"font-weight": "500"}),
-                        note(job.words(), margin=(0, 4)),
-                        sizing_mode="stretch_width",
-                        margin=0,
-                    ),
+            if job.number in self._asked and not job.active:
+                self._asked.discard(job.number)
+                if self._client is not None:
+                    self._client.tell(f"{job.title}: {job.state}")
+        if self.drawer.open:
+            rows = [self._row(job) for job in jobs]
+            self._list.objects = rows or [note("Nothing has been computed yet.", margin=(8, 16))]
+
+    def _row(self, job: Job) -> pmui.Column:
+        state = pmui.Typography(
+            _SIGNS[job.state], variant="body1", margin=(4, 6, 0, 0), width=18,
+            sx={"color": f"{_COLOURS.get(job.state, 'text.secondary')}"},
+        )  # fmt: skip
+        words = pmui.Column(
+            Words(
+                job.title,
+                margin=(4, 4, 0, 0),
+                styles={"font-weight": "500", "overflow-wrap": "anywhere"},
+            ),
+            note(job.words(), margin=0),
+            sizing_mode="stretch_width",
+            margin=0,
+        )
+        parts = [pmui.Row(state, words, *self._buttons(job), sizing_mode="stretch_width", margin=0)]
+        if job.active:
+            known = job.state == "waiting" or job.fraction is not None
+            parts.append(
+                pmui.LinearProgress(
+                    variant="determinate" if known else "indeterminate",
+                    value=round(100 * (job.fraction or 0)) if known else -1,
                     sizing_mode="stretch_width",
-                    margin=(2, 12),
+                    margin=(2, 8, 4, 24),
                 )
             )
-        self._list.objects = rows or [note("Nothing has been computed yet.", margin=(8, 16))]
+        return pmui.Column(*parts, sizing_mode="stretch_width", margin=(2, 12))
+
+    def _buttons(self, job: Job) -> list:
+        if not job.active:
+            return []
+        small = dict(size="small", margin=0)
+        asked = job.number in self._asked
+        tell = pmui.IconButton(
+            icon="notifications_active" if asked else "notifications_none",
+            label=f"Tell me when {job.title} has ended",
+            description="Tell me when it has ended",
+            on_click=lambda _: self._tell_me(job),
+            **small,
+        )
+        stop = pmui.IconButton(
+            icon="close",
+            label=f"Cancel {job.title}",
+            description="Cancel, in every window",
+            on_click=lambda _: self._runner.stop(job),
+            **small,
+        )
+        return [tell, stop]
+
+    def _tell_me(self, job: Job) -> None:
+        self._asked ^= {job.number}
+        if job.number in self._asked and self._client is not None:
+            self._client.may_tell()
+        self._show()
 
     def close(self) -> None:
         """Stop listening."""

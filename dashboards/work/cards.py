@@ -192,7 +192,9 @@ class ProgressRow(pmui.Column):
     def update_from(self, job: Job) -> None:
         """Show where the job stands."""
         self._words.object = job.words()
-        if job.fraction is None:
+        if job.state == "waiting":
+            self._bar.param.update(variant="determinate", value=0)
+        elif job.fraction is None:
             self._bar.variant = "indeterminate"
         else:
             self._bar.param.update(variant="determinate", value=round(100 * job.fraction))

@@ -96,6 +96,8 @@ class Desk:
             self.progress.append(self._rows[key])
         ticket = self._runner.submit(key, title, work, self._notify, quiet=quiet, files=files)
         self._orders[key] = _Order(ticket, then, partly or then, failed)
+        if not quiet:
+            self._rows[key].update_from(ticket.job)
         self._changed()
 
     def cancel(self, key: str) -> None:
@@ -132,6 +134,10 @@ class Desk:
     def under_way(self, start: str) -> list[str]:
         """Keys of the jobs under way that begin so."""
         return [key for key in self._orders if key.startswith(start)]
+
+    def under_way_elsewhere(self, key: str) -> bool:
+        """Whether the job of this key runs, for another window or for one that was closed a moment ago."""
+        return self._runner.active(key)
 
     def running(self, key: str) -> bool:
         """Whether this job is under way."""
@@ -180,7 +186,7 @@ class Desk:
         self._inbox.drain()
 
     def close(self) -> None:
-        """The session has ended."""
+        """The session has ended: what it started goes on for a while, since a reload asks for it again."""
         self._inbox.close()
         for order in self._orders.values():
             self._runner.leave(order.ticket, gone=True)
@@ -211,6 +217,8 @@ class Desk:
             self.fail(event.job.error, where=key, title=event.job.title, trace=event.job.traceback)
             if order.failed is not None:
                 order.failed(event.job.error)
+        elif event.kind == "cancelled":
+            self.held.add(key)
         elif event.kind == "done":
             order.then(event.result)
         self._changed()

@@ -69,6 +69,7 @@ class Job:
     told: float = 0.0
     owner: int = 0
     person: str = field(default_factory=person)
+    ahead: int = 0
 
     @property
     def active(self) -> bool:
@@ -88,7 +89,7 @@ class Job:
     def words(self) -> str:
         """One line on where it stands."""
         if self.state == "waiting":
-            return "waiting for its turn"
+            return f"waiting behind {self.ahead}" if self.ahead else "waiting for its turn"
         if self.state == "running":
             unit, _, rest = self.what.partition(" of ")
             if self.total and unit == "bytes":
@@ -99,11 +100,10 @@ class Job:
                     if self.total
                     else self.what or "starting"
                 )
-            return counts + (
-                f", about {duration(self.seconds_left)} left"
-                if self.seconds_left is not None
-                else ""
-            )
+            if self.total and self.done >= self.total:
+                return f"{counts}, finishing"
+            known = self.seconds_left is not None and self.seconds_left >= 0.05
+            return f"{counts}, about {duration(self.seconds_left)} left" if known else counts
         if self.state == "failed":
             return f"failed after {duration(self.seconds)}: {self.error}"
         return f"{self.state} after {duration(self.seconds)}"
@@ -274,6 +274,33 @@ class Runner:
             job.report.cancel()
         self._changed()
 
+    def stop(self, job: Job) -> None:
+        """End a job for everybody who listens to it."""
+        with self._lock:
+            if not job.active:
+                return
+            job.state, job.ended = "cancelled", time.time()
+            self._forget(job)
+            listeners = list(job.listeners.values())
+            job.listeners.clear()
+            job.report.cancel()
+        for listener in listeners:
+            _tell_one(listener, Event("cancelled", job))
+        self._changed()
+
+    def active(self, key: str) -> bool:
+        """Whether a job of this key waits or runs."""
+        with self._lock:
+            return key in self._active
+
+    def _count_ahead(self) -> None:
+        """How many jobs that came before are not done yet, for each that waits."""
+        with self._lock:
+            for files in (False, True):
+                queue = [job for job in self._active.values() if job.files == files and not job.quiet]
+                for place, job in enumerate(queue):
+                    job.ahead = place if job.state == "waiting" else 0
+
     def jobs(self) -> list[Job]:
         """Active jobs, then finished ones, newest first."""
         with self._lock:
@@ -374,6 +401,7 @@ class Runner:
         return forward
 
     def _changed(self) -> None:
+        self._count_ahead()
         with self._lock:
             self._watchers = [w for w in self._watchers if w() is not None]
             watchers = list(self._watchers)

@@ -179,11 +179,13 @@ def example() -> dict:
 
 
 def stamps(scores: list) -> tuple[str, ...]:
-    """What has to be seen beside these scores."""
-    found = [score.stamp for score in scores]
-    found += [
-        f"{score.model}: {note}" for score in scores if (note := score.provenance["model"]["note"])
-    ]
+    """What has to be seen beside these scores: the recording's, and of each model, not of its untrained copies, its own."""
+    found, notes = [score.stamp for score in scores], {}
+    for score in scores:
+        note = score.provenance["model"]["note"]
+        if note and "@" not in score.model:  # a copy without the training has nothing of it
+            notes.setdefault(note, []).append(score.model)
+    found += [f"{', '.join(dict.fromkeys(models))}: {note}" for note, models in notes.items()]
     return tuple(dict.fromkeys(filter(None, found)))
 
 

@@ -267,7 +267,7 @@ def test_untrained_asks_for_every_seed():
 
 def test_published_tables_stand_apart():
     lens = Task(tables=["schrimpf2021", "hadidi2025"], benchmark="blank2014")
-    first, second = lens.shown.pictures
+    first, second, *_ = lens.shown.pictures
     assert first.published == ("schrimpf2021",) and second.published == ("hadidi2025",)
     assert (
         second.spec.x_title == "Mean r, shuffled folds (blank2014)"

@@ -13,7 +13,7 @@ from dashboards import Layers, Task, Untrained
 from dashboards.lenses.layers import by_group, control_rules, profile
 from dashboards.lenses.untrained import SCHEMES
 from dashboards.work import identity
-from dashboards.work.jobs import Runner
+from dashboards.work.jobs import Job, Runner
 from dashboards.work.ledger import Ready
 from data.errors import BrainLensError
 from tests.analysis.conftest import build_score
@@ -26,7 +26,7 @@ class Idle(Runner):
     """Takes every task and starts none."""
 
     def submit(self, key, title, work, notify, **options):
-        return SimpleNamespace(number=0, job=SimpleNamespace(key=key))
+        return SimpleNamespace(number=0, job=Job(key, title, 0))
 
     def leave(self, ticket):
         pass

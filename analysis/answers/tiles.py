@@ -1,0 +1,159 @@
+"""One line per model: the number, and what it has to be seen beside, each as a value with a verdict."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from analysis.statistics.bootstrap import paired
+
+__all__ = ["Gain", "Tile", "tiles", "verdict", "verdict_first"]
+
+
+@dataclass(frozen=True)
+class Gain:
+    """A paired difference with its 95 % interval; NaN ends where nothing was drawn."""
+
+    value: float
+    low: float
+    high: float
+
+    @property
+    def verdict(self) -> str:
+        """``yes``, ``no`` or ``cannot tell``."""
+        return verdict(self.low, self.high)
+
+
+@dataclass(frozen=True)
+class Tile:
+    """What stands beside one model's number.
+
+    Parameters
+    ----------
+    model : str
+    r, low, high : float
+        Every fold with the layer chosen for it.
+    layer : int
+        The one that most folds use.
+    ceiling : float
+        NaN where there is none; ``flag`` says why.
+    flag : str
+    above_plain, above_random : Gain or None
+        Over length and position, and over a random embedding as wide as the model; None where that was not asked.
+    inflation : float
+        What folds that ignore groups would add to r at that layer; NaN without a shuffled twin.
+    optimism : float
+        What choosing the layer on the reported data would add; NaN where there is nothing to choose.
+    """
+
+    model: str
+    r: float
+    low: float
+    high: float
+    layer: int
+    ceiling: float
+    flag: str
+    above_plain: Gain | None
+    above_random: Gain | None
+    inflation: float
+    optimism: float
+
+
+def tiles(scores: list) -> list[Tile]:
+    """One tile per complete score, in the order given.
+
+    Parameters
+    ----------
+    scores : list of Score
+    """
+    return [_tile(score) for score in scores if score.complete]
+
+
+def verdict_first(found: list[Tile], recording: str) -> str:
+    """Whether the models are above length and position, in one sentence; empty where that was not asked.
+
+    Parameters
+    ----------
+    found : list of Tile
+    recording : str
+    """
+    asked = [tile for tile in found if tile.above_plain is not None]
+    if not asked:
+        return ""
+    if len(asked) == 1:
+        tile = asked[0]
+        gain = f"{_r(tile.above_plain.value, sign=True)} {_span(tile.above_plain)}".strip()
+        return {
+            "yes": f"{tile.model} predicts {recording} better than length and position alone ({gain}).",
+            "no": f"{tile.model} predicts {recording} worse than length and position alone ({gain}).",
+            "cannot tell": f"Whether {tile.model} predicts {recording} better than length and position alone "
+            f"cannot be told ({gain}).",
+        }[tile.above_plain.verdict]
+    parts = []
+    for code, words in _SAYS.items():
+        names = [tile.model for tile in asked if tile.above_plain.verdict == code]
+        if names:
+            parts.append(f"{_list(names)} {words}")
+    return f"Against length and position alone on {recording}: {'; '.join(parts)}."
+
+
+_SAYS = {"yes": "better", "no": "worse", "cannot tell": "cannot be told"}
+
+
+def _list(names: list[str], most: int = 3) -> str:
+    if len(names) > most:
+        return f"{', '.join(names[:most])} and {len(names) - most} more"
+    return " and ".join(filter(None, [", ".join(names[:-1]), names[-1]]))
+
+
+def _r(value: float, *, sign: bool = False) -> str:
+    return (f"{value:+.2f}" if sign else f"{value:.2f}").replace("0.", ".", 1)
+
+
+def _span(gain: Gain) -> str:
+    known = np.isfinite(gain.low) and np.isfinite(gain.high)
+    return f"[{_r(gain.low)}, {_r(gain.high)}]" if known else ""
+
+
+def verdict(low: float, high: float) -> str:
+    """Whether an interval of a difference lies above zero.
+
+    Examples
+    --------
+    >>> [verdict(0.1, 0.2), verdict(-0.2, -0.1), verdict(-0.1, 0.1), verdict(float("nan"), 1.0)]
+    ['yes', 'no', 'cannot tell', 'cannot tell']
+    """
+    if low > 0:
+        return "yes"
+    return "no" if high < 0 else "cannot tell"
+
+
+def _tile(score) -> Tile:
+    row = score.table().set_index("layer").loc[score.chosen_layer]
+    several = score.protocol.layer == "nested" and len(score.layers) > 1
+    return Tile(
+        score.model,
+        float(score.value),
+        float(score.low),
+        float(score.high),
+        score.chosen_layer,
+        float(score.ceiling.value),
+        score.ceiling.flag or "",
+        _gain(score, "position+length"),
+        _gain(score, "random-embedding"),
+        float(row.get("r_shuffled", np.nan) - row["r"]),
+        float(score.optimism) if several else np.nan,
+    )
+
+
+def _gain(score, control: str) -> Gain | None:
+    """The model's r less the control's, interval from draws of the same people and stimulus groups."""
+    known = score.controls.set_index("control")["r"] if len(score.controls) else {}
+    if control not in known:
+        return None
+    mine, theirs = np.asarray(score.draws), score.control_draws.get(control)
+    low = high = np.nan
+    if theirs is not None and len(theirs) == len(mine) > 0:
+        low, high, _ = paired(mine, theirs)
+    return Gain(float(score.value) - float(known[control]), float(low), float(high))

@@ -1,0 +1,124 @@
+"""The tiles above a figure: one line per model, each number beside what it has to be seen with."""
+
+from __future__ import annotations
+
+import math
+
+import panel as pn
+
+from dashboards.look.look import plain
+
+__all__ = ["TileTable"]
+
+_HEADS = (
+    ("model", "Model", "The model, with the layer that stands for it."),
+    ("r", "r", "Held-out Pearson r with its 95 % interval; the bar ends at the ceiling, where there is one."),
+    ("ceiling", "Ceiling", "What a perfect model could reach, and the share of it that is reached."),
+    ("plain", "Above length + position?", "Paired difference to length and position alone on the same folds, with its interval."),
+    ("random", "Above random embedding?", "Paired difference to random vectors of the same width, with its interval."),
+    ("shuffled", "Shuffled adds", "What folds that ignore topics and stories would add: it leaks."),
+    ("optimism", "Optimism", "What choosing the layer on the reported data would add."),
+)  # fmt: skip
+_SIGNS = {"yes": "✓ yes", "no": "✗ no", "cannot tell": "? cannot tell"}
+_STYLE = """
+.tiles { width: 100%; border-collapse: collapse; font-size: .84rem; line-height: 1.35; }
+.tiles th { font-weight: 500; text-align: left; opacity: .8; font-size: .74rem; padding: 0 12px 1px 0; white-space: nowrap; }
+.tiles td { padding: 2px 12px 2px 0; white-space: nowrap; vertical-align: middle; border-top: 1px solid rgba(128,128,128,.22); }
+.tiles td b { font-size: 1.02rem; font-variant-numeric: tabular-nums; }
+.tiles small { opacity: .85; font-variant-numeric: tabular-nums; }
+.tiles svg { vertical-align: middle; margin: 0 6px; }
+.dot { display: inline-block; width: 10px; height: 10px; border-radius: 50%; margin-right: 6px; }
+"""
+
+
+class TileTable(pn.pane.HTML):
+    """Nothing where there is nothing to tell."""
+
+    def __init__(self):
+        super().__init__(
+            "",
+            sizing_mode="stretch_width",
+            margin=(2, 10),
+            visible=False,
+            stylesheets=[_STYLE],
+            styles={"max-height": "96px", "overflow": "auto"},
+        )
+
+    def tell(self, tiles: list, colours: dict[str, str]) -> None:
+        """Show these tiles; ``colours``: model -> ``#rrggbb``."""
+        self.visible = bool(tiles)
+        words = table(tiles, colours) if tiles else ""
+        if words != self.object:
+            self.object = words
+
+
+def table(tiles: list, colours: dict[str, str]) -> str:
+    """The tiles as an HTML table; columns that nobody fills are left out."""
+    top = max([t.ceiling for t in tiles if math.isfinite(t.ceiling)] + [t.high for t in tiles if math.isfinite(t.high)]
+              + [t.r for t in tiles if math.isfinite(t.r)] or [1.0])  # fmt: skip
+    rows = [_cells(tile, colours.get(tile.model, ""), max(top, 0.05)) for tile in tiles]
+    heads = [head for head in _HEADS if any(row.get(head[0]) for row in rows)]
+    head = "".join(
+        f"<th scope='col' title='{plain(why)}'>{plain(name)}</th>" for _, name, why in heads
+    )
+    body = "".join(
+        "<tr>" + "".join(f"<td>{row.get(key) or '&ndash;'}</td>" for key, *_ in heads) + "</tr>"
+        for row in rows
+    )
+    return f"<table class='tiles'><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>"
+
+
+def _cells(tile, colour: str, top: float) -> dict[str, str]:
+    dot = f"<span class='dot' style='background:{plain(colour)}'></span>" if colour else ""
+    found = {
+        "model": f"{dot}{plain(tile.model)} <small>layer {tile.layer}</small>",
+        "r": f"<b>{_signed(tile.r, sign=False)}</b>{_bar(tile, colour or '#57606a', top)}<small>{_span(tile.low, tile.high)}</small>",
+        "plain": _gain(tile.above_plain),
+        "random": _gain(tile.above_random),
+        "shuffled": _signed(tile.inflation),
+        "optimism": _signed(tile.optimism),
+    }
+    if math.isfinite(tile.ceiling):
+        share = f" <small>{tile.r / tile.ceiling:.0%} of it</small>" if tile.ceiling > 0 else ""
+        found["ceiling"] = f"{_signed(tile.ceiling, sign=False)}{share}"
+    elif tile.flag:
+        found["ceiling"] = f"<small>none: {plain(tile.flag)}</small>"
+    return found
+
+
+def _gain(gain) -> str:
+    if gain is None:
+        return ""
+    return (
+        f"{_SIGNS[gain.verdict]} <small>{_signed(gain.value)} {_span(gain.low, gain.high)}</small>"
+    )
+
+
+def _bar(tile, colour: str, top: float) -> str:
+    """r with its interval on a line that ends at the ceiling."""
+    if not math.isfinite(tile.r):
+        return ""
+    at = {name: 78 * min(1.0, max(0.0, value / top)) + 1 for name, value in
+          (("low", tile.low), ("high", tile.high), ("r", tile.r), ("end", tile.ceiling)) if math.isfinite(value)}  # fmt: skip
+    line = f"<line x1='1' x2='79' y1='7' y2='7' stroke='{colour}' stroke-opacity='.25'/>"
+    if "low" in at and "high" in at:
+        line += f"<line x1='{at['low']:.1f}' x2='{at['high']:.1f}' y1='7' y2='7' stroke='{colour}' stroke-width='3'/>"
+    if "end" in at:
+        line += f"<line x1='{at['end']:.1f}' x2='{at['end']:.1f}' y1='1' y2='13' stroke='currentColor'/>"
+    return (
+        f"<svg width='80' height='14' aria-hidden='true'>{line}"
+        f"<circle cx='{at['r']:.1f}' cy='7' r='3.4' fill='{colour}'/></svg>"
+    )
+
+
+def _signed(value: float, *, sign: bool = True) -> str:
+    if not math.isfinite(value):
+        return ""
+    text = f"{value:+.3f}" if sign else f"{value:.3f}"
+    return text.replace("0.", ".", 1).replace("-", "−")
+
+
+def _span(low: float, high: float) -> str:
+    if not (math.isfinite(low) and math.isfinite(high)):
+        return ""
+    return f"[{_signed(low, sign=False)}, {_signed(high, sign=False)}]"

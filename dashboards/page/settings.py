@@ -1,0 +1,96 @@
+"""Settings: how it looks, how numbers are written, what computes, how much is kept, and where things are."""
+
+from __future__ import annotations
+
+import os
+
+import panel_material_ui as pmui
+
+from dashboards.look.look import DIALOG, Words, heading, note
+from dashboards.state import Selection
+
+__all__ = ["Settings", "places"]
+
+
+class Settings:
+    """A button and its dialog, filled when it is opened.
+
+    Parameters
+    ----------
+    selection : Selection
+        Theme and decimal mark are part of it, and so of a link.
+    """
+
+    def __init__(self, selection: Selection):
+        self._selection = selection
+        self.button = pmui.IconButton(
+            icon="settings",
+            label="Settings",
+            description="Settings",
+            color="default",
+            size="medium",
+            margin=0,
+            on_click=lambda _: self.open(),
+        )
+        self.dialog = pmui.Dialog(title="Settings", width_option="sm", **DIALOG)
+
+    def open(self) -> None:
+        """Show how things stand."""
+        wide = dict(size="small", sizing_mode="stretch_width", margin=(8, 6))
+        theme = pmui.Select(label="Theme", options={"Light": "light", "Dark": "dark"},
+                            value=self._selection.theme, **wide)  # fmt: skip
+        decimal = pmui.Select(label="Decimal mark in exported tables", value=self._selection.decimal,
+                              options={"Point: 0.47": "point", "Comma: 0,47 (columns parted by semicolons)": "comma"},
+                              **wide)  # fmt: skip
+        for widget, name in ((theme, "theme"), (decimal, "decimal")):
+            widget.param.watch(
+                lambda event, name=name: setattr(self._selection, name, event.new), "value"
+            )
+        self.dialog.objects = [
+            theme,
+            decimal,
+            heading("What computes", "overline", margin=(14, 8, 0, 8)),
+            note(device(), margin=(2, 8)),
+            heading("Where things are", "overline", margin=(14, 8, 0, 8)),
+            *(_line(name, words) for name, words in places().items()),
+        ]
+        self.dialog.open = True
+
+
+def places() -> dict[str, str]:
+    """What is kept where, and how much of it may be."""
+    from analysis.store.store import Store
+    from data.catalog.fetch import size_text
+    from data.home import home, mirror, shared
+
+    store = Store()
+    return {
+        "Your folder": f"{home()} (BRAINLENS_HOME)",
+        "Stored results": f"{store.root}, at most {size_text(store.limit)} (BRAINLENS_CACHE_LIMIT)",
+        "Shared folder, read only": f"{shared() or 'none'} (BRAINLENS_SHARED)",
+        "Mirror of original files": f"{mirror() or 'none'} (BRAINLENS_MIRROR)",
+    }
+
+
+def device() -> str:
+    """On what models run and regressions are solved, without loading a library to ask."""
+    import sys
+
+    torch = sys.modules.get("torch")
+    gpu = torch is not None and torch.cuda.is_available()
+    words = f"{os.cpu_count()} processor cores"
+    return (
+        f"{words} and {torch.cuda.get_device_name(0)}"
+        if gpu
+        else f"{words}; a graphics card is used where PyTorch finds one"
+    )
+
+
+def _line(name: str, words: str):
+    return pmui.Column(
+        Words(name, margin=(4, 8, 0, 8), styles={"font-weight": "500"}),
+        Words(words, margin=(0, 8, 4, 8), sizing_mode="stretch_width",
+              styles={"font-size": "0.85rem", "overflow-wrap": "anywhere"}),
+        sizing_mode="stretch_width",
+        margin=0,
+    )  # fmt: skip

@@ -1,0 +1,107 @@
+"""Talk mode: one picture with its question and verdict, in big type on the whole screen; arrow keys go on."""
+
+from __future__ import annotations
+
+import panel as pn
+import panel_material_ui as pmui
+
+from dashboards.look.look import Words, cut, note, plain
+from data.errors import BrainLensError
+
+__all__ = ["Talk"]
+
+TIMES = 1.75
+"""How much larger the type of the figure is."""
+
+
+class Talk:
+    """A full-screen dialog over the page.
+
+    Its stops are the pictures of the lens in front, then the user's bookmarks.
+
+    Parameters
+    ----------
+    bench : Workbench
+    """
+
+    def __init__(self, bench):
+        self._bench, self._place, self._stops, self.on = bench, 0, [], False
+        self._question = pmui.Typography("", variant="h3", margin=(18, 32, 0, 32),
+                                         sx={"fontSize": "2.3rem", "fontWeight": 700, "lineHeight": 1.15})  # fmt: skip
+        self._verdict = Words("", sizing_mode="stretch_width", margin=(8, 32, 4, 32),
+                              styles={"font-size": "1.5rem", "line-height": "1.35"})  # fmt: skip
+        self._pane = pn.pane.Bokeh(None, sizing_mode="stretch_both", margin=0)
+        self._where = note("", margin=(0, 32, 8, 32), styles={"font-size": "1rem"})
+        self.dialog = pmui.Dialog(
+            self._question,
+            self._verdict,
+            pmui.Column(self._pane, sizing_mode="stretch_width", margin=(0, 24),
+                        styles={"height": "calc(100vh - 270px)", "min-height": "300px"}),
+            self._where,
+            full_screen=True,
+            open=False,
+            sizing_mode="stretch_width",
+            show_close_button=False,
+        )  # fmt: skip
+
+    def start(self) -> None:
+        """Show the first picture of the lens in front."""
+        self._stops, self._place = self._found(), 0
+        if not self._stops:
+            return
+        self.on = self._bench.client.talking = True
+        self.dialog.open = True
+        self._draw()
+
+    def stop(self) -> None:
+        """Back to the page."""
+        self.on = self._bench.client.talking = self.dialog.open = False
+        self._pane.object = None
+
+    def pressed(self, key: str) -> None:
+        """Arrows go on and back, Escape and t end it."""
+        if key in ("Escape", "t"):
+            self.stop()
+        elif key in ("ArrowRight", "ArrowLeft"):
+            step = 1 if key == "ArrowRight" else -1
+            self._place = (self._place + step) % len(self._stops)
+            kind, what = self._stops[self._place]
+            if kind == "bookmark":
+                self._bench.go(what)
+            self._draw()
+
+    def follow(self) -> None:
+        """The lens in front was drawn again, such as after a bookmark or a result."""
+        if self.on:
+            self._draw()
+
+    def _found(self) -> list[tuple[str, object]]:
+        from dashboards.page.bookmarks import kept
+
+        shown = getattr(self._bench.lens, "shown", None)
+        pictures = [one for one in shown.pictures if not one.spec.empty] if shown else []
+        try:
+            marks = [("bookmark", query) for query in kept().values()]
+        except BrainLensError:
+            marks = []
+        return [*(("picture", place) for place in range(len(pictures))), *marks]
+
+    def _draw(self) -> None:
+        from dashboards.figures.screen import draw, enlarge
+
+        lens = self._bench.lens
+        shown = getattr(lens, "shown", None)
+        pictures = [one for one in shown.pictures if not one.spec.empty] if shown else []
+        kind, what = self._stops[self._place]
+        place = what if kind == "picture" else 0
+        self._where.object = f"{self._place + 1} of {len(self._stops)}; arrow keys go on, Esc ends"
+        if place >= len(pictures):
+            self._question.object, self._verdict.object = plain(lens.question), "Being computed ..."
+            self._pane.object = None
+            return
+        spec = pictures[place].spec
+        self._question.object = plain(spec.title)
+        self._verdict.object = cut(spec.answer, 190)[0]
+        self._pane.object = enlarge(
+            draw(spec, theme=self._bench.selection.theme, height=620, fill=True), TIMES
+        )
