@@ -46,7 +46,7 @@ class Score:
     complete : bool
         False for a partial score that is still being computed.
     control_draws : mapping
-        Control -> its r in each draw of the bootstrap: the people and groups of the model's draws, so that differences are paired.
+        Control -> its r in each draw, of the same people and groups as the model's: differences are paired.
 
     Notes
     -----

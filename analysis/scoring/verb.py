@@ -232,7 +232,7 @@ def _assemble(
     )
 
 
-def _control_draws(controls: list[dict[str, xr.Dataset]]) -> dict[str, np.ndarray]:
+def _control_draws(controls: list[dict[str, xr.Dataset]]) -> dict:
     """Control -> its r in each draw, over the fold seeds as the control itself."""
     whole = {name: over_seeds([run[name] for run in controls], range(len(controls)))
              for name in (controls[0] if controls else ())}  # fmt: skip

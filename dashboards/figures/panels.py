@@ -227,6 +227,34 @@ class Drawing:
         ticks = [step * 10.0**decade for decade in decades for step in steps]
         return [tick for tick in ticks if left <= tick <= right]
 
+    @cached_property
+    def whole_ticks(self) -> list[int]:
+        """Whole numbers on the x axis, at most about a dozen."""
+        left, right = self.extent[:2]
+        first, last = int(np.ceil(left)), int(np.floor(right))
+        step = max(1, -(-(last - first) // 12))
+        return list(range(first, last + 1, step)) or [round((left + right) / 2)]
+
+    def hatch(self, mark: Mark, name: str) -> str | None:
+        """Bars that lie side by side differ by hatching too, not by colour alone; None for the first of them."""
+        names = [series.name for series in self.series(mark)]
+        return HATCHES[names.index(name) % len(HATCHES)] if len(names) > 1 else None
+
+    def heat_cells(self) -> dict[str, list]:
+        """Cells of the heat columns: x, y, colour, and what is said of them."""
+        heat, cells = (
+            self.spec.heat,
+            {name: [] for name in ("x", "y", "colour", "entry", "recording", "said")},
+        )
+        for y, entry in enumerate(self.categories or ()):
+            for x, name in enumerate(heat.columns):
+                value = float(heat.loc[entry, name]) if entry in heat.index else np.nan
+                row = (x, y, heat_colour(value, heat[name], self.theme), entry, str(name),
+                       f"{value:.3f}" if np.isfinite(value) else "no result")  # fmt: skip
+                for key, one in zip(cells, row, strict=True):
+                    cells[key].append(one)
+        return cells
+
     def bar_width(self, frame: pd.DataFrame) -> float:
         """Width of a bar in units of x."""
         if self.categories is not None:
@@ -247,6 +275,24 @@ class Drawing:
                 (y - bottom) / (top - bottom) * area[1],
             ]
         )
+
+
+HATCHES = (None, "/", "\\", "x", ".", "-", "+")
+"""By Bokeh's names; Matplotlib knows the same letters."""
+
+
+def heat_colour(value: float, column: pd.Series, theme: str) -> str:
+    """A step between the paper and a dark blue, by where the value stands in its column."""
+    if not np.isfinite(value):
+        return ink("grid", theme)
+    low, high = column.min(), column.max()
+    share = 0.5 if high == low else (value - low) / (high - low)
+    start, end = (
+        ((226, 234, 243), (24, 66, 112)) if theme == "light" else ((38, 50, 64), (150, 196, 240))
+    )
+    return "#" + "".join(
+        f"{round(a + (b - a) * share):02x}" for a, b in zip(start, end, strict=True)
+    )
 
 
 def drawing(spec: FigureSpec, theme: str = "light") -> Drawing:

@@ -49,9 +49,10 @@ def _line(axes, plan, mark: Mark, series: Series, depth: float) -> None:
 
 
 def _points(axes, plan, mark: Mark, series: Series, depth: float) -> None:
-    frame, look = series.frame, series.look
+    frame, look, flip = series.frame, series.look, plan.spec.horizontal
+    at = (frame[mark.y], frame[X]) if flip else (frame[X], frame[mark.y])
     if mark.low is not None:
-        axes.vlines(
+        (axes.hlines if flip else axes.vlines)(
             frame[X],
             frame[mark.low],
             frame[mark.high],
@@ -61,8 +62,7 @@ def _points(axes, plan, mark: Mark, series: Series, depth: float) -> None:
             zorder=depth - 0.05,
         )
     axes.scatter(
-        frame[X],
-        frame[mark.y],
+        *at,
         s=9 if mark.muted else 14,
         marker=look.matplotlib_marker,
         zorder=depth,
@@ -73,8 +73,7 @@ def _points(axes, plan, mark: Mark, series: Series, depth: float) -> None:
     )
     if mark.ringed:
         axes.scatter(
-            frame[X],
-            frame[mark.y],
+            *at,
             s=46,
             marker="o",
             facecolor="none",
@@ -89,8 +88,7 @@ def _flags(axes, plan, mark: Mark, frame: pd.DataFrame, depth: float) -> None:
     above = plan.above(mark, frame)
     if len(above):
         axes.scatter(
-            above[X],
-            above[mark.y],
+            *((above[mark.y], above[X]) if plan.spec.horizontal else (above[X], above[mark.y])),
             s=44,
             marker="o",
             facecolor="none",
@@ -112,6 +110,17 @@ def _bars(axes, plan, mark: Mark, series: Series, depth: float) -> None:
         linewidth=0.7,
         zorder=depth,
     )
+    if hatch := plan.hatch(mark, series.name):  # lines in the paper's colour over the filled bar
+        axes.bar(
+            frame[X],
+            frame[mark.y],
+            width=width,
+            facecolor="none",
+            edgecolor=look.colour if look.open else ink("paper", plan.theme),
+            hatch=2 * hatch,
+            linewidth=0,
+            zorder=depth + 0.01,
+        )
     if mark.low is not None:
         axes.vlines(
             frame[X],

@@ -22,6 +22,7 @@ from bokeh.models import (
     BasicTickFormatter,
     ColumnDataSource,
     FixedTicker,
+    HoverTool,
     Legend,
     LegendItem,
     NumeralTickFormatter,
@@ -36,7 +37,7 @@ from dashboards.figures.spec import FigureSpec
 from dashboards.figures.style import ink
 from data.errors import BrainLensError
 
-__all__ = ["anything_picked", "draw", "enlarge", "highlight"]
+__all__ = ["anything_picked", "draw", "enlarge", "highlight", "resize"]
 
 _TOOLS = "pan,box_zoom,box_select,tap,wheel_zoom,save,reset"
 _NOMINAL_WIDTH = 1080  # pixels assumed for a stretched figure when labels are placed
@@ -49,7 +50,6 @@ def draw(
     height: int = 420,
     width: int | str = "stretch",
     on_pick: Callable[[list[dict]], None] | None = None,
-    fill: bool = False,
     zoom: str = "",
     on_zoom: Callable[[str], None] | None = None,
 ):
@@ -66,8 +66,6 @@ def draw(
         Pixels of the whole figure, or as wide as the page.
     on_pick : callable, optional
         Called with the picked rows.
-    fill : bool
-        The plot takes the height of what holds it; ``height`` is what labels are placed for.
     zoom : str
         Frame as ``left,right,bottom,top``; empty: all there is.
     on_zoom : callable, optional
@@ -92,14 +90,14 @@ def draw(
     across = _across(len(plan.panels))
     pixels = None if width == "stretch" else int(width) // across
     ranges = _ranges(plan, zoom)
-    rows = -(-len(plan.panels) // across)
     plots = [
-        _panel(plan, panel, height // rows if fill else height, pixels, across, ranges, on_pick,
-               first=i == 0, fill=fill)
+        _panel(plan, panel, height, pixels, across, ranges, on_pick, first=i == 0)
         for i, panel in enumerate(plan.panels)
-    ]  # fmt: skip
+    ]
     if on_zoom is not None:
         _listen_to_zoom(plots[0], ranges, on_zoom)
+    if spec.heat is not None and len(plots) == 1:
+        return _with_heat(plots[0], plan, height)
     if len(plots) == 1:
         return plots[0]
     return gridplot(
@@ -107,7 +105,43 @@ def draw(
         ncols=across,
         toolbar_location="right",
         toolbar_options={"logo": None},
-        sizing_mode=None if pixels is not None else "stretch_both" if fill else "stretch_width",
+        sizing_mode="stretch_width" if pixels is None else None,
+    )
+
+
+def _with_heat(figure, plan: Drawing, height: int):
+    """Cells to the right of a ranking: one column for each recording, darker where the score is higher."""
+    heat = plan.spec.heat
+    cells = plan.heat_cells()
+    beside = bokeh_figure(
+        height=height,
+        width=30 * len(heat.columns) + 26,
+        y_range=figure.y_range,
+        x_range=Range1d(-0.6, len(heat.columns) - 0.4),
+        tools="tap",
+        toolbar_location=None,
+        x_axis_location="above",
+    )
+    rects = beside.rect("x", "y", 0.94, 0.94, fill_color="colour", line_color=None,
+                        source=ColumnDataSource(cells))  # fmt: skip
+    beside.add_tools(
+        HoverTool(renderers=[rects], tooltips="@entry on @recording: @said", visible=False)
+    )
+    beside.background_fill_color = beside.border_fill_color = ink("paper", plan.theme)
+    beside.outline_line_color = None
+    beside.grid.grid_line_color = None
+    beside.yaxis.visible = False
+    beside.xaxis.ticker = FixedTicker(ticks=list(range(len(heat.columns))))
+    beside.xaxis.major_label_overrides = {i: str(name)[:14] for i, name in enumerate(heat.columns)}
+    beside.xaxis.major_label_orientation = 0.9
+    beside.xaxis.axis_line_color = beside.xaxis.major_tick_line_color = None
+    beside.xaxis.major_label_text_color = ink("text", plan.theme)
+    beside.xaxis.major_label_text_font_size = "8pt"
+    return gridplot(
+        [[figure, beside]],
+        toolbar_location="above",
+        toolbar_options={"logo": None},
+        sizing_mode="stretch_width",
     )
 
 
@@ -121,6 +155,16 @@ def _listen_to_zoom(figure, ranges, on_zoom: Callable[[str], None]) -> None:
 
     figure.on_event(RangesUpdate, moved)
     figure.on_event(Reset, lambda _: on_zoom(""))
+
+
+def resize(plot, height: int) -> None:
+    """Give a plot that is already shown another height, in pixels, divided among the rows of its panels."""
+    if hasattr(plot, "renderers"):
+        plot.height = height
+        return
+    rows = 1 + max(row for _, row, *_ in plot.children)
+    for child, *_ in plot.children:
+        child.height = max(180, height // rows)
 
 
 def enlarge(plot, times: float):
@@ -183,6 +227,8 @@ def _ranges(plan: Drawing, zoom: str = "") -> tuple[Range1d, Range1d]:
     left, right, bottom, top = plan.extent
     ends = (right, left) if plan.spec.invert_x else (left, right)
     whole = (*ends, bottom, top)
+    if plan.spec.horizontal:  # the first category on top
+        whole = (bottom, top, right, left)
     x0, x1, y0, y1 = _frame(zoom) or whole
     return (
         Range1d(x0, x1, reset_start=whole[0], reset_end=whole[1]),
@@ -210,22 +256,18 @@ def _panel(
     on_pick,
     *,
     first: bool,
-    fill: bool = False,
 ):
     spec = plan.spec
     size = {"sizing_mode": "stretch_width"} if pixels is None else {"width": pixels}
-    if fill and pixels is None:
-        size = {"sizing_mode": "stretch_both", "min_height": 220}
-    else:
-        size["height"] = height
     figure = bokeh_figure(
+        height=height,
         x_range=ranges[0],
         y_range=ranges[1],
         tools=_TOOLS,
         toolbar_location="above",
-        x_axis_label=spec.x_title,
+        x_axis_label=spec.y_title if spec.horizontal else spec.x_title,
         x_axis_type="log" if spec.log_x and plan.categories is None else "linear",
-        y_axis_label=spec.y_title,
+        y_axis_label=spec.x_title if spec.horizontal else spec.y_title,
         **size,
     )
     for rule in panel.rules:
@@ -235,7 +277,7 @@ def _panel(
         if not mark.frame.empty:
             DRAWERS[mark.kind](figure, plan, mark, named, on_pick)
     for mark in panel.marks:
-        if mark.label is not None and not mark.frame.empty:
+        if mark.label is not None and not mark.frame.empty and not spec.horizontal:
             labels(
                 figure, plan, panel, mark, ((pixels or _NOMINAL_WIDTH // across) - 70, height - 90)
             )
@@ -289,7 +331,14 @@ def _dress(figure, plan: Drawing) -> None:
         ) = "normal", "10pt", "9pt"
     for grid in figure.grid:
         grid.grid_line_color = ink("grid", theme)
-    if plan.categories is not None:
+    if plan.spec.horizontal:
+        names = plan.categories or ()
+        figure.yaxis.ticker = FixedTicker(ticks=list(range(len(names))))
+        figure.yaxis.major_label_overrides = dict(enumerate(names))
+        figure.yaxis.major_tick_line_color = None
+        figure.yaxis.major_label_text_font_size = "9pt" if len(names) <= 32 else "8pt"
+        figure.ygrid.grid_line_alpha = 0.5
+    elif plan.categories is not None:
         figure.xaxis.ticker = FixedTicker(ticks=list(range(len(plan.categories))))
         figure.xaxis.major_label_overrides = dict(enumerate(plan.categories))
         figure.xgrid.grid_line_color = None
@@ -297,6 +346,8 @@ def _dress(figure, plan: Drawing) -> None:
     elif plan.spec.log_x:
         figure.xaxis.ticker = FixedTicker(ticks=plan.log_ticks)
         figure.xaxis.formatter = NumeralTickFormatter(format="0,0.[000]")
+    elif plan.spec.whole_x:
+        figure.xaxis.ticker = FixedTicker(ticks=plan.whole_ticks)
 
 
 def _legend(figure, plan: Drawing, named: Renderers) -> None:

@@ -6,6 +6,8 @@ belong to which entry of the legend.
 
 from __future__ import annotations
 
+import re
+from dataclasses import replace
 from functools import partial
 from html import escape
 from itertools import pairwise
@@ -73,7 +75,7 @@ def _line(figure, plan: Drawing, mark: Mark, named: Renderers, on_pick) -> None:
 def _points(figure, plan: Drawing, mark: Mark, named: Renderers, on_pick) -> None:
     for series in plan.series(mark):
         if mark.low is not None:
-            _whiskers(figure, mark, series, named, series.look.colour)
+            _whiskers(figure, mark, series, named, series.look.colour, flip=plan.spec.horizontal)
     _scatter(figure, plan, mark, named, on_pick, 7 if mark.muted else 9)
 
 
@@ -87,6 +89,9 @@ def _bars(figure, plan: Drawing, mark: Mark, named: Renderers, on_pick) -> None:
             line_color=series.look.colour,
             fill_color=series.look.colour,
             fill_alpha=0.12 if series.look.open else 0.88,
+            hatch_pattern=plan.hatch(mark, series.name),
+            hatch_color=ink("paper", plan.theme),
+            hatch_alpha=0.75,
             muted_alpha=0.1,
         )
         _name(named, series, bars)
@@ -116,7 +121,7 @@ def _histogram(figure, plan: Drawing, mark: Mark, named: Renderers, on_pick) -> 
             muted_alpha=0.05,
         )
         _name(named, series, boxes)
-        _tell(figure, [boxes], {"from": "@left{custom}", "to": "@right{custom}", "count": "@top"})
+        _tell(figure, [boxes], "@{left}{custom} to @{right}{custom}: @{top}")
 
 
 def _text(figure, plan: Drawing, mark: Mark, named: Renderers, on_pick) -> None:
@@ -148,8 +153,7 @@ def _scatter(figure, plan: Drawing, mark: Mark, named: Renderers, on_pick, size:
     drawn = []
     for part, (start, stop) in zip(parts, spans):
         points = figure.scatter(
-            X,
-            mark.y,
+            *((mark.y, X) if plan.spec.horizontal else (X, mark.y)),
             source=source,
             view=CDSView(filter=IndexFilter(list(range(start, stop)))),
             marker="_marker",
@@ -172,6 +176,7 @@ def _scatter(figure, plan: Drawing, mark: Mark, named: Renderers, on_pick, size:
             if len(ringed):
                 colour = ink(role, plan.theme)
                 at = ringed[X].to_numpy(), ringed[mark.y].to_numpy()
+                at = at[::-1] if plan.spec.horizontal else at
                 ring = figure.scatter(
                     *at,
                     size=size + grow,
@@ -214,16 +219,17 @@ def _name(named: Renderers, series: Series, renderer: GlyphRenderer) -> None:
         named.setdefault(series.name, []).append(renderer)
 
 
-def _whiskers(figure, mark: Mark, series: Series, named: Renderers, colour: str) -> None:
+def _whiskers(
+    figure, mark: Mark, series: Series, named: Renderers, colour: str, *, flip: bool = False
+) -> None:
     frame = series.frame[series.frame[[mark.low, mark.high]].notna().all(axis=1)]
+    at, low, high = (frame[name].to_numpy() for name in (X, mark.low, mark.high))
+    ends = (low, at, high, at) if flip else (at, low, at, high)
     _name(
         named,
         series,
         figure.segment(
-            frame[X].to_numpy(),
-            frame[mark.low].to_numpy(),
-            frame[X].to_numpy(),
-            frame[mark.high].to_numpy(),
+            *ends,
             line_color=colour,
             line_width=1.3,
             line_alpha=0.5 if mark.muted else 0.9,
@@ -250,6 +256,8 @@ def _area(figure, mark: Mark, series: Series, named: Renderers) -> None:
 
 def rule_line(figure, plan: Drawing, rule: Rule) -> None:
     """Draw a reference line with its label."""
+    if plan.spec.horizontal:
+        rule = replace(rule, axis={"x": "y", "y": "x"}.get(rule.axis, rule.axis))
     colour, along = ink("rule", plan.theme), "width" if rule.axis == "y" else "height"
     if rule.axis == "xy":
         figure.add_layout(Slope(gradient=1, y_intercept=0, line_color=colour, line_dash="dotted"))
@@ -307,30 +315,51 @@ def _hover_columns(mark: Mark) -> list[str]:
 
 
 def _hover(figure, mark: Mark, renderers: list) -> None:
-    rows = {}
-    for column in _hover_columns(mark):
-        fraction = pd.api.types.is_float_dtype(mark.frame[column])
-        rows[escape(column.replace("_", " "))] = (
-            f"@{{{column}}}{{custom}}" if fraction else f"@{{{column}}}"
-        )
-    _tell(figure, renderers, rows)
+    """One line: who it is, its value with the interval, and where; what else is known stands in the inspector."""
+    told = _hover_columns(mark)
+    named = [name for name in (ITEM, "entry", "condition", "label") if name in told][:1]
+    if mark.colour and mark.colour in told and not ({"entry"} & set(named)):
+        named.insert(0, mark.colour)
+    named = named or [name for name in told if name not in (mark.y, mark.low, mark.high)][:1]
+    words = " ".join(_cell(mark, name) for name in named)
+    value = ""
+    if mark.y in mark.frame:
+        value = f"{escape(mark.y.replace('_', ' '))} {_cell(mark, mark.y)}"
+        if mark.low in told and mark.high in told:
+            value += f" [{_cell(mark, mark.low)}, {_cell(mark, mark.high)}]"
+    where = [
+        f"{escape(name.replace('_', ' '))} {_cell(mark, name)}"
+        for name in _WHERE
+        if name in told and name not in named
+    ]
+    _tell(figure, renderers, ", ".join(filter(None, [words, value, *where])))
 
 
-def _tell(figure, renderers: list, rows: dict[str, str]) -> None:
-    """A hover card; marks that tell the same share one, for every tool is built, sent and drawn on its own."""
+_WHERE = ("layer", "step", "rank", "word", "text")
+
+
+def _cell(mark: Mark, name: str) -> str:
+    fraction = pd.api.types.is_float_dtype(mark.frame[name])
+    return f"@{{{name}}}{{custom}}" if fraction else f"@{{{name}}}"
+
+
+def _tell(figure, renderers: list, words: str) -> None:
+    """A hover line; marks that tell the same share one, for every tool is built, sent and drawn on its own."""
+    words = f"<div style='max-width:420px;pointer-events:none'>{words}</div>"
     tools = [tool for tool in figure.tools if isinstance(tool, HoverTool)]
-    if same := next((tool for tool in tools if tool.tooltips == list(rows.items())), None):
+    if same := next((tool for tool in tools if tool.tooltips == words), None):
         same.renderers = [*same.renderers, *renderers]
         return
-    words = next(
-        (word for tool in tools for word in tool.formatters.values()), None
+    format_ = next(
+        (one for tool in tools for one in tool.formatters.values()), None
     ) or CustomJSHover(code=written())
-    fractions = {
-        text.removesuffix("{custom}"): words for text in rows.values() if text.endswith("{custom}")
-    }
+    used = re.findall(r"@\{([^}]+)\}\{custom\}", words)
     figure.add_tools(
         HoverTool(
-            renderers=renderers, tooltips=list(rows.items()), formatters=fractions, visible=False
+            renderers=renderers,
+            tooltips=words,
+            formatters={f"@{{{name}}}": format_ for name in used},
+            visible=False,
         )
     )
 

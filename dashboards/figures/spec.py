@@ -143,6 +143,13 @@ class FigureSpec:
         Values of y above it are flagged and counted, never clipped (1 for normalised scores).
     colours : mapping
         Model id -> ``#rrggbb``, where the user chose another colour.
+    horizontal : bool
+        The categories of x stand below each other on the left, the first on top, and y runs to the right: a ranking. Points, with
+        their intervals, and rules are drawn so.
+    heat : pandas.DataFrame, optional
+        Category of x -> one column of values each, drawn as cells to the right of a horizontal figure.
+    whole_x : bool
+        Ticks of x are whole numbers (layers).
     """
 
     title: str
@@ -158,8 +165,15 @@ class FigureSpec:
     facet: str | None = None
     flag_above: float | None = None
     colours: Mapping[str, str] = field(default_factory=dict)
+    horizontal: bool = False
+    heat: pd.DataFrame | None = None
+    whole_x: bool = False
 
     def __post_init__(self):
+        if self.heat is not None and not self.horizontal:
+            raise BrainLensError(
+                "Heat columns stand beside a horizontal figure only", remedy="Set horizontal"
+            )
         for mark in self.marks:
             if self.facet is not None and self.facet not in mark.frame.columns:
                 raise unknown("column for facet", self.facet, mark.frame.columns)
@@ -175,6 +189,8 @@ class FigureSpec:
             other is None
             or len(self.marks) != len(other.marks)
             or _plain(self, "marks") != _plain(other, "marks")
+            or (self.heat is None) != (other.heat is None)
+            or (self.heat is not None and not self.heat.equals(other.heat))
         ):
             return False
         pairs = list(zip(self.marks, other.marks, strict=True))
@@ -195,4 +211,4 @@ class FigureSpec:
 
 def _plain(record: Mark | FigureSpec, but: str) -> list:
     """The values of all fields but the one that holds frames."""
-    return [getattr(record, one.name) for one in fields(record) if one.name != but]
+    return [getattr(record, one.name) for one in fields(record) if one.name not in (but, "heat")]

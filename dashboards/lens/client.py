@@ -81,6 +81,11 @@ export function render({model, el}) {
     event.preventDefault()
     if (event.key === "/") { search() } else { model.send_msg({key: event.key}) }
   }
+  let waiting = null
+  const measure = () => { if (model.active || model.framed) { model.window = window.innerHeight } }
+  const resized = () => { clearTimeout(waiting); waiting = setTimeout(measure, 250) }
+  window.addEventListener("resize", resized)
+  measure()
   model.on("query", show)
   model.on("active", show)
   model.on("msg:custom", (message) => {
@@ -100,6 +105,7 @@ export function render({model, el}) {
   model.on("remove", () => {
     document.removeEventListener("keydown", press)
     window.removeEventListener("popstate", back)
+    window.removeEventListener("resize", resized)
   })
   show()
 }
@@ -115,6 +121,10 @@ class Client(pn.custom.JSComponent):
         Query of the page's address, kept up to date; another lens is a new entry of the browser's history.
     lens : str
         The lens in front.
+    window : int
+        Height of the browser's window in pixels, as the browser tells it; 0 where nobody has told.
+    framed : bool
+        Whether the page stands in a frame of another page: its height counts, its address does not.
     talking : bool
         Whether the arrow keys are the page's.
     active : bool
@@ -130,6 +140,8 @@ class Client(pn.custom.JSComponent):
     query = param.String("")
     lens = param.String("")
     talking = param.Boolean(False)
+    framed = param.Boolean(False)
+    window = param.Integer(0)
     active = param.Boolean(True)
 
     _esm = _ESM

@@ -13,7 +13,7 @@ from dashboards.lens.cell import Cell
 from dashboards.lens.client import Client
 from dashboards.lens.export_dialog import Exporter
 from dashboards.lens.item_card import ItemCards
-from dashboards.lens.parts import Empty, Frame
+from dashboards.lens.parts import Empty, Frame, tall
 from dashboards.lens.sidebar import Sidebar, grouped
 from dashboards.lens.table import DataTable
 from dashboards.lens.tile_table import TileTable
@@ -79,6 +79,7 @@ class Lens(pn.viewable.Viewer):
         self._build()
         self.selection.param.watch(self._selected, [*self.watches, "theme", "colours"])
         self.selection.param.watch(lambda event: self._mark(), "picked")
+        self.client.param.watch(self._resized, "window")
         self.follow()
         self.refresh()
 
@@ -302,6 +303,7 @@ class Lens(pn.viewable.Viewer):
             self._frames.append(Frame(self._pick))
         for place, (frame, picture) in enumerate(zip(self._frames, pictures, strict=False)):
             zoom = {"zoom": self.selection.zoom, "zoomed": self._zoomed} if place == 0 else {}
+            zoom["window"] = self.client.window
             try:
                 frame.draw(
                     picture,
@@ -316,6 +318,11 @@ class Lens(pn.viewable.Viewer):
         if shown != self._figure_tab.objects:
             self._figure_tab.objects = shown
         self._mark()
+
+    def _resized(self, event) -> None:
+        """The window has another height, and the first figure with it."""
+        if self._frames and event.new:
+            self._frames[0].fit(tall(event.new))
 
     def _colours(self, models: list[str]) -> dict[str, str]:
         from dashboards.figures.style import looks

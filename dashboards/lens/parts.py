@@ -12,14 +12,19 @@ import panel_material_ui as pmui
 from dashboards.lens.table import named, names
 from dashboards.look.look import Folded, Words, heading, plain
 
-__all__ = ["Empty", "Frame"]
+__all__ = ["Empty", "Frame", "tall"]
 
 PLOT_HEIGHT = 440
 """Pixels of a figure that is not the first of its page."""
-FULL = "max(340px, calc(100vh - 262px))"
-"""Height of the first figure: what the window leaves."""
+AROUND = 262
+"""Pixels of a window that the first figure leaves to what stands above and below it."""
 MANY = 15
 """More labelled points than this do not fit into half the page."""
+
+
+def tall(window: int) -> int:
+    """Height of the first figure in a window of this height."""
+    return max(340, window - AROUND)
 
 
 class Frame(pmui.Column):
@@ -35,7 +40,7 @@ class Frame(pmui.Column):
         self._picked, self._marking, self._marks = picked, False, []
         self._drawn, self._theme = None, ""
         self._heading = heading("", "h6", visible=False)
-        self._pane = pn.pane.Bokeh(None, sizing_mode="stretch_both", margin=0)
+        self._pane = pn.pane.Bokeh(None, sizing_mode="stretch_width", margin=0)
         self._answer = Folded(
             limit=240, margin=(0, 10), styles={"font-size": "0.95rem"}, visible=False
         )
@@ -62,6 +67,7 @@ class Frame(pmui.Column):
         first: bool = True,
         zoom: str = "",
         zoomed: Callable[[str], None] | None = None,
+        window: int = 0,
     ) -> None:
         """Show a picture; the first of a page takes what the window leaves, the others share rows below it."""
         from dashboards.figures.screen import draw
@@ -73,7 +79,8 @@ class Frame(pmui.Column):
         self._caption.object = picture.spec.caption
         flex = "1 1 100%" if first else "1 1 440px"
         self.styles = {"flex": flex, "min-width": "0"}
-        self._holder.styles = {"height": FULL if first else f"{PLOT_HEIGHT}px"}
+        height = tall(window) if first and window else PLOT_HEIGHT
+        self._holder.height = height + 8
         spec = picture.spec
         if not first:  # half as wide: hover names the points
             spec = replace(
@@ -86,17 +93,25 @@ class Frame(pmui.Column):
         if theme == self._theme and spec.draws_like(
             self._drawn
         ):  # a new plot costs the browser a tenth of a second or two
+            self.fit(height)
             return
         self._pane.object = draw(
             spec,
             theme=theme,
-            height=PLOT_HEIGHT if not first else 620,
+            height=height,
             on_pick=self._pick,
-            fill=True,
             zoom=zoom,
             on_zoom=zoomed,
         )
         self._drawn, self._theme = spec, theme
+
+    def fit(self, height: int) -> None:
+        """Another height, without a new plot."""
+        from dashboards.figures.screen import resize
+
+        self._holder.height = height + 8
+        if self._pane.object is not None:
+            resize(self._pane.object, height)
 
     def mark(self, values: list[str]) -> None:
         """Dim everything else; nothing takes it back."""

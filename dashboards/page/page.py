@@ -78,6 +78,7 @@ class Workbench(pn.viewable.Viewer):
             query=self.selection.query(),
             lens=self.selection.lens,
             active=not embedded,
+            framed=embedded,
         )
         # a lens of another package that cannot be loaded takes no other down
         self._kinds = kinds = LENSES.loadable()
@@ -108,7 +109,8 @@ class Workbench(pn.viewable.Viewer):
             sizing_mode="stretch_width",
             margin=0,
             sx={"& .MuiTab-root": {"minHeight": "46px", "minWidth": "0", "padding": "6px 11px"},
-                "& .MuiTab-root.Mui-selected": {"color": "var(--mui-palette-primary-main) !important"},
+                "& .MuiTab-root.Mui-selected": {"color": "inherit !important", "fontWeight": 700},
+                "& .MuiTabs-indicator": {"backgroundColor": "currentColor"},
                 "& [role=tabpanel]": {"display": "none"}, "& .MuiTabs-root": {"minHeight": "46px"}},
         )  # fmt: skip
         self._tabs.param.watch(

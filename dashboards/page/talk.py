@@ -30,13 +30,13 @@ class Talk:
                                          sx={"fontSize": "2.3rem", "fontWeight": 700, "lineHeight": 1.15})  # fmt: skip
         self._verdict = Words("", sizing_mode="stretch_width", margin=(8, 32, 4, 32),
                               styles={"font-size": "1.5rem", "line-height": "1.35"})  # fmt: skip
-        self._pane = pn.pane.Bokeh(None, sizing_mode="stretch_both", margin=0)
+        self._pane = pn.pane.Bokeh(None, sizing_mode="stretch_width", margin=0)
         self._where = note("", margin=(0, 32, 8, 32), styles={"font-size": "1rem"})
         self.dialog = pmui.Dialog(
             self._question,
             self._verdict,
             pmui.Column(self._pane, sizing_mode="stretch_width", margin=(0, 24),
-                        styles={"height": "calc(100vh - 270px)", "min-height": "300px"}),
+                        styles={"min-height": "300px"}),
             self._where,
             full_screen=True,
             open=False,
@@ -86,6 +86,10 @@ class Talk:
             marks = []
         return [*(("picture", place) for place in range(len(pictures))), *marks]
 
+    @property
+    def _height(self) -> int:
+        return max(300, (self._bench.client.window or 900) - 270)
+
     def _draw(self) -> None:
         from dashboards.figures.screen import draw, enlarge
 
@@ -103,5 +107,5 @@ class Talk:
         self._question.object = plain(spec.title)
         self._verdict.object = cut(spec.answer, 190)[0]
         self._pane.object = enlarge(
-            draw(spec, theme=self._bench.selection.theme, height=620, fill=True), TIMES
+            draw(spec, theme=self._bench.selection.theme, height=self._height), TIMES
         )
