@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterable
 
 import numpy as np
@@ -15,9 +16,11 @@ __all__ = [
     "SCALES",
     "TABLES",
     "benchmarks",
+    "derived",
     "detail",
     "known",
     "methods",
+    "most_results",
     "paired_methods",
     "published",
     "rank",
@@ -93,7 +96,7 @@ def rank(
     ]
     if not rows:
         return Answer(
-            pd.DataFrame(columns=["entry", "model", "mean"]),
+            pd.DataFrame(columns=["entry", "model", "mean", "rank_low", "rank_high"]),
             "No result is here yet.",
             axes=_axes(scale),
         )
@@ -103,6 +106,7 @@ def rank(
     several = frame["protocol_key"].nunique() > 1
     frame.insert(0, "entry", [_name(one, several) for one in frame.itertuples()])
     frame["rank"] = frame.groupby("protocol_key")["mean"].rank(ascending=False, method="min")
+    frame = _with_rank_intervals(frame)
     without = frame[frame["mean"].isna()]
     missing = pd.DataFrame(
         {"model": without["entry"], "reason": "no result on " + without["lacking"]}
@@ -115,6 +119,28 @@ def rank(
         facts={"recordings": chosen, "protocols": int(frame["protocol_key"].nunique())},
         axes=_axes(scale),
     )
+
+
+def most_results(board: pd.DataFrame) -> str:
+    """The recording on which most models have a result, by its name in the ranking; the first of several."""
+    counts = (
+        board.assign(recording=told_apart(board))
+        .groupby("recording", sort=False)["model"]
+        .nunique()
+    )
+    return str(counts.idxmax()) if len(counts) else ""
+
+
+def derived(model: str) -> str:
+    """The model that a seed, a variant or a checkpoint stands under; empty for a model of its own.
+
+    Examples
+    --------
+    >>> [derived(name) for name in ("gpt2@untrained:init:3", "zoo-causal-400k-step80", "gpt2")]
+    ['gpt2', 'zoo-causal-400k', '']
+    """
+    base = re.sub(r"-step\d+$", "", model.partition("@")[0])
+    return base if base != model else ""
 
 
 def told_apart(board: pd.DataFrame) -> pd.Series:
@@ -160,7 +186,30 @@ def _entry(group: pd.DataFrame, keys: tuple, chosen: list[str], scale: str) -> d
         **{name: values[name] for name in chosen},
         "simulated": bool(group["simulated"].fillna(False).astype(bool).any()),
         "protocol_key": protocol_key,
+        "_draws": _mean_draws(group, column) if whole else None,
     }
+
+
+def _mean_draws(group: pd.DataFrame, column: str) -> np.ndarray | None:
+    """Draws of the mean over recordings; None where a result brings none."""
+    scales = group[column] / group["r"] if column != "r" else pd.Series(1.0, index=group.index)
+    draws = [_shuffled(value, name) for name, value in group["draws"].items()]
+    if any(one is None for one in draws) or len({len(one) for one in draws}) > 1:
+        return None
+    return np.mean([one * scale for one, scale in zip(draws, scales, strict=True)], axis=0)
+
+
+def _with_rank_intervals(frame: pd.DataFrame) -> pd.DataFrame:
+    """``rank_low`` and ``rank_high``: the ranks that 95 % of the draws give, people and stimulus groups drawn alike for all."""
+    frame = frame.assign(rank_low=np.nan, rank_high=np.nan)
+    for _, group in frame[frame["mean"].notna()].groupby("protocol_key"):
+        drawn = [value for value in group["_draws"] if value is not None]
+        if len(drawn) < len(group) or len({len(one) for one in drawn}) != 1:
+            continue
+        ranks = 1 + (np.stack(drawn)[None] > np.stack(drawn)[:, None]).sum(axis=1)
+        low, high = np.quantile(ranks, [0.025, 0.975], axis=1, method="inverted_cdf")
+        frame.loc[group.index, "rank_low"], frame.loc[group.index, "rank_high"] = low, high
+    return frame.drop(columns="_draws")
 
 
 def _interval(group: pd.DataFrame, column: str, chosen: list[str]) -> tuple[float, float]:

@@ -135,6 +135,8 @@ class Drawing:
                 continue
             for series in self.series(mark):
                 neutral = mark.name and (mark.muted or mark.colour in plain or mark.colour is None)
+                if mark.colour is not None and not neutral and self._on_axis(mark):
+                    continue
                 if mark.muted and not mark.name:
                     continue
                 name = mark.name if neutral else series.name
@@ -154,6 +156,13 @@ class Drawing:
                     names,
                 )
         return list(entries.values())
+
+    def _on_axis(self, mark: Mark) -> bool:
+        """Whether the names of the colours stand on the axis already."""
+        if self.spec.horizontal:
+            return True
+        names = set(map(str, mark.frame[mark.colour]))
+        return self.categories is not None and names <= set(self.categories)
 
     def flagged(self, panel: Panel | None = None) -> int:
         """How many values lie above ``flag_above``, in one panel or in all."""

@@ -174,6 +174,9 @@ def _grid(plan: Drawing, width_mm: float) -> tuple[int, int]:
 
 
 def _height(plan: Drawing, width_mm: float, font_size: float, rows: int, columns: int) -> float:
+    if plan.spec.horizontal:
+        line = _name_size(len(plan.categories or ()), font_size) * 0.3528 * 1.24
+        return max(30.0, line * len(plan.categories or ())) * rows + 14
     panel = width_mm / columns * (0.68 if columns == 1 else 0.95)
     if width_mm > 140 and columns == 1:
         panel = width_mm * 0.55
@@ -209,18 +212,39 @@ def _panel(axes, plan: Drawing, panel: Panel, font_size: float) -> None:
         axes.xaxis.set_major_locator(FixedLocator(plan.log_ticks))
         axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:,.10g}"))
         axes.xaxis.set_minor_formatter(NullFormatter())
+    elif spec.horizontal:
+        axes.xaxis.set_major_locator(MaxNLocator(nbins=5, steps=[1, 2, 2.5, 5, 10]))
     elif plan.categories is not None:
         _category_axis(axes, plan.categories, axes.get_gridspec().ncols, font_size)
+    elif spec.whole_x:
+        axes.xaxis.set_major_locator(FixedLocator(plan.whole_ticks))
     else:
         axes.xaxis.set_major_locator(MaxNLocator(nbins=6, steps=[1, 2, 2.5, 5, 10]))
     axes.yaxis.set_major_locator(MaxNLocator(nbins=6, steps=[1, 2, 2.5, 5, 10]))
     left, right, bottom, top = plan.extent
-    axes.set_xlim(*((right, left) if spec.invert_x else (left, right)))
-    axes.set_ylim(bottom, top)
+    if spec.horizontal:
+        _ranking_axis(axes, plan, font_size)
+        axes.set_xlim(bottom, top)
+        axes.set_ylim(right, left)  # the first category on top
+    else:
+        axes.set_xlim(*((right, left) if spec.invert_x else (left, right)))
+        axes.set_ylim(bottom, top)
     for rule in panel.rules:
         rule_line(axes, plan, rule, font_size)
     if panel.title:
         axes.set_title(panel.title, loc="left", fontweight="bold", pad=3)
+
+
+def _ranking_axis(axes, plan: Drawing, font_size: float) -> None:
+    names = plan.categories or ()
+    axes.set_yticks(range(len(names)), names, fontsize=_name_size(len(names), font_size))
+    axes.tick_params(axis="y", length=0)
+    axes.grid(axis="y", color=ink("grid", plan.theme), linewidth=0.4, zorder=0)
+
+
+def _name_size(names: int, font_size: float) -> float:
+    """Points of the names of a ranking: smaller where there are many, never below 5."""
+    return max(5.0, small(font_size) if names <= 24 else min(small(font_size), 5.5))
 
 
 def _category_axis(axes, categories: tuple[str, ...], columns: int, font_size: float) -> None:
@@ -235,9 +259,12 @@ def _category_axis(axes, categories: tuple[str, ...], columns: int, font_size: f
 # ---- around the panels ----------------------------------------------------------------------------------------------------
 def _titles(figure, grid, plan: Drawing) -> None:
     size = mpl.rcParams["axes.labelsize"]
+    titles = (plan.spec.x_title, plan.spec.y_title)
     across, up = (
         _wrapped(text, 0.84 * side * 72, size)
-        for text, side in zip((plan.spec.x_title, plan.spec.y_title), figure.get_size_inches())
+        for text, side in zip(
+            titles[::-1] if plan.spec.horizontal else titles, figure.get_size_inches()
+        )
     )
     for axes in grid[:, 0]:
         axes.set_ylabel(

@@ -6,6 +6,8 @@ its place in the drawing order.
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pandas as pd
 
 from dashboards.figures.panels import Drawing, Series, X, bins
@@ -179,12 +181,20 @@ def rule_area(axes, plan: Drawing, rule: Rule) -> None:
     """Shade the interval around a reference line."""
     if rule.low is None or rule.high is None or rule.axis == "xy":
         return
+    rule = _turned(rule, plan)
     span = axes.axhspan if rule.axis == "y" else axes.axvspan
     span(rule.low, rule.high, color=ink("muted", plan.theme), alpha=0.18, linewidth=0, zorder=0.5)
 
 
+def _turned(rule: Rule, plan: Drawing) -> Rule:
+    """A horizontal figure has its y across."""
+    axis = {"x": "y", "y": "x"}.get(rule.axis, rule.axis) if plan.spec.horizontal else rule.axis
+    return replace(rule, axis=axis)
+
+
 def rule_line(axes, plan: Drawing, rule: Rule, font_size: float) -> None:
     """Draw a reference line with its label."""
+    rule = _turned(rule, plan)
     style = dict(
         color=ink("rule", plan.theme),
         linewidth=0.6,

@@ -315,7 +315,15 @@ _GROUPS = {
         "word_boundary",
         "dtype",
     ),
-    "What is held out": ("split", "group", "folds", "inner_folds", "by_experiment", "seed"),
+    "What is held out": (
+        "split",
+        "group",
+        "folds",
+        "inner_folds",
+        "by_experiment",
+        "seed",
+        "seeds",
+    ),
     "How responses are predicted": (
         "method",
         "criterion",

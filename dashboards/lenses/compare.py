@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import tempfile
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import pandas as pd
@@ -16,7 +17,7 @@ from analysis.progress import Report
 from dashboards.figures.spec import FigureSpec, Mark, Rule
 from dashboards.lens.controls import ModelPicker, ScalePicker
 from dashboards.lens.lens import Computation, Lens, Picture, View
-from dashboards.look.look import heading, note
+from dashboards.look.look import note
 from dashboards.work.ledger import Ledger, Wish
 from data.errors import BrainLensError
 
@@ -67,12 +68,12 @@ class Compare(Lens):
 
     slug, label, icon = "compare", "Compare", "leaderboard"
     question = "How do the models rank?"
-    watches = ("models", "ranked", "hidden", "scale", "tables", "pooling")
+    watches = ("models", "ranked", "hidden", "scale", "tables", "pooling", "facets", "folded")
 
-    def make_controls(self) -> list:
+    def make_controls(self) -> dict:
         self._results, self._turn = Ledger(), 0
         wide = dict(sizing_mode="stretch_width", margin=(8, 0, 4, 0))
-        self._recordings = pmui.MultiChoice(label="Recordings in the mean (none: all)", options=list(self.selection.ranked),
+        self._recordings = pmui.MultiChoice(label="Recordings (none: the fullest one)", options=list(self.selection.ranked),
                                             value=list(self.selection.ranked), **wide)  # fmt: skip
         self._absent = note(margin=(0, 4))
         self._hidden = pmui.MultiChoice(label="Hide models", options=list(self.selection.hidden),
@@ -100,12 +101,22 @@ class Compare(Lens):
                               description=f"All results that are ranked, with their recipes, as {kind}")
             for kind, ending in KINDS.items()
         ]  # fmt: skip
-        return [ScalePicker(self.selection), self._recordings, self._absent, self._hidden, tables,
-                heading("Two models in detail", "overline", margin=(12, 0, 0, 0)),
-                ModelPicker(self.selection), note("The first two, on the first recording of the mean.", margin=(0, 4)),
-                heading("Results in and out", "overline", margin=(12, 0, 0, 0)), pmui.Row(*self._downloads, margin=0),
-                *self._inlet(),
-                again]  # fmt: skip
+        facets = pmui.Select(label="Split by", value=self.selection.facets, size="small", sizing_mode="stretch_width",
+                             options={"nothing": "", **{name: name for name in ("family", "size", "training", "class", "year")}},
+                             margin=(8, 0, 4, 0))  # fmt: skip
+        folded = pmui.Switch(label="Seeds and checkpoints on their model's line", value=self.selection.folded,
+                             margin=(6, 0))  # fmt: skip
+        self.link(facets, "facets")
+        self.link(folded, "folded")
+        return {
+            "What": [self._recordings, self._absent, self._hidden, tables],
+            "Two models in detail": [
+                ModelPicker(self.selection),
+                note("The first two, on the first recording of the mean.", margin=(0, 4)),
+            ],
+            "View": [ScalePicker(self.selection), facets, folded],
+            "Results in and out": [pmui.Row(*self._downloads, margin=0), *self._inlet(), again],
+        }
 
     # ---- work ----------------------------------------------------------------------------------------------------------
     def reload(self) -> None:
@@ -168,6 +179,45 @@ class Compare(Lens):
                 [one for name in self._split()[0] for one in names[name]]
             )
         ]
+
+    def _folded(self) -> list[str]:
+        """Seeds, variants and checkpoints whose model has a result too: they stand under it."""
+        from analysis.answers.compare import derived
+
+        models = set(self._board["model"])
+        if not self.selection.folded:
+            return []
+        return [one for one in models if derived(one) and derived(one) in models]
+
+    def _beside(self, here: list[str], folded: list[str]) -> pd.DataFrame:
+        """The results of what is folded, by the model they stand under."""
+        from analysis.answers.compare import derived, rank
+
+        some = self._board[self._board["model"].isin(folded)]
+        if some.empty:
+            return pd.DataFrame(columns=["entry", "mean", "condition"])
+        try:
+            frame = rank(some, here, scale=self.selection.scale, hidden=self.selection.hidden).frame
+        except BrainLensError:  # none of them on this recording
+            return pd.DataFrame(columns=["entry", "mean", "condition"])
+        frame = frame[frame["mean"].notna()]
+        return pd.DataFrame(
+            {
+                "entry": frame["model"].map(derived),
+                "mean": frame["mean"],
+                "condition": frame["model"],
+            }
+        )
+
+    def _others(self, here: list[str]) -> str:
+        """Why the ranking is of these recordings, where none was chosen."""
+        from analysis.answers.compare import told_apart
+
+        rest = [one for one in dict.fromkeys(told_apart(self._board)) if one not in here]
+        if self.selection.ranked or not rest:
+            return ""
+        left = f"{', '.join(rest[:4])} {'is' if len(rest) == 1 else 'are'} left out until chosen"
+        return f"Shown is the recording with most results; {left}."
 
     def _pair(self) -> tuple[pd.Series, pd.Series] | None:
         """Own results of the first two models on the first recording and protocol that both have."""
@@ -232,21 +282,40 @@ class Compare(Lens):
 
     # ---- what is shown -------------------------------------------------------------------------------------------------
     def view(self) -> View:
-        from analysis.answers.compare import detail, methods, paired_methods, published, rank
+        from analysis.answers.compare import (
+            detail,
+            methods,
+            most_results,
+            paired_methods,
+            published,
+            rank,
+        )
 
         choice = self.selection
         pictures, stamps, absent = [], (), []
         if self._board is not None and len(self._board):
             here, absent = self._split()
             if here or not choice.ranked:
-                answer = rank(self._board, here, scale=choice.scale, hidden=choice.hidden)
+                here = here or [most_results(self._board)]
+                folded = self._folded()
+                answer = rank(
+                    self._board, here, scale=choice.scale, hidden=[*choice.hidden, *folded]
+                )
                 stamp = (
                     "simulated data"
                     if "simulated" in answer.frame and answer.frame["simulated"].any()
                     else ""
                 )
                 stamps = (stamp,) if stamp else ()
-                ranking = dots(self.question, answer, stamp=stamp, absent=absent)
+                ranking = dots(
+                    self.question,
+                    answer,
+                    stamp=stamp,
+                    absent=absent,
+                    folded=self._beside(here, folded),
+                    others=self._others(here),
+                    facets=choice.facets,
+                )
                 told = methods(self._shown(), answer, choice.scale) if len(answer.frame) else ""
                 pictures.append(
                     Picture(
@@ -267,7 +336,7 @@ class Compare(Lens):
         controls = {"absent": without}
         for name in choice.tables:
             answer = published(name, choice.ranked, hidden=choice.hidden, pooling=choice.pooling)
-            spec = dots("Published scores", answer)
+            spec = dots("Published scores", answer, facets=choice.facets)
             python = _python(choice, choice.ranked, name)
             pictures.append(
                 Picture(f"Published: {name}", spec, answer.frame, published=(name,), python=python)
@@ -284,8 +353,32 @@ class Compare(Lens):
 
 
 # ---- figures -----------------------------------------------------------------------------------------------------------
-def dots(title: str, answer, *, stamp: str = "", absent: Sequence[str] = ()) -> FigureSpec:
-    """Models in the order of their means, with intervals where there are any; shares of the ceiling above 1 are flagged."""
+def dots(
+    title: str,
+    answer,
+    *,
+    stamp: str = "",
+    absent: Sequence[str] = (),
+    folded: pd.DataFrame | None = None,
+    others: str = "",
+    facets: str = "",
+) -> FigureSpec:
+    """Models below each other in the order of their means, with intervals where there are any.
+
+    Parameters
+    ----------
+    title, stamp : str
+    answer : Answer
+        Of :func:`analysis.answers.compare.rank` or :func:`analysis.answers.compare.published`.
+    absent : sequence of str
+        Recordings that were chosen and that no result is of.
+    folded : pandas.DataFrame, optional
+        entry, mean and name of seeds and checkpoints, drawn small on the line of their model.
+    others : str
+        What was left out, and why.
+    facets : str
+        What splits the ranking: family, size, training, class or year; empty: nothing.
+    """
     frame = answer.frame[answer.frame["mean"].notna()]
     ends = ("low", "high") if {"low", "high"} <= set(frame) else (None, None)
     known = (
@@ -300,13 +393,32 @@ def dots(title: str, answer, *, stamp: str = "", absent: Sequence[str] = ()) -> 
         "of",
         "protocol",
         "source",
+        "rank",
     )
+    frame = frame.assign(entry=_ranked(frame))
     hover = tuple(name for name in known if name in frame)
     share = "share" in answer.axes["y_title"]
     left = f" Chosen too, but no result here is of {', '.join(absent)}." if absent else ""
+    left += f" {others}" if others else ""
+    marks = [Mark("points", frame, "entry", "mean", *ends, colour="model", hover=hover)]
+    if folded is not None and len(folded):
+        place = dict(zip(frame["model"], frame["entry"], strict=True))
+        below = folded.assign(entry=folded["entry"].map(place)).dropna(subset=["entry"])
+        if len(below):
+            marks.append(Mark("points", below, "entry", "mean", name="seeds and checkpoints", muted=True,
+                              hover=("condition", "mean")))  # fmt: skip
+            left += (
+                f" {len(below)} seeds, variants and checkpoints stand on the line of their model."
+            )
+    if facets and not frame.empty:
+        marks[0] = replace(marks[0], frame=_in_groups(frame, facets))
+    columns = [name for name in answer.facts.get("recordings", []) if name in frame]
+    heat = (
+        frame.set_index("entry")[columns].astype(float) if len(columns) > 1 and not facets else None
+    )
     return FigureSpec(
         title,
-        (Mark("points", frame, "entry", "mean", *ends, colour="model", hover=hover),),
+        tuple(marks),
         "",
         answer.axes["y_title"],
         (Rule("y", 0.0), *((Rule("y", 1.0, "ceiling"),) if share else ())),
@@ -314,7 +426,54 @@ def dots(title: str, answer, *, stamp: str = "", absent: Sequence[str] = ()) -> 
         caption=answer.caption + left,
         stamp=stamp,
         flag_above=1.0 if share else None,
+        horizontal=True,
+        heat=heat,
     )
+
+
+def _ranked(frame: pd.DataFrame) -> pd.Series:
+    """Names with the rank and its interval in front: ``2 [1-3] gpt2``."""
+    if "rank_low" not in frame or frame["rank_low"].isna().all():
+        return frame["entry"]
+    return pd.Series(
+        [
+            f"{row.entry}  {row.rank:.0f} [{row.rank_low:.0f}–{row.rank_high:.0f}]"
+            if pd.notna(row.rank_low)
+            else row.entry
+            for row in frame[["entry", "rank", "rank_low", "rank_high"]].itertuples()
+        ],
+        index=frame.index,
+    )
+
+
+def _in_groups(frame: pd.DataFrame, by: str) -> pd.DataFrame:
+    """The rows by group, the group with the best model first, each below a row that only names it."""
+    groups = frame["model"].map(lambda model: _group(model, by))
+    parts = []
+    for name in dict.fromkeys(groups):
+        head = frame.iloc[:1].assign(entry=f"{by}: {name}", mean=float("nan"), model="")
+        parts += [head, frame[groups == name]]
+    return pd.concat(parts, ignore_index=True)
+
+
+def _group(model: str, by: str) -> str:
+    from analysis.models.catalog import card
+
+    if by == "training":
+        return "untrained" if "@untrained" in model else "trained"
+    try:
+        about = card(model)
+    except (BrainLensError, OSError, ValueError):  # imported results may be of anything
+        return "not known"
+    size = about.parameters_about
+    if by == "size":
+        steps = ((1e7, "below 10 M"), (1e8, "10 to 100 M"), (1e9, "100 M to 1 G"))
+        return (
+            next((words for most, words in steps if size < most), "above 1 G")
+            if size
+            else "not known"
+        )
+    return str({"family": about.family, "class": about.cls, "year": about.year}[by] or "not known")
 
 
 def targets(found, pair: tuple) -> FigureSpec:

@@ -244,4 +244,5 @@ def profiles(answer, stamp: str) -> FigureSpec:
         caption="One line per checkpoint; the ringed layer is the one that most folds use.",
         stamp=stamp,
         facet="model" if frame["model"].nunique() > 1 else None,
+        whole_x=True,
     )

@@ -135,8 +135,7 @@ def test_a_crowd_has_no_legend_but_labels_and_hover():
     written = set(labels.source.data["_text"])
     assert 15 < len(written) <= 42 and "gpt2-xl" in written
     assert any(
-        dict(tool.tooltips) == {"model": "@{model}", "x": "@{x}{custom}", "y": "@{y}{custom}"}
-        for tool in plot.select({"type": HoverTool})
+        "@{model}, y @{y}{custom}" in tool.tooltips for tool in plot.select({"type": HoverTool})
     )
 
 
@@ -144,10 +143,8 @@ def test_own_columns_with_odd_names_can_be_hovered():
     frame = pd.DataFrame({"my x": [1.0, 2.0], "r (held out)": [0.1, 0.2], "model": ["a", "b"]})
     plot = draw(FigureSpec("t", (Mark("points", frame, "my x", "r (held out)", colour="model"),)))
     (tool,) = plot.select({"type": HoverTool})
-    assert (
-        "r (held out)",
-        "@{r (held out)}{custom}",
-    ) in tool.tooltips and "@{r (held out)}" in tool.formatters
+    assert "r (held out) @{r (held out)}{custom}" in tool.tooltips
+    assert "@{r (held out)}" in tool.formatters
 
 
 def test_marks_that_tell_the_same_share_one_hover_card():

@@ -127,14 +127,15 @@ def test_nothing_is_asked_where_nothing_is_picked(monkeypatch):
     lens.close()
 
 
-def test_every_lens_has_the_cards_above_its_controls():
+def test_every_lens_has_an_inspector_and_controls_that_never_move():
     one = Task(picked=["gpt2-xl"])
     other = Untrained(one.selection)
     assert all(
-        lens.controls[0] is lens._cards and "gpt2-xl" in words(lens._cards) for lens in (one, other)
+        lens.inspector not in lens.controls.objects and "gpt2-xl" in words(lens.inspector)
+        for lens in (one, other)
     )
-    one._cards.select(pmui.IconButton)[0].clicks += 1
-    assert one.selection.picked == [] and len(other._cards) == 0
+    one.inspector.select(pmui.IconButton)[0].clicks += 1
+    assert one.selection.picked == [] and len(other.inspector) == 0
     for lens in (one, other):
         lens.close()
 
@@ -191,7 +192,7 @@ def test_a_click_opens_a_card_in_the_side_bar_and_a_button_closes_it(server, vis
     close = button(page, "Let go of gpt2-xl", exact=True)
     close.wait_for()
     page.get_by_text("1,557,611,200 parameters").wait_for()
-    assert close.bounding_box()["x"] < 320  # in the side bar
+    assert close.bounding_box()["x"] > 900  # in the inspector, on the right
     page.get_by_role("tab", name="Untrained").click()
     page.get_by_text("before training").first.wait_for()
     began = time.monotonic()

@@ -50,6 +50,14 @@ FULL = {
     "picked": ["ünïcode", "a=b"],
     "colours": {"gpt2": "#d55e00", "owner/name@untrained:init:3": "#0072b2"},
     "theme": "dark",
+    "facets": "family",
+    "columns": ["simulated"],
+    "folded": False,
+    "tab": "table",
+    "sort": "-r",
+    "rows": "gpt 2",
+    "zoom": "0,1,-0.2,0.5",
+    "decimal": "comma",
 }
 
 
