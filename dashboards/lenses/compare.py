@@ -68,7 +68,17 @@ class Compare(Lens):
 
     slug, label, icon = "compare", "Compare", "leaderboard"
     question = "How do the models rank?"
-    watches = ("models", "ranked", "hidden", "scale", "tables", "pooling", "facets", "folded")
+    watches = (
+        "models",
+        "ranked",
+        "hidden",
+        "scale",
+        "tables",
+        "pooling",
+        "facets",
+        "folded",
+        "columns",
+    )
 
     def make_controls(self) -> dict:
         self._results, self._turn = Ledger(), 0
@@ -106,6 +116,9 @@ class Compare(Lens):
                              margin=(8, 0, 4, 0))  # fmt: skip
         folded = pmui.Switch(label="Seeds and checkpoints on their model's line", value=self.selection.folded,
                              margin=(6, 0))  # fmt: skip
+        self._columns = pmui.MultiChoice(label="Hide columns", options=list(self.selection.columns),
+                                         value=list(self.selection.columns), **wide)  # fmt: skip
+        self.link(self._columns, "columns")
         self.link(facets, "facets")
         self.link(folded, "folded")
         return {
@@ -114,7 +127,7 @@ class Compare(Lens):
                 ModelPicker(self.selection),
                 note("The first two, on the first recording of the mean.", margin=(0, 4)),
             ],
-            "View": [ScalePicker(self.selection), facets, folded],
+            "View": [ScalePicker(self.selection), facets, folded, self._columns],
             "Results in and out": [pmui.Row(*self._downloads, margin=0), *self._inlet(), again],
         }
 
@@ -152,6 +165,7 @@ class Compare(Lens):
         for widget, options in (
             (self._recordings, [*told_apart(board), *benchmarks()]),
             (self._hidden, board["model"]),
+            (self._columns, [*told_apart(board), *benchmarks()]),
         ):
             options = list(dict.fromkeys([*options, *widget.value]))
             if options != widget.options:
@@ -315,6 +329,7 @@ class Compare(Lens):
                     folded=self._beside(here, folded),
                     others=self._others(here),
                     facets=choice.facets,
+                    left_out=choice.columns,
                 )
                 told = methods(self._shown(), answer, choice.scale) if len(answer.frame) else ""
                 pictures.append(
@@ -336,7 +351,7 @@ class Compare(Lens):
         controls = {"absent": without}
         for name in choice.tables:
             answer = published(name, choice.ranked, hidden=choice.hidden, pooling=choice.pooling)
-            spec = dots("Published scores", answer, facets=choice.facets)
+            spec = dots("Published scores", answer, facets=choice.facets, left_out=choice.columns)
             python = _python(choice, choice.ranked, name)
             pictures.append(
                 Picture(f"Published: {name}", spec, answer.frame, published=(name,), python=python)
@@ -362,6 +377,7 @@ def dots(
     folded: pd.DataFrame | None = None,
     others: str = "",
     facets: str = "",
+    left_out: Sequence[str] = (),
 ) -> FigureSpec:
     """Models below each other in the order of their means, with intervals where there are any.
 
@@ -378,6 +394,8 @@ def dots(
         What was left out, and why.
     facets : str
         What splits the ranking: family, size, training, class or year; empty: nothing.
+    left_out : sequence of str
+        Heat columns that the user hides.
     """
     frame = answer.frame[answer.frame["mean"].notna()]
     ends = ("low", "high") if {"low", "high"} <= set(frame) else (None, None)
@@ -412,7 +430,11 @@ def dots(
             )
     if facets and not frame.empty:
         marks[0] = replace(marks[0], frame=_in_groups(frame, facets))
-    columns = [name for name in answer.facts.get("recordings", []) if name in frame]
+    columns = [
+        name
+        for name in answer.facts.get("recordings", [])
+        if name in frame and name not in left_out
+    ]
     heat = (
         frame.set_index("entry")[columns].astype(float) if len(columns) > 1 and not facets else None
     )
