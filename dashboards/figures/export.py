@@ -14,23 +14,27 @@ Whatever is made of simulated data, or carries a note on the data's quality (``s
 
 from __future__ import annotations
 
+import hashlib
 import io
 import json
 import os
 import re
 import tempfile
 import zipfile
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 
 from dashboards.figures import paper
+from dashboards.figures.sizes import PRESETS, SIGHTS
 from dashboards.figures.spec import FigureSpec
-from data.errors import BrainLensError
+from data.errors import BrainLensError, unknown
 
 __all__ = [
+    "PRESETS",
+    "SIGHTS",
     "bundle",
     "csv",
     "figure",
@@ -46,36 +50,69 @@ PREVIEW_DPI = 144
 _DATE = (1980, 1, 1, 0, 0, 0)  # the same content gives the same zip
 
 
-def figure(spec: FigureSpec, format: str = "pdf", *, width_mm: float = 85, height_mm: float | None = None, font_size: float = 7,
-           dpi: int = 300, theme: str = "light", metadata: Mapping[str, str] | None = None) -> bytes:  # fmt: skip
-    """The figure as PDF, SVG or PNG: see :func:`dashboards.figures.paper.render`."""
-    return paper.render(spec, format=format, width_mm=width_mm, height_mm=height_mm, font_size=font_size, dpi=dpi, theme=theme,
-                        metadata=metadata)  # fmt: skip
+def figure(spec: FigureSpec | Sequence[FigureSpec], format: str = "pdf", **style) -> bytes:
+    """The figure, or panels A, B, C of one sheet, as PDF, SVG or PNG: see :func:`dashboards.figures.paper.render`."""
+    return paper.render(spec, format=format, **style)
 
 
-def preview(
-    spec: FigureSpec,
-    *,
-    width_mm: float = 85,
-    height_mm: float | None = None,
-    font_size: float = 7,
-    theme: str = "light",
-) -> bytes:
-    """What the print will look like, as a PNG twice as fine as a screen."""
-    return figure(
-        spec,
-        "png",
-        width_mm=width_mm,
-        height_mm=height_mm,
-        font_size=font_size,
-        dpi=PREVIEW_DPI,
-        theme=theme,
-    )
+def preview(spec: FigureSpec | Sequence[FigureSpec], *, seen: str = "as it is", **style) -> bytes:
+    """What the print will look like, as a PNG twice as fine as a screen.
+
+    Parameters
+    ----------
+    spec : FigureSpec or sequence of FigureSpec
+    seen : str
+        One of :data:`SIGHTS`: what is left without colours, and without the difference of red and green.
+    **style
+        As of :func:`dashboards.figures.paper.render`.
+    """
+    if seen not in SIGHTS:
+        raise unknown("sight", seen, SIGHTS)
+    wide = style.get("width_mm", 85) > 260
+    data = figure(spec, "png", dpi=72 if wide else PREVIEW_DPI, **style)
+    return data if seen == SIGHTS[0] else _seen(data, seen)
 
 
-def csv(table: pd.DataFrame, stamp: str = "") -> bytes:
-    """A table as CSV in UTF-8, with a column ``stamp`` where there is something to say."""
-    return _stamped(table, stamp).to_csv(index=False, lineterminator="\n").encode()
+def _seen(png: bytes, how: str) -> bytes:
+    """A PNG in grey, or as people without the cones for green see it (Machado et al. 2009, severity 1)."""
+    from PIL import Image
+
+    picture = np.asarray(Image.open(io.BytesIO(png)).convert("RGB"), float) / 255
+    linear = np.where(picture <= 0.04045, picture / 12.92, ((picture + 0.055) / 1.055) ** 2.4)
+    if how == "grey":
+        linear = np.repeat((linear @ [0.2126, 0.7152, 0.0722])[..., None], 3, axis=-1)
+    else:
+        linear = np.clip(linear @ np.array(_DEUTERANOPIA).T, 0, 1)
+    picture = np.where(linear <= 0.0031308, linear * 12.92, 1.055 * linear ** (1 / 2.4) - 0.055)
+    out = io.BytesIO()
+    Image.fromarray(np.round(255 * np.clip(picture, 0, 1)).astype(np.uint8)).save(out, "PNG")
+    return out.getvalue()
+
+
+_DEUTERANOPIA = (
+    (0.367322, 0.860646, -0.227968),
+    (0.280085, 0.672501, 0.047413),
+    (-0.011820, 0.042940, 0.968881),
+)
+
+
+def marks_of(spec: FigureSpec, recipe: Mapping | None) -> dict[str, str]:
+    """What every single file says of where it comes from: versions, link, and the hash of the numbers it shows."""
+    from importlib.metadata import version
+
+    digest = hashlib.sha256(csv(spec.table)).hexdigest()[:12]
+    known = {"software": f"BrainLens {version('brainlens')}", "numbers": f"sha256 {digest}"}
+    link = str((recipe or {}).get("link", ""))
+    return known | ({"link": link} if link else {})
+
+
+def csv(table: pd.DataFrame, stamp: str = "", decimal: str = "point") -> bytes:
+    """A table as CSV in UTF-8, with a column ``stamp`` where there is something to say.
+
+    ``decimal="comma"`` writes 0,47 and parts the columns by semicolons, as spreadsheets of many languages read it.
+    """
+    how = {"sep": ";", "decimal": ","} if decimal == "comma" else {}
+    return _stamped(table, stamp).to_csv(index=False, lineterminator="\n", **how).encode()
 
 
 def parquet(table: pd.DataFrame, stamp: str = "") -> bytes:
@@ -116,7 +153,7 @@ def text(words: str, stamp: str = "", comment: str = "") -> bytes:
 
 def bundle(spec: FigureSpec, *, table: pd.DataFrame | None = None, recipe: Mapping | None = None, bibtex: str = "",
            methods: str = "", python: str = "", long: pd.DataFrame | None = None, r_script: str = "", name: str = "brainlens",
-           width_mm: float = 85, height_mm: float | None = None, font_size: float = 7, dpi: int = 300) -> bytes:  # fmt: skip
+           dpi: int = 300, panels: Sequence[FigureSpec] = (), decimal: str = "point", **style) -> bytes:  # fmt: skip
     """Everything in one zip.
 
     Parameters
@@ -134,8 +171,13 @@ def bundle(spec: FigureSpec, *, table: pd.DataFrame | None = None, recipe: Mappi
         As of :func:`analysis.paper.tables.r_script`; reads ``long.csv``.
     name : str
         Stem of the files.
-    width_mm, height_mm, font_size, dpi
-        As of :func:`figure`.
+    dpi : int
+    panels : sequence of FigureSpec
+        All figures of the sheet, where there are several.
+    decimal : str
+        ``"point"`` or ``"comma"``, in the tables for people (``long.csv`` is for R and keeps the point).
+    **style
+        As of :func:`dashboards.figures.paper.render`.
 
     Returns
     -------
@@ -143,17 +185,25 @@ def bundle(spec: FigureSpec, *, table: pd.DataFrame | None = None, recipe: Mappi
         A zip with the figure in three formats, the tables, recipe, references, methods, caption and code.
     """
     name, stamp = file_name(name), spec.stamp
-    size = {"width_mm": width_mm, "height_mm": height_mm, "font_size": font_size}
     table = spec.table if table is None else table
-    files = {f"{name}.{kind}": figure(spec, kind, dpi=dpi, **size) for kind in paper.FORMATS}
-    files |= {
-        f"{name}.csv": csv(table, stamp),
-        f"{name}.parquet": parquet(table, stamp),
-        f"{name}_figure.csv": csv(spec.table, stamp),
+    drawn, said = (list(panels) or spec), marks_of(spec, recipe)
+    files = {
+        f"{name}.{kind}": figure(drawn, kind, dpi=dpi, metadata=said, **style)
+        for kind in paper.FORMATS
     }
-    files["recipe.json"] = recipe_json({**(recipe or {}), "size": size | {"dpi": dpi}}, spec)
-    caption = "\n\n".join(part for part in (spec.title, spec.answer, spec.caption) if part)
-    files["caption.txt"] = text(caption, stamp)
+    files |= {
+        f"{name}.csv": csv(table, stamp, decimal),
+        f"{name}.parquet": parquet(table, stamp),
+        f"{name}_figure.csv": csv(spec.table, stamp, decimal),
+    }
+    files["recipe.json"] = recipe_json({**(recipe or {}), "size": style | {"dpi": dpi}}, spec)
+    captions = [
+        "\n\n".join(filter(None, (one.title, one.answer, one.caption)))
+        for one in (panels or [spec])
+    ]
+    if panels:
+        captions = [f"{letter}. {words}" for letter, words in zip("ABCDEFGHIJKL", captions)]
+    files["caption.txt"] = text("\n\n".join(captions), stamp)
     optional = {
         "references.bib": (bibtex, "% "),
         "methods.txt": (methods, ""),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-__all__ = ["RADII", "place_labels", "placed"]
+__all__ = ["RADII", "place_labels", "placed", "spread"]
 
 RADII = (3.2, 6, 9.5, 14, 20, 28, 38)
 """How far from its point a label may stand, in typographic points."""
@@ -14,6 +14,46 @@ _LEADER = np.linspace(0.15, 0.9, 6)  # where the line from a point to its label 
 # What it costs: a typographic point of distance, a side that is not right, left, above or below, a dot covered, a sample of a
 # drawn line covered, a label covered entirely, a leader that runs through a label or a dot, and leaving the frame.
 _FAR, _ODD, _DOT, _LINE, _LABEL, _CROSSED, _OUTSIDE = 0.3, 0.5, 8.0, 0.5, 45.0, 1.5, 200.0
+
+
+def spread(wanted: np.ndarray, size: float, low: float, high: float) -> np.ndarray:
+    """Places of labels along one side, as near as can be to where they belong, none over another.
+
+    Parameters
+    ----------
+    wanted : ndarray, shape (n,)
+        Where each label's middle should be.
+    size : float
+        Height of a label.
+    low, high : float
+        Ends of the side; more labels than fit are packed from the top.
+
+    Returns
+    -------
+    ndarray, shape (n,)
+
+    Notes
+    -----
+    Least squares under the order of the labels: what wants the same place is pooled and shares its mean (pool adjacent
+    violators), after the distance that each label keeps to the first was taken off.
+    """
+    wanted = np.asarray(wanted, float)
+    order = np.argsort(wanted, kind="stable")
+    offset = np.arange(len(wanted)) * size
+    pools: list[list[float]] = []  # mean, count
+    for value in wanted[order] - offset:
+        pools.append([value, 1])
+        while len(pools) > 1 and pools[-2][0] > pools[-1][0]:
+            mean, count = pools.pop()
+            last = pools[-1]
+            last[0] = (last[0] * last[1] + mean * count) / (last[1] + count)
+            last[1] += count
+    flat = np.concatenate([np.full(int(count), mean) for mean, count in pools]) if pools else wanted
+    room = high - size / 2 - offset[-1] if len(wanted) else high
+    flat = np.clip(flat, low + size / 2, max(room, low + size / 2))
+    places = np.empty(len(wanted))
+    places[order] = flat + offset
+    return places
 
 
 def placed(points: np.ndarray, sizes: np.ndarray, dots: np.ndarray, frame: tuple[float, float, float, float], unit: float, *,
@@ -167,11 +207,16 @@ def place_labels(
     )
     points = np.array([point for point, _, _ in items])
     area = axes.get_window_extent(renderer)
-    corners, _ = placed(
+    corners, clear = placed(
         points, sizes, dots, (area.x0, area.y0, area.x1, area.y1), unit, lines=lines
     )
     inverse = axes.transAxes.inverted()
-    for text, corner, size, point, (_, _, colour) in zip(texts, corners, sizes, points, items):
+    for text, corner, size, point, (_, _, colour), free in zip(
+        texts, corners, sizes, points, items, clear, strict=True
+    ):
+        if not free:  # it would lie over another: the table and the screen name it
+            text.remove()
+            continue
         text.set_position(inverse.transform(corner))
         text.set_in_layout(False)
         nearest = np.clip(point, corner, corner + size)

@@ -15,6 +15,8 @@ from dashboards.figures.style import Look, ink, looks
 __all__ = ["Drawing", "Entry", "Panel", "Series", "X", "bins", "drawing"]
 
 X = "_x"
+MOST_NAMES = 12
+"""More lines than this are named in the legend."""
 """Column with the position on the x axis that every prepared frame carries."""
 
 
@@ -34,6 +36,15 @@ class Series:
     name: str
     look: Look
     frame: pd.DataFrame
+
+
+@dataclass(frozen=True)
+class End:
+    """A name in the right margin, at the height of what it names."""
+
+    value: float
+    words: str
+    colour: str
 
 
 @dataclass(frozen=True)
@@ -128,6 +139,12 @@ class Drawing:
         plain = {
             mark.colour for mark in self.spec.marks if mark.colour is not None and not mark.name
         }
+        at_ends = {
+            series.name
+            for mark in self.spec.marks
+            if self._line_names(mark)
+            for series in self.series(mark)
+        }
         for mark in self.spec.marks:
             if mark.frame.empty or mark.kind == "text" or (mark.colour is None and not mark.name):
                 continue
@@ -135,7 +152,11 @@ class Drawing:
                 continue
             for series in self.series(mark):
                 neutral = mark.name and (mark.muted or mark.colour in plain or mark.colour is None)
-                if mark.colour is not None and not neutral and self._on_axis(mark):
+                if (
+                    mark.colour is not None
+                    and not neutral
+                    and (self._on_axis(mark) or series.name in at_ends)
+                ):
                     continue
                 if mark.muted and not mark.name:
                     continue
@@ -156,6 +177,51 @@ class Drawing:
                     names,
                 )
         return list(entries.values())
+
+    @cached_property
+    def named_at_ends(self) -> bool:
+        """Whether names stand at the right: rules across, and lines, of figures whose lines end there."""
+        spec = self.spec
+        return not (spec.horizontal or spec.log_x or spec.invert_x or self.categories is not None)
+
+    def ends(self, panel: Panel) -> list[End]:
+        """What is named in the right margin of a panel."""
+        if not self.named_at_ends:
+            return []
+        found = [
+            End(rule.value, rule.label, ink("text", self.theme))
+            for rule in panel.rules
+            if rule.axis == "y" and rule.label
+        ]
+        for mark in panel.marks:
+            if self._line_names(mark):
+                for series in self.series(mark):
+                    last = series.frame.iloc[-1]
+                    found.append(End(float(last[mark.y]), series.name, series.look.colour))
+        return found
+
+    def _line_names(self, mark: Mark) -> bool:
+        """Whether a mark's lines are named at their ends."""
+        named = (
+            mark.kind == "line"
+            and mark.colour is not None
+            and not (mark.name or mark.muted or mark.frame.empty)
+        )
+        return self.named_at_ends and named and mark.frame[mark.colour].nunique() <= MOST_NAMES
+
+    def margin(self, letter: float, width: float) -> float:
+        """Share of the data's width that the names in the right margin need.
+
+        Parameters
+        ----------
+        letter, width : float
+            Width of a letter, and of a panel, in the same unit.
+        """
+        longest = max(
+            (len(end.words) for panel in self.panels for end in self.ends(panel)), default=0
+        )
+        room = min(0.42 * width, longest * letter + 2 * letter) if longest else 0.0
+        return room / (width - room)
 
     def _on_axis(self, mark: Mark) -> bool:
         """Whether the names of the colours stand on the axis already."""

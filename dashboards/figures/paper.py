@@ -11,7 +11,9 @@ from __future__ import annotations
 import io
 import textwrap
 import threading
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
 
 import matplotlib as mpl
 import numpy as np
@@ -19,28 +21,54 @@ from matplotlib import font_manager
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
-from matplotlib.patches import Patch
+from matplotlib.patches import Patch, Rectangle
+from matplotlib.text import Text
 from matplotlib.ticker import FixedLocator, FuncFormatter, MaxNLocator, NullFormatter
 
-from dashboards.figures.labels import place_labels
+from dashboards.figures.labels import place_labels, spread
 from dashboards.figures.panels import Drawing, Entry, Panel, X, drawing
 from dashboards.figures.paper_ink import DRAWERS, rule_area, rule_line, small
 from dashboards.figures.spec import FigureSpec
 from dashboards.figures.style import ink
 from data.errors import BrainLensError, unknown
 
-__all__ = ["FORMATS", "WIDTHS_MM", "render"]
+__all__ = ["FORMATS", "LEGENDS", "WIDTHS_MM", "Ink", "boxes", "render"]
 
 WIDTHS_MM = (85, 114, 174)
 """One column, one and a half, two."""
 FORMATS = ("pdf", "svg", "png")
+LEGENDS = ("top", "right", "none")
 _MM = 1 / 25.4
 _LOCK = threading.Lock()  # rcParams are global to the process
 _FONTS = ("Arial", "Helvetica", "Liberation Sans", "DejaVu Sans")
 
 
+@dataclass(frozen=True)
+class Ink:
+    """How a figure is printed.
+
+    Parameters
+    ----------
+    font_size : float
+        Points; tick labels and legend are one point smaller, never below 5.
+    line_width : float
+        Times the lines and points of the house.
+    legend : str
+        ``"top"``, ``"right"`` or ``"none"``.
+    corner : str
+        Small words in the lower right corner, such as a short link; empty for none.
+    theme : str
+    """
+
+    font_size: float = 7
+    line_width: float = 1.0
+    legend: str = "top"
+    corner: str = ""
+    theme: str = "light"
+
+
 def render(
-    spec: FigureSpec,
+    spec: FigureSpec | Sequence[FigureSpec],
     *,
     width_mm: float = 85,
     height_mm: float | None = None,
@@ -48,19 +76,23 @@ def render(
     format: str = "pdf",
     dpi: int = 300,
     theme: str = "light",
+    line_width: float = 1.0,
+    legend: str = "top",
+    corner: str = "",
     metadata: Mapping[str, str] | None = None,
 ) -> bytes:
     """The figure as a file.
 
     Parameters
     ----------
-    spec : FigureSpec
+    spec : FigureSpec or sequence of FigureSpec
+        Several become panels A, B, C of one sheet.
     width_mm : float
-        85, 114 and 174 mm are a journal's one, one and a half and two columns; any width from 40 to 400 is drawn.
+        85, 114 and 174 mm are a journal's one, one and a half and two columns; any width from 40 to 1200 is drawn.
     height_mm : float, optional
         None: what suits the content.
-    font_size : float
-        Points; tick labels and legend are one point smaller, never below 5.
+    font_size, line_width, legend, corner, theme
+        As of :class:`Ink`.
     format : str
         One of :data:`FORMATS`.
     dpi : int
@@ -79,57 +111,179 @@ def render(
     """
     if format not in FORMATS:
         raise unknown("format", format, FORMATS)
-    for name, value, low, high in (
-        ("width_mm", width_mm, 40, 400),
-        ("height_mm", height_mm or 60, 25, 600),
-        ("font_size", font_size, 4, 24),
-        ("dpi", dpi, 36, 1200),
-    ):
-        if not low <= value <= high:
-            raise BrainLensError(f"{name}={value} cannot be drawn", remedy=f"Give {low} to {high}")
-    if spec.empty:
-        raise BrainLensError(
-            "There is nothing to draw: every mark is empty",
-            remedy="Choose models and a recording first",
-        )
-    plan = drawing(spec, theme)
-    rows, columns = _grid(plan, width_mm)
-    size = (width_mm * _MM, (height_mm or _height(plan, width_mm, font_size, rows, columns)) * _MM)
-    with _LOCK, mpl.rc_context(_rc(font_size, theme)):
-        figure = Figure(
-            figsize=size,
-            dpi=dpi if format == "png" else 72,
-            layout="constrained",
-            facecolor=ink("paper", theme),
-        )
-        FigureCanvasAgg(figure)
-        figure.get_layout_engine().set(w_pad=2.5 / 72, h_pad=2 / 72, wspace=0.03, hspace=0.04)
-        grid = figure.subplots(rows, columns, squeeze=False, sharey=len(plan.panels) > 1)
-        for axes, panel in zip(grid.flat, plan.panels, strict=False):
-            _panel(axes, plan, panel, font_size)
-        for axes in list(grid.flat)[len(plan.panels) :]:
-            axes.remove()
-        _titles(figure, grid, plan)
-        _legend(figure, plan, font_size, width_mm)
-        _stamp(figure, grid, plan, font_size)
-        figure.draw_without_rendering()
-        figure.set_layout_engine(
-            "none"
-        )  # from here on nothing moves: labels are placed in the finished figure
-        for axes, panel in zip(grid.flat, plan.panels, strict=False):
-            _write_labels(figure, axes, plan, panel, font_size)
+    ink_ = Ink(font_size, line_width, legend, corner, theme)
+    with _drawn(spec, ink_, width_mm, height_mm, dpi if format == "png" else 72) as figure:
         out = io.BytesIO()
+        first = spec if isinstance(spec, FigureSpec) else spec[0]
         figure.savefig(
             out,
             format=format,
             dpi="figure",
             facecolor=figure.get_facecolor(),
-            metadata=_metadata(spec, format, metadata or {}),
+            metadata=_metadata(first, format, metadata or {}),
         )
     return out.getvalue()
 
 
-def _rc(font_size: float, theme: str) -> dict:
+def boxes(
+    spec, *, width_mm: float = 85, height_mm: float | None = None, **style
+) -> tuple[list, tuple[float, float]]:
+    """Every text of the finished figure with the box it takes, and the size of the page, in millimetres.
+
+    Returns
+    -------
+    texts : list of (words, (left, bottom, right, top))
+        Without the pale word across simulated data, which lies behind everything.
+    page : (width, height)
+    """
+    with _drawn(spec, Ink(**style), width_mm, height_mm, 72) as figure:
+        canvas = figure.canvas.get_renderer()
+        found = []
+        for text in figure.findobj(Text):
+            words = text.get_text().strip()
+            if not words or not text.get_visible() or words == "SIMULATED" or not _on_page(text):
+                continue
+            box = text.get_window_extent(canvas)
+            found.append(
+                (words, tuple(side / 72 * 25.4 for side in (box.x0, box.y0, box.x1, box.y1)))
+            )
+        page = tuple(25.4 * side for side in figure.get_size_inches())
+    return found, page
+
+
+def _on_page(text: Text) -> bool:
+    """Whether a tick label belongs to a tick that is drawn."""
+    axes = text.axes
+    if axes is None:
+        return True
+    for axis in (axes.xaxis, axes.yaxis):
+        every = [
+            label
+            for tick in (*axis.majorTicks, *axis.minorTicks)
+            for label in (tick.label1, tick.label2)
+        ]
+        if any(text is label for label in every):
+            drawn = [label for tick in axis._update_ticks() for label in (tick.label1, tick.label2)]
+            return any(text is label for label in drawn)
+    return True
+
+
+@contextmanager
+def _drawn(
+    spec, style: Ink, width_mm: float, height_mm: float | None, dpi: float
+) -> Iterator[Figure]:
+    specs = [spec] if isinstance(spec, FigureSpec) else list(spec)
+    for name, value, low, high in (
+        ("width_mm", width_mm, 40, 1200),
+        ("height_mm", height_mm or 60, 25, 1200),
+        ("font_size", style.font_size, 4, 60),
+        ("line_width", style.line_width, 0.3, 6),
+        ("dpi", dpi, 36, 1200),
+    ):
+        if not low <= value <= high:
+            raise BrainLensError(f"{name}={value} cannot be drawn", remedy=f"Give {low} to {high}")
+    if style.legend not in LEGENDS:
+        raise unknown("place of the legend", style.legend, LEGENDS)
+    if not specs or any(one.empty for one in specs):
+        raise BrainLensError(
+            "There is nothing to draw: every mark is empty",
+            remedy="Choose models and a recording first",
+        )
+    plans = [drawing(one, style.theme) for one in specs]
+    across = 1 if len(plans) == 1 else max(1, min(len(plans), int(width_mm // 80), 3))
+    rows = [plans[i : i + across] for i in range(0, len(plans), across)]
+    each = width_mm / across
+    heights = [max(_height(plan, each, style) for plan in row) for row in rows]
+    if height_mm:
+        heights = [height_mm * one / sum(heights) for one in heights]
+    with _LOCK, mpl.rc_context(_rc(style)):
+        figure = Figure(
+            figsize=(width_mm * _MM, sum(heights) * _MM),
+            dpi=dpi,
+            layout="constrained",
+            facecolor=ink("paper", style.theme),
+        )
+        FigureCanvasAgg(figure)
+        figure.get_layout_engine().set(w_pad=2.5 / 72, h_pad=2 / 72, wspace=0.03, hspace=0.07)
+        if len(plans) == 1:
+            parts = [figure]
+        else:
+            grid = figure.subfigures(len(rows), across, squeeze=False, height_ratios=heights)
+            parts = list(grid.flat)[: len(plans)]
+        places = [place for place, row in enumerate(rows) for _ in row]
+        drawn = []
+        for letter, part, plan, row in zip("ABCDEFGHIJKL", parts, plans, places):
+            size = (each * _MM, heights[row] * _MM)
+            drawn.append(_part(part, plan, size, style, letter if len(plans) > 1 else ""))
+        if style.corner:
+            figure.text(0.998, 0.004, style.corner, ha="right", va="bottom", fontsize=5,
+                        color=ink("muted", style.theme)).set_in_layout(False)  # fmt: skip
+        figure.draw_without_rendering()
+        figure.set_layout_engine(
+            "none"
+        )  # from here on nothing moves: labels are placed in the finished figure
+        for plan, grid in zip(plans, drawn, strict=True):
+            for axes, panel in zip(grid.flat, plan.panels, strict=False):
+                _name_ends(figure, axes, plan, panel, style.font_size)
+                _write_labels(figure, axes, plan, panel, style.font_size)
+        yield figure
+
+
+def _part(part, plan: Drawing, size: tuple[float, float], style: Ink, letter: str):
+    """One figure of the sheet; its axes."""
+    rows, columns = _grid(plan, size[0] / _MM, style.font_size)
+    if plan.spec.heat is not None:
+        grid = _with_heat(part, plan, style)
+    else:
+        grid = part.subplots(rows, columns, squeeze=False, sharey=len(plan.panels) > 1)
+    for axes, panel in zip(grid.flat, plan.panels, strict=False):
+        _panel(axes, plan, panel, style, size[0] / columns)
+    for axes in list(grid.flat)[len(plan.panels) :]:
+        axes.remove()
+    _titles(part, grid, plan, size)
+    _legend(part, plan, style, size[0] / _MM)
+    _stamp(part, grid, plan, style.font_size, letter)
+    return grid
+
+
+def _with_heat(part, plan: Drawing, style: Ink):
+    """The axes of a ranking, with its heat cells drawn beside it."""
+    heat = plan.spec.heat
+    main, beside = part.subplots(1, 2, width_ratios=[12, 0.9 * len(heat.columns)], sharey=True)
+    cells = plan.heat_cells()
+    for x, y, colour in zip(cells["x"], cells["y"], cells["colour"], strict=True):
+        beside.add_patch(Rectangle((x - 0.47, y - 0.47), 0.94, 0.94, facecolor=colour, linewidth=0))
+    beside.set_xlim(-0.5, len(heat.columns) - 0.5)
+    beside.set_xticks(range(len(heat.columns)), [str(name)[:18] for name in heat.columns],
+                      rotation=60, ha="left", rotation_mode="anchor", fontsize=max(5.0, small(style.font_size) - 1))  # fmt: skip
+    beside.xaxis.tick_top()
+    beside.tick_params(length=0)
+    for spine in beside.spines.values():
+        spine.set_visible(False)
+    beside.tick_params(axis="y", left=False, labelleft=False)
+    return np.array([[main]])
+
+
+def _name_ends(figure, axes, plan: Drawing, panel: Panel, font_size: float) -> None:
+    """Names in the right margin of the finished figure, none over another."""
+    ends = plan.ends(panel)
+    if not ends:
+        return
+    canvas, size = figure.canvas.get_renderer(), small(font_size)
+    area = axes.get_window_extent(canvas)
+    right = plan.extent[1]
+    at = axes.transData.transform([(right, end.value) for end in ends])
+    height = size * figure.dpi / 72 * 1.16
+    places = spread(at[:, 1], height, area.y0, area.y1)
+    inverse = axes.transAxes.inverted()
+    for end, (x, _), y in zip(ends, at, places, strict=True):
+        place = inverse.transform((x + 0.35 * size * figure.dpi / 72, y))
+        axes.text(*place, end.words, color=end.colour, fontsize=size, ha="left", va="center", transform=axes.transAxes,
+                  zorder=8).set_in_layout(False)  # fmt: skip
+
+
+def _rc(style: Ink) -> dict:
+    font_size, theme = style.font_size, style.theme
     known = {font.name for font in font_manager.fontManager.ttflist}
     size = small(font_size)
     return {
@@ -154,6 +308,7 @@ def _rc(font_size: float, theme: str) -> dict:
         "ytick.major.pad": 2,
         "axes.labelpad": 2.5,
         "lines.solid_capstyle": "round",
+        "hatch.linewidth": 0.5,
         "axes.spines.top": False,
         "axes.spines.right": False,
         "axes.edgecolor": ink("axis", theme),
@@ -167,16 +322,24 @@ def _rc(font_size: float, theme: str) -> dict:
     }
 
 
-def _grid(plan: Drawing, width_mm: float) -> tuple[int, int]:
+def _grid(plan: Drawing, width_mm: float, font_size: float = 7) -> tuple[int, int]:
     count = len(plan.panels)
-    columns = min(count, max(1, int(width_mm // 42)), 4)
+    columns = min(count, max(1, int(width_mm // (6 * font_size))), 4)
     return -(-count // columns), columns
 
 
-def _height(plan: Drawing, width_mm: float, font_size: float, rows: int, columns: int) -> float:
+def _height(plan: Drawing, width_mm: float, style: Ink) -> float:
+    font_size = style.font_size
+    rows, columns = _grid(plan, width_mm, font_size)
     if plan.spec.horizontal:
-        line = _name_size(len(plan.categories or ()), font_size) * 0.3528 * 1.24
-        return max(30.0, line * len(plan.categories or ())) * rows + 14
+        names = plan.categories or ()
+        line = _name_size(len(names), font_size) * 0.3528 * 1.24
+        heads = (
+            max((len(str(name)[:18]) for name in plan.spec.heat.columns), default=0)
+            if plan.spec.heat is not None
+            else 0
+        )
+        return max(30.0, line * len(names)) * rows + 14 + 0.75 * heads
     panel = width_mm / columns * (0.68 if columns == 1 else 0.95)
     if width_mm > 140 and columns == 1:
         panel = width_mm * 0.55
@@ -189,16 +352,20 @@ def _height(plan: Drawing, width_mm: float, font_size: float, rows: int, columns
         panel = max(panel, width_mm * (0.95 if width_mm < 100 else 0.72))
     entries = _entries(plan)
     legend = (
-        3.2 * -(-len(entries) // _legend_columns(entries, font_size, width_mm)) if entries else 0.0
+        3.2 * -(-len(entries) // _legend_columns(entries, font_size, width_mm))
+        if entries and style.legend == "top"
+        else 0.0
     )
     return panel * rows + legend + 4
 
 
 # ---- one panel ----------------------------------------------------------------------------------------------------------
-def _panel(axes, plan: Drawing, panel: Panel, font_size: float) -> None:
-    spec = plan.spec
+def _panel(axes, plan: Drawing, panel: Panel, style: Ink, width: float) -> None:
+    spec, font_size = plan.spec, style.font_size
+    margin = plan.margin(0.55 * small(font_size), 0.82 * 72 * width)
+    reach = 1 / (1 + margin)  # rules end where the names in the margin begin
     for rule in panel.rules:
-        rule_area(axes, plan, rule)
+        rule_area(axes, plan, rule, reach)
     for depth, mark in enumerate(panel.marks):
         if mark.frame.empty:
             continue
@@ -209,17 +376,21 @@ def _panel(axes, plan: Drawing, panel: Panel, font_size: float) -> None:
                 )
     if spec.log_x and plan.categories is None:
         axes.set_xscale("log")
-        axes.xaxis.set_major_locator(FixedLocator(plan.log_ticks))
+        axes.xaxis.set_major_locator(FixedLocator(_with_room(plan, width, font_size)))
         axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:,.10g}"))
         axes.xaxis.set_minor_formatter(NullFormatter())
     elif spec.horizontal:
-        axes.xaxis.set_major_locator(MaxNLocator(nbins=5, steps=[1, 2, 2.5, 5, 10]))
+        axes.xaxis.set_major_locator(
+            MaxNLocator(nbins=min(5, _bins(0.6 * width, font_size)), steps=[1, 2, 2.5, 5, 10])
+        )
     elif plan.categories is not None:
-        _category_axis(axes, plan.categories, axes.get_gridspec().ncols, font_size)
+        _category_axis(axes, plan.categories, width, font_size)
     elif spec.whole_x:
         axes.xaxis.set_major_locator(FixedLocator(plan.whole_ticks))
     else:
-        axes.xaxis.set_major_locator(MaxNLocator(nbins=6, steps=[1, 2, 2.5, 5, 10]))
+        axes.xaxis.set_major_locator(
+            MaxNLocator(nbins=_bins(width, font_size), steps=[1, 2, 2.5, 5, 10])
+        )
     axes.yaxis.set_major_locator(MaxNLocator(nbins=6, steps=[1, 2, 2.5, 5, 10]))
     left, right, bottom, top = plan.extent
     if spec.horizontal:
@@ -229,10 +400,39 @@ def _panel(axes, plan: Drawing, panel: Panel, font_size: float) -> None:
     else:
         axes.set_xlim(*((right, left) if spec.invert_x else (left, right)))
         axes.set_ylim(bottom, top)
+        if margin:
+            axes.set_xlim(left, right + margin * (right - left))
+            ticks = [tick for tick in axes.get_xticks() if left <= tick <= right]
+            axes.xaxis.set_major_locator(FixedLocator(ticks))
     for rule in panel.rules:
-        rule_line(axes, plan, rule, font_size)
+        rule_line(axes, plan, rule, font_size, reach)
+    for line in (*axes.lines, *axes.collections):
+        line.set_linewidth(np.asarray(line.get_linewidth()) * style.line_width)
     if panel.title:
         axes.set_title(panel.title, loc="left", fontweight="bold", pad=3)
+
+
+def _bins(inches: float, font_size: float) -> int:
+    """How many ticks of an axis have room for their numbers."""
+    return int(np.clip(inches * 72 * 0.75 / (4.2 * small(font_size)), 2, 6))
+
+
+def _with_room(plan: Drawing, inches: float, font_size: float) -> list[float]:
+    """The ticks of a logarithmic axis that have room for their numbers, powers of ten first."""
+    left, right = plan.extent[:2]
+    width = 0.78 * 72 * inches
+    kept: list[tuple[float, float]] = []  # place, half of the width
+    for tick in sorted(plan.log_ticks, key=lambda tick: (f"{tick:e}"[0] != "1", tick)):
+        at = width * np.log(tick / left) / np.log(right / left)
+        half = 0.33 * small(font_size) * len(f"{tick:,.10g}")
+        if all(abs(at - other) > half + reach + 0.3 * font_size for other, reach in kept):
+            kept.append((at, half))
+    places = {round(at, 6) for at, _ in kept}
+    return [
+        tick
+        for tick in plan.log_ticks
+        if round(width * np.log(tick / left) / np.log(right / left), 6) in places
+    ]
 
 
 def _ranking_axis(axes, plan: Drawing, font_size: float) -> None:
@@ -247,9 +447,9 @@ def _name_size(names: int, font_size: float) -> float:
     return max(5.0, small(font_size) if names <= 24 else min(small(font_size), 5.5))
 
 
-def _category_axis(axes, categories: tuple[str, ...], columns: int, font_size: float) -> None:
+def _category_axis(axes, categories: tuple[str, ...], inches: float, font_size: float) -> None:
     axes.set_xticks(range(len(categories)), categories)
-    width = axes.get_figure().get_figwidth() / columns * 72 * 0.86 / len(categories)
+    width = inches * 72 * 0.82 / len(categories)
     if max(len(name) for name in categories) * small(font_size) * 0.5 > width:
         axes.tick_params(axis="x", rotation=40)
         for label in axes.get_xticklabels():
@@ -257,20 +457,17 @@ def _category_axis(axes, categories: tuple[str, ...], columns: int, font_size: f
 
 
 # ---- around the panels ----------------------------------------------------------------------------------------------------
-def _titles(figure, grid, plan: Drawing) -> None:
+def _titles(figure, grid, plan: Drawing, inches: tuple[float, float]) -> None:
     size = mpl.rcParams["axes.labelsize"]
     titles = (plan.spec.x_title, plan.spec.y_title)
+    share = 0.5 if plan.spec.horizontal else 0.84  # the names on the left take the rest
     across, up = (
-        _wrapped(text, 0.84 * side * 72, size)
-        for text, side in zip(
-            titles[::-1] if plan.spec.horizontal else titles, figure.get_size_inches()
-        )
+        _wrapped(text, share * side * 72, size)
+        for text, side in zip(titles[::-1] if plan.spec.horizontal else titles, inches)
     )
     for axes in grid[:, 0]:
         axes.set_ylabel(
-            _wrapped(up, 0.9 * figure.get_figheight() / len(grid) * 72, size)
-            if len(grid) > 1
-            else up
+            _wrapped(up, 0.9 * inches[1] / len(grid) * 72, size) if len(grid) > 1 else up
         )
     if len(plan.panels) == 1:
         grid[0, 0].set_xlabel(across)
@@ -307,17 +504,19 @@ def _legend_columns(entries: list[Entry], font_size: float, width_mm: float) -> 
     return -(-len(entries) // -(-len(entries) // columns))
 
 
-def _legend(figure, plan: Drawing, font_size: float, width_mm: float) -> None:
-    if entries := _entries(plan):
+def _legend(figure, plan: Drawing, style: Ink, width_mm: float) -> None:
+    entries = _entries(plan) if style.legend != "none" else []
+    if entries:
+        font_size, above = style.font_size, style.legend == "top"
         figure.legend(
             handles=[_handle(plan, entry) for entry in entries],
-            loc="outside upper left",
+            loc="outside upper left" if above else "outside right upper",
             frameon=False,
             handlelength=1.7,
             columnspacing=1.2,
-            ncols=_legend_columns(entries, font_size, width_mm),
+            ncols=_legend_columns(entries, font_size, width_mm) if above else 1,
             handletextpad=0.5,
-            borderpad=0.1,
+            borderpad=0.25,
             labelspacing=0.3,
         )
 
@@ -360,10 +559,12 @@ def _handle(plan: Drawing, entry: Entry):
     )
 
 
-def _stamp(figure, grid, plan: Drawing, font_size: float) -> None:
+def _stamp(figure, grid, plan: Drawing, font_size: float, letter: str = "") -> None:
     notes = [plan.spec.stamp] if plan.spec.stamp else []
     if count := plan.flagged():
         notes.append(f"ringed in red: {count} above {plan.spec.flag_above:g}")
+    if letter:
+        grid[0, 0].set_title(letter, loc="left", fontweight="bold", fontsize=font_size + 2, pad=3)
     if notes:
         figure.suptitle(
             "  ·  ".join(notes),
@@ -375,7 +576,7 @@ def _stamp(figure, grid, plan: Drawing, font_size: float) -> None:
         )
     if plan.spec.stamp.lower().startswith("simulated"):
         for axes in grid.flat:
-            if axes.get_figure() is not None:
+            if axes.figure is not None:
                 axes.text(
                     0.5,
                     0.5,
@@ -438,7 +639,10 @@ def _metadata(spec: FigureSpec, format: str, extra: Mapping[str, str]) -> dict:
             "CreationDate": None,
         }
     if format == "svg":
-        return {"Title": title, "Description": subject, "Creator": "BrainLens", "Date": None}
+        words = [f"{key}: {value}" for key, value in extra.items()]
+        return {"Title": title, "Description": subject, "Creator": "BrainLens", "Date": None} | (
+            {"Keywords": words} if words else {}
+        )
     return {
         "Title": title,
         "Description": subject,

@@ -177,13 +177,22 @@ DRAWERS = {
 
 
 # ---- rules ---------------------------------------------------------------------------------------------------------------
-def rule_area(axes, plan: Drawing, rule: Rule) -> None:
+def rule_area(axes, plan: Drawing, rule: Rule, reach: float = 1.0) -> None:
     """Shade the interval around a reference line."""
     if rule.low is None or rule.high is None or rule.axis == "xy":
         return
     rule = _turned(rule, plan)
     span = axes.axhspan if rule.axis == "y" else axes.axvspan
-    span(rule.low, rule.high, color=ink("muted", plan.theme), alpha=0.18, linewidth=0, zorder=0.5)
+    end = {"xmax": reach} if rule.axis == "y" else {}
+    span(
+        rule.low,
+        rule.high,
+        color=ink("muted", plan.theme),
+        alpha=0.18,
+        linewidth=0,
+        zorder=0.5,
+        **end,
+    )
 
 
 def _turned(rule: Rule, plan: Drawing) -> Rule:
@@ -192,7 +201,7 @@ def _turned(rule: Rule, plan: Drawing) -> Rule:
     return replace(rule, axis=axis)
 
 
-def rule_line(axes, plan: Drawing, rule: Rule, font_size: float) -> None:
+def rule_line(axes, plan: Drawing, rule: Rule, font_size: float, reach: float = 1.0) -> None:
     """Draw a reference line with its label."""
     rule = _turned(rule, plan)
     style = dict(
@@ -208,8 +217,8 @@ def rule_line(axes, plan: Drawing, rule: Rule, font_size: float) -> None:
         {"facecolor": ink("paper", plan.theme), "alpha": 0.7, "linewidth": 0, "pad": 0.6},
     )
     if rule.axis == "y":
-        axes.axhline(rule.value, linestyle=(0, (4, 2)), **style)
-        if rule.label:
+        axes.axhline(rule.value, xmax=reach, linestyle=(0, (4, 2)), **style)
+        if rule.label and not plan.named_at_ends:
             axes.annotate(
                 rule.label,
                 (1, rule.value),

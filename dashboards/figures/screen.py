@@ -17,12 +17,14 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterable
 
+import numpy as np
 from bokeh.layouts import gridplot
 from bokeh.models import (
     BasicTickFormatter,
     ColumnDataSource,
     FixedTicker,
     HoverTool,
+    LabelSet,
     Legend,
     LegendItem,
     NumeralTickFormatter,
@@ -31,6 +33,7 @@ from bokeh.models import (
 )
 from bokeh.plotting import figure as bokeh_figure
 
+from dashboards.figures.labels import spread
 from dashboards.figures.panels import Drawing, Panel, drawing
 from dashboards.figures.screen_ink import DRAWERS, KEY, LEGEND_LIMIT, Renderers, labels, rule_line
 from dashboards.figures.spec import FigureSpec
@@ -40,6 +43,7 @@ from data.errors import BrainLensError
 __all__ = ["anything_picked", "draw", "enlarge", "highlight", "resize"]
 
 _TOOLS = "pan,box_zoom,box_select,tap,wheel_zoom,save,reset"
+_LETTER = 6.1  # pixels of a letter of the names in the margin, about
 _NOMINAL_WIDTH = 1080  # pixels assumed for a stretched figure when labels are placed
 
 
@@ -89,7 +93,8 @@ def draw(
     plan = drawing(spec, theme)
     across = _across(len(plan.panels))
     pixels = None if width == "stretch" else int(width) // across
-    ranges = _ranges(plan, zoom)
+    wide = (pixels or _NOMINAL_WIDTH // across) - 80
+    ranges = _ranges(plan, zoom, plan.margin(_LETTER, wide))
     plots = [
         _panel(plan, panel, height, pixels, across, ranges, on_pick, first=i == 0)
         for i, panel in enumerate(plan.panels)
@@ -223,8 +228,9 @@ def _across(panels: int) -> int:
     return panels if panels <= 3 else 2 if panels == 4 else 3
 
 
-def _ranges(plan: Drawing, zoom: str = "") -> tuple[Range1d, Range1d]:
+def _ranges(plan: Drawing, zoom: str = "", margin: float = 0.0) -> tuple[Range1d, Range1d]:
     left, right, bottom, top = plan.extent
+    right += margin * (right - left)
     ends = (right, left) if plan.spec.invert_x else (left, right)
     whole = (*ends, bottom, top)
     if plan.spec.horizontal:  # the first category on top
@@ -281,6 +287,7 @@ def _panel(
             labels(
                 figure, plan, panel, mark, ((pixels or _NOMINAL_WIDTH // across) - 70, height - 90)
             )
+    _name_ends(figure, plan, panel, height - 100)
     _dress(figure, plan)
     if first:
         _legend(figure, plan, named)
@@ -303,6 +310,37 @@ def _panel(
             "above",
         )
     return figure
+
+
+def _name_ends(figure, plan: Drawing, panel: Panel, pixels: int) -> None:
+    """Names in the right margin, none over another."""
+    ends = plan.ends(panel)
+    if not ends:
+        return
+    _, right, bottom, top = plan.extent
+    scale = max(pixels, 80) / (top - bottom)
+    at = spread(np.array([(end.value - bottom) * scale for end in ends]), 13.5, 0, max(pixels, 80))
+    figure.add_layout(
+        LabelSet(
+            x="x",
+            y="y",
+            text="words",
+            text_color="colour",
+            x_offset=6,
+            text_font_size="8.5pt",
+            text_baseline="middle",
+            background_fill_color=ink("paper", plan.theme),
+            background_fill_alpha=0.85,
+            source=ColumnDataSource(
+                {
+                    "x": [right] * len(ends),
+                    "y": list(bottom + at / scale),
+                    "words": [end.words for end in ends],
+                    "colour": [end.colour for end in ends],
+                }
+            ),
+        )
+    )
 
 
 # ---- around the ink -------------------------------------------------------------------------------------------------------

@@ -287,7 +287,7 @@ def rule_line(figure, plan: Drawing, rule: Rule) -> None:
             level="underlay",
         )
     )
-    if rule.label:
+    if rule.label and not (plan.named_at_ends and rule.axis == "y"):
         place = (
             {"x": 6, "y": rule.value, "x_units": "screen"}
             if rule.axis == "y"

@@ -3,21 +3,24 @@
 from __future__ import annotations
 
 import asyncio
+import base64
 import contextlib
 import io
 import zipfile
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import panel as pn
 import panel_material_ui as pmui
 
+from dashboards.figures.sizes import PRESETS, SIGHTS
 from dashboards.lens.view import Picture
 from dashboards.look.look import DIALOG, MONO, Words, note
+from dashboards.state import VIEW
 from data.errors import BrainLensError
 
 __all__ = ["Exporter"]
 
-WIDTHS = {"85 mm, one column": 85, "114 mm, one and a half": 114, "174 mm, two columns": 174}
 _KINDS = ("pdf", "svg", "png", "csv", "parquet")
 
 
@@ -68,7 +71,10 @@ class Exporter(pn.viewable.Viewer):
         if not self._dialog.objects:
             self._build()
         labels = [picture.label for picture in self._pictures]
+        self._setting = True
         self._which.param.update(options=labels, value=labels[0], visible=len(labels) > 1)
+        self._panels.param.update(options=labels, value=[], visible=len(labels) > 1)
+        self._setting = False
         self._dialog.open = True
         self._make()
 
@@ -89,23 +95,40 @@ class Exporter(pn.viewable.Viewer):
 
     # ---- the dialog ------------------------------------------------------------------------------------------------------
     def _build(self) -> None:
-        small = dict(size="small", sizing_mode="stretch_width")
-        self._which = pmui.RadioButtonGroup(label="Figure", options=[], **small, margin=(4, 10))
-        self._width = pmui.Select(label="Width", options=WIDTHS, value=85, **small)
-        self._font = pmui.Select(
-            label="Font size",
-            options={f"{size} pt": size for size in (5, 6, 7, 8, 9, 10)},
-            value=7,
-            **small,
+        small = dict(size="small", sizing_mode="stretch_width", margin=(4, 10))
+        self._which = pmui.RadioButtonGroup(label="Figure", options=[], **small)
+        self._preset = pmui.Select(
+            label="For", options=list(PRESETS), value=next(iter(PRESETS)), **small
         )
-        for widget in (self._which, self._width, self._font):
-            widget.param.watch(lambda _: self._make() if self.is_open else None, "value")
-        self._image = pn.pane.PNG(
-            None,
-            sizing_mode="scale_width",
-            alt_text="Preview of the figure in print",
-            styles={"background": "white"},
-            margin=0,
+        self._width = pmui.FloatInput(
+            label="Width (mm)", value=85, start=40, end=1200, step=1, **small
+        )
+        self._height = pmui.FloatInput(
+            label="Height (mm), 0: what suits", value=0, start=0, end=1200, step=1, **small
+        )
+        self._font = pmui.FloatInput(
+            label="Font size (pt)", value=7, start=4, end=60, step=0.5, **small
+        )
+        self._lines = pmui.FloatInput(
+            label="Line width (times)", value=1, start=0.3, end=6, step=0.1, **small
+        )
+        self._legend = pmui.Select(label="Legend", options={"above": "top", "on the right": "right", "none": "none"},
+                                   value="top", **small)  # fmt: skip
+        self._panels = pmui.MultiChoice(label="Panels A, B, C on one sheet (none: this figure alone)", options=[],
+                                        sizing_mode="stretch_width", margin=(6, 10))  # fmt: skip
+        self._corner = pmui.Switch(label="Short link in the corner", value=False, margin=(2, 10))
+        self._seen = pmui.RadioButtonGroup(
+            label="Seen", options=list(SIGHTS), value=SIGHTS[0], **small
+        )
+        self._preset.param.watch(self._take_preset, "value")
+        for widget in (self._which, self._width, self._height, self._font, self._lines, self._legend, self._panels,
+                       self._corner, self._seen):  # fmt: skip
+            widget.param.watch(
+                lambda _: self._make() if self.is_open and not self._setting else None, "value"
+            )
+        self._setting = False
+        self._image = pn.pane.HTML(
+            "", margin=0, sizing_mode="stretch_width", styles={"overflow-x": "auto"}
         )
         self._size = note(margin=(4, 2))
         self._wait = pmui.LinearProgress(
@@ -175,13 +198,9 @@ class Exporter(pn.viewable.Viewer):
 
     def _figure_page(self):
         sheet = pmui.Column(
+            self._seen,
             self._wait,
-            pmui.Column(
-                self._image,
-                max_width=700,
-                sizing_mode="stretch_width",
-                styles={"box-shadow": "0 1px 6px rgba(0,0,0,.28)"},
-            ),
+            self._image,
             self._size,
             sizing_mode="stretch_width",
             margin=(12, 12),
@@ -189,8 +208,17 @@ class Exporter(pn.viewable.Viewer):
         )
         side = pmui.Column(
             self._which,
-            self._width,
-            self._font,
+            self._preset,
+            pmui.FlexBox(
+                *(
+                    pmui.Column(one, width=150, margin=0)
+                    for one in (self._width, self._height, self._font, self._lines)
+                ),
+                margin=0,
+            ),
+            self._legend,
+            self._panels,
+            self._corner,
             pmui.FlexBox(*self._downloads.values(), margin=(8, 4, 0, 4)),
             self._zip,
             note(
@@ -205,6 +233,30 @@ class Exporter(pn.viewable.Viewer):
             sheet, side, sizing_mode="stretch_width", gap="0 16px", align_items="flex-start"
         )
 
+    def _take_preset(self, event) -> None:
+        """Set what a journal, a slide or a poster asks for."""
+        chosen = {"height_mm": 0, "line_width": 1, **PRESETS[event.new]}
+        self._setting = True
+        for widget, name in ((self._width, "width_mm"), (self._height, "height_mm"), (self._font, "font_size"),
+                             (self._lines, "line_width")):  # fmt: skip
+            widget.value = chosen[name]
+        self._setting = False
+        self._make()
+
+    @property
+    def _style(self) -> dict:
+        """What the figure is printed with."""
+        style = {
+            "width_mm": self._width.value,
+            "height_mm": self._height.value or None,
+            "font_size": self._font.value,
+        }
+        if self._lines.value != 1:
+            style["line_width"] = self._lines.value
+        if self._legend.value != "top":
+            style["legend"] = self._legend.value
+        return style
+
     # ---- making it ---------------------------------------------------------------------------------------------------------
     def _make(self) -> None:
         pn.state.execute(self._make_off_loop)
@@ -212,12 +264,14 @@ class Exporter(pn.viewable.Viewer):
     async def _make_off_loop(self) -> None:
         self._turn += 1
         turn, picture = self._turn, self._picture
-        size = {"width_mm": self._width.value, "font_size": self._font.value}
+        size, chosen = self._style, list(self._panels.value)
+        panels = [one for one in self._pictures if one.label in chosen] if len(chosen) > 1 else []
+        options = {"panels": panels, "seen": self._seen.value, "linked": self._corner.value}
         self._wait.visible = True
         self._enable(None)
         try:
             bundle = await asyncio.to_thread(
-                make, picture, self._lens.slug, self._lens.recipe(), **size
+                make, picture, self._lens.slug, self._lens.recipe(), **options, **size
             )
         except Exception as error:
             self.close()
@@ -229,8 +283,8 @@ class Exporter(pn.viewable.Viewer):
         if turn == self._turn:  # nobody changed his mind meanwhile
             self._enable(bundle)
             self._size.object = (
-                f"{picture.spec.title} {size['width_mm']} mm wide, {size['font_size']} pt; "
-                "text stays text in PDF and SVG."
+                f"{picture.spec.title} {size['width_mm']:g} mm wide, {size['font_size']:g} pt; at 100 % the ruler is true. "
+                "Text stays text in PDF and SVG."
             )
 
     def _enable(self, bundle: Bundle | None) -> None:
@@ -238,7 +292,7 @@ class Exporter(pn.viewable.Viewer):
         for button in (*self._downloads.values(), self._zip):
             button.disabled = bundle is None
         if bundle is not None:
-            self._image.object = bundle.preview
+            self._image.object = on_a_ruler(bundle.preview, self._width.value)
             stem = next(iter(bundle.files)).split("/")[0]
             self._zip.filename = f"{stem}.zip"
             for kind, button in self._downloads.items():
@@ -250,7 +304,7 @@ class Exporter(pn.viewable.Viewer):
         return io.BytesIO(self._bundle.named(f".{kind}"))
 
 
-_OF_THE_PAGE = ("lens", "theme", "picked")
+_OF_THE_PAGE = ("lens", "theme", "picked", *VIEW)
 """Fields of the selection that make no difference to a figure's numbers."""
 _TEXTS = {
     "Methods": "methods.txt",
@@ -260,41 +314,87 @@ _TEXTS = {
 }
 
 
-def make(picture: Picture, name: str, recipe: dict, *, width_mm: float, font_size: float) -> Bundle:
-    """Preview and zip of one picture; slow, so never on the page's loop."""
+def on_a_ruler(png: bytes, width_mm: float) -> str:
+    """A preview at its true width under a ruler in millimetres, as HTML."""
+    ticks = "".join(map(_tick, range(int(width_mm) + 1)))
+    shown = base64.b64encode(png).decode()
+    return (
+        f"<svg width='{width_mm + 4:g}mm' height='13' role='img' aria-label='Ruler, {width_mm:g} millimetres'>{ticks}</svg>"
+        f"<img alt='Preview of the figure in print' src='data:image/png;base64,{shown}' "
+        f"style='display:block;width:{width_mm:g}mm;background:white;box-shadow:0 1px 6px rgba(0,0,0,.28)'/>"
+    )
+
+
+def _tick(at: int) -> str:
+    """A line for each millimetre, longer for five and ten; a number at each ten."""
+    top = 0 if at % 10 == 0 else 6 if at % 5 == 0 else 9
+    line = f"<line x1='{at}mm' x2='{at}mm' y1='{top}' y2='12' stroke='currentColor' stroke-width='.6'/>"
+    number = f"<text x='{at + 0.6}mm' y='8' font-size='8' fill='currentColor'>{at}</text>"
+    return line + (number if at % 10 == 0 else "")
+
+
+def make(
+    picture: Picture,
+    name: str,
+    recipe: dict,
+    *,
+    panels: Sequence[Picture] = (),
+    seen: str = SIGHTS[0],
+    linked: bool = False,
+    **style,
+) -> Bundle:
+    """Preview and zip of one picture, or of a sheet of several; slow, so never on the page's loop.
+
+    Parameters
+    ----------
+    picture : Picture
+    name : str
+        Of the lens; a picture's files have names of their own.
+    recipe : dict
+    panels : sequence of Picture
+        Panels A, B, C.
+    seen : str
+        How the preview is seen: one of :data:`dashboards.figures.export.SIGHTS`.
+    linked : bool
+        A short link in the lower right corner.
+    **style
+        As of :func:`dashboards.figures.paper.render`.
+    """
     from analysis.paper.code import python_code
     from analysis.paper.methods import bibtex, paragraph
     from analysis.paper.tables import long_table, r_script
-    from dashboards.figures.export import bundle, preview
+    from dashboards.figures.export import bundle, file_name, marks_of, preview
 
+    if linked:
+        style["corner"] = (
+            f"BrainLens {marks_of(picture.spec, recipe)['numbers'].removeprefix('sha256 ')}"
+        )
+    specs = [one.spec for one in panels]
+    decimal = recipe.get("selection", {}).get("decimal", "point")
     scores = list(picture.scores)
+    stem = f"brainlens-{name}" + ("-sheet" if specs else f"-{file_name(picture.label)}")
+    code = picture.python or (python_code(scores, **as_selected(scores, recipe)) if scores else "")
     archive = bundle(
         picture.spec,
         table=picture.table,
         recipe=recipe,
         bibtex=picture.bibtex or bibtex(scores, published=picture.published),
         methods=picture.methods or paragraph(scores, published=picture.published),
-        python=picture.python
-        or (
-            python_code(scores, **as_selected(scores, recipe)) + figure_code(picture.label, recipe)
-            if scores
-            else ""
-        ),
+        python=code + figure_code(picture.label, recipe, stem, **style) if code else "",
         long=long_table(scores) if scores else None,
         r_script=r_script(scores) if scores else "",
-        name=f"brainlens-{name}",
-        width_mm=width_mm,
-        font_size=font_size,
+        name=stem,
+        panels=specs,
+        decimal=decimal,
+        **style,
     )
     with zipfile.ZipFile(io.BytesIO(archive)) as opened:
         files = {entry: opened.read(entry) for entry in opened.namelist()}
-    return Bundle(
-        picture, preview(picture.spec, width_mm=width_mm, font_size=font_size), archive, files
-    )
+    return Bundle(picture, preview(specs or picture.spec, seen=seen, **style), archive, files)
 
 
-def figure_code(label: str, recipe: dict) -> str:
-    """Code that makes the figure's own table again: the lens, with what was selected."""
+def figure_code(label: str, recipe: dict, stem: str = "figure", **style) -> str:
+    """Code that draws the figure again, with its table: the lens, with what was selected."""
     from dashboards.state import defaults
 
     name, start = recipe["lens"].capitalize(), defaults()
@@ -303,16 +403,19 @@ def figure_code(label: str, recipe: dict) -> str:
         for field, value in recipe["selection"].items()
         if field not in _OF_THE_PAGE and value != start[field]
     }
+    drawn = "".join(f", {key}={value!r}" for key, value in style.items() if value is not None)
     arguments = ", ".join(f"{field}={value!r}" for field, value in fields.items())
     return "\n".join([
         "",
-        "# The figure's own table, as the lens makes it",
+        "# The figure and its table, as the lens makes them",
         f"from dashboards import {name}",
+        "from dashboards.figures.export import figure, save",
         "",
         f"lens = {name}({arguments}).run(wait=True)",
         f"picture = next(one for one in lens.shown.pictures if one.label == {label!r})",
         "print(picture.spec.answer)",
         f'picture.table.to_csv("{recipe["lens"]}.csv", index=False)',
+        f'save(figure(picture.spec, "pdf"{drawn}), "{stem}.pdf")',
         "",
     ])  # fmt: skip
 
