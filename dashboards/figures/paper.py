@@ -37,6 +37,8 @@ __all__ = ["FORMATS", "LEGENDS", "WIDTHS_MM", "Ink", "boxes", "render"]
 WIDTHS_MM = (85, 114, 174)
 """One column, one and a half, two."""
 FORMATS = ("pdf", "svg", "png")
+MOST_ENTRIES = 20
+"""More names than this make no legend."""
 LEGENDS = ("top", "right", "none")
 _MM = 1 / 25.4
 _LOCK = threading.Lock()  # rcParams are global to the process
@@ -138,10 +140,10 @@ def boxes(
     """
     with _drawn(spec, Ink(**style), width_mm, height_mm, 72) as figure:
         canvas = figure.canvas.get_renderer()
-        found = []
+        found, hidden = [], _undrawn(figure)
         for text in figure.findobj(Text):
             words = text.get_text().strip()
-            if not words or not text.get_visible() or words == "SIMULATED" or not _on_page(text):
+            if not words or not text.get_visible() or words == "SIMULATED" or id(text) in hidden:
                 continue
             box = text.get_window_extent(canvas)
             found.append(
@@ -151,21 +153,15 @@ def boxes(
     return found, page
 
 
-def _on_page(text: Text) -> bool:
-    """Whether a tick label belongs to a tick that is drawn."""
-    axes = text.axes
-    if axes is None:
-        return True
-    for axis in (axes.xaxis, axes.yaxis):
-        every = [
-            label
-            for tick in (*axis.majorTicks, *axis.minorTicks)
-            for label in (tick.label1, tick.label2)
-        ]
-        if any(text is label for label in every):
-            drawn = [label for tick in axis._update_ticks() for label in (tick.label1, tick.label2)]
-            return any(text is label for label in drawn)
-    return True
+def _undrawn(figure: Figure) -> set[int]:
+    """Labels of ticks that lie outside their axis, by identity: they exist and are not drawn."""
+    every, drawn = set(), set()
+    for axes in figure.axes:
+        for axis in (axes.xaxis, axes.yaxis):
+            shown = axis._update_ticks()
+            for found, ticks in ((every, (*axis.majorTicks, *axis.minorTicks)), (drawn, shown)):
+                found |= {id(label) for tick in ticks for label in (tick.label1, tick.label2)}
+    return every - drawn
 
 
 @contextmanager
@@ -304,8 +300,8 @@ def _rc(style: Ink) -> dict:
         "ytick.major.width": 0.6,
         "xtick.major.size": 2.2,
         "ytick.major.size": 2.2,
-        "xtick.major.pad": 2,
-        "ytick.major.pad": 2,
+        "xtick.major.pad": max(2, 0.3 * font_size),
+        "ytick.major.pad": max(2, 0.3 * font_size),
         "axes.labelpad": 2.5,
         "lines.solid_capstyle": "round",
         "hatch.linewidth": 0.5,
@@ -492,6 +488,10 @@ def _entries(plan: Drawing) -> list[Entry]:
         for mark in plan.spec.marks
     )
     if labelled and len(entries) > 8:
+        entries = [entry for entry in entries if entry.explains]
+    if (
+        len(entries) > MOST_ENTRIES
+    ):  # a legend larger than its figure: the table and the screen name them
         entries = [entry for entry in entries if entry.explains]
     return [] if len(entries) == 1 and not entries[0].explains else entries
 
