@@ -196,7 +196,13 @@ def bundle(spec: FigureSpec, *, table: pd.DataFrame | None = None, recipe: Mappi
         f"{name}.parquet": parquet(table, stamp),
         f"{name}_figure.csv": csv(spec.table, stamp, decimal),
     }
-    files["recipe.json"] = recipe_json({**(recipe or {}), "size": style | {"dpi": dpi}}, spec)
+    files["recipe.json"] = recipe_json(
+        {
+            **(recipe or {}),
+            "size": {"width_mm": 85, "height_mm": None, "font_size": 7, **style, "dpi": dpi},
+        },
+        spec,
+    )
     captions = [
         "\n\n".join(filter(None, (one.title, one.answer, one.caption)))
         for one in (panels or [spec])

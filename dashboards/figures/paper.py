@@ -113,6 +113,8 @@ def render(
     """
     if format not in FORMATS:
         raise unknown("format", format, FORMATS)
+    if not 36 <= dpi <= 1200:
+        raise BrainLensError(f"dpi={dpi} cannot be drawn", remedy="Give 36 to 1200")
     ink_ = Ink(font_size, line_width, legend, corner, theme)
     with _drawn(spec, ink_, width_mm, height_mm, dpi if format == "png" else 72) as figure:
         out = io.BytesIO()
@@ -174,7 +176,6 @@ def _drawn(
         ("height_mm", height_mm or 60, 25, 1200),
         ("font_size", style.font_size, 4, 60),
         ("line_width", style.line_width, 0.3, 6),
-        ("dpi", dpi, 36, 1200),
     ):
         if not low <= value <= high:
             raise BrainLensError(f"{name}={value} cannot be drawn", remedy=f"Give {low} to {high}")

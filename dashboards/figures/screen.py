@@ -333,10 +333,10 @@ def _name_ends(figure, plan: Drawing, panel: Panel, pixels: int) -> None:
             background_fill_alpha=0.85,
             source=ColumnDataSource(
                 {
-                    "x": [right] * len(ends),
-                    "y": list(bottom + at / scale),
-                    "words": [end.words for end in ends],
-                    "colour": [end.colour for end in ends],
+                    "x": np.full(len(ends), right),
+                    "y": bottom + at / scale,
+                    "words": np.array([end.words for end in ends]),
+                    "colour": np.array([end.colour for end in ends]),
                 }
             ),
         )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from functools import partial
 
 import panel as pn
@@ -200,6 +201,42 @@ class Lens(pn.viewable.Viewer):
             sizing_mode="stretch_width",
             margin=0,
         )  # fmt: skip
+
+    def holoviews(self, label: str | None = None):
+        """Every picture, or one, as HoloViews elements with the same data, colours and labels.
+
+        Parameters
+        ----------
+        label : str, optional
+            Of the picture; None: all of them.
+
+        Returns
+        -------
+        holoviews.Overlay or dict
+            One picture, or label -> picture.
+
+        Raises
+        ------
+        BrainLensError
+            For a label that no picture has.
+        """
+        from dashboards.figures.objects import holoviews
+
+        specs = {one.label: replace(one.spec, colours=self.selection.colours) for one in self.shown.pictures
+                 if not one.spec.empty}  # fmt: skip
+        if label is None:
+            return {
+                name: holoviews(spec, theme=self.selection.theme) for name, spec in specs.items()
+            }
+        if label not in specs:
+            raise unknown("picture", label, specs)
+        return holoviews(specs[label], theme=self.selection.theme)
+
+    def _repr_mimebundle_(self, include=None, exclude=None):
+        """What a notebook cell shows; what it needs in the page is loaded by itself, without a network."""
+        if not pn.extension._loaded:
+            pn.extension("tabulator", "filedropper", inline=True)
+        return super()._repr_mimebundle_(include, exclude)
 
     def __panel__(self):
         """The lens by itself, as a notebook cell shows it."""

@@ -161,7 +161,7 @@ def test_a_negative_logarithm_is_left_out_not_an_error():
 
 @pytest.mark.parametrize(("fields", "message"), [
     ({"format": "eps"}, "Unknown format 'eps'"),
-    ({"width_mm": 4}, r"width_mm=4 cannot be drawn. Give 40 to 400"),
+    ({"width_mm": 4}, r"width_mm=4 cannot be drawn. Give 40 to 1200"),
     ({"font_size": 99}, "font_size=99 cannot be drawn"),
     ({"dpi": 9999}, "dpi=9999 cannot be drawn"),
 ])  # fmt: skip
