@@ -297,7 +297,9 @@ class Runner:
         """How many jobs that came before are not done yet, for each that waits."""
         with self._lock:
             for files in (False, True):
-                queue = [job for job in self._active.values() if job.files == files and not job.quiet]
+                queue = [
+                    job for job in self._active.values() if job.files == files and not job.quiet
+                ]
                 for place, job in enumerate(queue):
                     job.ahead = place if job.state == "waiting" else 0
 

@@ -143,10 +143,8 @@ def test_the_ranking_of_what_is_stored(scored):
     board = lens.shown.pictures[0].table
     assert board["model"].tolist() == MODELS and board["source"].tolist() == ["own", "own"]
     assert "zoo-causal-400k is first of 2 models on simulated" in lens._answer.object
-    assert (
-        "zoo-causal-400k scores" in lens._answer.object
-        and "gpt2-xl is first of 43 models" in lens._answer.object
-    )
+    answers = [picture.spec.answer for picture in lens.shown.pictures]
+    assert "zoo-causal-400k scores" in answers[1] and "gpt2-xl is first of 43 models" in answers[2]
     lens.selection.hidden = [MODELS[0]]
     assert lens.shown.pictures[0].table["model"].tolist() == MODELS[1:]
     assert "Two models" not in [picture.label for picture in lens.shown.pictures]
