@@ -196,7 +196,6 @@ def bundle(spec: FigureSpec, *, table: pd.DataFrame | None = None, recipe: Mappi
         f"{name}.parquet": parquet(table, stamp),
         f"{name}_figure.csv": csv(spec.table, stamp, decimal),
     }
-    size = {"width_mm": 85, "height_mm": None, "font_size": 7, **style, "dpi": dpi}
     files["recipe.json"] = recipe_json(
         {
             **(recipe or {}),
