@@ -51,6 +51,7 @@ def test_it_opens_on_the_published_models_without_any_other_host(server, visit):
     page = ready(visit(server.url))
     page.get_by_role("heading", name="Does better next-word prediction").wait_for()
     page.get_by_text("over 42 published models").wait_for()
+    page.get_by_text("more", exact=True).locator("visible=true").first.click()
     page.get_by_text("Left out: t5-11b").wait_for()
     page.get_by_role("tab", name="Table").click()
     page.get_by_text("distilbert-base-uncased").first.wait_for()
@@ -162,7 +163,9 @@ def test_export_opens_and_the_zip_holds_everything(server, visit):
         button(page, "Everything as zip").click()
     archive = zipfile.ZipFile(io.BytesIO(download.value.path().read_bytes()))
     names = {name.split("/")[-1] for name in archive.namelist()}
-    files = [f"brainlens-task.{kind}" for kind in ("pdf", "svg", "png", "csv", "parquet", "py")]
+    files = [
+        f"brainlens-task-published.{kind}" for kind in ("pdf", "svg", "png", "csv", "parquet", "py")
+    ]
     assert {*files, "recipe.json", "references.bib", "methods.txt", "caption.txt"} <= names
     svg = archive.read(next(name for name in archive.namelist() if name.endswith(".svg"))).decode()
     assert "gpt2-xl" in svg  # text, not outlines

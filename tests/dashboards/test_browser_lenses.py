@@ -120,10 +120,12 @@ def test_run_see_export_and_find_it_again(lens, server, visit):
         button(page, "Everything as zip").click()
     archive = zipfile.ZipFile(io.BytesIO(download.value.path().read_bytes()))
     files = {name.split("/")[-1]: archive.read(name) for name in archive.namelist()}
-    pdf, svg = files[f"brainlens-{lens}.pdf"], files[f"brainlens-{lens}.svg"].decode()
+    stem = archive.namelist()[0].split("/")[0]
+    assert stem.startswith(f"brainlens-{lens}-")  # each picture has a name of its own
+    pdf, svg = files[f"{stem}.pdf"], files[f"{stem}.svg"].decode()
     assert b"/FontFile2" in pdf and b"/Type3" not in pdf
     assert svg.count("<text") > 5
-    written = pd.read_csv(io.BytesIO(files[f"brainlens-{lens}.csv"]))
+    written = pd.read_csv(io.BytesIO(files[f"{stem}.csv"]))
     if "stamp" in written:  # what no file may lose
         assert set(written.pop("stamp")) == {"simulated data"}
     pd.testing.assert_frame_equal(written, shown)
@@ -132,7 +134,7 @@ def test_run_see_export_and_find_it_again(lens, server, visit):
         "references.bib",
         "methods.txt",
         "caption.txt",
-        f"brainlens-{lens}.py",
+        f"{stem}.py",
     ):
         assert len(files[name]) > 20, name
     page.keyboard.press("Escape")
