@@ -135,10 +135,6 @@ class Desk:
         """Keys of the jobs under way that begin so."""
         return [key for key in self._orders if key.startswith(start)]
 
-    def under_way_elsewhere(self, key: str) -> bool:
-        """Whether the job of this key runs, for another window or for one that was closed a moment ago."""
-        return self._runner.active(key)
-
     def running(self, key: str) -> bool:
         """Whether this job is under way."""
         return key in self._orders

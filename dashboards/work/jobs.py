@@ -288,11 +288,6 @@ class Runner:
             _tell_one(listener, Event("cancelled", job))
         self._changed()
 
-    def active(self, key: str) -> bool:
-        """Whether a job of this key waits or runs."""
-        with self._lock:
-            return key in self._active
-
     def _count_ahead(self) -> None:
         """How many jobs that came before are not done yet, for each that waits."""
         with self._lock:
