@@ -6,7 +6,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
-.PHONY: app env test deep lint bench starter zoo lock browser clean
+.PHONY: app env test check types docs deep lint bench starter zoo lock browser clean
 
 env: $(READY)
 
@@ -31,8 +31,21 @@ test: env browser
 deep: env browser
 	$(BIN)/python -m pytest -m deep --timeout 3600
 
+# What a commit must pass, in two minutes: style, types, and the tests that need no browser, no download and no patience.
+check: lint types
+	$(BIN)/python -m pytest -n 2 --dist worksteal -m "not slow and not browser and not starter and not realdata and not deep"
+
 lint: env
+	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
+
+types: env
+	$(BIN)/pyright
+
+# The documentation as a site that asks no other host; look at it with: python -m http.server -d build/site
+docs: env
+	$(BIN)/python -m tools.reference
+	$(BIN)/mkdocs build --strict --quiet
 
 bench: env
 	$(BIN)/python -m benchmarks

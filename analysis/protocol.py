@@ -101,7 +101,7 @@ class Protocol:
     ceiling : str
         auto, pools, extrapolated, leave-one-out (a lower bound, never divided by), split-half, repeats or none.
     normalise : str
-        Share of the ceiling as a mean of ratios, target by target (replicas), or as a ratio of means.
+        Share of the ceiling: ``"target"``, a mean of ratios, target by target (replicas); ``"aggregate"``, a ratio of means.
     clip : bool
         Clip normalised scores to [0, 1]; only in replicas of benchmarks that do.
     controls : tuple of str
@@ -118,10 +118,11 @@ class Protocol:
     last_layer : str
         Layer L as the ``"raw"`` output of the last block, or ``"normed"``, after the model's final norm, as in 2021.
     dtype : str
-        Precision of the model's forward pass.
+        Precision of the model's forward pass: float32 or bfloat16.
     resample : str
-        Of recordings whose rows are samples of a run: how features of words become features of samples, one of
-        :data:`analysis.features.time.RESAMPLING`. This and the next seven fields say nothing of other recordings.
+        Of recordings whose rows are samples of a run: how features of words become features of samples: ``"lanczos"``,
+        ``"sum"``, ``"mean"``, ``"last"`` or ``"boxcar"`` (see :mod:`analysis.features.time`). This and the next seven
+        fields say nothing of other recordings.
     hrf : str
         ``"fir"``: copies of the features at ``delays``; ``"spm"`` or ``"glover"``: convolved with that response (nilearn's);
         ``"none"``: as they are.

@@ -98,7 +98,7 @@ def strings(path: Path) -> str:
     """What a file says: all of a document, the strings of a module."""
     text = path.read_text(encoding="utf-8")
     if path.suffix != ".py":
-        return text
+        return re.sub(r"```diff.*?```", "", text, flags=re.S)  # what a reader may add
     return "\n".join(
         n.value
         for n in ast.walk(ast.parse(text))

@@ -286,6 +286,7 @@ def surprisal(model, text, recording, lines, protocol, changes, out):
     type=click.Choice(["correlation", "euclidean"]),
     default="correlation",
     show_default=True,
+    help="1 - r over units, or the squared distance per unit.",
 )
 @_choices
 @_OUT

@@ -28,7 +28,8 @@ def sweep():
 @click.option("--name", default="", help="Name of the sweep; the file's by default.")
 @click.option("--model", "models", multiple=True, required=True, help="A name or pattern.")
 @click.option("--on", "recordings", multiple=True, required=True, help="A name or pattern.")
-@click.option("--protocol", "protocols", multiple=True, default=("defended",), show_default=True)
+@click.option("--protocol", "protocols", multiple=True, default=("defended",), show_default=True,
+              help="A preset; may be repeated.")  # fmt: skip
 @click.option("--set", "changes", multiple=True, metavar="FIELD=VALUE",
               help="Change one choice of the one protocol.")  # fmt: skip
 @click.option("--layers", default="", help="Layers such as 0,6,12; all by default.")
@@ -62,7 +63,8 @@ def plan_(path, name, models, recordings, protocols, changes, layers):
 @click.argument("path", type=click.Path(exists=True, dir_okay=False, path_type=Path))
 @click.option("--dry-run", is_flag=True, help="Only tell what it would compute and cost.")
 @click.option("--runner", type=click.Choice(["serial", "processes", "dask", "slurm"]),
-              default="serial", show_default=True)  # fmt: skip
+              default="serial", show_default=True,
+              help="One by one, in processes, on Dask, or as a job array.")  # fmt: skip
 @click.option("--mode", type=click.Choice(["cached", "retry", "force", "read-only"]),
               default="cached", show_default=True,
               help="What is stored stays; failed ones again; scores anew; only look.")  # fmt: skip
@@ -85,9 +87,12 @@ def run(path, dry_run, runner, mode, workers, scheduler):
 @sweep.command()
 @click.argument("name")
 @click.option("--runner", type=click.Choice(["serial", "processes", "dask", "slurm"]),
-              default="serial", show_default=True)  # fmt: skip
+              default="serial", show_default=True,
+              help="One by one, in processes, on Dask, or as a job array.")  # fmt: skip
 @click.option("--retry", is_flag=True, help="Failed tasks too.")
-@click.option("--workers", default=2, show_default=True)
+@click.option(
+    "--workers", default=2, show_default=True, help="Processes, or elements of the array."
+)
 @click.option("--scheduler", default="", help="Address of a Dask scheduler.")
 def resume(name, runner, retry, workers, scheduler):
     """Go on with the sweep NAME: what is done stays done."""
@@ -100,7 +105,7 @@ def resume(name, runner, retry, workers, scheduler):
 @click.argument("path", type=click.Path(exists=True, dir_okay=False, path_type=Path))
 @click.option("--workers", default=8, show_default=True, help="Elements of the job array.")
 @click.option("--mode", type=click.Choice(["cached", "retry", "force"]), default="cached",
-              show_default=True)  # fmt: skip
+              show_default=True, help="What is stored stays; failed ones again; scores anew.")  # fmt: skip
 @click.option("--memory", default=8192, show_default=True, help="MiB of each.")
 @click.option("--hours", default=12, show_default=True, help="Hours of each.")
 @click.option("--sbatch", "options", multiple=True, metavar="OPTION",
