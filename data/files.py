@@ -6,12 +6,14 @@ import contextlib
 import errno
 import glob
 import os
+import re
 import shutil
 import time
 import uuid
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
+import pandas as pd
 import xxhash
 from filelock import FileLock, Timeout
 
@@ -22,6 +24,7 @@ __all__ = [
     "DiskError",
     "atomic",
     "disk_error",
+    "guarded",
     "in_words",
     "locked",
     "need_room",
@@ -29,6 +32,7 @@ __all__ = [
     "seal",
     "sweep",
     "touch",
+    "unguarded",
     "unseal",
     "working",
 ]
@@ -268,3 +272,45 @@ def _newest(path: Path) -> float:
 def _size(path: Path) -> int:
     files = [path] if path.is_file() else [one for one in path.rglob("*") if one.is_file()]
     return sum(one.stat().st_size for one in files)
+
+
+# ---- tables that leave ----------------------------------------------------------------------------------------------------
+_FORMULA = re.compile(r"'*[=+\-@\t\r]")
+_GUARDED = re.compile(r"'+[=+\-@\t\r]")
+
+
+def guarded(table: pd.DataFrame) -> pd.DataFrame:
+    """The table with an apostrophe before each text that a spreadsheet would run as a formula; numbers stay.
+
+    Texts that begin with ``=``, ``+``, ``-``, ``@``, a tab or a return are meant, and those that already have apostrophes before
+    one, so that :func:`unguarded` gives back what was there.
+
+    Examples
+    --------
+    >>> guarded(pd.DataFrame({"word": ["=1+1", "no", "'-"]}))["word"].tolist()
+    ["'=1+1", 'no', "''-"]
+    """
+    return _texts(table, lambda cell: f"'{cell}" if _FORMULA.match(cell) else cell)
+
+
+def unguarded(table: pd.DataFrame) -> pd.DataFrame:
+    """What :func:`guarded` was given."""
+    return _texts(table, lambda cell: cell[1:] if _GUARDED.match(cell) else cell)
+
+
+def _texts(table: pd.DataFrame, change: Callable[[str], str]) -> pd.DataFrame:
+    changed = {}
+    for place in range(table.shape[1]):
+        values = table.iloc[:, place]
+        category = isinstance(values.dtype, pd.CategoricalDtype)
+        if category or values.dtype.kind == "O":
+            cells = [change(cell) if isinstance(cell, str) else cell for cell in values]
+            if any(new is not old for new, old in zip(cells, values)):
+                kind = object if category else values.dtype
+                changed[place] = pd.Series(cells, index=table.index, dtype=kind)
+    if changed:
+        columns = [changed.get(place, table.iloc[:, place]) for place in range(table.shape[1])]
+        columns = [column.rename(name) for column, name in zip(columns, table.columns)]
+        table = pd.concat(columns, axis=1)
+    names = [change(name) if isinstance(name, str) else name for name in table.columns]
+    return table if names == list(table.columns) else table.set_axis(names, axis=1)

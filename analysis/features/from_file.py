@@ -12,6 +12,7 @@ import numpy as np
 
 from data.errors import BrainLensError
 from data.own.formats import load_npz
+from data.own.hdf5 import harmless
 from data.own.limits import MOST_UNPACKED
 from data.own.meaning import listed
 from data.recording import Recording
@@ -35,8 +36,7 @@ def holds_activations(path: Path) -> bool:
         return False
     import xarray as xr
 
-    if path.is_dir():
-        _harmless(path)
+    _harmless(path) if path.is_dir() else harmless(path)
     try:
         opened = xr.open_zarr(path, consolidated=False) if path.is_dir() else xr.open_dataset(path)
     except Exception:  # each format has its own classes; what it is then is for its reader to say
@@ -194,8 +194,7 @@ def _read_xarray(path: Path):
     import xarray as xr
 
     try:
-        if path.is_dir():
-            _harmless(path)
+        _harmless(path) if path.is_dir() else harmless(path)
         with (
             xr.open_zarr(path, consolidated=False)
             if path.is_dir()

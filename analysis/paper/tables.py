@@ -10,6 +10,12 @@ from data.errors import BrainLensError
 __all__ = ["long_table", "r_script"]
 
 
+R_UNGUARD = [
+    'd[text] <- lapply(d[text], function(x) factor(sub("^\'(?=\'*[-=+@\\t\\r])", "", x, perl = TRUE)))',
+]
+"""Takes the apostrophe of :func:`data.files.guarded` away again, and makes factors of the texts."""
+
+
 def long_table(scores) -> pd.DataFrame:
     """One row per model, layer, fold and target: what a mixed model wants.
 
@@ -87,7 +93,9 @@ def r_script(scores, *, file: str = "long.csv") -> str:
         *([f"# Note: {table['stamp'].iloc[0]}."] if "stamp" in table else []),
         "library(lme4)",
         "",
-        f'd <- read.csv("{file}", stringsAsFactors = TRUE, na.strings = c("", "NA"))',
+        f'd <- read.csv("{file}", na.strings = c("", "NA"))',
+        "text <- sapply(d, is.character)  # texts that look like formulas carry an apostrophe",
+        *R_UNGUARD,
         'd <- subset(d, chosen == "True" & !is.na(r))  # in each fold the layer chosen for it',
         "d <- subset(d, seed == min(seed))  # fold seeds are no replications: one of them",
         "d$fold <- factor(d$fold)",

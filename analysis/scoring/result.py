@@ -471,11 +471,11 @@ class Score:
     def save(self, path: str | Path) -> Path:
         """Write the table as CSV or Parquet, or everything as NetCDF, by the ending of the file's name."""
         from data.errors import unknown
-        from data.files import atomic
+        from data.files import atomic, guarded
 
         path = Path(path)
         writers = {
-            ".csv": lambda to: self.table().to_csv(to, index=False),
+            ".csv": lambda to: guarded(self.table()).to_csv(to, index=False),
             ".parquet": lambda to: self.table().to_parquet(to),
             ".nc": lambda to: self.dataset.assign_attrs(
                 provenance=json.dumps(self.provenance)

@@ -18,8 +18,9 @@ import xarray as xr
 from analysis.store.keys import content_key
 from analysis.store.sealed import healed, load_json, save_json
 from data.errors import BrainLensError, unknown
-from data.files import Damaged, atomic
+from data.files import Damaged, atomic, guarded, unguarded
 from data.home import personal
+from data.own.hdf5 import harmless
 
 __all__ = ["COLUMNS", "FORMATS", "bring", "export", "forget", "keep", "results", "row", "targets"]
 
@@ -217,7 +218,7 @@ def export(frame: pd.DataFrame, path: str | Path) -> Path:
     frame = frame.reindex(columns=list(COLUMNS)).reset_index(drop=True)
     with atomic(path) as part:
         if kind == ".csv":
-            frame.drop(columns="draws").to_csv(part, index=False, float_format="%.17g")
+            guarded(frame.drop(columns="draws")).to_csv(part, index=False, float_format="%.17g")
         elif kind == ".parquet":
             frame.assign(draws=[_listed(value) for value in frame["draws"]]).to_parquet(
                 part, index=False
@@ -315,9 +316,11 @@ def _read(path: Path, name: str) -> pd.DataFrame:
         raise BrainLensError(f"There is no file {path}", remedy="Check the path")
     try:
         if kind == ".csv":
-            return pd.read_csv(path, dtype={column: str for column in _WORDS}, keep_default_na=True)
+            words = {column: str for column in _WORDS}
+            return unguarded(pd.read_csv(path, dtype=words, keep_default_na=True))
         if kind == ".parquet":
             return pd.read_parquet(path)
+        harmless(path)
         with path.open("rb") as stream:
             data = xr.load_dataset(stream, engine="h5netcdf")
         frame = data.drop_vars("draws", errors="ignore").to_dataframe().reset_index(drop=True)

@@ -63,10 +63,10 @@ def check_out(out: Path) -> None:
 
 def write_frame(table, out: Path) -> None:
     """A table as CSV or Parquet, by the ending of the name."""
-    from data.files import atomic
+    from data.files import atomic, guarded
 
     with atomic(out) as part:
         if out.suffix.lower() == ".csv":
-            table.to_csv(part, index=False)
+            guarded(table).to_csv(part, index=False)
         else:
             table.to_parquet(part)

@@ -31,6 +31,7 @@ from dashboards.figures import paper
 from dashboards.figures.sizes import PRESETS, SIGHTS
 from dashboards.figures.spec import FigureSpec
 from data.errors import BrainLensError, unknown
+from data.files import guarded
 
 __all__ = [
     "PRESETS",
@@ -112,7 +113,7 @@ def csv(table: pd.DataFrame, stamp: str = "", decimal: str = "point") -> bytes:
     ``decimal="comma"`` writes 0,47 and parts the columns by semicolons, as spreadsheets of many languages read it.
     """
     how = {"sep": ";", "decimal": ","} if decimal == "comma" else {}
-    return _stamped(table, stamp).to_csv(index=False, lineterminator="\n", **how).encode()
+    return _stamped(guarded(table), stamp).to_csv(index=False, lineterminator="\n", **how).encode()
 
 
 def parquet(table: pd.DataFrame, stamp: str = "") -> bytes:

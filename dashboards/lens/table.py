@@ -14,6 +14,7 @@ from dashboards.figures.numbers import written
 from dashboards.figures.spec import ITEM
 from dashboards.lens.meanings import meanings
 from dashboards.look.look import note, plain
+from data.files import guarded
 
 __all__ = ["DataTable", "named", "names"]
 
@@ -219,7 +220,7 @@ class DataTable(pmui.Column):
 
     def csv(self) -> io.StringIO:
         """The rows as shown, as CSV."""
-        return io.StringIO(self.current.to_csv(index=False))
+        return io.StringIO(guarded(self.current).to_csv(index=False))
 
     def parquet(self) -> io.BytesIO:
         """The rows as shown, as Parquet."""

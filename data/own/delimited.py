@@ -11,11 +11,13 @@ import numpy as np
 import pandas as pd
 
 from data.errors import BrainLensError
+from data.files import unguarded
 from data.own.numerals import MISSING, doubtful_dots
 
 __all__ = ["Parts", "frame_of", "layout"]
 
 MARKS = ",;\t|"
+MOST_COLUMNS = 20_000
 
 
 @dataclass(frozen=True)
@@ -108,7 +110,7 @@ def frame_of(text: str, parts: Parts, name: str, words: set[str]) -> pd.DataFram
         raise BrainLensError(
             f"{name} cannot be read as a table: {error}", remedy="Save it again as CSV (UTF-8)"
         ) from None
-    return frame.drop(columns="") if parts.extra else frame
+    return unguarded(frame.drop(columns="") if parts.extra else frame)
 
 
 def _rounded(values: pd.Series) -> bool:
@@ -279,6 +281,11 @@ def _needless(text: str, separator: str) -> bool:
 
 
 def _checked(parts: Parts, name: str) -> Parts:
+    if len(parts.header) > MOST_COLUMNS:
+        raise BrainLensError(
+            f"{name} has {len(parts.header):,} columns; tables of text with more than {MOST_COLUMNS:,} are not read",
+            remedy="Save it as NetCDF or npy with a table of stimuli beside it, or as Parquet",
+        )
     if not len(parts.lines):
         raise BrainLensError(f"{name} holds a header and no rows", remedy="Export the table again")
     if parts.wrong:

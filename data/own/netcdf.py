@@ -8,6 +8,7 @@ import numpy as np
 import xarray as xr
 
 from data.errors import BrainLensError
+from data.own.hdf5 import harmless
 
 __all__ = ["MOST_BYTES", "open_array"]
 
@@ -34,6 +35,8 @@ def open_array(
         Where the file is not NetCDF, holds several arrays, or would unpack to more than ``most_bytes``.
     """
     path = Path(path)
+    if path.is_file():
+        harmless(path)
     try:
         with xr.open_dataset(path, decode_times=False, decode_timedelta=False) as dataset:
             dataset = dataset.reset_coords(drop=False) if not dataset.data_vars else dataset

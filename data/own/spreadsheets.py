@@ -121,7 +121,9 @@ def _packed(path: Path) -> None:
 def _opened(path: Path) -> dict[str, object]:
     """Sheet name -> something that gives its rows."""
     try:
-        if path.suffix.lower() == ".ods":
+        with zipfile.ZipFile(path) as archive:
+            office = "mimetype" in archive.namelist()
+        if office:  # whatever it is called
             return _ods(path)
         from openpyxl import load_workbook
 

@@ -10,8 +10,7 @@ import pandas as pd
 
 from data.errors import BrainLensError
 from data.own.meaning import Meaning, is_id, listed, one_reading
-from data.own.names import plain
-from data.own.tables import Table
+from data.own.tables import Table, squashed
 from data.words import are_words
 
 __all__ = ["completed"]
@@ -95,18 +94,20 @@ def completed(table: Table, meant: Meaning, said: Mapping) -> Meaning:
     """
     texts = table.frame[meant.text].astype(str).str.strip()
     words = are_words(texts)
-    if not meant.people and "subject" not in said:
-        _strung(table, meant, texts, words)
+    asked = ("repeat", "target") if meant.people else ("subject",)
+    if not any(role in said for role in asked):
+        one = one_reading(table.frame, meant.people, meant.target, meant.repeat)
+        _strung(table.path.name, one, meant, texts[one.index], words)
     return _in_texts(table, meant, said) if words else meant
 
 
 # ---- several people's rows ------------------------------------------------------------------------------------------------
-def _strung(table: Table, meant: Meaning, texts: pd.Series, words: bool) -> None:
-    frame = table.frame
+def _strung(name: str, frame: pd.DataFrame, meant: Meaning, texts: pd.Series, words: bool) -> None:
     gram = GRAM if words else 1
-    free = [c for c in frame.columns if c not in meant.used and not is_id(c)]
-    named = [c for c in free if _called(frame, c, _TEXTS)]
-    trials = [c for c in free if _called(frame, c, _TRIALS)]
+    used = meant.used
+    free = [c for c in frame.columns if c not in used and not is_id(c)]
+    named = [c for c in free if _called(c, _TEXTS)]
+    trials = [c for c in free if _called(c, _TRIALS)]
     known = [*dict.fromkeys((*meant.group, *meant.context))]
     found: dict[str, int] = {}
     for labels in ((*known,), (*known, *named), (*known, *named, *trials)):
@@ -128,12 +129,17 @@ def _strung(table: Table, meant: Meaning, texts: pd.Series, words: bool) -> None
     rows = int(frame[column].astype(str).value_counts().iloc[0])
     unit = "words" if words else "stimuli"
     where = f"every text of {listed(known[:1])}" if known else "every text"
+    people = (
+        f"Say --subject {column} where it tells people apart, "
+        if not meant.people
+        else f"{meant.people} tells people apart; say "
+    )
     raise BrainLensError(
-        f"{table.path.name}: {where} comes {count} times, once for each value of {column!r} ({rows:,} {unit} x {count}): "
-        "whose rows these are is not said",
+        f"{name}: {where} comes {count} times, once for each value of {column!r} ({rows:,} {unit} x {count}): "
+        f"{'which of them is which' if meant.people else 'whose rows these are'} is not said",
         choices=sorted(found, key=found.__getitem__, reverse=True),
-        remedy=f"Say --subject {column} where it tells people apart, --repeat {column} for repeated presentations, "
-        f"--target {column} for measures or places, or --subject none where each row is a stimulus of its own",
+        remedy=f"{people}--repeat {column} for repeated presentations, --target {column} for measures or places, or "
+        f"--{'repeat' if meant.people else 'subject'} none where each row is a stimulus of its own",
     )
 
 
@@ -162,10 +168,11 @@ def _in_texts(table: Table, meant: Meaning, said: Mapping) -> Meaning:
     one = one_reading(table.frame, meant.people, meant.target, meant.repeat)
     guessed, doubts = set(meant.guessed), list(meant.doubts)
     context, order, group = meant.context, meant.order, meant.group
+    used = meant.used
     free = [
         c
         for c in one.columns
-        if (c not in meant.used or c in meant.group) and not is_id(c) and c != meant.text
+        if (c not in used or c in meant.group) and not is_id(c) and c != meant.text
     ]
     if not context and "context" not in said:
         pair = _numbered(one, free, [c for c in free if c not in group and c not in order])
@@ -224,7 +231,7 @@ def _numbered(frame: pd.DataFrame, blocks: list[str], places: list[str]) -> tupl
             dense = (each["count"] / (each["max"] - each["min"] + 1)).mean()
             if first not in (0, 1, 2) or (each["min"] == first).mean() < 0.8 or dense < 0.8:
                 continue
-            named = _called(frame, place, _PLACES) + _called(frame, block, (*_TEXTS, *_TRIALS))
+            named = _called(place, _PLACES) + _called(block, (*_TEXTS, *_TRIALS))
             together = runs == count
             if together or named:
                 found.append((-together, -named, count, block, place))
@@ -235,13 +242,13 @@ def _whole(values: pd.Series) -> bool:
     return values.dtype.kind in "iuf" and bool(values.notna().all() and (values % 1 == 0).all())
 
 
-def _called(frame: pd.DataFrame, column: str, names: tuple[str, ...]) -> bool:
-    return any(column in plain(frame, name) for name in names)
+def _called(column: str, names: tuple[str, ...]) -> bool:
+    return squashed(column) in {squashed(name) for name in names}
 
 
 def _block(frame: pd.DataFrame, meant: Meaning, free: list[str]) -> str:
     """A column whose labels stand together, several words each: the groups, or one that is called like a text or sentence."""
-    named = [c for c in free if _called(frame, c, (*_TEXTS, *_TRIALS))]
+    named = [c for c in free if _called(c, (*_TEXTS, *_TRIALS))]
     for column in [*(meant.group if len(meant.group) == 1 else []), *named]:
         values = frame[column]
         count = values.nunique(dropna=False)

@@ -7,6 +7,7 @@ import re
 import zipfile
 import zlib
 from dataclasses import dataclass, replace
+from functools import lru_cache
 from pathlib import Path
 
 import numpy as np
@@ -159,6 +160,7 @@ def read_table(
     )
 
 
+@lru_cache(maxsize=100_000)
 def squashed(name: object) -> str:
     """A column's name as it is compared: ``WorkerId``, ``worker_id`` and ``worker.id`` are the same.
 
@@ -241,8 +243,10 @@ def numbers(table: Table, column: str, *, remedy: str = NUMBERS) -> np.ndarray:
                 remedy=remedy,
             )
         found = parsed.values
+    if not table.missing:
+        return found
     codes = parse(table.missing).values
-    return np.where(np.isin(found, codes[~np.isnan(codes)]), np.nan, found) if len(codes) else found
+    return np.where(np.isin(found, codes[~np.isnan(codes)]), np.nan, found)
 
 
 def _parquet(path: Path) -> pd.DataFrame:

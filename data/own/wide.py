@@ -120,7 +120,7 @@ def _matching(frame: pd.DataFrame, file: str, pattern: str) -> dict[str, dict[st
             columns,
             remedy="Name columns, or a pattern that fits some",
         )
-    words = [c for c in found if np.isnan(parse(frame[c]).values).all() and frame[c].notna().any()]
+    words = [c for c in found if frame[c].dtype.kind == "O" and _no_number(frame[c])]
     if words and len(words) == len(found):
         raise BrainLensError(
             f"{file}: the columns that {pattern!r} fits hold words, such as {words[0]!r}",
@@ -128,6 +128,11 @@ def _matching(frame: pd.DataFrame, file: str, pattern: str) -> dict[str, dict[st
             remedy="Name the columns of measurements",
         )
     return found
+
+
+def _no_number(cells: pd.Series) -> bool:
+    held = cells.dropna()[:100]
+    return bool(len(held)) and np.isnan(parse(held).values).all()
 
 
 def _by_role(found: Mapping[str, Mapping[str, str]]) -> dict[str, dict[str, str]]:

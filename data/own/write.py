@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 
 from data.errors import BrainLensError, unknown
+from data.files import guarded
 from data.own.meaning import COLUMNS
 from data.own.sidecar import SIDECAR, write_sidecar
 from data.recording import Recording
@@ -108,7 +109,7 @@ def _text(table: pd.DataFrame, path: Path, kind: str) -> None:
             "A text holds the character NUL, which no table of text can keep",
             remedy="Write Parquet or NetCDF",
         )
-    table.to_csv(
+    guarded(table).to_csv(
         path,
         index=False,
         sep="\t" if kind == ".tsv" else ",",

@@ -1,0 +1,167 @@
+"""Files that mean harm: they are refused in words, whoever sends them, and nothing elsewhere on the machine is read."""
+
+from __future__ import annotations
+
+import json
+import zipfile
+
+import h5py
+import numpy as np
+import pandas as pd
+import pytest
+import xarray as xr
+
+from analysis.features.from_file import holds_activations, peek
+from data.errors import BrainLensError
+from data.own.gate import inside
+from data.own.hdf5 import harmless
+from data.own.read import read
+from data.own.sidecar import write_sidecar
+from data.own.validation import check
+from tests.data.own_tables import saved, table
+
+
+@pytest.fixture
+def secret(tmp_path):
+    """A file that nobody gave to be read."""
+    folder = tmp_path / "private"
+    folder.mkdir()
+    path = folder / "secret.bin"
+    path.write_bytes(bytes(range(256)) * 2)
+    (folder / "secret.csv").write_text("sentence\n" + "\n".join(f"Private {i}." for i in range(48)))
+    with h5py.File(folder / "other.h5", "w") as file:
+        file["x"] = np.arange(96.0).reshape(48, 2)
+    return folder
+
+
+def netcdf(path, fill):
+    """A recording's file whose array ``fill`` makes."""
+    with h5py.File(path, "w") as file:
+        file["text"] = np.array([f"Sentence {i}." for i in range(48)], dtype="S12")
+        fill(file)
+    return path
+
+
+def external_storage(file, secret):
+    file.create_dataset("x", (48, 2), "f4", external=[(str(secret / "secret.bin"), 0, 384)])
+
+
+def external_link(file, secret):
+    file["x"] = h5py.ExternalLink(str(secret / "other.h5"), "/x")
+
+
+def nested_link(file, secret):
+    file.create_group("a/b")["c"] = h5py.ExternalLink(str(secret / "other.h5"), "/")
+
+
+def virtual(file, secret):
+    layout = h5py.VirtualLayout((48, 2), "f8")
+    layout[:] = h5py.VirtualSource(str(secret / "other.h5"), "x", (48, 2))
+    file.create_virtual_dataset("x", layout)
+
+
+def bomb(file, _):
+    file.create_dataset("x", (48, 10_000_000), "f8", chunks=(1, 1_000_000), compression="gzip")
+
+
+def words_bomb(file, _):
+    file.create_dataset(
+        "x", (20_000_000,), h5py.string_dtype(), chunks=(100_000,), compression="gzip"
+    )
+
+
+@pytest.mark.parametrize(
+    ("fill", "what"),
+    [
+        (external_storage, "is stored in the file"),
+        (external_link, "is a link to the file"),
+        (nested_link, "is a link to the file"),
+        (virtual, "is a virtual dataset"),
+        (bomb, "unpacks from"),
+        (words_bomb, "unpacks from"),
+    ],
+)
+def test_hdf5_that_reaches_out_or_unpacks_without_end(tmp_path, secret, fill, what):
+    path = netcdf(tmp_path / "mine.nc", lambda file: fill(file, secret))
+    for run in (harmless, read, holds_activations, peek):
+        with pytest.raises(BrainLensError, match=what):
+            run(path)
+    report = check(path)
+    assert not report.ok and what in report.errors[0].what
+
+
+def test_soft_links_and_dimension_scales_are_harmless(tmp_path):
+    array = xr.DataArray(
+        np.random.default_rng(0).standard_normal((48, 2)),
+        dims=("stimulus", "target"),
+        coords={"text": ("stimulus", [f"Sentence {i}." for i in range(48)])},
+    )
+    array.to_netcdf(tmp_path / "mine.nc", engine="h5netcdf")
+    with h5py.File(tmp_path / "mine.nc", "a") as file:
+        file["again"] = h5py.SoftLink("/text")
+        file["round"] = h5py.SoftLink("/")
+    assert harmless(tmp_path / "mine.nc") is None and read(tmp_path / "mine.nc").n_stimuli == 48
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "/etc/passwd",
+        "../private/secret.csv",
+        "a/../../x.csv",
+        "~/x.csv",
+        "C:\\x.csv",
+        "..\\x.csv",
+        "",
+        "a\0b",
+    ],
+)
+def test_paths_that_leave(name):
+    assert not inside(name)
+
+
+@pytest.mark.parametrize("key", ["stimuli", "targets"])
+@pytest.mark.parametrize("form", ["absolute", "relative", "link"])
+def test_a_sidecar_names_files_beside_it_only(tmp_path, secret, key, form):
+    folder = tmp_path / "given"
+    folder.mkdir()
+    np.save(folder / "mine.npy", np.zeros((48, 2)))
+    named = {
+        "absolute": str(secret / "secret.csv"),
+        "relative": "../private/secret.csv",
+        "link": "x.csv",
+    }[form]
+    if form == "link":
+        (folder / "x.csv").symlink_to(secret / "secret.csv")
+    (folder / "mine.npy.brainlens.json").write_text(json.dumps({key: named}))
+    with pytest.raises(BrainLensError, match=r"outside its folder|leaves its folder"):
+        read(folder / "mine.npy")
+    (folder / "mine.npy.brainlens.json").unlink()
+    with pytest.raises(BrainLensError, match=r"outside its folder|leaves its folder"):
+        write_sidecar(folder / "mine.npy", **{key: named}) and read(folder / "mine.npy")
+
+
+def test_a_call_may_name_any_file(tmp_path, secret):
+    rng = np.random.default_rng(0)
+    np.save(tmp_path / "mine.npy", rng.standard_normal((48, 2)))
+    assert read(tmp_path / "mine.npy", stimuli=secret / "secret.csv").texts[0] == "Private 0."
+
+
+def test_tables_without_end(tmp_path):
+    wide = tmp_path / "wide.csv"
+    names = [f"c{i}" for i in range(30_000)]
+    wide.write_text(",".join(["text", *names]) + "\n" + ",".join(["a"] + ["1"] * len(names)) + "\n")
+    with pytest.raises(BrainLensError, match="has 30,001 columns"):
+        read(wide)
+    packed = tmp_path / "mine.csv.zip"
+    with zipfile.ZipFile(packed, "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr("mine.csv", "text,rt\n" + "a,1\n" * 40_000_000)
+    with pytest.raises(BrainLensError, match="unpacks from"):
+        read(packed)
+    book = tmp_path / "mine.xlsx"
+    saved(tmp_path, table(), "plain.csv")
+    pd.DataFrame({"text": ["a"]}).to_excel(book, index=False)
+    with zipfile.ZipFile(book, "a", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr("xl/media/zeros.bin", b"\0" * 150_000_000)
+    with pytest.raises(BrainLensError, match="unpacks from"):
+        read(book)
