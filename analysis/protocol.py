@@ -12,7 +12,7 @@ import numpy as np
 
 from data.errors import BrainLensError, unknown
 
-__all__ = ["PRESETS", "Protocol", "preset"]
+__all__ = ["PRESETS", "STRICTER", "Protocol", "preset"]
 
 CHOICES: dict[str, tuple[str, ...]] = {
     "pooling": ("last", "mean", "sum", "max"),
@@ -59,7 +59,7 @@ class Protocol:
         Tokens a transformer sees at once, special tokens included: the newest ones; None: as many as the model can (2021: 512).
         Recurrent networks carry their state through the whole text in any case.
     pooling : str
-        How a stimulus's tokens become one vector: last, mean, sum or max.
+        How a stimulus's tokens become one vector: last (the last token of its last word), mean, sum or max.
     attention : str
         ``"prefix"``: no model sees words to come; ``"whole"``: bidirectional models see the whole context group.
     word_boundary : bool
@@ -437,14 +437,25 @@ PRESETS["epochs"] = dataclasses.replace(
 ``paper_group``, which fall back to the recording's own defaults."""
 
 
+STRICTER = "defended:leave-one-group-out"
+"""Every topic (story, group) held out alone. The stricter question: r is taken inside a topic that was never seen, so that what
+differs between topics adds nothing."""
+
+
 def preset(name: str) -> Protocol:
-    """The preset of that name.
+    """The preset of that name, or of ``"<preset>:<split>"`` with another split.
 
     Raises
     ------
     BrainLensError
         Where there is none.
+
+    Examples
+    --------
+    >>> preset(STRICTER).split
+    'leave-one-group-out'
     """
-    if name not in PRESETS:
+    base, _, split = name.partition(":")
+    if base not in PRESETS:
         raise unknown("protocol", name, PRESETS)
-    return PRESETS[name]
+    return PRESETS[base].but(split=split) if split else PRESETS[base]

@@ -10,7 +10,7 @@ from urllib.parse import parse_qsl, quote, urlencode
 import param
 
 from analysis.protocol import FIELDS as PROTOCOL_FIELDS
-from analysis.protocol import PRESETS, Protocol, preset
+from analysis.protocol import PRESETS, STRICTER, Protocol, preset
 from dashboards import LENSES
 from data.errors import BrainLensError, unknown
 from data.filters import FILTERS
@@ -61,7 +61,9 @@ class Selection(param.Parameterized):
         doc="mean, subject or region: what a line of the layers is.",
     )
     protocols = param.ListSelector(
-        default=[], objects=list(PRESETS), doc="Further presets, each in a figure of its own."
+        default=[],
+        objects=[*PRESETS, STRICTER],
+        doc="Further presets, each in a figure of its own.",
     )
     tested = param.Boolean(False, doc="Whether each target is tested against chance.")
     scheme = param.List(["init"], item_type=str, doc="How untrained copies are made.")

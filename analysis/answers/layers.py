@@ -156,6 +156,7 @@ def _caption(scores: list, missing: pd.DataFrame) -> str:
             "profile shows each layer by itself. Ringed: the layer that most folds chose; plain mark: the highest one on the "
             "reported data."
         )
+    parts += first.question()
     if seeds := seed_words(scores):
         parts.append(seeds)
     if first.ceiling.flag:

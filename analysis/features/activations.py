@@ -10,12 +10,12 @@ from pathlib import Path
 import numpy as np
 
 from analysis.features.from_file import read_layers
-from analysis.models.base import Card, Model
+from analysis.models.base import Card, Model, Passage
 from analysis.progress import SILENT, Report
 from analysis.protocol import Protocol
 from analysis.store.keys import READING, made, packages
 from analysis.store.store import Store
-from analysis.text.passages import passages, passages_hash
+from analysis.text.passages import ending_with_words, passages, passages_hash
 from data.errors import BrainLensError, unknown
 from data.recording import Recording
 
@@ -117,7 +117,14 @@ class Activations:
 # ---- reading through the store ------------------------------------------------------------------------
 def activation_key(model: Model, recording: Recording, protocol: Protocol) -> str:
     """Content key: equal exactly where the same model reads the same passages in the same way; no weights are loaded."""
-    return _key(_recipe(model, passages_hash(passages(recording, protocol.context)), protocol))
+    return _key(_recipe(model, passages_hash(_texts(model, recording, protocol)), protocol))
+
+
+def _texts(model: Model, recording: Recording, protocol: Protocol) -> list[Passage]:
+    """What the model reads; for ``pooling="last"`` a stimulus ends with its last word (static vectors are means over words)."""
+    read = passages(recording, protocol.context)
+    static = model.card.cls in ("embedding", "random")
+    return ending_with_words(read) if protocol.pooling == "last" and not static else read
 
 
 def _recipe(model: Model, read: str, protocol: Protocol) -> dict:
@@ -174,7 +181,7 @@ def extract(
     if hasattr(model, "of"):  # made elsewhere
         return model.of(recording)
     store = store or Store()
-    texts = passages(recording, protocol.context)
+    texts = _texts(model, recording, protocol)
     numbers = (
         list(range(model.n_layers))
         if layers is None

@@ -49,6 +49,7 @@ def provenance(
             "response_hash": recording.response_hash,
             "content_hash": recording.content_hash,
             "n_stimuli": recording.n_measured,
+            "stops": _stops(recording),
             "n_unmeasured": recording.n_stimuli - recording.n_measured,
             "n_targets": recording.n_targets,
             "n_subjects": 0 if subjects is None else len(set(subjects)),
@@ -67,6 +68,12 @@ def provenance(
         "ceiling": {"kind": ceiling.kind, "flag": ceiling.flag},
         **_made(made),
     }
+
+
+def _stops(recording: Recording) -> float:
+    """Share of stimuli that end with a punctuation mark: their last token often is that mark."""
+    texts = [text.rstrip() for text in recording.texts]
+    return float(np.mean([bool(text) and not text[-1].isalnum() for text in texts]))
 
 
 def _planted(recording: Recording) -> float | None:

@@ -412,6 +412,7 @@ class Score:
             lines.append(
                 "One fold seed: another draw of the folds gives another r (seeds=3 shows by how much)."
             )
+        lines += self.question()
         if "r_shuffled" in self.dataset:
             relation = "more than" if self.shuffled > self.value else "not more than"
             lines.append(
@@ -443,6 +444,25 @@ class Score:
             lines.append(f"Ceiling: {self.ceiling.flag}.")
         if self.share[0] > 1:
             lines.append("The share of the ceiling is above 1: the ceiling is too low.")
+        return lines
+
+    def question(self) -> list[str]:
+        """What the protocol's context and split make of the question, one sentence each; nothing for the usual ones."""
+        about, lines = self.provenance["recording"], []
+        alone = self.protocol.context == "none" or (
+            self.protocol.context == "recording" and about.get("context") in (None, "none")
+        )
+        stops = about.get("stops", 0.0)
+        if alone and self.protocol.pooling == "last" and stops > 0.5:
+            lines.append(
+                f"Each stimulus is read alone, and {stops:.0%} end with a punctuation mark: where that is a token of its "
+                "own, the last token of the last word is the mark, not the word."
+            )
+        if self.protocol.split == "leave-one-group-out":
+            lines.append(
+                "The stricter question: each group is held out alone and r is taken inside it, so that differences between "
+                "groups add nothing."
+            )
         return lines
 
     def _solver_warnings(self) -> list[str]:

@@ -28,7 +28,7 @@ STEPS = {
     "bootstrap": 3,
     "ceiling": 3,
     "controls": 3,
-    "joint fit": 3,
+    "joint fit": 4,
     "items": 3,
     "store": 2,
 }

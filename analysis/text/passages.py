@@ -14,7 +14,15 @@ import pandas as pd
 from data.errors import BrainLensError
 from data.recording import Recording
 
-__all__ = ["Passage", "context_labels", "passages", "passages_hash", "sentences", "words"]
+__all__ = [
+    "Passage",
+    "context_labels",
+    "ending_with_words",
+    "passages",
+    "passages_hash",
+    "sentences",
+    "words",
+]
 
 _WORDS_BEFORE = re.compile(r"words:(\d+)")
 _WORD = re.compile(r"\S+")
@@ -124,6 +132,34 @@ def passages(recording: Recording, context: str = "recording") -> list[Passage]:
     for row, label in enumerate(labels):
         groups.setdefault(int(label), []).append(row)
     return [_joined(texts, blanks, rows) for rows in groups.values()]
+
+
+def ending_with_words(read: Sequence[Passage]) -> list[Passage]:
+    """The same passages, each stimulus up to the end of its last word: what stands alone behind it is no word.
+
+    A word is what stands between white space and has a letter or a digit; a stimulus without any stays as it is.
+
+    Examples
+    --------
+    >>> ending_with_words([Passage("We know .", ((0, 9),), (0,))])[0].spans
+    ((0, 7),)
+    """
+    found = []
+    for passage in read:
+        spans = tuple(_to_last_word(passage.text, *span) for span in passage.spans)
+        found.append(
+            passage if spans == tuple(passage.spans) else Passage(passage.text, spans, passage.rows)
+        )
+    return found
+
+
+def _to_last_word(text: str, start: int, end: int) -> tuple[int, int]:
+    held = [
+        last
+        for first, last in words(text[start:end])
+        if any(letter.isalnum() for letter in text[start + first : start + last])
+    ]
+    return (start, start + held[-1]) if held else (start, end)
 
 
 def _joined(texts: Sequence[str], blanks: Sequence[str], rows: Sequence[int]) -> Passage:

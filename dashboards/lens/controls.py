@@ -323,6 +323,16 @@ _GROUPS = {
         "by_experiment",
         "seed",
         "seeds",
+        "gap",
+    ),
+    "How stimuli become the signal's samples": (
+        "delays",
+        "hrf",
+        "resample",
+        "highpass",
+        "nuisance",
+        "standardize_run",
+        "trim",
     ),
     "How responses are predicted": (
         "method",

@@ -11,7 +11,7 @@ import panel_material_ui as pmui
 from analysis.answers.groups import grouped, groupings, targets
 from analysis.answers.layers import layers
 from analysis.answers.tiles import tiles, verdict_first
-from analysis.protocol import PRESETS, preset
+from analysis.protocol import PRESETS, STRICTER, preset
 from dashboards.figures.spec import FigureSpec, Mark, Rule
 from dashboards.lens.controls import ModelPicker, ProtocolPicker, RecordingPicker, ScalePicker
 from dashboards.lens.lens import Computation, Lens, Picture, View
@@ -30,6 +30,7 @@ __all__ = ["Layers", "ceiling_rules", "control_rules"]
 
 _HOVER = ("model", "layer", "r", "r_low", "r_high", "ceiling", "normalised", "n_stimuli", "source")
 _CONTROLS = {"position+length": "position and length alone", "random-embedding": "random embedding"}
+BESIDE = {**{name: name for name in PRESETS}, "each group held out alone (stricter)": STRICTER}
 SHOWN = {"Mean over everything": "mean", "Per subject": "subject", "Per region": "region"}
 
 
@@ -54,7 +55,7 @@ class Layers(Lens):
         )
         self._why = note(margin=(0, 4))
         beside = pmui.MultiChoice(
-            label="Other protocols beside it", options=list(PRESETS), value=self.selection.protocols, margin=(8, 0, 4, 0),
+            label="Other protocols beside it", options=BESIDE, value=self.selection.protocols, margin=(8, 0, 4, 0),
             sizing_mode="stretch_width",
         )  # fmt: skip
         tested = pmui.Switch(

@@ -247,3 +247,16 @@ def test_a_committed_layer_is_named_before_the_data_are_seen(make_score):
             committed(score, wrong)
     with pytest.raises(BrainLensError, match="is no layer"):
         committed(score, "top")
+
+
+def test_what_the_context_and_the_split_ask_stands_beside_the_number(make_score):
+    alone = make_score(changes={"context": "none"})
+    alone.provenance["recording"]["stops"] = 1.0
+    assert "100% end with a punctuation mark" in layers([alone]).caption
+    assert any("punctuation mark" in line for line in alone.warnings())
+    assert "punctuation" not in layers([make_score()]).caption
+    strict = make_score(protocol="defended:leave-one-group-out")
+    assert (
+        "The stricter question" in layers([strict]).caption
+        and strict.protocol.split == "leave-one-group-out"
+    )

@@ -81,6 +81,23 @@ def test_one_band_is_ordinary_ridge():
         assert fit.r[("model",)] == pytest.approx(slow.r[0], abs=1e-5)
 
 
+def test_a_penalty_is_chosen_by_the_same_inner_r2_as_in_plain_ridge():
+    """Inner folds whose own mean lies off the training mean: R2 is against the training mean in both."""
+    rng = np.random.default_rng(7)
+    x, groups = rng.standard_normal((120, 40)), np.repeat(np.arange(6), 20)
+    y = x @ rng.standard_normal((40, 4)) * 0.3 + rng.standard_normal((120, 4)) + groups[:, None]
+    rows = np.arange(120)
+    folds = [(rows[groups != g], rows[groups == g]) for g in range(2)]
+    inner = [
+        [(t[groups[t] != g], t[groups[t] == g]) for g in np.unique(groups[t])] for t, _ in folds
+    ]
+    fit = banded_ridge({"model": x}, y, folds, inner, alphas=ALPHAS)
+    plain = cross_validate(
+        x, y, folds, criterion="kfold", alphas=ALPHAS, inner_folds=inner, standardize=True
+    )
+    assert fit.r2[("model",)] == pytest.approx(plain.r2[0], abs=0.06)
+
+
 def test_two_bands_equal_ridge_on_scaled_columns():
     """The solution for given shares is ridge on the bands' columns, each times the root of its share."""
     bands, y = planted(3, 120)

@@ -140,3 +140,14 @@ def test_the_hash_sees_texts_spans_and_rows_and_nothing_else():
 def test_words_are_what_stands_between_white_space():
     text = "It's  a well-known\tcafé —\u00a0yes"
     assert [text[a:b] for a, b in words(text)] == ["It's", "a", "well-known", "café", "—", "yes"]
+
+
+def test_last_is_the_last_word_wherever_there_is_one():
+    from analysis.text.passages import Passage, ending_with_words
+
+    text = "We know . — Why ? ! ... It's 5 ."
+    spans = ((0, 9), (10, 19), (20, 23), (24, 32))
+    found = [text[a:b] for a, b in ending_with_words([Passage(text, spans, (0, 1, 2, 3))])[0].spans]
+    assert found == ["We know", "— Why", "...", "It's 5"]
+    plain = [Passage("Nothing stands alone here.", ((0, 26),), (0,))]
+    assert ending_with_words(plain) == plain
