@@ -453,7 +453,8 @@ class Score:
             self.protocol.context == "recording" and about.get("context") in (None, "none")
         )
         stops = about.get("stops", 0.0)
-        if alone and self.protocol.pooling == "last" and stops > 0.5:
+        static = self.provenance["model"].get("class") in ("embedding", "random")
+        if alone and not static and self.protocol.pooling == "last" and stops > 0.5:
             lines.append(
                 f"Each stimulus is read alone, and {stops:.0%} end with a punctuation mark: where that is a token of its "
                 "own, the last token of the last word is the mark, not the word."
