@@ -57,7 +57,10 @@ def _looked_through(path: Path, file) -> int:
             if isinstance(link, h5py.ExternalLink):
                 _refuse(path, f"{group.name}/{name} is a link to the file {link.filename!r}")
             if isinstance(link, h5py.SoftLink):
-                continue  # what it leads to is met by itself
+                # a dataset is met by itself; a group could hold itself, and a reader would go round for ever
+                if isinstance(group.get(name), h5py.Group):
+                    _refuse(path, f"{group.name}/{name} is a link to the group {link.path!r}")
+                continue
             if not isinstance(link, h5py.HardLink):
                 _refuse(path, f"{group.name}/{name} is a link of an unknown kind")
             item = group[name]

@@ -99,8 +99,18 @@ def test_soft_links_and_dimension_scales_are_harmless(tmp_path):
     array.to_netcdf(tmp_path / "mine.nc", engine="h5netcdf")
     with h5py.File(tmp_path / "mine.nc", "a") as file:
         file["again"] = h5py.SoftLink("/text")
-        file["round"] = h5py.SoftLink("/")
     assert harmless(tmp_path / "mine.nc") is None and read(tmp_path / "mine.nc").n_stimuli == 48
+
+
+def test_a_group_that_holds_itself_is_refused(tmp_path):
+    """A reader would go round in it until the memory is full."""
+    xr.DataArray(np.zeros((4, 2)), dims=("stimulus", "target")).to_netcdf(
+        tmp_path / "mine.nc", engine="h5netcdf"
+    )
+    with h5py.File(tmp_path / "mine.nc", "a") as file:
+        file["round"] = h5py.SoftLink("/")
+    with pytest.raises(BrainLensError, match="link to the group"):
+        read(tmp_path / "mine.nc")
 
 
 @pytest.mark.parametrize(
