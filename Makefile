@@ -50,6 +50,9 @@ docs: env
 bench: env
 	$(BIN)/python -m benchmarks
 
+faults: env
+	$(BIN)/python -m tools.faults --write
+
 starter: env
 	$(BIN)/brainlens models starter
 

@@ -12,7 +12,7 @@ from filelock import FileLock
 
 from dashboards.look.look import DIALOG, Words, note
 from data.errors import BrainLensError, unknown
-from data.files import atomic
+from data.files import atomic, in_words
 from data.home import personal
 
 __all__ = ["Bookmarks", "keep", "kept", "remove"]
@@ -63,7 +63,7 @@ def keep(name: str, query: str) -> None:
         raise BrainLensError(
             f"The name of the bookmark has {len(name)} characters", remedy=f"Take at most {LONGEST}"
         )
-    with _alone():
+    with in_words(personal()), _alone():
         _write({**kept(), name: query})
 
 
@@ -75,7 +75,7 @@ def remove(name: str) -> None:
     BrainLensError
         Where there is none of that name.
     """
-    with _alone():
+    with in_words(personal()), _alone():
         found = kept()
         if name not in found:
             raise unknown("bookmark", name, found)
