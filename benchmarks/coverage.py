@@ -22,13 +22,14 @@ import zlib
 from collections.abc import Callable, Iterator
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from dataclasses import dataclass, field
+from multiprocessing import get_context
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import xarray as xr
 
-CHUNK = 20
+CHUNK = 10
 RESULTS = Path(__file__).resolve().parent / "results"
 DATA_SETS = 400
 
@@ -450,7 +451,8 @@ def main(arguments: list[str] | None = None) -> int:
     options.work.mkdir(parents=True, exist_ok=True)
     done, missing = plan(cells, data_sets, options.work)
     began = time.monotonic()
-    with ProcessPoolExecutor(options.processes) as pool:
+    os.environ["BRAINLENS_CORES"] = "1"  # of each process: its threads would wait for the others'
+    with ProcessPoolExecutor(options.processes, mp_context=get_context("spawn")) as pool:
         futures = {pool.submit(run_chunk, *chunk): chunk for chunk in missing}
         for number, future in enumerate(as_completed(futures), 1):
             name, start, stop = futures[future]

@@ -48,7 +48,10 @@ def test_a_stopped_run_goes_on_and_the_summary_is_written_with_errors(tmp_path, 
     assert main([*ask, "--data-sets", "20"]) == 0
     one = cell("families, rho 0, between 0.2, normal")
     (path, known), missing = plan([one], 40, tmp_path)[0][one.name], plan([one], 40, tmp_path)[1]
-    assert missing == [(one.name, 20, 40)] and json.loads(path.read_text()) == known
+    assert (
+        missing == [(one.name, 20, 30), (one.name, 30, 40)]
+        and json.loads(path.read_text()) == known
+    )
     assert main([*ask, "--data-sets", "40"]) == 0
     said = capsys.readouterr().out
     assert "| families, rho 0, between 0.2, normal | claimed | 5.0% |" in said and " ± " in said
