@@ -56,7 +56,7 @@ def test_a_metric_gives_a_value_per_target_and_leaves_out_what_was_not_measured(
     np.testing.assert_allclose(METRICS[name](responses, predictions), whole)
 
 
-@pytest.mark.parametrize("name", set(CONTROLS.own) - {"static-embedding"})
+@pytest.mark.parametrize("name", sorted(set(CONTROLS.own) - {"static-embedding"}))
 def test_a_control_gives_a_row_per_stimulus(name):
     simulated = recording("simulated")
     made = CONTROLS[name](simulated, Asked(name))
