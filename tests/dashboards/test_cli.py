@@ -248,7 +248,9 @@ def test_the_app_knows_where_it_is_served(clean_home, monkeypatch):
     monkeypatch.setenv("BRAINLENS_ADDRESS", "")
     run("app", "--address", "0.0.0.0", "--port", "1234")
     ((command, address),) = started
-    assert address == "0.0.0.0" and command[-4:] == ["--port", "1234", "--address", "0.0.0.0"]
+    place = command.index("--port")
+    assert address == "0.0.0.0"
+    assert command[place : place + 4] == ["--port", "1234", "--address", "0.0.0.0"]
 
 
 def test_the_cache_can_be_listed_and_cleared(clean_home):
