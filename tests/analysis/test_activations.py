@@ -139,9 +139,9 @@ def test_the_gram_matrix_is_centred_and_kept(folder, store):
 
 
 def test_a_constant_layer_is_a_feature_with_a_note(llama, store):
-    """Every sentence ends with the same sign, and llama's embedding knows no position."""
+    """Every sentence ends with the same word, and llama's embedding knows no position."""
     toy = recording(1)
-    toy.stimuli["text"] = [text[:-1] + " %" for text in toy.stimuli["text"]]
+    toy.stimuli["text"] = [text[:-1] + " on" for text in toy.stimuli["text"]]
     activations = extract(model_of(llama), toy, DEFENDED, store=store)
     assert "constant feature" in activations.note(0)
     assert np.isfinite(activations.layer(0)).all()

@@ -50,11 +50,11 @@ def code_of(lens, picture: Picture) -> str:
 
 
 def test_the_lens_s_own_code_is_exported_even_where_there_are_scores(clean_home, monkeypatch):
-    import analysis.paper.methods
+    import analysis.paper.code
 
     lens = Layers(models=["random-64"], recording="simulated", protocol=QUICK).run(wait=True)
     monkeypatch.setattr(
-        analysis.paper.methods,
+        analysis.paper.code,
         "python_code",
         lambda *_, **__: pytest.fail("the scores' code was asked for"),
     )
