@@ -179,7 +179,7 @@ def _ceiling_of(score, mine: np.ndarray, whose: np.ndarray | None) -> tuple[floa
     bound = score.ceiling
     if not bound.divides or bound.holds_for != "targets":
         return np.nan, np.nan
-    if "pools" in bound.details:
+    if bound.kind == "pools":
         return _pooled_ceiling(bound, mine, whose, score.protocol)
     per = np.asarray(bound.per_target, float)[mine]
     per = per[per > 0]
