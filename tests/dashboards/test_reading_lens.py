@@ -130,7 +130,13 @@ def test_beside_a_brain_score_pairs_are_listed_and_missing_ones_have_a_reason(le
     from analysis import preset, score
 
     quick = preset("defended").but(
-        folds=3, inner_folds=2, bootstrap=50, ceiling="none", controls=(), shuffled_twin=False
+        folds=3,
+        inner_folds=2,
+        seeds=1,
+        bootstrap=50,
+        ceiling="none",
+        controls=(),
+        shuffled_twin=False,
     )
     lens.selection.protocol = quick
     lens.selection.neural = "simulated"
@@ -235,7 +241,13 @@ def test_times_are_predicted_from_activations_for_each_person():
     from analysis import preset
 
     quick = preset("defended").but(
-        folds=3, inner_folds=2, bootstrap=50, ceiling="none", controls=(), shuffled_twin=False
+        folds=3,
+        inner_folds=2,
+        seeds=1,
+        bootstrap=50,
+        ceiling="none",
+        controls=(),
+        shuffled_twin=False,
     )
     lens = Reading(runner=Runner(workers=1), protocol=quick, fitted=True, **EXAMPLE)
     lens.run(wait=True)
