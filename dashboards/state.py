@@ -237,7 +237,8 @@ def encode(values: dict) -> str:
             pairs += [(name, str(item)) for item in value]
         else:
             pairs.append((name, _flat(value)))
-    return urlencode(pairs, quote_via=quote, safe="/:@,")
+    # half a character pair, as a broken link may hold, has no bytes
+    return urlencode(pairs, quote_via=quote, safe="/:@,", errors="replace")
 
 
 def decode(query: str, checks: dict[str, Callable] | None = None) -> tuple[dict, list[str]]:
