@@ -142,7 +142,7 @@ def users_remove(name: str):
 
 @users.command("list")
 def users_list():
-    """Who may log in."""
+    """Who may log in, one name a line."""
     from dashboards.serve.passwords import names
 
     for name in names():

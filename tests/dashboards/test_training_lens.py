@@ -77,7 +77,8 @@ def test_a_text_chosen_in_another_lens_is_shown_by_its_name(tmp_path):
     lens.wanted = lambda: [scored.model]
     lens.scores.keep(lens.scores.key(scored.model), Ready(scored))
     lens.texts.keep(
-        f"text:{identity.model(scored.model)}|{own}", Ready(SimpleNamespace(bits_per_byte=3.0))
+        f"text:{identity.model(scored.model)}|{identity.recording(str(own))}",
+        Ready(SimpleNamespace(bits_per_byte=3.0)),
     )
     lens.refresh()
     score_picture, bits = lens.shown.pictures[:2]
