@@ -42,6 +42,7 @@ def test_the_server_answers_and_the_page_paints(tmp_path, visit):
         page = visit(running.url)
         page.wait_for_function("performance.getEntriesByName('first-contentful-paint').length > 0")
         assert page.title()
+        ready(page)
     finally:
         running.process.terminate()
         running.process.wait(10)
@@ -50,7 +51,7 @@ def test_the_server_answers_and_the_page_paints(tmp_path, visit):
 def test_it_opens_on_the_published_models_without_any_other_host(server, visit):
     page = ready(visit(server.url))
     page.get_by_role("heading", name="Does better next-word prediction").wait_for()
-    page.get_by_text("over 42 published models").wait_for()
+    page.get_by_text("over 42 published models").first.wait_for()
     page.get_by_text("more", exact=True).locator("visible=true").first.click()
     page.get_by_text("Left out: t5-11b").wait_for()
     page.get_by_role("tab", name="Table").click()
