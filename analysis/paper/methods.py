@@ -1,6 +1,6 @@
 """What goes into the paper beside the figure: the methods paragraph, the references, the code, and a table for R.
 
-``paragraph(scores)``, ``bibtex(scores)``, :func:`analysis.paper.code.python_code`, ``r_script(scores)`` and ``long_table(scores)`` all take one
+``paragraph(scores)``, ``bibtex(scores)``, ``r_script(scores)`` and ``long_table(scores)`` all take one
 Score or several; ``published=("schrimpf2021",)`` adds published tables that stand in the same figure. Everything is written from
 the scores' provenance, so that it says what was done and not what is usually done.
 """

@@ -85,7 +85,10 @@ def test_the_lenses_say_the_same(one):
     words = f"r = {decimal(one.value)} {interval(one.low, one.high)}"
     lens = Layers(models=[MODEL], recording="simulated", protocol=PROTOCOL).run(wait=True)
     picture = lens.view().pictures[0]
-    assert picture.spec.answer.startswith(f"{MODEL} predicts simulated") and words in picture.spec.answer
+    assert (
+        picture.spec.answer.startswith(f"{MODEL} predicts simulated")
+        and words in picture.spec.answer
+    )
     row = picture.table.iloc[0]
     assert (row["score"], row["score_low"], row["score_high"]) == ends(one.value, one.low, one.high)
     lens.close()

@@ -357,7 +357,7 @@ def test_what_is_not_netcdf(tmp_path):
     with pytest.raises(BrainLensError, match="it is a web page"):
         open_array(tmp_path / "page.nc")
     (tmp_path / "half.nc").write_bytes(b"\x89HDF\r\n\x1a\n" + bytes(40))
-    with pytest.raises(BrainLensError, match="not an? (HDF5 or )?NetCDF file that can be read"):
+    with pytest.raises(BrainLensError, match=r"not an? (HDF5 or )?NetCDF file that can be read"):
         open_array(tmp_path / "half.nc")
 
 
@@ -375,7 +375,7 @@ def test_a_small_file_that_unpacks_to_very_much(tmp_path):
             scale.make_scale(dim)
             data.dims[i].attach_scale(scale)
     assert (tmp_path / "bomb.nc").stat().st_size < 1_000_000
-    with pytest.raises(BrainLensError, match="unpacks from .* to 320,00"):
+    with pytest.raises(BrainLensError, match=r"unpacks from .* to 320,00"):
         open_array(tmp_path / "bomb.nc")
 
 
