@@ -87,7 +87,7 @@ WITH_PYTHON = [path for path in DOCS if blocks(path, "python")]
 WITH_SHELL = [path for path in DOCS if "brainlens" in " ".join(blocks(path, "sh"))]
 
 
-@pytest.mark.slow
+@pytest.mark.deep  # whole scores under the default protocol: minutes a page
 @pytest.mark.parametrize("path", WITH_PYTHON, ids=lambda path: path.stem)
 def test_the_python_examples_of_a_page_run(path, clean_home, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)

@@ -11,8 +11,18 @@ from nbclient import NotebookClient
 FOLDER = Path(__file__).parent.parent / "notebooks"
 
 
+SHORT = ("01_first_score",)
+"""Notebooks that every run of the suite executes; the others take minutes each under three fold seeds."""
+
+
 @pytest.mark.slow
-@pytest.mark.parametrize("path", sorted(FOLDER.glob("*.ipynb")), ids=lambda path: path.stem)
+@pytest.mark.parametrize(
+    "path",
+    [
+        pytest.param(path, id=path.stem, marks=() if path.stem in SHORT else pytest.mark.deep)
+        for path in sorted(FOLDER.glob("*.ipynb"))
+    ],
+)
 def test_notebook_runs(path, tmp_path):
     notebook = nbformat.read(path, as_version=4)
     NotebookClient(

@@ -123,7 +123,7 @@ def _own(url: str) -> bool:
     return url.startswith(("http://localhost:", "ws://localhost:", "data:", "blob:"))
 
 
-BEFORE_THE_REDESIGN = ("test_browser.py", "test_browser_lenses.py")
+BEFORE_THE_REDESIGN = ("test_browser.py", "test_browser_lenses.py", "test_jupyter.py")
 """Files of browser tests that name places of the page as it was; they are not run until they are brought along."""
 STANDING = ("test_the_server_answers_and_the_page_paints",)
 

@@ -124,7 +124,7 @@ def test_an_empty_text_says_why():
     assert own == "Methods of this figure: see the lens in which each of its results was computed."
 
 
-@pytest.mark.slow
+@pytest.mark.deep  # every lens computed whole and its script run: minutes
 def test_every_exported_script_runs_and_writes_what_it_says(tmp_path, clean_home):
     """In one process of their own, which has nothing but the store that the lenses filled."""
     quick = {"models": MODELS, "recording": "simulated", "protocol": QUICK}

@@ -32,7 +32,7 @@ CELLS = [
     "Compare(models=['zoo-causal-200k', 'random-64']).run(wait=True)",
 ]
 ANSWERS = [
-    "zoo-causal-200k's layer",
+    "zoo-causal-200k predicts simulated",
     "Over all sentences, ",
     "The surprisal of zoo-causal-200k goes with",
     "over 42 published models",
