@@ -53,6 +53,16 @@ def pytest_collection_modifyitems(config, items):
         items[:] = [item for item in items if not item.get_closest_marker("deep")]
 
 
+@pytest.fixture(autouse=True)
+def _environment_of_its_own():
+    """What a command sets in the environment of its process ends with the test."""
+    before = dict(os.environ)
+    yield
+    if dict(os.environ) != before:
+        os.environ.clear()
+        os.environ.update(before)
+
+
 def _need(present: bool, reason: str) -> None:
     if present:
         return

@@ -89,7 +89,24 @@ def build_score(
 def _bound(value: float | None, targets: int, flag: str) -> Ceiling:
     if value is None:
         return Ceiling.none(flag or "none was asked for", targets)
-    return Ceiling("pools", value, value - 0.05, value + 0.05, np.full(targets, value), True, flag)
+    # as two disjoint pools have it: r_ay = r_by = .8 c and r_ab = .64 make the ceiling c; folds differ by next to nothing
+    pairs = np.array([0.8 * value, 0.8 * value, 0.64])[:, None, None]
+    pairs = pairs + 1e-9 * np.array([-1, 1, 1, -1])[:, None] + np.zeros(targets)
+    details = {
+        "pools": (("pair", "pool_fold", "target"), pairs),
+        "pools_part": (("pool_fold",), np.array([""] * 4)),
+        "pools_seed": (("pool_fold",), np.zeros(4, int)),
+    }
+    return Ceiling(
+        "pools",
+        value,
+        value - 0.05,
+        value + 0.05,
+        np.full(targets, value),
+        True,
+        flag,
+        details=details,
+    )
 
 
 def _controls() -> pd.DataFrame:

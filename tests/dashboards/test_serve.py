@@ -14,6 +14,7 @@ import time
 import urllib.error
 import urllib.parse
 import urllib.request
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -429,7 +430,9 @@ def connect(
                     return f"closed {socket.close_code}"
         return "open"
 
-    return asyncio.run(run())
+    # in a thread of its own: a browser of another test may leave this one with a running loop
+    with ThreadPoolExecutor(1) as aside:
+        return aside.submit(asyncio.run, run()).result()
 
 
 def test_a_stranger_sees_the_form_and_health_only(running):
