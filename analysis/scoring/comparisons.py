@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -22,7 +22,7 @@ from analysis.store.keys import content_key
 from data.errors import BrainLensError
 from data.recording import Recording
 
-__all__ = ["ceiling_of", "controls_of", "headline"]
+__all__ = ["BEYOND", "HEADLINE_TARGETS", "ceiling_of", "controls_of", "headline", "joint_fits"]
 
 
 BEYOND = ("position", "length")
@@ -185,19 +185,7 @@ def headline(
         or not all(_measured(recording, part)[1].any() for part in every[0].parts)
     ):
         return {}, True
-    fits, known, start = [], True, 0
-    for run, key in zip(every, keys, strict=True):
-        count = sum(len(part.folds) for part in run.parts)
-        layers = list(fold_layers[start : start + count])
-        start += count
-        key = f"{key}-unique{content_key(*layers)[:12]}"
-        found = store.load_score(key)
-        if found is None:
-            known = False
-            found = _joint_fit(features, layers, recording, run.protocol, run.parts, report)
-            found.attrs |= {"recording": recording.id, "protocol": protocol.name}
-            store.save_score(key, found)
-        fits.append(found)
+    fits, known = joint_fits(features, fold_layers, recording, protocol, every, keys, store, report)
     joint, controls, alone = (
         summarise(
             np.concatenate([fit[name].values for fit in fits]),
@@ -217,6 +205,58 @@ def headline(
     }, known
 
 
+def joint_fits(
+    features: Callable[[int], np.ndarray],
+    fold_layers: Sequence[int],
+    recording: Recording,
+    protocol: Protocol,
+    every: list[Run],
+    keys: list[str],
+    store,
+    report: Report,
+    *,
+    names: Sequence[str] = BEYOND,
+    width: int | None = None,
+) -> tuple[list[xr.Dataset], bool]:
+    """R2 of a model, of controls, and of both together, one dataset for each fold seed; and whether all were stored.
+
+    Parameters
+    ----------
+    features, fold_layers, every, keys
+        As for :func:`headline`.
+    names : sequence of str
+        The controls, one band together.
+    width : int, optional
+        Units of a random embedding among them; it is drawn anew with each fold seed.
+
+    Returns
+    -------
+    list of xarray.Dataset
+        ``joint``, ``alone`` (the model), ``controls`` over (fold, target); ``part`` of each fold.
+    bool
+    """
+    fits, known, start = [], True, 0
+    for run, key in zip(every, keys, strict=True):
+        count = sum(len(part.folds) for part in run.parts)
+        layers = list(fold_layers[start : start + count])
+        start += count
+        told = layers if tuple(names) == BEYOND else [",".join(names), *layers]
+        key = f"{key}-unique{content_key(*told)[:12]}"
+        found = store.load_score(key)
+        if found is None:
+            known = False
+            beside = None
+            if tuple(names) != BEYOND and not recording.sampled:
+                beside = controls_by_name(recording, names, width=width, seed=run.protocol.seed)
+            found = _joint_fit(
+                features, layers, recording, run.protocol, run.parts, report, beside=beside
+            )
+            found.attrs |= {"recording": recording.id, "protocol": protocol.name}
+            store.save_score(key, found)
+        fits.append(found)
+    return fits, known
+
+
 def _measured(recording: Recording, part) -> tuple[np.ndarray, np.ndarray]:
     """The part's rows with a measurement (words between them are only read), and the targets that have one in each of them."""
     there = ~np.isnan(recording.responses.values)
@@ -231,11 +271,13 @@ def _joint_fit(
     protocol: Protocol,
     parts,
     report: Report,
+    *,
+    beside: Mapping[str, np.ndarray] | None = None,
 ) -> xr.Dataset:
     """R2 of model and controls together and of each alone, every fold with the layer chosen for it."""
     if recording.sampled:
         beside = nuisance(recording, protocol)
-    else:
+    elif beside is None:
         beside = controls_by_name(recording, BEYOND)
     controls = np.column_stack(list(beside.values()))
     read = {layer: features(layer) for layer in sorted(set(fold_layers))}

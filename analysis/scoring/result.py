@@ -13,7 +13,7 @@ import xarray as xr
 
 from analysis.protocol import Protocol
 from analysis.scoring.nested import nested_draws, picked, ratio_interval
-from analysis.scoring.summary import choose_layers, ends, per_target, summarise
+from analysis.scoring.summary import choose_layers, ends, omega, per_target, summarise
 
 __all__ = ["Score"]
 
@@ -205,6 +205,18 @@ class Score:
         return self._summary(
             np.tensordot(weights, np.where(weights[:, None, None] > 0, twin, 0.0), 1),
             self.dataset.twin_part.values,
+        )
+
+    @property
+    def omega(self) -> float:
+        """Percent of the model's R2 that position and length explain (Hadidi, Feghhi et al. 2024); NaN where that is not defined.
+
+        Other controls: :func:`analysis.scoring.beside.beyond`.
+        """
+        if not self.headline:
+            return float("nan")
+        return float(
+            omega(*(self.headline[f"{name}_r2"] for name in ("joint", "model", "controls")))
         )
 
     @property

@@ -16,7 +16,7 @@ from analysis.statistics.bootstrap import DRAWS_SEED
 from data.errors import BrainLensError
 from data.recording import Recording
 
-__all__ = ["TargetTest", "targets_test"]
+__all__ = ["TargetTest", "exchanges", "summary_of_moved", "targets_test"]
 
 BLOCK = 4000
 """Moved targets fitted at once."""
@@ -87,11 +87,7 @@ def targets_test(
     layers = [layers] if isinstance(layers, np.ndarray) else list(layers)
     protocol = protocol.each_seed()[0]
     parts = make_folds(recording, protocol)
-    groups, within = np.empty(recording.n_stimuli, object), np.zeros(recording.n_stimuli, int)
-    for number, part in enumerate(parts):
-        groups[part.rows] = [f"{part.name}|{group}" for group in np.asarray(part.groups)[part.rows]]
-        within[part.rows] = number
-    moved = _moved(groups.astype(str), within, draws, DRAWS_SEED)
+    moved = exchanges(recording, protocol, draws)
     responses, count = recording.responses.values, recording.n_targets
     observed = _nested(layers, responses[None], recording, protocol, parts, report)[0]
     above, step = np.zeros(len(observed)), max(1, BLOCK // count)
@@ -102,6 +98,59 @@ def targets_test(
         above += (null >= observed - 1e-12).sum(axis=0)
     p = np.where(np.isfinite(observed), (1 + above) / (1 + draws), np.nan)
     return TargetTest(observed, p, draws, moved.rule, moved.orders, len(layers))
+
+
+def exchanges(recording: Recording, protocol: Protocol, draws: int):
+    """How responses change places under the null: whole groups where they move enough, else rotations inside the groups.
+
+    Returns
+    -------
+    Permutations
+        One order of the rows for each draw; it serves every model, layer and specification alike.
+    """
+    from analysis.mapping.splits import make_folds
+
+    groups, within = np.empty(recording.n_stimuli, object), np.zeros(recording.n_stimuli, int)
+    for number, part in enumerate(make_folds(recording, protocol.each_seed()[0])):
+        groups[part.rows] = [f"{part.name}|{group}" for group in np.asarray(part.groups)[part.rows]]
+        within[part.rows] = number
+    return _moved(groups.astype(str), within, draws, DRAWS_SEED)
+
+
+def summary_of_moved(
+    layers: Sequence[np.ndarray],
+    recording: Recording,
+    protocol: Protocol,
+    rows: np.ndarray,
+    *,
+    report: Report = SILENT,
+) -> np.ndarray:
+    """A model's r for each order of the responses, alpha and layer chosen anew in each.
+
+    Parameters
+    ----------
+    rows : ndarray of int, shape (n_draws, n_stimuli)
+        As of :func:`exchanges`.
+
+    Returns
+    -------
+    ndarray, shape (n_draws,)
+        Summarised over targets and people as the protocol says.
+    """
+    from analysis.mapping.splits import make_folds
+
+    protocol = protocol.each_seed()[0]
+    parts, responses = make_folds(recording, protocol), recording.responses.values
+    step, found = max(1, BLOCK // recording.n_targets), []
+    for start in range(0, len(rows), step):
+        report.step(start, len(rows), "exchanges")
+        null = _nested(
+            layers, responses[rows[start : start + step]], recording, protocol, parts, report
+        )
+        found += [
+            summarise(each[None], np.array([""]), recording.subjects, protocol) for each in null
+        ]
+    return np.array(found)
 
 
 def _nested(

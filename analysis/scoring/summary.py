@@ -6,7 +6,7 @@ import numpy as np
 
 from analysis.protocol import Protocol
 
-__all__ = ["choose_layers", "ends", "interval", "per_target", "summarise"]
+__all__ = ["choose_layers", "ends", "interval", "omega", "per_target", "summarise"]
 
 PERCENTILES = (2.5, 97.5)
 """Of the bootstrap draws: they bound every interval."""
@@ -110,3 +110,17 @@ def choose_layers(inner: np.ndarray, subjects: np.ndarray | None) -> np.ndarray:
                 [np.nanmean(mine) for mine in people if not np.isnan(mine).all()]
             )
     return means.argmax(axis=0)
+
+
+def omega(joint, model, controls):
+    r"""Share of a model's out-of-sample R2 that controls explain, in percent.
+
+    .. math:: \Omega = 100 \left(1 - \mathrm{clip}\left(\frac{\max(R^2_{joint}, R^2_{model}) - R^2_{controls}}
+              {R^2_{model}}, 0, 1\right)\right)
+
+    of averaged components, never an average of ratios; NaN where the model's R2 is not above 0. Source: Hadidi, Feghhi et
+    al. 2024, arXiv 2406.01538.
+    """
+    joint, model, controls = (np.asarray(one, float) for one in (joint, model, controls))
+    share = (np.maximum(joint, model) - controls) / np.where(model > 0, model, np.nan)
+    return 100 * (1 - np.clip(share, 0, 1))
