@@ -165,7 +165,7 @@ def load(name: str | Entry, **options):
         options = {key: value for key, value in options.items() if value is not None}
     module, _, function = one.reader.partition(":")
     reader = getattr(importlib.import_module(module), function)
-    if one.reader in ("data.readers.simulated:default", "data.embedded:reading"):
+    if one.reader == "data.readers.simulated:default" or one.reader.startswith("data.embedded"):
         _no_options(one, options)
         return reader()
     facts = {"id": one.id, "citation": one.citation, "licence": one.licence, "source": one.source}

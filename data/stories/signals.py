@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import zipfile
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -10,6 +11,8 @@ import numpy as np
 import pandas as pd
 
 from data.errors import BrainLensError, unknown
+from data.own.limits import within
+from data.own.tables import read_table
 
 __all__ = ["ENDINGS", "Signal", "confounds", "read_epochs", "read_signal"]
 
@@ -121,6 +124,7 @@ def _nifti(path: Path, mask: str | Path | None) -> Signal:
             f"{path.name} has {len(image.shape)} dimensions {image.shape}: a run has four (x, y, z, time)",
             remedy="Give the 4-D series, and the mask apart",
         )
+    within(path, int(np.prod(image.shape, dtype=np.int64)) * image.get_data_dtype().itemsize)
     values = np.asanyarray(image.dataobj)
     if mask is None:
         keep = np.ptp(values, axis=3) > 0
@@ -239,6 +243,9 @@ def _hdf5(path: Path, dataset: str | None) -> np.ndarray:
 
 def _array(path: Path, dataset: str | None) -> np.ndarray:
     try:
+        if zipfile.is_zipfile(path):
+            with zipfile.ZipFile(path) as archive:
+                within(path, sum(one.file_size for one in archive.infolist()))
         loaded = np.load(path, allow_pickle=False)
     except (ValueError, OSError, EOFError) as error:
         raise BrainLensError(
@@ -269,7 +276,7 @@ def _two(values: np.ndarray, path: Path) -> np.ndarray:
 
 
 def _table(path: Path) -> Signal:
-    frame = pd.read_csv(path, sep="\t" if path.suffix.lower() == ".tsv" else ",", na_values=["n/a"])
+    frame = read_table(path).frame
     time = next((c for c in frame.columns if str(c).lower() in {"time", "onset", "seconds"}), None)
     values = frame.drop(columns=[c for c in (time,) if c is not None])
     wrong = [c for c in values.columns if values[c].dtype.kind not in "iufb"]
@@ -317,7 +324,7 @@ def confounds(path: str | Path, columns: tuple[str, ...] | None = None) -> pd.Da
     A derivative has no value in the first sample (``n/a``): it is 0 there.
     """
     wanted = columns or ("trans_x", "trans_y", "trans_z", "rot_x", "rot_y", "rot_z")
-    frame = pd.read_csv(path, sep="\t", na_values=["n/a"])
+    frame = read_table(path).frame
     for column in wanted:
         if column not in frame.columns:
             raise unknown(f"column of {Path(path).name}", column, frame.columns)

@@ -6,13 +6,14 @@ import re
 import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import xarray as xr
 
 from data.errors import BrainLensError, unknown
+from data.own.gate import beside_of
 from data.presentation import Presentation, sample_table
 from data.recording import KINDS, Recording
 from data.stories.signals import Signal, confounds, read_signal
@@ -99,7 +100,10 @@ def _from_toml(path: Path) -> Plan:
             f"{path.name} needs the tables [words] and [people]",
             remedy='[words] run1 = "run1.TextGrid" and [people.sub-01] run1 = "sub-01_run1.nii.gz"',
         )
-    inside = lambda name: _inside(path.parent, name)  # noqa: E731
+
+    def inside(name: object) -> Path:
+        return beside_of(path, str(name), "file of a story")
+
     signals, masks, nuisance = {}, {}, {}
     for person, files in people.items():
         for key, value in files.items():
@@ -110,16 +114,6 @@ def _from_toml(path: Path) -> Plan:
             else:
                 signals[person, key] = inside(value)
     return Plan({run: inside(name) for run, name in words.items()}, signals, masks, nuisance, told)
-
-
-def _inside(folder: Path, name: object) -> Path:
-    """A file beside the one that names it: no absolute path, no way up."""
-    parts = PurePosixPath(str(name))
-    if not isinstance(name, str) or parts.is_absolute() or ".." in parts.parts:
-        raise BrainLensError(
-            f"{name!r} leads out of {folder}", remedy="Name files in this folder or below it"
-        )
-    return folder / parts
 
 
 # ---- BIDS ------------------------------------------------------------------------------------------------------------

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 from pathlib import Path
 
 import numpy as np
@@ -161,7 +162,7 @@ def _subrip(path: Path) -> pd.DataFrame:
 
 
 def _table(path: Path, text: str | None, onset: str | None, offset: str | None) -> pd.DataFrame:
-    heads = pd.read_csv(path, sep=None, engine="python", nrows=0, encoding="utf-8-sig").columns
+    heads = _heads(path)
     column = {
         "text": _column(path, heads, text, TEXT, "the words"),
         "onset": _column(path, heads, onset, ONSET, "the onsets"),
@@ -179,6 +180,21 @@ def _table(path: Path, text: str | None, onset: str | None, offset: str | None) 
     if "run" in frame.columns:
         rows.insert(0, "run", frame["run"].astype(str))
     return rows
+
+
+def _heads(path: Path) -> pd.Index:
+    """Names of the columns, from no more than the file's first megabyte."""
+    with open(path, encoding="utf-8-sig", errors="replace") as file:
+        first = file.readline(_LONGEST_HEADER)
+    if not first.strip() or len(first) >= _LONGEST_HEADER:
+        raise BrainLensError(
+            f"{path.name} does not begin with a line of column names",
+            remedy="Give a table whose first line names onset, duration and word",
+        )
+    return pd.read_csv(io.StringIO(first), sep=None, engine="python", nrows=0).columns
+
+
+_LONGEST_HEADER = 1_000_000
 
 
 def _column(path: Path, heads, given: str | None, usual: tuple[str, ...], what: str) -> str:

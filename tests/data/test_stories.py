@@ -292,7 +292,7 @@ def test_a_story_of_runs_people_and_words(tmp_path):
             lambda f: (f / "story.toml").write_text(
                 (f / "story.toml").read_text().replace("sub-02_run2.npy", "../../x.npy")
             ),
-            "leads out of",
+            "lies outside its folder",
         ),
         (
             lambda f: (f / "story.toml").write_text(

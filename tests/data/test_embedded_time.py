@@ -1,0 +1,85 @@
+"""The embedded recordings over time: what was planted is what their words and truths say."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from data.catalog.catalog import recording
+from data.embedded.time import LAGS, REGIONS, spoken_words
+
+
+@pytest.fixture(scope="module")
+def story():
+    return recording("simulated-story")
+
+
+@pytest.fixture(scope="module")
+def ecog():
+    return recording("simulated-ecog")
+
+
+def test_the_story_is_sampled_and_says_what_is_planted(story):
+    assert story.sampled and story.simulated and story.presentation.interval == 2.0
+    assert story.n_targets == 6 * len(REGIONS) and len(story.presentation.words) == 2218
+    assert set(story.truth["layers"]) == {"LPTL", "LATL", "RATL", "LIFG"}
+    assert {"sound-power", *(f"motion-{i}" for i in range(1, 7))} == set(
+        story.presentation.nuisance
+    )
+    assert story.truth["late"]["LIFG"] == 2.0 and story.truth["noise_regions"] == ["LFoot"]
+
+
+def test_people_share_what_is_planted_and_nothing_where_nothing_is(story):
+    """r of two people's signals, drifts out: the square of the planted ceiling, roughly, and none in the region of noise."""
+    from analysis.features.time import detrended
+
+    rows = np.arange(story.n_stimuli)
+    values = detrended(story.responses.values, rows, story.stimuli["run"], 2.0, 128.0, scale=True)
+    regions = story.responses["region"].values
+    for region in REGIONS:
+        own = np.corrcoef(values[:, regions == region].T)
+        shared = own[np.triu_indices(6, 1)].mean()
+        if region in story.truth["ceilings"]:
+            assert 0.15 < shared < story.truth["ceilings"][region] ** 2 + 0.1, region
+        else:
+            assert abs(shared) < 0.08, region
+
+
+def test_the_doctor_finds_the_words_where_they_are(story):
+    from dataclasses import replace
+
+    from analysis.answers.word_times import word_times
+
+    assert word_times(story).facts["verdict"] == "right"
+    late = replace(story, presentation=story.presentation.shifted(14.0))
+    assert word_times(late).facts["add"] == pytest.approx(-14.0, abs=2.0)
+
+
+def test_electrodes_answer_at_their_lag(ecog):
+    """Variance that the patients share is largest at the planted lag, and there is none in the electrode of noise."""
+    assert ecog.n_stimuli == 750 and ecog.n_targets == 3 * 3 * len(LAGS)
+    lag, region = ecog.responses["lag"].values, ecog.responses["region"].values
+    for name in ("STG", "IFG", "none"):
+        shared = []
+        for one in LAGS:
+            mine = ecog.responses.values[:, (region == name) & (lag == one)]
+            shared.append(np.corrcoef(mine.T)[np.triu_indices(3, 1)].mean())
+        assert max(map(abs, shared)) < 0.1 if name == "none" else min(shared) > 0.2
+
+
+def test_words_have_times_that_follow_from_the_text():
+    words = spoken_words(5)
+    assert words["onset"].iloc[0] == 4.0 and (words["offset"] > words["onset"]).all()
+    assert words["run"].nunique() == 5 and len(words) == 25
+
+
+@pytest.mark.slow
+def test_the_planting_can_be_done_again():
+    """The files are what the tool makes of the model that ships, to the step they were rounded to."""
+    from tools.plant_time import ecog as planted
+
+    values, truth = planted()
+    kept = recording("simulated-ecog")
+    step = np.abs(values).max() / 127
+    np.testing.assert_allclose(kept.responses.values, values, atol=step)
+    assert kept.truth["lags"] == truth["lags"]
