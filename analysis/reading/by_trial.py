@@ -91,8 +91,8 @@ def trial_table(
     Parameters
     ----------
     recording : str or Recording
-        A catalogue id has its covariates (baseline, laboratory, cloze, condition); any other recording with persons has its
-        responses.
+        A catalogue id has its covariates (baseline, laboratory, cloze, condition); a long table of one's own, named by its path
+        or its id, all of its columns; any other recording with persons has its responses.
     surprisal : pandas.Series, optional
         In bits, indexed by stimulus.
     filter : str
@@ -103,7 +103,7 @@ def trial_table(
     BrainLensError
         Where the recording has no persons, or nothing is left.
     """
-    from data.readers.trials import TABLES, trials
+    from data.readers.trials import TABLES, own_table, trials
 
     if filter not in FILTERS:
         raise unknown("filter", filter, FILTERS)
@@ -121,10 +121,14 @@ def trial_table(
             kept = long["person"].isin(made.subjects)
             notes += [f"{int((~kept).sum()):,} trials of people left out in {recording}"]
             long = long[kept]
+    elif isinstance(recording, str) and (own := own_table(recording)) is not None:
+        long, response, together = own, own.attrs["response"], own.attrs["together"]
+        notes = list(own.attrs["notes"])
     else:
         long, response, together, notes = _long(made), "rt", text, []
     timed = made.kind in ("reading_times", "eye_tracking")
-    long = long.rename(columns={response: "rt"}) if timed else long
+    if timed and response != "rt":
+        long = long.drop(columns="rt", errors="ignore").rename(columns={response: "rt"})
     response = "rt" if timed else response
     if surprisal is not None:
         words["surprisal"] = surprisal.reindex(words.index).to_numpy(float)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import unicodedata
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
@@ -23,9 +24,11 @@ FUNCTIONS = (
     "scale",
     "center",
     "factor",
+    "as.factor",
     "poly",
     "ns",
 )
+_MOST_ARGUMENTS = {"log": 2, "poly": 2, "ns": 2}
 
 
 @dataclass(frozen=True)
@@ -90,7 +93,7 @@ def design(
     formula : str
         See :func:`analysis.reading.formula.parse`. Functions: log, log2, log10, log1p, exp, sqrt, abs, I, scale, center, factor,
         poly(x, degree), ns(x, df). Columns of words and truth values are factors with treatment contrasts, the first
-        level (of a categorical column: its own order, else sorted) as the reference, as in R.
+        level (of a categorical column: its own order, else sorted without regard to capitals) as the reference, as in R.
     train : ndarray of bool, optional
         The rows that ``scale``, ``center``, ``poly`` and ``ns`` learn their numbers from; None: all. As in R these are taken over
         every present value of a column, before rows that lack another column are left out.
@@ -217,8 +220,19 @@ class _Reader:
             return self._column(expression.name)
         assert isinstance(expression, Call)
         name, arguments = expression.function, expression.arguments
-        if name == "factor":
-            return _as_factor(self.table[arguments[0].columns[0]])
+        most = _MOST_ARGUMENTS.get(name, 2 if name in _SIGNS else 1)
+        if name in (*FUNCTIONS, "(", *_SIGNS) and not 1 <= len(arguments) <= most:
+            raise BrainLensError(
+                f"{expression}: {name}() takes {'one column' if most == 1 else 'a column and one number'}, not "
+                f"{len(arguments)} arguments",
+                remedy="Make the column in the table first, where you need more",
+            )
+        if name in ("factor", "as.factor"):
+            if not isinstance(arguments[0], Name):
+                raise BrainLensError(
+                    f"{expression}: a factor is made of a column", remedy="Write factor(column)"
+                )
+            return _as_factor(self.table[arguments[0].name])
         if name in _SIGNS and len(arguments) == 2:
             return _SIGNS[name](*(self._numbers(one, expression) for one in arguments))
         if name == "-":
@@ -226,6 +240,9 @@ class _Reader:
         if name not in FUNCTIONS and name != "(":
             raise unknown("function of a formula", name, FUNCTIONS)
         values = self._numbers(arguments[0], expression)
+        if name == "log" and len(arguments) == 2:
+            base = _constant(arguments[1], expression)
+            return self._elementwise(name, values, expression) / np.log(base)
         if name in _ELEMENTWISE:
             return self._elementwise(name, values, expression)
         return self._learned(name, values, arguments[1:], expression)
@@ -276,12 +293,32 @@ class _Reader:
         return column.to_numpy(float, na_value=np.nan)[:, None]
 
 
+def _constant(expression, inside) -> float:
+    if not isinstance(expression, Number) or not 0 < expression.value != 1:
+        raise BrainLensError(
+            f"{inside}: the base is {expression}", remedy="Write it as a number, such as log(x, 2)"
+        )
+    return expression.value
+
+
+def _collated(level) -> tuple:
+    """The order of levels as R has it in every language but C: ``b``, ``B``, ``c``; signs before digits before letters."""
+    if not isinstance(level, str):
+        return (level,)
+    base = "".join(c for c in unicodedata.normalize("NFD", level) if not unicodedata.combining(c))
+    ranks = [
+        (1 + c.isdigit() if c.isalnum() and not c.isalpha() else 3 * c.isalpha(), c.casefold())
+        for c in base
+    ]
+    return (ranks, level.casefold(), level.swapcase())
+
+
 def _as_factor(column: pd.Series) -> _Factor:
     if isinstance(column.dtype, pd.CategoricalDtype):
         used = column.cat.remove_unused_categories()
         return _Factor(used.cat.codes.to_numpy(), tuple(map(str, used.cat.categories)))
     present = column.notna().to_numpy()
-    levels = sorted(pd.unique(column[present]))
+    levels = sorted(pd.unique(column[present]), key=_collated)
     codes = np.full(len(column), -1)
     codes[present] = pd.Index(levels).get_indexer(column[present])
     return _Factor(codes, tuple(map(str, levels)))

@@ -146,7 +146,7 @@ def read(
         from analysis.models import load
 
         model = load(model)
-    recording = corpus(recording)
+    named, recording = recording, corpus(recording)
     whole = word_frame(recording)  # before the model reads, for what is wrong with the recording
     kept = _filtered(recording, whole.table, filter)
     scored, about = (
@@ -161,7 +161,7 @@ def read(
     frame = word_frame(kept, bits)
     if form == "mixed":
         table, gains, people, notes = _by_trial(
-            model.id, recording, bits, filter, over, formula, report
+            model.id, named, bits, filter, over, formula, report
         )
         numbers = recording.stimuli.index.get_indexer(table["stimulus"])
         about = "; ".join([about, *notes])
@@ -303,7 +303,7 @@ def _given(surprisal: pd.Series, recording: Recording) -> tuple[pd.DataFrame, st
 
 def _by_trial(
     model: str,
-    recording: Recording,
+    recording: Recording | str,
     bits: pd.Series,
     filter: str,
     over: str,

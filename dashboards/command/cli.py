@@ -12,6 +12,7 @@ from dashboards.command.columns import column_options, said_of
 from dashboards.command.options import check_out, device_option, fields, write_frame
 from dashboards.command.people import COMMANDS
 from dashboards.command.sweep import sweep
+from dashboards.command.trials import data_trials
 from data.errors import BrainLensError
 
 __all__ = ["main"]
@@ -378,6 +379,9 @@ def _check_story(path: Path) -> None:
             click.echo(
                 f"Nothing was moved. To move the words, add {add:g} to 'offset' in story.toml."
             )
+
+
+data.add_command(data_trials)
 
 
 @data.command("diff")

@@ -8,7 +8,7 @@ import click
 
 from data.errors import BrainLensError
 
-__all__ = ["check_out", "device_option", "fields", "write_frame"]
+__all__ = ["check_out", "device_option", "fields", "pairs", "write_frame"]
 
 
 def _chosen(context: click.Context, option: click.Parameter, name: str | None) -> None:
@@ -33,17 +33,22 @@ device_option = click.option(
 
 
 def fields(changes: tuple[str, ...]) -> dict[str, str]:
-    """``FIELD=VALUE`` as a mapping."""
-    pairs = {}
+    """``--set FIELD=VALUE`` as a mapping."""
+    return pairs(changes, "--set", "folds=5")
+
+
+def pairs(changes: tuple[str, ...], option: str, example: str) -> dict[str, str]:
+    """``NAME=VALUE`` of an option that may be repeated, as a mapping."""
+    found = {}
     for change in changes:
         name, equals, value = change.partition("=")
         if not equals:
             raise BrainLensError(
-                f"--set {change!r} has no value",
-                remedy="Write it as --set FIELD=VALUE, for example --set folds=5",
+                f"{option} {change!r} has no value",
+                remedy=f"Write it as {option} NAME=VALUE, for example {option} {example}",
             )
-        pairs[name.strip()] = value.strip()
-    return pairs
+        found[name.strip()] = value.strip()
+    return found
 
 
 def check_out(out: Path) -> None:

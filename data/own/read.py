@@ -5,8 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+from data.errors import BrainLensError
 from data.own import formats
 from data.own.columns import Understood, corpora, understand
+from data.own.experiments.read import LAYOUTS, layout_of
 from data.own.meaning import checked, reading_options
 from data.own.sidecar import sidecar
 from data.own.tables import Table, read_table
@@ -126,6 +128,11 @@ def corpora_of(path: str | Path) -> list[str]:
 
 def _table(path: Path, said: dict) -> tuple[Table, dict]:
     """The file as one table, and what is said of it: by its sidecar or the caller, else by itself."""
+    if path.is_file() and (layout := layout_of(path)) in ("ibex", "prompts"):
+        raise BrainLensError(
+            f"{path.name} holds {LAYOUTS[layout]}, not a table with one row per stimulus",
+            remedy=f"Take its trials in first: 'brainlens data trials {path.name} --out mine.csv', then name mine.csv",
+        )
     if formats.handles(path):
         table, own = formats.table_of(path, said)
         return table, {**own, **said}

@@ -27,6 +27,7 @@ __all__ = [
     "read_table",
     "squashed",
     "suffix",
+    "text_of",
     "there",
 ]
 
@@ -148,7 +149,7 @@ def read_table(
             choices=TABLE_SUFFIXES,
             remedy="Save it as CSV",
         )
-    text, parts = layout(_text(path), path.name, tabs=kind.startswith((".tsv", ".tab")))
+    text, parts = layout(text_of(path), path.name, tabs=kind.startswith((".tsv", ".tab")))
     frame = frame_of(text, parts, path.name, {name for name in parts.header if is_word(name)})
     return Table(
         path,
@@ -320,7 +321,7 @@ def _unzipped(path: Path) -> bytes:
     return raw
 
 
-def _text(path: Path) -> str:
+def text_of(path: Path) -> str:
     """The whole text of a file, unpacked within limits, decoded."""
     packed = path.stat().st_size
     if suffix(path).endswith(".zip"):

@@ -38,7 +38,7 @@ def trials(name: str) -> pd.DataFrame:
     Parameters
     ----------
     name : str
-        A catalogue id, such as ``"nieuwland2018"``.
+        A catalogue id, such as ``"nieuwland2018"``, or a long table of one's own: its path, or its id in the library.
 
     Returns
     -------
@@ -55,6 +55,8 @@ def trials(name: str) -> pd.DataFrame:
     """
     from data.catalog.catalog import entry, paths
 
+    if (own := own_table(name)) is not None:
+        return own
     one = entry(name)
     if one.id not in TABLES:
         raise unknown("recording of single trials", name, TABLES)
@@ -63,6 +65,22 @@ def trials(name: str) -> pd.DataFrame:
     joined = table.join(words[own], on="stimulus")
     joined.attrs = table.attrs
     return joined
+
+
+def own_table(name: str) -> pd.DataFrame | None:
+    """The trials of one's own file, by its path or its id in the library; None where it is none, or has no row per person."""
+    from data.catalog import shelf
+    from data.catalog.catalog import entries, paths
+    from data.gate import existing
+    from data.own.long import own_trials
+    from data.stories.story import is_story
+
+    if (place := existing(str(name).partition("#")[0])) is not None and place.is_file():
+        return None if is_story(place) else own_trials(name)
+    one = entries().get(str(name))
+    if one is None or one.id not in shelf.kept():
+        return None
+    return own_trials(paths(one)[0])
 
 
 def _recording(words: pd.DataFrame, table: pd.DataFrame, **facts) -> Recording:

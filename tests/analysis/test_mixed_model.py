@@ -183,6 +183,45 @@ def test_what_cannot_be_fitted_is_refused_with_its_reason(trials, formula, said)
         mixed_model(table, formula)
 
 
+def test_levels_are_sorted_as_r_sorts_them(trials):
+    """R 4.2 in C.UTF-8 (with ICU), as in English: capitals do not matter, signs stand before digits before letters."""
+    levels = [
+        "_z",
+        "10",
+        "9",
+        "a",
+        "a b",
+        "a-b",
+        "ab",
+        "b",
+        "B",
+        "e",
+        "é",
+        "f",
+        "oxfo",
+        "STIR",
+        "york",
+        "Zed",
+    ]
+    table = pd.DataFrame({"y": np.arange(160.0), "lab": levels[::-1] * 10, "p": np.arange(160) % 7})
+    names = design(table, "y ~ 0 + lab + (1 | p)").names
+    assert list(names) == [f"lab{level}" for level in levels]
+
+
+def test_a_logarithm_has_its_base_and_no_argument_is_ignored(trials):
+    table = trials.dropna()
+    one, two = (
+        design(table, f"y ~ {x} + (1 | person)").x[:, 1] for x in ("log(rt, 2)", "log2(rt)")
+    )
+    np.testing.assert_allclose(one, two)
+    factor = design(table, "y ~ as.factor(cond) + (1 | person)")
+    assert list(factor.names)[1:] == ["as.factor(cond)b", "as.factor(cond)c"]
+    for wrong, said in (("scale(x, 2)", "takes one column"), ("log(rt, x)", "the base is x"), ("log(rt, 1)", "the base is 1"),
+                        ("log(rt, 2, 3)", "a column and one number"), ("factor(x + z)", "made of a column")):  # fmt: skip
+        with pytest.raises(BrainLensError, match=said):
+            design(table, f"y ~ {wrong} + (1 | person)")
+
+
 @pytest.mark.parametrize("text, read", [
     ("y~a*b+(a||g)", "y ~ 1 + a + b + a:b + (1 + a || g)"),
     ("y ~ (a + b + c)^2 - a:b + (1|g)", "y ~ 1 + a + b + c + a:c + b:c + (1 | g)"),

@@ -1,0 +1,193 @@
+"""Trials of experiment software: the same experiment out of every format, rules with counts, and what is refused."""
+
+import json
+import zipfile
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from data.errors import BrainLensError
+from data.own.experiments import import_trials, layout_of, rule
+from data.own.experiments.rules import apply_rules
+from data.own.long import own_trials
+from data.own.read import read
+from tests.data import experiment_files as files
+
+WRITERS = {
+    "ibex": ("ibex", lambda at, t: files.ibex(at / "results.csv", t)),
+    "pcibex": ("ibex", lambda at, t: files.pcibex(at / "results_dev.csv", t)),
+    "pavlovia": ("files", lambda at, t: files.pavlovia(at / "data", t)),
+    "lists": ("table", lambda at, t: files.listed(at / "jspsych.csv", t)),
+    "prompts": ("prompts", lambda at, t: files.prompts(at / "prompts.jsonl", t)),
+    "zipped": ("prompts", lambda at, t: files.prompts(at / "prompts.jsonl.zip", t, zipped=True)),
+    "codebook": ("table", lambda at, t: files.codebook(at / "exp1.csv", t)),
+}
+
+
+@pytest.mark.parametrize("name", WRITERS)
+def test_every_format_gives_the_same_trials(name, tmp_path):
+    table = files.readings()
+    layout, write = WRITERS[name]
+    path = write(tmp_path, table)
+    assert layout_of(path) == layout
+    made = import_trials(path)
+    found = made.table
+    assert len(found) == len(table) and found["person"].nunique() == 6
+    if name == "ibex":  # people are numbered there
+        found = found.assign(person="s" + (found["person"].str[1:].astype(int) - 1).astype(str))
+    keys = ["person", "trial", "word_position"]
+    if name in ("ibex", "pcibex", "pavlovia", "lists", "prompts", "zipped"):
+        found["trial"] = found.groupby("person")["trial"].transform(
+            lambda t: pd.factorize(t)[0] + 1
+        )
+    one, two = (t.sort_values(keys).reset_index(drop=True) for t in (found, table))
+    assert (one["text"] == two["text"]).all()
+    np.testing.assert_allclose(one["rt"], two["rt"], atol=1e-6)
+    if "prompts" not in str(path):
+        assert (one["item"] == two["item"]).all() and (one["condition"] == two["condition"]).all()
+    if name in ("ibex", "pavlovia", "codebook"):
+        assert (one["correct"] == two["correct"]).all()
+    assert (
+        "313362cc" not in found.to_csv() and f"{1:032x}" not in found.to_csv()
+    )  # no hash of an address
+
+
+@pytest.mark.parametrize("name", ["ibex", "pavlovia", "prompts"])
+def test_what_was_taken_in_is_a_recording_of_people(name, tmp_path):
+    table = files.readings()
+    made = import_trials(WRITERS[name][1](tmp_path, table), rules=["rt < 450"])
+    path = made.write(tmp_path / "mine.csv")
+    recording = read(path)
+    assert (
+        recording.kind == "reading_times"
+        and recording.unit == "ms"
+        and recording.scored_unit == "word"
+    )
+    assert recording.n_targets == 6 and recording.n_stimuli == made.table["stimulus_id"].nunique()
+    first = recording.stimuli[recording.stimuli["text_id"] == recording.stimuli["text_id"].iloc[0]]
+    assert " ".join(first["text"]) in set(files.SENTENCES.values())
+    long = own_trials(path)
+    kept = table[table["rt"] < 450]
+    assert len(long) == len(kept) and sorted(long["rt"]) == sorted(kept["rt"].astype(float))
+    assert "condition" in long or name == "prompts"
+    with pytest.raises(BrainLensError, match="there already"):
+        made.write(path)
+
+
+def test_rules_say_what_they_leave_out():
+    table = files.readings().assign(rt=lambda t: t["rt"].astype(float))
+    table.loc[[0, 1], "rt"] = [50, 9000]
+    table.loc[2, "rt"] = np.nan
+    keep, notes = apply_rules(
+        table, ["100 < rt < 3000", "mean(correct) by person >= 0.8", "condition != hard"]
+    )
+    assert (
+        notes[0]
+        == "2 rows left out that break the rule '100 < rt < 3000', of 1 people; 1 rows have no value for it and were kept"
+    )
+    assert "of 1 people (1 of them wholly)" in notes[1] and not table["person"][keep].eq("s5").any()
+    assert set(table["condition"][keep]) == {"easy"} and not keep[:2].any()
+    kept, _ = apply_rules(table, ["condition in hard, x"])
+    assert (table["condition"][kept] == "hard").all()
+    spread, notes = apply_rules(table, ["rt within 3 sd by person"])
+    assert not spread[1] and "1 rows" in notes[0]
+    assert apply_rules(table, ["count by person >= 2", "text not in mat., idea."])[0].sum() < len(
+        table
+    )
+
+
+def test_accuracy_counts_trials_not_words():
+    rows = [("a", 1, 1.0)] * 9 + [("a", 2, 0.0), ("b", 1, 1.0), ("b", 2, 1.0)]
+    table = pd.DataFrame(rows, columns=["person", "trial", "correct"])
+    keep, _ = apply_rules(table, ["mean(correct) by person > 0.6"])
+    assert set(table["person"][keep]) == {"b"}  # over words, person a would have .9
+
+
+@pytest.mark.parametrize("text, said", [
+    ("rt between 1 and 2", "cannot be read"), ("3000 < rt < 100", "keeps nothing"), ("", "cannot be read"),
+])  # fmt: skip
+def test_rules_that_are_none(text, said):
+    with pytest.raises(BrainLensError, match=said):
+        rule(text)
+
+
+@pytest.mark.parametrize("text, said", [
+    ("speed > 3", "speed"), ("text > 3", "holds words"), ("text > word", "by size"), ("rt < 3", "No trial is left"),
+])  # fmt: skip
+def test_rules_that_do_not_fit_the_table(text, said):
+    with pytest.raises(BrainLensError, match=said):
+        apply_rules(files.readings(), [text])
+
+
+def test_missing_codes_are_counted(tmp_path):
+    table = files.readings().astype({"rt": float})
+    table.loc[[3, 5], "rt"] = -999
+    table.to_csv(tmp_path / "t.csv", index=False)
+    made = import_trials(tmp_path / "t.csv", missing=["-999"])
+    assert made.table["rt"].isna().sum() == 2 and (made.table["rt"].min() or 0) > 0
+
+
+def test_what_cannot_be_told_is_asked(tmp_path):
+    table = files.readings()
+    table.rename(columns={"person": "who"}).to_csv(tmp_path / "a.csv", index=False)
+    with pytest.raises(BrainLensError, match="which column is the person"):
+        import_trials(tmp_path / "a.csv")
+    assert (
+        import_trials(tmp_path / "a.csv", columns={"person": "who"}).table["person"].nunique() == 6
+    )
+    two = table.rename(columns={"rt": "one.rt"}).assign(**{"two.rt": 1.0})
+    two.to_csv(tmp_path / "b.csv", index=False)
+    with pytest.raises(BrainLensError, match="several components"):
+        import_trials(tmp_path / "b.csv")
+    with pytest.raises(BrainLensError, match="role of a column"):
+        import_trials(tmp_path / "a.csv", columns={"people": "who"})
+    with pytest.raises(BrainLensError, match="column of the table"):
+        import_trials(tmp_path / "a.csv", columns={"person": "nobody"})
+    table.assign(rt="fast").to_csv(tmp_path / "c.csv", index=False)
+    with pytest.raises(BrainLensError, match="are no times"):
+        import_trials(tmp_path / "c.csv")
+    with pytest.raises(BrainLensError, match="no file"):
+        import_trials(tmp_path / "none.csv")
+    with pytest.raises(BrainLensError, match="layout of trials"):
+        import_trials(tmp_path / "a.csv", layout="qualtrics")
+
+
+def test_damaged_files_are_answered_in_words(tmp_path):
+    table = files.readings()
+    text = files.pcibex(tmp_path / "r.csv", table).read_text(encoding="utf-8")
+    (tmp_path / "no.csv").write_text(
+        "\n".join(x for x in text.splitlines() if "DashedSentence" not in x)
+    )
+    with pytest.raises(BrainLensError, match="none of its rows has a reading time"):
+        import_trials(tmp_path / "no.csv")
+    cut = tmp_path / "cut.csv"
+    cut.write_text(text[: int(len(text) * 0.6)], encoding="utf-8")  # a line that ends in the middle
+    assert 0 < len(import_trials(cut).table) < len(table)
+    for content, said in (("{", "no JSON"), ("[1]", "lacks"), ('{"text": "a <<1>>", "participant_id": 1}', "quotation marks"),
+                          (json.dumps({"text": "'a' <<b>>", "participant_id": 1, "rt": [1, 2]}), "2 times")):  # fmt: skip
+        (tmp_path / "p.jsonl").write_text(content)
+        with pytest.raises(BrainLensError, match=said):
+            import_trials(tmp_path / "p.jsonl")
+    (tmp_path / "p.jsonl.zip").write_bytes(b"PK no")
+    with pytest.raises(BrainLensError, match="no zip"):
+        import_trials(tmp_path / "p.jsonl.zip")
+
+
+def test_an_archive_of_files_is_taken_apart_and_stays_inside(tmp_path):
+    folder = files.pavlovia(tmp_path / "d", files.readings())
+    with zipfile.ZipFile(tmp_path / "all.zip", "w") as packed:
+        for number, one in enumerate(sorted(folder.iterdir())):
+            packed.write(one, f"../../x{number}/{one.name}")
+    made = import_trials(tmp_path / "all.zip")
+    assert made.layout == "files" and made.table["person"].nunique() == 6
+    assert not (tmp_path.parent / "x0").exists()
+
+
+def test_choices_with_times_in_a_list(tmp_path):
+    text = "Trial 1: The word is 'table'. You press <<a>>.\nTrial 2: The word is 'flummol'. You press <<l>>."
+    line = {"text": text, "participant": 7, "experiment": "lexical", "rt": [512.0, 730.5]}
+    (tmp_path / "p.jsonl").write_text(json.dumps(line))
+    table = import_trials(tmp_path / "p.jsonl").table
+    assert list(table["text"]) == ["table", "flummol"] and list(table["rt"]) == [512.0, 730.5]
+    assert list(table["response"]) == ["a", "l"] and set(table["person"]) == {"7"}
