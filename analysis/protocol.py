@@ -12,7 +12,7 @@ import numpy as np
 
 from data.errors import BrainLensError, unknown
 
-__all__ = ["PRESETS", "STRICTER", "Protocol", "preset"]
+__all__ = ["PRESETS", "SIMILARITIES", "STRICTER", "Protocol", "preset"]
 
 CHOICES: dict[str, tuple[str, ...]] = {
     "pooling": ("last", "mean", "sum", "max"),
@@ -25,7 +25,7 @@ CHOICES: dict[str, tuple[str, ...]] = {
         "stratified",
         "shuffle-split",
     ),
-    "method": ("ridge", "ols"),
+    "method": ("ridge", "ols", "rsa", "cka", "shape", "soft-matching"),
     "criterion": ("kfold", "logo", "loo", "gcv"),
     "targets": ("mean", "median"),
     "people": ("mean", "median"),
@@ -41,6 +41,11 @@ CHOICES: dict[str, tuple[str, ...]] = {
 }
 
 
+SIMILARITIES = ("rsa", "cka", "shape", "soft-matching")
+"""Methods that compare geometries and fit no weights to single responses."""
+_REDUCTIONS = ("pca", "random")
+_LATER = ("dimensions",)
+"""Fields that came after results were stored: at their defaults they say nothing, and are no part of the key."""
 SMALLEST_WINDOW = 8
 
 
@@ -78,7 +83,13 @@ class Protocol:
         Fold seeds (``seed``, ``seed + 1``, ...) that a score is averaged over; the random embedding is drawn anew with each. The
         first alone is a preview. 1 in the replicas, and in links and numbers from before there were several.
     method : str
-        ridge or ols.
+        ridge or ols; or a similarity of the geometries on held-out stimuli that fits no weights: rsa (Spearman over pairs of
+        stimuli of different groups), cka (debiased), shape (after a rotation) or soft-matching (of single units), the last two
+        learnt on the training rows. See :mod:`analysis.scoring.geometry`.
+    dimensions : str
+        Layers brought to a common width before the fit: ``"all"``: as they are; ``"pca:50"``: the first 50 principal components
+        of the training fold; ``"random:50"``: a Gaussian projection, drawn anew with each fold seed. Narrower control features
+        stay as they are.
     criterion : str
         How ridge chooses alpha: kfold over inner groups (refitted), logo (every group left out once, in closed form), exact
         loo, or gcv.
@@ -184,6 +195,7 @@ class Protocol:
     gap: str = "auto"
     standardize_run: bool = True
     nuisance: tuple[str, ...] = ("word-rate", "sound-power", "motion")
+    dimensions: str = "all"
 
     def __post_init__(self):
         for name, value in list(vars(self).items()):
@@ -222,6 +234,14 @@ class Protocol:
             raise BrainLensError(
                 f"highpass={self.highpass}: seconds of the longest cycle kept",
                 remedy="For example highpass=128, or none",
+            )
+        kind, _, width = self.dimensions.partition(":")
+        if self.dimensions != "all" and not (
+            kind in _REDUCTIONS and width.isdecimal() and int(width) > 0
+        ):
+            raise BrainLensError(
+                f"dimensions={self.dimensions!r} is neither 'all' nor a way to a common width",
+                remedy="For example dimensions=pca:50 or dimensions=random:50",
             )
         ascending = all(a < b for a, b in zip(self.alphas, self.alphas[1:], strict=False))
         if not self.alphas or self.alphas[0] <= 0 or not ascending:
@@ -270,6 +290,11 @@ class Protocol:
             for number in range(self.seeds)
         ]
 
+    @property
+    def width(self) -> int | None:
+        """The common width that layers are brought to; None: they stay as they are."""
+        return None if self.dimensions == "all" else int(self.dimensions.partition(":")[2])
+
     # ---- as data ----------------------------------------------------------------------------------------------------
     def to_dict(self) -> dict:
         """Plain values, ready for JSON."""
@@ -294,7 +319,11 @@ class Protocol:
 
     def key(self) -> str:
         """Content key: equal exactly where every choice is equal; the name does not count."""
-        fields = {f: v for f, v in self.to_dict().items() if f != "name"}
+        fields = {
+            f: v
+            for f, v in self.to_dict().items()
+            if f != "name" and not (f in _LATER and v == _DEFAULTS[f])
+        }
         return hashlib.sha256(json.dumps(fields, sort_keys=True).encode()).hexdigest()[:16]
 
 

@@ -24,6 +24,7 @@ LENSES = Registry(
         "reading": "dashboards.lenses.reading:Reading",
         "untrained": "dashboards.lenses.untrained:Untrained",
         "training": "dashboards.lenses.training:Training",
+        "similarity": "dashboards.lenses.similarity:Similarity",
         "items": "dashboards.lenses.items:Items",
         "compare": "dashboards.lenses.compare:Compare",
         "library": "dashboards.library.library:Library",

@@ -105,6 +105,9 @@ class Selection(param.Parameterized):
     sort = param.String("", doc="Column the table is sorted by; -column: downwards.")
     rows = param.String("", doc="Words that the table's rows must have.")
     zoom = param.String("", doc="Frame of the first figure: left,right,bottom,top.")
+    alike = param.Selector(
+        default="cka", objects=["cka", "rsa", "shape"], doc="How two geometries are compared."
+    )
     decimal = param.Selector(
         default="point", objects=["point", "comma"], doc="Decimal mark in exports."
     )

@@ -10,7 +10,7 @@ import pandas as pd
 
 from analysis.answers.answer import Answer, decimal, interval, listed, plural
 from analysis.protocol import Protocol
-from analysis.scoring.summary import summarise
+from analysis.scoring.summary import statistic, summarise
 from data.errors import BrainLensError
 
 __all__ = ["grouped", "groupings", "targets"]
@@ -116,7 +116,7 @@ def grouped(scores: Iterable, by: str = "subject") -> Answer:
     )
     axes = {
         "x_title": "Relative depth (0 embedding, 1 top layer)",
-        "y_title": "Pearson r, held out",
+        "y_title": statistic(scores[0].protocol),
     }
     return Answer(frame, " ".join(sentences), caption, axes=axes)
 

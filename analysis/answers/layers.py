@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 
 from analysis.answers.answer import Answer, decimal, interval, listed, percent, plural
+from analysis.scoring.summary import letter, statistic
 from data.errors import BrainLensError
 
 __all__ = ["ceiling_words", "layers", "seed_words"]
@@ -57,7 +58,7 @@ def layers(scores: Iterable) -> Answer:
     sentences = [_sentence(score, first=i == 0) for i, score in enumerate(scores)]
     axes = {
         "x_title": "Relative depth (0 embedding, 1 top layer)",
-        "y_title": "Pearson r, held out",
+        "y_title": statistic(scores[0].protocol),
         "log_x": False,
         "invert_x": False,
     }
@@ -148,7 +149,10 @@ def _caption(scores: list, missing: pd.DataFrame) -> str:
     size = f"{plural(about['n_stimuli'], about['scored_unit'])}, {plural(about['n_targets'], 'target')}, {people}"
     if unmeasured := about.get("n_unmeasured"):
         size += f"; {unmeasured:,} more without a measurement are read as context and not scored"
-    rule = "r is the mean over folds of the fold's Pearson r; intervals and bands are 95 % bootstrap intervals."
+    name = letter(first.protocol)
+    each = "the fold's Pearson r" if name == "r" else f"the {name} of the fold's held-out stimuli"
+    subject = "r" if name == "r" else "The score"
+    rule = f"{subject} is the mean over folds of {each}; intervals and bands are 95 % bootstrap intervals."
     parts = [f"Held out: {first.provenance['folds']}. {size}. {rule}"]
     if first.protocol.layer == "nested" and any(len(score.layers) > 1 for score in scores):
         parts.append(

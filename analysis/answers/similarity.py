@@ -13,7 +13,7 @@ from analysis.protocol import Protocol
 from data.errors import BrainLensError
 from data.recording import Recording
 
-__all__ = ["layers_of", "similarities"]
+__all__ = ["complete", "layers_of", "similarities"]
 
 
 def layers_of(
@@ -27,6 +27,25 @@ def layers_of(
     numbers = list(range(source.n_layers))
     read = extract(source, recording, protocol, numbers, store=store, report=report)
     return [read.layer(number) for number in numbers], numbers
+
+
+def complete(recording: Recording) -> tuple[np.ndarray, np.ndarray]:
+    """Stimuli that have every response, of targets that were measured for half of the stimuli or more; both as masks.
+
+    Raises
+    ------
+    BrainLensError
+        Where there are fewer than four.
+    """
+    measured = np.isfinite(recording.responses.values)
+    targets = measured.mean(axis=0) >= 0.5
+    rows = measured[:, targets].all(axis=1) if targets.any() else np.zeros(len(measured), bool)
+    if rows.sum() < 4:
+        raise BrainLensError(
+            f"{int(rows.sum())} stimuli of {recording.id} have every response: too few for a geometry",
+            remedy="Choose a recording, or one person of it, whose targets share their stimuli",
+        )
+    return rows, targets
 
 
 def similarities(
@@ -67,14 +86,7 @@ def similarities(
 
         recording = load_recording(recording)
     protocol = protocol or Protocol()
-    measured = np.isfinite(recording.responses.values)
-    targets = measured.mean(axis=0) >= 0.5
-    rows = measured[:, targets].all(axis=1) if targets.any() else np.zeros(len(measured), bool)
-    if rows.sum() < 4:
-        raise BrainLensError(
-            f"{int(rows.sum())} stimuli of {recording.id} have every response: too few for a geometry",
-            remedy="Choose a recording, or one person of it, whose targets share their stimuli",
-        )
+    rows, targets = complete(recording)
     responses = recording.responses.values[np.ix_(rows, targets)]
     groups = (
         recording.column(recording.group)[rows] if recording.group else np.arange(int(rows.sum()))

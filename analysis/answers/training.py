@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 
 from analysis.answers.answer import Answer, decimal, interval, listed, plural
+from analysis.scoring.summary import statistic
 from data.errors import BrainLensError
 
 __all__ = ["LIMITS", "checkpoints", "trained_steps", "training"]
@@ -128,7 +129,7 @@ def training(scores: Iterable, perplexities: Mapping[str, object] | None = None)
         facts=facts,
         axes={
             "x_title": "Training step + 1 (log scale)",
-            "y_title": "Pearson r, held out",
+            "y_title": statistic(used[0].protocol) if used else "Pearson r, held out",
             "log_x": True,
             "invert_x": False,
         },

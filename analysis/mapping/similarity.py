@@ -6,7 +6,7 @@ import numpy as np
 
 from data.errors import BrainLensError, unknown
 
-__all__ = ["dissimilarity", "linear_cka", "rsa"]
+__all__ = ["debiased_alignment", "dissimilarity", "linear_cka", "rsa"]
 
 DISTANCES = ("correlation", "euclidean", "crossvalidated")
 COMPARISONS = ("spearman", "pearson", "cosine")
@@ -176,6 +176,15 @@ def linear_cka(first: np.ndarray, second: np.ndarray, *, debiased: bool = True) 
     measure = _hsic if debiased else lambda a, b: (a * b).sum()
     spread = measure(k, k) * measure(m, m)
     return float(measure(k, m) / np.sqrt(spread)) if spread > 0 else 0.0
+
+
+def debiased_alignment(k: np.ndarray, m: np.ndarray) -> float:
+    """Debiased centred kernel alignment of two Gram matrices (n_stimuli, n_stimuli); their diagonals are not read.
+
+    Centring is part of the estimate, so that a block of a larger Gram matrix may be given as it is.
+    """
+    spread = _hsic(k, k) * _hsic(m, m)
+    return float(_hsic(k, m) / np.sqrt(spread)) if spread > 0 else 0.0
 
 
 def _hsic(k: np.ndarray, m: np.ndarray) -> float:

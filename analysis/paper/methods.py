@@ -202,6 +202,12 @@ def _mapping(score, protocol: Protocol) -> list[str]:
         if protocol.standardize
         else "not scaled"
     )
+    if protocol.method in _GEOMETRIES:
+        return [
+            f"Geometries of activations and responses were compared on held-out stimuli: {folds}{seed}.",
+            f"Similarity was {_GEOMETRIES[protocol.method]}.",
+            *_narrowed(protocol),
+        ]
     if protocol.method == "ols":
         cut = (
             "machine precision times the larger dimension of the data"
@@ -224,7 +230,29 @@ def _mapping(score, protocol: Protocol) -> list[str]:
     return [
         f"Responses were predicted from the activations and evaluated on held-out stimuli: {folds}{seed}.",
         f"The mapping was {mapping}; features were {scaled}.",
+        *_narrowed(protocol),
     ]
+
+
+_GEOMETRIES = {
+    "rsa": "the Spearman correlation of representational dissimilarities (1 - r over units) over pairs of stimuli of "
+    "different groups, where a fold holds out several (Kriegeskorte et al. 2008)",
+    "cka": "debiased centred kernel alignment with linear kernels (Kornblith et al. 2019; Murphy et al. 2024)",
+    "shape": "the cosine of the two shapes after the rotation that fits the training stimuli best (Williams et al. 2021)",
+    "soft-matching": "the mean correlation of single units, matched on the training stimuli (Khosla & Williams 2024)",
+}
+
+
+def _narrowed(protocol: Protocol) -> list[str]:
+    """How layers were brought to a common width."""
+    kind = protocol.dimensions.partition(":")[0]
+    if kind == "all":
+        return []
+    how = {
+        "pca": "the first principal components of each training fold",
+        "random": "a random Gaussian projection, drawn anew with each fold seed",
+    }[kind]
+    return [f"Every layer was brought to {protocol.width} dimensions by {how}."]
 
 
 def _scored(scores: list, about: Mapping, protocol: Protocol) -> list[str]:
@@ -235,8 +263,12 @@ def _scored(scores: list, about: Mapping, protocol: Protocol) -> list[str]:
         if protocol.order == "targets-first"
         else [*steps, "the mean over folds"]
     )
-    said = [f"The score is Pearson's r between predicted and measured responses in each held-out fold, summarised by "
-            f"{', then '.join(steps)}; a constant prediction counts as r = 0."]  # fmt: skip
+    similar = protocol.method in _GEOMETRIES
+    what = "that similarity" if similar else "Pearson's r between predicted and measured responses"
+    still = "" if similar else "; a constant prediction counts as r = 0"
+    said = [
+        f"The score is {what} in each held-out fold, summarised by {', then '.join(steps)}{still}."
+    ]
     if about["within"] and protocol.by_experiment:
         said.append(
             f"The parts of the recording ({about['within']}) were scored apart and averaged."
@@ -256,7 +288,9 @@ def _scored(scores: list, about: Mapping, protocol: Protocol) -> list[str]:
         if widened > 1
         else ""
     )
-    said.append(f"Intervals are 95 % percentile intervals of a bootstrap of the held-out predictions over {drawn} "
+    of = "the influence of each" if similar else "the held-out predictions"
+    wider = "" if similar else wider
+    said.append(f"Intervals are 95 % percentile intervals of a bootstrap of {of} over {drawn} "
                 f"({protocol.bootstrap:,} draws, without refitting{with_layer}){wider}.")  # fmt: skip
     seeds = len(scores[0].by_seed)
     if seeds > 1:

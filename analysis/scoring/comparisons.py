@@ -12,9 +12,11 @@ import xarray as xr
 from analysis.ceiling.synchrony import synchrony_ceiling
 from analysis.features.controls import features as controls_by_name
 from analysis.mapping.banded import banded_ridge
+from analysis.mapping.narrow import narrowed, projected
 from analysis.progress import Report
-from analysis.protocol import Protocol
-from analysis.scoring.folds import Run, fit_with_twin, side_by_side
+from analysis.protocol import SIMILARITIES, Protocol
+from analysis.scoring.blocks import side_by_side
+from analysis.scoring.folds import Run, fit_with_twin
 from analysis.scoring.in_time import banded_in_time, controls_in_time, nuisance
 from analysis.scoring.keys import data_key
 from analysis.scoring.summary import summarise
@@ -83,8 +85,12 @@ def ceiling_of(
     known : bool
         Only look: None where it is not stored.
     """
-    from analysis.ceiling.kinds import ceiling
+    from analysis.ceiling.kinds import Ceiling, ceiling
 
+    if protocol.method in SIMILARITIES:
+        return Ceiling.none(
+            f"no ceiling is known for method={protocol.method}", recording.n_targets
+        )
     key = content_key("ceiling", data_key(recording, protocol))
     if (found := store.load_score(key)) is not None:
         bound = _restored(found, "")
@@ -180,6 +186,7 @@ def headline(
     """
     if (
         not protocol.unique
+        or protocol.method in SIMILARITIES
         or (recording.sampled and not nuisance(recording, protocol))
         or recording.n_targets > HEADLINE_TARGETS
         or not all(_measured(recording, part)[1].any() for part in every[0].parts)
@@ -291,9 +298,12 @@ def _joint_fit(
         shape = (len(folds), recording.n_targets)
         block = {name: np.full(shape, np.nan) for name in ("joint", "alone", "controls")}
         missing = 0
-        for layer in np.unique(used):
-            mine = np.flatnonzero(used == layer)
-            bands = {"model": read[layer][rows], "controls": controls[rows]}
+        for layer, mine in _alike(used, protocol):
+            model = projected(read[layer][rows], protocol.dimensions, protocol.seed)
+            if protocol.width:
+                train = folds[mine[0]][0]
+                model = narrowed(model, train, protocol.dimensions, standardize=True)
+            bands = {"model": model, "controls": controls[rows]}
             how = {"alphas": protocol.alphas, "seed": protocol.seed, "report": report}
             outside, inside = [folds[fold] for fold in mine], [inner[fold] for fold in mine]
             if recording.sampled:
@@ -307,6 +317,13 @@ def _joint_fit(
         blocks.append(block | {"dropped": np.zeros(len(folds))})
         left_out += missing
     return side_by_side(blocks, parts, recording).assign_attrs(left_out=left_out)
+
+
+def _alike(used: np.ndarray, protocol: Protocol) -> list[tuple[int, np.ndarray]]:
+    """(layer, folds) that can be fitted at once: those of one layer, but each alone where components are of its training rows."""
+    if protocol.dimensions.startswith("pca"):
+        return [(int(layer), np.array([fold])) for fold, layer in enumerate(used)]
+    return [(int(layer), np.flatnonzero(used == layer)) for layer in np.unique(used)]
 
 
 def _among(folds, rows: np.ndarray):

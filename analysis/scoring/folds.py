@@ -10,11 +10,13 @@ import xarray as xr
 
 from analysis.mapping.splits import within
 from analysis.progress import Report
-from analysis.protocol import Protocol
+from analysis.protocol import SIMILARITIES, Protocol
+from analysis.scoring.blocks import side_by_side
+from analysis.scoring.geometry import fit_geometry
 from analysis.scoring.in_time import cross_validate_in_time
 from data.recording import Recording
 
-__all__ = ["Run", "fit_parts", "fit_with_twin", "over_seeds", "runs", "side_by_side", "twin_of"]
+__all__ = ["Run", "fit_parts", "fit_with_twin", "over_seeds", "runs", "twin_of"]
 
 
 @dataclass(frozen=True)
@@ -153,6 +155,8 @@ def fit_parts(
     """
     from analysis.statistics.bootstrap import DRAWS_SEED, hierarchical_bootstrap, moments
 
+    if protocol.method in SIMILARITIES:
+        return _geometry(features, recording, protocol, parts, report, draws, choosing)
     responses = recording.responses.values
     blocks, samples = [], []
     for part in parts:
@@ -213,6 +217,16 @@ def fit_parts(
     return dataset
 
 
+def _geometry(features, recording, protocol, parts, report, draws, choosing) -> xr.Dataset:
+    """Similarity in place of a fit; a common width by projection, or on the components of all of a part's rows."""
+    from analysis.mapping.narrow import narrowed, projected
+
+    x = projected(features, protocol.dimensions, protocol.seed)
+    rows = np.unique(np.concatenate([part.rows for part in parts]))
+    x = narrowed(x, rows, protocol.dimensions, standardize=protocol.standardize)
+    return fit_geometry(x, recording, protocol, parts, report, draws=draws, choosing=choosing)
+
+
 def _in_time(features, part, recording, protocol, seen, draws, choosing, report):
     """As :func:`_cross_validate`, on samples: each fold filtered by itself."""
     criterion, inner = within(part, protocol)
@@ -253,12 +267,14 @@ def _cross_validate(
     *,
     predictions: bool,
 ):
-    from analysis.mapping import cross_validate
+    from analysis.mapping.narrow import cross_validate_narrow
 
-    return cross_validate(
+    return cross_validate_narrow(
         features,
         responses,
         folds,
+        dimensions=protocol.dimensions,
+        seed=protocol.seed,
         method=protocol.method,
         alphas=protocol.alphas,
         **chosen,
@@ -289,17 +305,3 @@ def _spread(values: np.ndarray, seen: np.ndarray, n_targets: int) -> np.ndarray:
     out = np.full((values.shape[0], n_targets), np.nan)
     out[:, seen] = values
     return out
-
-
-def side_by_side(blocks: list[dict], parts, recording: Recording) -> xr.Dataset:
-    """The folds of all parts in one Dataset, each labelled with its part."""
-    names = [name for name in blocks[0] if name != "dropped"]
-    labels = [part.name for part in parts for _ in part.folds]
-    data = {
-        name: (("fold", "target"), np.concatenate([block[name] for block in blocks]))
-        for name in names
-    }
-    data["dropped"] = ("fold", np.concatenate([block["dropped"] for block in blocks]))
-    return xr.Dataset(
-        data, coords={"target": recording.responses.target.values, "part": ("fold", labels)}
-    )

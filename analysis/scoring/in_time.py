@@ -10,8 +10,8 @@ import pandas as pd
 
 from analysis.features.controls import features as controls_by_name
 from analysis.features.time import convolve, delayed, detrended, pieces, resample
-from analysis.mapping import cross_validate
 from analysis.mapping.banded import BandedFit, banded_ridge
+from analysis.mapping.narrow import cross_validate_narrow
 from analysis.progress import Report
 from analysis.protocol import Protocol
 from data.errors import BrainLensError, unknown
@@ -311,10 +311,12 @@ def cross_validate_in_time(
         here = dict(chosen)
         if chosen.get("inner_folds"):
             here["inner_folds"] = [[(place[a], place[b]) for a, b in chosen["inner_folds"][number]]]
-        fit = cross_validate(
+        fit = cross_validate_narrow(
             x,
             np.ascontiguousarray(y, dtype=np.float32),
             [(place[train], place[test])],
+            dimensions=protocol.dimensions,
+            seed=protocol.seed,
             method=protocol.method,
             alphas=protocol.alphas,
             **here,

@@ -27,11 +27,15 @@ METRICS = Registry(
         "pearson": "analysis.scoring.metrics:pearson",
         "spearman": "analysis.scoring.metrics:spearman",
         "rmse": "analysis.scoring.metrics:rmse",
+        "2v2": "analysis.scoring.decoding:two_vs_two_metric",
+        "retrieval": "analysis.scoring.decoding:retrieval_metric",
     },
 )
 """Name -> function of responses and predictions of one fold's test rows, each (n_rows, n_targets), to one value per target.
 
-NaN stands where a response was not measured. The first line of the docstring says what it is, with its unit."""
+NaN stands where a response was not measured. The first line of the docstring says what it is, with its unit. A function with the
+attribute ``of_patterns`` is given the targets of one person at a time, and as ``stratum`` which stimuli have one topic and length
+(:func:`analysis.scoring.decoding.strata`)."""
 
 
 def pearson(responses: np.ndarray, predictions: np.ndarray) -> np.ndarray:
@@ -118,14 +122,33 @@ def measure(
                 labels.append(part.part.name)
                 for name, function in functions.items():
                     values = np.full(recording.n_targets, np.nan)
-                    made = function(part.responses[test], part.predictions[test])
-                    values[part.targets] = _checked(name, made, len(part.targets))
+                    values[part.targets] = _of_fold(name, function, part, test, recording)
                     rows[name].append(values)
     parts_of = np.array(labels)
     return {
         name: summarise(np.stack(values), parts_of, recording.subjects, protocol)
         for name, values in rows.items()
     }
+
+
+def _of_fold(name: str, function, part, test: np.ndarray, recording) -> np.ndarray:
+    """One value per target of a part; a metric of patterns takes each person's targets together, inside strata."""
+    y, p = part.responses[test], part.predictions[test]
+    if not getattr(function, "of_patterns", False):
+        return _checked(name, function(y, p), len(part.targets))
+    from analysis.scoring.decoding import TOLERANCE, strata
+
+    lengths = np.array([len(str(text).split()) for text in recording.texts], float)
+    rows = part.rows[test]
+    stratum = strata(np.asarray(part.part.groups)[rows], lengths[rows], TOLERANCE)
+    people = np.asarray(
+        recording.subjects if recording.subjects is not None else [""] * recording.n_targets
+    )
+    whose, values = people[part.targets], np.full(len(part.targets), np.nan)
+    for person in dict.fromkeys(whose.tolist()):
+        mine = np.flatnonzero(whose == person)
+        values[mine] = _checked(name, function(y[:, mine], p[:, mine], stratum=stratum), len(mine))
+    return values
 
 
 def _checked(name: str, values, count: int) -> np.ndarray:

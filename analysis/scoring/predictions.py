@@ -7,10 +7,11 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from analysis.mapping import cross_validate
+from analysis.mapping.narrow import cross_validate_narrow
 from analysis.mapping.splits import Part, within
 from analysis.progress import Report
 from analysis.protocol import Protocol
+from analysis.scoring.geometry import refuse_geometry
 from data.errors import BrainLensError
 from data.recording import Recording
 
@@ -60,6 +61,7 @@ def held_out(
     fold_layers : list of int
         A layer for every fold of every part, in their order.
     """
+    refuse_geometry(protocol, "prediction of single stimuli")
     if recording.sampled:
         raise BrainLensError(
             f"{recording.id}: its rows are samples of a run, not stimuli that could be looked at one by one",
@@ -80,10 +82,12 @@ def held_out(
         for layer in sorted(set(mine)):
             which = [number for number, one in enumerate(mine) if one == layer]
             report.step(done, wanted, "folds")
-            fit = cross_validate(
+            fit = cross_validate_narrow(
                 activations.layer(layer)[part.rows],
                 y,
                 [folds[i] for i in which],
+                dimensions=protocol.dimensions,
+                seed=protocol.seed,
                 method=protocol.method,
                 alphas=protocol.alphas,
                 criterion=criterion,

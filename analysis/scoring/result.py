@@ -13,7 +13,7 @@ import xarray as xr
 
 from analysis.protocol import Protocol
 from analysis.scoring.nested import nested_draws, picked, ratio_interval
-from analysis.scoring.summary import choose_layers, ends, omega, per_target, summarise
+from analysis.scoring.summary import choose_layers, ends, letter, omega, per_target, summarise
 
 __all__ = ["Score"]
 
@@ -377,8 +377,10 @@ class Score:
         """The one-line answer."""
         about = self.provenance["recording"]
         span = f" [{self.low:.3f}, {self.high:.3f}]" if np.isfinite(self.low) else ""
+        name = letter(self.protocol)
+        verb = "predicts" if name == "r" else "is like"
         return (
-            f"{self.model} predicts {about['id']} with r = {self.value:.3f}{span} "
+            f"{self.model} {verb} {about['id']} with {name} = {self.value:.3f}{span} "
             f"({self.layer_words}; {self.provenance['folds']}); {self._bound_words()}"
         )
 
@@ -413,7 +415,8 @@ class Score:
         if len(self.by_seed) > 1:
             ends_ = min(self.by_seed.values()), max(self.by_seed.values())
             lines.append(
-                f"r is the mean over {len(self.by_seed)} fold seeds, alone {ends_[0]:.3f} to {ends_[1]:.3f}; the interval draws "
+                f"{letter(self.protocol)} is the mean over {len(self.by_seed)} fold seeds, "
+                f"alone {ends_[0]:.3f} to {ends_[1]:.3f}; the interval draws "
                 "the same stimuli for all of them."
             )
         elif (
@@ -428,12 +431,13 @@ class Score:
         if "r_shuffled" in self.dataset:
             relation = "more than" if self.shuffled > self.value else "not more than"
             lines.append(
-                f"Leak meter: shuffled folds give r = {self.shuffled:.3f}, {relation} the held-out groups' {self.value:.3f}."
+                f"Leak meter: shuffled folds give {letter(self.protocol)} = {self.shuffled:.3f}, "
+                f"{relation} the held-out groups' {self.value:.3f}."
             )
         for row in self.controls.to_dict("records"):
             if row["control"] == "position+length":
                 lines.append(
-                    f"Position and length alone give r = {row['r']:.3f} on the same folds."
+                    f"Position and length alone give {letter(self.protocol)} = {row['r']:.3f} on the same folds."
                 )
         if self.headline:
             lines.append(

@@ -6,10 +6,38 @@ import numpy as np
 
 from analysis.protocol import Protocol
 
-__all__ = ["choose_layers", "ends", "interval", "omega", "per_target", "summarise"]
+__all__ = [
+    "LETTERS",
+    "choose_layers",
+    "ends",
+    "interval",
+    "letter",
+    "omega",
+    "per_target",
+    "statistic",
+    "summarise",
+]
 
+LETTERS = {
+    "rsa": "RSA",
+    "cka": "CKA",
+    "shape": "shape similarity",
+    "soft-matching": "matched correlation",
+}
+"""What a score is, where it is a similarity of geometries; of every other method r."""
 PERCENTILES = (2.5, 97.5)
 """Of the bootstrap draws: they bound every interval."""
+
+
+def letter(protocol: Protocol) -> str:
+    """What stands before a score's equals sign: ``r``, or the name of a similarity."""
+    return LETTERS.get(protocol.method, "r")
+
+
+def statistic(protocol: Protocol) -> str:
+    """What a score is, as the title of an axis."""
+    words = letter(protocol)
+    return "Pearson r, held out" if words == "r" else f"{words[0].upper()}{words[1:]}, held out"
 
 
 def per_target(values: np.ndarray, parts: np.ndarray) -> np.ndarray:

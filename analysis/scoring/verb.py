@@ -20,6 +20,7 @@ from analysis.scoring.result import Score
 from analysis.scoring.results import keep
 from analysis.scoring.stages import Stages, bisection
 from analysis.scoring.summary import interval, summarise
+from data.errors import BrainLensError
 from data.recording import Recording
 
 __all__ = ["Score", "as_model", "as_recording", "bisection", "score"]
@@ -79,6 +80,7 @@ def score(
     every = runs(recording, protocol)
     source = model if isinstance(model, Activations) else as_model(model)
     numbers = _layer_numbers(source, layers)
+    _wide_enough(source, numbers, protocol)
     keys = [score_key(source, recording, run.protocol) for run in every]
     work = Stages(
         source,
@@ -165,6 +167,19 @@ def _layer_numbers(source, layers: Sequence[int | str] | None) -> list[int]:
         if layers is None
         else sorted({source.layer_number(layer) for layer in layers})
     )
+
+
+def _wide_enough(source, numbers: list[int], protocol: Protocol) -> None:
+    """Refuse a common width that some layer does not have: it would not be common."""
+    if protocol.width is None or not source.widths:
+        return
+    for number in numbers:
+        if source.widths[number] < protocol.width:
+            raise BrainLensError(
+                f"Layer {number} of {source.id} has {source.widths[number]} units: fewer than "
+                f"dimensions={protocol.dimensions}",
+                remedy=f"Set it to {min(source.widths)} or fewer for every model that is compared",
+            )
 
 
 def _activations(

@@ -9,6 +9,7 @@ from pathlib import Path
 import click
 
 from dashboards.command.columns import column_options, said_of
+from dashboards.command.likeness import COMMANDS as LIKENESS
 from dashboards.command.options import check_out, device_option, fields, write_frame
 from dashboards.command.people import COMMANDS
 from dashboards.command.sweep import sweep
@@ -518,7 +519,7 @@ main.add_command(sweep)
 
 
 # ---- people, texts, geometry, chance -------------------------------------------------------------------------------------
-for command in COMMANDS:
+for command in (*COMMANDS, *LIKENESS):
     main.add_command(command)
 
 

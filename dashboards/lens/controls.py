@@ -336,6 +336,7 @@ _GROUPS = {
     ),
     "How responses are predicted": (
         "method",
+        "dimensions",
         "criterion",
         "alphas",
         "shared_alpha",

@@ -10,6 +10,7 @@ import panel_material_ui as pmui
 
 from analysis.answers.hadidi import CONTROLS
 from analysis.answers.tiles import tiles
+from analysis.scoring.summary import statistic
 from dashboards.figures.spec import FigureSpec, Mark, Rule
 from dashboards.lens.controls import ModelPicker, ProtocolPicker, RecordingPicker, ScalePicker
 from dashboards.lens.lens import Computation, Lens, Picture, View
@@ -233,7 +234,7 @@ class Task(Lens):
         own = own_task(
             table,
             x_title=how.title.format(text=text),
-            y_title="Share of the ceiling" if share else "Pearson r, held out",
+            y_title="Share of the ceiling" if share else statistic(scores[0].protocol),
             better=how.better,
             log=how.log,
             rule=" ".join(rule),

@@ -60,6 +60,7 @@ def test_key_ignores_the_name_and_sees_every_other_field():
         "gap": "12",
         "standardize_run": False,
         "nuisance": (),
+        "dimensions": "pca:20",
     }
     assert set(other) == set(FIELDS) - {"name"}
     keys = [dataclasses.replace(base, **{field: value}).key() for field, value in other.items()]

@@ -58,6 +58,7 @@ FULL = {
     "rows": "gpt 2",
     "zoom": "0,1,-0.2,0.5",
     "decimal": "comma",
+    "alike": "shape",
 }
 
 

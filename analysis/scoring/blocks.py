@@ -1,0 +1,24 @@
+"""The folds of all parts of a recording side by side."""
+
+from __future__ import annotations
+
+import numpy as np
+import xarray as xr
+
+from data.recording import Recording
+
+__all__ = ["side_by_side"]
+
+
+def side_by_side(blocks: list[dict], parts, recording: Recording) -> xr.Dataset:
+    """The folds of all parts in one Dataset, each labelled with its part."""
+    names = [name for name in blocks[0] if name != "dropped"]
+    labels = [part.name for part in parts for _ in part.folds]
+    data = {
+        name: (("fold", "target"), np.concatenate([block[name] for block in blocks]))
+        for name in names
+    }
+    data["dropped"] = ("fold", np.concatenate([block["dropped"] for block in blocks]))
+    return xr.Dataset(
+        data, coords={"target": recording.responses.target.values, "part": ("fold", labels)}
+    )
