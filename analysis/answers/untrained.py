@@ -21,6 +21,7 @@ LABELS = {
     "permute": "weights shuffled",
     "gaussian": "Gaussian weights",
     "mixture": "mixture weights",
+    "hashed": "hashed weights",
     "blocks": "trained embeddings only",
     "random embedding": "random embedding",
 }

@@ -13,6 +13,7 @@ from analysis.models.base import Card, Model
 from analysis.models.classes import built, class_of, offers
 from analysis.models.files import folders
 from analysis.models.files.json_files import read_json
+from analysis.models.occluded import opened
 from analysis.models.rows import resolve, rows
 from analysis.models.variants.spec import Variant, split
 from analysis.progress import SILENT, Report
@@ -167,8 +168,8 @@ def load(
     ----------
     name : str or path
         An id or alias of the catalogue, an installed model, a folder, a file of word vectors, ``random-WIDTH``, or a hub id
-        ``owner/name``; behind it ``@revision:NAME``, ``@untrained:SCHEME:SEED``, ``@noise:LAYERS:SD:SEED`` or
-        ``@lesion:UNITS:PERCENT:SEED``.
+        ``owner/name``; behind it ``@revision:NAME`` and the steps of a variant, as
+        :data:`analysis.models.variants.spec.GRAMMAR` writes them.
     variant : Variant or str, optional
         Instead of the suffix.
 
@@ -187,10 +188,10 @@ def load(
     base = resolve(base)
     folder = installed().get(base)
     if folder is not None and not revision:
-        return class_of(folder).open(_installed_card(base, folder), folder, variant)
+        return opened(class_of(folder), _installed_card(base, folder), folder, variant)
     known = rows().get(base)
     if known is None and (made := built(base)) is not None:
-        return made[0].open(made[1], None, variant)
+        return opened(*made, None, variant)
     if known is None:
         known, folder = _described(base)
         if folder is not None:
@@ -199,7 +200,7 @@ def load(
                     f"{base} is a folder and has no revisions",
                     remedy="Leave @revision out, or give a hub id",
                 )
-            return class_of(folder).open(known, folder, variant)
+            return opened(class_of(folder), known, folder, variant)
     _refuse_unrunnable(known)
     from analysis.models.files import hub
 
@@ -214,7 +215,7 @@ def load(
     if revision:
         known = dataclasses.replace(known, id=f"{known.id}@revision:{revision}")
     known = dataclasses.replace(known, revision=_commit(folder) or wanted)
-    return class_of(folder).open(known, folder, variant)
+    return opened(class_of(folder), known, folder, variant)
 
 
 def fetch(name: str, *, report: Report = SILENT) -> Path:

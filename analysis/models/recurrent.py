@@ -31,6 +31,7 @@ from analysis.models.files.json_files import read_json
 from analysis.models.files.packages import folder_hash
 from analysis.models.lstm_config import LSTMConfig
 from analysis.models.variants.apply import apply
+from analysis.models.variants.made_of import made_of
 from analysis.models.variants.spec import Variant
 from analysis.progress import SILENT, Report
 from analysis.text.alignment import align
@@ -119,7 +120,7 @@ class LSTMLanguageModel(Model):
         """Hash of what determines its numbers, part of every cache key."""
         if self._hash is None:
             self._hash = folder_hash(self.folder)
-        return f"{self._hash}:{self.variant}"
+        return f"{self._hash}:{self.variant}{made_of(self.variant)}"
 
     @property
     def tokenizer_hash(self) -> str:
@@ -145,12 +146,18 @@ class LSTMLanguageModel(Model):
                     return LSTMModule(self.config)
 
                 with BUILDING:
-                    trained = (
-                        None
-                        if (self.variant.kind, self.variant.scheme) == ("untrained", "init")
-                        else self._trained()
+                    trained = None if self.variant.starts_fresh else self._trained()
+                    module = (
+                        apply(
+                            trained,
+                            self.variant,
+                            fresh=fresh,
+                            tokenizer=lambda: self.tokenizer,
+                            name=self.card.id,
+                        )
+                        if self.variant
+                        else trained
                     )
-                    module = apply(trained, self.variant, fresh=fresh) if self.variant else trained
                 self._module = module.eval().requires_grad_(False)
             return self._module
 

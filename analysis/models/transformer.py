@@ -24,6 +24,7 @@ from analysis.models.device import device
 from analysis.models.files import checks, folders, weights
 from analysis.models.files.json_files import read_json
 from analysis.models.files.tokenizer import check_rows, load_tokenizer, own_frame
+from analysis.models.variants.made_of import made_of
 from analysis.models.variants.spec import Variant
 from analysis.progress import SILENT, Report
 from analysis.text.alignment import Encoded, align, encode
@@ -108,9 +109,13 @@ class TransformerModel(Model):
         """Hash of what determines its numbers, part of every cache key."""
         with self._lock:
             if self._fingerprint is None:
-                plain = self.variant.kind == "untrained" and self.variant.scheme == "init"
+                plain = self.variant.starts_fresh
                 self._fingerprint = weights.fingerprint(self.folder, weightless=plain)
-            return f"{self._fingerprint}@{self.variant}" if self.variant else self._fingerprint
+            return (
+                f"{self._fingerprint}@{self.variant}{made_of(self.variant)}"
+                if self.variant
+                else self._fingerprint
+            )
 
     @property
     def tokenizer_hash(self) -> str:
@@ -260,7 +265,12 @@ class TransformerModel(Model):
             network = weights.load_spread(auto, self.folder, getattr(torch, dtype))
         else:
             network = weights.load_network(
-                auto, self.folder, self.config, self.variant, lambda: self.tokenizer
+                auto,
+                self.folder,
+                self.config,
+                self.variant,
+                lambda: self.tokenizer,
+                self.card.id,
             ).to(device=place, dtype=getattr(torch, dtype))
         if hasattr(network.config, "use_cache"):
             network.config.use_cache = False  # nothing is generated

@@ -20,6 +20,7 @@ SCHEMES = {
     "Trained weights, shuffled per tensor": "permute",
     "Gaussian with the trained mean and sd": "gaussian",
     "Mixture fitted to each tensor": "mixture",
+    "256 shared values per tensor, hashed": "hashed",
     "Untrained blocks, trained embeddings": "blocks",
 }
 

@@ -13,7 +13,16 @@ import xarray as xr
 from data.recording import Recording
 from data.words import add_word_columns
 
-__all__ = ["FACTS", "READING_FACTS", "prose", "reading", "recording", "stimuli", "words"]
+__all__ = [
+    "FACTS",
+    "READING_FACTS",
+    "prose",
+    "reading",
+    "recording",
+    "stimuli",
+    "training_tokens",
+    "words",
+]
 
 FACTS = {
     "kind": "fmri",
@@ -132,3 +141,15 @@ def reading() -> Recording:
         truth=truth,
         **READING_FACTS,
     )
+
+
+def training_tokens() -> np.ndarray:
+    """The text that live trainings read, shape (4 million,): pieces of the zoo's tokenizer, 0 behind every document.
+
+    State of the Union addresses, Moby Dick and the World English Bible, all in the public domain: the training documents of the
+    zoo without its dictionary, in a fixed random order. Made by ``python -m tools.zoo --tokens``.
+    """
+    import lzma
+
+    packed = files(__name__).joinpath("training-tokens.xz").read_bytes()
+    return np.frombuffer(lzma.decompress(packed), "<u2")

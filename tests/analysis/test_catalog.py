@@ -127,7 +127,7 @@ def test_ids_come_apart_and_together():
         ("gpt2@noise:all:-1:0", "positive"),
         ("gpt2@lesion:vision:1:0", "language"),
         ("gpt2@lesion:language:200:0", "all units"),
-        ("gpt2@untrained:init:0@noise:all:1:0", "two variants"),
+        ("gpt2@noise:all:2:0@noise:all:1:0", "two variants"),
     ],
 )
 def test_a_bad_variant_is_refused_in_words(name, says):

@@ -141,3 +141,59 @@ def test_models_whose_units_cannot_be_cut_out(tokenizer):
         apply(shared, Variant.parse("lesion:language:1:0"), tokenizer=lambda: tokenizer)
     with pytest.raises(BrainLensError, match=r"needs a transformer"):
         apply(torch.nn.Linear(2, 2), Variant.parse("lesion:language:1:0"))
+
+
+def test_matched_units_are_as_many_in_each_block():
+    t = np.random.default_rng(0).normal(size=(4, 50)) + np.arange(4)[:, None]
+    found, matched = localiser.select(t, "language", 20), localiser.select(t, "matched", 20, seed=2)
+    assert (found.sum(1) == matched.sum(1)).all() and found.sum() == 40
+    few = found.sum(1) <= 25
+    assert not (found & matched)[few].any()
+    assert (matched != localiser.select(t, "matched", 20, seed=3)).any()
+
+
+def test_a_block_that_is_cut_out_hands_on_what_it_gets_and_heads_equal_zeros_in_the_output_matrix(
+    tokenizer,
+):
+    ids = tokenizer("A short sentence.", return_tensors="pt")["input_ids"]
+    cut = apply(network(), Variant.parse("lesion:blocks:30:1"), tokenizer=lambda: tokenizer)
+    by_hand = network().eval()
+    kept = [block for block, gone in zip(by_hand.transformer.h, cut.lesion) if not gone]
+    by_hand.transformer.h = torch.nn.ModuleList(kept)
+    with torch.inference_mode():
+        assert cut.lesion.sum() == 1
+        torch.testing.assert_close(cut(ids).logits, by_hand(ids).logits)
+    cut = apply(network(), Variant.parse("lesion:heads:34:1"), tokenizer=lambda: tokenizer)
+    by_hand = network().eval()
+    for block, gone in zip(by_hand.transformer.h, cut.lesion):
+        for head in np.flatnonzero(gone):
+            block.attn.c_proj.weight.data[head * 10 : head * 10 + 10] = 0
+    with torch.inference_mode():
+        assert cut.lesion.sum() == 2
+        torch.testing.assert_close(cut(ids).logits, by_hand(ids).logits)
+
+
+def test_a_saved_map_is_cut_by_and_belongs_to_its_model(tokenizer, tmp_path, monkeypatch):
+    from analysis.models.variants.made_of import made_of
+    from analysis.models.variants.maps import UnitMap, load_map, maps, save_map
+
+    monkeypatch.setenv("BRAINLENS_HOME", str(tmp_path))
+    t = np.zeros((3, 20))
+    t[1, 4] = t[2, 7] = 9.0
+    save_map(UnitMap("mine", "tiny", t, 10, 12, "speech against noise"))
+    assert maps() == ["mine"] and load_map("mine").about == "speech against noise"
+    variant = Variant.parse("lesion:map-mine:3.3:0")
+    before = made_of(variant)
+    cut = apply(network(), variant, tokenizer=lambda: tokenizer)
+    assert np.argwhere(cut.lesion).tolist() == [[1, 4], [2, 7]]
+    beside = apply(
+        network(), Variant.parse("lesion:matched-mine:3.3:0"), tokenizer=lambda: tokenizer
+    )
+    assert beside.lesion.sum(1).tolist() == [0, 1, 1] and not (beside.lesion & cut.lesion).any()
+    save_map(UnitMap("mine", "tiny", t + 1, 10, 12))
+    assert made_of(variant) != before
+    save_map(UnitMap("other", "large", np.zeros((4, 20)), 10, 12))
+    with pytest.raises(BrainLensError, match="made on large, with 4 blocks of 20 units"):
+        apply(network(), Variant.parse("lesion:map-other:1"), tokenizer=lambda: tokenizer)
+    with pytest.raises(BrainLensError, match="cannot be the name"):
+        save_map(UnitMap("My Map", "tiny", t, 1, 1))

@@ -47,6 +47,11 @@ def main(arguments: list[str] | None = None) -> int:
         action="store_true",
         help="train nothing, measure what is there and write the cards again",
     )
+    parser.add_argument(
+        "--tokens",
+        action="store_true",
+        help="train nothing, write the public-domain text as the file of pieces that ships",
+    )
     options = parser.parse_args(arguments)
     try:
         for name in options.models:
@@ -68,6 +73,9 @@ def _run(names: list[str], options: argparse.Namespace) -> None:
     torch.set_num_threads(options.threads)
     work = options.work or home("zoo")
     report = Report(on_progress=_Printer())
+    if options.tokens:
+        _tokens(work, report)
+        return
     corpus = prepare(work, report=report)
     for name in [] if options.cards else names:
         recipe = RECIPES[name]
@@ -94,6 +102,16 @@ def _run(names: list[str], options: argparse.Namespace) -> None:
         write_cards(options.out, corpus, report=report)
         if options.out == ZOO:
             document(ZOO, ZOO.parents[1] / "docs" / "zoo.md")
+
+
+def _tokens(work: Path, report: Report) -> None:
+    from tokenizers import Tokenizer
+
+    from tools.zoo.tokens import write_tokens
+
+    tokenizer = Tokenizer.from_file(str(ZOO / "zoo-causal-1m" / "tokenizer.json"))
+    path = ZOO.parent / "embedded" / "training-tokens.xz"
+    print(f"{write_tokens(work, tokenizer, path, report=report):,} pieces in {path}")
 
 
 class _Printer:

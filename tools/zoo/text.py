@@ -14,7 +14,7 @@ import tarfile
 import tempfile
 import unicodedata
 import zipfile
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -115,10 +115,12 @@ def fetch(folder: Path, key: str, report: Report = SILENT) -> Path:
 
 
 # ---- documents ------------------------------------------------------------------------------------------------------------
-def documents(folder: Path, report: Report = SILENT) -> dict[str, str]:
-    """All documents of all sources, cleaned: ``{"addresses/1790_george_washington_n": text, ...}``."""
+def documents(
+    folder: Path, report: Report = SILENT, *, sources: Iterable[str] = tuple(SOURCES)
+) -> dict[str, str]:
+    """All documents of the sources, cleaned: ``{"addresses/1790_george_washington_n": text, ...}``."""
     raw = {
-        name: text for key in SOURCES for name, text in _READERS[key](fetch(folder, key, report))
+        name: text for key in sources for name, text in _READERS[key](fetch(folder, key, report))
     }
     return {name: text for name, raw_text in raw.items() if len(text := clean(raw_text)) > 100}
 

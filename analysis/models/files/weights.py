@@ -185,13 +185,15 @@ class IncompleteWeights(BrainLensError):
 
 
 @in_turn
-def load_network(auto, folder: Path, config, variant: Variant, tokenizer: Callable):
+def load_network(auto, folder: Path, config, variant: Variant, tokenizer: Callable, name: str = ""):
     """A torch module in float32 on the CPU, with its variant applied.
 
     Parameters
     ----------
     tokenizer : callable
         Gives the model's tokenizer, where a variant asks for it.
+    name : str
+        The model's id, by which its own recipe of training is found.
 
     Raises
     ------
@@ -208,10 +210,8 @@ def load_network(auto, folder: Path, config, variant: Variant, tokenizer: Callab
         return _trained(auto, folder)
     from analysis.models.variants.apply import apply
 
-    trained = (
-        None if (variant.kind, variant.scheme) == ("untrained", "init") else _trained(auto, folder)
-    )
-    return apply(trained, variant, fresh=fresh, tokenizer=tokenizer)
+    trained = None if variant.starts_fresh else _trained(auto, folder)
+    return apply(trained, variant, fresh=fresh, tokenizer=tokenizer, name=name)
 
 
 @in_turn

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Sequence
 
 import numpy as np
 
+from analysis.models.variants.maps import load_map
 from analysis.models.variants.spec import Variant
 from data.errors import BrainLensError
 
-__all__ = ["contrast", "lesioned", "nonwords", "select", "sentences", "unit_means"]
+__all__ = ["contrast", "lesioned", "nonwords", "select", "sentences", "t_map", "unit_means"]
 
 STRINGS, LONGEST = 96, 12  # of each kind; words per string
 _ONSETS = (
@@ -123,7 +125,8 @@ def select(t: np.ndarray, units: str, percent: float, seed: int = 0) -> np.ndarr
     ----------
     t : ndarray, shape (block, unit)
     units : str
-        language: the largest t of all blocks together. random: as many of the other units, by seed. least: the smallest |t|.
+        language: the largest t of all blocks together. random: as many of the other units, by seed. matched: in each block
+        as many of its other units as language takes there, by seed. least: the smallest |t|.
     percent : float
         Of all units; at least one.
 
@@ -133,6 +136,8 @@ def select(t: np.ndarray, units: str, percent: float, seed: int = 0) -> np.ndarr
     """
     count = max(1, round(t.size * percent / 100))
     order = np.argsort(-t, axis=None, kind="stable")
+    if units == "matched":
+        return _matched(select(t, "language", percent), seed)
     if units == "random":
         rest = order[count:] if count <= t.size // 2 else np.sort(order)
         order = np.random.default_rng(seed).permutation(np.sort(rest))
@@ -141,6 +146,15 @@ def select(t: np.ndarray, units: str, percent: float, seed: int = 0) -> np.ndarr
     chosen = np.zeros(t.size, bool)
     chosen[order[:count]] = True
     return chosen.reshape(t.shape)
+
+
+def _matched(found: np.ndarray, seed: int) -> np.ndarray:
+    """In each block as many units as were found there, others where there are enough, by seed."""
+    rng, chosen = np.random.default_rng(seed), np.zeros_like(found)
+    for block, own in enumerate(found):
+        others = np.flatnonzero(~own) if 2 * own.sum() <= own.size else np.arange(own.size)
+        chosen[block, rng.permutation(others)[: own.sum()]] = True
+    return chosen
 
 
 def unit_means(body, parts, tokenizer, texts: Sequence[str]) -> np.ndarray:
@@ -173,19 +187,18 @@ def unit_means(body, parts, tokenizer, texts: Sequence[str]) -> np.ndarray:
 
 
 def lesioned(module, variant: Variant, *, tokenizer: Callable | None):
-    """The module with units of its blocks set to zero whenever it runs.
+    """The module with units of its blocks set to zero whenever it runs, or with attention heads or whole blocks left out.
 
     The units are found on this very model: 96 sentences against as many strings of non-words (after Fedorenko et al. 2010;
-    AlKhamissi et al. 2025 for language models), mean over tokens, Welch's t, over all blocks together. ``module.lesion`` keeps
-    the units that were cut out, shape (block, unit).
+    AlKhamissi et al. 2025 for language models), mean over tokens, Welch's t, over all blocks together; or they stand in a map
+    that was saved (``map-NAME``, and as many others in the same blocks: ``matched-NAME``). ``module.lesion`` keeps
+    the units (heads, blocks) that were cut out, shape (block, unit), (block, head) or (block,).
 
     Raises
     ------
     BrainLensError
-        For a model without blocks of its own for each layer, or one that reads no text.
+        For a model without blocks of its own for each layer, or one that reads no text; for a map of another model.
     """
-    import torch
-
     from analysis.models.architectures import anatomy
 
     if tokenizer is None or not hasattr(module, "base_model"):
@@ -203,11 +216,37 @@ def lesioned(module, variant: Variant, *, tokenizer: Callable | None):
             remedy="Pick a model with a block for each layer",
         )
     module.eval()
-    reads, strings = tokenizer(), sentences()
-    t = contrast(
-        unit_means(body, parts, reads, strings), unit_means(body, parts, reads, nonwords(strings))
+    text = body.config.get_text_config() if hasattr(body.config, "get_text_config") else body.config
+    width = text.hidden_size
+    if variant.scheme == "heads":
+        module.lesion = _without_heads(body, parts, variant)
+    elif variant.scheme == "blocks":
+        module.lesion = _without_blocks(parts, variant)
+    else:
+        units, _, saved = variant.scheme.partition("-")
+        if saved:
+            t = load_map(saved, shape=(parts.n_blocks, width)).t
+            units = {"map": "language"}.get(units, units)
+        else:
+            t = t_map(body, parts, tokenizer())
+        module.lesion = select(t, units, variant.amount, variant.seed)
+        _silence(parts, module.lesion)
+    return module
+
+
+def t_map(
+    body, parts, tokenizer, first: Sequence[str] = (), second: Sequence[str] = ()
+) -> np.ndarray:
+    """Welch's t of every unit, first texts above second ones (default: sentences above non-words), shape (block, unit)."""
+    first = list(first) or sentences()
+    second = list(second) or nonwords(first)
+    return contrast(
+        unit_means(body, parts, tokenizer, first), unit_means(body, parts, tokenizer, second)
     )
-    lesion = select(t, variant.scheme, variant.amount, variant.seed)
+
+
+def _silence(parts, lesion: np.ndarray) -> None:
+    import torch
 
     def cut(keep):
         def hook(block, args, output):
@@ -220,5 +259,61 @@ def lesioned(module, variant: Variant, *, tokenizer: Callable | None):
     for block, units in zip(parts.blocks, lesion):
         if units.any():
             block.register_forward_hook(cut(torch.from_numpy(~units)))
-    module.lesion = lesion
-    return module
+
+
+def _some(count: int, variant: Variant) -> np.ndarray:
+    """Which of ``count`` things are cut out, by seed: at least one, never all."""
+    wanted = min(max(1, round(count * variant.amount / 100)), count - 1)
+    chosen = np.zeros(count, bool)
+    chosen[np.random.default_rng(variant.seed).permutation(count)[:wanted]] = True
+    return chosen
+
+
+def _without_heads(body, parts, variant: Variant) -> np.ndarray:
+    """Random attention heads, their part of what enters the output matrix set to zero."""
+    import torch
+
+    config = (
+        body.config.get_text_config() if hasattr(body.config, "get_text_config") else body.config
+    )
+    heads = config.num_attention_heads
+    gone = _some(parts.n_blocks * heads, variant).reshape(parts.n_blocks, heads)
+
+    def cut(keep):
+        def hook(module, args):
+            return (args[0] * keep.to(args[0]), *args[1:])
+
+        return hook
+
+    for block, own in zip(parts.blocks, gone):
+        outputs = [m for name, m in block.named_modules() if _HEADS_OUT.search(name)]
+        if not outputs:
+            raise BrainLensError(
+                f"The output of attention cannot be found in {type(block).__name__}",
+                remedy="Cut out units or blocks instead: @lesion:random:1:0, @lesion:blocks:20:0",
+            )
+        weight = outputs[0].weight
+        inside = weight.shape[0] if type(outputs[0]).__name__ == "Conv1D" else weight.shape[1]
+        if own.any():
+            keep = torch.from_numpy(np.repeat(~own, inside // heads))
+            outputs[0].register_forward_pre_hook(cut(keep))
+    return gone
+
+
+_HEADS_OUT = re.compile(
+    r"(?:attn|attention|self_attention)\.(?:o_proj|c_proj|out_proj|dense|out_lin|Wo|output\.dense|o)$"
+)
+
+
+def _without_blocks(parts, variant: Variant) -> np.ndarray:
+    """Random blocks that hand on what they get."""
+
+    def skip(block, args, kwargs, output):
+        given = args[0] if args else kwargs["hidden_states"]
+        return (given, *output[1:]) if isinstance(output, tuple) else given
+
+    gone = _some(parts.n_blocks, variant)
+    for block, out in zip(parts.blocks, gone):
+        if out:
+            block.register_forward_hook(skip, with_kwargs=True)
+    return gone

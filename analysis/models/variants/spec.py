@@ -1,57 +1,102 @@
-"""The same model otherwise: untrained, with noise in its weights, or with units cut out, always by seed."""
+"""The same model otherwise: a variant is a name behind the model's, made of steps, each with its seed."""
 
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
 
 from data.errors import BrainLensError, unknown
 
-__all__ = ["SCHEMES", "UNITS", "Variant", "split"]
+__all__ = ["GRAMMAR", "HIDING", "ORDERS", "PARTS", "SCHEMES", "UNITS", "Variant", "split"]
 
-KINDS = ("untrained", "noise", "lesion", "revision")
 SCHEMES = {
     "init": "the library's own initialisation",
     "permute": "each trained tensor, its weights in a random order",
     "gaussian": "Gaussian weights with each trained tensor's mean and standard deviation",
     "mixture": "weights drawn from a Gaussian mixture fitted to each trained tensor",
+    "hashed": "each trained tensor from so few shared values that 256 of them fill it, dealt out by a hash",
     "blocks": "untrained blocks under the trained embeddings",
 }
-"""Untrained schemes (a) to (e)."""
+"""Untrained schemes (a) to (f)."""
 
-UNITS = ("language", "random", "least")
-_SUFFIX = re.compile(r"@(?=(?:" + "|".join(KINDS) + r")\b)")
+PARTS = ("all", "embeddings", "norms", "attention", "down", "last-K", "rank-R")
+"""What a training may change: everything; the embeddings; gains and biases; the matrices of attention; the last matrix of
+each feed-forward part; the last K blocks; an update of rank R to every matrix of the blocks."""
+
+NOISED = ("all", "lower", "upper", "lower-third", "middle-third", "upper-third", "3", "3-7")
+UNITS = ("language", "random", "matched", "least", "heads", "blocks", "map-NAME", "matched-NAME")
+HIDING = {
+    "word": "another word of about the same frequency",
+    "delete": "nothing: the word is left out",
+    "token": "the mask token, once for each piece, of a model that was trained with one",
+}
+"""What stands in place of a masked word."""
+ORDERS = {
+    "scrambled": "the words of each stimulus in a random order",
+    "content": "content words only",
+    "function": "function words only",
+    "other": "another stimulus of the recording",
+}
+"""What the stimuli are made into."""
+
+GRAMMAR = {
+    "untrained": "@untrained:SCHEME:SEED",
+    "wire": "@wire:PARTS:UPDATES:SEED",
+    "noise": "@noise:LAYERS:SD:SEED",
+    "lesion": "@lesion:UNITS:PERCENT:SEED",
+    "mask": "@mask:PERCENT:HOW:SEED",
+    "words": "@words:ORDER:SEED",
+    "revision": "@revision:NAME",
+}
+"""Kind of step -> how it is written. Only what stands in front of a seed must be given."""
+
+_READING = ("mask", "words")  # steps that change what is read, and no weight
+_SUFFIX = re.compile(r"@(?=(?:" + "|".join(GRAMMAR) + r")\b)")
+_LAYERS = re.compile(
+    r"(all|lower|upper|(?:lower|middle|upper)-third|\d+(?:-\d+)?)(\.matrices|\.gains)?"
+)
+_PARTS = re.compile(r"all|embeddings|norms|attention|down|last-[1-9]\d?|rank-[1-9]\d{0,2}")
+_UNITS = re.compile(
+    r"language|random|matched|least|heads|blocks|(?:map|matched)-[a-z0-9][a-z0-9_.-]*"
+)
 
 
 @dataclass(frozen=True)
 class Variant:
-    """How a model differs from its trained self.
+    """How a model differs from its trained self: one step, and what is done after it.
 
     Parameters
     ----------
     kind : str
-        ``""`` (the trained model), ``untrained``, ``noise`` or ``lesion``.
+        ``""`` (the trained model), or one of :data:`GRAMMAR` but ``revision``.
     scheme : str
-        untrained: one of :data:`SCHEMES`. noise: ``all``, ``lower``, ``upper``, a layer ``3`` or layers ``3-7`` (0 = embeddings).
-        lesion: ``language``, ``random`` or ``least``, the units that are cut out.
+        untrained: one of :data:`SCHEMES`. wire: one of :data:`PARTS`, with its number. noise: ``all``; ``lower`` or ``upper``
+        half of the blocks; ``lower-third``, ``middle-third`` or ``upper-third``, three equal numbers of blocks; a layer ``3`` or
+        layers ``3-7`` (0 = embeddings); behind any of them ``.matrices`` or ``.gains`` (gains and biases) alone. lesion: one
+        of :data:`UNITS`, the units that are cut out. mask: one of :data:`HIDING`. words: one of :data:`ORDERS`.
     amount : float
-        noise: standard deviation relative to each tensor's own. lesion: per cent of all units.
+        wire: updates. noise: standard deviation relative to each tensor's own. lesion: per cent of all units (heads, blocks).
+        mask: per cent of the words.
     seed : int
+    then : Variant or None
+        The next step.
     """
 
     kind: str = ""
     scheme: str = ""
     amount: float = 0.0
     seed: int = 0
+    then: Variant | None = None
 
     @classmethod
     def parse(cls, text: str | Variant | None) -> Variant:
-        """The variant written as ``untrained:SCHEME:SEED``, ``noise:LAYERS:SD:SEED`` or ``lesion:UNITS:PERCENT:SEED``.
+        """The variant written as in :data:`GRAMMAR`, several steps one behind the other.
 
         Raises
         ------
         BrainLensError
-            Where a part is missing, unknown or no number.
+            Where a part is missing, unknown or no number; where a kind of step is named twice.
 
         Examples
         --------
@@ -59,53 +104,67 @@ class Variant:
         3
         >>> str(Variant.parse("lesion:language:1"))
         'lesion:language:1:0'
+        >>> [step.kind for step in Variant.parse("untrained:mixture:0@wire:attention:64").steps]
+        ['untrained', 'wire']
         """
         if text is None or isinstance(text, cls):
             return text or cls()
-        kind, *parts = text.strip().lstrip("@").split(":")
-        if not kind and not parts:
-            return cls()
-        if kind == "untrained":
-            scheme, seed = (
-                (*parts, *("init", "0")[len(parts) :])[:2] if len(parts) <= 2 else ("", "")
-            )
-            if len(parts) > 2:
-                raise _malformed(text)
-            if scheme not in SCHEMES:
-                raise unknown("untrained scheme", scheme, SCHEMES)
-            return cls(kind, scheme, seed=_whole(seed, text))
-        if kind == "noise":
-            if not 2 <= len(parts) <= 3:
-                raise _malformed(text)
-            if parts[0] not in ("all", "lower", "upper") and not re.fullmatch(
-                r"\d+(-\d+)?", parts[0]
-            ):
-                raise unknown(
-                    "layers of the noise", parts[0], ("all", "lower", "upper", "3", "3-7")
-                )
-            return cls(
-                kind,
-                parts[0],
-                _positive(parts[1], text),
-                _whole(parts[2] if len(parts) == 3 else "0", text),
-            )
-        if kind == "lesion":
-            if not 1 <= len(parts) <= 3:
-                raise _malformed(text)
-            units, percent, seed = (*parts, *("language", "1", "0")[len(parts) :])
-            if units not in UNITS:
-                raise unknown("units of the lesion", units, UNITS)
-            amount = _positive(percent, text)
-            if amount > 100:
+        return cls.of(
+            [
+                _step(part)
+                for part in _SUFFIX.split(f"@{text.strip().lstrip('@')}")
+                if part.strip("@")
+            ]
+        )
+
+    @classmethod
+    def of(cls, steps: list[Variant]) -> Variant:
+        """Steps one behind the other."""
+        kinds = [step.kind for step in steps]
+        for number, kind in enumerate(kinds):
+            if kind in kinds[:number]:
                 raise BrainLensError(
-                    f"{text!r} cuts out more than all units", remedy="Give a percentage up to 100"
+                    f"{'@'.join(map(str, steps))!r} names two variants of one kind at once",
+                    remedy=f"Give one {GRAMMAR[kind]}",
                 )
-            return cls(kind, units, amount, _whole(seed, text))
-        raise unknown("variant", kind, KINDS[:3], remedy="Write it as model@untrained:init:0")
+            if kind == "untrained" and number:
+                raise BrainLensError(
+                    f"{'@'.join(map(str, steps))!r} forgets what was done before it: an untrained copy starts anew",
+                    remedy=f"Write {GRAMMAR['untrained']} first",
+                )
+        made = None
+        for step in reversed(steps):
+            made = replace(step, then=made)
+        return made or cls()
+
+    @property
+    def steps(self) -> tuple[Variant, ...]:
+        """Each step by itself."""
+        return tuple(replace(step, then=None) for step in self)
+
+    @property
+    def on_weights(self) -> Variant:
+        """The steps that change weights."""
+        return Variant.of([step for step in self.steps if step.kind not in _READING])
+
+    @property
+    def on_text(self) -> Variant:
+        """The steps that change what is read."""
+        return Variant.of([step for step in self.steps if step.kind in _READING])
+
+    @property
+    def starts_fresh(self) -> bool:
+        """Whether nothing of the trained weights is in it."""
+        return self.kind == "wire" or (self.kind, self.scheme) == ("untrained", "init")
+
+    def __iter__(self) -> Iterator[Variant]:
+        step = self if self.kind else None
+        while step is not None:
+            yield step
+            step = step.then
 
     def __str__(self) -> str:
-        amount = [f"{self.amount:g}"] if self.kind in ("noise", "lesion") else []
-        return ":".join([self.kind, self.scheme, *amount, str(self.seed)]) if self.kind else ""
+        return "@".join(_written(step) for step in self)
 
     def __bool__(self) -> bool:
         return bool(self.kind)
@@ -121,31 +180,113 @@ def split(name: str) -> tuple[str, str, Variant]:
     ('pythia-70m', 'step1000', 'untrained:permute:2')
     """
     base, *suffixes = _SUFFIX.split(name.strip())
-    revision, variant = "", Variant()
+    revision, steps = "", []
     for suffix in suffixes:
         kind, _, rest = suffix.partition(":")
         if kind == "revision":
             if not rest or revision:
                 raise _malformed(name)
             revision = rest
-        elif variant:
-            raise BrainLensError(
-                f"{name!r} names two variants at once", remedy=f"Give one of {variant} and {suffix}"
-            )
         else:
-            variant = Variant.parse(suffix)
-    return base, revision, variant
+            steps.append(_step(suffix))
+    return base, revision, Variant.of(steps)
+
+
+# ---- one step ----------------------------------------------------------------------------------------------------------
+def _step(text: str) -> Variant:
+    kind, *parts = text.strip().lstrip("@").split(":")
+    if kind not in _READERS:
+        raise unknown("variant", kind, _READERS, remedy="Write it as model@untrained:init:0")
+    return _READERS[kind](parts, text)
+
+
+def _written(step: Variant) -> str:
+    amount = f"{int(step.amount)}" if step.kind == "wire" else f"{step.amount:g}"
+    parts = {
+        "untrained": (step.scheme,),
+        "words": (step.scheme,),
+        "mask": (amount, step.scheme),
+    }.get(step.kind, (step.scheme, amount))
+    return ":".join([step.kind, *parts, str(step.seed)])
+
+
+def _filled(parts: list[str], text: str, defaults: tuple[str | None, ...]) -> list[str]:
+    """The parts, those that were left out as by default; None must be given."""
+    if len(parts) > len(defaults) or None in defaults[len(parts) :]:
+        raise _malformed(text)
+    return [*parts, *defaults[len(parts) :]]  # type: ignore[list-item]
+
+
+def _untrained(parts: list[str], text: str) -> Variant:
+    scheme, seed = _filled(parts, text, ("init", "0"))
+    if scheme not in SCHEMES:
+        raise unknown("untrained scheme", scheme, SCHEMES)
+    return Variant("untrained", scheme, seed=_whole(seed, text))
+
+
+def _noise(parts: list[str], text: str) -> Variant:
+    layers, sd, seed = _filled(parts, text, (None, None, "0"))
+    if not _LAYERS.fullmatch(layers):
+        raise unknown(
+            "layers of the noise",
+            layers,
+            NOISED,
+            remedy="Behind them .matrices or .gains may stand",
+        )
+    return Variant("noise", layers, _positive(sd, text), _whole(seed, text))
+
+
+def _lesion(parts: list[str], text: str) -> Variant:
+    units, percent, seed = _filled(parts, text, ("language", "1", "0"))
+    if not _UNITS.fullmatch(units):
+        raise unknown("units of the lesion", units, UNITS)
+    return Variant(
+        "lesion", units, _percent(percent, text, "cuts out more than all units"), _whole(seed, text)
+    )
+
+
+def _wire(parts: list[str], text: str) -> Variant:
+    what, updates, seed = _filled(parts, text, (None, None, "0"))
+    if not _PARTS.fullmatch(what):
+        raise unknown("part to train", what, PARTS, remedy="For example last-1 or rank-8")
+    if not re.fullmatch(r"\d{1,7}", updates):
+        raise BrainLensError(
+            f"{updates!r} in {text!r} is not a number of updates",
+            remedy="For example @wire:all:640:0",
+        )
+    return Variant("wire", what, float(updates), _whole(seed, text))
+
+
+def _mask(parts: list[str], text: str) -> Variant:
+    percent, how, seed = _filled(parts, text, (None, "word", "0"))
+    if how not in HIDING:
+        raise unknown("way of masking", how, HIDING)
+    return Variant(
+        "mask", how, _percent(percent, text, "masks more than all words"), _whole(seed, text)
+    )
+
+
+def _words(parts: list[str], text: str) -> Variant:
+    order, seed = _filled(parts, text, (None, "0"))
+    if order not in ORDERS:
+        raise unknown("order of the words", order, ORDERS)
+    return Variant("words", order, seed=_whole(seed, text))
+
+
+_READERS = {
+    "untrained": _untrained,
+    "noise": _noise,
+    "lesion": _lesion,
+    "wire": _wire,
+    "mask": _mask,
+    "words": _words,
+}
 
 
 def _malformed(text: str) -> BrainLensError:
     return BrainLensError(
         f"Malformed variant {text!r}",
-        choices=(
-            "@untrained:SCHEME:SEED",
-            "@noise:LAYERS:SD:SEED",
-            "@lesion:UNITS:PERCENT:SEED",
-            "@revision:NAME",
-        ),
+        choices=tuple(GRAMMAR.values()),
         remedy="For example gpt2@untrained:init:0",
     )
 
@@ -158,6 +299,13 @@ def _whole(text: str, whole: str) -> int:
     return int(text)
 
 
+def _percent(text: str, whole: str, too_much: str) -> float:
+    amount = _positive(text, whole)
+    if amount > 100:
+        raise BrainLensError(f"{whole!r} {too_much}", remedy="Give a percentage up to 100")
+    return amount
+
+
 def _positive(text: str, whole: str) -> float:
     try:
         value = float(text)
@@ -168,6 +316,3 @@ def _positive(text: str, whole: str) -> float:
             f"{text!r} in {whole!r} is not a positive number", remedy="For example 0.1"
         )
     return value
-
-
-# ---- making them -----------------------------------------------------------------------------------------------------

@@ -1,4 +1,4 @@
-"""Weights that were never trained, in five ways, and trained weights with noise: by seed, tensor by tensor.
+"""Weights that were never trained, in six ways, and trained weights with noise: by seed, tensor by tensor.
 
 Each tensor draws from its own generator, seeded by the variant's seed and the tensor's name, so that a tensor's numbers do not
 depend on which others there are.
@@ -12,6 +12,7 @@ from collections.abc import Callable
 
 import numpy as np
 
+from analysis.models.variants.spec import SCHEMES
 from data.errors import BrainLensError, unknown
 
 __all__ = ["drawn", "fit_mixture", "layer_of", "noisy", "untrained"]
@@ -21,6 +22,8 @@ COMPONENTS, BINS, ROUNDS = (
     256,
     40,
 )  # of the Gaussian mixture, of the histogram it is fitted to, of EM
+SHARED = 256
+"""Different values that a hashed tensor has at most."""
 _BLOCK = re.compile(r"(?:^|[._])l?(\d+)(?=\.|$)")
 _EMBEDDING = re.compile(
     r"emb|\bwte\b|\bwpe\b|\bshared\b|^w\.weight$|\.w\.weight$|position|tokens_embed"
@@ -50,8 +53,9 @@ def untrained(module, scheme: str, seed: int, *, fresh: Callable | None = None):
     scheme : str
         init: ``fresh()`` under the seed. permute: the numbers of each tensor in a random order (its values stay the same
         multiset). gaussian: N(mean, sd) of each tensor. mixture: from :func:`fit_mixture` of each tensor (weight compression,
-        adapted from Geiger, Schrimpf et al. 2022, who cluster convolution kernels). blocks: ``fresh()`` with the trained
-        embeddings put back.
+        adapted from Geiger, Schrimpf et al. 2022, who cluster convolution kernels). hashed: each weight is one of the tensor's
+        :data:`SHARED` quantiles, by a hash of its place (Chen et al. 2015). blocks: ``fresh()`` with the trained embeddings
+        put back.
     """
     import torch
 
@@ -67,10 +71,8 @@ def untrained(module, scheme: str, seed: int, *, fresh: Callable | None = None):
                     if layer_of(name) == 0:
                         value.copy_(trained[name])
         return new
-    if scheme not in ("permute", "gaussian", "mixture"):
-        raise unknown(
-            "untrained scheme", scheme, ("init", "permute", "gaussian", "mixture", "blocks")
-        )
+    if scheme not in ("permute", "gaussian", "mixture", "hashed"):
+        raise unknown("untrained scheme", scheme, SCHEMES)
     with torch.no_grad():
         for name, value in module.named_parameters():
             rng = _generator(seed, name)
@@ -90,31 +92,41 @@ def noisy(module, layers: str, sd: float, seed: int):
     Parameters
     ----------
     layers : str
-        ``all`` tensors; ``lower`` or ``upper`` half of the blocks; a layer ``3`` or a range ``3-7``.
+        ``all`` tensors; ``lower`` or ``upper`` half of the blocks; ``lower-third``, ``middle-third`` or ``upper-third``; a layer
+        ``3`` or a range ``3-7``. Behind any of them ``.matrices``, or ``.gains`` for gains and biases (tensors of one dimension).
 
     Raises
     ------
     BrainLensError
-        Where the model has no such layer.
+        Where the model has no such layer, or nothing of that kind in it.
     """
     import torch
 
+    where, _, what = layers.partition(".")
     placed = {name: layer_of(name) for name, _ in module.named_parameters()}
     top = max((layer for layer in placed.values() if layer is not None), default=0)
-    half = (top + 1) // 2
-    if layers == "all":
+    if where == "all":
         chosen = set(placed)
     else:
-        low, high = {"lower": (1, half), "upper": (half + 1, top)}.get(layers) or _range(layers)
-        chosen = {
-            name for name, layer in placed.items() if layer is not None and low <= layer <= high
-        }
-        if not chosen or high > top or low > high:
+        wanted = _noised(where, top)
+        chosen = {name for name, layer in placed.items() if layer in wanted}
+        if not chosen:
             raise unknown(
                 "layers of the noise",
                 layers,
                 ("all", "lower", "upper", f"0-{top}"),
                 remedy=f"The model has blocks 1 to {top}",
+            )
+    if what:
+        chosen = {
+            name
+            for name, value in module.named_parameters()
+            if name in chosen and (value.dim() > 1) == (what == "matrices")
+        }
+        if not chosen:
+            raise BrainLensError(
+                f"The model has no {what} in the layers {where!r}",
+                remedy=f"Leave .{what} away, or choose other layers",
             )
     with torch.no_grad():
         for name, value in module.named_parameters():
@@ -129,6 +141,27 @@ def noisy(module, layers: str, sd: float, seed: int):
     return module
 
 
+def _noised(layers: str, top: int) -> range:
+    """The layers that a name means in a model of ``top`` blocks; empty where there are none such.
+
+    Thirds are equal numbers of blocks, the middle one centred, so that they differ in depth and not in the number of weights.
+
+    Examples
+    --------
+    >>> [list(_noised(f"{third}-third", 5)) for third in ("lower", "middle", "upper")]
+    [[1], [3], [5]]
+    >>> list(_noised("middle-third", 30)) == list(range(11, 21))
+    True
+    """
+    if layers.endswith("-third"):
+        third = top // 3
+        start = {"lower-third": 0, "middle-third": (top - third) // 2, "upper-third": top - third}
+        return range(1 + start[layers], 1 + start[layers] + third)
+    half = (top + 1) // 2
+    low, high = {"lower": (1, half), "upper": (half + 1, top)}.get(layers) or _range(layers)
+    return range(low, high + 1) if high <= top else range(0)
+
+
 def _range(layers: str) -> tuple[int, int]:
     low, _, high = layers.partition("-")
     return int(low), int(high or low)
@@ -139,7 +172,10 @@ def _generator(seed: int, name: str) -> np.random.Generator:
 
 
 def drawn(values: np.ndarray, scheme: str, rng: np.random.Generator) -> np.ndarray:
-    """New numbers in the shape of ``values``: ``gaussian`` (its mean and standard deviation) or ``mixture``."""
+    """New numbers in the shape of ``values``: ``gaussian`` (its mean and standard deviation), ``mixture`` or ``hashed``."""
+    if scheme == "hashed":
+        shared = np.quantile(values.astype(np.float64), (np.arange(SHARED) + 0.5) / SHARED)
+        return shared[rng.integers(SHARED, size=values.shape)].astype(np.float32)
     if scheme == "gaussian":
         return rng.normal(
             values.mean(dtype=np.float64), values.std(dtype=np.float64), values.shape

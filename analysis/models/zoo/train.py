@@ -7,6 +7,7 @@ import json
 import math
 import time
 import zlib
+from collections.abc import Callable, Mapping
 from dataclasses import asdict
 from pathlib import Path
 
@@ -24,7 +25,7 @@ from analysis.progress import SILENT, Report
 from data.errors import BrainLensError
 from data.files import atomic
 
-__all__ = ["batch_of", "build", "loss_of", "train"]
+__all__ = ["State", "batch_of", "build", "loss_of", "optimizer_of", "train", "update"]
 
 WARM_UP, FLOOR = (
     0.03,
@@ -158,30 +159,22 @@ def train(
     """
     assert corpus.tokenizer.token_to_id(END) == 0 and corpus.tokenizer.token_to_id(MASK) == 1
     module = build(recipe)
-    optimizer = _optimizer(module, recipe)
-    state = _State(
+    named = dict(module.named_parameters())
+    optimizer = optimizer_of(named, recipe)
+    state = State(
         work / recipe.id,
         {**asdict(recipe), "text": zlib.crc32(np.ascontiguousarray(corpus.tokens["train"]))},
     )
-    step, log = state.load(module, optimizer)
+    step, log = state.load(named, optimizer)
     began, recent = time.process_time() - (log[-1]["seconds"] if log else 0.0), []
     last = min(stop or recipe.steps, recipe.steps)
     module.train()
     if step == 0 and on_checkpoint is not None and 0 in recipe.checkpoints:
         on_checkpoint(0, module, log)
     while step < last:
-        rate = _rate(recipe, step)
-        for group in optimizer.param_groups:
-            group["lr"] = rate
-        batch = batch_of(corpus.tokens["train"], recipe, step)
-        with torch.autocast("cpu", dtype=torch.bfloat16, enabled=recipe.dtype == "bfloat16"):
-            loss = loss_of(module, recipe, batch, step)
-        loss.backward()
-        nn.utils.clip_grad_norm_(module.parameters(), 1.0)
-        optimizer.step()
-        optimizer.zero_grad()
+        loss, rate = update(module, optimizer, recipe, corpus.tokens["train"], step)
         step += 1
-        recent.append(loss.item())
+        recent.append(loss)
         if step % LOG_EVERY == 0 or step == last:
             log.append(
                 {
@@ -194,16 +187,39 @@ def train(
             )
             recent = []
             if step % SAVE_EVERY == 0 or step == last:
-                state.save(step, module, optimizer, log)
+                state.save(step, named, optimizer, log)
             report.step(step, recipe.steps, f"{recipe.id}, loss {log[-1]['loss']:.3f}")
         if step in recipe.checkpoints and on_checkpoint is not None:
             on_checkpoint(step, module, log)
     return module.eval(), log
 
 
-def _optimizer(module: nn.Module, recipe: Recipe) -> torch.optim.Optimizer:
-    decay = [p for p in module.parameters() if p.dim() >= 2]
-    plain = [p for p in module.parameters() if p.dim() < 2]
+def update(
+    module: nn.Module,
+    optimizer: torch.optim.Optimizer,
+    recipe: Recipe,
+    tokens: np.ndarray,
+    step: int,
+    loss_of: Callable = loss_of,
+) -> tuple[float, float]:
+    """One update of the weights: its loss (nats per piece), and the rate it was made with."""
+    rate = _rate(recipe, step)
+    for group in optimizer.param_groups:
+        group["lr"] = rate
+    batch = batch_of(tokens, recipe, step)
+    with torch.autocast("cpu", dtype=torch.bfloat16, enabled=recipe.dtype == "bfloat16"):
+        loss = loss_of(module, recipe, batch, step)
+    loss.backward()
+    nn.utils.clip_grad_norm_(module.parameters(), 1.0)
+    optimizer.step()
+    optimizer.zero_grad()
+    return loss.item(), rate
+
+
+def optimizer_of(named: Mapping[str, nn.Parameter], recipe: Recipe) -> torch.optim.Optimizer:
+    """AdamW over these parameters; matrices decay, gains and biases do not."""
+    decay = [p for p in named.values() if p.dim() >= 2]
+    plain = [p for p in named.values() if p.dim() < 2]
     groups = [{"params": decay, "weight_decay": 0.1}, {"params": plain, "weight_decay": 0.0}]
     return torch.optim.AdamW(groups, lr=recipe.rate, betas=(0.9, 0.95), fused=True)
 
@@ -217,7 +233,7 @@ def _rate(recipe: Recipe, step: int) -> float:
     return recipe.rate * (FLOOR + (1 - FLOOR) * 0.5 * (1 + math.cos(math.pi * through)))
 
 
-class _State:
+class State:
     """Weights, optimizer moments and log of a training that goes on later: safetensors and JSON, written whole or not at all."""
 
     def __init__(self, folder: Path, made_by: dict):
@@ -225,10 +241,15 @@ class _State:
         self.made_by = json.loads(json.dumps(made_by))
 
     def save(
-        self, step: int, module: nn.Module, optimizer: torch.optim.Optimizer, log: list[dict]
+        self,
+        step: int,
+        named: Mapping[str, nn.Parameter],
+        optimizer: torch.optim.Optimizer,
+        log: list[dict],
     ) -> None:
+        """Keep where the training stands."""
         tensors = {}
-        for name, parameter in module.named_parameters():
+        for name, parameter in named.items():
             moments = optimizer.state[parameter]
             tensors |= {
                 f"weight.{name}": parameter.data,
@@ -248,13 +269,16 @@ class _State:
             )
         write_log(self.log, log)
 
-    def load(self, module: nn.Module, optimizer: torch.optim.Optimizer) -> tuple[int, list[dict]]:
+    def load(
+        self, named: Mapping[str, nn.Parameter], optimizer: torch.optim.Optimizer
+    ) -> tuple[int, list[dict]]:
+        """Bring parameters and optimizer to where the training stands: its step and log; 0 where it has not begun."""
         if not self.path.exists():
             return 0, []
         with safe_open(self.path, "pt") as file:
             told = file.metadata()
             self._same(json.loads(told.get("made_by", "{}")))
-            for name, parameter in module.named_parameters():
+            for name, parameter in named.items():
                 parameter.data.copy_(file.get_tensor(f"weight.{name}"))
                 moments = {"step": "step", "exp_avg": "first", "exp_avg_sq": "second"}
                 optimizer.state[parameter] = {
