@@ -8,9 +8,10 @@ import numpy as np
 import pandas as pd
 
 from analysis.answers.answer import Answer, plural
+from analysis.progress import SILENT, Report
 from analysis.reading.crossed import crossed_mean
 
-__all__ = ["forced_choices"]
+__all__ = ["forced_choices", "preferences"]
 
 
 def forced_choices(
@@ -89,6 +90,37 @@ def forced_choices(
     )
     return Answer(frame, sentence, caption, facts={"by_person": pd.DataFrame(by_person)},
                   axes={"x_title": "", "y_title": "Share of choices that agree"})  # fmt: skip
+
+
+def preferences(
+    models: Mapping[str, str], table: pd.DataFrame | None = None, *, report: Report = SILENT
+) -> dict[str, pd.Series]:
+    """What models prefer: log probability (bits) of the second sentence minus that of the first, by pair.
+
+    Parameters
+    ----------
+    models : mapping of str to str
+        Name -> id of a model with probabilities of the next word.
+
+    Returns
+    -------
+    dict of str to pandas.Series
+        As ``more`` of :func:`forced_choices`. A sentence with a word that has no surprisal has none.
+    """
+    from analysis.features.surprisal import word_surprisal
+    from analysis.models import load
+    from data.readers.trials import choices
+
+    table = choices() if table is None else table
+    sentences = list(dict.fromkeys([*table["first"], *table["second"]]))
+    pairs = table.drop_duplicates("pair").set_index("pair")
+    found = {}
+    for name, model in models.items():
+        words = word_surprisal(load(model), sentences, report=report)
+        bits = words.groupby("passage")["surprisal"].apply(lambda one: one.sum(skipna=False))
+        by = dict(zip(sentences, bits.reindex(range(len(sentences)))))
+        found[name] = pairs["first"].map(by) - pairs["second"].map(by)
+    return found
 
 
 def _agreement(preference: np.ndarray, chosen: np.ndarray) -> np.ndarray:

@@ -10,8 +10,9 @@ from analysis.answers.persons import Bits, surprisals_of
 from analysis.progress import SILENT, Report
 from analysis.reading.by_trial import trial_table
 from analysis.reading.lmm import likelihood_ratio, mixed_model, settled
+from data.errors import unknown
 
-__all__ = ["n400_by_laboratory", "published_range"]
+__all__ = ["n400_by_laboratory", "published_curves", "published_range"]
 
 
 def n400_by_laboratory(surprisals: Bits, *, report: Report = SILENT) -> Answer:
@@ -162,3 +163,52 @@ def _without_surprisal(formula: str) -> str:
     from analysis.reading.formula import parse
 
     return str(parse(formula).without("surprisal"))
+
+
+def published_curves(measure: str = "EEG") -> pd.DataFrame:
+    """The published curves of the effect over how well a network predicts, beside ours from their published fits.
+
+    Parameters
+    ----------
+    measure : str
+        ``"EEG"`` (N400) or ``"ET"`` (first-pass time).
+
+    Returns
+    -------
+    pandas.DataFrame
+        rnntype, x (negative mean surprisal, nats), published, se, ours, difference. Ours: a natural spline of the signed chi2 of
+        their mixed models, its degrees of freedom (2 to 8) by generalised cross-validation; theirs: mgcv.
+
+    Raises
+    ------
+    BrainLensError
+        For another measure.
+    """
+    from analysis.reading.design import natural_spline
+    from data.catalog.catalog import load, paths
+
+    if measure not in ("EEG", "ET"):
+        raise unknown("measure", measure, ("EEG", "ET"))
+    fits = load("aurnhammer2019")
+    fits = fits[fits["measure"] == measure]
+    place = next(path for path in paths("aurnhammer2019") if path.name == f"gam_{measure}.csv")
+    curves, found = pd.read_csv(place, sep="\t"), []
+    for name, own in fits.groupby("rnntype", sort=False):
+        curve = curves[curves["rnntype"] == name]
+        x, y = (
+            -own["avsurp"].to_numpy(float),
+            (own["chi2"] * np.sign(own["z_surp"])).to_numpy(float),
+        )
+        at, best = curve["x"].to_numpy(float), (np.inf, None)
+        for df in range(2, 9):
+            basis, there = (
+                np.column_stack([np.ones(len(v)), natural_spline(v, x, df)]) for v in (x, at)
+            )
+            weights = np.linalg.lstsq(basis, y, rcond=None)[0]
+            error = ((y - basis @ weights) ** 2).mean() / (1 - basis.shape[1] / len(y)) ** 2
+            if error < best[0]:
+                best = (error, there @ weights)
+        found.append(pd.DataFrame({"rnntype": name, "x": at, "published": curve["fit"].to_numpy(float),
+                                   "se": curve["se"].to_numpy(float), "ours": best[1]}))  # fmt: skip
+    frame = pd.concat(found, ignore_index=True)
+    return frame.assign(difference=frame["ours"] - frame["published"])

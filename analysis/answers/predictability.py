@@ -124,4 +124,4 @@ def predictability(
         "items resampled. What is added to cloze before its logarithm is part of its name."
     )
     return Answer(frame, sentence, caption, facts={"linear_against_log": against, "levels": levels},
-                  axes={"x_title": "", "y_title": "Delta log-likelihood, held out (nats per trial)"})  # fmt: skip
+                  axes={"x_title": "", "y_title": "Held-out gain (nats per trial)"})  # fmt: skip

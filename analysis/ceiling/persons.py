@@ -11,7 +11,7 @@ import pandas as pd
 from analysis.ceiling.reliability import spearman_brown
 from data.errors import BrainLensError, unknown
 
-__all__ = ["Halves", "halves", "persons", "profiles", "wide"]
+__all__ = ["Halves", "columns_r", "halves", "persons", "profiles", "wide"]
 
 SPLITS = 200
 
@@ -156,7 +156,7 @@ def persons(
                 continue
             for name, x in (*standing.items(), ("other people", rest)):
                 found[name].append(_held_out(x, y, train, test))
-            each = _columns_r(values[train], y[train], others)
+            each = columns_r(values[train], y[train], others)
             if np.isfinite(each).any():
                 best = others[int(np.nanargmax(each))]
                 chosen.append(responses.columns[best])
@@ -182,7 +182,7 @@ def _held_out(x: np.ndarray, y: np.ndarray, train: np.ndarray, test: np.ndarray)
     return float(sign * _r(x[test], y[test])) if sign else 0.0
 
 
-def _columns_r(values: np.ndarray, y: np.ndarray, columns: list[int]) -> np.ndarray:
+def columns_r(values: np.ndarray, y: np.ndarray, columns: list[int]) -> np.ndarray:
     """Pearson r of y with each column, over what both have; NaN below three pairs or for a constant."""
     both = np.isfinite(values[:, columns]) & np.isfinite(y)[:, None]
     x, y = np.where(both, values[:, columns], 0.0), np.where(both, y[:, None], 0.0)

@@ -12,7 +12,7 @@ import pandas as pd
 from analysis.reading.formula import Call, Formula, Name, Number, RandomTerm, Term, parse
 from data.errors import BrainLensError, unknown
 
-__all__ = ["Block", "Design", "design"]
+__all__ = ["Block", "Design", "design", "natural_spline"]
 
 _ELEMENTWISE = {
     "log": np.log, "log2": np.log2, "log10": np.log10, "log1p": np.log1p,
@@ -280,7 +280,7 @@ class _Reader:
             raise BrainLensError(f"{expression}: give the {'degree' if name == 'poly' else 'df'} as a number",
                                  remedy=f"Write it as {name}(x, 3)")  # fmt: skip
         count = int(options[0].value)
-        return (_polynomial if name == "poly" else _natural_spline)(values[:, 0], own[:, 0], count)
+        return (_polynomial if name == "poly" else natural_spline)(values[:, 0], own[:, 0], count)
 
     def _column(self, name: str):
         column = self.table[name]
@@ -333,7 +333,7 @@ def _polynomial(values: np.ndarray, own: np.ndarray, degree: int) -> np.ndarray:
     return np.linalg.solve(triangle.T, made.T).T[:, 1:]
 
 
-def _natural_spline(values: np.ndarray, own: np.ndarray, df: int) -> np.ndarray:
+def natural_spline(values: np.ndarray, own: np.ndarray, df: int) -> np.ndarray:
     r"""Natural cubic spline with knots at quantiles, linear beyond the ends; the same span as R's ``ns(x, df)``.
 
     Columns :math:`x` and :math:`d_k(x) - d_{K-1}(x)`, :math:`d_k(x) = \frac{(x-\xi_k)_+^3 - (x-\xi_K)_+^3}{\xi_K-\xi_k}`

@@ -12,6 +12,7 @@ from dashboards.command.columns import column_options, said_of
 from dashboards.command.likeness import COMMANDS as LIKENESS
 from dashboards.command.options import check_out, device_option, fields, write_frame
 from dashboards.command.people import COMMANDS
+from dashboards.command.questions import people
 from dashboards.command.sweep import sweep
 from dashboards.command.trials import data_trials
 from data.errors import BrainLensError
@@ -519,7 +520,7 @@ main.add_command(sweep)
 
 
 # ---- people, texts, geometry, chance -------------------------------------------------------------------------------------
-for command in (*COMMANDS, *LIKENESS):
+for command in (*COMMANDS, *LIKENESS, people):
     main.add_command(command)
 
 

@@ -12,9 +12,12 @@ __all__ = [
     "choices",
     "gains_of_people",
     "garden_paths",
+    "kinds_of_readers",
     "laboratories",
+    "likeness",
     "persons",
     "predictability",
+    "published_range",
 ]
 
 
@@ -44,6 +47,23 @@ def laboratories(said) -> FigureSpec:
     )
 
 
+def published_range(said) -> FigureSpec:
+    """Likelihood-ratio chi2 of each model beside published networks; of :func:`analysis.answers.n400.published_range`."""
+    frame = said.frame.assign(
+        low=said.frame["chi2_low"].fillna(said.frame["chi2"]),
+        high=said.frame["chi2_high"].fillna(said.frame["chi2"]),
+        source=["published, range of runs" if n else "fitted here" for n in said.frame["n"].isna()],
+    )
+    hover = ("model", "chi2", "low", "high", "b", "z", "bits", "n")
+    mark = Mark("points", frame, "model", "chi2", "low", "high", colour="source", hover=hover)
+    return _spec(
+        said,
+        "How large is the effect on the N400 beside published networks?",
+        (mark,),
+        (Rule("y", 3.84, "p = .05"),),
+    )
+
+
 def garden_paths(said, construction: str) -> FigureSpec:
     """Items by the difference in surprisal and in time; of :func:`analysis.answers.garden_paths.garden_paths`."""
     frame = said.frame[said.frame["construction"] == construction]
@@ -68,9 +88,11 @@ def garden_paths(said, construction: str) -> FigureSpec:
 
 def predictability(said) -> FigureSpec:
     """Held-out gain of each shape; of :func:`analysis.answers.predictability.predictability`."""
-    frame = said.frame.assign(what=said.frame["predictor"] + ": " + said.frame["shape"])
+    frame = said.frame
     hover = ("predictor", "shape", "delta_ll", "low", "high", "delta_aic", "converged")
-    mark = Mark("points", frame, "what", "delta_ll", "low", "high", colour="shape", hover=hover)
+    mark = Mark(
+        "points", frame, "predictor", "delta_ll", "low", "high", colour="shape", hover=hover
+    )
     return _spec(
         said,
         "Are reading times linear in probability or in its logarithm?",
@@ -188,3 +210,67 @@ def gains_of_people(
         caption="Each dot is a person: mean over his or her held-out trials of what surprisal adds to a mixed model. Mean over "
         "people with 1.96 standard errors over people.",
     )  # fmt: skip
+
+
+def likeness(said) -> FigureSpec:
+    """A dot for each person, model beside person, both directions; of :func:`analysis.answers.likeness.likeness`."""
+    dots, means = (
+        table.assign(
+            what=table["who"].where(
+                table["direction"] == "predicts a person", "from people: " + table["who"]
+            )
+        )
+        for table in (said.frame, said.facts["summary"])
+    )
+    means = means.assign(low=means["low"].fillna(means["r"]), high=means["high"].fillna(means["r"]))
+    marks = (
+        Mark(
+            "points",
+            dots,
+            "what",
+            "r",
+            colour="who",
+            hover=("who", "person", "direction", "r"),
+            muted=True,
+        ),
+        Mark(
+            "points",
+            means,
+            "what",
+            "r",
+            "low",
+            "high",
+            colour="who",
+            hover=("who", "direction", "r", "low", "high", "n"),
+        ),
+    )
+    return _spec(said, "Who is the model like?", marks, (Rule("y", 0.0),))
+
+
+def kinds_of_readers(said) -> FigureSpec | None:
+    """People by how well models predict them and in what their profiles over models differ, coloured by group; None without."""
+    groups = said.facts["groups"]
+    if groups is None:
+        return None
+    frame = groups.axes.assign(
+        group=[f"group {k + 1}" for k in groups.labels], person=groups.axes.index.astype(str)
+    )
+    mark = Mark(
+        "points",
+        frame,
+        "mean",
+        "first",
+        colour="group",
+        hover=("person", "group", "mean", "first", "second"),
+    )
+    return FigureSpec(
+        "Are there kinds of readers?",
+        (mark,),
+        "Mean r of the person with the models",
+        "Profile over models, first direction",
+        (Rule("y", 0.0),),
+        answer=said.sentence.rpartition(". ")[2] or said.sentence,
+        caption="Each dot is a person. Profile: the person's r with each model less the person's mean, in the direction "
+        "in which people differ most. Groups: Ward's linkage, their number by the gap statistic, checked in two "
+        "halves of the items.",
+    )

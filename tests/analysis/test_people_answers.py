@@ -6,7 +6,7 @@ import pytest
 
 from analysis.answers.choices import forced_choices
 from analysis.answers.garden_paths import _item_effects, garden_paths
-from analysis.answers.n400 import n400_by_laboratory, published_range
+from analysis.answers.n400 import n400_by_laboratory, published_curves, published_range
 from analysis.answers.predictability import predictability
 from data.errors import BrainLensError
 
@@ -135,3 +135,14 @@ def test_the_shape_of_predictability_never_rests_on_three_levels(mirror):
     )
     with pytest.raises(BrainLensError, match="No cloze is given for the level"):
         predictability({"pythia-160m": series}, cloze={"LC": 0.01})
+
+
+@pytest.mark.realdata
+@pytest.mark.parametrize("measure", ["EEG", "ET"])
+def test_published_curves_come_out_of_published_fits(mirror, measure):
+    frame = published_curves(measure)
+    assert (frame["difference"].abs() < 2 * frame["se"]).all() and len(frame) == 300
+    for _, own in frame.groupby("rnntype"):
+        assert np.corrcoef(own["ours"], own["published"])[0, 1] > 0.995
+    with pytest.raises(BrainLensError, match="measure"):
+        published_curves("SPR")

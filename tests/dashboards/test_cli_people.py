@@ -161,3 +161,59 @@ def test_averages_have_no_trials(bits, tmp_path):
 
     with pytest.raises(BrainLensError, match="single trials need persons and words"):
         trial_table(default())
+
+
+def done_with(*arguments):
+    said = run(*arguments)
+    assert said.exit_code == 0, said.output
+    return said.output
+
+
+def failed(*arguments):
+    said = run(*arguments)
+    assert said.exit_code
+    return f"{said.output} {said.exception}"
+
+
+def test_one_question_has_its_sentence_table_and_figure(tmp_path):
+    table, drawn = tmp_path / "t.csv", tmp_path / "f.svg"
+    done = done_with(
+        "people",
+        "persons",
+        "zoo-causal-400k",
+        "--on",
+        "simulated-reading",
+        "--out",
+        str(table),
+        "--figure",
+        str(drawn),
+    )
+    assert "How well is a person predicted on simulated-reading?" in done and table.exists()
+    assert drawn.read_bytes().lstrip().startswith(b"<?xml")
+
+
+@pytest.mark.parametrize("arguments, said", [
+    (["foo"], "Unknown question 'foo'"),
+    (["persons", "zoo-causal-400k"], "needs a recording of people"),
+    (["n400"], "No model is named"),
+    (["shape", "m", "--cloze", "LC=2"], "no share between 0 and 1"),
+    (["n400", "m", "--on", "brothers2021"], "is about nieuwland2018"),
+    (["n400", "m", "--figure", "x.jpg"], "ends in '.jpg'"),
+])  # fmt: skip
+def test_questions_that_cannot_be_answered_say_why(arguments, said):
+    assert said in failed("people", *arguments)
+
+
+def test_trials_are_taken_in_and_say_what_a_rule_leaves_out(tmp_path):
+    from tests.data import experiment_files as files
+
+    results = files.ibex(tmp_path / "results.csv", files.readings())
+    done = done_with(
+        "data", "trials", str(results), "--rule", "rt < 450", "--out", str(tmp_path / "mine.csv")
+    )
+    assert "break the rule 'rt < 450'" in done and (tmp_path / "mine.csv.brainlens.json").exists()
+    assert "Take its trials in first" in failed("data", "check", str(results))
+    assert "cannot be read" in failed("data", "trials", str(results), "--rule", "fast")
+    assert "Write it as --column NAME=VALUE" in failed(
+        "data", "trials", str(results), "--column", "rt"
+    )
