@@ -61,6 +61,12 @@ class Report:
         if self._on_partial is not None:
             self._on_partial(result)
 
+    def inner(self) -> Report:
+        """The same progress and the same cancel for a step on the way, whose results are nobody's result."""
+        one = Report(self._on_progress)
+        one._cancelled = self._cancelled
+        return one
+
 
 SILENT = Report()
 """The report that nobody reads. Never cancel it: it is shared."""

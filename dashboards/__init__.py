@@ -26,6 +26,7 @@ LENSES = Registry(
         "training": "dashboards.lenses.training:Training",
         "similarity": "dashboards.lenses.similarity:Similarity",
         "items": "dashboards.lenses.items:Items",
+        "time": "dashboards.lenses.time:Time",
         "compare": "dashboards.lenses.compare:Compare",
         "library": "dashboards.library.library:Library",
     },

@@ -14,6 +14,7 @@ from dashboards.command.options import check_out, device_option, fields, write_f
 from dashboards.command.people import COMMANDS
 from dashboards.command.questions import people
 from dashboards.command.sweep import sweep
+from dashboards.command.time import COMMANDS as OVER_TIME
 from dashboards.command.trials import data_trials
 from data.errors import BrainLensError
 
@@ -520,7 +521,7 @@ main.add_command(sweep)
 
 
 # ---- people, texts, geometry, chance -------------------------------------------------------------------------------------
-for command in (*COMMANDS, *LIKENESS, people):
+for command in (*COMMANDS, *LIKENESS, people, *OVER_TIME):
     main.add_command(command)
 
 

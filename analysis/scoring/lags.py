@@ -1,0 +1,354 @@
+"""How well a model predicts each target at each lag: samples after the words, or milliseconds around their onset."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+import numpy as np
+import pandas as pd
+import xarray as xr
+
+from analysis.features.controls import features as controls_by_name
+from analysis.features.time import delayed, resample
+from analysis.mapping import cross_validate
+from analysis.mapping.splits import Part, gap_of, make_folds, within
+from analysis.progress import SILENT, Report
+from analysis.protocol import Protocol, preset
+from analysis.scoring.in_time import cross_validate_in_time
+from analysis.statistics.turning import block_r, effective_shifts, turned
+from analysis.store.keys import content_key
+from data.errors import BrainLensError
+from data.recording import Recording
+
+__all__ = ["CONTROLS", "has_time", "lag_course", "lags_of", "places"]
+
+VERSION = 1
+"""Raised when a stored course means something else."""
+
+BEFORE, AFTER = 8.0, 16.0
+"""Seconds before and after the words that a sampled signal is looked at."""
+
+CONTROLS = {
+    True: ("word-rate", "sound-power", "oasm:2"),
+    False: ("length", "log-frequency", "oasm:2"),
+}
+"""What stands beside a model: of samples (True), of epochs (False)."""
+
+WORDS_APART = 10
+"""Words between a shifted null and the right moment, in epochs."""
+
+NULLS = 200
+
+PLACES = ("region", "electrode", "network", "roi", "area", "parcel", "channel")
+"""Target coordinates that are taken for a place, the first that is there."""
+
+
+def has_time(recording: Recording) -> str:
+    """Why a recording cannot be looked at over time; empty where it can."""
+    if recording.sampled or "lag" in recording.responses.coords:
+        return ""
+    return f"the recording {recording.id} has neither words with times nor targets with a lag: choose a story, or epochs"
+
+
+def lags_of(recording: Recording) -> np.ndarray:
+    """Lags of a recording: whole samples (a story), or milliseconds (epochs).
+
+    Raises
+    ------
+    BrainLensError
+        For a recording that has no time.
+    """
+    if why := has_time(recording):
+        raise BrainLensError(why, remedy="For example simulated-story or simulated-ecog")
+    if not recording.sampled:
+        return np.unique(recording.responses["lag"].values.astype(float))
+    step = recording.presentation.interval
+    return np.arange(-int(BEFORE // step), int(AFTER // step) + 1)
+
+
+def places(recording: Recording) -> np.ndarray:
+    """Region or electrode of each target; ``all`` where none is known."""
+    for name in PLACES:
+        if name in recording.responses.coords:
+            return recording.responses[name].values.astype(str)
+    return np.full(recording.n_targets, "all", dtype=object).astype(str)
+
+
+def lag_course(
+    model,
+    recording,
+    protocol: Protocol | str = "story",
+    *,
+    store=None,
+    report: Report = SILENT,
+    known: bool = False,
+) -> xr.Dataset | None:
+    """r of a model and of its controls at every lag, held out, and what chance gives.
+
+    Parameters
+    ----------
+    model, recording, protocol
+        As for :func:`analysis.score`, which is asked for the layer of each fold.
+    known : bool
+        Only look into the store: None where it is not there.
+
+    Returns
+    -------
+    xarray.Dataset
+        ``r`` over (curve, lag, fold, series), a curve being the model or a control, a series one region (electrode) of one
+        person, its targets averaged; ``null`` over (draw, lag, place): the model's mean r with predictions turned around in
+        their run. Coordinates ``subject`` and ``place`` of series; ``kind`` of curves; attributes ``unit`` (s or ms),
+        ``closest``, ``effective``, ``layers``, ``folds``.
+
+    Raises
+    ------
+    BrainLensError
+        For a recording without time.
+
+    Notes
+    -----
+    In a story each lag has a fit of its own, the features that many samples later and nothing else (a curve is no sum over
+    delays); blocks are held out with the gap of the longest lag, and filtered apart from the rest. In epochs each lag is a
+    target of its own.
+    """
+    from analysis.features.activations import Activations, extract
+    from analysis.scoring.keys import score_key
+    from analysis.scoring.verb import as_model, as_recording, score
+    from analysis.store.store import Store
+
+    protocol = preset(protocol) if isinstance(protocol, str) else protocol
+    recording, store = as_recording(recording), store or Store()
+    lags = lags_of(recording)
+    source = model if isinstance(model, Activations) else as_model(model)
+    key = content_key("lags", VERSION, score_key(source, recording, protocol))
+    if (found := store.load_score(key)) is not None or known:
+        return found
+    scored = score(model, recording, protocol, store=store, report=report.inner())
+    wide = _wide(protocol, lags) if recording.sampled else protocol
+    single = next(iter(wide.each_seed()))
+    parts = make_folds(recording, single)
+    layers = scored.fold_layers[: sum(len(part.folds) for part in parts)]
+    read = (
+        source
+        if isinstance(source, Activations)
+        else extract(
+            source, recording.reading(), protocol, sorted(set(layers)), store=store, report=report
+        )
+    )
+    curves = {scored.model: {layer: read.layer(layer) for layer in set(layers)}}
+    for name, values in _controls(recording).items():
+        curves[name] = dict.fromkeys(layers, values)
+    found = _courses(curves, layers, parts, lags, recording, single, report)
+    found.attrs |= {
+        "model": scored.model,
+        "recording": recording.id,
+        "protocol": protocol.name,
+        "unit": "s" if recording.sampled else "ms",
+        "layers": ", ".join(map(str, sorted(set(layers)))),
+        "folds": scored.provenance["folds"],
+        "stamp": scored.stamp,
+        "ceiling": float(scored.ceiling.value),
+        "n_people": len(set(found["subject"].values.tolist())),
+        "kind": recording.kind,
+    }
+    store.save_score(key, found)
+    return found
+
+
+def _wide(protocol: Protocol, lags: np.ndarray) -> Protocol:
+    """The protocol with a gap for the longest lag, so that every lag has the same folds."""
+    most = int(np.abs(lags).max())
+    return (
+        protocol.but(hrf="fir", delays=tuple(range(most + 1)))
+        if protocol.gap == "auto"
+        else protocol
+    )
+
+
+def _controls(recording: Recording) -> dict[str, np.ndarray]:
+    """Control name -> features of words or of rows."""
+    made = {}
+    for name in CONTROLS[recording.sampled]:
+        if name == "word-rate":
+            made[name] = np.ones((len(recording.presentation.words), 1))
+        elif name == "sound-power":
+            if (power := recording.presentation.nuisance.get(name)) is not None:
+                values = power.values if power.ndim == 1 else power.values.mean(axis=1)
+                made[name] = values[:, None]
+        elif name == "log-frequency" and recording.language != "en":
+            continue
+        else:
+            made |= controls_by_name(recording, [name])
+    return made
+
+
+# ---- fits ------------------------------------------------------------------------------------------------------------
+def _courses(curves, layers, parts, lags, recording, protocol, report) -> xr.Dataset:
+    """r of every curve; the null of the first, which is the model."""
+    place = places(recording)
+    people = recording.subjects
+    people = np.full(recording.n_targets, "all") if people is None else people
+    rows, null, worth = {}, None, np.nan
+    total = len(curves)
+    for number, (name, by_layer) in enumerate(curves.items()):
+        report.step(number, total, "curves")
+        fits = (
+            _sampled(by_layer, layers, parts, lags, recording, protocol, report, turn=not number, oasm=name.startswith("oasm"))
+            if recording.sampled
+            else _epochs(by_layer, layers, parts, lags, recording, protocol, report, turn=not number)
+        )  # fmt: skip
+        r, series, turns = _series(fits, people, place, lags)
+        rows[name] = r
+        if turns is not None:
+            null, worth = turns, fits[0][3]
+    report.step(total, total, "curves")
+    names = list(rows)
+    regions = list(dict.fromkeys(series["place"]))
+    closest = _closest(recording, protocol)
+    data = xr.Dataset(
+        {
+            "r": (("curve", "lag", "fold", "series"), np.stack([rows[name] for name in names])),
+            "null": (("draw", "lag", "region"), null),
+        },
+        coords={
+            "curve": np.array(names, object),
+            "kind": ("curve", np.array(["model", *["control"] * (len(names) - 1)], object)),
+            "lag": lags * recording.presentation.interval if recording.sampled else lags,
+            "region": np.array(regions, object),
+            "subject": ("series", series["subject"].to_numpy(object)),
+            "place": ("series", series["place"].to_numpy(object)),
+        },
+    )
+    data.attrs |= {"closest": closest, "effective": worth}
+    return data
+
+
+def _closest(recording: Recording, protocol: Protocol) -> int:
+    return int(gap_of(recording, protocol)) if recording.sampled else WORDS_APART
+
+
+def _sampled(by_layer, layers, parts, lags, recording, protocol, report, *, turn: bool, oasm: bool):
+    """One fit per lag: (r (fold, target), targets, null or None, effective shifts)."""
+    runs = recording.stimuli["run"].to_numpy()
+    times = recording.stimuli["time"].to_numpy(float)
+    on_samples = {}
+    for layer, values in by_layer.items():
+        words = len(values) == len(recording.presentation.words) and not oasm
+        on_samples[layer] = (
+            resample(values, recording.presentation, runs, times, protocol.resample)
+            if words
+            else np.asarray(values, float)
+        )
+    found, every = [], np.arange(recording.n_targets)
+    for lag in lags[:1] if oasm else lags:  # where a sample stands is the same at every lag
+        report.checkpoint()
+        late = {
+            layer: values if oasm else delayed(values, runs, (int(lag),))
+            for layer, values in on_samples.items()
+        }
+        predicted = np.full(recording.responses.shape, np.nan)
+        measured, folds = np.full(recording.responses.shape, np.nan), []
+        for part, mine in _by_part(parts, layers):
+            folds += part.folds
+            for layer, some in _by_layer(part, mine):
+                criterion, inner = within(some, protocol)
+                fit, held = cross_validate_in_time(
+                    late[layer], some.folds, {"criterion": criterion, "inner_folds": inner}, None,
+                    recording, protocol, SILENT, targets=every, predictions=True,
+                )  # fmt: skip
+                tested = np.concatenate([test for _, test in some.folds])
+                predicted[tested], measured[tested] = fit.predictions[0][tested], held[tested]
+        found.append(_fit(predicted, measured, folds, runs, every, recording, protocol, turn))
+    return found * len(lags) if oasm else found
+
+
+def _epochs(by_layer, layers, parts, lags, recording, protocol, report, *, turn: bool):
+    """One fit for all lags, as each (electrode, lag) is a target of its own, parted by lag afterwards."""
+    column = recording.group or recording.context
+    runs = recording.column(column) if column else np.zeros(recording.n_stimuli)
+    y = np.ascontiguousarray(recording.responses.values, dtype=np.float32)
+    predicted, folds = np.full(y.shape, np.nan), []
+    for part, mine in _by_part(parts, layers):
+        folds += part.folds
+        for layer, some in _by_layer(part, mine):
+            report.checkpoint()
+            criterion, inner = within(some, protocol)
+            fit = cross_validate(
+                np.asarray(by_layer[layer]), y, some.folds, method=protocol.method, alphas=protocol.alphas,
+                criterion=criterion, inner_folds=inner, standardize=protocol.standardize,
+                shared_alpha=protocol.shared_alpha, rcond=protocol.rcond, predictions=True, report=SILENT,
+            )  # fmt: skip
+            tested = np.concatenate([test for _, test in some.folds])
+            predicted[tested] = fit.predictions[0][tested]
+    own = recording.responses["lag"].values.astype(float)
+    return [
+        _fit(
+            predicted[:, mine],
+            y[:, mine].astype(float),
+            folds,
+            runs,
+            mine,
+            recording,
+            protocol,
+            turn,
+        )
+        for mine in (np.flatnonzero(own == lag) for lag in lags)
+    ]
+
+
+def _fit(predicted, measured, folds, runs, targets, recording, protocol, turn: bool):
+    null = worth = None
+    if turn:
+        closest = _closest(recording, protocol)
+        null = turned(predicted, measured, folds, runs, closest, draws=NULLS, seed=protocol.seed)
+        worth = effective_shifts(predicted, measured, runs, closest)
+    return block_r(predicted, measured, folds), targets, null, worth
+
+
+def _by_part(parts: Sequence[Part], layers: Sequence[int]):
+    done = 0
+    for part in parts:
+        yield part, layers[done : done + len(part.folds)]
+        done += len(part.folds)
+
+
+def _by_layer(part: Part, layers: Sequence[int]):
+    """The folds of each layer, as a part of its own."""
+    for layer in sorted(set(layers)):
+        mine = [i for i, one in enumerate(layers) if one == layer]
+        yield layer, replace(part, folds=[part.folds[i] for i in mine], inner=[part.inner[i] for i in mine])  # fmt: skip
+
+
+def _series(fits, people, place, lags):
+    """r (lag, fold, series) with one series for each region of a person, and the null's mean over people (draw, lag, region)."""
+    table = pd.DataFrame({"subject": people, "place": place})
+    series = table.drop_duplicates().reset_index(drop=True)
+    which = table.merge(series.reset_index(), on=["subject", "place"], how="left")[
+        "index"
+    ].to_numpy()
+    n_folds = len(fits[0][0])
+    r = np.full((len(lags), n_folds, len(series)), np.nan)
+    null = (
+        None if fits[0][2] is None else np.full((len(fits[0][2]), len(lags), len(series)), np.nan)
+    )
+    for number, (values, targets, turns, _) in enumerate(fits):
+        for one in range(len(series)):
+            mine = which[targets] == one
+            if mine.any():
+                r[number, :, one] = _nanmean(values[:, mine])
+                if null is not None:
+                    null[:, number, one] = _nanmean(turns[:, mine])
+    if null is not None:
+        regions = list(dict.fromkeys(series["place"]))
+        null = np.stack([_nanmean(null[:, :, (series["place"] == one).to_numpy()]) for one in regions], axis=2)  # fmt: skip
+    return r, series, null
+
+
+def _nanmean(values: np.ndarray) -> np.ndarray:
+    """Mean over the last axis of what is there."""
+    there = np.isfinite(values)
+    count = there.sum(axis=-1)
+    return np.where(
+        count > 0, np.where(there, values, 0).sum(axis=-1) / np.maximum(count, 1), np.nan
+    )

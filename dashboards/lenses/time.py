@@ -1,0 +1,281 @@
+"""When is the brain predicted?"""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import ClassVar
+
+import pandas as pd
+import panel_material_ui as pmui
+import param
+
+from analysis.answers.time_course import ALL, methods, time_course
+from analysis.progress import Report
+from analysis.protocol import Protocol
+from dashboards.figures.spec import FigureSpec, Mark, Rule
+from dashboards.lens.controls import ModelPicker, ProtocolPicker, RecordingPicker
+from dashboards.lens.lens import Computation, Lens, Picture, View
+from dashboards.state import Selection
+from dashboards.work import identity
+from dashboards.work.ledger import Ledger, Priced, Ready, Refused, Wish
+from dashboards.work.score_computations import unscorable
+
+__all__ = ["Time"]
+
+SHOWN = {"Everything together": ALL, "Each region or electrode": "region"}
+NOTES = (
+    (
+        "lag",
+        "Seconds (a story) or milliseconds (epochs) after the words; analysis.scoring.lags.lag_course.",
+    ),
+    (
+        "interval",
+        "95 %, people and held-out blocks drawn independently; analysis.statistics.turning.people_by_blocks.",
+    ),
+    (
+        "p",
+        "Corrected over lags and regions: the largest r of predictions shifted around their run; "
+        "analysis.statistics.turning.turned.",
+    ),
+    (
+        "onset",
+        "Where a curve first exceeds half of its peak, jackknife interval over people; analysis.answers.time_course.latencies.",
+    ),
+    (
+        "gain",
+        "Model minus the best control at the model's peak, on the same draws of people and blocks.",
+    ),
+    ("before", "The highest r before the words: neighbouring words and samples are alike."),
+)
+
+
+class Courses(Ledger):
+    """Curves over lags of a session, by model, recording and protocol."""
+
+    def __init__(self, selection: Selection):
+        super().__init__()
+        self._selection = selection
+
+    def key(self, model: str) -> str:
+        """Content key of one model's curves."""
+        return f"lags:{identity.case(model, self._selection.recording, self._selection.protocol)}"
+
+    def missing(self, models: list[str]) -> list[Computation]:
+        """A look into the store, then the computation."""
+        recording, protocol = self._selection.recording, self._selection.protocol
+        return self.computations(
+            Wish(
+                self.key(model),
+                f"{model} on {recording} over time",
+                partial(_course, model, recording, protocol),
+                partial(_look, model, recording, protocol),
+            )
+            for model in models
+            if not unscorable(model)
+        )
+
+
+class Time(Lens):
+    """Scores of models and controls at every lag after (and before) the words.
+
+    Examples
+    --------
+    >>> Time(models=["zoo-causal-3m"], recording="simulated-story", protocol="story").run(wait=True)  # doctest: +SKIP
+    """
+
+    slug, label, icon = "time", "Time", "schedule"
+    question = "When is the brain predicted?"
+    fields: ClassVar = {
+        "places": param.Selector(
+            default=ALL,
+            objects=list(SHOWN.values()),
+            doc="What has a curve over time: all, or each region.",
+        )
+    }
+    watches = ("models", "recording", "preset", "changes", "places")
+
+    def make_controls(self) -> dict:
+        self.courses = Courses(self.selection)
+        places = pmui.Select(label="A curve for", options=SHOWN, value=self.selection.places, margin=(8, 0, 2, 0),
+                             size="small", sizing_mode="stretch_width")  # fmt: skip
+        self.link(places, "places")
+        return {
+            "What": [RecordingPicker(self.selection), ModelPicker(self.selection)],
+            "How": [ProtocolPicker(self.selection)],
+            "View": [places],
+        }
+
+    def missing(self) -> list[Computation]:
+        return self.courses.missing(self.selection.models)
+
+    def view(self) -> View:
+        models = [model for model in self.selection.models if not unscorable(model)]
+        shown = ("Show the built-in example", lambda: self.selection.param.update(**example()))
+        if not models:
+            return View(
+                empty="Choose a model with activations and a recording over time: a story, or epochs around each word.",
+                action=shown,
+            )
+        keys = [self.courses.key(model) for model in models]
+        refused = [
+            one.reason for one in map(self.courses.finding, keys) if isinstance(one, Refused)
+        ]
+        found = self.courses.values(keys)
+        if not found and refused:
+            return View(empty=f"{refused[0][0].upper()}{refused[0][1:]}.", action=shown)
+        if not found:
+            if self.courses.looking(keys):
+                failed = (
+                    "It is not known what is stored: see the error above." if self.failed else ""
+                )
+                return View(empty=failed or "Looking into the store ...")
+            return View(
+                empty="Nothing is stored for this selection yet. Press Run (or the key r).",
+                action=("Run", self.run),
+            )
+        answer = time_course(found, by=self.selection.places)
+        stamp = str(found[0].attrs["stamp"])
+        common = {"python": _python(self.selection, models), "methods": methods(found)}
+        pictures = (
+            Picture("Time", curves(answer, found, stamp), answer.frame, **common),
+            Picture("Peaks", peaks(answer, found, stamp), answer.facts["peaks"], **common),
+        )
+        return View(pictures, tuple(filter(None, (stamp,))), notes=NOTES)
+
+
+# ---- figures ---------------------------------------------------------------------------------------------------------
+def curves(answer, courses: list, stamp: str) -> FigureSpec:
+    """r against lag: models in their colours, controls in grey, what lies before the words shaded."""
+    frame, several = answer.frame, answer.frame["group"].nunique() > 1
+    frame = frame[frame["r"].notna()]
+    hover = ("model", "group", "lag", "r", "r_low", "r_high")
+    marks = [
+        Mark("line", mine, "lag", "r", name=str(name), muted=True, dashed=True, hover=hover)
+        for name, mine in frame[frame["kind"] == "control"].groupby("model", sort=False)
+    ]
+    trained = frame[frame["kind"] == "model"]
+    marks.append(Mark("line", trained, "lag", "r", "r_low", "r_high", colour="model", hover=hover))
+    top = trained.loc[trained.groupby(["model", "group"], sort=False)["r"].idxmax()]
+    marks.append(Mark("points", top, "lag", "r", colour="model", hover=hover, ringed=True))
+    rules = [Rule("y", 0.0), Rule("x", 0.0, "words", *_before(frame))]
+    ceiling = float(courses[0].attrs["ceiling"])
+    if not several and ceiling == ceiling:
+        rules.append(Rule("y", ceiling, f"ceiling {ceiling:.2f}"))
+    return FigureSpec(
+        Time.question,
+        tuple(marks),
+        answer.axes["x_title"],
+        answer.axes["y_title"],
+        tuple(rules),
+        answer=answer.sentence,
+        caption=answer.caption,
+        stamp=stamp,
+        facet="group" if several else None,
+    )
+
+
+def _before(frame: pd.DataFrame) -> tuple[float | None, float | None]:
+    """The stretch before the words."""
+    first = float(frame["lag"].min())
+    return (first, 0.0) if first < 0 else (None, None)
+
+
+def peaks(answer, courses: list, stamp: str) -> FigureSpec:
+    """What each model adds to the best control at its peak, by region."""
+    table = answer.facts["peaks"]
+    table = table[table["gain"].notna()]
+    hover = (
+        "model",
+        "group",
+        "peak",
+        "r",
+        "control",
+        "control_r",
+        "gain",
+        "gain_low",
+        "gain_high",
+        "p",
+    )
+    said = [
+        f"{row.model}{'' if row.group == ALL else f', {row.group}'}: {row.gain:+.2f} [{row.gain_low:.2f}, {row.gain_high:.2f}] "
+        f"beyond {row.control} at {row.peak:g} {courses[0].attrs['unit']}"
+        for row in table.itertuples()
+    ]
+    return FigureSpec(
+        "What does the model add to when words come?",
+        (
+            Mark(
+                "points",
+                table,
+                "group",
+                "gain",
+                "gain_low",
+                "gain_high",
+                colour="model",
+                hover=hover,
+            ),
+        ),
+        "Region" if (table["group"] != ALL).any() else "",
+        "Model minus best control, r",
+        (Rule("y", 0.0, "no more than the control"),),
+        answer="; ".join(said) + ("." if said else ""),
+        caption="At the lag of the model's highest r. The control is the one that predicts best there, which favours it. "
+        + answer.caption,
+        stamp=stamp,
+    )
+
+
+# ---- helpers ---------------------------------------------------------------------------------------------------------
+def example() -> dict:
+    """A model and a story that ship with the program."""
+    return {
+        "models": ["zoo-causal-3m"],
+        "recording": "simulated-story",
+        "preset": "story",
+        "changes": {},
+    }
+
+
+def _python(choice, models: list[str]) -> str:
+    changes = ", ".join(f"{name}={value!r}" for name, value in choice.changes.items())
+    protocol = f"preset({choice.preset!r})" + (f".but({changes})" if changes else "")
+    return "\n".join([
+        '"""Made by BrainLens: how well models predict a recording at every lag."""',
+        "",
+        "from analysis import preset",
+        "from analysis.answers.time_course import time_course",
+        "from analysis.scoring.lags import lag_course",
+        "",
+        f"protocol = {protocol}",
+        f"courses = [lag_course(model, {choice.recording!r}, protocol) for model in {models!r}]",
+        f"answer = time_course(courses, by={choice.places!r})",
+        "print(answer.sentence)",
+        "print(answer.caption)",
+        'print(answer.facts["peaks"].to_string(index=False))',
+        'answer.frame.to_csv("time.csv", index=False)',
+        "",
+    ])  # fmt: skip
+
+
+def _look(model: str, name: str, protocol: Protocol, report: Report) -> Ready | Priced | Refused:
+    from dataclasses import replace
+
+    from analysis.scoring.cost import cost
+    from analysis.scoring.lags import has_time, lag_course, lags_of
+    from data.catalog.catalog import recording
+
+    loaded = recording(name)
+    if why := has_time(loaded):
+        return Refused(why)
+    if (found := lag_course(model, loaded, protocol, known=True)) is not None:
+        return Ready(found)
+    price = cost(model, loaded, protocol)
+    fits = len(lags_of(loaded)) if loaded.sampled else 1
+    more = 2e-8 * fits * loaded.n_stimuli**2 * loaded.n_targets / 100 + 3.0
+    return Priced(replace(price, seconds=None if price.seconds is None else price.seconds + more))
+
+
+def _course(model: str, name: str, protocol: Protocol, report: Report):
+    from analysis.scoring.lags import lag_course
+
+    return lag_course(model, name, protocol, report=report)

@@ -1,0 +1,215 @@
+"""Curves over lags: planted lags are found, chance is chance, intervals hold what they promise."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import xarray as xr
+
+from analysis import preset
+from analysis.answers.time_course import latencies, methods, time_course
+from analysis.scoring.lags import has_time, lag_course, lags_of
+from analysis.statistics.turning import block_r, effective_shifts, people_by_blocks, turned
+from analysis.store.store import Store
+from data.catalog.catalog import recording
+from data.errors import BrainLensError
+
+QUICK = dict(
+    seeds=1, bootstrap=20, alphas=(1.0, 100.0, 1e4), inner_folds=3, shuffled_twin=False, unique=False, ceiling="none",
+    controls=(), layer="last",
+)  # fmt: skip
+
+
+def course(
+    seed=0, *, people=6, folds=5, peak=2, height=0.4, control=0.1, model="told"
+) -> xr.Dataset:
+    """Curves with a peak of the model at the lag number ``peak`` (of 9, -2 to 6), and a lower control."""
+    rng = np.random.default_rng(seed)
+    lags = np.arange(-2.0, 7.0)
+    shape = np.exp(-0.5 * ((lags - peak) / 1.0) ** 2)
+    r = np.stack([height * shape, control * shape])[:, :, None, None] + 0.05 * rng.standard_normal(
+        (2, 9, folds, 2 * people)
+    )
+    r[:, :, :, people:] -= height / 2 * shape[None, :, None, None]
+    return xr.Dataset(
+        {
+            "r": (("curve", "lag", "fold", "series"), r),
+            "null": (("draw", "lag", "region"), 0.02 * rng.standard_normal((100, 9, 2))),
+        },
+        coords={
+            "curve": np.array([model, "word-rate"], object),
+            "kind": ("curve", np.array(["model", "control"], object)),
+            "lag": lags,
+            "region": np.array(["A", "B"], object),
+            "subject": ("series", np.array([f"s{i}" for i in range(people)] * 2, object)),
+            "place": ("series", np.repeat(np.array(["A", "B"], object), people)),
+        },
+        attrs={
+            "model": model, "recording": "told", "protocol": "story", "unit": "s", "layers": "1", "folds": "5 blocks",
+            "stamp": "simulated data", "ceiling": 0.7, "n_people": people, "closest": 3, "effective": 40.0, "kind": "fmri",
+        },
+    )  # fmt: skip
+
+
+# ---- the answer ------------------------------------------------------------------------------------------------------
+def test_peak_and_onset_of_a_triangle():
+    lags = np.array([0.0, 1, 2, 3, 4])
+    assert latencies(lags, np.array([0, 0.2, 0.4, 0.2, 0])) == (2.0, 1.0)
+    assert latencies(lags, np.array([0, 0.1, 0.4, 0.2, 0]))[1] == pytest.approx(1 + 1 / 3)
+    assert latencies(lags, np.array([0.4, 0.1, 0, 0, 0])) == (0.0, 0.0)
+    assert np.isnan(latencies(lags, -np.ones(5))).all()
+
+
+def test_the_answer_names_peak_control_and_what_is_before():
+    answer = time_course([course()], by="region")
+    peaks = answer.facts["peaks"].set_index("group")
+    assert peaks.loc["A", "peak"] == 2 and peaks.loc["A", "control"] == "word-rate"
+    assert (
+        peaks.loc["A", "gain"] == pytest.approx(0.3, abs=0.05) and peaks.loc["A", "gain_low"] > 0.1
+    )
+    assert peaks.loc["A", "p"] == pytest.approx(1 / 101)
+    assert "best in A at 2 s" in answer.sentence and "more than word-rate alone" in answer.sentence
+    assert (
+        "nothing is heard before it is said" in answer.caption and "eight blocks" in answer.caption
+    )
+    assert set(answer.frame.columns) >= {"model", "group", "lag", "r", "r_low", "r_high", "p"}
+    assert "Miller" in methods([course()])
+
+
+def test_nothing_is_called_nothing():
+    answer = time_course([course(height=0.0, control=0.0)])
+    assert "at no lag beyond chance" in answer.sentence
+
+
+def test_several_models_share_their_controls():
+    frame = time_course([course(), course(1, model="other")]).frame
+    assert list(dict.fromkeys(frame["model"])) == ["told", "word-rate", "other"]
+
+
+def test_curves_of_two_recordings_are_refused():
+    other = course()
+    other.attrs["recording"] = "another"
+    with pytest.raises(BrainLensError, match="one recording at a time"):
+        time_course([course(), other])
+    with pytest.raises(BrainLensError, match="grouping over time"):
+        time_course([course()], by="people")
+
+
+# ---- statistics ------------------------------------------------------------------------------------------------------
+def test_r_of_blocks_is_numpys():
+    rng = np.random.default_rng(0)
+    x, y = rng.standard_normal((2, 30, 2))
+    y[3, 1] = np.nan
+    folds = [(None, np.arange(0, 15)), (None, np.arange(15, 30))]
+    found = block_r(x, y, folds)
+    assert found[1, 0] == pytest.approx(np.corrcoef(x[15:, 0], y[15:, 0])[0, 1])
+    kept = np.delete(np.arange(15), 3)
+    assert found[0, 1] == pytest.approx(np.corrcoef(x[kept, 1], y[kept, 1])[0, 1])
+    assert block_r(np.ones((30, 1)), y[:, :1], folds).tolist() == [[0.0], [0.0]]
+
+
+def correlated(rng, n: int, width: int, rho: float) -> np.ndarray:
+    out = rng.standard_normal((n, width))
+    for t in range(1, n):
+        out[t] = rho * out[t - 1] + np.sqrt(1 - rho**2) * out[t]
+    return out
+
+
+def false_alarms(simulations: int, seed: int) -> int:
+    """How often the largest of three slow, unrelated series is called above chance at .05."""
+    n, hits = 240, 0
+    folds = [(None, block) for block in np.split(np.arange(n), 6)]
+    for number in range(simulations):
+        rng = np.random.default_rng([seed, number])
+        x, y = correlated(rng, n, 3, 0.8), correlated(rng, n, 3, 0.8)
+        null = turned(x, y, folds, np.zeros(n), 12, draws=99, seed=number).max(axis=1)
+        hits += (1 + (null >= block_r(x, y, folds).mean(axis=0).max()).sum()) / 100 <= 0.05
+    return int(hits)
+
+
+def test_shifted_predictions_call_noise_noise():
+    """60 data sets: more than 9 false alarms has a probability below .001 at a rate of .05."""
+    assert false_alarms(60, 7) <= 9
+
+
+@pytest.mark.deep
+def test_the_error_rate_of_shifts_is_nominal():
+    """400 data sets: inside the 99 % binomial band of .05."""
+    assert 9 <= false_alarms(400, 11) <= 32
+
+
+def test_slow_series_have_few_effective_shifts():
+    rng = np.random.default_rng(0)
+    fast, slow = correlated(rng, 400, 20, 0.0), correlated(rng, 400, 20, 0.9)
+    many = effective_shifts(fast, correlated(rng, 400, 20, 0.0), np.zeros(400), 20)
+    few = effective_shifts(slow, correlated(rng, 400, 20, 0.9), np.zeros(400), 20)
+    assert many > 250 and few < many / 4
+
+
+def coverage(simulations: int, people: int, folds: int, seed: int) -> float:
+    """Share of intervals that hold the truth where people and blocks both differ."""
+    inside = 0
+    for number in range(simulations):
+        rng = np.random.default_rng([seed, number])
+        r = (
+            0.2
+            + 0.1 * rng.standard_normal((1, 1, people))
+            + 0.1 * rng.standard_normal((1, folds, 1))
+        )
+        r = r + 0.1 * rng.standard_normal((1, folds, people))
+        _, drawn = people_by_blocks(r, [f"s{i}" for i in range(people)], draws=300, seed=number)
+        low, high = np.percentile(drawn, [2.5, 97.5])
+        inside += low <= 0.2 <= high
+    return inside / simulations
+
+
+@pytest.mark.parametrize(("people", "folds"), [(6, 5), (27, 8)])
+def test_intervals_over_people_and_blocks_hold_the_truth(people, folds):
+    assert coverage(120, people, folds, 3) >= 0.89
+
+
+@pytest.mark.deep
+@pytest.mark.parametrize(("people", "folds"), [(3, 5), (6, 5), (27, 8), (1, 8)])
+def test_intervals_hold_the_truth_at_their_rate(people, folds):
+    if people == 1:
+        pytest.skip("with one person the person's own level is part of what is estimated")
+    assert coverage(400, people, folds, 5) >= 0.922
+
+
+# ---- planted truths --------------------------------------------------------------------------------------------------
+def test_only_recordings_with_time_have_lags():
+    with pytest.raises(BrainLensError, match="neither words with times"):
+        lags_of(recording("simulated"))
+    assert has_time(recording("simulated-ecog")) == ""
+    assert lags_of(recording("simulated-story")).tolist() == list(range(-4, 9))
+
+
+@pytest.mark.slow
+def test_the_lags_planted_in_electrodes_are_found(tmp_path):
+    from dataclasses import replace
+
+    ecog = recording("simulated-ecog")
+    few = np.flatnonzero(ecog.stimuli["position"] < 80)
+    short = replace(ecog.select(stimuli=few), id="short")
+    made = lag_course("zoo-causal-3m", short, preset("epochs").but(**QUICK), store=Store(tmp_path))
+    peaks = time_course([made], by="region").facts["peaks"].set_index("group")
+    for name, lag in ecog.truth["lags"].items():
+        assert abs(peaks.loc[name, "peak"] - lag) <= 100 and peaks.loc[name, "p"] < 0.05
+    assert peaks.loc["none", "p"] > 0.05
+    assert peaks.loc["IFG", "peak"] > peaks.loc["STG", "peak"]
+    again = lag_course(
+        "zoo-causal-3m", short, preset("epochs").but(**QUICK), store=Store(tmp_path), known=True
+    )
+    np.testing.assert_allclose(again["r"].values, made["r"].values)
+
+
+@pytest.mark.deep
+def test_the_delays_planted_in_a_story_are_found(tmp_path):
+    story = recording("simulated-story")
+    made = lag_course("zoo-causal-3m", story, preset("story").but(**QUICK), store=Store(tmp_path))
+    peaks = time_course([made], by="region").facts["peaks"].set_index("group")
+    assert (
+        peaks.loc["LIFG", "peak"] >= peaks.loc["LATL", "peak"] + 2
+        and peaks.loc["LFoot", "p"] > 0.05
+    )
+    assert (peaks.loc[["LPTL", "LATL", "RATL", "LIFG"], "p"] < 0.05).all()

@@ -1,0 +1,86 @@
+"""The lens Time and its command: figures, table, words; the curves are told, not computed."""
+
+from __future__ import annotations
+
+import pytest
+from click.testing import CliRunner
+
+from dashboards import Time
+from dashboards.command.cli import main
+from dashboards.figures.export import figure
+from dashboards.figures.screen import draw
+from dashboards.state import decode
+from dashboards.work.ledger import Ready
+from tests.analysis.test_time_course import course
+
+
+@pytest.fixture
+def lens(monkeypatch):
+    monkeypatch.setattr(
+        "dashboards.lenses.time._look", lambda model, *_: Ready(course(model=model))
+    )
+    return Time(models=["zoo-causal-3m"], recording="simulated-story", protocol="story").run(
+        wait=True
+    )
+
+
+def test_the_lens_draws_curves_and_gains(lens):
+    view = lens.shown
+    assert [one.label for one in view.pictures] == ["Time", "Peaks"] and view.stamps == (
+        "simulated data",
+    )
+    spec = view.pictures[0].spec
+    assert "zoo-causal-3m predicts told best at" in spec.answer
+    assert any(rule.low == -2 and rule.high == 0 for rule in spec.rules)  # before the words
+    assert {"word-rate"} == {mark.name for mark in spec.marks if mark.muted}
+    for one in view.pictures:
+        draw(one.spec)
+        assert figure(one.spec, "pdf", width_mm=174)[:4] == b"%PDF"
+        assert "lag_course" in one.python and "Owen" in one.methods
+    compile(view.pictures[0].python, "time.py", "exec")
+
+
+def test_each_region_has_a_panel_and_the_link_holds_it(lens):
+    lens.selection.places = "region"
+    lens.refresh()
+    assert lens.shown.pictures[0].spec.facet == "group"
+    assert set(lens.shown.pictures[1].table["group"]) == {"A", "B"}
+    values, problems = decode(lens.selection.query())
+    assert values["places"] == "region" and not problems
+
+
+def test_a_recording_without_time_is_said_so():
+    view = Time(models=["zoo-causal-3m"], recording="simulated").run(wait=True).shown
+    assert "neither words with times" in view.empty and view.action is not None
+    assert "Choose a model" in Time(recording="simulated-story").shown.empty
+
+
+def test_the_command_says_writes_and_draws(monkeypatch, tmp_path):
+    monkeypatch.setattr(
+        "analysis.scoring.lags.lag_course", lambda model, *_, **__: course(model=model)
+    )
+    out, drawn = tmp_path / "a.csv", tmp_path / "a.pdf"
+    done = CliRunner().invoke(
+        main,
+        [
+            "time",
+            "told",
+            "--on",
+            "simulated-story",
+            "--by",
+            "region",
+            "--out",
+            str(out),
+            "--figure",
+            str(drawn),
+        ],
+    )
+    assert done.exit_code == 0, done.output
+    assert (
+        "told predicts told best in A at 2 s" in done.output and drawn.read_bytes()[:4] == b"%PDF"
+    )
+    assert out.read_text().startswith("model,kind,group,lag,r,")
+    done = CliRunner().invoke(
+        main, ["time", "told", "--on", "simulated-story", "--figure", "a.gif"]
+    )
+    assert done.exit_code != 0 and ".pdf" in done.output
