@@ -59,6 +59,7 @@ FULL = {
     "zoom": "0,1,-0.2,0.5",
     "decimal": "comma",
     "alike": "shape",
+    "places": "region",
 }
 
 
