@@ -87,7 +87,8 @@ def agreement(
     Parameters
     ----------
     responses : ndarray, shape (n_stimuli, n_targets)
-        Complete in the part's rows.
+        A response that is missing is at the target's mean where it predicts or is fitted (more noise of one pool, which the
+        estimate corrects for), and is compared nowhere.
     codes : ndarray of int, shape (n_targets,)
         Person of each target.
     part : Part
@@ -106,7 +107,9 @@ def agreement(
     place = np.full(len(part.groups), -1)
     place[rows] = np.arange(len(rows))
     group, names = pd.factorize(np.asarray(part.groups)[rows])
-    y = np.ascontiguousarray(responses[rows], float)
+    y = np.array(responses[rows], float)
+    seen = ~np.isnan(y)
+    y = np.where(seen, y, np.nanmean(y, axis=0))
     spread = y.std(axis=0)
     scaled = (y - y.mean(axis=0)) / np.where(spread > 0, spread, 1.0)
     people = [scaled[:, codes == person] for person in range(n_people)]
@@ -125,7 +128,7 @@ def agreement(
             for person in range(n_people):
                 report.step(split * n_people + person, splits * n_people, "ceiling")
                 mine = codes == person
-                own = y[:, mine]
+                own, there = y[:, mine], seen[:, mine]
                 others = rng.permutation([other for other in range(n_people) if other != person])
                 pools = [_pool([people[one] for one in others[at::2]], wide) for at in (0, 1)]
                 for swap in (0, 1):
@@ -133,8 +136,9 @@ def agreement(
                         _predict(pools[at], own, halves[at ^ swap], protocol.alphas, wide)
                         for at in (0, 1)
                     )
-                    for pair, (a, b) in enumerate(((one, own), (two, own), (one, two))):
-                        each, moved = _moments(a, b, folds, group, len(names))
+                    pairs = (one, own, there), (two, own, there), (one, two, np.ones_like(there))
+                    for pair, (a, b, compared) in enumerate(pairs):
+                        each, moved = _moments(a, b, compared, folds, group, len(names))
                         r[pair][:, mine] += each
                         influence[pair, person] += moved
     done = 2 * splits
@@ -146,16 +150,17 @@ def agreement(
 
 
 def _moments(
-    a: np.ndarray, b: np.ndarray, folds, group: np.ndarray, n_groups: int
+    a: np.ndarray, b: np.ndarray, there: np.ndarray, folds, group: np.ndarray, n_groups: int
 ) -> tuple[np.ndarray, np.ndarray]:
     r"""r of each fold and target, and each group's influence on the sum over folds of their mean over targets.
 
     With z the held-out values of a fold, centred and of unit norm, :math:`r = \sum_i z_{ai} z_{bi}`, and drawing stimulus i once
-    more moves it by :math:`z_{ai} z_{bi} - \frac r2 (z_{ai}^2 + z_{bi}^2)` (the infinitesimal jackknife; Efron 1982).
+    more moves it by :math:`z_{ai} z_{bi} - \frac r2 (z_{ai}^2 + z_{bi}^2)` (the infinitesimal jackknife; Efron 1982). Only
+    entries that are ``there`` count.
     """
     r, influence = np.empty((len(folds), a.shape[1])), np.zeros(n_groups)
     for fold, (_, test) in enumerate(folds):
-        x, y = (_unit(each[test]) for each in (a, b))
+        x, y = (_unit(each[test], there[test]) for each in (a, b))
         product = x * y
         r[fold] = product.sum(axis=0)
         moved = (product - r[fold] / 2 * (x * x + y * y)).mean(axis=1)
@@ -163,8 +168,12 @@ def _moments(
     return r, influence
 
 
-def _unit(values: np.ndarray) -> np.ndarray:
-    values = values - values.mean(axis=0)
+def _unit(values: np.ndarray, there: np.ndarray) -> np.ndarray:
+    if there.all():
+        values = values - values.mean(axis=0)
+    else:
+        mean = (values * there).sum(axis=0) / np.maximum(there.sum(axis=0), 1)
+        values = (values - mean) * there
     norm = np.sqrt((values * values).sum(axis=0))
     return values / np.where(norm > 0, norm, 1.0)
 

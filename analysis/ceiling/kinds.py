@@ -12,6 +12,7 @@ from analysis.ceiling.disjoint import FEWEST, SPLITS, Agreement, agreement, comb
 from analysis.ceiling.extrapolate import asymptotes
 from analysis.ceiling.pools import FEW, PoolPredictor, pools
 from analysis.ceiling.reliability import repeats, split_half
+from analysis.mapping.scattered import MISSING
 from analysis.mapping.splits import BLOCK, Part, make_folds, same_folds
 from analysis.progress import SILENT, Report
 from analysis.protocol import Protocol
@@ -96,7 +97,12 @@ class Ceiling:
 
 
 def ceiling(
-    recording: Recording, protocol: Protocol, *, kind: str | None = None, report: Report = SILENT
+    recording: Recording,
+    protocol: Protocol,
+    *,
+    kind: str | None = None,
+    beside: bool = True,
+    report: Report = SILENT,
 ) -> Ceiling:
     """Noise ceiling of a recording under a protocol.
 
@@ -109,6 +115,8 @@ def ceiling(
     kind : str, optional
         One of :data:`KINDS` or ``"auto"``; default: the protocol's. ``auto`` is repeats where there are any, split halves
         where each person has one target, else two disjoint pools of others, with leave-one-out as the lower bound beside it.
+    beside : bool
+        Take that lower bound too.
     report : Report
 
     Returns
@@ -151,7 +159,7 @@ def ceiling(
             )
         return _from_halves(recording, protocol, kind)
     if kind == "pools":
-        return _pools(recording, protocol, codes, report)
+        return _pools(recording, protocol, codes, report, beside)
     if kind == "leave-one-out":
         return _lower_bound(recording, protocol, codes, report)
     return _extrapolated(recording, protocol, codes, report)
@@ -291,12 +299,23 @@ def _from_halves(recording: Recording, protocol: Protocol, kind: str) -> Ceiling
     )
 
 
-def _complete_targets(
+def _measured_targets(
     recording: Recording, part: Part, codes: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Targets measured on all rows of a part, and their people numbered anew."""
-    whole = np.flatnonzero(np.isfinite(recording.responses.values[part.rows]).all(axis=0))
-    return whole, pd.factorize(codes[whole])[0]
+    """Targets measured on (nearly) all rows of a part, and their people numbered anew."""
+    missing = np.isnan(recording.responses.values[part.rows]).mean(axis=0)
+    kept = np.flatnonzero(missing <= MISSING)
+    return kept, pd.factorize(codes[kept])[0]
+
+
+def _filled(responses: np.ndarray, rows: np.ndarray) -> np.ndarray:
+    """Responses with the gaps of these rows at each target's mean over them, from where it predicts nothing."""
+    here = responses[rows]
+    if not np.isnan(here).any():
+        return responses
+    filled = responses.copy()
+    filled[rows] = np.where(np.isnan(here), np.nanmean(here, axis=0), here)
+    return filled
 
 
 def _leave_one_out(
@@ -310,11 +329,12 @@ def _leave_one_out(
     responses = recording.responses.values
     parts, left_out = [], 0
     for part in make_folds(recording, protocol):
-        whole, inside = _complete_targets(recording, part, codes)
+        whole, inside = _measured_targets(recording, part, codes)
         left_out += recording.n_targets - len(whole)
         predicted = np.full(responses.shape, np.nan)
         if inside.size and inside.max() >= 1:
-            predictor = PoolPredictor(responses[:, whole], inside, part, protocol)
+            filled = _filled(responses[:, whole], part.rows)
+            predictor = PoolPredictor(filled, inside, part, protocol)
             for person in range(inside.max() + 1):
                 report.step(person, int(inside.max()) + 1, "ceiling")
                 others = set(range(inside.max() + 1)) - {person}
@@ -329,7 +349,9 @@ def _leave_one_out(
             )
         )
     if not any(np.isfinite(part.per_fold()).any() for part in parts):
-        return Ceiling.none("no two people saw the same stimuli in full", recording.n_targets)
+        return Ceiling.none(
+            "no two people saw nine tenths of the same stimuli", recording.n_targets
+        )
     boot = hierarchical_bootstrap(
         parts,
         recording.subjects,
@@ -398,11 +420,13 @@ def _lower_bound(
     )
 
 
-def _pools(recording: Recording, protocol: Protocol, codes: np.ndarray, report: Report) -> Ceiling:
+def _pools(
+    recording: Recording, protocol: Protocol, codes: np.ndarray, report: Report, beside: bool
+) -> Ceiling:
     """Two disjoint pools of others, corrected for attenuation, on the score's own folds; the lower bound beside it."""
     lower = (
         _lower_bound(recording, protocol, codes, report)
-        if protocol.split != "shuffle-split"
+        if beside and protocol.split != "shuffle-split"
         else Ceiling.none("folds that test a stimulus more than once have no lower bound")
     )
     lower = None if lower.kind == "none" else lower
@@ -410,7 +434,7 @@ def _pools(recording: Recording, protocol: Protocol, codes: np.ndarray, report: 
     splits = max(1, -(-SPLITS // len(seeds)))
     whole, left_out, sizes = [], 0, []
     for part in seeds[0][1]:
-        complete, inside = _complete_targets(recording, part, codes)
+        complete, inside = _measured_targets(recording, part, codes)
         whole.append((complete, inside))
         left_out += recording.n_targets - len(complete)
         sizes.append(int(inside.max()) + 1 if inside.size else 0)
@@ -508,7 +532,7 @@ def _extrapolated(
 ) -> Ceiling:
     parts, left_out, at_bound, curves, sizes = [], 0, 0, 0, 0
     for part in make_folds(recording, protocol):
-        whole, inside = _complete_targets(recording, part, codes)
+        whole, inside = _measured_targets(recording, part, codes)
         left_out += recording.n_targets - len(whole)
         n_people = inside.max() + 1 if inside.size else 0
         sizes = max(sizes, n_people)
@@ -567,7 +591,7 @@ def _pool_curves(
 ) -> np.ndarray:
     """Asymptote of each bootstrap and target of one part, shape (BOOTSTRAPS, n_targets)."""
     n_people = int(codes.max()) + 1
-    predictor = PoolPredictor(responses, codes, part, protocol)
+    predictor = PoolPredictor(_filled(responses, part.rows), codes, part, protocol)
     wanted: dict[
         tuple[int, ...], list[tuple[int, int]]
     ] = {}  # others -> [(size of the pool, person held out)]
@@ -627,9 +651,9 @@ def _mean_over_parts(values: np.ndarray) -> np.ndarray:
 
 
 def _left_out(count: int, parts: int) -> str:
-    """How many targets have missing stimuli (summed over the parts), or nothing."""
+    """How many targets miss too many stimuli (summed over the parts), or nothing."""
     return (
-        f"{count} targets with missing stimuli left out"
+        f"{count} targets that miss more than {MISSING:.0%} of the stimuli left out"
         + (f" in {parts} parts" if parts > 1 else "")
         if count
         else ""

@@ -12,6 +12,7 @@ import pandas as pd
 
 from analysis.mapping.bands import NARROW, scale, solve
 from analysis.mapping.fit import ALPHAS
+from analysis.mapping.scattered import MISSING
 from analysis.mapping.threads import one_blas_thread, work
 from analysis.progress import SILENT, Report
 from data.errors import BrainLensError, unknown
@@ -39,7 +40,7 @@ class BandedFit:
     weights : ndarray, shape (n_folds, n_bands, n_targets)
         Share of each band's kernel in the joint fit; sums to 1.
     left_out : int
-        Targets with missing stimuli.
+        Targets that miss more than a tenth of the stimuli.
     tried : dict of tuple of str to int
         Weightings of the bands that were tried for each set.
     """
@@ -125,7 +126,8 @@ def banded_ridge(
     ----------
     bands : mapping of str to ndarray, shape (n_stimuli, n_units)
     responses : ndarray, shape (n_stimuli, n_targets)
-        Targets with missing stimuli are left out and counted.
+        A target that misses up to a tenth of the stimuli (:data:`~analysis.mapping.scattered.MISSING`) is at its mean there
+        where it is fitted, and not compared; targets that miss more are left out and counted.
     folds : list of (train, test)
     inner : list of list of (train, test)
         As of :class:`analysis.mapping.splits.Part`.
@@ -155,10 +157,11 @@ def banded_ridge(
             remedy="Give at least one array (stimuli, units) with one row for each stimulus",
         )
     rows = np.unique(np.concatenate([np.concatenate(fold) for fold in folds]))
-    whole = np.flatnonzero(np.isfinite(y[rows]).all(axis=0))
+    whole = np.flatnonzero(np.isnan(y[rows]).mean(axis=0) <= MISSING)
     if not len(whole):
         raise BrainLensError(
-            "Every target has missing stimuli", remedy="Select stimuli that were measured"
+            f"Every target misses more than {MISSING:.0%} of the stimuli",
+            remedy="Select stimuli that were measured",
         )
     sets = list(
         dict.fromkeys([names, *((name,) for name in names), *combinations(names, len(names) - 1)])
@@ -175,21 +178,19 @@ def banded_ridge(
         place = np.full(len(y), -1)
         place[train] = np.arange(len(train))
         splits = [(place[a], place[b]) for a, b in inner[number]]
-        centre = y[train][:, whole].mean(axis=0)
+        centre = np.nanmean(y[train][:, whole], axis=0)
+        learnt = np.nan_to_num(y[train][:, whole] - centre)
         held = y[test][:, whole] - centre
+        there = ~np.isnan(held)
+        held = np.where(there, held, 0.0)
         for one in sets:
             checkpoint()
             predicted, shares = solve(
-                [scaled[name] for name in one],
-                y[train][:, whole] - centre,
-                splits,
-                alphas,
-                tried[one],
+                [scaled[name] for name in one], learnt, splits, alphas, tried[one]
             )
-            r2[one][number, whole] = 1 - ((held - predicted) ** 2).sum(axis=0) / (held**2).sum(
-                axis=0
-            )
-            r[one][number, whole] = _correlation(predicted, held)
+            predicted = np.where(there, predicted, 0.0)
+            r2[one][number, whole] = _r2(predicted, held)
+            r[one][number, whole] = _correlation(predicted, held, there)
             if one == names:
                 weights[number][:, whole] = shares
 
@@ -231,8 +232,14 @@ def _weightings(bands: int, seed: int) -> np.ndarray:
     return tried / tried.sum(axis=1, keepdims=True)
 
 
-def _correlation(x: np.ndarray, y: np.ndarray) -> np.ndarray:
-    x, y = x - x.mean(axis=0), y - y.mean(axis=0)
+def _r2(x: np.ndarray, y: np.ndarray) -> np.ndarray:
+    with np.errstate(invalid="ignore", divide="ignore"):
+        return 1 - ((y - x) ** 2).sum(axis=0) / (y**2).sum(axis=0)
+
+
+def _correlation(x: np.ndarray, y: np.ndarray, there: np.ndarray) -> np.ndarray:
+    count = np.maximum(there.sum(axis=0), 1)
+    x, y = (np.where(there, each - each.sum(axis=0) / count, 0.0) for each in (x, y))
     xx, yy = (x * x).sum(axis=0), (y * y).sum(axis=0)
     flat = (xx <= 1e-12 * yy) | (yy == 0)
     return np.where(flat, 0.0, (x * y).sum(axis=0) / np.sqrt(np.where(flat, 1.0, xx * yy)))

@@ -11,6 +11,10 @@ __all__ = ["NARROW", "Band", "scale", "solve", "solve_himalaya", "solve_narrow"]
 
 NARROW = 64
 """Units that all bands but the widest may have together for :func:`solve_narrow`."""
+RANK = 1e-13
+"""Eigenvalues below this share of the largest are rounding."""
+AT_ONCE = 2**17
+"""Numbers of all penalties' dual weights at a time."""
 
 
 @dataclass(frozen=True)
@@ -128,13 +132,15 @@ def solve_narrow(
             kernel[np.ix_(fit, fit)], kernel[np.ix_(check, fit)], narrow[fit], narrow[check], y[fit]
         )
         variance = (y[check] ** 2).sum(axis=0)  # about the training mean, which is 0 here
+        step = max(1, AT_ONCE // max(len(fold.lam) * y.shape[1], 1))
         for number, gamma in enumerate(gammas):
-            for place, alpha in enumerate(alphas):
-                error = (
-                    (y[check] - fold.predict(gamma[wide], gamma[thin][owner], alpha)) ** 2
-                ).sum(axis=0)
+            for at in range(0, len(alphas), step):
+                some = slice(at, at + step)
+                left = fold.predict(gamma[wide], gamma[thin][owner], alphas[some])
+                left -= y[check]
+                error = np.vecdot(left, left, axis=1)
                 with np.errstate(invalid="ignore", divide="ignore"):
-                    scores[number, place] += np.where(variance > 0, 1 - error / variance, 0.0)
+                    scores[number, some] += np.where(variance > 0, 1 - error / variance, 0.0)
     best = scores.reshape(-1, y.shape[1]).argmax(axis=0)
 
     held = (
@@ -146,13 +152,13 @@ def solve_narrow(
     predicted = np.empty((len(held), y.shape[1]))
     for choice in np.unique(best):
         mine = best == choice
-        gamma, alpha = gammas[choice // len(alphas)], alphas[choice % len(alphas)]
-        predicted[:, mine] = fold.predict(gamma[wide], gamma[thin][owner], alpha, mine)
+        gamma, alpha = gammas[choice // len(alphas)], np.float64(alphas[choice % len(alphas)])
+        (predicted[:, mine],) = fold.predict(gamma[wide], gamma[thin][owner], alpha[None], mine)
     return predicted, gammas[best // len(alphas)].T
 
 
 class _Fold:
-    """One training block in the basis of its wide band."""
+    """One training block in the basis of its wide band; outside of it every penalty weighs alike."""
 
     def __init__(
         self,
@@ -162,21 +168,27 @@ class _Fold:
         narrow_held: np.ndarray,
         y: np.ndarray,
     ):
-        self.lam, q = np.linalg.eigh(kernel)
-        self.lam = np.maximum(self.lam, 0)
+        lam, q = np.linalg.eigh(kernel)
+        kept = lam > RANK * max(lam[-1], 0)
+        self.lam, q = lam[kept], q[:, kept]
         self.narrow, self.narrow_held = q.T @ narrow, narrow_held
         self.cross, self.y = cross @ q, q.T @ y
+        self.narrow_outside = narrow.T @ narrow - self.narrow.T @ self.narrow
+        self.y_outside = narrow.T @ y - self.narrow.T @ self.y
 
     def predict(
-        self, share: float, shares: np.ndarray, alpha: float, targets=slice(None)
+        self, share: float, shares: np.ndarray, alphas: np.ndarray, targets=slice(None)
     ) -> np.ndarray:
-        """Predictions of the held rows; ``shares`` has one entry for each narrow column."""
-        w = 1 / (share * self.lam + alpha)
-        dual = w[:, None] * self.y[:, targets]
+        """Predictions (alpha, held row, target); ``shares`` has one entry for each narrow column."""
+        w = 1 / (share * self.lam + alphas[:, None])  # (A, k)
+        dual = w[:, :, None] * self.y[:, targets]
         if not len(shares):
             return share * (self.cross @ dual)
         root = np.sqrt(shares)
-        z = self.narrow * root
-        wz = w[:, None] * z
-        dual = dual - wz @ np.linalg.solve(np.eye(z.shape[1]) + z.T @ wz, z.T @ dual)
-        return share * (self.cross @ dual) + (self.narrow_held * root) @ (z.T @ dual)
+        z, flat = self.narrow * root, 1 / alphas[:, None, None]
+        wz = w[:, :, None] * z
+        inside = np.eye(len(root)) + z.T @ wz + flat * (self.narrow_outside * np.outer(root, root))
+        own = z.T @ dual + flat * (self.y_outside[:, targets] * root[:, None])
+        weights = np.linalg.solve(inside, own)  # Z' of the dual: (I + Z'DZ) w = Z'Dy
+        dual -= wz @ weights
+        return share * (self.cross @ dual) + (self.narrow_held * root) @ weights

@@ -8,6 +8,7 @@ from functools import partial
 
 import numpy as np
 
+from analysis.mapping import scattered
 from analysis.mapping.decomposed import Decomposed, Known
 from analysis.mapping.evaluate import (
     agreement,
@@ -366,6 +367,12 @@ class Engine:
         return out
 
     def _score_tasks(self, units, pattern, blocks, workers):
+        if pattern.scattered:
+            return [
+                partial(self._score_scattered, unit, pattern.targets[block])
+                for block in blocks
+                for unit in units
+            ]
         by_fold: dict[int, list[Unit]] = {}
         for unit in units:
             by_fold.setdefault(unit.fold, []).append(unit)
@@ -416,6 +423,21 @@ class Engine:
         for unit, *scores in zip(units, *correlations(products, data, still), strict=True):
             where = unit.layer, unit.fold, place
             self.r[where], self.r2[where], self.constant[where] = scores
+
+    def _score_scattered(self, unit: Unit, at: np.ndarray, checkpoint) -> None:
+        checkpoint()
+        found = scattered.fit(unit.model, self._targets(at), unit.train, unit.test)
+        where = unit.layer, unit.fold, at
+        self.r[where], self.r2[where], self.constant[where] = found.r, found.r2, found.constant
+        self.pick[where] = found.pick
+        if found.inner is not None:
+            self.inner[where] = found.inner
+        if self.predicted is not None:
+            place = np.ix_(unit.test, at)
+            with self.lock:
+                self.predicted[unit.layer][place] += found.predicted.T
+                if unit.layer == 0:
+                    self.tested[place] += 1
 
     # ---- the result ---------------------------------------------------------------------------------------------------
     def result(self) -> Fit:

@@ -123,5 +123,7 @@ def cross_validate(
         memory=memory,
         predictions=predictions,
     )
-    engine.run(patterns(y, folds, inner, once=criterion == "logo"), report or SILENT)
+    scatter = method == "ridge" and criterion != "kfold" and not shared_alpha and device == "cpu"
+    found = patterns(y, folds, inner, once=criterion == "logo", scatter=scatter)
+    engine.run(found, report or SILENT)
     return engine.result()

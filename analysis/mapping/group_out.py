@@ -44,6 +44,8 @@ PANELS = 8
 """Pieces of a triangle that are multiplied one by one: nine sixteenths of the square's operations, at its speed."""
 AT_A_TIME = 512
 """Targets whose products with all triangles stay in the cache."""
+FEW = 2**21
+"""Numbers in all residuals of a block at all penalties, below which pruning costs more than it saves."""
 
 
 def left_out(train: np.ndarray, inner) -> list[tuple[np.ndarray, np.ndarray]]:
@@ -56,12 +58,14 @@ def left_out(train: np.ndarray, inner) -> list[tuple[np.ndarray, np.ndarray]]:
     inner : list of (train, held out)
         Inside of them.
     """
+    place = np.full(train[-1] + 1, -1)
+    place[train] = np.arange(len(train))
     left = []
     for fitted, held in inner:
-        out = np.setdiff1d(train, fitted, assume_unique=True)
-        left.append(
-            (np.flatnonzero(np.isin(train, out)), np.isin(train[np.isin(train, out)], held))
-        )
+        out, counted = np.ones(len(train), bool), np.zeros(len(train), bool)
+        out[place[fitted]], counted[place[held]] = False, True
+        places = np.flatnonzero(out)
+        left.append((places, counted[places]))
     return left
 
 
@@ -109,17 +113,31 @@ class GroupPenalties(Penalties):
         self.triangles = self._triangles() if triangular else None
 
     def _inverses(self, left) -> list[np.ndarray]:
-        """(A, counted, g) float64 of every group, the counted rows of (I - H_GG)^-1; fills the bounds."""
+        """(A, counted, g) float64 of every group, the counted rows of (I - H_GG)^-1; fills the bounds.
+
+        Groups of one size go through the decomposition side by side: ``alike`` holds their rows (G, g) and inverses
+        (A, G, counted, g), of which those of single groups are views.
+        """
         m, h = len(self.q64), 1 - self.w
-        inverse, low, high = [], np.full(len(h), np.inf), np.zeros(len(h))
-        for rows, counted in left:
-            own = self.q64[rows]
-            block = np.eye(len(rows)) - 1 / m - (own * h[:, None]) @ own.T  # (A, g, g)
-            lam, v = np.linalg.eigh(block)
+        low, high = np.full(len(h), np.inf), np.zeros(len(h))
+        inverse: list[np.ndarray] = [np.empty(0)] * len(left)
+        sizes: dict[bytes, list[int]] = {}
+        for g, (_, counted) in enumerate(left):
+            sizes.setdefault(counted.tobytes(), []).append(g)
+        self.alike = []
+        for members in sizes.values():
+            rows = np.stack([left[g][0] for g in members])
+            counted = left[members[0]][1]
+            own = self.q64[rows]  # (G, g, k)
+            block = np.eye(len(counted)) - 1 / m - (own * h[:, None, None]) @ own.swapaxes(1, 2)
+            lam, v = np.linalg.eigh(block)  # (A, G, g)
             lam = np.maximum(lam, np.finfo(float).tiny)
-            inverse.append(((v / lam[:, None]) @ np.swapaxes(v, 1, 2))[:, counted])
-            low = np.minimum(low, 1 / lam[:, -1] ** 2 if counted.all() else 0)
-            high = np.maximum(high, 1 / lam[:, 0] ** 2)
+            each = ((v / lam[:, :, None]) @ v.swapaxes(2, 3))[:, :, counted]
+            self.alike.append((rows, each))
+            for at, g in enumerate(members):
+                inverse[g] = each[:, at]
+            least = 1 / lam[:, :, -1].max(axis=1) ** 2 if counted.all() else 0
+            low, high = np.minimum(low, least), np.maximum(high, 1 / lam[:, :, 0].min(axis=1) ** 2)
         if self.counted.sum() < m:  # a residual that nobody counts says nothing from below
             low[:] = 0
         self.bounds[:] = np.minimum([low, high], LARGE)
@@ -189,6 +207,8 @@ class GroupPenalties(Penalties):
         outside = None if self.full else y - z @ self.q.T
         if outside is not None:
             square += np.vecdot(outside, outside)[:, None]
+        if len(self.grid) * y.size <= FEW:
+            return self._every(z, outside)
         low = square * self.bounds[0]
         best = self._above((square * self.bounds[1]).min(axis=1))
         guess = (square / (self.mean_d**2).astype(np.float32)).argmin(axis=1)
@@ -215,10 +235,19 @@ class GroupPenalties(Penalties):
         if outside is not None:
             c += outside[at]
         error = np.zeros(len(at), np.float32)
-        for rows, inverse in zip(self.groups, self.inverse, strict=True):
-            e = c[:, rows] @ inverse[a].T.astype(np.float32)
-            error += np.vecdot(e, e)
+        for rows, inverse in self.alike:
+            error += _squares(c[:, rows].swapaxes(0, 1), inverse[a].astype(np.float32))
         return error
+
+    def _every(self, z: np.ndarray, outside: np.ndarray | None) -> np.ndarray:
+        """Error (T, A) of all penalties for few targets, row by row at once."""
+        c = (z * self.w[:, None].astype(np.float32)) @ self.q.T  # (A, T, m)
+        if outside is not None:
+            c += outside
+        error = np.zeros(c.shape[:2], np.float32)
+        for rows, inverse in self.alike:
+            error += _squares(c[:, :, rows].swapaxes(1, 2), inverse.astype(np.float32))
+        return error.T
 
     def _logo64(self, y: np.ndarray, near: np.ndarray) -> np.ndarray:
         z = y @ self.q64
@@ -230,8 +259,7 @@ class GroupPenalties(Penalties):
             if outside is not None:
                 c += outside[at]
             error[at, a] = sum(
-                np.square(c[:, rows] @ inverse[a].T).sum(axis=1)
-                for rows, inverse in zip(self.groups, self.inverse, strict=True)
+                _squares(c[:, rows].swapaxes(0, 1), inverse[a]) for rows, inverse in self.alike
             )
         return error
 
@@ -250,6 +278,12 @@ class GroupPenalties(Penalties):
                     "ij,ji->", inverse[a].T @ inverse[a], block[np.ix_(rows, rows)]
                 )
         return total / m
+
+
+def _squares(residuals: np.ndarray, inverse: np.ndarray) -> np.ndarray:
+    """Sums of squares (.., T) over all groups of one size: residuals (.., G, T, g), inverses (.., G, counted, g)."""
+    left = residuals @ inverse.swapaxes(-1, -2)
+    return np.vecdot(left, left).sum(axis=-2)
 
 
 def _roots(matrices: np.ndarray) -> np.ndarray:

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from analysis.mapping.scattered import GAPS, MISSING
 from data.errors import BrainLensError
 
 __all__ = [
@@ -25,6 +26,8 @@ DEFAULT_MEMORY = 200 * 2**20
 """Working memory above features, responses and results where the caller states none."""
 TRIANGLES = 2**28
 """Bytes that leave-one-group-out may keep of one fold to save half of the products; above, it goes group by group."""
+ALIKE, SCATTERED = 16, 4
+"""Targets with the same gaps that are worth a fit of their own, and different gaps from which on rare ones are filled."""
 BLOCK = 2048
 """Targets at a time: wide enough for full-speed products, small enough for the last-level cache."""
 
@@ -61,7 +64,7 @@ def _rows(rows, n: int, name: str) -> np.ndarray:
             f"{name} names row {rows.max() if rows.max() >= n else rows.min()} of {n}",
             remedy="Row numbers count from 0 over the whole recording",
         )
-    if len(np.unique(rows)) != len(rows):
+    if np.bincount(rows).max() > 1:
         raise BrainLensError(
             f"{name} names a row twice", remedy="List each row once; never refit on duplicates"
         )
@@ -74,11 +77,18 @@ def _pair(pair, n: int, name: str) -> tuple[np.ndarray, np.ndarray]:
         _rows(train, n, f"the training part of {name}"),
         _rows(test, n, f"the held-out part of {name}"),
     )
-    if len(np.intersect1d(train, test)):
+    if _member(train, n)[test].any():
         raise BrainLensError(
             f"{name} holds out rows it trains on", remedy="Make the two parts disjoint"
         )
     return train, test
+
+
+def _member(rows: np.ndarray, n: int) -> np.ndarray:
+    """Mask (n,) of these rows."""
+    mask = np.zeros(n, bool)
+    mask[rows] = True
+    return mask
 
 
 def checked_folds(folds, n: int) -> list[tuple[np.ndarray, np.ndarray]]:
@@ -124,14 +134,15 @@ def checked_inner(
                 f"fold {i} has no inner folds",
                 remedy="Give at least one (train, test) pair per fold",
             )
+        inside = _member(train, n)
         for j, pair in enumerate(pairs):
-            if len(np.setdiff1d(np.concatenate(pair), train)):
+            if not (inside[pair[0]].all() and inside[pair[1]].all()):
                 raise BrainLensError(
                     f"inner fold {j} of fold {i} uses rows outside of that fold's training rows",
                     remedy="Split the training rows only: anything else leaks",
                 )
         held = np.concatenate([b for _, b in pairs])
-        if once and len(np.unique(held)) < len(held):
+        if once and np.bincount(held).max() > 1:
             raise BrainLensError(
                 f"inner folds of fold {i} hold out a row twice, and criterion='logo' counts each once",
                 remedy="Make the held-out rows disjoint, or choose criterion='kfold'",
@@ -163,11 +174,13 @@ class Pattern:
     """Targets that miss the same stimuli, and the folds as they see them.
 
     ``folds`` holds ``(number, train, test, inner)`` for every fold with two rows on either side (and an inner fold
-    with as many, where alpha is chosen on inner folds).
+    with as many, where alpha is chosen on inner folds). ``scattered`` targets miss a few stimuli each, not the same ones, and
+    their folds have all rows.
     """
 
     targets: np.ndarray
     folds: list[tuple[int, np.ndarray, np.ndarray, list]]
+    scattered: bool = False
 
     @property
     def rows(self) -> int:
@@ -175,8 +188,13 @@ class Pattern:
         return max((len(train) for _, train, _, _ in self.folds), default=0)
 
 
-def patterns(y: np.ndarray, folds, inner, *, once: bool = False) -> list[Pattern]:
-    """Targets grouped by which of the rows in use they have; ``once``: inner folds may hold out a single row.
+def patterns(
+    y: np.ndarray, folds, inner, *, once: bool = False, scatter: bool = False
+) -> list[Pattern]:
+    """Targets grouped by which of the rows in use they have.
+
+    ``once``: inner folds may hold out a single row. ``scatter``: targets whose few gaps hardly any other target has make one
+    group, which the solver fits by :mod:`analysis.mapping.scattered`.
 
     Raises
     ------
@@ -202,7 +220,20 @@ def patterns(y: np.ndarray, folds, inner, *, once: bool = False) -> list[Pattern
             groups.setdefault(packed[:, j].tobytes() if missing[:, j].any() else b"", []).append(
                 at + j
             )
+    rare: list[int] = []
+    if scatter:
+        most = min(GAPS, int(MISSING * len(used)))
+        few = [
+            key
+            for key, members in groups.items()
+            if key and len(members) < ALIKE and np.isnan(y[used, members[0]]).sum() <= most
+        ]
+        if len(few) >= SCATTERED:
+            rare = sorted(target for key in few for target in groups.pop(key))
     found = []
+    if rare:
+        kept = [(i, *fold, inner[i] if inner else []) for i, fold in enumerate(folds)]
+        found.append(Pattern(np.array(rare), kept, scattered=True))
     for targets in groups.values():
         targets = np.array(targets)
         has = ~np.isnan(y[:, targets[0]])

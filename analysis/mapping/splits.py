@@ -144,11 +144,12 @@ def _each_group(part: Part, train: np.ndarray, inner: list[Fold], seed) -> list[
     if any(len(a) + len(b) < len(train) for a, b in inner):
         return inner
     codes = _codes(part.groups[train])
-    fold_of = np.empty(len(train), int)
+    place, fold_of = np.zeros(len(part.groups), int), np.zeros(len(train), int)
+    place[train] = np.arange(len(train))
     for number, (_, held) in enumerate(inner):
-        fold_of[np.isin(train, held)] = number
+        fold_of[place[held]] = number
     count = codes.max() + 1
-    if count < 2 or len(set(zip(codes.tolist(), fold_of.tolist(), strict=True))) > count:
+    if count < 2 or np.count_nonzero(np.bincount(codes * len(inner) + fold_of)) > count:
         return None
     local = _grouped(codes, min(count, MOST_GROUPS), np.random.default_rng(seed))
     return [(train[a], train[b]) for a, b in local]
@@ -404,7 +405,12 @@ def _bootstrap_groups(
 
 # ---- kinds of folds, in local row numbers --------------------------------------------------------------------------------
 def _complements(n: int, tests: list[np.ndarray]) -> list[Fold]:
-    return [(np.setdiff1d(np.arange(n), test, assume_unique=True), test) for test in tests]
+    folds = []
+    for test in tests:
+        rest = np.ones(n, bool)
+        rest[test] = False
+        folds.append((np.flatnonzero(rest), test))
+    return folds
 
 
 def _ascending(folds) -> list[Fold]:

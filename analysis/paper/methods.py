@@ -347,7 +347,9 @@ def _beside(scores: list) -> list[str]:
     if len(first.controls):
         names = listed(_CONTROLS.get(name, name) for name in first.controls["control"])
         said.append(f"The controls, scored on the same folds, were {names}.")
-    if headline := next((score.headline for score in scores if score.headline), None):
+    if headline := next(
+        (score.headline for score in scores if "unique_r2" in score.headline), None
+    ):
         beyond = headline.get("beyond", "the controls")
         said.append("Unique R2 is the out-of-sample R2 of model and controls together less that of the controls alone "
                     f"({beyond}; banded ridge regression), in each fold with the layer chosen for it.")  # fmt: skip

@@ -13,6 +13,7 @@ from analysis.ceiling.synchrony import synchrony_ceiling
 from analysis.features.controls import features as controls_by_name
 from analysis.mapping.banded import banded_ridge
 from analysis.mapping.narrow import narrowed, projected
+from analysis.mapping.scattered import MISSING
 from analysis.progress import Report
 from analysis.protocol import SIMILARITIES, Protocol
 from analysis.scoring.blocks import side_by_side
@@ -179,19 +180,22 @@ def headline(
     Returns
     -------
     dict
-        unique_r2, joint_r2, controls_r2, model_r2, beyond, left_out (targets with missing stimuli); empty where the
-        protocol does not ask for it, there are more than :data:`HEADLINE_TARGETS` targets, or each target lacks stimuli that
-        others have.
+        unique_r2, joint_r2, controls_r2, model_r2, beyond, left_out (targets that miss too many stimuli); empty where the
+        protocol does not ask for it; only ``why_not``, in words, where it cannot be had.
     bool
     """
     if (
         not protocol.unique
         or protocol.method in SIMILARITIES
         or (recording.sampled and not nuisance(recording, protocol))
-        or recording.n_targets > HEADLINE_TARGETS
-        or not all(_measured(recording, part)[1].any() for part in every[0].parts)
     ):
         return {}, True
+    if recording.n_targets > HEADLINE_TARGETS:
+        return {
+            "why_not": f"with {recording.n_targets:,} targets it would outlast all else; up to {HEADLINE_TARGETS:,} have one"
+        }, True
+    if not all(_measured(recording, part)[1].any() for part in every[0].parts):
+        return {"why_not": f"every target misses more than {MISSING:.0%} of the stimuli"}, True
     fits, known = joint_fits(features, fold_layers, recording, protocol, every, keys, store, report)
     joint, controls, alone = (
         summarise(
@@ -265,10 +269,14 @@ def joint_fits(
 
 
 def _measured(recording: Recording, part) -> tuple[np.ndarray, np.ndarray]:
-    """The part's rows with a measurement (words between them are only read), and the targets that have one in each of them."""
+    """The part's rows with a measurement (words between them are only read), and the targets that have one in nearly all.
+
+    Samples are filtered whole: there a target has one in all of them.
+    """
     there = ~np.isnan(recording.responses.values)
     rows = part.rows[there[part.rows].any(axis=1)]
-    return rows, there[rows].all(axis=0)
+    least = 1.0 if recording.sampled else 1 - MISSING
+    return rows, there[rows].mean(axis=0) >= least
 
 
 def _joint_fit(

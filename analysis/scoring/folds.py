@@ -16,7 +16,16 @@ from analysis.scoring.geometry import fit_geometry
 from analysis.scoring.in_time import cross_validate_in_time
 from data.recording import Recording
 
-__all__ = ["Run", "fit_parts", "fit_with_twin", "over_seeds", "runs", "twin_of"]
+__all__ = [
+    "Run",
+    "drawn_onto",
+    "fit_parts",
+    "fit_with_twin",
+    "fitted",
+    "over_seeds",
+    "runs",
+    "twin_of",
+]
 
 
 @dataclass(frozen=True)
@@ -153,10 +162,27 @@ def fit_parts(
     each fold gives to them, so that folds of different layers can be put together;
     ``choosing`` adds ``inner``, the score inside each training fold by which a layer may be chosen.
     """
-    from analysis.statistics.bootstrap import DRAWS_SEED, hierarchical_bootstrap, moments
-
     if protocol.method in SIMILARITIES:
         return _geometry(features, recording, protocol, parts, report, draws, choosing)
+    dataset, samples = fitted(
+        features, recording, protocol, parts, report, draws=draws, choosing=choosing
+    )
+    return drawn_onto(dataset, samples, recording.subjects, protocol) if draws else dataset
+
+
+def fitted(
+    features: np.ndarray,
+    recording: Recording,
+    protocol: Protocol,
+    parts,
+    report: Report,
+    *,
+    draws: bool,
+    choosing: bool,
+) -> tuple[xr.Dataset, list]:
+    """The folds of all parts side by side, and per part the moments of which the bootstrap draws (where it is to)."""
+    from analysis.statistics.bootstrap import moments
+
     responses = recording.responses.values
     blocks, samples = [], []
     for part in parts:
@@ -197,23 +223,30 @@ def fit_parts(
                 fit.predictions[0][rows] if recording.sampled else fit.predictions[0]
             )
             samples.append(moments(predictions, compared, folds, part.groups[rows]))
-    dataset = side_by_side(blocks, parts, recording)
-    if draws:
-        drawn = hierarchical_bootstrap(
-            samples,
-            recording.subjects,
-            draws=protocol.bootstrap,
-            seed=DRAWS_SEED,
-            targets=protocol.targets,
-            people=protocol.people,
-        )
-        dataset["draws_r"] = ("draw", drawn.draws)
-        if drawn.by_fold.size:
-            dataset["draws_fold"] = (("draw", "fold"), drawn.by_fold.astype(np.float32))
-        dataset.attrs["widened"] = drawn.widened
-        dataset.attrs["interval"] = (
-            f"{drawn.resampled}; {drawn.note}" if drawn.note else drawn.resampled
-        )
+    return side_by_side(blocks, parts, recording), samples
+
+
+def drawn_onto(
+    dataset: xr.Dataset, samples: list, subjects: np.ndarray | None, protocol: Protocol
+) -> xr.Dataset:
+    """The fit with its draws: ``draws_r``, ``draws_fold``, and in words what was drawn."""
+    from analysis.statistics.bootstrap import DRAWS_SEED, hierarchical_bootstrap
+
+    drawn = hierarchical_bootstrap(
+        samples,
+        subjects,
+        draws=protocol.bootstrap,
+        seed=DRAWS_SEED,
+        targets=protocol.targets,
+        people=protocol.people,
+    )
+    dataset = dataset.assign(draws_r=("draw", drawn.draws))
+    if drawn.by_fold.size:
+        dataset["draws_fold"] = (("draw", "fold"), drawn.by_fold.astype(np.float32))
+    dataset.attrs["widened"] = drawn.widened
+    dataset.attrs["interval"] = (
+        f"{drawn.resampled}; {drawn.note}" if drawn.note else drawn.resampled
+    )
     return dataset
 
 

@@ -439,11 +439,15 @@ class Score:
                 lines.append(
                     f"Position and length alone give {letter(self.protocol)} = {row['r']:.3f} on the same folds."
                 )
-        if self.headline:
+        if "why_not" in self.headline:
+            lines.append(f"No unique R2: {self.headline['why_not']}.")
+        elif self.headline:
+            left_out = self.headline.get("left_out", 0)
             lines.append(
                 f"Unique R2 beyond {self.headline['beyond']}, with the same layers: "
                 f"{self.headline['unique_r2']:.3f} (joint {self.headline['joint_r2']:.3f}, "
-                f"controls {self.headline['controls_r2']:.3f})."
+                f"controls {self.headline['controls_r2']:.3f})"
+                + (f", without {left_out} targets that miss too many stimuli." if left_out else ".")
             )
         if self.protocol.layer == "nested" and len(self.layers) > 1:
             lines.append(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from functools import lru_cache
 
 import numpy as np
 import pandas as pd
@@ -272,7 +273,7 @@ def hierarchical_bootstrap(
     )
     n_people = len(names) or 1
 
-    plans = [_plan(part, draws, [seed, 1, number]) for number, part in enumerate(parts)]
+    plans = [_plan(part, draws, (seed, 1, number)) for number, part in enumerate(parts)]
     several = subjects is not None and n_people > 1
     who = (
         np.random.default_rng([seed, 0]).integers(n_people, size=(draws, n_people))
@@ -430,16 +431,31 @@ class _Draws:
     share: np.ndarray  # (draws + 1,) weight of the fold
 
 
-def _plan(part: Moments, draws: int, seed: list[int]) -> list[_Draws]:
-    groups = part.n_groups
+def _plan(part: Moments, draws: int, seed: tuple[int, ...]) -> list[_Draws]:
+    """The draws of every fold: the same for all layers and models on the same folds, so the last ones are kept."""
+    return _planned(
+        part.fold.astype(int).tobytes(),
+        part.group.astype(int).tobytes(),
+        part.n_folds,
+        part.n_groups,
+        draws,
+        seed,
+    )
+
+
+@lru_cache(maxsize=6)
+def _planned(
+    folds: bytes, cells_of: bytes, n_folds: int, groups: int, draws: int, seed: tuple[int, ...]
+) -> list[_Draws]:
+    fold_of, group_of = np.frombuffer(folds, int), np.frombuffer(cells_of, int)
     counts = np.random.default_rng(seed).multinomial(
         groups, np.full(groups, 1 / groups), size=draws
     )
     counts = np.vstack([np.ones(groups, int), counts])
     plan = []
-    for fold in range(part.n_folds):
-        cells = np.flatnonzero(part.fold == fold)
-        drawn = counts[:, part.group[cells]]
+    for fold in range(n_folds):
+        cells = np.flatnonzero(fold_of == fold)
+        drawn = counts[:, group_of[cells]]
         factor = np.maximum(np.gcd.reduce(drawn, axis=1), 1)[:, None]
         distinct, which = np.unique(drawn // factor, axis=0, return_inverse=True)
         plan.append(

@@ -117,10 +117,10 @@ def test_every_fold_has_the_layer_that_was_chosen_for_it():
         np.testing.assert_allclose(mixed[folds], alone[folds])
 
 
-def test_targets_that_lack_different_rows_are_left_out_and_counted(tmp_path):
+def test_targets_that_lack_many_rows_are_left_out_and_counted(tmp_path):
     recording, features = words(unmeasured=False)
     values = recording.responses.values.copy()
-    values[5, 0] = np.nan
+    values[:30, 0] = np.nan
     holey = replace(recording, responses=recording.responses.copy(data=values))
     found, _ = headline(
         lambda layer: features,
@@ -133,3 +133,18 @@ def test_targets_that_lack_different_rows_are_left_out_and_counted(tmp_path):
         SILENT,
     )
     assert found["left_out"] == 1 and np.isfinite(found["joint_r2"])
+    values[:30], values[5, 1], values[30:70, 1] = recording.responses.values[:30], np.nan, np.nan
+    values[100:140, 0] = np.nan
+    worse = replace(recording, responses=recording.responses.copy(data=values))
+    every = [Run(PROTOCOL, make_folds(worse, PROTOCOL), [], 0)]
+    asked = (
+        lambda layer: features,
+        [3] * 4,
+        worse,
+        PROTOCOL,
+        every,
+        ["other"],
+        Store(tmp_path),
+        SILENT,
+    )
+    assert headline(*asked)[0] == {"why_not": "every target misses more than 10% of the stimuli"}

@@ -303,20 +303,35 @@ def test_few_people_and_missing_stimuli_are_said():
         "2 people who saw the same stimuli are too few to extrapolate"
     )
     y = shared_signal(np.random.default_rng(0), people=4, targets=5).responses.values
-    y[3, 7] = np.nan
+    y[:15, 7] = np.nan
     found = ceiling(
         recording(
             y, np.repeat(np.arange(4), 5), {"topic": np.repeat(np.arange(30), 4)}, group="topic"
         ),
         QUICK,
     )
-    assert "1 targets with missing stimuli left out" in found.flag
+    assert "1 targets that miss more than 10% of the stimuli left out" in found.flag
     assert "4 people: optimistic" in found.flag and found.valid
     assert np.isnan(found.details["pools"][1][:, :, 7]).all()
     others = found.lower_bound
     assert np.isnan(others.per_target[7]) and np.isfinite(np.delete(others.per_target, 7)).all()
     assert set(others.details["per_subject"]) == set("0123")
     assert "three are needed" in ceiling(record, QUICK).flag and ceiling(record, QUICK).lower_bound
+
+
+def test_one_missing_response_for_each_voxel_leaves_the_ceiling_as_it_is():
+    whole = shared_signal(np.random.default_rng(1), people=4, targets=8)
+    rng = np.random.default_rng(2)
+    y = whole.responses.values.copy()
+    y[rng.integers(0, len(y), y.shape[1]), np.arange(y.shape[1])] = np.nan
+    codes = np.repeat(np.arange(4), 8)
+    gaps = recording(y, codes, {"topic": np.repeat(np.arange(30), 4)}, group="topic")
+    for kind in ("pools", "leave-one-out", "extrapolated"):
+        before, after = (ceiling(one, QUICK, kind=kind) for one in (whole, gaps))
+        assert after.value == pytest.approx(before.value, abs=0.03), kind
+        assert after.valid == before.valid and "stimuli left out" not in after.flag
+        if kind == "leave-one-out":
+            assert np.isfinite(after.per_target).all()
 
 
 def test_experiments_are_averaged_over_those_a_person_did():

@@ -135,6 +135,8 @@ def test_every_residual_is_the_refits_and_both_ways_of_evaluation_agree(monkeypa
     every = model._errors(z)
     for a in range(len(ALPHAS)):
         np.testing.assert_allclose(every[:, a], slow._error(a, np.arange(40), z, None), rtol=2e-4)
+    np.testing.assert_allclose(slow._pruned(rows, z), every, rtol=2e-4)  # few: all at once
+    monkeypatch.setattr("analysis.mapping.group_out.FEW", 0)
     pruned = slow._pruned(rows, z)
     assert np.isinf(pruned).any()
     np.testing.assert_array_equal(pruned.argmin(axis=1), every.argmin(axis=1))
