@@ -440,7 +440,7 @@ def _waterfall(asked: Asked, recording: Recording, store, report: Report) -> Ans
 def _other_scales(score) -> pd.DataFrame:
     """What controls and the ceiling take, on scales of their own."""
     rows = []
-    if score.headline:
+    if "unique_r2" in score.headline:
         rows += [
             ("R2", "the model alone", score.headline["model_r2"]),
             ("R2", f"unique, beyond {score.headline['beyond']}", score.headline["unique_r2"]),
