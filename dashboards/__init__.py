@@ -28,6 +28,7 @@ LENSES = Registry(
         "items": "dashboards.lenses.items:Items",
         "time": "dashboards.lenses.time:Time",
         "compare": "dashboards.lenses.compare:Compare",
+        "trust": "dashboards.lenses.trust:Trust",
         "library": "dashboards.library.library:Library",
     },
 )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Collection, Iterable
+from contextlib import suppress
 from dataclasses import dataclass, field
 from urllib.parse import parse_qsl, quote, urlencode
 
@@ -259,6 +260,14 @@ def decode(query: str, checks: dict[str, Callable] | None = None) -> tuple[dict,
     values: dict = {}
     problems: list[str] = []
     changes: dict[str, str] = {}
+    if any(
+        key not in _FIELDS and not key.startswith((_CHANGE, _COLOUR))
+        for key, _ in pairs
+        if key != "v"
+    ):
+        for slug in LENSES:  # a lens declares its own fields when it is loaded
+            with suppress(BrainLensError):
+                LENSES[slug]
     for key, text in pairs:
         if key == "v":
             if text != str(VERSION):

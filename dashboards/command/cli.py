@@ -16,6 +16,7 @@ from dashboards.command.questions import people
 from dashboards.command.sweep import sweep
 from dashboards.command.time import COMMANDS as OVER_TIME
 from dashboards.command.trials import data_trials
+from dashboards.command.trust import COMMANDS as TRUST
 from data.errors import BrainLensError
 
 __all__ = ["main"]
@@ -521,7 +522,7 @@ main.add_command(sweep)
 
 
 # ---- people, texts, geometry, chance -------------------------------------------------------------------------------------
-for command in (*COMMANDS, *LIKENESS, people, *OVER_TIME):
+for command in (*COMMANDS, *LIKENESS, *TRUST, people, *OVER_TIME):
     main.add_command(command)
 
 

@@ -178,7 +178,12 @@ def _bars(plan: Drawing, mark: Mark) -> list:
     for series in plan.series(mark):
         frame, half = series.frame, 0.46 * plan.bar_width(series.frame)
         boxes = pd.DataFrame(
-            {"x0": frame[X] - half, "y0": 0.0, "x1": frame[X] + half, "y1": frame[mark.y]}
+            {
+                "x0": frame[X] - half,
+                "y0": frame[mark.base] if mark.base else 0.0,
+                "x1": frame[X] + half,
+                "y1": frame[mark.y],
+            }
         )
         known = [name for name in frame.columns if name not in (*boxes.columns, X)]
         boxes = pd.concat(

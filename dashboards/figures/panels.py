@@ -225,9 +225,9 @@ class Drawing:
 
     def _on_axis(self, mark: Mark) -> bool:
         """Whether the names of the colours stand on the axis already."""
-        if self.spec.horizontal:
-            return True
         names = set(map(str, mark.frame[mark.colour]))
+        if self.spec.horizontal:  # a ranking: each entry names its model
+            return all(any(name in entry for name in names) for entry in self.categories or ())
         return self.categories is not None and names <= set(self.categories)
 
     def flagged(self, panel: Panel | None = None) -> int:
@@ -262,7 +262,12 @@ class Drawing:
                 continue
             columns = [
                 column
-                for column in (mark.low, mark.high, None if mark.kind == "band" else mark.y)
+                for column in (
+                    mark.low,
+                    mark.high,
+                    mark.base,
+                    None if mark.kind == "band" else mark.y,
+                )
                 if column
             ]
             for series in self.series(mark):

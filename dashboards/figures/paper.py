@@ -60,6 +60,8 @@ class Ink:
     corner : str
         Small words in the lower right corner, such as a short link; empty for none.
     theme : str
+    heading : tuple of str
+        Paragraphs above the panels of a page, the first one in bold.
     """
 
     font_size: float = 7
@@ -67,6 +69,7 @@ class Ink:
     legend: str = "top"
     corner: str = ""
     theme: str = "light"
+    heading: tuple[str, ...] = ()
 
 
 def render(
@@ -81,6 +84,7 @@ def render(
     line_width: float = 1.0,
     legend: str = "top",
     corner: str = "",
+    heading: tuple[str, ...] = (),
     metadata: Mapping[str, str] | None = None,
 ) -> bytes:
     """The figure as a file.
@@ -93,7 +97,7 @@ def render(
         85, 114 and 174 mm are a journal's one, one and a half and two columns; any width from 40 to 1200 is drawn.
     height_mm : float, optional
         None: what suits the content.
-    font_size, line_width, legend, corner, theme
+    font_size, line_width, legend, corner, theme, heading
         As of :class:`Ink`.
     format : str
         One of :data:`FORMATS`.
@@ -115,7 +119,7 @@ def render(
         raise unknown("format", format, FORMATS)
     if not 36 <= dpi <= 1200:
         raise BrainLensError(f"dpi={dpi} cannot be drawn", remedy="Give 36 to 1200")
-    ink_ = Ink(font_size, line_width, legend, corner, theme)
+    ink_ = Ink(font_size, line_width, legend, corner, theme, heading)
     with _drawn(spec, ink_, width_mm, height_mm, dpi if format == "png" else 72) as figure:
         out = io.BytesIO()
         first = spec if isinstance(spec, FigureSpec) else spec[0]
@@ -191,27 +195,37 @@ def _drawn(
     rows = [plans[i : i + across] for i in range(0, len(plans), across)]
     each = width_mm / across
     heights = [max(_height(plan, each, style) for plan in row) for row in rows]
+    paragraphs = _paragraphs(style, width_mm)
+    above = (len(paragraphs) + 1.5) * 1.3 * style.font_size * 25.4 / 72 if paragraphs else 0.0
     if height_mm:
-        heights = [height_mm * one / sum(heights) for one in heights]
+        heights = [(height_mm - above) * one / sum(heights) for one in heights]
     with _LOCK, mpl.rc_context(_rc(style)):
         figure = Figure(
-            figsize=(width_mm * _MM, sum(heights) * _MM),
+            figsize=(width_mm * _MM, (sum(heights) + above) * _MM),
             dpi=dpi,
             layout="constrained",
             facecolor=ink("paper", style.theme),
         )
         FigureCanvasAgg(figure)
         figure.get_layout_engine().set(w_pad=2.5 / 72, h_pad=2 / 72, wspace=0.03, hspace=0.07)
+        page = figure
+        if paragraphs:
+            top, page = figure.subfigures(2, 1, height_ratios=[above, sum(heights)])
+            _write_heading(top, paragraphs, style)
         if len(plans) == 1:
-            parts = [figure]
+            parts = [page]
         else:
-            grid = figure.subfigures(len(rows), across, squeeze=False, height_ratios=heights)
+            grid = page.subfigures(len(rows), across, squeeze=False, height_ratios=heights)
             parts = list(grid.flat)[: len(plans)]
         places = [place for place, row in enumerate(rows) for _ in row]
         drawn = []
         for letter, part, plan, row in zip("ABCDEFGHIJKL", parts, plans, places):
             size = (each * _MM, heights[row] * _MM)
-            drawn.append(_part(part, plan, size, style, letter if len(plans) > 1 else ""))
+            drawn.append(
+                _part(
+                    part, plan, size, style, _title(letter, plan, style) if len(plans) > 1 else ""
+                )
+            )
         if style.corner:
             figure.text(0.998, 0.004, style.corner, ha="right", va="bottom", fontsize=5,
                         color=ink("muted", style.theme)).set_in_layout(False)  # fmt: skip
@@ -224,6 +238,29 @@ def _drawn(
                 _name_ends(figure, axes, plan, panel, style.font_size)
                 _write_labels(figure, axes, plan, panel, style.font_size)
         yield figure
+
+
+def _title(letter: str, plan: Drawing, style: Ink) -> str:
+    """The letter of a panel; on a page with a heading its question too."""
+    return f"{letter}  {plan.spec.title}" if style.heading else letter
+
+
+def _paragraphs(style: Ink, width_mm: float) -> list[tuple[str, str]]:
+    """Lines of the heading that fit the page, with their weight."""
+    letters = max(20, int(width_mm * _MM * 72 / (0.57 * style.font_size)))
+    return [
+        (line, "bold" if number == 0 else "normal")
+        for number, words in enumerate(style.heading)
+        for line in textwrap.wrap(words, letters)
+    ]
+
+
+def _write_heading(part, lines: list[tuple[str, str]], style: Ink) -> None:
+    """The paragraphs, line by line from the top."""
+    step = 1 / (len(lines) + 1.5)
+    for number, (words, weight) in enumerate(lines):
+        part.text(0.008, 1 - (number + 0.7) * step, words, ha="left", va="center", weight=weight,
+                  fontsize=style.font_size, color=ink("text", style.theme)).set_in_layout(False)  # fmt: skip
 
 
 def _part(part, plan: Drawing, size: tuple[float, float], style: Ink, letter: str):
@@ -565,7 +602,8 @@ def _stamp(figure, grid, plan: Drawing, font_size: float, letter: str = "") -> N
     if count := plan.flagged():
         notes.append(f"ringed in red: {count} above {plan.spec.flag_above:g}")
     if letter:
-        grid[0, 0].set_title(letter, loc="left", fontweight="bold", fontsize=font_size + 2, pad=3)
+        size = font_size + (2 if len(letter) == 1 else 1)
+        grid[0, 0].set_title(letter, loc="left", fontweight="bold", fontsize=size, pad=3)
     if notes:
         figure.suptitle(
             "  ·  ".join(notes),

@@ -103,9 +103,12 @@ def _flags(axes, plan, mark: Mark, frame: pd.DataFrame, depth: float) -> None:
 def _bars(axes, plan, mark: Mark, series: Series, depth: float) -> None:
     frame, look = series.frame, series.look
     width = 0.92 * plan.bar_width(frame)
+    bottom = frame[mark.base] if mark.base else 0.0
+    height = frame[mark.y] - bottom
     axes.bar(
         frame[X],
-        frame[mark.y],
+        height,
+        bottom=bottom,
         width=width,
         facecolor=ink("paper", plan.theme) if look.open else look.colour,
         edgecolor=look.colour,
@@ -115,7 +118,8 @@ def _bars(axes, plan, mark: Mark, series: Series, depth: float) -> None:
     if hatch := plan.hatch(mark, series.name):  # lines in the paper's colour over the filled bar
         axes.bar(
             frame[X],
-            frame[mark.y],
+            height,
+            bottom=bottom,
             width=width,
             facecolor="none",
             edgecolor=look.colour if look.open else ink("paper", plan.theme),

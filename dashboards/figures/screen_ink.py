@@ -84,6 +84,7 @@ def _bars(figure, plan: Drawing, mark: Mark, named: Renderers, on_pick) -> None:
         bars = figure.vbar(
             x=X,
             top=mark.y,
+            bottom=mark.base or 0,
             width=0.92 * plan.bar_width(series.frame),
             source=_source(mark, series.frame),
             line_color=series.look.colour,
@@ -206,7 +207,8 @@ def _looked(group: list[Series], size: float) -> dict[str, np.ndarray]:
 def _source(
     mark: Mark, frame: pd.DataFrame, more: dict[str, np.ndarray] | None = None
 ) -> ColumnDataSource:
-    columns = list(dict.fromkeys([X, mark.y, *_hover_columns(mark)]))
+    base = [mark.base] if mark.base else []
+    columns = list(dict.fromkeys([X, mark.y, *base, *_hover_columns(mark)]))
     data = {column: frame[column].to_numpy() for column in columns} | (more or {})
     key = ITEM if ITEM in frame.columns else mark.colour
     return ColumnDataSource(

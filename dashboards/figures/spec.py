@@ -41,6 +41,8 @@ class Mark:
         Column whose values have a colour and a marker each, the same in every figure (usually ``model``).
     label : str, optional
         Column written beside each point.
+    base : str, optional
+        Column where bars begin, instead of 0: a waterfall.
     hover : tuple of str
         Columns shown when the pointer rests on a thing.
     name : str
@@ -66,12 +68,14 @@ class Mark:
     muted: bool = False
     dashed: bool = False
     ringed: bool = False
+    base: str | None = None
 
     def __post_init__(self):
         if self.kind not in MARKS:
             raise unknown("mark", self.kind, MARKS)
         named = [
-            (role, getattr(self, role)) for role in ("x", "y", "low", "high", "colour", "label")
+            (role, getattr(self, role))
+            for role in ("x", "y", "low", "high", "colour", "label", "base")
         ]
         for role, column in [*named, *(("hover", column) for column in self.hover)]:
             if column is not None and column not in self.frame.columns:

@@ -14,7 +14,7 @@ from dashboards.lens.cell import Cell
 from dashboards.lens.client import Client
 from dashboards.lens.export_dialog import Exporter
 from dashboards.lens.item_card import ItemCards
-from dashboards.lens.parts import Empty, Frame, tall
+from dashboards.lens.parts import PANEL_HEIGHT, PLOT_HEIGHT, Empty, Frame, tall
 from dashboards.lens.sidebar import Sidebar, grouped
 from dashboards.lens.table import DataTable
 from dashboards.lens.tile_table import TileTable
@@ -52,6 +52,8 @@ class Lens(pn.viewable.Viewer):
     watches: tuple[str, ...] = ()
     fields: Mapping[str, param.Parameter] = {}
     """Fields of the selection that only this lens has, by name."""
+    panels = False
+    """Whether its figures are panels of one size, none of them the first."""
 
     def __init_subclass__(cls, **options):
         super().__init_subclass__(**options)
@@ -306,7 +308,7 @@ class Lens(pn.viewable.Viewer):
         self._export.disabled = not view.there
         self._vacant()
         self._empty.say(view.empty, view.action)
-        self._answer.object = pictures[0].spec.answer if pictures else ""
+        self._answer.object = view.verdict or (pictures[0].spec.answer if pictures else "")
         self._answer_box.visible = bool(self._answer.object)
         self._tiles.tell(view.tiles, self._colours([tile.model for tile in view.tiles]))
         self._tiles_box.visible = bool(view.tiles)
@@ -346,7 +348,8 @@ class Lens(pn.viewable.Viewer):
                     picture,
                     theme=self.selection.theme,
                     alone=len(pictures) == 1,
-                    first=place == 0,
+                    first=place == 0 and not self.panels,
+                    height=PANEL_HEIGHT if self.panels else PLOT_HEIGHT,
                     **zoom,
                 )
             except Exception as error:  # the figure fails, the table and the rest stay
@@ -358,7 +361,7 @@ class Lens(pn.viewable.Viewer):
 
     def _resized(self, event) -> None:
         """The window has another height, and the first figure with it."""
-        if self._frames and event.new:
+        if self._frames and event.new and not self.panels:
             self._frames[0].fit(tall(event.new))
 
     def _colours(self, models: list[str]) -> dict[str, str]:

@@ -12,10 +12,12 @@ import panel_material_ui as pmui
 from dashboards.lens.table import named, names
 from dashboards.look.look import Folded, Words, heading, plain
 
-__all__ = ["Empty", "Frame", "tall"]
+__all__ = ["PANEL_HEIGHT", "PLOT_HEIGHT", "Empty", "Frame", "tall"]
 
 PLOT_HEIGHT = 440
 """Pixels of a figure that is not the first of its page."""
+PANEL_HEIGHT = 270
+"""Pixels of one of many panels."""
 AROUND = 262
 """Pixels of a window that the first figure leaves to what stands above and below it."""
 MANY = 15
@@ -45,6 +47,7 @@ class Frame(pmui.Column):
             limit=240, margin=(0, 10), styles={"font-size": "0.95rem"}, visible=False
         )
         self._caption = Folded(margin=(2, 10), styles={"font-size": "0.85rem", "opacity": ".85"})
+        self._run = pn.pane.HTML("", margin=(0, 10, 4, 10), visible=False)
         self._holder = pmui.Column(
             self._pane, sizing_mode="stretch_width", margin=0
         )  # of a fixed height: a plot that arrives moves nothing
@@ -53,6 +56,7 @@ class Frame(pmui.Column):
             self._answer,
             self._holder,
             self._caption,
+            self._run,
             sizing_mode="stretch_width",
             margin=0,
             styles={"flex": "1 1 440px", "min-width": "0"},
@@ -68,6 +72,7 @@ class Frame(pmui.Column):
         zoom: str = "",
         zoomed: Callable[[str], None] | None = None,
         window: int = 0,
+        height: int = PLOT_HEIGHT,
     ) -> None:
         """Show a picture; the first of a page takes what the window leaves, the others share rows below it."""
         from dashboards.figures.screen import draw
@@ -79,7 +84,12 @@ class Frame(pmui.Column):
         self._caption.object = picture.spec.caption
         flex = "1 1 100%" if first else "1 1 440px"
         self.styles = {"flex": flex, "min-width": "0"}
-        height = tall(window) if first and window else PLOT_HEIGHT
+        words, query = picture.link
+        self._run.param.update(
+            object=f"<a href='?{plain(query)}' target='_blank'>{plain(words)}</a>" if words else "",
+            visible=bool(words),
+        )
+        height = tall(window) if first and window else height
         self._holder.height = height + 8
         spec = picture.spec
         if not first:  # half as wide: hover names the points

@@ -31,6 +31,8 @@ class Picture:
         Code that makes it again, where there are no scores.
     methods, bibtex : str
         Methods paragraph and references, where they are not those of the scores.
+    link : (words, query)
+        The run behind it, as a link of the page.
     """
 
     label: str
@@ -41,6 +43,7 @@ class Picture:
     python: str = ""
     methods: str = ""
     bibtex: str = ""
+    link: tuple[str, str] = ("", "")
 
 
 def led_by(pictures: list[Picture], verdict: str) -> tuple[Picture, ...]:
@@ -72,6 +75,8 @@ class View:
         One line per model above the figure.
     controls : mapping
         What the lens's controls have to say beside it: see :meth:`dashboards.lens.lens.Lens.reflect`.
+    verdict : str
+        Above the figures in place of the first one's answer, where they are panels of one question.
     """
 
     pictures: tuple[Picture, ...] = ()
@@ -81,6 +86,7 @@ class View:
     notes: tuple[tuple[str, str], ...] = ()
     tiles: tuple = ()
     controls: Mapping[str, object] = field(default_factory=dict)
+    verdict: str = ""
 
     def coloured(self, colours: dict[str, str]) -> View:
         """The same with the colours that the user chose."""

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field, replace
 
 import numpy as np
 import pandas as pd
+import xarray as xr
 
 from analysis.answers.answer import Answer
 from analysis.answers.trust.specifications import CHOSEN, specifications
@@ -24,9 +25,9 @@ COPIES = 5
 """Untrained copies behind the band of the leak meter."""
 SWITCHES = (
     "OLS to ridge",
-    "shuffled to held-out groups",
-    "topic to passage context",
-    "same-data to nested layer",
+    "shuffled to held out",
+    "topic to passage",
+    "best to nested layer",
 )
 """Of the waterfall, in its order."""
 
@@ -126,7 +127,30 @@ def panel(name: str, asked: Asked, *, store=None, report: Report = SILENT) -> An
     """
     from analysis.store.store import Store
 
-    return _panel(name).answer(asked, _open(asked.recording), store or Store(), report)
+    recording, store = _open(asked.recording), store or Store()
+    answer = _panel(name).answer(asked, recording, store, report)
+    done = _done_key(name, asked, recording)
+    if not store.has_score(done):
+        store.save_score(done, xr.Dataset(attrs={"panel": name, "recording": recording.id}))
+    return answer
+
+
+def _done_key(name: str, asked: Asked, recording: Recording) -> str:
+    """Where it is written that everything behind a panel was computed and stored."""
+    from analysis.models import load
+    from analysis.scoring.keys import score_key
+    from analysis.store.keys import content_key
+
+    runs = [score_key(load(m), _open(r), p) for m, r, p in _panel(name).needs(asked, recording)]
+    return content_key(
+        "panel",
+        name,
+        *runs,
+        recording.content_hash,
+        asked.protocol.key(),
+        asked.controls,
+        asked.draws,
+    )
 
 
 def needs(name: str, asked: Asked) -> list[tuple[str, str, Protocol]]:
@@ -135,14 +159,29 @@ def needs(name: str, asked: Asked) -> list[tuple[str, str, Protocol]]:
     return list({(m, r, p.key()): (m, r, p) for m, r, p in found}.values())
 
 
-def price(name: str, asked: Asked, *, store=None) -> Cost:
-    """What a panel costs here beyond what is stored; everything stored: 0 seconds."""
-    total = Cost(1, 1, 1, seconds=0.0)
+def price(name: str, asked: Asked, *, before: tuple[str, ...] = (), store=None) -> Cost:
+    """What a panel costs here beyond what is stored; everything stored: 0 seconds.
+
+    Parameters
+    ----------
+    before : tuple of str
+        Panels that are run first: what they compute too is theirs.
+    """
+    from analysis.store.store import Store
+
+    total, shared = Cost(1, 1, 1, seconds=0.0), set()
+    for other in before:
+        shared |= {(m, r, p.key()) for m, r, p in needs(other, asked)}
     for model, on, protocol in needs(name, asked):
+        if (model, on, protocol.key()) in shared:
+            continue
         one = cost(model, _open(on), protocol, store=store)
         if not one.cached:
             total = _added(total, one)
-    extra = _panel(name).extra(asked, _open(asked.recording))
+    recording = _open(asked.recording)
+    if total.seconds == 0 and (store or Store()).has_score(_done_key(name, asked, recording)):
+        return total
+    extra = _panel(name).extra(asked, recording)
     return replace(total, seconds=None if total.seconds is None else total.seconds + extra)
 
 
@@ -225,9 +264,9 @@ def _leaks(asked: Asked, recording: Recording, store, report: Report) -> Answer:
 
 
 def _oasm_seconds(asked: Asked, recording: Recording) -> float:
-    from analysis.scoring.beside import OASM_STIMULI, stored_oasm
+    from analysis.scoring.beside import OASM_STIMULI
 
-    if recording.n_stimuli > OASM_STIMULI or stored_oasm(recording.content_hash, asked.protocol):
+    if recording.n_stimuli > OASM_STIMULI:
         return 0.0
     return 5 * _fit_seconds(recording, asked.protocol, recording.n_measured, 2)
 
@@ -397,8 +436,8 @@ def _waterfall(asked: Asked, recording: Recording, store, report: Report) -> Ans
             links[thrown] = stage
         then = score(model, recording, _paper(asked), store=store, report=report)
         steps = [
-            ("2021's protocol, raw r", then.value),
-            ("means, today's text handling", values[frozenset()]),
+            ("2021, raw r", then.value),
+            ("other choices of 2021", values[frozenset()]),
             *ordered(values, names),
         ]
         whole = score(model, recording, asked.protocol, store=store, report=report)
@@ -499,11 +538,25 @@ def _curve(asked: Asked, recording: Recording, store, report: Report) -> Answer:
     return curve(pd.DataFrame(rows), null, rule=rule)
 
 
+def _null_key(asked: Asked, recording: Recording) -> str:
+    """Of the exchanged numbers in the store: models by their files, data, and every cell."""
+    from analysis.models import load
+    from analysis.scoring.keys import score_key
+    from analysis.store.keys import content_key
+
+    sources = [load(model) for model in asked.models]
+    cells = [score_key(one, recording, cell.protocol) for one in sources for cell in _cells(asked)]
+    return content_key("exchanged", *cells, asked.draws)
+
+
 def _null(asked: Asked, recording: Recording, cells, store, report: Report):
-    """r of every defensible row with the responses exchanged, the same exchanges for all."""
+    """r of every defensible row with the responses exchanged, the same exchanges for all; kept in the store."""
     from analysis.answers.similarity import layers_of
     from analysis.scoring.significance import exchanges, summary_of_moved
 
+    key = _null_key(asked, recording)
+    if (known := store.load_score(key)) is not None:
+        return known["null"].values, known.attrs["rule"]
     moved = exchanges(recording, asked.protocol, asked.draws)
     null, row = np.full((len(moved.rows), len(asked.models) * len(cells)), np.nan), 0
     for model in asked.models:
@@ -516,6 +569,9 @@ def _null(asked: Asked, recording: Recording, cells, store, report: Report):
                     read[how] = layers_of(model, recording, p, store=store, report=report)[0]
                 null[:, row] = summary_of_moved(read[how], recording, p, moved.rows, report=report)
             row += 1
+    kept = xr.Dataset({"null": (("draw", "row"), null)}, attrs={"rule": moved.rule, "model": asked.models[0],
+                      "recording": recording.id})  # fmt: skip
+    store.save_score(key, kept)
     return null, moved.rule
 
 
@@ -527,47 +583,55 @@ def _curve_seconds(asked: Asked, recording: Recording) -> float:
 
 # ---- generalisation -----------------------------------------------------------------------------------------------------------
 def _matrix(asked: Asked, recording: Recording, store, report: Report) -> Answer:
-    from analysis.answers.similarity import layers_of
-    from analysis.answers.trust.generalise import (
-        across_people,
-        across_stimuli,
-        blocks_of,
-        matrix,
-        pairs_of_targets,
-    )
-    from analysis.features.activations import extract
-    from analysis.models import load
-    from analysis.scoring.folds import runs
-    from analysis.scoring.predictions import held_out
-    from analysis.scoring.verb import score
+    from analysis.answers.trust.generalise import matrix
+    from analysis.models.catalog import card
 
-    found, why, model = {}, [], asked.models[0]
     if recording.sampled:
         raise BrainLensError(
             f"{recording.id}: its rows are samples of a run, not stimuli that could change places",
             remedy="Choose a recording of sentences or words",
         )
-    first = plain(asked.protocol)
-    name = model
+    found, why = _matrices(asked.models[0], asked, recording, store, report)
+    if not found:
+        raise BrainLensError(
+            f"Nothing generalises here: {'; '.join(why)}", remedy="Choose another recording"
+        )
+    name = card(asked.models[0]).id
+    answer = matrix(found, what=f"{name}, the layer chosen on training data.", model=name)
+    missing = pd.DataFrame([one.split(": ", 1) for one in why], columns=["model", "reason"])
+    said = f" Empty: {'; '.join(why)}." if why else ""
+    return replace(answer, caption=answer.caption + said, missing=missing)
+
+
+def _matrix_key(asked: Asked, recording: Recording) -> str:
+    from analysis.models import load
+    from analysis.scoring.keys import score_key
+    from analysis.store.keys import content_key
+
+    return content_key(
+        "matrices", score_key(load(asked.models[0]), recording, plain(asked.protocol))
+    )
+
+
+def _matrices(model: str, asked: Asked, recording: Recording, store, report: Report):
+    """What generalises -> its matrix, and why others are empty; kept in the store."""
+    from analysis.answers.similarity import layers_of
+    from analysis.answers.trust.generalise import across_stimuli, blocks_of
+
+    key = _matrix_key(asked, recording)
+    if (known := store.load_score(key)) is not None:
+        tables = {
+            str(over): pd.DataFrame(
+                known[over].values, known.attrs["names"][over], known.attrs["names"][over]
+            )
+            for over in known.data_vars
+        }
+        return tables, list(known.attrs["why"])
+    found, why, first, layers = {}, [], plain(asked.protocol), None
     try:
-        targets = pairs_of_targets(recording)
-        run = score(model, recording, first, store=store, report=report)
-        name = run.model
-        read = extract(
-            load(model),
-            recording.reading(),
-            first,
-            sorted(set(run.fold_layers)),
-            store=store,
-            report=report,
-        )
-        held = held_out(
-            read, run.fold_layers, recording, first, runs(recording, first)[0].parts, report
-        )
-        found["people"] = across_people(list(held), targets)
+        found["people"] = _people(model, recording, first, store, report)
     except BrainLensError as error:
         why.append(f"people: {error.problem}")
-    layers = None
     for over, by in (("topics", "group"), ("experiments", "within")):
         try:
             blocks = blocks_of(recording, by)
@@ -577,14 +641,31 @@ def _matrix(asked: Asked, recording: Recording, store, report: Report) -> Answer
             found[over] = across_stimuli(layers, recording, blocks, first, report=report)
         except BrainLensError as error:
             why.append(f"{over}: {error.problem}")
-    if not found:
-        raise BrainLensError(
-            f"Nothing generalises here: {'; '.join(why)}", remedy="Choose another recording"
-        )
-    answer = matrix(found, what=f"{name}, the layer chosen on training data.", model=name)
-    missing = pd.DataFrame([one.split(": ", 1) for one in why], columns=["model", "reason"])
-    said = f" Empty: {'; '.join(why)}." if why else ""
-    return replace(answer, caption=answer.caption + said, missing=missing)
+    if found:
+        kept = xr.Dataset(
+            {over: ((f"{over}_trained", f"{over}_tested"), table.to_numpy(float)) for over, table in found.items()},
+            attrs={"names": {over: list(map(str, table.index)) for over, table in found.items()}, "why": why,
+                   "model": model, "recording": recording.id},
+        )  # fmt: skip
+        store.save_score(key, kept)
+    return found, why
+
+
+def _people(model: str, recording: Recording, first: Protocol, store, report: Report):
+    from analysis.answers.trust.generalise import across_people, pairs_of_targets
+    from analysis.features.activations import extract
+    from analysis.models import load
+    from analysis.scoring.folds import runs
+    from analysis.scoring.predictions import held_out
+    from analysis.scoring.verb import score
+
+    targets = pairs_of_targets(recording)
+    run = score(model, recording, first, store=store, report=report)
+    wanted = sorted(set(run.fold_layers))
+    read = extract(load(model), recording.reading(), first, wanted, store=store, report=report)
+    parts = runs(recording, first)[0].parts
+    held = held_out(read, run.fold_layers, recording, first, parts, report)
+    return across_people(list(held), targets)
 
 
 def _matrix_needs(asked: Asked, recording: Recording):

@@ -1,0 +1,169 @@
+"""All panels in a few words: what was found, which doubts remain, and what was not looked at."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import numpy as np
+import pandas as pd
+
+from analysis.answers.answer import Answer, decimal, interval, listed, percent
+
+__all__ = ["verdict"]
+
+MUCH = 80.0
+"""Omega in percent from which on plain controls are said to explain most of a model's predictivity."""
+ADDS = 0.02
+"""Selection optimism in r that is worth a doubt."""
+KEPT = 0.5
+"""Share of r that must be left on other people, topics or experiments."""
+
+
+def verdict(
+    found: Mapping[str, Answer], model: str, missing: Mapping[str, str] | None = None
+) -> Answer:
+    """The verdict on one model's number from the panels that ran.
+
+    Parameters
+    ----------
+    found : mapping of str to Answer
+        Panel -> its answer.
+    model : str
+        As it is called in them.
+    missing : mapping of str to str, optional
+        Panel -> why it is empty.
+
+    Returns
+    -------
+    Answer
+        ``frame``: panel, finding, doubt (empty where there is none). ``facts["doubts"]``: their number.
+    """
+    rows = [
+        {"panel": name, "finding": finding, "doubt": doubt}
+        for name, how in _READ.items()
+        if name in found and (told := how(found[name], model)) is not None
+        for finding, doubt in (told,)
+    ]
+    frame = pd.DataFrame(rows, columns=["panel", "finding", "doubt"])
+    doubts = [row["doubt"] for row in rows if row["doubt"]]
+    quiet = [name for name in _READ if name not in found]
+    if not rows:
+        call = "Nothing was run yet: no verdict."
+    elif doubts:
+        call = f"{model}: {len(doubts)} of {len(rows)} panels raise a doubt: {'; '.join(doubts)}."
+    else:
+        call = f"{model}: none of {len(rows)} panels raises a doubt."
+    if rows:
+        call += f" Found: {'; '.join(frame['finding'])}."
+    if quiet:
+        why = [
+            f"{name} ({missing[name].rstrip('.')})" if missing and name in missing else name
+            for name in quiet
+        ]
+        call += f" Not answered: {listed(why)}."
+    caption = (
+        f"A doubt is: a leak; an Omega of {MUCH:.0f} % or more, or not defined; a layer choice that adds more than {ADDS:g}; a "
+        f"defensible specification at or below 0, or p of their median above .05; less than {percent(KEPT)} left on others; no "
+        "ceiling that may be divided by. It is a reading aid, no test."
+    )
+    return Answer(frame, call, caption, facts={"doubts": len(doubts)})
+
+
+def _leaks(said: Answer, model: str):
+    rows = said.frame[said.frame["what"] == model].set_index("folds")
+    if rows.empty:
+        return None
+    held, call = rows.loc["held-out groups"], said.facts["verdicts"].get(model, "cannot tell")
+    finding = f"r = {decimal(held['r'])} {interval(held['low'], held['high'])} held out".replace(
+        "  ", " "
+    )
+    doubt = {
+        "leak": "shuffled folds leak and nothing is left held out",
+        "cannot tell": "the leak meter cannot tell",
+    }.get(call, "")
+    if not doubt and np.isfinite(held["low"]) and held["low"] <= 0:
+        doubt = "the held-out interval includes 0"
+    controls = [name for name in said.facts["above"].get(model, [])]
+    plain = said.frame[
+        (said.frame["group"] == "controls") & (said.frame["folds"] == "held-out groups")
+    ]["what"]
+    plain = [name for name in plain if " beside " not in name or name.endswith(f" beside {model}")]
+    below = [name for name in plain if name not in controls]
+    if not doubt and below:
+        doubt = f"it is not above {listed(name.partition(' beside ')[0] for name in below)}"
+    return finding + f" ({call})", doubt
+
+
+def _omega(said: Answer, model: str):
+    rows = said.frame[(said.frame["model"] == model) & (said.frame["person"] == "all")]
+    if rows.empty:
+        return None
+    row = rows.iloc[0]
+    if not np.isfinite(row["omega"]):
+        return f"own R2 {decimal(row['alone'], 3)}", "its R2 is not above 0, Omega is not defined"
+    doubt = f"plain controls explain {row['omega']:.0f} % of its R2" if row["omega"] >= MUCH else ""
+    return f"Omega {row['omega']:.0f} %, unique R2 {decimal(row['unique'], 3)}", doubt
+
+
+def _court(said: Answer, model: str):
+    usable = said.frame[(said.frame["model"] == model) & said.frame["divides"]]
+    if usable.empty:
+        return "no usable ceiling", "no ceiling may be divided by"
+    low, high = usable["share"].min(), usable["share"].max()
+    span = f"{low:.0%}" if round(low, 2) == round(high, 2) else f"{low:.0%} to {high:.0%}"
+    return f"{span} of the ceiling", ""
+
+
+def _optimism(said: Answer, model: str):
+    rows = said.frame[(said.frame["model"] == model) & (said.frame["rule"] == "same")]
+    if rows.empty:
+        return None
+    added = float(rows["added"].iloc[0])
+    doubt = f"choosing the layer on the same data would add {added:+.3f}" if added > ADDS else ""
+    return f"layer choice adds {added:+.3f}", doubt
+
+
+def _waterfall(said: Answer, model: str):
+    frame = said.frame
+    rows = frame[frame["model"] == model] if "model" in frame else frame
+    if rows.empty:
+        return None
+    return (
+        f"{decimal(rows['value'].iloc[0])} in 2021's way, {decimal(rows['value'].iloc[-1])} today",
+        "",
+    )
+
+
+def _curve(said: Answer, model: str):
+    one = said.facts["models"].get(model)
+    if one is None:
+        return None
+    doubts = []
+    if one["share"] < 1:
+        doubts.append(
+            f"{percent(1 - one['share'])} of the defensible specifications are not above 0"
+        )
+    if np.isfinite(one["p_median"]) and one["p_median"] > 0.05:
+        doubts.append(f"their median is not above chance (p = {decimal(one['p_median'], 3)})")
+    finding = f"{percent(one['share'])} of {one['counted']} defensible specifications above 0"
+    return finding, " and ".join(doubts)
+
+
+def _matrix(said: Answer, model: str):
+    kept = {over: share for over, share in said.facts["kept"].items() if np.isfinite(share)}
+    if not kept:
+        return "r on the diagonal is not above 0", "nothing generalises"
+    finding = listed(f"{percent(share)} left on other {over}" for over, share in kept.items())
+    lost = [over for over, share in kept.items() if share < KEPT]
+    return finding, f"less than half is left on other {listed(lost)}" if lost else ""
+
+
+_READ = {
+    "leaks": _leaks,
+    "omega": _omega,
+    "court": _court,
+    "optimism": _optimism,
+    "waterfall": _waterfall,
+    "curve": _curve,
+    "matrix": _matrix,
+}

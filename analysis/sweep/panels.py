@@ -1,0 +1,57 @@
+"""The runs behind a Trust screen as sweeps: many processes may share them, a lost one costs one task."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from analysis.answers.trust.panels import Asked, needs
+from analysis.progress import SILENT, Report
+from analysis.protocol import Protocol
+from analysis.sweep.plan import Plan
+from data.errors import BrainLensError
+
+__all__ = ["plans", "run_plans"]
+
+
+def plans(asked: Asked, panels: Sequence[str]) -> tuple[list[Plan], dict[str, str]]:
+    """The scores that panels need, as plans without a cell too many; and the panels that cannot be asked, with the reason.
+
+    Models that need the same protocols on the same recording stand in one plan.
+    """
+    wanted: dict[tuple[str, str], dict[str, Protocol]] = {}
+    empty: dict[str, str] = {}
+    for name in panels:
+        try:
+            for model, recording, protocol in needs(name, asked):
+                wanted.setdefault((model, recording), {})[protocol.key()] = protocol
+        except BrainLensError as error:
+            empty[name] = error.problem
+    alike: dict[tuple, tuple[list[str], dict[str, Protocol]]] = {}
+    for (model, recording), protocols in wanted.items():
+        same = alike.setdefault((recording, *sorted(protocols)), ([], protocols))
+        same[0].append(model)
+    made = []
+    for (recording, *_), (models, protocols) in alike.items():
+        named = {f"{one.name}-{key[:8]}": one for key, one in protocols.items()}
+        made.append(Plan(f"trust-{recording}", tuple(models), (recording,), tuple(named), named))
+    return made, empty
+
+
+def run_plans(
+    made: Sequence[Plan],
+    *,
+    runner: str = "serial",
+    workers: int = 2,
+    store=None,
+    report: Report = SILENT,
+) -> int:
+    """Do what is left of the plans; how many tasks failed (their panels say why)."""
+    from analysis.sweep.board import Sweep
+    from analysis.sweep.runners import run
+
+    failed = 0
+    for number, plan in enumerate(made):
+        report.step(number, len(made), "runs")
+        counts = run(Sweep.of(plan, store), runner, mode="retry", workers=workers, report=report)
+        failed += counts["failed"]
+    return failed

@@ -1,0 +1,185 @@
+"""The command ``brainlens trust``: every doubt about a number, priced, run and answered."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from dashboards.command.options import device_option, fields
+
+__all__ = ["COMMANDS"]
+
+
+@click.command()
+@click.argument("models", nargs=-1)
+@click.option("--on", "recording", default="", metavar="RECORDING",
+              help="A catalogue id or a file of your own.")  # fmt: skip
+@click.option("--protocol", default="defended", show_default=True, help="A preset.")
+@click.option("--set", "changes", multiple=True, metavar="FIELD=VALUE",
+              help="Change one choice of the preset; may be repeated.")  # fmt: skip
+@click.option("--panel", "panels", multiple=True, metavar="NAME",
+              help="leaks, omega, court, optimism, waterfall, curve or matrix; all by default.")  # fmt: skip
+@click.option("--cell", "cells", multiple=True, metavar="CHOICE=OPTION",
+              help="An option of the specification curve, such as split=grouped; may be repeated.")  # fmt: skip
+@click.option(
+    "--copies", default=5, show_default=True, help="Untrained copies behind the leak meter's band."
+)
+@click.option(
+    "--exchanges",
+    default=100,
+    show_default=True,
+    help="Exchanges behind the curve's null; 0: none.",
+)
+@click.option("--controls", default="", metavar="NAMES", help="What Omega goes beyond, by commas.")
+@click.option("--committed", type=int, default=None, help="The layer that was named beforehand.")
+@click.option(
+    "--elsewhere",
+    default="",
+    metavar="RECORDING",
+    help="Where a layer is chosen for this recording.",
+)
+@click.option("--workers", default=1, show_default=True, help="Processes for the runs.")
+@click.option(
+    "--dry-run", is_flag=True, help="Only tell what is stored and what the rest would cost."
+)
+@click.option(
+    "--published",
+    is_flag=True,
+    help="The story that the released tables tell, nothing is computed.",
+)
+@click.option(
+    "--pdf",
+    type=click.Path(dir_okay=False, path_type=Path),
+    default=None,
+    help="Write one A4 page.",
+)
+@click.option("--out", type=click.Path(file_okay=False, path_type=Path), default=None,
+              help="Write the table of every panel into this folder.")  # fmt: skip
+@device_option
+def trust(models, recording, protocol, changes, panels, cells, copies, exchanges, controls, committed, elsewhere,
+          workers, dry_run, published, pdf, out):  # fmt: skip
+    """Is the number of MODELS on a recording real? Leaks, controls, ceilings, selection, choices, others."""
+    from analysis.answers.trust.panels import CONTROLS, PANELS, Asked
+    from analysis.answers.trust.specifications import CHOSEN
+    from analysis.protocol import preset
+    from data.errors import BrainLensError, unknown
+
+    if published:
+        _published(models)
+        return
+    if not models or not recording:
+        raise BrainLensError(
+            "brainlens trust needs a model and --on RECORDING",
+            remedy="For example: brainlens trust zoo-causal-1m --on simulated --dry-run",
+        )
+    for name in panels:
+        if name not in PANELS:
+            raise unknown("panel", name, PANELS)
+    chosen = preset(protocol)
+    asked = Asked(
+        models,
+        recording,
+        chosen.but(**fields(changes)) if changes else chosen,
+        elsewhere,
+        {} if committed is None else dict.fromkeys(models, committed),
+        tuple(part.strip() for part in controls.split(",") if part.strip()) or CONTROLS,
+        _axes(cells) or dict(CHOSEN),
+        copies,
+        exchanges,
+    )
+    names = tuple(panels) or tuple(PANELS)
+    _show_price(asked, names)
+    if not dry_run:
+        _run(asked, names, workers, pdf, out)
+
+
+def _axes(cells: tuple[str, ...]) -> dict[str, tuple[str, ...]]:
+    found: dict[str, tuple[str, ...]] = {}
+    for cell in cells:
+        ((axis, option),) = fields((cell,)).items()
+        found[axis] = (*found.get(axis, ()), option)
+    return found
+
+
+def _show_price(asked, names) -> None:
+    from analysis.answers.trust.panels import PANELS, needs, price
+    from dashboards.command.console import _print, _table
+    from dashboards.work.jobs import duration
+    from data.errors import BrainLensError
+
+    shown, total, open_ = _table("panel", ">runs", ">stored", "time", "why empty"), 0.0, 0
+    for number, name in enumerate(names):
+        try:
+            cost = price(name, asked, before=tuple(names[:number]))
+            runs = len(needs(name, asked))
+        except BrainLensError as error:
+            shown.add_row(PANELS[name].label, "", "", "", error.problem)
+            continue
+        unknown_ = cost.seconds is None
+        open_ += unknown_
+        total += cost.seconds or 0.0
+        words = "?" if unknown_ else duration(cost.seconds) if cost.seconds else "stored"
+        shown.add_row(
+            PANELS[name].label,
+            str(runs),
+            "yes" if not unknown_ and not cost.seconds else "",
+            words,
+            "",
+        )
+    _print(shown)
+    click.echo(
+        f"About {duration(total)} in all" + (f", and {open_} of unknown cost" if open_ else "")
+    )
+
+
+def _run(asked, names, workers: int, pdf: Path | None, out: Path | None) -> None:
+    from analysis.answers.trust.panels import PANELS, panel
+    from analysis.sweep.panels import plans, run_plans
+    from dashboards.command.console import progress
+    from dashboards.command.options import write_frame
+    from dashboards.lenses.trust import Found, sheet, verdict_of
+    from data.catalog.catalog import recording
+    from data.errors import BrainLensError
+    from data.files import atomic
+
+    answers: dict[str, object] = {}
+    with progress("runs") as report:
+        made, empty = plans(asked, names)
+        run_plans(
+            made, runner="processes" if workers > 1 else "serial", workers=workers, report=report
+        )
+    for name in (one for one in names if one not in empty):
+        with progress(PANELS[name].label) as report:
+            try:
+                answers[name] = panel(name, asked, report=report)
+            except BrainLensError as error:
+                empty[name] = error.problem
+    for name, answer in answers.items():
+        click.echo(f"\n{PANELS[name].label}\n  {answer.sentence}\n  {answer.caption}")
+    found = Found(answers, empty, recording(asked.recording).simulated)
+    said = verdict_of(found, asked.models[0])
+    click.echo(f"\n{said.sentence}\n{said.caption}")
+    if out is not None:
+        out.mkdir(parents=True, exist_ok=True)
+        for name, answer in answers.items():
+            frame = answer.frame.drop(columns=["changes"], errors="ignore")
+            write_frame(frame, out / f"trust-{name}.csv")
+        click.echo(f"Wrote {len(answers)} tables to {out}")
+    if pdf is not None:
+        with atomic(pdf) as part:
+            part.write_bytes(sheet(found, asked.models[0], asked))
+        click.echo(f"Wrote {pdf}")
+
+
+def _published(models) -> None:
+    from analysis.answers.trust.waterfall import published_story
+    from dashboards.command.console import show_frame
+
+    answer = published_story(*models[:1])
+    click.echo(answer.sentence)
+    show_frame(answer.facts["beside"], "Beside it")
+    click.echo(answer.caption)
+
+
+COMMANDS = (trust,)

@@ -1,0 +1,241 @@
+"""Figures of the Trust screen, one for each doubt."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pandas as pd
+
+from analysis.answers.answer import decimal
+from dashboards.figures.spec import ITEM, FigureSpec, Mark, Rule
+
+__all__ = [
+    "choices",
+    "court",
+    "curve",
+    "figures",
+    "leaks",
+    "matrices",
+    "omega",
+    "optimism",
+    "waterfall",
+    "waterfalls",
+]
+
+STEPS = {"start": "the number", "end": "the number", "up": "raises it", "down": "lowers it"}
+
+
+def _spec(said, title: str, marks, rules: tuple[Rule, ...] = (), **more) -> FigureSpec:
+    axes = {"x_title": said.axes.get("x_title", ""), "y_title": said.axes.get("y_title", "")}
+    return FigureSpec(
+        title,
+        tuple(marks),
+        rules=rules,
+        answer=said.sentence,
+        caption=said.caption,
+        **(axes | more),
+    )
+
+
+def leaks(said) -> FigureSpec:
+    """Models, controls and OASM under held-out groups and shuffled; of :func:`analysis.answers.trust.leaks.leak_meter`."""
+    hover = ("what", "folds", "r", "low", "high", "n")
+    mark = Mark("points", said.frame, "what", "r", "low", "high", colour="folds", hover=hover)
+    return _spec(said, "Does the score leak?", (mark,), (Rule("y", 0.0),), horizontal=True)
+
+
+def omega(said) -> FigureSpec:
+    """Parts of R2 that add up; of :func:`analysis.answers.trust.shares.explained_by_controls`."""
+    whole = said.frame[said.frame["person"] == "all"]
+    rows, words = [], []
+    for row in whole.to_dict("records"):
+        begin = 0.0
+        for part, name in (
+            ("unique", "the model alone"),
+            ("shared", "shared"),
+            ("left", "the controls alone"),
+        ):
+            rows.append(
+                {
+                    "model": row["model"],
+                    "part": name,
+                    "r2": row[part],
+                    "from": begin,
+                    "to": begin + row[part],
+                }
+            )
+            begin += row[part]
+        rows.append(
+            {
+                "model": row["model"],
+                "part": "joint",
+                "r2": row["joint"],
+                "from": 0.0,
+                "to": row["joint"],
+            }
+        )
+        share = (
+            f"Omega {row['omega']:.0f} %" if row["omega"] == row["omega"] else "Omega not defined"
+        )
+        words.append({"model": row["model"], "to": 1.06 * row["joint"], "words": share})
+    bars = pd.DataFrame(rows)
+    marks = (
+        Mark("bars", bars, "model", "to", colour="part", base="from", hover=("model", "part", "r2")),
+        Mark("text", pd.DataFrame(words), "model", "to", label="words"),
+    )  # fmt: skip
+    return _spec(said, "What do plain controls explain?", marks, (Rule("y", 0.0),))
+
+
+def court(said) -> FigureSpec:
+    """Every estimator of the ceiling beside the raw scores; of :func:`analysis.answers.trust.court.ceiling_court`."""
+    table = said.facts["ceilings"]
+    table = table[table["ceiling"].notna()].assign(
+        use=lambda t: t["divides"].map({True: "may be divided by", False: "stands beside it"})
+    )
+    hover = ("estimator", "ceiling", "ceiling_low", "ceiling_high", "use", "flag")
+    mark = Mark(
+        "points",
+        table,
+        "estimator",
+        "ceiling",
+        "ceiling_low",
+        "ceiling_high",
+        colour="use",
+        hover=hover,
+    )
+    raw = said.frame.drop_duplicates("model")
+    rules = tuple(Rule("y", row.r, row.model) for row in raw.itertuples())
+    return _spec(said, "Which ceiling, and what does it do?", (mark,), rules, horizontal=True)
+
+
+def optimism(said) -> FigureSpec:
+    """The layer chosen four ways; of :func:`analysis.answers.trust.optimism.optimism`."""
+    hover = ("model", "how", "layer", "r", "low", "high", "added")
+    mark = Mark("points", said.frame, "how", "r", "low", "high", colour="model", hover=hover)
+    return _spec(
+        said, "What did choosing the layer add?", (mark,), (Rule("y", 0.0),), horizontal=True
+    )
+
+
+def waterfall(said, title: str = "From 2021's number to today's?") -> FigureSpec:
+    """Bars from one number to another; of :func:`analysis.answers.trust.waterfall.waterfall`."""
+    frame = said.frame
+    does = (frame["change"] > 0).map({True: "up", False: "down"})
+    frame = frame.assign(
+        does=frame["kind"].where(frame["kind"] != "change", does).map(STEPS),
+        words=[_written(row) for row in frame.to_dict("records")],
+    )
+    frame[ITEM] = frame["step"]
+    hover = tuple(name for name in ("model", "step", "value", "change", "share") if name in frame)
+    bars = Mark("bars", frame, "step", "top", colour="does", base="bottom", hover=hover)
+    above = frame.assign(top=frame["top"] + 0.04 * frame["top"].max())
+    words = Mark("text", above, "step", "top", label="words")
+    return _spec(said, title, (bars, words), (Rule("y", 0.0),))
+
+
+def waterfalls(said) -> dict[str, FigureSpec]:
+    """One waterfall for each model."""
+    models = dict.fromkeys(said.frame["model"])
+    made = {}
+    for model in models:
+        own = replace(said, frame=said.frame[said.frame["model"] == model].reset_index(drop=True))
+        name = "Waterfall" if len(models) == 1 else f"Waterfall: {model}"
+        made[name] = waterfall(own, f"{model}: from 2021's number to today's?")
+    return made
+
+
+def _written(row: dict) -> str:
+    return decimal(row["value"], 3) if row["kind"] != "change" else f"{row['change']:+.3f}"
+
+
+def curve(said) -> FigureSpec:
+    """Specifications sorted by their number; of :func:`analysis.answers.trust.specifications.curve`."""
+    frame = said.frame.assign(**{ITEM: said.frame["model"] + ": " + said.frame["cell"]})
+    hover = ("model", "cell", "r", "low", "high", "layer_used", "defensible")
+    hover = tuple(name for name in hover if name in frame)
+    marks = [
+        Mark("points", frame[~frame["defensible"]], "place", "r", "low", "high", colour="model",
+             hover=hover, muted=True, name="not counted"),
+        Mark("points", frame[frame["defensible"]], "place", "r", "low", "high", colour="model", hover=hover),
+    ]  # fmt: skip
+    return _spec(
+        said, "Does it hold under other choices?", [m for m in marks if len(m.frame)], (Rule("y", 0.0),), whole_x=True
+    )  # fmt: skip
+
+
+def choices(said) -> FigureSpec:
+    """Which options each specification of the first model has, in the order of the curve."""
+    frame = said.frame[said.frame["model"] == next(iter(said.facts["models"]))]
+    known = {
+        "model",
+        "cell",
+        "r",
+        "low",
+        "high",
+        "defensible",
+        "changes",
+        "preset",
+        "place",
+        "layer_used",
+        ITEM,
+    }
+    axes = [name for name in frame.columns if name not in known and frame[name].nunique() > 1]
+    rows = [
+        {"option": f"{axis}: {value}", "place": place, "choice": axis}
+        for axis in axes
+        for value in dict.fromkeys(frame[axis])
+        for place in frame.loc[frame[axis] == value, "place"]
+    ]  # fmt: skip
+    dots = pd.DataFrame(rows, columns=["option", "place", "choice"])
+    return FigureSpec(
+        "Which choices are behind each?",
+        (Mark("points", dots, "option", "place", colour="choice", hover=("option", "place")),),
+        "",
+        "Specifications, sorted",
+        horizontal=True,
+        answer="Dots below the curve: the options of each specification of the first model, in its order.",
+    )
+
+
+def matrices(said) -> dict[str, FigureSpec]:
+    """Trained on rows, tested on columns, darker where r is higher; of :func:`analysis.answers.trust.generalise.matrix`."""
+    made = {}
+    for over, frame in said.frame.groupby("over", sort=False):
+        same = frame[frame["same"]].assign(tested_on="the same, held out")
+        other = (
+            frame[~frame["same"]]
+            .groupby("trained", sort=False, as_index=False)["r"]
+            .mean()
+            .assign(tested_on="others, mean")
+        )
+        rows = pd.concat([same[["trained", "r", "tested_on"]], other], ignore_index=True)
+        mark = Mark(
+            "points", rows, "trained", "r", colour="tested_on", hover=("trained", "tested_on", "r")
+        )
+        heat = frame.pivot(index="trained", columns="tested", values="r")
+        heat = heat.loc[list(dict.fromkeys(frame["trained"])), list(dict.fromkeys(frame["tested"]))]
+        made[str(over)] = _spec(
+            said, f"Does it hold for other {over}?", (mark,), (Rule("y", 0.0),), horizontal=True, heat=heat,
+            x_title="Trained on", y_title="Pearson r, held out; cells: tested on",
+        )  # fmt: skip
+    return made
+
+
+def figures(name: str, said) -> dict[str, FigureSpec]:
+    """Label -> figure of one panel of :data:`analysis.answers.trust.panels.PANELS`."""
+    if name == "matrix":
+        return {f"Generalisation: {over}": spec for over, spec in matrices(said).items()}
+    if name == "waterfall":
+        return waterfalls(said)
+    if name == "curve":
+        return {"Specification curve": curve(said), "Its choices": choices(said)}
+    label, draw = _DRAWN[name]
+    return {label: draw(said)}
+
+
+_DRAWN = {
+    "leaks": ("Leak meter", leaks),
+    "omega": ("Omega", omega),
+    "court": ("Ceiling court", court),
+    "optimism": ("Optimism", optimism),
+}

@@ -1,0 +1,444 @@
+"""Is this number real? Every doubt on one screen, each panel with the run behind it."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from functools import partial
+from typing import ClassVar
+
+import panel_material_ui as pmui
+import param
+
+from analysis.answers.trust.panels import CONTROLS, COPIES, PANELS, Asked
+from analysis.answers.trust.specifications import AXES, CHOSEN
+from analysis.progress import Report
+from dashboards.figures.spec import FigureSpec
+from dashboards.lens.controls import ModelPicker, ProtocolPicker, RecordingPicker
+from dashboards.lens.lens import Computation, Lens, Picture, View
+from dashboards.look.look import note
+from dashboards.state import encode
+from dashboards.work import identity
+from dashboards.work.ledger import Ledger, Priced, Ready, Refused, Wish
+from dashboards.work.score_computations import example
+from data.errors import BrainLensError
+
+__all__ = ["Found", "Trust", "asked_of", "run_panels", "sheet", "verdict_of"]
+
+OPTIONS = {
+    f"{axis}: {option}": f"{axis}={option}" for axis, all_ in AXES.items() for option in all_
+}
+"""Words of every option of the specification curve -> how the selection says it."""
+CELLS = [f"{axis}={option}" for axis, some in CHOSEN.items() for option in some]
+BEYOND = ("position", "length", "word-rate", "log-frequency", "random-embedding")
+NOTES = (
+    ("OASM", "A model of when a stimulus came, without its words; what it scores leaks; analysis.scoring.beside.oasm_of."),
+    ("Omega", "Percent of the model's R2 that the named controls explain; analysis.scoring.summary.omega."),
+    ("share of the ceiling", "r / c, or (r / c)^2 = r2 / reliability on the variance scale; analysis.answers.trust.court."),
+    ("optimism", "What choosing the layer on the reported data adds; analysis.answers.trust.optimism."),
+    ("order-free share", "Shapley value of a choice over all combinations of the switches; analysis.answers.trust.waterfall."),
+    ("not counted", "Shuffled folds and same-data layers are drawn, never inferred from; analysis.answers.trust.specifications."),
+    ("cells", "Trained on the row, tested on the column; analysis.answers.trust.generalise."),
+)  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Found:
+    """What the panels gave.
+
+    Parameters
+    ----------
+    answers : mapping of str to Answer
+    empty : mapping of str to str
+        Panel -> why it has none.
+    simulated : bool
+    """
+
+    answers: Mapping[str, object]
+    empty: Mapping[str, str]
+    simulated: bool = False
+
+
+class Trust(Lens):
+    """All doubts about the chosen models' numbers on one recording: leaks, controls, ceilings, selection, choices, others.
+
+    Examples
+    --------
+    >>> Trust(models=["zoo-causal-1m"], recording="simulated").run(wait=True)  # doctest: +SKIP
+    """
+
+    slug, label, icon = "trust", "Trust", "verified"
+    question = "Is this number real?"
+    panels = True
+    fields: ClassVar[Mapping[str, param.Parameter]] = {
+        "doubts": param.ListSelector(
+            default=list(PANELS), objects=list(PANELS), doc="Panels of the Trust screen."
+        ),
+        "copies": param.Integer(
+            COPIES, bounds=(0, 20), doc="Untrained copies behind the leak meter's band."
+        ),
+        "exchanges": param.Integer(
+            100, bounds=(0, 2000), doc="Exchanges of the responses behind the specification curve."
+        ),
+        "cells": param.List(
+            CELLS, item_type=str, doc="Options that the specification curve combines."
+        ),
+        "beyond": param.List(list(CONTROLS), item_type=str, doc="Controls that Omega goes beyond."),
+        "elsewhere": param.String("", doc="Recording on which a layer is chosen for this one."),
+    }
+    watches = ("models", "recording", "preset", "changes", "layer", *fields)
+
+    def make_controls(self) -> dict:
+        self._ledger = Ledger()
+        wide = dict(sizing_mode="stretch_width", margin=(8, 0, 4, 0))
+        doubts = pmui.MultiChoice(
+            label="Panels",
+            options={panel.label: name for name, panel in PANELS.items()},
+            value=self.selection.doubts,
+            **wide,
+        )
+        copies = pmui.IntSlider(
+            label="Untrained copies (a band needs 5)",
+            value=self.selection.copies,
+            start=0,
+            end=10,
+            sizing_mode="stretch_width",
+            margin=(8, 8, 4, 8),
+        )
+        exchanges = pmui.IntSlider(
+            label="Exchanges behind the curve's null",
+            value=self.selection.exchanges,
+            start=0,
+            end=500,
+            step=20,
+            sizing_mode="stretch_width",
+            margin=(8, 8, 4, 8),
+        )
+        cells = pmui.MultiChoice(
+            label="Options of the curve", options=OPTIONS, value=self.selection.cells, **wide
+        )
+        beyond = pmui.MultiChoice(
+            label="Controls of Omega", options=list(BEYOND), value=self.selection.beyond, **wide
+        )
+        elsewhere = pmui.TextInput(
+            label="Layer chosen on",
+            placeholder="another recording, by id",
+            value=self.selection.elsewhere,
+            size="small",
+            **wide,
+        )
+        page = pmui.FileDownload(
+            label="One A4 page (PDF)",
+            callback=lambda: io.BytesIO(self.page()),
+            filename="brainlens-trust.pdf",
+            variant="outlined",
+            size="small",
+            icon=None,
+            margin=(6, 0),
+            description="The verdict and every panel on one page",
+        )
+        for widget, name in (
+            (doubts, "doubts"),
+            (cells, "cells"),
+            (beyond, "beyond"),
+            (elsewhere, "elsewhere"),
+        ):
+            self.link(widget, name)
+        self.link(copies, "copies", throttled=True)
+        self.link(exchanges, "exchanges", throttled=True)
+        return {
+            "What": [ModelPicker(self.selection), RecordingPicker(self.selection), doubts],
+            "How": [ProtocolPicker(self.selection), beyond, copies, cells, exchanges, elsewhere,
+                    note("A layer picked in the link is the one committed beforehand.", margin=(0, 4))],
+            "View": [page],
+        }  # fmt: skip
+
+    # ---- work ----------------------------------------------------------------------------------------------------------
+    def asked(self) -> Asked:
+        """What the selection asks, in plain values."""
+        return asked_of(self.selection)
+
+    @property
+    def _key(self) -> str:
+        choice = self.selection
+        told = (
+            choice.doubts,
+            choice.copies,
+            choice.exchanges,
+            choice.cells,
+            choice.beyond,
+            choice.elsewhere,
+            choice.layer,
+        )
+        return f"trust:{identity.case(choice.models, choice.recording, choice.protocol)}|{told}"
+
+    def missing(self) -> list[Computation]:
+        if not self.selection.models or not self.selection.doubts:
+            return []
+        work = (self.asked(), tuple(self.selection.doubts))
+        words = ", ".join(PANELS[name].label for name in self.selection.doubts)
+        wish = Wish(
+            self._key,
+            f"{words}: {', '.join(self.selection.models)} on {self.selection.recording}",
+            partial(run_panels, *work),
+            partial(_look, *work),
+        )
+        return self._ledger.computations([wish])
+
+    # ---- what is shown -------------------------------------------------------------------------------------------------
+    def view(self) -> View:
+        if not self.selection.models:
+            return View(
+                empty="Choose a model and a recording: every doubt about the number is answered by a run of its own.",
+                action=(
+                    "Show the built-in example",
+                    lambda: self.selection.param.update(**example()),
+                ),
+            )
+        published = _published()
+        finding = self._ledger.finding(self._key)
+        if isinstance(finding, Refused):
+            return View((published,), empty=finding.reason, notes=NOTES)
+        found = self._ledger.value(self._key)
+        if found is None:
+            waiting = (
+                "Looking into the store ..."
+                if self._ledger.looking([self._key]) and not self.failed
+                else "Nothing was run for this selection yet: the price stands above; press Run (or the key r)."
+            )
+            return View((published,), notes=NOTES, verdict=waiting)
+        said = verdict_of(found, self.selection.models[0])
+        stamp = "simulated data" if found.simulated else ""
+        pictures = [
+            Picture(label, replace(spec, stamp=stamp), answer.frame.drop(columns="changes", errors="ignore"),
+                    python=self._python(name), link=(PANELS[name].question + " The run behind it", self._link()))
+            for name, answer in found.answers.items()
+            for label, spec in _figures(name, answer).items()
+        ]  # fmt: skip
+        return View(
+            (*pictures, published),
+            (stamp,) if stamp else (),
+            notes=NOTES,
+            verdict=f"{said.sentence} {said.caption}",
+        )
+
+    def _link(self, fields: Mapping | None = None) -> str:
+        """The run in the Layers lens: the selection, or with the protocol of one specification."""
+        choice = self.selection
+        return encode(
+            {"models": choice.models, "recording": choice.recording, "preset": choice.preset,
+             "changes": choice.changes, **(fields or {}), "lens": "layers"}
+        )  # fmt: skip
+
+    def _python(self, name: str) -> str:
+        return "\n".join([
+            '"""Made by BrainLens: one panel of Trust again, and its answer in words."""',
+            "",
+            "from analysis.answers.trust.panels import Asked, panel",
+            "from analysis.protocol import preset",
+            "",
+            f"asked = {_source(self.asked())}",
+            f"answer = panel({name!r}, asked)",
+            "print(answer.sentence)",
+            "print(answer.caption)",
+            f'answer.frame.to_csv("trust-{name}.csv", index=False)',
+            "",
+        ])  # fmt: skip
+
+    def _pick(self, values: list[str]) -> None:
+        """A specification or a step that is clicked opens its run in Layers; a model is marked as everywhere."""
+        found = self._ledger.value(self._key)
+        for name in ("curve", "waterfall"):
+            if found is None or name not in found.answers:
+                continue
+            frame = found.answers[name].frame
+            known = frame["model"] + ": " + frame["cell"] if name == "curve" else frame["step"]
+            rows = frame[known.isin(values)]
+            if len(rows):
+                row = rows.iloc[0]
+                self.selection.param.update(
+                    preset=row["preset"],
+                    changes=dict(row["changes"]),
+                    models=[row["model"]],
+                    lens="layers",
+                )
+                return
+        super()._pick(values)
+
+    def page(self) -> bytes:
+        """Everything that is shown as one A4 page, PDF."""
+        found = self._ledger.value(self._key)
+        if found is None:
+            raise BrainLensError("Nothing was run yet", remedy="Run the panels first")
+        return sheet(found, self.selection.models[0], self.asked())
+
+
+# ---- in a worker ----------------------------------------------------------------------------------------------------
+def asked_of(choice) -> Asked:
+    """What a selection asks of the panels."""
+    axes: dict[str, list[str]] = {}
+    for cell in choice.cells:
+        axis, _, option = cell.partition("=")
+        axes.setdefault(axis, []).append(option)
+    committed = {}
+    if choice.layer.isdigit():
+        committed = dict.fromkeys(choice.models, int(choice.layer))
+    return Asked(
+        tuple(choice.models),
+        choice.recording,
+        choice.protocol,
+        choice.elsewhere,
+        committed,
+        tuple(choice.beyond),
+        {axis: tuple(options) for axis, options in axes.items()},
+        choice.copies,
+        choice.exchanges,
+    )
+
+
+def _look(asked: Asked, names: tuple[str, ...], report: Report):
+    """The panels where everything is stored, else their price together."""
+    from analysis.answers.trust.panels import price
+    from analysis.scoring.cost import Cost
+
+    seconds, download, memory = 0.0, 0, 0
+    for number, name in enumerate(names):
+        report.step(number, len(names), "prices")
+        try:
+            one = price(name, asked, before=names[:number])
+        except BrainLensError as error:
+            if len(names) == 1:
+                return Refused(error.problem)
+            continue  # said in the panel's place
+        seconds = None if None in (seconds, one.seconds) else seconds + one.seconds
+        download = None if None in (download, one.download) else download + one.download
+        memory = max(memory, one.memory)
+    if seconds == 0:
+        return Ready(run_panels(asked, names, report))
+    return Priced(Cost(1, seconds=seconds, download=download, memory=memory))
+
+
+def run_panels(asked: Asked, names: tuple[str, ...], report: Report) -> Found:
+    """Run what is missing as a sweep, then answer panel by panel; a panel that cannot be asked says why."""
+    from analysis.answers.trust.panels import panel
+    from analysis.sweep.panels import plans, run_plans
+    from data.catalog.catalog import recording
+
+    simulated = recording(asked.recording).simulated
+    answers: dict[str, object] = {}
+    made, empty = plans(asked, names)
+    inside = _Steps(report)
+    run_plans(made, report=inside)
+    for number, name in enumerate(names):
+        report.step(number, len(names), "panels")
+        if name in empty:
+            continue
+        try:
+            answers[name] = panel(name, asked, report=inside)
+        except BrainLensError as error:
+            empty[name] = error.problem
+        report.partial(Found(dict(answers), dict(empty), simulated))
+    return Found(answers, empty, simulated)
+
+
+class _Steps(Report):
+    """Progress and cancel of another report, without the partial scores inside."""
+
+    def __init__(self, outer: Report):
+        super().__init__()
+        self._outer = outer
+
+    def checkpoint(self) -> None:
+        """Raise where the other one was cancelled."""
+        self._outer.checkpoint()
+
+    def step(self, done: int, total: int, what: str) -> None:
+        """Tell the other one."""
+        self._outer.step(done, total, what)
+
+    def partial(self, result: object) -> None:
+        """A score in the making is no panel: a checkpoint only."""
+        self.checkpoint()
+
+
+# ---- words and pages ----------------------------------------------------------------------------------------------------
+def _figures(name: str, answer) -> dict[str, FigureSpec]:
+    from dashboards.figures.trust import figures
+
+    return figures(name, answer)
+
+
+def verdict_of(found: Found, model: str):
+    """The verdict of all panels on one model, under the name that its scores have."""
+    from analysis.answers.trust.verdict import verdict
+    from analysis.models.catalog import card
+
+    try:
+        known = card(model).id
+    except BrainLensError:
+        known = model
+    return verdict(
+        found.answers,
+        known + model[len(model.partition("@")[0]) :] if "@" in model else known,
+        found.empty,
+    )
+
+
+def _published() -> Picture:
+    from analysis.answers.trust.waterfall import published_story
+    from dashboards.figures.trust import waterfall
+
+    said = published_story()
+    spec = waterfall(said, "What was left of a published number?")
+    python = "\n".join([
+        '"""Made by BrainLens: the published story, from the tables that ship."""',
+        "",
+        "from analysis.answers.trust.waterfall import published_story",
+        "",
+        "answer = published_story()",
+        "print(answer.sentence)",
+        'print(answer.facts["beside"])',
+        "",
+    ])  # fmt: skip
+    return Picture(
+        "As published, not recomputed",
+        spec,
+        said.facts["beside"],
+        published=("schrimpf2021", "hadidi2025"),
+        python=python,
+    )
+
+
+def _source(asked: Asked) -> str:
+    """The code that makes this question again."""
+    changed = {f: getattr(asked.protocol, f) for f in asked.protocol.changes()}
+    base = asked.protocol.name.rstrip("*")
+    how = f"preset({base!r})" + (f".but(**{changed!r})" if changed else "")
+    return (
+        f"Asked({asked.models!r}, {asked.recording!r}, {how}, {asked.elsewhere!r}, {dict(asked.committed)!r}, "
+        f"{asked.controls!r}, {dict(asked.axes)!r}, {asked.copies}, {asked.draws})"
+    )
+
+
+def sheet(found: Found, model: str, asked: Asked, format: str = "pdf") -> bytes:
+    """The whole screen as one A4 page: the verdict in words, then every panel."""
+    from dashboards.figures.export import figure
+
+    said = verdict_of(found, model)
+    stamp = "simulated data" if found.simulated else ""
+    specs = [
+        replace(spec, stamp=stamp)
+        for name, answer in found.answers.items()
+        for spec in _figures(name, answer).values()
+        if not spec.empty
+    ]
+    if not specs:
+        raise BrainLensError(
+            "No panel has an answer", remedy="Choose another recording or other panels"
+        )
+    title = f"Is this number real? {', '.join(asked.models)} on {asked.recording}, {asked.protocol.name}"
+    return figure(
+        specs, format, width_mm=190, height_mm=277, font_size=6, heading=(title, said.sentence, said.caption),
+        metadata={"Title": title},
+    )  # fmt: skip

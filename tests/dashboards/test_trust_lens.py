@@ -1,0 +1,177 @@
+"""The Trust lens by itself, its A4 page, its command, and what a click opens."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+import pytest
+from click.testing import CliRunner
+
+from analysis.answers.trust.panels import CONTROLS, PANELS, Asked, needs, panel, price
+from analysis.answers.trust.verdict import verdict
+from analysis.protocol import preset
+from analysis.sweep.panels import plans
+from dashboards import Trust
+from dashboards.command.cli import main
+from dashboards.figures import paper
+from dashboards.figures.screen import draw
+from dashboards.lenses.trust import Found, sheet
+from dashboards.state import decode, encode
+from data.errors import BrainLensError
+
+QUICK = preset("defended").but(
+    seeds=1, folds=3, inner_folds=2, bootstrap=50, criterion="gcv", alphas=(10.0, 1000.0), unique=False,
+    controls=("position", "length"), ceiling="none",
+)  # fmt: skip
+CELLS = ["split=grouped", "split=shuffled", "mapping=ridge", "layer=nested", "layer=best"]
+SOME = ["leaks", "omega", "optimism", "curve", "matrix"]
+
+
+@pytest.fixture(scope="module")
+def lens():
+    made = Trust(
+        models=["zoo-glove-64d"],
+        recording="simulated",
+        protocol=QUICK,
+        doubts=SOME,
+        copies=0,
+        exchanges=5,
+        cells=CELLS,
+        beyond=["position", "length"],
+    )
+    made.wait(120)
+    assert "price stands above" in made.shown.verdict  # told before the click
+    assert made._wanted[0].seconds > 0
+    made.run(wait=True)
+    return made
+
+
+def test_every_panel_has_a_figure_a_table_and_code(lens):
+    labels = [picture.label for picture in lens.shown.pictures]
+    assert labels == ["Leak meter", "Omega", "Optimism", "Specification curve", "Its choices",
+                      "Generalisation: people", "Generalisation: topics", "As published, not recomputed"]  # fmt: skip
+    for picture in lens.shown.pictures:
+        assert len(picture.table) and picture.spec.answer
+        assert picture.python.startswith('"""Made by BrainLens')
+        compile(picture.python, picture.label, "exec")
+        assert draw(picture.spec, theme="light", height=270) is not None
+        assert paper.render(picture.spec, format="svg").startswith(b"<?xml")
+    assert all(p.spec.stamp == "simulated data" for p in lens.shown.pictures[:-1])
+    assert lens.shown.pictures[0].link[1].startswith("v=1&lens=layers&models=zoo-glove-64d")
+    assert "zoo-glove-64d" in lens.shown.verdict and "no test" in lens.shown.verdict
+
+
+def test_the_page_is_one_a4_page_with_the_verdict(lens):
+    assert lens.page().startswith(b"%PDF")
+    found = lens._ledger.value(lens._key)
+    made = sheet(found, "zoo-glove-64d", lens.asked(), "svg").decode()
+    assert (
+        "Is this number real? zoo-glove-64d on simulated" in made and "It is a reading aid" in made
+    )
+    assert 'width="538' in made and 'height="785' in made  # 190 x 277 mm in points
+    with pytest.raises(BrainLensError, match="No panel has an answer"):
+        sheet(Found({}, {}), "m", lens.asked())
+
+
+def test_what_was_computed_costs_nothing_the_next_time(lens):
+    assert price("leaks", lens.asked()).seconds == 0
+    again = Trust(
+        models=["zoo-glove-64d"], recording="simulated", protocol=QUICK, doubts=["optimism"]
+    )
+    again.wait(60)
+    assert again.shown.pictures[0].label == "Optimism"  # free: shown without a click
+
+
+def test_a_link_carries_the_fields_of_the_lens():
+    query = encode({"lens": "trust", "copies": 2, "cells": ["split=grouped"], "doubts": ["leaks"]})
+    values, problems = decode(query)
+    assert not problems and values["copies"] == 2 and values["doubts"] == ["leaks"]
+
+
+def test_without_a_model_it_offers_the_example():
+    empty = Trust()
+    assert empty.shown.action and not empty.shown.there
+
+
+def test_the_runs_are_plans_without_a_cell_too_many():
+    asked = Asked(("zoo-causal-200k", "zoo-glove-64d"), "simulated", QUICK, copies=2)
+    made, empty = plans(asked, tuple(PANELS))
+    cells = {(c.model, plan.protocol(c.protocol).key()) for plan in made for c in plan.cells()}
+    wanted = {(m, p.key()) for name in PANELS for m, _, p in needs(name, asked)}
+    assert cells == wanted and not empty
+    assert sum("@untrained" in model for plan in made for model in plan.models) == 2  # not of GloVe
+    assert (
+        len(needs("waterfall", asked)) == 18
+    )  # per model: 2021, and 2^3 runs; both layer choices read one fit
+    with pytest.raises(BrainLensError, match="odd"):
+        needs("odd", asked)
+    with pytest.raises(BrainLensError, match="No model"):
+        Asked((), "simulated")
+
+
+def test_the_command_prices_answers_and_writes(lens, tmp_path):
+    run = CliRunner().invoke
+    base = ["trust", "zoo-glove-64d", "--on", "simulated"]
+    for name, value in QUICK.changes().items():
+        told = ",".join(map(str, value)) if isinstance(value, tuple) else str(value)
+        base += ["--set", f"{name}={told}"]
+    dry = run(main, [*base, "--dry-run", "--panel", "optimism"])
+    assert dry.exit_code == 0, dry.output
+    assert "stored" in dry.output and "Found" not in dry.output
+    done = run(
+        main,
+        [
+            *base,
+            "--panel",
+            "optimism",
+            "--out",
+            str(tmp_path / "t"),
+            "--pdf",
+            str(tmp_path / "p.pdf"),
+        ],
+    )
+    assert done.exit_code == 0, done.output
+    assert "none of 1 panels raises a doubt" in done.output
+    assert (tmp_path / "t" / "trust-optimism.csv").read_text().startswith("model,rule")
+    assert (tmp_path / "p.pdf").read_bytes().startswith(b"%PDF")
+    story = run(main, ["trust", "--published"])
+    assert "As published, not recomputed" in story.output and "1.044" in story.output
+    for wrong in (["trust"], [*base, "--panel", "odd"], [*base, "--cell", "split"]):
+        assert run(main, wrong).exit_code == 1
+
+
+def test_the_verdict_counts_doubts_and_says_what_was_not_asked(lens):
+    found = lens._ledger.value(lens._key).answers
+    said = verdict({"leaks": found["leaks"]}, "zoo-glove-64d", {"matrix": "people are not known."})
+    assert said.facts["doubts"] == 1 and "not above position and length" in said.sentence
+    assert "matrix (people are not known)" in said.sentence
+    assert verdict({}, "m").sentence.startswith("Nothing was run yet")
+    assert set(CONTROLS) == {"position", "length", "word-rate", "log-frequency"}
+
+
+def test_panels_about_people_are_empty_on_an_average_and_say_why(tmp_path):
+    rng = np.random.default_rng(0)
+    table = pd.DataFrame(
+        {
+            "text": [
+                f"The {noun} stands {i} there." for i, noun in enumerate(["dog", "tree"] * 24)
+            ],
+            "passage": np.repeat([f"p{i}" for i in range(12)], 4),
+            "left": rng.standard_normal(48),
+            "right": rng.standard_normal(48),
+        }
+    )
+    table.to_csv(tmp_path / "own.csv", index=False)
+    asked = Asked(("zoo-glove-64d",), str(tmp_path / "own.csv"), QUICK, copies=0)
+    court = panel("court", asked)
+    assert "No ceiling may be divided by" in court.sentence
+    matrix = panel("matrix", asked)
+    assert "people:" in matrix.caption and set(matrix.frame["over"]) == {"topics"}
+
+
+def test_a_click_on_a_specification_opens_its_run_in_layers(lens):
+    frame = lens._ledger.value(lens._key).answers["curve"].frame
+    row = frame[frame["split"] == "shuffled"].iloc[0]
+    lens._pick([f"{row['model']}: {row['cell']}"])
+    assert lens.selection.lens == "layers" and lens.selection.protocol.split == "shuffled"
+    assert lens.selection.models == ["zoo-glove-64d"]
