@@ -227,6 +227,7 @@ def encode(values: dict) -> str:
     >>> encode({"lens": "layers", "models": ["gpt2", "glove-50d"], "changes": {"pooling": "mean"}})
     'v=1&lens=layers&models=gpt2&models=glove-50d&set.pooling=mean'
     """
+    _load_for(values)
     pairs: list[tuple[str, str]] = [("v", str(VERSION))]
     start = defaults()
     for name, how in _FIELDS.items():
@@ -245,6 +246,15 @@ def encode(values: dict) -> str:
     return urlencode(pairs, quote_via=quote, safe="/:@,", errors="replace")
 
 
+def _load_for(names: Iterable[str]) -> None:
+    """Load the lenses where a field is not known yet: a lens declares its own when it is loaded."""
+    if all(name in _FIELDS for name in names):
+        return
+    for slug in LENSES:
+        with suppress(BrainLensError):
+            LENSES[slug]
+
+
 def decode(query: str, checks: dict[str, Callable] | None = None) -> tuple[dict, list[str]]:
     """Read the query of a link, field by field.
 
@@ -260,14 +270,7 @@ def decode(query: str, checks: dict[str, Callable] | None = None) -> tuple[dict,
     values: dict = {}
     problems: list[str] = []
     changes: dict[str, str] = {}
-    if any(
-        key not in _FIELDS and not key.startswith((_CHANGE, _COLOUR))
-        for key, _ in pairs
-        if key != "v"
-    ):
-        for slug in LENSES:  # a lens declares its own fields when it is loaded
-            with suppress(BrainLensError):
-                LENSES[slug]
+    _load_for(key for key, _ in pairs if key != "v" and not key.startswith((_CHANGE, _COLOUR)))
     for key, text in pairs:
         if key == "v":
             if text != str(VERSION):
