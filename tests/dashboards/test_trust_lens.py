@@ -157,16 +157,15 @@ def test_panels_about_people_are_empty_on_an_average_and_say_why(tmp_path):
                 f"The {noun} stands {i} there." for i, noun in enumerate(["dog", "tree"] * 24)
             ],
             "passage": np.repeat([f"p{i}" for i in range(12)], 4),
-            "left": rng.standard_normal(48),
-            "right": rng.standard_normal(48),
+            "response": rng.standard_normal(48),
         }
     )
     table.to_csv(tmp_path / "own.csv", index=False)
     asked = Asked(("zoo-glove-64d",), str(tmp_path / "own.csv"), QUICK, copies=0)
     court = panel("court", asked)
     assert "No ceiling may be divided by" in court.sentence
-    matrix = panel("matrix", asked)
-    assert "people:" in matrix.caption and set(matrix.frame["over"]) == {"topics"}
+    with pytest.raises(BrainLensError, match="people are not known, the responses are averages"):
+        panel("matrix", asked)
 
 
 def test_a_click_on_a_specification_opens_its_run_in_layers(lens):
