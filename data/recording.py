@@ -413,6 +413,8 @@ class Recording:
             context=context,
             roles=roles,
             averaged=True,
+            language=self.language,
+            joiner=self.joiner if self.joiner in JOINERS else " ",
         )
 
     def subject_view(self, subject: str) -> Recording:

@@ -343,7 +343,7 @@ def _brain(files) -> list[Entry]:
                 "s33 has a constant time course and is left out",
                 "one story: intervals generalise to people, never to other stories",
                 "most of what is predicted is when words come: look at word rate first",
-                "words carry no punctuation, and clitics are words of their own",
+                "words carry no punctuation; clitics are words of their own, read without a blank before them",
             ),
         ),
         Entry(

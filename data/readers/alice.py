@@ -9,6 +9,7 @@ import numpy as np
 import xarray as xr
 
 from data.errors import BrainLensError, unknown
+from data.language import blanks
 from data.presentation import Presentation, sample_table
 from data.recording import Recording
 from data.stories.words import read_words
@@ -108,9 +109,11 @@ def alice2016(
         },
     )
     left_out = [person for person in courses if person in CONSTANT]
+    clitics = blanks(list(words["text"]), "treebank").count("")
     notes = [
         f"{radius} spheres; {len(people)} people x {len(REGIONS)} regions x {SAMPLES} volumes of 2 s",
         f"left out: {', '.join(left_out)} (a time course that does not vary)" if left_out else "",
+        f"{clitics} clitics such as 's are words of their own with their own times, and are read without a blank before them",
         f"{words.attrs.get('silent', 0)} silent intervals of the TextGrid are no words",
         "" if words_at == -SILENCE else f"words moved by {words_at:g} s instead of -20 s",
     ]
@@ -121,6 +124,7 @@ def alice2016(
         unit="a.u.",
         scored_unit="tr",
         context="run",
+        joiner="treebank",
         notes=tuple(filter(None, notes)),
         presentation=Presentation(words, INTERVAL, nuisance),
         **{"id": "alice2016", **facts},

@@ -13,6 +13,7 @@ import pandas as pd
 import xarray as xr
 
 from data.errors import BrainLensError, unknown
+from data.language import joiner_of
 from data.own.gate import beside_of
 from data.presentation import Presentation, sample_table
 from data.recording import KINDS, Recording
@@ -205,6 +206,7 @@ def recording_of(plan: Plan, facts: Mapping[str, object], path: Path) -> Recordi
         context="run",
         group="run" if len(runs) > 2 else None,
         notes=tuple(notes),
+        joiner=joiner_of(list(words["text"]))[0],
         presentation=Presentation(words, interval, nuisance),
         **{"id": path.stem if path.is_file() else path.name, **facts},
     )

@@ -361,6 +361,9 @@ def test_alice_is_what_its_authors_shared():
     alice = recording("alice2016")
     assert alice.responses.shape == (362, 162) and len(alice.presentation.words) == 2127
     assert any("s33" in note for note in alice.notes)
+    read = alice.reading()
+    told = "".join(blank + text for blank, text in zip(read.before, read.texts))
+    assert "and what's the use of a book" in told and " 's" not in told and " n't" not in told
     values = detrended(
         alice.responses.values, np.arange(362), alice.stimuli["run"], 2.0, 128.0, scale=True
     ).reshape(362, 27, 6)
