@@ -27,6 +27,7 @@ LENSES = Registry(
         "similarity": "dashboards.lenses.similarity:Similarity",
         "items": "dashboards.lenses.items:Items",
         "time": "dashboards.lenses.time:Time",
+        "regions": "dashboards.lenses.regions:Regions",
         "compare": "dashboards.lenses.compare:Compare",
         "trust": "dashboards.lenses.trust:Trust",
         "library": "dashboards.library.library:Library",

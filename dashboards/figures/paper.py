@@ -265,6 +265,8 @@ def _write_heading(part, lines: list[tuple[str, str]], style: Ink) -> None:
 
 def _part(part, plan: Drawing, size: tuple[float, float], style: Ink, letter: str):
     """One figure of the sheet; its axes."""
+    if plan.spec.brain is not None:
+        return _cortex(part, plan, style, letter)
     rows, columns = _grid(plan, size[0] / _MM, style.font_size)
     if plan.spec.heat is not None:
         grid = _with_heat(part, plan, style)
@@ -278,6 +280,41 @@ def _part(part, plan: Drawing, size: tuple[float, float], style: Ink, letter: st
     _legend(part, plan, style, size[0] / _MM)
     _stamp(part, grid, plan, style.font_size, letter)
     return grid
+
+
+def _cortex(part, plan: Drawing, style: Ink, letter: str):
+    """Views of the cortex with their names and a colour bar; no axes that marks could be written into."""
+    from matplotlib.cm import ScalarMappable
+    from matplotlib.colors import Normalize
+
+    from dashboards.figures.brain import COLOURS, paint, views
+
+    brain, theme = plan.spec.brain, plan.theme
+    grid = part.add_gridspec(len(brain.surfaces), 4)
+    every = []
+    for row, column, span, surface, side, view in views(brain):
+        axes = part.add_subplot(grid[row, column : column + span])
+        paint(axes, brain, surface, side, view)
+        axes.set_title(f"{side} {view}", fontsize=small(style.font_size), pad=1)
+        every.append(axes)
+    bar = part.colorbar(
+        ScalarMappable(Normalize(brain.low, brain.high), COLOURS),
+        ax=every,
+        location="bottom",
+        shrink=0.4,
+        aspect=30,
+        pad=0.02,
+    )
+    bar.outline.set_linewidth(0.4)
+    bar.set_label(brain.label, fontsize=style.font_size)
+    bar.ax.xaxis.set_major_locator(MaxNLocator(nbins=5, steps=[1, 2, 2.5, 5, 10]))
+    bar.ax.tick_params(labelsize=small(style.font_size))
+    if letter:
+        every[0].text(0, 1.12, letter, transform=every[0].transAxes, fontweight="bold", fontsize=style.font_size + 2)  # fmt: skip
+    if plan.spec.stamp:
+        part.suptitle(plan.spec.stamp, x=0.995, ha="right", fontsize=small(style.font_size),
+                      color=ink("stamp", theme), fontweight="bold")  # fmt: skip
+    return np.empty((0, 0), object)
 
 
 def _with_heat(part, plan: Drawing, style: Ink):
@@ -364,6 +401,11 @@ def _grid(plan: Drawing, width_mm: float, font_size: float = 7) -> tuple[int, in
 
 def _height(plan: Drawing, width_mm: float, style: Ink) -> float:
     font_size = style.font_size
+    if (
+        brain := plan.spec.brain
+    ) is not None:  # outside views are about 3 : 4, flat maps 1 : 1 and twice as wide
+        views = sum(0.30 if surface == "flat" else 0.19 for surface in brain.surfaces)
+        return width_mm * views + 1.1 * font_size * (len(brain.surfaces) + 2)
     rows, columns = _grid(plan, width_mm, font_size)
     if plan.spec.horizontal:
         names = plan.categories or ()

@@ -90,6 +90,8 @@ def draw(
             "There is nothing to draw: every mark is empty",
             remedy="Choose models and a recording first",
         )
+    if spec.brain is not None:
+        return _cortex(spec, theme, height, None if width == "stretch" else int(width))
     plan = drawing(spec, theme)
     across = _across(len(plan.panels))
     pixels = None if width == "stretch" else int(width) // across
@@ -112,6 +114,54 @@ def draw(
         toolbar_options={"logo": None},
         sizing_mode="stretch_width" if pixels is None else None,
     )
+
+
+def _cortex(spec: FigureSpec, theme: str, height: int, width: int | None):
+    """The cortex as a picture, with a colour bar whose words are words."""
+    from bokeh.models import ColorBar, LinearColorMapper
+    from matplotlib import colormaps
+    from matplotlib.colors import to_hex
+
+    from dashboards.figures.brain import COLOURS, picture, views
+
+    brain = spec.brain
+    wide, high = 1200, int(sum(470 if one == "flat" else 260 for one in brain.surfaces))
+    raw = picture(brain, wide, high, ink("paper", theme))
+    image = np.ascontiguousarray(raw[::-1]).view(np.uint32).reshape(high, wide)
+    plot = bokeh_figure(
+        height=height,
+        width=width or _NOMINAL_WIDTH,
+        sizing_mode="stretch_width" if width is None else None,
+        x_range=Range1d(0, wide),
+        y_range=Range1d(0, high),
+        match_aspect=True,
+        tools="pan,wheel_zoom,save,reset",
+        toolbar_location="right",
+        background_fill_color=ink("paper", theme),
+        border_fill_color=ink("paper", theme),
+        outline_line_color=None,
+    )
+    plot.toolbar.logo = None
+    plot.image_rgba(image=[image], x=0, y=0, dw=wide, dh=high)
+    plot.axis.visible = plot.grid.visible = False
+    rows = np.cumsum([0, *[470 if one == "flat" else 260 for one in brain.surfaces]])
+    names = {"x": [], "y": [], "words": []}
+    for row, column, span, _, side, view in views(brain):
+        names["x"].append((column + span / 2) * wide / 4)
+        names["y"].append(high - rows[row] - 4)
+        names["words"].append(f"{side} {view}")
+    source = ColumnDataSource(names)
+    plot.add_layout(LabelSet(x="x", y="y", text="words", source=source, text_align="center", text_baseline="top",
+                             text_color=ink("text", theme), text_font_size="11px"))  # fmt: skip
+    colours = [to_hex(colormaps[COLOURS](i / 255)) for i in range(256)]
+    bar = ColorBar(color_mapper=LinearColorMapper(palette=colours, low=brain.low, high=brain.high), title=brain.label,
+                   height=12, width=300, background_fill_color=None, title_text_color=ink("text", theme),
+                   major_label_text_color=ink("text", theme))  # fmt: skip
+    plot.add_layout(bar, "below")
+    if spec.stamp:
+        said = dict(align="right", text_color=ink("stamp", theme), text_font_size="11px")
+        plot.add_layout(Title(text=spec.stamp, **said), "above")
+    return plot
 
 
 def _with_heat(figure, plan: Drawing, height: int):

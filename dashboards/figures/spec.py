@@ -11,6 +11,7 @@ from dataclasses import dataclass, field, fields
 
 import pandas as pd
 
+from dashboards.figures.brain import Brain
 from data.errors import BrainLensError, unknown
 
 __all__ = ["AXES", "ITEM", "MARKS", "FigureSpec", "Mark", "Rule"]
@@ -154,6 +155,8 @@ class FigureSpec:
         Category of x -> one column of values each, drawn as cells to the right of a horizontal figure.
     whole_x : bool
         Ticks of x are whole numbers (layers).
+    brain : Brain, optional
+        Drawn in place of the marks, which are its table: values on the cortex.
     """
 
     title: str
@@ -172,6 +175,7 @@ class FigureSpec:
     horizontal: bool = False
     heat: pd.DataFrame | None = None
     whole_x: bool = False
+    brain: Brain | None = None
 
     def __post_init__(self):
         if self.heat is not None and not self.horizontal:

@@ -7,10 +7,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from analysis.protocol import FIELDS, PRESETS, Protocol, preset
-from dashboards import state
+from dashboards import LENSES, state
 from dashboards.lens import controls
 from dashboards.state import Selection, decode, defaults, encode
 from data.errors import BrainLensError, unknown
+
+LENSES.loadable()  # a lens brings fields of its own
 
 FULL = {
     "lens": "layers",
@@ -66,6 +68,9 @@ FULL = {
     "cells": ["split=grouped"],
     "beyond": ["position"],
     "elsewhere": "pereira2018",
+    "cortex": "pial",
+    "threshold": 12,
+    "map": "story-map",
 }
 
 

@@ -1,0 +1,194 @@
+"""Which part of the brain is predicted, and from which depth of the model?"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+import numpy as np
+import pandas as pd
+
+from analysis.answers.answer import Answer, decimal, interval, plural
+from analysis.answers.groups import groupings
+from analysis.scoring.layer_map import LayerMap, chosen_by_region, mapped
+from analysis.scoring.nested import picked
+from analysis.statistics.multiple import fdr
+from analysis.statistics.turning import people_by_blocks
+from data.errors import BrainLensError
+from data.surface import OnCortex, on_cortex, places_of
+
+__all__ = ["brain_values", "place_of", "regions"]
+
+DRAWS = 1000
+
+
+def place_of(score) -> str:
+    """Coordinate of the targets that is taken for a place.
+
+    Raises
+    ------
+    BrainLensError
+        Where there is none.
+    """
+    name, why = groupings(score)["region"]
+    if not name:
+        raise BrainLensError(
+            f"{score.recording} cannot be shown by region: {why}",
+            remedy="Give its targets a coordinate region",
+        )
+    return name
+
+
+def regions(
+    scores: Iterable, *, recording=None, committed: LayerMap | None = None, seed: int = 0
+) -> Answer:
+    """Score of each region, with each region at a layer of its own, chosen inside training folds or by a committed map.
+
+    Parameters
+    ----------
+    scores : iterable of Score
+        On one recording.
+    recording : Recording, optional
+        Needed with a map.
+    committed : LayerMap, optional
+        Layers that another recording chose.
+    seed : int
+        Of the draws.
+
+    Returns
+    -------
+    Answer
+        ``frame``: model, region, r (each fold at the region's own layer), r_low, r_high, p, q (over the regions of a model),
+        above (q < .05), layer (chosen by most folds), depth (mean over folds), agreement (share of folds that chose that
+        layer), r_whole (with the layer chosen for the whole recording), ceiling, n_targets, n_people. ``facts["label"]``: what a
+        map shares with this recording.
+
+    Raises
+    ------
+    BrainLensError
+        Where targets have no place, or the map does not belong here.
+
+    Notes
+    -----
+    Intervals and p (share of draws at or below 0, doubled) draw people and held-out blocks, independently; q by Benjamini &
+    Hochberg over regions.
+    """
+    scores = list(scores)
+    frames, label, place = [], "", place_of(scores[0])
+    for score in scores:
+        names, chosen = chosen_by_region(score, place)
+        labels = score.dataset[place].values.astype(str)
+        r = score.dataset.r.transpose("layer", "fold", "target").values
+        position = {layer: i for i, layer in enumerate(score.layers)}
+        own = np.full(r.shape[1:], np.nan)
+        for region, row in zip(names, chosen):
+            mine = labels == region
+            own[:, mine] = picked(r, np.array([position[int(one)] for one in row]))[:, mine]
+        if committed is not None:
+            own, label = mapped(score, recording, place, committed)
+        whole = picked(r, np.array([position[one] for one in score.fold_layers]))
+        rows = [
+            _row(score, region, labels == region, row, own, whole, committed, seed)
+            for region, row in zip(names, chosen)
+        ]
+        frame = pd.DataFrame(rows)
+        frame["q"] = fdr(frame["p"].to_numpy()).q
+        frame["above"] = (frame["q"] < 0.05) & (frame["r"] > 0)
+        frames.append(frame)
+    frame = pd.concat(frames, ignore_index=True)
+    return Answer(
+        frame,
+        " ".join(
+            filter(
+                None, [*(_sentence(one) for one in frames), f"The map: {label}." if label else ""]
+            )
+        ),
+        _caption(scores[0], place, committed, label),
+        facts={"place": place, "label": label},
+        axes={"x_title": place.capitalize(), "y_title": "Pearson r, held out"},
+    )
+
+
+def _row(score, region: str, mine: np.ndarray, row, own, whole, committed, seed: int) -> dict:
+    data = score.dataset
+    subjects = data.subject.values[mine] if "subject" in data.coords else np.full(mine.sum(), "all")
+    (value,), drawn = people_by_blocks(own[None][:, :, mine], subjects, draws=DRAWS, seed=seed)
+    (plain,), _ = people_by_blocks(whole[None][:, :, mine], subjects, draws=2, seed=seed)
+    known = np.isfinite(drawn).all()
+    low, high = np.percentile(drawn, [2.5, 97.5]) if known else (np.nan, np.nan)
+    p = min(1.0, 2 * (1 + int((drawn <= 0).sum())) / (1 + len(drawn))) if known else np.nan
+    layer = int(pd.Series(row).mode()[0])
+    if committed is not None:
+        layer = int(committed.regions.get(region, -1))
+    depth = dict(zip(score.layers, data.depth.values))
+    bound = np.asarray(score.ceiling.per_target, float)[mine]
+    return {
+        "model": score.model,
+        "region": region,
+        "r": value,
+        "r_low": float(low),
+        "r_high": float(high),
+        "p": p,
+        "layer": layer,
+        "depth": float(depth.get(layer, np.nan)) if committed is not None else float(np.mean([depth[int(one)] for one in row])),
+        "agreement": float(np.mean(np.asarray(row) == layer)),
+        "r_whole": plain,
+        "ceiling": float(np.nanmean(bound)) if np.isfinite(bound).any() else np.nan,
+        "n_targets": int(mine.sum()),
+        "n_people": len(set(subjects.tolist())),
+    }  # fmt: skip
+
+
+def brain_values(answer: Answer, model: str, recording) -> OnCortex:
+    """r of a model's regions on the cortex, where the recording (or the region's name) says where they lie.
+
+    Raises
+    ------
+    BrainLensError
+        Where nothing says that.
+    """
+    frame = answer.frame[answer.frame["model"] == model].set_index("region")["r"]
+    responses = recording.responses
+    values = frame.reindex(responses[answer.facts["place"]].values.astype(str)).to_numpy(float)
+    if {"vertex", "hemisphere"} <= set(map(str, responses.coords)):
+        return on_cortex(
+            values, vertices=responses["vertex"].values, sides=responses["hemisphere"].values
+        )
+    where, how = places_of(responses)
+    return on_cortex(values, where, how=how)
+
+
+# ---- words -----------------------------------------------------------------------------------------------------------
+def _sentence(frame: pd.DataFrame) -> str:
+    model, known = frame["model"].iloc[0], frame.dropna(subset="r")
+    if not len(known):
+        return f"{model} has no score in any region."
+    top, last = known.loc[known["r"].idxmax()], known.loc[known["r"].idxmin()]
+    above = known[known["above"]]
+    said = (
+        f"{model} predicts {top.region} best (r = {decimal(top.r)} {interval(top.r_low, top.r_high)}) and {last.region} least "
+        f"({decimal(last.r)} {interval(last.r_low, last.r_high)}); {len(above)} of {plural(len(known), 'region')} above 0 "
+        "(q < .05)"
+    )
+    if known["layer"].nunique() > 1 and len(above) > 1:
+        low, high = above.loc[above["depth"].idxmin()], above.loc[above["depth"].idxmax()]
+        if high.depth > low.depth:
+            said += (
+                f"; {low.region} by the shallowest layers (depth {decimal(low.depth)}), {high.region} by the deepest "
+                f"({decimal(high.depth)})"
+            )
+    return said + "."
+
+
+def _caption(score, place: str, committed: LayerMap | None, label: str) -> str:
+    how = (
+        f"Each {place} at the layer that {committed.recording} chose for it (map {committed.name})"
+        if committed is not None
+        else f"Each {place} in each fold at the layer that predicts it best in the training rows; depth is the mean over folds"
+    )
+    doubt = f"; {label}" if label else ""
+    story = score.provenance["recording"]["scored_unit"] == "tr"
+    return (
+        f"Held out: {score.provenance['folds']}. {how}{doubt}. Intervals: 95 %, people and held-out blocks drawn independently"
+        f"{'; one story says nothing about other stories' if story else ''}. q: Benjamini & Hochberg over "
+        f"{place}s of a model. Layers that predict nearly alike change places from fold to fold: look at the agreement."
+    )

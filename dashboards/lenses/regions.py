@@ -1,0 +1,322 @@
+"""Which part of the brain is predicted?"""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import ClassVar
+
+import numpy as np
+import panel_material_ui as pmui
+import param
+
+from analysis.progress import Report
+from analysis.protocol import Protocol
+from dashboards.figures.brain import Brain
+from dashboards.figures.spec import FigureSpec, Mark, Rule
+from dashboards.lens.controls import ModelPicker, ProtocolPicker, RecordingPicker
+from dashboards.lens.lens import Computation, Lens, Picture, View
+from dashboards.lens.view import led_by
+from dashboards.work import identity
+from dashboards.work.ledger import Ledger, Refused, Wish
+from dashboards.work.score_computations import Scores, stamps, unscorable
+
+__all__ = ["Regions", "brain_of"]
+
+SHOWN = {
+    "Inflated": "inflated",
+    "Pial": "pial",
+    "Flat": "flat",
+    "Pial, inflated and flat": "all",
+    "No brain": "none",
+}
+NOTES = (
+    (
+        "r",
+        "Each region, in each fold, at the layer that predicts it best in the training rows; analysis.answers.regions.",
+    ),
+    (
+        "interval",
+        "95 %, people and held-out blocks drawn independently; analysis.statistics.turning.people_by_blocks.",
+    ),
+    ("q", "Share of false discoveries over the regions of a model; analysis.statistics.fdr."),
+    (
+        "depth",
+        "Relative depth of the chosen layer, mean over folds; agreement: share of folds that chose the same.",
+    ),
+    (
+        "brain",
+        "Values on fsaverage5 as it comes inside nilearn: targets within 8 mm of a vertex, averaged; data.surface.",
+    ),
+)
+
+
+class Regions(Lens):
+    """Scores by region, the layer that predicts each best, and the cortex.
+
+    Examples
+    --------
+    >>> Regions(models=["zoo-causal-3m"], recording="simulated-story", protocol="story").run(wait=True)  # doctest: +SKIP
+    """
+
+    slug, label, icon = "regions", "Regions", "public"
+    question = "Which part of the brain is predicted?"
+    fields: ClassVar = {
+        "cortex": param.Selector(
+            default="inflated",
+            objects=list(SHOWN.values()),
+            doc="Shape of the cortex that is drawn.",
+        ),
+        "threshold": param.Integer(
+            0, bounds=(0, 99), doc="Hundredths of r below which the cortex stays grey."
+        ),
+        "map": param.String(
+            "", doc="Committed map of layers; empty: each fold chooses for itself."
+        ),
+    }
+    watches = ("models", "recording", "preset", "changes", "cortex", "threshold", "map")
+
+    def make_controls(self) -> dict:
+        from analysis.scoring.layer_map import committed
+
+        self.scores, self._answers = Scores(self.selection), Ledger()
+        small = dict(size="small", sizing_mode="stretch_width", margin=(8, 0, 2, 0))
+        cortex = pmui.Select(label="Cortex", options=SHOWN, value=self.selection.cortex, **small)
+        threshold = pmui.IntSlider(
+            label="Threshold (hundredths of r)",
+            start=0,
+            end=99,
+            value=self.selection.threshold,
+            **small,
+        )
+        names = {"Each fold for itself": "", **{name: name for name in committed()}}
+        if self.selection.map not in names.values():
+            names[self.selection.map] = self.selection.map
+        layers = pmui.Select(
+            label="Layers from the map", options=names, value=self.selection.map, **small
+        )
+        self.link(cortex, "cortex")
+        self.link(threshold, "threshold", throttled=True)
+        self.link(layers, "map")
+        return {
+            "What": [RecordingPicker(self.selection), ModelPicker(self.selection)],
+            "How": [ProtocolPicker(self.selection), layers],
+            "View": [cortex, threshold],
+        }
+
+    @property
+    def _models(self) -> list[str]:
+        return [model for model in self.selection.models if not unscorable(model)]
+
+    @property
+    def _key(self) -> str:
+        choice = self.selection
+        return (
+            f"regions:{choice.map}:{identity.case(self._models, choice.recording, choice.protocol)}"
+        )
+
+    def missing(self) -> list[Computation]:
+        if not self._models:
+            return []
+        if missing := self.scores.missing(self._models):
+            return missing
+        choice = self.selection
+        work = partial(_answered, self._models, choice.recording, choice.protocol, choice.map)
+        return self._answers.computations(
+            [Wish(self._key, f"regions of {choice.recording}", work, quiet=True)]
+        )
+
+    def view(self) -> View:
+        models = self._models
+        shown = ("Show the built-in example", lambda: self.selection.param.update(**example()))
+        if not models:
+            return View(
+                empty="Choose a model with activations and a recording of several regions.",
+                action=shown,
+            )
+        scores = [score for score in self.scores.found(models) if score.complete]
+        found = self._answers.finding(self._key)
+        if isinstance(found, Refused):
+            return View(empty=f"{found.reason}.", action=shown)
+        if found is None:
+            if self.scores.unseen(models) or len(scores) == len(models):
+                failed = (
+                    "It is not known what is stored: see the error above." if self.failed else ""
+                )
+                return View(empty=failed or "Looking into the store ...")
+            return View(
+                empty="Nothing is stored for this selection yet. Press Run (or the key r).",
+                action=("Run", self.run),
+            )
+        answer, cortex = found.value
+        stamp, common = scores[0].stamp, {"python": _python(self.selection, models)}
+        pictures = [
+            Picture("Regions", by_region(answer, stamp), answer.frame, tuple(scores), **common),
+            Picture("Depth", by_depth(answer, stamp), answer.frame, tuple(scores), **common),
+        ]
+        if self.selection.cortex != "none":
+            brains = [
+                Picture(
+                    "Brain" if len(models) == 1 else f"Brain, {score.model}",
+                    brain_of(answer, score.model, cortex[score.model], self.selection.cortex,
+                             self.selection.threshold / 100, stamp),
+                    answer.frame[answer.frame["model"] == score.model], (score,), **common,
+                )
+                for score in scores
+                if not isinstance(cortex[score.model], str)
+            ]  # fmt: skip
+            pictures = [*brains, *pictures]
+        return View(led_by(pictures, ""), stamps(scores), notes=NOTES)
+
+
+# ---- figures ---------------------------------------------------------------------------------------------------------
+_HOVER = (
+    "model",
+    "region",
+    "r",
+    "r_low",
+    "r_high",
+    "q",
+    "layer",
+    "depth",
+    "agreement",
+    "ceiling",
+    "n_people",
+)
+
+
+def by_region(answer, stamp: str) -> FigureSpec:
+    """r of each region with its interval; ceilings in grey."""
+    frame = answer.frame[answer.frame["r"].notna()]
+    marks = [Mark("points", frame, "region", "r", "r_low", "r_high", colour="model", hover=_HOVER)]
+    bound = frame.drop_duplicates("region")
+    if len(bound := bound[bound["ceiling"].notna()]):
+        marks.insert(
+            0,
+            Mark(
+                "points",
+                bound,
+                "region",
+                "ceiling",
+                name="ceiling",
+                muted=True,
+                hover=("region", "ceiling"),
+            ),
+        )
+    return FigureSpec(
+        Regions.question,
+        tuple(marks),
+        answer.axes["x_title"],
+        answer.axes["y_title"],
+        (Rule("y", 0.0),),
+        answer=answer.sentence,
+        caption=answer.caption,
+        stamp=stamp,
+    )
+
+
+def by_depth(answer, stamp: str) -> FigureSpec:
+    """How deep in the model each region's layer lies."""
+    frame = answer.frame[answer.frame["depth"].notna()]
+    said = [
+        f"{row.model}, {row.region}: layer {row.layer} (depth {row.depth:.2f}, {row.agreement:.0%} of folds)"
+        for row in frame.itertuples()
+    ]
+    return FigureSpec(
+        "From which depth of the model is each region predicted?",
+        (Mark("points", frame, "region", "depth", colour="model", hover=_HOVER),),
+        answer.axes["x_title"],
+        "Relative depth (0 embedding, 1 top layer)",
+        answer="; ".join(said) + "." if said else "",
+        caption=answer.caption,
+        stamp=stamp,
+    )
+
+
+def brain_of(answer, model: str, cortex, surface: str, threshold: float, stamp: str) -> FigureSpec:
+    """r of a model's regions on the cortex."""
+    frame = answer.frame[(answer.frame["model"] == model) & answer.frame["r"].notna()]
+    values = np.concatenate([cortex.left, cortex.right])
+    top = float(np.nanmax(values)) if np.isfinite(values).any() else 1.0
+    high = max(np.ceil(20 * top) / 20, threshold + 0.05, 0.05)
+    people = int(frame["n_people"].max()) if len(frame) else 0
+    shown = int((frame["r"] >= threshold).sum())
+    under = (
+        f"; grey below {threshold:.2f} ({len(frame) - shown} of {len(frame)} regions)"
+        if threshold
+        else ""
+    )
+    far = (
+        f"; {cortex.missed} targets lie further than that from the cortex and are not shown"
+        if cortex.missed
+        else ""
+    )
+    return FigureSpec(
+        f"{Regions.question} ({model})",
+        (Mark("points", frame, "region", "r", "r_low", "r_high", hover=_HOVER),),
+        answer.axes["x_title"],
+        answer.axes["y_title"],
+        answer=answer.sentence,
+        caption=f"fsaverage5, left and right, from outside and from the middle. Drawn from {cortex.how}{far}{under}. "
+        + answer.caption,
+        stamp=stamp,
+        brain=Brain(
+            cortex.left, cortex.right, f"Pearson r, mean over {people} people" if people > 1 else "Pearson r",
+            ("pial", "inflated", "flat") if surface == "all" else (surface,), threshold, min(0.0, threshold), high,
+        ),
+    )  # fmt: skip
+
+
+# ---- helpers ---------------------------------------------------------------------------------------------------------
+def example() -> dict:
+    """A model and a story that ship with the program."""
+    return {
+        "models": ["zoo-causal-3m"],
+        "recording": "simulated-story",
+        "preset": "story",
+        "changes": {},
+    }
+
+
+def _python(choice, models: list[str]) -> str:
+    changes = ", ".join(f"{name}={value!r}" for name, value in choice.changes.items())
+    protocol = f"preset({choice.preset!r})" + (f".but({changes})" if changes else "")
+    chosen = f"load_map({choice.map!r})" if choice.map else "None"
+    return "\n".join([
+        '"""Made by BrainLens: scores by region, each at a layer of its own, and the cortex."""',
+        "",
+        "from analysis import preset, score",
+        "from analysis.answers.regions import brain_values, regions",
+        "from analysis.scoring.layer_map import load_map",
+        "from data.catalog.catalog import recording",
+        "",
+        f"data, protocol = recording({choice.recording!r}), {protocol}",
+        f"scores = [score(model, data, protocol) for model in {models!r}]",
+        f"answer = regions(scores, recording=data, committed={chosen})",
+        "print(answer.sentence)",
+        "print(answer.caption)",
+        f"cortex = brain_values(answer, {models[0]!r}, data)  # left and right, 10,242 vertices each",
+        'answer.frame.to_csv("regions.csv", index=False)',
+        "",
+    ])  # fmt: skip
+
+
+def _answered(models: list[str], name: str, protocol: Protocol, chosen: str, report: Report):
+    """The answer, and per model the cortex or why there is none."""
+    from analysis.answers.regions import brain_values, regions
+    from analysis.scoring.layer_map import load_map
+    from analysis.scoring.verb import score
+    from data.catalog.catalog import recording
+    from data.errors import BrainLensError
+
+    loaded, cortex = recording(name), {}
+    try:
+        scores = [score(model, loaded, protocol, report=report.inner()) for model in models]
+        answer = regions(scores, recording=loaded, committed=load_map(chosen) if chosen else None)
+    except BrainLensError as error:
+        return Refused(str(error).rstrip("."))
+    for one in scores:
+        try:
+            cortex[one.model] = brain_values(answer, one.model, loaded)
+        except BrainLensError as error:
+            cortex[one.model] = str(error)
+    return answer, cortex

@@ -1,0 +1,152 @@
+"""Scores by region, committed maps of layers, and values on the cortex."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from analysis import score
+from analysis.answers.regions import brain_values, place_of, regions
+from analysis.features.activations import Activations, _Held
+from analysis.models.base import Card
+from analysis.scoring.layer_map import LayerMap, commit, committed, layer_map, load_map, mapped
+from analysis.store.store import Store
+from data.errors import BrainLensError
+from data.surface import on_cortex, places_of
+from tests.analysis.test_scoring_in_time import QUICK, signal, story
+
+
+@pytest.fixture(scope="module")
+def told(tmp_path_factory):
+    """A story whose region A follows layer 1 and region B layer 2, and its score."""
+    planted = {}
+
+    def layer(n, rng):
+        planted["x"] = signal(n, rng)
+        return planted["x"]
+
+    recording = story(7, layer, noise=0.7)
+    n = len(recording.presentation.words)
+    second = np.random.default_rng(9).standard_normal((n, 4))
+    values = recording.responses.values.copy()
+    # region B follows the second layer: the same people's noise, another signal
+    from analysis.features.time import resample
+    from data.readers.simulated import hrf
+
+    table = recording.stimuli
+    times = table["time"].to_numpy(float)
+    heard = resample(second, recording.presentation, table["run"].to_numpy(), times, "lanczos")
+    heard = heard.sum(axis=1)
+    driven = np.convolve(heard, hrf(2.0))[: len(table)]
+    mine = recording.responses["region"].values == "B"
+    noise = np.random.default_rng(4).standard_normal((len(table), int(mine.sum())))
+    values[:, mine] = ((driven - driven.mean()) / driven.std())[:, None] + 0.7 * noise
+    recording = replace(recording, responses=recording.responses.copy(data=values))
+    layers = {0: np.random.default_rng(5).standard_normal((n, 4)), 1: planted["x"], 2: second}
+    source = Activations(
+        Card(id="told-model", cls="activations", source="folder"), id="told-model", fingerprint="", tokenizer_hash="",
+        widths=[4, 4, 4], layers=[0, 1, 2], key="told", fresh=False, source=_Held(layers),
+    )  # fmt: skip
+    return recording, score(source, recording, QUICK, store=Store(tmp_path_factory.mktemp("store")))
+
+
+def test_each_region_is_predicted_by_the_layer_planted_in_it(told):
+    _, scored = told
+    answer = regions([scored])
+    frame = answer.frame.set_index("region")
+    assert frame.loc["A", "layer"] == 1 and frame.loc["B", "layer"] == 2
+    assert (frame["agreement"] == 1).all() and frame["above"].all()
+    assert (frame["r"] > frame["r_whole"] - 0.02).all() and frame["r"].max() > frame[
+        "r_whole"
+    ].min() + 0.1
+    assert frame.loc["A", "depth"] == pytest.approx(0.5) and frame.loc["B", "depth"] == 1.0
+    assert (
+        "A by the shallowest layers" in answer.sentence
+        and "people and held-out blocks" in answer.caption
+    )
+    assert place_of(scored) == "region"
+
+
+def test_a_map_is_committed_once_and_refused_on_its_own_data(told, tmp_path, monkeypatch):
+    monkeypatch.setenv("BRAINLENS_HOME", str(tmp_path))
+    recording, scored = told
+    one = layer_map(scored, recording, "region", "story-map")
+    assert dict(one.regions) == {"A": 1, "B": 2} and len(one.folds) == scored.dataset.sizes["fold"]
+    commit(one)
+    assert committed() == ["story-map"] and load_map("story-map") == one
+    commit(one)  # the same again is no change
+    with pytest.raises(BrainLensError, match="a committed choice is not changed"):
+        commit(replace(one, regions={"A": 0, "B": 0}))
+    with pytest.raises(BrainLensError, match="was chosen on told itself"):
+        mapped(scored, recording, "region", one)
+    with pytest.raises(BrainLensError, match="map of layers"):
+        load_map("none")
+    with pytest.raises(BrainLensError, match="no name of a map"):
+        layer_map(scored, recording, "region", "../x")
+
+
+def test_a_map_of_other_people_and_stimuli_needs_no_label(told):
+    recording, scored = told
+    foreign = LayerMap(
+        "far", "told-model", "elsewhere", "s", "r", "story", 3, {"A": 1}, (), ("0123",)
+    )
+    values, label = mapped(scored, recording, "region", foreign)
+    own = scored.dataset["region"].values == "A"
+    assert label == "" and np.isnan(values[:, ~own]).all()
+    np.testing.assert_allclose(values[:, own], scored.dataset.r.sel(layer=1).values[:, own])
+    with pytest.raises(BrainLensError, match="not of told-model"):
+        mapped(scored, recording, "region", replace(foreign, model="other"))
+    texts = layer_map(scored, recording, "region", "m").texts
+    same = replace(foreign, texts=texts)
+    labelled = regions([scored], recording=recording, committed=same)
+    assert "same stimuli" in labelled.sentence and "same stimuli" in labelled.caption
+
+
+# ---- on the cortex ---------------------------------------------------------------------------------------------------
+@pytest.mark.parametrize(
+    ("place", "side", "where"),
+    [
+        ((-50.0, 22.0, 12.0), "left", "front"),
+        ((50.0, 22.0, 12.0), "right", "front"),
+        ((-40.0, -80.0, 0.0), "left", "back"),
+        ((58.0, -40.0, 4.0), "right", "back"),
+    ],
+)
+def test_a_planted_blob_lies_on_its_side_and_place(place, side, where):
+    from data.surface import mesh
+
+    found = on_cortex([0.5], np.array([place]))
+    own, other = (found.left, found.right) if side == "left" else (found.right, found.left)
+    assert np.isfinite(own).sum() > 5 and not np.isfinite(other).any() and found.missed == 0
+    points = mesh("pial", side).points[np.isfinite(own)]
+    assert np.linalg.norm(points.mean(axis=0) - place) < 10
+    assert (points[:, 1] > 0).all() if where == "front" else (points[:, 1] < 0).all()
+    flat = mesh("inflated", side).points[np.isfinite(own)]
+    assert np.ptp(flat, axis=0).max() < 60
+
+
+def test_what_is_far_from_the_cortex_is_counted():
+    found = on_cortex([0.5, 0.4], np.array([(-50.0, 22, 12), (-8.0, 0, -8)]), radius=3.0)
+    assert found.missed >= 1
+    with pytest.raises(BrainLensError, match="Nothing says where"):
+        on_cortex([0.5], np.full((1, 3), np.nan))
+
+
+def test_vertices_of_finer_fsaverages_and_of_other_surfaces():
+    found = on_cortex([0.1, 0.2, 0.3], vertices=[5, 20_000, 7], sides=["left", "left", "right"])
+    assert found.left[5] == 0.1 and found.right[7] == 0.3 and np.isfinite(found.left).sum() == 1
+    with pytest.raises(BrainLensError, match="not of an fsaverage"):
+        on_cortex([0.1], vertices=[32_491], sides=["left"])
+
+
+def test_regions_known_by_name_are_drawn_and_said_to_be_approximate(told):
+    recording, scored = told
+    names = np.where(recording.responses["region"] == "A", "LIFG", "RATL").astype(object)
+    named = recording.responses.assign_coords(region=("target", names))
+    places, how = places_of(named)
+    assert (places[:, 0] < 0).sum() == (places[:, 0] > 0).sum() and "for orientation" in how
+    answer = regions([scored])
+    with pytest.raises(BrainLensError, match="Nothing says where"):
+        brain_values(answer, "told-model", recording)

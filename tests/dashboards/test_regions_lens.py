@@ -1,0 +1,128 @@
+"""The lens Regions, its brain on the screen and in print, and its command."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from analysis.answers.answer import Answer
+from dashboards import Regions
+from dashboards.figures.brain import Brain, picture
+from dashboards.figures.export import figure
+from dashboards.figures.screen import draw
+from dashboards.lenses.regions import brain_of, by_depth, by_region
+from data.errors import BrainLensError
+from data.surface import CENTRES, on_cortex
+
+
+@pytest.fixture(scope="module")
+def answer():
+    import pandas as pd
+
+    rows = [
+        {"model": "told", "region": name, "r": r, "r_low": r - 0.1, "r_high": r + 0.1, "p": 0.01, "q": 0.02, "above": True,
+         "layer": 2, "depth": 0.5, "agreement": 0.8, "r_whole": r, "ceiling": 0.6, "n_targets": 6, "n_people": 6}
+        for name, r in (("LIFG", 0.4), ("RATL", 0.2))
+    ]  # fmt: skip
+    return Answer(pd.DataFrame(rows), "told predicts LIFG best.", "Held out.", facts={"place": "region"},
+                  axes={"x_title": "Region", "y_title": "r"})  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def cortex():
+    return on_cortex([0.4, 0.2], np.array([CENTRES["LIFG"], CENTRES["RATL"]]), how="told places")
+
+
+def coloured(image: np.ndarray) -> np.ndarray:
+    """Pixels that are no grey, (row, column)."""
+    rgb = image[..., :3].astype(int)
+    return np.argwhere(np.ptp(rgb, axis=2) > 40)
+
+
+@pytest.mark.parametrize("surface", ["pial", "inflated"])
+def test_blobs_are_drawn_on_their_side_and_at_their_place(cortex, surface):
+    """Left frontal: in the left half of the left lateral view. Right temporal pole: low, in the right half of the right one."""
+    picture_ = picture(Brain(cortex.left, cortex.right, surfaces=(surface,), high=0.5), 800, 200)
+    found = coloured(picture_)
+    views = found[:, 1] // 200
+    left, right = found[views == 0], found[views == 3]
+    assert len(left) > 10 and len(right) > 10
+    assert np.median(left[:, 1]) < 100 and np.median(right[:, 1] - 600) > 100
+    assert np.median(right[:, 0]) > 100  # row 0 is the top
+    few = Brain(cortex.left, cortex.right, surfaces=(surface,), threshold=0.3, high=0.5)
+    assert set((coloured(picture(few, 800, 200))[:, 1] // 200).tolist()) == {0}
+
+
+def test_flat_maps_have_left_and_right(cortex):
+    found = coloured(
+        picture(Brain(cortex.left, cortex.right, surfaces=("flat",), high=0.5), 600, 300)
+    )
+    assert {int(c) // 300 for c in found[:, 1]} == {0, 1}
+
+
+def test_the_brain_leaves_as_pdf_with_real_text_at_174_mm(answer, cortex):
+    spec = brain_of(answer, "told", cortex, "all", 0.1, "simulated data")
+    data = figure(spec, "pdf", width_mm=174)
+    import re
+    import zlib
+
+    text = b"".join(
+        zlib.decompressobj().decompress(one)
+        for one in re.findall(rb"stream\r?\n(.*?)\r?\nendstream", data, re.S)
+        if one[:1] == b"x"
+    )
+    assert b"/Type /Font" in data and text.count(b"BT") >= 10  # words are words
+    width = float(re.search(rb"/MediaBox \[ ?0 0 ([\d.]+)", data)[1])
+    assert width == pytest.approx(174 / 25.4 * 72, abs=1) and len(data) < 600_000
+    svg = figure(spec, "svg", width_mm=174).decode()
+    assert "left lateral" in svg and "mean over 6 people" in svg and "simulated data" in svg
+    assert "2 of 2" not in spec.caption and "told places" in spec.caption
+
+
+def test_the_brain_on_the_screen_has_a_colour_bar_and_names(answer, cortex):
+    from bokeh.models import ColorBar, LabelSet
+
+    plot = draw(brain_of(answer, "told", cortex, "inflated", 0.0, ""))
+    (bar,) = plot.select({"type": ColorBar})
+    (names,) = plot.select({"type": LabelSet})
+    assert bar.title.startswith("Pearson r") and names.source.data["words"][0] == "left lateral"
+
+
+def test_wrong_brains_are_refused(cortex):
+    with pytest.raises(BrainLensError, match="shape of the cortex"):
+        Brain(cortex.left, cortex.right, surfaces=("round",))
+    with pytest.raises(BrainLensError, match="has no length"):
+        Brain(cortex.left, cortex.right, low=1, high=1)
+
+
+def test_points_of_regions_and_depths(answer):
+    assert by_region(answer, "").marks[0].muted and not by_region(answer, "").empty
+    assert "LIFG: layer 2 (depth 0.50, 80% of folds)" in by_depth(answer, "").answer
+
+
+def test_the_lens_shows_brain_regions_and_depth(answer, cortex, monkeypatch):
+    from dashboards.work.score_computations import Scores
+    from tests.analysis.conftest import build_score
+
+    score = build_score()
+    told = Answer(
+        answer.frame.assign(model=score.model),
+        answer.sentence,
+        answer.caption,
+        facts=answer.facts,
+        axes=answer.axes,
+    )
+    monkeypatch.setattr(Scores, "missing", lambda *_: [])
+    monkeypatch.setattr(Scores, "found", lambda *_: [score])
+    monkeypatch.setattr(
+        "dashboards.lenses.regions._answered", lambda *_: (told, {score.model: cortex})
+    )
+    lens = Regions(models=["zoo-causal-3m"], recording="simulated-story", protocol="story").run(
+        wait=True
+    )
+    assert [one.label for one in lens.shown.pictures] == ["Brain", "Regions", "Depth"]
+    compile(lens.shown.pictures[0].python, "regions.py", "exec")
+    lens.selection.cortex = "none"
+    lens.refresh()
+    assert [one.label for one in lens.shown.pictures] == ["Regions", "Depth"]
+    assert "Choose a model" in Regions(recording="simulated-story").shown.empty
