@@ -50,8 +50,8 @@ class Anatomy:
     stream: int | None = None
 
 
-def anatomy(body) -> Anatomy:
-    """Find the blocks of a transformer without its head.
+def anatomy(body, count: int | None = None) -> Anatomy:
+    """Find the blocks of a transformer without its head; ``count`` of them, else as many as its config tells.
 
     Raises
     ------
@@ -63,8 +63,8 @@ def anatomy(body) -> Anatomy:
     config = (
         body.config.get_text_config() if hasattr(body.config, "get_text_config") else body.config
     )
-    count = config.num_hidden_layers
-    if getattr(config, "is_decoder", False) and not config.is_encoder_decoder:
+    told, count = count, count or config.num_hidden_layers
+    if told is None and getattr(config, "is_decoder", False) and not config.is_encoder_decoder:
         count = getattr(config, "decoder_layers", count)  # BART's decoder by itself
     if hasattr(body, "attentions") and hasattr(
         body, "layer_norm2"

@@ -6,10 +6,12 @@ import contextlib
 import threading
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 
 import numpy as np
 
+from analysis.models import sites
 from analysis.models.architectures import (
     Stop,
     anatomy,
@@ -97,6 +99,7 @@ class TransformerModel(Model):
         self._folder = None
         self.variant = Variant.parse(variant)
         self.id = f"{card.id}@{self.variant}" if self.variant else card.id
+        self._sites = None
         self._lock = threading.RLock()
         self._config = self._tokenizer = self._fingerprint = self._tokenizer_hash = None
         self._window = _UNKNOWN
@@ -137,7 +140,7 @@ class TransformerModel(Model):
             options["start"] = "tokenizer"
         if protocol.window is not None and (self.window is None or protocol.window < self.window):
             options["window"] = protocol.window
-        if protocol.last_layer == NORMED:
+        if protocol.last_layer == NORMED and not self.variant.sites:
             options["last_layer"] = NORMED
         return options
 
@@ -173,12 +176,74 @@ class TransformerModel(Model):
 
     @property
     def widths(self) -> tuple[int, ...]:
-        """Units of each layer."""
+        """Units of each layer, or of each site where those are read."""
         width, layers = folders.shape(self._told)
         if width is None or layers is None:
             config = self.config.get_text_config()
             width, layers = config.hidden_size, config.num_hidden_layers
-        return (width,) * (layers + 1)
+        if not self.variant.sites:
+            return (width,) * (layers + 1)
+        return tuple(
+            self._head_width(width) if site.kind == "head" else width for site in self.sites
+        )
+
+    def _head_width(self, width: int) -> int:
+        told = getattr(self.config.get_text_config(), "head_dim", None)
+        return told if isinstance(told, int) else width // self._heads
+
+    @property
+    def _heads(self) -> int | None:
+        return getattr(self.config.get_text_config(), "num_attention_heads", None)
+
+    @property
+    def decoder_blocks(self) -> int | None:
+        """Blocks of the decoder that reads what an encoder gives; None where there is none."""
+        config = self.config.get_text_config()
+        if not self.config.is_encoder_decoder:
+            return None
+        return getattr(config, "num_decoder_layers", None) or config.decoder_layers
+
+    @property
+    def sites(self) -> list[sites.Site]:
+        """The places that are read in place of layers, in order; empty where layers are."""
+        with self._lock:
+            if self._sites is None:
+                blocks = self.config.get_text_config().num_hidden_layers
+                self._sites = sites.expanded(
+                    self.variant.sites, blocks, self._heads, self.decoder_blocks
+                )
+            return self._sites
+
+    @property
+    def depths(self) -> list[float]:
+        """Relative depth of each layer or site: 0 is the embedding output, 1 the last block."""
+        if not self.variant.sites:
+            return [n / max(self.n_layers - 1, 1) for n in range(self.n_layers)]
+        config = self.config.get_text_config()
+        last = {"dec": self.decoder_blocks}
+        return [site.block / last.get(site.kind, config.num_hidden_layers) for site in self.sites]
+
+    def layer_number(self, layer: int | str) -> int:
+        """As :meth:`Model.layer_number`; a site by its name."""
+        if self.variant.sites and sites.is_site(layer):
+            names = [site.name for site in self.sites]
+            if layer not in names:
+                raise unknown(f"site of {self.id}", layer, names)
+            return names.index(layer)
+        return super().layer_number(layer)
+
+    def at(self, names: Sequence[str]) -> TransformerModel:
+        """The same model, read at other places: ``attn:3``, ``mlp:3``, ``head:3.5``, ``dec:3``, ``block:3``."""
+        steps = [step for step in self.variant.steps if step.kind != "at"]
+        variant = Variant.of([*steps, Variant.parse("at:" + "+".join(names))])
+        return type(self)(self.card, self.source, revision=self.revision, variant=variant)
+
+    def network(self, dtype: str):
+        """The whole torch module with its head, an encoder-decoder's decoder among it."""
+        with self._lock:
+            if not self._has_head or (self._network_dtype, self._place) != (dtype, device()):
+                self._load(dtype, head=True)
+            return self._network
 
     @property
     def window(self) -> int | None:
@@ -210,10 +275,7 @@ class TransformerModel(Model):
         BrainLensError
             Where the architecture has none.
         """
-        with self._lock:
-            if not self._has_head or (self._network_dtype, self._place) != ("float32", device()):
-                self._load("float32", head=True)
-            return self._network
+        return self.network("float32")
 
     def _body(self, dtype: str):
         with self._lock:
@@ -228,7 +290,7 @@ class TransformerModel(Model):
 
     def _load_body(self, dtype: str) -> None:
         """Without a head; a variant with its head where there is one, so that reading and surprisal draw the same numbers."""
-        if self.variant and weights.head_class(self.config, self.card.cls) is not None:
+        if self.variant.on_weights and weights.head_class(self.config, self.card.cls) is not None:
             with contextlib.suppress(weights.IncompleteWeights):
                 return self._load(dtype, head=True)
         try:
@@ -257,7 +319,7 @@ class TransformerModel(Model):
             )
         place = device()
         if place == "offload":
-            if self.variant:
+            if self.variant.on_weights:
                 raise BrainLensError(
                     f"{self.id} is a variant, and the weights of a variant are changed in memory",
                     remedy="Choose another device than 'offload' for it",
@@ -404,6 +466,16 @@ class TransformerModel(Model):
         if pooling not in _POOL:
             raise unknown("pooling", pooling, _POOL)
         layers = [self.layer_number(layer) for layer in layers]
+        wanted = [self.sites[n] for n in layers] if self.variant.sites else []
+        if any(site.kind == "dec" for site in wanted):
+            if not all(site.kind == "dec" for site in wanted):
+                raise BrainLensError(
+                    f"{self.id}: the decoder reads the sentence, the encoder what stands before it, in passes of their own",
+                    remedy="Score layers of the decoder and of the encoder one after the other",
+                )
+            pool = partial(_pooled, pooling=pooling)
+            yield from sites.read_decoder(self, passages, wanted, pool, dtype, report)
+            return
         runs = self._plan(
             passages,
             start,
@@ -519,17 +591,22 @@ class TransformerModel(Model):
         heard: dict[int, np.ndarray] = {}
         wants = [(b, first, last) for b, run in enumerate(batch) for _, first, last in run.wants]
         final = self.n_layers - 1
-        normed = last_layer == NORMED and final in layers
+        normed = last_layer == NORMED and final in layers and not self.variant.sites
 
         def hear(layer, hidden):
             report.checkpoint()
             heard[layer] = _pooled(hidden, wants, pooling)
 
         inputs = self._inputs(batch)
-        listened = [layer for layer in layers if not (normed and layer == final)]
+        if self.variant.sites:
+            places = [self.sites[n] for n in layers]
+            ear = sites.listen_at(parts, places, self._heads, lambda n, h: hear(layers[n], h))
+        else:
+            listened = [layer for layer in layers if not (normed and layer == final)]
+            ear = listen(parts, listened, hear, stop=not normed)
         with (
             torch.inference_mode(),
-            listen(parts, listened, hear, stop=not normed),
+            ear,
             contextlib.suppress(Stop),
         ):
             output = body(**inputs)

@@ -47,7 +47,8 @@ def score(
     protocol : Protocol or str
         A preset's name or a protocol.
     layers : sequence of int or str, optional
-        Layers to score; None: all. 0 is the embedding output, negative numbers count from the top.
+        Layers to score; None: all. 0 is the embedding output, negative numbers count from the top. Or places inside the
+        blocks: ``attn:3``, ``mlp:3``, ``head:3.5``, of an encoder-decoder ``dec:3`` (see :mod:`analysis.models.sites`).
     store : Store, optional
         Where activations and scores are kept; None: the user's own.
     report : Report
@@ -78,6 +79,7 @@ def score(
     recording = as_recording(recording)
     store = store or Store()
     every = runs(recording, protocol)
+    model, layers = at_sites(model, layers)
     source = model if isinstance(model, Activations) else as_model(model)
     numbers = _layer_numbers(source, layers)
     _wide_enough(source, numbers, protocol)
@@ -142,6 +144,30 @@ def as_model(model):
     from analysis.models import load
 
     return load(str(model))
+
+
+def at_sites(model, layers: Sequence[int | str] | None):
+    """A model read at the places that ``layers`` names, and all of them; both as they are where it names layers.
+
+    Raises
+    ------
+    BrainLensError
+        For a model without such places.
+    """
+    from analysis.models.sites import is_site
+
+    if layers is None or not any(map(is_site, layers)):
+        return model, layers
+    model = as_model(model)
+    if getattr(getattr(model, "variant", None), "sites", None):  # it is read there already
+        return model, layers
+    if not hasattr(model, "at"):
+        raise BrainLensError(
+            f"{model.id} is no transformer and has no {next(filter(is_site, layers))!r}",
+            remedy="Give layers by their numbers",
+        )
+    names = [one if is_site(one) else f"block:{model.layer_number(one)}" for one in layers]
+    return model.at(names), None
 
 
 def as_recording(recording) -> Recording:
@@ -218,9 +244,13 @@ def _assemble(
         compat="equals",
     )
     top = max(source.n_layers - 1, 1)
+    depths = getattr(source, "depths", None) or [n / top for n in range(source.n_layers)]
+    sites = [site.name for site in getattr(source, "sites", ())]
+    notes = [fits[0][n].attrs.get("note", "") for n in layers]
+    if sites:
+        notes = ["; ".join(filter(None, [sites[n], note])) for n, note in zip(layers, notes)]
     dataset = dataset.assign_coords(
-        depth=("layer", [n / top for n in layers]),
-        note=("layer", [fits[0][n].attrs.get("note", "") for n in layers]),
+        depth=("layer", [depths[n] for n in layers]), note=("layer", notes)
     )
     for name, values in recording.responses.coords.items():
         if values.dims == ("target",) and name != "target":

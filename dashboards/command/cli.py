@@ -172,7 +172,11 @@ def users_list():
     metavar="FIELD=VALUE",
     help="Change one choice of the preset; may be repeated.",
 )
-@click.option("--layers", default="", help="Layers such as 0,6,12; all by default.")
+@click.option(
+    "--layers",
+    default="",
+    help="Layers such as 0,6,12, or places such as attn:3,mlp:3; all by default.",
+)
 @device_option
 @column_options
 @click.option(

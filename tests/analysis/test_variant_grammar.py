@@ -67,7 +67,16 @@ def test_a_wrong_name_is_answered_with_the_choices(text, said):
 
 
 def test_the_grammar_names_every_kind():
-    assert set(GRAMMAR) == {"untrained", "wire", "noise", "lesion", "mask", "words", "revision"}
+    assert set(GRAMMAR) == {
+        "untrained",
+        "wire",
+        "noise",
+        "lesion",
+        "mask",
+        "words",
+        "at",
+        "revision",
+    }
     with pytest.raises(BrainLensError) as caught:
         Variant.parse("noise:all")
     assert set(caught.value.choices) == set(GRAMMAR.values())

@@ -47,11 +47,13 @@ GRAMMAR = {
     "lesion": "@lesion:UNITS:PERCENT:SEED",
     "mask": "@mask:PERCENT:HOW:SEED",
     "words": "@words:ORDER:SEED",
+    "at": "@at:SITE+SITE",
     "revision": "@revision:NAME",
 }
 """Kind of step -> how it is written. Only what stands in front of a seed must be given."""
 
 _READING = ("mask", "words")  # steps that change what is read, and no weight
+_NO_WEIGHT = (*_READING, "at")  # "at": other places inside are read like layers
 _SUFFIX = re.compile(r"@(?=(?:" + "|".join(GRAMMAR) + r")\b)")
 _LAYERS = re.compile(
     r"(all|lower|upper|(?:lower|middle|upper)-third|\d+(?:-\d+)?)(\.matrices|\.gains)?"
@@ -74,7 +76,8 @@ class Variant:
         untrained: one of :data:`SCHEMES`. wire: one of :data:`PARTS`, with its number. noise: ``all``; ``lower`` or ``upper``
         half of the blocks; ``lower-third``, ``middle-third`` or ``upper-third``, three equal numbers of blocks; a layer ``3`` or
         layers ``3-7`` (0 = embeddings); behind any of them ``.matrices`` or ``.gains`` (gains and biases) alone. lesion: one
-        of :data:`UNITS`, the units that are cut out. mask: one of :data:`HIDING`. words: one of :data:`ORDERS`.
+        of :data:`UNITS`, the units that are cut out. mask: one of :data:`HIDING`. words: one of :data:`ORDERS`. at: places
+        that are read like layers, see :mod:`analysis.models.sites`.
     amount : float
         wire: updates. noise: standard deviation relative to each tensor's own. lesion: per cent of all units (heads, blocks).
         mask: per cent of the words.
@@ -145,12 +148,17 @@ class Variant:
     @property
     def on_weights(self) -> Variant:
         """The steps that change weights."""
-        return Variant.of([step for step in self.steps if step.kind not in _READING])
+        return Variant.of([step for step in self.steps if step.kind not in _NO_WEIGHT])
 
     @property
     def on_text(self) -> Variant:
         """The steps that change what is read."""
         return Variant.of([step for step in self.steps if step.kind in _READING])
+
+    @property
+    def sites(self) -> list[str]:
+        """Names of the places that are read in place of layers; empty where layers are."""
+        return next((step.scheme.split("+") for step in self.steps if step.kind == "at"), [])
 
     @property
     def starts_fresh(self) -> bool:
@@ -201,6 +209,8 @@ def _step(text: str) -> Variant:
 
 
 def _written(step: Variant) -> str:
+    if step.kind == "at":
+        return f"at:{step.scheme}"
     amount = f"{int(step.amount)}" if step.kind == "wire" else f"{step.amount:g}"
     parts = {
         "untrained": (step.scheme,),
@@ -273,7 +283,20 @@ def _words(parts: list[str], text: str) -> Variant:
     return Variant("words", order, seed=_whole(seed, text))
 
 
+def _at(parts: list[str], text: str) -> Variant:
+    from analysis.models.sites import KINDS, is_site
+
+    names = [one.strip() for one in ":".join(parts).split("+")]
+    for name in names:
+        if not is_site(name):
+            raise unknown(
+                "site", name, [f"{kind}:1" for kind in KINDS], remedy="For example @at:attn:3+mlp:3"
+            )
+    return Variant("at", "+".join(names))
+
+
 _READERS = {
+    "at": _at,
     "untrained": _untrained,
     "noise": _noise,
     "lesion": _lesion,
