@@ -20,7 +20,16 @@ __all__ = ["VIEW", "Selection", "declare", "decode", "encode"]
 
 VERSION = 1
 THEMES = ("light", "dark")
-OWN_X = ("bits-per-byte", "bits-per-word", "perplexity", "readout", "parameters", "year", "width")
+OWN_X = (
+    "bits-per-byte",
+    "bits-per-word",
+    "perplexity",
+    "readout",
+    "task",
+    "parameters",
+    "year",
+    "width",
+)
 _CHANGE = "set."  # a changed protocol field is its own field of the link: set.pooling=mean
 _COLOUR = "colour."  # and so is a model's colour: colour.gpt2=d55e00
 
@@ -106,6 +115,10 @@ class Selection(param.Parameterized):
     sort = param.String("", doc="Column the table is sorted by; -column: downwards.")
     rows = param.String("", doc="Words that the table's rows must have.")
     zoom = param.String("", doc="Frame of the first figure: left,right,bottom,top.")
+    task = param.String(
+        "syntaxgym",
+        doc="Task that models are run on: syntaxgym, syntaxgym:SUITE, glue:SET, pairs:FILE or table:FILE.",
+    )
     alike = param.Selector(
         default="cka", objects=["cka", "rsa", "shape"], doc="How two geometries are compared."
     )

@@ -1,4 +1,4 @@
-"""The commands ``alike`` and ``decode``: models among themselves, and stimuli told apart from predictions."""
+"""The commands ``alike`` and ``decode``, and those of tasks: models among themselves, stimuli told apart, what models can do."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import click
 
 from dashboards.command.options import check_out
 from dashboards.command.people import _OUT, _choices, _finish, _preset
+from dashboards.command.tasks import COMMANDS as TASKS
 
 __all__ = ["COMMANDS"]
 
@@ -86,4 +87,4 @@ def decode(models, recording, tolerance, draws, protocol, changes, out):
     _finish(frame, out)
 
 
-COMMANDS = (alike, decode)
+COMMANDS = (alike, decode, *TASKS)

@@ -12,9 +12,11 @@ from analysis.answers.hadidi import CONTROLS
 from analysis.answers.tiles import tiles
 from analysis.scoring.summary import statistic
 from dashboards.figures.spec import FigureSpec, Mark, Rule
+from dashboards.figures.tasks import parts_of, task_code
 from dashboards.lens.controls import ModelPicker, ProtocolPicker, RecordingPicker, ScalePicker
 from dashboards.lens.lens import Computation, Lens, Picture, View
 from dashboards.work.score_computations import NOTES, PUBLISHED_NOTES, Scores, stamps
+from dashboards.work.task_computations import TaskReadings
 from dashboards.work.text_computations import TextReadings, texts
 from data.errors import BrainLensError
 
@@ -46,6 +48,7 @@ OWN = {
     "Bits per word": "bits-per-word",
     "Native token perplexity (only within one tokenizer)": "perplexity",
     "Read-out perplexity": "readout",
+    "Task score (SyntaxGym, GLUE, pairs, own table)": "task",
     "Parameters": "parameters",
     "Year": "year",
     "Features per layer": "width",
@@ -57,11 +60,25 @@ class Task(Lens):
 
     slug, label, icon = "task", "Task", "scatter_plot"
     question = "Does better next-word prediction mean a better brain score?"
-    watches = ("tables", "pooling", "benchmark", "x", "clip", "own_x", "text", "scale", "layer", "models", "recording", "preset",
-               "changes")  # fmt: skip
+    watches = (
+        "tables",
+        "pooling",
+        "benchmark",
+        "x",
+        "clip",
+        "own_x",
+        "text",
+        "task",
+        "scale",
+        "layer",
+        "models",
+        "recording",
+        "preset",
+        "changes",
+    )
 
     def make_controls(self) -> dict:
-        self.scores, self.texts = Scores(self.selection), TextReadings()
+        self.scores, self.texts, self.tasks = Scores(self.selection), TextReadings(), TaskReadings()
         benchmark = pmui.Select(
             label="Score (published)",
             options=BENCHMARKS,
@@ -122,6 +139,14 @@ class Task(Lens):
             value=self.selection.pooling,
             **small,
         )
+        self._task = pmui.TextInput(
+            label="Task",
+            value=self.selection.task,
+            placeholder="syntaxgym",
+            description="syntaxgym, syntaxgym:SUITE, glue:SET, pairs:FILE or table:FILE; drawn against the task score",
+            **small,
+        )
+        self.link(self._task, "task")
         self.link(own_x, "own_x")
         self.link(layer, "layer")
         self.link(tables, "tables")
@@ -133,7 +158,7 @@ class Task(Lens):
             "Published": [tables, benchmark, x, clip, pooling],
             "Your own": [ModelPicker(self.selection), RecordingPicker(self.selection)],
             "How": [ProtocolPicker(self.selection), layer],
-            "View": [own_x, self._text, ScalePicker(self.selection)],
+            "View": [own_x, self._text, self._task, ScalePicker(self.selection)],
         }
 
     def _label(self, text: str) -> str:
@@ -150,7 +175,13 @@ class Task(Lens):
         ):  # only for models whose score is there: the score comes first
             ready = [score.model for score in self.scores.found(choice.models) if score.complete]
             wanted += self.texts.missing(ready, choice.text, readout=choice.own_x == "readout")
+        if choice.own_x == "task":  # a task needs no score
+            wanted += self.tasks.missing(choice.models, *self._asked())
         return wanted
+
+    def _asked(self) -> tuple:
+        """The task, and how sentences become features of a head."""
+        return self.selection.task or "syntaxgym", self.selection.protocol, self.selection.layer
 
     def view(self) -> View:
         choice, pictures, strips = self.selection, [], []
@@ -164,6 +195,8 @@ class Task(Lens):
             cloud, *more = self._own_picture(scores)
             pictures.insert(0, cloud)  # what is asked of one's own comes first
             strips += more
+        if choice.own_x == "task":
+            pictures[1 if scores else 0 : 1 if scores else 0] = self._task_pictures()
         pictures += strips
         if not pictures:
             show = (
@@ -222,6 +255,24 @@ class Task(Lens):
             python=python_answer("hadidi", benchmark=name, pooling=choice.pooling),
         )
 
+    def _task_pictures(self) -> list[Picture]:
+        """Every part of the task, model by model; nothing where no model was run on it."""
+        from analysis.answers.live_tasks import live_tasks
+
+        choice = self.selection
+        found = [self.tasks.found(model, *self._asked()) for model in choice.models]
+        found = [one for one in found if one is not None]
+        if not found:
+            return []
+        answer = live_tasks(found)
+        why = [
+            f"{model}: {self.tasks.without(model, *self._asked(), self.desk.held)}"
+            for model in choice.models
+            if self.tasks.found(model, *self._asked()) is None
+        ]
+        left = f" Left out: {'; '.join(why)}." if why else ""
+        return [Picture("The task", parts_of(answer, left), answer.frame, python=task_code(choice))]
+
     def _own_picture(self, scores: list) -> list[Picture]:
         from analysis.answers.task import own_task
 
@@ -233,7 +284,7 @@ class Task(Lens):
             rule.append(f"{_IN_TOKENS[choice.own_x]} {self._tokenizers(scores, table)}".rstrip())
         own = own_task(
             table,
-            x_title=how.title.format(text=text),
+            x_title=how.title.format(text=choice.task if choice.own_x == "task" else text),
             y_title="Share of the ceiling" if share else statistic(scores[0].protocol),
             better=how.better,
             log=how.log,
@@ -317,6 +368,11 @@ class Task(Lens):
     def _x(self, score, about: dict) -> tuple[float, str]:
         """The number of one model, and why it is missing."""
         name, text = self.selection.own_x, self.selection.text
+        if name == "task":
+            done = self.tasks.found(score.model, *self._asked())
+            if done is not None:
+                return done.score, ""
+            return np.nan, self.tasks.without(score.model, *self._asked(), self.desk.held)
         if name not in _READ_FROM_TEXT:
             number = _year(score.model) if name == "year" else about[name]
             return (float(number), "") if number else (np.nan, f"{name} not known")
@@ -359,6 +415,7 @@ _AXES = {
         "Native token perplexity ({text}; log scale, better to the right)", -1, True
     ),
     "readout": _Axis("Read-out perplexity ({text}; log scale, better to the right)", -1, True),
+    "task": _Axis("Score on {text}"),
     "parameters": _Axis("Parameters (log scale)", 1, True),
     "year": _Axis("Year of publication"),
     "width": _Axis("Features per layer (log scale)", 1, True),

@@ -30,6 +30,7 @@ FULL = {
     "x": "width",
     "clip": True,
     "own_x": "width",
+    "task": "glue:sst2",
     "text": "wikitext-2",
     "scheme": ["permute", "blocks"],
     "by": "region",

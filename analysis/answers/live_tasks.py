@@ -1,0 +1,259 @@
+"""What can the models do? SyntaxGym, minimal pairs, GLUE and labelled tables, run here, with the published GLUE score beside."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+
+import numpy as np
+import pandas as pd
+
+from analysis.answers.answer import Answer, decimal, interval, listed, plural
+from analysis.progress import SILENT, Report
+from analysis.protocol import Protocol
+from data.errors import BrainLensError, unknown
+
+__all__ = ["KINDS", "TaskResult", "live_tasks", "run_task", "task_kind"]
+
+KINDS = ("syntaxgym", "pairs", "glue", "table")
+_COLUMNS = ["part", "score", "low", "high", "chance", "n"]
+
+
+@dataclass(frozen=True)
+class TaskResult:
+    """One model on one task.
+
+    Parameters
+    ----------
+    model, task, kind : str
+    parts : pandas.DataFrame
+        part (suite, set of pairs, GLUE set), score, low, high, chance, n, and what else belongs to the kind.
+    score, low, high, chance : float
+        Mean over parts. Chance: of surprisals that say nothing, one half for pairs, the majority for a head.
+    said : str
+        What the interval is of, and how the number was got.
+    """
+
+    model: str
+    task: str
+    kind: str
+    parts: pd.DataFrame
+    score: float
+    low: float
+    high: float
+    chance: float
+    said: str
+
+
+def task_kind(task: str) -> tuple[str, str]:
+    """Kind and rest of a task's name.
+
+    ``syntaxgym`` (all suites) or ``syntaxgym:npi_src_any``; ``glue`` (all eight sets) or ``glue:sst2``; ``pairs:FILE``;
+    ``table:FILE``.
+
+    Examples
+    --------
+    >>> task_kind("glue:sst2")
+    ('glue', 'sst2')
+    """
+    kind, _, rest = task.strip().partition(":")
+    if kind not in KINDS:
+        raise unknown(
+            "task", task, KINDS, remedy="Write syntaxgym, glue:sst2, pairs:FILE or table:FILE"
+        )
+    if kind in ("pairs", "table") and not rest:
+        raise BrainLensError(f"The task {task!r} names no file", remedy=f"Write {kind}:FILE")
+    return kind, rest
+
+
+def run_task(
+    model,
+    task: str,
+    protocol: Protocol | None = None,
+    *,
+    layer: int | str = -1,
+    seeds: int = 3,
+    folder: str = "",
+    store=None,
+    report: Report = SILENT,
+) -> TaskResult:
+    """One model on one task.
+
+    Parameters
+    ----------
+    model : str or Model
+    task : str
+        As in :func:`task_kind`.
+    protocol : Protocol, optional
+        Of heads: how sentences become features.
+    layer, seeds
+        Of heads.
+    folder : str
+        That holds the GLUE sets; empty: ``glue`` in the mirror or in the data folder.
+
+    Raises
+    ------
+    BrainLensError
+        For tasks and files that are not there, and models that cannot do the task.
+    """
+    from analysis.models import load
+
+    kind, rest = task_kind(task)
+    source = load(model) if isinstance(model, str) else model
+    if kind == "syntaxgym":
+        return _syntaxgym(source, task, rest, store, report)
+    if kind == "pairs":
+        return _pairs(source, task, rest, store, report)
+    return _heads(source, task, kind, rest, protocol, layer, seeds, folder, store, report)
+
+
+def _syntaxgym(model, task: str, rest: str, store, report: Report) -> TaskResult:
+    from analysis.tasks.syntaxgym import evaluate
+    from data.readers.texts import syntaxgym
+
+    found = evaluate(model, syntaxgym(), [rest] if rest else [], store=store, report=report)
+    parts = pd.DataFrame(
+        [(n, s.accuracy, s.low, s.high, s.chance, s.n, s.unknown) for n, s in found.items()],
+        columns=[*_COLUMNS, "unknown"],
+    )
+    low, high = _over_items(list(found.values()))
+    said = (
+        "Share of items of which the suite's own formula holds, mean over suites; intervals over items (single suites: "
+        "Wilson's). Chance: surprisals that say nothing. A prediction that asks two surprisals to be equal is not counted."
+    )
+    score, chance = float(parts["score"].mean()), float(parts["chance"].mean())
+    return TaskResult(model.id, task, "syntaxgym", parts, score, low, high, chance, said)
+
+
+def _over_items(scored: list) -> tuple[float, float]:
+    """95 % interval of the mean over suites: items are drawn with replacement inside each."""
+    rng, draws = np.random.default_rng(0), []
+    for one in scored:
+        known = one.items[one.items["holds"].notna()]
+        values = known.groupby("item")["holds"].mean().to_numpy(float)
+        if len(values):
+            draws.append(values[rng.integers(len(values), size=(2000, len(values)))].mean(axis=1))
+    if not draws:
+        return float("nan"), float("nan")
+    low, high = np.percentile(np.mean(draws, axis=0), [2.5, 97.5])
+    return float(low), float(high)
+
+
+def _pairs(model, task: str, rest: str, store, report: Report) -> TaskResult:
+    from analysis.tasks.pairs import judge
+    from data.readers.tasks import minimal_pairs
+
+    found = judge(model, minimal_pairs(rest), store=store, report=report)
+    parts = found.sets.rename(columns={"set": "part", "accuracy": "score"}).assign(chance=0.5)
+    return TaskResult(
+        model.id, task, "pairs", parts, found.accuracy, found.low, found.high, 0.5,
+        "Share of pairs whose good sentence is the more probable one, mean over sets; intervals over pairs.",
+    )  # fmt: skip
+
+
+def _heads(model, task, kind, rest, protocol, layer, seeds, folder, store, report) -> TaskResult:
+    from analysis.tasks.probe import probe
+    from data.readers.tasks import GLUE, glue, glue_folder, labelled_table
+
+    if kind == "glue":
+        where = glue_folder(folder)
+        names = [rest] if rest else list(GLUE)
+        sets = [glue(name, where) for name in names]
+    else:
+        sets = [labelled_table(rest)]
+    rows = []
+    for number, one in enumerate(sets):
+        report.step(number, len(sets), "sets")
+        done = probe(model, one, protocol, layer=layer, seeds=seeds, store=store, report=report)
+        metrics = {name: float(done.table[name].mean()) for name in one.metrics}
+        rows.append(
+            {"part": one.name, "score": done.score, "low": done.low, "high": done.high, "chance": done.majority,
+             "n": done.n_test, "n_train": done.n_train, "layer": done.layer, **metrics}
+        )  # fmt: skip
+    parts = pd.DataFrame(rows)
+    if kind == "glue":
+        parts["published"] = [_published(model.id, name) for name in parts["part"]]
+    mean = parts[["score", "low", "high", "chance"]].mean()
+    return TaskResult(
+        model.id, task, kind, parts, *(float(mean[name]) for name in ("score", "low", "high", "chance")),
+        f"A linear head on frozen layer {parts['layer'].iloc[0]}, each task's own measure (the mean where it has two); from the "
+        f"lowest to the highest of {plural(seeds, 'seed')}, which is no interval over items. Chance: the majority.",
+    )  # fmt: skip
+
+
+_NAMES = {"stsb": "sts-b", "sst2": "sst-2"}
+
+
+@lru_cache(maxsize=1)
+def _table() -> pd.DataFrame:
+    from data.readers.published import schrimpf2021_tasks
+
+    tasks = schrimpf2021_tasks()
+    return tasks[tasks["variant"] == "trained"].set_index("model")
+
+
+def _published(model: str, name: str) -> float:
+    """The released GLUE score of a model on one set; NaN where there is none."""
+    table = _table()
+    wanted = _plain(_NAMES.get(name, name))
+    column = next((c for c in table.columns if c.startswith("glue_") and wanted in _plain(c)), None)
+    return float(table.at[model, column]) if column and model in table.index else float("nan")
+
+
+def _plain(text: str) -> str:
+    return text.lower().replace("-", "").replace("_", "")
+
+
+def live_tasks(results: Sequence[TaskResult]) -> Answer:
+    """Results of one task side by side.
+
+    Returns
+    -------
+    Answer
+        ``frame``: model, part, score, low, high, chance, n and the kind's own columns; ``facts["means"]``: one row per model.
+
+    Raises
+    ------
+    BrainLensError
+        For results of several tasks.
+    """
+    tasks = dict.fromkeys(one.task for one in results)
+    if len(tasks) != 1:
+        raise BrainLensError(
+            f"Results of {len(tasks)} tasks do not belong on one axis", remedy="Choose one task"
+        )
+    frame = pd.concat([one.parts.assign(model=one.model) for one in results], ignore_index=True)
+    frame = frame[["model", *(c for c in frame.columns if c != "model")]]
+    means = pd.DataFrame(
+        [(one.model, one.score, one.low, one.high, one.chance) for one in results],
+        columns=["model", "score", "low", "high", "chance"],
+    ).sort_values("score", ascending=False, ignore_index=True)
+    top = means.iloc[0]
+    task = results[0].task
+    kind = results[0].kind
+    verbs = {
+        "syntaxgym": "is surprised where the suites say so in",
+        "pairs": "prefers the good sentence in",
+    }
+    if kind in verbs:
+        span, by_chance = interval(top["low"], top["high"]), f"(chance {top['chance']:.0%})"
+        said = f"On {task}, {top['model']} {verbs[kind]} {top['score']:.0%} {span} {by_chance}"
+    else:
+        said = f"On {task}, {top['model']} reaches {decimal(top['score'])} (majority {decimal(top['chance'])})"
+    if len(means) > 1:
+        rest = listed(f"{row.model} {decimal(row.score)}" for row in means.iloc[1:].itertuples())
+        said += f"; {rest}"
+    unknown_items = int(frame["unknown"].sum()) if "unknown" in frame else 0
+    caption = results[0].said
+    if unknown_items:
+        caption += (
+            f" {unknown_items:,} left out: a model gives a region or a sentence no probability."
+        )
+    return Answer(
+        frame,
+        said + ".",
+        caption,
+        facts={"means": means, "kind": kind},
+        axes={"x_title": "", "y_title": {"glue": "Score", "table": "Score"}.get(kind, "Accuracy")},
+    )

@@ -1,0 +1,57 @@
+"""Figures of what models do on tasks."""
+
+from __future__ import annotations
+
+from dashboards.figures.spec import FigureSpec, Mark, Rule
+
+__all__ = ["parts_of", "task_code"]
+
+
+def parts_of(answer, left: str = "") -> FigureSpec:
+    """Parts of a task below each other, one point per model; chance as a dash of its own."""
+    frame = answer.frame
+    order = frame.groupby("part")["score"].mean().sort_values(ascending=False).index
+    frame = frame.set_index("part").loc[order].reset_index()
+    hover = tuple(
+        c
+        for c in ("model", "part", "score", "low", "high", "chance", "n", "published")
+        if c in frame
+    )
+    chance = frame.drop_duplicates("part")[["part", "chance"]].rename(columns={"chance": "score"})
+    marks = [
+        Mark("points", chance, "part", "score", name="chance" if answer.facts["kind"] != "glue" else "majority", muted=True),
+        Mark("points", frame, "part", "score", "low", "high", colour="model", hover=hover),
+    ]  # fmt: skip
+    if "published" in frame and frame["published"].notna().any():
+        shown = frame.dropna(subset=["published"])[["part", "model", "published"]]
+        name = "published (Schrimpf et al. 2021)"
+        marks.append(Mark("points", shown, "part", "published", name=name, ringed=True))
+    return FigureSpec(
+        "What can the models do?",
+        tuple(marks),
+        "",
+        answer.axes["y_title"],
+        (Rule("y", 0.0), Rule("y", 1.0)),
+        answer=answer.sentence,
+        caption=answer.caption + left,
+        horizontal=True,
+    )
+
+
+def task_code(choice) -> str:
+    """The code that gives the figure again."""
+    changes = ", ".join(f"{name}={value!r}" for name, value in choice.changes.items())
+    protocol = f"preset({choice.preset!r})" + (f".but({changes})" if changes else "")
+    return "\n".join([
+        '"""Made by BrainLens: a task, run here."""',
+        "",
+        "from analysis import preset",
+        "from analysis.answers.live_tasks import live_tasks, run_task",
+        "",
+        f"protocol, layer = {protocol}, {choice.layer or -1!r}",
+        f"answer = live_tasks([run_task(model, {choice.task!r}, protocol, layer=layer) for model in {list(choice.models)!r}])",
+        "print(answer.sentence)",
+        "print(answer.caption)",
+        'answer.frame.to_csv("task.csv", index=False)',
+        "",
+    ])  # fmt: skip

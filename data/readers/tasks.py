@@ -1,0 +1,297 @@
+"""Tables of tasks: the GLUE sets, minimal pairs, and labelled tables of one's own."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+
+import pandas as pd
+
+from data.errors import BrainLensError, unknown
+
+__all__ = [
+    "GLUE",
+    "GlueSet",
+    "LabelledSet",
+    "glue",
+    "glue_folder",
+    "labelled_table",
+    "minimal_pairs",
+]
+
+
+@dataclass(frozen=True)
+class GlueSet:
+    """What one GLUE set looks like.
+
+    Parameters
+    ----------
+    columns : tuple of str
+        The sentence, or the two of a pair.
+    metrics : tuple of str
+        Its own measures; the score is their mean.
+    numeric : bool
+        The label is a number and no class.
+    development : tuple of str
+        Names of the development parts; the score is the mean over them.
+    """
+
+    columns: tuple[str, ...]
+    metrics: tuple[str, ...] = ("accuracy",)
+    numeric: bool = False
+    development: tuple[str, ...] = ("validation",)
+
+
+GLUE: dict[str, GlueSet] = {
+    "cola": GlueSet(("sentence",), ("matthews",)),
+    "sst2": GlueSet(("sentence",)),
+    "mrpc": GlueSet(("sentence1", "sentence2"), ("accuracy", "f1")),
+    "stsb": GlueSet(("sentence1", "sentence2"), ("pearson", "spearman"), numeric=True),
+    "qqp": GlueSet(("question1", "question2"), ("accuracy", "f1")),
+    "mnli": GlueSet(
+        ("premise", "hypothesis"), development=("validation_matched", "validation_mismatched")
+    ),
+    "qnli": GlueSet(("question", "sentence")),
+    "rte": GlueSet(("sentence1", "sentence2")),
+}
+"""The eight sets that the published table averages, by their names on the hub."""
+
+
+@dataclass(frozen=True)
+class LabelledSet:
+    """Sentences, or pairs of them, with a label.
+
+    Parameters
+    ----------
+    name : str
+    train : pandas.DataFrame
+        first, second (empty where there are no pairs), label.
+    tests : mapping of str to pandas.DataFrame
+        Part -> the same columns; empty: the training part is cross-validated.
+    metrics : tuple of str
+    numeric : bool
+    """
+
+    name: str
+    train: pd.DataFrame
+    tests: dict[str, pd.DataFrame]
+    metrics: tuple[str, ...]
+    numeric: bool
+
+
+def glue_folder(folder: str | Path = "") -> Path:
+    """Where the GLUE sets are: the folder that is named, ``glue`` in the mirror, or ``glue`` in the data folder."""
+    from data.home import home, mirror
+
+    if folder:
+        return Path(folder).expanduser()
+    beside = Path(mirror()) / "glue" if mirror() else None
+    return beside if beside is not None and beside.is_dir() else home("data", "glue")
+
+
+def glue(name: str, folder: str | Path) -> LabelledSet:
+    """One GLUE set from a folder in the hub's layout: ``<folder>/<set>/<part>-00000-of-00001.parquet``, or ``<part>.parquet``.
+
+    Parameters
+    ----------
+    name : str
+        One of :data:`GLUE`.
+    folder : path
+        That holds a folder for each set.
+
+    Raises
+    ------
+    BrainLensError
+        For an unknown set, missing files (named), and tables without the set's columns. Rows with the hub's label -1 (the hidden
+        test part) are refused.
+    """
+    if name not in GLUE:
+        raise unknown("GLUE set", name, GLUE)
+    how, folder = GLUE[name], Path(folder).expanduser() / name
+    train = _glue_part(folder, "train", how)
+    tests = {part: _glue_part(folder, part, how) for part in how.development}
+    return LabelledSet(name, train, tests, how.metrics, how.numeric)
+
+
+def _glue_part(folder: Path, part: str, how: GlueSet) -> pd.DataFrame:
+    files = sorted(folder.glob(f"{part}-*-of-*.parquet")) or sorted(folder.glob(f"{part}.parquet"))
+    if not files:
+        raise BrainLensError(
+            f"There is no {folder / f'{part}-00000-of-00001.parquet'}",
+            remedy="Put the files of nyu-mll/glue there as they are on the hub",
+        )
+    _whole(files, part)
+    try:
+        table = pd.concat([pd.read_parquet(file) for file in files], ignore_index=True)
+    except (OSError, ValueError) as error:
+        raise BrainLensError(
+            f"{files[0]} cannot be read as Parquet: {error}", remedy="Fetch it again"
+        ) from None
+    lacking = [name for name in (*how.columns, "label") if name not in table]
+    if lacking:
+        raise BrainLensError(
+            f"{files[0]} has no column {', '.join(lacking)}",
+            choices=list(map(str, table.columns)),
+            remedy="Give the files as they are on the hub",
+        )
+    if not how.numeric and (table["label"] < 0).any():
+        raise BrainLensError(
+            f"{files[0]} has hidden labels (-1): it is the test part of the benchmark",
+            remedy="Give the training and the validation part",
+        )
+    return _columns(table, how.columns, "label")
+
+
+def _whole(files: list[Path], part: str) -> None:
+    """All shards that the first one's name counts."""
+    first = files[0].stem
+    if "-of-" not in first:
+        return
+    wanted = int(first.rpartition("-of-")[2])
+    if len(files) != wanted:
+        raise BrainLensError(
+            f"{files[0].parent} has {len(files)} of {wanted} files of {part}",
+            remedy="Fetch the others too",
+        )
+
+
+def _columns(table: pd.DataFrame, columns: tuple[str, ...], label: str) -> pd.DataFrame:
+    second = table[columns[1]].astype(str) if len(columns) > 1 else ""
+    made = pd.DataFrame({"first": table[columns[0]].astype(str), "second": second, "label": table[label]})  # fmt: skip
+    empty = (made["first"].str.strip() == "") | made["label"].isna()
+    if len(columns) > 1:
+        empty |= made["second"].str.strip() == ""
+    if empty.any():
+        raise BrainLensError(
+            f"{int(empty.sum())} rows have an empty sentence or no label, first: row {int(empty.idxmax())}",
+            remedy="Fill them in, or leave these rows out",
+        )
+    return made.reset_index(drop=True)
+
+
+def labelled_table(path: str | Path) -> LabelledSet:
+    """A table of one's own: ``text`` (and ``text2`` for pairs), ``label``, and ``split`` (train, test) where it has one.
+
+    Parameters
+    ----------
+    path : path
+        CSV, TSV, Parquet or JSON lines. Labels that are all numbers with decimals, or more than twenty different numbers, are
+        predicted as numbers (r); all others as classes (accuracy and macro F1).
+
+    Raises
+    ------
+    BrainLensError
+        For missing columns, empty cells, and a label with one value only.
+    """
+    table = _read(Path(path).expanduser())
+    lacking = [name for name in ("text", "label") if name not in table]
+    if lacking:
+        raise BrainLensError(
+            f"{Path(path).name} has no column {', '.join(lacking)}",
+            choices=list(map(str, table.columns)),
+            remedy="Name the columns text (and text2), label and, where you have one, split",
+        )
+    made = _columns(table, ("text", "text2") if "text2" in table else ("text",), "label")
+    numeric = pd.api.types.is_float_dtype(made["label"]) or (
+        pd.api.types.is_numeric_dtype(made["label"]) and made["label"].nunique() > 20
+    )
+    if made["label"].nunique() < 2:
+        raise BrainLensError(
+            f"{Path(path).name}: every row has the label {made['label'].iloc[0]!r}",
+            remedy="Give a label that varies",
+        )
+    metrics = ("pearson", "spearman") if numeric else ("accuracy", "macro-f1")
+    if "split" not in table:
+        return LabelledSet(Path(path).stem, made, {}, metrics, bool(numeric))
+    part = table["split"].astype(str).str.strip().str.lower()
+    known = part.isin(("train", "test"))
+    if not known.all():
+        raise unknown("value of split", part[~known].iloc[0], ("train", "test"))
+    tests = {"test": made[part == "test"].reset_index(drop=True)}
+    if tests["test"].empty or (part == "test").all():
+        raise BrainLensError(
+            f"{Path(path).name}: split has no rows of {'test' if tests['test'].empty else 'train'}",
+            remedy="Mark rows of both, or leave the column out",
+        )
+    return LabelledSet(Path(path).stem, made[part == "train"].reset_index(drop=True), tests, metrics, bool(numeric))  # fmt: skip
+
+
+def minimal_pairs(path: str | Path) -> pd.DataFrame:
+    """Pairs of sentences, one of which is good: a file or a folder of files.
+
+    Parameters
+    ----------
+    path : path
+        ``.jsonl`` in the form of BLiMP (``sentence_good``, ``sentence_bad``, ``UID``), or CSV, TSV or Parquet with the columns
+        ``good`` and ``bad`` and, for several sets, ``set``. Of a folder all such files, each a set unless its rows name theirs.
+
+    Returns
+    -------
+    pandas.DataFrame
+        set, good, bad.
+
+    Raises
+    ------
+    BrainLensError
+        For missing columns, empty sentences, and pairs of equal sentences.
+    """
+    path = Path(path).expanduser()
+    files = sorted(f for f in path.glob("*") if f.suffix in _READERS) if path.is_dir() else [path]
+    if not files:
+        raise BrainLensError(
+            f"{path} holds no pairs", choices=tuple(_READERS), remedy="Give files that end in one of these"
+        )  # fmt: skip
+    frames = []
+    for file in files:
+        table = _read(file)
+        table = table.rename(columns={"sentence_good": "good", "sentence_bad": "bad", "UID": "set"})
+        lacking = [name for name in ("good", "bad") if name not in table]
+        if lacking:
+            raise BrainLensError(
+                f"{file.name} has no column {', '.join(lacking)}",
+                choices=list(map(str, table.columns)),
+                remedy="Name the columns good and bad, or sentence_good and sentence_bad",
+            )
+        if "set" not in table:
+            table = table.assign(set=file.stem)
+        frames.append(table[["set", "good", "bad"]].astype(str))
+    pairs = pd.concat(frames, ignore_index=True)
+    empty = (pairs["good"].str.strip() == "") | (pairs["bad"].str.strip() == "")
+    equal = pairs["good"] == pairs["bad"]
+    if empty.any() or equal.any():
+        wrong, what = (empty, "an empty sentence") if empty.any() else (equal, "two equal sentences")  # fmt: skip
+        raise BrainLensError(
+            f"{int(wrong.sum())} pairs have {what}, first: row {int(wrong.idxmax())}",
+            remedy="Correct or leave out these rows",
+        )
+    return pairs
+
+
+def _json_lines(path: Path) -> pd.DataFrame:
+    rows = [line for line in path.read_text(encoding="utf-8").splitlines() if line.strip()]
+    return pd.DataFrame([json.loads(line) for line in rows])
+
+
+_READERS = {
+    ".csv": lambda path: pd.read_csv(path, keep_default_na=False, na_values=[""]),
+    ".tsv": lambda path: pd.read_csv(path, sep="\t", keep_default_na=False, na_values=[""]),
+    ".parquet": pd.read_parquet,
+    ".jsonl": _json_lines,
+}
+
+
+def _read(path: Path) -> pd.DataFrame:
+    if path.suffix.lower() not in _READERS:
+        raise unknown("file type", path.suffix, _READERS, remedy="Give a file that ends in one of these")  # fmt: skip
+    if not path.is_file():
+        raise BrainLensError(f"There is no file {path}", remedy="Check the path")
+    try:
+        table = _READERS[path.suffix.lower()](path)
+    except (OSError, ValueError, UnicodeDecodeError) as error:
+        raise BrainLensError(
+            f"{path.name} cannot be read: {error}", remedy="Check the file"
+        ) from None
+    if not len(table):
+        raise BrainLensError(f"{path.name} has no rows", remedy="Give a table with rows")
+    return table

@@ -1,0 +1,41 @@
+"""The Task lens runs a task, and draws its parts and its score against the brain."""
+
+from __future__ import annotations
+
+import pandas as pd
+
+from dashboards import Task
+from dashboards.figures import paper
+from dashboards.work.task_computations import incapable
+
+
+def test_minimal_pairs_are_run_and_drawn(tmp_path):
+    rows = {"good": ["The dog is here.", "He saw the house."] * 3, "bad": ["The dog are here.", "He the saw house."] * 3,
+            "set": ["a", "b"] * 3}  # fmt: skip
+    pd.DataFrame(rows).to_csv(tmp_path / "pairs.csv", index=False)
+    lens = Task(models=["zoo-causal-200k", "random-64"], recording="simulated", tables=[], own_x="task",
+                task=f"pairs:{tmp_path / 'pairs.csv'}")  # fmt: skip
+    wanted = [one for one in lens.missing() if one.key.startswith("task:")]
+    assert len(wanted) == 1 and wanted[0].title.startswith("zoo-causal-200k on pairs:")
+    for one in wanted:
+        from analysis.progress import SILENT
+
+        one.take(one.work(SILENT), True)
+    lens.refresh()
+    picture = next(p for p in lens.shown.pictures if p.label == "The task")
+    assert "random: no next-word probabilities" in picture.spec.caption
+    assert (
+        set(picture.table["part"]) == {"a", "b"}
+        and "prefers the good sentence" in picture.spec.answer
+    )
+    assert paper.render(picture.spec, format="svg").startswith(b"<?xml")
+    compile(picture.python, "task.py", "exec")
+
+
+def test_what_a_model_cannot_do_is_said_before_it_runs():
+    assert incapable("random-64", "syntaxgym") == "random: no next-word probabilities"
+    assert (
+        incapable("zoo-causal-200k", "syntaxgym") == ""
+        and incapable("zoo-masked-1m", "pairs:x") == ""
+    )
+    assert "task" in incapable("zoo-causal-200k", "nothing")
