@@ -182,7 +182,7 @@ def _heads(model, task, kind, rest, protocol, layer, seeds, folder, store, repor
     )  # fmt: skip
 
 
-_NAMES = {"stsb": "sts-b", "sst2": "sst-2"}
+_RELEASED = {"stsb": "sts-b", "sst2": "sst-2"}
 
 
 @lru_cache(maxsize=1)
@@ -196,7 +196,7 @@ def _table() -> pd.DataFrame:
 def _published(model: str, name: str) -> float:
     """The released GLUE score of a model on one set; NaN where there is none."""
     table = _table()
-    wanted = _plain(_NAMES.get(name, name))
+    wanted = _plain(_RELEASED.get(name, name))
     column = next((c for c in table.columns if c.startswith("glue_") and wanted in _plain(c)), None)
     return float(table.at[model, column]) if column and model in table.index else float("nan")
 
