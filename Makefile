@@ -55,6 +55,7 @@ faults: env
 
 starter: env
 	$(BIN)/brainlens models starter
+	$(BIN)/brainlens data starter
 
 zoo: env
 	$(BIN)/python -m tools.zoo

@@ -344,6 +344,24 @@ def data_fetch(name: str, mirror: str | None):
         click.echo(path)
 
 
+@data.command("starter")
+@click.argument("names", nargs=-1)
+@click.option("--mirror", default=None, help="Folder or URL that holds the same files.")
+def data_starter(names: tuple[str, ...], mirror: str | None):
+    """Fetch small open recordings of real people (a story in the scanner, EEG, reading times); sizes and licences come first."""
+    from dashboards.command.console import progress
+    from data.catalog.starter import STARTER, bring, price
+
+    names = names or STARTER
+    click.echo(price(names))
+    with progress("starter recordings") as report:
+        found = bring(names, mirror=mirror, report=report)
+    for one in found:
+        click.echo(f"{one.id}: {one.state}" + (f" ({one.reason})" if one.reason else ""))
+    if any(one.state == "failed" for one in found):
+        sys.exit(1)
+
+
 @data.command("remove")
 @click.argument("name")
 @click.option("--also", is_flag=True, help="The files that other recordings here need, too.")

@@ -101,6 +101,7 @@ class Workbench(pn.viewable.Viewer):
             self.selection,
             lambda: self.lens.run_by_itself(),
             visible=not query.strip("?") and not embedded,
+            client=self.client,
         )
         self._names = list(kinds)
         self._tabs = pmui.Tabs(  # headers only: the bodies stay in the page, shown or not

@@ -7,10 +7,14 @@ from collections.abc import Callable
 import panel as pn
 import panel_material_ui as pmui
 
+from dashboards.lens.client import Client
 from dashboards.lenses.training import CHECKPOINTED
 from dashboards.look.look import plain
 from dashboards.state import Selection, defaults
+from dashboards.work.desk import Desk
+from dashboards.work.jobs import RUNNER
 from dashboards.work.score_computations import example
+from data.errors import BrainLensError
 
 __all__ = ["STEPS", "Welcome"]
 
@@ -46,6 +50,9 @@ STEPS = (
 )
 """Name, question, and the selection that answers it."""
 
+PEOPLE = {"lens": "time", "models": ["zoo-causal-3m"], "recording": "alice2016", "preset": "story"}
+"""The first question of real people: when is the brain predicted, beyond when words come?"""
+
 
 class Welcome(pmui.Row):
     """One slim line above the lenses of a fresh page; it goes with the first step, or when it is put away.
@@ -58,10 +65,30 @@ class Welcome(pmui.Row):
         Computes what the lens in front then misses.
     visible : bool
         Whether the page was opened without a link to a view.
+    client : Client, optional
+        The page's; None: one of its own.
     """
 
-    def __init__(self, selection: Selection, run: Callable[[], None], *, visible: bool):
+    def __init__(
+        self,
+        selection: Selection,
+        run: Callable[[], None],
+        *,
+        visible: bool,
+        client: Client | None = None,
+    ):
         self._selection, self._run = selection, run
+        self._client = client or Client(active=False)
+        self._desk = Desk(RUNNER, self._client.copy, lambda *_: None)
+        self._people = pmui.Button(
+            label="Real people",
+            icon="groups",
+            description=real_words(),
+            variant="outlined",
+            size="small",
+            margin=(1, 6),
+            on_click=lambda _: self.ask_people(),
+        )
         close = pmui.IconButton(
             icon="close",
             label="Put this away",
@@ -72,7 +99,7 @@ class Welcome(pmui.Row):
         )
         hint = (
             "One click each, on models and a simulated recording that ship with the program: nothing is downloaded. "
-            "Your own models and data: the Library."
+            "'Real people' asks of a story heard in the scanner, which is fetched once. Your own models and data: the Library."
         )
         words = pn.pane.HTML(
             f"<span title='{plain(hint)}'><b>The first five minutes</b></span>", margin=(6, 6, 0, 8)
@@ -81,6 +108,9 @@ class Welcome(pmui.Row):
             words,
             pmui.Row(
                 *map(self._step, range(len(STEPS))),
+                self._people,
+                self._desk.progress,
+                self._desk.errors,
                 sizing_mode="stretch_width",
                 margin=0,
                 styles={"overflow-x": "auto"},
@@ -115,3 +145,41 @@ class Welcome(pmui.Row):
         self._selection.lens = wanted["lens"]
         self.visible = False
         self._run()
+
+    def ask_people(self) -> None:
+        """The first question of real people; their recordings are fetched where they are not here yet."""
+        from data.catalog.starter import FIRST, missing
+
+        if not missing((FIRST,)):
+            self._ask_people()
+        else:
+            self._desk.submit("starter:recordings", "recordings of real people", _bring,
+                              lambda _: self._ask_people(), files=True)  # fmt: skip
+
+    def _ask_people(self) -> None:
+        wanted = {**defaults(), **PEOPLE, "theme": self._selection.theme}
+        self._selection.param.update(
+            **{name: value for name, value in wanted.items() if name != "lens"}
+        )
+        self._selection.lens = wanted["lens"]
+        self.visible = False
+        self._run()
+
+
+def real_words() -> str:
+    """What a click brings, with sizes and licences."""
+    from data.catalog.starter import FIRST, price
+
+    told = price((FIRST,))
+    return "When do models predict people who hear a story? " + (
+        "Nothing has to be fetched." if told == "everything is here" else f"Fetches {price()}."
+    )
+
+
+def _bring(report) -> None:
+    """Fetch the pack; what the first question needs has to come."""
+    from data.catalog.starter import FIRST, bring
+
+    for one in bring(report=report):
+        if one.id == FIRST and one.state == "failed":
+            raise BrainLensError(one.reason, remedy="Ask for it again, or set BRAINLENS_MIRROR")
