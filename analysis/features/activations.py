@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -66,6 +67,25 @@ class Activations:
         )
         self.widths, self.layers, self.key, self.fresh = tuple(widths), list(layers), key, fresh
         self._source = source  # .layer(number), .gram(number)
+
+    @classmethod
+    def in_memory(
+        cls, card: Card, layers: dict[int, np.ndarray], recording: Recording, digest: str
+    ) -> Activations:
+        """Layers that are there already, in the recording's order; ``digest`` of their content."""
+        widths = [layers[n].shape[1] if n in layers else 0 for n in range(max(layers) + 1)]
+        ids = [str(i) for i in recording.stimuli.index]
+        return cls(
+            card,
+            id=card.id,
+            fingerprint=digest,
+            tokenizer_hash="",
+            widths=widths,
+            layers=sorted(layers),
+            key=_key({"file": digest, "stimuli": ids, "code": CODE_VERSION}),
+            fresh=False,
+            source=_Held(layers),
+        )
 
     @property
     def n_layers(self) -> int:
@@ -308,29 +328,17 @@ def from_file(
         Stimuli that are missing or occur twice, pickled arrays, values that are not finite.
     """
     path = Path(path).expanduser()
-    layers, digest = read_layers(path, recording)
+    layers, digest, told = read_layers(path, recording)
     if contiguous:
         layers = dict(enumerate(layers[n] for n in sorted(layers)))
-    widths = [layers[n].shape[1] if n in layers else 0 for n in range(max(layers) + 1)]
     card = card or Card(
         id=path.stem.lower(),
         cls="activations",
         source="folder",
         note="activations from a file",
-        layers=len(widths) - 1,
-        width=max(widths),
+        layers=max(layers),
+        width=max(values.shape[1] for values in layers.values()),
     )
-    key = _key(
-        {"file": digest, "stimuli": [str(i) for i in recording.stimuli.index], "code": CODE_VERSION}
-    )
-    return Activations(
-        card,
-        id=card.id,
-        fingerprint=digest,
-        tokenizer_hash="",
-        widths=widths,
-        layers=sorted(layers),
-        key=key,
-        fresh=False,
-        source=_Held(layers),
-    )
+    if told:
+        card = replace(card, note="; ".join(filter(None, [card.note, told])))
+    return Activations.in_memory(card, layers, recording, digest)

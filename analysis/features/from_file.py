@@ -10,6 +10,7 @@ from pathlib import Path
 
 import numpy as np
 
+from analysis.features.matching import matched
 from data.errors import BrainLensError
 from data.own.formats import load_npz
 from data.own.hdf5 import harmless
@@ -59,7 +60,7 @@ def peek(path: Path) -> tuple[list[str], dict[int, int], str]:
     return ids, {number: layers[number].shape[1] for number in sorted(layers)}, digest
 
 
-def read_layers(path: Path, recording: Recording) -> tuple[dict[int, np.ndarray], str]:
+def read_layers(path: Path, recording: Recording) -> tuple[dict[int, np.ndarray], str, str]:
     """Layers from a file in the order of a recording's stimuli.
 
     Parameters
@@ -74,6 +75,8 @@ def read_layers(path: Path, recording: Recording) -> tuple[dict[int, np.ndarray]
         Number -> array (n_stimuli, width), float32.
     digest : str
         sha256 of the file's content.
+    told : str
+        How rows were matched, where not by stimulus id.
 
     Raises
     ------
@@ -84,15 +87,7 @@ def read_layers(path: Path, recording: Recording) -> tuple[dict[int, np.ndarray]
     if not path.exists():
         raise BrainLensError(f"There is no file {path}", remedy="Check the path")
     ids, layers, digest = _read(path)
-    place = {name: i for i, name in enumerate(ids)}
-    wanted = [str(i) for i in recording.stimuli.index]
-    if missing := [name for name in wanted if name not in place]:
-        raise BrainLensError(
-            f"{path.name} lacks {len(missing)} of the {len(wanted)} stimuli of {recording.id}, first {missing[0]!r}",
-            choices=ids[:5],
-            remedy="Name the stimuli as the recording does (its stimulus ids)",
-        )
-    rows = np.asarray([place[name] for name in wanted])
+    rows, told = matched(ids, recording, path.name)
     held = {}
     for number, values in layers.items():
         held[number] = np.ascontiguousarray(values[rows], np.float32)
@@ -101,7 +96,7 @@ def read_layers(path: Path, recording: Recording) -> tuple[dict[int, np.ndarray]
                 f"{path.name}: layer {number} has values that are not finite",
                 remedy="Correct them or leave the layer out",
             )
-    return held, digest
+    return held, digest, told
 
 
 def _read(path: Path) -> tuple[list[str], dict[int, np.ndarray], str]:

@@ -37,6 +37,7 @@ CLASSES = {
     "embedding": Abilities(),
     "random": Abilities(),
     "activations": Abilities(),
+    "table": Abilities(predicts_words=True, has_layers=False),
 }
 
 

@@ -17,6 +17,7 @@ CLASSES = Registry(
     "class of model",
     {
         "activations": "analysis.features.ready:ReadyActivations",
+        "surprisal-table": "analysis.features.surprisal_table:SurprisalTable",
         "static": "analysis.models.static:StaticEmbedding",
         "lstm-lm": "analysis.models.recurrent:LSTMLanguageModel",
         "character-lstm": "analysis.models.recurrent:CharacterLSTM",

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pandas as pd
 
+from analysis.features.surprisal_table import holds_surprisals
 from analysis.progress import SILENT, Report
 from analysis.protocol import Protocol
 from data.errors import BrainLensError
@@ -39,7 +40,8 @@ def surprisal_of(
     ----------
     source : str or pandas.Series
         ``gpt3`` (the probabilities released with Natural Stories), a table with the columns ``stimulus`` and ``surprisal``
-        (bits), a model's id, or the numbers themselves.
+        (bits), a table of words or tokens as other tools write it (:mod:`analysis.features.surprisal_table`), a model's id, or
+        the numbers themselves.
 
     Raises
     ------
@@ -59,7 +61,8 @@ def surprisal_of(
                 remedy="Name a model, or a table with the columns stimulus and surprisal",
             )
         return gpt3_surprisal(words=recording.stimuli)
-    if (place := existing(source)) is not None and place.is_file():
+    place = existing(source)
+    if place is not None and place.is_file() and not holds_surprisals(place):
         return _from_table(place, recording)
     from analysis.features.surprisal import word_surprisal
     from analysis.models import load

@@ -40,8 +40,9 @@ def score(
 
     Parameters
     ----------
-    model : str, Model or Activations
-        A catalogue id, folder or hub id (with ``@untrained:...`` and the like), a loaded model, or ready activations.
+    model : str, Model, Activations, ndarray, DataFrame or dict
+        A catalogue id, folder or hub id (with ``@untrained:...`` and the like), a loaded model, or ready activations, as they are
+        or as arrays (see :func:`analysis.features.arrays.from_arrays`).
     recording : str, path or Recording
         A catalogue id, a file, or a loaded recording.
     protocol : Protocol or str
@@ -73,12 +74,15 @@ def score(
     done for each of the protocol's fold seeds and averaged; after the first seed the profile is shown as a preview.
     """
     from analysis.features.activations import Activations
+    from analysis.features.arrays import from_arrays, is_arrays
     from analysis.store.store import Store
 
     protocol = preset(protocol) if isinstance(protocol, str) else protocol
     recording = as_recording(recording)
     store = store or Store()
     every = runs(recording, protocol)
+    if is_arrays(model):
+        model = from_arrays(model, recording)
     model, layers = at_sites(model, layers)
     source = model if isinstance(model, Activations) else as_model(model)
     numbers = _layer_numbers(source, layers)

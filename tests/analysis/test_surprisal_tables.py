@@ -1,0 +1,125 @@
+"""Tables of other tools in the place of a model: found in the texts by their characters, units told or asked for."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from analysis.features.surprisal import word_surprisal
+from analysis.models import catalog
+from analysis.reading.run import read
+from analysis.reading.source import surprisal_of
+from analysis.store.store import Store
+from data.catalog.catalog import recording
+from data.errors import BrainLensError
+
+TEXT = "The old dog slept. Nobody knew."
+TOKENS = [
+    "The",
+    "\u0120old",
+    "\u0120dog",
+    "\u0120sl",
+    "ept",
+    ".",
+    "\u0120Nobody",
+    "\u0120knew",
+    ".",
+]
+BITS = np.arange(1.0, 10.0)
+
+
+def write(folder, name="mine.csv", **columns):
+    path = folder / name
+    frame = pd.DataFrame(columns)
+    frame.to_csv(path, index=False, sep="\t" if path.suffix == ".tsv" else ",")
+    return path
+
+
+def words(path, tmp_path):
+    return word_surprisal(
+        catalog.load(str(path)), TEXT, store=Store(tmp_path / "store", readers=[])
+    )
+
+
+LAYOUTS = {
+    "minicons": ("a.csv", {"token": TOKENS, "surprisal_nats": BITS * np.log(2)}),
+    "lm-zoo": (
+        "b.tsv",
+        {"sentence_id": [1] * 9, "token_id": range(9), "token": TOKENS, "surprisal": BITS},
+    ),
+    "pangoling": (
+        "c.csv",
+        {
+            "word": ["The", "old", "dog", "slept.", "Nobody", "knew."],
+            "lp": -np.log(2) * np.array([1, 2, 3, 4 + 5 + 6, 7, 8 + 9.0]),
+        },
+    ),
+    "llama": (
+        "d.csv",
+        {
+            "token": ["<s>", *[t.replace("\u0120", "\u2581") for t in TOKENS]],
+            "surprisal_bits": [np.nan, *BITS],
+        },
+    ),
+    "wordpieces": (
+        "e.csv",
+        {
+            "token": ["the", "old", "dog", "sl", "##ept", ".", "nobody", "knew", "."],
+            "surprisal_bits": BITS,
+        },
+    ),
+}
+
+
+@pytest.mark.parametrize("layout", LAYOUTS)
+def test_words_have_the_sum_of_their_tokens_in_bits(layout, tmp_path):
+    name, columns = LAYOUTS[layout]
+    table = words(write(tmp_path, name, **columns), tmp_path)
+    np.testing.assert_allclose(table["surprisal"], [1, 2, 3, 15, 7, 17])
+    assert not table.attrs["word_boundary"]
+
+
+def test_a_unit_that_is_not_told_is_asked_for(tmp_path):
+    path = write(tmp_path, token=TOKENS, surprisal=BITS)
+    with pytest.raises(BrainLensError, match="in bits or in nats") as caught:
+        catalog.load(str(path))
+    assert "surprisal_nats" in caught.value.remedy
+    with pytest.raises(BrainLensError, match="values above 0"):
+        catalog.load(str(write(tmp_path, "p.csv", token=TOKENS, logprob=BITS)))
+    with pytest.raises(BrainLensError, match="below 0, first -1"):
+        catalog.load(str(write(tmp_path, "q.csv", token=TOKENS, surprisal_bits=-BITS)))
+
+
+def test_a_text_that_is_not_there_says_where_it_parts(tmp_path):
+    path = write(tmp_path, token=[*TOKENS[:6], "Somebody", *TOKENS[7:]], surprisal_bits=BITS)
+    with pytest.raises(BrainLensError, match=r"agrees for 15 of 26 characters") as caught:
+        words(path, tmp_path)
+    assert "'nobodyknew.'" in str(caught.value)
+    twice = write(tmp_path, "twice.csv", token=TOKENS * 2, surprisal_bits=np.arange(18.0))
+    with pytest.raises(BrainLensError, match="2 times with different surprisals"):
+        words(twice, tmp_path)
+
+
+def test_it_predicts_words_and_has_no_layers(tmp_path):
+    from analysis.scoring.verb import score
+
+    path = write(tmp_path, token=TOKENS, surprisal_bits=BITS)
+    card = catalog.load(str(path)).card
+    assert card.predicts_words and not card.has_layers and "bits" in card.note
+    with pytest.raises(BrainLensError):
+        score(str(path), "simulated", store=Store(tmp_path / "s", readers=[]))
+
+
+def test_reading_with_a_table_is_reading_with_the_model_that_wrote_it(tmp_path):
+    texts, store = recording("simulated-reading"), Store(tmp_path / "store", readers=[])
+    own = word_surprisal(catalog.load("zoo-causal-200k"), texts, store=store)
+    path = write(tmp_path, word=texts.stimuli["text"], surprisal_bits=own["surprisal"].fillna(0.0))
+    told = surprisal_of(str(path), texts, store=store)
+    np.testing.assert_allclose(told, own["surprisal"].fillna(0.0), atol=1e-6)
+    table = read(str(path), texts, store=store)
+    series = read("zoo-causal-200k", texts, surprisal=own["surprisal"].fillna(0.0), store=store)
+    assert table.rows["delta_ll"].iloc[0] == pytest.approx(
+        series.rows["delta_ll"].iloc[0], abs=1e-9
+    )
+    assert "from a table" in catalog.load(str(path)).card.note
