@@ -9,6 +9,7 @@ import pandas as pd
 
 from data.errors import BrainLensError, unknown
 from data.recording import Recording
+from data.words import add_word_columns
 
 __all__ = ["FILTERS", "Filter", "apply_filter", "compare_versions", "filtered"]
 
@@ -117,8 +118,6 @@ def filtered(recording: Recording, filter: str | Filter) -> Recording:
     BrainLensError
         Where its rows are not words.
     """
-    from data.words import add_word_columns
-
     if recording.scored_unit != "word":
         raise BrainLensError(
             f"{recording.id} has one response per {recording.scored_unit}; filters are for words that were read",

@@ -10,6 +10,7 @@ import pandas as pd
 from analysis.answers.answer import Answer, plural
 from analysis.progress import SILENT, Report
 from analysis.reading.crossed import crossed_mean
+from data.readers.trials import choices
 
 __all__ = ["forced_choices", "preferences"]
 
@@ -34,8 +35,6 @@ def forced_choices(
         choices), low, high (people and pairs resampled), p (two-sided, against .5), n, people_above (more than half agree),
         n_people. ``facts["by_person"]``: persons x predictors.
     """
-    from data.readers.trials import choices
-
     table = choices() if table is None else table
     columns = (
         [name for name in table.columns[table.columns.get_loc("second_model") + 1 :]]

@@ -10,7 +10,9 @@ import numpy as np
 import pandas as pd
 
 from analysis.answers.answer import Answer, decimal, interval, listed, plural
+from analysis.statistics import paired
 from data.errors import BrainLensError, unknown
+from data.readers.published import BENCHMARKS, hadidi2025, schrimpf2021
 
 __all__ = [
     "SCALES",
@@ -375,8 +377,6 @@ def detail(first: pd.Series, second: pd.Series, targets: tuple) -> Answer:
     BrainLensError
         Where the two are not of the same data and protocol.
     """
-    from analysis.statistics import paired
-
     if first["data_key"] != second["data_key"] or first["protocol_key"] != second["protocol_key"]:
         raise BrainLensError(
             f"{first['model']} and {second['model']} were not scored on the same data by the same protocol",
@@ -523,8 +523,6 @@ def benchmarks() -> list[str]:
 
 def _wide(table: str, pooling: str) -> pd.DataFrame:
     """Models by benchmarks."""
-    from data.readers.published import BENCHMARKS, hadidi2025, schrimpf2021
-
     if table not in TABLES:
         raise unknown("published table", table, TABLES)
     if table == "schrimpf2021":

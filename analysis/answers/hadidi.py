@@ -8,6 +8,8 @@ import numpy as np
 import pandas as pd
 
 from analysis.answers.answer import Answer, decimal, listed, percent, plural
+from analysis.answers.task import correlation_words
+from analysis.statistics import correlate, leave_one_family_out
 from data.errors import unknown
 from data.readers.published import hadidi2025
 
@@ -45,9 +47,6 @@ def hadidi(benchmark: str = "pereira2018", *, pooling: str = "last") -> Answer:
 
 @lru_cache(maxsize=9)
 def _hadidi(benchmark: str, pooling: str) -> Answer:
-    from analysis.answers.task import correlation_words
-    from analysis.statistics import correlate, leave_one_family_out
-
     table = hadidi2025()
     table = table[(table["benchmark"] == benchmark) & (table["pooling"] == pooling)]
     wide = table.pivot(index=["model", "family"], columns="split", values=["score", "error"])

@@ -8,8 +8,15 @@ from dataclasses import dataclass, field
 import numpy as np
 import pandas as pd
 
+from analysis.mapping.splits import make_folds
+from analysis.models.catalog import cards, state
 from analysis.progress import SILENT, Report
 from analysis.protocol import Protocol
+from data.catalog.catalog import entries
+from data.catalog.catalog import recording as load
+from data.catalog.shelf import kept
+from data.errors import BrainLensError
+from data.own.validation import inspect
 
 __all__ = ["Described", "describe", "models", "recordings"]
 
@@ -52,9 +59,6 @@ class Described:
 
 def recordings() -> pd.DataFrame:
     """id, kind, unit (what is scored), shape, size (bytes), licence (short), state, trap (the first), own; own first."""
-    from data.catalog.catalog import entries
-    from data.catalog.shelf import kept
-
     own, rows = kept(), []
     for one in sorted(entries().values(), key=lambda one: one.id not in own):
         unit = re.search(r"\b(sentence|word|volume|line|token|suite)s?\b", one.shape)
@@ -77,8 +81,6 @@ def recordings() -> pd.DataFrame:
 
 def models() -> pd.DataFrame:
     """id, class, layers, width, parameters, source, state, download (bytes, None where not known), note."""
-    from analysis.models.catalog import cards, state
-
     rows = []
     for name, card in cards().items():
         where = state(name)
@@ -110,9 +112,6 @@ def describe(name: str, protocol: Protocol, report: Report = SILENT) -> Describe
         Where its files are not here or are damaged.
     """
     from dataclasses import replace
-
-    from data.catalog.catalog import recording as load
-    from data.own.validation import inspect
 
     recording = load(name)
     values = recording.responses.values
@@ -151,9 +150,6 @@ def _sample(recording) -> str:
 
 
 def _groups(recording, protocol: Protocol) -> tuple[str, ...]:
-    from analysis.mapping.splits import make_folds
-    from data.errors import BrainLensError
-
     said = []
     for column, what in (
         (recording.context, "read as one text"),

@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 
 from analysis.answers.answer import Answer, decimal, interval
+from analysis.ceiling.persons import persons, profiles, wide
 from analysis.progress import SILENT, Report
 from analysis.reading.by_trial import trial_table
 from analysis.reading.source import corpus, surprisal_of
@@ -41,8 +42,6 @@ def persons_of(
         ``facts["summary"]``: mean
         over people with its interval (people resampled), and how many people a model predicts better than the other people do.
     """
-    from analysis.ceiling.persons import persons, profiles, wide
-
     bits = surprisals_of(surprisals, recording, report)
     trials = trial_table(recording, filter="none")
     responses = wide(trials.table, trials.response, item="stimulus")

@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 
 from analysis.answers.answer import Answer, decimal, interval, listed, plural
+from analysis.answers.task import own_task
 from analysis.reading.delta_ll import mean_over_texts
 from analysis.reading.doctor import VersionDiff, pooled_profile, version_diff
 from analysis.reading.frame import word_frame
@@ -150,8 +151,6 @@ def against(frame: pd.DataFrame) -> Answer:
     Answer
         As of :func:`analysis.answers.task.own_task`: a fit from four models on.
     """
-    from analysis.answers.task import own_task
-
     first = frame.iloc[0]
     here = frame[
         (frame["recording"] == first["recording"]) & (frame["measure"] == first["measure"])
@@ -205,8 +204,6 @@ def against_scores(frame: pd.DataFrame, scores: pd.DataFrame, recording: str) ->
     Answer
         ``frame``: the pairs; ``missing``: models that lack one of the two, with the reason; a fit from four models on.
     """
-    from analysis.answers.task import own_task
-
     pooled = frame[frame["recording"].str.startswith("mean of ")]
     first = frame.iloc[0] if pooled.empty else pooled.iloc[0]
     here = frame[

@@ -7,9 +7,12 @@ from collections.abc import Sequence
 import numpy as np
 import pandas as pd
 
+from analysis.features.activations import extract
 from analysis.mapping.similarity import dissimilarity, linear_cka, rsa
+from analysis.models import load
 from analysis.progress import SILENT, Report
 from analysis.protocol import Protocol
+from data.catalog.catalog import recording as load_recording
 from data.errors import BrainLensError
 from data.recording import Recording
 
@@ -20,9 +23,6 @@ def layers_of(
     model: str, recording: Recording, protocol: Protocol, *, store=None, report: Report = SILENT
 ) -> tuple[list[np.ndarray], list[int]]:
     """Features of every layer of a model for a recording, and the layers' numbers."""
-    from analysis.features.activations import extract
-    from analysis.models import load
-
     source = load(model)
     numbers = list(range(source.n_layers))
     read = extract(source, recording, protocol, numbers, store=store, report=report)
@@ -82,8 +82,6 @@ def similarities(
     that lack one of the others. No interval: pairs of stimuli are not independent.
     """
     if isinstance(recording, str):
-        from data.catalog.catalog import recording as load_recording
-
         recording = load_recording(recording)
     protocol = protocol or Protocol()
     rows, targets = complete(recording)

@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 
 from analysis.answers.answer import Answer, decimal, interval, listed, plural
+from analysis.statistics import correlate
 from analysis.statistics.correlation import FEW_FAMILIES, leave_one_family_out
 from data.errors import BrainLensError, unknown
 from data.readers.published import BENCHMARKS, schrimpf2021, schrimpf2021_models, schrimpf2021_tasks
@@ -469,8 +470,6 @@ def _scaled(values: pd.Series, across: Measure) -> np.ndarray:
 
 def _correlation(table: pd.DataFrame, across: Measure):
     """Pearson, rank, and partial on log width where that is not an axis."""
-    from analysis.statistics import correlate
-
     x, y = _scaled(table["x"], across), table["y"].to_numpy(float)
     width = _log_width(table)
     varies = width is not None and len(set(width[np.isfinite(width)])) > 1

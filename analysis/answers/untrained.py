@@ -10,6 +10,7 @@ import pandas as pd
 
 from analysis.answers.answer import Answer, decimal, interval, listed, percent, plural
 from analysis.answers.task import DRAWS, MEASURES, correlation_words, published
+from analysis.statistics import correlate, leave_one_family_out
 from data.errors import BrainLensError, unknown
 from data.readers.published import BENCHMARKS
 
@@ -339,16 +340,12 @@ def _pairs(benchmark: str, clip: bool) -> pd.DataFrame:
 
 
 def _without(frame: pd.DataFrame) -> pd.DataFrame:
-    from analysis.statistics import leave_one_family_out
-
     values = (frame[name].to_numpy(float) for name in ("untrained", "trained"))
     return leave_one_family_out(*values, frame["family"].to_numpy(str))
 
 
 @lru_cache(maxsize=32)
 def _correlation(benchmark: str, clip: bool):
-    from analysis.statistics import correlate
-
     frame = _pairs(benchmark, clip)
     values = (frame[name].to_numpy(float) for name in ("untrained", "trained"))
     return correlate(

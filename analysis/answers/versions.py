@@ -8,6 +8,7 @@ import pandas as pd
 
 from analysis.answers.answer import Answer, plural
 from analysis.answers.reading import versions
+from analysis.models.catalog import cards, state
 from analysis.progress import SILENT, Report
 from analysis.protocol import Protocol
 from analysis.reading.source import GPT3, surprisal_of
@@ -117,7 +118,6 @@ def compare(
 
 def sources(recording_id: str) -> list[str]:
     """What can give surprisals for this recording without a download: ``gpt3`` first, then models with probabilities."""
-    from analysis.models.catalog import cards, state
     from data.catalog.catalog import entries
 
     known = entries()

@@ -10,6 +10,8 @@ import uuid
 from pathlib import Path
 
 from analysis.features.ready import _peeked, _told
+from analysis.models.catalog import cards
+from data.catalog.catalog import entries, recording
 from data.errors import BrainLensError
 from data.home import personal
 
@@ -18,8 +20,6 @@ __all__ = ["fits", "keep"]
 
 def fits(path: Path) -> list[str]:
     """Ids of the recordings on this machine whose stimuli are all in the file."""
-    from data.catalog.catalog import entries, recording
-
     here, ids = [], set(_peeked(path)[0])
     for name, one in entries(recordings=True).items():
         if one.state != "ready":
@@ -41,8 +41,6 @@ def keep(path: Path, name: str = "", note: str = "") -> str:
     BrainLensError
         Where it cannot be read, or the name makes no id.
     """
-    from analysis.models.catalog import cards
-
     wanted = re.sub(r"[^a-z0-9]+", "-", (name or path.stem).lower()).strip("-")[:60]
     if not wanted:
         raise BrainLensError(f"{name!r} makes no id", remedy="Use letters and digits")

@@ -10,6 +10,8 @@ import numpy as np
 
 from analysis.features.surprisal import CODE_VERSION, LN2, kind_of
 from analysis.models.base import Model, TokenSurprisal
+from analysis.models.next_token import Passes
+from analysis.models.transformer import TransformerModel
 from analysis.progress import SILENT, Report
 from analysis.store.keys import READING, packages
 from analysis.store.store import Store
@@ -124,15 +126,11 @@ def evaluate(
 
 def _scored(model: Model, text: str, window, stride, store: Store, key: str, report: Report):
     """Token surprisals of the whole text, with window and stride as used."""
-    from analysis.models.transformer import TransformerModel
-
     if not isinstance(model, TransformerModel):
         return model.surprisal([text], window=window, stride=stride, report=report)[0], (
             window,
             stride,
         )
-    from analysis.models.next_token import Passes
-
     passes = Passes(model, [text], window=window, stride=stride)
     coded = passes.coded[0]
     nats = np.full(len(coded.ids), np.nan)

@@ -9,6 +9,7 @@ from dataclasses import asdict, dataclass
 import numpy as np
 
 from analysis.models.base import Model
+from analysis.models.transformer import TransformerModel
 from analysis.progress import SILENT, Report
 from analysis.store.entry import Journal
 from analysis.store.keys import READING, packages
@@ -94,7 +95,6 @@ def readout_perplexity(
     import torch
 
     from analysis.models.seeds import seeded
-    from analysis.models.transformer import TransformerModel
 
     if not isinstance(model, TransformerModel):
         raise BrainLensError(

@@ -6,6 +6,7 @@ from dataclasses import replace
 from functools import lru_cache
 from pathlib import Path
 
+from analysis.features.activations import from_file
 from analysis.features.from_file import SUFFIXES, peek
 from analysis.models.base import Card, Model
 from analysis.models.files.json_files import read_json
@@ -78,8 +79,6 @@ class ReadyActivations(Model):
         BrainLensError
             Where stimuli of the recording are missing in the file.
         """
-        from analysis.features.activations import from_file
-
         return from_file(self.path, recording, card=self.card, contiguous=True)
 
 

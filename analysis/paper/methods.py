@@ -14,6 +14,7 @@ import numpy as np
 
 from analysis.answers.answer import decimal, listed, plural
 from analysis.protocol import PRESETS, Protocol
+from data.readers.published import CITATIONS
 
 __all__ = ["bibtex", "paragraph"]
 
@@ -379,8 +380,6 @@ def _software(provenance: Mapping) -> str:
 # ---- references ------------------------------------------------------------------------------------------------------------
 def bibtex(scores=(), *, published: Sequence[str] = ()) -> str:
     """BibTeX of the recordings, models, methods and published tables behind some scores, and of BrainLens; each entry once."""
-    from data.readers.published import CITATIONS
-
     entries: dict[str, str] = {}
     scores = several(scores)
     for score in scores:

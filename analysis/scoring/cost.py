@@ -6,7 +6,13 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from analysis.features.activations import activation_key
+from analysis.models.catalog import card, load, state
 from analysis.protocol import Protocol
+from analysis.scoring.folds import runs
+from analysis.scoring.keys import score_key
+from analysis.store.store import Store
+from analysis.text.passages import passages
 from data.recording import Recording
 
 __all__ = ["Cost", "cost", "estimate", "tokens_read"]
@@ -67,12 +73,6 @@ def cost(model: str, recording: Recording, protocol: Protocol, *, store=None) ->
     BrainLensError
         For a model that does not exist.
     """
-    from analysis.features.activations import activation_key
-    from analysis.models.catalog import card, load, state
-    from analysis.scoring.folds import runs
-    from analysis.scoring.keys import score_key
-    from analysis.store.store import Store
-
     store = store or Store()
     facts = card(model)
     parameters = facts.parameters_about
@@ -139,8 +139,6 @@ def tokens_read(
     A causal model reads a text once, as far as its window reaches; every stimulus behind that has a pass of its own over the
     newest tokens (a sentence at the end of a long story costs a whole window).
     """
-    from analysis.text.passages import passages
-
     seen = min((w for w in (window, protocol.window) if w is not None), default=np.inf)
     read = split = 0.0
     for passage in passages(recording, protocol.context):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from analysis.features.activations import Activations, activation_key
 from analysis.protocol import Protocol
 from analysis.store.keys import content_key
 from data.recording import Recording
@@ -16,8 +17,6 @@ def data_key(recording: Recording, protocol: Protocol) -> str:
 
 def score_key(source, recording: Recording, protocol: Protocol) -> str:
     """One model (or ready activations) on one recording under one protocol; no weights are loaded."""
-    from analysis.features.activations import Activations, activation_key
-
     read = (
         source.key
         if isinstance(source, Activations)

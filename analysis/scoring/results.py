@@ -17,6 +17,7 @@ import xarray as xr
 
 from analysis.store.keys import content_key
 from analysis.store.sealed import healed, load_json, save_json
+from analysis.store.store import Store
 from data.errors import BrainLensError, unknown
 from data.files import Damaged, atomic, guarded, unguarded
 from data.home import personal
@@ -143,8 +144,6 @@ def results(store=None) -> pd.DataFrame:
         :data:`COLUMNS`, ``source`` (``own`` or ``imported``), ``origin`` (file it came from) and ``key`` (in the store); the
         per-target r of own results is under the key, see :func:`targets`.
     """
-    from analysis.store.store import Store
-
     rows = []
     for told in (store or Store()).scores("-result").to_dict("records"):
         with contextlib.suppress(ValueError, KeyError, TypeError):
@@ -188,8 +187,6 @@ def _marked(row: dict, origin: str) -> dict:
 
 def targets(key: str, store=None) -> xr.Dataset | None:
     """``r`` of every target of one own result, or None where it is not there any more."""
-    from analysis.store.store import Store
-
     return (store or Store()).load_score(key)
 
 

@@ -8,11 +8,14 @@ from dataclasses import dataclass, replace
 import numpy as np
 import xarray as xr
 
+from analysis.mapping.splits import make_folds
 from analysis.progress import SILENT, Report
 from analysis.protocol import Protocol
+from analysis.scoring.folds import fit_parts
 from analysis.scoring.nested import picked
 from analysis.scoring.summary import choose_layers, per_target, summarise
 from analysis.statistics.bootstrap import DRAWS_SEED
+from analysis.statistics.permutation import circular_shifts, group_permutations
 from data.errors import BrainLensError
 from data.recording import Recording
 
@@ -82,8 +85,6 @@ def targets_test(
     BrainLensError
         Where nothing can be moved.
     """
-    from analysis.mapping.splits import make_folds
-
     layers = [layers] if isinstance(layers, np.ndarray) else list(layers)
     protocol = protocol.each_seed()[0]
     parts = make_folds(recording, protocol)
@@ -171,8 +172,6 @@ def _nested(
     -------
     ndarray, shape (n_copies, n_targets)
     """
-    from analysis.scoring.folds import fit_parts
-
     copies, n_stimuli, count = responses.shape
     array = xr.DataArray(
         responses.transpose(1, 0, 2).reshape(n_stimuli, -1),
@@ -207,8 +206,6 @@ def _nested(
 
 def _moved(groups: np.ndarray, within: np.ndarray, draws: int, seed: int):
     """Exchanges of whole groups where they move enough, else rotations inside the groups."""
-    from analysis.statistics.permutation import circular_shifts, group_permutations
-
     exchanged, why = None, "no two groups are equally long"
     try:
         exchanged = group_permutations(groups, within=within, draws=draws, seed=seed)

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 import numpy as np
 import pandas as pd
 
+from analysis.mapping import cross_validate
 from analysis.progress import SILENT, Report
 from analysis.statistics.multiple import max_statistic, permutation_p
 from data.errors import BrainLensError
@@ -187,8 +188,6 @@ def permutation_test(
     **engine
         Further arguments of ``cross_validate``, such as ``inner_folds``.
     """
-    from analysis.mapping import cross_validate
-
     responses = np.asarray(responses, float)
     responses = responses[:, None] if responses.ndim == 1 else responses
     n, n_targets = responses.shape

@@ -19,6 +19,8 @@ from pathlib import Path
 import pandas as pd
 from filelock import FileLock, Timeout
 
+from analysis.scoring.verb import score
+from analysis.store.store import Store
 from analysis.sweep.plan import Cell, Plan, Task, tasks
 from data.errors import BrainLensError, unknown
 from data.files import atomic
@@ -70,8 +72,6 @@ class Sweep:
     @classmethod
     def of(cls, plan: Plan, store=None) -> Sweep:
         """The sweep of a plan: written down where it is new, the same one where it is not."""
-        from analysis.store.store import Store
-
         folder = (store or Store()).root / "sweeps" / f"{_slug(plan.name)}-{plan.key}"
         listed = [asdict(one) for one in tasks(plan)]
         with atomic(folder / "plan.json") as part:
@@ -92,8 +92,6 @@ class Sweep:
         BrainLensError
             Where none or several begin so.
         """
-        from analysis.store.store import Store
-
         known = {one.name: one for one in sweeps((store or Store()).root)}
         matches = [one for each, one in known.items() if each.startswith(name)]
         if name in known or len(matches) == 1:
@@ -217,9 +215,6 @@ class Sweep:
 
     def scores(self) -> pd.DataFrame:
         """The layer tables of all cells that are done, side by side."""
-        from analysis.scoring.verb import score
-        from analysis.store.store import Store
-
         store, tables = Store(self.root), []
         for task in self.tasks:
             if task.kind == "score" and self.state(task)["state"] == "done":

@@ -28,7 +28,14 @@ from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
 from pathlib import Path
 
+from analysis.features.activations import activation_key
+from analysis.models import load
+from analysis.models.catalog import cards
 from analysis.protocol import PRESETS, Protocol, preset
+from analysis.scoring.keys import score_key
+from analysis.store.keys import content_key
+from data.catalog.catalog import entries
+from data.catalog.catalog import recording as open_recording
 from data.errors import BrainLensError, unknown
 
 __all__ = ["Cell", "Plan", "Task", "read_plan", "tasks"]
@@ -191,9 +198,6 @@ def read_plan(path: str | Path) -> Plan:
     BrainLensError
         For a file that is no plan, unknown fields, names that do not exist, patterns that match nothing.
     """
-    from analysis.models.catalog import cards
-    from data.catalog.catalog import entries
-
     path = Path(path)
     try:
         said = tomllib.loads(path.read_text(encoding="utf-8"))
@@ -278,12 +282,6 @@ def tasks(plan: Plan) -> list[Task]:
     BrainLensError
         For models and recordings that do not exist.
     """
-    from analysis.features.activations import activation_key
-    from analysis.models import load
-    from analysis.scoring.keys import score_key
-    from analysis.store.keys import content_key
-    from data.catalog.catalog import recording as open_recording
-
     readings: dict[str, Task] = {}
     scores: dict[str, Task] = {}
     recordings = {name: open_recording(name) for name in plan.recordings}

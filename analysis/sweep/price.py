@@ -10,8 +10,13 @@ from statistics import median
 import numpy as np
 import pandas as pd
 
+from analysis.mapping.plan import DEFAULT_MEMORY
+from analysis.models.catalog import card, load
+from analysis.scoring.cost import cost, estimate
+from analysis.store.store import Store
 from analysis.sweep.board import Sweep
 from analysis.sweep.plan import Task
+from data.catalog.catalog import recording as open_recording
 from data.files import atomic
 from data.home import home
 
@@ -81,9 +86,6 @@ def _factor(found: Mapping, kind: str) -> float:
 
 def price(task: Task, recording, protocol, store) -> float | None:
     """Seconds that a task will take on this machine, about; None where the model's size is not known."""
-    from analysis.models.catalog import card, load
-    from analysis.scoring.cost import estimate
-
     facts, model = card(task.cell.model), load(task.cell.model)
     layers = model.n_layers
     reads = task.kind == "read"
@@ -108,11 +110,6 @@ def preview(sweep: Sweep) -> pd.DataFrame:
     pandas.DataFrame
         kind, model, recording, protocol, state, stored, seconds, memory, disk (bytes).
     """
-    from analysis.models.catalog import card, load
-    from analysis.scoring.cost import cost
-    from analysis.store.store import Store
-    from data.catalog.catalog import recording as open_recording
-
     store, rows, opened = Store(sweep.root), [], {}
     for task in sweep.tasks:
         cell, protocol = task.cell, sweep.plan.protocol(task.cell.protocol)
@@ -142,8 +139,6 @@ def preview(sweep: Sweep) -> pd.DataFrame:
 
 def _memory(task: Task, facts, on, width: int) -> int:
     """Bytes a task takes, about: the weights and a batch, or responses, predictions and the solver's own budget."""
-    from analysis.mapping.plan import DEFAULT_MEMORY
-
     if task.kind == "read":
         return WORKER + 6 * (facts.parameters_about or 0)
     return WORKER + 4 * on.n_stimuli * (width + 4 * on.n_targets) + DEFAULT_MEMORY

@@ -18,6 +18,7 @@ from analysis.sweep.board import Sweep
 from analysis.sweep.work import MODES, do, loop, on_cores
 from data.errors import BrainLensError, unknown
 from data.files import atomic
+from data.home import home
 
 __all__ = ["RUNNERS", "run", "submit"]
 
@@ -229,8 +230,6 @@ def submit(
     BrainLensError
         Where there is no ``sbatch``, or it refuses.
     """
-    from data.home import home
-
     if mode == "retry":
         sweep.forget("failed")
     script = sweep.folder / "array.sh"

@@ -14,10 +14,15 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
+from analysis.features.activations import extract
+from analysis.models import load
 from analysis.progress import SILENT, Cancelled, Report
+from analysis.scoring.verb import score
 from analysis.store.store import Store
 from analysis.sweep.board import Sweep
 from analysis.sweep.plan import Task
+from analysis.sweep.price import learn, price
+from data.catalog.catalog import recording as open_recording
 from data.errors import unknown
 
 __all__ = ["MODES", "do", "loop", "on_cores"]
@@ -58,9 +63,6 @@ def do(sweep: Sweep, task: Task, mode: str = "cached", report: Report = SILENT) 
     Cancelled
         Anything else that goes wrong is written down, not raised.
     """
-    from analysis.sweep.price import learn, price
-    from data.catalog.catalog import recording as open_recording
-
     cell, plan, began = task.cell, sweep.plan, time.time()
     store = (Anew if mode == "force" else Store)(sweep.root)
     protocol = plan.protocol(cell.protocol)
@@ -84,17 +86,12 @@ def do(sweep: Sweep, task: Task, mode: str = "cached", report: Report = SILENT) 
 
 
 def _read(model: str, on, protocol, layers, store, report) -> bool:
-    from analysis.features.activations import extract
-    from analysis.models import load
-
     return not getattr(
         extract(load(model), on, protocol, layers, store=store, report=report), "fresh", True
     )
 
 
 def _score(model: str, on, protocol, layers, store, report) -> bool:
-    from analysis.scoring.verb import score
-
     return score(model, on, protocol, layers=layers, store=store, report=report).cached
 
 

@@ -10,6 +10,11 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Table
 
+from analysis.models.catalog import cards, state
+from analysis.progress import Report
+from analysis.store.store import Store
+from data.catalog.catalog import entries
+
 __all__ = [
     "progress",
     "show_frame",
@@ -32,8 +37,6 @@ CUT = 48
 @contextmanager
 def progress(title: str):
     """A report that draws a bar on the error stream where that is a terminal, and prints the rows of a score as they come."""
-    from analysis.progress import Report
-
     rows = _Rows(title)
     if not ERR.is_terminal:
         yield Report(on_partial=rows.show)
@@ -202,8 +205,6 @@ def _show_controls(scores) -> None:
 
 def show_models(everything: bool) -> None:
     """The model catalogue with the state of each on this machine."""
-    from analysis.models.catalog import cards, state
-
     table = _table("id", "class", ">layers", ">width", ">parameters", "from", "state", "~note")
     rows = [(name, card, state(name)) for name, card in cards().items()]
     for name, card, found in sorted(rows, key=lambda row: row[2] != "ready"):  # what is here first
@@ -225,8 +226,6 @@ def show_models(everything: bool) -> None:
 
 def show_recordings() -> None:
     """The recordings with licence, state and traps."""
-    from data.catalog.catalog import entries
-
     table = _table("id", "kind", "state", ">size", "~licence", "~known traps")
     for name, entry in entries().items():
         traps = f"{len(entry.traps)}: " if len(entry.traps) > 1 else ""
@@ -280,8 +279,6 @@ _QUANTITIES = {
 
 def show_store() -> None:
     """What the store holds."""
-    from analysis.store.store import Store
-
     store = Store()
     table = _table("kind", "model", ">layers", ">MB", "last used")
     for row in store.list().iloc[::-1].to_dict("records"):

@@ -6,7 +6,9 @@ from pathlib import Path
 
 import click
 
+from analysis.models.device import choose
 from data.errors import BrainLensError
+from data.files import atomic, guarded
 
 __all__ = ["check_out", "device_option", "fields", "pairs", "write_frame"]
 
@@ -14,8 +16,6 @@ __all__ = ["check_out", "device_option", "fields", "pairs", "write_frame"]
 def _chosen(context: click.Context, option: click.Parameter, name: str | None) -> None:
     """Where models run, for this process and those it starts."""
     if name is not None:
-        from analysis.models.device import choose
-
         try:
             choose(name)
         except BrainLensError as error:
@@ -68,8 +68,6 @@ def check_out(out: Path) -> None:
 
 def write_frame(table, out: Path) -> None:
     """A table as CSV or Parquet, by the ending of the name."""
-    from data.files import atomic, guarded
-
     with atomic(out) as part:
         if out.suffix.lower() == ".csv":
             guarded(table).to_csv(part, index=False)

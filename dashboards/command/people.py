@@ -6,7 +6,17 @@ from pathlib import Path
 
 import click
 
+from analysis.answers.similarity import layers_of, similarities
+from analysis.features.surprisal import word_surprisal
+from analysis.models import load
+from analysis.protocol import preset
+from analysis.reading.run import read
+from analysis.reading.source import corpus, surprisal_of
+from analysis.scoring.significance import targets_test
+from analysis.statistics.multiple import fdr
+from dashboards.command.console import progress, show_frame
 from dashboards.command.options import check_out, device_option, fields, write_frame
+from data.catalog.catalog import recording as loaded
 from data.errors import BrainLensError
 
 __all__ = ["COMMANDS"]
@@ -32,8 +42,6 @@ def _choices(command):
 
 
 def _preset(name: str, changes: tuple[str, ...]):
-    from analysis.protocol import preset
-
     chosen = preset(name)
     return chosen.but(**fields(changes)) if changes else chosen
 
@@ -133,7 +141,6 @@ def _mixed(sources, recording, protocol, over, formula, filter_, folds, r_folder
 
     from analysis.reading.by_trial import compare_models, read_trials
     from analysis.reading.r_folder import write_r_folder
-    from dashboards.command.console import progress, show_frame
 
     with progress("surprisal") as report:
         trials = _shared_trials(sources, recording, protocol, filter_, report)
@@ -164,7 +171,6 @@ def _shared_trials(sources, recording, protocol, filter_, report) -> dict:
     from dataclasses import replace
 
     from analysis.reading.by_trial import trial_table
-    from analysis.reading.source import corpus, surprisal_of
 
     made = corpus(recording)
     tables = {name: trial_table(recording, surprisal_of(given, made, protocol=protocol, report=report), filter=filter_)
@@ -185,10 +191,6 @@ def _shared_trials(sources, recording, protocol, filter_, report) -> dict:
 
 def _means(sources, recording, protocol, form, filter_, link):
     import pandas as pd
-
-    from analysis.reading.run import read
-    from analysis.reading.source import corpus, surprisal_of
-    from dashboards.command.console import progress, show_frame
 
     found, options = [], {"protocol": protocol, "filter": filter_, "link": link, "form": form}
     for name, given in sources:
@@ -228,10 +230,6 @@ def surprisal(model, text, recording, lines, protocol, changes, out):
 
     The table of a recording's words (--on) is what 'brainlens reading --surprisal' takes.
     """
-    from analysis.features.surprisal import word_surprisal
-    from analysis.models import load
-    from dashboards.command.console import progress, show_frame
-
     if out is not None:
         check_out(out)
     if (text is None) == (recording is None):
@@ -249,8 +247,6 @@ def surprisal(model, text, recording, lines, protocol, changes, out):
         if not any(one.strip() for one in source):
             raise BrainLensError(f"{text} has no words", remedy="Give a file with text")
     else:
-        from analysis.reading.source import corpus
-
         source = corpus(recording)
     with progress(model) as report:
         frame = word_surprisal(load(model), source, _preset(protocol, changes), report=report)
@@ -295,9 +291,6 @@ def similarity(models, recording, distance, protocol, changes, out):
 
     RSA compares pairs of stimuli of different groups (topic, story) only, so that neighbours in time do not count.
     """
-    from analysis.answers.similarity import similarities
-    from dashboards.command.console import progress, show_frame
-
     if out is not None:
         check_out(out)
     with progress("similarity") as report:
@@ -332,12 +325,6 @@ def test(models, recording, draws, protocol, changes, out):
     """Which targets does a model predict above chance? Whole groups of responses change places, everything is fitted anew."""
     import numpy as np
     import pandas as pd
-
-    from analysis.answers.similarity import layers_of
-    from analysis.scoring.significance import targets_test
-    from analysis.statistics.multiple import fdr
-    from dashboards.command.console import progress, show_frame
-    from data.catalog.catalog import recording as loaded
 
     if out is not None:
         check_out(out)

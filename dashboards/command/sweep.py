@@ -6,13 +6,24 @@ from pathlib import Path
 
 import click
 
+from analysis.protocol import preset
+from analysis.store.store import Store
+from analysis.sweep.board import Sweep, sweeps
+from analysis.sweep.plan import Plan, read_plan
+from analysis.sweep.price import preview, schedule
+from analysis.sweep.runners import run as work
+from analysis.sweep.runners import submit as hand_over
+from dashboards.command.console import _print, _table, progress
+from dashboards.command.options import check_out, fields, write_frame
+from dashboards.work.jobs import duration
+from data.catalog.fetch import size_text
+from data.errors import BrainLensError
+from data.files import atomic
+
 __all__ = ["sweep"]
 
 
 def _text(value, unit: str = "") -> str:
-    from dashboards.work.jobs import duration
-    from data.catalog.fetch import size_text
-
     if value is None or value != value:
         return "?"
     return duration(value) if unit == "s" else size_text(int(value))
@@ -35,12 +46,6 @@ def sweep():
 @click.option("--layers", default="", help="Layers such as 0,6,12; all by default.")
 def plan_(path, name, models, recordings, protocols, changes, layers):
     """Write a plan to PATH (.toml), to be read, changed and run."""
-    from analysis.protocol import preset
-    from analysis.sweep.plan import Plan, read_plan
-    from dashboards.command.options import fields
-    from data.errors import BrainLensError
-    from data.files import atomic
-
     if path.suffix != ".toml":
         raise BrainLensError(f"{path} does not end in .toml", remedy="Name it PLAN.toml")
     changed = {}
@@ -74,9 +79,6 @@ def plan_(path, name, models, recordings, protocols, changes, layers):
 @click.option("--scheduler", default="", help="Address of a Dask scheduler.")
 def run(path, dry_run, runner, mode, workers, scheduler):
     """Run the plan in PATH."""
-    from analysis.sweep.board import Sweep
-    from analysis.sweep.plan import read_plan
-
     made = Sweep.of(read_plan(path))
     if dry_run:
         _show_preview(made, workers)
@@ -96,8 +98,6 @@ def run(path, dry_run, runner, mode, workers, scheduler):
 @click.option("--scheduler", default="", help="Address of a Dask scheduler.")
 def resume(name, runner, retry, workers, scheduler):
     """Go on with the sweep NAME: what is done stays done."""
-    from analysis.sweep.board import Sweep
-
     _run(Sweep.find(name), runner, "retry" if retry else "cached", workers, scheduler)
 
 
@@ -112,10 +112,6 @@ def resume(name, runner, retry, workers, scheduler):
               help="A further option, such as --sbatch=--partition=short.")  # fmt: skip
 def submit(path, workers, mode, memory, hours, options):
     """Hand the plan in PATH to SLURM as a job array; submit again to resume."""
-    from analysis.sweep.board import Sweep
-    from analysis.sweep.plan import read_plan
-    from analysis.sweep.runners import submit as hand_over
-
     made = Sweep.of(read_plan(path))
     click.echo(hand_over(made, workers=workers, mode=mode, memory=memory, hours=hours,
                          options=options))  # fmt: skip
@@ -129,10 +125,6 @@ def submit(path, workers, mode, memory, hours, options):
               help="Write the scores that are done: .csv or .parquet.")  # fmt: skip
 def status(name, errors, out):
     """Where the sweep NAME stands; without a name, all of them."""
-    from analysis.store.store import Store
-    from analysis.sweep.board import Sweep, sweeps
-    from dashboards.command.options import check_out, write_frame
-
     if not name:
         for folder in sweeps(Store().root):
             one = Sweep(folder)
@@ -152,9 +144,6 @@ def _counts(counts: dict[str, int]) -> str:
 
 
 def _run(made, runner: str, mode: str, workers: int, scheduler: str) -> None:
-    from analysis.sweep.runners import run as work
-    from dashboards.command.console import progress
-
     with progress(made.name) as report:
         counts = work(made, runner, mode=mode, workers=workers, scheduler=scheduler, report=report)
     click.echo(f"{made.name}: {_counts(counts)}")
@@ -162,9 +151,6 @@ def _run(made, runner: str, mode: str, workers: int, scheduler: str) -> None:
 
 
 def _show_preview(made, workers: int) -> None:
-    from analysis.sweep.price import preview, schedule
-    from dashboards.command.console import _print, _table
-
     frame = preview(made)
     shown = _table("task", "model", "recording", "protocol", "stored", "time", "memory", "disk",
                    title=made.name)  # fmt: skip
@@ -184,8 +170,6 @@ def _show_preview(made, workers: int) -> None:
 
 
 def _show_status(made, errors: bool) -> None:
-    from dashboards.command.console import _print, _table
-
     frame = made.table()
     grid = made.grid()
     shown = _table("model", *(f"{on}, {how}" for on, how in grid.columns), title=made.name)

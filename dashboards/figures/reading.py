@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pandas as pd
 
+from analysis.answers.reading import verdicts
 from dashboards.figures.spec import FigureSpec, Mark, Rule
 
 __all__ = ["QUESTION", "gains", "inspector", "nothing", "pooled", "profile"]
@@ -70,8 +71,6 @@ def profile(said, recording: str) -> FigureSpec:
 
 def _alignment(said, recording: str, measure: str) -> tuple[str, str]:
     """What has to be said above the figure (a shift), and the verdicts of all models with the words of one model for each."""
-    from analysis.answers.reading import verdicts
-
     says = {
         model: one for (model, *of), one in said.facts["says"].items() if of == [recording, measure]
     }
@@ -88,8 +87,6 @@ def _alignment(said, recording: str, measure: str) -> tuple[str, str]:
 
 def pooled(said) -> FigureSpec:
     """Coefficients of all recordings of self-paced reading together, per model, with the verdict in words."""
-    from analysis.answers.reading import verdicts
-
     frames, words = [], []
     for model, found in said.facts["pooled"].items():
         frame = found.frame[found.frame["predictor"] == "surprisal"]

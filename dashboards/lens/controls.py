@@ -9,9 +9,12 @@ from functools import partial
 import panel_material_ui as pmui
 
 from analysis.protocol import CHOICES, PRESETS, Protocol
+from dashboards.figures.style import checked, looks
 from dashboards.look.look import Words, heading, note
 from dashboards.look.swatch import Swatch
 from dashboards.state import Selection
+from data.catalog.catalog import entries, entry
+from data.catalog.fetch import size_text
 from data.errors import BrainLensError
 
 __all__ = ["ModelPicker", "ProtocolPicker", "RecordingPicker", "ScalePicker", "model_label"]
@@ -75,13 +78,9 @@ class ModelPicker(pmui.Column):
         self._selection.models = [other for other in self._selection.models if other != name]
 
     def _paint(self, name: str, colour: str) -> None:
-        from dashboards.figures.style import checked
-
         self._selection.colours = {**self._selection.colours, **checked({name: colour})}
 
     def _list(self, *_) -> None:
-        from dashboards.figures.style import looks
-
         models = self._selection.models
         colours = (
             looks(models, self._selection.theme, chosen=self._selection.colours) if models else {}
@@ -435,8 +434,6 @@ def _models() -> tuple[dict, dict[str, str]]:
 
 def _recordings() -> dict[str, str]:
     """List entries -> ids, those that are here first."""
-    from data.catalog.catalog import entries
-
     found = {name: one.state for name, one in entries(recordings=True).items()}
     return {
         name if found[name] == "ready" else f"{name}  (download)": name
@@ -445,9 +442,6 @@ def _recordings() -> dict[str, str]:
 
 
 def _about_recording(name: str) -> str:
-    from data.catalog.catalog import entry
-    from data.catalog.fetch import size_text
-
     try:
         one = entry(name)
     except BrainLensError:

@@ -13,10 +13,16 @@ from dataclasses import dataclass
 import panel as pn
 import panel_material_ui as pmui
 
+from analysis.models.catalog import card
+from analysis.models.variants.spec import split
+from analysis.paper.code import python_code
+from analysis.paper.methods import bibtex, paragraph
+from analysis.paper.tables import long_table, r_script
 from dashboards.figures.sizes import PRESETS, SIGHTS
 from dashboards.lens.view import Picture
 from dashboards.look.look import DIALOG, MONO, Words, note
-from dashboards.state import VIEW
+from dashboards.state import VIEW, defaults
+from data.catalog.catalog import recording
 from data.errors import BrainLensError
 
 __all__ = ["Exporter"]
@@ -360,9 +366,6 @@ def make(
     **style
         As of :func:`dashboards.figures.paper.render`.
     """
-    from analysis.paper.code import python_code
-    from analysis.paper.methods import bibtex, paragraph
-    from analysis.paper.tables import long_table, r_script
     from dashboards.figures.export import bundle, file_name, marks_of, preview
 
     if linked:
@@ -395,8 +398,6 @@ def make(
 
 def figure_code(label: str, recipe: dict, stem: str = "figure", **style) -> str:
     """Code that draws the figure again, with its table: the lens, with what was selected."""
-    from dashboards.state import defaults
-
     name, start = recipe["lens"].capitalize(), defaults()
     fields = {
         field: value
@@ -434,10 +435,6 @@ def as_selected(scores: list, recipe: dict) -> dict[str, list[str]]:
     dict
         ``models`` and ``recording``, one name for each score: arguments of :func:`analysis.paper.code.python_code`.
     """
-    from analysis.models.catalog import card
-    from analysis.models.variants.spec import split
-    from data.catalog.catalog import recording
-
     choice, bases = recipe["selection"], {}
     for name in choice["models"]:
         with contextlib.suppress(BrainLensError):  # a name that is nothing has no score either

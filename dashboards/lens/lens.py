@@ -10,6 +10,10 @@ import panel as pn
 import panel_material_ui as pmui
 import param
 
+from analysis.models.catalog import card
+from analysis.protocol import Protocol, preset
+from dashboards.figures.objects import holoviews
+from dashboards.figures.style import looks
 from dashboards.lens.cell import Cell
 from dashboards.lens.client import Client
 from dashboards.lens.export_dialog import Exporter
@@ -222,8 +226,6 @@ class Lens(pn.viewable.Viewer):
         BrainLensError
             For a label that no picture has.
         """
-        from dashboards.figures.objects import holoviews
-
         specs = {one.label: replace(one.spec, colours=self.selection.colours) for one in self.shown.pictures
                  if not one.spec.empty}  # fmt: skip
         if label is None:
@@ -365,8 +367,6 @@ class Lens(pn.viewable.Viewer):
             self._frames[0].fit(tall(event.new))
 
     def _colours(self, models: list[str]) -> dict[str, str]:
-        from dashboards.figures.style import looks
-
         found = looks(models, self.selection.theme, chosen=self.selection.colours) if models else {}
         return {model: look.colour for model, look in found.items()}
 
@@ -576,8 +576,6 @@ def more_stamps(rest: tuple[str, ...]) -> list:
 
 def cited(model: str) -> str:
     """The reference of a model, or its name."""
-    from analysis.models.catalog import card
-
     try:
         return card(model).citation or model
     except BrainLensError:
@@ -592,8 +590,6 @@ def selected(slug: str, fields: dict) -> Selection:
     BrainLensError
         For a field or a value that does not exist.
     """
-    from analysis.protocol import Protocol, preset
-
     fields = dict(fields)
     protocol = fields.pop("protocol", None)
     known = [name for name in Selection.param if name != "name"]

@@ -9,6 +9,7 @@ import pandas as pd
 import panel as pn
 import panel_material_ui as pmui
 
+from dashboards.figures.screen import anything_picked, draw, highlight, resize
 from dashboards.lens.table import named, names
 from dashboards.look.look import Folded, Words, heading, plain
 
@@ -75,8 +76,6 @@ class Frame(pmui.Column):
         height: int = PLOT_HEIGHT,
     ) -> None:
         """Show a picture; the first of a page takes what the window leaves, the others share rows below it."""
-        from dashboards.figures.screen import draw
-
         self._heading.param.update(object=plain(picture.label), visible=not alone and not first)
         self._answer.param.update(
             object=picture.spec.answer, visible=not first and bool(picture.spec.answer)
@@ -117,8 +116,6 @@ class Frame(pmui.Column):
 
     def fit(self, height: int) -> None:
         """Another height, without a new plot."""
-        from dashboards.figures.screen import resize
-
         self._holder.height = height + 8
         if self._pane.object is not None:
             resize(self._pane.object, height)
@@ -134,8 +131,6 @@ class Frame(pmui.Column):
             self._highlight()
 
     def _highlight(self) -> None:
-        from dashboards.figures.screen import highlight
-
         if self._pane.object is None:
             return
         self._marking = True  # what is marked from here was not picked by the user
@@ -146,8 +141,6 @@ class Frame(pmui.Column):
 
     def _pick(self, rows: list[dict]) -> None:
         """A tap on one mark takes back what was selected in the others, each with an event of its own: that is no letting go."""
-        from dashboards.figures.screen import anything_picked
-
         picked = named(names(pd.DataFrame(rows)))
         if not self._marking and (picked or (not rows and not anything_picked(self._pane.object))):
             self._picked(picked)

@@ -13,6 +13,7 @@ import panel as pn
 import panel_material_ui as pmui
 
 from analysis.answers.compare import TABLES
+from analysis.models.catalog import card
 from analysis.progress import Report
 from dashboards.figures.spec import FigureSpec, Mark, Rule
 from dashboards.lens.controls import ModelPicker, ScalePicker
@@ -479,8 +480,6 @@ def _in_groups(frame: pd.DataFrame, by: str) -> pd.DataFrame:
 
 
 def _group(model: str, by: str) -> str:
-    from analysis.models.catalog import card
-
     if by == "training":
         return "untrained" if "@untrained" in model else "trained"
     try:

@@ -8,9 +8,11 @@ import numpy as np
 import pandas as pd
 import panel_material_ui as pmui
 
-from analysis.answers.items import SLICES
+from analysis.answers.items import SLICES, interval_rule, items, methods
+from analysis.paper.methods import paragraph
 from analysis.progress import Report
 from analysis.protocol import Protocol
+from analysis.scoring.cost import Cost
 from dashboards.figures.spec import FigureSpec, Mark, Rule
 from dashboards.lens.controls import ModelPicker, ProtocolPicker, RecordingPicker
 from dashboards.lens.lens import Computation, Lens, Picture, View
@@ -19,6 +21,7 @@ from dashboards.work import identity
 from dashboards.work.ledger import Ledger, Priced, Ready, Refused, Wish
 from dashboards.work.score_computations import Scores, stamps
 from dashboards.work.text_computations import unpredictive
+from data.catalog.catalog import recording
 from data.errors import BrainLensError
 
 __all__ = ["Items"]
@@ -130,8 +133,6 @@ class Items(Lens):
         )
 
     def _answer_now(self):
-        from analysis.answers.items import items
-
         first, second, about, drawn, unit = self._stimuli.value(self._key)
         return items(first, second, about, drawn, by=self.selection.slice, unit=unit)
 
@@ -208,9 +209,6 @@ class Items(Lens):
         return View(tuple(pictures), stamps(list(scores)), notes=NOTES)
 
     def _methods(self, answer, scores: tuple) -> str:
-        from analysis.answers.items import methods
-        from analysis.paper.methods import paragraph
-
         first, second, _, _, unit = self._stimuli.value(self._key)
         return "\n\n".join(filter(None, [paragraph(scores), methods(first, second, answer, unit)]))
 
@@ -235,8 +233,6 @@ def scatter(answer, pair: list[str], stamp: str) -> FigureSpec:
 
 def slices(answer, pair: list[str], stamp: str) -> FigureSpec:
     """Mean difference per slice with its interval."""
-    from analysis.answers.items import interval_rule
-
     by = answer.facts["by"]
     frame = answer.facts["slices"]
     frame = frame[frame["slice"] == by] if len(frame) else frame
@@ -356,9 +352,7 @@ def _python_words(choice, item: str, models: list[str]) -> str:
 
 def _look(first: str, second: str, name: str, protocol: Protocol, report: Report):
     """What is explained, where it is stored for both, else what it costs for both together."""
-    from analysis.scoring.cost import Cost
     from analysis.scoring.per_stimulus import price
-    from data.catalog.catalog import recording
 
     loaded = recording(name)
     costs = [price(model, loaded, protocol) for model in (first, second)]
@@ -371,7 +365,6 @@ def _look(first: str, second: str, name: str, protocol: Protocol, report: Report
 
 def _items(first: str, second: str, name: str, protocol: Protocol, report: Report) -> tuple:
     from analysis.scoring.per_stimulus import about, clusters, item_values
-    from data.catalog.catalog import recording
 
     loaded = recording(name)
     values = [item_values(model, loaded, protocol, report=report) for model in (first, second)]
@@ -386,7 +379,6 @@ def _items(first: str, second: str, name: str, protocol: Protocol, report: Repor
 def _bits(model: str, name: str, item: str, protocol: Protocol, report: Report):
     """The words' table, or why there is none, in words."""
     from analysis.scoring.per_stimulus import token_bits
-    from data.catalog.catalog import recording
 
     if reason := unpredictive(model):
         return Refused(f"{model} ({reason})")

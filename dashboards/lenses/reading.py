@@ -8,8 +8,11 @@ from functools import partial
 import pandas as pd
 import panel_material_ui as pmui
 
+from analysis.answers.reading import against, against_scores, answer, benchmark
+from analysis.paper import methods_reading
 from analysis.progress import Report
 from analysis.protocol import Protocol
+from analysis.reading.frame import word_frame
 from dashboards.figures.people import gains_of_people
 from dashboards.figures.reading import QUESTION, gains, inspector, nothing, pooled, profile
 from dashboards.figures.spec import FigureSpec, Mark, Rule
@@ -20,6 +23,7 @@ from dashboards.look.look import note
 from dashboards.work import identity
 from dashboards.work.ledger import Ledger, Priced, Ready, Refused, Wish
 from dashboards.work.text_computations import unpredictive
+from data.catalog.catalog import entries
 from data.errors import BrainLensError
 from data.filters import FILTERS
 
@@ -268,8 +272,6 @@ class Reading(Lens):
 
     # ---- what is shown -------------------------------------------------------------------------------------------------
     def view(self) -> View:
-        from analysis.answers.reading import against, answer
-
         if not (self.selection.models and self.selection.corpora):
             return View(
                 empty="Choose a model and a recording of words: the model then reads the words that people read, and what its "
@@ -304,8 +306,6 @@ class Reading(Lens):
                 empty="Nothing is stored for this selection yet. Press Run (or the key r).",
                 action=("Run", self.run),
             )
-        from analysis.paper import methods_reading
-
         said = answer(found, missing=missing)
         common = {"python": _python(self.selection), "methods": methods_reading.paragraph(found),
                   "bibtex": methods_reading.bibtex(found)}  # fmt: skip
@@ -339,9 +339,6 @@ class Reading(Lens):
 
     def _against_scores(self, said, read: list, common: dict) -> list[Picture]:
         """Delta log-likelihood against the stored scores of the same models on a recording of the brain."""
-        from analysis.answers.reading import against_scores
-        from analysis.paper import methods_reading
-
         rows, name, scores = [], self.selection.neural, []
         for key, model in self._brain():
             score = self._stored.value(key)
@@ -378,8 +375,6 @@ class Reading(Lens):
 
     def _fitted(self) -> list[Picture]:
         """Times predicted from activations, as the 2021 paper scores reading."""
-        from analysis.answers.reading import benchmark
-
         asked = self._from_activations()
         scores = self._fits.values(key for key, _, _ in asked)
         if not scores:
@@ -420,8 +415,6 @@ def example() -> dict:
 
 
 def _corpora() -> dict[str, str]:
-    from data.catalog.catalog import entries
-
     words = ("reading_times", "eye_tracking", "eeg")
     found = {name: one for name, one in entries(recordings=True).items() if one.kind in words}
     names = {name: one for name, one in found.items()}
@@ -434,8 +427,6 @@ def _corpora() -> dict[str, str]:
 
 def _neural(chosen: str) -> dict[str, str]:
     """Recordings of the brain that are here."""
-    from data.catalog.catalog import entries
-
     kinds = ("fmri", "ecog", "eeg")
     found = {
         name: name
@@ -491,7 +482,6 @@ def _read(model: str, name: str, options: dict, report: Report):
 
 def _refusal(model: str, name: str, error: BrainLensError) -> Refused:
     """A model without probabilities of the next word is said in words; every other error stays an error."""
-    from analysis.reading.frame import word_frame
     from analysis.reading.run import corpus
 
     if not (reason := unpredictive(model)):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import panel_material_ui as pmui
 
+from analysis.answers.training import LIMITS, checkpoints, training
 from dashboards.figures.spec import FigureSpec, Mark, Rule
 from dashboards.lens.controls import ModelPicker, ProtocolPicker, RecordingPicker, ScalePicker
 from dashboards.lens.lens import Computation, Lens, Picture, View
@@ -93,8 +94,6 @@ class Training(Lens):
 
     def wanted(self) -> list[str]:
         """The checkpoints of the chosen models."""
-        from analysis.answers.training import checkpoints
-
         return checkpoints(self.selection.models)
 
     def missing(self) -> list[Computation]:
@@ -109,8 +108,6 @@ class Training(Lens):
         self.selection.models = [*self.selection.models, CHECKPOINTED]
 
     def view(self) -> View:
-        from analysis.answers.training import LIMITS, training
-
         wanted = self.wanted()
         if not wanted:
             chosen = (

@@ -6,6 +6,8 @@ from dataclasses import replace
 
 import panel_material_ui as pmui
 
+from analysis.answers.untrained import at_chosen_layer, own_untrained, untrained
+from analysis.paper.code import python_answer
 from dashboards.figures.spec import FigureSpec, Mark, Rule
 from dashboards.lens.controls import ModelPicker, ProtocolPicker, RecordingPicker, ScalePicker
 from dashboards.lens.lens import Computation, Lens, Picture, View
@@ -98,9 +100,6 @@ class Untrained(Lens):
         return self.scores.missing(self.wanted())
 
     def view(self) -> View:
-        from analysis.answers.untrained import at_chosen_layer, own_untrained, untrained
-        from analysis.paper.code import python_answer
-
         published = untrained(self.selection.benchmark, clip=self.selection.clip)
         pictures = [
             Picture(

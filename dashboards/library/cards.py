@@ -7,6 +7,7 @@ from collections.abc import Callable
 import panel as pn
 import panel_material_ui as pmui
 
+from dashboards.figures.screen import draw
 from dashboards.figures.spec import FigureSpec, Mark
 from dashboards.look.look import MONO, Words, heading, note, stamp
 from data.catalog.fetch import size_text
@@ -172,8 +173,6 @@ def histogram(described, name: str) -> FigureSpec:
 
 
 def _histogram(described, name: str, theme: str) -> pmui.Column:
-    from dashboards.figures.screen import draw
-
     spec = histogram(described, name)
     plot = draw(spec, theme=theme, height=210)
     return pmui.Column(

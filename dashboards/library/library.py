@@ -9,7 +9,9 @@ import pandas as pd
 import panel as pn
 import panel_material_ui as pmui
 
+from analysis.answers.holdings import describe
 from analysis.models.base import CLASSES
+from analysis.models.catalog import card
 from dashboards.lens.client import Client
 from dashboards.library import work as library_work
 from dashboards.library.cards import button, model_card, recording_card
@@ -21,6 +23,7 @@ from dashboards.look.look import answer, heading, note
 from dashboards.state import Selection
 from dashboards.work.desk import Desk
 from dashboards.work.jobs import RUNNER, Runner
+from data.catalog.catalog import entries, sharers
 
 __all__ = ["Library"]
 
@@ -288,9 +291,6 @@ class Library(pn.viewable.Viewer):
         )
 
     def _recording_parts(self, name: str) -> list:
-        from analysis.answers.holdings import describe
-        from data.catalog.catalog import entries
-
         one = entries().get(name)
         if one is None:
             return [note("It is no longer here.")]
@@ -351,8 +351,6 @@ class Library(pn.viewable.Viewer):
             self._draw_card()
 
     def _model_parts(self, name: str) -> list:
-        from analysis.models.catalog import card
-
         if name not in set(self._models["id"]):
             return [note("It is no longer here.")]
         row = self._models.set_index("id").loc[name]
@@ -401,8 +399,6 @@ class Library(pn.viewable.Viewer):
         )
 
     def _ask_recording(self, name: str) -> None:
-        from data.catalog.catalog import sharers
-
         others = sharers(name)
         self._ask(name, partial(library_work.remove_recording, name, also=bool(others)), others)
 

@@ -7,6 +7,7 @@ from functools import partial
 
 import panel_material_ui as pmui
 
+from analysis.store.store import Store
 from dashboards.look.look import heading, note
 from dashboards.work.desk import Desk
 from data.catalog.fetch import size_text
@@ -122,8 +123,6 @@ class Storage(pmui.Column):
 
 
 def _measured(report) -> dict:
-    from analysis.store.store import Store
-
     store = Store()
     table = store.list()
     kinds = {kind: (len(rows), int(rows["bytes"].sum())) for kind, rows in table.groupby("kind")}
@@ -131,6 +130,4 @@ def _measured(report) -> dict:
 
 
 def _cleared(kind: str, report) -> int:
-    from analysis.store.store import Store
-
     return Store().clear(kind)

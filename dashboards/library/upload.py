@@ -9,11 +9,16 @@ from pathlib import Path
 import panel as pn
 import panel_material_ui as pmui
 
+from analysis.features.from_file import holds_activations, peek
 from dashboards.library.cards import report_rows
 from dashboards.look.look import heading, note
 from dashboards.work.desk import Desk
 from data.catalog import shelf
+from data.catalog.catalog import recording
 from data.errors import BrainLensError
+from data.own.read import corpora_of
+from data.own.sidecar import write_sidecar
+from data.own.validation import check
 from data.recording import KINDS
 
 __all__ = ["Upload"]
@@ -362,9 +367,6 @@ class Upload(pmui.Column):
 
 
 def _staged(files: dict[str, bytes], report) -> tuple:
-    from analysis.features.from_file import holds_activations
-    from data.own.read import corpora_of
-
     staged = shelf.stage(files)
     try:
         if holds_activations(staged):
@@ -377,8 +379,6 @@ def _staged(files: dict[str, bytes], report) -> tuple:
 
 def _looked_at(staged: Path) -> dict:
     from analysis.features.adding import fits
-    from analysis.features.from_file import peek
-    from data.catalog.catalog import recording
 
     ids, widths, _ = peek(staged)
     layers = f"{len(widths)} layer{'s' if len(widths) > 1 else ''} of {min(widths.values()):,}"
@@ -399,9 +399,6 @@ def _kept_ready(staged: Path, name: str, words: str, report) -> str:
 
 
 def _checked(staged: Path, said: dict, report):
-    from data.own.sidecar import write_sidecar
-    from data.own.validation import check
-
     write_sidecar(staged, **said)
     return check(staged)
 

@@ -7,6 +7,8 @@ from functools import partial
 import panel as pn
 import panel_material_ui as pmui
 
+from analysis.answers.versions import compare, sources
+from dashboards.figures.screen import draw
 from dashboards.figures.spec import FigureSpec, Mark, Rule
 from dashboards.lens.table import DataTable
 from dashboards.look.look import DIALOG, answer, note
@@ -72,8 +74,6 @@ class VersionsDialog(pmui.Dialog):
 
     def show(self, pair: tuple[str, str], theme: str) -> None:
         """Open on two versions of one recording."""
-        from analysis.answers.versions import sources
-
         self._pair, self._theme = pair, theme
         names = sources(pair[0].partition("@")[0])
         self.title = f"{pair[0]} beside {pair[1].partition('@')[2]}"
@@ -110,8 +110,6 @@ class VersionsDialog(pmui.Dialog):
     def _got(self, pair, source: str, said) -> None:
         if (pair, source) != (self._pair, self.source.value):
             return
-        from dashboards.figures.screen import draw
-
         spec = profiles(said)
         verdicts = [
             answer(f"{name}: {verdict}.") for name, verdict in said.facts["verdicts"].items()
@@ -131,6 +129,4 @@ class VersionsDialog(pmui.Dialog):
 
 
 def _work(first: str, second: str, source: str, report):
-    from analysis.answers.versions import compare
-
     return compare(first, second, source, report=report)

@@ -4,8 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+from analysis.answers.compare import TABLES, known, published
+from analysis.models.catalog import card, cards, state
+from analysis.scoring.results import results
 from dashboards.lenses.task import BENCHMARKS, MEASURES
 from dashboards.lenses.untrained import SCHEMES
+from dashboards.work.text_computations import texts
+from data.catalog.catalog import entry
 from data.errors import BrainLensError, unknown
 from data.gate import existing
 
@@ -40,8 +45,6 @@ def _among(what: str, choices: dict[str, str]) -> Callable[[str], None]:
 
 
 def _model(name: str) -> None:
-    from analysis.models.catalog import card, state
-
     try:
         card(name)
         where = state(name)
@@ -54,8 +57,6 @@ def _model(name: str) -> None:
 
 
 def _recording(name: str) -> None:
-    from data.catalog.catalog import entry
-
     path, mark, _ = name.partition("#")  # one corpus of a table of words
     if _is_file(name) or _is_file(path):
         return
@@ -69,8 +70,6 @@ def _recording(name: str) -> None:
 
 
 def _text(name: str) -> None:
-    from dashboards.work.text_computations import texts
-
     if name not in texts().values() and not _is_file(name):
         raise unknown("text", name, texts().values())
 
@@ -80,19 +79,12 @@ def _ranked(name: str) -> None:
     try:
         _recording(name)
     except BrainLensError:
-        from analysis.answers.compare import known
-        from analysis.scoring.results import results
-
         if name not in known(results()):
             raise
 
 
 def _hidden(name: str) -> None:
     """A model, or whatever else a result or a published table is of."""
-    from analysis.answers.compare import TABLES, published
-    from analysis.models.catalog import cards
-    from analysis.scoring.results import results
-
     if name not in cards() and name not in set(results()["model"]):
         tables = [published(table).frame["model"] for table in TABLES]
         if not any(name in set(models) for models in tables):

@@ -6,8 +6,11 @@ import os
 
 import panel_material_ui as pmui
 
+from analysis.store.store import Store
 from dashboards.look.look import DIALOG, Words, heading, note
 from dashboards.state import Selection
+from data.catalog.fetch import size_text
+from data.home import home, mirror, shared
 
 __all__ = ["Settings", "places"]
 
@@ -59,10 +62,6 @@ class Settings:
 
 def places() -> dict[str, str]:
     """What is kept where, and how much of it may be."""
-    from analysis.store.store import Store
-    from data.catalog.fetch import size_text
-    from data.home import home, mirror, shared
-
     store = Store()
     return {
         "Your folder": f"{home()} (BRAINLENS_HOME)",

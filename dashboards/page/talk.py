@@ -5,7 +5,9 @@ from __future__ import annotations
 import panel as pn
 import panel_material_ui as pmui
 
+from dashboards.figures.screen import draw, enlarge
 from dashboards.look.look import Words, cut, note, plain
+from dashboards.page.bookmarks import kept
 from data.errors import BrainLensError
 
 __all__ = ["Talk"]
@@ -76,8 +78,6 @@ class Talk:
             self._draw()
 
     def _found(self) -> list[tuple[str, object]]:
-        from dashboards.page.bookmarks import kept
-
         shown = getattr(self._bench.lens, "shown", None)
         pictures = [one for one in shown.pictures if not one.spec.empty] if shown else []
         try:
@@ -91,8 +91,6 @@ class Talk:
         return max(300, (self._bench.client.window or 900) - 270)
 
     def _draw(self) -> None:
-        from dashboards.figures.screen import draw, enlarge
-
         lens = self._bench.lens
         shown = getattr(lens, "shown", None)
         pictures = [one for one in shown.pictures if not one.spec.empty] if shown else []

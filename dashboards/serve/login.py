@@ -8,7 +8,7 @@ import logging
 from panel.auth import BasicAuthProvider, BasicLoginHandler
 from panel.config import config
 
-from dashboards.serve.passwords import Brake, check
+from dashboards.serve.passwords import Brake, check, names
 
 __all__ = ["BRAKE", "PasswordLogin", "ProxyLogin"]
 
@@ -83,8 +83,6 @@ class PasswordLogin(BasicAuthProvider):
     @property
     def get_user(self):
         """Who asks, by the cookie, and still in the file."""
-        from dashboards.serve.passwords import names
-
         plain = super().get_user
 
         def get_user(handler):

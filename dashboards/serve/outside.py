@@ -8,6 +8,8 @@ import time
 
 from tornado.web import RequestHandler
 
+from dashboards.serve.hardening import SOCKETS
+from dashboards.work.jobs import RUNNER
 from data.home import home
 
 __all__ = ["ROUTES", "Health", "Metrics", "health"]
@@ -69,9 +71,6 @@ _MADE: dict[str, object] = {}
 def _gauges() -> None:
     """Set what is counted now."""
     from prometheus_client import Gauge
-
-    from dashboards.serve.hardening import SOCKETS
-    from dashboards.work.jobs import RUNNER
 
     jobs = RUNNER.jobs()
     now = {

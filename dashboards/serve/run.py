@@ -8,8 +8,11 @@ import secrets
 from dataclasses import dataclass
 from pathlib import Path
 
+from dashboards.serve.hardening import end_idle, harden
+from dashboards.serve.outside import Health, Metrics
 from dashboards.serve.passwords import names
 from dashboards.serve.rules import Rules, rules_file
+from dashboards.work.jobs import RUNNER
 from data.errors import BrainLensError
 from data.home import ask_person, home, mirror
 from data.rights import ruled_by
@@ -169,10 +172,6 @@ def start(plan: Plan) -> None:
     from panel.config import config
     from panel.io.server import get_server
     from tornado.ioloop import PeriodicCallback
-
-    from dashboards.serve.hardening import end_idle, harden
-    from dashboards.serve.outside import Health, Metrics
-    from dashboards.work.jobs import RUNNER
 
     if plan.login:
         ask_person(_who(rules, plan.login))

@@ -5,9 +5,12 @@ from __future__ import annotations
 from collections.abc import Collection
 from functools import partial
 
+from analysis.features.activations import extract
+from analysis.models.catalog import card, load
 from analysis.progress import Report
 from analysis.protocol import Protocol
 from analysis.scoring.cost import Cost
+from analysis.scoring.significance import targets_test
 from dashboards.state import Selection
 from dashboards.work import identity
 from dashboards.work.computation import Computation
@@ -135,8 +138,6 @@ class Scores(Ledger):
 
 def unscorable(model: str) -> str:
     """Why a model has no score on any recording; empty where it may have one."""
-    from analysis.models.catalog import card
-
     try:
         about = card(model)
         return "" if about.has_layers else f"{about.cls}: no activations"
@@ -211,9 +212,6 @@ def _score(model: str, recording: str, protocol: Protocol, report: Report):
 def _test(
     model: str, recording: str, protocol: Protocol, layers: list[int], draws: int, report: Report
 ):
-    from analysis.features.activations import extract
-    from analysis.models.catalog import load
-    from analysis.scoring.significance import targets_test
     from data.catalog.catalog import recording as read
 
     loaded = read(recording)

@@ -13,6 +13,7 @@ from data.catalog.entries import Entry, all_entries
 from data.errors import BrainLensError, unknown
 from data.gate import existing, may_be_named
 from data.hashes import marks
+from data.own.read import file_of, read
 from data.recording import Recording
 from data.registry import Registry
 from data.rights import require
@@ -100,8 +101,6 @@ def recording(name: str | Path, **options) -> Recording:
     """
     text = str(name)
     if _looks_like_path(text):
-        from data.own.read import read
-
         path = _admitted(text)
         return (read_story if is_story(path) else read)(path, **options)
     one = entry(text)
@@ -121,8 +120,6 @@ def signature(name: str | Path) -> str:
     """
     text = str(name)
     if _looks_like_path(text):
-        from data.own.read import file_of
-
         path, _ = file_of(text)
         return marks(sorted(path.parent.glob(glob.escape(path.stem.partition(".")[0]) + "*")))
     try:

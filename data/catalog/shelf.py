@@ -16,8 +16,9 @@ from data.catalog.fetch import RemoteFile
 from data.errors import BrainLensError, unknown
 from data.home import home, person, personal, shared
 from data.own import formats, tables
+from data.own.meaning import plain_columns, reading_options
 from data.own.read import read
-from data.own.sidecar import SIDECAR, write_sidecar
+from data.own.sidecar import SIDECAR, sidecar, write_sidecar
 from data.rights import require_room
 
 __all__ = [
@@ -140,9 +141,6 @@ def columns(staged: Path) -> tuple[list[str], dict]:
     plain : dict
         text, responses, group, context, subject, order: what the sidecar says, else what the names say.
     """
-    from data.own.meaning import plain_columns, reading_options
-    from data.own.sidecar import sidecar
-
     said = sidecar(staged)
     if formats.handles(staged):
         table, own = formats.table_of(staged, said)

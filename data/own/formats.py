@@ -17,6 +17,7 @@ from data.own.gate import beside_of
 from data.own.limits import MOST_UNPACKED, MUCH, within
 from data.own.meaning import checked, reading_options
 from data.own.names import GUESSES, REGION_NAMES
+from data.own.netcdf import open_array
 from data.own.tables import Table, read_table, squashed, there
 
 __all__ = ["SUFFIXES", "beside", "handles", "load_npy", "load_npz", "table_of"]
@@ -357,8 +358,6 @@ def _labels(
 
 # ---- NetCDF ---------------------------------------------------------------------------------------------------------------
 def _netcdf(path: Path, said: Mapping) -> tuple[Table, dict]:
-    from data.own.netcdf import open_array
-
     array = open_array(path, words=True)
     single = [d for d in array.dims if array.sizes[d] == 1 and array.ndim > 2]
     array = array.squeeze(single[: array.ndim - 2], drop=True)

@@ -11,6 +11,7 @@ import numpy as np
 import pandas as pd
 
 from data.errors import BrainLensError, unknown
+from data.own.gate import beside_of
 from data.own.names import GUESSES, REGION_NAMES, plain
 from data.own.numerals import parse
 from data.own.tables import read_table, squashed, suffix
@@ -145,8 +146,6 @@ def _by_role(found: Mapping[str, Mapping[str, str]]) -> dict[str, dict[str, str]
 
 def targets_beside(path: Path, said: Mapping) -> Path | None:
     """The table that describes the targets: the one that is named, or ``<name>.targets.csv``."""
-    from data.own.gate import beside_of
-
     if said.get("targets"):
         return beside_of(path, said["targets"], "table of targets", trusted=True)
     stem = path.name[: len(path.name) - len(suffix(path))]

@@ -11,6 +11,7 @@ import numpy as np
 import pandas as pd
 import xarray as xr
 
+from data.catalog.catalog import paths
 from data.errors import BrainLensError, unknown
 from data.own.netcdf import open_array
 from data.recording import Recording
@@ -270,8 +271,6 @@ def tuckute2024(path: Path, *, invariants: Mapping = {}, **facts) -> Recording:
 
 def pereira2018_ceilings(*, id: str = "pereira2018-ceilings", **_facts) -> pd.DataFrame:
     """The published ceilings of Pereira 2018: the rows of :func:`read_ceiling` of every file, with experiment and regression."""
-    from data.catalog.catalog import paths
-
     tables = []
     for path in paths(id):
         named = re.search(r"_(?P<experiment>\d+sentences)-(?P<regression>[a-z]+)\.nc$", path.name)

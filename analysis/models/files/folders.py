@@ -7,6 +7,7 @@ from pathlib import Path
 
 from analysis.models.base import Card
 from analysis.models.files.json_files import read_json
+from analysis.models.files.tokenizer import knows
 
 __all__ = [
     "classify",
@@ -130,8 +131,6 @@ def start_token(config: dict, folder: Path) -> str:
 
 def _where_known(token: str, folder: Path) -> str:
     """The token where the folder's tokenizer has it, else nothing: then the first word has no surprisal."""
-    from analysis.models.files.tokenizer import knows
-
     return token if knows(folder, token) else ""
 
 

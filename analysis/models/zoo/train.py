@@ -18,6 +18,8 @@ from safetensors.torch import save_file
 from torch import nn
 from torch.nn import functional as F
 
+from analysis.models.lstm import LSTMModule
+from analysis.models.lstm_config import LSTMConfig
 from analysis.models.seeds import seeded
 from analysis.models.zoo.corpus import END, MASK, Corpus
 from analysis.models.zoo.recipes import VOCABULARY, Recipe
@@ -81,9 +83,6 @@ def _fresh(recipe: Recipe) -> nn.Module:
                 attn_implementation="eager",
             )
         )
-    from analysis.models.lstm import LSTMModule
-    from analysis.models.lstm_config import LSTMConfig
-
     return LSTMModule(LSTMConfig(vocab_size=VOCABULARY, width=recipe.width, layers=recipe.layers))
 
 
