@@ -215,13 +215,13 @@ def test_an_error_is_kept_with_its_traceback_and_retried_only_when_asked(
             raise BrainLensError("the vectors are torn", remedy="Mend them")
         return real(model, *rest, **options)
 
-    monkeypatch.setattr(activations, "extract", broken)
+    monkeypatch.setattr("analysis.sweep.work.extract", broken)
     counts = run(sweep)
     assert counts == {"waiting": 0, "running": 0, "done": 4, "failed": 1, "blocked": 1}
     failed = sweep.table().query("state == 'failed'").iloc[0]
     assert "torn" in failed["error"] and failed["model"] == "zoo-glove-64d"
     assert "in broken" in sweep.state(sweep.task(failed["key"]))["traceback"]
-    monkeypatch.setattr(activations, "extract", real)
+    monkeypatch.setattr("analysis.sweep.work.extract", real)
     assert run(sweep)["failed"] == 1
     assert run(sweep, mode="retry")["done"] == len(sweep.tasks)
 
