@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import errno
 from collections.abc import Iterable
 from difflib import get_close_matches
 
-__all__ = ["BrainLensError", "Cancelled", "unknown"]
+__all__ = ["BrainLensError", "Cancelled", "memory_error", "unknown"]
+
+
+_MEMORY = ("out of memory", "can't allocate memory", "cannot allocate memory", "not enough memory")
 
 
 class BrainLensError(ValueError):
@@ -36,6 +40,31 @@ class BrainLensError(ValueError):
         if self.remedy:
             parts.append(self.remedy if self.remedy.endswith(".") else self.remedy + ".")
         return " ".join(parts)
+
+
+def memory_error(error: BaseException) -> BrainLensError | None:
+    """The words for a computation that ran out of memory, on the machine or on a device; None for every other error.
+
+    Examples
+    --------
+    >>> print(memory_error(MemoryError("Unable to allocate 93.1 GiB for an array")))
+    Out of memory: Unable to allocate 93.1 GiB for an array. Take a smaller model, fewer layers, targets or stimuli; ...
+    """
+    seen: BaseException | None = error
+    while seen is not None:
+        words = str(seen).split("\n")[0].strip()
+        if (
+            isinstance(seen, MemoryError)
+            or type(seen).__name__ == "OutOfMemoryError"
+            or (isinstance(seen, OSError) and seen.errno == errno.ENOMEM)
+            or (isinstance(seen, RuntimeError) and any(sign in words.lower() for sign in _MEMORY))
+        ):
+            return BrainLensError(
+                "Out of memory" + (f": {words[:160].rstrip('.')}" if words else ""),
+                remedy="Take a smaller model, fewer layers, targets or stimuli; what was finished is kept",
+            )
+        seen = seen.__cause__
+    return None
 
 
 class Cancelled(Exception):

@@ -34,6 +34,7 @@ __all__ = [
     "touch",
     "unguarded",
     "unseal",
+    "weighed",
     "working",
 ]
 
@@ -256,7 +257,7 @@ def sweep(base: Path, *, older_than: float = _STALE, patterns: tuple[str, ...] =
                     lock.release()
                 elif time.time() - _newest(path) < older_than:
                     continue
-                freed += _size(path)
+                freed += weighed(path)
                 shutil.rmtree(path, ignore_errors=True) if path.is_dir() else path.unlink()
     return freed
 
@@ -269,7 +270,8 @@ def _newest(path: Path) -> float:
     )
 
 
-def _size(path: Path) -> int:
+def weighed(path: Path) -> int:
+    """Bytes of a file, or of all files under a folder."""
     files = [path] if path.is_file() else [one for one in path.rglob("*") if one.is_file()]
     return sum(one.stat().st_size for one in files)
 

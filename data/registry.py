@@ -86,6 +86,8 @@ class Registry(Mapping):
         point = self.others[name]
         try:
             return point.load()
+        except MemoryError:
+            raise
         except Exception as error:  # whatever a foreign package raises when it is imported
             raise BrainLensError(
                 f"The {self.kind} {name!r} of the package {_package(point)} cannot be loaded: "

@@ -6,13 +6,13 @@ import json
 import os
 import re
 import shutil
-import uuid
 from pathlib import Path
 
 from analysis.features.ready import _peeked, _told
 from analysis.models.catalog import cards
 from data.catalog.catalog import entries, recording
 from data.errors import BrainLensError
+from data.files import working
 from data.home import personal
 
 __all__ = ["fits", "keep"]
@@ -57,17 +57,12 @@ def keep(path: Path, name: str = "", note: str = "") -> str:
         "source": "folder",
         **told,
     }
-    folder = personal("models") / f".part-{uuid.uuid4().hex[:8]}"
-    folder.mkdir()
-    try:
+    with working(personal("models")) as under_way:
+        folder = under_way / free
+        folder.mkdir()
         shutil.copytree(path, folder / path.name) if path.is_dir() else shutil.copyfile(
             path, folder / path.name
         )
         (folder / "card.json").write_text(json.dumps(about, indent=2) + "\n", encoding="utf-8")
         os.replace(folder, personal("models") / free)  # whole, or not at all
-    except OSError as error:
-        shutil.rmtree(folder, ignore_errors=True)
-        raise BrainLensError(
-            f"The file could not be kept: {error}", remedy="Make room on the disk"
-        ) from None
     return free

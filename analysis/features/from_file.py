@@ -198,7 +198,7 @@ def _read_xarray(path: Path):
             variable = _variable(path, opened)
             _bounded(path, variable, opened["stimulus"])
             opened = opened[[variable.name]].load()
-    except BrainLensError:
+    except (BrainLensError, MemoryError):
         raise
     except Exception as error:  # each format has its own classes
         raise BrainLensError(

@@ -37,7 +37,7 @@ from analysis.models.variants.spec import Variant
 from analysis.progress import SILENT, Report
 from analysis.text.alignment import align
 from analysis.text.passages import Passage
-from data.errors import BrainLensError, unknown
+from data.errors import BrainLensError, memory_error, unknown
 
 if TYPE_CHECKING:
     from analysis.models.lstm import LSTMModule
@@ -179,6 +179,8 @@ class LSTMLanguageModel(Model):
                 tensors["head.weight"] = tensors["embedding.weight"]
             module.load_state_dict(tensors)
         except (SafetensorError, RuntimeError, KeyError) as error:
+            if memory_error(error) is not None:
+                raise
             first = str(error).strip().splitlines()
             raise BrainLensError(
                 f"The weights in {self.folder} do not fit its config.json ({' '.join(first[:2])[:300]})",

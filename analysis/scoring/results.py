@@ -324,7 +324,7 @@ def _read(path: Path, name: str) -> pd.DataFrame:
         if "draws" in data:
             frame["draws"] = [list(one[np.isfinite(one)]) for one in data["draws"].values]
         return frame
-    except BrainLensError:
+    except (BrainLensError, MemoryError):
         raise
     except Exception as error:  # every reader has its own classes
         raise BrainLensError(

@@ -102,6 +102,8 @@ def load_arrays(path: Path) -> dict[str, np.ndarray]:
     try:
         with np.load(io.BytesIO(content), allow_pickle=False) as found:
             return dict(found)
+    except MemoryError:
+        raise
     except Exception as error:  # zip and numpy have their own classes
         raise Damaged(f"{path} holds no arrays ({error})") from None
 

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import click
 
+from analysis.store.leftovers import sweep_home
 from dashboards.command.columns import column_options, said_of
 from dashboards.command.likeness import COMMANDS as LIKENESS
 from dashboards.command.options import check_out, device_option, fields, write_frame
@@ -17,7 +18,7 @@ from dashboards.command.sweep import sweep
 from dashboards.command.time import COMMANDS as OVER_TIME
 from dashboards.command.trials import data_trials
 from dashboards.command.trust import COMMANDS as TRUST
-from data.errors import BrainLensError
+from data.errors import BrainLensError, memory_error
 
 __all__ = ["main"]
 
@@ -32,6 +33,10 @@ class _Group(click.Group):
             if os.environ.get("BRAINLENS_DEBUG"):
                 raise
             raise click.ClickException(str(error)) from error
+        except (MemoryError, RuntimeError, OSError) as error:
+            if os.environ.get("BRAINLENS_DEBUG") or (full := memory_error(error)) is None:
+                raise
+            raise click.ClickException(str(full)) from error
 
 
 @click.group(
@@ -496,6 +501,8 @@ def cache_clear(name: str | None, kind: str | None):
 
     store = Store()
     freed = store.clear(kind, model=name)
+    if name is None and kind is None:
+        freed += sweep_home()
     left = store.size()
     click.echo(
         f"Gave back {size_text(freed)}; {size_text(left) if left else 'nothing'} is left in {store.root}"

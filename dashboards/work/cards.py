@@ -8,7 +8,7 @@ import panel_material_ui as pmui
 
 from dashboards.look.look import MONO, Words, heading, note, plain
 from dashboards.work.jobs import Job
-from data.errors import BrainLensError
+from data.errors import BrainLensError, memory_error
 
 __all__ = ["ErrorCard", "ProgressRow", "explain"]
 
@@ -141,12 +141,8 @@ def explain(error: BaseException, title: str = "") -> tuple[str, str, str]:
             )
             cause += f" Choices: {shown}."
         return title or "This does not work", cause, error.remedy
-    if isinstance(error, MemoryError):
-        return (
-            title or "Out of memory",
-            "The computation needs more memory than there is.",
-            "Take a smaller model, or fewer stimuli",
-        )
+    if (full := memory_error(error)) is not None:
+        return title or "Out of memory", full.problem + ".", full.remedy
     return (
         title or "Something broke",
         f"{type(error).__name__}: {error}",

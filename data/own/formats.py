@@ -116,6 +116,8 @@ def _array(stream, name: str, size: int) -> np.ndarray:
         shape, fortran, dtype = (
             form.read_array_header_1_0 if version == (1, 0) else form.read_array_header_2_0
         )(stream)
+    except MemoryError:
+        raise
     except Exception as error:  # a header is parsed as Python text, which can fail in many ways
         what = (
             "a pickle" if "magic" in str(error) and _pickled(stream, size) else "not an npy array"
@@ -167,7 +169,7 @@ def _matlab(path: Path) -> dict[str, np.ndarray]:
             )
         within(path, _unpacked(path), ratio=MOST_RATIO)
         content = loadmat(str(path), chars_as_strings=True, squeeze_me=False)
-    except BrainLensError:
+    except (BrainLensError, MemoryError):
         raise
     except NotImplementedError:
         raise BrainLensError(

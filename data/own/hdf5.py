@@ -33,7 +33,7 @@ def harmless(path: Path) -> None:
     try:
         with h5py.File(path, "r") as file:
             announced = _looked_through(path, file)
-    except BrainLensError:
+    except (BrainLensError, MemoryError):
         raise
     except (
         Exception

@@ -63,7 +63,7 @@ def open_array(
                 if n != name and set(dataset[n].dims) <= set(dataset[name].dims)
             }
             array = dataset[name].assign_coords(beside).load()
-    except BrainLensError:
+    except (BrainLensError, MemoryError):
         raise
     except Exception as error:  # netCDF4, h5netcdf and scipy each raise their own
         start = path.read_bytes()[:64].lstrip().lower() if path.is_file() else b""

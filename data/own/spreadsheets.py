@@ -129,7 +129,7 @@ def _opened(path: Path) -> dict[str, object]:
 
         book = load_workbook(path, read_only=True, data_only=True, keep_links=False)
         return {one.title: one for one in book.worksheets}
-    except BrainLensError:
+    except (BrainLensError, MemoryError):
         raise
     except Exception as error:  # openpyxl and odfpy raise many kinds on damaged files
         raise BrainLensError(

@@ -281,7 +281,7 @@ def _parquet(path: Path) -> pd.DataFrame:
                 if held > MOST_UNPACKED:
                     within(path, held)
             frame = pa.Table.from_batches(batches, file.schema_arrow).to_pandas()
-    except BrainLensError:
+    except (BrainLensError, MemoryError):
         raise
     except Exception as error:  # pyarrow raises many kinds
         raise BrainLensError(

@@ -33,6 +33,8 @@ def read_text(path: str | Path) -> str:
     if path.suffix.lower() == ".parquet":
         try:
             table = pd.read_parquet(path)
+        except MemoryError:
+            raise
         except Exception as error:  # pyarrow raises many kinds
             raise BrainLensError(
                 f"{path.name} is not a Parquet file that can be read: {str(error).splitlines()[0]}",

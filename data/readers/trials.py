@@ -145,6 +145,8 @@ def _parsed(path: Path, name: str | None) -> pd.DataFrame:
         read = rdata.read_rds if path.suffix.lower() == ".rds" else rdata.read_rda
         try:
             found = read(path)
+        except MemoryError:
+            raise
         except Exception as error:  # whatever a damaged file makes the parser raise
             raise BrainLensError(
                 f"{path.name} is no R file that can be read: {error}", remedy="Fetch it again"

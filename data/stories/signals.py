@@ -110,6 +110,8 @@ def _nibabel(path: Path):
         ) from None
     try:
         return nibabel.load(path)
+    except MemoryError:
+        raise
     except Exception as error:  # nibabel raises many kinds for damaged files
         raise BrainLensError(
             f"{path.name} cannot be read: {str(error).splitlines()[0]}",
@@ -348,6 +350,8 @@ def read_epochs(path: str | Path) -> tuple[np.ndarray, list[str], np.ndarray]:
         ) from None
     try:
         epochs = mne.read_epochs(path, preload=True, verbose="error")
+    except MemoryError:
+        raise
     except Exception as error:  # mne raises many kinds
         raise BrainLensError(
             f"{path.name} holds no epochs that can be read: {str(error).splitlines()[0]}",

@@ -113,6 +113,8 @@ def _textgrid(path: Path, tier: str | None) -> pd.DataFrame:
         ) from None
     try:
         grid = textgrid.openTextgrid(str(path), includeEmptyIntervals=True)
+    except MemoryError:
+        raise
     except Exception as error:  # praatio raises many kinds, plain ones among them
         raise BrainLensError(
             f"{path.name} is not a TextGrid that can be read: {error}",

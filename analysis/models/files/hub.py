@@ -233,6 +233,8 @@ def _in_words(hub_id: str, revision: str):
             f"The model hub has no model {hub_id!r}",
             remedy="Check the spelling: owner/name, or give a folder",
         ) from None
+    except MemoryError:
+        raise
     except Exception as error:  # connection, proxy, disk: the library has many classes for them
         raise BrainLensError(
             f"{hub_id} is not on this machine and the model hub could not be reached ({type(error).__name__})",

