@@ -14,7 +14,7 @@ from dashboards.command.cli import _Group
 from dashboards.work.cards import explain
 from data.errors import memory_error
 
-ROOT = Path(__file__).resolve().parents[2]
+ROOT = Path(__file__).resolve().parents[1]
 FULL = [
     MemoryError("Unable to allocate 93.1 GiB for an array with shape (50000, 250000)"),
     RuntimeError("[enforce fail at alloc_cpu.cpp:127] DefaultCPUAllocator: can't allocate memory: you tried"),
