@@ -6,7 +6,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
-.PHONY: app env test check types docs deep lint bench starter zoo lock browser clean
+.PHONY: app env test check types docs deep lint bench starter zoo lock browser shots clean
 
 env: $(READY)
 
@@ -49,6 +49,10 @@ docs: env
 
 bench: env
 	$(BIN)/python -m benchmarks
+
+# Every lens in every state, window and theme, on contact sheets in build/shots to look at.
+shots: env browser
+	$(BIN)/python -m tools.shots
 
 faults: env
 	$(BIN)/python -m tools.faults --write

@@ -190,8 +190,14 @@ def place_labels(
     dots: np.ndarray,
     lines: np.ndarray,
     font_size: float,
-) -> None:
-    """Write (point in pixels, words, colour) items beside their points; a thin line joins those that had to move away."""
+) -> int:
+    """Write (point in pixels, words, colour) items beside their points; a thin line joins those that had to move away.
+
+    Returns
+    -------
+    int
+        How many found no room and were left out.
+    """
     renderer = figure.canvas.get_renderer()
     unit = figure.dpi / 72
     style = {
@@ -231,3 +237,4 @@ def place_labels(
                 zorder=1.8,
             )
             line.set_in_layout(False)
+    return int((~clear).sum())

@@ -7,6 +7,8 @@ histograms, labels, and an image where points are so many that they would hide e
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pandas as pd
 
@@ -19,6 +21,8 @@ __all__ = ["MANY", "holoviews"]
 
 MANY = 10_000
 """More points than this are rasterised by datashader."""
+CROWD = 14
+"""More colours than this are one element: no legend could name them."""
 
 
 def holoviews(spec: FigureSpec, *, theme: str = "light", width: int = 700, height: int = 420):
@@ -43,7 +47,7 @@ def holoviews(spec: FigureSpec, *, theme: str = "light", width: int = 700, heigh
     Notes
     -----
     Columns keep their names, so that ``holoviews.selection.link_selections`` links two figures through the columns that they
-    share, such as ``model`` or ``item``.
+    share, such as ``model`` or ``item``: link their points, for bands and rules belong to no row.
     """
     import holoviews as hv
 
@@ -100,9 +104,11 @@ def _columns(mark: Mark, frame: pd.DataFrame) -> list[str]:
 def _points(plan: Drawing, mark: Mark) -> list:
     import holoviews as hv
 
-    found = []
-    if sum(len(series.frame) for series in plan.series(mark)) > MANY:
+    found, every = [], plan.series(mark)
+    if sum(len(series.frame) for series in every) > MANY:
         return _shaded(plan, mark)
+    if len(every) > CROWD:
+        return _crowd(plan, mark, every)
     for series in plan.series(mark):
         frame, look = series.frame, series.look
         dims = [mark.y, X] if plan.spec.horizontal else [X, mark.y]
@@ -113,6 +119,22 @@ def _points(plan: Drawing, mark: Mark) -> list:
         )  # fmt: skip
         if mark.low is not None:
             found.append(_whiskers(plan, mark, series))
+    return found
+
+
+def _crowd(plan: Drawing, mark: Mark, every: list) -> list:
+    """Many models as one element, coloured by two columns more: a hundred elements take minutes to link."""
+    import holoviews as hv
+
+    frame = pd.concat(
+        [one.frame.assign(_colour=one.look.colour, _marker=one.look.marker) for one in every]
+    )
+    dims = [mark.y, X] if plan.spec.horizontal else [X, mark.y]
+    points = hv.Points(frame, dims, _columns(mark, frame), label=mark.name or mark.kind)
+    found = [points.opts(color="_colour", marker="_marker", size=7, show_legend=False,
+                         tools=["hover", "box_select", "tap"])]  # fmt: skip
+    if mark.low is not None:
+        found.append(_whiskers(plan, mark, replace(every[0], frame=frame)))
     return found
 
 

@@ -41,6 +41,8 @@ MOST_ENTRIES = 20
 """More names than this make no legend."""
 LEGENDS = ("top", "right", "none")
 _MM = 1 / 25.4
+_FOOT = 2.4
+"""Millimetres at the foot of a crowded figure for the count of names that found no room."""
 _LOCK = threading.Lock()  # rcParams are global to the process
 _FONTS = ("Arial", "Helvetica", "Liberation Sans", "DejaVu Sans")
 
@@ -208,6 +210,9 @@ def _drawn(
         )
         FigureCanvasAgg(figure)
         figure.get_layout_engine().set(w_pad=2.5 / 72, h_pad=2 / 72, wspace=0.03, hspace=0.07)
+        if any(_crowded(plan) for plan in plans):  # a line for the count of names that find no room
+            foot = _FOOT / (sum(heights) + above)
+            figure.get_layout_engine().set(rect=(0, foot, 1, 1 - foot))
         page = figure
         if paragraphs:
             top, page = figure.subfigures(2, 1, height_ratios=[above, sum(heights)])
@@ -233,10 +238,22 @@ def _drawn(
         figure.set_layout_engine(
             "none"
         )  # from here on nothing moves: labels are placed in the finished figure
+        left_out = 0
         for plan, grid in zip(plans, drawn, strict=True):
             for axes, panel in zip(grid.flat, plan.panels, strict=False):
                 _name_ends(figure, axes, plan, panel, style.font_size)
-                _write_labels(figure, axes, plan, panel, style.font_size)
+                left_out += _write_labels(figure, axes, plan, panel, style.font_size)
+        if left_out:  # nothing is dropped silently
+            words = f"{left_out} {'name' if left_out == 1 else 'names'} without room: see the table"
+            figure.text(
+                0.002,
+                0.004,
+                words,
+                ha="left",
+                va="bottom",
+                fontsize=5,
+                color=ink("muted", style.theme),
+            )
         yield figure
 
 
@@ -419,12 +436,7 @@ def _height(plan: Drawing, width_mm: float, style: Ink) -> float:
     panel = width_mm / columns * (0.68 if columns == 1 else 0.95)
     if width_mm > 140 and columns == 1:
         panel = width_mm * 0.55
-    labelled = sum(
-        len(mark.frame)
-        for mark in plan.spec.marks
-        if mark.label is not None and mark.kind == "points"
-    )
-    if labelled > 15 and columns == 1:
+    if _crowded(plan) and columns == 1:
         panel = max(panel, width_mm * (0.95 if width_mm < 100 else 0.72))
     entries = _entries(plan)
     legend = (
@@ -432,7 +444,15 @@ def _height(plan: Drawing, width_mm: float, style: Ink) -> float:
         if entries and style.legend == "top"
         else 0.0
     )
-    return panel * rows + legend + 4
+    return panel * rows + legend + 4 + _FOOT * _crowded(plan)
+
+
+def _crowded(plan: Drawing) -> bool:
+    """Whether so many points are named that some names may find no room."""
+    labelled = (
+        mark for mark in plan.spec.marks if mark.label is not None and mark.kind == "points"
+    )
+    return sum(len(mark.frame) for mark in labelled) > 15
 
 
 # ---- one panel ----------------------------------------------------------------------------------------------------------
@@ -674,8 +694,8 @@ def _stamp(figure, grid, plan: Drawing, font_size: float, letter: str = "") -> N
                 )
 
 
-def _write_labels(figure, axes, plan: Drawing, panel: Panel, font_size: float) -> None:
-    """Words beside points, after the layout is settled: positions are those of the finished figure."""
+def _write_labels(figure, axes, plan: Drawing, panel: Panel, font_size: float) -> int:
+    """Words beside points, after the layout is settled: positions are those of the finished figure. How many had no room."""
     items, dots, lines = [], [np.empty((0, 2))], [np.empty((0, 2))]
     for mark in panel.marks:
         for series in plan.series(mark):
@@ -694,9 +714,10 @@ def _write_labels(figure, axes, plan: Drawing, panel: Panel, font_size: float) -
                     for point, word in zip(at, series.frame[mark.label])
                     if str(word)
                 ]
-    if items:
-        size = max(4.5, font_size - 1.5) if len(items) > 15 else small(font_size)
-        place_labels(figure, axes, items, np.concatenate(dots), np.concatenate(lines), size)
+    if not items:
+        return 0
+    size = max(4.5, font_size - 1.5) if len(items) > 15 else small(font_size)
+    return place_labels(figure, axes, items, np.concatenate(dots), np.concatenate(lines), size)
 
 
 def _along(points: np.ndarray, step: float) -> np.ndarray:

@@ -44,6 +44,7 @@ __all__ = ["anything_picked", "draw", "enlarge", "highlight", "resize"]
 
 _TOOLS = "pan,box_zoom,box_select,tap,wheel_zoom,save,reset"
 _LETTER = 6.1  # pixels of a letter of the names in the margin, about
+_LONGEST = 30  # letters of a name in the margin; the hover line has all of it
 _NOMINAL_WIDTH = 1080  # pixels assumed for a stretched figure when labels are placed
 
 
@@ -54,6 +55,7 @@ def draw(
     height: int = 420,
     width: int | str = "stretch",
     on_pick: Callable[[list[dict]], None] | None = None,
+    room: int = 0,
     zoom: str = "",
     on_zoom: Callable[[str], None] | None = None,
 ):
@@ -70,6 +72,8 @@ def draw(
         Pixels of the whole figure, or as wide as the page.
     on_pick : callable, optional
         Called with the picked rows.
+    room : int
+        Pixels that a stretched figure will have, about: names are placed for them; 0: a page's usual width.
     zoom : str
         Frame as ``left,right,bottom,top``; empty: all there is.
     on_zoom : callable, optional
@@ -95,10 +99,19 @@ def draw(
     plan = drawing(spec, theme)
     across = _across(len(plan.panels))
     pixels = None if width == "stretch" else int(width) // across
-    wide = (pixels or _NOMINAL_WIDTH // across) - 80
+    wide = (pixels or (room or _NOMINAL_WIDTH) // across) - 80
     ranges = _ranges(plan, zoom, plan.margin(_LETTER, wide))
     plots = [
-        _panel(plan, panel, height, pixels, across, ranges, on_pick, first=i == 0)
+        _panel(
+            plan,
+            panel,
+            height,
+            pixels,
+            (room or _NOMINAL_WIDTH) // across,
+            ranges,
+            on_pick,
+            first=i == 0,
+        )
         for i, panel in enumerate(plan.panels)
     ]
     if on_zoom is not None:
@@ -307,7 +320,7 @@ def _panel(
     panel: Panel,
     height: int,
     pixels: int | None,
-    across: int,
+    room: int,
     ranges,
     on_pick,
     *,
@@ -334,9 +347,7 @@ def _panel(
             DRAWERS[mark.kind](figure, plan, mark, named, on_pick)
     for mark in panel.marks:
         if mark.label is not None and not mark.frame.empty and not spec.horizontal:
-            labels(
-                figure, plan, panel, mark, ((pixels or _NOMINAL_WIDTH // across) - 70, height - 90)
-            )
+            labels(figure, plan, panel, mark, ((pixels or room) - 70, height - 90))
     _name_ends(figure, plan, panel, height - 100)
     _dress(figure, plan)
     if first:
@@ -367,7 +378,11 @@ def _name_ends(figure, plan: Drawing, panel: Panel, pixels: int) -> None:
     ends = plan.ends(panel)
     if not ends:
         return
-    _, right, bottom, top = plan.extent
+    left, right, bottom, top = plan.extent
+    words = [
+        end.words if len(end.words) <= _LONGEST else f"{end.words[: _LONGEST - 1]}…" for end in ends
+    ]
+    figure.xaxis.bounds = figure.xgrid.bounds = (left, right)  # names stand where there is no axis
     scale = max(pixels, 80) / (top - bottom)
     at = spread(np.array([(end.value - bottom) * scale for end in ends]), 13.5, 0, max(pixels, 80))
     figure.add_layout(
@@ -385,7 +400,7 @@ def _name_ends(figure, plan: Drawing, panel: Panel, pixels: int) -> None:
                 {
                     "x": np.full(len(ends), right),
                     "y": bottom + at / scale,
-                    "words": np.array([end.words for end in ends]),
+                    "words": np.array(words),
                     "colour": np.array([end.colour for end in ends]),
                 }
             ),

@@ -178,6 +178,7 @@ _PLAIN = (
     "#7d7a26",
     "#4d4d4d",
 )
+_RAMP = ("#2b9fb8", "#3d2f8f")  # of checkpoints: the first step and the last
 
 
 @dataclass(frozen=True)
@@ -320,7 +321,8 @@ def looks(
     theme : str
         ``"light"`` or ``"dark"``.
     column : str
-        Column they come from; only ``model`` has looks that are the same everywhere, others take the palette in sorted order.
+        Column they come from; only ``model`` has looks that are the same everywhere; checkpoints (``step 1,000``) are a ramp
+        in the order of their steps, others take the palette in sorted order.
     chosen : mapping, optional
         Value -> ``#rrggbb``: colours that the user chose instead.
 
@@ -332,6 +334,8 @@ def looks(
     if theme not in THEMES:
         raise unknown("theme", theme, THEMES)
     values, chosen = list(dict.fromkeys(values)), checked(chosen or {})
+    if column != "model" and values and all(_step(value) is not None for value in values):
+        return _ramp(values, theme, chosen)
     if column != "model":
         return _plain(values, theme, chosen)
     slots = {str(value).partition("@")[0]: None for value in values}
@@ -359,6 +363,24 @@ def looks(
         colour = chosen.get(str(value)) or chosen.get(base) or _themed(hue, shade, theme)
         result[value] = Look(colour, MARKERS[marker], open=bool(variant))
     return result
+
+
+def _ramp(values: list, theme: str, chosen: Mapping[str, str]) -> dict[object, Look]:
+    """Checkpoints: from light to dark in the order of their steps, and one marker, for they are one model."""
+    order = sorted({_step(value) for value in values})
+    first, last = (_lab(colour) for colour in _RAMP)
+    result = {}
+    for value in values:
+        at = order.index(_step(value)) / max(1, len(order) - 1)
+        colour = chosen.get(str(value)) or _themed(_hex((1 - at) * first + at * last), at, theme)
+        result[value] = Look(colour, MARKERS[0])
+    return result
+
+
+def _step(value: object) -> int | None:
+    """The step that a checkpoint's name tells: ``step 1,000``."""
+    told = re.fullmatch(r"step ([\d,]+)", str(value))
+    return int(told[1].replace(",", "")) if told else None
 
 
 def _plain(values: list, theme: str, chosen: Mapping[str, str]) -> dict[object, Look]:

@@ -82,7 +82,9 @@ export function render({model, el}) {
     if (event.key === "/") { search() } else { model.send_msg({key: event.key}) }
   }
   let waiting = null
-  const measure = () => { if (model.active || model.framed) { model.window = window.innerHeight } }
+  const measure = () => {
+    if (model.active || model.framed) { model.across = window.innerWidth; model.window = window.innerHeight }
+  }
   const resized = () => { clearTimeout(waiting); waiting = setTimeout(measure, 250) }
   window.addEventListener("resize", resized)
   measure()
@@ -123,6 +125,8 @@ class Client(pn.custom.JSComponent):
         The lens in front.
     window : int
         Height of the browser's window in pixels, as the browser tells it; 0 where nobody has told.
+    across : int
+        Width of it.
     framed : bool
         Whether the page stands in a frame of another page: its height counts, its address does not.
     talking : bool
@@ -142,6 +146,7 @@ class Client(pn.custom.JSComponent):
     talking = param.Boolean(False)
     framed = param.Boolean(False)
     window = param.Integer(0)
+    across = param.Integer(0)
     active = param.Boolean(True)
 
     _esm = _ESM

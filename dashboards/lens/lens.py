@@ -18,12 +18,12 @@ from dashboards.lens.cell import Cell
 from dashboards.lens.client import Client
 from dashboards.lens.export_dialog import Exporter
 from dashboards.lens.item_card import ItemCards
-from dashboards.lens.parts import PANEL_HEIGHT, PLOT_HEIGHT, Empty, Frame, tall
+from dashboards.lens.parts import PANEL_HEIGHT, PLOT_HEIGHT, Empty, Frame, broad, tall
 from dashboards.lens.sidebar import Sidebar, grouped
 from dashboards.lens.table import DataTable
 from dashboards.lens.tile_table import TileTable
 from dashboards.lens.view import Picture, View
-from dashboards.look.look import THEME, Folded, heading, note, plain, stamp
+from dashboards.look.look import THEME, Folded, Labels, heading, note, plain
 from dashboards.state import Selection, declare
 from dashboards.work.computation import Computation, cost_in_words
 from dashboards.work.desk import Desk
@@ -33,8 +33,6 @@ from data.errors import BrainLensError, unknown
 __all__ = ["Computation", "Lens", "Picture", "View"]
 
 TABS = ("Figure", "Table")
-STAMPS = 2
-"""More labels than this are one chip, whose hint lists them."""
 
 
 class Lens(pn.viewable.Viewer):
@@ -82,11 +80,12 @@ class Lens(pn.viewable.Viewer):
         self.showing = lambda: None  # the page's: called when something was drawn or picked
         self._eager = False  # everything runs by itself until the selection changes
         self.shown = View()
-        self._said: tuple = ((), ())  # the stamps and notes that are on the page
+        self._beside = False  # whether the inspector stands beside the figure
+        self._said: tuple = ()  # the notes that are on the page
         self._build()
         self.selection.param.watch(self._selected, [*self.watches, "theme", "colours"])
         self.selection.param.watch(lambda event: self._mark(), "picked")
-        self.client.param.watch(self._resized, "window")
+        self.client.param.watch(self._resized, ["window", "across"])
         self.follow()
         self.refresh()
 
@@ -142,11 +141,13 @@ class Lens(pn.viewable.Viewer):
         self._cost_box = pmui.Column(
             self._cost, sizing_mode="stretch_width", margin=0, visible=False
         )
-        self._stamps = pmui.Row(margin=0, visible=False, styles={"flex-wrap": "wrap"})
+        self._stamps = Labels()
         self._answer = Folded(limit=170, margin=(0, 10, 2, 10), styles={"font-size": "1rem"})
         self._answer_box = pmui.Column(self._answer, sizing_mode="stretch_width", margin=0)
         self._tiles = TileTable()
-        self._tiles_box = pmui.Column(self._tiles, sizing_mode="stretch_width", margin=0)
+        self._tiles_box = pmui.Column(
+            self._tiles, sizing_mode="stretch_width", margin=0, visible=False
+        )
         self._frames: list[Frame] = []
         self._figure_tab = pmui.FlexBox(sizing_mode="stretch_width", margin=0, gap="8px 24px")
         self._table = DataTable(name=self.slug, picked=self._pick)
@@ -186,12 +187,11 @@ class Lens(pn.viewable.Viewer):
             pmui.Row(
                 heading(self.question, "h4", margin=(4, 10, 2, 10)),
                 self._stamps,
-                pmui.Row(sizing_mode="stretch_width", margin=0, styles={"flex": "1 1 0"}),
                 pmui.Row(self._run, self._stop, self._export, self._tabs, margin=0,
-                         styles={"align-items": "center"}),
+                         sx={"alignItems": "center"}),
                 sizing_mode="stretch_width",
                 margin=0,
-                styles={"flex-wrap": "wrap", "align-items": "center"},
+                sx={"flexWrap": "wrap", "alignItems": "center"},
             ),
             self._cost_box,
             self._answer_box,
@@ -314,17 +314,11 @@ class Lens(pn.viewable.Viewer):
         self._answer_box.visible = bool(self._answer.object)
         self._tiles.tell(view.tiles, self._colours([tile.model for tile in view.tiles]))
         self._tiles_box.visible = bool(view.tiles)
-        if (
-            view.stamps != self._said[0]
-        ):  # what is the same stays: a new part costs the page a tenth of a second
-            self._stamps.objects = [stamp(text) for text in view.stamps[:STAMPS]] + more_stamps(
-                view.stamps[STAMPS:]
-            )
-        self._stamps.visible = bool(view.stamps)
+        self._stamps.tell(view.stamps)
         self._table.notes = view.notes
         self._table.tables = {picture.label: picture.table for picture in pictures}
         self._notes.visible = view.there and bool(view.notes)
-        if self._notes.visible and view.notes != self._said[1]:
+        if self._notes.visible and view.notes != self._said:
             lines = "".join(
                 f"<dt><b>{plain(term)}</b></dt><dd style='margin:0 0 8px 16px'>{plain(text)}</dd>"
                 for term, text in view.notes
@@ -335,7 +329,7 @@ class Lens(pn.viewable.Viewer):
                     sizing_mode="stretch_width",
                 )
             ]
-        self._said = view.stamps, view.notes if self._notes.visible else self._said[1]
+        self._said = view.notes if self._notes.visible else self._said
         self._draw(view)
 
     def _draw(self, view: View) -> None:
@@ -344,7 +338,10 @@ class Lens(pn.viewable.Viewer):
             self._frames.append(Frame(self._pick))
         for place, (frame, picture) in enumerate(zip(self._frames, pictures, strict=False)):
             zoom = {"zoom": self.selection.zoom, "zoomed": self._zoomed} if place == 0 else {}
-            zoom["window"] = self.client.window
+            zoom |= {
+                "window": self.client.window,
+                "room": broad(self.client.across, inspected=self._beside),
+            }
             try:
                 frame.draw(
                     picture,
@@ -361,10 +358,12 @@ class Lens(pn.viewable.Viewer):
             self._figure_tab.objects = shown
         self._mark()
 
-    def _resized(self, event) -> None:
-        """The window has another height, and the first figure with it."""
-        if self._frames and event.new and not self.panels:
-            self._frames[0].fit(tall(event.new))
+    def _resized(self, *events) -> None:
+        """The window has another height or width, and the first figure with it."""
+        if self._frames and self.client.window and not self.panels:
+            self._frames[0].fit(tall(self.client.window))
+        if self.in_front and any(event.name == "across" for event in events):
+            self._draw(self.shown)
 
     def _colours(self, models: list[str]) -> dict[str, str]:
         found = looks(models, self.selection.theme, chosen=self.selection.colours) if models else {}
@@ -410,6 +409,14 @@ class Lens(pn.viewable.Viewer):
         for part in (*self._frames, self._table):
             part.mark(self.selection.picked)
         self.inspector.tell(self.selection.picked, self.shown, self.selection.theme)
+        beside = bool(self.inspector.objects)
+        if beside != self._beside:
+            self._beside = beside
+            if (
+                self.client.across
+            ):  # the inspector takes its room from the figure, whose names are placed again
+                self._draw(self.shown)
+                return
         self.showing()
 
     def _act_on(self, what: str, name: str) -> None:
@@ -563,15 +570,6 @@ class Lens(pn.viewable.Viewer):
     def running(self) -> list[Job]:
         """Computations this lens listens to."""
         return self.desk.jobs
-
-
-def more_stamps(rest: tuple[str, ...]) -> list:
-    """The labels that have no room, as one chip with their words in its hint."""
-    if not rest:
-        return []
-    style = "border:1px solid;border-radius:12px;padding:1px 8px;font-size:.8rem;color:var(--mui-palette-warning-main,#8a4b00)"
-    words = f"<span tabindex='0' style='{style}' title='{plain('; '.join(rest))}'>{len(rest)} more notes</span>"
-    return [pn.pane.HTML(words, margin=(4, 4))]
 
 
 def cited(model: str) -> str:

@@ -13,7 +13,17 @@ from dashboards.figures.screen import anything_picked, draw, highlight, resize
 from dashboards.lens.table import named, names
 from dashboards.look.look import Folded, Words, heading, plain
 
-__all__ = ["PANEL_HEIGHT", "PLOT_HEIGHT", "Empty", "Frame", "tall"]
+__all__ = [
+    "CONTROLS",
+    "INSPECTOR",
+    "NARROW",
+    "PANEL_HEIGHT",
+    "PLOT_HEIGHT",
+    "Empty",
+    "Frame",
+    "broad",
+    "tall",
+]
 
 PLOT_HEIGHT = 440
 """Pixels of a figure that is not the first of its page."""
@@ -21,6 +31,12 @@ PANEL_HEIGHT = 270
 """Pixels of one of many panels."""
 AROUND = 262
 """Pixels of a window that the first figure leaves to what stands above and below it."""
+NARROW = 1000
+"""Pixels: in a narrower window the controls would take more than 30 % and lie over the page instead."""
+CONTROLS = 300
+"""Pixels of the controls beside the page."""
+INSPECTOR = 320
+"""Pixels of what is picked, on the other side."""
 MANY = 15
 """More labelled points than this do not fit into half the page."""
 
@@ -28,6 +44,12 @@ MANY = 15
 def tall(window: int) -> int:
     """Height of the first figure in a window of this height."""
     return max(340, window - AROUND)
+
+
+def broad(across: int, *, inspected: bool = False) -> int:
+    """Width that a window of this width leaves to a figure; 0 where nobody has told."""
+    beside = (CONTROLS if across >= NARROW else 0) + INSPECTOR * inspected
+    return max(320, across - 44 - beside) if across else 0
 
 
 class Frame(pmui.Column):
@@ -41,7 +63,7 @@ class Frame(pmui.Column):
 
     def __init__(self, picked: Callable[[list[str]], None]):
         self._picked, self._marking, self._marks = picked, False, []
-        self._drawn, self._theme = None, ""
+        self._drawn, self._theme, self._room = None, "", 0
         self._heading = heading("", "h6", visible=False)
         self._pane = pn.pane.Bokeh(None, sizing_mode="stretch_width", margin=0)
         self._answer = Folded(
@@ -74,6 +96,7 @@ class Frame(pmui.Column):
         zoomed: Callable[[str], None] | None = None,
         window: int = 0,
         height: int = PLOT_HEIGHT,
+        room: int = 0,
     ) -> None:
         """Show a picture; the first of a page takes what the window leaves, the others share rows below it."""
         self._heading.param.update(object=plain(picture.label), visible=not alone and not first)
@@ -99,8 +122,8 @@ class Frame(pmui.Column):
                     for m in spec.marks
                 ),
             )
-        if theme == self._theme and spec.draws_like(
-            self._drawn
+        if (
+            theme == self._theme and spec.draws_like(self._drawn) and room == self._room
         ):  # a new plot costs the browser a tenth of a second or two
             self.fit(height)
             return
@@ -109,10 +132,11 @@ class Frame(pmui.Column):
             theme=theme,
             height=height,
             on_pick=self._pick,
+            room=room if first else 0,
             zoom=zoom,
             on_zoom=zoomed,
         )
-        self._drawn, self._theme = spec, theme
+        self._drawn, self._theme, self._room = spec, theme, room
 
     def fit(self, height: int) -> None:
         """Another height, without a new plot."""

@@ -87,7 +87,7 @@ class DataTable(pmui.Column):
             self._filter,
             *buttons,
             margin=0,
-            styles={"align-items": "center", "flex-wrap": "wrap"},
+            sx={"alignItems": "center", "flexWrap": "wrap"},
         )
         super().__init__(bar, self._holder, self._count, sizing_mode="stretch_width", margin=0)
         self.notes: tuple[tuple[str, str], ...] = ()

@@ -32,21 +32,19 @@ _STYLE = """
 
 
 class TileTable(pn.pane.HTML):
-    """Nothing where there is nothing to tell."""
+    """Nothing where there is nothing to tell: then the box around it is hidden, for Bokeh breaks where words are."""
 
     def __init__(self):
         super().__init__(
             "",
             sizing_mode="stretch_width",
             margin=(2, 10),
-            visible=False,
             stylesheets=[_STYLE],
             styles={"max-height": "96px", "overflow": "auto"},
         )
 
     def tell(self, tiles: list, colours: dict[str, str]) -> None:
         """Show these tiles; ``colours``: model -> ``#rrggbb``."""
-        self.visible = bool(tiles)
         words = table(tiles, colours) if tiles else ""
         if words != self.object:
             self.object = words

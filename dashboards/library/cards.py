@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from pathlib import Path
 
 import panel as pn
 import panel_material_ui as pmui
@@ -93,6 +94,10 @@ def model_card(card, state: str, download: str, *, actions: list) -> list:
     ]
     facts = {
         "Why it cannot be run here": card.reason,
+        "Where it comes from": _SOURCES.get(card.source, card.source),
+        "Layers used": _layers_used(card),
+        "Tokenizer": _tokenizer(card),
+        "On this machine since": _here_since(card.id),
         "Address on the model hub": card.hub_id
         and card.hub_id + (f", revision {card.revision}" if card.revision else ""),
         "In front of every text": card.bos and f"the token {card.bos}",
@@ -102,6 +107,59 @@ def model_card(card, state: str, download: str, *, actions: list) -> list:
         if text:
             parts += [_title(title), _point(text)]
     return parts + _reference(card.citation)
+
+
+_SOURCES = {
+    "hub": "the model hub",
+    "package": "ships with the program",
+    "folder": "a folder of yours",
+    "built": "made when it is asked for",
+    "published": "published scores only",
+    "file": "a file that you give",
+}
+
+
+def _layers_used(card) -> str:
+    """Which layers a score looks at."""
+    if not card.has_layers:
+        return "none: it has surprisal only"
+    if card.layers is None:
+        return (
+            "the embedding and every block; how many, the model's own files say when it is loaded"
+        )
+    if card.layers == 0:
+        return "its one table of vectors"
+    return f"the embedding (layer 0) and all {card.layers} blocks; the one that stands for it is chosen on other folds"
+
+
+def _tokenizer(card) -> str:
+    """How texts become pieces."""
+    if not card.predicts_words and not card.hub_id:
+        return ""
+    pieces = (
+        "begins its pieces with their space"
+        if card.space_before
+        else "leaves spaces out of its pieces"
+    )
+    return f"its own; {pieces}" + (
+        "" if card.bos else "; nothing in front of a text, so its first word has no surprisal"
+    )
+
+
+def _here_since(name: str) -> str:
+    """Day and size of what is on this machine, or nothing."""
+    from datetime import datetime
+
+    from analysis.models.catalog import installed
+
+    folder = installed().get(name)
+    if folder is None:
+        return ""
+    files = [path for path in Path(folder).rglob("*") if path.is_file()]
+    if not files:
+        return ""
+    day = datetime.fromtimestamp(max(path.stat().st_mtime for path in files)).date().isoformat()
+    return f"{day}, {size_text(sum(path.stat().st_size for path in files))}"
 
 
 def report_rows(report, most: int = 30) -> list:

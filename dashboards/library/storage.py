@@ -93,7 +93,7 @@ class Storage(pmui.Column):
                     clear,
                     sizing_mode="stretch_width",
                     margin=(4, 0),
-                    styles={"align-items": "center"},
+                    sx={"alignItems": "center"},
                 )
             )
         self._rows.objects = rows

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from html import escape
 
 import panel as pn
@@ -13,6 +14,7 @@ __all__ = [
     "MONO",
     "THEME",
     "Folded",
+    "Labels",
     "answer",
     "cut",
     "heading",
@@ -160,6 +162,38 @@ class Words(pn.pane.HTML):
 def stamp(text: str, kind: str = "warning") -> pmui.Chip:
     """A label that no figure loses: simulated, retyped, instruction-tuned."""
     return pmui.Chip(label=text, color=kind, variant="outlined", size="small", margin=(2, 4))
+
+
+class Labels(pn.pane.HTML):
+    """The labels that no figure loses, on what a row leaves to them; what is cut is in the hint of each."""
+
+    def __init__(self):
+        super().__init__(
+            "",
+            sizing_mode="stretch_width",
+            margin=(0, 6),
+            stylesheets=[_LABELS],
+            styles={"flex": "1 1 110px", "min-width": "0"},
+        )
+
+    def tell(self, labels: Sequence[str]) -> None:
+        """Show these."""
+        words = "".join(
+            f"<span tabindex='0' title='{plain(one)}'>{plain(one)}</span>" for one in labels
+        )
+        words = f"<div class='labels'>{words}</div>" if words else ""
+        if words != self.object:
+            self.object = words
+
+
+_LABELS = """
+.labels { display: flex; gap: 6px; overflow: hidden; }
+span { border: 1px solid; border-radius: 11px; padding: 1px 9px; font-size: .78rem; line-height: 1.4; white-space: nowrap;
+  overflow: hidden; text-overflow: ellipsis; min-width: 2.2em; flex: 0 6 auto;
+  color: var(--mui-palette-warning-main, #8a4b00); }
+span:first-child { flex-shrink: 1; }
+span:focus-visible { outline: 2px solid currentColor; outline-offset: -3px; }
+"""
 
 
 class Folded(pn.pane.HTML):

@@ -142,7 +142,7 @@ class Bookmarks:
                 save,
                 sizing_mode="stretch_width",
                 margin=0,
-                styles={"align-items": "center"},
+                sx={"alignItems": "center"},
             ),
             self._problem,
             self._list,

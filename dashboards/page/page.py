@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from urllib.parse import parse_qsl, urlencode
 
@@ -12,6 +13,7 @@ from panel.util import edit_readonly
 
 from dashboards import LENSES
 from dashboards.lens.client import Client
+from dashboards.lens.parts import CONTROLS, INSPECTOR, NARROW
 from dashboards.look.look import THEME, Words, heading, note
 from dashboards.page.bookmarks import Bookmarks
 from dashboards.page.checks import checks
@@ -33,8 +35,11 @@ _HELP = (
 )
 AFTER_PAINT = 1500
 """Milliseconds between the first paint and the other lenses, which are opened one by one behind the one in front."""
+AHEAD = os.environ.get("BRAINLENS_AHEAD", "1") != "0"
+"""Whether they are; 0 spares a server whose visitors look at one lens each the work and memory of the others."""
 _BAR = {
     "& .MuiToolbar-root": {"minHeight": "48px !important"},
+    "& .MuiToolbar-root > .MuiBox-root": {"minWidth": 0},
     "& .MuiAppBar-root .title": {
         "color": "inherit !important",
         "fontSize": "1.2rem",
@@ -141,6 +146,7 @@ class Workbench(pn.viewable.Viewer):
             # every event of any session would else set this, which walks the whole page twice (a tenth of a second) and keeps
             # the session in memory after it ended; what is running is told by the lens and the activity list
             self.page.busy = self.page.param.loading
+        self.client.param.watch(self._measured, "across")
         self.page.param.watch(
             lambda event: setattr(self.selection, "theme", "dark" if event.new else "light"),
             "dark_theme",
@@ -148,6 +154,14 @@ class Workbench(pn.viewable.Viewer):
 
     def __panel__(self):
         return self.page
+
+    def _measured(self, event) -> None:
+        """The browser has told how wide its window is: in a narrow one the controls lie over the page when they are opened."""
+        narrow = event.new < NARROW
+        if narrow != (0 < event.old < NARROW):
+            self.page.param.update(
+                sidebar_open=not narrow, sidebar_variant="temporary" if narrow else "auto"
+            )
 
     # ---- the frame -------------------------------------------------------------------------------------------------------
     def _page(self) -> pmui.Page:
@@ -160,7 +174,17 @@ class Workbench(pn.viewable.Viewer):
             **button,
         )
         header = pmui.Row(
-            pmui.Row(self._tabs, sizing_mode="stretch_width", margin=0, styles={"min-width": "0"}),
+            pmui.Row(
+                self._tabs,
+                sizing_mode="stretch_width",
+                margin=0,
+                styles={
+                    "min-width": "0",
+                    "flex": "1 1 0",
+                    "overflow-x": "auto",
+                    "overflow-y": "hidden",
+                },
+            ),
             self._link,
             self.bookmarks.button,
             self.activity.button,
@@ -173,16 +197,17 @@ class Workbench(pn.viewable.Viewer):
                 **button,
             ),
             sizing_mode="stretch_width",
-            styles={"align-items": "center", "min-width": "0"},
+            sx={"alignItems": "center"},
+            styles={"min-width": "0"},
             margin=0,
         )
         return pmui.Page(
             title="BrainLens",
             header=[] if self.embedded else [header],
             sidebar=[] if self.embedded else [self._sidebar],
-            sidebar_width=300,
+            sidebar_width=CONTROLS,
             contextbar=[] if self.embedded else [self._inspector],
-            contextbar_width=320,
+            contextbar_width=INSPECTOR,
             contextbar_resizable=True,
             contextbar_open=False,
             contextbar_variant="persistent",
@@ -213,7 +238,7 @@ class Workbench(pn.viewable.Viewer):
     # ---- lenses ----------------------------------------------------------------------------------------------------------
     def _open_first(self) -> None:
         self._open_lens()
-        if pn.state.curdoc is not None and not self.embedded:
+        if pn.state.curdoc is not None and AHEAD and not self.embedded:
             pn.state.curdoc.add_timeout_callback(self._open_another, AFTER_PAINT)
 
     def _open_another(self) -> None:

@@ -119,8 +119,8 @@ class Welcome(pmui.Row):
             visible=visible,
             sizing_mode="stretch_width",
             margin=(2, 0),
+            sx={"alignItems": "center"},
             styles={
-                "align-items": "center",
                 "border-bottom": "1px solid var(--mui-palette-divider, #d9dee4)",
             },
         )
@@ -129,7 +129,7 @@ class Welcome(pmui.Row):
         name, question, _ = STEPS[place]
         return pmui.Button(
             label=f"{place + 1}. {name}",
-            description=question,
+            description=f"{place + 1}. {name}: {question}",
             variant="text",
             size="small",
             margin=(1, 2),

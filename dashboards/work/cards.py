@@ -178,7 +178,7 @@ class ProgressRow(pmui.Column):
                 stop,
                 sizing_mode="stretch_width",
                 margin=0,
-                styles={"align-items": "center"},
+                sx={"alignItems": "center"},
             ),
             self._bar,
             sizing_mode="stretch_width",

@@ -12,11 +12,13 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from tests.dashboards.test_browser import button, gone, said, seen, started, still
+
 pytestmark = pytest.mark.browser
 
-LIGHT = "set.ceiling=none&set.controls=position&set.shuffled_twin=false"
+LIGHT = "set.seeds=1&set.ceiling=none&set.controls=position&set.shuffled_twin=false"
 QUICK = f"{LIGHT}&set.folds=3&set.inner_folds=2&set.bootstrap=50&set.seed=4712"
-SLOW = "set.folds=24&set.inner_folds=20&set.bootstrap=20000&set.seed=4713"
+SLOW = "set.seeds=1&set.folds=24&set.inner_folds=20&set.bootstrap=20000&set.seed=4713"
 SMALL = "zoo-causal-200k"
 FOCUSED = """() => {
     let node = document.activeElement
@@ -44,7 +46,7 @@ LONG = "The tea went cold while they waited for the train. " * 4000
 CASES = {
     case.lens: case
     for case in (
-        Case("layers", f"models={SMALL}", f"{SMALL}'s layer"),
+        Case("layers", f"models={SMALL}", f"{SMALL} predicts simulated"),
         Case("task", f"models={SMALL}&models=zoo-causal-400k", "2 models of your own"),
         Case("untrained", f"models={SMALL}&seeds=2", f"{SMALL}, trained .r = "),
         Case(
@@ -59,40 +61,48 @@ CASES = {
 ALL = sorted(CASES)
 
 
-def button(page, name, **how):
-    return page.get_by_role("button", name=name, **how).first
-
-
-def idle(page):
-    """Nothing runs any more."""
-    page.wait_for_timeout(300)
-    button(page, "Cancel", exact=True).wait_for(state="hidden")
-
-
 def computed(page, case: Case, *, press: bool = True) -> str:
     """Press the key r whenever something is missing, and give the answer when all is there and nothing runs."""
-    said = page.get_by_text(re.compile(case.answer)).first
-    quiet, until = 0, time.monotonic() + 120
+    answer = said(page, re.compile(case.answer))
+    quiet, until = 0, time.monotonic() + 240
     while quiet < 4 and time.monotonic() < until:
         page.wait_for_timeout(250)
         missing = button(page, "Run", exact=True).is_visible()
         if press and missing:
             page.keyboard.press("r")
-        busy = missing or button(page, "Cancel", exact=True).is_visible() or not said.is_visible()
+        busy = missing or button(page, "Cancel", exact=True).is_visible() or not answer.is_visible()
         quiet = 0 if busy else quiet + 1
-    said.wait_for(timeout=1000)
+    answer.wait_for(timeout=1000)
     assert quiet, "still running, or Run was offered again"
-    return said.inner_text()
+    return answer.inner_text()
+
+
+def tab(page, name):
+    """Figure or table of the lens in front."""
+    return seen(page.get_by_role("tab", name=name, exact=True))
+
+
+def exported(page) -> dict[str, bytes]:
+    """The files of the zip, by name."""
+    page.keyboard.press("e")
+    page.get_by_role("img", name="Preview of the figure").wait_for()
+    button(page, "Everything as zip").and_(page.locator(":enabled")).wait_for()
+    with page.expect_download() as download:
+        button(page, "Everything as zip").click()
+    archive = zipfile.ZipFile(io.BytesIO(download.value.path().read_bytes()))
+    page.keyboard.press("Escape")
+    page.get_by_role("dialog").wait_for(state="hidden")
+    return {name: archive.read(name) for name in archive.namelist()}
 
 
 def table(page) -> pd.DataFrame:
     """The table of the first figure, as the user downloads it."""
-    page.get_by_role("tab", name="Table", exact=True).click()
-    page.locator(".tabulator-row").first.wait_for()
+    tab(page, "Table").click()
+    seen(page.locator(".tabulator-row")).wait_for()
     with page.expect_download() as download:
-        button(page, re.compile("as CSV$")).click()
+        button(page, "CSV", exact=True).click()
     frame = pd.read_csv(download.value.path())
-    page.get_by_role("tab", name="Figure", exact=True).click()
+    tab(page, "Figure").click()
     return frame
 
 
@@ -108,19 +118,15 @@ def drawn(page) -> list[dict]:
 def test_run_see_export_and_find_it_again(lens, server, visit):
     case = CASES[lens]
     page = visit(case.address(server.url))
-    said = computed(page, case)
+    words = computed(page, case)
     page.locator("canvas").first.wait_for(state="attached")
     shown = table(page)
     assert len(shown)
     assert_plotted(shown, drawn(page))
 
-    page.keyboard.press("e")  # the zip: real text in print, and the numbers of the plot
-    page.get_by_role("img", name="Preview of the figure").wait_for()
-    with page.expect_download() as download:
-        button(page, "Everything as zip").click()
-    archive = zipfile.ZipFile(io.BytesIO(download.value.path().read_bytes()))
-    files = {name.split("/")[-1]: archive.read(name) for name in archive.namelist()}
-    stem = archive.namelist()[0].split("/")[0]
+    files = exported(page)  # the zip: real text in print, and the numbers of the plot
+    stem = next(iter(files)).split("/")[0]
+    files = {name.split("/")[-1]: data for name, data in files.items()}
     assert stem.startswith(f"brainlens-{lens}-")  # each picture has a name of its own
     pdf, svg = files[f"{stem}.pdf"], files[f"{stem}.svg"].decode()
     assert b"/FontFile2" in pdf and b"/Type3" not in pdf
@@ -129,19 +135,16 @@ def test_run_see_export_and_find_it_again(lens, server, visit):
     if "stamp" in written:  # what no file may lose
         assert set(written.pop("stamp")) == {"simulated data"}
     pd.testing.assert_frame_equal(written, shown)
-    for name in (
-        "recipe.json",
-        "references.bib",
-        "methods.txt",
-        "caption.txt",
-        f"{stem}.py",
-    ):
+    for name in ("recipe.json", "references.bib", "methods.txt", "caption.txt", f"{stem}.py"):
         assert len(files[name]) > 20, name
-    page.keyboard.press("Escape")
-    page.get_by_role("dialog").wait_for(state="hidden")
 
-    again = visit(page.url)  # the same link: the same answer, the same numbers, nothing to run
-    assert computed(again, case, press=False) == said
+    # the same link in the dark on a narrow page: the same answer, the same numbers, nothing to run, nothing too wide
+    again = visit(f"{page.url.replace('&tab=table', '')}&theme=dark", width=800)
+    assert computed(again, case, press=False) == words
+    again.locator("canvas").first.wait_for(state="attached")
+    assert again.evaluate("document.documentElement.scrollWidth") <= 800
+    background = again.evaluate("getComputedStyle(document.body).backgroundColor")
+    assert sum(map(int, re.findall(r"\d+", background)[:3])) < 200, background
     pd.testing.assert_frame_equal(
         table(again).drop(columns="source", errors="ignore"),
         shown.drop(columns="source", errors="ignore"),
@@ -174,18 +177,13 @@ def assert_plotted(shown: pd.DataFrame, sources: list[dict]) -> None:
 def test_cancel_takes_effect_at_once(lens, server, visit):
     case = CASES[lens]
     page = visit(case.address(server.url, case.slow))
-    button(page, "Run", exact=True).click()
-    page.get_by_role("progressbar").first.wait_for()
-    button(page, "Cancel", exact=True).wait_for()
-    page.get_by_text(
-        re.compile(r"\d of \d")
-    ).first.wait_for()  # it computes; before that it imports
+    started(page, until=button(page, "Cancel", exact=True))
+    seen(page.get_by_role("progressbar")).wait_for()
+    said(page, re.compile(r"\d of \d")).wait_for()  # it computes; before that it imports
     button(page, "Cancel", exact=True).click()
-    button(page, "Cancel", exact=True).wait_for(
-        state="hidden", timeout=30_000
-    )  # half a second on a quiet machine
+    still(page)  # half a second on a quiet machine
     button(page, "Activity").click()
-    page.get_by_text("cancelled after").first.wait_for()
+    said(page, "cancelled after").wait_for()
 
 
 def test_a_long_reading_can_be_cancelled(server, visit, tmp_path):
@@ -197,50 +195,31 @@ def test_a_long_reading_can_be_cancelled(server, visit, tmp_path):
     page = visit(
         f"{server.url}?lens=reading&models=zoo-causal-1m&corpora={tmp_path / 'long.csv'}&filter=none"
     )
-    button(page, "Run", exact=True).click()
-    page.get_by_role("progressbar").first.wait_for()
-    page.get_by_text(
-        re.compile(r"\d of \d")
-    ).first.wait_for()  # it computes; before that it imports
+    started(page, until=button(page, "Cancel", exact=True))
+    seen(page.get_by_role("progressbar")).wait_for()
+    said(page, re.compile(r"\d of \d")).wait_for()  # it computes; before that it imports
     button(page, "Cancel", exact=True).click()
-    button(page, "Cancel", exact=True).wait_for(state="hidden", timeout=30_000)
+    still(page)
 
 
 @pytest.mark.parametrize("lens", sorted(set(ALL) - {"reading"}))
 def test_an_error_stays_until_it_is_dismissed(lens, server, visit):
     case = CASES[lens]
     page = visit(case.address(server.url, case.wrong))
-    button(page, "Run", exact=True).or_(page.get_by_text(case.cause)).first.wait_for()
-    if button(page, "Run", exact=True).is_visible():  # what is cheap has run by itself
-        button(page, "Run", exact=True).click()
-    page.get_by_text(case.cause).first.wait_for()
-    page.get_by_text("Choices: topic").first.wait_for()
-    idle(page)  # all have failed
+    started(page, until=said(page, case.cause))
+    said(page, "Choices: topic").wait_for()
+    still(page)  # all have failed
     button(page, "Dismiss", exact=True).click()
-    page.get_by_text(case.cause).first.wait_for(state="hidden")
-    assert not page.get_by_text(case.cause).count()
+    gone(page, case.cause)
 
 
 def test_words_that_cannot_be_read_are_said_with_their_column(server, visit, tmp_path):
     (tmp_path / "bad.csv").write_text("word,colour\nthe,red\ncat,blue\n")
     page = visit(f"{server.url}?lens=reading&models={SMALL}&corpora={tmp_path / 'bad.csv'}")
-    cause = page.get_by_text(
-        "bad.csv: which columns hold the responses is not plain. Choices: word, colour."
-    ).first
-    cause.wait_for()
+    cause = "bad.csv: which columns hold the responses is not plain. Choices: word, colour."
+    said(page, cause).wait_for()
     button(page, "Dismiss", exact=True).click()
-    cause.wait_for(state="hidden")
-
-
-@pytest.mark.parametrize("lens", ALL)
-def test_a_filled_lens_fits_a_narrow_page_in_the_dark(lens, server, visit):
-    case = CASES[lens]
-    page = visit(case.address(server.url) + "&theme=dark", width=800)
-    computed(page, case)
-    page.locator("canvas").first.wait_for(state="attached")
-    assert page.evaluate("document.documentElement.scrollWidth") <= 800
-    background = page.evaluate("getComputedStyle(document.body).backgroundColor")
-    assert sum(map(int, re.findall(r"\d+", background)[:3])) < 200, background
+    gone(page, cause)
 
 
 def test_without_a_mouse(server, visit):
@@ -271,7 +250,7 @@ def test_without_a_mouse(server, visit):
     if at[1] == "Figure":
         page.keyboard.press("ArrowRight")
     page.keyboard.press("Enter")
-    page.locator(".tabulator-row").first.wait_for()
+    seen(page.locator(".tabulator-row")).wait_for()
     page.evaluate(f"({FOCUSED})()?.blur()")
     page.keyboard.press("e")
     page.get_by_role("img", name="Preview of the figure").wait_for()
@@ -284,24 +263,19 @@ def test_compare_ranks_what_was_computed_and_takes_results_in(server, visit, tmp
     one = visit(CASES["items"].address(server.url))
     computed(one, CASES["items"])  # two scores in the store
     page = visit(case.address(server.url))
-    page.get_by_text(re.compile("On simulated, .* scores")).first.wait_for()
+    said(page, re.compile("On simulated, .* scores")).wait_for()
     ranked = table(page)
     assert {SMALL, "random-64"} <= set(ranked["model"])
 
-    page.keyboard.press("e")
-    page.get_by_role("img", name="Preview of the figure").wait_for()
-    with page.expect_download() as download:
-        button(page, "Everything as zip").click()
-    archive = zipfile.ZipFile(io.BytesIO(download.value.path().read_bytes()))
-    csv = next(name for name in archive.namelist() if name.endswith(".csv"))
-    assert SMALL in archive.read(csv).decode()
-    page.keyboard.press("Escape")
+    files = exported(page)
+    csv = next(name for name in files if name.endswith(".csv"))
+    assert SMALL in files[csv].decode()
 
     (tmp_path / "broken.csv").write_text("who,how much\nme,1\n")
     page.locator("input[type=file]").first.set_input_files(tmp_path / "broken.csv")
-    page.get_by_text("has no column model, recording, r").first.wait_for()
+    said(page, "has no column model, recording, r").wait_for()
     button(page, "Dismiss", exact=True).click()
     (tmp_path / "mine.csv").write_text("model,recording,r\nmy-own-model,simulated,0.123\n")
     page.locator("input[type=file]").first.set_input_files(tmp_path / "mine.csv")
-    page.get_by_role("tab", name="Table", exact=True).click()
-    page.get_by_text("my-own-model").first.wait_for()
+    tab(page, "Table").click()
+    said(page, "my-own-model").wait_for()

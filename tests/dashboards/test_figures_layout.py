@@ -47,6 +47,16 @@ def test_no_text_lies_over_another_or_off_the_page(kind):
             assert page[1] < 120, page
 
 
+def test_names_that_find_no_room_are_counted_on_the_figure():
+    models = set(SPECS["task"]().marks[1].frame["model"])
+    for width in (60, 85, 174):
+        texts, _ = paper.boxes(SPECS["task"](), width_mm=width)
+        left_out = len(models - {words for words, _ in texts})
+        said = [words for words, _ in texts if "without room" in words]
+        assert [int(words.split()[0]) for words in said] == ([left_out] if left_out else [])
+    assert left_out == 0  # two columns hold them all
+
+
 def test_the_measure_of_overlap_can_fail():
     texts = [("a", (0, 0, 10, 5)), ("b", (9, 4, 20, 8)), ("c", (30, 0, 40, 5))]
     assert overlaps(texts) == [("a", "b")]

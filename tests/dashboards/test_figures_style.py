@@ -152,3 +152,13 @@ def test_mistakes_are_explained():
 def test_markers_have_a_twin_in_print():
     assert len(set(style.MATPLOTLIB_MARKERS.values())) == len(MARKERS)
     assert INK["light"].keys() == INK["dark"].keys()
+
+
+@pytest.mark.parametrize("theme", style.THEMES)
+def test_checkpoints_are_a_ramp_in_the_order_of_their_steps(theme):
+    steps = [f"step {step:,}" for step in (1000, 0, 512, 64, 128, 20_000, 1)]
+    found = looks(steps, theme, "trained")
+    in_order = sorted(steps, key=lambda step: int(step[5:].replace(",", "")))
+    depth = [style.contrast(found[step].colour, style.ink("paper", theme)) for step in in_order]
+    assert (np.diff(depth) > 0.1).all() and depth[0] >= 3
+    assert len({look.marker for look in found.values()}) == 1

@@ -16,13 +16,13 @@ import pytest
 pytestmark = [pytest.mark.browser, pytest.mark.slow]
 
 QUICK = (
-    "preset('defended').but(folds=3, inner_folds=2, bootstrap=50, ceiling='none', controls=('position',), "
+    "preset('defended').but(seeds=1, folds=3, inner_folds=2, bootstrap=50, ceiling='none', controls=('position',), "
     "shuffled_twin=False)"
 )
 ALL = "Compare, Items, Layers, Reading, Task, Training, Untrained"
 CELLS = [
-    f"import panel as pn\nfrom analysis import preset\nfrom dashboards import {ALL}\n"
-    f"pn.extension('tabulator', inline=True)\nquick = {QUICK}\ncommon = dict(recording='simulated', protocol=quick)",
+    f"from analysis import preset\nfrom dashboards import {ALL}\n"  # a lens loads its own extension
+    f"quick = {QUICK}\ncommon = dict(recording='simulated', protocol=quick)",
     "Layers(models=['zoo-causal-200k'], **common).run(wait=True)",
     "Items(models=['zoo-causal-200k', 'random-64'], **common).run(wait=True).run(wait=True)",
     "Reading(models=['zoo-causal-200k'], **common).run(wait=True)",

@@ -116,6 +116,19 @@ def test_the_card_of_a_recording_says_all_that_matters(library):
     assert not library.drawer.open
 
 
+def test_the_card_of_a_model_says_what_is_used_of_it(library):
+    library.open_model("zoo-causal-200k")
+    said = words(library._card)
+    for expected in (
+        "Where it comes from",
+        "Licence: ",
+        "the embedding (layer 0) and all 2 blocks",
+        "its own; ",
+        "On this machine since",
+    ):
+        assert expected in said, expected
+
+
 def test_size_and_licence_stand_beside_the_button_before_the_click(library):
     library.open_recording("natural-stories")
     said = words(library._card)

@@ -1,0 +1,102 @@
+"""The screen itself: where the figure stands, what outlives a reload, back and forward, talk mode, a frame in another page."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+
+from tests.dashboards.test_browser import (
+    LIGHT,
+    MODEL,
+    button,
+    gone,
+    ready,
+    said,
+    seen,
+    started,
+    still,
+)
+
+pytestmark = pytest.mark.browser
+
+SLOW = f"{LIGHT}&set.seeds=1&set.folds=24&set.inner_folds=20&set.bootstrap=20000"
+
+
+def figure(page) -> tuple[float, float]:
+    """Upper edge and height of the first figure that is seen."""
+    canvas = seen(page.locator("canvas"))
+    canvas.wait_for()
+    box = canvas.bounding_box()
+    return box["y"], box["height"]
+
+
+@pytest.mark.parametrize(("width", "height"), [(1440, 900), (800, 1000)])
+def test_the_figure_starts_high_and_fills_the_window(width, height, server, visit):
+    page = ready(visit(f"{server.url}?lens=task", width=width, height=height))
+    said(page, "over 42 published models").wait_for()
+    page.wait_for_timeout(1500)
+    top, tall = figure(page)
+    assert top < 200
+    assert tall > height - 340
+    page.set_viewport_size({"width": width, "height": height - 150})
+    page.wait_for_timeout(2000)
+    assert abs(figure(page)[1] - (tall - 150)) < 5  # it follows the window
+
+
+def test_a_run_outlives_a_reload_while_every_icon_of_the_header_answers(server, visit):
+    page = visit(f"{server.url}?lens=layers&models={MODEL}&{SLOW}&set.seed=77")
+    started(page, until=button(page, "Cancel", exact=True))
+    said(page, re.compile(r"\d of \d")).wait_for()
+    page.reload()
+    button(page, "Cancel", exact=True).wait_for()  # it listens again, without a click
+    for name, words in (
+        ("Copy a link", None),
+        ("Bookmarks", "Name of this view"),
+        ("Activity", MODEL),
+        ("Settings", "Where things are"),
+        ("Help", "run what is missing"),
+    ):
+        button(page, name).hover()  # its tooltip lies over the neighbours, and swallows no click
+        page.wait_for_timeout(400)
+        button(page, name).click()
+        if words:
+            inside = page.get_by_role("dialog").or_(page.get_by_role("presentation"))
+            seen(inside.get_by_text(words).or_(inside.get_by_label(words))).wait_for()
+            page.keyboard.press("Escape")
+            seen(page.locator(".MuiBackdrop-root")).wait_for(state="hidden")
+    assert button(
+        page, "Cancel", exact=True
+    ).is_visible()  # Escape closed what was open, and no more
+    page.keyboard.press("Escape")
+    still(page)
+
+
+def test_back_returns_to_the_lens_before_and_talk_mode_shows_the_figure_alone(server, visit):
+    page = ready(visit(f"{server.url}?lens=task"))
+    page.get_by_role("tab", name="Compare", exact=True).click()
+    page.get_by_role("heading", name="How do the models rank?").wait_for()
+    page.wait_for_function("location.search.includes('lens=compare')")
+    page.go_back()
+    page.wait_for_function("!location.search.includes('lens=compare')")
+    page.get_by_role("heading", name="Does better next-word prediction").wait_for()
+    page.go_forward()
+    page.get_by_role("heading", name="How do the models rank?").wait_for()
+    page.go_back()
+    page.get_by_role("heading", name="Does better next-word prediction").wait_for()
+    page.keyboard.press("t")
+    said(page, "1 of 2; arrow keys go on, Esc ends").wait_for()
+    page.keyboard.press("ArrowRight")
+    said(page, "2 of 2; arrow keys go on, Esc ends").wait_for()
+    page.keyboard.press("Escape")
+    gone(page, "arrow keys go on, Esc ends")
+
+
+def test_a_frame_in_another_page_holds_the_lens_alone(server, visit):
+    page = visit(f"{server.url}?embed=1&lens=task")
+    page.get_by_role("heading", name="Does better next-word prediction").wait_for()
+    ready(page)
+    assert not page.get_by_role("tab", name="Library").locator("visible=true").count()
+    assert not button(page, "Settings").is_visible()
+    top, _ = figure(page)
+    assert top < 150

@@ -1,0 +1,49 @@
+"""Figures as HoloViews objects: the drawn rows, linked through what they share."""
+
+from __future__ import annotations
+
+import pandas as pd
+import pytest
+
+from tests.figures import SPECS, make_spec
+
+pytestmark = pytest.mark.slow  # HoloViews is imported and drawn by itself
+
+
+@pytest.mark.parametrize("kind", SPECS)
+def test_every_figure_is_holoviews_with_all_its_rows(kind):
+    import holoviews as hv
+
+    from dashboards.figures.objects import holoviews
+
+    spec = make_spec(kind)
+    picture = holoviews(spec)
+    hv.render(picture)
+    parts = picture.traverse(lambda part: part, [hv.Points, hv.Curve, hv.Rectangles])
+    found = sum(len(part) for part in parts if not isinstance(part, hv.Area))
+    drawn = [mark for mark in spec.marks if mark.kind in ("points", "line", "bars")]
+    assert found == sum(mark.frame[[mark.x, mark.y]].notna().all(axis=1).sum() for mark in drawn)
+
+
+def test_many_models_are_one_element_and_two_lenses_link_through_their_models():
+    import holoviews as hv
+
+    from dashboards import Compare, Task
+
+    task, ranking = Task(), Compare(tables=["schrimpf2021"])
+    for lens in (task, ranking):
+        lens.wait()
+    left, right = (
+        picture.traverse(lambda part: part, [hv.Points])[
+            0
+        ]  # a band is of no model: it cannot be linked
+        for picture in (task.holoviews("Published"), ranking.holoviews("Published: schrimpf2021"))
+    )
+    points = [left.dframe(), right.dframe()]
+    assert len(points[0]) == 42 and set(points[0]["model"]) <= set(points[1]["model"])
+    link = hv.selection.link_selections.instance(index_cols=["model"])
+    linked = link(left + right)
+    link.selection_expr = hv.dim("model").isin(["gpt2-xl"])
+    hv.render(linked)
+    kept = link.filter(pd.concat(points))
+    assert set(kept["model"]) == {"gpt2-xl"} and len(kept) == 2
