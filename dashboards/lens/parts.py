@@ -111,7 +111,7 @@ class Frame(pmui.Column):
             object=f"<a href='?{plain(query)}' target='_blank'>{plain(words)}</a>" if words else "",
             visible=bool(words),
         )
-        height = tall(window) if first and window else height
+        height, room = tall(window) if first and window else height, room if first else 0
         self._holder.height = height + 8
         spec = picture.spec
         if not first:  # half as wide: hover names the points
@@ -132,7 +132,7 @@ class Frame(pmui.Column):
             theme=theme,
             height=height,
             on_pick=self._pick,
-            room=room if first else 0,
+            room=room,
             zoom=zoom,
             on_zoom=zoomed,
         )
