@@ -23,7 +23,7 @@ from data.recording import Recording
 
 __all__ = ["CONTROLS", "has_time", "lag_course", "lags_of", "places"]
 
-VERSION = 1
+VERSION = 2
 """Raised when a stored course means something else."""
 
 BEFORE, AFTER = 8.0, 16.0
@@ -299,6 +299,10 @@ def _epochs(by_layer, layers, parts, lags, recording, protocol, report, *, turn:
 
 def _fit(predicted, measured, folds, runs, targets, recording, protocol, turn: bool):
     null = worth = None
+    tested = np.zeros(len(measured), bool)
+    tested[np.concatenate([test for _, test in folds])] = True
+    # features that do not vary in the training rows predict nothing: a constant, whose r is 0 by definition
+    predicted = np.where(tested[:, None] & np.isnan(predicted), 0.0, predicted)
     if turn:
         closest = _closest(recording, protocol)
         null = turned(predicted, measured, folds, runs, closest, draws=NULLS, seed=protocol.seed)
