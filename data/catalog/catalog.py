@@ -17,6 +17,7 @@ from data.own.read import file_of, read
 from data.recording import Recording
 from data.registry import Registry
 from data.rights import require
+from data.stories.epochs import is_epochs, read_epochs_recording
 from data.stories.story import is_story, read_story
 
 __all__ = [
@@ -102,6 +103,8 @@ def recording(name: str | Path, **options) -> Recording:
     text = str(name)
     if _looks_like_path(text):
         path = _admitted(text)
+        if is_epochs(path):
+            return read_epochs_recording(path, **options)
         return (read_story if is_story(path) else read)(path, **options)
     one = entry(text)
     if not one.is_recording:
@@ -307,6 +310,7 @@ _SUFFIXES = {
     ".nc",
     ".npy",
     ".toml",
+    ".fif",
     ".npz",
     ".mat",
     ".xlsx",

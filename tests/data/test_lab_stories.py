@@ -1,0 +1,125 @@
+"""Stories of laboratories and epochs, read from small files of the same layout."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from data.catalog.catalog import entry, recording
+from data.errors import BrainLensError
+from data.readers.lab_stories import FIRST_SAMPLE, lebel2023, podcast_ecog
+
+
+def textgrid(path: Path, words: list[tuple[float, float, str]]) -> Path:
+    ends = "".join(f'{a}\n{b}\n"{w}"\n' for a, b, w in words)
+    path.write_text(
+        f'File type = "ooTextFile"\nObject class = "TextGrid"\n\n0\n{words[-1][1]}\n<exists>\n2\n"IntervalTier"\n"phone"\n0\n'
+        f'{words[-1][1]}\n1\n0\n{words[-1][1]}\n"sp"\n"IntervalTier"\n"word"\n0\n{words[-1][1]}\n{len(words)}\n{ends}'
+    )
+    return path
+
+
+@pytest.fixture
+def lebel(tmp_path):
+    import h5py
+
+    rng, paths = np.random.default_rng(0), []
+    (tmp_path / "UTS04").mkdir()
+    for story, n in (("eyespy", 20), ("sloth", 25)):
+        values = rng.standard_normal((n, 6))
+        values[:, 2] = 0  # a voxel that does not vary
+        with h5py.File(tmp_path / "UTS04" / f"{story}.hf5", "w") as file:
+            file["data"] = values
+        paths.append(tmp_path / "UTS04" / f"{story}.hf5")
+        words = [(float(i), i + 0.8, f"w{i}") for i in range(n * 2)]
+        paths.append(textgrid(tmp_path / f"{story}.TextGrid", words))
+    return paths
+
+
+def test_lebel_has_a_run_a_story_and_words_ten_seconds_earlier(lebel):
+    found = lebel2023(lebel)
+    assert found.responses.shape == (45, 5) and list(dict.fromkeys(found.stimuli["run"])) == [
+        "eyespy",
+        "sloth",
+    ]
+    assert set(found.subjects) == {"UTS04"} and found.presentation.interval == 2.0
+    assert found.presentation.words["onset"].iloc[0] == -FIRST_SAMPLE
+    assert found.stimuli["text"].iloc[0] == "w10 w11"  # heard 10 s into the sound
+    assert any("1 of 6 voxels" in note for note in found.notes)
+    with pytest.raises(BrainLensError, match="No TextGrid for sloth"):
+        lebel2023(lebel[:3])
+
+
+@pytest.fixture
+def podcast(tmp_path):
+    mne = pytest.importorskip("mne")
+    rate, seconds = 512, 20
+    signal = np.zeros((2, rate * seconds))
+    onsets = np.arange(2.0, 18.0, 1.0)
+    for onset in onsets:  # electrode A answers 300 ms after each word
+        signal[0, int((onset + 0.3) * rate) : int((onset + 0.35) * rate)] = 1
+    info = mne.create_info(["A", "B"], rate, "ecog")
+    for one, place in zip(info["chs"], ((-0.05, 0.02, 0.01), (0.05, 0.02, 0.01))):
+        one["loc"][:3] = place
+    path = tmp_path / "sub-01_task-podcast_desc-highgamma_ieeg.fif"
+    mne.io.RawArray(signal, info, verbose="error").save(path, verbose="error")
+    words = pd.DataFrame(
+        {"word": [f"w{i}" for i in range(len(onsets))], "start": onsets, "end": onsets + 0.2}
+    )
+    words.to_csv(tmp_path / "podcast_transcript.csv", index=False)
+    return [path, tmp_path / "podcast_transcript.csv"]
+
+
+@pytest.mark.filterwarnings("ignore")
+def test_the_podcast_is_cut_around_its_words(podcast):
+    found = podcast_ecog(podcast)
+    assert found.n_stimuli == 16 and found.n_targets == 2 * 40 and found.kind == "ecog"
+    mean = pd.Series(found.responses.values.mean(axis=0), index=found.responses["lag"].values)
+    own = found.responses["electrode"].values == "sub-01.A"
+    assert mean[own].idxmax() == 325.0 and mean[~own].abs().max() == 0
+    assert found.responses["x"].values[0] == pytest.approx(-50, abs=0.1)
+    with pytest.raises(BrainLensError, match="needs a transcript"):
+        podcast_ecog(podcast[:1])
+
+
+@pytest.mark.filterwarnings("ignore")
+def test_epochs_of_ones_own_are_a_recording(tmp_path):
+    mne = pytest.importorskip("mne")
+    rng = np.random.default_rng(0)
+    info = mne.create_info(["Cz", "Pz"], 100, "eeg")
+    epochs = mne.EpochsArray(rng.standard_normal((6, 2, 11)), info, tmin=-0.05, verbose="error")
+    path = tmp_path / "p1_words-epo.fif"
+    epochs.save(path, overwrite=True, verbose="error")
+    with pytest.raises(BrainLensError, match="which word each epoch belongs to"):
+        recording(path)
+    table = pd.DataFrame({"word": list("abcdef"), "story": ["one"] * 3 + ["two"] * 3})
+    table.to_csv(tmp_path / "p1_words-epo.tsv", sep="\t", index=False)
+    found = recording(path)
+    assert (
+        found.responses.shape == (6, 22)
+        and found.texts == list("abcdef")
+        and found.context == "story"
+    )
+    assert found.responses["lag"].values[:3].tolist() == [-50, -40, -30] and set(
+        found.subjects
+    ) == {"p1"}
+    kept = epochs.get_data(copy=False)
+    np.testing.assert_allclose(found.responses.values[0, :11], kept[0, 0], rtol=1e-5)
+    table.iloc[:5].to_csv(tmp_path / "p1_words-epo.tsv", sep="\t", index=False)
+    with pytest.raises(BrainLensError, match="6 epochs, its words 5 rows"):
+        recording(path)
+
+
+@pytest.mark.parametrize("name", ["lebel2023", "podcast-ecog"])
+def test_the_catalogue_says_that_nobody_read_the_original(name):
+    one = entry(name)
+    assert (
+        any("layout untested on the original" in trap for trap in one.traps)
+        and one.licence == "CC0"
+    )
+    assert all(
+        file.url.startswith("https://s3.amazonaws.com/openneuro.org/ds00") for file in one.files
+    )
