@@ -22,7 +22,18 @@ from data.stories.words import read_words
 
 __all__ = ["Plan", "is_story", "plan_of", "read_story"]
 
-FIELDS = ("id", "kind", "unit", "interval", "offset", "licence", "citation", "source", "tier")
+FIELDS = (
+    "id",
+    "kind",
+    "unit",
+    "interval",
+    "offset",
+    "language",
+    "licence",
+    "citation",
+    "source",
+    "tier",
+)
 
 
 @dataclass(frozen=True)
