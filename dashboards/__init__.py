@@ -24,6 +24,7 @@ LENSES = Registry(
         "reading": "dashboards.lenses.reading:Reading",
         "untrained": "dashboards.lenses.untrained:Untrained",
         "training": "dashboards.lenses.training:Training",
+        "design": "dashboards.lenses.design:Design",
         "similarity": "dashboards.lenses.similarity:Similarity",
         "items": "dashboards.lenses.items:Items",
         "time": "dashboards.lenses.time:Time",

@@ -115,6 +115,24 @@ class Selection(param.Parameterized):
     sort = param.String("", doc="Column the table is sorted by; -column: downwards.")
     rows = param.String("", doc="Words that the table's rows must have.")
     zoom = param.String("", doc="Frame of the first figure: left,right,bottom,top.")
+    design = param.Selector(
+        default="drive",
+        objects=["drive", "controversial", "power"],
+        doc="Which experiment is designed.",
+    )
+    candidates = param.String("prose", doc="Sentences that a design chooses from.")
+    target = param.String("", doc="Target of the recording that a design is about; empty: all.")
+    by_response = param.Boolean(
+        False, doc="Models disagree in predicted responses, not in surprisal."
+    )
+    effect = param.String("", doc="Smallest difference of interest of a power plan.")
+    repeats = param.Integer(1, bounds=(1, 20), doc="Times that a person meets an item.")
+    grown = param.Boolean(False, doc="A power plan counts that items also train the regression.")
+    gaps = param.Selector(
+        default="empty",
+        objects=["empty", "zero", "shared"],
+        doc="What a ranking does where a model lacks a recording: empty, zero or shared.",
+    )
     task = param.String(
         "syntaxgym",
         doc="Task that models are run on: syntaxgym, syntaxgym:SUITE, glue:SET, pairs:FILE or table:FILE.",

@@ -15,6 +15,7 @@ from data.errors import BrainLensError, unknown
 from data.readers.published import BENCHMARKS, hadidi2025, schrimpf2021
 
 __all__ = [
+    "GAPS",
     "SCALES",
     "TABLES",
     "benchmarks",
@@ -33,6 +34,12 @@ SCALES = {
     "raw": ("r", "Mean Pearson r, held out"),
     "normalised": ("normalised", "Mean share of the ceiling"),
 }
+GAPS = {
+    "empty": "a model has a mean where it has a result on each of them",
+    "zero": "a recording without a result counts as 0",
+    "shared": "of these only those that every model of a protocol has a result on",
+}
+"""What a mean over recordings does where a model lacks one; none lets two means of one ranking be of different recordings."""
 TABLES = {
     "schrimpf2021": "Schrimpf et al. 2021: best layer on the reported data, divided by the ceiling, not clipped",
     "hadidi2025": "Hadidi et al. 2025: ridge, contiguous folds, raw r, not normalised; PWR is position and word rate alone",
@@ -46,6 +53,7 @@ def rank(
     *,
     scale: str = "raw",
     hidden: Iterable[str] = (),
+    gaps: str = "empty",
 ) -> Answer:
     """Models by their mean over recordings, one row per model, protocol and source.
 
@@ -59,13 +67,15 @@ def rank(
         ``"raw"`` or ``"normalised"``.
     hidden : iterable of str
         Models left out.
+    gaps : str
+        One of :data:`GAPS`: what happens where a model lacks one of the recordings.
 
     Returns
     -------
     Answer
         ``frame``: entry, model, family, protocol, source, mean, low, high, ceiling (mean over recordings), layer (of each
         recording), n_stimuli, n (recordings in the mean), of, lacking, one column per recording; sorted by mean. The mean is over
-        *all* chosen recordings and empty where one is missing, so that no two means are of different recordings. ``missing``:
+        *all* chosen recordings; by default empty where one is missing: no two means are of different recordings. ``missing``:
         model, reason.
 
     Raises
@@ -80,6 +90,8 @@ def rank(
     """
     if scale not in SCALES:
         raise unknown("scale", scale, SCALES)
+    if gaps not in GAPS:
+        raise unknown("rule for what is missing", gaps, GAPS)
     names, asked = known(board), list(recordings)
     for name in asked:
         if name not in names:
@@ -90,11 +102,10 @@ def rank(
         if asked
         else dict.fromkeys(board["recording"])
     )
+    board = board[board["recording"].isin(chosen)]
     rows = [
-        _entry(group, keys, chosen, scale)
-        for keys, group in board[board["recording"].isin(chosen)].groupby(
-            ["model", "protocol_key", "source"], sort=False
-        )
+        _entry(group, keys, _counted(board, keys[1], chosen, scale, gaps), scale, gaps)
+        for keys, group in board.groupby(["model", "protocol_key", "source"], sort=False)
     ]
     if not rows:
         return Answer(
@@ -116,7 +127,7 @@ def rank(
     return Answer(
         frame,
         _sentence(frame, chosen, scale),
-        _caption(frame, chosen, scale, missing),
+        _caption(frame, chosen, scale, missing, gaps),
         missing=missing,
         facts={"recordings": chosen, "protocols": int(frame["protocol_key"].nunique())},
         axes=_axes(scale),
@@ -162,21 +173,35 @@ def known(board: pd.DataFrame) -> dict[str, list[str]]:
     return names
 
 
-def _entry(group: pd.DataFrame, keys: tuple, chosen: list[str], scale: str) -> dict:
+def _counted(
+    board: pd.DataFrame, protocol_key: str, chosen: list[str], scale: str, gaps: str
+) -> list[str]:
+    """The recordings that a protocol's means are over."""
+    if gaps != "shared":
+        return chosen
+    mine = board[(board["protocol_key"] == protocol_key) & board[SCALES[scale][0]].notna()]
+    held = mine.groupby(["model", "source"])["recording"].agg(set)
+    return [name for name in chosen if all(name in one for one in held)]
+
+
+def _entry(group: pd.DataFrame, keys: tuple, chosen: list[str], scale: str, gaps: str) -> dict:
     model, protocol_key, source = keys
     column = SCALES[scale][0]
-    group = group.drop_duplicates("recording", keep="last").set_index("recording").reindex(chosen)
+    first = group[group["protocol"].notna()].iloc[0]
+    group = group.drop_duplicates("recording", keep="last").set_index("recording")
+    cells = dict(group[column])
+    group = group.reindex(chosen)
     values = group[column]
     there = values.notna()
-    whole = bool(there.all())
+    whole = bool(len(chosen)) and bool(there.all())
+    zero = gaps == "zero" and not whole
     low, high = _interval(group, column, chosen) if whole else (np.nan, np.nan)
-    first = group[group["protocol"].notna()].iloc[0]
     return {
         "model": model,
         "family": first["family"],
         "protocol": first["protocol"],
         "source": source,
-        "mean": values.mean() if whole else np.nan,
+        "mean": values.fillna(0.0).mean() if whole or zero else np.nan,
         "low": low,
         "high": high,
         "ceiling": group["ceiling"].mean(skipna=False),
@@ -185,7 +210,7 @@ def _entry(group: pd.DataFrame, keys: tuple, chosen: list[str], scale: str) -> d
         "n": int(there.sum()),
         "of": len(chosen),
         "lacking": ", ".join(values.index[~there]),
-        **{name: values[name] for name in chosen},
+        **{name: cells.get(name, np.nan) for name in dict.fromkeys([*chosen, *cells])},
         "simulated": bool(group["simulated"].fillna(False).astype(bool).any()),
         "protocol_key": protocol_key,
         "_draws": _mean_draws(group, column) if whole else None,
@@ -269,10 +294,10 @@ def _sentence(frame: pd.DataFrame, chosen: list[str], scale: str) -> str:
     return " ".join(said)
 
 
-def _caption(frame: pd.DataFrame, chosen: list[str], scale: str, missing: pd.DataFrame) -> str:
-    parts = [
-        f"Mean over {listed(chosen)}; a model has a mean where it has a result on each of them (n = {len(chosen)})."
-    ]
+def _caption(
+    frame: pd.DataFrame, chosen: list[str], scale: str, missing: pd.DataFrame, gaps: str
+) -> str:
+    parts = [f"Mean over {listed(chosen)}; {GAPS[gaps]} (n = {len(chosen)})."]
     parts.append(
         "Layer by nested choice, so that choosing it costs nothing, unless the protocol says otherwise."
     )

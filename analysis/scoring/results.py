@@ -23,7 +23,19 @@ from data.files import Damaged, atomic, guarded, unguarded
 from data.home import personal
 from data.own.hdf5 import harmless
 
-__all__ = ["COLUMNS", "FORMATS", "bring", "export", "forget", "keep", "results", "row", "targets"]
+__all__ = [
+    "COLUMNS",
+    "FORMATS",
+    "bring",
+    "export",
+    "forget",
+    "keep",
+    "plain_row",
+    "results",
+    "row",
+    "row_hash",
+    "targets",
+]
 
 FORMATS = (".csv", ".parquet", ".nc")
 REQUIRED = ("model", "recording", "r")
@@ -242,6 +254,20 @@ def _dataset(frame: pd.DataFrame) -> xr.Dataset:
     return xr.Dataset(
         columns | {"draws": (("result", "draw"), padded)}, attrs={"title": "BrainLens results"}
     )
+
+
+def plain_row(given: dict) -> dict:
+    """A row of :func:`results` as plain values, without its draws: what its hash is over, and the hash."""
+    found: dict = {name: str(given.get(name) or "") for name in _WORDS}
+    for name in _NUMBERS:
+        value = given.get(name)
+        found[name] = None if value is None or pd.isna(value) else float(value)
+    return found | {"simulated": bool(given.get("simulated"))}
+
+
+def row_hash(found: dict) -> str:
+    """sha256 of what a plain row says."""
+    return _hash(found)
 
 
 def _listed(value: object) -> list[float]:

@@ -14,6 +14,7 @@ from dashboards.command.likeness import COMMANDS as LIKENESS
 from dashboards.command.options import check_out, device_option, fields, write_frame
 from dashboards.command.people import COMMANDS
 from dashboards.command.questions import people
+from dashboards.command.submissions import COMMANDS as SUBMISSIONS
 from dashboards.command.sweep import sweep
 from dashboards.command.time import COMMANDS as OVER_TIME
 from dashboards.command.trials import data_trials
@@ -474,6 +475,10 @@ def results_import(path: Path):
     from analysis.scoring.results import bring
 
     click.echo(f"Took in {len(bring(path))} results of {path.name}; they stay labelled imported")
+
+
+for _command in SUBMISSIONS:
+    results.add_command(_command)
 
 
 # ---- the store ------------------------------------------------------------------------------------------------------

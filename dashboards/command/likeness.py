@@ -1,9 +1,10 @@
-"""The commands ``alike`` and ``decode``, and those of tasks: models among themselves, stimuli told apart, what models can do."""
+"""The commands ``alike`` and ``decode``, those of tasks and of designs."""
 
 from __future__ import annotations
 
 import click
 
+from dashboards.command.design import COMMANDS as DESIGN
 from dashboards.command.options import check_out
 from dashboards.command.people import _OUT, _choices, _finish, _preset
 from dashboards.command.tasks import COMMANDS as TASKS
@@ -87,4 +88,4 @@ def decode(models, recording, tolerance, draws, protocol, changes, out):
     _finish(frame, out)
 
 
-COMMANDS = (alike, decode, *TASKS)
+COMMANDS = (alike, decode, *TASKS, *DESIGN)

@@ -73,6 +73,7 @@ class Compare(Lens):
         "models",
         "ranked",
         "hidden",
+        "gaps",
         "scale",
         "tables",
         "pooling",
@@ -119,11 +120,15 @@ class Compare(Lens):
                              margin=(6, 0))  # fmt: skip
         self._columns = pmui.MultiChoice(label="Hide columns", options=list(self.selection.columns),
                                          value=list(self.selection.columns), **wide)  # fmt: skip
+        gaps = pmui.Select(label="Where a model lacks a recording", value=self.selection.gaps, size="small",
+                           options={"no mean": "empty", "it counts as 0": "zero", "mean over the shared ones": "shared"},
+                           sizing_mode="stretch_width", margin=(8, 0, 4, 0))  # fmt: skip
+        self.link(gaps, "gaps")
         self.link(self._columns, "columns")
         self.link(facets, "facets")
         self.link(folded, "folded")
         return {
-            "What": [self._recordings, self._absent, self._hidden, tables],
+            "What": [self._recordings, self._absent, gaps, self._hidden, tables],
             "Two models in detail": [
                 ModelPicker(self.selection),
                 note("The first two, on the first recording of the mean.", margin=(0, 4)),
@@ -249,6 +254,19 @@ class Compare(Lens):
         return tuple(one.reset_index().set_index(["data_key", "protocol_key"], drop=False).loc[[both[0]]].iloc[0]
                      for one in (first, second))  # fmt: skip
 
+    def _history(self, here: list[str], folded: list[str]) -> list[Picture]:
+        """Ranks over versions, where several versions have results on the same recordings."""
+        from analysis.answers.history import history
+
+        board = self._board[~self._board["model"].isin([*self.selection.hidden, *folded])]
+        if board.empty:
+            return []
+        answer = history(board, here, scale=self.selection.scale)
+        if answer.frame["version"].nunique() < 2:
+            return []
+        python = _python_history(here, self.selection.scale)
+        return [Picture("Over versions", courses(answer), answer.frame, python=python)]
+
     def _inlet(self) -> list:
         """Where results come in; in a notebook that has not loaded the widget, how they do."""
         if "filedropper" in pn.extension._loaded_extensions:
@@ -314,7 +332,11 @@ class Compare(Lens):
                 here = here or [most_results(self._board)]
                 folded = self._folded()
                 answer = rank(
-                    self._board, here, scale=choice.scale, hidden=[*choice.hidden, *folded]
+                    self._board,
+                    here,
+                    scale=choice.scale,
+                    hidden=[*choice.hidden, *folded],
+                    gaps=choice.gaps,
                 )
                 stamp = (
                     "simulated data"
@@ -342,6 +364,7 @@ class Compare(Lens):
                         methods=told,
                     )
                 )
+            pictures += self._history(here, folded) if pictures else []
             pair = self._pair()
             each = [] if pair is None else self._results.values(one["key"] for one in pair)
             if len(each) == 2:
@@ -454,6 +477,27 @@ def dots(
     )
 
 
+def courses(answer) -> FigureSpec:
+    """Rank against version, one line per model; the first rank on top."""
+    frame = answer.frame.assign(above=-answer.frame["rank"])
+    hover = ("model", "version", "since", "protocol", "mean", "rank", "of")
+    several = frame["protocol"].nunique() > 1
+    marks = (
+        Mark("line", frame, "order", "above", colour="model"),
+        Mark("points", frame, "order", "above", colour="model", hover=hover),
+    )
+    return FigureSpec(
+        "How has a model's rank moved?",
+        marks,
+        answer.axes["x_title"],
+        "Rank, written negative: the first on top",
+        answer=answer.sentence,
+        caption=answer.caption,
+        facet="protocol" if several else None,
+        whole_x=True,
+    )
+
+
 def _ranked(frame: pd.DataFrame) -> pd.Series:
     """Names with the rank and its interval in front: ``2 [1-3] gpt2``."""
     if "rank_low" not in frame or frame["rank_low"].isna().all():
@@ -541,7 +585,8 @@ class _Targets:
 def _python(choice, recordings: list[str], table: str = "") -> str:
     call = (
         f"published({table!r}, {recordings!r}, hidden={choice.hidden!r}, pooling={choice.pooling!r})" if table
-        else f"rank(results(), {recordings!r}, scale={choice.scale!r}, hidden={choice.hidden!r})"
+        else f"rank(results(), {recordings!r}, scale={choice.scale!r}, hidden={choice.hidden!r}, "
+        f"gaps={choice.gaps!r})"
     )  # fmt: skip
     return "\n".join([
         '"""Made by BrainLens: the ranking of the results in the store, or of a published table."""',
@@ -553,6 +598,20 @@ def _python(choice, recordings: list[str], table: str = "") -> str:
         "print(answer.sentence)",
         "print(answer.caption)",
         'answer.frame.to_csv("ranking.csv", index=False)',
+        "",
+    ])  # fmt: skip
+
+
+def _python_history(recordings: list[str], scale: str) -> str:
+    return "\n".join([
+        '"""Made by BrainLens: ranks over versions."""',
+        "",
+        "from analysis.answers.history import history",
+        "from analysis.scoring.results import results",
+        "",
+        f"answer = history(results(), {recordings!r}, scale={scale!r})",
+        "print(answer.sentence)",
+        'answer.frame.to_csv("history.csv", index=False)',
         "",
     ])  # fmt: skip
 

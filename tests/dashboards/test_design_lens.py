@@ -1,0 +1,114 @@
+"""The Design and Similarity lenses, one view each, and the command's templates."""
+
+from __future__ import annotations
+
+import pandas as pd
+from click.testing import CliRunner
+
+from analysis.progress import SILENT
+from analysis.protocol import preset
+from dashboards import Design, Similarity
+from dashboards.command.cli import main
+from dashboards.figures import paper
+
+QUICK = preset("defended").but(folds=3, inner_folds=2, seeds=1, bootstrap=20, ceiling="none", controls=(),
+                               shuffled_twin=False, unique=False)  # fmt: skip
+
+
+def made(lens):
+    """The lens with everything computed that it asks for."""
+    for _ in range(3):
+        for one in lens.missing():
+            one.take(one.work(SILENT), True)
+    lens.refresh()
+    assert lens.shown.there, lens.shown.empty
+    for picture in lens.shown.pictures:
+        assert paper.render(picture.spec, format="svg").startswith(b"<?xml")
+        compile(picture.python, "design.py", "exec")
+    return lens.shown.pictures
+
+
+def test_what_is_missing_is_asked_for():
+    assert "Choose a model" in Design(models=[]).shown.empty
+    assert (
+        "Choose two models that are to be set apart"
+        in Design(models=["random-16"], design="controversial").shown.empty
+    )
+    lens = Design(models=["random-16", "random-32"], design="power")
+    assert "smallest difference" in lens.shown.empty
+    lens.selection.effect = "much"
+    assert "'much' is no number" in lens.shown.empty
+    assert "Choose two or more models" in Similarity(models=[]).shown.empty
+
+
+def test_sentences_that_drive_and_suppress_are_drawn():
+    lens = Design(models=["zoo-causal-200k"], recording="simulated", design="drive", layer="1")
+    (picture,) = made(lens)
+    assert picture.spec.stamp == "simulated data" and {"drive", "suppress"} <= set(
+        picture.table["condition"]
+    )
+    assert "driving sentences" in picture.spec.answer
+
+
+def test_power_is_drawn_against_people():
+    lens = Design(
+        models=["random-16", "random-32"], recording="simulated", design="power", effect="0.02"
+    )
+    lens.selection.protocol = QUICK
+    (picture,) = made(lens)
+    assert picture.table["items"].nunique() == 3 and "it takes" in picture.spec.answer
+
+
+def test_models_that_disagree_and_models_that_are_alike_are_drawn():
+    lens = Design(models=["zoo-causal-400k", "zoo-causal-400k-step32"], recording="simulated", design="controversial",
+                  candidates="simulated")  # fmt: skip
+    (picture,) = made(lens)
+    assert {"preferred_by_first", "gap"} <= set(picture.table)
+    alike = Similarity(models=["zoo-causal-200k", "random-16", "random-32"], recording="simulated")
+    first, second = made(alike)
+    assert first.spec.heat.shape == (5, 5) and len(second.table) == 3
+
+
+def test_a_plan_from_a_table_of_ones_own_on_the_command_line(tmp_path):
+    rows = [
+        (p, i, (p % 3) * 0.1 + (i % 5) * 0.05 + ((p * 7 + i * 3) % 11) * 0.1)
+        for p in range(12)
+        for i in range(20)
+    ]
+    pd.DataFrame(rows, columns=["person", "item", "difference"]).to_csv(
+        tmp_path / "pilot.csv", index=False
+    )
+    done = CliRunner().invoke(main, ["design", "power", "--pilot", str(tmp_path / "pilot.csv"), "--effect", "0.1",
+                                     "--people", "10,20", "--out", str(tmp_path / "power.csv")])  # fmt: skip
+    assert done.exit_code == 0, done.output
+    assert "To find a difference of 0.1 between A and B" in done.output
+    assert pd.read_csv(tmp_path / "power.csv")["people"].unique().tolist() == [10, 20]
+    done = CliRunner().invoke(main, ["design", "power", "--effect", "0.1"])
+    assert done.exit_code == 1 and "There is no pilot" in done.output
+
+
+def test_templates_are_written_beside_the_pairs(tmp_path):
+    done = CliRunner().invoke(main, ["design", "controversial", "zoo-causal-400k",
+                                     "zoo-causal-400k-step32", "--from", "simulated",
+                                     "--count", "4", "--templates", str(tmp_path / "items")])  # fmt: skip
+    assert done.exit_code == 0, done.output
+    assert (tmp_path / "items" / "pcibex" / "main.js").is_file() and "Wrote" in done.output
+    again = CliRunner().invoke(
+        main, ["design", "controversial", "a", "b", "--templates", str(tmp_path / "items")]
+    )
+    assert again.exit_code == 1 and "is not empty" in again.output
+
+
+def test_results_are_submitted_and_verified_on_the_command_line(tmp_path, clean_home):
+    from analysis import score as scored
+
+    scored("random-16", "simulated", QUICK)
+    path = str(tmp_path / "s.json")
+    done = CliRunner().invoke(main, ["results", "submit", path, "--lab", "A lab"])
+    assert done.exit_code == 0 and "Wrote 1 results" in done.output, done.output
+    done = CliRunner().invoke(main, ["results", "verify", path])
+    assert (
+        done.exit_code == 0 and "1 of 1 results of A lab came out the same here." in done.output
+    ), done.output
+    done = CliRunner().invoke(main, ["results", "history"])
+    assert done.exit_code == 0 and "All results are of one version" in done.output
