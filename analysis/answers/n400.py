@@ -38,7 +38,7 @@ def n400_by_laboratory(surprisals: Bits, *, report: Report = SILENT) -> Answer:
         table[f"bits{number}"] = -table["stimulus"].map(bits[name])
     columns = {"cloze": "cloze", **{name: f"bits{number}" for number, name in enumerate(bits)}}
     table = table.dropna(subset=[*columns.values(), "n400"])
-    rows, labs = [], sorted(table["lab"].unique())
+    rows, labs = [], sorted(table["lab"].unique(), key=str.casefold)
     for step, lab in enumerate(["all", *labs]):
         report.step(step, len(labs) + 1, "laboratories")
         used = table if lab == "all" else table[table["lab"] == lab]

@@ -4,6 +4,7 @@ from data._lazy import attach
 
 _NAMES = {
     "MixedFit": "analysis.reading.lmm",
+    "coefficient_intervals": "analysis.reading.satterthwaite",
     "likelihood_ratio": "analysis.reading.lmm",
     "mixed_model": "analysis.reading.lmm",
     "settled": "analysis.reading.lmm",

@@ -199,6 +199,12 @@ def _verdict(profile: pd.DataFrame, predictor: str, kind: str) -> tuple[str, str
             "exempt",
             f"Eyes see the next word before they land on it, so a response to it says nothing here ({numbers}).",
         )
+    opposite = ahead["t"] * seen.loc[best, "t"] < 0 and abs(seen.loc[best, "t"]) >= SEEN_T
+    if opposite and abs(ahead["t"]) >= 2:
+        return "aligned", (
+            f"The next, unseen word goes with the measurements in the opposite direction ({numbers}), which no shift does: "
+            f"people do not respond to it; {strongest}."
+        )
     if abs(ahead["t"]) >= AHEAD_T and share >= AHEAD_SHARE:
         return "shifted", (
             f"People respond to the next word, which nobody had seen ({numbers}): "

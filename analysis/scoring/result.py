@@ -282,6 +282,30 @@ class Score:
         frame["normalised"] = frame["r"] / usable
         return frame
 
+    def per_person(self) -> pd.DataFrame:
+        """r of every person, every fold with the layer chosen for it, beside the person's ceiling and what other people predict.
+
+        Returns
+        -------
+        pandas.DataFrame
+            person, r (mean or median over the person's targets, as the protocol has it), ceiling, others, n_targets; empty where
+            nothing says whose the targets are, or they are averages. ceiling is empty where it holds for no single target.
+        """
+        if self._subjects is None or self.provenance["recording"]["averaged"]:
+            return pd.DataFrame(columns=["person", "r", "ceiling", "others", "n_targets"])
+        values, parts, bound = self._picked("r"), self.dataset.part.values, self.ceiling
+        centre = np.nanmean if self.protocol.targets == "mean" else np.nanmedian
+        rows = []
+        for person in dict.fromkeys(self._subjects):
+            mine = self._subjects == person
+            r = summarise(values[:, mine], parts, None, self.protocol)
+            ends_ = []
+            for one in (bound if bound.holds_for == "targets" else None, bound.lower_bound):
+                each = np.empty(0) if one is None else np.asarray(one.per_target, float)[mine]
+                ends_.append(float(centre(each)) if np.isfinite(each).any() else np.nan)
+            rows.append((str(person), r, *ends_, int(mine.sum())))
+        return pd.DataFrame(rows, columns=["person", "r", "ceiling", "others", "n_targets"])
+
     def table(self) -> pd.DataFrame:
         """The profile, one row per layer, with the model's result repeated in each row.
 

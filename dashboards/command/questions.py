@@ -22,6 +22,7 @@ QUESTIONS = {
     "choices": ("contstim2022", "Whose preferences between sentences agree with people's?"),
     "persons": ("", "How well is each person predicted, by models and by other people?"),
     "likeness": ("", "Who is the model like, and do people fall into groups?"),
+    "reverse": ("", "Do people's brains predict the model as it predicts them?"),
 }
 _FIGURES = (".pdf", ".svg", ".png")
 
@@ -80,6 +81,7 @@ def people(question, models, recording, tables, cloze, smoothing, over, figure, 
     choices       forced choices between sentences (contstim2022)
     persons       each person predicted by models and by the others (--on)
     likeness      who the model is like; groups of people (--on)
+    reverse       layers predicted from people, beside people from people (--on)
     """
     if question not in QUESTIONS:
         raise unknown("question", question, QUESTIONS)
@@ -173,6 +175,16 @@ def _answer(question, bits, recording, cloze, smoothing, over):
 
             said = persons_of(bits, recording, report=report)
             return said, [figures.persons(said)]
+        if question == "reverse":
+            from analysis.answers.reverse import reverse
+
+            if tables := [name for name, given in bits.items() if name != given]:
+                raise BrainLensError(
+                    f"The way back needs layers; {tables[0]} is a table of surprisals",
+                    remedy="Name a model",
+                )
+            said = reverse(list(bits), recording, report=report)
+            return said, [figures.reverse(said)]
         from analysis.answers.likeness import likeness
 
         said = likeness(bits, recording, report=report)

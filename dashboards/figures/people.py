@@ -10,6 +10,7 @@ from dashboards.figures.spec import FigureSpec, Mark, Rule
 
 __all__ = [
     "choices",
+    "each_person",
     "gains_of_people",
     "garden_paths",
     "kinds_of_readers",
@@ -18,6 +19,7 @@ __all__ = [
     "persons",
     "predictability",
     "published_range",
+    "reverse",
 ]
 
 
@@ -274,3 +276,40 @@ def kinds_of_readers(said) -> FigureSpec | None:
         "in which people differ most. Groups: Ward's linkage, their number by the gap statistic, checked in two "
         "halves of the items.",
     )
+
+
+def each_person(said) -> FigureSpec:
+    """A dot for each person under each model; of :func:`analysis.answers.each_person.each_person`."""
+    hover = ("person", "predictor", "r", "n_targets")
+    marks = (
+        Mark("points", said.frame, "predictor", "r", colour="predictor", hover=hover, muted=True),
+        Mark("points", said.facts["summary"], "predictor", "r", "low", "high", colour="predictor",
+             hover=("predictor", "r", "low", "high", "n", "above_people")),
+    )  # fmt: skip
+    return _spec(said, "Does it hold for every person?", marks, (Rule("y", 0.0),))
+
+
+def reverse(said) -> FigureSpec:
+    """Both directions by layer, and between people as a line; of :func:`analysis.answers.reverse.reverse`."""
+    table = said.facts["summary"]
+    between, own = (
+        table[(table["direction"] == "person to person") == here] for here in (True, False)
+    )
+    own = own.assign(what=own["direction"] + ", " + own["model"])
+    mark = Mark(
+        "line",
+        own,
+        "layer",
+        "r",
+        "low",
+        "high",
+        colour="what",
+        hover=("model", "direction", "layer", "r", "low", "high", "n"),
+    )
+    rules = [Rule("y", 0.0)]
+    if len(between):
+        one = between.iloc[0]
+        rules.append(
+            Rule("y", one["r"], f"person to person {one['r']:.2f}", one["low"], one["high"])
+        )
+    return _spec(said, "Do people predict the model as it predicts them?", (mark,), tuple(rules))

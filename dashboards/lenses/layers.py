@@ -8,10 +8,12 @@ from dataclasses import replace
 import numpy as np
 import panel_material_ui as pmui
 
+from analysis.answers.each_person import each_person
 from analysis.answers.groups import grouped, groupings, targets
 from analysis.answers.layers import layers
 from analysis.answers.tiles import tiles, verdict_first
 from analysis.protocol import PRESETS, STRICTER, preset
+from dashboards.figures.people import each_person as each_person_figure
 from dashboards.figures.spec import FigureSpec, Mark, Rule
 from dashboards.lens.controls import ModelPicker, ProtocolPicker, RecordingPicker, ScalePicker
 from dashboards.lens.lens import Computation, Lens, Picture, View
@@ -129,6 +131,9 @@ class Layers(Lens):
             pictures.append(
                 _histogram(whole, self.tests.found(whole) if self.selection.tested else {})
             )
+        if whole and (people := each_person(whole)) is not None:
+            spec = replace(each_person_figure(people), stamp=whole[0].stamp)
+            pictures.append(Picture("People", spec, people.frame, tuple(whole)))
         said = [score for _, scores in found for score in scores]
         if all(picture.spec.empty for picture in pictures):
             return View(empty=f"{pictures[0].spec.answer} {pictures[0].spec.caption}")

@@ -63,6 +63,8 @@ class Upload(pmui.Column):
     ):
         self._desk, self._done, self._done_model = desk, added, model_added
         self.staged: Path | None = None
+        self._source: Path | None = None
+        self._kept_rules = ("", "")
         self._checks = 0
         self._seen: dict[str, int] = {}
         self._filling = False
@@ -75,7 +77,8 @@ class Upload(pmui.Column):
             heading("Your own recording, or ready activations", "h5", margin=(12, 10, 0, 10)),
             note(
                 "One row per stimulus with its text, one column per target: CSV, TSV, Parquet, NetCDF, npz, npy or MATLAB; "
-                "beside an array its NAME.stimuli.csv. Activations made elsewhere stand in for a model: npz or NetCDF with "
+                "beside an array its NAME.stimuli.csv. Results of Ibex, PCIbex and PsychLing-101, and Pavlovia's files as one "
+                "zip, become tables of trials. Activations made elsewhere stand in for a model: npz or NetCDF with "
                 "stimulus ids. "
                 "Nothing in a file is ever run, and it stays on this machine.",
                 margin=(2, 10, 8, 10),
@@ -144,10 +147,60 @@ class Upload(pmui.Column):
             self._form.objects = self._ready_form(found[1])
             self._form.visible = True
             return
-        self.staged, names, plain, corpora = found
+        self.staged, names, plain, corpora, self._source, taken = found
         self._build(names, plain, corpora)
+        if taken:
+            self._form.insert(1, self._trials_box(taken))
         self._form.visible = True
         self.check()
+
+    def _trials_box(self, taken: str):
+        """What was understood of an experiment's results, and which trials count."""
+        wide = dict(size="small", sizing_mode="stretch_width", margin=(6, 10, 0, 10))
+        self._rules = pmui.TextAreaInput(
+            label="Trials that count, one rule a line", value=self._kept_rules[0], rows=3,
+            placeholder="100 < rt < 3000\nmean(correct) by person >= 0.8", **wide,
+        )  # fmt: skip
+        self._missing = pmui.TextInput(
+            label="Codes for 'no value'", value=self._kept_rules[1], placeholder="-999,-1", **wide
+        )
+        apply = pmui.Button(
+            label="Apply the rules",
+            icon="filter_alt",
+            variant="outlined",
+            on_click=lambda _: self._again(),
+            margin=(10, 10),
+        )
+        head, *lines = taken.splitlines()
+        return pmui.Column(
+            heading("Trials of an experiment", "overline", margin=(6, 10, 0, 10)),
+            note(head, margin=(2, 10)),
+            *(note(line.strip(), margin=(0, 10, 0, 20)) for line in lines),
+            pmui.FlexBox(
+                pmui.Column(self._rules, width=420, margin=0),
+                pmui.Column(self._missing, width=220, margin=0),
+                sizing_mode="stretch_width",
+            ),
+            apply,
+            sizing_mode="stretch_width",
+            margin=0,
+        )
+
+    def _again(self) -> None:
+        """Take the trials in anew, under the rules that stand in the form."""
+        self._kept_rules = (self._rules.value or "", self._missing.value or "")
+        rules = [line.strip() for line in self._kept_rules[0].splitlines() if line.strip()]
+        self._add.disabled = True
+        self._desk.clear("upload")
+        work = partial(_read_staged, self._source, rules, self._kept_rules[1].split(","))
+        self._desk.submit(
+            f"upload-rules:{self._source}:{self._kept_rules}",
+            "Applying the rules",
+            work,
+            self._arrived,
+            failed=lambda _: self.check(),
+            quiet=True,
+        )
 
     def _ready_form(self, said: dict) -> list:
         """Activations: what they hold and fit, and the name they get."""
@@ -344,7 +397,7 @@ class Upload(pmui.Column):
         }
         facts = {key: text.strip() for key, text in facts.items() if text and text.strip()}
         self._add.disabled = True
-        work = partial(_kept, self.staged, self._name.value, {**self.said(), **facts})
+        work = partial(_kept, self.staged, self._source, self._name.value, {**self.said(), **facts})
         key = f"upload-add:{self.staged}"
         self._desk.submit(
             key, "Adding your file", work, self._is_there, failed=lambda _: self.check(), quiet=True
@@ -359,7 +412,7 @@ class Upload(pmui.Column):
         """Forget the file."""
         if self.staged is not None:
             shelf.drop(self.staged)
-        self.staged = None
+        self.staged, self._source, self._kept_rules = None, None, ("", "")
         if not self._place.visible:  # an empty place to drop: the old one would keep the bytes
             self.dropper, self._seen = self._dropper(), {}
             self._place.param.update(objects=[self.dropper], visible=True)
@@ -371,10 +424,16 @@ def _staged(files: dict[str, bytes], report) -> tuple:
     try:
         if holds_activations(staged):
             return staged, _looked_at(staged)
-        return staged, *shelf.columns(staged), corpora_of(staged)
+        return _read_staged(staged, (), (), report)
     except BrainLensError:
         shelf.drop(staged)
         raise
+
+
+def _read_staged(source: Path, rules, missing, report) -> tuple:
+    """The table of a staged file, its columns and corpora, the file itself, and how an experiment's trials were taken in."""
+    staged, taken = shelf.take_in(source, rules=rules, missing=missing)
+    return staged, *shelf.columns(staged), corpora_of(staged), source, taken
 
 
 def _looked_at(staged: Path) -> dict:
@@ -403,5 +462,9 @@ def _checked(staged: Path, said: dict, report):
     return check(staged)
 
 
-def _kept(staged: Path, name: str, said: dict, report) -> str:
+def _kept(staged: Path, source: Path, name: str, said: dict, report) -> str:
+    if source != staged and source.parent == staged.parent:
+        source.unlink(
+            missing_ok=True
+        )  # results of an experiment hold more of its people than the trials do
     return shelf.keep(staged, name, **said).id

@@ -528,6 +528,9 @@ def _people(files) -> list[Entry]:
                 "every trial of item 29 stands twice, under two nouns: the first counts",
                 "no column with the baseline: it was subtracted, and cannot be a covariate here",
                 "the N400 is negative: a more predictable noun goes with a higher value",
+                "halves of the people agree on the nouns with r = .69 (stepped up .82), "
+                "halves of the nouns on the people with .64 (.78)",
+                "doctor: only the noun was measured, so the doctor has no neighbours to judge by",
             ),
         ),
         Entry(
@@ -544,6 +547,9 @@ def _people(files) -> list[Entry]:
                 "the baseline is a column: use it as a covariate, do not subtract it",
                 "trials with artefacts are missing; first words, last words and clitics are flagged 'left_out', not missing",
                 "the same sentences and numbers of people as the eye tracking, but other people",
+                "halves of the people agree on the words with r = .33 (stepped up .50), "
+                "halves of the words on the people with .97 (.99)",
+                "doctor: aligned (surprisal of SmolLM2: t+1 .8, t -4.9)",
             ),
         ),
         Entry(
@@ -562,6 +568,9 @@ def _people(files) -> list[Entry]:
                 "a word that was skipped has the time 0: here it has none; with the zeros, halves of the people correlate .84 "
                 "because they skip the same words, without them .65",
                 "the authors' analysis leaves out eight people: ucl-eyetracking-people@published",
+                "halves of the people agree on the fixated words with r = .65 (stepped up .79), "
+                "halves of the words on the people with .98 (.99)",
+                "doctor: exempt: eyes see the next word",
             ),
         ),
         Entry(
@@ -578,6 +587,9 @@ def _people(files) -> list[Entry]:
                 "the file has no words: they are joined from Natural Stories by the lengths of every sentence's words",
                 "first and last words of sentences have no time",
                 "in the Maze a word is chosen against a foil: times are twice those of self-paced reading, and spill over less",
+                "halves of the people agree on the words with r = .44 (stepped up .61), "
+                "halves of the words on the people with .99 (.99)",
+                "doctor: aligned (surprisal of GPT-3: t 36.4, t-1 7.0, t+1 -9.5, in the opposite direction)",
             ),
         ),
         Entry(
@@ -594,6 +606,9 @@ def _people(files) -> list[Entry]:
                 "a time is the sum over three words from the critical word on, trimmed by the authors",
                 "sentences end with the critical word in the file: what followed is not there",
                 "cloze is there as three levels only, not as a number",
+                "halves of the people agree on the sentences with r = .49 (stepped up .66), "
+                "halves of the sentences on the people with .99 (1.00)",
+                "doctor: only the critical word was measured, so the doctor has no neighbours to judge by",
             ),
         ),
         Entry(
@@ -611,6 +626,9 @@ def _people(files) -> list[Entry]:
                 "three words per sentence only: without fillers, milliseconds per bit are not known",
                 "the shipped surprisals of GPT-2 are those of the agreement items alone",
                 "15 rows whose sentence is not named are left out",
+                "halves of the people agree on the words with r = .91 (stepped up .95), "
+                "halves of the words on the people with .83 (.90)",
+                "doctor: aligned (surprisal of SmolLM2: t+1 .8, t-1 4.2), by 216 words",
             ),
         ),
         Entry(

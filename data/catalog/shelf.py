@@ -8,7 +8,7 @@ import re
 import shutil
 import time
 import uuid
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from data.catalog.entries import Entry, all_entries
@@ -33,9 +33,10 @@ __all__ = [
     "remove",
     "stage",
     "suggested_id",
+    "take_in",
 ]
 
-SUFFIXES = (*tables.TABLE_SUFFIXES, *formats.SUFFIXES)
+SUFFIXES = (*tables.TABLE_SUFFIXES, *formats.SUFFIXES, ".jsonl", ".jsonl.zip")
 MOST_BYTES = 500_000_000
 """Of all files that come through the browser at once; larger ones are named by their path instead."""
 
@@ -126,9 +127,38 @@ def _main(names: list[str]) -> str:
         raise BrainLensError(
             f"{len(chosen)} recordings at once" if chosen else "A sidecar alone is no recording",
             choices=chosen,
-            remedy="Drop one recording at a time: a table, or an array with its table of stimuli",
+            remedy="Drop one recording at a time: a table, or an array with its table of stimuli; many files of an experiment as "
+            "a zip",
         )
     return chosen[0]
+
+
+def take_in(
+    staged: Path, *, rules: Sequence[str] = (), missing: Sequence[str] = ()
+) -> tuple[Path, str]:
+    """Trials of experiment software as a table beside what was staged; any other file stays as it is.
+
+    Parameters
+    ----------
+    rules, missing : sequence of str
+        As of :func:`data.own.experiments.import_trials`.
+
+    Returns
+    -------
+    Path
+        The table, with its sidecar; or ``staged``.
+    str
+        How the trials were understood and what was left out; "" where the file is none of an experiment.
+    """
+    from data.own.experiments import import_trials, layout_of
+
+    if formats.handles(staged) or layout_of(staged) not in ("ibex", "prompts", "files"):
+        return staged, ""
+    made = import_trials(staged, rules=rules, missing=missing)
+    place = staged.with_name("trials-of-" + staged.name.partition(".")[0] + ".csv")
+    place.unlink(missing_ok=True)
+    made.write(place)
+    return place, str(made)
 
 
 def columns(staged: Path) -> tuple[list[str], dict]:

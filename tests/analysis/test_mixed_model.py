@@ -1,14 +1,20 @@
 """Mixed models: against lme4, against the dense normal density, on simulated truths, and what is said when a fit is singular."""
 
+import json
+from pathlib import Path
+
 import numpy as np
 import pandas as pd
 import pytest
-from scipy.stats import binom, multivariate_normal
+from scipy.stats import multivariate_normal
+from scipy.stats import t as student
 
 from analysis.reading import likelihood_ratio, mixed_model, settled
 from analysis.reading.design import design
 from analysis.reading.formula import parse
 from analysis.reading.penalised import Problem
+from analysis.reading.satterthwaite import coefficient_intervals
+from benchmarks import people as simulations
 from data.errors import BrainLensError
 
 
@@ -249,45 +255,66 @@ def crossed(seed: int, people: int = 20, items: int = 24) -> pd.DataFrame:
     return pd.DataFrame({"y": y, "x": x, "person": p, "item": i})
 
 
-def recovered(seeds) -> pd.DataFrame:
-    rows = []
-    for seed in seeds:
-        fit = mixed_model(crossed(seed), "y ~ x + (x | person) + (1 | item)", reml=True)
-        slope = fit.coefficients.loc["x"]
-        sd = fit.variances.set_index(["group", "term", "other"])["sd"]
-        covered = (
-            abs(slope["estimate"] - 0.3) < 2.06 * slope["standard_error"]
-        )  # t with about 24 degrees of freedom
-        rows.append({"slope": slope["estimate"], "error": slope["standard_error"], "covered": covered,
-                     "person": sd["person", "(Intercept)", ""], "item": sd["item", "(Intercept)", ""],
-                     "residual": np.sqrt(fit.residual), "converged": fit.converged})  # fmt: skip
-    return pd.DataFrame(rows)
+LMERTEST = [  # table, formula, degrees of freedom of lmerTest 3.1 (REML, bobyqa)
+    ("crossed", "y ~ x + (x | person) + (1 | item)", "26.08417 25.42024"),
+    ("trials", "y ~ x * cond + (x || person) + (1 | item)", "41.88885 46.12152 526.49232 525.92894 544.93300 544.66245"),
+    ("trials", "y ~ x + (x | person) + (1 | item)", "36.22825 23.02939"),
+    ("trials", "y ~ cond + (cond | person) + (1 | item)", "33.65049 441.79157 449.83728"),  # singular
+    ("trials", "log(rt) ~ scale(x) + z + (1 | person) + (1 | item)", "36.26643 555.13305 28.05073"),
+]  # fmt: skip
 
 
-def unbiased(found: pd.DataFrame) -> None:
-    """Means lie within 2.58 standard errors (99 %) of the truth, and coverage inside the 99 % binomial band of 95 %."""
-    assert found["converged"].all()
-    for name, truth in (("slope", 0.3), ("residual", 1.0)):
-        off = found[name].mean() - truth
-        assert abs(off) < 2.58 * found[name].sem() + 0.002, (name, off)
-    low, high = binom.ppf([0.005, 0.995], len(found), 0.95)
-    assert low <= found["covered"].sum() <= high, found["covered"].mean()
-    assert found["error"].mean() == pytest.approx(
-        found["slope"].std(), rel=2.58 / np.sqrt(2 * len(found)) + 0.03
+@pytest.mark.parametrize("name, formula, degrees", LMERTEST)
+def test_degrees_of_freedom_are_those_of_lmertest(trials, name, formula, degrees):
+    table = crossed(3) if name == "crossed" else trials.dropna()
+    found = coefficient_intervals(table, formula)
+    np.testing.assert_allclose(found["df"], np.array(degrees.split(), float), rtol=1e-4)
+    half = student.ppf(0.975, found["df"]) * found["standard_error"]
+    np.testing.assert_allclose(found["high"] - found["low"], 2 * half)
+
+
+def test_the_mean_of_balanced_groups_has_their_number_less_one():
+    rng = np.random.default_rng(8)
+    table = pd.DataFrame({"g": np.repeat(np.arange(12), 10)})
+    table["y"] = rng.normal(size=12)[table["g"]] + rng.normal(size=120)
+    found = coefficient_intervals(table, mixed_model(table, "y ~ 1 + (1 | g)"))
+    assert found["df"].iloc[0] == pytest.approx(11, abs=1e-3)
+
+
+def within_the_band(row: dict) -> None:
+    """Means near the truth (2.58 standard errors), coverage in the 99 % band of 95 %, standard errors as large as the spread."""
+    low, high = row["band"]
+    assert abs(row["bias"]) < 2.58 * row["bias_error"] and low <= row["coverage"] <= high, row
+    assert row["not_converged"] == 0
+    assert row["mean_standard_error"] == pytest.approx(
+        row["sd_of_slopes"], rel=2.58 / np.sqrt(2 * row["data_sets"]) + 0.03
     )
+    assert row["sd_residual"] == pytest.approx(simulations.TRUTH["residual"], rel=0.02)
 
 
 def test_simulated_crossed_data_are_recovered():
-    found = recovered(range(40))
-    unbiased(found)
-    assert found["person"].mean() == pytest.approx(0.6, abs=0.1)
+    name = next(iter(simulations.DESIGNS))
+    within_the_band(simulations.told(name, simulations.recovered(name, range(40))))
 
 
 @pytest.mark.deep
-def test_four_hundred_simulated_crossed_data_sets_are_recovered():
-    found = recovered(range(400))
-    unbiased(found)
-    assert found["person"].mean() == pytest.approx(0.6, abs=0.03)
+@pytest.mark.parametrize("name", simulations.DESIGNS)
+def test_four_hundred_simulated_crossed_data_sets_are_recovered(name):
+    row = simulations.told(name, simulations.recovered(name, range(400)))
+    within_the_band(row)
+    assert row["sd_person"] == pytest.approx(0.6, abs=0.03) and row["sd_item"] == pytest.approx(
+        0.3, abs=0.03
+    )
+
+
+def test_the_committed_simulations_are_of_these_designs_and_in_the_band():
+    told = json.loads(
+        (Path(simulations.__file__).parent / "results" / "people_simulations.json").read_text()
+    )
+    assert [row["design"] for row in told["rows"]] == list(simulations.DESIGNS)
+    for row in told["rows"]:
+        assert row["data_sets"] == 400
+        within_the_band(row)
 
 
 # ---- published data ----------------------------------------------------------------------------------------------------------

@@ -76,3 +76,26 @@ def test_skipped_words_make_half_of_the_reliability_of_first_pass_times(mirror):
     assert halves(recording("ucl-eyetracking-people").responses.values).r == pytest.approx(
         0.65, abs=0.01
     )
+
+
+@pytest.mark.realdata
+@pytest.mark.parametrize("name, item", [
+    ("nieuwland2018", "item_noun"), ("ucl-eeg", "stimulus"), ("ucl-eyetracking-people", "stimulus"),
+    ("naturalstories-maze", "stimulus"), ("brothers2021", "stimulus"), ("sap2024-agreement", "stimulus"),
+])  # fmt: skip
+def test_the_card_tells_the_halves_that_are_measured(mirror, name, item):
+    import re
+
+    from data.catalog.entries import all_entries
+    from data.readers.trials import trials
+
+    traps = all_entries()[name].traps
+    told = next(one for one in traps if one.startswith("halves of the people"))
+    assert any(one.startswith("doctor: ") for one in traps)
+    table = trials(name)
+    response = table.attrs["response"]
+    responses = wide(table[table[response] != 0], response, item=item)
+    people, items = halves(responses, splits=40), halves(responses, "items", splits=40)
+    measured = (people.r, people.reliability, items.r, items.reliability)
+    numbers = [float(one) for one in re.findall(r"1\.00|\.\d\d", told)]
+    assert numbers == pytest.approx(measured, abs=0.03)

@@ -313,6 +313,14 @@ def test_the_doctor_tells_shifted_from_unshifted(late, verdict, seed):
     assert profile.n_words == 10 * (300 - 5) and profile.n_dropped == 50
 
 
+def test_a_next_word_in_the_opposite_direction_is_no_shift():
+    table = corpus(3, words=300, effect=(6.0, 2.0, 0.0))
+    following = table.groupby("story")["surprisal"].shift(-1).fillna(table["surprisal"].mean())
+    profile = lag_profile(table.assign(rt=table["rt"] - 2.5 * following), "rt")
+    assert profile.at("surprisal", -1)["t"] < -4 and profile.verdict == "aligned"
+    assert "opposite direction" in profile.sentence
+
+
 def test_the_peak_alone_decides_nothing():
     profile = lag_profile(corpus(1, words=300, effect=(2.0, 6.0, 1.0)), "rt")
     assert (

@@ -226,6 +226,44 @@ def test_one_of_several_corpora_in_a_table_is_chosen_and_added_under_its_name(li
     assert recording("times-provo").n_stimuli == 24
 
 
+def test_results_of_an_experiment_are_taken_in_under_rules(library, clean_home, tmp_path):
+    from data.readers.trials import trials
+    from tests.data import experiment_files as files
+
+    table = files.readings()
+    raw = files.ibex(tmp_path / "results.csv", table).read_bytes()
+    upload = library.upload
+    upload.take({"results.csv": raw})
+    settle(library, lambda: upload.pickers and "It can be used" in words(upload._report))
+    assert "132 of 132 trials count, 6 people" in words(upload._form.objects)
+    assert upload.pickers["text"].value == "text" and upload.pickers["subject"].value == "person"
+    upload._rules.value = "rt < 450\nfast"
+    upload._again()
+    settle(library, lambda: library.desk.errors.objects)
+    assert "The rule 'fast' cannot be read" in words(library.desk.errors)
+    upload._rules.value = "rt < 450"
+    upload._again()
+    kept = int((table["rt"] < 450).sum())
+    settle(
+        library,
+        lambda: (
+            f"{kept} of 132 trials count" in words(upload._form.objects)
+            and not upload._add.disabled
+        ),
+    )
+    upload.add()
+    settle(library, lambda: "trials-of-results" in library.recordings.ids)
+    long = trials("trials-of-results")
+    assert (
+        len(long) == kept
+        and set(long["condition"]) == {"easy", "hard"}
+        and "rule rt < 450" in long.attrs["notes"][0]
+    )
+    folder = clean_home / "recordings" / "own" / "trials-of-results"
+    assert not (folder / "results.csv").exists()  # it holds hashes of addresses
+    assert all(b"0000000001" not in one.read_bytes() for one in folder.iterdir())
+
+
 def test_a_bad_upload_is_refused_in_words_and_leaves_nothing(library, clean_home):
     library.upload.take({"evil.exe": b"MZ"})
     settle(library, lambda: library.desk.errors.objects)

@@ -1,0 +1,125 @@
+"""Scores person by person, and the way back from people to a model's units, on planted truths."""
+
+import dataclasses
+
+import numpy as np
+import pandas as pd
+import pytest
+import xarray as xr
+
+from analysis.answers.each_person import each_person
+from analysis.answers.reverse import BACK, BETWEEN, FORWARD, reverse
+from analysis.ceiling.kinds import Ceiling
+from analysis.protocol import Protocol, preset
+from analysis.scoring.verb import score
+from dashboards.figures import people as figures
+from dashboards.figures.export import figure
+from data.catalog.catalog import recording
+from data.errors import BrainLensError
+from data.recording import Recording
+
+
+@pytest.fixture(scope="module")
+def scored():
+    quick = preset("defended").but(folds=3, inner_folds=2, bootstrap=20, shuffled_twin=False, controls=("position",), seeds=1,
+                                   criterion="gcv", layer="last", unique=False, ceiling="none")  # fmt: skip
+    made = score("zoo-causal-200k", "simulated", quick)
+    count = len(made.dataset.target)
+    bounds = {
+        "valid": True,
+        "flag": "",
+        "per_target": np.linspace(0.3, 0.6, count),
+        "low": 0.3,
+        "high": 0.6,
+    }
+    lower = Ceiling(
+        "leave-one-out", 0.1, holds_for="nothing", **{**bounds, "per_target": np.full(count, 0.1)}
+    )
+    return dataclasses.replace(made, ceiling=Ceiling("pools", 0.45, lower_bound=lower, **bounds))
+
+
+def test_each_person_is_the_mean_over_his_or_her_targets(scored):
+    table = scored.per_person()
+    by_hand = scored.per_target().groupby("subject", sort=False)["r"].mean()
+    assert list(table["person"]) == list(by_hand.index)
+    np.testing.assert_allclose(table["r"], by_hand)
+    ceiling = scored.per_target().groupby("subject", sort=False)["ceiling"].mean()
+    np.testing.assert_allclose(table["ceiling"], ceiling)
+    np.testing.assert_allclose(table["others"], 0.1)
+    assert table["r"].mean() == pytest.approx(scored.value)
+    assert table["n_targets"].sum() == len(scored.dataset.target)
+
+
+def test_the_answer_has_a_dot_for_each_person_and_is_drawn(scored):
+    said = each_person([scored])
+    models = said.frame[said.frame["kind"] == "model"]
+    assert (
+        set(said.frame["kind"]) == {"model", "people", "ceiling"}
+        and "of them better than other people do" in said.sentence
+    )
+    assert len(models) == len(scored.per_person()) and said.sentence.startswith(
+        "zoo-causal-200k predicts "
+    )
+    row = said.facts["summary"].set_index("predictor").loc["zoo-causal-200k"]
+    assert row["low"] <= row["r"] <= row["high"] and row["r"] == pytest.approx(scored.value)
+    assert figure(figures.each_person(said), "svg").lstrip().startswith(b"<?xml")
+
+
+def brains(people=4, words=240, targets=5, noise=1.0, seed=0):
+    """Everybody's targets are mixtures of the model's own units and noise."""
+    from analysis.answers.similarity import layers_of
+
+    made = recording("simulated")
+    stimuli = made.stimuli.iloc[:words]
+    base = Recording("planted", xr.DataArray(np.zeros((words, 1)), dims=("stimulus", "target"),
+                                             coords={"stimulus": stimuli.index.to_numpy(), "target": ["t"]}), stimuli,
+                     context=made.context, group=made.group)  # fmt: skip
+    layers, _ = layers_of("zoo-causal-200k", base, Protocol())
+    units = layers[-1]
+    rng = np.random.default_rng(seed)
+    signal = (units - units.mean(axis=0)) / (units.std(axis=0) + 1e-9)
+    y = np.column_stack(
+        [
+            signal @ rng.normal(size=(signal.shape[1], targets)) / np.sqrt(signal.shape[1])
+            for _ in range(people)
+        ]
+    )
+    y = y + noise * rng.normal(size=y.shape)
+    names = [f"p{p}.{t}" for p in range(people) for t in range(targets)]
+    who = np.repeat([f"p{p}" for p in range(people)], targets)
+    coords = {"stimulus": stimuli.index.to_numpy(), "target": names, "subject": ("target", who)}
+    return Recording("planted", xr.DataArray(y, dims=("stimulus", "target"), coords=coords), stimuli, context=made.context,
+                     group=made.group)  # fmt: skip
+
+
+def test_people_who_share_a_models_units_predict_it_and_each_other():
+    said = reverse(["zoo-causal-200k"], brains())
+    mean = said.facts["summary"].set_index(["direction", "layer"])["r"]
+    last = said.facts["together"]["layer"].max()
+    assert mean[FORWARD, last] > 0.25 and mean[BACK, last] > 0.1 and mean[BETWEEN, -1] > 0.1
+    together = said.facts["together"].set_index("layer")["r"]
+    assert together[last] > mean[BACK, last] + 0.03  # all people know more than one
+    assert "one person predicts another with" in said.sentence
+    assert figure(figures.reverse(said), "svg").lstrip().startswith(b"<?xml")
+    empty = brains(noise=1e4)
+    none = reverse(["zoo-causal-200k"], empty).facts["summary"]
+    assert none["r"].abs().max() < 0.12
+
+
+def test_the_way_back_needs_people():
+    with pytest.raises(BrainLensError, match="needs two people or more"):
+        reverse(["zoo-causal-200k"], brains(people=1))
+    averaged = recording("simulated").stimuli
+    assert len(averaged) and each_person([]) is None
+
+
+def test_persons_with_holes_are_taken_where_they_are():
+    made = brains()
+    values = made.responses.values.copy()
+    values[:60, :5] = np.nan  # the first person missed a quarter
+    holed = dataclasses.replace(made, responses=made.responses.copy(data=values))
+    said = reverse(["zoo-causal-200k"], holed)
+    assert (
+        said.frame[said.frame["direction"] == BETWEEN]["person"].nunique() == 4
+        and pd.notna(said.frame["r"]).all()
+    )
