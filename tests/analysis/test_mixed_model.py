@@ -317,6 +317,17 @@ def test_the_committed_simulations_are_of_these_designs_and_in_the_band():
         within_the_band(row)
 
 
+def test_each_published_fit_was_faster_than_in_lme4_and_the_same():
+    told = json.loads(
+        (Path(simulations.__file__).parent / "results" / "people_timing.json").read_text()
+    )
+    assert len(told["rows"]) == 3
+    for row in told["rows"]:
+        assert (
+            row["aic"] == pytest.approx(row["lme4_aic"], abs=0.001) and row["cpu"] < row["lme4_cpu"]
+        )
+
+
 # ---- published data ----------------------------------------------------------------------------------------------------------
 BROTHERS = "scale(SUM_3RT_trimmed) ~ scale(Surprisal) + (scale(Surprisal) | SUB) + (scale(Surprisal) | ITEM)"
 UCL = (
