@@ -294,7 +294,9 @@ def within_the_band(row: dict) -> None:
 
 def test_simulated_crossed_data_are_recovered():
     name = next(iter(simulations.DESIGNS))
-    within_the_band(simulations.told(name, simulations.recovered(name, range(40))))
+    row = simulations.told(name, simulations.recovered(name, range(40)))
+    within_the_band(row)
+    assert row["sd_person"] == pytest.approx(0.6, abs=0.1) and 20 < row["mean_df"] < 40
 
 
 @pytest.mark.deep
