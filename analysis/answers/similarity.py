@@ -12,6 +12,8 @@ from analysis.mapping.similarity import dissimilarity, linear_cka, rsa
 from analysis.models import load
 from analysis.progress import SILENT, Report
 from analysis.protocol import Protocol
+from analysis.scoring.lock import require_open
+from analysis.store.store import Store
 from data.catalog.catalog import recording as load_recording
 from data.errors import BrainLensError
 from data.recording import Recording
@@ -24,6 +26,7 @@ def layers_of(
 ) -> tuple[list[np.ndarray], list[int]]:
     """Features of every layer of a model for a recording, and the layers' numbers."""
     source = load(model)
+    require_open(source, recording, protocol, store or Store())
     numbers = list(range(source.n_layers))
     read = extract(source, recording, protocol, numbers, store=store, report=report)
     return [read.layer(number) for number in numbers], numbers

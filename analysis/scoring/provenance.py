@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import re
 from collections.abc import Sequence
 
@@ -53,6 +54,9 @@ def provenance(
             "n_unmeasured": recording.n_stimuli - recording.n_measured,
             "n_targets": recording.n_targets,
             "n_subjects": 0 if subjects is None else len(set(subjects)),
+            "people": [] if subjects is None else sorted(set(map(str, subjects))),
+            "rows_hash": _rows_hash(recording),
+            "filters": [note for note in recording.notes if note.startswith("filter ")],
             "averaged": recording.averaged,
             "context": recording.context,
             "group": recording.group,
@@ -68,6 +72,19 @@ def provenance(
         "ceiling": {"kind": ceiling.kind, "flag": ceiling.flag},
         **_made(made),
     }
+
+
+def _rows_hash(recording: Recording) -> str:
+    """Hash of texts and responses whatever the order of rows and targets: another order is not other data."""
+    names = recording.responses.target.values.astype(str)
+    values = np.ascontiguousarray(recording.responses.values[:, np.argsort(names, kind="stable")])
+    rows = (
+        hashlib.sha256(text.encode("utf-8", "surrogatepass") + row.tobytes()).digest()
+        for text, row in zip(
+            map(str, recording.stimuli.get("text", recording.stimuli.index)), values
+        )
+    )
+    return hashlib.sha256(b"".join(sorted(rows))).hexdigest()
 
 
 def _stops(recording: Recording) -> float:

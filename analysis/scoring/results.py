@@ -15,6 +15,7 @@ import numpy as np
 import pandas as pd
 import xarray as xr
 
+from analysis.scoring.capsules import read_capsule
 from analysis.store.keys import content_key
 from analysis.store.sealed import healed, load_json, save_json
 from analysis.store.store import Store
@@ -154,7 +155,8 @@ def results(store=None) -> pd.DataFrame:
     -------
     pandas.DataFrame
         :data:`COLUMNS`, ``source`` (``own`` or ``imported``), ``origin`` (file it came from) and ``key`` (in the store); the
-        per-target r of own results is under the key, see :func:`targets`.
+        per-target r of own results is under the key, see :func:`targets`. Cells of locked predictions are not among them;
+        ``attrs["locked"]`` is their number.
     """
     rows = []
     for told in (store or Store()).scores("-result").to_dict("records"):
@@ -164,11 +166,22 @@ def results(store=None) -> pd.DataFrame:
             )
     for path in sorted(personal("results").glob("*.json")):
         rows += _brought(path)
+    rows, locked = _open_only(rows, store or Store())
     frame = pd.DataFrame(rows).reindex(columns=[*COLUMNS, "source", "origin", "key", "edited"])
     frame["edited"] = frame["edited"].fillna(False).astype(bool)
     for name in _NUMBERS:
         frame[name] = pd.to_numeric(frame[name], errors="coerce")
+    frame.attrs["locked"] = locked
     return frame
+
+
+def _open_only(rows: list[dict], store) -> tuple[list[dict], int]:
+    """Rows that no locked prediction is about, and the number of cells that are locked."""
+    from analysis.store.promises import held_cells
+
+    locked = held_cells(store.root)
+    names = ("model", "data_key", "protocol_key")
+    return [one for one in rows if tuple(one.get(n) for n in names) not in locked], len(locked)
 
 
 def _brought(path: Path) -> list[dict]:
@@ -283,7 +296,7 @@ def bring(path: str | Path, *, name: str = "") -> pd.DataFrame:
     Parameters
     ----------
     path : path
-        ``.csv``, ``.parquet`` or ``.nc``.
+        ``.csv``, ``.parquet``, ``.nc``, or a capsule (``.zip``).
     name : str
         How the file is called to the user; default: its own name.
 
@@ -333,11 +346,18 @@ def forget(key: str) -> None:
 
 def _read(path: Path, name: str) -> pd.DataFrame:
     kind = path.suffix.lower()
-    if kind not in FORMATS:
-        raise unknown("file type", kind, FORMATS, remedy="Give results as CSV, Parquet or NetCDF")
+    if kind not in (*FORMATS, ".zip"):
+        raise unknown(
+            "file type",
+            kind,
+            (*FORMATS, ".zip"),
+            remedy="Give results as CSV, Parquet, NetCDF or a capsule",
+        )
     if not path.is_file():
         raise BrainLensError(f"There is no file {path}", remedy="Check the path")
     try:
+        if kind == ".zip":
+            return pd.DataFrame([read_capsule(path).result])
         if kind == ".csv":
             words = {column: str for column in _WORDS}
             return unguarded(pd.read_csv(path, dtype=words, keep_default_na=True))

@@ -15,6 +15,7 @@ from analysis.scoring.comparisons import headline
 from analysis.scoring.folds import Run, over_seeds, runs
 from analysis.scoring.in_time import followed
 from analysis.scoring.keys import score_key
+from analysis.scoring.lock import require_open
 from analysis.scoring.provenance import provenance
 from analysis.scoring.result import Score
 from analysis.scoring.results import keep
@@ -88,6 +89,7 @@ def score(
     numbers = _layer_numbers(source, layers)
     _wide_enough(source, numbers, protocol)
     keys = [score_key(source, recording, run.protocol) for run in every]
+    require_open(source, recording, protocol, store)
     work = Stages(
         source,
         lambda missing: _activations(source, recording, protocol, missing, store, report),

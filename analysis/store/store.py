@@ -19,6 +19,7 @@ import xarray as xr
 
 from analysis.progress import SILENT, Report
 from analysis.store.entry import StoredActivations
+from analysis.store.promises import held, refuse
 from analysis.store.sealed import healed, load_array, load_arrays, load_json, plain, save_arrays
 from data.errors import BrainLensError, unknown
 from data.files import Damaged, locked, sweep, touch
@@ -111,7 +112,14 @@ class Store:
         save_arrays(self._score(key), {"about": np.frombuffer(told, np.uint8), **arrays})
 
     def load_score(self, key: str) -> xr.Dataset | None:
-        """A finished score, in memory, or None where there is none; a damaged one counts as none."""
+        """A finished score, in memory, or None where there is none; a damaged one counts as none.
+
+        Raises
+        ------
+        analysis.store.promises.Locked
+            For a score that a locked prediction is about.
+        """
+        refuse(self.root, key)
         for base in (self.root, *self.readers):
             path = base / "scores" / f"{key}.npz"
             try:
@@ -141,9 +149,11 @@ class Store:
         ending : str
             Only keys that end so.
         """
-        rows = []
+        rows, locked = [], held(self.root)
         for base in (self.root, *self.readers):
             for path in sorted((base / "scores").glob(f"*{ending}.npz")):
+                if path.stem.partition("-")[0] in locked:
+                    continue
                 try:
                     dataset, saved = _dataset(path)
                     size = path.stat().st_size

@@ -9,10 +9,12 @@ from pathlib import Path
 import click
 
 from analysis.store.leftovers import sweep_home
+from dashboards.command.capsule import COMMANDS as OF_RESULTS
 from dashboards.command.columns import column_options, said_of
 from dashboards.command.likeness import COMMANDS as LIKENESS
 from dashboards.command.options import check_out, device_option, fields, write_frame
 from dashboards.command.people import COMMANDS
+from dashboards.command.promise import COMMANDS as PROMISE
 from dashboards.command.questions import people
 from dashboards.command.submissions import COMMANDS as SUBMISSIONS
 from dashboards.command.sweep import sweep
@@ -558,6 +560,12 @@ main.add_command(sweep)
 # ---- people, texts, geometry, chance -------------------------------------------------------------------------------------
 for command in (*COMMANDS, *LIKENESS, *TRUST, people, *OVER_TIME):
     main.add_command(command)
+
+
+for command in PROMISE:
+    main.add_command(command)
+for command in OF_RESULTS:
+    results.add_command(command)
 
 
 if __name__ == "__main__":

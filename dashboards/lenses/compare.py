@@ -272,7 +272,7 @@ class Compare(Lens):
         if "filedropper" in pn.extension._loaded_extensions:
             return [
                 note(
-                    "Bring results: CSV, Parquet or NetCDF with model, recording and r.",
+                    "Bring results: CSV, Parquet or NetCDF with model, recording and r, or a capsule (.zip).",
                     margin=(4, 0, 0, 0),
                 ),
                 self._file,

@@ -1,0 +1,376 @@
+"""Why does my number differ? Two results field by field, in the order in which a field is the likely cause."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from analysis.answers.answer import Answer, decimal, listed
+from analysis.protocol import PRESETS, Protocol
+from data.errors import BrainLensError
+
+__all__ = ["SUSPECTS", "Record", "compare_results", "record_of", "split_difference"]
+
+
+@dataclass(frozen=True)
+class Record:
+    """One result, as far as it is known.
+
+    Parameters
+    ----------
+    name : str
+        How it is called in the answer.
+    r : float
+        On the scale of ``scale``.
+    provenance : dict
+        As of :mod:`analysis.scoring.provenance`; empty fields are unknown, not equal.
+    scale : str
+        What ``r`` is: ``"r"``, or what a foreign table says of it.
+    origin : str
+        ``score``, ``result``, ``capsule``, ``Brain-Score``, ``neural-nlp`` or ``LITcoder``.
+    """
+
+    name: str
+    r: float
+    provenance: dict = field(default_factory=dict)
+    scale: str = "r"
+    origin: str = "score"
+
+    def get(self, path: str):
+        """A field by its path with dots; None where it is not known."""
+        value = self.provenance
+        for part in path.split("."):
+            value = value.get(part) if isinstance(value, Mapping) else None
+        return None if value == "" else value
+
+
+@dataclass(frozen=True)
+class Suspect:
+    """A field, what it is called, and which fields follow from it."""
+
+    what: str
+    paths: tuple[str, ...]
+    explains: tuple[str, ...] = ()
+
+
+_DATA = ("data file", "row order", "number of stimuli", "number of targets", "folds")
+SUSPECTS: tuple[Suspect, ...] = (
+    Suspect("recording", ("recording.id",), (*_DATA, "people left out", "filter")),
+    Suspect("people left out", ("recording.people", "recording.n_subjects"), _DATA),
+    Suspect("filter", ("recording.filters",), _DATA),
+    Suspect("data file", ("recording.rows_hash",), _DATA[1:]),
+    Suspect("row order", ("recording.response_hash", "recording.stimulus_hash"), ("folds",)),
+    Suspect("model", ("model.family", "model.width", "model.layers"), ("tokenizer", "model revision", "start token")),
+    Suspect("tokenizer", ("model.tokenizer_hash",), ("model revision",)),
+    Suspect("model revision", ("model.id", "model.fingerprint")),
+    Suspect("start token", ("protocol.start", "model.bos")),
+    Suspect("pooling", ("protocol.pooling",)),
+    Suspect("context", ("protocol.context", "protocol.window", "protocol.attention")),
+    Suspect("split", ("protocol.split", "protocol.group", "protocol.folds"), ("folds",)),
+    Suspect("fold seed", ("protocol.seed", "protocol.seeds"), ("folds",)),
+    Suspect("regression", ("protocol.method", "protocol.criterion", "protocol.shared_alpha", "protocol.standardize",
+                           "protocol.inner_folds", "protocol.rcond")),
+    Suspect("alpha grid", ("protocol.alphas",)),
+    Suspect("layer choice", ("protocol.layer", "protocol.last_layer")),
+    Suspect("aggregation", ("protocol.targets", "protocol.people", "protocol.order", "protocol.by_experiment")),
+    Suspect("ceiling kind", ("protocol.ceiling", "protocol.normalise", "protocol.clip"), ("ceiling",)),
+    Suspect("ceiling", ("ceiling.kind",)),
+    Suspect("dtype", ("protocol.dtype",)),
+    Suspect("version", ("code_version", "versions")),
+    Suspect("folds", ("folds",)),
+    Suspect("number of stimuli", ("recording.n_stimuli",)),
+    Suspect("number of targets", ("recording.n_targets",)),
+    Suspect("machine", ("machine",)),
+)  # fmt: skip
+"""Most likely causes first: what was measured, who read, how it was scored, with what it was computed."""
+_HARMLESS = ("machine",)
+_PATHS = {path for one in SUSPECTS for path in one.paths}
+
+
+# ---- records --------------------------------------------------------------------------------------------------------
+def record_of(given, name: str = "") -> Record:
+    """A score, a row of results, a capsule, or a file, as a record.
+
+    Parameters
+    ----------
+    given : Score, mapping, Capsule or path
+        A path is a capsule (``.zip``), a Brain-Score export (``.json``, ``.csv``), a table of neural-nlp (``.csv``) or results of
+        LITcoder (``.json``); a foreign file must hold one result, or be named as ``FILE#MODEL``.
+
+    Raises
+    ------
+    BrainLensError
+        For what is none of these, or holds several results of which none was named.
+    """
+    from analysis.scoring.capsules import Capsule, read_capsule
+
+    if hasattr(given, "provenance") and hasattr(given, "summary"):
+        return Record(name or f"{given.model} on {given.recording}", given.value, given.provenance)
+    if isinstance(given, Capsule):
+        told = given.result
+        return Record(name or f"{told['model']} (capsule)", float(told["r"]), given.provenance, origin="capsule")  # fmt: skip
+    if isinstance(given, Mapping):
+        about = given.get("provenance") or "{}"
+        about = json.loads(about) if isinstance(about, str) else about
+        known = about or {"model": {"id": given["model"]}, "recording": {"id": given["recording"]}}
+        return Record(name or f"{given['model']} on {given['recording']}", float(given["r"]), known, origin="result")  # fmt: skip
+    text, _, which = str(given).partition("#")
+    path = Path(text)
+    if path.suffix == ".zip":
+        return record_of(read_capsule(path), name or path.name)
+    return _foreign(path, which, name)
+
+
+_MODEL = ("model", "model_id", "model_identifier", "identifier", "model_name")
+_BENCHMARK = (
+    "benchmark",
+    "benchmark_id",
+    "benchmark_identifier",
+    "dataset",
+    "dataset_name",
+    "recording",
+)
+_LAYER = ("layer", "best_layer", "layer_idx")
+_SCORES = {
+    "score_raw": "raw score", "raw": "raw score", "score_ceiled": "share of the ceiling", "score": "score as told",
+    "median_correlation": "r, median", "mean_correlation": "r", "correlation": "r", "value": "score as told",
+}  # fmt: skip
+
+
+def _foreign(path: Path, which: str, name: str) -> Record:
+    rows = _rows(path)
+    keys = {key for row in rows for key in row}
+    score = next((one for one in _SCORES if one in keys), None)
+    model = next((one for one in _MODEL if one in keys), None)
+    if score is None:
+        raise BrainLensError(
+            f"{path.name} holds no score that is known", choices=list(_SCORES),
+            remedy="Give a capsule, or an export of Brain-Score, neural-nlp or LITcoder",
+        )  # fmt: skip
+    if which and model is not None:
+        rows = [row for row in rows if str(row.get(model)) == which]
+    rows = [row for row in rows if _number(row.get(score)) is not None]
+    if len(rows) != 1:
+        some = [str(row.get(model)) for row in rows][:5] if model else []
+        raise BrainLensError(
+            f"{path.name} holds {len(rows)} results{' of ' + which if which else ''}", choices=some,
+            remedy=f"Name one model as {path.name}#MODEL, or leave one row in it",
+        )  # fmt: skip
+    row = rows[0]
+    about: dict = {"model": {"id": row.get(model)} if model else {}, "recording": {}}
+    if (bench := next((one for one in _BENCHMARK if row.get(one)), None)) is not None:
+        about["recording"]["id"] = str(row[bench])
+    if (layer := next((one for one in _LAYER if row.get(one) is not None), None)) is not None:
+        about["layer"] = row[layer]
+    origin = (
+        "LITcoder" if {"mean_correlation", "median_correlation", "correlation"} & keys
+        else "Brain-Score" if {"score_raw", "score_ceiled", "benchmark_identifier", "raw", "ceiling"} & keys
+        else "neural-nlp"
+    )  # fmt: skip
+    return Record(name or path.name, _number(row[score]), about, _SCORES[score], origin)
+
+
+def _rows(path: Path) -> list[dict]:
+    """The results of a foreign file as flat rows."""
+    try:
+        if path.suffix == ".csv":
+            return pd.read_csv(path).to_dict("records")
+        if path.suffix == ".json":
+            told = json.loads(path.read_text(encoding="utf-8"))
+            found = (
+                told.get("results", told.get("scores", told)) if isinstance(told, dict) else told
+            )
+            found = found if isinstance(found, list) else [found]
+            return [_flat(one) for one in found if isinstance(one, dict)]
+    except (OSError, ValueError) as error:
+        raise BrainLensError(f"{path.name} cannot be read ({error})", remedy="Check the file") from error  # fmt: skip
+    raise BrainLensError(
+        f"{path.name} is no result", choices=(".zip", ".json", ".csv"), remedy="Give one of these"
+    )
+
+
+def _flat(row: dict) -> dict:
+    """Nested records beside each other: ``{"metrics": {"correlation": .2}}`` has ``correlation``."""
+    found: dict = {}
+    for key, value in row.items():
+        if isinstance(value, dict):
+            found |= {k: v for k, v in _flat(value).items() if k not in found}
+        else:
+            found[key] = value
+    return found
+
+
+def _number(value) -> float | None:
+    try:
+        found = float(value)
+    except (TypeError, ValueError):
+        return None
+    return found if np.isfinite(found) else None
+
+
+# ---- comparing ------------------------------------------------------------------------------------------------------
+def compare_results(first: Record, second: Record) -> Answer:
+    """Which fields differ, the likely cause first.
+
+    Returns
+    -------
+    Answer
+        ``frame``: what, path, first, second, follows (from which cause it follows; empty for a cause), known. ``facts``:
+        ``causes`` (names of the independent differences, in order), ``unknown`` (fields that one side does not tell).
+    """
+    rows, unknown, seen = [], [], set()
+    explained: dict[str, str] = {}
+    for suspect in SUSPECTS:
+        different = [path for path in suspect.paths if _differ(first, second, path)]
+        lacking = [path for path in suspect.paths if _lacking(first, second, path)]
+        unknown += [suspect.what] if len(lacking) == len(suspect.paths) else []
+        if not different:
+            continue
+        for other in suspect.explains:
+            explained.setdefault(other, suspect.what)
+        for path in different:
+            rows.append(_row(first, second, suspect.what, path, explained.get(suspect.what, "")))
+            seen.add(path)
+    for path in _other_protocol(first, second) - seen:
+        rows.append(_row(first, second, path.removeprefix("protocol."), path, ""))
+    frame = pd.DataFrame(rows, columns=["what", "path", "first", "second", "follows"])
+    if len(frame):
+        order = frame["what"].isin(_HARMLESS) * 2 + (frame["follows"] != "")
+        frame = frame.assign(order=order).sort_values("order", kind="stable").drop(columns="order")
+    causes = list(dict.fromkeys(frame.loc[frame["follows"] == "", "what"]))
+    causes = [one for one in causes if one not in _HARMLESS or len(causes) == 1]
+    return Answer(
+        frame.reset_index(drop=True),
+        _sentence(first, second, causes),
+        "Order of suspicion: what was measured and who is in it, who read, how it was scored, with what it was computed. What "
+        "follows from another difference stands behind it. "
+        + (f"Not told by one side: {listed(dict.fromkeys(unknown))}." if unknown else "Both sides tell everything."),
+        facts={"causes": causes, "unknown": list(dict.fromkeys(unknown))},
+    )  # fmt: skip
+
+
+def _differ(first: Record, second: Record, path: str) -> bool:
+    a, b = first.get(path), second.get(path)
+    return a is not None and b is not None and _plain(a) != _plain(b)
+
+
+def _lacking(first: Record, second: Record, path: str) -> bool:
+    return (first.get(path) is None) != (second.get(path) is None)
+
+
+def _plain(value) -> str:
+    return json.dumps(value, sort_keys=True, default=str)
+
+
+def _other_protocol(first: Record, second: Record) -> set[str]:
+    """Protocol fields that no suspect names, and differ; the preset's name is no choice."""
+    a, b = (one.provenance.get("protocol") or {} for one in (first, second))
+    names = {f"protocol.{key}" for key in (*a, *b) if key != "name"} - _PATHS
+    return {path for path in names if _differ(first, second, path)}
+
+
+def _row(first: Record, second: Record, what: str, path: str, follows: str) -> dict:
+    return {
+        "what": what,
+        "path": path,
+        "first": _short(first.get(path), second.get(path)),
+        "second": _short(second.get(path), first.get(path)),
+        "follows": follows,
+    }
+
+
+def _short(value, other) -> str:
+    """A value; of long lists and records what the other side does not have."""
+    if isinstance(value, list) and isinstance(other, list) and len(value) > 6:
+        rest = [one for one in value if one not in other]
+        return f"{len(value)} values" + (
+            f", among them {listed(map(str, rest[:5]))}" if rest else ""
+        )
+    if isinstance(value, Mapping) and isinstance(other, Mapping):
+        value = {key: one for key, one in value.items() if other.get(key) != one}
+    text = value if isinstance(value, str) else _plain(value)
+    return text if len(text) <= 48 else f"{text[:45]}..."
+
+
+def _sentence(first: Record, second: Record, causes: list[str]) -> str:
+    gap = second.r - first.r
+    numbers = f"{first.name}: {decimal(first.r, 4)} ({first.scale}); {second.name}: {decimal(second.r, 4)} ({second.scale})"
+    if first.scale != second.scale:
+        numbers += "; they are on different scales, their difference means nothing"
+    else:
+        numbers += f"; difference {gap:+.4f}"
+    if not causes:
+        told = first.provenance.get("protocol") and second.provenance.get("protocol")
+        return f"{numbers}. {'Nothing that is recorded differs.' if told else 'Too little is told to say why.'}"
+    rest = f"; then {listed(causes[1:])}" if len(causes) > 1 else ""
+    return f"{numbers}. Suspect first: {causes[0]}{rest}."
+
+
+# ---- splitting ------------------------------------------------------------------------------------------------------
+def split_difference(
+    first: Record, second: Record, number: Callable[[Protocol], float], *, most: int = 5
+) -> Answer:
+    """The difference split over the protocol fields that differ, one changed at a time.
+
+    Parameters
+    ----------
+    number : callable
+        The number under a protocol, computed here.
+    most : int
+        With more differing fields only the path is given, without order-free shares.
+
+    Returns
+    -------
+    Answer
+        As of :func:`analysis.answers.trust.waterfall.waterfall`.
+
+    Raises
+    ------
+    BrainLensError
+        Where one side does not tell its protocol, or no field of it differs.
+    """
+    from analysis.answers.trust.waterfall import every_subset, ordered, shapley, waterfall
+
+    a, b = (one.provenance.get("protocol") for one in (first, second))
+    if not a or not b:
+        raise BrainLensError(
+            "One side does not tell its protocol: the difference cannot be split",
+            remedy="Compare results of BrainLens, or capsules",
+        )
+    told = compare_results(first, second).frame
+    named: dict[str, list[str]] = {}
+    for row in told[told["path"].str.startswith("protocol.")].itertuples():
+        named.setdefault(row.what, []).append(row.path.removeprefix("protocol."))
+    if not named:
+        raise BrainLensError(
+            "No choice of the protocol differs: the cause lies in data, model or versions",
+            remedy="Look at the fields in order",
+        )
+
+    def at(thrown: frozenset) -> float:
+        fields = dict(a)
+        for what, names in named.items():
+            if what in thrown:
+                fields |= {name: b[name] for name in names}
+        base = str(fields["name"]).rstrip("*")
+        return number(
+            Protocol.from_dict(fields | {"name": f"{base}*" if base in PRESETS else base})
+        )
+
+    names = list(named)
+    if len(names) <= most:
+        values = {some: at(some) for some in every_subset(names)}
+        shares = shapley(values, names)
+    else:
+        values = {frozenset(names[:i]): at(frozenset(names[:i])) for i in range(len(names) + 1)}
+        shares = None
+    return waterfall(
+        [(first.name, values[frozenset()]), *ordered(values, names)],
+        shares=shares,
+        caption=f"From {first.name} to {second.name}, computed here, one choice at a time.",
+    )

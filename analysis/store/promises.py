@@ -1,0 +1,171 @@
+"""Locked predictions: cells whose scores nobody is shown until they are revealed. A promise to oneself, not tamper-proof."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+from dataclasses import asdict, dataclass, field
+from functools import lru_cache
+from pathlib import Path
+
+from data.errors import BrainLensError
+from data.files import atomic
+
+__all__ = ["Locked", "Promise", "held", "held_cells", "promises", "refuse", "reveal", "write"]
+
+FOLDER = "promises"
+_FROZEN = ("hypothesis", "models", "recordings", "protocol", "cells", "time", "version", "seen")
+
+
+class Locked(BrainLensError):
+    """A score is asked for that somebody has locked."""
+
+
+@dataclass(frozen=True)
+class Promise:
+    """What was said before the numbers were seen.
+
+    Parameters
+    ----------
+    hypothesis : str
+    models, recordings : list of str
+    protocol : dict
+    cells : list of dict
+        model, recording, data_key, protocol_key, keys (of its scores in the store).
+    time, version : str
+        When it was locked, and by which version of the program.
+    seen : list of str
+        Results of these models on these recordings that were stored already, under whatever protocol.
+    hash : str
+        sha256 of all of the above.
+    revealed, meanwhile : str, list of str
+        When it was revealed, and what was seen between.
+    """
+
+    hypothesis: str
+    models: list
+    recordings: list
+    protocol: dict
+    cells: list
+    time: str
+    version: str
+    seen: list
+    hash: str = ""
+    revealed: str = ""
+    meanwhile: list = field(default_factory=list)
+
+    @property
+    def digest(self) -> str:
+        """The hash of what it says now."""
+        told = {name: getattr(self, name) for name in _FROZEN}
+        return hashlib.sha256(json.dumps(told, sort_keys=True).encode()).hexdigest()
+
+    @property
+    def changed(self) -> bool:
+        """Whether the record is not what was locked: shown as a change wherever it is shown."""
+        return self.hash != self.digest
+
+
+def write(promise: Promise, root: Path) -> Promise:
+    """Freeze a promise under the hash of what it says."""
+    made = Promise(**{**asdict(promise), "hash": promise.digest})
+    path = Path(root) / FOLDER / f"{made.hash[:16]}.json"
+    if path.exists():
+        raise BrainLensError("This is locked already", remedy="See 'brainlens lock --list'")
+    _save(path, made)
+    return made
+
+
+def reveal(name: str, root: Path, *, time: str, meanwhile: list[str]) -> Promise:
+    """Open a promise: its cells are shown from now on; the record says when, and what was seen between.
+
+    Raises
+    ------
+    BrainLensError
+        Where no hash, or several, begin so.
+    """
+    found = {path: one for path, one in _every(root).items() if one.hash.startswith(name)}
+    if len(found) != 1 or not name:
+        raise BrainLensError(
+            f"{len(found)} locked predictions begin with {name!r}",
+            choices=[one.hash[:12] for one in promises(root)],
+            remedy="Give more letters of the hash",
+        )
+    ((path, one),) = found.items()
+    if one.revealed:
+        return one
+    opened = Promise(**{**asdict(one), "revealed": time, "meanwhile": meanwhile})
+    _save(path, opened)
+    return opened
+
+
+def promises(root: Path) -> list[Promise]:
+    """All promises of a store, oldest first."""
+    return sorted(_every(root).values(), key=lambda one: one.time)
+
+
+def held(root: Path) -> dict[str, str]:
+    """Key of a locked score -> hash of the promise."""
+    return _held(str(root), _mark(root))[0]
+
+
+def held_cells(root: Path) -> dict[tuple[str, str, str], str]:
+    """(model, data_key, protocol_key) of a locked cell -> hash: the same number brought from elsewhere is locked too."""
+    return _held(str(root), _mark(root))[1]
+
+
+def refuse(root: Path, key: str) -> None:
+    """Raise where a key, or what it belongs to, is locked.
+
+    Raises
+    ------
+    Locked
+        With the promise and how to open it.
+    """
+    locked = held(root)
+    if locked and (name := locked.get(key.partition("-")[0])) is not None:
+        raise Locked(
+            f"This score is locked by the prediction {name[:12]}",
+            remedy=f"Reveal it with 'brainlens reveal {name[:12]}' when the prediction is final",
+        )
+
+
+# ---- files ----------------------------------------------------------------------------------------------------------
+def _save(path: Path, promise: Promise) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with atomic(path) as part:
+        part.write_text(json.dumps(asdict(promise), indent=1) + "\n", encoding="utf-8")
+
+
+def _every(root: Path) -> dict[Path, Promise]:
+    found = {}
+    for path in sorted((Path(root) / FOLDER).glob("*.json")):
+        try:
+            found[path] = Promise(**json.loads(path.read_text(encoding="utf-8")))
+        except (OSError, ValueError, TypeError) as error:
+            raise BrainLensError(
+                f"The locked prediction {path} cannot be read ({error})",
+                remedy="Put it back as it was; its cells are not shown until then",
+            ) from error
+    return found
+
+
+def _mark(root: Path) -> tuple:
+    """Changes as soon as a record comes, goes or is changed."""
+    try:
+        with os.scandir(Path(root) / FOLDER) as files:
+            return tuple(sorted((f.name, f.stat().st_mtime_ns, f.stat().st_size) for f in files))
+    except OSError:
+        return ()
+
+
+@lru_cache(maxsize=16)
+def _held(root: str, mark: tuple) -> tuple[dict, dict]:
+    keys, cells = {}, {}
+    for one in promises(Path(root)) if mark else []:
+        if not one.revealed:
+            for cell in one.cells:
+                keys |= dict.fromkeys(cell["keys"], one.hash)
+                cells[cell["model"], cell["data_key"], cell["protocol_key"]] = one.hash
+    return keys, cells

@@ -1,0 +1,170 @@
+"""The commands ``results capsule``, ``results diff`` and ``results checklist``."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from dashboards.command.options import device_option, fields
+
+__all__ = ["COMMANDS"]
+
+_WHICH = (
+    click.option("--on", "recording", default="", metavar="RECORDING",
+                 help="A catalogue id or a file of your own."),
+    click.option("--protocol", default="defended", show_default=True, help="A preset."),
+    click.option("--set", "changes", multiple=True, metavar="FIELD=VALUE",
+                 help="Change one choice of the preset; may be repeated."),
+)  # fmt: skip
+
+
+def _which(command):
+    for option in reversed(_WHICH):
+        command = option(command)
+    return command
+
+
+def _scored(model: str, recording: str, protocol: str, changes: tuple[str, ...]):
+    from analysis.protocol import preset
+    from analysis.scoring.verb import score
+    from dashboards.command.console import progress
+    from data.catalog.catalog import recording as load
+    from data.errors import BrainLensError
+
+    if not recording:
+        raise BrainLensError(f"On which recording was {model} scored?", remedy="Add --on RECORDING")
+    chosen = preset(protocol)
+    chosen = chosen.but(**fields(changes)) if changes else chosen
+    loaded = load(recording)
+    with progress(model) as report:
+        return score(model, loaded, chosen, report=report), loaded
+
+
+@click.command()
+@click.argument("model")
+@_which
+@click.option(
+    "-o",
+    "--out",
+    required=True,
+    type=click.Path(dir_okay=False, path_type=Path),
+    help="The zip to write.",
+)
+@click.option("--predictions/--no-predictions", default=True, show_default=True,
+              help="With the held-out predictions of the first fold seed.")  # fmt: skip
+@device_option
+def capsule(model, recording, protocol, changes, out, predictions):
+    """One result of MODEL with all that determines it, as a zip that opens in Compare and in Python."""
+    from analysis.answers.layers import layers
+    from analysis.paper.capsule import write_capsule
+    from dashboards.figures.export import figure
+    from dashboards.lenses.layers import profile
+    from data.errors import BrainLensError
+
+    if out.suffix != ".zip":
+        raise BrainLensError(f"{out} does not end in .zip", remedy="Name it NAME.zip")
+    found, loaded = _scored(model, recording, protocol, changes)
+    spec = profile(layers([found]), [found], normalised=False)
+    drawn = {"figure.pdf": figure(spec, "pdf")}
+    path = write_capsule(
+        out, found, loaded, name=recording, model=model, predictions=predictions, more=drawn
+    )
+    click.echo(f"Wrote {path}: {found.sentence()}")
+    click.echo(
+        "Open it with 'brainlens results import', in Compare, or analysis.scoring.capsules.read_capsule"
+    )
+
+
+@click.command()
+@click.argument("first")
+@click.argument("second")
+@click.option(
+    "--split",
+    is_flag=True,
+    help="Compute the difference choice by choice, where both can be run here.",
+)
+@click.option("--model", default="", help="The model, for --split; that of FIRST by default.")
+@click.option(
+    "--on", "recording", default="", metavar="RECORDING", help="The recording, for --split."
+)
+def diff(first, second, split, model, recording):
+    """Why do FIRST and SECOND differ? Capsules, hashes of results here, or files of Brain-Score, neural-nlp, LITcoder.
+
+    A file with several results is named as FILE#MODEL.
+    """
+    from analysis.answers.difference import compare_results, split_difference
+    from analysis.protocol import Protocol
+    from analysis.scoring.verb import score
+    from dashboards.command.console import progress, show_frame
+
+    a, b = (_record(one) for one in (first, second))
+    answer = compare_results(a, b)
+    if len(answer.frame):
+        show_frame(answer.frame.drop(columns="path"), "What differs, the likely cause first")
+    click.echo(answer.sentence)
+    click.echo(answer.caption)
+    if split:
+        who, on = model or a.get("model.id"), recording or a.get("recording.id")
+        with progress(f"{who} on {on}") as report:
+
+            def number(protocol: Protocol) -> float:
+                return score(who, on, protocol, report=report).value
+
+            said = split_difference(a, b, number)
+        show_frame(said.frame[["step", "value", "change", "share"]], "Choice by choice")
+        click.echo(said.sentence)
+        click.echo(said.caption)
+
+
+def _record(name: str):
+    """A result of the store by the beginning of its hash, else a file."""
+    from analysis.answers.difference import record_of
+    from analysis.scoring.results import results
+
+    if not Path(name.partition("#")[0]).is_file():
+        known = results()
+        mine = known[known["hash"].str.startswith(name) & (known["hash"] != "")]
+        if len(mine) == 1 and len(name) >= 6:
+            return record_of(mine.iloc[0].to_dict())
+        from data.errors import BrainLensError
+
+        raise BrainLensError(
+            f"{name!r} is no file, and {len(mine)} results have a hash that begins so",
+            choices=[
+                f"{row.hash[:12]} ({row.model} on {row.recording})"
+                for row in known.itertuples()
+                if row.hash
+            ],
+            remedy="Give a capsule, a file, or six letters of a result's hash and more",
+        )
+    return record_of(name)
+
+
+@click.command()
+@click.argument("model")
+@_which
+@click.option(
+    "-o",
+    "--out",
+    default=None,
+    type=click.Path(dir_okay=False, path_type=Path),
+    help="The Markdown file to write.",
+)
+def checklist(model, recording, protocol, changes, out):
+    """What was done about splits, layers, ceilings, controls and multiple tests, from the provenance of MODEL's score."""
+    from analysis.paper.checklist import checklist as filled
+    from analysis.scoring.beside import stored_oasm
+    from data.files import atomic
+
+    found, loaded = _scored(model, recording, protocol, changes)
+    words = filled(found, oasm=stored_oasm(loaded.content_hash, found.protocol))
+    if out is None:
+        click.echo(words)
+        return
+    with atomic(out) as part:
+        part.write_text(words, encoding="utf-8")
+    click.echo(f"Wrote {out}")
+
+
+COMMANDS = (capsule, diff, checklist)

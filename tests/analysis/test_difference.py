@@ -1,0 +1,160 @@
+"""Why does my number differ: fifteen pairs that differ in one thing, splits of two, and foreign tables on one side."""
+
+from __future__ import annotations
+
+import copy
+import json
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import xarray as xr
+
+from analysis import score
+from analysis.answers.difference import Record, compare_results, record_of, split_difference
+from analysis.store.store import Store
+from data.errors import BrainLensError
+from tests.analysis.trust_cases import FAST, activations, recording
+
+QUICK = FAST.but(shuffled_twin=False, controls=(), bootstrap=20)
+PEOPLE = np.repeat(["a", "b", "c"], 2)
+
+
+def _case(order=None, keep=None, change=None):
+    rng = np.random.default_rng(0)
+    x = rng.standard_normal((48, 4))
+    y = np.repeat(x @ rng.standard_normal((4, 2)), 3, axis=1) + rng.standard_normal((48, 6))
+    if change is not None:
+        y[5, 0] += change
+    rows = np.arange(48) if order is None else order
+    keep = np.arange(6) if keep is None else keep
+    made = recording(y[:, keep], people=PEOPLE[keep])
+    table = made.stimuli.iloc[rows]
+    responses = made.responses.isel(stimulus=rows)
+    ready = activations([x[rows], (x[rows] ** 2)])
+    ready.fingerprint, ready.tokenizer_hash = "weights", "one"
+    return replace(made, stimuli=table, responses=responses), ready
+
+
+@pytest.fixture(scope="module")
+def store(tmp_path_factory):
+    return Store(tmp_path_factory.mktemp("store"))
+
+
+@pytest.fixture(scope="module")
+def base(store):
+    measured, ready = _case()
+    return score(ready, measured, QUICK, store=store)
+
+
+def _other(what: str, store):
+    measured, ready = _case()
+    choices = {
+        "fold seed": {"seed": 7},
+        "start token": {"start": "tokenizer"},
+        "pooling": {"pooling": "mean"},
+        "context": {"context": "none"},
+        "dtype": {"dtype": "bfloat16"},
+        "alpha grid": {"alphas": (1.0, 10.0)},
+        "layer choice": {"layer": "max"},
+        "ceiling kind": {"ceiling": "leave-one-out"},
+    }
+    if what in choices:
+        return score(ready, measured, QUICK.but(**choices[what]), store=store)
+    if what == "data file":
+        measured, ready = _case(change=0.5)
+    elif what == "row order":
+        measured, ready = _case(order=np.arange(48).reshape(12, 4)[::-1].ravel())
+    elif what == "people left out":
+        measured, ready = _case(keep=np.arange(4))
+    elif what == "filter":
+        values = measured.responses.copy()
+        values[3] = np.nan
+        note = "filter no-edges: left out 6 times of 1 first and last words of sentences"
+        measured = replace(measured, responses=values, notes=(*measured.notes, note))
+    elif what == "tokenizer":
+        ready.tokenizer_hash = "another"
+    elif what == "model revision":
+        ready.fingerprint = "another"
+        ready.id = "planted@step1000"
+    found = score(ready, measured, QUICK, store=store)
+    if what == "version":
+        told = copy.deepcopy(found.provenance)
+        told["code_version"] = "mapping 1"
+        told["versions"]["numpy"] = "1.26.0"
+        found = replace(found, provenance=told)
+    return found
+
+
+FIFTEEN = ("data file", "row order", "fold seed", "tokenizer", "start token", "pooling", "context", "dtype", "version",
+           "alpha grid", "layer choice", "filter", "ceiling kind", "model revision", "people left out")  # fmt: skip
+
+
+@pytest.mark.parametrize("what", FIFTEEN)
+def test_what_differs_is_named_first_and_nothing_else_is_called_a_cause(what, base, store):
+    answer = compare_results(record_of(base), record_of(_other(what, store)))
+    assert answer.facts["causes"] == [what], answer.frame.to_string()
+    assert answer.frame["what"].iloc[0] == what
+    assert f"Suspect first: {what}." in answer.sentence
+
+
+def test_equal_results_have_no_cause_and_the_machine_is_no_suspect(base):
+    told = copy.deepcopy(base.provenance)
+    told["machine"] = "Other arm64"
+    answer = compare_results(record_of(base), Record("other", base.value, told))
+    assert answer.facts["causes"] == ["machine"]
+    assert compare_results(record_of(base), record_of(base)).sentence.endswith("Nothing that is recorded differs.")  # fmt: skip
+
+
+def test_a_difference_of_two_things_is_split_over_both(base, store):
+    measured, ready = _case()
+    there = score(ready, measured, QUICK.but(split="shuffled", method="ols"), store=store)
+    a, b = record_of(base, "mine"), record_of(there, "theirs")
+    assert compare_results(a, b).facts["causes"] == ["split", "regression"]
+    said = split_difference(a, b, lambda p: score(ready, measured, p, store=store).value)
+    assert said.frame["value"].iloc[0] == pytest.approx(base.value)
+    assert said.frame["value"].iloc[-1] == pytest.approx(there.value)
+    assert sum(said.facts["shares"].values()) == pytest.approx(there.value - base.value)
+    assert set(said.facts["shares"]) == {"split", "regression"}
+    with pytest.raises(BrainLensError, match="No choice of the protocol differs"):
+        split_difference(a, a, lambda p: 0.0)
+    with pytest.raises(BrainLensError, match="does not tell its protocol"):
+        split_difference(a, Record("x", 0.1), lambda p: 0.0)
+
+
+def test_foreign_results_may_stand_on_one_side(base, tmp_path):
+    files = {
+        "brainscore.json": ([{"model_identifier": "gpt2", "benchmark_identifier": "Pereira2018.243sentences-linear",
+                             "score_ceiled": 0.81, "score_raw": 0.29}], "Brain-Score", 0.29, "raw score"),
+        "litcoder.json": ({"dataset_name": "narratives", "model": "gpt2", "layer_idx": 9,
+                           "metrics": {"mean_correlation": 0.07, "median_correlation": 0.06}}, "LITcoder", 0.06, "r, median"),
+    }  # fmt: skip
+    for name, (told, origin, value, scale) in files.items():
+        (tmp_path / name).write_text(json.dumps(told))
+        found = record_of(tmp_path / name)
+        assert (found.origin, found.r, found.scale) == (origin, value, scale)
+        assert "different scales" in compare_results(record_of(base), found).sentence
+    table = "model,benchmark,layer,score,error\ngpt2-xl,Pereira2018,h.43,1.04,.1\ngpt2,Pereira2018,h.3,.8,.1\n"
+    (tmp_path / "nn.csv").write_text(table)
+    found = record_of(f"{tmp_path / 'nn.csv'}#gpt2-xl")
+    assert (found.origin, found.r, found.get("layer")) == ("neural-nlp", 1.04, "h.43")
+    answer = compare_results(record_of(base), found)
+    assert "recording" in answer.facts["causes"] and "pooling" in answer.facts["unknown"]
+    with pytest.raises(BrainLensError, match="holds 2 results"):
+        record_of(tmp_path / "nn.csv")
+    for name, text in (("odd.csv", "a,b\n1,2\n"), ("odd.json", "{"), ("odd.txt", "x")):
+        (tmp_path / name).write_text(text)
+        with pytest.raises(BrainLensError):
+            record_of(tmp_path / name)
+
+
+def test_the_hash_of_rows_knows_no_order_but_every_value():
+    from analysis.scoring.provenance import _rows_hash
+
+    measured, _ = _case()
+    turned, _ = _case(order=np.arange(48)[::-1])
+    changed, _ = _case(change=1e-9)
+    other = replace(
+        measured, responses=xr.DataArray(measured.responses).isel(target=[5, 4, 3, 2, 1, 0])
+    )
+    assert _rows_hash(measured) == _rows_hash(turned) == _rows_hash(other) != _rows_hash(changed)
