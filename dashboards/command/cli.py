@@ -9,18 +9,17 @@ from pathlib import Path
 import click
 
 from analysis.store.leftovers import sweep_home
-from dashboards.command.capsule import COMMANDS as OF_RESULTS
 from dashboards.command.columns import column_options, said_of
 from dashboards.command.likeness import COMMANDS as LIKENESS
 from dashboards.command.options import check_out, device_option, fields, write_frame
 from dashboards.command.people import COMMANDS
-from dashboards.command.promise import COMMANDS as PROMISE
 from dashboards.command.questions import people
 from dashboards.command.submissions import COMMANDS as SUBMISSIONS
 from dashboards.command.sweep import sweep
 from dashboards.command.time import COMMANDS as OVER_TIME
 from dashboards.command.trials import data_trials
 from dashboards.command.trust import COMMANDS as TRUST
+from dashboards.command.trust import OF_RESULTS
 from data.errors import BrainLensError, memory_error
 
 __all__ = ["main"]
@@ -561,9 +560,6 @@ main.add_command(sweep)
 for command in (*COMMANDS, *LIKENESS, *TRUST, people, *OVER_TIME):
     main.add_command(command)
 
-
-for command in PROMISE:
-    main.add_command(command)
 for command in OF_RESULTS:
     results.add_command(command)
 

@@ -6,9 +6,12 @@ from pathlib import Path
 
 import click
 
+from dashboards.command.capsule import COMMANDS as OF_RESULTS
 from dashboards.command.options import device_option, fields
+from dashboards.command.promise import COMMANDS as PROMISE
+from dashboards.command.selftest import COMMANDS as SELFTEST
 
-__all__ = ["COMMANDS"]
+__all__ = ["COMMANDS", "OF_RESULTS"]
 
 
 @click.command()
@@ -182,4 +185,4 @@ def _published(models) -> None:
     click.echo(answer.caption)
 
 
-COMMANDS = (trust,)
+COMMANDS = (trust, *PROMISE, *SELFTEST)

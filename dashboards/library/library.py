@@ -15,6 +15,7 @@ from analysis.models.catalog import card
 from dashboards.lens.client import Client
 from dashboards.library import work as library_work
 from dashboards.library.cards import button, model_card, recording_card
+from dashboards.library.selftest import SelfTest
 from dashboards.library.storage import Storage
 from dashboards.library.tables import Holdings, download_words, model_rows, recording_rows
 from dashboards.library.upload import Upload
@@ -78,6 +79,8 @@ class Library(pn.viewable.Viewer):
         self.models = Holdings({"note": 300}, looked=self.open_model, used=self.use_model)
         self.upload = Upload(self.desk, added=self._added, model_added=self._model_added)
         self.storage = Storage(self.desk, tell=self.tell)
+        self.selftest = SelfTest(self.desk)
+        kept = pmui.Column(self.storage, self.selftest, sizing_mode="stretch_width", margin=0)
         # The tabs are headers only and their contents stay in the page, shown or not: a child that changes while its tab is
         # being opened is not drawn.
         self.tabs = pmui.Tabs(
@@ -87,7 +90,7 @@ class Library(pn.viewable.Viewer):
         )
         self._rooms = [
             pmui.Column(part, sizing_mode="stretch_width", margin=(0, 6), visible=not index)
-            for index, part in enumerate((self.recordings, self.models, self.upload, self.storage))
+            for index, part in enumerate((self.recordings, self.models, self.upload, kept))
         ]
         self.tabs.param.watch(self._turned, "active")
         self.recordings.front(True)

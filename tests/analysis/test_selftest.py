@@ -1,0 +1,146 @@
+"""The self-test is green here, and a fault planted in each group turns it red."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from click.testing import CliRunner
+
+import analysis.features.activations
+import analysis.mapping
+import analysis.reading.delta_ll
+import analysis.scoring.folds
+import analysis.scoring.verb
+import analysis.statistics.bootstrap
+import analysis.store.store
+import data.readers.published
+from analysis.selftest.checks import CHECKS
+from analysis.selftest.run import GROUPS, Absent, Check, _outcome, markdown, selftest, verdict
+from dashboards.command.cli import main
+
+
+def test_the_quick_one_is_green_and_the_command_writes_a_report(tmp_path):
+    path = tmp_path / "report.md"
+    said = CliRunner().invoke(main, ["selftest", "--quick", "--report", str(path)])
+    assert said.exit_code == 0, said.output
+    quick = sum(check.quick for check in CHECKS)
+    assert f"{quick} of {quick} checks are green" in said.output
+    told = path.read_text()
+    assert all(title in told for title in GROUPS.values())
+    assert "| gpt2-xl on Pereira, shuffled | green | 0.397956 | 0.398 |" in told and "torch" in told
+
+
+def _shifted(function, by):
+    return lambda *args, **kwargs: function(*args, **kwargs) + by
+
+
+def _table(monkeypatch):
+    real = data.readers.published.hadidi2025
+    monkeypatch.setattr(
+        data.readers.published,
+        "hadidi2025",
+        lambda: real().assign(score=lambda t: t["score"] * 1.01),
+    )
+
+
+def _solver(monkeypatch):
+    real = analysis.mapping.cross_validate
+
+    def wrong(x, *args, **kwargs):  # a unit is lost on the way
+        return real(x[:, 1:], *args, **kwargs)
+
+    monkeypatch.setattr(analysis.mapping, "cross_validate", wrong)
+
+
+def _leak(monkeypatch):
+    real = analysis.scoring.folds.fit_parts
+
+    def leaky(features, recording, *args, **kwargs):  # the answers stand among the features
+        return real(np.hstack([features, recording.responses.values]), recording, *args, **kwargs)
+
+    monkeypatch.setattr(analysis.scoring.folds, "fit_parts", leaky)
+
+
+def _read(monkeypatch):
+    real = analysis.features.activations.Activations.layer
+    monkeypatch.setattr(analysis.features.activations.Activations, "layer", _shifted(real, 0.1))
+
+
+def _narrow(monkeypatch):
+    real = analysis.statistics.bootstrap.widening
+    monkeypatch.setattr(analysis.statistics.bootstrap, "widening", _shifted(real, -0.45))
+
+
+def _rounded(monkeypatch):
+    real = analysis.store.store._bare
+    monkeypatch.setattr(analysis.store.store, "_bare", lambda v: np.asarray(real(v)).astype("float16").astype("float64")
+                        if np.asarray(v).dtype.kind == "f" else real(v))  # fmt: skip
+
+
+def _scored(monkeypatch):
+    real = analysis.scoring.verb.score
+
+    class Off:
+        def __init__(self, found):
+            self.value = found.value + 0.01
+
+    monkeypatch.setattr(analysis.scoring.verb, "score", lambda *a, **k: Off(real(*a, **k)))
+
+
+FAULTS = {
+    "published": (_table, "gpt2-xl on Pereira, shuffled"),
+    "peers": (_solver, "ridge minus scikit-learn's"),
+    "planted": (_leak, "r of features that do not"),
+    "models": (_read, "vector of a sentence, zoo-glove-64d"),
+    "statistics": (_narrow, "widening at ten folds"),
+    "store": (_rounded, "what comes back"),
+    "goldens": (_scored, "zoo-glove-64d on simulated"),
+}
+
+
+@pytest.mark.parametrize("group", GROUPS)
+def test_a_planted_fault_turns_its_group_red(group, monkeypatch):
+    plant, name = FAULTS[group]
+    plant(monkeypatch)
+    (check,) = [one for one in CHECKS if one.group == group and one.name == name]
+    outcome = _outcome(check)
+    assert outcome.state == "red" and outcome.words
+    assert f"{GROUPS[group]}, {name}" in verdict([outcome])
+
+
+def test_what_breaks_is_red_and_what_is_absent_is_not():
+    def breaks():
+        raise ZeroDivisionError("by nothing")
+
+    def absent():
+        raise Absent("the mirror")
+
+    red = _outcome(Check("store", "a", breaks, 0.0, 0.0, ""))
+    grey = _outcome(Check("store", "b", absent, 0.0, 0.0, ""))
+    assert (red.state, grey.state) == ("red", "not here") and "by nothing" in red.words
+    assert "1 need files that are not here" in verdict([red, grey])
+    assert "the mirror" in markdown([grey])
+
+
+def test_the_button_in_the_library_shows_what_came_of_it(monkeypatch):
+    import analysis.selftest.checks as checks
+    from dashboards.library.library import Library
+    from dashboards.state import Selection
+
+    monkeypatch.setattr(checks, "CHECKS", [one for one in CHECKS if one.group == "statistics"])
+    library = Library(Selection(lens="library"))
+    library.selftest.run()
+    library.desk.wait(60)
+    assert "4 of 4 checks are green" in library.selftest._said.object
+    assert list(library.selftest.table.object["state"]) == ["green"] * 4
+    assert library.selftest.file().getvalue().startswith(b"# BrainLens self-test")
+    library.desk.close()
+
+
+@pytest.mark.realdata
+@pytest.mark.starter
+@pytest.mark.slow
+def test_the_full_one_is_green_with_mirror_and_starter(mirror, starter):
+    found = selftest(quick=False)
+    assert not [one for one in found if one.state != "green"]
+    assert len(found) == len(CHECKS) and sum(one.seconds for one in found) < 600
