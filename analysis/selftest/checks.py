@@ -12,7 +12,7 @@ import numpy as np
 import pandas as pd
 import xarray as xr
 
-from analysis.selftest.run import Absent, Check
+from analysis.selftest.check import Absent, Check
 
 __all__ = ["CHECKS"]
 

@@ -5,75 +5,16 @@ from __future__ import annotations
 import importlib.metadata
 import platform
 import time
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
 
 import numpy as np
 
 from analysis.progress import SILENT, Cancelled, Report
+from analysis.selftest import checks
+from analysis.selftest.check import GROUPS, Absent, Check, Outcome
 from data.errors import BrainLensError
 
-__all__ = ["GROUPS", "Absent", "Check", "Outcome", "markdown", "selftest", "verdict"]
-
-GROUPS = {
-    "published": "Published tables",
-    "peers": "Peers' numbers recomputed",
-    "planted": "Planted truths",
-    "models": "Models that ship",
-    "statistics": "Statistics",
-    "store": "Store",
-    "goldens": "Published goldens, recomputed",
-}
-
-
-class Absent(Exception):
-    """What a check needs is not on this machine; its message says what."""
-
-
-@dataclass(frozen=True)
-class Check:
-    """One number with what it must be.
-
-    Parameters
-    ----------
-    group, name : str
-    number : callable
-        ``number()``: what this machine finds.
-    expected, tolerance : float
-    source : str
-        Where the expected value is from.
-    quick : bool
-        Whether it is part of ``--quick``.
-    """
-
-    group: str
-    name: str
-    number: Callable[[], float]
-    expected: float
-    tolerance: float
-    source: str
-    quick: bool = True
-
-
-@dataclass(frozen=True)
-class Outcome:
-    """What came of a check.
-
-    Parameters
-    ----------
-    state : str
-        ``green``, ``red`` or ``not here``.
-    found : float
-    seconds : float
-    words : str
-        Why it is not green.
-    """
-
-    check: Check
-    state: str
-    found: float
-    seconds: float
-    words: str = ""
+__all__ = ["markdown", "selftest", "verdict"]
 
 
 def selftest(*, quick: bool = True, report: Report = SILENT) -> list[Outcome]:
@@ -84,9 +25,7 @@ def selftest(*, quick: bool = True, report: Report = SILENT) -> list[Outcome]:
     quick : bool
         Without what takes longer than a moment, or needs the starter pack or a mirror of the original files.
     """
-    from analysis.selftest.checks import CHECKS
-
-    chosen, outcomes = [one for one in CHECKS if one.quick or not quick], []
+    chosen, outcomes = [one for one in checks.CHECKS if one.quick or not quick], []
     for number, check in enumerate(chosen):
         report.step(number, len(chosen), f"{GROUPS[check.group]}: {check.name}")
         outcomes.append(_outcome(check))

@@ -20,7 +20,8 @@ __all__ = ["COMMANDS"]
               help="Write the report to attach to a paper: a Markdown file.")  # fmt: skip
 def selftest(quick, out):
     """Does this machine compute the right numbers? Green or red, with figure, tolerance and seconds; nothing is fetched."""
-    from analysis.selftest.run import GROUPS, markdown, verdict
+    from analysis.selftest.check import GROUPS
+    from analysis.selftest.run import markdown, verdict
     from analysis.selftest.run import selftest as run
     from dashboards.command.console import _print, _table, progress
     from data.files import atomic

@@ -71,7 +71,8 @@ class SelfTest(pmui.Column):
         self.button.disabled = False
 
     def _show(self, outcomes: list) -> None:
-        from analysis.selftest.run import GROUPS, verdict
+        from analysis.selftest.check import GROUPS
+        from analysis.selftest.run import verdict
 
         self._outcomes = outcomes
         self._said.object = verdict(outcomes)

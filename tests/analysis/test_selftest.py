@@ -14,8 +14,9 @@ import analysis.scoring.verb
 import analysis.statistics.bootstrap
 import analysis.store.store
 import data.readers.published
+from analysis.selftest.check import GROUPS, Absent, Check
 from analysis.selftest.checks import CHECKS
-from analysis.selftest.run import GROUPS, Absent, Check, _outcome, markdown, selftest, verdict
+from analysis.selftest.run import _outcome, markdown, selftest, verdict
 from dashboards.command.cli import main
 
 
