@@ -9,8 +9,9 @@ import pandas as pd
 
 from analysis.answers.answer import Answer, decimal, interval, plural
 from analysis.answers.groups import groupings
-from analysis.scoring.layer_map import LayerMap, chosen_by_region, mapped
+from analysis.scoring.layer_map import LayerMap, chosen_by_region, labels_of, mapped
 from analysis.scoring.nested import picked
+from analysis.scoring.summary import per_target
 from analysis.statistics.multiple import fdr
 from analysis.statistics.turning import people_by_blocks
 from data.errors import BrainLensError
@@ -22,15 +23,16 @@ DRAWS = 1000
 
 
 def place_of(score) -> str:
-    """Coordinate of the targets that is taken for a place.
+    """Coordinate of the targets that is taken for a place; empty where they have nothing but a point in space or on a surface.
 
     Raises
     ------
     BrainLensError
-        Where there is none.
+        Where nothing says where targets lie.
     """
     name, why = groupings(score)["region"]
-    if not name:
+    known = {str(one) for one, values in score.dataset.coords.items() if values.dims == ("target",)}
+    if not name and not ({"x", "y", "z"} <= known or {"vertex", "hemisphere"} <= known):
         raise BrainLensError(
             f"{score.recording} cannot be shown by region: {why}",
             remedy="Give its targets a coordinate region",
@@ -73,10 +75,10 @@ def regions(
     Hochberg over regions.
     """
     scores = list(scores)
-    frames, label, place = [], "", place_of(scores[0])
+    frames, label, place, each = [], "", place_of(scores[0]), {}
     for score in scores:
         names, chosen = chosen_by_region(score, place)
-        labels = score.dataset[place].values.astype(str)
+        labels = labels_of(score, place)
         r = score.dataset.r.transpose("layer", "fold", "target").values
         position = {layer: i for i, layer in enumerate(score.layers)}
         own = np.full(r.shape[1:], np.nan)
@@ -86,6 +88,7 @@ def regions(
         if committed is not None:
             own, label = mapped(score, recording, place, committed)
         whole = picked(r, np.array([position[one] for one in score.fold_layers]))
+        each[score.model] = per_target(own, score.dataset.part.values)
         rows = [
             _row(score, region, labels == region, row, own, whole, committed, seed)
             for region, row in zip(names, chosen)
@@ -103,8 +106,8 @@ def regions(
             )
         ),
         _caption(scores[0], place, committed, label),
-        facts={"place": place, "label": label},
-        axes={"x_title": place.capitalize(), "y_title": "Pearson r, held out"},
+        facts={"place": place, "label": label, "targets": each},
+        axes={"x_title": place.capitalize() or "Where", "y_title": "Pearson r, held out"},
     )
 
 
@@ -139,16 +142,14 @@ def _row(score, region: str, mine: np.ndarray, row, own, whole, committed, seed:
 
 
 def brain_values(answer: Answer, model: str, recording) -> OnCortex:
-    """r of a model's regions on the cortex, where the recording (or the region's name) says where they lie.
+    """r of a model's targets on the cortex, where the recording (or the region's name) says where they lie.
 
     Raises
     ------
     BrainLensError
         Where nothing says that.
     """
-    frame = answer.frame[answer.frame["model"] == model].set_index("region")["r"]
-    responses = recording.responses
-    values = frame.reindex(responses[answer.facts["place"]].values.astype(str)).to_numpy(float)
+    responses, values = recording.responses, answer.facts["targets"][model]
     if {"vertex", "hemisphere"} <= set(map(str, responses.coords)):
         return on_cortex(
             values, vertices=responses["vertex"].values, sides=responses["hemisphere"].values
@@ -162,6 +163,9 @@ def _sentence(frame: pd.DataFrame) -> str:
     model, known = frame["model"].iloc[0], frame.dropna(subset="r")
     if not len(known):
         return f"{model} has no score in any region."
+    if len(known) == 1:
+        one = known.iloc[0]
+        return f"{model} predicts {one.region} with r = {decimal(one.r)} {interval(one.r_low, one.r_high)}."
     top, last = known.loc[known["r"].idxmax()], known.loc[known["r"].idxmin()]
     above = known[known["above"]]
     said = (
@@ -180,15 +184,16 @@ def _sentence(frame: pd.DataFrame) -> str:
 
 
 def _caption(score, place: str, committed: LayerMap | None, label: str) -> str:
+    what = place or "place"
     how = (
-        f"Each {place} at the layer that {committed.recording} chose for it (map {committed.name})"
+        f"Each {what} at the layer that {committed.recording} chose for it (map {committed.name})"
         if committed is not None
-        else f"Each {place} in each fold at the layer that predicts it best in the training rows; depth is the mean over folds"
+        else f"Each {what} in each fold at the layer that predicts it best in the training rows; depth is the mean over folds"
     )
     doubt = f"; {label}" if label else ""
     story = score.provenance["recording"]["scored_unit"] == "tr"
     return (
         f"Held out: {score.provenance['folds']}. {how}{doubt}. Intervals: 95 %, people and held-out blocks drawn independently"
         f"{'; one story says nothing about other stories' if story else ''}. q: Benjamini & Hochberg over "
-        f"{place}s of a model. Layers that predict nearly alike change places from fold to fold: look at the agreement."
+        f"{what}s of a model. Layers that predict nearly alike change places from fold to fold: see the agreement."
     )

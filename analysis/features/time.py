@@ -224,10 +224,12 @@ def detrended(
 
     Returns
     -------
-    ndarray, shape (len(rows), k), float64
+    ndarray, shape (len(rows), k)
+        float32 where the values are (each piece is worked out in double precision), else float64.
     """
     rows = np.asarray(rows)
-    out = np.empty((len(rows), values.shape[1]))
+    single = getattr(values, "dtype", None) == np.float32
+    out = np.empty((len(rows), values.shape[1]), np.float32 if single else np.float64)
     for piece in pieces(rows, runs):
         block = np.asarray(values[rows[piece]], float)
         basis = (

@@ -195,7 +195,7 @@ def fitted(
         compared = responses[rows]
         if recording.sampled:
             fit, held = _in_time(features, part, recording, protocol, seen, draws, choosing, report)
-            compared = np.full((len(rows), recording.n_targets), np.nan)
+            compared = np.full((len(rows), recording.n_targets), np.nan, _precision(recording))
             compared[:, seen] = held[rows]
         else:
             chosen = _chosen(part, protocol, local)
@@ -218,7 +218,7 @@ def fitted(
         block = {name: _spread(values, seen, recording.n_targets) for name, values in block.items()}
         blocks.append(block | {"dropped": np.asarray(fit.dropped[0], dtype=float)})
         if draws:
-            predictions = np.full((len(rows), recording.n_targets), np.nan)
+            predictions = np.full((len(rows), recording.n_targets), np.nan, _precision(recording))
             predictions[:, seen] = (
                 fit.predictions[0][rows] if recording.sampled else fit.predictions[0]
             )
@@ -258,6 +258,12 @@ def _geometry(features, recording, protocol, parts, report, draws, choosing) -> 
     rows = np.unique(np.concatenate([part.rows for part in parts]))
     x = narrowed(x, rows, protocol.dimensions, standardize=protocol.standardize)
     return fit_geometry(x, recording, protocol, parts, report, draws=draws, choosing=choosing)
+
+
+def _precision(recording: Recording):
+    """Of a story its own: float32 of a whole cortex is a gigabyte less. Everything else is summed in float64."""
+    single = recording.sampled and recording.responses.dtype == np.float32
+    return np.float32 if single else np.float64
 
 
 def _in_time(features, part, recording, protocol, seen, draws, choosing, report):

@@ -295,8 +295,10 @@ def cross_validate_in_time(
             quiet(features, every, view, protocol),
             quiet(responses, every, view, protocol, responses=True),
         )
-    held = np.full(responses.shape, np.nan)
-    fits = []
+    # of a whole cortex each of these is a gigabyte: they are made once, in the responses' own precision
+    held = np.full(responses.shape, np.nan, responses.dtype)
+    guesses = np.full(responses.shape, np.nan, responses.dtype) if predictions else None
+    fits, kept = [], ("r", "r2", "alpha", "constant", "dropped")
     for number, (train, test) in enumerate(folds):
         both = np.concatenate([train, test])
         if once:
@@ -330,25 +332,17 @@ def cross_validate_in_time(
         if inner is None and inner_of is not None:
             inner = inner_of(x, y, number, place)
         held[test] = y[len(train) :]
-        guess = np.full(responses.shape, np.nan) if predictions else None
-        if predictions:
-            guess[test] = fit.predictions[0][place[test]]
-        fits.append((fit, inner, guess))
+        if predictions:  # the first one counts where a row is held out more than once
+            known, new = guesses[test], fit.predictions[0][place[test]]
+            guesses[test] = np.where(np.isnan(known), new, known)
+        fits.append({**{name: getattr(fit, name)[0] for name in kept}, "inner": inner})
     joined = SimpleNamespace(
-        **{
-            name: np.concatenate([getattr(fit, name)[0] for fit, _, _ in fits])[None]
-            for name in ("r", "r2", "alpha", "constant", "dropped")
-        },
+        **{name: np.concatenate([fit[name] for fit in fits])[None] for name in kept},
         inner=None
-        if any(inner is None for _, inner, _ in fits)
-        else np.concatenate([inner for _, inner, _ in fits])[None],
-        predictions=None,
+        if any(fit["inner"] is None for fit in fits)
+        else np.concatenate([fit["inner"] for fit in fits])[None],
+        predictions=None if guesses is None else guesses[None],
     )
-    if predictions:
-        whole_guess = np.full(responses.shape, np.nan)
-        for _, _, guess in fits:
-            whole_guess = np.where(np.isnan(whole_guess), guess, whole_guess)
-        joined.predictions = whole_guess[None]
     return joined, held
 
 

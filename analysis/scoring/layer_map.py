@@ -67,7 +67,7 @@ def chosen_by_region(score, place: str) -> tuple[list[str], np.ndarray]:
             remedy="Use layer=nested",
         )
     inner = score.dataset.inner.transpose("layer", "fold", "target").values
-    labels = score.dataset[place].values.astype(str)
+    labels = labels_of(score, place)
     subjects = (
         score.dataset.subject.values.astype(str) if "subject" in score.dataset.coords else None
     )
@@ -77,6 +77,13 @@ def chosen_by_region(score, place: str) -> tuple[list[str], np.ndarray]:
         mine = labels == region
         rows.append(choose_layers(inner[:, :, mine], None if subjects is None else subjects[mine]))
     return regions, np.array(score.layers)[np.stack(rows)]
+
+
+def labels_of(score, place: str) -> np.ndarray:
+    """Place of each target; one for all where there is none."""
+    if not place:
+        return np.full(score.dataset.sizes["target"], "everywhere")
+    return score.dataset[place].values.astype(str)
 
 
 def layer_map(score, recording, place: str, name: str) -> LayerMap:
@@ -206,7 +213,7 @@ def mapped(score, recording, place: str, one: LayerMap) -> tuple[np.ndarray, str
         if shared
         else ""
     )
-    labels = score.dataset[place].values.astype(str)
+    labels = labels_of(score, place)
     r = score.dataset.r.transpose("layer", "fold", "target").values
     out = np.full(r.shape[1:], np.nan)
     for region, layer in one.regions.items():

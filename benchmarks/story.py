@@ -1,0 +1,98 @@
+"""One person of a size like LeBel's: samples x voxels of a story through folds, filters and the ridge; memory and time."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import resource
+import time
+
+import numpy as np
+import pandas as pd
+import xarray as xr
+
+from data.presentation import Presentation, sample_table
+from data.recording import Recording
+
+__all__ = ["main", "person"]
+
+
+def person(
+    samples: int, voxels: int, runs: int = 30, seed: int = 0
+) -> tuple[Recording, np.ndarray]:
+    """A recording of noise in single precision, and features of its words (n_words, 100)."""
+    rng = np.random.default_rng(seed)
+    each = samples // runs
+    words = pd.concat(
+        [
+            pd.DataFrame({"run": f"run{i}", "onset": np.arange(0, 2.0 * each - 1, 0.5)}).assign(
+                offset=lambda t: t["onset"] + 0.3, text="word"
+            )
+            for i in range(runs)
+        ],
+        ignore_index=True,
+    )
+    presentation = Presentation(words, 2.0)
+    table = sample_table(presentation, {f"run{i}": each for i in range(runs)})
+    values = rng.standard_normal((len(table), voxels), dtype=np.float32)
+    responses = xr.DataArray(
+        values,
+        dims=("stimulus", "target"),
+        coords={
+            "stimulus": table.index.to_numpy(),
+            "target": np.array([f"v{i}" for i in range(voxels)], object),
+        },
+    )
+    made = Recording(
+        "large-story",
+        responses,
+        table,
+        scored_unit="tr",
+        context="run",
+        group="run",
+        presentation=presentation,
+    )
+    return made, rng.standard_normal((len(words), 100))
+
+
+def main(arguments: list[str] | None = None) -> dict:
+    """Fit one layer with four delays on all folds; print seconds and the peak of memory."""
+    from analysis.mapping.splits import make_folds
+    from analysis.progress import SILENT
+    from analysis.protocol import preset
+    from analysis.scoring.folds import fit_parts
+    from analysis.scoring.in_time import followed
+
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.story", description=__doc__)
+    parser.add_argument("--samples", type=int, default=9000)
+    parser.add_argument("--voxels", type=int, default=20_000)
+    parser.add_argument("--folds", type=int, default=5)
+    options = parser.parse_args(arguments)
+    began = time.perf_counter()
+    recording, words = person(options.samples, options.voxels)
+    protocol = preset("story").but(
+        folds=options.folds,
+        seeds=1,
+        bootstrap=0,
+        alphas=tuple(10.0**k for k in range(0, 7, 2)),
+        criterion="gcv",
+    )
+    made = time.perf_counter() - began
+    parts = make_folds(recording, next(iter(protocol.each_seed())))
+    fit = fit_parts(followed(words, recording, protocol), recording, protocol, parts, SILENT)
+    result = {
+        "samples": recording.n_stimuli,
+        "targets": recording.n_targets,
+        "features": 400,
+        "folds": fit.sizes["fold"],
+        "seconds_made": round(made, 1),
+        "seconds": round(time.perf_counter() - began - made, 1),
+        "peak_gb": round(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e6, 2),
+        "mean_r": round(float(np.nanmean(fit.r.values)), 4),
+    }
+    print(json.dumps(result))
+    return result
+
+
+if __name__ == "__main__":
+    main()
