@@ -22,6 +22,7 @@ CLASSES = Registry(
         "lstm-lm": "analysis.models.recurrent:LSTMLanguageModel",
         "character-lstm": "analysis.models.recurrent:CharacterLSTM",
         "ngram": "analysis.models.ngram:Trigram",
+        "operators": "analysis.models.operators.reader:OperatorModel",
         "random": "analysis.models.static:RandomEmbedding",
         "transformer": "analysis.models.transformer:TransformerModel",
     },

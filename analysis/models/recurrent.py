@@ -25,7 +25,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from analysis.models.base import Card, Model, TokenSurprisal
-from analysis.models.building import BUILDING
+from analysis.models.building import building
 from analysis.models.files import folders
 from analysis.models.files.json_files import read_json
 from analysis.models.files.packages import folder_hash
@@ -144,7 +144,7 @@ class LSTMLanguageModel(Model):
                 def fresh() -> LSTMModule:
                     return LSTMModule(self.config)
 
-                with BUILDING:
+                with building():
                     trained = None if self.variant.starts_fresh else self._trained()
                     module = (
                         apply(
@@ -309,7 +309,7 @@ class LSTMLanguageModel(Model):
                 pieces = [*front, *(coded[p][0][::-1] if self.backward else coded[p][0])]
                 ids[b, : len(pieces)] = torch.tensor(pieces)
             with torch.inference_mode():
-                states = self.module.states(ids, cells=max(layers) > self.config.layers)
+                states = self._states(ids, layers)
                 values: list[list[np.ndarray]] = [[] for _ in layers]
                 for b, p in enumerate(batch):
                     count = len(coded[p][0])
@@ -322,6 +322,9 @@ class LSTMLanguageModel(Model):
                             values[k].append(pools[pooling](own).numpy())
             yield np.asarray(rows), [np.stack(v).astype(np.float32) for v in values]
             report.step(done, total, "stimuli")
+
+    def _states(self, ids, layers: Sequence[int]) -> list:
+        return self.module.states(ids, cells=max(layers) > self.config.layers)
 
     # ---- surprisal ---------------------------------------------------------------------------------------------------
     def surprisal(

@@ -9,6 +9,7 @@ from pathlib import Path
 import click
 
 from analysis.store.leftovers import sweep_home
+from dashboards.command.causes import COMMANDS as CAUSES
 from dashboards.command.columns import column_options, said_of
 from dashboards.command.likeness import COMMANDS as LIKENESS
 from dashboards.command.options import check_out, device_option, fields, write_frame
@@ -557,7 +558,7 @@ main.add_command(sweep)
 
 
 # ---- people, texts, geometry, chance -------------------------------------------------------------------------------------
-for command in (*COMMANDS, *LIKENESS, *TRUST, people, *OVER_TIME):
+for command in (*COMMANDS, *LIKENESS, *CAUSES, *TRUST, people, *OVER_TIME):
     main.add_command(command)
 
 for command in OF_RESULTS:

@@ -9,7 +9,7 @@ import math
 from collections.abc import Callable
 from pathlib import Path
 
-from analysis.models.building import in_turn
+from analysis.models.building import building, in_turn
 from analysis.models.files import checks, hub
 from analysis.models.files.json_files import read_json
 from analysis.models.variants.spec import Variant
@@ -210,8 +210,9 @@ def load_network(auto, folder: Path, config, variant: Variant, tokenizer: Callab
         return _trained(auto, folder)
     from analysis.models.variants.apply import apply
 
-    trained = None if variant.starts_fresh else _trained(auto, folder)
-    return apply(trained, variant, fresh=fresh, tokenizer=tokenizer, name=name)
+    with building():
+        trained = None if variant.starts_fresh else _trained(auto, folder)
+        return apply(trained, variant, fresh=fresh, tokenizer=tokenizer, name=name)
 
 
 @in_turn

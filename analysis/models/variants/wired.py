@@ -11,7 +11,7 @@ from analysis.models.variants.untrained import layer_of
 from analysis.progress import SILENT, Report
 from data.errors import BrainLensError, unknown
 
-__all__ = ["progress_to", "trained_weights", "wired"]
+__all__ = ["piece_loss", "progress_to", "trained_weights", "wired"]
 
 _ATTENTION = re.compile(r"attn|attention", re.IGNORECASE)
 _NORM = re.compile(r"norm|ln_?\d?|layer_?norm", re.IGNORECASE)
@@ -124,7 +124,7 @@ def wired(
         tokens_for(tokenizer()),
         int(variant.amount),
         variant.scheme,
-        loss_of=_loss if recipe.kind == "other" else None,
+        loss_of=piece_loss if recipe.kind == "other" else None,
         report=told,
     )
     if merge:
@@ -138,7 +138,7 @@ def _predicts(module) -> bool:
     )
 
 
-def _loss(module, recipe, batch, step):
+def piece_loss(module, recipe, batch, step):
     """Mean nats of the next piece, of any model whose output has logits."""
     from torch.nn.functional import cross_entropy
 

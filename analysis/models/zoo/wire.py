@@ -25,7 +25,16 @@ from data.errors import BrainLensError
 from data.files import atomic, locked
 from data.home import home
 
-__all__ = ["MARKS", "VERSION", "mark", "recipe_of", "tokens_for", "train_part"]
+__all__ = [
+    "MARKS",
+    "VERSION",
+    "brief",
+    "mark",
+    "one_thread",
+    "recipe_of",
+    "tokens_for",
+    "train_part",
+]
 
 VERSION = 1
 """Raised whenever a training may come out differently; part of the identity of what was trained."""
@@ -33,7 +42,7 @@ VERSION = 1
 MARKS = (0, 16, 64, 160, 320, 640, 1600, 3200)
 """Updates at which weights are kept on the way to a later one: 0, .5, 2, 5, 10, 20, 50 and 100 % of the zoo's 3,200."""
 
-_SAVE_EVERY, _LOG_EVERY = 200, 20
+_SAVE_EVERY, _LOG_EVERY = 100, 20
 
 
 @lru_cache(maxsize=1)
@@ -168,7 +177,7 @@ def train_part(
             for name, value in load_file(kept(updates)).items():
                 named[name].data.copy_(value)
             return _log(folder, updates)
-        with _one_thread():
+        with one_thread():
             optimizer = train.optimizer_of(named, recipe)
             state = train.State(folder, {**dataclasses.asdict(recipe), "part": what})
             birth = {name: value.detach().clone() for name, value in named.items()}
@@ -209,6 +218,20 @@ def train_part(
         return log
 
 
+def brief(module, recipe: Recipe, tokens: np.ndarray, updates: int, loss_of: Callable) -> None:
+    """Train all weights for a few updates, in place; nothing is kept."""
+    from analysis.models.building import building
+    from analysis.models.zoo import train
+
+    with building(), one_thread():
+        named = dict(module.named_parameters())
+        module.train().requires_grad_(True)
+        optimizer = train.optimizer_of(named, recipe)
+        for step in range(updates):
+            train.update(module, optimizer, recipe, tokens, step, loss_of)
+        module.eval().requires_grad_(False)
+
+
 def _log(folder: Path, updates: int) -> list[dict]:
     import pandas as pd
 
@@ -226,7 +249,7 @@ def _birth(module) -> str:
 
 
 @contextmanager
-def _one_thread():
+def one_thread():
     """One thread gives the same bits on every run."""
     import torch
 

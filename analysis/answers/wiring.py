@@ -1,0 +1,320 @@
+"""How little training is enough? Score against updates and trained weights, from several births."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+
+from analysis.answers.answer import Answer, decimal, interval, listed, percent, plural
+from analysis.answers.outcomes import Outcome, mean_over_seeds, outcome
+from analysis.models.variants.spec import SCHEMES, split
+from analysis.progress import SILENT, Report
+from analysis.protocol import Protocol
+from data.errors import BrainLensError
+
+__all__ = [
+    "ANCHORS", "BIRTHS", "SETS", "UPDATES", "Course", "at_birth", "course", "price", "run_names", "wiring",
+]  # fmt: skip
+
+SETS = ("all", "embeddings", "norms", "attention", "down", "last-1", "rank-8")
+"""Sets of trained weights."""
+UPDATES = (0, 16, 64, 160, 320, 640, 1600, 3200)
+"""Updates at which a run is scored: 0, .5, 2, 5, 10, 20, 50 and 100 % of 3,200."""
+BIRTHS = ("init", "permute", "gaussian", "mixture", "hashed")
+"""How weights may be at birth; mixture is weight compression."""
+BIRTH_WORDS = {
+    "init": "library initialisation",
+    "permute": "trained weights, shuffled",
+    "gaussian": "Gaussian",
+    "mixture": "mixture, weight compression",
+    "hashed": "hashed",
+}
+ANCHORS = pd.DataFrame(
+    [
+        ("2 % of the updates", 2.0, 100.0, 0.80),
+        ("at birth, weight compression", 0.0, 0.0, 0.54),
+        ("5 % of the synapses", 100.0, 5.0, 0.80),
+    ],
+    columns=["what", "updates_percent", "weights_percent", "share"],
+)
+"""What was found for vision: share of the fully trained model's score (Geiger, Schrimpf et al. 2022)."""
+LEVELS = (0.5, 0.6, 0.7, 0.8, 0.9)
+_SPEED = 5e10  # multiplications per second of a training on one core, about
+_VALUES = ("r", "r_nested", "bits_per_byte", "delta_ll")
+
+
+@dataclass(frozen=True)
+class Course:
+    """One run: what was trained, from which birth, and what it gave on the way.
+
+    Parameters
+    ----------
+    model, birth, part : str
+        ``part`` is empty where nothing is trained; ``birth`` too for the finished model.
+    seed : int
+    weights, total : int
+        Trained weights, and all.
+    steps : int
+        Updates of a whole training.
+    outcomes : tuple of (int, Outcome)
+        By update.
+    """
+
+    model: str
+    birth: str
+    part: str
+    seed: int
+    weights: int
+    total: int
+    steps: int
+    outcomes: tuple[tuple[int, Outcome], ...]
+
+
+def run_names(
+    model: str, birth: str, part: str, seed: int, updates: Sequence[int]
+) -> dict[int, str]:
+    """Update -> the name of the model after it.
+
+    Examples
+    --------
+    >>> run_names("zoo-causal-1m", "mixture", "attention", 1, (0, 64))[64]
+    'zoo-causal-1m@untrained:mixture:1@wire:attention:64:1'
+    """
+    front = model if birth == "init" else f"{model}@untrained:{birth}:{seed}"
+    born = f"{model}@untrained:{birth}:{seed}"
+    return {n: f"{front}@wire:{part}:{n}:{seed}" if n else born for n in updates}
+
+
+def course(
+    model: str,
+    part: str,
+    seed: int = 0,
+    *,
+    birth: str = "init",
+    updates: Sequence[int] = UPDATES[:6],
+    recording="simulated",
+    protocol: Protocol | str = "defended",
+    text: str = "",
+    corpus="",
+    store=None,
+    report: Report = SILENT,
+) -> Course:
+    """Train a part of a model and score it on the way; what was trained or scored before is taken from where it is kept.
+
+    Parameters
+    ----------
+    model : str
+        A causal or recurrent model; of the zoo with its own recipe.
+    part : str
+        One of :data:`SETS`, or any of the grammar's; empty: nothing is trained, the birth alone is scored.
+    birth : str
+        One of :data:`BIRTHS`; empty, with an empty part: the finished model.
+    updates : sequence of int
+    text, corpus
+        As for :func:`analysis.answers.outcomes.outcome`.
+    """
+    weights, total, steps = sizes(model, part or "all")
+    asked = dict(protocol=protocol, text=text, corpus=corpus, store=store, report=report)
+    if not birth:
+        done = ((steps, outcome(model, recording, **asked)),)
+        return Course(model, "", "", 0, total, total, steps, done)
+    names = run_names(model, birth, part, seed, [n for n in updates if part or not n])
+    if part:
+        prepare(names[max(names)], report=report)
+    done = tuple((n, outcome(name, recording, **asked)) for n, name in sorted(names.items()))
+    return Course(model, birth, part, seed, weights if part else 0, total, steps, done)
+
+
+def prepare(name: str, *, report: Report = SILENT) -> None:
+    """Train what a name with a ``wire`` step asks for, with progress and cancel; loading it is quick from then on."""
+    from analysis.models import load
+    from analysis.models.variants.wired import wired
+
+    base, _, variant = split(name)
+    step = next((one for one in variant if one.kind == "wire"), None)
+    if step is None or not step.amount:
+        return
+    born = variant.steps[0] if variant.kind == "untrained" else f"untrained:init:{step.seed}"
+    reader = load(f"{base}@{born}", report=report)
+    module = reader.module if reader.card.cls == "recurrent" else reader.lm
+    wired(module, step, name=reader.card.id, tokenizer=lambda: reader.tokenizer, report=report)
+
+
+def sizes(model: str, part: str) -> tuple[int, int, int]:
+    """Trained weights of a part, all weights, and updates of a whole training."""
+    from analysis.models import load
+    from analysis.models.variants.wired import trained_weights
+    from analysis.models.zoo.wire import recipe_of
+
+    reader = load(f"{model}@untrained:init:0")
+    module = reader.module if reader.card.cls == "recurrent" else reader.lm
+    total = sum(value.numel() for value in module.parameters())
+    steps = recipe_of(reader.card.id, module.config, 0).steps
+    return trained_weights(module, part), total, steps
+
+
+def price(model: str, updates: int, runs: int = 1) -> float:
+    """Seconds that trainings take on one core, about."""
+    from analysis.models.catalog import card
+
+    return runs * updates * 1024 * 6 * (card(model).parameters_about or 0) / _SPEED
+
+
+def at_birth(model: str, seeds: int, births: Sequence[str] = BIRTHS, **asked) -> list[Course]:
+    """The finished model, and every birth without any training."""
+    return [course(model, "", birth="", **asked)] + [
+        course(model, "", seed, birth=birth, **asked) for birth in births for seed in range(seeds)
+    ]
+
+
+def wiring(courses: Iterable[Course]) -> Answer:
+    """Score against updates and trained weights.
+
+    Parameters
+    ----------
+    courses : iterable of Course
+        Of one model: the finished one, births and runs.
+
+    Returns
+    -------
+    Answer
+        ``frame``: birth, part, updates, updates_percent, weights, weights_percent, seeds, mean and t interval over seeds of r,
+        share (of the finished model's r), r_nested, bits_per_byte, delta_ll. ``facts``: ``seeds``, ``finished``, ``born``
+        (shares at birth), ``iso`` (level, part, weights_percent, log_weights, updates at which it is reached, from the library's
+        initialisation), ``enough`` (level -> the cheapest run that reaches it), ``anchors``.
+    """
+    courses = list(courses)
+    finished = next((one for one in courses if not one.birth), None)
+    if finished is None:
+        raise BrainLensError(
+            "Training is judged by the finished model", remedy="Score the finished model first"
+        )
+    full = finished.outcomes[0][1]
+    if not full.r > 0:
+        raise BrainLensError(
+            f"The finished model predicts nothing here (r = {decimal(full.r)}): no share of it can be told",
+            remedy="Choose another recording or model",
+        )
+    rows = [
+        {"birth": one.birth, "part": one.part or "none", "seed": one.seed, "updates": n, "weights": one.weights,
+         "updates_percent": 100 * n / one.steps, "weights_percent": 100 * one.weights / one.total,
+         "share": found.r / full.r, **found.row}
+        for one in courses if one.birth
+        for n, found in one.outcomes
+    ]  # fmt: skip
+    if not rows:
+        raise BrainLensError("No run was scored yet", remedy="Run one")
+    single = pd.DataFrame(rows)
+    by = ("birth", "part", "updates", "updates_percent", "weights", "weights_percent")
+    frame = mean_over_seeds(single, by, ("share", *_VALUES))
+    born = frame[frame["updates"] == 0].drop_duplicates("birth")
+    iso = _iso(frame[(frame["birth"] == "init") & (frame["part"] != "none")])
+    enough = _enough(frame)
+    runs = frame[frame["updates"] > 0]
+    caption = (
+        f"r at the output layer under one fold seed, as a share of the finished model's ({decimal(full.r)}); t intervals over "
+        f"{plural(int(frame['seeds'].min()), 'seed')} or more (initial weights and order of the text). Text: State of the Union "
+        "addresses, Moby Dick, World English Bible; the finished model has read a dictionary too. Iso-score lines are "
+        "interpolated over log updates. Vision: Geiger, Schrimpf et al. 2022, for images and ventral stream, drawn as reference."
+    )
+    return Answer(
+        frame,
+        _sentence(finished, full, frame, born, runs, enough),
+        caption,
+        facts={"seeds": single, "finished": full, "born": born, "iso": iso, "enough": enough, "anchors": ANCHORS},
+        axes={"x_title": "Updates, per cent of a whole training", "y_title": "Share of the finished model's r"},
+    )  # fmt: skip
+
+
+def _iso(frame: pd.DataFrame) -> pd.DataFrame:
+    """Updates at which each level of the share is first reached, part by part; a level never reached has no row."""
+    rows = []
+    for part, own in frame.groupby("part", sort=False):
+        own = own.sort_values("updates")
+        share, n = own["share"].to_numpy(float), own["updates_percent"].to_numpy(float)
+        floor = n[n > 0].min() / 2 if (n > 0).any() else 1.0
+        place = np.log(np.maximum(n, floor))
+        for level in LEVELS:
+            above = np.flatnonzero(share >= level)
+            if not len(above):
+                continue
+            at = above[0]
+            if at == 0:
+                reached = place[0]
+            else:
+                part_of = (level - share[at - 1]) / (share[at] - share[at - 1])
+                reached = place[at - 1] + part_of * (place[at] - place[at - 1])
+            weights = float(own["weights_percent"].iloc[0])
+            rows.append(
+                (level, part, weights, np.log10(max(weights, 1e-4)), float(np.exp(reached)))
+            )
+    columns = ["level", "part", "weights_percent", "log_weights", "updates_percent"]
+    made = pd.DataFrame(rows, columns=columns)
+    return made.assign(name=[f"{100 * level:.0f} % of r" for level in made["level"]])
+
+
+def _enough(frame: pd.DataFrame) -> dict[float, pd.Series]:
+    """Level -> the run that reaches it with the fewest updates times trained weights; births count as none."""
+    cost = frame["updates_percent"] * frame["weights_percent"]
+    found = {}
+    for level in LEVELS:
+        there = frame[frame["share"] >= level]
+        if len(there):
+            found[level] = there.loc[cost[there.index].idxmin()]
+    return found
+
+
+def _sentence(finished, full, frame, born, runs, enough) -> str:
+    said = [
+        f"The finished {finished.model} predicts with r = {decimal(full.r)} {interval(full.r_low, full.r_high)}".rstrip()
+    ]
+    births = {row.birth: row.share for row in born.itertuples()}
+    if "mixture" in births:
+        best = max(births, key=births.get)
+        rest = (
+            ""
+            if best == "mixture"
+            else f"; most is there by {BIRTH_WORDS[best]}, {percent(births[best])}"
+        )
+        said.append(
+            f"at birth by weight compression {percent(births['mixture'])} of it is there (vision: 54 %){rest}"
+        )
+    two = runs[(runs["part"] == "all") & (runs["birth"] == "init")]
+    two = two[(two["updates_percent"] - 2).abs() < 0.5]
+    if len(two):
+        share = float(two["share"].iloc[0])
+        said.append(
+            f"2 % of the updates of all weights reach {percent(share)} (vision: 80 %): "
+            + ("that holds for language here" if share >= 0.75 else "not so for language here")
+        )
+    if 0.8 in enough:
+        one = enough[0.8]
+        few = "no training at all" if one["updates"] == 0 else (
+            f"{one['updates_percent']:.2g} % of the updates of {one['weights_percent']:.2g} % of the weights ({one['part']})"
+        )  # fmt: skip
+        said.append(f"80 % of r takes {few}, from {BIRTH_WORDS[one['birth']]}")
+    elif len(runs):
+        best = runs.loc[runs["share"].idxmax()]
+        said.append(
+            f"no run reaches 80 % of r by {runs['updates_percent'].max():.3g} % of the updates; the best, {best['part']} from "
+            f"{BIRTH_WORDS[best['birth']]}, {percent(best['share'])}"
+        )
+    small = runs[runs["weights_percent"] <= 10]
+    if len(small):
+        best = small.loc[small["share"].idxmax()]
+        said.append(
+            f"of parts with a tenth of the weights or less {best['part']} reaches {percent(best['share'])} "
+            "(vision: 5 % of the synapses, 80 %)"
+        )
+    above = listed(
+        row.part for row in frame[frame["updates"] > 0].itertuples() if row.share_low > 1
+    )
+    if above:
+        said.append(f"above the finished model, which read other text too: {above}")
+    return "; ".join(said) + "."
+
+
+assert set(BIRTHS) <= set(SCHEMES)

@@ -1,0 +1,281 @@
+"""The commands ``wiring``, ``perturb``, ``architectures`` and ``units``: what makes a model predict, and what breaks it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from dashboards.command.options import check_out
+from dashboards.command.people import _OUT, _choices, _finish, _preset
+from data.errors import BrainLensError
+
+__all__ = ["COMMANDS"]
+
+_ON = click.option(
+    "--on", "recording", default="simulated", show_default=True, metavar="RECORDING",
+    help="A catalogue id or a file of your own.",
+)  # fmt: skip
+_TEXT = click.option(
+    "--text",
+    default="prose",
+    show_default=True,
+    help="Text of the bits per byte; 'none' for no bits.",
+)
+_TIMES = click.option(
+    "--times", "corpus", default="", help="Reading times, such as natural-stories; none by default."
+)
+
+
+def _words(text: str) -> str:
+    from dashboards.work.text_computations import words_of
+
+    return "" if text == "none" else words_of(text)
+
+
+def _told(answer, table, title: str, out: Path | None) -> None:
+    from dashboards.command.console import show_frame
+
+    click.echo(answer.sentence)
+    show_frame(table, title)
+    click.echo(answer.caption)
+    _finish(answer.frame, out)
+
+
+@click.command()
+@click.argument("model", default="zoo-causal-1m")
+@_ON
+@click.option(
+    "--part",
+    "parts",
+    multiple=True,
+    help="A set of trained weights; may be repeated; seven by default.",
+)
+@click.option(
+    "--birth",
+    "births",
+    multiple=True,
+    help="How weights are before: init, permute, gaussian, mixture, hashed.",
+)
+@click.option("--updates", default=640, show_default=True, help="Updates of each run.")
+@click.option("--seeds", default=3, show_default=True, help="Runs of each set of weights.")
+@click.option("--price", "only_price", is_flag=True, help="Only tell what it would take.")
+@_TEXT
+@_TIMES
+@_choices
+@_OUT
+def wiring(
+    model,
+    recording,
+    parts,
+    births,
+    updates,
+    seeds,
+    only_price,
+    text,
+    corpus,
+    protocol,
+    changes,
+    out,
+):
+    """How little training is enough: train parts of MODEL from its birth, and score it on the way.
+
+    What is trained is kept, and a run that was stopped goes on where it was.
+    """
+    from analysis.answers import wiring as answers
+    from dashboards.command.console import progress
+    from dashboards.work.jobs import duration
+
+    if out is not None:
+        check_out(out)
+    parts, births = parts or answers.SETS, births or ("init",)
+    runs = len(parts) * len(births) * seeds
+    seconds = answers.price(model, updates, runs)
+    click.echo(
+        f"{runs} runs of {updates} updates: about {duration(seconds)} on one core, scoring apart",
+        err=True,
+    )
+    if only_price:
+        return
+    steps = [n for n in answers.UPDATES if n < updates] + [updates]
+    asked = dict(
+        recording=recording, protocol=_preset(protocol, changes), text=_words(text), corpus=corpus
+    )
+    with progress(model) as report:
+        found = answers.at_birth(model, seeds, report=report, **asked)
+        found += [
+            answers.course(model, part, seed, birth=birth, updates=steps, report=report, **asked)
+            for seed in range(seeds)
+            for birth in births
+            for part in parts
+        ]
+    answer = answers.wiring(found)
+    columns = ["birth", "part", "updates", "weights", "seeds", "r", "share", "bits_per_byte"]
+    _told(answer, answer.frame[columns], f"Runs of {model} on {recording}", out)
+
+
+@click.command()
+@click.argument("models", nargs=-1, required=True)
+@_ON
+@click.option("--by", type=click.Choice(["noise", "lesion", "masks"]), default="noise", show_default=True,
+              help="Noise in the weights, units cut out, or masked words.")  # fmt: skip
+@click.option("--seeds", default=5, show_default=True, help="Seeds of noise, lesions and masks.")
+@click.option(
+    "--how",
+    default="word",
+    show_default=True,
+    help="In place of a masked word: word, delete, token.",
+)
+@_TEXT
+@_TIMES
+@_choices
+@_OUT
+def perturb(models, recording, by, seeds, how, text, corpus, protocol, changes, out):
+    """What breaks MODELS: noise by depth, lesions of localised and other units (of the first model), or masked words."""
+    from dashboards.command.console import progress
+
+    if out is not None:
+        check_out(out)
+    asked = dict(protocol=_preset(protocol, changes), text=_words(text), corpus=corpus)
+    if by == "masks":
+        from analysis.answers.occlusion import occlusion, occlusion_curve
+
+        with progress("masked words") as report:
+            curves = [
+                occlusion_curve(model, recording, how=how, seed=seed, report=report, **asked)
+                for model in models
+                for seed in range(seeds)
+            ]
+        answer = occlusion(curves)
+        columns = ["model", "percent", "seeds", "r", "share", "bits_per_byte", "delta_ll", "words"]
+    else:
+        from analysis.answers.outcomes import outcome
+        from analysis.answers.perturb import lesion_names, lesions, noise, noise_names
+
+        if len(models) > 1:
+            raise BrainLensError(
+                f"{len(models)} models cannot be broken at once",
+                remedy="Give one model, or --by masks",
+            )
+        names, judge = (noise_names, noise) if by == "noise" else (lesion_names, lesions)
+        with progress(models[0]) as report:
+            found = [
+                outcome(name, recording, whole=models[0], report=report, **asked)
+                for name in names(models[0], seeds)
+            ]
+        answer = judge(found)
+        first = ["depth", "sd"] if by == "noise" else ["what", "percent"]
+        columns = [*first, "seeds", "r", "r_low", "r_high", "bits_per_byte", "delta_ll", "kl"]
+    _told(answer, answer.frame[columns], f"On {recording}", out)
+
+
+@click.group()
+def architectures():
+    """Search over small networks of usual and unusual operators."""
+
+
+@architectures.command("search")
+@_ON
+@click.option("--candidates", default=200, show_default=True, help="Networks that are tried.")
+@click.option("--strategy", type=click.Choice(["evolution", "random"]), default="evolution", show_default=True,
+              help="How the search goes on.")  # fmt: skip
+@click.option(
+    "--updates", default=0, show_default=True, help="Training of each network before it is judged."
+)
+@click.option("--seed", default=0, show_default=True, help="Of the search and of its halves.")
+@_choices
+@_OUT
+def architectures_search(recording, candidates, strategy, updates, seed, protocol, changes, out):
+    """Search on one half of a recording's stimuli and people, and look at the other half afterwards."""
+    from analysis.answers.architectures import searched
+    from dashboards.command.console import progress
+
+    if out is not None:
+        check_out(out)
+    with progress("networks") as report:
+        answer = searched(
+            recording, _preset(protocol, changes), count=candidates, strategy=strategy, updates=updates, seed=seed,
+            report=report,
+        )  # fmt: skip
+    top = answer.frame.sort_values("search", ascending=False).head(12)
+    _told(
+        answer,
+        top[["name", "formula", "search", "held_out", "bits_per_byte", "weights"]],
+        "The best twelve",
+        out,
+    )
+
+
+@architectures.command("save")
+@click.argument("name")
+@click.argument("folder", type=click.Path(file_okay=False, path_type=Path))
+def architectures_save(name, folder):
+    """Write network NAME, as net-1x64-forward-none-x.h.add.sin@wire:all:64:0, as a model folder that loads like any other."""
+    from analysis.models.operators.reader import save
+
+    click.echo(f"Wrote {save(name, folder)}")
+
+
+@click.group()
+def units():
+    """Units of a model that answer to one kind of text: map, score, list; cut out by @lesion:map-NAME:1."""
+
+
+@units.command("map")
+@click.argument("model")
+@click.argument("name")
+@click.option("--first", type=click.Path(exists=True, dir_okay=False, path_type=Path), default=None,
+              help="A text file, one text a line; sentences by default.")  # fmt: skip
+@click.option("--second", type=click.Path(exists=True, dir_okay=False, path_type=Path), default=None,
+              help="The texts it is contrasted with; non-words by default.")  # fmt: skip
+@click.option("--about", default="", help="The contrast in words.")
+def units_map(model, name, first, second, about):
+    """Make a map of the units of MODEL and save it as NAME: t of each unit, first texts above second ones."""
+    from analysis.answers.units import make_map
+    from dashboards.command.console import progress
+    from data.readers.texts import read_text
+
+    texts = [
+        [line for line in read_text(path).splitlines() if line.strip()] if path else []
+        for path in (first, second)
+    ]
+    with progress(model) as report:
+        made = make_map(model, name, *texts, about=about, report=report)
+    click.echo(f"{name}: {made.t.shape[0]} blocks of {made.t.shape[1]} units, largest t {made.t.max():.1f}; "
+               f"cut out by {model}@lesion:map-{name}:1")  # fmt: skip
+
+
+@units.command("score")
+@click.argument("name")
+@_ON
+@click.option("--percent", default=1.0, show_default=True, help="Of all units.")
+@click.option(
+    "--seeds", default=5, show_default=True, help="Draws of other units of the same blocks."
+)
+@_choices
+@_OUT
+def units_score(name, recording, percent, seeds, protocol, changes, out):
+    """How well the units of map NAME predict a recording, against as many others of the same blocks."""
+    from analysis.answers.units import score_units
+    from dashboards.command.console import progress
+
+    if out is not None:
+        check_out(out)
+    with progress(name) as report:
+        answer = score_units(
+            name, recording, _preset(protocol, changes), percent=percent, seeds=seeds, report=report
+        )
+    _told(answer, answer.frame, f"Units of {name}", out)
+
+
+@units.command("list")
+def units_list():
+    """The maps that are saved, one a line: name, model, contrast."""
+    from analysis.models.variants.maps import load_map, maps
+
+    for name in maps():
+        one = load_map(name)
+        click.echo(f"{name}\t{one.model}\t{one.about}")
+
+
+COMMANDS = (wiring, perturb, architectures, units)

@@ -1,0 +1,230 @@
+"""Does an unusual architecture do better?"""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import ClassVar
+
+import panel_material_ui as pmui
+import param
+
+from analysis.progress import Report
+from analysis.protocol import Protocol
+from analysis.scoring.cost import Cost
+from dashboards.figures.spec import FigureSpec, Mark, Rule
+from dashboards.lens.controls import ProtocolPicker, RecordingPicker
+from dashboards.lens.lens import Computation, Lens, Picture, View
+from dashboards.lenses.perturb import simulated_stamp
+from dashboards.work import identity
+from dashboards.work.ledger import Ledger, Wish
+
+__all__ = ["Architectures"]
+
+STRATEGIES = {"Evolution with a surrogate": "evolution", "Random": "random"}
+_SECONDS = 0.3, 0.6  # about, on one core: of a network, and of one update of it before it is judged
+
+_NOTES = (
+    ("search, held_out", "r of the layer that is best on the search's half, groups of stimuli held out inside each half; the "
+     "search sees the first half only; "
+     "analysis.answers.architectures.judged."),
+    ("gate", "x: what comes from below, h: the layer's state before, each through a random matrix; p: that state as it is; "
+     "a / b means a / (1 + |b|); sin(a) means the sine of 2a."),
+    ("choosing added", "How much more the best is above the mean candidate where it was chosen than where it was not."),
+    ("front", "No other candidate is as good in held-out r, bits per byte (where trained) and number of weights."),
+    ("names", "Every network is a model by its name: net-2x64-forward-none-x.h.add.tanh works in every lens and command; "
+     "'brainlens architectures save' writes a model folder."),
+)  # fmt: skip
+
+
+class Architectures(Lens):
+    """Search over small networks of a language of operators; search and unseen scores apart, fresh seeds, the Pareto front.
+
+    Examples
+    --------
+    >>> Architectures(recording="simulated", candidates=30).run(wait=True)  # doctest: +SKIP
+    """
+
+    slug, label, icon = "architectures", "Architectures", "account_tree"
+    question = "Does an unusual architecture do better?"
+    watches = (
+        "recording", "preset", "changes", "candidates", "strategy", "trained", "search_seed",
+    )  # fmt: skip
+    fields: ClassVar = {
+        "candidates": param.Integer(60, bounds=(4, 2000), doc="Networks that a search tries."),
+        "strategy": param.Selector(
+            default="evolution", objects=list(STRATEGIES.values()), doc="How a search goes on: evolution or random."
+        ),
+        "trained": param.Integer(0, bounds=(0, 640), doc="Updates of each network before it is judged."),
+        "search_seed": param.Integer(0, bounds=(0, 9999), doc="Seed of the search and of its halves."),
+    }  # fmt: skip
+
+    def make_controls(self) -> dict:
+        self.searches = Ledger()
+        wide = dict(sizing_mode="stretch_width", size="small", margin=(8, 0, 4, 0))
+        candidates = pmui.IntInput(
+            label="Networks", value=self.selection.candidates, start=4, end=2000, step=10, **wide
+        )
+        strategy = pmui.Select(
+            label="Search", options=STRATEGIES, value=self.selection.strategy, **wide
+        )
+        trained = pmui.Select(
+            label="Trained before it is judged", value=self.selection.trained,
+            options={"Not at all": 0, "16 updates": 16, "64 updates": 64}, **wide,
+        )  # fmt: skip
+        seed = pmui.IntInput(
+            label="Seed", value=self.selection.search_seed, start=0, end=9999, **wide
+        )
+        for widget, name in (
+            (candidates, "candidates"), (strategy, "strategy"), (trained, "trained"), (seed, "search_seed"),
+        ):  # fmt: skip
+            self.link(widget, name)
+        return {
+            "What": [RecordingPicker(self.selection)],
+            "How": [candidates, strategy, trained, seed, ProtocolPicker(self.selection)],
+        }
+
+    def _wish(self) -> Wish:
+        choice = self.selection
+        told = (choice.candidates, choice.strategy, choice.trained, choice.search_seed)
+        key = f"search:{identity.recording(choice.recording)}|{choice.protocol.key()}|{told}"
+        networks = 2 * choice.candidates + 15  # with the random search, and fresh seeds of three
+        seconds = networks * (_SECONDS[0] + _SECONDS[1] * choice.trained)
+        work = partial(_search, choice.recording, choice.protocol, *told)
+        title = f"{choice.candidates} networks on {choice.recording}"
+        return Wish(key, title, work, cost=Cost(1, seconds=seconds))
+
+    def missing(self) -> list[Computation]:
+        return self.searches.computations([self._wish()])
+
+    def view(self) -> View:
+        choice = self.selection
+        answer = self.searches.value(self._wish().key)
+        if answer is None:
+            return View(
+                empty=f"No search was run: {choice.candidates} small networks of unusual and usual operators are tried on "
+                f"{choice.recording}. Press Run (or the key r).",
+                action=("Run", self.run),
+            )
+        stamp = simulated_stamp(choice.recording)
+        return View(
+            pictures(answer, stamp, _python(choice)), (stamp,) if stamp else (), notes=_NOTES
+        )
+
+
+_HOVER = ("formula", "name", "family", "search", "held_out", "bits_per_byte", "weights")
+
+
+def pictures(answer, stamp: str = "", python: str = "") -> tuple[Picture, ...]:
+    """Unseen against search scores, the course of the search, the front, and fresh seeds."""
+    frame = answer.frame.assign(kind=[_kind(name) for name in answer.frame["family"]])
+    best = frame[frame["number"] == answer.facts["winner"]["number"]].assign(
+        label="best of the search"
+    )
+    marks = (
+        Mark("points", frame, "search", "held_out", colour="kind", hover=_HOVER),
+        Mark(
+            "points",
+            best,
+            "search",
+            "held_out",
+            label="label",
+            name="best",
+            ringed=True,
+            hover=_HOVER,
+        ),
+    )
+    made = [
+        Picture("Search and unseen", FigureSpec(
+            Architectures.question, marks, answer.axes["x_title"], answer.axes["y_title"], (Rule("xy"), Rule("y", 0.0)),
+            answer=answer.sentence, caption=answer.caption, stamp=stamp), answer.frame, python=python),
+        Picture("Front", _front(frame, stamp), frame[frame["front"]], python=python),
+        Picture("Course", _course(frame, stamp), frame, python=python),
+    ]  # fmt: skip
+    fresh = answer.facts["fresh"]
+    if len(fresh):
+        made.append(Picture("Fresh seeds", _fresh(fresh, stamp), fresh, python=python))
+    return tuple(made)
+
+
+def _fresh(fresh, stamp: str) -> FigureSpec:
+    hover = ("formula", "family", "seeds", "held_out")
+    marks = (
+        Mark("points", fresh, "formula", "held_out", "held_out_low", "held_out_high", hover=hover),
+    )
+    return FigureSpec(
+        "What is left from fresh seeds?", marks, "", "r on unseen stimuli", (Rule("y", 0.0),), stamp=stamp, horizontal=True,
+        caption="Other weights, one width; mean and t interval over seeds.",
+    )  # fmt: skip
+
+
+def _kind(family: str) -> str:
+    """Few words for the colours."""
+    if family == "attention":
+        return family
+    odd = next((word for word in ("sin", "div", "norm") if word in family), "plain")
+    return f"{odd}, {'recurrent' if 'recurrent' in family else 'feed-forward'}"
+
+
+def _front(frame, stamp: str) -> FigureSpec:
+    trained = frame["bits_per_byte"].notna().any()
+    front = frame[frame["front"]].assign(kind="front")
+    marks = (
+        Mark("points", frame, "weights", "held_out", muted=True, name="candidates", hover=_HOVER),
+        Mark("points", front, "weights", "held_out", name="front", ringed=True, hover=_HOVER),
+    )
+    rest = (
+        " and bits per byte."
+        if trained
+        else "; nothing was trained, so bits per byte do not count."
+    )
+    return FigureSpec(
+        "What does a score cost?", marks, "Weights (log scale)", "r on unseen stimuli", (Rule("y", 0.0),), log_x=True,
+        stamp=stamp, caption=f"Ringed: on the front of unseen r, weights{rest}",
+    )  # fmt: skip
+
+
+def _course(frame, stamp: str) -> FigureSpec:
+    course = frame.assign(best=frame["search"].cummax())
+    marks = (
+        Mark("points", course, "number", "search", colour="kind", hover=_HOVER),
+        Mark("line", course, "number", "best", name="best so far"),
+    )
+    return FigureSpec(
+        "How did the search go?", marks, "Network", "r on the search's stimuli", (Rule("y", 0.0),), stamp=stamp, whole_x=True,
+        caption="In the order of the search; the line is the best so far.",
+    )  # fmt: skip
+
+
+def _search(
+    recording: str, protocol: Protocol, count: int, strategy: str, updates: int, seed: int, report: Report
+):  # fmt: skip
+    """The search, a random one of the same budget, and three networks from fresh seeds."""
+    from analysis.answers.architectures import searched
+
+    return searched(
+        recording,
+        protocol,
+        count=count,
+        strategy=strategy,
+        updates=updates,
+        seed=seed,
+        report=report,
+    )
+
+
+def _python(choice) -> str:
+    changes = ", ".join(f"{name}={value!r}" for name, value in choice.changes.items())
+    protocol = f"preset({choice.preset!r})" + (f".but({changes})" if changes else "")
+    return "\n".join([
+        '"""Made by BrainLens: a search over networks of operators."""',
+        "",
+        "from analysis import preset",
+        "from analysis.answers.architectures import searched",
+        "",
+        f"answer = searched({choice.recording!r}, {protocol}, count={choice.candidates}, strategy={choice.strategy!r},",
+        f"                  updates={choice.trained}, seed={choice.search_seed})",
+        "print(answer.sentence)",
+        "print(answer.caption)",
+        'answer.frame.to_csv("architectures.csv", index=False)',
+        "",
+    ])  # fmt: skip

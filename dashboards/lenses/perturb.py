@@ -1,0 +1,302 @@
+"""What breaks it?"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from functools import partial
+from typing import ClassVar
+
+import panel_material_ui as pmui
+import param
+
+from analysis.models.variants.spec import HIDING
+from analysis.progress import Report
+from analysis.scoring.cost import Cost
+from dashboards.figures.spec import FigureSpec, Mark, Rule
+from dashboards.lens.controls import ModelPicker, ProtocolPicker, RecordingPicker
+from dashboards.lens.lens import Computation, Lens, Picture, View
+from dashboards.work.ledger import Ledger, Wish
+from dashboards.work.outcome_computations import Outcomes, outcome_key, reading_seconds
+from dashboards.work.text_computations import words_of
+
+__all__ = ["Perturb", "simulated_stamp"]
+
+KINDS = {"Noise in the weights": "noise", "Units cut out": "lesion", "Masked words": "masks"}
+WAYS = {"Another word, as frequent": "word", "Left out": "delete", "Mask token": "token"}
+
+_NOTES = (
+    ("r", "Pearson's r at the output layer under one fold seed; analysis.answers.outcomes.brain."),
+    ("r_nested", "Each fold with the layer chosen on its training rows: it dodges noise above that layer."),
+    ("kl", "KL of the next piece, whole model to changed one, in nats per piece; analysis.features.divergence.next_piece_kl."),
+    ("bits per byte", "Of the chosen text, lower is better; analysis.features.perplexity.evaluate."),
+    ("delta log-likelihood", "What surprisal adds to reading times, held out, nats per word; analysis.answers.outcomes.gain."),
+    ("names", "Every point is a model with a name: zoo-causal-1m@noise:upper-third:0.4:0 works in every lens and command."),
+)  # fmt: skip
+
+
+class Perturb(Lens):
+    """Noise by depth, lesions of localised and other units, masked words; each with its cost in score, bits and reading times.
+
+    Examples
+    --------
+    >>> Perturb(models=["zoo-causal-1m"], recording="simulated").run(wait=True)  # doctest: +SKIP
+    """
+
+    slug, label, icon = "perturb", "Perturb", "bolt"
+    question = "What breaks it?"
+    watches = (
+        "models", "recording", "preset", "changes", "text", "corpora", "breaks", "hiding", "draws",
+    )  # fmt: skip
+    fields: ClassVar = {
+        "breaks": param.Selector(
+            default="noise",
+            objects=list(KINDS.values()),
+            doc="What is broken: noise, lesion or masks.",
+        ),
+        "hiding": param.Selector(
+            default="word", objects=list(HIDING), doc="What stands in place of a masked word."
+        ),
+        "draws": param.Integer(
+            5, bounds=(1, 20), doc="Seeds of noise, lesions, masks and trainings."
+        ),
+    }
+
+    def make_controls(self) -> dict:
+        self.outcomes, self.curves = Outcomes(self.selection), Ledger()
+        look = dict(sizing_mode="stretch_width", size="small", margin=(8, 0, 4, 0))
+        breaks = pmui.Select(
+            label="What is broken", options=KINDS, value=self.selection.breaks, **look
+        )
+        hiding = pmui.Select(
+            label="In place of a masked word", options=WAYS, value=self.selection.hiding, **look
+        )
+        draws = pmui.IntSlider(
+            label="Seeds (an interval needs 5)", value=self.selection.draws, start=1, end=10,
+            sizing_mode="stretch_width", margin=(8, 8, 4, 8),
+        )  # fmt: skip
+        self.link(breaks, "breaks")
+        self.link(hiding, "hiding")
+        self.link(draws, "draws", throttled=True)
+        return {
+            "What": [ModelPicker(self.selection), RecordingPicker(self.selection), breaks],
+            "How": [draws, hiding, ProtocolPicker(self.selection)],
+        }
+
+    # ---- what is asked for -------------------------------------------------------------------------------------------
+    def wanted(self) -> list[str]:
+        """The first chosen model and its broken copies."""
+        from analysis.answers.perturb import lesion_names, noise_names
+
+        if not self.selection.models or self.selection.breaks == "masks":
+            return []
+        make = noise_names if self.selection.breaks == "noise" else lesion_names
+        return make(self.selection.models[0], self.selection.draws)
+
+    def _curve_wishes(self) -> list[Wish]:
+        choice = self.selection
+        corpus = choice.corpora[0] if choice.corpora else ""
+        return [
+            Wish(
+                outcome_key("curve", model, choice, choice.hiding, seed),
+                f"{model}, masked words, seed {seed}",
+                partial(
+                    _curve, model, choice.recording, choice.protocol, choice.hiding, seed, choice.text, corpus
+                ),
+                cost=Cost(1, seconds=5 * reading_seconds(model)),
+            )
+            for model in choice.models
+            for seed in range(choice.draws)
+        ]  # fmt: skip
+
+    def missing(self) -> list[Computation]:
+        if self.selection.breaks == "masks":
+            return self.curves.computations(self._curve_wishes())
+        whole = self.selection.models[0] if self.selection.models else ""
+        return self.outcomes.missing(self.wanted(), whole)
+
+    def show_example(self) -> None:
+        """Choose models that ship."""
+        from analysis.answers.occlusion import MODELS
+
+        self.selection.models = list(MODELS) if self.selection.breaks == "masks" else [MODELS[0]]
+
+    # ---- what is shown -----------------------------------------------------------------------------------------------
+    def view(self) -> View:
+        choice = self.selection
+        if not choice.models:
+            return View(
+                empty="Choose a model: copies of it are broken in small steps, and what is left is measured three ways.",
+                action=("Choose models that ship", self.show_example),
+            )
+        if choice.breaks == "masks":
+            return self._masks()
+        model = choice.models[0]
+        found = self.outcomes.found(self.wanted(), model)
+        if len(found) < 2 or found[0].model != model:
+            return View(
+                empty=f"{model} and {len(self.wanted()) - 1} broken copies have not been run. Press Run (or the key r).",
+                action=("Run", self.run),
+            )
+        from analysis.answers.perturb import lesions, noise
+
+        if choice.breaks == "noise":
+            answer = noise(found)
+            draw = noise_pictures
+        else:
+            answer = lesions(found)
+            draw = lesion_pictures
+        stamp = simulated_stamp(choice.recording)
+        more = len(choice.models) - 1
+        note = f" {more} further chosen models are not drawn: one at a time." if more else ""
+        answer = replace(answer, caption=answer.caption + note)
+        python = _python(choice, "noise" if choice.breaks == "noise" else "lesions")
+        return View(draw(answer, stamp, python), (stamp,) if stamp else (), notes=_NOTES)
+
+    def _masks(self) -> View:
+        found = self.curves.values(wish.key for wish in self._curve_wishes())
+        if not found:
+            return View(
+                empty=f"{len(self._curve_wishes())} curves have not been run. Press Run (or the key r).",
+                action=("Run", self.run),
+            )
+        from analysis.answers.occlusion import occlusion
+
+        answer, stamp = occlusion(found), simulated_stamp(self.selection.recording)
+        python = _python(self.selection, "occlusion")
+        return View(mask_pictures(answer, stamp, python), (stamp,) if stamp else (), notes=_NOTES)
+
+
+def _line(frame, x: str, value: str, colour: str, hover: tuple) -> tuple[Mark, ...]:
+    frame = frame.dropna(subset=[value])
+    ends = (f"{value}_low", f"{value}_high")
+    return (
+        Mark("line", frame, x, value, colour=colour),
+        Mark("points", frame, x, value, *ends, colour=colour, hover=(x, value, *ends, *hover)),
+    )
+
+
+def _others(answer, x: str, colour: str, stamp: str, python: str, hover: tuple) -> list[Picture]:
+    """Bits per byte and delta log-likelihood over the same axis, where there are any."""
+    from analysis.answers.outcomes import MEASURES
+
+    made = []
+    for name, label in (("bits_per_byte", "Bits per byte"), ("delta_ll", "Reading times")):
+        if answer.frame[name].notna().any():
+            spec = FigureSpec(
+                Perturb.question, _line(answer.frame, x, name, colour, hover), answer.axes["x_title"],
+                MEASURES[name], stamp=stamp if name != "bits_per_byte" else "",
+            )  # fmt: skip
+            made.append(Picture(label, spec, answer.frame, python=python))
+    return made
+
+
+def noise_pictures(answer, stamp: str = "", python: str = "") -> tuple[Picture, ...]:
+    """Score over noise, score over divergence, bits per byte and reading times; a line for each third."""
+    whole, hover = answer.facts["whole"], ("seeds", "r_nested", "bits_per_byte", "kl")
+    rules = (Rule("y", 0.0), Rule("y", whole["r"], f"without noise {whole['r']:.2f}"))
+    score = FigureSpec(
+        Perturb.question, _line(answer.frame, "sd", "r", "depth", hover), answer.axes["x_title"],
+        answer.axes["y_title"], rules, answer=answer.sentence, caption=answer.caption, stamp=stamp,
+    )  # fmt: skip
+    pictures = [Picture("Score", score, answer.frame, python=python)]
+    single = answer.facts["seeds"].dropna(subset=["kl"])
+    if len(single):
+        hover = ("depth", "sd", "seed", "kl", "r", "r_nested")
+        mean = answer.frame.dropna(subset=["kl"])
+        marks = (
+            Mark("line", mean, "kl", "r", colour="depth"),
+            Mark("points", single, "kl", "r", colour="depth", hover=hover),
+        )
+        spec = FigureSpec(
+            "What breaks it, at the same change of what is predicted?", marks,
+            "KL of the next piece, nats (log scale)", answer.axes["y_title"], rules, log_x=True, stamp=stamp,
+            caption="Lines join means over seeds; one point per copy. Read upwards: the same KL, another depth.",
+        )  # fmt: skip
+        pictures.append(Picture("At the same KL", spec, single, python=python))
+    return (*pictures, *_others(answer, "sd", "depth", stamp, python, ("seeds",)))
+
+
+def lesion_pictures(answer, stamp: str = "", python: str = "") -> tuple[Picture, ...]:
+    """Score over what was cut out, a line for each kind."""
+    whole = answer.facts["whole"]
+    rules = (Rule("y", 0.0), Rule("y", whole["r"], f"whole {whole['r']:.2f}"))
+    hover = ("what", "seeds", "r_nested", "bits_per_byte", "kl")
+    units = answer.frame[answer.frame["what"] != "one block"]
+    score = FigureSpec(
+        Perturb.question, _line(units, "percent", "r", "what", hover), answer.axes["x_title"],
+        answer.axes["y_title"], rules, answer=answer.sentence, caption=answer.caption, stamp=stamp, log_x=True,
+    )  # fmt: skip
+    pictures = [Picture("Score", score, answer.frame, python=python)]
+    answer = replace(answer, frame=units)
+    return (*pictures, *_others(answer, "percent", "what", stamp, python, ("what", "seeds")))
+
+
+def mask_pictures(answer, stamp: str = "", python: str = "") -> tuple[Picture, ...]:
+    """Score, and what is left of it, over masked words; a line for each model."""
+    hover = ("model", "class", "seeds", "share", "r_nested", "bits_per_byte")
+    score = FigureSpec(
+        Perturb.question, _line(answer.frame, "percent", "r", "model", hover), answer.axes["x_title"],
+        answer.axes["y_title"], (Rule("y", 0.0),), answer=answer.sentence, caption=answer.caption, stamp=stamp,
+    )  # fmt: skip
+    share = FigureSpec(
+        "How much is left?", _line(answer.frame, "percent", "share", "model", hover), answer.axes["x_title"],
+        "Share of r with nothing masked", (Rule("y", 1.0), Rule("y", 0.5)), stamp=stamp,
+    )  # fmt: skip
+    pictures = [
+        Picture("Score", score, answer.frame, python=python),
+        Picture("What is left", share, answer.frame, python=python),
+    ]
+    return (*pictures, *_others(answer, "percent", "model", stamp, python, ("model", "words")))
+
+
+def simulated_stamp(recording: str) -> str:
+    """What has to be seen on every figure of a recording."""
+    from data.catalog.catalog import recording as load
+
+    one = load(recording)
+    return "; ".join(filter(None, ("simulated data" if one.simulated else "", one.quality)))
+
+
+def _curve(model, recording, protocol, how, seed, text, corpus, report: Report):
+    from analysis.answers.occlusion import occlusion_curve
+
+    return occlusion_curve(
+        model, recording, protocol, how=how, seed=seed, text=words_of(text), corpus=corpus, report=report
+    )  # fmt: skip
+
+
+def _python(choice, kind: str) -> str:
+    """Code that makes the answer again."""
+    changes = ", ".join(f"{name}={value!r}" for name, value in choice.changes.items())
+    protocol = f"preset({choice.preset!r})" + (f".but({changes})" if changes else "")
+    corpus = choice.corpora[0] if choice.corpora else ""
+    asked = f"{choice.recording!r}, protocol, text=text, corpus={corpus!r}"
+    if kind == "occlusion":
+        body = [
+            "from analysis.answers.occlusion import occlusion, occlusion_curve",
+            f"curves = [occlusion_curve(model, {asked}, how={choice.hiding!r}, seed=seed)",
+            f"          for model in {list(choice.models)!r} for seed in range({choice.draws})]",
+            "answer = occlusion(curves)",
+        ]
+    else:
+        names = "noise_names" if kind == "noise" else "lesion_names"
+        body = [
+            "from analysis.answers.outcomes import outcome",
+            f"from analysis.answers.perturb import {names}, {kind}",
+            f"model = {choice.models[0]!r}",
+            f"answer = {kind}(outcome(name, {asked}, whole=model) for name in {names}(model, {choice.draws}))",
+        ]
+    return "\n".join([
+        '"""Made by BrainLens: what is left of a model when it is broken."""',
+        "",
+        "from analysis import preset",
+        "from data.embedded import prose",
+        "",
+        f"protocol = {protocol}",
+        'text = "\\n\\n".join(prose())',
+        *body,
+        "print(answer.sentence)",
+        "print(answer.caption)",
+        'answer.frame.to_csv("perturb.csv", index=False)',
+        "",
+    ])  # fmt: skip

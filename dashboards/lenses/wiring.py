@@ -1,0 +1,287 @@
+"""How little training is enough?"""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import ClassVar
+
+import panel_material_ui as pmui
+import param
+
+from analysis.progress import Report
+from analysis.scoring.cost import Cost
+from dashboards.figures.spec import FigureSpec, Mark, Rule
+from dashboards.lens.controls import ModelPicker, ProtocolPicker, RecordingPicker
+from dashboards.lens.lens import Computation, Lens, Picture, View
+from dashboards.lenses.perturb import simulated_stamp
+from dashboards.work.ledger import Ledger, Wish
+from dashboards.work.outcome_computations import outcome_key, reading_seconds
+from dashboards.work.text_computations import words_of
+
+__all__ = ["Wiring"]
+
+MODEL = "zoo-causal-1m"
+LENGTHS = {"2 % of the updates": 64, "5 %": 160, "20 %": 640, "All": 3200}
+PARTS = {
+    "All weights": "all", "Embeddings": "embeddings", "Gains and biases": "norms", "Attention": "attention",
+    "Last matrix of each feed-forward part": "down", "Last block": "last-1", "Update of rank 8": "rank-8",
+}  # fmt: skip
+BIRTHS = {
+    "Library initialisation": "init", "Mixture (weight compression)": "mixture", "Shuffled": "permute", "Gaussian": "gaussian",
+    "Hashed": "hashed",
+}  # fmt: skip
+_NOTES = (
+    ("share", "r of a run at its output layer over that of the finished model; analysis.answers.wiring.wiring."),
+    ("updates", "Of the weights, four texts of 256 pieces each, with the zoo's schedule; birth is at the left of the axis."),
+    ("seed", "Of initial weights and of the order of the text; the same seed gives the same bits on one machine."),
+    ("names", "Every point is a model with a name: zoo-causal-1m@wire:attention:640:0 works in every lens and command."),
+    ("vision", "Anchors of Geiger, Schrimpf et al. 2022, Wiring up vision: minimizing supervised synaptic updates."),
+)  # fmt: skip
+
+
+class Wiring(Lens):
+    """Score against updates and trained weights, trained live from several births, with the anchors of vision beside it.
+
+    Examples
+    --------
+    >>> Wiring(models=["zoo-causal-1m"], recording="simulated", updates=64).run(wait=True)  # doctest: +SKIP
+    """
+
+    slug, label, icon = "wiring", "Wiring", "cable"
+    question = "How little training is enough?"
+    watches = (
+        "models", "recording", "preset", "changes", "text", "corpora", "parts", "births", "updates", "runs",
+    )  # fmt: skip
+    fields: ClassVar = {
+        "parts": param.List(list(PARTS.values()), item_type=str, doc="Sets of trained weights."),
+        "births": param.List(
+            ["init"], item_type=str, doc="How weights are before they are trained."
+        ),
+        "updates": param.Integer(640, bounds=(0, 3200), doc="Updates of each run, of 3,200."),
+        "runs": param.Integer(3, bounds=(1, 10), doc="Runs of each set of weights, by seed."),
+    }
+
+    def make_controls(self) -> dict:
+        self.courses = Ledger()
+        wide = dict(sizing_mode="stretch_width", margin=(8, 0, 4, 0))
+        parts = pmui.MultiChoice(
+            label="Trained weights", options=PARTS, value=self.selection.parts, **wide
+        )
+        births = pmui.MultiChoice(
+            label="Trained from", options=BIRTHS, value=self.selection.births, **wide
+        )
+        updates = pmui.Select(
+            label="Updates", options=LENGTHS, value=self.selection.updates, size="small", **wide
+        )
+        runs = pmui.IntSlider(
+            label="Seeds", value=self.selection.runs, start=1, end=5, sizing_mode="stretch_width", margin=(8, 8, 4, 8)
+        )  # fmt: skip
+        for widget, name in ((parts, "parts"), (births, "births"), (updates, "updates")):
+            self.link(widget, name)
+        self.link(runs, "runs", throttled=True)
+        return {
+            "What": [ModelPicker(self.selection), RecordingPicker(self.selection)],
+            "How": [updates, parts, births, runs, ProtocolPicker(self.selection)],
+        }
+
+    def _runs(self) -> list[tuple[str, str, int]]:
+        """Birth, part and seed of every run: the finished model, every birth, then the trainings."""
+        from analysis.answers.wiring import BIRTHS as ALL
+
+        choice = self.selection
+        seeds = range(choice.runs)
+        return (
+            [("", "", 0)]
+            + [(birth, "", seed) for birth in ALL for seed in seeds]
+            + [(birth, part, seed) for seed in seeds for birth in choice.births for part in choice.parts]
+        )  # fmt: skip
+
+    def _wishes(self) -> list[Wish]:
+        from analysis.answers.wiring import UPDATES, price
+
+        choice = self.selection
+        if not choice.models:
+            return []
+        model, wishes = choice.models[0], []
+        corpus = choice.corpora[0] if choice.corpora else ""
+        for birth, part, seed in self._runs():
+            steps = [n for n in UPDATES if n <= choice.updates] if part else [0]
+            key = outcome_key("course", model, choice, birth, part, seed, max(steps))
+            title = (
+                f"{model}, {birth or 'finished'}{f', {part} trained, seed {seed}' if part else ''}"
+            )
+            work = partial(
+                _course, model, birth, part, seed, steps, choice.recording, choice.protocol, choice.text, corpus
+            )  # fmt: skip
+            seconds = len(steps) * reading_seconds(model) + (
+                price(model, max(steps)) if part else 0
+            )
+            wishes.append(Wish(key, title, work, cost=Cost(1, seconds=seconds)))
+        return wishes
+
+    def missing(self) -> list[Computation]:
+        return self.courses.computations(self._wishes())
+
+    def show_example(self) -> None:
+        """Choose the model that the lens is made for."""
+        self.selection.models = [MODEL]
+
+    def view(self) -> View:
+        choice = self.selection
+        if not choice.models:
+            return View(
+                empty="Choose a model: parts of it are trained anew from its birth, and scored on the way.",
+                action=(f"Choose {MODEL}", self.show_example),
+            )
+        found = self.courses.values(wish.key for wish in self._wishes())
+        if not any(not one.birth for one in found) or not any(one.birth for one in found):
+            return View(
+                empty=f"{len(self._wishes())} runs and births of {choice.models[0]} have not been scored. Press Run (or the "
+                "key r); what is trained is kept, and a run that is cancelled goes on where it was.",
+                action=("Run", self.run),
+            )
+        from analysis.answers.wiring import wiring
+
+        answer, stamp = wiring(found), simulated_stamp(choice.recording)
+        return View(
+            pictures(answer, stamp, _python(choice)), (stamp,) if stamp else (), notes=_NOTES
+        )
+
+
+def pictures(answer, stamp: str = "", python: str = "") -> tuple[Picture, ...]:
+    """Share against updates with the anchors, births, the plane of updates and weights, bits per byte."""
+    frame = answer.frame[answer.frame["part"] != "none"]
+    made = []
+    if len(frame):
+        made.append(Picture("Updates", _updates(answer, frame, stamp), answer.frame, python=python))
+    made.append(Picture("At birth", _births(answer, stamp), answer.facts["born"], python=python))
+    if len(answer.facts["iso"]):
+        made.append(
+            Picture("Updates x weights", _plane(answer, stamp), answer.facts["iso"], python=python)
+        )
+    if len(frame) and frame["bits_per_byte"].notna().any():
+        made.append(Picture("Bits per byte", _bits(frame), frame, python=python))
+    if not len(frame):  # the answer stands above the first picture
+        from dataclasses import replace
+
+        made[0] = replace(
+            made[0], spec=replace(made[0].spec, answer=answer.sentence, caption=answer.caption)
+        )
+    return tuple(made)
+
+
+def _placed(frame):
+    """The axis of updates with a place for none, and a name for every line."""
+    some = frame.loc[frame["updates_percent"] > 0, "updates_percent"]
+    floor = float(some.min()) / 3 if len(some) else 0.1
+    several = frame["birth"].nunique() > 1
+    names = [f"{row.part}, {row.birth}" if several else row.part for row in frame.itertuples()]
+    return frame.assign(x=frame["updates_percent"].clip(lower=floor), set=names)
+
+
+_HOVER = ("set", "updates", "weights", "weights_percent", "seeds", "r", "share", "bits_per_byte")
+
+
+def _updates(answer, frame, stamp: str) -> FigureSpec:
+    frame = _placed(frame)
+    anchors = (
+        answer.facts["anchors"]
+        .query("weights_percent == 100")
+        .assign(x=lambda t: t["updates_percent"])
+    )
+    marks = (
+        Mark("line", frame, "x", "share", colour="set"),
+        Mark("points", frame, "x", "share", "share_low", "share_high", colour="set", hover=_HOVER),
+        Mark("points", anchors.assign(label="vision, 2 % of updates"), "x", "share", name="vision", label="label", muted=True,
+             hover=("what", "share")),
+    )  # fmt: skip
+    rules = (
+        Rule("y", 1.0, "finished"),
+        Rule("y", 0.54, "vision, at birth by weight compression"),
+        Rule("y", 0.0),
+    )
+    return FigureSpec(
+        Wiring.question, marks, f"{answer.axes['x_title']} (log scale; birth at the left)", answer.axes["y_title"], rules,
+        log_x=True, answer=answer.sentence, caption=answer.caption, stamp=stamp,
+    )  # fmt: skip
+
+
+def _births(answer, stamp: str) -> FigureSpec:
+    from analysis.answers.wiring import BIRTH_WORDS
+
+    born = answer.facts["born"]
+    born = born.assign(label=[BIRTH_WORDS.get(name, name) for name in born["birth"]])
+    marks = (
+        Mark("points", born, "label", "share", "share_low", "share_high",
+             hover=("label", "seeds", "r", "share", "bits_per_byte")),
+    )  # fmt: skip
+    rules = (
+        Rule("y", 0.0),
+        Rule("y", 0.54, "vision, weight compression"),
+        Rule("y", 1.0, "finished"),
+    )
+    return FigureSpec(
+        "How much is there at birth?", marks, "", answer.axes["y_title"], rules, stamp=stamp, horizontal=True,
+        caption="Mean over seeds with t interval; nothing is trained.",
+    )  # fmt: skip
+
+
+def _plane(answer, stamp: str) -> FigureSpec:
+    iso = answer.facts["iso"].sort_values(["level", "updates_percent"], ignore_index=True)
+    marks = (
+        Mark("line", iso, "updates_percent", "log_weights", colour="name"),
+        Mark("points", iso, "updates_percent", "log_weights", colour="name",
+             hover=("name", "part", "updates_percent", "weights_percent")),
+    )  # fmt: skip
+    return FigureSpec(
+        "Which updates of which weights reach the same score?", marks, f"{answer.axes['x_title']} (log scale)",
+        "Trained weights, per cent, as a power of ten", log_x=True, stamp=stamp,
+        caption="Each line joins runs with the same share of the finished model's r (library initialisation); 2 is all weights.",
+    )  # fmt: skip
+
+
+def _bits(frame) -> FigureSpec:
+    frame = _placed(frame)
+    marks = (
+        Mark("line", frame, "x", "bits_per_byte", colour="set"),
+        Mark("points", frame, "x", "bits_per_byte", "bits_per_byte_low", "bits_per_byte_high", colour="set", hover=_HOVER),
+    )  # fmt: skip
+    return FigureSpec(
+        Wiring.question, marks, "Updates, per cent of a whole training (log scale; birth at the left)", "Bits per byte",
+        log_x=True, caption="Of the chosen text; lower is better. Intervals: t, over seeds.",
+    )  # fmt: skip
+
+
+def _course(model, birth, part, seed, updates, recording, protocol, text, corpus, report: Report):
+    from analysis.answers.wiring import course
+
+    return course(
+        model, part, seed, birth=birth, updates=updates, recording=recording, protocol=protocol, text=words_of(text),
+        corpus=corpus, report=report,
+    )  # fmt: skip
+
+
+def _python(choice) -> str:
+    """Code that trains, scores and draws again."""
+    changes = ", ".join(f"{name}={value!r}" for name, value in choice.changes.items())
+    protocol = f"preset({choice.preset!r})" + (f".but({changes})" if changes else "")
+    corpus = choice.corpora[0] if choice.corpora else ""
+    return "\n".join([
+        '"""Made by BrainLens: how little training is enough; trains again, or takes what is kept."""',
+        "",
+        "from analysis import preset",
+        "from analysis.answers.wiring import UPDATES, at_birth, course, wiring",
+        "from data.embedded import prose",
+        "",
+        f"asked = dict(recording={choice.recording!r}, protocol={protocol}, text='\\n\\n'.join(prose()), corpus={corpus!r})",
+        f"model, updates = {choice.models[0]!r}, [n for n in UPDATES if n <= {choice.updates}]",
+        f"courses = at_birth(model, {choice.runs}, **asked) + [",
+        "    course(model, part, seed, birth=birth, updates=updates, **asked)",
+        f"    for seed in range({choice.runs}) for birth in {list(choice.births)!r} for part in {list(choice.parts)!r}",
+        "]",
+        "answer = wiring(courses)",
+        "print(answer.sentence)",
+        "print(answer.caption)",
+        'answer.frame.to_csv("wiring.csv", index=False)',
+        "",
+    ])  # fmt: skip

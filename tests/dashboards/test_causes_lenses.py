@@ -1,0 +1,156 @@
+"""The lenses Wiring, Perturb and Architectures by themselves, with outcomes that were planted, and on short real runs."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+import pytest
+from click.testing import CliRunner
+
+from analysis.answers.architectures import architectures
+from analysis.answers.occlusion import Curve
+from analysis.answers.outcomes import Outcome
+from analysis.answers.wiring import UPDATES, Course
+from analysis.models.operators.language import sampled
+from analysis.models.variants.spec import split
+from dashboards import Architectures, Perturb, Wiring
+from dashboards.command.cli import main
+from dashboards.figures import paper
+from dashboards.state import Selection
+from dashboards.work.ledger import Ready
+from dashboards.work.outcome_computations import outcome_key
+
+
+def rendered(lens, labels):
+    assert not lens.failed and [picture.label for picture in lens.shown.pictures] == labels
+    for picture in lens.shown.pictures:
+        assert paper.render(picture.spec, format="svg").startswith(b"<?xml")
+        assert "simulated" in picture.spec.stamp or picture.label == "Bits per byte"
+        compile(picture.python, picture.label, "exec")
+
+
+def plant(lens, names, whole, value):
+    for name in names:
+        key = outcome_key("outcome", name, lens.selection, whole)
+        lens.outcomes.keep(key, Ready(value(name)))
+    lens.refresh()
+
+
+def fallen(name):
+    variant, rng = split(name)[2], np.random.default_rng(abs(hash(name)) % 1000)
+    fall = (
+        0.0
+        if not variant
+        else 0.2 * variant.amount
+        if variant.kind == "noise"
+        else variant.amount / 100
+    )
+    return Outcome(name, r=0.4 - fall + 0.005 * rng.normal(), r_nested=0.4, bits_per_byte=2 + fall, delta_ll=0.2,
+                   kl=np.nan if not variant else fall + 0.01)  # fmt: skip
+
+
+def test_noise_is_asked_for_by_name_priced_and_drawn():
+    lens = Perturb(models=["zoo-causal-1m"], recording="simulated", draws=2)
+    assert "have not been run" in lens.shown.empty and len(lens.wanted()) == 1 + 3 * 3 * 2
+    assert {one.title for one in lens.missing()} == {
+        f"{name} on simulated" for name in lens.wanted()
+    }
+    assert all(one.seconds > 0 and not one.free for one in lens.missing())
+    plant(lens, lens.wanted(), "zoo-causal-1m", fallen)
+    rendered(lens, ["Score", "At the same KL", "Bits per byte", "Reading times"])
+    assert (
+        "zoo-causal-1m predicts with r" in lens.shown.pictures[0].spec.answer and not lens.missing()
+    )
+
+
+def test_lesions_and_masks_are_drawn_and_the_link_holds_what_was_chosen():
+    lens = Perturb(models=["zoo-causal-1m"], recording="simulated", breaks="lesion", draws=3)
+    plant(lens, lens.wanted(), "zoo-causal-1m", fallen)
+    rendered(lens, ["Score", "Bits per byte", "Reading times"])
+    lens.selection.breaks = "masks"
+    for model in lens.selection.models:
+        for seed in range(3):
+            r = np.array([0.4, 0.3, 0.1])
+            rest = {"bits_per_byte": 6 * r, "delta_ll": np.nan, "words": 0}
+            frame = pd.DataFrame({"percent": [0, 50, 90], "r": r, "r_nested": r, **rest})
+            key = outcome_key("curve", model, lens.selection, "word", seed)
+            lens.curves.keep(key, Ready(Curve(model, "causal", "word", seed, frame)))
+    lens.refresh()
+    rendered(lens, ["Score", "What is left", "Bits per byte"])
+    other = Selection()
+    assert not other.read(lens.selection.query())
+    assert (other.breaks, other.draws, other.models) == ("masks", 3, ["zoo-causal-1m"])
+
+
+def test_without_a_model_each_offers_some_that_ship():
+    for cls in (Perturb, Wiring):
+        lens = cls(recording="simulated")
+        assert "Choose" in lens.shown.empty
+        lens.shown.action[1]()
+        assert lens.selection.models[0] == "zoo-causal-1m" and lens.missing()
+
+
+def test_wiring_draws_what_was_trained_and_prices_the_rest():
+    lens = Wiring(
+        models=["zoo-causal-1m"], recording="simulated", parts=["all", "norms"], runs=2, updates=160
+    )
+    wishes = lens._wishes()
+    assert len(wishes) == 1 + 5 * 2 + 2 * 2
+    long = next(one for one in lens.missing() if "all trained" in one.title)
+    assert long.seconds > next(one for one in lens.missing() if "finished" in one.title).seconds
+    for (birth, part, seed), wish in zip(lens._runs(), wishes, strict=True):
+        steps = [n for n in UPDATES if n <= 160] if part else [0]
+        done = tuple(
+            (n, Outcome("w", r=0.1 + 0.05 * np.log1p(n), r_low=0, r_high=1, bits_per_byte=3.0))
+            for n in steps
+        )
+        if not birth:
+            done = ((3200, Outcome("zoo-causal-1m", r=0.4, r_low=0.35, r_high=0.45)),)
+        weights = {"": 0, "all": 1000, "norms": 2}[part]
+        lens.courses.keep(
+            wish.key, Ready(Course("zoo-causal-1m", birth, part, seed, weights, 1000, 3200, done))
+        )
+    lens.refresh()
+    rendered(lens, ["Updates", "At birth", "Updates x weights", "Bits per byte"])
+    assert "vision: 54 %" in lens.shown.pictures[0].spec.answer
+
+
+def test_architectures_draw_search_and_unseen_apart():
+    rng = np.random.default_rng(0)
+    rows = []
+    for number in range(40):
+        one = sampled(rng)
+        rows.append({"number": number, "name": one.name, "formula": one.formula, "family": one.family, "parent": -1,
+                     "strategy": "random", "search": rng.normal(0.2, 0.05), "held_out": rng.normal(0.2, 0.05), "layer": 1,
+                     "bits_per_byte": np.nan, "weights": one.width * 1000.0})  # fmt: skip
+    answer = architectures(pd.DataFrame(rows))
+    lens = Architectures(recording="simulated")
+    assert "No search was run" in lens.shown.empty and lens.missing()[0].seconds > 5
+    lens.searches.keep(lens._wish().key, Ready(answer))
+    lens.refresh()
+    rendered(lens, ["Search and unseen", "Front", "Course"])
+
+
+@pytest.mark.slow
+def test_a_search_runs_in_the_lens_and_on_the_command_line(tmp_path):
+    lens = Architectures(recording="simulated", candidates=6)
+    lens.run(wait=True)
+    assert not lens.failed and not lens.missing()
+    assert [picture.label for picture in lens.shown.pictures][-1] == "Fresh seeds"
+    done = CliRunner().invoke(
+        main, ["architectures", "search", "--candidates", "6", "--out", str(tmp_path / "a.csv")]
+    )
+    assert done.exit_code == 0, done.output
+    made = pd.read_csv(tmp_path / "a.csv")
+    shown = lens.shown.pictures[0].table
+    assert made["name"].tolist() == shown["name"].tolist()
+    np.testing.assert_allclose(made["held_out"], shown["held_out"], rtol=1e-6)
+
+
+def test_wrong_words_of_the_commands_are_answered_with_the_choices():
+    run = CliRunner().invoke
+    assert "21 runs of 640 updates" in run(main, ["wiring", "--price"]).output
+    wrong = run(main, ["perturb", "zoo-causal-1m", "zoo-causal-3m"])
+    assert wrong.exit_code and "Give one model" in wrong.output
+    wrong = run(main, ["units", "score", "nobody"])
+    assert wrong.exit_code and "map of units 'nobody'" in wrong.output
