@@ -41,16 +41,16 @@ class Architectures(Lens):
 
     Examples
     --------
-    >>> Architectures(recording="simulated", candidates=30).run(wait=True)  # doctest: +SKIP
+    >>> Architectures(recording="simulated", networks=30).run(wait=True)  # doctest: +SKIP
     """
 
     slug, label, icon = "architectures", "Architectures", "account_tree"
     question = "Does an unusual architecture do better?"
     watches = (
-        "recording", "preset", "changes", "candidates", "strategy", "trained", "search_seed",
+        "recording", "preset", "changes", "networks", "strategy", "trained", "search_seed",
     )  # fmt: skip
     fields: ClassVar = {
-        "candidates": param.Integer(60, bounds=(4, 2000), doc="Networks that a search tries."),
+        "networks": param.Integer(60, bounds=(4, 2000), doc="Networks that a search tries."),
         "strategy": param.Selector(
             default="evolution", objects=list(STRATEGIES.values()), doc="How a search goes on: evolution or random."
         ),
@@ -61,8 +61,8 @@ class Architectures(Lens):
     def make_controls(self) -> dict:
         self.searches = Ledger()
         wide = dict(sizing_mode="stretch_width", size="small", margin=(8, 0, 4, 0))
-        candidates = pmui.IntInput(
-            label="Networks", value=self.selection.candidates, start=4, end=2000, step=10, **wide
+        networks = pmui.IntInput(
+            label="Networks", value=self.selection.networks, start=4, end=2000, step=10, **wide
         )
         strategy = pmui.Select(
             label="Search", options=STRATEGIES, value=self.selection.strategy, **wide
@@ -75,22 +75,22 @@ class Architectures(Lens):
             label="Seed", value=self.selection.search_seed, start=0, end=9999, **wide
         )
         for widget, name in (
-            (candidates, "candidates"), (strategy, "strategy"), (trained, "trained"), (seed, "search_seed"),
+            (networks, "networks"), (strategy, "strategy"), (trained, "trained"), (seed, "search_seed"),
         ):  # fmt: skip
             self.link(widget, name)
         return {
             "What": [RecordingPicker(self.selection)],
-            "How": [candidates, strategy, trained, seed, ProtocolPicker(self.selection)],
+            "How": [networks, strategy, trained, seed, ProtocolPicker(self.selection)],
         }
 
     def _wish(self) -> Wish:
         choice = self.selection
-        told = (choice.candidates, choice.strategy, choice.trained, choice.search_seed)
+        told = (choice.networks, choice.strategy, choice.trained, choice.search_seed)
         key = f"search:{identity.recording(choice.recording)}|{choice.protocol.key()}|{told}"
-        networks = 2 * choice.candidates + 15  # with the random search, and fresh seeds of three
-        seconds = networks * (_SECONDS[0] + _SECONDS[1] * choice.trained)
+        tried = 2 * choice.networks + 15  # with the random search, and fresh seeds of three
+        seconds = tried * (_SECONDS[0] + _SECONDS[1] * choice.trained)
         work = partial(_search, choice.recording, choice.protocol, *told)
-        title = f"{choice.candidates} networks on {choice.recording}"
+        title = f"{choice.networks} networks on {choice.recording}"
         return Wish(key, title, work, cost=Cost(1, seconds=seconds))
 
     def missing(self) -> list[Computation]:
@@ -101,7 +101,7 @@ class Architectures(Lens):
         answer = self.searches.value(self._wish().key)
         if answer is None:
             return View(
-                empty=f"No search was run: {choice.candidates} small networks of unusual and usual operators are tried on "
+                empty=f"No search was run: {choice.networks} small networks of unusual and usual operators are tried on "
                 f"{choice.recording}. Press Run (or the key r).",
                 action=("Run", self.run),
             )
@@ -169,7 +169,7 @@ def _front(frame, stamp: str) -> FigureSpec:
     trained = frame["bits_per_byte"].notna().any()
     front = frame[frame["front"]].assign(kind="front")
     marks = (
-        Mark("points", frame, "weights", "held_out", muted=True, name="candidates", hover=_HOVER),
+        Mark("points", frame, "weights", "held_out", muted=True, name="networks", hover=_HOVER),
         Mark("points", front, "weights", "held_out", name="front", ringed=True, hover=_HOVER),
     )
     rest = (
@@ -221,7 +221,7 @@ def _python(choice) -> str:
         "from analysis import preset",
         "from analysis.answers.architectures import searched",
         "",
-        f"answer = searched({choice.recording!r}, {protocol}, count={choice.candidates}, strategy={choice.strategy!r},",
+        f"answer = searched({choice.recording!r}, {protocol}, count={choice.networks}, strategy={choice.strategy!r},",
         f"                  updates={choice.trained}, seed={choice.search_seed})",
         "print(answer.sentence)",
         "print(answer.caption)",

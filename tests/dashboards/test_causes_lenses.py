@@ -133,7 +133,7 @@ def test_architectures_draw_search_and_unseen_apart():
 
 @pytest.mark.slow
 def test_a_search_runs_in_the_lens_and_on_the_command_line(tmp_path):
-    lens = Architectures(recording="simulated", candidates=6)
+    lens = Architectures(recording="simulated", networks=6)
     lens.run(wait=True)
     assert not lens.failed and not lens.missing()
     assert [picture.label for picture in lens.shown.pictures][-1] == "Fresh seeds"

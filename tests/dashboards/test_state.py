@@ -77,7 +77,7 @@ FULL = {
     "births": ["mixture"],
     "updates": 160,
     "runs": 2,
-    "candidates": 30,
+    "networks": 30,
     "strategy": "random",
     "trained": 16,
     "search_seed": 4,
