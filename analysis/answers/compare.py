@@ -134,6 +134,10 @@ def rank(
     )
 
 
+BESIDE = ("omega", "oasm_shuffled", "oasm")
+"""Of a ranked result, mean over the recordings: what plain controls explain, and what a model without text scores."""
+
+
 def most_results(board: pd.DataFrame) -> str:
     """The recording on which most models have a result, by its name in the ranking; the first of several."""
     counts = (
@@ -206,6 +210,7 @@ def _entry(group: pd.DataFrame, keys: tuple, chosen: list[str], scale: str, gaps
         "high": high,
         "ceiling": group["ceiling"].mean(skipna=False),
         "layer": ", ".join(f"{layer:.0f}" for layer in group["layer"].dropna()),
+        **{name: group[name].mean(skipna=False) for name in BESIDE if name in group},
         "n_stimuli": group["n_stimuli"].sum(min_count=1),
         "n": int(there.sum()),
         "of": len(chosen),

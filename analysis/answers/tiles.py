@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from analysis.scoring.beside import stored_oasm
 from analysis.statistics.bootstrap import paired
 
 __all__ = ["Gain", "Tile", "tiles", "verdict", "verdict_first"]
@@ -45,6 +46,10 @@ class Tile:
         What folds that ignore groups would add to r at that layer; NaN without a shuffled twin.
     optimism : float
         What choosing the layer on the reported data would add; NaN where there is nothing to choose.
+    omega : float
+        Percent of the model's R2 that position and length explain; NaN where that is not defined or was not asked.
+    oasm : tuple of float, or None
+        r of the model without text, shuffled and held out, where it was computed before; None: not yet.
     """
 
     model: str
@@ -58,6 +63,8 @@ class Tile:
     above_random: Gain | None
     inflation: float
     optimism: float
+    omega: float = np.nan
+    oasm: tuple[float, float] | None = None
 
 
 def tiles(scores: list) -> list[Tile]:
@@ -144,7 +151,15 @@ def _tile(score) -> Tile:
         _gain(score, "random-embedding"),
         float(row.get("r_shuffled", np.nan) - row["r"]),
         float(score.optimism) if several else np.nan,
+        float(score.omega),
+        _oasm(score),
     )
+
+
+def _oasm(score) -> tuple[float, float] | None:
+    """Shuffled and held-out r of OASM on the score's recording and folds, where the store has it."""
+    known = stored_oasm(score.provenance["recording"].get("content_hash", ""), score.protocol)
+    return None if known is None else (known.shuffled, known.grouped)
 
 
 def _gain(score, control: str) -> Gain | None:

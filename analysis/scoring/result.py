@@ -232,7 +232,7 @@ class Score:
         -------
         dict
             r, r_low, r_high; share, share_low, share_high (of the ceiling); layer (that most folds use), optimism; r_seed_low,
-            r_seed_high (lowest and highest fold seed), seeds; unique_r2, joint_r2, controls_r2; ceiling, ceiling_low,
+            r_seed_high (lowest and highest fold seed), seeds; unique_r2, joint_r2, controls_r2, omega; ceiling, ceiling_low,
             ceiling_high; others, others_low, others_high (what other people predict, a lower bound of the ceiling).
         """
         by_seed = list(self.by_seed.values())
@@ -250,6 +250,7 @@ class Score:
             "r_seed_low": min(by_seed),
             "r_seed_high": max(by_seed),
             **{name: self.headline.get(name, np.nan) for name in _UNIQUE},
+            "omega": self.omega,
             "ceiling": self.ceiling.value,
             "ceiling_low": self.ceiling.low,
             "ceiling_high": self.ceiling.high,
@@ -324,7 +325,8 @@ class Score:
         whole = self.summary()
         names = {"score": "r", "score_low": "r_low", "score_high": "r_high", "score_seed_low": "r_seed_low",
                  "score_seed_high": "r_seed_high", "score_share": "share", "score_share_low": "share_low",
-                 "score_share_high": "share_high", **{f"score_{name}": name for name in _UNIQUE}}  # fmt: skip
+                 "score_share_high": "share_high", "score_omega": "omega",
+                 **{f"score_{name}": name for name in _UNIQUE}}  # fmt: skip
         model = {name: whole[of] for name, of in names.items()}
         table = pd.DataFrame([self._row(layer, model) for layer in self.layers])
         return table.assign(preview=self.preview) if self.preview else table

@@ -15,6 +15,8 @@ import numpy as np
 import pandas as pd
 import xarray as xr
 
+from analysis.protocol import Protocol
+from analysis.scoring.beside import stored_oasm
 from analysis.scoring.capsules import read_capsule
 from analysis.store.keys import content_key
 from analysis.store.sealed import healed, load_json, save_json
@@ -64,6 +66,7 @@ _NUMBERS = (
     "others",
     "layer",
     "optimism",
+    "omega",
     "n_stimuli",
     "n_targets",
     "n_subjects",
@@ -88,7 +91,10 @@ def row(score) -> dict:
         "family": score.provenance["model"]["family"] or score.model,
         "recording": score.recording,
         "protocol": protocol,
-        **{name: whole[name] for name in ("r", "r_low", "r_high", "ceiling", "layer", "optimism")},
+        **{
+            name: whole[name]
+            for name in ("r", "r_low", "r_high", "ceiling", "layer", "optimism", "omega")
+        },
         "normalised": whole["share"],
         "normalised_low": whole["share_low"],
         "normalised_high": whole["share_high"],
@@ -107,7 +113,9 @@ def row(score) -> dict:
 
 
 _SINCE = ("normalised_low", "normalised_high", "r_seed_low", "r_seed_high", "others")
-"""Numbers that older exports do not have, nor their hash."""
+"""Numbers that the oldest exports do not have, nor their hash."""
+_LATER = ("omega",)
+"""The same of exports from before they had these."""
 
 
 def _hash(found: dict, left_out: tuple[str, ...] = ()) -> str:
@@ -154,9 +162,10 @@ def results(store=None) -> pd.DataFrame:
     Returns
     -------
     pandas.DataFrame
-        :data:`COLUMNS`, ``source`` (``own`` or ``imported``), ``origin`` (file it came from) and ``key`` (in the store); the
-        per-target r of own results is under the key, see :func:`targets`. Cells of locked predictions are not among them;
-        ``attrs["locked"]`` is their number.
+        :data:`COLUMNS`, ``source`` (``own`` or ``imported``), ``origin`` (file it came from), ``key`` (in the store),
+        ``oasm_shuffled`` and ``oasm`` (of the recording under its folds, where that was computed); the per-target r of own
+        results is under the key, see :func:`targets`. Cells of locked predictions are not among them; ``attrs["locked"]`` is
+        their number.
     """
     rows = []
     for told in (store or Store()).scores("-result").to_dict("records"):
@@ -171,8 +180,37 @@ def results(store=None) -> pd.DataFrame:
     frame["edited"] = frame["edited"].fillna(False).astype(bool)
     for name in _NUMBERS:
         frame[name] = pd.to_numeric(frame[name], errors="coerce")
+    frame = _with_oasm(frame, store or Store())
     frame.attrs["locked"] = locked
     return frame
+
+
+def _with_oasm(frame: pd.DataFrame, store) -> pd.DataFrame:
+    """``oasm_shuffled`` and ``oasm`` (held out) of each result's recording and folds, where the store has them."""
+    known: dict[tuple, tuple[float, float]] = {}
+    found = []
+    for row in frame.itertuples():
+        about = _told(row.provenance)
+        key = (str(row.data_key), str(row.protocol_key))
+        if key not in known:
+            one = None
+            if "protocol" in about and "recording" in about:
+                content = about["recording"].get("content_hash", "")
+                with contextlib.suppress(BrainLensError, TypeError):
+                    one = stored_oasm(content, Protocol.from_dict(about["protocol"]), store)
+            known[key] = (np.nan, np.nan) if one is None else (one.shuffled, one.grouped)
+        found.append(known[key])
+    both = np.array(found, float).reshape(-1, 2)
+    return frame.assign(oasm_shuffled=both[:, 0], oasm=both[:, 1])
+
+
+def _told(provenance: object) -> dict:
+    """The record behind a row; empty where it is none."""
+    try:
+        said = json.loads(str(provenance))
+    except ValueError:
+        return {}
+    return said if isinstance(said, dict) else {}
 
 
 def _open_only(rows: list[dict], store) -> tuple[list[dict], int]:
@@ -411,8 +449,9 @@ def _checked(given: dict, number: int, name: str) -> dict:
     found["simulated"] = str(given.get("simulated")).strip().lower() in ("true", "1", "1.0")
     found["draws"] = _listed(given.get("draws")) or None
     if found["hash"]:
-        older = all(found[name] is None for name in _SINCE)
-        found["edited"] = found["hash"] != _hash(found, _SINCE if older else ())
+        eras = ((), _LATER, (*_SINCE, *_LATER))
+        possible = [one for one in eras if all(found[name] is None for name in one)]
+        found["edited"] = found["hash"] not in [_hash(found, one) for one in possible]
     else:
         found["protocol"] = found["protocol"] or "not said"
         found["protocol_key"] = found["protocol_key"] or f"imported: {found['protocol']}"

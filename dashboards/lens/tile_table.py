@@ -18,6 +18,9 @@ _HEADS = (
     ("random", "Above random embedding?", "Paired difference to random vectors of the same width, with its interval."),
     ("shuffled", "Shuffled adds", "What folds that ignore topics and stories would add: it leaks."),
     ("optimism", "Optimism", "What choosing the layer on the reported data would add."),
+    ("omega", "Omega", "Share of the model's R2 that position and length explain; other controls: the lens Trust."),
+    ("oasm", "OASM", "A model of when a stimulus came, without its words: r when shuffled, and with groups held out. "
+     "What it scores leaks."),
 )  # fmt: skip
 _SIGNS = {"yes": "✓ yes", "no": "✗ no", "cannot tell": "? cannot tell"}
 _STYLE = """
@@ -76,6 +79,10 @@ def _cells(tile, colour: str, top: float) -> dict[str, str]:
         "random": _gain(tile.above_random),
         "shuffled": _signed(tile.inflation),
         "optimism": _signed(tile.optimism),
+        "omega": f"{tile.omega:.0f} %" if math.isfinite(tile.omega) else "",
+        "oasm": ""
+        if tile.oasm is None
+        else " → ".join(_signed(r, sign=False) or "0" for r in tile.oasm),
     }
     if math.isfinite(tile.ceiling):
         share = f" <small>{tile.r / tile.ceiling:.0%} of it</small>" if tile.ceiling > 0 else ""

@@ -9,6 +9,7 @@ import pickle
 import zipfile
 
 import numpy as np
+import pandas as pd
 import pytest
 from click.testing import CliRunner
 
@@ -23,7 +24,7 @@ from data.catalog.catalog import recording
 from data.errors import BrainLensError
 
 QUICK = preset("defended").but(
-    seeds=2, folds=3, inner_folds=2, bootstrap=20, criterion="gcv", alphas=(100.0,),
+    seeds=2, folds=3, inner_folds=2, bootstrap=20, criterion="gcv", alphas=(5000.0,),
     controls=("position", "length"), ceiling="none",
 )  # fmt: skip
 
@@ -190,3 +191,42 @@ def test_the_commands(made, tmp_path):
         ["checklist", "x"],
     ):
         assert run(main, ["results", *wrong]).exit_code == 1
+
+
+def test_omega_and_oasm_stand_beside_every_score(made):
+    from analysis.answers.compare import rank
+    from analysis.answers.tiles import tiles
+    from analysis.scoring.results import row
+    from dashboards.lens.tile_table import table
+
+    found, loaded, _ = made
+    oasm = oasm_of(loaded, QUICK)
+    (tile,) = tiles([found])
+    assert tile.omega == found.omega and tile.oasm == (oasm.shuffled, oasm.grouped)
+    words = table([tile], {})
+    assert (
+        f"{found.omega:.0f} %" in words
+        and "without its words" in words
+        and "position and length explain" in words
+    )
+    assert found.summary()["omega"] == found.omega == found.table()["score_omega"].iloc[0]
+    assert row(found)["omega"] == found.omega
+    board = results()
+    mine = board[board["hash"] == row(found)["hash"]].iloc[0]
+    assert (mine["oasm_shuffled"], mine["oasm"]) == (oasm.shuffled, oasm.grouped)
+    ranked = rank(board, ["simulated"]).frame
+    ranked = ranked[ranked["protocol_key"] == QUICK.key()].iloc[0]
+    assert ranked["omega"] == pytest.approx(found.omega) and ranked["oasm"] == oasm.grouped
+
+
+def test_an_export_from_before_omega_is_not_called_edited(made, clean_home):
+    from analysis.scoring.results import _LATER, _hash, row
+
+    told = row(made[0])
+    path = clean_home.parent / "told.csv"
+    how = {"index": False, "float_format": "%.17g"}
+    old = {name: value for name, value in told.items() if name not in (*_LATER, "draws")}
+    pd.DataFrame([old | {"hash": _hash(told, _LATER)}]).to_csv(path, **how)
+    assert not bring(path)["edited"].any()
+    pd.DataFrame([told | {"omega": 1.0}]).drop(columns="draws").to_csv(path, **how)
+    assert bring(path)["edited"].all()
