@@ -16,7 +16,7 @@ from analysis.progress import SILENT, Report
 from analysis.protocol import Protocol
 from analysis.store.keys import READING, made, packages
 from analysis.store.store import Store
-from analysis.text.passages import ending_with_words, passages, passages_hash
+from analysis.text.passages import context_labels, ending_with_words, passages, passages_hash
 from data.errors import BrainLensError, unknown
 from data.recording import Recording
 
@@ -44,6 +44,8 @@ class Activations:
         Content key in the store.
     fresh : bool
         Whether the model had to read; False: served from the store, the model was never loaded.
+    device : str
+        Where it read: ``cpu``, ``cuda`` and so on; empty where it was read elsewhere.
     """
 
     def __init__(
@@ -58,6 +60,7 @@ class Activations:
         key: str,
         fresh: bool,
         source,
+        device: str = "",
     ):
         self.card, self.id, self.fingerprint, self.tokenizer_hash = (
             card,
@@ -66,6 +69,7 @@ class Activations:
             tokenizer_hash,
         )
         self.widths, self.layers, self.key, self.fresh = tuple(widths), list(layers), key, fresh
+        self.device = device
         self._source = source  # .layer(number), .gram(number)
 
     @classmethod
@@ -141,10 +145,21 @@ def activation_key(model: Model, recording: Recording, protocol: Protocol) -> st
 
 
 def _texts(model: Model, recording: Recording, protocol: Protocol) -> list[Passage]:
-    """What the model reads; for ``pooling="last"`` a stimulus ends with its last word (static vectors are means over words)."""
+    """What the model reads; for ``pooling="last"`` a stimulus ends with its last word (static vectors are means over words).
+
+    Where each stimulus is read alone the punctuation at the word's end is left out too: the full stop is the last token of nearly
+    all of them, and knows least of what tells them apart.
+    """
     read = passages(recording, protocol.context)
     static = model.card.cls in ("embedding", "random")
-    return ending_with_words(read) if protocol.pooling == "last" and not static else read
+    if protocol.pooling != "last" or static:
+        return read
+    alone = (
+        protocol.context in ("none", "recording")
+        and protocol.start != "tokenizer"  # the paper's last token is the mark
+        and context_labels(recording, protocol.context) is None
+    )
+    return ending_with_words(read, bare=alone)
 
 
 def _recipe(model: Model, read: str, protocol: Protocol) -> dict:
@@ -236,6 +251,7 @@ def extract(
         key=key,
         fresh=fresh,
         source=_Kept(entry, read),
+        device=str(entry.meta().get("device", "")),
     )
 
 

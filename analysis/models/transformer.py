@@ -206,6 +206,8 @@ class TransformerModel(Model):
     @property
     def sites(self) -> list[sites.Site]:
         """The places that are read in place of layers, in order; empty where layers are."""
+        if not self.variant.sites:
+            return []
         with self._lock:
             if self._sites is None:
                 blocks = self.config.get_text_config().num_hidden_layers

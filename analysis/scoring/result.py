@@ -502,8 +502,12 @@ class Score:
         static = self.provenance["model"].get("class") in ("embedding", "random")
         if alone and not static and self.protocol.pooling == "last" and stops > 0.5:
             lines.append(
-                f"Each stimulus is read alone, and {stops:.0%} end with a punctuation mark: where that is a token of its "
-                "own, the last token of the last word is the mark, not the word."
+                f"Each stimulus is read alone, and {stops:.0%} end with a punctuation mark: "
+                + (
+                    "where that is a token of its own, it is the last token, not the word."
+                    if self.protocol.start == "tokenizer"
+                    else "it is read up to its last word, without the mark, which would be the last token of them all."
+                )
             )
         if self.protocol.split == "leave-one-group-out":
             lines.append(

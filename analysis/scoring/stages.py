@@ -187,7 +187,8 @@ class Stages:
             "recording": self.recording.id,
             "protocol": self.protocol.name,
             "layer": number,
-            "made": made(time.perf_counter() - began, seed=run.protocol.seed),
+            "made": made(time.perf_counter() - began, seed=run.protocol.seed)
+            | {"device": getattr(self._activations, "device", "")},
         }
         self.store.save_score(key, fit)
         return fit

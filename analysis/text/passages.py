@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import re
+import unicodedata
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -134,19 +135,24 @@ def passages(recording: Recording, context: str = "recording") -> list[Passage]:
     return [_joined(texts, blanks, rows) for rows in groups.values()]
 
 
-def ending_with_words(read: Sequence[Passage]) -> list[Passage]:
+def ending_with_words(read: Sequence[Passage], *, bare: bool = False) -> list[Passage]:
     """The same passages, each stimulus up to the end of its last word: what stands alone behind it is no word.
 
     A word is what stands between white space and has a letter or a digit; a stimulus without any stays as it is.
+    ``bare``: without the punctuation at the word's end either, so that its last token is one of the word.
 
     Examples
     --------
     >>> ending_with_words([Passage("We know .", ((0, 9),), (0,))])[0].spans
     ((0, 7),)
+    >>> ending_with_words([Passage('We "know."', ((0, 10),), (0,))], bare=True)[0].spans
+    ((0, 8),)
     """
     found = []
     for passage in read:
         spans = tuple(_to_last_word(passage.text, *span) for span in passage.spans)
+        if bare:
+            spans = tuple(_without_marks(passage.text, *span) for span in spans)
         found.append(
             passage if spans == tuple(passage.spans) else Passage(passage.text, spans, passage.rows)
         )
@@ -160,6 +166,14 @@ def _to_last_word(text: str, start: int, end: int) -> tuple[int, int]:
         if any(letter.isalnum() for letter in text[start + first : start + last])
     ]
     return (start, start + held[-1]) if held else (start, end)
+
+
+def _without_marks(text: str, start: int, end: int) -> tuple[int, int]:
+    """A span without the punctuation at its end, where something else is left."""
+    last = end
+    while last > start and unicodedata.category(text[last - 1]).startswith("P"):
+        last -= 1
+    return (start, last) if text[start:last].strip() else (start, end)
 
 
 def _joined(texts: Sequence[str], blanks: Sequence[str], rows: Sequence[int]) -> Passage:

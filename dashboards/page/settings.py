@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 
 import panel_material_ui as pmui
@@ -10,6 +11,7 @@ from analysis.store.store import Store
 from dashboards.look.look import DIALOG, Words, heading, note
 from dashboards.state import Selection
 from data.catalog.fetch import size_text
+from data.errors import BrainLensError
 from data.home import home, mirror, shared
 
 __all__ = ["Settings", "places"]
@@ -54,10 +56,54 @@ class Settings:
             decimal,
             heading("What computes", "overline", margin=(14, 8, 0, 8)),
             note(device(), margin=(2, 8)),
+            *_devices(wide),
             heading("Where things are", "overline", margin=(14, 8, 0, 8)),
             *(_line(name, words) for name, words in places().items()),
         ]
         self.dialog.open = True
+
+
+DEVICES = {
+    "Automatic: a graphics card where there is one": "auto",
+    "Processor": "cpu",
+    "Graphics card (CUDA)": "cuda",
+    "Graphics card (Apple)": "mps",
+    "Spread over cards, memory and disk (large models)": "offload",
+}
+
+
+def _devices(wide: dict) -> list:
+    """Where models run from the next computation on; on a server that is its keeper's choice."""
+    from analysis.models.device import AUTO, VARIABLE, choose
+
+    chosen = os.environ.get(VARIABLE, "") or AUTO
+    options = DEVICES if chosen in DEVICES.values() else DEVICES | {chosen: chosen}
+    pick = pmui.Select(
+        label="Models run on",
+        options=options,
+        value=chosen,
+        disabled=bool(os.environ.get("BRAINLENS_SERVED")),
+        **wide,
+    )
+    told = note(
+        "Chosen for the whole server (BRAINLENS_DEVICE)."
+        if pick.disabled
+        else "From the next computation on; results are kept whatever read them, and each says what did. The number format "
+        "(dtype) is a field of the protocol.",
+        margin=(2, 8),
+    )
+
+    async def changed(event) -> None:
+        try:
+            await asyncio.to_thread(choose, event.new)  # it asks torch, which takes seconds to load
+        except BrainLensError as error:
+            told.object = str(error)
+            pick.value = os.environ.get(VARIABLE, "") or AUTO
+            return
+        told.object = f"Models run on: {event.new}, from the next computation on."
+
+    pick.param.watch(changed, "value")
+    return [pick, told]
 
 
 def places() -> dict[str, str]:

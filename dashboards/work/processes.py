@@ -16,6 +16,7 @@ import time
 import traceback
 from collections.abc import Callable
 
+from analysis.models.device import VARIABLE as DEVICE
 from analysis.progress import Cancelled, Report
 from data.errors import BrainLensError
 
@@ -76,6 +77,7 @@ class Workers:
         process, pipe = self._take()
         began, cancelled = time.monotonic(), None
         try:
+            pipe.send(("device", os.environ.get(DEVICE, "")))  # it may have been chosen since
             pipe.send(work)
             while True:
                 if pipe.poll(POLL):
@@ -197,6 +199,9 @@ def _serve(pipe, cores: int | None) -> None:
                 return
             except Exception as error:  # a function that this process cannot import
                 pipe.send(("failed", _portable_error(error), traceback.format_exc()))
+                continue
+            if isinstance(message, tuple) and message[0] == "device":
+                os.environ[DEVICE] = message[1]
                 continue
             if message == "cancel":
                 for report in current:

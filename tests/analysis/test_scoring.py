@@ -87,6 +87,11 @@ def test_the_model_beats_controls_and_the_joint_fit_says_by_how_much(planted):
     assert head["unique_r2"] > 0.1 and head["joint_r2"] > head["model_r2"] - 0.02
 
 
+def test_the_score_says_what_read_and_in_which_numbers(planted):
+    assert planted.provenance["device"] == "cpu"
+    assert planted.provenance["model"]["dtype"] == planted.protocol.dtype == "float32"
+
+
 def test_the_score_says_that_the_data_are_simulated(planted):
     assert "simulated" in planted.stamp
     assert any("simulated" in line for line in planted.warnings())

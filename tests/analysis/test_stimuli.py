@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from types import SimpleNamespace
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -151,3 +153,23 @@ def test_last_is_the_last_word_wherever_there_is_one():
     assert found == ["We know", "— Why", "...", "It's 5"]
     plain = [Passage("Nothing stands alone here.", ((0, 26),), (0,))]
     assert ending_with_words(plain) == plain
+
+
+def test_a_stimulus_that_is_read_alone_ends_with_a_token_of_its_last_word():
+    from analysis.features.activations import _texts
+    from analysis.models.catalog import card
+    from analysis.protocol import preset
+    from data.catalog.catalog import recording
+
+    model = SimpleNamespace(card=card("zoo-causal-200k"))
+    sentences = recording("simulated")
+    assert np.mean([text.rstrip()[-1] == "." for text in sentences.texts]) > 0.5
+    for name, bare in (("defended", True), ("schrimpf2021", False)):
+        alone = _texts(model, sentences, preset(name).but(context="none"))
+        ends = [one.text[end - 1] for one in alone for _, end in one.spans]
+        assert all(end.isalnum() for end in ends) == bare
+    together = _texts(model, sentences, preset("defended"))
+    assert "." in {one.text[end - 1] for one in together for _, end in one.spans}
+    static = SimpleNamespace(card=card("zoo-glove-64d"))
+    whole = _texts(static, sentences, preset("defended").but(context="none"))
+    assert "." in {one.text[end - 1] for one in whole for _, end in one.spans}

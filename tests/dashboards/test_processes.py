@@ -39,6 +39,10 @@ def endless(path: str, report) -> None:
         time.sleep(0.01)
 
 
+def place(report) -> str:
+    return os.environ.get("BRAINLENS_DEVICE", "")
+
+
 def wrong(report) -> None:
     raise BrainLensError("the value 7 is odd", choices=("2", "4"), remedy="Give an even one")
 
@@ -215,3 +219,10 @@ def test_turns_are_fair():
     assert queue[0] == 2
     release.set()
     first.join(30)
+
+
+def test_a_worker_takes_over_a_device_that_was_chosen_since(workers, monkeypatch):
+    monkeypatch.setenv("BRAINLENS_DEVICE", "cpu")
+    assert workers.run(place, Report()) == "cpu"
+    monkeypatch.delenv("BRAINLENS_DEVICE")
+    assert workers.run(place, Report()) == ""

@@ -1,0 +1,33 @@
+"""Settings: where models run is chosen there, said in words, and refused in words."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from types import SimpleNamespace
+
+from dashboards.page.settings import DEVICES, _devices
+
+
+def pressed(pick, value: str) -> None:
+    """Choose as the page does."""
+    callbacks = [
+        each.fn for each in pick.param.watchers["value"]["value"] if each.fn.__name__ == "changed"
+    ]
+    asyncio.run(callbacks[0](SimpleNamespace(new=value)))
+
+
+def test_a_device_is_chosen_and_one_that_is_not_there_is_refused(monkeypatch):
+    monkeypatch.setenv("BRAINLENS_DEVICE", "auto")
+    pick, told = _devices({})
+    assert pick.value == "auto" and set(pick.options.values()) == set(DEVICES.values())
+    pressed(pick, "cpu")
+    assert os.environ["BRAINLENS_DEVICE"] == "cpu" and "cpu" in told.object
+    pressed(pick, "cuda:99")
+    assert os.environ["BRAINLENS_DEVICE"] == "cpu" and "cuda:99" in told.object
+
+
+def test_a_served_page_leaves_it_to_the_keeper(monkeypatch):
+    monkeypatch.setenv("BRAINLENS_SERVED", "1")
+    pick, told = _devices({})
+    assert pick.disabled and "BRAINLENS_DEVICE" in told.object
