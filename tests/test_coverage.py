@@ -67,3 +67,20 @@ def test_the_same_seeds_give_the_same_outcomes_in_any_chunks():
 def test_what_stays_outside_the_band_is_marked():
     rows = summary(Cell("x", None, {}, {"above 0": 0.025}), {"above 0": [1.0] * 50 + [0.0] * 350})
     assert not rows[0]["inside"] and "outside" in documented(rows)
+
+
+def test_what_is_said_beside_an_interval_is_what_was_measured():
+    from analysis.statistics.measured import MEASURED, beside
+    from benchmarks.coverage import RESULTS
+
+    told = json.loads((RESULTS / "coverage.json").read_text(encoding="utf-8"))
+    rows = {(row["cell"], row["measure"]): row for row in told["rows"]}
+    for kind, (name, measure, share) in MEASURED.items():
+        row = rows[name, measure]
+        assert not row["inside"] and row["data_sets"] >= 400
+        assert row["rate"] == pytest.approx(share, abs=5e-4) and f"{share:.1%}" in beside(kind)
+    assert {cell.name for cell in grid()} == {row["cell"] for row in told["rows"]} | set(
+        told["not_measured"]
+    )
+    page = (RESULTS.parents[1] / "docs" / "method.md").read_text(encoding="utf-8")
+    assert documented(told["rows"], told["not_measured"]) in page

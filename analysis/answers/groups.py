@@ -11,6 +11,7 @@ import pandas as pd
 from analysis.answers.answer import Answer, decimal, interval, listed, plural
 from analysis.protocol import Protocol
 from analysis.scoring.summary import statistic, summarise
+from analysis.statistics.measured import beside
 from data.errors import BrainLensError
 
 __all__ = ["grouped", "groupings", "targets"]
@@ -111,7 +112,8 @@ def grouped(scores: Iterable, by: str = "subject") -> Answer:
     caption = (
         f"Held out: {scores[0].provenance['folds']}. One line per {by} of {scores[0].recording}; r is the "
         f"{scores[0].protocol.targets} over its targets. Bands: 95 %, Student's t over {_folds(scores[0])}, widened for the "
-        "training stimuli that folds share (Nadeau & Bengio 2003); they say nothing about other people. Results in words take in "
+        "training stimuli that folds share (Nadeau & Bengio 2003); they say nothing about other people. "
+        f"{beside('one subject')} Results in words take in "
         "each fold the layer chosen for the whole recording; the ringed layer is the one most folds chose."
     )
     axes = {

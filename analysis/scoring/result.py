@@ -14,6 +14,7 @@ import xarray as xr
 from analysis.protocol import Protocol
 from analysis.scoring.nested import nested_draws, picked, ratio_interval
 from analysis.scoring.summary import choose_layers, ends, letter, omega, per_target, summarise
+from analysis.statistics.measured import beside
 
 __all__ = ["Score"]
 
@@ -484,6 +485,8 @@ class Score:
             lines.append(
                 "The responses are averaged over people: no ceiling, no normalised score, no inference over people."
             )
+            if self.protocol.layer == "nested" and len(self.layers) > 1:
+                lines.append(beside("nested, averaged"))
         elif 0 < about["n_subjects"] <= 5:
             lines.append(f"Only {about['n_subjects']} subjects: the interval is optimistic.")
         if not about["averaged"] and self.ceiling.flag:
