@@ -89,14 +89,17 @@ def answer(found: Iterable[Reading], *, missing: pd.DataFrame | None = None) -> 
         for name in (*one.says, *one.rows["measure"])
     }
     rules = listed(dict.fromkeys(rule.partition(", held out")[0] for rule in frame["rule"]))
+    trials = all(one.about.get("form") == "mixed" for one in found)
     caption = (
-        f"Delta log-likelihood: what surprisal of the word and of the {SPILLOVER} words before it adds to length and log "
+        _of_trials(frame, rules)
+        if trials
+        else f"Delta log-likelihood: what surprisal of the word and of the {SPILLOVER} words before it adds to length and log "
         f"frequency of the same words, in nats per word; {rules}, whole texts held out. Intervals: 95 %, over texts. "
         "Held out, the k added columns bias the value downwards by about k / 2n: a model without any effect is expected at "
         f"{frame['bias'].median():.1e}, not at 0. In sample the value would always be above 0. "
         "A word counts where it has a response and the model knows it and the words before it. "
-        f"n = {'; '.join(_counts(name, rows) for name, rows in frame.groupby('recording', sort=False))}."
     )
+    caption += f"n = {'; '.join(_counts(name, rows) for name, rows in frame.groupby('recording', sort=False))}."
     if (frame["n_words"] < frame["n_words_alone"]).any():
         caption += " Each regression is fitted to all the words that its model knows."
     if pooled:
@@ -131,11 +134,23 @@ def answer(found: Iterable[Reading], *, missing: pd.DataFrame | None = None) -> 
     frame = pd.concat([frame, *([pd.DataFrame(pooled)] if pooled else [])], ignore_index=True)
     axes = {
         "x_title": "",
-        "y_title": "Delta log-likelihood, held out (nats per word)",
+        "y_title": f"Delta log-likelihood, held out (nats per {'trial' if trials else 'word'})",
         "log_x": False,
         "invert_x": False,
     }
-    return Answer(frame, _sentence(frame, says), caption, missing=missing, facts=facts, axes=axes)
+    sentence = _sentence(frame, says)
+    sentence = sentence.replace("nats per word", "nats per trial") if trials else sentence
+    return Answer(frame, sentence, caption, missing=missing, facts=facts, axes=axes)
+
+
+def _of_trials(frame: pd.DataFrame, rules: str) -> str:
+    """What was compared where single trials were fitted: the model as it was fitted stands in the rule."""
+    return (
+        "Delta log-likelihood: what the fixed effects of surprisal (of the word, and of the word before it where it is in the "
+        f"formula) add to a mixed model of single trials, in nats per held-out trial; {rules}. Intervals: 95 %, people and texts "
+        "resampled. Held out, the k added columns bias the value downwards by about k / 2n: a model without any effect is "
+        f"expected at {frame['bias'].median():.1e}, not at 0. A trial counts where it has a response and every predictor. "
+    )
 
 
 def against(frame: pd.DataFrame) -> Answer:

@@ -355,3 +355,20 @@ def test_a_recording_without_word_columns(store):
         ),
     )
     assert read(MODEL, bare, store=store).rows["low"].iloc[0] > 0
+
+
+def test_single_trials_are_told_as_what_they_are(found):
+    rows = found.rows.assign(
+        rule="log(rt) ~ surprisal + (1 | person); mixed model, new texts in 5 folds by story"
+    )
+    said = answer([replace(found, rows=rows, about={**found.about, "form": "mixed"})])
+    assert "nats per trial" in said.sentence and said.axes["y_title"].endswith("(nats per trial)")
+    assert (
+        "log(rt) ~ surprisal + (1 | person)" in said.caption
+        and "2 words before it" not in said.caption
+    )
+    assert (
+        "nats per word" not in said.sentence + said.caption
+        and "people and texts resampled" in said.caption
+    )
+    assert "nats per word" in answer([found]).sentence
