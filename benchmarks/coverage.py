@@ -510,6 +510,8 @@ def documented(rows: list[dict], unmeasured: list[str] = ()) -> str:
             note = "; ".join(
                 filter(None, [f"planted {row['true']:.3g}, mean {row['mean']:.3f}", note])
             )
+        if row["data_sets"] + row.get("undefined", 0) < DATA_SETS:
+            note = "; ".join(filter(None, [note, "too few to judge yet"]))
         if row.get("undefined"):
             note = "; ".join(filter(None, [note, f"{row['undefined']} not defined"]))
         said.append(f"| {row['cell']} | {row['measure']} | {row['nominal']:.1%} | {row['rate']:.1%} ± {row['error'] or 0:.1%} | "

@@ -1,7 +1,7 @@
 """What intervals kept of their promise in simulations, where that was not what they promise to within chance.
 
-The numbers are those of ``benchmarks/results/coverage.json`` (:mod:`benchmarks.coverage`; the whole table is in docs/method.md); a
-test holds them equal.
+The numbers are those of ``benchmarks/results/coverage.json`` (:mod:`benchmarks.coverage`; the whole table is in docs/method.md);
+a test holds them equal.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ def beside(kind: str) -> str:
     share = MEASURED[kind][2]
     if kind == "nested, averaged":
         return (
-            f"Measured in simulations: with 12 layers of noise such an interval of averaged responses lies above 0 in {share:.1%} "
-            "of data sets, where 2.5% are promised; the test that chooses the layer anew errs as it says."
+            "Measured in simulations: with 12 layers of noise such an interval of averaged responses lies above 0 in "
+            f"{share:.1%} of data sets, where 2.5% are promised; the test that chooses the layer anew errs as it says."
         )
     return f"Measured in simulations: such a band covers in {share:.1%} of data sets."
