@@ -153,7 +153,8 @@ def text(words: str, stamp: str = "", comment: str = "") -> bytes:
 
 
 def bundle(spec: FigureSpec, *, table: pd.DataFrame | None = None, recipe: Mapping | None = None, bibtex: str = "",
-           methods: str = "", python: str = "", long: pd.DataFrame | None = None, r_script: str = "", name: str = "brainlens",
+           methods: str = "", python: str = "",
+           checklist: str = "", long: pd.DataFrame | None = None, r_script: str = "", name: str = "brainlens",
            dpi: int = 300, panels: Sequence[FigureSpec] = (), decimal: str = "point", **style) -> bytes:  # fmt: skip
     """Everything in one zip.
 
@@ -166,6 +167,8 @@ def bundle(spec: FigureSpec, *, table: pd.DataFrame | None = None, recipe: Mappi
         Provenance, protocol, selection and link.
     bibtex, methods, python : str
         As of :mod:`analysis.paper.methods`; left out where empty.
+    checklist : str
+        As of :func:`analysis.paper.checklist.checklist`; left out where empty.
     long : pandas.DataFrame, optional
         One row per target and fold, for the R script.
     r_script : str
@@ -214,6 +217,7 @@ def bundle(spec: FigureSpec, *, table: pd.DataFrame | None = None, recipe: Mappi
     optional = {
         "references.bib": (bibtex, "% "),
         "methods.txt": (methods, ""),
+        "checklist.md": (checklist, ""),
         f"{name}.py": (python, "# "),
         f"{name}.R": (r_script, "# "),
     }

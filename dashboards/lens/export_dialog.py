@@ -15,6 +15,7 @@ import panel_material_ui as pmui
 
 from analysis.models.catalog import card
 from analysis.models.variants.spec import split
+from analysis.paper.checklist import checklist
 from analysis.paper.code import python_code
 from analysis.paper.methods import bibtex, paragraph
 from analysis.paper.tables import long_table, r_script
@@ -384,6 +385,7 @@ def make(
         bibtex=picture.bibtex or bibtex(scores, published=picture.published),
         methods=picture.methods or paragraph(scores, published=picture.published),
         python=code + figure_code(picture.label, recipe, stem, **style) if code else "",
+        checklist=checklist(scores) if scores else "",
         long=long_table(scores) if scores else None,
         r_script=r_script(scores) if scores else "",
         name=stem,

@@ -13,6 +13,7 @@ import panel as pn
 import panel_material_ui as pmui
 
 from analysis.answers.compare import TABLES
+from analysis.answers.difference import compare_results, record_of
 from analysis.models.catalog import card
 from analysis.progress import Report
 from dashboards.figures.spec import FigureSpec, Mark, Rule
@@ -102,6 +103,7 @@ class Compare(Lens):
             (tables, "tables"),
         ):
             self.link(widget, name)
+        self._why = note(margin=(4, 4))
         again = pmui.Button(label="Read the store again", icon="refresh", variant="text", size="small", margin=(4, 0),
                             on_click=lambda _: self.reload())  # fmt: skip
         self._file = pn.widgets.FileDropper(multiple=False, max_file_size="20MB", height=90, sizing_mode="stretch_width",
@@ -134,7 +136,12 @@ class Compare(Lens):
                 note("The first two, on the first recording of the mean.", margin=(0, 4)),
             ],
             "View": [ScalePicker(self.selection), facets, folded, self._columns],
-            "Results in and out": [pmui.Row(*self._downloads, margin=0), *self._inlet(), again],
+            "Results in and out": [
+                pmui.Row(*self._downloads, margin=0),
+                *self._inlet(),
+                again,
+                self._why,
+            ],
         }
 
     # ---- work ----------------------------------------------------------------------------------------------------------
@@ -168,6 +175,8 @@ class Compare(Lens):
         self._absent.object = view.controls.get("absent", "")
         if (board := self._board) is None:
             return
+        why = self.differences() if len(board) else []
+        self._why.object = "\n".join(["Why do numbers of one model differ?", *why] if why else [])
         for widget, options in (
             (self._recordings, [*told_apart(board), *benchmarks()]),
             (self._hidden, board["model"]),
@@ -176,6 +185,19 @@ class Compare(Lens):
             options = list(dict.fromkeys([*options, *widget.value]))
             if options != widget.options:
                 widget.options = options
+
+    def differences(self) -> list[str]:
+        """Why results of one model on one recording differ, the first two of each, for the first three that have several."""
+        shown = self._shown()
+        several = shown[shown.duplicated(["model", "recording"], keep=False)]
+        found = []
+        for (model, _), rows in list(several.groupby(["model", "recording"], sort=False))[:3]:
+            one, two = (
+                record_of(row, f"{model} ({row['source']}, {row['protocol']})")
+                for row in rows.head(2).to_dict("records")
+            )
+            found.append(compare_results(one, two).sentence)
+        return found
 
     def _split(self) -> tuple[list[str], list[str]]:
         """The chosen recordings that results here are of, and those that none is of."""

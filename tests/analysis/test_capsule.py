@@ -230,3 +230,14 @@ def test_an_export_from_before_omega_is_not_called_edited(made, clean_home):
     assert not bring(path)["edited"].any()
     pd.DataFrame([told | {"omega": 1.0}]).drop(columns="draws").to_csv(path, **how)
     assert bring(path)["edited"].all()
+
+
+def test_compare_says_why_two_results_of_one_model_differ(made, clean_home):
+    from dashboards import Compare
+
+    bring(made[2])
+    score("zoo-glove-64d", made[1], QUICK.but(split="shuffled"))
+    board = Compare().run(wait=True)
+    (said,) = board.differences()
+    assert "Suspect first: split." in said and "imported" in said and "own" in said
+    assert "Why do numbers of one model differ?" in board._why.object
