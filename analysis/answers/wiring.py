@@ -183,7 +183,8 @@ def wiring(courses: Iterable[Course]) -> Answer:
     Answer
         ``frame``: birth, part, updates, updates_percent, weights, weights_percent, seeds, mean and t interval over seeds of r,
         share (of the finished model's r), r_nested, bits_per_byte, delta_ll. ``facts``: ``seeds``, ``finished``, ``born``
-        (shares at birth), ``iso`` (level, part, weights_percent, log_weights, updates at which it is reached, from the library's
+        (shares at birth), ``iso`` (level, part, weights_percent, log_weights, updates at which it is reached, front (no other set
+        reaches it with as few updates and weights), from the library's
         initialisation), ``enough`` (level -> the cheapest run that reaches it), ``anchors``.
     """
     courses = list(courses)
@@ -253,6 +254,10 @@ def _iso(frame: pd.DataFrame) -> pd.DataFrame:
             )
     columns = ["level", "part", "weights_percent", "log_weights", "updates_percent"]
     made = pd.DataFrame(rows, columns=columns)
+    v = made[["updates_percent", "weights_percent"]].to_numpy(float)
+    as_good = (v[None] <= v[:, None]).all(-1) & (v[None] < v[:, None]).any(-1)
+    same = made["level"].to_numpy()[:, None] == made["level"].to_numpy()[None]
+    made["front"] = ~(as_good & same).any(axis=1)
     return made.assign(name=[f"{100 * level:.0f} % of r" for level in made["level"]])
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
 
 import click
@@ -33,6 +34,34 @@ def _words(text: str) -> str:
     return "" if text == "none" else words_of(text)
 
 
+def _side_by_side(tasks: list, workers: int, report) -> list:
+    """What each task gives, in their order; in processes, each on its share of the cores, where there are several."""
+    import multiprocessing
+    import os
+    from concurrent.futures import ProcessPoolExecutor, as_completed
+
+    if workers < 2:
+        return [task(report=report) for task in tasks]
+    cores = str(max(1, (os.cpu_count() or 1) // workers))
+    with ProcessPoolExecutor(
+        workers, multiprocessing.get_context("spawn"), initializer=_alone, initargs=(cores,)
+    ) as pool:
+        asked = [pool.submit(task) for task in tasks]
+        for done, _ in enumerate(as_completed(asked), 1):
+            report.step(done, len(asked), "runs and births")
+        return [one.result() for one in asked]
+
+
+def _alone(cores: str) -> None:
+    """In a worker: its share of the cores."""
+    import os
+
+    import torch
+
+    os.environ["BRAINLENS_CORES"] = cores
+    torch.set_num_threads(int(cores))
+
+
 def _told(answer, table, title: str, out: Path | None) -> None:
     from dashboards.command.console import show_frame
 
@@ -59,6 +88,9 @@ def _told(answer, table, title: str, out: Path | None) -> None:
 )
 @click.option("--updates", default=640, show_default=True, help="Updates of each run.")
 @click.option("--seeds", default=3, show_default=True, help="Runs of each set of weights.")
+@click.option(
+    "--workers", default=2, show_default=True, help="Processes that train and score side by side."
+)
 @click.option("--price", "only_price", is_flag=True, help="Only tell what it would take.")
 @_TEXT
 @_TIMES
@@ -71,6 +103,7 @@ def wiring(
     births,
     updates,
     seeds,
+    workers,
     only_price,
     text,
     corpus,
@@ -101,14 +134,20 @@ def wiring(
     asked = dict(
         recording=recording, protocol=_preset(protocol, changes), text=_words(text), corpus=corpus
     )
+    tasks = [partial(answers.course, model, "", birth="", **asked)]
+    tasks += [
+        partial(answers.course, model, "", seed, birth=birth, **asked)
+        for birth in answers.BIRTHS
+        for seed in range(seeds)
+    ]
+    tasks += [
+        partial(answers.course, model, part, seed, birth=birth, updates=steps, **asked)
+        for seed in range(seeds)
+        for birth in births
+        for part in parts
+    ]
     with progress(model) as report:
-        found = answers.at_birth(model, seeds, report=report, **asked)
-        found += [
-            answers.course(model, part, seed, birth=birth, updates=steps, report=report, **asked)
-            for seed in range(seeds)
-            for birth in births
-            for part in parts
-        ]
+        found = _side_by_side(tasks, workers, report)
     answer = answers.wiring(found)
     columns = ["birth", "part", "updates", "weights", "seeds", "r", "share", "bits_per_byte"]
     _told(answer, answer.frame[columns], f"Runs of {model} on {recording}", out)

@@ -228,15 +228,17 @@ def _births(answer, stamp: str) -> FigureSpec:
 
 def _plane(answer, stamp: str) -> FigureSpec:
     iso = answer.facts["iso"].sort_values(["level", "updates_percent"], ignore_index=True)
+    edge = iso[iso["front"]]
+    hover = ("name", "part", "updates_percent", "weights_percent")
     marks = (
-        Mark("line", iso, "updates_percent", "log_weights", colour="name"),
-        Mark("points", iso, "updates_percent", "log_weights", colour="name",
-             hover=("name", "part", "updates_percent", "weights_percent")),
-    )  # fmt: skip
+        Mark("line", edge, "updates_percent", "log_weights", colour="name"),
+        Mark("points", iso, "updates_percent", "log_weights", colour="name", hover=hover),
+    )
     return FigureSpec(
         "Which updates of which weights reach the same score?", marks, f"{answer.axes['x_title']} (log scale)",
         "Trained weights, per cent, as a power of ten", log_x=True, stamp=stamp,
-        caption="Each line joins runs with the same share of the finished model's r (library initialisation); 2 is all weights.",
+        caption="A point for each set of weights that reaches a share of the finished model's r (library initialisation); a line "
+        "joins those that no other reaches with as few updates and weights. 2 is all weights.",
     )  # fmt: skip
 
 
