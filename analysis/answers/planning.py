@@ -156,18 +156,22 @@ def planning(
                     repeats=repeats, alpha=alpha)
         for m in counts
     }  # fmt: skip
-    said = [
-        f"{plural(n, 'person').replace('persons', 'people')} with {m} items" if n else f"no number of people with {m} items"
-        for m, n in needed.items()
-    ]  # fmt: skip
-    sentence = (
-        f"To find a difference of {effect:g} between {names[0]} and {names[1]} with a power of {wanted:.0%}, it takes "
-        f"{' or '.join(said)}."
-    )
+    said = _needed(needed)
+    sentence = f"To find a difference of {effect:g} between {names[0]} and {names[1]} with a power of {wanted:.0%}, it takes {said}."
     return Answer(
         frame, sentence, _caption(parts, repeats, alpha, learning), facts={"components": parts, "needed": needed},
         axes={"x_title": "People", "y_title": f"Power at alpha = {alpha:g}"},
     )  # fmt: skip
+
+
+def _needed(needed: dict[int, int | None]) -> str:
+    """``30 people with 100 items or 24 with 200``; one number where the items make no difference."""
+    if len(set(needed.values())) == 1 and (count := next(iter(needed.values()))):
+        return f"{count} people, with {min(needed)} as with {max(needed)} items"
+    return " or ".join(
+        f"{count} people with {items} items" if count else f"no number of people with {items} items"
+        for items, count in needed.items()
+    )
 
 
 def _caption(parts: Components, repeats: int, alpha: float, learning: LearningCurve | None) -> str:

@@ -91,13 +91,14 @@ def cells(title: str, answer, stamp: str = "") -> FigureSpec:
     frame = brain.iloc[kept].rename(columns={"label": "entry"})
     left = f" {len(kept)} of {len(brain)} layers are drawn, evenly over depth; the table has all."
     left = left if len(kept) < len(brain) else ""
+    left = f" Columns: number of the model from the top, and layer.{left}"
     heat = matrix.iloc[kept, kept]
     heat = heat.rename(columns=dict(zip(heat.columns, _short(frame), strict=True)))
     return FigureSpec(
         title,
         (Mark("points", frame.fillna({"brain": 0.0}), "entry", "brain", colour="model", hover=("model", "layer", "brain")),),
         "",
-        answer.axes["y_title"],
+        answer.axes["y_title"][:1].upper() + answer.axes["y_title"][1:],
         (Rule("y", 0.0),),
         answer=answer.sentence,
         caption=answer.caption + left,
