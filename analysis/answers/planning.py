@@ -157,7 +157,8 @@ def planning(
         for m in counts
     }  # fmt: skip
     said = _needed(needed)
-    sentence = f"To find a difference of {effect:g} between {names[0]} and {names[1]} with a power of {wanted:.0%}, it takes {said}."
+    what = f"a difference of {effect:g} between {names[0]} and {names[1]}"
+    sentence = f"To find {what} with a power of {wanted:.0%}, it takes {said}."
     return Answer(
         frame, sentence, _caption(parts, repeats, alpha, learning), facts={"components": parts, "needed": needed},
         axes={"x_title": "People", "y_title": f"Power at alpha = {alpha:g}"},
