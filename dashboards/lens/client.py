@@ -59,15 +59,25 @@ function patient() {
 export function render({model, el}) {
   patient()
   el.style.display = "none"
+  const lens = (search) => new URLSearchParams(search).get("lens") || ""
   const show = () => {
     if (!model.active) { return }
     const query = model.query ? "?" + model.query : ""
     if (window.location.search !== query) {
-      const before = window.history.state?.lens
-      const step = before && model.lens && before !== model.lens ? "pushState" : "replaceState"
-      window.history[step]({lens: model.lens}, "", window.location.pathname + query + window.location.hash)
-    } else if (!window.history.state?.lens) { window.history.replaceState({lens: model.lens}, "") }
+      // told by the queries themselves: the field lens of this model may change after them
+      const step = window.history.state?.known && lens(window.location.search) !== lens(query) ? "pushState" : "replaceState"
+      window.history[step]({known: true}, "", window.location.pathname + query + window.location.hash)
+    } else if (!window.history.state?.known) { window.history.replaceState({known: true}, "") }
   }
+  // names and roles that the widgets of others leave out; a look at every element takes a few milliseconds
+  const mend = () => {
+    for (const node of everything(document)) {
+      if (node.matches("[role=progressbar]:not([aria-label])")) { node.setAttribute("aria-label", "Progress") }
+      if (node.matches("span[aria-label]:not([role])")) { node.setAttribute("role", "img") }
+      if (node.matches("div[aria-label^='Resize ']:not([role])")) { node.setAttribute("role", "separator") }
+    }
+  }
+  const mending = setInterval(() => (window.requestIdleCallback || setTimeout)(mend), 1500)
   const back = () => { if (model.active) { model.send_msg({went: window.location.search}) } }
   window.addEventListener("popstate", back)
   const press = (event) => {
@@ -105,6 +115,7 @@ export function render({model, el}) {
   })
   document.addEventListener("keydown", press)
   model.on("remove", () => {
+    clearInterval(mending)
     document.removeEventListener("keydown", press)
     window.removeEventListener("popstate", back)
     window.removeEventListener("resize", resized)

@@ -295,7 +295,7 @@ class Lens(pn.viewable.Viewer):
             for one in self._wanted
             if one.key not in self.desk.held
             and (one.quiet or self.in_front)
-            and (one.free or self._eager or self.desk.lingers(one.key))
+            and (one.free or self._eager or self.desk.goes_on(one.key))
         ]
         if free:
             self._submit(free)

@@ -139,9 +139,9 @@ class Desk:
         """Whether this job is under way."""
         return key in self._orders
 
-    def lingers(self, key: str) -> bool:
-        """Whether a job goes on under this key whose page is gone."""
-        return self._runner.lingers(key)
+    def goes_on(self, key: str) -> bool:
+        """Whether a job goes on under this key, here or for another page."""
+        return self._runner.goes_on(key)
 
     def wait(self, timeout: float | None = None) -> None:
         """Return when all jobs have ended; not to be called from the page's own loop."""

@@ -258,11 +258,11 @@ class Runner:
             self._end(job)
         self._changed()
 
-    def lingers(self, key: str) -> bool:
-        """Whether a job goes on under this key whose page is gone."""
+    def goes_on(self, key: str) -> bool:
+        """Whether a job goes on under this key: of another window, or of a page that is gone or being loaded again."""
         with self._lock:
             job = self._active.get(key)
-            return job is not None and job.active and not job.listeners
+            return job is not None and job.active
 
     def _end(self, job: Job) -> None:
         """Cancel a job that nobody listens to."""

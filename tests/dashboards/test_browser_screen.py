@@ -37,8 +37,8 @@ def test_the_figure_starts_high_and_fills_the_window(width, height, server, visi
     said(page, "over 42 published models").wait_for()
     page.wait_for_timeout(1500)
     top, tall = figure(page)
-    assert top < 200
-    assert tall > height - 340
+    assert top < (200 if width > 1000 else 250)  # a narrow window breaks the title and the answer
+    assert tall > height - 320
     page.set_viewport_size({"width": width, "height": height - 150})
     page.wait_for_timeout(2000)
     assert abs(figure(page)[1] - (tall - 150)) < 5  # it follows the window

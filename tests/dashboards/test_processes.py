@@ -159,10 +159,10 @@ def test_a_job_outlives_its_page_and_a_reload_attaches(workers, tmp_path):
     while not path.exists():
         time.sleep(0.01)
     runner.leave(first, gone=True)
-    assert first.job.active and runner.lingers("key") and not runner.lingers("other")
+    assert first.job.active and runner.goes_on("key") and not runner.goes_on("other")
     ear = Ear()
     again = runner.submit("key", "title", work, ear.hear)
-    assert again.job is first.job and not runner.lingers("key")
+    assert again.job is first.job
     runner.leave(again)
     assert not first.job.active and first.job.report.cancelled
 
