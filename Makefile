@@ -6,7 +6,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
-.PHONY: app env test check types docs deep lint bench starter zoo lock browser shots clean
+.PHONY: app env test fuzz check types docs deep lint bench starter zoo lock browser shots clean
 
 env: $(READY)
 
@@ -30,6 +30,10 @@ test: env browser
 # What takes minutes: simulations, fuzz, faults, screenshots. Their JSON is committed; a slice of each is in `make test`.
 deep: env browser
 	$(BIN)/python -m pytest -m deep --timeout 3600
+
+# Damaged and mutated files, sidecars and links, thousands of each kind (about half an hour)
+fuzz: env
+	BRAINLENS_FUZZ=2000 $(BIN)/python -m pytest -n 2 tests/test_fuzz.py tests/data/test_own_hostile.py --timeout 3600
 
 # What a commit must pass: style, and the tests that need no browser, no download and no patience.
 check: lint

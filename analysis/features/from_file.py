@@ -12,8 +12,9 @@ import numpy as np
 
 from analysis.features.matching import matched
 from data.errors import BrainLensError
+from data.own.archive import unpacking
 from data.own.formats import load_npz
-from data.own.hdf5 import harmless
+from data.own.hdf5 import engine, harmless
 from data.own.limits import MOST_UNPACKED
 from data.own.meaning import listed
 from data.recording import Recording
@@ -30,7 +31,7 @@ def holds_activations(path: Path) -> bool:
 
         if not zipfile.is_zipfile(path):
             return False
-        with zipfile.ZipFile(path) as archive:
+        with unpacking(path) as archive:
             names = {name.removesuffix(".npy") for name in archive.namelist()}
         return "stimulus" in names and "responses" not in names
     if path.suffix not in SUFFIXES:
@@ -39,7 +40,11 @@ def holds_activations(path: Path) -> bool:
 
     _harmless(path) if path.is_dir() else harmless(path)
     try:
-        opened = xr.open_zarr(path, consolidated=False) if path.is_dir() else xr.open_dataset(path)
+        opened = (
+            xr.open_zarr(path, consolidated=False)
+            if path.is_dir()
+            else xr.open_dataset(path, engine=engine(path))
+        )
     except Exception:  # each format has its own classes; what it is then is for its reader to say
         return False
     with opened:
@@ -193,7 +198,7 @@ def _read_xarray(path: Path):
         with (
             xr.open_zarr(path, consolidated=False)
             if path.is_dir()
-            else xr.open_dataset(path) as opened
+            else xr.open_dataset(path, engine=engine(path)) as opened
         ):
             variable = _variable(path, opened)
             _bounded(path, variable, opened["stimulus"])

@@ -16,6 +16,7 @@ from data.catalog.fetch import RemoteFile
 from data.errors import BrainLensError, unknown
 from data.home import home, person, personal, shared
 from data.own import formats, tables
+from data.own.apart import tried
 from data.own.meaning import plain_columns, reading_options
 from data.own.read import read
 from data.own.sidecar import SIDECAR, sidecar, write_sidecar
@@ -42,6 +43,8 @@ MOST_BYTES = 500_000_000
 
 _FOLDER = "own"
 _ABOUT = "about.json"
+_TEXT = (".csv", ".tsv", ".txt", ".tab")
+_PLAIN = 5_000_000  # bytes of a text table that are read here without being tried elsewhere first
 _OLD = 24 * 3600  # seconds after which a half-finished upload is forgotten
 
 
@@ -86,7 +89,7 @@ def stage(files: Mapping[str, bytes]) -> Path:
     Raises
     ------
     BrainLensError
-        Too large, of no known format, or several recordings at once; nothing is left behind.
+        Too large, of no known format, several recordings at once, or more than a process can read; nothing is left behind.
     """
     size = sum(len(content) for content in files.values())
     if size > MOST_BYTES:
@@ -108,6 +111,12 @@ def stage(files: Mapping[str, bytes]) -> Path:
         raise BrainLensError(
             f"The file could not be written: {error}", remedy="Make room on the disk"
         ) from None
+    if size > _PLAIN or tables.suffix(Path(main)) not in _TEXT:
+        try:
+            tried(folder / main)
+        except BrainLensError:
+            shutil.rmtree(folder, ignore_errors=True)
+            raise
     return folder / main
 
 

@@ -101,7 +101,11 @@ def load_npz(path: str | Path) -> dict[str, np.ndarray]:
             try:
                 with archive.open(member) as stream:
                     arrays[name[:-4]] = _array(stream, f"{path.name}/{name}", member.file_size)
-            except (zipfile.BadZipFile, NotImplementedError, RuntimeError, EOFError) as error:
+            except (BrainLensError, MemoryError):
+                raise
+            except (
+                Exception
+            ) as error:  # zipfile and its decompressors raise many kinds on a damaged archive
                 raise BrainLensError(
                     f"{path.name}: member {name!r} cannot be unpacked: {error}",
                     remedy="Save it again",

@@ -9,11 +9,22 @@ import numpy as np
 from data.errors import BrainLensError
 from data.own.limits import within
 
-__all__ = ["harmless"]
+__all__ = ["engine", "harmless"]
 
 MOST_OBJECTS = 100_000
 _TEXT = 64  # bytes that a text of unknown length comes to in memory, at least
 _RATIO = 500  # announced : on disk; numbers pack 1 to 4 times
+
+
+def engine(path: Path) -> str:
+    """The reader of a user's NetCDF file, for xarray's ``engine``: h5netcdf, or scipy for the classic form.
+
+    The C library behind netCDF4 ends the whole process on some damaged files, and with it every session of a server.
+    """
+    if not path.is_file():
+        raise BrainLensError(f"There is no file {path}", remedy="Check the path")
+    with open(path, "rb") as stream:
+        return "scipy" if stream.read(3) == b"CDF" else "h5netcdf"
 
 
 def harmless(path: Path) -> None:

@@ -8,7 +8,7 @@ import numpy as np
 import xarray as xr
 
 from data.errors import BrainLensError
-from data.own.hdf5 import harmless
+from data.own.hdf5 import engine, harmless
 
 __all__ = ["MOST_BYTES", "open_array"]
 
@@ -38,7 +38,9 @@ def open_array(
     if path.is_file():
         harmless(path)
     try:
-        with xr.open_dataset(path, decode_times=False, decode_timedelta=False) as dataset:
+        with xr.open_dataset(
+            path, decode_times=False, decode_timedelta=False, engine=engine(path)
+        ) as dataset:
             dataset = dataset.reset_coords(drop=False) if not dataset.data_vars else dataset
             names = [
                 n

@@ -5,7 +5,6 @@ from __future__ import annotations
 import datetime
 import re
 import zipfile
-import zlib
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -109,7 +108,9 @@ def _packed(path: Path) -> None:
         with zipfile.ZipFile(path) as archive:
             held = archive.infolist()
             within(path, sum(one.file_size for one in held))
-    except (zipfile.BadZipFile, OSError) as error:
+    except (BrainLensError, MemoryError):
+        raise
+    except Exception as error:  # zipfile raises many kinds
         start = path.read_bytes()[:8]
         old = start == b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1"
         raise BrainLensError(
@@ -146,7 +147,7 @@ def _one_sheet(path: Path, found: dict, wanted: str) -> tuple[str, Iterator[list
         if wanted not in names:
             raise unknown(f"sheet of {path.name}", wanted, names)
         return wanted, _safely(path, found[wanted])
-    full = [name for name, rows in found.items() if _something(rows)]
+    full = [name for name, rows in found.items() if _something(_safely(path, rows))]
     if len(full) > 1:
         raise BrainLensError(
             f"{path.name} holds {len(full)} sheets",
@@ -160,7 +161,7 @@ def _one_sheet(path: Path, found: dict, wanted: str) -> tuple[str, Iterator[list
 
 
 def _something(rows) -> bool:
-    return any(any(_held(cell) for cell in row) for row in _rows(rows))
+    return any(any(_held(cell) for cell in row) for row in rows)
 
 
 def _safely(path: Path, rows) -> Iterator[list]:
@@ -174,9 +175,11 @@ def _safely(path: Path, rows) -> Iterator[list]:
                     remedy="Save the part that is needed as CSV or Parquet",
                 )
             yield row
-    except BrainLensError:
+    except (BrainLensError, MemoryError):
         raise
-    except (zlib.error, zipfile.BadZipFile, ValueError, KeyError, OSError, SyntaxError) as error:
+    except (
+        Exception
+    ) as error:  # zipfile, its decompressors and the XML parser raise many kinds on damaged files
         raise BrainLensError(
             f"{path.name} is damaged: {error}", remedy="Save it again, or as CSV (UTF-8)"
         ) from None

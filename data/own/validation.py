@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from data.errors import BrainLensError
+from data.errors import BrainLensError, memory_error
 from data.own.columns import Understood
 from data.own.read import understood
 from data.recording import Recording
@@ -103,6 +103,8 @@ def check(path: str | Path, **columns) -> ValidationReport:
         return inspect(source.recording, source=source, name=name)
     except BrainLensError as error:
         return refused(name, error)
+    except MemoryError as error:
+        return refused(name, memory_error(error))
     except Exception as error:  # a report is owed even for a file that no check foresaw
         why = " ".join(str(error).split())[:300]
         what = f"{name} could not be read: {type(error).__name__}{': ' + why if why else ''}"

@@ -129,6 +129,10 @@ def _textgrid(path: Path, tier: str | None) -> pd.DataFrame:
                 choices=names,
                 remedy="Name the tier of words",
             )
+        if not names:
+            raise BrainLensError(
+                f"{path.name} has no tier", remedy="Save it in Praat with a tier of words"
+            )
         tier = (usual or names)[0]
     elif tier not in names:
         raise unknown(f"tier of {path.name}", tier, names)

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import json
 import re
-import zipfile
 from pathlib import Path
 
 import pandas as pd
 
 from data.errors import BrainLensError
+from data.own.archive import unpacking
 from data.own.limits import within
 
 __all__ = ["is_prompts", "prompt_trials"]
@@ -75,21 +75,16 @@ def prompt_trials(path: Path) -> tuple[pd.DataFrame, list[str]]:
 def _text(path: Path) -> str:
     if path.suffix.lower() != ".zip":
         return _decoded(path.read_bytes(), path.name)
-    try:
-        with zipfile.ZipFile(path) as packed:
-            members = [one for one in packed.infolist() if one.filename.lower().endswith(".jsonl")]
-            members = [one for one in members if not Path(one.filename).name.startswith(".")]
-            if len(members) != 1:
-                raise BrainLensError(
-                    f"{path.name} holds {len(members)} files of transcripts (.jsonl), not one",
-                    remedy="Unpack it and name one of them",
-                )
-            within(path, members[0].file_size)
-            return _decoded(packed.read(members[0]), members[0].filename)
-    except zipfile.BadZipFile as error:
-        raise BrainLensError(
-            f"{path.name} is no zip file: {error}", remedy="Download it again"
-        ) from None
+    with unpacking(path) as packed:
+        members = [one for one in packed.infolist() if one.filename.lower().endswith(".jsonl")]
+        members = [one for one in members if not Path(one.filename).name.startswith(".")]
+        if len(members) != 1:
+            raise BrainLensError(
+                f"{path.name} holds {len(members)} files of transcripts (.jsonl), not one",
+                remedy="Unpack it and name one of them",
+            )
+        within(path, members[0].file_size)
+        return _decoded(packed.read(members[0]), members[0].filename)
 
 
 def _decoded(raw: bytes, name: str) -> str:

@@ -14,6 +14,7 @@ import pandas as pd
 
 from data.errors import BrainLensError, unknown
 from data.files import atomic, guarded
+from data.own.archive import unpacking
 from data.own.experiments.ibex import ibex_trials, is_ibex
 from data.own.experiments.prompts import is_prompts, prompt_trials
 from data.own.experiments.roles import plain_trials
@@ -187,7 +188,7 @@ def import_trials(
 
 # ---- files --------------------------------------------------------------------------------------------------------------------
 def _members(path: Path) -> list[str]:
-    with zipfile.ZipFile(path) as packed:
+    with unpacking(path) as packed:
         names = [one.filename for one in packed.infolist() if not one.is_dir()]
     return [one for one in names if not Path(one).name.startswith(".") and "__MACOSX" not in one]
 
@@ -217,7 +218,7 @@ def _tables(paths: list[Path], folder: Path) -> list[Path]:
 
 
 def _unpacked(path: Path, names: list[str], folder: Path) -> list[Path]:
-    with zipfile.ZipFile(path) as packed:
+    with unpacking(path) as packed:
         wanted = [
             one
             for one in packed.infolist()
