@@ -160,6 +160,7 @@ def curve(frame: pd.DataFrame, null: np.ndarray | None = None, *, rule: str = ""
             "null_share": np.nan,
             "p_share": np.nan,
             "p_median": np.nan,
+            "draws": 0 if null is None else len(null),
         }
         if null is not None and len(null):
             drawn = np.asarray(null, float)[:, mine]
@@ -219,6 +220,7 @@ def _words(model: str, one: dict) -> str:
     if np.isfinite(one["null_share"]):
         said += (
             f"; by chance {percent(one['null_share'])} would be above 0 "
-            f"(p of the median {decimal(one['p_median'], 3)})"
+            f"(p of the median {decimal(one['p_median'], 3)}, "
+            f"{plural(one['draws'], 'exchange')})"
         )
     return said + "."

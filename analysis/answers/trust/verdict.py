@@ -15,6 +15,8 @@ MUCH = 80.0
 """Omega in percent from which on plain controls are said to explain most of a model's predictivity."""
 ADDS = 0.02
 """Selection optimism in r that is worth a doubt."""
+FEWEST = 19
+"""Exchanges below which no p can be .05."""
 KEPT = 0.5
 """Share of r that must be left on other people, topics or experiments."""
 
@@ -143,7 +145,9 @@ def _curve(said: Answer, model: str):
         doubts.append(
             f"{percent(1 - one['share'])} of the defensible specifications are not above 0"
         )
-    if np.isfinite(one["p_median"]) and one["p_median"] > 0.05:
+    if 0 < one["draws"] < FEWEST:
+        doubts.append(f"{one['draws']} exchanges are too few to tell the curve from chance")
+    elif np.isfinite(one["p_median"]) and one["p_median"] > 0.05:
         doubts.append(f"their median is not above chance (p = {decimal(one['p_median'], 3)})")
     finding = f"{percent(one['share'])} of {one['counted']} defensible specifications above 0"
     return finding, " and ".join(doubts)
