@@ -312,11 +312,12 @@ def test_layers_beside_each_other_by_subject_and_by_target(clean_home):
         "Layers, defended* by subject",
         "Layers, brainscore2026 by subject",
         "Targets",
+        "People",
     ]
     assert lens.shown.pictures[0].table["group"].nunique() > 1
     assert "Not per region: its targets carry no region or network." in lens._why.object
     lens.selection.param.update(by="region", protocols=[])
-    assert [picture.label for picture in lens.shown.pictures] == ["Layers", "Targets"]
+    assert [picture.label for picture in lens.shown.pictures] == ["Layers", "Targets", "People"]
 
 
 def test_a_figure_that_does_not_change_is_not_drawn_again():
