@@ -26,6 +26,7 @@ __all__ = [
     "compare_models",
     "default_formula",
     "read_trials",
+    "require_persons",
     "trial_table",
 ]
 
@@ -147,8 +148,8 @@ def trial_table(
     return Trials(long.reset_index(drop=True), response, together, str(name), (*notes, *left))
 
 
-def _words(recording: Recording) -> tuple[pd.DataFrame, str]:
-    """The words with their lengths and frequencies, and the column of the texts they stand in."""
+def require_persons(recording: Recording) -> None:
+    """Refuse a recording without persons and words, before a model reads it."""
     if recording.scored_unit != "word" or recording.subjects is None:
         what = (
             f"one response per {recording.scored_unit}"
@@ -159,6 +160,11 @@ def _words(recording: Recording) -> tuple[pd.DataFrame, str]:
             f"{recording.id} has {what}: single trials need persons and words",
             remedy="Choose a recording of persons, such as brothers2021, ucl-eeg or simulated-reading",
         )
+
+
+def _words(recording: Recording) -> tuple[pd.DataFrame, str]:
+    """The words with their lengths and frequencies, and the column of the texts they stand in."""
+    require_persons(recording)
     text = recording.context or recording.group
     words = recording.stimuli.copy()
     if text is None:
@@ -257,6 +263,7 @@ def read_trials(
         The fit falls back from a singular or failed one to ``||`` and to intercepts, and its notes say so.
     """
     if trials is None:
+        require_persons(corpus(recording))
         name = model or (surprisal if isinstance(surprisal, str) else "surprisal")
         bits = surprisal_of(
             surprisal, corpus(recording), protocol=protocol, store=store, report=report

@@ -147,6 +147,10 @@ def read(
 
         model = load(model)
     named, recording = recording, corpus(recording)
+    if form == "mixed":
+        from analysis.reading.by_trial import require_persons
+
+        require_persons(recording)  # before the model reads
     whole = word_frame(recording)  # before the model reads, for what is wrong with the recording
     kept = _filtered(recording, whole.table, filter)
     scored, about = (

@@ -170,9 +170,10 @@ def _shared_trials(sources, recording, protocol, filter_, report) -> dict:
     """The trials of each source, over those that all have a surprisal for."""
     from dataclasses import replace
 
-    from analysis.reading.by_trial import trial_table
+    from analysis.reading.by_trial import require_persons, trial_table
 
     made = corpus(recording)
+    require_persons(made)
     tables = {name: trial_table(recording, surprisal_of(given, made, protocol=protocol, report=report), filter=filter_)
               for name, given in sources}  # fmt: skip
     if len(tables) == 1:

@@ -217,3 +217,10 @@ def test_trials_are_taken_in_and_say_what_a_rule_leaves_out(tmp_path):
     assert "Write it as --column NAME=VALUE" in failed(
         "data", "trials", str(results), "--column", "rt"
     )
+
+
+def test_averages_are_refused_before_a_model_reads(tmp_path):
+    rows = [f"t{t},w{w}{t},{300 + w}" for t in range(6) for w in range(8)]
+    (tmp_path / "means.csv").write_text("story,word,rt\n" + "\n".join(rows))
+    said = failed("reading", "no-such-model", "--on", tmp_path / "means.csv", "--form", "mixed")
+    assert "single trials need persons and words" in said and "no-such-model" not in said
