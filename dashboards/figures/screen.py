@@ -22,6 +22,7 @@ from bokeh.layouts import gridplot
 from bokeh.models import (
     BasicTickFormatter,
     ColumnDataSource,
+    DataRange1d,
     FixedTicker,
     HoverTool,
     LabelSet,
@@ -145,8 +146,10 @@ def _cortex(spec: FigureSpec, theme: str, height: int, width: int | None):
         height=height,
         width=width or _NOMINAL_WIDTH,
         sizing_mode="stretch_width" if width is None else None,
-        x_range=Range1d(0, wide),
-        y_range=Range1d(0, high),
+        x_range=DataRange1d(
+            range_padding=0
+        ),  # only such ranges keep the proportions of the picture
+        y_range=DataRange1d(range_padding=0),
         match_aspect=True,
         tools="pan,wheel_zoom,save,reset",
         toolbar_location="right",

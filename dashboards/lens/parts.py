@@ -137,6 +137,7 @@ class Frame(pmui.Column):
             on_zoom=zoomed,
         )
         self._drawn, self._theme, self._room = spec, theme, room
+        resize(self._pane.object, height)  # rows of panels share it
 
     def fit(self, height: int) -> None:
         """Another height, without a new plot."""

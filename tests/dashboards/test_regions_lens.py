@@ -85,6 +85,9 @@ def test_the_brain_on_the_screen_has_a_colour_bar_and_names(answer, cortex):
     plot = draw(brain_of(answer, "told", cortex, "inflated", 0.0, ""))
     (bar,) = plot.select({"type": ColorBar})
     (names,) = plot.select({"type": LabelSet})
+    assert (
+        plot.match_aspect and type(plot.x_range).__name__ == "DataRange1d"
+    )  # a brain is not stretched
     assert bar.title.startswith("Pearson r") and names.source.data["words"][0] == "left lateral"
 
 

@@ -44,6 +44,9 @@ def test_each_region_has_a_panel_and_the_link_holds_it(lens):
     lens.selection.places = "region"
     lens.refresh()
     assert lens.shown.pictures[0].spec.facet == "group"
+    rows = 1 + max(row for _, row, *_ in lens._frames[0]._pane.object.children)
+    heights = {child.height for child, *_ in lens._frames[0]._pane.object.children}
+    assert rows * heights.pop() <= lens._frames[0]._holder.height  # all rows lie above the caption
     assert set(lens.shown.pictures[1].table["group"]) == {"A", "B"}
     values, problems = decode(lens.selection.query())
     assert values["places"] == "region" and not problems
