@@ -168,6 +168,8 @@ def _around(path: Path, onsets: np.ndarray, lags: np.ndarray):
         ) from None
     try:
         raw = mne.io.read_raw_fif(path, preload=True, verbose="error")
+    except MemoryError:
+        raise
     except Exception as error:  # mne raises many kinds
         raise BrainLensError(
             f"{path.name} cannot be read: {str(error).splitlines()[0]}", remedy="Fetch it again"
