@@ -11,6 +11,7 @@ import panel_material_ui as pmui
 
 from analysis.features.from_file import holds_activations, peek
 from dashboards.library.cards import report_rows
+from dashboards.library.roles import MoreRoles
 from dashboards.look.look import heading, note
 from dashboards.work.desk import Desk
 from data.catalog import shelf
@@ -315,6 +316,7 @@ class Upload(pmui.Column):
             for widget in (self._name, self._kind, self._quality, self._licence, self._citation)
         ]
         self._kind.param.watch(lambda _: self.check(), "value")
+        self.more = MoreRoles(names, self.check)
         self._add = pmui.Button(
             label="Add to the library",
             icon="add",
@@ -329,6 +331,14 @@ class Upload(pmui.Column):
             heading(self.staged.name, "h6", margin=(14, 10, 0, 10)),
             heading("What the columns mean", "overline", margin=(6, 10, 0, 10)),
             pmui.FlexBox(*boxes, sizing_mode="stretch_width", gap="0 12px"),
+            pmui.Accordion(
+                (
+                    "More roles: scored apart, target, region, repeat, averaging, unit, language",
+                    pmui.FlexBox(*self.more.boxes, sizing_mode="stretch_width", gap="0 12px"),
+                ),
+                sizing_mode="stretch_width",
+                margin=(6, 10),
+            ),
             heading("About it", "overline", margin=(10, 10, 0, 10)),
             pmui.FlexBox(*about, sizing_mode="stretch_width", gap="0 12px"),
             pmui.Row(self._add, away, margin=0),
@@ -359,7 +369,7 @@ class Upload(pmui.Column):
             found[key] = None if value in (_NONE, [], "") else value
         if self._kind.value:
             found["kind"] = self._kind.value
-        return found
+        return found | self.more.said()
 
     def check(self) -> None:
         """Check the file as its columns are meant now."""

@@ -184,6 +184,31 @@ def test_fetch_check_and_remove(library, tmp_path, monkeypatch):
         catalog._EXTRA.pop("lab")
 
 
+def test_every_role_can_be_said_in_the_upload(library):
+    from data.catalog.catalog import recording
+
+    rows = [
+        f"{text},{region},{i + 0.5 * (region == 'rh')}"
+        for i, text in enumerate("abcdef")
+        for region in ("lh", "rh")
+    ]
+    upload = library.upload
+    upload.take({"areas.csv": ("sentence,place,bold\n" + "\n".join(rows)).encode()})
+    settle(library, lambda: upload.pickers and "used" in words(upload._report))
+    upload.more.pickers["target"].value = "place"
+    upload.more.pickers["unit"].value, upload.more.pickers["averaged"].value = "z", "true"
+    settle(library, lambda: "It can be used" in words(upload._report))
+    assert upload.said()["target"] == "place" and upload.said()["averaged"] is True
+    assert "repeat" not in upload.said()  # what is left as it is found is not said
+    upload.more.pickers["repeat"].value = "(none)"
+    assert upload.said()["repeat"] is None
+    settle(library, lambda: "It can be used" in words(upload._report))
+    upload.add()
+    settle(library, lambda: upload.staged is None)
+    found = recording("areas")
+    assert found.n_stimuli == 6 and found.n_targets == 2 and found.averaged and found.unit == "z"
+
+
 def test_upload_checks_again_when_a_column_is_changed_and_adds_it(library):
     upload = library.upload
     upload.take({"mine.csv": TABLE.encode()})
