@@ -38,7 +38,9 @@ class Made:
             },
         }
     )
-    protocol: object = field(default_factory=lambda: SimpleNamespace(layer="nested", method="ridge"))
+    protocol: object = field(
+        default_factory=lambda: SimpleNamespace(layer="nested", method="ridge")
+    )
     ceiling: object = field(default_factory=lambda: SimpleNamespace(value=0.5, flag=""))
 
     def summary(self) -> dict:
