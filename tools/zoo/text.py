@@ -116,11 +116,13 @@ def fetch(folder: Path, key: str, report: Report = SILENT) -> Path:
 
 # ---- documents ------------------------------------------------------------------------------------------------------------
 def documents(
-    folder: Path, report: Report = SILENT, *, sources: Iterable[str] = tuple(SOURCES)
+    folder: Path, report: Report = SILENT, *, sources: Iterable[str] | None = None
 ) -> dict[str, str]:
-    """All documents of the sources, cleaned: ``{"addresses/1790_george_washington_n": text, ...}``."""
+    """All documents of the sources (None: of all), cleaned: ``{"addresses/1790_george_washington_n": text, ...}``."""
     raw = {
-        name: text for key in sources for name, text in _READERS[key](fetch(folder, key, report))
+        name: text
+        for key in (SOURCES if sources is None else sources)
+        for name, text in _READERS[key](fetch(folder, key, report))
     }
     return {name: text for name, raw_text in raw.items() if len(text := clean(raw_text)) > 100}
 
