@@ -77,7 +77,7 @@ export function render({model, el}) {
       if (node.matches("div[aria-label^='Resize ']:not([role])")) { node.setAttribute("role", "separator") }
     }
   }
-  const mending = setInterval(() => (window.requestIdleCallback || setTimeout)(mend), 1500)
+  const mending = setInterval(() => (window.requestIdleCallback || setTimeout)(mend, {timeout: 1000}), 1500)
   const back = () => { if (model.active) { model.send_msg({went: window.location.search}) } }
   window.addEventListener("popstate", back)
   const press = (event) => {

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import io
 import zipfile
 
@@ -57,9 +58,13 @@ def still(page):
 
 def started(page, *, until):
     """Press Run where it is offered (what is cheap runs by itself), until some place is seen."""
+    playwright = pytest.importorskip("playwright.sync_api")
     for _ in range(720):
         if button(page, "Run", exact=True).is_visible():
-            button(page, "Run", exact=True).click()
+            with contextlib.suppress(
+                playwright.TimeoutError
+            ):  # it goes between the look and the click where the run began by itself
+                button(page, "Run", exact=True).click(timeout=1000)
         if until.is_visible():
             return until
         page.wait_for_timeout(250)
@@ -99,24 +104,36 @@ def test_it_opens_on_the_published_models_without_any_other_host(server, visit):
     said(page, "42 rows").wait_for()
 
 
+def serious(response: dict) -> list:
+    """Rule and places of what axe-core calls serious or critical, but for Tabulator's own grid, which has its footer in it."""
+    found = []
+    for one in response["violations"]:
+        if one["impact"] in ("serious", "critical"):
+            places = [f"{node['target'][0][-1]} {node['html'][:120]}" for node in one["nodes"]]
+            if places := [place for place in places if "tabulator" not in place]:
+                found.append((one["id"], places[:4]))
+    return found
+
+
 @pytest.mark.parametrize(("theme", "width"), [("light", 1280), ("dark", 800)])
 def test_every_lens_fits_has_named_controls_and_no_serious_violation(theme, width, server, visit):
     """By axe-core: names of buttons, fields and switches, contrast, roles."""
     axe = pytest.importorskip("axe_playwright_python.sync_playwright").Axe()
-    page = ready(visit(f"{server.url}?theme={theme}", width=width))
     wrong = {}
-    for name, question in QUESTIONS.items():
+    for number, (name, question) in enumerate(QUESTIONS.items()):
+        if (
+            number % 5 == 0
+        ):  # a page with every lens open asks for more style sheets at once than Chromium holds
+            page = ready(visit(f"{server.url}?theme={theme}", width=width))
         page.get_by_role("tab", name=name, exact=True).click()
         page.get_by_role("heading", name=question).wait_for()
-        page.wait_for_timeout(2500)  # roles that other widgets leave out are mended meanwhile
+        for _ in range(4):  # roles that other widgets leave out are mended meanwhile
+            page.wait_for_timeout(2500)
+            if not (found := serious(axe.run(page).response)):
+                break
         assert page.evaluate("document.documentElement.scrollWidth") <= width
-        for one in axe.run(page).response["violations"]:
-            if one["impact"] in ("serious", "critical"):
-                places = [f"{node['target'][0][-1]} {node['html'][:120]}" for node in one["nodes"]]
-                if places := [
-                    place for place in places if "tabulator" not in place
-                ]:  # a grid of others, with its footer in it
-                    wrong.setdefault(name, []).append((one["id"], places[:4]))
+        if found:
+            wrong[name] = found
     assert wrong == {}
     button(page, "Toggle theme").click()
     page.wait_for_function(f"!location.search.includes('dark') == {str(theme == 'dark').lower()}")
