@@ -75,6 +75,9 @@ export function render({model, el}) {
       if (node.matches("[role=progressbar]:not([aria-label])")) { node.setAttribute("aria-label", "Progress") }
       if (node.matches("span[aria-label]:not([role])")) { node.setAttribute("role", "img") }
       if (node.matches("div[aria-label^='Resize ']:not([role])")) { node.setAttribute("role", "separator") }
+      if (node.matches("button.MuiIconButton-root:not([aria-label]):not([title])") && !node.textContent.trim()) {
+        node.setAttribute("aria-label", node.nextElementSibling?.matches("button") ? "Less" : "More")  // of a number
+      }
     }
   }
   const mending = setInterval(() => (window.requestIdleCallback || setTimeout)(mend, {timeout: 1000}), 1500)

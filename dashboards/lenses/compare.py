@@ -231,7 +231,7 @@ class Compare(Lens):
             return []
         return [one for one in models if derived(one) and derived(one) in models]
 
-    def _beside(self, here: list[str], folded: list[str]) -> pd.DataFrame:
+    def _with_omega(self, here: list[str], folded: list[str]) -> pd.DataFrame:
         """The results of what is folded, by the model they stand under."""
         from analysis.answers.compare import derived, rank
 
@@ -371,7 +371,7 @@ class Compare(Lens):
                     answer,
                     stamp=stamp,
                     absent=absent,
-                    folded=self._beside(here, folded),
+                    folded=self._with_omega(here, folded),
                     others=self._others(here),
                     facets=choice.facets,
                     left_out=choice.columns,
