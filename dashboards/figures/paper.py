@@ -556,10 +556,13 @@ def _category_axis(axes, categories: tuple[str, ...], inches: float, font_size: 
 def _titles(figure, grid, plan: Drawing, inches: tuple[float, float]) -> None:
     size = mpl.rcParams["axes.labelsize"]
     titles = (plan.spec.x_title, plan.spec.y_title)
-    share = 0.5 if plan.spec.horizontal else 0.84  # the names on the left take the rest
+    # names on the left, the other title and notes at the foot take the rest
+    shares = (0.5, 0.5) if plan.spec.horizontal else (0.84, 0.7)
     across, up = (
         _wrapped(text, share * side * 72, size)
-        for text, side in zip(titles[::-1] if plan.spec.horizontal else titles, inches)
+        for text, share, side in zip(
+            titles[::-1] if plan.spec.horizontal else titles, shares, inches
+        )
     )
     for axes in grid[:, 0]:
         axes.set_ylabel(

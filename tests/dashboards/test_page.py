@@ -106,9 +106,7 @@ def test_ids_of_what_is_there_are_taken(clean_home, tmp_path):
 
 
 def test_results_may_be_of_what_no_catalogue_knows(clean_home, monkeypatch):
-    import analysis.scoring.results
-
-    monkeypatch.setattr(analysis.scoring.results, "results", lambda: pd.DataFrame(
+    monkeypatch.setattr("dashboards.page.checks.results", lambda: pd.DataFrame(
         {"model": ["ours"], "recording": ["mine"], "data_key": ["a"]}))  # fmt: skip
     assert decode("ranked=mine&hidden=ours", checks()) == (
         {"ranked": ["mine"], "hidden": ["ours"]},

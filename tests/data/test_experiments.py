@@ -170,7 +170,7 @@ def test_damaged_files_are_answered_in_words(tmp_path):
         with pytest.raises(BrainLensError, match=said):
             import_trials(tmp_path / "p.jsonl")
     (tmp_path / "p.jsonl.zip").write_bytes(b"PK no")
-    with pytest.raises(BrainLensError, match="no zip"):
+    with pytest.raises(BrainLensError, match="an archive that cannot be unpacked"):
         import_trials(tmp_path / "p.jsonl.zip")
 
 
