@@ -409,14 +409,7 @@ class Lens(pn.viewable.Viewer):
         for part in (*self._frames, self._table):
             part.mark(self.selection.picked)
         self.inspector.tell(self.selection.picked, self.shown, self.selection.theme)
-        beside = bool(self.inspector.objects)
-        if beside != self._beside:
-            self._beside = beside
-            if (
-                self.client.across
-            ):  # the inspector takes its room from the figure, whose names are placed again
-                self._draw(self.shown)
-                return
+        self._beside = bool(self.inspector.objects)  # its room counts when the figure is drawn next
         self.showing()
 
     def _act_on(self, what: str, name: str) -> None:

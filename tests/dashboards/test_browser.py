@@ -115,6 +115,7 @@ def serious(response: dict) -> list:
     return found
 
 
+@pytest.mark.deep  # a look of axe at sixteen lenses in two themes takes minutes
 @pytest.mark.parametrize(("theme", "width"), [("light", 1280), ("dark", 800)])
 def test_every_lens_fits_has_named_controls_and_no_serious_violation(theme, width, server, visit):
     """By axe-core: names of buttons, fields and switches, contrast, roles."""
