@@ -4,17 +4,19 @@ from __future__ import annotations
 
 import asyncio
 import os
+from concurrent.futures import ThreadPoolExecutor
 from types import SimpleNamespace
 
 from dashboards.page.settings import DEVICES, _devices
 
 
 def pressed(pick, value: str) -> None:
-    """Choose as the page does."""
+    """Choose as the page does (in a thread of its own: a browser test leaves its event loop running in this one)."""
     callbacks = [
         each.fn for each in pick.param.watchers["value"]["value"] if each.fn.__name__ == "changed"
     ]
-    asyncio.run(callbacks[0](SimpleNamespace(new=value)))
+    with ThreadPoolExecutor(1) as beside:
+        beside.submit(asyncio.run, callbacks[0](SimpleNamespace(new=value))).result()
 
 
 def test_a_device_is_chosen_and_one_that_is_not_there_is_refused(monkeypatch):

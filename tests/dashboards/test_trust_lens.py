@@ -17,6 +17,7 @@ from dashboards.figures import paper
 from dashboards.figures.screen import draw
 from dashboards.lenses.trust import Found, sheet
 from dashboards.state import decode, encode
+from dashboards.work import ledger
 from data.errors import BrainLensError
 
 QUICK = preset("defended").but(
@@ -29,19 +30,23 @@ SOME = ["leaks", "omega", "optimism", "curve", "matrix"]
 
 @pytest.fixture(scope="module")
 def lens():
-    made = Trust(
-        models=["zoo-glove-64d"],
-        recording="simulated",
-        protocol=QUICK,
-        doubts=SOME,
-        copies=0,
-        exchanges=5,
-        cells=CELLS,
-        beyond=["position", "length"],
-    )
-    made.wait(120)
-    assert "price stands above" in made.shown.verdict  # told before the click
-    assert made._wanted[0].seconds > 0
+    with (
+        pytest.MonkeyPatch.context() as here
+    ):  # or it starts by itself where earlier tests taught the rates
+        here.setattr(ledger, "FREE_SECONDS", 0.0)
+        made = Trust(
+            models=["zoo-glove-64d"],
+            recording="simulated",
+            protocol=QUICK,
+            doubts=SOME,
+            copies=0,
+            exchanges=5,
+            cells=CELLS,
+            beyond=["position", "length"],
+        )
+        made.wait(120)
+        assert "price stands above" in made.shown.verdict  # told before the click
+        assert made._wanted[0].seconds > 0
     made.run(wait=True)
     return made
 
