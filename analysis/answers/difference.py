@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -11,10 +11,9 @@ import numpy as np
 import pandas as pd
 
 from analysis.answers.answer import Answer, decimal, listed
-from analysis.protocol import PRESETS, Protocol
 from data.errors import BrainLensError
 
-__all__ = ["SUSPECTS", "Record", "compare_results", "record_of", "split_difference"]
+__all__ = ["SUSPECTS", "Record", "compare_results", "record_of"]
 
 
 @dataclass(frozen=True)
@@ -58,16 +57,26 @@ class Suspect:
     explains: tuple[str, ...] = ()
 
 
-_DATA = ("data file", "row order", "number of stimuli", "number of targets", "folds")
+_DATA = (
+    "data file",
+    "row order",
+    "target order",
+    "number of stimuli",
+    "number of targets",
+    "folds",
+)
 SUSPECTS: tuple[Suspect, ...] = (
-    Suspect("recording", ("recording.id",), (*_DATA, "people left out", "filter")),
-    Suspect("people left out", ("recording.people", "recording.n_subjects"), _DATA),
-    Suspect("filter", ("recording.filters",), _DATA),
-    Suspect("data file", ("recording.rows_hash",), _DATA[1:]),
-    Suspect("row order", ("recording.response_hash", "recording.stimulus_hash"), ("folds",)),
+    Suspect("recording", ("recording.id",), (*_DATA, "roles of columns", "people left out", "filter")),
+    Suspect("people left out", ("recording.people", "recording.n_subjects"), ("target order", *_DATA[3:])),
+    Suspect("filter", ("recording.filters",), ("data file", *_DATA[3:])),
+    Suspect("data file", ("recording.rows_hash",), ("target order", *_DATA[3:])),
+    Suspect("row order", ("recording.order_hash",), ("target order", "folds")),
+    Suspect("target order", ("recording.response_hash", "recording.stimulus_hash")),
+    Suspect("roles of columns", ("recording.context", "recording.group", "recording.within", "recording.averaged",
+                                 "recording.unit"), ("folds", "target order")),
     Suspect("model", ("model.family", "model.width", "model.layers"), ("tokenizer", "model revision", "start token")),
-    Suspect("tokenizer", ("model.tokenizer_hash",), ("model revision",)),
-    Suspect("model revision", ("model.id", "model.fingerprint")),
+    Suspect("tokenizer", ("model.tokenizer_hash",), ("model name", "start token")),
+    Suspect("model revision", ("model.fingerprint",), ("model name",)),
     Suspect("start token", ("protocol.start", "model.bos")),
     Suspect("pooling", ("protocol.pooling",)),
     Suspect("context", ("protocol.context", "protocol.window", "protocol.attention")),
@@ -76,7 +85,7 @@ SUSPECTS: tuple[Suspect, ...] = (
     Suspect("regression", ("protocol.method", "protocol.criterion", "protocol.shared_alpha", "protocol.standardize",
                            "protocol.inner_folds", "protocol.rcond")),
     Suspect("alpha grid", ("protocol.alphas",)),
-    Suspect("layer choice", ("protocol.layer", "protocol.last_layer")),
+    Suspect("layer choice", ("protocol.layer", "protocol.last_layer", "scored.layers")),
     Suspect("aggregation", ("protocol.targets", "protocol.people", "protocol.order", "protocol.by_experiment")),
     Suspect("ceiling kind", ("protocol.ceiling", "protocol.normalise", "protocol.clip"), ("ceiling",)),
     Suspect("ceiling", ("ceiling.kind",)),
@@ -85,10 +94,12 @@ SUSPECTS: tuple[Suspect, ...] = (
     Suspect("folds", ("folds",)),
     Suspect("number of stimuli", ("recording.n_stimuli",)),
     Suspect("number of targets", ("recording.n_targets",)),
+    Suspect("model name", ("model.id",)),
     Suspect("machine", ("machine",)),
 )  # fmt: skip
 """Most likely causes first: what was measured, who read, how it was scored, with what it was computed."""
-_HARMLESS = ("machine",)
+_HARMLESS = ("name of the recording", "model name", "machine")
+"""These change no number by themselves."""
 _PATHS = {path for one in SUSPECTS for path in one.paths}
 
 
@@ -110,10 +121,16 @@ def record_of(given, name: str = "") -> Record:
     from analysis.scoring.capsules import Capsule, read_capsule
 
     if hasattr(given, "provenance") and hasattr(given, "summary"):
-        return Record(name or f"{given.model} on {given.recording}", given.value, given.provenance)
+        told = given.provenance | {"scored": {"layers": [str(one) for one in given.layers]}}
+        return Record(name or f"{given.model} on {given.recording}", given.value, told)
     if isinstance(given, Capsule):
         told = given.result
-        return Record(name or f"{told['model']} (capsule)", float(told["r"]), given.provenance, origin="capsule")  # fmt: skip
+        known = given.provenance
+        if "layer" in (table := given.tables.get("layers", pd.DataFrame())):
+            known = known | {"scored": {"layers": list(map(str, table["layer"]))}}
+        return Record(
+            name or f"{told['model']} (capsule)", float(told["r"]), known, origin="capsule"
+        )
     if isinstance(given, Mapping):
         about = given.get("provenance") or "{}"
         about = json.loads(about) if isinstance(about, str) else about
@@ -225,25 +242,28 @@ def compare_results(first: Record, second: Record) -> Answer:
     """
     rows, unknown, seen = [], [], set()
     explained: dict[str, str] = {}
+    alike = _alike(first, second)
     for suspect in SUSPECTS:
         different = [path for path in suspect.paths if _differ(first, second, path)]
         lacking = [path for path in suspect.paths if _lacking(first, second, path)]
         unknown += [suspect.what] if len(lacking) == len(suspect.paths) else []
-        if not different:
+        seen |= set(different)
+        if not different or suspect.what in alike:
+            what = _RENAMED.get(suspect.what)
+            rows += [_row(first, second, what, path, "") for path in different if what]
             continue
         for other in suspect.explains:
             explained.setdefault(other, suspect.what)
         for path in different:
             rows.append(_row(first, second, suspect.what, path, explained.get(suspect.what, "")))
-            seen.add(path)
-    for path in _other_protocol(first, second) - seen:
+    for path in sorted(_other_protocol(first, second) - seen):
         rows.append(_row(first, second, path.removeprefix("protocol."), path, ""))
     frame = pd.DataFrame(rows, columns=["what", "path", "first", "second", "follows"])
     if len(frame):
         order = frame["what"].isin(_HARMLESS) * 2 + (frame["follows"] != "")
         frame = frame.assign(order=order).sort_values("order", kind="stable").drop(columns="order")
     causes = list(dict.fromkeys(frame.loc[frame["follows"] == "", "what"]))
-    causes = [one for one in causes if one not in _HARMLESS or len(causes) == 1]
+    causes = [one for one in causes if one not in _HARMLESS] or causes
     return Answer(
         frame.reset_index(drop=True),
         _sentence(first, second, causes),
@@ -252,6 +272,39 @@ def compare_results(first: Record, second: Record) -> Answer:
         + (f"Not told by one side: {listed(dict.fromkeys(unknown))}." if unknown else "Both sides tell everything."),
         facts={"causes": causes, "unknown": list(dict.fromkeys(unknown))},
     )  # fmt: skip
+
+
+_RENAMED = {"recording": "name of the recording", "model": "model name"}
+
+
+def _alike(first: Record, second: Record) -> set[str]:
+    """Suspects that the contents clear although a name or a hash differs.
+
+    A file under another name is no other recording where its texts are the same; weights of one shape with one tokenizer, or one
+    set of weights, are no other model; data are not other data where all who are in both have the same rows; and rows that hold
+    other texts are not turned ones.
+    """
+    found: set[str] = set()
+    same = {path: _same(first, second, path) for path in
+            ("recording.texts_hash", "recording.rows_hash", "model.fingerprint", "model.tokenizer_hash")}  # fmt: skip
+    if same["recording.texts_hash"] or same["recording.rows_hash"]:
+        found.add("recording")
+    elif same["recording.texts_hash"] is False:
+        found.add("row order")
+    shape = all(_same(first, second, f"model.{name}") for name in ("width", "layers"))
+    if same["model.fingerprint"] or (shape and same["model.tokenizer_hash"]):
+        found.add("model")
+    people = _same(first, second, "recording.people")
+    mine, theirs = (one.get("recording.people_hashes") or {} for one in (first, second))
+    if people is False and all(mine[one] == theirs[one] for one in set(mine) & set(theirs)):
+        found.add("data file")
+    return found
+
+
+def _same(first: Record, second: Record, path: str) -> bool | None:
+    """Whether both tell the same; None where one of them does not tell."""
+    a, b = first.get(path), second.get(path)
+    return None if a is None or b is None else _plain(a) == _plain(b)
 
 
 def _differ(first: Record, second: Record, path: str) -> bool:
@@ -309,68 +362,3 @@ def _sentence(first: Record, second: Record, causes: list[str]) -> str:
         return f"{numbers}. {'Nothing that is recorded differs.' if told else 'Too little is told to say why.'}"
     rest = f"; then {listed(causes[1:])}" if len(causes) > 1 else ""
     return f"{numbers}. Suspect first: {causes[0]}{rest}."
-
-
-# ---- splitting ------------------------------------------------------------------------------------------------------
-def split_difference(
-    first: Record, second: Record, number: Callable[[Protocol], float], *, most: int = 5
-) -> Answer:
-    """The difference split over the protocol fields that differ, one changed at a time.
-
-    Parameters
-    ----------
-    number : callable
-        The number under a protocol, computed here.
-    most : int
-        With more differing fields only the path is given, without order-free shares.
-
-    Returns
-    -------
-    Answer
-        As of :func:`analysis.answers.trust.waterfall.waterfall`.
-
-    Raises
-    ------
-    BrainLensError
-        Where one side does not tell its protocol, or no field of it differs.
-    """
-    from analysis.answers.trust.waterfall import every_subset, ordered, shapley, waterfall
-
-    a, b = (one.provenance.get("protocol") for one in (first, second))
-    if not a or not b:
-        raise BrainLensError(
-            "One side does not tell its protocol: the difference cannot be split",
-            remedy="Compare results of BrainLens, or capsules",
-        )
-    told = compare_results(first, second).frame
-    named: dict[str, list[str]] = {}
-    for row in told[told["path"].str.startswith("protocol.")].itertuples():
-        named.setdefault(row.what, []).append(row.path.removeprefix("protocol."))
-    if not named:
-        raise BrainLensError(
-            "No choice of the protocol differs: the cause lies in data, model or versions",
-            remedy="Look at the fields in order",
-        )
-
-    def at(thrown: frozenset) -> float:
-        fields = dict(a)
-        for what, names in named.items():
-            if what in thrown:
-                fields |= {name: b[name] for name in names}
-        base = str(fields["name"]).rstrip("*")
-        return number(
-            Protocol.from_dict(fields | {"name": f"{base}*" if base in PRESETS else base})
-        )
-
-    names = list(named)
-    if len(names) <= most:
-        values = {some: at(some) for some in every_subset(names)}
-        shares = shapley(values, names)
-    else:
-        values = {frozenset(names[:i]): at(frozenset(names[:i])) for i in range(len(names) + 1)}
-        shares = None
-    return waterfall(
-        [(first.name, values[frozenset()]), *ordered(values, names)],
-        shares=shares,
-        caption=f"From {first.name} to {second.name}, computed here, one choice at a time.",
-    )

@@ -57,6 +57,8 @@ def provenance(
             "n_subjects": 0 if subjects is None else len(set(subjects)),
             "people": [] if subjects is None else sorted(set(map(str, subjects))),
             "rows_hash": _rows_hash(recording),
+            **_text_hashes(recording),
+            "people_hashes": _people_hashes(recording),
             "filters": [note for note in recording.notes if note.startswith("filter ")],
             "averaged": recording.averaged,
             "context": recording.context,
@@ -75,10 +77,11 @@ def provenance(
     }
 
 
-def _rows_hash(recording: Recording) -> str:
+def _rows_hash(recording: Recording, mine=slice(None)) -> str:
     """Hash of texts and responses whatever the order of rows and targets: another order is not other data."""
-    names = recording.responses.target.values.astype(str)
-    values = np.ascontiguousarray(recording.responses.values[:, np.argsort(names, kind="stable")])
+    names = recording.responses.target.values.astype(str)[mine]
+    values = recording.responses.values[:, mine]
+    values = np.ascontiguousarray(values[:, np.argsort(names, kind="stable")])
     rows = (
         hashlib.sha256(text.encode("utf-8", "surrogatepass") + row.tobytes()).digest()
         for text, row in zip(
@@ -86,6 +89,25 @@ def _rows_hash(recording: Recording) -> str:
         )
     )
     return hashlib.sha256(b"".join(sorted(rows))).hexdigest()
+
+
+def _text_hashes(recording: Recording) -> dict[str, str]:
+    """Hash of the texts as they stand, and whatever their order: two that agree in the second alone were turned."""
+    texts = [str(one).strip() for one in recording.stimuli.get("text", recording.stimuli.index)]
+    return {
+        name: hashlib.sha256("\0".join(some).encode("utf-8", "surrogatepass")).hexdigest()
+        for name, some in (("order_hash", texts), ("texts_hash", sorted(texts)))
+    }
+
+
+def _people_hashes(recording: Recording) -> dict[str, str]:
+    """Person -> hash of the rows that are his or hers: where people were left out, those who stay can be compared."""
+    if recording.subjects is None:
+        return {}
+    return {
+        str(one): _rows_hash(recording, recording.subjects == one)[:16]
+        for one in dict.fromkeys(recording.subjects)
+    }
 
 
 def _stops(recording: Recording) -> float:

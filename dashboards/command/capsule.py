@@ -84,19 +84,25 @@ def capsule(model, recording, protocol, changes, out, predictions):
     is_flag=True,
     help="Compute the difference choice by choice, where both can be run here.",
 )
-@click.option("--model", default="", help="The model, for --split; that of FIRST by default.")
 @click.option(
-    "--on", "recording", default="", metavar="RECORDING", help="The recording, for --split."
+    "--model", default="", help="The model of FIRST, for --split, where it is not known by its id."
 )
-def diff(first, second, split, model, recording):
+@click.option("--model-second", default="", help="That of SECOND.")
+@click.option(
+    "--on",
+    "recording",
+    default="",
+    metavar="RECORDING",
+    help="The recording of FIRST, for --split: a file is not known by its id.",
+)
+@click.option("--on-second", "second_recording", default="", metavar="RECORDING", help="That of SECOND.")  # fmt: skip
+def diff(first, second, split, model, model_second, recording, second_recording):
     """Why do FIRST and SECOND differ? Capsules, hashes of results here, or files of Brain-Score, neural-nlp, LITcoder.
 
     A file with several results is named as FILE#MODEL.
     """
-    from analysis.answers.difference import compare_results, split_difference
-    from analysis.protocol import Protocol
-    from analysis.scoring.verb import score
-    from dashboards.command.console import progress, show_frame
+    from analysis.answers.difference import compare_results
+    from dashboards.command.console import show_frame
 
     a, b = (_record(one) for one in (first, second))
     answer = compare_results(a, b)
@@ -105,16 +111,42 @@ def diff(first, second, split, model, recording):
     click.echo(answer.sentence)
     click.echo(answer.caption)
     if split:
-        who, on = model or a.get("model.id"), recording or a.get("recording.id")
-        with progress(f"{who} on {on}") as report:
-
-            def number(protocol: Protocol) -> float:
-                return score(who, on, protocol, report=report).value
-
-            said = split_difference(a, b, number)
-        show_frame(said.frame[["step", "value", "change", "share"]], "Choice by choice")
+        said = _split(a, b, (model, model_second), (recording, second_recording))
+        show_frame(said.frame[["step", "value", "change", "share"]], "One thing at a time")
         click.echo(said.sentence)
         click.echo(said.caption)
+
+
+def _split(a, b, models: tuple[str, str], recordings: tuple[str, str]):
+    """The difference computed here; a model or recording of the second that is not here is taken for that of the first."""
+    from analysis.answers.splitting import between, split_difference
+    from analysis.models import load as load_model
+    from analysis.protocol import Protocol
+    from analysis.scoring.verb import score
+    from dashboards.command.console import progress
+    from data.catalog.catalog import recording as open_recording
+    from data.errors import BrainLensError
+
+    who, on = [models[0] or a.get("model.id")], [recordings[0] or a.get("recording.id")]
+    who.append(models[1] or (b.get("model.id") if not models[0] else "") or who[0])
+    on.append(recordings[1] or (b.get("recording.id") if not recordings[0] else "") or on[0])
+    opened = [open_recording(on[0])]
+    for named, kept, open_one in ((on, opened, open_recording), (who, None, load_model)):
+        if named[1] != named[0]:
+            try:
+                found = open_one(named[1])
+            except BrainLensError as error:
+                click.echo(f"{error.problem}; what differs in it is not split", err=True)
+                named[1] = named[0]
+            else:
+                kept is not None and kept.append(found)
+    with progress(f"{who[0]} on {on[0]}") as report:
+
+        def number(protocol: Protocol, model: int, taken: frozenset) -> float:
+            found = between(opened[0], opened[-1], taken)
+            return score(who[model], found, protocol, report=report).value
+
+        return split_difference(a, b, number, models=who[0] != who[1], recordings=on[0] != on[1])
 
 
 def _record(name: str):

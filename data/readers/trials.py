@@ -92,6 +92,9 @@ def _recording(words: pd.DataFrame, table: pd.DataFrame, **facts) -> Recording:
     values[rows[::-1], people[::-1]] = table[response].to_numpy(float)[::-1]
     names = np.array(names, dtype=object)
     coords = {"stimulus": words.index.to_numpy(), "target": names, "subject": ("target", names)}
+    if "lab" in table:
+        lab = table.drop_duplicates("person").set_index("person")["lab"].astype(str)
+        coords["lab"] = ("target", lab[names].to_numpy(object))
     read = int((~np.isnan(values).all(axis=1)).sum())
     notes = (
         *table.attrs["notes"],

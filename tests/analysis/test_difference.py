@@ -11,7 +11,8 @@ import pytest
 import xarray as xr
 
 from analysis import score
-from analysis.answers.difference import Record, compare_results, record_of, split_difference
+from analysis.answers.difference import Record, compare_results, record_of
+from analysis.answers.splitting import between, split_difference
 from analysis.store.store import Store
 from data.errors import BrainLensError
 from tests.analysis.trust_cases import FAST, activations, recording
@@ -111,15 +112,93 @@ def test_a_difference_of_two_things_is_split_over_both(base, store):
     there = score(ready, measured, QUICK.but(split="shuffled", method="ols"), store=store)
     a, b = record_of(base, "mine"), record_of(there, "theirs")
     assert compare_results(a, b).facts["causes"] == ["split", "regression"]
-    said = split_difference(a, b, lambda p: score(ready, measured, p, store=store).value)
+    said = split_difference(a, b, lambda p, *_: score(ready, measured, p, store=store).value)
     assert said.frame["value"].iloc[0] == pytest.approx(base.value)
     assert said.frame["value"].iloc[-1] == pytest.approx(there.value)
     assert sum(said.facts["shares"].values()) == pytest.approx(there.value - base.value)
     assert set(said.facts["shares"]) == {"split", "regression"}
-    with pytest.raises(BrainLensError, match="No choice of the protocol differs"):
-        split_difference(a, a, lambda p: 0.0)
+    with pytest.raises(BrainLensError, match="Nothing that differs can be changed"):
+        split_difference(a, a, lambda *_: 0.0)
     with pytest.raises(BrainLensError, match="does not tell its protocol"):
-        split_difference(a, Record("x", 0.1), lambda p: 0.0)
+        split_difference(a, Record("x", 0.1), lambda *_: 0.0)
+
+
+CHANGES = {
+    "row order": {"order": np.arange(48).reshape(12, 4)[::-1].ravel()},
+    "people left out": {"keep": np.arange(4)},
+    "data file": {"change": 3.0},
+}
+
+
+@pytest.mark.parametrize("one", CHANGES)
+@pytest.mark.parametrize("other", ("pooling", "alpha grid", "tokenizer"))
+def test_data_and_a_choice_are_split_apart(one, other, store):
+    """One thing of the recording, and one of the protocol or of the model."""
+    measured, ready = _case()
+    theirs, aligned = _case(**CHANGES[one])
+    fields = {"pooling": {"pooling": "mean"}, "alpha grid": {"alphas": (1.0, 10.0)}}.get(other, {})
+    aligned.tokenizer_hash = "another" if other == "tokenizer" else "one"
+    a = score(ready, measured, QUICK, store=store)
+    b = score(aligned, theirs, QUICK.but(**fields), store=store)
+    first, second = record_of(a, "mine"), record_of(b, "theirs")
+    assert compare_results(first, second).facts["causes"] == [one, other]
+
+    def number(protocol, model, taken):
+        on = between(measured, theirs, taken)
+        source = _case(order=on.responses.stimulus.values)[1]
+        source.tokenizer_hash = aligned.tokenizer_hash if model else "one"
+        return score(source, on, protocol, store=store).value
+
+    said = split_difference(first, second, number, models=True, recordings=True)
+    assert list(said.facts["shares"]) == [one, other]
+    assert said.frame["value"].iloc[0] == pytest.approx(a.value)
+    assert said.frame["value"].iloc[-1] == pytest.approx(b.value, abs=1e-6)
+    assert sum(said.facts["shares"].values()) == pytest.approx(b.value - a.value, abs=1e-6)
+    steps = said.frame.set_index("step")["change"]
+    assert abs(steps[one]) > 1e-6
+    assert (
+        len(said.frame) == 4
+    )  # both are computed again to the last digit: no bar for what is not here
+
+
+def test_what_does_not_come_out_here_is_a_bar_of_its_own(base, store):
+    """Another version and another pooling: the version's part is what is left."""
+    measured, ready = _case()
+    there = score(ready, measured, QUICK.but(pooling="mean", method="ols"), store=store)
+    told = copy.deepcopy(there.provenance) | {"code_version": "mapping 1"}
+    old = Record("theirs", there.value + 0.05, told)
+    assert compare_results(record_of(base), old).facts["causes"] == [
+        "pooling",
+        "regression",
+        "version",
+    ]
+    said = split_difference(
+        record_of(base), old, lambda p, *_: score(ready, measured, p, store=store).value
+    )
+    last = said.frame[said.frame["kind"] == "change"].iloc[-1]
+    assert last["step"] == "the second as it was told" and last["change"] == pytest.approx(0.05)
+    assert said.frame["value"].iloc[-1] == pytest.approx(old.r)
+
+
+def test_recordings_between_two_take_what_they_are_asked_for():
+    rng = np.random.default_rng(4)
+    measured, _ = _case()
+    theirs, _ = _case(order=rng.permutation(48), keep=np.arange(4), change=2.0)
+    names = measured.responses.target.values
+    both = between(measured, theirs, frozenset({"row order", "people left out"}))
+    assert list(both.responses.stimulus.values) == list(theirs.responses.stimulus.values)
+    assert list(both.responses.target.values) == list(names[:4])
+    rows = theirs.responses.stimulus.values
+    np.testing.assert_array_equal(
+        both.responses.values, measured.responses.sel(stimulus=rows).values[:, :4]
+    )
+    data = between(measured, theirs, frozenset({"data file"}))
+    assert data.responses.sel(stimulus=5).values[0] != measured.responses.sel(stimulus=5).values[0]
+    np.testing.assert_array_equal(data.responses.values[:, 4:], measured.responses.values[:, 4:])
+    assert between(measured, theirs, frozenset()) is measured
+    other = replace(theirs, stimuli=theirs.stimuli.assign(text="else"))
+    with pytest.raises(BrainLensError, match="do not hold the same texts"):
+        between(measured, other, frozenset({"row order"}))
 
 
 def test_foreign_results_may_stand_on_one_side(base, tmp_path):

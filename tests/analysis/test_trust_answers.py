@@ -12,9 +12,11 @@ import pytest
 from analysis import score
 from analysis.answers.trust.court import ceiling_court
 from analysis.answers.trust.generalise import (
+    _r,
     across_people,
     across_stimuli,
     blocks_of,
+    by_laboratory,
     matrix,
     pairs_of_targets,
 )
@@ -346,6 +348,56 @@ def test_a_part_of_ones_own_is_lost_off_the_diagonal(tmp_path):
         whole = score(ready, measured, FAST, store=Store(tmp_path))
         assert np.diag(table).mean() == pytest.approx(whole.value, abs=1e-4)
     assert kept["own"] == pytest.approx(0.5, abs=0.15) and kept["shared"] > 0.93
+
+
+def test_a_part_of_one_laboratory_is_lost_on_the_others(tmp_path):
+    """Three laboratories of four people, each person measured on half of the stimuli: no person stands for a laboratory."""
+    rng, labs = np.random.default_rng(13), np.repeat(["x", "y", "z"], 4)
+    x = rng.standard_normal((144, 8))
+    shared, kept, own = x[:, :1], {}, dict(zip("xyz", x[:, 1:4].T[:, :, None]))
+    for name, part in (("own", 1.0), ("shared", 0.0)):
+        signal = np.hstack([shared + part * own[lab] for lab in labs])
+        values = signal + 0.7 * rng.standard_normal(signal.shape)
+        values[rng.random(values.shape) < 0.5] = np.nan
+        people = [f"p{i}" for i in range(12)]
+        measured = recording(values, people=people)
+        with pytest.raises(BrainLensError, match="in which laboratory"):
+            by_laboratory(measured)
+        coords = measured.responses.assign_coords(lab=("target", labs))
+        measured = by_laboratory(replace(measured, responses=coords))
+        assert measured.notes[-1] == "means over the 4 to 4 people of each of 3 laboratories"
+        ready, first = activations([x]), FAST
+        parts = runs(measured, first)[0].parts
+        held = list(held_out(ready, [0] * 4, measured, first, parts, SILENT))
+        table = across_people(held, pairs_of_targets(measured))
+        assert list(table.index) == ["x", "y", "z"]
+        kept[name] = matrix({"laboratories": table}, what="planted").facts["kept"]["laboratories"]
+    assert kept["own"] == pytest.approx(0.5, abs=0.2) and kept["shared"] > 0.93
+    alone = measured.responses.assign_coords(lab=("target", ["x"] * 3))
+    with pytest.raises(BrainLensError, match="one laboratory"):
+        by_laboratory(replace(measured, responses=alone))
+
+
+def test_r_is_over_what_was_measured_and_a_crowd_has_no_matrix():
+    rng = np.random.default_rng(14)
+    x, y = rng.standard_normal((2, 20, 3))
+    y[::2, 0], y[2:, 1], x[:, 2] = np.nan, np.nan, 1.0
+    assert _r(x, y)[0] == pytest.approx(np.corrcoef(x[1::2, 0], y[1::2, 0])[0, 1])
+    assert np.isnan(_r(x, y)[1]) and _r(x, y)[2] == 0
+    crowd = recording(rng.standard_normal((48, 41)), people=[f"p{i}" for i in range(41)])
+    with pytest.raises(BrainLensError, match="41 people are more than the 40"):
+        pairs_of_targets(crowd)
+
+
+@pytest.mark.realdata
+def test_nieuwlands_nine_laboratories_stand_as_nine(mirror):
+    from data.catalog.catalog import recording as open_recording
+
+    measured = by_laboratory(open_recording("nieuwland2018"))
+    assert measured.n_targets == 9 and measured.notes[-1].startswith(
+        "means over the 32 to 42 people"
+    )
+    assert measured.n_measured == 159
 
 
 def test_a_mapping_of_one_experiment_is_lost_on_another(tmp_path):

@@ -1,11 +1,14 @@
-"""Generalisation matrix: trained on one person, topic or experiment, tested on another."""
+"""Generalisation matrix: trained on one person, laboratory, topic or experiment, tested on another."""
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 
 import numpy as np
 import pandas as pd
+import xarray as xr
 
 from analysis.answers.answer import Answer, decimal, listed, percent
 from analysis.mapping import cross_validate
@@ -19,10 +22,21 @@ from analysis.scoring.summary import choose_layers
 from data.errors import BrainLensError
 from data.recording import Recording
 
-__all__ = ["across_people", "across_stimuli", "blocks_of", "matrix", "pairs_of_targets"]
+__all__ = [
+    "across_people",
+    "across_stimuli",
+    "blocks_of",
+    "by_laboratory",
+    "matrix",
+    "pairs_of_targets",
+]
 
 MOST_BLOCKS = 4
 """More groups of stimuli are bundled into so many blocks: a mapping from a handful of sentences says nothing."""
+MOST_PEOPLE = 40
+"""A matrix of more people cannot be read."""
+LABORATORY = ("lab", "laboratory", "site")
+"""Coordinates of targets that say where a person was measured."""
 
 
 # ---- people ---------------------------------------------------------------------------------------------------------
@@ -32,7 +46,7 @@ def pairs_of_targets(recording: Recording) -> dict[str, np.ndarray]:
     Raises
     ------
     BrainLensError
-        Where people are not known or share no target.
+        Where people are not known, share no target, or are more than :data:`MOST_PEOPLE`.
     """
     subjects = recording.subjects
     if subjects is None:
@@ -41,18 +55,12 @@ def pairs_of_targets(recording: Recording) -> dict[str, np.ndarray]:
             + (", the responses are averages over them" if recording.averaged else ""),
             remedy="Choose a recording with single people",
         )
-    coords = recording.responses.coords
-    name = next((one for one in ("pair", "region") if one in coords), "")
-    if name:
-        labels = coords[name].values.astype(str)
-    else:
-        labels = np.array(
-            [
-                str(target).replace(person, "", 1)
-                for target, person in zip(recording.responses.target.values, subjects)
-            ]
+    labels, people = _measures(recording), list(dict.fromkeys(subjects))
+    if len(people) > MOST_PEOPLE:
+        raise BrainLensError(
+            f"{recording.id}: {len(people)} people are more than the {MOST_PEOPLE} of a matrix that can be read",
+            remedy="Read the laboratories, or score fewer people",
         )
-    people = list(dict.fromkeys(subjects))
     of = {
         one: dict(zip(labels[subjects == one], np.flatnonzero(subjects == one))) for one in people
     }
@@ -63,6 +71,71 @@ def pairs_of_targets(recording: Recording) -> dict[str, np.ndarray]:
             remedy="Choose a recording whose people have the same regions or measures",
         )
     return {one: np.array([of[one][label] for label in shared]) for one in people}
+
+
+def _measures(recording: Recording) -> np.ndarray:
+    """What each target measures, whoever it belongs to: ``pair``, ``region``, or its name without the person's."""
+    coords = recording.responses.coords
+    name = next((one for one in ("pair", "region") if one in coords), "")
+    if name:
+        return coords[name].values.astype(str)
+    return np.array(
+        [
+            str(target).replace(person, "", 1)
+            for target, person in zip(recording.responses.target.values, recording.subjects)
+        ]
+    )
+
+
+def by_laboratory(recording: Recording) -> Recording:
+    """The mean over the people of each laboratory; a laboratory then stands where a person stood.
+
+    A stimulus is averaged over those people of the laboratory who were measured on it.
+
+    Raises
+    ------
+    BrainLensError
+        Where no coordinate of :data:`LABORATORY` says where people were measured, or all were in one place.
+    """
+    coords = recording.responses.coords
+    name = next((one for one in LABORATORY if one in coords), "")
+    if not name or recording.subjects is None:
+        raise BrainLensError(
+            f"{recording.id} does not say in which laboratory its people were measured",
+            choices=LABORATORY,
+            remedy="Name it in the table of targets, in one of these columns",
+        )
+    labs, measures = coords[name].values.astype(str), _measures(recording)
+    names = sorted(dict.fromkeys(labs), key=str.casefold)
+    if len(names) < 2:
+        raise BrainLensError(
+            f"{recording.id}: all people were measured in one laboratory, {names[0]}",
+            remedy="Choose a recording of several",
+        )
+    values, columns = recording.responses.values, list(dict.fromkeys(zip(labs, measures)))
+    with warnings.catch_warnings():  # a stimulus that nobody there was measured on stays missing
+        warnings.simplefilter("ignore", RuntimeWarning)
+        means = [np.nanmean(values[:, (labs == a) & (measures == b)], axis=1) for a, b in columns]
+    responses = xr.DataArray(
+        np.stack(means, axis=1),
+        dims=("stimulus", "target"),
+        coords={
+            "stimulus": recording.responses.stimulus.values,
+            "target": [f"{lab}{measure}" for lab, measure in columns],
+            "subject": ("target", np.array([lab for lab, _ in columns], object)),
+            "pair": ("target", np.array([measure for _, measure in columns], object)),
+        },
+    )
+    people = [len(set(recording.subjects[labs == one])) for one in names]
+    note = (
+        f"means over the {min(people)} to {max(people)} people of each of {len(names)} laboratories"
+    )
+    return replace(
+        recording,
+        id=f"{recording.id}-by-laboratory",
+        responses=responses,
+        notes=(*recording.notes, note),
+    )
 
 
 def across_people(held: Sequence[HeldOut], targets: Mapping[str, np.ndarray]) -> pd.DataFrame:
@@ -97,19 +170,23 @@ def across_people(held: Sequence[HeldOut], targets: Mapping[str, np.ndarray]) ->
                     )
                     for _, test in one.folds
                 ]
-                found[i, j] = np.nanmean(r)
+                r = np.asarray(r)
+                found[i, j] = r[np.isfinite(r)].mean() if np.isfinite(r).any() else np.nan
         total, count = total + found, count + 1
     return pd.DataFrame(total / max(count, 1), people, people)
 
 
 def _r(x: np.ndarray, y: np.ndarray) -> np.ndarray:
-    """Pearson's r of each column; 0 where the prediction is constant, NaN where a response is missing or constant."""
-    x, y = x - x.mean(axis=0), y - y.mean(axis=0)
+    """Pearson's r of each column over what was measured and predicted: 0 for a constant prediction, NaN without variance."""
+    there = np.isfinite(x) & np.isfinite(y)
+    count = there.sum(axis=0)
+    x, y = np.where(there, x, 0.0), np.where(there, y, 0.0)
+    x, y = (np.where(there, one - one.sum(axis=0) / np.maximum(count, 1), 0.0) for one in (x, y))
     xx, yy = (x * x).sum(axis=0), (y * y).sum(axis=0)
     still = xx <= 1e-12 * yy
     with np.errstate(invalid="ignore", divide="ignore"):
         r = np.where(still, 0.0, (x * y).sum(axis=0) / np.sqrt(np.where(still, 1.0, xx) * yy))
-    return np.where(yy > 0, r, np.nan)
+    return np.where((yy > 0) & (count > 2), r, np.nan)
 
 
 # ---- stimuli --------------------------------------------------------------------------------------------------------
@@ -216,7 +293,8 @@ def _over(r: np.ndarray, recording: Recording) -> float:
     subjects = recording.subjects
     if subjects is None:
         return float(np.nanmean(each))
-    return float(np.nanmean([np.nanmean(each[subjects == one]) for one in dict.fromkeys(subjects)]))
+    means = [each[subjects == one] for one in dict.fromkeys(subjects)]
+    return float(np.mean([np.nanmean(mine) for mine in means if np.isfinite(mine).any()]))
 
 
 # ---- in words -------------------------------------------------------------------------------------------------------

@@ -21,6 +21,8 @@ __all__ = ["CONTROLS", "PANELS", "Asked", "Panel", "needs", "panel", "plain", "p
 
 CONTROLS = ("position", "length", "word-rate", "log-frequency")
 """What Omega goes beyond, unless other controls are named."""
+VERSION = 2
+"""Of what a panel computes beside its scores; raised where that changes, so that nothing older is served."""
 COPIES = 5
 """Untrained copies behind the band of the leak meter."""
 SWITCHES = (
@@ -143,7 +145,7 @@ def _done_key(name: str, asked: Asked, recording: Recording) -> str:
 
     runs = [score_key(load(m), _open(r), p) for m, r, p in _panel(name).needs(asked, recording)]
     return content_key(
-        "panel",
+        f"panel-{VERSION}",
         name,
         *runs,
         recording.content_hash,
@@ -609,14 +611,14 @@ def _matrix_key(asked: Asked, recording: Recording) -> str:
     from analysis.store.keys import content_key
 
     return content_key(
-        "matrices", score_key(load(asked.models[0]), recording, plain(asked.protocol))
+        f"matrices-{VERSION}", score_key(load(asked.models[0]), recording, plain(asked.protocol))
     )
 
 
 def _matrices(model: str, asked: Asked, recording: Recording, store, report: Report):
     """What generalises -> its matrix, and why others are empty; kept in the store."""
     from analysis.answers.similarity import layers_of
-    from analysis.answers.trust.generalise import across_stimuli, blocks_of
+    from analysis.answers.trust.generalise import across_stimuli, blocks_of, by_laboratory
 
     key = _matrix_key(asked, recording)
     if (known := store.load_score(key)) is not None:
@@ -632,6 +634,10 @@ def _matrices(model: str, asked: Asked, recording: Recording, store, report: Rep
         found["people"] = _people(model, recording, first, store, report)
     except BrainLensError as error:
         why.append(f"people: {error.problem}")
+    try:
+        found["laboratories"] = _people(model, by_laboratory(recording), first, store, report)
+    except BrainLensError as error:
+        why.append(f"laboratories: {error.problem}")
     for over, by in (("topics", "group"), ("experiments", "within")):
         try:
             blocks = blocks_of(recording, by)
