@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Collection, Iterable
+from collections.abc import Callable, Collection, Iterable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
 from urllib.parse import parse_qsl, quote, urlencode
@@ -144,6 +144,9 @@ class Selection(param.Parameterized):
         default="point", objects=["point", "comma"], doc="Decimal mark in exports."
     )
 
+    lent: Mapping[str, object] = {}
+    """Fields that stand where they do because the lens in front asks for it, not because somebody chose them."""
+
     @property
     def protocol(self) -> Protocol:
         """The preset with its changed fields."""
@@ -177,6 +180,7 @@ class Selection(param.Parameterized):
             One sentence for each field that could not be used; that field keeps its default.
         """
         values, problems = decode(query, checks)
+        self.lent = {}
         self.param.update(**{**defaults(), **values})
         return problems
 

@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 
 from analysis.answers.answer import Answer, decimal, interval, plural
+from analysis.answers.each_person import each_person_by_region
 from analysis.answers.groups import groupings
 from analysis.scoring.layer_map import LayerMap, chosen_by_region, labels_of, mapped
 from analysis.scoring.nested import picked
@@ -62,7 +63,7 @@ def regions(
         ``frame``: model, region, r (each fold at the region's own layer), r_low, r_high, p, q (over the regions of a model),
         above (q < .05), layer (chosen by most folds), depth (mean over folds), agreement (share of folds that chose that
         layer), r_whole (with the layer chosen for the whole recording), ceiling, n_targets, n_people. ``facts["label"]``: what a
-        map shares with this recording.
+        map shares with this recording. ``facts["people"]``: the answer of :func:`each_person_by_region`, or None.
 
     Raises
     ------
@@ -106,7 +107,12 @@ def regions(
             )
         ),
         _caption(scores[0], place, committed, label),
-        facts={"place": place, "label": label, "targets": each},
+        facts={
+            "place": place,
+            "label": label,
+            "targets": each,
+            "people": each_person_by_region(each, scores, labels_of(scores[0], place), seed=seed),
+        },
         axes={"x_title": place.capitalize() or "Where", "y_title": "Pearson r, held out"},
     )
 

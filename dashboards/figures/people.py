@@ -11,6 +11,8 @@ from dashboards.figures.spec import FigureSpec, Mark, Rule
 __all__ = [
     "choices",
     "each_person",
+    "each_person_by_region",
+    "each_person_over_time",
     "gains_of_people",
     "garden_paths",
     "kinds_of_readers",
@@ -287,6 +289,30 @@ def each_person(said) -> FigureSpec:
              hover=("predictor", "r", "low", "high", "n", "above_people")),
     )  # fmt: skip
     return _spec(said, "Does it hold for every person?", marks, (Rule("y", 0.0),))
+
+
+def each_person_by_region(said) -> FigureSpec:
+    """A dot for each person in each region; of :func:`analysis.answers.each_person.each_person_by_region`."""
+    hover = ("model", "region", "person", "r", "others", "n_targets")
+    marks = (
+        Mark("points", said.frame, "region", "r", colour="model", hover=hover, muted=True),
+        Mark("points", said.facts["summary"], "region", "r", "low", "high", colour="model",
+             hover=("model", "region", "r", "low", "high", "above", "n")),
+    )  # fmt: skip
+    return _spec(said, "Does it hold for every person, in every region?", marks, (Rule("y", 0.0),))
+
+
+def each_person_over_time(said) -> FigureSpec:
+    """A dot for each person at each lag and the mean; of :func:`analysis.answers.each_person.each_person_over_time`."""
+    hover = ("model", "person", "lag", "r")
+    marks = (
+        Mark("points", said.frame, "lag", "r", colour="model", hover=hover, muted=True),
+        Mark("line", said.facts["mean"], "lag", "r", "low", "high", colour="model",
+             hover=("model", "lag", "r", "low", "high")),
+    )  # fmt: skip
+    several = said.frame["model"].nunique() > 1
+    spec = _spec(said, "Does the course hold for every person?", marks, (Rule("y", 0.0),))
+    return replace(spec, facet="model" if several else None)
 
 
 def reverse(said) -> FigureSpec:

@@ -54,6 +54,8 @@ class Lens(pn.viewable.Viewer):
     watches: tuple[str, ...] = ()
     fields: Mapping[str, param.Parameter] = {}
     """Fields of the selection that only this lens has, by name."""
+    opens_with: Mapping[str, object] = {}
+    """Fields that a page lends to it where nobody chose them: a recording that has what the question asks of."""
     panels = False
     """Whether its figures are panels of one size, none of them the first."""
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from functools import partial
 from typing import ClassVar
 
@@ -12,6 +13,7 @@ import param
 from analysis.progress import Report
 from analysis.protocol import Protocol
 from dashboards.figures.brain import Brain
+from dashboards.figures.people import each_person_by_region
 from dashboards.figures.spec import FigureSpec, Mark, Rule
 from dashboards.lens.controls import ModelPicker, ProtocolPicker, RecordingPicker
 from dashboards.lens.lens import Computation, Lens, Picture, View
@@ -60,6 +62,7 @@ class Regions(Lens):
 
     slug, label, icon = "regions", "Regions", "public"
     question = "Which part of the brain is predicted?"
+    opens_with: ClassVar = {"recording": "simulated-story", "preset": "story"}
     fields: ClassVar = {
         "cortex": param.Selector(
             default="inflated",
@@ -153,6 +156,9 @@ class Regions(Lens):
             Picture("Regions", by_region(answer, stamp), answer.frame, tuple(scores), **common),
             Picture("Depth", by_depth(answer, stamp), answer.frame, tuple(scores), **common),
         ]
+        if (people := answer.facts.get("people")) is not None:
+            spec = replace(each_person_by_region(people), stamp=stamp)
+            pictures.append(Picture("People", spec, people.frame, tuple(scores), **common))
         if self.selection.cortex != "none":
             brains = [
                 Picture(
@@ -296,6 +302,10 @@ def _python(choice, models: list[str]) -> str:
         "print(answer.caption)",
         f"cortex = brain_values(answer, {models[0]!r}, data)  # left and right, 10,242 vertices each",
         'answer.frame.to_csv("regions.csv", index=False)',
+        'people = answer.facts["people"]  # None where the responses are of nobody, or averages',
+        "if people is not None:",
+        "    print(people.sentence)",
+        '    people.frame.to_csv("people.csv", index=False)',
         "",
     ])  # fmt: skip
 

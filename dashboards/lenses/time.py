@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from functools import partial
 from typing import ClassVar
 
@@ -9,9 +10,11 @@ import pandas as pd
 import panel_material_ui as pmui
 import param
 
+from analysis.answers.each_person import each_person_over_time
 from analysis.answers.time_course import ALL, methods, time_course
 from analysis.progress import Report
 from analysis.protocol import Protocol
+from dashboards.figures.people import each_person_over_time as people_over_time
 from dashboards.figures.spec import FigureSpec, Mark, Rule
 from dashboards.lens.controls import ModelPicker, ProtocolPicker, RecordingPicker
 from dashboards.lens.lens import Computation, Lens, Picture, View
@@ -85,6 +88,7 @@ class Time(Lens):
 
     slug, label, icon = "time", "Time", "schedule"
     question = "When is the brain predicted?"
+    opens_with: ClassVar = {"recording": "simulated-story", "preset": "story"}
     fields: ClassVar = {
         "places": param.Selector(
             default=ALL,
@@ -136,11 +140,14 @@ class Time(Lens):
         answer = time_course(found, by=self.selection.places)
         stamp = str(found[0].attrs["stamp"])
         common = {"python": _python(self.selection, models), "methods": methods(found)}
-        pictures = (
+        pictures = [
             Picture("Time", curves(answer, found, stamp), answer.frame, **common),
             Picture("Peaks", peaks(answer, found, stamp), answer.facts["peaks"], **common),
-        )
-        return View(pictures, tuple(filter(None, (stamp,))), notes=NOTES)
+        ]
+        if (people := each_person_over_time(found)) is not None:
+            spec = replace(people_over_time(people), stamp=stamp)
+            pictures.append(Picture("People", spec, people.facts["people"], **common))
+        return View(tuple(pictures), tuple(filter(None, (stamp,))), notes=NOTES)
 
 
 # ---- figures ---------------------------------------------------------------------------------------------------------
@@ -243,6 +250,7 @@ def _python(choice, models: list[str]) -> str:
         '"""Made by BrainLens: how well models predict a recording at every lag."""',
         "",
         "from analysis import preset",
+        "from analysis.answers.each_person import each_person_over_time",
         "from analysis.answers.time_course import time_course",
         "from analysis.scoring.lags import lag_course",
         "",
@@ -253,13 +261,15 @@ def _python(choice, models: list[str]) -> str:
         "print(answer.caption)",
         'print(answer.facts["peaks"].to_string(index=False))',
         'answer.frame.to_csv("time.csv", index=False)',
+        "people = each_person_over_time(courses)  # None where the responses are of nobody, or averages",
+        "if people is not None:",
+        "    print(people.sentence)",
+        '    people.facts["people"].to_csv("people.csv", index=False)',
         "",
     ])  # fmt: skip
 
 
 def _look(model: str, name: str, protocol: Protocol, report: Report) -> Ready | Priced | Refused:
-    from dataclasses import replace
-
     from analysis.scoring.cost import cost
     from analysis.scoring.lags import has_time, lag_course, lags_of
     from data.catalog.catalog import recording

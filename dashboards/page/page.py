@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Collection
 from pathlib import Path
 from urllib.parse import parse_qsl, urlencode
 
@@ -90,6 +91,8 @@ class Workbench(pn.viewable.Viewer):
         if self.selection.lens not in kinds:
             problems.append(f"The lens {self.selection.lens!r} cannot be loaded.")
             self.selection.lens = next(iter(kinds))
+        self._lend(self.selection.lens, dict(parse_qsl(query.lstrip("?"))))
+        self.client.query = self.selection.query()
         self._bodies = {
             slug: pmui.Column(sizing_mode="stretch_width", margin=0, visible=False)
             for slug in kinds
@@ -283,10 +286,26 @@ class Workbench(pn.viewable.Viewer):
         if "lens" in names:
             if not names & set(VIEW):
                 self.selection.param.update(**{name: defaults()[name] for name in VIEW})
+            self._give_back()
+            self._lend(self.selection.lens)
             self._open_lens()
         self.client.param.update(query=self.selection.query(), lens=self.selection.lens)
         if "theme" in names and hasattr(self, "page"):
             self.page.dark_theme = self.selection.theme == "dark"
+
+    def _lend(self, slug: str, asked: Collection[str] = ()) -> None:
+        """A lens that asks of what the default recording has not opens on one that has it, where nobody chose another."""
+        wanted, start = dict(self._kinds[slug].opens_with), defaults()
+        free = all(getattr(self.selection, name) == start[name] for name in wanted)
+        if wanted and free and not set(wanted) & set(asked):
+            self.selection.param.update(**wanted)
+            self.selection.lent = wanted
+
+    def _give_back(self) -> None:
+        """The next lens finds what was there before, unless somebody chose something meanwhile."""
+        lent, self.selection.lent, start = self.selection.lent, {}, defaults()
+        if all(getattr(self.selection, name) == value for name, value in lent.items()):
+            self.selection.param.update(**{name: start[name] for name in lent})
 
     def go(self, query: str) -> None:
         """Show another view, such as a bookmark's; light or dark stays as it is."""

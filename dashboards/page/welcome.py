@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 import panel as pn
 import panel_material_ui as pmui
@@ -138,13 +138,7 @@ class Welcome(pmui.Row):
 
     def take(self, place: int) -> None:
         """Show one step; everything else goes back to its default."""
-        wanted = {**defaults(), **example(), **STEPS[place][2](), "theme": self._selection.theme}
-        self._selection.param.update(
-            **{name: value for name, value in wanted.items() if name != "lens"}
-        )
-        self._selection.lens = wanted["lens"]
-        self.visible = False
-        self._run()
+        self._show({**example(), **STEPS[place][2]()})
 
     def ask_people(self) -> None:
         """The first question of real people; their recordings are fetched where they are not here yet."""
@@ -157,7 +151,11 @@ class Welcome(pmui.Row):
                               lambda _: self._ask_people(), files=True)  # fmt: skip
 
     def _ask_people(self) -> None:
-        wanted = {**defaults(), **PEOPLE, "theme": self._selection.theme}
+        self._show(PEOPLE)
+
+    def _show(self, wanted: Mapping[str, object]) -> None:
+        wanted = {**defaults(), **wanted, "theme": self._selection.theme}
+        self._selection.lent = {}
         self._selection.param.update(
             **{name: value for name, value in wanted.items() if name != "lens"}
         )

@@ -7,7 +7,11 @@ import pandas as pd
 import pytest
 import xarray as xr
 
-from analysis.answers.each_person import each_person
+from analysis.answers.each_person import (
+    each_person,
+    each_person_by_region,
+    each_person_over_time,
+)
 from analysis.answers.reverse import BACK, BETWEEN, FORWARD, reverse
 from analysis.ceiling.kinds import Ceiling
 from analysis.protocol import Protocol, preset
@@ -17,6 +21,7 @@ from dashboards.figures.export import figure
 from data.catalog.catalog import recording
 from data.errors import BrainLensError
 from data.recording import Recording
+from tests.analysis.test_time_course import course
 
 
 @pytest.fixture(scope="module")
@@ -63,6 +68,53 @@ def test_the_answer_has_a_dot_for_each_person_and_is_drawn(scored):
     row = said.facts["summary"].set_index("predictor").loc["zoo-causal-200k"]
     assert row["low"] <= row["r"] <= row["high"] and row["r"] == pytest.approx(scored.value)
     assert figure(figures.each_person(said), "svg").lstrip().startswith(b"<?xml")
+
+
+def test_each_person_has_a_dot_in_each_region(scored):
+    count = len(scored.dataset.target)
+    labels, r = np.where(np.arange(count) % 2, "left", "right"), np.linspace(-0.2, 0.6, count)
+    said = each_person_by_region({scored.model: r}, [scored], labels)
+    whose = scored.dataset["subject"].values.astype(str)
+    for row in said.frame.itertuples():
+        mine = (labels == row.region) & (whose == row.person)
+        assert row.r == pytest.approx(r[mine].mean()) and row.n_targets == mine.sum()
+        assert row.others == pytest.approx(0.1)
+    for row in said.facts["summary"].itertuples():
+        own = said.frame[said.frame["region"] == row.region]["r"]
+        assert row.r == pytest.approx(own.mean()) and row.low <= row.r <= row.high
+        assert (row.above, row.n) == ((own > 0).sum(), len(own))
+    assert "people above 0" in said.sentence and "in left" in said.sentence
+    assert figure(figures.each_person_by_region(said), "svg").lstrip().startswith(b"<?xml")
+
+
+def test_a_persons_lag_is_chosen_on_the_others():
+    """One person whose own curve peaks late by chance is read where the others peak."""
+    told = course(people=6)
+    told["r"].loc[{"curve": "told", "lag": 6.0}][:, [0, 6]] = 0.8
+    said = each_person_over_time([told])
+    table = said.facts["people"].set_index("person")
+    assert table.loc["s0", "own_peak"] == 6 and table.loc["s0", "lag"] == 2
+    r = told["r"].sel(curve="told", lag=2.0).values  # folds x series; everybody has two series
+    assert table.loc["s0", "r"] == pytest.approx(r[:, [0, 6]].mean())
+    assert table.loc["s3", "r"] == pytest.approx(r[:, [3, 9]].mean())
+    mean = said.facts["mean"].set_index("lag")
+    whole = told["r"].sel(curve="told").values
+    assert mean.loc[2.0, "r"] == pytest.approx(whole[list(told["lag"].values).index(2.0)].mean())
+    assert (mean["low"] <= mean["r"]).all() and (mean["r"] <= mean["high"]).all()
+    assert "6 of 6 people above 0" in said.sentence and "not chosen on the person" in said.caption
+    assert figure(figures.each_person_over_time(said), "svg").lstrip().startswith(b"<?xml")
+    two = each_person_over_time([told, course(seed=1, model="other")])
+    assert figures.each_person_over_time(two).facet == "model"
+
+
+def test_averages_and_one_person_have_no_dots(scored):
+    assert each_person_over_time([course(people=1)]) is None
+    about = {**scored.provenance, "recording": {**scored.provenance["recording"], "averaged": True}}
+    alone = dataclasses.replace(scored, provenance=about)
+    count = len(scored.dataset.target)
+    assert (
+        each_person_by_region({scored.model: np.zeros(count)}, [alone], np.full(count, "a")) is None
+    )
 
 
 def brains(people=4, words=240, targets=5, noise=1.0, seed=0):

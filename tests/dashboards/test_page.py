@@ -67,6 +67,35 @@ def test_changes_are_in_the_address():
     bench.close()
 
 
+@pytest.mark.parametrize("slug", ["time", "regions"])
+def test_a_lens_that_needs_more_opens_on_a_recording_that_has_it(slug):
+    bench = Workbench(f"?lens={slug}")
+    chosen = bench.selection
+    assert (chosen.recording, chosen.preset) == ("simulated-story", "story")
+    assert "recording=simulated-story" in bench.client.query
+    chosen.lens = "layers"
+    assert (chosen.recording, chosen.preset) == ("simulated", "defended")  # given back
+    chosen.lens = slug
+    assert chosen.recording == "simulated-story"
+    chosen.preset = "defended"  # somebody chooses: it stays
+    chosen.lens = "layers"
+    assert (chosen.recording, chosen.preset) == ("simulated-story", "defended")
+    bench.close()
+
+
+def test_what_somebody_chose_is_no_lens_to_change():
+    bench = Workbench("?lens=layers&recording=simulated-reading")
+    bench.selection.lens = "time"
+    assert bench.selection.recording == "simulated-reading"
+    bench.close()
+    bench = Workbench("?lens=time&recording=simulated")  # asked for by name
+    assert bench.selection.recording == "simulated" and not bench.selection.lent
+    bench.go("lens=time&recording=simulated-story&preset=story")
+    bench.selection.lens = "layers"
+    assert bench.selection.recording == "simulated-story"
+    bench.close()
+
+
 def test_ids_of_a_link_are_checked_one_by_one():
     query = "models=zoo-causal-400k&models=nothing-like-it&recording=atlantis&benchmark=x&x=y&scheme=z&layer=3"
     values, problems = decode(query, checks())

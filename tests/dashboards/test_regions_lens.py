@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
+import pandas as pd
 import pytest
 
 from analysis.answers.answer import Answer
@@ -108,11 +109,20 @@ def test_the_lens_shows_brain_regions_and_depth(answer, cortex, monkeypatch):
     from tests.analysis.conftest import build_score
 
     score = build_score()
+    dots = pd.DataFrame(
+        {"model": score.model, "region": "LIFG", "person": ["a", "b"], "r": [0.1, 0.3], "others": 0.2, "n_targets": 3}
+    )  # fmt: skip
+    mean = pd.DataFrame(
+        [(score.model, "LIFG", 0.2, 0.1, 0.3, 2, 2)],
+        columns=["model", "region", "r", "low", "high", "n", "above"],
+    )
+    people = Answer(dots, "2 of 2 people above 0.", "Each dot is a person.", facts={"summary": mean},
+                    axes={"x_title": "Region", "y_title": "r"})  # fmt: skip
     told = Answer(
         answer.frame.assign(model=score.model),
         answer.sentence,
         answer.caption,
-        facts=answer.facts,
+        facts={**answer.facts, "people": people},
         axes=answer.axes,
     )
     monkeypatch.setattr(Scores, "missing", lambda *_: [])
@@ -123,9 +133,15 @@ def test_the_lens_shows_brain_regions_and_depth(answer, cortex, monkeypatch):
     lens = Regions(models=["zoo-causal-3m"], recording="simulated-story", protocol="story").run(
         wait=True
     )
-    assert [one.label for one in lens.shown.pictures] == ["Brain", "Regions", "Depth"]
+    assert [one.label for one in lens.shown.pictures] == [
+        "Brain",
+        "Regions",
+        "Depth",
+        "People",
+    ]
+    assert lens.shown.pictures[3].spec.answer.startswith("2 of 2 people")
     compile(lens.shown.pictures[0].python, "regions.py", "exec")
     lens.selection.cortex = "none"
     lens.refresh()
-    assert [one.label for one in lens.shown.pictures] == ["Regions", "Depth"]
+    assert [one.label for one in lens.shown.pictures] == ["Regions", "Depth", "People"]
     assert "Choose a model" in Regions(recording="simulated-story").shown.empty

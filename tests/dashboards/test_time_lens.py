@@ -26,9 +26,9 @@ def lens(monkeypatch):
 
 def test_the_lens_draws_curves_and_gains(lens):
     view = lens.shown
-    assert [one.label for one in view.pictures] == ["Time", "Peaks"] and view.stamps == (
-        "simulated data",
-    )
+    assert [one.label for one in view.pictures] == ["Time", "Peaks", "People"]
+    assert view.stamps == ("simulated data",)
+    assert len(view.pictures[2].table) == 6 and "the others peak" in view.pictures[2].spec.answer
     spec = view.pictures[0].spec
     assert "zoo-causal-3m predicts told best at" in spec.answer
     assert any(rule.low == -2 and rule.high == 0 for rule in spec.rules)  # before the words
