@@ -11,10 +11,22 @@ import xarray as xr
 from scipy import stats
 
 from analysis.answers.answer import Answer, decimal, interval, plural
+from analysis.answers.outcomes import mean_over_seeds
+from analysis.features.activations import _texts, activation_key
+from analysis.mapping import cross_validate
 from analysis.models.operators.language import Candidate, features, mutated, sampled
+from analysis.models.operators.reader import OperatorModel
+from analysis.models.variants.wired import piece_loss
+from analysis.models.zoo.wire import brief, recipe_of, tokens_for
 from analysis.progress import SILENT, Report
 from analysis.protocol import Protocol, preset
-from data.errors import BrainLensError
+from analysis.scoring.keys import data_key
+from analysis.scoring.summary import summarise
+from analysis.scoring.verb import as_recording
+from analysis.store.keys import content_key
+from analysis.store.store import Store
+from data.embedded import prose
+from data.errors import BrainLensError, unknown
 from data.recording import Recording
 
 __all__ = ["Ground", "architectures", "fresh_seeds", "ground", "judged", "search", "searched"]
@@ -55,8 +67,6 @@ def ground(
     BrainLensError
         For a recording with fewer than ten groups of stimuli, or of samples in time.
     """
-    from analysis.scoring.verb import as_recording
-
     recording = as_recording(recording)
     protocol = preset(protocol) if isinstance(protocol, str) else protocol
     if recording.sampled:
@@ -114,12 +124,6 @@ def judged(
     text : str
         Of which bits per byte are; empty: none.
     """
-    from analysis.features.activations import activation_key
-    from analysis.models.operators.reader import OperatorModel
-    from analysis.scoring.keys import data_key
-    from analysis.store.keys import content_key
-    from analysis.store.store import Store
-
     store = store or Store()
     reader = OperatorModel(OperatorModel.named(one.name), None, variant=f"untrained:init:{seed}")
     read = activation_key(reader, on.recording.reading(), on.protocol)
@@ -142,15 +146,8 @@ def judged(
 
 
 def _judge(one, reader, on: Ground, updates: int, seed: int, text: str, report: Report) -> dict:
-    from analysis.features.activations import _texts
-    from analysis.mapping import cross_validate
-    from analysis.scoring.summary import summarise
-
     module = reader.module
     if updates and one.direction == "forward":
-        from analysis.models.variants.wired import piece_loss
-        from analysis.models.zoo.wire import brief, recipe_of, tokens_for
-
         recipe = replace(recipe_of(one.name, module.config, seed), length=128)
         brief(module, recipe, tokens_for(reader.tokenizer), updates, piece_loss)
     layers = list(range(1, one.depth + 1))
@@ -211,8 +208,6 @@ def search(
         number, name, formula, family, parent (number, -1 for none), strategy, search, held_out, layer, bits_per_byte, weights.
     """
     if strategy not in ("random", "evolution"):
-        from data.errors import unknown
-
         raise unknown("strategy of the search", strategy, ("random", "evolution"))
     rng = np.random.default_rng([seed, 7])
     rows, tried, alive = [], set(), []
@@ -392,7 +387,6 @@ def _front(tree: pd.DataFrame) -> np.ndarray:
 def _means(fresh: pd.DataFrame | None) -> pd.DataFrame:
     if fresh is None or fresh.empty:
         return pd.DataFrame()
-    from analysis.answers.outcomes import mean_over_seeds
 
     return mean_over_seeds(fresh, ("name", "formula", "family"), ("held_out", "bits_per_byte"))
 
@@ -439,8 +433,6 @@ def searched(
     seeds : int
         Fresh seeds of the best network, the best unusual and the best usual one.
     """
-    from data.embedded import prose
-
     on = ground(recording, protocol, seed=seed)
     text = "\n\n".join(prose()) if updates else ""
     asked = dict(updates=updates, text=text, store=store, report=report)

@@ -8,6 +8,8 @@ import numpy as np
 import pandas as pd
 
 from analysis.answers.answer import Answer, plural
+from analysis.features.surprisal import word_surprisal
+from analysis.models import load
 from analysis.progress import SILENT, Report
 from analysis.reading.crossed import crossed_mean
 from data.readers.trials import choices
@@ -106,10 +108,6 @@ def preferences(
     dict of str to pandas.Series
         As ``more`` of :func:`forced_choices`. A sentence with a word that has no surprisal has none.
     """
-    from analysis.features.surprisal import word_surprisal
-    from analysis.models import load
-    from data.readers.trials import choices
-
     table = choices() if table is None else table
     sentences = list(dict.fromkeys([*table["first"], *table["second"]]))
     pairs = table.drop_duplicates("pair").set_index("pair")

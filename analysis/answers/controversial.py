@@ -8,7 +8,11 @@ import numpy as np
 import pandas as pd
 
 from analysis.answers.answer import Answer, plural
+from analysis.answers.choices import forced_choices
+from analysis.answers.drive import drive
 from analysis.design.controversial import described, pairs_apart
+from analysis.features.surprisal import token_surprisals
+from analysis.models import load
 from analysis.progress import SILENT, Report
 from analysis.protocol import Protocol
 from data.errors import BrainLensError, unknown
@@ -84,17 +88,12 @@ def controversial(
 
 
 def _values(name, texts, protocol, by, recording, target, store, report: Report) -> np.ndarray:
-    from analysis.models import load
-
     model, _, layer = name.partition("#")
     if by == "surprisal":
-        from analysis.features.surprisal import token_surprisals
-
         read = token_surprisals(load(model), texts, store=store)
         return np.array([-float(np.sum(one.nats)) for one in read])
     if recording is None:
         raise BrainLensError("Responses need a recording to learn from", remedy="Name one")
-    from analysis.answers.drive import drive
 
     found = drive(model, recording, texts, protocol, target=target, layer=layer or None, draws=2, store=store,
                   report=report)  # fmt: skip
@@ -130,8 +129,6 @@ def judged(table: pd.DataFrame, first: str, second: str, *, gap: float = 0.0) ->
     BrainLensError
         For unknown models, and where they never disagree by that much.
     """
-    from analysis.answers.choices import forced_choices
-
     models = list(table.columns[table.columns.get_loc("second_model") + 1 :])
     for name in (first, second):
         if name not in models:

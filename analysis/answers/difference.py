@@ -11,6 +11,7 @@ import numpy as np
 import pandas as pd
 
 from analysis.answers.answer import Answer, decimal, listed
+from analysis.scoring.capsules import Capsule, read_capsule
 from data.errors import BrainLensError
 
 __all__ = ["SUSPECTS", "Record", "compare_results", "record_of"]
@@ -118,8 +119,6 @@ def record_of(given, name: str = "") -> Record:
     BrainLensError
         For what is none of these, or holds several results of which none was named.
     """
-    from analysis.scoring.capsules import Capsule, read_capsule
-
     if hasattr(given, "provenance") and hasattr(given, "summary"):
         told = given.provenance | {"scored": {"layers": [str(one) for one in given.layers]}}
         return Record(name or f"{given.model} on {given.recording}", given.value, told)

@@ -11,9 +11,15 @@ import pandas as pd
 
 from analysis.answers.answer import Answer, decimal, plural
 from analysis.design.drive import Limits, Response, allowed, fit_range, fit_response, search
+from analysis.models import load
 from analysis.progress import SILENT, Report
 from analysis.protocol import Protocol
+from analysis.tasks.probe import sentence_features
+from data.catalog.catalog import recording as load_recording
+from data.embedded import prose
 from data.errors import BrainLensError, unknown
+from data.gate import existing
+from data.readers.texts import read_text
 from data.recording import Recording
 
 __all__ = ["candidates_of", "drive", "target_of"]
@@ -73,12 +79,7 @@ def drive(
     -----
     Tuckute et al. 2024, doi 10.1038/s41562-023-01783-7. The intervals are of the mean prediction: single responses scatter more.
     """
-    from analysis.models import load
-    from analysis.tasks.probe import sentence_features
-
     if isinstance(recording, str):
-        from data.catalog.catalog import recording as load_recording
-
         recording = load_recording(recording)
     if recording.sampled:
         raise BrainLensError(
@@ -262,7 +263,6 @@ def candidates_of(source: str) -> list[str]:
     """
     if source in ("", "prose"):
         from analysis.text.passages import sentences
-        from data.embedded import prose
 
         found = []
         for passage in prose():
@@ -270,9 +270,6 @@ def candidates_of(source: str) -> list[str]:
             found += [passage[a:b].strip() for a, b in pairwise(starts)]
         return [one for one in dict.fromkeys(" ".join(text.split()) for text in found) if one]
     if Path(source).suffix.lower() in (".txt", ".md", ".text"):
-        from data.gate import existing
-        from data.readers.texts import read_text
-
         if existing(source) is None:
             raise BrainLensError(
                 f"There is no text {source!r}", remedy="Name a file with a sentence per line"

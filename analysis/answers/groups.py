@@ -11,6 +11,7 @@ import pandas as pd
 from analysis.answers.answer import Answer, decimal, interval, listed, plural
 from analysis.protocol import Protocol
 from analysis.scoring.summary import statistic, summarise
+from analysis.statistics import fdr
 from analysis.statistics.measured import beside
 from data.errors import BrainLensError
 
@@ -283,8 +284,6 @@ def targets(scores: Iterable, tests: dict | None = None, *, level: float = 0.05)
         ``frame``: model, target, its coordinates, r, ceiling, normalised, and p, q, significant where tested.
         ``facts["histogram"]``: model, r (middle of a bin), targets, significant, tested.
     """
-    from analysis.statistics import fdr
-
     scores, tests = list(scores), tests or {}
     frames, sentences, floors = [], [], {}
     for score in scores:

@@ -8,7 +8,7 @@ import pandas as pd
 from analysis.answers.answer import Answer, decimal, interval, plural
 from analysis.answers.persons import Bits, surprisals_of
 from analysis.ceiling.likeness import Groups, backwards, folds_of, groups_of_people, mean_pairs
-from analysis.ceiling.persons import persons, profiles, wide
+from analysis.ceiling.persons import columns_r, persons, profiles, wide
 from analysis.progress import SILENT, Report
 from analysis.reading.by_trial import trial_table
 from data.errors import BrainLensError
@@ -108,8 +108,6 @@ def _groups(responses, known, together, n_folds, seed) -> tuple[Groups | None, s
 
 def columns_of(responses: pd.DataFrame, values: pd.Series) -> np.ndarray:
     """r of every person with one value per item."""
-    from analysis.ceiling.persons import columns_r
-
     return columns_r(
         responses.to_numpy(float), values.to_numpy(float), list(range(responses.shape[1]))
     )

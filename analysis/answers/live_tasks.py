@@ -10,9 +10,16 @@ import numpy as np
 import pandas as pd
 
 from analysis.answers.answer import Answer, decimal, interval, listed, plural
+from analysis.models import load
 from analysis.progress import SILENT, Report
 from analysis.protocol import Protocol
+from analysis.tasks.pairs import judge
+from analysis.tasks.probe import probe
+from analysis.tasks.syntaxgym import evaluate
 from data.errors import BrainLensError, unknown
+from data.readers.published import schrimpf2021_tasks
+from data.readers.tasks import GLUE, glue, glue_folder, labelled_table, minimal_pairs
+from data.readers.texts import syntaxgym
 
 __all__ = ["KINDS", "TaskResult", "live_tasks", "run_task", "task_kind"]
 
@@ -97,8 +104,6 @@ def run_task(
     BrainLensError
         For tasks and files that are not there, and models that cannot do the task.
     """
-    from analysis.models import load
-
     kind, rest = task_kind(task)
     source = load(model) if isinstance(model, str) else model
     if kind == "syntaxgym":
@@ -109,9 +114,6 @@ def run_task(
 
 
 def _syntaxgym(model, task: str, rest: str, store, report: Report) -> TaskResult:
-    from analysis.tasks.syntaxgym import evaluate
-    from data.readers.texts import syntaxgym
-
     found = evaluate(model, syntaxgym(), [rest] if rest else [], store=store, report=report)
     parts = pd.DataFrame(
         [(n, s.accuracy, s.low, s.high, s.chance, s.n, s.unknown) for n, s in found.items()],
@@ -141,9 +143,6 @@ def _over_items(scored: list) -> tuple[float, float]:
 
 
 def _pairs(model, task: str, rest: str, store, report: Report) -> TaskResult:
-    from analysis.tasks.pairs import judge
-    from data.readers.tasks import minimal_pairs
-
     found = judge(model, minimal_pairs(rest), store=store, report=report)
     parts = found.sets.rename(columns={"set": "part", "accuracy": "score"}).assign(chance=0.5)
     return TaskResult(
@@ -153,9 +152,6 @@ def _pairs(model, task: str, rest: str, store, report: Report) -> TaskResult:
 
 
 def _heads(model, task, kind, rest, protocol, layer, seeds, folder, store, report) -> TaskResult:
-    from analysis.tasks.probe import probe
-    from data.readers.tasks import GLUE, glue, glue_folder, labelled_table
-
     if kind == "glue":
         where = glue_folder(folder)
         names = [rest] if rest else list(GLUE)
@@ -187,8 +183,6 @@ _RELEASED = {"stsb": "sts-b", "sst2": "sst-2"}
 
 @lru_cache(maxsize=1)
 def _table() -> pd.DataFrame:
-    from data.readers.published import schrimpf2021_tasks
-
     tasks = schrimpf2021_tasks()
     return tasks[tasks["variant"] == "trained"].set_index("model")
 

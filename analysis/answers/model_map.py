@@ -13,6 +13,7 @@ from analysis.mapping.alignment import rotation, shape_similarity
 from analysis.mapping.similarity import debiased_alignment, dissimilarity, rsa
 from analysis.progress import SILENT, Report
 from analysis.protocol import Protocol
+from data.catalog.catalog import recording as load_recording
 from data.errors import BrainLensError, unknown
 from data.recording import Recording
 
@@ -65,8 +66,6 @@ def model_map(
     if not models:
         raise BrainLensError("No model to compare", remedy="Name one or more models")
     if isinstance(recording, str):
-        from data.catalog.catalog import recording as load_recording
-
         recording = load_recording(recording)
     if recording.sampled:
         raise BrainLensError(

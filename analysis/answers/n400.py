@@ -9,7 +9,10 @@ from analysis.answers.answer import Answer, decimal, interval, plural
 from analysis.answers.persons import Bits, surprisals_of
 from analysis.progress import SILENT, Report
 from analysis.reading.by_trial import trial_table
+from analysis.reading.design import natural_spline
+from analysis.reading.formula import parse
 from analysis.reading.lmm import likelihood_ratio, mixed_model, settled
+from data.catalog.catalog import load, paths
 from data.errors import unknown
 
 __all__ = ["n400_by_laboratory", "published_curves", "published_range"]
@@ -119,8 +122,6 @@ def published_range(surprisals: Bits, *, report: Report = SILENT) -> Answer:
     The networks' surprisals were not released, so their fits cannot be repeated; the authors' model differs in what it holds of
     the word before. The comparison is of the order of size.
     """
-    from data.catalog.catalog import load
-
     bits = surprisals_of(surprisals, "ucl-eeg", report)
     rows = []
     for number, (name, own) in enumerate(bits.items()):
@@ -160,8 +161,6 @@ def published_range(surprisals: Bits, *, report: Report = SILENT) -> Answer:
 
 
 def _without_surprisal(formula: str) -> str:
-    from analysis.reading.formula import parse
-
     return str(parse(formula).without("surprisal"))
 
 
@@ -184,9 +183,6 @@ def published_curves(measure: str = "EEG") -> pd.DataFrame:
     BrainLensError
         For another measure.
     """
-    from analysis.reading.design import natural_spline
-    from data.catalog.catalog import load, paths
-
     if measure not in ("EEG", "ET"):
         raise unknown("measure", measure, ("EEG", "ET"))
     fits = load("aurnhammer2019")

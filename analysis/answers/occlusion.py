@@ -9,9 +9,22 @@ import numpy as np
 import pandas as pd
 
 from analysis.answers.answer import Answer, listed, percent, plural
-from analysis.answers.outcomes import lean, mean_over_seeds
+from analysis.answers.outcomes import gain, lean, mean_over_seeds
+from analysis.features.activations import extract
+from analysis.features.perplexity import evaluate
+from analysis.mapping import cross_validate
+from analysis.mapping.splits import within
+from analysis.models import load
 from analysis.progress import SILENT, Report
 from analysis.protocol import Protocol
+from analysis.reading.source import corpus as as_corpus
+from analysis.scoring.folds import fit_parts, runs
+from analysis.scoring.metrics import pearson
+from analysis.scoring.summary import choose_layers, summarise
+from analysis.scoring.verb import as_recording
+from analysis.store.store import Store
+from analysis.text.occlusion import masked
+from analysis.text.passages import passages, words
 from data.errors import BrainLensError
 
 __all__ = ["LEVELS", "MODELS", "Curve", "occlusion", "occlusion_curve"]
@@ -69,12 +82,6 @@ def occlusion_curve(
         As for :func:`analysis.answers.outcomes.outcome`. Reading times are those of the words that no level masks, and what is
         added is the word's own surprisal, since the words before it are masked at some levels.
     """
-    from analysis.answers.outcomes import gain
-    from analysis.features.perplexity import evaluate
-    from analysis.models import load
-    from analysis.scoring.verb import as_recording
-    from analysis.store.store import Store
-
     recording, store, protocol = as_recording(recording), store or Store(), lean(protocol)
     readers = [
         load(model if not level else f"{model}@mask:{level}:{how}:{seed}") for level in levels
@@ -102,10 +109,6 @@ def occlusion_curve(
 
 def _never_masked(corpus, levels, how: str, seed: int) -> np.ndarray:
     """Words of a recording of words that stand at every level, in the order of its stimuli."""
-    from analysis.reading.source import corpus as as_corpus
-    from analysis.text.occlusion import masked
-    from analysis.text.passages import passages, words
-
     recording = as_corpus(corpus)
     stands = np.ones(recording.n_stimuli, bool)
     for one in passages(recording, Protocol().context):
@@ -120,13 +123,6 @@ def _never_masked(corpus, levels, how: str, seed: int) -> np.ndarray:
 
 def _tested_occluded(readers, levels, recording, protocol, store, report: Report):
     """r per level, at the output layer and at the layer chosen inside the whole training stimuli."""
-    from analysis.features.activations import extract
-    from analysis.mapping import cross_validate
-    from analysis.mapping.splits import within
-    from analysis.scoring.folds import fit_parts, runs
-    from analysis.scoring.metrics import pearson
-    from analysis.scoring.summary import choose_layers, summarise
-
     (run,) = runs(recording, protocol)
     numbers = list(range(readers[0].n_layers))
     if recording.sampled:

@@ -10,10 +10,26 @@ import pandas as pd
 import xarray as xr
 from scipy import stats
 
+from analysis.features.activations import extract
+from analysis.features.divergence import next_piece_kl
+from analysis.features.perplexity import evaluate
+from analysis.features.surprisal import word_surprisal
+from analysis.models import load
+from analysis.models.variants.wired import progress_to
 from analysis.progress import SILENT, Report
 from analysis.protocol import Protocol, preset
+from analysis.reading.delta_ll import add_spillover, delta_log_likelihood
+from analysis.reading.frame import word_frame
+from analysis.reading.run import BASE, SPILLOVER
+from analysis.reading.source import corpus as as_corpus
+from analysis.scoring.folds import fit_parts, runs
+from analysis.scoring.keys import score_key
+from analysis.scoring.summary import choose_layers, interval, summarise
+from analysis.scoring.verb import as_recording
+from analysis.store.keys import content_key
 from analysis.store.store import Store
 from data.errors import BrainLensError
+from data.filters import apply_filter
 from data.recording import Recording
 
 __all__ = ["MEASURES", "Outcome", "brain", "gain", "lean", "mean_over_seeds", "outcome"]
@@ -106,11 +122,6 @@ def outcome(
     whole : str
         The model that the divergence is from; empty: none.
     """
-    from analysis.features.divergence import next_piece_kl
-    from analysis.features.perplexity import evaluate
-    from analysis.models import load
-    from analysis.models.variants.wired import progress_to
-
     why: dict[str, str] = {}
     store, found = store or Store(), {}
     with progress_to(report):
@@ -153,13 +164,6 @@ def brain(
     dict
         ``r``, ``r_low``, ``r_high`` (output layer), ``r_nested``, ``layers``.
     """
-    from analysis.features.activations import extract
-    from analysis.scoring.folds import fit_parts, runs
-    from analysis.scoring.keys import score_key
-    from analysis.scoring.summary import choose_layers, interval, summarise
-    from analysis.scoring.verb import as_recording
-    from analysis.store.keys import content_key
-
     store, recording, protocol = store or Store(), as_recording(recording), lean(protocol)
     key = content_key("outcome", CODE_VERSION, score_key(reader, recording, protocol))
     kept = store.load_score(key)
@@ -226,13 +230,6 @@ def gain(
     spillover : bool
         Surprisal of the words before is part of what is added, as in the lens Reading; without it only the word's own.
     """
-    from analysis.features.surprisal import word_surprisal
-    from analysis.reading.delta_ll import add_spillover, delta_log_likelihood
-    from analysis.reading.frame import word_frame
-    from analysis.reading.run import BASE, SPILLOVER
-    from analysis.reading.source import corpus as as_corpus
-    from data.filters import apply_filter
-
     recording = as_corpus(corpus)
     whole = word_frame(recording)
     edges = whole.table[["first_in_sentence", "last_in_sentence"]]

@@ -18,6 +18,9 @@ from analysis.design.power import (
 )
 from analysis.progress import SILENT, Report
 from analysis.protocol import Protocol, preset
+from analysis.scoring.per_stimulus import item_values
+from analysis.scoring.verb import score
+from data.catalog.catalog import recording as load
 from data.errors import BrainLensError
 from data.recording import Recording
 
@@ -42,11 +45,7 @@ def pilot_of(
     BrainLensError
         For a recording that is averaged over people or has fewer than three.
     """
-    from analysis.scoring.per_stimulus import item_values
-
     if isinstance(recording, str):
-        from data.catalog.catalog import recording as load
-
         recording = load(recording)
     if recording.averaged or recording.subjects is None or len(set(recording.subjects)) < 3:
         raise BrainLensError(
@@ -77,11 +76,7 @@ def growth(
     BrainLensError
         Where too few groups are left for the folds.
     """
-    from analysis.scoring.verb import score
-
     if isinstance(recording, str):
-        from data.catalog.catalog import recording as load
-
         recording = load(recording)
     protocol = preset(protocol) if isinstance(protocol, str) else protocol
     quick = protocol.but(

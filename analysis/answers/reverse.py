@@ -13,6 +13,7 @@ from analysis.mapping.fit import cross_validate
 from analysis.mapping.splits import Part, make_folds
 from analysis.progress import SILENT, Report
 from analysis.protocol import Protocol
+from data.catalog.catalog import recording as load_recording
 from data.errors import BrainLensError
 from data.recording import Recording
 
@@ -56,8 +57,6 @@ def reverse(
     person, the way forth by the noise of the targets.
     """
     if isinstance(recording, str):
-        from data.catalog.catalog import recording as load_recording
-
         recording = load_recording(recording)
     protocol = protocol or Protocol()
     subjects = None if recording.averaged else recording.subjects

@@ -9,6 +9,8 @@ import numpy as np
 import pandas as pd
 
 from analysis.answers.answer import Answer, decimal, interval, listed, plural
+from analysis.models.catalog import installed
+from analysis.models.files.json_files import read_json
 from analysis.scoring.summary import statistic
 from data.errors import BrainLensError
 
@@ -35,8 +37,6 @@ def trained_steps(model: str) -> tuple[str, int] | None:
     """
     if match := _STEP.fullmatch(model):
         return match[1], int(match[2])
-    from analysis.models.catalog import installed
-    from analysis.models.files.json_files import read_json
 
     folder = installed().get(model)
     step = read_json(folder / "card.json").get("training", {}).get("step") if folder else None
@@ -48,8 +48,6 @@ def checkpoints(models: Iterable[str]) -> list[str]:
 
     A model without any is left out.
     """
-    from analysis.models.catalog import installed
-
     found: dict[str, dict[int, str]] = {}
     for model in models:
         if (of := trained_steps(model)) is None:

@@ -9,9 +9,18 @@ import pandas as pd
 
 from analysis.answers.answer import Answer, decimal, interval, plural
 from analysis.answers.outcomes import lean
+from analysis.features.activations import extract
+from analysis.models import load
+from analysis.models.architectures import anatomy
+from analysis.models.transformer import TransformerModel
+from analysis.models.variants.lesion import nonwords, select, sentences, t_map
 from analysis.models.variants.maps import UnitMap, load_map, save_map
 from analysis.progress import SILENT, Report
 from analysis.protocol import Protocol
+from analysis.scoring.folds import fit_parts, runs
+from analysis.scoring.summary import interval as ends
+from analysis.scoring.summary import summarise
+from analysis.scoring.verb import as_recording
 from data.errors import BrainLensError
 from data.recording import Recording
 
@@ -47,11 +56,6 @@ def make_map(
     BrainLensError
         For fewer than eight texts of a kind, and models without blocks of their own.
     """
-    from analysis.models import load
-    from analysis.models.architectures import anatomy
-    from analysis.models.transformer import TransformerModel
-    from analysis.models.variants.lesion import nonwords, sentences, t_map
-
     first, second = list(first), list(second)
     if bool(first) != bool(second):
         raise BrainLensError("A contrast has two kinds of texts", remedy="Give both, or neither")
@@ -103,14 +107,6 @@ def score_units(
     Answer
         ``frame``: units (localised, others), seed, n, r, r_low, r_high.
     """
-    from analysis.features.activations import extract
-    from analysis.models import load
-    from analysis.models.variants.lesion import select
-    from analysis.scoring.folds import fit_parts, runs
-    from analysis.scoring.summary import interval as ends
-    from analysis.scoring.summary import summarise
-    from analysis.scoring.verb import as_recording
-
     found, protocol, recording = load_map(name), lean(protocol), as_recording(recording)
     reader = load(found.model, report=report)
     if found.t.shape != (reader.n_layers - 1, reader.widths[-1]):

@@ -12,6 +12,7 @@ from analysis.models.catalog import cards, state
 from analysis.progress import SILENT, Report
 from analysis.protocol import Protocol
 from analysis.reading.source import GPT3, surprisal_of
+from data.catalog.catalog import entries
 from data.errors import BrainLensError
 from data.filters import compare_versions
 from data.recording import Recording
@@ -118,8 +119,6 @@ def compare(
 
 def sources(recording_id: str) -> list[str]:
     """What can give surprisals for this recording without a download: ``gpt3`` first, then models with probabilities."""
-    from data.catalog.catalog import entries
-
     known = entries()
     released = (
         recording_id.startswith("natural-stories")
@@ -143,8 +142,6 @@ def _named(one: str | Recording) -> Recording:
 
 def _versions(name: str) -> list[str]:
     """The versions of a recording of the catalogue by name; none of a file."""
-    from data.catalog.catalog import entries
-
     one = entries().get(name.partition("@")[0])
     return [f"{one.id}@{version}" for version in one.versions] if one else []
 

@@ -10,7 +10,11 @@ import pandas as pd
 
 from analysis.answers.answer import Answer, decimal, interval, listed, percent, plural
 from analysis.answers.outcomes import Outcome, mean_over_seeds, outcome
+from analysis.models import load
+from analysis.models.catalog import card
 from analysis.models.variants.spec import SCHEMES, split
+from analysis.models.variants.wired import trained_weights, wired
+from analysis.models.zoo.wire import recipe_of
 from analysis.progress import SILENT, Report
 from analysis.protocol import Protocol
 from data.errors import BrainLensError
@@ -130,9 +134,6 @@ def course(
 
 def prepare(name: str, *, report: Report = SILENT) -> None:
     """Train what a name with a ``wire`` step asks for, with progress and cancel; loading it is quick from then on."""
-    from analysis.models import load
-    from analysis.models.variants.wired import wired
-
     base, _, variant = split(name)
     step = next((one for one in variant if one.kind == "wire"), None)
     if step is None or not step.amount:
@@ -145,10 +146,6 @@ def prepare(name: str, *, report: Report = SILENT) -> None:
 
 def sizes(model: str, part: str) -> tuple[int, int, int]:
     """Trained weights of a part, all weights, and updates of a whole training."""
-    from analysis.models import load
-    from analysis.models.variants.wired import trained_weights
-    from analysis.models.zoo.wire import recipe_of
-
     reader = load(f"{model}@untrained:init:0")
     module = reader.module if reader.card.cls == "recurrent" else reader.lm
     total = sum(value.numel() for value in module.parameters())
@@ -158,8 +155,6 @@ def sizes(model: str, part: str) -> tuple[int, int, int]:
 
 def price(model: str, updates: int, runs: int = 1) -> float:
     """Seconds that trainings take on one core, about."""
-    from analysis.models.catalog import card
-
     return runs * updates * 1024 * 6 * (card(model).parameters_about or 0) / _SPEED
 
 

@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 
 from analysis.ceiling.persons import columns_r
+from analysis.mapping.fit import cross_validate
 from data.errors import BrainLensError
 
 __all__ = ["Groups", "backwards", "folds_of", "groups_of_people", "mean_pairs"]
@@ -218,8 +219,6 @@ def backwards(
         Mean over folds of the held-out Pearson r of a ridge regression on all persons, its penalty chosen on the training items
         by leave-one-out.
     """
-    from analysis.mapping.fit import cross_validate
-
     x = responses.drop(columns=[person]) if person is not None else responses
     x = x.to_numpy(float)
     centre, spread = np.nanmean(x, axis=0), np.nanstd(x, axis=0)

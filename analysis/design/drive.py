@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 
 from data.errors import BrainLensError
+from data.words import core
 
 __all__ = ["Limits", "Range", "Response", "allowed", "fit_range", "fit_response", "search"]
 
@@ -256,8 +257,6 @@ def allowed(texts: Sequence[str], measured: Sequence[str], limits: Limits) -> li
 
 
 def _words(text: str) -> frozenset[str]:
-    from data.words import core
-
     return frozenset(filter(None, (core(word).lower() for word in text.split())))
 
 

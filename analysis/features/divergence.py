@@ -8,6 +8,7 @@ from analysis.models.base import Model
 from analysis.progress import SILENT, Report
 from analysis.store.keys import READING, content_key, packages
 from analysis.store.store import Store
+from analysis.text.alignment import encode
 from data.errors import BrainLensError
 
 __all__ = ["next_piece_kl"]
@@ -69,8 +70,6 @@ def next_piece_kl(
 
 def _blocks(model: Model, text: str, length: int) -> list:
     import torch
-
-    from analysis.text.alignment import encode
 
     start = model._start() if hasattr(model, "_start") else list(model.frame()[0])
     ids = model.encode(text)[0] if hasattr(model, "encode") else encode(model.tokenizer, text).ids

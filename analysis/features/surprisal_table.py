@@ -13,6 +13,7 @@ from analysis.models.variants.spec import Variant
 from analysis.progress import SILENT, Report
 from data.errors import BrainLensError
 from data.hashes import file_hash, marks
+from data.own.tables import numbers, read_table
 
 __all__ = ["ENDINGS", "SurprisalTable", "holds_surprisals"]
 
@@ -219,8 +220,6 @@ def _read(path: Path) -> _Table:
 
 @lru_cache(maxsize=8)
 def _parsed(path: Path, held: str) -> _Table:
-    from data.own.tables import numbers, read_table
-
     raw = read_table(path, texts=(*TOKENS, "text"))
     raw.frame.columns = [str(name).strip().lower() for name in raw.frame.columns]
     names = list(raw.frame.columns)

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import numpy as np
 
-from analysis.models import sites
+from analysis.models import next_token, sites
 from analysis.models.architectures import (
     Stop,
     anatomy,
@@ -683,8 +683,6 @@ class TransformerModel(Model):
         report: Report = SILENT,
     ) -> list[TokenSurprisal]:
         """Token surprisals of each text, as in :meth:`Model.surprisal`; of a masked model its pseudo-log-likelihood."""
-        from analysis.models import next_token
-
         return next_token.surprisals(self, texts, window=window, stride=stride, report=report)
 
 

@@ -12,13 +12,19 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
+from analysis.features.activations import extract
+from analysis.models import load
 from analysis.paper.checklist import checklist
 from analysis.paper.code import python_code
 from analysis.paper.methods import bibtex, paragraph
 from analysis.progress import SILENT, Report
+from analysis.scoring.beside import stored_oasm
 from analysis.scoring.capsules import FORMAT, MANIFEST
+from analysis.scoring.folds import runs
+from analysis.scoring.predictions import held_out
 from analysis.scoring.results import row
-from data.files import atomic
+from analysis.store.store import Store
+from data.files import atomic, guarded
 from data.recording import Recording
 
 __all__ = ["capsule_files", "fold_table", "write_capsule"]
@@ -87,8 +93,6 @@ def capsule_files(
     report: Report = SILENT,
 ) -> dict[str, bytes]:
     """Name -> content of everything in a capsule but the manifest and the figure."""
-    from analysis.scoring.beside import stored_oasm
-
     about = score.provenance
     oasm = stored_oasm(about["recording"]["content_hash"], score.protocol, store)
     found = {
@@ -115,8 +119,6 @@ def capsule_files(
 
 def fold_table(recording: Recording, protocol) -> pd.DataFrame:
     """seed, part, fold, stimulus: which stimulus was held out where."""
-    from analysis.scoring.folds import runs
-
     ids = recording.responses.stimulus.values
     rows = [
         (run.protocol.seed, part.name, number, str(stimulus))
@@ -130,12 +132,6 @@ def fold_table(recording: Recording, protocol) -> pd.DataFrame:
 
 def _held(score, recording: Recording, model: str, store, report: Report):
     """Held-out predictions of each part under the first fold seed, each fold with its own layer."""
-    from analysis.features.activations import extract
-    from analysis.models import load
-    from analysis.scoring.folds import runs
-    from analysis.scoring.predictions import held_out
-    from analysis.store.store import Store
-
     first = score.protocol.each_seed()[0]
     parts = runs(recording, first)[0].parts
     layers = score.fold_layers[: sum(len(part.folds) for part in parts)]
@@ -166,6 +162,4 @@ def _json(told) -> bytes:
 
 
 def _csv(frame: pd.DataFrame) -> bytes:
-    from data.files import guarded
-
     return guarded(frame).to_csv(index=False, float_format="%.9g").encode()

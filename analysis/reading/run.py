@@ -8,6 +8,8 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 import pandas as pd
 
+from analysis.features.surprisal import is_stored, token_surprisals, window_of, word_surprisal
+from analysis.models.catalog import card, load, state
 from analysis.progress import SILENT, Report
 from analysis.protocol import Protocol
 from analysis.reading.delta_ll import MODELS, DeltaLL, add_spillover, delta_log_likelihood
@@ -15,6 +17,8 @@ from analysis.reading.doctor import lag_profile
 from analysis.reading.frame import word_frame
 from analysis.reading.source import corpus
 from analysis.scoring.cost import READING, Cost
+from analysis.text.alignment import partition
+from analysis.text.passages import passages
 from data.errors import BrainLensError, unknown
 from data.filters import apply_filter
 from data.recording import Recording
@@ -76,10 +80,6 @@ def price(
     model: str, recording: Recording | str, protocol: Protocol | None = None, *, store=None
 ) -> Cost:
     """What :func:`read` would cost; ``cached`` where the surprisals are stored. Loads no weights and fetches nothing."""
-    from analysis.features.surprisal import is_stored, window_of
-    from analysis.models.catalog import card, load, state
-    from analysis.text.passages import passages
-
     protocol = protocol or Protocol()
     texts = [passage.text for passage in passages(corpus(recording), protocol.context)]
     about = card(model)
@@ -349,10 +349,6 @@ def _surprisal(
     model, recording: Recording, protocol: Protocol, store, report: Report
 ) -> tuple[pd.DataFrame, str]:
     """Surprisal of every word with the model's tokens, and how it was made, in words."""
-    from analysis.features.surprisal import token_surprisals, word_surprisal
-    from analysis.text.alignment import partition
-    from analysis.text.passages import passages
-
     scored = word_surprisal(model, recording, protocol, store=store, report=report)
     read, window = passages(recording, protocol.context), scored.attrs["window"]
     found = token_surprisals(

@@ -6,11 +6,15 @@ from pathlib import Path
 
 import pandas as pd
 
+from analysis.features.surprisal import word_surprisal
 from analysis.features.surprisal_table import holds_surprisals
+from analysis.models import load
 from analysis.progress import SILENT, Report
 from analysis.protocol import Protocol
 from data.errors import BrainLensError
 from data.gate import existing
+from data.own.tables import numbers, read_table
+from data.readers.reading_times import gpt3_surprisal
 from data.recording import Recording
 
 __all__ = ["GPT3", "corpus", "surprisal_of"]
@@ -51,8 +55,6 @@ def surprisal_of(
     if isinstance(source, pd.Series):
         return source
     if source == GPT3:
-        from data.readers.reading_times import gpt3_surprisal
-
         if "zone" not in recording.stimuli.columns or not recording.id.startswith(
             "natural-stories"
         ):
@@ -64,8 +66,6 @@ def surprisal_of(
     place = existing(source)
     if place is not None and place.is_file() and not holds_surprisals(place):
         return _from_table(place, recording)
-    from analysis.features.surprisal import word_surprisal
-    from analysis.models import load
 
     return word_surprisal(
         load(source), recording, protocol or Protocol(), store=store, report=report
@@ -73,8 +73,6 @@ def surprisal_of(
 
 
 def _from_table(path: Path, recording: Recording) -> pd.Series:
-    from data.own.tables import numbers, read_table
-
     table = read_table(path, texts=("stimulus",))
     for name in ("stimulus", "surprisal"):
         if name not in table.frame.columns:

@@ -9,7 +9,9 @@ import numpy as np
 import pandas as pd
 import xarray as xr
 
+from analysis.features.activations import Activations, extract
 from analysis.features.controls import SIGMAS, oasm
+from analysis.models import load
 from analysis.progress import SILENT, Report
 from analysis.protocol import Protocol
 from analysis.scoring.comparisons import joint_fits
@@ -18,6 +20,7 @@ from analysis.scoring.in_time import followed
 from analysis.scoring.keys import score_key
 from analysis.scoring.summary import ends, summarise
 from analysis.store.keys import content_key
+from analysis.store.store import Store
 from data.errors import BrainLensError
 from data.recording import Recording
 
@@ -80,8 +83,6 @@ def oasm_of(
     BrainLensError
         For samples of a run (its blocks are no stimuli), and above :data:`OASM_STIMULI` stimuli.
     """
-    from analysis.store.store import Store
-
     if recording.sampled or recording.n_stimuli > OASM_STIMULI:
         why = (
             "its rows are samples of a run"
@@ -126,8 +127,6 @@ def oasm_of(
 
 def stored_oasm(content_hash: str, protocol: Protocol, store=None) -> Oasm | None:
     """OASM where it was computed before, else None: quick, for badges and tables."""
-    from analysis.store.store import Store
-
     found = (store or Store()).load_score(oasm_key(content_hash, protocol))
     return None if found is None else _oasm(found)
 
@@ -171,10 +170,6 @@ def beyond(
     list of xarray.Dataset
         One for each fold seed: ``joint``, ``alone``, ``controls`` over (fold, target), ``part`` of each fold.
     """
-    from analysis.features.activations import Activations, extract
-    from analysis.models import load
-    from analysis.store.store import Store
-
     if any(name.partition(":")[0] == "oasm" for name in names):
         raise BrainLensError(
             "OASM is no control: under held-out groups it predicts a constant",

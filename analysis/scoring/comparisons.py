@@ -9,6 +9,7 @@ from dataclasses import replace
 import numpy as np
 import xarray as xr
 
+from analysis.ceiling.kinds import Ceiling, ceiling
 from analysis.ceiling.synchrony import synchrony_ceiling
 from analysis.features.controls import features as controls_by_name
 from analysis.mapping.banded import banded_ridge
@@ -86,8 +87,6 @@ def ceiling_of(
     known : bool
         Only look: None where it is not stored.
     """
-    from analysis.ceiling.kinds import Ceiling, ceiling
-
     if protocol.method in SIMILARITIES:
         return Ceiling.none(
             f"no ceiling is known for method={protocol.method}", recording.n_targets
@@ -134,8 +133,6 @@ def _kept(bound, prefix: str) -> tuple[dict, dict]:
 
 
 def _restored(found: xr.Dataset, prefix: str):
-    from analysis.ceiling.kinds import Ceiling
-
     fields = {name: found.attrs[prefix + name] for name in _CEILING_FIELDS}
     fields["valid"] = bool(fields["valid"])
     details = {

@@ -8,12 +8,14 @@ from dataclasses import dataclass
 import numpy as np
 import xarray as xr
 
-from analysis.mapping.splits import within
+from analysis.mapping.narrow import cross_validate_narrow, narrowed, projected
+from analysis.mapping.splits import make_folds, same_folds, within
 from analysis.progress import Report
 from analysis.protocol import SIMILARITIES, Protocol
 from analysis.scoring.blocks import side_by_side
 from analysis.scoring.geometry import fit_geometry
 from analysis.scoring.in_time import cross_validate_in_time
+from analysis.statistics.bootstrap import DRAWS_SEED, hierarchical_bootstrap, moments
 from data.recording import Recording
 
 __all__ = [
@@ -50,8 +52,6 @@ class Run:
 
 def runs(recording: Recording, protocol: Protocol) -> list[Run]:
     """The folds of each of the protocol's seeds."""
-    from analysis.mapping.splits import make_folds, same_folds
-
     found: list[Run] = []
     for number, single in enumerate(protocol.each_seed()):
         parts = make_folds(recording, single)
@@ -181,8 +181,6 @@ def fitted(
     choosing: bool,
 ) -> tuple[xr.Dataset, list]:
     """The folds of all parts side by side, and per part the moments of which the bootstrap draws (where it is to)."""
-    from analysis.statistics.bootstrap import moments
-
     responses = recording.responses.values
     blocks, samples = [], []
     for part in parts:
@@ -230,8 +228,6 @@ def drawn_onto(
     dataset: xr.Dataset, samples: list, subjects: np.ndarray | None, protocol: Protocol
 ) -> xr.Dataset:
     """The fit with its draws: ``draws_r``, ``draws_fold``, and in words what was drawn."""
-    from analysis.statistics.bootstrap import DRAWS_SEED, hierarchical_bootstrap
-
     drawn = hierarchical_bootstrap(
         samples,
         subjects,
@@ -252,8 +248,6 @@ def drawn_onto(
 
 def _geometry(features, recording, protocol, parts, report, draws, choosing) -> xr.Dataset:
     """Similarity in place of a fit; a common width by projection, or on the components of all of a part's rows."""
-    from analysis.mapping.narrow import narrowed, projected
-
     x = projected(features, protocol.dimensions, protocol.seed)
     rows = np.unique(np.concatenate([part.rows for part in parts]))
     x = narrowed(x, rows, protocol.dimensions, standardize=protocol.standardize)
@@ -306,8 +300,6 @@ def _cross_validate(
     *,
     predictions: bool,
 ):
-    from analysis.mapping.narrow import cross_validate_narrow
-
     return cross_validate_narrow(
         features,
         responses,

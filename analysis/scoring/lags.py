@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 import xarray as xr
 
+from analysis.features.activations import Activations, extract
 from analysis.features.controls import features as controls_by_name
 from analysis.features.time import delayed, resample
 from analysis.mapping import cross_validate
@@ -16,8 +17,11 @@ from analysis.mapping.splits import Part, gap_of, make_folds, within
 from analysis.progress import SILENT, Report
 from analysis.protocol import Protocol, preset
 from analysis.scoring.in_time import cross_validate_in_time
+from analysis.scoring.keys import score_key
+from analysis.scoring.verb import as_model, as_recording, score
 from analysis.statistics.turning import block_r, effective_shifts, turned
 from analysis.store.keys import content_key
+from analysis.store.store import Store
 from data.errors import BrainLensError
 from data.recording import Recording
 
@@ -112,11 +116,6 @@ def lag_course(
     delays); blocks are held out with the gap of the longest lag, and filtered apart from the rest. In epochs each lag is a
     target of its own.
     """
-    from analysis.features.activations import Activations, extract
-    from analysis.scoring.keys import score_key
-    from analysis.scoring.verb import as_model, as_recording, score
-    from analysis.store.store import Store
-
     protocol = preset(protocol) if isinstance(protocol, str) else protocol
     recording, store = as_recording(recording), store or Store()
     lags = lags_of(recording)

@@ -6,11 +6,15 @@ import importlib.metadata
 import time
 from collections.abc import Sequence
 
+from analysis.models import load
 from analysis.protocol import Protocol
 from analysis.scoring.keys import score_key
+from analysis.scoring.results import results
 from analysis.store.keys import content_key
-from analysis.store.promises import Promise, refuse, write
+from analysis.store.promises import Promise, held, promises, refuse, write
 from analysis.store.promises import reveal as open_promise
+from analysis.store.store import Store
+from data.catalog.catalog import recording as open_recording
 from data.errors import BrainLensError
 from data.recording import Recording
 
@@ -30,8 +34,6 @@ def require_open(source, recording: Recording, protocol: Protocol, store) -> Non
     ------
     analysis.store.promises.Locked
     """
-    from analysis.store.promises import held
-
     if held(store.root):
         for key in cell_keys(source, recording, protocol):
             refuse(store.root, key)
@@ -71,10 +73,6 @@ def lock(
     The hash is a promise to oneself: whoever can write the store can remove the file. Exactly the named cells are refused;
     other protocols stay open, and what was seen under them is written into the record when it is revealed.
     """
-    from analysis.models import load
-    from analysis.store.store import Store
-    from data.catalog.catalog import recording as open_recording
-
     if not hypothesis.strip() or not models or not recordings:
         raise BrainLensError(
             "A prediction needs a hypothesis, a model and a recording",
@@ -118,9 +116,6 @@ def reveal(name: str, *, store=None) -> Promise:
     name : str
         The beginning of its hash.
     """
-    from analysis.store.promises import promises
-    from analysis.store.store import Store
-
     store = store or Store()
     one = next((p for p in promises(store.root) if p.hash.startswith(name) and name), None)
     known = [] if one is None else _known(store, one.models, one.recordings)
@@ -130,8 +125,6 @@ def reveal(name: str, *, store=None) -> Promise:
 
 def _known(store, models: Sequence[str], recordings: Sequence[str]) -> list[str]:
     """Results that are there already: model, recording, protocol; no numbers."""
-    from analysis.scoring.results import results
-
     frame = results(store)
     mine = frame[frame["model"].isin(models) & frame["recording"].isin(recordings)]
     return sorted(

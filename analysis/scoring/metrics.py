@@ -10,6 +10,7 @@ from scipy import stats
 from analysis.features.activations import Activations, extract
 from analysis.progress import SILENT, Report
 from analysis.protocol import Protocol, preset
+from analysis.scoring.decoding import TOLERANCE, strata
 from analysis.scoring.folds import runs
 from analysis.scoring.predictions import held_out
 from analysis.scoring.summary import summarise
@@ -136,7 +137,6 @@ def _of_fold(name: str, function, part, test: np.ndarray, recording) -> np.ndarr
     y, p = part.responses[test], part.predictions[test]
     if not getattr(function, "of_patterns", False):
         return _checked(name, function(y, p), len(part.targets))
-    from analysis.scoring.decoding import TOLERANCE, strata
 
     lengths = np.array([len(str(text).split()) for text in recording.texts], float)
     rows = part.rows[test]

@@ -8,10 +8,19 @@ import numpy as np
 import pandas as pd
 import xarray as xr
 
+from analysis.features.activations import Activations, activation_key, extract
+from analysis.features.controls import features, words
+from analysis.features.surprisal import token_surprisals, window_of
+from analysis.mapping.splits import make_folds
 from analysis.progress import SILENT, Report
 from analysis.protocol import Protocol, preset
 from analysis.scoring.cost import Cost, estimate
+from analysis.scoring.keys import score_key
 from analysis.scoring.predictions import held_out
+from analysis.scoring.verb import score
+from analysis.store.store import Store
+from analysis.text.alignment import joined, partition
+from data.catalog.catalog import recording as load
 from data.errors import BrainLensError, unknown
 from data.recording import Recording
 
@@ -97,12 +106,6 @@ def item_values(
     BrainLensError
         Where the protocol tests a stimulus more than once.
     """
-    from analysis.features.activations import Activations, extract
-    from analysis.mapping.splits import make_folds
-    from analysis.scoring.keys import score_key
-    from analysis.scoring.verb import score
-    from analysis.store.store import Store
-
     protocol = preset(protocol) if isinstance(protocol, str) else protocol
     if protocol.split == "shuffle-split":
         raise BrainLensError(
@@ -111,8 +114,6 @@ def item_values(
         )
     store = store or Store()
     if not isinstance(recording, Recording):
-        from data.catalog.catalog import recording as load
-
         recording = load(recording)
     if isinstance(model, str):
         from analysis.models import load as read
@@ -160,10 +161,7 @@ def price(model: str, recording: Recording, protocol: Protocol, *, store=None) -
     The regressions of every fold once, each at the layer chosen for it: those of one layer of a score, without its twin. Where
     activations of a layer are not stored, the model reads again.
     """
-    from analysis.features.activations import activation_key
     from analysis.models.catalog import card, load
-    from analysis.scoring.keys import score_key
-    from analysis.store.store import Store
 
     store, facts, reader = store or Store(), card(model), load(model)
     if store.load_score(f"{score_key(reader, recording, protocol)}-items") is not None:
@@ -216,8 +214,6 @@ def about(recording: Recording) -> pd.DataFrame:
         item (id), text, length (words; letters where a stimulus is one word), frequency (mean Zipf frequency of the words),
         position (number inside its text, from 1), topic (where the recording has topics, stories or the like).
     """
-    from analysis.features.controls import features, words
-
     single = recording.scored_unit == "word"
     texts = recording.texts
     frame = pd.DataFrame({"item": list(map(str, recording.stimuli.index)), "text": texts})
@@ -243,8 +239,6 @@ def about(recording: Recording) -> pd.DataFrame:
 
 def clusters(recording: Recording, protocol: Protocol) -> tuple[np.ndarray, np.ndarray]:
     """What a bootstrap draws, per stimulus: the groups that are held out together, and the texts inside them."""
-    from analysis.mapping.splits import make_folds
-
     groups = np.full(recording.n_stimuli, "", dtype=object)
     for part in make_folds(recording, protocol):
         for row in part.rows:
@@ -281,8 +275,6 @@ def token_bits(
     BrainLensError
         For an item that does not exist, and for a model without probabilities of the next word.
     """
-    from analysis.features.surprisal import token_surprisals, window_of
-    from analysis.text.alignment import joined, partition
     from analysis.text.passages import passages, words
 
     protocol = protocol or Protocol()

@@ -15,6 +15,8 @@ from analysis.protocol import Protocol
 from analysis.scoring.nested import nested_draws, picked, ratio_interval
 from analysis.scoring.summary import choose_layers, ends, letter, omega, per_target, summarise
 from analysis.statistics.measured import beside
+from data.errors import unknown
+from data.files import atomic, guarded
 
 __all__ = ["Score"]
 
@@ -544,9 +546,6 @@ class Score:
 
     def save(self, path: str | Path) -> Path:
         """Write the table as CSV or Parquet, or everything as NetCDF, by the ending of the file's name."""
-        from data.errors import unknown
-        from data.files import atomic, guarded
-
         path = Path(path)
         writers = {
             ".csv": lambda to: guarded(self.table()).to_csv(to, index=False),

@@ -19,6 +19,7 @@ from analysis.protocol import Protocol
 from analysis.scoring.beside import stored_oasm
 from analysis.scoring.capsules import read_capsule
 from analysis.store.keys import content_key
+from analysis.store.promises import held_cells
 from analysis.store.sealed import healed, load_json, save_json
 from analysis.store.store import Store
 from data.errors import BrainLensError, unknown
@@ -215,8 +216,6 @@ def _told(provenance: object) -> dict:
 
 def _open_only(rows: list[dict], store) -> tuple[list[dict], int]:
     """Rows that no locked prediction is about, and the number of cells that are locked."""
-    from analysis.store.promises import held_cells
-
     locked = held_cells(store.root)
     names = ("model", "data_key", "protocol_key")
     return [one for one in rows if tuple(one.get(n) for n in names) not in locked], len(locked)

@@ -109,8 +109,6 @@ def exchanges(recording: Recording, protocol: Protocol, draws: int):
     Permutations
         One order of the rows for each draw; it serves every model, layer and specification alike.
     """
-    from analysis.mapping.splits import make_folds
-
     groups, within = np.empty(recording.n_stimuli, object), np.zeros(recording.n_stimuli, int)
     for number, part in enumerate(make_folds(recording, protocol.each_seed()[0])):
         groups[part.rows] = [f"{part.name}|{group}" for group in np.asarray(part.groups)[part.rows]]
@@ -138,8 +136,6 @@ def summary_of_moved(
     ndarray, shape (n_draws,)
         Summarised over targets and people as the protocol says.
     """
-    from analysis.mapping.splits import make_folds
-
     protocol = protocol.each_seed()[0]
     parts, responses = make_folds(recording, protocol), recording.responses.values
     step, found = max(1, BLOCK // recording.n_targets), []

@@ -19,6 +19,7 @@ import pandas as pd
 from analysis.progress import SILENT, Report
 from analysis.protocol import Protocol
 from analysis.scoring.results import plain_row, results, row_hash
+from analysis.scoring.verb import as_model, as_recording, score
 from data.errors import BrainLensError, unknown
 from data.files import atomic
 
@@ -194,8 +195,6 @@ def verify(
 
 def _again(row: dict, store, report: Report) -> tuple[str, float, str]:
     """Outcome, r here, and why."""
-    from analysis.scoring.verb import as_model, as_recording, score
-
     nan = float("nan")
     if row.get("hash") and row["hash"] != row_hash(row):
         return "changed", nan, "its hash does not fit"

@@ -9,6 +9,11 @@ from pathlib import Path
 import pandas as pd
 import xarray as xr
 
+from analysis.ceiling.kinds import Ceiling
+from analysis.features.activations import Activations, extract
+from analysis.features.arrays import from_arrays, is_arrays
+from analysis.models import load
+from analysis.models.sites import is_site
 from analysis.progress import SILENT, Report
 from analysis.protocol import Protocol, preset
 from analysis.scoring.comparisons import headline
@@ -21,6 +26,7 @@ from analysis.scoring.result import Score
 from analysis.scoring.results import keep
 from analysis.scoring.stages import Stages, bisection
 from analysis.scoring.summary import interval, summarise
+from analysis.store.store import Store
 from data.errors import BrainLensError
 from data.recording import Recording
 
@@ -74,10 +80,6 @@ def score(
     over folds per target, then over a subject's targets, then over subjects (Schrimpf et al. 2021 take medians). All of it is
     done for each of the protocol's fold seeds and averaged; after the first seed the profile is shown as a preview.
     """
-    from analysis.features.activations import Activations
-    from analysis.features.arrays import from_arrays, is_arrays
-    from analysis.store.store import Store
-
     protocol = preset(protocol) if isinstance(protocol, str) else protocol
     recording = as_recording(recording)
     store = store or Store()
@@ -147,7 +149,6 @@ def as_model(model):
     """The reader of a name; a model or activations are given back."""
     if not isinstance(model, str | Path):
         return model
-    from analysis.models import load
 
     return load(str(model))
 
@@ -160,8 +161,6 @@ def at_sites(model, layers: Sequence[int | str] | None):
     BrainLensError
         For a model without such places.
     """
-    from analysis.models.sites import is_site
-
     if layers is None or not any(map(is_site, layers)):
         return model, layers
     model = as_model(model)
@@ -186,8 +185,6 @@ def as_recording(recording) -> Recording:
 
 
 def _layer_numbers(source, layers: Sequence[int | str] | None) -> list[int]:
-    from analysis.features.activations import Activations
-
     if isinstance(source, Activations):
         return (
             sorted(source.layers)
@@ -217,8 +214,6 @@ def _wide_enough(source, numbers: list[int], protocol: Protocol) -> None:
 def _activations(
     source, recording: Recording, protocol: Protocol, layers: list[int], store, report: Report
 ):
-    from analysis.features.activations import Activations, extract
-
     if isinstance(source, Activations):
         return source
     return extract(source, recording.reading(), protocol, layers, store=store, report=report)
@@ -239,8 +234,6 @@ def _assemble(
     complete: bool,
     cached: bool,
 ) -> Score:
-    from analysis.ceiling.kinds import Ceiling
-
     layers = sorted(fits[0])
     dataset = xr.concat(
         [over_seeds([fit[n] for fit in fits], seeds) for n in layers],

@@ -12,7 +12,24 @@ import numpy as np
 import pandas as pd
 import xarray as xr
 
+from analysis import mapping
+from analysis.answers.trust import waterfall
+from analysis.ceiling import kinds
+from analysis.features import activations
+from analysis.mapping import splits
+from analysis.models import load
+from analysis.models.catalog import state
+from analysis.progress import SILENT
+from analysis.protocol import Protocol, preset
+from analysis.reading import delta_ll
+from analysis.scoring import beside, summary, verb
 from analysis.selftest.check import Absent, Check
+from analysis.statistics import bootstrap, multiple
+from analysis.store.store import Store
+from data.catalog.catalog import recording
+from data.home import mirror
+from data.readers import published
+from data.readers.simulated import simulate
 
 __all__ = ["CHECKS"]
 
@@ -20,8 +37,6 @@ __all__ = ["CHECKS"]
 # ---- published tables -----------------------------------------------------------------------------------------------
 def _hadidi(model: str, split: str):
     def number() -> float:
-        from data.readers import published
-
         table = published.hadidi2025()
         mine = (table["model"] == model) & (table["benchmark"] == "pereira2018")
         mine &= (table["split"] == split) & (table["pooling"] == "last")
@@ -31,8 +46,6 @@ def _hadidi(model: str, split: str):
 
 
 def _schrimpf_best() -> float:
-    from data.readers import published
-
     table = published.schrimpf2021()
     mine = (table["model"] == "gpt2-xl") & (table["benchmark"] == "pereira2018")
     return table.loc[mine & (table["variant"] == "trained"), "score"].item()
@@ -40,8 +53,6 @@ def _schrimpf_best() -> float:
 
 def _between(other: str):
     def number() -> float:
-        from data.readers import published
-
         table = published.schrimpf2021()
         wide = table[table["variant"] == "trained"].pivot(
             index="model", columns="benchmark", values="score"
@@ -75,8 +86,6 @@ def _ridge() -> float:
     """Ours minus scikit-learn's, at one penalty."""
     from sklearn.linear_model import Ridge
 
-    from analysis import mapping
-
     x, y, folds = _numbers()
     ours = mapping.cross_validate(x, y, folds, alphas=(30.0,), criterion="gcv", standardize=False)
     theirs = _mean_r(lambda a, b, c: Ridge(alpha=30.0).fit(a, b).predict(c))
@@ -85,7 +94,6 @@ def _ridge() -> float:
 
 def _ols() -> float:
     """Ours minus numpy's least squares."""
-    from analysis import mapping
 
     def theirs(a, b, c):
         ones = lambda z: np.column_stack([np.ones(len(z)), z])  # noqa: E731
@@ -99,8 +107,6 @@ def _ols() -> float:
 def _penalty() -> float:
     """Share of targets whose exact leave-one-out penalty is the one that scikit-learn finds."""
     from sklearn.linear_model import RidgeCV
-
-    from analysis import mapping
 
     x, y, folds = _numbers()
     grid = (0.1, 1.0, 10.0, 100.0, 1000.0)
@@ -117,9 +123,6 @@ def _folds() -> float:
     """Share of test sets that equal those of scikit-learn's shuffled KFold."""
     from sklearn.model_selection import KFold
 
-    from analysis.mapping import splits
-    from analysis.protocol import Protocol
-
     protocol = Protocol(split="shuffled", folds=5, seed=3, seeds=1)
     ours = splits.make_folds(_planted()[0], protocol)[0].folds
     theirs = KFold(5, shuffle=True, random_state=3).split(np.empty(len(_planted()[1])))
@@ -130,8 +133,6 @@ def _folds() -> float:
 @cache
 def _planted():
     """A recording whose responses are driven by features that are known, with noise of a known size."""
-    from data.readers.simulated import simulate
-
     rng = np.random.default_rng(1)
     x = rng.standard_normal((240, 8))
     table = pd.DataFrame(
@@ -151,16 +152,12 @@ def _planted():
 
 
 def _quick():
-    from analysis.protocol import Protocol
-
     return Protocol(folds=6, inner_folds=3, seeds=1, bootstrap=50, criterion="gcv", ceiling="none", controls=(),
                     unique=False, shuffled_twin=False)  # fmt: skip
 
 
 def _planted_r() -> float:
     """r of the features that drive the responses; the planted ceiling bounds it."""
-    from analysis.mapping import splits
-    from analysis.progress import SILENT
     from analysis.scoring import folds, summary
 
     made, x = _planted()
@@ -170,8 +167,6 @@ def _planted_r() -> float:
 
 def _noise_r() -> float:
     """r of features that have nothing to do with the responses."""
-    from analysis.mapping import splits
-    from analysis.progress import SILENT
     from analysis.scoring import folds, summary
 
     made, x = _planted()
@@ -182,9 +177,6 @@ def _noise_r() -> float:
 
 def _oasm(which: str):
     def number() -> float:
-        from analysis.scoring import beside
-        from analysis.store.store import Store
-
         made, _ = _planted()
         with tempfile.TemporaryDirectory() as folder:
             return getattr(beside.oasm_of(made, _quick(), store=Store(folder, readers=[])), which)
@@ -194,15 +186,11 @@ def _oasm(which: str):
 
 def _omega() -> float:
     """Omega where controls explain half of what the model predicts."""
-    from analysis.scoring import summary
-
     return float(summary.omega(0.30, 0.28, 0.16))
 
 
 def _ceiling() -> float:
     """Estimated over planted ceiling, two disjoint pools of people."""
-    from analysis.ceiling import kinds
-
     made, _ = _planted()
     return kinds.ceiling(made, _quick(), kind="pools").value / made.truth["ceiling"]
 
@@ -210,8 +198,6 @@ def _ceiling() -> float:
 # ---- models ---------------------------------------------------------------------------------------------------------
 def _bits() -> float:
     """Summed surprisal of a sentence, in bits."""
-    from analysis.models import load
-
     return float(
         np.sum(load("zoo-causal-200k").surprisal(["The cat sat on the mat."])[0].nats) / np.log(2)
     )
@@ -219,12 +205,6 @@ def _bits() -> float:
 
 def _vector() -> float:
     """Length of the vector of the first sentence that ships."""
-    from analysis.features import activations
-    from analysis.models import load
-    from analysis.protocol import Protocol
-    from analysis.store.store import Store
-    from data.catalog.catalog import recording
-
     read = recording("simulated").reading()
     with tempfile.TemporaryDirectory() as folder:
         store = Store(folder, readers=[])
@@ -234,9 +214,6 @@ def _vector() -> float:
 
 def _starter() -> float:
     """Summed surprisal under the starter pack's transformer, in bits."""
-    from analysis.models import load
-    from analysis.models.catalog import state
-
     if state("smollm2-135m") != "ready":
         raise Absent("smollm2-135m is not installed: 'brainlens models starter'")
     return float(
@@ -246,15 +223,11 @@ def _starter() -> float:
 
 # ---- statistics -----------------------------------------------------------------------------------------------------
 def _widening() -> float:
-    from analysis.statistics import bootstrap
-
     return bootstrap.widening(10)
 
 
 def _discoveries() -> float:
     """Rejections among the fifteen p-values of Benjamini & Hochberg's own example."""
-    from analysis.statistics import multiple
-
     p = [
         0.0001,
         0.0004,
@@ -277,15 +250,11 @@ def _discoveries() -> float:
 
 def _permutation() -> float:
     """p of a value above 999 of 999 draws: never 0."""
-    from analysis.statistics import multiple
-
     return float(multiple.permutation_p(np.array(1.0), np.linspace(0, 0.9, 999)))
 
 
 def _shapley() -> float:
     """The shares of two switches that interact, against their definition."""
-    from analysis.answers.trust import waterfall
-
     values = {frozenset(): 0.0, frozenset("a"): 1.0, frozenset("b"): 2.0, frozenset("ab"): 5.0}
     return waterfall.shapley(values, ("a", "b"))["a"]
 
@@ -293,8 +262,6 @@ def _shapley() -> float:
 # ---- store ----------------------------------------------------------------------------------------------------------
 def _kept() -> float:
     """Largest difference of what is stored and what comes back."""
-    from analysis.store.store import Store
-
     values = np.random.default_rng(4).standard_normal((7, 5))
     with tempfile.TemporaryDirectory() as folder:
         store = Store(folder, readers=[])
@@ -304,8 +271,6 @@ def _kept() -> float:
 
 def _damaged() -> float:
     """1 where a damaged file counts as none."""
-    from analysis.store.store import Store
-
     with tempfile.TemporaryDirectory() as folder:
         store = Store(folder, readers=[])
         store.save_score("selftest", xr.Dataset({"r": ("target", np.arange(9.0))}))
@@ -319,9 +284,6 @@ def _damaged() -> float:
 # ---- goldens --------------------------------------------------------------------------------------------------------
 def _delta_ll(model: str):
     def number() -> float:
-        from analysis.reading import delta_ll
-        from data.home import mirror
-
         folder = Path(mirror() or "/nonexistent") / "delta_ll"
         if not (folder / "ns.csv").is_file():
             raise Absent("delta_ll is not in BRAINLENS_MIRROR")
@@ -350,10 +312,6 @@ def _delta_ll(model: str):
 
 def _shipped_score() -> float:
     """The whole verb on the recording that ships, in a store of its own."""
-    from analysis.protocol import preset
-    from analysis.scoring import verb
-    from analysis.store.store import Store
-
     short = replace(preset("defended"), seeds=1, criterion="gcv", bootstrap=50, ceiling="none", controls=(),
                     unique=False, shuffled_twin=False)  # fmt: skip
     with tempfile.TemporaryDirectory() as folder:

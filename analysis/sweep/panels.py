@@ -7,7 +7,9 @@ from collections.abc import Sequence
 from analysis.answers.trust.panels import Asked, needs
 from analysis.progress import SILENT, Report
 from analysis.protocol import Protocol
+from analysis.sweep.board import Sweep
 from analysis.sweep.plan import Plan
+from analysis.sweep.runners import run
 from data.errors import BrainLensError
 
 __all__ = ["plans", "run_plans"]
@@ -46,9 +48,6 @@ def run_plans(
     report: Report = SILENT,
 ) -> int:
     """Do what is left of the plans; how many tasks failed (their panels say why)."""
-    from analysis.sweep.board import Sweep
-    from analysis.sweep.runners import run
-
     failed = 0
     for number, plan in enumerate(made):
         report.step(number, len(made), "runs")

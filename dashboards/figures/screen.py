@@ -34,6 +34,7 @@ from bokeh.models import (
 )
 from bokeh.plotting import figure as bokeh_figure
 
+from dashboards.figures.brain import COLOURS, picture, views
 from dashboards.figures.labels import spread
 from dashboards.figures.panels import Drawing, Panel, drawing
 from dashboards.figures.screen_ink import DRAWERS, KEY, LEGEND_LIMIT, Renderers, labels, rule_line
@@ -135,8 +136,6 @@ def _cortex(spec: FigureSpec, theme: str, height: int, width: int | None):
     from bokeh.models import ColorBar, LinearColorMapper
     from matplotlib import colormaps
     from matplotlib.colors import to_hex
-
-    from dashboards.figures.brain import COLOURS, picture, views
 
     brain = spec.brain
     wide, high = 1200, int(sum(470 if one == "flat" else 260 for one in brain.surfaces))

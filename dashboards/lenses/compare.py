@@ -12,10 +12,23 @@ import pandas as pd
 import panel as pn
 import panel_material_ui as pmui
 
-from analysis.answers.compare import TABLES
+from analysis.answers.compare import (
+    TABLES,
+    benchmarks,
+    derived,
+    detail,
+    methods,
+    most_results,
+    paired_methods,
+    published,
+    rank,
+    told_apart,
+)
 from analysis.answers.difference import compare_results, record_of
+from analysis.answers.history import history
 from analysis.models.catalog import card
 from analysis.progress import Report
+from analysis.scoring.results import bring, export, results
 from dashboards.figures.spec import FigureSpec, Mark, Rule
 from dashboards.lens.controls import ModelPicker, ScalePicker
 from dashboards.lens.lens import Computation, Lens, Picture, View
@@ -170,8 +183,6 @@ class Compare(Lens):
         return self._results.computations(wishes)
 
     def reflect(self, view: View) -> None:
-        from analysis.answers.compare import benchmarks, told_apart
-
         self._absent.object = view.controls.get("absent", "")
         if (board := self._board) is None:
             return
@@ -224,8 +235,6 @@ class Compare(Lens):
 
     def _folded(self) -> list[str]:
         """Seeds, variants and checkpoints whose model has a result too: they stand under it."""
-        from analysis.answers.compare import derived
-
         models = set(self._board["model"])
         if not self.selection.folded:
             return []
@@ -233,8 +242,6 @@ class Compare(Lens):
 
     def _with_omega(self, here: list[str], folded: list[str]) -> pd.DataFrame:
         """The results of what is folded, by the model they stand under."""
-        from analysis.answers.compare import derived, rank
-
         some = self._board[self._board["model"].isin(folded)]
         if some.empty:
             return pd.DataFrame(columns=["entry", "mean", "condition"])
@@ -253,8 +260,6 @@ class Compare(Lens):
 
     def _others(self, here: list[str]) -> str:
         """Why the ranking is of these recordings, where none was chosen."""
-        from analysis.answers.compare import told_apart
-
         rest = [one for one in dict.fromkeys(told_apart(self._board)) if one not in here]
         if self.selection.ranked or not rest:
             return ""
@@ -278,8 +283,6 @@ class Compare(Lens):
 
     def _history(self, here: list[str], folded: list[str]) -> list[Picture]:
         """Ranks over versions, where several versions have results on the same recordings."""
-        from analysis.answers.history import history
-
         board = self._board[~self._board["model"].isin([*self.selection.hidden, *folded])]
         if board.empty:
             return []
@@ -308,8 +311,6 @@ class Compare(Lens):
     # ---- in and out ----------------------------------------------------------------------------------------------------
     def results_file(self, ending: str) -> io.BytesIO:
         """The ranked results as a file."""
-        from analysis.scoring.results import export
-
         board = self._shown() if self._board is not None else pd.DataFrame()
         with tempfile.TemporaryDirectory() as folder:
             return io.BytesIO(export(board, Path(folder) / f"results{ending}").read_bytes())
@@ -322,8 +323,6 @@ class Compare(Lens):
 
     def bring(self, name: str, content: bytes | str) -> None:
         """Take a file's results in, or say why not."""
-        from analysis.scoring.results import bring
-
         self.desk.clear("import")
         with tempfile.TemporaryDirectory() as folder:
             path = Path(folder) / f"given{Path(name).suffix.lower()}"
@@ -337,15 +336,6 @@ class Compare(Lens):
 
     # ---- what is shown -------------------------------------------------------------------------------------------------
     def view(self) -> View:
-        from analysis.answers.compare import (
-            detail,
-            methods,
-            most_results,
-            paired_methods,
-            published,
-            rank,
-        )
-
         choice = self.selection
         pictures, stamps, absent = [], (), []
         if self._board is not None and len(self._board):
@@ -587,8 +577,6 @@ def targets(found, pair: tuple) -> FigureSpec:
 
 # ---- helpers -----------------------------------------------------------------------------------------------------------
 def _read(report: Report) -> pd.DataFrame:
-    from analysis.scoring.results import results
-
     return results()
 
 

@@ -6,6 +6,9 @@ from functools import partial
 
 import panel_material_ui as pmui
 
+from analysis.answers.controversial import controversial
+from analysis.answers.drive import candidates_of, drive
+from analysis.answers.planning import growth, pilot_of, planning
 from analysis.progress import Report
 from analysis.protocol import Protocol
 from analysis.scoring.cost import Cost
@@ -216,8 +219,6 @@ _LABELS = {"drive": "Sentences", "controversial": "Pairs", "power": "Power"}
 
 
 def _drive(model, recording, protocol: Protocol, candidates, target, layer, report: Report):
-    from analysis.answers.drive import candidates_of, drive
-
     return drive(
         model,
         recording,
@@ -230,16 +231,11 @@ def _drive(model, recording, protocol: Protocol, candidates, target, layer, repo
 
 
 def _apart(models, recording, protocol: Protocol, candidates, target, by, report: Report):
-    from analysis.answers.controversial import controversial
-    from analysis.answers.drive import candidates_of
-
     return controversial(*models, candidates_of(candidates), protocol, by=by, recording=recording, target=target,
                          report=report)  # fmt: skip
 
 
 def _power(models, recording, protocol: Protocol, effect, repeats, grown, report: Report):
-    from analysis.answers.planning import growth, pilot_of, planning
-
     if repeats < 1:
         raise BrainLensError(
             f"repeats={repeats}: at least 1 is needed", remedy="Set it to 1 or more"

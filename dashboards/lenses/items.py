@@ -13,6 +13,7 @@ from analysis.paper.methods import paragraph
 from analysis.progress import Report
 from analysis.protocol import Protocol
 from analysis.scoring.cost import Cost
+from analysis.scoring.per_stimulus import price, token_bits
 from dashboards.figures.spec import FigureSpec, Mark, Rule
 from dashboards.lens.controls import ModelPicker, ProtocolPicker, RecordingPicker
 from dashboards.lens.lens import Computation, Lens, Picture, View
@@ -352,8 +353,6 @@ def _python_words(choice, item: str, models: list[str]) -> str:
 
 def _look(first: str, second: str, name: str, protocol: Protocol, report: Report):
     """What is explained, where it is stored for both, else what it costs for both together."""
-    from analysis.scoring.per_stimulus import price
-
     loaded = recording(name)
     costs = [price(model, loaded, protocol) for model in (first, second)]
     if all(one.cached for one in costs):
@@ -378,8 +377,6 @@ def _items(first: str, second: str, name: str, protocol: Protocol, report: Repor
 
 def _bits(model: str, name: str, item: str, protocol: Protocol, report: Report):
     """The words' table, or why there is none, in words."""
-    from analysis.scoring.per_stimulus import token_bits
-
     if reason := unpredictive(model):
         return Refused(f"{model} ({reason})")
     try:

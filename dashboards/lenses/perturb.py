@@ -18,6 +18,7 @@ from dashboards.lens.lens import Computation, Lens, Picture, View
 from dashboards.work.ledger import Ledger, Wish
 from dashboards.work.outcome_computations import Outcomes, outcome_key, reading_seconds
 from dashboards.work.text_computations import words_of
+from data.catalog.catalog import recording as load
 
 __all__ = ["Perturb", "simulated_stamp"]
 
@@ -251,8 +252,6 @@ def mask_pictures(answer, stamp: str = "", python: str = "") -> tuple[Picture, .
 
 def simulated_stamp(recording: str) -> str:
     """What has to be seen on every figure of a recording."""
-    from data.catalog.catalog import recording as load
-
     one = load(recording)
     return "; ".join(filter(None, ("simulated data" if one.simulated else "", one.quality)))
 

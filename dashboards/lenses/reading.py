@@ -13,6 +13,7 @@ from analysis.paper import methods_reading
 from analysis.progress import Report
 from analysis.protocol import Protocol
 from analysis.reading.frame import word_frame
+from analysis.reading.run import corpus
 from dashboards.figures.people import gains_of_people
 from dashboards.figures.reading import QUESTION, gains, inspector, nothing, pooled, profile
 from dashboards.figures.spec import FigureSpec, Mark, Rule
@@ -482,8 +483,6 @@ def _read(model: str, name: str, options: dict, report: Report):
 
 def _refusal(model: str, name: str, error: BrainLensError) -> Refused:
     """A model without probabilities of the next word is said in words; every other error stays an error."""
-    from analysis.reading.run import corpus
-
     if not (reason := unpredictive(model)):
         raise error
     word_frame(corpus(name))  # what is wrong with the recording comes first
@@ -492,7 +491,6 @@ def _refusal(model: str, name: str, error: BrainLensError) -> Refused:
 
 def _look_score(model: str, name: str, protocol: Protocol, report: Report):
     """A score where it is stored, else what it costs, or why there is none."""
-    from analysis.reading.run import corpus
     from analysis.scoring.cost import cost
     from analysis.scoring.verb import score
 
@@ -520,7 +518,6 @@ def _nothing_else(report: Report) -> Refused:
 
 
 def _score(model: str, name: str, protocol: Protocol, report: Report):
-    from analysis.reading.run import corpus
     from analysis.scoring.verb import score
 
     return score(model, corpus(name), protocol, report=report)

@@ -10,8 +10,10 @@ import numpy as np
 import panel_material_ui as pmui
 import param
 
+from analysis.answers.regions import brain_values, regions
 from analysis.progress import Report
 from analysis.protocol import Protocol
+from analysis.scoring.layer_map import committed, load_map
 from dashboards.figures.brain import Brain
 from dashboards.figures.people import each_person_by_region
 from dashboards.figures.spec import FigureSpec, Mark, Rule
@@ -21,6 +23,8 @@ from dashboards.lens.view import led_by
 from dashboards.work import identity
 from dashboards.work.ledger import Ledger, Refused, Wish
 from dashboards.work.score_computations import Scores, stamps, unscorable
+from data.catalog.catalog import recording
+from data.errors import BrainLensError
 
 __all__ = ["Regions", "brain_of"]
 
@@ -79,8 +83,6 @@ class Regions(Lens):
     watches = ("models", "recording", "preset", "changes", "cortex", "threshold", "map")
 
     def make_controls(self) -> dict:
-        from analysis.scoring.layer_map import committed
-
         self.scores, self._answers = Scores(self.selection), Ledger()
         small = dict(size="small", sizing_mode="stretch_width", margin=(8, 0, 2, 0))
         cortex = pmui.Select(label="Cortex", options=SHOWN, value=self.selection.cortex, **small)
@@ -312,11 +314,7 @@ def _python(choice, models: list[str]) -> str:
 
 def _answered(models: list[str], name: str, protocol: Protocol, chosen: str, report: Report):
     """The answer, and per model the cortex or why there is none."""
-    from analysis.answers.regions import brain_values, regions
-    from analysis.scoring.layer_map import load_map
     from analysis.scoring.verb import score
-    from data.catalog.catalog import recording
-    from data.errors import BrainLensError
 
     loaded, cortex = recording(name), {}
     try:

@@ -6,7 +6,7 @@ from functools import partial
 
 import panel_material_ui as pmui
 
-from analysis.answers.model_map import shown_layers
+from analysis.answers.model_map import model_map, shown_layers
 from analysis.progress import Report
 from analysis.protocol import Protocol
 from analysis.scoring.cost import Cost
@@ -131,8 +131,6 @@ def pairs(answer, stamp: str = "") -> FigureSpec:
 
 
 def _map(models: list[str], recording: str, protocol: Protocol, measure: str, report: Report):
-    from analysis.answers.model_map import model_map
-
     return model_map(models, recording, protocol, measure=measure, report=report)
 
 

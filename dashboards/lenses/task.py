@@ -8,8 +8,12 @@ import numpy as np
 import pandas as pd
 import panel_material_ui as pmui
 
-from analysis.answers.hadidi import CONTROLS
+from analysis.answers.hadidi import CONTROLS, RECORDINGS, hadidi
+from analysis.answers.live_tasks import live_tasks
+from analysis.answers.task import committed, own_task, task, tokenizers
 from analysis.answers.tiles import tiles
+from analysis.models.catalog import card
+from analysis.paper.code import python_answer
 from analysis.scoring.summary import statistic
 from dashboards.figures.spec import FigureSpec, Mark, Rule
 from dashboards.figures.tasks import parts_of, task_code
@@ -215,9 +219,6 @@ class Task(Lens):
         )
 
     def _schrimpf(self) -> list[Picture]:
-        from analysis.answers.task import task
-        from analysis.paper.code import python_answer
-
         choice = self.selection
         published = task(choice.benchmark, choice.x, clip=choice.clip)
         made = dict(
@@ -235,9 +236,6 @@ class Task(Lens):
         ]
 
     def _hadidi(self) -> Picture:
-        from analysis.answers.hadidi import RECORDINGS, hadidi
-        from analysis.paper.code import python_answer
-
         choice = self.selection
         held = choice.benchmark in RECORDINGS
         name = choice.benchmark if held else RECORDINGS[0]
@@ -257,8 +255,6 @@ class Task(Lens):
 
     def _task_pictures(self) -> list[Picture]:
         """Every part of the task, model by model; nothing where no model was run on it."""
-        from analysis.answers.live_tasks import live_tasks
-
         choice = self.selection
         found = [self.tasks.found(model, *self._asked()) for model in choice.models]
         found = [one for one in found if one is not None]
@@ -274,8 +270,6 @@ class Task(Lens):
         return [Picture("The task", parts_of(answer, left), answer.frame, python=task_code(choice))]
 
     def _own_picture(self, scores: list) -> list[Picture]:
-        from analysis.answers.task import own_task
-
         choice, how = self.selection, _AXES[self.selection.own_x]
         share = choice.scale == "normalised"
         text, table = self._label(choice.text), self._own(scores)
@@ -300,8 +294,6 @@ class Task(Lens):
 
     def _own(self, scores: list) -> pd.DataFrame:
         """The table of :func:`analysis.answers.task.own_task`: every chosen model, with the reason where it has no number."""
-        from analysis.answers.task import committed
-
         rows, choice = [], self.selection
         y = "normalised" if choice.scale == "normalised" else "r"
         for score in scores:
@@ -351,8 +343,6 @@ class Task(Lens):
 
     def _tokenizers(self, scores: list, table: pd.DataFrame) -> str:
         """Whether the models that are drawn share a tokenizer."""
-        from analysis.answers.task import tokenizers
-
         drawn, choice = (
             set(table.loc[table["x"].notna() & table["y"].notna(), "model"]),
             self.selection,
@@ -435,8 +425,6 @@ def _layer_rule(scores: list, layer: str) -> str:
 
 
 def _year(model: str) -> int | None:
-    from analysis.models.catalog import card
-
     return card(model).year
 
 

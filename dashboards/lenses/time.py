@@ -14,6 +14,8 @@ from analysis.answers.each_person import each_person_over_time
 from analysis.answers.time_course import ALL, methods, time_course
 from analysis.progress import Report
 from analysis.protocol import Protocol
+from analysis.scoring.cost import cost
+from analysis.scoring.lags import has_time, lag_course, lags_of
 from dashboards.figures.people import each_person_over_time as people_over_time
 from dashboards.figures.spec import FigureSpec, Mark, Rule
 from dashboards.lens.controls import ModelPicker, ProtocolPicker, RecordingPicker
@@ -270,8 +272,6 @@ def _python(choice, models: list[str]) -> str:
 
 
 def _look(model: str, name: str, protocol: Protocol, report: Report) -> Ready | Priced | Refused:
-    from analysis.scoring.cost import cost
-    from analysis.scoring.lags import has_time, lag_course, lags_of
     from data.catalog.catalog import recording
 
     loaded = recording(name)
@@ -286,6 +286,4 @@ def _look(model: str, name: str, protocol: Protocol, report: Report) -> Ready | 
 
 
 def _course(model: str, name: str, protocol: Protocol, report: Report):
-    from analysis.scoring.lags import lag_course
-
     return lag_course(model, name, protocol, report=report)

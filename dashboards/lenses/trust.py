@@ -11,10 +11,16 @@ from typing import ClassVar
 import panel_material_ui as pmui
 import param
 
-from analysis.answers.trust.panels import CONTROLS, COPIES, PANELS, Asked
+from analysis.answers.trust.panels import CONTROLS, COPIES, PANELS, Asked, price
 from analysis.answers.trust.specifications import AXES, CHOSEN
+from analysis.answers.trust.verdict import verdict
+from analysis.answers.trust.waterfall import published_story
+from analysis.models.catalog import card
 from analysis.progress import Report
+from analysis.scoring.cost import Cost
+from analysis.sweep.panels import plans, run_plans
 from dashboards.figures.spec import FigureSpec
+from dashboards.figures.trust import figures, waterfall
 from dashboards.lens.controls import ModelPicker, ProtocolPicker, RecordingPicker
 from dashboards.lens.lens import Computation, Lens, Picture, View
 from dashboards.look.look import note
@@ -22,6 +28,7 @@ from dashboards.state import encode
 from dashboards.work import identity
 from dashboards.work.ledger import Ledger, Priced, Ready, Refused, Wish
 from dashboards.work.score_computations import example
+from data.catalog.catalog import recording
 from data.errors import BrainLensError
 
 __all__ = ["Found", "Trust", "asked_of", "run_panels", "sheet", "verdict_of"]
@@ -299,9 +306,6 @@ def asked_of(choice) -> Asked:
 
 def _look(asked: Asked, names: tuple[str, ...], report: Report):
     """The panels where everything is stored, else their price together."""
-    from analysis.answers.trust.panels import price
-    from analysis.scoring.cost import Cost
-
     seconds, download, memory = 0.0, 0, 0
     for number, name in enumerate(names):
         report.step(number, len(names), "prices")
@@ -322,8 +326,6 @@ def _look(asked: Asked, names: tuple[str, ...], report: Report):
 def run_panels(asked: Asked, names: tuple[str, ...], report: Report) -> Found:
     """Run what is missing as a sweep, then answer panel by panel; a panel that cannot be asked says why."""
     from analysis.answers.trust.panels import panel
-    from analysis.sweep.panels import plans, run_plans
-    from data.catalog.catalog import recording
 
     simulated = recording(asked.recording).simulated
     answers: dict[str, object] = {}
@@ -364,16 +366,11 @@ class _Steps(Report):
 
 # ---- words and pages ----------------------------------------------------------------------------------------------------
 def _figures(name: str, answer) -> dict[str, FigureSpec]:
-    from dashboards.figures.trust import figures
-
     return figures(name, answer)
 
 
 def verdict_of(found: Found, model: str):
     """The verdict of all panels on one model, under the name that its scores have."""
-    from analysis.answers.trust.verdict import verdict
-    from analysis.models.catalog import card
-
     try:
         known = card(model).id
     except BrainLensError:
@@ -386,9 +383,6 @@ def verdict_of(found: Found, model: str):
 
 
 def _published() -> Picture:
-    from analysis.answers.trust.waterfall import published_story
-    from dashboards.figures.trust import waterfall
-
     said = published_story()
     spec = waterfall(said, "What was left of a published number?")
     python = "\n".join([

@@ -8,6 +8,7 @@ from pathlib import Path
 import panel as pn
 import panel_material_ui as pmui
 
+from analysis.models.catalog import installed
 from dashboards.figures.screen import draw
 from dashboards.figures.spec import FigureSpec, Mark
 from dashboards.look.look import MONO, Words, heading, note, stamp
@@ -149,8 +150,6 @@ def _tokenizer(card) -> str:
 def _here_since(name: str) -> str:
     """Day and size of what is on this machine, or nothing."""
     from datetime import datetime
-
-    from analysis.models.catalog import installed
 
     folder = installed().get(name)
     if folder is None:

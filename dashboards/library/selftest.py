@@ -8,6 +8,8 @@ import pandas as pd
 import panel as pn
 import panel_material_ui as pmui
 
+from analysis.selftest.check import GROUPS
+from analysis.selftest.run import markdown, selftest, verdict
 from dashboards.look.look import heading, note
 from dashboards.work.desk import Desk
 
@@ -71,9 +73,6 @@ class SelfTest(pmui.Column):
         self.button.disabled = False
 
     def _show(self, outcomes: list) -> None:
-        from analysis.selftest.check import GROUPS
-        from analysis.selftest.run import verdict
-
         self._outcomes = outcomes
         self._said.object = verdict(outcomes)
         rows = [
@@ -88,15 +87,11 @@ class SelfTest(pmui.Column):
 
     def file(self) -> io.BytesIO:
         """The report as Markdown."""
-        from analysis.selftest.run import markdown
-
         return io.BytesIO(markdown(self._outcomes).encode())
 
 
 def _tested(report) -> list:
     """In a worker: what each check gave, without the functions in it."""
     from dataclasses import replace
-
-    from analysis.selftest.run import selftest
 
     return [replace(one, check=replace(one.check, number=None)) for one in selftest(report=report)]

@@ -9,6 +9,7 @@ from pathlib import Path
 import panel as pn
 import panel_material_ui as pmui
 
+from analysis.features.adding import keep
 from analysis.features.from_file import holds_activations, peek
 from dashboards.library.cards import report_rows
 from dashboards.library.roles import MoreRoles
@@ -462,8 +463,6 @@ def _looked_at(staged: Path) -> dict:
 
 
 def _kept_ready(staged: Path, name: str, words: str, report) -> str:
-    from analysis.features.adding import keep
-
     return keep(staged, name, words)
 
 

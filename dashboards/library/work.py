@@ -2,6 +2,11 @@
 
 from __future__ import annotations
 
+from analysis.answers.holdings import models, recordings
+from data.catalog.catalog import entry, fetch, paths, recording, remove
+from data.catalog.fetch import size_text
+from data.own.validation import inspect
+
 __all__ = [
     "check_recording",
     "fetch_model",
@@ -14,15 +19,11 @@ __all__ = [
 
 def holdings(report) -> tuple:
     """Recordings and models, with the state of each."""
-    from analysis.answers.holdings import models, recordings
-
     return recordings(), models()
 
 
 def fetch_recording(name: str, report) -> None:
     """Bring a recording to this machine."""
-    from data.catalog.catalog import fetch
-
     fetch(name, report=report)
 
 
@@ -35,8 +36,6 @@ def fetch_model(name: str, report) -> None:
 
 def remove_recording(name: str, report=None, *, also: bool = False) -> str:
     """Remove a recording; what was freed, in words."""
-    from data.catalog.catalog import remove
-
     return _freed(name, remove(name, also=also))
 
 
@@ -48,8 +47,6 @@ def remove_model(name: str, report) -> str:
 
 
 def _freed(name: str, size: int) -> str:
-    from data.catalog.fetch import size_text
-
     return (
         f"{name}: {size_text(size)} freed"
         if size
@@ -60,8 +57,6 @@ def _freed(name: str, size: int) -> str:
 def check_recording(name: str, report) -> str:
     """Read every byte again: hashes as published, invariants of the file, and what a check finds."""
     from data.catalog import fetch
-    from data.catalog.catalog import entry, paths, recording
-    from data.own.validation import inspect
 
     one = entry(name)
     for done, (file, path) in enumerate(zip(one.files, paths(one))):

@@ -7,6 +7,7 @@ import os
 
 import panel_material_ui as pmui
 
+from analysis.models.device import AUTO, VARIABLE, choose
 from analysis.store.store import Store
 from dashboards.look.look import DIALOG, Words, heading, note
 from dashboards.state import Selection
@@ -74,8 +75,6 @@ DEVICES = {
 
 def _devices(wide: dict) -> list:
     """Where models run from the next computation on; on a server that is its keeper's choice."""
-    from analysis.models.device import AUTO, VARIABLE, choose
-
     chosen = os.environ.get(VARIABLE, "") or AUTO
     options = DEVICES if chosen in DEVICES.values() else DEVICES | {chosen: chosen}
     pick = pmui.Select(

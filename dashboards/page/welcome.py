@@ -14,6 +14,7 @@ from dashboards.state import Selection, defaults
 from dashboards.work.desk import Desk
 from dashboards.work.jobs import RUNNER
 from dashboards.work.score_computations import example
+from data.catalog.starter import FIRST, bring, missing, price
 from data.errors import BrainLensError
 
 __all__ = ["STEPS", "Welcome"]
@@ -142,8 +143,6 @@ class Welcome(pmui.Row):
 
     def ask_people(self) -> None:
         """The first question of real people; their recordings are fetched where they are not here yet."""
-        from data.catalog.starter import FIRST, missing
-
         if not missing((FIRST,)):
             self._ask_people()
         else:
@@ -166,8 +165,6 @@ class Welcome(pmui.Row):
 
 def real_words() -> str:
     """What a click brings, with sizes and licences."""
-    from data.catalog.starter import FIRST, price
-
     told = price((FIRST,))
     return "When do models predict people who hear a story? " + (
         "Nothing has to be fetched." if told == "everything is here" else f"Fetches {price()}."
@@ -176,8 +173,6 @@ def real_words() -> str:
 
 def _bring(report) -> None:
     """Fetch the pack; what the first question needs has to come."""
-    from data.catalog.starter import FIRST, bring
-
     for one in bring(report=report):
         if one.id == FIRST and one.state == "failed":
             raise BrainLensError(one.reason, remedy="Ask for it again, or set BRAINLENS_MIRROR")

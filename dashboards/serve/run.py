@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from dashboards.serve.hardening import end_idle, harden
+from dashboards.serve.login import PasswordLogin, ProxyLogin
 from dashboards.serve.outside import Health, Metrics
 from dashboards.serve.passwords import names
 from dashboards.serve.rules import Rules, rules_file
@@ -137,8 +138,6 @@ def _who(rules: Rules, login: str):
 
 def _provider(plan: Plan, rules: Rules):
     from panel.auth import OAuthProvider
-
-    from dashboards.serve.login import PasswordLogin, ProxyLogin
 
     if plan.login == "password":
         page = str(Path(__file__).with_name("login.html"))

@@ -6,13 +6,13 @@ before must not be shown for it.
 
 from __future__ import annotations
 
+from analysis.models.catalog import signature
+
 __all__ = ["case", "model", "recording"]
 
 
 def model(name: str) -> str:
     """A model's name, and a word that changes with its files."""
-    from analysis.models.catalog import signature
-
     return f"{name}~{signature(name)}"
 
 

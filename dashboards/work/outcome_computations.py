@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from functools import partial
 
+from analysis.models.catalog import card
 from analysis.progress import Report
 from analysis.protocol import Protocol
 from analysis.scoring.cost import Cost
@@ -69,8 +70,6 @@ class Outcomes(Ledger):
 
 def reading_seconds(name: str) -> float:
     """About what one outcome takes beyond its training: five seconds, more for a model of many weights."""
-    from analysis.models.catalog import card
-
     return 5.0 + (card(name).parameters_about or 0) * 2.5e-7
 
 

@@ -6,6 +6,8 @@ from collections.abc import Collection
 from functools import partial
 from pathlib import Path
 
+from analysis.answers.live_tasks import run_task, task_kind
+from analysis.models.catalog import card
 from analysis.progress import Report
 from analysis.protocol import Protocol
 from analysis.scoring.cost import READING, Cost
@@ -51,9 +53,6 @@ class TaskReadings(Ledger):
 
 def incapable(model: str, task: str) -> str:
     """Why a model cannot do a task, or what is wrong with the task's name; empty where it can."""
-    from analysis.answers.live_tasks import task_kind
-    from analysis.models.catalog import card
-
     try:
         kind, _ = task_kind(task)
     except BrainLensError as error:
@@ -76,8 +75,6 @@ def _key(model: str, task: str, protocol: Protocol, layer: str) -> str:
 
 
 def _seconds(model: str, task: str) -> float | None:
-    from analysis.models.catalog import card
-
     parameters = card(model).parameters_about
     kind, _, rest = task.partition(":")
     parts = {"syntaxgym": 31, "glue": 8}.get(kind, 1) if rest else 1
@@ -86,8 +83,6 @@ def _seconds(model: str, task: str) -> float | None:
 
 
 def _run(model: str, task: str, protocol: Protocol, layer: str, report: Report):
-    from analysis.answers.live_tasks import run_task
-
     try:
         return run_task(model, task, protocol, layer=layer or -1, report=report)
     except BrainLensError as error:

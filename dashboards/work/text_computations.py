@@ -6,13 +6,19 @@ from collections.abc import Collection
 from functools import partial
 from pathlib import Path
 
+from analysis.features.perplexity import evaluate
+from analysis.features.readout import readout_perplexity
+from analysis.models.catalog import card
 from analysis.progress import Report
 from analysis.scoring.cost import Cost
 from dashboards.work import identity
 from dashboards.work.computation import Computation
 from dashboards.work.ledger import Ledger, Wish
+from data.catalog.catalog import entries, entry, load, recording
+from data.embedded import prose
 from data.errors import BrainLensError
 from data.gate import existing
+from data.readers.texts import read_text
 
 __all__ = ["TEXTS", "TextReadings", "split", "texts", "unpredictive", "words_of"]
 
@@ -55,8 +61,6 @@ class TextReadings(Ledger):
 
 def texts() -> dict[str, str]:
     """Label -> what a model can be evaluated on: built-in prose, WikiText-2, and every recording that is here."""
-    from data.catalog.catalog import entries
-
     here = {
         f"{one.title} (its words)": one.id
         for one in entries(recordings=True).values()
@@ -67,8 +71,6 @@ def texts() -> dict[str, str]:
 
 def unpredictive(model: str, *, readout: bool = False) -> str:
     """Why a model has no next-word probabilities, or no tokens to train a read-out on; empty where it has."""
-    from analysis.models.catalog import card
-
     about = card(model)
     kind = about.cls
     if readout:
@@ -89,16 +91,11 @@ def words_of(text: str) -> str:
         Where there is no such text, or its files are not here.
     """
     if text == "prose":
-        from data.embedded import prose
-
         return "\n\n".join(prose())
     if Path(text).suffix.lower() in (".txt", ".md", ".text"):
-        from data.readers.texts import read_text
-
         if existing(text) is None:
             raise BrainLensError(f"There is no text {text!r}", remedy="Name a file of your own")
         return read_text(Path(text).expanduser())
-    from data.catalog.catalog import entry, load, recording
 
     if text == "wikitext-2":
         return load(entry("wikitext-2"))
@@ -134,8 +131,6 @@ def _key(model: str, text: str, readout: bool) -> str:
 
 
 def _seconds(model: str, text: str, readout: bool) -> float | None:
-    from analysis.models.catalog import card
-
     facts = card(model)
     parameters = facts.parameters_about
     if parameters is None or text not in _TOKENS:
@@ -149,14 +144,12 @@ def _seconds(model: str, text: str, readout: bool) -> float | None:
 
 
 def _evaluate(model: str, text: str, report: Report):
-    from analysis.features.perplexity import evaluate
     from analysis.models.catalog import load
 
     return evaluate(load(model, report=report), words_of(text), report=report)
 
 
 def _readout(model: str, text: str, report: Report):
-    from analysis.features.readout import readout_perplexity
     from analysis.models.catalog import load
 
     return readout_perplexity(load(model, report=report), *split(words_of(text)), report=report)

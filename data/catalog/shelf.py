@@ -17,6 +17,7 @@ from data.errors import BrainLensError, unknown
 from data.home import home, person, personal, shared
 from data.own import formats, tables
 from data.own.apart import tried
+from data.own.experiments import import_trials, layout_of
 from data.own.meaning import plain_columns, reading_options
 from data.own.read import read
 from data.own.sidecar import SIDECAR, sidecar, write_sidecar
@@ -159,8 +160,6 @@ def take_in(
     str
         How the trials were understood and what was left out; "" where the file is none of an experiment.
     """
-    from data.own.experiments import import_trials, layout_of
-
     if formats.handles(staged) or layout_of(staged) not in ("ibex", "prompts", "files"):
         return staged, ""
     made = import_trials(staged, rules=rules, missing=missing)

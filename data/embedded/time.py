@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 import xarray as xr
 
+from data.embedded import prose
 from data.presentation import Presentation, sample_table
 from data.recording import Recording
 
@@ -60,8 +61,6 @@ def spoken_words(each: int | None = None) -> pd.DataFrame:
     each : int, optional
         Words of each piece; None: all.
     """
-    from data.embedded import prose
-
     rows = []
     for number, piece in enumerate(prose(), 1):
         now = 4.0

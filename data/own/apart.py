@@ -8,6 +8,8 @@ import sys
 from pathlib import Path
 
 from data.errors import BrainLensError, memory_error
+from data.own.read import understood
+from data.own.validation import inspect
 
 __all__ = ["MOST_MEMORY", "MOST_SECONDS", "tried"]
 
@@ -64,9 +66,6 @@ def tried(path: Path, *, memory: int = MOST_MEMORY, seconds: int = MOST_SECONDS)
 
 
 def _main(path: str, memory: int) -> int:
-    from data.own.read import understood
-    from data.own.validation import inspect
-
     if sys.platform != "win32":
         import resource
 

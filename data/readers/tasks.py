@@ -9,6 +9,7 @@ from pathlib import Path
 import pandas as pd
 
 from data.errors import BrainLensError, unknown
+from data.home import home, mirror
 
 __all__ = [
     "GLUE",
@@ -82,8 +83,6 @@ class LabelledSet:
 
 def glue_folder(folder: str | Path = "") -> Path:
     """Where the GLUE sets are: the folder that is named, ``glue`` in the mirror, or ``glue`` in the data folder."""
-    from data.home import home, mirror
-
     if folder:
         return Path(folder).expanduser()
     beside = Path(mirror()) / "glue" if mirror() else None

@@ -10,10 +10,15 @@ import numpy as np
 import pandas as pd
 import xarray as xr
 
+from data.catalog import shelf
+from data.catalog.catalog import entries, entry, paths, recording
 from data.errors import BrainLensError, unknown
 from data.files import atomic
+from data.gate import existing
 from data.home import home
+from data.own.long import own_trials
 from data.recording import Recording
+from data.stories.story import is_story
 from data.words import add_word_columns
 
 __all__ = [
@@ -53,8 +58,6 @@ def trials(name: str) -> pd.DataFrame:
     BrainLensError
         For an id without trials, or where its files are not here.
     """
-    from data.catalog.catalog import entry, paths
-
     if (own := own_table(name)) is not None:
         return own
     one = entry(name)
@@ -69,12 +72,6 @@ def trials(name: str) -> pd.DataFrame:
 
 def own_table(name: str) -> pd.DataFrame | None:
     """The trials of one's own file, by its path or its id in the library; None where it is none, or has no row per person."""
-    from data.catalog import shelf
-    from data.catalog.catalog import entries, paths
-    from data.gate import existing
-    from data.own.long import own_trials
-    from data.stories.story import is_story
-
     if (place := existing(str(name).partition("#")[0])) is not None and place.is_file():
         return None if is_story(place) else own_trials(name)
     one = entries().get(str(name))
@@ -327,8 +324,6 @@ def maze_table(path: Path, words: pd.DataFrame | None = None) -> tuple[pd.DataFr
     of the sentences; one that fits nowhere is refused.
     """
     if words is None:
-        from data.catalog.catalog import recording
-
         words = recording("natural-stories").stimuli
     source = _tab(path, "subject", "docid")
     _check(source, ("subject", "docid", "sentid", "sentpos", "wlen", "rt"), path)
@@ -479,8 +474,6 @@ def choices(path: Path | None = None, *, id: str = "contstim2022", **_facts) -> 
         2.5; above 0: the second was chosen, the surer the further), chose_second, rt in ms, the kind and the target
         model of each sentence, and ``<model>`` (log probability of the second minus that of the first).
     """
-    from data.catalog.catalog import paths
-
     path = paths(id)[0] if path is None else path
     source = pd.read_csv(path, keep_default_na=False)
     _check(source, ("Zone Name", "subject", "sentence1", "sentence2", "Reaction Time"), path)
@@ -519,8 +512,6 @@ def choices(path: Path | None = None, *, id: str = "contstim2022", **_facts) -> 
 
 def published_models(*, id: str = "aurnhammer2019", **_facts) -> pd.DataFrame:
     """Fits of Aurnhammer & Frank 2019: measure (EEG, ET), rep, epoch (1 to 9), rnntype, chi2, b_surp, z_surp, avsurp (nats)."""
-    from data.catalog.catalog import paths
-
     frames = [
         pd.read_csv(path, sep="\t").assign(measure=path.stem.removeprefix("lmm_"))
         for path in paths(id)

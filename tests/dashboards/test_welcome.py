@@ -48,11 +48,11 @@ def test_real_people_are_one_click_away(monkeypatch):
     selection = Selection(theme="dark")
     strip = Welcome(selection, lambda: asked.append(selection.lens), visible=True)
     assert "real" in strip._people.label.lower() and strip._people.description
-    monkeypatch.setattr("data.catalog.starter.missing", lambda *_: ["alice2016"])
+    monkeypatch.setattr("dashboards.page.welcome.missing", lambda *_: ["alice2016"])
     strip.ask_people()
     strip._desk.wait(20)
     assert brought == [1] and asked == ["time"] and selection.recording == "alice2016"
-    monkeypatch.setattr("data.catalog.starter.missing", lambda *_: [])
+    monkeypatch.setattr("dashboards.page.welcome.missing", lambda *_: [])
     strip.ask_people()
     assert brought == [1] and asked == ["time", "time"] and selection.theme == "dark"
 
@@ -64,7 +64,7 @@ def test_a_recording_that_does_not_come_is_an_error_that_stays(monkeypatch):
         "data.catalog.starter.bring", lambda **_: [Brought(FIRST, "failed", "no network here")]
     )
     strip = Welcome(Selection(), print, visible=True)
-    monkeypatch.setattr("data.catalog.starter.missing", lambda *_: [FIRST])
+    monkeypatch.setattr("dashboards.page.welcome.missing", lambda *_: [FIRST])
     strip.ask_people()
     strip._desk.wait(20)
     assert len(strip._desk.errors) == 1 and strip.visible

@@ -9,6 +9,7 @@ import pandas as pd
 
 from analysis.answers.answer import Answer, decimal, interval, listed
 from analysis.scoring.nested import ratio_interval
+from analysis.scoring.summary import summarise
 from data.errors import BrainLensError
 
 __all__ = ["ceiling_court"]
@@ -82,8 +83,6 @@ def _row(name: str, bound, score) -> dict:
     low, high = ratio_interval(score.draws, bound.draws, share, r) if usable else (np.nan, np.nan)
     each = np.nan
     if usable and bound.holds_for == "targets" and (bound.per_target > 0).any():
-        from analysis.scoring.summary import summarise
-
         target = np.where(bound.per_target > 0, bound.per_target, np.nan)
         subjects = (
             score.dataset.subject.values.astype(str) if "subject" in score.dataset.coords else None

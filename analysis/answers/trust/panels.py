@@ -10,10 +10,35 @@ import pandas as pd
 import xarray as xr
 
 from analysis.answers.answer import Answer
-from analysis.answers.trust.specifications import CHOSEN, specifications
+from analysis.answers.similarity import layers_of
+from analysis.answers.trust.court import ceiling_court
+from analysis.answers.trust.generalise import (
+    across_people,
+    across_stimuli,
+    blocks_of,
+    by_laboratory,
+    matrix,
+    pairs_of_targets,
+)
+from analysis.answers.trust.leaks import leak_meter
+from analysis.answers.trust.optimism import optimism
+from analysis.answers.trust.shares import explained_by_controls
+from analysis.answers.trust.specifications import CHOSEN, curve, specifications
+from analysis.answers.trust.waterfall import every_subset, ordered, shapley, waterfall
+from analysis.ceiling.kinds import KINDS, Ceiling, published
+from analysis.features.activations import extract
+from analysis.models import load
+from analysis.models.catalog import card
 from analysis.progress import SILENT, Report
 from analysis.protocol import Protocol, preset
+from analysis.scoring.beside import OASM_STIMULI, beyond, oasm_of
+from analysis.scoring.comparisons import ceiling_of
 from analysis.scoring.cost import SOLVING, Cost, cost
+from analysis.scoring.keys import score_key
+from analysis.scoring.predictions import held_out
+from analysis.scoring.significance import exchanges, summary_of_moved
+from analysis.store.keys import content_key
+from analysis.store.store import Store
 from data.errors import BrainLensError, unknown
 from data.recording import Recording
 
@@ -127,8 +152,6 @@ def panel(name: str, asked: Asked, *, store=None, report: Report = SILENT) -> An
     BrainLensError
         For an unknown panel, and where the recording does not allow the question (people unknown, one experiment, ...).
     """
-    from analysis.store.store import Store
-
     recording, store = _open(asked.recording), store or Store()
     answer = _panel(name).answer(asked, recording, store, report)
     done = _done_key(name, asked, recording)
@@ -139,10 +162,6 @@ def panel(name: str, asked: Asked, *, store=None, report: Report = SILENT) -> An
 
 def _done_key(name: str, asked: Asked, recording: Recording) -> str:
     """Where it is written that everything behind a panel was computed and stored."""
-    from analysis.models import load
-    from analysis.scoring.keys import score_key
-    from analysis.store.keys import content_key
-
     runs = [score_key(load(m), _open(r), p) for m, r, p in _panel(name).needs(asked, recording)]
     return content_key(
         f"panel-{VERSION}",
@@ -169,8 +188,6 @@ def price(name: str, asked: Asked, *, before: tuple[str, ...] = (), store=None) 
     before : tuple of str
         Panels that are run first: what they compute too is theirs.
     """
-    from analysis.store.store import Store
-
     total, shared = Cost(1, 1, 1, seconds=0.0), set()
     for other in before:
         shared |= {(m, r, p.key()) for m, r, p in needs(other, asked)}
@@ -222,8 +239,6 @@ def _scores(asked: Asked, recording: Recording, store, report: Report, protocol=
 
 def _untrained(asked: Asked) -> list[tuple[str, str]]:
     """Model and the id of each of its copies; static vectors and files have none."""
-    from analysis.models.catalog import card
-
     found = []
     for model in asked.models:
         if "@" in model:
@@ -246,8 +261,6 @@ def _leak_needs(asked: Asked, recording: Recording):
 
 
 def _leaks(asked: Asked, recording: Recording, store, report: Report) -> Answer:
-    from analysis.answers.trust.leaks import leak_meter
-    from analysis.scoring.beside import oasm_of
     from analysis.scoring.verb import score
 
     scores = _scores(asked, recording, store, report, asked.whole)
@@ -266,8 +279,6 @@ def _leaks(asked: Asked, recording: Recording, store, report: Report) -> Answer:
 
 
 def _oasm_seconds(asked: Asked, recording: Recording) -> float:
-    from analysis.scoring.beside import OASM_STIMULI
-
     if recording.n_stimuli > OASM_STIMULI:
         return 0.0
     return 5 * _fit_seconds(recording, asked.protocol, recording.n_measured, 2)
@@ -286,9 +297,6 @@ def _omega_needs(asked: Asked, recording: Recording):
 
 
 def _omega(asked: Asked, recording: Recording, store, report: Report) -> Answer:
-    from analysis.answers.trust.shares import explained_by_controls
-    from analysis.scoring.beside import beyond
-
     scores = _scores(asked, recording, store, report)
     names = asked.controls
     if recording.sampled:
@@ -312,9 +320,6 @@ def _omega_seconds(asked: Asked, recording: Recording) -> float:
 
 # ---- ceiling court --------------------------------------------------------------------------------------------------------
 def _court(asked: Asked, recording: Recording, store, report: Report) -> Answer:
-    from analysis.answers.trust.court import ceiling_court
-    from analysis.ceiling.kinds import KINDS, Ceiling, published
-    from analysis.scoring.comparisons import ceiling_of
     from analysis.scoring.folds import runs
 
     scores, bounds = _scores(asked, recording, store, report), {}
@@ -348,7 +353,6 @@ def _optimism_needs(asked: Asked, recording: Recording):
 
 
 def _optimism(asked: Asked, recording: Recording, store, report: Report) -> Answer:
-    from analysis.answers.trust.optimism import optimism
     from analysis.scoring.verb import score
 
     there = {}
@@ -402,8 +406,6 @@ def _paper(asked: Asked) -> Protocol:
 
 
 def _waterfall_needs(asked: Asked, recording: Recording):
-    from analysis.answers.trust.waterfall import every_subset
-
     switches = _switches(asked, recording)
     runs = [_paper(asked)]
     for thrown in every_subset(list(switches)):
@@ -417,7 +419,6 @@ def _run_of(asked: Asked, switches, thrown: frozenset) -> Protocol:
 
 
 def _waterfall(asked: Asked, recording: Recording, store, report: Report) -> Answer:
-    from analysis.answers.trust.waterfall import every_subset, ordered, shapley, waterfall
     from analysis.scoring.verb import score
 
     if recording.sampled:
@@ -509,7 +510,6 @@ def _curve_needs(asked: Asked, recording: Recording):
 
 
 def _curve(asked: Asked, recording: Recording, store, report: Report) -> Answer:
-    from analysis.answers.trust.specifications import curve
     from analysis.scoring.verb import score
 
     cells, rows = _cells(asked), []
@@ -542,10 +542,6 @@ def _curve(asked: Asked, recording: Recording, store, report: Report) -> Answer:
 
 def _null_key(asked: Asked, recording: Recording) -> str:
     """Of the exchanged numbers in the store: models by their files, data, and every cell."""
-    from analysis.models import load
-    from analysis.scoring.keys import score_key
-    from analysis.store.keys import content_key
-
     sources = [load(model) for model in asked.models]
     cells = [score_key(one, recording, cell.protocol) for one in sources for cell in _cells(asked)]
     return content_key("exchanged", *cells, asked.draws)
@@ -553,9 +549,6 @@ def _null_key(asked: Asked, recording: Recording) -> str:
 
 def _null(asked: Asked, recording: Recording, cells, store, report: Report):
     """r of every defensible row with the responses exchanged, the same exchanges for all; kept in the store."""
-    from analysis.answers.similarity import layers_of
-    from analysis.scoring.significance import exchanges, summary_of_moved
-
     key = _null_key(asked, recording)
     if (known := store.load_score(key)) is not None:
         return known["null"].values, known.attrs["rule"]
@@ -585,9 +578,6 @@ def _curve_seconds(asked: Asked, recording: Recording) -> float:
 
 # ---- generalisation -----------------------------------------------------------------------------------------------------------
 def _matrix(asked: Asked, recording: Recording, store, report: Report) -> Answer:
-    from analysis.answers.trust.generalise import matrix
-    from analysis.models.catalog import card
-
     if recording.sampled:
         raise BrainLensError(
             f"{recording.id}: its rows are samples of a run, not stimuli that could change places",
@@ -606,10 +596,6 @@ def _matrix(asked: Asked, recording: Recording, store, report: Report) -> Answer
 
 
 def _matrix_key(asked: Asked, recording: Recording) -> str:
-    from analysis.models import load
-    from analysis.scoring.keys import score_key
-    from analysis.store.keys import content_key
-
     return content_key(
         f"matrices-{VERSION}", score_key(load(asked.models[0]), recording, plain(asked.protocol))
     )
@@ -617,9 +603,6 @@ def _matrix_key(asked: Asked, recording: Recording) -> str:
 
 def _matrices(model: str, asked: Asked, recording: Recording, store, report: Report):
     """What generalises -> its matrix, and why others are empty; kept in the store."""
-    from analysis.answers.similarity import layers_of
-    from analysis.answers.trust.generalise import across_stimuli, blocks_of, by_laboratory
-
     key = _matrix_key(asked, recording)
     if (known := store.load_score(key)) is not None:
         tables = {
@@ -658,11 +641,7 @@ def _matrices(model: str, asked: Asked, recording: Recording, store, report: Rep
 
 
 def _people(model: str, recording: Recording, first: Protocol, store, report: Report):
-    from analysis.answers.trust.generalise import across_people, pairs_of_targets
-    from analysis.features.activations import extract
-    from analysis.models import load
     from analysis.scoring.folds import runs
-    from analysis.scoring.predictions import held_out
     from analysis.scoring.verb import score
 
     targets = pairs_of_targets(recording)

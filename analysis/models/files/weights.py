@@ -12,6 +12,7 @@ from pathlib import Path
 from analysis.models.building import building, in_turn
 from analysis.models.files import checks, hub
 from analysis.models.files.json_files import read_json
+from analysis.models.variants.apply import apply
 from analysis.models.variants.spec import Variant
 from data.errors import BrainLensError
 from data.hashes import file_hash
@@ -208,7 +209,6 @@ def load_network(auto, folder: Path, config, variant: Variant, tokenizer: Callab
 
     if not variant:
         return _trained(auto, folder)
-    from analysis.models.variants.apply import apply
 
     with building():
         trained = None if variant.starts_fresh else _trained(auto, folder)

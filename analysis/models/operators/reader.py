@@ -13,11 +13,13 @@ import numpy as np
 from analysis.models.base import Card, Model, TokenSurprisal
 from analysis.models.building import building
 from analysis.models.files.json_files import read_json
+from analysis.models.files.packages import folder_hash
 from analysis.models.operators.language import Candidate
 from analysis.models.recurrent import BATCH, LSTMLanguageModel, _segments
 from analysis.models.variants.apply import apply
 from analysis.models.variants.made_of import made_of
-from analysis.models.variants.spec import Variant
+from analysis.models.variants.spec import Variant, split
+from analysis.models.variants.untrained import untrained
 from analysis.models.zoo.wire import one_thread
 from analysis.progress import SILENT, Report
 from analysis.text.passages import Passage
@@ -86,8 +88,6 @@ class OperatorModel(LSTMLanguageModel):
     @property
     def fingerprint(self) -> str:
         """Hash of what determines its numbers, part of every cache key."""
-        from analysis.models.files.packages import folder_hash
-
         held = folder_hash(self._trained_folder) if self._trained_folder else "named"
         mark = f"{self.candidate.name}:{held}:{CODE_VERSION}"
         return f"{mark}:{self.variant}{made_of(self.variant)}"
@@ -127,8 +127,6 @@ class OperatorModel(LSTMLanguageModel):
     def _kept(self):
         """The weights of its folder; without one, those of its birth."""
         from safetensors.torch import load_file
-
-        from analysis.models.variants.untrained import untrained
 
         module = untrained(None, "init", 0, fresh=self._fresh)
         if self._trained_folder is not None:
@@ -268,8 +266,6 @@ def save(name: str, folder: Path) -> Path:
     import shutil
 
     from safetensors.torch import save_file
-
-    from analysis.models.variants.spec import split
 
     base, _, variant = split(name)
     made = OperatorModel.named(base)

@@ -7,8 +7,10 @@ from collections.abc import Callable, Sequence
 
 import numpy as np
 
+from analysis.models.architectures import anatomy
 from analysis.models.variants.maps import load_map
 from analysis.models.variants.spec import Variant
+from data.embedded import stimuli
 from data.errors import BrainLensError
 
 __all__ = ["contrast", "lesioned", "nonwords", "select", "sentences", "t_map", "unit_means"]
@@ -83,8 +85,6 @@ _CODAS = (
 
 def sentences(count: int = STRINGS) -> list[str]:
     """The first words of original English sentences, at most 12 of each, without punctuation at the end."""
-    from data.embedded import stimuli
-
     texts = stimuli()["text"].tolist()
     step = max(1, len(texts) // count)
     return [" ".join(text.split()[:LONGEST]).rstrip(".,;:!?") for text in texts[::step][:count]]
@@ -199,8 +199,6 @@ def lesioned(module, variant: Variant, *, tokenizer: Callable | None):
     BrainLensError
         For a model without blocks of its own for each layer, or one that reads no text; for a map of another model.
     """
-    from analysis.models.architectures import anatomy
-
     if tokenizer is None or not hasattr(module, "base_model"):
         raise BrainLensError(
             f"The variant {variant} needs a transformer",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from analysis.models.variants.maps import load_map
 from analysis.models.variants.spec import Variant
+from analysis.models.zoo.wire import mark
 
 __all__ = ["made_of"]
 
@@ -22,7 +23,5 @@ def made_of(variant: Variant) -> str:
         if step.kind == "lesion" and name:
             marks.append(load_map(name).mark)
         if step.kind == "wire":
-            from analysis.models.zoo.wire import mark
-
             marks.append(mark())
     return "".join(f"+{one}" for one in marks)

@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
+from analysis.models.sites import KINDS, is_site
 from data.errors import BrainLensError, unknown
 
 __all__ = ["GRAMMAR", "HIDING", "ORDERS", "PARTS", "SCHEMES", "UNITS", "Variant", "split"]
@@ -284,8 +285,6 @@ def _words(parts: list[str], text: str) -> Variant:
 
 
 def _at(parts: list[str], text: str) -> Variant:
-    from analysis.models.sites import KINDS, is_site
-
     names = [one.strip() for one in ":".join(parts).split("+")]
     for name in names:
         if not is_site(name):

@@ -8,6 +8,7 @@ from contextlib import contextmanager
 
 from analysis.models.variants.spec import PARTS, Variant
 from analysis.models.variants.untrained import layer_of
+from analysis.models.zoo.wire import recipe_of, tokens_for, train_part
 from analysis.progress import SILENT, Report
 from data.errors import BrainLensError, unknown
 
@@ -101,8 +102,6 @@ def wired(
     BrainLensError
         For a model that cannot be trained on the next piece, or has no such part.
     """
-    from analysis.models.zoo.wire import recipe_of, tokens_for, train_part
-
     if tokenizer is None:
         raise BrainLensError(
             f"The variant {variant} needs a model that reads pieces of text",

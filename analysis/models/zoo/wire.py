@@ -18,9 +18,11 @@ from pathlib import Path
 
 import numpy as np
 
+from analysis.models.building import building
 from analysis.models.zoo.recipes import RECIPES, Recipe
 from analysis.progress import SILENT, Report
 from analysis.store.keys import packages
+from data.embedded import training_tokens
 from data.errors import BrainLensError
 from data.files import atomic, locked
 from data.home import home
@@ -48,8 +50,6 @@ _SAVE_EVERY, _LOG_EVERY = 100, 20
 @lru_cache(maxsize=1)
 def mark() -> str:
     """What every training depends on beside its name: the version of this code, and the text."""
-    from data.embedded import training_tokens
-
     return f"wire{VERSION}-{zlib.crc32(training_tokens()):08x}"
 
 
@@ -80,8 +80,6 @@ def tokens_for(tokenizer) -> np.ndarray:
     tokenizer
         Of transformers, or ``tokenizers.Tokenizer``.
     """
-    from data.embedded import training_tokens
-
     shipped, own = training_tokens(), getattr(tokenizer, "backend_tokenizer", tokenizer)
     zoo = _zoo_tokenizer()
     if own.get_vocab() == zoo.get_vocab():
@@ -220,7 +218,6 @@ def train_part(
 
 def brief(module, recipe: Recipe, tokens: np.ndarray, updates: int, loss_of: Callable) -> None:
     """Train all weights for a few updates, in place; nothing is kept."""
-    from analysis.models.building import building
     from analysis.models.zoo import train
 
     with building(), one_thread():
