@@ -100,10 +100,16 @@ def _sentence(score, *, first: bool) -> str:
     parts += _beside(score)
     if np.isfinite(gain := _optimism(score)):
         parts.append(
-            f"layer {score.best_layer} of {top} stands highest in the profile; quoting it would add {gain:+.3f} "
+            f"{_of(score, top)} stands highest in the profile; quoting it would add {gain:+.3f} "
             "(selection optimism)"
         )
     return "; ".join(parts) + "."
+
+
+def _of(score, top: int) -> str:
+    """The layer that stands highest, of how many; a place by its name."""
+    name = score.place(score.best_layer)
+    return f"{name} of {top}" if name.startswith("layer ") else name
 
 
 def ceiling_words(score) -> list[str]:

@@ -50,6 +50,8 @@ class Tile:
         Percent of the model's R2 that position and length explain; NaN where that is not defined or was not asked.
     oasm : tuple of float, or None
         r of the model without text, shuffled and held out, where it was computed before; None: not yet.
+    place : str
+        What that layer is called; empty: by its number.
     """
 
     model: str
@@ -65,6 +67,7 @@ class Tile:
     optimism: float
     omega: float = np.nan
     oasm: tuple[float, float] | None = None
+    place: str = ""
 
 
 def tiles(scores: list) -> list[Tile]:
@@ -153,6 +156,7 @@ def _tile(score) -> Tile:
         float(score.optimism) if several else np.nan,
         float(score.omega),
         _oasm(score),
+        score.place(score.chosen_layer),
     )
 
 

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
+from analysis.mapping.pearson import pearson
 from data.errors import BrainLensError
 from data.words import core
 
@@ -97,7 +98,7 @@ def fit_response(
             guesses[at, test] = z[test] @ weights[:-1] + weights[-1]
     errors = ((guesses - y) ** 2).mean(axis=1)
     best = int(errors.argmin())
-    r = float(np.corrcoef(guesses[best], y)[0, 1]) if np.ptp(guesses[best]) > 0 else 0.0
+    r = pearson(guesses[best], y)
     rows = {label: np.flatnonzero(groups == label) for label in labels.tolist()}
     found = [_ridge(z, y, ALPHAS[best])]
     for _ in range(draws):

@@ -12,6 +12,7 @@ import pandas as pd
 
 from analysis.mapping.bands import NARROW, scale, solve
 from analysis.mapping.fit import ALPHAS
+from analysis.mapping.pearson import pearson
 from analysis.mapping.scattered import MISSING
 from analysis.mapping.threads import one_blas_thread, work
 from analysis.progress import SILENT, Report
@@ -190,7 +191,7 @@ def banded_ridge(
             )
             predicted = np.where(there, predicted, 0.0)
             r2[one][number, whole] = _r2(predicted, held)
-            r[one][number, whole] = _correlation(predicted, held, there)
+            r[one][number, whole] = pearson(predicted, np.where(there, held, np.nan))
             if one == names:
                 weights[number][:, whole] = shares
 
@@ -235,11 +236,3 @@ def _weightings(bands: int, seed: int) -> np.ndarray:
 def _r2(x: np.ndarray, y: np.ndarray) -> np.ndarray:
     with np.errstate(invalid="ignore", divide="ignore"):
         return 1 - ((y - x) ** 2).sum(axis=0) / (y**2).sum(axis=0)
-
-
-def _correlation(x: np.ndarray, y: np.ndarray, there: np.ndarray) -> np.ndarray:
-    count = np.maximum(there.sum(axis=0), 1)
-    x, y = (np.where(there, each - each.sum(axis=0) / count, 0.0) for each in (x, y))
-    xx, yy = (x * x).sum(axis=0), (y * y).sum(axis=0)
-    flat = (xx <= 1e-12 * yy) | (yy == 0)
-    return np.where(flat, 0.0, (x * y).sum(axis=0) / np.sqrt(np.where(flat, 1.0, xx * yy)))

@@ -108,7 +108,7 @@ class Engine:
         if self.torch is not None:
             for layer in self.layers:
                 layer.eigh = torch_eigh(self.torch)
-        self.predicted = np.zeros((shape[0], *y.shape), np.float32) if predictions else None
+        self.predicted = np.zeros((shape[0], *y.shape), y.dtype) if predictions else None
         self.tested = np.zeros(y.shape, np.uint8) if predictions else None
         self.lock = threading.Lock()
 
@@ -444,7 +444,7 @@ class Engine:
         """What has been found, as one :class:`~analysis.mapping.result.Fit`."""
         ols = self.method == "ols"
         if self.predicted is not None:
-            self.predicted /= np.where(self.tested > 0, self.tested, np.nan).astype(np.float32)
+            self.predicted /= np.where(self.tested > 0, self.tested, np.nan).astype(self.y.dtype)
         return Fit(
             r=self.r,
             r2=self.r2,

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from analysis.mapping.pearson import still as constant_values
 from analysis.mapping.threads import scratch
 
 __all__ = [
@@ -18,9 +19,6 @@ __all__ = [
     "training_rows",
     "with_mean",
 ]
-
-STILL = 1e-12
-"""A prediction whose variance is below this share of its mean square is constant up to rounding."""
 
 
 @dataclass
@@ -130,7 +128,7 @@ def correlations(
     ``still`` (layer,) says whose held-out rows all have the same features.
     """
     inner, square, shift = products
-    constant = block.still | still[:, None] | (square <= STILL * (square + shift * shift))
+    constant = block.still | still[:, None] | constant_values(square, square + shift * shift)
     r = np.where(constant, 0.0, inner / np.sqrt(np.where(constant, 1.0, square)))
     level = np.sqrt(block.test.shape[1]) * block.test_mean
     total = block.test_norm**2 + level**2

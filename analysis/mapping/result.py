@@ -42,7 +42,7 @@ class Fit:
         What computed it, and in which precision, in words.
     estimate : int
         Working memory estimated before running, bytes above features, responses and results.
-    predictions : ndarray (layer, stimulus, target) float32 or None
+    predictions : ndarray (layer, stimulus, target) in the responses' precision, or None
         Held-out predictions, NaN where a row was never tested; the mean where several folds tested it.
     inner : ndarray (layer, fold, target) float32 or None
         R2 inside the training rows at the chosen penalty, so that a layer may be chosen by it (a penalty per target): mean

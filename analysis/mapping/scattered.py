@@ -17,7 +17,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from analysis.mapping.evaluate import STILL
+from analysis.mapping.pearson import still as constant_values
 
 __all__ = ["GAPS", "MISSING", "Scattered", "fill", "fit"]
 
@@ -136,7 +136,7 @@ def _scores(
     few = np.maximum(count, 1)[:, None]
     x, y = (np.where(there, each - each.sum(axis=1, keepdims=True) / few, 0.0) for each in (x, y))
     xx, yy = (x * x).sum(axis=1), (y * y).sum(axis=1)
-    constant = still | (xx <= STILL * square) | (yy <= STILL * total)
+    constant = still | constant_values(xx, square) | constant_values(yy, total)
     with np.errstate(invalid="ignore", divide="ignore"):
         r = np.where(constant, 0.0, (x * y).sum(axis=1) / np.sqrt(xx * yy))
         r2 = np.where(total > 0, 1 - error / total, np.nan)

@@ -21,8 +21,21 @@ CODE_VERSION = 1
 
 
 def opened(cls: type[Model], card: Card, path: Path | None, variant: Variant) -> Model:
-    """The reader of a class with the steps on its weights, inside one that changes what it reads where that is asked for."""
+    """The reader of a class with the steps on its weights, inside one that changes what it reads where that is asked for.
+
+    Raises
+    ------
+    BrainLensError
+        For places inside the blocks of what is no transformer.
+    """
     model = cls.open(card, path, variant.on_weights)
+    if variant.sites:
+        if not hasattr(model, "at"):
+            raise BrainLensError(
+                f"{card.id} is no transformer and has no {variant.sites[0]!r}",
+                remedy=f"Leave @at:{'+'.join(variant.sites)} out: its layers have numbers",
+            )
+        model = model.at(variant.sites)
     return OccludedModel(model, variant.on_text) if variant.on_text else model
 
 
@@ -79,6 +92,16 @@ class OccludedModel(Model):
     def widths(self) -> tuple[int, ...]:
         """Units of each layer."""
         return self.inner.widths
+
+    @property
+    def sites(self) -> list:
+        """Places inside the blocks that are read like layers; empty where layers are."""
+        return getattr(self.inner, "sites", [])
+
+    @property
+    def depths(self) -> list[float] | None:
+        """Relative depth of each of them; None: evenly spaced."""
+        return getattr(self.inner, "depths", None)
 
     @property
     def window(self) -> int | None:

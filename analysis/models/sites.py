@@ -15,7 +15,7 @@ from analysis.text.alignment import align, encode
 from analysis.text.passages import sentences
 from data.errors import BrainLensError, unknown
 
-__all__ = ["KINDS", "Site", "expanded", "is_site", "listen_at", "read_decoder"]
+__all__ = ["KINDS", "Site", "expanded", "is_site", "listen_at", "read_decoder", "suffixes"]
 
 KINDS = {
     "block": "output of block 3, as layer 3 is; block:0 is what enters the first",
@@ -62,6 +62,39 @@ def is_site(text: object) -> bool:
     """
     found = _SITE.fullmatch(text) if isinstance(text, str) else None
     return found is not None and (found[3] is None or found[1] == "head")
+
+
+def suffixes(text: str) -> list[str]:
+    """What makes a model one that is read inside its blocks, for each kind of place that is named.
+
+    Parameters
+    ----------
+    text : str
+        Places with commas between them; empty: none.
+
+    Raises
+    ------
+    BrainLensError
+        For what is no place.
+
+    Examples
+    --------
+    >>> suffixes("attn, mlp:3, mlp:1")
+    ['@at:attn', '@at:mlp:3+mlp:1']
+    """
+    names = [part.strip() for part in text.split(",") if part.strip()]
+    for name in names:
+        if not is_site(name):
+            raise unknown(
+                "place",
+                name,
+                [f"{kind}:1" for kind in KINDS],
+                remedy="Write attn, mlp, head or dec, with :3 behind it for block 3 alone, head:3.5 for one head",
+            )
+    kinds: dict[str, list[str]] = {}
+    for name in dict.fromkeys(names):
+        kinds.setdefault(name.partition(":")[0], []).append(name)
+    return [f"@at:{'+'.join(some)}" for some in kinds.values()]
 
 
 def expanded(

@@ -8,6 +8,7 @@ import numpy as np
 from scipy import stats
 
 from analysis.features.activations import Activations, extract
+from analysis.mapping.pearson import pearson as correlation
 from analysis.progress import SILENT, Report
 from analysis.protocol import Protocol, preset
 from analysis.scoring.decoding import TOLERANCE, strata
@@ -41,12 +42,17 @@ attribute ``of_patterns`` is given the targets of one person at a time, and as `
 
 def pearson(responses: np.ndarray, predictions: np.ndarray) -> np.ndarray:
     """Pearson correlation of prediction and response; 0 where one of them is constant, as in every score."""
-    return _by_target(responses, predictions, lambda y, p: np.corrcoef(y, p)[0, 1])
+    return correlation(responses, predictions)
 
 
 def spearman(responses: np.ndarray, predictions: np.ndarray) -> np.ndarray:
     """Rank correlation of prediction and response (Spearman); 0 where one of them is constant."""
-    return _by_target(responses, predictions, lambda y, p: stats.spearmanr(y, p).statistic)
+    there = np.isfinite(responses) & np.isfinite(predictions)
+    ranks = (
+        stats.rankdata(np.where(there, values, np.nan), axis=0, nan_policy="omit")
+        for values in (responses, predictions)
+    )
+    return correlation(*ranks)
 
 
 def rmse(responses: np.ndarray, predictions: np.ndarray) -> np.ndarray:
@@ -54,16 +60,6 @@ def rmse(responses: np.ndarray, predictions: np.ndarray) -> np.ndarray:
     error = np.where(np.isnan(responses), np.nan, responses - predictions) ** 2
     count = np.isfinite(error).sum(axis=0)
     return np.sqrt(np.nansum(error, axis=0) / np.where(count > 0, count, np.nan))
-
-
-def _by_target(responses: np.ndarray, predictions: np.ndarray, correlation) -> np.ndarray:
-    values = np.full(responses.shape[1], np.nan)
-    for target, (y, p) in enumerate(zip(responses.T, predictions.T, strict=True)):
-        there = np.isfinite(y) & np.isfinite(p)
-        y, p = y[there], p[there]
-        if len(y) > 1:
-            values[target] = 0.0 if np.ptp(y) == 0 or np.ptp(p) == 0 else correlation(y, p)
-    return values
 
 
 def measure(

@@ -7,7 +7,7 @@ import xarray as xr
 
 from analysis.statistics.bootstrap import recentred
 
-__all__ = ["nested_draws", "picked", "ratio_interval"]
+__all__ = ["chosen_anew", "nested_draws", "picked", "ratio_interval", "stretched"]
 
 
 def picked(values: np.ndarray, layers: np.ndarray) -> np.ndarray:
@@ -26,7 +26,9 @@ def picked(values: np.ndarray, layers: np.ndarray) -> np.ndarray:
     return values[layers, np.arange(len(layers))]
 
 
-def nested_draws(dataset: xr.Dataset, layers: np.ndarray, value: float) -> np.ndarray:
+def nested_draws(
+    dataset: xr.Dataset, layers: np.ndarray, value: float, *, chosen: bool = False
+) -> np.ndarray:
     r"""Bootstrap draws of a score whose folds use different layers.
 
     .. math:: d_b = \sum_f a_{\hat l(f), f, b}
@@ -43,24 +45,86 @@ def nested_draws(dataset: xr.Dataset, layers: np.ndarray, value: float) -> np.nd
         Positions among the layers.
     value : float
         The score itself, at which the draws have their median.
+    chosen : bool
+        The layers were chosen on the data: the draws are stretched to what choosing anew in each draw gives
+        (:func:`chosen_anew`), on each side where that reaches further. Not where there is no ``draws_fold``.
 
     Returns
     -------
     ndarray, shape (n_draws,)
         Empty where the protocol draws nothing.
+
+    Notes
+    -----
+    With the choice held fixed, twelve layers of noise had an interval above 0 in 8.8 % of data sets (:mod:`benchmarks.coverage`):
+    all folds choose the layer that fits all of them by chance, which no draw knew.
     """
     if "draws_r" not in dataset or not np.isfinite(dataset["draws_r"].values).any():
         return np.empty(0)
-    distinct = np.unique(layers)
+    distinct, widened = np.unique(layers), float(dataset.attrs.get("widened", 1.0))
+    by_fold = "draws_fold" in dataset
+    addends = dataset["draws_fold"].transpose("layer", "fold", "draw").values if by_fold else None
     if len(distinct) == 1:
-        return dataset["draws_r"].transpose("layer", "draw").values[distinct[0]]
-    if "draws_fold" in dataset:
-        addends = dataset["draws_fold"].transpose("layer", "fold", "draw").values
-        drawn = picked(addends, layers).astype(float).sum(axis=0)
-        return recentred(drawn, value, float(dataset.attrs.get("widened", 1.0)))
-    share = np.bincount(layers, minlength=dataset.sizes["layer"]) / len(layers)
-    drawn = share @ np.nan_to_num(dataset["draws_r"].transpose("layer", "draw").values)
-    return recentred(drawn, value)
+        drawn = dataset["draws_r"].transpose("layer", "draw").values[distinct[0]]
+    elif addends is not None:
+        drawn = recentred(picked(addends, layers).astype(float).sum(axis=0), value, widened)
+    else:
+        share = np.bincount(layers, minlength=dataset.sizes["layer"]) / len(layers)
+        drawn = share @ np.nan_to_num(dataset["draws_r"].transpose("layer", "draw").values)
+        return recentred(drawn, value)
+    if not chosen or addends is None or len(addends) == 1:
+        return drawn
+    return stretched(drawn, value, chosen_anew(addends, _rounds(dataset)))
+
+
+def _rounds(dataset: xr.Dataset) -> np.ndarray:
+    """Which folds belong together: those of one fold seed and part, over which one layer is chosen for each of them."""
+    part = dataset["part"].values.astype(str)
+    seed = dataset["seed"].values if "seed" in dataset.coords else np.zeros(len(part), int)
+    return np.unique(np.stack([seed.astype(str), part]), axis=1, return_inverse=True)[1].ravel()
+
+
+def chosen_anew(addends: np.ndarray, rounds: np.ndarray) -> np.ndarray:
+    """Draws in which every fold takes the layer that the other folds of its round are best at in that very draw.
+
+    Parameters
+    ----------
+    addends : ndarray, shape (n_layers, n_folds, n_draws)
+        What each fold gives to each draw of each layer.
+    rounds : ndarray, shape (n_folds,)
+        Folds with the same label are made together; a fold that is alone chooses by all others.
+
+    Returns
+    -------
+    ndarray, shape (n_draws,)
+        As they come, neither shifted nor widened.
+    """
+    total = np.zeros(addends.shape[2])
+    filled = np.where(np.isfinite(addends), addends, 0.0).astype(float)
+    lacking = ~np.isfinite(addends).any(axis=(1, 2))
+    for label in np.unique(rounds):
+        mine = np.flatnonzero(rounds == label)
+        of = filled[:, mine] if len(mine) > 1 else filled
+        others = of.sum(axis=1, keepdims=True) - filled[:, mine]
+        others[lacking] = -np.inf
+        best = others.argmax(axis=0)
+        total += np.take_along_axis(filled[:, mine], best[None], axis=0)[0].sum(axis=0)
+    return total
+
+
+def stretched(draws: np.ndarray, value: float, other: np.ndarray) -> np.ndarray:
+    """Draws stretched about ``value`` until the ends of their interval lie no nearer to it than those of ``other`` to its median.
+
+    Each side by itself, in order, so that draws stay paired with those of other models.
+    """
+    ends = np.nanpercentile(draws, [2.5, 97.5]) - value
+    wanted = np.nanpercentile(other, [2.5, 97.5]) - np.nanmedian(other)
+    low, high = (
+        max(1.0, float(there / here)) if here else 1.0
+        for there, here in zip(wanted, ends, strict=True)
+    )
+    distance = draws - value
+    return value + distance * np.where(distance < 0, low, high)
 
 
 def ratio_interval(

@@ -14,7 +14,6 @@ import xarray as xr
 from analysis.protocol import Protocol
 from analysis.scoring.nested import nested_draws, picked, ratio_interval
 from analysis.scoring.summary import choose_layers, ends, letter, omega, per_target, summarise
-from analysis.statistics.measured import beside
 from data.errors import unknown
 from data.files import atomic, guarded
 
@@ -154,17 +153,25 @@ class Score:
         layers, counts = np.unique(self.fold_layers, return_counts=True)
         return int(layers[counts.argmax()])
 
+    def place(self, layer: int) -> str:
+        """What a layer is called: its number, or of a model that is read inside its blocks the name of the place."""
+        if "site" in self.dataset.coords:
+            return str(self.dataset.site.values[self.layers.index(layer)])
+        return f"layer {layer}"
+
     @property
     def layer_words(self) -> str:
         """Which layers stand for the model, in words."""
         if len(self.layers) == 1:
-            return "single layer" if self.layers == [0] else f"layer {self.layers[0]}"
+            alone = self.place(self.layers[0])
+            return "single layer" if alone == "layer 0" else alone
         if self.protocol.layer != "nested":
             how = {"max": "the best on the same data", "last": "the last"}[self.protocol.layer]
-            return f"layer {self.chosen_layer}, {how}"
+            return f"{self.place(self.chosen_layer)}, {how}"
         used, folds = self.fold_layers.count(self.chosen_layer), len(self.fold_layers)
         where = f"in {used} of {folds} folds" if used < folds else "in every fold"
-        return f"layer chosen in each fold on its training data, layer {self.chosen_layer} {where}"
+        what = "place" if "site" in self.dataset.coords else "layer"
+        return f"{what} chosen in each fold on its training data, {self.place(self.chosen_layer)} {where}"
 
     # ---- the result ---------------------------------------------------------------------------------------------------
     def _picked(self, name: str) -> np.ndarray:
@@ -180,8 +187,9 @@ class Score:
 
     @cached_property
     def draws(self) -> np.ndarray:
-        """Bootstrap draws of ``value``, put together from the layers that the folds use; empty where there are none."""
-        return nested_draws(self.dataset, self._positions, self.value)
+        """Bootstrap draws of ``value``, which know of the choice of layers; empty where there are none."""
+        chosen = self.protocol.layer == "nested"
+        return nested_draws(self.dataset, self._positions, self.value, chosen=chosen)
 
     @property
     def low(self) -> float:
@@ -480,15 +488,13 @@ class Score:
             )
         if self.protocol.layer == "nested" and len(self.layers) > 1:
             lines.append(
-                f"Choosing the layer on the reported data (layer {self.best_layer}) would add {self.optimism:+.3f}."
+                f"Choosing the layer on the reported data ({self.place(self.best_layer)}) would add {self.optimism:+.3f}."
             )
         lines += self._solver_warnings()
         if about["averaged"]:
             lines.append(
                 "The responses are averaged over people: no ceiling, no normalised score, no inference over people."
             )
-            if self.protocol.layer == "nested" and len(self.layers) > 1:
-                lines.append(beside("nested, averaged"))
         elif 0 < about["n_subjects"] <= 5:
             lines.append(f"Only {about['n_subjects']} subjects: the interval is optimistic.")
         if not about["averaged"] and self.ceiling.flag:

@@ -257,6 +257,8 @@ def _assemble(
     if recording.averaged:
         dataset = dataset.drop_vars("subject", errors="ignore")
     bound = bound or Ceiling.none("the ceiling is being estimated", recording.n_targets)
+    if sites:
+        dataset = dataset.assign_coords(site=("layer", [sites[n] for n in layers]))
     return Score(
         dataset,
         bound,

@@ -9,6 +9,7 @@ from functools import lru_cache
 import numpy as np
 import pandas as pd
 
+from analysis.mapping.pearson import still
 from analysis.progress import SILENT, Report
 from data.errors import BrainLensError
 
@@ -27,8 +28,6 @@ __all__ = [
 
 DRAWS_SEED = 0
 """Of every draw of people and stimulus groups: one draw serves all models, layers and fold seeds, so that they are paired."""
-CONSTANT = 1e-6
-"""A prediction whose spread is below this share of the response's spread counts as constant: r = 0."""
 FEW_PEOPLE = 5
 BLOCK = 1 << 16  # numbers handled at once: 512 KiB in float64 stay in the cache
 
@@ -410,10 +409,11 @@ def _measure(sums: Sequence[np.ndarray], measure: str) -> np.ndarray:
             value = 1 - (yy - 2 * xy + xx) / yy
             return np.where(n >= 1, np.where(yy > 0, value, 0.0), np.nan)
         mean = x / n
-        xx = xx - mean * x
+        own = xx - mean * x
         xy = xy - mean * y
         spread = yy - y * y / n
-        flat = (xx <= CONSTANT**2 * spread) | (spread <= 1e-12 * yy)
+        flat = still(own, xx) | still(spread, yy)
+        xx = own
         xx *= spread
         np.sqrt(xx, out=xx)
         xy /= xx

@@ -9,7 +9,6 @@ from __future__ import annotations
 __all__ = ["MEASURED", "beside"]
 
 MEASURED = {
-    "nested, averaged": ("score, averaged, 12 layers of noise", "above 0", 0.0875),
     "one subject": ("score, one person, r 0.4", "one subject", 0.9825),
 }
 """Kind of interval -> the cell of the grid, the measure that lay outside of its 99 % binomial band, and the share measured."""
@@ -24,9 +23,4 @@ def beside(kind: str) -> str:
     'Measured in simulations: such a band covers in 98.2% of data sets.'
     """
     share = MEASURED[kind][2]
-    if kind == "nested, averaged":
-        return (
-            "Measured in simulations: with 12 layers of noise such an interval of averaged responses lies above 0 in "
-            f"{share:.1%} of data sets, where 2.5% are promised; the test that chooses the layer anew errs as it says."
-        )
     return f"Measured in simulations: such a band covers in {share:.1%} of data sets."

@@ -223,7 +223,7 @@ class Sweep:
                     cell.model,
                     cell.recording,
                     self.plan.protocol(cell.protocol),
-                    layers=list(self.plan.layers) or None,
+                    layers=self.plan.numbers,
                     store=store,
                 )
                 tables.append(

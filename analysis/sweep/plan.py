@@ -7,7 +7,7 @@
     recordings = ["simulated"]
     protocols = ["defended", "no-context"]
     revisions = []                       # of every model, such as ["step1000", "step143000"]
-    layers = []                          # all
+    layers = []                          # all; or numbers, or places inside the blocks: ["attn", "mlp:3"]
     exclude = [{ model = "zoo-causal-3m", protocol = "no-context" }]
 
     [protocol.no-context]                # a preset with other choices
@@ -22,15 +22,17 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 import tomllib
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from fnmatch import fnmatchcase
 from pathlib import Path
 
 from analysis.features.activations import activation_key
 from analysis.models import load
 from analysis.models.catalog import cards
+from analysis.models.sites import KINDS, is_site
 from analysis.protocol import PRESETS, Protocol, preset
 from analysis.scoring.keys import score_key
 from analysis.store.keys import content_key
@@ -73,8 +75,8 @@ class Plan:
         Names, patterns are resolved.
     changed : mapping of str to Protocol
         Protocols that are no presets.
-    layers : tuple of int
-        Empty: all.
+    layers : tuple of int or str
+        Empty: all. Numbers, or places inside the blocks of transformers (:mod:`analysis.models.sites`).
     exclude : tuple of mappings
         Patterns of model, recording, protocol; a cell that matches all of one is left out.
     cores : int
@@ -86,7 +88,7 @@ class Plan:
     recordings: tuple[str, ...]
     protocols: tuple[str, ...]
     changed: Mapping[str, Protocol] = field(default_factory=dict)
-    layers: tuple[int, ...] = ()
+    layers: tuple[int | str, ...] = ()
     exclude: tuple[Mapping[str, str], ...] = ()
     cores: int = 1
 
@@ -102,7 +104,21 @@ class Plan:
             for recording in self.recordings
             for protocol in self.protocols
         ]
-        return [cell for cell in every if not any(_matches(cell, out) for out in self.exclude)]
+        kept = [cell for cell in every if not any(_matches(cell, out) for out in self.exclude)]
+        return [replace(cell, model=f"{cell.model}{self.suffix}") for cell in kept]
+
+    @property
+    def suffix(self) -> str:
+        """What makes a model one that is read at the plan's places; empty where layers are numbers."""
+        if not any(map(is_site, self.layers)):
+            return ""
+        names = [one if is_site(one) else f"block:{one}" for one in self.layers]
+        return f"@at:{'+'.join(map(str, names))}"
+
+    @property
+    def numbers(self) -> list[int] | None:
+        """Layers of each model; None: all, and all places where it is read at places."""
+        return None if self.suffix or not self.layers else [int(one) for one in self.layers]
 
     def to_dict(self) -> dict:
         """Plain values, for JSON: what a worker on another machine is given."""
@@ -240,10 +256,40 @@ def read_plan(path: str | Path) -> Plan:
         tuple(_named(said["recordings"], entries(recordings=True), "recording")),
         tuple(protocols),
         changed,
-        tuple(said.get("layers", ())),
+        checked_layers(said.get("layers", ())),
         tuple(said.get("exclude", ())),
         cores,
     )
+
+
+def checked_layers(said: Iterable) -> tuple[int | str, ...]:
+    """Numbers of layers and names of places.
+
+    Raises
+    ------
+    BrainLensError
+        For what is neither, and for a layer counted from the top beside places: that differs from model to model.
+    """
+    found: list[int | str] = []
+    for one in [said] if isinstance(said, str) else said:
+        text = str(one).strip()
+        if re.fullmatch(r"-?\d+", text):
+            found.append(int(text))
+        elif is_site(text):
+            found.append(text)
+        else:
+            raise unknown(
+                "layer",
+                text,
+                [f"{kind}:1" for kind in KINDS],
+                remedy="Give numbers such as 0, 6, -1, or places such as attn, mlp:3, head:3.5",
+            )
+    if any(map(is_site, found)) and any(isinstance(one, int) and one < 0 for one in found):
+        raise BrainLensError(
+            f"layers = {found} counts from the top beside places inside the blocks",
+            remedy="Write block:N, or make a plan of its own for the layers",
+        )
+    return tuple(dict.fromkeys(found))
 
 
 def _protocol(name: str, said: Mapping) -> Protocol:
@@ -295,6 +341,6 @@ def tasks(plan: Plan) -> list[Task]:
         if not hasattr(model, "of"):
             after = f"read-{activation_key(model, on, protocol)}"
             readings.setdefault(after, Task(after, "read", cell))
-        key = f"score-{content_key(score_key(model, on, protocol), plan.layers)}"
+        key = f"score-{content_key(score_key(model, on, protocol), tuple(plan.numbers or ()))}"
         scores.setdefault(key, Task(key, "score", cell, after))
     return [*readings.values(), *scores.values()]

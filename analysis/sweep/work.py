@@ -72,7 +72,7 @@ def do(sweep: Sweep, task: Task, mode: str = "cached", report: Report = SILENT) 
         on = open_recording(cell.recording)
         facts = {"estimated": price(task, on, protocol, store)}
         stored = (_read if task.kind == "read" else _score)(
-            cell.model, on, protocol, list(plan.layers) or None, store, report
+            cell.model, on, protocol, plan.numbers, store, report
         )
         facts |= {"seconds": time.time() - began, "memory": _peak(), "stored": stored}
         if not stored:

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from analysis.mapping.pearson import pearson
 from data.errors import BrainLensError
 
 __all__ = ["PENALTIES", "Head", "fit_head", "measured"]
@@ -157,20 +158,14 @@ def measured(metric: str, labels: np.ndarray, predictions: np.ndarray) -> float:
     if metric == "macro-f1":
         return float(np.mean([_f1(y == one, p == one) for one in np.unique(y)]))
     if metric == "matthews":
-        return _correlation((y == 1).astype(float), (p == 1).astype(float))
+        return pearson((y == 1).astype(float), (p == 1).astype(float))
     if metric == "spearman":
         from scipy.stats import rankdata
 
         y, p = rankdata(y), rankdata(p)
-    return _correlation(y.astype(float), p.astype(float))
+    return pearson(y.astype(float), p.astype(float))
 
 
 def _f1(y: np.ndarray, p: np.ndarray) -> float:
     both, either = (y & p).sum(), y.sum() + p.sum()
     return float(2 * both / either) if either else 0.0
-
-
-def _correlation(y: np.ndarray, p: np.ndarray) -> float:
-    y, p = y - y.mean(), p - p.mean()
-    norm = np.linalg.norm(y) * np.linalg.norm(p)
-    return float(y @ p / norm) if norm > 1e-12 else 0.0

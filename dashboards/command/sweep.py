@@ -9,7 +9,7 @@ import click
 from analysis.protocol import preset
 from analysis.store.store import Store
 from analysis.sweep.board import Sweep, sweeps
-from analysis.sweep.plan import Plan, read_plan
+from analysis.sweep.plan import Plan, checked_layers, read_plan
 from analysis.sweep.price import preview, schedule
 from analysis.sweep.runners import run as work
 from analysis.sweep.runners import submit as hand_over
@@ -43,7 +43,11 @@ def sweep():
               help="A preset; may be repeated.")  # fmt: skip
 @click.option("--set", "changes", multiple=True, metavar="FIELD=VALUE",
               help="Change one choice of the one protocol.")  # fmt: skip
-@click.option("--layers", default="", help="Layers such as 0,6,12; all by default.")
+@click.option(
+    "--layers",
+    default="",
+    help="Layers such as 0,6,12, or places such as attn,mlp:3; all by default.",
+)
 def plan_(path, name, models, recordings, protocols, changes, layers):
     """Write a plan to PATH (.toml), to be read, changed and run."""
     if path.suffix != ".toml":
@@ -57,8 +61,8 @@ def plan_(path, name, models, recordings, protocols, changes, layers):
             )
         changed = {f"{protocols[0]}-changed": preset(protocols[0]).but(**fields(changes))}
         protocols = tuple(changed)
-    numbers = tuple(int(one) for one in layers.split(",") if one.strip())
-    made = Plan(name or path.stem, models, recordings, protocols, changed, numbers)
+    named = checked_layers(one for one in layers.split(",") if one.strip())
+    made = Plan(name or path.stem, models, recordings, protocols, changed, named)
     with atomic(path) as part:
         part.write_text(made.toml(), encoding="utf-8")
     click.echo(f"Wrote {path}: {len(read_plan(path).cells())} scores")

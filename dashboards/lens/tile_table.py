@@ -72,7 +72,7 @@ def table(tiles: list, colours: dict[str, str]) -> str:
 def _cells(tile, colour: str, top: float) -> dict[str, str]:
     dot = f"<span class='dot' style='background:{plain(colour)}'></span>" if colour else ""
     found = {
-        "model": f"{dot}{plain(tile.model)} <small>layer {tile.layer}</small>",
+        "model": f"{dot}{plain(tile.model)} <small>{plain(tile.place or f'layer {tile.layer}')}</small>",
         "r": f"<b>{_signed(tile.r, sign=False)}</b>{_bar(tile, colour or '#57606a', top)}"
         f"<small>{_span(tile.low, tile.high)}</small>",
         "plain": _gain(tile.above_plain),

@@ -4,14 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import replace
+from typing import ClassVar
 
 import numpy as np
 import panel_material_ui as pmui
+import param
 
 from analysis.answers.each_person import each_person
 from analysis.answers.groups import grouped, groupings, targets
 from analysis.answers.layers import layers
 from analysis.answers.tiles import tiles, verdict_first
+from analysis.models.catalog import card
+from analysis.models.sites import suffixes
 from analysis.protocol import PRESETS, STRICTER, preset
 from dashboards.figures.people import each_person as each_person_figure
 from dashboards.figures.spec import FigureSpec, Mark, Rule
@@ -27,6 +31,7 @@ from dashboards.work.score_computations import (
     stamps,
     unscorable,
 )
+from data.errors import BrainLensError
 
 __all__ = ["Layers", "ceiling_rules", "control_rules"]
 
@@ -46,7 +51,22 @@ class Layers(Lens):
 
     slug, label, icon = "layers", "Layers", "stacked_line_chart"
     question = "Where in the model is the brain predicted?"
-    watches = ("models", "recording", "preset", "changes", "scale", "by", "protocols", "tested")
+    watches = (
+        "models",
+        "recording",
+        "preset",
+        "changes",
+        "scale",
+        "by",
+        "protocols",
+        "tested",
+        "places",
+    )
+    fields: ClassVar = {
+        "places": param.String(
+            "", doc="Places inside the blocks that are read like layers; empty: the layers."
+        )
+    }
 
     def make_controls(self) -> dict:
         self.scores, self.tests = Scores(self.selection), TargetTests(self.selection)
@@ -67,13 +87,52 @@ class Layers(Lens):
         self.selection.param.watch(
             lambda event: self._by.param.update(disabled_options=[], value=event.new), "by"
         )
+        self._places = pmui.TextInput(
+            label="Inside the blocks", placeholder="such as attn, mlp, head:3; empty: layers",
+            value=self.selection.places, margin=(8, 0, 2, 0),
+            description="Read attention (attn), the feed-forward part (mlp), single heads (head) or a decoder (dec) in place "
+            "of the layers; with :3 behind it block 3 alone, head:3.5 one head. Other models keep their layers.",
+            **small,
+        )  # fmt: skip
+        self._places.param.watch(self._placed, "value")
+        self.selection.param.watch(
+            lambda event: self._places.param.update(value=event.new), "places"
+        )
         self.link(beside, "protocols")
         self.link(tested, "tested")
         return {
-            "What": [RecordingPicker(self.selection), ModelPicker(self.selection)],
+            "What": [
+                RecordingPicker(self.selection),
+                ModelPicker(self.selection),
+                self._places,
+            ],
             "How": [ProtocolPicker(self.selection), beside, tested],
             "View": [ScalePicker(self.selection), self._by, self._why],
         }
+
+    def _suffixes(self, text: str) -> list[str] | None:
+        """What the places that are asked for make of a model; what is wrong with them is said at the control."""
+        try:
+            found, problem = suffixes(text), ""
+        except BrainLensError as error:
+            found, problem = None, str(error)
+        self._places.param.update(error_state=bool(problem), helper_text=problem)
+        return found
+
+    def _placed(self, event) -> None:
+        text = (event.new or "").strip()
+        if self._suffixes(text) is not None:
+            self.selection.places = text
+
+    def models(self) -> list[str]:
+        """The models chosen, each transformer once for every kind of place that is asked for."""
+        places, found = self._suffixes(self.selection.places) or [], []
+        if not places:
+            return self.selection.models
+        for model in self.selection.models:
+            inside = _has_blocks(model) and "@at:" not in model
+            found += [f"{model}{place}" for place in places] if inside else [model]
+        return found
 
     def protocols(self) -> list:
         """The selection's protocol, then the presets beside it; each one once."""
@@ -84,18 +143,19 @@ class Layers(Lens):
         return [found.pop(chosen.key()), *found.values()]
 
     def missing(self) -> list[Computation]:
-        wanted = self.scores.missing(self.selection.models)
+        models = self.models()
+        wanted = self.scores.missing(models)
         for other in self.protocols()[1:]:
-            wanted += self.scores.missing(self.selection.models, other)
+            wanted += self.scores.missing(models, other)
         if self.selection.tested:
             wanted += self.tests.missing(self._complete())
         return wanted
 
     def _complete(self) -> list:
-        return [score for score in self.scores.found(self.selection.models) if score.complete]
+        return [score for score in self.scores.found(self.models()) if score.complete]
 
     def view(self) -> View:
-        models = self.selection.models
+        models = self.models()
         if not models:
             return View(
                 empty="Choose a model and a recording: every layer of the model is asked how well it predicts the recording.",
@@ -186,6 +246,14 @@ class Layers(Lens):
             answer = grouped(scores, by)
             self._splits[label] = by, scores, answer
         return answer
+
+
+def _has_blocks(model: str) -> bool:
+    """Whether a model is a transformer, whose blocks have parts."""
+    try:
+        return card(model).cls in ("causal", "bidirectional", "encoder-decoder")
+    except BrainLensError:  # said where it is looked up
+        return False
 
 
 def _titled(label: str) -> str:

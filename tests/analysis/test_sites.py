@@ -7,6 +7,7 @@ import pytest
 import torch
 
 from analysis import score
+from analysis.models.catalog import load
 from analysis.models.sites import Site, expanded, is_site
 from analysis.models.transformer import TransformerModel
 from analysis.models.variants.spec import Variant, split
@@ -193,6 +194,17 @@ def test_sites_that_are_not_there_are_named(names, told, folders):
     with pytest.raises(BrainLensError, match=told) as caught:
         values(reader(folders, "gpt2", names))
     assert caught.value.remedy
+
+
+def test_a_name_with_places_is_read_there_whatever_else_it_says():
+    plain, inside = load("zoo-causal-200k"), load("zoo-causal-200k@at:attn:1+mlp")
+    assert [site.name for site in inside.sites] == ["attn:1", "mlp:1", "mlp:2"]
+    assert inside.id.endswith("@at:attn:1+mlp") and plain.sites == [] and plain.n_layers == 3
+    masked = load("zoo-causal-200k@at:attn:1@mask:50:word:0")
+    assert [site.name for site in masked.sites] == ["attn:1"] and masked.n_layers == 1
+    with pytest.raises(BrainLensError, match="zoo-glove-64d is no transformer") as caught:
+        load("zoo-glove-64d@at:attn")
+    assert "@at:attn" in caught.value.remedy
 
 
 def test_models_without_such_parts_say_so(folders):

@@ -6,15 +6,17 @@ import stat
 import subprocess
 import sys
 import time
+from dataclasses import replace
 
 import numpy as np
 import pandas as pd
 import pytest
 
+from analysis.protocol import preset
 from analysis.store.store import Store
 from analysis.sweep import Plan, Sweep, read_plan, run, schedule, submit
 from analysis.sweep.board import sweeps
-from analysis.sweep.plan import Cell, Task
+from analysis.sweep.plan import Cell, Task, checked_layers
 from analysis.sweep.runners import environment
 from analysis.sweep.work import MODES, do, loop
 from data.errors import BrainLensError
@@ -53,6 +55,37 @@ def plan(tmp_path) -> Plan:
     path = tmp_path / "plan.toml"
     path.write_text(PLAN)
     return read_plan(path)
+
+
+def test_a_plan_may_name_places_inside_the_blocks(tmp_path):
+    path = tmp_path / "plan.toml"
+    path.write_text(
+        PLAN.replace('name = "two', 'layers = ["attn", "mlp:3", 2]\nname = "two').replace(
+            'models = ["zoo-causal-200k", "zoo-glove-*"]', 'models = ["zoo-causal-200k"]'
+        )
+    )
+    plan = read_plan(path)
+    assert {cell.model for cell in plan.cells()} == {"zoo-causal-200k@at:attn+mlp:3+block:2"}
+    assert plan.numbers is None and Plan.from_dict(plan.to_dict()) == plan
+    path.write_text(plan.toml())
+    assert read_plan(path).layers == ("attn", "mlp:3", 2)
+    assert Plan("a", ("b",), ("c",), ("d",), layers=(0, -1)).numbers == [0, -1]
+    for wrong, told in (("attention:3", "Unknown layer"), ("attn,-1", "counts from the top")):
+        with pytest.raises(BrainLensError, match=told):
+            checked_layers(wrong.split(","))
+
+
+def test_places_are_swept(tmp_path):
+    plan = Plan(
+        "places", ("zoo-causal-200k",), ("simulated",), ("quick",), layers=("attn:1", "mlp")
+    )
+    quick = preset("defended").but(controls=(), shuffled_twin=False, unique=False, ceiling="none",
+                                   bootstrap=20, folds=3, seeds=1, criterion="gcv")  # fmt: skip
+    sweep = Sweep.of(replace(plan, changed={"quick": quick}), Store(tmp_path / "store"))
+    assert run(sweep)["done"] == len(sweep.tasks) == 2
+    table = sweep.scores()
+    assert table["note"].tolist()[:2] == ["attn:1", "mlp:1"]
+    assert table["model"].unique().tolist() == ["zoo-causal-200k@at:attn:1+mlp"]
 
 
 @pytest.fixture(scope="module")
