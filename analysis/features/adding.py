@@ -1,4 +1,4 @@
-"""A file of activations put among the models."""
+"""A file of activations, or a table of surprisals, put among the models."""
 
 from __future__ import annotations
 
@@ -9,13 +9,17 @@ import shutil
 from pathlib import Path
 
 from analysis.features.ready import _peeked, _told
+from analysis.features.surprisal_table import SurprisalTable, holds_surprisals
 from analysis.models.catalog import cards
+from analysis.protocol import Protocol
+from analysis.text.passages import passages
 from data.catalog.catalog import entries, recording
 from data.errors import BrainLensError
 from data.files import working
 from data.home import personal
+from data.own.sidecar import SIDECAR
 
-__all__ = ["fits", "keep"]
+__all__ = ["fits", "holds_words_of", "keep"]
 
 
 def fits(path: Path) -> list[str]:
@@ -33,8 +37,30 @@ def fits(path: Path) -> list[str]:
     return here
 
 
+def holds_words_of(path: Path) -> tuple[list[str], str]:
+    """Ids of the recordings of words on this machine whose texts are in a table of surprisals, and why one is not.
+
+    Raises
+    ------
+    BrainLensError
+        Where the table cannot be read.
+    """
+    model = SurprisalTable(SurprisalTable.describe(path, path.stem), path)
+    context = Protocol().context
+    here, why = [], ""
+    for name, one in entries(recordings=True).items():
+        if one.state != "ready" or one.kind not in ("reading_times", "eye_tracking"):
+            continue
+        try:
+            model.surprisal([read.text for read in passages(recording(name), context)])
+            here.append(name)
+        except BrainLensError as error:
+            why = why or error.problem
+    return here, why
+
+
 def keep(path: Path, name: str = "", note: str = "") -> str:
-    """Put a file of activations among the models; its id from then on.
+    """Put a file of activations, or a table of surprisals, among the models; its id from then on.
 
     Raises
     ------
@@ -47,12 +73,16 @@ def keep(path: Path, name: str = "", note: str = "") -> str:
     taken, free, count = cards(), wanted, 2
     while free in taken:
         free, count = f"{wanted}-{count}", count + 1
-    told = _told(path)
+    table = holds_surprisals(path)
+    if table:
+        told = {"layers": None, "parameters": 0, "note": SurprisalTable.describe(path, free).note}
+    else:
+        told = _told(path)
     told["note"] = "; ".join(filter(None, [told["note"], note.strip()]))
     about = {
-        "cls": "activations",
+        "cls": "table" if table else "activations",
         "family": free,
-        "adapter": "activations",
+        "adapter": "surprisal-table" if table else "activations",
         "file": path.name,
         "source": "folder",
         **told,
@@ -63,6 +93,9 @@ def keep(path: Path, name: str = "", note: str = "") -> str:
         shutil.copytree(path, folder / path.name) if path.is_dir() else shutil.copyfile(
             path, folder / path.name
         )
+        beside = Path(f"{path}{SIDECAR}")
+        if table and beside.is_file():  # the unit that was told
+            shutil.copyfile(beside, folder / beside.name)
         (folder / "card.json").write_text(json.dumps(about, indent=2) + "\n", encoding="utf-8")
         os.replace(folder, personal("models") / free)  # whole, or not at all
     return free

@@ -1,4 +1,4 @@
-"""Surprisals that another tool wrote stand in for a model: minicons, lm-zoo, pangoling, or any table of words or tokens."""
+"""Surprisals that another tool wrote stand in for a model: minicons, llm_surprisal, lm-zoo, pangoling, or any table of tokens."""
 
 from __future__ import annotations
 
@@ -9,24 +9,45 @@ from pathlib import Path
 import numpy as np
 
 from analysis.models.base import Card, Model, TokenSurprisal
+from analysis.models.files.json_files import read_json
 from analysis.models.variants.spec import Variant
 from analysis.progress import SILENT, Report
-from data.errors import BrainLensError
+from data.errors import BrainLensError, unknown
 from data.hashes import file_hash, marks
+from data.own.sidecar import SIDECAR, sidecar
 from data.own.tables import numbers, read_table
 
-__all__ = ["ENDINGS", "SurprisalTable", "holds_surprisals"]
+__all__ = [
+    "ENDINGS",
+    "UNITS",
+    "SurprisalTable",
+    "holds_surprisals",
+    "only_surprisals",
+    "unit_is_told",
+]
 
 ENDINGS = (".csv", ".tsv")
-TOKENS = ("token", "word", "words")
+TOKENS = ("token", "word", "words", "w")
 BITS = ("surprisal_bits", "surprisal_bit", "surprisal_base2", "bits")
 NATS = ("surprisal_nats", "surprisal_nat", "nats")
 LOGS = ("lp", "pred", "logprob", "log_prob", "log_p", "logp")
 """Natural logarithms of probabilities, as pangoling and others write them."""
-LM_ZOO = {"sentence_id", "token_id", "token", "surprisal"}
+IN_BITS = {
+    "lm-zoo": {"sentence_id", "token_id", "token", "surprisal"},
+    "llm_surprisal": {"item", "idx", "token", "surprisal"},
+    "llm_surprisal, as it was": {"item", "wn", "w", "surprisal"},
+}
+"""Tools whose column ``surprisal`` is in bits, known by the columns that they write."""
+COUNTERS = {
+    "item", "idx", "wn", "sentence_id", "token_id", "word_id", "sent_id", "sentence", "passage", "text_id", "text_number",
+    "stimulus", "position", "start", "end", "model", "id", "n", "uncorrected", "text", "",
+}  # fmt: skip
+"""Columns that say where a token stands and measure nothing."""
 OWN = {"passage", "text", "surprisal", "uncorrected"}
 """What ``brainlens surprisal`` writes of texts, in bits."""
 PLAIN = "surprisal"
+UNITS = ("bits", "nats")
+"""What the field ``unit`` of a table's sidecar says of a plain column ``surprisal``."""
 LN2 = float(np.log(2))
 _SPECIAL = (
     "<|endoftext|>",
@@ -52,19 +73,38 @@ class _Table:
     note: str
 
 
-def holds_surprisals(path: Path) -> bool:
-    """Whether the header of a table names tokens (or words) and their surprisals or log probabilities."""
+def _header(path: Path) -> set[str]:
+    """Names of the columns in lower case; none where it is no text table."""
     if path.suffix.lower() not in ENDINGS or not path.is_file():
-        return False
+        return set()
     try:
         with path.open(encoding="utf-8-sig", errors="replace") as file:
             head = file.readline()
     except OSError:
-        return False
-    names = {
+        return set()
+    return {
         part.strip().strip("\"'").lower()
         for part in head.replace("\t", ",").replace(";", ",").split(",")
     }
+
+
+def unit_is_told(path: Path) -> bool:
+    """Whether the unit of a table's surprisals is known: by the column's name, the tool that wrote it, or the file beside it."""
+    names = _header(path)
+    plain = not names & {*BITS, *NATS, *LOGS}
+    known = names >= OWN or any(names >= columns for columns in IN_BITS.values())
+    return not plain or known or sidecar(path).get("unit") in UNITS
+
+
+def only_surprisals(path: Path) -> bool:
+    """Whether a table holds tokens with their surprisals and nothing that was measured: it is no recording."""
+    others = _header(path) - {*TOKENS, *BITS, *NATS, *LOGS, PLAIN, *COUNTERS}
+    return holds_surprisals(path) and not others
+
+
+def holds_surprisals(path: Path) -> bool:
+    """Whether the header of a table names tokens (or words) and their surprisals or log probabilities."""
+    names = _header(path)
     return (
         bool(names & set(TOKENS))
         and bool(names & {*BITS, *NATS, *LOGS, PLAIN})
@@ -83,7 +123,8 @@ class SurprisalTable(Model):
     card : Card
     path : Path
         ``.csv`` or ``.tsv`` with a column ``token`` or ``word`` and one of ``surprisal_bits``, ``surprisal_nats``, natural log
-        probabilities (``lp``, ``pred``, ``logprob``), or lm-zoo's ``sentence_id, token_id, token, surprisal`` (bits).
+        probabilities (``lp``, ``pred``, ``logprob``), or the columns of a tool that writes bits (:data:`IN_BITS`). Or a folder of
+        the models folder that holds such a table beside its card.
     """
 
     endings = ENDINGS
@@ -96,7 +137,7 @@ class SurprisalTable(Model):
     @classmethod
     def describe(cls, path: Path, name: str) -> Card:
         """The card of a table."""
-        note = _read(path).note
+        note = _read(_file(path)).note
         return Card(
             id=path.stem.lower(),
             cls="table",
@@ -121,7 +162,7 @@ class SurprisalTable(Model):
                 f"{card.id} holds surprisals and has no variant {variant}",
                 remedy="Leave the variant out",
             )
-        return cls(card, path)
+        return cls(card, _file(path))
 
     def __init__(self, card: Card, path):
         self.card, self.path, self.id = card, Path(path), card.id
@@ -133,8 +174,8 @@ class SurprisalTable(Model):
 
     @property
     def fingerprint(self) -> str:
-        """Hash of the file."""
-        return file_hash(self.path)
+        """Hash of the file, and the unit that was told beside it."""
+        return "|".join(filter(None, [file_hash(self.path), sidecar(self.path).get("unit", "")]))
 
     def surprisal(
         self,
@@ -202,6 +243,15 @@ class SurprisalTable(Model):
         )
 
 
+def _file(path: Path) -> Path:
+    """The table itself, where a folder of the models folder holds it beside its card."""
+    return (
+        path / Path(str(read_json(path / "card.json").get("file", ""))).name
+        if path.is_dir()
+        else path
+    )
+
+
 def _plain(text: str) -> str:
     return "".join(text.translate(_MARKS).split()).casefold()
 
@@ -215,7 +265,7 @@ def _token(value) -> str:
 
 
 def _read(path: Path) -> _Table:
-    return _parsed(path, marks([path]))
+    return _parsed(path, marks([path, Path(f"{path}{SIDECAR}")]))
 
 
 @lru_cache(maxsize=8)
@@ -232,10 +282,15 @@ def _parsed(path: Path, held: str) -> _Table:
             choices=names,
             remedy="Give a column 'token' or 'word' and 'surprisal_bits' or 'surprisal_nats'",
         )
-    if kind == PLAIN and not (own or set(names) >= LM_ZOO):
+    tool = next((tool for tool, columns in IN_BITS.items() if set(names) >= columns), "")
+    told = sidecar(path).get("unit", "") if kind == PLAIN else ""
+    if told and told not in UNITS:
+        raise unknown("unit of surprisals", told, UNITS)
+    if kind == PLAIN and not (own or tool or told):
         raise BrainLensError(
             f"{path.name}: 'surprisal' may be in bits or in nats (minicons writes nats unless base_two is set)",
-            remedy="Name the column surprisal_bits or surprisal_nats",
+            remedy="Name the column surprisal_bits or surprisal_nats, or say it beside the file, in "
+            f'{path.name}{SIDECAR}: {{"unit": "nats"}}',
         )
     values = numbers(raw, kind).astype(float)
     if kind in LOGS:
@@ -245,11 +300,12 @@ def _parsed(path: Path, held: str) -> _Table:
                 remedy="Name the column surprisal_bits or surprisal_nats if it holds surprisals",
             )
         nats, note = -values, f"{kind} taken as natural logarithms of probabilities"
-    elif kind in NATS:
-        nats, note = values, "surprisal in nats"
+    elif kind in NATS or told == "nats":
+        nats, note = values, "surprisal in nats" + (", as it was told" if told else "")
     else:
         nats = values * LN2
-        note = "surprisal in bits" + (", as lm-zoo writes it" if kind == PLAIN and not own else "")
+        by = f", as {tool} writes it" if kind == PLAIN and tool else ""
+        note = "surprisal in bits" + (", as it was told" if told else by)
     if (nats < -1e-9).any():
         raise BrainLensError(
             f"{path.name}: surprisals below 0, first {values[int(np.argmax(nats < -1e-9))]:g}",

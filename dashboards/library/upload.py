@@ -9,8 +9,14 @@ from pathlib import Path
 import panel as pn
 import panel_material_ui as pmui
 
-from analysis.features.adding import keep
+from analysis.features.adding import fits, holds_words_of, keep
 from analysis.features.from_file import holds_activations, peek
+from analysis.features.surprisal_table import (
+    UNITS,
+    SurprisalTable,
+    only_surprisals,
+    unit_is_told,
+)
 from dashboards.library.cards import report_rows
 from dashboards.library.roles import MoreRoles
 from dashboards.look.look import heading, note
@@ -76,12 +82,12 @@ class Upload(pmui.Column):
         self._report = pmui.Column(sizing_mode="stretch_width", margin=0)
         self.pickers: dict[str, object] = {}
         super().__init__(
-            heading("Your own recording, or ready activations", "h5", margin=(12, 10, 0, 10)),
+            heading("Your own recording, activations or surprisals", "h5", margin=(12, 10, 0, 10)),
             note(
                 "One row per stimulus with its text, one column per target: CSV, TSV, Parquet, NetCDF, npz, npy or MATLAB; "
                 "beside an array its NAME.stimuli.csv. Results of Ibex, PCIbex and PsychLing-101, and Pavlovia's files as one "
                 "zip, become tables of trials. Activations made elsewhere stand in for a model: npz or NetCDF with "
-                "stimulus ids. "
+                "stimulus ids. So do surprisals of other tools: a table of words or tokens. "
                 "Nothing in a file is ever run, and it stays on this machine.",
                 margin=(2, 10, 8, 10),
             ),
@@ -205,7 +211,7 @@ class Upload(pmui.Column):
         )
 
     def _ready_form(self, said: dict) -> list:
-        """Activations: what they hold and fit, and the name they get."""
+        """Activations or surprisals: what they hold and fit, and the name they get."""
         wide = dict(size="small", sizing_mode="stretch_width", margin=(6, 10, 0, 10))
         self._name = pmui.TextInput(
             label="Name among the models", value=self.staged.stem.lower(), **wide
@@ -218,19 +224,16 @@ class Upload(pmui.Column):
             icon="add",
             on_click=lambda _: self._add_ready(),
             margin=(10, 10),
-            disabled=not said["fits"],
+            disabled=not said["usable"],
         )
         away = pmui.Button(
             label="Discard", variant="text", on_click=lambda _: self.discard(), margin=(10, 4)
         )
-        fits = f"They fit {', '.join(said['fits'])}." if said["fits"] else (
-            "They hold the stimuli of no recording that is on this machine: name the stimuli by the recording's ids, such as "
-            f"{said['example']}. These begin {', '.join(said['ids'])}."
-        )  # fmt: skip
         return [
             heading(self.staged.name, "h6", margin=(14, 10, 0, 10)),
-            note(f"Ready activations: {said['counts']}.", margin=(4, 10)),
-            note(fits, margin=(4, 10)),
+            note(said["what"], margin=(4, 10)),
+            note(said["fits"], margin=(4, 10)),
+            *([self._unit_box()] if said.get("ask") else []),
             pmui.FlexBox(
                 *(
                     pmui.Column(widget, width=300, margin=0)
@@ -240,6 +243,22 @@ class Upload(pmui.Column):
             ),
             pmui.Row(self._add, away, margin=0),
         ]
+
+    def _unit_box(self):
+        """The unit of surprisals that no name tells: it is asked for."""
+        unit = pmui.Select(
+            label="Unit of the surprisals", options={"choose": "", **{name: name for name in UNITS}}, value="",
+            size="small", width=300, margin=(6, 10, 0, 10), description="minicons writes nats unless base_two is set",
+        )  # fmt: skip
+
+        def told(event) -> None:
+            if event.new:
+                work = partial(_told_unit, self.staged, event.new)
+                key = f"upload-unit:{self.staged}:{event.new}"
+                self._desk.submit(key, "Reading your file", work, self._arrived, quiet=True)
+
+        unit.param.watch(told, "value")
+        return unit
 
     def _add_ready(self) -> None:
         self._add.disabled = True
@@ -435,6 +454,8 @@ def _staged(files: dict[str, bytes], report) -> tuple:
     try:
         if holds_activations(staged):
             return staged, _looked_at(staged)
+        if only_surprisals(staged):
+            return staged, _surprisals_of(staged)
         return _read_staged(staged, (), (), report)
     except BrainLensError:
         shelf.drop(staged)
@@ -448,18 +469,39 @@ def _read_staged(source: Path, rules, missing, report) -> tuple:
 
 
 def _looked_at(staged: Path) -> dict:
-    from analysis.features.adding import fits
-
     ids, widths, _ = peek(staged)
     layers = f"{len(widths)} layer{'s' if len(widths) > 1 else ''} of {min(widths.values()):,}"
     layers += f" to {max(widths.values()):,} units" if len(set(widths.values())) > 1 else " units"
     example = ", ".join(map(str, recording("simulated").stimuli.index[:3]))
+    here = fits(staged)
+    fitting = f"They fit {', '.join(here)}." if here else (
+        "They hold the stimuli of no recording that is on this machine: name the stimuli by the recording's ids, such as "
+        f"{example}. These begin {', '.join(ids[:3])}."
+    )  # fmt: skip
     return {
-        "counts": f"{len(ids):,} stimuli, {layers}",
-        "fits": fits(staged),
-        "ids": ids[:3],
-        "example": example,
+        "what": f"Ready activations: {len(ids):,} stimuli, {layers}.",
+        "fits": fitting,
+        "usable": bool(here),
     }
+
+
+def _surprisals_of(staged: Path) -> dict:
+    """What a table of surprisals holds; it may be added whatever texts it has, for other recordings may come."""
+    if not unit_is_told(staged):
+        why = "A column 'surprisal' may be in bits or in nats: choose."
+        return {"what": "Surprisals of words or tokens.", "fits": why, "usable": False, "ask": True}
+    here, why = holds_words_of(staged)
+    reason = f": {why}" if why else ""
+    fitting = f"They hold the words of {', '.join(here)}." if here else (
+        f"They hold the words of no recording that is on this machine{reason}. They can be added all the same."
+    )  # fmt: skip
+    about = SurprisalTable.describe(staged, staged.stem).note
+    return {"what": f"{about[0].upper()}{about[1:]}.", "fits": fitting, "usable": True}
+
+
+def _told_unit(staged: Path, unit: str, report) -> tuple:
+    write_sidecar(staged, unit=unit)
+    return staged, _surprisals_of(staged)
 
 
 def _kept_ready(staged: Path, name: str, words: str, report) -> str:

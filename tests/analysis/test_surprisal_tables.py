@@ -5,14 +5,18 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 import pytest
+from click.testing import CliRunner
 
+from analysis.features.adding import holds_words_of, keep
 from analysis.features.surprisal import word_surprisal
+from analysis.features.surprisal_table import holds_surprisals, only_surprisals, unit_is_told
 from analysis.models import catalog
 from analysis.reading.run import read
 from analysis.reading.source import surprisal_of
 from analysis.store.store import Store
 from data.catalog.catalog import recording
 from data.errors import BrainLensError
+from data.own.sidecar import write_sidecar
 
 TEXT = "The old dog slept. Nobody knew."
 TOKENS = [
@@ -47,6 +51,24 @@ LAYOUTS = {
     "lm-zoo": (
         "b.tsv",
         {"sentence_id": [1] * 9, "token_id": range(9), "token": TOKENS, "surprisal": BITS},
+    ),
+    "llm_surprisal": (
+        "f.csv",
+        {
+            "item": [1] * 6 + [2] * 3,
+            "idx": [1, 2, 3, 4, 5, 6, 1, 2, 3],
+            "token": [t.lstrip("\u0120") for t in TOKENS],
+            "surprisal": BITS,
+        },
+    ),
+    "llm_surprisal of old": (
+        "g.csv",
+        {
+            "item": [1] * 9,
+            "wn": range(9),
+            "w": [t.lstrip("\u0120") for t in TOKENS],
+            "surprisal": BITS,
+        },
     ),
     "pangoling": (
         "c.csv",
@@ -89,6 +111,66 @@ def test_a_unit_that_is_not_told_is_asked_for(tmp_path):
         catalog.load(str(write(tmp_path, "p.csv", token=TOKENS, logprob=BITS)))
     with pytest.raises(BrainLensError, match="below 0, first -1"):
         catalog.load(str(write(tmp_path, "q.csv", token=TOKENS, surprisal_bits=-BITS)))
+
+
+def test_the_unit_may_stand_beside_the_file_and_is_part_of_its_identity(tmp_path):
+    path = write(tmp_path, token=TOKENS, surprisal=BITS * np.log(2))
+    assert not unit_is_told(path)
+    write_sidecar(path, unit="nats")
+    assert unit_is_told(path) and "nats, as it was told" in catalog.load(str(path)).card.note
+    np.testing.assert_allclose(words(path, tmp_path)["surprisal"], [1, 2, 3, 15, 7, 17])
+    nats = catalog.load(str(path)).fingerprint
+    write_sidecar(path, unit="bits")
+    assert catalog.load(str(path)).fingerprint != nats
+    np.testing.assert_allclose(words(path, tmp_path)["surprisal"].iloc[0], np.log(2))
+    write_sidecar(path, unit="hartleys")
+    with pytest.raises(BrainLensError, match="Unknown unit of surprisals 'hartleys'"):
+        words(path, tmp_path)
+
+
+def test_a_table_of_measurements_that_has_surprisals_too_is_a_recording(tmp_path):
+    both = write(tmp_path, "both.csv", word=["a", "b"], surprisal_bits=[1.0, 2.0], rt=[300, 310])
+    alone = write(tmp_path, "alone.csv", item=[1, 1], word=["a", "b"], surprisal_bits=[1.0, 2.0])
+    assert holds_surprisals(both) and not only_surprisals(both) and only_surprisals(alone)
+
+
+def test_a_table_is_kept_among_the_models_with_its_unit(tmp_path, clean_home):
+    texts = recording("simulated-reading")
+    path = write(
+        tmp_path, "Of mine.csv", word=texts.stimuli["text"], surprisal=np.arange(texts.n_stimuli)
+    )
+    write_sidecar(path, unit="nats")
+    assert holds_words_of(path)[0] == ["simulated-reading"]
+    assert keep(path, note="by hand") == "of-mine" and catalog.state("of-mine") == "ready"
+    model = catalog.load("of-mine")
+    assert model.card.cls == "table" and model.card.predicts_words and not model.card.has_layers
+    assert "nats" in model.card.note and "by hand" in model.card.note
+    told = surprisal_of("of-mine", texts, store=Store(tmp_path / "store", readers=[]))
+    np.testing.assert_allclose(told, np.arange(texts.n_stimuli) / np.log(2), rtol=1e-6)
+    other = write(
+        tmp_path, "other.csv", word=["No", "such", "text"], surprisal_bits=[1.0, 2.0, 3.0]
+    )
+    here, why = holds_words_of(other)
+    assert here == [] and "does not hold the text" in why
+
+
+def test_on_the_command_line_a_table_reads_and_has_no_layers(tmp_path, clean_home):
+    from dashboards.command.cli import main
+
+    texts = recording("simulated-reading")
+    path = write(tmp_path, word=texts.stimuli["text"],
+                 surprisal_bits=np.random.default_rng(0).gamma(4, 2, texts.n_stimuli))  # fmt: skip
+    said = [CliRunner().invoke(main, ["reading", *ask, "--on", "simulated-reading"])
+            for ask in ([str(path)], ["--surprisal", str(path)])]  # fmt: skip
+    assert [run.exit_code for run in said] == [0, 0], said[0].output + said[1].output
+    one, two = (
+        [part for part in run.output.split() if part.startswith(("0.", "-0."))] for run in said
+    )
+    assert one and one == two
+    made = CliRunner().invoke(main, ["surprisal", str(path), "--on", "simulated-reading"])
+    assert made.exit_code == 0 and "bits" in made.output
+    refused = CliRunner().invoke(main, ["score", str(path), "--on", "simulated"])
+    assert refused.exit_code == 1 and "no activations, only probabilities" in refused.output
 
 
 def test_a_text_that_is_not_there_says_where_it_parts(tmp_path):

@@ -6,6 +6,7 @@ import re
 import time
 
 import numpy as np
+import pandas as pd
 import pytest
 
 from dashboards.library.cards import histogram
@@ -359,6 +360,31 @@ def test_ready_activations_are_dropped_checked_and_added_as_a_model(library, tmp
     press(library._card.objects, "Remove")
     press(library._confirm.objects, "Remove")
     settle(library, lambda: "mine" not in library.models.ids)
+
+
+def test_surprisals_of_another_tool_are_dropped_their_unit_asked_for_and_added(library):
+    from data.catalog.catalog import recording
+
+    texts = recording("simulated-reading").stimuli["text"]
+    numbers = [i % 9 + 0.5 for i in range(len(texts))]
+    table = pd.DataFrame({"word": texts, "surprisal": numbers}).to_csv(index=False)
+    library.upload.take({"minicons.csv": table.encode()})
+    settle(library, lambda: library.upload.staged)
+    said = words(library.upload._form.objects)
+    assert "may be in bits or in nats" in said and library.upload._add.disabled
+    units = [
+        part for part in library.upload._form.objects if "Unit" in str(getattr(part, "label", ""))
+    ]
+    units[0].value = "nats"
+    settle(library, lambda: not library.upload._add.disabled)
+    said = words(library.upload._form.objects)
+    assert "surprisal in nats, as it was told" in said
+    assert "They hold the words of simulated-reading." in said
+    library.upload._add_ready()
+    settle(library, lambda: "minicons" in library.models.ids)
+    library.upload.take({"llm.csv": b"item,idx,token,surprisal\n1,1,No,nan\n1,2,one,3.5\n"})
+    settle(library, lambda: library.upload.staged and not library.upload._add.disabled)
+    assert "as llm_surprisal writes it" in words(library.upload._form.objects)
 
 
 def test_pickers_learn_what_was_added(library, tmp_path):
