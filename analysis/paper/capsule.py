@@ -39,6 +39,7 @@ def write_capsule(
     *,
     name: str = "",
     model: str = "",
+    columns: Mapping | None = None,
     predictions: bool = True,
     more: Mapping[str, bytes] | None = None,
     store=None,
@@ -56,6 +57,8 @@ def write_capsule(
         licences of their own.
     name, model : str
         How the user named the recording and the model, for ``reproduce.py``.
+    columns : mapping, optional
+        How an own file's columns were said to be read, as for :func:`data.catalog.catalog.recording`.
     predictions : bool
         The held-out predictions of the first fold seed too.
     more : mapping of str to bytes, optional
@@ -66,6 +69,7 @@ def write_capsule(
         recording,
         name=name,
         model=model,
+        columns=columns,
         predictions=predictions,
         store=store,
         report=report,
@@ -88,6 +92,7 @@ def capsule_files(
     *,
     name: str = "",
     model: str = "",
+    columns: Mapping | None = None,
     predictions: bool = True,
     store=None,
     report: Report = SILENT,
@@ -106,7 +111,10 @@ def capsule_files(
         "checklist.md": checklist(score, oasm=oasm).encode(),
         "licences.md": _licences(about).encode(),
         "reproduce.py": python_code(
-            [score], recording=name or None, models=[model] if model else None
+            [score],
+            recording=name or None,
+            columns=columns,
+            models=[model] if model else None,
         ).encode(),
     }
     if predictions and not recording.sampled:

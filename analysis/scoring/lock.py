@@ -42,7 +42,7 @@ def require_open(source, recording: Recording, protocol: Protocol, store) -> Non
 def lock(
     hypothesis: str,
     models: Sequence[str],
-    recordings: Sequence[str],
+    recordings: Sequence[str | Recording],
     protocol: Protocol,
     *,
     store=None,
@@ -53,7 +53,8 @@ def lock(
     ----------
     hypothesis : str
         What you expect, in words.
-    models, recordings : sequence of str
+    models : sequence of str
+    recordings : sequence of str or Recording
     protocol : Protocol
     store : Store, optional
         The one whose cells are locked; None: the user's own.
@@ -79,11 +80,12 @@ def lock(
             remedy='For example: brainlens lock "larger is better" --model zoo-causal-3m --on simulated',
         )
     store = store or Store()
-    cells, seen = [], _known(store, models, recordings)
-    for model in models:
-        source = load(model)
-        for name in recordings:
-            on = open_recording(name)
+    sources = [load(model) for model in models]
+    opened = [open_recording(one) if isinstance(one, str) else one for one in recordings]
+    names = [one.id for one in sources], [one.id for one in opened]
+    cells, seen = [], _known(store, *names)
+    for source in sources:
+        for on in opened:
             cells.append(
                 {
                     "model": source.id,
@@ -96,8 +98,7 @@ def lock(
     return write(
         Promise(
             hypothesis.strip(),
-            list(models),
-            list(recordings),
+            *names,
             protocol.to_dict(),
             cells,
             _now(),

@@ -18,7 +18,8 @@ __all__ = ["plans", "run_plans"]
 def plans(asked: Asked, panels: Sequence[str]) -> tuple[list[Plan], dict[str, str]]:
     """The scores that panels need, as plans without a cell too many; and the panels that cannot be asked, with the reason.
 
-    Models that need the same protocols on the same recording stand in one plan.
+    Models that need the same protocols on the same recording stand in one plan. A file whose columns were said with the question
+    has no plan: a sweep knows recordings by name, so its runs are made one by one where panels ask for them.
     """
     wanted: dict[tuple[str, str], dict[str, Protocol]] = {}
     empty: dict[str, str] = {}
@@ -28,6 +29,8 @@ def plans(asked: Asked, panels: Sequence[str]) -> tuple[list[Plan], dict[str, st
                 wanted.setdefault((model, recording), {})[protocol.key()] = protocol
         except BrainLensError as error:
             empty[name] = error.problem
+    if asked.said:
+        return [], empty
     alike: dict[tuple, tuple[list[str], dict[str, Protocol]]] = {}
     for (model, recording), protocols in wanted.items():
         same = alike.setdefault((recording, *sorted(protocols)), ([], protocols))

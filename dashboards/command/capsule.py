@@ -6,6 +6,7 @@ from pathlib import Path
 
 import click
 
+from dashboards.command.columns import column_options, open_said, said_of
 from dashboards.command.options import device_option, fields
 
 __all__ = ["COMMANDS"]
@@ -25,18 +26,17 @@ def _which(command):
     return command
 
 
-def _scored(model: str, recording: str, protocol: str, changes: tuple[str, ...]):
+def _scored(model: str, recording: str, protocol: str, changes: tuple[str, ...], columns: dict):
     from analysis.protocol import preset
     from analysis.scoring.verb import score
     from dashboards.command.console import progress
-    from data.catalog.catalog import recording as load
     from data.errors import BrainLensError
 
     if not recording:
         raise BrainLensError(f"On which recording was {model} scored?", remedy="Add --on RECORDING")
     chosen = preset(protocol)
     chosen = chosen.but(**fields(changes)) if changes else chosen
-    loaded = load(recording)
+    loaded = open_said(recording, columns)
     with progress(model) as report:
         return score(model, loaded, chosen, report=report), loaded
 
@@ -53,8 +53,9 @@ def _scored(model: str, recording: str, protocol: str, changes: tuple[str, ...])
 )
 @click.option("--predictions/--no-predictions", default=True, show_default=True,
               help="With the held-out predictions of the first fold seed.")  # fmt: skip
+@column_options
 @device_option
-def capsule(model, recording, protocol, changes, out, predictions):
+def capsule(model, recording, protocol, changes, out, predictions, **columns):
     """One result of MODEL with all that determines it, as a zip that opens in Compare and in Python."""
     from analysis.answers.layers import layers
     from analysis.paper.capsule import write_capsule
@@ -64,11 +65,18 @@ def capsule(model, recording, protocol, changes, out, predictions):
 
     if out.suffix != ".zip":
         raise BrainLensError(f"{out} does not end in .zip", remedy="Name it NAME.zip")
-    found, loaded = _scored(model, recording, protocol, changes)
+    found, loaded = _scored(model, recording, protocol, changes, columns)
     spec = profile(layers([found]), [found], normalised=False)
     drawn = {"figure.pdf": figure(spec, "pdf")}
     path = write_capsule(
-        out, found, loaded, name=recording, model=model, predictions=predictions, more=drawn
+        out,
+        found,
+        loaded,
+        name=recording,
+        model=model,
+        columns=said_of(columns),
+        predictions=predictions,
+        more=drawn,
     )
     click.echo(f"Wrote {path}: {found.sentence()}")
     click.echo(
@@ -183,13 +191,14 @@ def _record(name: str):
     type=click.Path(dir_okay=False, path_type=Path),
     help="The Markdown file to write.",
 )
-def checklist(model, recording, protocol, changes, out):
+@column_options
+def checklist(model, recording, protocol, changes, out, **columns):
     """What was done about splits, layers, ceilings, controls and multiple tests, from the provenance of MODEL's score."""
     from analysis.paper.checklist import checklist as filled
     from analysis.scoring.beside import stored_oasm
     from data.files import atomic
 
-    found, loaded = _scored(model, recording, protocol, changes)
+    found, loaded = _scored(model, recording, protocol, changes, columns)
     words = filled(found, oasm=stored_oasm(loaded.content_hash, found.protocol))
     if out is None:
         click.echo(words)

@@ -10,7 +10,7 @@ import click
 
 from analysis.store.leftovers import sweep_home
 from dashboards.command.causes import COMMANDS as CAUSES
-from dashboards.command.columns import column_options, said_of
+from dashboards.command.columns import column_options, open_said, said_of
 from dashboards.command.likeness import COMMANDS as LIKENESS
 from dashboards.command.options import check_out, device_option, fields, write_frame
 from dashboards.command.people import COMMANDS
@@ -221,7 +221,7 @@ def score(models, recording, protocol, changes, layers, filter_, out, metrics, *
     if out is not None:
         check_out(out)
     chosen = preset(protocol).but(**fields(changes)) if changes else preset(protocol)
-    loaded = _recording(recording, columns, filter_)
+    loaded = open_said(recording, columns, filter_)
     picked = [part.strip() for part in layers.split(",") if part.strip()] or None
     for metric in metrics:
         METRICS[metric]  # a wrong name is told before the work
@@ -238,17 +238,6 @@ def score(models, recording, protocol, changes, layers, filter_, out, metrics, *
     if out is not None:
         _write_table(scores, out)
         click.echo(f"Wrote {out}")
-
-
-def _recording(name: str, columns: dict, filter_: str | None = None):
-    from data.catalog.catalog import recording
-    from data.filters import filtered
-
-    found = recording(name, **said_of(columns))
-    if Path(name.partition("#")[0]).expanduser().is_file():
-        for note in found.notes:  # what was taken for granted in a file is never silent
-            click.echo(f"{found.id}: {note}", err=True)
-    return filtered(found, filter_) if filter_ else found
 
 
 def _write_table(scores, out: Path) -> None:

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from pathlib import Path
 
 import click
 
 from data.own.wide import pairs_of
 
-__all__ = ["column_options", "said_of"]
+__all__ = ["column_options", "open_said", "said_of"]
 
 _OPTIONS = (
     ("--text", "COLUMN", "The words that were read."),
@@ -57,3 +58,15 @@ def said_of(options: dict) -> dict:
         if role in said and (pairs := pairs_of(said[role])):
             said[role] = pairs
     return said
+
+
+def open_said(name: str, columns: dict, filter_: str | None = None):
+    """The recording of an id, or of a file as the options say; what was taken for granted in a file is never silent."""
+    from data.catalog.catalog import recording
+    from data.filters import filtered
+
+    found = recording(name, **said_of(columns))
+    if Path(name.partition("#")[0]).expanduser().is_file():
+        for note in found.notes:
+            click.echo(f"{found.id}: {note}", err=True)
+    return filtered(found, filter_) if filter_ else found

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import click
 
+from dashboards.command.columns import column_options, open_said
 from dashboards.command.options import fields
 
 __all__ = ["COMMANDS"]
@@ -18,7 +19,8 @@ __all__ = ["COMMANDS"]
 @click.option("--set", "changes", multiple=True, metavar="FIELD=VALUE",
               help="Change one choice of the preset; may be repeated.")  # fmt: skip
 @click.option("--list", "listed", is_flag=True, help="List what is locked and what was revealed.")
-def lock(hypothesis, models, recordings, protocol, changes, listed):
+@column_options
+def lock(hypothesis, models, recordings, protocol, changes, listed, **columns):
     """Freeze a HYPOTHESIS about models on recordings before their scores are shown; a promise to yourself."""
     from analysis.protocol import preset
     from analysis.scoring.lock import lock as freeze
@@ -31,7 +33,8 @@ def lock(hypothesis, models, recordings, protocol, changes, listed):
         return
     chosen = preset(protocol)
     chosen = chosen.but(**fields(changes)) if changes else chosen
-    made = freeze(hypothesis, models, recordings, chosen)
+    opened = [open_said(one, columns) for one in recordings]
+    made = freeze(hypothesis, models, opened, chosen)
     _show(made)
     click.echo(
         f"{len(made.cells)} cells are refused until 'brainlens reveal {made.hash[:12]}'. The hash is a promise to "

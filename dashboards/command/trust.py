@@ -7,6 +7,7 @@ from pathlib import Path
 import click
 
 from dashboards.command.capsule import COMMANDS as OF_RESULTS
+from dashboards.command.columns import column_options, open_said, said_of
 from dashboards.command.options import device_option, fields
 from dashboards.command.promise import COMMANDS as PROMISE
 from dashboards.command.selftest import COMMANDS as SELFTEST
@@ -59,9 +60,12 @@ __all__ = ["COMMANDS", "OF_RESULTS"]
 )
 @click.option("--out", type=click.Path(file_okay=False, path_type=Path), default=None,
               help="Write the table of every panel into this folder.")  # fmt: skip
+@click.option("--r-folder", type=click.Path(file_okay=False, path_type=Path), default=None,
+              help="Write tables, script and our numbers for R into this new folder.")  # fmt: skip
+@column_options
 @device_option
 def trust(models, recording, protocol, changes, panels, cells, copies, exchanges, controls, committed, elsewhere,
-          workers, dry_run, published, pdf, out):  # fmt: skip
+          workers, dry_run, published, pdf, out, r_folder, **columns):  # fmt: skip
     """Is the number of MODELS on a recording real? Leaks, controls, ceilings, selection, choices, others."""
     from analysis.answers.trust.panels import CONTROLS, PANELS, Asked
     from analysis.answers.trust.specifications import CHOSEN
@@ -79,7 +83,12 @@ def trust(models, recording, protocol, changes, panels, cells, copies, exchanges
     for name in panels:
         if name not in PANELS:
             raise unknown("panel", name, PANELS)
-    chosen = preset(protocol)
+    chosen, said = preset(protocol), said_of(columns)
+    if said and workers > 1:
+        raise BrainLensError(
+            f"{workers} processes cannot be told how the columns of {recording} are read",
+            remedy="Leave --workers out, or write the columns into a sidecar, FILE.brainlens.json",
+        )
     asked = Asked(
         models,
         recording,
@@ -90,11 +99,31 @@ def trust(models, recording, protocol, changes, panels, cells, copies, exchanges
         _axes(cells) or dict(CHOSEN),
         copies,
         exchanges,
+        said,
     )
     names = tuple(panels) or tuple(PANELS)
+    open_said(recording, columns)
+    _check(asked)
     _show_price(asked, names)
     if not dry_run:
-        _run(asked, names, workers, pdf, out)
+        _run(asked, names, workers, pdf, out, r_folder)
+
+
+def _check(asked) -> None:
+    """Every name is looked up before anything is priced."""
+    from analysis.answers.trust.specifications import specifications
+    from analysis.features.controls import CONTROLS
+    from analysis.models import load
+    from data.errors import unknown
+
+    for model in asked.models:
+        load(model)
+    if asked.elsewhere:
+        asked.open(asked.elsewhere)
+    for name in asked.controls:
+        if name.partition(":")[0] not in CONTROLS:
+            raise unknown("control", name, CONTROLS)
+    specifications(asked.protocol, asked.axes)
 
 
 def _axes(cells: tuple[str, ...]) -> dict[str, tuple[str, ...]]:
@@ -136,13 +165,15 @@ def _show_price(asked, names) -> None:
     )
 
 
-def _run(asked, names, workers: int, pdf: Path | None, out: Path | None) -> None:
-    from analysis.answers.trust.panels import PANELS, panel
+def _run(
+    asked, names, workers: int, pdf: Path | None, out: Path | None, r_folder: Path | None
+) -> None:
+    from analysis.answers.trust.panels import PANELS, panel, stored_scores
+    from analysis.paper.handover import write_r_files
     from analysis.sweep.panels import plans, run_plans
     from dashboards.command.console import progress
     from dashboards.command.options import write_frame
     from dashboards.lenses.trust import Found, sheet, verdict_of
-    from data.catalog.catalog import recording
     from data.errors import BrainLensError
     from data.files import atomic
 
@@ -160,7 +191,7 @@ def _run(asked, names, workers: int, pdf: Path | None, out: Path | None) -> None
                 empty[name] = error.problem
     for name, answer in answers.items():
         click.echo(f"\n{PANELS[name].label}\n  {answer.sentence}\n  {answer.caption}")
-    found = Found(answers, empty, recording(asked.recording).simulated)
+    found = Found(answers, empty, asked.open().simulated)
     said = verdict_of(found, asked.models[0])
     click.echo(f"\n{said.sentence}\n{said.caption}")
     if out is not None:
@@ -173,6 +204,8 @@ def _run(asked, names, workers: int, pdf: Path | None, out: Path | None) -> None
         with atomic(pdf) as part:
             part.write_bytes(sheet(found, asked.models[0], asked))
         click.echo(f"Wrote {pdf}")
+    if r_folder is not None:
+        click.echo(f"Wrote {write_r_files(stored_scores(asked), r_folder)}")
 
 
 def _published(models) -> None:

@@ -17,7 +17,9 @@ __all__ = [
     "leaks",
     "matrices",
     "omega",
+    "omega_by_person",
     "optimism",
+    "shares",
     "waterfall",
     "waterfalls",
 ]
@@ -86,6 +88,29 @@ def omega(said) -> FigureSpec:
     return _spec(said, "What do plain controls explain?", marks, (Rule("y", 0.0),))
 
 
+def omega_by_person(said) -> FigureSpec:
+    """Omega of every person with its interval; a person whose R2 is not above 0 has none, and is counted."""
+    each = said.frame[said.frame["person"] != "all"]
+    known = each[each["omega"].notna()]
+    left = len(each) - len(known)
+    words = f" Not defined for {left} of {len(each)}: their R2 is not above 0." if left else ""
+    hover = ("model", "person", "omega", "omega_low", "omega_high", "unique", "joint", "undefined")
+    mark = Mark(
+        "points", known, "person", "omega", "omega_low", "omega_high", colour="model", hover=hover
+    )
+    return FigureSpec(
+        "Is it so in every person?",
+        (mark,),
+        "",
+        "Omega (% of the model's R2)",
+        horizontal=True,
+        answer=f"Omega from {known['omega'].min():.0f} to {known['omega'].max():.0f} % over people.{words}"
+        if len(known)
+        else f"Omega is defined for nobody.{words}",
+        caption="95 % over folds, widened for the training they share.",
+    )  # fmt: skip
+
+
 def court(said) -> FigureSpec:
     """Every estimator of the ceiling beside the raw scores; of :func:`analysis.answers.trust.court.ceiling_court`."""
     table = said.facts["ceilings"]
@@ -108,6 +133,46 @@ def court(said) -> FigureSpec:
     return _spec(said, "Which ceiling, and what does it do?", (mark,), rules, horizontal=True)
 
 
+def shares(said) -> FigureSpec:
+    """Each model's score divided by each ceiling that may be divided by; ranks and the variance scale on hover."""
+    usable = said.frame[said.frame["divides"]]
+    hover = ("estimator", "model", "r", "ceiling", "share", "share_low", "share_high", "variance_share", "each_share",
+             "rank", "rank_share", "rank_each")  # fmt: skip
+    mark = Mark(
+        "points",
+        usable,
+        "estimator",
+        "share",
+        "share_low",
+        "share_high",
+        colour="model",
+        hover=hover,
+    )
+    return FigureSpec(
+        "What is reached of each?",
+        (mark,),
+        "",
+        "Share of the ceiling, r / c",
+        rules=(Rule("y", 1.0, "the ceiling"),),
+        horizontal=True,
+        answer=said.sentence,
+        caption="Whiskers carry the ceiling's own interval. " + _ranks(said),
+    )  # fmt: skip
+
+
+def _ranks(said) -> str:
+    """How the ranking moves from raw r to shares target by target."""
+    usable = said.frame[said.frame["divides"] & said.frame["rank_each"].notna()]
+    moved = [
+        f"{row.model} {row.rank:.0f} to {row.rank_each:.0f} under {row.estimator}"
+        for row in usable.itertuples()
+        if row.rank != row.rank_each
+    ]
+    if moved:
+        return f"Ranks by raw r and by ratios target by target: {'; '.join(moved)}."
+    return "No rank moves from raw r to shares."
+
+
 def optimism(said) -> FigureSpec:
     """The layer chosen four ways; of :func:`analysis.answers.trust.optimism.optimism`."""
     hover = ("model", "how", "layer", "r", "low", "high", "added")
@@ -128,7 +193,7 @@ def waterfall(said, title: str = "From 2021's number to today's?") -> FigureSpec
     frame[ITEM] = frame["step"]
     hover = tuple(name for name in ("model", "step", "value", "change", "share") if name in frame)
     bars = Mark("bars", frame, "step", "top", colour="does", base="bottom", hover=hover)
-    above = frame.assign(top=frame["top"] + 0.04 * frame["top"].max())
+    above = frame.assign(top=frame["top"] + 0.08 * frame["top"].abs().max())
     words = Mark("text", above, "step", "top", label="words")
     return _spec(said, title, (bars, words), (Rule("y", 0.0),))
 
@@ -139,13 +204,19 @@ def waterfalls(said) -> dict[str, FigureSpec]:
     made = {}
     for model in models:
         own = replace(said, frame=said.frame[said.frame["model"] == model].reset_index(drop=True))
-        name = "Waterfall" if len(models) == 1 else f"Waterfall: {model}"
-        made[name] = waterfall(own, f"{model}: from 2021's number to today's?")
+        behind = "" if len(models) == 1 else f": {model}"
+        made[f"Waterfall{behind}"] = waterfall(own, f"{model}: from 2021's number to today's?")
+        if (minus := said.facts.get("minus", {}).get(model)) is not None:
+            made[f"Minus controls{behind}"] = waterfall(minus, f"{model}: what is its own?")
     return made
 
 
 def _written(row: dict) -> str:
-    return decimal(row["value"], 3) if row["kind"] != "change" else f"{row['change']:+.3f}"
+    """The number of a bar; beside a change its order-free share, in brackets."""
+    if row["kind"] != "change":
+        return decimal(row["value"], 3)
+    share = row.get("share", float("nan"))
+    return f"{row['change']:+.3f}" + (f" ({share:+.3f})" if share == share else "")
 
 
 def curve(said) -> FigureSpec:
@@ -230,7 +301,12 @@ def figures(name: str, said) -> dict[str, FigureSpec]:
     if name == "curve":
         return {"Specification curve": curve(said), "Its choices": choices(said)}
     label, draw = _DRAWN[name]
-    return {label: draw(said)}
+    made = {label: draw(said)}
+    if name == "omega" and said.frame["person"].nunique() > 2:
+        made["Omega, each person"] = omega_by_person(said)
+    if name == "court" and said.frame["share"].notna().any():
+        made["Shares of the ceiling"] = shares(said)
+    return made
 
 
 _DRAWN = {

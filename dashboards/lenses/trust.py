@@ -11,11 +11,12 @@ from typing import ClassVar
 import panel_material_ui as pmui
 import param
 
-from analysis.answers.trust.panels import CONTROLS, COPIES, PANELS, Asked, price
+from analysis.answers.trust.panels import CONTROLS, COPIES, PANELS, Asked, price, stored_scores
 from analysis.answers.trust.specifications import AXES, CHOSEN
 from analysis.answers.trust.verdict import verdict
 from analysis.answers.trust.waterfall import published_story
 from analysis.models.catalog import card
+from analysis.paper.handover import hand_over
 from analysis.progress import Report
 from analysis.scoring.cost import Cost
 from analysis.sweep.panels import plans, run_plans
@@ -28,7 +29,6 @@ from dashboards.state import encode
 from dashboards.work import identity
 from dashboards.work.ledger import Ledger, Priced, Ready, Refused, Wish
 from dashboards.work.score_computations import example
-from data.catalog.catalog import recording
 from data.errors import BrainLensError
 
 __all__ = ["Found", "Trust", "asked_of", "run_panels", "sheet", "verdict_of"]
@@ -60,11 +60,14 @@ class Found:
     empty : mapping of str to str
         Panel -> why it has none.
     simulated : bool
+    scores : tuple of Score
+        Of the models under the protocol, where the panels needed them: what is handed over.
     """
 
     answers: Mapping[str, object]
     empty: Mapping[str, str]
     simulated: bool = False
+    scores: tuple = ()
 
 
 class Trust(Lens):
@@ -145,6 +148,16 @@ class Trust(Lens):
             margin=(6, 0),
             description="The verdict and every panel on one page",
         )
+        handed = pmui.FileDownload(
+            label="Capsules, checklist, R (zip)",
+            callback=lambda: io.BytesIO(self.handed_over()),
+            filename="brainlens-trust.zip",
+            variant="outlined",
+            size="small",
+            icon=None,
+            margin=(6, 0),
+            description="For a reviewer: a capsule of each score, the reporting checklist, and the table and script for R",
+        )
         for widget, name in (
             (doubts, "doubts"),
             (cells, "cells"),
@@ -158,7 +171,7 @@ class Trust(Lens):
             "What": [ModelPicker(self.selection), RecordingPicker(self.selection), doubts],
             "How": [ProtocolPicker(self.selection), beyond, copies, cells, exchanges, elsewhere,
                     note("A layer picked in the link is the one committed beforehand.", margin=(0, 4))],
-            "View": [page],
+            "View": [page, handed],
         }  # fmt: skip
 
     # ---- work ----------------------------------------------------------------------------------------------------------
@@ -219,7 +232,8 @@ class Trust(Lens):
         stamp = "simulated data" if found.simulated else ""
         pictures = [
             Picture(label, replace(spec, stamp=stamp), answer.frame.drop(columns="changes", errors="ignore"),
-                    python=self._python(name), link=(PANELS[name].question + " The run behind it", self._link()))
+                    scores=found.scores, python=self._python(name),
+                    link=(PANELS[name].question + " The run behind it", self._link()))
             for name, answer in found.answers.items()
             for label, spec in _figures(name, answer).items()
         ]  # fmt: skip
@@ -280,6 +294,18 @@ class Trust(Lens):
             raise BrainLensError("Nothing was run yet", remedy="Run the panels first")
         return sheet(found, self.selection.models[0], self.asked())
 
+    def handed_over(self) -> bytes:
+        """Capsules, checklist and R tables of the scores behind the panels, as a zip."""
+        found = self._ledger.value(self._key)
+        if found is None or not found.scores:
+            raise BrainLensError(
+                "No score stands behind what is shown",
+                remedy="Run the leak meter, Omega, the ceiling court or the optimism first",
+            )
+        asked = self.asked()
+        names = dict(zip((one.model for one in found.scores), asked.models))
+        return hand_over(found.scores, asked.open(), name=asked.recording, models=names)
+
 
 # ---- in a worker ----------------------------------------------------------------------------------------------------
 def asked_of(choice) -> Asked:
@@ -327,7 +353,7 @@ def run_panels(asked: Asked, names: tuple[str, ...], report: Report) -> Found:
     """Run what is missing as a sweep, then answer panel by panel; a panel that cannot be asked says why."""
     from analysis.answers.trust.panels import panel
 
-    simulated = recording(asked.recording).simulated
+    simulated = asked.open().simulated
     answers: dict[str, object] = {}
     made, empty = plans(asked, names)
     inside = _Steps(report)
@@ -341,7 +367,7 @@ def run_panels(asked: Asked, names: tuple[str, ...], report: Report) -> Found:
         except BrainLensError as error:
             empty[name] = error.problem
         report.partial(Found(dict(answers), dict(empty), simulated))
-    return Found(answers, empty, simulated)
+    return Found(answers, empty, simulated, stored_scores(asked))
 
 
 class _Steps(Report):

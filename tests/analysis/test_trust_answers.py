@@ -66,6 +66,18 @@ def test_language_without_autocorrelation_is_no_leak(tmp_path):
     assert {"OASM, no text", "position and length"} <= set(answer.facts["above"]["planted"])
 
 
+def test_noise_is_no_leak_however_the_folds_fall(tmp_path):
+    """Without autocorrelation nothing can leak: over 12 data sets of noise the verdict never is."""
+    store, said = Store(tmp_path), []
+    for seed in range(12):
+        rng = np.random.default_rng(100 + seed)
+        measured = recording(rng.standard_normal((96, 3)))
+        found = score(activations([rng.standard_normal((96, 6))]), measured, FAST, store=store)
+        said += leak_meter([found], oasm_of(measured, FAST, store=store)).facts["verdicts"].values()
+    assert said.count("leak") + said.count("partly a leak") <= 1
+    assert {"no leak", "cannot tell"} >= {one for one in said if "leak" != one != "partly a leak"}
+
+
 def test_the_meter_needs_the_twin(tmp_path):
     rng = np.random.default_rng(1)
     measured = recording(rng.standard_normal((48, 2)))

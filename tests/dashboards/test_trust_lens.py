@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import io
+import zipfile
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -9,7 +12,11 @@ from click.testing import CliRunner
 
 from analysis.answers.trust.panels import CONTROLS, PANELS, Asked, needs, panel, price
 from analysis.answers.trust.verdict import verdict
+from analysis.paper.handover import r_files
 from analysis.protocol import preset
+from analysis.scoring.capsules import read_capsule
+from analysis.store.promises import promises
+from analysis.store.store import Store
 from analysis.sweep.panels import plans
 from dashboards import Trust
 from dashboards.command.cli import main
@@ -53,7 +60,7 @@ def lens():
 
 def test_every_panel_has_a_figure_a_table_and_code(lens):
     labels = [picture.label for picture in lens.shown.pictures]
-    assert labels == ["Leak meter", "Omega", "Optimism", "Specification curve", "Its choices",
+    assert labels == ["Leak meter", "Omega", "Omega, each person", "Optimism", "Specification curve", "Its choices",
                       "Generalisation: people", "Generalisation: topics", "As published, not recomputed"]  # fmt: skip
     for picture in lens.shown.pictures:
         assert len(picture.table) and picture.spec.answer
@@ -141,8 +148,127 @@ def test_the_command_prices_answers_and_writes(lens, tmp_path):
     assert (tmp_path / "p.pdf").read_bytes().startswith(b"%PDF")
     story = run(main, ["trust", "--published"])
     assert "As published, not recomputed" in story.output and "1.044" in story.output
-    for wrong in (["trust"], [*base, "--panel", "odd"], [*base, "--cell", "split"]):
-        assert run(main, wrong).exit_code == 1
+    names = [[*base, "--panel", "odd"], [*base, "--cell", "split"], [*base, "--cell", "split=odd"], [*base, "--controls", "odd"],
+             [*base, "--elsewhere", "odd"], ["trust", "zoo-glove-65d", "--on", "simulated"],
+             ["trust", "zoo-glove-64d", "--on", "nowhere"]]  # fmt: skip
+    for wrong in (["trust"], *names):
+        said = run(main, wrong)
+        assert said.exit_code == 1 and "in all" not in said.output, said.output  # before any price
+    handed = run(main, [*base, "--panel", "optimism", "--r-folder", str(tmp_path / "r")])
+    assert handed.exit_code == 0, handed.output
+    assert {one.name for one in (tmp_path / "r").iterdir()} == {
+        "long.csv",
+        "models.R",
+        "ours.csv",
+        "README.md",
+    }
+    again = run(main, [*base, "--panel", "optimism", "--r-folder", str(tmp_path / "r")])
+    assert again.exit_code == 1 and "is not empty" in again.output
+
+
+def test_what_is_handed_over_holds_capsules_the_checklist_and_r(lens, tmp_path):
+    with zipfile.ZipFile(io.BytesIO(lens.handed_over())) as opened:
+        names = opened.namelist()
+        inner = opened.read("capsules/1-zoo-glove-64d.zip")
+        assert b"lme4" in opened.read("R/models.R") and b"# Reporting checklist" in opened.read(
+            "checklist.md"
+        )
+        assert opened.read("R/long.csv").startswith(b"model,recording,layer")
+    assert {"methods.txt", "references.bib", "R/README.md", "R/ours.csv"} < set(names)
+    (tmp_path / "one.zip").write_bytes(inner)
+    opened = read_capsule(tmp_path / "one.zip")
+    (score,) = lens._ledger.value(lens._key).scores
+    assert opened.result["r"] == pytest.approx(score.value)
+    assert b"zoo-glove-64d" in opened.files["reproduce.py"]
+    with pytest.raises(BrainLensError, match="No score to hand over"):
+        r_files([])
+    with pytest.raises(BrainLensError, match="No score stands behind"):
+        Trust().handed_over()
+
+
+def test_columns_of_an_own_file_are_said_on_the_command_line(tmp_path):
+    """Columns that nobody could guess; every command that takes a recording takes them."""
+    rng = np.random.default_rng(1)
+    words = rng.choice(["dog", "tree", "river", "stone", "lamp", "road"], (48, 2))
+    table = pd.DataFrame(
+        {"what": [f"The {a} and the {b}." for a, b in words], "chunk": np.repeat(np.arange(12), 4)}
+    )
+    table["ann"], table["bob"] = rng.standard_normal((2, 48))
+    table.to_csv(tmp_path / "odd.csv", index=False)
+    run, file = CliRunner().invoke, str(tmp_path / "odd.csv")
+    said = [
+        "--text",
+        "what",
+        "--response",
+        "ann,bob",
+        "--group",
+        "chunk",
+        "--context",
+        "chunk",
+        "--subject",
+        "ann=a,bob=b",
+    ]
+    sets = [part for name in ("seeds=1", "folds=3", "inner_folds=2", "bootstrap=20", "criterion=gcv", "alphas=10,1000",
+                              "unique=false", "controls=", "ceiling=none") for part in ("--set", name)]  # fmt: skip
+    done = run(
+        main,
+        [
+            "trust",
+            "zoo-glove-64d",
+            "--on",
+            file,
+            *said,
+            *sets,
+            "--panel",
+            "leaks",
+            "--panel",
+            "matrix",
+            "--copies",
+            "0",
+        ],
+    )
+    assert done.exit_code == 0, done.output
+    assert "Verdict: cannot tell" in done.output and "over people r goes" in done.output, (
+        done.output
+    )
+    bare = run(main, ["trust", "zoo-glove-64d", "--on", file, "--dry-run", "--panel", "leaks"])
+    assert bare.exit_code == 1 and "in all" not in bare.output
+    many = run(main, ["trust", "zoo-glove-64d", "--on", file, *said, "--workers", "2"])
+    assert many.exit_code == 1 and "2 processes cannot be told" in many.output
+    zipped = str(tmp_path / "c.zip")
+    kept = run(
+        main,
+        [
+            "results",
+            "capsule",
+            "zoo-glove-64d",
+            "--on",
+            file,
+            *said,
+            *sets,
+            "-o",
+            zipped,
+            "--no-predictions",
+        ],
+    )
+    assert kept.exit_code == 0, kept.output
+    assert b"responses=['ann', 'bob']" in read_capsule(zipped).files["reproduce.py"]
+    asked = run(main, ["results", "checklist", "zoo-glove-64d", "--on", file, *said, *sets])
+    assert asked.exit_code == 0 and "2 people" in asked.output
+    frozen = run(main, ["lock", "words do", "--model", "zoo-glove-64d", "--on", file, *said, *sets])
+    assert frozen.exit_code == 0, frozen.output
+    refused = run(main, ["score", "zoo-glove-64d", "--on", file, *said, *sets])
+    assert refused.exit_code == 1 and "locked" in refused.output
+    assert run(main, ["reveal", promises(Store().root)[-1].hash[:12]]).exit_code == 0
+
+
+def test_the_leak_meter_has_its_controls_whatever_the_protocol(lens):
+    bare = QUICK.but(controls=(), shuffled_twin=False)
+    ((_, _, asked),) = needs("leaks", Asked(("zoo-glove-64d",), "simulated", bare, copies=0))
+    assert set(asked.controls) == {"position", "length", "random-embedding"} and asked.shuffled_twin
+    kept = preset("defended")
+    ((_, _, same),) = needs("leaks", Asked(("zoo-glove-64d",), "simulated", kept, copies=0))
+    assert same.key() == kept.key()
 
 
 def test_the_verdict_counts_doubts_and_says_what_was_not_asked(lens):

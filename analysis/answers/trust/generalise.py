@@ -33,6 +33,8 @@ __all__ = [
 
 MOST_BLOCKS = 4
 """More groups of stimuli are bundled into so many blocks: a mapping from a handful of sentences says nothing."""
+LEAST = 0.05
+"""Mean r on the diagonal below which no share of it is told: a ratio of noise says nothing."""
 MOST_PEOPLE = 40
 """A matrix of more people cannot be read."""
 LABORATORY = ("lab", "laboratory", "site")
@@ -74,11 +76,16 @@ def pairs_of_targets(recording: Recording) -> dict[str, np.ndarray]:
 
 
 def _measures(recording: Recording) -> np.ndarray:
-    """What each target measures, whoever it belongs to: ``pair``, ``region``, or its name without the person's."""
+    """What each target measures, whoever it belongs to: ``pair``, ``region``, or its name without the person's.
+
+    Where everybody has one target, it is the same measure, whatever the columns are called.
+    """
     coords = recording.responses.coords
     name = next((one for one in ("pair", "region") if one in coords), "")
     if name:
         return coords[name].values.astype(str)
+    if len(set(recording.subjects)) == recording.n_targets:
+        return np.full(recording.n_targets, "")
     return np.array(
         [
             str(target).replace(person, "", 1)
@@ -311,7 +318,8 @@ def matrix(found: Mapping[str, pd.DataFrame], *, what: str, model: str = "") -> 
     Returns
     -------
     Answer
-        ``frame``: over, trained, tested, r, same. ``facts["kept"]``: over -> mean off the diagonal over mean on it.
+        ``frame``: over, trained, tested, r, same. ``facts["kept"]``: over -> mean off the diagonal over mean on it; NaN where
+        that is below :data:`LEAST`.
     """
     if not found:
         raise BrainLensError("There is no matrix to answer with", remedy="Name what generalises")
@@ -319,7 +327,7 @@ def matrix(found: Mapping[str, pd.DataFrame], *, what: str, model: str = "") -> 
     for over, table in found.items():
         values, own = table.to_numpy(float), np.eye(len(table), dtype=bool)
         on, off = float(np.nanmean(values[own])), float(np.nanmean(values[~own]))
-        kept[over] = off / on if on > 0 else np.nan
+        kept[over] = off / on if on >= LEAST else np.nan
         share = f" ({percent(kept[over])})" if np.isfinite(kept[over]) else ""
         said.append(f"over {over} r goes from {decimal(on, 3)} to {decimal(off, 3)}{share}")
         rows += [

@@ -46,8 +46,9 @@ def leak_meter(
     Notes
     -----
     Of what shuffled folds add (more than :data:`NOTICED`) it is called *leak* where nothing is left under held-out groups (the
-    interval includes 0), *partly a leak* where something is. OASM says whether autocorrelation
-    alone can do it.
+    interval includes 0), *partly a leak* where something is. OASM says whether autocorrelation alone can do it: where it cannot
+    (its shuffled r is not above the half-width of the model's interval, or it was not computed) and the shuffled r lies inside the held-out interval, what
+    was added may be chance, and the verdict is *cannot tell*.
     """
     scores = list(scores)
     if not scores:
@@ -131,8 +132,18 @@ def _verdict(score, oasm) -> str:
         return "cannot tell"
     if score.shuffled - score.value <= NOTICED:
         return "no leak"
+    if _by_chance(score, oasm):
+        return "cannot tell"
     left = score.low > 0 if np.isfinite(score.low) else score.value > NOTICED
     return "partly a leak" if left else "leak"
+
+
+def _by_chance(score, oasm) -> bool:
+    """Whether what shuffled folds add lies within the held-out interval, and nothing else speaks for a leak."""
+    if not np.isfinite(score.high):
+        return False
+    autocorrelated = oasm is not None and oasm.shuffled > max(NOTICED, score.high - score.value)
+    return not autocorrelated and score.shuffled <= score.high
 
 
 def _above(score, frame: pd.DataFrame) -> list[str]:
@@ -161,7 +172,9 @@ def _words(score, verdict: str, above: list[str], oasm) -> str:
         "leak": "Verdict: leak. A score under shuffled folds says nothing about language here.",
         "partly a leak": "Verdict: partly a leak. Quote the held-out number only.",
         "no leak": "Verdict: no leak; shuffled folds add nothing that could be noticed.",
-        "cannot tell": "Verdict: cannot tell, one of the two is not defined.",
+        "cannot tell": "Verdict: cannot tell; what shuffled folds add lies within the held-out interval."
+        if np.isfinite([score.value, score.shuffled]).all()
+        else "Verdict: cannot tell, one of the two is not defined.",
     }[verdict]
     beyond = f" Above {listed(above)}." if above else " Above none of the controls shown."
     return f"{moved}{because}. {call}{beyond if verdict != 'leak' else ''}"

@@ -39,10 +39,21 @@ from analysis.scoring.predictions import held_out
 from analysis.scoring.significance import exchanges, summary_of_moved
 from analysis.store.keys import content_key
 from analysis.store.store import Store
+from data.catalog.catalog import recording as open_recording
 from data.errors import BrainLensError, unknown
 from data.recording import Recording
 
-__all__ = ["CONTROLS", "PANELS", "Asked", "Panel", "needs", "panel", "plain", "price"]
+__all__ = [
+    "CONTROLS",
+    "PANELS",
+    "Asked",
+    "Panel",
+    "needs",
+    "panel",
+    "plain",
+    "price",
+    "stored_scores",
+]
 
 CONTROLS = ("position", "length", "word-rate", "log-frequency")
 """What Omega goes beyond, unless other controls are named."""
@@ -82,6 +93,8 @@ class Asked:
         Untrained copies of each model; 0: no band.
     draws : int
         Exchanges of the responses behind the null of the specification curve; 0: none.
+    said : mapping
+        How the columns of an own file are read, as for :func:`data.catalog.catalog.recording`.
     """
 
     models: tuple[str, ...]
@@ -93,19 +106,16 @@ class Asked:
     axes: Mapping[str, tuple[str, ...]] = field(default_factory=lambda: dict(CHOSEN))
     copies: int = COPIES
     draws: int = 100
+    said: Mapping = field(default_factory=dict)
 
     def __post_init__(self):
         if not self.models:
             raise BrainLensError("No model is named", remedy="Name one model, or two")
 
-    @property
-    def whole(self) -> Protocol:
-        """The protocol with all that the leak meter reads beside a score."""
-        return (
-            self.protocol.but(shuffled_twin=True)
-            if not self.protocol.shuffled_twin
-            else self.protocol
-        )
+    def open(self, name: str = "") -> Recording:
+        """A recording of this question by its name; by default the one it is about."""
+        about = name in ("", self.recording)
+        return open_recording(name or self.recording, **(self.said if about else {}))
 
 
 @dataclass(frozen=True)
@@ -152,7 +162,7 @@ def panel(name: str, asked: Asked, *, store=None, report: Report = SILENT) -> An
     BrainLensError
         For an unknown panel, and where the recording does not allow the question (people unknown, one experiment, ...).
     """
-    recording, store = _open(asked.recording), store or Store()
+    recording, store = asked.open(), store or Store()
     answer = _panel(name).answer(asked, recording, store, report)
     done = _done_key(name, asked, recording)
     if not store.has_score(done):
@@ -162,7 +172,9 @@ def panel(name: str, asked: Asked, *, store=None, report: Report = SILENT) -> An
 
 def _done_key(name: str, asked: Asked, recording: Recording) -> str:
     """Where it is written that everything behind a panel was computed and stored."""
-    runs = [score_key(load(m), _open(r), p) for m, r, p in _panel(name).needs(asked, recording)]
+    runs = [
+        score_key(load(m), asked.open(r), p) for m, r, p in _panel(name).needs(asked, recording)
+    ]
     return content_key(
         f"panel-{VERSION}",
         name,
@@ -176,7 +188,7 @@ def _done_key(name: str, asked: Asked, recording: Recording) -> str:
 
 def needs(name: str, asked: Asked) -> list[tuple[str, str, Protocol]]:
     """The scores that a panel is made of: model, recording, protocol; each once."""
-    found = _panel(name).needs(asked, _open(asked.recording))
+    found = _panel(name).needs(asked, asked.open())
     return list({(m, r, p.key()): (m, r, p) for m, r, p in found}.values())
 
 
@@ -194,10 +206,10 @@ def price(name: str, asked: Asked, *, before: tuple[str, ...] = (), store=None) 
     for model, on, protocol in needs(name, asked):
         if (model, on, protocol.key()) in shared:
             continue
-        one = cost(model, _open(on), protocol, store=store)
+        one = cost(model, asked.open(on), protocol, store=store)
         if not one.cached:
             total = _added(total, one)
-    recording = _open(asked.recording)
+    recording = asked.open()
     if total.seconds == 0 and (store or Store()).has_score(_done_key(name, asked, recording)):
         return total
     extra = _panel(name).extra(asked, recording)
@@ -222,12 +234,6 @@ def _panel(name: str) -> Panel:
     return PANELS[name]
 
 
-def _open(name: str) -> Recording:
-    from data.catalog.catalog import recording
-
-    return recording(name)
-
-
 def _scores(asked: Asked, recording: Recording, store, report: Report, protocol=None) -> list:
     from analysis.scoring.verb import score
 
@@ -235,6 +241,19 @@ def _scores(asked: Asked, recording: Recording, store, report: Report, protocol=
         score(model, recording, protocol or asked.protocol, store=store, report=report)
         for model in asked.models
     ]
+
+
+def stored_scores(asked: Asked, *, store=None) -> tuple:
+    """The scores of the models under the protocol that are whole in the store; nothing is computed."""
+    from analysis.scoring.verb import score
+
+    recording, store, found = asked.open(), store or Store(), []
+    for model in asked.models:
+        for protocol in (asked.protocol, _whole(asked, recording)):
+            if cost(model, recording, protocol, store=store).cached:
+                found.append(score(model, recording, protocol, store=store))
+                break
+    return tuple(found)
 
 
 def _untrained(asked: Asked) -> list[tuple[str, str]]:
@@ -253,9 +272,22 @@ def _untrained(asked: Asked) -> list[tuple[str, str]]:
 
 
 # ---- leak meter ---------------------------------------------------------------------------------------------------------
+LEAK_CONTROLS = ("position", "length", "random-embedding")
+"""What the leak meter reads beside a score, whatever the protocol's own controls are."""
+
+
+def _whole(asked: Asked, recording: Recording) -> Protocol:
+    """The protocol with all that the leak meter reads beside a score."""
+    more = () if recording.sampled else LEAK_CONTROLS
+    controls = tuple(dict.fromkeys((*asked.protocol.controls, *more)))
+    if asked.protocol.shuffled_twin and controls == asked.protocol.controls:
+        return asked.protocol
+    return asked.protocol.but(shuffled_twin=True, controls=controls)
+
+
 def _leak_needs(asked: Asked, recording: Recording):
     held = replace(plain(asked.protocol), shuffled_twin=True)
-    return [(model, asked.recording, asked.whole) for model in asked.models] + [
+    return [(model, asked.recording, _whole(asked, recording)) for model in asked.models] + [
         (copy, asked.recording, held) for _, copy in _untrained(asked)
     ]
 
@@ -263,7 +295,7 @@ def _leak_needs(asked: Asked, recording: Recording):
 def _leaks(asked: Asked, recording: Recording, store, report: Report) -> Answer:
     from analysis.scoring.verb import score
 
-    scores = _scores(asked, recording, store, report, asked.whole)
+    scores = _scores(asked, recording, store, report, _whole(asked, recording))
     held = replace(plain(asked.protocol), shuffled_twin=True)
     copies: dict[str, list] = {}
     for model, copy in _untrained(asked):
@@ -357,7 +389,7 @@ def _optimism(asked: Asked, recording: Recording, store, report: Report) -> Answ
 
     there = {}
     if asked.elsewhere:
-        other = _open(asked.elsewhere)
+        other = asked.open(asked.elsewhere)
         for model in asked.models:
             found = score(model, other, plain(asked.protocol), store=store, report=report)
             there[found.model] = found
@@ -452,6 +484,7 @@ def _waterfall(asked: Asked, recording: Recording, store, report: Report) -> Ans
             caption="Every bar is a run under the first fold seed; what controls and the ceiling take stands on axes of "
             "their own.",
         )
+        answer.facts["minus"] = _minus(whole)
         stages = [_paper(asked), _stage(asked, switches, frozenset())]
         stages += [_stage(asked, switches, frozenset(names[: i + 1])) for i in range(len(names))]
         stages.append(stages[-1])
@@ -475,7 +508,23 @@ def _waterfall(asked: Asked, recording: Recording, store, report: Report) -> Ans
         frame=frame,
         sentence=" ".join(one.sentence for _, one, _ in made),
         caption=first.caption + said,
-        facts={"beside": beside, "shares": {model: one.facts["shares"] for model, one, _ in made}},
+        facts={
+            "beside": beside,
+            "shares": {model: one.facts["shares"] for model, one, _ in made},
+            "minus": {model: one.facts["minus"] for model, one, _ in made},
+        },
+    )
+
+
+def _minus(score) -> Answer | None:
+    """From the model's R2 to what is its own, on the scale of R2; None where no joint fit was asked for."""
+    told = score.headline
+    if "unique_r2" not in told or not np.isfinite([told["model_r2"], told["unique_r2"]]).all():
+        return None
+    return waterfall(
+        [("the model alone", told["model_r2"]), (f"minus {told['beyond']}", told["unique_r2"])],
+        scale="Out-of-sample R2",
+        model=score.model,
     )
 
 

@@ -156,7 +156,7 @@ def _curve(said: Answer, model: str):
 def _matrix(said: Answer, model: str):
     kept = {over: share for over, share in said.facts["kept"].items() if np.isfinite(share)}
     if not kept:
-        return "r on the diagonal is not above 0", "nothing generalises"
+        return "too little is predicted on the diagonal to compare", "nothing that could generalise"
     finding = listed(f"{percent(share)} left on other {over}" for over, share in kept.items())
     lost = [over for over, share in kept.items() if share < KEPT]
     return finding, f"less than half is left on other {listed(lost)}" if lost else ""
