@@ -47,8 +47,8 @@ def leak_meter(
     -----
     Of what shuffled folds add (more than :data:`NOTICED`) it is called *leak* where nothing is left under held-out groups (the
     interval includes 0), *partly a leak* where something is. OASM says whether autocorrelation alone can do it: where it cannot
-    (its shuffled r is not above the half-width of the model's interval, or it was not computed) and the shuffled r lies inside the held-out interval, what
-    was added may be chance, and the verdict is *cannot tell*.
+    (its shuffled r is not above the half-width of the model's interval, or it was not computed) and the shuffled r lies inside
+    the held-out interval, what was added may be chance, and the verdict is *cannot tell*.
     """
     scores = list(scores)
     if not scores:
