@@ -324,7 +324,7 @@ def read_trials(
 
 def _names(term: str, column: str) -> bool:
     """Whether a coefficient is the column's own slope, whatever function is around it."""
-    if term == "(Intercept)" or ":" in term:
+    if column not in term or ":" in term:
         return False
     own = re.sub(r"\d+$", "", term) if term.endswith(tuple("0123456789")) and ")" in term else term
     return {name for one in parse(f"y ~ {own}").terms[-1] for name in one.columns} == {column}

@@ -2,14 +2,25 @@
 
 from __future__ import annotations
 
-import unicodedata
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
 import pandas as pd
 
-from analysis.reading.formula import Call, Formula, Name, Number, RandomTerm, Term, parse
+from analysis.reading.factors import CONTRASTS, Factor, as_factor, contrasts, numbers_only, truths
+from analysis.reading.formula import (
+    OPTIONS,
+    Call,
+    Formula,
+    Name,
+    Named,
+    Number,
+    RandomTerm,
+    Term,
+    Text,
+    parse,
+)
 from data.errors import BrainLensError, unknown
 
 __all__ = ["Block", "Design", "design", "natural_spline"]
@@ -27,8 +38,11 @@ FUNCTIONS = (
     "as.factor",
     "poly",
     "ns",
+    "relevel",
+    "C",
 )
-_MOST_ARGUMENTS = {"log": 2, "poly": 2, "ns": 2}
+_COMPARED = {"==": np.equal, "!=": np.not_equal, "<": np.less, "<=": np.less_equal, ">": np.greater,
+             ">=": np.greater_equal}  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -91,9 +105,11 @@ def design(
     table : pandas.DataFrame
         One row per trial.
     formula : str
-        See :func:`analysis.reading.formula.parse`. Functions: log, log2, log10, log1p, exp, sqrt, abs, I, scale, center, factor,
-        poly(x, degree), ns(x, df). Columns of words and truth values are factors with treatment contrasts, the first
-        level (of a categorical column: its own order, else sorted without regard to capitals) as the reference, as in R.
+        See :func:`analysis.reading.formula.parse`. Functions: log, log2, log10, log1p, exp, sqrt, abs, I, scale (with
+        ``center = FALSE``, ``scale = FALSE``), center, factor, poly(x, degree) (with ``raw = TRUE``), ns(x, df),
+        relevel(f, ref = "b"), C(f, contr.sum) (or contr.helmert), comparisons such as ``I(x > 3)`` and ``I(f == "b")``.
+        Columns of words and truth values are factors with treatment contrasts, the first level (of a categorical column: its
+        own order, else sorted without regard to capitals) as the reference, as in R.
     train : ndarray of bool, optional
         The rows that ``scale``, ``center``, ``poly`` and ``ns`` learn their numbers from; None: all. As in R these are taken over
         every present value of a column, before rows that lack another column are left out.
@@ -109,7 +125,7 @@ def design(
             raise unknown("column of the table", name, table.columns)
     read = _Reader(table, np.ones(len(table), bool) if train is None else np.asarray(train, bool))
     response = read(formula.response)
-    if isinstance(response, _Factor) or response.shape[1] != 1:
+    if isinstance(response, Factor) or response.shape[1] != 1:
         raise BrainLensError(f"The response {formula.response} is not one column of numbers",
                              remedy="Name a numeric column, such as log(rt)")  # fmt: skip
     fixed, names = read.terms(formula.terms)
@@ -166,21 +182,13 @@ def _levels(columns: pd.DataFrame) -> tuple[np.ndarray, np.ndarray]:
 
 
 # ---- expressions -----------------------------------------------------------------------------------------------------------
-@dataclass(frozen=True)
-class _Factor:
-    """A column of labels: ``codes`` with -1 where it is missing."""
-
-    codes: np.ndarray
-    levels: tuple[str, ...]
-
-
 class _Reader:
     """Evaluates expressions on a table, and codes terms as R does."""
 
     def __init__(self, table: pd.DataFrame, train: np.ndarray):
         self.table, self.train, self.known = table, train, {}
 
-    def __call__(self, expression) -> np.ndarray | _Factor:
+    def __call__(self, expression) -> np.ndarray | Factor:
         if expression not in self.known:
             self.known[expression] = self._evaluate(expression)
         return self.known[expression]
@@ -201,16 +209,17 @@ class _Reader:
 
     def _coded(self, expression, *, full: bool) -> tuple[np.ndarray, list[str]]:
         value, name = self(expression), str(expression)
-        if not isinstance(value, _Factor):
+        if not isinstance(value, Factor):
             count = value.shape[1]
             return value, [name] if count == 1 else [f"{name}{i + 1}" for i in range(count)]
         shown = value.levels if full else value.levels[1:]
         if not shown:
             raise BrainLensError(f"The column {name} has one level only: {value.levels}",
                                  remedy="Leave it out of the formula")  # fmt: skip
-        start = 0 if full else 1
-        coded = (value.codes[:, None] == np.arange(start, len(value.levels))).astype(float)
-        coded[value.codes < 0] = np.nan
+        matrix = np.eye(len(value.levels)) if full else contrasts(value)
+        coded = np.vstack([matrix, np.full(matrix.shape[1], np.nan)])[value.codes]
+        if not full and value.contrast != "treatment":
+            shown = range(1, len(value.levels))
         return coded, [f"{name}{level}" for level in shown]
 
     def _evaluate(self, expression):
@@ -220,36 +229,77 @@ class _Reader:
             return self._column(expression.name)
         assert isinstance(expression, Call)
         name, arguments = expression.function, expression.arguments
-        most = _MOST_ARGUMENTS.get(name, 2 if name in _SIGNS else 1)
-        if name in (*FUNCTIONS, "(", *_SIGNS) and not 1 <= len(arguments) <= most:
-            raise BrainLensError(
-                f"{expression}: {name}() takes {'one column' if most == 1 else 'a column and one number'}, not "
-                f"{len(arguments)} arguments",
-                remedy="Make the column in the table first, where you need more",
+        if name not in (*FUNCTIONS, "(", *_SIGNS, *_COMPARED):
+            raise unknown("function of a formula", name, FUNCTIONS)
+        if name in (*_SIGNS, *_COMPARED):
+            return self._signed(name, arguments, expression)
+        arguments, options = _bound(name, arguments, expression)
+        if name in ("factor", "as.factor", "relevel", "C"):
+            return self._factor(name, arguments[0], options, expression)
+        if name in ("I", "(") and isinstance(value := self(arguments[0]), Factor):
+            return value
+        values = self._numbers(arguments[0], expression)
+        if "base" in options:
+            return self._elementwise(name, values, expression) / np.log(
+                _constant(options["base"], expression)
             )
+        if name in _ELEMENTWISE:
+            return self._elementwise(name, values, expression)
+        return self._learned(name, values, options, expression)
+
+    def _signed(self, name: str, arguments, expression):
+        """Arithmetic, and comparisons with a number or a level."""
+        if len(arguments) == 1:
+            return -self._numbers(arguments[0], expression)
+        if name in _SIGNS:
+            return _SIGNS[name](*(self._numbers(one, expression) for one in arguments))
+        left, right = arguments
+        if isinstance(left, Text):
+            left, right = right, left
+        if not isinstance(right, Text):
+            values = [self._numbers(one, expression) for one in (left, right)]
+            known = np.isfinite(values).all(axis=0)[:, 0]
+            return truths(_COMPARED[name](*values)[:, 0], known)
+        value = self(left)
+        if not isinstance(value, Factor) or name not in ("==", "!="):
+            raise BrainLensError(f"{expression}: a word is compared with words by == or !=",
+                                 remedy="Compare numbers with numbers")  # fmt: skip
+        if right.value not in value.levels:
+            raise unknown(f"level of {left}", right.value, value.levels)
+        same = value.codes == value.levels.index(right.value)
+        return truths(same == (name == "=="), value.codes >= 0)
+
+    def _factor(self, name: str, argument, options: dict, expression) -> Factor:
+        """A factor made of a column, or one with another reference or other contrasts."""
         if name in ("factor", "as.factor"):
-            if not isinstance(arguments[0], Name):
+            if not isinstance(argument, Name):
                 raise BrainLensError(
                     f"{expression}: a factor is made of a column", remedy="Write factor(column)"
                 )
-            return _as_factor(self.table[arguments[0].name])
-        if name in _SIGNS and len(arguments) == 2:
-            return _SIGNS[name](*(self._numbers(one, expression) for one in arguments))
-        if name == "-":
-            return -self._numbers(arguments[0], expression)
-        if name not in FUNCTIONS and name != "(":
-            raise unknown("function of a formula", name, FUNCTIONS)
-        values = self._numbers(arguments[0], expression)
-        if name == "log" and len(arguments) == 2:
-            base = _constant(arguments[1], expression)
-            return self._elementwise(name, values, expression) / np.log(base)
-        if name in _ELEMENTWISE:
-            return self._elementwise(name, values, expression)
-        return self._learned(name, values, arguments[1:], expression)
+            return as_factor(self.table[argument.name])
+        value = self(argument)
+        if not isinstance(value, Factor):
+            raise BrainLensError(
+                f"{expression}: {argument} holds numbers, no levels",
+                remedy=f"Write {name}(factor({argument}), ...)",
+            )
+        said = next(iter(options.values()), None)
+        word = str(getattr(said, "value", said))
+        if name == "relevel":
+            if word not in value.levels:
+                raise unknown(f"level of {argument}", word, value.levels)
+            first = value.levels.index(word)
+            order = [first, *(k for k in range(len(value.levels)) if k != first)]
+            place = np.append(np.argsort(order), -1)
+            return Factor(place[value.codes], tuple(value.levels[k] for k in order))
+        word = word.removeprefix("contr.")
+        if word not in CONTRASTS:
+            raise unknown("contrast", word, [f"contr.{one}" for one in CONTRASTS])
+        return Factor(value.codes, value.levels, word)
 
     def _numbers(self, expression, inside) -> np.ndarray:
         value = self(expression)
-        if isinstance(value, _Factor):
+        if isinstance(value, Factor):
             raise BrainLensError(f"{inside} needs numbers, but {expression} holds words such as {value.levels[0]!r}",
                                  remedy="Name a numeric column")  # fmt: skip
         return value
@@ -275,11 +325,20 @@ class _Reader:
         if name == "center":
             return values - own.mean(axis=0)
         if name == "scale":
-            return (values - own.mean(axis=0)) / own.std(axis=0, ddof=1)
-        if len(options) != 1 or not isinstance(options[0], Number) or options[0].value < 1:
+            if _flag(options.get("center"), expression):
+                values, own = values - own.mean(axis=0), own - own.mean(axis=0)
+            if not _flag(options.get("scale"), expression):
+                return values
+            return values / np.sqrt(
+                (own**2).sum(axis=0) / (len(own) - 1)
+            )  # as R: around 0 where not centred
+        given = options.get("degree" if name == "poly" else "df")
+        if not isinstance(given, Number) or given.value < 1:
             raise BrainLensError(f"{expression}: give the {'degree' if name == 'poly' else 'df'} as a number",
                                  remedy=f"Write it as {name}(x, 3)")  # fmt: skip
-        count = int(options[0].value)
+        count = int(given.value)
+        if _flag(options.get("raw"), expression, default=False):
+            return values ** np.arange(1, count + 1)
         return (_polynomial if name == "poly" else natural_spline)(values[:, 0], own[:, 0], count)
 
     def _column(self, name: str):
@@ -289,8 +348,43 @@ class _Reader:
             or column.dtype == bool
             or column.dtype.kind in "OUST"
         ):
-            return _as_factor(column)
+            if column.dtype == object and numbers_only(column):
+                return pd.to_numeric(column).to_numpy(float, na_value=np.nan)[:, None]
+            return as_factor(column)
         return column.to_numpy(float, na_value=np.nan)[:, None]
+
+
+def _bound(name: str, arguments: tuple, expression) -> tuple[tuple, dict]:
+    """The column of a call, and its options by name."""
+    known = OPTIONS.get(name, ())
+    plain = [one for one in arguments if not isinstance(one, Named)]
+    if not plain or len(arguments) > 1 + len(known):
+        takes = {0: "one column", 1: "a column and one number"}.get(
+            len(known), f"a column, {', '.join(known)}"
+        )
+        raise BrainLensError(
+            f"{expression}: {name}() takes {takes}, not {len(arguments)} arguments",
+            remedy="Make the column in the table first, where you need more",
+        )
+    options = dict(zip(known, plain[1:]))
+    for one in arguments:
+        if isinstance(one, Named):
+            if one.name not in known:
+                raise unknown(f"option of {name}()", one.name, known)
+            options[one.name] = one.value
+    return (plain[0],), options
+
+
+def _flag(value, expression, *, default: bool = True) -> bool:
+    """TRUE or FALSE of an option."""
+    if value is None:
+        return default
+    said = {"TRUE": True, "T": True, "True": True, "FALSE": False, "F": False, "False": False}
+    if not isinstance(value, Name) or value.name not in said:
+        raise BrainLensError(
+            f"{expression}: {value} is neither TRUE nor FALSE", remedy="Write one of them"
+        )
+    return said[value.name]
 
 
 def _constant(expression, inside) -> float:
@@ -299,29 +393,6 @@ def _constant(expression, inside) -> float:
             f"{inside}: the base is {expression}", remedy="Write it as a number, such as log(x, 2)"
         )
     return expression.value
-
-
-def _collated(level) -> tuple:
-    """The order of levels as R has it in every language but C: ``b``, ``B``, ``c``; signs before digits before letters."""
-    if not isinstance(level, str):
-        return (level,)
-    base = "".join(c for c in unicodedata.normalize("NFD", level) if not unicodedata.combining(c))
-    ranks = [
-        (1 + c.isdigit() if c.isalnum() and not c.isalpha() else 3 * c.isalpha(), c.casefold())
-        for c in base
-    ]
-    return (ranks, level.casefold(), level.swapcase())
-
-
-def _as_factor(column: pd.Series) -> _Factor:
-    if isinstance(column.dtype, pd.CategoricalDtype):
-        used = column.cat.remove_unused_categories()
-        return _Factor(used.cat.codes.to_numpy(), tuple(map(str, used.cat.categories)))
-    present = column.notna().to_numpy()
-    levels = sorted(pd.unique(column[present]), key=_collated)
-    codes = np.full(len(column), -1)
-    codes[present] = pd.Index(levels).get_indexer(column[present])
-    return _Factor(codes, tuple(map(str, levels)))
 
 
 def _polynomial(values: np.ndarray, own: np.ndarray, degree: int) -> np.ndarray:

@@ -9,12 +9,24 @@ from itertools import combinations
 
 from data.errors import BrainLensError
 
-__all__ = ["Call", "Formula", "Name", "Number", "RandomTerm", "parse"]
+__all__ = [
+    "COMPARISONS",
+    "Call",
+    "Formula",
+    "Name",
+    "Named",
+    "Number",
+    "RandomTerm",
+    "Text",
+    "parse",
+]
 
+COMPARISONS = ("==", "!=", "<=", ">=", "<", ">")
 _TOKEN = re.compile(
     r"\s*(?:(?P<number>\d+\.?\d*(?:[eE][-+]?\d+)?|\.\d+)|(?P<name>[A-Za-z_.][\w.]*)|`(?P<quoted>[^`]+)`"
-    r"|(?P<sign>\|\||\*\*|[~+\-*/:^(),|=]))"
+    r"|\"(?P<text>[^\"]*)\"|'(?P<text_>[^']*)'|(?P<sign>\|\||\*\*|==|!=|<=|>=|[~+\-*/:^(),|=<>]))"
 )
+_PLAIN = re.compile(r"[A-Za-z_.][\w.]*")
 
 
 # ---- expressions ----------------------------------------------------------------------------------------------------------
@@ -25,7 +37,7 @@ class Name:
     name: str
 
     def __str__(self):
-        return self.name
+        return self.name if _PLAIN.fullmatch(self.name) else f"`{self.name}`"
 
     @property
     def columns(self) -> tuple[str, ...]:
@@ -46,6 +58,34 @@ class Number:
 
 
 @dataclass(frozen=True)
+class Text:
+    """A word between quotation marks, such as a level."""
+
+    value: str
+
+    def __str__(self):
+        return f'"{self.value}"'
+
+    columns = ()
+
+
+@dataclass(frozen=True)
+class Named:
+    """An argument with its name, such as ``scale = FALSE``."""
+
+    name: str
+    value: object
+
+    def __str__(self):
+        return f"{self.name} = {self.value}"
+
+    @property
+    def columns(self) -> tuple[str, ...]:
+        """An option reads no column."""
+        return ()
+
+
+@dataclass(frozen=True)
 class Call:
     """A function or an arithmetic sign with its arguments."""
 
@@ -54,12 +94,10 @@ class Call:
 
     def __str__(self):
         inner = [str(one) for one in self.arguments]
-        if self.function in ("+", "-", "*", "/", "^") and len(inner) == 2:
-            return (
-                f"{inner[0]} {self.function} {inner[1]}"
-                if self.function != "^"
-                else "^".join(inner)
-            )
+        if self.function in ("/", "^"):
+            return self.function.join(inner)
+        if self.function in ("+", "-", "*", *COMPARISONS) and len(inner) == 2:
+            return f"{inner[0]} {self.function} {inner[1]}"
         if self.function == "-":
             return f"-{inner[0]}"
         if self.function == "(":
@@ -68,8 +106,16 @@ class Call:
 
     @property
     def columns(self) -> tuple[str, ...]:
-        """Columns of the table that it reads."""
-        return tuple(name for one in self.arguments for name in one.columns)
+        """Columns of the table that it reads; the options of :data:`OPTIONS` read none."""
+        own = self.arguments[:1] if self.function in OPTIONS else self.arguments
+        return tuple(name for one in own for name in one.columns)
+
+
+OPTIONS = {
+    "scale": ("center", "scale"), "log": ("base",), "poly": ("degree", "raw"), "ns": ("df",), "C": ("contr",),
+    "relevel": ("ref",),
+}  # fmt: skip
+"""What functions take after their column."""
 
 
 Term = tuple  # of expressions, in order; the empty tuple is the intercept
@@ -199,7 +245,8 @@ class _Parser:
             if match is None:
                 raise self.error(f"the sign {text[place:].strip()[0]!r}")
             kind = match.lastgroup
-            self.tokens.append(("name" if kind == "quoted" else kind, match[kind]))
+            name = {"quoted": "name", "text_": "text"}.get(kind, kind)
+            self.tokens.append((name, match[kind]))
             place = match.end()
         self.tokens.append(("end", ""))
         self.at = 0
@@ -329,6 +376,12 @@ class _Parser:
         return _Side({}, bars)
 
     # ---- arithmetic inside functions
+    def comparison(self):
+        left = self.arithmetic()
+        if self.peek(*COMPARISONS):
+            return Call(self.take(), (left, self.arithmetic()))
+        return left
+
     def arithmetic(self):
         left = self.factor()
         while self.peek("+", "-"):
@@ -355,9 +408,12 @@ class _Parser:
         kind, value = self.tokens[self.at]
         if self.peek("("):
             self.take()
-            inner = self.arithmetic()
+            inner = self.comparison()
             self.take(")")
             return Call("(", (inner,))
+        if kind == "text":
+            self.at += 1
+            return Text(value)
         if kind not in ("name", "number"):
             raise self.error(f"a column is expected where {value or 'its end'!r} stands")
         self.at += 1
@@ -368,9 +424,11 @@ class _Parser:
         self.take("(")
         arguments = []
         while not self.peek(")"):
-            if self.tokens[self.at][0] == "name" and self.tokens[self.at + 1] == ("sign", "="):
-                self.at += 2  # the name of an argument, such as df = 3
-            arguments.append(self.arithmetic())
+            kind, name = self.tokens[self.at]
+            named = kind == "name" and self.tokens[self.at + 1] == ("sign", "=")
+            self.at += 2 * named
+            given = self.comparison()
+            arguments.append(Named(name, given) if named else given)
             if not self.peek(")"):
                 self.take(",")
         self.take(")")

@@ -16,6 +16,8 @@ from analysis.reading.penalised import Problem
 from analysis.reading.satterthwaite import coefficient_intervals
 from benchmarks import people as simulations
 from data.errors import BrainLensError
+from data.readers.trials import UCL_LEFT_OUT
+from data.readers.trials import trials as trials_of
 
 
 @pytest.fixture(scope="module")
@@ -88,6 +90,41 @@ def test_lme4_gives_the_same(
         sorted(found), sorted(np.array(deviations.split(), float)), atol=tolerance
     )
     assert mixed_model(table, formula, reml=True).deviance == pytest.approx(restricted, abs=1e-4)
+
+
+OPTIONS = [  # what may stand in a formula, the names and numbers of lme4 1.1.31 (-2 log likelihood by ML, estimates)
+    ('y ~ scale(x, scale = FALSE) + scale(z, center = FALSE) + (scale(x, scale = FALSE) | person)', 1969.617550,
+     {"(Intercept)": 0.863126, "scale(x, scale = FALSE)": 0.508834, "scale(z, center = FALSE)": -0.124822}),
+    ('y ~ x * C(cond, contr.sum) + (C(cond, contr.sum) || person) + (1 | item)', 1919.057469,
+     {"(Intercept)": 0.889066, "x": 0.499020, "C(cond, contr.sum)1": -0.120630, "C(cond, contr.sum)2": 0.247473,
+      "x:C(cond, contr.sum)1": -0.037047, "x:C(cond, contr.sum)2": -0.127969}),
+    ('y ~ C(cond, contr.helmert) + relevel(lab, ref = "south") + (1 | person)', 2094.908664,
+     {"(Intercept)": 0.565543, "C(cond, contr.helmert)1": 0.201455, "C(cond, contr.helmert)2": -0.097193,
+      'relevel(lab, ref = "south")north': 0.746909, 'relevel(lab, ref = "south")west': 0.039538}),
+    ('y ~ I(x > 0.5) * I(cond == "b") + late + (late | person)', 2048.085199,
+     {"(Intercept)": 0.542290, "I(x > 0.5)TRUE": 0.719577, 'I(cond == "b")TRUE': 0.367925, "lateTRUE": -0.104894,
+      'I(x > 0.5)TRUE:I(cond == "b")TRUE': 0.236442}),
+    ('y ~ poly(z, 2, raw = TRUE) + log(x + 9, base = 2) + exp(x/2) + `my x` + (1 | item)', 2166.083140,
+     {"(Intercept)": -1.036831, "poly(z, 2, raw = TRUE)1": -0.149731, "poly(z, 2, raw = TRUE)2": -0.015221,
+      "log(x + 9, base = 2)": 0.498412, "exp(x/2)": 0.372502, "`my x`": 0.199692}),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("formula, ml, estimates", OPTIONS)
+def test_options_contrasts_and_comparisons_are_those_of_r(trials, formula, ml, estimates):
+    table = trials.dropna()
+    table = table.assign(late=table["z"] > 0.2, **{"my x": table["x"]})
+    fit = mixed_model(table, formula)
+    assert fit.deviance == pytest.approx(ml, abs=1e-4)
+    assert dict(fit.coefficients["estimate"]) == pytest.approx(estimates, abs=5e-5)
+    again = mixed_model(table, fit.formula)  # what it says was fitted can be fitted
+    assert again.deviance == pytest.approx(fit.deviance, abs=1e-8)
+
+
+def test_columns_of_objects_that_hold_numbers_are_numbers(trials):
+    objects = trials.assign(x=trials["x"].astype(object).where(trials["x"].notna(), None))
+    fits = [mixed_model(table, "y ~ x + (1 | person)") for table in (trials, objects)]
+    assert fits[0].aic == fits[1].aic and fits[1].n_dropped == 2
 
 
 def test_a_natural_spline_spans_what_that_of_r_does(trials):
@@ -222,8 +259,12 @@ def test_a_logarithm_has_its_base_and_no_argument_is_ignored(trials):
     np.testing.assert_allclose(one, two)
     factor = design(table, "y ~ as.factor(cond) + (1 | person)")
     assert list(factor.names)[1:] == ["as.factor(cond)b", "as.factor(cond)c"]
-    for wrong, said in (("scale(x, 2)", "takes one column"), ("log(rt, x)", "the base is x"), ("log(rt, 1)", "the base is 1"),
-                        ("log(rt, 2, 3)", "a column and one number"), ("factor(x + z)", "made of a column")):  # fmt: skip
+    for wrong, said in (("abs(x, 2)", "takes one column"), ("log(rt, x)", "the base is x"), ("log(rt, 1)", "the base is 1"),
+                        ("log(rt, 2, 3)", "a column and one number"), ("factor(x + z)", "made of a column"),
+                        ("scale(x, centre = FALSE)", "option of scale"), ("scale(x, scale = 2)", "neither TRUE nor FALSE"),
+                        ("relevel(cond, ref = 'd')", "level of cond"), ("C(cond, contr.odd)", "contrast"),
+                        ("C(x, contr.sum)", "no levels"), ("I(cond > 'a')", "compared with words by"),
+                        ("I(cond == 'd')", "level of cond"), ("ns(x)", "give the df")):  # fmt: skip
         with pytest.raises(BrainLensError, match=said):
             design(table, f"y ~ {wrong} + (1 | person)")
 
@@ -232,7 +273,7 @@ def test_a_logarithm_has_its_base_and_no_argument_is_ignored(trials):
     ("y~a*b+(a||g)", "y ~ 1 + a + b + a:b + (1 + a || g)"),
     ("y ~ (a + b + c)^2 - a:b + (1|g)", "y ~ 1 + a + b + c + a:c + b:c + (1 | g)"),
     ("y ~ a/b - 1 + (0 + a | g/h)", "y ~ 0 + a + a:b + (0 + a | g) + (0 + a | g:h)"),
-    ("log(`my rt` + 1) ~ I(x^2) + b:a + a:b + (1 | i)", "log(my rt + 1) ~ 1 + I(x^2) + b:a + (1 | i)"),
+    ("log(`my rt` + 1) ~ I(x^2) + b:a + a:b + (1 | i)", "log(`my rt` + 1) ~ 1 + I(x^2) + b:a + (1 | i)"),
 ])  # fmt: skip
 def test_formulas_are_read_as_r_reads_them(text, read):
     assert str(parse(text)) == read
@@ -359,6 +400,30 @@ def test_brothers_under_two_models_is_as_in_lme4(mirror, name, aic, slope, error
     )
     found = fit.variances["sd"].fillna(fit.variances["correlation"])
     np.testing.assert_allclose(found, deviations, atol=6e-4)
+
+
+@pytest.mark.realdata
+@pytest.mark.slow
+@pytest.mark.parametrize("name, formula, reml, aic, estimates, deviations", [
+    ("ucl-eyetracking-people", "log(first_pass) ~ scale(log_freq) * scale(nr_char) + scale(word_position) + previous_skipped"
+     " + (1 + scale(log_freq) + scale(nr_char) || person) + (1 | item)", False, 34432.684465,
+     (5.409519, 0.033254, 0.036063), (0.121611, 0.031858, 0.028691, 0.141034, 0.395899)),
+    ("nieuwland2018", "n400 ~ scale(cloze) + lab + (scale(cloze) | person) + (scale(cloze) | item)", False, 186511.452990,
+     (1.636165, 0.904722, 2.057201), (1.829286, 0.435989, 0.059524, 1.111265, 0.625231, 0.144888, 9.041101)),
+    ("nieuwland2018", "n400 ~ cloze * lab + (1 | lab:person) + (1 | item/article)", True, 186514.204340,
+     (1.001593, 1.302601, 1.322620), (1.859933, 0.850718, 0.955974, 9.050223)),
+])  # fmt: skip
+def test_other_recordings_are_as_in_lme4(mirror, name, formula, reml, aic, estimates, deviations):
+    """lme4 1.1.31, bobyqa; slopes, interactions, factors, nesting, REML."""
+    table = trials_of(name)
+    if name == "ucl-eyetracking-people":
+        table = table[(table["first_pass"] > 0) & ~table["left_out"] & table["log_freq"].notna()]
+        table = table[~table["person"].isin(map(str, UCL_LEFT_OUT))]
+    fit = mixed_model(table, formula, reml=reml)
+    assert fit.aic == pytest.approx(aic, abs=0.001) and fit.converged and not fit.singular
+    np.testing.assert_allclose(fit.coefficients["estimate"].iloc[:3], estimates, atol=5e-6)
+    found = fit.variances["sd"].fillna(fit.variances["correlation"])
+    np.testing.assert_allclose(sorted(found), sorted(deviations), atol=2e-5)
 
 
 @pytest.mark.realdata
