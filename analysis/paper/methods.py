@@ -282,7 +282,11 @@ def _scored(scores: list, about: Mapping, protocol: Protocol) -> list[str]:
         else "stimulus groups"
     )
     nested = protocol.layer == "nested" and any(len(score.layers) > 1 for score in scores)
-    with_layer = ", every fold with the layer chosen for it" if nested else ""
+    with_layer = (
+        ", every fold with the layer chosen for it and each side no narrower than with the layers chosen anew in every draw"
+        if nested
+        else ""
+    )
     widened = float(scores[0].dataset.attrs.get("widened", 1.0))
     wider = (
         f"; they were widened by {widened:.2f} for the variability of training (Nadeau & Bengio 2003)"

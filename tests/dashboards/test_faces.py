@@ -143,6 +143,46 @@ def test_the_ranking_and_the_exports_say_the_same(one, tmp_path):
     np.testing.assert_allclose(chosen.to_numpy(), each, atol=1e-7)
 
 
+def test_compare_the_tiles_the_capsule_and_the_people_say_the_same(one, tmp_path):
+    from analysis.answers.groups import targets as by_target
+    from analysis.answers.tiles import tiles
+    from analysis.paper.capsule import write_capsule
+    from analysis.scoring.capsules import read_capsule
+    from dashboards import Compare
+    from data.catalog.catalog import recording
+
+    lens = Compare()
+    lens.wait(30)
+    for scale, expected in (("raw", (one.value, one.low, one.high)), ("normalised", one.share)):
+        lens.selection.scale = scale
+        ranked = lens.shown.pictures[0].table  # a file that was brought in again stands beside it
+        assert set(ranked["model"]) == {MODEL}
+        for row in ranked.itertuples():
+            assert (row.mean, row.low, row.high) == ends(*expected)
+    lens.close()
+    tile = tiles([one])[0]
+    assert (tile.r, tile.low, tile.high) == ends(one.value, one.low, one.high)
+    made = write_capsule(tmp_path / "one.zip", one, recording("simulated"), predictions=False)
+    back = read_capsule(made).result
+    assert (back["r"], back["r_low"], back["r_high"]) == ends(one.value, one.low, one.high)
+    each = by_target([one], {}).frame
+    people = each.groupby("subject")["r"].mean()
+    assert people.mean() == pytest.approx(one.value, abs=1e-6)
+
+
+def test_the_draws_behind_every_face_are_those_of_the_number(one):
+    """Differences, shares and ranks are made of draws: these have the ends that are shown, and know of the choice."""
+    from analysis.scoring.nested import nested_draws
+    from analysis.scoring.results import results
+
+    stored = np.asarray(results().iloc[0]["draws"], float)
+    assert np.percentile(stored, [2.5, 97.5]) == pytest.approx([one.low, one.high], abs=1e-6)
+    fixed = nested_draws(one.dataset, one._positions, one.value)
+    low, high = np.percentile(fixed, [2.5, 97.5])
+    assert one.low <= low + 1e-12 and one.high >= high - 1e-12
+    assert len(fixed) == len(one.draws) == 100
+
+
 def test_one_fold_seed_is_a_preview_and_says_so_wherever_it_goes(home, tmp_path):
     from analysis.paper.tables import long_table
     from analysis.progress import Report
