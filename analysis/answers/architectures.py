@@ -20,9 +20,9 @@ from analysis.models.variants.wired import piece_loss
 from analysis.models.zoo.wire import brief, recipe_of, tokens_for
 from analysis.progress import SILENT, Report
 from analysis.protocol import Protocol, preset
+from analysis.scoring.case import as_recording
 from analysis.scoring.keys import data_key
 from analysis.scoring.summary import summarise
-from analysis.scoring.verb import as_recording
 from analysis.store.keys import content_key
 from analysis.store.store import Store
 from data.embedded import prose

@@ -18,10 +18,10 @@ from analysis.models import load
 from analysis.progress import SILENT, Report
 from analysis.protocol import Protocol
 from analysis.reading.source import corpus as as_corpus
+from analysis.scoring.case import as_recording
 from analysis.scoring.folds import fit_parts, runs
 from analysis.scoring.metrics import pearson
 from analysis.scoring.summary import choose_layers, summarise
-from analysis.scoring.verb import as_recording
 from analysis.store.store import Store
 from analysis.text.occlusion import masked
 from analysis.text.passages import passages, words

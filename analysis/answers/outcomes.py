@@ -22,10 +22,10 @@ from analysis.reading.delta_ll import add_spillover, delta_log_likelihood
 from analysis.reading.frame import word_frame
 from analysis.reading.run import BASE, SPILLOVER
 from analysis.reading.source import corpus as as_corpus
+from analysis.scoring.case import as_recording
 from analysis.scoring.folds import fit_parts, runs
 from analysis.scoring.keys import score_key
 from analysis.scoring.summary import choose_layers, interval, summarise
-from analysis.scoring.verb import as_recording
 from analysis.store.keys import content_key
 from analysis.store.store import Store
 from data.errors import BrainLensError

@@ -17,10 +17,10 @@ from analysis.models.variants.lesion import nonwords, select, sentences, t_map
 from analysis.models.variants.maps import UnitMap, load_map, save_map
 from analysis.progress import SILENT, Report
 from analysis.protocol import Protocol
+from analysis.scoring.case import as_recording
 from analysis.scoring.folds import fit_parts, runs
 from analysis.scoring.summary import interval as ends
 from analysis.scoring.summary import summarise
-from analysis.scoring.verb import as_recording
 from data.errors import BrainLensError
 from data.recording import Recording
 

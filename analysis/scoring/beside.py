@@ -9,15 +9,12 @@ import numpy as np
 import pandas as pd
 import xarray as xr
 
-from analysis.features.activations import Activations, extract
 from analysis.features.controls import SIGMAS, oasm
-from analysis.models import load
 from analysis.progress import SILENT, Report
 from analysis.protocol import Protocol
+from analysis.scoring.case import Case
 from analysis.scoring.comparisons import joint_fits
 from analysis.scoring.folds import fit_with_twin, runs
-from analysis.scoring.in_time import followed
-from analysis.scoring.keys import score_key
 from analysis.scoring.summary import ends, summarise
 from analysis.store.keys import content_key
 from analysis.store.store import Store
@@ -175,30 +172,6 @@ def beyond(
             "OASM is no control: under held-out groups it predicts a constant",
             remedy="Take it out of the controls; the leak meter shows it",
         )
-    store, protocol = store or Store(), score.protocol
-    source = load(model) if isinstance(model, str) else model
-    every = runs(recording, protocol)
-    wanted = [run for number, run in enumerate(every) if run.same == number]
-    keys = [score_key(source, recording, run.protocol) for run in wanted]
-
-    def features(layer: int) -> np.ndarray:
-        read = source
-        if not isinstance(source, Activations):
-            read = extract(
-                source, recording.reading(), protocol, [layer], store=store, report=report
-            )
-        return followed(read.layer(layer), recording, protocol)
-
-    fits, _ = joint_fits(
-        features,
-        score.fold_layers,
-        recording,
-        protocol,
-        wanted,
-        keys,
-        store,
-        report,
-        names=tuple(names),
-        width=max(source.widths),
-    )
+    case = Case.of(model, recording, score.protocol, store=store, report=report)
+    fits, _ = joint_fits(case, score.fold_layers, names=tuple(names), width=max(case.source.widths))
     return fits

@@ -18,6 +18,7 @@ from analysis.mapping.scattered import MISSING
 from analysis.progress import Report
 from analysis.protocol import SIMILARITIES, Protocol
 from analysis.scoring.blocks import side_by_side
+from analysis.scoring.case import Case
 from analysis.scoring.folds import Run, fit_with_twin
 from analysis.scoring.in_time import banded_in_time, controls_in_time, nuisance
 from analysis.scoring.keys import data_key
@@ -36,11 +37,10 @@ HEADLINE_TARGETS = 1000
 """Above so many targets the joint fit would outlast everything else, and is left to a request of its own."""
 
 
-def controls_of(
-    source, recording: Recording, run: Run, store, report: Report
-) -> dict[str, xr.Dataset]:
+def controls_of(case: Case, run: Run) -> dict[str, xr.Dataset]:
     """The protocol's controls on the folds of one seed, from the store where they are there."""
-    sets = _control_features(source, recording, run.protocol)
+    recording, store, report = case.recording, case.store, case.report
+    sets = _control_features(case.source, recording, run.protocol)
     controls = {}
     for done, (name, matrix) in enumerate(sets.items()):
         report.step(done, len(sets), "controls")
@@ -151,28 +151,15 @@ def _restored(found: xr.Dataset, prefix: str):
     )
 
 
-def headline(
-    features: Callable[[int], np.ndarray],
-    fold_layers: Sequence[int],
-    recording: Recording,
-    protocol: Protocol,
-    every: list[Run],
-    keys: list[str],
-    store,
-    report: Report,
-) -> tuple[dict, bool]:
+def headline(case: Case, fold_layers: Sequence[int]) -> tuple[dict, bool]:
     """R2 of a model beyond position and length, of them alone, and of both together; and whether it was in the store.
 
     Parameters
     ----------
-    features : callable
-        Layer -> its features, shape (n_stimuli, n_units); called only where the result is not stored.
+    case : Case
+        Read only where the result is not stored.
     fold_layers : sequence of int
-        The layer chosen for each fold; the folds of all runs follow each other.
-    every : list of Run
-        One for each fold seed.
-    keys : list of str
-        Of the model's scores under each of them.
+        The layer chosen for each fold; the folds of all wanted runs follow each other.
 
     Returns
     -------
@@ -181,6 +168,7 @@ def headline(
         protocol does not ask for it; only ``why_not``, in words, where it cannot be had.
     bool
     """
+    recording, protocol = case.recording, case.protocol
     if (
         not protocol.unique
         or protocol.method in SIMILARITIES
@@ -191,9 +179,9 @@ def headline(
         return {
             "why_not": f"with {recording.n_targets:,} targets it would outlast all else; up to {HEADLINE_TARGETS:,} have one"
         }, True
-    if not all(_measured(recording, part)[1].any() for part in every[0].parts):
+    if not all(_measured(recording, part)[1].any() for part in case.every[0].parts):
         return {"why_not": f"every target misses more than {MISSING:.0%} of the stimuli"}, True
-    fits, known = joint_fits(features, fold_layers, recording, protocol, every, keys, store, report)
+    fits, known = joint_fits(case, fold_layers)
     joint, controls, alone = (
         summarise(
             np.concatenate([fit[name].values for fit in fits]),
@@ -214,14 +202,8 @@ def headline(
 
 
 def joint_fits(
-    features: Callable[[int], np.ndarray],
+    case: Case,
     fold_layers: Sequence[int],
-    recording: Recording,
-    protocol: Protocol,
-    every: list[Run],
-    keys: list[str],
-    store,
-    report: Report,
     *,
     names: Sequence[str] = BEYOND,
     width: int | None = None,
@@ -230,7 +212,7 @@ def joint_fits(
 
     Parameters
     ----------
-    features, fold_layers, every, keys
+    case, fold_layers
         As for :func:`headline`.
     names : sequence of str
         The controls, one band together.
@@ -243,8 +225,9 @@ def joint_fits(
         ``joint``, ``alone`` (the model), ``controls`` over (fold, target); ``part`` of each fold.
     bool
     """
+    recording, store = case.recording, case.store
     fits, known, start = [], True, 0
-    for run, key in zip(every, keys, strict=True):
+    for run, key in ((case.every[number], case.keys[number]) for number in case.wanted):
         count = sum(len(part.folds) for part in run.parts)
         layers = list(fold_layers[start : start + count])
         start += count
@@ -257,9 +240,15 @@ def joint_fits(
             if tuple(names) != BEYOND and not recording.sampled:
                 beside = controls_by_name(recording, names, width=width, seed=run.protocol.seed)
             found = _joint_fit(
-                features, layers, recording, run.protocol, run.parts, report, beside=beside
+                case.features,
+                layers,
+                recording,
+                run.protocol,
+                run.parts,
+                case.report,
+                beside=beside,
             )
-            found.attrs |= {"recording": recording.id, "protocol": protocol.name}
+            found.attrs |= {"recording": recording.id, "protocol": case.protocol.name}
             store.save_score(key, found)
         fits.append(found)
     return fits, known

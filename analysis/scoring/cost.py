@@ -7,10 +7,9 @@ from dataclasses import dataclass
 import numpy as np
 
 from analysis.features.activations import activation_key
-from analysis.models.catalog import card, load, state
+from analysis.models.catalog import card, state
 from analysis.protocol import Protocol
-from analysis.scoring.folds import runs
-from analysis.scoring.keys import score_key
+from analysis.scoring.case import Case
 from analysis.store.store import Store
 from analysis.text.passages import passages
 from data.recording import Recording
@@ -86,11 +85,9 @@ def cost(model: str, recording: Recording, protocol: Protocol, *, store=None) ->
             download=facts.download,
             memory=6 * (parameters or 0),
         )
-    reader = load(model)
-    found = runs(recording, protocol)
-    every = [run for number, run in enumerate(found) if run.same == number]
-    keys = [score_key(reader, recording, run.protocol) for run in every]
-    twin = bool(found[0].twins)
+    case = Case.of(model, recording, protocol, store=store)
+    reader, keys = case.source, [case.keys[number] for number in case.wanted]
+    twin = bool(case.every[0].twins)
     there = [
         sum(
             store.has_score(f"{key}-layer{n}")

@@ -13,16 +13,13 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from analysis.features.activations import Activations, extract
 from analysis.progress import SILENT, Report
 from analysis.protocol import Protocol, preset
-from analysis.scoring.folds import runs
+from analysis.scoring.case import Case
 from analysis.scoring.geometry import refuse_geometry
 from analysis.scoring.predictions import held_out
-from analysis.scoring.verb import as_model, as_recording, score
-from analysis.store.store import Store
+from analysis.scoring.verb import score
 from data.errors import BrainLensError
-from data.recording import Recording
 
 __all__ = [
     "MEASURES",
@@ -194,22 +191,18 @@ def decode(
     """
     protocol = preset(protocol) if isinstance(protocol, str) else protocol
     refuse_geometry(protocol, "decoding")
-    recording, store = as_recording(recording), store or Store()
-    source = model if isinstance(model, Activations) else as_model(model)
     protocol = protocol.each_seed()[0]
-    scored = score(source, recording, protocol, layers=layers, store=store, report=report)
-    chosen = scored.fold_layers
-    activations = (
-        source
-        if isinstance(source, Activations)
-        else extract(source, recording, protocol, sorted(set(chosen)), store=store, report=report)
+    case = Case.of(model, recording, protocol, layers=layers, store=store, report=report)
+    scored = score(
+        case.source, case.recording, protocol, layers=case.numbers, store=case.store, report=report
     )
-    matches = _matches(activations, chosen, recording, protocol, tolerance, report)
+    matches = _matches(case, scored.fold_layers, tolerance)
     return _judged(matches, draws, tolerance, report)
 
 
-def _matches(activations, chosen, recording: Recording, protocol: Protocol, tolerance, report):
+def _matches(case: Case, chosen: list[int], tolerance: float):
     """Per fold (person -> match), strata."""
+    recording, activations = case.recording, case.activations(chosen)
     lengths = np.array([len(str(text).split()) for text in recording.texts], float)
     people = (
         np.full(recording.n_targets, "")
@@ -217,8 +210,8 @@ def _matches(activations, chosen, recording: Recording, protocol: Protocol, tole
         else np.asarray(recording.subjects).astype(str)
     )
     found = []
-    run = runs(recording, protocol)[0]
-    for part in held_out(activations, chosen, recording, run.protocol, run.parts, report):
+    run = case.every[0]
+    for part in held_out(activations, chosen, recording, run.protocol, run.parts, case.report):
         whose = people[part.targets]
         for _, test in part.folds:
             rows = part.rows[test]

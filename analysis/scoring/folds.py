@@ -8,13 +8,14 @@ from dataclasses import dataclass
 import numpy as np
 import xarray as xr
 
-from analysis.mapping.narrow import cross_validate_narrow, narrowed, projected
+from analysis.mapping.narrow import narrowed, projected
 from analysis.mapping.splits import make_folds, same_folds, within
 from analysis.progress import Report
 from analysis.protocol import SIMILARITIES, Protocol
 from analysis.scoring.blocks import side_by_side
 from analysis.scoring.geometry import fit_geometry
 from analysis.scoring.in_time import cross_validate_in_time
+from analysis.scoring.solver import cross_validate_under
 from analysis.statistics.bootstrap import DRAWS_SEED, hierarchical_bootstrap, moments
 from data.recording import Recording
 
@@ -198,8 +199,8 @@ def fitted(
         else:
             chosen = _chosen(part, protocol, local)
             here = np.ascontiguousarray(responses[np.ix_(rows, seen)])
-            fit = _cross_validate(
-                features[rows], here, folds, chosen, protocol, report, predictions=draws
+            fit = cross_validate_under(
+                protocol, features[rows], here, folds, **chosen, predictions=draws, report=report
             )
         block = {
             "r": fit.r[0],
@@ -261,7 +262,7 @@ def _precision(recording: Recording):
 
 
 def _in_time(features, part, recording, protocol, seen, draws, choosing, report):
-    """As :func:`_cross_validate`, on samples: each fold filtered by itself."""
+    """As :func:`analysis.scoring.solver.cross_validate_under`, on samples: each fold filtered by itself."""
     criterion, inner = within(part, protocol)
 
     def inner_of(x, y, number, place):
@@ -290,39 +291,14 @@ def _chosen(part, protocol: Protocol, local: np.ndarray) -> dict:
     }
 
 
-def _cross_validate(
-    features,
-    responses,
-    folds,
-    chosen: dict,
-    protocol: Protocol,
-    report: Report,
-    *,
-    predictions: bool,
-):
-    return cross_validate_narrow(
-        features,
-        responses,
-        folds,
-        dimensions=protocol.dimensions,
-        seed=protocol.seed,
-        method=protocol.method,
-        alphas=protocol.alphas,
-        **chosen,
-        standardize=protocol.standardize,
-        shared_alpha=protocol.shared_alpha,
-        rcond=protocol.rcond,
-        predictions=predictions,
-        report=report,
-    )
-
-
 def _inner_r(features, responses, inner, protocol: Protocol, report: Report) -> np.ndarray:
     """Mean r over the inner folds of each outer fold, where the choice of alpha does not give such a score, (fold, target)."""
     flat = [fold for inside in inner for fold in inside]
     third = protocol.criterion in ("kfold", "logo")  # there is no third level of folds
-    chosen = {"criterion": "gcv" if third else protocol.criterion}
-    r = _cross_validate(features, responses, flat, chosen, protocol, report, predictions=False).r[0]
+    criterion = "gcv" if third else protocol.criterion
+    r = cross_validate_under(
+        protocol, features, responses, flat, criterion=criterion, predictions=False, report=report
+    ).r[0]
     ends = np.cumsum([len(inside) for inside in inner])[:-1]
     return np.stack([each.mean(axis=0) for each in np.split(r, ends)])
 

@@ -11,9 +11,9 @@ import pandas as pd
 from analysis.features.controls import features as controls_by_name
 from analysis.features.time import convolve, delayed, detrended, pieces, resample
 from analysis.mapping.banded import BandedFit, banded_ridge
-from analysis.mapping.narrow import cross_validate_narrow
 from analysis.progress import Report
 from analysis.protocol import Protocol
+from analysis.scoring.solver import cross_validate_under
 from data.errors import BrainLensError, unknown
 from data.recording import Recording
 
@@ -313,18 +313,12 @@ def cross_validate_in_time(
         here = dict(chosen)
         if chosen.get("inner_folds"):
             here["inner_folds"] = [[(place[a], place[b]) for a, b in chosen["inner_folds"][number]]]
-        fit = cross_validate_narrow(
+        fit = cross_validate_under(
+            protocol,
             x,
             np.ascontiguousarray(y, dtype=np.float32),
             [(place[train], place[test])],
-            dimensions=protocol.dimensions,
-            seed=protocol.seed,
-            method=protocol.method,
-            alphas=protocol.alphas,
             **here,
-            standardize=protocol.standardize,
-            shared_alpha=protocol.shared_alpha,
-            rcond=protocol.rcond,
             predictions=predictions,
             report=report,
         )

@@ -9,19 +9,17 @@ import numpy as np
 import pandas as pd
 import xarray as xr
 
-from analysis.features.activations import Activations, extract
 from analysis.features.controls import features as controls_by_name
 from analysis.features.time import delayed, resample
 from analysis.mapping import cross_validate
 from analysis.mapping.splits import Part, gap_of, make_folds, within
 from analysis.progress import SILENT, Report
-from analysis.protocol import Protocol, preset
+from analysis.protocol import Protocol
+from analysis.scoring.case import Case
 from analysis.scoring.in_time import cross_validate_in_time
-from analysis.scoring.keys import score_key
-from analysis.scoring.verb import as_model, as_recording, score
+from analysis.scoring.verb import score
 from analysis.statistics.turning import block_r, effective_shifts, turned
 from analysis.store.keys import content_key
-from analysis.store.store import Store
 from data.errors import BrainLensError
 from data.recording import Recording
 
@@ -116,25 +114,18 @@ def lag_course(
     delays); blocks are held out with the gap of the longest lag, and filtered apart from the rest. In epochs each lag is a
     target of its own.
     """
-    protocol = preset(protocol) if isinstance(protocol, str) else protocol
-    recording, store = as_recording(recording), store or Store()
+    case = Case.of(model, recording, protocol, store=store, report=report)
+    recording, store, protocol = case.recording, case.store, case.protocol
     lags = lags_of(recording)
-    source = model if isinstance(model, Activations) else as_model(model)
-    key = content_key("lags", VERSION, score_key(source, recording, protocol))
+    key = content_key("lags", VERSION, case.key)
     if (found := store.load_score(key)) is not None or known:
         return found
-    scored = score(model, recording, protocol, store=store, report=report.inner())
+    scored = score(case.source, recording, protocol, store=store, report=report.inner())
     wide = _wide(protocol, lags) if recording.sampled else protocol
     single = next(iter(wide.each_seed()))
     parts = make_folds(recording, single)
     layers = scored.fold_layers[: sum(len(part.folds) for part in parts)]
-    read = (
-        source
-        if isinstance(source, Activations)
-        else extract(
-            source, recording.reading(), protocol, sorted(set(layers)), store=store, report=report
-        )
-    )
+    read = case.activations(layers)
     curves = {scored.model: {layer: read.layer(layer) for layer in set(layers)}}
     for name, values in _controls(recording).items():
         curves[name] = dict.fromkeys(layers, values)

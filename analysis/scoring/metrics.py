@@ -7,16 +7,14 @@ from collections.abc import Sequence
 import numpy as np
 from scipy import stats
 
-from analysis.features.activations import Activations, extract
 from analysis.mapping.pearson import pearson as correlation
 from analysis.progress import SILENT, Report
 from analysis.protocol import Protocol, preset
+from analysis.scoring.case import Case
 from analysis.scoring.decoding import TOLERANCE, strata
-from analysis.scoring.folds import runs
 from analysis.scoring.predictions import held_out
 from analysis.scoring.summary import summarise
-from analysis.scoring.verb import as_model, as_recording, score
-from analysis.store.store import Store
+from analysis.scoring.verb import score
 from data.errors import BrainLensError
 from data.registry import Registry
 
@@ -100,19 +98,16 @@ def measure(
             f"The protocol {protocol.name} draws its test stimuli at random, some several times and some never",
             remedy="Choose a protocol that tests each stimulus once, such as defended",
         )
-    store, recording, model = store or Store(), as_recording(recording), as_model(model)
-    scored = score(model, recording, protocol, layers=layers, store=store, report=report)
-    chosen = scored.fold_layers
-    activations = (
-        model
-        if isinstance(model, Activations)
-        else extract(model, recording, protocol, sorted(set(chosen)), store=store, report=report)
+    case = Case.of(model, recording, protocol, layers=layers, store=store, report=report)
+    recording = case.recording
+    scored = score(
+        case.source, recording, protocol, layers=case.numbers, store=case.store, report=report
     )
+    chosen = scored.fold_layers
+    activations = case.activations(chosen)
     rows: dict[str, list[np.ndarray]] = {name: [] for name in functions}
     labels: list[str] = []
-    for number, run in enumerate(runs(recording, protocol)):
-        if run.same != number:  # its folds are those of an earlier seed
-            continue
+    for run in (case.every[number] for number in case.wanted):
         mine = chosen[len(labels) : len(labels) + sum(len(part.folds) for part in run.parts)]
         for part in held_out(activations, mine, recording, run.protocol, run.parts, report):
             for _, test in part.folds:

@@ -8,19 +8,19 @@ import numpy as np
 import pandas as pd
 import xarray as xr
 
-from analysis.features.activations import Activations, activation_key, extract
+from analysis.features.activations import activation_key
 from analysis.features.controls import features, words
 from analysis.features.surprisal import token_surprisals, window_of
 from analysis.mapping.splits import make_folds
 from analysis.progress import SILENT, Report
 from analysis.protocol import Protocol, preset
+from analysis.scoring.case import Case
 from analysis.scoring.cost import Cost, estimate
 from analysis.scoring.keys import score_key
 from analysis.scoring.predictions import held_out
 from analysis.scoring.verb import score
 from analysis.store.store import Store
 from analysis.text.alignment import joined, partition
-from data.catalog.catalog import recording as load
 from data.errors import BrainLensError, unknown
 from data.recording import Recording
 
@@ -112,32 +112,19 @@ def item_values(
             f"The protocol {protocol.name} draws its test stimuli at random, some several times and some never",
             remedy="Choose a protocol that tests each stimulus once, such as defended",
         )
-    store = store or Store()
-    if not isinstance(recording, Recording):
-        recording = load(recording)
-    if isinstance(model, str):
-        from analysis.models import load as read
-
-        model = read(model)
-    parts = make_folds(recording, protocol)
-    scored = score(model, recording, protocol, store=store, report=report)
+    case = Case.of(model, recording, protocol, store=store, report=report)
+    recording, store, parts = case.recording, case.store, case.every[0].parts
+    scored = score(case.source, recording, protocol, store=store, report=report)
     first = scored.fold_layers[: sum(len(part.folds) for part in parts)]  # of the first fold seed
     people = (
         tuple(dict.fromkeys(map(str, recording.subjects)))
         if recording.subjects is not None
         else ("all",)
     )
-    key = f"{score_key(model, recording, protocol)}-items"
+    key = f"{case.key}-items"
     found = store.load_score(key)
     if found is None:
-        layers = sorted(set(first))
-        ready = isinstance(model, Activations)
-        held = (
-            model
-            if ready
-            else extract(model, recording, protocol, layers, store=store, report=report)
-        )
-        values = _each(held, first, recording, protocol, parts, report)
+        values = _each(case.activations(first), first, recording, protocol, parts, report)
         found = xr.Dataset({"value": (("person", "stimulus"), _by_person(values, recording))})
         store.save_score(
             key,

@@ -7,11 +7,11 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from analysis.mapping.narrow import cross_validate_narrow
 from analysis.mapping.splits import Part, within
 from analysis.progress import Report
 from analysis.protocol import Protocol
 from analysis.scoring.geometry import refuse_geometry
+from analysis.scoring.solver import cross_validate_under
 from data.errors import BrainLensError
 from data.recording import Recording
 
@@ -82,19 +82,13 @@ def held_out(
         for layer in sorted(set(mine)):
             which = [number for number, one in enumerate(mine) if one == layer]
             report.step(done, wanted, "folds")
-            fit = cross_validate_narrow(
+            fit = cross_validate_under(
+                protocol,
                 activations.layer(layer)[part.rows],
                 y,
                 [folds[i] for i in which],
-                dimensions=protocol.dimensions,
-                seed=protocol.seed,
-                method=protocol.method,
-                alphas=protocol.alphas,
                 criterion=criterion,
                 inner_folds=inner and [inner[i] for i in which],
-                standardize=protocol.standardize,
-                shared_alpha=protocol.shared_alpha,
-                rcond=protocol.rcond,
                 predictions=True,
                 report=report,
             )

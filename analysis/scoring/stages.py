@@ -17,12 +17,11 @@ import numpy as np
 import xarray as xr
 
 from analysis.progress import Report
-from analysis.protocol import Protocol
+from analysis.scoring.case import Case
 from analysis.scoring.comparisons import ceiling_of, controls_of
 from analysis.scoring.folds import Run, fit_parts, twin_of
 from analysis.scoring.in_time import followed
 from analysis.store.keys import made
-from data.recording import Recording
 
 __all__ = ["PREVIEW_TARGETS", "Stages", "bisection"]
 
@@ -35,59 +34,46 @@ class Stages:
 
     Parameters
     ----------
-    features : callable
-        ``features(numbers)`` gives activations that have these layers; called once, where something is missing.
-    every : list of Run
-        One for each fold seed.
-    keys : list of str
-        Of the model's scores under each of them.
-    numbers : list of int
-        Layers that are wanted.
+    case : Case
     """
 
-    def __init__(
-        self,
-        source,
-        features: Callable,
-        recording: Recording,
-        protocol: Protocol,
-        every: list[Run],
-        keys: list[str],
-        numbers: list[int],
-        store,
-    ):
-        self.source, self.recording, self.protocol = source, recording, protocol
-        self.every, self.keys, self.numbers, self.store = every, keys, numbers, store
-        self.wanted = [number for number, run in enumerate(every) if run.same == number]
+    def __init__(self, case: Case):
+        self.case = case
         self.fits: list[dict[int, xr.Dataset]] = [
-            self._stored(keys[run], "layer") if run in self.wanted else {}
-            for run in range(len(every))
+            self._stored(case.keys[run], "layer") if run in case.wanted else {}
+            for run in range(len(case.every))
         ]
         self.twins = self._twins()
         self.previews: dict[int, xr.Dataset] = {}
         self.controls: list[dict[str, xr.Dataset]] = []
         self.cached = not self._missing_twins() and all(
-            len(self.fits[run]) == len(numbers) for run in self.wanted
+            len(self.fits[run]) == len(case.numbers) for run in case.wanted
         )
         self.ceiling = None
-        self._features, self._activations = features, None
+        self._activations = None
 
     def _stored(self, key: str, what: str) -> dict[int, xr.Dataset]:
-        found = {n: self.store.load_score(f"{key}-{what}{n}") for n in self.numbers}
+        found = {n: self.case.store.load_score(f"{key}-{what}{n}") for n in self.case.numbers}
         return {n: one for n, one in found.items() if one is not None}
 
     def _twins(self) -> dict[int, xr.Dataset]:
-        return self._stored(self.keys[0], "twin") if self.every[0].twins else {}
+        return self._stored(self.case.keys[0], "twin") if self.case.every[0].twins else {}
 
     def _missing_twins(self) -> list[int]:
-        return [n for n in bisection(self.numbers) if self.every[0].twins and n not in self.twins]
+        return [
+            n
+            for n in bisection(self.case.numbers)
+            if self.case.every[0].twins and n not in self.twins
+        ]
 
     def layer(self, number: int) -> np.ndarray:
         """One layer's features (n_stimuli, n_units); of a story as the signal should follow them."""
         if self._activations is None:
-            missing = {n for run in self.wanted for n in self.numbers if n not in self.fits[run]}
-            self._activations = self._features(sorted(missing | set(self._missing_twins())))
-        return followed(self._activations.layer(number), self.recording, self.protocol)
+            missing = {
+                n for run in self.case.wanted for n in self.case.numbers if n not in self.fits[run]
+            }
+            self._activations = self.case.activations(sorted(missing | set(self._missing_twins())))
+        return followed(self._activations.layer(number), self.case.recording, self.case.protocol)
 
     def shown(self, runs: Sequence[int]) -> list[dict[int, xr.Dataset]]:
         """Per run, layer -> what there is of it: the first run has twins, and previews where it has nothing better."""
@@ -101,43 +87,44 @@ class Stages:
         return found
 
     # ---- the work ---------------------------------------------------------------------------------------------------
-    def run(self, report: Report, tell: Callable[[list[int]], None]) -> None:
+    def run(self, tell: Callable[[list[int]], None]) -> None:
         """Make what is missing; ``tell(runs)`` after each piece, with the numbers of the runs that can be shown."""
-        total = sum(len(self.numbers) - len(self.fits[run]) for run in self.wanted)
+        report = self.case.report
+        total = sum(len(self.case.numbers) - len(self.fits[run]) for run in self.case.wanted)
         done, first = 0, True
-        for run, each in enumerate(self.every):
-            missing = [n for n in bisection(self.numbers) if n not in self.fits[run]]
-            missing = missing if run in self.wanted else []
+        for run, each in enumerate(self.case.every):
+            missing = [n for n in bisection(self.case.numbers) if n not in self.fits[run]]
+            missing = missing if run in self.case.wanted else []
             if first and missing:
                 self._preview(missing, report, lambda: tell([0]))
             for number in missing:
                 report.step(done, total, "layers")
                 began = time.perf_counter()
                 fit = self._fit(number, each, report)
-                key = f"{self.keys[run]}-layer{number}"
+                key = f"{self.case.keys[run]}-layer{number}"
                 self.fits[run][number] = self._keep(key, fit, number, each, began)
                 done += 1
                 if first:
                     tell([0])
-            self.controls.append(controls_of(self.source, self.recording, each, self.store, report))
+            self.controls.append(controls_of(self.case, each))
             if first:
                 self._beside(report, lambda: None if self.cached else tell([0]))
-            elif missing and run < self.wanted[-1]:
-                tell([one for one in self.wanted if one <= run])
+            elif missing and run < self.case.wanted[-1]:
+                tell([one for one in self.case.wanted if one <= run])
             first = False
         report.step(total, total, "layers")
 
     def _preview(self, missing: list[int], report: Report, tell: Callable[[], None]) -> None:
         """Layers on some targets; with alpha by leaving groups out in closed form where refits were asked for."""
-        count = self.recording.n_targets
+        count = self.case.recording.n_targets
         if count < 3 * PREVIEW_TARGETS:
             return
-        rng = np.random.default_rng(self.protocol.seed)
+        rng = np.random.default_rng(self.case.protocol.seed)
         some = np.sort(rng.permutation(count)[:PREVIEW_TARGETS])
-        few, each = self.recording.select(targets=some), self.every[0]
+        few, each = self.case.recording.select(targets=some), self.case.every[0]
         quick = each.protocol.criterion == "kfold"
         protocol = each.protocol.but(criterion="logo") if quick else each.protocol
-        everywhere = self.recording.responses.target.values
+        everywhere = self.case.recording.responses.target.values
         for done, number in enumerate(missing):
             report.step(done, len(missing), "preview of layers")
             began = time.perf_counter()
@@ -151,13 +138,13 @@ class Stages:
 
     @property
     def _nested(self) -> bool:
-        return self.protocol.layer == "nested"
+        return self.case.protocol.layer == "nested"
 
     def _fit(self, number: int, run: Run, report: Report) -> xr.Dataset:
         """r, R2, alpha over (fold, target) of one layer, and its interval."""
         fit = fit_parts(
             self.layer(number),
-            self.recording,
+            self.case.recording,
             run.protocol,
             run.parts,
             report,
@@ -173,24 +160,26 @@ class Stages:
         missing = self._missing_twins()
         for done, number in enumerate(missing):
             report.step(done, len(missing), "shuffled twins")
-            began, first = time.perf_counter(), self.every[0]
-            twin = twin_of(self.layer(number), self.recording, first, report)
-            key = f"{self.keys[0]}-twin{number}"
+            began, first = time.perf_counter(), self.case.every[0]
+            twin = twin_of(self.layer(number), self.case.recording, first, report)
+            key = f"{self.case.keys[0]}-twin{number}"
             self.twins[number] = self._keep(key, twin, number, first, began)
             tell()
-        self.ceiling = ceiling_of(self.recording, self.protocol, self.every, self.store, report)
+        self.ceiling = ceiling_of(
+            self.case.recording, self.case.protocol, self.case.every, self.case.store, report
+        )
         tell()
 
     def _keep(self, key: str, fit: xr.Dataset, number: int, run: Run, began: float) -> xr.Dataset:
         fit.attrs |= {
-            "model": self.source.id,
-            "recording": self.recording.id,
-            "protocol": self.protocol.name,
+            "model": self.case.source.id,
+            "recording": self.case.recording.id,
+            "protocol": self.case.protocol.name,
             "layer": number,
             "made": made(time.perf_counter() - began, seed=run.protocol.seed)
             | {"device": getattr(self._activations, "device", "")},
         }
-        self.store.save_score(key, fit)
+        self.case.store.save_score(key, fit)
         return fit
 
 

@@ -18,8 +18,9 @@ import pandas as pd
 
 from analysis.progress import SILENT, Report
 from analysis.protocol import Protocol
+from analysis.scoring.case import as_model, as_recording
 from analysis.scoring.results import plain_row, results, row_hash
-from analysis.scoring.verb import as_model, as_recording, score
+from analysis.scoring.verb import score
 from data.errors import BrainLensError, unknown
 from data.files import atomic
 

@@ -4,33 +4,26 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
-from pathlib import Path
 
 import pandas as pd
 import xarray as xr
 
 from analysis.ceiling.kinds import Ceiling
-from analysis.features.activations import Activations, extract
-from analysis.features.arrays import from_arrays, is_arrays
-from analysis.models import load
-from analysis.models.sites import is_site
 from analysis.progress import SILENT, Report
-from analysis.protocol import Protocol, preset
+from analysis.protocol import Protocol
+from analysis.scoring.case import Case
 from analysis.scoring.comparisons import headline
-from analysis.scoring.folds import Run, over_seeds, runs
-from analysis.scoring.in_time import followed
-from analysis.scoring.keys import score_key
+from analysis.scoring.folds import over_seeds
 from analysis.scoring.lock import require_open
 from analysis.scoring.provenance import provenance
 from analysis.scoring.result import Score
 from analysis.scoring.results import keep
 from analysis.scoring.stages import Stages, bisection
 from analysis.scoring.summary import interval, summarise
-from analysis.store.store import Store
 from data.errors import BrainLensError
 from data.recording import Recording
 
-__all__ = ["Score", "as_model", "as_recording", "bisection", "score"]
+__all__ = ["Score", "bisection", "score"]
 
 
 # ---- the verb -------------------------------------------------------------------------------------------------------
@@ -80,129 +73,31 @@ def score(
     over folds per target, then over a subject's targets, then over subjects (Schrimpf et al. 2021 take medians). All of it is
     done for each of the protocol's fold seeds and averaged; after the first seed the profile is shown as a preview.
     """
-    protocol = preset(protocol) if isinstance(protocol, str) else protocol
-    recording = as_recording(recording)
-    store = store or Store()
-    every = runs(recording, protocol)
-    if is_arrays(model):
-        model = from_arrays(model, recording)
-    model, layers = at_sites(model, layers)
-    source = model if isinstance(model, Activations) else as_model(model)
-    numbers = _layer_numbers(source, layers)
-    _wide_enough(source, numbers, protocol)
-    keys = [score_key(source, recording, run.protocol) for run in every]
-    require_open(source, recording, protocol, store)
-    work = Stages(
-        source,
-        lambda missing: _activations(source, recording, protocol, missing, store, report),
-        recording,
-        protocol,
-        every,
-        keys,
-        numbers,
-        store,
-    )
+    case = Case.of(model, recording, protocol, layers=layers, store=store, report=report)
+    _wide_enough(case)
+    require_open(case.source, case.recording, case.protocol, case.store)
+    work = Stages(case)
 
     def assembled(runs: list[int], *, last: bool = False) -> Score:
-        return _assemble(
-            source,
-            recording,
-            protocol,
-            every,
-            work.shown(runs),
-            [every[run].protocol.seed for run in runs],
-            work.controls,
-            work.ceiling,
-            wanted=len(numbers),
-            complete=last,
-            cached=work.cached,
-        )
+        return _assemble(case, work, runs, complete=last)
 
-    work.run(report, lambda runs: report.partial(assembled(runs)))
-    wanted = work.wanted
-    scored = assembled(wanted, last=True)
-
-    def features(layer: int):
-        read = _activations(source, recording, protocol, [layer], store, report)
-        return followed(read.layer(layer), recording, protocol)
-
-    beyond, known = headline(
-        features,
-        scored.fold_layers,
-        recording,
-        protocol,
-        [every[run] for run in wanted],
-        [keys[run] for run in wanted],
-        store,
-        report,
-    )
+    work.run(lambda runs: report.partial(assembled(runs)))
+    scored = assembled(case.wanted, last=True)
+    beyond, known = headline(case, scored.fold_layers)
     scored = replace(scored, headline=beyond, cached=work.cached and known)
     if (
-        len(numbers) == source.n_layers
+        len(case.numbers) == case.source.n_layers
     ):  # a result stands for a model, so all its layers had their chance
-        keep(scored, score_key(source, recording, protocol), store)
+        keep(scored, case.key, case.store)
     return scored
 
 
-# ---- names to things, and things to keys ----------------------------------------------------------------------------
-def as_model(model):
-    """The reader of a name; a model or activations are given back."""
-    if not isinstance(model, str | Path):
-        return model
-
-    return load(str(model))
-
-
-def at_sites(model, layers: Sequence[int | str] | None):
-    """A model read at the places that ``layers`` names, and all of them; both as they are where it names layers.
-
-    Raises
-    ------
-    BrainLensError
-        For a model without such places.
-    """
-    if layers is None or not any(map(is_site, layers)):
-        return model, layers
-    model = as_model(model)
-    if getattr(getattr(model, "variant", None), "sites", None):  # it is read there already
-        return model, layers
-    if not hasattr(model, "at"):
-        raise BrainLensError(
-            f"{model.id} is no transformer and has no {next(filter(is_site, layers))!r}",
-            remedy="Give layers by their numbers",
-        )
-    names = [one if is_site(one) else f"block:{model.layer_number(one)}" for one in layers]
-    return model.at(names), None
-
-
-def as_recording(recording) -> Recording:
-    """The recording of an id or a path; a recording is given back."""
-    if isinstance(recording, Recording):
-        return recording
-    from data.catalog.catalog import recording as load
-
-    return load(recording)
-
-
-def _layer_numbers(source, layers: Sequence[int | str] | None) -> list[int]:
-    if isinstance(source, Activations):
-        return (
-            sorted(source.layers)
-            if layers is None
-            else sorted({source.layer_number(layer) for layer in layers})
-        )
-    return (
-        list(range(source.n_layers))
-        if layers is None
-        else sorted({source.layer_number(layer) for layer in layers})
-    )
-
-
-def _wide_enough(source, numbers: list[int], protocol: Protocol) -> None:
+def _wide_enough(case: Case) -> None:
     """Refuse a common width that some layer does not have: it would not be common."""
+    source, protocol = case.source, case.protocol
     if protocol.width is None or not source.widths:
         return
-    for number in numbers:
+    for number in case.numbers:
         if source.widths[number] < protocol.width:
             raise BrainLensError(
                 f"Layer {number} of {source.id} has {source.widths[number]} units: fewer than "
@@ -211,29 +106,10 @@ def _wide_enough(source, numbers: list[int], protocol: Protocol) -> None:
             )
 
 
-def _activations(
-    source, recording: Recording, protocol: Protocol, layers: list[int], store, report: Report
-):
-    if isinstance(source, Activations):
-        return source
-    return extract(source, recording.reading(), protocol, layers, store=store, report=report)
-
-
 # ---- the record -----------------------------------------------------------------------------------------------------
-def _assemble(
-    source,
-    recording: Recording,
-    protocol: Protocol,
-    every: list[Run],
-    fits: list[dict[int, xr.Dataset]],
-    seeds: list[int],
-    controls: list[dict[str, xr.Dataset]],
-    bound,
-    *,
-    wanted: int,
-    complete: bool,
-    cached: bool,
-) -> Score:
+def _assemble(case: Case, work: Stages, runs: list[int], *, complete: bool) -> Score:
+    source, recording, protocol = case.source, case.recording, case.protocol
+    fits, seeds = work.shown(runs), [case.every[run].protocol.seed for run in runs]
     layers = sorted(fits[0])
     dataset = xr.concat(
         [over_seeds([fit[n] for fit in fits], seeds) for n in layers],
@@ -256,25 +132,25 @@ def _assemble(
             dataset = dataset.assign_coords({name: ("target", values.values)})
     if recording.averaged:
         dataset = dataset.drop_vars("subject", errors="ignore")
-    bound = bound or Ceiling.none("the ceiling is being estimated", recording.n_targets)
     if sites:
         dataset = dataset.assign_coords(site=("layer", [sites[n] for n in layers]))
+    bound = work.ceiling or Ceiling.none("the ceiling is being estimated", recording.n_targets)
     return Score(
         dataset,
         bound,
         protocol,
-        _control_table(controls, recording, protocol),
+        _control_table(work.controls, recording, protocol),
         provenance=provenance(
             source,
             recording,
             protocol,
-            every[0].parts,
+            case.every[0].parts,
             bound,
             [fit.attrs["made"] for found in fits for fit in found.values()],
         ),
-        cached=cached,
-        complete=complete and len(layers) == wanted,
-        control_draws=_control_draws(controls),
+        cached=work.cached,
+        complete=complete and len(layers) == len(case.numbers),
+        control_draws=_control_draws(work.controls),
     )
 
 

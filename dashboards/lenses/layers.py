@@ -60,10 +60,10 @@ class Layers(Lens):
         "by",
         "protocols",
         "tested",
-        "places",
+        "sites",
     )
     fields: ClassVar = {
-        "places": param.String(
+        "sites": param.String(
             "", doc="Places inside the blocks that are read like layers; empty: the layers."
         )
     }
@@ -89,14 +89,14 @@ class Layers(Lens):
         )
         self._places = pmui.TextInput(
             label="Inside the blocks", placeholder="such as attn, mlp, head:3; empty: layers",
-            value=self.selection.places, margin=(8, 0, 2, 0),
+            value=self.selection.sites, margin=(8, 0, 2, 0),
             description="Read attention (attn), the feed-forward part (mlp), single heads (head) or a decoder (dec) in place "
             "of the layers; with :3 behind it block 3 alone, head:3.5 one head. Other models keep their layers.",
             **small,
         )  # fmt: skip
         self._places.param.watch(self._placed, "value")
         self.selection.param.watch(
-            lambda event: self._places.param.update(value=event.new), "places"
+            lambda event: self._places.param.update(value=event.new), "sites"
         )
         self.link(beside, "protocols")
         self.link(tested, "tested")
@@ -122,11 +122,11 @@ class Layers(Lens):
     def _placed(self, event) -> None:
         text = (event.new or "").strip()
         if self._suffixes(text) is not None:
-            self.selection.places = text
+            self.selection.sites = text
 
     def models(self) -> list[str]:
         """The models chosen, each transformer once for every kind of place that is asked for."""
-        places, found = self._suffixes(self.selection.places) or [], []
+        places, found = self._suffixes(self.selection.sites) or [], []
         if not places:
             return self.selection.models
         for model in self.selection.models:

@@ -9,15 +9,22 @@ import pandas as pd
 import pytest
 import xarray as xr
 
+from analysis.features.arrays import from_arrays
 from analysis.mapping.splits import Part, make_folds
 from analysis.progress import SILENT
 from analysis.protocol import Protocol
+from analysis.scoring.case import Case
 from analysis.scoring.comparisons import _joint_fit, headline
-from analysis.scoring.folds import Run
 from analysis.store.store import Store
 from data.recording import Recording
 
 PROTOCOL = Protocol(folds=4, inner_folds=3, bootstrap=20)
+
+
+def case(features, recording, store) -> Case:
+    """The features as layers 0 to 3, on one set of folds."""
+    ready = from_arrays(dict.fromkeys(range(4), features), recording)
+    return Case.of(ready, recording, PROTOCOL, store=store)
 
 
 def words(unmeasured: bool) -> tuple[Recording, np.ndarray]:
@@ -49,25 +56,14 @@ def words(unmeasured: bool) -> tuple[Recording, np.ndarray]:
 
 def test_rows_without_a_measurement_count_for_nothing_and_break_nothing(tmp_path):
     recording, features = words(unmeasured=True)
-    parts = make_folds(recording, PROTOCOL)
-    every, layers = [Run(PROTOCOL, parts, [], 0)], [3, 3, 1, 3]
-    found, known = headline(
-        lambda layer: features, layers, recording, PROTOCOL, every, ["key"], Store(tmp_path), SILENT
-    )
+    asked, layers = case(features, recording, Store(tmp_path)), [3, 3, 1, 3]
+    found, known = headline(asked, layers)
     assert not known and found["left_out"] == 0
     assert found["joint_r2"] > 0.5 and found["unique_r2"] == pytest.approx(
         found["joint_r2"] - found["controls_r2"]
     )
-    again, known = headline(
-        lambda layer: pytest.fail("read again"),
-        layers,
-        recording,
-        PROTOCOL,
-        every,
-        ["key"],
-        Store(tmp_path),
-        SILENT,
-    )
+    asked.source.layer = lambda layer: pytest.fail("read again")
+    again, known = headline(asked, layers)
     assert known and again == found
 
 
@@ -122,29 +118,12 @@ def test_targets_that_lack_many_rows_are_left_out_and_counted(tmp_path):
     values = recording.responses.values.copy()
     values[:30, 0] = np.nan
     holey = replace(recording, responses=recording.responses.copy(data=values))
-    found, _ = headline(
-        lambda layer: features,
-        [3] * 4,
-        holey,
-        PROTOCOL,
-        [Run(PROTOCOL, make_folds(holey, PROTOCOL), [], 0)],
-        ["key"],
-        Store(tmp_path),
-        SILENT,
-    )
+    found, _ = headline(case(features, holey, Store(tmp_path)), [3] * 4)
     assert found["left_out"] == 1 and np.isfinite(found["joint_r2"])
     values[:30], values[5, 1], values[30:70, 1] = recording.responses.values[:30], np.nan, np.nan
     values[100:140, 0] = np.nan
     worse = replace(recording, responses=recording.responses.copy(data=values))
-    every = [Run(PROTOCOL, make_folds(worse, PROTOCOL), [], 0)]
-    asked = (
-        lambda layer: features,
-        [3] * 4,
-        worse,
-        PROTOCOL,
-        every,
-        ["other"],
-        Store(tmp_path),
-        SILENT,
-    )
-    assert headline(*asked)[0] == {"why_not": "every target misses more than 10% of the stimuli"}
+    asked = case(features, worse, Store(tmp_path))
+    assert headline(asked, [3] * 4)[0] == {
+        "why_not": "every target misses more than 10% of the stimuli"
+    }

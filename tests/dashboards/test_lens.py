@@ -323,7 +323,7 @@ def test_layers_beside_each_other_by_subject_and_by_target(clean_home):
 def test_layers_are_read_inside_the_blocks(clean_home):
     quick = QUICK.but(controls=(), unique=False, seeds=1, criterion="gcv", bootstrap=20)
     lens = Layers(
-        models=[MODEL, "zoo-glove-64d"], recording="simulated", protocol=quick, places="attn, mlp:1"
+        models=[MODEL, "zoo-glove-64d"], recording="simulated", protocol=quick, sites="attn, mlp:1"
     )
     assert lens.models() == [f"{MODEL}@at:attn", f"{MODEL}@at:mlp:1", "zoo-glove-64d"]
     lens.selection.models = [MODEL]
@@ -331,10 +331,10 @@ def test_layers_are_read_inside_the_blocks(clean_home):
     picture = lens.view().pictures[0]
     assert picture.table["note"].str.partition(":")[0].tolist() == ["attn"] * 3 + ["mlp"]
     assert f"{MODEL}@at:attn predicts simulated with r" in picture.spec.answer
-    assert "places=attn,%20mlp:1" in lens.selection.query()
+    assert "sites=attn,%20mlp:1" in lens.selection.query()
     lens._places.value = "attention"
     assert lens._places.error_state and "attn:1" in lens._places.helper_text
-    assert lens.selection.places == "attn, mlp:1"
+    assert lens.selection.sites == "attn, mlp:1"
     lens._places.value = ""
     assert lens.models() == [MODEL] and not lens._places.error_state
     lens.close()

@@ -82,6 +82,7 @@ FULL = {
     "trained": 16,
     "search_seed": 4,
     "places": "region",
+    "sites": "attn, mlp:1",
     "doubts": ["leaks", "curve"],
     "copies": 2,
     "exchanges": 20,

@@ -1,0 +1,56 @@
+"""From a protocol to the solver's arguments: the one place where that happens."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from analysis.mapping.narrow import cross_validate_narrow
+from analysis.progress import Report
+from analysis.protocol import Protocol
+
+__all__ = ["cross_validate_under"]
+
+
+def cross_validate_under(
+    protocol: Protocol,
+    features: np.ndarray,
+    responses: np.ndarray,
+    folds: Sequence[tuple[np.ndarray, np.ndarray]],
+    *,
+    criterion: str,
+    inner_folds=None,
+    predictions: bool,
+    report: Report,
+):
+    """:func:`analysis.mapping.narrow.cross_validate_narrow` of one layer, with the mapping that a protocol names.
+
+    Parameters
+    ----------
+    protocol : Protocol
+        ``method``, ``alphas``, ``standardize``, ``shared_alpha``, ``rcond``, ``dimensions`` and ``seed`` count.
+    features : ndarray, shape (n_rows, n_units)
+    responses : ndarray, shape (n_rows, n_targets)
+    folds : list of (train, test)
+    criterion, inner_folds
+        How alpha is chosen inside the training folds: from :func:`analysis.mapping.splits.within`, by row.
+    predictions : bool
+        Whether held-out predictions are wanted.
+    """
+    return cross_validate_narrow(
+        features,
+        responses,
+        folds,
+        dimensions=protocol.dimensions,
+        seed=protocol.seed,
+        method=protocol.method,
+        alphas=protocol.alphas,
+        criterion=criterion,
+        inner_folds=inner_folds,
+        standardize=protocol.standardize,
+        shared_alpha=protocol.shared_alpha,
+        rcond=protocol.rcond,
+        predictions=predictions,
+        report=report,
+    )
