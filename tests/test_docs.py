@@ -83,6 +83,12 @@ def blocks(path: Path, language: str) -> list[str]:
     return re.findall(rf"```{language}\n(.*?)```", text, flags=re.S)
 
 
+def files(path: Path) -> dict[str, str]:
+    """What a page tells of a file before its examples use it: a block under ``<!-- file: name -->``."""
+    found = re.findall(r"<!-- file: (\S+) -->\n```\w+\n(.*?)```", path.read_text(encoding="utf-8"), flags=re.S)  # fmt: skip
+    return dict(found)
+
+
 WITH_PYTHON = [path for path in DOCS if blocks(path, "python")]
 WITH_SHELL = [path for path in DOCS if "brainlens" in " ".join(blocks(path, "sh"))]
 
@@ -91,6 +97,8 @@ WITH_SHELL = [path for path in DOCS if "brainlens" in " ".join(blocks(path, "sh"
 @pytest.mark.parametrize("path", WITH_PYTHON, ids=lambda path: path.stem)
 def test_the_python_examples_of_a_page_run(path, clean_home, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
+    for name, content in files(path).items():
+        (tmp_path / name).write_text(content, encoding="utf-8")
     names: dict[str, object] = {"__name__": "example"}
     for number, block in enumerate(blocks(path, "python")):
         exec(compile(block, f"{path.name}, example {number + 1}", "exec"), names)
