@@ -32,7 +32,8 @@ def garden_paths(
     -------
     Answer
         ``frame``: predictor, construction, item, bits (difference), rt (difference in ms), low, high (people resampled), n.
-        ``facts["slopes"]``: predictor, construction, slope (ms per bit over items), low, high (people and items resampled).
+        ``facts["slopes"]``: predictor, construction, slope (ms per bit over items), low, high (people and items resampled);
+        ``facts["lines"]``: predictor, construction, bits, rt, low, high of the fitted line, resampled alike.
 
     Notes
     -----
@@ -57,7 +58,7 @@ def garden_paths(
         .reset_index()
     )
     words = table.drop_duplicates("stimulus")
-    rows, slopes = [], []
+    rows, slopes, lines = [], [], []
     for name, own in bits.items():
         word_bits = (
             words.assign(bits=words["stimulus"].map(own))
@@ -68,7 +69,8 @@ def garden_paths(
         gap = (gap[True] - gap[False]).rename("bits")
         for construction, each in trials.groupby("construction"):
             report.step(len(slopes), 2 * len(bits), "items")
-            found, slope = _item_effects(each, gap.loc[construction])
+            found, slope, line = _item_effects(each, gap.loc[construction])
+            lines += [(name, construction, *point) for point in line]
             rows += [(name, construction, *row) for row in found]
             slopes.append((name, construction, *slope))
     frame = pd.DataFrame(
@@ -96,12 +98,15 @@ def garden_paths(
         "per bit of ordinary "
         "words are not in this file, so nothing is said on how much of an effect surprisal predicts."
     )
-    return Answer(frame, sentence, caption, facts={"slopes": table_of},
+    line_of = pd.DataFrame(
+        lines, columns=["predictor", "construction", "bits", "rt", "low", "high"]
+    )
+    return Answer(frame, sentence, caption, facts={"slopes": table_of, "lines": line_of},
                   axes={"x_title": "Difference in surprisal (bits)", "y_title": "Difference in reading time (ms)"})  # fmt: skip
 
 
 def _item_effects(trials: pd.DataFrame, gap: pd.Series, draws: int = 1000, seed: int = 0):
-    """Effect of each item with an interval over people; the slope over items with one over people and items."""
+    """Effect of each item with an interval over people; slope and line over items with intervals over people and items."""
     person, people = pd.factorize(trials["person"])
     item, items = pd.factorize(trials["item"], sort=True)
     hard = trials["ambiguous"].to_numpy(bool)
@@ -116,13 +121,14 @@ def _item_effects(trials: pd.DataFrame, gap: pd.Series, draws: int = 1000, seed:
             means = [(weights @ sums[k]) / (weights @ counts[k]) for k in (0, 1)]
         return means[1] - means[0]
 
-    def slope(y, v):
+    def line(y, v):
+        """Slope, and the mean of bits and of effects that the line goes through."""
         y, v = np.where(np.isfinite(y), y, 0.0), v * np.isfinite(y) * known
         z = np.where(known, x, 0.0)
-        centre, level = (v * z).sum(-1) / v.sum(-1), (v * y).sum(-1) / v.sum(-1)
-        own = z - centre[..., None]
         with np.errstate(invalid="ignore", divide="ignore"):  # draws with one item only
-            return (v * own * (y - level[..., None])).sum(-1) / (v * own**2).sum(-1)
+            centre, level = (v * z).sum(-1) / v.sum(-1), (v * y).sum(-1) / v.sum(-1)
+            own = z - centre[..., None]
+            return (v * own * (y - level[..., None])).sum(-1) / (v * own**2).sum(-1), centre, level
 
     rng = np.random.default_rng([seed, 9])
     w = rng.multinomial(len(people), np.full(len(people), 1 / len(people)), size=draws).astype(
@@ -135,8 +141,17 @@ def _item_effects(trials: pd.DataFrame, gap: pd.Series, draws: int = 1000, seed:
     rows = [
         (items[k], x[k], observed[k], low[k], high[k], int(total[k])) for k in range(len(items))
     ]
-    slopes = slope(drawn, v)
-    return rows, (
-        float(slope(observed[None], np.ones((1, len(items))))[0]), *map(float, np.nanquantile(slopes, [0.025, 0.975])),
-        int(known.sum()), float(np.nanmean(observed)), float(np.nanmean(x)),
+    slope, centre, level = line(observed[None], np.ones((1, len(items))))
+    slopes, centres, levels = line(drawn, v)
+    at = np.linspace(np.nanmin(x), np.nanmax(x), 21)
+    ends = np.nanquantile(
+        levels[:, None] + slopes[:, None] * (at - centres[:, None]), [0.025, 0.975], axis=0
+    )
+    return (
+        rows,
+        (
+            float(slope[0]), *map(float, np.nanquantile(slopes, [0.025, 0.975])),
+            int(known.sum()), float(np.nanmean(observed)), float(np.nanmean(x)),
+        ),
+        list(zip(at, level[0] + slope[0] * (at - centre[0]), *ends)),
     )  # fmt: skip

@@ -35,7 +35,7 @@ _FIGURES = (".pdf", ".svg", ".png")
     "recording",
     default=None,
     metavar="RECORDING",
-    help="For persons and likeness; the others have their own.",
+    help="For persons, likeness and reverse; the others have their own.",
 )
 @click.option("--surprisal", "tables", multiple=True, type=click.Path(exists=True, dir_okay=False, path_type=Path),
               help="A table with the columns stimulus and surprisal (bits), named by its file; may be repeated.")  # fmt: skip
@@ -71,7 +71,7 @@ _FIGURES = (".pdf", ".svg", ".png")
     help="Write the table: .csv or .parquet.",
 )
 def people(question, models, recording, tables, cloze, smoothing, over, figure, out):
-    r"""Answer QUESTION about people and items for MODELS, in a sentence with its table and figure.
+    """Answer QUESTION about people and items for MODELS, in a sentence with its table and figure.
 
     \b
     n400          predictability in the N400 of nine laboratories (nieuwland2018)
@@ -82,7 +82,7 @@ def people(question, models, recording, tables, cloze, smoothing, over, figure, 
     persons       each person predicted by models and by the others (--on)
     likeness      who the model is like; groups of people (--on)
     reverse       layers predicted from people, beside people from people (--on)
-    """
+    """  # noqa: D301
     if question not in QUESTIONS:
         raise unknown("question", question, QUESTIONS)
     if out is not None:

@@ -71,20 +71,14 @@ def published_range(said) -> FigureSpec:
 def garden_paths(said, construction: str) -> FigureSpec:
     """Items by the difference in surprisal and in time; of :func:`analysis.answers.garden_paths.garden_paths`."""
     frame = said.frame[said.frame["construction"] == construction]
-    slopes = said.facts["slopes"]
-    slopes = slopes[slopes["construction"] == construction]
-    ends = []
-    for row in slopes.itertuples():
-        own = frame[frame["predictor"] == row.predictor]
-        level = own["rt"].mean() - row.slope * own["bits"].mean()
-        for x in (own["bits"].min(), own["bits"].max()):
-            ends.append((row.predictor, x, level + row.slope * x))
-    lines = pd.DataFrame(ends, columns=["predictor", "bits", "rt"])
+    lines = said.facts["lines"]
+    lines = lines[lines["construction"] == construction]
     hover = ("predictor", "item", "bits", "rt", "low", "high", "n")
     marks = (
         Mark("points", frame, "bits", "rt", "low", "high", colour="predictor", hover=hover),
-        Mark("line", lines, "bits", "rt", colour="predictor", hover=("predictor", "bits", "rt")),
-    )
+        Mark("line", lines, "bits", "rt", "low", "high", colour="predictor", dashed=True,
+             hover=("predictor", "bits", "rt", "low", "high")),
+    )  # fmt: skip
     name = {"NPZ": "garden paths", "AGREE": "wrong agreement"}.get(construction, construction)
     return _spec(said, f"Do items with a larger difference in surprisal slow people more? {name.capitalize()}", marks,
                  (Rule("y", 0.0),))  # fmt: skip

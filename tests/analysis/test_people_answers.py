@@ -49,9 +49,15 @@ def test_the_slope_over_items_is_found_with_people_and_items_resampled():
     trials["rt"] = (
         400 + trials["ambiguous"] * 15 * trials["item"].map(gap) + rng.normal(0, 40, len(trials))
     )
-    effects, (slope, low, high, n_items, _, _) = _item_effects(trials, gap)
+    effects, (slope, low, high, n_items, _, _), line = _item_effects(trials, gap)
     assert slope == pytest.approx(15, abs=3) and low < 15 < high and low > 5 and n_items == items
     assert all(low <= rt <= high for _, _, rt, low, high, _ in effects)
+    bits, rt, low, high = np.array(line).T
+    assert (
+        bits[0] == gap.min() and bits[-1] == gap.max() and (low <= rt).all() and (rt <= high).all()
+    )
+    np.testing.assert_allclose(np.diff(rt) / np.diff(bits), slope)  # a line, wider at its ends
+    assert np.argmin(high - low) not in (0, len(bits) - 1)
 
 
 def test_what_is_not_there_is_refused():

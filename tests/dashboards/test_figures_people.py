@@ -12,9 +12,10 @@ from dashboards.figures.export import figure
 def garden():
     frame = pd.DataFrame({"predictor": "m", "construction": "NPZ", "item": list("abc"), "bits": [1.0, 2, 3], "rt": [10.0, 22, 29],
                           "low": 0.0, "high": 40.0, "n": 9})  # fmt: skip
-    slopes = pd.DataFrame({"predictor": ["m"], "construction": ["NPZ"], "slope": [9.5]})
+    line = pd.DataFrame({"predictor": "m", "construction": "NPZ", "bits": [1.0, 3.0], "rt": [10.8, 29.8], "low": 5.0,
+                         "high": 35.0})  # fmt: skip
     return Answer(
-        frame, "Yes.", "Items.", facts={"slopes": slopes}, axes={"x_title": "bits", "y_title": "ms"}
+        frame, "Yes.", "Items.", facts={"lines": line}, axes={"x_title": "bits", "y_title": "ms"}
     )
 
 
