@@ -12,6 +12,8 @@ import pandas as pd
 
 from analysis.answers.answer import Answer, decimal, listed
 from analysis.scoring.capsules import Capsule, read_capsule
+from analysis.scoring.lock import refuse_told
+from analysis.store.store import Store
 from data.errors import BrainLensError
 
 __all__ = ["SUSPECTS", "Record", "compare_results", "record_of"]
@@ -117,13 +119,14 @@ def record_of(given, name: str = "") -> Record:
     Raises
     ------
     BrainLensError
-        For what is none of these, or holds several results of which none was named.
+        For what is none of these, holds several results of which none was named, or is locked by a prediction here.
     """
     if hasattr(given, "provenance") and hasattr(given, "summary"):
         told = given.provenance | {"scored": {"layers": [str(one) for one in given.layers]}}
         return Record(name or f"{given.model} on {given.recording}", given.value, told)
     if isinstance(given, Capsule):
         told = given.result
+        refuse_told(told | {"provenance": given.provenance}, Store())
         known = given.provenance
         if "layer" in (table := given.tables.get("layers", pd.DataFrame())):
             known = known | {"scored": {"layers": list(map(str, table["layer"]))}}
@@ -131,6 +134,7 @@ def record_of(given, name: str = "") -> Record:
             name or f"{told['model']} (capsule)", float(told["r"]), known, origin="capsule"
         )
     if isinstance(given, Mapping):
+        refuse_told(given, Store())
         about = given.get("provenance") or "{}"
         about = json.loads(about) if isinstance(about, str) else about
         known = about or {"model": {"id": given["model"]}, "recording": {"id": given["recording"]}}

@@ -25,6 +25,7 @@ from analysis.reading.source import corpus as as_corpus
 from analysis.scoring.case import as_recording
 from analysis.scoring.folds import fit_parts, runs
 from analysis.scoring.keys import score_key
+from analysis.scoring.lock import require_open
 from analysis.scoring.summary import choose_layers, interval, summarise
 from analysis.store.keys import content_key
 from analysis.store.store import Store
@@ -165,6 +166,7 @@ def brain(
         ``r``, ``r_low``, ``r_high`` (output layer), ``r_nested``, ``layers``.
     """
     store, recording, protocol = store or Store(), as_recording(recording), lean(protocol)
+    require_open(reader, recording, protocol, store)
     key = content_key("outcome", CODE_VERSION, score_key(reader, recording, protocol))
     kept = store.load_score(key)
     if kept is None:

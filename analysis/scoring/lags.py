@@ -17,6 +17,7 @@ from analysis.progress import SILENT, Report
 from analysis.protocol import Protocol
 from analysis.scoring.case import Case
 from analysis.scoring.in_time import cross_validate_in_time
+from analysis.scoring.lock import require_open
 from analysis.scoring.verb import score
 from analysis.statistics.turning import block_r, effective_shifts, turned
 from analysis.store.keys import content_key
@@ -117,6 +118,7 @@ def lag_course(
     case = Case.of(model, recording, protocol, store=store, report=report)
     recording, store, protocol = case.recording, case.store, case.protocol
     lags = lags_of(recording)
+    require_open(case.source, recording, protocol, store)
     key = content_key("lags", VERSION, case.key)
     if (found := store.load_score(key)) is not None or known:
         return found

@@ -4,21 +4,21 @@ from __future__ import annotations
 
 import importlib.metadata
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from analysis.models import load
 from analysis.protocol import Protocol
-from analysis.scoring.keys import score_key
+from analysis.scoring.keys import number_keys, score_key, told_keys
 from analysis.scoring.results import results
 from analysis.store.keys import content_key
-from analysis.store.promises import Promise, held, promises, refuse, write
+from analysis.store.promises import Promise, held, promises, refuse, refuse_number, write
 from analysis.store.promises import reveal as open_promise
 from analysis.store.store import Store
 from data.catalog.catalog import recording as open_recording
 from data.errors import BrainLensError
 from data.recording import Recording
 
-__all__ = ["cell_keys", "lock", "require_open", "reveal"]
+__all__ = ["cell_keys", "lock", "refuse_told", "require_open", "reveal"]
 
 
 def cell_keys(source, recording: Recording, protocol: Protocol) -> list[str]:
@@ -28,15 +28,34 @@ def cell_keys(source, recording: Recording, protocol: Protocol) -> list[str]:
 
 
 def require_open(source, recording: Recording, protocol: Protocol, store) -> None:
-    """Refuse a cell that is locked, before anything of it is computed or read.
+    """Refuse a cell whose number is locked, before anything of it is computed or read.
+
+    Raises
+    ------
+    analysis.store.promises.Locked
+    """
+    if not held(store.root):
+        return
+    for key in cell_keys(source, recording, protocol):
+        refuse(store.root, key)
+    data = content_key("data", recording.content_hash)
+    refuse_number(store.root, number_keys(source.id, data, protocol))
+
+
+def refuse_told(told: Mapping, store) -> None:
+    """Refuse a result that came from elsewhere (a capsule, a row of an export) and whose number is locked here.
+
+    Parameters
+    ----------
+    told : mapping
+        As of :func:`analysis.scoring.results.row`.
 
     Raises
     ------
     analysis.store.promises.Locked
     """
     if held(store.root):
-        for key in cell_keys(source, recording, protocol):
-            refuse(store.root, key)
+        refuse_number(store.root, told_keys(told))
 
 
 def lock(
@@ -71,8 +90,9 @@ def lock(
 
     Notes
     -----
-    The hash is a promise to oneself: whoever can write the store can remove the file. Exactly the named cells are refused;
-    other protocols stay open, and what was seen under them is written into the record when it is revealed.
+    The hash is a promise to oneself: whoever can write the store can remove the file. The named cells are refused, under each of
+    their fold seeds and whatever stands beside their r (:data:`analysis.scoring.keys.NEUTRAL`); other protocols stay open, and
+    what was seen under them is written into the record when it is revealed.
     """
     if not hypothesis.strip() or not models or not recordings:
         raise BrainLensError(
@@ -93,6 +113,12 @@ def lock(
                     "data_key": content_key("data", on.content_hash),
                     "protocol_key": protocol.key(),
                     "keys": cell_keys(source, on, protocol),
+                    "numbers": number_keys(
+                        source.id,
+                        content_key("data", on.content_hash),
+                        protocol,
+                        sampled=on.sampled,
+                    ),
                 }
             )
     return write(

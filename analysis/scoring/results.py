@@ -18,8 +18,9 @@ import xarray as xr
 from analysis.protocol import Protocol
 from analysis.scoring.beside import stored_oasm
 from analysis.scoring.capsules import read_capsule
+from analysis.scoring.keys import told_keys
 from analysis.store.keys import content_key
-from analysis.store.promises import held_cells
+from analysis.store.promises import held_cells, held_numbers
 from analysis.store.sealed import healed, load_json, save_json
 from analysis.store.store import Store
 from data.errors import BrainLensError, unknown
@@ -216,9 +217,17 @@ def _told(provenance: object) -> dict:
 
 def _open_only(rows: list[dict], store) -> tuple[list[dict], int]:
     """Rows that no locked prediction is about, and the number of cells that are locked."""
-    locked = held_cells(store.root)
+    locked, numbers = held_cells(store.root), held_numbers(store.root)
+    if not locked:
+        return rows, 0
     names = ("model", "data_key", "protocol_key")
-    return [one for one in rows if tuple(one.get(n) for n in names) not in locked], len(locked)
+    shown = [
+        one
+        for one in rows
+        if tuple(one.get(n) for n in names) not in locked
+        and not any(key in numbers for key in told_keys(one))
+    ]
+    return shown, len(locked)
 
 
 def _brought(path: Path) -> list[dict]:

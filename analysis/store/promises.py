@@ -12,7 +12,19 @@ from pathlib import Path
 from data.errors import BrainLensError
 from data.files import atomic
 
-__all__ = ["Locked", "Promise", "held", "held_cells", "promises", "refuse", "reveal", "write"]
+__all__ = [
+    "Locked",
+    "Promise",
+    "held",
+    "held_cells",
+    "held_numbers",
+    "mark",
+    "promises",
+    "refuse",
+    "refuse_number",
+    "reveal",
+    "write",
+]
 
 FOLDER = "promises"
 _FROZEN = ("hypothesis", "models", "recordings", "protocol", "cells", "time", "version", "seen")
@@ -32,7 +44,8 @@ class Promise:
     models, recordings : list of str
     protocol : dict
     cells : list of dict
-        model, recording, data_key, protocol_key, keys (of its scores in the store).
+        model, recording, data_key, protocol_key, keys (of its scores in the store), numbers (what its r is, whatever stands
+        beside it).
     time, version : str
         When it was locked, and by which version of the program.
     seen : list of str
@@ -115,6 +128,38 @@ def held_cells(root: Path) -> dict[tuple[str, str, str], str]:
     return _held(str(root), _mark(root))[1]
 
 
+def held_numbers(root: Path) -> dict[str, str]:
+    """Key of a locked number (:func:`analysis.scoring.lock.number_keys`) -> hash."""
+    return _held(str(root), _mark(root))[2]
+
+
+def mark(root: Path) -> str:
+    """Another word as soon as something is locked or revealed; empty where nothing is locked."""
+    locked = held(root)
+    told = json.dumps(sorted(set(locked.values())))
+    return hashlib.sha256(told.encode()).hexdigest()[:8] if locked else ""
+
+
+def refuse_number(root: Path, keys: list[str]) -> None:
+    """Raise where one of the numbers is locked.
+
+    Raises
+    ------
+    Locked
+    """
+    locked = held_numbers(root)
+    for key in keys:
+        if key in locked:
+            raise _locked(locked[key])
+
+
+def _locked(name: str) -> Locked:
+    return Locked(
+        f"This score is locked by the prediction {name[:12]}",
+        remedy=f"Reveal it with 'brainlens reveal {name[:12]}' when the prediction is final",
+    )
+
+
 def refuse(root: Path, key: str) -> None:
     """Raise where a key, or what it belongs to, is locked.
 
@@ -125,10 +170,7 @@ def refuse(root: Path, key: str) -> None:
     """
     locked = held(root)
     if locked and (name := locked.get(key.partition("-")[0])) is not None:
-        raise Locked(
-            f"This score is locked by the prediction {name[:12]}",
-            remedy=f"Reveal it with 'brainlens reveal {name[:12]}' when the prediction is final",
-        )
+        raise _locked(name)
 
 
 # ---- files ----------------------------------------------------------------------------------------------------------
@@ -161,11 +203,12 @@ def _mark(root: Path) -> tuple:
 
 
 @lru_cache(maxsize=16)
-def _held(root: str, mark: tuple) -> tuple[dict, dict]:
-    keys, cells = {}, {}
+def _held(root: str, mark: tuple) -> tuple[dict, dict, dict]:
+    keys, cells, numbers = {}, {}, {}
     for one in promises(Path(root)) if mark else []:
         if not one.revealed:
             for cell in one.cells:
                 keys |= dict.fromkeys(cell["keys"], one.hash)
+                numbers |= dict.fromkeys(cell.get("numbers", ()), one.hash)
                 cells[cell["model"], cell["data_key"], cell["protocol_key"]] = one.hash
-    return keys, cells
+    return keys, cells, numbers

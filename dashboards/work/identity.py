@@ -1,12 +1,14 @@
 """Names with what stands behind them now: keys of what a running page keeps.
 
 A file may be corrected, a recording removed and another one added under its id, weights replaced: what was computed
-before must not be shown for it.
+before must not be shown for it. Nor may a running page show what was locked since.
 """
 
 from __future__ import annotations
 
 from analysis.models.catalog import signature
+from analysis.store.promises import mark
+from analysis.store.store import Store
 
 __all__ = ["case", "model", "recording"]
 
@@ -24,6 +26,6 @@ def recording(name: str) -> str:
 
 
 def case(models: str | list[str], recorded: str, protocol) -> str:
-    """One model, or several, on one recording under one protocol."""
+    """One model, or several, on one recording under one protocol; another one as soon as something is locked or revealed."""
     named = [models] if isinstance(models, str) else models
-    return "|".join([*map(model, named), recording(recorded), protocol.key()])
+    return "|".join([*map(model, named), recording(recorded), protocol.key(), mark(Store().root)])

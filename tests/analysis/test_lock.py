@@ -8,7 +8,13 @@ import pytest
 from click.testing import CliRunner
 
 from analysis import preset, score
+from analysis.answers.difference import record_of
 from analysis.answers.similarity import layers_of
+from analysis.answers.trust.panels import Asked, panel
+from analysis.paper.capsule import write_capsule
+from analysis.paper.code import python_code
+from analysis.scoring.capsules import read_capsule
+from analysis.scoring.decoding import decode
 from analysis.scoring.lock import lock, reveal
 from analysis.scoring.per_stimulus import item_values
 from analysis.scoring.results import bring, export, results
@@ -17,7 +23,7 @@ from analysis.store.store import Store
 from analysis.sweep.board import Sweep
 from analysis.sweep.plan import Plan
 from analysis.sweep.runners import run
-from dashboards import Compare, Layers
+from dashboards import Compare, Layers, Trust
 from dashboards.command.cli import main
 from data.catalog.catalog import recording
 from data.errors import BrainLensError
@@ -89,6 +95,91 @@ def test_every_face_refuses_until_it_is_revealed(locked, tmp_path):
     assert opened.revealed and any("folds=4" in one for one in opened.meanwhile)
     assert score(*CELL).value == pytest.approx(before.value)
     assert len(results()) == 3  # own, the other one, and the one that was brought
+
+
+NEIGHBOURS = {
+    "other draws": {"bootstrap": 60},
+    "with controls": {"controls": ("position", "length")},
+    "with its twin": {"shuffled_twin": True},
+    "with unique R2": {"unique": True},
+    "with a ceiling": {"ceiling": "leave-one-out"},
+    "one of its seeds": {"seeds": 1},
+    "its second seed": {"seeds": 1, "seed": 1},
+    "more seeds": {"seeds": 3},
+    "choices of a story": {"highpass": None, "delays": (2,)},
+}
+
+
+@pytest.mark.usefixtures("locked")
+@pytest.mark.parametrize("what", NEIGHBOURS)
+def test_the_same_number_is_refused_whatever_stands_beside_it(what):
+    with pytest.raises(Locked, match="locked by the prediction"):
+        score("zoo-glove-64d", "simulated", QUICK.but(**NEIGHBOURS[what]))
+
+
+def test_what_was_stored_beside_it_before_is_not_listed(clean_home):
+    """The same r under other draws, stored and exported before the prediction was locked."""
+    other = QUICK.but(bootstrap=60)
+    before = score("zoo-glove-64d", "simulated", other)
+    path = export(results(), clean_home / "before.csv")
+    lock("words are enough", ["zoo-glove-64d"], ["simulated"], QUICK)
+    assert results().empty
+    bring(path)
+    assert results().empty
+    seen = promises(Store().root)[0].seen
+    assert len(seen) == 1 and f"{before.value:.3f}" not in str(seen)
+
+
+def test_faces_that_keep_or_travel_refuse_too(clean_home, tmp_path):
+    """A capsule made before, a running page, Trust and its panels, the commands; and the recipe of what is shown."""
+    before = score(*CELL)
+    shown, kept = f"{before.value:.3f}"[1:], f"{before.value:.4f}"[1:]
+    zipped = write_capsule(tmp_path / "c.zip", before, recording("simulated"), predictions=False)
+    lens = Layers(models=["zoo-glove-64d"], recording="simulated", protocol=QUICK)
+    lens.run(wait=True)
+    assert lens.shown.there
+    name = lock("words are enough", ["zoo-glove-64d"], ["simulated"], QUICK).hash[:12]
+    lens.refresh()  # the page that runs since before
+    lens.wait(60)
+    assert not lens.shown.there and not lens.recipe()["scores"]
+    for ask in (
+        lambda: record_of(read_capsule(zipped)),
+        lambda: record_of(zipped),
+        lambda: panel("optimism", Asked(("zoo-glove-64d",), "simulated", QUICK, copies=0)),
+        lambda: panel("matrix", Asked(("zoo-glove-64d",), "simulated", QUICK, copies=0)),
+        lambda: decode("zoo-glove-64d", "simulated", QUICK),
+        lambda: exec(python_code([before])),  # the recipe of a figure, run in a notebook
+    ):
+        with pytest.raises(Locked, match=name):
+            ask()
+    trust = Trust(
+        models=["zoo-glove-64d"],
+        recording="simulated",
+        protocol=QUICK,
+        doubts=["optimism", "leaks"],
+        copies=0,
+    )
+    trust.run(wait=True)
+    said = f"{trust.shown.verdict} {[p.table.to_string() for p in trust.shown.pictures if not p.published]}"
+    assert shown not in said and kept not in said
+    with pytest.raises(BrainLensError):
+        trust.page()
+    with pytest.raises(BrainLensError):
+        trust.handed_over()
+    sets = [part for k, v in QUICK.changes().items() for part in ("--set", f"{k}={_flat(v)}")]
+    on = ["zoo-glove-64d", "--on", "simulated", *sets]
+    for command in (["score", *on], ["trust", *on, "--panel", "optimism", "--copies", "0"], ["test", *on], ["decode", *on],
+                    ["results", "capsule", *on, "-o", str(tmp_path / "d.zip")], ["results", "checklist", *on],
+                    ["results", "diff", str(zipped), str(zipped)],
+                    ["results", "export", str(tmp_path / "out.csv")]):  # fmt: skip
+        told = CliRunner().invoke(main, command)
+        assert shown not in told.output and kept not in told.output, command
+        assert told.exit_code == 1 or "Not answered" in told.output, (command, told.output)
+    assert not (tmp_path / "d.zip").exists() and not (tmp_path / "out.csv").exists()
+    reveal(name)
+    lens.refresh()
+    lens.wait(60)
+    assert lens.shown.there and record_of(zipped).r == pytest.approx(before.value)
 
 
 def _flat(value) -> str:

@@ -35,6 +35,7 @@ from analysis.scoring.beside import OASM_STIMULI, beyond, oasm_of
 from analysis.scoring.comparisons import ceiling_of
 from analysis.scoring.cost import SOLVING, Cost, cost
 from analysis.scoring.keys import score_key
+from analysis.scoring.lock import require_open
 from analysis.scoring.predictions import held_out
 from analysis.scoring.significance import exchanges, summary_of_moved
 from analysis.store.keys import content_key
@@ -652,6 +653,7 @@ def _matrix_key(asked: Asked, recording: Recording) -> str:
 
 def _matrices(model: str, asked: Asked, recording: Recording, store, report: Report):
     """What generalises -> its matrix, and why others are empty; kept in the store."""
+    require_open(load(model), recording, plain(asked.protocol), store)
     key = _matrix_key(asked, recording)
     if (known := store.load_score(key)) is not None:
         tables = {
