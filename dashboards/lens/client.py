@@ -45,8 +45,27 @@ function search() {
     }
   }
 }
+function lenses() {
+  for (const node of everything(document)) {
+    if (node.matches("nav[aria-label=Lenses]")) {
+      [...node.querySelectorAll("button")].find((one) => one.offsetParent !== null)?.focus()
+      return
+    }
+  }
+}
 // Bokeh 3.9 measures a plot that was just added before it is laid out, where its surroundings change size meanwhile.
 function patient() {
+  // Panel 1.9 tells a table that is not drawn yet, or no more, of every change; it is drawn with what then holds.
+  const table = window.Bokeh?.Models?.get("panel.models.tabulator.DataTabulator")?.prototype?.default_view?.prototype
+  if (table && !table._patient) {
+    table._patient = true
+    for (const step of ["setMaxPage", "setPage", "setPageSize", "setSelection", "setSorters", "setFrozen", "setHidden",
+        "setVisibility", "setStyles", "setCSSClasses", "renderChildren", "resize_table", "addData", "updateOrAddData",
+        "tableBuilt"]) {
+      const original = table[step]
+      if (original) { table[step] = function(...args) { if (this.tabulator != null) { return original.apply(this, args) } } }
+    }
+  }
   let plot = window.Bokeh?.Models?.get("Figure")?.prototype?.default_view?.prototype
   while (plot && !Object.hasOwn(plot, "_measure_layout")) { plot = Object.getPrototypeOf(plot) }
   if (!plot || plot._patient) { return }
@@ -86,13 +105,13 @@ export function render({model, el}) {
   const press = (event) => {
     if (event.ctrlKey || event.metaKey || event.altKey || event.defaultPrevented) { return }
     if (event.key === "Escape") { model.send_msg({key: "Escape"}); return }
-    if (typing() || !["/", "r", "e", "?", "t", "ArrowLeft", "ArrowRight"].includes(event.key)) { return }
+    if (typing() || !["/", "r", "e", "?", "t", "g", "ArrowLeft", "ArrowRight"].includes(event.key)) { return }
     if (event.key.startsWith("Arrow")) {
       if (model.talking) { event.preventDefault(); model.send_msg({key: event.key}) }
       return
     }
     event.preventDefault()
-    if (event.key === "/") { search() } else { model.send_msg({key: event.key}) }
+    if (event.key === "/") { search() } else if (event.key === "g") { lenses() } else { model.send_msg({key: event.key}) }
   }
   let waiting = null
   const measure = () => {

@@ -1,4 +1,4 @@
-"""The page: lenses as tabs in its header, one selection, the inspector, the activity drawer."""
+"""The page: the way to the lenses in its header, one selection, the inspector, the activity drawer."""
 
 from __future__ import annotations
 
@@ -18,6 +18,7 @@ from dashboards.lens.parts import CONTROLS, INSPECTOR, NARROW
 from dashboards.look.look import THEME, Words, heading, note
 from dashboards.page.bookmarks import Bookmarks
 from dashboards.page.checks import checks
+from dashboards.page.navigation import Navigation, grouped
 from dashboards.page.settings import Settings
 from dashboards.page.talk import Talk
 from dashboards.page.welcome import Welcome
@@ -32,12 +33,15 @@ _HELP = (
     ("e", "export"),
     ("t", "talk mode: the figure alone, arrows go on"),
     ("Esc", "close or cancel"),
+    ("g", "go to another lens: arrow keys choose, Enter opens"),
     ("?", "this help"),
 )
 AFTER_PAINT = 1500
-"""Milliseconds between the first paint and the other lenses, which are opened one by one behind the one in front."""
+"""Milliseconds between the first paint and the other lenses, which are made ready one by one behind the one in front."""
 AHEAD = os.environ.get("BRAINLENS_AHEAD", "1") != "0"
 """Whether they are; 0 spares a server whose visitors look at one lens each the work and memory of the others."""
+KEPT = 4
+"""Lenses that stay in the browser's page, the last looked at: a page of sixteen takes seconds to change its theme or lens."""
 _BAR = {
     "& .MuiToolbar-root": {"minHeight": "48px !important"},
     "& .MuiToolbar-root > .MuiBox-root": {"minWidth": 0},
@@ -54,6 +58,7 @@ _BAR = {
         "borderColor": "divider",
     },
     "& .main-content": {"padding": "0 !important"},
+    "@media (max-width: 560px)": {"& .MuiAppBar-root .title": {"display": "none"}},
 }
 _BARE = {
     **_BAR,
@@ -112,18 +117,15 @@ class Workbench(pn.viewable.Viewer):
             client=self.client,
         )
         self._names = list(kinds)
-        self._tabs = pmui.Tabs(  # headers only: the bodies stay in the page, shown or not
-            *((lens.label, pn.Spacer(width=0, height=0)) for lens in kinds.values()),
-            active=self._names.index(self.selection.lens),
-            sizing_mode="stretch_width",
-            margin=0,
-            sx={"& .MuiTab-root": {"minHeight": "46px", "minWidth": "0", "padding": "6px 11px"},
-                "& .MuiTab-root.Mui-selected": {"color": "inherit !important", "fontWeight": 700},
-                "& .MuiTabs-indicator": {"backgroundColor": "currentColor"},
-                "& [role=tabpanel]": {"display": "none"}, "& .MuiTabs-root": {"minHeight": "46px"}},
-        )  # fmt: skip
-        self._tabs.param.watch(
-            lambda event: setattr(self.selection, "lens", self._names[event.new]), "active"
+        self._recent: list[str] = []
+        self._painted = self._narrow = False
+        self.navigation = Navigation(
+            groups=grouped(kinds),
+            lens=self.selection.lens,
+            dark=self.selection.theme == "dark",
+        )
+        self.navigation.param.watch(
+            lambda event: setattr(self.selection, "lens", event.new), "lens"
         )
         self._help = pmui.Dialog(
             *[
@@ -149,7 +151,7 @@ class Workbench(pn.viewable.Viewer):
             # every event of any session would else set this, which walks the whole page twice (a tenth of a second) and keeps
             # the session in memory after it ended; what is running is told by the lens and the activity list
             self.page.busy = self.page.param.loading
-        self.client.param.watch(self._measured, "across")
+        self.client.param.watch(self._fit, "across")
         self.page.param.watch(
             lambda event: setattr(self.selection, "theme", "dark" if event.new else "light"),
             "dark_theme",
@@ -158,10 +160,11 @@ class Workbench(pn.viewable.Viewer):
     def __panel__(self):
         return self.page
 
-    def _measured(self, event) -> None:
-        """The browser has told how wide its window is: in a narrow one the controls lie over the page when they are opened."""
-        narrow = event.new < NARROW
-        if narrow != (0 < event.old < NARROW):
+    def _fit(self, *_) -> None:
+        """In a narrow window the controls lie over the page when they are opened; what is set before the first paint is lost."""
+        narrow = 0 < self.client.across < NARROW
+        if self._painted and narrow != self._narrow:
+            self._narrow = narrow
             self.page.param.update(
                 sidebar_open=not narrow, sidebar_variant="temporary" if narrow else "auto"
             )
@@ -178,15 +181,10 @@ class Workbench(pn.viewable.Viewer):
         )
         header = pmui.Row(
             pmui.Row(
-                self._tabs,
+                self.navigation,
                 sizing_mode="stretch_width",
                 margin=0,
-                styles={
-                    "min-width": "0",
-                    "flex": "1 1 0",
-                    "overflow-x": "auto",
-                    "overflow-y": "hidden",
-                },
+                styles={"min-width": "0", "flex": "1 1 0"},
             ),
             self._link,
             self.bookmarks.button,
@@ -240,12 +238,14 @@ class Workbench(pn.viewable.Viewer):
 
     # ---- lenses ----------------------------------------------------------------------------------------------------------
     def _open_first(self) -> None:
+        self._painted = True
+        self._fit()
         self._open_lens()
         if pn.state.curdoc is not None and AHEAD and not self.embedded:
             pn.state.curdoc.add_timeout_callback(self._open_another, AFTER_PAINT)
 
     def _open_another(self) -> None:
-        """Open the next lens behind the one in front, so that a click on its tab finds it there."""
+        """Make the next lens ready behind the one in front, so that a click only has to draw it."""
         slug = next((name for name in self._names if name not in self.lenses), None)
         if slug is None:
             return
@@ -256,21 +256,26 @@ class Workbench(pn.viewable.Viewer):
     def _made(self, slug: str):
         if slug not in self.lenses:
             self.lenses[slug] = lens = self._kinds[slug](self.selection, client=self.client)
-            self._bodies[slug].objects = [lens.body]
             lens.showing = lambda lens=lens: self._shown(lens)
         return self.lenses[slug]
 
     def _open_lens(self) -> None:
         slug = self.selection.lens
-        if slug not in self.lenses and pn.state.curdoc is not None:
+        if not self._bodies[slug].objects and pn.state.curdoc is not None:
             self._bodies[slug].objects = [_skeleton()]
         for name, body in self._bodies.items():
             body.visible = name == slug
         lens = self._made(slug)
+        if self._bodies[slug].objects != [lens.body]:
+            self._bodies[slug].objects = [lens.body]
+        self._recent = [slug, *(name for name in self._recent if name != slug)]
+        for name in self._recent[KEPT:]:
+            self._bodies[name].objects = []
+        del self._recent[KEPT:]
         lens.wake()
         self._sidebar.objects = [lens.controls]
         self._inspector.objects = [lens.inspector]
-        self._tabs.active = self._names.index(slug)
+        self.navigation.lens = slug
         self._shown(lens)
 
     def _shown(self, lens) -> None:
@@ -290,6 +295,7 @@ class Workbench(pn.viewable.Viewer):
             self._lend(self.selection.lens)
             self._open_lens()
         self.client.param.update(query=self.selection.query(), lens=self.selection.lens)
+        self.navigation.dark = self.selection.theme == "dark"
         if "theme" in names and hasattr(self, "page"):
             self.page.dark_theme = self.selection.theme == "dark"
 

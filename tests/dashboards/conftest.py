@@ -15,6 +15,9 @@ import pytest
 
 from tests.browser import find
 
+PATIENCE = 1000 * int(os.environ.get("BRAINLENS_PATIENCE", "180"))
+"""Milliseconds that a test waits for the page: of a busy machine. Less shows sooner what is wrong."""
+
 
 @dataclass
 class Server:
@@ -103,7 +106,7 @@ def visit(profile):
         page = profile.new_page()
         pages.append(page)
         page.set_viewport_size({"width": width, "height": height})
-        page.set_default_timeout(180_000)  # of a busy machine
+        page.set_default_timeout(PATIENCE)
         page.on(
             "console",
             lambda message: wrong.append(message.text) if message.type == "error" else None,

@@ -16,6 +16,7 @@ from tests.dashboards.test_browser import (
     seen,
     started,
     still,
+    turned,
 )
 
 pytestmark = pytest.mark.browser
@@ -74,7 +75,7 @@ def test_a_run_outlives_a_reload_while_every_icon_of_the_header_answers(server, 
 
 def test_back_returns_to_the_lens_before_and_talk_mode_shows_the_figure_alone(server, visit):
     page = ready(visit(f"{server.url}?lens=task"))
-    page.get_by_role("tab", name="Compare", exact=True).click()
+    turned(page, "Compare")
     page.get_by_role("heading", name="How do the models rank?").wait_for()
     page.wait_for_function("location.search.includes('lens=compare')")
     page.go_back()
@@ -96,7 +97,7 @@ def test_a_frame_in_another_page_holds_the_lens_alone(server, visit):
     page = visit(f"{server.url}?embed=1&lens=task")
     page.get_by_role("heading", name="Does better next-word prediction").wait_for()
     ready(page)
-    assert not page.get_by_role("tab", name="Library").locator("visible=true").count()
+    assert not page.get_by_role("navigation", name="Lenses").count()
     assert not button(page, "Settings").is_visible()
     top, _ = figure(page)
     assert top < 150

@@ -18,7 +18,7 @@ from dashboards.lens.item_card import MOST, ItemCards, told
 from dashboards.lens.meanings import meanings
 from dashboards.lens.table import DataTable
 from dashboards.lens.view import Picture, View
-from tests.dashboards.test_browser import button, ready
+from tests.dashboards.test_browser import button, ready, turned
 
 
 def view(
@@ -183,10 +183,6 @@ def test_columns_are_explained_by_the_notes_first_and_then_in_a_few_words():
 
 
 @pytest.mark.browser
-@pytest.mark.xfail(
-    run=False,
-    reason="the browser's console tells of a reference that is not known while the card opens",
-)
 def test_a_click_opens_a_card_in_the_side_bar_and_a_button_closes_it(server, visit):
     page = ready(visit(server.url))
     page.get_by_role("tab", name="Table").click()
@@ -197,7 +193,7 @@ def test_a_click_opens_a_card_in_the_side_bar_and_a_button_closes_it(server, vis
     close.wait_for()
     page.get_by_text("1,557,611,200 parameters").wait_for()
     assert close.bounding_box()["x"] > 900  # in the inspector, on the right
-    page.get_by_role("tab", name="Untrained").click()
+    turned(page, "Untrained")
     page.get_by_text("before training").first.wait_for()
     began = time.monotonic()
     while (
