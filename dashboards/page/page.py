@@ -301,7 +301,7 @@ class Workbench(pn.viewable.Viewer):
 
     def _lend(self, slug: str, asked: Collection[str] = ()) -> None:
         """A lens that asks of what the default recording has not opens on one that has it, where nobody chose another."""
-        wanted, start = dict(self._kinds[slug].opens_with), defaults()
+        wanted, start = dict(getattr(self._kinds[slug], "opens_with", {})), defaults()
         free = all(getattr(self.selection, name) == start[name] for name in wanted)
         if wanted and free and not set(wanted) & set(asked):
             self.selection.param.update(**wanted)
