@@ -10,6 +10,7 @@ import pandas as pd
 
 from analysis.answers.answer import Answer, decimal, interval, listed, plural
 from analysis.protocol import Protocol
+from analysis.scoring.blocks import empty_layers
 from analysis.scoring.summary import statistic, summarise
 from analysis.statistics import fdr
 from analysis.statistics.measured import beside
@@ -130,10 +131,7 @@ def _groups(score, by: str) -> pd.DataFrame:
     people = data["subject"].values.astype(str) if "subject" in data.coords else None
     rows = []
     r_all = data.r.transpose("layer", "fold", "target").values
-    depths, empty = (
-        data.depth.values,
-        [str(note).startswith("constant f") for note in data.note.values],
-    )
+    depths, empty = data.depth.values, empty_layers(data).tolist()
     seeds = data.seed.values if "seed" in data.coords else np.zeros(len(parts), int)
     nested = score._picked("r")
     for name in dict.fromkeys(labels):

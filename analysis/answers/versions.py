@@ -15,11 +15,12 @@ from analysis.reading.source import GPT3, surprisal_of
 from data.catalog.catalog import entries
 from data.errors import BrainLensError
 from data.filters import compare_versions
+from data.readers.reading_times import INFERRED
 from data.recording import Recording
 
 __all__ = ["compare", "sources", "surprisal_of"]
 
-INFERRED = (
+DIRECTION = (
     "The direction of the realignment is inferred from the data (nobody responds to a word not yet shown); a corrected file of "
     "means has not been seen."
 )
@@ -92,10 +93,8 @@ def compare(
         f"{'has' if changed == 1 else 'have'} another response in the two versions. A verdict rests on the response to the "
         "next, unseen word alone; where the peak lies decides nothing."
     )
-    inferred = any(
-        "inferred from the data" in note for recording in loaded for note in recording.notes
-    )
-    caption += f" {INFERRED}" if inferred else ""
+    inferred = any(INFERRED in note for recording in loaded for note in recording.notes)
+    caption += f" {DIRECTION}" if inferred else ""
     names = (one.id, two.id)
     rows = found.frame[found.frame["quantity"] == "t"]
     profile = pd.concat(

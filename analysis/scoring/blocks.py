@@ -7,7 +7,24 @@ import xarray as xr
 
 from data.recording import Recording
 
-__all__ = ["side_by_side"]
+__all__ = ["empty_layers", "side_by_side"]
+
+
+def empty_layers(dataset: xr.Dataset) -> np.ndarray:
+    """Which layers predict a constant wherever anything was measured: their r is 0 by definition, and is not shown.
+
+    Parameters
+    ----------
+    dataset : xarray.Dataset
+        ``constant`` and ``r`` over (fold, target), with a layer or of one layer.
+
+    Returns
+    -------
+    ndarray of bool, shape (n_layers,) or ()
+    """
+    both = ["fold", "target"]
+    constant = dataset["constant"].sum(both)
+    return ((constant > 0) & (constant == dataset["r"].notnull().sum(both))).values
 
 
 def side_by_side(blocks: list[dict], parts, recording: Recording) -> xr.Dataset:

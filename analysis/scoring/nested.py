@@ -117,6 +117,8 @@ def stretched(draws: np.ndarray, value: float, other: np.ndarray) -> np.ndarray:
 
     Each side by itself, in order, so that draws stay paired with those of other models.
     """
+    if not np.isfinite(draws).any() or not np.isfinite(other).any():
+        return draws
     ends = np.nanpercentile(draws, [2.5, 97.5]) - value
     wanted = np.nanpercentile(other, [2.5, 97.5]) - np.nanmedian(other)
     low, high = (

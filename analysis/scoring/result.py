@@ -12,6 +12,7 @@ import pandas as pd
 import xarray as xr
 
 from analysis.protocol import Protocol
+from analysis.scoring.blocks import empty_layers
 from analysis.scoring.nested import nested_draws, picked, ratio_interval
 from analysis.scoring.summary import choose_layers, ends, letter, omega, per_target, summarise
 from data.errors import unknown
@@ -344,8 +345,7 @@ class Score:
 
     def _row(self, layer: int, model: dict) -> dict:
         at, parts = self.dataset.sel(layer=layer), self.dataset.part.values
-        note = str(at.note.values)
-        empty = note.startswith("constant")
+        note, empty = str(at.note.values), bool(empty_layers(at))
         r = np.nan if empty else self._summary(at.r.values, parts)
         draws = at["draws_r"].values if "draws_r" in at and not empty else np.empty(0)
         low, high = ends(draws)

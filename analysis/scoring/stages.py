@@ -17,6 +17,7 @@ import numpy as np
 import xarray as xr
 
 from analysis.progress import Report
+from analysis.scoring.blocks import empty_layers
 from analysis.scoring.case import Case
 from analysis.scoring.comparisons import ceiling_of, controls_of
 from analysis.scoring.folds import Run, fit_parts, twin_of
@@ -207,7 +208,7 @@ def bisection(layers: Sequence[int]) -> list[int]:
 def _layer_note(result: xr.Dataset, note: str) -> str:
     """What a reader must know about this layer's number."""
     constant, measured = float(result["constant"].sum()), int(result["r"].notnull().sum())
-    if constant and constant == measured:
+    if empty_layers(result):
         note = note or "constant prediction: r = 0 by definition"
     elif constant:
         note = "; ".join(

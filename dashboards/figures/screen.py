@@ -126,7 +126,12 @@ def draw(
         plots,
         ncols=across,
         toolbar_location="right",
-        toolbar_options={"logo": None},
+        toolbar_options={
+            "logo": None,
+            "active_drag": None,
+            "active_scroll": None,
+            "active_tap": "auto",
+        },
         sizing_mode="stretch_width" if pixels is None else None,
     )
 
@@ -210,7 +215,12 @@ def _with_heat(figure, plan: Drawing, height: int):
     return gridplot(
         [[figure, beside]],
         toolbar_location="above",
-        toolbar_options={"logo": None},
+        toolbar_options={
+            "logo": None,
+            "active_drag": None,
+            "active_scroll": None,
+            "active_tap": "auto",
+        },
         sizing_mode="stretch_width",
     )
 

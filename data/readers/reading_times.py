@@ -18,6 +18,7 @@ from data.recording import Recording
 from data.words import add_word_columns
 
 __all__ = [
+    "INFERRED",
     "UCL_MEASURES",
     "VERSIONS",
     "gpt3_surprisal",
@@ -28,6 +29,8 @@ __all__ = [
 ]
 
 VERSIONS = ("realigned", "as-released")
+INFERRED = "the direction is inferred from the data, no corrected mean file is published"
+"""What the notes of a recording say whose responses were realigned that way."""
 
 
 # ---- Natural Stories ------------------------------------------------------------------------------------------------------
@@ -130,7 +133,7 @@ def realign(recording: Recording, *, by: int = 1, text: str = "story") -> Record
     count = len(pd.unique(texts)) * by
     note = (
         f"realigned: each time moved {by} word later inside its {text}, {count} times without a word left out; "
-        "the direction is inferred from the data, no corrected mean file is published"
+        f"{INFERRED}"
     )
     return replace(
         recording, responses=recording.responses.copy(data=moved), notes=(*recording.notes, note)

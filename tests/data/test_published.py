@@ -80,8 +80,8 @@ def test_hadidi():
 
 
 def test_callers_cannot_change_the_tables():
-    published.schrimpf2021()["score"] *= 0
-    published.hadidi2025()["score"] *= 0
+    for table in (published.schrimpf2021(), published.hadidi2025()):
+        table["score"] *= 0
     assert wide("trained").to_numpy().max() > 1 and published.hadidi2025()["score"].max() > 0.4
 
 
