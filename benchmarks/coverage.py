@@ -390,9 +390,12 @@ def _cells() -> Iterator[Cell]:
 
     yield from scores(0)
     yield from scores(1)
-    yield Cell("score, averaged, 12 layers of noise", score_intervals,
-               size | {"people": 0, "r": 0.0, "targets": 1, "layers": 12}, {"above 0": 0.025},
-               shared=True)  # fmt: skip
+    for people, who in ((0, "averaged"), (1, "one person"), (4, "4 people")):
+        subject = {"one subject": 0.95} if people == 1 else {}
+        yield Cell(f"score, {who}, 12 layers of noise", score_intervals,
+                   size | {"people": people, "r": 0.0, "targets": 1, "layers": 12},
+                   {"nested": 0.95, "above 0": 0.025} | subject, {"nested": 0.0, "one subject": 0.0},
+                   shared=True)  # fmt: skip
     for people in (0, 6):
         yield Cell(f"equal models, {f'{people} people' if people else 'averaged'}", equal_models,
                    dict(groups=32, length=4, targets=3, width=12, r=0.6, people=people),

@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 import panel_material_ui as pmui
 
+from analysis.answers.answer import decimal, interval
 from analysis.answers.hadidi import CONTROLS, RECORDINGS, hadidi
 from analysis.answers.live_tasks import live_tasks
 from analysis.answers.task import committed, own_task, task, tokenizers
@@ -471,8 +472,14 @@ def without_families(answer, *, stamp: str = "") -> FigureSpec:
         said = "A single family cannot be left out of these few."
     else:
         least = rest.loc[(rest["r"] * np.sign(found.r)).idxmin()]
-        claimed = "The relation is" if found.claim else "Nothing is"
-        said = f"{claimed} shown with all models; without {least['family']} least is left: r = {least['r']:.2f}."
+        both = "both" if found.claim else "do not both"
+        weakest = " ".join(
+            filter(None, [decimal(least["r"]), interval(least["low"], least["high"])])
+        )
+        said = (
+            f"With all models, the intervals of r and of the rank r {both} leave out 0; leaving out the {least['family']} family "
+            f"weakens r most, to {weakest}."
+        )
     return FigureSpec(
         "Does one family of models carry the correlation?",
         (

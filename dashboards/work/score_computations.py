@@ -75,7 +75,7 @@ PUBLISHED_NOTES = (
     ),
     (
         "correlation",
-        "Pearson and rank r over models, intervals by a bootstrap over model families; analysis.statistics.correlate.",
+        "Pearson and rank r over models, intervals by a jackknife over model families; analysis.statistics.correlate.",
     ),
 )
 
