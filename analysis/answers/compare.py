@@ -11,6 +11,7 @@ import pandas as pd
 
 from analysis.answers.answer import Answer, decimal, interval, listed, plural
 from analysis.statistics import paired
+from analysis.statistics.measured import beside
 from data.errors import BrainLensError, unknown
 from data.readers.published import BENCHMARKS, hadidi2025, schrimpf2021
 
@@ -446,6 +447,11 @@ def detail(first: pd.Series, second: pd.Series, targets: tuple) -> Answer:
         "difference (95 %, the same people and stimulus groups drawn for both, every fold with the layer chosen for it"
         + (f"; p = {p:.3f}" if np.isfinite(p) else "")
         + ")."
+        + (
+            f" {beside('difference, averaged')}"
+            if np.isfinite(low) and (first["n_subjects"] or 0) <= 1
+            else ""
+        )
     )
     axes = {
         "x_title": f"r of {second['model']}",

@@ -15,6 +15,7 @@ from analysis.protocol import Protocol
 from analysis.scoring.blocks import empty_layers
 from analysis.scoring.nested import nested_draws, picked, ratio_interval
 from analysis.scoring.summary import choose_layers, ends, letter, omega, per_target, summarise
+from analysis.statistics.measured import beside
 from data.errors import unknown
 from data.files import atomic, guarded
 
@@ -495,6 +496,8 @@ class Score:
             lines.append(
                 "The responses are averaged over people: no ceiling, no normalised score, no inference over people."
             )
+            if self.protocol.layer == "nested" and len(self.layers) > 1:
+                lines.append(beside("nested, averaged"))
         elif 0 < about["n_subjects"] <= 5:
             lines.append(f"Only {about['n_subjects']} subjects: the interval is optimistic.")
         if not about["averaged"] and self.ceiling.flag:
