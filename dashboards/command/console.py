@@ -12,6 +12,7 @@ from rich.table import Table
 
 from analysis.models.catalog import cards, state
 from analysis.progress import Report
+from analysis.scoring.beside import stored_oasm
 from analysis.store.store import Store
 from data.catalog.catalog import entries
 
@@ -172,12 +173,27 @@ def show_scores(scores, recording) -> None:
             table.add_row(*cells, str(row["n_stimuli"]), str(row["folds"]), row["note"])
         _print(table)
         OUT.print(score.sentence(), soft_wrap=True, highlight=False)
+        OUT.print(_doubts(score), soft_wrap=True, highlight=False)
         for line in score.warnings():
             OUT.print(line, soft_wrap=True, highlight=False)
         OUT.print()
     _show_controls(scores)
     for note in recording.notes:
         OUT.print(f"Note: {note}", soft_wrap=True, highlight=False)
+
+
+def _doubts(score) -> str:
+    """Omega and OASM of a score in one line, and where they come from when they are not here."""
+    oasm = stored_oasm(score.provenance["recording"].get("content_hash", ""), score.protocol)
+    beyond = score.headline.get("beyond", "") if score.headline else ""
+    said = (
+        f"Omega: {beyond} explain {score.omega:.0f} % of its R2"
+        if np.isfinite(score.omega)
+        else "Omega: not defined (no unique R2 was asked for, or the model's R2 is not above 0)"
+    )
+    if oasm is None:
+        return f"{said}; OASM, a model without text: not run, see 'brainlens trust'"
+    return f"{said}; OASM, a model without text: r = {oasm.shuffled:.3f} shuffled, {oasm.grouped:.3f} held out"
 
 
 def _show_controls(scores) -> None:

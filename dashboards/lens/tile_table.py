@@ -22,6 +22,12 @@ _HEADS = (
     ("oasm", "OASM", "A model of when a stimulus came, without its words: r when shuffled, and with groups held out. "
      "What it scores leaks."),
 )  # fmt: skip
+_NOT_HERE = {
+    "omega": "<small title='The protocol did not ask for unique R2, or the model&#39;s R2 is not above 0'>not defined</small>",
+    "oasm": "<small title='Panel Leak meter of the lens Trust, or: brainlens trust MODEL --on RECORDING --panel leaks'>"
+    "not run: see Trust</small>",
+}
+"""Said where there is no number, so that the badge is at every score."""
 _SIGNS = {"yes": "✓ yes", "no": "✗ no", "cannot tell": "? cannot tell"}
 _STYLE = """
 .tiles { width: 100%; border-collapse: collapse; font-size: .84rem; line-height: 1.35; }
@@ -79,8 +85,8 @@ def _cells(tile, colour: str, top: float) -> dict[str, str]:
         "random": _gain(tile.above_random),
         "shuffled": _signed(tile.inflation),
         "optimism": _signed(tile.optimism),
-        "omega": f"{tile.omega:.0f} %" if math.isfinite(tile.omega) else "",
-        "oasm": ""
+        "omega": f"{tile.omega:.0f} %" if math.isfinite(tile.omega) else _NOT_HERE["omega"],
+        "oasm": _NOT_HERE["oasm"]
         if tile.oasm is None
         else " → ".join(_signed(r, sign=False) or "0" for r in tile.oasm),
     }
