@@ -436,7 +436,7 @@ def detail(first: pd.Series, second: pd.Series, targets: tuple) -> Answer:
         if clear or not span
         else "; the interval includes 0, so that neither is shown to be better"
     )
-    wins = int((frame["difference"] > 0).sum())
+    wins, people = int((frame["difference"] > 0).sum()), first.get("n_subjects")
     more = " ".join(filter(None, [decimal(size, 3), span, "more"]))
     sentence = (
         f"On {first['recording']}, {better['model']} scores {more} than {other['model']}{verdict}. "
@@ -449,7 +449,7 @@ def detail(first: pd.Series, second: pd.Series, targets: tuple) -> Answer:
         + ")."
         + (
             f" {beside('difference, averaged')}"
-            if np.isfinite(low) and (first["n_subjects"] or 0) <= 1
+            if np.isfinite(low) and people is not None and people <= 1
             else ""
         )
     )

@@ -20,6 +20,7 @@ from analysis.answers.compare import (
     rank,
 )
 from analysis.scoring.results import COLUMNS, bring, export, forget, results, targets
+from analysis.statistics.measured import beside
 from analysis.store.store import Store
 from data.errors import BrainLensError
 
@@ -246,6 +247,9 @@ def test_two_models_in_detail():
         "b scores .100 [.08, .12] more than a" in answer.sentence
         and "ahead on 1 of 2 targets" in answer.sentence
     )
+    assert "Measured in simulations" not in answer.caption
+    averaged = detail(pd.Series({**first, "n_subjects": 0}), second, (one, two))
+    assert averaged.caption.endswith(beside("difference, averaged"))
     mirrored = detail(second, first, (two, one))
     assert "b scores .100 [.08, .12] more than a" in mirrored.sentence
     with pytest.raises(BrainLensError, match="same data by the same protocol"):
