@@ -137,6 +137,7 @@ def _who(rules: Rules, login: str):
 
 
 def _provider(plan: Plan, rules: Rules):
+    from bokeh.server.auth_provider import NullAuth
     from panel.auth import OAuthProvider
 
     if plan.login == "password":
@@ -152,7 +153,7 @@ def _provider(plan: Plan, rules: Rules):
     return (
         OAuthProvider(login_endpoint="/login", logout_endpoint="/logout")
         if plan.login == "oauth"
-        else None
+        else NullAuth()
     )
 
 

@@ -26,7 +26,7 @@ from dashboards.page.checks import checks
 from dashboards.serve import hardening, passwords
 from dashboards.serve.passwords import Brake
 from dashboards.serve.rules import Rules
-from dashboards.serve.run import Plan
+from dashboards.serve.run import Plan, _provider
 from dashboards.state import Selection
 from data.catalog import shelf
 from data.catalog.catalog import recording, signature
@@ -39,6 +39,16 @@ PASSWORD = "correct horse battery"
 
 
 # ---- who comes in -----------------------------------------------------------------------------------------------------------
+def test_a_page_without_a_login_can_be_served(clean_home):
+    from bokeh.server.tornado import BokehTornado
+
+    plan = Plan("localhost").checked(Rules())
+    page = BokehTornado(
+        {}, auth_provider=_provider(plan, Rules()), extra_websocket_origins=["localhost"]
+    )
+    assert page.auth_provider.get_user is None  # and everybody is let in
+
+
 def test_nobody_listens_beyond_this_machine_without_a_way_to_log_in(clean_home):
     for plan in (Plan("0.0.0.0"), Plan("192.168.1.5"), Plan("::")):
         with pytest.raises(BrainLensError, match=r"without logging in.*--login password.*--open"):
