@@ -222,11 +222,14 @@ class Trust(Lens):
             return View((published,), empty=finding.reason, notes=NOTES)
         found = self._ledger.value(self._key)
         if found is None:
-            waiting = (
-                "Looking into the store ..."
-                if self._ledger.looking([self._key]) and not self.failed
-                else "Nothing was run for this selection yet: the price stands above; press Run (or the key r)."
-            )
+            if self.desk.running(self._key):
+                waiting = "Running: the runs first, then each panel as soon as it is answered."
+            elif self.failed:
+                waiting = "It did not come to an end: see the message above, then run again."
+            elif self._ledger.looking([self._key]):
+                waiting = "Looking into the store ..."
+            else:
+                waiting = "Nothing was run for this selection yet: the price stands above; press Run (or the key r)."
             return View((published,), notes=NOTES, verdict=waiting)
         said = verdict_of(found, self.selection.models[0])
         stamp = "simulated data" if found.simulated else ""
