@@ -162,7 +162,7 @@ def _caption(scores: list, missing: pd.DataFrame) -> str:
     parts = [f"Held out: {first.provenance['folds']}. {size}. {rule}"]
     if first.protocol.layer == "nested" and any(len(score.layers) > 1 for score in scores):
         parts.append(
-            "The result takes in each fold the layer chosen on its training data, and its interval is of exactly that; the "
+            "The result takes in each fold the layer chosen on its training data, and its interval knows of that choice; the "
             "profile shows each layer by itself. Ringed: the layer that most folds chose; plain mark: the highest one on the "
             "reported data."
         )
@@ -170,7 +170,8 @@ def _caption(scores: list, missing: pd.DataFrame) -> str:
     if seeds := seed_words(scores):
         parts.append(seeds)
     if first.ceiling.flag:
-        parts.append(f"Ceiling: {first.ceiling.flag.rstrip('.')}.")
+        what = "Ceiling" if np.isfinite(first.ceiling.value) else "No ceiling"
+        parts.append(f"{what}: {first.ceiling.flag.rstrip('.')}.")
     if len(missing):
         parts.append(
             "Without r: "

@@ -160,9 +160,22 @@ def _models(scores: list, about: Mapping, protocol: Protocol) -> list[str]:
     return [
         f"The model was {named[0]}." if len(named) == 1 else f"The models were {listed(named)}.",
         f"Each {one} was read {_context(about, protocol)}{seen}; {future}.",
-        f"A {one} was represented by {_POOLING[protocol.pooling]} in {which}, where layer 0 is the output of the embedding "
-        f"(forward passes in {protocol.dtype}).",
+        f"A {one} was represented by {_represented(scores, which, protocol)}.",
     ]
+
+
+def _represented(scores: list, which: str, protocol: Protocol) -> str:
+    """What a stimulus is in a model: a static embedding has no last token that would stand for all."""
+    static = [score.provenance["model"]["class"] == "embedding" for score in scores]
+    how = {"sum": "sum", "max": "maximum"}.get(protocol.pooling, "mean")
+    words = f"the {how} of the vectors of its words"
+    if all(static):
+        return words
+    said = (
+        f"{_POOLING[protocol.pooling]} in {which}, where layer 0 is the output of the embedding "
+        f"(forward passes in {protocol.dtype})"
+    )
+    return said + (f"; in static embeddings by {words}" if any(static) else "")
 
 
 def _context(about: Mapping, protocol: Protocol) -> str:

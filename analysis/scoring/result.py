@@ -501,7 +501,8 @@ class Score:
         elif 0 < about["n_subjects"] <= 5:
             lines.append(f"Only {about['n_subjects']} subjects: the interval is optimistic.")
         if not about["averaged"] and self.ceiling.flag:
-            lines.append(f"Ceiling: {self.ceiling.flag}.")
+            what = "Ceiling" if np.isfinite(self.ceiling.value) else "No ceiling"
+            lines.append(f"{what}: {self.ceiling.flag}.")
         if self.share[0] > 1:
             lines.append("The share of the ceiling is above 1: the ceiling is too low.")
         return lines

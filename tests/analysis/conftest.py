@@ -43,7 +43,10 @@ def build_score(
         "r": (shape, r),
         "r2": (shape, r**2),
         "alpha": (shape, np.full(r.shape, 10.0)),
-        "constant": (shape, np.zeros(r.shape, bool)),
+        "constant": (
+            shape,
+            np.broadcast_to(np.isin(layers, empty_layers)[:, None, None], r.shape).copy(),
+        ),
         "dropped": (("layer", "fold"), np.zeros((n_layers, folds), int)),
         "draws_r": (("layer", "draw"), top[:, None] + rng.normal(0, 0.02, (n_layers, 50))),
         "draws_r2": (("layer", "draw"), top[:, None] ** 2 + rng.normal(0, 0.02, (n_layers, 50))),

@@ -25,7 +25,7 @@ def test_layers_say_score_interval_ceiling_controls_and_leak(make_score):
 def test_layers_of_an_averaged_recording_have_no_share_of_a_ceiling(make_score):
     answer = layers([make_score(averaged=True)])
     assert "of the ceiling" not in answer.sentence
-    assert "Ceiling: the responses are averaged over people." in answer.caption
+    assert "No ceiling: the responses are averaged over people." in answer.caption
 
 
 def test_more_than_the_ceiling_is_said_not_clipped(make_score):

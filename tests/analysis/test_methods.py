@@ -38,6 +38,19 @@ def test_the_paragraph_says_every_choice(make_score):
     assert "\n" not in said
 
 
+def test_a_static_embedding_has_no_last_token(make_score):
+    from dataclasses import replace
+
+    def static(score):
+        model = score.provenance["model"] | {"class": "embedding"}
+        return replace(score, provenance=score.provenance | {"model": model})
+
+    alone = methods.paragraph(static(make_score("glove", 1, peak=0)))
+    assert "represented by the mean of the vectors of its words." in alone and "token" not in alone
+    both = methods.paragraph([make_score(), static(make_score("glove", 1, peak=0))])
+    assert "; in static embeddings by the mean of the vectors of its words." in both
+
+
 def test_every_sentence_is_one(make_score):
     for score in (
         make_score(),
