@@ -97,7 +97,9 @@ def need_room(folder: Path, needed: int) -> None:
     """
     there = next(one for one in (folder, *folder.parents) if one.exists())
     if shutil.disk_usage(there).free < needed:
-        raise disk_error(OSError(errno.ENOSPC, "full"), folder, needed)
+        said = disk_error(OSError(errno.ENOSPC, "full"), folder, needed)
+        assert said is not None  # a full disk is one of those in words
+        raise said
 
 
 def reserve(path: Path, size: int) -> None:

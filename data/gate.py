@@ -49,8 +49,8 @@ def existing(name: str | Path) -> Path | None:
 
 def _roots() -> list[Path]:
     folders = [personal(), home("models"), home("recordings")]
-    if shared() is not None:
-        folders += [shared() / "models", shared() / "recordings"]
+    if (common := shared()) is not None:
+        folders += [common / "models", common / "recordings"]
     if (place := mirror()) and not place.startswith(("http://", "https://")):
         folders.append(Path(place))
     return [folder.resolve() for folder in folders]

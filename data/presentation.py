@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -103,7 +104,7 @@ class Presentation:
         return Presentation(moved, self.interval, self.nuisance)
 
 
-def spoken(presentation: Presentation, runs: Sequence, times: np.ndarray) -> list[str]:
+def spoken(presentation: Presentation, runs: Sequence | np.ndarray, times: np.ndarray) -> list[str]:
     """The words whose midpoint lies in each sample's interval, joined by spaces; empty where nobody spoke.
 
     Parameters
@@ -118,7 +119,7 @@ def spoken(presentation: Presentation, runs: Sequence, times: np.ndarray) -> lis
     return texts
 
 
-def _places(presentation: Presentation, runs: Sequence, times: np.ndarray):
+def _places(presentation: Presentation, runs: Sequence | np.ndarray, times: np.ndarray):
     """(sample, word) for every word that falls into a sample, in order."""
     runs, times = np.asarray(runs), np.asarray(times, float)
     word_runs, middle = presentation.words["run"].to_numpy(), presentation.middle
@@ -129,7 +130,7 @@ def _places(presentation: Presentation, runs: Sequence, times: np.ndarray):
         yield from zip(rows[place[inside]], mine[inside])
 
 
-def sample_table(presentation: Presentation, counts: Mapping[object, int]) -> pd.DataFrame:
+def sample_table(presentation: Presentation, counts: Mapping[Any, int]) -> pd.DataFrame:
     """One row per sample: ``run``, ``time`` (seconds, its beginning), and the words spoken in it as ``text``.
 
     Parameters

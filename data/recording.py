@@ -173,7 +173,7 @@ class Recording:
             )
 
     def _check_samples(self):
-        table, presentation = self.stimuli, self.presentation
+        table, presentation = self.stimuli, self.timed
         for name in ("run", "time"):
             if name not in table.columns:
                 raise BrainLensError(
@@ -379,6 +379,22 @@ class Recording:
             notes=notes,
             presentation=presentation,
         )
+
+    @property
+    def timed(self) -> Presentation:
+        """The words with their times, of a recording that was sampled over time.
+
+        Raises
+        ------
+        BrainLensError
+            Where the recording has none.
+        """
+        if self.presentation is None:
+            raise BrainLensError(
+                f"{self.id} has no words with times: its rows are stimuli, not samples",
+                remedy="Take a recording that was sampled over time, such as simulated-story",
+            )
+        return self.presentation
 
     @property
     def sampled(self) -> bool:

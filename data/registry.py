@@ -6,7 +6,8 @@ import importlib
 import warnings
 from collections.abc import Iterator, Mapping
 from functools import cached_property
-from importlib.metadata import entry_points
+from importlib.metadata import EntryPoint, entry_points
+from typing import Any
 
 from data.errors import BrainLensError, unknown
 
@@ -34,13 +35,13 @@ class Registry(Mapping):
 
     def __init__(self, group: str, kind: str, own: Mapping[str, str]):
         self.group, self.kind, self.own = group, kind, dict(own)
-        self._added: dict[str, object] = {}
-        self._loaded: dict[str, object] = {}
+        self._added: dict[str, Any] = {}
+        self._loaded: dict[str, Any] = {}
 
     @cached_property
-    def others(self) -> dict[str, object]:
+    def others(self) -> dict[str, EntryPoint]:
         """Entry points of other packages by name; one that takes a name of ours is left out with a warning."""
-        found = {}
+        found: dict[str, EntryPoint] = {}
         for point in sorted(entry_points(group=self.group), key=lambda point: point.name):
             first = found.get(point.name)
             if point.name in self.own or (first is not None and first.value != point.value):
@@ -95,7 +96,7 @@ class Registry(Mapping):
                 remedy=f"Update or uninstall {_package(point)}",
             ) from error
 
-    def loadable(self, *, own: bool = True) -> dict[str, object]:
+    def loadable(self, *, own: bool = True) -> dict[str, Any]:
         """Everything that loads; a package that fails is left out with a warning, so that it takes nothing else down.
 
         Parameters
@@ -129,5 +130,5 @@ class Registry(Mapping):
         return "brainlens" if name in self.own else _package(self.others[name])
 
 
-def _package(point) -> str:
+def _package(point: EntryPoint) -> str:
     return point.dist.name if point.dist is not None else point.value

@@ -22,9 +22,11 @@ class Rule(Protocol):
 
     def may(self, name: str, action: str) -> bool:
         """Whether this person may do it."""
+        ...
 
     def quota(self, name: str) -> int | None:
         """Bytes that this person may keep; None: as many as fit."""
+        ...
 
 
 _RULE: list[Rule] = []

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from functools import cache
 from importlib.util import find_spec
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -83,16 +84,19 @@ def mesh(surface: str = "inflated", hemisphere: str = "left") -> Mesh:
         raise unknown("shape of the cortex", surface, SURFACES)
     if hemisphere not in HEMISPHERES:
         raise unknown("hemisphere", hemisphere, HEMISPHERES)
+    points, faces = (
+        np.asarray(array.data) for array in _arrays(f"{SURFACES[surface]}_{hemisphere}.gii.gz")[:2]
+    )
+    depth = _arrays(f"sulc_{hemisphere}.gii.gz")[0].data
+    return Mesh(points.astype(float), faces.astype(int), np.asarray(depth, float))
+
+
+def _arrays(name: str) -> list[Any]:
+    """The arrays of a GIFTI file; nibabel declares of an image only what all kinds have."""
     import nibabel
 
-    points, faces = (
-        np.asarray(array.data)
-        for array in nibabel.load(_folder() / f"{SURFACES[surface]}_{hemisphere}.gii.gz").darrays[
-            :2
-        ]
-    )
-    depth = nibabel.load(_folder() / f"sulc_{hemisphere}.gii.gz").darrays[0].data
-    return Mesh(points.astype(float), faces.astype(int), np.asarray(depth, float))
+    image: Any = nibabel.load(_folder() / name)
+    return image.darrays
 
 
 def _folder() -> Path:
@@ -155,11 +159,11 @@ def places_of(responses) -> tuple[np.ndarray, str]:
 
 
 def on_cortex(
-    values: Sequence[float],
+    values: Sequence[float] | np.ndarray,
     places: np.ndarray | None = None,
     *,
-    vertices: Sequence[int] | None = None,
-    sides: Sequence[str] | None = None,
+    vertices: Sequence[int] | np.ndarray | None = None,
+    sides: Sequence[str] | np.ndarray | None = None,
     how: str = "",
     radius: float = RADIUS,
 ) -> OnCortex:

@@ -6,6 +6,7 @@ import glob
 import importlib
 import os
 from pathlib import Path
+from typing import Any
 
 from data.catalog import fetch as fetching
 from data.catalog import shelf
@@ -47,7 +48,7 @@ def entries(*, recordings: bool = False) -> dict[str, Entry]:
 
 
 def _of_packages() -> dict[str, Entry]:
-    found = [one() if callable(one) else one for one in RECORDINGS.loadable().values()]
+    found: list[Any] = [one() if callable(one) else one for one in RECORDINGS.loadable().values()]
     return {one.id: one for one in found}
 
 
@@ -168,7 +169,12 @@ def load(name: str | Entry, **options):
     if one.reader == "data.readers.simulated:default" or one.reader.startswith("data.embedded"):
         _no_options(one, options)
         return reader()
-    facts = {"id": one.id, "citation": one.citation, "licence": one.licence, "source": one.source}
+    facts: dict[str, Any] = {
+        "id": one.id,
+        "citation": one.citation,
+        "licence": one.licence,
+        "source": one.source,
+    }
     if one.reader.startswith("data.readers.assemblies:"):
         facts["invariants"] = one.invariants
     here = paths(one)
@@ -204,7 +210,7 @@ def paths(one: Entry | str) -> list[Path]:
             f"({missing[0].folder}/{missing[0].name}, about {size}; licence: {one.licence})",
             remedy=f"Run 'brainlens data fetch {one.id}', or set BRAINLENS_MIRROR to a folder that has them",
         )
-    return found
+    return [path for path in found if path is not None]
 
 
 def fetch(name: str, *, mirror: str | Path | None = None, report=None) -> list[Path]:

@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import lru_cache
 from pathlib import Path
+from typing import Any
 
 from data.catalog.fetch import RemoteFile, locate, places, size_text
 from data.errors import BrainLensError
@@ -67,7 +68,7 @@ class Entry:
     files: tuple[RemoteFile, ...] = ()
     options: Mapping[str, object] = field(default_factory=dict)
     whole: bool = False
-    invariants: Mapping[str, object] = field(default_factory=dict)
+    invariants: Mapping[str, Any] = field(default_factory=dict)
 
     @property
     def is_recording(self) -> bool:
@@ -78,7 +79,7 @@ class Entry:
     def size(self) -> int | None:
         """Bytes of the needed files, exactly or about; None where nothing is known."""
         sizes = [file.size or file.about for file in self.files]
-        return None if any(size is None for size in sizes) else sum(sizes)
+        return None if None in sizes else sum(size or 0 for size in sizes)
 
     @property
     def size_words(self) -> str:
@@ -157,7 +158,7 @@ def _brain(files) -> list[Entry]:
         "49 sentences are worded differently in different releases (column 'dereferenced')",
         "shuffled folds put neighbouring sentences of one passage on both sides and score far too high",
     )
-    pereira = dict(
+    pereira: dict[str, Any] = dict(
         reader="data.readers.assemblies:pereira2018",
         kind="fmri",
         licence=NOT_STATED,
@@ -399,7 +400,7 @@ def _brain(files) -> list[Entry]:
 
 
 def _reading(files) -> list[Entry]:
-    ucl = dict(
+    ucl: dict[str, Any] = dict(
         reader="data.readers.reading_times:ucl",
         licence=NOT_STATED,
         citation=bibtex("devarda2023cloze", "frank2013reading"),
@@ -410,7 +411,7 @@ def _reading(files) -> list[Entry]:
         "means over people: no ceiling, no inference over people",
         "the first word of every sentence was not analysed",
     )
-    stories = dict(
+    stories: dict[str, Any] = dict(
         reader="data.readers.reading_times:natural_stories",
         kind="reading_times",
         licence="CC BY-NC-SA 4.0",

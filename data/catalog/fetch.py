@@ -102,10 +102,11 @@ def size_text(size: int | None) -> str:
     """A size in words: ``"1.3 MB"``, or ``"size unknown"``."""
     if size is None:
         return "size unknown"
+    left: float = size
     for unit in ("bytes", "kB", "MB", "GB"):
-        if size < 1000 or unit == "GB":
-            return f"{size:,.0f} {unit}" if unit == "bytes" or size >= 100 else f"{size:.1f} {unit}"
-        size /= 1000
+        if left < 1000 or unit == "GB":
+            return f"{left:,.0f} {unit}" if unit == "bytes" or left >= 100 else f"{left:.1f} {unit}"
+        left /= 1000
     raise AssertionError  # the loop returns
 
 
@@ -132,7 +133,7 @@ def places(root: str = "recordings") -> list[Path]:
     return [
         *([personal(root)] if person() else []),
         home(root),
-        *([shared() / root] if shared() else []),
+        *([common / root] if (common := shared()) else []),
         *([Path(base)] if base and not _is_url(base) else []),
     ]
 
@@ -284,7 +285,11 @@ def _here(file: RemoteFile, target: Path, root: str) -> Path | None:
     """A verified copy in the user's or the shared folder; a damaged copy of our own is set aside to be fetched again."""
     for path in (
         target,
-        *([shared().joinpath(root, *file.folder.split("/"), file.name)] if shared() else []),
+        *(
+            [common.joinpath(root, *file.folder.split("/"), file.name)]
+            if (common := shared())
+            else []
+        ),
     ):
         if path.is_file():
             try:

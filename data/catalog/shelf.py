@@ -267,7 +267,7 @@ def kept() -> dict[str, Entry]:
     for base in (
         personal("recordings", _FOLDER),
         *([home("recordings", _FOLDER)] if person() else []),
-        *([shared() / "recordings" / _FOLDER] if shared() else []),
+        *([common / "recordings" / _FOLDER] if (common := shared()) else []),
     ):
         for path in sorted(base.glob(f"*/{_ABOUT}")):
             if path.parent.name.startswith(".") or path.parent.name in found:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from importlib.resources import files
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -46,7 +47,11 @@ ELECTRODES = ("STG", "IFG", "none")
 WORDS_EACH = 150
 """Words of each piece of prose that the patients heard."""
 
-_FACTS = {"unit": "a.u.", "licence": "MIT", "source": "written and simulated for BrainLens"}
+_FACTS: dict[str, Any] = {
+    "unit": "a.u.",
+    "licence": "MIT",
+    "source": "written and simulated for BrainLens",
+}
 
 
 def spoken_words(each: int | None = None) -> pd.DataFrame:
@@ -89,7 +94,10 @@ def story() -> Recording:
     bare = Presentation(words, INTERVAL)
     table = sample_table(bare, counts(words))
     ids = table.index.to_numpy()
-    with files(__package__).joinpath("story.npz").open("rb") as stream, np.load(stream) as saved:
+    with (
+        files("data.embedded").joinpath("story.npz").open("rb") as stream,
+        np.load(stream) as saved,
+    ):
         values, motion, power = (
             saved[name].astype(np.float32) for name in ("values", "motion", "power")
         )
@@ -148,7 +156,7 @@ def ecog() -> Recording:
     table.index = pd.Index(
         [f"{s}.{p}" for s, p in zip(table["story"], table["position"])], name="stimulus"
     )
-    with files(__package__).joinpath("ecog.npz").open("rb") as stream, np.load(stream) as saved:
+    with files("data.embedded").joinpath("ecog.npz").open("rb") as stream, np.load(stream) as saved:
         values, scale = saved["values"].astype(np.float32), float(saved["scale"])
     truth, notes = _told("ecog.json")
     people = values.shape[1] // (len(ELECTRODES) * len(LAGS))
@@ -187,5 +195,5 @@ def ecog() -> Recording:
 
 
 def _told(name: str) -> tuple[dict, tuple[str, ...]]:
-    told = json.loads(files(__package__).joinpath(name).read_text(encoding="utf-8"))
+    told = json.loads(files("data.embedded").joinpath(name).read_text(encoding="utf-8"))
     return told, tuple(told.pop("notes"))

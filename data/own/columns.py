@@ -111,8 +111,8 @@ def understand(table: Table, said: Mapping) -> Understood:
     stimuli = stimuli.apply(lambda c: c.replace("", np.nan) if c.dtype.kind == "O" else c)
     stimuli.insert(0, "text", frame[meant.text].astype(str).str.strip())
     labels = {}
-    for key in ("group", "context"):
-        if names := getattr(meant, key):
+    for key, names in (("group", meant.group), ("context", meant.context)):
+        if names:
             labels[key] = _joined(stimuli, [renamed.get(column, column) for column in names])
             empty = np.flatnonzero(stimuli[labels[key]].isna())
             if len(empty):
@@ -444,8 +444,8 @@ def _informative(name: str, data: np.ndarray, targets: list[str]) -> tuple[np.nd
         warnings.simplefilter("ignore", RuntimeWarning)
         spread = np.nanmax(data, axis=0) - np.nanmin(data, axis=0)
     for bad, what in (
-        (np.isnan(data).all(axis=0), "without a single measurement"),
-        (spread == 0, "constant"),
+        (np.asarray(np.isnan(data).all(axis=0)), "without a single measurement"),
+        (np.asarray(spread == 0), "constant"),
     ):
         if bad.all():
             raise BrainLensError(

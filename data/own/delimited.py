@@ -76,6 +76,7 @@ def layout(text: str, name: str, *, tabs: bool = False) -> tuple[str, Parts]:
             return text, _checked(_cut(text, name, separator), name)
         except BrainLensError as error:
             first = first or error
+    assert first is not None  # one separator at least was tried
     raise first
 
 

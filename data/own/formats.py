@@ -8,6 +8,7 @@ import zipfile
 import zlib
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -334,7 +335,7 @@ def _arrays(path: Path, arrays: Mapping[str, np.ndarray], said: Mapping) -> tupl
         )
     names = [name if name not in columns else f"{name} (response)" for name in names]
     frame = pd.concat([pd.DataFrame(columns), pd.DataFrame(values, columns=names)], axis=1)
-    own = {"responses": names}
+    own: dict[str, Any] = {"responses": names}
     subjects = _labels(path, arrays, ("subject", "subjects"), width)
     if subjects and "subject" not in columns:
         own["subject"] = dict(zip(names, subjects))
@@ -389,11 +390,13 @@ def _netcdf(path: Path, said: Mapping) -> tuple[Table, dict]:
     }
     if rows in array.coords and "stimulus_id" not in columns:
         columns["stimulus_id"] = pd.Series(array[rows].values).astype(str)
-    about = {str(n): c.values for n, c in array.coords.items() if c.dims == (other,)}
+    about: dict[str, Any] = {
+        str(n): c.values for n, c in array.coords.items() if c.dims == (other,)
+    }
     targets = [
         str(t)
         for t in about.get(
-            other, about.get("neuroid_id", [f"target_{i + 1}" for i in range(array.shape[1])])
+            str(other), about.get("neuroid_id", [f"target_{i + 1}" for i in range(array.shape[1])])
         )
     ]
     people = next(

@@ -340,8 +340,10 @@ def meaning(frame: pd.DataFrame, name: str, said: Mapping) -> Meaning:
 
 
 def _column(name, meaning: str, frame: pd.DataFrame, file: str) -> str | None:
-    if name is None:
-        return None
+    return None if name is None else _named(name, meaning, frame, file)
+
+
+def _named(name: str, meaning: str, frame: pd.DataFrame, file: str) -> str:
     if name not in frame.columns:
         raise unknown(
             f"{meaning} column of {file}",
@@ -361,7 +363,7 @@ def _several(names, meaning: str, frame: pd.DataFrame, file: str) -> list[str]:
             if names in frame.columns
             else [part.strip() for part in names.split(",") if part.strip()]
         )
-    return [_column(name, meaning, frame, file) for name in names]
+    return [_named(name, meaning, frame, file) for name in names]
 
 
 def one_reading(frame: pd.DataFrame, *apart: str | None) -> pd.DataFrame:

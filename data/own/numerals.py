@@ -64,10 +64,10 @@ def parse(cells: Iterable[object], *, decimal: str = "", missing: Iterable[str] 
     missing : iterable of str
         Further cells that mean 'no measurement', such as ``"-999"``.
     """
-    cells = pd.Series(list(cells), dtype=object)
+    column = pd.Series(list(cells), dtype=object)
     absent = {*MISSING, *missing}
-    texts = cells.map(_tidy)
-    gone = cells.isna() | texts.isin(absent)
+    texts = column.map(_tidy)
+    gone = column.isna() | texts.isin(absent)
     kinds = {text: _kind(text) for text in texts[~gone].unique()}
     shown = set(kinds.values())
     mark = decimal

@@ -7,6 +7,7 @@ import re
 import zipfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -119,7 +120,7 @@ def _packed(path: Path) -> None:
         ) from None
 
 
-def _opened(path: Path) -> dict[str, object]:
+def _opened(path: Path) -> dict[str, Any]:
     """Sheet name -> something that gives its rows."""
     try:
         with zipfile.ZipFile(path) as archive:

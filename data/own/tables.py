@@ -9,6 +9,7 @@ import zlib
 from dataclasses import dataclass, replace
 from functools import lru_cache
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -128,7 +129,7 @@ def read_table(
     there(path)
     kind = suffix(path)
     wanted = {squashed(name) for name in texts}
-    told = dict(decimal=decimal, sure=bool(decimal), missing=missing)
+    told: dict[str, Any] = dict(decimal=decimal, sure=bool(decimal), missing=missing)
 
     def is_word(name: str) -> bool:
         return squashed(name) in wanted

@@ -104,7 +104,9 @@ def check(path: str | Path, **columns) -> ValidationReport:
     except BrainLensError as error:
         return refused(name, error)
     except MemoryError as error:
-        return refused(name, memory_error(error))
+        said = memory_error(error)
+        assert said is not None  # it is one of memory
+        return refused(name, said)
     except Exception as error:  # a report is owed even for a file that no check foresaw
         why = " ".join(str(error).split())[:300]
         what = f"{name} could not be read: {type(error).__name__}{': ' + why if why else ''}"

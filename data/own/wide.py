@@ -106,7 +106,7 @@ def _matching(frame: pd.DataFrame, file: str, pattern: str) -> dict[str, dict[st
         found = {column: match.groupdict() for column, match in fits.items() if match}
     else:
         found = {
-            column: {_ROLE.get(key, key): value for key, value in _BIDS.findall(column)}
+            column: {_ROLE.get(m[1], m[1]): m[2] for m in _BIDS.finditer(column)}
             for column in columns
             if fnmatch.fnmatchcase(column, pattern)
         }
@@ -133,7 +133,7 @@ def _matching(frame: pd.DataFrame, file: str, pattern: str) -> dict[str, dict[st
 
 def _no_number(cells: pd.Series) -> bool:
     held = cells.dropna()[:100]
-    return bool(len(held)) and np.isnan(parse(held).values).all()
+    return bool(len(held)) and bool(np.isnan(parse(held).values).all())
 
 
 def _by_role(found: Mapping[str, Mapping[str, str]]) -> dict[str, dict[str, str]]:

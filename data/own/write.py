@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -139,7 +140,7 @@ def _netcdf(
 ) -> None:
     import xarray as xr
 
-    coords = {name: ("stimulus", _plain(stimuli[name])) for name in stimuli.columns}
+    coords: dict[str, Any] = {name: ("stimulus", _plain(stimuli[name])) for name in stimuli.columns}
     coords["target"] = np.array(targets, dtype=object)
     for name, values in recording.responses.coords.items():
         if values.dims == ("target",) and name != "target":

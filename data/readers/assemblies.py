@@ -6,6 +6,7 @@ import re
 from collections.abc import Mapping
 from itertools import takewhile
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -44,7 +45,7 @@ DEREFERENCED = (
 # ---- the file -------------------------------------------------------------------------------------------------------------
 
 
-def check_invariants(array: xr.DataArray, invariants: Mapping[str, object], name: str) -> None:
+def check_invariants(array: xr.DataArray, invariants: Mapping[str, Any], name: str) -> None:
     """Compare an array with the facts known of it.
 
     Parameters

@@ -6,6 +6,7 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -75,7 +76,7 @@ def natural_stories(
     words.index = pd.Index(
         [f"{s}.{z}" for s, z in zip(words["story"], words["zone"])], name="stimulus"
     )
-    common = dict(
+    common: dict[str, Any] = dict(
         kind="reading_times",
         unit="ms",
         scored_unit="word",
@@ -243,11 +244,11 @@ def gpt3_surprisal(
     from data.catalog.catalog import paths, recording
 
     path = paths(id)[0] if path is None else path
-    words = recording("natural-stories").stimuli if words is None else words
+    known = recording("natural-stories").stimuli if words is None else words
     table = read_table(path, texts=("token",)).frame
-    bits = pd.Series(np.nan, index=words.index)
+    bits = pd.Series(np.nan, index=known.index)
     for story, tokens in table.groupby("story", sort=True):
-        here = words[words["story"] == str(int(story) + 1)]
+        here = known[known["story"] == str(int(story) + 1)]
         text = "".join(tokens["token"].astype(str))
         spans = [match.span() for match in re.finditer(r"\S+", text)]
         if len(spans) != len(here):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -155,7 +156,7 @@ def _whole(files: list[Path], part: str) -> None:
         )
 
 
-def _columns(table: pd.DataFrame, columns: tuple[str, ...], label: str) -> pd.DataFrame:
+def _columns(table: pd.DataFrame, columns: Sequence[str], label: str) -> pd.DataFrame:
     second = table[columns[1]].astype(str) if len(columns) > 1 else ""
     made = pd.DataFrame({"first": table[columns[0]].astype(str), "second": second, "label": table[label]})  # fmt: skip
     empty = (made["first"].str.strip() == "") | made["label"].isna()

@@ -198,7 +198,9 @@ def langloc(path: Path | None = None, *, id: str = "langloc", **_facts) -> pd.Da
     """
     frames = []
     for file in files_of(id=id):
-        run, part = map(int, re.search(r"run(\d)_stim_set(\d)", file.name).groups())
+        named = re.search(r"run(\d)_stim_set(\d)", file.name)
+        assert named is not None  # the catalogue's own names
+        run, part = map(int, named.groups())
         table = pd.read_csv(file, keep_default_na=False)
         words = table[[f"stim{i}" for i in range(2, 14)]].apply(
             lambda row: " ".join(w.strip() for w in row), axis=1

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -144,7 +145,7 @@ def _parsed(path: Path, name: str | None) -> pd.DataFrame:
         warnings.simplefilter("ignore")  # factors and dates of classes that are not used
         read = rdata.read_rds if path.suffix.lower() == ".rds" else rdata.read_rda
         try:
-            found = read(path)
+            found: Any = read(path)
         except MemoryError:
             raise
         except Exception as error:  # whatever a damaged file makes the parser raise
@@ -323,8 +324,7 @@ def maze_table(path: Path, words: pd.DataFrame | None = None) -> tuple[pd.DataFr
     The file has no words. A sentence is put where every length that it tells (``wlen``) is that of the word there, in the order
     of the sentences; one that fits nowhere is refused.
     """
-    if words is None:
-        words = recording("natural-stories").stimuli
+    known = recording("natural-stories").stimuli if words is None else words
     source = _tab(path, "subject", "docid")
     _check(source, ("subject", "docid", "sentid", "sentpos", "wlen", "rt"), path)
     unknown_texts = set(source["docid"]) - set(DOCUMENTS)
@@ -332,7 +332,7 @@ def maze_table(path: Path, words: pd.DataFrame | None = None) -> tuple[pd.DataFr
         raise unknown(f"story of {Path(path).name}", sorted(unknown_texts)[0], DOCUMENTS)
     places = {}
     for number, name in enumerate(DOCUMENTS, 1):
-        here = words[words["story"] == str(number)]
+        here = known[known["story"] == str(number)]
         places |= _sentence_places(name, source[source["docid"] == name], here, Path(path).name)
     keys = list(zip(source["docid"], source["sentid"], source["sentpos"]))
     stimulus = [places[key] for key in keys]
@@ -341,7 +341,7 @@ def maze_table(path: Path, words: pd.DataFrame | None = None) -> tuple[pd.DataFr
         "story": [place.partition(".")[0] for place in stimulus], "rt": source["rt"].astype(float),
         "unigram_surprisal": source["unigramsurp"].astype(float) if "unigramsurp" in source else np.nan,
     })  # fmt: skip
-    return words, _told(
+    return known, _told(
         table,
         "rt",
         "story",

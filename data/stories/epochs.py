@@ -92,7 +92,7 @@ def _words(path: Path, named: Path | None) -> pd.DataFrame:
             )
         table = read_table(named, texts=WORDS).frame
     column = None if table is None else next((c for c in WORDS if c in table.columns), None)
-    if column is None:
+    if table is None or column is None:
         raise BrainLensError(
             f"{path.name}: it is not known which word each epoch belongs to",
             remedy=f"Put {path.name.partition('.fif')[0]}.tsv with a column 'word', one row per epoch, beside it",

@@ -6,6 +6,7 @@ import zipfile
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -101,7 +102,8 @@ def _ending(path: Path) -> str:
     raise unknown("kind of signal file", path.name, ENDINGS)
 
 
-def _nibabel(path: Path):
+def _nibabel(path: Path) -> Any:
+    """An image with what its kind has; nibabel declares the least that all kinds have."""
     try:
         import nibabel
     except ImportError:

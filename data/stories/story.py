@@ -7,6 +7,7 @@ import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -172,7 +173,7 @@ def _from_bids(folder: Path) -> Plan:
 
 
 # ---- files -> recording ----------------------------------------------------------------------------------------------
-def recording_of(plan: Plan, facts: Mapping[str, object], path: Path) -> Recording:
+def recording_of(plan: Plan, facts: Mapping[str, Any], path: Path) -> Recording:
     """The recording of a plan."""
     facts = dict(facts)
     offset, tier = float(facts.pop("offset", 0.0)), facts.pop("tier", None)
@@ -223,7 +224,7 @@ def recording_of(plan: Plan, facts: Mapping[str, object], path: Path) -> Recordi
     )
 
 
-def _interval(blocks: Mapping, stated: object, path: Path) -> float:
+def _interval(blocks: Mapping, stated: Any, path: Path) -> float:
     told = {round(block.interval, 6) for block in blocks.values() if block.interval}
     if stated is not None:
         value = float(stated)

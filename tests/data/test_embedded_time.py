@@ -7,6 +7,7 @@ import pytest
 
 from data.catalog.catalog import recording
 from data.embedded.time import LAGS, REGIONS, spoken_words
+from data.errors import BrainLensError
 
 
 @pytest.fixture(scope="module")
@@ -83,3 +84,10 @@ def test_the_planting_can_be_done_again():
     step = np.abs(values).max() / 127
     np.testing.assert_allclose(kept.responses.values, values, atol=step)
     assert kept.truth["lags"] == truth["lags"]
+
+
+def test_a_recording_of_stimuli_has_no_words_with_times(story):
+    assert story.timed is story.presentation
+    with pytest.raises(BrainLensError, match="no words with times") as refused:
+        _ = recording("simulated").timed
+    assert "simulated-story" in refused.value.remedy

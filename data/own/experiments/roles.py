@@ -171,7 +171,9 @@ def _lists(frame: pd.DataFrame) -> tuple[pd.DataFrame, list[str]]:
     ]
 
 
-def _times(cells: pd.Series, tables: list[Table], column: str) -> tuple[np.ndarray, list[str]]:
+def _times(
+    cells: pd.Series, tables: list[Table], column: str | None
+) -> tuple[np.ndarray, list[str]]:
     parsed = parse(cells.astype(object).where(cells.notna(), None), missing=tables[0].missing)
     if parsed.wrong:
         raise BrainLensError(

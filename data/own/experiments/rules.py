@@ -189,7 +189,7 @@ def _both(table, name, low, high) -> np.ndarray:
     return _judged(values, above & below)
 
 
-def _compared(table, name, sign, value) -> np.ndarray:
+def _compared(table, name, sign, value: str) -> np.ndarray:
     column = table[name]
     try:
         number = float({"true": "1", "false": "0"}.get(value.lower(), value))
