@@ -61,7 +61,7 @@ class DataTable(pmui.Column):
                 size="small",
                 icon=None,
                 margin=(4, 6),
-                description=f"The rows as they are shown, as {kind}",
+                description=f"{kind}: the rows as they are shown",
             )
             for kind, ending, write in (
                 ("CSV", "csv", self.csv),

@@ -57,6 +57,7 @@ class Library(pn.viewable.Viewer):
         self.desk = Desk(runner or RUNNER, self.client.copy)
         self._recordings = self._models = pd.DataFrame()
         self._open: tuple[str, str] | None = None
+        self._new = ""  # just added, not yet looked at
         self._described: dict[tuple, object] = {}
         self._build()
         self._watch = selection.param.watch(self._moved, ["lens", "theme", "recording", "models"])
@@ -192,6 +193,7 @@ class Library(pn.viewable.Viewer):
 
     def _looked(self, found: tuple) -> None:
         self._recordings, self._models = found
+        self._read_new()
         self._fill()
         ready = self._recordings[self._recordings["recording"]]
         here = int((self._models["state"] == "ready").sum())
@@ -201,6 +203,15 @@ class Library(pn.viewable.Viewer):
         )
         if self._open is not None:
             self._draw_card()
+
+    def _read_new(self) -> None:
+        """What was just added is in use at once: words that are read are asked by Reading too."""
+        rows = self._recordings.set_index("id")
+        if self._new in rows.index:
+            row, name, self._new = rows.loc[self._new], self._new, ""
+            if row["kind"] in READ and row["unit"] == "word":
+                self.selection.corpora = [name]
+            self.tell(f"{name} is in use: every lens asks it now.")
 
     def _fill(self) -> None:
         if self._recordings.empty:
@@ -446,7 +457,8 @@ class Library(pn.viewable.Viewer):
         self.look()
 
     def _added(self, name: str) -> None:
-        """An own file is in the library now."""
+        """An own file is in the library now, and what every lens asks."""
+        self.selection.recording, self._new = name, name
         self._kind.value = "recordings"
         self.tabs.active = 0
         self.look()

@@ -18,6 +18,7 @@ from analysis.features.surprisal_table import (
     unit_is_told,
 )
 from dashboards.library.cards import report_rows
+from dashboards.library.first_rows import rows_box
 from dashboards.library.roles import MoreRoles
 from dashboards.look.look import heading, note
 from dashboards.work.desk import Desk
@@ -415,6 +416,7 @@ class Upload(pmui.Column):
         counts = f"{len(report.errors)} errors, {len(report.warnings)} warnings"
         self._report.objects = [
             heading(f"{verdict} ({counts})", "h6", margin=(14, 10, 2, 10)),
+            *(rows_box(report.recording) if report.recording is not None else ()),
             *report_rows(report),
         ]
 

@@ -100,7 +100,7 @@ def table(page) -> pd.DataFrame:
     tab(page, "Table").click()
     seen(page.locator(".tabulator-row")).wait_for()
     with page.expect_download() as download:
-        button(page, "CSV", exact=True).click()
+        button(page, re.compile("^CSV")).click()
     frame = pd.read_csv(download.value.path())
     tab(page, "Figure").click()
     return frame

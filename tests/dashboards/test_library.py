@@ -201,6 +201,8 @@ def test_every_role_can_be_said_in_the_upload(library):
     settle(library, lambda: "It can be used" in words(upload._report))
     assert upload.said()["target"] == "place" and upload.said()["averaged"] is True
     assert "repeat" not in upload.said()  # what is left as it is found is not said
+    seen = words(upload._report)  # the first rows, as they are understood
+    assert "6 of 6 rows, 2 targets; unit: z." in seen and "lh [z]" in seen and "<td>a</td>" in seen
     upload.more.pickers["repeat"].value = "(none)"
     assert upload.said()["repeat"] is None
     settle(library, lambda: "It can be used" in words(upload._report))
@@ -223,6 +225,8 @@ def test_upload_checks_again_when_a_column_is_changed_and_adds_it(library):
     upload.add()
     settle(library, lambda: "mine" in library.recordings.ids)
     assert library.recordings.ids[0] == "mine" and library.drawer.open
+    assert library.selection.recording == "mine"  # in use at once
+    assert "mine is in use" in words(library._told)
     settle(library, lambda: "6 groups" in words(library._card))
     assert "pilot" in words(library._card)
     press(library._card, "Remove")
@@ -436,7 +440,8 @@ def test_in_the_browser_from_a_dropped_file_to_the_layers(server, visit, tmp_pat
     page.get_by_role("button", name="Add to the library").click()
     page.get_by_text("What a check finds").wait_for()
     page.get_by_role("button", name="Close the card").click()
-    page.get_by_role("button", name="Use mine").click()
+    page.get_by_text("mine is in use").wait_for()
+    page.get_by_role("tab", name="Models").click()
     page.get_by_role("button", name="Use zoo-causal-200k").click()
     page.get_by_role("button", name="Run").first.wait_for()
     assert (
