@@ -79,8 +79,9 @@ export function render({model, el}) {
   patient()
   el.style.display = "none"
   const lens = (search) => new URLSearchParams(search).get("lens") || ""
+  let going = 0, heard = 0
   const show = () => {
-    if (!model.active) { return }
+    if (!model.active || going !== heard) { return }  // what the server says was before the user went back
     const query = model.query ? "?" + model.query : ""
     if (window.location.search !== query) {
       // told by the queries themselves: the field lens of this model may change after them
@@ -100,7 +101,7 @@ export function render({model, el}) {
     }
   }
   const mending = setInterval(() => (window.requestIdleCallback || setTimeout)(mend, {timeout: 1000}), 1500)
-  const back = () => { if (model.active) { model.send_msg({went: window.location.search}) } }
+  const back = () => { if (model.active) { going += 1; model.send_msg({went: window.location.search, number: going}) } }
   window.addEventListener("popstate", back)
   const press = (event) => {
     if (event.ctrlKey || event.metaKey || event.altKey || event.defaultPrevented) { return }
@@ -123,6 +124,11 @@ export function render({model, el}) {
   model.on("query", show)
   model.on("active", show)
   model.on("msg:custom", (message) => {
+    if (message.went) {
+      heard = message.went
+      show()
+      return
+    }
     if (message.may_tell) {
       if (window.Notification && Notification.permission === "default") { Notification.requestPermission() }
       return
@@ -214,6 +220,9 @@ class Client(pn.custom.JSComponent):
         if "key" in msg and self._on_key:
             self._on_key(msg["key"])
         if "went" in msg and self._on_went:
-            self._on_went(str(msg["went"]))
+            try:
+                self._on_went(str(msg["went"]))
+            finally:
+                self._send_msg({"went": int(msg.get("number", 0))})
         if "copied" in msg and self._on_copied:
             self._on_copied(bool(msg["copied"]))

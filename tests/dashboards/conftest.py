@@ -132,11 +132,18 @@ def _own(url: str) -> bool:
 
 
 NOT_YET = ("test_browser_lenses.py", "test_browser_screen.py", "test_jupyter.py")
-"""Brought along to the page that stands, and not yet seen to pass."""
+"""Brought along to the page that stands, and not yet seen to pass, but for these:"""
+SEEN = (
+    "test_run_see_export_and_find_it_again[items]",
+    "test_run_see_export_and_find_it_again[layers]",
+    "test_run_see_export_and_find_it_again[task]",
+    "test_the_figure_starts_high_and_fills_the_window",
+    "test_a_frame_in_another_page_holds_the_lens_alone",
+)
 
 
 def pytest_collection_modifyitems(items):
     """What was not seen to pass is listed as an expected failure, not run for minutes each."""
     for item in items:
-        if item.path.name in NOT_YET:
+        if item.path.name in NOT_YET and not item.name.startswith(SEEN):
             item.add_marker(pytest.mark.xfail(reason="not yet seen to pass", run=False))

@@ -54,7 +54,7 @@ def test_a_run_outlives_a_reload_while_every_icon_of_the_header_answers(server, 
     for name, words in (
         ("Copy a link", None),
         ("Bookmarks", "Name of this view"),
-        ("Activity", MODEL),
+        ("Activity", "Everything this program computes"),
         ("Settings", "Where things are"),
         ("Help", "run what is missing"),
     ):
@@ -62,10 +62,10 @@ def test_a_run_outlives_a_reload_while_every_icon_of_the_header_answers(server, 
         page.wait_for_timeout(400)
         button(page, name).click()
         if words:
-            inside = page.get_by_role("dialog").or_(page.get_by_role("presentation"))
-            seen(inside.get_by_text(words).or_(inside.get_by_label(words))).wait_for()
+            shown = seen(page.get_by_text(words).or_(page.get_by_label(words)))
+            shown.wait_for()
             page.keyboard.press("Escape")
-            seen(page.locator(".MuiBackdrop-root")).wait_for(state="hidden")
+            shown.wait_for(state="hidden")
     assert button(
         page, "Cancel", exact=True
     ).is_visible()  # Escape closed what was open, and no more
