@@ -170,7 +170,7 @@ def _caption(scores: list, missing: pd.DataFrame) -> str:
     if seeds := seed_words(scores):
         parts.append(seeds)
     if first.ceiling.flag:
-        what = "Ceiling" if np.isfinite(first.ceiling.value) else "No ceiling"
+        what = "Ceiling" if np.isfinite(first.ceiling.value) or not first.complete else "No ceiling"
         parts.append(f"{what}: {first.ceiling.flag.rstrip('.')}.")
     if len(missing):
         parts.append(

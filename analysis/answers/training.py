@@ -239,7 +239,7 @@ def _caption(scores: list, missing: list[str]) -> str:
         "rank r has no interval.",
     ]
     if first.ceiling.flag:
-        what = "Ceiling" if np.isfinite(first.ceiling.value) else "No ceiling"
+        what = "Ceiling" if np.isfinite(first.ceiling.value) or not first.complete else "No ceiling"
         parts.append(f"{what}: {first.ceiling.flag.rstrip('.')}.")
     if missing:
         parts.append(f"Left out, the step is not known: {listed(missing)}.")

@@ -171,8 +171,11 @@ def _represented(scores: list, which: str, protocol: Protocol) -> str:
     words = f"the {how} of the vectors of its words"
     if all(static):
         return words
+    pooled = _POOLING[protocol.pooling]
+    if protocol.start != "tokenizer":  # which keeps the mark behind the word
+        pooled = pooled.replace("its last token", "the last token of its last word")
     said = (
-        f"{_POOLING[protocol.pooling]} in {which}, where layer 0 is the output of the embedding "
+        f"{pooled} in {which}, where layer 0 is the output of the embedding "
         f"(forward passes in {protocol.dtype})"
     )
     return said + (f"; in static embeddings by {words}" if any(static) else "")

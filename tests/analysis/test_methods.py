@@ -20,7 +20,7 @@ def test_the_paragraph_says_every_choice(make_score):
         "pereira2018 (627 sentences and 8 targets in 4 subjects",
         "gpt2 (causal, 4 layers of 768 units, 124 million parameters",
         "after the preceding stimuli of the same passage",
-        "the activations at its last token in layers 0 to 4",
+        "the activations at the last token of its last word in layers 0 to 4",
         "4 folds grouped by topic (seed 0)",
         "ridge regression with an intercept and one penalty per target, chosen among 17 values from 0.1 to 1e+07",
         "the squared error of every group of stimuli predicted from the others of the training fold",
