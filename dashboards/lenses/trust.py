@@ -225,7 +225,7 @@ class Trust(Lens):
             if self.desk.running(self._key):
                 waiting = "Running: the runs first, then each panel as soon as it is answered."
             elif self.failed:
-                waiting = "It did not come to an end: see the message above, then run again."
+                waiting = "It did not come to an end: see the message, then try again."
             elif self._ledger.looking([self._key]):
                 waiting = "Looking into the store ..."
             else:

@@ -108,15 +108,22 @@ class Asked:
     copies: int = COPIES
     draws: int = 100
     said: Mapping = field(default_factory=dict)
+    _opened: dict = field(default_factory=dict, init=False, repr=False, compare=False)
 
     def __post_init__(self):
         if not self.models:
             raise BrainLensError("No model is named", remedy="Name one model, or two")
 
     def open(self, name: str = "") -> Recording:
-        """A recording of this question by its name; by default the one it is about."""
-        about = name in ("", self.recording)
-        return open_recording(name or self.recording, **(self.said if about else {}))
+        """A recording of this question by its name, read once; by default the one it is about."""
+        name = name or self.recording
+        if name not in self._opened:
+            said = self.said if name == self.recording else {}
+            self._opened[name] = open_recording(name, **said)
+        return self._opened[name]
+
+    def __getstate__(self) -> dict:
+        return vars(self) | {"_opened": {}}  # names travel, recordings do not
 
 
 @dataclass(frozen=True)
