@@ -12,6 +12,7 @@ from analysis.answers.reading import against, against_scores, answer, benchmark
 from analysis.paper import methods_reading
 from analysis.progress import Report
 from analysis.protocol import Protocol
+from analysis.reading.by_trial import require_persons
 from analysis.reading.frame import word_frame
 from analysis.reading.run import corpus
 from dashboards.figures.people import gains_of_people
@@ -299,8 +300,9 @@ class Reading(Lens):
         missing = pd.DataFrame(lacking, columns=["model", "reason"]).drop_duplicates()
         if not found:
             if refused and len(refused) == len(pairs):
+                mute = any(map(unpredictive, missing["model"]))
                 return View(empty=" ".join(f"{row.model}: {row.reason}." for row in missing.itertuples())
-                            + " Choose a model that gives every next word a probability.")  # fmt: skip
+                            + (" Choose a model that gives every next word a probability." if mute else ""))  # fmt: skip
             if self._readings.looking(keys) and not self.failed:
                 return View(empty="Looking into the store ...")
             return View(
@@ -466,6 +468,11 @@ def _look(model: str, name: str, options: dict, report: Report) -> Ready | Price
     from analysis.reading.run import price, read
 
     try:
+        if options["form"] == "mixed" and not unpredictive(model):
+            try:
+                require_persons(corpus(name))
+            except BrainLensError as error:  # nothing that a computation could mend
+                return Refused(str(error).rstrip("."))
         cost = price(model, name, options["protocol"])
         return Ready(read(model, name, **options, report=report)) if cost.cached else Priced(cost)
     except BrainLensError as error:

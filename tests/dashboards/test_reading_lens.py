@@ -111,6 +111,20 @@ def test_a_model_without_probabilities_is_refused_in_words_and_a_recording_of_se
     lens.close()
 
 
+def test_averages_are_refused_for_trials_before_anything_runs(tmp_path):
+    words = ["The", "quick", "brown", "fox", "jumps", "over", "the", "lazy", "dog", "."]
+    rows = [f"t{t},{word},{300 + 9 * k + t}" for t in range(4) for k, word in enumerate(words)]
+    (tmp_path / "averages.csv").write_text("\n".join(["story,word,rt", *rows]))
+    lens = Reading(
+        models=["zoo-causal-200k"], corpora=[str(tmp_path / "averages.csv")], form="mixed"
+    ).run(wait=True)
+    assert (
+        "averages, no persons" in lens.shown.empty
+        and "Choose a recording of persons" in lens.shown.empty
+    )
+    assert "gives every next word" not in lens.shown.empty and lens.shown.action is None
+
+
 def test_the_filter_is_part_of_the_question_and_says_what_it_left_out(lens):
     lens.selection.filter = "none"
     lens.run(wait=True)
