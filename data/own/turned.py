@@ -232,7 +232,8 @@ def _embedded(table: Table, meant: Meaning, text, block, reader) -> np.ndarray:
                     f"{table.path.name}: where the {len(reading)} words of {name} ({table.where(int(reading[0]))}) stand among "
                     f"the {len(whole)} words of the longest reading of their text cannot be told",
                     remedy="Name the column that numbers the words of each text (--order COLUMN, with --context COLUMN for the "
-                    "texts), or add a column stimulus_id",
+                    "texts), add a column stimulus_id, or take the trials of an experiment in with 'brainlens data trials "
+                    f"{table.path.name} --out MINE.csv'",
                 )
             out[reading] = base + at
         base += len(whole)
