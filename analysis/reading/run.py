@@ -16,6 +16,7 @@ from analysis.reading.delta_ll import MODELS, DeltaLL, add_spillover, delta_log_
 from analysis.reading.doctor import lag_profile
 from analysis.reading.frame import word_frame
 from analysis.reading.source import corpus
+from analysis.scoring.case import as_model
 from analysis.scoring.cost import READING, Cost
 from analysis.text.alignment import partition
 from analysis.text.passages import passages
@@ -142,10 +143,8 @@ def read(
         raise unknown("reading-time model", form, MODELS)
     if surprisal is not None:
         model = _Given(str(model))
-    elif isinstance(model, str):
-        from analysis.models import load
-
-        model = load(model)
+    else:
+        model = as_model(model)
     named, recording = recording, corpus(recording)
     if form == "mixed":
         from analysis.reading.by_trial import require_persons

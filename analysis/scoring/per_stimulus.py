@@ -12,15 +12,18 @@ from analysis.features.activations import activation_key
 from analysis.features.controls import features, words
 from analysis.features.surprisal import token_surprisals, window_of
 from analysis.mapping.splits import make_folds
+from analysis.models.catalog import card, load
 from analysis.progress import SILENT, Report
 from analysis.protocol import Protocol, preset
-from analysis.scoring.case import Case
+from analysis.scoring.case import Case, as_model
 from analysis.scoring.cost import Cost, estimate
 from analysis.scoring.keys import score_key
 from analysis.scoring.predictions import held_out
 from analysis.scoring.verb import score
 from analysis.store.store import Store
 from analysis.text.alignment import joined, partition
+from analysis.text.passages import passages
+from analysis.text.passages import words as spans_of
 from data.errors import BrainLensError, unknown
 from data.recording import Recording
 
@@ -148,8 +151,6 @@ def price(model: str, recording: Recording, protocol: Protocol, *, store=None) -
     The regressions of every fold once, each at the layer chosen for it: those of one layer of a score, without its twin. Where
     activations of a layer are not stored, the model reads again.
     """
-    from analysis.models.catalog import card, load
-
     store, facts, reader = store or Store(), card(model), load(model)
     if store.load_score(f"{score_key(reader, recording, protocol)}-items") is not None:
         return Cost(1, 1, 1, seconds=0.1)
@@ -262,20 +263,15 @@ def token_bits(
     BrainLensError
         For an item that does not exist, and for a model without probabilities of the next word.
     """
-    from analysis.text.passages import passages, words
-
     protocol = protocol or Protocol()
     ids = list(map(str, recording.stimuli.index))
     if item not in ids:
         raise unknown(f"item of {recording.id}", item, ids)
-    if isinstance(model, str):
-        from analysis.models import load
-
-        model = load(model)
+    model = as_model(model)
     row = ids.index(item)
     passage = next(one for one in passages(recording, protocol.context) if row in list(one.rows))
     start, end = passage.spans[list(passage.rows).index(row)]
-    spans = [(a, b) for a, b in words(passage.text) if a < end and b > start]
+    spans = [(a, b) for a, b in spans_of(passage.text) if a < end and b > start]
     tokens = token_surprisals(
         model, [passage.text], window=window_of(model, protocol), store=store, report=report
     )[0]
