@@ -114,6 +114,13 @@ export function render({model, el}) {
     event.preventDefault()
     if (event.key === "/") { search() } else if (event.key === "g") { lenses() } else { model.send_msg({key: event.key}) }
   }
+  const ended = (event) => {  // an open dialog keeps Escape for itself
+    if (model.talking && event.key === "Escape") {
+      event.preventDefault()
+      event.stopPropagation()
+      model.send_msg({key: "Escape"})
+    }
+  }
   let waiting = null
   const measure = () => {
     if (model.active || model.framed) { model.across = window.innerWidth; model.window = window.innerHeight }
@@ -142,9 +149,11 @@ export function render({model, el}) {
     copy(text).then(() => model.send_msg({copied: true}), () => model.send_msg({copied: false}))
   })
   document.addEventListener("keydown", press)
+  document.addEventListener("keydown", ended, true)
   model.on("remove", () => {
     clearInterval(mending)
     document.removeEventListener("keydown", press)
+    document.removeEventListener("keydown", ended, true)
     window.removeEventListener("popstate", back)
     window.removeEventListener("resize", resized)
   })
