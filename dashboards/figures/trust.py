@@ -205,7 +205,7 @@ def waterfalls(said) -> dict[str, FigureSpec]:
     for model in models:
         own = replace(said, frame=said.frame[said.frame["model"] == model].reset_index(drop=True))
         behind = "" if len(models) == 1 else f": {model}"
-        made[f"Waterfall{behind}"] = waterfall(own, f"{model}: from 2021's number to today's?")
+        made[f"Waterfall{behind}"] = waterfall(own, f"{model}: from 2021 to today?")
         if (minus := said.facts.get("minus", {}).get(model)) is not None:
             made[f"Minus controls{behind}"] = waterfall(minus, f"{model}: what is its own?")
     return made

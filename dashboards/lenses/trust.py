@@ -460,7 +460,7 @@ def sheet(found: Found, model: str, asked: Asked, format: str = "pdf") -> bytes:
         raise BrainLensError(
             "No panel has an answer", remedy="Choose another recording or other panels"
         )
-    title = f"Is this number real? {', '.join(asked.models)} on {asked.recording}, {asked.protocol.name}"
+    title = f"Is this number real? {', '.join(asked.models)} on {asked.open().id}, {asked.protocol.name}"
     return figure(
         specs, format, width_mm=190, height_mm=277, font_size=6, heading=(title, said.sentence, said.caption),
         metadata={"Title": title},

@@ -10,6 +10,7 @@ import pandas as pd
 import pytest
 from click.testing import CliRunner
 
+from analysis import score
 from analysis.answers.trust.panels import CONTROLS, PANELS, Asked, needs, panel, price
 from analysis.answers.trust.verdict import verdict
 from analysis.paper.handover import r_files
@@ -269,6 +270,17 @@ def test_the_leak_meter_has_its_controls_whatever_the_protocol(lens):
     kept = preset("defended")
     ((_, _, same),) = needs("leaks", Asked(("zoo-glove-64d",), "simulated", kept, copies=0))
     assert same.key() == kept.key()
+
+
+@pytest.mark.starter
+def test_copies_and_commitments_find_a_model_whose_score_has_a_longer_name(starter):
+    """``stories15M`` is scored as ``stories15m``: its untrained copies and its committed layer are its own."""
+    asked = Asked(("stories15M",), "simulated", QUICK, committed={"stories15M": 1}, copies=1)
+    assert score("stories15M", "simulated", QUICK).model != "stories15M"
+    frame = panel("leaks", asked).frame
+    assert "stories15m, untrained" in set(frame["what"])
+    rules = panel("optimism", asked).frame.set_index("rule")
+    assert rules.loc["committed", "layer"] == 1
 
 
 def test_the_verdict_counts_doubts_and_says_what_was_not_asked(lens):

@@ -58,7 +58,7 @@ __all__ = [
 
 CONTROLS = ("position", "length", "word-rate", "log-frequency")
 """What Omega goes beyond, unless other controls are named."""
-VERSION = 2
+VERSION = 3
 """Of what a panel computes beside its scores; raised where that changes, so that nothing older is served."""
 COPIES = 5
 """Untrained copies behind the band of the leak meter."""
@@ -305,9 +305,12 @@ def _leaks(asked: Asked, recording: Recording, store, report: Report) -> Answer:
 
     scores = _scores(asked, recording, store, report, _whole(asked, recording))
     held = replace(plain(asked.protocol), shuffled_twin=True)
+    named = dict(
+        zip(asked.models, (one.model for one in scores))
+    )  # a score has the model's whole id
     copies: dict[str, list] = {}
     for model, copy in _untrained(asked):
-        copies.setdefault(model, []).append(
+        copies.setdefault(named[model], []).append(
             score(copy, recording, held, store=store, report=report)
         )
     try:
@@ -401,9 +404,12 @@ def _optimism(asked: Asked, recording: Recording, store, report: Report) -> Answ
         for model in asked.models:
             found = score(model, other, plain(asked.protocol), store=store, report=report)
             there[found.model] = found
-    return optimism(
-        _scores(asked, recording, store, report), committed=asked.committed, elsewhere=there
-    )
+    scores = _scores(asked, recording, store, report)
+    named = {one.model: model for model, one in zip(asked.models, scores)}
+    committed = {
+        name: asked.committed[model] for name, model in named.items() if model in asked.committed
+    }
+    return optimism(scores, committed=committed, elsewhere=there)
 
 
 # ---- waterfall --------------------------------------------------------------------------------------------------------------
