@@ -43,7 +43,7 @@ class Report:
         if self._cancelled.is_set():
             raise Cancelled("cancelled by the user")
 
-    def step(self, done: int, total: int, what: str) -> None:
+    def step(self, done: float, total: int, what: str) -> None:
         """Tell that ``done`` of ``total`` pieces of ``what`` are finished; a checkpoint too."""
         self.checkpoint()
         if self._on_progress is None:

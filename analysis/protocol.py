@@ -7,6 +7,7 @@ import hashlib
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
@@ -339,7 +340,7 @@ _EXAMPLES = {"rcond": 1e-6, "window": 512}
 _TRUE, _FALSE = {"true", "yes", "on", "1"}, {"false", "no", "off", "0"}
 
 
-def _parsed(name: str, value: object) -> object:
+def _parsed(name: str, value: Any) -> Any:
     """A field's value from a command line, a URL or JSON."""
     default = _DEFAULTS[name]
     if isinstance(default, tuple):
@@ -368,7 +369,7 @@ def _parsed(name: str, value: object) -> object:
         ) from None
 
 
-def _checked(name: str, value: object) -> object:
+def _checked(name: str, value: Any) -> Any:
     """The value itself where the field takes it, else an error."""
     default = _DEFAULTS[name]
     if name in CHOICES and value not in CHOICES[name]:

@@ -6,6 +6,7 @@ import hashlib
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -93,7 +94,7 @@ class Recording:
     citation: str = ""
     licence: str = ""
     source: str = ""
-    truth: Mapping[str, object] = field(default_factory=dict)
+    truth: Mapping[str, Any] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
     presentation: Presentation | None = None
 

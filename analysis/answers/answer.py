@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -42,7 +43,7 @@ class Answer:
         default_factory=lambda: pd.DataFrame(columns=["x", "y", "low", "high"])
     )
     missing: pd.DataFrame = field(default_factory=lambda: pd.DataFrame(columns=["model", "reason"]))
-    correlation: object | None = None
+    correlation: Any = None
     facts: dict = field(default_factory=dict)
     axes: dict = field(default_factory=dict)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -93,7 +94,7 @@ def ground(
         rows = np.flatnonzero(np.isin(labels, own))
         targets = (
             np.flatnonzero(np.isin(subjects, persons[half::2]))
-            if several
+            if several and subjects is not None
             else np.arange(recording.n_targets)
         )
         place = {group: n % FOLDS for n, group in enumerate(own)}
@@ -125,7 +126,9 @@ def judged(
         Of which bits per byte are; empty: none.
     """
     store = store or Store()
-    reader = OperatorModel(OperatorModel.named(one.name), None, variant=f"untrained:init:{seed}")
+    card = OperatorModel.named(one.name)
+    assert card is not None  # a candidate is named by its own name
+    reader = OperatorModel(card, None, variant=f"untrained:init:{seed}")
     read = activation_key(reader, on.recording.reading(), on.protocol)
     told = [
         read,
@@ -218,7 +221,7 @@ def search(
         else:
             drawn = rng.choice(alive, min(TOURNAMENT, len(alive)), replace=False)
             parent = int(max(drawn, key=lambda n: rows[n]["search"]))
-            mother = Candidate.parse(rows[parent]["name"])
+            mother = _candidate(rows[parent]["name"])
             children = [mutated(mother, rng) for _ in range(CHILDREN)]
             children = [replace(child, width=width or child.width) for child in children]
             children = [child for child in children if child.name not in tried] or [sampled(rng)]
@@ -241,7 +244,7 @@ def _first(children: Sequence[Candidate], rows: list[dict], rng) -> Candidate:
     """The child that a ridge regression of ranks puts first; every second time any."""
     if rng.random() < 0.5:
         return children[int(rng.integers(len(children)))]
-    x = np.stack([features(Candidate.parse(row["name"])) for row in rows])
+    x = np.stack([features(_candidate(row["name"])) for row in rows])
     y = stats.rankdata([row["search"] for row in rows]) / len(rows)
     mean, sd = x.mean(0), x.std(0) + 1e-9
     z = (x - mean) / sd
@@ -270,7 +273,7 @@ def fresh_seeds(
     """
     rows = []
     for name in names:
-        one = Candidate.parse(name)
+        one = _candidate(name)
         one = replace(one, width=width) if width else one
         for seed in range(1, seeds + 1):
             report.step(len(rows), len(names) * seeds, "networks from fresh seeds")
@@ -334,7 +337,7 @@ def architectures(
             f"the best with an unusual operator is {unusual['formula']}, {decimal(unusual['held_out'])} unseen"
             + (
                 f"; the best without, {usual['formula']}, {decimal(usual['held_out'])}"
-                if len(plain)
+                if usual is not None
                 else ""
             )
         )
@@ -364,13 +367,19 @@ def architectures(
     )  # fmt: skip
 
 
-def _size(name: str) -> str:
+def _candidate(name: str) -> Candidate:
     one = Candidate.parse(name)
+    assert one is not None  # a name that a search wrote
+    return one
+
+
+def _size(name: str) -> str:
+    one = _candidate(name)
     return f"{one.depth} x {one.width}"
 
 
 def _unusual(name: str) -> bool:
-    return bool(set(UNUSUAL) & set(Candidate.parse(name).gate))
+    return bool(set(UNUSUAL) & set(_candidate(name).gate))
 
 
 def _front(tree: pd.DataFrame) -> np.ndarray:
@@ -380,7 +389,7 @@ def _front(tree: pd.DataFrame) -> np.ndarray:
     if np.isfinite(bits).any():
         values.append(np.where(np.isfinite(bits), bits, np.inf))
     v = np.stack(values, axis=1)
-    as_good = (v[None] <= v[:, None]).all(-1) & (v[None] < v[:, None]).any(-1)
+    as_good: np.ndarray = (v[None] <= v[:, None]).all(-1) & (v[None] < v[:, None]).any(-1)
     return ~as_good.any(axis=1)
 
 
@@ -435,7 +444,7 @@ def searched(
     """
     on = ground(recording, protocol, seed=seed)
     text = "\n\n".join(prose()) if updates else ""
-    asked = dict(updates=updates, text=text, store=store, report=report)
+    asked: dict[str, Any] = dict(updates=updates, text=text, store=store, report=report)
     tree = search(on, count, strategy=strategy, seed=seed, **asked)
     random = (
         search(on, count, strategy="random", seed=seed + 1, **asked)

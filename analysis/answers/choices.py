@@ -37,24 +37,24 @@ def forced_choices(
         choices), low, high (people and pairs resampled), p (two-sided, against .5), n, people_above (more than half agree),
         n_people. ``facts["by_person"]``: persons x predictors.
     """
-    table = choices() if table is None else table
+    told = choices() if table is None else table
     columns = (
-        [name for name in table.columns[table.columns.get_loc("second_model") + 1 :]]
-        if "second_model" in table
+        [name for name in told.columns[told.columns.get_loc("second_model") + 1 :]]
+        if "second_model" in told
         else []
     )
-    chosen = table["chose_second"].to_numpy(bool)
-    scores = {name: _agreement(table[name].to_numpy(float), chosen) for name in columns}
+    chosen = told["chose_second"].to_numpy(bool)
+    scores = {name: _agreement(told[name].to_numpy(float), chosen) for name in columns}
     for name, series in (more or {}).items():
-        scores[name] = _agreement(table["pair"].map(series).to_numpy(float), chosen)
-    votes = table.groupby("pair")["chose_second"].agg(["sum", "size"])
-    others = table["pair"].map(votes["sum"]).to_numpy(float) - chosen
-    count = table["pair"].map(votes["size"]).to_numpy(float) - 1
+        scores[name] = _agreement(told["pair"].map(series).to_numpy(float), chosen)
+    votes = told.groupby("pair")["chose_second"].agg(["sum", "size"])
+    others = told["pair"].map(votes["sum"]).to_numpy(float) - chosen
+    count = told["pair"].map(votes["size"]).to_numpy(float) - 1
     scores["other people"] = _agreement(others - count / 2, chosen)
     rows, by_person = [], {}
     for name, own in scores.items():
         there = np.isfinite(own)
-        mean = crossed_mean(own[there] - 0.5, table["person"][there], table["pair"][there])
+        mean = crossed_mean(own[there] - 0.5, told["person"][there], told["pair"][there])
         by_person[name] = mean.by_person + 0.5
         rows.append(
             (
@@ -81,11 +81,11 @@ def forced_choices(
         f"[{100 * ceiling['low']:.1f}, {100 * ceiling['high']:.1f}]."
     )
     people, pairs = (
-        plural(table["person"].nunique(), "person"),
-        plural(table["pair"].nunique(), "pair"),
+        plural(told["person"].nunique(), "person"),
+        plural(told["pair"].nunique(), "pair"),
     )
     caption = (
-        f"{len(table):,} choices of {people} between {pairs} of sentences that were made to set models apart: they say "
+        f"{len(told):,} choices of {people} between {pairs} of sentences that were made to set models apart: they say "
         "nothing of ordinary sentences. A model prefers the sentence with the higher log probability; ties count as half. "
         "Other people: the majority of the others for each person. Intervals: 95 %, people and pairs resampled."
     )
@@ -108,9 +108,9 @@ def preferences(
     dict of str to pandas.Series
         As ``more`` of :func:`forced_choices`. A sentence with a word that has no surprisal has none.
     """
-    table = choices() if table is None else table
-    sentences = list(dict.fromkeys([*table["first"], *table["second"]]))
-    pairs = table.drop_duplicates("pair").set_index("pair")
+    told = choices() if table is None else table
+    sentences = list(dict.fromkeys([*told["first"], *told["second"]]))
+    pairs = told.drop_duplicates("pair").set_index("pair")
     found = {}
     for name, model in models.items():
         words = word_surprisal(load(model), sentences, report=report)

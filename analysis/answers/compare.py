@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterable
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -227,9 +228,10 @@ def _mean_draws(group: pd.DataFrame, column: str) -> np.ndarray | None:
     """Draws of the mean over recordings; None where a result brings none."""
     scales = group[column] / group["r"] if column != "r" else pd.Series(1.0, index=group.index)
     draws = [_shuffled(value, name) for name, value in group["draws"].items()]
-    if any(one is None for one in draws) or len({len(one) for one in draws}) > 1:
+    known = [one for one in draws if one is not None]
+    if len(known) < len(draws) or len({len(one) for one in known}) > 1:
         return None
-    return np.mean([one * scale for one, scale in zip(draws, scales, strict=True)], axis=0)
+    return np.mean([one * scale for one, scale in zip(known, scales, strict=True)], axis=0)
 
 
 def _with_rank_intervals(frame: pd.DataFrame) -> pd.DataFrame:
@@ -254,14 +256,15 @@ def _interval(group: pd.DataFrame, column: str, chosen: list[str]) -> tuple[floa
             return one["normalised_low"], one["normalised_high"]
         return one["r_low"] * scale, one["r_high"] * scale
     draws = [_shuffled(value, name) for name, value in group["draws"].items()]
-    if any(one is None for one in draws) or len({len(one) for one in draws}) > 1:
+    known = [one for one in draws if one is not None]
+    if len(known) < len(draws) or len({len(one) for one in known}) > 1:
         return np.nan, np.nan
-    mean = np.mean([one * scale for one, scale in zip(draws, scales, strict=True)], axis=0)
+    mean = np.mean([one * scale for one, scale in zip(known, scales, strict=True)], axis=0)
     low, high = np.nanquantile(mean, [0.025, 0.975])
     return float(low), float(high)
 
 
-def _shuffled(draws: object, recording: str) -> np.ndarray | None:
+def _shuffled(draws: Any, recording: str) -> np.ndarray | None:
     """The draws in an order that depends on the recording only: models stay paired, recordings become independent."""
     if draws is None or np.ndim(draws) == 0 or not len(draws):
         return None

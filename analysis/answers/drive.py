@@ -179,7 +179,7 @@ def _fitted(
     for number in range(source.n_layers):
         report.step(number, source.n_layers, "layers")
         scores[number] = fit_response(read(measured, number), y, groups, draws=0).r
-    number = max(scores, key=scores.get)
+    number = max(scores, key=lambda one: scores[one])
     return number, fit_response(read(measured, number), y, groups, draws=draws)
 
 

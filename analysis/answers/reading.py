@@ -69,11 +69,11 @@ def answer(found: Iterable[Reading], *, missing: pd.DataFrame | None = None) -> 
     of freedom of Welch and Satterthwaite, :math:`(\sum_i s_i^2)^2 / \sum_i s_i^4 / (G_i - 1)` for :math:`G_i` texts.
     """
     found = list(found)
-    missing = Answer(pd.DataFrame(), "").missing if missing is None else missing
+    left_out = Answer(pd.DataFrame(), "").missing if missing is None else missing
     if not found:
-        reasons = " ".join(f"{row.model} ({row.reason})." for row in missing.itertuples())
+        reasons = " ".join(f"{row.model} ({row.reason})." for row in left_out.itertuples())
         return Answer(
-            pd.DataFrame(), f"No model has read anything yet. {reasons}".strip(), missing=missing
+            pd.DataFrame(), f"No model has read anything yet. {reasons}".strip(), missing=left_out
         )
     frame = pd.concat(_same_words(found), ignore_index=True)
     timed = frame[frame["kind"].isin(("reading_times", "eye_tracking")) & ~frame["simulated"]]
@@ -106,10 +106,10 @@ def answer(found: Iterable[Reading], *, missing: pd.DataFrame | None = None) -> 
         caption += f" {_independent(found, list(dict.fromkeys(timed['recording'])))}"
         if any(np.isnan(one["low"]) for one in pooled):
             caption += f" It has no interval: one of them has fewer than {FEW_TEXTS} texts."
-    if len(missing):
+    if len(left_out):
         caption += (
             " Left out: "
-            + "; ".join(f"{row.model} ({row.reason})" for row in missing.itertuples())
+            + "; ".join(f"{row.model} ({row.reason})" for row in left_out.itertuples())
             + "."
         )
     several = frame["recording"].nunique() > 1
@@ -140,7 +140,7 @@ def answer(found: Iterable[Reading], *, missing: pd.DataFrame | None = None) -> 
     }
     sentence = _sentence(frame, says)
     sentence = sentence.replace("nats per word", "nats per trial") if trials else sentence
-    return Answer(frame, sentence, caption, missing=missing, facts=facts, axes=axes)
+    return Answer(frame, sentence, caption, missing=left_out, facts=facts, axes=axes)
 
 
 def _of_trials(frame: pd.DataFrame, rules: str) -> str:

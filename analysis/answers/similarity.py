@@ -42,7 +42,9 @@ def complete(recording: Recording) -> tuple[np.ndarray, np.ndarray]:
     """
     measured = np.isfinite(recording.responses.values)
     targets = measured.mean(axis=0) >= 0.5
-    rows = measured[:, targets].all(axis=1) if targets.any() else np.zeros(len(measured), bool)
+    rows: np.ndarray = (
+        measured[:, targets].all(axis=1) if targets.any() else np.zeros(len(measured), bool)
+    )
     if rows.sum() < 4:
         raise BrainLensError(
             f"{int(rows.sum())} stimuli of {recording.id} have every response: too few for a geometry",

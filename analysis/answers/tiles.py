@@ -88,21 +88,21 @@ def verdict_first(found: list[Tile], recording: str) -> str:
     found : list of Tile
     recording : str
     """
-    asked = [tile for tile in found if tile.above_plain is not None]
+    asked = [(tile.model, gain) for tile in found if (gain := tile.above_plain) is not None]
     if not asked:
         return ""
     if len(asked) == 1:
-        tile = asked[0]
-        gain = f"{_r(tile.above_plain.value, sign=True)} {_span(tile.above_plain)}".strip()
+        (model, above), *_ = asked
+        gain = f"{_r(above.value, sign=True)} {_span(above)}".strip()
         return {
-            "yes": f"{tile.model} predicts {recording} better than length and position alone ({gain}).",
-            "no": f"{tile.model} predicts {recording} worse than length and position alone ({gain}).",
-            "cannot tell": f"Whether {tile.model} predicts {recording} better than length and position alone "
+            "yes": f"{model} predicts {recording} better than length and position alone ({gain}).",
+            "no": f"{model} predicts {recording} worse than length and position alone ({gain}).",
+            "cannot tell": f"Whether {model} predicts {recording} better than length and position alone "
             f"cannot be told ({gain}).",
-        }[tile.above_plain.verdict]
+        }[above.verdict]
     parts = []
     for code, words in _SAYS.items():
-        names = [tile.model for tile in asked if tile.above_plain.verdict == code]
+        names = [model for model, above in asked if above.verdict == code]
         if names:
             parts.append(f"{_list(names)} {words}")
     return f"Against length and position alone on {recording}: {'; '.join(parts)}."

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -98,9 +99,9 @@ def training(scores: Iterable, perplexities: Mapping[str, object] | None = None)
             choices=recordings,
             remedy="Choose one recording",
         )
-    known = {score.model: trained_steps(score.model) for score in scores}
+    known = {score.model: at for score in scores if (at := trained_steps(score.model))}
     used = sorted(
-        (score for score in scores if known[score.model]), key=lambda score: known[score.model]
+        (score for score in scores if score.model in known), key=lambda score: known[score.model]
     )
     if not used:
         raise BrainLensError(
@@ -109,7 +110,7 @@ def training(scores: Iterable, perplexities: Mapping[str, object] | None = None)
     frame = pd.DataFrame(
         [_row(score, *known[score.model], perplexities.get(score.model)) for score in used]
     )
-    missing = [score.model for score in scores if not known[score.model]]
+    missing = [score.model for score in scores if score.model not in known]
     facts, sentences = {}, []
     for model, rows in frame.groupby("model", sort=False):
         facts[model] = _facts(rows)
@@ -135,7 +136,7 @@ def training(scores: Iterable, perplexities: Mapping[str, object] | None = None)
 
 
 # ---- pieces -------------------------------------------------------------------------------------------------------------
-def _row(score, model: str, step: int, perplexity: object | None) -> dict:
+def _row(score, model: str, step: int, perplexity: Any) -> dict:
     whole = score.summary()
     bits = getattr(perplexity, "bits_per_byte", np.nan if perplexity is None else perplexity)
     return {

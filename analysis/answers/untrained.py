@@ -233,7 +233,7 @@ def at_chosen_layer(scores: Iterable) -> Answer:
                     if score.ceiling.divides and whole["ceiling"] > 0
                     else np.nan
                 )
-                rows.append(row | dict(zip(("r", "low", "high"), ends, strict=True)) | _shares(*ends, share)
+                rows.append(row | dict(zip(("r", "low", "high"), ends, strict=True)) | _shares(*ends, share=share)
                             | {"condition": "random embedding", "layer": pd.NA})  # fmt: skip
     for key in dict.fromkeys((row["model"], row["condition"]) for row in single):
         same = pd.DataFrame([row for row in single if (row["model"], row["condition"]) == key])

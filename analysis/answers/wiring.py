@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -121,7 +122,9 @@ def course(
         As for :func:`analysis.answers.outcomes.outcome`.
     """
     weights, total, steps = sizes(model, part or "all")
-    asked = dict(protocol=protocol, text=text, corpus=corpus, store=store, report=report)
+    asked: dict[str, Any] = dict(
+        protocol=protocol, text=text, corpus=corpus, store=store, report=report
+    )
     if not birth:
         done = ((steps, outcome(model, recording, **asked)),)
         return Course(model, "", "", 0, total, total, steps, done)
@@ -273,7 +276,7 @@ def _sentence(finished, full, frame, born, runs, enough) -> str:
     ]
     births = {row.birth: row.share for row in born.itertuples()}
     if "mixture" in births:
-        best = max(births, key=births.get)
+        best = max(births, key=lambda name: births[name])
         rest = (
             ""
             if best == "mixture"

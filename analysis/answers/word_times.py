@@ -114,7 +114,7 @@ def _profiles(
     recording: Recording, runs, times, signal: np.ndarray, lags: np.ndarray, seed: int
 ) -> tuple[np.ndarray, np.ndarray]:
     """r over lags (mean over regions), and the same for turned signals, shape (n_nulls, n_lags)."""
-    presentation = recording.presentation
+    presentation = recording.timed
     ones = np.ones((len(presentation.words), 1))
     rate = resample(ones, presentation, runs, times, "sum")[:, 0]
     kernel = hrf(presentation.interval)

@@ -14,6 +14,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import cast
 
 import numpy as np
 import pandas as pd
@@ -180,7 +181,7 @@ def _unit(values: np.ndarray, there: np.ndarray) -> np.ndarray:
 
 def _pool(people: list[np.ndarray], wide: bool) -> np.ndarray:
     """Several people's targets side by side, or the sum of their Grams where there are more targets than stimuli."""
-    return sum(people) if wide else np.concatenate(people, axis=1)
+    return cast(np.ndarray, sum(people)) if wide else np.concatenate(people, axis=1)
 
 
 def _predict(

@@ -616,7 +616,7 @@ def _pool_curves(
         points = np.full((BOOTSTRAPS, len(mine), len(sizes)), np.nan)
         for column, size in enumerate(sizes):
             if (size, person) in choices:
-                found = np.concatenate(choices[size, person])  # (pools x folds, targets)
+                found = np.concatenate(choices[int(size), person])  # (pools x folds, targets)
                 weights = rng.multinomial(
                     len(found), np.full(len(found), 1 / len(found)), size=BOOTSTRAPS
                 ) / len(found)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 from itertools import combinations
+from typing import cast
 
 import numpy as np
 
@@ -149,7 +150,9 @@ class PoolPredictor:
 
     def _sum(self, others: list[int], fold: int) -> Gram:
         parts = [self._gram(person, fold) for person in others]
-        return Gram(sum(part.matrix for part in parts), sum(part.units for part in parts))
+        return Gram(
+            cast(np.ndarray, sum(part.matrix for part in parts)), sum(part.units for part in parts)
+        )
 
     def _gram(self, person: int, fold: int) -> Gram:
         """Gram of one person's targets; z-scored by the training rows of ``fold`` (-1: as they are)."""

@@ -31,7 +31,7 @@ class Reliability:
     resampled: str
 
 
-def spearman_brown(r: np.ndarray) -> np.ndarray:
+def spearman_brown(r: np.ndarray | float) -> np.ndarray:
     """Reliability of the whole from the correlation of its halves, ``2 r / (1 + r)``."""
     return 2 * np.asarray(r, float) / (1 + np.asarray(r, float))
 

@@ -109,7 +109,7 @@ def _signals(recording: Recording, protocol: Protocol):
         recording.responses.values,
         np.arange(recording.n_stimuli),
         runs,
-        recording.presentation.interval,
+        recording.timed.interval,
         protocol.highpass,
         scale=True,
     )

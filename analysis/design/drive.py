@@ -184,9 +184,9 @@ def fit_range(
         a, b = _distances(x[test], _space(x[~test]))
         inside.append(a)
         beside.append(b)
-    limits = tuple(float(np.quantile(np.concatenate(one), share)) for one in (inside, beside))
+    near, far = (float(np.quantile(np.concatenate(one), share)) for one in (inside, beside))
     space = _space(x)
-    return Range(space.mean, space.scale, space.axes, space.spread, space.beside, limits)
+    return Range(space.mean, space.scale, space.axes, space.spread, space.beside, (near, far))
 
 
 def _space(x: np.ndarray) -> Range:
@@ -327,5 +327,7 @@ def search(
 
 def _as(word: str, like: str) -> str:
     """A word with the capital and the marks of the one it replaces."""
-    before, inside, after = re.fullmatch(r"(\W*)(.*?)(\W*)", like).groups()
+    parts = re.fullmatch(r"(\W*)(.*?)(\W*)", like)
+    assert parts is not None  # every word has that form
+    before, inside, after = parts.groups()
     return before + (word.capitalize() if inside[:1].isupper() else word) + after

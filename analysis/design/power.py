@@ -127,7 +127,9 @@ def _squares(x: np.ndarray) -> tuple[float, float, float]:
     )
 
 
-def _solved(squares, n: int, m: int, trial: float, repeats: int) -> tuple[float, ...]:
+def _solved(
+    squares, n: int, m: int, trial: float, repeats: int
+) -> tuple[float, float, float, float]:
     people, items, rest = squares
     return (
         max((people - rest) / m, 0.0),
@@ -204,7 +206,8 @@ def power(
     row, column = rest + items * parts.person, rest + people * parts.item
     spread = np.sqrt(max(row + column - rest, 1e-300) / (people * items))
     scales = _scales(people - 1, items - 1, (people - 1) * (items - 1), draws)
-    error, df = _error(*(scales * np.array([[row], [column], [rest]])), people, items)
+    one, two, both = scales * np.array([[row], [column], [rest]])
+    error, df = _error(one, two, both, people, items)
     edge = student.isf(alpha / 2, df) * np.sqrt(error / (people * items))
     size = abs(effect)
     return float(np.mean(norm.sf((edge - size) / spread) + norm.cdf((-edge - size) / spread)))
@@ -351,4 +354,5 @@ def learning_curve(table: pd.DataFrame) -> LearningCurve:
         error = float(((design @ found - score) ** 2).sum())
         if best is None or error < best[0] - 1e-15:
             best = (error, *found, rate)
+    assert best is not None  # of 39 rates one is best
     return LearningCurve(table.reset_index(drop=True), *map(float, best[1:]))

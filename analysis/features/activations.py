@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -104,7 +105,7 @@ class Activations:
         BrainLensError
             Where it is not among these activations.
         """
-        names = self.card.layer_names
+        names: Mapping[Any, int] = self.card.layer_names
         try:
             number = names[layer] if layer in names else int(layer)
         except (TypeError, ValueError):
@@ -214,7 +215,8 @@ def extract(
         Where the report was cancelled; finished batches are kept.
     """
     if hasattr(model, "of"):  # made elsewhere
-        return model.of(recording)
+        ready: Any = model
+        return ready.of(recording)
     store = store or Store()
     texts = _texts(model, recording, protocol)
     numbers = (

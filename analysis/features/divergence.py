@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 
 from analysis.models.base import Model
@@ -68,7 +70,7 @@ def next_piece_kl(
     return value
 
 
-def _blocks(model: Model, text: str, length: int) -> list:
+def _blocks(model: Any, text: str, length: int) -> list:
     import torch
 
     start = model._start() if hasattr(model, "_start") else list(model.frame()[0])
@@ -79,7 +81,7 @@ def _blocks(model: Model, text: str, length: int) -> list:
     ]
 
 
-def _logits(model: Model, ids):
+def _logits(model: Any, ids):
     if model.card.cls == "recurrent":
         return model.module(ids)
     if model.card.cls != "causal":

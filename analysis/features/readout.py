@@ -43,7 +43,7 @@ class Readout:
     loss: float
     validation: tuple[float, ...]
     features: int
-    blocks: tuple[int, int, int]
+    blocks: tuple[int, ...]
 
     def to_dict(self) -> dict:
         """Plain values, ready for JSON."""

@@ -40,7 +40,7 @@ WINDOW = 3
 def resample(
     values: np.ndarray,
     presentation: Presentation,
-    runs: Sequence,
+    runs: Sequence | np.ndarray,
     times: np.ndarray,
     how: str = "lanczos",
 ) -> np.ndarray:
@@ -116,7 +116,7 @@ def lanczos(t: np.ndarray, window: int = WINDOW) -> np.ndarray:
 
 
 # ---- samples -> what the signal follows ------------------------------------------------------------------------------
-def delayed(values: np.ndarray, runs: Sequence, delays: Sequence[int]) -> np.ndarray:
+def delayed(values: np.ndarray, runs: Sequence | np.ndarray, delays: Sequence[int]) -> np.ndarray:
     """A finite impulse response: copies of the features so many samples later, side by side; none crosses a run.
 
     Parameters
@@ -143,7 +143,9 @@ def delayed(values: np.ndarray, runs: Sequence, delays: Sequence[int]) -> np.nda
     return np.concatenate(list(out), axis=1)
 
 
-def convolve(values: np.ndarray, runs: Sequence, interval: float, hrf: str) -> np.ndarray:
+def convolve(
+    values: np.ndarray, runs: Sequence | np.ndarray, interval: float, hrf: str
+) -> np.ndarray:
     """Features convolved with a canonical haemodynamic response, run by run.
 
     Parameters
@@ -164,7 +166,7 @@ def convolve(values: np.ndarray, runs: Sequence, interval: float, hrf: str) -> n
     out = np.empty_like(values)
     for run in pd.unique(runs):
         rows = np.flatnonzero(runs == run)
-        full = np.apply_along_axis(np.convolve, 0, values[rows], kernel)
+        full = np.apply_along_axis(lambda column: np.convolve(column, kernel), 0, values[rows])
         out[rows] = full[: len(rows)]
     return out
 
@@ -191,7 +193,7 @@ def cosines(n: int, interval: float, seconds: float) -> np.ndarray:
     )
 
 
-def pieces(rows: np.ndarray, runs: Sequence) -> list[np.ndarray]:
+def pieces(rows: np.ndarray, runs: Sequence | np.ndarray) -> list[np.ndarray]:
     """Contiguous pieces of ascending row numbers that lie in one run, as positions in ``rows``."""
     rows, runs = np.asarray(rows), np.asarray(runs)
     cut = (np.diff(rows) != 1) | (runs[rows[1:]] != runs[rows[:-1]])
@@ -201,7 +203,7 @@ def pieces(rows: np.ndarray, runs: Sequence) -> list[np.ndarray]:
 def detrended(
     values: np.ndarray,
     rows: np.ndarray,
-    runs: Sequence,
+    runs: Sequence | np.ndarray,
     interval: float,
     seconds: float | None,
     *,

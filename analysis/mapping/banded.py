@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from itertools import combinations
@@ -53,7 +53,7 @@ class BandedFit:
     left_out: int
     tried: dict[Bands, int] = field(repr=False)
 
-    def _r2(self, bands: Sequence[str]) -> np.ndarray:
+    def _r2(self, bands: Iterable[str]) -> np.ndarray:
         return self.r2[tuple(bands)].mean(axis=0)
 
     def _check(self, band: str) -> str:

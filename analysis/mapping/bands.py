@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import cast
 
 import numpy as np
 
@@ -99,7 +100,7 @@ def solve_himalaya(
     predicted = sum(
         band.held @ (band.fit.T @ (dual * strength[number])) for number, band in enumerate(bands)
     )
-    return predicted, strength / strength.sum(axis=0)
+    return cast(np.ndarray, predicted), strength / strength.sum(axis=0)
 
 
 def _out_of_sample(y_true: np.ndarray, y_pred: np.ndarray) -> np.ndarray:
@@ -138,7 +139,7 @@ def solve_narrow(
                 some = slice(at, at + step)
                 left = fold.predict(gamma[wide], gamma[thin][owner], alphas[some])
                 left -= y[check]
-                error = np.vecdot(left, left, axis=1)
+                error = np.vecdot(left, left, axis=1)  # pyright: ignore[reportCallIssue]  # numpy declares no axis of it
                 with np.errstate(invalid="ignore", divide="ignore"):
                     scores[number, some] += np.where(variance > 0, 1 - error / variance, 0.0)
     best = scores.reshape(-1, y.shape[1]).argmax(axis=0)
@@ -153,7 +154,9 @@ def solve_narrow(
     for choice in np.unique(best):
         mine = best == choice
         gamma, alpha = gammas[choice // len(alphas)], np.float64(alphas[choice % len(alphas)])
-        (predicted[:, mine],) = fold.predict(gamma[wide], gamma[thin][owner], alpha[None], mine)
+        (predicted[:, mine],) = fold.predict(
+            gamma[wide], gamma[thin][owner], np.atleast_1d(alpha), mine
+        )
     return predicted, gammas[best // len(alphas)].T
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 from dataclasses import dataclass
 from functools import partial
+from typing import Any
 
 import numpy as np
 
@@ -45,7 +46,7 @@ class Unit:
     train: np.ndarray
     test: np.ndarray
     inner: list
-    model: Penalties | Linear | None = None
+    model: Any = None  # Penalties or Linear, or its copy on the device, once it is solved
     pick: np.ndarray | None = None
 
 
@@ -84,7 +85,7 @@ class Engine:
                     "least squares needs the features, not their decomposition",
                     remedy="Give arrays or Grams",
                 )
-            self.layers = features.layers(folds, inner, standardize)
+            self.layers: list[Any] = features.layers(folds, inner, standardize)
         else:
             listed = list(features) if isinstance(features, (list, tuple)) else [features]
             self.layers = [layer_of(layer, len(y), standardize) for layer in listed]
@@ -96,20 +97,20 @@ class Engine:
         self.r, self.r2 = np.full(shape, np.nan, np.float32), np.full(shape, np.nan, np.float32)
         self.pick = np.full(shape, -1, np.int16)
         own = method == "ridge" and not shared_alpha and criterion in ("kfold", "logo")
-        self.inner = np.full(shape, np.nan, np.float32) if own else None
+        self.inner: Any = np.full(shape, np.nan, np.float32) if own else None
         self.constant = np.zeros(shape, bool)
         self.dropped = np.full(shape[:2], -1)
         self.solver = np.full(shape[:2], "", dtype="<U8")
         self.used_rcond = 0.0
         self.forms = [""] * len(self.layers)
         self.estimate = 0
-        self.totals: np.ndarray | None = None
+        self.totals: Any = None  # an array where one alpha serves all targets
         self.torch = None if device == "cpu" else torch_device(device)
         if self.torch is not None:
             for layer in self.layers:
                 layer.eigh = torch_eigh(self.torch)
         self.predicted = np.zeros((shape[0], *y.shape), y.dtype) if predictions else None
-        self.tested = np.zeros(y.shape, np.uint8) if predictions else None
+        self.tested: Any = np.zeros(y.shape, np.uint8) if predictions else None
         self.lock = threading.Lock()
 
     # ---- the run ----------------------------------------------------------------------------------------------------
@@ -297,7 +298,7 @@ class Engine:
     def _inner_errors(self, unit, split, form, targets, blocks, checkpoint) -> np.ndarray:
         train, held = unit.inner[split]
         spectrum = self.layers[unit.layer].spectrum(train, held, form)
-        fold = inner_fold(spectrum, self.grid, len(targets))
+        fold: Any = inner_fold(spectrum, self.grid, len(targets))
         if self.torch is not None:
             fold = on_device(fold, self.torch)
         error = np.empty((len(targets), len(self.grid)), np.float32)

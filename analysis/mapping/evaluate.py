@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import DTypeLike
 
 from analysis.mapping.pearson import still as constant_values
 from analysis.mapping.threads import scratch
@@ -51,7 +52,7 @@ class Block:
 
 
 def training_rows(
-    y: np.ndarray, train: np.ndarray, dtype=np.float32
+    y: np.ndarray, train: np.ndarray, dtype: DTypeLike = np.float32
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
     """Training rows (T, m) of target-major ``y``, centred, of unit norm; mean, norm, constant targets.
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
@@ -130,7 +132,7 @@ class Units:
     """One layer's features: ``x`` (n, p) as given, and what can be shared between folds."""
 
     has_units = True
-    eigh = staticmethod(np.linalg.eigh)
+    eigh: Callable[[np.ndarray], Any] = staticmethod(np.linalg.eigh)
     """Eigendecomposition of a symmetric float64 matrix; on another device where the engine says so."""
 
     def __init__(self, x: np.ndarray, standardize: bool):
@@ -138,7 +140,7 @@ class Units:
         self.shape = x.shape
         self.centre = robust_centre(x)
         self._gram: np.ndarray | None = None
-        self._total: np.ndarray | None = None
+        self._total: tuple[np.ndarray, np.ndarray] | None = None
 
     # ---- shared and dual ---------------------------------------------------------------------------------------------------
     def prepare(self, form: str) -> None:
@@ -183,6 +185,7 @@ class Units:
             return xtr @ xtr.T, xte @ xtr.T, bool((xte == xte[:1]).all()), int((~kept).sum())
         kept = _varying(self.x[train])
         still = bool((self.x[test] == self.x[test[:1]])[:, kept].all())
+        assert self._gram is not None  # as prepared
         return *centred_blocks(self._gram, train, test), still, int((~kept).sum())
 
     def spectrum(self, train: np.ndarray, test: np.ndarray, form: str) -> Spectrum:

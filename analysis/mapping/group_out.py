@@ -187,6 +187,7 @@ class GroupPenalties(Penalties):
 
     def _errors(self, z: np.ndarray) -> np.ndarray:
         """Error (T, A) of every penalty through the triangles."""
+        assert self.triangles is not None  # else judge takes another way
         error = np.zeros((len(z), len(self.grid)), np.float32)
         for at in range(0, len(z), AT_A_TIME):
             some = z[at : at + AT_A_TIME]

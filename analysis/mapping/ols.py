@@ -143,7 +143,7 @@ def _primal(layer: Units, train, test, cut, rows) -> Linear:
     xtr, xte, kept = layer.scaled(train, test)
     still, dropped = bool((xte == xte[:1]).all()), int((~kept).sum())
     factor, condition = _condition(xtr.T @ xtr)
-    if condition < min(SAFE, 0.1 / max(cut, 1e-300) ** 2):
+    if factor is not None and condition < min(SAFE, 0.1 / max(cut, 1e-300) ** 2):
         return _finish(
             np.linalg.solve(factor, xtr.T).T,
             np.linalg.solve(factor, xte.T).T,

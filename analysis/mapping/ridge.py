@@ -131,7 +131,7 @@ class Penalties:
         """
         outside = None if self.full else y - z @ self.q.T
         z2 = np.multiply(z, z, out=scratch("z2", *z.shape))
-        apart = None if self.full else np.vecdot(outside, outside)
+        apart = None if outside is None else np.vecdot(outside, outside)
         low = gcv * self.bounds[0]
         best = (gcv * self.bounds[1]).min(axis=1) * SLACK
         exact = np.full_like(gcv, np.inf)
@@ -153,7 +153,7 @@ class Penalties:
                 c = np.matmul(part, self.q.T, out=c2[begin:end])
                 part = np.take(z2, some, axis=0, out=part, mode="clip")
                 joint = np.matmul(part, (self.omega32 * self.omega32[a]).T, out=cross[begin:end])
-                if outside is not None:
+                if outside is not None and apart is not None:
                     c += outside[some] / np.float32(self.mean_d[a])
                     joint += apart[some, None] / (self.mean_d * self.mean_d[a]).astype(np.float32)
                 c *= c

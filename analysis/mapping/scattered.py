@@ -89,6 +89,7 @@ def fit(model, y: np.ndarray, train: np.ndarray, test: np.ndarray) -> Scattered:
     predicted = spread + through[:, count : count + 1] / np.sqrt(count)
     predicted += filled.mean(axis=1, keepdims=True)
     r, r2, constant = _scores(predicted, (y[:, test] - mean) / norm, still | model.still)
+    assert pick is not None  # as the first turn found it
     return Scattered(predicted * norm + mean, r, r2, constant, pick, inner)
 
 

@@ -330,6 +330,7 @@ def _outer(
 ) -> tuple[list[Fold], str]:
     k, seed = protocol.folds, protocol.seed
     if split == "grouped":
+        assert codes is not None and labels is not None  # else it is another split
         count = codes.max() + 1
         k = min(k, count)
         if protocol.group == "paper":
@@ -340,6 +341,7 @@ def _outer(
             codes, k, np.random.default_rng(seed)
         ), f"{k} folds of {count} whole groups, balanced, seed {seed}"
     if split == "leave-one-group-out":
+        assert codes is not None
         count = codes.max() + 1
         return _complements(
             n, [np.flatnonzero(codes == g) for g in range(count)]
@@ -360,6 +362,7 @@ def _outer(
         return _ascending(
             folds
         ), f"{k} random draws of 1/{k} of the stimuli (ShuffleSplit, seed {seed})"
+    assert strata is not None  # what a stratified split goes by
     return _stratified(strata, k, seed, where)
 
 
@@ -376,6 +379,7 @@ def _inner(
     k = protocol.inner_folds
     wanted = True
     if split in {"grouped", "leave-one-group-out"}:
+        assert codes is not None
         inside = _codes(codes[train])
         wanted = inside.max() > 0
         local = (
@@ -472,7 +476,7 @@ def gap_of(recording: Recording, protocol: Protocol) -> int | None:
         return None
     if protocol.gap != "auto":
         return int(protocol.gap)
-    step = recording.presentation.interval
+    step = recording.timed.interval
     reach = {"fir": max(map(abs, protocol.delays)) * step, "none": 0.0}.get(protocol.hrf, 32.0)
     kernel = 3 * step if protocol.resample == "lanczos" else step
     return int(np.ceil((reach + kernel + 10.0) / step))

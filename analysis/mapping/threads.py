@@ -10,6 +10,7 @@ from concurrent.futures import FIRST_COMPLETED, ThreadPoolExecutor, wait
 from contextlib import contextmanager
 
 import numpy as np
+from numpy.typing import DTypeLike
 from threadpoolctl import ThreadpoolController
 
 from analysis.progress import Cancelled, Report
@@ -27,7 +28,7 @@ _limit = None
 _local = threading.local()
 
 
-def scratch(name: str, *shape: int, dtype=np.float32) -> np.ndarray:
+def scratch(name: str, *shape: int, dtype: DTypeLike = np.float32) -> np.ndarray:
     """An uninitialised array of this thread, overwritten by whoever next asks for the same name.
 
     Fresh memory costs a page fault per 4 kB, which is more than the arithmetic on it; blocks of targets reuse theirs.
@@ -70,6 +71,7 @@ def one_blas_thread():
         with _lock:
             _users -= 1
             if _users == 0:
+                assert _limit is not None  # the first to enter made it
                 _limit.restore_original_limits()
                 _limit = None
 

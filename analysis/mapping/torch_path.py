@@ -6,6 +6,8 @@ float32, at full precision (no TF32). Penalties within ``TIE`` of each other are
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 
 from analysis.mapping.group_out import GroupPenalties
@@ -64,11 +66,12 @@ def torch_roots(device):
 
 def on_device(model, device):
     """``model`` (Penalties, Linear or InnerFold) with its products on ``device``."""
-    for kind, moved in (
-        (Penalties, TorchPenalties),  # and by leave-one-group-out, its child
-        (Linear, TorchLinear),
-        (InnerFold, TorchInner),
-    ):
+    kinds: dict[type, Any] = {
+        Penalties: TorchPenalties,  # and by leave-one-group-out, its child
+        Linear: TorchLinear,
+        InnerFold: TorchInner,
+    }
+    for kind, moved in kinds.items():
         if isinstance(model, kind):
             return moved(model, device)
     raise TypeError(type(model))
@@ -164,7 +167,7 @@ class TorchPenalties(_Moved):
 
         outside = None if self.model.full else y - z @ self.q.T
         if isinstance(self.model, GroupPenalties) and self.model.triangles is not None:
-            error = 0
+            error: Any = 0
             for start, panel in self.panels:
                 part = (z[:, start:] @ panel).reshape(len(z), len(self.omega), -1)
                 error = error + (part * part).sum(dim=2)
@@ -186,7 +189,7 @@ class TorchPenalties(_Moved):
             columns.append((c * c) @ self.rho[:, a])
         return torch.stack(columns, dim=1)
 
-    def _group_out(self, a: int, z, outside):
+    def _group_out(self, a: int, z, outside) -> Any:
         model = self.model
         c = (z * self.tensor(model.w[a])) @ self.q.T
         if outside is not None:

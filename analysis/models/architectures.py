@@ -6,6 +6,7 @@ import json
 from collections.abc import Callable, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from typing import Any
 
 from data.errors import BrainLensError
 
@@ -43,7 +44,7 @@ class Anatomy:
         Hidden states are (stream, batch, token, unit), and this stream is the one the head reads (Gemma 3n).
     """
 
-    first: object
+    first: Any
     blocks: tuple
     n_blocks: int
     batch_second: bool = False
@@ -63,20 +64,20 @@ def anatomy(body, count: int | None = None) -> Anatomy:
     config = (
         body.config.get_text_config() if hasattr(body.config, "get_text_config") else body.config
     )
-    told, count = count, count or config.num_hidden_layers
-    if told is None and getattr(config, "is_decoder", False) and not config.is_encoder_decoder:
-        count = getattr(config, "decoder_layers", count)  # BART's decoder by itself
+    n: Any = count or config.num_hidden_layers
+    if count is None and getattr(config, "is_decoder", False) and not config.is_encoder_decoder:
+        n = getattr(config, "decoder_layers", n)  # BART's decoder by itself
     if hasattr(body, "attentions") and hasattr(
         body, "layer_norm2"
     ):  # XLM: no block modules, the second norm ends each block
-        return Anatomy(body.attentions[0], tuple(body.layer_norm2), count)
+        return Anatomy(body.attentions[0], tuple(body.layer_norm2), n)
     groups = [m for name, m in body.named_modules() if name.endswith("albert_layer_groups")]
     if groups:  # ALBERT: one group of layers, called again and again
-        return Anatomy(groups[0][0], tuple(groups[0]), count)
+        return Anatomy(groups[0][0], tuple(groups[0]), n)
     lists = [
         (name, m)
         for name, m in body.named_modules()
-        if isinstance(m, torch.nn.ModuleList) and len(m) == count
+        if isinstance(m, torch.nn.ModuleList) and len(m) == n
     ]
     lists.sort(key=lambda pair: pair[0].count("."))
     outer = (
@@ -92,7 +93,7 @@ def anatomy(body, count: int | None = None) -> Anatomy:
         ]
     if len(outer) != 1:
         raise BrainLensError(
-            f"The blocks of {type(body).__name__} cannot be found: {len(lists)} lists of {count} modules",
+            f"The blocks of {type(body).__name__} cannot be found: {len(lists)} lists of {n} modules",
             choices=[name for name, _ in lists],
             remedy="Import its activations from a file instead",
         )
@@ -100,7 +101,7 @@ def anatomy(body, count: int | None = None) -> Anatomy:
     return Anatomy(
         blocks[0],
         tuple(blocks),
-        count,
+        n,
         batch_second=body.config.model_type == "xlnet",
         stream=getattr(config, "altup_active_idx", None),
     )

@@ -6,7 +6,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import numpy as np
 
@@ -194,7 +194,8 @@ class Model(ABC):
     @classmethod
     def open(cls, card: Card, path: Path | None, variant: Variant) -> Model:
         """The reader itself; ``path`` is None where :meth:`named` told the card."""
-        return cls(card, path, variant=variant)
+        made: Any = cls
+        return made(card, path, variant=variant)
 
     # ---- identity: together these are the model's part of every cache key --------------------------------------------
     @property
@@ -220,7 +221,7 @@ class Model(ABC):
             "space_before": card.space_before,
         }
 
-    def reading_options(self, protocol: Protocol) -> dict[str, object]:
+    def reading_options(self, protocol: Protocol) -> dict[str, Any]:
         """What the protocol asks of this class of model alone: further arguments of :meth:`read`, part of the cache key.
 
         ``window``, where it is there, counts for surprisal too.
@@ -246,7 +247,7 @@ class Model(ABC):
         BrainLensError
             Where the model has no such layer.
         """
-        names = self.card.layer_names
+        names: Mapping[Any, int] = self.card.layer_names
         try:
             number = names[layer] if layer in names else int(layer)
         except (TypeError, ValueError):

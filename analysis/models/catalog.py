@@ -37,7 +37,12 @@ _HUB_ID = re.compile(r"[\w.-]+/[\w.-]+")
 def installed() -> dict[str, Path]:
     """Models in the user's and the shared models folder, and the zoo that ships: id -> folder (the user's own first)."""
     found: dict[str, Path] = {}
-    for base in (personal("models"), home("models"), shared() and shared() / "models", ZOO):
+    for base in (
+        personal("models"),
+        home("models"),
+        (common := shared()) and common / "models",
+        ZOO,
+    ):
         if base and base.is_dir():
             for path in sorted(base.iterdir()):
                 if (

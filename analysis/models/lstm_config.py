@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 from dataclasses import dataclass
+from typing import Any
 
 __all__ = ["LSTMConfig"]
 
@@ -15,7 +16,7 @@ class LSTMConfig:
     vocab_size: int
     width: int
     layers: int = 1
-    embedding: int | None = None
+    embedding: Any = None  # an int once it is made
     tied: bool = True
     start: str = ""
 

@@ -178,19 +178,17 @@ class _Head:
         """
         import torch
 
-        at, targets = (
-            torch.tensor(at, device=self.device),
-            torch.tensor(targets, device=self.device),
-        )
+        places = torch.tensor(at, device=self.device)
+        wanted = torch.tensor(targets, device=self.device)
         nats, start = np.full(len(at), np.nan), np.full(len(at), np.nan)
         with torch.inference_mode():
-            rows = self._hidden(inputs, at) if self._linear else self._logits(inputs, at)
+            rows = self._hidden(inputs, places) if self._linear else self._logits(inputs, places)
             for low in range(0, len(at), ROWS):
                 report.checkpoint()
                 some = slice(low, low + ROWS)
-                total, hit, begun = self._reduce(rows[some], targets[some])
+                total, hit, begun = self._reduce(rows[some], wanted[some])
                 nats[some] = (
-                    torch.where(targets[some] >= 0, total - hit, torch.nan).cpu().double().numpy()
+                    torch.where(wanted[some] >= 0, total - hit, torch.nan).cpu().double().numpy()
                 )
                 if begun is not None:
                     start[some] = (begun - total).cpu().double().numpy()
@@ -200,10 +198,10 @@ class _Head:
         """Log-sum-exp over the vocabulary, the target's logit, log-sum-exp over word starts; each of shape (n,)."""
         import torch
 
-        size = self._out.weight.shape[0] if self._linear else rows.shape[1]
+        starts, size = self.start, self._out.weight.shape[0] if self._linear else rows.shape[1]
         total = torch.full(targets.shape, -torch.inf, device=self.device)
         begun, hit = (
-            total.clone() if self.start is not None else None,
+            total.clone() if starts is not None else None,
             torch.full_like(total, torch.nan),
         )
         for low in range(0, size, VOCABULARY_CHUNK):
@@ -217,8 +215,8 @@ class _Head:
             inside = (targets >= low) & (targets < high)
             column = (targets - low).clamp(0, high - low - 1)
             hit = torch.where(inside, logits.gather(1, column[:, None])[:, 0], hit)
-            if begun is not None and bool(self.start[low:high].any()):
-                begun = torch.logaddexp(begun, logits[:, self.start[low:high]].logsumexp(dim=1))
+            if begun is not None and starts is not None and bool(starts[low:high].any()):
+                begun = torch.logaddexp(begun, logits[:, starts[low:high]].logsumexp(dim=1))
         return total, hit, begun
 
 

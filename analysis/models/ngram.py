@@ -53,7 +53,7 @@ class TrieFile:
             )
         at = len(HEADER) + 1
         try:
-            ones, twos, threes = struct.unpack_from("<3I", data, at)
+            ones, twos, threes = struct.unpack_from("<3I", data.data, at)
             at += 16  # the counts and the kind of quantisation
             tables = np.frombuffer(data, "<f4", 3 * 65536, at).reshape(3, 65536)
             at += tables.nbytes
@@ -67,7 +67,7 @@ class TrieFile:
             at += ((twos + 1) * size + 7) // 8 + 8
             three = _Bits(data, at, word_bits + 16, threes)
             at += ((threes + 1) * (word_bits + 16) + 7) // 8 + 8
-            (length,) = struct.unpack_from("<I", data, at)
+            (length,) = struct.unpack_from("<I", data.data, at)
             words = bytes(data[at + 4 : at + 4 + length]).decode("utf-8").split("\0")[:ones]
         except (ValueError, struct.error, IndexError) as error:
             raise BrainLensError(
@@ -254,4 +254,4 @@ class Trigram(Model):
     def close(self) -> None:
         """Give back memory; it loads itself again when it is next asked."""
         with self._lock:
-            self.__dict__.pop("_file", None)
+            vars(self).pop("_file", None)

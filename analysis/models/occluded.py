@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -113,7 +114,7 @@ class OccludedModel(Model):
         """Where the model computes."""
         return getattr(self.inner, "device", "cpu")
 
-    def reading_options(self, protocol) -> dict[str, object]:
+    def reading_options(self, protocol) -> dict[str, Any]:
         """Of the model inside."""
         return self.inner.reading_options(protocol)
 

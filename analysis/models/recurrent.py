@@ -20,7 +20,7 @@ import threading
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -146,7 +146,7 @@ class LSTMLanguageModel(Model):
 
                 with building():
                     trained = None if self.variant.starts_fresh else self._trained()
-                    module = (
+                    module: Any = (
                         apply(
                             trained,
                             self.variant,
@@ -443,7 +443,8 @@ class CharacterLSTM(LSTMLanguageModel):
 
     def encode(self, text: str) -> tuple[list[int], np.ndarray]:
         """Ids of the characters, and the offsets of each."""
-        ids = [self._ids.get(character, self.told.get("unknown", 0)) for character in text]
+        other: int = self.told.get("unknown", 0)
+        ids = [self._ids.get(character, other) for character in text]
         return ids, np.stack([np.arange(len(text)), np.arange(1, len(text) + 1)], axis=1)
 
     def _tokens(self, passage: Passage, offsets: np.ndarray) -> np.ndarray:

@@ -48,8 +48,8 @@ def random_vectors(words: Sequence[str], width: int, seed: int = 0) -> np.ndarra
     -------
     ndarray, shape (len(words), width), float32
     """
-    types = {word: None for word in (w.lower() for w in words)}
-    for word in types:
+    types: dict[str, np.ndarray] = {}
+    for word in dict.fromkeys(w.lower() for w in words):
         key = int.from_bytes(
             hashlib.sha256(f"{seed}:{width}:{word}".encode()).digest()[:16], "little"
         )
@@ -74,6 +74,7 @@ class _WordModel(Model):
 
     @property
     def widths(self) -> tuple[int, ...]:
+        assert self.card.width is not None  # every table of vectors has one
         return (self.card.width,)
 
     def vectors(self, words: Sequence[str]) -> np.ndarray:

@@ -8,6 +8,7 @@ from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -102,7 +103,7 @@ class TransformerModel(Model):
         self._sites = None
         self._lock = threading.RLock()
         self._config = self._tokenizer = self._fingerprint = self._tokenizer_hash = None
-        self._window = _UNKNOWN
+        self._window: Any = _UNKNOWN
         self._network = self._network_dtype = self._place = None  # with or without a head
         self._has_head = False
 
@@ -128,7 +129,7 @@ class TransformerModel(Model):
                 self._tokenizer_hash = weights.tokenizer_hash(self.folder)
             return self._tokenizer_hash
 
-    def reading_options(self, protocol) -> dict[str, object]:
+    def reading_options(self, protocol) -> dict[str, Any]:
         """What a protocol asks of this model beside the common choices; it goes to :meth:`read` and into the cache key.
 
         ``start="tokenizer"``: only the special tokens the tokenizer itself adds. ``last_layer="normed"``: layer L after the
@@ -189,7 +190,10 @@ class TransformerModel(Model):
 
     def _head_width(self, width: int) -> int:
         told = getattr(self.config.get_text_config(), "head_dim", None)
-        return told if isinstance(told, int) else width // self._heads
+        if isinstance(told, int):
+            return told
+        assert self._heads is not None  # only heads that there are can be read
+        return width // self._heads
 
     @property
     def _heads(self) -> int | None:
@@ -222,7 +226,7 @@ class TransformerModel(Model):
         if not self.variant.sites:
             return [n / max(self.n_layers - 1, 1) for n in range(self.n_layers)]
         config = self.config.get_text_config()
-        last = {"dec": self.decoder_blocks}
+        last: dict[str, Any] = {"dec": self.decoder_blocks}
         return [site.block / last.get(site.kind, config.num_hidden_layers) for site in self.sites]
 
     def layer_number(self, layer: int | str) -> int:

@@ -127,7 +127,7 @@ def _data(about: Mapping) -> list[str]:
         else "of unknown people"
     )
     what = "simulated responses" if about["simulated"] else _KINDS.get(about["kind"], about["kind"])
-    unit = {"tr": "volume (TR)"}.get(about["scored_unit"], about["scored_unit"])
+    unit = "volume (TR)" if about["scored_unit"] == "tr" else about["scored_unit"]
     size = f"{plural(about['n_stimuli'], unit)} and {plural(about['n_targets'], 'target')} {people}"
     said = [
         f"Models were compared with {what} of the recording {about['id']} ({size}; unit {about['unit']})."
@@ -366,7 +366,7 @@ def _others(ceiling) -> str:
 def _beside(scores: list) -> list[str]:
     said, first = [], scores[0]
     if len(first.controls):
-        names = listed(_CONTROLS.get(name, name) for name in first.controls["control"])
+        names = listed(_CONTROLS.get(name, name) for name in map(str, first.controls["control"]))
         said.append(f"The controls, scored on the same folds, were {names}.")
     if headline := next(
         (score.headline for score in scores if "unique_r2" in score.headline), None

@@ -48,9 +48,9 @@ class CrossedMean:
 
 
 def crossed_mean(
-    values: Sequence[float],
-    persons: Sequence,
-    items: Sequence,
+    values: Sequence[float] | np.ndarray,
+    persons: Sequence | np.ndarray,
+    items: Sequence | np.ndarray,
     *,
     draws: int = DRAWS,
     seed: int = 0,

@@ -182,7 +182,7 @@ class Problem:
         for covariance, scale in zip(covariances, self.scales, strict=True):
             values, vectors = np.linalg.eigh(covariance * np.outer(scale, scale) / residual)
             root = vectors * np.sqrt(np.maximum(values, 0))
-            triangle = np.linalg.qr(root.T, mode="r").T
+            triangle = np.linalg.qr(root.T, mode="r").T  # pyright: ignore[reportAttributeAccessIssue]  # numpy declares a pair; r is one
             factors.append(triangle * np.where(np.diag(triangle) < 0, -1.0, 1.0))
         return self.theta(factors)
 

@@ -47,8 +47,11 @@ def coefficient_intervals(
     from scipy.stats import norm, t
 
     parsed = parse(formula.formula if isinstance(formula, MixedFit) else formula)
-    again = isinstance(formula, MixedFit) and formula.reml
-    fit = formula if again else mixed_model(table, parsed, reml=True)
+    fit = (
+        formula
+        if isinstance(formula, MixedFit) and formula.reml
+        else mixed_model(table, parsed, reml=True)
+    )
     made = design(table, parsed)
     kept = [made.names.index(name) for name in fit.coefficients.index]
     problem = Problem(made.x[:, kept], made.y, made.blocks)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import xarray as xr
 
@@ -31,7 +33,7 @@ def side_by_side(blocks: list[dict], parts, recording: Recording) -> xr.Dataset:
     """The folds of all parts in one Dataset, each labelled with its part."""
     names = [name for name in blocks[0] if name != "dropped"]
     labels = [part.name for part in parts for _ in part.folds]
-    data = {
+    data: dict[str, Any] = {
         name: (("fold", "target"), np.concatenate([block[name] for block in blocks]))
         for name in names
     }

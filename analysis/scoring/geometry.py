@@ -80,7 +80,7 @@ def fit_geometry(
     blocks, kept = [], []
     for part in parts:
         shape = (len(part.folds), recording.n_targets)
-        block = {
+        block: dict[str, np.ndarray] = {
             name: np.full(shape, np.nan)
             for name in ("r", "r2", "alpha", "constant", *(("inner",) if choosing else ()))
         }

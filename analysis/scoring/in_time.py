@@ -58,11 +58,11 @@ def followed(values: np.ndarray, recording: Recording, protocol: Protocol) -> np
     """
     if not recording.sampled:
         return values
-    table, words = recording.stimuli, recording.presentation.words
+    table, words = recording.stimuli, recording.timed.words
     runs = table["run"].to_numpy()
     if len(values) == len(words):
         times = table["time"].to_numpy(float)
-        values = resample(values, recording.presentation, runs, times, protocol.resample)
+        values = resample(values, recording.timed, runs, times, protocol.resample)
     elif len(values) != len(table):
         raise BrainLensError(
             f"{recording.id}: features has {len(values)} rows, for {len(words)} words in {len(table)} samples",
@@ -72,7 +72,7 @@ def followed(values: np.ndarray, recording: Recording, protocol: Protocol) -> np
         return delayed(values, runs, protocol.delays)
     if protocol.hrf == "none":
         return np.asarray(values, float)
-    return convolve(values, runs, recording.presentation.interval, protocol.hrf)
+    return convolve(values, runs, recording.timed.interval, protocol.hrf)
 
 
 # ---- nuisance --------------------------------------------------------------------------------------------------------
@@ -91,12 +91,10 @@ def nuisance(recording: Recording, protocol: Protocol) -> dict[str, np.ndarray]:
     """
     if not recording.sampled:
         return {}
-    known, found = recording.presentation.nuisance, {}
+    known, found = recording.timed.nuisance, {}
     for name in protocol.nuisance:
         if name == "word-rate":
-            found[name] = followed(
-                np.ones((len(recording.presentation.words), 1)), recording, protocol
-            )
+            found[name] = followed(np.ones((len(recording.timed.words), 1)), recording, protocol)
         elif name in known and "subject" not in known[name].dims:
             found[name] = followed(known[name].values[:, None], recording, protocol)
         elif name not in known and not any(one.startswith(name) for one in known):
@@ -115,7 +113,7 @@ def own_nuisance(recording: Recording, protocol: Protocol) -> dict[str, np.ndarr
     if not recording.sampled:
         return {}
     found: dict[str, list[np.ndarray]] = {}
-    for name, values in recording.presentation.nuisance.items():
+    for name, values in recording.timed.nuisance.items():
         wanted = any(name == one or name.startswith(f"{one}-") for one in protocol.nuisance)
         if wanted and "subject" in values.dims:
             for subject, column in zip(values["subject"].values, values.values.T):
@@ -148,7 +146,7 @@ def controls_in_time(recording: Recording, protocol: Protocol, width: int) -> di
         elif name == "random-embedding":
             values = uniform_embedding(texts, width, protocol.seed)
         elif name == "sound-power":
-            known = recording.presentation.nuisance.get(name)
+            known = recording.timed.nuisance.get(name)
             if known is None:
                 continue
             values = known.values[:, None]
@@ -229,7 +227,7 @@ def quiet(
 
     Responses also lose what follows the person's own nuisance, and are z-scored by piece where the protocol says so.
     """
-    runs, step = recording.stimuli["run"].to_numpy(), recording.presentation.interval
+    runs, step = recording.stimuli["run"].to_numpy(), recording.timed.interval
     if not responses:
         return detrended(values, rows, runs, step, protocol.highpass)
     own = own_nuisance(recording, protocol)

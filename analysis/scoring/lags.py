@@ -66,7 +66,7 @@ def lags_of(recording: Recording) -> np.ndarray:
         raise BrainLensError(why, remedy="For example simulated-story or simulated-ecog")
     if not recording.sampled:
         return np.unique(recording.responses["lag"].values.astype(float))
-    step = recording.presentation.interval
+    step = recording.timed.interval
     return np.arange(-int(BEFORE // step), int(AFTER // step) + 1)
 
 
@@ -163,9 +163,9 @@ def _controls(recording: Recording) -> dict[str, np.ndarray]:
     made = {}
     for name in CONTROLS[recording.sampled]:
         if name == "word-rate":
-            made[name] = np.ones((len(recording.presentation.words), 1))
+            made[name] = np.ones((len(recording.timed.words), 1))
         elif name == "sound-power":
-            if (power := recording.presentation.nuisance.get(name)) is not None:
+            if (power := recording.timed.nuisance.get(name)) is not None:
                 values = power.values if power.ndim == 1 else power.values.mean(axis=1)
                 made[name] = values[:, None]
         elif name == "log-frequency" and recording.language != "en":
@@ -206,7 +206,7 @@ def _courses(curves, layers, parts, lags, recording, protocol, report) -> xr.Dat
         coords={
             "curve": np.array(names, object),
             "kind": ("curve", np.array(["model", *["control"] * (len(names) - 1)], object)),
-            "lag": lags * recording.presentation.interval if recording.sampled else lags,
+            "lag": lags * recording.timed.interval if recording.sampled else lags,
             "region": np.array(regions, object),
             "subject": ("series", series["subject"].to_numpy(object)),
             "place": ("series", series["place"].to_numpy(object)),
@@ -226,9 +226,9 @@ def _sampled(by_layer, layers, parts, lags, recording, protocol, report, *, turn
     times = recording.stimuli["time"].to_numpy(float)
     on_samples = {}
     for layer, values in by_layer.items():
-        words = len(values) == len(recording.presentation.words) and not oasm
+        words = len(values) == len(recording.timed.words) and not oasm
         on_samples[layer] = (
-            resample(values, recording.presentation, runs, times, protocol.resample)
+            resample(values, recording.timed, runs, times, protocol.resample)
             if words
             else np.asarray(values, float)
         )

@@ -109,7 +109,7 @@ def texts_of(recording) -> tuple[str, ...]:
     """Short hashes of what was read: of a story its runs, else each stimulus."""
     import hashlib
 
-    table = recording.presentation.words if recording.sampled else None
+    table = recording.timed.words if recording.sampled else None
     pieces = (
         [" ".join(words["text"]) for _, words in table.groupby("run", sort=False)]
         if table is not None

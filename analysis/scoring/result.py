@@ -11,6 +11,7 @@ import numpy as np
 import pandas as pd
 import xarray as xr
 
+from analysis.ceiling.kinds import Ceiling
 from analysis.protocol import Protocol
 from analysis.scoring.blocks import empty_layers
 from analysis.scoring.nested import nested_draws, picked, ratio_interval
@@ -59,7 +60,7 @@ class Score:
     """
 
     dataset: xr.Dataset
-    ceiling: object
+    ceiling: Ceiling
     protocol: Protocol
     controls: pd.DataFrame
     headline: dict = field(default_factory=dict)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 import xarray as xr
@@ -179,7 +180,8 @@ def _nested(
     )
     table = replace(recording, responses=array)
     nested = protocol.layer == "nested" and len(layers) > 1
-    r, inner, labels = [], [], None
+    labels: Any = None  # of the first layer on
+    r, inner = [], []
     for features in layers[-1:] if protocol.layer == "last" else layers:
         report.checkpoint()
         fit = fit_parts(features, table, protocol, parts, report, choosing=nested)

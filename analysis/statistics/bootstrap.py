@@ -363,9 +363,9 @@ def compare_models(
     BrainLensError
         Where the two were not scored on the same folds, groups and targets.
     """
-    pairs = (
-        [(first, second)] if isinstance(first, Moments) else list(zip(first, second, strict=True))
-    )
+    firsts = [first] if isinstance(first, Moments) else list(first)
+    seconds = [second] if isinstance(second, Moments) else list(second)
+    pairs = list(zip(firsts, seconds, strict=True))
     for a, b in pairs:
         if a.sums.shape != b.sums.shape or not (
             np.array_equal(a.fold, b.fold) and np.array_equal(a.group, b.group)
@@ -535,14 +535,14 @@ def _class_draws(
             values[~enough] = 0.0
             point[some] += share[0] * values[draws.which[0]]
             sums += values.sum(axis=1)
-            if each:
+            if total is not None:
                 total[:, some] += share[:, None] * values[draws.which]
         addends[:, number] = share * sums[draws.which] / len(targets)
     with np.errstate(invalid="ignore", divide="ignore"):
         addends = np.where((weight > 0)[:, None], (addends.T / weight).T, np.nan)
         mean = (
             np.where((weight > 0)[:, None], (total.T / weight).T, np.nan)
-            if each
+            if total is not None
             else addends.sum(axis=1)
         )
         return mean, np.where(point_weight > 0, point / point_weight, np.nan), addends

@@ -100,7 +100,7 @@ def group_permutations(
         )
     classes: dict[tuple[int, int], list[np.ndarray]] = {}
     for rows in members:
-        classes.setdefault((outside[rows[0]], len(rows)), []).append(rows)
+        classes.setdefault((int(outside[rows[0]]), len(rows)), []).append(rows)
     blocks = [
         np.stack(same) for same in classes.values() if len(same) > 1
     ]  # each (groups of one length, length)

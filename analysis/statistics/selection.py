@@ -79,21 +79,21 @@ def select_layer(outer: np.ndarray, inner: np.ndarray | None = None) -> Selectio
             seen.sum(axis=1, keepdims=True),
         )
         with np.errstate(invalid="ignore", divide="ignore"):
-            inner = (total - np.where(seen, outer, 0)) / (count - seen)
+            guide = (total - np.where(seen, outer, 0)) / (count - seen)
         rule = "layer chosen on the other outer folds (preview)"
     else:
-        inner, rule = np.asarray(inner, float), "layer chosen on inner folds"
-    if inner.shape != outer.shape:
+        guide, rule = np.asarray(inner, float), "layer chosen on inner folds"
+    if guide.shape != outer.shape:
         raise BrainLensError(
-            f"Inner scores have shape {inner.shape}, outer scores {outer.shape}",
+            f"Inner scores have shape {guide.shape}, outer scores {outer.shape}",
             remedy="Give one inner score for each layer and outer fold",
         )
-    if not np.isfinite(inner).any(axis=0).all() or not np.isfinite(outer).any():
+    if not np.isfinite(guide).any(axis=0).all() or not np.isfinite(outer).any():
         raise BrainLensError(
             "In some folds no layer has a score",
             remedy="Leave out these folds or score more stimuli",
         )
-    chosen = np.nanargmax(inner, axis=0)
+    chosen = np.nanargmax(guide, axis=0)
     nested = float(np.nanmean(outer[chosen, np.arange(n_folds)]))
     means = np.array([np.nanmean(row) if np.isfinite(row).any() else np.nan for row in outer])
     best = int(np.nanargmax(means))

@@ -43,7 +43,7 @@ def turned(
     predicted: np.ndarray,
     measured: np.ndarray,
     folds: Sequence[Fold],
-    runs: Sequence,
+    runs: Sequence | np.ndarray,
     closest: int,
     *,
     draws: int = 200,
@@ -84,7 +84,7 @@ def turned(
 
 
 def effective_shifts(
-    predicted: np.ndarray, measured: np.ndarray, runs: Sequence, closest: int
+    predicted: np.ndarray, measured: np.ndarray, runs: Sequence | np.ndarray, closest: int
 ) -> float:
     r"""How many shifts are worth as much as independent ones.
 
@@ -117,7 +117,7 @@ def _autocorrelation(values: np.ndarray) -> np.ndarray:
 
 
 def people_by_blocks(
-    r: np.ndarray, subjects: Sequence, *, draws: int = 1000, seed: int = 0
+    r: np.ndarray, subjects: Sequence | np.ndarray, *, draws: int = 1000, seed: int = 0
 ) -> tuple[np.ndarray, np.ndarray]:
     r"""Mean curves and their draws: people and held-out blocks are drawn with replacement, independently of each other.
 

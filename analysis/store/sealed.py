@@ -11,6 +11,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 import numpy as np
+from numpy.typing import DTypeLike
 
 from data.files import SEAL_BYTES, Damaged, seal, unseal
 
@@ -49,7 +50,7 @@ def _header(shape: tuple[int, ...], dtype: np.dtype) -> bytes:
     return stream.getvalue()
 
 
-def array_bytes(shape: tuple[int, ...], dtype: str | np.dtype) -> int:
+def array_bytes(shape: tuple[int, ...], dtype: DTypeLike) -> int:
     """Size of the file of such an array."""
     dtype = np.dtype(dtype)
     return len(_header(shape, dtype)) + int(np.prod(shape)) * dtype.itemsize + SEAL_BYTES

@@ -54,7 +54,7 @@ class Store:
         self.root = Path(root).expanduser() if root is not None else home("cache")
         self.limit = limit if limit is not None else _limit()
         if readers is None:
-            readers = [shared() / "cache"] if shared() else []
+            readers = [common / "cache"] if (common := shared()) else []
         self.readers = tuple(Path(r) for r in readers if Path(r) != self.root)
         self._say_old()
 

@@ -153,7 +153,10 @@ def _dask(sweep: Sweep, mode: str, workers: int, scheduler: str, report: Report)
     cluster = None
     if not scheduler:
         cluster = LocalCluster(
-            n_workers=workers, threads_per_worker=1, processes=True, dashboard_address=None
+            n_workers=workers,
+            threads_per_worker=1,
+            processes=True,
+            dashboard_address=None,  # pyright: ignore[reportArgumentType]  # no dashboard; only a str is declared
         )
     client = Client(scheduler or cluster)
     try:

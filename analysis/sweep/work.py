@@ -13,6 +13,7 @@ import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 from analysis.features.activations import extract
 from analysis.models import load
@@ -67,7 +68,7 @@ def do(sweep: Sweep, task: Task, mode: str = "cached", report: Report = SILENT) 
     store = (Anew if mode == "force" else Store)(sweep.root)
     protocol = plan.protocol(cell.protocol)
     sweep.write(task, "running")
-    facts = {}
+    facts: dict[str, Any] = {}
     try:
         on = open_recording(cell.recording)
         facts = {"estimated": price(task, on, protocol, store)}

@@ -83,7 +83,9 @@ def chance(formula: Formula, draws: int = 20_000) -> float:
     rng = np.random.default_rng(0)
     drawn = rng.standard_normal((draws, len(formula.regions)))
     return float(
-        np.mean([formula.holds(dict(zip(formula.regions, row, strict=True))) for row in drawn])
+        np.mean(
+            [bool(formula.holds(dict(zip(formula.regions, row, strict=True)))) for row in drawn]
+        )
     )
 
 

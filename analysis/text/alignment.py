@@ -234,7 +234,7 @@ def partition(text: str, spans: Sequence[tuple[int, int]], offsets: np.ndarray) 
         Naming two spans that share a token with no white space between them.
     """
     found = align(text, spans, offsets)
-    for i in np.flatnonzero(found[1:, 0] < found[:-1, 1]):
+    for i in np.flatnonzero(found[1:, 0] < found[:-1, 1]).tolist():
         (a, b), (c, d) = spans[i], spans[i + 1]
         if any(char.isspace() for char in text[b - 1 : c + 1]):
             continue

@@ -6,6 +6,7 @@ import json
 import pickle
 from collections import OrderedDict, defaultdict
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -125,8 +126,9 @@ def read_checkpoint(path: Path) -> dict:
                     f"{path.name} is no checkpoint of the expected form",
                     remedy="The file was refused",
                 )
-            system = read()
-            content, keys = read(), read()
+            system: Any = read()
+            content: Any = read()
+            keys: Any = read()
         except (
             pickle.UnpicklingError,
             EOFError,
@@ -163,7 +165,7 @@ def _convert(files: Path, out: Path, number: int) -> None:
         "decoder.weight": "head.weight",
         "decoder.bias": "head.bias",
     }
-    tensors = {
+    tensors: dict[Any, Any] = {
         names.get(short := name.removeprefix(prefix), short): value.numpy()
         for name, value in content["state_dict"].items()
         if name.startswith(prefix)

@@ -156,7 +156,8 @@ def shape(config: dict) -> tuple[int | None, int | None]:
     >>> shape({"model_type": "gpt2", "n_embd": 768, "n_layer": 12})
     (768, 12)
     """
-    text = config.get("text_config") if isinstance(config.get("text_config"), dict) else config
+    inner = config.get("text_config")
+    text = inner if isinstance(inner, dict) else config
     first = lambda *names: next((text[n] for n in names if isinstance(text.get(n), int)), None)  # noqa: E731
     if text.get("is_decoder") and not text.get("is_encoder_decoder") and text.get("decoder_layers"):
         return first("d_model", "hidden_size"), text["decoder_layers"]

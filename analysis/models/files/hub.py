@@ -53,7 +53,7 @@ class Offer:
     def size(self) -> int | None:
         """Bytes of all files; None where one is not known."""
         sizes = list(self.files.values())
-        return None if None in sizes else sum(sizes)
+        return None if None in sizes else sum(size or 0 for size in sizes)
 
 
 def offline() -> bool:

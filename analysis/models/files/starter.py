@@ -227,7 +227,7 @@ def install(names: Iterable[str] | None = None, *, report: Report = SILENT) -> d
         missing = [name for name in wanted if not is_installed(name)]
         if missing:
             _install(missing, report)
-    return {name: find("models", name) for name in wanted}
+    return {name: path for name in wanted if (path := find("models", name)) is not None}
 
 
 def _install(missing: list[str], report: Report) -> None:

@@ -7,6 +7,7 @@ import threading
 from collections.abc import Collection, Iterator, Sequence
 from importlib.resources import files
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -83,7 +84,8 @@ class OperatorModel(LSTMLanguageModel):
         )
         self.id = f"{card.id}@{self.variant}" if self.variant else card.id
         self._lock = threading.RLock()
-        self._module = self._tokenizer = self._hash = None
+        self._module: Any = None
+        self._tokenizer = self._hash = None
 
     @property
     def fingerprint(self) -> str:
@@ -103,7 +105,7 @@ class OperatorModel(LSTMLanguageModel):
         return WINDOW
 
     @property
-    def module(self):
+    def module(self) -> Any:
         """The torch module in evaluation mode, with its variant; made when first asked for."""
         with self._lock:
             if self._module is None:
@@ -112,9 +114,9 @@ class OperatorModel(LSTMLanguageModel):
                     birth = Variant.parse("untrained:init:0")
                     variant = Variant.of([birth, *variant.steps])
                 with building():
-                    module = None if variant.starts_fresh else self._kept()
-                    module = apply(
-                        module, variant, fresh=self._fresh, tokenizer=lambda: self.tokenizer, name=self.card.id
+                    kept = None if variant.starts_fresh else self._kept()
+                    module: Any = apply(
+                        kept, variant, fresh=self._fresh, tokenizer=lambda: self.tokenizer, name=self.card.id
                     )  # fmt: skip
                 self._module = module.eval().requires_grad_(False)
             return self._module
@@ -150,7 +152,9 @@ class OperatorModel(LSTMLanguageModel):
         skip: Collection[int] = (),
     ) -> Iterator[tuple[np.ndarray, list[np.ndarray]]]:
         """Activations as in :meth:`Model.read`; a text behind the window is cut to the newest pieces before its stimulus."""
-        options = dict(pooling=pooling, attention=attention, dtype=dtype, report=report, skip=skip)
+        options: dict[str, Any] = dict(
+            pooling=pooling, attention=attention, dtype=dtype, report=report, skip=skip
+        )
         if self.candidate.direction == "backward":
             return self._backwards(passages, layers, **options)
         return super().read(self._inside(passages), layers, **options)

@@ -111,7 +111,7 @@ class Variant:
         >>> [step.kind for step in Variant.parse("untrained:mixture:0@wire:attention:64").steps]
         ['untrained', 'wire']
         """
-        if text is None or isinstance(text, cls):
+        if text is None or isinstance(text, Variant):
             return text or cls()
         return cls.of(
             [

@@ -62,6 +62,7 @@ def untrained(module, scheme: str, seed: int, *, fresh: Callable | None = None):
     from analysis.models.seeds import seeded
 
     if scheme in ("init", "blocks"):
+        assert fresh is not None  # what these two begin with
         with seeded(seed):
             new = fresh()
         if scheme == "blocks":

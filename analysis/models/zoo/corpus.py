@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
@@ -24,6 +25,6 @@ class Corpus:
         split -> uint16 array, each document followed by the end-of-text piece.
     """
 
-    tokenizer: object
+    tokenizer: Any
     texts: dict[str, list[str]]
     tokens: dict[str, np.ndarray]

@@ -10,6 +10,7 @@ import zlib
 from collections.abc import Callable, Mapping
 from dataclasses import asdict
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -37,6 +38,11 @@ MASKED = 0.3  # share of the pieces that the masked model has to guess
 LOG_EVERY, SAVE_EVERY = 20, 200
 
 
+# options that the constructors take and their declarations leave out
+_EAGER: dict[str, Any] = {"attn_implementation": "eager"}
+_EVERYWHERE: dict[str, Any] = {"global_attn_every_n_layers": 1}
+
+
 def build(recipe: Recipe) -> nn.Module:
     """The untrained model of a recipe, initialised from its seed (attention written out: on a processor that is the fastest)."""
     with seeded(recipe.seed):
@@ -61,7 +67,7 @@ def _fresh(recipe: Recipe) -> nn.Module:
                 bos_token_id=0,
                 eos_token_id=0,
                 pad_token_id=0,
-                attn_implementation="eager",
+                **_EAGER,
             )
         )
     if recipe.kind == "masked":
@@ -73,14 +79,14 @@ def _fresh(recipe: Recipe) -> nn.Module:
                 intermediate_size=recipe.inner,
                 num_attention_heads=recipe.heads,
                 max_position_embeddings=recipe.length + 2,
-                global_attn_every_n_layers=1,
+                **_EVERYWHERE,
                 initializer_range=recipe.spread,
                 pad_token_id=0,
                 bos_token_id=0,
                 eos_token_id=0,
                 cls_token_id=0,
                 sep_token_id=0,
-                attn_implementation="eager",
+                **_EAGER,
             )
         )
     return LSTMModule(LSTMConfig(vocab_size=VOCABULARY, width=recipe.width, layers=recipe.layers))
@@ -101,7 +107,7 @@ def batch_of(tokens: np.ndarray, recipe: Recipe, step: int) -> torch.Tensor:
     return torch.from_numpy(np.stack(chosen).astype(np.int64))
 
 
-def loss_of(module: nn.Module, recipe: Recipe, batch: torch.Tensor, step: int) -> torch.Tensor:
+def loss_of(module: Any, recipe: Recipe, batch: torch.Tensor, step: int) -> torch.Tensor:
     """Mean nats per piece: the next one, or the masked ones."""
     if recipe.kind == "causal":
         hidden = module.model(batch, use_cache=False).last_hidden_state[:, :-1]
@@ -162,7 +168,7 @@ def train(
     optimizer = optimizer_of(named, recipe)
     state = State(
         work / recipe.id,
-        {**asdict(recipe), "text": zlib.crc32(np.ascontiguousarray(corpus.tokens["train"]))},
+        {**asdict(recipe), "text": zlib.crc32(np.ascontiguousarray(corpus.tokens["train"]).data)},
     )
     step, log = state.load(named, optimizer)
     began, recent = time.process_time() - (log[-1]["seconds"] if log else 0.0), []

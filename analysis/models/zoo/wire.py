@@ -15,6 +15,7 @@ from collections.abc import Callable, Mapping
 from contextlib import contextmanager
 from functools import lru_cache
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -50,7 +51,7 @@ _SAVE_EVERY, _LOG_EVERY = 100, 20
 @lru_cache(maxsize=1)
 def mark() -> str:
     """What every training depends on beside its name: the version of this code, and the text."""
-    return f"wire{VERSION}-{zlib.crc32(training_tokens()):08x}"
+    return f"wire{VERSION}-{zlib.crc32(training_tokens().data):08x}"
 
 
 def recipe_of(name: str, config, seed: int) -> Recipe:
@@ -115,7 +116,7 @@ def _zoo_tokenizer():
 
 def train_part(
     module,
-    named: Mapping[str, object],
+    named: Mapping[str, Any],
     recipe: Recipe,
     tokens: np.ndarray,
     updates: int,
@@ -163,7 +164,7 @@ def train_part(
     if not updates:
         return []
     told = [_birth(module), what, dataclasses.asdict(recipe), mark(), packages(("torch", "numpy"))]
-    told += [len(tokens), zlib.crc32(np.ascontiguousarray(tokens[:100_000]))]
+    told += [len(tokens), zlib.crc32(np.ascontiguousarray(tokens[:100_000]).data)]
     key = hashlib.sha256(json.dumps(told).encode()).hexdigest()[:24]
     folder = home("wiring") / key
 
