@@ -192,7 +192,9 @@ def _foreign(path: Path, which: str, name: str) -> Record:
         else "Brain-Score" if {"score_raw", "score_ceiled", "benchmark_identifier", "raw", "ceiling"} & keys
         else "neural-nlp"
     )  # fmt: skip
-    return Record(name or path.name, _number(row[score]), about, _SCORES[score], origin)
+    value = _number(row[score])
+    assert value is not None  # rows without one were left out
+    return Record(name or path.name, value, about, _SCORES[score], origin)
 
 
 def _rows(path: Path) -> list[dict]:

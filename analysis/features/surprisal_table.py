@@ -162,6 +162,7 @@ class SurprisalTable(Model):
                 f"{card.id} holds surprisals and has no variant {variant}",
                 remedy="Leave the variant out",
             )
+        assert path is not None  # a table is a file
         return cls(card, _file(path))
 
     def __init__(self, card: Card, path):

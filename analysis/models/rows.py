@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 from functools import cache
 from importlib.resources import files
+from typing import Any
 
 from analysis.models.base import Card
 
@@ -17,16 +18,13 @@ _NUMBERS = ("layers", "width", "parameters", "year", "download")
 @cache
 def rows() -> dict[str, Card]:
     """The rows of catalogue.csv."""
-    with (
-        files("analysis.models")
-        .joinpath("catalogue.csv")
-        .open(encoding="utf-8", newline="") as stream
-    ):
+    table = files("analysis.models").joinpath("catalogue.csv")
+    with table.open(encoding="utf-8", newline="") as stream:  # pyright: ignore[reportCallIssue]  # newline is not declared
         return {row["id"]: _from_row(row) for row in csv.DictReader(stream)}
 
 
 def _from_row(row: dict[str, str]) -> Card:
-    fields: dict[str, object] = {
+    fields: dict[str, Any] = {
         name: row[name]
         for name in row
         if name not in ("aliases", "layer_names", "space_before", *_NUMBERS)

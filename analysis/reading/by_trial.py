@@ -179,7 +179,9 @@ def _words(recording: Recording) -> tuple[pd.DataFrame, str]:
 def _long(recording: Recording) -> pd.DataFrame:
     rows, columns = np.nonzero(np.isfinite(recording.responses.values))
     ids = recording.stimuli.index.to_numpy()[rows]
-    return pd.DataFrame({"person": recording.subjects[columns], "item": ids, "stimulus": ids,
+    people = recording.subjects
+    assert people is not None  # asked before
+    return pd.DataFrame({"person": people[columns], "item": ids, "stimulus": ids,
                          "rt": recording.responses.values[rows, columns]})  # fmt: skip
 
 
@@ -364,7 +366,7 @@ def compare_models(readings: Mapping[str, TrialReading] | list[TrialReading]) ->
                     "Models are compared on held-out trials",
                     remedy="Hold out items, people, texts or both",
                 )
-            gains = [pd.Series(reading.gain.trials, reading.gain.rows) for reading in (one, other)]
+            gains = [pd.Series(gain.trials, gain.rows) for gain in (one.gain, other.gain)]
             shared = gains[0].index.intersection(gains[1].index)
             difference = gains[0][shared] - gains[1][shared]
             table = one.trials.table.loc[shared]

@@ -258,7 +258,7 @@ class _Reader:
             left, right = right, left
         if not isinstance(right, Text):
             values = [self._numbers(one, expression) for one in (left, right)]
-            known = np.isfinite(values).all(axis=0)[:, 0]
+            known = np.asarray(np.isfinite(values).all(axis=0))[:, 0]
             return truths(_COMPARED[name](*values)[:, 0], known)
         value = self(left)
         if not isinstance(value, Factor) or name not in ("==", "!="):

@@ -245,6 +245,7 @@ class _Parser:
             if match is None:
                 raise self.error(f"the sign {text[place:].strip()[0]!r}")
             kind = match.lastgroup
+            assert kind is not None  # every kind of token is a named group
             name = {"quoted": "name", "text_": "text"}.get(kind, kind)
             self.tokens.append((name, match[kind]))
             place = match.end()

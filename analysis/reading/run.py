@@ -321,6 +321,7 @@ def _by_trial(
         bits, recording, model=model, formula=formula, over=over, trials=trials, report=report
     )
     gain, fit = found.gain, found.fit
+    assert gain is not None  # something was held out
     table = trials.table.assign(story=trials.table[trials.together].astype(str))
     by_text = pd.Series(gain.trials).groupby(table["story"].to_numpy()[gain.rows]).mean()
     coefficients = (

@@ -72,7 +72,7 @@ def _control_features(source, recording: Recording, protocol: Protocol) -> dict[
 def ceiling_of(
     recording: Recording,
     protocol: Protocol,
-    every: list[Run],
+    every: Sequence[Run],
     store,
     report: Report,
     *,

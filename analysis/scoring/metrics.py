@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import cast
 
 import numpy as np
 from scipy import stats
@@ -40,7 +41,7 @@ attribute ``of_patterns`` is given the targets of one person at a time, and as `
 
 def pearson(responses: np.ndarray, predictions: np.ndarray) -> np.ndarray:
     """Pearson correlation of prediction and response; 0 where one of them is constant, as in every score."""
-    return correlation(responses, predictions)
+    return cast(np.ndarray, correlation(responses, predictions))
 
 
 def spearman(responses: np.ndarray, predictions: np.ndarray) -> np.ndarray:
@@ -50,7 +51,7 @@ def spearman(responses: np.ndarray, predictions: np.ndarray) -> np.ndarray:
         stats.rankdata(np.where(there, values, np.nan), axis=0, nan_policy="omit")
         for values in (responses, predictions)
     )
-    return correlation(*ranks)
+    return cast(np.ndarray, correlation(*ranks))
 
 
 def rmse(responses: np.ndarray, predictions: np.ndarray) -> np.ndarray:

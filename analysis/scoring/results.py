@@ -10,6 +10,7 @@ import contextlib
 import hashlib
 import json
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -329,7 +330,7 @@ def row_hash(found: dict) -> str:
     return _hash(found)
 
 
-def _listed(value: object) -> list[float]:
+def _listed(value: Any) -> list[float]:
     return [] if value is None or np.ndim(value) == 0 else [float(one) for one in value]
 
 

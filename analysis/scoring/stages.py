@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Sequence
+from typing import Any
 
 import numpy as np
 import xarray as xr
@@ -51,7 +52,7 @@ class Stages:
             len(self.fits[run]) == len(case.numbers) for run in case.wanted
         )
         self.ceiling = None
-        self._activations = None
+        self._activations: Any = None  # once they were asked for
 
     def _stored(self, key: str, what: str) -> dict[int, xr.Dataset]:
         found = {n: self.case.store.load_score(f"{key}-{what}{n}") for n in self.case.numbers}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
+from typing import Any
 
 import pandas as pd
 import xarray as xr
@@ -169,13 +170,13 @@ def _control_table(
     for name in controls[0] if controls else ():
         each = [run[name] for run in controls]
         fit = over_seeds(each, range(len(each)))
-        row = {"control": name}
+        row: dict[str, Any] = {"control": name}
         for column, values, labels in (
             ("r", fit.r, fit.part),
             ("r2", fit.r2, fit.part),
             ("r_shuffled", fit.get("r_shuffled"), fit.get("twin_part")),
         ):
-            if values is not None:
+            if values is not None and labels is not None:
                 row[column] = summarise(values.values, labels.values, recording.subjects, protocol)
         row["r_low"], row["r_high"] = interval(fit)
         alone = [

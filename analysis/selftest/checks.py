@@ -267,7 +267,9 @@ def _kept() -> float:
     with tempfile.TemporaryDirectory() as folder:
         store = Store(folder, readers=[])
         store.save_score("selftest", xr.Dataset({"r": (("fold", "target"), values)}))
-        return float(np.abs(store.load_score("selftest")["r"].values - values).max())
+        back = store.load_score("selftest")
+        assert back is not None  # as it was just saved
+        return float(np.abs(back["r"].values - values).max())
 
 
 def _damaged() -> float:

@@ -138,7 +138,9 @@ class Plan:
         """The plan that was written as these fields."""
         return cls(
             fields["name"],
-            *(tuple(fields[name]) for name in ("models", "recordings", "protocols")),
+            tuple(fields["models"]),
+            tuple(fields["recordings"]),
+            tuple(fields["protocols"]),
             {name: Protocol.from_dict(one) for name, one in fields["protocol"].items()},
             tuple(fields["layers"]),
             tuple(fields["exclude"]),

@@ -158,12 +158,12 @@ def measured(metric: str, labels: np.ndarray, predictions: np.ndarray) -> float:
     if metric == "macro-f1":
         return float(np.mean([_f1(y == one, p == one) for one in np.unique(y)]))
     if metric == "matthews":
-        return pearson((y == 1).astype(float), (p == 1).astype(float))
+        return float(pearson((y == 1).astype(float), (p == 1).astype(float)))
     if metric == "spearman":
         from scipy.stats import rankdata
 
         y, p = rankdata(y), rankdata(p)
-    return pearson(y.astype(float), p.astype(float))
+    return float(pearson(y.astype(float), p.astype(float)))
 
 
 def _f1(y: np.ndarray, p: np.ndarray) -> float:

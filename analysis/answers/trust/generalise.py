@@ -84,12 +84,14 @@ def _measures(recording: Recording) -> np.ndarray:
     name = next((one for one in ("pair", "region") if one in coords), "")
     if name:
         return coords[name].values.astype(str)
-    if len(set(recording.subjects)) == recording.n_targets:
+    people = recording.subjects
+    assert people is not None  # as the panel asks first
+    if len(set(people)) == recording.n_targets:
         return np.full(recording.n_targets, "")
     return np.array(
         [
             str(target).replace(person, "", 1)
-            for target, person in zip(recording.responses.target.values, recording.subjects)
+            for target, person in zip(recording.responses.target.values, people)
         ]
     )
 

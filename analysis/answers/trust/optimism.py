@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -24,8 +25,8 @@ RULES = {
 def optimism(
     scores: Iterable,
     *,
-    committed: Mapping[str, int] | None = None,
-    elsewhere: Mapping[str, object] | None = None,
+    committed: Mapping[str, Any] | None = None,
+    elsewhere: Mapping[str, Any] | None = None,
 ) -> Answer:
     """The same model with its layer chosen four ways.
 

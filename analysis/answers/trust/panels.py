@@ -225,13 +225,12 @@ def price(name: str, asked: Asked, *, before: tuple[str, ...] = (), store=None) 
 
 
 def _added(total: Cost, one: Cost) -> Cost:
-    unknown_time = total.seconds is None or one.seconds is None
     return Cost(
         total.layers + one.layers,
         total.scored + one.scored,
         total.read + one.read,
-        None if unknown_time else total.seconds + one.seconds,
-        None if None in (total.download, one.download) else total.download + one.download,
+        None if total.seconds is None or one.seconds is None else total.seconds + one.seconds,
+        None if total.download is None or one.download is None else total.download + one.download,
         max(total.memory, one.memory),
     )
 

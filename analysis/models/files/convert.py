@@ -41,7 +41,7 @@ def gguf(file: Path, out: Path, *, start: str = "", longest: int | None = None) 
                 quantization_config=GgufConfig(dequantize=True),
             )
             if hasattr(model.config, "quantization_config"):
-                del model.config.quantization_config
+                del model.config.quantization_config  # pyright: ignore[reportAttributeAccessIssue]  # it is there
             model.config._name_or_path = ""
             tokenizer.chat_template = None
             if start:
