@@ -27,7 +27,7 @@ class Report:
     def __init__(self, on_progress: Callable | None = None, on_partial: Callable | None = None):
         self._on_progress, self._on_partial = on_progress, on_partial
         self._cancelled = threading.Event()
-        self._stage: tuple[str, float, int] | None = None
+        self._stage: tuple[str, float, float] | None = None
 
     def cancel(self) -> None:
         """Ask the computation to stop at its next checkpoint (from any thread)."""

@@ -389,8 +389,8 @@ def _front(tree: pd.DataFrame) -> np.ndarray:
     if np.isfinite(bits).any():
         values.append(np.where(np.isfinite(bits), bits, np.inf))
     v = np.stack(values, axis=1)
-    as_good: np.ndarray = (v[None] <= v[:, None]).all(-1) & (v[None] < v[:, None]).any(-1)
-    return ~as_good.any(axis=1)
+    as_good = np.asarray((v[None] <= v[:, None]).all(-1) & (v[None] < v[:, None]).any(-1))
+    return np.asarray(~as_good.any(axis=1))
 
 
 def _means(fresh: pd.DataFrame | None) -> pd.DataFrame:

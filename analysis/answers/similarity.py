@@ -42,7 +42,7 @@ def complete(recording: Recording) -> tuple[np.ndarray, np.ndarray]:
     """
     measured = np.isfinite(recording.responses.values)
     targets = measured.mean(axis=0) >= 0.5
-    rows: np.ndarray = (
+    rows = np.asarray(
         measured[:, targets].all(axis=1) if targets.any() else np.zeros(len(measured), bool)
     )
     if rows.sum() < 4:

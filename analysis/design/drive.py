@@ -98,7 +98,7 @@ def fit_response(
             guesses[at, test] = z[test] @ weights[:-1] + weights[-1]
     errors = ((guesses - y) ** 2).mean(axis=1)
     best = int(errors.argmin())
-    r = pearson(guesses[best], y)
+    r = float(pearson(guesses[best], y))
     rows = {label: np.flatnonzero(groups == label) for label in labels.tolist()}
     found = [_ridge(z, y, ALPHAS[best])]
     for _ in range(draws):

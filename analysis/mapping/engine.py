@@ -173,6 +173,7 @@ class Engine:
                 tasks = [
                     partial(self._shared_error, unit, second, pattern, blocks) for unit in units
                 ]
+                assert self.totals is not None  # what is summed into
                 for unit, error in zip(units, stage.run(tasks, 0), strict=True):
                     self.totals[unit.layer, unit.fold] += error
             if not only_errors:

@@ -29,7 +29,7 @@ def opened(cls: type[Model], card: Card, path: Path | None, variant: Variant) ->
     BrainLensError
         For places inside the blocks of what is no transformer.
     """
-    model = cls.open(card, path, variant.on_weights)
+    model: Any = cls.open(card, path, variant.on_weights)
     if variant.sites:
         if not hasattr(model, "at"):
             raise BrainLensError(

@@ -112,7 +112,7 @@ class LSTMLanguageModel(Model):
         )
         self.id = f"{card.id}@{self.variant}" if self.variant else card.id
         self._lock = threading.RLock()
-        self._module: LSTMModule | None = None
+        self._module: Any = None  # an LSTMModule, once it is asked for
         self._tokenizer = self._hash = None
 
     # ---- identity and shape ------------------------------------------------------------------------------------------

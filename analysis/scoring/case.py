@@ -6,8 +6,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
+from typing import Any, runtime_checkable
 from typing import Protocol as Shape
-from typing import runtime_checkable
 
 import numpy as np
 
@@ -149,8 +149,9 @@ class Case:
         """Activations that have these layers: the source itself, or read by it, from the store where they are there."""
         if isinstance(self.source, Activations):
             return self.source
+        reader: Any = self.source  # a model, where it is no activations
         return extract(
-            self.source,
+            reader,
             self.recording.reading(),
             self.protocol,
             sorted(set(layers)),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
@@ -86,7 +87,8 @@ def cost(model: str, recording: Recording, protocol: Protocol, *, store=None) ->
             memory=6 * (parameters or 0),
         )
     case = Case.of(model, recording, protocol, store=store)
-    reader, keys = case.source, [case.keys[number] for number in case.wanted]
+    reader: Any = case.source
+    keys = [case.keys[number] for number in case.wanted]
     twin = bool(case.every[0].twins)
     there = [
         sum(

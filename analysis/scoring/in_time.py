@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from types import SimpleNamespace
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -295,7 +296,7 @@ def cross_validate_in_time(
         )
     # of a whole cortex each of these is a gigabyte: they are made once, in the responses' own precision
     held = np.full(responses.shape, np.nan, responses.dtype)
-    guesses = np.full(responses.shape, np.nan, responses.dtype) if predictions else None
+    guesses: Any = np.full(responses.shape, np.nan, responses.dtype) if predictions else None
     fits, kept = [], ("r", "r2", "alpha", "constant", "dropped")
     for number, (train, test) in enumerate(folds):
         both = np.concatenate([train, test])

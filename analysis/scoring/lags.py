@@ -217,7 +217,8 @@ def _courses(curves, layers, parts, lags, recording, protocol, report) -> xr.Dat
 
 
 def _closest(recording: Recording, protocol: Protocol) -> int:
-    return int(gap_of(recording, protocol)) if recording.sampled else WORDS_APART
+    gap = gap_of(recording, protocol)
+    return WORDS_APART if gap is None else gap
 
 
 def _sampled(by_layer, layers, parts, lags, recording, protocol, report, *, turn: bool, oasm: bool):
