@@ -22,7 +22,7 @@ from analysis.store.entry import StoredActivations
 from analysis.store.promises import held, refuse
 from analysis.store.sealed import healed, load_array, load_arrays, load_json, plain, save_arrays
 from data.errors import BrainLensError, unknown
-from data.files import Damaged, locked, sweep, touch
+from data.files import Damaged, atomic, locked, sweep, touch
 from data.home import home, shared
 from data.rights import require
 
@@ -30,9 +30,11 @@ __all__ = ["DEFAULT_LIMIT", "KINDS", "Store"]
 
 KINDS = ("activations", "scores", "runs", "embeddings", "old")
 DEFAULT_LIMIT = 50 * 2**30
+LEAST = 100 * 10**6
+LIMIT_FILE = "limit.txt"
 _LOG = logging.getLogger("brainlens.store")
 _SAID: set[str] = set()
-_SIZE = re.compile(r"\s*([\d.]+)\s*([kMGT]?)i?B?\s*", re.IGNORECASE)
+_SIZE = re.compile(r"\s*(\d+(?:\.\d*)?|\.\d+)\s*([kMGT]?)i?B?\s*", re.IGNORECASE)
 
 
 class Store:
@@ -43,7 +45,8 @@ class Store:
     root : path, optional
         Default: ``cache`` in the user's home folder. Several people may share one; files take the folder's rights.
     limit : int, optional
-        Bytes to keep (default: BRAINLENS_CACHE_LIMIT such as ``20GB``, else 50 GiB). The least recently used go first.
+        Bytes to keep (default: BRAINLENS_CACHE_LIMIT such as ``20GB``, else what :meth:`keep_at_most` wrote, else 50 GiB). The
+        least recently used go first.
     readers : sequence of path, optional
         Further stores that are looked into and never written (default: ``cache`` in BRAINLENS_SHARED).
     """
@@ -52,7 +55,7 @@ class Store:
         self, root: str | os.PathLike | None = None, *, limit: int | None = None, readers=None
     ):
         self.root = Path(root).expanduser() if root is not None else home("cache")
-        self.limit = limit if limit is not None else _limit()
+        self.limit = limit if limit is not None else _limit(self.root)
         if readers is None:
             readers = [common / "cache"] if (common := shared()) else []
         self.readers = tuple(Path(r) for r in readers if Path(r) != self.root)
@@ -345,6 +348,39 @@ class Store:
                 gone.append(path.stem)
         return gone
 
+    def keep_at_most(self, text: str) -> list[str]:
+        """Remember how much may be kept here, for every process to come, and delete what is over it.
+
+        Parameters
+        ----------
+        text : str
+            Such as ``20GB`` or ``500MB``.
+
+        Returns
+        -------
+        list of str
+            Keys that went.
+
+        Raises
+        ------
+        BrainLensError
+            For what is no size, or less than 100 MB; where BRAINLENS_CACHE_LIMIT decides.
+        """
+        if os.environ.get("BRAINLENS_CACHE_LIMIT", "").strip():
+            raise BrainLensError(
+                "BRAINLENS_CACHE_LIMIT decides how much is kept", remedy="Change or unset it"
+            )
+        size = _size(text, f"{text!r}", "20GB")
+        if size < LEAST:
+            raise BrainLensError(
+                f"{text!r} is less than 100 MB: one model's layers would not stay",
+                remedy="Give 100MB or more",
+            )
+        with atomic(self.root / LIMIT_FILE) as part:
+            part.write_text(text.strip() + "\n", encoding="utf-8")
+        self.limit = size
+        return self.make_room()
+
     def _remove(self, path: Path) -> int:
         """Delete one item, unless somebody is making it; a reader finds all of it or nothing."""
         from filelock import FileLock, Timeout
@@ -367,16 +403,20 @@ class Store:
         return f"<Store {self.root}: {self.size() / 1e9:.2f} of {self.limit / 1e9:.0f} GB>"
 
 
-def _limit() -> int:
-    text = os.environ.get("BRAINLENS_CACHE_LIMIT", "").strip()
-    if not text:
-        return DEFAULT_LIMIT
+def _limit(root: Path) -> int:
+    if text := os.environ.get("BRAINLENS_CACHE_LIMIT", "").strip():
+        return _size(text, f"BRAINLENS_CACHE_LIMIT={text!r}", "BRAINLENS_CACHE_LIMIT=20GB")
+    with contextlib.suppress(OSError, UnicodeDecodeError, BrainLensError):  # none, or damaged
+        text = (root / LIMIT_FILE).read_text(encoding="utf-8").strip()
+        return max(_size(text, text, "20GB"), LEAST)
+    return DEFAULT_LIMIT
+
+
+def _size(text: str, said: str, example: str) -> int:
+    """Bytes of a size in words."""
     match = _SIZE.fullmatch(text)
     if not match:
-        raise BrainLensError(
-            f"BRAINLENS_CACHE_LIMIT={text!r} is not a size",
-            remedy="For example BRAINLENS_CACHE_LIMIT=20GB",
-        )
+        raise BrainLensError(f"{said} is not a size", remedy=f"For example {example}")
     return int(float(match[1]) * 1000 ** " kMGT".upper().index(match[2].upper() or " "))
 
 

@@ -7,6 +7,7 @@ import os
 
 import panel_material_ui as pmui
 
+from analysis.answers.answer import plural
 from analysis.models.device import AUTO, VARIABLE, choose
 from analysis.store.store import Store
 from dashboards.look.look import DIALOG, Words, heading, note
@@ -58,6 +59,8 @@ class Settings:
             heading("What computes", "overline", margin=(14, 8, 0, 8)),
             note(device(), margin=(2, 8)),
             *_devices(wide),
+            heading("What is kept", "overline", margin=(14, 8, 0, 8)),
+            *_kept(wide),
             heading("Where things are", "overline", margin=(14, 8, 0, 8)),
             *(_line(name, words) for name, words in places().items()),
         ]
@@ -103,6 +106,40 @@ def _devices(wide: dict) -> list:
 
     pick.param.watch(changed, "value")
     return [pick, told]
+
+
+def _kept(wide: dict) -> list:
+    """How much of computed things may be kept; on a server that is its keeper's choice."""
+    store = Store()
+    fixed = bool(os.environ.get("BRAINLENS_SERVED") or os.environ.get("BRAINLENS_CACHE_LIMIT"))
+    most = pmui.TextInput(
+        label="Keep at most",
+        value=size_text(store.limit),
+        disabled=fixed,
+        placeholder="20GB",
+        **wide,
+    )
+    told = note(
+        "Chosen by whoever started it (BRAINLENS_CACHE_LIMIT)."
+        if fixed
+        else "Activations and scores, such as 20GB. Above it what was not used for longest goes first, and is computed anew "
+        "when it is asked for.",
+        margin=(2, 8),
+    )
+
+    async def changed(event) -> None:
+        if event.new == size_text(store.limit):
+            return
+        try:
+            gone = await asyncio.to_thread(store.keep_at_most, event.new)
+        except BrainLensError as error:
+            told.object = str(error)
+            most.value = size_text(store.limit)
+            return
+        told.object = f"At most {size_text(store.limit)} are kept from now on; {plural(len(gone), 'item')} went."
+
+    most.param.watch(changed, "value")
+    return [most, told]
 
 
 def places() -> dict[str, str]:

@@ -16,7 +16,7 @@ import pytest
 import xarray as xr
 
 from analysis.store.entry import Journal, StoredActivations
-from analysis.store.store import Store
+from analysis.store.store import DEFAULT_LIMIT, Store
 from data.errors import BrainLensError
 from data.files import atomic
 
@@ -304,6 +304,26 @@ def test_a_limit_that_is_no_size_is_refused(monkeypatch, tmp_path):
     monkeypatch.setenv("BRAINLENS_CACHE_LIMIT", "lots")
     with pytest.raises(BrainLensError, match="'lots' is not a size"):
         Store(tmp_path)
+
+
+def test_a_limit_that_was_set_holds_for_every_store_of_the_folder(tmp_path, monkeypatch):
+    monkeypatch.delenv("BRAINLENS_CACHE_LIMIT", raising=False)
+    Store(tmp_path).keep_at_most("2 GB")
+    assert Store(tmp_path).limit == 2e9
+    for text, match in (
+        ("lots", "no size|not a size"),
+        ("20MB", "less than 100 MB"),
+        ("1.2.3GB", "not a size"),
+    ):
+        with pytest.raises(BrainLensError, match=match):
+            Store(tmp_path).keep_at_most(text)
+    assert Store(tmp_path).limit == 2e9
+    (tmp_path / "limit.txt").write_text("damaged")
+    assert Store(tmp_path).limit == DEFAULT_LIMIT
+    monkeypatch.setenv("BRAINLENS_CACHE_LIMIT", "3GB")
+    assert Store(tmp_path).limit == 3e9
+    with pytest.raises(BrainLensError, match="decides how much"):
+        Store(tmp_path).keep_at_most("2GB")
 
 
 # ---- scores -----------------------------------------------------------------------------------------------------------------
