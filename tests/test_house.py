@@ -6,6 +6,7 @@ import ast
 import importlib
 import os
 import re
+import shutil
 import subprocess
 import sys
 import tomllib
@@ -254,3 +255,14 @@ def test_a_file_of_the_user_in_the_way_is_named(tmp_path, name):
     assert done.returncode != 0
     last = done.stderr.strip().splitlines()[-1]
     assert str(tmp_path / name) in last and "Rename that file" in last
+
+
+@pytest.mark.deep
+def test_types_of_data_and_analysis_are_clean():
+    """``make types`` finds no error."""
+    if shutil.which("node") is None:
+        pytest.skip("pyright needs node, and no test fetches it")
+    done = subprocess.run(
+        [sys.executable, "-m", "pyright"], cwd=ROOT, capture_output=True, text=True
+    )
+    assert done.returncode == 0, done.stdout[-3000:]
