@@ -15,6 +15,7 @@ from analysis.models import load
 from analysis.progress import SILENT, Report
 from analysis.protocol import Protocol
 from analysis.tasks.probe import sentence_features
+from data.catalog import catalog
 from data.catalog.catalog import recording as load_recording
 from data.embedded import prose
 from data.errors import BrainLensError, unknown
@@ -279,8 +280,8 @@ def candidates_of(source: str) -> list[str]:
             for line in read_text(Path(source).expanduser()).splitlines()
             if line.strip()
         ]
-    from data.catalog.catalog import recording
-
     return list(
-        dict.fromkeys(str(text).strip() for text in recording(source).texts if str(text).strip())
+        dict.fromkeys(
+            str(text).strip() for text in catalog.recording(source).texts if str(text).strip()
+        )
     )

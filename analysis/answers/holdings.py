@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 import numpy as np
 import pandas as pd
 
+from analysis.ceiling import kinds
 from analysis.mapping.splits import make_folds
 from analysis.models.catalog import cards, state
 from analysis.progress import SILENT, Report
@@ -175,8 +176,6 @@ def _groups(recording, protocol: Protocol) -> tuple[str, ...]:
 
 
 def _ceiling(recording, protocol: Protocol, report: Report) -> str:
-    from analysis.ceiling.kinds import ceiling
-
     if recording.averaged or recording.subjects is None:
         return (
             "None: the responses are averaged over people."
@@ -185,7 +184,7 @@ def _ceiling(recording, protocol: Protocol, report: Report) -> str:
         )
     if recording.responses.size > CHEAP:
         return "Estimated with the first score: it takes longer than a look."
-    found = ceiling(recording, protocol.but(bootstrap=200), report=report)
+    found = kinds.ceiling(recording, protocol.but(bootstrap=200), report=report)
     if not np.isfinite(found.value):
         return f"None: {found.flag}"
     between = f" [{found.low:.2f}, {found.high:.2f}]" if np.isfinite(found.low) else ""

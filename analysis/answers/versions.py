@@ -12,6 +12,7 @@ from analysis.models.catalog import cards, state
 from analysis.progress import SILENT, Report
 from analysis.protocol import Protocol
 from analysis.reading.source import GPT3, surprisal_of
+from data.catalog import catalog
 from data.catalog.catalog import entries
 from data.errors import BrainLensError
 from data.filters import compare_versions
@@ -133,9 +134,7 @@ def _named(one: str | Recording) -> Recording:
     """A recording under the name it was asked for."""
     if isinstance(one, Recording):
         return one
-    from data.catalog.catalog import recording
-
-    loaded = recording(one)
+    loaded = catalog.recording(one)
     return replace(loaded, id=one) if "@" in one else loaded
 
 

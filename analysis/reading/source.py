@@ -11,6 +11,7 @@ from analysis.features.surprisal_table import holds_surprisals
 from analysis.models import load
 from analysis.progress import SILENT, Report
 from analysis.protocol import Protocol
+from data.catalog import catalog
 from data.errors import BrainLensError
 from data.gate import existing
 from data.own.tables import numbers, read_table
@@ -25,9 +26,7 @@ GPT3 = "gpt3"
 
 def corpus(name: Recording | str) -> Recording:
     """A recording by id or path; ``file#corpus`` is one corpus of a table of words, ``file#corpus:eye_tracking`` of its eyes."""
-    from data.catalog.catalog import recording
-
-    return name if isinstance(name, Recording) else recording(name)
+    return name if isinstance(name, Recording) else catalog.recording(name)
 
 
 def surprisal_of(

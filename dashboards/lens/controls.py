@@ -8,6 +8,7 @@ from functools import partial
 
 import panel_material_ui as pmui
 
+from analysis.models import catalog
 from analysis.protocol import CHOICES, PRESETS, Protocol
 from dashboards.figures.style import checked, looks
 from dashboards.look.look import Words, heading, note
@@ -405,11 +406,9 @@ def model_label(card, state: str) -> str:
 
 def model_problem(name: str) -> str:
     """Why a typed name cannot be used, in words; empty where it can."""
-    from analysis.models.catalog import card, state
-
     try:
-        card(name)
-        where = state(name)
+        catalog.card(name)
+        where = catalog.state(name)
     except BrainLensError as error:
         return str(error)
     if where == "published only":
@@ -421,11 +420,9 @@ def model_problem(name: str) -> str:
 
 def _models() -> tuple[dict, dict[str, str]]:
     """Cards, and list entries -> ids: first what is ready, then what needs a download."""
-    from analysis.models.catalog import cards, state
-
-    found, ranked = cards(), []
+    found, ranked = catalog.cards(), []
     for name, card in found.items():
-        where = state(name)
+        where = catalog.state(name)
         if where == "published only" or re.search(r"-step\d+$", name):
             continue
         ranked.append((where != "ready", name, model_label(card, where)))

@@ -10,6 +10,7 @@ import pandas as pd
 import panel as pn
 import panel_material_ui as pmui
 
+from analysis.models import catalog
 from dashboards.figures.numbers import shown
 from dashboards.figures.spec import ITEM
 from dashboards.figures.style import looks
@@ -87,10 +88,8 @@ def told(name: str, view: View, theme: str = "light") -> Told:
 
 def _about(name: str) -> str:
     """Class, size, licence and note of a model; empty where the name is none."""
-    from analysis.models.catalog import card
-
     try:
-        one = card(name)
+        one = catalog.card(name)
     except (
         BrainLensError,
         OSError,

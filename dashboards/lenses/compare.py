@@ -12,6 +12,7 @@ import pandas as pd
 import panel as pn
 import panel_material_ui as pmui
 
+from analysis.answers import compare
 from analysis.answers.compare import (
     TABLES,
     benchmarks,
@@ -212,23 +213,19 @@ class Compare(Lens):
 
     def _split(self) -> tuple[list[str], list[str]]:
         """The chosen recordings that results here are of, and those that none is of."""
-        from analysis.answers.compare import known
-
-        names, chosen = known(self._board), self.selection.ranked
+        names, chosen = compare.known(self._board), self.selection.ranked
         return [name for name in chosen if name in names], [
             name for name in chosen if name not in names
         ]
 
     def _shown(self) -> pd.DataFrame:
         """The rows behind the ranking."""
-        from analysis.answers.compare import known, told_apart
-
         board = self._board[~self._board["model"].isin(self.selection.hidden)]
         if not self.selection.ranked:
             return board
-        names = known(self._board)
+        names = compare.known(self._board)
         return board[
-            told_apart(self._board)[board.index].isin(
+            compare.told_apart(self._board)[board.index].isin(
                 [one for name in self._split()[0] for one in names[name]]
             )
         ]

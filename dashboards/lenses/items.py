@@ -12,6 +12,7 @@ from analysis.answers.items import SLICES, interval_rule, items, methods
 from analysis.paper.methods import paragraph
 from analysis.progress import Report
 from analysis.protocol import Protocol
+from analysis.scoring import per_stimulus
 from analysis.scoring.cost import Cost
 from analysis.scoring.per_stimulus import price, token_bits
 from dashboards.figures.spec import FigureSpec, Mark, Rule
@@ -363,14 +364,15 @@ def _look(first: str, second: str, name: str, protocol: Protocol, report: Report
 
 
 def _items(first: str, second: str, name: str, protocol: Protocol, report: Report) -> tuple:
-    from analysis.scoring.per_stimulus import about, clusters, item_values
-
     loaded = recording(name)
-    values = [item_values(model, loaded, protocol, report=report) for model in (first, second)]
+    values = [
+        per_stimulus.item_values(model, loaded, protocol, report=report)
+        for model in (first, second)
+    ]
     return (
         *values,
-        about(loaded),
-        clusters(loaded, protocol),
+        per_stimulus.about(loaded),
+        per_stimulus.clusters(loaded, protocol),
         {"tr": "stimulus"}.get(loaded.scored_unit, loaded.scored_unit),
     )
 

@@ -15,6 +15,7 @@ from analysis.protocol import Protocol
 from analysis.reading.by_trial import require_persons
 from analysis.reading.frame import word_frame
 from analysis.reading.run import corpus
+from analysis.scoring import verb
 from dashboards.figures.people import gains_of_people
 from dashboards.figures.reading import QUESTION, gains, inspector, nothing, pooled, profile
 from dashboards.figures.spec import FigureSpec, Mark, Rule
@@ -502,7 +503,6 @@ def _refusal(model: str, name: str, error: BrainLensError) -> Refused:
 def _look_score(model: str, name: str, protocol: Protocol, report: Report):
     """A score where it is stored, else what it costs, or why there is none."""
     from analysis.scoring.cost import cost
-    from analysis.scoring.verb import score
 
     loaded = corpus(name)
     try:
@@ -511,7 +511,7 @@ def _look_score(model: str, name: str, protocol: Protocol, report: Report):
         return Refused(error.problem)
     if not price.cached:
         return Priced(price)
-    return Ready(score(model, loaded, protocol, report=report))
+    return Ready(verb.score(model, loaded, protocol, report=report))
 
 
 def _look_stored(model: str, name: str, protocol: Protocol, report: Report) -> Ready | Refused:
@@ -528,6 +528,4 @@ def _nothing_else(report: Report) -> Refused:
 
 
 def _score(model: str, name: str, protocol: Protocol, report: Report):
-    from analysis.scoring.verb import score
-
-    return score(model, corpus(name), protocol, report=report)
+    return verb.score(model, corpus(name), protocol, report=report)

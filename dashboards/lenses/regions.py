@@ -13,6 +13,7 @@ import param
 from analysis.answers.regions import brain_values, regions
 from analysis.progress import Report
 from analysis.protocol import Protocol
+from analysis.scoring import verb
 from analysis.scoring.layer_map import committed, load_map
 from dashboards.figures.brain import Brain
 from dashboards.figures.people import each_person_by_region
@@ -314,11 +315,9 @@ def _python(choice, models: list[str]) -> str:
 
 def _answered(models: list[str], name: str, protocol: Protocol, chosen: str, report: Report):
     """The answer, and per model the cortex or why there is none."""
-    from analysis.scoring.verb import score
-
     loaded, cortex = recording(name), {}
     try:
-        scores = [score(model, loaded, protocol, report=report.inner()) for model in models]
+        scores = [verb.score(model, loaded, protocol, report=report.inner()) for model in models]
         answer = regions(scores, recording=loaded, committed=load_map(chosen) if chosen else None)
     except BrainLensError as error:
         return Refused(str(error).rstrip("."))

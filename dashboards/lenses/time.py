@@ -24,6 +24,7 @@ from dashboards.state import Selection
 from dashboards.work import identity
 from dashboards.work.ledger import Ledger, Priced, Ready, Refused, Wish
 from dashboards.work.score_computations import unscorable
+from data.catalog import catalog
 
 __all__ = ["Time"]
 
@@ -272,9 +273,7 @@ def _python(choice, models: list[str]) -> str:
 
 
 def _look(model: str, name: str, protocol: Protocol, report: Report) -> Ready | Priced | Refused:
-    from data.catalog.catalog import recording
-
-    loaded = recording(name)
+    loaded = catalog.recording(name)
     if why := has_time(loaded):
         return Refused(why)
     if (found := lag_course(model, loaded, protocol, known=True)) is not None:

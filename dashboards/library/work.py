@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from analysis.answers.holdings import models, recordings
+from analysis.models import catalog, removal
 from data.catalog.catalog import entry, fetch, paths, recording, remove
 from data.catalog.fetch import size_text
 from data.own.validation import inspect
@@ -29,9 +30,7 @@ def fetch_recording(name: str, report) -> None:
 
 def fetch_model(name: str, report) -> None:
     """Bring a model to this machine."""
-    from analysis.models.catalog import fetch
-
-    fetch(name, report=report)
+    catalog.fetch(name, report=report)
 
 
 def remove_recording(name: str, report=None, *, also: bool = False) -> str:
@@ -41,9 +40,7 @@ def remove_recording(name: str, report=None, *, also: bool = False) -> str:
 
 def remove_model(name: str, report) -> str:
     """Remove a model; what was freed, in words."""
-    from analysis.models.removal import remove
-
-    return _freed(name, remove(name))
+    return _freed(name, removal.remove(name))
 
 
 def _freed(name: str, size: int) -> str:

@@ -9,6 +9,7 @@ from __future__ import annotations
 from analysis.models.catalog import signature
 from analysis.store.promises import mark
 from analysis.store.store import Store
+from data.catalog import catalog
 
 __all__ = ["case", "model", "recording"]
 
@@ -20,9 +21,7 @@ def model(name: str) -> str:
 
 def recording(name: str) -> str:
     """A recording's name, and a word that changes with its files."""
-    from data.catalog.catalog import signature
-
-    return f"{name}~{signature(name)}"
+    return f"{name}~{catalog.signature(name)}"
 
 
 def case(models: str | list[str], recorded: str, protocol) -> str:

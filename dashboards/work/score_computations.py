@@ -9,12 +9,14 @@ from analysis.features.activations import extract
 from analysis.models.catalog import card, load
 from analysis.progress import Report
 from analysis.protocol import Protocol
+from analysis.scoring import verb
 from analysis.scoring.cost import Cost
 from analysis.scoring.significance import targets_test
 from dashboards.state import Selection
 from dashboards.work import identity
 from dashboards.work.computation import Computation
 from dashboards.work.ledger import Ledger, Priced, Ready, Wish
+from data.catalog import catalog
 from data.errors import BrainLensError
 
 __all__ = [
@@ -193,20 +195,16 @@ def stamps(scores: list) -> tuple[str, ...]:
 def _look(model: str, recording: str, protocol: Protocol, report: Report) -> Ready | Priced:
     """The score where it is stored, else what it costs."""
     from analysis.scoring.cost import cost
-    from analysis.scoring.verb import score
-    from data.catalog.catalog import recording as load
 
-    loaded = load(recording)
+    loaded = catalog.recording(recording)
     price = cost(model, loaded, protocol)
     if not price.cached:
         return Priced(price)
-    return Ready(score(model, loaded, protocol, report=report))
+    return Ready(verb.score(model, loaded, protocol, report=report))
 
 
 def _score(model: str, recording: str, protocol: Protocol, report: Report):
-    from analysis.scoring.verb import score
-
-    return score(model, recording, protocol, report=report)
+    return verb.score(model, recording, protocol, report=report)
 
 
 def _test(

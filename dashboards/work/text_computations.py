@@ -8,6 +8,7 @@ from pathlib import Path
 
 from analysis.features.perplexity import evaluate
 from analysis.features.readout import readout_perplexity
+from analysis.models import catalog
 from analysis.models.catalog import card
 from analysis.progress import Report
 from analysis.scoring.cost import Cost
@@ -144,12 +145,10 @@ def _seconds(model: str, text: str, readout: bool) -> float | None:
 
 
 def _evaluate(model: str, text: str, report: Report):
-    from analysis.models.catalog import load
-
-    return evaluate(load(model, report=report), words_of(text), report=report)
+    return evaluate(catalog.load(model, report=report), words_of(text), report=report)
 
 
 def _readout(model: str, text: str, report: Report):
-    from analysis.models.catalog import load
-
-    return readout_perplexity(load(model, report=report), *split(words_of(text)), report=report)
+    return readout_perplexity(
+        catalog.load(model, report=report), *split(words_of(text)), report=report
+    )

@@ -12,6 +12,7 @@ import numpy as np
 import pandas as pd
 import xarray as xr
 
+from data.catalog import catalog
 from data.errors import BrainLensError, unknown
 from data.filters import apply_filter
 from data.own.tables import numbers, read_table
@@ -241,10 +242,8 @@ def gpt3_surprisal(
     BrainLensError
         Where a word is not the corpus's word and not in :data:`NAMED_EXCEPTIONS`.
     """
-    from data.catalog.catalog import paths, recording
-
-    path = paths(id)[0] if path is None else path
-    known = recording("natural-stories").stimuli if words is None else words
+    path = catalog.paths(id)[0] if path is None else path
+    known = catalog.recording("natural-stories").stimuli if words is None else words
     table = read_table(path, texts=("token",)).frame
     bits = pd.Series(np.nan, index=known.index)
     for story, tokens in table.groupby("story", sort=True):

@@ -31,6 +31,7 @@ from analysis.models import load
 from analysis.models.catalog import card
 from analysis.progress import SILENT, Report
 from analysis.protocol import Protocol, preset
+from analysis.scoring import folds, verb
 from analysis.scoring.beside import OASM_STIMULI, beyond, oasm_of
 from analysis.scoring.comparisons import ceiling_of
 from analysis.scoring.cost import SOLVING, Cost, cost
@@ -242,23 +243,19 @@ def _panel(name: str) -> Panel:
 
 
 def _scores(asked: Asked, recording: Recording, store, report: Report, protocol=None) -> list:
-    from analysis.scoring.verb import score
-
     return [
-        score(model, recording, protocol or asked.protocol, store=store, report=report)
+        verb.score(model, recording, protocol or asked.protocol, store=store, report=report)
         for model in asked.models
     ]
 
 
 def stored_scores(asked: Asked, *, store=None) -> tuple:
     """The scores of the models under the protocol that are whole in the store; nothing is computed."""
-    from analysis.scoring.verb import score
-
     recording, store, found = asked.open(), store or Store(), []
     for model in asked.models:
         for protocol in (asked.protocol, _whole(asked, recording)):
             if cost(model, recording, protocol, store=store).cached:
-                found.append(score(model, recording, protocol, store=store))
+                found.append(verb.score(model, recording, protocol, store=store))
                 break
     return tuple(found)
 
@@ -300,8 +297,6 @@ def _leak_needs(asked: Asked, recording: Recording):
 
 
 def _leaks(asked: Asked, recording: Recording, store, report: Report) -> Answer:
-    from analysis.scoring.verb import score
-
     scores = _scores(asked, recording, store, report, _whole(asked, recording))
     held = replace(plain(asked.protocol), shuffled_twin=True)
     named = dict(
@@ -310,7 +305,7 @@ def _leaks(asked: Asked, recording: Recording, store, report: Report) -> Answer:
     copies: dict[str, list] = {}
     for model, copy in _untrained(asked):
         copies.setdefault(named[model], []).append(
-            score(copy, recording, held, store=store, report=report)
+            verb.score(copy, recording, held, store=store, report=report)
         )
     try:
         oasm, why = oasm_of(recording, asked.protocol, store=store, report=report), ""
@@ -362,13 +357,11 @@ def _omega_seconds(asked: Asked, recording: Recording) -> float:
 
 # ---- ceiling court --------------------------------------------------------------------------------------------------------
 def _court(asked: Asked, recording: Recording, store, report: Report) -> Answer:
-    from analysis.scoring.folds import runs
-
     scores, bounds = _scores(asked, recording, store, report), {}
     for kind in KINDS[:-1]:
         how = asked.protocol.but(ceiling=kind)
         try:
-            bounds[kind] = ceiling_of(recording, how, runs(recording, how), store, report)
+            bounds[kind] = ceiling_of(recording, how, folds.runs(recording, how), store, report)
         except BrainLensError as error:
             bounds[kind] = Ceiling.none(error.problem, recording.n_targets)
     for name in ("schrimpf2021", "brainscore2026"):
@@ -395,13 +388,11 @@ def _optimism_needs(asked: Asked, recording: Recording):
 
 
 def _optimism(asked: Asked, recording: Recording, store, report: Report) -> Answer:
-    from analysis.scoring.verb import score
-
     there = {}
     if asked.elsewhere:
         other = asked.open(asked.elsewhere)
         for model in asked.models:
-            found = score(model, other, plain(asked.protocol), store=store, report=report)
+            found = verb.score(model, other, plain(asked.protocol), store=store, report=report)
             there[found.model] = found
     scores = _scores(asked, recording, store, report)
     named = {one.model: model for model, one in zip(asked.models, scores)}
@@ -464,8 +455,6 @@ def _run_of(asked: Asked, switches, thrown: frozenset) -> Protocol:
 
 
 def _waterfall(asked: Asked, recording: Recording, store, report: Report) -> Answer:
-    from analysis.scoring.verb import score
-
     if recording.sampled:
         raise BrainLensError(
             f"{recording.id}: the choices of 2021 are not those of samples of a run",
@@ -476,19 +465,19 @@ def _waterfall(asked: Asked, recording: Recording, store, report: Report) -> Ans
     for model in asked.models[:2]:
         values, links = {}, {}
         for thrown in every_subset(names):
-            found = score(
+            found = verb.score(
                 model, recording, _run_of(asked, switches, thrown), store=store, report=report
             )
             stage = _stage(asked, switches, thrown)
             values[thrown] = replace(found, protocol=stage).value
             links[thrown] = stage
-        then = score(model, recording, _paper(asked), store=store, report=report)
+        then = verb.score(model, recording, _paper(asked), store=store, report=report)
         steps = [
             ("2021, raw r", then.value),
             ("other choices of 2021", values[frozenset()]),
             *ordered(values, names),
         ]
-        whole = score(model, recording, asked.protocol, store=store, report=report)
+        whole = verb.score(model, recording, asked.protocol, store=store, report=report)
         answer = waterfall(
             steps,
             shares=shapley(values, names),
@@ -572,14 +561,12 @@ def _curve_needs(asked: Asked, recording: Recording):
 
 
 def _curve(asked: Asked, recording: Recording, store, report: Report) -> Answer:
-    from analysis.scoring.verb import score
-
     cells, rows = _cells(asked), []
     done, total = 0, len(asked.models) * len(cells)
     for model in asked.models:
         for cell in cells:
             report.step(done, total, "specifications")
-            run = score(model, recording, _fit_of(cell.protocol), store=store, report=report)
+            run = verb.score(model, recording, _fit_of(cell.protocol), store=store, report=report)
             found = replace(run, protocol=cell.protocol)
             rows.append(
                 {
@@ -704,14 +691,11 @@ def _matrices(model: str, asked: Asked, recording: Recording, store, report: Rep
 
 
 def _people(model: str, recording: Recording, first: Protocol, store, report: Report):
-    from analysis.scoring.folds import runs
-    from analysis.scoring.verb import score
-
     targets = pairs_of_targets(recording)
-    run = score(model, recording, first, store=store, report=report)
+    run = verb.score(model, recording, first, store=store, report=report)
     wanted = sorted(set(run.fold_layers))
     read = extract(load(model), recording.reading(), first, wanted, store=store, report=report)
-    parts = runs(recording, first)[0].parts
+    parts = folds.runs(recording, first)[0].parts
     held = held_out(read, run.fold_layers, recording, first, parts, report)
     return across_people(list(held), targets)
 
