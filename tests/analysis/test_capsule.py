@@ -183,7 +183,8 @@ def test_the_commands(made, tmp_path):
     assert not read_capsule(other).arrays
     said = run(main, ["results", "diff", str(one), str(other), "--split"])
     assert said.exit_code == 0, said.output
-    assert "Suspect first: split." in said.output and "Choice by choice" in said.output
+    assert "Suspect first: split." in said.output
+    assert "One thing at a time" in said.output
     assert "Stimuli held out in groups" in run(main, ["results", "checklist", *how]).output
     for wrong in (
         ["capsule", *how, "-o", str(tmp_path / "a.tar")],

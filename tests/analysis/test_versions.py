@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from analysis.answers.versions import INFERRED, compare, sources
+from analysis.answers.versions import DIRECTION, compare, sources
 from data.catalog.catalog import recording
 from data.errors import BrainLensError
 
@@ -67,7 +67,7 @@ def test_the_verdict_rests_on_the_unseen_word(pair):
         "right",
         "difference",
     }
-    assert INFERRED not in said.caption and "early: shifted" in said.sentence
+    assert DIRECTION not in said.caption and "early: shifted" in said.sentence
 
 
 def test_surprisals_from_a_table(pair, tmp_path):
@@ -129,4 +129,4 @@ def test_natural_stories_as_released_and_realigned(mirror):
         t["natural-stories@as-released", "length", -1] > 18
         and t["natural-stories@realigned", "length", -1] < 3.5
     )
-    assert INFERRED in said.caption and said.facts["inferred"]
+    assert DIRECTION in said.caption and said.facts["inferred"]

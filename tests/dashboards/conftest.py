@@ -139,7 +139,6 @@ SEEN = (
     "test_run_see_export_and_find_it_again[task]",
     "test_the_figure_starts_high_and_fills_the_window",
     "test_a_frame_in_another_page_holds_the_lens_alone",
-    "test_back_returns_to_the_lens_before_and_talk_mode_shows_the_figure_alone",
 )
 
 

@@ -61,7 +61,7 @@ def test_a_recording_that_does_not_come_is_an_error_that_stays(monkeypatch):
     from data.catalog.starter import FIRST, Brought
 
     monkeypatch.setattr(
-        "data.catalog.starter.bring", lambda **_: [Brought(FIRST, "failed", "no network here")]
+        "dashboards.page.welcome.bring", lambda **_: [Brought(FIRST, "failed", "no network here")]
     )
     strip = Welcome(Selection(), print, visible=True)
     monkeypatch.setattr("dashboards.page.welcome.missing", lambda *_: [FIRST])

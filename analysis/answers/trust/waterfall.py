@@ -108,7 +108,9 @@ def waterfall(
             f"{name} {value:+.3f}" for name, value in sorted(shares.items(), key=lambda s: s[1])
         ]
         sentence += f"; whatever the order: {listed(said)}"
-    order = f"Order: {', then '.join(name for name, _ in steps)}. It matters, since the choices interact."
+    order = f"Order: {', then '.join(name for name, _ in steps)}." + (
+        " It matters, since the choices interact." if len(steps) > 2 else ""
+    )
     if shares:
         order += f" Order-free shares: Shapley values over {2 ** len(shares)} runs."
     return Answer(
