@@ -61,12 +61,10 @@ function patient() {
     table._patient = true
     for (const step of ["setMaxPage", "setPage", "setPageSize", "setSelection", "setSorters", "setFrozen", "setHidden",
         "setVisibility", "setStyles", "setCSSClasses", "renderChildren", "resize_table", "addData", "updateOrAddData",
-        "tableBuilt", "record_scroll", "updatePage", "postUpdate"]) {
+        "tableBuilt"]) {
       const original = table[step]
       if (original) { table[step] = function(...args) { if (this.tabulator != null) { return original.apply(this, args) } } }
     }
-    const filled = table.setData
-    table.setData = function(...args) { return this.tabulator == null ? Promise.resolve() : filled.apply(this, args) }
   }
   let plot = window.Bokeh?.Models?.get("Figure")?.prototype?.default_view?.prototype
   while (plot && !Object.hasOwn(plot, "_measure_layout")) { plot = Object.getPrototypeOf(plot) }

@@ -194,7 +194,9 @@ def test_a_click_opens_a_card_in_the_side_bar_and_a_button_closes_it(server, vis
     page.get_by_text("1,557,611,200 parameters").wait_for()
     assert close.bounding_box()["x"] > 900  # in the inspector, on the right
     turned(page, "Untrained")
-    page.get_by_text("before training").locator("visible=true").first.wait_for()  # not the menu's question
+    page.get_by_text("before training").locator(
+        "visible=true"
+    ).first.wait_for()  # not the menu's question
     began = time.monotonic()
     while (
         not button(page, "Let go of gpt2-xl", exact=True).is_visible()
