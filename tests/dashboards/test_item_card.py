@@ -186,6 +186,7 @@ def test_columns_are_explained_by_the_notes_first_and_then_in_a_few_words():
 def test_a_click_opens_a_card_in_the_side_bar_and_a_button_closes_it(server, visit):
     page = ready(visit(server.url))
     page.get_by_role("tab", name="Table").click()
+    page.locator(".tabulator-cell:visible").first.wait_for()
     page.get_by_role("textbox", name="Filter rows").fill("gpt2-xl")
     page.get_by_text("1 of 42 rows").wait_for()
     page.locator(".tabulator-cell", has_text="gpt2-xl").first.click()
@@ -213,9 +214,11 @@ def test_a_click_opens_a_card_in_the_side_bar_and_a_button_closes_it(server, vis
 def test_small_numbers_and_the_meaning_of_a_column_are_seen(server, visit):
     page = ready(visit(server.url))
     page.get_by_role("tab", name="Table").click()
+    page.locator(".tabulator-cell:visible").first.wait_for()
     page.get_by_role("textbox", name="Filter rows").fill("gpt2-xl")
     page.get_by_text("1 of 42 rows").wait_for()
     page.get_by_text("0.824", exact=True).first.wait_for()
+    page.locator(".tabulator-cell:visible").first.wait_for()
     page.get_by_role("textbox", name="Filter rows").fill("glove")
     page.get_by_text("0.0224", exact=True).first.wait_for()  # three decimals would say 0.022
     page.locator(".tabulator-col", has_text="width").first.hover()
