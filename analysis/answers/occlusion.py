@@ -12,7 +12,6 @@ from analysis.answers.answer import Answer, listed, percent, plural
 from analysis.answers.outcomes import gain, lean, mean_over_seeds
 from analysis.features.activations import extract
 from analysis.features.perplexity import evaluate
-from analysis.mapping import cross_validate
 from analysis.mapping.splits import within
 from analysis.models import load
 from analysis.progress import SILENT, Report
@@ -21,6 +20,7 @@ from analysis.reading.source import corpus as as_corpus
 from analysis.scoring.case import as_recording
 from analysis.scoring.folds import fit_parts, runs
 from analysis.scoring.metrics import pearson
+from analysis.scoring.solver import cross_validate_under
 from analysis.scoring.summary import choose_layers, summarise
 from analysis.store.store import Store
 from analysis.text.occlusion import masked
@@ -157,17 +157,13 @@ def _tested_occluded(readers, levels, recording, protocol, store, report: Report
                 stacked = np.concatenate([one.layer(layer)[part.rows] for one in read])
                 tested = [local[test] + n * level for level in range(len(levels))]
                 inside = inner and [[(local[a], local[b]) for a, b in inner[number]]]
-                fit = cross_validate(
+                fit = cross_validate_under(
+                    protocol,
                     stacked,
                     np.concatenate([y] * len(levels)),
                     [(local[train], np.concatenate(tested))],
-                    method=protocol.method,
-                    alphas=protocol.alphas,
                     criterion=criterion,
                     inner_folds=inside,
-                    standardize=protocol.standardize,
-                    shared_alpha=protocol.shared_alpha,
-                    rcond=protocol.rcond,
                     predictions=True,
                     report=report,
                 )

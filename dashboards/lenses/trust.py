@@ -138,25 +138,20 @@ class Trust(Lens):
             size="small",
             **wide,
         )
+        files = dict(variant="outlined", size="small", icon=None, margin=(6, 0))
         page = pmui.FileDownload(
             label="One A4 page (PDF)",
             callback=lambda: io.BytesIO(self.page()),
             filename="brainlens-trust.pdf",
-            variant="outlined",
-            size="small",
-            icon=None,
-            margin=(6, 0),
             description="The verdict and every panel on one page",
+            **files,
         )
         handed = pmui.FileDownload(
             label="Capsules, checklist, R (zip)",
             callback=lambda: io.BytesIO(self.handed_over()),
             filename="brainlens-trust.zip",
-            variant="outlined",
-            size="small",
-            icon=None,
-            margin=(6, 0),
             description="For a reviewer: a capsule of each score, the reporting checklist, and the table and script for R",
+            **files,
         )
         for widget, name in (
             (doubts, "doubts"),
