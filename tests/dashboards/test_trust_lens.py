@@ -36,27 +36,33 @@ CELLS = ["split=grouped", "split=shuffled", "mapping=ridge", "layer=nested", "la
 SOME = ["leaks", "omega", "optimism", "curve", "matrix"]
 
 
+def asked() -> Trust:
+    return Trust(
+        models=["zoo-glove-64d"],
+        recording="simulated",
+        protocol=QUICK,
+        doubts=SOME,
+        copies=0,
+        exchanges=5,
+        cells=CELLS,
+        beyond=["position", "length"],
+    )
+
+
 @pytest.fixture(scope="module")
 def lens():
-    with (
-        pytest.MonkeyPatch.context() as here
-    ):  # or it starts by itself where earlier tests taught the rates
-        here.setattr(ledger, "FREE_SECONDS", 0.0)
-        made = Trust(
-            models=["zoo-glove-64d"],
-            recording="simulated",
-            protocol=QUICK,
-            doubts=SOME,
-            copies=0,
-            exchanges=5,
-            cells=CELLS,
-            beyond=["position", "length"],
-        )
-        made.wait(120)
-        assert "price stands above" in made.shown.verdict  # told before the click
-        assert made._wanted[0].seconds > 0
+    made = asked()
     made.run(wait=True)
     return made
+
+
+def test_the_price_is_told_before_the_click(clean_home, monkeypatch):
+    monkeypatch.setattr(ledger, "FREE_SECONDS", 0.0)  # what is cheap runs by itself
+    made = asked()
+    made.wait(120)
+    assert "price stands above" in made.shown.verdict
+    assert made._wanted[0].seconds > 0
+    made.close()
 
 
 def test_every_panel_has_a_figure_a_table_and_code(lens):
