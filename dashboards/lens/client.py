@@ -53,19 +53,58 @@ function lenses() {
     }
   }
 }
-// Bokeh 3.9 measures a plot that was just added before it is laid out, where its surroundings change size meanwhile.
-function patient() {
-  // Panel 1.9 tells a table that is not drawn yet, or no more, of every change; it is drawn with what then holds.
-  const table = window.Bokeh?.Models?.get("panel.models.tabulator.DataTabulator")?.prototype?.default_view?.prototype
-  if (table && !table._patient) {
-    table._patient = true
-    for (const step of ["setMaxPage", "setPage", "setPageSize", "setSelection", "setSorters", "setFrozen", "setHidden",
-        "setVisibility", "setStyles", "setCSSClasses", "renderChildren", "resize_table", "addData", "updateOrAddData",
-        "tableBuilt"]) {
-      const original = table[step]
-      if (original) { table[step] = function(...args) { if (this.tabulator != null) { return original.apply(this, args) } } }
+// Panel 1.9 loses what is told to a table while the browser builds it, and a table that is taken away goes on building in its
+// view. Here what comes too early is done when the table stands, and what has gone says nothing more.
+function whole() {
+  const view = window.Bokeh?.Models?.get("panel.models.tabulator.DataTabulator")?.prototype?.default_view?.prototype
+  if (!view || view._whole) { return }
+  view._whole = true
+  const {render, remove, tableBuilt} = view
+  const nothing = () => {}
+  const end = (view) => {
+    const table = view.tabulator
+    Object.assign(view, {tabulator: null, _standing: null, _late: new Map(), _selection_updating: false})
+    if (!table) { return }
+    table._create = nothing  // waits in a timer of its own
+    table.externalEvents.dispatch = nothing
+    if (table.initialized) { table.destroy() } else { table.constructor.registry.deregister(table) }
+    table.eventBus.dispatch = nothing
+  }
+  view.render = function() { end(this); render.call(this) }
+  view.remove = function() { end(this); remove.call(this) }
+  view.invalidate_render = function() { end(this); this.rerender_() }
+  view.tableBuilt = function() {
+    this._standing = this.tabulator
+    tableBuilt.call(this)
+    const late = this._late
+    this._late = new Map()
+    for (const [step, args] of late) { this[step](...args) }
+  }
+  view.restore_scroll = function(across = true, down = true) {
+    const table = this._standing
+    if (!table || !(across || down)) { return }
+    requestAnimationFrame(() => {
+      if (this._standing !== table) { return }
+      this._updating_scroll = true
+      table.rowManager.element.scrollTo({behavior: "instant", ...(down && {top: this._lastVerticalScrollbarTopPosition}),
+        ...(across && {left: this._lastHorizontalScrollbarLeftPosition})})
+      this._updating_scroll = false
+    })
+  }
+  for (const step of ["setData", "updateOrAddData", "addData", "setSorters", "setHidden", "setFrozen", "setPageSize",
+      "setMaxPage", "setPage", "setSelection", "setStyles", "setVisibility", "setCSSClasses", "renderChildren", "resize_table",
+      "record_scroll", "style_redraw"]) {
+    const original = view[step]
+    view[step] = function(...args) {
+      if (this._standing) { return original.apply(this, args) }
+      this._late?.set(step, args)
+      return Promise.resolve()
     }
   }
+}
+function patient() {
+  whole()
+  // Bokeh 3.9 measures a plot that was just added before it is laid out, where its surroundings change size meanwhile.
   let plot = window.Bokeh?.Models?.get("Figure")?.prototype?.default_view?.prototype
   while (plot && !Object.hasOwn(plot, "_measure_layout")) { plot = Object.getPrototypeOf(plot) }
   if (!plot || plot._patient) { return }

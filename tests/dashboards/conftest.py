@@ -97,10 +97,6 @@ def profile(chromium):
     context.close()
 
 
-TABLE_GONE = ("(reading 'rowManager')", "(reading 'setMaxPage')")
-"""Panel's table that is taken away while it is being filled, now and then: nothing of it is seen. Known, and not mended."""
-
-
 @pytest.fixture
 def visit(profile):
     """``visit(url, width=1280) -> page``; the test fails on console errors and on requests to another host."""
@@ -115,10 +111,7 @@ def visit(profile):
             "console",
             lambda message: wrong.append(message.text) if message.type == "error" else None,
         )
-        page.on(
-            "pageerror",
-            lambda error: None if str(error).endswith(TABLE_GONE) else wrong.append(str(error)),
-        )
+        page.on("pageerror", lambda error: wrong.append(str(error)))
         page.on(
             "request",
             lambda request: (
