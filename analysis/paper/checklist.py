@@ -117,9 +117,9 @@ def _scored(score, oasm) -> list[Row]:
         ("Controls on the same folds", bool(controls), f"{'; '.join(controls) or 'None'}."),
         (
             "Unique variance with its control set named",
-            bool(score.headline),
+            "unique_r2" in score.headline,
             f"{decimal(whole['unique_r2'], 3)} beyond {score.headline['beyond']}; Omega {decimal(score.omega, 0)} %."
-            if score.headline
+            if "unique_r2" in score.headline
             else "Not computed.",
         ),
     ]

@@ -227,7 +227,7 @@ class Score:
 
         Other controls: :func:`analysis.scoring.beside.beyond`.
         """
-        if not self.headline:
+        if "joint_r2" not in self.headline:
             return float("nan")
         return float(
             omega(*(self.headline[f"{name}_r2"] for name in ("joint", "model", "controls")))

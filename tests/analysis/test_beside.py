@@ -11,10 +11,14 @@ import xarray as xr
 
 from analysis.features.arrays import from_arrays
 from analysis.mapping.splits import Part, make_folds
+from analysis.paper.checklist import checklist
+from analysis.paper.methods import paragraph
 from analysis.progress import SILENT
 from analysis.protocol import Protocol
 from analysis.scoring.case import Case
 from analysis.scoring.comparisons import _joint_fit, headline
+from analysis.scoring.results import results
+from analysis.scoring.verb import score
 from analysis.store.store import Store
 from data.recording import Recording
 
@@ -127,3 +131,18 @@ def test_targets_that_lack_many_rows_are_left_out_and_counted(tmp_path):
     assert headline(asked, [3] * 4)[0] == {
         "why_not": "every target misses more than 10% of the stimuli"
     }
+
+
+def test_a_score_without_a_joint_fit_is_whole_on_every_face(tmp_path, monkeypatch):
+    """With many targets there is no joint fit: the row, the warnings, the paragraph and the checklist say so and go on."""
+    monkeypatch.setattr("analysis.scoring.comparisons.HEADLINE_TARGETS", 1)
+    recording, features = words(unmeasured=False)
+    store = Store(tmp_path)
+    found = score(
+        from_arrays({0: features}, recording), recording, PROTOCOL.but(controls=()), store=store
+    )
+    assert "would outlast" in found.headline["why_not"] and np.isnan(found.omega)
+    assert np.isnan([found.summary()[name] for name in ("unique_r2", "joint_r2", "omega")]).all()
+    assert any(line.startswith("No unique R2") for line in found.warnings())
+    assert "Not computed." in checklist([found]) and paragraph([found])
+    assert len(results(store)) == 1
