@@ -14,13 +14,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import cast
 
 import numpy as np
 import pandas as pd
 
 from analysis.mapping.splits import Part
-from analysis.mapping.threads import one_blas_thread
+from analysis.mapping.threads import cores, one_blas_thread, work
 from analysis.progress import SILENT, Report
 from analysis.protocol import Protocol
 from analysis.statistics.bootstrap import DRAWS_SEED, recentred
@@ -116,32 +117,49 @@ def agreement(
     people = [scaled[:, codes == person] for person in range(n_people)]
     wide = y.shape[1] / n_people * (n_people - 1) / 2 > len(rows) / 2
     people = [one @ one.T for one in people] if wide else people
+    mine = [codes == person for person in range(n_people)]
+    targets = [(np.ascontiguousarray(scaled[:, own], np.float32), seen[:, own]) for own in mine]
     folds = [(place[train], place[test]) for train, test in part.folds]
     r = np.zeros((len(PAIRS), len(folds), y.shape[1]))
     influence = np.zeros((len(PAIRS), n_people, len(names)))
     rng = np.random.default_rng([seed, 5])
+    plan = []
+    for split in range(splits):
+        side = (rng.permutation(len(names)) % 2)[group]
+        halves = [[(train[side[train] == h], test) for train, test in folds] for h in (0, 1)]
+        if min(len(np.unique(group[train])) for half in halves for train, _ in half) < 2:
+            return None
+        for person in range(n_people):
+            others = rng.permutation([other for other in range(n_people) if other != person])
+            plan.append((person, [others[at::2] for at in (0, 1)], halves))
+
+    def agree(person: int, others: list, halves: list, checkpoint) -> list:
+        """What a person and two pools share under one split, for each of :data:`PAIRS` its r and influence."""
+        own, there = targets[person]
+        pools = [_pool([people[one] for one in members], wide) for members in others]
+        found = []
+        for swap in (0, 1):
+            checkpoint()
+            one, two = (
+                _predict(pools[at], own, halves[at ^ swap], protocol.alphas, wide) for at in (0, 1)
+            )
+            pairs = (one, own, there), (two, own, there), (one, two, np.ones_like(there))
+            found += [_moments(*pair, folds, group, len(names)) for pair in pairs]
+        return found
+
+    at_once = max(2 * cores(), n_people)  # what is found is added up in the order of the plan
     with one_blas_thread():
-        for split in range(splits):
-            side = (rng.permutation(len(names)) % 2)[group]
-            halves = [[(train[side[train] == h], test) for train, test in folds] for h in (0, 1)]
-            if min(len(np.unique(group[train])) for half in halves for train, _ in half) < 2:
-                return None
-            for person in range(n_people):
-                report.step(split * n_people + person, splits * n_people, "ceiling")
-                mine = codes == person
-                own, there = y[:, mine], seen[:, mine]
-                others = rng.permutation([other for other in range(n_people) if other != person])
-                pools = [_pool([people[one] for one in others[at::2]], wide) for at in (0, 1)]
-                for swap in (0, 1):
-                    one, two = (
-                        _predict(pools[at], own, halves[at ^ swap], protocol.alphas, wide)
-                        for at in (0, 1)
-                    )
-                    pairs = (one, own, there), (two, own, there), (one, two, np.ones_like(there))
-                    for pair, (a, b, compared) in enumerate(pairs):
-                        each, moved = _moments(a, b, compared, folds, group, len(names))
-                        r[pair][:, mine] += each
-                        influence[pair, person] += moved
+        for start in range(0, len(plan), at_once):
+            some = plan[start : start + at_once]
+            found = work(
+                [partial(agree, *task) for task in some],
+                report,
+                lambda done, _, start=start: report.step(start + done, len(plan), "ceiling"),
+            )
+            for (person, *_), each in zip(some, found, strict=True):
+                for number, (scores, moved) in enumerate(each):
+                    r[number % len(PAIRS)][:, mine[person]] += scores
+                    influence[number % len(PAIRS), person] += moved
     done = 2 * splits
     fold_share = np.zeros((len(folds), len(names)))
     for fold, (_, test) in enumerate(folds):
@@ -187,14 +205,13 @@ def _pool(people: list[np.ndarray], wide: bool) -> np.ndarray:
 def _predict(
     pool: np.ndarray, y: np.ndarray, folds, alphas: Sequence[float], wide: bool
 ) -> np.ndarray:
-    """Held-out ridge predictions of each fold, alpha per target by generalised cross-validation.
+    """Held-out ridge predictions of each fold, less the training mean, alpha per target by generalised cross-validation.
 
     Too small an alpha, which that chooses in grouped data, adds noise to a prediction, and noise of one pool is what the estimate
     corrects for.
     """
-    out, grid = np.full(y.shape, np.nan), np.asarray(alphas, float)
+    out, grid = np.empty_like(y), np.asarray(alphas, float)
     for train, test in folds:
-        mean = y[train].mean(axis=0)
         if wide:
             kernel = pool[np.ix_(train, train)]
             column = kernel.mean(axis=0)
@@ -204,20 +221,28 @@ def _predict(
             s, u = np.linalg.eigh(centred)
             kept = s > 1e-10 * s[-1]
             s, u = s[kept], u[:, kept]
-            uy, reach = u.T @ (y[train] - mean), (cross @ u) / s
+            reach = (cross @ u) / s
         else:
             x = pool[train] - pool[train].mean(axis=0)
             s, v = np.linalg.eigh(x.T @ x)
             kept = s > 1e-10 * s[-1]
-            s, v = s[kept], v[:, kept]
-            uy = (v / np.sqrt(s)).T @ (x.T @ (y[train] - mean))
-            reach = ((pool[test] - pool[train].mean(axis=0)) @ v) / np.sqrt(s)
+            s, v = s[kept], v[:, kept] / np.sqrt(s[kept])
+            u, reach = x @ v, (pool[test] - pool[train].mean(axis=0)) @ v
+        own = y[train]
+        own -= own.mean(axis=0)
+        uy = u.T.astype(np.float32) @ own
         shrunk = s / (s + grid[:, None])  # (alpha, component)
-        rest = ((y[train] - mean) ** 2).sum(axis=0) - (uy * uy).sum(axis=0)
-        error = (1 - shrunk) ** 2 @ (uy * uy) + np.maximum(rest, 0.0)
+        square = np.square(
+            uy, dtype=np.float64
+        )  # neighbouring alphas differ by less than float32 tells
+        error = (1 - shrunk) ** 2 @ square
+        if len(s) < len(train) - 1:
+            outside = own - u.astype(np.float32) @ uy
+            error += np.einsum("ij,ij->j", outside, outside)
         freedom = len(train) - 1 - shrunk.sum(axis=1)
         best = (error / np.maximum(freedom, 1e-9)[:, None] ** 2).argmin(axis=0)
-        out[test] = reach @ (shrunk[best].T * uy)
+        uy *= np.take(shrunk.T.astype(np.float32), best, axis=1)
+        out[test] = reach.astype(np.float32) @ uy
     return out
 
 
