@@ -124,7 +124,7 @@ def agreement(
     influence = np.zeros((len(PAIRS), n_people, len(names)))
     rng = np.random.default_rng([seed, 5])
     plan = []
-    for split in range(splits):
+    for _ in range(splits):
         side = (rng.permutation(len(names)) % 2)[group]
         halves = [[(train[side[train] == h], test) for train, test in folds] for h in (0, 1)]
         if min(len(np.unique(group[train])) for half in halves for train, _ in half) < 2:

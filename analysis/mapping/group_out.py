@@ -17,7 +17,8 @@ with triangular F: half the work of the residuals themselves, and the triangles 
 product. Elsewhere residuals are evaluated row by row and pruned: with the eigenvalues of ``(I - H_GG)^-1`` between lo and hi,
 ``lo^2 |c|^2 <= |e|^2 <= hi^2 |c|^2``, and ``|c|^2`` costs one thin product for the whole grid; a penalty whose lower bound
 lies above the best error so far is not evaluated. (Where the triangles fit, these bounds spare a quarter of the grid, and
-picking the targets out costs as much.) Where two penalties come within ``TIE``, float64 decides.
+picking the targets out costs as much.) A handful of units has forms of its own, :mod:`analysis.mapping.few_units`. Where two
+penalties come within ``TIE``, float64 decides.
 
 Source of the identity: Cook & Weisberg 1982, Residuals and Influence in Regression (several cases left out at once); the
 quadratic form and the pruning are ours.
@@ -30,6 +31,7 @@ from itertools import pairwise
 
 import numpy as np
 
+from analysis.mapping.few_units import FEW_UNITS, FewByGroup
 from analysis.mapping.gram import Spectrum
 from analysis.mapping.plan import TRIANGLES
 from analysis.mapping.ridge import SLACK, TIE, Penalties
@@ -111,6 +113,8 @@ class GroupPenalties(Penalties):
         whole = spectrum.full and self.counted.sum() == m
         triangular = whole and len(grid) * k * k * 4 <= TRIANGLES
         self.triangles = self._triangles() if triangular else None
+        few = not spectrum.full and 1 <= k <= FEW_UNITS and self.counted.sum() == m
+        self.few = FewByGroup(spectrum.q, w, self.groups) if few else None
 
     def _inverses(self, left) -> list[np.ndarray]:
         """(A, counted, g) float64 of every group, the counted rows of (I - H_GG)^-1; fills the bounds.
@@ -157,6 +161,9 @@ class GroupPenalties(Penalties):
     # ---- per block of targets ---------------------------------------------------------------------------------------
     def judge(self, y: np.ndarray, z: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Penalty per target (T,), and the R2 of what was left out at it, against the mean of the other groups."""
+        if self.few is not None:
+            error = self.few.errors(y)
+            return (pick := error.argmin(axis=1)), self.inner(y, error, pick)
         error = self._pruned(y, z) if self.triangles is None else self._errors(z)
         pick = self.settled(error, y)
         return pick, self.inner(y, error, pick)

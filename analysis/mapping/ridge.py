@@ -20,6 +20,7 @@ from itertools import pairwise
 import numpy as np
 
 from analysis.mapping.evaluate import with_mean
+from analysis.mapping.few_units import FEW_UNITS, FewByRow
 from analysis.mapping.gram import Spectrum
 from analysis.mapping.threads import scratch
 
@@ -74,6 +75,8 @@ class Penalties:
             spread = self.rho - self.rho_mean32
             self.spread = np.concatenate([spread, spread**2], axis=1).astype(np.float32)  # (m, 2 A)
             self.bounds = np.stack([self.rho.min(axis=0), self.rho.max(axis=0)]).astype(np.float32)
+            few = not spectrum.full and 1 <= len(lam) <= FEW_UNITS
+            self.few_rows = FewByRow(q, self.omega, self.rho, self.mean_d) if few else None
 
     @property
     def nbytes(self) -> int:
@@ -115,6 +118,8 @@ class Penalties:
 
     def judge(self, y: np.ndarray, z: np.ndarray) -> tuple[np.ndarray, np.ndarray | None]:
         """Index of the best penalty per target, by GCV or, where built ``exact``, by leave-one-out; no R2."""
+        if self.exact and self.few_rows is not None:
+            return self.few_rows.errors(y).argmin(axis=1), None
         gcv = self.gcv(y, z)
         if not self.exact:
             return self._settle(gcv, y, self._gcv64), None

@@ -9,6 +9,7 @@ from analysis.mapping import cross_validate
 from analysis.mapping.gram import Units
 from analysis.mapping.group_out import GroupPenalties, left_out
 from analysis.mapping.plan import TRIANGLES
+from analysis.mapping.ridge import Penalties
 from data.errors import BrainLensError
 
 ALPHAS = np.logspace(-2, 6, 9)
@@ -212,3 +213,25 @@ def test_errors_name_the_inner_folds(inner, words):
             x, y, [(np.arange(15), np.arange(15, 20))], criterion="logo", inner_folds=inner
         )
     assert caught.value.remedy
+
+
+@pytest.mark.parametrize("units", [1, 2, 4])
+@pytest.mark.parametrize("noise", [0.02, 1.0, 30.0])
+def test_a_handful_of_units_has_the_errors_of_every_row(units, noise):
+    """Both closed forms against the residuals row by row, also where the fit is nearly perfect and terms cancel."""
+    groups = np.random.default_rng(units).integers(0, 7, 60)
+    x, y = planted(60, units, 40, groups, units, noise)
+    train, test = np.arange(50), np.arange(50, 60)
+    layer = Units(x, True)
+    layer.prepare("primal")
+    spectrum = layer.spectrum(train, test, "primal")
+    left = left_out(train, pairs(groups, train))
+    rows = np.ascontiguousarray((y[train] - y[train].mean(axis=0)).T)
+    by_group = GroupPenalties(spectrum, ALPHAS, left)
+    assert by_group.triangles is None and by_group.few is not None
+    np.testing.assert_allclose(by_group.few.errors(rows), by_group.all_errors(rows), rtol=1e-9)
+    by_row = Penalties(spectrum, ALPHAS, exact=True)
+    np.testing.assert_allclose(by_row.few_rows.errors(rows), by_row.all_errors(rows), rtol=1e-9)
+    for penalties in (by_group, by_row):
+        picked, _ = penalties.judge(rows.astype(np.float32), rows @ penalties.q)
+        assert (picked == penalties.all_errors(rows.astype(np.float32)).argmin(axis=1)).all()
