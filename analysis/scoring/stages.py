@@ -117,7 +117,7 @@ class Stages:
         report.step(total, total, "layers")
 
     def _preview(self, missing: list[int], report: Report, tell: Callable[[], None]) -> None:
-        """Layers on some targets; with alpha by leaving groups out in closed form where refits were asked for."""
+        """Layers on some targets and every other alpha, which leaving groups out in closed form chooses where refits were asked for."""
         count = self.case.recording.n_targets
         if count < 3 * PREVIEW_TARGETS:
             return
@@ -125,7 +125,8 @@ class Stages:
         some = np.sort(rng.permutation(count)[:PREVIEW_TARGETS])
         few, each = self.case.recording.select(targets=some), self.case.every[0]
         quick = each.protocol.criterion == "kfold"
-        protocol = each.protocol.but(criterion="logo") if quick else each.protocol
+        protocol = each.protocol.but(alphas=each.protocol.alphas[::2])
+        protocol = protocol.but(criterion="logo") if quick else protocol
         everywhere = self.case.recording.responses.target.values
         for done, number in enumerate(missing):
             report.step(done, len(missing), "preview of layers")

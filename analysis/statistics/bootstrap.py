@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from functools import lru_cache
+from functools import lru_cache, partial
 
 import numpy as np
 import pandas as pd
 
 from analysis.mapping.pearson import still
+from analysis.mapping.threads import one_blas_thread, work
 from analysis.progress import SILENT, Report
 from data.errors import BrainLensError
 
@@ -187,24 +188,32 @@ def moments(
     )  # groups are numbered by their rows, so that other folds draw the same ones
     codes = np.full(len(responses), -1)
     codes[rows], names = pd.factorize(np.asarray(groups)[rows])
-    sums, fold_of, group_of = [], [], []
-    for number, (train, test) in enumerate(folds):
-        inside = codes[test]
-        cells, place = np.unique(inside, return_inverse=True)
-        centre = _nanmean(responses[train])
-        x = (
-            np.asarray((predictions if predictions.ndim == 2 else predictions[number])[test], float)
-            - centre
-        )
-        y = responses[test] - centre
-        ok = np.isfinite(x) & np.isfinite(y)
-        x, y = np.where(ok, x, 0.0), np.where(ok, y, 0.0)
+    seen = np.isfinite(responses)
+    fitted = np.zeros((len(folds), len(responses)))
+    for number, (train, _) in enumerate(folds):
+        fitted[number, train] = 1.0
+    centres = fitted @ np.where(seen, responses, 0.0) / np.maximum(fitted @ seen, 1.0)
+
+    def of_fold(number: int, checkpoint) -> tuple[np.ndarray, np.ndarray]:
+        """Sums (6, cells, targets) of one fold, and the group of each cell."""
+        checkpoint()
+        test = folds[number][1]
+        cells, place = np.unique(codes[test], return_inverse=True)
+        held = predictions if predictions.ndim == 2 else predictions[number]
+        x, y = held[test] - centres[number], responses[test] - centres[number]
+        ok = seen[test] & np.isfinite(x)
+        if not ok.all():
+            x, y = np.where(ok, x, 0.0), np.where(ok, y, 0.0)
         member = (place == np.arange(len(cells))[:, None]).astype(float)  # (cells, test rows)
-        sums.append(
-            np.stack([member @ part for part in (ok.astype(float), x, y, x * x, y * y, x * y)])
+        return np.stack([member @ part for part in (ok, x, y, x * x, y * y, x * y)]), cells
+
+    with one_blas_thread():
+        found = work(
+            [partial(of_fold, number) for number in range(len(folds))], SILENT, lambda *_: None
         )
-        fold_of.append(np.full(len(cells), number))
-        group_of.append(cells)
+    sums = [each for each, _ in found]
+    group_of = [cells for _, cells in found]
+    fold_of = [np.full(len(cells), number) for number, cells in enumerate(group_of)]
     return Moments(
         np.concatenate(sums, axis=1),
         np.concatenate(fold_of),
@@ -567,12 +576,6 @@ def _words(parts: list[Moments], names: Sequence, several: bool) -> tuple[str, s
         f"the interval over {len(names)} people is optimistic" if len(names) <= FEW_PEOPLE else ""
     )
     return f"{len(names)} people and {groups} stimulus groups", note
-
-
-def _nanmean(values: np.ndarray) -> np.ndarray:
-    """Mean over rows of each target; 0 where nothing was measured (then nothing is summed either)."""
-    seen = np.isfinite(values)
-    return np.where(seen, values, 0.0).sum(axis=0) / np.maximum(seen.sum(axis=0), 1)
 
 
 def _quiet(function, values: np.ndarray, **options):
