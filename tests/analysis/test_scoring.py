@@ -325,10 +325,12 @@ def test_a_preview_is_the_score_of_some_targets_and_the_layers_do_not_depend_on_
         report=Report(on_partial=previews.append),
     )
     xr.testing.assert_equal(plain.dataset, other.dataset)
+    coarse = protocol.but(alphas=protocol.alphas[::2])
+    coarse = score("zoo-causal-200k", simulated, coarse, store=Store(tmp_path / "one"), layers=[0])
     first = previews[0].dataset.r.isel(layer=0)
     assert int(first.notnull().any("fold").sum()) == 7
     np.testing.assert_allclose(
         first.values[~np.isnan(first.values)],
-        plain.dataset.r.isel(layer=0).values[~np.isnan(first.values)],
+        coarse.dataset.r.isel(layer=0).values[~np.isnan(first.values)],
         atol=1e-6,
     )
