@@ -117,7 +117,7 @@ class Stages:
         report.step(total, total, "layers")
 
     def _preview(self, missing: list[int], report: Report, tell: Callable[[], None]) -> None:
-        """Layers on some targets and every other alpha, chosen by leaving groups out in closed form where refits were asked for."""
+        """Layers on some targets and every other alpha; leaving groups out in closed form where refits were asked for."""
         count = self.case.recording.n_targets
         if count < 3 * PREVIEW_TARGETS:
             return
