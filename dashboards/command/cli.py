@@ -263,22 +263,33 @@ def models_list(everything: bool):
     show_models(everything)
 
 
+_ACCEPT = click.option(
+    "--accept-licence",
+    is_flag=True,
+    help="Accept a licence that asks something, without a question.",
+)
+
+
 @models.command("fetch")
 @click.argument("name")
-def models_fetch(name: str):
-    """Fetch one model; its size and licence are said first."""
-    from analysis.models.catalog import fetch, state
+@_ACCEPT
+def models_fetch(name: str, accept_licence: bool):
+    """Fetch one model; its size and licence are said first, and a licence that asks something is asked once."""
+    from analysis.models.catalog import card, fetch, state
     from dashboards.command.console import progress
+    from dashboards.command.options import accept
 
     if state(name) == "needs download":
-        click.echo(_model_terms(name), err=True)
+        words, licence = _model_terms(name)
+        click.echo(words, err=True)
+        accept(card(name).hub_id or name, licence, accept_licence)
     with progress(name) as report:
         path = fetch(name, report=report)
     click.echo(f"{name} is at {path}")
 
 
-def _model_terms(name: str) -> str:
-    """Size and licence of a model that is not here, in one line."""
+def _model_terms(name: str) -> tuple[str, str]:
+    """Size and licence of a model that is not here, in one line; and its licence alone."""
     from analysis.models.catalog import card
     from analysis.models.files import hub
     from analysis.models.variants.spec import split
@@ -293,7 +304,7 @@ def _model_terms(name: str) -> str:
             licence or offered.licence,
             f" in {len(offered.files)} files",
         )
-    return f"{name}: {size_text(size)}{files}, {licence or 'licence not stated'}"
+    return f"{name}: {size_text(size)}{files}, {licence or 'licence not stated'}", licence
 
 
 @models.command("starter")
@@ -325,9 +336,11 @@ def data_list():
 @data.command("fetch")
 @click.argument("name")
 @click.option("--mirror", default=None, help="Folder or URL that holds the same files.")
-def data_fetch(name: str, mirror: str | None):
-    """Fetch one recording; nothing is trusted before its hash."""
+@_ACCEPT
+def data_fetch(name: str, mirror: str | None, accept_licence: bool):
+    """Fetch one recording; nothing is trusted before its hash, and a licence that asks something is asked once."""
     from dashboards.command.console import progress
+    from dashboards.command.options import accept
     from data.catalog.catalog import entry, fetch
 
     one = entry(name)
@@ -335,6 +348,8 @@ def data_fetch(name: str, mirror: str | None):
         click.echo(
             f"{one.id}: {one.size_words}, {one.licence}", err=True
         )  # the paths alone go to the output
+        if one.state != "ready":
+            accept(one.id, one.licence, accept_licence)
     with progress(name) as report:
         paths = fetch(name, mirror=mirror, report=report)
     for path in paths:
@@ -344,13 +359,17 @@ def data_fetch(name: str, mirror: str | None):
 @data.command("starter")
 @click.argument("names", nargs=-1)
 @click.option("--mirror", default=None, help="Folder or URL that holds the same files.")
-def data_starter(names: tuple[str, ...], mirror: str | None):
+@_ACCEPT
+def data_starter(names: tuple[str, ...], mirror: str | None, accept_licence: bool):
     """Fetch small open recordings of real people (a story in the scanner, EEG, reading times); sizes and licences come first."""
     from dashboards.command.console import progress
-    from data.catalog.starter import STARTER, bring, price
+    from dashboards.command.options import accept
+    from data.catalog.starter import STARTER, bring, missing, price
 
     names = names or STARTER
     click.echo(price(names))
+    for one in missing(names):
+        accept(one.id, one.licence, accept_licence, needed=False)
     with progress("starter recordings") as report:
         found = bring(names, mirror=mirror, report=report)
     for one in found:

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 
 import click
 
 from analysis.models.device import choose
+from data.catalog import licences
 from data.errors import BrainLensError
 from data.files import atomic, guarded
 
-__all__ = ["check_out", "device_option", "fields", "pairs", "write_frame"]
+__all__ = ["accept", "check_out", "device_option", "fields", "pairs", "write_frame"]
 
 
 def _chosen(context: click.Context, option: click.Parameter, name: str | None) -> None:
@@ -49,6 +51,30 @@ def pairs(changes: tuple[str, ...], option: str, example: str) -> dict[str, str]
             )
         found[name.strip()] = value.strip()
     return found
+
+
+def accept(name: str, licence: str, at_once: bool, *, needed: bool = True) -> None:
+    """Ask about a licence that asks something, once; the answer is kept.
+
+    Parameters
+    ----------
+    at_once : bool
+        It was accepted on the command line.
+    needed : bool
+        Whether a no, or nobody to ask, ends the command; else the fetch that follows leaves it out.
+
+    Raises
+    ------
+    BrainLensError
+        Where it is needed and not accepted.
+    """
+    question = licences.asked(name, licence)
+    if not question:
+        return
+    if at_once or (sys.stdin.isatty() and click.confirm(question, err=True)):
+        licences.accept(name, licence)
+    elif needed:
+        licences.require_accepted(name, licence)
 
 
 def check_out(out: Path) -> None:

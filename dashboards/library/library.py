@@ -24,6 +24,7 @@ from dashboards.look.look import answer, heading, note
 from dashboards.state import Selection
 from dashboards.work.desk import Desk
 from dashboards.work.jobs import RUNNER, Runner
+from data.catalog import licences
 from data.catalog.catalog import entries, sharers
 
 __all__ = ["Library"]
@@ -337,7 +338,9 @@ class Library(pn.viewable.Viewer):
                 button(
                     f"Fetch {size}",
                     "download",
-                    lambda: self._fetch(name, partial(library_work.fetch_recording, name)),
+                    lambda: self._ask_licence(
+                        name, one.id, one.licence, partial(library_work.fetch_recording, name)
+                    ),
                     strong=not actions,
                 )
             )
@@ -377,7 +380,12 @@ class Library(pn.viewable.Viewer):
                 button(
                     f"Fetch {size}",
                     "download",
-                    lambda: self._fetch(name, partial(library_work.fetch_model, name)),
+                    lambda: self._ask_licence(
+                        name,
+                        known.hub_id or name,
+                        known.licence,
+                        partial(library_work.fetch_model, name),
+                    ),
                 )
             )
         elif row["state"] == "ready" and (
@@ -394,6 +402,30 @@ class Library(pn.viewable.Viewer):
         return model_card(known, row["state"], size, actions=actions)
 
     # ---- what is done with them ------------------------------------------------------------------------------------------
+    def _ask_licence(self, name: str, owned: str, licence: str, work) -> None:
+        """Fetch; where the licence asks something, only after a yes, which is kept."""
+        question = licences.asked(owned, licence)
+        if not question:
+            self._fetch(name, work)
+            return
+
+        def yes(_):
+            self._confirm.open = False
+            licences.accept(owned, licence)
+            self._fetch(name, work)
+
+        self._confirm.param.update(
+            title=f"Fetch {name}?",
+            objects=[
+                note(question, margin=(4, 10, 12, 10)),
+                note("You are asked once; the answer is kept.", margin=(0, 10, 12, 10)),
+                pmui.Button(
+                    label="Accept and fetch", icon="download", on_click=yes, margin=(4, 10)
+                ),
+            ],
+            open=True,
+        )
+
     def _fetch(self, name: str, work) -> None:
         self.desk.submit(
             f"fetch:{name}",

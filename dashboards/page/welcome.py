@@ -14,7 +14,9 @@ from dashboards.state import Selection, defaults
 from dashboards.work.desk import Desk
 from dashboards.work.jobs import RUNNER
 from dashboards.work.score_computations import example
-from data.catalog.starter import FIRST, bring, missing, price
+from data.catalog.catalog import entry
+from data.catalog.licences import asked
+from data.catalog.starter import FIRST, STARTER, bring, missing, price
 from data.errors import BrainLensError
 
 __all__ = ["STEPS", "Welcome"]
@@ -167,12 +169,19 @@ def real_words() -> str:
     """What a click brings, with sizes and licences."""
     told = price((FIRST,))
     return "When do models predict people who hear a story? " + (
-        "Nothing has to be fetched." if told == "everything is here" else f"Fetches {price()}."
+        "Nothing has to be fetched."
+        if told == "everything is here"
+        else f"Fetches {price(_free())}."
     )
+
+
+def _free() -> tuple[str, ...]:
+    """What comes without a question about its licence."""
+    return tuple(name for name in STARTER if not asked(name, entry(name).licence))
 
 
 def _bring(report) -> None:
     """Fetch the pack; what the first question needs has to come."""
-    for one in bring(report=report):
+    for one in bring(_free(), report=report):
         if one.id == FIRST and one.state == "failed":
             raise BrainLensError(one.reason, remedy="Ask for it again, or set BRAINLENS_MIRROR")

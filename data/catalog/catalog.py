@@ -11,6 +11,7 @@ from typing import Any
 from data.catalog import fetch as fetching
 from data.catalog import shelf
 from data.catalog.entries import Entry, all_entries
+from data.catalog.licences import require_accepted
 from data.errors import BrainLensError, unknown
 from data.gate import existing, may_be_named
 from data.hashes import marks
@@ -222,10 +223,16 @@ def fetch(name: str, *, mirror: str | Path | None = None, report=None) -> list[P
         Folder or URL laid out ``<folder>/<file>``; default ``BRAINLENS_MIRROR``.
     report : object, optional
         With ``step(done, total, what)``.
+
+    Raises
+    ------
+    BrainLensError
+        Also where its licence asks something that nobody has accepted (:mod:`data.catalog.licences`).
     """
     one = entry(name)
     if one.state != "ready":
         require("fetch")
+        require_accepted(one.id, one.licence)
     about = {"id": one.id, "title": one.title, "licence": one.licence, "citation": one.citation}
     return fetching.fetch(
         one.files, source=None if mirror is None else str(mirror), about=about, report=report

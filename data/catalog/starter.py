@@ -8,6 +8,7 @@ from pathlib import Path
 
 from data.catalog.catalog import Entry, entry, fetch
 from data.catalog.fetch import size_text
+from data.catalog.licences import asked
 from data.errors import BrainLensError, unknown
 
 __all__ = ["FIRST", "STARTER", "Brought", "bring", "missing", "price"]
@@ -29,7 +30,7 @@ STARTER = (
 
 @dataclass(frozen=True)
 class Brought:
-    """What became of one recording: ``"here"`` already, ``"fetched"``, or ``"failed"`` with the reason."""
+    """What became of one recording: ``"here"`` already, ``"fetched"``, ``"asked"`` or ``"failed"`` with the reason."""
 
     id: str
     state: str
@@ -73,7 +74,7 @@ def price(names: Sequence[str] = STARTER) -> str:
 def bring(
     names: Sequence[str] = STARTER, *, mirror: str | Path | None = None, report=None
 ) -> list[Brought]:
-    """Fetch and verify what is missing; one that fails does not stop the others.
+    """Fetch and verify what is missing; one that fails, or whose licence nobody has accepted, does not stop the others.
 
     Parameters
     ----------
@@ -89,6 +90,9 @@ def bring(
             report.step(done, len(names), f"recordings, {name}")
         if name not in wanted:
             found.append(Brought(name, "here"))
+            continue
+        if question := asked(name, entry(name).licence):
+            found.append(Brought(name, "asked", question))
             continue
         try:
             fetch(name, mirror=mirror)

@@ -131,12 +131,9 @@ def _own(url: str) -> bool:
     return url.startswith(("http://localhost:", "ws://localhost:", "data:", "blob:"))
 
 
-NOT_YET = ("test_browser_lenses.py", "test_browser_screen.py", "test_jupyter.py")
+NOT_YET = ("test_browser_screen.py", "test_jupyter.py")
 """Brought along to the page that stands, and not yet seen to pass, but for these:"""
 SEEN = (
-    "test_run_see_export_and_find_it_again[items]",
-    "test_run_see_export_and_find_it_again[layers]",
-    "test_run_see_export_and_find_it_again[task]",
     "test_the_figure_starts_high_and_fills_the_window",
     "test_a_frame_in_another_page_holds_the_lens_alone",
 )

@@ -61,6 +61,11 @@ CASES = {
 ALL = sorted(CASES)
 
 
+def sliced(lenses, kept: str) -> list:
+    """One lens in every run of the suite, the others, half a minute to minutes each, with the deep tests."""
+    return [name if name == kept else pytest.param(name, marks=pytest.mark.deep) for name in lenses]
+
+
 def computed(page, case: Case, *, press: bool = True) -> str:
     """Press the key r whenever something is missing, and give the answer when all is there and nothing runs."""
     answer = said(page, re.compile(case.answer))
@@ -114,7 +119,7 @@ def drawn(page) -> list[dict]:
     """)
 
 
-@pytest.mark.parametrize("lens", ALL)
+@pytest.mark.parametrize("lens", sliced(ALL, "layers"))
 def test_run_see_export_and_find_it_again(lens, server, visit):
     case = CASES[lens]
     page = visit(case.address(server.url))
@@ -171,9 +176,8 @@ def assert_plotted(shown: pd.DataFrame, sources: list[dict]) -> None:
     assert matched >= 2, (list(shown), [list(source) for source in sources])
 
 
-@pytest.mark.parametrize(
-    "lens", sorted(set(ALL) - {"reading"})
-)  # reading the built-in text takes a second
+# reading the built-in text takes a second
+@pytest.mark.parametrize("lens", sliced(sorted(set(ALL) - {"reading"}), "items"))
 def test_cancel_takes_effect_at_once(lens, server, visit):
     case = CASES[lens]
     page = visit(case.address(server.url, case.slow))
@@ -186,6 +190,7 @@ def test_cancel_takes_effect_at_once(lens, server, visit):
     said(page, "cancelled after").wait_for()
 
 
+@pytest.mark.deep
 def test_a_long_reading_can_be_cancelled(server, visit, tmp_path):
     words = LONG.split()
     rng = np.random.default_rng(0)
@@ -202,7 +207,7 @@ def test_a_long_reading_can_be_cancelled(server, visit, tmp_path):
     still(page)
 
 
-@pytest.mark.parametrize("lens", sorted(set(ALL) - {"reading"}))
+@pytest.mark.parametrize("lens", sliced(sorted(set(ALL) - {"reading"}), "items"))
 def test_an_error_stays_until_it_is_dismissed(lens, server, visit):
     case = CASES[lens]
     page = visit(case.address(server.url, case.wrong))
@@ -258,6 +263,7 @@ def test_without_a_mouse(server, visit):
     page.get_by_role("dialog").wait_for(state="hidden")
 
 
+@pytest.mark.deep
 def test_compare_ranks_what_was_computed_and_takes_results_in(server, visit, tmp_path):
     case = Case("compare", f"models={SMALL}&models=random-64", "is first of|scores .* than")
     one = visit(CASES["items"].address(server.url))

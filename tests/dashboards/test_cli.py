@@ -338,3 +338,16 @@ def test_results_leave_and_come_in(clean_home, tmp_path):
     assert done.exit_code == 1 and "has no column recording, r" in done.output
     done = run("results", "export", tmp_path / "all.xlsx")
     assert done.exit_code == 1 and ".parquet" in done.output
+
+
+def test_a_licence_that_asks_something_is_asked_before_the_transfer(staged):
+    from data.catalog import catalog
+
+    catalog.register(replace(catalog.entry("ours-spr"), licence="CC BY-NC 4.0"))
+    done = run("data", "fetch", "ours-spr", "--mirror", staged)  # nobody is there to ask
+    assert done.exit_code == 1 and "no commercial use; it was not accepted yet" in done.output
+    assert "--accept-licence" in done.output
+    done = run("data", "fetch", "ours-spr", "--mirror", staged, "--accept-licence")
+    assert done.exit_code == 0 and done.stdout.strip().endswith("words.csv")
+    assert run("data", "remove", "ours-spr", "--yes", "--also").exit_code == 0
+    assert run("data", "fetch", "ours-spr", "--mirror", staged).exit_code == 0  # it was kept

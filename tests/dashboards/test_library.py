@@ -163,7 +163,7 @@ def test_fetch_check_and_remove(library, tmp_path, monkeypatch):
             "data.own.read:read",
             "fmri",
             "60 sentences",
-            "MIT",
+            "CC BY-NC 4.0",
             "",
             files=files,
         )
@@ -174,8 +174,15 @@ def test_fetch_check_and_remove(library, tmp_path, monkeypatch):
         monkeypatch.setenv("BRAINLENS_MIRROR", "http://127.0.0.1:9/")  # nobody listens
         library.open_recording("lab")
         press(library._card, "Fetch")
+        assert library._confirm.open and "no commercial use" in words(library._confirm)
+        assert not library.desk.errors.objects  # nothing is tried before the answer
+        press(library._confirm, "Accept and fetch")
         settle(library, lambda: library.desk.errors.objects)
-        assert "lab.csv" in words(library.desk.errors)
+        said = words(library.desk.errors)
+        press(library._card, "Fetch")
+        assert not library._confirm.open  # asked once
+        assert "lab.csv" in said
+        settle(library, lambda: library.desk.errors.objects)
         monkeypatch.setenv("BRAINLENS_MIRROR", str(tmp_path / "mirror"))
         press(library._card, "Check")
         settle(library, lambda: "1 of 1 files have the published hash" in words(library._told))

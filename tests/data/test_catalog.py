@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from data.catalog import catalog
+from data.catalog import catalog, licences
 from data.catalog.catalog import entries, recording
 from data.errors import BrainLensError
 
@@ -103,6 +103,7 @@ def test_everything_in_the_mirror_is_ready_and_right(mirror, clean_home):
     assert entries()["natural-stories-people"].state == "partial"
     with pytest.raises(BrainLensError, match="natural-stories takes no option txt"):
         recording("natural-stories", txt="word")
+    licences.accept("natural-stories", entries()["natural-stories"].licence)
     paths = catalog.fetch("natural-stories")
     assert (
         paths[0].is_relative_to(clean_home)

@@ -12,7 +12,7 @@ from typing import ClassVar
 
 import pytest
 
-from data.catalog import catalog, fetch
+from data.catalog import catalog, fetch, licences
 from data.catalog.entries import Entry, all_entries
 from data.catalog.fetch import RemoteFile
 from data.errors import BrainLensError, Cancelled
@@ -601,6 +601,7 @@ def test_every_id_of_the_catalogue_loads(name, request, clean_home):
     one = all_entries()[name]
     if name in SERVED:
         request.getfixturevalue("assembly")
+        licences.accept(name, one.licence)
         catalog.fetch(name)
     elif one.files:
         request.getfixturevalue("mirror")
@@ -627,6 +628,7 @@ def test_ceilings_are_read_from_all_their_files(assembly, clean_home):
 
 
 def test_times_per_person_are_read_with_their_words(assembly, clean_home):
+    licences.accept("natural-stories-people", catalog.entry("natural-stories-people").licence)
     paths = catalog.fetch("natural-stories-people")
     recording = catalog.recording("natural-stories-people")
     assert [path.name for path in paths] == ["processed_RTs.tsv", "processed_wordinfo.tsv"]
@@ -688,6 +690,7 @@ def test_every_public_assembly_is_fetched_and_loads(assembly, clean_home):
         assert catalog.entry(name).state == "needs download"
         with pytest.raises(BrainLensError, match=f"brainlens data fetch {name}"):
             catalog.recording(name)
+        licences.accept(name, catalog.entry(name).licence)
         catalog.fetch(name)
         assert catalog.entry(name).state == "ready"
         recording = catalog.recording(name)

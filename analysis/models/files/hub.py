@@ -12,6 +12,7 @@ from pathlib import Path
 from analysis.models.files.checks import INDEX, PICKLE_VARIABLE, WHOLE
 from analysis.models.files.json_files import read_json
 from analysis.progress import SILENT, Report
+from data.catalog.licences import require_accepted
 from data.errors import BrainLensError, Cancelled
 from data.home import mirror
 
@@ -134,20 +135,28 @@ def offer(hub_id: str, revision: str = "") -> Offer:
     )
 
 
-def fetch(hub_id: str, revision: str = "", *, report: Report = SILENT) -> Path:
+def fetch(hub_id: str, revision: str = "", *, licence: str = "", report: Report = SILENT) -> Path:
     """The folder of a model, fetched file by file where it is not here yet, its licence and model card beside it.
 
     A cancel takes effect between two pieces of a file, or, where the hub sends it in its own way, between two files; what has
     come is kept and not fetched again.
 
+    Parameters
+    ----------
+    licence : str
+        As the catalogue knows it; empty: as the model's page states it.
+
     Raises
     ------
     BrainLensError
-        As :func:`offer`, or where the model changed meanwhile.
+        As :func:`offer`, where nobody has accepted a licence that asks something, or where the model changed meanwhile.
     """
     if (folder := cached(hub_id, revision)) is not None:
         return folder
+    if licence:
+        require_accepted(hub_id, licence)
     offered = offer(hub_id, revision)
+    require_accepted(hub_id, licence or offered.licence)
     from huggingface_hub import hf_hub_download
 
     done, total = 0, offered.size or 0
