@@ -2,15 +2,38 @@
 
 from __future__ import annotations
 
+import os
+import sys
 from collections.abc import Sequence
 
 import numpy as np
 
 from analysis.mapping.narrow import cross_validate_narrow
+from analysis.models.device import VARIABLE, device
 from analysis.progress import Report
 from analysis.protocol import Protocol
 
-__all__ = ["cross_validate_under"]
+__all__ = ["ON_CARD", "cross_validate_under", "solver_device"]
+
+ON_CARD = 1000
+"""Targets from which on a graphics card pays."""
+
+
+def solver_device(responses: np.ndarray) -> str:
+    """Where the products of a fit run: on the graphics card of models, or ``cpu``.
+
+    Few targets stay on the cores, and so do targets with gaps, which the card would fit pattern by pattern. A card that nobody named
+    is looked for only where torch is loaded already: the look would cost seconds.
+
+    Parameters
+    ----------
+    responses : ndarray, shape (n_rows, n_targets)
+    """
+    named = os.environ.get(VARIABLE, "").startswith("cuda")
+    if responses.shape[1] < ON_CARD or not (named or "torch" in sys.modules):
+        return "cpu"
+    found = device()
+    return found if found.startswith("cuda") and not np.isnan(responses).any() else "cpu"
 
 
 def cross_validate_under(
@@ -52,5 +75,6 @@ def cross_validate_under(
         shared_alpha=protocol.shared_alpha,
         rcond=protocol.rcond,
         predictions=predictions,
+        device=solver_device(responses),
         report=report,
     )

@@ -4,10 +4,14 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+import torch
 
 from analysis.models.device import VARIABLE, choose, device
 from analysis.models.files import weights
 from analysis.models.transformer import TransformerModel
+from analysis.progress import SILENT
+from analysis.protocol import Protocol
+from analysis.scoring.solver import ON_CARD, cross_validate_under, solver_device
 from analysis.text.passages import Passage
 from data.errors import BrainLensError
 from tests import tiny_models
@@ -92,3 +96,27 @@ def test_the_command_line_refuses_a_device_that_is_not_there(monkeypatch):
         main, ["score", "random-16", "--on", "natural-stories", "--device", "cuda"]
     )
     assert told.exit_code == 2 and "There is no device 'cuda'" in " ".join(told.output.split())
+
+
+def test_scores_go_to_the_card_that_models_run_on_where_that_pays(monkeypatch):
+    """Many whole targets go there, few and gappy ones stay; the numbers are those of the cores."""
+    rng = np.random.default_rng(0)
+    x, many = rng.standard_normal((40, 12)), rng.standard_normal((40, ON_CARD))
+    many[:, :500] += x @ rng.standard_normal((12, 500))
+    monkeypatch.setattr("analysis.scoring.solver.device", lambda: "cuda:1")
+    assert solver_device(many) == "cuda:1" and solver_device(many[:, 1:]) == "cpu"
+    gappy = np.where(np.arange(40)[:, None] == 3, np.nan, many)
+    assert solver_device(gappy) == "cpu"
+    monkeypatch.setattr("analysis.scoring.solver.device", lambda: "mps")
+    assert solver_device(many) == "cpu"
+    folds = [(np.arange(30), np.arange(30, 40)), (np.arange(10, 40), np.arange(10))]
+    found = {}
+    for name in ("cpu", "torch", *(["cuda"] if torch.cuda.is_available() else [])):
+        monkeypatch.setattr("analysis.scoring.solver.solver_device", lambda _, name=name: name)
+        fit = cross_validate_under(
+            Protocol(), x, many, folds, criterion="loo", predictions=True, report=SILENT
+        )
+        assert fit.device == name
+        found[name] = fit
+        np.testing.assert_allclose(fit.predictions, found["cpu"].predictions, atol=1e-5)
+        np.testing.assert_allclose(fit.r, found["cpu"].r, atol=1e-5)

@@ -4,6 +4,7 @@ import warnings
 
 import numpy as np
 import pytest
+import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from sklearn.linear_model import LinearRegression, Ridge, RidgeCV
@@ -19,7 +20,11 @@ from data.errors import BrainLensError
 
 ALPHAS = np.logspace(-1, 5, 7)
 SHAPES = [(60, 20, 7), (60, 150, 7), (61, 48, 1), (49, 40, 5), (40, 300, 3000)]
-ON_DEVICES = [*((*shape, "cpu") for shape in SHAPES), *((*shape, "torch") for shape in SHAPES[:3])]
+CARDS = ["cuda"] if torch.cuda.is_available() else []
+ON_DEVICES = [
+    *((*shape, "cpu") for shape in SHAPES),
+    *((*shape, name) for name in ("torch", *CARDS) for shape in SHAPES[:3]),
+]
 TOLERANCE = 5e-6
 
 

@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -12,6 +13,7 @@ from analysis.mapping.plan import TRIANGLES
 from analysis.mapping.ridge import Penalties
 from data.errors import BrainLensError
 
+CARDS = ["cuda"] if torch.cuda.is_available() else []
 ALPHAS = np.logspace(-2, 6, 9)
 
 
@@ -81,7 +83,7 @@ def test_the_smallest_error_of_refits_is_chosen(n, p, v, k, seed, standardize, n
 
 
 @pytest.mark.parametrize("p", [12, 90])
-@pytest.mark.parametrize("device", ["cpu", "torch"])
+@pytest.mark.parametrize("device", ["cpu", "torch", *CARDS])
 def test_scores_and_inner_scores_are_those_of_refits(p, device):
     rng = np.random.default_rng(3)
     groups = rng.integers(0, 7, 60)
