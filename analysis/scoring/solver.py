@@ -22,8 +22,8 @@ ON_CARD = 1000
 def solver_device(responses: np.ndarray) -> str:
     """Where the products of a fit run: on the graphics card of models, or ``cpu``.
 
-    Few targets stay on the cores, and so do targets with gaps, which the card would fit pattern by pattern. A card that nobody named
-    is looked for only where torch is loaded already: the look would cost seconds.
+    Few targets stay on the cores, and so do targets with gaps, which the card would fit pattern by pattern. A card that nobody
+    named is looked for only where torch is loaded already: the look would cost seconds.
 
     Parameters
     ----------
