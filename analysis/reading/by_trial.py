@@ -11,6 +11,7 @@ import pandas as pd
 
 from analysis.progress import SILENT, Report
 from analysis.reading.crossed import contrast, crossed_mean
+from analysis.reading.fit_table import fit_table
 from analysis.reading.formula import Formula, parse
 from analysis.reading.held_out import HeldOut, held_out
 from analysis.reading.lmm import MixedFit, likelihood_ratio, mixed_model, settled
@@ -81,6 +82,10 @@ class TrialReading:
     gain: HeldOut | None
     trials: Trials = field(repr=False)
     notes: tuple[str, ...] = ()
+
+    def table(self) -> pd.DataFrame:
+        """Every estimate of the fit: :func:`analysis.reading.fit_table.fit_table`."""
+        return fit_table(self.trials.table.loc[self.fit.rows], self.fit)
 
 
 # ---- the table -------------------------------------------------------------------------------------------------------------

@@ -459,6 +459,12 @@ def _told(
         )
     if singular:
         notes.append(f"singular: {'; '.join(singular)}")
+    notes += [
+        f"the variances of {group.name} are not unique: its effects {', '.join(group.names)} overlap, as those of a factor and of "
+        "the intercept do behind ||; likelihood and fixed effects are not touched"
+        for group in problem.groups
+        if _overlaps(group.columns, group.free)
+    ]
     if not converged:
         notes.append(f"not converged: the deviance could fall by about {best.fall:.2g}"
                      f"{', and a variance at 0 would grow' if best.growing else ''}")  # fmt: skip
@@ -475,6 +481,25 @@ def _told(
         modes, pd.DataFrame(solution.covariance, names, names), rows, reml, theta,
         {group.name: covariance for group, covariance in zip(problem.groups, covariances)},
     )  # fmt: skip
+
+
+def _overlaps(columns: np.ndarray, free: np.ndarray) -> bool:
+    """Whether another covariance of the effects, of the same pattern, gives the same data: columns that add up to 0 allow it.
+
+    With Zv = 0 a covariance may change by vw' + wv' for any w; it is another of the same pattern where that is 0 at every entry
+    which the pattern keeps at 0.
+    """
+    scaled = columns / np.sqrt((columns**2).mean(axis=0))
+    values, vectors = np.linalg.eigh(scaled.T @ scaled / len(scaled))
+    idle = vectors[:, values < 1e-10 * values[-1]]
+    if not idle.shape[1]:
+        return False
+    width, unit = len(free), np.eye(len(free))
+    moves = np.array([np.outer(v, w) + np.outer(w, v) for v in idle.T for w in unit])
+    kept = ~(free | free.T)
+    every = np.linalg.matrix_rank(moves.reshape(-1, width * width), tol=1e-8)
+    held = np.linalg.matrix_rank(moves[:, kept], tol=1e-8) if kept.any() else 0
+    return bool(every > held)
 
 
 def _variances(

@@ -12,6 +12,7 @@ from analysis.features.surprisal import is_stored, token_surprisals, window_of, 
 from analysis.models.catalog import card, load, state
 from analysis.progress import SILENT, Report
 from analysis.protocol import Protocol
+from analysis.reading.by_trial import TrialReading, read_trials, require_persons, trial_table
 from analysis.reading.delta_ll import MODELS, DeltaLL, add_spillover, delta_log_likelihood
 from analysis.reading.doctor import lag_profile
 from analysis.reading.frame import word_frame
@@ -58,6 +59,9 @@ class Reading:
         recording; model_class, parameters, model_citation.
     people : pandas.DataFrame or None
         person, gain (nats per held-out trial), n of a mixed model of single trials.
+    fit : pandas.DataFrame or None
+        What a mixed model estimated, of :func:`analysis.reading.fit_table.fit_table`; ``about`` then has ``test``, the row of
+        :class:`analysis.reading.by_trial.TrialReading`, and ``fit_notes``.
     """
 
     model: str
@@ -71,6 +75,7 @@ class Reading:
     stamp: str
     about: dict = field(default_factory=dict)
     people: pd.DataFrame | None = None
+    fit: pd.DataFrame | None = None
 
     def verdict(self, measure: str) -> tuple[str, str]:
         """The doctor's verdict on a measure, and its words; people have that of their mean."""
@@ -147,8 +152,6 @@ def read(
         model = as_model(model)
     named, recording = recording, corpus(recording)
     if form == "mixed":
-        from analysis.reading.by_trial import require_persons
-
         require_persons(recording)  # before the model reads
     whole = word_frame(recording)  # before the model reads, for what is wrong with the recording
     kept = _filtered(recording, whole.table, filter)
@@ -159,13 +162,15 @@ def read(
     )
     report.step(0, 1, "regressions")
     bits = scored["surprisal"]
-    rows, profiles, says, people = [], [], {}, None
+    rows, profiles, says, people, fit, of_fit = [], [], {}, None, None, {}
     target, base = (_lagged(names) for names in (("surprisal",), BASE))
     frame = word_frame(kept, bits)
     if form == "mixed":
-        table, gains, people, notes = _by_trial(
+        table, gains, people, found = _by_trial(
             model.id, named, bits, filter, over, formula, report
         )
+        fit, notes = found.table(), (_tested(found.row), *found.notes)
+        of_fit = {"test": found.row, "fit_notes": found.fit.notes}
         numbers = recording.stimuli.index.get_indexer(table["stimulus"])
         about = "; ".join([about, *notes])
     else:
@@ -234,6 +239,7 @@ def read(
         "surprisal": scored.attrs["kind"], "citation": recording.citation, "unit": recording.unit,
         "texts": whole.table["story"].nunique(), "people": None if recording.subjects is None else recording.n_targets,
         "model_class": model.card.cls, "parameters": model.card.parameters, "model_citation": model.card.citation,
+        **of_fit,
     }  # fmt: skip
     notes = (*kept.notes, about)
     return Reading(
@@ -248,6 +254,7 @@ def read(
         "; ".join(stamp),
         recipe,
         people,
+        fit,
     )
 
 
@@ -312,10 +319,8 @@ def _by_trial(
     over: str,
     formula: str | None,
     report: Report,
-) -> tuple[pd.DataFrame, dict, pd.DataFrame, tuple[str, ...]]:
-    """Trials, what surprisal adds to each of them held out, and what was said of the fit."""
-    from analysis.reading.by_trial import read_trials, trial_table
-
+) -> tuple[pd.DataFrame, dict, pd.DataFrame, TrialReading]:
+    """Trials, what surprisal adds to each of them held out, to each person, and the fit."""
     trials = trial_table(recording, bits, filter=filter)
     found = read_trials(
         bits, recording, model=model, formula=formula, over=over, trials=trials, report=report
@@ -334,7 +339,6 @@ def _by_trial(
         len(table) - len(gain.trials), coefficients, True, -found.row["df"] / (2 * len(gain.trials)),
         f"{fit.formula}; {gain.rule}",
     )  # fmt: skip
-    said = f"chi2({found.row['df']}) = {found.row['chi2']:.1f}, b = {found.row['b']:.4g} per bit, z = {found.row['z']:.2f}"
     own = (
         table.loc[gain.rows]
         .assign(gain=gain.trials)
@@ -342,7 +346,11 @@ def _by_trial(
         .agg(["mean", "size"])
     )
     people = own.rename(columns={"mean": "gain", "size": "n"}).reset_index()
-    return table, {"people": delta}, people, (said, *found.notes)
+    return table, {"people": delta}, people, found
+
+
+def _tested(row: dict) -> str:
+    return f"chi2({row['df']}) = {row['chi2']:.1f}, b = {row['b']:.4g} per bit, z = {row['z']:.2f}"
 
 
 def _surprisal(

@@ -159,6 +159,14 @@ def _mixed(sources, recording, protocol, over, formula, filter_, folds, r_folder
             click.echo(f"  {note}")
         if not one.row["converged"]:
             click.echo("  NOT CONVERGED: do not use these numbers")
+        show_frame(
+            one.fit.coefficients.rename_axis("term").reset_index(),
+            f"{one.row['model']}: fixed effects",
+        )
+        show_frame(
+            one.fit.variances,
+            f"{one.row['model']}: variances (rows with another term: covariances)",
+        )
     if over is not None and len(found) > 1:
         show_frame(compare_models(found), "Models against each other, nats per held-out trial")
     if r_folder is not None:

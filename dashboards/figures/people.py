@@ -18,6 +18,7 @@ __all__ = [
     "kinds_of_readers",
     "laboratories",
     "likeness",
+    "mixed_fits",
     "persons",
     "predictability",
     "published_range",
@@ -143,6 +144,16 @@ def persons(said) -> FigureSpec:
         ),
     )
     return _spec(said, "How well is each person predicted?", marks, (Rule("y", 0.0),))
+
+
+def mixed_fits(said) -> FigureSpec:
+    """Fixed effects of every model's fit, by standard deviations; of :func:`analysis.answers.mixed.mixed_fits`."""
+    frame = said.frame[said.frame["per_sd"].notna()]
+    hover = ("model", "term", "per_sd", "low", "high", "estimate", "standard_error", "z", "p")
+    mark = Mark("points", frame, "term", "per_sd", "low", "high", colour="model", hover=hover)
+    return _spec(
+        said, "What did the mixed models estimate?", (mark,), (Rule("y", 0.0, "no effect"),)
+    )
 
 
 def gains_of_people(

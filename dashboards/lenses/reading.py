@@ -8,6 +8,8 @@ from functools import partial
 import pandas as pd
 import panel_material_ui as pmui
 
+from analysis.answers.likeness import likeness
+from analysis.answers.mixed import mixed_fits
 from analysis.answers.reading import against, against_scores, answer, benchmark
 from analysis.paper import methods_reading
 from analysis.progress import Report
@@ -16,7 +18,9 @@ from analysis.reading.by_trial import require_persons
 from analysis.reading.frame import word_frame
 from analysis.reading.run import corpus
 from analysis.scoring import verb
-from dashboards.figures.people import gains_of_people
+from dashboards.figures.people import gains_of_people, kinds_of_readers
+from dashboards.figures.people import likeness as likeness_figure
+from dashboards.figures.people import mixed_fits as mixed_figure
 from dashboards.figures.reading import QUESTION, gains, inspector, nothing, pooled, profile
 from dashboards.figures.spec import FigureSpec, Mark, Rule
 from dashboards.lens.controls import ModelPicker, ProtocolPicker
@@ -52,6 +56,17 @@ NOTES = (
         "Single trials: log time on surprisal, length and frequency of the word and of the one before it, with random slopes and "
         "intercepts of people and intercepts of words; the same without surprisal is the base. A singular fit falls back and "
         "says so; the interval resamples people and texts; analysis.reading.by_trial.read_trials.",
+    ),
+    (
+        "mixed model",
+        "Fixed effects by standard deviations of their predictors, and in the table in their own units with variances; "
+        "maximum likelihood, as lme4 fits them; analysis.reading.lmm.mixed_model.",
+    ),
+    (
+        "models and people",
+        "How well surprisal, one other person, the mean of the others and the best other person predict each person on held-out "
+        "items (the people are the ceiling), and how well people predict the model and one more person; "
+        "analysis.answers.likeness.likeness.",
     ),
     (
         "interval",
@@ -128,6 +143,7 @@ class Reading(Lens):
 
     def make_controls(self) -> dict:
         self._readings, self._stored, self._fits = Ledger(), Ledger(), Ledger()
+        self._likeness = Ledger()
         options = _corpora()
         options |= {name: name for name in self.selection.corpora if name not in options.values()}
         corpora = pmui.MultiChoice(
@@ -228,6 +244,20 @@ class Reading(Lens):
             for model in choice.models
         ]
 
+    def _alike(self) -> list[tuple[str, str, dict]]:
+        """Key, recording and surprisals of the models that are compared with people, where all have read."""
+        if self.selection.form != "mixed":
+            return []
+        wanted = []
+        for name in self.selection.corpora:
+            keys = [key for key, _, recording in self._pairs() if recording == name]
+            known = [self._readings.finding(key) for key in keys]
+            read = [one for one in self._readings.values(keys) if one.fit is not None]
+            if read and all(isinstance(one, Ready | Refused) for one in known):
+                surprisals = {one.model: one.words["surprisal"] for one in read}
+                wanted.append((f"alike:{'|'.join(keys)}", name, surprisals))
+        return wanted
+
     def missing(self) -> list[Computation]:
         choice = self.selection
         protocol = choice.protocol
@@ -251,8 +281,13 @@ class Reading(Lens):
                  partial(_look_score, model, name, protocol))
             for key, model, name in self._from_activations()
         ]  # fmt: skip
+        alike = [
+            Wish(key, f"models and people on {name}", partial(_liken, bits, name))
+            for key, name, bits in self._alike()
+        ]
         return [
             *self._readings.computations(readings),
+            *self._likeness.computations(alike),
             *self._stored.computations(brain),
             *self._fits.computations(fits),
         ]
@@ -324,9 +359,7 @@ class Reading(Lens):
                 "Do better predictors read more like people?", better, stamp=said.facts["stamp"]
             )
             pictures.append(Picture("Against prediction", spec, better.frame, **common))
-        by_person = gains_of_people(found)
-        if by_person is not None:
-            pictures.append(Picture("People", by_person, by_person.marks[0].frame, **common))
+        pictures += self._people(found, common)
         if self.selection.neural:
             pictures += self._against_scores(said, found, common)
         if self.selection.fitted:
@@ -343,6 +376,34 @@ class Reading(Lens):
         return View(
             tuple(pictures), (said.facts["stamp"],) if said.facts["stamp"] else (), notes=NOTES
         )
+
+    def _people(self, found: list, common: dict) -> list[Picture]:
+        """What mixed models of single trials say: estimates, people one by one, and models as readers among readers."""
+        pictures, recordings = [], list(dict.fromkeys(one.recording for one in found))
+        several = len(recordings) > 1
+        for name in recordings:
+            if (fits := mixed_fits(found, name)) is not None:
+                stamp = next(one.stamp for one in found if one.recording == name)
+                spec = replace(mixed_figure(fits), stamp=stamp)
+                label = f"Mixed model: {name}" if several else "Mixed model"
+                pictures.append(Picture(label, spec, fits.frame, **common))
+        if (by_person := gains_of_people(found)) is not None:
+            stamp = "; ".join(dict.fromkeys(one.stamp for one in found if one.stamp))
+            spec = replace(by_person, stamp=stamp)
+            pictures.append(Picture("People", spec, spec.marks[0].frame, **common))
+        for key, name, known in self._alike():
+            if (alike := self._likeness.value(key)) is None:
+                continue
+            of = f": {name}" if several else ""
+            stamp = next((one.stamp for one in found if one.recording == name), "")
+            spec = replace(likeness_figure(alike), stamp=stamp)
+            pictures.append(Picture(f"Models and people{of}", spec, alike.frame, **common))
+            kinds = kinds_of_readers(alike)
+            if kinds is not None and len(known) > 2:  # a profile over two models is one number
+                table = kinds.marks[0].frame
+                spec = replace(kinds, stamp=stamp)
+                pictures.append(Picture(f"Kinds of readers{of}", spec, table, **common))
+        return pictures
 
     def _against_scores(self, said, read: list, common: dict) -> list[Picture]:
         """Delta log-likelihood against the stored scores of the same models on a recording of the brain."""
@@ -478,7 +539,11 @@ def _look(model: str, name: str, options: dict, report: Report) -> Ready | Price
             except BrainLensError as error:  # nothing that a computation could mend
                 return Refused(str(error).rstrip("."))
         cost = price(model, name, options["protocol"])
-        return Ready(read(model, name, **options, report=report)) if cost.cached else Priced(cost)
+        if (
+            not cost.cached or options["form"] == "mixed"
+        ):  # fits of trials take a while: as work, with its progress
+            return Priced(cost)
+        return Ready(read(model, name, **options, report=report))
     except BrainLensError as error:
         return _refusal(model, name, error)
 
@@ -490,6 +555,13 @@ def _read(model: str, name: str, options: dict, report: Report):
         return read(model, name, **options, report=report)
     except BrainLensError as error:
         return _refusal(model, name, error)
+
+
+def _liken(surprisals: dict, name: str, report: Report):
+    try:
+        return likeness(surprisals, name, report=report)
+    except BrainLensError as error:  # too few people or texts: the other pictures stand
+        return Refused(error.problem)
 
 
 def _refusal(model: str, name: str, error: BrainLensError) -> Refused:

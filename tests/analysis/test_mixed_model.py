@@ -187,6 +187,17 @@ def test_a_singular_fit_falls_back_and_says_so(trials):
     assert not fine.notes and fine.formula == "y ~ 1 + x + (1 + x | person) + (1 | item)"
 
 
+def test_variances_that_are_not_unique_are_said(trials):
+    """A factor behind || has a column for each level, which add up to the intercept's: lme4 splits them as its optimiser ends."""
+    table = trials.dropna()
+    said = "variances of person are not unique"
+    fit = mixed_model(table, "y ~ x + cond + (cond || person) + (1 | item)")
+    assert fit.converged and any(said in note for note in fit.notes)
+    for bars in ("(x || person)", "(0 + cond || person)", "(cond | person)", "(1 + x + z || person)"):
+        fit = mixed_model(table, f"y ~ x + cond + {bars} + (1 | item)")
+        assert not any("not unique" in note for note in fit.notes), bars
+
+
 def test_the_likelihood_ratio_compares_the_same_rows_only(trials):
     full = mixed_model(trials, "y ~ x + z + (1 | person)")
     small = mixed_model(trials.dropna(), "y ~ z + (1 | person)")

@@ -111,6 +111,28 @@ def test_a_model_without_probabilities_is_refused_in_words_and_a_recording_of_se
     lens.close()
 
 
+def test_single_trials_show_the_fit_each_person_and_models_among_readers():
+    lens = Reading(runner=Runner(workers=1), form="mixed", **EXAMPLE)
+    lens.run(wait=True)
+    shown = pictures(lens)
+    assert not lens.desk.errors.objects
+    assert list(shown) == ["Delta log-likelihood", "Mixed model", "People", "Models and people", "Alignment", "Words"]  # fmt: skip
+    fit = shown["Mixed model"]
+    assert "chi2(2) =" in fit.spec.answer and "(1 + surprisal | person)" in fit.spec.caption
+    slope = fit.table.set_index("term").loc["surprisal"].iloc[0]
+    assert slope["low"] < slope["per_sd"] < slope["high"] and 0.01 < slope["estimate"] < 0.02
+    assert set(fit.table.loc[fit.table["part"] == "random", "group"]) == {
+        "person",
+        "item",
+        "Residual",
+    }
+    alike = shown["Models and people"].table
+    assert {"zoo-causal-400k", "one other person", "other people", "best other person"} <= set(alike["who"])  # fmt: skip
+    assert set(alike["direction"]) == {"predicts a person", "is predicted by people"}
+    assert {picture.spec.stamp for picture in shown.values()} == {"simulated data"}
+    lens.close()
+
+
 def test_averages_are_refused_for_trials_before_anything_runs(tmp_path):
     words = ["The", "quick", "brown", "fox", "jumps", "over", "the", "lazy", "dog", "."]
     rows = [f"t{t},{word},{300 + 9 * k + t}" for t in range(4) for k, word in enumerate(words)]
