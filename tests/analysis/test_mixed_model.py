@@ -193,7 +193,12 @@ def test_variances_that_are_not_unique_are_said(trials):
     said = "variances of person are not unique"
     fit = mixed_model(table, "y ~ x + cond + (cond || person) + (1 | item)")
     assert fit.converged and any(said in note for note in fit.notes)
-    for bars in ("(x || person)", "(0 + cond || person)", "(cond | person)", "(1 + x + z || person)"):
+    for bars in (
+        "(x || person)",
+        "(0 + cond || person)",
+        "(cond | person)",
+        "(1 + x + z || person)",
+    ):
         fit = mixed_model(table, f"y ~ x + cond + {bars} + (1 | item)")
         assert not any("not unique" in note for note in fit.notes), bars
 
