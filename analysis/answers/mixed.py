@@ -57,8 +57,8 @@ def mixed_fits(found: Sequence[Reading], recording: str) -> Answer | None:
     response = tests["formula"].iloc[0].partition(" ~ ")[0]
     caption = (
         f"{formulas}; maximum likelihood, {counts}. Each fixed effect by one standard deviation of its predictor; whiskers: "
-        "Wald's 95 %, which take the variances as known and are too narrow with few people. The table has every estimate in its own "
-        "unit, its standard error, and the variances. chi2: against the same model without fixed effects of surprisal."
+        "Wald's 95 %, which take the variances as known and are too narrow with few people. The table has every estimate in "
+        "its own unit, its standard error, and the variances. chi2: against the same model without fixed effects of surprisal."
         + (f" {'; '.join(notes)}." if notes else "")
     )
     return Answer(

@@ -460,8 +460,8 @@ def _told(
     if singular:
         notes.append(f"singular: {'; '.join(singular)}")
     notes += [
-        f"the variances of {group.name} are not unique: its effects {', '.join(group.names)} overlap, as those of a factor and of "
-        "the intercept do behind ||; likelihood and fixed effects are not touched"
+        f"the variances of {group.name} are not unique: its effects {', '.join(group.names)} overlap, as those of a factor and "
+        "of the intercept do behind ||; likelihood and fixed effects are not touched"
         for group in problem.groups
         if _overlaps(group.columns, group.free)
     ]

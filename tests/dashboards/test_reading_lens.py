@@ -116,7 +116,8 @@ def test_single_trials_show_the_fit_each_person_and_models_among_readers():
     lens.run(wait=True)
     shown = pictures(lens)
     assert not lens.desk.errors.objects
-    assert list(shown) == ["Delta log-likelihood", "Mixed model", "People", "Models and people", "Alignment", "Words"]  # fmt: skip
+    assert list(shown) == ["Delta log-likelihood", "Mixed model", "People", "Models and people", "Alignment",
+                           "Words"]  # fmt: skip
     fit = shown["Mixed model"]
     assert "chi2(2) =" in fit.spec.answer and "(1 + surprisal | person)" in fit.spec.caption
     slope = fit.table.set_index("term").loc["surprisal"].iloc[0]
