@@ -23,8 +23,8 @@ def fit_table(table: pd.DataFrame, fit: MixedFit) -> pd.DataFrame:
     -------
     pandas.DataFrame
         part (``"fixed"``, ``"random"``), group, term, other (of a covariance); of fixed effects estimate, standard_error, z, p,
-        and per_sd with low and high: the change of the response by one standard deviation of the predictor, with Wald's 95 % interval
-        (NaN for the intercept); of random effects variance, sd and correlation, last the residual.
+        and per_sd with low and high: the change of the response by one standard deviation of the predictor, with Wald's 95 %
+        interval (NaN for the intercept); of random effects variance, sd and correlation, last the residual.
     """
     made = design(table, fit.formula)
     spread = pd.Series(made.x.std(axis=0), made.names)
