@@ -27,7 +27,7 @@ from analysis.mapping.result import Fit
 from analysis.mapping.ridge import TIE, InnerFold, Penalties, inner_fold, shared_errors
 from analysis.mapping.threads import clear_scratch, cores, one_blas_thread, scratch, work
 from analysis.mapping.torch_path import BLOCK as TORCH_BLOCK
-from analysis.mapping.torch_path import on_device, torch_device, torch_eigh, torch_roots
+from analysis.mapping.torch_path import FEEDERS, on_device, torch_device, torch_eigh, torch_roots
 from analysis.progress import Report
 from data.errors import BrainLensError
 
@@ -200,7 +200,7 @@ class Engine:
         budget = None if self.memory is None else int(self.memory)
         return Pieces.cut(
             budget=budget,
-            workers=cores() if self.torch is None else 1,
+            workers=self._workers(),
             n=len(self.y),
             m=m,
             t=t,
@@ -215,6 +215,12 @@ class Engine:
             grouped=self.group_out,
             most=TORCH_BLOCK if self.torch is not None and self.torch.type != "cpu" else BLOCK,
         )
+
+    def _workers(self) -> int:
+        """Threads: one per core; torch's CPU brings its own; a card is fed by a few, which decompose small matrices beside it."""
+        if self.torch is None:
+            return cores()
+        return 1 if self.torch.type == "cpu" else min(FEEDERS, cores())
 
     @staticmethod
     def _groups(layers: int, folds: int, units: int) -> list[tuple[list[int], list[int]]]:

@@ -1,7 +1,8 @@
 """The products of scoring on a torch device: the same formulas, every penalty evaluated, nothing pruned.
 
-Eigendecompositions and triangles are made on the device in float64, and so is everything that grows with the number of targets in
-float32, at full precision (no TF32). Penalties within ``TIE`` of each other are decided in float64 on the CPU.
+Eigendecompositions (on a card those of large matrices) and triangles are made on the device in float64, and so is everything
+that grows with the number of targets in float32, at full precision (no TF32). Penalties within ``TIE`` of each other are decided
+in float64 on the CPU.
 """
 
 from __future__ import annotations
@@ -15,10 +16,14 @@ from analysis.mapping.ols import Linear
 from analysis.mapping.ridge import TIE, InnerFold, Penalties
 from data.errors import BrainLensError
 
-__all__ = ["BLOCK", "on_device", "torch_device", "torch_eigh", "torch_roots"]
+__all__ = ["BLOCK", "FEEDERS", "on_device", "torch_device", "torch_eigh", "torch_roots"]
 
 BLOCK = 16384
 """Targets at a time: few and large transfers."""
+FEEDERS = 8
+"""Threads that feed a card."""
+SMALL = 1024
+"""Rows below which a core decomposes a matrix sooner than a card."""
 
 
 def torch_device(name: str):
@@ -43,10 +48,12 @@ def torch_device(name: str):
 
 
 def torch_eigh(device):
-    """``numpy.linalg.eigh`` in float64 on the device."""
+    """``numpy.linalg.eigh`` in float64, on the device where the matrix is large enough for a card."""
     import torch
 
     def eigh(matrix: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        if device.type != "cpu" and len(matrix) < SMALL:
+            return np.linalg.eigh(matrix)
         lam, q = torch.linalg.eigh(torch.as_tensor(matrix, device=device))
         return lam.cpu().numpy(), q.cpu().numpy()
 
