@@ -29,10 +29,11 @@ _README = """# From BrainLens to R
 - `models.R`: run `Rscript models.R` in this folder. It needs lme4.
 - `ours.csv`: what BrainLens reports for each model.
 
-Expected difference: the script models Fisher's z of the first fold seed with people, targets and folds as random effects.
-BrainLens averages r over folds, targets, people and seeds, and draws its interval by bootstrap. Estimates differ in the second
-decimal, intervals more; the order of models should not. Single trials (reading times, N400) leave for R as mixed models of their
-own: `brainlens reading MODEL --on RECORDING --form mixed --r-folder FOLDER`.
+The script first averages r as BrainLens does (over folds, targets, people and fold seeds), prints it beside `ours.csv` and
+stops where the two differ. Then the mixed model, of Fisher's z of the first fold seed, with people, targets and folds as
+random effects: its estimates, back through tanh, differ from ours in the second decimal (a mean of z is no mean of r) and
+its intervals more (ours are drawn by bootstrap); the order of models should not. Single trials (reading times, N400) leave
+for R as mixed models of their own: `brainlens reading MODEL --on RECORDING --form mixed --r-folder FOLDER`.
 """
 
 
@@ -49,7 +50,7 @@ def r_files(scores) -> dict[str, bytes]:
     )  # fmt: skip
     return {
         "long.csv": guarded(long_table(scores)).to_csv(index=False, lineterminator="\n").encode(),
-        "models.R": r_script(scores).encode(),
+        "models.R": r_script(scores, ours="ours.csv").encode(),
         "ours.csv": guarded(ours).to_csv(index=False, lineterminator="\n").encode(),
         "README.md": _README.encode(),
     }

@@ -74,8 +74,11 @@ def long_table(scores) -> pd.DataFrame:
     return table[[*first, *(column for column in table.columns if column not in first)]]
 
 
-def r_script(scores, *, file: str = "long.csv") -> str:
-    """An R script that reads :func:`long_table` as CSV and fits the mixed model its shape allows."""
+def r_script(scores, *, file: str = "long.csv", ours: str = "") -> str:
+    """An R script that reads :func:`long_table` as CSV and fits the mixed model its shape allows.
+
+    ``ours`` names a table with the columns model and r: the script then averages the same r itself and stops where it differs.
+    """
     scores = several(scores)
     table = long_table(scores)
     people, targets, models = (
@@ -97,6 +100,7 @@ def r_script(scores, *, file: str = "long.csv") -> str:
         "text <- sapply(d, is.character)  # texts that look like formulas carry an apostrophe",
         *R_UNGUARD,
         'd <- subset(d, chosen == "True" & !is.na(r))  # in each fold the layer chosen for it',
+        *(_same_number(scores[0].protocol, ours) if ours else []),
         "d <- subset(d, seed == min(seed))  # fold seeds are no replications: one of them",
         "d$fold <- factor(d$fold)",
         'if (all(is.na(d$part))) d$part <- factor("all")',
@@ -108,3 +112,28 @@ def r_script(scores, *, file: str = "long.csv") -> str:
         *(["print(anova(fit, update(fit, . ~ . - model)))  # do the models differ?"] if models else []),
         "",
     ])  # fmt: skip
+
+
+def _same_number(protocol, ours: str) -> list[str]:
+    """R that averages as :func:`analysis.scoring.summary.summarise` does and compares."""
+    targets, people = protocol.targets, protocol.people
+    if protocol.order == "folds-first":
+        steps = [('c("target", "subject")', targets), ('"fold"', "mean"), ('"part"', "mean")]
+    else:
+        steps = [('"fold"', "mean"), ('"part"', "mean"), ('"target"', targets), ('"subject"', people)]  # fmt: skip
+    return [
+        "",
+        "# The number itself: the same r, averaged here as BrainLens does.",
+        "a <- d",
+        'for (name in c("part", "target", "subject")) if (all(is.na(a[[name]]))) a[[name]] <- "all"',
+        'left <- c("model", "seed", "part", "fold", "target", "subject")',
+        "over <- function(names, how) {",
+        "  left <<- setdiff(left, names)",
+        '  a <<- aggregate(a["r"], a[left], how)',
+        "}",
+        *[f"over({names}, {how})" for names, how in [*steps, ('"seed"', "mean")]],
+        f'told <- merge(read.csv("{ours}")[c("model", "r")], setNames(a, c("model", "r_here")))',
+        "print(transform(told, difference = r_here - r))",
+        "stopifnot(abs(told$r_here - told$r) < 1e-6)",
+        "",
+    ]

@@ -14,6 +14,8 @@ import threading
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from itertools import product
+from string import ascii_uppercase
 
 import matplotlib as mpl
 import numpy as np
@@ -224,11 +226,15 @@ def _drawn(
             parts = list(grid.flat)[: len(plans)]
         places = [place for place, row in enumerate(rows) for _ in row]
         drawn = []
-        for letter, part, plan, row in zip("ABCDEFGHIJKL", parts, plans, places):
+        for letter, part, plan, row in zip(_letters(len(plans)), parts, plans, places):
             size = (each * _MM, heights[row] * _MM)
             drawn.append(
                 _part(
-                    part, plan, size, style, _title(letter, plan, style) if len(plans) > 1 else ""
+                    part,
+                    plan,
+                    size,
+                    style,
+                    _title(letter, plan, style, each) if len(plans) > 1 else "",
                 )
             )
         if style.corner:
@@ -257,9 +263,20 @@ def _drawn(
         yield figure
 
 
-def _title(letter: str, plan: Drawing, style: Ink) -> str:
-    """The letter of a panel; on a page with a heading its question too."""
-    return f"{letter}  {plan.spec.title}" if style.heading else letter
+def _letters(count: int) -> list[str]:
+    """A to Z, then AA to ZZ."""
+    every = [*ascii_uppercase, *map("".join, product(ascii_uppercase, repeat=2))]
+    return every[:count]
+
+
+def _title(letter: str, plan: Drawing, style: Ink, width_mm: float) -> str:
+    """The letter of a panel; on a page with a heading its question too, on as many lines as it needs."""
+    if not style.heading:
+        return letter
+    share = 0.42 if plan.spec.horizontal else 0.8  # names stand on the left
+    return _wrapped(
+        f"{letter}  {plan.spec.title}", share * width_mm * _MM * 72, style.font_size + 1
+    )
 
 
 def _paragraphs(style: Ink, width_mm: float) -> list[tuple[str, str]]:
@@ -667,7 +684,7 @@ def _stamp(figure, grid, plan: Drawing, font_size: float, letter: str = "") -> N
     if count := plan.flagged():
         notes.append(f"ringed in red: {count} above {plan.spec.flag_above:g}")
     if letter:
-        size = font_size + (2 if len(letter) == 1 else 1)
+        size = font_size + (2 if len(letter) <= 2 else 1)
         grid[0, 0].set_title(letter, loc="left", fontweight="bold", fontsize=size, pad=3)
     if notes:
         figure.suptitle(
@@ -709,7 +726,9 @@ def _write_labels(figure, axes, plan: Drawing, panel: Panel, font_size: float) -
                 lines.append(_along(at, figure.dpi / 12))
             elif mark.kind == "points":
                 dots.append(at)
-            if mark.label is not None:
+            if mark.label is not None and not (
+                mark.kind == "text" and _write_above(axes, plan, series.frame, mark, font_size)
+            ):
                 role = "muted" if mark.muted else "text" if mark.kind == "text" else None
                 colour = ink(role, plan.theme) if role else series.look.colour
                 items += [
@@ -721,6 +740,22 @@ def _write_labels(figure, axes, plan: Drawing, panel: Panel, font_size: float) -
         return 0
     size = max(4.5, font_size - 1.5) if len(items) > 15 else small(font_size)
     return place_labels(figure, axes, items, np.concatenate(dots), np.concatenate(lines), size)
+
+
+def _write_above(axes, plan: Drawing, frame, mark, font_size: float) -> bool:
+    """Words on bars, in the middle of each, on lines that are no wider than its place; False where they are too long for it."""
+    if plan.categories is None or plan.spec.horizontal:
+        return False
+    size = small(font_size)
+    room = axes.get_window_extent().width / len(plan.categories)
+    letters = int(room / axes.figure.dpi * 72 / (0.55 * size))
+    words = [textwrap.fill(str(word), max(4, letters), break_long_words=False) for word in frame[mark.label]]  # fmt: skip
+    if max((len(line) for word in words for line in word.split("\n")), default=0) > letters:
+        return False
+    for x, y, word in zip(frame[X], frame[mark.y], words):
+        axes.text(x, y, word, ha="center", va="bottom", fontsize=size, linespacing=1.0,
+                  color=ink("text", plan.theme), zorder=8).set_in_layout(False)  # fmt: skip
+    return True
 
 
 def _along(points: np.ndarray, step: float) -> np.ndarray:

@@ -19,11 +19,17 @@ __all__ = [
     "omega",
     "omega_by_person",
     "optimism",
+    "published",
     "shares",
     "waterfall",
     "waterfalls",
 ]
 
+APART = {
+    "controls": ("Minus controls", "what is its own?"),
+    "ceiling": ("Over the ceiling", "how much of what can be reached?"),
+}
+"""Waterfalls on a scale of their own -> label and question."""
 STEPS = {"start": "the number", "end": "the number", "up": "raises it", "down": "lowers it"}
 
 
@@ -198,6 +204,12 @@ def waterfall(said, title: str = "From 2021's number to today's?") -> FigureSpec
     return _spec(said, title, (bars, words), (Rule("y", 0.0),))
 
 
+def published(said) -> FigureSpec:
+    """The published story: a model, and beside it OASM; of :func:`analysis.answers.trust.waterfall.published_story`."""
+    both = pd.concat([said.frame, said.facts["oasm"]], ignore_index=True)
+    return waterfall(replace(said, frame=both), "As published, not recomputed: what is left of it?")
+
+
 def waterfalls(said) -> dict[str, FigureSpec]:
     """One waterfall for each model."""
     models = dict.fromkeys(said.frame["model"])
@@ -206,8 +218,9 @@ def waterfalls(said) -> dict[str, FigureSpec]:
         own = replace(said, frame=said.frame[said.frame["model"] == model].reset_index(drop=True))
         behind = "" if len(models) == 1 else f": {model}"
         made[f"Waterfall{behind}"] = waterfall(own, f"{model}: from 2021 to today?")
-        if (minus := said.facts.get("minus", {}).get(model)) is not None:
-            made[f"Minus controls{behind}"] = waterfall(minus, f"{model}: what is its own?")
+        for what, apart in said.facts.get("apart", {}).get(model, {}).items():
+            label, asks = APART[what]
+            made[label + behind] = waterfall(apart, f"{model}: {asks}")
     return made
 
 

@@ -21,7 +21,7 @@ from analysis.progress import Report
 from analysis.scoring.cost import Cost
 from analysis.sweep.panels import plans, run_plans
 from dashboards.figures.spec import FigureSpec
-from dashboards.figures.trust import figures, waterfall
+from dashboards.figures.trust import figures, published
 from dashboards.lens.controls import ModelPicker, ProtocolPicker, RecordingPicker
 from dashboards.lens.lens import Computation, Lens, Picture, View
 from dashboards.look.look import note
@@ -239,7 +239,7 @@ class Trust(Lens):
             (*pictures, published),
             (stamp,) if stamp else (),
             notes=NOTES,
-            verdict=f"{said.sentence} {said.caption}",
+            verdict=" ".join([said.sentence, *why_empty(found).values(), said.caption]),
         )
 
     def _link(self, fields: Mapping | None = None) -> str:
@@ -395,20 +395,35 @@ def _figures(name: str, answer) -> dict[str, FigureSpec]:
 
 def verdict_of(found: Found, model: str):
     """The verdict of all panels on one model, under the name that its scores have."""
+    return verdict(found.answers, verdict_name(model), found.empty)
+
+
+def verdict_name(model: str) -> str:
+    """The name that a model's scores have."""
     try:
         known = card(model).id
     except BrainLensError:
         known = model
-    return verdict(
-        found.answers,
-        known + model[len(model.partition("@")[0]) :] if "@" in model else known,
-        found.empty,
-    )
+    return known + model[len(model.partition("@")[0]) :] if "@" in model else known
+
+
+def why_empty(found: Found) -> dict[str, str]:
+    """Panel with an answer -> why it, or a part of it, is not drawn, as a sentence; the verdict says it of the others."""
+    told = {}
+    for name, answer in found.answers.items():
+        if all(spec.empty for spec in _figures(name, answer).values()):
+            told[name] = f"{PANELS[name].label}: empty. {answer.sentence}"
+        elif name == "matrix" and answer.missing is not None and len(answer.missing):
+            why = "; ".join(
+                f"over {row.model}: {row.reason}" for row in answer.missing.itertuples()
+            )
+            told[name] = f"{PANELS[name].label}, empty {why}"
+    return {name: f"{words.rstrip('.')}." for name, words in told.items()}
 
 
 def _published() -> Picture:
     said = published_story()
-    spec = waterfall(said, "What was left of a published number?")
+    spec = published(said)
     python = "\n".join([
         '"""Made by BrainLens: the published story, from the tables that ship."""',
         "",
@@ -445,18 +460,22 @@ def sheet(found: Found, model: str, asked: Asked, format: str = "pdf") -> bytes:
 
     said = verdict_of(found, model)
     stamp = "simulated data" if found.simulated else ""
+    known = verdict_name(model)
+    others = tuple(f": {one}" for one in map(verdict_name, asked.models) if one != known)
     specs = [
         replace(spec, stamp=stamp)
         for name, answer in found.answers.items()
-        for spec in _figures(name, answer).values()
-        if not spec.empty
+        for label, spec in _figures(name, answer).items()
+        if not spec.empty and not (name == "waterfall" and label.endswith(others))
     ]
+    specs += [_published().spec] if specs else []
     if not specs:
         raise BrainLensError(
             "No panel has an answer", remedy="Choose another recording or other panels"
         )
     title = f"Is this number real? {', '.join(asked.models)} on {asked.open().id}, {asked.protocol.name}"
+    words = [title, said.sentence, *why_empty(found).values(), said.caption]
     return figure(
-        specs, format, width_mm=190, height_mm=277, font_size=6, heading=(title, said.sentence, said.caption),
+        specs, format, width_mm=190, height_mm=277, font_size=6, heading=tuple(words),
         metadata={"Title": title},
     )  # fmt: skip

@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import ast
 import re
+import shutil
+import subprocess
 from dataclasses import replace
 
 import numpy as np
+import pandas as pd
 import pytest
 
 from analysis.paper import code, methods, tables
+from analysis.paper.handover import write_r_files
 from analysis.protocol import preset
 from data.errors import BrainLensError
 
@@ -224,6 +228,32 @@ def test_the_r_script_fits_what_the_table_holds(make_score):
     both = tables.r_script([make_score(), make_score("glove", 1, peak=0)])
     assert "z ~ model + (1 | subject/target) + (1 | part:fold)" in both
     assert "fit <- lm(z ~ 1, data = d)" in tables.r_script(make_score(averaged=True))
+
+
+@pytest.mark.skipif(shutil.which("Rscript") is None, reason="R is not installed")
+@pytest.mark.parametrize(
+    ("averaged", "how"),
+    [
+        (False, {"targets": "median", "people": "median"}),
+        (False, {"order": "folds-first"}),
+        (True, {}),
+    ],
+)
+def test_r_finds_the_same_number(make_score, tmp_path, averaged, how):
+    """The folder for R is run in R: it stops where its r is not ours, and the mixed model comes out."""
+    scores = [make_score(averaged=averaged), make_score("glove", 1, peak=0, averaged=averaged)][
+        : 1 if averaged else 2
+    ]
+    scores = [replace(one, protocol=one.protocol.but(**how)) for one in scores]
+    folder = write_r_files(scores, tmp_path / "r")
+    said = subprocess.run(["Rscript", "models.R"], cwd=folder, capture_output=True, text=True)
+    assert said.returncode == 0, said.stderr
+    assert "r_here" in said.stdout and "97.5 %" in said.stdout
+    if not averaged:
+        return
+    wrong = pd.read_csv(folder / "ours.csv").assign(r=lambda t: t["r"] + 0.001)
+    wrong.to_csv(folder / "ours.csv", index=False)
+    assert subprocess.run(["Rscript", "models.R"], cwd=folder, capture_output=True).returncode != 0
 
 
 def test_nothing_is_written_for_no_score():

@@ -293,6 +293,8 @@ def test_the_published_story_is_that_of_the_tables():
     beside = answer.facts["beside"].set_index("what")
     oasm = beside.loc["OASM, no text"]
     assert round(oasm["from"], 3) == 0.451 and abs(round(oasm["to"], 3)) == 0.0
+    read = answer.facts["oasm"]
+    assert [abs(round(v, 3)) for v in read["value"]] == [0.451, 0.0, 0.0]
     then = beside.loc["2021, best layer on the same data"]
     assert round(then["to"], 3) == 1.044 and then["scale"] == "share of the ceiling"
     assert answer.sentence.startswith("As published, not recomputed")

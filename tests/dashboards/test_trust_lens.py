@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import zipfile
+from itertools import combinations
 
 import numpy as np
 import pandas as pd
@@ -23,7 +24,9 @@ from dashboards import Trust
 from dashboards.command.cli import main
 from dashboards.figures import paper
 from dashboards.figures.screen import draw
-from dashboards.lenses.trust import Found, sheet
+from dashboards.figures.spec import FigureSpec, Mark
+from dashboards.figures.trust import figures
+from dashboards.lenses.trust import Found, sheet, why_empty
 from dashboards.state import decode, encode
 from dashboards.work import ledger
 from data.errors import BrainLensError
@@ -313,8 +316,57 @@ def test_panels_about_people_are_empty_on_an_average_and_say_why(tmp_path):
     asked = Asked(("zoo-glove-64d",), str(tmp_path / "own.csv"), QUICK, copies=0)
     court = panel("court", asked)
     assert "No ceiling may be divided by" in court.sentence
+    told = why_empty(Found({"court": court}, {}))["court"]
+    assert "Ceiling court: empty" in told and "averages over people" in told
     with pytest.raises(BrainLensError, match="people are not known, the responses are averages"):
         panel("matrix", asked)
+
+
+def test_every_bar_of_the_waterfall_is_a_run_and_other_scales_stand_apart():
+    """Each number again by a score of its own; controls and ceiling never share the axis of r."""
+    asked = Asked(("zoo-glove-64d",), "simulated", QUICK.but(ceiling="leave-one-out"), copies=0)
+    answer = panel("waterfall", asked)
+    frame, first = answer.frame, {"seeds": 1, "bootstrap": 50, "ceiling": "none"}
+    steps = dict(zip(frame["step"], frame["value"]))
+    then = preset("schrimpf2021").but(ceiling="none", unique=False)
+    assert steps["2021, raw r"] == pytest.approx(score("zoo-glove-64d", "simulated", then).value)
+    ridge = QUICK.but(**first, split="shuffled")
+    assert steps["OLS to ridge"] == pytest.approx(score("zoo-glove-64d", "simulated", ridge).value)
+    today = score("zoo-glove-64d", "simulated", QUICK)
+    assert steps["the end"] == steps["shuffled to held out"] == pytest.approx(today.value)
+    changes = frame.loc[frame["kind"] == "change", "change"]
+    assert frame["value"].iloc[0] + changes.sum() == pytest.approx(frame["value"].iloc[-1])
+    shares = answer.facts["shares"]["zoo-glove-64d"]
+    assert sum(shares.values()) == pytest.approx(steps["the end"] - steps["other choices of 2021"])
+    apart = answer.facts["apart"]["zoo-glove-64d"]
+    parts = panel("omega", asked).frame.query("person == 'all'").iloc[0]
+    assert list(apart["controls"].frame["value"])[:2] == pytest.approx(
+        [parts["alone"], parts["unique"]]
+    )
+    assert "ceiling" not in apart and "No bar for the ceiling" in answer.caption  # a bound
+    assert price("waterfall", asked).seconds == 0 and price("omega", asked).seconds == 0
+    labels = figures("waterfall", answer)
+    assert list(labels) == ["Waterfall", "Minus controls"]
+    scales = {spec.y_title for spec in labels.values()}
+    assert scales == {"Pearson r, held out", "Out-of-sample R2"}
+
+
+def test_more_panels_than_letters_and_long_names_stay_inside_their_own_places(lens):
+    found = lens._ledger.value(lens._key)
+    every = [spec for n, a in found.answers.items() for spec in figures(n, a).values()]
+    made = paper.render((every * 4)[:28], format="svg", width_mm=190, height_mm=800).decode()
+    assert ">AB</text>" in made  # the 28th
+    names = [f"a-model-with-a-rather-long-name-{i}" for i in range(4)]
+    bars = pd.DataFrame({"model": names, "to": [0.1, 0.2, 0.3, 0.25], "from": 0.0,
+                         "words": [f"Omega {60 + i} %" for i in range(4)]})  # fmt: skip
+    spec = FigureSpec("What?", (Mark("bars", bars, "model", "to", base="from", name="x"),
+                                Mark("text", bars, "model", "to", label="words")), "", "R2")  # fmt: skip
+    texts, _ = paper.boxes([spec, spec], width_mm=190, font_size=6, heading=("Heading",))
+    words = [box for text, box in texts if text.startswith("Omega")]
+    assert len(words) == 8
+    for one, other in combinations(words, 2):
+        apart = one[2] <= other[0] or other[2] <= one[0] or one[3] <= other[1] or other[3] <= one[1]
+        assert apart
 
 
 def test_a_click_on_a_specification_opens_its_run_in_layers(lens):

@@ -143,7 +143,8 @@ def published_story(model: str = "gpt2-xl", benchmark: str = "pereira2018") -> A
     Returns
     -------
     Answer
-        ``frame``: as of :func:`waterfall`. ``facts["beside"]``: what, scale, from, to, source. Nothing is recomputed.
+        ``frame``: as of :func:`waterfall`. ``facts["oasm"]``: the same of OASM. ``facts["beside"]``: what, scale, from, to,
+        source. Nothing is recomputed.
 
     Raises
     ------
@@ -187,6 +188,10 @@ def published_story(model: str = "gpt2-xl", benchmark: str = "pereira2018") -> A
         scale="Pearson r, as published",
         model=model,
     )
+    read = waterfall(
+        [("OASM, shuffled folds", rows[0][2]), ("OASM, held out together", rows[0][3])]
+    )
+    read.frame["step"] = read.frame["step"].replace("the end", "OASM, the end")
     apart = (
         f" Apart, on another scale: {decimal(rows[2][3], 3)} of the ceiling in 2021 (OLS, best layer on the same data)."
         if len(rows) > 2
@@ -202,7 +207,7 @@ def published_story(model: str = "gpt2-xl", benchmark: str = "pereira2018") -> A
         sentence,
         f"Published, not recomputed. {source}: ridge, mean r, last token, not divided by a ceiling. The score of 2021 is a share "
         "of a ceiling: it shares no axis with r and stands in the table only.",
-        facts=answer.facts | {"published": ("schrimpf2021", "hadidi2025")},
+        facts=answer.facts | {"oasm": read.frame, "published": ("schrimpf2021", "hadidi2025")},
         axes=answer.axes,
     )
 
