@@ -200,9 +200,10 @@ def _drawn(
     each = width_mm / across
     heights = [max(_height(plan, each, style) for plan in row) for row in rows]
     paragraphs = _paragraphs(style, width_mm)
-    above = (len(paragraphs) + 1.5) * 1.3 * style.font_size * 25.4 / 72 if paragraphs else 0.0
+    above = (len(paragraphs) + 0.8) * 1.3 * style.font_size * 25.4 / 72 if paragraphs else 0.0
     if height_mm:
-        heights = [(height_mm - above) * one / sum(heights) for one in heights]
+        least = [max(_least(plan, each, style) for plan in row) for row in rows]
+        heights = _fitted(heights, least, height_mm - above)
     with _LOCK, mpl.rc_context(_rc(style)):
         figure = Figure(
             figsize=(width_mm * _MM, (sum(heights) + above) * _MM),
@@ -211,7 +212,8 @@ def _drawn(
             facecolor=ink("paper", style.theme),
         )
         FigureCanvasAgg(figure)
-        figure.get_layout_engine().set(w_pad=2.5 / 72, h_pad=2 / 72, wspace=0.03, hspace=0.07)
+        figure.get_layout_engine().set(w_pad=2.5 / 72, h_pad=2 / 72, wspace=0.03,
+                                       hspace=0.07 if len(rows) < 5 else 0.01)  # fmt: skip
         if any(_crowded(plan) for plan in plans):  # a line for the count of names that find no room
             foot = _FOOT / (sum(heights) + above)
             figure.get_layout_engine().set(rect=(0, foot, 1, 1 - foot))
@@ -291,7 +293,7 @@ def _paragraphs(style: Ink, width_mm: float) -> list[tuple[str, str]]:
 
 def _write_heading(part, lines: list[tuple[str, str]], style: Ink) -> None:
     """The paragraphs, line by line from the top."""
-    step = 1 / (len(lines) + 1.5)
+    step = 1 / (len(lines) + 0.8)
     for number, (words, weight) in enumerate(lines):
         part.text(0.008, 1 - (number + 0.7) * step, words, ha="left", va="center", weight=weight,
                   fontsize=style.font_size, color=ink("text", style.theme)).set_in_layout(False)  # fmt: skip
@@ -462,6 +464,41 @@ def _height(plan: Drawing, width_mm: float, style: Ink) -> float:
         else 0.0
     )
     return panel * rows + legend + 4 + _FOOT * _crowded(plan)
+
+
+def _least(plan: Drawing, width_mm: float, style: Ink) -> float:
+    """Millimetres below which names, legend and axis of a figure would lie on each other."""
+    if plan.spec.brain is not None:
+        return _height(plan, width_mm, style)
+    names, size = plan.categories or (), style.font_size
+    line = _name_size(len(names), size) * 0.3528 * 1.24
+    entries = _entries(plan) if style.legend == "top" else []
+    legend = -(-len(entries) // _legend_columns(entries, size, width_mm)) if entries else 0
+    around = (
+        legend + 4.5
+    ) * 1.24 * 0.3528 * size + 3  # the title, the ticks and what stands below them
+    longest = max(map(len, names), default=0)
+    if plan.spec.horizontal:
+        heads = 0 if plan.spec.heat is None else max(len(str(one)[:18]) for one in plan.spec.heat)
+        beside = max(line, 1.5 * round(0.8 / plan.width))
+        return around + 0.75 * heads + beside * (len(names) + 0.6)
+    slanted = longest * small(size) * 0.5 > 0.82 * width_mm * _MM * 72 / max(1, len(names))
+    return (
+        around
+        + 16 * _grid(plan, width_mm, size)[0]
+        + (0.1 * longest * small(size) if slanted else 0)
+    )
+
+
+def _fitted(heights: list[float], least: list[float], room: float) -> list[float]:
+    """Rows that fill the page: each as it needs, and what is left in proportion to what it would like."""
+    if len(heights) == 1:
+        return [room]
+    wished = [max(one, low) for one, low in zip(heights, least)]
+    if room <= sum(least):
+        return [room * low / sum(least) for low in least]
+    spare = [one - low + 1e-6 for one, low in zip(wished, least)]
+    return [low + (room - sum(least)) * one / sum(spare) for low, one in zip(least, spare)]
 
 
 def _crowded(plan: Drawing) -> bool:
@@ -752,6 +789,12 @@ def _write_above(axes, plan: Drawing, frame, mark, font_size: float) -> bool:
     words = [textwrap.fill(str(word), max(4, letters), break_long_words=False) for word in frame[mark.label]]  # fmt: skip
     if max((len(line) for word in words for line in word.split("\n")), default=0) > letters:
         return False
+    bottom, top = axes.get_ylim()
+    height = axes.get_window_extent().height / axes.figure.dpi * 72
+    for y, word in zip(frame[mark.y], words):  # room for the highest of them
+        share = 1 - min(0.6, 1.25 * size * (word.count("\n") + 1) / height)
+        top = max(top, bottom + (y - bottom) / share)
+    axes.set_ylim(bottom, top)
     for x, y, word in zip(frame[X], frame[mark.y], words):
         axes.text(x, y, word, ha="center", va="bottom", fontsize=size, linespacing=1.0,
                   color=ink("text", plan.theme), zorder=8).set_in_layout(False)  # fmt: skip

@@ -85,7 +85,13 @@ def omega(said) -> FigureSpec:
         share = (
             f"Omega {row['omega']:.0f} %" if row["omega"] == row["omega"] else "Omega not defined"
         )
-        words.append({"model": row["model"], "to": 1.06 * row["joint"], "words": share})
+        words.append(
+            {
+                "model": row["model"],
+                "to": 1.02 * max(row["joint"], row["unique"] + row["shared"]),
+                "words": share,
+            }
+        )
     bars = pd.DataFrame(rows)
     marks = (
         Mark("bars", bars, "model", "to", colour="part", base="from", hover=("model", "part", "r2")),
@@ -124,6 +130,17 @@ def court(said) -> FigureSpec:
         use=lambda t: t["divides"].map({True: "may be divided by", False: "stands beside it"})
     )
     hover = ("estimator", "ceiling", "ceiling_low", "ceiling_high", "use", "flag")
+    raw = said.frame.drop_duplicates("model")
+    raw = pd.DataFrame(
+        {
+            "estimator": "r of " + raw["model"],
+            "ceiling": raw["r"],
+            "use": "what is reached",
+            "flag": "",
+        }
+    )
+    if len(table):
+        table = pd.concat([table, raw], ignore_index=True)
     mark = Mark(
         "points",
         table,
@@ -134,9 +151,7 @@ def court(said) -> FigureSpec:
         colour="use",
         hover=hover,
     )
-    raw = said.frame.drop_duplicates("model")
-    rules = tuple(Rule("y", row.r, row.model) for row in raw.itertuples())
-    return _spec(said, "Which ceiling, and what does it do?", (mark,), rules, horizontal=True)
+    return _spec(said, "Which ceiling, and what does it do?", (mark,), horizontal=True)
 
 
 def shares(said) -> FigureSpec:
@@ -199,7 +214,7 @@ def waterfall(said, title: str = "From 2021's number to today's?") -> FigureSpec
     frame[ITEM] = frame["step"]
     hover = tuple(name for name in ("model", "step", "value", "change", "share") if name in frame)
     bars = Mark("bars", frame, "step", "top", colour="does", base="bottom", hover=hover)
-    above = frame.assign(top=frame["top"] + 0.08 * frame["top"].abs().max())
+    above = frame.assign(top=frame["top"] + 0.02 * frame["top"].abs().max())
     words = Mark("text", above, "step", "top", label="words")
     return _spec(said, title, (bars, words), (Rule("y", 0.0),))
 

@@ -468,13 +468,14 @@ def sheet(found: Found, model: str, asked: Asked, format: str = "pdf") -> bytes:
         for label, spec in _figures(name, answer).items()
         if not spec.empty and not (name == "waterfall" and label.endswith(others))
     ]
-    specs += [_published().spec] if specs else []
+    story = _published().spec
+    specs += [story] if specs else []
     if not specs:
         raise BrainLensError(
             "No panel has an answer", remedy="Choose another recording or other panels"
         )
     title = f"Is this number real? {', '.join(asked.models)} on {asked.open().id}, {asked.protocol.name}"
-    words = [title, said.sentence, *why_empty(found).values(), said.caption]
+    words = [title, said.sentence, *why_empty(found).values(), said.caption, story.answer]
     return figure(
         specs, format, width_mm=190, height_mm=277, font_size=6, heading=tuple(words),
         metadata={"Title": title},

@@ -123,8 +123,8 @@ def test_the_runs_are_plans_without_a_cell_too_many():
     assert cells == wanted and not empty
     assert sum("@untrained" in model for plan in made for model in plan.models) == 2  # not of GloVe
     assert (
-        len(needs("waterfall", asked)) == 18
-    )  # per model: 2021, and 2^3 runs; both layer choices read one fit
+        len(needs("waterfall", asked)) == 20
+    )  # per model: its score, 2021, and 2^3 runs; both layer choices read one fit
     with pytest.raises(BrainLensError, match="odd"):
         needs("odd", asked)
     with pytest.raises(BrainLensError, match="No model"):
