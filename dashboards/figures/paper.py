@@ -13,7 +13,6 @@ import textwrap
 import threading
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
 from itertools import product
 from string import ascii_uppercase
 
@@ -30,6 +29,18 @@ from matplotlib.ticker import FixedLocator, FuncFormatter, MaxNLocator, NullForm
 from dashboards.figures.labels import place_labels, spread
 from dashboards.figures.panels import Drawing, Entry, Panel, X, drawing
 from dashboards.figures.paper_ink import DRAWERS, rule_area, rule_line, small
+from dashboards.figures.paper_layout import (
+    FOOT_MM,
+    Ink,
+    crowded,
+    entries_of,
+    fitted,
+    grid_of,
+    height_of,
+    least_height,
+    legend_columns,
+    name_size,
+)
 from dashboards.figures.spec import FigureSpec
 from dashboards.figures.style import ink
 from data.errors import BrainLensError, unknown
@@ -39,41 +50,10 @@ __all__ = ["FORMATS", "LEGENDS", "WIDTHS_MM", "Ink", "boxes", "render"]
 WIDTHS_MM = (85, 114, 174)
 """One column, one and a half, two."""
 FORMATS = ("pdf", "svg", "png")
-MOST_ENTRIES = 20
-"""More names than this make no legend."""
 LEGENDS = ("top", "right", "none")
 _MM = 1 / 25.4
-_FOOT = 2.4
-"""Millimetres at the foot of a crowded figure for the count of names that found no room."""
 _LOCK = threading.Lock()  # rcParams are global to the process
 _FONTS = ("Arial", "Helvetica", "Liberation Sans", "DejaVu Sans")
-
-
-@dataclass(frozen=True)
-class Ink:
-    """How a figure is printed.
-
-    Parameters
-    ----------
-    font_size : float
-        Points; tick labels and legend are one point smaller, never below 5.
-    line_width : float
-        Times the lines and points of the house.
-    legend : str
-        ``"top"``, ``"right"`` or ``"none"``.
-    corner : str
-        Small words in the lower right corner, such as a short link; empty for none.
-    theme : str
-    heading : tuple of str
-        Paragraphs above the panels of a page, the first one in bold.
-    """
-
-    font_size: float = 7
-    line_width: float = 1.0
-    legend: str = "top"
-    corner: str = ""
-    theme: str = "light"
-    heading: tuple[str, ...] = ()
 
 
 def render(
@@ -198,12 +178,12 @@ def _drawn(
     across = 1 if len(plans) == 1 else max(1, min(len(plans), int(width_mm // 80), 3))
     rows = [plans[i : i + across] for i in range(0, len(plans), across)]
     each = width_mm / across
-    heights = [max(_height(plan, each, style) for plan in row) for row in rows]
+    heights = [max(height_of(plan, each, style) for plan in row) for row in rows]
     paragraphs = _paragraphs(style, width_mm)
     above = (len(paragraphs) + 0.8) * 1.3 * style.font_size * 25.4 / 72 if paragraphs else 0.0
     if height_mm:
-        least = [max(_least(plan, each, style) for plan in row) for row in rows]
-        heights = _fitted(heights, least, height_mm - above)
+        least = [max(least_height(plan, each, style) for plan in row) for row in rows]
+        heights = fitted(heights, least, height_mm - above)
     with _LOCK, mpl.rc_context(_rc(style)):
         figure = Figure(
             figsize=(width_mm * _MM, (sum(heights) + above) * _MM),
@@ -214,8 +194,8 @@ def _drawn(
         FigureCanvasAgg(figure)
         figure.get_layout_engine().set(w_pad=2.5 / 72, h_pad=2 / 72, wspace=0.03,
                                        hspace=0.07 if len(rows) < 5 else 0.01)  # fmt: skip
-        if any(_crowded(plan) for plan in plans):  # a line for the count of names that find no room
-            foot = _FOOT / (sum(heights) + above)
+        if any(crowded(plan) for plan in plans):  # a line for the count of names that find no room
+            foot = FOOT_MM / (sum(heights) + above)
             figure.get_layout_engine().set(rect=(0, foot, 1, 1 - foot))
         page = figure
         if paragraphs:
@@ -303,7 +283,7 @@ def _part(part, plan: Drawing, size: tuple[float, float], style: Ink, letter: st
     """One figure of the sheet; its axes."""
     if plan.spec.brain is not None:
         return _cortex(part, plan, style, letter)
-    rows, columns = _grid(plan, size[0] / _MM, style.font_size)
+    rows, columns = grid_of(plan, size[0] / _MM, style.font_size)
     if plan.spec.heat is not None:
         grid = _with_heat(part, plan, style)
     else:
@@ -429,86 +409,6 @@ def _rc(style: Ink) -> dict:
     }
 
 
-def _grid(plan: Drawing, width_mm: float, font_size: float = 7) -> tuple[int, int]:
-    count = len(plan.panels)
-    columns = min(count, max(1, int(width_mm // (6 * font_size))), 4)
-    return -(-count // columns), columns
-
-
-def _height(plan: Drawing, width_mm: float, style: Ink) -> float:
-    font_size = style.font_size
-    if (
-        brain := plan.spec.brain
-    ) is not None:  # outside views are about 3 : 4, flat maps 1 : 1 and twice as wide
-        views = sum(0.30 if surface == "flat" else 0.19 for surface in brain.surfaces)
-        return width_mm * views + 1.1 * font_size * (len(brain.surfaces) + 2)
-    rows, columns = _grid(plan, width_mm, font_size)
-    if plan.spec.horizontal:
-        names = plan.categories or ()
-        line = _name_size(len(names), font_size) * 0.3528 * 1.24
-        heads = (
-            max((len(str(name)[:18]) for name in plan.spec.heat.columns), default=0)
-            if plan.spec.heat is not None
-            else 0
-        )
-        return max(30.0, line * len(names)) * rows + 14 + 0.75 * heads
-    panel = width_mm / columns * (0.68 if columns == 1 else 0.95)
-    if width_mm > 140 and columns == 1:
-        panel = width_mm * 0.55
-    if _crowded(plan) and columns == 1:
-        panel = max(panel, width_mm * (0.95 if width_mm < 100 else 0.72))
-    entries = _entries(plan)
-    legend = (
-        3.2 * -(-len(entries) // _legend_columns(entries, font_size, width_mm))
-        if entries and style.legend == "top"
-        else 0.0
-    )
-    return panel * rows + legend + 4 + _FOOT * _crowded(plan)
-
-
-def _least(plan: Drawing, width_mm: float, style: Ink) -> float:
-    """Millimetres below which names, legend and axis of a figure would lie on each other."""
-    if plan.spec.brain is not None:
-        return _height(plan, width_mm, style)
-    names, size = plan.categories or (), style.font_size
-    line = _name_size(len(names), size) * 0.3528 * 1.24
-    entries = _entries(plan) if style.legend == "top" else []
-    legend = -(-len(entries) // _legend_columns(entries, size, width_mm)) if entries else 0
-    around = (
-        legend + 4.5
-    ) * 1.24 * 0.3528 * size + 3  # the title, the ticks and what stands below them
-    longest = max(map(len, names), default=0)
-    if plan.spec.horizontal:
-        heads = 0 if plan.spec.heat is None else max(len(str(one)[:18]) for one in plan.spec.heat)
-        beside = max(line, 1.5 * round(0.8 / plan.width))
-        return around + 0.75 * heads + beside * (len(names) + 0.6)
-    slanted = longest * small(size) * 0.5 > 0.82 * width_mm * _MM * 72 / max(1, len(names))
-    return (
-        around
-        + 16 * _grid(plan, width_mm, size)[0]
-        + (0.1 * longest * small(size) if slanted else 0)
-    )
-
-
-def _fitted(heights: list[float], least: list[float], room: float) -> list[float]:
-    """Rows that fill the page: each as it needs, and what is left in proportion to what it would like."""
-    if len(heights) == 1:
-        return [room]
-    wished = [max(one, low) for one, low in zip(heights, least)]
-    if room <= sum(least):
-        return [room * low / sum(least) for low in least]
-    spare = [one - low + 1e-6 for one, low in zip(wished, least)]
-    return [low + (room - sum(least)) * one / sum(spare) for low, one in zip(least, spare)]
-
-
-def _crowded(plan: Drawing) -> bool:
-    """Whether so many points are named that some names may find no room."""
-    labelled = (
-        mark for mark in plan.spec.marks if mark.label is not None and mark.kind == "points"
-    )
-    return sum(len(mark.frame) for mark in labelled) > 15
-
-
 # ---- one panel ----------------------------------------------------------------------------------------------------------
 def _panel(axes, plan: Drawing, panel: Panel, style: Ink, width: float) -> None:
     spec, font_size = plan.spec, style.font_size
@@ -587,14 +487,9 @@ def _with_room(plan: Drawing, inches: float, font_size: float) -> list[float]:
 
 def _ranking_axis(axes, plan: Drawing, font_size: float) -> None:
     names = plan.categories or ()
-    axes.set_yticks(range(len(names)), names, fontsize=_name_size(len(names), font_size))
+    axes.set_yticks(range(len(names)), names, fontsize=name_size(len(names), font_size))
     axes.tick_params(axis="y", length=0)
     axes.grid(axis="y", color=ink("grid", plan.theme), linewidth=0.4, zorder=0)
-
-
-def _name_size(names: int, font_size: float) -> float:
-    """Points of the names of a ranking: smaller where there are many, never below 5."""
-    return max(5.0, small(font_size) if names <= 24 else min(small(font_size), 5.5))
 
 
 def _category_axis(axes, categories: tuple[str, ...], inches: float, font_size: float) -> None:
@@ -637,32 +532,8 @@ def _wrapped(words: str, room: float, font_size: float) -> str:
     return "\n".join(textwrap.wrap(words, even, break_long_words=False))
 
 
-def _entries(plan: Drawing) -> list[Entry]:
-    """The legend's entries; names that are written beside their points need none."""
-    entries = plan.legend()
-    labelled = any(
-        mark.label is not None and mark.kind == "points" and not mark.muted
-        for mark in plan.spec.marks
-    )
-    if labelled and len(entries) > 8:
-        entries = [entry for entry in entries if entry.explains]
-    if (
-        len(entries) > MOST_ENTRIES
-    ):  # a legend larger than its figure: the table and the screen name them
-        entries = [entry for entry in entries if entry.explains]
-    return [] if len(entries) == 1 and not entries[0].explains else entries
-
-
-def _legend_columns(entries: list[Entry], font_size: float, width_mm: float) -> int:
-    longest = max(len(entry.name) for entry in entries)
-    columns = max(
-        1, min(len(entries), int(width_mm / 25.4 * 72 // (longest * small(font_size) * 0.52 + 24)))
-    )
-    return -(-len(entries) // -(-len(entries) // columns))
-
-
 def _legend(figure, plan: Drawing, style: Ink, width_mm: float) -> None:
-    entries = _entries(plan) if style.legend != "none" else []
+    entries = entries_of(plan) if style.legend != "none" else []
     if entries:
         font_size, above = style.font_size, style.legend == "top"
         figure.legend(
@@ -671,7 +542,7 @@ def _legend(figure, plan: Drawing, style: Ink, width_mm: float) -> None:
             frameon=False,
             handlelength=1.7,
             columnspacing=1.2,
-            ncols=_legend_columns(entries, font_size, width_mm) if above else 1,
+            ncols=legend_columns(entries, font_size, width_mm) if above else 1,
             handletextpad=0.5,
             borderpad=0.25,
             labelspacing=0.3,

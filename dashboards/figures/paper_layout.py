@@ -1,0 +1,166 @@
+"""How large a printed figure is, and how the figures of one page share it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from dashboards.figures.panels import Drawing, Entry
+from dashboards.figures.paper_ink import small
+
+__all__ = [
+    "FOOT_MM",
+    "Ink",
+    "crowded",
+    "entries_of",
+    "fitted",
+    "grid_of",
+    "height_of",
+    "least_height",
+    "legend_columns",
+    "name_size",
+]
+
+MOST_ENTRIES = 20
+"""More names than this make no legend."""
+FOOT_MM = 2.4
+"""At the foot of a crowded figure, for the count of names that found no room."""
+_MM = 1 / 25.4
+
+
+@dataclass(frozen=True)
+class Ink:
+    """How a figure is printed.
+
+    Parameters
+    ----------
+    font_size : float
+        Points; tick labels and legend are one point smaller, never below 5.
+    line_width : float
+        Times the lines and points of the house.
+    legend : str
+        ``"top"``, ``"right"`` or ``"none"``.
+    corner : str
+        Small words in the lower right corner, such as a short link; empty for none.
+    theme : str
+    heading : tuple of str
+        Paragraphs above the panels of a page, the first one in bold.
+    """
+
+    font_size: float = 7
+    line_width: float = 1.0
+    legend: str = "top"
+    corner: str = ""
+    theme: str = "light"
+    heading: tuple[str, ...] = ()
+
+
+def grid_of(plan: Drawing, width_mm: float, font_size: float = 7) -> tuple[int, int]:
+    """Rows and columns of the parts of a figure."""
+    count = len(plan.panels)
+    columns = min(count, max(1, int(width_mm // (6 * font_size))), 4)
+    return -(-count // columns), columns
+
+
+def height_of(plan: Drawing, width_mm: float, style: Ink) -> float:
+    """Millimetres that suit what a figure shows."""
+    font_size = style.font_size
+    if (
+        brain := plan.spec.brain
+    ) is not None:  # outside views are about 3 : 4, flat maps 1 : 1 and twice as wide
+        views = sum(0.30 if surface == "flat" else 0.19 for surface in brain.surfaces)
+        return width_mm * views + 1.1 * font_size * (len(brain.surfaces) + 2)
+    rows, columns = grid_of(plan, width_mm, font_size)
+    if plan.spec.horizontal:
+        names = plan.categories or ()
+        line = name_size(len(names), font_size) * 0.3528 * 1.24
+        heads = (
+            max((len(str(name)[:18]) for name in plan.spec.heat.columns), default=0)
+            if plan.spec.heat is not None
+            else 0
+        )
+        return max(30.0, line * len(names)) * rows + 14 + 0.75 * heads
+    panel = width_mm / columns * (0.68 if columns == 1 else 0.95)
+    if width_mm > 140 and columns == 1:
+        panel = width_mm * 0.55
+    if crowded(plan) and columns == 1:
+        panel = max(panel, width_mm * (0.95 if width_mm < 100 else 0.72))
+    entries = entries_of(plan)
+    legend = (
+        3.2 * -(-len(entries) // legend_columns(entries, font_size, width_mm))
+        if entries and style.legend == "top"
+        else 0.0
+    )
+    return panel * rows + legend + 4 + FOOT_MM * crowded(plan)
+
+
+def least_height(plan: Drawing, width_mm: float, style: Ink) -> float:
+    """Millimetres below which names, legend and axis of a figure would lie on each other."""
+    if plan.spec.brain is not None:
+        return height_of(plan, width_mm, style)
+    names, size = plan.categories or (), style.font_size
+    line = name_size(len(names), size) * 0.3528 * 1.24
+    entries = entries_of(plan) if style.legend == "top" else []
+    legend = -(-len(entries) // legend_columns(entries, size, width_mm)) if entries else 0
+    around = (
+        legend + 4.5
+    ) * 1.24 * 0.3528 * size + 3  # the title, the ticks and what stands below them
+    longest = max(map(len, names), default=0)
+    if plan.spec.horizontal:
+        heads = 0 if plan.spec.heat is None else max(len(str(one)[:18]) for one in plan.spec.heat)
+        beside = max(line, 1.5 * round(0.8 / plan.width))
+        return around + 0.75 * heads + beside * (len(names) + 0.6)
+    slanted = longest * small(size) * 0.5 > 0.82 * width_mm * _MM * 72 / max(1, len(names))
+    return (
+        around
+        + 16 * grid_of(plan, width_mm, size)[0]
+        + (0.1 * longest * small(size) if slanted else 0)
+    )
+
+
+def fitted(heights: list[float], least: list[float], room: float) -> list[float]:
+    """Rows that fill the page: each as it needs, and what is left in proportion to what it would like."""
+    if len(heights) == 1:
+        return [room]
+    wished = [max(one, low) for one, low in zip(heights, least)]
+    if room <= sum(least):
+        return [room * low / sum(least) for low in least]
+    spare = [one - low + 1e-6 for one, low in zip(wished, least)]
+    return [low + (room - sum(least)) * one / sum(spare) for low, one in zip(least, spare)]
+
+
+def crowded(plan: Drawing) -> bool:
+    """Whether so many points are named that some names may find no room."""
+    labelled = (
+        mark for mark in plan.spec.marks if mark.label is not None and mark.kind == "points"
+    )
+    return sum(len(mark.frame) for mark in labelled) > 15
+
+
+def name_size(names: int, font_size: float) -> float:
+    """Points of the names of a ranking: smaller where there are many, never below 5."""
+    return max(5.0, small(font_size) if names <= 24 else min(small(font_size), 5.5))
+
+
+def entries_of(plan: Drawing) -> list[Entry]:
+    """The legend's entries; names that are written beside their points need none."""
+    entries = plan.legend()
+    labelled = any(
+        mark.label is not None and mark.kind == "points" and not mark.muted
+        for mark in plan.spec.marks
+    )
+    if labelled and len(entries) > 8:
+        entries = [entry for entry in entries if entry.explains]
+    if (
+        len(entries) > MOST_ENTRIES
+    ):  # a legend larger than its figure: the table and the screen name them
+        entries = [entry for entry in entries if entry.explains]
+    return [] if len(entries) == 1 and not entries[0].explains else entries
+
+
+def legend_columns(entries: list[Entry], font_size: float, width_mm: float) -> int:
+    """Into how many columns the names of a legend fit, lines about equally full."""
+    longest = max(len(entry.name) for entry in entries)
+    columns = max(
+        1, min(len(entries), int(width_mm / 25.4 * 72 // (longest * small(font_size) * 0.52 + 24)))
+    )
+    return -(-len(entries) // -(-len(entries) // columns))
