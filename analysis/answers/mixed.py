@@ -30,7 +30,8 @@ def mixed_fits(found: Sequence[Reading], recording: str) -> Answer | None:
     own = [one for one in found if one.recording == recording and one.fit is not None]
     if not own:
         return None
-    frame = pd.concat([one.fit.assign(model=one.model) for one in own], ignore_index=True)
+    fits = [one.fit.assign(model=one.model) for one in own if one.fit is not None]
+    frame = pd.concat(fits, ignore_index=True)
     frame = frame[["model", *frame.columns.drop("model")]]
     tests = pd.DataFrame([one.about["test"] for one in own])
     said = []
