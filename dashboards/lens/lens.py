@@ -316,7 +316,6 @@ class Lens(pn.viewable.Viewer):
         self._answer_box.visible = bool(self._answer.object)
         self._tiles.tell(view.tiles, self._colours([tile.model for tile in view.tiles]))
         self._tiles_box.visible = bool(view.tiles)
-        self._stamps.tell(view.stamps)
         self._table.notes = view.notes
         self._table.tables = {picture.label: picture.table for picture in pictures}
         self._notes.visible = view.there and bool(view.notes)
@@ -379,6 +378,9 @@ class Lens(pn.viewable.Viewer):
             there and active == 1,
         )
         self._table.look(there and active == 1)
+        pictures = self.shown.pictures if self._figure_tab.visible else ()
+        first = {picture.spec.stamp for picture in pictures[:1] if not picture.spec.empty}
+        self._stamps.tell(self.shown.stamps, drawn=first)
         if self.selection.lens == self.slug:
             self.selection.tab = TABS[active].lower()
 

@@ -351,11 +351,13 @@ def profile(answer, scores: list, *, normalised: bool) -> FigureSpec:
         ("normalised", "Share of the ceiling") if normalised else ("r", answer.axes["y_title"])
     )
     frame = answer.frame[answer.frame[value].notna()]
+    alone = not frame.empty and frame.groupby("model")["layer"].nunique().max() == 1
+    across = "model" if alone else "depth"  # one layer has no depth
     marks = [
         Mark(
-            "line",
+            "points" if alone else "line",
             frame,
-            "depth",
+            across,
             value,
             f"{value}_low",
             f"{value}_high",
@@ -367,13 +369,14 @@ def profile(answer, scores: list, *, normalised: bool) -> FigureSpec:
         marks.insert(
             0,
             Mark(
-                "line",
+                "points" if alone else "line",
                 frame,
-                "depth",
+                across,
                 "r_shuffled",
-                colour="model",
+                colour=None if alone else "model",
                 name="shuffled folds",
                 dashed=True,
+                muted=alone,
             ),
         )
     nested = frame["optimism"].notna()
@@ -382,7 +385,7 @@ def profile(answer, scores: list, *, normalised: bool) -> FigureSpec:
             Mark(
                 "points",
                 best,
-                "depth",
+                across,
                 value,
                 hover=(*_HOVER, "optimism"),
                 name="best on the same data",
@@ -391,14 +394,14 @@ def profile(answer, scores: list, *, normalised: bool) -> FigureSpec:
     chosen = frame[frame["chosen"]]
     if len(chosen):
         marks.append(
-            Mark("points", chosen, "depth", value, colour="model", hover=_HOVER, ringed=True)
+            Mark("points", chosen, across, value, colour="model", hover=_HOVER, ringed=True)
         )
     controls = [] if normalised else control_rules(scores)
     rules = [Rule("y", 0.0), *controls, *ceiling_rules(scores[0], normalised=normalised)]
     return FigureSpec(
         Layers.question,
         tuple(marks),
-        answer.axes["x_title"],
+        "Model (each has one layer)" if alone else answer.axes["x_title"],
         title,
         tuple(rules),
         answer=answer.sentence,

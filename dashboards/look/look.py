@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from html import escape
 
 import panel as pn
@@ -176,10 +176,13 @@ class Labels(pn.pane.HTML):
             styles={"flex": "1 1 110px", "min-width": "0"},
         )
 
-    def tell(self, labels: Sequence[str]) -> None:
-        """Show these."""
+    def tell(self, labels: Sequence[str], *, drawn: Collection[str] = ()) -> None:
+        """Show these; what is ``drawn`` in the figure already is there for screen readers only."""
         words = "".join(
-            f"<span tabindex='0' title='{plain(one)}'>{plain(one)}</span>" for one in labels
+            f"<i>{plain(one)}</i>"
+            if one in drawn
+            else f"<span tabindex='0' title='{plain(one)}'>{plain(one)}</span>"
+            for one in labels
         )
         words = f"<div class='labels'>{words}</div>" if words else ""
         if words != self.object:
@@ -187,7 +190,8 @@ class Labels(pn.pane.HTML):
 
 
 _LABELS = """
-.labels { display: flex; gap: 6px; overflow: hidden; }
+i { position: absolute; width: 1px; height: 1px; overflow: hidden; clip-path: inset(50%); }
+.labels { position: relative; display: flex; gap: 6px; overflow: hidden; }
 span { border: 1px solid; border-radius: 11px; padding: 1px 9px; font-size: .78rem; line-height: 1.4; white-space: nowrap;
   overflow: hidden; text-overflow: ellipsis; min-width: 2.2em; flex: 0 6 auto;
   color: var(--mui-palette-warning-main, #8a4b00); }

@@ -29,10 +29,16 @@ class Activity:
         self._inbox = Inbox(self._show)
         self._asked: set[int] = set()
         self._list = pmui.Column(sizing_mode="stretch_width", margin=0)
-        self.drawer = pmui.Drawer(
+        self._inside = pmui.Column(
             heading("Activity", "h5", margin=(56, 16, 4, 16)),
             note("Everything this program computes, in all windows.", margin=(0, 16, 8, 16)),
             self._list,
+            visible=False,  # a drawer that is closed is read out all the same
+            sizing_mode="stretch_width",
+            margin=0,
+        )
+        self.drawer = pmui.Drawer(
+            self._inside,
             anchor="right",
             size=400,
             variant="persistent",
@@ -50,6 +56,7 @@ class Activity:
             self._icon, content=0, color="secondary", overlap="circular", offset=(0, 0), margin=0,
             width=44,
         )  # fmt: skip
+        self.drawer.param.watch(lambda event: setattr(self._inside, "visible", event.new), "open")
         runner.watch(self._changed)
 
     def _toggle(self) -> None:

@@ -338,3 +338,16 @@ def test_history_is_bounded():
 )
 def test_durations(seconds, words):
     assert duration(seconds) == words
+
+
+def test_what_a_closed_drawer_holds_is_not_read_out(runner):
+    from dashboards.work.activity import Activity
+
+    activity = Activity(runner=runner)
+    inside = activity.drawer.objects[0]
+    assert not inside.visible
+    activity._toggle()
+    assert inside.visible
+    activity.drawer.open = False  # Esc
+    assert not inside.visible
+    activity.close()

@@ -365,3 +365,12 @@ def test_what_fails_for_the_same_reason_shares_a_card():
     toy.desk.clear("two")
     toy.desk.clear("three")
     assert toy.desk.errors.objects == [other]
+
+
+def test_models_of_one_layer_have_no_depth_and_a_stamp_is_seen_once(clean_home):
+    lens = Layers(models=["random-64"], recording="simulated", protocol=QUICK).run(wait=True)
+    spec = lens.shown.pictures[0].spec
+    assert {mark.x for mark in spec.marks} == {"model"} and "epth" not in spec.x_title
+    assert "<i>simulated data</i>" in lens._stamps.object  # the figure says it
+    lens._tabs.active = 1
+    assert "<i>" not in lens._stamps.object and "simulated data" in lens._stamps.object
