@@ -42,6 +42,10 @@ _MEANINGS = {
 }
 _ONE = ("text", "subject")
 _NONE = "(none)"
+_LONG = (
+    "One row per person and stimulus: a trial that breaks a rule loses its response, its word stays as context. In rules the "
+    "person, the text and the response are called person, text and rt; other columns keep their names."
+)
 _DROP = """
 .filepond { box-shadow: none !important; background: transparent !important; border: none !important; }
 .filepond--root { font-family: inherit; min-height: 120px; border-radius: 8px; }
@@ -158,8 +162,8 @@ class Upload(pmui.Column):
             return
         self.staged, names, plain, corpora, self._source, taken = found
         self._build(names, plain, corpora)
-        if taken:
-            self._form.insert(1, self._trials_box(taken))
+        if taken or plain.get("subject"):  # a row per person: some may not count
+            self._form.insert(1, self._trials_box(taken or _LONG))
         self._form.visible = True
         self.check()
 
@@ -201,7 +205,18 @@ class Upload(pmui.Column):
         rules = [line.strip() for line in self._kept_rules[0].splitlines() if line.strip()]
         self._add.disabled = True
         self._desk.clear("upload")
-        work = partial(_read_staged, self._source, rules, self._kept_rules[1].split(","))
+        missing = [code.strip() for code in self._kept_rules[1].split(",") if code.strip()]
+        said = self.said() if self.staged == self._source else {}
+        roles = {
+            "person": said.get("subject"),
+            "text": said.get("text"),
+            "rt": said.get("responses"),
+            "item": said.get("context") or said.get("group"),
+        }
+        named = {
+            role: one[0] if isinstance(one, list) else one for role, one in roles.items() if one
+        }
+        work = partial(_read_staged, self._source, rules, missing, columns=named)
         self._desk.submit(
             f"upload-rules:{self._source}:{self._kept_rules}",
             "Applying the rules",
@@ -464,9 +479,9 @@ def _staged(files: dict[str, bytes], report) -> tuple:
         raise
 
 
-def _read_staged(source: Path, rules, missing, report) -> tuple:
+def _read_staged(source: Path, rules, missing, report, columns=None) -> tuple:
     """The table of a staged file, its columns and corpora, the file itself, and how an experiment's trials were taken in."""
-    staged, taken = shelf.take_in(source, rules=rules, missing=missing)
+    staged, taken = shelf.take_in(source, rules=rules, missing=missing, columns=columns)
     return staged, *shelf.columns(staged), corpora_of(staged), source, taken
 
 

@@ -144,14 +144,18 @@ def _main(names: list[str]) -> str:
 
 
 def take_in(
-    staged: Path, *, rules: Sequence[str] = (), missing: Sequence[str] = ()
+    staged: Path,
+    *,
+    rules: Sequence[str] = (),
+    missing: Sequence[str] = (),
+    columns: Mapping[str, str] | None = None,
 ) -> tuple[Path, str]:
-    """Trials of experiment software as a table beside what was staged; any other file stays as it is.
+    """Trials of experiment software, or a long table under rules, as a table beside what was staged; others stay as they are.
 
     Parameters
     ----------
-    rules, missing : sequence of str
-        As of :func:`data.own.experiments.import_trials`.
+    rules, missing, columns
+        As of :func:`data.own.experiments.import_trials`. A long table is taken in only where there are rules or codes.
 
     Returns
     -------
@@ -160,9 +164,12 @@ def take_in(
     str
         How the trials were understood and what was left out; "" where the file is none of an experiment.
     """
-    if formats.handles(staged) or layout_of(staged) not in ("ibex", "prompts", "files"):
+    if formats.handles(staged):
         return staged, ""
-    made = import_trials(staged, rules=rules, missing=missing)
+    plain = layout_of(staged) == "table"
+    if plain and not (rules or missing):
+        return staged, ""
+    made = import_trials(staged, rules=rules, missing=missing, columns=columns if plain else None)
     place = staged.with_name("trials-of-" + staged.name.partition(".")[0] + ".csv")
     place.unlink(missing_ok=True)
     made.write(place)

@@ -263,6 +263,29 @@ def test_one_of_several_corpora_in_a_table_is_chosen_and_added_under_its_name(li
     assert recording("times-provo").n_stimuli == 24
 
 
+def test_a_long_table_has_its_codes_and_rules_on_the_page(library, clean_home, tmp_path):
+    from data.readers.trials import trials
+
+    read = ["The", "quick", "brown", "fox", "jumps", "over", "it"]
+    rows = [
+        f"s{p},t{t},{'easy' if t % 2 else 'hard'},{read[k - t]},{-999 if (p, t, k) == (1, 2, 3) else 300 + 9 * k + p + t}"
+        for p in range(5) for t in range(4) for k in range(7)
+    ]  # fmt: skip
+    upload = library.upload
+    upload.take({"mine.csv": "\n".join(["participant,story,condition,word,RT", *rows]).encode()})
+    settle(library, lambda: upload.pickers and "It can be used" in words(upload._report))
+    assert "0 ms or less" in words(upload._report)
+    upload._missing.value, upload._rules.value = "-999", "rt < 350"
+    upload._again()
+    settle(library, lambda: "trials count, 5 people" in words(upload._form.objects)
+           and not upload._add.disabled)  # fmt: skip
+    upload.add()
+    settle(library, lambda: "trials-of-mine" in library.recordings.ids)
+    long = trials("trials-of-mine")
+    assert long["rt"].between(300, 350).all() and 100 < len(long) < 140
+    assert set(long["condition"]) == {"easy", "hard"}
+
+
 def test_results_of_an_experiment_are_taken_in_under_rules(library, clean_home, tmp_path):
     from data.readers.trials import trials
     from tests.data import experiment_files as files

@@ -191,3 +191,17 @@ def test_choices_with_times_in_a_list(tmp_path):
     table = import_trials(tmp_path / "p.jsonl").table
     assert list(table["text"]) == ["table", "flummol"] and list(table["rt"]) == [512.0, 730.5]
     assert list(table["response"]) == ["a", "l"] and set(table["person"]) == {"7"}
+
+
+def test_words_of_a_long_table_stand_in_their_texts(tmp_path):
+    """Person, item, word and time, in order of reading: no column numbers the trials or the words."""
+    read = {"a": ["The", "cat", "sat"], "b": ["The", "dog", "sat", "down"]}
+    rows = [
+        f"{p},{t},{word},{300 + k}" for p in "xyz" for t in read for k, word in enumerate(read[t])
+    ]
+    (tmp_path / "long.csv").write_text("\n".join(["participant,story,word,RT", *rows]))
+    made = import_trials(tmp_path / "long.csv")
+    assert len(made.table) == 21 and made.table["stimulus_id"].nunique() == 7
+    first = made.table[made.table["person"] == "x"]
+    assert list(first["stimulus_id"]) == ["a.1", "a.2", "a.3", "b.1", "b.2", "b.3", "b.4"]
+    assert made.said["context"] == ["text_id"]

@@ -32,7 +32,19 @@ ROLES: dict[str, tuple[str, ...]] = {
     ),
     "text": ("word", "text", "stimulus", "token", "target", "sentence"),
     "rt": ("rt", "readingtime", "rtms", "reactiontime", "responsetime", "latency"),
-    "item": ("item", "itemid", "itemnumber", "itemnum", "itemnr", "sentenceid", "stimid"),
+    "item": (
+        *("item", "itemid", "itemnumber", "itemnum", "itemnr", "sentenceid", "stimid"),
+        *(
+            "story",
+            "storyid",
+            "passage",
+            "passageid",
+            "textid",
+            "docid",
+            "paragraph",
+            "paragraphid",
+        ),
+    ),
     "condition": ("condition", "cond", "conditionid"),
     "trial": ("trial", "trialid", "trialorder", "trialnumber", "trialnr", "trialindex"),
     "word_position": (
@@ -103,10 +115,20 @@ def plain_trials(tables: list[Table], columns: Mapping[str, str]) -> tuple[pd.Da
     notes += more
     notes += _people(frame, tables)
     frame = frame.drop(columns=[_FILE])
+    if "word_position" not in frame and "trial" not in frame and _words_of_items(frame):
+        frame["trial"] = frame["item"]
     if "trial" in frame and "word_position" not in frame:
         frame["word_position"] = frame.groupby(["person", "trial"], sort=False).cumcount() + 1
         notes.append("words are numbered in the order of their rows inside each trial")
     return frame, notes
+
+
+def _words_of_items(frame: pd.DataFrame) -> bool:
+    """Whether the rows of a person and an item are the words of a text, one a row."""
+    if "item" not in frame:
+        return False
+    single = frame["text"].astype(str).str.split().str.len() <= 1
+    return bool(single.mean() > 0.9 and frame.groupby(["person", "item"]).size().median() > 1)
 
 
 _FILE = "file of the row"
