@@ -7,6 +7,7 @@ in float64 on the CPU.
 
 from __future__ import annotations
 
+import threading
 from typing import Any
 
 import numpy as np
@@ -17,6 +18,8 @@ from analysis.mapping.ridge import TIE, InnerFold, Penalties
 from data.errors import BrainLensError
 
 __all__ = ["BLOCK", "FEEDERS", "on_device", "torch_device", "torch_eigh", "torch_roots"]
+
+_first = threading.Lock()
 
 BLOCK = 16384
 """Targets at a time: few and large transfers."""
@@ -44,7 +47,12 @@ def torch_device(name: str):
             choices=["cpu", "torch"],
             remedy="Choose device='cpu'",
         )
-    return torch.device(name)
+    chosen = torch.device(name)
+    with (
+        _first
+    ):  # torch loads the card's solver at the first call, and two threads must not do so at once
+        torch.linalg.cholesky(torch.ones(1, 1, device=chosen))
+    return chosen
 
 
 def torch_eigh(device):

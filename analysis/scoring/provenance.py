@@ -11,20 +11,22 @@ import numpy as np
 from analysis.protocol import Protocol
 from data.recording import Recording
 
-__all__ = ["provenance"]
+__all__ = ["provenance", "recorded"]
 
 
 def provenance(
-    source, recording: Recording, protocol: Protocol, parts, ceiling, made: Sequence[dict]
+    source, about: dict, protocol: Protocol, parts, ceiling, made: Sequence[dict]
 ) -> dict:
     """The record behind a score: model, tokenizer, stimuli, folds, ceiling, versions; ready for JSON.
 
     Parameters
     ----------
+    about : dict
+        Of :func:`recorded`.
     made : sequence of dict
         What was written down when each layer was computed (:func:`analysis.store.keys.made`).
     """
-    card, subjects = source.card, recording.subjects
+    card = source.card
     return {
         "protocol": protocol.to_dict(),
         "model": {
@@ -42,38 +44,44 @@ def provenance(
             "licence": card.licence,
             "citation": card.citation,
         },
-        "recording": {
-            "id": recording.id,
-            "kind": recording.kind,
-            "unit": recording.unit,
-            "scored_unit": recording.scored_unit,
-            "stimulus_hash": recording.stimulus_hash,
-            "response_hash": recording.response_hash,
-            "content_hash": recording.content_hash,
-            "n_stimuli": recording.n_measured,
-            "stops": _stops(recording),
-            "n_unmeasured": recording.n_stimuli - recording.n_measured,
-            "n_targets": recording.n_targets,
-            "n_subjects": 0 if subjects is None else len(set(subjects)),
-            "people": [] if subjects is None else sorted(set(map(str, subjects))),
-            "rows_hash": _rows_hash(recording),
-            **_text_hashes(recording),
-            "people_hashes": _people_hashes(recording),
-            "filters": [note for note in recording.notes if note.startswith("filter ")],
-            "averaged": recording.averaged,
-            "context": recording.context,
-            "group": recording.group,
-            "within": recording.within,
-            "simulated": recording.simulated,
-            "planted_ceiling": _planted(recording),
-            "quality": recording.quality,
-            "licence": recording.licence,
-            "citation": recording.citation,
-            "source": recording.source,
-        },
+        "recording": dict(about),
         "folds": _rules(parts, protocol),
         "ceiling": {"kind": ceiling.kind, "flag": ceiling.flag},
         **_made(made),
+    }
+
+
+def recorded(recording: Recording) -> dict:
+    """What a recording is, its hashes included; with many targets that takes a third of a second."""
+    subjects = recording.subjects
+    return {
+        "id": recording.id,
+        "kind": recording.kind,
+        "unit": recording.unit,
+        "scored_unit": recording.scored_unit,
+        "stimulus_hash": recording.stimulus_hash,
+        "response_hash": recording.response_hash,
+        "content_hash": recording.content_hash,
+        "n_stimuli": recording.n_measured,
+        "stops": _stops(recording),
+        "n_unmeasured": recording.n_stimuli - recording.n_measured,
+        "n_targets": recording.n_targets,
+        "n_subjects": 0 if subjects is None else len(set(subjects)),
+        "people": [] if subjects is None else sorted(set(map(str, subjects))),
+        "rows_hash": _rows_hash(recording),
+        **_text_hashes(recording),
+        "people_hashes": _people_hashes(recording),
+        "filters": [note for note in recording.notes if note.startswith("filter ")],
+        "averaged": recording.averaged,
+        "context": recording.context,
+        "group": recording.group,
+        "within": recording.within,
+        "simulated": recording.simulated,
+        "planted_ceiling": _planted(recording),
+        "quality": recording.quality,
+        "licence": recording.licence,
+        "citation": recording.citation,
+        "source": recording.source,
     }
 
 

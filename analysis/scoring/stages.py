@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Sequence
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -23,6 +24,7 @@ from analysis.scoring.case import Case
 from analysis.scoring.comparisons import ceiling_of, controls_of
 from analysis.scoring.folds import Run, fit_parts, twin_of
 from analysis.scoring.in_time import followed
+from analysis.scoring.provenance import recorded
 from analysis.store.keys import made
 
 __all__ = ["PREVIEW_TARGETS", "Stages", "bisection"]
@@ -53,6 +55,11 @@ class Stages:
         )
         self.ceiling = None
         self._activations: Any = None  # once they were asked for
+
+    @cached_property
+    def about(self) -> dict:
+        """The recording as provenance tells it, hashed once for all partial scores."""
+        return recorded(self.case.recording)
 
     def _stored(self, key: str, what: str) -> dict[int, xr.Dataset]:
         found = {n: self.case.store.load_score(f"{key}-{what}{n}") for n in self.case.numbers}

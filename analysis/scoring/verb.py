@@ -143,7 +143,7 @@ def _assemble(case: Case, work: Stages, runs: list[int], *, complete: bool) -> S
         _control_table(work.controls, recording, protocol),
         provenance=provenance(
             source,
-            recording,
+            work.about,
             protocol,
             case.every[0].parts,
             bound,

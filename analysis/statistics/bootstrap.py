@@ -192,7 +192,10 @@ def moments(
     fitted = np.zeros((len(folds), len(responses)))
     for number, (train, _) in enumerate(folds):
         fitted[number, train] = 1.0
-    centres = fitted @ np.where(seen, responses, 0.0) / np.maximum(fitted @ seen, 1.0)
+    if seen.all():
+        centres = fitted @ responses / np.maximum(fitted.sum(axis=1), 1.0)[:, None]
+    else:
+        centres = fitted @ np.where(seen, responses, 0.0) / np.maximum(fitted @ seen, 1.0)
 
     def of_fold(number: int, checkpoint) -> tuple[np.ndarray, np.ndarray]:
         """Sums (6, cells, targets) of one fold, and the group of each cell."""
@@ -486,9 +489,9 @@ def _person_draws(
     With each target's own score, and what each fold gives to the mean over targets (draws + 1, folds).
     """
     counted = np.concatenate([part.sums[N][:, mine] for part in parts])
-    classes = np.unique(counted, axis=1, return_inverse=True)[
-        1
-    ].ravel()  # targets with the same missing stimuli
+    classes = np.zeros(len(mine), int)  # targets with the same missing stimuli
+    if (counted != counted[:, :1]).any():
+        classes = np.unique(counted, axis=1, return_inverse=True)[1].ravel()
     own = np.empty(len(mine))
     columns, total, number = [], 0.0, 0
     for one in range(classes.max() + 1):
