@@ -39,7 +39,8 @@ def mixed_fits(found: Sequence[Reading], recording: str) -> Answer | None:
         failed = "" if row.converged else ", NOT CONVERGED"
         said.append(
             f"{row.model}: surprisal b = {row.b:.4g} per bit (z = {row.z:.2f}), chi2({row.df}) = {row.chi2:.1f}, "
-            f"p {_p(row.p)}, AIC {row.aic:,.1f} ({row.delta_aic:.1f} less than without it){failed}"
+            f"p {_p(row.p)}, AIC {row.aic:,.1f} ({abs(row.delta_aic):.1f} {'less' if row.delta_aic > 0 else 'more'} than without "
+            f"it){failed}"
         )
     several = tests["formula"].nunique() > 1
     formulas = "; ".join(

@@ -48,7 +48,7 @@ def laboratories(said) -> FigureSpec:
         said,
         "Does predictability show in the N400 of every laboratory?",
         (mark,),
-        (Rule("y", 0.0, "no effect"),),
+        (Rule("y", 0.0),),
     )
 
 
@@ -96,7 +96,7 @@ def predictability(said) -> FigureSpec:
         said,
         "Are reading times linear in probability or in its logarithm?",
         (mark,),
-        (Rule("y", 0.0, "no effect"),),
+        (Rule("y", 0.0),),
     )
 
 
@@ -151,9 +151,7 @@ def mixed_fits(said) -> FigureSpec:
     frame = said.frame[said.frame["per_sd"].notna()]
     hover = ("model", "term", "per_sd", "low", "high", "estimate", "standard_error", "z", "p")
     mark = Mark("points", frame, "term", "per_sd", "low", "high", colour="model", hover=hover)
-    return _spec(
-        said, "What did the mixed models estimate?", (mark,), (Rule("y", 0.0, "no effect"),)
-    )
+    return _spec(said, "What did the mixed models estimate?", (mark,), (Rule("y", 0.0),))
 
 
 def gains_of_people(
@@ -238,7 +236,7 @@ def likeness(said) -> FigureSpec:
             dots,
             "what",
             "r",
-            colour="who",
+            colour="direction",
             hover=("who", "person", "direction", "r"),
             muted=True,
         ),
@@ -249,7 +247,7 @@ def likeness(said) -> FigureSpec:
             "r",
             "low",
             "high",
-            colour="who",
+            colour="direction",
             hover=("who", "direction", "r", "low", "high", "n"),
         ),
     )
