@@ -7,6 +7,7 @@ belong to which entry of the legend.
 from __future__ import annotations
 
 import re
+import textwrap
 from dataclasses import replace
 from functools import partial
 from html import escape
@@ -381,6 +382,10 @@ def _picked(rows: pd.DataFrame, on_pick, attribute: str, old: list[int], new: li
     on_pick(rows.iloc[list(new)].to_dict("records"))
 
 
+WORDS_PT = 8
+"""Size of words on bars."""
+
+
 def labels(figure, plan: Drawing, panel: Panel, mark: Mark, area: tuple[int, int]) -> None:
     """Words beside points where there is room; the others are told by the hover card, the table and the print."""
     words = pd.concat(
@@ -392,7 +397,7 @@ def labels(figure, plan: Drawing, panel: Panel, mark: Mark, area: tuple[int, int
         ]
     )
     words = words[words[mark.label].notna() & (words[mark.label].astype(str) != "")]
-    if words.empty:
+    if words.empty or (mark.kind == "text" and _above(figure, plan, mark, words, area)):
         return
     points = plan.pixels(words[X], words[mark.y], area)
     sizes = np.array([[5.6 * len(str(word)) + 2, 12] for word in words[mark.label]])
@@ -434,3 +439,37 @@ def labels(figure, plan: Drawing, panel: Panel, mark: Mark, area: tuple[int, int
             ),
         )
     )
+
+
+def _above(figure, plan: Drawing, mark: Mark, words: pd.DataFrame, area: tuple[int, int]) -> bool:
+    """Words on bars, in the middle of each, with room above the highest; False where they are wider than a bar's place."""
+    if plan.categories is None or plan.spec.horizontal:
+        return False
+    letters = int(area[0] / len(plan.categories) / (0.75 * WORDS_PT))
+    lines = [textwrap.wrap(str(word), max(4, letters))[::-1] for word in words[mark.label]]
+    if max((len(line) for word in lines for line in word), default=0) > letters:
+        return False
+    bottom, top = plan.extent[2:]
+    deep = max(map(len, lines))
+    share = min(0.6, (1.7 * WORDS_PT * deep + 4) / max(40, area[1]))
+    top = max(top, bottom + (words[mark.y].max() - bottom) / (1 - share))
+    if figure.y_range.end == figure.y_range.reset_end:  # a frame that was asked for stays
+        figure.y_range.end = top
+    figure.y_range.reset_end = top
+    for depth in range(deep):  # from the lowest line up
+        shown = [line[depth] if depth < len(line) else "" for line in lines]
+        source = {X: words[X].to_numpy(), mark.y: words[mark.y].to_numpy(), "_text": shown}
+        figure.add_layout(
+            LabelSet(
+                x=X,
+                y=mark.y,
+                text="_text",
+                text_align="center",
+                text_baseline="bottom",
+                y_offset=2 + 1.5 * WORDS_PT * depth,
+                text_color=ink("text", plan.theme),
+                text_font_size=f"{WORDS_PT}pt",
+                source=ColumnDataSource(source),
+            )
+        )
+    return True

@@ -230,7 +230,8 @@ def waterfalls(said) -> dict[str, FigureSpec]:
     models = dict.fromkeys(said.frame["model"])
     made = {}
     for model in models:
-        own = replace(said, frame=said.frame[said.frame["model"] == model].reset_index(drop=True))
+        rows = said.frame[said.frame["model"] == model].reset_index(drop=True)
+        own = replace(said, frame=rows, sentence=said.facts["sentences"][model])
         behind = "" if len(models) == 1 else f": {model}"
         made[f"Waterfall{behind}"] = waterfall(own, f"{model}: from 2021 to today?")
         for what, apart in said.facts.get("apart", {}).get(model, {}).items():

@@ -77,7 +77,7 @@ def test_every_face_refuses_until_it_is_revealed(locked, tmp_path):
     assert results().empty
     board = Compare()
     board.run(wait=True)
-    assert "0.12" not in str(
+    assert f"{before.value:.8f}"[1:6] not in str(
         [p.table.to_string() for p in board.shown.pictures if "rank" in p.label.lower()]
     )
     lens = Layers(models=["zoo-glove-64d"], recording="simulated", protocol=QUICK)
@@ -133,15 +133,26 @@ def test_what_was_stored_beside_it_before_is_not_listed(clean_home):
 def test_faces_that_keep_or_travel_refuse_too(clean_home, tmp_path):
     """A capsule made before, a running page, Trust and its panels, the commands; and the recipe of what is shown."""
     before = score(*CELL)
-    shown, kept = f"{before.value:.3f}"[1:], f"{before.value:.4f}"[1:]
+    shown, kept = f"{before.value:.3f}"[1:], f"{before.value:.8f}"[1:6]  # in words; in tables
     zipped = write_capsule(tmp_path / "c.zip", before, recording("simulated"), predictions=False)
     lens = Layers(models=["zoo-glove-64d"], recording="simulated", protocol=QUICK)
     lens.run(wait=True)
     assert lens.shown.there
+    doubts = dict(models=["zoo-glove-64d"], recording="simulated", protocol=QUICK, copies=0)
+    running = Trust(**doubts, doubts=["optimism"])
+    running.run(wait=True)
+    assert running.page() and kept in running.shown.pictures[0].table.to_string()
     name = lock("words are enough", ["zoo-glove-64d"], ["simulated"], QUICK).hash[:12]
     lens.refresh()  # the page that runs since before
     lens.wait(60)
     assert not lens.shown.there and not lens.recipe()["scores"]
+    running.refresh()
+    running.wait(60)
+    told = f"{running.shown.verdict} {[p.table.to_string() for p in running.shown.pictures]}"
+    assert shown not in told and kept not in told
+    for face in (running.page, running.handed_over):
+        with pytest.raises(BrainLensError):
+            face()
     for ask in (
         lambda: record_of(read_capsule(zipped)),
         lambda: record_of(zipped),

@@ -171,6 +171,7 @@ def _waterfall(asked: Asked, recording: Recording, store, report: Report) -> Ans
             "beside": beside,
             "shares": {model: one.facts["shares"] for model, one, _ in made},
             "apart": {model: one.facts["apart"] for model, one, _ in made},
+            "sentences": {model: one.sentence for model, one, _ in made},
         },
     )
 
