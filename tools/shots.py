@@ -32,6 +32,9 @@ SELECTED = {
     "training": "models=zoo-causal-400k",
     "items": f"models={SMALL}&models=random-64",
     "reading": f"models={SMALL}",
+    "time": f"models={SMALL}&recording=simulated-story&preset=story",
+    "regions": f"models={SMALL}&recording=simulated-story&preset=story",
+    "trust": f"models={SMALL}",
     "compare": f"models={SMALL}&models=random-64&tables=schrimpf2021",
 }
 """What each lens shows when it is full; the others show what they open with."""
@@ -86,18 +89,20 @@ def link(url: str, lens: str, state: str) -> str:
     return f"{url}?{'&'.join(parts)}"
 
 
-def settled(page, state: str) -> None:
+def settled(page, state: str, question: str) -> None:
     """Wait until a state is there: run what is missing, and for all but *running* until nothing runs."""
 
     def button(name: str):
         return page.get_by_role("button", name=name, exact=True).locator("visible=true")
 
-    page.get_by_role("heading").first.wait_for()
+    page.get_by_role("heading", name=question).locator(
+        "visible=true"
+    ).first.wait_for()  # no skeleton
     page.locator("#splash").wait_for(state="detached")
     until, quiet = time.monotonic() + 240, 0
-    while state != "empty" and quiet < 6 and time.monotonic() < until:
+    while quiet < 6 and time.monotonic() < until:
         page.wait_for_timeout(400)
-        if button("Run").count():
+        if state != "empty" and button("Run").count():
             button("Run").first.click()
             quiet = 0
         busy = bool(button("Cancel").count())
@@ -176,7 +181,7 @@ def main() -> int:
                 page = browser.new_page()
                 page.set_default_timeout(120_000)
                 page.goto(link(url, lens, state))
-                settled(page, state)
+                settled(page, state, LENSES[lens].question)
                 made += photographed(
                     page, told.out, f"{lens}-{state}", told.size or SIZES, told.theme or THEMES
                 )
