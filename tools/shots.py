@@ -122,6 +122,9 @@ def photographed(page, folder: Path, name: str, sizes, themes) -> list[Path]:
             if (theme == "dark") != dark:
                 page.get_by_role("button", name="Toggle theme").first.click()
                 dark = not dark
+                page.wait_for_function(
+                    f"location.search.includes('theme=dark') === {str(dark).lower()}"
+                )
             page.wait_for_timeout(SETTLE)
             made.append(folder / f"{name}-{size}-{theme}.png")
             page.screenshot(path=made[-1])
