@@ -10,6 +10,7 @@ from typing import cast
 import numpy as np
 
 from analysis.mapping import cross_validate
+from analysis.mapping.decomposed import Decomposed, decompose_each
 from analysis.mapping.gram import Gram, gram
 from analysis.mapping.splits import Part, within
 from analysis.progress import SILENT, Report
@@ -120,6 +121,15 @@ class PoolPredictor:
                     self._sum(others, -1), y, self.folds, inner_folds=self.inner, **options
                 )
             ]
+        if (
+            protocol.method == "ridge"
+        ):  # all folds at once: each with its own Gram, decomposed side by side
+            known = self._decomposed(others, report)
+            return targets, [
+                cross_validate(
+                    known, y, self.folds, inner_folds=self.inner, standardize=True, **options
+                )
+            ]
         return targets, [
             cross_validate(
                 self._sum(others, fold),
@@ -130,6 +140,12 @@ class PoolPredictor:
             )
             for fold in range(len(self.folds))
         ]
+
+    def _decomposed(self, others: list[int], report: Report) -> Decomposed:
+        """The others' targets on every fold, z-scored by its training rows, and on its inner folds where those are refitted."""
+        inner = self.inner if self.criterion == "kfold" and self.inner else [()] * len(self.folds)
+        pairs = [[fold, *inside] for fold, inside in zip(self.folds, inner, strict=True)]
+        return decompose_each(lambda fold: self._sum(others, fold), pairs, report=report)
 
     def scores(
         self, others: Iterable[int], held: Iterable[int], report: Report = SILENT

@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
 
 import numpy as np
 
-from analysis.mapping.gram import Spectrum, layer_of
+from analysis.mapping.gram import Gram, Kernel, Spectrum, layer_of
 from analysis.mapping.plan import checked_folds, checked_inner, choose_form
 from analysis.mapping.threads import one_blas_thread, work
 from analysis.progress import SILENT, Report
 from data.errors import BrainLensError
 
-__all__ = ["Decomposed", "Known", "decompose"]
+__all__ = ["Decomposed", "Known", "decompose", "decompose_each"]
 
 
 def _key(train: np.ndarray, test: np.ndarray) -> str:
@@ -134,6 +135,40 @@ def decompose(
                 )
             )
     return Decomposed(known, standardize)
+
+
+def decompose_each(
+    gram_of: Callable[[int], Gram], pairs: Sequence[Sequence], *, report: Report = SILENT
+) -> Decomposed:
+    """Decompose units that are scaled by each outer training fold, of which each fold has its own Gram.
+
+    Parameters
+    ----------
+    gram_of : callable
+        ``gram_of(fold)``; called once for each fold, from several threads.
+    pairs : sequence of lists of (train, test)
+        For each fold the outer pair, and inner ones that are refitted with its scaling.
+
+    Returns
+    -------
+    Decomposed
+        For ``standardize=True``.
+    """
+
+    def of_fold(number: int, checkpoint) -> tuple[dict[str, Spectrum], tuple[int, int]]:
+        layer = Kernel(gram_of(number))
+        spectra = {}
+        for train, test in pairs[number]:
+            checkpoint()
+            spectra[_key(train, test)] = layer.spectrum(train, test, "dual")
+        return spectra, layer.shape
+
+    with one_blas_thread():
+        found = work(
+            [partial(of_fold, number) for number in range(len(pairs))], report, lambda *_: None
+        )
+    spectra = {key: one for each, _ in found for key, one in each.items()}
+    return Decomposed([Known(spectra, "dual", found[0][1])], standardize=True)
 
 
 def _spectrum(layer, train, test, form, checkpoint) -> Spectrum:

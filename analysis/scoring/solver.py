@@ -19,18 +19,20 @@ ON_CARD = 1000
 """Targets from which on a graphics card pays."""
 
 
-def solver_device(responses: np.ndarray) -> str:
+def solver_device(features: np.ndarray, responses: np.ndarray) -> str:
     """Where the products of a fit run: on the graphics card of models, or ``cpu``.
 
-    Few targets stay on the cores, and so do targets with gaps, which the card would fit pattern by pattern. A card that nobody
-    named is looked for only where torch is loaded already: the look would cost seconds.
+    Few targets and few units stay on the cores, and so do targets with gaps, which the card would fit pattern by pattern. A card
+    that nobody named is looked for only where torch is loaded already: the look would cost seconds.
 
     Parameters
     ----------
+    features : ndarray, shape (n_rows, n_units)
     responses : ndarray, shape (n_rows, n_targets)
     """
     named = os.environ.get(VARIABLE, "").startswith("cuda")
-    if responses.shape[1] < ON_CARD or not (named or "torch" in sys.modules):
+    small = responses.shape[1] < ON_CARD or features.shape[1] < len(features) / 8
+    if small or not (named or "torch" in sys.modules):
         return "cpu"
     found = device()
     return found if found.startswith("cuda") and not np.isnan(responses).any() else "cpu"
@@ -75,6 +77,6 @@ def cross_validate_under(
         shared_alpha=protocol.shared_alpha,
         rcond=protocol.rcond,
         predictions=predictions,
-        device=solver_device(responses),
+        device=solver_device(features, responses),
         report=report,
     )

@@ -104,15 +104,16 @@ def test_scores_go_to_the_card_that_models_run_on_where_that_pays(monkeypatch):
     x, many = rng.standard_normal((40, 12)), rng.standard_normal((40, ON_CARD))
     many[:, :500] += x @ rng.standard_normal((12, 500))
     monkeypatch.setattr("analysis.scoring.solver.device", lambda: "cuda:1")
-    assert solver_device(many) == "cuda:1" and solver_device(many[:, 1:]) == "cpu"
+    assert solver_device(x, many) == "cuda:1"
+    assert solver_device(x, many[:, 1:]) == solver_device(x[:, :2], many) == "cpu"
     gappy = np.where(np.arange(40)[:, None] == 3, np.nan, many)
-    assert solver_device(gappy) == "cpu"
+    assert solver_device(x, gappy) == "cpu"
     monkeypatch.setattr("analysis.scoring.solver.device", lambda: "mps")
-    assert solver_device(many) == "cpu"
+    assert solver_device(x, many) == "cpu"
     folds = [(np.arange(30), np.arange(30, 40)), (np.arange(10, 40), np.arange(10))]
     found = {}
     for name in ("cpu", "torch", *(["cuda"] if torch.cuda.is_available() else [])):
-        monkeypatch.setattr("analysis.scoring.solver.solver_device", lambda _, name=name: name)
+        monkeypatch.setattr("analysis.scoring.solver.solver_device", lambda *_, name=name: name)
         fit = cross_validate_under(
             Protocol(), x, many, folds, criterion="loo", predictions=True, report=SILENT
         )
