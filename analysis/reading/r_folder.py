@@ -56,7 +56,7 @@ _README = """# From BrainLens to R
 - `trials_*.csv`: the rows that were fitted, one per trial.
 - `ours.csv`: what BrainLens got. `models.R` writes `r_results.csv` with the same columns.
 
-Run `Rscript models.R` here. Expected differences, where both fits converged: AIC and chi2 below .01, slopes below 1e-4 and standard
+Run `Rscript models.R` here. Expected differences, where both converged: AIC and chi2 below .01, slopes below 1e-4 and standard
 errors below 2e-3 of their size. The script takes the better of two optimisers, for one alone may stop at a boundary; a singular
 fit may differ in its variances, not in its likelihood. The smooth of mgcv is another
 model (penalised, fREML): it shows the shape, its numbers are not ours.
