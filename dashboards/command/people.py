@@ -100,7 +100,13 @@ def _finish(frame, out: Path | None) -> None:
     show_default=True,
     help="For linear and gam.",
 )
-@click.option("--folds", default=5, show_default=True, help="Of a mixed model.")
+@click.option(
+    "--folds",
+    type=click.IntRange(min=2),
+    default=5,
+    show_default=True,
+    help="Of a mixed model.",
+)
 @click.option(
     "--r-folder",
     type=click.Path(file_okay=False, path_type=Path),
