@@ -2,38 +2,90 @@
 
 from __future__ import annotations
 
+import base64
+import re
 from collections.abc import Iterator
+from functools import lru_cache
+from pathlib import Path
 
 import panel_material_ui as pmui
 from bokeh.model import Model
+from bokeh.models import ImportedStyleSheet, InlineStyleSheet
+from panel.io.resources import CDN_DIST, DIST_DIR
+
+from dashboards.lens.client import Client
 
 __all__ = ["Cell"]
 
+_FONTS = (
+    ("Material Icons", "400", "material-icons-[A-Z]*.woff2"),
+    ("Roboto", "400", "roboto-latin-400-normal-*.woff2"),
+    ("Roboto", "700", "roboto-latin-700-normal-*.woff2"),
+)
+
 
 class Cell(pmui.Row):
-    """What a notebook cell shows.
+    """What a notebook cell shows, of itself alone: no style sheet, font or program is asked of another host.
 
     Without a network (``pn.extension(inline=True)``) every widget brings the whole program that draws it, a lens 100 MB. The
     browser keeps a program by its hash (``bundle``) from the first widget that it meets, so the others need none.
     """
 
     def _render_model(self, doc=None, comm=None) -> Model:
+        if comm is not None:
+            for client in self.select(Client):
+                client.fonts = list(fonts())
         model = super()._render_model(doc, comm)
         if comm is not None:
             slim(model)
         return model
 
 
+@lru_cache(maxsize=1)
+def fonts() -> tuple[tuple[str, str, str], ...]:
+    """Family, weight and data URL of what widgets are written in: a browser takes no font from a widget's own style sheet."""
+    found = []
+    for family, weight, name in _FONTS:
+        data = base64.b64encode(next(_dist().glob(name)).read_bytes()).decode()
+        found.append((family, weight, f"data:font/woff2;base64,{data}"))
+    return tuple(found)
+
+
+def _dist() -> Path:
+    return Path(pmui.__file__).parent / "dist"
+
+
+@lru_cache(maxsize=1)
+def _icon_rules() -> str:
+    """How a word becomes an icon, from the sheet that comes with the widgets' program."""
+    text = (_dist() / "panel-material-ui.bundle.css").read_text("utf-8")
+    return "".join(re.findall(r"\.material-icons[\w-]*\{[^}]*\}", text))
+
+
 def slim(root: Model) -> None:
-    """Leave each program to the first model that has it, in the order in which the browser makes them."""
-    known = set()
+    """Leave each program to the first model that has it, in the browser's order, and bring style sheets along."""
+    known, sheets = set(), {}
     for model in _made(root, set()):
+        if getattr(model, "stylesheets", None):
+            model.stylesheets = [_brought(sheet, sheets) for sheet in model.stylesheets]
         bundle = getattr(model, "bundle", None)
         if bundle in (None, "url"):
             continue
+        model.css_bundle = _icon_rules()
         if bundle in known:
             model.esm = ""
         known.add(bundle)
+
+
+def _brought(sheet, sheets: dict[str, InlineStyleSheet]):
+    """A style sheet of Panel's host as the text that lies here, one for all models."""
+    if not isinstance(sheet, ImportedStyleSheet) or not sheet.url.startswith(CDN_DIST):
+        return sheet
+    name = sheet.url.removeprefix(CDN_DIST).partition("?")[0]
+    path = Path(DIST_DIR) / name
+    if not path.is_file():
+        return sheet
+    return sheets.setdefault(name, InlineStyleSheet(css=path.read_text("utf-8")))
 
 
 def _made(value: object, seen: set[str]) -> Iterator[Model]:

@@ -115,6 +115,10 @@ function patient() {
   }
 }
 export function render({model, el}) {
+  for (const [family, weight, data] of model.fonts) {
+    const there = [...document.fonts].some((one) => one.family.replaceAll('"', "") === family && one.weight === weight)
+    if (!there) { document.fonts.add(new FontFace(family, `url(${data})`, {weight})) }
+  }
   patient()
   el.style.display = "none"
   const lens = (search) => new URLSearchParams(search).get("lens") || ""
@@ -235,6 +239,9 @@ class Client(pn.custom.JSComponent):
     window = param.Integer(0)
     across = param.Integer(0)
     active = param.Boolean(True)
+    fonts = param.List(
+        [], doc="Family, weight and data URL of fonts that the document around has not."
+    )
 
     _esm = _ESM
 

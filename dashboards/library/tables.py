@@ -133,7 +133,7 @@ def recording_rows(frame: pd.DataFrame, words: str, show: str, state: str) -> pd
                 size_text(int(size)) if pd.notna(size) and size else "" for size in frame["size"]
             ],
             "licence": frame["licence"],
-            "first trap": frame["trap"].map(plain),
+            "first trap": frame["trap"],
             "shape": frame["shape"],
             "_id": frame["id"],
             "_use": frame["recording"],
@@ -160,7 +160,7 @@ def model_rows(frame: pd.DataFrame, words: str, kind: str, state: str) -> pd.Dat
                 for row in frame.itertuples()
             ],
             "source": frame["source"],
-            "note": frame["note"].map(plain),
+            "note": frame["note"],
             "_id": frame["id"],
             "_use": ~frame["state"].isin(["published only", "needs a file"]),
         }

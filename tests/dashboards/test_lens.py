@@ -9,10 +9,14 @@ from functools import partial
 import pandas as pd
 import panel as pn
 import pytest
+from bokeh.models import ImportedStyleSheet, InlineStyleSheet
+from pyviz_comms import Comm
 
 from analysis.protocol import preset
 from dashboards import Layers, Task, Untrained
 from dashboards.figures.spec import FigureSpec, Mark
+from dashboards.lens.cell import _made
+from dashboards.lens.client import Client
 from dashboards.lens.lens import Lens
 from dashboards.lens.parts import Frame
 from dashboards.lens.table import DataTable
@@ -374,3 +378,15 @@ def test_models_of_one_layer_have_no_depth_and_a_stamp_is_seen_once(clean_home):
     assert "<i>simulated data</i>" in lens._stamps.object  # the figure says it
     lens._tabs.active = 1
     assert "<i>" not in lens._stamps.object and "simulated data" in lens._stamps.object
+
+
+def test_a_cell_of_a_notebook_brings_style_sheets_and_fonts_and_asks_no_other_host():
+    cell = Layers().__panel__()
+    models = list(_made(cell._render_model(comm=Comm()), set()))
+    sheets = [sheet for model in models for sheet in getattr(model, "stylesheets", None) or []]
+    assert not [sheet.url for sheet in sheets if isinstance(sheet, ImportedStyleSheet)]
+    assert len({sheet.id for sheet in sheets if isinstance(sheet, InlineStyleSheet)}) < 10
+    inline = [model for model in models if getattr(model, "bundle", None) not in (None, "url")]
+    assert all(model.css_bundle.startswith(".material-icons{") for model in inline)
+    (client,) = cell.select(Client)
+    assert [family for family, *_ in client.fonts] == ["Material Icons", "Roboto", "Roboto"]
