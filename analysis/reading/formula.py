@@ -363,7 +363,13 @@ class _Parser:
         if inner.bars:
             raise self.error("a random term stands inside another")
         correlated = self.take() == "|"
-        groups = self.sum()
+        start, groups = self.at, self.sum()
+        signs = [value for kind, value in self.tokens[start : self.at] if kind == "sign"]
+        if other := next((sign for sign in signs if sign in ("+", "-", "*", "^", "**")), ""):
+            raise self.error(
+                f"behind the bar stand columns, joined by : or /, not by {other!r}; several groups are several "
+                "terms: (1 | a) + (1 | b) + (1 | a:b)"
+            )
         self.take(")")
         terms, bars = _ordered(inner), []
         if not terms:

@@ -226,6 +226,8 @@ def test_columns_that_follow_from_others_are_left_out_and_named(trials):
     ("y ~ x", "no random effects"),
     ("y ~ frequency + (1 | person)", "frequency"),
     ("y ~ x + (1 | person", "cannot be read"),
+    ("y ~ x + (1 | person*item)", r"joined by : or /, not by '\*'"),
+    ("y ~ x + (1 | person+item)", "several groups are several terms"),
     ("y ~ x + 3 + (1 | person)", "number 3"),
     ("y ~ x % z + (1 | person)", "the sign '%'"),
     ("log(x) ~ z + (1 | person)", "have no log"),
