@@ -11,6 +11,10 @@ from data.errors import Cancelled
 __all__ = ["SILENT", "Cancelled", "Report"]
 
 
+RATE_EVERY = 1.0
+"""Seconds over which tokens per second are counted."""
+
+
 class Report:
     """What a long computation tells its caller, and how its caller stops it.
 
@@ -28,6 +32,7 @@ class Report:
         self._on_progress, self._on_partial = on_progress, on_partial
         self._cancelled = threading.Event()
         self._stage: tuple[str, float, float] | None = None
+        self._rate = (0.0, 0, "")  # when it was told, tokens until then, and in words
 
     def cancel(self) -> None:
         """Ask the computation to stop at its next checkpoint (from any thread)."""
@@ -43,17 +48,24 @@ class Report:
         if self._cancelled.is_set():
             raise Cancelled("cancelled by the user")
 
-    def step(self, done: float, total: int, what: str) -> None:
-        """Tell that ``done`` of ``total`` pieces of ``what`` are finished; a checkpoint too."""
+    def step(self, done: float, total: int, what: str, *, tokens: int = 0) -> None:
+        """Tell that ``done`` of ``total`` pieces of ``what`` are finished; a checkpoint too.
+
+        With the ``tokens`` that were read for them so far, what is told begins with how many that are in a second.
+        """
         self.checkpoint()
         if self._on_progress is None:
             return
         now = time.monotonic()
         if self._stage is None or self._stage[0] != what or done < self._stage[2]:
-            self._stage = (what, now, done)
+            self._stage, self._rate = (what, now, done), (now, tokens, "")
         _, began, first = self._stage
         left = (now - began) / (done - first) * (total - done) if done > first else None
-        self._on_progress(done, total, what, left)
+        since, before, words = self._rate
+        if tokens > before and now - since >= RATE_EVERY:
+            words = f"{(tokens - before) / (now - since):,.0f} tokens per second, "
+            self._rate = (now, tokens, words)
+        self._on_progress(done, total, words + what, left)
 
     def partial(self, result: object) -> None:
         """Hand over an intermediate result; a checkpoint too."""

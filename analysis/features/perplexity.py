@@ -134,11 +134,13 @@ def _scored(model: Model, text: str, window, stride, store: Store, key: str, rep
     passes = Passes(model, [text], window=window, stride=stride)
     coded = passes.coded[0]
     nats = np.full(len(coded.ids), np.nan)
+    tokens = 0
     for number in range(len(passes.batches)):
-        report.step(number, len(passes.batches), "batches of tokens")
+        report.step(number, len(passes.batches), "batches", tokens=tokens)
         piece = store.piece(key, str(number))
         if piece is None:
             runs = passes.run(number, report)
+            tokens += passes.tokens(number)
             piece = {
                 "at": np.concatenate([at for _, at, _, _ in runs]),
                 "nats": np.concatenate([n for _, _, n, _ in runs]),
@@ -146,7 +148,7 @@ def _scored(model: Model, text: str, window, stride, store: Store, key: str, rep
             store.save_piece(key, str(number), **piece)
         inside = piece["at"] < len(nats)
         nats[piece["at"][inside]] = piece["nats"][inside]
-    report.step(len(passes.batches), len(passes.batches), "batches of tokens")
+    report.step(len(passes.batches), len(passes.batches), "batches")
     return TokenSurprisal(coded.offsets, nats, np.full(len(nats) + 1, np.nan)), (
         passes.window,
         passes.stride,

@@ -363,6 +363,10 @@ class Passes:
             ]
         return found
 
+    def tokens(self, number: int) -> int:
+        """Tokens that one batch reads."""
+        return sum(one.end - one.begin for one in self.batches[number])
+
     def run(
         self, number: int, report: Report = SILENT
     ) -> list[tuple[int, np.ndarray, np.ndarray, np.ndarray]]:
@@ -437,11 +441,13 @@ def surprisals(
     passes = Passes(model, texts, window=window, stride=stride)
     nats = [np.full(len(coded.ids), np.nan) for coded in passes.coded]
     start = [np.full(len(coded.ids) + 1, np.nan) for coded in passes.coded]
+    tokens = 0
     for number in range(len(passes.batches)):
-        report.step(number, len(passes.batches), "batches of tokens")
+        report.step(number, len(passes.batches), "batches", tokens=tokens)
+        tokens += passes.tokens(number)
         for text, positions, n, s in passes.run(number, report):
             inside = positions < len(nats[text])
             nats[text][positions[inside]] = n[inside]
             start[text][positions] = s
-    report.step(len(passes.batches), len(passes.batches), "batches of tokens")
+    report.step(len(passes.batches), len(passes.batches), "batches")
     return [TokenSurprisal(coded.offsets, n, s) for coded, n, s in zip(passes.coded, nats, start)]

@@ -492,7 +492,7 @@ class TransformerModel(Model):
         batches = _batches(
             runs, CAUSAL_BATCH if self.is_causal else PREFIX_BATCH, _batch_tokens(self.device)
         )
-        total, done = sum(len(p.rows) for p in passages), 0
+        total, done, tokens = sum(len(p.rows) for p in passages), 0, 0
         skip = set(skip)
         report.step(0, total, "stimuli")
         for batch in batches:
@@ -503,8 +503,9 @@ class TransformerModel(Model):
                     np.asarray(rows),
                     self._forward(batch, layers, pooling, dtype, last_layer, report),
                 )
+                tokens += sum(len(run.ids) for run in batch)
             done += len(rows)
-            report.step(done, total, "stimuli")
+            report.step(done, total, "stimuli", tokens=tokens)
 
     def _plan(
         self,
