@@ -21,7 +21,7 @@ import numpy as np
 import pandas as pd
 
 from analysis.mapping.splits import Part
-from analysis.mapping.threads import cores, one_blas_thread, work
+from analysis.mapping.threads import LARGE, cores, one_blas_thread, work
 from analysis.progress import SILENT, Report
 from analysis.protocol import Protocol
 from analysis.statistics.bootstrap import DRAWS_SEED, recentred
@@ -155,6 +155,7 @@ def agreement(
                 [partial(agree, *task) for task in some],
                 report,
                 lambda done, _, start=start: report.step(start + done, len(plan), "ceiling"),
+                workers=None if y.size >= LARGE else 1,
             )
             for (person, *_), each in zip(some, found, strict=True):
                 for number, (scores, moved) in enumerate(each):

@@ -13,6 +13,7 @@ from analysis.mapping import cross_validate
 from analysis.mapping.decomposed import Decomposed, decompose_each
 from analysis.mapping.gram import Gram, gram
 from analysis.mapping.splits import Part, within
+from analysis.mapping.threads import LARGE
 from analysis.progress import SILENT, Report
 from analysis.protocol import Protocol
 
@@ -145,7 +146,10 @@ class PoolPredictor:
         """The others' targets on every fold, z-scored by its training rows, and on its inner folds where those are refitted."""
         inner = self.inner if self.criterion == "kfold" and self.inner else [()] * len(self.folds)
         pairs = [[fold, *inside] for fold, inside in zip(self.folds, inner, strict=True)]
-        return decompose_each(lambda fold: self._sum(others, fold), pairs, report=report)
+        workers = None if self.y.size >= LARGE else 1
+        return decompose_each(
+            lambda fold: self._sum(others, fold), pairs, report=report, workers=workers
+        )
 
     def scores(
         self, others: Iterable[int], held: Iterable[int], report: Report = SILENT

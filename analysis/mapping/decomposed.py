@@ -138,7 +138,11 @@ def decompose(
 
 
 def decompose_each(
-    gram_of: Callable[[int], Gram], pairs: Sequence[Sequence], *, report: Report = SILENT
+    gram_of: Callable[[int], Gram],
+    pairs: Sequence[Sequence],
+    *,
+    report: Report = SILENT,
+    workers: int | None = None,
 ) -> Decomposed:
     """Decompose units that are scaled by each outer training fold, of which each fold has its own Gram.
 
@@ -148,6 +152,8 @@ def decompose_each(
         ``gram_of(fold)``; called once for each fold, from several threads.
     pairs : sequence of lists of (train, test)
         For each fold the outer pair, and inner ones that are refitted with its scaling.
+    workers : int, optional
+        Threads; one per core by default.
 
     Returns
     -------
@@ -163,10 +169,9 @@ def decompose_each(
             spectra[_key(train, test)] = layer.spectrum(train, test, "dual")
         return spectra, layer.shape
 
+    tasks = [partial(of_fold, number) for number in range(len(pairs))]
     with one_blas_thread():
-        found = work(
-            [partial(of_fold, number) for number in range(len(pairs))], report, lambda *_: None
-        )
+        found = work(tasks, report, lambda *_: None, workers=workers)
     spectra = {key: one for each, _ in found for key, one in each.items()}
     return Decomposed([Known(spectra, "dual", found[0][1])], standardize=True)
 

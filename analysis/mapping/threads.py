@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import math
 import os
+import sys
 import threading
 from collections.abc import Callable, Iterable
 from concurrent.futures import FIRST_COMPLETED, ThreadPoolExecutor, wait
 from contextlib import contextmanager
+from functools import lru_cache
 
 import numpy as np
 from numpy.typing import DTypeLike
@@ -15,10 +17,13 @@ from threadpoolctl import ThreadpoolController
 
 from analysis.progress import Cancelled, Report
 
-__all__ = ["clear_scratch", "cores", "one_blas_thread", "scratch", "work"]
+__all__ = ["LARGE", "clear_scratch", "cores", "one_blas_thread", "scratch", "work"]
 
 POLL = 0.05
 """Seconds between two looks at the caller's wish to stop."""
+
+LARGE = 500_000
+"""Responses (rows x targets) below which threads cost more than they spare."""
 
 _lock = threading.Lock()
 _users = 0
@@ -53,6 +58,19 @@ def cores() -> int:
     return max(1, min(here, int(asked))) if asked.isdigit() else here
 
 
+_BRING_BLAS = ("numpy", "scipy.linalg", "sklearn", "torch")
+
+
+def _loaded() -> tuple[str, ...]:
+    return tuple(name for name in _BRING_BLAS if name in sys.modules)
+
+
+@lru_cache(maxsize=8)
+def _controller(loaded: tuple[str, ...]) -> ThreadpoolController:
+    """The BLAS libraries of this process; looking for them takes 4 ms, so only when another package was loaded."""
+    return ThreadpoolController()
+
+
 @contextmanager
 def one_blas_thread():
     """One thread per BLAS call for the whole process while anyone is inside.
@@ -63,7 +81,7 @@ def one_blas_thread():
     global _users, _limit
     with _lock:
         if _users == 0:
-            _limit = ThreadpoolController().limit(limits=1, user_api="blas")
+            _limit = _controller(_loaded()).limit(limits=1, user_api="blas")
         _users += 1
     try:
         yield

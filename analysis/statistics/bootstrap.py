@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 
 from analysis.mapping.pearson import still
-from analysis.mapping.threads import one_blas_thread, work
+from analysis.mapping.threads import LARGE, one_blas_thread, work
 from analysis.progress import SILENT, Report
 from data.errors import BrainLensError
 
@@ -210,10 +210,12 @@ def moments(
         member = (place == np.arange(len(cells))[:, None]).astype(float)  # (cells, test rows)
         return np.stack([member @ part for part in (ok, x, y, x * x, y * y, x * y)]), cells
 
-    with one_blas_thread():
-        found = work(
-            [partial(of_fold, number) for number in range(len(folds))], SILENT, lambda *_: None
-        )
+    tasks = [partial(of_fold, number) for number in range(len(folds))]
+    if responses.size < LARGE:
+        found = [task(SILENT.checkpoint) for task in tasks]
+    else:
+        with one_blas_thread():
+            found = work(tasks, SILENT, lambda *_: None)
     sums = [each for each, _ in found]
     group_of = [cells for _, cells in found]
     fold_of = [np.full(len(cells), number) for number, cells in enumerate(group_of)]

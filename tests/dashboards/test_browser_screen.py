@@ -94,9 +94,11 @@ def test_back_returns_to_the_lens_before_and_talk_mode_shows_the_figure_alone(se
     page.go_back()
     page.get_by_role("heading", name="Does better next-word prediction").wait_for()
     page.keyboard.press("t")
-    said(page, "1 of 2; arrow keys go on, Esc ends").wait_for()
+    said(
+        page, re.compile(r"1 of \d+; arrow keys go on, Esc ends")
+    ).wait_for()  # and bookmarks of other tests
     page.keyboard.press("ArrowRight")
-    said(page, "2 of 2; arrow keys go on, Esc ends").wait_for()
+    said(page, re.compile(r"2 of \d+; arrow keys go on, Esc ends")).wait_for()
     page.keyboard.press("Escape")
     gone(page, "arrow keys go on, Esc ends")
 
