@@ -254,10 +254,16 @@ class Lens(pn.viewable.Viewer):
             margin=(6, 12, 6, 0),
             sx={"p": 1},
         )
+        beside = pmui.Column(  # empty, it would take the figure's room
+            self.inspector,
+            max_width=300,
+            margin=0,
+            visible=pn.bind(bool, self.inspector.param["objects"]),
+        )
         return Cell(
             side,
             self.body,
-            pmui.Column(self.inspector, max_width=300, margin=0),
+            beside,
             self.client,
             sizing_mode="stretch_width",
             theme_config=THEME,

@@ -388,5 +388,6 @@ def test_a_cell_of_a_notebook_brings_style_sheets_and_fonts_and_asks_no_other_ho
     assert len({sheet.id for sheet in sheets if isinstance(sheet, InlineStyleSheet)}) < 10
     inline = [model for model in models if getattr(model, "bundle", None) not in (None, "url")]
     assert all(model.css_bundle.startswith(".material-icons{") for model in inline)
+    assert not cell.objects[2].visible  # the inspector takes no room before something is picked
     (client,) = cell.select(Client)
     assert [family for family, *_ in client.fonts] == ["Material Icons", "Roboto", "Roboto"]
