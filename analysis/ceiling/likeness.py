@@ -8,7 +8,7 @@ from typing import NamedTuple
 import numpy as np
 import pandas as pd
 
-from analysis.ceiling.persons import columns_r
+from analysis.ceiling.persons import pairwise_r
 from analysis.mapping.fit import cross_validate
 from data.errors import BrainLensError
 
@@ -33,12 +33,10 @@ def mean_pairs(responses: pd.DataFrame) -> pd.Series:
         By person; what one more reader like the others would reach without being averaged. Pairs of persons with fewer than
         three items in common do not count.
     """
-    values = responses.to_numpy(float)
-    found = []
-    for j in range(values.shape[1]):
-        others = [k for k in range(values.shape[1]) if k != j]
-        each = columns_r(values, values[:, j], others)
-        found.append(np.nanmean(each) if np.isfinite(each).any() else np.nan)
+    r = pairwise_r(responses.to_numpy(float))
+    np.fill_diagonal(r, np.nan)
+    pairs = np.isfinite(r).sum(axis=1)
+    found = np.where(pairs > 0, np.nansum(r, axis=1) / np.maximum(pairs, 1), np.nan)
     return pd.Series(found, index=responses.columns)
 
 

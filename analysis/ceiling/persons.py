@@ -11,7 +11,7 @@ import pandas as pd
 from analysis.ceiling.reliability import spearman_brown
 from data.errors import BrainLensError, unknown
 
-__all__ = ["Halves", "columns_r", "halves", "persons", "profiles", "wide"]
+__all__ = ["Halves", "columns_r", "halves", "pairwise_r", "persons", "profiles", "wide"]
 
 SPLITS = 200
 
@@ -142,9 +142,10 @@ def persons(
         name: series.reindex(responses.index).to_numpy(float)
         for name, series in predictions.items()
     }
+    alike = {k: _most_alike(values[fold != k]) for k in np.unique(fold)}
     rows = []
     for j, person in enumerate(responses.columns):
-        y, others = values[:, j], [k for k in range(n_persons) if k != j]
+        y = values[:, j]
         left = count - there[:, j]
         with np.errstate(invalid="ignore", divide="ignore"):
             rest = (total - np.where(there[:, j], y - mean, 0.0)) / left
@@ -156,9 +157,8 @@ def persons(
                 continue
             for name, x in (*standing.items(), ("other people", rest)):
                 found[name].append(_held_out(x, y, train, test))
-            each = columns_r(values[train], y[train], others)
-            if np.isfinite(each).any():
-                best = others[int(np.nanargmax(each))]
+            best = alike[k][j]
+            if best >= 0:
                 chosen.append(responses.columns[best])
                 found["best other person"].append(_held_out(values[:, best], y, train, test))
         for name, each in found.items():
@@ -180,6 +180,37 @@ def _held_out(x: np.ndarray, y: np.ndarray, train: np.ndarray, test: np.ndarray)
         return np.nan
     sign = np.sign(_r(x[train], y[train]))
     return float(sign * _r(x[test], y[test])) if sign else 0.0
+
+
+def _most_alike(values: np.ndarray) -> np.ndarray:
+    """For each person (columns) the other one with the largest r over what both have; -1 where there is none."""
+    r = pairwise_r(values)
+    np.fill_diagonal(r, np.nan)
+    found = np.where(np.isfinite(r), r, -np.inf)
+    return np.where(np.isfinite(found).any(axis=1), found.argmax(axis=1), -1)
+
+
+def pairwise_r(values: np.ndarray) -> np.ndarray:
+    """Pearson r of each two columns, over the rows that both have; NaN below three of them or for a constant.
+
+    Parameters
+    ----------
+    values : ndarray, shape (n_rows, n_columns)
+
+    Returns
+    -------
+    ndarray, shape (n_columns, n_columns)
+    """
+    there = np.isfinite(values)
+    seen, counts = there.astype(float), np.maximum(there.sum(axis=0), 1)
+    mean = np.where(there, values, 0.0).sum(axis=0) / counts
+    x = np.where(there, values - mean, 0.0)
+    n, sums, squares = seen.T @ seen, x.T @ seen, (x * x).T @ seen
+    with np.errstate(invalid="ignore", divide="ignore"):
+        around = squares - sums * sums / n
+        around = np.where(around > 1e-12 * squares, around, np.nan)  # constant over what both have
+        r = (x.T @ x - sums * sums.T / n) / np.sqrt(around * around.T)
+    return np.where(n >= 3, r, np.nan)
 
 
 def columns_r(values: np.ndarray, y: np.ndarray, columns: list[int]) -> np.ndarray:

@@ -4,7 +4,14 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from analysis.ceiling.persons import halves, persons, profiles, wide
+from analysis.ceiling.persons import (
+    columns_r,
+    halves,
+    pairwise_r,
+    persons,
+    profiles,
+    wide,
+)
 from data.errors import BrainLensError
 
 
@@ -39,6 +46,18 @@ def test_each_person_is_predicted_on_held_out_items():
     twin = frame[(frame["person"] == "p0") & (frame["predictor"] == "best other person")].iloc[0]
     assert twin["chosen"] == "p11" and twin["r"] > 0.97
     assert list(profiles(frame).columns[:2]) == ["good", "noise"] and len(profiles(frame)) == 12
+
+
+def test_all_pairs_at_once_are_each_pair_alone():
+    rng = np.random.default_rng(3)
+    values = rng.standard_normal((30, 9)) + 400
+    values[rng.random(values.shape) < 0.4] = np.nan
+    values[:, 4], values[:27, 5] = 7.0, np.nan
+    found = pairwise_r(values)
+    for j in range(9):
+        alone = columns_r(values, values[:, j], list(range(9)))
+        np.testing.assert_allclose(found[j], alone, atol=1e-9)
+    assert np.isnan(found[4]).all()
 
 
 def test_too_few_are_refused():
