@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Sequence
+from functools import partial
 
 import numpy as np
 
@@ -63,7 +64,8 @@ def cross_validate_under(
     predictions : bool
         Whether held-out predictions are wanted.
     """
-    return cross_validate_narrow(
+    fit = partial(
+        cross_validate_narrow,
         features,
         responses,
         folds,
@@ -77,6 +79,14 @@ def cross_validate_under(
         shared_alpha=protocol.shared_alpha,
         rcond=protocol.rcond,
         predictions=predictions,
-        device=solver_device(features, responses),
         report=report,
     )
+    where = solver_device(features, responses)
+    try:
+        return fit(device=where)
+    except (
+        RuntimeError
+    ) as error:  # a card that the model fills has no room: the cores give the same numbers
+        if where == "cpu" or "out of memory" not in str(error).lower():
+            raise
+        return fit(device="cpu")

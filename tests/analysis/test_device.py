@@ -121,3 +121,28 @@ def test_scores_go_to_the_card_that_models_run_on_where_that_pays(monkeypatch):
         found[name] = fit
         np.testing.assert_allclose(fit.predictions, found["cpu"].predictions, atol=1e-5)
         np.testing.assert_allclose(fit.r, found["cpu"].r, atol=1e-5)
+
+
+@pytest.mark.parametrize(
+    ("words", "goes_on"), [("CUDA out of memory", True), ("misaligned", False)]
+)
+def test_a_card_without_room_leaves_the_fit_to_the_cores(monkeypatch, words, goes_on):
+    tried = []
+
+    def fit(*_, device, **__):
+        tried.append(device)
+        if device != "cpu":
+            raise RuntimeError(words)
+        return device
+
+    monkeypatch.setattr("analysis.scoring.solver.cross_validate_narrow", fit)
+    monkeypatch.setattr("analysis.scoring.solver.solver_device", lambda *_: "cuda")
+    x = np.zeros((4, 2))
+    asked = {"criterion": "loo", "predictions": False, "report": SILENT}
+    if goes_on:
+        assert cross_validate_under(Protocol(), x, x, [], **asked) == "cpu"
+        assert tried == ["cuda", "cpu"]
+    else:
+        with pytest.raises(RuntimeError, match=words):
+            cross_validate_under(Protocol(), x, x, [], **asked)
+        assert tried == ["cuda"]
