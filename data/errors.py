@@ -82,7 +82,7 @@ def unknown(
     Traceback (most recent call last):
     data.errors.BrainLensError: Unknown model 'gtp2'; did you mean 'gpt2'? Choices: gpt2, bert-base-uncased.
     """
-    names = [str(choice) for choice in choices]
+    names = list(dict.fromkeys(str(choice) for choice in choices))
     close = get_close_matches(str(value), names, n=1, cutoff=0.5)
     hint = f"; did you mean {close[0]!r}?" if close else "."
     if close:  # the closest one first, so that a long list never hides it

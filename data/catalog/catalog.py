@@ -13,6 +13,7 @@ from data.catalog import shelf
 from data.catalog.entries import Entry, all_entries
 from data.catalog.licences import require_accepted
 from data.errors import BrainLensError, unknown
+from data.filters import filtered
 from data.gate import existing, may_be_named
 from data.hashes import marks
 from data.own.read import file_of, read
@@ -81,16 +82,17 @@ def entry(name: str) -> Entry:
     )
 
 
-def recording(name: str | Path, **options) -> Recording:
+def recording(name: str | Path, *, filter: str = "", **options) -> Recording:
     """The recording of an id or of a user's own file.
 
     Parameters
     ----------
     name : str or path-like
         A catalogue id or alias, ``id@version`` (such as ``natural-stories@as-released``), or the path of a file.
+    filter : str
+        Which reading times count, one of :data:`data.filters.FILTERS`, as of :func:`data.filters.filtered`; empty: as they are.
     **options
-        For a file: columns and facts, as in :func:`data.own.read.read`. For an id: options of its reader, such as
-        ``filter="official"``.
+        For a file: columns and facts, as in :func:`data.own.read.read`. For an id: options of its reader.
 
     Raises
     ------
@@ -102,7 +104,11 @@ def recording(name: str | Path, **options) -> Recording:
     >>> recording("natural-stories", filter="official")
     <Recording natural-stories: reading_times, 10256 words x 1 targets, averaged>
     """
-    text = str(name)
+    found = _recording(str(name), options)
+    return filtered(found, filter) if filter else found
+
+
+def _recording(text: str, options: dict) -> Recording:
     if _looks_like_path(text):
         path = _admitted(text)
         if is_epochs(path):
@@ -113,7 +119,12 @@ def recording(name: str | Path, **options) -> Recording:
         raise BrainLensError(
             f"{one.id} is {one.kind}, not a recording",
             choices=entries(recordings=True),
-            remedy="Name a recording",
+            remedy="Name a recording"
+            + (
+                "; the questions that it answers: 'brainlens people --help'"
+                if one.reader.startswith("data.readers.trials:")
+                else ""
+            ),
         )
     return load(text, **options)
 

@@ -120,6 +120,7 @@ def _files() -> dict[str, tuple[RemoteFile, ...]]:
                     sha256=row["sha256"],
                     size=int(row["size"]) if row["size"] else None,
                     about=int(row["about"]) if row["about"] else None,
+                    other=row["other"],
                 )
             )
     return {entry: tuple(files) for entry, files in found.items()}
@@ -345,6 +346,9 @@ def _brain(files) -> list[Entry]:
                 "one story: intervals generalise to people, never to other stories",
                 "most of what is predicted is when words come: look at word rate first",
                 "words carry no punctuation; clitics are words of their own, read without a blank before them",
+                "halves of the people agree on a region's volumes with r = .37 (LIFG) to .69 (LPTL), stepped up .54 to .82; the "
+                "level of a signal means nothing, so halves of the volumes say nothing of people",
+                "doctor: the words stand where the signal heard them (r = .47 at 0 s, p = .005)",
             ),
         ),
         Entry(
@@ -352,17 +356,17 @@ def _brain(files) -> list[Entry]:
             "LeBel 2023: one person hears stories of The Moth and others, every voxel of the cortex",
             "data.readers.lab_stories:lebel2023",
             "fmri",
-            "five stories of UTS04, volumes of 2 s x about 80,000 voxels",
+            "five stories of UTS04, 1,817 volumes of 2 s x 109,469 voxels",
             "CC0",
             bibtex("lebel2023natural"),
             source="OpenNeuro ds003020, derivative/preprocessed_data",
             files=files["lebel2023"],
             whole=True,
             traps=(
-                "layout untested on the original: no sha hash of its files is known, and nobody here has read one",
+                "layout untested on the original: md5 and sizes are those of its git-annex keys; nobody here has read a file",
                 "arrays begin 10 s into the sound: words are moved by as much",
                 "voxels lie in the person's own space: no coordinates, so no brain figure",
-                "about 1.3 GB, and several times that in memory",
+                "1.6 GB, and as much again in memory",
             ),
         ),
         Entry(
@@ -377,7 +381,7 @@ def _brain(files) -> list[Entry]:
             files=files["podcast-ecog"],
             whole=True,
             traps=(
-                "layout untested on the original: nobody here has read these files",
+                "layout untested on the original: sha256 and sizes are those of its git-annex keys; nobody here has read a file",
                 "one story: intervals say nothing about other stories; blocks are contiguous",
                 "windows of neighbouring words overlap: what is predicted before a word is the words before it",
             ),
@@ -440,9 +444,6 @@ def _reading(files) -> list[Entry]:
             shape="10,256 words x about 180 people",
             files=(*files["natural-stories-people"], *files["natural-stories"]),
             **stories,
-            traps=(
-                "no hash of this file is known: its words are compared with the corpus's instead",
-            ),
         ),
         Entry(
             "natural-stories-gpt3",
@@ -645,6 +646,9 @@ def _people(files) -> list[Entry]:
             traps=(
                 "log probabilities of three models only (BERT, ELECTRA, RoBERTa), each scored in two ways",
                 "a sure answer for the first sentence is resp1, for the second resp6",
+                "halves of the people agree on the pairs with r = .97 (stepped up .98), halves of the pairs on the people with "
+                ".16 (.27)",
+                "doctor: whole sentences are chosen between, so no word has a time to judge by",
             ),
         ),
         Entry(

@@ -50,8 +50,10 @@ class RemoteFile:
         File name.
     url : str
         Public address; an empty string: only a mirror has it.
-    sha1, sha256 : str
-        One of them is what makes the file trusted. Neither: it is kept with the hash it came with, and said to be unverified.
+    sha1, sha256, other : str
+        One of them is what makes the file trusted, the strongest that is known; ``other`` names its kind: ``"md5:..."`` of a
+        git-annex key, ``"git:..."`` the name of the blob in a git repository. None: it is kept with the hash it came with, and
+        said to be unverified.
     size : int or None
         Exact size in bytes.
     about : int or None
@@ -65,6 +67,7 @@ class RemoteFile:
     sha256: str = ""
     size: int | None = None
     about: int | None = None
+    other: str = ""
 
     def __post_init__(self):
         for part in (*self.folder.split("/"), self.name):
@@ -73,13 +76,9 @@ class RemoteFile:
     @property
     def hash(self) -> tuple[str, str]:
         """Name and hexadecimal value of the hash; two empty strings where none is known."""
-        return (
-            ("sha256", self.sha256)
-            if self.sha256
-            else ("sha1", self.sha1)
-            if self.sha1
-            else ("", "")
-        )
+        other, _, value = self.other.partition(":")
+        known = {"sha256": self.sha256, "sha1": self.sha1, other: value}
+        return next(((kind, value) for kind, value in known.items() if value), ("", ""))
 
 
 def safe_name(name: str) -> str:
@@ -170,14 +169,24 @@ def verify(path: Path, file: RemoteFile, *, again: bool = False) -> None:
         )
     kind, expected = file.hash
     if kind:
-        with open(path, "rb") as stream:
-            found = hashlib.file_digest(stream, kind).hexdigest()
+        found = _digest(path, kind)
         if found != expected:
             raise BrainLensError(
                 f"{path.name} is not the published file: {kind} {found}, expected {expected}",
                 remedy=f"Remove {path} and fetch it again",
             )
     _VERIFIED[key] = True
+
+
+def _digest(path: Path, kind: str) -> str:
+    """Hash of a file; of kind ``git`` the name that a git repository gives its content."""
+    with open(path, "rb") as stream:
+        if kind != "git":
+            return hashlib.file_digest(stream, kind).hexdigest()
+        digest = hashlib.sha1(f"blob {path.stat().st_size}\0".encode())
+        while block := stream.read(1 << 20):
+            digest.update(block)
+        return digest.hexdigest()
 
 
 def forget(files: Iterable[RemoteFile], root: str = "recordings") -> int:
@@ -490,8 +499,7 @@ def _trust(file: RemoteFile, part: Path, origin: str) -> None:
         )
     if not kind:
         return
-    with open(part, "rb") as stream:
-        found = hashlib.file_digest(stream, kind).hexdigest()
+    found = _digest(part, kind)
     if found != expected:
         raise _removed(
             part,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import re
@@ -17,23 +18,32 @@ from data.errors import BrainLensError, unknown
 from data.home import home, person, personal, shared
 from data.own import formats, tables
 from data.own.apart import tried
-from data.own.experiments import import_trials, layout_of
-from data.own.meaning import plain_columns, reading_options
-from data.own.read import read
+from data.own.columns import meant_columns
+from data.own.experiments import Experiment, import_trials, layout_of
+from data.own.meaning import checked, plain_columns, reading_options
+from data.own.read import corpora_of, read, understood
 from data.own.sidecar import SIDECAR, sidecar, write_sidecar
+from data.recording import Recording
 from data.rights import require_room
 
+_LABELS = ("group", "context", "order")
+_SINGLE = {"subject": "people", "target": "target", "repeat": "repeat"}
 __all__ = [
     "MOST_BYTES",
     "SUFFIXES",
     "columns",
     "drop",
     "file_name",
+    "free_id",
     "is_array",
     "keep",
     "kept",
+    "put",
     "remove",
+    "require_size",
+    "safe_name",
     "stage",
+    "staged_folder",
     "suggested_id",
     "take_in",
 ]
@@ -70,6 +80,11 @@ def file_name(name: str) -> str:
             choices=SUFFIXES,
             remedy="Save it as CSV or NetCDF",
         )
+    return safe_name(last, kind)
+
+
+def safe_name(last: str, kind: str) -> str:
+    """A file's name in letters, digits, hyphens and dots that ends in ``kind``."""
     stem = re.sub(r"[^A-Za-z0-9_.]+", "-", last[: -len(kind)]).replace("..", ".").strip("-._")[:80]
     return (stem or "table") + kind
 
@@ -93,14 +108,31 @@ def stage(files: Mapping[str, bytes]) -> Path:
         Too large, of no known format, several recordings at once, or more than a process can read; nothing is left behind.
     """
     size = sum(len(content) for content in files.values())
+    require_size(size)
+    named = {_beside_name(name): content for name, content in files.items()}
+    main = _main(list(named))
+    folder = staged_folder(named)
+    if size > _PLAIN or tables.suffix(Path(main)) not in _TEXT:
+        try:
+            tried(folder / main)
+        except BrainLensError:
+            shutil.rmtree(folder, ignore_errors=True)
+            raise
+    return folder / main
+
+
+def require_size(size: int) -> None:
+    """Refuse what the browser does not take, or a person has no room for, in bytes."""
     if size > MOST_BYTES:
         raise BrainLensError(
             f"These files have {size / 1e6:,.0f} MB; the browser takes {MOST_BYTES / 1e6:,.0f} MB",
             remedy="Name the path of the file instead",
         )
     require_room(size)
-    named = {_beside_name(name): content for name, content in files.items()}
-    main = _main(list(named))
+
+
+def staged_folder(named: Mapping[str, bytes]) -> Path:
+    """A folder of files (safe name -> content) of which nothing is known yet; gone again where one cannot be written."""
     _tidy()
     folder = personal("recordings", _FOLDER) / f".staged-{uuid.uuid4().hex[:12]}"
     folder.mkdir()
@@ -112,13 +144,7 @@ def stage(files: Mapping[str, bytes]) -> Path:
         raise BrainLensError(
             f"The file could not be written: {error}", remedy="Make room on the disk"
         ) from None
-    if size > _PLAIN or tables.suffix(Path(main)) not in _TEXT:
-        try:
-            tried(folder / main)
-        except BrainLensError:
-            shutil.rmtree(folder, ignore_errors=True)
-            raise
-    return folder / main
+    return folder
 
 
 def _beside_name(name: str) -> str:
@@ -149,13 +175,17 @@ def take_in(
     rules: Sequence[str] = (),
     missing: Sequence[str] = (),
     columns: Mapping[str, str] | None = None,
+    trials: bool = False,
 ) -> tuple[Path, str]:
     """Trials of experiment software, or a long table under rules, as a table beside what was staged; others stay as they are.
 
     Parameters
     ----------
     rules, missing, columns
-        As of :func:`data.own.experiments.import_trials`. A long table is taken in only where there are rules or codes.
+        As of :func:`data.own.experiments.import_trials`. A long table is taken in only where there are rules or codes, or where
+        it cannot be read as it is: rows that stand twice, item numbers that start anew in each list.
+    trials : bool
+        It is an experiment's: take a long table in whatever is said.
 
     Returns
     -------
@@ -167,9 +197,24 @@ def take_in(
     if formats.handles(staged):
         return staged, ""
     plain = layout_of(staged) == "table"
-    if plain and not (rules or missing):
-        return staged, ""
-    made = import_trials(staged, rules=rules, missing=missing, columns=columns if plain else None)
+    if plain and not (rules or missing or trials):
+        try:
+            if len(corpora_of(staged)) < 2:  # one of several is chosen first
+                understood(staged)
+            return staged, ""
+        except BrainLensError:
+            if sidecar(staged):  # it says how it is meant
+                return staged, ""
+        try:
+            made = import_trials(staged)
+        except BrainLensError:
+            return staged, ""
+        return _written(made, staged)
+    made = import_trials(staged, rules=rules, missing=missing, columns=columns)
+    return _written(made, staged)
+
+
+def _written(made: Experiment, staged: Path) -> tuple[Path, str]:
     place = staged.with_name("trials-of-" + staged.name.partition(".")[0] + ".csv")
     place.unlink(missing_ok=True)
     made.write(place)
@@ -197,6 +242,10 @@ def columns(staged: Path) -> tuple[list[str], dict]:
         table = tables.read_table(staged, **reading_options(said))
         names = [str(name) for name in table.frame.columns]
         plain = plain_columns(table.frame)
+        with contextlib.suppress(BrainLensError):  # what is wrong is told by the check
+            meant = meant_columns(table, checked(said))
+            plain |= {key: getattr(meant, key) for key in ("text", "responses", *_LABELS)}
+            plain |= {key: getattr(meant, own) for key, own in _SINGLE.items() if key in plain}
     for key in plain:
         if key in said:
             value = said[key]
@@ -214,7 +263,7 @@ def is_array(staged: Path) -> bool:
 
 def suggested_id(staged: Path, corpus: str = "") -> str:
     """A free id, made from the file's name, and the corpus where it is one of several in it."""
-    return _free(_id(f"{staged.name[: len(staged.name) - len(_suffix(staged.name))]} {corpus}"))
+    return free_id(f"{staged.name[: len(staged.name) - len(_suffix(staged.name))]} {corpus}")
 
 
 def keep(staged: Path, name: str = "", **said) -> Entry:
@@ -232,9 +281,26 @@ def keep(staged: Path, name: str = "", **said) -> Entry:
     BrainLensError
         Where it cannot be read so; nothing is put into the library then.
     """
-    wanted = _free(_id(name)) if name else suggested_id(staged)
+    wanted = free_id(name) if name else suggested_id(staged)
     write_sidecar(staged, **{**said, "id": wanted})
-    recording = read(staged)
+    return put(staged, read(staged), wanted)
+
+
+def put(staged: Path, recording: Recording, wanted: str, *, story: bool = False) -> Entry:
+    """Move a staged folder into the library, its facts beside it.
+
+    Parameters
+    ----------
+    staged : Path
+        The file that is read.
+    recording : Recording
+        What it was read as.
+    wanted : str
+        A free id.
+    story : bool
+        It is a ``story.toml`` that binds the others.
+    """
+    unit = "sample" if story else recording.scored_unit
     people = recording.subjects
     who = (
         "mean over people"
@@ -248,7 +314,8 @@ def keep(staged: Path, name: str = "", **said) -> Entry:
         "file": staged.name,
         "files": sorted(path.name for path in staged.parent.iterdir()),
         "kind": recording.kind,
-        "shape": f"{recording.n_stimuli:,} {recording.scored_unit}s x {recording.n_targets:,}, {who}",
+        "story": story,
+        "shape": f"{recording.n_stimuli:,} {unit}s x {recording.n_targets:,}, {who}",
         "licence": recording.licence,
         "citation": recording.citation,
         "source": recording.source,
@@ -306,8 +373,8 @@ def _entry(about: Mapping, folder: Path) -> Entry:
     names = dict.fromkeys([about["file"], *about["files"]])  # the recording itself first
     return Entry(
         folder.name,
-        f"Your own file {about['file']}",
-        "data.own.read:read",
+        "Your own story" if about.get("story") else f"Your own file {about['file']}",
+        "data.stories.story:read_story" if about.get("story") else "data.own.read:read",
         about["kind"],
         about["shape"],
         about["licence"] or "yours: not stated",
@@ -325,6 +392,11 @@ def _suffix(name: str) -> str:
     return next(
         (one for one in sorted(SUFFIXES, key=len, reverse=True) if name.lower().endswith(one)), ""
     )
+
+
+def free_id(text: str) -> str:
+    """A free id made from a text."""
+    return _free(_id(text))
 
 
 def _id(text: str) -> str:

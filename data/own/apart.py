@@ -5,13 +5,14 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 from data.errors import BrainLensError, memory_error
 from data.own.read import understood
 from data.own.validation import inspect
 
-__all__ = ["MOST_MEMORY", "MOST_SECONDS", "tried"]
+__all__ = ["MOST_MEMORY", "MOST_SECONDS", "limited", "tried"]
 
 MOST_MEMORY = 8_000_000_000
 """Bytes of address space; the libraries themselves take about two thousand million."""
@@ -19,7 +20,13 @@ MOST_SECONDS = 120
 _FULL = 3  # how the process ends where memory ran out
 
 
-def tried(path: Path, *, memory: int = MOST_MEMORY, seconds: int = MOST_SECONDS) -> None:
+def tried(
+    path: Path,
+    *,
+    memory: int = MOST_MEMORY,
+    seconds: int = MOST_SECONDS,
+    module: str = "data.own.apart",
+) -> None:
     """Read a file as :func:`data.own.validation.check` does, elsewhere; nothing is given back but that it can be done.
 
     What is wrong in its content is not this function's matter: that is said when it is read here.
@@ -30,13 +37,15 @@ def tried(path: Path, *, memory: int = MOST_MEMORY, seconds: int = MOST_SECONDS)
         Bytes of address space of the process (not limited on Windows).
     seconds : int
         Of time on the clock.
+    module : str
+        What reads it when run with the path and the bytes: a module that ends with :func:`limited`.
 
     Raises
     ------
     BrainLensError
         Where reading it took more, or ended the process.
     """
-    command = [sys.executable, "-m", "data.own.apart", str(path), str(memory)]
+    command = [sys.executable, "-m", module, str(path), str(memory)]
     try:
         code = subprocess.run(
             command,
@@ -65,15 +74,15 @@ def tried(path: Path, *, memory: int = MOST_MEMORY, seconds: int = MOST_SECONDS)
         )
 
 
-def _main(path: str, memory: int) -> int:
+def limited(reading: Callable[[], object], memory: int) -> int:
+    """How a process ends that reads something in so many bytes of address space."""
     if sys.platform != "win32":
         import resource
 
         resource.setrlimit(resource.RLIMIT_AS, (memory, memory))
         resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     try:
-        source = understood(path)
-        inspect(source.recording, source=source)
+        reading()
     except MemoryError:
         return _FULL
     except (
@@ -83,5 +92,10 @@ def _main(path: str, memory: int) -> int:
     return 0
 
 
+def _inspected(path: str) -> None:
+    source = understood(path)
+    inspect(source.recording, source=source)
+
+
 if __name__ == "__main__":
-    sys.exit(_main(sys.argv[1], int(sys.argv[2])))
+    sys.exit(limited(lambda: _inspected(sys.argv[1]), int(sys.argv[2])))

@@ -47,6 +47,8 @@ class Understood:
         How the columns were understood.
     doubts : tuple of (str, str)
         What may not be meant so, and the next step.
+    responses : tuple of str
+        The columns of the responses.
     """
 
     recording: Recording
@@ -55,6 +57,7 @@ class Understood:
     cells: np.ndarray | None
     meant: str
     doubts: tuple[tuple[str, str], ...] = ()
+    responses: tuple[str, ...] = ()
 
     def places(self, stimuli) -> str:
         """Where some stimuli (numbers from 0) stand in the file."""
@@ -73,6 +76,26 @@ def from_table(table: Table, said: Mapping) -> Recording:
     return understand(table, said).recording
 
 
+def meant_columns(table: Table, said: Mapping) -> Meaning:
+    """Which column is what: what is said, what the names say, and what follows from how the rows stand (of the first corpus).
+
+    Raises
+    ------
+    BrainLensError
+        Naming the column and its choices.
+    """
+    several = corpora(table.frame)
+    table, said = _one_corpus(table, {"corpus": several[0], **said} if several else said)
+    said, _, _ = expanded(table.frame, table.path, said)
+    return _completed(table, said)[1]
+
+
+def _completed(table: Table, said: Mapping) -> tuple[Table, Meaning, list[str]]:
+    table, meant, left_out = _meant(table, said)
+    table = spoken_rows(table, meant.text, said)
+    return table, completed(table, meant, said), left_out
+
+
 def understand(table: Table, said: Mapping) -> Understood:
     """As :func:`from_table`, with where each row stands and what was doubtful.
 
@@ -89,9 +112,7 @@ def understand(table: Table, said: Mapping) -> Understood:
         raise BrainLensError(f"{name} holds no rows", remedy="Export it again")
     table, said = _one_corpus(table, said)
     said, about, notes = expanded(table.frame, table.path, said)
-    table, meant, left_out = _meant(table, said)
-    table = spoken_rows(table, meant.text, said)
-    meant = completed(table, meant, said)
+    table, meant, left_out = _completed(table, said)
     notes = [*left_out, *notes, *table.said]
     frame, people, responses = table.frame, meant.people, meant.responses
     _check_texts(table, meant.text)
@@ -189,7 +210,9 @@ def understand(table: Table, said: Mapping) -> Understood:
         for key in ("kind", "language", "joiner")
         if not said.get(key) and said.get(key) != "" and (key == "kind" or getattr(recording, key) not in ("en", " "))
     ]  # fmt: skip
-    return Understood(recording, table, rows, cells, "; ".join(parts), tuple(doubts))
+    return Understood(
+        recording, table, rows, cells, "; ".join(parts), tuple(doubts), tuple(meant.responses)
+    )
 
 
 _SHOWN = {"": "none"}

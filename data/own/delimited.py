@@ -6,6 +6,7 @@ import csv
 import io
 import re
 from dataclasses import dataclass, field, replace
+from itertools import pairwise
 
 import numpy as np
 import pandas as pd
@@ -17,6 +18,7 @@ from data.own.numerals import MISSING, doubtful_dots
 __all__ = ["Parts", "frame_of", "layout"]
 
 MARKS = ",;\t|"
+_NUMBER = re.compile(r"-?\d+(?:\.\d+)?")
 MOST_COLUMNS = 20_000
 
 
@@ -77,6 +79,13 @@ def layout(text: str, name: str, *, tabs: bool = False) -> tuple[str, Parts]:
         except BrainLensError as error:
             first = first or error
     assert first is not None  # one separator at least was tried
+    if top := _lower_header(text):
+        lines = text.splitlines(keepends=True)
+        lower = "\n" * top + "".join(lines[top:])
+        found, parts = layout(lower, name, tabs=tabs)
+        above = sum(bool(line.strip()) for line in lines[:top])
+        note = f"the header stands in line {top + 1}; what stands above it is left out ({above} of {len(lines)} lines)"
+        return found, replace(parts, said=(note, *parts.said))
     raise first
 
 
@@ -147,6 +156,23 @@ def _preamble(text: str) -> tuple[str, str]:
             break
         start, above = end + 1, above + 1
     return "\n" * above + text[start:], said  # empty lines, so that the others keep their numbers
+
+
+def _lower_header(text: str, most: int = 20) -> int:
+    """How many lines stand above a table of rows with as many cells as each other and more than the first line; 0: none."""
+    lines = text.splitlines()
+    full = [number for number, line in enumerate(lines) if line.strip()]
+    for mark in MARKS:
+        try:
+            cells = [len(row) for row in csv.reader((lines[n] for n in full), delimiter=mark)]
+        except csv.Error:
+            continue
+        top = next((at for at, many in enumerate(cells) if many == cells[-1]), 0)
+        table = cells[top:]
+        alike = len(cells) == len(full) and len(table) > 3 and len(set(table)) == 1
+        if alike and 0 < top <= most and max(cells[:top]) < table[0]:
+            return full[top]
+    return 0
 
 
 def _separators(header: str) -> list[str]:
@@ -294,6 +320,12 @@ def _checked(parts: Parts, name: str) -> Parts:
         raise BrainLensError(
             f"{name}: {len(parts.wrong)} rows do not have the {len(parts.header)} cells of the header: {places}",
             remedy="Put texts with the separator in quotation marks",
+        )
+    counted = [float(one) for one in parts.header if _NUMBER.fullmatch(one)]
+    if any(later <= one for one, later in pairwise(counted)):
+        raise BrainLensError(
+            f"{name}: the first line holds numbers, not the names of columns: {', '.join(parts.header[:6])}",
+            remedy="Name the columns in the first line",
         )
     twice = sorted({one for one in parts.header if one and parts.header.count(one) > 1})
     if twice:

@@ -13,6 +13,7 @@ import pandas as pd
 
 from data.errors import BrainLensError, unknown
 from data.own.names import GUESSES, WORD_TEXTS, plain, twins
+from data.own.numerals import parse
 from data.own.tables import squashed
 
 __all__ = [
@@ -504,8 +505,25 @@ def _guess_responses(frame: pd.DataFrame, file: str, taken: set) -> list[str]:
     ]
     if not found and len(fractions) == 1:
         return fractions
+    free = [c for c in frame.columns if c not in taken and not c.startswith("Unnamed:")]
+    if not (found or numeric) and free:
+        written = [c for c in free if frame[c].dtype.kind == "O" and _written(frame[c])]
+        if len(written) == 1:
+            return written
+        seen = {c: next((v for v in frame[c] if str(v).strip()), "") for c in free[:3]}
+        raise BrainLensError(
+            f"{file}: no column holds plain numbers; {', '.join(f'{c!r} has {str(v)!r}' for c, v in seen.items())}",
+            choices=free,
+            remedy="Name the column that holds the measurements (--response COLUMN); units and % do not belong in its cells",
+        )
     raise BrainLensError(
         f"{file}: which columns hold the responses is not plain",
         choices=found or fractions or numeric or frame.columns,
         remedy="Name the columns that hold the measurements (--response COLUMN,COLUMN, or a pattern such as --response 'sub-*')",
     )
+
+
+def _written(cells: pd.Series) -> bool:
+    """Whether cells of text are numbers as people write them, such as −4 with a typographer's minus."""
+    parsed = parse(cells)
+    return not parsed.wrong and not parsed.either and bool(np.isfinite(parsed.values).any())

@@ -31,6 +31,7 @@ GUESSES: Mapping[str, tuple[str, ...]] = {
     "subject": (
         *("subject", "subject id", "subject uid", "participant", "participant id", "worker id"),
         *("subj", "subj id", "subj nr", "subject nr", "participant nr", "ppt", "ppt id", "reader"),
+        *("person", "person id"),
         *("reader id", "sub", "recording session label", "prolific id", "md5 hash of participant s ip address"),
     ),
     "order": ("order", "presentation order", "word idx"),

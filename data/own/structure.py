@@ -34,7 +34,10 @@ _TEXTS = (
     *(
         "sentence",
         "sentence id",
+        "sent",
         "sent id",
+        "sent nr",
+        "sent number",
         "sentence nr",
         "sentence number",
         "sentnum",
@@ -175,7 +178,8 @@ def _in_texts(table: Table, meant: Meaning, said: Mapping) -> Meaning:
         if (c not in used or c in meant.group) and not is_id(c) and c != meant.text
     ]
     if not context and "context" not in said:
-        pair = _numbered(one, free, [c for c in free if c not in group and c not in order])
+        places = [c for c in free if c not in group and c not in order]
+        pair = _numbered(one, meant.text, free, places)
         block = pair[0] if pair else _block(one, meant, free)
         if block:
             context = [block]
@@ -192,7 +196,7 @@ def _in_texts(table: Table, meant: Meaning, said: Mapping) -> Meaning:
     elif context and not order and "order" not in said:
         label = one[context].astype(str).agg("\x1f".join, axis=1)
         places = [c for c in free if c not in (*group, *context)]
-        if pair := _numbered(one.assign(**{"\x1f": label}), ["\x1f"], places):
+        if pair := _numbered(one.assign(**{"\x1f": label}), meant.text, ["\x1f"], places):
             order = [pair[1]]
             guessed.add("order")
     several = bool(context) and len(one[context].drop_duplicates()) > 1
@@ -211,21 +215,29 @@ def _in_texts(table: Table, meant: Meaning, said: Mapping) -> Meaning:
     )
 
 
-def _numbered(frame: pd.DataFrame, blocks: list[str], places: list[str]) -> tuple[str, str] | None:
-    """A column of texts and one that numbers the words of each, from 0 or 1 and nearly without gaps; the fewest texts win."""
+def _numbered(
+    frame: pd.DataFrame, text: str, blocks: list[str], places: list[str]
+) -> tuple[str, str] | None:
+    """A column of texts and one that numbers the words of each, from 0 or 1 and nearly without gaps; the fewest texts win.
+
+    The same word at the same place is a trial that stands twice: it hides no numbering, and is refused where the rows are sorted
+    out by it.
+    """
     found = []
     whole = {column: frame[column] for column in places if _whole(frame[column])}
     for block in blocks:
-        values = frame[block]
-        count = values.nunique(dropna=False)
-        if values.isna().any() or count < 2 or count * 3 > len(frame):
+        count = frame[block].nunique(dropna=False)
+        if frame[block].isna().any() or count < 2 or count * 3 > len(frame):
             continue
-        runs = int((values != values.shift()).sum())
         for place, numbers in whole.items():
             if place == block:
                 continue
-            if pd.DataFrame({"b": values, "p": numbers}).duplicated().mean() > 0.02:
+            cells = pd.DataFrame({"b": frame[block], "p": numbers, "t": frame[text].astype(str)})
+            once = cells[~cells.duplicated()]
+            if 2 * len(once) < len(cells) or once.duplicated(["b", "p"]).mean() > 0.02:
                 continue
+            values, numbers = once["b"], once["p"]
+            runs = int((values != values.shift()).sum())
             each = numbers.groupby(values).agg(["min", "max", "count"])
             first = each["min"].mode().iloc[0]
             dense = (each["count"] / (each["max"] - each["min"] + 1)).mean()

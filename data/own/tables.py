@@ -251,6 +251,14 @@ def numbers(table: Table, column: str, *, remedy: str = NUMBERS) -> np.ndarray:
     return np.where(np.isin(found, codes[~np.isnan(codes)]), np.nan, found)
 
 
+def coded(table: Table, column: str) -> np.ndarray:
+    """Cells of a column that hold a code for 'no value' (``table.missing``); shape (rows,)."""
+    cells = table.frame[column]
+    codes = parse(table.missing).values
+    held = cells.astype(str).str.strip().isin(table.missing).to_numpy()
+    return held | np.isin(pd.to_numeric(cells, errors="coerce"), codes[~np.isnan(codes)])
+
+
 def _parquet(path: Path) -> pd.DataFrame:
     import pyarrow as pa
     import pyarrow.parquet as pq

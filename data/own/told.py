@@ -18,6 +18,10 @@ __all__ = ["spoken_rows", "told"]
 
 _NO_WORD = ("n/a", "N/A", "#N/A", "<NA>", "NaN")
 _TIMES = ("reading_times", "eye_tracking")
+_MONTH = "(?:Jan|Feb|Mar|Apr|May|Jun|Jul|Aug|Sep|Oct|Nov|Dec)"
+_DATE = (
+    rf"\d{{1,2}}-{_MONTH}(?:-\d{{2,4}})?|{_MONTH}-\d{{2,4}}|\d{{4}}-\d{{2}}-\d{{2}}(?: 00:00:00)?"
+)
 _SPELLED = {"none": "", "nothing": "", "blank": " ", "space": " "}
 
 
@@ -113,6 +117,12 @@ def _texts(texts: pd.Series) -> list[tuple[str, str]]:
     if len(truth) and capitals.sum() - len(truth) < 0.5 * len(letters):
         doubts.append((
             f"{len(truth)} texts are {' and '.join(sorted(set(truth)))}, as spreadsheets turn the words true and false",
+            "Restore the words as they were read",
+        ))  # fmt: skip
+    dates = texts[texts.str.fullmatch(_DATE)]
+    if 0 < len(dates) < 0.5 * len(texts):
+        doubts.append((
+            f"{len(dates)} texts are dates such as {dates.iloc[0]!r}, as spreadsheets turn words such as March-1 or 3/4",
             "Restore the words as they were read",
         ))  # fmt: skip
     return doubts

@@ -122,6 +122,8 @@ def _labels(table: Table, role: str, column: str) -> pd.Series:
         raise BrainLensError(
             f"{table.path.name}: no {role} in {table.places(nobody)}", remedy=f"Fill in the {role}"
         )
+    if values.dtype.kind == "f" and (values % 1 == 0).all():  # 1.0 is person 1
+        values = values.astype(int)
     return values.astype(str).str.strip().reset_index(drop=True)
 
 
@@ -189,10 +191,22 @@ def _once(table: Table, meant: Meaning, names: list[str], reader, code) -> None:
     count = len(np.unique(code))
     raise BrainLensError(
         f"{table.path.name}: {said} occur together more than once: {table.places(again)} ({len(again):,} rows too many "
-        f"for {count:,} stimuli)",
+        f"for {count:,} stimuli{_copies(table, again)})",
         remedy="Remove these rows, name the column that tells presentations or targets apart (--repeat COLUMN, "
-        "--target COLUMN), or give each a stimulus_id of its own",
+        "--target COLUMN), or give each a stimulus_id of its own" + _first(table, meant),
     )
+
+
+def _copies(table: Table, again: np.ndarray) -> str:
+    """How many of the rows that stand twice are the same in every column: a slip in the file, not a second presentation."""
+    same = int(table.frame.duplicated().to_numpy()[again].sum())
+    return f"; {same:,} of them the same in every column" if same else ""
+
+
+def _first(table: Table, meant: Meaning) -> str:
+    if not meant.people:
+        return ""
+    return f"; 'brainlens data trials {table.path.name} --out MINE.csv' keeps the first of them and counts the others"
 
 
 def _by_words(table: Table, meant: Meaning, text, block, reader) -> np.ndarray:
@@ -207,9 +221,9 @@ def _by_words(table: Table, meant: Meaning, text, block, reader) -> np.ndarray:
         if len(wrong):
             raise BrainLensError(
                 f"{table.path.name}: {meant.people or meant.target} and {meant.text} occur together more than once: "
-                f"{table.places(wrong)}, and not so for everybody",
+                f"{table.places(wrong)}, and not so for everybody{_copies(table, wrong)}",
                 remedy="Remove these rows, name the column that tells presentations or targets apart (--repeat COLUMN, "
-                "--target COLUMN), or give each row a stimulus_id",
+                "--target COLUMN), or give each row a stimulus_id" + _first(table, meant),
             )
     return _codes([pd.Series(pair), pd.Series(times)], len(text))
 

@@ -12,6 +12,7 @@ import pandas as pd
 from data.errors import BrainLensError, memory_error
 from data.own.columns import Understood
 from data.own.read import understood
+from data.own.tables import coded
 from data.recording import Recording
 from data.words import core
 
@@ -135,6 +136,7 @@ def inspect(
     if source is not None:
         findings.append(Finding("fact", f"understood as: {source.meant}"))
         findings += [Finding("warning", what, fix) for what, fix in source.doubts]
+        findings += _named_codes(source)
     places = _Places(recording, source)
     for part in (_counts, _texts, _aligned, _missing, _groups, _neighbours, _values):
         part(recording, places, findings, facts)
@@ -386,6 +388,26 @@ def _inside(text: str, start: int, end: int) -> bool:
 _LETTER = re.compile(r"\w")
 
 
+def _named_codes(source: Understood) -> list[Finding]:
+    """How many cells of the responses hold the codes for 'no value' that were named."""
+    table = source.table
+    if table is None or not table.missing:
+        return []
+    said = " or ".join(table.missing)
+    counts = {
+        name: int(coded(table, name).sum())
+        for name in source.responses
+        if name in table.frame.columns
+    }
+    if not any(counts.values()):
+        what = f"no cell of the responses holds {said}"
+        return [
+            Finding("warning", what, "Check the code for 'no value': it is matched as it stands")
+        ]
+    told = ", ".join(f"{count:,} cells of {name}" for name, count in counts.items() if count)
+    return [Finding("fact", f"{told} hold {said}: no value")]
+
+
 def _missing(recording: Recording, places: _Places, findings, facts) -> None:
     absent = np.isnan(recording.responses.values)
     facts["missing"] = int(absent.sum())
@@ -540,16 +562,30 @@ def autocorrelation(recording: Recording, most_targets: int = 2000) -> float:
     return float(np.nanmean(r)) if np.isfinite(r).any() else float("nan")
 
 
+def _codes(values: np.ndarray) -> list[float]:
+    """The lowest and the highest value, where it occurs more than once and is written with nines or eights only, such as -99."""
+    known = values[np.isfinite(values)]
+    ends = {float(known.min()), float(known.max())} if known.size else set()
+    return [
+        end
+        for end in sorted(ends)
+        if end.is_integer()
+        and re.fullmatch(r"-(9{2,}|8{2,})|9{3,}|8{3,}", f"{end:.0f}")
+        and (known == end).sum() > 1
+    ]
+
+
 def _values(recording: Recording, places: _Places, findings, facts) -> None:
     values = recording.responses.values
     if recording.unit == "ms":
         odd = values <= 0
         if odd.any():
+            held, times = np.unique(values[odd], return_counts=True)
             findings.append(
                 Finding(
                     "warning",
                     f"{int(odd.sum())} times are 0 ms or less: {places.of_responses(odd)}",
-                    "Leave the cell empty where nothing was measured",
+                    f"Leave the cell empty where nothing was measured, or name the code: --missing {held[times.argmax()]:g}",
                 )
             )
     middle = np.nanmedian(values, axis=0)
@@ -563,14 +599,13 @@ def _values(recording: Recording, places: _Places, findings, facts) -> None:
                 "Check them: a typing error, or a code such as -999 for 'missing'",
             )
         )
-    codes = [code for code in (-999, -9999, 999, 9999, -99) if (values == code).sum() > 1]
-    if codes:
+    for code in _codes(values):
         findings.append(
             Finding(
                 "warning",
-                f"the value {codes[0]} occurs {int((values == codes[0]).sum())} times and looks like a code for 'missing': "
-                f"{places.of_responses(values == codes[0])}",
-                "Leave these cells empty",
+                f"the value {code:g} occurs {int((values == code).sum())} times and looks like a code for 'missing': "
+                f"{places.of_responses(values == code)}",
+                f"Leave these cells empty, or name the code: --missing {code:g}",
             )
         )
     tied = [

@@ -72,19 +72,38 @@ def expanded(frame: pd.DataFrame, path: Path, said: Mapping) -> tuple[dict, dict
             found |= _matching(frame, path.name, name) if name not in frame.columns else {name: {}}
         said["responses"] = list(found)
         about = _by_role(found)
-        if about:
-            notes.append(f"{' and '.join(about)} of each column taken from its name")
-    for role in ("subject", "region"):
-        if isinstance(said.get(role), Mapping):
-            about[role] = {str(k): str(v) for k, v in said[role].items()}
+    named = set(about)
     table = targets_beside(path, said)
     if table is not None and said.get("responses"):
         described = _described(table, list(said["responses"]), said)
         about = {**described, **about}
         notes.append(f"{', '.join(described) or 'nothing'} of each target taken from {table.name}")
+    for role in ("subject", "region"):
+        value = said.get(role)
+        if isinstance(value, Mapping):
+            about[role] = {str(k): str(v) for k, v in value.items()}
+        elif role in about and role in said and (value is None or value in frame.columns):
+            _never_both(role, value, responses, path.name)
+            del about[role]  # what is said counts, not what the names say
+        else:
+            continue
+        named.discard(role)
+    if named:
+        told = " and ".join(role for role in about if role in named)
+        notes.insert(0, f"{told} of each column taken from its name")
     if about.get("subject"):
         said["subject"] = about["subject"]
     return said, about, notes
+
+
+def _never_both(role: str, column: str | None, responses, file: str) -> None:
+    """A pattern that names a role and a column for it contradict each other."""
+    pattern = next((name for name in responses if f"{{{role}}}" in name), None)
+    if column and pattern:
+        raise BrainLensError(
+            f"{file}: the {role} is said twice: by the names of columns ({pattern!r}) and by column {column!r}",
+            remedy=f"Leave one out: write * for {{{role}}}, or do not name the column",
+        )
 
 
 def _matching(frame: pd.DataFrame, file: str, pattern: str) -> dict[str, dict[str, str]]:

@@ -40,7 +40,8 @@ def lebel2023(paths: Sequence[Path], **facts) -> Recording:
     Returns
     -------
     Recording
-        Volumes of 2 s, a run a story; words 10 s earlier than in the TextGrid, for the arrays begin 10 s into the sound.
+        Volumes of 2 s, a run a story; words 10 s earlier than in the TextGrid, for the arrays begin 10 s into the sound: of the
+        volumes that ``respdict.json`` counts (363 of alternateithicatom) the first ten and the last ten are cut off (343).
 
     Raises
     ------
@@ -67,7 +68,8 @@ def lebel2023(paths: Sequence[Path], **facts) -> Recording:
             "No array of a story (.hf5) is among the files", remedy="Fetch the entry again"
         )
     person = next(iter(arrays.values())).parent.name
-    blocks = {story: read_signal(path).values for story, path in arrays.items()}
+    # stored in float64: a story alone is 300 MB
+    blocks = {story: read_signal(path).values.astype(np.float32) for story, path in arrays.items()}
     widths = {story: block.shape[1] for story, block in blocks.items()}
     if len(set(widths.values())) > 1:
         raise BrainLensError(
@@ -82,7 +84,7 @@ def lebel2023(paths: Sequence[Path], **facts) -> Recording:
     keep = lively & np.isfinite(values).all(axis=0)
     names = np.array([f"{person}.v{i}" for i in np.flatnonzero(keep)], object)
     responses = xr.DataArray(
-        np.ascontiguousarray(values[:, keep], dtype=np.float32),
+        np.ascontiguousarray(values[:, keep]),
         dims=("stimulus", "target"),
         coords={
             "stimulus": table.index.to_numpy(),
@@ -131,7 +133,11 @@ def podcast_ecog(paths: Sequence[Path], **facts) -> Recording:
             "The podcast needs a transcript (.csv) and at least one .fif",
             remedy="Fetch the entry again",
         )
-    words = read_words(tables[0], run="podcast", text="word", onset="start", offset="end")
+    words = read_words(
+        tables[0], run="podcast", text="word", onset="start", offset="end", untimed="leave out"
+    )
+    untimed = words.attrs["untimed"]
+    words = words.sort_values("onset", kind="stable").reset_index(drop=True)
     lags = np.arange(WINDOW[0], WINDOW[1], STEP)
     found, keep = [], np.ones(len(words), bool)
     for path in fifs:
@@ -152,9 +158,13 @@ def podcast_ecog(paths: Sequence[Path], **facts) -> Recording:
         coords["lag"] += list(np.tile(lags + STEP / 2, len(names)))
         for axis, one in zip("xyz", np.repeat(places, len(lags), axis=0).T):
             coords[axis] += list(one)
-    note = f"{int((~keep).sum())} of {len(keep)} words have no whole window inside the recording and were left out"
+    notes = [
+        f"{int((~keep).sum())} of {len(keep)} words have no whole window inside the recording and were left out"
+    ]
+    if untimed:
+        notes.append(f"{untimed} words of the transcript have no time and were left out")
     return epochs_recording(
-        np.hstack(columns), coords, table, notes=(note,), **{"id": "podcast-ecog", **facts}
+        np.hstack(columns), coords, table, notes=tuple(notes), **{"id": "podcast-ecog", **facts}
     )
 
 

@@ -33,6 +33,7 @@ FIELDS = (
     "licence",
     "citation",
     "source",
+    "quality",
     "tier",
 )
 

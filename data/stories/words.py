@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import io
 from pathlib import Path
 
@@ -11,7 +12,7 @@ import pandas as pd
 from data.errors import BrainLensError, unknown
 from data.own.tables import read_table
 
-__all__ = ["READERS", "SILENT", "read_words"]
+__all__ = ["READERS", "SILENT", "holds_words", "read_words"]
 
 SILENT = frozenset({"", "sp", "sil", "silence", "<sil>", "<s>", "</s>", "#", "n/a", "<p>", "pau"})
 """What forced aligners write where nobody speaks; such intervals are no words, and are counted."""
@@ -31,6 +32,7 @@ def read_words(
     text: str | None = None,
     onset: str | None = None,
     offset: str | None = None,
+    untimed: str = "refuse",
 ) -> pd.DataFrame:
     """The words of one run with their times.
 
@@ -45,11 +47,14 @@ def read_words(
         Of a TextGrid: its tier of words; None: the tier called ``word`` or ``words``, or its only one.
     text, onset, offset : str, optional
         Columns of a table; None: the usual names.
+    untimed : str
+        ``"refuse"`` or ``"leave out"`` words that have no time.
 
     Returns
     -------
     pandas.DataFrame
-        ``run``, ``onset``, ``offset``, ``text``; ``attrs["silent"]`` counts intervals without a word.
+        ``run``, ``onset``, ``offset``, ``text``; ``attrs["silent"]`` counts intervals without a word, ``attrs["untimed"]`` words
+        that were left out.
 
     Raises
     ------
@@ -72,14 +77,30 @@ def read_words(
         rows.insert(0, "run", str(run))
     rows["text"] = rows["text"].astype(str).str.strip()
     silent = rows["text"].str.lower().isin(SILENT)
-    words = rows[~silent].reset_index(drop=True)
+    words = rows[~silent]
+    lost = ~np.isfinite(words[["onset", "offset"]].to_numpy(float)).all(axis=1)
+    words = words[~lost if untimed == "leave out" else slice(None)].reset_index(drop=True)
     _check(words, path)
-    words.attrs["silent"] = int(silent.sum())
+    words.attrs |= {"silent": int(silent.sum()), "untimed": int(lost.sum())}
     return words
 
 
 READERS = (".textgrid", ".srt", ".csv", ".tsv", ".txt")
 """Endings that are understood."""
+
+
+def holds_words(path: Path) -> bool:
+    """Whether a file looks like words with times: by its ending, or by the columns that a table names."""
+    suffix = path.suffix.lower()
+    if suffix in (".textgrid", ".srt"):
+        return True
+    if suffix not in READERS:
+        return False
+    try:
+        heads = {str(head).lower() for head in _heads(path)}
+    except (BrainLensError, ValueError, csv.Error):  # no table at all
+        return False
+    return all(heads & set(usual) for usual in (TEXT, ONSET, ("duration", *OFFSET)))
 
 
 def _check(words: pd.DataFrame, path: Path) -> None:

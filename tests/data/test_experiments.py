@@ -12,6 +12,7 @@ from data.own.experiments import import_trials, layout_of, rule
 from data.own.experiments.rules import apply_rules
 from data.own.long import own_trials
 from data.own.read import read
+from data.own.validation import check
 from tests.data import experiment_files as files
 
 WRITERS = {
@@ -205,3 +206,131 @@ def test_words_of_a_long_table_stand_in_their_texts(tmp_path):
     first = made.table[made.table["person"] == "x"]
     assert list(first["stimulus_id"]) == ["a.1", "a.2", "a.3", "b.1", "b.2", "b.3", "b.4"]
     assert made.said["context"] == ["text_id"]
+
+
+def words_of(people: int = 3) -> pd.DataFrame:
+    """Sentences word by word, with the names that many laboratories give the columns; 'the' comes twice."""
+    texts = [["the", "cat", "saw", "the", "dog"], ["a", "dog", "ran", "home", "again"]]
+    rows = [
+        (p, s + 1, k + 1, word, 300.0 + 10 * k + p)
+        for p in range(people)
+        for s, words in enumerate(texts)
+        for k, word in enumerate(words)
+    ]
+    return pd.DataFrame(rows, columns=["subj", "sent", "pos", "word", "RT"])
+
+
+def test_sentences_and_places_are_known_by_their_usual_names(tmp_path):
+    words_of().to_csv(tmp_path / "t.csv", index=False)
+    made = import_trials(tmp_path / "t.csv")
+    assert made.table["text_id"].nunique() == 2 and made.table["stimulus_id"].nunique() == 10
+    assert {"item = sent", "word_position = pos"} <= set(made.notes) and "WARNING" not in str(made)
+    tagged = words_of().assign(pos="NOUN")  # parts of speech are no places
+    tagged.to_csv(tmp_path / "tags.csv", index=False)
+    made = import_trials(tmp_path / "tags.csv")
+    assert "kept as they are: pos" in made.notes and made.table["word_position"].max() == 5
+
+
+def test_words_of_no_text_are_warned_of_and_what_is_lost_is_counted(tmp_path):
+    words_of().drop(columns=["sent", "pos"]).to_csv(tmp_path / "t.csv", index=False)
+    made = import_trials(tmp_path / "t.csv")
+    (said,) = (note for note in made.notes if note.startswith("WARNING"))
+    assert "each is read alone" in said and "--column trial=COLUMN" in said
+    assert any("6 rows left out: the same person met" in note for note in made.notes)
+
+
+@pytest.mark.parametrize("column", [[-999.0, 312.0], ["-999", "lost"]])
+def test_codes_of_the_times_are_counted_as_numbers_and_as_words(tmp_path, column):
+    table = words_of().astype({"RT": object})
+    table.loc[[2, 5], "RT"] = column
+    table.to_csv(tmp_path / "t.csv", index=False)
+    codes = ["-999", "lost"] if "lost" in column else ["-999"]
+    made = import_trials(tmp_path / "t.csv", missing=codes)
+    assert f"{len(codes)} cells of RT hold {' or '.join(codes)}: no value" in made.notes
+    report = str(check(tmp_path / "t.csv", missing=codes))
+    assert f"{len(codes)} cells of RT hold {' or '.join(codes)}: no value" in report
+    assert "no cell of the responses holds -77" in str(
+        check(tmp_path / "t.csv", missing=["-77"])
+    ) or ("lost" in column)
+
+
+def test_rows_that_stand_twice_are_left_out_before_texts_are_told_apart(tmp_path):
+    table = two_lists()
+    whole = import_trials(_written(table, tmp_path / "a.csv"))
+    twice = pd.concat([table, table[table["person"] == "A1"]])
+    made = import_trials(_written(twice, tmp_path / "b.csv"))
+    assert any("the same word of the same trial twice" in note for note in made.notes)
+    assert len(made.table) == len(whole.table)
+    assert set(made.table["stimulus_id"]) == set(whole.table["stimulus_id"])
+
+
+def two_lists() -> pd.DataFrame:
+    """Two lists of three items of the same numbers, other sentences in each; a practice trial, a code."""
+    texts = {
+        "A": ["the old dog slept", "rain fell all night", "we sold that house"],
+        "B": ["some pilots fly planes", "my aunt bakes bread", "ink stains her sleeve"],
+    }
+    rows = [
+        (f"{one}{p}", k + 1, one, k + 1, w + 1, word, 300.0 + w, "practice" if not k else "main")
+        for one, sentences in texts.items()
+        for p in range(2)
+        for k, text in enumerate(sentences)
+        for w, word in enumerate(text.split())
+    ]
+    names = ["person", "trial", "list", "item", "position", "word", "rt", "phase"]
+    return pd.DataFrame(rows, columns=names)
+
+
+def test_what_looks_wrong_is_said_with_what_to_do(tmp_path):
+    table = two_lists()
+    table.loc[[1, 2], "rt"] = -999
+    path = _written(table, tmp_path / "t.csv")
+    told = "\n".join(import_trials(path).notes)
+    assert "2 times are 0 or less (-999): name -999 as a code" in told
+    assert "16 rows are 'practice' in phase: leave them out by the rule 'phase != practice'" in told
+    assert "3 items have texts without words in common" in told and "item=list+item" in told
+    made = import_trials(
+        path, columns={"item": "list+item"}, missing=["-999"], rules=["phase != practice"]
+    )
+    assert not any("WARNING" in note for note in made.notes)
+    assert sorted(made.table["item"].unique()) == ["A:2", "A:3", "B:2", "B:3"]
+
+
+def test_versions_of_an_item_that_share_their_words_are_no_other_items(tmp_path):
+    table = two_lists().assign(
+        word=lambda t: t["word"].where((t["list"] == "A") | (t["position"] == 4))
+    )
+    table["word"] = table["word"].fillna("same")
+    table.loc[table["list"] == "A", "word"] = table.loc[table["list"] == "A", "word"].where(
+        table["position"] == 4, "same"
+    )
+    told = import_trials(_written(table, tmp_path / "t.csv")).notes
+    assert not any("in common" in note for note in told)
+
+
+def test_a_code_is_not_turned_into_milliseconds(tmp_path):
+    table = two_lists().assign(rt=lambda t: t["rt"] / 1000)
+    table.loc[0, "rt"] = -999
+    made = import_trials(_written(table, tmp_path / "t.csv"))
+    assert any("turned into ms" in note for note in made.notes)
+    assert any("(-999)" in note for note in made.notes) and made.table["rt"].min() == -999
+
+
+def _written(table: pd.DataFrame, path) -> object:
+    table.to_csv(path, index=False)
+    return path
+
+
+@pytest.mark.parametrize("name", ["subj", "WorkerId", "ppt", "who"])
+def test_people_keep_their_names_as_they_are_written(tmp_path, name):
+    rows = [
+        (who, item, f"sentence number {item} of these", 400 + item)
+        for who in ("01", "1", "001")
+        for item in range(1, 5)
+    ]
+    pd.DataFrame(rows, columns=[name, "item", "sentence", "rt"]).to_csv(
+        tmp_path / "t.csv", index=False
+    )
+    made = import_trials(tmp_path / "t.csv", columns={"person": name} if name == "who" else None)
+    assert set(made.table["person"]) == {"01", "1", "001"} and len(made.table) == 12
+    assert read(made.write(tmp_path / "mine.csv")).n_targets == 3

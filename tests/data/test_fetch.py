@@ -294,6 +294,8 @@ def test_a_wrong_beginning_is_found_by_the_hash_and_removed(server, clean_home):
     [
         ("wrong", {}, f"is not the published file: sha256 [0-9a-f]+, expected {SHA}"),
         ("good", {"sha256": "", "sha1": "0" * 40}, "sha1 [0-9a-f]+, expected 0000"),
+        ("good", {"sha256": "", "other": "md5:" + "0" * 32}, "md5 [0-9a-f]+, expected 0000"),
+        ("good", {"sha256": "", "other": "git:" + "0" * 40}, "git [0-9a-f]+, expected 0000"),
         ("html", {}, "answered with a web page instead of file.bin"),
         ("hiddenhtml", {}, "answered with a web page instead of file.bin"),
         ("huge", {"about": 1_000_000}, "announces 10,737,418,240 bytes, far more"),
@@ -717,3 +719,9 @@ def test_damage_shows_as_a_state(assembly, clean_home):
     path.write_bytes(b"not any more")
     assert catalog.entry("blank2014").state == "damaged"
     assert isinstance(catalog.entry("blank2014"), Entry)
+
+
+def test_a_file_is_known_by_the_name_of_its_blob(tmp_path):
+    """As ``git hash-object`` names it: the file of five bytes that every introduction to git shows."""
+    (tmp_path / "hello").write_bytes(b"hello")
+    assert fetch._digest(tmp_path / "hello", "git") == "b6fc4c620b67d95f953a5c1c1230aaab5db5a1b0"

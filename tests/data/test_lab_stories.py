@@ -83,6 +83,14 @@ def test_the_podcast_is_cut_around_its_words(podcast):
     assert found.responses["x"].values[0] == pytest.approx(-50, abs=0.1)
     with pytest.raises(BrainLensError, match="needs a transcript"):
         podcast_ecog(podcast[:1])
+    table = pd.read_csv(podcast[1])
+    table.loc[3, ["start", "end"]] = (
+        np.nan
+    )  # the transcript has words that nobody aligned, and is not in order
+    table.iloc[::-1].to_csv(podcast[1], index=False)
+    again = podcast_ecog(podcast)
+    assert again.texts == [text for text in found.texts if text != "w3"]
+    assert any("1 words of the transcript have no time" in note for note in again.notes)
 
 
 @pytest.mark.filterwarnings("ignore")
@@ -123,3 +131,6 @@ def test_the_catalogue_says_that_nobody_read_the_original(name):
     assert all(
         file.url.startswith("https://s3.amazonaws.com/openneuro.org/ds00") for file in one.files
     )
+    assert all(
+        file.size and file.hash[0] in ("md5", "sha256") for file in one.files
+    )  # git-annex keys

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import zipfile
 
 import numpy as np
@@ -15,6 +16,7 @@ from data.own.numerals import parse
 from data.own.read import read
 from data.own.tables import read_table
 from data.own.validation import check
+from tests.data.own_tables import table
 
 STORIES = (
     "The old boat lay on the sand and nobody came near it .",
@@ -221,6 +223,26 @@ def test_gaps_and_duplicates_of_one_person_shift_nothing(tmp_path, by):
         read(saved(tmp_path, again))
 
 
+@pytest.mark.parametrize("by", ["same", "other times", "at the end"])
+def test_trials_that_stand_twice_are_named_whoever_they_are_of(tmp_path, by):
+    """Duplicates of the person whose rows tell the numbering of words hide neither the numbering nor themselves."""
+    whole = people()
+    who = "subject"
+    longest = whole[whole[who] == whole[who].iloc[0]]
+    again = longest.iloc[[2, 5, 6, 9]]
+    again = again.assign(rt=again["rt"] + 31) if by == "other times" else again
+    table = pd.concat([whole, again])
+    if by != "at the end":
+        table = table.sort_values([who, "item", "zone"], kind="stable")
+    report = check(saved(tmp_path, table))
+    (error,) = report.errors
+    assert re.search(
+        r"item and zone occur together more than once: line \d+.*4 rows too many", error.what
+    )
+    assert ("4 of them the same in every column" in error.what) == (by != "other times")
+    assert "brainlens data trials" in error.fix and "keeps the first" in error.fix
+
+
 def test_presentations_are_kept_apart_where_they_are_named(tmp_path):
     frame = pd.concat([people().assign(run_nr=1), people().assign(run_nr=2)], ignore_index=True)
     with pytest.raises(BrainLensError, match="--repeat run_nr"):
@@ -363,3 +385,79 @@ def test_what_leaves_as_csv_runs_in_no_spreadsheet(tmp_path):
     out.to_csv(path, index=False)
     assert read_table(path, texts=("word",)).frame["word"].tolist() == frame["word"].tolist()
     assert "=cmd" in path.read_text() and "\n=cmd" not in path.read_text()
+
+
+# ---- as people save their tables ------------------------------------------------------------------------------------------
+def readings(**columns):
+    """Eight readings of a text of six words."""
+    words = ["A", "dog", "barked", "at", "the", "moon"] * 8
+    times = np.random.default_rng(2).integers(250, 450, 48)
+    frame = {"text_id": np.repeat(range(8), 6), "word": words, "rt": times}
+    return pd.DataFrame({**frame, **columns})
+
+
+def test_a_title_above_the_header_is_left_out_and_said(tmp_path):
+    path = tmp_path / "mine.csv"
+    path.write_text("Experiment 3, exported 2021\n\n" + readings().to_csv(index=False))
+    report = check(path)
+    assert report.recording.texts == readings()["word"].tolist()
+    assert "the header stands in line 3" in str(report)
+    path.write_text("a,b\n1,2\n1,2,3\n1,2\n")  # one odd row is a fault, not a title
+    with pytest.raises(BrainLensError, match="line 3 has 3"):
+        read(path)
+
+
+def test_a_table_without_names_of_columns_is_refused(tmp_path):
+    path = tmp_path / "mine.csv"
+    readings().to_csv(path, index=False, header=False)
+    with pytest.raises(BrainLensError, match="no column that is plainly the text"):
+        read(path)
+    readings().assign(place=1).to_csv(path, index=False, header=False)
+    with pytest.raises(BrainLensError, match="the first line holds numbers"):
+        read(path)
+    numbered = table().rename(columns={"bold": "0"}).assign(**{"1": 1.5, "2": range(48)})
+    assert read(saved(tmp_path, numbered), responses=["0", "2"]).n_targets == 2
+
+
+def test_words_that_a_spreadsheet_made_dates_are_told(tmp_path):
+    words = readings()
+    words.loc[[3, 9], "word"] = ["1-Mar", "2021-03-04"]
+    assert "2 texts are dates such as '1-Mar'" in str(check(saved(tmp_path, words)))
+    assert "dates" not in str(check(saved(tmp_path, readings())))
+
+
+def test_codes_for_missing_are_shown_with_the_option_that_names_them(tmp_path):
+    for code, option in ((-1, "--missing -1"), (0, "--missing 0"), (99999, "--missing 99999")):
+        words = readings()
+        words.loc[[3, 9, 14], "rt"] = code
+        assert option in str(check(saved(tmp_path, words)))
+    many = readings(rt=np.tile([998, 999, 1000, 999, 1001, 997], 8))
+    assert "code for 'missing'" not in str(check(saved(tmp_path, many)))  # 999 ms among others
+
+
+def test_one_column_written_as_people_write_numbers_is_the_response(tmp_path):
+    cells = [f"\u2212{i % 7}" for i in range(48)]
+    typed = table(rating=cells).drop(columns="bold")
+    assert read(saved(tmp_path, typed)).responses.values.min() == -6
+    typed["rating"] = [f"{i}.5 %" for i in range(48)]
+    with pytest.raises(
+        BrainLensError, match=r"no column holds plain numbers; 'rating' has '0.5 %'"
+    ):
+        read(saved(tmp_path, typed))
+
+
+def test_what_is_said_of_people_counts_more_than_names(tmp_path):
+    wide = table(**{"sub-1_ifg": range(48), "sub-2_ifg": range(48, 96)}).drop(columns="bold")
+    path = saved(tmp_path, wide)
+    assert set(read(path, responses="sub-*").subjects) == {"1", "2"}
+    said = read(path, responses="sub-*", subject="none")
+    assert "subject" not in said.responses.coords and "region" in said.responses.coords
+    with pytest.raises(BrainLensError, match="the subject is said twice"):
+        read(path, responses="sub-{subject}_ifg", subject="topic")
+
+
+def test_lines_of_json_that_are_no_transcripts_are_no_transcripts(tmp_path):
+    path = tmp_path / "mine.jsonl"
+    readings().to_json(path, orient="records", lines=True)
+    with pytest.raises(BrainLensError, match="not a table that can be read"):
+        read(path)

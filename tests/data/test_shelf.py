@@ -102,6 +102,19 @@ def test_an_array_comes_with_its_table_and_a_pickle_is_refused(clean_home):
         shelf.columns(staged)
 
 
+def test_trials_that_stand_twice_are_taken_in_as_trials(clean_home):
+    rows = [f"p{p},{t},{k},{w},{300 + k + p}" for p in range(4) for t in range(3)
+            for k, w in enumerate(f"the words of text {t}".split())]  # fmt: skip
+    head = "participant,item,word_nr,word,rt"
+    plain = shelf.stage({"a.csv": "\n".join([head, *rows]).encode()})
+    assert shelf.take_in(plain) == (plain, "")
+    shelf.drop(plain)
+    staged = shelf.stage({"b.csv": "\n".join([head, *rows, *rows[:15]]).encode()})
+    place, told = shelf.take_in(staged)
+    assert place.name == "trials-of-b.csv" and "15 rows left out" in told
+    shelf.drop(staged)
+
+
 def test_columns_of_lists_are_no_obstacle(clean_home):
     content = io.BytesIO()
     frame = pd.DataFrame(

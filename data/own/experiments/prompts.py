@@ -23,8 +23,17 @@ _KEYS = ("text", "experiment")
 
 
 def is_prompts(path: Path) -> bool:
-    """Whether a name is that of transcripts: ``.jsonl``, alone or zipped."""
-    return path.name.lower().endswith((".jsonl", ".jsonl.zip"))
+    """Whether a file is one of transcripts: ``.jsonl``, alone or zipped, but for a table with one object per row."""
+    name = path.name.lower()
+    if not name.endswith(".jsonl") or not path.is_file():
+        return name.endswith((".jsonl", ".jsonl.zip"))
+    with open(path, "rb") as stream:
+        head = stream.read(200_000)
+    try:
+        row = json.loads(head.partition(b"\n")[0])
+    except ValueError:
+        return True
+    return not isinstance(row, dict) or b"<<" in head
 
 
 def prompt_trials(path: Path) -> tuple[pd.DataFrame, list[str]]:

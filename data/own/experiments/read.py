@@ -17,8 +17,9 @@ from data.files import atomic, guarded
 from data.own.archive import unpacking
 from data.own.experiments.ibex import ibex_trials, is_ibex
 from data.own.experiments.prompts import is_prompts, prompt_trials
-from data.own.experiments.roles import plain_trials
+from data.own.experiments.roles import ROLES, plain_trials
 from data.own.experiments.rules import Rule, apply_rules
+from data.own.experiments.warnings import warnings
 from data.own.limits import within
 from data.own.numerals import MISSING
 from data.own.sidecar import write_sidecar
@@ -169,13 +170,14 @@ def import_trials(
     else:
         with tempfile.TemporaryDirectory(prefix="brainlens-") as folder:
             files = _tables(several, Path(folder))
-            table, notes = plain_trials([_read(one, codes) for one in files], columns or {})
+            people = (*ROLES["person"], *(columns or {}).get("person", "").split("+"))
+            table, notes = plain_trials([_read(one, codes, people) for one in files], columns or {})
         if len(files) > 1:
             notes.insert(0, f"{len(files)} files")
     table, more = _coded(table, codes)
     notes += more
     table, said, more = _texts(table)
-    notes += more
+    notes += [*more, *warnings(table, missing=bool(codes))]
     keep, more = apply_rules(table, rules)
     notes += more
     table.loc[~keep, "rt"] = np.nan
@@ -236,8 +238,9 @@ def _unpacked(path: Path, names: list[str], folder: Path) -> list[Path]:
     return found
 
 
-def _read(path: Path, codes: tuple[str, ...]):
-    return read_table(path, texts=_WORDS, missing=codes)
+def _read(path: Path, codes: tuple[str, ...], people: Sequence[str]):
+    """A table whose people keep their names as they are written: 01 and 1 are two."""
+    return read_table(path, texts=(*_WORDS, *people), missing=codes)
 
 
 def _renamed(table: pd.DataFrame, columns: Mapping[str, str]) -> pd.DataFrame:
@@ -277,6 +280,17 @@ def _texts(table: pd.DataFrame) -> tuple[pd.DataFrame, dict, list[str]]:
     """Which rows are one stimulus: the same place in the same text; and how the columns are meant."""
     notes, words = [], "word_position" in table and table["word_position"].notna().all()
     if words and "trial" in table:
+        same = [
+            *("person", "trial", "word_position", "text"),
+            *(["item"] if "item" in table else []),
+        ]
+        again = table.duplicated(same)
+        if again.any():
+            notes.append(
+                f"{int(again.sum()):,} rows left out: the same person has the same word of the same trial twice"
+            )
+            table = table[~again].reset_index(drop=True)
+    if words and "trial" in table:
         table = table.sort_values(["person", "trial", "word_position"], kind="stable", key=_ordered)
         table = table.reset_index(drop=True)
         reading = table.groupby(["person", "trial"], sort=False)
@@ -290,6 +304,11 @@ def _texts(table: pd.DataFrame) -> tuple[pd.DataFrame, dict, list[str]]:
             pd.factorize(whole)[0] + 1 if not words or "trial" in table else table["text"]
         )
         notes.append("no column names the item: equal texts are one item")
+    if not words and (table["text"].astype(str).str.split().str.len() <= 1).mean() > 0.9:
+        notes.append(
+            "WARNING: every row is one word and none is known to follow another: each is read alone, without the words before "
+            "it. Where they stand in texts, say which column numbers the texts (--column item=COLUMN or --column trial=COLUMN)"
+        )
     table["item"] = table["item"].astype(str).str.replace(r"\.0$", "", regex=True)
     if not words or "trial" in table:
         pair = pd.DataFrame({"i": table["item"], "w": whole})
@@ -340,11 +359,11 @@ def _ordered(column: pd.Series) -> pd.Series:
 def _without_empty(table: pd.DataFrame) -> tuple[pd.DataFrame, list[str]]:
     """Without texts of which no trial counts for anybody, and without people of whom none does."""
     notes = []
-    for name, what in (("text_id", "texts"), ("person", "people")):
+    for name, what, one in (("text_id", "texts", "text"), ("person", "people", "person")):
         counts = table["rt"].notna().groupby(table[name]).transform("any")
         if (gone := table[name][~counts].nunique()) and counts.any():
             notes.append(
-                f"{gone:,} {what} of which no trial counts left out ({int((~counts).sum()):,} rows)"
+                f"{gone:,} {what if gone > 1 else one} of which no trial counts left out ({int((~counts).sum()):,} rows)"
             )
             table = table[counts].reset_index(drop=True)
     if table["rt"].isna().all():

@@ -44,6 +44,17 @@ ROLES: dict[str, tuple[str, ...]] = {
             "paragraph",
             "paragraphid",
         ),
+        *(
+            "sent",
+            "sentid",
+            "sentnr",
+            "sentno",
+            "sentnum",
+            "sentencenr",
+            "sentenceno",
+            "sentencenum",
+            "sentencenumber",
+        ),
     ),
     "condition": ("condition", "cond", "conditionid"),
     "trial": ("trial", "trialid", "trialorder", "trialnumber", "trialnr", "trialindex"),
@@ -55,6 +66,16 @@ ROLES: dict[str, tuple[str, ...]] = {
         "wordidx",
         "wordpos",
         "position",
+        *(
+            "wordnr",
+            "wordno",
+            "wordorder",
+            "wordintext",
+            "wordinsentence",
+            "zone",
+            "regionnumber",
+            "pos",
+        ),
     ),
     "correct": ("correct", "accuracy", "acc", "iscorrect"),
 }
@@ -78,7 +99,7 @@ def plain_trials(tables: list[Table], columns: Mapping[str, str]) -> tuple[pd.Da
     tables : list of Table
         With the same columns, such as one file per person.
     columns : mapping of str to str
-        Role -> column, for what is not plain.
+        Role -> column, for what is not plain; ``"list+item"`` joins two columns.
 
     Returns
     -------
@@ -95,6 +116,13 @@ def plain_trials(tables: list[Table], columns: Mapping[str, str]) -> tuple[pd.Da
             raise unknown("role of a column", role, ROLES)
     frame = pd.concat([_named(one, several=len(tables) > 1) for one in tables], ignore_index=True)
     frame.columns = [str(name) for name in frame.columns]
+    columns = dict(columns)
+    for role, name in columns.items():
+        parts = [one.strip() for one in name.split("+")]
+        if name not in frame.columns and len(parts) > 1 and set(parts) <= set(frame.columns):
+            columns[role] = joined = ":".join(parts)
+            cells = [frame[one].astype(str).str.replace(r"\.0$", "", regex=True) for one in parts]
+            frame[joined] = cells[0].str.cat(cells[1:], sep=":")
     used = {role: _column(frame, role, columns) for role in ROLES}
     if missing := [role for role in NEEDED if used[role] is None]:
         raise BrainLensError(
@@ -103,6 +131,10 @@ def plain_trials(tables: list[Table], columns: Mapping[str, str]) -> tuple[pd.Da
             remedy=f"Say it: --column {missing[0]}=COLUMN",
         )
     notes = [f"{role} = {name}" for role, name in used.items() if name is not None and name != role]
+    if free := [c for c in frame.columns if c not in {*used.values(), _FILE}]:
+        notes.append(
+            f"kept as they are: {', '.join(free[:12])}{f' and {len(free) - 12} more' if len(free) > 12 else ''}"
+        )
     taken = {name: role for role, name in used.items() if name is not None}
     clash = {c: f"{c} (column)" for c in frame.columns if c in ROLES and c not in taken}
     frame = frame.rename(columns={**clash, **taken})
@@ -149,7 +181,7 @@ def _column(frame: pd.DataFrame, role: str, said: Mapping[str, str]) -> str | No
         squashed(name): name for name in reversed(list(frame.columns)) if name not in said.values()
     }
     for name in ROLES[role]:
-        if name in by:
+        if name in by and (role != "word_position" or _numbered(frame[by[name]])):
             return by[name]
     ends = [name for name in frame.columns if role in _ENDS and name.endswith(_ENDS[role])]
     ends = [name for name in ends if frame[name].notna().any()]
@@ -160,6 +192,12 @@ def _column(frame: pd.DataFrame, role: str, said: Mapping[str, str]) -> str | No
             remedy=f"Say it: --column {role}={ends[0]}",
         )
     return ends[0] if len(ends) == 1 else None
+
+
+def _numbered(column: pd.Series) -> bool:
+    """Whether every cell is a whole number: ``pos`` may be a place in the sentence or a part of speech."""
+    numbers = pd.to_numeric(column, errors="coerce")
+    return bool(numbers.notna().all() and (numbers % 1 == 0).all())
 
 
 def _lists(frame: pd.DataFrame) -> tuple[pd.DataFrame, list[str]]:
@@ -203,14 +241,22 @@ def _times(
             f"{parsed.wrong[0] + 1}",
             remedy="Name what means 'no time' (--missing CODE), or another column (--column rt=COLUMN)",
         )
-    values = parsed.values
+    values, notes = parsed.values, []
     if tables[0].missing:
         codes = parse(tables[0].missing).values
-        values = np.where(np.isin(values, codes[~np.isnan(codes)]), np.nan, values)
+        plain = parse(cells.astype(object).where(cells.notna(), None)).values
+        coded = np.isin(plain, codes[~np.isnan(codes)])
+        coded |= cells.astype(str).str.strip().isin(tables[0].missing).to_numpy()
+        values = np.where(coded, np.nan, values)
+        if coded.any():
+            notes.append(
+                f"{int(coded.sum()):,} cells of {column} hold {' or '.join(tables[0].missing)}: no value"
+            )
     middle = float(np.nanmedian(values)) if np.isfinite(values).any() else np.nan
     if 0 < middle < _SECONDS:
-        return values * 1000, [f"times in seconds (the middle one is {middle:.3g}): turned into ms"]
-    return values, []
+        notes.append(f"times in seconds (the middle one is {middle:.3g}): turned into ms")
+        return np.where(values > 0, values * 1000, values), notes  # a code for 'no time' stays
+    return values, notes
 
 
 def _texts(frame: pd.DataFrame) -> tuple[pd.DataFrame, list[str]]:

@@ -1,0 +1,397 @@
+"""A story dropped as loose files: which of them holds words, which a signal, of which run and person, bound and kept."""
+
+from __future__ import annotations
+
+import json
+import re
+import tomllib
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from data.catalog import shelf
+from data.catalog.entries import Entry
+from data.errors import BrainLensError
+from data.own import formats
+from data.own.sidecar import SIDECAR
+from data.recording import Recording
+from data.stories import apart
+from data.stories.signals import ENDINGS
+from data.stories.story import FIELDS, read_story
+from data.stories.words import READERS, holds_words
+
+__all__ = ["ROLES", "Part", "is_story_drop", "keep_story", "stage_story", "understood_story", "write_story"]  # fmt: skip
+
+ROLES = ("words", "signal", "mask", "confounds", "left out")
+"""What a file of a story may be."""
+STORY = "story.toml"
+SUFFIXES = tuple(dict.fromkeys((*ENDINGS, *READERS)))
+_BRAIN = (".textgrid", ".srt", ".toml", ".nii", ".nii.gz", ".gii", ".h5", ".hf5", ".hdf5")
+_PLAIN = (".textgrid", ".srt", ".csv", ".tsv", ".txt")
+_PLAIN_BYTES = 5_000_000  # of text that is read here without being tried elsewhere first
+_RUN = re.compile(r"(?:^|[^a-z0-9])((?:run|story|part|chapter|session)[-_]?\d+)", re.I)
+_TASK = re.compile(r"(?:^|[^a-z0-9])(task-[a-z0-9]+)", re.I)
+_PERSON = re.compile(
+    r"(?:^|[^a-z0-9])((?:sub|subject|person|participant|p|s)[-_]?\d+[a-z0-9]*)", re.I
+)
+_PLAIN_NAMES = {"bold", "signal", "responses", "response", "data", "preproc", "desc", "task"}
+_RESERVED = ("mask", "confounds")
+
+
+@dataclass(frozen=True)
+class Part:
+    """One file of a story.
+
+    Parameters
+    ----------
+    file : str
+        Its name in the staged folder.
+    role : str
+        One of :data:`ROLES`.
+    run, person : str
+        Whose it is; a mask without a person is everybody's.
+    """
+
+    file: str
+    role: str
+    run: str = ""
+    person: str = ""
+
+
+# ---- dropped ---------------------------------------------------------------------------------------------------------
+def is_story_drop(files: Mapping[str, bytes]) -> bool:
+    """Whether files that were dropped together are those of a story: words with times and signals, or a ``story.toml``.
+
+    An array beside a table of its stimuli is none, and neither is one table alone.
+    """
+    names = [name for name in files if not name.endswith(SIDECAR)]
+    if any(name.lower().endswith(_BRAIN) for name in names):
+        return True
+    if len(names) < 2 or any(_stimuli_of(name, files) for name in names):
+        return False
+    return any(_words_inside(name, files[name]) for name in names)
+
+
+def _words_inside(name: str, content: bytes) -> bool:
+    """As :func:`data.stories.words.holds_words`, of a table that lies nowhere yet."""
+    from tempfile import TemporaryDirectory
+
+    if not name.lower().endswith((".csv", ".tsv", ".txt")):
+        return False
+    with TemporaryDirectory() as folder:
+        place = Path(folder) / f"table{Path(name).suffix}"
+        place.write_bytes(content[:1_000_000])
+        return holds_words(place)
+
+
+def _stimuli_of(name: str, files: Mapping[str, bytes]) -> bool:
+    """Whether an array has its table of stimuli beside it, row by row."""
+    kind = next((one for one in formats.SUFFIXES if name.lower().endswith(one)), "")
+    stem = name[: len(name) - len(kind)]
+    beside = {stem + one for one in formats.STIMULI} & set(files) if kind else set()
+    if any(".stimuli." in one for one in beside):
+        return True
+    words = [one for one in beside if _words_inside(one, files[one])]
+    return bool(beside) and not words
+
+
+def stage_story(files: Mapping[str, bytes]) -> tuple[Path, list[Part], dict[str, Any]]:
+    """Write a story's files into a folder of their own and guess what each is.
+
+    Parameters
+    ----------
+    files : mapping
+        Name -> content, as a browser sends them: names without folders.
+
+    Returns
+    -------
+    Path
+        The ``story.toml`` to be, for :func:`write_story`, :func:`keep_story` and :func:`data.catalog.shelf.drop`.
+    parts : list of Part
+        What each file is, by a ``story.toml`` among them, else by names and columns; run and person are empty where nothing
+        tells them.
+    facts : dict
+        Fields of the ``story.toml``.
+
+    Raises
+    ------
+    BrainLensError
+        Too large, a file of no known format, no words or no signal, or a ``story.toml`` that names what was not dropped.
+    """
+    shelf.require_size(sum(map(len, files.values())))
+    tomls = [name for name in files if name.lower().endswith(".toml")]
+    loose = [name for name in files if name not in tomls]
+    if len(tomls) > 1:
+        raise BrainLensError("Two stories at once", choices=tomls, remedy="Drop one at a time")
+    safe = {name: _safe(name) for name in loose}
+    if len(set(safe.values())) < len(safe):
+        raise BrainLensError("Two files have one name", choices=loose, remedy="Rename one of them")
+    told = _told(files[tomls[0]]) if tomls else None
+    folder = shelf.staged_folder({safe[name]: files[name] for name in loose})
+    try:
+        if told is not None:
+            parts, facts = _parts_told(told, safe)
+        else:
+            parts, facts = _guessed(folder, sorted(safe.values())), {}
+        _complete(parts)
+    except BrainLensError:
+        shelf.drop(folder / STORY)
+        raise
+    return folder / STORY, parts, facts
+
+
+def _safe(name: str) -> str:
+    last = re.split(r"[\\/]", name)[-1]
+    known = sorted(SUFFIXES, key=len, reverse=True)
+    kind = next((one for one in known if last.lower().endswith(one)), "")
+    if not kind:
+        raise BrainLensError(
+            f"{last[:80]!r} is no file of a story that can be read",
+            choices=SUFFIXES,
+            remedy="Words as TextGrid, SubRip or a table, signals as NIfTI, GIFTI, HDF5, npy, npz or a table",
+        )
+    return shelf.safe_name(last, kind)
+
+
+def _complete(parts: Sequence[Part]) -> None:
+    have = {part.role for part in parts}
+    for role, what, which in (
+        ("words", "no words with times", "a TextGrid, a SubRip file, or a table of onset, duration and word"),
+        ("signal", "no signal", "an array or table of one row per sample, or a NIfTI run"),
+    ):  # fmt: skip
+        if role not in have:
+            raise BrainLensError(
+                f"There is {what} among {', '.join(part.file for part in parts) or 'the files'}",
+                remedy=f"Drop all files of the story together, {which} among them",
+            )
+
+
+# ---- what each file is -----------------------------------------------------------------------------------------------
+def _told(content: bytes) -> dict[str, Any]:
+    try:
+        told = tomllib.loads(content.decode())
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise BrainLensError(f"story.toml cannot be read: {error}", remedy="Correct it") from None
+    if not all(isinstance(told.get(one), dict) for one in ("words", "people")):
+        raise BrainLensError(
+            "story.toml needs the tables [words] and [people]",
+            remedy="Correct it, or drop the files without it: what each of them is can be said here",
+        )
+    return told
+
+
+def _parts_told(told: Mapping[str, Any], safe: Mapping[str, str]) -> tuple[list[Part], dict]:
+    """The parts that a ``story.toml`` names, and its other fields."""
+    here = {re.split(r"[\\/]", name)[-1]: kept for name, kept in safe.items()}
+    parts: list[Part] = []
+
+    def named(value: object, role: str, run: str, person: str = "") -> None:
+        last = re.split(r"[\\/]", str(value))[-1]
+        if last not in here:
+            raise BrainLensError(
+                f"story.toml names {last!r}, which was not dropped",
+                choices=sorted(here),
+                remedy="Drop all files of the story together",
+            )
+        parts.append(Part(here[last], role, run, person))
+
+    for run, name in told["words"].items():
+        named(name, "words", run)
+    for person, files in told["people"].items():
+        if not isinstance(files, dict):
+            raise BrainLensError(
+                f"story.toml: [people.{person}] is no table", remedy='run1 = "sub-01_run1.npy"'
+            )
+        for key, value in files.items():
+            if key == "mask":
+                named(value, "mask", "", person)
+            elif key == "confounds" and isinstance(value, dict):
+                for run, name in value.items():
+                    named(name, "confounds", run, person)
+            else:
+                named(value, "signal", key, person)
+    masks = [part for part in parts if part.role == "mask"]
+    if len(masks) == len(told["people"]) and len({part.file for part in masks}) == 1:
+        parts = [part for part in parts if part.role != "mask"] + [Part(masks[0].file, "mask")]
+    rest = set(here.values()) - {part.file for part in parts}
+    parts += [Part(name, "left out") for name in sorted(rest)]
+    return parts, {key: told[key] for key in FIELDS if key in told}
+
+
+def _guessed(folder: Path, names: Sequence[str]) -> list[Part]:
+    roles = {name: _role(folder / name) for name in names}
+    seen: set[tuple[bytes, str, str]] = set()
+    for name in [name for name in names if roles[name] == "words"]:
+        what = ((folder / name).read_bytes(), _label(_RUN, name), _label(_TASK, name))
+        if what in seen:
+            roles[name] = "left out"  # what all people heard, written down for each of them
+        seen.add(what)
+    spoken = [name for name in names if roles[name] == "words"]
+    runs = {
+        name: _label(_RUN, name)
+        or ("run1" if len(spoken) == 1 else _label(_TASK, name) or _stem(name))
+        for name in spoken
+    }
+    parts = []
+    for name in names:
+        role = roles[name]
+        if role == "words":
+            parts.append(Part(name, role, runs[name]))
+            continue
+        run = "" if role == "mask" else _run_of(name, list(runs.values()))
+        parts.append(Part(name, role, run, _person_of(name, run)))
+    return parts
+
+
+def _role(path: Path) -> str:
+    lower = path.name.lower()
+    if holds_words(path):
+        return "words"
+    if "mask" in lower:
+        return "mask"
+    return "confounds" if "confound" in lower else "signal"
+
+
+def _stem(name: str) -> str:
+    return name[: -len(next(s for s in sorted(SUFFIXES, key=len, reverse=True) if name.lower().endswith(s)))]  # fmt: skip
+
+
+def _label(kind: re.Pattern, name: str) -> str:
+    found = kind.search(_stem(name))
+    return found[1] if found else ""
+
+
+def _plain(label: str) -> str:
+    return re.sub(r"[-_]", "", label.lower())
+
+
+def _run_of(name: str, runs: Sequence[str]) -> str:
+    """The run whose label stands in a file's name; the only one where there is one."""
+    if len(runs) == 1:
+        return runs[0]
+    label = _plain(_label(_RUN, name))
+    same = [run for run in runs if _plain(run) == label]
+    inside = [run for run in runs if _plain(run) in _plain(_stem(name))]
+    return (same or sorted(inside, key=len, reverse=True) or [""])[0]
+
+
+def _person_of(name: str, run: str) -> str:
+    if found := _label(_PERSON, name):
+        return found
+    pieces = [one for one in re.split(r"[_. ]+", _stem(name)) if one]
+    kept = [
+        one
+        for one in pieces
+        if one.lower() not in _PLAIN_NAMES and _plain(one) not in (_plain(run), "confounds", "mask")
+        and not _RUN.fullmatch(one)
+    ]  # fmt: skip
+    return "_".join(kept) or "person1"
+
+
+# ---- bound and read --------------------------------------------------------------------------------------------------
+def write_story(path: Path, parts: Iterable[Part], facts: Mapping[str, Any]) -> None:
+    """Write the ``story.toml`` of parts and facts.
+
+    Raises
+    ------
+    BrainLensError
+        For a part without run or person, and for two files of the same run and person.
+    """
+    parts = [part for part in parts if part.role != "left out"]
+    _complete(parts)
+    words: dict[str, str] = {}
+    people: dict[str, dict[str, Any]] = {}
+    for part in parts:
+        if part.role == "signal":
+            people.setdefault(_said(part, "person"), {})
+    for part in parts:
+        if part.role == "words":
+            _once(words, _said(part, "run"), part, f"words of {part.run}")
+            continue
+        if part.role == "mask":
+            mine = [part.person] if part.person.strip() else list(people)
+            for person in mine:
+                _once(_whose(people, person, part), "mask", part, f"mask of {person}")
+            continue
+        person, run = _said(part, "person"), _said(part, "run")
+        if run in _RESERVED:
+            raise BrainLensError(f"{part.file}: no run can be called {run!r}", remedy="Rename it")
+        own = _whose(people, person, part)
+        if part.role == "confounds":
+            own = own.setdefault("confounds", {})
+        _once(own, run, part, f"{part.role} of {person} in {run}")
+    lines = [f"{key} = {_toml(value)}" for key, value in facts.items() if value not in ("", None)]
+    lines += ["", "[words]", *(f"{_toml(run)} = {_toml(name)}" for run, name in words.items())]
+    for person, own in people.items():
+        lines += ["", f"[people.{_toml(person)}]"]
+        lines += [f"{_toml(key)} = {_toml(value)}" for key, value in own.items()]
+    path.write_text("\n".join(lines) + "\n", encoding="utf-8")
+
+
+def _said(part: Part, which: str) -> str:
+    value = getattr(part, which).strip()
+    if not value:
+        raise BrainLensError(f"{part.file}: its {which} is not said", remedy=f"Name the {which}")
+    return value
+
+
+def _once(table: dict, key: str, part: Part, what: str) -> None:
+    if key in table:
+        raise BrainLensError(
+            f"Two files are said to be the {what}: {table[key]} and {part.file}",
+            remedy="Name another run or person, or leave one out",
+        )
+    table[key] = part.file
+
+
+def _whose(people: dict[str, dict], person: str, part: Part) -> dict:
+    if person.strip() not in people:
+        raise BrainLensError(
+            f"{part.file}: no signal is of the person {person!r}",
+            choices=list(people),
+            remedy="Name one of these",
+        )
+    return people[person.strip()]
+
+
+def _toml(value: Any) -> str:
+    if isinstance(value, dict):
+        return "{ " + ", ".join(f"{_toml(k)} = {_toml(v)}" for k, v in value.items()) + " }"
+    if isinstance(value, str):
+        return json.dumps(value.replace("\x7f", ""), ensure_ascii=False)
+    return json.dumps(value)
+
+
+def understood_story(path: Path) -> Recording:
+    """The recording of a staged story; what is no plain text is read in a process of its own first.
+
+    Raises
+    ------
+    BrainLensError
+        As :func:`data.stories.story.read_story`.
+    """
+    files = [one for one in path.parent.iterdir() if one != path]
+    large = sum(one.stat().st_size for one in files) > _PLAIN_BYTES
+    if large or any(one.suffix.lower() not in _PLAIN for one in files):
+        apart.tried(path)
+    return read_story(path)
+
+
+def keep_story(path: Path, name: str, parts: Iterable[Part], facts: Mapping[str, Any]) -> Entry:
+    """Put a staged story into the library, without the files that were left out.
+
+    Raises
+    ------
+    BrainLensError
+        Where it cannot be read so; nothing is put into the library then.
+    """
+    parts = list(parts)
+    wanted = shelf.free_id(name or "story")
+    write_story(path, parts, {**facts, "id": wanted})
+    recording = read_story(path)
+    used = {part.file for part in parts if part.role != "left out"}
+    for one in path.parent.iterdir():
+        if one != path and one.name not in used:
+            one.unlink()
+    return shelf.put(path, recording, wanted, story=True)

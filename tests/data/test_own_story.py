@@ -1,0 +1,172 @@
+"""Stories dropped as loose files: what each is, bound, kept, and read as one of the catalogue."""
+
+from __future__ import annotations
+
+import io
+
+import numpy as np
+import pytest
+
+from data.catalog import own_story, shelf
+from data.catalog.catalog import entries, recording, remove
+from data.catalog.own_story import Part
+from data.errors import BrainLensError
+from data.home import home
+from data.stories.story import read_story
+
+WORDS = "onset\tduration\tword\n" + "".join(f"{i * 0.6:.1f}\t0.4\tword{i}\n" for i in range(40))
+SRT = "1\n00:00:00,500 --> 00:00:04,000\nThe fox ran home\n"
+
+
+def array(n: int = 14, targets: int = 3, seed: int = 0) -> bytes:
+    kept = io.BytesIO()
+    np.save(kept, np.random.default_rng(seed).standard_normal((n, targets)))
+    return kept.getvalue()
+
+
+def signals(n: int = 14) -> bytes:
+    rows = np.random.default_rng(3).standard_normal((n, 2))
+    lines = [f"{2.0 * i},{a:.4f},{b:.4f}" for i, (a, b) in enumerate(rows)]
+    return "\n".join(["time,LIFG,LPTL", *lines]).encode()
+
+
+@pytest.mark.parametrize(
+    ("files", "story"),
+    [
+        ({"fox.TextGrid": b"", "fox.npy": b""}, True),
+        ({"fox.srt": b""}, True),
+        ({"story.toml": b""}, True),
+        ({"words.csv": WORDS.encode(), "bold.csv": b"time,a\n0,1\n2,2\n"}, True),
+        ({"fox.npy": b"", "fox.tsv": WORDS.encode()}, True),  # words with times, not stimuli
+        ({"words.tsv": WORDS.encode()}, False),  # alone it may be anything
+        ({"fox.npy": b"", "fox.stimuli.csv": b"text\nThe fox\n"}, False),
+        ({"fox.npy": b"", "fox.csv": b"text\nThe fox\n"}, False),
+        ({"a.csv": b"text,rt\nThe,1\n", "b.csv": b"text,rt\nThe,1\n"}, False),
+    ],
+)
+def test_files_of_a_story_are_told_from_others(files, story):
+    assert own_story.is_story_drop(files) is story
+
+
+def test_roles_runs_and_people_are_guessed_and_the_story_is_that_of_the_command_line(
+    clean_home, tmp_path
+):
+    files = {f"fox_run-{run}.tsv": WORDS.encode() for run in (1, 2)}
+    for i, person in enumerate(("sub-01", "sub-02")):
+        files |= {
+            f"{person}_task-fox_run-{run}_bold.npy": array(seed=10 * i + run) for run in (1, 2)
+        }
+    path, parts, facts = own_story.stage_story(files)
+    assert {part.file: (part.role, part.run, part.person) for part in parts} == {
+        "fox_run-1.tsv": ("words", "run-1", ""),
+        "fox_run-2.tsv": ("words", "run-2", ""),
+        **{
+            f"{p}_task-fox_run-{r}_bold.npy": ("signal", f"run-{r}", p)
+            for p in ("sub-01", "sub-02")
+            for r in (1, 2)
+        },
+    }
+    assert facts == {}
+    one = own_story.keep_story(
+        path, "The Fox", parts, {"interval": 2.0, "offset": 1.5, "quality": "pilot"}
+    )
+    assert one.id == "the-fox" and one.state == "ready" and one.traps[0] == "pilot"
+    found = recording("the-fox")
+    for name, content in files.items():
+        (tmp_path / name).write_bytes(content)
+    lines = ["interval = 2.0", "offset = 1.5", "[words]", '"run-1" = "fox_run-1.tsv"', '"run-2" = "fox_run-2.tsv"']  # fmt: skip
+    for person in ("sub-01", "sub-02"):
+        lines.append(f"[people.{person}]")
+        lines += [f'run-{r} = "{person}_task-fox_run-{r}_bold.npy"' for r in (1, 2)]
+    (tmp_path / "story.toml").write_text("\n".join(lines))
+    same = read_story(tmp_path / "story.toml")
+    assert found.response_hash == same.response_hash
+    assert found.presentation.words.equals(same.presentation.words)
+    assert found.responses.shape == (28, 6) and found.quality == "pilot"
+    assert remove("the-fox") > 0 and "the-fox" not in entries()
+
+
+def test_events_of_each_person_are_those_of_the_run(clean_home):
+    files = {}
+    for person in ("sub-01", "sub-02"):
+        for task, words in (("fox", WORDS), ("hen", WORDS.replace("word1", "bird"))):
+            files[f"{person}_task-{task}_events.tsv"] = words.encode()
+            files[f"{person}_task-{task}_bold.npy"] = array()
+    _, parts, _ = own_story.stage_story(files)
+    told = {part.file: (part.role, part.run, part.person) for part in parts}
+    assert told["sub-01_task-hen_events.tsv"][:2] == ("words", "task-hen")
+    assert told["sub-02_task-hen_events.tsv"][0] == "left out"
+    assert told["sub-02_task-fox_bold.npy"] == ("signal", "task-fox", "sub-02")
+    path, parts, _ = own_story.stage_story({k: v for k, v in files.items() if "hen" not in k})
+    assert [part.run for part in parts if part.role == "signal"] == ["run1", "run1"]
+    own_story.write_story(path, parts, {"interval": 2.0})
+    assert own_story.understood_story(path).responses.shape == (14, 6)
+
+
+def test_a_table_with_times_and_subtitles_need_no_interval(clean_home):
+    path, parts, _ = own_story.stage_story({"talk.srt": SRT.encode(), "roi.csv": signals()})
+    assert parts == [Part("roi.csv", "signal", "run1", "roi"), Part("talk.srt", "words", "run1")]
+    own_story.write_story(path, parts, {})
+    found = own_story.understood_story(path)
+    assert found.presentation.interval == 2.0 and found.reading().texts[:2] == ["The", "fox"]
+
+
+def test_a_story_toml_among_the_files_counts_before_the_guess(clean_home):
+    toml = (
+        'interval = 1.5\ntier = "words"\nlanguage = "de"\n[words]\nA = "a b.tsv"\n'
+        '[people.ada]\nA = "sub/x y.npy"\n'
+    )
+    files = {"story.toml": toml.encode(), "a b.tsv": WORDS.encode(), "x y.npy": array(), "z.csv": b"a\n1\n"}  # fmt: skip
+    path, parts, facts = own_story.stage_story(files)
+    assert parts == [Part("a-b.tsv", "words", "A"), Part("x-y.npy", "signal", "A", "ada"), Part("z.csv", "left out")]  # fmt: skip
+    assert facts == {"interval": 1.5, "language": "de", "tier": "words"}
+    kept = own_story.keep_story(path, "", parts, facts)
+    assert not (
+        home("recordings", "own") / kept.id / "z.csv"
+    ).exists()  # what counts for nothing is not kept
+    assert recording(kept.id).language == "de"
+
+
+@pytest.mark.parametrize(
+    ("files", "says"),
+    [
+        ({"fox.srt": SRT.encode()}, "no signal among fox.srt"),
+        ({"fox.nii.gz": b""}, "no words with times among fox.nii.gz"),
+        ({"fox.srt": b"", "fox.exe": b""}, "'fox.exe' is no file of a story"),
+        ({"story.toml": b"[words", "a.npy": b""}, "cannot be read"),
+        ({"story.toml": b"[words]\nr='w.srt'\n[people.a]\nr='x.npy'\n", "w.srt": b""}, "'x.npy', which was not dropped"),
+    ],
+)  # fmt: skip
+def test_what_is_no_story_is_said_and_nothing_stays(clean_home, files, says):
+    with pytest.raises(BrainLensError, match=says):
+        own_story.stage_story(files)
+    assert not list(home("recordings", "own").glob(".staged-*"))
+
+
+@pytest.mark.parametrize(
+    ("parts", "says"),
+    [
+        ([Part("w.tsv", "words", "r"), Part("x.npy", "signal", "r")], "x.npy: its person is not said"),
+        ([Part("w.tsv", "words", "r"), Part("x.npy", "signal", "r", "a"), Part("y.npy", "signal", "r", "a")],
+         "Two files are said to be the signal of a in r: x.npy and y.npy"),
+        ([Part("w.tsv", "words", "r"), Part("x.npy", "signal", "r", "a"), Part("m.nii", "mask", "", "b")],
+         "no signal is of the person 'b'"),
+        ([Part("w.tsv", "words", "mask"), Part("x.npy", "signal", "mask", "a")], "no run can be called"),
+        ([Part("w.tsv", "words", "r"), Part("x.npy", "left out", "r", "a")], "no signal among w.tsv"),
+    ],
+)  # fmt: skip
+def test_what_does_not_fit_together_is_said(tmp_path, parts, says):
+    with pytest.raises(BrainLensError, match=says):
+        own_story.write_story(tmp_path / "story.toml", parts, {})
+
+
+def test_a_damaged_signal_is_read_elsewhere_first(clean_home, monkeypatch):
+    def lost(path):
+        raise BrainLensError("the process that read it was lost")
+
+    monkeypatch.setattr(own_story.apart, "tried", lost)
+    path, parts, _ = own_story.stage_story({"w.tsv": WORDS.encode(), "x.npy": array()})
+    own_story.write_story(path, parts, {"interval": 2.0})
+    with pytest.raises(BrainLensError, match="was lost"):
+        own_story.understood_story(path)
+    shelf.drop(path)
