@@ -6,10 +6,13 @@ Importing it changes nothing; :func:`harden` does, once in a process, for the se
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 from urllib.parse import urlsplit
 from weakref import WeakKeyDictionary
 
-__all__ = ["SOCKETS", "end_idle", "harden", "headers"]
+from dashboards.serve.order import in_order
+
+__all__ = ["SOCKETS", "careful", "end_idle", "harden", "headers"]
 
 LONGEST_ADDRESS = 16_000
 """Characters of a link; longer ones are no link of ours."""
@@ -49,9 +52,13 @@ def headers(origins: tuple[str, ...] = ()) -> dict[str, str]:
 
 
 def harden(
-    *, origins: tuple[str, ...] = (), hosts: frozenset[str] = frozenset(), header: str = ""
+    *,
+    origins: tuple[str, ...] = (),
+    hosts: frozenset[str] = frozenset(),
+    header: str = "",
+    https: bool = False,
 ) -> None:
-    """Let every answer carry the headers, refuse sessions named by a link, foreign hosts and endless addresses.
+    """Let every answer carry the headers, refuse named sessions, foreign hosts and endless addresses; keep messages in order.
 
     Parameters
     ----------
@@ -62,6 +69,8 @@ def harden(
         somebody else's name server.
     header : str
         In which a trusted proxy names the person.
+    https : bool
+        The page is reached by HTTPS: every cookie travels there only, those of a provider's login too.
     """
     from bokeh.server.tornado import BokehTornado
     from bokeh.server.views.ws import WSHandler
@@ -70,6 +79,7 @@ def harden(
     if getattr(BokehTornado, "_brainlens", False):
         return
     BokehTornado._brainlens = True
+    in_order()
     said = headers(origins)
     plain, find = RequestHandler.set_default_headers, BokehTornado.find_handler
     opened, heard = WSHandler.open, WSHandler.on_message
@@ -100,8 +110,21 @@ def harden(
         return heard(self, message)
 
     RequestHandler.set_default_headers = set_default_headers
+    RequestHandler.set_cookie = careful(RequestHandler.set_cookie, https)
     BokehTornado.find_handler = find_handler
     WSHandler.open, WSHandler.on_message = open_, on_message
+
+
+def careful(set_cookie: Callable, https: bool) -> Callable:
+    """``set_cookie`` of a handler, for cookies that other sites' forms do not send along, and by HTTPS only where there is."""
+
+    def set_(self, name, value, *given, **named):
+        kept = {key.lower() for key in named}
+        more = {"samesite": "Lax"} | ({"secure": True} if https else {})
+        named |= {key: what for key, what in more.items() if key not in kept}
+        return set_cookie(self, name, value, *given, **named)
+
+    return set_
 
 
 def _own_session(handler, header: str) -> bool:

@@ -5,12 +5,14 @@ from __future__ import annotations
 import json
 import logging
 
-from panel.auth import BasicAuthProvider, BasicLoginHandler
+from panel.auth import BasicAuthProvider, BasicLoginHandler, OAuthProvider
 from panel.config import config
+from tornado.web import HTTPError
 
 from dashboards.serve.passwords import Brake, check, names
+from dashboards.serve.rules import Rules
 
-__all__ = ["BRAKE", "PasswordLogin", "ProxyLogin"]
+__all__ = ["BRAKE", "OAuthLogin", "PasswordLogin", "ProxyLogin"]
 
 _LOG = logging.getLogger("brainlens.audit")
 BRAKE = Brake()
@@ -73,7 +75,22 @@ class _Login(BasicLoginHandler):
         )
 
 
-class PasswordLogin(BasicAuthProvider):
+class _Prefixed(BasicAuthProvider):
+    """Behind a prefix: Bokeh puts it before every address, Panel's page of those who left knows nothing of it."""
+
+    def __init__(self, *, prefix: str = "", **more):
+        self._prefix = prefix
+        super().__init__(**more)
+
+    @property
+    def logout_handler(self):
+        """Its page leads back to the form."""
+        handler = super().logout_handler
+        handler._login_endpoint = f"{self._prefix}{self._login_endpoint}"
+        return handler
+
+
+class PasswordLogin(_Prefixed):
     """Names and scrypt hashes of the password file; somebody removed from it is out at once."""
 
     def __init__(self, *, secure: bool, **more):
@@ -97,6 +114,28 @@ class PasswordLogin(BasicAuthProvider):
         _Login._login_endpoint, _Login._login_template = self._login_endpoint, self._login_template
         _Login.secure = self._secure
         return _Login
+
+
+class OAuthLogin(_Prefixed, OAuthProvider):
+    """Panel's OAuth, for the people of the server's file: a provider knows many more."""
+
+    def __init__(self, rules: Rules, **more):
+        self._rules = rules
+        super().__init__(**more)
+
+    @property
+    def get_user_async(self):
+        """Who asks, where it is one of this server's people."""
+        provider = super().get_user_async
+
+        async def get_user(handler):
+            user = await provider(handler)
+            if user is not None and not self._rules.admits(user):
+                _LOG.warning("login refused: %r is none of the server's people", user)
+                raise HTTPError(403, reason="This account is none of the people of this server")
+            return user
+
+        return get_user
 
 
 class ProxyLogin(BasicAuthProvider):
@@ -135,7 +174,6 @@ class ProxyLogin(BasicAuthProvider):
     @property
     def get_login_url(self):
         """Somebody without the header."""
-        from tornado.web import HTTPError
 
         def refused(_):
             raise HTTPError(403)

@@ -9,6 +9,7 @@ import time
 from tornado.web import RequestHandler
 
 from dashboards.serve.hardening import SOCKETS
+from dashboards.serve.written import ROUTE
 from dashboards.work.jobs import RUNNER
 from data.home import home
 
@@ -89,5 +90,5 @@ def _gauges() -> None:
         _MADE[name].set(value)
 
 
-ROUTES = [("/health", Health, {})]
+ROUTES = [("/health", Health, {}), ROUTE]
 """For ``brainlens app``."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import tomllib
 from dataclasses import dataclass, field
+from fnmatch import fnmatchcase
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -42,6 +43,8 @@ class Rules:
         Of a trusted proxy: the header with the person's name, and the addresses from which it is believed.
     metrics : tuple of str
         Addresses that may read ``/metrics``.
+    people : tuple of str
+        Who is let in of those whom an OAuth provider knows: names, or patterns such as ``*@lab.example.org``.
     """
 
     administrators: tuple[str, ...] = ()
@@ -53,6 +56,12 @@ class Rules:
     header: str = ""
     proxies: tuple[str, ...] = ("127.0.0.1", "::1")
     metrics: tuple[str, ...] = ("127.0.0.1", "::1")
+    people: tuple[str, ...] = ()
+
+    def admits(self, name: str) -> bool:
+        """Whether somebody whom an OAuth provider knows is one of this server's people."""
+        said = name.casefold()
+        return any(fnmatchcase(said, one.casefold()) for one in self.people)
 
     def may(self, name: str, action: str) -> bool:
         """Whether this person may do it."""
@@ -156,4 +165,5 @@ _TABLES: dict[str, dict[str, str]] = {
     "limits": {"idle_minutes": "a positive number", "message_megabytes": "a positive number"},
     "proxy": {"header": "a text", "from": "a list of texts"},
     "metrics": {"metrics": "a list of texts"},
+    "oauth": {"people": "a list of texts"},
 }

@@ -9,8 +9,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from dashboards.serve.hardening import end_idle, harden
-from dashboards.serve.login import PasswordLogin, ProxyLogin
-from dashboards.serve.outside import Health, Metrics
+from dashboards.serve.login import OAuthLogin, PasswordLogin, ProxyLogin
+from dashboards.serve.outside import ROUTES, Metrics
 from dashboards.serve.passwords import names
 from dashboards.serve.rules import Rules, rules_file
 from dashboards.work.jobs import RUNNER
@@ -91,6 +91,12 @@ class Plan:
                 "No OAuth provider is named",
                 remedy="Set PANEL_OAUTH_PROVIDER, PANEL_OAUTH_KEY, PANEL_OAUTH_SECRET and PANEL_OAUTH_ENCRYPTION",
             )
+        if self.login == "oauth" and not rules.people:
+            raise BrainLensError(
+                "Everybody with an account at the OAuth provider would be let in",
+                remedy=f'Write [oauth] and people = ["ada@example.org", "*@lab.example.org"] into {rules_file()}; '
+                'people = ["*"] lets in everybody',
+            )
         return self
 
     def warning(self) -> str:
@@ -120,6 +126,35 @@ def _secret() -> str:
     return made
 
 
+def _encrypt() -> None:
+    """The provider's tokens in a cookie are encrypted, where a key is given.
+
+    Raises
+    ------
+    BrainLensError
+        A key without the package that encrypts, or one that is none.
+    """
+    from panel.config import config
+    from panel.io.state import state
+
+    if not config.oauth_encryption_key:
+        return
+    try:
+        from cryptography.fernet import Fernet
+    except ImportError:
+        raise BrainLensError(
+            "PANEL_OAUTH_ENCRYPTION is set, and the package cryptography that would encrypt is not installed",
+            remedy="Run 'pip install cryptography', or unset PANEL_OAUTH_ENCRYPTION",
+        ) from None
+    try:
+        state.encryption = Fernet(config.oauth_encryption_key)
+    except ValueError as error:
+        raise BrainLensError(
+            f"PANEL_OAUTH_ENCRYPTION is no key: {error}",
+            remedy="Make one with 'panel oauth-secret'",
+        ) from None
+
+
 def _who(rules: Rules, login: str):
     """Asks the session in front for its person."""
 
@@ -138,23 +173,17 @@ def _who(rules: Rules, login: str):
 
 def _provider(plan: Plan, rules: Rules):
     from bokeh.server.auth_provider import NullAuth
-    from panel.auth import OAuthProvider
 
     if plan.login == "password":
         page = str(Path(__file__).with_name("login.html"))
         return PasswordLogin(
             secure=plan.https,
-            login_endpoint=f"{plan.prefix}/login",
-            logout_endpoint=f"{plan.prefix}/logout",
+            prefix=plan.prefix,
             login_template=page,
         )
     if plan.login == "proxy":
         return ProxyLogin(rules.header, rules.proxies)
-    return (
-        OAuthProvider(login_endpoint="/login", logout_endpoint="/logout")
-        if plan.login == "oauth"
-        else NullAuth()
-    )
+    return OAuthLogin(rules, prefix=plan.prefix) if plan.login == "oauth" else NullAuth()
 
 
 def start(plan: Plan) -> None:
@@ -180,9 +209,13 @@ def start(plan: Plan) -> None:
         config.oauth_expiry = 1.0
         if plan.login == "oauth":
             config.oauth_provider = os.environ["PANEL_OAUTH_PROVIDER"]
+            _encrypt()
     hosts = plan.hosts or tuple(
         f"{name}:{plan.port}" for name in dict.fromkeys((*LOCAL[:2], plan.address))
     )
+    if plan.login == "oauth" and not config.oauth_redirect_uri:
+        scheme = "https" if plan.https else "http"
+        config.oauth_redirect_uri = f"{scheme}://{hosts[0]}{plan.prefix}/login"
     named = frozenset(
         host.rpartition(":")[0] if host.rpartition(":")[2].isdigit() else host for host in hosts
     )
@@ -190,6 +223,7 @@ def start(plan: Plan) -> None:
         origins=rules.origins,
         hosts=named | {"localhost", "127.0.0.1"},
         header=rules.header if plan.login == "proxy" else "",
+        https=plan.https,
     )
     RUNNER.tell(
         lambda job: _LOG.info(
@@ -203,7 +237,7 @@ def start(plan: Plan) -> None:
         websocket_origin=list(hosts),
         prefix=plan.prefix,
         auth_provider=_provider(plan, rules),
-        extra_patterns=[("/health", Health, {}), ("/metrics", Metrics, {"allowed": rules.metrics})],
+        extra_patterns=[*ROUTES, ("/metrics", Metrics, {"allowed": rules.metrics})],
         cookie_secret=config.cookie_secret or None,
         sign_sessions=True,
         secret_key=_secret(),

@@ -36,6 +36,7 @@ from data.home import acting_for, home, personal
 from data.rights import require, require_room, ruled_by
 
 PASSWORD = "correct horse battery"
+RULES = '[embed]\norigins = ["https://lab.example.org"]\n[limits]\nmessage_megabytes = 1\n'
 
 
 # ---- who comes in -----------------------------------------------------------------------------------------------------------
@@ -325,25 +326,23 @@ def test_five_hundred_random_links_end_in_words(lab):
 
 
 # ---- a real server, attacked ---------------------------------------------------------------------------------------------------
-@pytest.fixture(scope="module")
-def running(tmp_path_factory):
-    """A server with passwords for ada and bob."""
+@contextlib.contextmanager
+def serving(folder, *options: str, rules: str = RULES, env: dict[str, str] | None = None):
+    """A server with passwords for ada and bob, where nothing else is asked for: its address and its log."""
     import socket
 
-    folder = tmp_path_factory.mktemp("serve")
     environment = {
         **os.environ,
         "BRAINLENS_HOME": str(folder / "home"),
         "BRAINLENS_SHARED": "",
         "BRAINLENS_MIRROR": "",
+        **(env or {}),
     }
     patch = pytest.MonkeyPatch()
     patch.setenv("BRAINLENS_HOME", str(folder / "home"))
     for name in ("ada", "bob"):
         passwords.add(name, PASSWORD)
-    (home("server") / "server.toml").write_text(
-        '[embed]\norigins = ["https://lab.example.org"]\n[limits]\nmessage_megabytes = 1\n'
-    )
+    (home("server") / "server.toml").write_text(rules)
     patch.undo()
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
@@ -353,8 +352,7 @@ def running(tmp_path_factory):
         "-c",
         "from dashboards.command.cli import main; main()",
         "serve",
-        "--login",
-        "password",
+        *(options or ("--login", "password")),
         "--port",
         str(port),
     ]
@@ -368,12 +366,22 @@ def running(tmp_path_factory):
         try:
             urllib.request.urlopen(f"{base}/health", timeout=2).close()
             break
+        except urllib.error.HTTPError:
+            break
         except OSError:
             time.sleep(0.2)
     assert process.poll() is None, (folder / "log").read_text()
-    yield base, folder / "log"
-    process.terminate()
-    process.wait(15)
+    try:
+        yield base, folder / "log"
+    finally:
+        process.terminate()
+        process.wait(15)
+
+
+@pytest.fixture(scope="module")
+def running(tmp_path_factory):
+    with serving(tmp_path_factory.mktemp("serve")) as server:
+        yield server
 
 
 class Browser:
@@ -415,7 +423,7 @@ def connect(
 ) -> str:
     """``open``, or why a websocket was refused or closed."""
     from tornado.httpclient import HTTPClientError, HTTPRequest
-    from tornado.websocket import websocket_connect
+    from tornado.websocket import WebSocketClosedError, websocket_connect
 
     async def run() -> str:
         headers = {"Sec-WebSocket-Protocol": f"bokeh, {token}", "Origin": origin or base}
@@ -431,8 +439,11 @@ def connect(
         first = await asyncio.wait_for(socket.read_message(), 60)
         if first is None:
             return f"closed {socket.close_code}"
-        for one in send or []:
-            await socket.write_message(one)
+        try:
+            for one in send or []:
+                await socket.write_message(one)
+        except WebSocketClosedError:  # it ended at an earlier one
+            return f"closed {socket.close_code}"
         if send:
             for _ in range(20):
                 answer = await asyncio.wait_for(socket.read_message(), 3)
@@ -564,13 +575,31 @@ def connect_and_forget(base: str, browser: Browser, send: list) -> None:
         connect(base, browser.token(), cookie=browser.cookie, send=send)
 
 
-def test_guesses_are_refused_after_a_few(running):
-    """Last of its module: bob has to wait afterwards."""
-    base, log = running
-    statuses = [Browser(base).login("carl", f"guess number {i}")[0] for i in range(8)]
-    assert 429 in statuses and "guess number" not in log.read_text()
-    Browser(base).login("carl", "again")
-    assert Browser(base).login("carl", "again")[0] == 429
+def test_guesses_are_refused_after_a_few(tmp_path):
+    """A server of its own: everybody at this address has to wait afterwards."""
+    with serving(tmp_path) as (base, log):
+        statuses = [Browser(base).login("carl", f"guess number {i}")[0] for i in range(8)]
+        assert 429 in statuses and "guess number" not in log.read_text()
+        Browser(base).login("carl", "again")
+        assert Browser(base).login("carl", "again")[0] == 429
+
+
+@pytest.mark.parametrize("https", [False, True])
+def test_cookies_of_every_handler_are_careful(https):
+    """Panel's own of a provider's login have no flags."""
+    from tornado.web import Application, RequestHandler
+
+    told = []
+    give = hardening.careful(lambda self, *given, **named: told.append(named), https)
+    handler = type(
+        "Login", (RequestHandler,), {"set_cookie": give, "__init__": lambda self: None}
+    )()
+    handler.application = Application(cookie_secret="x" * 32)
+    handler.set_secure_cookie("access_token", "abc", expires_days=1.0)
+    give(handler, "user", "ada", samesite="Strict", secure=True, path="/lab")
+    assert [one.get("secure", False) for one in told] == [https, True]
+    assert [one["samesite"] for one in told] == ["Lax", "Strict"]
+    assert told[1]["path"] == "/lab" and told[0]["expires_days"] == 1.0
 
 
 def test_idle_sockets_end():
