@@ -29,6 +29,7 @@ __all__ = [
     "read_trials",
     "require_persons",
     "trial_table",
+    "words_of",
 ]
 
 LAGGED = ("surprisal", "length", "frequency")
@@ -83,6 +84,25 @@ class TrialReading:
     trials: Trials = field(repr=False)
     notes: tuple[str, ...] = ()
 
+    @property
+    def tested(self) -> str:
+        """What the test is of, in words: the slope is of one column, the test may be of several."""
+        gone = [t for t in self.fit.coefficients.index if t not in self.base.coefficients.index]
+        return f"chi2, delta AIC and the held-out gain are of {' and '.join(gone)} together; b and z are of surprisal alone"
+
+    def slim(self) -> TrialReading:
+        """The same with the rows and columns of the fit only: what a hand-over needs."""
+        columns = [
+            "person",
+            "item",
+            "stimulus",
+            self.trials.response,
+            *parse(self.fit.formula).columns,
+        ]
+        kept = [c for c in dict.fromkeys(columns) if c in self.trials.table]
+        trials = replace(self.trials, table=self.trials.table.loc[self.fit.rows, kept])
+        return replace(self, trials=trials, gain=None)
+
     def table(self) -> pd.DataFrame:
         """Every estimate of the fit: :func:`analysis.reading.fit_table.fit_table`."""
         return fit_table(self.trials.table.loc[self.fit.rows], self.fit)
@@ -115,7 +135,7 @@ def trial_table(
         raise unknown("filter", filter, FILTERS)
     name = recording if isinstance(recording, str) else recording.id
     made = corpus(recording)
-    words, text = _words(made)
+    words, text = words_of(made)
     if made.id in TABLES:
         long = trials(made.id)
         response, together, notes = (
@@ -167,7 +187,7 @@ def require_persons(recording: Recording) -> None:
         )
 
 
-def _words(recording: Recording) -> tuple[pd.DataFrame, str]:
+def words_of(recording: Recording) -> tuple[pd.DataFrame, str]:
     """The words with their lengths and frequencies, and the column of the texts they stand in."""
     require_persons(recording)
     text = recording.context or recording.group

@@ -105,6 +105,8 @@ class DeltaLL:
         What a target without any effect is expected to give held out, about -k / 2n for k added columns; in sample k / 2n.
     rule : str
         Model, link and folds in words.
+    left_out : str
+        Columns of the base model that follow from others of it, in words; empty: none.
     """
 
     per_word: float
@@ -120,6 +122,7 @@ class DeltaLL:
     held_out: bool
     bias: float
     rule: str
+    left_out: str = ""
 
 
 def delta_log_likelihood(
@@ -164,7 +167,8 @@ def delta_log_likelihood(
     Raises
     ------
     BrainLensError
-        For unknown columns, links and models, collinear columns, too few words, responses that a log link cannot take.
+        For unknown columns, links and models, target columns that follow from others, too few words, responses that a log link
+        cannot take.
 
     Notes
     -----
@@ -183,6 +187,7 @@ def delta_log_likelihood(
         )
     labelled = [*groups, *([folds] if isinstance(folds, str) else [])]
     used, y, rows = _usable(table, response, [*base, *target], labelled, link)
+    base, idle = _defined(used, base, target)
     parts, labels, rule = _folds(folds, table, rows)
     small, full = (_model(model, used, y, columns, groups) for columns in (base, [*base, *target]))
     words, tested = np.full(len(y), np.nan), np.zeros(len(y), bool)
@@ -208,6 +213,7 @@ def delta_log_likelihood(
         held_out,
         (-1 if held_out else 1) * added / (2 * len(words)),
         f"{model} model, {link} link, {rule}",
+        f"not in the model, because they follow from others: {', '.join(idle)}" if idle else "",
     )
 
 
@@ -238,16 +244,31 @@ def _usable(table: pd.DataFrame, response: str, columns: list[str], labelled: li
             remedy="Give more words, fewer columns, or fill the missing values",
         )
     y = on_link(values[rows, 0], link, response)
-    used = table.iloc[rows]
-    scaled = _design(used, columns)
-    scaled = np.column_stack([scaled[:, 0], scaled[:, 1:] - scaled[:, 1:].mean(axis=0)])
-    norms = np.linalg.norm(scaled, axis=0)
-    if (norms == 0).any() or np.linalg.matrix_rank(scaled / norms) < scaled.shape[1]:
+    return table.iloc[rows], y, rows
+
+
+def _defined(
+    table: pd.DataFrame, base: list[str], target: list[str]
+) -> tuple[list[str], list[str]]:
+    """The base columns that do not follow from those before them, and those that do; a target column that does is an error."""
+    centred = _design(table, [*base, *target])[:, 1:]
+    centred = centred - centred.mean(axis=0)
+    kept, idle, basis = [], [], np.empty((len(centred), 0))
+    for name, column in zip([*base, *target], centred.T):
+        rest = column - basis @ (basis.T @ column)
+        rest = rest - basis @ (basis.T @ rest)
+        norm = np.linalg.norm(rest)
+        if norm > 1e-9 * np.linalg.norm(column) and norm > 0:
+            kept.append(name)
+            basis = np.column_stack([basis, rest / norm])
+        else:
+            idle.append(name)
+    if wrong := [name for name in idle if name in target]:
         raise BrainLensError(
-            f"The columns {columns} are collinear, so what one of them adds is not defined",
-            remedy="Leave out constant columns and columns that follow from others",
+            f"{', '.join(wrong)}: constant or collinear with the other columns, so what it adds is not defined",
+            remedy=f"Leave it out, or give another base than {', '.join(base)}",
         )
-    return used, y, rows
+    return [name for name in kept if name not in target], idle
 
 
 def on_link(values: np.ndarray, link: str, name: str) -> np.ndarray:

@@ -3,12 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 import pandas as pd
 
-from analysis.reading.factors import CONTRASTS, Factor, as_factor, contrasts, numbers_only, truths
+from analysis.reading.factors import (
+    CONTRASTS,
+    Factor,
+    as_factor,
+    contrast_names,
+    contrasts,
+    numbers_only,
+    polynomial,
+    truths,
+    used_levels,
+)
 from analysis.reading.formula import (
     OPTIONS,
     Call,
@@ -27,15 +37,28 @@ __all__ = ["Block", "Design", "design", "natural_spline"]
 
 _ELEMENTWISE = {
     "log": np.log, "log2": np.log2, "log10": np.log10, "log1p": np.log1p,
-    "exp": np.exp, "sqrt": np.sqrt, "abs": np.abs, "I": lambda x: x, "(": lambda x: x,
+    "exp": np.exp, "sqrt": np.sqrt, "abs": np.abs, "round": np.round, "floor": np.floor,
+    "ceiling": np.ceil, "sin": np.sin, "cos": np.cos, "I": lambda x: x, "(": lambda x: x,
 }  # fmt: skip
 _SIGNS = {"+": np.add, "-": np.subtract, "*": np.multiply, "/": np.divide, "^": np.power}
+_SUMMARIES = {
+    "mean": np.mean,
+    "sd": lambda x: np.std(x, ddof=1),
+    "median": np.median,
+    "min": np.min,
+    "max": np.max,
+}
+_NUMBERED = ("as.numeric", "as.integer")
 FUNCTIONS = (
     *(name for name in _ELEMENTWISE if name != "("),
     "scale",
     "center",
+    *_SUMMARIES,
     "factor",
     "as.factor",
+    "ordered",
+    *_NUMBERED,
+    "offset",
     "poly",
     "ns",
     "relevel",
@@ -77,6 +100,7 @@ class Design:
     ----------
     formula : Formula
     y : ndarray, shape (n,)
+        Less the offsets of the formula.
     x : ndarray, shape (n, p)
     names : tuple of str
         Of the p fixed effects.
@@ -84,6 +108,8 @@ class Design:
     rows : ndarray of int, shape (n,)
         Positions in the table; rows with a missing value are left out.
     n_dropped : int
+    unused : tuple of str
+        Levels of factors that no row is left of.
     """
 
     formula: Formula
@@ -93,6 +119,7 @@ class Design:
     blocks: tuple[Block, ...]
     rows: np.ndarray = field(repr=False)
     n_dropped: int = 0
+    unused: tuple[str, ...] = ()
 
 
 def design(
@@ -107,9 +134,11 @@ def design(
     formula : str
         See :func:`analysis.reading.formula.parse`. Functions: log, log2, log10, log1p, exp, sqrt, abs, I, scale (with
         ``center = FALSE``, ``scale = FALSE``), center, factor, poly(x, degree) (with ``raw = TRUE``), ns(x, df),
-        relevel(f, ref = "b"), C(f, contr.sum) (or contr.helmert), comparisons such as ``I(x > 3)`` and ``I(f == "b")``.
-        Columns of words and truth values are factors with treatment contrasts, the first level (of a categorical column: its
-        own order, else sorted without regard to capitals) as the reference, as in R.
+        relevel(f, ref = "b"), C(f, contr.sum) (contr.helmert, contr.poly), ordered(f), as.numeric(f), round, floor, ceiling,
+        sin, cos, mean, sd, median, min, max, comparisons such as ``I(x > 3)`` and ``I(f == "b")``; ``offset(x)`` is taken from
+        the response. Truth values count as 0 and 1 inside functions, ordered columns have polynomial contrasts; other columns
+        of words and truth values are factors with treatment contrasts, the first level (of a categorical column: its own order,
+        else sorted without regard to capitals) as the reference, as in R. Levels that no row is left of are dropped.
     train : ndarray of bool, optional
         The rows that ``scale``, ``center``, ``poly`` and ``ns`` learn their numbers from; None: all. As in R these are taken over
         every present value of a column, before rows that lack another column are left out.
@@ -128,13 +157,22 @@ def design(
     if isinstance(response, Factor) or response.shape[1] != 1:
         raise BrainLensError(f"The response {formula.response} is not one column of numbers",
                              remedy="Name a numeric column, such as log(rt)")  # fmt: skip
-    fixed, names = read.terms(formula.terms)
+    terms, offsets = _apart(formula.terms)
+    y = response[:, 0]
+    for one in offsets:
+        known = read(one)
+        assert not isinstance(known, Factor)  # offset() refuses words
+        y = y - known[:, 0]
+    fixed, names = read.terms(terms)
     bars = [(bar, *read.terms(bar.terms)) for bar in formula.random]
-    present = np.isfinite(response[:, 0]) & np.isfinite(fixed).all(axis=1)
+    present = np.isfinite(y) & np.isfinite(fixed).all(axis=1)
     for bar, columns, _ in bars:
         present &= np.isfinite(columns).all(axis=1)
         present &= table[list(bar.group)].notna().all(axis=1).to_numpy()
     rows = np.flatnonzero(present)
+    if unused := read.keep_levels(rows):
+        fixed, names = read.terms(terms)
+        bars = [(bar, *read.terms(bar.terms)) for bar in formula.random]
     if len(rows) <= len(names):
         raise BrainLensError(
             f"{len(rows)} complete rows are too few for {len(names)} fixed effects",
@@ -147,13 +185,30 @@ def design(
     ]
     return Design(
         formula,
-        response[rows, 0],
+        y[rows],
         fixed[rows],
         tuple(names),
         tuple(blocks),
         rows,
         len(table) - len(rows),
+        unused,
     )
+
+
+def _apart(terms: Sequence[Term]) -> tuple[tuple[Term, ...], list]:
+    """The terms that have a weight, and the expressions inside ``offset()``, which have none."""
+    offsets = [term[0] for term in terms if len(term) == 1 and _is_offset(term[0])]
+    kept = tuple(term for term in terms if not (len(term) == 1 and _is_offset(term[0])))
+    if inside := next((one for term in kept for one in term if _is_offset(one)), None):
+        raise BrainLensError(
+            f"{inside} is joined to another term, but an offset has no weight",
+            remedy=f"Add it alone: + {inside}",
+        )
+    return kept, offsets
+
+
+def _is_offset(expression) -> bool:
+    return isinstance(expression, Call) and expression.function == "offset"
 
 
 # ---- what varies -----------------------------------------------------------------------------------------------------------
@@ -193,6 +248,17 @@ class _Reader:
             self.known[expression] = self._evaluate(expression)
         return self.known[expression]
 
+    def keep_levels(self, rows: np.ndarray) -> tuple[str, ...]:
+        """Drop the levels of factors that no row has, as R does before it codes them; and name them."""
+        dropped = []
+        for expression, value in self.known.items():
+            if isinstance(value, Factor):
+                self.known[expression] = kept = used_levels(value, rows)
+                dropped += [
+                    f"{level} of {expression}" for level in value.levels if level not in kept.levels
+                ]
+        return tuple(dropped)
+
     def terms(self, terms: Sequence[Term]) -> tuple[np.ndarray, list[str]]:
         """Columns and names of a sum of terms."""
         every = {frozenset(term) for term in terms}
@@ -212,14 +278,12 @@ class _Reader:
         if not isinstance(value, Factor):
             count = value.shape[1]
             return value, [name] if count == 1 else [f"{name}{i + 1}" for i in range(count)]
-        shown = value.levels if full else value.levels[1:]
+        shown = value.levels if full else contrast_names(value)
         if not shown:
-            raise BrainLensError(f"The column {name} has one level only: {value.levels}",
+            raise BrainLensError(f"The column {name} has one level only: {', '.join(value.levels) or 'none'}",
                                  remedy="Leave it out of the formula")  # fmt: skip
         matrix = np.eye(len(value.levels)) if full else contrasts(value)
         coded = np.vstack([matrix, np.full(matrix.shape[1], np.nan)])[value.codes]
-        if not full and value.contrast != "treatment":
-            shown = range(1, len(value.levels))
         return coded, [f"{name}{level}" for level in shown]
 
     def _evaluate(self, expression):
@@ -230,19 +294,35 @@ class _Reader:
         assert isinstance(expression, Call)
         name, arguments = expression.function, expression.arguments
         if name not in (*FUNCTIONS, "(", *_SIGNS, *_COMPARED):
-            raise unknown("function of a formula", name, FUNCTIONS)
+            raise BrainLensError(
+                f"Unknown function of a formula {name!r}",
+                choices=FUNCTIONS,
+                remedy="For another one, make the column in the table first",
+            )
+        if name == "offset" and len(arguments) != 1:
+            raise BrainLensError(
+                f"{expression}: offset() takes one column", remedy="Write offset(x)"
+            )
         if name in (*_SIGNS, *_COMPARED):
             return self._signed(name, arguments, expression)
         arguments, options = _bound(name, arguments, expression)
-        if name in ("factor", "as.factor", "relevel", "C"):
+        if name in ("factor", "as.factor", "ordered", "relevel", "C"):
             return self._factor(name, arguments[0], options, expression)
-        if name in ("I", "(") and isinstance(value := self(arguments[0]), Factor):
-            return value
+        if name in ("I", "(", *_NUMBERED) and isinstance(value := self(arguments[0]), Factor):
+            if name not in _NUMBERED:
+                return value
+            if not value.truth:
+                return np.where(value.codes >= 0, value.codes + 1.0, np.nan)[:, None]
         values = self._numbers(arguments[0], expression)
         if "base" in options:
             return self._elementwise(name, values, expression) / np.log(
                 _constant(options["base"], expression)
             )
+        if name in _NUMBERED or name == "offset":
+            return np.trunc(values) if name == "as.integer" else values
+        if name in _SUMMARIES:
+            own = values[self.train & np.isfinite(values[:, 0])]
+            return np.full((len(self.table), 1), _SUMMARIES[name](own) if len(own) else np.nan)
         if name in _ELEMENTWISE:
             return self._elementwise(name, values, expression)
         return self._learned(name, values, options, expression)
@@ -271,12 +351,13 @@ class _Reader:
 
     def _factor(self, name: str, argument, options: dict, expression) -> Factor:
         """A factor made of a column, or one with another reference or other contrasts."""
-        if name in ("factor", "as.factor"):
+        if name in ("factor", "as.factor", "ordered"):
             if not isinstance(argument, Name):
                 raise BrainLensError(
                     f"{expression}: a factor is made of a column", remedy="Write factor(column)"
                 )
-            return as_factor(self.table[argument.name])
+            made = as_factor(self.table[argument.name])
+            return replace(made, contrast="poly") if name == "ordered" else made
         value = self(argument)
         if not isinstance(value, Factor):
             raise BrainLensError(
@@ -299,6 +380,8 @@ class _Reader:
 
     def _numbers(self, expression, inside) -> np.ndarray:
         value = self(expression)
+        if isinstance(value, Factor) and value.truth:
+            return value.numbers
         if isinstance(value, Factor):
             raise BrainLensError(f"{inside} needs numbers, but {expression} holds words such as {value.levels[0]!r}",
                                  remedy="Name a numeric column")  # fmt: skip
@@ -339,7 +422,7 @@ class _Reader:
         count = int(given.value)
         if _flag(options.get("raw"), expression, default=False):
             return values ** np.arange(1, count + 1)
-        return (_polynomial if name == "poly" else natural_spline)(values[:, 0], own[:, 0], count)
+        return (polynomial if name == "poly" else natural_spline)(values[:, 0], own[:, 0], count)
 
     def _column(self, name: str):
         column = self.table[name]
@@ -351,7 +434,13 @@ class _Reader:
             if column.dtype == object and numbers_only(column):
                 return pd.to_numeric(column).to_numpy(float, na_value=np.nan)[:, None]
             return as_factor(column)
-        return column.to_numpy(float, na_value=np.nan)[:, None]
+        values = column.to_numpy(float, na_value=np.nan)[:, None]
+        if infinite := int(np.isinf(values).sum()):
+            raise BrainLensError(
+                f"{infinite:,} values of {name} are infinite",
+                remedy="Leave these rows out, or mark them as missing",
+            )
+        return values
 
 
 def _bound(name: str, arguments: tuple, expression) -> tuple[tuple, dict]:
@@ -393,15 +482,6 @@ def _constant(expression, inside) -> float:
             f"{inside}: the base is {expression}", remedy="Write it as a number, such as log(x, 2)"
         )
     return expression.value
-
-
-def _polynomial(values: np.ndarray, own: np.ndarray, degree: int) -> np.ndarray:
-    """Orthonormal polynomials over the training values."""
-    centre, spread = own.mean(), own.std()
-    _, triangle = np.linalg.qr(np.vander((own - centre) / spread, degree + 1, increasing=True))
-    triangle = triangle * np.sign(np.diag(triangle))[:, None]
-    made = np.vander((values - centre) / spread, degree + 1, increasing=True)
-    return np.linalg.solve(triangle.T, made.T).T[:, 1:]
 
 
 def natural_spline(values: np.ndarray, own: np.ndarray, df: int) -> np.ndarray:

@@ -8,9 +8,12 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-__all__ = ["CONTRASTS", "Factor", "as_factor", "contrasts", "numbers_only", "truths"]
+__all__ = [
+    "CONTRASTS", "Factor", "as_factor", "contrast_names", "contrasts", "numbers_only", "polynomial", "truths",
+    "used_levels",
+]  # fmt: skip
 
-CONTRASTS = ("treatment", "sum", "helmert")
+CONTRASTS = ("treatment", "sum", "helmert", "poly")
 
 
 @dataclass(frozen=True)
@@ -21,17 +24,47 @@ class Factor:
     levels: tuple[str, ...]
     contrast: str = "treatment"
 
+    @property
+    def truth(self) -> bool:
+        """Whether these are truth values, which functions take as 0 and 1."""
+        return set(self.levels) <= {"FALSE", "TRUE"}
+
+    @property
+    def numbers(self) -> np.ndarray:
+        """Truth values as 0 and 1, NaN where they are missing; shape (n, 1)."""
+        value = np.array([*(level == "TRUE" for level in self.levels), np.nan], float)
+        return value[self.codes][:, None]
+
 
 def as_factor(column: pd.Series) -> Factor:
     """A column as a factor: a categorical column in its own order, any other as R sorts its levels; truth values as TRUE."""
     if isinstance(column.dtype, pd.CategoricalDtype):
         used = column.cat.remove_unused_categories()
-        return Factor(used.cat.codes.to_numpy(), tuple(map(_word, used.cat.categories)))
+        contrast = "poly" if column.cat.ordered else "treatment"  # R's defaults
+        return Factor(used.cat.codes.to_numpy(), tuple(map(_word, used.cat.categories)), contrast)
     present = column.notna().to_numpy()
     levels = sorted(pd.unique(column[present]), key=_collated)
     codes = np.full(len(column), -1)
     codes[present] = pd.Index(levels).get_indexer(column[present])
     return Factor(codes, tuple(map(_word, levels)))
+
+
+def used_levels(factor: Factor, rows: np.ndarray) -> Factor:
+    """The factor with the levels that stand in some rows only, as R drops those that no row of the fit has."""
+    there = np.isin(np.arange(len(factor.levels)), factor.codes[rows])
+    place = np.append(np.where(there, np.cumsum(there) - 1, -1), -1)
+    levels = tuple(level for level, kept in zip(factor.levels, there) if kept)
+    return Factor(place[factor.codes], levels, factor.contrast)
+
+
+def contrast_names(factor: Factor) -> list[str]:
+    """What the columns of :func:`contrasts` are called behind the factor's name."""
+    if factor.contrast == "treatment":
+        return list(factor.levels[1:])
+    count = len(factor.levels) - 1
+    if factor.contrast == "poly":
+        return [*(".L", ".Q", ".C"), *(f"^{k}" for k in range(4, count + 1))][:count]
+    return [str(k) for k in range(1, count + 1)]
 
 
 def numbers_only(column: pd.Series) -> bool:
@@ -57,6 +90,8 @@ def contrasts(factor: Factor) -> np.ndarray:
         return np.eye(count)[:, 1:]
     if factor.contrast == "sum":
         return np.vstack([np.eye(count - 1), -np.ones(count - 1)])
+    if factor.contrast == "poly":
+        return polynomial(np.arange(float(count)), np.arange(float(count)), count - 1)
     rows, columns = np.mgrid[:count, 1:count]
     return np.where(rows < columns, -1.0, np.where(rows == columns, columns, 0.0))
 
@@ -76,3 +111,12 @@ def _collated(level) -> tuple:
         for c in base
     ]
     return (ranks, level.casefold(), level.swapcase())
+
+
+def polynomial(values: np.ndarray, own: np.ndarray, degree: int) -> np.ndarray:
+    """Orthonormal polynomials over the values ``own``, at ``values``; shape (n, degree)."""
+    centre, spread = own.mean(), own.std()
+    _, triangle = np.linalg.qr(np.vander((own - centre) / spread, degree + 1, increasing=True))
+    triangle = triangle * np.sign(np.diag(triangle))[:, None]
+    made = np.vander((values - centre) / spread, degree + 1, increasing=True)
+    return np.linalg.solve(triangle.T, made.T).T[:, 1:]

@@ -24,7 +24,7 @@ __all__ = [
 COMPARISONS = ("==", "!=", "<=", ">=", "<", ">")
 _TOKEN = re.compile(
     r"\s*(?:(?P<number>\d+\.?\d*(?:[eE][-+]?\d+)?|\.\d+)|(?P<name>[A-Za-z_.][\w.]*)|`(?P<quoted>[^`]+)`"
-    r"|\"(?P<text>[^\"]*)\"|'(?P<text_>[^']*)'|(?P<sign>\|\||\*\*|==|!=|<=|>=|[~+\-*/:^(),|=<>]))"
+    r"|\"(?P<text>[^\"]*)\"|'(?P<text_>[^']*)'|(?P<sign>\|\||\*\*|%in%|==|!=|<=|>=|[~+\-*/:^(),|=<>]))"
 )
 _PLAIN = re.compile(r"[A-Za-z_.][\w.]*")
 
@@ -140,7 +140,8 @@ class RandomTerm:
     correlated: bool
 
     def __str__(self):
-        return f"({_sum(self.terms)} {'|' if self.correlated else '||'} {self.group_name})"
+        alone = self.terms == ((),)  # nothing to correlate, and lme4 reads no (1 || g)
+        return f"({_sum(self.terms)} {'|' if self.correlated or alone else '||'} {self.group_name})"
 
     @property
     def group_name(self) -> str:
@@ -183,7 +184,7 @@ class Formula:
         return tuple(dict.fromkeys([*self.response.columns, *fixed, *bars, *groups]))
 
     def without_correlations(self) -> Formula:
-        """Every ``|`` as ``||``."""
+        """Every ``|`` as ``||``; an intercept alone has nothing to correlate."""
         bars = tuple(RandomTerm(bar.terms, bar.group, False) for bar in self.random)
         return Formula(self.response, self.terms, bars)
 
@@ -212,7 +213,7 @@ def parse(text: str | Formula) -> Formula:
     Parameters
     ----------
     text : str
-        ``response ~ terms``; ``+ - * : / ^`` and brackets as in R, ``(x | g)``, ``(x || g)``, ``(1 | a:b)``, ``(1 | a/b)``;
+        ``response ~ terms``; ``+ - * : / ^ %in%`` and brackets as in R, ``(x | g)``, ``(x || g)``, ``(1 | a:b)``, ``(1 | a/b)``;
         names with other signs in backticks.
 
     Raises
@@ -243,7 +244,9 @@ class _Parser:
         while place < len(text.rstrip()):
             match = _TOKEN.match(text, place)
             if match is None:
-                raise self.error(f"the sign {text[place:].strip()[0]!r}")
+                raise self.error(
+                    f"the sign {text[place:].strip()[0]!r}; what needs more is made in the table first"
+                )
             kind = match.lastgroup
             assert kind is not None  # every kind of token is a named group
             name = {"quoted": "name", "text_": "text"}.get(kind, kind)
@@ -251,6 +254,7 @@ class _Parser:
             place = match.end()
         self.tokens.append(("end", ""))
         self.at = 0
+        self.seen: list = []  # what terms are made of, in the order in which it stands
 
     def error(self, what: str) -> BrainLensError:
         return BrainLensError(
@@ -276,7 +280,7 @@ class _Parser:
         side = self.sum()
         if self.tokens[self.at][0] != "end":
             raise self.error(f"nothing can follow {self.tokens[self.at][1]!r}")
-        return Formula(response, _ordered(side), tuple(side.bars))
+        return Formula(response, _ordered(side, self.seen), tuple(side.bars))
 
     def sum(self) -> _Side:
         side = _Side({}, [])
@@ -312,9 +316,9 @@ class _Parser:
 
     def interaction(self) -> _Side:
         left = self.power()
-        while self.peek(":"):
-            right = (self.take(), self.power())[1]
-            self.plain(left, right, ":")
+        while self.peek(":", "%in%"):
+            sign, right = self.take(), self.power()
+            self.plain(left, right, sign)
             left = _Side(_crossed(left.terms, right.terms), [])
         return left
 
@@ -351,18 +355,22 @@ class _Parser:
         if self.peek("("):
             return self.bracket()
         if kind == "name":
-            return _Side({(self.primary(),): None}, [])
+            if value == ".":
+                raise self.error("the point for 'all other columns'; name each column")
+            self.seen.append(self.primary())
+            return _Side({(self.seen[-1],): None}, [])
         raise self.error(f"a term is expected where {value or 'its end'!r} stands")
 
     def bracket(self) -> _Side:
         self.take("(")
+        before = len(self.seen)
         inner = self.sum()
         if not self.peek("|", "||"):
             self.take(")")
             return inner
         if inner.bars:
             raise self.error("a random term stands inside another")
-        correlated = self.take() == "|"
+        correlated, own = self.take() == "|", self.seen[before:]
         start, groups = self.at, self.sum()
         signs = [value for kind, value in self.tokens[start : self.at] if kind == "sign"]
         if other := next((sign for sign in signs if sign in ("+", "-", "*", "^", "**")), ""):
@@ -371,7 +379,8 @@ class _Parser:
                 "terms: (1 | a) + (1 | b) + (1 | a:b)"
             )
         self.take(")")
-        terms, bars = _ordered(inner), []
+        del self.seen[before:]  # a random term orders itself alone
+        terms, bars = _ordered(inner, own), []
         if not terms:
             raise self.error("a random term varies nothing")
         for group in groups.terms:
@@ -450,11 +459,14 @@ def _crossed(left: dict, right: dict) -> dict:
     return {_joined(a, b): None for a in left for b in right}
 
 
-def _ordered(side: _Side) -> tuple[Term, ...]:
-    """Intercept first, then by order of interaction, each term once however it is written."""
+def _ordered(side: _Side, seen: list) -> tuple[Term, ...]:
+    """Intercept first, then by order of interaction, each term once; inside a term in the order of the formula."""
+    place: dict = {}
+    for one in seen:
+        place.setdefault(one, len(place))
     unique: dict[frozenset, Term] = {}
     for term in side.terms:
         if term:
-            unique.setdefault(frozenset(term), term)
+            unique.setdefault(frozenset(term), tuple(sorted(term, key=place.__getitem__)))
     terms = sorted(unique.values(), key=len)
     return tuple(terms) if side.no_intercept else ((), *terms)

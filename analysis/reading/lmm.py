@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
+from itertools import combinations
 from typing import NamedTuple
 
 import numpy as np
@@ -399,6 +400,12 @@ def _check_groups(made: Design) -> None:
                 f"The group {block.group} has {count:,} levels in {n:,} rows: its effects cannot be told from the residual",
                 remedy="Name a group whose levels have several rows each",
             )
+        if count * len(block.names) >= n:
+            raise BrainLensError(
+                f"{len(block.names)} effects ({', '.join(block.names)}) for each of {count:,} levels of {block.group} are "
+                f"{count * len(block.names):,} in {n:,} rows: they cannot be told from the residual",
+                remedy=f"Let less vary by {block.group}, such as (1 | {block.group})",
+            )
         empty = [name for name, column in zip(block.names, block.columns.T) if not column.any()]
         if empty:
             raise BrainLensError(
@@ -453,6 +460,8 @@ def _told(
     notes = []
     if made.n_dropped:
         notes.append(f"{made.n_dropped:,} rows with a missing value left out")
+    if made.unused:
+        notes.append(f"levels without a row: {', '.join(made.unused)}")
     if left:
         notes.append(
             f"left out, because they follow from others: {', '.join(made.names[j] for j in left)}"
@@ -465,6 +474,16 @@ def _told(
         for group in problem.groups
         if _overlaps(group.columns, group.free)
     ]
+    notes += [
+        f"{first} and {second} have the same levels: how their effects share a variance is not unique; likelihood and fixed "
+        "effects are not touched, leave one of them out"
+        for first, second in _same_levels(problem)
+    ]
+    if set(np.unique(made.y)) == {0.0, 1.0}:
+        notes.append(
+            "the response is 0 or 1: this is a linear model of a probability; for log odds take glmer(..., family = binomial) "
+            "of lme4"
+        )
     if not converged:
         notes.append(f"not converged: the deviance could fall by about {best.fall:.2g}"
                      f"{', and a variance at 0 would grow' if best.growing else ''}")  # fmt: skip
@@ -481,6 +500,18 @@ def _told(
         modes, pd.DataFrame(solution.covariance, names, names), rows, reml, theta,
         {group.name: covariance for group, covariance in zip(problem.groups, covariances)},
     )  # fmt: skip
+
+
+def _same_levels(problem: Problem) -> list[tuple[str, str]]:
+    """Groups that sort the rows alike and let the same effect vary, such as i and i:h where no item has two values of h."""
+    return [
+        (first.name, second.name)
+        for first, second in combinations(problem.groups, 2)
+        if set(first.names) & set(second.names)
+        and first.count == second.count
+        and len(np.unique(first.codes.astype(np.int64) * second.count + second.codes))
+        == first.count
+    ]
 
 
 def _overlaps(columns: np.ndarray, free: np.ndarray) -> bool:

@@ -14,9 +14,9 @@ import pandas as pd
 from analysis.reading.by_trial import TrialReading
 from analysis.reading.formula import parse
 from data.errors import BrainLensError
-from data.files import atomic
+from data.files import atomic, guarded, unguarded
 
-__all__ = ["compare_with_r", "write_r_folder"]
+__all__ = ["compare_with_r", "r_files", "write_r_folder"]
 
 _SCRIPT = """# Mixed models of single trials, to be run in this folder: Rscript models.R
 # Needs lme4; with mgcv also a smooth of surprisal.
@@ -27,10 +27,17 @@ best <- function(formula, trials) {
     lmer(as.formula(formula), trials, REML = FALSE, control = lmerControl(optimizer = name)))
   fits[[which.max(sapply(fits, logLik))]]
 }
-models <- read.csv("models.csv", stringsAsFactors = FALSE)
+# A table with its texts as they were: an apostrophe keeps a spreadsheet from running "=1+1" as a formula.
+table_of <- function(file, ...) {
+  d <- read.csv(file, stringsAsFactors = FALSE, ...)
+  text <- sapply(d, is.character)
+  d[text] <- lapply(d[text], function(x) sub("^'(?='*[-=+@\\t\\r])", "", x, perl = TRUE))
+  d
+}
+models <- table_of("models.csv")
 results <- NULL
 for (i in seq_len(nrow(models))) {
-  trials <- read.csv(models$file[i], stringsAsFactors = FALSE, colClasses = c(person = "character", item = "character"))
+  trials <- table_of(models$file[i], colClasses = c(person = "character", item = "character"))
   started <- proc.time()[["elapsed"]]
   fit <- best(models$formula[i], trials)
   base <- best(models$base[i], trials)
@@ -43,8 +50,11 @@ for (i in seq_len(nrow(models))) {
   print(summary(fit), correlation = FALSE)
   if (requireNamespace("mgcv", quietly = TRUE)) {
     trials$person <- factor(trials$person); trials$item <- factor(trials$item)
-    smooth <- mgcv::bam(as.formula(models$smooth[i]), data = trials, method = "fREML", discrete = TRUE)
-    print(summary(smooth, re.test = FALSE)$s.table["s(surprisal)", , drop = FALSE])
+    k <- min(10, length(unique(trials$surprisal)))  # few different words allow few basis functions only
+    shape <- sub("s(surprisal)", sprintf("s(surprisal, k = %d)", k), models$smooth[i], fixed = TRUE)
+    smooth <- try(mgcv::bam(as.formula(shape), data = trials, method = "fREML", discrete = TRUE), silent = TRUE)
+    if (inherits(smooth, "try-error")) message("No smooth of surprisal: ", smooth) else
+      print(summary(smooth, re.test = FALSE)$s.table["s(surprisal)", , drop = FALSE])
   }
 }
 write.csv(results, "r_results.csv", row.names = FALSE)
@@ -84,19 +94,21 @@ def write_r_folder(readings: Sequence[TrialReading], folder: Path | str) -> Path
     folder = Path(folder)
     if folder.exists() and any(folder.iterdir()):
         raise BrainLensError(f"The folder {folder} is not empty", remedy="Name a new one")
+    files = r_files(readings)
     folder.mkdir(parents=True, exist_ok=True)
-    rows, ours = [], []
+    for name, content in files.items():
+        with atomic(folder / name) as part:
+            part.write_bytes(content)
+    return folder
+
+
+def r_files(readings: Sequence[TrialReading]) -> dict[str, bytes]:
+    """Name -> content of the folder for R: trials, models, script and our numbers."""
+    files, rows, ours = {}, [], []
     for number, one in enumerate(readings):
-        formula = parse(one.fit.formula)
-        table = one.trials.table.dropna(
-            subset=[c for c in formula.columns if c in one.trials.table]
-        )
+        formula, own = parse(one.fit.formula), one.slim()
         file = f"trials_{number}_{re.sub(r'[^A-Za-z0-9.-]+', '_', one.row['model'])}.csv"
-        columns = [
-            *dict.fromkeys(["person", "item", "stimulus", one.trials.response, *formula.columns])
-        ]
-        with atomic(folder / file) as part:
-            table[columns].to_csv(part, index=False)
+        files[file] = _csv(own.trials.table)
         term = next(
             name
             for name in one.fit.coefficients.index
@@ -107,13 +119,12 @@ def write_r_folder(readings: Sequence[TrialReading], folder: Path | str) -> Path
         ours.append({"model": one.row["model"], "aic": one.fit.aic, "loglik": one.fit.loglik, "chi2": one.row["chi2"],
                      "b": one.row["b"], "standard_error": one.row["standard_error"], "z": one.row["z"],
                      "singular": one.fit.singular, "converged": one.row["converged"]})  # fmt: skip
-    for name, frame in (("models.csv", pd.DataFrame(rows)), ("ours.csv", pd.DataFrame(ours))):
-        with atomic(folder / name) as part:
-            frame.to_csv(part, index=False)
-    for name, text in (("models.R", _SCRIPT), ("README.md", _README)):
-        with atomic(folder / name) as part:
-            part.write_text(text, encoding="utf-8")
-    return folder
+    files |= {"models.csv": _csv(pd.DataFrame(rows)), "ours.csv": _csv(pd.DataFrame(ours))}
+    return files | {"models.R": _SCRIPT.encode(), "README.md": _README.encode()}
+
+
+def _csv(frame: pd.DataFrame) -> bytes:
+    return guarded(frame).to_csv(index=False, lineterminator="\n").encode()
 
 
 def _smooth(formula) -> str:
@@ -155,7 +166,9 @@ def compare_with_r(folder: Path | str, *, run: bool = True) -> pd.DataFrame:
             raise BrainLensError(
                 f"R ended with an error: {last}", remedy=f"Run 'Rscript models.R' in {folder}"
             )
-    ours, theirs = (pd.read_csv(path).set_index("model") for path in (folder / "ours.csv", found))
+    ours, theirs = (
+        unguarded(pd.read_csv(path)).set_index("model") for path in (folder / "ours.csv", found)
+    )
     rows = []
     for model in ours.index:
         for name in ("aic", "loglik", "chi2", "b", "standard_error", "z"):

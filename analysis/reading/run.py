@@ -19,6 +19,8 @@ from analysis.reading.frame import word_frame
 from analysis.reading.source import corpus
 from analysis.scoring.case import as_model
 from analysis.scoring.cost import READING, Cost
+from analysis.scoring.lock import require_open
+from analysis.store.store import Store
 from analysis.text.alignment import partition
 from analysis.text.passages import passages
 from data.errors import BrainLensError, unknown
@@ -47,7 +49,8 @@ class Reading:
     says : dict
         Measure -> the doctor's verdict in words.
     each : dict
-        Measure -> one row per word that was used (and person), indexed by its number in the recording: story, gain (nats), bits.
+        Measure -> one row per word that was used (and person), indexed by its number in the recording: story, gain (nats), bits,
+        and of a mixed model person.
     words : pandas.DataFrame
         story, zone, text, pieces (the model's tokens), uncorrected, corrected, surprisal (bits), one column per measure.
     notes : tuple of str
@@ -62,6 +65,8 @@ class Reading:
     fit : pandas.DataFrame or None
         What a mixed model estimated, of :func:`analysis.reading.fit_table.fit_table`; ``about`` then has ``test``, the row of
         :class:`analysis.reading.by_trial.TrialReading`, and ``fit_notes``.
+    by_trial : TrialReading or None
+        The mixed model with the trials that were fitted, for R.
     """
 
     model: str
@@ -76,6 +81,7 @@ class Reading:
     about: dict = field(default_factory=dict)
     people: pd.DataFrame | None = None
     fit: pd.DataFrame | None = None
+    by_trial: TrialReading | None = None
 
     def verdict(self, measure: str) -> tuple[str, str]:
         """The doctor's verdict on a measure, and its words; people have that of their mean."""
@@ -151,6 +157,8 @@ def read(
     else:
         model = as_model(model)
     named, recording = recording, corpus(recording)
+    if surprisal is None:
+        require_open(model, recording, protocol or Protocol(), store or Store())
     if form == "mixed":
         require_persons(recording)  # before the model reads
     whole = word_frame(recording)  # before the model reads, for what is wrong with the recording
@@ -162,27 +170,29 @@ def read(
     )
     report.step(0, 1, "regressions")
     bits = scored["surprisal"]
-    rows, profiles, says, people, fit, of_fit = [], [], {}, None, None, {}
+    rows, profiles, says, people, fit, of_fit, slim = [], [], {}, None, None, {}, None
     target, base = (_lagged(names) for names in (("surprisal",), BASE))
     frame = word_frame(kept, bits)
     if form == "mixed":
         table, gains, people, found = _by_trial(
             model.id, named, bits, filter, over, formula, report
         )
-        fit, notes = found.table(), (_tested(found.row), *found.notes)
+        fit, notes, slim = found.table(), (_tested(found.row), *found.notes), found.slim()
         of_fit = {"test": found.row, "fit_notes": found.fit.notes}
         numbers = recording.stimuli.index.get_indexer(table["stimulus"])
         about = "; ".join([about, *notes])
     else:
         table = add_spillover(frame.table, ["surprisal", *BASE], "story", SPILLOVER)
+        table["story"] = _together(kept, table)
         gains = {
             name: delta_log_likelihood(
                 table, name, base, target, folds="story", link=link, model=form
             )
             for name in frame.measures
         }
+        about = "; ".join([about, *dict.fromkeys(g.left_out for g in gains.values() if g.left_out)])
         numbers = np.arange(len(table))
-    each = {name: _each(table, gain, numbers) for name, gain in gains.items()}
+    each = {name: _each(table, gain, numbers, form == "mixed") for name, gain in gains.items()}
     unfiltered = whole.table.assign(surprisal=bits.to_numpy())
     for name in whole.measures:
         report.checkpoint()
@@ -255,6 +265,7 @@ def read(
         recipe,
         people,
         fit,
+        slim,
     )
 
 
@@ -263,9 +274,19 @@ def _lagged(names: Sequence[str]) -> list[str]:
     return [*names, *(f"{name}_prev_{lag}" for name in names for lag in range(1, SPILLOVER + 1))]
 
 
-def _each(table: pd.DataFrame, gain: DeltaLL, numbers: np.ndarray) -> pd.DataFrame:
+def _together(recording: Recording, table: pd.DataFrame) -> pd.Series:
+    """What is held out as one: the texts, or the items where texts are versions of an item and share its words."""
+    group = recording.group
+    if group is None or (table.groupby("story")[group].nunique() > 1).any():
+        return table["story"]
+    return table[group].astype(str).where(table[group].notna())
+
+
+def _each(
+    table: pd.DataFrame, gain: DeltaLL, numbers: np.ndarray, with_people: bool
+) -> pd.DataFrame:
     used = (
-        table[["story", "surprisal"]]
+        table[["story", "surprisal", *(["person"] if with_people else [])]]
         .iloc[gain.rows]
         .rename(columns={"surprisal": "bits"})
         .set_axis(numbers[gain.rows])

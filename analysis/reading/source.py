@@ -11,6 +11,8 @@ from analysis.features.surprisal_table import holds_surprisals
 from analysis.models import load
 from analysis.progress import SILENT, Report
 from analysis.protocol import Protocol
+from analysis.scoring.lock import require_open
+from analysis.store.store import Store
 from data.catalog import catalog
 from data.errors import BrainLensError
 from data.gate import existing
@@ -50,6 +52,8 @@ def surprisal_of(
     ------
     BrainLensError
         Where the table lacks columns or words, or the model has no probabilities.
+    analysis.store.promises.Locked
+        Where this model on this recording is locked: surprisals are asked for here to be held against responses.
     """
     if isinstance(source, pd.Series):
         return source
@@ -66,9 +70,9 @@ def surprisal_of(
     if place is not None and place.is_file() and not holds_surprisals(place):
         return _from_table(place, recording)
 
-    return word_surprisal(
-        load(source), recording, protocol or Protocol(), store=store, report=report
-    )["surprisal"]
+    reader, how = load(source), protocol or Protocol()
+    require_open(reader, recording, how, store or Store())
+    return word_surprisal(reader, recording, how, store=store, report=report)["surprisal"]
 
 
 def _from_table(path: Path, recording: Recording) -> pd.Series:

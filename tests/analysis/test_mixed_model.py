@@ -121,6 +121,52 @@ def test_options_contrasts_and_comparisons_are_those_of_r(trials, formula, ml, e
     assert again.deviance == pytest.approx(fit.deviance, abs=1e-8)
 
 
+RARER = [  # offsets, levels without a row, ordered factors, truth values in functions; lme4 1.1.31: by ML, by REML, estimates
+    ("y ~ x + offset(log(many)) + offset(0.5 * z) + (x | person)", 2149.065435, 2153.887401,
+     {"(Intercept)": -0.210553, "x": 0.490571}),
+    ("y ~ late + x:late + rare + (1 | person)", 2004.407755, 2020.516263,
+     {"(Intercept)": 0.838837, "lateTRUE": -0.114921, "rareb": 0.37375, "rarec": -0.041117, "lateFALSE:x": 0.389496,
+      "lateTRUE:x": 0.583607}),
+    ("y ~ ordered(grade) * x + (ordered(grade) | item)", 2158.327888, 2177.489477,
+     {"(Intercept)": 1.0139, "ordered(grade).L": -0.017001, "ordered(grade).Q": 0.180468, "ordered(grade).C": -0.125565,
+      "x": 0.477026, "ordered(grade).L:x": -0.123243, "ordered(grade).Q:x": 0.031483, "ordered(grade).C:x": -0.163241}),
+    ("y ~ scale(late) + I(x * late) + as.numeric(many) + (late | person) + (1 | item)", 1971.851672, 1984.144262,
+     {"(Intercept)": 0.784883, "scale(late)": -0.028574, "I(x * late)": 0.562292, "as.numeric(many)": 0.026885}),
+    ("y ~ z + cond %in% z + I(x - median(many)) + floor(z) + (1 | person) + (1 | lab:cond)", 2010.28303, 2024.878701,
+     {"(Intercept)": 2.395774, "z": -0.004368, "I(x - median(many))": 0.502454, "floor(z)": -0.070059, "z:condb": -0.189962,
+      "z:condc": 0.030484}),
+    ("y ~ C(cond, contr.poly) + (0 + cond | item)", 2225.761553, 2232.878517,
+     {"(Intercept)": 0.860294, "C(cond, contr.poly).L": -0.066751, "C(cond, contr.poly).Q": -0.358467}),
+    ("y ~ 0 + (1 | person)", 2135.341999, 2135.341999, {}),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("formula, ml, restricted, estimates", RARER)
+def test_rarer_formulas_give_what_lme4_gives(trials, formula, ml, restricted, estimates):
+    table = trials.assign(
+        late=trials["z"] > 0.2,
+        grade=np.arange(len(trials)) % 4 + 1,
+        many=np.arange(len(trials)) % 5 + 1,
+        rare=trials["cond"].where(trials["x"].notna(), "aa"),  # only in rows that lack x
+    )
+    fit = mixed_model(table, formula)
+    assert fit.converged and fit.deviance == pytest.approx(ml, abs=1e-4)
+    assert mixed_model(table, formula, reml=True).deviance == pytest.approx(restricted, abs=1e-4)
+    assert list(fit.coefficients.index) == list(estimates)
+    assert dict(fit.coefficients["estimate"]) == pytest.approx(estimates, abs=5e-5)
+    assert any("levels without a row: aa of rare" in note for note in fit.notes) == (
+        "rare" in formula
+    )
+    again = mixed_model(table, fit.formula)  # what it says was fitted can be fitted
+    assert again.deviance == pytest.approx(fit.deviance, abs=1e-8)
+
+
+def test_an_ordered_column_has_the_contrasts_of_an_ordered_factor(trials):
+    ordered = pd.Categorical(trials["cond"], ["b", "a", "c"], ordered=True)
+    fit = mixed_model(trials.assign(cond=ordered), "y ~ cond + (1 | person)")
+    assert list(fit.coefficients.index) == ["(Intercept)", "cond.L", "cond.Q"]
+
+
 def test_columns_of_objects_that_hold_numbers_are_numbers(trials):
     objects = trials.assign(x=trials["x"].astype(object).where(trials["x"].notna(), None))
     fits = [mixed_model(table, "y ~ x + (1 | person)") for table in (trials, objects)]
@@ -203,6 +249,26 @@ def test_variances_that_are_not_unique_are_said(trials):
         assert not any("not unique" in note for note in fit.notes), bars
 
 
+def test_two_groups_of_the_same_levels_share_a_variance_that_is_not_unique(trials):
+    table = trials.dropna().copy()
+    table["half"] = table["item"].map(
+        lambda one: str(one)[-1] in "02468"
+    )  # does not vary inside an item
+    fit = mixed_model(table, "y ~ x + (1 | person) + (1 | item) + (1 | item:half)")
+    assert any("item and item:half have the same levels" in note for note in fit.notes)
+    alone = mixed_model(table, "y ~ x + (1 | person) + (1 | item)")
+    assert fit.loglik == pytest.approx(alone.loglik, abs=1e-6) and not alone.notes
+    slopes = mixed_model(table, "y ~ x + (1 | person) + (1 | item) + (0 + x | item:half)")
+    assert not any("same levels" in note for note in slopes.notes)
+
+
+def test_a_response_of_zeros_and_ones_is_said_to_be_a_linear_model(trials):
+    table = trials.dropna().assign(right=lambda one: (one["y"] > one["y"].median()).astype(int))
+    said = "the response is 0 or 1"
+    assert any(said in n for n in mixed_model(table, "right ~ x + (1 | person)").notes)
+    assert not any(said in n for n in mixed_model(table, "y ~ x + (1 | person)").notes)
+
+
 def test_the_likelihood_ratio_compares_the_same_rows_only(trials):
     full = mixed_model(trials, "y ~ x + z + (1 | person)")
     small = mixed_model(trials.dropna(), "y ~ z + (1 | person)")
@@ -229,9 +295,16 @@ def test_columns_that_follow_from_others_are_left_out_and_named(trials):
     ("y ~ x + (1 | person*item)", r"joined by : or /, not by '\*'"),
     ("y ~ x + (1 | person+item)", "several groups are several terms"),
     ("y ~ x + 3 + (1 | person)", "number 3"),
-    ("y ~ x % z + (1 | person)", "the sign '%'"),
+    ("y ~ x % z + (1 | person)", "the sign '%'; what needs more is made in the table first"),
+    ("y ~ . + (1 | person)", "name each column"),
+    ("y ~ z:offset(x) + (1 | person)", "an offset has no weight"),
+    ("y ~ offset(x, z) + (1 | person)", "takes one column"),
+    ("y ~ x + (x + z + cond | person:lab:cond:item)", "cannot be told from the residual"),
+    ("y ~ x + (x + z + cond | person:few)", r"5 effects \(.*\) for each of 144 levels of person:few are 720 in 598 rows"),
+    ("y ~ far + (1 | person)", "2 values of far are infinite"),
+    ("y ~ x + (1 | factor(cond))", "behind the bar stand columns"),
     ("log(x) ~ z + (1 | person)", "have no log"),
-    ("y ~ wave(x) + (1 | person)", "wave"),
+    ("y ~ wave(x) + (1 | person)", "wave.*make the column in the table first"),
     ("y ~ log(cond) + (1 | person)", "needs numbers"),
     ("y ~ x + (1 | row)", "cannot be told from the residual"),
     ("y ~ x + (1 | one)", "one level only"),
@@ -239,7 +312,8 @@ def test_columns_that_follow_from_others_are_left_out_and_named(trials):
     ("cond ~ x + (1 | person)", "not one column of numbers"),
 ])  # fmt: skip
 def test_what_cannot_be_fitted_is_refused_with_its_reason(trials, formula, said):
-    table = trials.assign(row=range(len(trials)), one="a", same=1.0)
+    table = trials.assign(row=range(len(trials)), one="a", same=1.0, few=np.arange(len(trials)) % 6)
+    table["far"] = np.where(table["row"] < 2, np.inf, table["z"])
     with pytest.raises(BrainLensError, match=said):
         mixed_model(table, formula)
 
@@ -288,7 +362,9 @@ def test_a_logarithm_has_its_base_and_no_argument_is_ignored(trials):
 
 
 @pytest.mark.parametrize("text, read", [
+    ("y ~ z + x + x:z + (b:a + a | g)", "y ~ 1 + z + x + z:x + (1 + a + b:a | g)"),
     ("y~a*b+(a||g)", "y ~ 1 + a + b + a:b + (1 + a || g)"),
+    ("y ~ a + (1 || g) + (0 + a || h)", "y ~ 1 + a + (1 | g) + (0 + a || h)"),
     ("y ~ (a + b + c)^2 - a:b + (1|g)", "y ~ 1 + a + b + c + a:c + b:c + (1 | g)"),
     ("y ~ a/b - 1 + (0 + a | g/h)", "y ~ 0 + a + a:b + (0 + a | g) + (0 + a | g:h)"),
     ("log(`my rt` + 1) ~ I(x^2) + b:a + a:b + (1 | i)", "log(`my rt` + 1) ~ 1 + I(x^2) + b:a + (1 | i)"),

@@ -205,6 +205,16 @@ def test_the_interval_is_the_t_interval_over_texts():
     assert np.isnan(mean_over_texts(np.ones(3), np.zeros(3)).standard_error)
 
 
+def test_base_columns_that_follow_from_others_are_left_out_and_named():
+    table = corpus(6)
+    plain = delta_log_likelihood(table, "rt", BASE, TARGET, folds="story")
+    more = table.assign(twice=2 * table["length"] + 1, always=3.0)
+    found = delta_log_likelihood(more, "rt", [*BASE, "twice", "always"], TARGET, folds="story")
+    assert found.per_word == pytest.approx(plain.per_word) and not plain.left_out
+    assert found.left_out.endswith("twice, always")
+    assert list(found.coefficients["term"]) == list(plain.coefficients["term"])
+
+
 def test_errors_say_what_to_do():
     table = corpus(6)
     with pytest.raises(BrainLensError, match="too few"):
