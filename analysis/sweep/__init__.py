@@ -4,11 +4,13 @@ from data._lazy import attach
 
 _NAMES = {
     "Plan": "analysis.sweep.plan",
+    "Standing": "analysis.sweep.board",
     "Sweep": "analysis.sweep.board",
     "calibrate": "analysis.sweep.price",
     "read_plan": "analysis.sweep.plan",
     "run": "analysis.sweep.runners",
     "schedule": "analysis.sweep.price",
+    "standing": "analysis.sweep.board",
     "submit": "analysis.sweep.runners",
 }
 __all__ = list(_NAMES)

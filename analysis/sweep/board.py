@@ -13,7 +13,7 @@ import socket
 import time
 import traceback
 from collections.abc import Iterator
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import pandas as pd
@@ -25,7 +25,7 @@ from analysis.sweep.plan import Cell, Plan, Task, tasks
 from data.errors import BrainLensError, unknown
 from data.files import atomic
 
-__all__ = ["STATES", "Sweep", "sweeps"]
+__all__ = ["STATES", "Standing", "Sweep", "finished_since", "standing", "sweeps"]
 
 STATES = ("waiting", "running", "done", "failed", "blocked")
 """``blocked``: the reading that it needs has failed."""
@@ -204,14 +204,7 @@ class Sweep:
     def grid(self) -> pd.DataFrame:
         """Models x (recording, protocol): the state of each score."""
         frame = self.table()
-        scores = frame[frame["kind"] == "score"]
-        return scores.pivot_table(
-            index="model",
-            columns=["recording", "protocol"],
-            values="state",
-            aggfunc="first",
-            sort=False,
-        )
+        return _grid(frame[frame["kind"] == "score"])
 
     def scores(self) -> pd.DataFrame:
         """The layer tables of all cells that are done, side by side."""
@@ -236,6 +229,94 @@ def sweeps(root: Path) -> list[Path]:
     """Folders of the sweeps of a store, newest first."""
     found = [path.parent for path in (Path(root) / "sweeps").glob("*/plan.json")]
     return sorted(found, key=lambda folder: -(folder / "plan.json").stat().st_mtime)
+
+
+@dataclass(frozen=True)
+class Standing:
+    """Where a sweep stands, as plain values that a page draws.
+
+    Parameters
+    ----------
+    name : str
+    counts : dict of str to int
+        State -> tasks.
+    grid : DataFrame
+        Models x (recording, protocol): ``cached`` where a score was there before, else the state of its task.
+    models, recordings : tuple of str
+        Of its cells.
+    seconds, estimated : float
+        Of the tasks that were computed: what they took, and what had been expected of them.
+    errors : tuple of (str, str)
+        What failed, and why; equal reasons once.
+    """
+
+    name: str
+    counts: dict[str, int]
+    grid: pd.DataFrame
+    models: tuple[str, ...]
+    recordings: tuple[str, ...]
+    seconds: float
+    estimated: float
+    errors: tuple[tuple[str, str], ...]
+
+    @property
+    def goes_on(self) -> bool:
+        """Whether somebody may still be working on it."""
+        return bool(self.counts["waiting"] or self.counts["running"])
+
+
+def standing(sweep: Sweep) -> Standing:
+    """Look at every task once."""
+    frame = sweep.table()
+    scores = frame[frame["kind"] == "score"]
+    shown = scores.assign(
+        state=scores["state"].where(~((scores["state"] == "done") & scores["stored"]), "cached")
+    )
+    counted = frame["state"].value_counts()
+    computed = frame[(frame["state"] == "done") & ~frame["stored"]]
+    errors: dict[str, list[str]] = {}
+    for row in frame[frame["state"] == "failed"].itertuples():
+        errors.setdefault(row.error, []).append(f"{row.kind} {row.model} on {row.recording}")
+    return Standing(
+        sweep.name,
+        {state: int(counted.get(state, 0)) for state in STATES},
+        _grid(shown),
+        tuple(dict.fromkeys(scores["model"])),
+        tuple(dict.fromkeys(scores["recording"])),
+        float(computed["seconds"].sum()),
+        float(computed["estimated"].sum()),
+        tuple((", ".join(who), why) for why, who in errors.items()),
+    )
+
+
+def _grid(scores: pd.DataFrame) -> pd.DataFrame:
+    return scores.pivot_table(
+        index="model",
+        columns=["recording", "protocol"],
+        values="state",
+        aggfunc="first",
+        sort=False,
+    )
+
+
+def finished_since(root: Path, at: float) -> float:
+    """When the newest score of a sweep was finished, where that is later than ``at``; else ``at`` (seconds since 1970).
+
+    Only what was written since then is read, so that a page may ask every few seconds.
+    """
+    newest = at
+    with (
+        contextlib.suppress(FileNotFoundError),
+        os.scandir(Path(root) / "sweeps" / "tasks") as found,
+    ):
+        for entry in found:
+            if not entry.name.endswith(".json") or entry.stat().st_mtime <= at:
+                continue
+            with contextlib.suppress(OSError, ValueError):
+                said = json.loads(Path(entry.path).read_text(encoding="utf-8"))
+                if said["kind"] == "score" and said["state"] == "done":
+                    newest = max(newest, entry.stat().st_mtime)
+    return newest
 
 
 def _slug(name: str) -> str:

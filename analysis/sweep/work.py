@@ -170,8 +170,8 @@ class Anew(Store):
         super().__init__(*given, **options)
         self.written: set[str] = set()
 
-    def save_score(self, key, dataset):
-        super().save_score(key, dataset)
+    def save_score(self, key, dataset, **more):
+        super().save_score(key, dataset, **more)
         self.written.add(key)
 
     def load_score(self, key):

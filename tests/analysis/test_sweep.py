@@ -334,3 +334,12 @@ def test_a_preview_prices_what_is_not_stored(plan, serial, tmp_path):
     assert (frame["memory"] > 0).all() and (frame["disk"] > 0).all()
     done = preview(serial[1])
     assert done["stored"].all() and done["seconds"].sum() == 0
+
+
+def test_the_plan_of_the_benchmark_is_twelve_by_three_by_two(tmp_path):
+    from benchmarks.sweep import MODELS, plan_of
+
+    plan = plan_of(tmp_path, MODELS)
+    assert len(plan.cells()) == 72
+    sweep = Sweep.of(plan, Store(tmp_path / "store"))
+    assert len(sweep.tasks) == 36 + 72 and sweep.counts()["waiting"] == 108
