@@ -21,7 +21,14 @@ from analysis.text.passages import context_labels, ending_with_words, passages, 
 from data.errors import BrainLensError, unknown
 from data.recording import Recording
 
-__all__ = ["CODE_VERSION", "Activations", "activation_key", "extract", "from_file"]
+__all__ = [
+    "CODE_VERSION",
+    "Activations",
+    "activation_key",
+    "extract",
+    "from_file",
+    "reading_recipe",
+]
 
 CODE_VERSION = 2
 """Changed whenever an activation may come out differently: part of every key."""
@@ -143,6 +150,25 @@ class Activations:
 def activation_key(model: Model, recording: Recording, protocol: Protocol) -> str:
     """Content key: equal exactly where the same model reads the same passages in the same way; no weights are loaded."""
     return _key(_recipe(model, passages_hash(_texts(model, recording, protocol)), protocol))
+
+
+def reading_recipe(model: Model, recording: Recording, protocol: Protocol) -> dict:
+    """What :func:`activation_key` is over, without what makes next to no difference.
+
+    A window that holds every passage (a token is a byte at least) is no window; precision and the norm behind the last block
+    leave the other layers as they are; static vectors know neither context nor which word is the last.
+    """
+    if model.card.cls in ("embedding", "random"):
+        texts = hashlib.sha256("\0".join(recording.texts).encode("utf-8", "surrogatepass"))
+        pooling = "mean" if protocol.pooling == "last" else protocol.pooling
+        return {**model.identity, "texts": texts.hexdigest(), "pooling": pooling}
+    read = _texts(model, recording, protocol)
+    recipe = _recipe(model, passages_hash(read), protocol)
+    longest = max((len(one.text.encode("utf-8", "surrogatepass")) for one in read), default=0)
+    options = {k: v for k, v in recipe["options"].items() if k != "last_layer"}
+    if options.get("window", 0) > longest + 2:
+        del options["window"]
+    return {k: v for k, v in recipe.items() if k != "dtype"} | {"options": options}
 
 
 def _texts(model: Model, recording: Recording, protocol: Protocol) -> list[Passage]:

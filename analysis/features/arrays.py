@@ -34,8 +34,9 @@ def from_arrays(
     Parameters
     ----------
     values : ndarray, DataFrame or mapping
-        (n_stimuli, width) of one layer; a DataFrame's index names its stimuli. A dict holds one array for each layer, called 0,
-        1, ... or by any names, in its order; an entry ``"stimulus"`` holds the ids.
+        (n_stimuli, width) of one layer (of a recording sampled over time: a row per word, or per sample); a DataFrame's index
+        names its stimuli. A dict holds one array for each layer, called 0, 1, ... or by any names, in its order; an entry
+        ``"stimulus"`` holds the ids.
     recording : Recording
     ids : sequence, optional
         Whose row is which, as of :func:`analysis.features.matching.matched`; None: rows stand in the recording's order.
@@ -60,11 +61,18 @@ def from_arrays(
     ([0], (3,))
     """
     layers, ids = _layers(values, ids)
+    if recording.sampled and len(next(iter(layers.values()))) == len(recording.timed.words):
+        recording = recording.reading()
     n = recording.n_stimuli
+    words = (
+        f"{len(recording.timed.words)} words in {n} samples"
+        if recording.sampled
+        else f"{n} stimuli"
+    )
     for key, array in layers.items():
         if array.ndim != 2 or not array.size or (ids is None and len(array) != n):
             raise BrainLensError(
-                f"Layer {key!r} has shape {array.shape}, and {recording.id} has {n} stimuli",
+                f"Layer {key!r} has shape {array.shape}, and {recording.id} has {words}",
                 remedy="Give (stimulus, unit), or ids for the rows",
             )
         if array.dtype.kind not in "fiub":

@@ -9,7 +9,7 @@ from pathlib import Path
 from analysis.features.activations import from_file
 from analysis.features.from_file import SUFFIXES, peek
 from analysis.models.base import Card, Model
-from analysis.models.files.json_files import read_json
+from analysis.models.files.cards import read_card
 from analysis.models.variants.spec import Variant
 from data.errors import BrainLensError
 from data.hashes import marks
@@ -86,7 +86,7 @@ def _file(path: Path) -> Path:
     """The file of activations itself, where a folder of the models folder holds it beside its card."""
     if path.suffix in SUFFIXES:
         return path
-    return path / Path(str(read_json(path / "card.json").get("file", ""))).name
+    return path / Path(str(read_card(path / "card.json").get("file", ""))).name
 
 
 def ready_card(path: Path, name: str) -> Card:

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from analysis.models.base import Card, Model, TokenSurprisal
-from analysis.models.files.json_files import read_json
+from analysis.models.files.cards import read_card
 from analysis.models.variants.spec import Variant
 from analysis.progress import SILENT, Report
 from data.errors import BrainLensError, unknown
@@ -247,7 +247,7 @@ class SurprisalTable(Model):
 def _file(path: Path) -> Path:
     """The table itself, where a folder of the models folder holds it beside its card."""
     return (
-        path / Path(str(read_json(path / "card.json").get("file", ""))).name
+        path / Path(str(read_card(path / "card.json").get("file", ""))).name
         if path.is_dir()
         else path
     )

@@ -290,8 +290,11 @@ class GroupPenalties(Penalties):
 
 def _squares(residuals: np.ndarray, inverse: np.ndarray) -> np.ndarray:
     """Sums of squares (.., T) over all groups of one size: residuals (.., G, T, g), inverses (.., G, counted, g)."""
-    left = residuals @ inverse.swapaxes(-1, -2)
-    return np.vecdot(left, left).sum(axis=-2)
+    with np.errstate(
+        over="ignore"
+    ):  # a group that its own fit determines: an infinite error, which no penalty is chosen by
+        left = residuals @ inverse.swapaxes(-1, -2)
+        return np.vecdot(left, left).sum(axis=-2)
 
 
 def _roots(matrices: np.ndarray) -> np.ndarray:

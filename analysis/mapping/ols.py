@@ -111,7 +111,13 @@ def _condition(matrix: np.ndarray) -> tuple[np.ndarray | None, float]:
 
 
 def _triangular_condition(upper: np.ndarray) -> float:
-    """Estimated condition number (1-norm) of an upper triangle."""
+    """Estimated condition number (1-norm) of an upper triangle; inf where it has fewer rows than columns.
+
+    LAPACK takes a square: of a wide one (constant units are left out, so that fewer may be left than there are rows) scipy's
+    ``dtrcon`` reads what lies behind the array.
+    """
+    if upper.shape[0] < upper.shape[1]:
+        return np.inf
     inverse, _ = dtrcon(upper, uplo="U")
     return 1 / inverse if inverse > 0 else np.inf
 

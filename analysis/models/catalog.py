@@ -12,7 +12,7 @@ from pathlib import Path
 from analysis.models.base import Card, Model
 from analysis.models.classes import built, class_of, offers
 from analysis.models.files import folders, hub, starter
-from analysis.models.files.json_files import read_json
+from analysis.models.files.cards import read_card
 from analysis.models.occluded import opened
 from analysis.models.rows import resolve, rows
 from analysis.models.variants.spec import Variant, split
@@ -58,7 +58,10 @@ def cards() -> dict[str, Card]:
     """Every model with a row in the catalogue or a folder among the installed ones: id -> card."""
     table = dict(rows()) | {offered.id: offered for offered in offers()}
     for name, folder in installed().items():
-        table[name] = _installed_card(name, folder)
+        try:
+            table[name] = _installed_card(name, folder)
+        except BrainLensError as error:  # the others are there all the same
+            table[name] = Card(id=name, cls="causal", source="folder", reason=str(error))
     return table
 
 
@@ -82,7 +85,7 @@ def _read_card(name: str, folder: Path, held: str) -> Card:
     row = rows().get(name)
     if row is None:
         return folders.describe(folder, name)
-    written = read_json(folder / "card.json")
+    written = read_card(folder / "card.json")
     told = {
         f: v
         for f, v in written.items()
@@ -109,10 +112,12 @@ def card(name: str) -> Card:
 
 
 def state(name: str) -> str:
-    """Where a model stands: ``ready``, ``needs download``, ``published only`` or ``needs a file``."""
+    """Where a model stands: ``ready``, ``needs download``, ``published only``, ``needs a file`` or ``damaged``."""
     base, revision, _ = split(name)
     base = resolve(base)
-    if base in installed() or _as_path(base) is not None:
+    if (folder := installed().get(base)) is not None:
+        return "ready" if _readable(base, folder) else "damaged"
+    if _as_path(base) is not None:
         return "ready"
     known = rows().get(base)
     if known is None and built(base):
@@ -130,6 +135,13 @@ def state(name: str) -> str:
         known.hub_id if known else base, revision or (known.revision if known else "")
     )
     return "ready" if here else "needs download"
+
+
+def _readable(name: str, folder: Path) -> bool:
+    try:
+        return bool(_installed_card(name, folder))
+    except BrainLensError:
+        return False
 
 
 def signature(name: str) -> str:

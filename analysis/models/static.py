@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import json
 import re
 from collections import Counter
 from collections.abc import Iterator, Sequence
@@ -12,6 +11,7 @@ from pathlib import Path
 import numpy as np
 
 from analysis.models.base import Card, Model
+from analysis.models.files.cards import read_card
 from analysis.models.files.vectors import SUFFIXES, VectorFile
 from analysis.models.variants.spec import Variant
 from analysis.models.variants.untrained import drawn
@@ -275,7 +275,7 @@ class StaticEmbedding(_WordModel):
 def static_card(path: Path, name: str) -> Card:
     """The card of a user's own embedding file."""
     beside = path / "card.json" if path.is_dir() else path.with_suffix(".card.json")
-    known = json.loads(beside.read_text()) if beside.is_file() else {}
+    known = read_card(beside)
     return Card(
         id=name,
         cls="embedding",

@@ -78,3 +78,13 @@ def test_ids_of_the_recording_come_before_any_count(simulated):
     ids = [str(one) for one in simulated.stimuli.index][::-1]
     rows, told = matched(ids, simulated, "x")
     assert rows.tolist() == list(range(len(ids)))[::-1] and told == ""
+
+
+def test_a_row_per_word_or_per_sample_of_a_story():
+    story = recording("simulated-story")
+    words, rng = len(story.timed.words), np.random.default_rng(0)
+    by_word = from_arrays(rng.standard_normal((words, 3)), story)
+    assert by_word.layer(0).shape == (words, 3)
+    assert from_arrays(np.ones((story.n_stimuli, 2)), story).layer(0).shape[0] == story.n_stimuli
+    with pytest.raises(BrainLensError, match=f"{words} words in {story.n_stimuli} samples"):
+        from_arrays(np.ones((words + 1, 2)), story)

@@ -93,6 +93,20 @@ def test_oasm_never_crosses_a_block_and_is_swept():
     assert np.allclose(features(record, ["oasm:0.01"])["oasm:0.01"], np.eye(7))
 
 
+def test_oasm_has_no_tails_that_only_standardizing_would_show():
+    """Far from its own moment a column is 0: behind a gap it says nothing, whatever its scale."""
+    record = recording(["x"] * 90, {"story": ["a"] * 90}, context="story")
+    matrix = features(record, ["oasm:2"])["oasm:2"]
+    inside = matrix[matrix > 0]
+    assert inside.min() > 1e-9 and (matrix[np.arange(78), np.arange(12, 90)] == 0).all()
+    held, train = np.arange(40, 60), np.r_[0:28, 72:90]  # twelve left out on both sides
+    spread = matrix[train].std(axis=0)
+    assert np.abs(matrix[held] / np.where(spread > 0, spread, 1)).max() < 1e8  # it was above 1e20
+    noise = np.random.default_rng(0).standard_normal((90, 4))
+    found = cross_validate(matrix, noise, [(train, held)], criterion="gcv", predictions=True)
+    assert np.isfinite(found.predictions[0][held]).all() and np.isfinite(found.r).all()
+
+
 def test_oasm_is_high_when_shuffled_and_nothing_when_groups_are_held_out():
     rng = np.random.default_rng(0)
     stories, length, targets = 20, 20, 20

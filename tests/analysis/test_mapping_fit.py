@@ -1,5 +1,7 @@
 """cross_validate against scikit-learn, himalaya and its own promises, estimator by estimator."""
 
+import subprocess
+import sys
 import warnings
 
 import numpy as np
@@ -521,3 +523,53 @@ def test_errors_name_the_value_and_the_next_step(change, words):
 def test_a_gram_is_square():
     with pytest.raises(BrainLensError, match="square"):
         Gram(np.ones((3, 4)), 4)
+
+
+GUARDED = """
+import ctypes, mmap
+import numpy as np
+import analysis.mapping.ols as ols
+
+PAGE, libc = mmap.PAGESIZE, ctypes.CDLL(None)
+
+def guarded(values):
+    # the same array with a page behind it that nobody may read
+    pages = -(-values.nbytes // PAGE)
+    memory = mmap.mmap(-1, (pages + 1) * PAGE)
+    begin = ctypes.addressof(ctypes.c_char.from_buffer(memory))
+    assert libc.mprotect(ctypes.c_void_p(begin + pages * PAGE), PAGE, 0) == 0
+    offset = pages * PAGE - values.nbytes
+    made = np.frombuffer(memory, np.float64, values.size, offset).reshape(values.shape, order="F")
+    made[...] = values
+    kept.append(memory)
+    return made
+
+kept = []
+rng = np.random.default_rng(0)
+square = np.triu(rng.standard_normal((60, 60))) + 5 * np.eye(60)
+exact = np.linalg.cond(square, 1)
+assert exact / 3 < ols._triangular_condition(guarded(square)) <= exact * 1.001
+for rows in (1, 7, 59):
+    assert ols._triangular_condition(guarded(np.triu(rng.standard_normal((rows, 60))))) == np.inf
+"""
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="pages are guarded by mprotect")
+def test_nothing_behind_an_array_is_read():
+    """A fold whose units are constant leaves fewer units than rows: what LAPACK is asked then ends at the array's end."""
+    done = subprocess.run([sys.executable, "-c", GUARDED], capture_output=True, text=True)
+    assert done.returncode == 0, f"{done.returncode} {done.stderr}"
+
+
+def test_least_squares_of_constant_units_predicts_the_mean():
+    rng = np.random.default_rng(1)
+    folds = [(train, test) for train, test in KFold(4).split(np.empty(80))]
+    y = rng.standard_normal((80, 5))
+    for x in (np.ones((80, 200)), np.hstack([np.ones((80, 190)), rng.standard_normal((80, 10))])):
+        fit = cross_validate(x.astype(np.float32), y, folds, method="ols")
+        few = x[:, x.std(axis=0) > 0]
+        wanted = np.array([
+            [np.corrcoef(one, two)[0, 1] for one, two in zip(LinearRegression().fit(few[a], y[a]).predict(few[b]).T, y[b].T)]
+            for a, b in folds
+        ]) if few.size else np.zeros((4, 5))  # fmt: skip
+        np.testing.assert_allclose(fit.r[0], wanted, atol=1e-4)

@@ -237,3 +237,12 @@ def test_a_handful_of_units_has_the_errors_of_every_row(units, noise):
     for penalties in (by_group, by_row):
         picked, _ = penalties.judge(rows.astype(np.float32), rows @ penalties.q)
         assert (picked == penalties.all_errors(rows.astype(np.float32)).argmin(axis=1)).all()
+
+
+def test_a_group_that_its_own_fit_determines_has_an_infinite_error():
+    """Nearly no penalty and a leverage of nearly 1: beyond what float64 holds, without a warning, and never the least."""
+    from analysis.mapping.group_out import _squares
+
+    residuals, inverse = np.full((1, 2, 1), 1e10), np.array([[[1e150]]])
+    assert np.isinf(_squares(residuals, inverse)).all()
+    assert np.isfinite(_squares(residuals, inverse / 1e100)).all()

@@ -12,7 +12,7 @@ import torch
 from safetensors.torch import load_file, save_file
 
 from analysis.features.surprisal import word_surprisal
-from analysis.models import load
+from analysis.models import catalog, load
 from analysis.models.files import checks
 from analysis.models.files.tokenizer import PROBE
 from analysis.models.files.weights import count_parameters
@@ -294,6 +294,14 @@ def spoilt(value):
     return lambda folder: tensor(folder, change)
 
 
+def _rounded(tensors):
+    return {
+        name: value.to(torch.float8_e4m3fn)
+        for name, value in tensors.items()
+        if "layers.0" in name and value.ndim == 2
+    }
+
+
 def narrower(folder):
     change_json(
         folder / "config.json",
@@ -363,6 +371,30 @@ REFUSED = {
             f / "config.json", model_type="owncode", auto_map={"AutoConfig": "c.OwnConfig"}
         ),
         r"'owncode' .* brings program code of its own, which is not run",
+    ),
+    "rounded": (
+        lambda f: tensor(f, lambda t: t.update(_rounded(t))),
+        r"quantised \(tensor model\.layers\.0\..*weight, F8_E4M3\).*rounded weights are another model",
+    ),
+    "mlx": (
+        lambda f: change_json(f / "config.json", quantization={"group_size": 64, "bits": 4}),
+        r"quantised \(.*4 bit\)",
+    ),
+    "blocks-left-out": (
+        lambda f: change_json(f / "config.json", num_hidden_layers=1),
+        r"hold \d+ tensors that its config.json leaves out, first model.layers.1.*num_hidden_layers",
+    ),
+    "nothing-saved": (
+        lambda f: tensor(f, lambda t: t.update({k: torch.zeros_like(v) for k, v in t.items()})),
+        r"All \d+ matrices in .* are 0",
+    ),
+    "config-list": (
+        lambda f: (f / "config.json").write_text("[]"),
+        r"config.json holds a list, not an object",
+    ),
+    "onnx": (
+        lambda f: (f / "model.safetensors").rename(f / "model.onnx"),
+        r"has no weights \(model.safetensors\), but model.onnx, those of ONNX",
     ),
     "other-name": (
         lambda f: (f / "model.safetensors").rename(f / "model.fp16.safetensors"),
@@ -451,3 +483,28 @@ def test_collected_folders_come_out_as_expected(name, cases, tmp_path):
         assert np.isnan(bits[0]) and np.isfinite(bits[1:]).all()
     else:
         assert np.isfinite(bits[1:]).all()
+
+
+# ---- card.json --------------------------------------------------------------------------------------------------------
+@pytest.mark.parametrize(
+    ("card", "said"),
+    [
+        ('{"boss": ""}', r"Unknown field of .*card.json 'boss'; did you mean 'bos'"),
+        ('{"cls": "causl"}', r"'causl'; did you mean 'causal'"),
+        ('{"layers": "six"}', r"'layers' in .* is 'six', not a whole number"),
+        ('{"aliases": "gpt"}', r"'aliases' in .* is 'gpt', not a list of names"),
+        ('{"bos": 1}', r"'bos' in .* is 1, not a text"),
+        ("[]", r"card.json holds a list"),
+        ("{", r"card.json is not valid JSON"),
+        ("", r"card.json is not valid JSON"),
+    ],
+)
+def test_a_wrong_card_is_refused_and_hides_no_other_model(card, said, copied, clean_home):
+    folder = clean_home / "models" / "mine"
+    shutil.copytree(copied(), folder)
+    (folder / "card.json").write_text(card)
+    with pytest.raises(BrainLensError, match=said):
+        load("mine").card  # noqa: B018 - read where it is named
+    listed = catalog.cards()
+    assert "zoo-causal-1m" in listed and listed["mine"].reason
+    assert catalog.state("mine") == "damaged" and catalog.state("zoo-causal-1m") == "ready"

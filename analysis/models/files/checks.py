@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -35,7 +36,13 @@ WITHOUT_VOCABULARY = ("ByT5Tokenizer", "CanineTokenizer", "PerceiverTokenizer")
 """Classes of tokenizers that read bytes or characters: their folder holds tokenizer_config.json alone."""
 
 WHOLE, INDEX = "model.safetensors", "model.safetensors.index.json"
-_PACKED = ("qweight", "qzeros", "absmax", "quant_map", "SCB", "weight_packed", "weight_scale_inv")
+_PACKED = (
+    *("qweight", "qzeros", "absmax", "quant_map", "SCB", "weight_packed"),
+    *("weight_scale", "weight_scale_inv", "input_scale"),
+)
+_ROUNDED = re.compile("F8|F4|[IU]|BOOL")
+"""Kinds of stored numbers that no weight is computed in."""
+_FOREIGN = {".onnx": "ONNX", ".h5": "TensorFlow", ".msgpack": "Flax", ".mlmodel": "Core ML"}
 _DIFFUSION = ("diffusion", "llada", "dream", "mdlm", "sedd", "bd3lm", "dllm", "sdar")
 _METHODS = {
     "bitsandbytes": "bitsandbytes",
@@ -67,8 +74,8 @@ def doubled(folder: Path) -> list[str]:
     return sorted(set(found) - used)
 
 
-def tensors(folder: Path) -> Iterator[tuple[str, tuple[int, ...]]]:
-    """Name and shape of every stored tensor, from the headers of the safetensors files.
+def tensors(folder: Path) -> Iterator[tuple[str, tuple[int, ...], str]]:
+    """Name, shape and kind of number (``"F32"``) of every stored tensor, from the headers of the safetensors files.
 
     Raises
     ------
@@ -83,7 +90,8 @@ def tensors(folder: Path) -> Iterator[tuple[str, tuple[int, ...]]]:
         try:
             with safe_open(path, framework="np") as opened:
                 for name in opened.keys():  # noqa: SIM118 - no mapping
-                    yield name, tuple(opened.get_slice(name).get_shape())
+                    part = opened.get_slice(name)
+                    yield name, tuple(part.get_shape()), str(part.get_dtype())
         except (SafetensorError, OSError) as error:
             raise BrainLensError(
                 f"The weights {path} cannot be read ({error})",
@@ -110,6 +118,7 @@ def check(folder: Path) -> None:
             raise is_gguf(folder / ggufs[0])
         raise BrainLensError(
             f"The model folder {folder} has no config.json",
+            choices=sorted(str(path.parent) for path in folder.glob("snapshots/*/config.json")),
             remedy="Save the model with save_pretrained, or name the folder that holds config.json",
         )
     _check_diffusion(folder, config)
@@ -170,15 +179,13 @@ def _check_diffusion(folder: Path, config: dict) -> None:
 
 
 def _check_quantised(folder: Path, config: dict) -> None:
-    told = config.get("quantization_config")
+    told = config.get("quantization_config") or config.get("quantization")  # the second: MLX
     for name in ("quantize_config.json", "quant_config.json"):  # of AutoGPTQ and AutoAWQ
         if told is None and (folder / name).is_file():
             told = {"quant_method": "gptq" if name.startswith("quantize") else "awq"}
     packed = None
     if told is None:
-        packed = next(
-            (name for name, _ in tensors(folder) if name.rpartition(".")[2] in _PACKED), None
-        )
+        packed = next(filter(None, (_packed(*one) for one in tensors(folder))), None)
     if told is None and packed is None:
         return
     method = str((told or {}).get("quant_method", "")) if isinstance(told, dict) else ""
@@ -196,6 +203,14 @@ def _check_quantised(folder: Path, config: dict) -> None:
         remedy="Use the unquantised repository it was made from (its model card names it), with dtype=bfloat16 where memory "
         "is short",
     )
+
+
+def _packed(name: str, shape: tuple[int, ...], kind: str) -> str:
+    """What a tensor is called where it belongs to rounded weights; else empty."""
+    last = name.rpartition(".")[2]
+    if last in _PACKED:
+        return name
+    return f"{name}, {kind}" if last == "weight" and len(shape) > 1 and _ROUNDED.match(kind) else ""
 
 
 def check_tokenizer(folder: Path) -> None:
@@ -234,11 +249,19 @@ def _check_weights(folder: Path) -> None:
         return
     if not files:
         raise BrainLensError(
-            f"The model folder {folder} has no weights ({WHOLE})",
-            remedy="Fetch or save the model again",
+            f"The model folder {folder} has no weights ({WHOLE}){_foreign(folder)}",
+            remedy="Fetch or save the model again, with save_pretrained of transformers",
         )
     if os.environ.get(PICKLE_VARIABLE, "") != "1":
         raise BrainLensError(
             f"The weights of {folder} are a pickle ({files[0].name}), which can run code while it is read",
             remedy=f"Use a revision with {WHOLE}, or set {PICKLE_VARIABLE}=1 if you trust the source",
         )
+
+
+def _foreign(folder: Path) -> str:
+    """The weights of another program that are there instead."""
+    for path in sorted(folder.iterdir()):
+        if kind := _FOREIGN.get(path.suffix.lower()):
+            return f", but {path.name}, those of {kind}, which are not read"
+    return ""

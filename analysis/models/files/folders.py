@@ -6,6 +6,7 @@ import json
 from pathlib import Path
 
 from analysis.models.base import Card
+from analysis.models.files.cards import read_card
 from analysis.models.files.json_files import read_json
 from analysis.models.files.tokenizer import knows
 
@@ -45,7 +46,7 @@ CAUSAL_ENDINGS = ("ForCausalLM", "LMHeadModel", "DoubleHeadsModel")
 
 def named_class(folder: Path) -> str:
     """The class of model a folder names: ``adapter`` of its card.json, ``architecture`` of its config.json; empty for none."""
-    said = read_json(folder / "card.json").get("adapter")
+    said = read_card(folder / "card.json").get("adapter")
     return str(said or read_json(folder / "config.json").get("architecture") or "")
 
 
@@ -173,7 +174,7 @@ def describe(folder: Path, name: str, **known: object) -> Card:
     known : fields of Card
         What the caller knows for certain; wins over the folder.
     """
-    config, written = read_json(folder / "config.json"), read_json(folder / "card.json")
+    config, written = read_json(folder / "config.json"), read_card(folder / "card.json")
     told = {
         field: value
         for field, value in written.items()

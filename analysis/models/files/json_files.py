@@ -25,7 +25,7 @@ def read_json(path: Path) -> dict:
     Raises
     ------
     BrainLensError
-        Where it does not parse, or is a pointer of Git LFS.
+        Where it does not parse, holds no object, or is a pointer of Git LFS.
     """
     if not path.is_file():
         return {}
@@ -40,4 +40,9 @@ def read_json(path: Path) -> dict:
         raise BrainLensError(
             f"{path} is not valid JSON ({error})", remedy="Fetch or save the model again"
         ) from None
-    return content if isinstance(content, dict) else {}
+    if not isinstance(content, dict):
+        raise BrainLensError(
+            f"{path} holds {'a list' if isinstance(content, list) else repr(content)[:40]}, not an object {{...}}",
+            remedy="Fetch or save the model again",
+        )
+    return content

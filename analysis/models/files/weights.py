@@ -6,6 +6,7 @@ import contextlib
 import hashlib
 import json
 import math
+import re
 from collections.abc import Callable
 from pathlib import Path
 
@@ -141,9 +142,14 @@ def load_config(folder: Path):
                 remedy="Import its activations from a file, or take a version of it that transformers knows by itself",
             ) from error
         raise BrainLensError(
-            f"The model type {kind!r} of {folder} is not one this version of transformers can load ({error})",
+            f"The model type {kind!r} of {folder} is not one this version of transformers can load ({_first(error)})",
             remedy="Update transformers, or import its activations from a file",
         ) from error
+
+
+def _first(error: Exception) -> str:
+    """The first sentence: what follows tells how to install other software."""
+    return re.split(r"(?<=\w)\.\s|\n", str(error))[0]
 
 
 # ---- weights ------------------------------------------------------------------------
@@ -272,6 +278,7 @@ def _trained(auto, folder: Path, **placed):
         ) from error
     _check_shapes(folder, told["mismatched_keys"])
     _check_finite(folder, network)
+    _check_beyond(folder, network, told["unexpected_keys"])
     missing = sorted(
         name for name in told["missing_keys"] if not any(part in name for part in _UNSAVED)
     )
@@ -296,10 +303,30 @@ def _check_shapes(folder: Path, mismatched) -> None:
     )
 
 
+def _check_beyond(folder: Path, network, unexpected) -> None:
+    """Refuse blocks that are stored and would not be read: those whose like the network has under another number."""
+    plain = lambda name: re.sub(r"\d+", "#", name)  # noqa: E731
+    known = {plain(name) for name in network.state_dict()}
+    prefix = getattr(network, "base_model_prefix", "")
+    known |= {name.removeprefix(f"{prefix}.") for name in known}
+    beyond = sorted(name for name in unexpected if "#" in plain(name) and plain(name) in known)
+    if beyond:
+        raise BrainLensError(
+            f"The weights in {folder} hold {len(beyond)} tensors that its config.json leaves out, first {beyond[0]}",
+            remedy="Fetch config.json and weights of one revision (the number of blocks is 'num_hidden_layers')",
+        )
+
+
 def _check_finite(folder: Path, network) -> None:
-    """Refuse weights that are no numbers, naming the tensor."""
+    """Refuse weights that are no numbers, naming the tensor, and matrices that are all 0."""
     import torch
 
+    matrices = [value for value in network.parameters() if value.ndim > 1]
+    if matrices and not any(v.device.type == "meta" or bool(v.any()) for v in matrices):
+        raise BrainLensError(
+            f"All {len(matrices)} matrices in {folder} are 0: nothing was saved",
+            remedy="Fetch or save the model again",
+        )
     for name, value in network.named_parameters():
         if value.device.type == "meta" or not value.is_floating_point():
             continue
@@ -321,7 +348,7 @@ def count_parameters(folder: Path) -> int | None:
     BrainLensError
         Where a file is broken.
     """
-    total = sum(math.prod(shape) for _, shape in checks.tensors(folder))
+    total = sum(math.prod(shape) for _, shape, _ in checks.tensors(folder))
     return total or None
 
 
