@@ -372,6 +372,12 @@ def _parsed(name: str, value: Any) -> Any:
 def _checked(name: str, value: Any) -> Any:
     """The value itself where the field takes it, else an error."""
     default = _DEFAULTS[name]
+    if name == "layer" and str(value).startswith("map:"):
+        raise BrainLensError(
+            f"layer={value!r} gives every region a layer of its own, and a score has one layer in each fold",
+            remedy=f"Ask by region: 'brainlens regions MODEL --on RECORDING --set layer={value}', in Python "
+            f"regions(scores, recording=recording, layer={value!r})",
+        )
     if name in CHOICES and value not in CHOICES[name]:
         raise unknown(f"value of {name}", value, CHOICES[name])
     if isinstance(default, tuple):

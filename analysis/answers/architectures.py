@@ -9,7 +9,6 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import xarray as xr
-from scipy import stats
 
 from analysis.answers.answer import Answer, decimal, interval, plural
 from analysis.answers.outcomes import mean_over_seeds
@@ -23,6 +22,7 @@ from analysis.progress import SILENT, Report
 from analysis.protocol import Protocol, preset
 from analysis.scoring.case import as_recording
 from analysis.scoring.keys import data_key
+from analysis.scoring.lock import require_open
 from analysis.scoring.summary import summarise
 from analysis.store.keys import content_key
 from analysis.store.store import Store
@@ -124,11 +124,17 @@ def judged(
         Of all weights, before it is judged; 0: as at birth.
     text : str
         Of which bits per byte are; empty: none.
+
+    Raises
+    ------
+    analysis.store.promises.Locked
+        Where this network is locked on this recording: halves of it tell nearly the same.
     """
     store = store or Store()
     card = OperatorModel.named(one.name)
     assert card is not None  # a candidate is named by its own name
     reader = OperatorModel(card, None, variant=f"untrained:init:{seed}")
+    require_open(reader, on.recording, on.protocol, store)
     read = activation_key(reader, on.recording.reading(), on.protocol)
     told = [
         read,
@@ -242,6 +248,8 @@ def search(
 
 def _first(children: Sequence[Candidate], rows: list[dict], rng) -> Candidate:
     """The child that a ridge regression of ranks puts first; every second time any."""
+    from scipy import stats
+
     if rng.random() < 0.5:
         return children[int(rng.integers(len(children)))]
     x = np.stack([features(_candidate(row["name"])) for row in rows])
@@ -312,6 +320,8 @@ def architectures(
         ``facts``: ``winner``, ``unusual``, ``plain`` (rows), ``optimism`` (how much less the winner is above the mean
         candidate on the unseen half than on the search's), ``fresh`` (a row per network with t interval), ``against_random``.
     """
+    from scipy import stats
+
     if tree.empty:
         raise BrainLensError("No network was tried", remedy="Search for at least one")
     frame = tree.assign(front=_front(tree))
@@ -402,6 +412,8 @@ def _means(fresh: pd.DataFrame | None) -> pd.DataFrame:
 
 def _fresh_verdict(fresh: pd.DataFrame, unusual: str, usual: str) -> str:
     """The paired difference over fresh seeds, in words."""
+    from scipy import stats
+
     table = fresh.pivot_table(index="seed", columns="name", values="held_out")
     if unusual not in table or usual not in table:
         return "fresh seeds have not been tried for both"

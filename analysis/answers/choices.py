@@ -7,7 +7,7 @@ from collections.abc import Mapping
 import numpy as np
 import pandas as pd
 
-from analysis.answers.answer import Answer, plural
+from analysis.answers.answer import Answer, listed, plural
 from analysis.features.surprisal import word_surprisal
 from analysis.models import load
 from analysis.progress import SILENT, Report
@@ -15,6 +15,8 @@ from analysis.reading.crossed import crossed_mean
 from data.readers.trials import choices
 
 __all__ = ["forced_choices", "preferences"]
+
+OTHERS, ONE = "other people", "one other person"
 
 
 def forced_choices(
@@ -32,10 +34,9 @@ def forced_choices(
     Returns
     -------
     Answer
-        ``frame``: predictor (models, and ``"other people"``: the majority of the others, ties counted as half), agreement
-        (share of
-        choices), low, high (people and pairs resampled), p (two-sided, against .5), n, people_above (more than half agree),
-        n_people. ``facts["by_person"]``: persons x predictors.
+        ``frame``: predictor (models; ``"other people"``: the majority of the others, ties counted as half; ``"one other
+        person"``: each of the others in turn), agreement (share of choices), low, high (people and pairs resampled), p
+        (two-sided, against .5), n, people_above (more than half agree), n_people. ``facts["by_person"]``: persons x predictors.
     """
     told = choices() if table is None else table
     columns = (
@@ -50,7 +51,9 @@ def forced_choices(
     votes = told.groupby("pair")["chose_second"].agg(["sum", "size"])
     others = told["pair"].map(votes["sum"]).to_numpy(float) - chosen
     count = told["pair"].map(votes["size"]).to_numpy(float) - 1
-    scores["other people"] = _agreement(others - count / 2, chosen)
+    scores[OTHERS] = _agreement(others - count / 2, chosen)
+    with np.errstate(invalid="ignore"):  # a pair that one person alone chose in
+        scores[ONE] = np.where(chosen, others, count - others) / count
     rows, by_person = [], {}
     for name, own in scores.items():
         there = np.isfinite(own)
@@ -72,13 +75,16 @@ def forced_choices(
         rows,
         columns=["predictor", "agreement", "low", "high", "p", "n", "people_above", "n_people"],
     )
-    models = frame[frame["predictor"] != "other people"].sort_values("agreement", ascending=False)
-    ceiling = frame.set_index("predictor").loc["other people"]
-    best = models.iloc[0]
+    models = frame[~frame["predictor"].isin((OTHERS, ONE))]
+    people_rows = frame.set_index("predictor")
+    ceiling, one = people_rows.loc[OTHERS], people_rows.loc[ONE]
+    best = models.loc[models["agreement"].idxmax()]
+    first = models.loc[models["agreement"] == best["agreement"], "predictor"]
+    most = "agrees with people most" if len(first) == 1 else "agree with people most, alike"
     sentence = (
-        f"{best['predictor']} agrees with people most, in {100 * best['agreement']:.1f} % of the choices "
+        f"{listed(first)} {most}, in {100 * best['agreement']:.1f} % of the choices "
         f"[{100 * best['low']:.1f}, {100 * best['high']:.1f}]; other people agree in {100 * ceiling['agreement']:.1f} % "
-        f"[{100 * ceiling['low']:.1f}, {100 * ceiling['high']:.1f}]."
+        f"[{100 * ceiling['low']:.1f}, {100 * ceiling['high']:.1f}], one other person in {100 * one['agreement']:.1f} %."
     )
     people, pairs = (
         plural(told["person"].nunique(), "person"),
@@ -87,7 +93,8 @@ def forced_choices(
     caption = (
         f"{len(told):,} choices of {people} between {pairs} of sentences that were made to set models apart: they say "
         "nothing of ordinary sentences. A model prefers the sentence with the higher log probability; ties count as half. "
-        "Other people: the majority of the others for each person. Intervals: 95 %, people and pairs resampled."
+        "Other people: the majority of the others for each person; one other person: each of them in turn. "
+        "Intervals: 95 %, people and pairs resampled."
     )
     return Answer(frame, sentence, caption, facts={"by_person": pd.DataFrame(by_person)},
                   axes={"x_title": "", "y_title": "Share of choices that agree"})  # fmt: skip

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import numpy as np
@@ -29,6 +29,7 @@ __all__ = [
     "paired_methods",
     "published",
     "rank",
+    "rank_interval",
     "told_apart",
 ]
 
@@ -76,9 +77,9 @@ def rank(
     -------
     Answer
         ``frame``: entry, model, family, protocol, source, mean, low, high, ceiling (mean over recordings), layer (of each
-        recording), n_stimuli, n (recordings in the mean), of, lacking, one column per recording; sorted by mean. The mean is over
-        *all* chosen recordings; by default empty where one is missing: no two means are of different recordings. ``missing``:
-        model, reason.
+        recording), n_stimuli, n (recordings in the mean), of, lacking, one column per recording, on_simulated (whether any of
+        the data are); sorted by mean. The mean is over *all* chosen recordings; by default empty where one is missing: no two
+        means are of different recordings. ``missing``: model, reason.
 
     Raises
     ------
@@ -162,9 +163,20 @@ def derived(model: str) -> str:
     return base if base != model else ""
 
 
+_FIELDS = {
+    *("entry", "model", "family", "protocol", "protocol_key", "source", "layer", "ceiling", "n_stimuli", "on_simulated"),
+    *("mean", "low", "high", "rank", "rank_low", "rank_high", "n", "of", "lacking", "_draws", *BESIDE),
+}  # fmt: skip
+"""Columns of a ranking that are no recordings."""
+
+
 def told_apart(board: pd.DataFrame) -> pd.Series:
-    """The recording of each result: its id, or where one id stands for different data, with the first letters of their hash."""
+    """The recording of each result: its id, or where one id stands for different data, with the first letters of their hash.
+
+    A recording that is called as another column of the ranking has ``(recording)`` behind its name.
+    """
     name, key = board["recording"].astype(str), board["data_key"].fillna("").astype(str)
+    name = name.where(~name.isin(_FIELDS), name + " (recording)")
     kinds = key.where(key != "").groupby(name).transform("nunique")
     return name.where(kinds <= 1, name + " (" + key.str[:6].replace("", "data not known") + ")")
 
@@ -218,7 +230,7 @@ def _entry(group: pd.DataFrame, keys: tuple, chosen: list[str], scale: str, gaps
         "of": len(chosen),
         "lacking": ", ".join(values.index[~there]),
         **{name: cells.get(name, np.nan) for name in dict.fromkeys([*chosen, *cells])},
-        "simulated": bool(group["simulated"].fillna(False).astype(bool).any()),
+        "on_simulated": bool(group["simulated"].fillna(False).astype(bool).any()),
         "protocol_key": protocol_key,
         "_draws": _mean_draws(group, column) if whole else None,
     }
@@ -234,6 +246,20 @@ def _mean_draws(group: pd.DataFrame, column: str) -> np.ndarray | None:
     return np.mean([one * scale for one, scale in zip(known, scales, strict=True)], axis=0)
 
 
+def rank_interval(drawn: Sequence[np.ndarray]) -> tuple[np.ndarray, np.ndarray]:
+    """Lowest and highest rank of each model in 95 % of the draws.
+
+    Parameters
+    ----------
+    drawn : sequence of ndarray, shape (n_draws,)
+        Of each model, the same people and stimulus groups drawn for all.
+    """
+    every = np.stack(drawn)
+    ranks = 1 + (every[None] > every[:, None]).sum(axis=1)
+    low, high = np.quantile(ranks, [0.025, 0.975], axis=1, method="inverted_cdf")
+    return low, high
+
+
 def _with_rank_intervals(frame: pd.DataFrame) -> pd.DataFrame:
     """``rank_low`` and ``rank_high``: the ranks that 95 % of the draws give, people and stimulus groups drawn alike for all."""
     frame = frame.assign(rank_low=np.nan, rank_high=np.nan)
@@ -241,8 +267,7 @@ def _with_rank_intervals(frame: pd.DataFrame) -> pd.DataFrame:
         drawn = [value for value in group["_draws"] if value is not None]
         if len(drawn) < len(group) or len({len(one) for one in drawn}) != 1:
             continue
-        ranks = 1 + (np.stack(drawn)[None] > np.stack(drawn)[:, None]).sum(axis=1)
-        low, high = np.quantile(ranks, [0.025, 0.975], axis=1, method="inverted_cdf")
+        low, high = rank_interval(drawn)
         frame.loc[group.index, "rank_low"], frame.loc[group.index, "rank_high"] = low, high
     return frame.drop(columns="_draws")
 
@@ -314,6 +339,8 @@ def _caption(
         parts.append(
             "Intervals: 95 %, bootstrap over people and stimulus groups, recordings taken as independent."
         )
+    if frame["rank_low"].notna().any():
+        parts.append(f"Ranks: 95 % of the same draws. {beside('ranks')}")
     if frame["protocol_key"].nunique() > 1:
         parts.append(
             "Protocols differ and have rows of their own: their means are not one ranking."

@@ -11,6 +11,7 @@ import numpy as np
 import pandas as pd
 
 from analysis.answers.answer import Answer, decimal, listed
+from analysis.models.variants.spec import GRAMMAR
 from analysis.scoring.capsules import Capsule, read_capsule
 from analysis.scoring.lock import refuse_told
 from analysis.store.store import Store
@@ -50,6 +51,16 @@ class Record:
             value = value.get(part) if isinstance(value, Mapping) else None
         return None if value == "" else value
 
+    def tells(self, path: str) -> bool:
+        """Whether a field is known; a choice of None (such as no window) and texts joined by nothing are."""
+        *parents, last = path.split(".")
+        value = self.provenance
+        for part in parents:
+            value = value.get(part) if isinstance(value, Mapping) else None
+        if not isinstance(value, Mapping) or last not in value:
+            return False
+        return value[last] != "" or path == "recording.joiner"
+
 
 @dataclass(frozen=True)
 class Suspect:
@@ -69,11 +80,13 @@ _DATA = (
     "folds",
 )
 SUSPECTS: tuple[Suspect, ...] = (
-    Suspect("recording", ("recording.id",), (*_DATA, "roles of columns", "people left out", "filter")),
+    Suspect("recording", ("recording.id",), (*_DATA, "roles of columns", "people left out", "filter", "text joiner", "language")),
     Suspect("people left out", ("recording.people", "recording.n_subjects"), ("target order", *_DATA[3:])),
     Suspect("filter", ("recording.filters",), ("data file", *_DATA[3:])),
     Suspect("data file", ("recording.rows_hash",), ("target order", *_DATA[3:])),
     Suspect("row order", ("recording.order_hash",), ("target order", "folds")),
+    Suspect("text joiner", ("recording.joiner",), ("target order",)),
+    Suspect("language", ("recording.language",), ("target order",)),
     Suspect("target order", ("recording.response_hash", "recording.stimulus_hash")),
     Suspect("roles of columns", ("recording.context", "recording.group", "recording.within", "recording.averaged",
                                  "recording.unit"), ("folds", "target order")),
@@ -82,17 +95,27 @@ SUSPECTS: tuple[Suspect, ...] = (
     Suspect("model revision", ("model.fingerprint",), ("model name",)),
     Suspect("start token", ("protocol.start", "model.bos")),
     Suspect("pooling", ("protocol.pooling",)),
-    Suspect("context", ("protocol.context", "protocol.window", "protocol.attention")),
-    Suspect("split", ("protocol.split", "protocol.group", "protocol.folds"), ("folds",)),
-    Suspect("fold seed", ("protocol.seed", "protocol.seeds"), ("folds",)),
-    Suspect("regression", ("protocol.method", "protocol.criterion", "protocol.shared_alpha", "protocol.standardize",
-                           "protocol.inner_folds", "protocol.rcond")),
+    Suspect("context", ("protocol.context",)),
+    Suspect("window", ("protocol.window",)),
+    Suspect("attention", ("protocol.attention",)),
+    Suspect("split", ("protocol.split",), ("folds",)),
+    Suspect("what is held out together", ("protocol.group",), ("folds",)),
+    Suspect("number of folds", ("protocol.folds",), ("folds",)),
+    Suspect("fold seed", ("protocol.seed",), ("folds",)),
+    Suspect("number of fold seeds", ("protocol.seeds",), ("folds",)),
+    Suspect("regression", ("protocol.method",)),
+    Suspect("how alpha is chosen", ("protocol.criterion", "protocol.shared_alpha")),
+    Suspect("inner folds", ("protocol.inner_folds",)),
+    Suspect("standardisation", ("protocol.standardize", "protocol.standardize_run")),
+    Suspect("cut-off of least squares", ("protocol.rcond",)),
     Suspect("alpha grid", ("protocol.alphas",)),
-    Suspect("layer choice", ("protocol.layer", "protocol.last_layer", "scored.layers")),
+    Suspect("layer choice", ("protocol.layer", "scored.layers")),
+    Suspect("norm behind the last layer", ("protocol.last_layer",)),
     Suspect("aggregation", ("protocol.targets", "protocol.people", "protocol.order", "protocol.by_experiment")),
     Suspect("ceiling kind", ("protocol.ceiling", "protocol.normalise", "protocol.clip"), ("ceiling",)),
     Suspect("ceiling", ("ceiling.kind",)),
     Suspect("dtype", ("protocol.dtype",)),
+    Suspect("device", ("device",)),
     Suspect("version", ("code_version", "versions")),
     Suspect("folds", ("folds",)),
     Suspect("number of stimuli", ("recording.n_stimuli",)),
@@ -259,8 +282,11 @@ def compare_results(first: Record, second: Record) -> Answer:
             continue
         for other in suspect.explains:
             explained.setdefault(other, suspect.what)
+        what = suspect.what
+        if what == "model revision" and _otherwise(first) != _otherwise(second):
+            what = "model variant"
         for path in different:
-            rows.append(_row(first, second, suspect.what, path, explained.get(suspect.what, "")))
+            rows.append(_row(first, second, what, path, explained.get(suspect.what, "")))
     for path in sorted(_other_protocol(first, second) - seen):
         rows.append(_row(first, second, path.removeprefix("protocol."), path, ""))
     frame = pd.DataFrame(rows, columns=["what", "path", "first", "second", "follows"])
@@ -306,19 +332,26 @@ def _alike(first: Record, second: Record) -> set[str]:
     return found
 
 
+def _otherwise(record: Record) -> list[str]:
+    """The steps by which a model is not its trained self (``@untrained``, ``@noise`` and so on); a revision is none."""
+    _, *steps = str(record.get("model.id") or "").split("@")
+    kinds = {name for name in GRAMMAR if name != "revision"}
+    return [one for one in steps if one.partition(":")[0] in kinds]
+
+
 def _same(first: Record, second: Record, path: str) -> bool | None:
     """Whether both tell the same; None where one of them does not tell."""
-    a, b = first.get(path), second.get(path)
-    return None if a is None or b is None else _plain(a) == _plain(b)
+    if not (first.tells(path) and second.tells(path)):
+        return None
+    return _plain(first.get(path)) == _plain(second.get(path))
 
 
 def _differ(first: Record, second: Record, path: str) -> bool:
-    a, b = first.get(path), second.get(path)
-    return a is not None and b is not None and _plain(a) != _plain(b)
+    return _same(first, second, path) is False
 
 
 def _lacking(first: Record, second: Record, path: str) -> bool:
-    return (first.get(path) is None) != (second.get(path) is None)
+    return first.tells(path) != second.tells(path)
 
 
 def _plain(value) -> str:

@@ -14,6 +14,8 @@ from analysis.design.drive import Limits, Response, allowed, fit_range, fit_resp
 from analysis.models import load
 from analysis.progress import SILENT, Report
 from analysis.protocol import Protocol
+from analysis.scoring.lock import require_open
+from analysis.store.store import Store
 from analysis.tasks.probe import sentence_features
 from data.catalog import catalog
 from data.catalog.catalog import recording as load_recording
@@ -75,6 +77,8 @@ def drive(
     ------
     BrainLensError
         For models without layers, recordings in time, no candidates, and too little to learn from.
+    analysis.store.promises.Locked
+        Where the score of this model on this recording is locked: how well it predicts is told here, too.
 
     Notes
     -----
@@ -95,7 +99,10 @@ def drive(
         raise BrainLensError(
             f"{source.id} has no layers to predict from", remedy="Choose another model"
         )
-    protocol, limits = (protocol or Protocol()).but(context="none"), limits or Limits()
+    asked, limits = protocol or Protocol(), limits or Limits()
+    protocol = asked.but(context="none")
+    for one in (asked, protocol):
+        require_open(source, recording, one, store or Store())
     measured = [str(text) for text in recording.texts]
     y, groups = target_of(recording, target), _groups(recording)
 

@@ -94,7 +94,8 @@ def each_person_by_region(
     -------
     Answer or None
         ``frame``: model, region, person, r (mean over the person's targets there), others (what other people predict there),
-        n_targets. ``facts["summary"]``: model, region, r, low, high (people resampled), n, above (people above 0). None where
+        n_targets. ``facts["summary"]``: model, region, r, low, high (people resampled), n, above (people above 0);
+        ``facts["others"]`` and ``facts["others_summary"]``: the same of what other people predict, where it is known. None where
         the responses are of nobody, of one person, or averages.
     """
     scores, frames = list(scores), []
@@ -122,14 +123,10 @@ def each_person_by_region(
     if frame["person"].nunique() < 2:
         return None
     rng = np.random.default_rng([seed, 16])
-    summary = pd.DataFrame(
-        [
-            (model, region, own.mean(), *_over_people(own, rng), len(own), int((own > 0).sum()))
-            for (model, region), group in frame.groupby(["model", "region"], sort=False)
-            for own in [group["r"].to_numpy(float)]
-        ],
-        columns=["model", "region", "r", "low", "high", "n", "above"],
-    )
+    summary = _by_region(frame, rng)
+    first = frame[frame["model"] == frame["model"].iloc[0]]
+    others = first.assign(r=first["others"], model="other people").dropna(subset=["r"])
+    above = _by_region(others, rng)
     said = []
     for model, own in summary.groupby("model", sort=False):
         best, least = own.loc[own["above"].idxmax()], own.loc[own["above"].idxmin()]
@@ -138,10 +135,28 @@ def each_person_by_region(
             said[-1] += f", {_of(least)} in {least.region}"
     caption = (
         f"Each dot is a person of {scores[0].recording}: mean held-out r over the person's targets in the region, every fold "
-        f"with the region's layer chosen on its training data. {_rule(frame['person'].nunique())}"
+        f"with the region's layer chosen on its training data. {_others(len(others))}{_rule(frame['person'].nunique())}"
     )
-    return Answer(frame, f"{'; '.join(said)}.", caption, facts={"summary": summary},
+    return Answer(frame, f"{'; '.join(said)}.", caption,
+                  facts={"summary": summary, "others": others, "others_summary": above},
                   axes={"x_title": "Region", "y_title": "Pearson r of a person, held out"})  # fmt: skip
+
+
+def _by_region(frame: pd.DataFrame, rng: np.random.Generator) -> pd.DataFrame:
+    rows = [
+        (model, region, own.mean(), *_over_people(own, rng), len(own), int((own > 0).sum()))
+        for (model, region), group in frame.groupby(["model", "region"], sort=False)
+        for own in [group["r"].to_numpy(float)]
+    ]
+    return pd.DataFrame(rows, columns=["model", "region", "r", "low", "high", "n", "above"])
+
+
+def _others(known: int) -> str:
+    return (
+        "Other people: what the mean of the others predicts of a person, a lower bound of what can be predicted. "
+        if known
+        else ""
+    )
 
 
 def each_person_over_time(courses: Iterable[xr.Dataset], *, seed: int = 0) -> Answer | None:
@@ -157,7 +172,9 @@ def each_person_over_time(courses: Iterable[xr.Dataset], *, seed: int = 0) -> An
     Answer or None
         ``frame``: model, person, lag, r (mean over blocks, then over the person's series). ``facts["people"]``: model, person,
         lag (where the mean of the *other* people is highest), r (of the person there: the lag is not chosen on the person),
-        own_peak. ``facts["mean"]``: model, lag, r, low, high (people resampled). None: of nobody or of one person.
+        own_peak. ``facts["mean"]``: model, lag, r, low, high (people resampled). ``facts["others"]``: person, r (what the mean
+        of the other people predicts of a person, at no lag), with ``facts["others_mean"]``: (r, low, high) or None. None: of
+        nobody or of one person.
     """
     courses = list(courses)
     frames, people, means = [], [], []
@@ -197,14 +214,29 @@ def each_person_over_time(courses: Iterable[xr.Dataset], *, seed: int = 0) -> An
             f"own peaks lies from {own['own_peak'].quantile(0.25):g} to {own['own_peak'].quantile(0.75):g} {unit}"
         )
     count = table["person"].nunique()
+    others, bound = _people_at_no_lag(courses[0], seed)
+    if bound is not None:
+        said.append(
+            f"other people predict a person with r = {decimal(bound[0])} {interval(*bound[1:])}"
+        )
     caption = (
         f"Each dot is a person of {courses[0].attrs['recording']} at a lag: held-out r, mean over the person's series. The lag "
         "of a person's r is where the mean of all other people is highest, so that it is not chosen on the person. Line: mean "
-        f"over people. {_rule(count)}"
+        f"over people. {_others(len(others))}{_rule(count)}"
     )
     return Answer(frame, f"{'; '.join(said)}.", caption,
-                  facts={"people": table, "mean": pd.concat(means, ignore_index=True)},
+                  facts={"people": table, "mean": pd.concat(means, ignore_index=True), "others": others, "others_mean": bound},
                   axes={"x_title": f"Lag ({unit})", "y_title": "Pearson r of a person, held out"})  # fmt: skip
+
+
+def _people_at_no_lag(course: xr.Dataset, seed: int) -> tuple[pd.DataFrame, tuple | None]:
+    """What other people predict of each person, and its mean with an interval; empty and None where it is not known."""
+    if "others" not in course:
+        return pd.DataFrame({"person": [], "r": []}), None
+    r = course["others"].values.astype(float)
+    low, high = _over_people(r, np.random.default_rng([seed, 19]))
+    people = course["person"].values.astype(str)
+    return pd.DataFrame({"person": people, "r": r}), (float(r.mean()), low, high)
 
 
 def _curves_of_people(course: xr.Dataset) -> pd.DataFrame:

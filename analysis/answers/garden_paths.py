@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import warnings
+
 import numpy as np
 import pandas as pd
 
@@ -81,9 +83,13 @@ def garden_paths(
         columns=["predictor", "construction", "slope", "low", "high", "n_items", "rt", "bits"],
     )
     said = [
-        f"{row.construction}: {row.slope:.1f} ms per bit {interval(row.low, row.high, 1)} over {row.n_items} items by "
-        f"{row.predictor} (mean "
-        f"effect {row.rt:.0f} ms, {row.bits:.1f} bits)"
+        f"{row.construction}: "
+        + (
+            f"{row.slope:.1f} ms per bit {interval(row.low, row.high, 1)} over {row.n_items} items by {row.predictor}"
+            if np.isfinite(row.slope)
+            else f"no slope over items by {row.predictor}, whose differences between versions do not differ"
+        )
+        + f" (mean effect {row.rt:.0f} ms, {row.bits:.1f} bits)"
         for row in table_of.itertuples()
     ]
     sentence = (
@@ -144,13 +150,16 @@ def _item_effects(trials: pd.DataFrame, gap: pd.Series, draws: int = 1000, seed:
     slope, centre, level = line(observed[None], np.ones((1, len(items))))
     slopes, centres, levels = line(drawn, v)
     at = np.linspace(np.nanmin(x), np.nanmax(x), 21)
-    ends = np.nanquantile(
-        levels[:, None] + slopes[:, None] * (at - centres[:, None]), [0.025, 0.975], axis=0
-    )
+    with warnings.catch_warnings():  # differences that do not differ have no slope in any draw
+        warnings.simplefilter("ignore", RuntimeWarning)
+        ends = np.nanquantile(
+            levels[:, None] + slopes[:, None] * (at - centres[:, None]), [0.025, 0.975], axis=0
+        )
+        between = np.nanquantile(slopes, [0.025, 0.975])
     return (
         rows,
         (
-            float(slope[0]), *map(float, np.nanquantile(slopes, [0.025, 0.975])),
+            float(slope[0]), *map(float, between),
             int(known.sum()), float(np.nanmean(observed)), float(np.nanmean(x)),
         ),
         list(zip(at, level[0] + slope[0] * (at - centre[0]), *ends)),

@@ -7,9 +7,10 @@ import pandas as pd
 
 from analysis.answers.answer import Answer, decimal, interval, listed, plural
 from analysis.scoring.per_stimulus import Items
+from analysis.statistics.bootstrap import FEW_PEOPLE
 from data.errors import BrainLensError, unknown
 
-__all__ = ["SLICES", "interval_rule", "items", "methods"]
+__all__ = ["SLICES", "farthest", "interval_rule", "items", "methods"]
 
 SLICES = {
     "length": "length",
@@ -19,8 +20,6 @@ SLICES = {
 }
 DRAWS = 2000
 QUARTERS = 4
-FEW_PEOPLE = 5
-"""With so many people or fewer an interval that draws them is optimistic."""
 _BLOCK = 100  # draws held in memory at once
 
 
@@ -118,7 +117,10 @@ def items(
     shown = by if by in there else (there or [""])[0]
     facts = {"slices": slices, "trends": trends, "overall": overall, "sliced": there, "by": shown,
              "people": 0 if first.people == ("all",) else len(first.people), "draws": draws}  # fmt: skip
-    sentence = _sentence(first, second, overall, trends, unit)
+    most = farthest(first, second)
+    sentence = _sentence(
+        first, second, overall, trends, unit, None if most is None else frame.iloc[most]
+    )
     titles = {"x_title": f"Explained by {second.model}", "y_title": f"Explained by {first.model}"}
     axes = titles | {"log_x": False, "invert_x": False}
     return Answer(
@@ -244,7 +246,14 @@ _ENDS = {
 }
 
 
-def _sentence(first: Items, second: Items, overall: dict, trends: pd.DataFrame, unit: str) -> str:
+def _sentence(
+    first: Items,
+    second: Items,
+    overall: dict,
+    trends: pd.DataFrame,
+    unit: str,
+    most: pd.Series | None,
+) -> str:
     gap = overall["difference"]
     better, other = (first.model, second.model) if gap >= 0 else (second.model, first.model)
     ends = (overall["low"], overall["high"]) if gap >= 0 else (-overall["high"], -overall["low"])
@@ -254,6 +263,10 @@ def _sentence(first: Items, second: Items, overall: dict, trends: pd.DataFrame, 
     )
     doubt = "" if clear else "; the interval includes 0, so that neither is shown to be better"
     said = [f"Over all {unit}s, {better} explains {share} more than {other}{doubt}."]
+    if most is not None:
+        said.append(
+            f"They differ most on {most['item']} ({_quoted(most['text'])}), for {most['model']}."
+        )
     moves = trends[(trends["low"] > 0) | (trends["high"] < 0)]
     for one in moves.itertuples():
         up = one.difference > 0
@@ -268,6 +281,18 @@ def _sentence(first: Items, second: Items, overall: dict, trends: pd.DataFrame, 
     if still:
         said.append(f"The difference is not shown to change with {listed(still)}.")
     return " ".join(said)
+
+
+def farthest(first: Items, second: Items) -> int | None:
+    """Place of the item on which two models differ most, mean over people; None where they do not differ at all."""
+    gap = np.nan_to_num(np.abs(_mean(first.values - second.values)))
+    return int(gap.argmax()) if gap.any() else None
+
+
+def _quoted(text: str, words: int = 6) -> str:
+    """The first words, in quotation marks."""
+    parts = str(text).split()
+    return "\u201c" + " ".join(parts[:words]) + (" \u2026" if len(parts) > words else "") + "\u201d"
 
 
 def _caption(
@@ -296,7 +321,9 @@ def _caption(
     ]
     count = 0 if first.people == ("all",) else len(first.people)
     widened = "; those of quarters are widened for the number of slices" if len(trends) else ""
-    parts.append(f"Intervals in the sentence: 95 %, {interval_rule(count)}{widened}.")
+    parts.append(
+        f"Intervals in the sentence: 95 %, {interval_rule(count)}{widened}; their coverage was not measured."
+    )
     if (~used).any():
         parts.append(f"Without a held-out response: {int((~used).sum())}.")
     return " ".join(parts)

@@ -9,6 +9,7 @@ import pandas as pd
 
 from analysis.answers.answer import Answer, decimal, interval, listed, percent, plural
 from analysis.scoring.summary import letter, statistic
+from analysis.statistics.measured import beside_scores
 from data.errors import BrainLensError
 
 __all__ = ["ceiling_words", "layers", "seed_words"]
@@ -178,6 +179,8 @@ def _caption(scores: list, missing: pd.DataFrame) -> str:
             + "; ".join(f"{row.model} ({row.reason})" for row in missing.itertuples())
             + "."
         )
+    if kept := beside_scores(scores):
+        parts.append(kept)
     partial = [score.model for score in scores if not score.complete]
     if partial:
         parts.append(f"Still being computed: {listed(partial)}.")

@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 
 from analysis.answers.answer import Answer, decimal, interval, plural
-from analysis.answers.persons import Bits, surprisals_of
+from analysis.answers.persons import Bits, alone, held_together, surprisals_of
 from analysis.ceiling.likeness import Groups, backwards, folds_of, groups_of_people, mean_pairs
 from analysis.ceiling.persons import columns_r, persons, profiles, wide
 from analysis.progress import SILENT, Report
@@ -44,11 +44,7 @@ def likeness(
     trials = trial_table(recording, filter="none")
     responses = wide(trials.table, trials.response, item="stimulus")
     known = pd.DataFrame({name: own.reindex(responses.index) for name, own in bits.items()})
-    together = (
-        trials.table.drop_duplicates("stimulus")
-        .set_index("stimulus")[trials.together]
-        .reindex(responses.index)
-    )
+    together, what = held_together(trials, responses.index)
     report.step(0, 4, "each person predicted")
     each = persons(responses, dict(known.items()), together, n_folds=n_folds, seed=seed)
     rows = [
@@ -73,7 +69,7 @@ def likeness(
     drawn = f"; {len(sample)} people drawn" if len(sample) < responses.shape[1] else ""
     caption = (
         f"{plural(responses.shape[1], 'person')}, {plural(len(responses), 'item')}; r on held-out items (mean over "
-        f"{len(folds)} folds, items of one {trials.together} together), a straight line fitted for each "
+        f"{len(folds)} folds, items of one {what} together{alone(trials, what)}), a straight line fitted for each "
         f"person. '{PAIR}': mean r with each single other one, nothing fitted. The way back: ridge regression of a model's "
         f"surprisal, or of a person's responses, on the responses of all (other) people{drawn}. Intervals: 95 %, people "
         "resampled. Length, frequency and position are not taken out. A person is noisy and a model is not, so the two "

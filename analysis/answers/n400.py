@@ -15,7 +15,7 @@ from analysis.reading.lmm import likelihood_ratio, mixed_model, settled
 from data.catalog.catalog import load, paths
 from data.errors import unknown
 
-__all__ = ["n400_by_laboratory", "published_curves", "published_range"]
+__all__ = ["effect_curves", "n400_by_laboratory", "published_curves", "published_range"]
 
 
 def n400_by_laboratory(surprisals: Bits, *, report: Report = SILENT) -> Answer:
@@ -36,7 +36,8 @@ def n400_by_laboratory(surprisals: Bits, *, report: Report = SILENT) -> Answer:
         other ones, item and single-trial correlations.
     """
     bits = surprisals_of(surprisals, "nieuwland2018", report)
-    table = trial_table("nieuwland2018", filter="none").table
+    trials = trial_table("nieuwland2018", filter="none")
+    table = trials.table
     for number, name in enumerate(bits):
         table[f"bits{number}"] = -table["stimulus"].map(bits[name])
     columns = {"cloze": "cloze", **{name: f"bits{number}" for number, name in enumerate(bits)}}
@@ -89,7 +90,7 @@ def n400_by_laboratory(surprisals: Bits, *, report: Report = SILENT) -> Answer:
         "Intervals: 95 %, "
         f"Wald. Item r of cloze and N400 {decimal(facts['item_r']['cloze'])}, single trials "
         f"{decimal(facts['trial_r']['cloze'], 3)}. The "
-        "baseline was subtracted by the authors: it cannot be a covariate here."
+        f"baseline was subtracted by the authors: it cannot be a covariate here. {'; '.join(trials.notes)}."
     )
     return Answer(frame, sentence, caption, facts=facts,
                   axes={"x_title": "Laboratory", "y_title": "N400 (microvolts per SD, more predictable up)"})  # fmt: skip
@@ -208,3 +209,53 @@ def published_curves(measure: str = "EEG") -> pd.DataFrame:
                                    "se": curve["se"].to_numpy(float), "ours": best[1]}))  # fmt: skip
     frame = pd.concat(found, ignore_index=True)
     return frame.assign(difference=frame["ours"] - frame["published"])
+
+
+def effect_curves(measure: str = "EEG") -> Answer:
+    """How the effect of surprisal grows with a network's quality: published curves, ours from the published fits, the fits.
+
+    Parameters
+    ----------
+    measure : str
+        ``"EEG"`` (N400) or ``"ET"`` (first-pass time).
+
+    Returns
+    -------
+    Answer
+        ``frame``: of :func:`published_curves`, with low and high (published, 2 standard errors). ``facts["fits"]``: rnntype, x,
+        signed chi2 of each run and stage; ``facts["agreement"]``: rnntype, r, largest difference in standard errors.
+    """
+    frame = published_curves(measure)
+    frame = frame.assign(
+        low=frame["published"] - 2 * frame["se"], high=frame["published"] + 2 * frame["se"]
+    )
+    fits = load("aurnhammer2019")
+    fits = fits[fits["measure"] == measure]
+    fits = pd.DataFrame({
+        "rnntype": fits["rnntype"], "x": -fits["avsurp"].astype(float),
+        "chi2": fits["chi2"].astype(float) * np.sign(fits["z_surp"].astype(float)),
+    })  # fmt: skip
+    rows = [
+        (name, own["ours"].corr(own["published"]), (own["difference"].abs() / own["se"]).max())
+        for name, own in frame.groupby("rnntype", sort=False)
+    ]
+    agreement = pd.DataFrame(rows, columns=["rnntype", "r", "largest_difference_se"])
+    said = "; ".join(
+        f"{row.rnntype} r = {decimal(row.r, 3)}, at most {row.largest_difference_se:.2f} standard errors apart"
+        for row in agreement.itertuples()
+    )
+    what = {"EEG": "N400", "ET": "first-pass time"}[measure]
+    ends = frame.groupby("rnntype", sort=False)["published"].agg(["first", "last"])
+    moved = ", ".join(
+        f"{name} from {row['first']:.1f} to {row['last']:.1f}" for name, row in ends.iterrows()
+    )
+    return Answer(
+        frame,
+        f"Effect on the {what} (signed chi2) as networks predict better: {moved}. Our curve of the published fits beside the "
+        f"published one: {said}.",
+        "Dots: published mixed models, one per network, run and stage of training (chi2 of surprisal, with the sign of z). "
+        "Band: the published curve (mgcv) with two standard errors. Ours: a natural spline, degrees of freedom by generalised "
+        "cross-validation.",
+        facts={"fits": fits, "agreement": agreement},
+        axes={"x_title": "Minus mean surprisal (nats)", "y_title": "Likelihood-ratio chi2, signed"},
+    )

@@ -19,6 +19,7 @@ from analysis.protocol import Protocol
 from analysis.reading.source import corpus as as_corpus
 from analysis.scoring.case import as_recording
 from analysis.scoring.folds import fit_parts, runs
+from analysis.scoring.lock import require_open
 from analysis.scoring.metrics import pearson
 from analysis.scoring.solver import cross_validate_under
 from analysis.scoring.summary import choose_layers, summarise
@@ -86,6 +87,8 @@ def occlusion_curve(
     readers = [
         load(model if not level else f"{model}@mask:{level}:{how}:{seed}") for level in levels
     ]
+    for reader in readers:
+        require_open(reader, recording, protocol, store)
     r, nested = _tested_occluded(readers, levels, recording, protocol, store, report)
     rows = []
     among = _never_masked(corpus, levels, how, seed) if corpus else None

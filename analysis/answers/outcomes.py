@@ -8,7 +8,6 @@ from dataclasses import dataclass, field
 import numpy as np
 import pandas as pd
 import xarray as xr
-from scipy import stats
 
 from analysis.features.activations import extract
 from analysis.features.divergence import next_piece_kl
@@ -24,7 +23,7 @@ from analysis.reading.run import BASE, SPILLOVER
 from analysis.reading.source import corpus as as_corpus
 from analysis.scoring.case import as_recording
 from analysis.scoring.folds import fit_parts, runs
-from analysis.scoring.keys import score_key
+from analysis.scoring.keys import cell_numbers, score_key
 from analysis.scoring.lock import require_open
 from analysis.scoring.summary import choose_layers, interval, summarise
 from analysis.store.keys import content_key
@@ -140,7 +139,7 @@ def outcome(
                 "bits_per_byte",
                 lambda: evaluate(reader, text, store=store, report=report).bits_per_byte,
             )
-        if whole:
+        if whole and text:  # without a text there is nothing to diverge on
             tried(
                 "kl", lambda: next_piece_kl(load(whole), reader, text, store=store, report=report)
             )
@@ -202,7 +201,7 @@ def brain(
                 "ends": ("end", [low, high]),
             }
         )
-        store.save_score(key, kept)
+        store.save_score(key, kept, numbers=cell_numbers(reader, recording, protocol))
     values = kept["layers"].values
     return {
         "r": float(values[-1]),
@@ -233,6 +232,7 @@ def gain(
         Surprisal of the words before is part of what is added, as in the lens Reading; without it only the word's own.
     """
     recording = as_corpus(corpus)
+    require_open(reader, recording, Protocol(), store or Store())
     whole = word_frame(recording)
     edges = whole.table[["first_in_sentence", "last_in_sentence"]]
     kept = apply_filter(_with(recording, edges), filter)
@@ -271,6 +271,8 @@ def mean_over_seeds(
     DataFrame
         ``by``, ``seeds``, and for every measure its mean, ``<measure>_low`` and ``<measure>_high``.
     """
+    from scipy import stats
+
     rows = []
     for key, own in frame.groupby(list(by), sort=False, dropna=False):
         row = dict(zip(by, key, strict=True)) | {"seeds": len(own)}

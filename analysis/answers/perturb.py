@@ -6,7 +6,6 @@ from collections.abc import Iterable, Sequence
 
 import numpy as np
 import pandas as pd
-from scipy import stats
 
 from analysis.answers.answer import Answer, decimal, interval, listed, plural
 from analysis.answers.outcomes import Outcome, mean_over_seeds
@@ -128,6 +127,8 @@ def _matched(single: pd.DataFrame, points: int = 5) -> pd.DataFrame:
 
 def _contrasts(single: pd.DataFrame, matched: pd.DataFrame) -> pd.DataFrame:
     """Lower minus upper third: mean over noise (over divergences), paired by seed."""
+    from scipy import stats
+
     rows = []
     for at, table in (("the same noise", single), ("the same KL", matched)):
         if table.empty:

@@ -10,10 +10,12 @@ import pandas as pd
 
 from analysis.answers.answer import Answer, decimal, interval, listed, plural
 from analysis.answers.task import own_task
-from analysis.reading.delta_ll import mean_over_texts
+from analysis.reading.crossed import crossed_mean
+from analysis.reading.delta_ll import Mean, mean_over_texts
 from analysis.reading.doctor import VersionDiff, pooled_profile, version_diff
 from analysis.reading.frame import word_frame
 from analysis.reading.run import SPILLOVER, Reading, bits_per_word, read
+from analysis.statistics.measured import beside
 from data.errors import BrainLensError, unknown
 from data.recording import Recording
 
@@ -95,6 +97,7 @@ def answer(found: Iterable[Reading], *, missing: pd.DataFrame | None = None) -> 
         if trials
         else f"Delta log-likelihood: what surprisal of the word and of the {SPILLOVER} words before it adds to length and log "
         f"frequency of the same words, in nats per word; {rules}, whole texts held out. Intervals: 95 %, over texts. "
+        f"{beside('delta-LL')} "
         "Held out, the k added columns bias the value downwards by about k / 2n: a model without any effect is expected at "
         f"{frame['bias'].median():.1e}, not at 0. In sample the value would always be above 0. "
         "A word counts where it has a response and the model knows it and the words before it. "
@@ -174,7 +177,7 @@ def against(frame: pd.DataFrame) -> Answer:
         ["model", "family", "x", "y", "low", "high"]
     ]
     found = own_task(table, x_title=f"Bits per word on {first['recording']} (better to the right)",
-                     y_title="Delta log-likelihood, held out (nats per word)")  # fmt: skip
+                     y_title=f"Delta log-likelihood, held out (nats per {_unit(here)})")  # fmt: skip
     return replace(
         found,
         caption=f"{found.caption} Bits per word and delta log-likelihood are of the same words.",
@@ -233,7 +236,7 @@ def against_scores(frame: pd.DataFrame, scores: pd.DataFrame, recording: str) ->
         said.fillna("") != "", np.where(unread, "no delta log-likelihood", "no score")
     ).where(table[["x", "y"]].isna().any(axis=1), "")
     found = own_task(table, better=1, x_title=f"Score on {recording} (Pearson r, held out)",
-                     y_title="Delta log-likelihood, held out (nats per word)")  # fmt: skip
+                     y_title=f"Delta log-likelihood, held out (nats per {_unit(here)})")  # fmt: skip
     caption = f"{found.caption} Reading: {first['recording']}; brain: {recording}, the layer chosen on inner folds."
     pairs = f"Pairs: {listed(found.frame['model'])}." if len(found.frame) else "No model has both."
     return replace(found, caption=f"{caption} {pairs}")
@@ -298,6 +301,11 @@ def verdicts(says: dict, recording: str, measure: str) -> str:
     return ", ".join(f"{verdict} ({listed(models)})" for verdict, models in by.items())
 
 
+def _unit(rows: pd.DataFrame) -> str:
+    """What a gain is of: a trial of a mixed model, or a word."""
+    return "trial" if (rows["measure"] == "people").all() else "word"
+
+
 def _same_words(found: Sequence[Reading]) -> list[pd.DataFrame]:
     """The rows of each reading, over the words that all models know of the same recording and measure."""
     every: dict[tuple[str, str], list[pd.Index]] = {}
@@ -329,7 +337,11 @@ def _shared(words: Sequence[pd.Index]) -> pd.Index | None:
 def _over(row: dict, each: pd.DataFrame, words: pd.Index) -> dict:
     """What changes in a row over fewer words."""
     used = each[each.index.isin(words)]
-    mean = mean_over_texts(used["gain"].to_numpy(), used["story"].to_numpy())
+    if "person" in used:
+        both = crossed_mean(used["gain"], used["person"], used["story"])
+        mean = Mean(both.value, (both.high - both.low) / 3.92, both.low, both.high, both.n_items)
+    else:
+        mean = mean_over_texts(used["gain"].to_numpy(), used["story"].to_numpy())
     return {"delta_ll": mean.value, "low": mean.low, "high": mean.high, "standard_error": mean.standard_error,
             "n_texts": mean.texts, "n_words": len(used), "n_dropped": row["n_dropped"] + row["n_words"] - len(used),
             "bits_per_word": bits_per_word(used)}  # fmt: skip

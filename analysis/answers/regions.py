@@ -10,9 +10,10 @@ import pandas as pd
 from analysis.answers.answer import Answer, decimal, interval, plural
 from analysis.answers.each_person import each_person_by_region
 from analysis.answers.groups import groupings
-from analysis.scoring.layer_map import LayerMap, chosen_by_region, labels_of, mapped
+from analysis.scoring.layer_map import LayerMap, chosen_by_region, labels_of, map_of, mapped
 from analysis.scoring.nested import picked
 from analysis.scoring.summary import per_target
+from analysis.statistics.measured import beside
 from analysis.statistics.multiple import fdr
 from analysis.statistics.turning import people_by_blocks
 from data.errors import BrainLensError
@@ -42,7 +43,12 @@ def place_of(score) -> str:
 
 
 def regions(
-    scores: Iterable, *, recording=None, committed: LayerMap | None = None, seed: int = 0
+    scores: Iterable,
+    *,
+    recording=None,
+    layer: str = "nested",
+    committed: LayerMap | None = None,
+    seed: int = 0,
 ) -> Answer:
     """Score of each region, with each region at a layer of its own, chosen inside training folds or by a committed map.
 
@@ -52,8 +58,10 @@ def regions(
         On one recording.
     recording : Recording, optional
         Needed with a map.
+    layer : str
+        ``"nested"``: each fold chooses on its training rows; ``"map:NAME"``: the layers of a committed map.
     committed : LayerMap, optional
-        Layers that another recording chose.
+        Layers that another recording chose, where the map is at hand already; it counts before ``layer``.
     seed : int
         Of the draws.
 
@@ -68,14 +76,19 @@ def regions(
     Raises
     ------
     BrainLensError
-        Where targets have no place, or the map does not belong here.
+        Where targets have no place, and for a map that was not committed or does not belong here.
 
     Notes
     -----
     Intervals and p (share of draws at or below 0, doubled) draw people and held-out blocks, independently; q by Benjamini &
     Hochberg over regions.
     """
-    scores = list(scores)
+    scores, committed = list(scores), committed or map_of(layer)
+    if committed is not None and recording is None:
+        raise BrainLensError(
+            f"The map {committed.name!r} is held against the recording, which is not given",
+            remedy="Give recording=",
+        )
     frames, label, place, each = [], "", place_of(scores[0]), {}
     for score in scores:
         names, chosen = chosen_by_region(score, place)
@@ -106,7 +119,7 @@ def regions(
                 None, [*(_sentence(one) for one in frames), f"The map: {label}." if label else ""]
             )
         ),
-        _caption(scores[0], place, committed, label),
+        _caption(scores[0], place, committed, label, list(dict.fromkeys(frame["region"]))),
         facts={
             "place": place,
             "label": label,
@@ -189,17 +202,20 @@ def _sentence(frame: pd.DataFrame) -> str:
     return said + "."
 
 
-def _caption(score, place: str, committed: LayerMap | None, label: str) -> str:
+def _caption(score, place: str, committed: LayerMap | None, label: str, names: list[str]) -> str:
     what = place or "place"
     how = (
         f"Each {what} at the layer that {committed.recording} chose for it (map {committed.name})"
         if committed is not None
         else f"Each {what} in each fold at the layer that predicts it best in the training rows; depth is the mean over folds"
     )
+    if strange := [name for name in names if committed and name not in committed.regions]:
+        how += f"; not in the map, so without a score: {', '.join(strange)}"
     doubt = f"; {label}" if label else ""
     story = score.provenance["recording"]["scored_unit"] == "tr"
     return (
         f"Held out: {score.provenance['folds']}. {how}{doubt}. Intervals: 95 %, people and held-out blocks drawn independently"
         f"{'; one story says nothing about other stories' if story else ''}. q: Benjamini & Hochberg over "
         f"{what}s of a model. Layers that predict nearly alike change places from fold to fold: see the agreement."
+        + (f" {beside('p of a region')}" if score.provenance["recording"]["n_subjects"] > 1 else "")
     )

@@ -103,11 +103,14 @@ def reverse(
     whole = pd.DataFrame(together, columns=["model", "layer", "r"])
     summary = _summary(frame, seed)
     sentence = _sentence(summary, whole, list(models), recording.id)
+    late = " Features follow the signal (hrf = {}); nothing is filtered or partialled out.".format(
+        protocol.hrf + (f" at {', '.join(map(str, protocol.delays))}" if protocol.hrf == "fir" else "")
+    ) if recording.sampled else ""  # fmt: skip
     caption = (
         f"{plural(len(people), 'person')} of {recording.id}; ridge regression on the same folds in all directions "
         f"({parts[0].rule}); r: mean over targets, or over the units of a layer, then over folds. Intervals: 95 %, people "
         "resampled. A model's units have no noise, so the way back is not bounded as the way forth is; layers are all shown, "
-        "none is chosen."
+        f"none is chosen.{late}"
     )
     return Answer(frame, sentence, caption, facts={"summary": summary, "together": whole},
                   axes={"x_title": "Layer", "y_title": "Pearson r, held out"})  # fmt: skip
@@ -143,7 +146,8 @@ def _mapped_from(
 def _there(responses: np.ndarray, part: Part):
     """The rows and columns of responses that are there in a part, and its folds among these rows."""
     own = responses[part.rows]
-    columns = np.isfinite(own).mean(axis=0) > 0.5
+    share = np.isfinite(own).mean(axis=0)  # of lists of items each person meets a part
+    columns = share > 0.5 * share.max()
     rows = (
         part.rows[np.isfinite(own[:, columns]).all(axis=1)] if columns.any() else np.empty(0, int)
     )
@@ -225,7 +229,11 @@ def _sentence(summary: pd.DataFrame, whole: pd.DataFrame, models: list[str], nam
                 f"{words} r = {decimal(mine['r'].min())} to {decimal(mine['r'].max())} over its layers"
             )
         all_ = whole[whole["model"] == model]["r"]
-        parts.append(f"from all people at once {decimal(all_.min())} to {decimal(all_.max())}")
+        parts.append(
+            f"from all people at once {decimal(all_.min())} to {decimal(all_.max())}"
+            if all_.notna().any()
+            else "not from all people at once (too few stimuli that all of them met)"
+        )
         said.append(f"{model} {', '.join(parts)}")
     ends = "no two people met the same stimuli"
     if len(between):

@@ -12,6 +12,7 @@ from analysis.mapping.similarity import dissimilarity, linear_cka, rsa
 from analysis.models import load
 from analysis.progress import SILENT, Report
 from analysis.protocol import Protocol
+from analysis.scoring.in_time import followed
 from analysis.scoring.lock import require_open
 from analysis.store.store import Store
 from data.catalog.catalog import recording as load_recording
@@ -24,12 +25,20 @@ __all__ = ["complete", "layers_of", "similarities"]
 def layers_of(
     model: str, recording: Recording, protocol: Protocol, *, store=None, report: Report = SILENT
 ) -> tuple[list[np.ndarray], list[int]]:
-    """Features of every layer of a model for a recording, and the layers' numbers."""
+    """Features of every layer of a model for a recording, and the layers' numbers; a model without layers is refused.
+
+    Those of a recording whose rows are moments are as the signal follows them (``protocol.hrf``), as in a score.
+    """
     source = load(model)
+    if not source.n_layers:
+        raise BrainLensError(
+            f"{model} has no layers: it gives probabilities of words only",
+            remedy="Choose a model with layers, such as zoo-causal-400k",
+        )
     require_open(source, recording, protocol, store or Store())
     numbers = list(range(source.n_layers))
-    read = extract(source, recording, protocol, numbers, store=store, report=report)
-    return [read.layer(number) for number in numbers], numbers
+    read = extract(source, recording.reading(), protocol, numbers, store=store, report=report)
+    return [followed(read.layer(number), recording, protocol) for number in numbers], numbers
 
 
 def complete(recording: Recording) -> tuple[np.ndarray, np.ndarray]:
@@ -84,7 +93,8 @@ def similarities(
     Notes
     -----
     Stimuli and targets without a value are left out: targets measured for less than half of the stimuli first, then the stimuli
-    that lack one of the others. No interval: pairs of stimuli are not independent.
+    that lack one of the others; of a story the samples that no word has reached yet. No interval: pairs of stimuli are not
+    independent.
     """
     if isinstance(recording, str):
         recording = load_recording(recording)
@@ -102,12 +112,14 @@ def similarities(
         values, numbers = layers_of(name, recording, protocol, store=store, report=report)
         for number, features in zip(numbers, values):
             x = np.asarray(features, float)[rows]
+            there = np.ptp(x, axis=1) > 0 if recording.sampled else np.ones(len(x), bool)
+            both = np.ix_(there, there)
+            x = x[there]
             own = rsa(
                 dissimilarity(x, distance=distance if x.shape[1] > 2 else "euclidean"),
-                space,
-                keep=keep,
+                space[both],
+                keep=None if keep is None else keep[both],
             )
-            found.append(
-                (name, number, own, linear_cka(x, responses), int(rows.sum()), int(targets.sum()))
-            )
+            alike = linear_cka(x, responses[there])
+            found.append((name, number, own, alike, int(there.sum()), int(targets.sum())))
     return pd.DataFrame(found, columns=["model", "layer", "rsa", "cka", "n_stimuli", "n_targets"])

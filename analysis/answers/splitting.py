@@ -19,7 +19,7 @@ __all__ = ["DATA", "between", "split_difference"]
 
 DATA = ("people left out", "row order", "data file")
 """Causes that :func:`between` can take from one recording alone; a filter is what the file holds."""
-_MODEL = ("model", "tokenizer", "model revision")
+_MODEL = ("model", "tokenizer", "model revision", "model variant")
 _CLOSE = 5e-7
 """Two computations of one number on one machine agree to this; what is beyond is a difference of its own."""
 

@@ -12,6 +12,7 @@ import pandas as pd
 from analysis.answers.answer import Answer, decimal, interval, listed, plural
 from analysis.statistics import correlate
 from analysis.statistics.correlation import FEW_FAMILIES, leave_one_family_out
+from analysis.statistics.measured import beside
 from data.errors import BrainLensError, unknown
 from data.readers.published import BENCHMARKS, schrimpf2021, schrimpf2021_models, schrimpf2021_tasks
 
@@ -406,7 +407,7 @@ def _answered(table: pd.DataFrame, across: Measure, y: str, x: str) -> Answer:
             few
             if _few(correlation)
             else "Intervals: 95 %, Fisher's z without each model family in turn (jackknife, t); band: bootstrap over families. A "
-            "relation is claimed only where the intervals of r and of the rank r agree."
+            f"relation is claimed only where the intervals of r and of the rank r agree. {beside('families')}"
         )
         parts += _partial(frame, correlation)
     without = (

@@ -100,15 +100,20 @@ def verdict_first(found: list[Tile], recording: str) -> str:
             "cannot tell": f"Whether {model} predicts {recording} better than length and position alone "
             f"cannot be told ({gain}).",
         }[above.verdict]
-    parts = []
-    for code, words in _SAYS.items():
-        names = [model for model, above in asked if above.verdict == code]
-        if names:
-            parts.append(f"{_list(names)} {words}")
-    return f"Against length and position alone on {recording}: {'; '.join(parts)}."
-
-
-_SAYS = {"yes": "better", "no": "worse", "cannot tell": "cannot be told"}
+    told = {
+        code: [m for m, above in asked if above.verdict == code]
+        for code in ("yes", "no", "cannot tell")
+    }
+    open_ = told["cannot tell"]
+    if len(open_) == len(asked):
+        return f"Whether {_list(open_)} predict {recording} better than length and position alone cannot be told."
+    parts = [
+        f"{_list(names)} predict{'s' * (len(names) == 1)} {recording} {words}"
+        for code, words in (("yes", "better"), ("no", "worse"))
+        if (names := told[code])
+    ]
+    parts += [f"for {_list(open_)} it cannot be told"] if open_ else []
+    return f"Against length and position alone: {'; '.join(parts)}."
 
 
 def _list(names: list[str], most: int = 3) -> str:

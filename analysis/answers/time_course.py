@@ -9,6 +9,7 @@ import pandas as pd
 import xarray as xr
 
 from analysis.answers.answer import Answer, decimal, interval, listed, plural
+from analysis.statistics.measured import beside
 from analysis.statistics.turning import people_by_blocks
 from data.errors import BrainLensError, unknown
 
@@ -273,7 +274,8 @@ def methods(courses: Iterable[xr.Dataset]) -> str:
         "smaller number of the two; differences between curves use the same draws. The onset of a curve is where it first "
         "exceeds half of its peak, with a jackknife interval over people (Miller, Patterson & Ulrich 1998). P values are "
         f"corrected over lags and regions by the largest r of {draws} predictions shifted around their run by at least "
-        f"{int(first.attrs['closest'])} rows."
+        f"{int(first.attrs['closest'])} rows, their deviations from the mean times the square root of 2, since folds that share "
+        "training rows make fitted predictions vary more than shifted ones."
     )
 
 
@@ -296,8 +298,10 @@ def _caption(course: xr.Dataset, table: pd.DataFrame) -> str:
         + ("; one story says nothing about other stories" if story else "")
         + ".",
         f"p: share of {course.sizes['draw']} predictions, shifted around their run by {int(about['closest'])} rows or "
-        f"more, whose largest r over lags and regions is as large (mean r of the shifted {shifted}; they are worth "
+        f"more, whose largest r over lags and regions is as large (mean r of the shifted {shifted}, deviations "
+        "widened by 1.41, the most that fits can vary more; they are worth "
         f"about {float(about['effective']):.0f} independent ones).",
         before_words(table),
+        beside("onset", "peak", "p over time") if story and people > 1 else "",
     ]
     return " ".join(filter(None, parts))

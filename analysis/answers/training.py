@@ -11,8 +11,9 @@ import pandas as pd
 
 from analysis.answers.answer import Answer, decimal, interval, listed, plural
 from analysis.models.catalog import installed
-from analysis.models.files.json_files import read_json
+from analysis.models.files.cards import read_card
 from analysis.scoring.summary import statistic
+from analysis.statistics.measured import beside_scores
 from data.errors import BrainLensError
 
 __all__ = ["LIMITS", "checkpoints", "trained_steps", "training"]
@@ -40,7 +41,7 @@ def trained_steps(model: str) -> tuple[str, int] | None:
         return match[1], int(match[2])
 
     folder = installed().get(model)
-    step = read_json(folder / "card.json").get("training", {}).get("step") if folder else None
+    step = read_card(folder / "card.json").get("training", {}).get("step") if folder else None
     return (model, int(step)) if step is not None else None
 
 
@@ -244,4 +245,4 @@ def _caption(scores: list, missing: list[str]) -> str:
         parts.append(f"{what}: {first.ceiling.flag.rstrip('.')}.")
     if missing:
         parts.append(f"Left out, the step is not known: {listed(missing)}.")
-    return " ".join(parts)
+    return " ".join(filter(None, [*parts, beside_scores(scores)]))

@@ -19,8 +19,10 @@ from analysis.progress import SILENT, Report
 from analysis.protocol import Protocol
 from analysis.scoring.case import as_recording
 from analysis.scoring.folds import fit_parts, runs
+from analysis.scoring.lock import require_open
 from analysis.scoring.summary import interval as ends
 from analysis.scoring.summary import summarise
+from analysis.store.store import Store
 from data.errors import BrainLensError
 from data.recording import Recording
 
@@ -114,6 +116,7 @@ def score_units(
             f"The map {name!r} has {found.t.shape} blocks and units, and {reader.id} {reader.n_layers - 1, reader.widths[-1]}",
             remedy="Make it again: brainlens units map",
         )
+    require_open(reader, recording, protocol, store or Store())
     numbers = list(range(1, reader.n_layers))
     read = extract(reader, recording.reading(), protocol, numbers, store=store, report=report)
     (run,) = runs(recording, protocol)

@@ -11,6 +11,7 @@ import pandas as pd
 from analysis.answers.answer import Answer, decimal, interval, listed, percent, plural
 from analysis.answers.task import DRAWS, MEASURES, correlation_words, published
 from analysis.statistics import correlate, leave_one_family_out
+from analysis.statistics.measured import beside_scores
 from data.errors import BrainLensError, unknown
 from data.readers.published import BENCHMARKS
 
@@ -145,6 +146,8 @@ def own_untrained(scores: Iterable, missing: dict[str, str] | None = None) -> An
     lacking = _lacking(summary, copied, missing or {})
     folds = listed(dict.fromkeys(score.provenance["folds"] for score in scores))
     caption = f"Held out: {folds}. Untrained: mean over seeds, band from lowest to highest; trained: 95 % bootstrap interval."
+    if kept := beside_scores(score for score in scores if "@" not in score.model):
+        caption += f" {kept}"
     few = copied.groupby("model").size()
     if len(few) and few.min() < 5:
         counts = ", ".join(f"{name}: {count}" for name, count in few.items() if count < 5)

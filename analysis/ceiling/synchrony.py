@@ -10,6 +10,7 @@ import pandas as pd
 from analysis.ceiling.kinds import Ceiling
 from analysis.features.time import detrended
 from analysis.protocol import Protocol
+from analysis.statistics.bootstrap import recentred
 from data.recording import Recording
 
 __all__ = ["synchrony", "synchrony_ceiling"]
@@ -42,8 +43,10 @@ def synchrony_ceiling(recording: Recording, protocol: Protocol, *, seed: int = 0
 
     .. math:: c = \frac{\overline{r(y_s, \bar y_{-s})}}{\sqrt{\overline{\rho(\bar y_{-s})}}}
 
-    with the reliability :math:`\rho` of the others' mean from random halves of them (Spearman-Brown); numerator and denominator
-    are averaged over targets and people before one ratio is taken. Intervals draw people.
+    with the reliability :math:`\rho` of the others' mean from random halves of them (Spearman-Brown, from the size of a half to
+    that of all others); numerator and denominator are averaged over targets and people before one ratio is taken. Intervals
+    draw people, wider for few of them: :math:`\sqrt{n / (n - 1)}` times Student's t over the normal quantile. They hold for
+    this story.
 
     Returns
     -------
@@ -82,6 +85,11 @@ def synchrony_ceiling(recording: Recording, protocol: Protocol, *, seed: int = 0
 
 
 def _ceiling(kind: str, value, draws, each, people: int, note: str) -> Ceiling:
+    from scipy.stats import norm, t
+
+    if people > 1:
+        few = np.sqrt(people / (people - 1)) * t.ppf(0.975, people - 1) / norm.ppf(0.975)
+        draws = recentred(np.asarray(draws, float), value, float(few))
     low, high = np.quantile(draws, [0.025, 0.975]) if np.isfinite(draws).all() else (np.nan, np.nan)
     doubts = [note] if note else []
     if people < 3:
@@ -143,5 +151,7 @@ def _reliability(z: np.ndarray, rng: np.random.Generator) -> np.ndarray:
             two = _unit(others[:, order[half : 2 * half]].mean(axis=1, keepdims=True))
             found.append(float((one * two).sum()))
         r = float(np.mean(found))
-        out[person] = 2 * r / (1 + r)
+        single = r / (half - (half - 1) * r)  # of one person, from halves of that many
+        count = others.shape[1]
+        out[person] = count * single / (1 + (count - 1) * single)
     return out

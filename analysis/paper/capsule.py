@@ -14,6 +14,7 @@ import pandas as pd
 
 from analysis.features.activations import extract
 from analysis.models import load
+from analysis.paper.capsule_readme import readme
 from analysis.paper.checklist import checklist
 from analysis.paper.code import python_code
 from analysis.paper.methods import bibtex, paragraph
@@ -74,6 +75,7 @@ def write_capsule(
         store=store,
         report=report,
     ) | dict(more or {})
+    files["README.md"] = readme(score, files).encode()
     digests = {one: hashlib.sha256(content).hexdigest() for one, content in files.items()}
     about = {"format": FORMAT, "made_by": "BrainLens", "files": digests}
     out = io.BytesIO()
@@ -97,7 +99,7 @@ def capsule_files(
     store=None,
     report: Report = SILENT,
 ) -> dict[str, bytes]:
-    """Name -> content of everything in a capsule but the manifest and the figure."""
+    """Name -> content of everything in a capsule but manifest, README and figure."""
     about = score.provenance
     oasm = stored_oasm(about["recording"]["content_hash"], score.protocol, store)
     found = {
@@ -166,7 +168,8 @@ def _licences(about: Mapping) -> str:
 
 
 def _json(told) -> bytes:
-    return (json.dumps(told, indent=1, sort_keys=True, default=str) + "\n").encode()
+    plain = json.loads(json.dumps(told, default=str), parse_constant=lambda _: None)
+    return (json.dumps(plain, indent=1, sort_keys=True, allow_nan=False) + "\n").encode()
 
 
 def _csv(frame: pd.DataFrame) -> bytes:

@@ -14,9 +14,12 @@ import numpy as np
 import pandas as pd
 
 from analysis.protocol import Protocol
+from analysis.scoring.keys import told_keys
+from analysis.store.promises import refuse_number
+from analysis.store.store import Store
 from data.errors import BrainLensError
 
-__all__ = ["LARGEST", "MANIFEST", "Capsule", "read_capsule"]
+__all__ = ["LARGEST", "MANIFEST", "Capsule", "read_any_capsule", "read_capsule"]
 
 MANIFEST = "manifest.json"
 FORMAT = 1
@@ -54,14 +57,30 @@ class Capsule:
         return Protocol.from_dict(self.provenance["protocol"])
 
 
-def read_capsule(path: str | Path) -> Capsule:
+def read_capsule(path: str | Path, *, store=None) -> Capsule:
     """Open a capsule; nothing in it is run, unpickled, or written anywhere.
+
+    Parameters
+    ----------
+    path : path-like
+    store : Store, optional
+        Whose locked predictions count; None: the user's own.
 
     Raises
     ------
     BrainLensError
         For what is no zip, holds names or sizes that no capsule has, or files that are not those of its manifest.
+    analysis.store.promises.Locked
+        For the number of a locked prediction.
     """
+    found = read_any_capsule(path)
+    told = {**found.result, "provenance": found.provenance}
+    refuse_number((store or Store()).root, told_keys(told))
+    return found
+
+
+def read_any_capsule(path: str | Path) -> Capsule:
+    """As :func:`read_capsule`, locked or not: for who keeps it, and shows it later."""
     path = Path(path)
     try:
         with zipfile.ZipFile(path) as opened:

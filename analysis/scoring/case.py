@@ -13,16 +13,19 @@ import numpy as np
 
 from analysis.features.activations import Activations, extract
 from analysis.features.arrays import from_arrays, is_arrays
+from analysis.features.controls import CONTROLS
 from analysis.models import load
 from analysis.models.sites import is_site
 from analysis.progress import SILENT, Report
 from analysis.protocol import Protocol, preset
 from analysis.scoring.folds import Run, runs
+from analysis.scoring.in_time import CONTROLS as IN_TIME
 from analysis.scoring.in_time import followed
 from analysis.scoring.keys import score_key
+from analysis.scoring.sameness import same_number
 from analysis.store.store import Store
 from data.catalog.catalog import recording as open_recording
-from data.errors import BrainLensError
+from data.errors import BrainLensError, unknown
 from data.recording import Recording
 
 __all__ = ["Case", "Source", "as_model", "as_recording"]
@@ -111,6 +114,7 @@ class Case:
         """
         protocol = preset(protocol) if isinstance(protocol, str) else protocol
         recording = as_recording(recording)
+        _controls_fit(recording, protocol)
         every = tuple(runs(recording, protocol))
         if is_arrays(model):
             model = from_arrays(model, recording)
@@ -139,6 +143,11 @@ class Case:
     def key(self) -> str:
         """Of the whole score."""
         return score_key(self.source, self.recording, self.protocol)
+
+    @cached_property
+    def same(self) -> list[str]:
+        """What its r is by content: :func:`analysis.scoring.sameness.same_number`."""
+        return same_number(self.source, self.recording, self.protocol)
 
     @property
     def first(self) -> Case:
@@ -195,3 +204,31 @@ def _numbers(source, layers: Sequence[int | str] | None) -> list[int]:
         return sorted({source.layer_number(layer) for layer in layers})
     ready = isinstance(source, Activations)
     return sorted(source.layers) if ready else list(range(source.n_layers))
+
+
+def _controls_fit(recording: Recording, protocol: Protocol) -> None:
+    """Refuse a control that this kind of recording does not have, before a model reads."""
+    known, others = list(CONTROLS), list(IN_TIME)
+    if recording.sampled:
+        known, others = others, known
+    for name in protocol.controls:
+        kind = name.partition(":")[0]
+        if kind in known:
+            continue
+        if kind not in others:
+            raise unknown("control", name, known)
+        rows = (
+            "samples of a run" if recording.sampled else f"one response per {recording.scored_unit}"
+        )
+        better = (
+            "story"
+            if recording.sampled
+            else "epochs"
+            if "lag" in recording.responses.coords
+            else "defended"
+        )
+        raise BrainLensError(
+            f"{recording.id} has {rows}, and there is no control {name} of them (protocol {protocol.name})",
+            choices=known,
+            remedy=f"Choose the protocol {better}, or controls of this recording",
+        )

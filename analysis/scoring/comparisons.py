@@ -21,7 +21,7 @@ from analysis.scoring.blocks import side_by_side
 from analysis.scoring.case import Case
 from analysis.scoring.folds import Run, fit_with_twin
 from analysis.scoring.in_time import banded_in_time, controls_in_time, nuisance
-from analysis.scoring.keys import data_key
+from analysis.scoring.keys import cell_numbers, data_key
 from analysis.scoring.summary import summarise
 from analysis.store.keys import content_key
 from data.errors import BrainLensError
@@ -249,7 +249,8 @@ def joint_fits(
                 beside=beside,
             )
             found.attrs |= {"recording": recording.id, "protocol": case.protocol.name}
-            store.save_score(key, found)
+            numbers = cell_numbers(case.source, recording, run.protocol)
+            store.save_score(key, found, numbers=numbers)
         fits.append(found)
     return fits, known
 

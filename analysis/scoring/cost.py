@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass
 from typing import Any
 
@@ -15,12 +16,14 @@ from analysis.store.store import Store
 from analysis.text.passages import passages
 from data.recording import Recording
 
-__all__ = ["Cost", "cost", "estimate", "tokens_read"]
+__all__ = ["Cost", "cost", "estimate", "slowdown", "tokens_read"]
 
 READING = 2.5e10
 """Multiplications per second of a forward pass on two laptop cores, about."""
 SOLVING = 1.5e10
 """The same for the regressions in double precision."""
+FITTING = 0.02
+"""Seconds that one fit takes however small it is, about: what small recordings with many folds consist of."""
 SPLITTING = 5e5
 """Tokens per second that a tokenizer makes of text, about."""
 LETTERS = 4.0
@@ -117,6 +120,20 @@ def cost(model: str, recording: Recording, protocol: Protocol, *, store=None) ->
     return Cost(reader.n_layers, scored, read, seconds, memory=memory)
 
 
+def slowdown() -> float:
+    """How many times longer than on an idle machine work takes now; 1.0 where nothing else runs, or where nobody knows.
+
+    Notes
+    -----
+    Processes that run or wait for a core in the last minute, with one more, over the cores of the machine (``os.getloadavg``).
+    """
+    try:
+        waiting = os.getloadavg()[0]
+    except (AttributeError, OSError):  # not told on every system
+        return 1.0
+    return max(1.0, (waiting + 1) / (os.cpu_count() or 1))
+
+
 def tokens_read(
     recording: Recording,
     protocol: Protocol,
@@ -202,4 +219,4 @@ def estimate(
         + n * n * p / max(protocol.folds, 1)
         + 2.0 * n * min(n, p) * targets * len(protocol.alphas)
     )
-    return float(reading + unscored * (0.05 + fits * each / SOLVING))
+    return float(reading + unscored * (0.05 + fits * (FITTING + each / SOLVING)))

@@ -2,7 +2,8 @@
 
 Only stimuli of one stratum compete: the same fold, the same topic (group), a similar length. What a model knows of topic or
 length alone decides nothing then. Chance comes from exchanging stimuli inside strata, the same exchange for all people; pairs
-share stimuli, so that no binomial holds.
+share stimuli, so that no binomial holds. Predictions are exchanged as they stand, and folds share training rows: the deviations
+from chance are widened as :func:`analysis.statistics.turning.as_refitted` says, so that p is rather too large than too small.
 """
 
 from __future__ import annotations
@@ -19,6 +20,7 @@ from analysis.scoring.case import Case
 from analysis.scoring.geometry import refuse_geometry
 from analysis.scoring.predictions import held_out
 from analysis.scoring.verb import score
+from analysis.statistics.turning import as_refitted
 from data.errors import BrainLensError
 
 __all__ = [
@@ -266,7 +268,7 @@ def _judged(matches: list, draws: int, tolerance: float, report: Report) -> Deco
             "measure": MEASURES,
             "value": observed,
             "chance": null.mean(axis=0),
-            "p": (1 + (null >= observed - 1e-12).sum(axis=0)) / (1 + draws),
+            "p": (1 + (as_refitted(null) >= observed - 1e-12).sum(axis=0)) / (1 + draws),
             "n": [pairs, rivals, rivals],
         }
     )

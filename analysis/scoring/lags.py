@@ -17,16 +17,17 @@ from analysis.progress import SILENT, Report
 from analysis.protocol import Protocol
 from analysis.scoring.case import Case
 from analysis.scoring.in_time import cross_validate_in_time
+from analysis.scoring.keys import cell_numbers
 from analysis.scoring.lock import require_open
 from analysis.scoring.verb import score
-from analysis.statistics.turning import block_r, effective_shifts, turned
+from analysis.statistics.turning import as_refitted, block_r, effective_shifts, turned
 from analysis.store.keys import content_key
 from data.errors import BrainLensError
 from data.recording import Recording
 
 __all__ = ["CONTROLS", "has_time", "lag_course", "lags_of", "places"]
 
-VERSION = 2
+VERSION = 4
 """Raised when a stored course means something else."""
 
 BEFORE, AFTER = 8.0, 16.0
@@ -100,7 +101,8 @@ def lag_course(
     -------
     xarray.Dataset
         ``r`` over (curve, lag, fold, series), a curve being the model or a control, a series one region (electrode) of one
-        person, its targets averaged; ``null`` over (draw, lag, place): the model's mean r with predictions turned around in
+        person, its targets averaged; ``others`` over person: what the mean of the other people predicts of a person, where it is
+        known; ``null`` over (draw, lag, place): the model's mean r with predictions turned around in
         their run. Coordinates ``subject`` and ``place`` of series; ``kind`` of curves; attributes ``unit`` (s or ms),
         ``closest``, ``effective``, ``layers``, ``folds``.
 
@@ -144,8 +146,20 @@ def lag_course(
         "n_people": len(set(found["subject"].values.tolist())),
         "kind": recording.kind,
     }
-    store.save_score(key, found)
+    if (others := _others(scored)) is not None:
+        found["others"] = ("person", others.to_numpy())
+        found = found.assign_coords(person=others.index.to_numpy().astype(str))
+    store.save_score(key, found, numbers=cell_numbers(case.source, recording, protocol))
     return found
+
+
+def _others(scored) -> pd.Series | None:
+    """What the mean of the other people predicts of each person, over the person's targets; None where it is not known."""
+    bound = scored.ceiling.lower_bound
+    if bound is None or "subject" not in scored.dataset:
+        return None
+    each = pd.Series(np.asarray(bound.per_target, float))
+    return each.groupby(scored.dataset["subject"].values.astype(str)).mean().dropna()
 
 
 def _wide(protocol: Protocol, lags: np.ndarray) -> Protocol:
@@ -298,7 +312,9 @@ def _fit(predicted, measured, folds, runs, targets, recording, protocol, turn: b
     predicted = np.where(tested[:, None] & np.isnan(predicted), 0.0, predicted)
     if turn:
         closest = _closest(recording, protocol)
-        null = turned(predicted, measured, folds, runs, closest, draws=NULLS, seed=protocol.seed)
+        null = as_refitted(
+            turned(predicted, measured, folds, runs, closest, draws=NULLS, seed=protocol.seed)
+        )
         worth = effective_shifts(predicted, measured, runs, closest)
     return block_r(predicted, measured, folds), targets, null, worth
 

@@ -16,7 +16,16 @@ from data.errors import BrainLensError, unknown
 from data.files import atomic
 from data.home import home
 
-__all__ = ["LayerMap", "chosen_by_region", "commit", "committed", "layer_map", "load_map", "mapped"]
+__all__ = [
+    "LayerMap",
+    "chosen_by_region",
+    "commit",
+    "committed",
+    "layer_map",
+    "load_map",
+    "map_of",
+    "mapped",
+]
 
 VERSION = 1
 _NAME = re.compile(r"[a-z0-9][a-z0-9-]{0,59}")
@@ -178,6 +187,28 @@ def load_map(name: str) -> LayerMap:
         raise BrainLensError(
             f"{path.name} cannot be read: {error}", remedy="Commit the map again"
         ) from None
+
+
+def map_of(layer: str) -> LayerMap | None:
+    """The committed map that a choice of layers names; None for the choice of each fold on its own training rows.
+
+    Parameters
+    ----------
+    layer : str
+        ``"nested"`` or ``"map:NAME"``.
+
+    Raises
+    ------
+    BrainLensError
+        For another choice, and a map that was not committed.
+    """
+    if layer == "nested":
+        return None
+    kind, _, name = layer.partition(":")
+    if kind != "map":
+        choices = ["nested", *(f"map:{one}" for one in committed())]
+        raise unknown("choice of layers by region", layer, choices)
+    return load_map(name)
 
 
 # ---- used ------------------------------------------------------------------------------------------------------------

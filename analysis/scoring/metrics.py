@@ -6,7 +6,6 @@ from collections.abc import Sequence
 from typing import cast
 
 import numpy as np
-from scipy import stats
 
 from analysis.mapping.pearson import pearson as correlation
 from analysis.progress import SILENT, Report
@@ -46,6 +45,8 @@ def pearson(responses: np.ndarray, predictions: np.ndarray) -> np.ndarray:
 
 def spearman(responses: np.ndarray, predictions: np.ndarray) -> np.ndarray:
     """Rank correlation of prediction and response (Spearman); 0 where one of them is constant."""
+    from scipy import stats
+
     there = np.isfinite(responses) & np.isfinite(predictions)
     ranks = (
         stats.rankdata(np.where(there, values, np.nan), axis=0, nan_policy="omit")

@@ -17,7 +17,7 @@ from analysis.progress import SILENT, Report
 from analysis.protocol import Protocol, preset
 from analysis.scoring.case import Case, as_model
 from analysis.scoring.cost import Cost, estimate
-from analysis.scoring.keys import score_key
+from analysis.scoring.keys import cell_numbers, score_key
 from analysis.scoring.predictions import held_out
 from analysis.scoring.verb import score
 from analysis.store.store import Store
@@ -132,6 +132,7 @@ def item_values(
         store.save_score(
             key,
             found.assign_attrs(model=scored.model, recording=recording.id, protocol=protocol.name),
+            numbers=cell_numbers(case.source, recording, protocol),
         )
     return Items(
         scored.model,

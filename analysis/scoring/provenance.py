@@ -15,7 +15,13 @@ __all__ = ["provenance", "recorded"]
 
 
 def provenance(
-    source, about: dict, protocol: Protocol, parts, ceiling, made: Sequence[dict]
+    source,
+    about: dict,
+    protocol: Protocol,
+    parts,
+    ceiling,
+    made: Sequence[dict],
+    numbers: Sequence[str] = (),
 ) -> dict:
     """The record behind a score: model, tokenizer, stimuli, folds, ceiling, versions; ready for JSON.
 
@@ -25,6 +31,8 @@ def provenance(
         Of :func:`recorded`.
     made : sequence of dict
         What was written down when each layer was computed (:func:`analysis.store.keys.made`).
+    numbers : sequence of str
+        What its r is by content (:func:`analysis.scoring.sameness.same_number`).
     """
     card = source.card
     return {
@@ -47,6 +55,7 @@ def provenance(
         "recording": dict(about),
         "folds": _rules(parts, protocol),
         "ceiling": {"kind": ceiling.kind, "flag": ceiling.flag},
+        "numbers": list(numbers),
         **_made(made),
     }
 
@@ -73,6 +82,8 @@ def recorded(recording: Recording) -> dict:
         "people_hashes": _people_hashes(recording),
         "filters": [note for note in recording.notes if note.startswith("filter ")],
         "averaged": recording.averaged,
+        "joiner": recording.joiner,
+        "language": recording.language,
         "context": recording.context,
         "group": recording.group,
         "within": recording.within,

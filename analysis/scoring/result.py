@@ -16,7 +16,7 @@ from analysis.protocol import Protocol
 from analysis.scoring.blocks import empty_layers
 from analysis.scoring.nested import nested_draws, picked, ratio_interval
 from analysis.scoring.summary import choose_layers, ends, letter, omega, per_target, summarise
-from analysis.statistics.measured import beside
+from analysis.statistics.measured import SOME_PEOPLE, beside, beside_result
 from data.errors import unknown
 from data.files import atomic, guarded
 
@@ -497,8 +497,6 @@ class Score:
             lines.append(
                 "The responses are averaged over people: no ceiling, no normalised score, no inference over people."
             )
-            if self.protocol.layer == "nested" and len(self.layers) > 1:
-                lines.append(beside("nested, averaged"))
         elif 0 < about["n_subjects"] <= 5:
             lines.append(f"Only {about['n_subjects']} subjects: the interval is optimistic.")
         if not about["averaged"] and self.ceiling.flag:
@@ -506,7 +504,26 @@ class Score:
             lines.append(f"{what}: {self.ceiling.flag}.")
         if self.share[0] > 1:
             lines.append("The share of the ceiling is above 1: the ceiling is too low.")
+        if self.measured:
+            lines.append(beside(*self.measured))
         return lines
+
+    @property
+    def measured(self) -> tuple[str, ...]:
+        """Kinds of its intervals that did not keep their promise in simulations: see :mod:`analysis.statistics.measured`."""
+        about = self.provenance["recording"]
+        if about["scored_unit"] == "tr":  # stories were simulated by themselves
+            wide = self.ceiling.kind == "synchrony" and about["n_subjects"] < SOME_PEOPLE
+            return ("story ceiling",) if wide else ()
+        return beside_result(
+            people=about["n_subjects"],
+            averaged=about["averaged"],
+            nested=self.protocol.layer == "nested" and len(self.layers) > 1,
+            low=self.low,
+            share=self.share[0],
+            ceiling=self.ceiling.kind,
+            value=self.ceiling.value,
+        )
 
     def question(self) -> list[str]:
         """What the protocol's context and split make of the question, one sentence each; nothing for the usual ones."""

@@ -18,10 +18,10 @@ import xarray as xr
 
 from analysis.protocol import Protocol
 from analysis.scoring.beside import stored_oasm
-from analysis.scoring.capsules import read_capsule
+from analysis.scoring.capsules import read_any_capsule
 from analysis.scoring.keys import told_keys
 from analysis.store.keys import content_key
-from analysis.store.promises import held_cells, held_numbers
+from analysis.store.promises import held_cells, held_numbers, held_pairs
 from analysis.store.sealed import healed, load_json, save_json
 from analysis.store.store import Store
 from data.errors import BrainLensError, unknown
@@ -155,6 +155,7 @@ def keep(score, key: str, store) -> None:
     store.save_score(
         name,
         values.assign_attrs(result=json.dumps(found), model=score.model, recording=score.recording),
+        numbers=told_keys(found),
     )
 
 
@@ -221,14 +222,15 @@ def _open_only(rows: list[dict], store) -> tuple[list[dict], int]:
     locked, numbers = held_cells(store.root), held_numbers(store.root)
     if not locked:
         return rows, 0
-    names = ("model", "data_key", "protocol_key")
-    shown = [
-        one
-        for one in rows
-        if tuple(one.get(n) for n in names) not in locked
-        and not any(key in numbers for key in told_keys(one))
-    ]
-    return shown, len(locked)
+    names, pairs = ("model", "data_key", "protocol_key"), held_pairs(store.root)
+
+    def is_open(row: dict) -> bool:
+        keys = told_keys(row)
+        if not keys and (row.get("model"), row.get("recording")) in pairs:
+            return False  # it does not tell under which protocol
+        return tuple(row.get(n) for n in names) not in locked and not numbers.keys() & set(keys)
+
+    return [one for one in rows if is_open(one)], len(locked)
 
 
 def _brought(path: Path) -> list[dict]:
@@ -350,7 +352,8 @@ def bring(path: str | Path, *, name: str = "") -> pd.DataFrame:
     Returns
     -------
     pandas.DataFrame
-        The rows, as :func:`results` lists them.
+        The rows, as :func:`results` lists them: those of locked predictions are kept and not shown, ``attrs["locked"]`` is
+        their number.
 
     Raises
     ------
@@ -380,10 +383,13 @@ def bring(path: str | Path, *, name: str = "") -> pd.DataFrame:
     content = json.dumps({"origin": name, "rows": rows}, sort_keys=True)
     target = personal("results") / f"{hashlib.sha256(content.encode()).hexdigest()[:24]}.json"
     save_json(target, {"origin": name, "rows": rows})
-    frame = pd.DataFrame(rows).reindex(columns=list(COLUMNS))
-    edited = [bool(one.get("edited")) for one in rows]
-    origins = [_marked(one, name).get("origin", name) for one in rows]
-    return frame.assign(source="imported", origin=origins, key=target.stem, edited=edited)
+    shown = _open_only(rows, Store())[0]
+    frame = pd.DataFrame(shown).reindex(columns=list(COLUMNS))
+    edited = [bool(one.get("edited")) for one in shown]
+    origins = [_marked(one, name).get("origin", name) for one in shown]
+    frame = frame.assign(source="imported", origin=origins, key=target.stem, edited=edited)
+    frame.attrs["locked"] = len(rows) - len(shown)
+    return frame
 
 
 def forget(key: str) -> None:
@@ -404,7 +410,7 @@ def _read(path: Path, name: str) -> pd.DataFrame:
         raise BrainLensError(f"There is no file {path}", remedy="Check the path")
     try:
         if kind == ".zip":
-            return pd.DataFrame([read_capsule(path).result])
+            return pd.DataFrame([read_any_capsule(path).result])
         if kind == ".csv":
             words = {column: str for column in _WORDS}
             return unguarded(pd.read_csv(path, dtype=words, keep_default_na=True))

@@ -24,6 +24,7 @@ from analysis.scoring.case import Case
 from analysis.scoring.comparisons import ceiling_of, controls_of
 from analysis.scoring.folds import Run, fit_parts, twin_of
 from analysis.scoring.in_time import followed
+from analysis.scoring.keys import cell_numbers
 from analysis.scoring.provenance import recorded
 from analysis.store.keys import made
 
@@ -55,6 +56,7 @@ class Stages:
         )
         self.ceiling = None
         self._activations: Any = None  # once they were asked for
+        self._told: dict[str, list[str]] = {}
 
     @cached_property
     def about(self) -> dict:
@@ -189,8 +191,16 @@ class Stages:
             "made": made(time.perf_counter() - began, seed=run.protocol.seed)
             | {"device": getattr(self._activations, "device", "")},
         }
-        self.case.store.save_score(key, fit)
+        self.case.store.save_score(key, fit, numbers=self._numbers(run))
         return fit
+
+    def _numbers(self, run: Run) -> list[str]:
+        """What the run's r is, once for all layers."""
+        known = self._told.get(run.protocol.key())
+        if known is None:
+            known = cell_numbers(self.case.source, self.case.recording, run.protocol)
+            self._told[run.protocol.key()] = known
+        return known
 
 
 def bisection(layers: Sequence[int]) -> list[int]:

@@ -90,6 +90,7 @@ def score(
         len(case.numbers) == case.source.n_layers
     ):  # a result stands for a model, so all its layers had their chance
         keep(scored, case.key, case.store)
+    require_open(case.source, case.recording, case.protocol, case.store)  # locked meanwhile
     return scored
 
 
@@ -148,6 +149,7 @@ def _assemble(case: Case, work: Stages, runs: list[int], *, complete: bool) -> S
             case.every[0].parts,
             bound,
             [fit.attrs["made"] for found in fits for fit in found.values()],
+            case.same,
         ),
         cached=work.cached,
         complete=complete and len(layers) == len(case.numbers),

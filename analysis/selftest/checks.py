@@ -332,10 +332,39 @@ def _shipped_score() -> float:
         ).value
 
 
+@cache
+def _whole():
+    """A score with all that stands beside it: layers chosen on inner folds, interval, twin, unique R2."""
+    short = replace(preset("defended"), seeds=1, folds=5, inner_folds=3, criterion="gcv", bootstrap=200, ceiling="none",
+                    controls=("position", "length"))  # fmt: skip
+    with tempfile.TemporaryDirectory() as folder:
+        return verb.score("zoo-causal-200k", "simulated", short, store=Store(folder, readers=[]))
+
+
+def _of_the_whole(what: str):
+    def number() -> float:
+        found = _whole()
+        return float(found.headline[what] if what == "unique_r2" else getattr(found, what))
+
+    return number
+
+
+def _verdict() -> float:
+    """1 where autocorrelation without language is called a leak: OASM high when shuffled, nothing held out."""
+    rng = np.random.default_rng(3)
+    slow = np.cumsum(rng.standard_normal((12, 20, 4)), axis=1).reshape(240, 4)
+    made = replace(_planted()[0], responses=_planted()[0].responses.copy())
+    made.responses.values[:] = np.tile(slow, (1, made.n_targets // 4))
+    with tempfile.TemporaryDirectory() as folder:
+        told = beside.oasm_of(made, _quick(), store=Store(folder, readers=[]))
+    return float(told.shuffled > 0.3 and abs(told.grouped) < 1e-9)
+
+
 _HADIDI, _PAPER = (
     "Hadidi, Feghhi et al. 2025, released table",
     "Schrimpf et al. 2021, released table",
 )
+_MADE = "measured when it was made"
 _KURI = "Kuribayashi et al. 2024, stories in the order of their numbers"
 
 CHECKS = (
@@ -352,18 +381,24 @@ CHECKS = (
     Check("planted", "r of the features that drive", _planted_r, 0.68, 0.05, "planted: ceiling .71"),
     Check("planted", "r of features that do not", _noise_r, 0.0, 0.06, "planted: nothing"),
     Check("planted", "OASM under held-out groups", _oasm("grouped"), 0.0, 1e-9, "predicts a constant"),
+    Check("planted", "OASM of autocorrelation without language", _verdict, 1.0, 0.0, "shuffled above .3, held out 0"),
     Check("planted", "Omega of half", _omega, 50.0, 1e-9, "by definition"),
     Check("planted", "ceiling over the planted one", _ceiling, 1.0, 0.12, "planted", quick=False),
-    Check("models", "bits of a sentence, zoo-causal-200k", _bits, 72.025, 0.02, "measured when it was made"),
-    Check("models", "vector of a sentence, zoo-glove-64d", _vector, 2.1925, 1e-3, "measured when it was made"),
-    Check("models", "bits of a sentence, smollm2-135m", _starter, 30.176, 0.2, "measured when it was made", quick=False),
+    Check("models", "bits of a sentence, zoo-causal-200k", _bits, 72.025, 0.02, _MADE),
+    Check("models", "vector of a sentence, zoo-glove-64d", _vector, 2.1925, 1e-3, _MADE),
+    Check("models", "bits of a sentence, smollm2-135m", _starter, 30.176, 0.2, _MADE, quick=False),
     Check("statistics", "widening at ten folds", _widening, 1.4529663, 1e-6, "Nadeau & Bengio 2003"),
     Check("statistics", "discoveries in the example of 1995", _discoveries, 4.0, 0.0, "Benjamini & Hochberg 1995"),
     Check("statistics", "smallest p of 999 draws", _permutation, 0.001, 1e-9, "Phipson & Smyth 2010"),
     Check("statistics", "Shapley share of two switches", _shapley, 2.0, 1e-12, "Shapley 1953"),
     Check("store", "what comes back", _kept, 0.0, 0.0, "the same bits"),
     Check("store", "a damaged file counts as none", _damaged, 1.0, 0.0, "checksums"),
-    Check("goldens", "zoo-glove-64d on simulated", _shipped_score, 0.14437, 2e-3, "measured when it was made"),
+    Check("goldens", "zoo-glove-64d on simulated", _shipped_score, 0.14437, 2e-3, _MADE),
+    Check("goldens", "zoo-causal-200k on simulated, layer chosen on inner folds", _of_the_whole("value"), 0.30479, 3e-3, _MADE),
+    Check("goldens", "lower end of its interval", _of_the_whole("low"), 0.28310, 4e-3, _MADE),
+    Check("goldens", "its shuffled twin", _of_the_whole("shuffled"), 0.32372, 3e-3, _MADE),
+    Check("goldens", "its unique R2 beyond position and length", _of_the_whole("unique_r2"), 0.06641, 3e-3, _MADE),
+    Check("goldens", "its Omega", _of_the_whole("omega"), 43.41, 2.5, _MADE),
     Check("goldens", "delta log-likelihood of gpt2", _delta_ll("gpt2"), 0.012982, 5e-6, _KURI, quick=False),
     Check("goldens", "delta log-likelihood of opt-125m", _delta_ll("opt-125m"), 0.012747, 5e-6, _KURI, quick=False),
 )  # fmt: skip

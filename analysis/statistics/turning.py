@@ -7,9 +7,9 @@ from collections.abc import Sequence
 import numpy as np
 import pandas as pd
 
-from analysis.statistics.bootstrap import recentred
+from analysis.statistics.bootstrap import recentred, widening
 
-__all__ = ["block_r", "effective_shifts", "people_by_blocks", "turned"]
+__all__ = ["as_refitted", "block_r", "effective_shifts", "people_by_blocks", "turned"]
 
 Fold = tuple[np.ndarray, np.ndarray]
 
@@ -83,6 +83,31 @@ def turned(
     return out
 
 
+def as_refitted(null: np.ndarray) -> np.ndarray:
+    r"""What :func:`turned` gives of held-out predictions, as wide as if every shift had been fitted anew.
+
+    Parameters
+    ----------
+    null : ndarray, shape (draws, ...)
+
+    Returns
+    -------
+    ndarray, of the same shape
+        Deviations from the mean over draws times :math:`\sqrt 2`.
+
+    Notes
+    -----
+    A prediction of block i holds the responses of every other block j, and one of block j those of i: without any effect the
+    mean over blocks is a quadratic form :math:`y^\top A y` whose diagonal blocks are 0, with the variance
+    :math:`\operatorname{tr}(A \Sigma A^\top \Sigma) + \operatorname{tr}(A \Sigma A \Sigma)`. Shifting predictions that are
+    fitted already breaks the pairs and keeps the first term alone. The second is never larger (Cauchy & Schwarz), and nearly
+    equal where folds share most of their training rows: unwidened, such a p was .05 or less in 11 % of data sets without an
+    effect.
+    """
+    middle = np.nanmean(null, axis=0, keepdims=True)
+    return middle + np.sqrt(2.0) * (null - middle)
+
+
 def effective_shifts(
     predicted: np.ndarray, measured: np.ndarray, runs: Sequence | np.ndarray, closest: int
 ) -> float:
@@ -136,7 +161,8 @@ def people_by_blocks(
     value : ndarray, shape (n_lags,)
     drawn : ndarray, shape (draws, n_lags)
         Around ``value``; spread by what few people or blocks hide: with m of the rarer, :math:`\sqrt{m / (m - 1)}` times the
-        ratio of Student's t to the normal quantile.
+        ratio of Student's t to the normal quantile. Of one person the blocks alone are drawn, which know nothing of the
+        variability of training: wider by :func:`analysis.statistics.bootstrap.widening` as well.
 
     Notes
     -----
@@ -162,6 +188,8 @@ def people_by_blocks(
     value = _mean(_mean(person, axis=1), axis=1)
     few = max(min(n for n in (n_folds, n_people) if n > 1) if max(n_folds, n_people) > 1 else 2, 2)
     widened = float(np.sqrt(few / (few - 1)) * t.ppf(0.975, few - 1) / norm.ppf(0.975))
+    if n_people == 1:
+        widened *= widening(n_folds)
     spread = [recentred(drawn[:, lag], value[lag], widened) for lag in range(len(value))]
     return value, np.column_stack(spread)
 

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import json
 import os
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from functools import lru_cache
 from pathlib import Path
 
 from data.errors import BrainLensError
 from data.files import atomic
+from data.home import home
 
 __all__ = [
     "Locked",
@@ -18,11 +21,13 @@ __all__ = [
     "held",
     "held_cells",
     "held_numbers",
+    "held_pairs",
     "mark",
     "promises",
     "refuse",
     "refuse_number",
     "reveal",
+    "shows",
     "write",
 ]
 
@@ -129,8 +134,13 @@ def held_cells(root: Path) -> dict[tuple[str, str, str], str]:
 
 
 def held_numbers(root: Path) -> dict[str, str]:
-    """Key of a locked number (:func:`analysis.scoring.lock.number_keys`) -> hash."""
+    """Key of a locked number (:func:`analysis.scoring.keys.number_keys`) -> hash."""
     return _held(str(root), _mark(root))[2]
+
+
+def held_pairs(root: Path) -> set[tuple[str, str]]:
+    """(model, recording) of locked cells, by their names: what does not tell its protocol may be of one of them."""
+    return _held(str(root), _mark(root))[3]
 
 
 def mark(root: Path) -> str:
@@ -151,6 +161,27 @@ def refuse_number(root: Path, keys: list[str]) -> None:
     for key in keys:
         if key in locked:
             raise _locked(locked[key])
+
+
+def shows(root: Path, attrs: Mapping) -> bool:
+    """Whether a stored dataset may be shown: False where it is of a locked model and recording, and older than such records.
+
+    Parameters
+    ----------
+    attrs : mapping
+        ``numbers``: keys of what it holds (:func:`analysis.scoring.keys.cell_numbers`); ``model``, ``recording``.
+
+    Raises
+    ------
+    Locked
+        Where one of its numbers is locked.
+    """
+    if not held(root):
+        return True
+    if "numbers" in attrs:
+        refuse_number(root, attrs["numbers"])
+        return True
+    return (attrs.get("model"), attrs.get("recording")) not in held_pairs(root)
 
 
 def _locked(name: str) -> Locked:
@@ -193,22 +224,29 @@ def _every(root: Path) -> dict[Path, Promise]:
     return found
 
 
+def _binding(root: Path) -> list[Path]:
+    """Stores whose promises hold in this one: its own, and the user's; another folder for the numbers is no way around."""
+    return list(dict.fromkeys([Path(root), home("cache")]))
+
+
 def _mark(root: Path) -> tuple:
     """Changes as soon as a record comes, goes or is changed."""
-    try:
-        with os.scandir(Path(root) / FOLDER) as files:
-            return tuple(sorted((f.name, f.stat().st_mtime_ns, f.stat().st_size) for f in files))
-    except OSError:
-        return ()
+    found = []
+    for one in _binding(root):
+        with contextlib.suppress(OSError), os.scandir(one / FOLDER) as files:
+            found += [(f.path, f.stat().st_mtime_ns, f.stat().st_size) for f in files]
+    return tuple(sorted(found))
 
 
 @lru_cache(maxsize=16)
-def _held(root: str, mark: tuple) -> tuple[dict, dict, dict]:
-    keys, cells, numbers = {}, {}, {}
-    for one in promises(Path(root)) if mark else []:
+def _held(root: str, mark: tuple) -> tuple[dict, dict, dict, set]:
+    keys, cells, numbers, pairs = {}, {}, {}, set()
+    every = [one for base in _binding(Path(root)) for one in promises(base)] if mark else []
+    for one in every:
         if not one.revealed:
             for cell in one.cells:
                 keys |= dict.fromkeys(cell["keys"], one.hash)
                 numbers |= dict.fromkeys(cell.get("numbers", ()), one.hash)
                 cells[cell["model"], cell["data_key"], cell["protocol_key"]] = one.hash
-    return keys, cells, numbers
+                pairs.add((cell["model"], cell["recording"]))
+    return keys, cells, numbers, pairs

@@ -19,7 +19,7 @@ import xarray as xr
 
 from analysis.progress import SILENT, Report
 from analysis.store.entry import StoredActivations
-from analysis.store.promises import held, refuse
+from analysis.store.promises import Locked, held, refuse, shows
 from analysis.store.sealed import healed, load_array, load_arrays, load_json, plain, save_arrays
 from data.errors import BrainLensError, unknown
 from data.files import Damaged, atomic, locked, sweep, touch
@@ -90,13 +90,15 @@ class Store:
     def _score(self, key: str) -> Path:
         return self.root / "scores" / f"{key}.npz"
 
-    def save_score(self, key: str, dataset: xr.Dataset) -> None:
+    def save_score(self, key: str, dataset: xr.Dataset, *, numbers: Sequence[str] = ()) -> None:
         """Keep a finished score; a reader sees all of it or nothing.
 
         Parameters
         ----------
         dataset : xarray.Dataset
             Attributes may be anything JSON can say.
+        numbers : sequence of str
+            Of which locked numbers it would tell (:func:`analysis.scoring.keys.cell_numbers`); none: of no model's.
 
         Raises
         ------
@@ -104,7 +106,7 @@ class Store:
             Where there is no room.
         """
         described = {
-            "attrs": dataset.attrs,
+            "attrs": dataset.attrs | ({"numbers": list(numbers)} if numbers else {}),
             "dims": {str(n): list(v.dims) for n, v in dataset.variables.items()},
             "coords": [str(n) for n in dataset.coords],
             "variables": {str(n): v.attrs for n, v in dataset.variables.items() if v.attrs},
@@ -120,7 +122,7 @@ class Store:
         Raises
         ------
         analysis.store.promises.Locked
-            For a score that a locked prediction is about.
+            For a score that a locked prediction is about, and for what was computed from it.
         """
         refuse(self.root, key)
         for base in (self.root, *self.readers):
@@ -132,6 +134,9 @@ class Store:
             except (Damaged, OSError) as error:
                 healed(path, error, own=base == self.root)
                 continue
+            if not shows(self.root, dataset.attrs):
+                continue
+            dataset.attrs.pop("numbers", None)
             if base == self.root:
                 touch(path)
             return dataset
@@ -165,6 +170,8 @@ class Store:
                 except (Damaged, OSError) as error:
                     healed(path, error, own=base == self.root)
                     continue
+                if locked and not self._open(dataset):
+                    continue
                 plainly = {
                     k: v
                     for k, v in dataset.attrs.items()
@@ -177,6 +184,13 @@ class Store:
             if rows
             else pd.DataFrame(columns=["key", "saved", "bytes"])
         )
+
+    def _open(self, dataset: xr.Dataset) -> bool:
+        """Whether it holds no locked number; results of an older version are told apart where they are listed."""
+        try:
+            return shows(self.root, dataset.attrs) or "result" in dataset.attrs
+        except Locked:
+            return False
 
     # ---- runs: finished pieces of a long computation ------------------------------------------------------------------------
     def piece(self, key: str, name: str) -> dict[str, np.ndarray] | None:

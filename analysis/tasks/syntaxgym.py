@@ -185,7 +185,8 @@ def _interval(values: np.ndarray) -> tuple[float, float]:
     z, p = 1.959964, float(values.mean())
     centre = (p + z * z / (2 * n)) / (1 + z * z / n)
     half = z * np.sqrt(p * (1 - p) / n + z * z / (4 * n * n)) / (1 + z * z / n)
-    return float(centre - half), float(centre + half)
+    low = 0.0 if p == 0 else float(centre - half)  # both ends exactly, whatever is rounded
+    return low, 1.0 if p == 1 else float(centre + half)
 
 
 class _Quiet(Report):

@@ -6,6 +6,7 @@ import contextlib
 import io
 import json
 import pickle
+import re
 import zipfile
 
 import numpy as np
@@ -68,6 +69,31 @@ def test_it_holds_what_determines_the_number(made):
     told = b" ".join(capsule.files.values()).decode("latin1")
     assert loaded.texts[0] not in told  # texts and responses have licences of their own
     assert "OASM" in capsule.files["checklist.md"].decode()
+
+
+def test_a_stranger_reads_how_to_check_it_and_can(made, tmp_path, monkeypatch):
+    """The page's own script, run in the unpacked folder: green as it is, and it finds a changed file."""
+    _, _, path = made
+    with zipfile.ZipFile(path) as opened:
+        opened.extractall(tmp_path)
+        names = set(opened.namelist())
+    page = (tmp_path / "README.md").read_text()
+    assert names == set(re.findall(r"^- `([^`]+)`:", page, re.M)) | {"README.md"}
+    script = re.search(r"```python\n(.*?)```", page, re.S)[1]
+    monkeypatch.chdir(tmp_path)
+
+    def run() -> str:
+        said = io.StringIO()
+        with contextlib.redirect_stdout(said):
+            exec(compile(script, "README", "exec"), {})
+        return said.getvalue()
+
+    assert "made: nothing" in run() and run().rstrip().endswith("the same")
+    for name in ("result.json", "provenance.json"):  # JSON that every reader takes
+        json.loads((tmp_path / name).read_text(), parse_constant=lambda one: pytest.fail(one))
+    table = pd.read_csv("targets.csv").assign(r=lambda t: t["r"] + 0.1)
+    table.to_csv("targets.csv", index=False)
+    assert "made: ['targets.csv']" in run() and run().rstrip().endswith("DIFFERENT")
 
 
 def test_it_stands_in_compare_and_the_script_gives_the_same(made, clean_home):

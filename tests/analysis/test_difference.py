@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import dataclasses
 import json
 from dataclasses import replace
 
@@ -97,6 +98,85 @@ def test_what_differs_is_named_first_and_nothing_else_is_called_a_cause(what, ba
     assert answer.facts["causes"] == [what], answer.frame.to_string()
     assert answer.frame["what"].iloc[0] == what
     assert f"Suspect first: {what}." in answer.sentence
+
+
+MORE = {
+    "controls": {"controls": ("position",)},
+    "how alpha is chosen": {"criterion": "gcv"},
+    "inner folds": {"inner_folds": 2},
+    "standardisation": {"standardize": False},
+    "number of folds": {"folds": 3},
+    "number of fold seeds": {"seeds": 2},
+    "what is held out together": {"group": "text"},
+    "split": {"split": "contiguous"},
+    "regression": {"method": "ols"},
+    "cut-off of least squares": {"rcond": 1e-6},
+    "aggregation": {"targets": "median"},
+    "window": {"window": 64},
+    "attention": {"attention": "whole"},
+    "dimensions": {"dimensions": "pca:2"},
+    "norm behind the last layer": {"last_layer": "normed"},
+    "word_boundary": {"word_boundary": False},
+    "unique": {"unique": True},
+    "bootstrap": {"bootstrap": 30},
+    "hrf": {"hrf": "spm"},
+    "delays": {"delays": (1, 2)},
+}
+
+
+@pytest.mark.parametrize("what", MORE)
+def test_every_other_choice_is_named_by_itself(what, base):
+    """From the records alone: what a choice does to the number is not asked here."""
+    told = copy.deepcopy(base.provenance)
+    told["protocol"] = QUICK.but(**MORE[what]).to_dict()
+    answer = compare_results(record_of(base), Record("theirs", base.value, told))
+    assert answer.facts["causes"] == [what], answer.frame.to_string()
+    assert f"Suspect first: {what}." in answer.sentence
+
+
+def test_each_choice_of_a_protocol_has_a_name_of_its_own(base):
+    """No choice is silent, and no two that are not one have one name."""
+    first, named = record_of(base), {}
+    for field in dataclasses.fields(QUICK):
+        if field.name == "name":
+            continue
+        told = copy.deepcopy(base.provenance)
+        told["protocol"][field.name] = "another"
+        (what,) = compare_results(first, Record("theirs", 0.1, told)).facts["causes"]
+        named.setdefault(what, []).append(field.name)
+    shared = {what: fields for what, fields in named.items() if len(fields) > 1}
+    assert set(shared) == {
+        "aggregation",
+        "ceiling kind",
+        "how alpha is chosen",
+        "standardisation",
+    }
+
+
+@pytest.mark.parametrize(
+    "what", ("text joiner", "language", "device", "model variant", "seed of a random embedding")
+)
+def test_what_is_no_choice_is_named_too(what, store):
+    measured, ready = _case()
+    if what == "seed of a random embedding":
+        first, second = (
+            record_of(score(name, measured, QUICK, store=store))
+            for name in ("random-8", "random-8@untrained:init:1")
+        )
+        assert compare_results(first, second).facts["causes"] == ["model variant"]
+        return
+    first = record_of(score(ready, measured, QUICK, store=store))
+    if what == "device":
+        first = Record("mine", first.r, first.provenance | {"device": "cpu"})
+        second = Record("theirs", first.r, first.provenance | {"device": "cuda"})
+    elif what == "model variant":
+        ready.id, ready.fingerprint = "planted@untrained:init:0", "weights@untrained:init:0"
+        second = record_of(score(ready, measured, QUICK, store=store))
+    else:
+        changed = {"joiner": ""} if what == "text joiner" else {"language": "zh"}
+        second = record_of(score(ready, replace(measured, **changed), QUICK, store=store))
+    answer = compare_results(first, second)
+    assert answer.facts["causes"] == [what], answer.frame.to_string()
 
 
 def test_equal_results_have_no_cause_and_the_machine_is_no_suspect(base):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
+import zipfile
 
 import numpy as np
 import pandas as pd
@@ -114,3 +115,34 @@ def test_the_command_splits_a_file_and_a_choice(files, tmp_path, clean_home):
         "Order: a.zip, then data file, then pooling" in split.output
         and "as it comes out here" not in split.output
     )
+
+
+def test_a_filter_is_named_first_and_split_from_a_choice(tmp_path, clean_home):
+    """The same times, once as they are and once with those beyond 100 and 3000 ms left out, by --filter."""
+    rng, words = np.random.default_rng(8), 60 * ["the", "dog", "saw", "a", "tree."]
+    times = rng.normal(400, 60, len(words)).round(1)
+    times[::23] = 5000.0
+    table = pd.DataFrame({"text": words, "story": np.repeat(np.arange(12), 25), "rt": times})
+    path = tmp_path / "times.csv"
+    table.to_csv(path, index=False)
+    said = {"text": "text", "responses": "rt", "group": "story", "context": "story", "kind": "reading_times", "unit": "ms",
+            "averaged": True}  # fmt: skip
+    (tmp_path / "times.csv.brainlens.json").write_text(json.dumps(said))
+    flat = {
+        k: ",".join(map(str, v)) if isinstance(v, tuple) else v for k, v in QUICK.changes().items()
+    }
+    sets = [part for name, value in flat.items() for part in ("--set", f"{name}={value}")]
+    given, pair = ["zoo-glove-64d", "--on", str(path), *sets], []
+    for name, more in (("a", []), ("b", ["--filter", "times-only", "--set", "pooling=sum"])):
+        pair.append(str(tmp_path / f"{name}.zip"))
+        done = CliRunner().invoke(
+            main, ["results", "capsule", *given, *more, "-o", pair[-1], "--no-predictions"]
+        )
+        assert done.exit_code == 0, done.output
+    told = CliRunner().invoke(main, ["results", "diff", *pair, "--split", "--on", str(path)])
+    assert told.exit_code == 0, told.output
+    assert "Suspect first: filter; then pooling" in told.output
+    assert "Order: a.zip, then filter, then pooling" in told.output
+    assert "as it comes out here" not in told.output
+    with zipfile.ZipFile(pair[-1]) as opened:
+        assert "filter='times-only'" in opened.read("reproduce.py").decode()

@@ -14,7 +14,11 @@ from analysis.answers.each_person import (
 )
 from analysis.answers.reverse import BACK, BETWEEN, FORWARD, reverse
 from analysis.ceiling.kinds import Ceiling
+from analysis.features.activations import extract
+from analysis.models import load
 from analysis.protocol import Protocol, preset
+from analysis.scoring import lags
+from analysis.scoring.in_time import followed
 from analysis.scoring.verb import score
 from dashboards.figures import people as figures
 from dashboards.figures.export import figure
@@ -84,6 +88,13 @@ def test_each_person_has_a_dot_in_each_region(scored):
         assert row.r == pytest.approx(own.mean()) and row.low <= row.r <= row.high
         assert (row.above, row.n) == ((own > 0).sum(), len(own))
     assert "people above 0" in said.sentence and "in left" in said.sentence
+    between = said.facts["others_summary"].set_index("region")
+    assert set(between["model"]) == {"other people"} and between["r"].to_numpy() == pytest.approx(
+        0.1
+    )
+    drawn = figures.each_person_by_region(said)
+    assert all("other people" in set(mark.frame["model"]) for mark in drawn.marks)
+    assert "Other people: what the mean of the others predicts" in said.caption
     assert figure(figures.each_person_by_region(said), "svg").lstrip().startswith(b"<?xml")
 
 
@@ -103,8 +114,27 @@ def test_a_persons_lag_is_chosen_on_the_others():
     assert (mean["low"] <= mean["r"]).all() and (mean["r"] <= mean["high"]).all()
     assert "6 of 6 people above 0" in said.sentence and "not chosen on the person" in said.caption
     assert figure(figures.each_person_over_time(said), "svg").lstrip().startswith(b"<?xml")
+    assert said.facts["others_mean"] is None and len(figures.each_person_over_time(said).rules) == 1
+    names = [f"s{k}" for k in range(6)]
+    known = told.assign(others=("person", np.linspace(0.2, 0.4, 6))).assign_coords(person=names)
+    beside = each_person_over_time([known])
+    value, low, high = beside.facts["others_mean"]
+    assert value == pytest.approx(0.3) and 0.2 < low < value < high < 0.4
+    assert "other people predict a person with r = .30" in beside.sentence
+    rule = figures.each_person_over_time(beside).rules[1]
+    assert (rule.value, rule.label) == (value, "other people 0.30")
     two = each_person_over_time([told, course(seed=1, model="other")])
     assert figures.each_person_over_time(two).facet == "model"
+
+
+def test_what_other_people_predict_goes_with_the_curve_over_lags(scored):
+    others = lags._others(scored)
+    assert set(others.index) == set(scored.dataset["subject"].values.astype(str))
+    np.testing.assert_allclose(others, 0.1)
+    alone = dataclasses.replace(
+        scored, ceiling=dataclasses.replace(scored.ceiling, lower_bound=None)
+    )
+    assert lags._others(alone) is None
 
 
 def test_averages_and_one_person_have_no_dots(scored):
@@ -163,6 +193,38 @@ def test_the_way_back_needs_people():
         reverse(["zoo-causal-200k"], brains(people=1))
     averaged = recording("simulated").stimuli
     assert len(averaged) and each_person([]) is None
+
+
+def test_samples_of_a_story_follow_the_words_as_in_a_score():
+    """The rows of a story are moments: the model reads its words, and its units stand where the signal follows them."""
+    from analysis.answers.similarity import layers_of
+
+    story, protocol = recording("simulated-story"), Protocol()
+    (*_, last), numbers = layers_of("zoo-causal-200k", story, protocol)
+    read = extract(load("zoo-causal-200k"), story.reading(), protocol, numbers)
+    np.testing.assert_array_equal(last, followed(read.layer(numbers[-1]), story, protocol))
+    assert last.shape == (story.n_stimuli, read.layer(numbers[-1]).shape[1] * len(protocol.delays))
+    two = dataclasses.replace(story, responses=story.responses[:, :12])  # of two people
+    said = reverse(["zoo-causal-400k"], two)
+    assert "Features follow the signal (hrf = fir at 1, 2, 3, 4)" in said.caption
+    mean = said.facts["summary"].groupby("direction")["r"].max()
+    assert (
+        mean[FORWARD] > 0.3 and mean[BACK] > 0.1
+    )  # .42 and .18; next to nothing where features come without delay
+
+
+def test_people_of_different_lists_are_taken_by_what_they_met():
+    """Each met a third of the stimuli, the first and the last person the same third."""
+    made = brains()
+    values, list_of = made.responses.values.copy(), np.arange(made.n_stimuli) % 3
+    for person in range(4):
+        values[np.ix_(list_of != person % 3, np.arange(5) + 5 * person)] = np.nan
+    lists = dataclasses.replace(made, responses=made.responses.copy(data=values))
+    said = reverse(["zoo-causal-200k"], lists)
+    frame = said.frame
+    assert set(frame.loc[frame["direction"] == BACK, "person"]) == {"p0", "p1", "p2", "p3"}
+    assert set(frame.loc[frame["direction"] == BETWEEN, "person"]) == {"p0", "p3"}
+    assert "not from all people at once" in said.sentence and "not defined" not in said.sentence
 
 
 def test_persons_with_holes_are_taken_where_they_are():

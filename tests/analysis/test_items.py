@@ -118,6 +118,9 @@ def test_a_planted_advantage_on_long_sentences_is_found_there_and_nowhere_else(p
     slices = answer.facts["slices"].set_index(["slice", "level"])["difference"]
     assert abs(slices["length"].iloc[0]) < 0.1 < slices["length"].iloc[-1]
     assert "gains on the longest quarter" in answer.sentence
+    most = answer.frame.iloc[answer.frame["difference"].abs().argmax()]
+    assert f"They differ most on {most['item']} (\u201c" in answer.sentence
+    assert f"for {most['model']}." in answer.sentence
     assert "not shown to change with word frequency and position in the text" in answer.sentence
     assert set(answer.facts["sliced"]) == {"length", "frequency", "position", "topic"}
     again = item_values(models[0], made, QUICK)  # from the store

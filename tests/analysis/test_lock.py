@@ -2,20 +2,32 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
+import shutil
+from dataclasses import replace
 
+import pandas as pd
 import pytest
 from click.testing import CliRunner
 
 from analysis import preset, score
 from analysis.answers.difference import record_of
+from analysis.answers.occlusion import occlusion_curve
+from analysis.answers.outcomes import brain, gain
+from analysis.answers.persons import persons_of
 from analysis.answers.similarity import layers_of
 from analysis.answers.trust.panels import Asked, panel
+from analysis.features.activations import extract
+from analysis.models import load
 from analysis.paper.capsule import write_capsule
 from analysis.paper.code import python_code
+from analysis.progress import Report
+from analysis.protocol import Protocol
+from analysis.reading.run import read
 from analysis.scoring.capsules import read_capsule
 from analysis.scoring.decoding import decode
-from analysis.scoring.lock import lock, reveal
+from analysis.scoring.lock import lock, require_open, reveal
 from analysis.scoring.per_stimulus import item_values
 from analysis.scoring.results import bring, export, results
 from analysis.store.promises import Locked, promises
@@ -25,6 +37,7 @@ from analysis.sweep.plan import Plan
 from analysis.sweep.runners import run
 from dashboards import Compare, Layers, Trust
 from dashboards.command.cli import main
+from dashboards.page.page import Workbench
 from data.catalog.catalog import recording
 from data.errors import BrainLensError
 
@@ -117,6 +130,116 @@ def test_the_same_number_is_refused_whatever_stands_beside_it(what):
         score("zoo-glove-64d", "simulated", QUICK.but(**NEIGHBOURS[what]))
 
 
+ALIASES = {
+    "the context by its column": {"context": "passage"},
+    "the group by its column": {"group": "topic"},
+    "a window wider than a passage": {"window": 4096},
+    "how one alpha is chosen": {"criterion": "kfold", "shared_alpha": True, "inner_folds": 3},
+    "a choice of least squares": {"rcond": 1e-6},
+    "experiments that are not there": {"by_experiment": False},
+    "the best layer of the same profile": {"layer": "max"},
+    "the last layer of the same profile": {"layer": "last"},
+    "the median over the same targets": {"targets": "median", "people": "median", "order": "folds-first"},
+    "the same layers in half precision": {"dtype": "bfloat16"},
+    "the same layers but the last": {"last_layer": "normed"},
+    "words for surprisal": {"word_boundary": False},
+    "another name": {"name": "mine"},
+}  # fmt: skip
+OF_STATIC = {
+    "no context": {"context": "none"},
+    "the mean over words": {"pooling": "mean"},
+    "another start": {"start": "tokenizer"},
+    "all components": {"dimensions": "pca:64"},
+    "another look ahead": {"attention": "whole"},
+}
+
+
+def test_the_same_number_is_refused_under_other_names_of_its_choices(clean_home):
+    """Nothing is computed: what a cell is by content is known before; what does make a difference stays open."""
+    store, models = Store(), ("zoo-glove-64d", "zoo-causal-200k")
+    lock("small ones suffice", models, ["simulated"], QUICK)
+    measured = recording("simulated")
+    for model in models:
+        own = OF_STATIC if model == models[0] else {}
+        for what, changed in (ALIASES | own).items():
+            with pytest.raises(Locked):
+                require_open(load(model), measured, QUICK.but(**changed), store)
+                pytest.fail(f"{model}: {what}")
+    with pytest.raises(Locked):
+        require_open(load("zoo-causal-200k@at:block:1"), measured, QUICK, store)
+    other = (
+        {"pooling": "mean"},
+        {"context": "none"},
+        {"start": "tokenizer"},
+        {"alphas": (10.0,)},
+        {"folds": 4},
+        {"seed": 9},
+    )
+    for changed in other:
+        require_open(load("zoo-causal-200k"), measured, QUICK.but(**changed), store)
+    require_open(load("zoo-causal-200k@untrained"), measured, QUICK, store)
+    for slight in ("mask:0.01:word:0", "noise:all:0.000001", "lesion:language:0.01@mask:0.5"):
+        with pytest.raises(Locked):
+            require_open(load(f"zoo-causal-200k@{slight}"), measured, QUICK, store)
+    for changed in ("mask:10:word:0", "noise:all:0.1", "lesion:language:1@mask:0.5"):
+        require_open(load(f"zoo-causal-200k@{changed}"), measured, QUICK, store)
+
+
+def test_the_same_values_under_other_names_are_refused(clean_home, tmp_path):
+    """A recording with other names of people, targets, columns and roles; activations at hand; another folder for the store."""
+    lock("words are enough", ["zoo-glove-64d"], ["simulated"], QUICK)
+    measured = recording("simulated")
+    targets = [f"x{i}" for i in range(measured.n_targets)]
+    people = [f"q{one}" for one in measured.subjects]
+    named = measured.responses.assign_coords(target=targets, subject=("target", people))
+    renamed = replace(measured, id="mine", responses=named)
+    table = measured.stimuli.assign(more=1)
+    read = extract(load("zoo-glove-64d"), measured, QUICK)
+    for ask in (
+        lambda: score("zoo-glove-64d", renamed, QUICK),
+        lambda: score("zoo-glove-64d", replace(measured, id="wider", stimuli=table), QUICK),
+        lambda: score(read, "simulated", QUICK),
+        lambda: score(*CELL, store=Store(tmp_path / "elsewhere")),
+    ):
+        with pytest.raises(Locked):
+            ask()
+    changed = measured.responses.copy()
+    changed[0, 0] += 1.0
+    assert score("zoo-glove-64d", replace(measured, responses=changed), QUICK).complete
+
+
+def test_a_row_that_does_not_tell_its_protocol_is_kept_and_not_shown(locked, tmp_path):
+    """An export whose columns were cut or renamed before it is brought back."""
+    made, before, path = locked
+    whole = pd.read_csv(path)
+    cut = {
+        "bare": whole[["model", "recording", "r"]],
+        "renamed": whole.assign(model="mine", data_key="", protocol_key=""),
+        "blank": whole.assign(provenance="", protocol_key=""),
+    }
+    for name, frame in cut.items():
+        frame.to_csv(tmp_path / f"{name}.csv", index=False)
+        assert bring(tmp_path / f"{name}.csv").empty, name
+        with pytest.raises(Locked):
+            record_of(frame.iloc[0].to_dict())
+    assert results().empty
+    reveal(made.hash)
+    assert len(results()) == 4 and (results()["r"].round(9) == round(before.value, 9)).all()
+
+
+def test_results_that_were_stored_under_another_name_of_the_cell_go_with_it(clean_home, tmp_path):
+    """Seen under the context's own column and as the maximum; then locked under the recording's default."""
+    for changed in ({"context": "passage"}, {"layer": "max"}):
+        score("zoo-glove-64d", "simulated", QUICK.but(**changed))
+    path = export(results(), tmp_path / "before.parquet")
+    lock("words are enough", ["zoo-glove-64d"], ["simulated"], QUICK)
+    assert results().empty and bring(path).empty and results().empty
+    keys = [one.stem for one in (Store().root / "scores").glob("*.npz")]
+    for key in keys:
+        with contextlib.suppress(Locked):
+            assert not _told(Store().load_score(key)), key
+
+
 def test_what_was_stored_beside_it_before_is_not_listed(clean_home):
     """The same r under other draws, stored and exported before the prediction was locked."""
     other = QUICK.but(bootstrap=60)
@@ -128,6 +251,109 @@ def test_what_was_stored_beside_it_before_is_not_listed(clean_home):
     assert results().empty
     seen = promises(Store().root)[0].seen
     assert len(seen) == 1 and f"{before.value:.3f}" not in str(seen)
+
+
+def test_the_whole_store_key_by_key_tells_no_locked_number(clean_home, tmp_path):
+    """All that was computed from a cell before it was locked: other draws, panels, masks, capsules, another name."""
+    model, numbers = "zoo-glove-64d", {}
+    before = score(*CELL)
+    score(model, "simulated", QUICK.but(bootstrap=60))
+    brain(load(model), "simulated", QUICK)
+    item_values(*CELL)
+    for name in ("matrix", "omega"):
+        panel(name, Asked((model,), "simulated", QUICK, copies=0))
+    zipped = write_capsule(tmp_path / "c.zip", before, recording("simulated"), predictions=False)
+    store = Store()
+    keys = [path.stem for path in (store.root / "scores").glob("*.npz")]
+    of_the_cell = [key for key in keys if _told(store.load_score(key))]
+    assert len(of_the_cell) >= 9  # fits, results, joint fits, items, outcome, matrices
+    old = next(key for key in keys if key.endswith("-result"))
+    aged = store.load_score(old).assign_attrs(result="{}")  # as an older version kept it
+    store.save_score("aged", aged)
+    lock("words are enough", [model], ["simulated"], QUICK)
+    assert store.load_score("aged") is None
+    for key in keys:
+        try:
+            numbers[key] = store.load_score(key)
+        except Locked:
+            numbers[key] = None
+    assert not [key for key, found in numbers.items() if _told(found)]
+    assert set(store.scores()["key"]).isdisjoint(of_the_cell)
+    copied = tmp_path / "another-name"
+    shutil.copytree(load(model).file.path, copied)
+    for ask in (
+        lambda: occlusion_curve(model, "simulated", QUICK, levels=(0, 50)),
+        lambda: read_capsule(zipped),
+        lambda: score(str(copied), "simulated", QUICK),
+    ):
+        with pytest.raises(Locked):
+            ask()
+    taken = bring(zipped)
+    assert taken.empty and taken.attrs["locked"] == 1 and results().empty
+    said = CliRunner().invoke(main, ["results", "import", str(zipped)])
+    assert "1 more are locked" in said.output and f"{before.value:.3f}"[1:] not in said.output
+    reveal(promises(store.root)[0].hash)
+    assert len(results()) == 4 and read_capsule(zipped).result["r"] == pytest.approx(before.value)
+    assert store.load_score("aged") is not None
+
+
+def _told(found) -> bool:
+    """Whether a stored dataset holds numbers of a model."""
+    if found is None:
+        return False
+    return bool({"inner", "joint", "nested", "people"} & {*found} or found.attrs.get("model"))
+
+
+def test_reading_times_of_a_locked_cell_are_refused(clean_home):
+    lock("surprisal is enough", ["zoo-causal-1m"], ["simulated-reading"], Protocol())
+    with pytest.raises(Locked):
+        read("zoo-causal-1m", "simulated-reading")
+    with pytest.raises(Locked):
+        persons_of({"mine": "zoo-causal-1m"}, "simulated-reading")
+    with pytest.raises(Locked):
+        gain(load("zoo-causal-1m"), "simulated-reading")
+    on = ["zoo-causal-1m", "--on", "simulated-reading"]
+    for command in (
+        ["reading", *on],
+        ["reading", *on, "--form", "mixed"],
+        ["people", "persons", *on],
+    ):
+        told = CliRunner().invoke(main, command)
+        assert told.exit_code == 1 and "locked by the prediction" in told.output, command
+
+
+def test_a_score_that_is_locked_while_it_runs_is_not_given(clean_home):
+    """Locked from elsewhere between the first layer and the last."""
+
+    class Meddling(Report):
+        def partial(self, result) -> None:
+            if not promises(Store().root):
+                lock("words are enough", [CELL[0]], [CELL[1]], QUICK)
+
+    with pytest.raises(Locked):
+        score(*CELL, report=Meddling())
+    assert results().empty
+
+
+def test_a_page_that_nobody_touches_forgets_what_is_locked_meanwhile(clean_home):
+    """A page in a browser looks every two seconds; a lens in a notebook, whenever something is taken from it."""
+    bench = Workbench("?lens=layers")
+    bench.selection.protocol = QUICK
+    bench.selection.param.update(models=[CELL[0]], recording=CELL[1])
+    shown, behind = bench.lens, bench._made("untrained")
+    shown.run(wait=True)
+    alone = Layers(models=[CELL[0]], recording=CELL[1], protocol=QUICK)
+    alone.run(wait=True)
+    assert shown.shown.there and alone.holoviews() and alone.recipe()["scores"]
+    name = lock("words are enough", [CELL[0]], [CELL[1]], QUICK).hash
+    bench._keep_promises()
+    assert not shown.shown.there and behind._promised == shown._promised != ""
+    assert not alone.holoviews() and not alone.recipe()["scores"]
+    reveal(name)
+    bench._keep_promises()
+    shown.wait(60)
+    assert shown.shown.there
+    bench.close()
 
 
 def test_faces_that_keep_or_travel_refuse_too(clean_home, tmp_path):
@@ -142,8 +368,16 @@ def test_faces_that_keep_or_travel_refuse_too(clean_home, tmp_path):
     running = Trust(**doubts, doubts=["optimism"])
     running.run(wait=True)
     assert running.page() and kept in running.shown.pictures[0].table.to_string()
+    board = Compare()
+    board.run(wait=True)
+    assert kept in board.shown.pictures[0].table.to_string()
     name = lock("words are enough", ["zoo-glove-64d"], ["simulated"], QUICK).hash[:12]
-    lens.refresh()  # the page that runs since before
+    board.refresh()  # the pages that run since before
+    board.wait(60)
+    assert kept not in str([one.table.to_string() for one in board.shown.pictures])
+    with pytest.raises(BrainLensError, match="no result to export"):
+        board.results_file(".csv")
+    lens.refresh()
     lens.wait(60)
     assert not lens.shown.there and not lens.recipe()["scores"]
     running.refresh()

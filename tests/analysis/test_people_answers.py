@@ -1,13 +1,23 @@
 """Answers about people and items: planted truths, published data, and what cannot be said."""
 
+from dataclasses import replace
+
 import numpy as np
 import pandas as pd
 import pytest
 
 from analysis.answers.choices import forced_choices
 from analysis.answers.garden_paths import _item_effects, garden_paths
-from analysis.answers.n400 import n400_by_laboratory, published_curves, published_range
+from analysis.answers.n400 import (
+    effect_curves,
+    n400_by_laboratory,
+    published_curves,
+    published_range,
+)
+from analysis.answers.persons import alone, held_together, persons_of
 from analysis.answers.predictability import predictability
+from analysis.ceiling.persons import persons, wide
+from analysis.reading.by_trial import trial_table
 from data.errors import BrainLensError
 
 
@@ -35,9 +45,15 @@ def test_choices_by_hand():
     )
     # a, b, c see two of three others choose the second; d sees three of three
     assert found["other people"] == pytest.approx(0.75)
+    assert found["one other person"] == pytest.approx(0.5)  # 2/3 for a, b and c, 0 for d
     assert said.facts["by_person"].loc["d", "right"] == 0 and said.sentence.startswith(
         "right agrees with people most, in 75.0 %"
     )
+
+
+def test_models_that_agree_alike_are_all_named():
+    said = forced_choices(table_of_choices().assign(also=1.0))
+    assert said.sentence.startswith("right and also agree with people most, alike, in 75.0 %")
 
 
 def test_the_slope_over_items_is_found_with_people_and_items_resampled():
@@ -60,9 +76,56 @@ def test_the_slope_over_items_is_found_with_people_and_items_resampled():
     assert np.argmin(high - low) not in (0, len(bits) - 1)
 
 
+def test_sentences_are_held_out_where_each_person_read_one_story():
+    trials = trial_table("simulated-reading", filter="none")
+    stories = sorted(trials.table["story"].unique())[:2]
+    mine = trials.table["person"].astype("category").cat.codes % len(stories)
+    one = replace(trials, table=trials.table[trials.table["story"] == np.array(stories)[mine]])
+    responses = wide(one.table, "rt", item="stimulus")
+    groups, what = held_together(one, responses.index)
+    assert what == "sentence" and groups.notna().all() and "met one story only" in alone(one, what)
+    story = one.table.drop_duplicates("stimulus").set_index("stimulus")["story"]
+    assert (story.reindex(groups.index).groupby(groups).nunique() == 1).all()
+    assert groups.nunique() > 10
+    found = persons(
+        responses,
+        {"length": one.table.drop_duplicates("stimulus").set_index("stimulus")["length"]},
+        groups,
+    )
+    assert found["r"].notna().all()
+    whole, what = held_together(trials, responses.index)
+    assert what == "story" == trials.together and alone(trials, what) == "" and whole.nunique() == 2
+
+
+@pytest.mark.realdata
+def test_readers_of_one_maze_story_each_are_predicted(mirror):
+    words = pd.Series(trial_table("naturalstories-maze", filter="none").table.drop_duplicates("stimulus")
+                      .set_index("stimulus")["length"])  # fmt: skip
+    said = persons_of({"length": words}, "naturalstories-maze")
+    mean = said.facts["summary"].set_index("predictor")["r"]
+    assert len(said.facts["profiles"]) == 63 and 0.4 < mean["other people"] < 0.46
+    assert "met one story only" in said.caption
+
+
 def test_what_is_not_there_is_refused():
     with pytest.raises(BrainLensError, match="no region '3'"):
         garden_paths({"m": "x"}, region="3")
+
+
+@pytest.mark.realdata
+def test_garden_paths_never_say_how_much_of_an_effect_surprisal_predicts(mirror):
+    from data.catalog.catalog import recording
+
+    length = recording("sap2024-agreement").stimuli["length"].astype(float)
+    said = garden_paths({"length": length})
+    slopes = said.facts["slopes"].set_index("construction")
+    assert set(said.frame["construction"]) == {"NPZ", "AGREE"} and (slopes["n_items"] == 18).all()
+    npz = slopes.loc["NPZ"]
+    assert npz["low"] < npz["slope"] < npz["high"] and npz["rt"] == pytest.approx(336, abs=1)
+    assert "nothing is said on how much of an effect surprisal predicts" in said.caption
+    assert said.sentence.startswith("Do items with a larger difference in surprisal slow people")
+    assert not any(word in said.sentence for word in ("%", "predict", "explain", "nan"))
+    assert "AGREE: no slope over items by length" in said.sentence  # lengths do not differ
 
 
 @pytest.mark.realdata
@@ -77,6 +140,9 @@ def test_golden_agreement_of_the_published_choices(mirror):
     )
     assert found.loc["roberta_has_a_mouth", "agreement"] == pytest.approx(0.609848, abs=1e-6)
     assert found.loc["other people", "agreement"] == pytest.approx(0.878535, abs=1e-6)
+    by = table.pivot(index="person", columns="pair", values="chose_second").to_numpy(float)
+    same = [(by[i] == by[j]).mean() for i in range(len(by)) for j in range(i)]
+    assert found.loc["one other person", "agreement"] == pytest.approx(np.mean(same))
     assert (found["n"] == 3960).all() and (found["n_people"] == 30).all()
 
 
@@ -97,6 +163,7 @@ def test_n400_and_cloze_in_every_laboratory(mirror):
         said.facts["item_r"]["cloze"] == pytest.approx(0.50, abs=0.005)
         and said.facts["cloze_beside"]["length"]["p"] < 1e-6
     )
+    assert "over all 26,176 rows of the file r(cloze, N400) = 0.084" in said.caption
 
 
 @pytest.mark.realdata
@@ -150,5 +217,12 @@ def test_published_curves_come_out_of_published_fits(mirror, measure):
     assert (frame["difference"].abs() < 2 * frame["se"]).all() and len(frame) == 300
     for _, own in frame.groupby("rnntype"):
         assert np.corrcoef(own["ours"], own["published"])[0, 1] > 0.995
+    said = effect_curves(measure)
+    assert (
+        said.facts["agreement"]["largest_difference_se"].max() < 2
+        and len(said.facts["fits"]) == 162
+    )
+    what = {"EEG": "Effect on the N400", "ET": "Effect on the first-pass time"}[measure]
+    assert said.sentence.startswith(what) and "LSTM r = " in said.sentence
     with pytest.raises(BrainLensError, match="measure"):
         published_curves("SPR")

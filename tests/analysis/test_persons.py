@@ -118,3 +118,29 @@ def test_the_card_tells_the_halves_that_are_measured(mirror, name, item):
     measured = (people.r, people.reliability, items.r, items.reliability)
     numbers = [float(one) for one in re.findall(r"1\.00|\.\d\d", told)]
     assert numbers == pytest.approx(measured, abs=0.03)
+
+
+@pytest.mark.realdata
+def test_the_cards_of_choices_and_of_a_story_tell_them_too(mirror):
+    from analysis.answers.word_times import word_times
+    from data.catalog.catalog import recording
+    from data.catalog.entries import all_entries
+    from data.readers.trials import choices
+
+    ratings = wide(choices(), "rating", item="pair")
+    people, pairs = halves(ratings), halves(ratings, "items")
+    measured = (people.r, people.reliability, pairs.r, pairs.reliability)
+    assert measured == pytest.approx((0.97, 0.98, 0.16, 0.27), abs=0.006)
+    told = " ".join(all_entries()["contstim2022"].traps)
+    assert "r = .97 (stepped up .98)" in told and ".16 (.27)" in told and "doctor: " in told
+    story = recording("alice2016")
+    values, regions = story.responses.values, story.responses["region"].values
+    found = {one: halves(values[:, regions == one], splits=40) for one in np.unique(regions)}
+    least, most = (pick(found, key=lambda one: found[one].r) for pick in (min, max))
+    assert (least, most) == ("LIFG", "LPTL")
+    assert [found[one].r for one in (least, most)] == pytest.approx([0.37, 0.69], abs=0.02)
+    told = " ".join(all_entries()["alice2016"].traps)
+    assert ".37 (LIFG) to .69 (LPTL)" in told
+    said = word_times(story)
+    assert said.facts["verdict"] == "right" and said.facts["peak"] == 0
+    assert said.frame["r"].max() == pytest.approx(0.47, abs=0.005) and "r = .47 at 0 s" in told

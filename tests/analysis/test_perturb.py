@@ -151,6 +151,12 @@ def test_the_divergence_is_by_hand_and_grows_with_noise():
         next_piece_kl(whole, load("zoo-masked-1m@words:scrambled:0"), TEXT)
 
 
+def test_without_a_text_there_is_no_divergence():
+    name, quick = "zoo-causal-200k", SHORT.but(seeds=1)
+    found = outcome(f"{name}@noise:all:0.4:0", "simulated", quick, text="", whole=name)
+    assert np.isnan(found.kl) and np.isnan(found.bits_per_byte) and np.isfinite(found.r)
+
+
 def test_reading_times_count_as_in_the_lens_reading():
     from analysis.reading.run import read
 

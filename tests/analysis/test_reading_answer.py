@@ -101,12 +101,26 @@ def test_other_models_of_the_times(store, form, link):
     assert row["low"] > 0 and form in row["rule"] and link in row["rule"]
 
 
+def test_versions_of_an_item_are_held_out_together(store):
+    one = recording("simulated-reading")
+    pair = one.stimuli["story"].map(
+        {s: f"i{k // 2}" for k, s in enumerate(one.stimuli["story"].unique())}
+    )
+    paired = replace(one, stimuli=one.stimuli.assign(pair=pair), group="pair")
+    row, alone = (read(MODEL, each, store=store).rows.iloc[0] for each in (paired, one))
+    assert (row["n_texts"], alone["n_texts"]) == (3, 5) and "(3)" in row["rule"]
+    assert row["n_words"] == alone["n_words"] and row["delta_ll"] != alone["delta_ll"]
+
+
 def test_shuffled_times_give_nothing(store):
     one = recording("simulated-reading")
     order = np.random.default_rng(0).permutation(one.n_stimuli)
     shuffled = replace(one, responses=one.responses.copy(data=one.responses.values[order]))
-    row = read(MODEL, shuffled, store=store).rows.iloc[0]
+    found = read(MODEL, shuffled, store=store)
+    row = found.rows.iloc[0]
     assert row["low"] < 0 and row["verdict"] == "undecided" and abs(row["delta_ll"]) < 0.01
+    said = answer([found]).sentence  # k columns cost k / 2n: below 0 is no harm
+    assert "adds no gain that is shown" in said and "worse" not in said
 
 
 # ---- answers -----------------------------------------------------------------------------------------------------------
@@ -202,6 +216,20 @@ def test_models_are_compared_over_the_words_that_all_of_them_know(found):
         "none is known to all models" in apart.caption
         and apart.frame["delta_ll"].iloc[0] == found.rows["delta_ll"].iloc[0]
     )
+
+
+def test_fewer_trials_have_an_interval_over_people_and_texts(store):
+    """The models share the words that both know: the interval is that of the same trials held out alone, not over texts only."""
+    from analysis.reading.crossed import crossed_mean
+
+    one = read(MODEL, "simulated-reading", form="mixed", store=store)
+    (each,) = one.each.values()
+    some = each[each.index % 3 > 0]
+    other = replace(one, model="other", rows=one.rows.assign(model="other"), each={"people": some})
+    row = answer([one, other]).frame.set_index("model").loc[MODEL]
+    mean = crossed_mean(some["gain"], some["person"], some["story"])
+    assert (row["low"], row["high"]) == pytest.approx((mean.low, mean.high))
+    assert row["n_words"] == len(some) and row["delta_ll"] == pytest.approx(some["gain"].mean())
 
 
 def test_a_mixed_model_has_the_verdict_of_its_own_recording(found):

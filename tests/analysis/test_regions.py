@@ -87,6 +87,33 @@ def test_a_map_is_committed_once_and_refused_on_its_own_data(told, tmp_path, mon
         layer_map(scored, recording, "region", "../x")
 
 
+def test_a_map_is_named_as_a_choice_of_layers(told, tmp_path, monkeypatch):
+    monkeypatch.setenv("BRAINLENS_HOME", str(tmp_path))
+    recording, scored = told
+    here = layer_map(scored, recording, "region", "wrong-way")
+    commit(replace(here, responses="others", regions={"A": 2, "B": 1}))
+    answer = regions([scored], recording=recording, layer="map:wrong-way")
+    assert dict(zip(answer.frame["region"], answer.frame["layer"])) == {"A": 2, "B": 1}
+    own = regions([scored], recording=recording).frame
+    assert (answer.frame["r"].to_numpy() < own["r"].to_numpy() - 0.1).all()  # planted the other way
+    r = scored.dataset.r.transpose("layer", "fold", "target").values
+    mine = scored.dataset.region.values == "A"
+    subjects = scored.dataset.subject.values[mine]
+    folds = r[scored.layers.index(2)][:, mine]
+    people = [folds[:, subjects == one].mean() for one in dict.fromkeys(subjects)]
+    assert answer.frame["r"][0] == pytest.approx(np.mean(people))
+    commit(replace(here, name="half", responses="others", regions={"A": 1}))
+    half = regions([scored], recording=recording, layer="map:half")
+    assert half.frame["r"].notna().tolist() == [True, False]
+    assert "not in the map, so without a score: B" in half.caption
+    with pytest.raises(BrainLensError, match="map:wrong-way"):
+        regions([scored], recording=recording, layer="max")
+    with pytest.raises(BrainLensError, match="recording, which is not given"):
+        regions([scored], layer="map:wrong-way")
+    with pytest.raises(BrainLensError, match="regions MODEL --on RECORDING --set layer=map:x"):
+        scored.protocol.but(layer="map:x")
+
+
 def test_a_map_of_other_people_and_stimuli_needs_no_label(told):
     recording, scored = told
     foreign = LayerMap(

@@ -20,6 +20,7 @@ from analysis.mapping.splits import make_folds
 from analysis.models import load
 from analysis.progress import Cancelled, Report
 from analysis.protocol import preset
+from analysis.scoring.case import Case
 from analysis.scoring.verb import score
 from analysis.store.store import Store
 from data.catalog.catalog import recording as catalogue
@@ -334,3 +335,14 @@ def test_a_preview_is_the_score_of_some_targets_and_the_layers_do_not_depend_on_
         coarse.dataset.r.isel(layer=0).values[~np.isnan(first.values)],
         atol=1e-6,
     )
+
+
+def test_a_control_of_another_kind_of_recording_is_refused_before_a_model_reads():
+    with pytest.raises(
+        BrainLensError, match=r"no control word-length .* Choose the protocol epochs"
+    ):
+        Case.of("zoo-glove-64d", "simulated-ecog", "story")
+    with pytest.raises(BrainLensError, match=r"no control position .* Choose the protocol story"):
+        Case.of("zoo-glove-64d", "simulated-story", preset("story").but(controls=("position",)))
+    with pytest.raises(BrainLensError, match="Unknown control 'lenght'"):
+        Case.of("zoo-glove-64d", "simulated", preset("defended").but(controls=("lenght",)))

@@ -19,7 +19,7 @@ from analysis.tasks.formula import chance, parse
 from analysis.tasks.head import fit_head, measured
 from analysis.tasks.pairs import judge
 from analysis.tasks.probe import features_of, probe, sentence_features
-from analysis.tasks.syntaxgym import evaluate, placed, region_surprisals
+from analysis.tasks.syntaxgym import _interval, evaluate, placed, region_surprisals
 from data.errors import BrainLensError
 from data.readers.tasks import GLUE, glue, labelled_table, minimal_pairs
 from data.readers.texts import read_suite
@@ -296,6 +296,15 @@ def test_the_measures_are_those_of_scikit_learn():
     y, p = RNG.integers(0, 4, 80), RNG.integers(0, 4, 80)
     assert measured("macro-f1", y, p) == pytest.approx(f1_score(y, p, average="macro"))
     assert measured("matthews", y == 0, np.zeros(80)) == 0 == measured("pearson", y, np.ones(80))
+
+
+@pytest.mark.parametrize("n", [19, 23, 24, 28, 38, 40])
+def test_an_interval_of_none_or_all_ends_at_the_end(n):
+    low, high = _interval(np.zeros(n))
+    assert low == 0 and high == pytest.approx(3.8415 / (n + 3.8415), abs=1e-4)
+    assert _interval(np.ones(n)) == (pytest.approx(1 - high), 1.0)
+    low, high = _interval(np.r_[np.ones(3), np.zeros(n - 3)])
+    assert 0 < low < 3 / n < high < 1
 
 
 # ---- GLUE and tables of one's own -----------------------------------------------------------------------------------

@@ -30,7 +30,17 @@ def test_several_models_are_grouped_by_verdict():
     said = verdict_first(
         [tile("a", 0.2, 0.1, 0.3), tile("b", -0.2, -0.3, -0.1), tile("c", 0.2, 0.1, 0.3)], "r"
     )
-    assert said == "Against length and position alone on r: a and c better; b worse."
+    assert (
+        said == "Against length and position alone: a and c predict r better; b predicts r worse."
+    )
+    unclear = [tile(name, 0.1, -0.1, 0.3) for name in "de"]
+    said = verdict_first([tile("b", -0.2, -0.3, -0.1), *unclear], "r")
+    assert (
+        said
+        == "Against length and position alone: b predicts r worse; for d and e it cannot be told."
+    )
+    said = verdict_first(unclear, "r")
+    assert said == "Whether d and e predict r better than length and position alone cannot be told."
     assert verdict_first([], "r") == ""
 
 

@@ -26,6 +26,7 @@ class Made:
     chosen_layer: int = 1
     complete: bool = True
     cached: bool = True
+    measured: tuple = ()
     provenance: dict = field(
         default_factory=lambda: {
             "folds": "5 folds",

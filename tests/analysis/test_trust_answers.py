@@ -26,19 +26,18 @@ from analysis.answers.trust.shares import explained_by_controls
 from analysis.answers.trust.specifications import AXES, curve, specifications
 from analysis.answers.trust.waterfall import every_subset, published_story, shapley, waterfall
 from analysis.ceiling.kinds import Ceiling
-from analysis.mapping.banded import banded_ridge
-from analysis.mapping.splits import make_folds
 from analysis.progress import SILENT
 from analysis.scoring.beside import beyond, oasm_of, stored_oasm
 from analysis.scoring.comparisons import ceiling_of
-from analysis.scoring.folds import runs, side_by_side
+from analysis.scoring.folds import runs
 from analysis.scoring.predictions import held_out
 from analysis.scoring.significance import exchanges, summary_of_moved
 from analysis.scoring.summary import omega
+from analysis.statistics.measured import beside
 from analysis.store.store import Store
 from data.errors import BrainLensError
 from tests.analysis.conftest import build_score
-from tests.analysis.trust_cases import FAST, activations, recording, smooth
+from tests.analysis.trust_cases import FAST, activations, cells_frame, joint_fit, recording, smooth
 
 
 # ---- leak meter -----------------------------------------------------------------------------------------------------
@@ -88,38 +87,11 @@ def test_the_meter_needs_the_twin(tmp_path):
 
 
 # ---- Omega ----------------------------------------------------------------------------------------------------------
-def _joint(rng, share, people=("a", "b", "c", "d"), n=240, targets=4):
-    """A joint fit in which controls explain this share (or one for each person) of what the model predicts, out of sample."""
-    plain, own = rng.standard_normal((n, 3)), rng.standard_normal((n, 3))
-    unit = lambda x: x / x.std(axis=0)  # noqa: E731
-    count = targets * len(people)
-    share = np.repeat(np.broadcast_to(share, len(people)), targets)
-    signal = np.sqrt(share) * unit(plain @ rng.standard_normal((3, count)))
-    signal += np.sqrt(1 - share) * unit(own @ rng.standard_normal((3, count)))
-    y = signal + rng.standard_normal((n, count))
-    measured = recording(y, groups=24, people=np.repeat(people, targets))
-    parts = make_folds(measured, FAST.but(folds=6))
-    fit = banded_ridge(
-        {"model": np.hstack([plain, own]), "controls": plain},
-        y,
-        parts[0].folds,
-        parts[0].inner,
-        alphas=(1.0, 100.0),
-    )
-    block = {
-        "joint": fit.r2["model", "controls"],
-        "alone": fit.r2["model",],
-        "controls": fit.r2["controls",],
-        "dropped": np.zeros(6),
-    }
-    return side_by_side([block], parts, measured), measured.subjects
-
-
 @pytest.mark.parametrize("share", [0.2, 0.5, 0.8])
 def test_planted_shares_are_recovered_and_the_bar_adds_up(share):
     rng = np.random.default_rng(3)
-    fits = {f"m{i}": [_joint(rng, share)[0]] for i in range(3)}
-    subjects = _joint(rng, share)[1]
+    fits = {f"m{i}": [joint_fit(rng, share)[0]] for i in range(3)}
+    subjects = joint_fit(rng, share)[1]
     frame = explained_by_controls(fits, ("planted",), subjects, draws=200).frame
     whole = frame[frame["person"] == "all"]
     assert whole["omega"].mean() == pytest.approx(100 * share, abs=6)
@@ -134,7 +106,7 @@ def test_the_interval_of_omega_covers_what_the_procedure_finds_on_average(people
     rng, rows, names = np.random.default_rng(4), [], [f"p{i}" for i in range(people)]
     for _ in range(20):
         shares = np.clip(rng.normal(0.5, spread, people), 0.02, 0.98)
-        fit, subjects = _joint(rng, shares, names, n=144, targets=2)
+        fit, subjects = joint_fit(rng, shares, names, n=144, targets=2)
         rows.append(explained_by_controls({"m": [fit]}, ("c",), subjects, draws=200).frame.iloc[0])
     found = pd.DataFrame(rows)
     truth = found["omega"].mean()
@@ -232,6 +204,11 @@ def test_the_panel_finds_a_planted_ceiling_and_says_what_may_not_be_divided_by(t
         if (how := protocol.but(ceiling=kind))
     }
     answer = ceiling_court(scores, bounds)
+    assert beside("pools") in answer.caption and beside("share", "pools") in scores[0].warnings()
+    low = {"pools": _bound("pools", 0.35, np.full(18, 0.35))}  # there the interval was in order
+    assert beside("pools") not in ceiling_court(scores, low).caption
+    told = " ".join(replace(scores[0], ceiling=low["pools"]).warnings())
+    assert "disjoint pools comes out" not in told
     table = answer.facts["ceilings"].set_index("estimator")
     assert table.loc["pools", "ceiling"] == pytest.approx(planted, abs=0.06)
     assert table.loc["pools", "ceiling_low"] < planted < table.loc["pools", "ceiling_high"]
@@ -314,34 +291,21 @@ def test_cells_are_every_combination_and_the_leaky_ones_do_not_count():
             specifications(FAST, wrong)
 
 
-def _table(r, defensible=None, model="m") -> pd.DataFrame:
-    r = np.asarray(r, float)
-    return pd.DataFrame(
-        {
-            "model": model,
-            "cell": [f"c{i}" for i in range(len(r))],
-            "r": r,
-            "low": r - 0.05,
-            "high": r + 0.05,
-            "defensible": True if defensible is None else defensible,
-        }
-    )
-
-
 def test_only_defensible_cells_are_counted():
-    answer = curve(_table([0.5, 0.6, 0.1, -0.1], [False, False, True, True]))
+    answer = curve(cells_frame([0.5, 0.6, 0.1, -0.1], [False, False, True, True]))
     facts = answer.facts["models"]["m"]
     assert facts["share"] == 0.5 and facts["counted"] == 2 and facts["clear"] == 0.5
     assert list(answer.frame["place"]) == [1, 2, 3, 4]
     with pytest.raises(BrainLensError, match="can be defended"):
-        curve(_table([0.5], [False]))
+        curve(cells_frame([0.5], [False]))
 
 
 def test_kendalls_tau_says_whether_models_keep_their_places():
     a, b, c = [0.3, 0.3], [0.2, 0.2], [0.1, 0.1]
-    same = pd.concat([_table(v, model=m) for m, v in zip("abc", (a, b, c))], ignore_index=True)
+    same = pd.concat([cells_frame(v, model=m) for m, v in zip("abc", (a, b, c))], ignore_index=True)
     assert curve(same).facts["tau"] == pytest.approx(1)
-    turned = pd.concat([_table(v, model=m) for m, v in zip("abc", ([0.3, 0.1], b, [0.1, 0.3]))], ignore_index=True)  # fmt: skip
+    moved = zip("abc", ([0.3, 0.1], b, [0.1, 0.3]))
+    turned = pd.concat([cells_frame(v, model=m) for m, v in moved], ignore_index=True)
     assert curve(turned).facts["tau"] == pytest.approx(-1)
 
 
@@ -350,7 +314,7 @@ def test_exchanged_responses_follow_the_null_and_not_fifty_per_cent():
     rng, p, shares = np.random.default_rng(8), [], []
     for _ in range(200):
         shared = 0.05 + rng.normal(0, 0.1, (100, 1)) + rng.normal(0, 0.01, (100, 6))
-        facts = curve(_table(shared[0]), shared[1:]).facts["models"]["m"]
+        facts = curve(cells_frame(shared[0]), shared[1:]).facts["models"]["m"]
         p.append(facts["p_median"])
         shares.append(facts["null_share"])
     assert 0.02 <= np.mean(np.array(p) <= 0.05) <= 0.085
@@ -369,7 +333,7 @@ def test_one_exchange_serves_all_cells_and_true_responses_stand_out():
     for cell in cells:
         r.append(summary_of_moved([x], measured, cell.protocol, own)[0])
     assert ready.n_layers == 1 and null.shape == (19, 4)
-    facts = curve(_table(r), null, rule=moved.rule).facts["models"]["m"]
+    facts = curve(cells_frame(r), null, rule=moved.rule).facts["models"]["m"]
     assert facts["share"] == 1 and facts["p_median"] == pytest.approx(1 / 20)
     assert facts["null_share"] < 1
 
@@ -384,7 +348,7 @@ def test_permuted_responses_give_the_share_of_the_null():
         moved = exchanges(measured, FAST, 19)
         rows = np.vstack([np.arange(48)[None], moved.rows])
         r = np.stack([summary_of_moved([x], measured, c.protocol, rows) for c in cells], 1)
-        facts = curve(_table(r[0]), r[1:], rule=moved.rule).facts["models"]["m"]
+        facts = curve(cells_frame(r[0]), r[1:], rule=moved.rule).facts["models"]["m"]
         p.append(facts["p_median"])
         own.append(facts["share"])
         null_share.append(facts["null_share"])

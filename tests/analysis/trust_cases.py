@@ -9,8 +9,11 @@ import pandas as pd
 import xarray as xr
 
 from analysis.features.activations import Activations
+from analysis.mapping.banded import banded_ridge
+from analysis.mapping.splits import make_folds
 from analysis.models.base import Card
 from analysis.protocol import Protocol
+from analysis.scoring.folds import side_by_side
 from data.recording import Recording
 
 FAST = Protocol(
@@ -93,3 +96,45 @@ def smooth(rng, groups, length, columns, rho) -> np.ndarray:
     for t in range(1, length):
         noise[:, t] = rho * noise[:, t - 1] + np.sqrt(1 - rho**2) * noise[:, t]
     return noise.reshape(groups * length, columns)
+
+
+def joint_fit(rng, share, people=("a", "b", "c", "d"), n=240, targets=4):
+    """A joint fit in which controls explain this share (or one for each person) of what the model predicts, out of sample."""
+    plain, own = rng.standard_normal((n, 3)), rng.standard_normal((n, 3))
+    unit = lambda x: x / x.std(axis=0)  # noqa: E731
+    count = targets * len(people)
+    share = np.repeat(np.broadcast_to(share, len(people)), targets)
+    signal = np.sqrt(share) * unit(plain @ rng.standard_normal((3, count)))
+    signal += np.sqrt(1 - share) * unit(own @ rng.standard_normal((3, count)))
+    y = signal + rng.standard_normal((n, count))
+    measured = recording(y, groups=24, people=np.repeat(people, targets))
+    parts = make_folds(measured, FAST.but(folds=6))
+    fit = banded_ridge(
+        {"model": np.hstack([plain, own]), "controls": plain},
+        y,
+        parts[0].folds,
+        parts[0].inner,
+        alphas=(1.0, 100.0),
+    )
+    block = {
+        "joint": fit.r2["model", "controls"],
+        "alone": fit.r2["model",],
+        "controls": fit.r2["controls",],
+        "dropped": np.zeros(6),
+    }
+    return side_by_side([block], parts, measured), measured.subjects
+
+
+def cells_frame(r, defensible=None, model="m") -> pd.DataFrame:
+    """Cells of a specification curve with these r."""
+    r = np.asarray(r, float)
+    return pd.DataFrame(
+        {
+            "model": model,
+            "cell": [f"c{i}" for i in range(len(r))],
+            "r": r,
+            "low": r - 0.05,
+            "high": r + 0.05,
+            "defensible": True if defensible is None else defensible,
+        }
+    )

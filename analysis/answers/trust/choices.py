@@ -31,7 +31,7 @@ from analysis.progress import Report
 from analysis.protocol import Protocol, preset
 from analysis.scoring import folds, verb
 from analysis.scoring.beside import beyond
-from analysis.scoring.keys import score_key
+from analysis.scoring.keys import cell_numbers, score_key
 from analysis.scoring.lock import require_open
 from analysis.scoring.predictions import held_out
 from analysis.scoring.significance import exchanges, summary_of_moved
@@ -348,7 +348,8 @@ def _matrices(model: str, asked: Asked, recording: Recording, store, report: Rep
             attrs={"names": {over: list(map(str, table.index)) for over, table in found.items()}, "why": why,
                    "model": model, "recording": recording.id},
         )  # fmt: skip
-        store.save_score(key, kept)
+        numbers = cell_numbers(load(model), recording, plain(asked.protocol))
+        store.save_score(key, kept, numbers=numbers)
     return found, why
 
 

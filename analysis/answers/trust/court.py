@@ -10,6 +10,7 @@ import pandas as pd
 from analysis.answers.answer import Answer, decimal, interval, listed
 from analysis.scoring.nested import ratio_interval
 from analysis.scoring.summary import summarise
+from analysis.statistics.measured import HIGH_CEILING, beside
 from data.errors import BrainLensError
 
 __all__ = ["ceiling_court"]
@@ -66,7 +67,9 @@ def ceiling_court(scores: Iterable, bounds: Mapping[str, object]) -> Answer:
     caption = (
         "Each estimator with its 95 % interval. Only an estimate of the ceiling of what is scored is divided by: bounds and "
         "ceilings of other things stand beside it. Share: r / c, whose interval carries the ceiling's own. On the variance scale "
-        "(r / c)^2 = r2 / reliability; never r2 / reliability squared. " + _why_not(ceilings)
+        "(r / c)^2 = r2 / reliability; never r2 / reliability squared. "
+        + (f"{beside('pools')} " if _high(ceilings) else "")
+        + _why_not(ceilings)
     )
     return Answer(
         frame,
@@ -75,6 +78,11 @@ def ceiling_court(scores: Iterable, bounds: Mapping[str, object]) -> Answer:
         facts={"ceilings": ceilings, "flips": flips},
         axes={"x_title": "", "y_title": "Pearson r"},
     )
+
+
+def _high(ceilings) -> bool:
+    """Whether a ceiling from pools is so high that its interval did not keep its promise in simulations."""
+    return bool(((ceilings["estimator"] == "pools") & (ceilings["ceiling"] > HIGH_CEILING)).any())
 
 
 def _row(name: str, bound, score) -> dict:

@@ -11,6 +11,7 @@ import xarray as xr
 from analysis.answers.answer import Answer, decimal, listed
 from analysis.scoring.summary import ends, omega, per_target
 from analysis.statistics.bootstrap import DRAWS_SEED, recentred, widening
+from analysis.statistics.measured import omega_comes_out, omega_covers
 from data.errors import BrainLensError
 
 __all__ = ["explained_by_controls"]
@@ -77,7 +78,7 @@ def explained_by_controls(
         "banded ridge beside the model. Unique, shared and the controls' own part add up to the joint R2; below 0 is shown as it "
         "is. Omega: 100 (1 - (max(joint, model) - controls) / model), clipped to 0 and 100, of averaged parts. Interval: 95 %, "
         + (f"{people} people and folds drawn" if people > 1 else "folds drawn, widened for the training they share")
-        + f"; {_covers(people)}."
+        + f"; {omega_covers(people)}. There {omega_comes_out()}."
     )  # fmt: skip
     return Answer(
         frame,
@@ -86,16 +87,6 @@ def explained_by_controls(
         facts={"bars": bars, "controls": tuple(names)},
         axes={"x_title": "", "y_title": "Out-of-sample R2"},
     )
-
-
-def _covers(people: int) -> str:
-    """What the interval was measured to hold: simulated shares of 20, 50 and 80 %, 60 data sets each."""
-    held = "it held the procedure's mean in"
-    if people <= 1:
-        return f"{held} 95 to 100 % of simulated data sets"
-    if people < 6:
-        return f"{held} 98 to 100 % of simulated data sets with four people alike, 88 to 90 % where people differ"
-    return f"{held} 95 to 100 % of simulated data sets with eight people, alike or not"
 
 
 def _one(model: str, found: list[xr.Dataset], subjects, draws: int) -> pd.DataFrame:

@@ -93,7 +93,7 @@ def _leaks(said: Answer, model: str):
     below = [name for name in plain if name not in controls]
     if not doubt and below:
         doubt = f"it is not above {listed(name.partition(' beside ')[0] for name in below)}"
-    return finding + f" ({call})", doubt
+    return finding + f" (shuffled folds: {call})", doubt
 
 
 def _omega(said: Answer, model: str):
