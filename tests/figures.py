@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from itertools import combinations
+
 import numpy as np
 import pandas as pd
 
+from dashboards.figures import paper
 from dashboards.figures.spec import FigureSpec, Mark, Rule
 
 
@@ -133,6 +136,85 @@ def untrained_spec(**fields) -> FigureSpec:
     )
 
 
+def checkpoints_spec(trainings=("zoo-causal-400k", "pythia-70m"), **fields) -> FigureSpec:
+    """Checkpoints of trainings beside a finished model and an untrained copy."""
+    rows = [
+        {"model": f"{model}-step{step}", "depth": layer / 5, "r": 0.1 * i + 0.05 * place + 0.1 - 0.01 * (layer - 3) ** 2}
+        for i, model in enumerate(trainings)
+        for place, step in enumerate((0, 64, 512, 4000, 32000))
+        for layer in range(6)
+    ]  # fmt: skip
+    for model, r in (("zoo-causal-400k", 0.5), ("zoo-causal-400k@untrained:init:0", 0.04)):
+        rows += [{"model": model, "depth": layer / 5, "r": r} for layer in range(6)]
+    mark = Mark("line", pd.DataFrame(rows), "depth", "r", colour="model")
+    rules = (Rule("y", 0.0), Rule("y", 0.6, "ceiling .60"))
+    return FigureSpec("When does it emerge?", (mark,), "Depth", "Pearson r", rules, **fields)
+
+
+def steps_spec(steps=tuple(range(0, 143_001, 1000)), **fields) -> FigureSpec:
+    rows = [
+        {"trained": f"step {step:,}", "layer": layer, "r": 0.002 * place + 0.01 * layer}
+        for place, step in enumerate(steps)
+        for layer in range(5)
+    ]
+    mark = Mark("line", pd.DataFrame(rows), "layer", "r", colour="trained")
+    return FigureSpec("Layers", (mark,), "Layer", "Pearson r", whole_x=True, **fields)
+
+
+LONG = ("zoo-causal-200k", "random-64", "zoo-causal-200k@untrained:init:0", "zoo-causal-400k-step0")
+
+
+def people_spec(names=LONG, **fields) -> FigureSpec:
+    """Long names on a categorical axis, with a dot for each person."""
+    frame = pd.DataFrame(
+        [{"predictor": name, "r": 0.1 * i + 0.01 * j} for i, name in enumerate(names) for j in range(4)]
+    )  # fmt: skip
+    mark = Mark("points", frame, "predictor", "r", colour="predictor", muted=True)
+    return FigureSpec(
+        "People", (mark,), "", "Pearson r of a person, held out", (Rule("y", 0.0),), stamp="simulated data", **fields
+    )  # fmt: skip
+
+
+def families_spec(**fields) -> FigureSpec:
+    """Many short words below an axis, which have to be slanted."""
+    names = "all gpt ETM word2vec glove xlm xlm-r roberta ctrl xlnet lm_1b transfo-xl-wt103 bert t5 albert skip-thoughts"
+    return people_spec(tuple(names.split()), **fields)
+
+
+def targets_spec(**fields) -> FigureSpec:
+    """A panel for each of several models with long names."""
+    values = np.random.default_rng(0).normal(0.2, 0.1, 800)
+    frame = pd.DataFrame({"r": values, "model": np.repeat(LONG, 200)})
+    mark = Mark("histogram", frame, "r", "r", name="all targets")
+    said = {
+        "x_title": "Pearson r of a target, held out",
+        "y_title": "Targets",
+        "stamp": "simulated data",
+    }
+    return FigureSpec("Targets", (mark,), facet="model", **(said | fields))
+
+
+def course_spec(**fields) -> FigureSpec:
+    """A legend that is as wide as the figure, under a stamp; networks in the order in which they were tried."""
+    kinds = [
+        f"{a}, {b}" for a in ("norm", "sin", "plain", "div") for b in ("feed-forward", "recurrent")
+    ]
+    frame = pd.DataFrame(
+        {
+            "number": range(60),
+            "r": np.linspace(0, 0.3, 60),
+            "kind": [kinds[i % 8] for i in range(60)],
+        }
+    )
+    marks = (
+        Mark("points", frame, "number", "r", colour="kind"),
+        Mark("line", frame, "number", "r", name="best so far"),
+    )
+    return FigureSpec(
+        "Course", marks, "Network", "r", stamp="simulated data", whole_x=True, **fields
+    )
+
+
 SPECS = {
     "layers": layers_spec,
     "task": task_spec,
@@ -140,9 +222,43 @@ SPECS = {
     "bars": bars_spec,
     "histogram": histogram_spec,
     "untrained": untrained_spec,
+    "checkpoints": checkpoints_spec,
+    "steps": steps_spec,
+    "people": people_spec,
+    "families": families_spec,
+    "targets": targets_spec,
+    "course": course_spec,
 }
 
 
 def make_spec(kind: str, *args, **fields) -> FigureSpec:
     """One of :data:`SPECS`, with some fields of the figure changed."""
     return SPECS[kind](*args, **fields)
+
+
+SHEETS = ((85, None, 7), (114, None, 7), (174, None, 7), (254, 142.9, 14))
+"""Width and height in millimetres and font size: one, one and a half and two columns, a slide of 16:9."""
+
+
+def overlaps(texts, least: float = 0.15) -> list[tuple[str, str]]:
+    """Pairs of texts whose boxes share more than this many millimetres both ways."""
+    return [
+        (one, other)
+        for (one, a), (other, b) in combinations(texts, 2)
+        if min(a[2], b[2]) - max(a[0], b[0]) > least and min(a[3], b[3]) - max(a[1], b[1]) > least
+    ]
+
+
+def misprints(spec: FigureSpec) -> list[tuple]:
+    """Texts of a printed figure that lie over another or off the page, on each sheet, and a column that is too tall."""
+    found: list[tuple] = []
+    for width, height, size in SHEETS:
+        texts, page = paper.boxes(spec, width_mm=width, height_mm=height, font_size=size)
+        assert len(texts) > 4
+        found += [(width, *pair) for pair in overlaps(texts)]
+        for words, (left, bottom, right, top) in texts:
+            if min(left, bottom) < -0.1 or right > page[0] + 0.1 or top > page[1] + 0.1:
+                found.append((width, words))
+        if width == 85 and page[1] >= 120:
+            found.append((width, page))
+    return found

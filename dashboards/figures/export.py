@@ -155,7 +155,8 @@ def text(words: str, stamp: str = "", comment: str = "") -> bytes:
 def bundle(spec: FigureSpec, *, table: pd.DataFrame | None = None, recipe: Mapping | None = None, bibtex: str = "",
            methods: str = "", python: str = "",
            checklist: str = "", long: pd.DataFrame | None = None, r_script: str = "", name: str = "brainlens",
-           dpi: int = 300, panels: Sequence[FigureSpec] = (), decimal: str = "point", **style) -> bytes:  # fmt: skip
+           dpi: int = 300, panels: Sequence[FigureSpec] = (), decimal: str = "point",
+           more: Mapping[str, bytes] | None = None, **style) -> bytes:  # fmt: skip
     """Everything in one zip.
 
     Parameters
@@ -180,6 +181,8 @@ def bundle(spec: FigureSpec, *, table: pd.DataFrame | None = None, recipe: Mappi
         All figures of the sheet, where there are several.
     decimal : str
         ``"point"`` or ``"comma"``, in the tables for people (``long.csv`` is for R and keeps the point).
+    more : mapping of str to bytes, optional
+        Further files: path -> content.
     **style
         As of :func:`dashboards.figures.paper.render`.
 
@@ -226,6 +229,7 @@ def bundle(spec: FigureSpec, *, table: pd.DataFrame | None = None, recipe: Mappi
     }
     if long is not None:
         files["long.csv"] = csv(long, stamp)
+    files |= more or {}
     out = io.BytesIO()
     with zipfile.ZipFile(out, "w", zipfile.ZIP_DEFLATED) as archive:
         for path, data in files.items():

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import re
+
 import numpy as np
 
-__all__ = ["RADII", "place_labels", "placed", "spread"]
+__all__ = ["RADII", "broken", "joints", "place_labels", "placed", "shortened", "spread"]
 
 RADII = (3.2, 6, 9.5, 14, 20, 28, 38)
 """How far from its point a label may stand, in typographic points."""
@@ -16,14 +18,59 @@ _LEADER = np.linspace(0.15, 0.9, 6)  # where the line from a point to its label 
 _FAR, _ODD, _DOT, _LINE, _LABEL, _CROSSED, _OUTSIDE = 0.3, 0.5, 8.0, 0.5, 45.0, 1.5, 200.0
 
 
-def spread(wanted: np.ndarray, size: float, low: float, high: float) -> np.ndarray:
+def broken(words: str, letters: int) -> str:
+    r"""Words on lines of at most so many letters, parted where names have joints.
+
+    Examples
+    --------
+    >>> broken("zoo-causal-400k@untrained:init:0", 17).split("\n")
+    ['zoo-causal-400k', '@untrained:init:0']
+    """
+    lines = [""]
+    for part in re.split(
+        "(?=@)", words
+    ):  # a model and what was done to it, each on a line where that is enough
+        for piece in [part] if len(part) <= letters else joints(part):
+            if len(lines[-1]) + len(piece.rstrip()) > letters and lines[-1]:
+                lines.append("")
+            while len(piece) > letters:
+                lines[-1], piece = piece[:letters], piece[letters:]
+                lines.append("")
+            lines[-1] += piece
+    return "\n".join(line.rstrip() for line in lines)
+
+
+def shortened(words: str, letters: int) -> str:
+    """Words of at most so many letters; a number at their end stays.
+
+    Examples
+    --------
+    >>> shortened("random embedding of width 1600 0.84", 26)
+    'random embedding of … 0.84'
+    >>> shortened("a name without a number", 12)
+    'a name with…'
+    """
+    if len(words) <= letters:
+        return words
+    head, _, last = words.rpartition(" ")
+    if head and re.fullmatch(r"[-+−]?[\d.,]+ ?%?", last) and len(last) < letters - 3:
+        return f"{head[: letters - len(last) - 3].rstrip()} … {last}"
+    return f"{words[: letters - 1]}…"
+
+
+def joints(words: str) -> list[str]:
+    """The pieces between which words may be parted: behind a space, a colon, a dash, and before an @."""
+    return [piece for piece in re.split(r"(?<=[ :_-])|(?=@)", words) if piece]
+
+
+def spread(wanted: np.ndarray, size: float | np.ndarray, low: float, high: float) -> np.ndarray:
     """Places of labels along one side, as near as can be to where they belong, none over another.
 
     Parameters
     ----------
     wanted : ndarray, shape (n,)
         Where each label's middle should be.
-    size : float
+    size : float or ndarray, shape (n,)
         Height of a label.
     low, high : float
         Ends of the side; more labels than fit are packed from the top.
@@ -39,7 +86,8 @@ def spread(wanted: np.ndarray, size: float, low: float, high: float) -> np.ndarr
     """
     wanted = np.asarray(wanted, float)
     order = np.argsort(wanted, kind="stable")
-    offset = np.arange(len(wanted)) * size
+    sizes = np.broadcast_to(np.asarray(size, float), wanted.shape)[order]
+    offset = np.concatenate([np.zeros(min(1, len(sizes))), np.cumsum((sizes[1:] + sizes[:-1]) / 2)])
     pools: list[list[float]] = []  # mean, count
     for value in wanted[order] - offset:
         pools.append([value, 1])
@@ -49,8 +97,9 @@ def spread(wanted: np.ndarray, size: float, low: float, high: float) -> np.ndarr
             last[0] = (last[0] * last[1] + mean * count) / (last[1] + count)
             last[1] += count
     flat = np.concatenate([np.full(int(count), mean) for mean, count in pools]) if pools else wanted
-    room = high - size / 2 - offset[-1] if len(wanted) else high
-    flat = np.clip(flat, low + size / 2, max(room, low + size / 2))
+    if len(wanted):
+        first = low + sizes[0] / 2
+        flat = np.clip(flat, first, max(high - sizes[-1] / 2 - offset[-1], first))
     places = np.empty(len(wanted))
     places[order] = flat + offset
     return places

@@ -172,9 +172,7 @@ def _line(plan: Drawing, mark: Mark) -> list:
             found.append(_spread(mark, series))
         curve = hv.Curve(frame, X, [mark.y, *_columns(mark, frame)], label=series.name or mark.kind)
         found.append(
-            curve.opts(
-                color=look.colour, line_dash="dashed" if mark.dashed else "solid", tools=["hover"]
-            )
+            curve.opts(color=look.colour, line_dash=plan.dash(mark, look), tools=["hover"])
         )
     return found
 

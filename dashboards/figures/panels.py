@@ -9,15 +9,17 @@ from functools import cached_property
 import numpy as np
 import pandas as pd
 
+from dashboards.figures.labels import broken
 from dashboards.figures.spec import FigureSpec, Mark, Rule
-from dashboards.figures.style import Look, ink, looks
+from dashboards.figures.style import Look, ink, lettering, looks, ramped
 
-__all__ = ["Drawing", "Entry", "Panel", "Series", "X", "bins", "drawing"]
+__all__ = ["Drawing", "Entry", "Panel", "Ramp", "Series", "X", "bins", "drawing", "short"]
 
 X = "_x"
-MOST_NAMES = 12
-"""More lines than this are named in the legend."""
 """Column with the position on the x axis that every prepared frame carries."""
+MOST_NAMES = 12
+LONGEST_HEAD = 24  # letters of a name above a column of cells
+"""More lines than this are named in the legend."""
 
 
 @dataclass(frozen=True)
@@ -31,11 +33,12 @@ class Panel:
 
 @dataclass(frozen=True)
 class Series:
-    """The rows of a mark that look alike."""
+    """The rows of a mark that look alike; ``value`` is what gave them their look."""
 
     name: str
     look: Look
     frame: pd.DataFrame
+    value: object = None
 
 
 @dataclass(frozen=True)
@@ -45,6 +48,37 @@ class End:
     value: float
     words: str
     colour: str
+
+
+@dataclass(frozen=True)
+class Ramp:
+    """Checkpoints of a training, or of several that share their steps: what a colour bar says.
+
+    Parameters
+    ----------
+    title : str
+    steps : tuple of int
+        Increasing.
+    colours : tuple of str
+        One for each step.
+    """
+
+    title: str
+    steps: tuple[int, ...]
+    colours: tuple[str, ...]
+
+    def named(self, room: float, letter: float) -> list[int]:
+        """Places of the steps that are written below a bar as wide as ``room``: the ends, and between them what has room."""
+        cell = room / len(self.steps)
+        half = [0.5 * letter * (len(f"{step:,}") + 1.5) for step in self.steps]
+        last = len(self.steps) - 1
+        kept = [0]
+        for place in range(1, last):
+            if all(
+                abs(place - other) * cell > half[place] + half[other] for other in (kept[-1], last)
+            ):
+                kept.append(place)
+        return [*kept, last] if last * cell > half[0] + half[last] else [last]
 
 
 @dataclass(frozen=True)
@@ -107,7 +141,8 @@ class Drawing:
             look = self.looks[mark.colour, value]
             if mark.muted:
                 look = replace(look, colour=ink("muted", self.theme))
-            yield Series(f"{value}, {mark.name}" if mark.name else str(value), look, rows)
+            name = f"{value}, {mark.name}" if mark.name else str(value)
+            yield Series(name, look, rows, value)
 
     def _placed(self, mark: Mark) -> pd.DataFrame:
         frame = mark.frame.copy()
@@ -133,6 +168,35 @@ class Drawing:
         frame = frame[keep]
         return frame.sort_values(X, kind="stable") if mark.kind in ("line", "band") else frame
 
+    @cached_property
+    def _trainings(self) -> dict[object, tuple[str, int]]:
+        """Checkpoints that a colour bar names, with training and step."""
+        columns = {
+            mark.colour
+            for mark in self.spec.marks
+            if mark.colour is not None and not (mark.frame.empty or self._on_axis(mark))
+        }
+        return ramped(value for column, value in self.looks if column in columns)
+
+    @cached_property
+    def ramp(self) -> Ramp | None:
+        """What the colour bar says; None where no checkpoints are drawn, or the axis names them."""
+        if not self._trainings:
+            return None
+        by_step = {
+            self._trainings[value][1]: look.colour
+            for (_, value), look in self.looks.items()
+            if value in self._trainings
+        }
+        bases = sorted({base for base, _ in self._trainings.values()} - {""})
+        steps = tuple(sorted(by_step))
+        title = f"Training step of {bases[0]}" if len(bases) == 1 else "Training step"
+        return Ramp(title, steps, tuple(by_step[step] for step in steps))
+
+    def dash(self, mark: Mark, look: Look) -> str:
+        """How a line is drawn: trained solid, untrained or otherwise changed dashed, what stands beside a model dotted."""
+        return "dotted" if mark.dashed else "dashed" if look.changed else "solid"
+
     def legend(self) -> list[Entry]:
         """What needs naming, each name once: the colours, and neutrally the ways of drawing that come on top of them."""
         entries: dict[str, Entry] = {}
@@ -144,9 +208,12 @@ class Drawing:
             for mark in self.spec.marks
             if self._line_names(mark)
             for series in self.series(mark)
+            if series.value not in self._trainings
         }
         for mark in self.spec.marks:
             if mark.frame.empty or mark.kind == "text" or (mark.colour is None and not mark.name):
+                continue
+            if mark.colour is None and mark.kind == "line" and mark.name in self._alike:
                 continue
             if mark.colour in plain and not mark.name and mark.ringed:
                 continue
@@ -155,7 +222,11 @@ class Drawing:
                 if (
                     mark.colour is not None
                     and not neutral
-                    and (self._on_axis(mark) or series.name in at_ends)
+                    and (
+                        self._on_axis(mark)
+                        or series.name in at_ends
+                        or (mark.kind == "points" and mark.label == mark.colour)
+                    )
                 ):
                     continue
                 if mark.muted and not mark.name:
@@ -166,6 +237,12 @@ class Drawing:
                     if mark.colour is None or not neutral
                     else Look(ink("muted" if mark.muted else "rule", self.theme), "circle")
                 )
+                if not neutral and series.value in self._trainings:  # the bar tells the step
+                    base = self._trainings[series.value][0]
+                    if len({base for base, _ in self._trainings.values()}) == 1:
+                        continue
+                    name = f"{base}, by step"
+                    look = Look(ink("rule", self.theme), series.look.marker)
                 known = entries.get(name)
                 kind = mark.kind if known is None or known.kind == "band" else known.kind
                 names = tuple(dict.fromkeys([*(known.names if known else ()), series.name]))
@@ -182,7 +259,24 @@ class Drawing:
     def named_at_ends(self) -> bool:
         """Whether names stand at the right: rules across, and lines, of figures whose lines end there."""
         spec = self.spec
-        return not (spec.horizontal or spec.log_x or spec.invert_x or self.categories is not None)
+        return not (spec.horizontal or spec.invert_x or self.categories is not None)
+
+    def beyond(self, margin: float) -> float:
+        """Right end of an axis with so much more room for names, as a share of what the data take."""
+        left, right = self.extent[:2]
+        if self.spec.log_x and self.categories is None:
+            return right * (right / left) ** margin
+        return right + margin * (right - left)
+
+    @cached_property
+    def _alike(self) -> set[str]:
+        """Grey lines that no legend could tell apart: they are named at their ends."""
+        names = {
+            mark.name
+            for mark in self.spec.marks
+            if mark.kind == "line" and mark.colour is None and mark.muted and not mark.frame.empty
+        } - {""}
+        return names if self.named_at_ends and 1 < len(names) <= MOST_NAMES else set()
 
     def ends(self, panel: Panel) -> list[End]:
         """What is named in the right margin of a panel."""
@@ -194,10 +288,19 @@ class Drawing:
             if rule.axis == "y" and rule.label
         ]
         for mark in panel.marks:
-            if self._line_names(mark):
+            if self._line_names(mark) and mark.colour != self.spec.facet:  # else the title has it
                 for series in self.series(mark):
+                    if series.value in self._trainings:
+                        continue
                     last = series.frame.iloc[-1]
-                    found.append(End(float(last[mark.y]), series.name, series.look.colour))
+                    colour = lettering(series.look.colour, self.theme)
+                    found.append(End(float(last[mark.y]), series.name, colour))
+            elif mark.colour is None and mark.kind == "line" and mark.name in self._alike:
+                for series in self.series(mark):
+                    last = float(series.frame.iloc[-1][mark.y])
+                    found.append(
+                        End(last, mark.name, lettering(ink("muted", self.theme), self.theme))
+                    )
         return found
 
     def _line_names(self, mark: Mark) -> bool:
@@ -207,18 +310,29 @@ class Drawing:
             and mark.colour is not None
             and not (mark.name or mark.muted or mark.frame.empty)
         )
-        return self.named_at_ends and named and mark.frame[mark.colour].nunique() <= MOST_NAMES
+        if not (self.named_at_ends and named):
+            return False
+        return len(set(mark.frame[mark.colour]) - set(self._trainings)) <= MOST_NAMES
 
-    def margin(self, letter: float, width: float) -> float:
+    def margin(self, letter: float, width: float, *, wraps: bool = False) -> float:
         """Share of the data's width that the names in the right margin need.
 
         Parameters
         ----------
         letter, width : float
             Width of a letter, and of a panel, in the same unit.
+        wraps : bool
+            Whether names that take more than a third of the panel stand on several lines.
         """
+        most = max(8, int(0.32 * width / letter)) if wraps else 10_000
         longest = max(
-            (len(end.words) for panel in self.panels for end in self.ends(panel)), default=0
+            (
+                len(line)
+                for panel in self.panels
+                for end in self.ends(panel)
+                for line in broken(end.words, most).split("\n")
+            ),
+            default=0,
         )
         room = min(0.42 * width, longest * letter + 2 * letter) if longest else 0.0
         return room / (width - room)
@@ -300,24 +414,34 @@ class Drawing:
 
     @cached_property
     def log_ticks(self) -> list[float]:
-        """Ticks of a logarithmic x axis: powers of ten, with 2 and 5 where there is room for them."""
+        """Ticks of a logarithmic x axis: powers of ten, 2 and 5 where there is room, finer ones in less than a decade."""
         left, right = self.extent[:2]
-        steps = (1, 2, 5) if right / left < 500 else (1,)
         decades = range(int(np.floor(np.log10(left))), int(np.ceil(np.log10(right))) + 1)
-        ticks = [step * 10.0**decade for decade in decades for step in steps]
-        return [tick for tick in ticks if left <= tick <= right]
+        for steps in ((1,) if right / left >= 500 else (1, 2, 5), range(1, 10)):
+            ticks = [step * 10.0**decade for decade in decades for step in steps]
+            there = [tick for tick in ticks if left <= tick <= right]
+            if len(there) > 1:
+                return there
+        step = 10.0 ** np.floor(np.log10((right - left) / 2))  # of a small part of a decade
+        fine = np.arange(np.ceil(left / step), np.floor(right / step) + 1) * step
+        return [float(f"{tick:.12g}") for tick in fine[:: -(-len(fine) // 7)]]
 
     @cached_property
     def whole_ticks(self) -> list[int]:
         """Whole numbers on the x axis, at most about a dozen."""
         left, right = self.extent[:2]
-        first, last = int(np.ceil(left)), int(np.floor(right))
-        step = max(1, -(-(last - first) // 12))
-        return list(range(first, last + 1, step)) or [round((left + right) / 2)]
+        margin = 0.05 / 1.1 * (right - left)  # of the extent: no tick stands where no data can
+        first, last = int(np.ceil(left + margin - 1e-6)), int(np.floor(right - margin + 1e-6))
+        steps = (base * 10**power for power in range(12) for base in (1, 2, 5))
+        step = next(one for one in steps if (last - first) / one <= 12)
+        return [tick for tick in range(first - first % step, last + 1, step) if tick >= first] or [
+            round((left + right) / 2)
+        ]
 
     def hatch(self, mark: Mark, name: str) -> str | None:
         """Bars that lie side by side differ by hatching too, not by colour alone; None for the first of them."""
-        names = [series.name for series in self.series(mark)]
+        there = [series.name for series in self.series(mark)]
+        names = [str(one) for one in _values(mark)] if len(there) > 1 else there
         return HATCHES[names.index(name) % len(HATCHES)] if len(names) > 1 else None
 
     def heat_cells(self) -> dict[str, list]:
@@ -381,7 +505,7 @@ def drawing(spec: FigureSpec, theme: str = "light") -> Drawing:
     columns: dict[str, dict] = {}
     for mark in spec.marks:
         if mark.colour is not None:
-            columns.setdefault(mark.colour, {}).update(dict.fromkeys(mark.frame[mark.colour]))
+            columns.setdefault(mark.colour, {}).update(dict.fromkeys(_values(mark)))
     found = {
         (column, value): look
         for column, values in columns.items()
@@ -389,6 +513,19 @@ def drawing(spec: FigureSpec, theme: str = "light") -> Drawing:
     }
     offsets, width = _dodge(spec, columns) if categories is not None else ({}, 0.8)
     return Drawing(spec, theme, _panels(spec), categories, found, width, offsets)
+
+
+def _values(mark: Mark) -> list:
+    """What is told apart by colour; all categories where the column has them, so that figures with a few of them look alike."""
+    column = mark.frame[mark.colour]
+    known = isinstance(column.dtype, pd.CategoricalDtype)
+    return list(column.cat.categories if known else dict.fromkeys(column))
+
+
+def short(name: object) -> str:
+    """A name above a column of cells; with dots where it is cut."""
+    text = str(name)
+    return text if len(text) <= LONGEST_HEAD else f"{text[: LONGEST_HEAD - 1].rstrip()}…"
 
 
 def bins(values: np.ndarray) -> np.ndarray:

@@ -25,13 +25,15 @@ from matplotlib.lines import Line2D
 from matplotlib.patches import Patch, Rectangle
 from matplotlib.text import Text
 from matplotlib.ticker import FixedLocator, FuncFormatter, MaxNLocator, NullFormatter
+from matplotlib.transforms import Bbox
 
-from dashboards.figures.labels import place_labels, spread
-from dashboards.figures.panels import Drawing, Entry, Panel, X, drawing
-from dashboards.figures.paper_ink import DRAWERS, rule_area, rule_line, small
+from dashboards.figures.labels import broken, place_labels, spread
+from dashboards.figures.panels import Drawing, Entry, Panel, X, drawing, short
+from dashboards.figures.paper_ink import DASHES, DRAWERS, rule_area, rule_line, small, step_bar
 from dashboards.figures.paper_layout import (
     FOOT_MM,
     Ink,
+    beside_stamp,
     crowded,
     entries_of,
     fitted,
@@ -39,10 +41,13 @@ from dashboards.figures.paper_layout import (
     height_of,
     least_height,
     legend_columns,
+    long_names,
     name_size,
+    notes_of,
+    wrapped,
 )
 from dashboards.figures.spec import FigureSpec
-from dashboards.figures.style import ink
+from dashboards.figures.style import ink, lettering
 from data.errors import BrainLensError, unknown
 
 __all__ = ["FORMATS", "LEGENDS", "WIDTHS_MM", "Ink", "boxes", "render"]
@@ -69,6 +74,7 @@ def render(
     legend: str = "top",
     corner: str = "",
     heading: tuple[str, ...] = (),
+    margin_mm: float = 0.0,
     metadata: Mapping[str, str] | None = None,
 ) -> bytes:
     """The figure as a file.
@@ -87,6 +93,8 @@ def render(
         One of :data:`FORMATS`.
     dpi : int
         Of a PNG.
+    margin_mm : float
+        Blank paper around the figure, beyond its width and height: a page for a printer.
     metadata : mapping, optional
         Added to the file's title and subject.
 
@@ -107,10 +115,15 @@ def render(
     with _drawn(spec, ink_, width_mm, height_mm, dpi if format == "png" else 72) as figure:
         out = io.BytesIO()
         first = spec if isinstance(spec, FigureSpec) else spec[0]
+        page = None
+        if margin_mm:
+            (wide, high), edge = figure.get_size_inches(), margin_mm * _MM
+            page = Bbox.from_extents(-edge, -edge, wide + edge, high + edge)
         figure.savefig(
             out,
             format=format,
             dpi="figure",
+            bbox_inches=page,
             facecolor=figure.get_facecolor(),
             metadata=_metadata(first, format, metadata or {}),
         )
@@ -135,20 +148,33 @@ def boxes(
             words = text.get_text().strip()
             if not words or not text.get_visible() or words == "SIMULATED" or id(text) in hidden:
                 continue
-            box = text.get_window_extent(canvas)
-            found.append(
-                (words, tuple(side / 72 * 25.4 for side in (box.x0, box.y0, box.x1, box.y1)))
-            )
+            found += [
+                (words, tuple(side / 72 * 25.4 for side in box)) for box in _covers(text, canvas)
+            ]
         page = tuple(25.4 * side for side in figure.get_size_inches())
     return found, page
 
 
+def _covers(text: Text, canvas) -> list[tuple[float, ...]]:
+    """What a text covers, as upright boxes: slanted words are a row of squares."""
+    box = text.get_window_extent(canvas)
+    angle = np.deg2rad(text.get_rotation() % 180)
+    cos, sin = abs(np.cos(angle)), abs(np.sin(angle))
+    if min(cos, sin) < 0.01 or angle > np.pi / 2:
+        return [(box.x0, box.y0, box.x1, box.y1)]
+    long, high = np.linalg.solve([[cos, sin], [sin, cos]], [box.width, box.height])
+    half, step = 0.4 * high, 0.8 * high / max(cos, sin)
+    at = np.arange(high / 2, max(long, high), step)[:, None]
+    middle = np.array([box.x0 + high / 2 * sin, box.y0 + high / 2 * cos]) + at * [cos, sin]
+    return [(x - half, y - half, x + half, y + half) for x, y in middle]
+
+
 def _undrawn(figure: Figure) -> set[int]:
-    """Labels of ticks that lie outside their axis, by identity: they exist and are not drawn."""
+    """Labels of ticks that lie outside their axis or whose axes are off, by identity: they exist and are not drawn."""
     every, drawn = set(), set()
     for axes in figure.axes:
-        for axis in (axes.xaxis, axes.yaxis):
-            shown = axis._update_ticks()
+        for axis in axes._axis_map.values():
+            shown = axis._update_ticks() if axes.axison else ()
             for found, ticks in ((every, (*axis.majorTicks, *axis.minorTicks)), (drawn, shown)):
                 found |= {id(label) for tick in ticks for label in (tick.label1, tick.label2)}
     return every - drawn
@@ -221,7 +247,7 @@ def _drawn(
             )
         if style.corner:
             figure.text(0.998, 0.004, style.corner, ha="right", va="bottom", fontsize=5,
-                        color=ink("muted", style.theme)).set_in_layout(False)  # fmt: skip
+                        color=ink("axis", style.theme)).set_in_layout(False)  # fmt: skip
         figure.draw_without_rendering()
         figure.set_layout_engine(
             "none"
@@ -240,7 +266,7 @@ def _drawn(
                 ha="left",
                 va="bottom",
                 fontsize=5,
-                color=ink("muted", style.theme),
+                color=ink("axis", style.theme),
             )
         yield figure
 
@@ -282,7 +308,7 @@ def _write_heading(part, lines: list[tuple[str, str]], style: Ink) -> None:
 def _part(part, plan: Drawing, size: tuple[float, float], style: Ink, letter: str):
     """One figure of the sheet; its axes."""
     if plan.spec.brain is not None:
-        return _cortex(part, plan, style, letter)
+        return _cortex(part, plan, size, style, letter)
     rows, columns = grid_of(plan, size[0] / _MM, style.font_size)
     if plan.spec.heat is not None:
         grid = _with_heat(part, plan, style)
@@ -292,13 +318,21 @@ def _part(part, plan: Drawing, size: tuple[float, float], style: Ink, letter: st
         _panel(axes, plan, panel, style, size[0] / columns)
     for axes in list(grid.flat)[len(plan.panels) :]:
         axes.remove()
-    _titles(part, grid, plan, size)
+    if style.legend != "none":
+        axes = [one for one in grid.flat if one.figure is not None]
+        step_bar(part, axes, plan, style.font_size, size[0], above=style.legend == "top")
+    names = _names(plan, size, style.font_size)
+    if names != list(plan.categories or ()):
+        for axes in grid.flat[: len(plan.panels)]:
+            lines = name_size(len(names), style.font_size)
+            axes.set_yticks(range(len(names)), names, fontsize=lines, linespacing=0.95)
+    _titles(part, grid, plan, size, names)
     _legend(part, plan, style, size[0] / _MM)
     _stamp(part, grid, plan, style.font_size, letter)
     return grid
 
 
-def _cortex(part, plan: Drawing, style: Ink, letter: str):
+def _cortex(part, plan: Drawing, size: tuple[float, float], style: Ink, letter: str):
     """Views of the cortex with their names and a colour bar; no axes that marks could be written into."""
     from matplotlib.cm import ScalarMappable
     from matplotlib.colors import Normalize
@@ -306,10 +340,12 @@ def _cortex(part, plan: Drawing, style: Ink, letter: str):
     from dashboards.figures.brain import COLOURS, paint, views
 
     brain, theme = plan.spec.brain, plan.theme
-    grid = part.add_gridspec(len(brain.surfaces), 4)
+    folded = size[1] > 0.5 * size[0] and brain.surfaces != ("flat",) and len(brain.surfaces) == 1
+    grid = part.add_gridspec(2, 2) if folded else part.add_gridspec(len(brain.surfaces), 4)
     every = []
     for row, column, span, surface, side, view in views(brain):
-        axes = part.add_subplot(grid[row, column : column + span])
+        place = (column // 2, column % 2) if folded else (row, slice(column, column + span))
+        axes = part.add_subplot(grid[place])
         paint(axes, brain, surface, side, view)
         axes.set_title(f"{side} {view}", fontsize=small(style.font_size), pad=1)
         every.append(axes)
@@ -341,7 +377,7 @@ def _with_heat(part, plan: Drawing, style: Ink):
     for x, y, colour in zip(cells["x"], cells["y"], cells["colour"], strict=True):
         beside.add_patch(Rectangle((x - 0.47, y - 0.47), 0.94, 0.94, facecolor=colour, linewidth=0))
     beside.set_xlim(-0.5, len(heat.columns) - 0.5)
-    beside.set_xticks(range(len(heat.columns)), [str(name)[:18] for name in heat.columns],
+    beside.set_xticks(range(len(heat.columns)), [short(name) for name in heat.columns],
                       rotation=60, ha="left", rotation_mode="anchor", fontsize=max(5.0, small(style.font_size) - 1))  # fmt: skip
     beside.xaxis.tick_top()
     beside.tick_params(length=0)
@@ -360,13 +396,23 @@ def _name_ends(figure, axes, plan: Drawing, panel: Panel, font_size: float) -> N
     area = axes.get_window_extent(canvas)
     right = plan.extent[1]
     at = axes.transData.transform([(right, end.value) for end in ends])
-    height = size * figure.dpi / 72 * 1.16
-    places = spread(at[:, 1], height, area.y0, area.y1)
+    gap, line = 0.35 * size * figure.dpi / 72, size * figure.dpi / 72 * 1.16
+    style = {"fontsize": size, "ha": "left", "va": "center", "transform": axes.transAxes}
+    drawn = [
+        axes.text(0, 0, end.words, color=end.colour, zorder=8, linespacing=1.0, **style)
+        for end in ends
+    ]
+    for text, (x, _) in zip(drawn, at, strict=True):
+        text.set_in_layout(False)
+        wide, room = text.get_window_extent(canvas).width, area.x1 - x - gap
+        if wide > room + 1:  # a long name takes two lines
+            words = text.get_text()
+            text.set_text(broken(words, max(6, int(0.97 * len(words) * room / wide))))
+    sizes = np.array([line * (1 + text.get_text().count("\n")) for text in drawn])
+    places = spread(at[:, 1], sizes, area.y0, area.y1)
     inverse = axes.transAxes.inverted()
-    for end, (x, _), y in zip(ends, at, places, strict=True):
-        place = inverse.transform((x + 0.35 * size * figure.dpi / 72, y))
-        axes.text(*place, end.words, color=end.colour, fontsize=size, ha="left", va="center", transform=axes.transAxes,
-                  zorder=8).set_in_layout(False)  # fmt: skip
+    for text, (x, _), y in zip(drawn, at, places, strict=True):
+        text.set_position(inverse.transform((x + gap, y)))
 
 
 def _rc(style: Ink) -> dict:
@@ -412,7 +458,7 @@ def _rc(style: Ink) -> dict:
 # ---- one panel ----------------------------------------------------------------------------------------------------------
 def _panel(axes, plan: Drawing, panel: Panel, style: Ink, width: float) -> None:
     spec, font_size = plan.spec, style.font_size
-    margin = plan.margin(0.55 * small(font_size), 0.82 * 72 * width)
+    margin = plan.margin(0.55 * small(font_size), 0.82 * 72 * width, wraps=True)
     reach = 1 / (1 + margin)  # rules end where the names in the margin begin
     for rule in panel.rules:
         rule_area(axes, plan, rule, reach)
@@ -426,7 +472,7 @@ def _panel(axes, plan: Drawing, panel: Panel, style: Ink, width: float) -> None:
                 )
     if spec.log_x and plan.categories is None:
         axes.set_xscale("log")
-        axes.xaxis.set_major_locator(FixedLocator(_with_room(plan, width, font_size)))
+        axes.xaxis.set_major_locator(FixedLocator(_with_room(plan, reach * width, font_size)))
         axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:,.10g}"))
         axes.xaxis.set_minor_formatter(NullFormatter())
     elif spec.horizontal:
@@ -439,7 +485,7 @@ def _panel(axes, plan: Drawing, panel: Panel, style: Ink, width: float) -> None:
         axes.xaxis.set_major_locator(FixedLocator(plan.whole_ticks))
     else:
         axes.xaxis.set_major_locator(
-            MaxNLocator(nbins=_bins(width, font_size), steps=[1, 2, 2.5, 5, 10])
+            MaxNLocator(nbins=_bins(reach * width, font_size), steps=[1, 2, 2.5, 5, 10])
         )
     axes.yaxis.set_major_locator(MaxNLocator(nbins=6, steps=[1, 2, 2.5, 5, 10]))
     left, right, bottom, top = plan.extent
@@ -451,15 +497,18 @@ def _panel(axes, plan: Drawing, panel: Panel, style: Ink, width: float) -> None:
         axes.set_xlim(*((right, left) if spec.invert_x else (left, right)))
         axes.set_ylim(bottom, top)
         if margin:
-            axes.set_xlim(left, right + margin * (right - left))
             ticks = [tick for tick in axes.get_xticks() if left <= tick <= right]
+            fine = [tick for tick in axes.get_xticks(minor=True) if left <= tick <= right]
+            axes.set_xlim(left, plan.beyond(margin))
             axes.xaxis.set_major_locator(FixedLocator(ticks))
+            axes.xaxis.set_minor_locator(FixedLocator(fine))
     for rule in panel.rules:
         rule_line(axes, plan, rule, font_size, reach)
     for line in (*axes.lines, *axes.collections):
         line.set_linewidth(np.asarray(line.get_linewidth()) * style.line_width)
     if panel.title:
-        axes.set_title(panel.title, loc="left", fontweight="bold", pad=3)
+        letters = int(0.82 * 72 * width / (0.62 * font_size))
+        axes.set_title(broken(panel.title, max(8, letters)), loc="left", fontweight="bold", pad=3)
 
 
 def _bins(inches: float, font_size: float) -> int:
@@ -492,21 +541,38 @@ def _ranking_axis(axes, plan: Drawing, font_size: float) -> None:
     axes.grid(axis="y", color=ink("grid", plan.theme), linewidth=0.4, zorder=0)
 
 
+def _names(plan: Drawing, inches: tuple[float, float], font_size: float) -> list[str]:
+    """Names of a ranking; long ones on two lines where its rows are high enough."""
+    names = list(plan.categories or ())
+    if not (plan.spec.horizontal and long_names(plan, inches[0] / _MM, font_size)):
+        return names
+    row = (72 * inches[1] - 40) / len(names)  # without axis and legend
+    if row < 2 * 1.2 * name_size(len(names), font_size):
+        return names
+    found = [broken(name, max(12, max(map(len, names)) // 2 + 4)) for name in names]
+    return [name if some.count("\n") > 1 else some for name, some in zip(names, found)]
+
+
 def _category_axis(axes, categories: tuple[str, ...], inches: float, font_size: float) -> None:
-    axes.set_xticks(range(len(categories)), categories)
-    width = inches * 72 * 0.82 / len(categories)
-    if max(len(name) for name in categories) * small(font_size) * 0.5 > width:
+    lines = wrapped(categories, inches, font_size)
+    axes.set_xticks(range(len(categories)), lines or categories)
+    if lines is None:
         axes.tick_params(axis="x", rotation=40)
         for label in axes.get_xticklabels():
             label.set(ha="right", rotation_mode="anchor")
 
 
 # ---- around the panels ----------------------------------------------------------------------------------------------------
-def _titles(figure, grid, plan: Drawing, inches: tuple[float, float]) -> None:
+def _titles(figure, grid, plan: Drawing, inches: tuple[float, float], names: list[str]) -> None:
     size = mpl.rcParams["axes.labelsize"]
     titles = (plan.spec.x_title, plan.spec.y_title)
     # names on the left, the other title and notes at the foot take the rest
-    shares = (0.5, 0.5) if plan.spec.horizontal else (0.84, 0.7)
+    if plan.spec.horizontal:
+        longest = max((len(line) for name in names for line in name.split("\n")), default=0)
+        taken = 0.52 * name_size(len(names), size) * longest / (72 * inches[0])
+        shares = (float(np.clip(0.9 - taken, 0.15, 0.5)), 0.5)
+    else:
+        shares = (0.84, _upright(plan, inches, size))
     across, up = (
         _wrapped(text, share * side * 72, size)
         for text, share, side in zip(
@@ -521,6 +587,15 @@ def _titles(figure, grid, plan: Drawing, inches: tuple[float, float]) -> None:
         grid[0, 0].set_xlabel(across)
     else:
         figure.supxlabel(across, fontsize=size)
+
+
+def _upright(plan: Drawing, inches: tuple[float, float], font_size: float) -> float:
+    """Share of a part's height that slanted words below the axis leave to its title."""
+    names = plan.categories or ()
+    if wrapped(names, inches[0], font_size) is not None:
+        return 0.7
+    slanted = max(map(len, names)) * 0.55 * small(font_size) * 0.64 / 72
+    return max(0.25, 0.7 - slanted / inches[1])
 
 
 def _wrapped(words: str, room: float, font_size: float) -> str:
@@ -542,7 +617,9 @@ def _legend(figure, plan: Drawing, style: Ink, width_mm: float) -> None:
             frameon=False,
             handlelength=1.7,
             columnspacing=1.2,
-            ncols=legend_columns(entries, font_size, width_mm) if above else 1,
+            ncols=legend_columns(entries, font_size, beside_stamp(plan, style, width_mm))
+            if above
+            else 1,
             handletextpad=0.5,
             borderpad=0.25,
             labelspacing=0.3,
@@ -578,7 +655,7 @@ def _handle(plan: Drawing, entry: Entry):
         [],
         color=look.colour,
         linewidth=1.1 if kind == "line" else 0,
-        linestyle=(0, (3, 1.6)) if mark.dashed else "-",
+        linestyle=DASHES[plan.dash(mark, look)],
         marker=look.matplotlib_marker if points else None,
         markersize=3.4,
         markeredgewidth=0.7,
@@ -588,15 +665,13 @@ def _handle(plan: Drawing, entry: Entry):
 
 
 def _stamp(figure, grid, plan: Drawing, font_size: float, letter: str = "") -> None:
-    notes = [plan.spec.stamp] if plan.spec.stamp else []
-    if count := plan.flagged():
-        notes.append(f"ringed in red: {count} above {plan.spec.flag_above:g}")
+    notes = notes_of(plan)
     if letter:
         size = font_size + (2 if len(letter) <= 2 else 1)
         grid[0, 0].set_title(letter, loc="left", fontweight="bold", fontsize=size, pad=3)
     if notes:
         figure.suptitle(
-            "  ·  ".join(notes),
+            notes,
             x=0.995,
             ha="right",
             fontsize=small(font_size),
@@ -637,8 +712,10 @@ def _write_labels(figure, axes, plan: Drawing, panel: Panel, font_size: float) -
             if mark.label is not None and not (
                 mark.kind == "text" and _write_above(axes, plan, series.frame, mark, font_size)
             ):
-                role = "muted" if mark.muted else "text" if mark.kind == "text" else None
-                colour = ink(role, plan.theme) if role else series.look.colour
+                role = "axis" if mark.muted else "text" if mark.kind == "text" else None
+                colour = (
+                    ink(role, plan.theme) if role else lettering(series.look.colour, plan.theme)
+                )
                 items += [
                     (point, str(word), colour)
                     for point, word in zip(at, series.frame[mark.label])

@@ -14,12 +14,16 @@ from dashboards.figures.panels import Drawing, Series, X, bins
 from dashboards.figures.spec import Mark, Rule
 from dashboards.figures.style import ink
 
-__all__ = ["DRAWERS", "rule_area", "rule_line", "small"]
+__all__ = ["DASHES", "DRAWERS", "rule_area", "rule_line", "small", "step_bar"]
 
 
 def small(font_size: float) -> float:
     """Size of the smaller lettering, in points."""
     return max(5.0, font_size - 1)
+
+
+DASHES = {"solid": "-", "dashed": (0, (4, 1.8)), "dotted": (0, (1.2, 1.5))}
+"""How lines are drawn, by the names that the screen has for it."""
 
 
 def _line(axes, plan, mark: Mark, series: Series, depth: float) -> None:
@@ -40,7 +44,7 @@ def _line(axes, plan, mark: Mark, series: Series, depth: float) -> None:
         frame[mark.y],
         color=look.colour,
         linewidth=0.7 if mark.muted else 1.1,
-        linestyle=(0, (3, 1.6)) if mark.dashed else "-",
+        linestyle=DASHES[plan.dash(mark, look)],
         marker=look.matplotlib_marker if points else None,
         markersize=3.2,
         markerfacecolor=ink("paper", plan.theme) if look.open else look.colour,
@@ -178,6 +182,43 @@ DRAWERS = {
     "histogram": _histogram,
     "text": _text,
 }
+
+
+def step_bar(
+    part, axes: list, plan: Drawing, font_size: float, inches: float, *, above: bool
+) -> None:
+    """Which colour is which training step: a bar above the axes, or right of them."""
+    from matplotlib.cm import ScalarMappable
+    from matplotlib.colors import BoundaryNorm, ListedColormap
+    from matplotlib.ticker import FixedLocator, NullLocator
+
+    ramp = plan.ramp
+    if ramp is None:
+        return
+    steps, size = len(ramp.steps), small(font_size)
+    norm = BoundaryNorm([place - 0.5 for place in range(steps + 1)], steps)
+    share = 0.8
+    bar = part.colorbar(
+        ScalarMappable(norm, ListedColormap(list(ramp.colours))),
+        ax=axes,
+        location="top" if above else "right",
+        shrink=share,
+        aspect=34 if above else 24,
+        pad=0.02,
+        anchor=(0.0, 0.5) if above else (0.5, 1.0),
+    )
+    room = 0.75 * share * inches * 72
+    named = ramp.named(room, 0.55 * size if above else 1.2 * size / 4)
+    axis = bar.ax.xaxis if above else bar.ax.yaxis
+    axis.set_major_locator(FixedLocator(named))
+    axis.set_minor_locator(NullLocator())
+    axis.set_ticklabels([f"{ramp.steps[place]:,}" for place in named])
+    bar.ax.tick_params(length=0, labelsize=size, pad=1.5)
+    if above:
+        bar.ax.xaxis.set_ticks_position("bottom")
+        bar.ax.xaxis.set_label_position("top")
+    bar.set_label(ramp.title, fontsize=size)
+    bar.outline.set_linewidth(0)
 
 
 # ---- rules ---------------------------------------------------------------------------------------------------------------

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from dashboards.figures.panels import Drawing, Entry
+from dashboards.figures.labels import broken, joints
+from dashboards.figures.panels import Drawing, Entry, short
 from dashboards.figures.paper_ink import small
 
 __all__ = [
     "FOOT_MM",
     "Ink",
+    "beside_stamp",
     "crowded",
     "entries_of",
     "fitted",
@@ -17,11 +19,16 @@ __all__ = [
     "height_of",
     "least_height",
     "legend_columns",
+    "long_names",
     "name_size",
+    "notes_of",
+    "wrapped",
 ]
 
 MOST_ENTRIES = 20
 """More names than this make no legend."""
+MANY = 24
+"""A ranking of more names is written small and close."""
 FOOT_MM = 2.4
 """At the foot of a crowded figure, for the count of names that found no room."""
 _MM = 1 / 25.4
@@ -73,8 +80,11 @@ def height_of(plan: Drawing, width_mm: float, style: Ink) -> float:
     if plan.spec.horizontal:
         names = plan.categories or ()
         line = name_size(len(names), font_size) * 0.3528 * 1.24
+        if len(names) <= MANY:
+            lines = 2 if long_names(plan, width_mm, font_size) else 1
+            line = max(line * lines, _dodged(plan, 2.2))
         heads = (
-            max((len(str(name)[:18]) for name in plan.spec.heat.columns), default=0)
+            max((len(short(name)) for name in plan.spec.heat.columns), default=0)
             if plan.spec.heat is not None
             else 0
         )
@@ -86,11 +96,19 @@ def height_of(plan: Drawing, width_mm: float, style: Ink) -> float:
         panel = max(panel, width_mm * (0.95 if width_mm < 100 else 0.72))
     entries = entries_of(plan)
     legend = (
-        3.2 * -(-len(entries) // legend_columns(entries, font_size, width_mm))
+        3.2
+        * -(
+            -len(entries) // legend_columns(entries, font_size, beside_stamp(plan, style, width_mm))
+        )
         if entries and style.legend == "top"
         else 0.0
     )
-    return panel * rows + legend + 4 + FOOT_MM * crowded(plan)
+    return panel * rows + legend + _bar(plan, style) + 4 + FOOT_MM * crowded(plan)
+
+
+def _bar(plan: Drawing, style: Ink) -> float:
+    """Millimetres of the bar that names training steps."""
+    return 1.24 * style.font_size if plan.ramp is not None and style.legend == "top" else 0.0
 
 
 def least_height(plan: Drawing, width_mm: float, style: Ink) -> float:
@@ -100,21 +118,33 @@ def least_height(plan: Drawing, width_mm: float, style: Ink) -> float:
     names, size = plan.categories or (), style.font_size
     line = name_size(len(names), size) * 0.3528 * 1.24
     entries = entries_of(plan) if style.legend == "top" else []
-    legend = -(-len(entries) // legend_columns(entries, size, width_mm)) if entries else 0
+    room = beside_stamp(plan, style, width_mm)
+    legend = -(-len(entries) // legend_columns(entries, size, room)) if entries else 0
     around = (
         legend + 4.5
     ) * 1.24 * 0.3528 * size + 3  # the title, the ticks and what stands below them
     longest = max(map(len, names), default=0)
     if plan.spec.horizontal:
-        heads = 0 if plan.spec.heat is None else max(len(str(one)[:18]) for one in plan.spec.heat)
-        beside = max(line, 1.5 * round(0.8 / plan.width))
+        heads = 0 if plan.spec.heat is None else max(len(short(one)) for one in plan.spec.heat)
+        beside = max(line, _dodged(plan, 1.5))
         return around + 0.75 * heads + beside * (len(names) + 0.6)
-    slanted = longest * small(size) * 0.5 > 0.82 * width_mm * _MM * 72 / max(1, len(names))
-    return (
-        around
-        + 16 * grid_of(plan, width_mm, size)[0]
-        + (0.1 * longest * small(size) if slanted else 0)
-    )
+    words = wrapped(names, width_mm * _MM, size)
+    more = max((one.count("\n") for one in words), default=0) if words is not None else 0
+    below = 0.1 * longest * small(size) if words is None else 0.44 * small(size) * more
+    return around + _bar(plan, style) + 16 * grid_of(plan, width_mm, size)[0] + below
+
+
+def _dodged(plan: Drawing, each: float) -> float:
+    """Millimetres of a row that holds several points below each other."""
+    beside = round(0.8 / plan.width)
+    return each * beside if beside > 1 else 0.0
+
+
+def long_names(plan: Drawing, width_mm: float, font_size: float) -> bool:
+    """Whether the names of a ranking would take so much of the width that they are better written on two lines."""
+    names = plan.categories or ()
+    size = name_size(len(names), font_size)
+    return 0.5 * size * max(map(len, names), default=0) > 0.42 * width_mm * _MM * 72
 
 
 def fitted(heights: list[float], least: list[float], room: float) -> list[float]:
@@ -138,7 +168,7 @@ def crowded(plan: Drawing) -> bool:
 
 def name_size(names: int, font_size: float) -> float:
     """Points of the names of a ranking: smaller where there are many, never below 5."""
-    return max(5.0, small(font_size) if names <= 24 else min(small(font_size), 5.5))
+    return max(5.0, small(font_size) if names <= MANY else min(small(font_size), 5.5))
 
 
 def entries_of(plan: Drawing) -> list[Entry]:
@@ -155,6 +185,28 @@ def entries_of(plan: Drawing) -> list[Entry]:
     ):  # a legend larger than its figure: the table and the screen name them
         entries = [entry for entry in entries if entry.explains]
     return [] if len(entries) == 1 and not entries[0].explains else entries
+
+
+def wrapped(names: tuple[str, ...], inches: float, font_size: float) -> list[str] | None:
+    """The words of a categorical axis on up to three lines each; None where that is not enough: then they are slanted."""
+    letters = int(inches * 72 * 0.82 / max(1, len(names)) / (0.56 * small(font_size)))
+    if max((len(part.rstrip()) for name in names for part in joints(name)), default=0) > letters:
+        return None
+    found = [broken(name, letters) for name in names]
+    return found if max((words.count("\n") for words in found), default=0) < 3 else None
+
+
+def beside_stamp(plan: Drawing, style: Ink, width_mm: float) -> float:
+    """Millimetres that the stamp, which stands on the right, leaves to a legend above the figure."""
+    return width_mm - 0.7 * small(style.font_size) * len(notes_of(plan)) / 72 * 25.4
+
+
+def notes_of(plan: Drawing) -> str:
+    """The stamp, and how many values are ringed in red."""
+    notes = [plan.spec.stamp] if plan.spec.stamp else []
+    if count := plan.flagged():
+        notes.append(f"ringed in red: {count} above {plan.spec.flag_above:g}")
+    return "  ·  ".join(notes)
 
 
 def legend_columns(entries: list[Entry], font_size: float, width_mm: float) -> int:

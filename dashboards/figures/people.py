@@ -13,6 +13,7 @@ __all__ = [
     "each_person",
     "each_person_by_region",
     "each_person_over_time",
+    "effect_curves",
     "gains_of_people",
     "garden_paths",
     "kinds_of_readers",
@@ -67,6 +68,25 @@ def published_range(said) -> FigureSpec:
         (mark,),
         (Rule("y", 3.84, "p = .05"),),
     )
+
+
+def effect_curves(said) -> FigureSpec:
+    """Published curves with their band, ours, and the fits under them; of :func:`analysis.answers.n400.effect_curves`."""
+    every = (
+        said.frame.groupby("rnntype", sort=False).cumcount() % 9 == 0
+    )  # a mark at every point would be a thick band
+    published = said.frame[every].assign(curve="published, 2 SE")
+    ours = said.frame.assign(curve="ours")
+    marks = (
+        Mark("points", said.facts["fits"].assign(curve="a network, a stage"), "x", "chi2", colour="curve", muted=True,
+             hover=("rnntype", "x", "chi2")),
+        Mark("line", published, "x", "published", "low", "high", colour="curve", hover=("rnntype", "x", "published", "se")),
+        Mark("line", ours, "x", "ours", colour="curve", dashed=True, hover=("rnntype", "x", "ours", "difference")),
+    )  # fmt: skip
+    spec = _spec(
+        said, "How does the effect grow as networks predict better?", marks, (Rule("y", 0.0),)
+    )
+    return replace(spec, facet="rnntype")
 
 
 def garden_paths(said, construction: str) -> FigureSpec:
@@ -295,11 +315,12 @@ def each_person(said) -> FigureSpec:
 
 
 def each_person_by_region(said) -> FigureSpec:
-    """A dot for each person in each region; of :func:`analysis.answers.each_person.each_person_by_region`."""
-    hover = ("model", "region", "person", "r", "others", "n_targets")
+    """A dot for each person in each region, models and people; of :func:`analysis.answers.each_person.each_person_by_region`."""
+    dots = pd.concat([said.frame, said.facts["others"]], ignore_index=True)
+    means = pd.concat([said.facts["summary"], said.facts["others_summary"]], ignore_index=True)
     marks = (
-        Mark("points", said.frame, "region", "r", colour="model", hover=hover, muted=True),
-        Mark("points", said.facts["summary"], "region", "r", "low", "high", colour="model",
+        Mark("points", dots, "region", "r", colour="model", hover=("model", "region", "person", "r", "n_targets"), muted=True),
+        Mark("points", means, "region", "r", "low", "high", colour="model",
              hover=("model", "region", "r", "low", "high", "above", "n")),
     )  # fmt: skip
     return _spec(said, "Does it hold for every person, in every region?", marks, (Rule("y", 0.0),))
@@ -314,7 +335,10 @@ def each_person_over_time(said) -> FigureSpec:
              hover=("model", "lag", "r", "low", "high")),
     )  # fmt: skip
     several = said.frame["model"].nunique() > 1
-    spec = _spec(said, "Does the course hold for every person?", marks, (Rule("y", 0.0),))
+    rules = [Rule("y", 0.0)]
+    if (bound := said.facts["others_mean"]) is not None:
+        rules.append(Rule("y", bound[0], f"other people {bound[0]:.2f}", *bound[1:]))
+    spec = _spec(said, "Does the course hold for every person?", marks, tuple(rules))
     return replace(spec, facet="model" if several else None)
 
 

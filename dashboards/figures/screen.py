@@ -22,6 +22,7 @@ from bokeh.layouts import gridplot
 from bokeh.models import (
     BasicTickFormatter,
     ColumnDataSource,
+    CustomJSTickFormatter,
     DataRange1d,
     FixedTicker,
     HoverTool,
@@ -35,9 +36,17 @@ from bokeh.models import (
 from bokeh.plotting import figure as bokeh_figure
 
 from dashboards.figures.brain import COLOURS, picture, views
-from dashboards.figures.labels import spread
-from dashboards.figures.panels import Drawing, Panel, drawing
-from dashboards.figures.screen_ink import DRAWERS, KEY, LEGEND_LIMIT, Renderers, labels, rule_line
+from dashboards.figures.labels import broken, joints, shortened, spread
+from dashboards.figures.panels import Drawing, Panel, drawing, short
+from dashboards.figures.screen_ink import (
+    DRAWERS,
+    KEY,
+    LEGEND_LIMIT,
+    Renderers,
+    labels,
+    rule_line,
+    step_bar,
+)
 from dashboards.figures.spec import FigureSpec
 from dashboards.figures.style import ink
 from data.errors import BrainLensError
@@ -46,7 +55,18 @@ __all__ = ["anything_picked", "draw", "enlarge", "highlight", "resize"]
 
 _TOOLS = "pan,box_zoom,box_select,tap,wheel_zoom,save,reset"
 _LETTER = 6.1  # pixels of a letter of the names in the margin, about
-_LONGEST = 30  # letters of a name in the margin; the hover line has all of it
+_LONGEST = 36  # letters of a name in the margin; the hover line has all of it
+_ALIKE = """
+const far = Math.max(...ticks.map(Math.abs)), whole = (one) => Math.abs(one) < 1e-9 * far ? 0 : one
+if (far >= 1e7 || (far > 0 && far < 1e-5)) { return tick.toExponential(2).replaceAll("-", "\u2212") }
+const decimals = Math.max(...ticks.map((one) => {
+  const [digits, power] = whole(one).toPrecision(6).split("e")
+  return Math.max(0, (digits.split(".")[1] || "").replace(/0+$/, "").length - Number(power || 0))
+}))
+const style = {minimumFractionDigits: decimals, maximumFractionDigits: decimals, useGrouping: far >= 10000}
+return whole(tick).toLocaleString("en-US", style).replace("-", "\u2212")
+"""
+"""Numbers of an axis with equally many decimals, as on paper."""
 _NOMINAL_WIDTH = 1080  # pixels assumed for a stretched figure when labels are placed
 
 
@@ -207,7 +227,7 @@ def _with_heat(figure, plan: Drawing, height: int):
     beside.grid.grid_line_color = None
     beside.yaxis.visible = False
     beside.xaxis.ticker = FixedTicker(ticks=list(range(len(heat.columns))))
-    beside.xaxis.major_label_overrides = {i: str(name)[:14] for i, name in enumerate(heat.columns)}
+    beside.xaxis.major_label_overrides = {i: short(name) for i, name in enumerate(heat.columns)}
     beside.xaxis.major_label_orientation = 0.9
     beside.xaxis.axis_line_color = beside.xaxis.major_tick_line_color = None
     beside.xaxis.major_label_text_color = ink("text", plan.theme)
@@ -305,7 +325,7 @@ def _across(panels: int) -> int:
 
 def _ranges(plan: Drawing, zoom: str = "", margin: float = 0.0) -> tuple[Range1d, Range1d]:
     left, right, bottom, top = plan.extent
-    right += margin * (right - left)
+    right = plan.beyond(margin)
     ends = (right, left) if plan.spec.invert_x else (left, right)
     whole = (*ends, bottom, top)
     if plan.spec.horizontal:  # the first category on top
@@ -361,9 +381,10 @@ def _panel(
         if mark.label is not None and not mark.frame.empty and not spec.horizontal:
             labels(figure, plan, panel, mark, ((pixels or room) - 70, height - 90))
     _name_ends(figure, plan, panel, height - 100)
-    _dress(figure, plan)
+    _dress(figure, plan, pixels or room)
     if first:
         _legend(figure, plan, named)
+        step_bar(figure, plan, pixels or room)
     notes = [spec.stamp] if spec.stamp else []
     if count := plan.flagged(panel):
         notes.append(f"ringed in red: {count} above {spec.flag_above:g}")
@@ -391,9 +412,7 @@ def _name_ends(figure, plan: Drawing, panel: Panel, pixels: int) -> None:
     if not ends:
         return
     left, right, bottom, top = plan.extent
-    words = [
-        end.words if len(end.words) <= _LONGEST else f"{end.words[: _LONGEST - 1]}…" for end in ends
-    ]
+    words = [shortened(end.words, _LONGEST) for end in ends]
     figure.xaxis.bounds = figure.xgrid.bounds = (left, right)  # names stand where there is no axis
     scale = max(pixels, 80) / (top - bottom)
     at = spread(np.array([(end.value - bottom) * scale for end in ends]), 13.5, 0, max(pixels, 80))
@@ -407,7 +426,7 @@ def _name_ends(figure, plan: Drawing, panel: Panel, pixels: int) -> None:
             text_font_size="8.5pt",
             text_baseline="middle",
             background_fill_color=ink("paper", plan.theme),
-            background_fill_alpha=0.85,
+            background_fill_alpha=1.0,
             source=ColumnDataSource(
                 {
                     "x": np.full(len(ends), right),
@@ -421,7 +440,7 @@ def _name_ends(figure, plan: Drawing, panel: Panel, pixels: int) -> None:
 
 
 # ---- around the ink -------------------------------------------------------------------------------------------------------
-def _dress(figure, plan: Drawing) -> None:
+def _dress(figure, plan: Drawing, room: int) -> None:
     theme = plan.theme
     figure.background_fill_color = figure.border_fill_color = ink("paper", theme)
     figure.outline_line_color = None
@@ -435,10 +454,7 @@ def _dress(figure, plan: Drawing) -> None:
         axis.minor_tick_line_color = None
         axis.major_label_text_color = axis.axis_label_text_color = ink("text", theme)
         if isinstance(axis.formatter, BasicTickFormatter):
-            axis.formatter.power_limit_low, axis.formatter.power_limit_high = (
-                -5,
-                7,
-            )  # .004 and not 4.000e-3
+            axis.formatter = CustomJSTickFormatter(code=_ALIKE)
         (
             axis.axis_label_text_font_style,
             axis.axis_label_text_font_size,
@@ -449,20 +465,39 @@ def _dress(figure, plan: Drawing) -> None:
     if plan.spec.horizontal:
         names = plan.categories or ()
         figure.yaxis.ticker = FixedTicker(ticks=list(range(len(names))))
-        figure.yaxis.major_label_overrides = dict(enumerate(names))
+        figure.yaxis.major_label_overrides = dict(enumerate(_beside(names, room)))
         figure.yaxis.major_tick_line_color = None
         figure.yaxis.major_label_text_font_size = "9pt" if len(names) <= 32 else "8pt"
         figure.ygrid.grid_line_alpha = 0.5
     elif plan.categories is not None:
         figure.xaxis.ticker = FixedTicker(ticks=list(range(len(plan.categories))))
-        figure.xaxis.major_label_overrides = dict(enumerate(plan.categories))
+        words, slanted = _below(plan.categories, room)
+        figure.xaxis.major_label_overrides = dict(enumerate(words))
         figure.xgrid.grid_line_color = None
-        figure.xaxis.major_label_orientation = 0.6 if sum(map(len, plan.categories)) > 90 else 0.0
+        figure.xaxis.major_label_orientation = 0.6 if slanted else 0.0
     elif plan.spec.log_x:
         figure.xaxis.ticker = FixedTicker(ticks=plan.log_ticks)
         figure.xaxis.formatter = NumeralTickFormatter(format="0,0.[000]")
     elif plan.spec.whole_x:
         figure.xaxis.ticker = FixedTicker(ticks=plan.whole_ticks)
+
+
+def _beside(names: tuple[str, ...], room: int) -> list[str]:
+    """Names of a ranking, which leave most of the figure to it: the hover line has all of a long one."""
+    letters = max(20, int(0.36 * room / _LETTER))
+    if len(names) <= 12:
+        return [broken(name, letters) for name in names]
+    return [name if len(name) <= letters else f"{name[: letters - 1]}…" for name in names]
+
+
+def _below(names: tuple[str, ...], room: int) -> tuple[list[str], bool]:
+    """Words below an axis, on up to three lines, and whether they have to be slanted."""
+    letters = int((room - 80) / max(1, len(names)) / _LETTER)
+    if all(len(part.rstrip()) <= letters for name in names for part in joints(name)):
+        lines = [broken(name, letters) for name in names]
+        if all(words.count("\n") < 3 for words in lines):
+            return lines, False
+    return list(names), True
 
 
 def _legend(figure, plan: Drawing, named: Renderers) -> None:

@@ -18,12 +18,15 @@ import pandas as pd
 from bokeh.models import (
     BoxAnnotation,
     CDSView,
+    ColorBar,
     ColumnDataSource,
     CustomJSHover,
+    FixedTicker,
     HoverTool,
     IndexFilter,
     Label,
     LabelSet,
+    LinearColorMapper,
     Slope,
     Span,
 )
@@ -33,9 +36,9 @@ from dashboards.figures.labels import placed
 from dashboards.figures.numbers import written
 from dashboards.figures.panels import Drawing, Panel, Series, X, bins
 from dashboards.figures.spec import ITEM, Mark, Rule
-from dashboards.figures.style import ink
+from dashboards.figures.style import ink, lettering
 
-__all__ = ["DRAWERS", "KEY", "LEGEND_LIMIT", "Renderers", "labels", "rule_line"]
+__all__ = ["DRAWERS", "KEY", "LEGEND_LIMIT", "Renderers", "labels", "rule_line", "step_bar"]
 
 LEGEND_LIMIT = 14
 """More entries than this make a legend that hides the plot: hover and labels name the points then."""
@@ -65,7 +68,7 @@ def _line(figure, plan: Drawing, mark: Mark, named: Renderers, on_pick) -> None:
                 series.frame[mark.y].to_numpy(),
                 line_color=series.look.colour,
                 line_width=1 if mark.muted else 2,
-                line_dash="dashed" if mark.dashed else "solid",
+                line_dash=plan.dash(mark, series.look),
                 muted_alpha=0.1,
             ),
         )
@@ -310,6 +313,40 @@ def rule_line(figure, plan: Drawing, rule: Rule) -> None:
         )
 
 
+def step_bar(figure, plan: Drawing, room: int) -> None:
+    """Above the figure: which colour is which training step."""
+    ramp = plan.ramp
+    if ramp is None:
+        return
+    wide = int(min(420, 0.5 * room, max(120, 48 * len(ramp.steps))))
+    named, text = ramp.named(wide, 5.5), ink("text", plan.theme)
+    figure.add_layout(
+        ColorBar(
+            color_mapper=LinearColorMapper(
+                palette=list(ramp.colours), low=-0.5, high=len(ramp.steps) - 0.5
+            ),
+            ticker=FixedTicker(ticks=named),
+            major_label_overrides={place: f"{ramp.steps[place]:,}" for place in named},
+            major_label_text_color=text,
+            major_label_text_font_size="8.5pt",
+            major_tick_line_color=None,
+            title=ramp.title,
+            title_text_color=text,
+            title_text_font_size="9pt",
+            title_text_font_style="normal",
+            title_standoff=3,
+            label_standoff=3,
+            orientation="horizontal",
+            width=wide,
+            height=9,
+            padding=4,
+            margin=0,
+            background_fill_color=None,
+        ),
+        "above",
+    )
+
+
 def _hover_columns(mark: Mark) -> list[str]:
     named = mark.hover or tuple(
         column for column in (mark.colour, mark.x, mark.y, mark.low, mark.high) if column
@@ -391,7 +428,9 @@ def labels(figure, plan: Drawing, panel: Panel, mark: Mark, area: tuple[int, int
     words = pd.concat(
         [
             series.frame.assign(
-                _colour=ink("text", plan.theme) if mark.kind == "text" else series.look.colour
+                _colour=ink("text", plan.theme)
+                if mark.kind == "text"
+                else lettering(series.look.colour, plan.theme)
             )
             for series in plan.series(mark)
         ]

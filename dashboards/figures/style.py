@@ -5,8 +5,9 @@
 Relatives share a hue and differ in shade and marker, so that a plot of 43 models still shows its families. The assignment depends
 on the model's id alone (the published models by family and order, any other by a hash of its id), never on what else was drawn
 before; only where two unknown models would look alike in one figure does the later one (in alphabetical order) move to the
-next free look. A variant (``gpt2@untrained:init:0``) has the colour of its model and an open marker. ``chosen`` gives single
-models another colour, in one figure: a session's choice is part of its selection.
+next free look. A variant (``gpt2@untrained:init:0``) has the colour of its model and an open marker. Checkpoints of one training
+that stand in one figure are a ramp in the order of their steps. ``chosen`` gives single models another colour, in one figure: a
+session's choice is part of its selection.
 
 Base hues after Okabe & Ito (2008) and Tol (2021), darkened where they had less than 3 : 1 contrast on white.
 """
@@ -15,14 +16,28 @@ from __future__ import annotations
 
 import hashlib
 import re
+from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
 
 from data.errors import BrainLensError, unknown
 
-__all__ = ["INK", "MARKERS", "THEMES", "Look", "checked", "contrast", "ink", "looks"]
+__all__ = [
+    "INK",
+    "MARKERS",
+    "THEMES",
+    "Look",
+    "checked",
+    "checkpoint",
+    "contrast",
+    "ink",
+    "lettering",
+    "looks",
+    "ramped",
+]
 
 THEMES = ("light", "dark")
 MARKERS = ("circle", "square", "triangle", "diamond", "inverted_triangle", "hex", "star", "plus")
@@ -165,6 +180,8 @@ _PREFIXES = (
     ("stories", "stories"),
     ("tinyllama", "llama"),
 )
+MODELS = ("model", "predictor")
+"""Columns that hold models."""
 # Categories that are no models: the eight most different colours, in order.
 _PLAIN = (
     "#0072b2",
@@ -192,12 +209,15 @@ class Look:
     marker : str
         One of :data:`MARKERS`.
     open : bool
-        Only the outline is drawn: an untrained or otherwise changed model.
+        Only the outline is drawn: a variant of a model.
+    changed : bool
+        Lines are dashed: an untrained or otherwise changed model, and not one that is read at other places only.
     """
 
     colour: str
     marker: str
     open: bool = False
+    changed: bool = False
 
     @property
     def matplotlib_marker(self) -> str:
@@ -264,6 +284,17 @@ def _themed(colour: str, shade: float, theme: str) -> str:
     return found
 
 
+@lru_cache(maxsize=4096)
+def lettering(colour: str, theme: str = "light") -> str:
+    """A colour as words are written in it: the same hue, as far from the paper as AA asks of text (4.5)."""
+    found, paper = colour, INK[theme]["paper"]
+    lightness = float(_lab(colour)[0])
+    while contrast(found, paper) < 4.5 and 0.02 < lightness < 0.98:
+        lightness += -0.01 if theme == "light" else 0.01
+        found = _shade(colour, lightness)
+    return found
+
+
 # ---- assignment --------------------------------------------------------------------------------------------------------
 def _digest(text: str) -> int:
     return int.from_bytes(hashlib.sha256(text.encode()).digest()[:6], "big")
@@ -321,8 +352,8 @@ def looks(
     theme : str
         ``"light"`` or ``"dark"``.
     column : str
-        Column they come from; only ``model`` has looks that are the same everywhere; checkpoints (``step 1,000``) are a ramp
-        in the order of their steps, others take the palette in sorted order.
+        Column they come from; only :data:`MODELS` have looks that are the same everywhere; checkpoints (``step 1,000``, or
+        several models of :func:`ramped`) are a ramp in the order of their steps, others take the palette in sorted order.
     chosen : mapping, optional
         Value -> ``#rrggbb``: colours that the user chose instead.
 
@@ -334,10 +365,12 @@ def looks(
     if theme not in THEMES:
         raise unknown("theme", theme, THEMES)
     values, chosen = list(dict.fromkeys(values)), checked(chosen or {})
-    if column != "model" and values and all(_step(value) is not None for value in values):
-        return _ramp(values, theme, chosen)
-    if column != "model":
-        return _plain(values, theme, chosen)
+    steps = ramped(values)
+    ramp = _ramp(steps, theme, chosen)
+    if column not in MODELS:
+        rest = [value for value in values if value not in ramp]
+        plain = _plain(rest, theme, chosen)
+        return {value: ramp.get(value) or plain[value] for value in values}
     slots = {str(value).partition("@")[0]: None for value in values}
     slots = {base: _slot(base) for base in slots}
     taken, found = set(), {}
@@ -360,27 +393,52 @@ def looks(
     for value in values:
         base, _, variant = str(value).partition("@")
         hue, shade, marker = found[base]
+        if value in ramp:  # the colour tells the step, the marker the training
+            base = steps[value][0]
+            own = found.get(base) or _slot(base)
+            result[value] = Look(ramp[value].colour, MARKERS[own[2]])
+            continue
         colour = chosen.get(str(value)) or chosen.get(base) or _themed(hue, shade, theme)
-        result[value] = Look(colour, MARKERS[marker], open=bool(variant))
+        steps_of = variant.split("@") if variant else ()
+        changed = any(not step.startswith(("at:", "revision:")) for step in steps_of)
+        result[value] = Look(colour, MARKERS[marker], open=bool(variant), changed=changed)
     return result
 
 
-def _ramp(values: list, theme: str, chosen: Mapping[str, str]) -> dict[object, Look]:
-    """Checkpoints: from light to dark in the order of their steps, and one marker, for they are one model."""
-    order = sorted({_step(value) for value in values})
+def checkpoint(value: object) -> tuple[str, int] | None:
+    """Whose checkpoint a name is, and of which step; None for any other name.
+
+    Examples
+    --------
+    >>> checkpoint("pythia-70m@revision:step1000"), checkpoint("tiny-step20"), checkpoint("step 1,000"), checkpoint("gpt2")
+    (('pythia-70m', 1000), ('tiny', 20), ('', 1000), None)
+    """
+    if told := re.fullmatch(r"step ([\d,]+)", str(value)):
+        return "", int(told[1].replace(",", ""))
+    if told := re.fullmatch(r"(.+?)(?:-step|@revision:step)(\d+)", str(value)):
+        return told[1], int(told[2])
+    return None
+
+
+def ramped(values: Iterable[object]) -> dict[object, tuple[str, int]]:
+    """The checkpoints among the values of a figure, with training and step, where a training has two or more of them."""
+    found = {value: at for value in values if (at := checkpoint(value)) is not None}
+    count = Counter(base for base, _ in found.values())
+    return {value: at for value, at in found.items() if count[at[0]] > 1}
+
+
+def _ramp(
+    steps: Mapping[object, tuple[str, int]], theme: str, chosen: Mapping[str, str]
+) -> dict[object, Look]:
+    """Checkpoints: from light to dark in the order of their steps, which all trainings of a figure share."""
+    order = sorted({step for _, step in steps.values()})
     first, last = (_lab(colour) for colour in _RAMP)
     result = {}
-    for value in values:
-        at = order.index(_step(value)) / max(1, len(order) - 1)
+    for value, (_, step) in steps.items():
+        at = order.index(step) / max(1, len(order) - 1)
         colour = chosen.get(str(value)) or _themed(_hex((1 - at) * first + at * last), at, theme)
         result[value] = Look(colour, MARKERS[0])
     return result
-
-
-def _step(value: object) -> int | None:
-    """The step that a checkpoint's name tells: ``step 1,000``."""
-    told = re.fullmatch(r"step ([\d,]+)", str(value))
-    return int(told[1].replace(",", "")) if told else None
 
 
 def _plain(values: list, theme: str, chosen: Mapping[str, str]) -> dict[object, Look]:

@@ -207,8 +207,9 @@ def waterfall(said, title: str = "From 2021's number to today's?") -> FigureSpec
     """Bars from one number to another; of :func:`analysis.answers.trust.waterfall.waterfall`."""
     frame = said.frame
     does = (frame["change"] > 0).map({True: "up", False: "down"})
+    does = frame["kind"].where(frame["kind"] != "change", does).map(STEPS)
     frame = frame.assign(
-        does=frame["kind"].where(frame["kind"] != "change", does).map(STEPS),
+        does=pd.Categorical(does, list(dict.fromkeys(STEPS.values()))),
         words=[_written(row) for row in frame.to_dict("records")],
     )
     frame[ITEM] = frame["step"]
@@ -245,7 +246,11 @@ def _written(row: dict) -> str:
     if row["kind"] != "change":
         return decimal(row["value"], 3)
     share = row.get("share", float("nan"))
-    return f"{row['change']:+.3f}" + (f" ({share:+.3f})" if share == share else "")
+    return _signed(row["change"]) + (f" ({_signed(share)})" if share == share else "")
+
+
+def _signed(value: float) -> str:
+    return ("\N{MINUS SIGN}" if value < 0 else "+") + decimal(abs(value), 3)
 
 
 def curve(said) -> FigureSpec:

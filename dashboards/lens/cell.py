@@ -11,7 +11,9 @@ from pathlib import Path
 import panel_material_ui as pmui
 from bokeh.model import Model
 from bokeh.models import ImportedStyleSheet, InlineStyleSheet
+from panel.custom import ReactiveESM
 from panel.io.resources import CDN_DIST, DIST_DIR
+from panel.io.state import state
 
 from dashboards.lens.client import Client
 
@@ -31,14 +33,45 @@ class Cell(pmui.Row):
     browser keeps a program by its hash (``bundle``) from the first widget that it meets, so the others need none.
     """
 
+    def __init__(self, *objects, **params):
+        super().__init__(*objects, **params)
+        _listen_to_children()
+        self._holders: dict[str, dict] = {}  # root -> program -> the model that brought it
+
     def _render_model(self, doc=None, comm=None) -> Model:
         if comm is not None:
             for client in self.select(Client):
                 client.fonts = list(fonts())
         model = super()._render_model(doc, comm)
         if comm is not None:
-            slim(model)
+            slim(model, self._holders.setdefault(model.ref["id"], {}))
         return model
+
+    def _preprocess(self, root: Model, changed=None, old_models=None) -> None:
+        """What is made after the first picture of a cell, such as a dialog's widgets, is of itself too."""
+        super()._preprocess(root, changed, old_models)
+        self.bring(root, changed)
+
+    def bring(self, root: Model, changed) -> None:
+        """Let what was added somewhere below bring what it needs."""
+        name = root.ref["id"]
+        *_, comm = state._views.get(name, (None,))
+        if comm is not None and changed is not None and name in changed._models:
+            slim(changed._models[name][0], self._holders.setdefault(name, {}))
+
+
+@lru_cache(maxsize=1)
+def _listen_to_children() -> None:
+    """Panel 1.9 tells the root of a page what was added to a list of Panel's own, and not what was added to a box of Material."""
+    update = ReactiveESM._update_model
+
+    def told(self, events, msg, root, model, doc, comm) -> None:
+        update(self, events, msg, root, model, doc, comm)
+        view = state._views.get(root.ref["id"], (None,))[0]
+        if comm is not None and isinstance(view, Cell):
+            view.bring(root, self)
+
+    ReactiveESM._update_model = told
 
 
 @lru_cache(maxsize=1)
@@ -62,19 +95,28 @@ def _icon_rules() -> str:
     return "".join(re.findall(r"\.material-icons[\w-]*\{[^}]*\}", text))
 
 
-def slim(root: Model) -> None:
-    """Leave each program to the first model that has it, in the browser's order, and bring style sheets along."""
-    known, sheets = set(), {}
+def slim(root: Model, holders: dict) -> None:
+    """Leave each program to the first model that has it, in the browser's order, and bring style sheets along.
+
+    Parameters
+    ----------
+    root : Model
+        What was made: all of a cell, or what was added to it.
+    holders : dict
+        Program -> id of the model that brings it, kept up to date.
+    """
+    sheets: dict[str, InlineStyleSheet] = {}
     for model in _made(root, set()):
-        if getattr(model, "stylesheets", None):
+        if any(
+            isinstance(one, ImportedStyleSheet) for one in getattr(model, "stylesheets", None) or ()
+        ):
             model.stylesheets = [_brought(sheet, sheets) for sheet in model.stylesheets]
         bundle = getattr(model, "bundle", None)
         if bundle in (None, "url"):
             continue
         model.css_bundle = _icon_rules()
-        if bundle in known:
+        if holders.setdefault(bundle, model.id) != model.id:
             model.esm = ""
-        known.add(bundle)
 
 
 def _brought(sheet, sheets: dict[str, InlineStyleSheet]):

@@ -141,9 +141,19 @@ export function render({model, el}) {
       if (node.matches("button.MuiIconButton-root:not([aria-label]):not([title])") && !node.textContent.trim()) {
         node.setAttribute("aria-label", node.nextElementSibling?.matches("button") ? "Less" : "More")  // of a number
       }
+      if (node.matches("[role=listbox] > [role=menuitem]")) {
+        const label = node.parentElement.getAttribute("aria-labelledby"), words = node.textContent.trim()
+        const field = (one) => one.matches("[role=combobox]") && one.getAttribute("aria-labelledby") === label
+        const chosen = [...everything(document)].find(field)?.textContent.trim()
+        node.setAttribute("role", "option")
+        node.setAttribute("aria-selected", String(chosen === words))
+      }
     }
   }
   const mending = setInterval(() => (window.requestIdleCallback || setTimeout)(mend, {timeout: 1000}), 1500)
+  const opened = () => { if (focused()?.closest("[role=listbox], [role=combobox]")) { mend() } }
+  const soon = () => setTimeout(opened, 60)  // a list that a click or a key opens is read out at once
+  for (const what of ["click", "keyup"]) { document.addEventListener(what, soon) }
   const back = () => { if (model.active) { going += 1; model.send_msg({went: window.location.search, number: going}) } }
   window.addEventListener("popstate", back)
   const press = (event) => {
@@ -195,6 +205,7 @@ export function render({model, el}) {
   document.addEventListener("keydown", ended, true)
   model.on("remove", () => {
     clearInterval(mending)
+    for (const what of ["click", "keyup"]) { document.removeEventListener(what, soon) }
     document.removeEventListener("keydown", press)
     document.removeEventListener("keydown", ended, true)
     window.removeEventListener("popstate", back)

@@ -21,7 +21,7 @@ from analysis.paper.methods import bibtex, paragraph
 from analysis.paper.tables import long_table, r_script
 from dashboards.figures.sizes import PRESETS, SIGHTS
 from dashboards.lens.view import Picture
-from dashboards.look.look import DIALOG, MONO, Words, note
+from dashboards.look.look import DIALOG, MONO, Html, Words, note
 from dashboards.state import VIEW, defaults
 from data.catalog.catalog import recording
 from data.errors import BrainLensError
@@ -89,6 +89,17 @@ class Exporter(pn.viewable.Viewer):
         """Hide the dialog."""
         self._dialog.open = False
 
+    def forget(self) -> None:
+        """Close it and let go of what was made: it may have been locked since."""
+        self.close()
+        self._turn += 1  # what is being made now comes too late
+        if self._dialog.objects:
+            self._enable(None)
+            self._wait.visible = False
+            self._image.object = self._size.object = ""
+            for words in self._texts.values():
+                words.object = ""
+
     @property
     def _pictures(self) -> list:
         return [picture for picture in self._lens.shown.pictures if not picture.spec.empty]
@@ -134,9 +145,7 @@ class Exporter(pn.viewable.Viewer):
                 lambda _: self._make() if self.is_open and not self._setting else None, "value"
             )
         self._setting = False
-        self._image = pn.pane.HTML(
-            "", margin=0, sizing_mode="stretch_width", styles={"overflow-x": "auto"}
-        )
+        self._image = Html("", margin=0, sizing_mode="stretch_width", styles={"overflow-x": "auto"})
         self._size = note(margin=(4, 2))
         self._wait = pmui.LinearProgress(
             variant="indeterminate",
@@ -160,7 +169,7 @@ class Exporter(pn.viewable.Viewer):
         }
         self._zip = pmui.FileDownload(
             label="Everything as zip",
-            callback=lambda: io.BytesIO(self._bundle.archive),
+            callback=lambda: io.BytesIO(self._made().archive),
             filename="brainlens.zip",
             size="small",
             icon="folder_zip",
@@ -229,7 +238,8 @@ class Exporter(pn.viewable.Viewer):
             pmui.FlexBox(*self._downloads.values(), margin=(8, 4, 0, 4)),
             self._zip,
             note(
-                "The zip holds the figure in three formats, tables, recipe, references, methods paragraph and code.",
+                "The zip holds the figure in three formats, tables, recipe, references, methods paragraph and code; "
+                "with mixed models of trials a folder for R, too.",
                 margin=(2, 8),
             ),
             sizing_mode="stretch_width",
@@ -308,7 +318,17 @@ class Exporter(pn.viewable.Viewer):
                 words.object = bundle.words(_TEXTS[name]) or _without(bundle.picture, name)
 
     def _file(self, kind: str) -> io.BytesIO:
-        return io.BytesIO(self._bundle.named(f".{kind}"))
+        return io.BytesIO(self._made().named(f".{kind}"))
+
+    def _made(self) -> Bundle:
+        """What is ready to leave, unless it was locked since it was made."""
+        self._lens.keep_promises()
+        if self._bundle is None:
+            raise BrainLensError(
+                "There is nothing to export: what was made is not shown any more",
+                remedy="Open the export of a figure that is shown",
+            )
+        return self._bundle
 
 
 _OF_THE_PAGE = ("lens", "theme", "picked", *VIEW)
@@ -317,6 +337,7 @@ _TEXTS = {
     "Methods": "methods.txt",
     "BibTeX": "references.bib",
     "Python": ".py",
+    "R": ".R",
     "Recipe": "recipe.json",
 }
 
@@ -391,6 +412,7 @@ def make(
         name=stem,
         panels=specs,
         decimal=decimal,
+        more=picture.more() if picture.more is not None else None,
         **style,
     )
     with zipfile.ZipFile(io.BytesIO(archive)) as opened:
@@ -462,4 +484,6 @@ def _without(picture: Picture, name: str) -> str:
     """Why a text is empty."""
     if picture.published and not picture.scores:
         return "Nothing was computed here: published figures only."
+    if name == "R":
+        return "No R script goes with this figure."
     return f"{name} of this figure: see the lens in which each of its results was computed."

@@ -7,7 +7,6 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
 import pandas as pd
-import panel as pn
 import panel_material_ui as pmui
 
 from analysis.models import catalog
@@ -17,7 +16,7 @@ from dashboards.figures.style import looks
 from dashboards.lens.meanings import meanings
 from dashboards.lens.table import names
 from dashboards.lens.view import Picture, View
-from dashboards.look.look import Words, note, plain
+from dashboards.look.look import Html, Words, note, plain
 from data.errors import BrainLensError
 
 __all__ = ["ItemCards", "Told", "told"]
@@ -236,7 +235,7 @@ class ItemCards(pmui.Column):
             on_click=lambda _: self._let_go([said.name]),
         )
         dot = f"<span style='flex:none;width:12px;height:12px;border-radius:50%;background:{said.colour}'></span>"
-        head = pn.pane.HTML(
+        head = Html(
             f"<div style='display:flex;align-items:center;gap:8px'>{dot if said.colour else ''}"
             f"<b style='overflow-wrap:anywhere'>{plain(said.name)}</b></div>",
             sizing_mode="stretch_width",
@@ -285,7 +284,7 @@ _ACTS = {
 _SMALL = {"font-size": "0.82rem", "overflow-wrap": "anywhere"}
 
 
-def _part(label: str, lines: tuple, colour: str, *, alone: bool) -> pn.pane.HTML:
+def _part(label: str, lines: tuple, colour: str, *, alone: bool) -> Html:
     """One table's values, those between 0 and 1 as small plots too; the meaning of a term is its tooltip."""
     rows = "".join(
         f"<dt title='{plain(meaning)}' style='opacity:.75'>{plain(term)}</dt>"
@@ -294,7 +293,7 @@ def _part(label: str, lines: tuple, colour: str, *, alone: bool) -> pn.pane.HTML
     )
     head = "" if alone else f"<div style='font-weight:600;margin-top:4px'>{plain(label)}</div>"
     grid = "display:grid;grid-template-columns:minmax(90px,auto) 1fr;gap:1px 10px;margin:2px 0;line-height:1.4"
-    return pn.pane.HTML(
+    return Html(
         f"{head}<dl style='{grid}'>{rows}</dl>",
         sizing_mode="stretch_width",
         margin=(2, 4),

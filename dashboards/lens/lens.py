@@ -12,19 +12,21 @@ import param
 
 from analysis.models.catalog import card
 from analysis.protocol import Protocol, preset
+from analysis.scoring.cost import slowdown
 from dashboards.figures.objects import holoviews
 from dashboards.figures.style import looks
 from dashboards.lens.cell import Cell
 from dashboards.lens.client import Client
 from dashboards.lens.export_dialog import Exporter
 from dashboards.lens.item_card import ItemCards
-from dashboards.lens.parts import PANEL_HEIGHT, PLOT_HEIGHT, Empty, Frame, broad, tall
+from dashboards.lens.parts import PANEL_HEIGHT, PLOT_HEIGHT, Empty, Frame, broad, letters, tall
 from dashboards.lens.sidebar import Sidebar, grouped
 from dashboards.lens.table import DataTable
 from dashboards.lens.tile_table import TileTable
 from dashboards.lens.view import Picture, View
-from dashboards.look.look import THEME, Folded, Labels, heading, note, plain
+from dashboards.look.look import THEME, Folded, Html, Labels, heading, note, plain
 from dashboards.state import Selection, declare
+from dashboards.work import identity
 from dashboards.work.computation import Computation, cost_in_words
 from dashboards.work.desk import Desk
 from dashboards.work.jobs import RUNNER, Job, Runner
@@ -33,6 +35,15 @@ from data.errors import BrainLensError, unknown
 __all__ = ["Computation", "Lens", "Picture", "View"]
 
 TABS = ("Figure", "Table")
+_STRIP = {
+    "position": "sticky",
+    "bottom": "0",
+    "z-index": "4",
+    "max-height": "92px",
+    "overflow": "auto",
+    "background": "var(--mui-palette-background-paper, #ffffff)",
+}
+"""What is under way stands at the window's foot: a figure does not move when it begins or ends."""
 
 
 class Lens(pn.viewable.Viewer):
@@ -82,6 +93,7 @@ class Lens(pn.viewable.Viewer):
         self.showing = lambda: None  # the page's: called when something was drawn or picked
         self._eager = False  # everything runs by itself until the selection changes
         self.shown = View()
+        self._promised = ""  # what was locked when it was drawn last
         self._beside = False  # whether the inspector stands beside the figure
         self._said: tuple = ()  # the notes that are on the page
         self._build()
@@ -138,21 +150,24 @@ class Lens(pn.viewable.Viewer):
                                  on_click=lambda _: self.cancel(), visible=False, **act)  # fmt: skip
         self._export = pmui.Button(label="Export", icon="download", variant="outlined",
                                    on_click=lambda _: self.open_export(), disabled=True, **act)  # fmt: skip
-        self._cost = note()
-        # Bokeh breaks where words are hidden before they are drawn: what is hidden is the box around them
-        self._cost_box = pmui.Column(
-            self._cost, sizing_mode="stretch_width", margin=0, visible=False
-        )
+        self._cost = note(visible=False)
+        self._cost.styles = {**self._cost.styles, "flex": "0 1 auto", "max-width": "92ch"}
         self._stamps = Labels()
-        self._answer = Folded(limit=170, margin=(0, 10, 2, 10), styles={"font-size": "1rem"})
-        self._answer_box = pmui.Column(self._answer, sizing_mode="stretch_width", margin=0)
-        self._tiles = TileTable()
-        self._tiles_box = pmui.Column(
-            self._tiles, sizing_mode="stretch_width", margin=0, visible=False
+        self._answer = Folded(
+            limit=200,
+            margin=(0, 10, 2, 10),
+            styles={
+                "font-size": "1rem",
+                "flex": "1 0 460px",
+                "max-width": "100%",
+                "min-width": "0",
+            },
         )
+        self._tiles = TileTable()
         self._frames: list[Frame] = []
         self._figure_tab = pmui.FlexBox(sizing_mode="stretch_width", margin=0, gap="8px 24px")
         self._table = DataTable(name=self.slug, picked=self._pick)
+        self._table.leaving = self.keep_promises
         self._table.noted = self._noted
         self._table_tab = pmui.Column(
             self._table, sizing_mode="stretch_width", margin=(0, 10), visible=False
@@ -187,18 +202,23 @@ class Lens(pn.viewable.Viewer):
         self.controls = Sidebar(grouped(self.make_controls()))
         self.body = pmui.Column(
             pmui.Row(
-                heading(self.question, "h4", margin=(4, 10, 2, 10)),
+                heading(self.question, "h4", margin=(0, 10), styles={"flex": "0 1 auto"},
+                        sx={"@media (max-width: 1399px)": {"fontSize": "1.1rem", "lineHeight": 1.15}}),
                 self._stamps,
                 pmui.Row(self._run, self._stop, self._export, self._tabs, margin=0,
-                         sx={"alignItems": "center"}),
+                         sx={"alignItems": "center", "flex": "0 0 auto"}),
                 sizing_mode="stretch_width",
                 margin=0,
-                sx={"flexWrap": "wrap", "alignItems": "center"},
+                sx={"alignItems": "center", "@media (max-width: 720px)": {"flexWrap": "wrap"}},
             ),
-            self._cost_box,
-            self._answer_box,
-            self._tiles_box,
-            self.desk.progress,
+            pmui.Row(
+                self._answer,
+                self._cost,
+                sizing_mode="stretch_width",
+                margin=0,
+                sx={"alignItems": "start", "@media (max-width: 999px)": {"flexWrap": "wrap"}},
+            ),
+            self._tiles,
             self.desk.errors,
             self._empty,
             self._coming,
@@ -206,6 +226,7 @@ class Lens(pn.viewable.Viewer):
             self._table_tab,
             self._notes,
             self._exporter,
+            pmui.Column(self.desk.progress, sizing_mode="stretch_width", margin=0, styles=_STRIP),
             sizing_mode="stretch_width",
             margin=0,
         )  # fmt: skip
@@ -228,6 +249,7 @@ class Lens(pn.viewable.Viewer):
         BrainLensError
             For a label that no picture has.
         """
+        self.keep_promises()
         specs = {one.label: replace(one.spec, colours=self.selection.colours) for one in self.shown.pictures
                  if not one.spec.empty}  # fmt: skip
         if label is None:
@@ -242,6 +264,7 @@ class Lens(pn.viewable.Viewer):
         """What a notebook cell shows; what it needs in the page is loaded by itself, without a network."""
         if not pn.extension._loaded:
             pn.extension("tabulator", "filedropper", inline=True)
+        self.keep_promises()
         return super()._repr_mimebundle_(include, exclude)
 
     def __panel__(self):
@@ -284,6 +307,7 @@ class Lens(pn.viewable.Viewer):
 
     def refresh(self) -> None:
         """Show what is there for the selection, and say what the rest would cost."""
+        self._promised = identity.promised()
         try:
             self._wanted = self.missing()
             view = self.view()
@@ -295,6 +319,12 @@ class Lens(pn.viewable.Viewer):
         self.show(view)
         self._price()
         self._start_free()
+
+    def keep_promises(self) -> None:
+        """Show nothing that was locked since it was drawn, and again what was revealed."""
+        if identity.promised() != self._promised:
+            self._exporter.forget()
+            self.refresh()
 
     def _start_free(self) -> None:
         """Start what is cheap, and listen again to what is under way; behind another lens, look only."""
@@ -319,9 +349,10 @@ class Lens(pn.viewable.Viewer):
         self._vacant()
         self._empty.say(view.empty, view.action)
         self._answer.object = view.verdict or (pictures[0].spec.answer if pictures else "")
-        self._answer_box.visible = bool(self._answer.object)
+        self._answer.visible = bool(self._answer.object)
+        self._fit_words()
         self._tiles.tell(view.tiles, self._colours([tile.model for tile in view.tiles]))
-        self._tiles_box.visible = bool(view.tiles)
+        self._tiles.visible = bool(view.tiles)
         self._table.notes = view.notes
         self._table.tables = {picture.label: picture.table for picture in pictures}
         self._notes.visible = view.there and bool(view.notes)
@@ -331,7 +362,7 @@ class Lens(pn.viewable.Viewer):
                 for term, text in view.notes
             )
             self._notes[0].objects = [
-                pn.pane.HTML(
+                Html(
                     f"<dl style='margin:0;line-height:1.5'>{lines}</dl>",
                     sizing_mode="stretch_width",
                 )
@@ -365,11 +396,19 @@ class Lens(pn.viewable.Viewer):
             self._figure_tab.objects = shown
         self._mark()
 
+    def _fit_words(self) -> None:
+        """One line of the verdict where tiles, panels or a price follow it, two where the figure does: it starts near the top."""
+        room = broad(self.client.across, inspected=self._beside) - 20 if self.client.across else 0
+        more = bool(self.shown.tiles) or self.panels or self._cost.visible
+        beside = int(6.4 * len(str(self._cost.object))) if self._cost.visible else 0
+        self._answer.fit(letters(max(460, room - beside), lines=1 if more else 2))
+
     def _resized(self, *events) -> None:
         """The window has another height or width, and the first figure with it."""
         if self._frames and self.client.window and not self.panels:
             self._frames[0].fit(tall(self.client.window))
         if self.in_front and any(event.name == "across" for event in events):
+            self._fit_words()
             self._draw(self.shown)
 
     def _colours(self, models: list[str]) -> dict[str, str]:
@@ -450,8 +489,9 @@ class Lens(pn.viewable.Viewer):
         self._run.visible = bool(open_)
         self._run.label = "Try again" if open_ and all(one.key in held for one in open_) else "Run"
         self._stop.visible = self.desk.busy
-        self._cost.object = cost_in_words([one for one in open_ if not one.quiet])
-        self._cost_box.visible = bool(self._cost.object)
+        self._cost.object = cost_in_words([one for one in open_ if not one.quiet], slowdown())
+        self._cost.visible = bool(self._cost.object)
+        self._fit_words()
 
     # ---- running -------------------------------------------------------------------------------------------------------
     def run(self, *, wait: bool = False) -> Lens:
@@ -468,6 +508,7 @@ class Lens(pn.viewable.Viewer):
         while missing := [one for one in self._wanted if one.key not in {*self.desk.keys, *tried}]:
             self._submit(missing)
             if not wait:
+                self.show(self.view())  # its words tell that it runs
                 break
             tried |= {one.key for one in missing}
             self.wait()  # what is there now may ask for more
@@ -534,6 +575,7 @@ class Lens(pn.viewable.Viewer):
 
     def recipe(self) -> dict:
         """What the view is made from, as plain values: selection, link, and the provenance of every score in it."""
+        self.keep_promises()
         scores = {
             score.model: score.provenance
             for picture in self.shown.pictures
@@ -554,6 +596,7 @@ class Lens(pn.viewable.Viewer):
     # ---- export and keyboard ---------------------------------------------------------------------------------------------
     def open_export(self) -> None:
         """Open the export dialog, where there is something to export."""
+        self.keep_promises()
         if not self._export.disabled:
             self._exporter.open()
 

@@ -11,7 +11,7 @@ import panel_material_ui as pmui
 
 from dashboards.figures.screen import anything_picked, draw, highlight, resize
 from dashboards.lens.table import named, names
-from dashboards.look.look import Folded, Words, heading, plain
+from dashboards.look.look import Folded, Html, Words, heading, plain
 
 __all__ = [
     "CONTROLS",
@@ -22,6 +22,7 @@ __all__ = [
     "Empty",
     "Frame",
     "broad",
+    "letters",
     "tall",
 ]
 
@@ -52,6 +53,32 @@ def broad(across: int, *, inspected: bool = False) -> int:
     return max(320, across - 44 - beside) if across else 0
 
 
+def letters(room: int, *, lines: int = 1, most: int = 200, size: float = 7.9) -> int:
+    """Characters that lines of this width hold, with a link to the rest behind them; ``most`` where no width is known.
+
+    Examples
+    --------
+    >>> letters(1116), letters(1116, lines=2), letters(0)
+    (135, 200, 200)
+    """
+    return min(most, max(60, int(room / size) * lines - 6)) if room else most
+
+
+def least_height(spec) -> int:
+    """Pixels below which the names of a ranking would lie on each other."""
+    if not spec.horizontal:
+        return 0
+    names = {name for mark in spec.marks for name in mark.frame[mark.x]}
+    panels = 1 if spec.facet is None else spec.marks[0].frame[spec.facet].nunique()
+    across = panels if panels <= 3 else 2 if panels == 4 else 3
+    lines = 1 if panels > 1 else max((-(-len(str(one)) // ROW_LETTERS) for one in names), default=1)
+    return -(-panels // across) * (13 * len(names) * min(lines, 2) + 90)
+
+
+ROW_LETTERS = 28
+"""Letters of a row's name that stand on one line of a panel of half the screen's width."""
+
+
 class Frame(pmui.Column):
     """One figure on the screen, with its heading and caption.
 
@@ -63,17 +90,17 @@ class Frame(pmui.Column):
 
     def __init__(self, picked: Callable[[list[str]], None]):
         self._picked, self._marking, self._marks = picked, False, []
-        self._drawn, self._theme, self._room = None, "", 0
-        self._heading = heading("", "h6", visible=False)
+        self._drawn, self._theme, self._room, self._least = None, "", 0, 0
+        self._heading = heading("", "h6", visible=False, margin=(0, 10))
         self._pane = pn.pane.Bokeh(None, sizing_mode="stretch_width", margin=0)
         self._answer = Folded(
             limit=240, margin=(0, 10), styles={"font-size": "0.95rem"}, visible=False
         )
         self._caption = Folded(margin=(2, 10), styles={"font-size": "0.85rem", "opacity": ".85"})
-        self._run = pn.pane.HTML("", margin=(0, 10, 4, 10), visible=False)
+        self._run = Html("", margin=(0, 10, 4, 10), visible=False)
         self._holder = pmui.Column(
             self._pane, sizing_mode="stretch_width", margin=0
-        )  # of a fixed height: a plot that arrives moves nothing
+        )  # never lower than its plot: one that arrives moves nothing
         super().__init__(
             self._heading,
             self._answer,
@@ -100,19 +127,20 @@ class Frame(pmui.Column):
     ) -> None:
         """Show a picture; the first of a page takes what the window leaves, the others share rows below it."""
         self._heading.param.update(object=plain(picture.label), visible=not alone and not first)
+        across = room if first else room // max(1, room // 464)
+        self._answer.fit(letters(across - 20, lines=2, most=240, size=7.6))
         self._answer.param.update(
             object=picture.spec.answer, visible=not first and bool(picture.spec.answer)
         )
         self._caption.object = picture.spec.caption
         flex = "1 1 100%" if first else "1 1 440px"
         self.styles = {"flex": flex, "min-width": "0"}
-        words, query = picture.link
-        self._run.param.update(
-            object=f"<a href='?{plain(query)}' target='_blank'>{plain(words)}</a>" if words else "",
-            visible=bool(words),
-        )
-        height, room = tall(window) if first and window else height, room if first else 0
-        self._holder.height = height + 8
+        links = _links(picture, theme)
+        self._run.param.update(object=links, visible=bool(links))
+        height, room = tall(window) if first and window else height, across
+        self._least = least_height(picture.spec)
+        height = max(height, self._least)
+        self._keep_open(height)
         spec = picture.spec
         if not first:  # half as wide: hover names the points
             spec = replace(
@@ -139,9 +167,14 @@ class Frame(pmui.Column):
         self._drawn, self._theme, self._room = spec, theme, room
         resize(self._pane.object, height)  # rows of panels share it
 
+    def _keep_open(self, height: int) -> None:
+        """Room for a plot; a height of the box itself would reach its inside one change late."""
+        self._holder.styles = {"min-height": f"{height + 8}px"}
+
     def fit(self, height: int) -> None:
         """Another height, without a new plot."""
-        self._holder.height = height + 8
+        height = max(height, self._least)
+        self._keep_open(height)
         if self._pane.object is not None:
             resize(self._pane.object, height)
 
@@ -169,6 +202,18 @@ class Frame(pmui.Column):
         picked = named(names(pd.DataFrame(rows)))
         if not self._marking and (picked or (not rows and not anything_picked(self._pane.object))):
             self._picked(picked)
+
+
+def _links(picture, theme: str) -> str:
+    """The run behind a picture, and where it is written how it is computed; the latter where our own server shows the page."""
+    words, query = picture.link
+    found = [f"<a href='?{plain(query)}' target='_blank'>{plain(words)}</a>"] if words else []
+    if picture.method and pn.state.location is not None:
+        page, _, heading_ = picture.method.partition("#")
+        asked = "?theme=dark" if theme == "dark" else ""
+        where = f"docs/{plain(page)}{asked}#{plain(heading_)}"
+        found.append(f"<a href='{where}' target='_blank'>Method: {plain(picture.label)}</a>")
+    return " &middot; ".join(found)
 
 
 class Empty(pmui.Column):

@@ -34,6 +34,10 @@ def named(rows: pd.Series) -> list[str]:
     return [name for name in rows.unique() if name]
 
 
+LONG_TEXT, LONG_COLUMN = 80, 460
+"""Letters from which on a column is cut to so many pixels."""
+
+
 class DataTable(pmui.Column):
     """The numbers behind a figure: sorted, filtered, downloaded. Drawn only while it is looked at.
 
@@ -96,6 +100,7 @@ class DataTable(pmui.Column):
         self._looked_at = False
         self._sort = ""
         self.noted: Callable[[str, str], None] = lambda what, value: None
+        self.leaving: Callable[[], None] = lambda: None  # asked before rows leave as a file
 
     @property
     def tables(self) -> dict[str, pd.DataFrame]:
@@ -220,10 +225,12 @@ class DataTable(pmui.Column):
 
     def csv(self) -> io.StringIO:
         """The rows as shown, as CSV."""
+        self.leaving()
         return io.StringIO(guarded(self.current).to_csv(index=False))
 
     def parquet(self) -> io.BytesIO:
         """The rows as shown, as Parquet."""
+        self.leaving()
         stream = io.BytesIO()
         self.current.to_parquet(stream, index=False)
         stream.seek(0)
@@ -245,9 +252,18 @@ def _tabulator(frame: pd.DataFrame, height: int, **params) -> pn.widgets.Tabulat
         margin=(4, 0),
         titles={name: plain(name.replace("_", " ")) for name in frame.columns},
         formatters={name: formatters[kind] for name, kind in kinds.items() if kind in formatters},
+        widths=_widths(frame),
+        configuration={"columnDefaults": {"tooltip": True}},  # the whole text of a cell that is cut
         text_align={name: "right" for name, kind in kinds.items() if kind in ("fraction", "count")},
         **params,
     )
+
+
+def _widths(frame: pd.DataFrame) -> dict[str, int]:
+    """Columns of long texts get a part of the screen's width, or all others would stand beside it."""
+    texts = frame.select_dtypes(exclude="number").columns
+    longest = {name: frame[name].astype(str).str.len().max() for name in texts if len(frame[name])}
+    return {name: LONG_COLUMN for name, letters in longest.items() if letters > LONG_TEXT}
 
 
 def _formatters() -> dict:
@@ -270,6 +286,8 @@ def _kind(name: str, column: pd.Series) -> str:
         return "flag"
     if not pd.api.types.is_numeric_dtype(column) or name in ("layer", "year", "seed", "folds"):
         return ""
+    if pd.api.types.is_integer_dtype(column):
+        return "count"
     whole = column.dropna()
     return (
         "count" if len(whole) and whole.abs().max() > 1 and (whole % 1 == 0).all() else "fraction"

@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import math
 
-import panel as pn
-
-from dashboards.look.look import plain
+from dashboards.look.look import Html, plain
 
 __all__ = ["TileTable"]
 
@@ -28,20 +26,27 @@ _NOT_HERE = {
     "not run: see Trust</small>",
 }
 """Said where there is no number, so that the badge is at every score."""
+SEEN = 2
+"""Tiles that are seen whole above a figure."""
 _SIGNS = {"yes": "✓ yes", "no": "✗ no", "cannot tell": "? cannot tell"}
 _STYLE = """
-.tiles { width: 100%; border-collapse: collapse; font-size: .84rem; line-height: 1.35; }
+.few, .tall { overflow: auto; }
+.tall { max-height: 70px; background: var(--mui-palette-background-paper, #ffffff); }
+.tall:hover, .tall:focus { max-height: 60vh; box-shadow: 0 6px 14px rgba(0,0,0,.22); transition: max-height 0s .25s; }
+.tall th { position: sticky; top: 0; opacity: 1; background: var(--mui-palette-background-paper, #ffffff); }
+.tiles { width: 100%; border-collapse: collapse; font-size: .84rem; line-height: 1.3; }
 .tiles th { font-weight: 500; text-align: left; opacity: .8; font-size: .74rem; padding: 0 12px 1px 0; white-space: nowrap; }
-.tiles td { padding: 2px 12px 2px 0; white-space: nowrap; vertical-align: middle; border-top: 1px solid rgba(128,128,128,.22); }
+.tiles td { padding: 1px 12px 1px 0; white-space: nowrap; vertical-align: middle; border-top: 1px solid rgba(128,128,128,.22); }
 .tiles td b { font-size: 1.02rem; font-variant-numeric: tabular-nums; }
 .tiles small { opacity: .85; font-variant-numeric: tabular-nums; }
 .tiles svg { vertical-align: middle; margin: 0 6px; }
+@media (max-width: 999px) { .tiles th, .tiles td { padding-right: 6px; } .tiles svg { margin: 0 2px; } }
 .dot { display: inline-block; width: 10px; height: 10px; border-radius: 50%; margin-right: 6px; }
 """
 
 
-class TileTable(pn.pane.HTML):
-    """Nothing where there is nothing to tell: then the box around it is hidden, for Bokeh breaks where words are."""
+class TileTable(Html):
+    """Nothing where there is nothing to tell."""
 
     def __init__(self):
         super().__init__(
@@ -49,7 +54,6 @@ class TileTable(pn.pane.HTML):
             sizing_mode="stretch_width",
             margin=(2, 10),
             stylesheets=[_STYLE],
-            styles={"max-height": "96px", "overflow": "auto"},
         )
 
     def tell(self, tiles: list, colours: dict[str, str]) -> None:
@@ -57,6 +61,9 @@ class TileTable(pn.pane.HTML):
         words = table(tiles, colours) if tiles else ""
         if words != self.object:
             self.object = words
+            # more than two stand in a frame that opens over the figure, and does not move it
+            held = {"height": "70px", "position": "relative", "z-index": "3"}
+            self.styles = held if len(tiles) > SEEN else {}
 
 
 def table(tiles: list, colours: dict[str, str]) -> str:
@@ -72,7 +79,10 @@ def table(tiles: list, colours: dict[str, str]) -> str:
         "<tr>" + "".join(f"<td>{row.get(key) or '&ndash;'}</td>" for key, *_ in heads) + "</tr>"
         for row in rows
     )
-    return f"<table class='tiles'><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>"
+    words = f"<table class='tiles'><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>"
+    kind = "few" if len(tiles) <= SEEN else "tall"
+    said = f"role='region' tabindex='0' aria-label='{len(tiles)} verdicts'"
+    return f"<div class='{kind}' {said}>{words}</div>"
 
 
 def _cells(tile, colour: str, top: float) -> dict[str, str]:

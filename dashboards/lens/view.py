@@ -33,6 +33,10 @@ class Picture:
         Methods paragraph and references, where they are not those of the scores.
     link : (words, query)
         The run behind it, as a link of the page.
+    method : str
+        How it is computed: a page and its heading, such as ``method#score``, of :mod:`dashboards.serve.written`.
+    more : callable, optional
+        Gives further files for the zip, path -> content; slow, so called when it is made.
     """
 
     label: str
@@ -44,6 +48,8 @@ class Picture:
     methods: str = ""
     bibtex: str = ""
     link: tuple[str, str] = ("", "")
+    method: str = ""
+    more: Callable[[], Mapping[str, bytes]] | None = None
 
 
 def led_by(pictures: list[Picture], verdict: str) -> tuple[Picture, ...]:

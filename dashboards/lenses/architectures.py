@@ -86,7 +86,7 @@ class Architectures(Lens):
     def _wish(self) -> Wish:
         choice = self.selection
         told = (choice.networks, choice.strategy, choice.trained, choice.search_seed)
-        key = f"search:{identity.recording(choice.recording)}|{choice.protocol.key()}|{told}"
+        key = f"search:{identity.case([], choice.recording, choice.protocol)}|{told}"
         tried = 2 * choice.networks + 15  # with the random search, and fresh seeds of three
         seconds = tried * (_SECONDS[0] + _SECONDS[1] * choice.trained)
         work = partial(_search, choice.recording, choice.protocol, *told)

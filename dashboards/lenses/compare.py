@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import tempfile
+import time
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -30,15 +31,20 @@ from analysis.answers.history import history
 from analysis.models.catalog import card
 from analysis.progress import Report
 from analysis.scoring.results import bring, export, results
+from analysis.store.store import Store
+from analysis.sweep.board import finished_since
 from dashboards.figures.spec import FigureSpec, Mark, Rule
 from dashboards.lens.controls import ModelPicker, ScalePicker
 from dashboards.lens.lens import Computation, Lens, Picture, View
 from dashboards.look.look import note
+from dashboards.work.identity import promised
 from dashboards.work.ledger import Ledger, Wish
 from data.errors import BrainLensError
 
 __all__ = ["Compare"]
 
+EVERY = 5000
+"""Milliseconds between two looks at what sweeps have finished."""
 KINDS = {"CSV": ".csv", "Parquet": ".parquet", "NetCDF": ".nc"}
 NOTES = (
     (
@@ -99,6 +105,9 @@ class Compare(Lens):
 
     def make_controls(self) -> dict:
         self._results, self._turn = Ledger(), 0
+        self._finished = time.time()
+        if pn.state.curdoc is not None and pn.state.curdoc.session_context:
+            pn.state.add_periodic_callback(self.follow_sweeps, period=EVERY)
         wide = dict(sizing_mode="stretch_width", margin=(8, 0, 4, 0))
         self._recordings = pmui.MultiChoice(label="Recordings (none: the fullest one)", options=list(self.selection.ranked),
                                             value=list(self.selection.ranked), **wide)  # fmt: skip
@@ -164,9 +173,18 @@ class Compare(Lens):
         self._results, self._turn = Ledger(), self._turn + 1
         self.refresh()
 
+    def follow_sweeps(self) -> None:
+        """Read the store again where a sweep, here or on a cluster, finished a score since the last look."""
+        if not self.in_front:
+            return
+        newest = finished_since(Store().root, self._finished)
+        if newest > self._finished:
+            self._finished = newest
+            self.reload()
+
     @property
     def _key(self) -> str:
-        return f"board:{id(self)}:{self._turn}"
+        return f"board:{id(self)}:{self._turn}:{promised()}"
 
     @property
     def _board(self) -> pd.DataFrame | None:
@@ -349,7 +367,7 @@ class Compare(Lens):
                 )
                 stamp = (
                     "simulated data"
-                    if "simulated" in answer.frame and answer.frame["simulated"].any()
+                    if "on_simulated" in answer.frame and answer.frame["on_simulated"].any()
                     else ""
                 )
                 stamps = (stamp,) if stamp else ()

@@ -158,6 +158,10 @@ class Design(Lens):
                 return "Say what the smallest difference is that you would care about (in variance explained, such as 0.01)."
         return ""
 
+    def show_example(self) -> None:
+        """Choose models that ship."""
+        self.selection.models = ["zoo-causal-400k", "zoo-causal-1m"]
+
     def _wish(self) -> Wish | None:
         if self._lacking():
             return None
@@ -202,7 +206,11 @@ class Design(Lens):
 
     def view(self) -> View:
         if lacking := self._lacking():
-            return View(empty=lacking)
+            few = len(self.selection.models) < (1 if self.selection.design == "drive" else 2)
+            return View(
+                empty=lacking,
+                action=("Choose models that ship", self.show_example) if few else None,
+            )
         wish, choice = self._wish(), self.selection
         answer = self.answers.value(wish.key)
         if answer is None:

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from functools import partial
 
-import numpy as np
 import pandas as pd
 import panel_material_ui as pmui
 
-from analysis.answers.items import SLICES, interval_rule, items, methods
+from analysis.answers.items import SLICES, farthest, interval_rule, items, methods
 from analysis.paper.methods import paragraph
 from analysis.progress import Report
 from analysis.protocol import Protocol
@@ -145,17 +144,7 @@ class Items(Lens):
         for name in reversed(self.selection.picked):
             if name in known:
                 return name
-        gap = np.abs(first.values - second.values)
-        there = np.isfinite(gap)
-        return str(
-            about["item"].iloc[
-                int(
-                    (
-                        np.where(there, gap, 0).sum(axis=0) / np.maximum(there.sum(axis=0), 1)
-                    ).argmax()
-                )
-            ]
-        )
+        return str(about["item"].iloc[farthest(first, second) or 0])
 
     # ---- what is shown -------------------------------------------------------------------------------------------------
     def view(self) -> View:

@@ -199,7 +199,7 @@ class Layers(Lens):
             return View(empty=f"{pictures[0].spec.answer} {pictures[0].spec.caption}")
         said_first = tiles(whole)
         return View(
-            led_by(pictures, verdict_first(said_first, self.selection.recording)),
+            led_by(pictures, verdict_first(said_first, said[0].recording)),
             stamps(said),
             notes=NOTES,
             tiles=tuple(said_first),
@@ -439,9 +439,7 @@ def ceiling_rules(score, *, normalised: bool) -> list[Rule]:
         return [Rule("y", 1.0, "ceiling")]
     rules, others = [], score.ceiling.lower_bound
     if others is not None and np.isfinite(others.value):
-        rules.append(
-            Rule("y", others.value, f"other people predict {others.value:.2f} (lower bound)")
-        )
+        rules.append(Rule("y", others.value, f"other people {others.value:.2f} (lower bound)"))
     planted = score.provenance["recording"].get("planted_ceiling")
     if planted:
         rules.append(Rule("y", planted, f"planted ceiling {planted:.2f}"))

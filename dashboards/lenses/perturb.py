@@ -9,6 +9,7 @@ from typing import ClassVar
 import panel_material_ui as pmui
 import param
 
+from analysis.models.catalog import card
 from analysis.models.variants.spec import HIDING
 from analysis.progress import Report
 from analysis.scoring.cost import Cost
@@ -88,10 +89,22 @@ class Perturb(Lens):
         """The first chosen model and its broken copies."""
         from analysis.answers.perturb import lesion_names, noise_names
 
-        if not self.selection.models or self.selection.breaks == "masks":
+        if not self.selection.models or self.selection.breaks == "masks" or self._shallow():
             return []
         make = noise_names if self.selection.breaks == "noise" else lesion_names
         return make(self.selection.models[0], self.selection.draws)
+
+    def _shallow(self) -> str:
+        """Why the chosen model cannot be broken this way, or nothing: noise goes into thirds of its blocks."""
+        model = self.selection.models[0]
+        blocks = card(model).layers
+        if self.selection.breaks != "noise" or blocks is None or blocks >= 3:
+            return ""
+        have = f"has {blocks} block{'s' if blocks > 1 else ''}" if blocks else "has no blocks"
+        return (
+            f"{model} {have}, and noise is put into thirds of them: choose a model with three blocks or more first in the "
+            "list, or another way to break it (masked words ask for none)."
+        )
 
     def _curve_wishes(self) -> list[Wish]:
         choice = self.selection
@@ -131,6 +144,8 @@ class Perturb(Lens):
             )
         if choice.breaks == "masks":
             return self._masks()
+        if shallow := self._shallow():
+            return View(empty=shallow, action=("Choose models that ship", self.show_example))
         model = choice.models[0]
         found = self.outcomes.found(self.wanted(), model)
         if len(found) < 2 or found[0].model != model:

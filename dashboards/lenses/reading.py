@@ -212,7 +212,7 @@ class Reading(Lens):
     def _pairs(self) -> list[tuple[str, str, str]]:
         """Key, model and recording of everything that is asked for."""
         choice = self.selection
-        how = f"{choice.protocol.key()}|{choice.form}|{choice.link}|{choice.filter}"
+        how = f"{choice.protocol.key()}|{choice.form}|{choice.link}|{choice.filter}|{identity.promised()}"
         return [
             (f"reading:{identity.model(model)}|{identity.recording(name)}|{how}", model, name)
             for name in choice.corpora
@@ -225,7 +225,7 @@ class Reading(Lens):
         models = choice.models if choice.neural else []
         return [
             (
-                f"neural:{identity.model(one)}|{identity.recording(choice.neural)}|{choice.protocol.key()}",
+                f"neural:{identity.case(one, choice.neural, choice.protocol)}",
                 one,
             )
             for one in models
@@ -236,7 +236,7 @@ class Reading(Lens):
         choice = self.selection
         return [
             (
-                f"fitted:{identity.model(model)}|{identity.recording(name)}|{choice.protocol.key()}",
+                f"fitted:{identity.case(model, name, choice.protocol)}",
                 model,
                 name,
             )
@@ -386,7 +386,10 @@ class Reading(Lens):
                 stamp = next(one.stamp for one in found if one.recording == name)
                 spec = replace(mixed_figure(fits), stamp=stamp)
                 label = f"Mixed model: {name}" if several else "Mixed model"
-                pictures.append(Picture(label, spec, fits.frame, **common))
+                own = [one.by_trial for one in found if one.recording == name and one.by_trial]
+                pictures.append(
+                    Picture(label, spec, fits.frame, more=partial(_for_r, own), **common)
+                )
         if (by_person := gains_of_people(found)) is not None:
             stamp = "; ".join(dict.fromkeys(one.stamp for one in found if one.stamp))
             spec = replace(by_person, stamp=stamp)
@@ -526,6 +529,13 @@ def _python(choice) -> str:
         'answer.facts["profile"].to_csv("lags.csv", index=False)',
         "",
     ])  # fmt: skip
+
+
+def _for_r(readings: list) -> dict[str, bytes]:
+    """The folder for R, for the zip of the mixed models of a recording."""
+    from analysis.reading.r_folder import r_files
+
+    return {f"R/{name}": content for name, content in r_files(readings).items()}
 
 
 def _look(model: str, name: str, options: dict, report: Report) -> Ready | Priced | Refused:

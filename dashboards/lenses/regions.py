@@ -14,7 +14,7 @@ from analysis.answers.regions import brain_values, regions
 from analysis.progress import Report
 from analysis.protocol import Protocol
 from analysis.scoring import verb
-from analysis.scoring.layer_map import committed, load_map
+from analysis.scoring.layer_map import committed
 from dashboards.figures.brain import Brain
 from dashboards.figures.people import each_person_by_region
 from dashboards.figures.spec import FigureSpec, Mark, Rule
@@ -289,18 +289,17 @@ def example() -> dict:
 def _python(choice, models: list[str]) -> str:
     changes = ", ".join(f"{name}={value!r}" for name, value in choice.changes.items())
     protocol = f"preset({choice.preset!r})" + (f".but({changes})" if changes else "")
-    chosen = f"load_map({choice.map!r})" if choice.map else "None"
+    chosen = f", layer={'map:' + choice.map!r}" if choice.map else ""
     return "\n".join([
         '"""Made by BrainLens: scores by region, each at a layer of its own, and the cortex."""',
         "",
         "from analysis import preset, score",
         "from analysis.answers.regions import brain_values, regions",
-        "from analysis.scoring.layer_map import load_map",
         "from data.catalog.catalog import recording",
         "",
         f"data, protocol = recording({choice.recording!r}), {protocol}",
         f"scores = [score(model, data, protocol) for model in {models!r}]",
-        f"answer = regions(scores, recording=data, committed={chosen})",
+        f"answer = regions(scores, recording=data{chosen})",
         "print(answer.sentence)",
         "print(answer.caption)",
         f"cortex = brain_values(answer, {models[0]!r}, data)  # left and right, 10,242 vertices each",
@@ -318,7 +317,7 @@ def _answered(models: list[str], name: str, protocol: Protocol, chosen: str, rep
     loaded, cortex = recording(name), {}
     try:
         scores = [verb.score(model, loaded, protocol, report=report.inner()) for model in models]
-        answer = regions(scores, recording=loaded, committed=load_map(chosen) if chosen else None)
+        answer = regions(scores, recording=loaded, layer=f"map:{chosen}" if chosen else "nested")
     except BrainLensError as error:
         return Refused(str(error).rstrip("."))
     for one in scores:

@@ -63,11 +63,16 @@ class Similarity(Lens):
         wish = self._wish()
         return self.maps.computations([wish]) if wish else []
 
+    def show_example(self) -> None:
+        """Choose models that ship, one that reads from left to right and one that sees both sides."""
+        self.selection.models = ["zoo-causal-1m", "zoo-masked-1m"]
+
     def view(self) -> View:
         wish = self._wish()
         if wish is None:
             return View(
-                empty="Choose two or more models: their layers are compared with each other and with the responses."
+                empty="Choose two or more models: their layers are compared with each other and with the responses.",
+                action=("Choose models that ship", self.show_example),
             )
         answer = self.maps.value(wish.key)
         if answer is None:

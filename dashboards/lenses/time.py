@@ -268,6 +268,7 @@ def _python(choice, models: list[str]) -> str:
         "if people is not None:",
         "    print(people.sentence)",
         '    people.facts["people"].to_csv("people.csv", index=False)',
+        '    people.frame.to_csv("people_over_time.csv", index=False)  # each person at each lag',
         "",
     ])  # fmt: skip
 

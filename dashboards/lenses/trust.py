@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+from collections import OrderedDict
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from functools import partial
@@ -19,6 +20,7 @@ from analysis.models.catalog import card
 from analysis.paper.handover import hand_over
 from analysis.progress import Report
 from analysis.scoring.cost import Cost
+from analysis.store.store import Store
 from analysis.sweep.panels import plans, run_plans
 from dashboards.figures.spec import FigureSpec
 from dashboards.figures.trust import figures, published
@@ -38,7 +40,19 @@ OPTIONS = {
 }
 """Words of every option of the specification curve -> how the selection says it."""
 CELLS = [f"{axis}={option}" for axis, some in CHOSEN.items() for option in some]
+KEPT_SCREENS = 4
+"""Whole screens that a process remembers, each some megabytes; putting one together from the store takes seconds."""
 BEYOND = ("position", "length", "word-rate", "log-frequency", "random-embedding")
+METHODS = {
+    "leaks": "method#leak-meter-analysisanswerstrustleaks",
+    "omega": "method#omega-analysisanswerstrustshares",
+    "court": "method#ceiling-court-analysisanswerstrustcourt",
+    "optimism": "method#selection-optimism-analysisanswerstrustoptimism",
+    "waterfall": "method#waterfall-analysisanswerstrustwaterfall",
+    "curve": "method#specification-curve-analysisanswerstrustspecifications",
+    "matrix": "method#generalisation-matrix-analysisanswerstrustgeneralise",
+}
+"""Panel -> where its equations and sources stand."""
 NOTES = (
     ("OASM", "A model of when a stimulus came, without its words; what it scores leaks; analysis.scoring.beside.oasm_of."),
     ("Omega", "Percent of the model's R2 that the named controls explain; analysis.scoring.summary.omega."),
@@ -68,6 +82,30 @@ class Found:
     empty: Mapping[str, str]
     simulated: bool = False
     scores: tuple = ()
+
+
+class Screens(Ledger):
+    """Findings of this session, and the last screens of this process: a page that is opened again shows its screen at once."""
+
+    _last: ClassVar[OrderedDict[tuple[str, str], Found]] = OrderedDict()
+
+    def keep(self, key: str, finding) -> None:
+        """Write down what is known of a key; a whole screen for every session of this store."""
+        super().keep(key, finding)
+        if isinstance(finding, Ready):
+            self._last[self._place(key)] = finding.value
+            self._last.move_to_end(self._place(key))
+            while len(self._last) > KEPT_SCREENS:
+                self._last.popitem(last=False)
+
+    def recall(self, key: str) -> None:
+        """Take what another session of this store was shown, where this one has nothing."""
+        found = self._last.get(self._place(key))
+        if found is not None and self.finding(key) is None:
+            self.keep(key, Ready(found))
+
+    def _place(self, key: str) -> tuple[str, str]:
+        return str(Store().root), key
 
 
 class Trust(Lens):
@@ -100,7 +138,7 @@ class Trust(Lens):
     watches = ("models", "recording", "preset", "changes", "layer", *fields)
 
     def make_controls(self) -> dict:
-        self._ledger = Ledger()
+        self._ledger = Screens()
         wide = dict(sizing_mode="stretch_width", margin=(8, 0, 4, 0))
         doubts = pmui.MultiChoice(
             label="Panels",
@@ -199,6 +237,7 @@ class Trust(Lens):
             partial(run_panels, *work),
             partial(_look, *work),
         )
+        self._ledger.recall(self._key)
         return self._ledger.computations([wish])
 
     # ---- what is shown -------------------------------------------------------------------------------------------------
@@ -231,7 +270,7 @@ class Trust(Lens):
         pictures = [
             Picture(label, replace(spec, stamp=stamp), answer.frame.drop(columns="changes", errors="ignore"),
                     scores=found.scores, python=self._python(name),
-                    link=(PANELS[name].question + " The run behind it", self._link()))
+                    link=(PANELS[name].question + " The run behind it", self._link()), method=METHODS[name])
             for name, answer in found.answers.items()
             for label, spec in _figures(name, answer).items()
         ]  # fmt: skip
@@ -379,9 +418,9 @@ class _Steps(Report):
         """Raise where the other one was cancelled."""
         self._outer.checkpoint()
 
-    def step(self, done: int, total: int, what: str) -> None:
+    def step(self, done: float, total: int, what: str, *, tokens: int = 0) -> None:
         """Tell the other one."""
-        self._outer.step(done, total, what)
+        self._outer.step(done, total, what, tokens=tokens)
 
     def partial(self, result: object) -> None:
         """A score in the making is no panel: a checkpoint only."""
@@ -440,6 +479,7 @@ def _published() -> Picture:
         said.facts["beside"],
         published=("schrimpf2021", "hadidi2025"),
         python=python,
+        method=METHODS["waterfall"],
     )
 
 
@@ -477,6 +517,6 @@ def sheet(found: Found, model: str, asked: Asked, format: str = "pdf") -> bytes:
     title = f"Is this number real? {', '.join(asked.models)} on {asked.open().id}, {asked.protocol.name}"
     words = [title, said.sentence, *why_empty(found).values(), said.caption, story.answer]
     return figure(
-        specs, format, width_mm=190, height_mm=277, font_size=6, heading=tuple(words),
+        specs, format, width_mm=190, height_mm=277, margin_mm=10, font_size=6, heading=tuple(words),
         metadata={"Title": title},
     )  # fmt: skip

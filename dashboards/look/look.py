@@ -14,6 +14,7 @@ __all__ = [
     "MONO",
     "THEME",
     "Folded",
+    "Html",
     "Labels",
     "answer",
     "cut",
@@ -121,7 +122,7 @@ def heading(text: str, level: str = "h6", **params) -> pmui.Typography:
     )
 
 
-def note(text: str = "", **params) -> pn.pane.HTML:
+def note(text: str = "", **params) -> Html:
     """Small grey text: captions, hints, costs."""
     return Words(
         text,
@@ -137,7 +138,7 @@ def note(text: str = "", **params) -> pn.pane.HTML:
     )
 
 
-def answer(text: str = "") -> pn.pane.HTML:
+def answer(text: str = "") -> Html:
     """The one-line answer above the plot."""
     return Words(
         text,
@@ -152,7 +153,29 @@ def answer(text: str = "") -> pn.pane.HTML:
     )
 
 
-class Words(pn.pane.HTML):
+_LINKS = "a { color: var(--mui-palette-primary-main, #27517f); }"
+
+
+class Html(pn.pane.HTML):
+    """HTML that may be hidden and shown at any time: what the browser has not drawn yet has no inside to show.
+
+    Links in it have the theme's colour, which is read on either paper.
+    """
+
+    def __init__(self, object=None, **params):
+        sheets = [_LINKS, *params.pop("stylesheets", [])]
+        super().__init__(object, stylesheets=sheets, **params)
+
+    def _process_param_change(self, params):
+        params = dict(params)
+        if {"visible", "styles"} & set(params):
+            params.pop("visible", None)
+            display = self.styles.get("display") if self.visible else "none"
+            params["styles"] = {**self.styles, "display": display}
+        return super()._process_param_change(params)
+
+
+class Words(Html):
     """Plain words: whatever is in them, nothing is read as HTML."""
 
     def _transform_object(self, obj):
@@ -164,7 +187,7 @@ def stamp(text: str, kind: str = "warning") -> pmui.Chip:
     return pmui.Chip(label=text, color=kind, variant="outlined", size="small", margin=(2, 4))
 
 
-class Labels(pn.pane.HTML):
+class Labels(Html):
     """The labels that no figure loses, on what a row leaves to them; what is cut is in the hint of each."""
 
     def __init__(self):
@@ -173,7 +196,7 @@ class Labels(pn.pane.HTML):
             sizing_mode="stretch_width",
             margin=(0, 6),
             stylesheets=[_LABELS],
-            styles={"flex": "1 1 110px", "min-width": "0"},
+            styles={"flex": "1 1 110px", "min-width": "0", "align-self": "center"},
         )
 
     def tell(self, labels: Sequence[str], *, drawn: Collection[str] = ()) -> None:
@@ -195,12 +218,12 @@ i { position: absolute; width: 1px; height: 1px; overflow: hidden; clip-path: in
 span { border: 1px solid; border-radius: 11px; padding: 1px 9px; font-size: .78rem; line-height: 1.4; white-space: nowrap;
   overflow: hidden; text-overflow: ellipsis; min-width: 2.2em; flex: 0 6 auto;
   color: var(--mui-palette-warning-main, #8a4b00); }
-span:first-child { flex-shrink: 1; }
+span:first-child { flex-shrink: 0; max-width: 100%; box-sizing: border-box; }
 span:focus-visible { outline: 2px solid currentColor; outline-offset: -3px; }
 """
 
 
-class Folded(pn.pane.HTML):
+class Folded(Html):
     """Words of which the first are seen and the rest is one click, or the key Enter, away.
 
     Parameters
@@ -215,6 +238,13 @@ class Folded(pn.pane.HTML):
         super().__init__(
             text, sizing_mode="stretch_width", styles=styles, stylesheets=[_FOLD], **params
         )
+
+    def fit(self, limit: int) -> None:
+        """So many characters are seen from now on."""
+        if limit != self._limit:
+            before, self._limit = self._limit, limit
+            if len(str(self.object or "")) > min(before, limit):
+                self.param.trigger("object")
 
     def _transform_object(self, obj):
         head, rest = cut(str(obj or ""), self._limit)

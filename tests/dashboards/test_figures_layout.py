@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
-from itertools import combinations
-
 import numpy as np
+import pandas as pd
 import pytest
 
 from analysis.answers.compare import published
 from dashboards.figures import paper, style
 from dashboards.figures.export import PRESETS, preview
 from dashboards.figures.labels import spread
+from dashboards.figures.panels import drawing
+from dashboards.figures.spec import FigureSpec, Mark, Rule
 from dashboards.lenses.compare import dots
-from tests.figures import SPECS, layers_spec
-
-SHEETS = ((85, None, 7), (114, None, 7), (174, None, 7), (254, 142.9, 14))
+from tests.figures import SPECS, layers_spec, misprints, overlaps
 
 
 def ranking(**options):
@@ -24,27 +23,9 @@ def ranking(**options):
 ALL = {**SPECS, "ranking": ranking}
 
 
-def overlaps(texts, least: float = 0.15) -> list[tuple[str, str]]:
-    """Pairs of texts whose boxes share more than this many millimetres both ways."""
-    return [
-        (one, other)
-        for (one, a), (other, b) in combinations(texts, 2)
-        if min(a[2], b[2]) - max(a[0], b[0]) > least and min(a[3], b[3]) - max(a[1], b[1]) > least
-    ]
-
-
 @pytest.mark.parametrize("kind", ALL)
 def test_no_text_lies_over_another_or_off_the_page(kind):
-    for width, height, size in SHEETS:
-        texts, page = paper.boxes(ALL[kind](), width_mm=width, height_mm=height, font_size=size)
-        assert len(texts) > 4
-        assert overlaps(texts) == [], width
-        for words, (left, bottom, right, top) in texts:
-            assert (
-                left > -0.1 and bottom > -0.1 and right < page[0] + 0.1 and top < page[1] + 0.1
-            ), (words, width)
-        if width == 85:
-            assert page[1] < 120, page
+    assert misprints(ALL[kind]()) == []
 
 
 def test_names_that_find_no_room_are_counted_on_the_figure():
@@ -136,3 +117,97 @@ def test_a_sheet_has_letters_and_one_size():
 @pytest.mark.parametrize("name", PRESETS)
 def test_presets_can_be_drawn(name):
     assert paper.render(layers_spec(), format="svg", **PRESETS[name]).startswith(b"<?xml")
+
+
+@pytest.mark.parametrize("theme", style.THEMES)
+@pytest.mark.parametrize("kind", ALL)
+def test_every_word_of_a_figure_is_readable(kind, theme):
+    from matplotlib.colors import to_hex
+    from matplotlib.text import Text
+
+    spec, paper_ = ALL[kind](), style.ink("paper", theme)
+    with paper._drawn(spec, paper.Ink(theme=theme, corner="a link"), 85, None, 72) as figure:
+        words = [text for text in figure.findobj(Text) if text.get_text().strip()]
+        for text in words:
+            if text.get_text() != "SIMULATED":  # behind everything; the stamp says it
+                assert style.contrast(to_hex(text.get_color()), paper_) >= 4.5, text.get_text()
+
+
+@pytest.mark.parametrize("kind", ["checkpoints", "steps"])
+def test_training_steps_are_told_by_a_bar_and_not_by_names(kind):
+    from bokeh.models import ColorBar, LabelSet, Legend
+
+    from dashboards.figures.screen import draw
+
+    texts, _ = paper.boxes(SPECS[kind](), width_mm=174)
+    said = [words for words, _ in texts]
+    assert "Training step" in said and "0" in said
+    assert not [words for words in said if "-step" in words or words.startswith("step ")]
+    plot = draw(SPECS[kind]())
+    (bar,) = plot.select({"type": ColorBar})
+    assert bar.title == "Training step" and len(set(bar.color_mapper.palette)) > 4
+    names = [item.label.value for legend in plot.select({"type": Legend}) for item in legend.items]
+    ends = [
+        word for words in plot.select({"type": LabelSet}) for word in words.source.data["words"]
+    ]
+    assert not [name for name in [*names, *ends] if "-step" in name or name.startswith("step ")]
+
+
+def test_a_bar_of_one_training_names_it_and_two_are_told_apart_by_markers():
+    one = SPECS["checkpoints"](trainings=("zoo-causal-400k",))
+    said = [words for words, _ in paper.boxes(one)[0]]
+    assert "Training step of zoo-causal-400k" in said and "zoo-causal-400k, by step" not in said
+    said = [words for words, _ in paper.boxes(SPECS["checkpoints"]())[0]]
+    assert {"zoo-causal-400k, by step", "pythia-70m, by step"} <= set(said)
+
+
+def test_a_long_name_at_the_end_of_a_line_stays_on_the_page():
+    texts, _ = paper.boxes(SPECS["checkpoints"](), width_mm=85)
+    assert "zoo-causal-400k\n@untrained:init:0" in [words for words, _ in texts]
+
+
+def test_slanted_words_are_measured_along_their_slant():
+    texts, _ = paper.boxes(SPECS["families"](), width_mm=85)
+    squares = [box for words, box in texts if words == "transfo-xl-wt103"]
+    assert len(squares) > 5 and len({round(box[2] - box[0], 6) for box in squares}) == 1
+    assert squares[0][0] < squares[-1][0] and squares[0][1] < squares[-1][1]
+    bert, five = ([one for one in texts if one[0] == name] for name in ("bert", "t5"))
+    assert not overlaps([*bert, *five][len(bert) - 2 :])
+    by = five[-1][1][0] - bert[-1][1][0]
+    slid = [(words, (a + by, b, c + by, d)) for words, (a, b, c, d) in bert]
+    assert overlaps([slid[-1], five[-1]])  # nearer, they touch
+
+
+def test_words_below_an_axis_stand_upright_where_lines_hold_them():
+    said = [words for words, _ in paper.boxes(SPECS["people"](), width_mm=174)[0]]
+    assert "zoo-causal-200k\n@untrained:init:0" in said
+    assert said.count("zoo-causal-200k@untrained:init:0") == 0
+
+
+def test_whole_ticks_are_round_and_stand_where_data_can():
+    from dashboards.figures.panels import drawing
+
+    assert drawing(SPECS["course"]()).whole_ticks == list(range(0, 60, 5))
+    assert drawing(SPECS["steps"]()).whole_ticks == [0, 1, 2, 3, 4]
+
+
+def test_grey_lines_that_no_legend_could_tell_apart_are_named_at_their_ends_on_a_logarithmic_axis_too():
+    frame = pd.DataFrame({"x": [1.0, 10, 100], "y": [0.1, 0.2, 0.3]})
+    lower = frame.assign(y=frame["y"] - 0.08)
+    two = (
+        Mark("line", frame, "x", "y", name="rate", muted=True, dashed=True),
+        Mark("line", lower, "x", "y", name="power", muted=True, dashed=True),
+    )
+    spec = FigureSpec("t", two, rules=(Rule("y", 0.0, "none"),), log_x=True)
+    plan = drawing(spec)
+    assert [end.words for end in plan.ends(plan.panels[0])] == ["none", "rate", "power"]
+    assert plan.legend() == []
+    left, right = plan.extent[:2]
+    assert plan.beyond(0.5) == pytest.approx(right * (right / left) ** 0.5)
+    alone = drawing(FigureSpec("t", two[:1], log_x=True))
+    assert [entry.name for entry in alone.legend()] == ["rate"]
+    with paper._drawn(spec, paper.Ink(), 85, None, 72) as figure:
+        axis = figure.axes[0].xaxis
+        ticks = [*axis.get_majorticklocs(), *axis.get_minorticklocs()]
+        assert len(ticks) > 5 and max(ticks) <= right  # none below the names
+        assert figure.axes[0].get_xlim()[1] > right

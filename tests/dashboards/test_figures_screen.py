@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gc
 import weakref
+from dataclasses import replace
 
 import numpy as np
 import pandas as pd
@@ -21,8 +22,16 @@ from bokeh.models import (
 )
 from bokeh.models.renderers import GlyphRenderer
 
-from dashboards.figures.screen import LEGEND_LIMIT, anything_picked, draw, highlight
-from dashboards.figures.spec import FigureSpec, Mark
+from dashboards.figures.panels import drawing
+from dashboards.figures.screen import (
+    LEGEND_LIMIT,
+    _below,
+    _beside,
+    anything_picked,
+    draw,
+    highlight,
+)
+from dashboards.figures.spec import FigureSpec, Mark, Rule
 from dashboards.figures.style import ink, looks
 from data.errors import BrainLensError
 from tests.figures import SPECS, make_spec
@@ -246,3 +255,69 @@ def test_an_empty_figure_says_what_to_do():
 def test_sources_hold_plain_arrays():
     for source in draw(make_spec("layers")).select({"type": ColumnDataSource}):
         assert all(isinstance(column, np.ndarray) for column in source.data.values())
+
+
+def test_a_ranking_is_never_lower_than_its_names():
+    from analysis.answers.compare import published
+    from dashboards.lens.parts import Frame, least_height
+    from dashboards.lens.view import Picture
+    from dashboards.lenses.compare import dots
+
+    spec = dots("How do the models rank?", published("schrimpf2021"))
+    frame = Frame(lambda names: None)
+    frame.draw(Picture("Published", spec, spec.table), theme="light", alone=False, first=False)
+    assert frame._pane.object.height == least_height(spec) > 43 * 12 > 440
+    frame.fit(300)
+    assert frame._pane.object.height == least_height(spec)
+    assert least_height(make_spec("layers")) == 0
+    frame = spec.marks[0].frame
+    long = frame.assign(
+        **{spec.marks[0].x: "random embedding beside " + frame[spec.marks[0].x].astype(str)}
+    )
+    wide = replace(spec, marks=(replace(spec.marks[0], frame=long),))
+    assert least_height(wide) > 43 * 26  # names of two lines
+
+
+LONG = "zoo-causal-400k@untrained:init:0"
+
+
+def test_names_beside_a_ranking_take_lines_where_few_and_are_cut_where_many():
+    few = _beside((LONG, "gpt2"), 500)
+    letters = int(0.36 * 500 / 6.1)
+    assert few[0].replace("\n", "") == LONG and "\n" in few[0] and few[1] == "gpt2"
+    assert all(len(line) <= letters for line in few[0].split("\n"))
+    assert _beside((LONG, "gpt2"), 1200) == [LONG, "gpt2"]  # room for all of it
+    many = _beside((LONG, *(f"m{i}" for i in range(12))), 500)
+    assert many[0] == f"{LONG[: letters - 1]}…" and many[1:] == [f"m{i}" for i in range(12)]
+
+
+def test_words_below_an_axis_take_three_lines_at_most_and_are_slanted_else():
+    assert _below(("one", "two"), 800) == (["one", "two"], False)
+    words, slanted = _below((LONG, "random-embedding", "length and position"), 480)
+    letters = int((480 - 80) / 3 / 6.1)
+    assert not slanted and [one.count("\n") for one in words] == [1, 0, 0]
+    assert all(len(line) <= letters for one in words for line in one.split("\n"))
+    assert [one.replace("\n", "") for one in words] == [LONG, "random-embedding", "length and position"]  # fmt: skip
+    assert _below(("x" * 40, "y"), 300) == (["x" * 40, "y"], True)  # no joint to part it at
+    assert _below(("a " * 30, "b"), 200) == (["a " * 30, "b"], True)  # more than three lines
+
+
+def test_a_number_at_the_end_of_a_long_name_stays():
+    frame = pd.DataFrame({"x": [0, 1], "y": [0.1, 0.2], "model": ["a", "a"]})
+    label = "a rule with a name that is far too long for the margin 0.84"
+    spec = FigureSpec("Rules", (Mark("line", frame, "x", "y", colour="model"),), rules=(Rule("y", 0.15, label),))  # fmt: skip
+    (words,) = [set(one.source.data["words"]) for one in draw(spec).select(LabelSet)]
+    (cut,) = words - {"a"}
+    assert cut.startswith("a rule with") and cut.endswith("… 0.84") and len(cut) <= 36
+
+
+def test_a_logarithmic_axis_of_less_than_a_decade_has_ticks():
+    for low, high in ((1.5, 3.0), (41.0, 44.0), (2.0, 900.0), (0.001, 5e6), (7.001, 7.004)):
+        frame = pd.DataFrame({"x": [low, high], "y": [0.1, 0.2], "model": ["a", "a"]})
+        spec = FigureSpec("Log", (Mark("points", frame, "x", "y", colour="model"),), log_x=True)
+        plan = drawing(spec)
+        left, right = plan.extent[:2]
+        assert 2 <= len(plan.log_ticks) <= 16 and all(
+            left <= one <= right for one in plan.log_ticks
+        )
+        assert len(set(plan.log_ticks)) == len(plan.log_ticks)

@@ -162,3 +162,31 @@ def test_checkpoints_are_a_ramp_in_the_order_of_their_steps(theme):
     depth = [style.contrast(found[step].colour, style.ink("paper", theme)) for step in in_order]
     assert (np.diff(depth) > 0.1).all() and depth[0] >= 3
     assert len({look.marker for look in found.values()}) == 1
+
+
+def test_checkpoints_of_a_model_are_the_same_ramp_and_the_marker_tells_the_training():
+    names = ["pythia-70m@revision:step512", "tiny-step0", "pythia-70m@revision:step0", "tiny-step512", "tiny"]  # fmt: skip
+    found = looks(names)
+    assert found["tiny-step0"].colour == found["pythia-70m@revision:step0"].colour
+    assert found["tiny-step0"].colour != found["tiny-step512"].colour
+    assert not any(look.open or look.changed for look in found.values())
+    assert found["tiny-step512"].marker == found["tiny-step0"].marker == found["tiny"].marker
+    assert found["tiny"].colour == looks(["tiny"])["tiny"].colour  # the finished one is itself
+    alone = looks(["tiny-step0", "gpt2"])
+    assert (
+        alone["tiny-step0"].colour == looks(["tiny-step0"])["tiny-step0"].colour
+    )  # no ramp of one
+
+
+def test_only_what_is_changed_is_dashed():
+    found = looks(
+        ["gpt2", "gpt2@at:attn", "gpt2@untrained:init:0", "gpt2@at:attn@lesion:map-x:5:0"]
+    )
+    assert [look.changed for look in found.values()] == [False, False, True, True]
+
+
+@pytest.mark.parametrize("theme", THEMES)
+def test_words_in_the_colour_of_a_model_are_readable(theme):
+    for look in looks([*style.FAMILIES["gpt"], "random-64", "my-model"], theme).values():
+        words = style.lettering(look.colour, theme)
+        assert style.contrast(words, INK[theme]["paper"]) >= 4.5
