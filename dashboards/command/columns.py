@@ -7,9 +7,10 @@ from pathlib import Path
 
 import click
 
+from data.catalog.catalog import recording
 from data.own.wide import pairs_of
 
-__all__ = ["column_options", "open_said", "said_of"]
+__all__ = ["column_options", "filter_option", "open_said", "said_of"]
 
 _OPTIONS = (
     ("--text", "COLUMN", "The words that were read."),
@@ -47,8 +48,16 @@ def column_options(command: Callable) -> Callable:
     return command
 
 
+filter_option = click.option(
+    "--filter",
+    default=None,
+    metavar="PRESET",
+    help="Which reading times count: none, official, times-only, no-edges.",
+)
+
+
 def said_of(options: dict) -> dict:
-    """The options that were given, as :func:`data.own.read.read` takes them."""
+    """The options that were given, as :func:`data.catalog.catalog.recording` takes them."""
     said = {key: value for key, value in options.items() if value is not None}
     if "response" in said:
         said["responses"] = [
@@ -60,13 +69,10 @@ def said_of(options: dict) -> dict:
     return said
 
 
-def open_said(name: str, columns: dict, filter_: str | None = None):
+def open_said(name: str, columns: dict):
     """The recording of an id, or of a file as the options say; what was taken for granted in a file is never silent."""
-    from data.catalog.catalog import recording
-    from data.filters import filtered
-
     found = recording(name, **said_of(columns))
     if Path(name.partition("#")[0]).expanduser().is_file():
         for note in found.notes:
             click.echo(f"{found.id}: {note}", err=True)
-    return filtered(found, filter_) if filter_ else found
+    return found

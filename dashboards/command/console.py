@@ -187,7 +187,7 @@ def _doubts(score) -> str:
     oasm = stored_oasm(score.provenance["recording"].get("content_hash", ""), score.protocol)
     beyond = score.headline.get("beyond", "") if score.headline else ""
     said = (
-        f"Omega: {beyond} explain {score.omega:.0f} % of its R2"
+        f"Omega: {beyond} explain {score.omega:.0f} % of its R2 of {score.headline['model_r2']:.3f}"
         if np.isfinite(score.omega)
         else "Omega: not defined (no unique R2 was asked for, or the model's R2 is not above 0)"
     )

@@ -6,6 +6,13 @@ from pathlib import Path
 
 import click
 
+from analysis.answers.controversial import controversial as disagreeing
+from analysis.answers.drive import candidates_of
+from analysis.answers.drive import drive as driven
+from analysis.answers.planning import PEOPLE, growth, pilot_of, planning
+from analysis.design.drive import Limits
+from analysis.design.templates import write_templates
+from dashboards.command.console import progress, show_frame
 from dashboards.command.options import check_out, device_option
 from dashboards.command.people import _OUT, _choices, _finish, _preset
 from data.errors import BrainLensError
@@ -60,11 +67,6 @@ def design():
 def drive(model, recording, candidates, target, layer, count, shortest, longest, overlap, words, rounds,
           templates, question, protocol, changes, out):  # fmt: skip
     """Rank or search sentences by the response that MODEL predicts for them."""
-    from analysis.answers.drive import candidates_of
-    from analysis.answers.drive import drive as driven
-    from analysis.design.drive import Limits
-    from dashboards.command.console import progress, show_frame
-
     _ready(out, templates)
     listed = words.read_text(encoding="utf-8-sig").split() if words is not None else ()
     with progress(model) as report:
@@ -122,10 +124,6 @@ def drive(model, recording, candidates, target, layer, count, shortest, longest,
 def controversial(first, second, candidates, by, recording, target, count, match_words, match_frequency,
                   templates, question, protocol, changes, out):  # fmt: skip
     """Pairs of sentences that FIRST and SECOND put in opposite orders, matched in length and frequency."""
-    from analysis.answers.controversial import controversial as disagreeing
-    from analysis.answers.drive import candidates_of
-    from dashboards.command.console import progress, show_frame
-
     _ready(out, templates)
     with progress(f"{first} and {second}") as report:
         found = disagreeing(
@@ -190,9 +188,6 @@ def power(
     """How many people and items it takes to tell two MODELS apart."""
     import pandas as pd
 
-    from analysis.answers.planning import PEOPLE, growth, pilot_of, planning
-    from dashboards.command.console import progress, show_frame
-
     _ready(out, None)
     if (pilot is None) == (len(models) != 2 or recording is None) and pilot is None:
         raise BrainLensError(
@@ -244,7 +239,6 @@ def _said(found) -> None:
 def _templates(items, folder: Path | None, kind: str, question: str) -> None:
     if folder is None:
         return
-    from analysis.design.templates import write_templates
 
     for path in write_templates(items, folder, kind=kind, question=question):
         click.echo(f"Wrote {path}")

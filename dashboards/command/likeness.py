@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import click
 
+from analysis.answers.model_map import model_map
+from analysis.scoring.decoding import decode as decoded
+from dashboards.command.console import progress, show_frame
 from dashboards.command.design import COMMANDS as DESIGN
 from dashboards.command.options import check_out
 from dashboards.command.people import _OUT, _choices, _finish, _preset
@@ -34,9 +37,6 @@ _ON = click.option(
 @_OUT
 def alike(models, recording, measure, protocol, changes, out):
     """Which of MODELS are alike: every layer with every other layer, and with the responses, on the stimuli of RECORDING."""
-    from analysis.answers.model_map import model_map
-    from dashboards.command.console import progress, show_frame
-
     if out is not None:
         check_out(out)
     with progress("layers") as report:
@@ -66,9 +66,6 @@ def alike(models, recording, measure, protocol, changes, out):
 def decode(models, recording, tolerance, draws, protocol, changes, out):
     """Tell held-out stimuli apart from what MODELS predict: 2-v-2 and retrieval, within one topic and a similar length."""
     import pandas as pd
-
-    from analysis.scoring.decoding import decode as decoded
-    from dashboards.command.console import progress, show_frame
 
     if out is not None:
         check_out(out)

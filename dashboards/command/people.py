@@ -10,14 +10,18 @@ from analysis.answers.similarity import layers_of, similarities
 from analysis.features.surprisal import word_surprisal
 from analysis.models import load
 from analysis.protocol import preset
+from analysis.reading.by_trial import compare_models, read_trials, require_persons, trial_table
+from analysis.reading.r_folder import write_r_folder
 from analysis.reading.run import read
 from analysis.reading.source import corpus, surprisal_of
 from analysis.scoring.significance import targets_test
 from analysis.statistics.multiple import fdr
 from dashboards.command.console import progress, show_frame
 from dashboards.command.options import check_out, device_option, fields, write_frame
+from data.catalog.catalog import entries
 from data.catalog.catalog import recording as loaded
 from data.errors import BrainLensError
+from data.files import guarded
 
 __all__ = ["COMMANDS"]
 
@@ -33,6 +37,30 @@ _PROTOCOL = (
         help="Change one choice of the preset; may be repeated.",
     ),
 )
+
+
+def _recording(context, parameter, value):
+    """A command of a recording says which there are where none is named."""
+    if value is None and not context.resilient_parsing:
+        raise BrainLensError(
+            "No recording is named",
+            choices=list(entries()),
+            remedy="Add --on RECORDING, such as --on simulated-reading, or a file of your own",
+        )
+    return value
+
+
+def _models(context, parameter, value):
+    if not value and not context.resilient_parsing:
+        raise BrainLensError(
+            "No model is named",
+            remedy="Name one, such as zoo-causal-400k; 'brainlens models list' shows all",
+        )
+    return value
+
+
+_ON = click.option("--on", "recording", metavar="RECORDING", callback=_recording,
+                   help="A catalogue id or a file of your own.  [required]")  # fmt: skip
 
 
 def _choices(command):
@@ -55,13 +83,7 @@ def _finish(frame, out: Path | None) -> None:
 # ---- reading ----------------------------------------------------------------------------------------------------------------
 @click.command()
 @click.argument("models", nargs=-1)
-@click.option(
-    "--on",
-    "recording",
-    required=True,
-    metavar="RECORDING",
-    help="A catalogue id or a file of your own.",
-)
+@_ON
 @click.option(
     "--surprisal",
     "tables",
@@ -145,9 +167,6 @@ def reading(models, recording, tables, form, over, formula, filter_, link, folds
 def _mixed(sources, recording, protocol, over, formula, filter_, folds, r_folder):
     import pandas as pd
 
-    from analysis.reading.by_trial import compare_models, read_trials
-    from analysis.reading.r_folder import write_r_folder
-
     with progress("surprisal") as report:
         trials = _shared_trials(sources, recording, protocol, filter_, report)
     found = []
@@ -161,6 +180,8 @@ def _mixed(sources, recording, protocol, over, formula, filter_, folds, r_folder
     show_frame(frame[shown], f"{recording}: single trials")
     for one in found:
         click.echo(f"{one.row['model']}: {one.fit.formula}")
+        if one.row["df"] > 1:
+            click.echo(f"  {one.tested}")
         for note in one.notes:
             click.echo(f"  {note}")
         if not one.row["converged"]:
@@ -183,8 +204,6 @@ def _mixed(sources, recording, protocol, over, formula, filter_, folds, r_folder
 def _shared_trials(sources, recording, protocol, filter_, report) -> dict:
     """The trials of each source, over those that all have a surprisal for."""
     from dataclasses import replace
-
-    from analysis.reading.by_trial import require_persons, trial_table
 
     made = corpus(recording)
     require_persons(made)
@@ -273,7 +292,7 @@ def surprisal(model, text, recording, lines, protocol, changes, out):
     told = frame.attrs or {}
     shown = frame[[c for c in ("stimulus", "text_number", "text", "surprisal") if c in frame]]
     if out is None:
-        click.echo(shown.to_csv(index=False), nl=False)
+        click.echo(guarded(shown).to_csv(index=False), nl=False)
     else:
         show_frame(shown.head(12), f"{model}: the first of {len(frame):,} words, bits")
     known = frame["surprisal"].notna()
@@ -284,14 +303,8 @@ def surprisal(model, text, recording, lines, protocol, changes, out):
 
 # ---- similarity -------------------------------------------------------------------------------------------------------------
 @click.command()
-@click.argument("models", nargs=-1, required=True)
-@click.option(
-    "--on",
-    "recording",
-    required=True,
-    metavar="RECORDING",
-    help="A catalogue id or a file of your own.",
-)
+@click.argument("models", nargs=-1, callback=_models)
+@_ON
 @click.option(
     "--distance",
     type=click.Choice(["correlation", "euclidean"]),
@@ -320,14 +333,8 @@ def similarity(models, recording, distance, protocol, changes, out):
 
 # ---- permutation ------------------------------------------------------------------------------------------------------------
 @click.command("test")
-@click.argument("models", nargs=-1, required=True)
-@click.option(
-    "--on",
-    "recording",
-    required=True,
-    metavar="RECORDING",
-    help="A catalogue id or a file of your own.",
-)
+@click.argument("models", nargs=-1, callback=_models)
+@_ON
 @click.option(
     "--draws",
     default=200,

@@ -4,7 +4,12 @@ from __future__ import annotations
 
 import click
 
-from dashboards.command.columns import column_options, open_said
+from analysis.protocol import preset
+from analysis.scoring.lock import lock as freeze
+from analysis.scoring.lock import reveal as open_
+from analysis.store.promises import promises
+from analysis.store.store import Store
+from dashboards.command.columns import column_options, filter_option, open_said
 from dashboards.command.options import fields
 
 __all__ = ["COMMANDS"]
@@ -19,14 +24,10 @@ __all__ = ["COMMANDS"]
 @click.option("--set", "changes", multiple=True, metavar="FIELD=VALUE",
               help="Change one choice of the preset; may be repeated.")  # fmt: skip
 @click.option("--list", "listed", is_flag=True, help="List what is locked and what was revealed.")
+@filter_option
 @column_options
 def lock(hypothesis, models, recordings, protocol, changes, listed, **columns):
     """Freeze a HYPOTHESIS about models on recordings before their scores are shown; a promise to yourself."""
-    from analysis.protocol import preset
-    from analysis.scoring.lock import lock as freeze
-    from analysis.store.promises import promises
-    from analysis.store.store import Store
-
     if listed:
         for one in promises(Store().root):
             _show(one)
@@ -46,8 +47,6 @@ def lock(hypothesis, models, recordings, protocol, changes, listed, **columns):
 @click.argument("name")
 def reveal(name):
     """Show the scores of the locked prediction whose hash begins with NAME."""
-    from analysis.scoring.lock import reveal as open_
-
     made = open_(name)
     _show(made)
     click.echo("Its scores are shown from now on")

@@ -6,7 +6,11 @@ from pathlib import Path
 
 import click
 
+from analysis.answers.choices import forced_choices, preferences
+from analysis.answers.reverse import reverse
+from dashboards.command.console import progress, show_frame
 from dashboards.command.options import check_out, pairs, write_frame
+from dashboards.figures import people as figures
 from data.errors import BrainLensError, unknown
 
 __all__ = ["people"]
@@ -14,6 +18,7 @@ __all__ = ["people"]
 QUESTIONS = {
     "n400": ("nieuwland2018", "Does predictability show in the N400 of every laboratory?"),
     "range": ("ucl-eeg", "How large is the effect on the N400 beside published networks?"),
+    "curves": ("ucl-eeg", "How does the effect grow as networks predict better?"),
     "garden-paths": (
         "sap2024-agreement",
         "Do items with a larger difference in surprisal slow people more?",
@@ -59,6 +64,13 @@ _FIGURES = (".pdf", ".svg", ".png")
     help="For shape: items, people or both are held out.",
 )
 @click.option(
+    "--measure",
+    type=click.Choice(["EEG", "ET"]),
+    default="EEG",
+    show_default=True,
+    help="For curves: N400 or first-pass time.",
+)
+@click.option(
     "--figure",
     type=click.Path(dir_okay=False, path_type=Path),
     default=None,
@@ -70,12 +82,13 @@ _FIGURES = (".pdf", ".svg", ".png")
     default=None,
     help="Write the table: .csv or .parquet.",
 )
-def people(question, models, recording, tables, cloze, smoothing, over, figure, out):
+def people(question, models, recording, tables, cloze, smoothing, over, measure, figure, out):
     """Answer QUESTION about people and items for MODELS, in a sentence with its table and figure.
 
     \b
     n400          predictability in the N400 of nine laboratories (nieuwland2018)
     range         the effect on the N400 beside published networks (ucl-eeg)
+    curves        published curves of the effect over a network's quality, redrawn (--measure)
     garden-paths  items and their slowing (sap2024-agreement)
     shape         probability or its logarithm (brothers2021)
     choices       forced choices between sentences (contstim2022)
@@ -101,18 +114,17 @@ def people(question, models, recording, tables, cloze, smoothing, over, figure, 
             remedy="Add --on RECORDING, such as ucl-eeg",
         )
     bits = {**{name: name for name in models}, **{path.stem: str(path) for path in tables}}
-    if not bits and question != "choices":
+    if not bits and question not in ("choices", "curves"):
         raise BrainLensError("No model is named", remedy="Name a model, or give --surprisal FILE")
-    said, specs = _answer(question, bits, recording, cloze, smoothing, over)
+    said, specs = _answer(question, bits, recording, cloze, smoothing, over, measure)
     click.echo(said.sentence)
-    from dashboards.command.console import show_frame
 
     for name, frame in (
         ("", said.frame),
         *(
             (k, v)
             for k, v in said.facts.items()
-            if k in ("slopes", "summary", "linear_against_log")
+            if k in ("slopes", "summary", "linear_against_log", "agreement")
         ),
     ):
         if name or len(frame) <= 60:
@@ -131,10 +143,7 @@ def people(question, models, recording, tables, cloze, smoothing, over, figure, 
             click.echo(f"Wrote {place}")
 
 
-def _answer(question, bits, recording, cloze, smoothing, over):
-    from dashboards.command.console import progress
-    from dashboards.figures import people as figures
-
+def _answer(question, bits, recording, cloze, smoothing, over, measure):
     with progress(question) as report:
         if question == "n400":
             from analysis.answers.n400 import n400_by_laboratory
@@ -146,6 +155,16 @@ def _answer(question, bits, recording, cloze, smoothing, over):
 
             said = published_range(bits, report=report)
             return said, [figures.published_range(said)]
+        if question == "curves":
+            from analysis.answers.n400 import effect_curves
+
+            if bits:
+                raise BrainLensError(
+                    f"The question curves is of published fits only, not of {next(iter(bits))}",
+                    remedy="Leave models out; 'brainlens people range MODEL...' puts them beside",
+                )
+            said = effect_curves(measure)
+            return said, [figures.effect_curves(said)]
         if question == "garden-paths":
             from analysis.answers.garden_paths import garden_paths
 
@@ -166,8 +185,6 @@ def _answer(question, bits, recording, cloze, smoothing, over):
             )
             return said, [figures.predictability(said)]
         if question == "choices":
-            from analysis.answers.choices import forced_choices, preferences
-
             said = forced_choices(more=preferences(bits, report=report) if bits else None)
             return said, [figures.choices(said)]
         if question == "persons":
@@ -176,8 +193,6 @@ def _answer(question, bits, recording, cloze, smoothing, over):
             said = persons_of(bits, recording, report=report)
             return said, [figures.persons(said)]
         if question == "reverse":
-            from analysis.answers.reverse import reverse
-
             if tables := [name for name, given in bits.items() if name != given]:
                 raise BrainLensError(
                     f"The way back needs layers; {tables[0]} is a table of surprisals",
@@ -202,6 +217,7 @@ def _number(text: str, option: str) -> float:
         value = -1.0
     if not 0 < value <= 1:
         raise BrainLensError(
-            f"{option}: {text!r} is no share between 0 and 1", remedy=f"Write it as {option} 0.01"
+            f"{option}: {text!r} is no share between 0 and 1",
+            remedy=f"Write it as {option} {'HC=0.9' if option == '--cloze' else '0.01'}",
         )
     return value

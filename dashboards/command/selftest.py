@@ -7,6 +7,12 @@ from pathlib import Path
 
 import click
 
+from analysis.selftest.check import GROUPS
+from analysis.selftest.run import markdown, verdict
+from analysis.selftest.run import selftest as run
+from dashboards.command.console import _print, _table, progress
+from data.files import atomic
+
 __all__ = ["COMMANDS"]
 
 
@@ -20,12 +26,6 @@ __all__ = ["COMMANDS"]
               help="Write the report to attach to a paper: a Markdown file.")  # fmt: skip
 def selftest(quick, out):
     """Does this machine compute the right numbers? Green or red, with figure, tolerance and seconds; nothing is fetched."""
-    from analysis.selftest.check import GROUPS
-    from analysis.selftest.run import markdown, verdict
-    from analysis.selftest.run import selftest as run
-    from dashboards.command.console import _print, _table, progress
-    from data.files import atomic
-
     with progress("self-test") as report:
         outcomes = run(quick=quick, report=report)
     shown = _table("group", "check", "state", ">found", ">expected", ">tolerance", ">s", "why")

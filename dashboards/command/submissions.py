@@ -7,6 +7,13 @@ from pathlib import Path
 
 import click
 
+from analysis.answers.history import history as moved
+from analysis.scoring.results import results
+from analysis.scoring.submission import OUTCOMES, read_submission
+from analysis.scoring.submission import submit as written
+from analysis.scoring.submission import verify as verified
+from dashboards.command.console import progress, show_frame
+
 __all__ = ["COMMANDS"]
 
 
@@ -17,9 +24,6 @@ __all__ = ["COMMANDS"]
 @click.option("--lab", default="", help="Who submits, in words.")
 def submit(path: Path, models, recordings, lab: str):
     """Write own results to PATH (.json), for another lab to run again: weights, data and every choice by their hashes."""
-    from analysis.scoring.submission import read_submission
-    from analysis.scoring.submission import submit as written
-
     written(path, models, recordings, lab=lab)
     click.echo(f"Wrote {len(read_submission(path)['rows'])} results to {path}")
 
@@ -34,10 +38,6 @@ def submit(path: Path, models, recordings, lab: str):
 )
 def verify(path: Path, receipt: Path | None):
     """Run every result of a submission again, with the models and recordings of this machine, and compare."""
-    from analysis.scoring.submission import OUTCOMES
-    from analysis.scoring.submission import verify as verified
-    from dashboards.command.console import progress, show_frame
-
     with progress(path.name) as report:
         found = verified(path, receipt=receipt, report=report)
     show_frame(found.table, str(path))
@@ -53,10 +53,6 @@ def verify(path: Path, receipt: Path | None):
 @click.option("--model", "models", multiple=True, help="Models to follow; all by default.")
 def history(recordings, models):
     """How ranks have moved over the versions that computed the results."""
-    from analysis.answers.history import history as moved
-    from analysis.scoring.results import results
-    from dashboards.command.console import show_frame
-
     answer = moved(results(), recordings, models=models)
     show_frame(answer.frame, "Ranks over versions")
     click.echo(answer.sentence)

@@ -6,6 +6,8 @@ from pathlib import Path
 
 import click
 
+from analysis.answers.live_tasks import live_tasks, run_task, task_kind
+from dashboards.command.console import progress, show_frame
 from dashboards.command.options import check_out, device_option
 from dashboards.command.people import _OUT, _choices, _finish, _preset
 
@@ -38,9 +40,6 @@ def task(task, models, layer, seeds, folder, protocol, changes, out):
 
     SyntaxGym and minimal pairs need next-word probabilities; GLUE and tables train a linear head on a frozen layer.
     """
-    from analysis.answers.live_tasks import live_tasks, run_task, task_kind
-    from dashboards.command.console import progress, show_frame
-
     if out is not None:
         check_out(out)
     task_kind(task)

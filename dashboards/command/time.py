@@ -6,7 +6,17 @@ from pathlib import Path
 
 import click
 
+from analysis import score
+from analysis.answers.each_person import each_person_over_time
+from analysis.answers.regions import brain_values, regions
+from analysis.answers.time_course import time_course
+from analysis.protocol import Protocol, preset
+from analysis.scoring.lags import lag_course
+from analysis.scoring.layer_map import LayerMap, commit, layer_map, map_of
+from dashboards.command.console import progress, show_frame
 from dashboards.command.options import check_out, device_option, fields, write_frame
+from data.catalog.catalog import recording as loaded
+from data.errors import BrainLensError
 
 __all__ = ["COMMANDS"]
 
@@ -20,7 +30,11 @@ __all__ = ["COMMANDS"]
     metavar="RECORDING",
     help="A story, or epochs around each word.",
 )
-@click.option("--protocol", default="story", show_default=True, help="A preset.")
+@click.option(
+    "--protocol",
+    default=None,
+    help="A preset; by default story for samples, epochs for lags, defended for sentences.",
+)
 @click.option(
     "--set",
     "changes",
@@ -42,33 +56,40 @@ __all__ = ["COMMANDS"]
     help="Write the curves: .csv or .parquet.",
 )
 @click.option(
+    "--people",
+    type=click.Path(dir_okay=False, path_type=Path),
+    default=None,
+    help="Write each person's curve: .csv or .parquet.",
+)
+@click.option(
     "--figure",
     type=click.Path(dir_okay=False, path_type=Path),
     default=None,
     help="Write the figure: .pdf, .svg or .png, 174 mm wide.",
 )
 @device_option
-def over_time(models, recording, protocol, changes, by, out, figure):
+def over_time(models, recording, protocol, changes, by, out, people, figure):
     """When is the brain predicted? r at every lag after (and before) the words, beside word rate and the power of the sound."""
-    from analysis.answers.time_course import time_course
-    from analysis.protocol import preset
-    from analysis.scoring.lags import lag_course
-    from dashboards.command.console import progress, show_frame
-
-    if out is not None:
-        check_out(out)
+    for wanted in filter(None, (out, people)):
+        check_out(wanted)
     if figure is not None:
         check_figure(figure)
-    chosen = preset(protocol)
-    chosen = chosen.but(**fields(changes)) if changes else chosen
-    courses = []
+    data, courses = loaded(recording), []
+    chosen = protocol_of(data, protocol, changes)
     for name in models:
         with progress(name) as report:
-            courses.append(lag_course(name, recording, chosen, report=report))
-    answer = time_course(courses, by=by)
+            courses.append(lag_course(name, data, chosen, report=report))
+    answer, each = time_course(courses, by=by), each_person_over_time(courses)
     click.echo(answer.sentence)
     show_frame(answer.facts["peaks"].round(3), "Peaks")
     click.echo(answer.caption)
+    if each is not None:
+        click.echo(each.sentence)
+        show_frame(
+            each.facts["people"].round(3), "People, each where the curve of the others peaks"
+        )
+    if people is not None:
+        write_people(each, data, people)
     if out is not None:
         write_frame(answer.frame, out)
         click.echo(f"Wrote {out}")
@@ -78,10 +99,29 @@ def over_time(models, recording, protocol, changes, by, out, figure):
         write_figure(curves(answer, courses, str(courses[0].attrs["stamp"])), figure)
 
 
+def protocol_of(recording, name: str | None, changes) -> Protocol:
+    """The preset that is named, else that of the recording's kind, with its changes."""
+    if name is None and recording.sampled:
+        name = "story"
+    elif name is None:
+        name = "epochs" if "lag" in recording.responses.coords else "defended"
+    made = preset(name)
+    return made.but(**fields(changes)) if changes else made
+
+
+def write_people(each, recording, path: Path) -> None:
+    """A table with a row for each person, of an answer about each of them."""
+    if each is None:
+        raise BrainLensError(
+            f"{recording.id} has no table of people: its responses are of one person, of nobody, or averages",
+            remedy="Leave --people out, or choose a recording of several people",
+        )
+    write_frame(each.frame, path)
+    click.echo(f"Wrote {path}")
+
+
 def check_figure(path: Path) -> None:
     """Find out before the work whether the figure can be written."""
-    from data.errors import BrainLensError
-
     if path.suffix.lower() not in {".pdf", ".svg", ".png"}:
         raise BrainLensError(
             f"--figure {str(path)!r} ends in {path.suffix!r}",
@@ -107,7 +147,11 @@ def write_figure(spec, path: Path) -> None:
     metavar="RECORDING",
     help="A recording whose targets have a region.",
 )
-@click.option("--protocol", default="story", show_default=True, help="A preset.")
+@click.option(
+    "--protocol",
+    default=None,
+    help="A preset; by default story for samples, epochs for lags, defended for sentences.",
+)
 @click.option(
     "--set",
     "changes",
@@ -127,7 +171,7 @@ def write_figure(spec, path: Path) -> None:
     "chosen",
     default=None,
     metavar="NAME",
-    help="Take each region's layer from a committed map.",
+    help="Take each region's layer from a committed map; the same as --set layer=map:NAME.",
 )
 @click.option(
     "--surface",
@@ -150,29 +194,29 @@ def write_figure(spec, path: Path) -> None:
     help="Write the table: .csv or .parquet.",
 )
 @click.option(
+    "--people",
+    type=click.Path(dir_okay=False, path_type=Path),
+    default=None,
+    help="Write each person's score in each region: .csv or .parquet.",
+)
+@click.option(
     "--figure",
     type=click.Path(dir_okay=False, path_type=Path),
     default=None,
     help="Write the first model's brain figure: .pdf, .svg or .png, 174 mm wide.",
 )
 @device_option
-def by_region(models, recording, protocol, changes, name, chosen, surface, threshold, out, figure):
+def by_region(
+    models, recording, protocol, changes, name, chosen, surface, threshold, out, people, figure
+):
     """Which part of the brain is predicted, and from which depth of the model? Scores and layers by region, and the cortex."""
-    from analysis import score
-    from analysis.answers.regions import brain_values, regions
-    from analysis.protocol import preset
-    from analysis.scoring.layer_map import commit, layer_map, load_map
-    from dashboards.command.console import progress, show_frame
-    from data.catalog.catalog import recording as loaded
-
-    if out is not None:
-        check_out(out)
+    for wanted in filter(None, (out, people)):
+        check_out(wanted)
     if figure is not None:
         check_figure(figure)
-    one = load_map(chosen) if chosen else None
-    protocol = preset(protocol)
-    protocol = protocol.but(**fields(changes)) if changes else protocol
+    changes, one = by_map(changes, chosen)
     data, scores = loaded(recording), []
+    protocol = protocol_of(data, protocol, changes)
     for model in models:
         with progress(model) as report:
             scores.append(score(model, data, protocol, report=report))
@@ -180,6 +224,12 @@ def by_region(models, recording, protocol, changes, name, chosen, surface, thres
     click.echo(answer.sentence)
     show_frame(answer.frame.round(3), "Regions")
     click.echo(answer.caption)
+    each = answer.facts["people"]
+    if each is not None:
+        click.echo(each.sentence)
+        show_frame(each.facts["summary"].round(3), "People")
+    if people is not None:
+        write_people(each, data, people)
     if name is not None:
         path = commit(layer_map(scores[0], data, answer.facts["place"], name))
         click.echo(f"Committed the map {name}: {path}")
@@ -193,6 +243,18 @@ def by_region(models, recording, protocol, changes, name, chosen, surface, thres
         write_figure(
             brain_of(answer, scores[0].model, cortex, surface, threshold, scores[0].stamp), figure
         )
+
+
+def by_map(changes, chosen: str | None) -> tuple[list[str], LayerMap | None]:
+    """The changes of the protocol without ``layer=map:NAME``, and the map that it or --map names."""
+    named = [one.partition("=")[2] for one in changes if one.startswith("layer=map:")]
+    named += [f"map:{chosen}"] if chosen else []
+    if len(set(named)) > 1:
+        raise BrainLensError(
+            f"Two maps at once: {', '.join(named)}", remedy="Name one of them", choices=named
+        )
+    rest = [one for one in changes if not one.startswith("layer=map:")]
+    return rest, map_of(named[0]) if named else None
 
 
 COMMANDS = (over_time, by_region)

@@ -6,7 +6,10 @@ from pathlib import Path
 
 import click
 
+from dashboards.command.options import pairs
 from data.errors import BrainLensError
+from data.own.experiments import import_trials
+from data.own.validation import check
 
 __all__ = ["data_trials"]
 
@@ -39,10 +42,6 @@ def data_trials(paths, out, layout, columns, rules, missing):
     Says how they were understood and what each rule leaves out; with --out they are a recording from then on:
     'brainlens reading MODEL --on FILE --form mixed'.
     """
-    from dashboards.command.options import pairs
-    from data.own.experiments import import_trials
-    from data.own.validation import check
-
     if out is not None and out.suffix.lower() not in (".csv", ".parquet"):
         raise BrainLensError(f"--out {str(out)!r} ends in {out.suffix!r}", choices=(".csv", ".parquet"),
                              remedy="End the file's name in one of these")  # fmt: skip

@@ -6,11 +6,32 @@ from pathlib import Path
 
 import click
 
+from analysis.answers.trust.panels import (
+    CONTROLS,
+    PANELS,
+    Asked,
+    needs,
+    panel,
+    price,
+    stored_scores,
+)
+from analysis.answers.trust.specifications import CHOSEN, specifications
+from analysis.answers.trust.waterfall import published_story
+from analysis.models import load
+from analysis.paper.handover import write_r_files
+from analysis.protocol import preset
+from analysis.scoring.cost import slowdown
+from analysis.sweep.panels import plans, run_plans
 from dashboards.command.capsule import COMMANDS as OF_RESULTS
-from dashboards.command.columns import column_options, open_said, said_of
-from dashboards.command.options import device_option, fields
+from dashboards.command.columns import column_options, filter_option, open_said, said_of
+from dashboards.command.console import _print, _table, progress, show_frame
+from dashboards.command.options import device_option, fields, write_frame
 from dashboards.command.promise import COMMANDS as PROMISE
 from dashboards.command.selftest import COMMANDS as SELFTEST
+from dashboards.work.computation import spent
+from dashboards.work.jobs import duration
+from data.errors import BrainLensError, unknown
+from data.files import atomic
 
 __all__ = ["COMMANDS", "OF_RESULTS"]
 
@@ -62,16 +83,12 @@ __all__ = ["COMMANDS", "OF_RESULTS"]
               help="Write the table of every panel into this folder.")  # fmt: skip
 @click.option("--r-folder", type=click.Path(file_okay=False, path_type=Path), default=None,
               help="Write tables, script and our numbers for R into this new folder.")  # fmt: skip
+@filter_option
 @column_options
 @device_option
 def trust(models, recording, protocol, changes, panels, cells, copies, exchanges, controls, committed, elsewhere,
           workers, dry_run, published, pdf, out, r_folder, **columns):  # fmt: skip
     """Is the number of MODELS on a recording real? Leaks, controls, ceilings, selection, choices, others."""
-    from analysis.answers.trust.panels import CONTROLS, PANELS, Asked
-    from analysis.answers.trust.specifications import CHOSEN
-    from analysis.protocol import preset
-    from data.errors import BrainLensError, unknown
-
     if published:
         _published(models)
         return
@@ -111,10 +128,7 @@ def trust(models, recording, protocol, changes, panels, cells, copies, exchanges
 
 def _check(asked) -> None:
     """Every name is looked up before anything is priced."""
-    from analysis.answers.trust.specifications import specifications
     from analysis.features.controls import CONTROLS
-    from analysis.models import load
-    from data.errors import unknown
 
     for model in asked.models:
         load(model)
@@ -135,11 +149,6 @@ def _axes(cells: tuple[str, ...]) -> dict[str, tuple[str, ...]]:
 
 
 def _show_price(asked, names) -> None:
-    from analysis.answers.trust.panels import PANELS, needs, price
-    from dashboards.command.console import _print, _table
-    from dashboards.work.jobs import duration
-    from data.errors import BrainLensError
-
     shown, total, open_ = _table("panel", ">runs", ">stored", "time", "why empty"), 0.0, 0
     for number, name in enumerate(names):
         try:
@@ -161,21 +170,15 @@ def _show_price(asked, names) -> None:
         )
     _print(shown)
     click.echo(
-        f"About {duration(total)} in all" + (f", and {open_} of unknown cost" if open_ else "")
+        f"About {spent(total, slowdown())} in all"
+        + (f", and {open_} of unknown cost" if open_ else "")
     )
 
 
 def _run(
     asked, names, workers: int, pdf: Path | None, out: Path | None, r_folder: Path | None
 ) -> None:
-    from analysis.answers.trust.panels import PANELS, panel, stored_scores
-    from analysis.paper.handover import write_r_files
-    from analysis.sweep.panels import plans, run_plans
-    from dashboards.command.console import progress
-    from dashboards.command.options import write_frame
     from dashboards.lenses.trust import Found, sheet, verdict_of
-    from data.errors import BrainLensError
-    from data.files import atomic
 
     answers: dict[str, object] = {}
     with progress("runs") as report:
@@ -209,9 +212,6 @@ def _run(
 
 
 def _published(models) -> None:
-    from analysis.answers.trust.waterfall import published_story
-    from dashboards.command.console import show_frame
-
     answer = published_story(*models[:1])
     click.echo(answer.sentence)
     show_frame(answer.facts["beside"], "Beside it")

@@ -211,12 +211,17 @@ def button(label: str, icon: str, do: Callable, *, strong: bool = False, **param
     )
 
 
+def shown(value: float) -> str:
+    """Three figures, and thousands as such."""
+    return f"{value:,.0f}" if abs(value) >= 1000 else f"{value:.3g}"
+
+
 def histogram(described, name: str) -> FigureSpec:
     """The distribution of a recording's responses."""
     values = described.responses["response"]
     words = (
-        f"{len(values):,} responses from {values.min():.3g} to {values.max():.3g} {described.unit}, "
-        f"median {values.median():.3g}, standard deviation {values.std():.3g}."
+        f"{len(values):,} responses from {shown(values.min())} to {shown(values.max())} {described.unit}, "
+        f"median {shown(values.median())}, standard deviation {shown(values.std())}."
     )
     return FigureSpec(
         f"Responses of {name}",

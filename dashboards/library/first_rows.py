@@ -4,10 +4,8 @@ from __future__ import annotations
 
 import math
 
-import panel as pn
-
 from dashboards.figures.numbers import shown
-from dashboards.look.look import heading, note, plain
+from dashboards.look.look import Html, heading, note, plain
 from data.own.first_rows import first_rows
 from data.recording import Recording
 
@@ -41,7 +39,7 @@ def rows_box(recording: Recording) -> list:
     )
     return [
         heading("The first rows, as they are understood", "overline", margin=(6, 10, 0, 10)),
-        pn.pane.HTML(
+        Html(
             f"<div class='rows' tabindex='0' role='region' aria-label='First rows'><table><thead><tr>{head}</tr></thead>"
             f"<tbody>{body}</tbody></table></div>",
             sizing_mode="stretch_width",

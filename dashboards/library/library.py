@@ -17,6 +17,7 @@ from dashboards.library import work as library_work
 from dashboards.library.cards import button, model_card, recording_card
 from dashboards.library.selftest import SelfTest
 from dashboards.library.storage import Storage
+from dashboards.library.sweeps import Sweeps
 from dashboards.library.tables import Holdings, download_words, model_rows, recording_rows
 from dashboards.library.upload import Upload
 from dashboards.library.versions import VersionsDialog, comparable
@@ -29,7 +30,7 @@ from data.catalog.catalog import entries, sharers
 
 __all__ = ["Library"]
 
-TABS = ("Recordings", "Models", "Add your own", "Storage")
+TABS = ("Recordings", "Models", "Add your own", "Storage", "Sweeps")
 READ = ("reading times", "eye tracking", "eeg")
 """Kinds that the Reading lens asks first, where they are measured word by word."""
 _LOOKS = itertools.count()
@@ -70,6 +71,9 @@ class Library(pn.viewable.Viewer):
     def follow(self) -> None:
         """A link says nothing about its tables."""
 
+    def keep_promises(self) -> None:
+        """It shows no numbers that could be locked."""
+
     def showing(self) -> None:
         """Replaced by the page: nothing of the library is told to it."""
 
@@ -82,6 +86,7 @@ class Library(pn.viewable.Viewer):
         self.upload = Upload(self.desk, added=self._added, model_added=self._model_added)
         self.storage = Storage(self.desk, tell=self.tell)
         self.selftest = SelfTest(self.desk)
+        self.sweeps = Sweeps(self.selection, self.desk)
         kept = pmui.Column(self.storage, self.selftest, sizing_mode="stretch_width", margin=0)
         # The tabs are headers only and their contents stay in the page, shown or not: a child that changes while its tab is
         # being opened is not drawn.
@@ -92,7 +97,9 @@ class Library(pn.viewable.Viewer):
         )
         self._rooms = [
             pmui.Column(part, sizing_mode="stretch_width", margin=(0, 6), visible=not index)
-            for index, part in enumerate((self.recordings, self.models, self.upload, kept))
+            for index, part in enumerate(
+                (self.recordings, self.models, self.upload, kept, self.sweeps)
+            )
         ]
         self.tabs.param.watch(self._turned, "active")
         self.recordings.front(True)
@@ -235,8 +242,9 @@ class Library(pn.viewable.Viewer):
         self.models.front(event.new == 1)
         self._words.visible = self._state.visible = event.new < 2
         self.close_card()
-        if event.new == 3:
+        if event.new == TABS.index("Storage"):
             self.storage.look()
+        self.sweeps.front(event.new == TABS.index("Sweeps"))
 
     def _moved(self, *events) -> None:
         names = {event.name for event in events}

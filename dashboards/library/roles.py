@@ -6,6 +6,7 @@ from collections.abc import Callable
 
 import panel_material_ui as pmui
 
+from dashboards.library.on_page import MISSING_CODES
 from dashboards.look.look import note
 
 __all__ = ["MoreRoles"]
@@ -26,7 +27,7 @@ _JOINERS = {
 
 
 class MoreRoles:
-    """Pickers of the other roles, and of unit, averaging, language and joiner.
+    """Pickers of the other roles, and of unit, averaging, language, joiner, decimal mark and codes for "no value".
 
     Parameters
     ----------
@@ -34,9 +35,11 @@ class MoreRoles:
         Columns of the file.
     changed : callable
         Called where something else is chosen.
+    codes : bool
+        Whether codes for "no value" are asked for here; those of trials stand beside their rules.
     """
 
-    def __init__(self, names: list[str], changed: Callable[[], None]):
+    def __init__(self, names: list[str], changed: Callable[[], None], *, codes: bool = True):
         wide = dict(size="small", sizing_mode="stretch_width", margin=(6, 10, 0, 10))
         columns = {_FOUND: "", "none": _NONE, **{name: name for name in names}}
         self.pickers = {
@@ -61,6 +64,16 @@ class MoreRoles:
         self.pickers["language"] = pmui.TextInput(
             label="Language", placeholder="such as: en, de, zh", **wide
         )
+        self.pickers["decimal"] = pmui.Select(
+            label="Decimal mark",
+            options={_FOUND: "", "a point": ".", "a comma": ","},
+            value="",
+            **wide,
+        )
+        if codes:
+            self.pickers["missing"] = pmui.TextInput(
+                label=MISSING_CODES, placeholder="such as: -999,-1", **wide
+            )
         for picker in self.pickers.values():
             picker.param.watch(lambda _: changed(), "value")
         meanings = {key: meaning for key, (_, meaning) in _COLUMNS.items()} | {
@@ -68,6 +81,8 @@ class MoreRoles:
             "joiner": "How words become a text",
             "unit": "Of the measurements",
             "language": "Which words are frequent depends on it",
+            "decimal": "Where 1,234 may be a thousand or a fraction",
+            "missing": "Cells that hold one were not measured",
         }
         self.boxes = [
             pmui.Column(picker, note(meanings[key], margin=(0, 10, 4, 10)), width=300, margin=0)

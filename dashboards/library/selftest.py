@@ -50,13 +50,14 @@ class SelfTest(pmui.Column):
             description="Every number with its tolerance, to attach to a paper",
         )
         self.table = pn.pane.DataFrame(
-            pd.DataFrame(), index=False, sizing_mode="stretch_width", margin=(4, 10), visible=False
+            pd.DataFrame(), index=False, sizing_mode="stretch_width", margin=(4, 10)
         )
+        self._box = pmui.Column(self.table, sizing_mode="stretch_width", margin=0, visible=False)
         super().__init__(
             heading("Self-test", "h5", margin=(18, 10, 0, 10)),
             self._said,
             pmui.Row(self.button, self.report, margin=0),
-            self.table,
+            self._box,
             sizing_mode="stretch_width",
             margin=0,
             styles={"max-width": "820px"},
@@ -81,8 +82,8 @@ class SelfTest(pmui.Column):
             for one in outcomes
         ]  # fmt: skip
         names = ["group", "check", "state", "found", "expected", "tolerance", "s", "why"]
-        self.table.param.update(object=pd.DataFrame(rows, columns=names), visible=True)
-        self.report.visible = True
+        self.table.object = pd.DataFrame(rows, columns=names)
+        self._box.visible = self.report.visible = True
         self._free()
 
     def file(self) -> io.BytesIO:

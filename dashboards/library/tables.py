@@ -162,7 +162,7 @@ def model_rows(frame: pd.DataFrame, words: str, kind: str, state: str) -> pd.Dat
             "source": frame["source"],
             "note": frame["note"],
             "_id": frame["id"],
-            "_use": ~frame["state"].isin(["published only", "needs a file"]),
+            "_use": ~frame["state"].isin(["published only", "needs a file", "damaged"]),
         }
     )
 

@@ -2,32 +2,38 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
 import panel as pn
 import panel_material_ui as pmui
 
-from analysis.features.adding import fits, holds_words_of, keep
-from analysis.features.from_file import holds_activations, peek
-from analysis.features.surprisal_table import (
-    UNITS,
-    SurprisalTable,
-    only_surprisals,
-    unit_is_told,
-)
+from analysis.features.surprisal_table import UNITS
 from dashboards.library.cards import report_rows
 from dashboards.library.first_rows import rows_box
+from dashboards.library.on_page import in_page_words, on_page
 from dashboards.library.roles import MoreRoles
+from dashboards.library.staged import (
+    Asked,
+    Story,
+    checked_file,
+    kept_file,
+    kept_ready,
+    staged_files,
+    told_cells,
+    told_unit,
+    trials_anew,
+)
+from dashboards.library.story_form import StoryForm
+from dashboards.library.trials_box import Rules, TrialsBox, sheet_box
 from dashboards.look.look import heading, note
 from dashboards.work.desk import Desk
 from data.catalog import shelf
-from data.catalog.catalog import recording
 from data.errors import BrainLensError
-from data.own.read import corpora_of
-from data.own.sidecar import write_sidecar
-from data.own.validation import check
+from data.own.tables import SPREADSHEETS, suffix
 from data.recording import KINDS
 
 __all__ = ["Upload"]
@@ -40,8 +46,14 @@ _MEANINGS = {
     "subject": ("Subject", "Where each row is one stimulus and person"),
     "order": ("Order", "Columns to sort by; none: the rows are in order"),
 }
+MOST_FILES = 200
+"""At once: a story has one of words for each run and one of signals for each run and person."""
+_QUIET = 700  # milliseconds without a new file before they are looked at: a browser sends file after file
+_ONE_DROP = 5.0  # seconds between two files of one drop at most
+_OUT_OF_SIGHT = {"position": "fixed", "left": "-10000px", "width": "600px", "opacity": "0"}
 _ONE = ("text", "subject")
 _NONE = "(none)"
+_WIDE = dict(size="small", sizing_mode="stretch_width", margin=(6, 10, 0, 10))
 _LONG = (
     "One row per person and stimulus: a trial that breaks a rule loses its response, its word stays as context. In rules the "
     "person, the text and the response are called person, text and rt; other columns keep their names."
@@ -77,8 +89,15 @@ class Upload(pmui.Column):
         self._desk, self._done, self._done_model = desk, added, model_added
         self.staged: Path | None = None
         self._source: Path | None = None
-        self._kept_rules = ("", "")
-        self._checks = 0
+        self._kept_rules = Rules()
+        self._checks = self._arrivals = self._takes = 0
+        self._last = -_ONE_DROP
+        self._coming: dict[str, bytes] = {}
+        self.story: StoryForm | None = None
+        self._more, self._typed = (
+            False,
+            {},
+        )  # whether files are late ones of a drop, and what was filled in before they came
         self._seen: dict[str, int] = {}
         self._filling = False
         self.dropper = self._dropper()
@@ -92,7 +111,9 @@ class Upload(pmui.Column):
                 "One row per stimulus with its text, one column per target: CSV, TSV, Parquet, NetCDF, npz, npy or MATLAB; "
                 "beside an array its NAME.stimuli.csv. Results of Ibex, PCIbex and PsychLing-101, and Pavlovia's files as one "
                 "zip, become tables of trials. Activations made elsewhere stand in for a model: npz or NetCDF with "
-                "stimulus ids. So do surprisals of other tools: a table of words or tokens. "
+                "stimulus ids. So do surprisals of other tools: a table of words or tokens. Stories are dropped with all their "
+                "files: words with onsets (TextGrid, SubRip, tables) and signals over time (npy, npz, tables, NIfTI, GIFTI, "
+                "HDF5), with masks, confounds or a story.toml. "
                 "Nothing in a file is ever run, and it stays on this machine.",
                 margin=(2, 10, 8, 10),
             ),
@@ -109,7 +130,7 @@ class Upload(pmui.Column):
             label="Files of your own recording",
             multiple=True,
             max_file_size=f"{shelf.MOST_BYTES // 10**6}MB",
-            max_files=3,
+            max_files=MOST_FILES,
             sizing_mode="stretch_width",
             height=150,
             margin=(4, 10),
@@ -131,109 +152,166 @@ class Upload(pmui.Column):
             if self._seen.get(name) != hash(content)
         }
         self._seen.update({name: hash(content) for name, content in new.items()})
-        if new:
-            self.take(new)
+        if not new:
+            return
+        self._more = time.monotonic() - self._last <= _ONE_DROP
+        if not self._more:
+            self._coming = {}
+        self._last = time.monotonic()
+        self._coming |= new
+        document = pn.state.curdoc
+        if document is None or document.session_context is None:
+            self.take(dict(self._coming))
+            return
+        self._arrivals += 1
+        document.add_timeout_callback(partial(self._quiet, self._arrivals), _QUIET)
+
+    def _quiet(self, arrival: int) -> None:
+        """Nothing came for a while. Where something comes later still, all is looked at again."""
+        if arrival == self._arrivals:
+            self.take(dict(self._coming))
+
+    def _put_away(self) -> None:
+        """Out of sight, and gone once no file can be on its way any more: it receives them."""
+        self._place.styles = _OUT_OF_SIGHT
+        document = pn.state.curdoc
+        if document is None or document.session_context is None:
+            self._place.visible = False
+            return
+
+        def gone() -> None:
+            if self._place.styles == _OUT_OF_SIGHT and time.monotonic() - self._last >= _ONE_DROP:
+                self._place.visible = False
+
+        document.add_timeout_callback(gone, int(1000 * _ONE_DROP) + 100)
 
     def take(self, files: dict[str, bytes]) -> None:
         """Look at files: name -> content."""
-        self.discard()
+        if not self._more:
+            self._typed = {}
+        elif self.story is not None:  # the form is made anew for a file that came late
+            self._typed = self.story.typed()
+        self._forget()
         self._desk.clear("upload")
         self._report.objects = [note("Reading your file ...", margin=(10, 10))]
-        key, work = (
-            "upload:" + ",".join(files),
-            partial(_staged, files),
-        )  # quiet: it does not wait for the scores that run
+        self._takes += 1
         self._desk.submit(
-            key,
+            f"upload:{self._takes}:" + ",".join(files),
             "Reading your file",
-            work,
-            self._arrived,
-            failed=lambda _: self._report.clear(),
-            quiet=True,
+            partial(staged_files, files),
+            partial(self._taken, self._takes),
+            failed=partial(self._unread, self._takes),
+            quiet=True,  # it does not wait for the scores that run
         )
 
-    def _arrived(self, found: tuple) -> None:
-        self._place.visible = False
+    def _taken(self, number: int, found: tuple | Asked | Story) -> None:
+        """What was read, unless more files came since."""
+        if number == self._takes:
+            self._arrived(found)
+        else:
+            shelf.drop(found[0] if isinstance(found, tuple) else found.staged)
+
+    def _unread(self, number: int, _) -> None:
+        if number != self._takes:
+            self._desk.clear("upload")
+            return
+        self._report.clear()
+        self._place.param.update(styles={}, visible=True)
+
+    def _arrived(self, found: tuple | Asked | Story) -> None:
+        self._put_away()
         self._report.objects = []
+        if isinstance(found, Story):
+            self.staged = found.staged
+            self.story = StoryForm(
+                self._desk, found, added=self._is_there, away=self.discard, typed=self._typed
+            )
+            self._form.objects = [self.story]
+            self._form.visible = True
+            return
+        if isinstance(found, Asked):
+            self.staged, self.pickers = found.staged, {}
+            self._source = found.staged
+            self._form.objects = self._asking(found.error)
+            self._form.visible = True
+            return
         if len(found) == 2:
             self.staged = found[0]
             self._form.objects = self._ready_form(found[1])
             self._form.visible = True
             return
         self.staged, names, plain, corpora, self._source, taken = found
-        self._build(names, plain, corpora)
-        if taken or plain.get("subject"):  # a row per person: some may not count
+        trials = bool(taken or plain.get("subject"))  # a row per person: some may not count
+        self._build(names, plain, corpora, trials)
+        if suffix(self.staged) in SPREADSHEETS:
+            self._form.insert(1, self._sheet_box())
+        if trials:
             self._form.insert(1, self._trials_box(taken or _LONG))
         self._form.visible = True
         self.check()
 
-    def _trials_box(self, taken: str):
-        """What was understood of an experiment's results, and which trials count."""
-        wide = dict(size="small", sizing_mode="stretch_width", margin=(6, 10, 0, 10))
-        self._rules = pmui.TextAreaInput(
-            label="Trials that count, one rule a line", value=self._kept_rules[0], rows=3,
-            placeholder="100 < rt < 3000\nmean(correct) by person >= 0.8", **wide,
-        )  # fmt: skip
-        self._missing = pmui.TextInput(
-            label="Codes for 'no value'", value=self._kept_rules[1], placeholder="-999,-1", **wide
+    def _asking(self, error: BrainLensError) -> list:
+        """The error, and what may be told so that the file can be read."""
+        sheet = suffix(self.staged) in SPREADSHEETS
+        told = in_page_words(error)
+        away = pmui.Button(
+            label="Discard", variant="text", on_click=lambda _: self.discard(), margin=(10, 4)
         )
-        apply = pmui.Button(
-            label="Apply the rules",
-            icon="filter_alt",
-            variant="outlined",
-            on_click=lambda _: self._again(),
-            margin=(10, 10),
-        )
-        head, *lines = taken.splitlines()
-        return pmui.Column(
-            heading("Trials of an experiment", "overline", margin=(6, 10, 0, 10)),
-            note(head, margin=(2, 10)),
-            *(note(line.strip(), margin=(0, 10, 0, 20)) for line in lines),
-            pmui.FlexBox(
-                pmui.Column(self._rules, width=420, margin=0),
-                pmui.Column(self._missing, width=220, margin=0),
-                sizing_mode="stretch_width",
-            ),
-            apply,
-            sizing_mode="stretch_width",
-            margin=0,
-        )
+        return [
+            heading(self.staged.name, "h6", margin=(14, 10, 0, 10)),
+            note(str(told), margin=(4, 10)),
+            self._sheet_box() if sheet else self._trials_box("What its columns are was not plain."),
+            away,
+        ]
+
+    def _trials_box(self, taken: str) -> TrialsBox:
+        self._trials = TrialsBox(taken, self._kept_rules, self._again)
+        return self._trials
+
+    def _sheet_box(self):
+        return sheet_box(self.staged, self._read_cells)
+
+    def _read_cells(self, said: dict) -> None:
+        self._desk.clear("upload")
+        key = f"upload-cells:{self.staged}:{said}"
+        work = partial(told_cells, self.staged, said)
+        self._desk.submit(key, "Reading your file", work, self._arrived, quiet=True)
 
     def _again(self) -> None:
         """Take the trials in anew, under the rules that stand in the form."""
-        self._kept_rules = (self._rules.value or "", self._missing.value or "")
-        rules = [line.strip() for line in self._kept_rules[0].splitlines() if line.strip()]
-        self._add.disabled = True
+        kept = self._trials.said
+        if self.pickers and self.staged == self._source:  # the pickers are of the file itself
+            said = self.said()
+            named = {
+                "person": said.get("subject"),
+                "text": said.get("text"),
+                "rt": said.get("responses"),
+                "item": said.get("context") or said.get("group"),
+            }
+            first = {k: v[0] if isinstance(v, list) else v for k, v in named.items() if v}
+            told = {**first, **kept.roles}
+            kept = replace(kept, columns="\n".join(f"{k} = {v}" for k, v in told.items()))
+        self._kept_rules = kept
+        if self.pickers:
+            self._add.disabled = True
         self._desk.clear("upload")
-        missing = [code.strip() for code in self._kept_rules[1].split(",") if code.strip()]
-        said = self.said() if self.staged == self._source else {}
-        roles = {
-            "person": said.get("subject"),
-            "text": said.get("text"),
-            "rt": said.get("responses"),
-            "item": said.get("context") or said.get("group"),
-        }
-        named = {
-            role: one[0] if isinstance(one, list) else one for role, one in roles.items() if one
-        }
-        work = partial(_read_staged, self._source, rules, missing, columns=named)
+        work = partial(trials_anew, self._source, kept.lines, kept.codes, kept.roles)
         self._desk.submit(
-            f"upload-rules:{self._source}:{self._kept_rules}",
+            f"upload-rules:{self._source}:{kept}",
             "Applying the rules",
             work,
             self._arrived,
-            failed=lambda _: self.check(),
+            failed=lambda _: self.check() if self.pickers else None,
             quiet=True,
         )
 
     def _ready_form(self, said: dict) -> list:
         """Activations or surprisals: what they hold and fit, and the name they get."""
-        wide = dict(size="small", sizing_mode="stretch_width", margin=(6, 10, 0, 10))
         self._name = pmui.TextInput(
-            label="Name among the models", value=self.staged.stem.lower(), **wide
+            label="Name among the models", value=self.staged.stem.lower(), **_WIDE
         )
         self._quality = pmui.TextInput(
-            label="Note for every figure", placeholder="such as: layer 12 of our model", **wide
+            label="Note for every figure", placeholder="such as: layer 12 of our model", **_WIDE
         )
         self._add = pmui.Button(
             label="Add to the models",
@@ -269,7 +347,7 @@ class Upload(pmui.Column):
 
         def told(event) -> None:
             if event.new:
-                work = partial(_told_unit, self.staged, event.new)
+                work = partial(told_unit, self.staged, event.new)
                 key = f"upload-unit:{self.staged}:{event.new}"
                 self._desk.submit(key, "Reading your file", work, self._arrived, quiet=True)
 
@@ -278,7 +356,7 @@ class Upload(pmui.Column):
 
     def _add_ready(self) -> None:
         self._add.disabled = True
-        work = partial(_kept_ready, self.staged, self._name.value, self._quality.value)
+        work = partial(kept_ready, self.staged, self._name.value, self._quality.value)
         self._desk.submit(
             f"upload-add:{self.staged}",
             "Adding your activations",
@@ -292,7 +370,7 @@ class Upload(pmui.Column):
         self.discard()
         self._done_model(name)
 
-    def _build(self, names: list[str], plain: dict, corpora: list[str]) -> None:
+    def _build(self, names: list[str], plain: dict, corpora: list[str], trials: bool) -> None:
         array = not plain["responses"] and shelf.is_array(self.staged)
         self.pickers = {}
         boxes = []
@@ -308,10 +386,9 @@ class Upload(pmui.Column):
                 label=label, sizing_mode="stretch_width", size="small", margin=(6, 10, 0, 10)
             )
             if key in _ONE:
-                options = names if key == "text" else [_NONE, *names]
-                value = (
-                    plain[key] if plain[key] in names else (names[0] if key == "text" else _NONE)
-                )
+                known = plain[key] in names
+                options = names if key == "text" and known else [_NONE, *names]
+                value = plain[key] if known else _NONE
                 picker = pmui.Select(
                     options=options, value=value, searchable=len(names) > 12, **common
                 )
@@ -326,9 +403,8 @@ class Upload(pmui.Column):
             boxes.append(
                 pmui.Column(picker, note(meaning, margin=(0, 10, 4, 10)), width=300, margin=0)
             )
-        wide = dict(size="small", sizing_mode="stretch_width", margin=(6, 10, 0, 10))
         self._name = pmui.TextInput(
-            label="Name in the library", value=shelf.suggested_id(self.staged), **wide
+            label="Name in the library", value=shelf.suggested_id(self.staged), **_WIDE
         )
         if len(corpora) > 1:
             boxes.insert(0, self._corpus_box(corpora))
@@ -336,23 +412,23 @@ class Upload(pmui.Column):
             label="Kind",
             options={"as the columns say": "", **{k.replace("_", " "): k for k in KINDS}},
             value="",
-            **wide,
+            **_WIDE,
         )
         self._quality = pmui.TextInput(
-            label="Note for every figure", placeholder="such as: pilot, retyped by hand", **wide
+            label="Note for every figure", placeholder="such as: pilot, retyped by hand", **_WIDE
         )
         self._licence = pmui.TextInput(
-            label="Licence", placeholder="such as: not to be passed on", **wide
+            label="Licence", placeholder="such as: not to be passed on", **_WIDE
         )
         self._citation = pmui.TextInput(
-            label="Citation", placeholder="a reference or BibTeX", **wide
+            label="Citation", placeholder="a reference or BibTeX", **_WIDE
         )
         about = [
             pmui.Column(widget, width=300, margin=0)
             for widget in (self._name, self._kind, self._quality, self._licence, self._citation)
         ]
         self._kind.param.watch(lambda _: self.check(), "value")
-        self.more = MoreRoles(names, self.check)
+        self.more = MoreRoles(names, self.check, codes=not trials)
         self._add = pmui.Button(
             label="Add to the library",
             icon="add",
@@ -369,10 +445,11 @@ class Upload(pmui.Column):
             pmui.FlexBox(*boxes, sizing_mode="stretch_width", gap="0 12px"),
             pmui.Accordion(
                 (
-                    "More roles: scored apart, target, region, repeat, averaging, unit, language",
+                    "More roles: scored apart, target, region, repeat, averaging, unit, language, decimals",
                     pmui.FlexBox(*self.more.boxes, sizing_mode="stretch_width", gap="0 12px"),
                 ),
                 sizing_mode="stretch_width",
+                title_variant="body1",
                 margin=(6, 10),
             ),
             heading("About it", "overline", margin=(10, 10, 0, 10)),
@@ -403,6 +480,8 @@ class Upload(pmui.Column):
         for key, picker in self.pickers.items():
             value = picker.value
             found[key] = None if value in (_NONE, [], "") else value
+        if found.get("text") is None:  # there are words: which column holds them is asked
+            found.pop("text", None)
         if self._kind.value:
             found["kind"] = self._kind.value
         return found | self.more.said()
@@ -414,7 +493,7 @@ class Upload(pmui.Column):
         self._checks += 1
         self._add.disabled = True
         self._report.objects = [note("Checking ...", margin=(10, 10))]
-        work = partial(_checked, self.staged, self.said())
+        work = partial(checked_file, self.staged, self.said())
         self._desk.submit(
             f"upload-check:{self.staged}:{self._checks}",
             "Checking",
@@ -429,10 +508,13 @@ class Upload(pmui.Column):
         self._add.disabled = not report.ok
         verdict = "It can be used" if report.ok else "It cannot be used like this"
         counts = f"{len(report.errors)} errors, {len(report.warnings)} warnings"
+        worded = [
+            replace(one, what=on_page(one.what), fix=on_page(one.fix)) for one in report.findings
+        ]
         self._report.objects = [
             heading(f"{verdict} ({counts})", "h6", margin=(14, 10, 2, 10)),
             *(rows_box(report.recording) if report.recording is not None else ()),
-            *report_rows(report),
+            *report_rows(replace(report, findings=tuple(worded))),
         ]
 
     def add(self) -> None:
@@ -444,7 +526,9 @@ class Upload(pmui.Column):
         }
         facts = {key: text.strip() for key, text in facts.items() if text and text.strip()}
         self._add.disabled = True
-        work = partial(_kept, self.staged, self._source, self._name.value, {**self.said(), **facts})
+        work = partial(
+            kept_file, self.staged, self._source, self._name.value, {**self.said(), **facts}
+        )
         key = f"upload-add:{self.staged}"
         self._desk.submit(
             key, "Adding your file", work, self._is_there, failed=lambda _: self.check(), quiet=True
@@ -456,83 +540,18 @@ class Upload(pmui.Column):
         self._done(name)
 
     def discard(self) -> None:
-        """Forget the file."""
+        """Forget the file, and offer a place to drop another."""
+        self._forget()
+        if (
+            self._place.styles or not self._place.visible
+        ):  # an empty place: the old one would keep the bytes
+            self.dropper, self._seen, self._coming = self._dropper(), {}, {}
+            self._place.param.update(objects=[self.dropper], styles={}, visible=True)
+
+    def _forget(self) -> None:
+        """Forget what was staged and its form."""
         if self.staged is not None:
             shelf.drop(self.staged)
-        self.staged, self._source, self._kept_rules = None, None, ("", "")
-        if not self._place.visible:  # an empty place to drop: the old one would keep the bytes
-            self.dropper, self._seen = self._dropper(), {}
-            self._place.param.update(objects=[self.dropper], visible=True)
+        self.staged, self._source, self._kept_rules = None, None, Rules()
+        self.story = None
         self._form.visible, self._form.objects, self._report.objects = False, [], []
-
-
-def _staged(files: dict[str, bytes], report) -> tuple:
-    staged = shelf.stage(files)
-    try:
-        if holds_activations(staged):
-            return staged, _looked_at(staged)
-        if only_surprisals(staged):
-            return staged, _surprisals_of(staged)
-        return _read_staged(staged, (), (), report)
-    except BrainLensError:
-        shelf.drop(staged)
-        raise
-
-
-def _read_staged(source: Path, rules, missing, report, columns=None) -> tuple:
-    """The table of a staged file, its columns and corpora, the file itself, and how an experiment's trials were taken in."""
-    staged, taken = shelf.take_in(source, rules=rules, missing=missing, columns=columns)
-    return staged, *shelf.columns(staged), corpora_of(staged), source, taken
-
-
-def _looked_at(staged: Path) -> dict:
-    ids, widths, _ = peek(staged)
-    layers = f"{len(widths)} layer{'s' if len(widths) > 1 else ''} of {min(widths.values()):,}"
-    layers += f" to {max(widths.values()):,} units" if len(set(widths.values())) > 1 else " units"
-    example = ", ".join(map(str, recording("simulated").stimuli.index[:3]))
-    here = fits(staged)
-    fitting = f"They fit {', '.join(here)}." if here else (
-        "They hold the stimuli of no recording that is on this machine: name the stimuli by the recording's ids, such as "
-        f"{example}. These begin {', '.join(ids[:3])}."
-    )  # fmt: skip
-    return {
-        "what": f"Ready activations: {len(ids):,} stimuli, {layers}.",
-        "fits": fitting,
-        "usable": bool(here),
-    }
-
-
-def _surprisals_of(staged: Path) -> dict:
-    """What a table of surprisals holds; it may be added whatever texts it has, for other recordings may come."""
-    if not unit_is_told(staged):
-        why = "A column 'surprisal' may be in bits or in nats: choose."
-        return {"what": "Surprisals of words or tokens.", "fits": why, "usable": False, "ask": True}
-    here, why = holds_words_of(staged)
-    reason = f": {why}" if why else ""
-    fitting = f"They hold the words of {', '.join(here)}." if here else (
-        f"They hold the words of no recording that is on this machine{reason}. They can be added all the same."
-    )  # fmt: skip
-    about = SurprisalTable.describe(staged, staged.stem).note
-    return {"what": f"{about[0].upper()}{about[1:]}.", "fits": fitting, "usable": True}
-
-
-def _told_unit(staged: Path, unit: str, report) -> tuple:
-    write_sidecar(staged, unit=unit)
-    return staged, _surprisals_of(staged)
-
-
-def _kept_ready(staged: Path, name: str, words: str, report) -> str:
-    return keep(staged, name, words)
-
-
-def _checked(staged: Path, said: dict, report):
-    write_sidecar(staged, **said)
-    return check(staged)
-
-
-def _kept(staged: Path, source: Path, name: str, said: dict, report) -> str:
-    if source != staged and source.parent == staged.parent:
-        source.unlink(
-            missing_ok=True
-        )  # results of an experiment hold more of its people than the trials do
-    return shelf.keep(staged, name, **said).id

@@ -52,7 +52,7 @@ def grouped(lenses: Mapping[str, type]) -> list[dict]:
 _STYLE = """
 :host { min-width: 0; }
 nav { margin-left: 8px; --paper: #ffffff; --ink: #1f2328; --soft: #57606a; --line: #d9dee4; --tint: #eef3f8; --accent: #27517f;
-  display: flex; align-items: stretch; height: 47px; color: var(--ink);
+  display: flex; align-items: stretch; height: 47px; color: inherit;
   font: 500 .94rem/1.2 Roboto, system-ui, -apple-system, 'Segoe UI', sans-serif; }
 nav.dark { --paper: #1b2026; --ink: #e6edf3; --soft: #9aa4af; --line: #2f363d; --tint: #262d35; --accent: #8ab6e8; }
 button, a { font: inherit; color: inherit; text-decoration: none; background: none; border: 0; cursor: pointer;
@@ -61,12 +61,12 @@ button, .plain, .near a { display: flex; align-items: center; gap: 5px; padding:
   border-top: 2px solid transparent; }
 button svg { width: 10px; height: 6px; fill: none; stroke: currentColor; stroke-width: 1.6; }
 button svg.bars { width: 15px; height: 11px; stroke-width: .9; }
-button:hover, .plain:hover, .near a:hover { background: var(--tint); }
+button:hover, .plain:hover, .near a:hover { background: color-mix(in srgb, currentColor 8%, transparent); }
 button:focus-visible, a:focus-visible { outline: 2px solid var(--accent); outline-offset: -3px; border-radius: 6px; }
 [aria-current=page], .holds { font-weight: 700; }
 .near [aria-current=page], .plain[aria-current=page], .holds { border-bottom-color: var(--accent); }
 .with-near .holds { border-bottom-color: transparent; }
-.holds i { font-style: normal; font-weight: 500; color: var(--soft); }
+.holds i { font-style: normal; font-weight: 500; opacity: .8; }
 .with-near .holds i, .with-near .holds b { display: none; }
 .near { display: none; margin-left: 6px; padding-left: 6px; }
 .with-near .near { display: flex; }
@@ -76,7 +76,8 @@ button:focus-visible, a:focus-visible { outline: 2px solid var(--accent); outlin
 .small .whole { display: flex; }
 .small .group, .small .plain.top { display: none; }
 .panel { position: fixed; z-index: 1400; box-sizing: border-box; max-width: calc(100vw - 16px);
-  max-height: calc(100vh - 64px); overflow: auto; padding: 6px; background: var(--paper); border: 1px solid var(--line);
+  max-height: calc(100vh - 64px); overflow: auto; padding: 6px; color: var(--ink);
+  background: var(--paper); border: 1px solid var(--line);
   border-radius: 8px; box-shadow: 0 8px 28px rgba(0, 0, 0, .18); }
 .panel[hidden] { display: none; }
 .panel ul { list-style: none; margin: 0; padding: 0; }

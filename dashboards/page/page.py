@@ -40,6 +40,8 @@ AFTER_PAINT = 1500
 """Milliseconds between the first paint and the other lenses, which are made ready one by one behind the one in front."""
 AHEAD = os.environ.get("BRAINLENS_AHEAD", "1") != "0"
 """Whether they are; 0 spares a server whose visitors look at one lens each the work and memory of the others."""
+LOOK_AT_PROMISES = 2000
+"""Milliseconds between looks whether something was locked or revealed."""
 KEPT = 4
 """Lenses that stay in the browser's page, the last looked at: a page of sixteen takes seconds to change its theme or lens."""
 _BAR = {
@@ -59,6 +61,11 @@ _BAR = {
     },
     "& .main-content": {"padding": "0 !important"},
     "@media (max-width: 560px)": {"& .MuiAppBar-root .title": {"display": "none"}},
+    # a window that narrows gives the page the room of the controls at once, before the server has heard of it
+    f"@media (max-width: {NARROW - 1}px)": {
+        "& nav:has(> .MuiDrawer-docked > .sidebar)": {"display": "none"},
+        "& nav:has(> .MuiDrawer-docked > .sidebar) ~ main": {"marginLeft": "0 !important"},
+    },
 }
 _BARE = {
     **_BAR,
@@ -241,8 +248,10 @@ class Workbench(pn.viewable.Viewer):
         self._painted = True
         self._fit()
         self._open_lens()
-        if pn.state.curdoc is not None and AHEAD and not self.embedded:
-            pn.state.curdoc.add_timeout_callback(self._open_another, AFTER_PAINT)
+        if (doc := pn.state.curdoc) is not None and AHEAD and not self.embedded:
+            doc.add_timeout_callback(self._open_another, AFTER_PAINT)
+        if doc is not None and doc.session_context is not None:
+            doc.add_periodic_callback(self._keep_promises, LOOK_AT_PROMISES)
 
     def _open_another(self) -> None:
         """Make the next lens ready behind the one in front, so that a click only has to draw it."""
@@ -252,6 +261,11 @@ class Workbench(pn.viewable.Viewer):
         self._made(slug)
         if (doc := pn.state.curdoc) is not None and doc.session_context is not None:
             doc.add_timeout_callback(self._open_another, AFTER_PAINT // 3)
+
+    def _keep_promises(self) -> None:
+        """What is locked while nobody touches the page goes from it."""
+        for lens in self.lenses.values():
+            lens.keep_promises()
 
     def _made(self, slug: str):
         if slug not in self.lenses:

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 
-import panel as pn
 import panel_material_ui as pmui
 
 from dashboards.lens.client import Client
 from dashboards.lenses.training import CHECKPOINTED
-from dashboards.look.look import plain
+from dashboards.look.look import Html, plain
 from dashboards.state import Selection, defaults
 from dashboards.work.desk import Desk
 from dashboards.work.jobs import RUNNER
@@ -58,7 +57,7 @@ PEOPLE = {"lens": "time", "models": ["zoo-causal-3m"], "recording": "alice2016",
 
 
 class Welcome(pmui.Row):
-    """One slim line above the lenses of a fresh page; it goes with the first step, or when it is put away.
+    """One slim line above the lenses of a fresh page; it goes with the first step or choice, or when it is put away.
 
     Parameters
     ----------
@@ -104,7 +103,7 @@ class Welcome(pmui.Row):
             "One click each, on models and a simulated recording that ship with the program: nothing is downloaded. "
             "'Real people' asks of a story heard in the scanner, which is fetched once. Your own models and data: the Library."
         )
-        words = pn.pane.HTML(
+        words = Html(
             f"<span title='{plain(hint)}'><b>The first five minutes</b></span>", margin=(6, 6, 0, 8)
         )
         super().__init__(
@@ -126,6 +125,9 @@ class Welcome(pmui.Row):
             styles={
                 "border-bottom": "1px solid var(--mui-palette-divider, #d9dee4)",
             },
+        )
+        selection.param.watch(
+            lambda *_: setattr(self, "visible", False), ["lens", "models", "recording"]
         )
 
     def _step(self, place: int):

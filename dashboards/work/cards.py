@@ -155,7 +155,7 @@ class ProgressRow(pmui.Column):
 
     def __init__(self, title: str, cancel: Callable[[], None]):
         self._bar = pmui.LinearProgress(
-            value=-1, variant="indeterminate", sizing_mode="stretch_width", margin=(0, 10, 6, 10)
+            value=-1, variant="indeterminate", sizing_mode="stretch_width", margin=(0, 10, 2, 10)
         )
         self._words = note("starting", margin=(0, 10))
         stop = pmui.IconButton(

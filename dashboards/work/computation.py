@@ -8,8 +8,10 @@ from dataclasses import dataclass
 from analysis.progress import Report
 from dashboards.work.jobs import duration
 
-__all__ = ["FREE_SECONDS", "Computation", "cost_in_words"]
+__all__ = ["FREE_SECONDS", "Computation", "cost_in_words", "spent"]
 
+LONG, BUSY = 30.0, 1.5
+"""Seconds of work, and times slower than idle, from which on it is said how busy the machine is."""
 FREE_SECONDS = 2.0
 """What takes no longer, and needs no download, runs without being asked for."""
 
@@ -54,8 +56,21 @@ class Computation:
     quiet: bool = False
 
 
-def cost_in_words(wanted: list[Computation]) -> str:
-    """What a click on Run costs.
+def spent(seconds: float, busy: float) -> str:
+    """A duration of work, and what it becomes where other work runs: told of what takes longer than half a minute.
+
+    Examples
+    --------
+    >>> spent(120.0, 1.2), spent(120.0, 4.0), spent(5.0, 4.0)
+    ('2 min', '2 min on an idle machine, 8 min as busy as this one is now', '5 s')
+    """
+    if busy < BUSY or seconds < LONG:
+        return duration(seconds)
+    return f"{duration(seconds)} on an idle machine, {duration(seconds * busy)} as busy as this one is now"
+
+
+def cost_in_words(wanted: list[Computation], busy: float = 1.0) -> str:
+    """What a click on Run costs; ``busy`` as of :func:`analysis.scoring.cost.slowdown`.
 
     Examples
     --------
@@ -69,7 +84,7 @@ def cost_in_words(wanted: list[Computation]) -> str:
     )
     known = [one.seconds for one in wanted if one.seconds is not None]
     seconds = (
-        f"About {duration(sum(known))}" + (" or more" if len(known) < len(wanted) else "")
+        f"About {spent(sum(known), busy)}" + (" or more" if len(known) < len(wanted) else "")
         if known
         else "Time not known yet"
     )

@@ -11,7 +11,7 @@ from analysis.store.promises import mark
 from analysis.store.store import Store
 from data.catalog import catalog
 
-__all__ = ["case", "model", "recording"]
+__all__ = ["case", "model", "promised", "recording"]
 
 
 def model(name: str) -> str:
@@ -27,4 +27,9 @@ def recording(name: str) -> str:
 def case(models: str | list[str], recorded: str, protocol) -> str:
     """One model, or several, on one recording under one protocol; another one as soon as something is locked or revealed."""
     named = [models] if isinstance(models, str) else models
-    return "|".join([*map(model, named), recording(recorded), protocol.key(), mark(Store().root)])
+    return "|".join([*map(model, named), recording(recorded), protocol.key(), promised()])
+
+
+def promised() -> str:
+    """Another word as soon as something is locked or revealed: what is kept until then is looked up again."""
+    return mark(Store().root)

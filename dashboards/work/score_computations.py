@@ -188,7 +188,7 @@ def stamps(scores: list) -> tuple[str, ...]:
         note = score.provenance["model"]["note"]
         if note and "@" not in score.model:  # a copy without the training has nothing of it
             notes.setdefault(note, []).append(score.model)
-    found += [f"{', '.join(dict.fromkeys(models))}: {note}" for note, models in notes.items()]
+    found += [f"{note}: {', '.join(dict.fromkeys(models))}" for note, models in notes.items()]
     return tuple(dict.fromkeys(filter(None, found)))
 
 

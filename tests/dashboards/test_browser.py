@@ -16,7 +16,9 @@ pytestmark = pytest.mark.browser
 
 LIGHT = "set.ceiling=none&set.controls=position"
 QUICK = f"{LIGHT}&set.seeds=1&set.seed=4711&set.folds=3&set.inner_folds=2&set.bootstrap=50&set.shuffled_twin=false"
-SLOW = "set.seeds=1&set.folds=24&set.inner_folds=20&set.bootstrap=20000"
+SLOW = "set.folds=24&set.inner_folds=20&set.bootstrap=20000"
+ENDLESS = f"{SLOW}&set.seeds=25"
+"""Minutes of work on any machine: it does not end before it is cancelled."""
 MODEL = "zoo-causal-400k"
 _FIRST, *_REST = LENSES.own  # the lens that a fresh page shows comes last, so that each is clicked
 QUESTIONS = {LENSES[slug].label: LENSES[slug].question for slug in (*_REST, _FIRST)}
@@ -61,6 +63,7 @@ def still(page):
 def started(page, *, until):
     """Press Run where it is offered (what is cheap runs by itself), until some place is seen."""
     playwright = pytest.importorskip("playwright.sync_api")
+    page.bring_to_front()  # behind another, nothing is drawn, and a click waits for ever
     for _ in range(720):
         if button(page, "Run", exact=True).is_visible():
             with contextlib.suppress(
@@ -102,6 +105,7 @@ def test_the_server_answers_and_the_page_paints(tmp_path, visit):
         page.wait_for_function("performance.getEntriesByName('first-contentful-paint').length > 0")
         assert page.title()
         ready(page)
+        page.close()  # before its server goes: what it still loads would be an error
     finally:
         running.process.terminate()
         running.process.wait(90)
@@ -164,6 +168,10 @@ def test_every_lens_fits_has_named_controls_and_no_serious_violation(theme, widt
 
 def test_pick_run_see_and_find_it_stored(server, visit):
     page = visit(f"{server.url}?lens=layers&{QUICK}")
+    page.get_by_role("combobox", name="Recording").click()
+    chosen = page.get_by_role("option", selected=True)  # a list has options, not items of a menu
+    assert chosen.inner_text().strip() == "simulated"
+    page.keyboard.press("Escape")
     search = page.get_by_role("combobox", name="Models")
     search.click()
     search.fill("zoo-caus")
@@ -184,7 +192,7 @@ def test_pick_run_see_and_find_it_stored(server, visit):
 
 
 def test_cancel_takes_effect_at_once(server, visit):
-    page = visit(f"{server.url}?lens=layers&models={MODEL}&{SLOW}&set.seed=1")
+    page = visit(f"{server.url}?lens=layers&models={MODEL}&{ENDLESS}&set.seed=1")
     started(page, until=button(page, "Cancel", exact=True))
     seen(page.get_by_role("progressbar")).wait_for()
     page.wait_for_timeout(1500)
@@ -195,10 +203,17 @@ def test_cancel_takes_effect_at_once(server, visit):
 
 
 def test_two_windows_share_one_computation_and_one_may_close(server, visit):
-    link = f"{server.url}?lens=layers&models={MODEL}&{LIGHT}&{SLOW}&set.seed=2"  # it outlasts the loading of both pages
+    link = f"{server.url}?lens=layers&models={MODEL}&{LIGHT}&{SLOW}&set.seeds=1&set.seed=2"
     one, other = visit(link), visit(link)
+    for page in (
+        one,
+        other,
+    ):  # both are there before anything runs, so that no load outlasts the run
+        button(page, "Run", exact=True).wait_for()
     for page in (one, other):
-        started(page, until=button(page, "Cancel", exact=True))
+        answer = page.get_by_text(f"{MODEL} predicts simulated")
+        under_way = page.get_by_role("button", name="Cancel", exact=True)
+        started(page, until=seen(under_way.or_(answer)))
     one.close()
     said(other, f"{MODEL} predicts simulated").wait_for()
     still(other)
@@ -323,3 +338,27 @@ def test_the_first_step_computes_a_model_layer_by_layer(server, visit):
     assert "lens=layers" in page.url
     page.keyboard.press("Escape")
     still(page)
+
+
+def test_a_panel_of_trust_opens_where_its_method_is_written(server, visit):
+    """The published story needs no run; its link leads behind the path prefix, formulas are drawn, no other host is asked."""
+    page = ready(visit(f"{server.url}?lens=trust&models={MODEL}&theme=dark"))
+    link = seen(page.get_by_role("link", name="Method: As published"))
+    with page.context.expect_page() as opened:
+        link.click()
+    other = opened.value
+    try:
+        other.wait_for_load_state()
+        assert "/lab/docs/method?theme=dark#waterfall" in other.url
+        heading = other.locator("h2:target")
+        assert heading.text_content().startswith("Waterfall")
+        assert other.locator("math").count() > 50 and other.locator("main code").count() > 20
+        assert (
+            other.evaluate("getComputedStyle(document.body).backgroundColor") == "rgb(18, 19, 24)"
+        )
+        other.locator("main a", has_text="why two results differ").click()
+        assert other.locator("h1:target").text_content().startswith("Why does my number differ")
+        for wrong in ("odd", "trust.md"):
+            assert other.goto(f"{server.url.rpartition('/')[0]}/docs/{wrong}").status == 404
+    finally:
+        other.close()

@@ -8,6 +8,7 @@ import time
 import pytest
 
 from tests.dashboards.test_browser import (
+    ENDLESS,
     LIGHT,
     MODEL,
     button,
@@ -22,7 +23,29 @@ from tests.dashboards.test_browser import (
 
 pytestmark = pytest.mark.browser
 
-SLOW = f"{LIGHT}&set.seeds=1&set.folds=24&set.inner_folds=20&set.bootstrap=20000"
+
+STAND = """() => {
+  const walk = (root) => {
+    for (const node of root.querySelectorAll("*")) {
+      if (node.tagName === "MAIN") { return node }
+      const found = node.shadowRoot && walk(node.shadowRoot)
+      if (found) { return found }
+    }
+  }
+  return Math.round(walk(document).getBoundingClientRect().x)
+}"""
+"""Where the page begins, beside the controls."""
+UPPER = """() => {
+  const walk = (root) => {
+    for (const node of root.querySelectorAll("*")) {
+      if (node.tagName === "CANVAS" && node.getBoundingClientRect().width > 50) { return node }
+      const found = node.shadowRoot && walk(node.shadowRoot)
+      if (found) { return found }
+    }
+  }
+  return walk(document)?.getBoundingClientRect().y ?? Infinity
+}"""
+"""Upper edge of the first figure."""
 
 
 def figure(page) -> tuple[float, float]:
@@ -44,15 +67,44 @@ def test_the_figure_starts_high_and_fills_the_window(width, height, server, visi
     top, tall = figure(page)
     assert top < (200 if width > 1000 else 250)  # a narrow window breaks the title and the answer
     assert tall > height - 320
-    page.set_viewport_size({"width": width, "height": height - 150})
-    began = time.monotonic()
-    while abs(figure(page)[1] - (tall - 150)) >= 5 and time.monotonic() - began < 60:
-        page.wait_for_timeout(250)
-    assert abs(figure(page)[1] - (tall - 150)) < 5  # it follows the window
+    for across, more in ((width, -150), (width - 60, 60)):  # smaller, then larger and narrower
+        page.set_viewport_size({"width": across, "height": height + more})
+        began = time.monotonic()
+        while abs(figure(page)[1] - (tall + more)) >= 5 and time.monotonic() - began < 60:
+            page.wait_for_timeout(250)
+        assert abs(figure(page)[1] - (tall + more)) < 5  # it follows the window
+
+
+def test_tiles_a_price_and_a_run_leave_the_figure_where_it_is(server, visit):
+    quick = f"{LIGHT}&set.seeds=1&set.folds=3&set.inner_folds=2&set.bootstrap=50"
+    there = f"{server.url}?lens=layers&models={MODEL}&models=random-64&models=random-32"
+    page = visit(f"{there}&{quick}", width=1440, height=900)
+    tiles = started(page, until=seen(page.get_by_role("region", name="3 verdicts")))
+    still(page)
+    page.wait_for_timeout(1500)
+    assert figure(page)[0] < 200
+    tiles.focus()
+    said(page, "random-32 layer 0").wait_for()  # opened over the figure
+    assert figure(page)[0] < 200
+    page.evaluate(STAND)
+    page.set_viewport_size({"width": 800, "height": 1000})
+    assert page.evaluate(STAND) == 0  # the room of the controls is the page's at once
+    for width, height in ((1280, 800), (800, 1000)):
+        page.set_viewport_size({"width": width, "height": height})
+        page.wait_for_function(f"({STAND})() === {300 if width > 1000 else 0}")
+        page.wait_for_function(f"({UPPER})() < 200")
+    page.close()
+    page = visit(f"{there}&{LIGHT}&{ENDLESS}&set.seed=78", width=1440, height=900)
+    started(page, until=button(page, "Cancel", exact=True))
+    seen(page.locator("canvas")).wait_for()  # the first result of a run that goes on
+    page.wait_for_function(f"({UPPER})() < 200")
+    page.keyboard.press("Escape")
+    still(page)
+    page.wait_for_function(f"({UPPER})() < 200")  # beside the price of what was left
 
 
 def test_a_run_outlives_a_reload_while_every_icon_of_the_header_answers(server, visit):
-    page = visit(f"{server.url}?lens=layers&models={MODEL}&{SLOW}&set.seed=77")
+    page = visit(f"{server.url}?lens=layers&models={MODEL}&{LIGHT}&{ENDLESS}&set.seed=77")
     started(page, until=button(page, "Cancel", exact=True))
     said(page, re.compile(r"\d of \d")).wait_for()
     page.reload()

@@ -19,12 +19,14 @@ from dashboards.figures import paper
 from dashboards.state import Selection
 from dashboards.work.ledger import Ready
 from dashboards.work.outcome_computations import outcome_key
+from tests.figures import misprints
 
 
 def rendered(lens, labels):
     assert not lens.failed and [picture.label for picture in lens.shown.pictures] == labels
     for picture in lens.shown.pictures:
         assert paper.render(picture.spec, format="svg").startswith(b"<?xml")
+        assert misprints(picture.spec) == []
         assert "simulated" in picture.spec.stamp or picture.label == "Bits per byte"
         compile(picture.python, picture.label, "exec")
 
@@ -88,6 +90,16 @@ def test_without_a_model_each_offers_some_that_ship():
         assert "Choose" in lens.shown.empty
         lens.shown.action[1]()
         assert lens.selection.models[0] == "zoo-causal-1m" and lens.missing()
+
+
+def test_noise_in_thirds_is_not_asked_of_a_model_of_two_blocks():
+    lens = Perturb(models=["zoo-causal-200k"], recording="simulated")
+    assert "zoo-causal-200k has 2 blocks" in lens.shown.empty and not lens.missing()
+    lens.selection.breaks = "lesion"
+    assert lens.missing()
+    lens.selection.breaks = "noise"
+    lens.shown.action[1]()
+    assert lens.selection.models[0] == "zoo-causal-1m" and lens.missing()
 
 
 def test_wiring_draws_what_was_trained_and_prices_the_rest():

@@ -186,7 +186,6 @@ def test_size_and_licence_are_said_before_the_transfer(staged, monkeypatch):
 def test_size_and_licence_of_a_model_are_said_before_the_transfer(
     clean_home, monkeypatch, tmp_path
 ):
-    from analysis.models import catalog
     from analysis.models.files import hub
 
     def fetch(name, **_):
@@ -198,7 +197,7 @@ def test_size_and_licence_of_a_model_are_said_before_the_transfer(
         "offer",
         lambda *_: hub.Offer({"model.safetensors": 5_000_000, "config.json": 500}, "mit"),
     )
-    monkeypatch.setattr(catalog, "fetch", fetch)
+    monkeypatch.setattr("dashboards.command.cli.fetch", fetch)
     done = run("models", "fetch", "some/model")
     assert done.stderr.splitlines() == [
         "some/model: 5.0 MB in 2 files, mit",

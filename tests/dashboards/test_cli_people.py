@@ -1,6 +1,7 @@
 """The commands reading, surprisal, similarity and test: same numbers as in Python, and what they refuse."""
 
 import shutil
+import subprocess
 
 import numpy as np
 import pandas as pd
@@ -8,6 +9,7 @@ import pytest
 from click.testing import CliRunner
 
 from dashboards.command.cli import main
+from data.files import unguarded
 
 MODEL = "zoo-causal-400k"
 
@@ -88,12 +90,39 @@ def test_a_mixed_model_from_a_table_of_surprisals_is_that_of_python(bits, tmp_pa
     assert again.exit_code == 1 and "is not empty" in again.output
 
 
+def test_the_folder_for_r_runs_nothing_in_a_spreadsheet(tmp_path):
+    from analysis.reading import r_folder
+
+    texts = ["=1+1", "-- no", "'=x", "plain", "@home", "it's"]
+    (tmp_path / "t.csv").write_bytes(r_folder._csv(pd.DataFrame({"word": texts, "rt": range(6)})))
+    written = (tmp_path / "t.csv").read_text()
+    assert "\n=" not in written and "\n@" not in written and "\n-" not in written
+    assert list(unguarded(pd.read_csv(tmp_path / "t.csv"))["word"]) == texts
+    if shutil.which("Rscript") is not None:  # as the script reads them
+        start = r_folder._SCRIPT.index("table_of <-")
+        code = r_folder._SCRIPT[start : r_folder._SCRIPT.index("models <-")]
+        said = subprocess.run(
+            ["Rscript", "-e", code + 'writeLines(table_of("t.csv")$word)'],
+            cwd=tmp_path,
+            capture_output=True,
+            text=True,
+            check=True,
+        )
+        assert said.stdout.splitlines() == texts
+
+
 @pytest.mark.skipif(shutil.which("Rscript") is None, reason="R is not installed")
 @pytest.mark.slow
-def test_r_gives_the_same_numbers(bits, tmp_path):
+@pytest.mark.parametrize("different", ["many", "few"])
+def test_r_gives_the_same_numbers(bits, tmp_path, different):
     from analysis.reading.r_folder import compare_with_r
 
     formula = "log(rt) ~ surprisal + length + (1 + surprisal | person) + (1 | story)"
+    if different == "few":  # fewer than the basis functions of a smooth
+        table = pd.read_csv(bits, dtype={"stimulus": str})
+        bits = tmp_path / "few.csv"
+        table.assign(surprisal=(table["surprisal"] / 5).round() * 5).to_csv(bits, index=False)
+        formula = "log(rt) ~ surprisal + length + (1 + surprisal || person) + (1 || story)"  # the last lme4 cannot read
     said = run("reading", "--on", "simulated-reading", "--surprisal", bits, "--form", "mixed", "--formula", formula,
                "--r-folder", tmp_path / "r")  # fmt: skip
     assert said.exit_code == 0, said.output
@@ -224,3 +253,25 @@ def test_averages_are_refused_before_a_model_reads(tmp_path):
     (tmp_path / "means.csv").write_text("story,word,rt\n" + "\n".join(rows))
     said = failed("reading", "no-such-model", "--on", tmp_path / "means.csv", "--form", "mixed")
     assert "single trials need persons and words" in said and "no-such-model" not in said
+
+
+@pytest.mark.parametrize("arguments, said", [
+    (["reading", "zoo-causal-400k"], "No recording is named. Choices: simulated"),
+    (["test", "zoo-causal-400k"], "Add --on RECORDING, such as --on simulated-reading"),
+    (["similarity", "--on", "simulated"], "No model is named. Name one, such as zoo-causal-400k"),
+    (["people", "shape", "zoo-causal-400k", "--cloze", "LC=2"], "Write it as --cloze HC=0.9"),
+    (["people", "curves", "zoo-causal-400k"], "Leave models out; 'brainlens people range MODEL...'"),
+])  # fmt: skip
+def test_what_is_not_named_is_asked_for_with_the_choices(arguments, said):
+    result = CliRunner().invoke(main, arguments)
+    assert result.exit_code != 0 and said in f"{result.output}{result.exception}"
+
+
+@pytest.mark.parametrize("command", ["similarity", "test"])
+def test_a_model_without_layers_is_refused(command, monkeypatch):
+    from types import SimpleNamespace
+
+    monkeypatch.setattr("analysis.answers.similarity.load", lambda _: SimpleNamespace(n_layers=0))
+    result = CliRunner().invoke(main, [command, "counts", "--on", "simulated"])
+    assert result.exit_code != 0
+    assert "counts has no layers" in f"{result.output}{result.exception}"

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 
-from dashboards.lens.table import DataTable
+from dashboards.lens.table import LONG_COLUMN, DataTable
 
 
 def test_rows_are_filtered_whatever_their_cells_hold():
@@ -41,3 +41,16 @@ def test_small_numbers_keep_three_digits_and_stay_numbers():
     assert pd.api.types.is_float_dtype(
         table._table.value["gain"]
     )  # sorted as numbers, not as words
+
+
+def test_a_column_of_long_texts_leaves_room_for_the_others_and_counts_are_no_fractions():
+    table = DataTable(name="t", picked=lambda _: None)
+    table.tables = {
+        "one": pd.DataFrame(
+            {"entry": ["a model (" + "folds=3, " * 20 + ")"], "model": ["a"], "n": [1]}
+        )
+    }
+    table.look(True)
+    assert table._table.widths == {"entry": LONG_COLUMN}
+    assert table._table._configuration["columnDefaults"]["tooltip"]
+    assert table._table.formatters["n"]["precision"] == 0

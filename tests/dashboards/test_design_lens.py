@@ -10,6 +10,7 @@ from analysis.protocol import preset
 from dashboards import Design, Similarity
 from dashboards.command.cli import main
 from dashboards.figures import paper
+from tests.figures import misprints
 
 QUICK = preset("defended").but(folds=3, inner_folds=2, seeds=1, bootstrap=20, ceiling="none", controls=(),
                                shuffled_twin=False, unique=False)  # fmt: skip
@@ -24,6 +25,7 @@ def made(lens):
     assert lens.shown.there, lens.shown.empty
     for picture in lens.shown.pictures:
         assert paper.render(picture.spec, format="svg").startswith(b"<?xml")
+        assert misprints(picture.spec) == []
         compile(picture.python, "design.py", "exec")
     return lens.shown.pictures
 
@@ -38,7 +40,15 @@ def test_what_is_missing_is_asked_for():
     assert "smallest difference" in lens.shown.empty
     lens.selection.effect = "much"
     assert "'much' is no number" in lens.shown.empty
-    assert "Choose two or more models" in Similarity(models=[]).shown.empty
+    alike = Similarity(models=[])
+    assert "Choose two or more models" in alike.shown.empty
+    for lens in (
+        alike,
+        Design(models=[], design="drive"),
+        Design(models=[], design="controversial"),
+    ):
+        lens.shown.action[1]()
+        assert len(lens.selection.models) == 2 and lens.missing()
 
 
 def test_sentences_that_drive_and_suppress_are_drawn():

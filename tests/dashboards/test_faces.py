@@ -200,9 +200,27 @@ def test_one_fold_seed_is_a_preview_and_says_so_wherever_it_goes(home, tmp_path)
     assert "preview" not in pd.read_csv(finished.save(tmp_path / "whole.csv"))
 
 
-def test_one_seed_gives_the_number_of_an_old_link(one, home):
-    alone = score(MODEL, "simulated", PROTOCOL.but(seeds=1))
+def test_one_seed_gives_the_number_of_an_old_link(one, tmp_path):
+    from analysis.store.store import Store
+
+    alone = score(MODEL, "simulated", PROTOCOL.but(seeds=1), store=Store(tmp_path / "store"))
     assert alone.value == pytest.approx(one.by_seed[0], abs=1e-9)
     assert alone.dataset.sizes["fold"] == 4 and "seeds=1" in str(alone.protocol.changes()).replace(
         "'seeds': ", "seeds="
     )
+
+
+def test_a_region_that_is_the_whole_recording_has_the_number_of_the_score(one):
+    from dataclasses import replace
+
+    from analysis.answers.regions import regions
+
+    points = dict.fromkeys("xyz", ("target", np.arange(one.dataset.sizes["target"], dtype=float)))
+    placed = replace(one, dataset=one.dataset.assign_coords(points))
+    row = regions([placed]).frame.iloc[0]
+    assert row["r"] == pytest.approx(one.value) == row["r_whole"]
+    assert row["r_low"] < one.value < row["r_high"]  # people and blocks are drawn here
+    halves = np.where(np.arange(one.dataset.sizes["target"]) % 2, "left", "right")
+    placed = replace(one, dataset=one.dataset.assign_coords(region=("target", halves)))
+    frame = regions([placed]).frame
+    assert np.average(frame["r_whole"], weights=frame["n_targets"]) == pytest.approx(one.value)

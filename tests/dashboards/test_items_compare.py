@@ -2,14 +2,21 @@
 
 from __future__ import annotations
 
+import re
+
+import numpy as np
 import pandas as pd
 import panel as pn
 import pytest
 
+from analysis.answers.compare import rank
 from analysis.protocol import preset
+from analysis.scoring.results import results
 from dashboards import Compare, Items
+from dashboards.figures.export import figure
 from dashboards.lens.export_dialog import make
 from dashboards.work.ledger import Ready
+from tests.figures import misprints
 
 MODELS = ["zoo-causal-400k", "random-64"]
 QUICK = preset("defended").but(
@@ -25,12 +32,22 @@ QUICK = preset("defended").but(
 
 @pytest.fixture(scope="module")
 def scored(tmp_path_factory):
-    """A home with two results, made by the lens itself."""
+    """A home with two results, made by the lens itself; a test that selects something takes :func:`another`."""
     patch = pytest.MonkeyPatch()
     patch.setenv("BRAINLENS_HOME", str(tmp_path_factory.mktemp("home")))
     lens = Items(models=MODELS, recording="simulated", protocol=QUICK).run(wait=True)
+    before = lens.selection.to_dict()
     yield lens
+    assert lens.selection.to_dict() == before, "a test changed what the others share"
     patch.undo()
+
+
+@pytest.fixture
+def another(scored):
+    """The same, from what is stored, and nobody else's."""
+    lens = Items(models=MODELS, recording="simulated", protocol=QUICK).run(wait=True)
+    yield lens
+    lens.close()
 
 
 def said(lens):
@@ -44,6 +61,8 @@ def test_items_from_nothing_to_words(scored):
         "By length",
         "Words",
     ]
+    for picture in scored.shown.pictures:
+        assert misprints(picture.spec) == []
     every = scored.shown.pictures[0]
     assert len(every.table) == 288 and {"item", "text", "difference", *MODELS} <= set(every.table)
     assert (
@@ -53,29 +72,31 @@ def test_items_from_nothing_to_words(scored):
     assert "random-64 (random: no next-word probabilities)" in scored.shown.pictures[2].spec.caption
 
 
-def test_a_picked_item_shows_its_words_and_a_slice_is_chosen(scored):
-    scored.selection.picked = ["bakery-1-2"]
-    scored.wait(60)
-    words = scored.shown.pictures[2]
+def test_a_picked_item_shows_its_words_and_a_slice_is_chosen(another):
+    another.selection.picked = ["bakery-1-2"]
+    another.wait(60)
+    words = another.shown.pictures[2]
     assert words.spec.x_title == "bakery-1-2" and words.table["word"].tolist()[:2] == ["By", "five"]
-    scored.selection.slice = "topic"
+    another.selection.slice = "topic"
     assert (
-        scored.shown.pictures[1].label == "By topic"
-        and len(scored.shown.pictures[1].spec.table) == 24
+        another.shown.pictures[1].label == "By topic"
+        and len(another.shown.pictures[1].spec.table) == 24
     )
-    scored.selection.picked = ["no-such-item"]
-    scored.wait(60)
-    assert scored.shown.pictures[2].spec.x_title != "no-such-item"
-    bundle = make(scored.shown.pictures[1], scored.slug, scored.recipe(), width_mm=85, font_size=7)
+    another.selection.picked = ["no-such-item"]
+    another.wait(60)
+    assert another.shown.pictures[2].spec.x_title != "no-such-item"
+    bundle = make(
+        another.shown.pictures[1], another.slug, another.recipe(), width_mm=85, font_size=7
+    )
     assert bundle.named(".pdf").startswith(b"%PDF")
     assert "zoo-causal-400k" in bundle.words("methods.txt")
 
 
-def test_words_belong_to_their_item(scored):
+def test_words_belong_to_their_item(another):
     """A picked word keeps the item in the inspector; a picked slice is nobody's."""
-    scored.selection.param.update(picked=["bakery-1-2"], slice="length")
-    scored.wait(60)
-    every, slices, words = scored.shown.pictures
+    another.selection.param.update(picked=["bakery-1-2"], slice="length")
+    another.wait(60)
+    every, slices, words = another.shown.pictures
     assert set(words.table["item"]) == {"bakery-1-2"} and "item" in words.spec.marks[0].frame
     assert not {"item", "model"} & set(slices.table)
     assert "token_bits" in words.python and "random-64" not in words.python
@@ -151,10 +172,25 @@ def test_the_ranking_of_what_is_stored(scored):
     lens.close()
 
 
+@pytest.mark.parametrize(
+    "name", ["simulated", "on_simulated", "mean", "n", "protocol_key", "layer"]
+)
+def test_a_recording_that_is_called_like_a_column_keeps_its_scores(name, scored):
+    board = results()
+    twice = pd.concat([board.assign(recording="other"), board.assign(recording=name)])
+    frame = rank(twice).frame
+    (column,) = [one for one in rank(twice).facts["recordings"] if one != "other"]
+    assert column.removesuffix(" (recording)") == name
+    np.testing.assert_array_equal(frame[column].astype(float), frame["other"].astype(float))
+    np.testing.assert_allclose(frame["mean"], frame["other"].astype(float))
+
+
 def test_methods_and_code_of_a_ranking_and_of_two_models(scored):
     lens = Compare(models=MODELS, hidden=["gpt2-xl"])
     lens.wait(30)
     ranking, pair, literature = lens.shown.pictures
+    for picture in (ranking, pair):
+        assert misprints(picture.spec) == []
     assert (
         "Models were ranked by the mean" in ranking.methods
         and "compared on simulated, target by target" in pair.methods
@@ -209,6 +245,25 @@ def test_a_chosen_recording_without_a_result_is_named(scored):
     lens.close()
 
 
+def test_ranks_over_versions_are_a_figure_once_there_are_two(scored, monkeypatch):
+    lens = Compare(models=MODELS)
+    lens.wait(30)
+    labels = [picture.label for picture in lens.shown.pictures]
+    assert labels and "Over versions" not in labels
+    now = lens._board
+    older = [
+        re.sub(r'"brainlens": ?"[^"]+"', '"brainlens": "0.0.1"', text) for text in now["provenance"]
+    ]
+    both = pd.concat([now, now.assign(provenance=older)], ignore_index=True)
+    monkeypatch.setattr(Compare, "_board", both)
+    (picture,) = lens._history(["simulated"], [])
+    assert picture.label == "Over versions" and picture.table["version"].nunique() == 2
+    assert (
+        figure(picture.spec, "svg").lstrip().startswith(b"<?xml") and "history(" in picture.python
+    )
+    lens.close()
+
+
 def test_two_data_sets_of_one_name_are_offered_apart(scored):
     lens = Compare()
     lens.wait(30)
@@ -248,6 +303,13 @@ def test_results_go_out_and_come_in_labelled(scored, ending):
         "zoo-causal-400k (imported)" in set(board["entry"])
         and "Imported results" in lens.shown.pictures[0].spec.caption
     )
+    for field in (
+        lens._recordings,
+        lens._hidden,
+        lens._columns,
+    ):  # two results of a model are one choice
+        assert len(set(field.options)) == len(field.options) > 0
+    assert lens._hidden.options == MODELS
     for key in results().query("source == 'imported'")["key"].unique():
         forget(key)
     lens.close()

@@ -8,6 +8,7 @@ from functools import partial
 
 import pandas as pd
 import panel as pn
+import panel_material_ui as pmui
 import pytest
 from bokeh.models import ImportedStyleSheet, InlineStyleSheet
 from pyviz_comms import Comm
@@ -391,3 +392,30 @@ def test_a_cell_of_a_notebook_brings_style_sheets_and_fonts_and_asks_no_other_ho
     assert not cell.objects[2].visible  # the inspector takes no room before something is picked
     (client,) = cell.select(Client)
     assert [family for family, *_ in client.fonts] == ["Material Icons", "Roboto", "Roboto"]
+
+
+def test_what_a_cell_of_a_notebook_makes_later_asks_no_other_host_either():
+    pn.extension("tabulator")
+    lens = Layers()
+    cell = lens.__panel__()
+    root = cell._render_model(comm=Comm())
+
+    def made():
+        models = list(_made(root, set()))
+        sheets = [sheet for model in models for sheet in getattr(model, "stylesheets", None) or []]
+        imported = [sheet.url for sheet in sheets if isinstance(sheet, ImportedStyleSheet)]
+        programs = [
+            model.bundle
+            for model in models
+            if getattr(model, "bundle", None) not in (None, "url") and model.esm
+        ]
+        return models, imported, programs
+
+    before, _, programs = made()
+    lens.body.append(
+        pmui.Column(pmui.Button(label="later"), pn.widgets.Tabulator(pd.DataFrame({"a": [1]})))
+    )
+    lens.inspector.append(pmui.Select(label="later", options=["a"]))
+    after, imported, again = made()
+    assert len(after) > len(before) + 3
+    assert imported == [] and sorted(map(str, again)) == sorted(map(str, programs))

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from analysis.answers.layers import layers
+from analysis.protocol import preset
 from dashboards import Layers, Task, Untrained
 from dashboards.lenses.layers import by_group, control_rules, profile
 from dashboards.lenses.untrained import SCHEMES
@@ -249,3 +250,25 @@ def test_more_permutations_where_they_are_affordable():
     assert draws(13_553, 627) == TEST_DRAWS[0] == 200
     assert 1 / (1 + draws(100, 50)) <= 0.05 / 100
     assert np.isfinite(draws(1, 10_000))
+
+
+def test_a_file_of_ones_own_is_called_by_its_name_and_not_by_its_path(tmp_path):
+    rng = np.random.default_rng(0)
+    nouns = rng.choice(["dog", "tree", "river", "stone"], 48)
+    rows = [
+        f"The {noun} stands there.,p{i // 4},{rng.normal():.3f}" for i, noun in enumerate(nouns)
+    ]
+    (tmp_path / "mine.csv").write_text("\n".join(["text,passage,response", *rows]))
+    protocol = preset("defended").but(
+        seeds=1, folds=3, inner_folds=2, bootstrap=20, criterion="gcv", alphas=(10.0, 1000.0), unique=False,
+        controls=("position", "length"), ceiling="none",
+    )  # fmt: skip
+    lens = Layers(
+        models=["zoo-glove-64d", MODELS[0]],
+        recording=str(tmp_path / "mine.csv"),
+        protocol=protocol,
+    ).run(wait=True)
+    said = " ".join([lens.shown.verdict, *(one.spec.answer for one in lens.shown.pictures)])
+    assert "length and position alone" in said and "predict mine" in said
+    assert str(tmp_path) not in said
+    lens.close()

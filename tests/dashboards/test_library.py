@@ -243,7 +243,7 @@ def test_upload_checks_again_when_a_column_is_changed_and_adds_it(library):
 
 
 def test_one_of_several_corpora_in_a_table_is_chosen_and_added_under_its_name(library):
-    rows = [f"{corpus},{text},{word},{300 + 7 * text + word}" for corpus in ("brown", "provo") for text in range(6)
+    rows = [f"{corpus},{text},{'abcd'[word]}t,{300 + 7 * text + word}" for corpus in ("brown", "provo") for text in range(6)
             for word in range(4)]  # fmt: skip
     table = "corpus,story,word,rt\n" + "\n".join(rows)
     upload = library.upload
@@ -263,6 +263,34 @@ def test_one_of_several_corpora_in_a_table_is_chosen_and_added_under_its_name(li
     assert recording("times-provo").n_stimuli == 24
 
 
+def test_roles_that_follow_from_the_rows_stand_in_the_form(library):
+    read = ["The", "quick", "brown", "fox", "jumps", "over", "it"]
+    rows = [f"{p + 1}.0,{t}.0,{k + 1},{w},{300 + 9 * k + p + t}"
+            for p in range(5) for t in range(4) for k, w in enumerate(read[t:] + read[:t])]  # fmt: skip
+    upload = library.upload
+    upload.take({"mine.csv": "\n".join(["participant,item,word_nr,word,RT", *rows]).encode()})
+    settle(library, lambda: upload.pickers and "It can" in words(upload._report))
+    assert "It can be used" in words(upload._report)
+    chosen = {key: upload.pickers[key].value for key in ("group", "context", "order", "subject")}
+    assert chosen == {
+        "group": ["item"],
+        "context": ["item"],
+        "order": ["word_nr"],
+        "subject": "participant",
+    }
+
+
+def test_a_text_that_no_name_tells_is_asked_for(library):
+    rows = [
+        f"s{p},{t},{k},{300 + 9 * k + p + t}" for p in range(5) for t in range(4) for k in range(7)
+    ]
+    upload = library.upload
+    upload.take({"mine.csv": "\n".join(["participant,item,word_nr,RT", *rows]).encode()})
+    settle(library, lambda: upload.pickers and "It can" in words(upload._report))
+    assert upload.pickers["text"].value == "(none)" and upload._add.disabled
+    assert "no column that is plainly the text" in words(upload._report)
+
+
 def test_a_long_table_has_its_codes_and_rules_on_the_page(library, clean_home, tmp_path):
     from data.readers.trials import trials
 
@@ -275,7 +303,7 @@ def test_a_long_table_has_its_codes_and_rules_on_the_page(library, clean_home, t
     upload.take({"mine.csv": "\n".join(["participant,story,condition,word,RT", *rows]).encode()})
     settle(library, lambda: upload.pickers and "It can be used" in words(upload._report))
     assert "0 ms or less" in words(upload._report)
-    upload._missing.value, upload._rules.value = "-999", "rt < 350"
+    upload._trials.missing.value, upload._trials.rules.value = "-999", "rt < 350"
     upload._again()
     settle(library, lambda: "trials count, 5 people" in words(upload._form.objects)
            and not upload._add.disabled)  # fmt: skip
@@ -297,11 +325,11 @@ def test_results_of_an_experiment_are_taken_in_under_rules(library, clean_home, 
     settle(library, lambda: upload.pickers and "It can be used" in words(upload._report))
     assert "132 of 132 trials count, 6 people" in words(upload._form.objects)
     assert upload.pickers["text"].value == "text" and upload.pickers["subject"].value == "person"
-    upload._rules.value = "rt < 450\nfast"
+    upload._trials.rules.value = "rt < 450\nfast"
     upload._again()
     settle(library, lambda: library.desk.errors.objects)
     assert "The rule 'fast' cannot be read" in words(library.desk.errors)
-    upload._rules.value = "rt < 450"
+    upload._trials.rules.value = "rt < 450"
     upload._again()
     kept = int((table["rt"] < 450).sum())
     settle(

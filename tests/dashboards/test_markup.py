@@ -13,7 +13,7 @@ import pytest
 from dashboards.page import bookmarks
 from data.catalog import shelf
 from data.home import home
-from tests.dashboards.conftest import start
+from tests.dashboards.conftest import PATIENCE, start
 
 pytestmark = pytest.mark.browser
 
@@ -66,14 +66,14 @@ def hostile(tmp_path_factory):
 
 def settle(page) -> None:
     """Until what is asked for is there."""
-    page.wait_for_function("window.Bokeh && Bokeh.documents.length > 0", timeout=60_000)
+    page.wait_for_function("window.Bokeh && Bokeh.documents.length > 0")
     page.wait_for_timeout(2500)
 
 
 def test_nothing_runs(hostile, chromium):
     context = chromium.new_context(viewport={"width": 1400, "height": 1000})
     page = context.new_page()
-    page.set_default_timeout(60_000)
+    page.set_default_timeout(PATIENCE)
     page.on("dialog", lambda dialog: pytest.fail("a dialog opened"))
     quick = "set.ceiling=none&set.controls=position&set.shuffled_twin=false&set.folds=3&set.inner_folds=2&set.bootstrap=20"
     quoted = urllib.parse.quote(bad("link"))
@@ -124,6 +124,7 @@ def test_nothing_runs(hostile, chromium):
 def test_the_policy_stops_what_the_first_wall_would_let_through(hostile, chromium):
     context = chromium.new_context()
     page = context.new_page()
+    page.set_default_timeout(PATIENCE)
     page.goto(hostile.url)
     settle(page)
     page.evaluate(

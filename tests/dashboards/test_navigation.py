@@ -105,3 +105,16 @@ def test_style_sheets_are_read_once_for_all_widgets(server, visit):
     assert (
         roots > 150 and linked < roots / 2
     )  # each widget has two to four sheets, nearly all written in
+
+
+@pytest.mark.browser
+def test_the_header_has_the_colour_of_its_paper_before_the_server_is_heard(server, visit):
+    page = visit(f"{server.url}?lens=library&theme=dark")
+    header = page.get_by_role("navigation", name="Lenses")
+    page.wait_for_function("location.search.includes('theme=dark')")
+    header.wait_for()
+    page.get_by_role("heading", name="What do I have?").wait_for()
+    ink = header.evaluate(
+        "node => { node.classList.remove('dark'); return getComputedStyle(node).color }"
+    )
+    assert ink == "rgb(230, 237, 243)"

@@ -183,3 +183,11 @@ def test_no_session_outlives_its_window():
     assert found.stdout.splitlines()[-1] == "opened 50, left [], job cancelled", found.stderr[
         -2000:
     ]
+
+
+def test_every_lens_behind_the_page_is_asked_what_is_locked(clean_home):
+    bench = Workbench()
+    for slug in bench._names:
+        assert callable(bench._made(slug).keep_promises), slug
+    bench._keep_promises()
+    bench.close()

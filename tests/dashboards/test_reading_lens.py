@@ -6,12 +6,15 @@ import io
 import zipfile
 from dataclasses import replace
 
+import pandas as pd
 import pytest
 
+from analysis.reading import mixed_model
 from dashboards import Reading
-from dashboards.lens.export_dialog import make
+from dashboards.lens.export_dialog import _TEXTS, make
 from dashboards.state import decode, encode
 from dashboards.work.jobs import Runner
+from tests.figures import misprints
 
 EXAMPLE = {"models": ["zoo-causal-400k"], "corpora": ["simulated-reading"]}
 
@@ -20,7 +23,9 @@ EXAMPLE = {"models": ["zoo-causal-400k"], "corpora": ["simulated-reading"]}
 def lens():
     one = Reading(runner=Runner(workers=1), **EXAMPLE)
     one.run(wait=True)
+    before = one.selection.to_dict()
     yield one
+    assert one.selection.to_dict() == before, "a test changed what the others share"
     one.close()
 
 
@@ -53,6 +58,8 @@ def test_the_example_shows_gain_alignment_and_words(lens):
         list(shown) == ["Delta log-likelihood", "Alignment", "Words"]
         and not lens.desk.errors.objects
     )
+    for picture in shown.values():
+        assert misprints(picture.spec) == []
     assert shown["Delta log-likelihood"].table["low"].iloc[0] > 0
     assert "goes with how people read" in shown["Delta log-likelihood"].spec.answer
     assert "do not respond to the next, unseen word" in shown["Alignment"].spec.caption
@@ -127,6 +134,15 @@ def test_single_trials_show_the_fit_each_person_and_models_among_readers():
         "item",
         "Residual",
     }
+    made = make(fit, "reading", lens.recipe())
+    handed = {name.split("/R/")[1]: data for name, data in made.files.items() if "/R/" in name}
+    ours = pd.read_csv(io.BytesIO(handed["ours.csv"])).iloc[0]
+    (file,) = (name for name in handed if "trials" in name)
+    trials = pd.read_csv(io.BytesIO(handed[file]), dtype={"person": str, "item": str})
+    formula = pd.read_csv(io.BytesIO(handed["models.csv"]))["formula"][0]
+    again = mixed_model(trials, formula)
+    assert again.aic == pytest.approx(ours["aic"], abs=1e-3) and again.n == len(trials)
+    assert "lme4" in made.words(_TEXTS["R"]) and shown["People"].more is None
     alike = shown["Models and people"].table
     assert {"zoo-causal-400k", "one other person", "other people", "best other person"} <= set(alike["who"])  # fmt: skip
     assert set(alike["direction"]) == {"predicts a person", "is predicted by people"}

@@ -14,6 +14,7 @@ from dashboards.figures.screen import draw
 from dashboards.lenses.regions import brain_of, by_depth, by_region
 from data.errors import BrainLensError
 from data.surface import CENTRES, on_cortex
+from tests.figures import misprints
 
 
 @pytest.fixture(scope="module")
@@ -116,7 +117,8 @@ def test_the_lens_shows_brain_regions_and_depth(answer, cortex, monkeypatch):
         [(score.model, "LIFG", 0.2, 0.1, 0.3, 2, 2)],
         columns=["model", "region", "r", "low", "high", "n", "above"],
     )
-    people = Answer(dots, "2 of 2 people above 0.", "Each dot is a person.", facts={"summary": mean},
+    people = Answer(dots, "2 of 2 people above 0.", "Each dot is a person.",
+                    facts={"summary": mean, "others": dots[:0], "others_summary": mean[:0]},
                     axes={"x_title": "Region", "y_title": "r"})  # fmt: skip
     told = Answer(
         answer.frame.assign(model=score.model),
@@ -140,6 +142,8 @@ def test_the_lens_shows_brain_regions_and_depth(answer, cortex, monkeypatch):
         "People",
     ]
     assert lens.shown.pictures[3].spec.answer.startswith("2 of 2 people")
+    for one in lens.shown.pictures:
+        assert misprints(one.spec) == []
     compile(lens.shown.pictures[0].python, "regions.py", "exec")
     lens.selection.cortex = "none"
     lens.refresh()

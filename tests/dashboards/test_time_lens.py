@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+import numpy as np
+import pandas as pd
 import pytest
 from click.testing import CliRunner
 
+from analysis.answers.each_person import each_person_over_time
 from dashboards import Time
 from dashboards.command.cli import main
 from dashboards.figures.export import figure
 from dashboards.figures.screen import draw
 from dashboards.state import decode
 from dashboards.work.ledger import Ready
+from data.catalog.catalog import recording
 from tests.analysis.test_time_course import course
+from tests.figures import misprints
 
 
 @pytest.fixture
@@ -35,6 +40,7 @@ def test_the_lens_draws_curves_and_gains(lens):
     assert {"word-rate"} == {mark.name for mark in spec.marks if mark.muted}
     for one in view.pictures:
         draw(one.spec)
+        assert misprints(one.spec) == []
         assert figure(one.spec, "pdf", width_mm=174)[:4] == b"%PDF"
         assert "lag_course" in one.python and "Owen" in one.methods
     compile(view.pictures[0].python, "time.py", "exec")
@@ -46,7 +52,8 @@ def test_each_region_has_a_panel_and_the_link_holds_it(lens):
     assert lens.shown.pictures[0].spec.facet == "group"
     rows = 1 + max(row for _, row, *_ in lens._frames[0]._pane.object.children)
     heights = {child.height for child, *_ in lens._frames[0]._pane.object.children}
-    assert rows * heights.pop() <= lens._frames[0]._holder.height  # all rows lie above the caption
+    room = int(lens._frames[0]._holder.styles["min-height"].removesuffix("px"))
+    assert rows * heights.pop() <= room  # all rows lie above the caption
     assert set(lens.shown.pictures[1].table["group"]) == {"A", "B"}
     values, problems = decode(lens.selection.query())
     assert values["places"] == "region" and not problems
@@ -60,7 +67,7 @@ def test_a_recording_without_time_is_said_so():
 
 def test_the_command_says_writes_and_draws(monkeypatch, tmp_path):
     monkeypatch.setattr(
-        "analysis.scoring.lags.lag_course", lambda model, *_, **__: course(model=model)
+        "dashboards.command.time.lag_course", lambda model, *_, **__: course(model=model)
     )
     out, drawn = tmp_path / "a.csv", tmp_path / "a.pdf"
     done = CliRunner().invoke(
@@ -87,3 +94,42 @@ def test_the_command_says_writes_and_draws(monkeypatch, tmp_path):
         main, ["time", "told", "--on", "simulated-story", "--figure", "a.gif"]
     )
     assert done.exit_code != 0 and ".pdf" in done.output
+
+
+def test_the_command_writes_each_person(monkeypatch, tmp_path):
+    monkeypatch.setattr(
+        "dashboards.command.time.lag_course", lambda model, *_, **__: course(model=model)
+    )
+    people = tmp_path / "people.csv"
+    asked = ["time", "told", "--on", "simulated-story", "--people"]
+    done = CliRunner().invoke(main, [*asked, str(people)])
+    assert done.exit_code == 0, done.output
+    told = each_person_over_time([course(model="told")])
+    assert told.sentence in done.output
+    written = pd.read_csv(people)
+    assert list(written.columns) == list(told.frame.columns) and len(written) == len(told.frame)
+    np.testing.assert_allclose(written["r"], told.frame["r"])
+    monkeypatch.setattr(
+        "dashboards.command.time.lag_course", lambda model, *_, **__: course(people=1, model=model)
+    )
+    done = CliRunner().invoke(main, [*asked, str(tmp_path / "none.csv")])
+    assert done.exit_code != 0 and "has no table of people" in done.output
+    assert not (tmp_path / "none.csv").exists()
+
+
+def test_the_command_writes_each_person_in_each_region_and_takes_a_map(tmp_path):
+    people = tmp_path / "people.csv"
+    asked = ["regions", "random-8", "--on", "simulated-story"]
+    for change in ("controls=", "shuffled_twin=no", "unique=no", "bootstrap=20", "ceiling=none"):
+        asked += ["--set", change]
+    done = CliRunner().invoke(main, [*asked, "--people", str(people)])
+    assert done.exit_code == 0, done.output
+    written = pd.read_csv(people)
+    assert list(written.columns) == ["model", "region", "person", "r", "others", "n_targets"]
+    story = recording("simulated-story")
+    assert written["person"].nunique() == len(set(story.subjects.tolist()))
+    assert "random-8 predicts" in done.output
+    done = CliRunner().invoke(main, [*asked, "--set", "layer=map:none-such"])
+    assert done.exit_code != 0 and "map of layers" in done.output
+    done = CliRunner().invoke(main, [*asked, "--set", "layer=map:a", "--map", "b"])
+    assert done.exit_code != 0 and "Two maps at once" in done.output

@@ -12,6 +12,7 @@ from dashboards.figures import paper
 from dashboards.lenses.training import CHECKPOINTED
 from dashboards.work import identity
 from dashboards.work.ledger import Ready
+from tests.figures import misprints
 
 QUICK = preset("defended").but(
     folds=3,
@@ -54,6 +55,7 @@ def test_the_score_rises_and_the_bits_fall_along_the_training():
     )
     for picture in lens.shown.pictures:
         assert paper.render(picture.spec, format="svg").startswith(b"<?xml")
+        assert misprints(picture.spec) == []
 
 
 def test_a_text_chosen_in_another_lens_is_shown_by_its_name(tmp_path):

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import io
+import re
 import zipfile
-from itertools import combinations
+from itertools import combinations, pairwise
 
 import numpy as np
 import pandas as pd
@@ -12,29 +13,40 @@ import pytest
 from click.testing import CliRunner
 
 from analysis import score
+from analysis.answers.answer import Answer
 from analysis.answers.trust.panels import CONTROLS, PANELS, Asked, needs, panel, price
 from analysis.answers.trust.verdict import verdict
+from analysis.answers.trust.waterfall import waterfall as answer_of
 from analysis.paper.handover import r_files
 from analysis.protocol import preset
 from analysis.scoring.capsules import read_capsule
+from analysis.scoring.cost import slowdown
+from analysis.scoring.lock import lock
+from analysis.scoring.results import results
 from analysis.store.promises import promises
 from analysis.store.store import Store
 from analysis.sweep.panels import plans
-from dashboards import Trust
+from dashboards import Compare, Layers, Trust
 from dashboards.command.cli import main
 from dashboards.figures import paper
+from dashboards.figures.panels import drawing, short
 from dashboards.figures.screen import draw
 from dashboards.figures.spec import FigureSpec, Mark
-from dashboards.figures.trust import figures
-from dashboards.lenses.trust import Found, sheet, why_empty
+from dashboards.figures.trust import figures, leaks, waterfall
+from dashboards.lens.tile_table import table as tile_table
+from dashboards.lenses.trust import METHODS, Found, _Steps, sheet, why_empty
+from dashboards.serve.written import PAGES, rendered
 from dashboards.state import decode, encode
 from dashboards.work import ledger
+from dashboards.work.computation import Computation, cost_in_words
 from data.errors import BrainLensError
+from tests.figures import misprints
 
 QUICK = preset("defended").but(
     seeds=1, folds=3, inner_folds=2, bootstrap=50, criterion="gcv", alphas=(10.0, 1000.0), unique=False,
     controls=("position", "length"), ceiling="none",
 )  # fmt: skip
+
 CELLS = ["split=grouped", "split=shuffled", "mapping=ridge", "layer=nested", "layer=best"]
 SOME = ["leaks", "omega", "optimism", "curve", "matrix"]
 
@@ -54,9 +66,13 @@ def asked() -> Trust:
 
 @pytest.fixture(scope="module")
 def lens():
+    """Shared, so a test that selects something takes one of its own."""
     made = asked()
     made.run(wait=True)
-    return made
+    before = made.selection.to_dict()
+    yield made
+    assert made.selection.to_dict() == before, "a test changed what the others share"
+    made.close()
 
 
 def test_the_price_is_told_before_the_click(clean_home, monkeypatch):
@@ -78,9 +94,24 @@ def test_every_panel_has_a_figure_a_table_and_code(lens):
         compile(picture.python, picture.label, "exec")
         assert draw(picture.spec, theme="light", height=270) is not None
         assert paper.render(picture.spec, format="svg").startswith(b"<?xml")
+        assert misprints(picture.spec) == []
     assert all(p.spec.stamp == "simulated data" for p in lens.shown.pictures[:-1])
     assert lens.shown.pictures[0].link[1].startswith("v=1&lens=layers&models=zoo-glove-64d")
     assert "zoo-glove-64d" in lens.shown.verdict and "no test" in lens.shown.verdict
+
+
+def test_every_panel_links_to_the_place_where_its_method_is_written(lens):
+    assert set(METHODS) == set(PANELS)
+    page = rendered("method")
+    for where in METHODS.values():
+        name, _, heading = where.partition("#")
+        assert name == "method" and f'<h2 id="{heading}">' in page
+    assert all(picture.method in METHODS.values() for picture in lens.shown.pictures)
+    for name in PAGES:
+        for other, heading in re.findall(
+            r'href="(\w+)?(?:\?theme=dark)?#([\w-]+)"', rendered(name, True)
+        ):
+            assert f'id="{heading}"' in rendered(other or name, True), (name, heading)
 
 
 def test_the_page_is_one_a4_page_with_the_verdict(lens):
@@ -90,7 +121,7 @@ def test_the_page_is_one_a4_page_with_the_verdict(lens):
     assert (
         "Is this number real? zoo-glove-64d on simulated" in made and "It is a reading aid" in made
     )
-    assert 'width="538' in made and 'height="785' in made  # 190 x 277 mm in points
+    assert 'width="595' in made and 'height="841' in made  # 210 x 297 mm in points
     with pytest.raises(BrainLensError, match="No panel has an answer"):
         sheet(Found({}, {}), "m", lens.asked())
 
@@ -102,6 +133,32 @@ def test_what_was_computed_costs_nothing_the_next_time(lens):
     )
     again.wait(60)
     assert again.shown.pictures[0].label == "Optimism"  # free: shown without a click
+
+
+def test_a_screen_stands_at_once_in_the_next_page_until_it_is_locked(clean_home):
+    """Another session of the same process: nothing is looked up and nothing is put together again."""
+    asks = dict(models=["zoo-glove-64d"], recording="simulated", protocol=QUICK, copies=0)
+    Trust(**asks, doubts=["optimism"]).run(wait=True)
+    again = Trust(**asks, doubts=["optimism"])
+    assert again.shown.pictures[0].label == "Optimism" and not again.running
+    lock("words are enough", ["zoo-glove-64d"], ["simulated"], QUICK)
+    locked = Trust(**asks, doubts=["optimism"])
+    locked.wait(60)
+    assert [one.label for one in locked.shown.pictures if not one.published] == []
+
+
+def test_a_busy_machine_is_said_beside_the_price_of_a_long_work(monkeypatch):
+    monkeypatch.setattr("os.getloadavg", lambda: (7.0, 0.0, 0.0), raising=False)
+    monkeypatch.setattr("os.cpu_count", lambda: 2)
+    assert slowdown() == 4.0
+    todo = [Computation("k", "glove on a story", print, print, seconds=120.0)]
+    assert "2 min on an idle machine, 8 min as busy as this one is now" in cost_in_words(
+        todo, slowdown()
+    )
+    monkeypatch.setattr("os.getloadavg", lambda: (0.2, 0.0, 0.0), raising=False)
+    assert slowdown() == 1.0 and "About 2 min; nothing" in cost_in_words(todo, slowdown())
+    monkeypatch.delattr("os.getloadavg", raising=False)
+    assert slowdown() == 1.0
 
 
 def test_a_link_carries_the_fields_of_the_lens():
@@ -369,9 +426,114 @@ def test_more_panels_than_letters_and_long_names_stay_inside_their_own_places(le
         assert apart
 
 
+def test_a_leak_meter_of_long_names_stays_inside_one_column():
+    """Names on two lines, the axis' title as wide as its axis, no line over another, a head of cells as it is or with dots."""
+    models = ["a-model-with-a-rather-long-name", "another-model-of-a-long-name"]
+    names = [
+        one
+        for name in models
+        for one in (name, f"random embedding beside {name}", f"{name}, untrained")
+    ]
+    rows = [
+        (name, folds, 0.1 * i, 0.0, 0.2 * i)
+        for i, name in enumerate(names)
+        for folds in ("held-out groups", "shuffled")
+    ]
+    frame = pd.DataFrame(rows, columns=["what", "folds", "r", "low", "high"]).assign(n=1)
+    said = Answer(frame, "", "", axes={"x_title": "", "y_title": "Pearson r, held out"})
+    for width in (85, 174):
+        texts, page = paper.boxes(leaks(said), width_mm=width)
+        for words, box in texts:
+            assert box[0] >= -0.1 and box[2] <= page[0] + 0.1, words
+        lines = sorted(
+            (box for words, box in texts if "name" in words and "folds" not in words),
+            key=lambda box: box[1],
+        )
+        assert len(lines) == 6
+        assert all(low[3] <= high[1] + 0.1 for low, high in pairwise(lines))
+    assert short("beekeeping to tuxedo") == "beekeeping to tuxedo"
+    assert short("a name that nobody reads above a cell") == "a name that nobody read…"
+
+
+def test_bars_of_waterfalls_have_one_colour_for_one_kind_whatever_else_is_there():
+    few, many = (
+        waterfall(answer_of(steps)).marks[0]
+        for steps in ([("a", 0.4), ("b", 0.1)], [("a", 0.4), ("b", 0.6), ("c", 0.1)])
+    )
+    found = [
+        {s.name: s.look.colour for s in drawing(FigureSpec("x", (one,))).series(one)}
+        for one in (few, many)
+    ]
+    assert set(found[0]) == {"the number", "lowers it"} and set(found[1]) > set(found[0])
+    assert all(found[1][name] == colour for name, colour in found[0].items())
+
+
 def test_a_click_on_a_specification_opens_its_run_in_layers(lens):
-    frame = lens._ledger.value(lens._key).answers["curve"].frame
+    clicked = asked()
+    clicked.run(wait=True)  # stored by now
+    frame = clicked._ledger.value(clicked._key).answers["curve"].frame
     row = frame[frame["split"] == "shuffled"].iloc[0]
-    lens._pick([f"{row['model']}: {row['cell']}"])
-    assert lens.selection.lens == "layers" and lens.selection.protocol.split == "shuffled"
-    assert lens.selection.models == ["zoo-glove-64d"]
+    clicked._pick([f"{row['model']}: {row['cell']}"])
+    assert clicked.selection.lens == "layers" and clicked.selection.protocol.split == "shuffled"
+    assert clicked.selection.models == ["zoo-glove-64d"]
+    clicked.close()
+
+
+def test_what_stands_in_for_a_report_takes_all_that_a_report_takes():
+    import inspect
+
+    from analysis.progress import Report
+
+    def every(kind):
+        for one in kind.__subclasses__():
+            yield one
+            yield from every(one)
+
+    assert _Steps in set(every(Report))
+    for kind in every(Report):
+        for name in ("step", "partial", "checkpoint"):
+            mine, its = (inspect.signature(getattr(one, name)).parameters for one in (kind, Report))
+            assert list(mine) == list(its), (kind, name)
+    told = []
+    outer = Report(lambda done, total, what, left: told.append((done, total, what)))
+    _Steps(outer).step(1, 2, "batches", tokens=7)
+    assert told == [(1, 2, "batches")]
+
+
+def test_it_says_that_it_runs_as_soon_as_run_is_pressed(clean_home):
+    lens = Trust(
+        models=["zoo-causal-200k"], recording="simulated", protocol=QUICK, doubts=["optimism"]
+    )
+    lens.wait()
+    assert "press Run" in lens.shown.verdict
+    lens.run()
+    assert lens.shown.verdict.startswith("Running")
+    lens.cancel()
+    lens.close()
+
+
+def test_omega_and_oasm_stand_beside_every_score(clean_home):
+    """In the score's own table, in the results, as columns of Compare's ranking, and as a badge whose words are in its hover."""
+    asked = QUICK.but(unique=True)
+    found = score("zoo-glove-64d", "simulated", asked)
+    known = panel("leaks", Asked(("zoo-glove-64d",), "simulated", asked, copies=0)).facts["oasm"]
+    assert found.summary()["omega"] == pytest.approx(found.omega) and 0 <= found.omega <= 100
+    rows = results().set_index("protocol_key").loc[asked.key()]
+    assert rows["omega"] == pytest.approx(found.omega)
+    assert [rows["oasm_shuffled"], rows["oasm"]] == pytest.approx([known.shuffled, known.grouped])
+    board = Compare()
+    board.run(wait=True)
+    table = board.shown.pictures[0].table
+    assert {"omega", "oasm_shuffled", "oasm"} <= set(table.columns)
+    assert pytest.approx(found.omega) in list(table["omega"].dropna())
+    board.close()
+    layers = Layers(models=["zoo-glove-64d"], recording="simulated", protocol=asked)
+    layers.run(wait=True)
+    (tile,) = layers.shown.tiles
+    assert tile.omega == pytest.approx(found.omega) and tile.oasm[0] == pytest.approx(
+        known.shuffled
+    )
+    badge = tile_table([tile], {})
+    for hover in ("position and length explain", "without its words"):
+        assert re.search(rf"title='[^']*{hover}|title=\"[^\"]*{hover}", badge), hover
+    layers.close()

@@ -41,6 +41,18 @@ def test_put_away_it_stays_away():
     assert not strip.visible
 
 
+@pytest.mark.parametrize(
+    "choice", [{"lens": "layers"}, {"models": ["gpt2"]}, {"recording": "simulated-story"}]
+)
+def test_the_first_choice_folds_it(choice):
+    bench = Workbench("")
+    bench.selection.param.update(scale="normalised")
+    assert bench.welcome.visible
+    bench.selection.param.update(**choice)
+    assert not bench.welcome.visible
+    bench.close()
+
+
 def test_real_people_are_one_click_away(monkeypatch):
     """Sizes and licences are told; the pack is fetched only where the first recording is not here."""
     asked, brought = [], []

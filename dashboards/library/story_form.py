@@ -1,0 +1,283 @@
+"""What each file of a dropped story is, what the files do not say, what was understood, and the story into the library."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from functools import partial
+
+import panel_material_ui as pmui
+
+from dashboards.library.on_page import BETWEEN, MOVED, TIER
+from dashboards.library.staged import Story, checked_story, kept_story, moved_words
+from dashboards.look.look import MONO, Html, heading, note, plain
+from dashboards.work.desk import Desk
+from data.catalog import shelf
+from data.catalog.own_story import ROLES, Part
+from data.errors import BrainLensError
+
+__all__ = ["StoryForm"]
+
+_BOX = dict(size="small", margin=(6, 10, 0, 10))
+_KINDS = ("fmri", "ecog", "eeg", "meg")
+
+
+class StoryForm(pmui.Column):
+    """Say what each file is, look at what was understood, add.
+
+    Parameters
+    ----------
+    desk : Desk
+        Where reading and checking run.
+    found : Story
+    added : callable
+        ``added(id)``, once the story is in the library.
+    away : callable
+        Forgets the files.
+    typed : mapping, optional
+        What was filled in before another file of the same drop came.
+    """
+
+    def __init__(
+        self,
+        desk: Desk,
+        found: Story,
+        *,
+        added: Callable[[str], None],
+        away: Callable[[], None],
+        typed: Mapping[str, str] | None = None,
+    ):
+        self._desk, self._found, self._done = desk, found, added
+        self._checks = 0
+        self.files = [_FileRow(part, self.check) for part in found.parts]
+        self.boxes = self._about({**found.facts, **(typed or {})})
+        self._offered = {key: box.value for key, box in self._about(found.facts).items()}
+        self._add = pmui.Button(
+            label="Add to the library",
+            icon="add",
+            on_click=lambda _: self.add(),
+            margin=(10, 10),
+            disabled=True,
+        )
+        discard = pmui.Button(
+            label="Discard", variant="text", on_click=lambda _: away(), margin=(10, 4)
+        )
+        self.report = pmui.Column(sizing_mode="stretch_width", margin=0)
+        super().__init__(
+            heading("A story", "h6", margin=(14, 10, 0, 10)),
+            note(
+                "Each run has one file of words, and each person one of signals for each run. A mask without a person is "
+                "everybody's.",
+                margin=(2, 10),
+            ),
+            heading("What each file is", "overline", margin=(6, 10, 0, 10)),
+            *(row.box for row in self.files),
+            heading("About it", "overline", margin=(10, 10, 0, 10)),
+            pmui.FlexBox(
+                *(pmui.Column(box, width=300, margin=0) for box in self.boxes.values()),
+                sizing_mode="stretch_width",
+                gap="0 12px",
+            ),
+            pmui.Row(self._add, discard, margin=0),
+            self.report,
+            sizing_mode="stretch_width",
+            margin=0,
+        )
+        self.check()
+
+    def _about(self, facts: dict) -> dict[str, object]:
+        """Fields of the story: what no file says, and what the library shows."""
+
+        def text(label: str, key: str, placeholder: str = "", value: str = ""):
+            return pmui.TextInput(
+                label=label,
+                value=str(facts.get(key, value)),
+                placeholder=placeholder,
+                sizing_mode="stretch_width",
+                **_BOX,
+            )
+
+        kind = str(facts.get("kind", "fmri"))
+        found = {
+            "name": text("Name in the library", "id", value=shelf.free_id("story")),
+            "interval": text(BETWEEN, "interval", "where no file says it, such as 2.0"),
+            "offset": text(MOVED, "offset", "such as -20 where 20 s of signal were cut off"),
+            "tier": text(TIER, "tier", "of a TextGrid; none: word or words"),
+            "kind": pmui.Select(
+                label="Kind",
+                options=list(dict.fromkeys((*_KINDS, kind))),
+                value=kind,
+                sizing_mode="stretch_width",
+                **_BOX,
+            ),
+            "language": text("Language", "language", "a code; none: en"),
+            "quality": text("Note for every figure", "quality", "such as: pilot, aligned by hand"),
+            "licence": text("Licence", "licence", "such as: not to be passed on"),
+            "citation": text("Citation", "citation", "a reference or BibTeX"),
+        }
+        for key in ("interval", "offset", "tier", "kind", "language"):
+            found[key].param.watch(lambda _: self.check(), "value")
+        return found
+
+    def typed(self) -> dict[str, str]:
+        """What differs from what was offered, by field of the ``story.toml``."""
+        found = {key: str(box.value or "") for key, box in self.boxes.items()}
+        return {
+            "id" if key == "name" else key: value
+            for key, value in found.items()
+            if value != str(self._offered[key] or "")
+        }
+
+    # ---- what stands in the form -----------------------------------------------------------------------------------------
+    def parts(self) -> list[Part]:
+        """What each file is said to be."""
+        return [row.part() for row in self.files]
+
+    def facts(self) -> dict:
+        """Fields of the ``story.toml``.
+
+        Raises
+        ------
+        BrainLensError
+            For seconds that are no number.
+        """
+        said = {
+            key: str(box.value or "").strip() for key, box in self.boxes.items() if key != "name"
+        }
+        said = {key: value for key, value in said.items() if value}
+        for key, label in (("interval", BETWEEN), ("offset", MOVED)):
+            if key in said:
+                said[key] = _seconds(said[key], label, positive=key == "interval")
+        if "source" in self._found.facts:
+            said["source"] = self._found.facts["source"]
+        return said
+
+    # ---- checking and adding ---------------------------------------------------------------------------------------------
+    def check(self) -> None:
+        """Read the story as it is meant now."""
+        self._checks += 1
+        self._add.disabled = True
+        try:
+            facts = self.facts()
+        except BrainLensError as error:
+            self._judged(self._checks, (None, error))
+            return
+        self.report.objects = [note("Checking ...", margin=(10, 10))]
+        self._desk.clear("upload")
+        self._desk.submit(
+            f"upload-story:{self._found.staged}:{self._checks}",
+            "Checking",
+            partial(checked_story, self._found.staged, self.parts(), facts),
+            partial(self._judged, self._checks),
+            quiet=True,
+        )
+
+    def _judged(self, number: int, found: tuple) -> None:
+        if number != self._checks:
+            return  # something was changed since
+        recording, said = found
+        self._add.disabled = recording is None
+        if recording is None:
+            self.report.objects = [
+                heading("It cannot be used like this", "h6", margin=(14, 10, 2, 10)),
+                note(str(said), margin=(4, 10)),
+            ]
+            return
+        self._heard = note(margin=(4, 10))
+        self.report.objects = [
+            heading("It can be used", "h6", margin=(14, 10, 2, 10)),
+            note("Words in each part of a run, from its first sample to its last:", margin=(2, 10)),
+            Html(
+                f"<pre style='font-family:{MONO};font-size:.82rem;line-height:1.5;margin:0;overflow-x:auto;"
+                f"white-space:pre-wrap'>{plain(said)}</pre>",
+                sizing_mode="stretch_width",
+                margin=(4, 10),
+            ),
+            self._heard,
+        ]
+        if recording.kind == "fmri":
+            self._heard.object = "Looking whether the words stand where they were heard ..."
+            stands = float(self.facts().get("offset", 0.0))
+            self._desk.submit(
+                f"upload-heard:{self._found.staged}:{number}",
+                "Following the words through the signal",
+                partial(moved_words, recording, stands),
+                partial(self._told, number),
+                failed=lambda _: self._told(number, ""),
+                quiet=True,
+            )
+
+    def _told(self, number: int, sentence: str) -> None:
+        if number == self._checks:
+            self._heard.object = sentence
+
+    def add(self) -> None:
+        """Put the story into the library."""
+        self._add.disabled = True
+        self._desk.clear("upload")
+        work = partial(
+            kept_story, self._found.staged, self.boxes["name"].value, self.parts(), self.facts()
+        )
+        self._desk.submit(
+            f"upload-add:{self._found.staged}",
+            "Adding your story",
+            work,
+            self._done,
+            failed=lambda _: self.check(),
+            quiet=True,
+        )
+
+
+class _FileRow:
+    """One file: its name, what it is, its run and person."""
+
+    def __init__(self, part: Part, changed: Callable[[], None]):
+        self._file = part.file
+        self.role = pmui.Select(
+            label="What it is", options=list(ROLES), value=part.role, width=150, **_BOX
+        )
+        self.run = pmui.TextInput(label="Run", value=part.run, width=170, **_BOX)
+        self.person = pmui.TextInput(label="Person", value=part.person, width=170, **_BOX)
+        self._fit()
+        self.box = pmui.Row(
+            pmui.Column(
+                note(part.file, margin=(16, 10, 0, 10), styles={"overflow-wrap": "anywhere"}),
+                width=280,
+                margin=0,
+            ),
+            self.role,
+            self.run,
+            self.person,
+            sizing_mode="stretch_width",
+            margin=0,
+        )
+
+        def moved(_) -> None:
+            self._fit()
+            changed()
+
+        for box in (self.role, self.run, self.person):
+            box.param.watch(moved, "value")
+
+    def _fit(self) -> None:
+        """Words belong to no person, masks to no run."""
+        role = self.role.value
+        self.run.disabled = role in ("mask", "left out")
+        self.person.disabled = role in ("words", "left out")
+
+    def part(self) -> Part:
+        """What the file is said to be."""
+        return Part(self._file, self.role.value, self.run.value or "", self.person.value or "")
+
+
+def _seconds(text: str, label: str, *, positive: bool) -> float:
+    try:
+        value = float(text)
+    except ValueError:
+        value = float("nan")
+    if not abs(value) < 1e6 or (positive and value <= 0):
+        what = "a number above 0" if positive else "a number"
+        raise BrainLensError(
+            f"'{label}' is {text!r}: it needs {what} of seconds",
+            remedy="Such as 2.0" if positive else "Such as -20",
+        )
+    return value

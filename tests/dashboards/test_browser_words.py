@@ -1,0 +1,79 @@
+"""Words that are hidden and shown: at once, later, and before the browser has drawn them."""
+
+from __future__ import annotations
+
+import re
+import socket
+from pathlib import Path
+
+import panel as pn
+import panel_material_ui as pmui
+import pytest
+
+from dashboards.look import look
+from dashboards.look.look import Folded, Html, Labels, Words, note
+
+KINDS = {
+    "html": lambda: Html("<b>html</b>", styles={"display": "grid"}, visible=False),
+    "words": lambda: Words("words", visible=False),
+    "note": lambda: note("note", visible=False),
+    "folded": lambda: Folded("folded", visible=False),
+}
+
+
+@pytest.mark.parametrize("kind", [*KINDS, "labels"])
+def test_what_is_hidden_is_hidden_by_its_style(kind):
+    words = KINDS[kind]() if kind in KINDS else Labels()
+    words.visible = False
+    model = words.get_root()
+    assert model.visible and model.styles["display"] == "none"
+    words.visible = True
+    assert model.visible and model.styles["display"] == ("grid" if kind == "html" else None)
+    words.styles = {"color": "red"}
+    assert model.styles == {"color": "red", "display": None}
+
+
+def test_all_words_of_the_screen_are_of_these_kinds():
+    folder = Path(look.__file__).parents[1]
+    bare = re.compile(r"pane\.(?:HTML|Markdown|Str|Alert)\b")
+    found = [path.name for path in folder.rglob("*.py") if bare.search(path.read_text())]
+    assert found == ["look.py"]
+
+
+@pytest.fixture
+def address():
+    """A page whose button makes words that are hidden and shows them before they can be drawn; a second click hides them."""
+
+    def page():
+        box, made = pmui.Column(), []
+
+        def press(_):
+            if made:
+                for one in made:
+                    one.visible = False
+                return
+            made.extend(make() for make in KINDS.values())
+            box.objects = [pmui.Column(pmui.Column(*made))]
+            for one in made:
+                one.visible = True
+
+        return pmui.Page(main=[pmui.Column(pmui.Button(label="Press", on_click=press), box)])
+
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    running = pn.serve({"words": page}, port=port, threaded=True, show=False)
+    yield f"http://localhost:{port}/words"
+    running.stop()
+
+
+@pytest.mark.browser
+def test_words_shown_before_they_are_drawn_break_nothing(address, visit):
+    page = visit(address)
+    press = page.get_by_role("button", name="Press")
+    press.click()
+    for kind in KINDS:
+        page.get_by_text(kind, exact=True).wait_for()
+    press.click()
+    for kind in KINDS:
+        page.get_by_text(kind, exact=True).wait_for(state="hidden")

@@ -1,0 +1,157 @@
+"""A story dropped onto the page: what each file is, what is missing, what was understood, and into the library."""
+
+from __future__ import annotations
+
+import io
+import re
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+
+from dashboards.library.library import Library
+from dashboards.state import Selection
+from data.catalog.catalog import recording
+from data.readers.simulated import hrf
+from tests.dashboards.test_library import settle, words
+
+TR, SAMPLES = 2.0, 150
+
+
+def table(moved: float = 0.0) -> str:
+    """Words in spells of speech and silence."""
+    rng = np.random.default_rng(1)
+    rows, at = ["onset\tduration\tword"], 4.0
+    while at < SAMPLES * TR - 20:
+        for _ in range(rng.integers(3, 20)):
+            rows.append(f"{at + moved:.2f}\t0.25\tword{len(rows)}")
+            at += 0.35
+        at += rng.uniform(2, 14)
+    return "\n".join(rows) + "\n"
+
+
+def heard(seed: int) -> bytes:
+    """What three places of a person make of those words."""
+    onsets = np.array([float(row.split("\t")[0]) for row in table().splitlines()[1:]])
+    counts = np.histogram(onsets, bins=np.arange(SAMPLES + 1) * TR)[0]
+    rng = np.random.default_rng(seed)
+    signal = np.convolve(counts, hrf(TR))[:SAMPLES, None] + rng.standard_normal((SAMPLES, 3))
+    kept = io.BytesIO()
+    np.save(kept, signal)
+    return kept.getvalue()
+
+
+def files(moved: float = 0.0) -> dict[str, bytes]:
+    return {
+        "fox_words.tsv": table(moved).encode(),
+        "sub-01_bold.npy": heard(1),
+        "sub-02_bold.npy": heard(2),
+    }
+
+
+@pytest.fixture
+def library(clean_home, monkeypatch):
+    monkeypatch.setenv("BRAINLENS_MIRROR", "")
+    made = Library(Selection(lens="library"))
+    settle(made, lambda: made.recordings.ids)
+    yield made
+    made.close()
+
+
+def test_a_story_is_bound_checked_moved_and_added(library):
+    upload = library.upload
+    upload.take(files(moved=20.0))
+    settle(library, lambda: upload.story and "cannot be used" in words(upload.story.report))
+    story = upload.story
+    said = words(story.report)
+    assert (
+        "Fill in 'Seconds between samples (TR)'" in said
+    )  # the page's words, and no folder of the server
+    assert "story.toml" not in said and ".staged" not in said
+    story.boxes["interval"].value = "two"
+    assert "'two'" in words(story.report) and story._add.disabled
+    story.boxes["interval"].value = "2"
+    settle(library, lambda: "It can be used" in words(story.report))
+    assert "1 runs, 150 samples of 2 s, 6 targets of 2 people" in words(story.report)
+    settle(library, lambda: "word times run" in words(story.report).lower())
+    assert "write -20 under 'Seconds added to the words'" in words(story.report)
+    story.boxes["offset"].value = "-20"
+    settle(library, lambda: "stand where" in words(story.report) and not story._add.disabled)
+    story.files[-1].role.value = "left out"
+    settle(library, lambda: "3 targets of 1 people" in words(story.report))
+    story.files[-1].role.value = "signal"
+    story.files[-1].person.value = "sub-01"
+    settle(library, lambda: "Two files are said to be the signal of sub-01" in words(story.report))
+    story.files[-1].person.value = "sub-02"
+    story.boxes["name"].value, story.boxes["quality"].value = "fox", "pilot"
+    settle(library, lambda: "It can be used" in words(story.report))
+    story.add()
+    settle(library, lambda: "fox" in library.recordings.ids)
+    assert library.selection.recording == "fox" and upload.story is None
+    kept = recording("fox")
+    assert kept.sampled and kept.responses.shape == (150, 6) and kept.quality == "pilot"
+    assert kept.presentation.words["onset"].iloc[0] == pytest.approx(4.0)
+    settle(library, lambda: "pilot" in words(library._card))
+
+
+def test_a_story_that_is_not_whole_is_said_and_nothing_stays(library):
+    upload = library.upload
+    upload.take({"fox.TextGrid": b""})
+    settle(library, lambda: library.desk.errors.objects)
+    assert "no signal among fox.textgrid" in str(library.desk.errors.objects[0].says)
+    assert upload.story is None and upload._place.visible
+
+
+def test_a_late_file_of_the_same_drop_leaves_what_was_typed(library, monkeypatch):
+    upload, every = library.upload, files()
+    (late, content), *early = reversed(every.items())
+
+    def came(found: dict):
+        upload._dropped(SimpleNamespace(new=found))
+        settle(library, lambda: upload.story and len(upload.story.files) == len(found))
+
+    monkeypatch.setattr("dashboards.library.upload._ONE_DROP", 600.0)
+    came(dict(early))
+    first = upload.story
+    first.boxes["interval"].value, first.boxes["name"].value = "2", "fox"
+    came({**dict(early), late: content})
+    assert upload.story is not first
+    assert [upload.story.boxes[key].value for key in ("interval", "name")] == ["2", "fox"]
+    monkeypatch.setattr(
+        "dashboards.library.upload._ONE_DROP", -1.0
+    )  # another drop is another story
+    upload._seen.clear()
+    second = upload.story
+    upload._dropped(SimpleNamespace(new=every))
+    settle(library, lambda: upload.story not in (None, second))
+    assert upload.story.boxes["interval"].value == ""
+
+
+@pytest.mark.browser
+def test_in_the_browser_files_of_a_story_are_dropped_at_once(server, visit, tmp_path):
+    for name, content in files().items():
+        (tmp_path / name).write_bytes(content)
+    page = visit(f"{server.url}?lens=library")
+    page.get_by_role("tab", name="Add your own").click()
+    page.locator("input[type=file]").wait_for(state="attached")
+    page.set_input_files("input[type=file]", sorted(map(str, tmp_path.iterdir())))
+    page.get_by_text("Fill in 'Seconds between samples (TR)'").wait_for()
+    page.get_by_label("Person").nth(
+        2
+    ).wait_for()  # files that are dropped together arrive one after another
+    assert page.get_by_label("Person").nth(1).input_value() == "sub-01"
+    between = page.get_by_label("Seconds between samples (TR)")
+    between.fill("2")
+    between.press("Enter")
+    page.get_by_text("It can be used").wait_for()
+    page.get_by_text(re.compile("words stand where", re.I)).wait_for()
+    for role in ("button", "combobox", "textbox"):
+        for control in page.get_by_role(role).all():
+            named = page.get_by_role(role, name=re.compile(r"\w"))
+            assert control.is_hidden() or named.and_(control).count() == 1
+    name = page.get_by_label("Name in the library")
+    name.fill("fox")
+    name.press("Enter")
+    page.get_by_role("button", name="Add to the library").click()
+    page.get_by_role("button", name="Close the card").click()
+    page.get_by_text(re.compile(r"fox\S* is in use")).wait_for()
