@@ -31,6 +31,8 @@ import numpy as np
 import pandas as pd
 import xarray as xr
 
+from benchmarks import coverage_story
+
 CHUNK = 10
 SECOND = 2
 """Series of data sets of scores: the rule for a chosen layer was found by looking at the first, and is measured on others."""
@@ -210,28 +212,57 @@ def score_intervals(
     return outcomes
 
 
-def equal_models(design, seeds, *, people, r, groups, length, targets, width):
-    """Two models that predict equally well: each has half of the signal's features."""
-    from analysis.statistics import paired
-
-    rng = np.random.default_rng(design)
-    n, who = groups * length, max(people, 1)
-    both = [rng.standard_normal((n, width)) for _ in range(2)]
-    signal = sum(x @ population(7 + i, width, targets) for i, x in enumerate(both)) / np.sqrt(2)
-    recordings = []
+def of_people(signal, seeds, people, r, length):
+    """A recording for each seed: every person's targets are the signal with noise of their own (0 people: not known)."""
+    who, (n, targets), recordings = max(people, 1), signal.shape, []
     for seed in seeds:
         rng = np.random.default_rng(seed)
         y = np.hstack(
             [r * signal + np.sqrt(1 - r**2) * rng.standard_normal((n, targets)) for _ in range(who)]
         )
-        recordings.append(
-            recorded(y, np.repeat(np.arange(who), targets) if people else None, length)
-        )
+        subjects = np.repeat(np.arange(who), targets) if people else None
+        recordings.append(recorded(y, subjects, length))
+    return recordings
+
+
+def equal_models(design, seeds, *, people, r, groups, length, targets, width):
+    """Two models that predict equally well: each has half of the signal's features."""
+    from analysis.statistics import paired
+
+    rng = np.random.default_rng(design)
+    n = groups * length
+    both = [rng.standard_normal((n, width)) for _ in range(2)]
+    signal = sum(x @ population(7 + i, width, targets) for i, x in enumerate(both)) / np.sqrt(2)
+    recordings = of_people(signal, seeds, people, r, length)
     outcomes = []
     for one, two in zip(*(scored([x], recordings, defended()) for x in both), strict=True):
         low, high, p = paired(one.draws, two.draws)
         outcomes.append(
             {"difference": (one.value - two.value, low, high), "p <= .05": float(p <= 0.05)}
+        )
+    return outcomes
+
+
+def ranked_models(design, seeds, *, people, r, groups, length, targets, width, less):
+    """Three models with a part of the signal each: two parts are equal, the third is smaller."""
+    from analysis.answers.compare import rank_interval
+
+    rng = np.random.default_rng(design)
+    n = groups * length
+    parts, size = [rng.standard_normal((n, width)) for _ in range(3)], np.sqrt(2 + less**2)
+    signal = sum(
+        weight * x @ population(7 + i, width, targets) / size
+        for i, (x, weight) in enumerate(zip(parts, (1.0, 1.0, less), strict=True))
+    )
+    recordings = of_people(signal, seeds, people, r, length)
+    outcomes = []
+    for made in zip(*(scored([x], recordings, defended()) for x in parts), strict=True):
+        low, high = rank_interval([one.draws for one in made])
+        outcomes.append(
+            {
+                "both ranks of equals": float((low[:2] <= 1).all() and (high[:2] >= 2).all()),
+                "rank of the last": float(high[2] == 3),
+            }
         )
     return outcomes
 
@@ -402,6 +433,10 @@ def _cells() -> Iterator[Cell]:
         yield Cell(f"equal models, {f'{people} people' if people else 'averaged'}", equal_models,
                    dict(groups=32, length=4, targets=3, width=12, r=0.6, people=people),
                    {"difference": 0.95, "p <= .05": 0.05}, {"difference": 0.0}, True, SECOND)  # fmt: skip
+    for people in (0, 6):
+        yield Cell(f"three models, {f'{people} people' if people else 'averaged'}", ranked_models,
+                   dict(groups=32, length=4, targets=3, width=12, r=0.7, people=people, less=0.7),
+                   {"both ranks of equals": 0.95, "rank of the last": 0.95}, {}, True, SECOND)  # fmt: skip
     yield Cell("target test, 12 layers of noise", noise_tested,
                dict(layers=12, groups=24, length=4, width=10, draws=39), {"p <= .05": 0.05}, shared=True)  # fmt: skip
     yield from scores(4)
@@ -435,6 +470,8 @@ def _cells() -> Iterator[Cell]:
             rates = {"above 0": 0.025} if not effect else {}
             yield Cell(f"delta-LL, {texts} texts, effect {effect:g}", reading_gain, dict(texts=texts, words=200, effect=effect),
                        {"delta-LL": 0.95, "below 0": 0.025 if not effect else 0.0} | rates)  # fmt: skip
+    for arguments in coverage_story.cells():
+        yield Cell(*arguments)
 
 
 # ---- running ---------------------------------------------------------------------------------------------------------------

@@ -7,7 +7,11 @@ import json
 import numpy as np
 import pytest
 
-from benchmarks.coverage import Cell, documented, grid, main, plan, run_chunk, summary
+from analysis.ceiling.kinds import ceiling
+from analysis.protocol import preset
+from analysis.statistics.measured import beside
+from benchmarks.coverage import RESULTS, Cell, documented, grid, main, plan, run_chunk, summary
+from data.catalog.catalog import recording
 
 
 def cell(name: str) -> Cell:
@@ -43,6 +47,18 @@ def test_noise_has_an_interval_above_0_as_seldom_as_it_says():
     )  # 2.5 %: four or more of 12 happen once in 5,000 times
 
 
+@pytest.mark.slow
+def test_a_story_without_an_answer_has_none_and_a_planted_one_is_found():
+    """Drift and motion that follows the words are no answer to them; the layer, the lag and the onset are the planted ones."""
+    nothing = run_chunk("story, drift and motion alone", 0, 3)["outcomes"]
+    assert (
+        sum(nothing["p <= .05 where nothing is"]) <= 2
+    )  # three of three happen once in 8,000 times
+    found = run_chunk("story, one of three lags", 0, 3)["outcomes"]
+    assert sum(found["the planted layer in most folds"]) >= 2 and sum(found["peak"]) >= 2
+    assert sum(found["p <= .05 where it is planted"]) >= 2
+
+
 def test_a_stopped_run_goes_on_and_the_summary_is_written_with_errors(tmp_path, capsys):
     ask = ["--only", "families, rho 0, between 0.2", "--processes", "1", "--work", str(tmp_path)]
     assert main([*ask, "--data-sets", "20"]) == 0
@@ -69,6 +85,30 @@ def test_what_stays_outside_the_band_is_marked():
     assert not rows[0]["inside"] and "outside" in documented(rows)
 
 
+def speaks(row: dict) -> str:
+    """The kind of :mod:`analysis.statistics.measured` that stands beside such an interval."""
+    cell, measure = row["cell"], row["measure"]
+    if measure in ("nested", "above 0"):
+        alone = "averaged" in cell or "one person" in cell
+        nothing = "r 0.4" not in cell and "r 0.7" not in cell
+        rest = "nested, nothing there" if nothing else "nested, few people"
+        return "nested, averaged" if alone else rest
+    if cell.startswith("delta-LL"):
+        return "delta-LL"
+    if cell.startswith("ceiling of a story"):
+        return "story ceiling"
+    return {
+        "p <= .05": "difference, averaged",
+        "claimed": "families",
+        "p <= .05 where nothing is": "p over time",
+        "p of a region where nothing is": "p of a region",
+        "lower bound, own": "lower bound",
+        "ceiling (pools)": "pools, few people",
+        "both ranks of equals": "ranks",
+        "rank of the last": "ranks",
+    }.get(measure, measure)
+
+
 def test_what_is_said_beside_an_interval_is_what_was_measured():
     from analysis.statistics.measured import MEASURED, beside
     from benchmarks.coverage import RESULTS
@@ -79,8 +119,47 @@ def test_what_is_said_beside_an_interval_is_what_was_measured():
         row = rows[name, measure]
         assert not row["inside"] and row["data_sets"] >= 400
         assert row["rate"] == pytest.approx(share, abs=5e-4) and f"{share:.1%}" in beside(kind)
+    for row in told["rows"]:
+        if (
+            not row["inside"] and row["measure"] != "lower bound, planted"
+        ):  # a bound is no estimate of it
+            assert speaks(row) in MEASURED, row
     assert {cell.name for cell in grid()} == {row["cell"] for row in told["rows"]} | set(
         told["not_measured"]
     )
     page = (RESULTS.parents[1] / "docs" / "method.md").read_text(encoding="utf-8")
     assert documented(told["rows"], told["not_measured"]) in page
+
+
+def test_what_is_said_of_ranks_and_of_targets_of_noise_is_what_was_found():
+    """The ceiling of the recording that ships, a fifth of whose targets is noise; ranks of equal models in the table."""
+    told = json.loads((RESULTS / "coverage.json").read_text(encoding="utf-8"))
+    found = {
+        row["cell"]: row["rate"] for row in told["rows"] if row["measure"] == "both ranks of equals"
+    }
+    low, high = found["three models, 6 people"], found["three models, averaged"]
+    assert f"{low:.1%} (six people) to {high:.1%} (averages)" in beside("ranks")
+    measured = recording("simulated")
+    planted = np.mean([*measured.truth["ceilings"], *[0.0] * 4])
+    value = ceiling(measured, preset("defended"), kind="pools").value
+    assert f"{value:.2f}"[1:] + f" for a planted {planted:.2f}".replace(" 0.", " .") in beside(
+        "pools"
+    )
+
+
+def test_a_result_is_told_with_what_its_intervals_kept():
+    from analysis.statistics.measured import beside, beside_result
+
+    common = {"nested": True, "low": 0.1, "share": float("nan")}
+    assert beside_result(people=0, averaged=True, **common) == ("nested, averaged",)
+    assert beside_result(people=4, averaged=False, **common) == ("nested, few people",)
+    assert beside_result(people=12, averaged=False, **common) == ()
+    nothing = common | {"low": -0.1}
+    assert beside_result(people=12, averaged=False, **nothing) == ("nested, nothing there",)
+    high = common | {"share": 0.8, "ceiling": "pools", "value": 0.6}
+    assert beside_result(people=12, averaged=False, **high) == ("share", "pools")
+    low = high | {"value": 0.3}
+    assert "pools, few people" in beside_result(people=4, averaged=False, **low)
+    said = beside("share", "pools")
+    assert said.count("Measured in simulations") == 1 and ". A high ceiling" in said
+    assert beside() == ""

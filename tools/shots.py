@@ -34,12 +34,48 @@ SELECTED = {
     "reading": f"models={SMALL}",
     "time": f"models={SMALL}&recording=simulated-story&preset=story",
     "regions": f"models={SMALL}&recording=simulated-story&preset=story",
-    "trust": f"models={SMALL}",
+    "trust": f"models={SMALL}&copies=1&exchanges=20&doubts=leaks&doubts=court",
     "compare": f"models={SMALL}&models=random-64&tables=schrimpf2021",
+    "similarity": f"models={SMALL}&models=zoo-causal-400k",
+    "perturb": f"models={SMALL}&draws=1&breaks=lesion",
+    "wiring": f"models={SMALL}&runs=1&updates=64&parts=all&parts=norms",
+    "architectures": "networks=8",
+    "design": f"models={SMALL}&models=zoo-causal-400k&design=power&effect=0.01",
 }
-"""What each lens shows when it is full; the others show what they open with."""
-SETTLE = 1500
+"""What each lens shows when it is full; the others (the library) show what they open with."""
+IDLE = ("compare",)
+"""Lenses that compute nothing of their own: what they show is in the store, or published."""
+LONGEST = 420
+"""Seconds that a state may take."""
+SETTLE = 1200
 """Milliseconds from the last change to the picture."""
+LAYOUT = """() => {
+  const sizes = [document.documentElement.scrollHeight]
+  const walk = (root) => {
+    for (const node of root.querySelectorAll("*")) {
+      if (["CANVAS", "H4", "TABLE", "NAV"].includes(node.tagName)) {
+        const {x, y, width, height} = node.getBoundingClientRect()
+        sizes.push(node.tagName, x, y, width, height)
+      }
+      if (node.shadowRoot) { walk(node.shadowRoot) }
+    }
+  }
+  walk(document)
+  return JSON.stringify(sizes)
+}"""
+"""Where everything stands that moves when a window or a lens changes."""
+ASIDE = """() => {
+  const walk = (root) => {
+    for (const node of root.querySelectorAll("*")) {
+      if (node.tagName === "H4" && node.getBoundingClientRect().width) { return node }
+      const found = node.shadowRoot && walk(node.shadowRoot)
+      if (found) { return found }
+    }
+  }
+  const x = walk(document)?.getBoundingClientRect().x ?? 0
+  return x < 150 ? "narrow" : "wide"
+}"""
+"""Whether the controls stand beside the question."""
 
 
 @contextlib.contextmanager
@@ -71,7 +107,10 @@ def served(home: Path) -> Iterator[str]:
         yield f"http://localhost:{port}/app"
     finally:
         process.terminate()
-        process.wait(20)
+        try:
+            process.wait(60)
+        except subprocess.TimeoutExpired:
+            process.kill()
 
 
 def link(url: str, lens: str, state: str) -> str:
@@ -89,27 +128,68 @@ def link(url: str, lens: str, state: str) -> str:
     return f"{url}?{'&'.join(parts)}"
 
 
-def settled(page, state: str, question: str) -> None:
-    """Wait until a state is there: run what is missing, and for all but *running* until nothing runs."""
+def settled(page, lens: str, state: str, question: str) -> None:
+    """Wait until a state is there; press Run where it is offered.
+
+    Raises
+    ------
+    TimeoutError
+        If it does not come: a picture of something else would be taken for it.
+    """
+    from playwright.sync_api import Error as PlaywrightError
+
+    def seen(found) -> bool:
+        return bool(found.locator("visible=true").count())
 
     def button(name: str):
-        return page.get_by_role("button", name=name, exact=True).locator("visible=true")
+        return page.get_by_role("button", name=name, exact=True)
 
-    page.get_by_role("heading", name=question).locator(
-        "visible=true"
-    ).first.wait_for()  # no skeleton
+    heading = page.get_by_role("heading", name=question).locator("visible=true")
+    heading.first.wait_for()  # no skeleton
     page.locator("#splash").wait_for(state="detached")
-    until, quiet = time.monotonic() + 240, 0
-    while quiet < 6 and time.monotonic() < until:
+    runs = lens in SELECTED and lens not in IDLE and state != "empty"
+    until, calm, began = time.monotonic() + LONGEST, 0, not runs
+    while calm < 4:
+        if time.monotonic() > until:
+            raise TimeoutError(f"{lens} is not {state} after {LONGEST} s")
         page.wait_for_timeout(400)
-        if state != "empty" and button("Run").count():
-            button("Run").first.click()
-            quiet = 0
-        busy = bool(button("Cancel").count())
+        busy, failed = seen(button("Cancel")), seen(button("Technical details"))
+        if runs and not busy and not failed and seen(button("Run")):
+            calm = 0
+            with contextlib.suppress(PlaywrightError):  # it may have gone by itself meanwhile
+                button("Run").locator("visible=true").first.click(timeout=2000)
+            continue
+        began = began or busy or failed or seen(page.locator("canvas"))
         if busy and state == "running":
             break
-        quiet = 0 if busy else quiet + 1
-    page.wait_for_timeout(SETTLE)
+        there = {
+            "empty": not busy,
+            "running": False,  # one that ends before it is seen is none
+            "full": not busy and (seen(page.locator("canvas")) or lens not in SELECTED),
+            "failed": failed and not busy,
+        }[state]
+        calm = calm + 1 if there and began else 0
+    still(page)
+
+
+def still(page) -> None:
+    """Wait until nothing has moved for as long as it takes to settle: a plot fits its window after an answer of the server."""
+    before, since = None, time.monotonic()
+    until = since + 30
+    while time.monotonic() - since < SETTLE / 1000 and time.monotonic() < until:
+        page.wait_for_timeout(150)
+        now = page.evaluate(LAYOUT)
+        if now != before:
+            before, since = now, time.monotonic()
+
+
+def laid_out(page, width: int) -> None:
+    """Wait until the controls stand beside the page, or are away in a narrow window: the server is told of its width."""
+    from dashboards.lens.parts import NARROW
+
+    aside = "narrow" if width < NARROW else "wide"
+    with contextlib.suppress(Exception):  # then the picture shows it
+        page.wait_for_function(f"({ASIDE})() === '{aside}'", timeout=30_000)
 
 
 def photographed(page, folder: Path, name: str, sizes, themes) -> list[Path]:
@@ -125,7 +205,9 @@ def photographed(page, folder: Path, name: str, sizes, themes) -> list[Path]:
                 page.wait_for_function(
                     f"location.search.includes('theme=dark') === {str(dark).lower()}"
                 )
-            page.wait_for_timeout(SETTLE)
+            page.mouse.move(5, height - 5)  # no tooltip
+            laid_out(page, width)
+            still(page)
             made.append(folder / f"{name}-{size}-{theme}.png")
             page.screenshot(path=made[-1])
     return made
@@ -176,15 +258,20 @@ def main() -> int:
         sync_playwright() as playwright,
     ):
         browser = playwright.chromium.launch(executable_path=browser_path, args=["--no-sandbox"])
+        missed = 0
         for state in told.state or STATES:
             made = []
             for lens in told.lens or LENSES.own:
-                if state in ("running", "failed") and lens not in SELECTED:
+                if state in ("running", "failed") and (lens not in SELECTED or lens in IDLE):
                     continue
                 page = browser.new_page()
                 page.set_default_timeout(120_000)
                 page.goto(link(url, lens, state))
-                settled(page, state, LENSES[lens].question)
+                try:
+                    settled(page, lens, state, LENSES[lens].question)
+                except TimeoutError as error:
+                    print(error, file=sys.stderr)
+                    missed += 1
                 made += photographed(
                     page, told.out, f"{lens}-{state}", told.size or SIZES, told.theme or THEMES
                 )
@@ -192,7 +279,7 @@ def main() -> int:
             sheet(made, told.out / f"sheet-{state}.png")
             print(told.out / f"sheet-{state}.png")
         browser.close()
-    return 0
+    return min(missed, 100)
 
 
 if __name__ == "__main__":
