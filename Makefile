@@ -6,7 +6,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
-.PHONY: app env test fuzz check types docs deep lint bench starter zoo lock browser shots clean
+.PHONY: app env test fuzz check types docs deep lint bench starter zoo lock browser shots tasks clean
 
 env: $(READY)
 
@@ -57,6 +57,10 @@ bench: env
 # Every lens in every state, window and theme, on contact sheets in build/shots to look at.
 shots: env browser
 	$(BIN)/python -m tools.shots
+
+# Five tasks of a first visit in a browser, in clicks and seconds.
+tasks: env browser
+	$(BIN)/python -m tools.tasks
 
 faults: env
 	$(BIN)/python -m tools.faults --write

@@ -41,6 +41,12 @@ def pytest_unconfigure(config):
         config._brainlens_home.cleanup()
 
 
+def pytest_itemcollected(item):
+    """A browser that draws on a machine under load gets a second try, and the summary names who needed it (``-rR``)."""
+    if item.get_closest_marker("browser"):
+        item.add_marker(pytest.mark.flaky(reruns=1))
+
+
 def pytest_collection_modifyitems(config, items):
     """Leave the deep tests out unless the marker expression asks for them (an own ``-m`` must not let them in)."""
     if "deep" in (config.option.markexpr or ""):

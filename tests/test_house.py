@@ -266,3 +266,17 @@ def test_types_of_data_and_analysis_are_clean():
         [sys.executable, "-m", "pyright"], cwd=ROOT, capture_output=True, text=True
     )
     assert done.returncode == 0, done.stdout[-3000:]
+
+
+def test_every_table_that_leaves_is_guarded():
+    """A text that a spreadsheet would run as a formula has an apostrophe before it (:func:`data.files.guarded`)."""
+    bare = []
+    for floor in ("analysis", "dashboards"):
+        for path in modules(floor):
+            source = path.read_text()
+            for node in ast.walk(ast.parse(source)):
+                if isinstance(node, ast.Call) and getattr(node.func, "attr", "") == "to_csv":
+                    said = ast.get_source_segment(source, node.func.value) or ""
+                    if "guarded(" not in said:
+                        bare.append(f"{path.relative_to(ROOT)}:{node.lineno}")
+    assert bare == [], "guard it, or print numbers only"

@@ -119,7 +119,8 @@ def test_the_wheel_holds_every_file_of_the_packages_and_nothing_else(built):
     assert wheel.stat().st_size < MOST_BYTES
     with zipfile.ZipFile(wheel) as archive:
         held = {name for name in archive.namelist() if ".dist-info/" not in name}
-    assert held == {name for name in tracked() if name.split("/")[0] in PACKAGES}
+    written = {f"dashboards/serve/docs/{name}.md" for name in ("method", "people", "trust")}
+    assert held == written | {name for name in tracked() if name.split("/")[0] in PACKAGES}
 
 
 def test_the_source_archive_holds_what_the_wheel_is_built_from(built):
@@ -151,12 +152,15 @@ def test_the_app_answers(installed, surroundings, tmp_path):
             try:
                 with urllib.request.urlopen(f"http://localhost:{port}/app", timeout=60) as answer:
                     page = answer.read().decode()
+                with urllib.request.urlopen(f"http://localhost:{port}/docs/method") as answer:
+                    method = answer.read().decode()
             except OSError:
                 time.sleep(0.2)
     finally:
         process.terminate()
         process.wait(20)
     assert "BrainLens" in page, (tmp_path / "log").read_text()
+    assert "Leak meter" in method and "katex.min.js" in method
 
 
 def test_a_score_and_a_check_of_a_file(run, tmp_path):

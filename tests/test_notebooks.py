@@ -11,7 +11,13 @@ from nbclient import NotebookClient
 FOLDER = Path(__file__).parent.parent / "notebooks"
 
 
-SHORT = ("01_first_score", "02_models_read", "03_score_against_perplexity", "11_linked")
+SHORT = (
+    "01_first_score",
+    "02_models_read",
+    "03_score_against_perplexity",
+    "11_linked",
+    "14_design",
+)
 """Notebooks that every run of the suite executes; the others take minutes each under three fold seeds."""
 
 
