@@ -8,7 +8,7 @@ from dataclasses import replace
 
 from analysis.features.activations import Activations, activation_key
 from analysis.protocol import Protocol
-from analysis.scoring.sameness import same_number
+from analysis.scoring.sameness import plain_name, same_number
 from analysis.store.keys import content_key
 from data.errors import BrainLensError
 from data.recording import Recording
@@ -61,13 +61,14 @@ def number_keys(
     """What a cell's r is, one for each fold seed, whatever is computed beside it.
 
     Where rows are stimuli (or this is not known: ``sampled=False``) the keys without :data:`OF_SAMPLES` are among them; with
-    ``weights`` (fingerprint and tokenizer) those of the same model under another name are.
+    ``weights`` (fingerprint and tokenizer) those of the same model under another name are; and those of the model that a slight
+    variant (:data:`analysis.scoring.sameness.SLIGHT`) was made of.
     """
     plain = {name: getattr(Protocol(), name) for name in OF_SAMPLES}
     found = []
     for one in protocol.each_seed():
         bare = replace(one, **NEUTRAL)
-        for who in filter(None, (model, weights)):
+        for who in dict.fromkeys(filter(None, (model, plain_name(model), weights))):
             found.append(content_key("number", who, data_key, bare.key()))
             if not sampled:
                 found.append(

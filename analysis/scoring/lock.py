@@ -7,10 +7,10 @@ import time
 from collections.abc import Mapping, Sequence
 
 from analysis.models import load
-from analysis.models.variants.spec import Variant, split
 from analysis.protocol import Protocol
 from analysis.scoring.keys import cell_numbers, score_key, told_keys
 from analysis.scoring.results import results
+from analysis.scoring.sameness import plain_name
 from analysis.store.keys import content_key
 from analysis.store.promises import (
     Locked,
@@ -28,10 +28,7 @@ from data.catalog.catalog import recording as open_recording
 from data.errors import BrainLensError
 from data.recording import Recording
 
-__all__ = ["SLIGHT", "cell_keys", "lock", "refuse_told", "require_open", "reveal"]
-
-SLIGHT = {"noise": 0.01, "lesion": 0.1, "mask": 1.0}
-"""Kind of variant -> amount below which it tells nearly the number of the model that it was made of."""
+__all__ = ["cell_keys", "lock", "refuse_told", "require_open", "reveal"]
 
 
 def cell_keys(source, recording: Recording, protocol: Protocol) -> list[str]:
@@ -49,23 +46,9 @@ def require_open(source, recording: Recording, protocol: Protocol, store) -> Non
     """
     if not held(store.root):
         return
-    for one in (source, _hardly_changed(source)):
-        if one is not None:
-            for key in cell_keys(one, recording, protocol):
-                refuse(store.root, key)
-            refuse_number(store.root, cell_numbers(one, recording, protocol))
-
-
-def _hardly_changed(source):
-    """The model that a :data:`SLIGHT` variant was made of, or None."""
-    try:
-        base, revision, variant = split(str(source.id))
-        steps = [one for one in variant.steps if one.amount >= SLIGHT.get(one.kind, 0.0)]
-        if len(steps) == len(variant.steps):
-            return None
-        return load(f"{base}@revision:{revision}" if revision else base, variant=Variant.of(steps))
-    except BrainLensError:  # arrays that bear such a name
-        return None
+    for key in cell_keys(source, recording, protocol):
+        refuse(store.root, key)
+    refuse_number(store.root, cell_numbers(source, recording, protocol))
 
 
 def refuse_told(told: Mapping, store) -> None:
@@ -83,7 +66,8 @@ def refuse_told(told: Mapping, store) -> None:
     if held(store.root):
         keys = told_keys(told)
         refuse_number(store.root, keys)
-        if not keys and (told.get("model"), told.get("recording")) in held_pairs(store.root):
+        who = plain_name(str(told.get("model"))), told.get("recording")
+        if not keys and who in held_pairs(store.root):
             raise Locked(
                 f"{told.get('model')} on {told.get('recording')} is locked by a prediction, and this result does not tell under "
                 "which protocol it was made",

@@ -20,6 +20,7 @@ from analysis.protocol import Protocol
 from analysis.scoring.beside import stored_oasm
 from analysis.scoring.capsules import read_any_capsule
 from analysis.scoring.keys import told_keys
+from analysis.scoring.sameness import plain_name
 from analysis.store.keys import content_key
 from analysis.store.promises import held_cells, held_numbers, held_pairs
 from analysis.store.sealed import healed, load_json, save_json
@@ -226,7 +227,7 @@ def _open_only(rows: list[dict], store) -> tuple[list[dict], int]:
 
     def is_open(row: dict) -> bool:
         keys = told_keys(row)
-        if not keys and (row.get("model"), row.get("recording")) in pairs:
+        if not keys and (plain_name(str(row.get("model"))), row.get("recording")) in pairs:
             return False  # it does not tell under which protocol
         return tuple(row.get(n) for n in names) not in locked and not numbers.keys() & set(keys)
 

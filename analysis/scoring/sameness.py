@@ -11,13 +11,21 @@ import pandas as pd
 
 from analysis.features.activations import Activations, reading_recipe
 from analysis.mapping.splits import make_folds
+from analysis.models import load
+from analysis.models.variants.spec import Variant, split
 from analysis.protocol import SIMILARITIES, Protocol
 from analysis.store.keys import content_key
 from data.errors import BrainLensError
 from data.recording import Recording
 
-__all__ = ["same_number"]
+__all__ = ["SLIGHT", "plain_name", "same_number"]
 
+SLIGHT = {"noise": 0.01, "lesion": 0.1, "mask": 1.0}
+"""Kind of variant -> amount below which it tells nearly the number of the model that it was made of."""
+BANDS, BITS = 6, 64
+"""Of the sketch of the responses: where r with other responses is .9999 or more some band is the same, at .95 none (99.4 %)."""
+_SKETCHES: dict[str, list[str]] = {}
+_KEPT = 32
 _IN_TIME = ("resample", "hrf", "delays", "highpass", "trim", "gap", "standardize_run", "nuisance")
 _CALLED = ("model", "fingerprint", "packages", "code")
 _PLACES = re.compile(r"@at:[^@|]*")
@@ -28,7 +36,8 @@ def same_number(source, recording: Recording, protocol: Protocol) -> list[str]:
 
     Equal for two names of one thing: columns, people and targets of other names, a context named by its column, more folds than
     there are groups, seeds that change no fold, choices that a static embedding, a single alpha or least squares do not know;
-    and for other layers and summaries (median, order) of the same fits.
+    and for other layers and summaries (median, order) of the same fits. A variant of a model that is :data:`SLIGHT` is that
+    model. Responses that hardly differ (digits cut off, another unit, a value here and there) share some of their keys.
 
     Parameters
     ----------
@@ -42,19 +51,50 @@ def same_number(source, recording: Recording, protocol: Protocol) -> list[str]:
         Empty where no folds can be made under this protocol (then there is no r).
     """
     try:
+        source = _unvaried(source)
         who, what = _who(source), _read(source, recording, protocol)
-        data = _data(recording)
-        keys = []
+        data, keys = _data(recording), []
+        every = [data, *_sketches(recording, data)]
         for one in protocol.each_seed():
             how = _how(source, recording, one)
-            keys.append(
-                content_key(
-                    "same", who, what, data, _folds(recording, one, how), sorted(how.items())
-                )
-            )
+            folds = _folds(recording, one, how)
+            keys += [
+                content_key("same", who, what, each, folds, sorted(how.items())) for each in every
+            ]
     except BrainLensError:
         return []
     return list(dict.fromkeys(keys))
+
+
+def plain_name(name: str) -> str:
+    """A model's name without variants that are :data:`SLIGHT`.
+
+    Examples
+    --------
+    >>> plain_name("gpt2@noise:all:0.000001@mask:50:word:0")
+    'gpt2@mask:50:word:0'
+    """
+    try:
+        base, revision, variant = split(name)
+    except BrainLensError:  # arrays that bear such a name
+        return name
+    steps = _lasting(variant)
+    if len(steps) == len(variant.steps):
+        return name
+    return "@".join(
+        filter(None, [base, revision and f"revision:{revision}", str(Variant.of(steps))])
+    )
+
+
+def _lasting(variant: Variant) -> list[Variant]:
+    return [one for one in variant.steps if one.amount >= SLIGHT.get(one.kind, 0.0)]
+
+
+def _unvaried(source):
+    """The model that a :data:`SLIGHT` variant was made of; every other source is given back."""
+    if isinstance(source, Activations) or (name := plain_name(str(source.id))) == source.id:
+        return source
+    return load(name)
 
 
 def _who(source) -> str:
@@ -86,6 +126,39 @@ def _data(recording: Recording) -> str:
         told.append(recording.content_hash)
     digest.update(repr(told).encode("utf-8", "surrogatepass"))
     return digest.hexdigest()
+
+
+def _sketches(recording: Recording, digest: str) -> list[str]:
+    """Signs of random sums over the standardised responses, in bands: what changes them slightly leaves some bands as they are.
+
+    Whose each target is does not count: another file may not tell it.
+    """
+    if (known := _SKETCHES.get(digest)) is None:
+        values = recording.responses.values
+        rng, total = np.random.default_rng(0), np.zeros(len(values))
+        signs = rng.choice([-1.0, 1.0], values.shape[1])
+        for first in range(0, values.shape[1], 1000):
+            some = slice(first, first + 1000)
+            total += _standardised(np.asarray(values[:, some], np.float64)) @ signs[some]
+        bits = rng.standard_normal((BANDS * BITS, len(total))) @ total > 0
+        told = [values.shape, list(map(str, recording.texts)), recording.sampled]
+        known = [
+            content_key("nearly", *told, band, bits[band::BANDS].tobytes()) for band in range(BANDS)
+        ]
+        if len(_SKETCHES) >= _KEPT:
+            _SKETCHES.clear()
+        _SKETCHES[digest] = known
+    return known
+
+
+def _standardised(values: np.ndarray) -> np.ndarray:
+    """Each column with mean 0 and deviation 1; what is missing or constant as 0."""
+    there = np.isfinite(values)
+    count = np.maximum(there.sum(axis=0), 1)
+    centred = np.where(there, values, 0.0)
+    centred = np.where(there, centred - centred.sum(axis=0) / count, 0.0)
+    spread = np.sqrt((centred**2).sum(axis=0) / count)
+    return centred / np.where(spread > 0, spread, 1.0)
 
 
 def _codes(labels) -> list[int]:

@@ -20,6 +20,7 @@ import pandas as pd
 from filelock import FileLock, Timeout
 
 from analysis.scoring.verb import score
+from analysis.store.promises import Locked
 from analysis.store.store import Store
 from analysis.sweep.plan import Cell, Plan, Task, tasks
 from data.errors import BrainLensError, unknown
@@ -207,22 +208,34 @@ class Sweep:
         return _grid(frame[frame["kind"] == "score"])
 
     def scores(self) -> pd.DataFrame:
-        """The layer tables of all cells that are done, side by side."""
-        store, tables = Store(self.root), []
-        for task in self.tasks:
-            if task.kind == "score" and self.state(task)["state"] == "done":
-                cell = task.cell
-                found = score(
-                    cell.model,
-                    cell.recording,
-                    self.plan.protocol(cell.protocol),
-                    layers=self.plan.numbers,
-                    store=store,
-                )
-                tables.append(
-                    found.table().assign(recording=cell.recording, protocol=cell.protocol)
-                )
-        return pd.concat(tables, ignore_index=True) if tables else pd.DataFrame()
+        """The layer tables of all cells that are done, side by side.
+
+        A cell that a prediction has locked is one row without a number, whose ``note`` says so; ``attrs["locked"]`` is
+        their count.
+        """
+        tables = [
+            self._scores_of(task.cell)
+            for task in self.tasks
+            if task.kind == "score" and self.state(task)["state"] == "done"
+        ]
+        locked = sum("layer" not in one for one in tables)
+        tables.sort(
+            key=lambda one: "layer" not in one
+        )  # columns in the order of a table of numbers
+        frame = pd.concat(tables, ignore_index=True) if tables else pd.DataFrame()
+        frame.attrs["locked"] = locked
+        return frame
+
+    def _scores_of(self, cell: Cell) -> pd.DataFrame:
+        """The layer table of one cell; of a locked one its names, and why nothing else."""
+        how = self.plan.protocol(cell.protocol)
+        try:
+            table = score(
+                cell.model, cell.recording, how, layers=self.plan.numbers, store=Store(self.root)
+            ).table()
+        except Locked as error:
+            table = pd.DataFrame({"model": [cell.model], "note": [f"not shown: {error.problem}"]})
+        return table.assign(recording=cell.recording, protocol=cell.protocol)
 
 
 def sweeps(root: Path) -> list[Path]:

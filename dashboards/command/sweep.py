@@ -138,8 +138,10 @@ def status(name, errors, out):
         check_out(out)
     _show_status(Sweep.find(name), errors)
     if out is not None:
-        write_frame(Sweep.find(name).scores(), out)
-        click.echo(f"Wrote {out}")
+        found = Sweep.find(name).scores()
+        write_frame(found, out)
+        locked = found.attrs["locked"]
+        click.echo(f"Wrote {out}" + (f"; {locked} locked: without a number" if locked else ""))
 
 
 # ---- what is shown --------------------------------------------------------------------------------------------------

@@ -90,6 +90,7 @@ class Sweeps(pmui.Column):
         self.table = pmui.FileDownload(
             label="Scores (CSV)", callback=self._scores, filename="scores.csv", icon=None, **act
         )
+        self._withheld = note(margin=(4, 10), visible=False)
         self._errors = Words(
             "", margin=(4, 10), styles={"white-space": "pre-wrap", "overflow-wrap": "anywhere"}
         )
@@ -104,6 +105,7 @@ class Sweeps(pmui.Column):
             self._bar,
             self._grid,
             pmui.Row(self.compare, self.table, margin=0),
+            self._withheld,
             self._errors,
             sizing_mode="stretch_width",
             margin=0,
@@ -199,12 +201,20 @@ class Sweeps(pmui.Column):
         self._selection.param.update(ranked=list(self._seen.recordings), lens="compare")
 
     def _scores(self) -> io.BytesIO:
-        """The scores that are done; what is locked is said, and no file of numbers leaves."""
+        """The scores that are done; a locked cell leaves without its number, and the file and the page say so."""
         try:
             frame = Sweep.find(self._seen.name).scores()
         except BrainLensError as error:
             self._desk.fail(error, where="sweeps", title="There are no scores to download")
             return io.BytesIO(str(error).encode())
+        count = frame.attrs["locked"]
+        said = (
+            "One score is locked by a prediction: its"
+            if count == 1
+            else f"{count} scores are locked by predictions: their"
+        )
+        self._withheld.object = f"{said} row in the file has no number." if count else ""
+        self._withheld.visible = bool(count)
         return io.BytesIO(guarded(frame).to_csv(index=False).encode())
 
 

@@ -7,6 +7,7 @@ import json
 import shutil
 from dataclasses import replace
 
+import numpy as np
 import pandas as pd
 import pytest
 from click.testing import CliRunner
@@ -203,9 +204,40 @@ def test_the_same_values_under_other_names_are_refused(clean_home, tmp_path):
     ):
         with pytest.raises(Locked):
             ask()
-    changed = measured.responses.copy()
-    changed[0, 0] += 1.0
-    assert score("zoo-glove-64d", replace(measured, responses=changed), QUICK).complete
+    other = measured.responses.copy(data=measured.responses.values[::-1])
+    assert score("zoo-glove-64d", replace(measured, responses=other), QUICK).complete
+
+
+def test_values_that_hardly_differ_are_refused_and_others_stay_open(clean_home):
+    """A file of one's own: digits cut off, another unit, a value here and there, nobody's names; nothing is computed."""
+    store, source, measured = Store(), load(CELL[0]), recording("simulated")
+    lock("words are enough", [CELL[0]], ["simulated"], QUICK)
+    values, rng = measured.responses, np.random.default_rng(0)
+    spread = float(values.std())
+    one, missing = values.copy(), values.copy()
+    one[3, 0] += 5 * spread
+    missing[7, 2] = np.nan
+    slight = {
+        "three digits": values.round(3),
+        "another unit": 1000 * values + 5,
+        "each target in a unit of its own": values * rng.uniform(0.1, 10, measured.n_targets),
+        "noise": values + 1e-3 * spread * rng.standard_normal(values.shape),
+        "one other value": one,
+        "a value that is missing": missing,
+    }
+    for what, changed in slight.items():
+        copy = replace(measured, id="mine", responses=changed)
+        with pytest.raises(Locked):
+            require_open(source, copy, QUICK, store)
+            pytest.fail(what)
+    bare = replace(
+        measured, id="mine", averaged=True, responses=values.round(2).drop_vars("subject")
+    )
+    with pytest.raises(Locked):
+        require_open(source, bare, QUICK, store)
+    for strength in (0.3, 1.0):  # r with what was measured: .96, .71
+        noise = strength * spread * rng.standard_normal(values.shape)
+        require_open(source, replace(measured, id="mine", responses=values + noise), QUICK, store)
 
 
 def test_a_row_that_does_not_tell_its_protocol_is_kept_and_not_shown(locked, tmp_path):

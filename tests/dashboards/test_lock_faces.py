@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import json
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 
 import numpy as np
 import pandas as pd
@@ -17,18 +19,21 @@ from analysis.answers.reverse import reverse
 from analysis.answers.units import make_map
 from analysis.answers.wiring import at_birth
 from analysis.models.operators.language import sampled
-from analysis.scoring.lock import lock, reveal
+from analysis.scoring.lock import lock, refuse_told, reveal
+from analysis.scoring.results import bring, export, results
 from analysis.store.promises import Locked
+from analysis.store.store import Store
 from analysis.sweep.board import Sweep, standing
 from analysis.sweep.plan import Plan
 from analysis.sweep.runners import run
-from dashboards import Architectures, Layers
+from dashboards import Architectures, Compare, Layers
 from dashboards.command.cli import main
 from dashboards.lens.export_dialog import make
 from dashboards.library.sweeps import Sweeps
 from dashboards.state import Selection
 from dashboards.work.activity import Activity
 from dashboards.work.ledger import Ready
+from data.catalog.catalog import recording
 from data.embedded import prose
 from data.errors import BrainLensError
 
@@ -178,8 +183,7 @@ def test_sweeps_on_the_page_and_the_activity_tell_no_locked_number(clean_home):
     room._show(([sweep.name], standing(sweep)))
     assert f"{value:.8f}"[1:6] in room._scores().read().decode()
     lock("words are enough", [GLOVE], ["simulated"], QUICK)
-    with pytest.raises(Locked):
-        sweep.scores()
+    assert "locked by the prediction" in sweep.scores().loc[0, "note"]
     assert f"{value:.8f}"[1:6] not in room._scores().read().decode()
     drawer._toggle()
     said = (
@@ -190,3 +194,65 @@ def test_sweeps_on_the_page_and_the_activity_tell_no_locked_number(clean_home):
     assert GLOVE in said and f"{value:.3f}"[1:] not in said
     drawer.close()
     lens.close()
+
+
+def test_a_locked_cell_of_a_sweep_leaves_without_its_number_and_the_others_with_theirs(
+    clean_home, tmp_path
+):
+    sweep = Sweep.of(Plan("s", (GLOVE, "random-8"), ("simulated",), ("q",), {"q": QUICK}))
+    assert run(sweep)["done"]
+    own, other = (score(name, "simulated", QUICK).value for name in (GLOVE, "random-8"))
+    before = sweep.scores()
+    made = lock("words are enough", [GLOVE], ["simulated"], QUICK)
+    frame = sweep.scores()
+    assert frame.attrs["locked"] == 1 and list(frame.columns) == list(before.columns)
+    hidden = frame[frame["model"] == GLOVE]
+    assert len(hidden) == 1 and made.hash[:12] in hidden["note"].item()
+    assert hidden.drop(columns=["model", "note", "recording", "protocol"]).isna().all(axis=None)
+    open_ = frame[frame["model"] == "random-8"]
+    assert open_["score"].iloc[0] == pytest.approx(other)
+    room = Sweeps(Selection(lens="library"), Layers().desk)
+    room._show(([sweep.name], standing(sweep)))
+    told = room._scores().read().decode()
+    assert f"{other:.8f}"[1:6] in told and f"{own:.8f}"[1:6] not in told and "not shown" in told
+    assert room._withheld.visible and "One score is locked" in room._withheld.object
+    out = tmp_path / "out.csv"
+    said = CliRunner().invoke(main, ["sweep", "status", sweep.name, "--out", str(out)])
+    assert said.exit_code == 0 and "1 locked" in said.output, said.output
+    assert f"{own:.8f}"[1:6] not in out.read_text() and f"{other:.8f}"[1:6] in out.read_text()
+    reveal(made.hash)
+    room._scores()
+    assert not room._withheld.visible and sweep.scores().equals(before)
+
+
+def test_slight_copies_that_were_scored_before_leave_compare_and_the_tables(clean_home, tmp_path):
+    """The model with noise that changes nothing, the recording with its digits cut off; a real change stays."""
+    measured = recording("simulated")
+    rounded = replace(measured, id="mine", responses=measured.responses.round(3))
+    slight, other = f"{MODEL}@noise:all:0.000001", f"{MODEL}@noise:all:0.5:0"
+    told = f"{score(MODEL, rounded, QUICK).value:.8f}"[1:6]
+    for model in (slight, other):
+        score(model, measured, QUICK)
+    board = Compare(ranked=["mine"])
+    board.run(wait=True)
+    assert told in _shown(board)
+    path = export(results(), tmp_path / "before.csv")
+    made = lock("small ones suffice", [MODEL], ["simulated"], QUICK)
+    board.keep_promises()
+    board.wait(60)
+    assert told not in _shown(board)
+    assert list(results()["model"]) == [other] and len(bring(path)) == 1
+    assert set(Store().scores()["model"]) <= {"", other}
+    was = f"{MODEL}@noise:all:1e-06:0"
+    rows = pd.read_csv(path).set_index("model")
+    about = json.loads(rows.loc[was, "provenance"]) | {"numbers": []}
+    old = {"model": was, "recording": "simulated", "provenance": json.dumps(about)}
+    with pytest.raises(Locked):  # a row of an older version, known by its name
+        refuse_told(old, Store())
+    reveal(made.hash)
+    assert len(results()["model"].unique()) == 3
+    board.close()
+
+
+def _shown(board) -> str:
+    return str([one.table.to_string() for one in board.shown.pictures])
