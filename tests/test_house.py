@@ -239,10 +239,16 @@ def run_in(folder: Path, code: str) -> subprocess.CompletedProcess:
 
 
 def test_an_empty_data_folder_of_the_user_hides_nothing(tmp_path):
-    (tmp_path / "data").mkdir()
-    done = run_in(tmp_path, "import data.errors, dashboards; print(data.__file__)")
-    assert done.returncode == 0, done.stderr
-    assert Path(done.stdout.strip()) == ROOT / "data" / "__init__.py"
+    """The project that is installed is found, wherever it lies: this checkout, or another one of which this is a worktree."""
+    (tmp_path / "with" / "data").mkdir(parents=True)
+    (tmp_path / "without").mkdir()
+    code, found = "import data.errors, dashboards; print(data.__file__)", []
+    for folder in ("without", "with"):
+        done = run_in(tmp_path / folder, code)
+        assert done.returncode == 0, done.stderr
+        found.append(Path(done.stdout.strip()))
+    assert found[0] == found[1] and found[0].parts[-2:] == ("data", "__init__.py")
+    assert tmp_path not in found[1].parents
 
 
 @pytest.mark.parametrize(
