@@ -42,13 +42,15 @@ from dashboards.command.trust import COMMANDS as TRUST
 from dashboards.command.trust import OF_RESULTS
 from dashboards.library.work import remove_recording
 from dashboards.serve.passwords import remove
+from data.catalog.catalog import recording as open_recording
 from data.catalog.fetch import size_text
 from data.catalog.files import check
 from data.catalog.starter import STARTER, bring, missing, price
 from data.errors import BrainLensError, memory_error
 from data.hashes import recheck
+from data.stories.epochs import is_epochs
 from data.stories.report import drawn
-from data.stories.story import is_story, read_story
+from data.stories.story import is_story
 
 __all__ = ["main"]
 
@@ -386,8 +388,8 @@ def data_remove(name: str, also: bool):
 @column_options
 def data_check(path: Path, **columns):
     """Check a file of your own before anything runs."""
-    if is_story(path):
-        _check_story(path)
+    if is_story(path) or is_epochs(path):
+        _check_story(path, {name: one for name, one in said_of(columns).items() if one})
         return
     report = check(path, **said_of(columns))
     click.echo(str(report))
@@ -395,11 +397,11 @@ def data_check(path: Path, **columns):
         sys.exit(1)
 
 
-def _check_story(path: Path) -> None:
-    """What was understood of a story, and whether its words stand where they were heard; nothing is changed."""
-    recording = read_story(path)
+def _check_story(path: Path, said: dict) -> None:
+    """What was understood of a story or of epochs, and whether a story's words stand where they were heard."""
+    recording = open_recording(path, **said)
     click.echo(drawn(recording))
-    if recording.kind == "fmri":
+    if recording.sampled and recording.kind == "fmri":
         said = word_times(recording)
         click.echo(said.sentence)
         if add := said.facts["add"]:

@@ -9,7 +9,8 @@ from functools import wraps
 from data.errors import BrainLensError
 
 __all__ = [
-    "BETWEEN", "COLUMNS_OF_TRIALS", "MISSING_CODES", "MOVED", "TAKE_IN", "TIER", "in_page_words", "on_page", "worded",
+    "BETWEEN", "COLUMNS_OF_TRIALS", "FIRST_LAG", "LAG_STEP",
+    "MISSING_CODES", "MOVED", "TAKE_IN", "TIER", "in_page_words", "on_page", "worded",
 ]  # fmt: skip
 
 COLUMNS_OF_TRIALS = "Columns of the trials"
@@ -18,6 +19,8 @@ TAKE_IN = "Apply the rules"
 BETWEEN = "Seconds between samples (TR)"
 MOVED = "Seconds added to the words"
 TIER = "Tier of the words"
+FIRST_LAG = "First sample (ms after the word)"
+LAG_STEP = "Milliseconds between samples"
 _CONTROLS = {
     "text": "Text",
     "response": "Responses",
@@ -45,6 +48,10 @@ _COMMANDS = (
     (
         re.compile(r"Add interval = [\d.]+ to story\.toml, or pass interval=[\d.]+"),
         f"Fill in '{BETWEEN}'",
+    ),
+    (
+        re.compile(r"first_lag = [\d.-]+ and lag_step = [\d.]+ to story\.toml"),
+        f"fill in '{FIRST_LAG}' and '{LAG_STEP}'",
     ),
     (re.compile(r"interval=([\d.]+) s, but"), rf"'{BETWEEN}' is \1 s, but"),
     (re.compile(r"Name the tier(?: or the column)? of words"), f"Name the tier under '{TIER}'"),

@@ -10,7 +10,7 @@ from analysis.features.adding import fits, holds_words_of, keep
 from analysis.features.from_file import holds_activations, peek
 from analysis.features.surprisal_table import SurprisalTable, only_surprisals, unit_is_told
 from dashboards.library.on_page import MOVED, in_page_words, worded
-from data.catalog import own_story, shelf
+from data.catalog import own_epochs, own_story, shelf
 from data.catalog.catalog import recording
 from data.errors import BrainLensError
 from data.own.experiments import layout_of
@@ -22,8 +22,8 @@ from data.own.validation import check
 from data.stories.report import drawn
 
 __all__ = [
-    "Asked", "Story", "checked_file", "checked_story", "kept_file", "kept_ready", "kept_story", "moved_words",
-    "staged_files", "told_cells", "told_unit", "trials_anew",
+    "Asked", "EpochFiles", "Story", "checked_epochs", "checked_file", "checked_story", "kept_epochs", "kept_file",
+    "kept_ready", "kept_story", "moved_words", "staged_files", "told_cells", "told_unit", "trials_anew",
 ]  # fmt: skip
 
 
@@ -44,9 +44,16 @@ class Story:
     facts: dict
 
 
+@dataclass(frozen=True)
+class EpochFiles(Story):
+    """Files of epochs around each word."""
+
+
 @worded
 def staged_files(files: dict[str, bytes], report) -> tuple | Asked | Story:
-    """Write dropped files beside the library and look at them: a story, activations, surprisals, or a table's columns."""
+    """Write dropped files beside the library and look at them: epochs, a story, activations, surprisals, or a table's columns."""
+    if own_epochs.is_epochs_drop(files):
+        return EpochFiles(*own_epochs.stage_epochs(files))
     if own_story.is_story_drop(files):
         return Story(*own_story.stage_story(files))
     staged = shelf.stage(files)
@@ -153,9 +160,18 @@ def kept_file(staged: Path, source: Path, name: str, said: dict, report) -> str:
 # ---- stories -----------------------------------------------------------------------------------------------------------
 def checked_story(path: Path, parts: list, facts: dict, report):
     """The recording of a staged story and what was understood of it, drawn; the error where it is none."""
+    return _checked(own_story.write_story, own_story.understood_story, path, parts, facts)
+
+
+def checked_epochs(path: Path, parts: list, facts: dict, report):
+    """As :func:`checked_story`, of epochs."""
+    return _checked(own_epochs.write_epochs, own_epochs.understood_epochs, path, parts, facts)
+
+
+def _checked(write, understood, path: Path, parts: list, facts: dict):
     try:
-        own_story.write_story(path, parts, facts)
-        recording = own_story.understood_story(path)
+        write(path, parts, facts)
+        recording = understood(path)
     except BrainLensError as error:
         return None, without_folder(in_page_words(error), path.parent)
     return recording, drawn(recording)
@@ -185,3 +201,9 @@ def moved_words(recording, stands: float, report) -> str:
 def kept_story(path: Path, name: str, parts: list, facts: dict, report) -> str:
     """Put a staged story into the library; its id."""
     return own_story.keep_story(path, name, parts, facts).id
+
+
+@worded
+def kept_epochs(path: Path, name: str, parts: list, facts: dict, report) -> str:
+    """Put staged epochs into the library; their id."""
+    return own_epochs.keep_epochs(path, name, parts, facts).id

@@ -1,28 +1,42 @@
-"""What each file of a dropped story is, what the files do not say, what was understood, and the story into the library."""
+"""What each file of a dropped story, or of epochs, is, what the files do not say, what was understood; and into the library."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from functools import partial
+from typing import Any, ClassVar
 
 import panel_material_ui as pmui
 
-from dashboards.library.on_page import BETWEEN, MOVED, TIER
-from dashboards.library.staged import Story, checked_story, kept_story, moved_words
+from dashboards.library.on_page import BETWEEN, FIRST_LAG, LAG_STEP, MOVED, TIER
+from dashboards.library.staged import (
+    Story,
+    checked_epochs,
+    checked_story,
+    kept_epochs,
+    kept_story,
+    moved_words,
+)
 from dashboards.look.look import MONO, Html, heading, note, plain
 from dashboards.work.desk import Desk
 from data.catalog import shelf
+from data.catalog.own_epochs import ROLES as ROLES_OF_EPOCHS
 from data.catalog.own_story import ROLES, Part
 from data.errors import BrainLensError
 
-__all__ = ["StoryForm"]
+__all__ = ["EpochsForm", "StoryForm"]
 
 _BOX = dict(size="small", margin=(6, 10, 0, 10))
-_KINDS = ("fmri", "ecog", "eeg", "meg")
+_ABOUT = {
+    "language": ("Language", "a code; none: en"),
+    "quality": ("Note for every figure", "such as: pilot, aligned by hand"),
+    "licence": ("Licence", "such as: not to be passed on"),
+    "citation": ("Citation", "a reference or BibTeX"),
+}
 
 
 class StoryForm(pmui.Column):
-    """Say what each file is, look at what was understood, add.
+    """Say what each file of a story is, look at what was understood, add.
 
     Parameters
     ----------
@@ -37,6 +51,22 @@ class StoryForm(pmui.Column):
         What was filled in before another file of the same drop came.
     """
 
+    title = "A story"
+    lead = "Each run has one file of words, and each person one of signals for each run. A mask without a person is everybody's."
+    drawn = "Words in each part of a run, from its first sample to its last:"
+    roles = ROLES
+    runs = True
+    free, kinds, unit = "story", ("fmri", "ecog", "eeg", "meg"), "seconds"
+    asked: ClassVar = {
+        "interval": (BETWEEN, "where no file says it, such as 2.0"),
+        "offset": (MOVED, "such as -20 where 20 s of signal were cut off"),
+        "tier": (TIER, "of a TextGrid; none: word or words"),
+    }
+    """What no file may say: what it is called, and an example."""
+    seconds: ClassVar = {"interval": (BETWEEN, True), "offset": (MOVED, False)}
+    """Fields that are numbers: what they are called, and whether they must be above 0."""
+    checked, kept = staticmethod(checked_story), staticmethod(kept_story)
+
     def __init__(
         self,
         desk: Desk,
@@ -48,7 +78,7 @@ class StoryForm(pmui.Column):
     ):
         self._desk, self._found, self._done = desk, found, added
         self._checks = 0
-        self.files = [_FileRow(part, self.check) for part in found.parts]
+        self.files = [_FileRow(part, self.check, self.roles, self.runs) for part in found.parts]
         self.boxes = self._about({**found.facts, **(typed or {})})
         self._offered = {key: box.value for key, box in self._about(found.facts).items()}
         self._add = pmui.Button(
@@ -63,12 +93,8 @@ class StoryForm(pmui.Column):
         )
         self.report = pmui.Column(sizing_mode="stretch_width", margin=0)
         super().__init__(
-            heading("A story", "h6", margin=(14, 10, 0, 10)),
-            note(
-                "Each run has one file of words, and each person one of signals for each run. A mask without a person is "
-                "everybody's.",
-                margin=(2, 10),
-            ),
+            heading(self.title, "h6", margin=(14, 10, 0, 10)),
+            note(self.lead, margin=(2, 10)),
             heading("What each file is", "overline", margin=(6, 10, 0, 10)),
             *(row.box for row in self.files),
             heading("About it", "overline", margin=(10, 10, 0, 10)),
@@ -84,37 +110,20 @@ class StoryForm(pmui.Column):
         )
         self.check()
 
-    def _about(self, facts: dict) -> dict[str, object]:
+    def _about(self, facts: dict) -> dict[str, Any]:
         """Fields of the story: what no file says, and what the library shows."""
-
-        def text(label: str, key: str, placeholder: str = "", value: str = ""):
-            return pmui.TextInput(
-                label=label,
-                value=str(facts.get(key, value)),
-                placeholder=placeholder,
-                sizing_mode="stretch_width",
-                **_BOX,
-            )
-
-        kind = str(facts.get("kind", "fmri"))
-        found = {
-            "name": text("Name in the library", "id", value=shelf.free_id("story")),
-            "interval": text(BETWEEN, "interval", "where no file says it, such as 2.0"),
-            "offset": text(MOVED, "offset", "such as -20 where 20 s of signal were cut off"),
-            "tier": text(TIER, "tier", "of a TextGrid; none: word or words"),
-            "kind": pmui.Select(
-                label="Kind",
-                options=list(dict.fromkeys((*_KINDS, kind))),
-                value=kind,
-                sizing_mode="stretch_width",
-                **_BOX,
-            ),
-            "language": text("Language", "language", "a code; none: en"),
-            "quality": text("Note for every figure", "quality", "such as: pilot, aligned by hand"),
-            "licence": text("Licence", "licence", "such as: not to be passed on"),
-            "citation": text("Citation", "citation", "a reference or BibTeX"),
-        }
-        for key in ("interval", "offset", "tier", "kind", "language"):
+        found = {"name": _text(facts, "Name in the library", "id", value=shelf.free_id(self.free))}
+        found |= {key: _text(facts, label, key, such) for key, (label, such) in self.asked.items()}
+        kind = str(facts.get("kind", self.kinds[0]))
+        found["kind"] = pmui.Select(
+            label="Kind",
+            options={one or "as the files say": one for one in (*self.kinds, kind)},
+            value=kind,
+            sizing_mode="stretch_width",
+            **_BOX,
+        )
+        found |= {key: _text(facts, label, key, such) for key, (label, such) in _ABOUT.items()}
+        for key in (*self.asked, "kind", "language"):
             found[key].param.watch(lambda _: self.check(), "value")
         return found
 
@@ -144,9 +153,9 @@ class StoryForm(pmui.Column):
             key: str(box.value or "").strip() for key, box in self.boxes.items() if key != "name"
         }
         said = {key: value for key, value in said.items() if value}
-        for key, label in (("interval", BETWEEN), ("offset", MOVED)):
+        for key, (label, positive) in self.seconds.items():
             if key in said:
-                said[key] = _seconds(said[key], label, positive=key == "interval")
+                said[key] = _number(said[key], label, self.unit, positive=positive)
         if "source" in self._found.facts:
             said["source"] = self._found.facts["source"]
         return said
@@ -166,7 +175,7 @@ class StoryForm(pmui.Column):
         self._desk.submit(
             f"upload-story:{self._found.staged}:{self._checks}",
             "Checking",
-            partial(checked_story, self._found.staged, self.parts(), facts),
+            partial(self.checked, self._found.staged, self.parts(), facts),
             partial(self._judged, self._checks),
             quiet=True,
         )
@@ -185,7 +194,7 @@ class StoryForm(pmui.Column):
         self._heard = note(margin=(4, 10))
         self.report.objects = [
             heading("It can be used", "h6", margin=(14, 10, 2, 10)),
-            note("Words in each part of a run, from its first sample to its last:", margin=(2, 10)),
+            note(self.drawn, margin=(2, 10)),
             Html(
                 f"<pre style='font-family:{MONO};font-size:.82rem;line-height:1.5;margin:0;overflow-x:auto;"
                 f"white-space:pre-wrap'>{plain(said)}</pre>",
@@ -194,7 +203,7 @@ class StoryForm(pmui.Column):
             ),
             self._heard,
         ]
-        if recording.kind == "fmri":
+        if recording.sampled and recording.kind == "fmri":
             self._heard.object = "Looking whether the words stand where they were heard ..."
             stands = float(self.facts().get("offset", 0.0))
             self._desk.submit(
@@ -215,7 +224,7 @@ class StoryForm(pmui.Column):
         self._add.disabled = True
         self._desk.clear("upload")
         work = partial(
-            kept_story, self._found.staged, self.boxes["name"].value, self.parts(), self.facts()
+            self.kept, self._found.staged, self.boxes["name"].value, self.parts(), self.facts()
         )
         self._desk.submit(
             f"upload-add:{self._found.staged}",
@@ -230,10 +239,11 @@ class StoryForm(pmui.Column):
 class _FileRow:
     """One file: its name, what it is, its run and person."""
 
-    def __init__(self, part: Part, changed: Callable[[], None]):
+    def __init__(self, part: Part, changed: Callable[[], None], roles: tuple[str, ...], runs: bool):
         self._file = part.file
+        self._runs = runs
         self.role = pmui.Select(
-            label="What it is", options=list(ROLES), value=part.role, width=150, **_BOX
+            label="What it is", options=list(roles), value=part.role, width=150, **_BOX
         )
         self.run = pmui.TextInput(label="Run", value=part.run, width=170, **_BOX)
         self.person = pmui.TextInput(label="Person", value=part.person, width=170, **_BOX)
@@ -245,7 +255,7 @@ class _FileRow:
                 margin=0,
             ),
             self.role,
-            self.run,
+            *((self.run,) if runs else ()),
             self.person,
             sizing_mode="stretch_width",
             margin=0,
@@ -259,17 +269,44 @@ class _FileRow:
             box.param.watch(moved, "value")
 
     def _fit(self) -> None:
-        """Words belong to no person, masks to no run."""
+        """Words of a run belong to no person, masks to no run."""
         role = self.role.value
         self.run.disabled = role in ("mask", "left out")
-        self.person.disabled = role in ("words", "left out")
+        self.person.disabled = role == "left out" or (self._runs and role == "words")
 
     def part(self) -> Part:
         """What the file is said to be."""
         return Part(self._file, self.role.value, self.run.value or "", self.person.value or "")
 
 
-def _seconds(text: str, label: str, *, positive: bool) -> float:
+class EpochsForm(StoryForm):
+    """Say whose each file of epochs is, look at what was understood, add."""
+
+    title = "Epochs"
+    lead = "Each person has one file of epochs, one epoch a word. A table of words without a person is everybody's."
+    drawn = "What was understood:"
+    roles = ROLES_OF_EPOCHS
+    runs = False
+    free, kinds, unit = "epochs", ("", "eeg", "meg", "ecog"), "milliseconds"
+    asked: ClassVar = {
+        "first_lag": (FIRST_LAG, "of an array without times, such as -200"),
+        "lag_step": (LAG_STEP, "of an array without times, such as 4"),
+    }
+    seconds: ClassVar = {"first_lag": (FIRST_LAG, False), "lag_step": (LAG_STEP, True)}
+    checked, kept = staticmethod(checked_epochs), staticmethod(kept_epochs)
+
+
+def _text(facts: Mapping, label: str, key: str, placeholder: str = "", value: str = ""):
+    return pmui.TextInput(
+        label=label,
+        value=str(facts.get(key, value)),
+        placeholder=placeholder,
+        sizing_mode="stretch_width",
+        **_BOX,
+    )
+
+
+def _number(text: str, label: str, unit: str, *, positive: bool) -> float:
     try:
         value = float(text)
     except ValueError:
@@ -277,7 +314,7 @@ def _seconds(text: str, label: str, *, positive: bool) -> float:
     if not abs(value) < 1e6 or (positive and value <= 0):
         what = "a number above 0" if positive else "a number"
         raise BrainLensError(
-            f"'{label}' is {text!r}: it needs {what} of seconds",
+            f"'{label}' is {text!r}: it needs {what} of {unit}",
             remedy="Such as 2.0" if positive else "Such as -20",
         )
     return value

@@ -18,6 +18,7 @@ from dashboards.library.on_page import in_page_words, on_page
 from dashboards.library.roles import MoreRoles
 from dashboards.library.staged import (
     Asked,
+    EpochFiles,
     Story,
     checked_file,
     kept_file,
@@ -27,7 +28,7 @@ from dashboards.library.staged import (
     told_unit,
     trials_anew,
 )
-from dashboards.library.story_form import StoryForm
+from dashboards.library.story_form import EpochsForm, StoryForm
 from dashboards.library.trials_box import Rules, TrialsBox, sheet_box
 from dashboards.look.look import heading, note
 from dashboards.work.desk import Desk
@@ -113,7 +114,8 @@ class Upload(pmui.Column):
                 "zip, become tables of trials. Activations made elsewhere stand in for a model: npz or NetCDF with "
                 "stimulus ids. So do surprisals of other tools: a table of words or tokens. Stories are dropped with all their "
                 "files: words with onsets (TextGrid, SubRip, tables) and signals over time (npy, npz, tables, NIfTI, GIFTI, "
-                "HDF5), with masks, confounds or a story.toml. "
+                "HDF5), with masks, confounds or a story.toml. Epochs around each word (EEG, MEG, ECoG): one file for each "
+                "person, MNE's -epo.fif, an array (epoch, channel, time) or a table, and a table of the words. "
                 "Nothing in a file is ever run, and it stays on this machine.",
                 margin=(2, 10, 8, 10),
             ),
@@ -223,7 +225,8 @@ class Upload(pmui.Column):
         self._report.objects = []
         if isinstance(found, Story):
             self.staged = found.staged
-            self.story = StoryForm(
+            form = EpochsForm if isinstance(found, EpochFiles) else StoryForm
+            self.story = form(
                 self._desk, found, added=self._is_there, away=self.discard, typed=self._typed
             )
             self._form.objects = [self.story]

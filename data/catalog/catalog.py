@@ -20,7 +20,9 @@ from data.own.read import file_of, read
 from data.recording import Recording
 from data.registry import Registry
 from data.rights import require
+from data.stories.epochs import FIELDS as OF_EPOCHS
 from data.stories.epochs import is_epochs, read_epochs_recording
+from data.stories.story import FIELDS as OF_STORIES
 from data.stories.story import is_story, read_story
 
 __all__ = [
@@ -111,9 +113,10 @@ def recording(name: str | Path, *, filter: str = "", **options) -> Recording:
 def _recording(text: str, options: dict) -> Recording:
     if _looks_like_path(text):
         path = _admitted(text)
-        if is_epochs(path):
-            return read_epochs_recording(path, **options)
-        return (read_story if is_story(path) else read)(path, **options)
+        if not (epochs := is_epochs(path)) and not is_story(path):
+            return read(path, **options)
+        _only_facts(path, options, (*OF_EPOCHS, "words", "subject") if epochs else OF_STORIES)
+        return (read_epochs_recording if epochs else read_story)(path, **options)
     one = entry(text)
     if not one.is_recording:
         raise BrainLensError(
@@ -127,6 +130,17 @@ def _recording(text: str, options: dict) -> Recording:
             ),
         )
     return load(text, **options)
+
+
+def _only_facts(path: Path, options: dict, known: tuple[str, ...]) -> None:
+    """Refuse columns of a table for a story or epochs, whose files say themselves what they hold."""
+    for name in options:
+        if name not in known:
+            raise BrainLensError(
+                f"{path.name} is a story or holds epochs: it takes no {name}={options[name]!r}",
+                choices=known,
+                remedy="Leave it out; columns are named for tables of one row per stimulus",
+            )
 
 
 def signature(name: str | Path) -> str:

@@ -21,7 +21,8 @@ from data.stories.signals import ENDINGS
 from data.stories.story import FIELDS, read_story
 from data.stories.words import READERS, holds_words
 
-__all__ = ["ROLES", "Part", "is_story_drop", "keep_story", "stage_story", "understood_story", "write_story"]  # fmt: skip
+__all__ = ["ROLES", "Part", "is_story_drop", "keep_story", "person_of", "stage_story", "toml", "understood_story",
+    "write_story"]  # fmt: skip
 
 ROLES = ("words", "signal", "mask", "confounds", "left out")
 """What a file of a story may be."""
@@ -240,7 +241,7 @@ def _guessed(folder: Path, names: Sequence[str]) -> list[Part]:
             parts.append(Part(name, role, runs[name]))
             continue
         run = "" if role == "mask" else _run_of(name, list(runs.values()))
-        parts.append(Part(name, role, run, _person_of(name, run)))
+        parts.append(Part(name, role, run, person_of(name, run)))
     return parts
 
 
@@ -254,7 +255,9 @@ def _role(path: Path) -> str:
 
 
 def _stem(name: str) -> str:
-    return name[: -len(next(s for s in sorted(SUFFIXES, key=len, reverse=True) if name.lower().endswith(s)))]  # fmt: skip
+    known = sorted(SUFFIXES, key=len, reverse=True)
+    kind = next((one for one in known if name.lower().endswith(one)), Path(name).suffix)
+    return name[: len(name) - len(kind)]
 
 
 def _label(kind: re.Pattern, name: str) -> str:
@@ -276,7 +279,8 @@ def _run_of(name: str, runs: Sequence[str]) -> str:
     return (same or sorted(inside, key=len, reverse=True) or [""])[0]
 
 
-def _person_of(name: str, run: str) -> str:
+def person_of(name: str, run: str) -> str:
+    """Whose file it is, by its name; what is left of the name without run and kind where nothing says it."""
     if found := _label(_PERSON, name):
         return found
     pieces = [one for one in re.split(r"[_. ]+", _stem(name)) if one]
@@ -321,11 +325,11 @@ def write_story(path: Path, parts: Iterable[Part], facts: Mapping[str, Any]) -> 
         if part.role == "confounds":
             own = own.setdefault("confounds", {})
         _once(own, run, part, f"{part.role} of {person} in {run}")
-    lines = [f"{key} = {_toml(value)}" for key, value in facts.items() if value not in ("", None)]
-    lines += ["", "[words]", *(f"{_toml(run)} = {_toml(name)}" for run, name in words.items())]
+    lines = [f"{key} = {toml(value)}" for key, value in facts.items() if value not in ("", None)]
+    lines += ["", "[words]", *(f"{toml(run)} = {toml(name)}" for run, name in words.items())]
     for person, own in people.items():
-        lines += ["", f"[people.{_toml(person)}]"]
-        lines += [f"{_toml(key)} = {_toml(value)}" for key, value in own.items()]
+        lines += ["", f"[people.{toml(person)}]"]
+        lines += [f"{toml(key)} = {toml(value)}" for key, value in own.items()]
     path.write_text("\n".join(lines) + "\n", encoding="utf-8")
 
 
@@ -355,9 +359,10 @@ def _whose(people: dict[str, dict], person: str, part: Part) -> dict:
     return people[person.strip()]
 
 
-def _toml(value: Any) -> str:
+def toml(value: Any) -> str:
+    """A value as TOML writes it."""
     if isinstance(value, dict):
-        return "{ " + ", ".join(f"{_toml(k)} = {_toml(v)}" for k, v in value.items()) + " }"
+        return "{ " + ", ".join(f"{toml(k)} = {toml(v)}" for k, v in value.items()) + " }"
     if isinstance(value, str):
         return json.dumps(value.replace("\x7f", ""), ensure_ascii=False)
     return json.dumps(value)

@@ -1,4 +1,4 @@
-"""What was understood of a story, drawn: words against samples, run by run."""
+"""What was understood of a story, drawn: words against samples, run by run; of epochs, their strength over lags."""
 
 from __future__ import annotations
 
@@ -15,15 +15,18 @@ WIDTH = 60
 
 
 def drawn(recording: Recording) -> str:
-    """Runs, samples and words of a sampled recording in lines of text.
+    """Runs, samples and words of a sampled recording in lines of text, or epochs, channels and lags.
 
-    Each run's line shows how many words fall into each part of it; what looks wrong stands below.
+    Each run's line shows how many words fall into each part of it, that of epochs how strong the mean epoch is at each lag; what
+    looks wrong stands below.
 
     Raises
     ------
     BrainLensError
         For a recording without times of words.
     """
+    if "lag" in recording.responses.coords:
+        return _of_epochs(recording)
     presentation = recording.presentation
     if presentation is None:
         raise BrainLensError(
@@ -66,3 +69,50 @@ def drawn(recording: Recording) -> str:
     per_sample = len(words) * step / max(len(table) * step, 1e-9)
     lines.append(f"{per_sample:.1f} words a sample on average")
     return "\n".join(lines + [f"- {warning}" for warning in warnings])
+
+
+def _of_epochs(recording: Recording) -> str:
+    lag = recording.responses["lag"].values.astype(float)
+    lags, words = np.unique(lag), list(recording.texts)
+    values = recording.responses.values
+    mean = np.nanmean(values, axis=0) - np.nanmean(values)
+    strength = np.array([np.sqrt(np.mean(mean[lag == one] ** 2)) for one in lags])
+    top = strength.max() or 1.0
+    parts = [part.max() for part in np.array_split(strength, min(WIDTH, len(lags)))]
+    people = recording.subjects
+    channels = len(set(recording.responses["electrode"].values.astype(str)))
+    whose = "" if people is None else f" of {len(set(people))} people"
+    texts = recording.stimuli["story"].nunique()
+    step = f" by {np.median(np.diff(lags)):g}" if len(lags) > 1 else ""
+    lines = [
+        f"{recording.id}: {len(words):,} epochs, a word each, in {texts} text{'s' if texts > 1 else ''}; "
+        f"{channels:,} channels{whose}, {len(lags)} lags from {lags[0]:g} to {lags[-1]:g} ms{step}",
+        f"first words: {' '.join(words[:12])}{' ...' if len(words) > 12 else ''}",
+        f"strength of the mean epoch, {lags[0]:g} to {lags[-1]:g} ms, highest at {lags[int(strength.argmax())]:g} ms:",
+        f"  |{''.join(BARS[int(np.ceil(part / top * (len(BARS) - 1)))] for part in parts)}|",
+    ]
+    warnings = list(recording.notes)
+    if lags[0] >= 0:
+        warnings.append(
+            "no sample lies before the words: what is predicted there cannot be told from it"
+        )
+    if len(set(words)) < 0.1 * len(words):
+        warnings.append(
+            f"only {len(set(words))} different words: is the column that of the words, or of a condition?"
+        )
+    if texts == 1 and len(words) > 50:
+        warnings.append("all words are read as one text: a column 'story' or 'sentence' parts them")
+    loud = _loud(values)
+    if loud:
+        warnings.append(f"{loud} epochs are more than ten times as strong as the usual one")
+    return "\n".join(lines + [f"- {warning}" for warning in warnings])
+
+
+def _loud(values: np.ndarray) -> int:
+    """Epochs whose deviation from the mean epoch is more than ten times the median's."""
+    away = values - np.nanmean(values, axis=0)
+    power = np.sqrt(
+        np.nanmean(np.where(np.isnan(values).all(axis=1)[:, None], 0.0, away) ** 2, axis=1)
+    )
+    some = power[power > 0]
+    return int((some > 10 * np.median(some)).sum()) if len(some) else 0

@@ -1,4 +1,4 @@
-"""Signals over time from the files of scanners and amplifiers: NIfTI, GIFTI, CIFTI, HDF5, arrays, tables, epochs."""
+"""Signals over time from the files of scanners and amplifiers: NIfTI, GIFTI, CIFTI, HDF5, arrays, tables."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from data.errors import BrainLensError, unknown
 from data.own.limits import within
 from data.own.tables import read_table
 
-__all__ = ["ENDINGS", "Signal", "confounds", "read_epochs", "read_signal"]
+__all__ = ["ENDINGS", "Signal", "confounds", "read_signal"]
 
 ENDINGS = {
     ".nii": "NIfTI, 4-D, with a mask",
@@ -333,30 +333,3 @@ def confounds(path: str | Path, columns: tuple[str, ...] | None = None) -> pd.Da
         if column not in frame.columns:
             raise unknown(f"column of {Path(path).name}", column, frame.columns)
     return frame[list(wanted)].fillna(0.0)
-
-
-def read_epochs(path: str | Path) -> tuple[np.ndarray, list[str], np.ndarray]:
-    """Epochs of an MNE file: values (epoch, channel, lag), channel names, lags in milliseconds.
-
-    Raises
-    ------
-    BrainLensError
-        Where mne is not installed or the file holds no epochs.
-    """
-    path = Path(path)
-    try:
-        import mne
-    except ImportError:
-        raise BrainLensError(
-            f"{path.name} is read by the package mne", remedy="pip install 'brainlens[meeg]'"
-        ) from None
-    try:
-        epochs = mne.read_epochs(path, preload=True, verbose="error")
-    except MemoryError:
-        raise
-    except Exception as error:  # mne raises many kinds
-        raise BrainLensError(
-            f"{path.name} holds no epochs that can be read: {str(error).splitlines()[0]}",
-            remedy="Save them with Epochs.save as ..-epo.fif",
-        ) from None
-    return epochs.get_data(copy=False), list(epochs.ch_names), epochs.times * 1000

@@ -18,6 +18,7 @@ from data.language import joiner_of
 from data.own.gate import beside_of
 from data.presentation import Presentation, sample_table
 from data.recording import KINDS, Recording
+from data.stories.epochs import bound_epochs
 from data.stories.signals import Signal, confounds, read_signal
 from data.stories.words import read_words
 
@@ -60,12 +61,13 @@ class Plan:
 
 
 def read_story(path: str | Path, **facts) -> Recording:
-    """A sampled recording of a ``story.toml``, or of a folder of BIDS derivatives.
+    """The recording of a ``story.toml``, or of a folder of BIDS derivatives: sampled, or epochs.
 
     Parameters
     ----------
     path : path-like
-        The file, or the folder that holds it, or a folder with ``sub-*/func/*_bold.nii.gz`` and ``*_events.tsv``.
+        The file, or the folder that holds it, or a folder with ``sub-*/func/*_bold.nii.gz`` and ``*_events.tsv``, or with
+        ``sub-*/**/*epo.fif``. Where the file has a table ``epochs``, see :func:`data.stories.epochs.bound_epochs`.
     **facts
         Fields of the file that are given here count before its own.
 
@@ -74,8 +76,32 @@ def read_story(path: str | Path, **facts) -> Recording:
     BrainLensError
         For missing files, runs of other length than their partner's, an interval that is not known, words of no run.
     """
-    plan = plan_of(Path(path))
-    return recording_of(plan, {**plan.facts, **facts}, Path(path))
+    path = Path(path)
+    toml = path / "story.toml" if path.is_dir() else path
+    if toml.is_file():
+        told = _told(toml)
+        if "epochs" in told:
+            return bound_epochs(toml, {**told, **facts})
+    elif path.is_dir() and (files := _epochs_below(path)):
+        return bound_epochs(toml, {"epochs": files, **facts})
+    plan = plan_of(path)
+    return recording_of(plan, {**plan.facts, **facts}, path)
+
+
+def _epochs_below(folder: Path) -> dict[str, str]:
+    """One file of MNE epochs for each ``sub-*``, where there is no series of volumes."""
+    found: dict[str, str] = {}
+    if any(folder.glob("sub-*/**/*_bold.*")):
+        return found
+    for path in sorted([*folder.glob("sub-*/**/*epo.fif"), *folder.glob("sub-*/**/*epo.fif.gz")]):
+        inside = path.relative_to(folder)
+        if inside.parts[0] in found:
+            raise BrainLensError(
+                f"{inside.parts[0]}: more than one file of epochs ({Path(found[inside.parts[0]]).name}, {path.name})",
+                remedy="Keep one, or name the files in a story.toml: [epochs] sub-01 = 'sub-01/eeg/sub-01_task-fox_epo.fif'",
+            )
+        found[inside.parts[0]] = inside.as_posix()
+    return found
 
 
 def is_story(path: Path) -> bool:
@@ -100,11 +126,15 @@ def plan_of(path: Path) -> Plan:
 
 
 # ---- story.toml ------------------------------------------------------------------------------------------------------
-def _from_toml(path: Path) -> Plan:
+def _told(path: Path) -> dict[str, Any]:
     try:
-        told = tomllib.loads(path.read_text(encoding="utf-8"))
+        return tomllib.loads(path.read_text(encoding="utf-8"))
     except (tomllib.TOMLDecodeError, UnicodeDecodeError, OSError) as error:
         raise BrainLensError(f"{path.name} cannot be read: {error}", remedy="Correct it") from None
+
+
+def _from_toml(path: Path) -> Plan:
+    told = _told(path)
     for name in told:
         if name not in (*FIELDS, "words", "people"):
             raise unknown(f"field of {path.name}", name, (*FIELDS, "words", "people"))

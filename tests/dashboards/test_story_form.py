@@ -155,3 +155,79 @@ def test_in_the_browser_files_of_a_story_are_dropped_at_once(server, visit, tmp_
     page.get_by_role("button", name="Add to the library").click()
     page.get_by_role("button", name="Close the card").click()
     page.get_by_text(re.compile(r"fox\S* is in use")).wait_for()
+
+
+# ---- epochs ------------------------------------------------------------------------------------------------------------
+
+
+def epochs(lag: str = "lag") -> dict[str, bytes]:
+    """Two people's epochs as tables, and the words beside them."""
+    rng = np.random.default_rng(3)
+    made = {}
+    for person in ("sub-01", "sub-02"):
+        rows = [f"epoch,{lag},Cz,Pz"]
+        rows += [
+            f"{epoch},{at},{rng.standard_normal():.3f},{rng.standard_normal():.3f}"
+            for epoch in range(8)
+            for at in range(-100, 300, 100)
+        ]
+        made[f"{person}_fox.csv"] = "\n".join(rows).encode()
+    made["words.tsv"] = b"word\tstory\n" + b"".join(b"word%d\tone\n" % i for i in range(8))
+    return made
+
+
+def test_epochs_are_bound_checked_and_added(library):
+    upload = library.upload
+    upload.take(epochs("time"))
+    settle(library, lambda: upload.story and "cannot be used" in words(upload.story.report))
+    assert "these look like milliseconds" in words(upload.story.report)
+    upload.discard()
+    upload.take({**epochs(), "words.tsv": b"word\tstory\n"})
+    settle(library, lambda: upload.story and "cannot be used" in words(upload.story.report))
+    upload.discard()
+    upload.take(epochs())
+    settle(library, lambda: upload.story and "It can be used" in words(upload.story.report))
+    story, said = upload.story, words(upload.story.report)
+    assert "8 epochs" in said and "4 channels of 2 people, 4 lags from -100 to 200 ms" in said
+    assert [row.person.value for row in story.files] == ["sub-01", "sub-02", ""]
+    story.boxes["lag_step"].value = "none"
+    assert "a number above 0 of milliseconds" in words(story.report)
+    story.boxes["lag_step"].value = ""
+    story.files[2].role.value = "left out"
+    settle(library, lambda: "which word each epoch belongs to" in words(story.report))
+    story.files[2].role.value = "words"
+    story.boxes["name"].value, story.boxes["kind"].value = "foxes", "meg"
+    settle(library, lambda: "It can be used" in words(story.report))
+    story.add()
+    settle(library, lambda: "foxes" in library.recordings.ids)
+    kept = recording("foxes")
+    assert kept.kind == "meg" and kept.responses.shape == (8, 16) and library.selection.recording == "foxes"  # fmt: skip
+
+
+def test_an_array_without_times_is_asked_for_them_in_the_words_of_the_page(library):
+    content = io.BytesIO()
+    np.save(content, np.random.default_rng(0).standard_normal((8, 2, 4)))
+    upload = library.upload
+    upload.take({"p1.npy": content.getvalue(), "words.tsv": epochs()["words.tsv"]})
+    settle(library, lambda: upload.story and "cannot be used" in words(upload.story.report))
+    said = words(upload.story.report)
+    assert "'First sample (ms after the word)'" in said and "story.toml" not in said
+    upload.story.boxes["first_lag"].value = "-100"
+    upload.story.boxes["lag_step"].value = "100"
+    settle(library, lambda: "lags from -100 to 200 ms" in words(upload.story.report))
+
+
+@pytest.mark.browser
+def test_in_the_browser_epochs_are_dropped_and_added(server, visit, tmp_path):
+    for name, content in epochs().items():
+        (tmp_path / name).write_bytes(content)
+    page = visit(f"{server.url}?lens=library")
+    page.get_by_role("tab", name="Add your own").click()
+    page.locator("input[type=file]").wait_for(state="attached")
+    page.set_input_files("input[type=file]", sorted(map(str, tmp_path.iterdir())))
+    page.get_by_text("It can be used").wait_for()
+    page.get_by_text("4 channels of 2 people").wait_for()
+    name = page.get_by_label("Name in the library").input_value()
+    page.get_by_role("button", name="Add to the library").click()
+    page.get_by_role("button", name="Close the card").click()
+    page.get_by_text(re.compile(rf"{name}\S* is in use")).wait_for()

@@ -11,7 +11,8 @@ import pytest
 
 from data.errors import BrainLensError
 from data.presentation import Presentation, sample_table
-from data.stories.signals import read_epochs, read_signal
+from data.stories.epoch_files import read_epochs
+from data.stories.signals import read_signal
 from data.stories.story import read_story
 from data.stories.words import read_words
 
@@ -244,9 +245,10 @@ def test_epochs_of_mne(tmp_path):
     mne.EpochsArray(values, info, tmin=-0.05, verbose="error").save(
         tmp_path / "a-epo.fif", verbose="error"
     )
-    found, names, lags = read_epochs(tmp_path / "a-epo.fif")
-    assert names == ["Cz", "Pz"] and lags[0] == pytest.approx(-50)
-    np.testing.assert_allclose(found, values, rtol=1e-4, atol=1e-12)
+    found = read_epochs(tmp_path / "a-epo.fif")
+    assert found.channels == ["Cz", "Pz"] and found.lags[0] == pytest.approx(-50)
+    assert found.kind == "eeg" and found.notes == ("no baseline was taken off",)
+    np.testing.assert_allclose(found.values, values, rtol=1e-4, atol=1e-12)
 
 
 # ---- stories ---------------------------------------------------------------------------------------------------------
