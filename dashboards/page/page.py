@@ -10,6 +10,7 @@ from urllib.parse import parse_qsl, urlencode
 import panel as pn
 import panel_material_ui as pmui
 import param
+from panel.io.resources import get_dist_path
 from panel.util import edit_readonly
 
 from dashboards import LENSES
@@ -429,12 +430,23 @@ def open_page() -> Workbench:
     pn.extension(
         "tabulator", "filedropper"
     )  # Panel's notifications would keep every session in memory
+    _own_sheets(pn.state.curdoc)
     location = pn.state.location
     query, embedded = framed(location.search if location is not None else "")
     bench = Workbench(query, embedded=embedded)
     if pn.state.curdoc is not None:
         pn.state.on_session_destroyed(lambda _: bench.close())
     return bench
+
+
+def _own_sheets(doc) -> None:
+    """Let style sheets come from this server however the session began.
+
+    Panel says so when it writes the page. A browser whose socket opens after the session of the page was let go (a slow line, a
+    busy machine) gets a session without a page, whose sheets would be asked of Panel's host: none without a network.
+    """
+    if doc is not None and doc.session_context is not None:
+        doc.template_variables["dist_url"] = get_dist_path()
 
 
 def framed(query: str) -> tuple[str, bool]:

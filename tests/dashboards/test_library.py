@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import time
+from uuid import uuid4
 
 import numpy as np
 import pandas as pd
@@ -482,12 +483,13 @@ def test_storage_is_measured_and_cleared_after_a_question(library):
 
 @pytest.mark.browser
 def test_in_the_browser_from_a_dropped_file_to_the_layers(server, visit, tmp_path):
-    (tmp_path / "mine.csv").write_text(TABLE)
+    name = f"mine-{uuid4().hex[:8]}"  # what a first try added stays in the library
+    (tmp_path / f"{name}.csv").write_text(TABLE)
     page = visit(f"{server.url}?lens=library")
     page.get_by_role("button", name="Use ucl-n400").wait_for()
     page.get_by_role("tab", name="Add your own").click()
     page.locator("input[type=file]").wait_for(state="attached")
-    page.set_input_files("input[type=file]", str(tmp_path / "mine.csv"))
+    page.set_input_files("input[type=file]", str(tmp_path / f"{name}.csv"))
     page.get_by_text("It can be used").wait_for()
     for role in ("button", "combobox", "textbox", "tab"):
         for control in page.get_by_role(role).all():
@@ -498,12 +500,12 @@ def test_in_the_browser_from_a_dropped_file_to_the_layers(server, visit, tmp_pat
     page.get_by_role("button", name="Add to the library").click()
     page.get_by_text("What a check finds").wait_for()
     page.get_by_role("button", name="Close the card").click()
-    page.get_by_text("mine is in use").wait_for()
+    page.get_by_text(f"{name} is in use").wait_for()
     page.get_by_role("tab", name="Models").click()
     page.get_by_role("button", name="Use zoo-causal-200k").click()
     page.get_by_role("button", name="Run").first.wait_for()
     assert (
         "lens=layers" in page.url
-        and "recording=mine" in page.url
+        and f"recording={name}" in page.url
         and "models=zoo-causal-200k" in page.url
     )
