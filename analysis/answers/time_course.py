@@ -13,7 +13,7 @@ from analysis.statistics.measured import beside
 from analysis.statistics.turning import people_by_blocks
 from data.errors import BrainLensError, unknown
 
-__all__ = ["ALL", "latencies", "methods", "time_course"]
+__all__ = ["ALL", "latencies", "methods", "rows_over_time", "time_course"]
 
 ALL = "all"
 """Curves of everything together, people first averaged over their regions."""
@@ -114,6 +114,44 @@ def _curves(course: xr.Dataset, group: str, seed: int) -> tuple[pd.DataFrame, di
             )
         )  # fmt: skip
     return pd.concat(rows, ignore_index=True), drawn
+
+
+def rows_over_time(courses: Iterable[xr.Dataset]) -> pd.DataFrame:
+    """Every person in every region (electrode) at every lag, a row each: models, and the controls once.
+
+    Parameters
+    ----------
+    courses : iterable of xarray.Dataset
+        Of :func:`analysis.scoring.lags.lag_course`, on one recording.
+
+    Returns
+    -------
+    pandas.DataFrame
+        model, kind (model, control), person, region, lag, unit (s or ms), r (held out, mean over blocks), blocks (how many had
+        an r). ``all`` where nobody, or no place, is known.
+    """
+    frames = []
+    for number, course in enumerate(courses):
+        series = pd.DataFrame(
+            {
+                "person": course["subject"].values.astype(str),
+                "region": course["place"].values.astype(str),
+            }
+        )
+        for name, kind in zip(course["curve"].values, course["kind"].values):
+            if number and kind != "model":
+                continue
+            r = course["r"].sel(curve=name).transpose("series", "lag", "fold").values
+            blocks = np.isfinite(r).sum(axis=2)
+            mean = np.where(blocks > 0, np.nansum(r, axis=2) / np.maximum(blocks, 1), np.nan)
+            own = series.loc[np.repeat(series.index, r.shape[1])].reset_index(drop=True)
+            own.insert(0, "model", str(name))
+            own.insert(1, "kind", str(kind))
+            own["lag"] = np.tile(course["lag"].values.astype(float), len(series))
+            own["unit"] = course.attrs["unit"]
+            own["r"], own["blocks"] = mean.ravel(), blocks.ravel()
+            frames.append(own)
+    return pd.concat(frames, ignore_index=True)
 
 
 # ---- peak and onset --------------------------------------------------------------------------------------------------

@@ -9,7 +9,7 @@ import click
 from analysis import score
 from analysis.answers.each_person import each_person_over_time
 from analysis.answers.regions import brain_values, regions
-from analysis.answers.time_course import time_course
+from analysis.answers.time_course import rows_over_time, time_course
 from analysis.protocol import Protocol, preset
 from analysis.scoring.lags import lag_course
 from analysis.scoring.layer_map import LayerMap, commit, layer_map, map_of
@@ -62,15 +62,21 @@ __all__ = ["COMMANDS"]
     help="Write each person's curve: .csv or .parquet.",
 )
 @click.option(
+    "--rows",
+    type=click.Path(dir_okay=False, path_type=Path),
+    default=None,
+    help="Write every person in every region at every lag, a row each: .csv or .parquet.",
+)
+@click.option(
     "--figure",
     type=click.Path(dir_okay=False, path_type=Path),
     default=None,
     help="Write the figure: .pdf, .svg or .png, 174 mm wide.",
 )
 @device_option
-def over_time(models, recording, protocol, changes, by, out, people, figure):
+def over_time(models, recording, protocol, changes, by, out, people, rows, figure):
     """When is the brain predicted? r at every lag after (and before) the words, beside word rate and the power of the sound."""
-    for wanted in filter(None, (out, people)):
+    for wanted in filter(None, (out, people, rows)):
         check_out(wanted)
     if figure is not None:
         check_figure(figure)
@@ -90,9 +96,10 @@ def over_time(models, recording, protocol, changes, by, out, people, figure):
         )
     if people is not None:
         write_people(each, data, people)
-    if out is not None:
-        write_frame(answer.frame, out)
-        click.echo(f"Wrote {out}")
+    for table, place in ((answer.frame, out), (rows_over_time(courses), rows)):
+        if place is not None:
+            write_frame(table, place)
+            click.echo(f"Wrote {place}")
     if figure is not None:
         from dashboards.lenses.time import curves
 

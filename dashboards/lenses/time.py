@@ -11,7 +11,7 @@ import panel_material_ui as pmui
 import param
 
 from analysis.answers.each_person import each_person_over_time
-from analysis.answers.time_course import ALL, methods, time_course
+from analysis.answers.time_course import ALL, methods, rows_over_time, time_course
 from analysis.progress import Report
 from analysis.protocol import Protocol
 from analysis.scoring.cost import cost
@@ -25,6 +25,7 @@ from dashboards.work import identity
 from dashboards.work.ledger import Ledger, Priced, Ready, Refused, Wish
 from dashboards.work.score_computations import unscorable
 from data.catalog import catalog
+from data.files import guarded
 
 __all__ = ["Time"]
 
@@ -144,12 +145,19 @@ class Time(Lens):
         stamp = str(found[0].attrs["stamp"])
         common = {"python": _python(self.selection, models), "methods": methods(found)}
         pictures = [
-            Picture("Time", curves(answer, found, stamp), answer.frame, **common),
+            Picture(
+                "Time",
+                curves(answer, found, stamp),
+                answer.frame,
+                more=partial(_rows, found),
+                **common,
+            ),
             Picture("Peaks", peaks(answer, found, stamp), answer.facts["peaks"], **common),
         ]
         if (people := each_person_over_time(found)) is not None:
             spec = replace(people_over_time(people), stamp=stamp)
-            pictures.append(Picture("People", spec, people.facts["people"], **common))
+            more = partial(_peaks_of_people, people.facts["people"])
+            pictures.append(Picture("People", spec, rows_over_time(found), more=more, **common))
         return View(tuple(pictures), tuple(filter(None, (stamp,))), notes=NOTES)
 
 
@@ -235,6 +243,21 @@ def peaks(answer, courses: list, stamp: str) -> FigureSpec:
     )
 
 
+# ---- files beside the figure -----------------------------------------------------------------------------------------
+def _rows(found: list) -> dict[str, bytes]:
+    """Every person in every region at every lag."""
+    return {"people_regions_lags.csv": _csv(rows_over_time(found))}
+
+
+def _peaks_of_people(table: pd.DataFrame) -> dict[str, bytes]:
+    """Each person where the others peak."""
+    return {"people_peaks.csv": _csv(table)}
+
+
+def _csv(table: pd.DataFrame) -> bytes:
+    return guarded(table).to_csv(index=False).encode()
+
+
 # ---- helpers ---------------------------------------------------------------------------------------------------------
 def example() -> dict:
     """A model and a story that ship with the program."""
@@ -254,7 +277,7 @@ def _python(choice, models: list[str]) -> str:
         "",
         "from analysis import preset",
         "from analysis.answers.each_person import each_person_over_time",
-        "from analysis.answers.time_course import time_course",
+        "from analysis.answers.time_course import rows_over_time, time_course",
         "from analysis.scoring.lags import lag_course",
         "",
         f"protocol = {protocol}",
@@ -264,11 +287,11 @@ def _python(choice, models: list[str]) -> str:
         "print(answer.caption)",
         'print(answer.facts["peaks"].to_string(index=False))',
         'answer.frame.to_csv("time.csv", index=False)',
+        'rows_over_time(courses).to_csv("people_regions_lags.csv", index=False)',
         "people = each_person_over_time(courses)  # None where the responses are of nobody, or averages",
         "if people is not None:",
         "    print(people.sentence)",
-        '    people.facts["people"].to_csv("people.csv", index=False)',
-        '    people.frame.to_csv("people_over_time.csv", index=False)  # each person at each lag',
+        '    people.facts["people"].to_csv("people_peaks.csv", index=False)',
         "",
     ])  # fmt: skip
 

@@ -8,6 +8,7 @@ import pytest
 from click.testing import CliRunner
 
 from analysis.answers.each_person import each_person_over_time
+from analysis.answers.time_course import rows_over_time
 from dashboards import Time
 from dashboards.command.cli import main
 from dashboards.figures.export import figure
@@ -33,7 +34,8 @@ def test_the_lens_draws_curves_and_gains(lens):
     view = lens.shown
     assert [one.label for one in view.pictures] == ["Time", "Peaks", "People"]
     assert view.stamps == ("simulated data",)
-    assert len(view.pictures[2].table) == 6 and "the others peak" in view.pictures[2].spec.answer
+    assert view.pictures[2].table["person"].nunique() == 6
+    assert "the others peak" in view.pictures[2].spec.answer
     spec = view.pictures[0].spec
     assert "zoo-causal-3m predicts told best at" in spec.answer
     assert any(rule.low == -2 and rule.high == 0 for rule in spec.rules)  # before the words
@@ -115,6 +117,37 @@ def test_the_command_writes_each_person(monkeypatch, tmp_path):
     done = CliRunner().invoke(main, [*asked, str(tmp_path / "none.csv")])
     assert done.exit_code != 0 and "has no table of people" in done.output
     assert not (tmp_path / "none.csv").exists()
+
+
+def test_every_person_region_and_lag_is_a_row_in_file_table_and_zip(lens, monkeypatch, tmp_path):
+    told, other = course(model="=told"), course(seed=1, model="other")
+    rows = rows_over_time([told, other])
+    assert list(rows.columns) == ["model", "kind", "person", "region", "lag", "unit", "r", "blocks"]
+    assert not rows.duplicated(["model", "person", "region", "lag"]).any()
+    assert len(rows) == 3 * 6 * 2 * 9  # two models and one control of the first
+    one = rows.query("model == 'other' and person == 's3' and region == 'B' and lag == 4").iloc[0]
+    own = other["r"].sel(curve="other", lag=4.0).values[:, 9]
+    assert one["r"] == pytest.approx(own.mean()) and one["blocks"] == 5 and one["unit"] == "s"
+    gone = told.copy(deep=True)
+    gone["r"].loc[{"curve": "=told"}] = np.nan
+    assert rows_over_time([gone]).query("kind == 'model'")[["r", "blocks"]].isna().any(axis=None)
+    monkeypatch.setattr(
+        "dashboards.command.time.lag_course", lambda model, *_, **__: course(model="=told")
+    )
+    out = tmp_path / "rows.csv"
+    asked = ["time", "told", "--on", "simulated-story", "--rows", str(out)]
+    done = CliRunner().invoke(main, asked)
+    assert done.exit_code == 0, done.output
+    written = pd.read_csv(out)
+    assert len(written) == 2 * 6 * 2 * 9 and set(written["model"]) == {"'=told", "word-rate"}
+    lens.refresh()
+    first, *_, people = lens.shown.pictures
+    assert first.more()["people_regions_lags.csv"].startswith(
+        b"model,kind,person,region,lag,unit,r,blocks"
+    )
+    assert {"person", "region", "lag"} <= set(people.table) and b"own_peak" in people.more()[
+        "people_peaks.csv"
+    ]
 
 
 def test_the_command_writes_each_person_in_each_region_and_takes_a_map(tmp_path):
