@@ -3,7 +3,8 @@
 python -m benchmarks.coverage [--processes N] [--data-sets N] [--only WORD] [--work FOLDER] [--list] [--quick] [--collect]
 
 Cells of the grid run in chunks of fixed seeds. What is done is kept in the work folder, so that a run that was stopped goes on;
-the summary, with Monte Carlo errors, goes to benchmarks/results/coverage.json and, as tables, into docs/method.md (--docs).
+the summary, with Monte Carlo errors, goes to benchmarks/results/coverage.json and, as tables, into docs/method.md (--docs);
+--only puts the cells that it measures in the place of theirs.
 --collect runs nothing: it tells what is there, and names what was not measured. Needs
 numpy, scipy, scikit-learn, xarray, pandas and threadpoolctl only.
 
@@ -267,6 +268,29 @@ def ranked_models(design, seeds, *, people, r, groups, length, targets, width, l
     return outcomes
 
 
+UNLIKE = {
+    "a fifth noise": lambda targets: np.where(np.arange(targets) % 5 == 4, 0.0, 0.6),
+    "half noise": lambda targets: np.where(np.arange(targets) % 2 == 1, 0.0, 0.6),
+    "spread .3 to .9": lambda targets: np.linspace(0.3, 0.9, targets),
+}
+"""Ceilings of a person's targets that differ."""
+
+
+def perfect(ceiling: np.ndarray | float, rows: int) -> float:
+    r"""Mean r over folds of a perfect prediction: what a score could reach, a little less than the correlation in the population.
+
+    .. math:: E[r] = \frac{2 \rho}{n - 1} \left(\frac{\Gamma(n / 2)}{\Gamma((n - 1) / 2)}\right)^2
+        {}_2F_1(\tfrac12, \tfrac12; \tfrac{n + 1}2; \rho^2)
+
+    of a sample of n normal pairs (Hotelling 1953).
+    """
+    from scipy.special import gammaln, hyp2f1
+
+    rho = np.atleast_1d(np.asarray(ceiling, float))
+    scale = 2 / (rows - 1) * np.exp(2 * (gammaln(rows / 2) - gammaln((rows - 1) / 2)))
+    return float(np.mean(scale * rho * hyp2f1(0.5, 0.5, (rows + 1) / 2, rho**2)))
+
+
 def shared_ceiling(seed, *, people, ceiling, groups, length, targets, dimensions, own, lower):
     """People who share ``dimensions`` signals; ``own`` of the rest of each is a signal of his or her own targets."""
     from analysis.ceiling.kinds import ceiling as estimate
@@ -276,11 +300,12 @@ def shared_ceiling(seed, *, people, ceiling, groups, length, targets, dimensions
     shared = rng.standard_normal((n, dimensions))
     weights = population(11, dimensions, targets)
     weights = weights / np.sqrt((weights**2).sum(axis=0))
+    c = UNLIKE[ceiling](targets) if ceiling in UNLIKE else np.full(targets, ceiling)
     columns = []
     for _ in range(people):
         private = rng.standard_normal((n, 1)) * np.ones(targets)
         noise = np.sqrt(own) * private + np.sqrt(1 - own) * rng.standard_normal((n, targets))
-        columns.append(ceiling * (shared @ weights) + np.sqrt(1 - ceiling**2) * noise)
+        columns.append(c * (shared @ weights) + np.sqrt(1 - c**2) * noise)
     recording = recorded(np.hstack(columns), np.repeat(np.arange(people), targets), length)
     found = estimate(recording, defended(), kind="pools", beside=lower)
     outcomes = {"pools": (found.value, found.low, found.high)}
@@ -449,7 +474,12 @@ def _cells() -> Iterator[Cell]:
                 yield Cell(f"ceiling {c:g}, {people} people, {dimensions} shared, own {own:g}", shared_ceiling,
                            dict(people=people, ceiling=c, groups=30, length=5, targets=4, dimensions=dimensions, own=own,
                                 lower=lower),
-                           {"pools": 0.95} | bounds, {"pools": c, "lower bound, planted": c})  # fmt: skip
+                           {"pools": 0.95} | bounds,
+                           dict.fromkeys(("pools", "lower bound, planted"), perfect(c, 15)))  # fmt: skip
+    for name, each in UNLIKE.items():
+        yield Cell(f"ceilings of unlike targets, {name}", shared_ceiling,
+                   dict(people=6, ceiling=name, groups=30, length=5, targets=20, dimensions=3, own=0.0, lower=False),
+                   {"pools": 0.95}, {"pools": perfect(each(20), 15)})  # fmt: skip
     for length, rho in ((1, 0.0), (4, 0.0), (4, 0.7)):
         for items in (40, 80):
             yield Cell(f"repeats, {items} items in runs of {length}, rho {rho:g}", repeated,
@@ -590,17 +620,32 @@ def main(arguments: list[str] | None = None) -> int:
         run(missing, done, options.processes)
     rows = [row for cell in cells for row in summary(cell, collected(done[cell.name][1]))]
     unmeasured = [cell.name for cell in cells if not done[cell.name][1]]
-    print(documented(rows, unmeasured))
     seconds = sum(chunk["seconds"] for _, known in done.values() for chunk in known.values())
-    if not (options.quick or options.only):
+    if options.only and not options.quick and options.out.exists():
+        rows, unmeasured, seconds = merged(json.loads(options.out.read_text()), rows, seconds)
+    if not options.quick:
+        cells = grid()
         told = {"data_sets": data_sets, "cpu_seconds": round(seconds), "chunk": CHUNK,
                 "cells": {cell.name: cell.sizes for cell in cells}, "not_measured": unmeasured,
                 "rows": rows}  # fmt: skip
         options.out.write_text(json.dumps(told, indent=1) + "\n", encoding="utf-8")
+    print(documented(rows, unmeasured))
     if options.docs:
         write_docs(documented(rows, unmeasured))
     print(f"{seconds:.0f} CPU seconds in all", file=sys.stderr)
     return 0
+
+
+def merged(told: dict, rows: list[dict], seconds: float) -> tuple[list[dict], list[str], float]:
+    """Rows of the cells that were measured anew in place of theirs in what was told before, in the grid's order."""
+    anew = {row["cell"] for row in rows}
+    every = [row for row in told["rows"] if row["cell"] not in anew] + rows
+    names = [cell.name for cell in grid()]
+    every = sorted(
+        (row for row in every if row["cell"] in names), key=lambda row: names.index(row["cell"])
+    )
+    there = {row["cell"] for row in every}
+    return every, [name for name in names if name not in there], told["cpu_seconds"] + seconds
 
 
 def run(missing: list[tuple[str, int, int]], done: dict, processes: int) -> None:

@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 
 from analysis.answers.answer import Answer, decimal, interval, listed, plural
+from analysis.ceiling.disjoint import levelled, levels_within
 from analysis.protocol import Protocol
 from analysis.scoring.blocks import empty_layers
 from analysis.scoring.summary import statistic, summarise
@@ -192,18 +193,33 @@ def _pooled_ceiling(
 ) -> tuple[float, float]:
     r"""A group's ceiling from two disjoint pools, and half its 95 % interval relative to it.
 
-    The three mean correlations of the group's targets make :math:`c = \sqrt{r_{ay} r_{by} / r_{ab}}`; NaN unless the t intervals
-    of all three lie above 0. The interval is that of :math:`\log c`, linear in the folds' correlations.
+    The three mean correlations of each level of the group's targets make :math:`c_l = \sqrt{r_{ay} r_{by} / r_{ab}}` and these
+    the ceiling, as in :mod:`analysis.ceiling.disjoint`; NaN unless the t intervals of all three over the whole group lie above 0.
+    The interval is that of :math:`\log c`, linear in the folds' correlations.
     """
     values = np.asarray(bound.details["pools"][1], float)[:, :, mine]
     parts, seeds = (np.asarray(bound.details[name][1]) for name in ("pools_part", "pools_seed"))
-    means = np.array([summarise(one, parts, whose, protocol) for one in values])
-    widths = half_widths(values, parts, whose, protocol, seeds)
+
+    def mean_and_width(some: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        means = np.array([summarise(one, parts, whose, protocol) for one in some])
+        return means, half_widths(some, parts, whose, protocol, seeds)
+
+    means, widths = mean_and_width(values)
     if not (means - widths > 0).all():
         return np.nan, np.nan
-    log = np.tensordot(np.array([0.5, 0.5, -0.5]) / means, values, 1)
+    level = levels_within(np.asarray(bound.details["pools_rank"][1], float)[:, mine])
+    each = range(int(level.max()) + 1)
+    found = [mean_and_width(np.where(level == one, values, np.nan)) for one in each]
+    means, widths = (np.stack(both, axis=1) for both in zip(*found, strict=True))
+    weight = np.array([(level == one).mean() for one in each])
+    ceiling = float(levelled(means, weight, widths[2]))
+    alone = np.array([levelled(means[:, [one]], np.ones(1), widths[2, one]) for one in each])
+    slopes = (
+        np.array([[0.5], [0.5], [-0.5]]) * np.abs(alone) / np.maximum(np.abs(means), widths)
+    )  # (pair, level)
+    log = (slopes[:, level] * values).sum(axis=0) / ceiling
     relative = half_widths(log[None], parts, whose, protocol, seeds)[0]
-    return float(np.sqrt(means[0] * means[1] / means[2])), float(relative)
+    return ceiling, float(relative)
 
 
 def _folds(score) -> str:

@@ -7,7 +7,10 @@ stimuli, their errors are independent of each other and of y's noise, and
 
 is the correlation of y with the signal that people share, whatever the pools' own noise and overfitting: each r is lowered by the
 same factors, which cancel (correction for attenuation, Spearman 1904). The means, over targets, people and random splits, are
-taken before the one root: a mean of ratios of noisy numbers has no expectation.
+taken before the root: a mean of ratios of noisy numbers has no expectation. Over targets of unlike ceilings one ratio of means is
+too high, though (half of them noise: .42 for .30), so it is taken inside levels of targets that are about alike, and the ceiling
+is the mean over the levels. A target's level in one half of the folds is read in the other half: sorted by the numbers that are
+averaged, the highest would be the luckiest.
 """
 
 from __future__ import annotations
@@ -26,11 +29,27 @@ from analysis.progress import SILENT, Report
 from analysis.protocol import Protocol
 from analysis.statistics.bootstrap import DRAWS_SEED, recentred
 
-__all__ = ["PAIRS", "SPLITS", "Agreement", "Disjoint", "agreement", "combined"]
+__all__ = [
+    "PAIRS",
+    "SPLITS",
+    "Agreement",
+    "Disjoint",
+    "agreement",
+    "combined",
+    "levelled",
+    "levels_of",
+]
 
 PAIRS = ("one pool and the person", "the other pool and the person", "both pools")
 SPLITS = 10
-"""Random splits of the others and of the training groups, the halves swapped in each; over several fold seeds a few more."""
+"""Random splits of the others and of the training groups, the halves swapped in each; over several fold seeds a few more. Where
+there are several levels the first of a seed sorts the targets and is not averaged."""
+LEVELS = 6
+"""Levels of targets at most; more gain nothing, for what sorts them is noisy."""
+SURE = 2.0
+"""Standard errors above 0 of the least correlation of two pools that a level's is divided by."""
+ENOUGH = 24
+"""Targets of a level at least."""
 FEWEST = 3
 """People: one, and one in each pool."""
 
@@ -43,13 +62,17 @@ class Agreement:
     ----------
     r : ndarray, shape (3, n_folds, n_targets)
         Of each of :data:`PAIRS`; NaN for targets that were not predicted.
-    influence : ndarray, shape (3, n_people, n_groups)
-        What a stimulus group adds to the sum over folds of the person's mean r when it is drawn once more.
+    rank : ndarray, shape (n_folds, n_targets)
+        Share of the targets that are predicted worse in the other half of the folds, NaN for targets that were not predicted.
+    influence : ndarray, shape (3, n_people, n_levels, n_groups)
+        What a stimulus group adds, when it is drawn once more, to the sum over folds of what the person's targets of a level add
+        to the person's mean r.
     fold_share : ndarray, shape (n_folds, n_groups)
         1 / (groups of the fold) where the group is held out in it.
     """
 
     r: np.ndarray
+    rank: np.ndarray
     influence: np.ndarray
     fold_share: np.ndarray
 
@@ -68,10 +91,12 @@ class Agreement:
         """
         r = np.full((*self.r.shape[:2], len(codes)), np.nan)
         r[:, :, targets] = self.r
-        influence = np.zeros((len(PAIRS), int(codes.max()) + 1, self.influence.shape[2]))
+        rank = np.full(r.shape[1:], np.nan)
+        rank[:, targets] = self.rank
+        influence = np.zeros((len(PAIRS), int(codes.max()) + 1, *self.influence.shape[2:]))
         for person in range(self.influence.shape[1]):
             influence[:, people[inside == person][0]] = self.influence[:, person]
-        return Agreement(r, influence, self.fold_share)
+        return Agreement(r, rank, influence, self.fold_share)
 
 
 def agreement(
@@ -81,6 +106,7 @@ def agreement(
     protocol: Protocol,
     *,
     splits: int,
+    levels: int = 1,
     seed: int = 0,
     report: Report = SILENT,
 ) -> Agreement | None:
@@ -98,6 +124,9 @@ def agreement(
     protocol : Protocol
         Its alphas are used.
     splits : int
+        At least one, and one more where there are several levels.
+    levels : int
+        Levels of targets.
     seed : int
 
     Returns
@@ -120,8 +149,6 @@ def agreement(
     mine = [codes == person for person in range(n_people)]
     targets = [(np.ascontiguousarray(scaled[:, own], np.float32), seen[:, own]) for own in mine]
     folds = [(place[train], place[test]) for train, test in part.folds]
-    r = np.zeros((len(PAIRS), len(folds), y.shape[1]))
-    influence = np.zeros((len(PAIRS), n_people, len(names)))
     rng = np.random.default_rng([seed, 5])
     plan = []
     for _ in range(splits):
@@ -133,9 +160,10 @@ def agreement(
             others = rng.permutation([other for other in range(n_people) if other != person])
             plan.append((person, [others[at::2] for at in (0, 1)], halves))
 
-    def agree(person: int, others: list, halves: list, checkpoint) -> list:
+    def agree(level: np.ndarray, person: int, others: list, halves: list, checkpoint) -> list:
         """What a person and two pools share under one split, for each of :data:`PAIRS` its r and influence."""
         own, there = targets[person]
+        apart = level[:, mine[person]], levels
         pools = [_pool([people[one] for one in members], wide) for members in others]
         found = []
         for swap in (0, 1):
@@ -144,47 +172,114 @@ def agreement(
                 _predict(pools[at], own, halves[at ^ swap], protocol.alphas, wide) for at in (0, 1)
             )
             pairs = (one, own, there), (two, own, there), (one, two, np.ones_like(there))
-            found += [_moments(*pair, folds, group, len(names)) for pair in pairs]
+            found += [_moments(*pair, folds, group, len(names), apart) for pair in pairs]
         return found
 
-    at_once = max(2 * cores(), n_people)  # what is found is added up in the order of the plan
-    with one_blas_thread():
-        for start in range(0, len(plan), at_once):
-            some = plan[start : start + at_once]
+    def summed(some: list, level: np.ndarray, before: int) -> tuple[np.ndarray, np.ndarray]:
+        """r and influence of some of the plan, added up in its order."""
+        r = np.zeros((len(PAIRS), *level.shape))
+        influence = np.zeros((len(PAIRS), n_people, levels, len(names)))
+        at_once = max(2 * cores(), n_people)
+        for start in range(0, len(some), at_once):
             found = work(
-                [partial(agree, *task) for task in some],
+                [partial(agree, level, *task) for task in some[start : start + at_once]],
                 report,
-                lambda done, _, start=start: report.step(start + done, len(plan), "ceiling"),
+                lambda done, _, start=start: report.step(
+                    before + start + done, len(plan), "ceiling"
+                ),
                 workers=None if y.size >= LARGE else 1,
             )
-            for (person, *_), each in zip(some, found, strict=True):
+            for (person, *_), each in zip(some[start:], found, strict=False):
                 for number, (scores, moved) in enumerate(each):
                     r[number % len(PAIRS)][:, mine[person]] += scores
                     influence[number % len(PAIRS), person] += moved
-    done = 2 * splits
+        return r, influence
+
+    with one_blas_thread():
+        rank, before = np.zeros((len(folds), y.shape[1])), 0
+        if levels > 1:
+            before = n_people
+            first, _ = summed(plan[:before], rank, 0)
+            rank = _ranks(first[0] + first[1])
+        r, influence = summed(plan[before:], np.floor(rank * levels), before)
+    done = 2 * (splits - (levels > 1))
     fold_share = np.zeros((len(folds), len(names)))
     for fold, (_, test) in enumerate(folds):
         here = np.unique(group[test])
         fold_share[fold, here] = 1 / len(here)
-    return Agreement(r / done, influence / done, fold_share)
+    return Agreement(r / done, rank, influence / done, fold_share)
+
+
+def levels_of(n_targets: int) -> int:
+    """Levels of so many targets."""
+    return max(1, min(LEVELS, n_targets // ENOUGH))
+
+
+def _ranks(r: np.ndarray) -> np.ndarray:
+    """Share of the targets that are predicted worse, in the folds of the other half (every second one).
+
+    Parameters
+    ----------
+    r : ndarray, shape (n_folds, n_targets)
+
+    Returns
+    -------
+    ndarray, shape (n_folds, n_targets)
+        0 where there is one fold.
+    """
+    ranks = np.zeros(r.shape)
+    if len(r) > 1:
+        for half in (0, 1):
+            ranks[half::2] = _order(r[1 - half :: 2].mean(axis=0)) / r.shape[1]
+    return ranks
+
+
+def _order(values: np.ndarray) -> np.ndarray:
+    return values.argsort(kind="stable").argsort(kind="stable")
+
+
+def levels_within(rank: np.ndarray) -> np.ndarray:
+    """Levels of some of the targets alone, in each fold.
+
+    Parameters
+    ----------
+    rank : ndarray, shape (n_folds, n_targets)
+        Of these targets, as :class:`Agreement` has it.
+
+    Returns
+    -------
+    ndarray of int, shape (n_folds, n_targets)
+    """
+    count = levels_of(rank.shape[1])
+    return np.stack([_order(fold) * count // rank.shape[1] for fold in rank])
 
 
 def _moments(
-    a: np.ndarray, b: np.ndarray, there: np.ndarray, folds, group: np.ndarray, n_groups: int
+    a: np.ndarray,
+    b: np.ndarray,
+    there: np.ndarray,
+    folds,
+    group: np.ndarray,
+    n_groups: int,
+    apart: tuple[np.ndarray, int],
 ) -> tuple[np.ndarray, np.ndarray]:
-    r"""r of each fold and target, and each group's influence on the sum over folds of their mean over targets.
+    r"""r of each fold and target, and each group's influence on what each level adds to the sum over folds of their mean.
 
     With z the held-out values of a fold, centred and of unit norm, :math:`r = \sum_i z_{ai} z_{bi}`, and drawing stimulus i once
     more moves it by :math:`z_{ai} z_{bi} - \frac r2 (z_{ai}^2 + z_{bi}^2)` (the infinitesimal jackknife; Efron 1982). Only
     entries that are ``there`` count.
     """
-    r, influence = np.empty((len(folds), a.shape[1])), np.zeros(n_groups)
+    level, levels = apart
+    r, influence = np.empty(level.shape), np.zeros((levels, n_groups))
     for fold, (_, test) in enumerate(folds):
         x, y = (_unit(each[test], there[test]) for each in (a, b))
         product = x * y
         r[fold] = product.sum(axis=0)
-        moved = (product - r[fold] / 2 * (x * x + y * y)).mean(axis=1)
-        influence += np.bincount(group[test], moved, minlength=n_groups)
+        moved = (product - r[fold] / 2 * (x * x + y * y)) / a.shape[1]
+        member = level[fold] == np.arange(len(influence))[:, None]
+        by_level = member.astype(moved.dtype) @ moved.T
+        for own, each in zip(influence, by_level, strict=True):
+            own += np.bincount(group[test], each, minlength=n_groups)
     return r, influence
 
 
@@ -287,8 +382,10 @@ def combined(found: list[list[Agreement]], codes: np.ndarray, n_draws: int) -> D
         else np.empty((0, n_people))
     )
     times = np.vstack([np.ones(n_people), times])  # the first row is the data themselves
-    total = np.zeros((len(PAIRS), len(times), n_people))
-    number = np.zeros((len(times), n_people))
+    n_levels = found[0][0].influence.shape[2]
+    total = np.zeros((len(PAIRS), len(times), n_people, n_levels))
+    inside = np.zeros((len(times), n_people, n_levels))
+    number = np.zeros(n_people)
     for index, seeds in enumerate(found):
         n_groups = seeds[0].fold_share.shape[1]
         counts = np.random.default_rng([DRAWS_SEED, 1, index]).multinomial(
@@ -297,35 +394,81 @@ def combined(found: list[list[Agreement]], codes: np.ndarray, n_draws: int) -> D
         counts = np.vstack([np.ones(n_groups), counts])
         for one in seeds:
             share = counts @ one.fold_share.T  # (draws, folds)
-            by_person = np.stack(
-                [
-                    np.nanmean(one.r[:, :, codes == person], axis=2)
-                    if (codes == person).any()
-                    else np.full(one.r.shape[:2], np.nan)
-                    for person in range(n_people)
-                ],
-                axis=1,
-            )  # (pair, person, fold)
-            there = np.isfinite(by_person).all(axis=(0, 2))
-            summed = np.einsum("bf,kpf->kbp", share, np.nan_to_num(by_person))
-            summed += np.einsum("bg,kpg->kbp", counts, one.influence)
-            total += np.where(there, summed / share.sum(axis=1)[None, :, None], 0.0)
+            share /= share.sum(axis=1, keepdims=True)
+            sums, part, there = _by_level(one, codes, n_people, n_levels)
+            total += np.einsum("bf,kplf->kbpl", share, sums)
+            total += np.einsum(
+                "bg,kplg->kbpl",
+                counts / (counts @ one.fold_share.T).sum(axis=1, keepdims=True),
+                one.influence * there[:, None, None],
+            )
+            inside += np.einsum("bf,plf->bpl", share, part)
             number += there
+    seen = number > 0
+    times = times * seen / np.maximum(number, 1)  # mean over parts and seeds
+    weight = np.einsum("bp,bpl->bl", times, inside)
+    drawn = np.einsum("bp,kbpl->kbl", times, total)
     with np.errstate(invalid="ignore", divide="ignore"):
-        each = total / number  # mean over parts and seeds
-        weight = times * (number > 0)
-        drawn = (np.nan_to_num(each) * weight).sum(axis=2) / weight.sum(axis=1)
-    value = drawn[:, 0]
-    boot = (
-        np.stack([recentred(row[1:], at) for row, at in zip(drawn, value, strict=True)])
-        if n_draws
-        else drawn[:, :0]
-    )
-    low = np.nanpercentile(boot, 2.5, axis=1) if n_draws else np.full(3, np.nan)
+        every = drawn.sum(axis=2) / weight.sum(axis=1)
+    means = drawn / np.where(weight > 0, weight, 1.0)
+    value = every[:, 0]
+    low = np.full(len(PAIRS), np.nan)
+    if n_draws:
+        boot = np.stack([recentred(row[1:], at) for row, at in zip(every, value, strict=True)])
+        low = np.nanpercentile(boot, 2.5, axis=1)
     if not (low > 0).all():
         return Disjoint(float("nan"), np.full(n_draws, np.nan), value, low)
-    with np.errstate(invalid="ignore"):
-        ratio = boot[0] * boot[1] / boot[2]
-        draws = np.sqrt(np.where((boot > 0).all(axis=0), ratio, np.nan))
-    ceiling = float(np.sqrt(value[0] * value[1] / value[2]))
-    return Disjoint(ceiling, recentred(draws, ceiling), value, low)
+    floor = SURE * means[2, 1:].std(axis=0) if n_draws else 0.0
+    ceilings = levelled(means, weight, floor)
+    return Disjoint(float(ceilings[0]), recentred(ceilings[1:], ceilings[0]), value, low)
+
+
+def levelled(means: np.ndarray, weight: np.ndarray, floor: np.ndarray | float) -> np.ndarray:
+    r"""The ceiling from the three mean correlations of each level of targets.
+
+    .. math:: c = \sum_l w_l \, c_l, \quad c_l = \pm \sqrt{\frac{\bar r_{ay} \, \bar r_{by}}{\bar r_{ab}}}
+
+    with the sign of both correlations with the person, 0 where they disagree: levels without any signal must not add the size of
+    their noise.
+
+    Parameters
+    ----------
+    means : ndarray, shape (3, ..., n_levels)
+        Of each of :data:`PAIRS`.
+    weight : ndarray, shape (..., n_levels)
+        Share of the targets in each level, of any sum.
+    floor : ndarray or float
+        Least correlation of the two pools to divide by: what is told from 0.
+
+    Returns
+    -------
+    ndarray, shape (...)
+    """
+    one, two, both = means
+    with np.errstate(invalid="ignore", divide="ignore"):
+        each = np.sqrt(np.maximum(one * two, 0.0) / np.maximum(both, floor)) * np.sign(one)
+        return np.nansum(each * weight, axis=-1) / weight.sum(axis=-1)
+
+
+def _by_level(
+    one: Agreement, codes: np.ndarray, n_people: int, n_levels: int
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """What each level adds to a person's mean r and to 1 in each fold, and who was measured.
+
+    Returns
+    -------
+    sums : ndarray, shape (3, n_people, n_levels, n_folds)
+    part : ndarray, shape (n_people, n_levels, n_folds)
+    there : ndarray of bool, shape (n_people,)
+    """
+    member = codes == np.arange(n_people)[:, None]  # (person, target)
+    member = member & np.isfinite(one.r).all(axis=(0, 1))
+    count = member.sum(axis=1)
+    share = member / np.maximum(count, 1)[:, None]
+    r = np.nan_to_num(one.r)
+    sums, part = [], []
+    for level in range(n_levels):
+        here = (np.floor(one.rank * n_levels) == level).astype(float)  # (fold, target)
+        sums.append(np.einsum("kft,pt->kpf", r * here, share))
+        part.append(share @ here.T)
+    return np.stack(sums, axis=2), np.stack(part, axis=1), count > 0

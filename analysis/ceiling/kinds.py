@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 import pandas as pd
 
-from analysis.ceiling.disjoint import FEWEST, SPLITS, Agreement, agreement, combined
+from analysis.ceiling.disjoint import FEWEST, SPLITS, Agreement, agreement, combined, levels_of
 from analysis.ceiling.extrapolate import asymptotes
 from analysis.ceiling.pools import FEW, PoolPredictor, pools
 from analysis.ceiling.reliability import repeats, split_half
@@ -431,7 +431,6 @@ def _pools(
     )
     lower = None if lower.kind == "none" else lower
     seeds = _seeds(recording, protocol)
-    splits = max(1, -(-SPLITS // len(seeds)))
     whole, left_out, sizes = [], 0, []
     for part in seeds[0][1]:
         complete, inside = _measured_targets(recording, part, codes)
@@ -446,6 +445,14 @@ def _pools(
         return without(
             f"{max(sizes)} people who saw the same stimuli are too few: three are needed, one and one in each pool"
         )
+    levels = levels_of(
+        min(
+            len(complete)
+            for (complete, _), size in zip(whole, sizes, strict=True)
+            if size >= FEWEST
+        )
+    )
+    splits = max(1 + (levels > 1), -(-SPLITS // len(seeds)))
     found, counted = [], []
     for index, (complete, inside) in enumerate(whole):
         if sizes[index] < FEWEST:
@@ -458,6 +465,7 @@ def _pools(
                 parts[index],
                 single,
                 splits=splits,
+                levels=levels,
                 seed=single.seed,
                 report=report,
             )
@@ -497,6 +505,10 @@ def _pools(
         draws=both.draws,
         details={
             "pools": (("pair", "pool_fold", "target"), correlations.astype(np.float32)),
+            "pools_rank": (
+                ("pool_fold", "target"),
+                np.concatenate([one.rank for one in _by_seed(found)]).astype(np.float32),
+            ),
             "pools_part": (
                 "pool_fold",
                 np.concatenate(

@@ -26,7 +26,7 @@ STEPS = {
     "mapping": 4,
     "summary": 4,
     "bootstrap": 4,
-    "ceiling": 5,
+    "ceiling": 6,
     "controls": 4,
     "joint fit": 6,
     "items": 3,

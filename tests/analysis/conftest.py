@@ -97,6 +97,7 @@ def _bound(value: float | None, targets: int, flag: str) -> Ceiling:
     pairs = pairs + 1e-9 * np.array([-1, 1, 1, -1])[:, None] + np.zeros(targets)
     details = {
         "pools": (("pair", "pool_fold", "target"), pairs),
+        "pools_rank": (("pool_fold", "target"), np.zeros((4, targets))),
         "pools_part": (("pool_fold",), np.array([""] * 4)),
         "pools_seed": (("pool_fold",), np.zeros(4, int)),
     }
