@@ -4,7 +4,7 @@ python -m benchmarks.coverage [--processes N] [--data-sets N] [--only WORD] [--w
 
 Cells of the grid run in chunks of fixed seeds. What is done is kept in the work folder, so that a run that was stopped goes on;
 the summary, with Monte Carlo errors, goes to benchmarks/results/coverage.json and, as tables, into docs/method.md (--docs);
---only puts the cells that it measures in the place of theirs.
+--only puts the cells that it measures in their place there, unless they would have fewer data sets.
 --collect runs nothing: it tells what is there, and names what was not measured. Needs
 numpy, scipy, scikit-learn, xarray, pandas and threadpoolctl only.
 
@@ -621,9 +621,11 @@ def main(arguments: list[str] | None = None) -> int:
     rows = [row for cell in cells for row in summary(cell, collected(done[cell.name][1]))]
     unmeasured = [cell.name for cell in cells if not done[cell.name][1]]
     seconds = sum(chunk["seconds"] for _, known in done.values() for chunk in known.values())
-    if options.only and not options.quick and options.out.exists():
-        rows, unmeasured, seconds = merged(json.loads(options.out.read_text()), rows, seconds)
-    if not options.quick:
+    told = json.loads(options.out.read_text()) if options.only and options.out.exists() else {}
+    kept = not options.quick and data_sets >= told.get("data_sets", 0)
+    if kept and told:
+        rows, unmeasured, seconds = merged(told, rows, seconds)
+    if kept:
         cells = grid()
         told = {"data_sets": data_sets, "cpu_seconds": round(seconds), "chunk": CHUNK,
                 "cells": {cell.name: cell.sizes for cell in cells}, "not_measured": unmeasured,

@@ -59,8 +59,7 @@ _SENTENCES = {
     "nested, nothing there": "where nothing is predicted an interval over people is wide; it covers in {share} of data sets.",
     "share": "the interval of a share of the ceiling is wide; it covers in {share} of data sets.",
     "pools": "a high ceiling (.6) from disjoint pools comes out about .02 too low where targets are alike and people share "
-    "several dimensions, and its interval covers the true one in {share} of data sets or more; where some targets are noise "
-    "alone it comes out too high (a fifth of them, as in the recording simulated: .56 for a planted .53).",
+    "several dimensions, and its interval covers the true one in {share} of data sets or more.",
     "pools, few people": "of four people the interval of such a ceiling covers in {share} of data sets.",
     "peak": "the interval of a peak is wide, for lags are whole samples; it covers in {share} of data sets.",
     "onset": "of six people the interval of an onset covers in {share} of data sets.",

@@ -11,6 +11,7 @@ import panel_material_ui as pmui
 from analysis.models import catalog
 from analysis.protocol import CHOICES, PRESETS, Protocol
 from dashboards.figures.style import checked, looks
+from dashboards.lens import own_colours
 from dashboards.look.look import Words, heading, note
 from dashboards.look.swatch import Swatch
 from dashboards.state import Selection
@@ -80,9 +81,16 @@ class ModelPicker(pmui.Column):
 
     def _paint(self, name: str, colour: str) -> None:
         self._selection.colours = {**self._selection.colours, **checked({name: colour})}
+        try:
+            own_colours.keep(name, colour)
+        except BrainLensError as error:  # this view has it all the same
+            self._search.param.update(error_state=True, helper_text=str(error))
 
     def _list(self, *_) -> None:
         models = self._selection.models
+        if mine := own_colours.missing(models, self._selection.colours):
+            self._selection.colours = {**self._selection.colours, **mine}  # which lists them
+            return
         colours = (
             looks(models, self._selection.theme, chosen=self._selection.colours) if models else {}
         )

@@ -2,43 +2,24 @@
 
 from __future__ import annotations
 
-import contextlib
-import json
-import logging
 from collections.abc import Callable
 
 import panel_material_ui as pmui
-from filelock import FileLock
 
 from dashboards.look.look import DIALOG, Words, note
 from data.errors import BrainLensError, unknown
-from data.files import atomic, in_words
-from data.home import personal
+from data.kept import Kept
 
 __all__ = ["Bookmarks", "keep", "kept", "remove"]
 
-_LOG = logging.getLogger("brainlens.page")
+_KEPT = Kept("bookmarks")
 LONGEST = 80
 """Characters of a name."""
 
 
 def kept() -> dict[str, str]:
-    """Name -> query of the link, in the order they were kept.
-
-    A damaged file is put aside under another name, so that new bookmarks can be kept.
-    """
-    path = _path()
-    try:
-        found = json.loads(path.read_text(encoding="utf-8"))
-        return {str(name): str(query) for name, query in found.items()}
-    except FileNotFoundError:
-        return {}
-    except (OSError, ValueError, AttributeError) as error:
-        aside = path.with_name(f"bookmarks-damaged-{path.stat().st_mtime_ns}.json")
-        _LOG.warning("The bookmarks cannot be read (%s); they are put aside as %s", error, aside)
-        with contextlib.suppress(OSError):
-            path.replace(aside)
-        return {}
+    """Name -> query of the link, in the order they were kept."""
+    return _KEPT.read()
 
 
 def keep(name: str, query: str) -> None:
@@ -63,8 +44,8 @@ def keep(name: str, query: str) -> None:
         raise BrainLensError(
             f"The name of the bookmark has {len(name)} characters", remedy=f"Take at most {LONGEST}"
         )
-    with in_words(personal()), _alone():
-        _write({**kept(), name: query})
+    with _KEPT.changing() as found:
+        found[name] = query
 
 
 def remove(name: str) -> None:
@@ -75,26 +56,10 @@ def remove(name: str) -> None:
     BrainLensError
         Where there is none of that name.
     """
-    with in_words(personal()), _alone():
-        found = kept()
+    with _KEPT.changing() as found:
         if name not in found:
             raise unknown("bookmark", name, found)
         del found[name]
-        _write(found)
-
-
-def _path():
-    return personal() / "bookmarks.json"
-
-
-def _alone() -> FileLock:
-    """Two windows that keep something at once must not lose each other's."""
-    return FileLock(personal() / "bookmarks.lock", timeout=10)
-
-
-def _write(found: dict[str, str]) -> None:
-    with atomic(_path()) as path:
-        path.write_text(json.dumps(found, indent=1), encoding="utf-8")
 
 
 class Bookmarks:

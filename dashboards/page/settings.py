@@ -10,6 +10,7 @@ import panel_material_ui as pmui
 from analysis.answers.answer import plural
 from analysis.models.device import AUTO, VARIABLE, choose
 from analysis.store.store import Store
+from dashboards.lens import own_colours
 from dashboards.look.look import DIALOG, Words, heading, note
 from dashboards.state import Selection
 from data.catalog.fetch import size_text
@@ -56,6 +57,7 @@ class Settings:
         self.dialog.objects = [
             theme,
             decimal,
+            *self._colours(),
             heading("What computes", "overline", margin=(14, 8, 0, 8)),
             note(device(), margin=(2, 8)),
             *_devices(wide),
@@ -65,6 +67,27 @@ class Settings:
             *(_line(name, words) for name, words in places().items()),
         ]
         self.dialog.open = True
+
+    def _colours(self) -> list:
+        """How many models have a colour of the person's own, and a way back."""
+        mine = own_colours.own()
+        if not mine:
+            return []
+        told = note(f"{plural(len(mine), 'model')} in a colour of your own.", margin=(8, 8))
+
+        def forgotten(_) -> None:
+            try:
+                own_colours.forget()
+            except BrainLensError as error:
+                told.object = str(error)
+                return
+            left = {m: c for m, c in self._selection.colours.items() if mine.get(m) != c}
+            self._selection.colours = left
+            told.object, button.disabled = "Models have the colours of their families again.", True
+
+        button = pmui.Button(label="Forget them", size="small", variant="outlined",
+                             margin=(4, 6), on_click=forgotten)  # fmt: skip
+        return [pmui.Row(told, button, margin=0, sx={"alignItems": "center"})]
 
 
 DEVICES = {

@@ -36,6 +36,30 @@ def test_a_group_is_the_mean_over_its_targets(make_score):
     assert frame.groupby("group")["chosen"].sum().tolist() == [1] * 4
 
 
+def test_a_group_of_unlike_targets_has_the_mean_of_its_levels_ceilings(make_score):
+    """Half of the targets .6, half noise: the ratio of means is .42, and the mean .3."""
+    from analysis.answers.groups import _pooled_ceiling
+
+    rng, n = np.random.default_rng(0), 96
+    c = np.where(np.arange(n) % 2 == 0, 0.6, 0.0)
+    reach = np.where(c > 0, 0.8, 0.0)
+    pairs = np.stack([c * reach, c * reach, reach**2])[:, None] + 0.02 * rng.standard_normal(
+        (3, 10, n)
+    )
+    bound = make_score().ceiling
+    details = {
+        "pools": (("pair", "pool_fold", "target"), pairs),
+        "pools_rank": (("pool_fold", "target"), np.tile(c.argsort().argsort() / n, (10, 1))),
+        "pools_part": (("pool_fold",), np.repeat("", 10)),
+        "pools_seed": (("pool_fold",), np.zeros(10, int)),
+    }
+    bound = dataclasses.replace(bound, details=details)
+    value, relative = _pooled_ceiling(bound, np.ones(n, bool), None, preset("defended"))
+    assert value == pytest.approx(0.3, abs=0.02) and 0 < relative < 0.1
+    alike = _pooled_ceiling(bound, c > 0, None, preset("defended"))[0]
+    assert alike == pytest.approx(0.6, abs=0.01)
+
+
 def test_bands_of_few_folds_cover_what_they_say():
     from scipy import stats
 

@@ -11,6 +11,7 @@ import xarray as xr
 from scipy.optimize import curve_fit
 from sklearn.linear_model import LinearRegression
 
+from analysis.ceiling.disjoint import _ranks, levelled
 from analysis.ceiling.extrapolate import asymptotes
 from analysis.ceiling.kinds import Ceiling, ceiling, published
 from analysis.ceiling.pools import PoolPredictor, pools
@@ -72,6 +73,71 @@ def test_two_disjoint_pools_find_the_planted_ceiling_where_a_lower_bound_does_no
     bounds = [one.lower_bound for one in found]
     assert np.mean([one.value for one in bounds]) < 0.55 and not any(one.divides for one in bounds)
     assert all(one.valid and one.divides for one in found)
+
+
+def unlike(rng, c, people=6, groups=30, length=5) -> Recording:
+    """People who share three signals; each has one target for every ceiling in ``c``."""
+    signal = rng.standard_normal((groups * length, 3))
+    columns = []
+    for _ in range(people):
+        weights = rng.standard_normal((3, len(c)))
+        noise = rng.standard_normal((len(signal), len(c)))
+        columns.append(c * (signal @ (weights / np.linalg.norm(weights, axis=0))))
+        columns[-1] += np.sqrt(1 - c**2) * noise
+    return recording(
+        np.hstack(columns),
+        np.repeat(np.arange(people), len(c)),
+        {"topic": np.repeat(np.arange(groups), length)},
+        group="topic",
+    )
+
+
+@pytest.mark.parametrize(
+    "c", [np.tile([0.6, 0.0], 10), np.linspace(0.3, 0.9, 20)], ids=["half noise", "spread"]
+)
+def test_pools_average_the_ceilings_of_unlike_targets(c):
+    """One ratio of means over targets of which half are noise gives .42 for .30."""
+    rng = np.random.default_rng(5)
+    each = [ceiling(unlike(rng, c), QUICK.but(seeds=1), kind="pools", beside=False) for _ in range(6)]  # fmt: skip
+    values = np.array([one.value for one in each])
+    expected = np.mean([perfect(one, 30) for one in c])
+    assert abs(values.mean() - expected) < 3 * values.std() / np.sqrt(6) + 0.012
+    assert sum(one.low <= expected <= one.high for one in each) >= 5
+    if c.min() == 0:
+        one, two, both = np.mean(
+            [one.details["pools"][1].mean(axis=(1, 2)) for one in each], axis=0
+        )
+        assert np.sqrt(one * two / both) > expected + 0.08
+
+
+def perfect(ceiling_: float, rows: int, draws=4000) -> float:
+    """Mean correlation of so many rows with their own signal."""
+    rng = np.random.default_rng(1)
+    x, noise = rng.standard_normal((2, draws, rows))
+    y = ceiling_ * x + np.sqrt(1 - ceiling_**2) * noise
+    x, y = (each - each.mean(axis=1, keepdims=True) for each in (x, y))
+    return float(np.mean((x * y).sum(axis=1) / np.sqrt((x**2).sum(axis=1) * (y**2).sum(axis=1))))
+
+
+def test_a_level_is_read_in_the_other_half_of_the_folds():
+    rng = np.random.default_rng(0)
+    r = rng.standard_normal((5, 40))
+    ranks = _ranks(r)
+    assert sorted(ranks[0]) == pytest.approx(np.arange(40) / 40)
+    r[0] = rng.standard_normal(40)
+    moved = _ranks(r)
+    assert (moved[::2] == ranks[::2]).all() and (moved[1::2] != ranks[1::2]).any()
+    assert not _ranks(r[:1]).any()
+
+
+def test_levels_without_signal_add_nothing_on_average():
+    """Noise of either sign: the root of its size alone would put the ceiling above the planted one."""
+    rng = np.random.default_rng(0)
+    one, two, both = 0.02 * rng.standard_normal((3, 4000, 1))
+    level = levelled(np.stack([one, two, both]), np.ones((4000, 1)), 0.04)
+    assert abs(level.mean()) < 3 * level.std() / np.sqrt(4000)
+    known = levelled(np.array([[0.3, 0.1], [0.2, 0.1], [0.5, 0.2]]), np.array([3.0, 1.0]), 0.0)
+    assert known == pytest.approx((3 * np.sqrt(0.3 * 0.2 / 0.5) + np.sqrt(0.1 * 0.1 / 0.2)) / 4)
 
 
 def test_split_half_covers_the_planted_ceiling():
