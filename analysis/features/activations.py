@@ -149,7 +149,7 @@ class Activations:
 # ---- reading through the store ------------------------------------------------------------------------
 def activation_key(model: Model, recording: Recording, protocol: Protocol) -> str:
     """Content key: equal exactly where the same model reads the same passages in the same way; no weights are loaded."""
-    return _key(_recipe(model, passages_hash(_texts(model, recording, protocol)), protocol))
+    return _key(_recipe(model, _read_hash(model, recording, protocol)[0], protocol))
 
 
 def reading_recipe(model: Model, recording: Recording, protocol: Protocol) -> dict:
@@ -162,9 +162,8 @@ def reading_recipe(model: Model, recording: Recording, protocol: Protocol) -> di
         texts = hashlib.sha256("\0".join(recording.texts).encode("utf-8", "surrogatepass"))
         pooling = "mean" if protocol.pooling == "last" else protocol.pooling
         return {**model.identity, "texts": texts.hexdigest(), "pooling": pooling}
-    read = _texts(model, recording, protocol)
-    recipe = _recipe(model, passages_hash(read), protocol)
-    longest = max((len(one.text.encode("utf-8", "surrogatepass")) for one in read), default=0)
+    read, longest = _read_hash(model, recording, protocol)
+    recipe = _recipe(model, read, protocol)
     options = {k: v for k, v in recipe["options"].items() if k != "last_layer"}
     if options.get("window", 0) > longest + 2:
         del options["window"]
@@ -178,15 +177,40 @@ def _texts(model: Model, recording: Recording, protocol: Protocol) -> list[Passa
     all of them, and knows least of what tells them apart.
     """
     read = passages(recording, protocol.context)
+    at_words, bare = _ends(model, recording, protocol)
+    return ending_with_words(read, bare=bare) if at_words else read
+
+
+def _ends(model: Model, recording: Recording, protocol: Protocol) -> tuple[bool, bool]:
+    """Whether stimuli end with their last word, and whether without the punctuation at its end."""
     static = model.card.cls in ("embedding", "random")
     if protocol.pooling != "last" or static:
-        return read
-    alone = (
+        return False, False
+    return True, (
         protocol.context in ("none", "recording")
         and protocol.start != "tokenizer"  # the paper's last token is the mark
         and context_labels(recording, protocol.context) is None
     )
-    return ending_with_words(read, bare=alone)
+
+
+_HASHES: dict[tuple, tuple[str, int]] = {}
+_KEPT = 64
+
+
+def _read_hash(model: Model, recording: Recording, protocol: Protocol) -> tuple[str, int]:
+    """Hash of the passages that are read, and bytes of the longest: put together once for equal texts, blanks and groups."""
+    ends, context = _ends(model, recording, protocol), protocol.context
+    counted = context.startswith("words:")
+    labels = context_labels(recording, "recording" if counted else context)
+    given = None if labels is None else labels.tobytes()
+    told = (*recording.texts,), (*recording.before,), given, context if counted else "", ends
+    if (known := _HASHES.get(told)) is None:
+        read = _texts(model, recording, protocol)
+        longest = max((len(one.text.encode("utf-8", "surrogatepass")) for one in read), default=0)
+        if len(_HASHES) >= _KEPT:
+            _HASHES.clear()
+        known = _HASHES[told] = passages_hash(read), longest
+    return known
 
 
 def _recipe(model: Model, read: str, protocol: Protocol) -> dict:

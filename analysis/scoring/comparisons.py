@@ -5,12 +5,14 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
+from importlib.metadata import version
 
 import numpy as np
 import xarray as xr
 
 from analysis.ceiling.kinds import Ceiling, ceiling
 from analysis.ceiling.synchrony import synchrony_ceiling
+from analysis.features.controls import CONTROLS
 from analysis.features.controls import features as controls_by_name
 from analysis.mapping.banded import banded_ridge
 from analysis.mapping.narrow import narrowed, projected
@@ -20,6 +22,7 @@ from analysis.protocol import SIMILARITIES, Protocol
 from analysis.scoring.blocks import side_by_side
 from analysis.scoring.case import Case
 from analysis.scoring.folds import Run, fit_with_twin
+from analysis.scoring.in_time import CONTROLS as IN_TIME
 from analysis.scoring.in_time import banded_in_time, controls_in_time, nuisance
 from analysis.scoring.keys import cell_numbers, data_key
 from analysis.scoring.summary import summarise
@@ -38,10 +41,19 @@ HEADLINE_TARGETS = 1000
 
 
 def controls_of(case: Case, run: Run) -> dict[str, xr.Dataset]:
-    """The protocol's controls on the folds of one seed, from the store where they are there."""
+    """The protocol's controls on the folds of one seed, from the store where they are there.
+
+    Each lies under the content of its features; which contents those are is written down under all that they follow from, so that
+    what is stored is found without making them.
+    """
     recording, store, report = case.recording, case.store, case.report
+    told = _made_from(case.source, recording, run.protocol)
+    if told and (known := store.load_score(told)) is not None:
+        controls = {name: store.load_score(key) for name, key in known.attrs["keys"]}
+        if all(one is not None for one in controls.values()):
+            return controls
     sets = _control_features(case.source, recording, run.protocol)
-    controls = {}
+    controls, keys = {}, []
     for done, (name, matrix) in enumerate(sets.items()):
         report.step(done, len(sets), "controls")
         content = hashlib.sha256(np.ascontiguousarray(matrix).tobytes()).hexdigest()
@@ -51,7 +63,27 @@ def controls_of(case: Case, run: Run) -> dict[str, xr.Dataset]:
             found = fit_with_twin(matrix, recording, run.protocol, run.parts, run.twins, report)
             store.save_score(key, found)
         controls[name] = found
+        keys.append((name, key))
+    if told:
+        store.save_score(told, xr.Dataset(attrs={"keys": keys, "recording": recording.id}))
     return controls
+
+
+def _made_from(source, recording: Recording, protocol: Protocol) -> str:
+    """Key of all that the controls' features follow from; empty where only the features tell (another package's control)."""
+    if not source.widths or not protocol.controls:
+        return ""
+    told: list[object] = []
+    for name in protocol.controls:
+        kind = name.partition(":")[0]
+        if kind not in (IN_TIME if recording.sampled else CONTROLS) or kind == "static-embedding":
+            return ""
+        if kind in CONTROLS and CONTROLS.package(kind) != "brainlens":
+            return ""
+        drawn = (max(source.widths), protocol.seed) if kind == "random-embedding" else ()
+        counted = (version("wordfreq"),) if kind == "log-frequency" else ()
+        told.append((name, *drawn, *counted))
+    return content_key("controls", told, data_key(recording, protocol))
 
 
 def _control_features(source, recording: Recording, protocol: Protocol) -> dict[str, np.ndarray]:

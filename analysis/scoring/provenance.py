@@ -62,24 +62,21 @@ def provenance(
 
 def recorded(recording: Recording) -> dict:
     """What a recording is, its hashes included; with many targets that takes a third of a second."""
-    subjects = recording.subjects
+    subjects, hashes = recording.subjects, _hashes(recording)
     return {
         "id": recording.id,
         "kind": recording.kind,
         "unit": recording.unit,
         "scored_unit": recording.scored_unit,
-        "stimulus_hash": recording.stimulus_hash,
-        "response_hash": recording.response_hash,
-        "content_hash": recording.content_hash,
+        **{name: hashes[name] for name in ("stimulus_hash", "response_hash", "content_hash")},
         "n_stimuli": recording.n_measured,
         "stops": _stops(recording),
         "n_unmeasured": recording.n_stimuli - recording.n_measured,
         "n_targets": recording.n_targets,
         "n_subjects": 0 if subjects is None else len(set(subjects)),
         "people": [] if subjects is None else sorted(set(map(str, subjects))),
-        "rows_hash": _rows_hash(recording),
-        **_text_hashes(recording),
-        "people_hashes": _people_hashes(recording),
+        **{name: hashes[name] for name in ("rows_hash", "order_hash", "texts_hash")},
+        "people_hashes": dict(hashes["people_hashes"]),
         "filters": [note for note in recording.notes if note.startswith("filter ")],
         "averaged": recording.averaged,
         "joiner": recording.joiner,
@@ -94,6 +91,27 @@ def recorded(recording: Recording) -> dict:
         "citation": recording.citation,
         "source": recording.source,
     }
+
+
+_HASHES: dict[str, dict] = {}
+_KEPT = 32
+
+
+def _hashes(recording: Recording) -> dict:
+    """All hashes of a recording; made once for one content in this process."""
+    content = recording.content_hash
+    if content not in _HASHES:
+        if len(_HASHES) >= _KEPT:
+            _HASHES.clear()
+        _HASHES[content] = {
+            "stimulus_hash": recording.stimulus_hash,
+            "response_hash": recording.response_hash,
+            "content_hash": content,
+            "rows_hash": _rows_hash(recording),
+            **_text_hashes(recording),
+            "people_hashes": _people_hashes(recording),
+        }
+    return _HASHES[content]
 
 
 def _rows_hash(recording: Recording, mine=slice(None)) -> str:
