@@ -44,6 +44,8 @@ class Cost:
         Bytes to fetch first; None where something has to be fetched and nobody knows how much.
     memory : int
         Bytes the weights and one batch of activations take, about; 0 where nothing has to be loaded.
+    reading : float
+        Of the seconds those of reading: once for all scores of the same activations.
     """
 
     layers: int
@@ -52,6 +54,7 @@ class Cost:
     seconds: float | None = None
     download: int | None = 0
     memory: int = 0
+    reading: float = 0.0
 
     @property
     def cached(self) -> bool:
@@ -104,20 +107,16 @@ def cost(model: str, recording: Recording, protocol: Protocol, *, store=None) ->
     scored = there.count(len(keys))
     if scored == reader.n_layers:
         return Cost(scored, scored, scored, seconds=0.1)
-    read = len(store.activations(activation_key(reader, recording, protocol)).complete())
+    key = activation_key(reader, recording.reading(), protocol)
+    read = len(store.activations(key).complete())
     unread = 0 if read == reader.n_layers else reader.n_layers
-    seconds = estimate(
-        facts,
-        parameters if unread else 0,
-        unread,
-        len(keys) * reader.n_layers - sum(there),
-        max(reader.widths),
-        recording,
-        protocol,
-        window=getattr(reader, "window", None) if unread else None,
-    )
+    about = (facts, parameters if unread else 0, unread)
+    window = getattr(reader, "window", None) if unread else None
+    rest = (max(reader.widths), recording, protocol)
+    seconds = estimate(*about, len(keys) * reader.n_layers - sum(there), *rest, window=window)
+    reading = estimate(*about, 0, *rest, window=window) or 0.0
     memory = 6 * (parameters or 0) if unread else 0
-    return Cost(reader.n_layers, scored, read, seconds, memory=memory)
+    return Cost(reader.n_layers, scored, read, seconds, memory=memory, reading=reading)
 
 
 def slowdown() -> float:

@@ -160,13 +160,10 @@ def _show_price(asked, names) -> None:
         unknown_ = cost.seconds is None
         open_ += unknown_
         total += cost.seconds or 0.0
-        words = "?" if unknown_ else duration(cost.seconds) if cost.seconds else "stored"
+        there = cost.seconds == 0 and price(name, asked).seconds == 0
+        words = "?" if unknown_ else duration(cost.seconds) if cost.seconds else "with those above"
         shown.add_row(
-            PANELS[name].label,
-            str(runs),
-            "yes" if not unknown_ and not cost.seconds else "",
-            words,
-            "",
+            PANELS[name].label, str(runs), "yes" if there else "", "" if there else words, ""
         )
     _print(shown)
     click.echo(

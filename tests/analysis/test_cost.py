@@ -7,8 +7,12 @@ import pandas as pd
 import pytest
 import xarray as xr
 
+from analysis.features.activations import extract
+from analysis.models import load
 from analysis.protocol import Protocol, preset
 from analysis.scoring.cost import LETTERS, cost, tokens_read
+from analysis.store.store import Store
+from data.catalog.catalog import recording
 from data.recording import Recording
 
 
@@ -45,8 +49,6 @@ def test_a_bidirectional_model_reads_every_prefix():
 
 
 def test_passes_of_windows_show_in_the_price(tmp_path):
-    from analysis.store.store import Store
-
     one, plain = story(4000), preset("defended").but(shuffled_twin=False, controls="")
     limited, short, alone = (
         cost("zoo-causal-1m", one, plain.but(**changes), store=Store(tmp_path)).seconds
@@ -55,3 +57,12 @@ def test_passes_of_windows_show_in_the_price(tmp_path):
     assert (
         limited > 2 * short > 2 * alone > 0
     )  # the model's own window, a narrower one, every word by itself
+
+
+def test_the_words_of_a_story_that_were_read_are_not_priced_again(tmp_path):
+    store, how, told = Store(tmp_path), preset("story"), recording("simulated-story")
+    before = cost("zoo-causal-200k", told, how, store=store)
+    extract(load("zoo-causal-200k"), told.reading(), how, store=store)
+    after = cost("zoo-causal-200k", told, how, store=store)
+    assert (before.read, after.read) == (0, after.layers)
+    assert before.reading > 2 and after.reading == after.memory == 0

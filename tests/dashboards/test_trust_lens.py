@@ -20,7 +20,7 @@ from analysis.answers.trust.waterfall import waterfall as answer_of
 from analysis.paper.handover import r_files
 from analysis.protocol import preset
 from analysis.scoring.capsules import read_capsule
-from analysis.scoring.cost import slowdown
+from analysis.scoring.cost import cost, slowdown
 from analysis.scoring.lock import lock
 from analysis.scoring.results import results
 from analysis.store.promises import promises
@@ -133,6 +133,34 @@ def test_what_was_computed_costs_nothing_the_next_time(lens):
     )
     again.wait(60)
     assert again.shown.pictures[0].label == "Optimism"  # free: shown without a click
+
+
+def test_a_text_is_read_once_however_many_runs_are_priced(clean_home):
+    """The price of two mappings of one reading is that of the reading and of two fits."""
+    model, seconds = "zoo-causal-1m", {}
+    for cells in (("ridge",), ("ridge", "ols")):
+        asked = Asked((model,), "simulated", QUICK, axes={"mapping": cells}, draws=0)
+        seconds[len(cells)] = price("curve", asked).seconds
+    one = cost(model, asked.open(), QUICK)
+    assert one.reading > 2 and one.seconds > one.reading
+    assert seconds[1] > one.reading and seconds[2] < 2 * seconds[1] - 0.9 * one.reading
+    assert price("curve", asked, before=("omega",)).seconds < seconds[2] - 0.9 * one.reading
+    said = CliRunner().invoke(
+        main,
+        [
+            "trust",
+            model,
+            "--on",
+            "simulated",
+            "--dry-run",
+            "--panel",
+            "omega",
+            "--panel",
+            "optimism",
+        ],
+    )
+    last = next(line for line in said.output.splitlines() if "Optimism" in line)
+    assert "with those above" in last and "yes" not in last, said.output
 
 
 def test_a_screen_stands_at_once_in_the_next_page_until_it_is_locked(clean_home):

@@ -9,6 +9,7 @@ import xarray as xr
 from analysis.answers.answer import Answer
 from analysis.answers.trust import choices, doubts
 from analysis.answers.trust.asked import CONTROLS, COPIES, VERSION, Asked, Panel, plain
+from analysis.features.activations import activation_key
 from analysis.models import load
 from analysis.progress import SILENT, Report
 from analysis.protocol import Protocol
@@ -17,7 +18,7 @@ from analysis.scoring.cost import Cost, cost
 from analysis.scoring.keys import score_key
 from analysis.store.keys import content_key
 from analysis.store.store import Store
-from data.errors import unknown
+from data.errors import BrainLensError, unknown
 from data.recording import Recording
 
 __all__ = [
@@ -86,20 +87,27 @@ def needs(name: str, asked: Asked) -> list[tuple[str, str, Protocol]]:
 def price(name: str, asked: Asked, *, before: tuple[str, ...] = (), store=None) -> Cost:
     """What a panel costs here beyond what is stored; everything stored: 0 seconds.
 
+    A text is read once for all scores of the same activations.
+
     Parameters
     ----------
     before : tuple of str
         Panels that are run first: what they compute too is theirs.
     """
-    total, shared = Cost(1, 1, 1, seconds=0.0), set()
-    for other in before:
-        shared |= {(m, r, p.key()) for m, r, p in needs(other, asked)}
+    total, shared, read = Cost(1, 1, 1, seconds=0.0), set(), set()
+    for model, on, protocol in (one for other in before for one in needs(other, asked)):
+        shared.add((model, on, protocol.key()))
+        read.add(_reading(model, asked.open(on), protocol))
     for model, on, protocol in needs(name, asked):
         if (model, on, protocol.key()) in shared:
             continue
         one = cost(model, asked.open(on), protocol, store=store)
-        if not one.cached:
-            total = _added(total, one)
+        if one.cached:
+            continue
+        if (told := _reading(model, asked.open(on), protocol)) in read and one.seconds is not None:
+            one = replace(one, seconds=one.seconds - one.reading)
+        read.add(told)
+        total = _added(total, one)
     recording, done = asked.open(), (store or Store()).has_score
     if total.seconds == 0 and done(_done_key(name, asked, recording)):
         return total
@@ -107,6 +115,14 @@ def price(name: str, asked: Asked, *, before: tuple[str, ...] = (), store=None) 
     covered = by and (by in before or done(_done_key(by, asked, recording)))
     extra = 0.0 if covered else _panel(name).extra(asked, recording)
     return replace(total, seconds=None if total.seconds is None else total.seconds + extra)
+
+
+def _reading(model: str, recording: Recording, protocol: Protocol) -> str:
+    """What tells one reading from another; of a model that is not here yet, its name and the protocol."""
+    try:
+        return activation_key(load(model), recording.reading(), protocol)
+    except BrainLensError:
+        return f"{model} {protocol.key()}"
 
 
 def _added(total: Cost, one: Cost) -> Cost:
