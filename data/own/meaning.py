@@ -516,11 +516,23 @@ def _guess_responses(frame: pd.DataFrame, file: str, taken: set) -> list[str]:
             choices=free,
             remedy="Name the column that holds the measurements (--response COLUMN); units and % do not belong in its cells",
         )
+    row, pattern = _series([c for c in numeric if c not in found])
     raise BrainLensError(
         f"{file}: which columns hold the responses is not plain",
-        choices=found or fractions or numeric or frame.columns,
-        remedy="Name the columns that hold the measurements (--response COLUMN,COLUMN, or a pattern such as --response 'sub-*')",
+        choices=[*dict.fromkeys([*found, *row, *fractions])] or numeric or frame.columns,
+        remedy=f"Name the columns that hold the measurements (--response COLUMN,COLUMN, or a pattern such as --response "
+        f"'{pattern or 'sub-*'}')",
     )
+
+
+def _series(columns: list[str]) -> tuple[list[str], str]:
+    """Columns that are numbered, as one for each person would be, the most of one name, and their pattern."""
+    named: dict[str, list[str]] = {}
+    for column in columns:
+        if numbered := re.fullmatch(r"(.*?\D)\d+", column):
+            named.setdefault(numbered[1], []).append(column)
+    stem = max(named, key=lambda one: len(named[one]), default="")
+    return (named[stem], f"{stem}[0-9]*") if stem and len(named[stem]) >= 3 else ([], "")
 
 
 def _written(cells: pd.Series) -> bool:

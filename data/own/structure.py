@@ -17,6 +17,8 @@ __all__ = ["completed"]
 
 GRAM = 5
 """Words in a row that are taken to be the same text where they occur again."""
+MOST_BAGS = 20_000_000
+"""Words times labels that are counted."""
 _TEXTS = (
     *(
         "item",
@@ -108,7 +110,7 @@ def completed(table: Table, meant: Meaning, said: Mapping) -> Meaning:
 def _strung(name: str, frame: pd.DataFrame, meant: Meaning, texts: pd.Series, words: bool) -> None:
     gram = GRAM if words else 1
     used = meant.used
-    free = [c for c in frame.columns if c not in used and not is_id(c)]
+    free = [c for c in frame.columns if c not in used]  # an "id" may be a person's
     named = [c for c in free if _called(c, _TEXTS)]
     trials = [c for c in free if _called(c, _TRIALS)]
     known = [*dict.fromkeys((*meant.group, *meant.context))]
@@ -123,7 +125,7 @@ def _strung(name: str, frame: pd.DataFrame, meant: Meaning, texts: pd.Series, wo
             if count < 2 or count * max(gram, 2) > len(frame):
                 continue
             again, once = _shared(codes, values, gram)
-            if again >= 0.8 and once >= 0.9:
+            if (again >= 0.8 and once >= 0.9) or (words and _reordered(codes, values)):
                 found[column] = count
     if not found:
         return
@@ -144,6 +146,21 @@ def _strung(name: str, frame: pd.DataFrame, meant: Meaning, texts: pd.Series, wo
         remedy=f"{people}--repeat {column} for repeated presentations, --target {column} for measures or places, or "
         f"--{'repeat' if meant.people else 'subject'} none where each row is a stimulus of its own",
     )
+
+
+def _reordered(codes: np.ndarray, values: np.ndarray) -> bool:
+    """Whether the same words come under each value, sentence by sentence in another order, as trials of an experiment do.
+
+    The bags are nearly the same, and so are most pairs of neighbours: conditions that change a word have other bags, those that
+    change the order of words other neighbours.
+    """
+    kinds, columns = codes.max() + 1, int(values.max()) + 1
+    if kinds * columns > MOST_BAGS:
+        return False
+    bags = np.bincount(values * kinds + codes, minlength=kinds * columns).reshape(columns, kinds)
+    usual = np.median(bags, axis=0)
+    alike = np.minimum(bags, usual).sum(axis=1) / np.maximum(bags, usual).sum(axis=1)
+    return bool(alike.mean() >= 0.95) and _shared(codes, values, 2)[0] >= 0.8
 
 
 def _shared(codes: np.ndarray, values: np.ndarray, gram: int) -> tuple[float, float]:

@@ -195,6 +195,69 @@ def test_words_form_the_texts_that_their_numbers_say(tmp_path):
     assert not any("each word is read alone" in f.what for f in said.warnings)
 
 
+def experiment(rng, order: bool, texts: dict[str, list[str]]) -> pd.DataFrame:
+    """Rows of three readers, each with the sentences in an order of his or her own."""
+    rows = []
+    for reader in "ABC":
+        trials = rng.permutation(list(texts)) if order else list(texts)
+        for text in trials:
+            rows += [(reader, text, at, word) for at, word in enumerate(texts[text], 1)]
+    frame = pd.DataFrame(rows, columns=["id", "stim", "wordnum", "word"])
+    return frame.assign(RT=rng.normal(350, 60, len(frame)).round(1))
+
+
+SENTENCES = {
+    f"s{number}": words.split()
+    for number, words in enumerate(
+        (
+            "the old man saw nobody and went home early",
+            "a young woman read some books in her garden",
+            "no child played with the ball on our street",
+            "every friend of mine wrote letters for many years",
+        )
+    )
+}
+
+
+@pytest.mark.parametrize("column", ["id", "vp"])
+def test_people_with_sentences_in_an_order_of_their_own_are_asked_about(tmp_path, column):
+    """Under a name that says nothing, or one that is taken for a number of rows."""
+    path = tmp_path / "spr.csv"
+    frame = experiment(np.random.default_rng(3), True, SENTENCES).rename(columns={"id": column})
+    frame.to_csv(path, index=False)
+    with pytest.raises(BrainLensError, match=rf"comes 3 times, once for each value of '{column}'"):
+        read(path)
+    found = read(path, subject=column)
+    assert found.n_stimuli == 36 and found.n_targets == 3 and found.context == "stim"
+    first = SENTENCES[str(found.stimuli["stim"].iloc[0])]
+    assert found.texts[: len(first)] == first
+
+
+def test_conditions_that_turn_words_around_are_no_people(tmp_path):
+    """Relative clauses of subject and object: the same words in another order, averaged over people."""
+    nouns = [("reporter", "senator"), ("banker", "farmer"), ("teacher", "lawyer"), ("nurse", "actor")]  # fmt: skip
+    rows = []
+    for item, (a, b) in enumerate(nouns):
+        for condition, middle in (("SRC", f"attacked the {b}"), ("ORC", f"the {b} attacked")):
+            words = f"the {a} that {middle} admitted it late".split()
+            rows += [(item, condition, at, word) for at, word in enumerate(words, 1)]
+    frame = pd.DataFrame(rows, columns=["item", "condition", "pos", "word"])
+    path = tmp_path / "clauses.csv"
+    frame.assign(RT=np.random.default_rng(0).normal(350, 60, len(frame))).to_csv(path, index=False)
+    assert read(path, group="item").n_stimuli == len(frame)
+
+
+def test_numbered_columns_are_offered_as_responses_with_their_pattern(tmp_path):
+    path = tmp_path / "wide.csv"
+    rng = np.random.default_rng(0)
+    frame = pd.DataFrame({"item": np.repeat([1, 2, 3], 4), "word": list("abcdefghijkl")})
+    frame[[f"S{one}" for one in range(1, 5)]] = rng.integers(200, 500, (12, 4))
+    frame.assign(mean=frame.filter(like="S").mean(axis=1) + 0.1, SD=12.5).to_csv(path, index=False)
+    with pytest.raises(BrainLensError, match=r"S1, S2, S3, S4, mean, SD.*--response 'S\[0-9\]\*'"):
+        read(path)
+    assert read(path, responses="S[0-9]*", group="item").n_targets == 4
+
+
 def test_strung_together_people_are_asked_about(tmp_path):
     path = saved(tmp_path, people(column="VP"))
     with pytest.raises(
