@@ -23,6 +23,8 @@ SIZES = ("1440x900", "1280x800", "800x1000")
 THEMES = ("light", "dark")
 STATES = ("empty", "running", "full", "failed")
 QUICK = "set.seeds=1&set.folds=3&set.inner_folds=2&set.bootstrap=50&set.controls=position&set.ceiling=none"
+STORY = QUICK.replace("position", "word-rate")
+"""Samples of a run have no position in a passage."""
 SLOW = "set.seeds=1&set.folds=24&set.inner_folds=20&set.bootstrap=20000"
 SMALL = "zoo-causal-200k"
 SELECTED = {
@@ -124,7 +126,8 @@ def link(url: str, lens: str, state: str) -> str:
     parts = [f"lens={lens}"]
     if state != "empty" and lens in SELECTED:
         parts.append(SELECTED[lens])
-        parts.append({"running": SLOW, "full": QUICK, "failed": f"{QUICK}&set.group=galaxy"}[state])
+        quick = STORY if "preset=story" in SELECTED[lens] else QUICK
+        parts.append({"running": SLOW, "full": quick, "failed": f"{quick}&set.group=galaxy"}[state])
     return f"{url}?{'&'.join(parts)}"
 
 

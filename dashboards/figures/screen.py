@@ -383,7 +383,7 @@ def _panel(
     _name_ends(figure, plan, panel, height - 100)
     _dress(figure, plan, pixels or room)
     if first:
-        _legend(figure, plan, named)
+        _legend(figure, plan, named, pixels or room)
         step_bar(figure, plan, pixels or room)
     notes = [spec.stamp] if spec.stamp else []
     if count := plan.flagged(panel):
@@ -500,8 +500,11 @@ def _below(names: tuple[str, ...], room: int) -> tuple[list[str], bool]:
     return list(names), True
 
 
-def _legend(figure, plan: Drawing, named: Renderers) -> None:
-    """One entry per colour, and one neutral entry per way of drawing (dashed, ringed); a click mutes what it names."""
+def _legend(figure, plan: Drawing, named: Renderers, room: int) -> None:
+    """One entry per colour, and one neutral entry per way of drawing (dashed, ringed); a click mutes what it names.
+
+    It stands above on the right: what is wider than the figure would lose its first entries.
+    """
     entries = plan.legend()
     items = []
     for entry in entries:
@@ -510,16 +513,16 @@ def _legend(figure, plan: Drawing, named: Renderers) -> None:
             items.append(LegendItem(label=entry.name, renderers=drawn))
     if not items or len(items) > LEGEND_LIMIT or (len(items) == 1 and not entries[0].explains):
         return
-    wide = sum(len(entry.name) for entry in entries) * 7 + 40 * len(entries) > 700
+    widths = [7 * len(entry.name) + 40 for entry in entries]
+    room = min(700, room - 30)
+    wide = sum(widths) > room
     legend = Legend(
         items=items,
         click_policy="mute",
         orientation="vertical" if wide and len(items) > 4 else "horizontal",
         border_line_alpha=0,
         padding=2,
-        ncols="auto"
-        if not wide
-        else max(1, 700 // (max(len(entry.name) for entry in entries) * 7 + 40)),
+        ncols="auto" if not wide else max(1, room // max(widths)),
         background_fill_alpha=0,
         label_text_color=ink("text", plan.theme),
         label_text_font_size="9pt",

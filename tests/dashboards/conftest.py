@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import os
 import socket
 import subprocess
@@ -17,6 +18,8 @@ from tests.browser import find
 
 PATIENCE = 1000 * int(os.environ.get("BRAINLENS_PATIENCE", "180"))
 """Milliseconds that a test waits for the page: of a busy machine. Less shows sooner what is wrong."""
+
+_SEEDS = itertools.count(10_000)
 
 
 @dataclass
@@ -125,6 +128,12 @@ def visit(profile):
     for page in pages:
         page.close()
     assert wrong[:9] == []
+
+
+@pytest.fixture
+def fresh() -> int:
+    """A seed with which nothing on the server was computed: each try of a test has its own."""
+    return next(_SEEDS)
 
 
 def _own(url: str) -> bool:

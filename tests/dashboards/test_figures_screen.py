@@ -321,3 +321,16 @@ def test_a_logarithmic_axis_of_less_than_a_decade_has_ticks():
             left <= one <= right for one in plan.log_ticks
         )
         assert len(set(plan.log_ticks)) == len(plan.log_ticks)
+
+
+@pytest.mark.parametrize(("room", "columns"), [(460, 2), (700, "auto")])
+def test_a_legend_is_no_wider_than_its_figure(room, columns):
+    """Above on the right, it would lose the sign of its first model."""
+    models = ["smollm2-135m-instruct", "all-minilm-l6-v2-sts", "glove-6b-50d-vectors"]
+    frame = pd.DataFrame(
+        [{"how": how, "model": model, "r": 0.3} for model in models for how in ("nested", "best")]
+    )
+    mark = Mark("points", frame, "how", "r", colour="model")
+    spec = FigureSpec("What did choosing the layer add?", (mark,), "", "r", horizontal=True)
+    (legend,) = draw(spec, room=room).select({"type": Legend})
+    assert legend.ncols == columns
