@@ -154,7 +154,8 @@ def _reordered(codes: np.ndarray, values: np.ndarray) -> bool:
     The bags are nearly the same, and so are most pairs of neighbours: conditions that change a word have other bags, those that
     change the order of words other neighbours.
     """
-    kinds, columns = codes.max() + 1, int(values.max()) + 1
+    (codes, words), (values, labels) = pd.factorize(codes), pd.factorize(values)  # -1 is "no label"
+    kinds, columns = len(words), len(labels)
     if kinds * columns > MOST_BAGS:
         return False
     bags = np.bincount(values * kinds + codes, minlength=kinds * columns).reshape(columns, kinds)
