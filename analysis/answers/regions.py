@@ -70,8 +70,10 @@ def regions(
     Answer
         ``frame``: model, region, r (each fold at the region's own layer), r_low, r_high, p, q (over the regions of a model),
         above (q < .05), layer (chosen by most folds), depth (mean over folds), agreement (share of folds that chose that
-        layer), r_whole (with the layer chosen for the whole recording), ceiling, n_targets, n_people. ``facts["label"]``: what a
-        map shares with this recording. ``facts["people"]``: the answer of :func:`each_person_by_region`, or None.
+        layer), r_whole (with the layer chosen for the whole recording), ceiling, n_targets, n_people. ``facts["together"]``:
+        model, regions, r (all targets that have a score, each at its region's layer), r_low, r_high, r_whole (the same targets at
+        the layer chosen for the whole recording), gain, gain_low, gain_high. ``facts["label"]``: what a map shares with this
+        recording. ``facts["people"]``: the answer of :func:`each_person_by_region`, or None.
 
     Raises
     ------
@@ -89,7 +91,7 @@ def regions(
             f"The map {committed.name!r} is held against the recording, which is not given",
             remedy="Give recording=",
         )
-    frames, label, place, each = [], "", place_of(scores[0]), {}
+    frames, label, place, each, together = [], "", place_of(scores[0]), {}, []
     for score in scores:
         names, chosen = chosen_by_region(score, place)
         labels = labels_of(score, place)
@@ -103,6 +105,7 @@ def regions(
             own, label = mapped(score, recording, place, committed)
         whole = picked(r, np.array([position[one] for one in score.fold_layers]))
         each[score.model] = per_target(own, score.dataset.part.values)
+        together.append(_together(score, labels, own, whole, seed))
         rows = [
             _row(score, region, labels == region, row, own, whole, committed, seed)
             for region, row in zip(names, chosen)
@@ -112,17 +115,17 @@ def regions(
         frame["above"] = (frame["q"] < 0.05) & (frame["r"] > 0)
         frames.append(frame)
     frame = pd.concat(frames, ignore_index=True)
+    said = [_sentence(one) for one in frames]
+    if committed is not None:
+        said += [_sentence_together(one, committed, place) for one in together if one["regions"]]
     return Answer(
         frame,
-        " ".join(
-            filter(
-                None, [*(_sentence(one) for one in frames), f"The map: {label}." if label else ""]
-            )
-        ),
+        " ".join(filter(None, [*said, f"The map: {label}." if label else ""])),
         _caption(scores[0], place, committed, label, list(dict.fromkeys(frame["region"]))),
         facts={
             "place": place,
             "label": label,
+            "together": pd.DataFrame(together),
             "targets": each,
             "people": each_person_by_region(each, scores, labels_of(scores[0], place), seed=seed),
         },
@@ -157,6 +160,26 @@ def _row(score, region: str, mine: np.ndarray, row, own, whole, committed, seed:
         "ceiling": float(np.nanmean(bound)) if np.isfinite(bound).any() else np.nan,
         "n_targets": int(mine.sum()),
         "n_people": len(set(subjects.tolist())),
+    }  # fmt: skip
+
+
+def _together(score, labels: np.ndarray, own: np.ndarray, whole: np.ndarray, seed: int) -> dict:
+    """All targets that have a score at their region's layer, and the same targets at the layer of the whole recording."""
+    mine, data = np.isfinite(own).any(axis=0), score.dataset
+    found = {"model": score.model, "regions": len(set(labels[mine]))}
+    if not mine.any():
+        return found | dict.fromkeys(
+            ("r", "r_low", "r_high", "r_whole", "gain", "gain_low", "gain_high"), np.nan
+        )
+    subjects = data.subject.values[mine] if "subject" in data.coords else np.full(mine.sum(), "all")
+    (value, plain), drawn = people_by_blocks(
+        np.stack([own[:, mine], whole[:, mine]]), subjects, draws=DRAWS, seed=seed
+    )
+    low, high = np.percentile(drawn[:, 0], [2.5, 97.5])
+    less, more = np.percentile(drawn[:, 0] - drawn[:, 1], [2.5, 97.5])
+    return found | {
+        "r": float(value), "r_low": float(low), "r_high": float(high), "r_whole": float(plain),
+        "gain": float(value - plain), "gain_low": float(less), "gain_high": float(more),
     }  # fmt: skip
 
 
@@ -200,6 +223,15 @@ def _sentence(frame: pd.DataFrame) -> str:
                 f"({decimal(high.depth)})"
             )
     return said + "."
+
+
+def _sentence_together(one: dict, committed: LayerMap, place: str) -> str:
+    return (
+        f"With {'the' if one['regions'] == 1 else 'all'} {plural(one['regions'], place or 'place')} of the map {committed.name} "
+        f"taken together {one['model']} scores r = {decimal(one['r'])} {interval(one['r_low'], one['r_high'])}, as against "
+        f"{decimal(one['r_whole'])} with the layer chosen for the whole recording (difference {one['gain']:+.2f} "
+        f"{interval(one['gain_low'], one['gain_high'])})."
+    )
 
 
 def _caption(score, place: str, committed: LayerMap | None, label: str, names: list[str]) -> str:

@@ -103,6 +103,10 @@ def test_a_map_is_named_as_a_choice_of_layers(told, tmp_path, monkeypatch):
     people = [folds[:, subjects == one].mean() for one in dict.fromkeys(subjects)]
     assert answer.frame["r"][0] == pytest.approx(np.mean(people))
     commit(replace(here, name="half", responses="others", regions={"A": 1}))
+    both = answer.facts["together"].iloc[0]
+    assert both["regions"] == 2 and both["gain"] == pytest.approx(both["r"] - both["r_whole"])
+    assert both["gain_low"] <= both["gain"] <= both["gain_high"] and both["gain_high"] < 0
+    assert "With all 2 regions of the map wrong-way taken together" in answer.sentence
     half = regions([scored], recording=recording, layer="map:half")
     assert half.frame["r"].notna().tolist() == [True, False]
     assert "not in the map, so without a score: B" in half.caption
