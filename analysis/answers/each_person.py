@@ -13,6 +13,8 @@ from analysis.answers.answer import Answer, decimal, interval, plural
 __all__ = ["each_person", "each_person_by_region", "each_person_over_time"]
 
 DRAWS = 2000
+EVERYWHERE = "everywhere"
+"""What targets without a place have in its stead."""
 FEW = 6
 """People below which an interval over people means little."""
 
@@ -130,7 +132,8 @@ def each_person_by_region(
     said = []
     for model, own in summary.groupby("model", sort=False):
         best, least = own.loc[own["above"].idxmax()], own.loc[own["above"].idxmin()]
-        said.append(f"{model} predicts {_of(best)} in {best.region}")
+        where = best.region if best.region == EVERYWHERE else f"in {best.region}"
+        said.append(f"{model} predicts {_of(best)} {where}")
         if len(own) > 1:
             said[-1] += f", {_of(least)} in {least.region}"
     caption = (

@@ -49,8 +49,8 @@ from data.catalog.starter import STARTER, bring, missing, price
 from data.errors import BrainLensError, memory_error
 from data.hashes import recheck
 from data.stories.epochs import is_epochs
+from data.stories.plan import is_story
 from data.stories.report import drawn
-from data.stories.story import is_story
 
 __all__ = ["main"]
 

@@ -230,7 +230,10 @@ def by_region(
     answer = regions(scores, recording=data, committed=one)
     click.echo(answer.sentence)
     show_frame(answer.frame.round(3), "Regions")
-    show_frame(answer.facts["together"].round(3), "All targets, each at the layer of its region")
+    if one is not None:
+        show_frame(
+            answer.facts["together"].round(3), "All targets, each at the layer of its region"
+        )
     click.echo(answer.caption)
     each = answer.facts["people"]
     if each is not None:

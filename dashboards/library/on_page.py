@@ -46,8 +46,12 @@ _COMMANDS = (
     (re.compile(r"'brainlens data trials [^']*'"), f"'{TAKE_IN}'"),
     (re.compile(r"'brainlens score [^']*'"), "dropped here it is added to the models"),
     (
-        re.compile(r"Add interval = [\d.]+ to story\.toml, or pass interval=[\d.]+"),
+        re.compile(r"Add interval = [\d.]+ to story\.toml(, or pass interval=[\d.]+)?"),
         f"Fill in '{BETWEEN}'",
+    ),
+    (
+        re.compile(r"Add offset = [\d.-]+ \([^)]*\) to story\.toml"),
+        f"Fill in '{MOVED}'",
     ),
     (
         re.compile(r"first_lag = [\d.-]+ and lag_step = [\d.]+ to story\.toml"),

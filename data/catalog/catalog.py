@@ -22,8 +22,9 @@ from data.registry import Registry
 from data.rights import require
 from data.stories.epochs import FIELDS as OF_EPOCHS
 from data.stories.epochs import is_epochs, read_epochs_recording
-from data.stories.story import FIELDS as OF_STORIES
-from data.stories.story import is_story, read_story
+from data.stories.plan import FIELDS as OF_STORIES
+from data.stories.plan import is_story
+from data.stories.story import read_story
 
 __all__ = [
     "RECORDINGS",

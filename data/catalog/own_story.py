@@ -17,8 +17,9 @@ from data.own import formats
 from data.own.sidecar import SIDECAR
 from data.recording import Recording
 from data.stories import apart
+from data.stories.plan import FIELDS
 from data.stories.signals import ENDINGS
-from data.stories.story import FIELDS, read_story
+from data.stories.story import read_story
 from data.stories.words import READERS, holds_words
 
 __all__ = ["ROLES", "Part", "is_story_drop", "keep_story", "person_of", "stage_story", "toml", "understood_story",

@@ -19,7 +19,7 @@ from data.gate import existing
 from data.home import home
 from data.own.long import own_trials
 from data.recording import Recording
-from data.stories.story import is_story
+from data.stories.plan import is_story
 from data.words import add_word_columns
 
 __all__ = [

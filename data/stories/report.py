@@ -36,7 +36,7 @@ def drawn(recording: Recording) -> str:
     people = recording.subjects
     lines = [
         f"{recording.id}: {table['run'].nunique()} runs, {len(table):,} samples of {step:g} s, {recording.n_targets:,} targets "
-        f"of {0 if people is None else len(set(people))} people, {len(words):,} words"
+        f"of {_people(people)}, {len(words):,} words"
     ]
     warnings = list(recording.notes)
     for run in pd.unique(table["run"]):
@@ -55,8 +55,13 @@ def drawn(recording: Recording) -> str:
         ]
         before, after = int((middle < 0).sum()), int((middle >= end).sum())
         if before + after:
+            doubt = (
+                f": are {step:g} s from one sample to the next right?"
+                if after > 0.2 * len(mine)
+                else ""
+            )
             warnings.append(
-                f"run {run}: {before} words before the first sample and {after} after the last have no signal"
+                f"run {run}: {before} words before the first sample and {after} after the last have no signal{doubt}"
             )
         onset, offset = mine["onset"].to_numpy(float), mine["offset"].to_numpy(float)
         overlapping = int((onset[1:] < offset[:-1] - 1e-6).sum())
@@ -66,6 +71,8 @@ def drawn(recording: Recording) -> str:
             )
         if (quiet := float(np.mean(counts == 0))) > 0.5:
             warnings.append(f"run {run}: no words in {quiet:.0%} of it")
+    if len(words) > 50 and words["text"].nunique() < 0.05 * len(words):
+        warnings.append(_few(words["text"].nunique()))
     per_sample = len(words) * step / max(len(table) * step, 1e-9)
     lines.append(f"{per_sample:.1f} words a sample on average")
     return "\n".join(lines + [f"- {warning}" for warning in warnings])
@@ -81,7 +88,7 @@ def _of_epochs(recording: Recording) -> str:
     parts = [part.max() for part in np.array_split(strength, min(WIDTH, len(lags)))]
     people = recording.subjects
     channels = len(set(recording.responses["electrode"].values.astype(str)))
-    whose = "" if people is None else f" of {len(set(people))} people"
+    whose = "" if people is None else f" of {_people(people)}"
     texts = recording.stimuli["story"].nunique()
     step = f" by {np.median(np.diff(lags)):g}" if len(lags) > 1 else ""
     lines = [
@@ -96,16 +103,24 @@ def _of_epochs(recording: Recording) -> str:
         warnings.append(
             "no sample lies before the words: what is predicted there cannot be told from it"
         )
-    if len(set(words)) < 0.1 * len(words):
-        warnings.append(
-            f"only {len(set(words))} different words: is the column that of the words, or of a condition?"
-        )
+    if len(words) > 50 and len(set(words)) < 0.05 * len(words):
+        warnings.append(_few(len(set(words))))
     if texts == 1 and len(words) > 50:
         warnings.append("all words are read as one text: a column 'story' or 'sentence' parts them")
     loud = _loud(values)
     if loud:
         warnings.append(f"{loud} epochs are more than ten times as strong as the usual one")
     return "\n".join(lines + [f"- {warning}" for warning in warnings])
+
+
+def _people(subjects: np.ndarray | None) -> str:
+    n = 0 if subjects is None else len(set(subjects))
+    return f"{n} {'person' if n == 1 else 'people'}"
+
+
+def _few(n: int) -> str:
+    what = "only one word, again and again" if n == 1 else f"only {n} different words"
+    return f"{what}: is the column that of the words, or of a condition?"
 
 
 def _loud(values: np.ndarray) -> int:

@@ -129,7 +129,7 @@ def _nifti(path: Path, mask: str | Path | None) -> Signal:
             remedy="Give the 4-D series, and the mask apart",
         )
     within(path, int(np.prod(image.shape, dtype=np.int64)) * image.get_data_dtype().itemsize)
-    values = np.asanyarray(image.dataobj)
+    values = _unpacked(path, image)
     if mask is None:
         keep = np.ptp(values, axis=3) > 0
     else:
@@ -140,10 +140,11 @@ def _nifti(path: Path, mask: str | Path | None) -> Signal:
         if not same:
             raise BrainLensError(
                 f"The mask {Path(mask).name} lies in another space: grid {shape.shape[:3]} for "
-                f"{image.shape[:3]} of {path.name}, voxel sizes {_sizes(shape)} for {_sizes(image)} mm",
+                f"{image.shape[:3]} of {path.name}, voxel sizes {_sizes(shape)} for {_sizes(image)} mm, first voxel at "
+                f"{_first(shape)} for {_first(image)} mm",
                 remedy="Resample the mask to the grid of the series",
             )
-        keep = np.asanyarray(shape.dataobj).reshape(shape.shape[:3]) > 0
+        keep = _unpacked(Path(mask), shape).reshape(shape.shape[:3]) > 0
     if not keep.any():
         raise BrainLensError(
             f"{path.name}: no voxel is left", remedy="Give a mask that is above 0 somewhere"
@@ -163,6 +164,23 @@ def _nifti(path: Path, mask: str | Path | None) -> Signal:
 
 def _sizes(image) -> tuple[float, ...]:
     return tuple(round(float(z), 2) for z in image.header.get_zooms()[:3])
+
+
+def _first(image) -> tuple[float, ...]:
+    return tuple(round(float(at), 1) for at in image.affine[:3, 3])
+
+
+def _unpacked(path: Path, image) -> np.ndarray:
+    """The numbers of an image; a file that ends too early is refused."""
+    try:
+        return np.asanyarray(image.dataobj)
+    except MemoryError:
+        raise
+    except Exception as error:  # gzip, zlib, nibabel and numpy each raise their own
+        raise BrainLensError(
+            f"{path.name} is damaged: {str(error).splitlines()[0] if str(error) else 'it ends too early'}",
+            remedy="Copy or convert the file again",
+        ) from None
 
 
 def _cifti(path: Path) -> Signal:

@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import re
-import tomllib
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -15,49 +12,17 @@ import xarray as xr
 
 from data.errors import BrainLensError, unknown
 from data.language import joiner_of
-from data.own.gate import beside_of
 from data.presentation import Presentation, sample_table
 from data.recording import KINDS, Recording
 from data.stories.epochs import bound_epochs
+from data.stories.plan import Plan, epochs_below, plan_of, told_of
 from data.stories.signals import Signal, confounds, read_signal
 from data.stories.words import read_words
 
-__all__ = ["Plan", "is_story", "plan_of", "read_story"]
+__all__ = ["read_story", "recording_of"]
 
-FIELDS = (
-    "id",
-    "kind",
-    "unit",
-    "interval",
-    "offset",
-    "language",
-    "licence",
-    "citation",
-    "source",
-    "quality",
-    "tier",
-)
-
-
-@dataclass(frozen=True)
-class Plan:
-    """Which files belong together.
-
-    Parameters
-    ----------
-    words : mapping of run to path
-    signals : mapping of (person, run) to path
-    masks : mapping of person to path
-    confounds : mapping of (person, run) to path
-    facts : mapping
-        Fields of ``story.toml``: id, kind, unit, interval (seconds a sample), offset (seconds added to the words' times), ...
-    """
-
-    words: Mapping[str, Path]
-    signals: Mapping[tuple[str, str], Path]
-    masks: Mapping[str, Path] = field(default_factory=dict)
-    confounds: Mapping[tuple[str, str], Path] = field(default_factory=dict)
-    facts: Mapping[str, object] = field(default_factory=dict)
+LONGEST = 100.0
+"""Seconds between two samples above which they are milliseconds."""
 
 
 def read_story(path: str | Path, **facts) -> Recording:
@@ -79,128 +44,13 @@ def read_story(path: str | Path, **facts) -> Recording:
     path = Path(path)
     toml = path / "story.toml" if path.is_dir() else path
     if toml.is_file():
-        told = _told(toml)
+        told = told_of(toml)
         if "epochs" in told:
             return bound_epochs(toml, {**told, **facts})
-    elif path.is_dir() and (files := _epochs_below(path)):
+    elif path.is_dir() and (files := epochs_below(path)):
         return bound_epochs(toml, {"epochs": files, **facts})
     plan = plan_of(path)
     return recording_of(plan, {**plan.facts, **facts}, path)
-
-
-def _epochs_below(folder: Path) -> dict[str, str]:
-    """One file of MNE epochs for each ``sub-*``, where there is no series of volumes."""
-    found: dict[str, str] = {}
-    if any(folder.glob("sub-*/**/*_bold.*")):
-        return found
-    for path in sorted([*folder.glob("sub-*/**/*epo.fif"), *folder.glob("sub-*/**/*epo.fif.gz")]):
-        inside = path.relative_to(folder)
-        if inside.parts[0] in found:
-            raise BrainLensError(
-                f"{inside.parts[0]}: more than one file of epochs ({Path(found[inside.parts[0]]).name}, {path.name})",
-                remedy="Keep one, or name the files in a story.toml: [epochs] sub-01 = 'sub-01/eeg/sub-01_task-fox_epo.fif'",
-            )
-        found[inside.parts[0]] = inside.as_posix()
-    return found
-
-
-def is_story(path: Path) -> bool:
-    """Whether a path is a ``story.toml``, or a folder that holds one or BIDS derivatives."""
-    if path.is_dir():
-        return (path / "story.toml").is_file() or any(path.glob("sub-*"))
-    return path.suffix == ".toml"
-
-
-def plan_of(path: Path) -> Plan:
-    """The files that belong together, by ``story.toml`` or by their BIDS names."""
-    if path.is_dir():
-        return (
-            _from_toml(path / "story.toml") if (path / "story.toml").is_file() else _from_bids(path)
-        )
-    if path.suffix == ".toml" and path.is_file():
-        return _from_toml(path)
-    raise BrainLensError(
-        f"{path} is neither a story.toml nor a folder",
-        remedy="Name a story.toml, or a folder of BIDS derivatives",
-    )
-
-
-# ---- story.toml ------------------------------------------------------------------------------------------------------
-def _told(path: Path) -> dict[str, Any]:
-    try:
-        return tomllib.loads(path.read_text(encoding="utf-8"))
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError, OSError) as error:
-        raise BrainLensError(f"{path.name} cannot be read: {error}", remedy="Correct it") from None
-
-
-def _from_toml(path: Path) -> Plan:
-    told = _told(path)
-    for name in told:
-        if name not in (*FIELDS, "words", "people"):
-            raise unknown(f"field of {path.name}", name, (*FIELDS, "words", "people"))
-    words, people = told.pop("words", {}), told.pop("people", {})
-    if not isinstance(words, dict) or not isinstance(people, dict) or not words or not people:
-        raise BrainLensError(
-            f"{path.name} needs the tables [words] and [people]",
-            remedy='[words] run1 = "run1.TextGrid" and [people.sub-01] run1 = "sub-01_run1.nii.gz"',
-        )
-
-    def inside(name: object) -> Path:
-        return beside_of(path, str(name), "file of a story")
-
-    signals, masks, nuisance = {}, {}, {}
-    for person, files in people.items():
-        for key, value in files.items():
-            if key == "mask":
-                masks[person] = inside(value)
-            elif key == "confounds":
-                nuisance |= {(person, run): inside(name) for run, name in value.items()}
-            else:
-                signals[person, key] = inside(value)
-    return Plan({run: inside(name) for run, name in words.items()}, signals, masks, nuisance, told)
-
-
-# ---- BIDS ------------------------------------------------------------------------------------------------------------
-_ENTITY = re.compile(r"(sub|ses|task|run|space|desc|hemi)-([A-Za-z0-9]+)")
-
-
-def _from_bids(folder: Path) -> Plan:
-    series = sorted(folder.glob("sub-*/**/*_bold.nii.gz")) + sorted(
-        folder.glob("sub-*/**/*_bold.func.gii")
-    )
-    if not series:
-        raise BrainLensError(
-            f"{folder} holds no sub-*/func/*_bold.nii.gz",
-            remedy="Name a folder of BIDS derivatives, or write a story.toml",
-        )
-    words, signals, masks, nuisance = {}, {}, {}, {}
-    for path in series:
-        entity = dict(_ENTITY.findall(path.name))
-        person = f"sub-{entity.get('sub', '?')}"
-        run = "_".join(f"{k}-{entity[k]}" for k in ("ses", "task", "run") if k in entity) or "run"
-        if (person, run) in signals:
-            raise BrainLensError(
-                f"{person}, {run}: more than one series ({signals[person, run].name}, {path.name})",
-                remedy="Keep one space, or name the files in a story.toml",
-            )
-        signals[person, run] = path
-        stem = path.name.split("_space-")[0].split("_desc-")[0].removesuffix("_bold.nii.gz")
-        for events in (path.with_name(f"{stem}_events.tsv"), folder / f"{run}_events.tsv"):
-            if events.is_file():
-                words.setdefault(run, events)
-        mask = sorted(path.parent.glob(f"{stem}*_desc-brain_mask.nii.gz"))
-        if mask:
-            masks.setdefault(person, mask[0])
-        table = path.with_name(f"{stem}_desc-confounds_timeseries.tsv")
-        if table.is_file():
-            nuisance[person, run] = table
-    bare = sorted({run for _, run in signals} - set(words))
-    if bare:
-        raise BrainLensError(
-            f"{folder}: no words for {', '.join(bare)}",
-            remedy=f"Put {bare[0]}_events.tsv (onset, duration, word) into the folder",
-        )
-    return Plan(words, signals, masks, nuisance, {"id": folder.name.lower().replace("_", "-")})
 
 
 # ---- files -> recording ----------------------------------------------------------------------------------------------
@@ -229,6 +79,7 @@ def recording_of(plan: Plan, facts: Mapping[str, Any], path: Path) -> Recording:
     words[["onset", "offset"]] += offset
     bare = Presentation(words, interval)
     table = sample_table(bare, counts)
+    _heard(bare, counts)
     values, coordinates = _stack(blocks, people, runs, counts)
     nuisance = _nuisance(plan, people, runs, counts, table.index.to_numpy())
     responses = xr.DataArray(
@@ -238,6 +89,14 @@ def recording_of(plan: Plan, facts: Mapping[str, Any], path: Path) -> Recording:
     flat = ~silent & (np.nanstd(values, axis=0) == 0)
     keep = ~(silent | flat)
     notes = [f"{offset:g} s added to the words' times"] if offset else []
+    bare = [person for person in people if person not in plan.masks and _volumes(plan, person)]
+    if bare:
+        notes.append(
+            f"no mask for {', '.join(bare[:6])}: every voxel that varies counts, also outside the brain"
+        )
+    if plan.masks:
+        used = dict.fromkeys(mask.name for mask in plan.masks.values())
+        notes.append(f"voxels of {', '.join(list(used)[:6])}")
     if not keep.all():
         notes.append(f"{int((~keep).sum())} targets that do not vary were left out")
         responses = responses.isel(target=np.flatnonzero(keep))
@@ -255,10 +114,29 @@ def recording_of(plan: Plan, facts: Mapping[str, Any], path: Path) -> Recording:
     )
 
 
+def _heard(presentation: Presentation, counts: Mapping[str, int]) -> None:
+    """Refuse words of which none falls into the samples of its run."""
+    words = presentation.words
+    ends = words["run"].map(counts).to_numpy(float) * presentation.interval
+    if not ((presentation.middle >= 0) & (presentation.middle < ends)).any():
+        raise BrainLensError(
+            f"No word falls inside the samples: words from {words['onset'].min():g} to {words['offset'].max():g} s, samples of "
+            f"the longest run from 0 to {ends.max():g} s",
+            remedy="Add offset = -20 (seconds added to the words' times) to story.toml, or correct the onsets",
+        )
+
+
+def _volumes(plan: Plan, person: str) -> bool:
+    """Whether a person's signals are volumes, which a mask cuts out."""
+    names = [path.name for (who, _), path in plan.signals.items() if who == person]
+    return any(name.endswith((".nii", ".nii.gz")) and ".dtseries." not in name for name in names)
+
+
 def _interval(blocks: Mapping, stated: Any, path: Path) -> float:
     told = {round(block.interval, 6) for block in blocks.values() if block.interval}
     if stated is not None:
         value = float(stated)
+        told = {one / 1000 if one > LONGEST else one for one in told}  # milliseconds by their size
         if told and not any(abs(value - one) < 1e-3 * one for one in told):
             raise BrainLensError(
                 f"interval={value:g} s, but the files say {', '.join(f'{t:g}' for t in told)} s",
@@ -271,7 +149,13 @@ def _interval(blocks: Mapping, stated: Any, path: Path) -> float:
             f"{path}: seconds between two samples (the repetition time) are not known: {what}",
             remedy="Add interval = 2.0 to story.toml, or pass interval=2.0",
         )
-    return told.pop()
+    value = told.pop()
+    if value > LONGEST:
+        raise BrainLensError(
+            f"{path}: the files say {value:g} s from one sample to the next: these look like milliseconds",
+            remedy="Add interval = 2.0 to story.toml, or correct the unit of time in the headers",
+        )
+    return value
 
 
 def _length(blocks: Mapping, run: str) -> int:

@@ -79,7 +79,7 @@ def test_a_story_is_bound_checked_moved_and_added(library):
     story.boxes["offset"].value = "-20"
     settle(library, lambda: "stand where" in words(story.report) and not story._add.disabled)
     story.files[-1].role.value = "left out"
-    settle(library, lambda: "3 targets of 1 people" in words(story.report))
+    settle(library, lambda: "3 targets of 1 person" in words(story.report))
     story.files[-1].role.value = "signal"
     story.files[-1].person.value = "sub-01"
     settle(library, lambda: "Two files are said to be the signal of sub-01" in words(story.report))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
+import nibabel
 import numpy as np
 import pandas as pd
 import pytest
@@ -12,6 +13,7 @@ import pytest
 from data.errors import BrainLensError
 from data.presentation import Presentation, sample_table
 from data.stories.epoch_files import read_epochs
+from data.stories.report import drawn
 from data.stories.signals import read_signal
 from data.stories.story import read_story
 from data.stories.words import read_words
@@ -152,8 +154,6 @@ def test_samples_hold_the_words_whose_middle_they_see():
 
 # ---- signals ---------------------------------------------------------------------------------------------------------
 def nifti(path: Path, values: np.ndarray, tr: float = 2.0, size: float = 3.0) -> Path:
-    import nibabel
-
     image = nibabel.Nifti1Image(values.astype(np.float32), np.diag([size, size, size, 1.0]))
     if values.ndim == 4:
         image.header.set_zooms((size, size, size, tr))
@@ -183,7 +183,6 @@ def test_a_mask_of_another_space_is_refused(tmp_path):
 
 def test_gifti_cifti_hdf5_and_tables(tmp_path):
     import h5py
-    import nibabel
     from nibabel.cifti2 import BrainModelAxis, SeriesAxis
 
     rng = np.random.default_rng(0)
@@ -332,9 +331,109 @@ def test_a_folder_of_bids_derivatives(tmp_path):
     assert {"x", "y", "z"} <= set(recording.responses.coords)
 
 
-def test_what_was_understood_is_drawn(tmp_path):
-    from data.stories.report import drawn
+# ---- a newcomer's folder ---------------------------------------------------------------------------------------------
+def study(folder: Path, tr: float = 2.0, onsets: float = 1.0, later: float = 0.0) -> Path:
+    """Volumes and events of one person, and a mask that names no run."""
+    func = folder / "sub-01" / "func"
+    func.mkdir(parents=True, exist_ok=True)
+    values = np.random.default_rng(0).standard_normal((3, 2, 2, 9)) + 5
+    mask = np.zeros((3, 2, 2))
+    mask[0] = 1
+    nifti(func / "sub-01_task-fox_space-MNI_desc-brain_mask.nii.gz", mask)
+    for run in (1, 2):
+        nifti(func / f"sub-01_task-fox_run-{run}_space-MNI_desc-preproc_bold.nii.gz", values, tr=tr)
+        words = pd.DataFrame({"onset": [0.5, 1.0, 2.2, 6.0], "duration": 0.3, "word": ["The", "fox", "ran", "home"]})  # fmt: skip
+        words[["onset", "duration"]] = words[["onset", "duration"]] * onsets + [later, 0]
+        words.to_csv(func / f"sub-01_task-fox_run-{run}_events.tsv", sep="\t", index=False)
+    return folder
 
+
+def test_a_mask_that_names_no_run_counts_and_a_missing_one_is_said(tmp_path):
+    found = read_story(study(tmp_path / "a"))
+    assert found.n_targets == 4 and any(
+        "voxels of sub-01_task-fox_space" in one for one in found.notes
+    )
+    (tmp_path / "a/sub-01/func/sub-01_task-fox_space-MNI_desc-brain_mask.nii.gz").unlink()
+    found = read_story(tmp_path / "a")
+    assert found.n_targets == 12
+    assert any("no mask for sub-01: every voxel that varies" in note for note in found.notes)
+
+
+def test_the_repetition_time_is_that_of_headers_json_or_story_toml(tmp_path):
+    folder = study(tmp_path / "a", tr=0.0)
+    with pytest.raises(BrainLensError, match="no file says it"):
+        read_story(folder)
+    (folder / "task-fox_bold.json").write_text('{"RepetitionTime": 1.5}')
+    assert read_story(folder).presentation.interval == 1.5
+    (folder / "story.toml").write_text('id = "mine"\ninterval = 2.0\n')  # facts alone
+    found = read_story(folder)
+    assert (found.presentation.interval, found.id, found.n_targets) == (2.0, "mine", 4)
+    (folder / "story.toml").write_text("intervall = 2.0\n")
+    with pytest.raises(BrainLensError, match="'intervall'"):
+        read_story(folder)
+    milli = study(tmp_path / "b", tr=2000.0)
+    with pytest.raises(BrainLensError, match=r"2000 s from one sample to the next.*milliseconds"):
+        read_story(milli)
+    assert read_story(milli, interval=2.0).presentation.interval == 2.0
+
+
+@pytest.mark.parametrize(
+    ("how", "says"),
+    [
+        (dict(onsets=1000.0), "milliseconds, not seconds"),
+        (dict(later=500.0), "No word falls inside the samples: words from 500.5 to 506.3 s, .* from 0 to 18 s"),
+    ],
+)  # fmt: skip
+def test_words_that_cannot_be_of_these_samples_are_refused(tmp_path, how, says):
+    with pytest.raises(BrainLensError, match=says):
+        read_story(study(tmp_path, **how))
+
+
+def test_people_who_heard_other_words_in_a_run_are_refused(tmp_path):
+    folder = study(tmp_path)
+    (folder / "sub-01").rename(folder / "sub-02")
+    for path in (folder / "sub-02" / "func").iterdir():
+        path.rename(path.with_name(path.name.replace("sub-01", "sub-02")))
+    study(folder)
+    assert read_story(folder).n_targets == 8
+    table = folder / "sub-02/func/sub-02_task-fox_run-2_events.tsv"
+    table.write_text(table.read_text().replace("fox", "dog"))
+    with pytest.raises(
+        BrainLensError, match="task-fox_run-2 has other words in sub-02_task-fox_run-2_events"
+    ):
+        read_story(folder)
+
+
+def test_a_damaged_series_and_a_shifted_mask_are_said(tmp_path):
+    func = study(tmp_path) / "sub-01" / "func"
+    path = func / "sub-01_task-fox_run-1_space-MNI_desc-preproc_bold.nii.gz"
+    whole = path.read_bytes()
+    nifti(path, np.random.default_rng(0).standard_normal((9, 9, 9, 9)))
+    path.write_bytes(path.read_bytes()[:-9000])
+    with pytest.raises(BrainLensError, match="is damaged"):
+        read_story(tmp_path)
+    path.write_bytes(whole)
+    mask = func / "sub-01_task-fox_space-MNI_desc-brain_mask.nii.gz"
+    image = nibabel.load(mask)
+    affine = image.affine.copy()
+    affine[0, 3] += 6
+    nibabel.save(nibabel.Nifti1Image(np.asarray(image.dataobj), affine), mask)
+    with pytest.raises(BrainLensError, match=r"another space.*first voxel at"):
+        read_story(tmp_path)
+
+
+def test_a_column_of_conditions_in_the_place_of_words_is_doubted(tmp_path):
+    rows = "".join(f"{0.2 * k:.1f}\t0.1\tspeech\n" for k in range(60))
+    (tmp_path / "w.tsv").write_text("onset\tduration\ttrial_type\n" + rows)
+    np.save(tmp_path / "a.npy", np.random.default_rng(0).standard_normal((9, 2)))
+    (tmp_path / "story.toml").write_text(
+        'interval = 2.0\n[words]\nr = "w.tsv"\n[people.p1]\nr = "a.npy"\n'
+    )
+    said = drawn(read_story(tmp_path))
+    assert "only one word, again and again" in said and "2 targets of 1 person" in said
+
+
+def test_what_was_understood_is_drawn(tmp_path):
     text = drawn(read_story(story(tmp_path, n=3)))
     assert "fox: 3 runs, 9 samples of 2 s, 6 targets of 2 people, 12 words" in text
     assert "run run1: 3 samples, 0 to 6 s; words from 0.5 to 6.9 s" in text

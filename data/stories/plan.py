@@ -1,0 +1,220 @@
+"""Which files of a user's story belong together: by a ``story.toml``, or by the names of a folder of BIDS derivatives."""
+
+from __future__ import annotations
+
+import json
+import re
+import tomllib
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from data.errors import BrainLensError, unknown
+from data.own.gate import beside_of
+
+__all__ = ["FIELDS", "Plan", "epochs_below", "is_story", "plan_of", "told_of"]
+
+FIELDS = (
+    "id",
+    "kind",
+    "unit",
+    "interval",
+    "offset",
+    "language",
+    "licence",
+    "citation",
+    "source",
+    "quality",
+    "tier",
+)
+
+
+@dataclass(frozen=True)
+class Plan:
+    """Which files belong together.
+
+    Parameters
+    ----------
+    words : mapping of run to path
+    signals : mapping of (person, run) to path
+    masks : mapping of person to path
+    confounds : mapping of (person, run) to path
+    facts : mapping
+        Fields of ``story.toml``: id, kind, unit, interval (seconds a sample), offset (seconds added to the words' times), ...
+    """
+
+    words: Mapping[str, Path]
+    signals: Mapping[tuple[str, str], Path]
+    masks: Mapping[str, Path] = field(default_factory=dict)
+    confounds: Mapping[tuple[str, str], Path] = field(default_factory=dict)
+    facts: Mapping[str, object] = field(default_factory=dict)
+
+
+def is_story(path: Path) -> bool:
+    """Whether a path is a ``story.toml``, or a folder that holds one or BIDS derivatives."""
+    if path.is_dir():
+        return (path / "story.toml").is_file() or any(path.glob("sub-*"))
+    return path.suffix == ".toml"
+
+
+def plan_of(path: Path) -> Plan:
+    """The files that belong together, by ``story.toml`` or by their BIDS names."""
+    if path.is_dir():
+        told = told_of(path / "story.toml") if (path / "story.toml").is_file() else None
+        if told is None or not {"words", "people"} & set(told):  # a story.toml of facts alone
+            return _from_bids(path, told or {})
+        return _from_toml(path / "story.toml")
+    if path.suffix == ".toml" and path.is_file():
+        return _from_toml(path)
+    raise BrainLensError(
+        f"{path} is neither a story.toml nor a folder",
+        remedy="Name a story.toml, or a folder of BIDS derivatives",
+    )
+
+
+# ---- story.toml ------------------------------------------------------------------------------------------------------
+def told_of(path: Path) -> dict[str, Any]:
+    """What a ``story.toml`` says."""
+    try:
+        return tomllib.loads(path.read_text(encoding="utf-8"))
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError, OSError) as error:
+        raise BrainLensError(f"{path.name} cannot be read: {error}", remedy="Correct it") from None
+
+
+def _from_toml(path: Path) -> Plan:
+    told = told_of(path)
+    _known(path, told, (*FIELDS, "words", "people"))
+    words, people = told.pop("words", {}), told.pop("people", {})
+    if not isinstance(words, dict) or not isinstance(people, dict) or not words or not people:
+        raise BrainLensError(
+            f"{path.name} needs the tables [words] and [people]",
+            remedy='[words] run1 = "run1.TextGrid" and [people.sub-01] run1 = "sub-01_run1.nii.gz"',
+        )
+
+    def inside(name: object) -> Path:
+        return beside_of(path, str(name), "file of a story")
+
+    signals, masks, nuisance = {}, {}, {}
+    for person, files in people.items():
+        for key, value in files.items():
+            if key == "mask":
+                masks[person] = inside(value)
+            elif key == "confounds":
+                nuisance |= {(person, run): inside(name) for run, name in value.items()}
+            else:
+                signals[person, key] = inside(value)
+    return Plan({run: inside(name) for run, name in words.items()}, signals, masks, nuisance, told)
+
+
+def _known(path: Path, told: Mapping[str, Any], fields: tuple[str, ...]) -> None:
+    for name in told:
+        if name not in fields:
+            raise unknown(f"field of {path.name}", name, fields)
+
+
+# ---- BIDS ------------------------------------------------------------------------------------------------------------
+_ENTITY = re.compile(r"(sub|ses|task|run|space|desc|hemi)-([A-Za-z0-9]+)")
+
+
+def _from_bids(folder: Path, told: Mapping[str, Any]) -> Plan:
+    _known(folder / "story.toml", told, FIELDS)
+    series = sorted(folder.glob("sub-*/**/*_bold.nii.gz")) + sorted(
+        folder.glob("sub-*/**/*_bold.func.gii")
+    )
+    if not series:
+        raise BrainLensError(
+            f"{folder} holds no sub-*/func/*_bold.nii.gz",
+            remedy="Name a folder of BIDS derivatives, or write a story.toml",
+        )
+    words, signals, masks, nuisance = {}, {}, {}, {}
+    for path in series:
+        entity = dict(_ENTITY.findall(path.name))
+        person = f"sub-{entity.get('sub', '?')}"
+        run = "_".join(f"{k}-{entity[k]}" for k in ("ses", "task", "run") if k in entity) or "run"
+        if (person, run) in signals:
+            raise BrainLensError(
+                f"{person}, {run}: more than one series ({signals[person, run].name}, {path.name})",
+                remedy="Keep one space, or name the files in a story.toml",
+            )
+        signals[person, run] = path
+        stem = path.name.split("_space-")[0].split("_desc-")[0].removesuffix("_bold.nii.gz")
+        for events in (path.with_name(f"{stem}_events.tsv"), folder / f"{run}_events.tsv"):
+            if events.is_file():
+                _same_words(words.setdefault(run, events), events, run)
+        if (mask := _mask_beside(path, folder, entity)) is not None:
+            masks.setdefault(person, mask)
+        table = path.with_name(f"{stem}_desc-confounds_timeseries.tsv")
+        if table.is_file():
+            nuisance[person, run] = table
+    bare = sorted({run for _, run in signals} - set(words))
+    if bare:
+        raise BrainLensError(
+            f"{folder}: no words for {', '.join(bare)}",
+            remedy=f"Put {bare[0]}_events.tsv (onset, duration, word) into the folder",
+        )
+    facts = {"id": folder.name.lower().replace("_", "-"), **told}
+    if "interval" not in facts and (said := _repetition_times(folder, series)):
+        facts["interval"] = said
+    return Plan(words, signals, masks, nuisance, facts)
+
+
+def _same_words(first: Path, other: Path, run: str) -> None:
+    """Words of a run are everybody's: refuse a person's events that say something else."""
+    if first != other and first.read_bytes() != other.read_bytes():
+        raise BrainLensError(
+            f"{run} has other words in {other.name} than in {first.name}",
+            remedy=f"A run has the same words at the same times for everybody: put one {run}_events.tsv into the folder and "
+            "leave out theirs, or give what people heard otherwise another task or run",
+        )
+
+
+def _repetition_times(folder: Path, series: list[Path]) -> float | None:
+    """Seconds between samples as the JSON files beside the series say; None where none does, or they differ."""
+    found: set[float] = set()
+    for path in {
+        one.with_name(one.name.partition("_bold.")[0] + "_bold.json") for one in series
+    } | set(folder.glob("*_bold.json")):
+        try:
+            found.add(float(json.loads(path.read_text(encoding="utf-8"))["RepetitionTime"]))
+        except (OSError, ValueError, KeyError, TypeError):
+            continue
+    return found.pop() if len(found) == 1 else None
+
+
+def _mask_beside(path: Path, folder: Path, entity: Mapping[str, str]) -> Path | None:
+    """The mask of a series: beside it, of the same run and space where it says them; else one of the whole folder."""
+    if not path.name.endswith(".nii.gz"):
+        return None
+    beside = [*path.parent.glob("*mask.nii.gz"), *path.parent.glob("*mask.nii")]
+    whole = [*folder.glob("*mask.nii.gz"), *folder.glob("*mask.nii")]
+
+    def fits(mask: Path) -> bool:
+        own = dict(_ENTITY.findall(mask.name))
+        return all(
+            own.get(name, value) == value for name, value in entity.items() if name != "desc"
+        )
+
+    def told(mask: Path) -> int:
+        return len(_ENTITY.findall(mask.name))
+
+    for some in (beside, whole):
+        if found := sorted(filter(fits, some), key=lambda one: (-told(one), one.name)):
+            return found[0]
+    return None
+
+
+def epochs_below(folder: Path) -> dict[str, str]:
+    """One file of MNE epochs for each ``sub-*``, where there is no series of volumes."""
+    found: dict[str, str] = {}
+    if any(folder.glob("sub-*/**/*_bold.*")):
+        return found
+    for path in sorted([*folder.glob("sub-*/**/*epo.fif"), *folder.glob("sub-*/**/*epo.fif.gz")]):
+        inside = path.relative_to(folder)
+        if inside.parts[0] in found:
+            raise BrainLensError(
+                f"{inside.parts[0]}: more than one file of epochs ({Path(found[inside.parts[0]]).name}, {path.name})",
+                remedy="Keep one, or name the files in a story.toml: [epochs] sub-01 = 'sub-01/eeg/sub-01_task-fox_epo.fif'",
+            )
+        found[inside.parts[0]] = inside.as_posix()
+    return found
