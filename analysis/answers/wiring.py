@@ -307,17 +307,26 @@ def _sentence(finished, full, frame, born, runs, enough) -> str:
         )
     small = runs[runs["weights_percent"] <= 10]
     if len(small):
-        best = small.loc[small["share"].idxmax()]
-        said.append(
-            f"of parts with a tenth of the weights or less {best['part']} reaches {percent(best['share'])} "
-            "(vision: 5 % of the synapses, 80 %)"
-        )
+        said.append(_of_small(small.loc[small["share"].idxmax()], births))
     above = listed(
         row.part for row in frame[frame["updates"] > 0].itertuples() if row.share_low > 1
     )
     if above:
         said.append(f"above the finished model, which read other text too: {above}")
     return "; ".join(said) + "."
+
+
+def _of_small(best, births: dict[str, float]) -> str:
+    """What training a tenth of the weights or less brings beyond the birth that it begins with."""
+    share, before = percent(best["share"]), births.get(best["birth"], float("nan"))
+    vision = "(vision: 5 % of the synapses, 80 %)"
+    if best["share"] > before + 0.01 or before != before:
+        start = "" if before != before else f", from {percent(before)} untrained"
+        return f"of parts with a tenth of the weights or less {best['part']} reaches {share}{start} {vision}"
+    return (
+        f"training a tenth of the weights or less brings nothing beyond birth: the best part, {best['part']} from "
+        f"{BIRTH_WORDS[best['birth']]}, has {share} after it and {percent(before)} before {vision}"
+    )
 
 
 assert set(BIRTHS) <= set(SCHEMES)

@@ -11,7 +11,7 @@ import numpy as np
 from data.errors import BrainLensError, unknown
 from data.surface import HEMISPHERES, SURFACES, mesh
 
-__all__ = ["COLOURS", "Brain", "paint", "picture", "views"]
+__all__ = ["COLOURS", "Brain", "on_screen", "paint", "picture", "views"]
 
 COLOURS = "viridis"
 """Colour map: even steps to the eye, told apart without red or green."""
@@ -75,6 +75,22 @@ def views(brain: Brain) -> Iterator[tuple[int, int, int, str, str, str]]:
         else:
             for column, (side, view) in enumerate(VIEWS):
                 yield row, column, 1, surface, side, view
+
+
+def on_screen(brain: Brain) -> tuple[list[int], list[tuple[int, int, int, str, str, str]]]:
+    """Heights of rows of a picture 1,200 pixels wide, and its views as of :func:`views`.
+
+    One shape alone stands in two rows, outer sides above inner ones: four views side by side would leave a window mostly empty.
+    """
+    if len(brain.surfaces) > 1 or brain.surfaces[0] == "flat":
+        return [470 if one == "flat" else 260 for one in brain.surfaces], list(views(brain))
+    places = {("left", "lateral"): (0, 0), ("right", "lateral"): (0, 2),
+              ("left", "medial"): (1, 0), ("right", "medial"): (1, 2)}  # fmt: skip
+    laid = [
+        (*places[side, view], 2, surface, side, view)
+        for _, _, _, surface, side, view in views(brain)
+    ]
+    return [400, 400], laid
 
 
 def paint(axes, brain: Brain, surface: str, hemisphere: str, view: str):
@@ -173,10 +189,11 @@ def picture(brain: Brain, width: int, height: int, background: str = "white") ->
         return known
     figure = Figure(figsize=(width / 100, height / 100), dpi=100, facecolor=background)
     canvas = FigureCanvasAgg(figure)
+    rows, laid = on_screen(brain)
     grid = figure.add_gridspec(
-        len(brain.surfaces), 4, left=0, right=1, bottom=0, top=1, wspace=0.02, hspace=0.02
+        len(rows), 4, left=0, right=1, bottom=0, top=1, wspace=0.02, hspace=0.02, height_ratios=rows
     )
-    for row, column, span, surface, side, view in views(brain):
+    for row, column, span, surface, side, view in laid:
         paint(figure.add_subplot(grid[row, column : column + span]), brain, surface, side, view)
     canvas.draw()
     _PICTURES[key] = made = np.asarray(canvas.buffer_rgba()).copy()

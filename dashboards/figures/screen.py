@@ -35,7 +35,7 @@ from bokeh.models import (
 )
 from bokeh.plotting import figure as bokeh_figure
 
-from dashboards.figures.brain import COLOURS, picture, views
+from dashboards.figures.brain import COLOURS, on_screen, picture
 from dashboards.figures.labels import broken, joints, shortened, spread
 from dashboards.figures.panels import Drawing, Panel, drawing, short
 from dashboards.figures.screen_ink import (
@@ -163,7 +163,8 @@ def _cortex(spec: FigureSpec, theme: str, height: int, width: int | None):
     from matplotlib.colors import to_hex
 
     brain = spec.brain
-    wide, high = 1200, int(sum(470 if one == "flat" else 260 for one in brain.surfaces))
+    heights, laid = on_screen(brain)
+    wide, high = 1200, sum(heights)
     raw = picture(brain, wide, high, ink("paper", theme))
     image = np.ascontiguousarray(raw[::-1]).view(np.uint32).reshape(high, wide)
     plot = bokeh_figure(
@@ -184,9 +185,9 @@ def _cortex(spec: FigureSpec, theme: str, height: int, width: int | None):
     plot.toolbar.logo = None
     plot.image_rgba(image=[image], x=0, y=0, dw=wide, dh=high)
     plot.axis.visible = plot.grid.visible = False
-    rows = np.cumsum([0, *[470 if one == "flat" else 260 for one in brain.surfaces]])
+    rows = np.cumsum([0, *heights])
     names = {"x": [], "y": [], "words": []}
-    for row, column, span, _, side, view in views(brain):
+    for row, column, span, _, side, view in laid:
         names["x"].append((column + span / 2) * wide / 4)
         names["y"].append(high - rows[row] - 4)
         names["words"].append(f"{side} {view}")

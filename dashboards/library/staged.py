@@ -23,7 +23,7 @@ from data.stories.report import drawn
 
 __all__ = [
     "Asked", "EpochFiles", "Story", "checked_epochs", "checked_file", "checked_story", "kept_epochs", "kept_file",
-    "kept_ready", "kept_story", "moved_words", "staged_files", "told_cells", "told_unit", "trials_anew",
+    "kept_ready", "kept_story", "moved_words", "staged_files", "together", "told_cells", "told_unit", "trials_anew",
 ]  # fmt: skip
 
 
@@ -47,6 +47,11 @@ class Story:
 @dataclass(frozen=True)
 class EpochFiles(Story):
     """Files of epochs around each word."""
+
+
+def together(files: dict[str, bytes]) -> bool:
+    """Whether files are those of one story, or of epochs: what was refused alone may be whole now."""
+    return own_epochs.is_epochs_drop(files) or own_story.is_story_drop(files)
 
 
 @worded

@@ -24,6 +24,7 @@ from dashboards.library.staged import (
     kept_file,
     kept_ready,
     staged_files,
+    together,
     told_cells,
     told_unit,
     trials_anew,
@@ -50,8 +51,10 @@ _MEANINGS = {
 MOST_FILES = 200
 """At once: a story has one of words for each run and one of signals for each run and person."""
 _QUIET = 700  # milliseconds without a new file before they are looked at: a browser sends file after file
-_ONE_DROP = 5.0  # seconds between two files of one drop at most
-_OUT_OF_SIGHT = {"position": "fixed", "left": "-10000px", "width": "600px", "opacity": "0"}
+_ONE_DROP = 5.0  # seconds between two files of one drop at most, where the first were refused alone
+_OUT_OF_SIGHT = {
+    "position": "fixed", "left": "-10000px", "width": "600px", "opacity": "0", "visibility": "hidden",
+}  # fmt: skip
 _ONE = ("text", "subject")
 _NONE = "(none)"
 _WIDE = dict(size="small", sizing_mode="stretch_width", margin=(6, 10, 0, 10))
@@ -93,6 +96,7 @@ class Upload(pmui.Column):
         self._kept_rules = Rules()
         self._checks = self._arrivals = self._takes = 0
         self._last = -_ONE_DROP
+        self._open = False  # from the first file of a drop until it is added, discarded or refused
         self._coming: dict[str, bytes] = {}
         self.story: StoryForm | None = None
         self._more, self._typed = (
@@ -156,9 +160,14 @@ class Upload(pmui.Column):
         self._seen.update({name: hash(content) for name, content in new.items()})
         if not new:
             return
-        self._more = time.monotonic() - self._last <= _ONE_DROP
+        # a browser sends file after file, a slow line with long pauses: what comes while a form stands is of its drop
+        recent = time.monotonic() - self._last <= _ONE_DROP
+        self._more = (
+            self._open or recent or (bool(self._coming) and together({**self._coming, **new}))
+        )
         if not self._more:
             self._coming = {}
+        self._open = True
         self._last = time.monotonic()
         self._coming |= new
         document = pn.state.curdoc
@@ -174,18 +183,11 @@ class Upload(pmui.Column):
             self.take(dict(self._coming))
 
     def _put_away(self) -> None:
-        """Out of sight, and gone once no file can be on its way any more: it receives them."""
+        """Out of sight, not gone: it receives the files of the drop that are still on their way."""
         self._place.styles = _OUT_OF_SIGHT
         document = pn.state.curdoc
         if document is None or document.session_context is None:
             self._place.visible = False
-            return
-
-        def gone() -> None:
-            if self._place.styles == _OUT_OF_SIGHT and time.monotonic() - self._last >= _ONE_DROP:
-                self._place.visible = False
-
-        document.add_timeout_callback(gone, int(1000 * _ONE_DROP) + 100)
 
     def take(self, files: dict[str, bytes]) -> None:
         """Look at files: name -> content."""
@@ -217,6 +219,7 @@ class Upload(pmui.Column):
         if number != self._takes:
             self._desk.clear("upload")
             return
+        self._open = False
         self._report.clear()
         self._place.param.update(styles={}, visible=True)
 
@@ -545,6 +548,7 @@ class Upload(pmui.Column):
     def discard(self) -> None:
         """Forget the file, and offer a place to drop another."""
         self._forget()
+        self._open = False
         if (
             self._place.styles or not self._place.visible
         ):  # an empty place: the old one would keep the bytes

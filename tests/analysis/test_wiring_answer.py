@@ -90,6 +90,19 @@ def test_planted_curves_come_out_and_hold_as_in_vision():
     assert len(ANCHORS) == 3
 
 
+@pytest.mark.parametrize(
+    ("small", "says"),
+    [
+        (0.6, r"or less \S+ reaches (59|60|61) %, from (29|30|31) % untrained \(vision"),
+        (0.29, r"nothing beyond birth: the best part, \S+ from library initialisation, has (2[89]|30) % after it and "
+         r"(29|30|31) % before"),
+    ],
+)  # fmt: skip
+def test_small_parts_are_held_against_their_birth(small, says):
+    said = wiring(planted(lambda part, n: 0.5 if part == "all" else small)).sentence
+    assert re.search(says, said), said
+
+
 def test_it_says_so_where_language_is_not_like_vision():
     answer = wiring(planted(lambda part, n: 0.3 + 0.1 * (n >= 640)))
     assert (

@@ -111,21 +111,36 @@ def test_a_late_file_of_the_same_drop_leaves_what_was_typed(library, monkeypatch
         upload._dropped(SimpleNamespace(new=found))
         settle(library, lambda: upload.story and len(upload.story.files) == len(found))
 
-    monkeypatch.setattr("dashboards.library.upload._ONE_DROP", 600.0)
+    monkeypatch.setattr("dashboards.library.upload._ONE_DROP", -1.0)  # however late it comes
     came(dict(early))
     first = upload.story
     first.boxes["interval"].value, first.boxes["name"].value = "2", "fox"
     came({**dict(early), late: content})
     assert upload.story is not first
     assert [upload.story.boxes[key].value for key in ("interval", "name")] == ["2", "fox"]
-    monkeypatch.setattr(
-        "dashboards.library.upload._ONE_DROP", -1.0
-    )  # another drop is another story
-    upload._seen.clear()
-    second = upload.story
-    upload._dropped(SimpleNamespace(new=every))
-    settle(library, lambda: upload.story not in (None, second))
+    upload.discard()  # another drop is another story
+    came(every)
     assert upload.story.boxes["interval"].value == ""
+
+
+def test_what_was_refused_alone_goes_with_what_comes_later(library, monkeypatch):
+    upload, every = library.upload, files()
+    monkeypatch.setattr("dashboards.library.upload._ONE_DROP", -1.0)
+    signal = {name: one for name, one in every.items() if name.endswith(".npy")}
+    nifti = {"a.nii.gz": b"", **signal}
+    upload._dropped(SimpleNamespace(new=nifti))
+    settle(library, lambda: library.desk.errors.objects)
+    assert (
+        "no words with times" in str(library.desk.errors.objects[0].says) and upload.story is None
+    )
+    upload._dropped(SimpleNamespace(new={**nifti, **every}))
+    settle(library, lambda: upload.story and len(upload.story.files) == 4)
+    upload.discard()
+    table = {"a.csv": b"sentence,topic,bold\nBees live.,bees,0.1\nIt is hot.,bread,0.2\n"}
+    upload._dropped(SimpleNamespace(new={"a.exe": b"junk"}))
+    settle(library, lambda: not upload._open)
+    upload._dropped(SimpleNamespace(new={"b.csv": table["a.csv"]}))  # no story: it stands alone
+    settle(library, lambda: upload.pickers)
 
 
 @pytest.mark.browser
