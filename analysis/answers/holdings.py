@@ -62,7 +62,7 @@ def recordings() -> pd.DataFrame:
     """id, kind, unit (what is scored), shape, size (bytes), licence (short), state, trap (the first), own; own first."""
     own, rows = kept(), []
     for one in sorted(entries().values(), key=lambda one: one.id not in own):
-        unit = re.search(r"\b(sentence|word|volume|line|token|suite)s?\b", one.shape)
+        unit = re.search(r"\b(sentence|word|volume|sample|epoch|line|token|suite)s?\b", one.shape)
         rows.append(
             {
                 "id": one.id,

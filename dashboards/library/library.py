@@ -30,6 +30,8 @@ from data.catalog.catalog import entries, sharers
 
 __all__ = ["Library"]
 
+IN_TIME = {"sample": "story", "volume": "story", "epoch": "epochs"}
+"""What a row of a recording is, and the preset that takes it."""
 TABS = ("Recordings", "Models", "Add your own", "Storage", "Sweeps")
 READ = ("reading times", "eye tracking", "eeg")
 """Kinds that the Reading lens asks first, where they are measured word by word."""
@@ -219,6 +221,7 @@ class Library(pn.viewable.Viewer):
             row, name, self._new = rows.loc[self._new], self._new, ""
             if row["kind"] in READ and row["unit"] == "word":
                 self.selection.corpora = [name]
+            self._suit(row["unit"])
             self.tell(f"{name} is in use: every lens asks it now.")
 
     def _fill(self) -> None:
@@ -264,7 +267,14 @@ class Library(pn.viewable.Viewer):
         row = self._recordings.set_index("id").loc[name]
         if row["kind"] in READ and row["unit"] == "word":
             self.selection.corpora = [name]
+        self._suit(row["unit"])
         self._onward("models", TABS.index("Models"), "Choose a model")
+
+    def _suit(self, unit: str) -> None:
+        """The preset of what has times, where the one that opens was not left: another would refuse it."""
+        choice = self.selection
+        if unit in IN_TIME and choice.preset == "defended" and not choice.changes:
+            choice.preset = IN_TIME[unit]
 
     def use_model(self, name: str) -> None:
         """Take a model beside those that are chosen, and go to the lens that asks the recording."""

@@ -300,7 +300,8 @@ def put(staged: Path, recording: Recording, wanted: str, *, story: bool = False)
     story : bool
         It is a ``story.toml`` that binds the others.
     """
-    unit = "sample" if story else recording.scored_unit
+    epochs = "lag" in recording.responses.coords
+    unit = "sample" if recording.sampled else "epoch" if epochs else recording.scored_unit
     people = recording.subjects
     who = (
         "mean over people"

@@ -93,6 +93,7 @@ def test_a_story_is_bound_checked_moved_and_added(library):
     assert kept.sampled and kept.responses.shape == (150, 6) and kept.quality == "pilot"
     assert kept.presentation.words["onset"].iloc[0] == pytest.approx(4.0)
     settle(library, lambda: "pilot" in words(library._card))
+    assert library.selection.preset == "story"  # the one that opens would refuse it
 
 
 def test_a_story_that_is_not_whole_is_said_and_nothing_stays(library):
@@ -218,7 +219,9 @@ def test_epochs_are_bound_checked_and_added(library):
     story.add()
     settle(library, lambda: "foxes" in library.recordings.ids)
     kept = recording("foxes")
-    assert kept.kind == "meg" and kept.responses.shape == (8, 16) and library.selection.recording == "foxes"  # fmt: skip
+    assert kept.kind == "meg" and kept.responses.shape == (8, 16)
+    assert library.selection.recording == "foxes"
+    settle(library, lambda: library.selection.preset == "epochs")
 
 
 def test_an_array_without_times_is_asked_for_them_in_the_words_of_the_page(library):
