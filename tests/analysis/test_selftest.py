@@ -173,9 +173,44 @@ FAULTS = {
 }  # fmt: skip
 
 
+OF_THE_FULL_ONE = {
+    "planted": [
+        (_patched(analysis.ceiling.kinds, "ceiling", lambda real: lambda *a, **k: replace(found := real(*a, **k), value=0.8 * found.value)),
+         "ceiling over the planted one"),
+    ],
+    "models": [
+        (_patched(analysis.models.transformer.TransformerModel, "surprisal", lambda real: lambda self, texts, **k: [
+            replace(one, nats=one.nats * 1.01) for one in real(self, texts, **k)]), "bits of a sentence, smollm2-135m"),
+    ],
+    "goldens": [
+        (_patched(analysis.reading.delta_ll, "add_spillover", lambda real: lambda words, column, within, **k: real(
+            words, column, within[:1], **k)), name)  # the last word of the sentence before spills over
+        for name in ("delta log-likelihood of gpt2", "delta log-likelihood of opt-125m")
+    ],
+}  # fmt: skip
+
+
 @pytest.mark.parametrize("group", GROUPS)
 def test_planted_faults_turn_their_group_red(group):
-    for plant, name in FAULTS[group]:
+    _turn_red(group, FAULTS[group])
+
+
+@pytest.mark.realdata
+@pytest.mark.starter
+@pytest.mark.parametrize("group", OF_THE_FULL_ONE)
+def test_faults_that_only_the_full_one_sees_turn_it_red(group, mirror, starter):
+    _turn_red(group, OF_THE_FULL_ONE[group])
+
+
+def test_every_check_has_a_fault_that_turns_it_red_or_stands_beside_one_that_has():
+    """Each group has; of the checks that the quick one leaves out, every single one."""
+    full = {name for faults in OF_THE_FULL_ONE.values() for _, name in faults}
+    assert full == {check.name for check in CHECKS if not check.quick}
+    assert set(FAULTS) == set(GROUPS) and all(FAULTS.values())
+
+
+def _turn_red(group: str, faults) -> None:
+    for plant, name in faults:
         (check,) = [one for one in CHECKS if one.group == group and one.name == name]
         with pytest.MonkeyPatch.context() as patched:
             plant(patched)
