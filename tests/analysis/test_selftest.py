@@ -175,8 +175,8 @@ FAULTS = {
 
 OF_THE_FULL_ONE = {
     "planted": [
-        (_patched(analysis.ceiling.kinds, "ceiling", lambda real: lambda *a, **k: replace(found := real(*a, **k), value=0.8 * found.value)),
-         "ceiling over the planted one"),
+        (_patched(analysis.ceiling.kinds, "ceiling", lambda real: lambda *a, **k: replace(
+            found := real(*a, **k), value=0.8 * found.value)), "ceiling over the planted one"),
     ],
     "models": [
         (_patched(analysis.models.transformer.TransformerModel, "surprisal", lambda real: lambda self, texts, **k: [
