@@ -271,10 +271,11 @@ class Library(pn.viewable.Viewer):
         self._onward("models", TABS.index("Models"), "Choose a model")
 
     def _suit(self, unit: str) -> None:
-        """The preset of what has times, where the one that opens was not left: another would refuse it."""
+        """The preset that takes the recording, where it would be refused under the one that opens, or that of a story."""
         choice = self.selection
-        if unit in IN_TIME and choice.preset == "defended" and not choice.changes:
-            choice.preset = IN_TIME[unit]
+        if choice.preset not in ("defended", "story") or choice.changes:
+            return
+        choice.preset = IN_TIME.get(unit, "defended")
 
     def use_model(self, name: str) -> None:
         """Take a model beside those that are chosen, and go to the lens that asks the recording."""

@@ -94,6 +94,11 @@ def test_a_story_is_bound_checked_moved_and_added(library):
     assert kept.presentation.words["onset"].iloc[0] == pytest.approx(4.0)
     settle(library, lambda: "pilot" in words(library._card))
     assert library.selection.preset == "story"  # the one that opens would refuse it
+    library.use_recording("simulated")
+    assert library.selection.preset == "defended"
+    library.selection.changes = {"folds": 3}
+    library.use_recording("fox")
+    assert library.selection.preset == "defended"  # what was chosen by hand stays
 
 
 def test_a_story_that_is_not_whole_is_said_and_nothing_stays(library):
