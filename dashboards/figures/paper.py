@@ -20,6 +20,7 @@ import matplotlib as mpl
 import numpy as np
 from matplotlib import font_manager
 from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.collections import PathCollection
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.patches import Patch, Rectangle
@@ -505,10 +506,19 @@ def _panel(axes, plan: Drawing, panel: Panel, style: Ink, width: float) -> None:
     for rule in panel.rules:
         rule_line(axes, plan, rule, font_size, reach)
     for line in (*axes.lines, *axes.collections):
-        line.set_linewidth(np.asarray(line.get_linewidth()) * style.line_width)
+        _thicken(line, style.line_width)
     if panel.title:
         letters = int(0.82 * 72 * width / (0.62 * font_size))
         axes.set_title(broken(panel.title, max(8, letters)), loc="left", fontweight="bold", pad=3)
+
+
+def _thicken(artist, times: float) -> None:
+    """Lines and points so many times as thick: a slide is read from afar."""
+    artist.set_linewidth(np.asarray(artist.get_linewidth()) * times)
+    if isinstance(artist, PathCollection):
+        artist.set_sizes(artist.get_sizes() * times**2)
+    elif isinstance(artist, Line2D):
+        artist.set_markersize(artist.get_markersize() * times)
 
 
 def _bins(inches: float, font_size: float) -> int:
@@ -611,8 +621,11 @@ def _legend(figure, plan: Drawing, style: Ink, width_mm: float) -> None:
     entries = entries_of(plan) if style.legend != "none" else []
     if entries:
         font_size, above = style.font_size, style.legend == "top"
+        handles = [_handle(plan, entry) for entry in entries]
+        for handle in handles:
+            _thicken(handle, style.line_width)
         figure.legend(
-            handles=[_handle(plan, entry) for entry in entries],
+            handles=handles,
             loc="outside upper left" if above else "outside right upper",
             frameon=False,
             handlelength=1.7,

@@ -119,6 +119,27 @@ def test_presets_can_be_drawn(name):
     assert paper.render(layers_spec(), format="svg", **PRESETS[name]).startswith(b"<?xml")
 
 
+@pytest.mark.parametrize("kind", ["layers", "task"])
+def test_points_and_their_signs_grow_with_the_lines(kind):
+    """A slide has them as large as its words ask for."""
+    from matplotlib.collections import PathCollection
+    from matplotlib.lines import Line2D
+
+    sizes = []
+    for times in (1.0, 2.0):
+        with paper._drawn(ALL[kind](), paper.Ink(line_width=times), 174, None, 72) as figure:
+            lines = [
+                line
+                for line in figure.findobj(Line2D)
+                if line.get_marker() not in ("None", "|", "_", "", None, 2, 3, 0, 1)
+            ]
+            points = [
+                area**0.5 for one in figure.findobj(PathCollection) for area in one.get_sizes()
+            ]
+            sizes.append([*(line.get_markersize() for line in lines), *points])
+    assert len(sizes[0]) > 0 and sizes[1] == pytest.approx([2 * one for one in sizes[0]])
+
+
 @pytest.mark.parametrize("theme", style.THEMES)
 @pytest.mark.parametrize("kind", ALL)
 def test_every_word_of_a_figure_is_readable(kind, theme):
