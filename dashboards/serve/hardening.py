@@ -12,7 +12,7 @@ from weakref import WeakKeyDictionary
 
 from dashboards.serve.order import in_order
 
-__all__ = ["SOCKETS", "careful", "end_idle", "harden", "headers"]
+__all__ = ["SOCKETS", "careful", "end_idle", "harden", "headers", "with_query"]
 
 LONGEST_ADDRESS = 16_000
 """Characters of a link; longer ones are no link of ours."""
@@ -73,6 +73,7 @@ def harden(
         The page is reached by HTTPS: every cookie travels there only, those of a provider's login too.
     """
     from bokeh.server.tornado import BokehTornado
+    from bokeh.server.views.root_handler import RootHandler
     from bokeh.server.views.ws import WSHandler
     from tornado.web import ErrorHandler, RequestHandler
 
@@ -109,6 +110,7 @@ def harden(
         SOCKETS[self] = time.monotonic()
         return heard(self, message)
 
+    RootHandler.redirect = with_query(RootHandler.redirect)
     RequestHandler.set_default_headers = set_default_headers
     RequestHandler.set_cookie = careful(RequestHandler.set_cookie, https)
     BokehTornado.find_handler = find_handler
@@ -125,6 +127,18 @@ def careful(set_cookie: Callable, https: bool) -> Callable:
         return set_cookie(self, name, value, *given, **named)
 
     return set_
+
+
+def with_query(redirect: Callable) -> Callable:
+    """``redirect`` of a handler that leads from ``/`` to the page, with what a link says of its view."""
+
+    def redirect_(self, url, *given, **named):
+        query = self.request.query
+        return redirect(
+            self, f"{url}?{query}" if query and "?" not in url else url, *given, **named
+        )
+
+    return redirect_
 
 
 def _own_session(handler, header: str) -> bool:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import io
 import re
+import urllib.request
 import zipfile
 
 import pytest
@@ -101,6 +102,8 @@ def test_the_server_answers_and_the_page_paints(tmp_path, visit):
     running = start(tmp_path)
     try:
         assert running.url.endswith("/app") and "/lab" not in running.url
+        led = urllib.request.urlopen(f"{running.url.removesuffix('app')}?lens=time&models=a").url
+        assert led == f"{running.url}?lens=time&models=a"  # the address alone leads to the page
         page = visit(running.url)
         page.wait_for_function("performance.getEntriesByName('first-contentful-paint').length > 0")
         assert page.title()
