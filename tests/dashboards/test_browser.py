@@ -114,6 +114,25 @@ def test_the_server_answers_and_the_page_paints(tmp_path, visit):
         running.process.wait(90)
 
 
+def test_a_lost_server_is_told_and_the_view_stays(tmp_path, chromium):
+    from tests.dashboards.conftest import PATIENCE, start
+
+    running = start(tmp_path)
+    try:
+        page = chromium.new_page()  # the socket's end is an error of the console: not "visit"
+        page.set_default_timeout(PATIENCE)
+        page.goto(running.url)
+        ready(page)
+        assert page.get_by_role("alert").count() == 0
+    finally:
+        running.process.terminate()
+        running.process.wait(90)
+    seen(page.get_by_role("alert").filter(has_text="connection to the server was lost")).wait_for()
+    assert button(page, "Reload", exact=True).is_visible()
+    page.get_by_role("heading", name="Does better next-word prediction").wait_for()
+    page.close()
+
+
 def test_it_opens_on_the_published_models_without_any_other_host(server, visit):
     page = ready(visit(server.url))
     page.get_by_role("heading", name="Does better next-word prediction").wait_for()
