@@ -140,14 +140,20 @@ def shorter(path: Path) -> None:
             lambda p: rewritten(p, lambda t: t.drop(columns="duration")),
             "offsets or durations",
         ),
+        (
+            "events.tsv",
+            lambda p: rewritten(p, lambda t: t.drop(columns="duration")),
+            "one lacks duration",
+        ),
         ("events.tsv", lambda p: p.unlink(), "no words for"),
     ],
-    ids=["milliseconds", "mask", "no TR", "lengths", "no durations", "no events"],
+    ids=["milliseconds", "mask", "no TR", "lengths", "no durations", "one without", "no events"],
 )
 def test_each_wrong_file_is_answered_in_words(tmp_path, end, change, says):
     folder = study(tmp_path / "fox", runs=(1,))
     wrong = sorted(folder.rglob(f"*{end}"))
-    for path in wrong if says in ("repetition time", "no words for", "milliseconds") else wrong[:1]:
+    every = ("repetition time", "no words for", "milliseconds", "offsets or durations")
+    for path in wrong if says in every else wrong[:1]:
         change(path)
     assert says in run("data", "check", folder, fails=True)
 

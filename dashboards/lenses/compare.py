@@ -209,7 +209,7 @@ class Compare(Lens):
         self._why.object = "\n".join(["Why do numbers of one model differ?", *why] if why else [])
         for widget, options in (
             (self._recordings, [*told_apart(board), *benchmarks()]),
-            (self._hidden, board["model"]),
+            (self._hidden, sorted(board["model"].unique())),
             (self._columns, [*told_apart(board), *benchmarks()]),
         ):
             options = list(dict.fromkeys([*options, *widget.value]))

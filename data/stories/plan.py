@@ -162,6 +162,12 @@ def _from_bids(folder: Path, told: Mapping[str, Any]) -> Plan:
 def _same_words(first: Path, other: Path, run: str) -> None:
     """Words of a run are everybody's: refuse a person's events that say something else."""
     if first != other and first.read_bytes() != other.read_bytes():
+        here, there = (path.read_bytes().partition(b"\n")[0].split() for path in (first, other))
+        if lacking := [name.decode("utf-8", "replace") for name in {*here} ^ {*there}]:
+            raise BrainLensError(
+                f"{run} has other columns in {other.name} than in {first.name}: one lacks {', '.join(sorted(lacking))}",
+                remedy="Give both onset, duration and word",
+            )
         raise BrainLensError(
             f"{run} has other words in {other.name} than in {first.name}",
             remedy=f"A run has the same words at the same times for everybody: put one {run}_events.tsv into the folder and "

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import time
 
 import pandas as pd
@@ -125,8 +126,11 @@ def test_what_is_locked_leaves_in_no_file(plan, library):
     settled(library, lambda: room._seen is not None)
     lock("noise suffices", ["random-8"], ["simulated"], plan.protocol("quick"))
     told = room._scores().read().decode()
-    assert "locked" in told and "random-16" not in told
-    assert any("locked" in str(card.says) for card in library.desk.errors.objects)
+    rows = pd.read_csv(io.StringIO(told)).groupby("model", sort=False)
+    locked, seen = rows.get_group("random-8"), rows.get_group("random-16")
+    assert locked.r.isna().all() and "locked by the prediction" in told
+    assert seen.r.notna().all()  # only what is locked stays inside
+    assert "One score is locked by a prediction" in room._withheld.object and room._withheld.visible
 
 
 def test_what_was_there_before_is_cached_and_names_are_no_markup(plan):
