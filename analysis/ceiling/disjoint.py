@@ -38,6 +38,7 @@ __all__ = [
     "combined",
     "levelled",
     "levels_of",
+    "levels_within",
 ]
 
 PAIRS = ("one pool and the person", "the other pool and the person", "both pools")
@@ -249,9 +250,13 @@ def levels_within(rank: np.ndarray) -> np.ndarray:
     Returns
     -------
     ndarray of int, shape (n_folds, n_targets)
+        -1 where a target was not predicted.
     """
-    count = levels_of(rank.shape[1])
-    return np.stack([_order(fold) * count // rank.shape[1] for fold in rank])
+    there = np.isfinite(rank)
+    each = there.sum(axis=1)
+    count = levels_of(int(each[each > 0].min())) if each.any() else 1
+    level = np.stack([_order(fold) for fold in rank]) * count // np.maximum(each, 1)[:, None]
+    return np.where(there, level, -1)
 
 
 def _moments(

@@ -11,7 +11,7 @@ import xarray as xr
 from scipy.optimize import curve_fit
 from sklearn.linear_model import LinearRegression
 
-from analysis.ceiling.disjoint import _ranks, levelled
+from analysis.ceiling.disjoint import _ranks, levelled, levels_within
 from analysis.ceiling.extrapolate import asymptotes
 from analysis.ceiling.kinds import Ceiling, ceiling, published
 from analysis.ceiling.pools import PoolPredictor, pools
@@ -128,6 +128,19 @@ def test_a_level_is_read_in_the_other_half_of_the_folds():
     moved = _ranks(r)
     assert (moved[::2] == ranks[::2]).all() and (moved[1::2] != ranks[1::2]).any()
     assert not _ranks(r[:1]).any()
+
+
+def test_levels_of_a_group_leave_out_what_was_not_predicted():
+    rank = np.tile(np.arange(96.0) / 96, (4, 1))
+    rank[2:, 48:] = np.nan  # an experiment in which half of the targets were not measured
+    level = levels_within(rank)
+    assert [np.bincount(fold).tolist() for fold in level[:2]] == [[48, 48]] * 2
+    assert (
+        (level[2:, :24] == 0).all()
+        and (level[2:, 24:48] == 1).all()
+        and (level[2:, 48:] == -1).all()
+    )
+    assert (levels_within(np.full((3, 5), np.nan)) == -1).all()
 
 
 def test_levels_without_signal_add_nothing_on_average():
