@@ -15,15 +15,13 @@ import numpy as np
 
 from data.catalog import shelf
 from data.catalog.entries import Entry
-from data.catalog.own_story import Part, person_of, toml
+from data.catalog.own_story import Part, kept, person_of, toml, understood_story
 from data.errors import BrainLensError
 from data.own.apart import tried
 from data.own.tables import squashed
 from data.recording import Recording
-from data.stories import apart
 from data.stories.epoch_files import ENDINGS, WORDS, holds_epochs
 from data.stories.epochs import FIELDS
-from data.stories.story import read_story
 
 __all__ = ["ROLES", "is_epochs_drop", "keep_epochs", "stage_epochs", "understood_epochs", "write_epochs"]  # fmt: skip
 
@@ -31,7 +29,6 @@ ROLES = ("epochs", "words", "left out")
 """What a file may be."""
 STORY = "story.toml"
 _TABLES = (".csv", ".tsv", ".txt")
-_PLAIN_BYTES = 5_000_000
 
 
 # ---- dropped ---------------------------------------------------------------------------------------------------------
@@ -268,18 +265,14 @@ def write_epochs(path: Path, parts: Iterable[Part], facts: Mapping[str, Any]) ->
 
 
 def understood_epochs(path: Path) -> Recording:
-    """The recording of staged epochs; what is no plain text is read in a process of its own first.
+    """The recording of staged epochs, read as :func:`data.catalog.own_story.understood_story` reads a story.
 
     Raises
     ------
     BrainLensError
         As :func:`data.stories.epochs.bound_epochs`.
     """
-    files = [one for one in path.parent.iterdir() if one != path]
-    large = sum(one.stat().st_size for one in files) > _PLAIN_BYTES
-    if large or any(one.suffix.lower() not in (".csv", ".tsv", ".txt") for one in files):
-        apart.tried(path)
-    return read_story(path)
+    return understood_story(path)
 
 
 def keep_epochs(path: Path, name: str, parts: Iterable[Part], facts: Mapping[str, Any]) -> Entry:
@@ -290,12 +283,4 @@ def keep_epochs(path: Path, name: str, parts: Iterable[Part], facts: Mapping[str
     BrainLensError
         Where they cannot be read so; nothing is put into the library then.
     """
-    parts = list(parts)
-    wanted = shelf.free_id(name or "epochs")
-    write_epochs(path, parts, {**facts, "id": wanted})
-    recording = read_story(path)
-    used = {part.file for part in parts if part.role != "left out"}
-    for one in path.parent.iterdir():
-        if one != path and one.name not in used:
-            one.unlink()
-    return shelf.put(path, recording, wanted, story=True)
+    return kept(path, name or "epochs", parts, facts, write_epochs)

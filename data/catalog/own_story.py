@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import re
 import tomllib
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -22,7 +22,7 @@ from data.stories.signals import ENDINGS
 from data.stories.story import read_story
 from data.stories.words import READERS, holds_words
 
-__all__ = ["ROLES", "Part", "is_story_drop", "keep_story", "person_of", "stage_story", "toml", "understood_story",
+__all__ = ["ROLES", "Part", "is_story_drop", "keep_story", "kept", "person_of", "stage_story", "toml", "understood_story",
     "write_story"]  # fmt: skip
 
 ROLES = ("words", "signal", "mask", "confounds", "left out")
@@ -392,9 +392,20 @@ def keep_story(path: Path, name: str, parts: Iterable[Part], facts: Mapping[str,
     BrainLensError
         Where it cannot be read so; nothing is put into the library then.
     """
+    return kept(path, name or "story", parts, facts, write_story)
+
+
+def kept(
+    path: Path,
+    name: str,
+    parts: Iterable[Part],
+    facts: Mapping[str, Any],
+    write: Callable[[Path, list[Part], dict], None],
+) -> Entry:
+    """Bind staged files with ``write``, read them so, and only then put them into the library."""
     parts = list(parts)
-    wanted = shelf.free_id(name or "story")
-    write_story(path, parts, {**facts, "id": wanted})
+    wanted = shelf.free_id(name)
+    write(path, parts, {**facts, "id": wanted})
     recording = read_story(path)
     used = {part.file for part in parts if part.role != "left out"}
     for one in path.parent.iterdir():
