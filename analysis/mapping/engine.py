@@ -256,6 +256,7 @@ class Engine:
                     left_out(unit.train, unit.inner),
                     rows=rows,
                     roots=None if self.torch is None else torch_roots(self.torch),
+                    targets=0 if self.shared else self.y.shape[1],
                 )
                 if self.group_out
                 else Penalties(spectrum, self.grid, exact=self.criterion == "loo", rows=rows)

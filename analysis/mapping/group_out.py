@@ -17,8 +17,9 @@ with triangular F: half the work of the residuals themselves, and the triangles 
 product. Elsewhere residuals are evaluated row by row and pruned: with the eigenvalues of ``(I - H_GG)^-1`` between lo and hi,
 ``lo^2 |c|^2 <= |e|^2 <= hi^2 |c|^2``, and ``|c|^2`` costs one thin product for the whole grid; a penalty whose lower bound
 lies above the best error so far is not evaluated. (Where the triangles fit, these bounds spare a quarter of the grid, and
-picking the targets out costs as much.) A handful of units has forms of its own, :mod:`analysis.mapping.few_units`. Where two
-penalties come within ``TIE``, float64 decides.
+picking the targets out costs as much.) A triangle costs more than all residuals of a few targets: for those none is made. A
+handful of units has forms of its own, :mod:`analysis.mapping.few_units`. Where two penalties come within ``TIE``, float64
+decides.
 
 Source of the identity: Cook & Weisberg 1982, Residuals and Influence in Regression (several cases left out at once); the
 quadratic form and the pruning are ours.
@@ -86,6 +87,8 @@ class GroupPenalties(Penalties):
     roots : callable
         ``roots(matrices)``: lower triangles L with ``L L' = M'M`` of each of a stack (A, m, k); on another device where the
         engine says so.
+    targets : int, optional
+        How many targets choose their penalty here; triangles that cost more than all their residuals are not made. None: many.
     """
 
     def __init__(
@@ -96,6 +99,7 @@ class GroupPenalties(Penalties):
         *,
         rows: bool = False,
         roots: Callable | None = None,
+        targets: int | None = None,
     ):
         self.roots = roots or _roots
         super().__init__(spectrum, grid, exact=False, rows=rows)
@@ -111,10 +115,11 @@ class GroupPenalties(Penalties):
         self.bounds = np.empty((2, len(grid)), np.float32)
         self.inverse = self._inverses(left)
         whole = spectrum.full and self.counted.sum() == m
-        triangular = whole and len(grid) * k * k * 4 <= TRIANGLES
+        few = targets is not None and targets <= k and len(grid) * targets * m <= FEW
+        triangular = whole and not few and len(grid) * k * k * 4 <= TRIANGLES
         self.triangles = self._triangles() if triangular else None
-        few = not spectrum.full and 1 <= k <= FEW_UNITS and self.counted.sum() == m
-        self.few = FewByGroup(spectrum.q, w, self.groups) if few else None
+        narrow = not spectrum.full and 1 <= k <= FEW_UNITS and self.counted.sum() == m
+        self.few = FewByGroup(spectrum.q, w, self.groups) if narrow else None
 
     def _inverses(self, left) -> list[np.ndarray]:
         """(A, counted, g) float64 of every group, the counted rows of (I - H_GG)^-1; fills the bounds.

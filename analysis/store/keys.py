@@ -23,7 +23,7 @@ __all__ = ["CODE_VERSION", "READING", "SOLVING", "STEPS", "content_key", "made",
 STEPS = {
     "reading": 2,
     "splits": 1,
-    "mapping": 4,
+    "mapping": 5,
     "summary": 4,
     "bootstrap": 4,
     "ceiling": 6,

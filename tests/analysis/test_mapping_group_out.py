@@ -6,7 +6,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from analysis.mapping import cross_validate
+from analysis.mapping import cross_validate, group_out
 from analysis.mapping.gram import Units
 from analysis.mapping.group_out import GroupPenalties, left_out
 from analysis.mapping.plan import TRIANGLES
@@ -246,3 +246,24 @@ def test_a_group_that_its_own_fit_determines_has_an_infinite_error():
     residuals, inverse = np.full((1, 2, 1), 1e10), np.array([[[1e150]]])
     assert np.isinf(_squares(residuals, inverse)).all()
     assert np.isfinite(_squares(residuals, inverse / 1e100)).all()
+
+
+@pytest.mark.parametrize("shared", [False, True])
+def test_few_targets_are_scored_without_triangles_and_alike(shared, monkeypatch):
+    """Triangles of a wide layer cost more than all residuals of one target: none is made, and nothing that is scored moves."""
+    groups = np.repeat(np.arange(6), 10)
+    x, y = planted(60, 90, 3, groups, seed=4)
+    folds = [(np.flatnonzero(groups != g), np.flatnonzero(groups == g)) for g in (0, 3)]
+    inner = [pairs(groups, train) for train, _ in folds]
+    given = {"alphas": ALPHAS, "criterion": "logo", "inner_folds": inner, "shared_alpha": shared}
+    made, real = [], GroupPenalties._triangles
+    monkeypatch.setattr(GroupPenalties, "_triangles", lambda self: made.append(1) or real(self))
+    few = cross_validate(x, y, folds, **given)
+    assert not made
+    monkeypatch.setattr(group_out, "FEW", -1)
+    through = cross_validate(x, y, folds, **given)
+    assert len(made) == len(folds)
+    for name in ("r", "r2", "pick"):
+        np.testing.assert_array_equal(getattr(few, name), getattr(through, name))
+    if not shared:
+        np.testing.assert_allclose(few.inner, through.inner, atol=1e-6)
