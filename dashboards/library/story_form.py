@@ -52,7 +52,10 @@ class StoryForm(pmui.Column):
     """
 
     title = "A story"
-    lead = "Each run has one file of words, and each person one of signals for each run. A mask without a person is everybody's."
+    lead = (
+        "Each run has one file of words, and each person one of signals for each run (or a left and a right hemisphere as "
+        "GIFTI). A mask without a person is everybody's."
+    )
     drawn = "Words in each part of a run, from its first sample to its last:"
     roles = ROLES
     runs = True

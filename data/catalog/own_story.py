@@ -38,6 +38,7 @@ _PERSON = re.compile(
     r"(?:^|[^a-z0-9])((?:sub|subject|person|participant|p|s)[-_]?\d+[a-z0-9]*)", re.I
 )
 _PLAIN_NAMES = {"bold", "signal", "responses", "response", "data", "preproc", "desc", "task"}
+_SIDES = ("hemi-l", "hemi-r", "lh", "rh", "l", "r", "func")
 _RESERVED = ("mask", "confounds")
 
 
@@ -212,7 +213,8 @@ def _parts_told(told: Mapping[str, Any], safe: Mapping[str, str]) -> tuple[list[
                 for run, name in value.items():
                     named(name, "confounds", run, person)
             else:
-                named(value, "signal", key, person)
+                for one in value if isinstance(value, list) else [value]:  # or both hemispheres
+                    named(one, "signal", key, person)
     masks = [part for part in parts if part.role == "mask"]
     if len(masks) == len(told["people"]) and len({part.file for part in masks}) == 1:
         parts = [part for part in parts if part.role != "mask"] + [Part(masks[0].file, "mask")]
@@ -288,7 +290,7 @@ def person_of(name: str, run: str) -> str:
     kept = [
         one
         for one in pieces
-        if one.lower() not in _PLAIN_NAMES and _plain(one) not in (_plain(run), "confounds", "mask")
+        if one.lower() not in (*_PLAIN_NAMES, *_SIDES) and _plain(one) not in (_plain(run), "confounds", "mask")
         and not _RUN.fullmatch(one)
     ]  # fmt: skip
     return "_".join(kept) or "person1"
@@ -325,6 +327,9 @@ def write_story(path: Path, parts: Iterable[Part], facts: Mapping[str, Any]) -> 
         own = _whose(people, person, part)
         if part.role == "confounds":
             own = own.setdefault("confounds", {})
+        elif _hemispheres(own.get(run), part):
+            own[run] = [own[run], part.file]
+            continue
         _once(own, run, part, f"{part.role} of {person} in {run}")
     lines = [f"{key} = {toml(value)}" for key, value in facts.items() if value not in ("", None)]
     lines += ["", "[words]", *(f"{toml(run)} = {toml(name)}" for run, name in words.items())]
@@ -332,6 +337,12 @@ def write_story(path: Path, parts: Iterable[Part], facts: Mapping[str, Any]) -> 
         lines += ["", f"[people.{toml(person)}]"]
         lines += [f"{toml(key)} = {toml(value)}" for key, value in own.items()]
     path.write_text("\n".join(lines) + "\n", encoding="utf-8")
+
+
+def _hemispheres(there: object, part: Part) -> bool:
+    """Whether two signals of one run are GIFTI files, one for each hemisphere; the reader says what does not fit."""
+    both = (there, part.file)
+    return all(isinstance(name, str) and name.lower().endswith(".gii") for name in both)
 
 
 def _said(part: Part, which: str) -> str:
@@ -362,6 +373,8 @@ def _whose(people: dict[str, dict], person: str, part: Part) -> dict:
 
 def toml(value: Any) -> str:
     """A value as TOML writes it."""
+    if isinstance(value, list):
+        return "[" + ", ".join(map(toml, value)) + "]"
     if isinstance(value, dict):
         return "{ " + ", ".join(f"{toml(k)} = {toml(v)}" for k, v in value.items()) + " }"
     if isinstance(value, str):

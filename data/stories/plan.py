@@ -37,7 +37,8 @@ class Plan:
     Parameters
     ----------
     words : mapping of run to path
-    signals : mapping of (person, run) to path
+    signals : mapping of (person, run) to paths
+        One file, or the two hemispheres of the run.
     masks : mapping of person to path
     confounds : mapping of (person, run) to path
     facts : mapping
@@ -45,7 +46,7 @@ class Plan:
     """
 
     words: Mapping[str, Path]
-    signals: Mapping[tuple[str, str], Path]
+    signals: Mapping[tuple[str, str], tuple[Path, ...]]
     masks: Mapping[str, Path] = field(default_factory=dict)
     confounds: Mapping[tuple[str, str], Path] = field(default_factory=dict)
     facts: Mapping[str, object] = field(default_factory=dict)
@@ -103,7 +104,8 @@ def _from_toml(path: Path) -> Plan:
             elif key == "confounds":
                 nuisance |= {(person, run): inside(name) for run, name in value.items()}
             else:
-                signals[person, key] = inside(value)
+                both = value if isinstance(value, list) else [value]
+                signals[person, key] = tuple(inside(name) for name in both)
     return Plan({run: inside(name) for run, name in words.items()}, signals, masks, nuisance, told)
 
 
@@ -127,18 +129,20 @@ def _from_bids(folder: Path, told: Mapping[str, Any]) -> Plan:
             f"{folder} holds no sub-*/func/*_bold.nii.gz",
             remedy="Name a folder of BIDS derivatives, or write a story.toml",
         )
-    words, signals, masks, nuisance = {}, {}, {}, {}
+    words, masks, nuisance = {}, {}, {}
+    signals: dict[tuple[str, str], tuple[Path, ...]] = {}
     for path in series:
         entity = dict(_ENTITY.findall(path.name))
         person = f"sub-{entity.get('sub', '?')}"
         run = "_".join(f"{k}-{entity[k]}" for k in ("ses", "task", "run") if k in entity) or "run"
-        if (person, run) in signals:
+        others = signals.get((person, run), ())
+        if others and not _other_hemisphere(others, path):
             raise BrainLensError(
-                f"{person}, {run}: more than one series ({signals[person, run].name}, {path.name})",
+                f"{person}, {run}: more than one series ({others[0].name}, {path.name})",
                 remedy="Keep one space, or name the files in a story.toml",
             )
-        signals[person, run] = path
-        stem = path.name.split("_space-")[0].split("_desc-")[0].removesuffix("_bold.nii.gz")
+        signals[person, run] = (*others, path)
+        stem = re.split(r"_(?:hemi|space|desc)-|_bold\.", path.name)[0]
         for events in (path.with_name(f"{stem}_events.tsv"), folder / f"{run}_events.tsv"):
             if events.is_file():
                 _same_words(words.setdefault(run, events), events, run)
@@ -157,6 +161,16 @@ def _from_bids(folder: Path, told: Mapping[str, Any]) -> Plan:
     if "interval" not in facts and (said := _repetition_times(folder, series)):
         facts["interval"] = said
     return Plan(words, signals, masks, nuisance, facts)
+
+
+def _other_hemisphere(others: tuple[Path, ...], path: Path) -> bool:
+    """Whether a series is the other hemisphere of the one before it: names that differ in nothing else."""
+    if len(others) != 1:
+        return False
+    first, second = (_ENTITY.findall(one.name) for one in (others[0], path))
+    sides = {dict(one).get("hemi", "") for one in (first, second)}
+    rest = [[part for part in one if part[0] != "hemi"] for one in (first, second)]
+    return sides == {"L", "R"} and rest[0] == rest[1]
 
 
 def _same_words(first: Path, other: Path, run: str) -> None:

@@ -32,6 +32,8 @@ ENDINGS = {
     ".tsv": "table, one row per sample",
 }
 """What a signal may be read from."""
+HEMISPHERES = {"left": ("hemi-l", ".l.", "lh."), "right": ("hemi-r", ".r.", "rh.")}
+"""Hemisphere -> how a name tells it, in small letters."""
 
 
 @dataclass(frozen=True)
@@ -212,10 +214,7 @@ def _gifti(path: Path) -> Signal:
             f"{path.name} holds {len(image.darrays)} arrays: a series has one per sample",
             remedy="Give the .func.gii of a run",
         )
-    name = path.name.lower()
-    left = any(mark in name for mark in ("hemi-l", ".l.", "lh."))
-    right = any(mark in name for mark in ("hemi-r", ".r.", "rh."))
-    side = "left" if left else "right" if right else ""
+    side = _hemisphere(path, image)
     steps = [array.meta.get("TimeStep") for array in image.darrays[:1]]
     n = values.shape[1]
     return Signal(
@@ -224,6 +223,17 @@ def _gifti(path: Path) -> Signal:
         float(steps[0]) / 1000 if steps and steps[0] else None,
         {"vertex": np.arange(n), "hemisphere": np.full(n, side, object)},
     )
+
+
+def _hemisphere(path: Path, image) -> str:
+    """``left`` or ``right`` as the file's name says, else as the file does; empty where neither does."""
+    name = path.name.lower()
+    for side, marks in HEMISPHERES.items():
+        if any(mark in name for mark in marks):
+            return side
+    inside = {str(array.meta.get("AnatomicalStructurePrimary") or "") for array in image.darrays}
+    inside.add(str(image.meta.get("AnatomicalStructurePrimary") or ""))
+    return {"CortexLeft": "left", "CortexRight": "right"}.get("".join(inside), "")
 
 
 def _hdf5(path: Path, dataset: str | None) -> np.ndarray:

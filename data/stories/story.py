@@ -15,8 +15,9 @@ from data.language import joiner_of
 from data.presentation import Presentation, sample_table
 from data.recording import KINDS, Recording
 from data.stories.epochs import bound_epochs
+from data.stories.hemispheres import read_run
 from data.stories.plan import Plan, epochs_below, plan_of, told_of
-from data.stories.signals import Signal, confounds, read_signal
+from data.stories.signals import Signal, confounds
 from data.stories.words import read_words
 
 __all__ = ["read_story", "recording_of"]
@@ -68,7 +69,7 @@ def recording_of(plan: Plan, facts: Mapping[str, Any], path: Path) -> Recording:
         if run not in plan.words:
             raise unknown(f"run of {person}", run, runs, remedy="Give the words of this run")
     blocks = {
-        key: read_signal(name, mask=plan.masks.get(key[0])) for key, name in plan.signals.items()
+        key: read_run(paths, mask=plan.masks.get(key[0])) for key, paths in plan.signals.items()
     }
     interval = _interval(blocks, stated, path)
     counts = {run: _length(blocks, run) for run in runs}
@@ -128,7 +129,7 @@ def _heard(presentation: Presentation, counts: Mapping[str, int]) -> None:
 
 def _volumes(plan: Plan, person: str) -> bool:
     """Whether a person's signals are volumes, which a mask cuts out."""
-    names = [path.name for (who, _), path in plan.signals.items() if who == person]
+    names = [p.name for (who, _), paths in plan.signals.items() if who == person for p in paths]
     return any(name.endswith((".nii", ".nii.gz")) and ".dtseries." not in name for name in names)
 
 

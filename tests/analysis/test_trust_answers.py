@@ -452,4 +452,7 @@ def test_what_cannot_generalise_says_why():
         pairs_of_targets(averaged)
     with pytest.raises(BrainLensError, match="names no experiments"):
         blocks_of(averaged, "within")
+    named = replace(averaged, stimuli=averaged.stimuli.assign(experiment="one"))
+    with pytest.raises(BrainLensError, match="has a column 'experiment', and nothing says"):
+        blocks_of(named, "within")  # an own file's column is asked about, not denied
     assert len(blocks_of(averaged, "group")) == 4

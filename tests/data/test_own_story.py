@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 
+import nibabel
 import numpy as np
 import pytest
 
@@ -101,6 +102,26 @@ def test_events_of_each_person_are_those_of_the_run(clean_home):
     assert [part.run for part in parts if part.role == "signal"] == ["run1", "run1"]
     own_story.write_story(path, parts, {"interval": 2.0})
     assert own_story.understood_story(path).responses.shape == (14, 6)
+
+
+def test_two_hemispheres_dropped_together_are_one_signal(clean_home, tmp_path):
+    files = {"fox_run-1.tsv": WORDS.encode()}
+    for side, seed in (("L", 1), ("R", 2)):
+        rows = np.random.default_rng(seed).standard_normal((14, 3)).astype(np.float32)
+        image = nibabel.gifti.GiftiImage(
+            darrays=[nibabel.gifti.GiftiDataArray(row) for row in rows]
+        )
+        nibabel.save(image, tmp_path / "one.gii")
+        files[f"fox_run-1_hemi-{side}.func.gii"] = (tmp_path / "one.gii").read_bytes()
+    path, parts, _ = own_story.stage_story(files)
+    assert [part.person for part in parts if part.role == "signal"] == ["fox", "fox"]
+    own_story.write_story(path, parts, {"interval": 2.0})
+    found = read_story(path)
+    assert found.responses.hemisphere.values.tolist() == ["left"] * 3 + ["right"] * 3
+    files = {"story.toml": path.read_bytes(), **files}  # and what was written is read again
+    again, parts, facts = own_story.stage_story(files)
+    own_story.write_story(again, parts, facts)
+    assert read_story(again).response_hash == found.response_hash
 
 
 def test_a_table_with_times_and_subtitles_need_no_interval(clean_home):

@@ -13,6 +13,7 @@ import pytest
 from data.errors import BrainLensError
 from data.presentation import Presentation, sample_table
 from data.stories.epoch_files import read_epochs
+from data.stories.hemispheres import read_run
 from data.stories.report import drawn
 from data.stories.signals import read_signal
 from data.stories.story import read_story
@@ -329,6 +330,58 @@ def test_a_folder_of_bids_derivatives(tmp_path):
     assert recording.id == "fox-study" and recording.responses.shape == (9, 16)
     assert recording.presentation.interval == 1.5 and len(recording.presentation.nuisance) == 6
     assert {"x", "y", "z"} <= set(recording.responses.coords)
+
+
+# ---- both hemispheres ---------------------------------------------------------------------------------------------------
+def gifti(path: Path, values: np.ndarray, side: str = "", step: str = "2000") -> Path:
+    """A series with one array per sample; ``side`` is what the file says inside."""
+    arrays = [nibabel.gifti.GiftiDataArray(row.astype(np.float32)) for row in values]
+    for array in arrays:
+        array.meta["TimeStep"] = step
+    image = nibabel.gifti.GiftiImage(darrays=arrays)
+    if side:
+        image.meta["AnatomicalStructurePrimary"] = side
+    path.parent.mkdir(parents=True, exist_ok=True)
+    nibabel.save(image, path)
+    return path
+
+
+def test_two_hemispheres_of_a_run_are_one_signal(tmp_path):
+    values = np.random.default_rng(2).standard_normal((9, 7))
+    for person in ("sub-01", "sub-02"):
+        stem = tmp_path / "fox" / person / "func" / f"{person}_task-fox"
+        gifti(Path(f"{stem}_hemi-R_space-fsaverage5_bold.func.gii"), values[:, 4:])
+        gifti(Path(f"{stem}_hemi-L_space-fsaverage5_bold.func.gii"), values[:, :4])
+        table(Path(f"{stem}_events.tsv"))
+    found = read_story(tmp_path / "fox")
+    assert found.presentation.interval == 2.0
+    np.testing.assert_allclose(found.responses.values, np.hstack([values, values]), rtol=1e-6)
+    assert found.responses.hemisphere.values[:7].tolist() == ["left"] * 4 + ["right"] * 3
+    assert found.responses.vertex.values[:7].tolist() == [0, 1, 2, 3, 0, 1, 2]
+    right = gifti(tmp_path / "b.gii", values[:, 4:], "CortexRight")  # told inside, in any order
+    both = read_run([right, gifti(tmp_path / "a.gii", values[:, :4], "CortexLeft")])
+    np.testing.assert_allclose(both.values, values, rtol=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("other", "says"),
+    [
+        (("x_hemi-L_2.gii", (9, 3), "2000"), "both of the left hemisphere"),
+        (("x.gii", (9, 3), "2000"), "does not say which hemisphere"),
+        (("x_hemi-R.gii", (8, 3), "2000"), "other numbers of samples: x_hemi-L.gii has 9"),
+        (("x_hemi-R.gii", (9, 3), "1500"), "other seconds between two samples"),
+    ],
+)
+def test_hemispheres_that_are_no_pair_are_answered_in_words(tmp_path, other, says):
+    rng = np.random.default_rng(0)
+    first = gifti(tmp_path / "x_hemi-L.gii", rng.standard_normal((9, 4)))
+    name, shape, step = other
+    second = gifti(tmp_path / name, rng.standard_normal(shape), step=step)
+    with pytest.raises(BrainLensError, match=says):
+        read_run([first, second])
+    np.save(tmp_path / "y.npy", np.ones((9, 3)))
+    with pytest.raises(BrainLensError, match="Only two GIFTI files"):
+        read_run([first, tmp_path / "y.npy"])
 
 
 # ---- a newcomer's folder ---------------------------------------------------------------------------------------------

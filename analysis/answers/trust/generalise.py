@@ -31,6 +31,8 @@ __all__ = [
     "pairs_of_targets",
 ]
 
+EXPERIMENTS = ("experiment", "experiments", "study")
+"""Columns that may tell experiments apart where nothing says which does."""
 MOST_BLOCKS = 4
 """More groups of stimuli are bundled into so many blocks: a mapping from a handful of sentences says nothing."""
 LEAST = 0.05
@@ -215,6 +217,13 @@ def blocks_of(recording: Recording, by: str = "group") -> dict[str, np.ndarray]:
     """
     column = {"within": recording.within, "group": recording.group}.get(by, by)
     if column is None:
+        named = [name for name in recording.stimuli.columns if str(name).lower() in EXPERIMENTS]
+        if by == "within" and named:
+            raise BrainLensError(
+                f"{recording.id} has a column {named[0]!r}, and nothing says that it tells experiments apart "
+                f"(within={named[0]})",
+                remedy=f"Say so with --within {named[0]}, or with within in the sidecar",
+            )
         raise BrainLensError(
             f"{recording.id} names no {'experiments' if by == 'within' else 'groups of stimuli'}",
             remedy="Choose people, or another recording",
