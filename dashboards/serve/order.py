@@ -5,6 +5,11 @@ the callback ends; Panel sends its own at once, or ten milliseconds later where 
 but both together do not: on a busy machine a page hears of a model that it was not told about yet (the browser's "reference ...
 isn't known"), drops the whole message, and stays as it was. Here both go through one queue for each connection.
 
+A click that arrives while a change still waits for its moment is answered with that change first. Panel does so outside of the
+document's lock, where what a callback changes in a Bokeh figure is an error and lost (a window made larger just before a click);
+here it holds the lock. And Bokeh forgets to leave a session whose callback ended with an error: what runs next outside of any
+would be taken for a part of it.
+
 A session with two connections (a page that came back before its old socket was missed) hears each message on both; put together
 twice, the second would leave out what the first described.
 """
@@ -12,12 +17,16 @@ twice, the second would leave out what the first described.
 from __future__ import annotations
 
 import asyncio
+import weakref
 from collections.abc import Iterable
+from contextlib import contextmanager
 from functools import partial
 from weakref import WeakKeyDictionary
 
+from bokeh.io import doc as doc_of_bokeh
 from bokeh.server.session import ServerSession
 from panel.io import document
+from panel.reactive import Syncable
 from tornado.websocket import WebSocketClosedError, WebSocketHandler
 
 __all__ = ["in_order", "send"]
@@ -49,8 +58,21 @@ def in_order() -> None:
         else:  # a server of another kind
             plain(doc, connections, events)
 
+    Syncable._event_coroutine.lock = True
+    doc_of_bokeh.patch_curdoc = _within
     ServerSession._document_patched = _document_patched
     document.write_events = document.schedule_write_events = write
+
+
+@contextmanager
+def _within(doc):
+    """Bokeh's own, that ends with an error too; the document is held weakly, as there."""
+    doc_of_bokeh._PATCHED_CURDOCS.append(weakref.ref(doc))
+    del doc
+    try:
+        yield
+    finally:
+        doc_of_bokeh._PATCHED_CURDOCS.pop()
 
 
 def send(doc, connections: Iterable, events: list) -> None:

@@ -6,13 +6,18 @@ import asyncio
 import json
 from concurrent.futures import ThreadPoolExecutor
 
+import panel as pn
 import pytest
 from bokeh.document import Document
+from bokeh.document.callbacks import invoke_with_curdoc
+from bokeh.events import ButtonClick
+from bokeh.io import doc as doc_of_bokeh
 from bokeh.models import Column, Div
 from bokeh.protocol import Protocol
 from bokeh.server.connection import ServerConnection
 from bokeh.server.session import ServerSession
 from panel.io import document, state
+from panel.reactive import Syncable
 from tornado import locks
 from tornado.ioloop import IOLoop
 from tornado.websocket import WebSocketHandler
@@ -63,6 +68,7 @@ def ordered(monkeypatch):
     """As in the server's process, for one test."""
     for holder, name in (
         (ServerSession, "_document_patched"),
+        (doc_of_bokeh, "patch_curdoc"),
         (document, "write_events"),
         (document, "schedule_write_events"),
     ):
@@ -162,3 +168,56 @@ def test_a_page_that_left_ends_quietly(ordered):
     here = Socket()
     assert wire(bokeh_then_panel, Gone(), here) == [[], []]
     assert len(here.pieces) == 6
+
+
+@pytest.mark.parametrize("mended", [False, True])
+def test_a_change_that_a_click_overtook_may_change_a_figure(mended, request, monkeypatch):
+    """Without the lock Bokeh refuses it, and what the callback meant to do is lost."""
+    monkeypatch.setattr(doc_of_bokeh, "_PATCHED_CURDOCS", [])  # the refusal leaves one behind
+    monkeypatch.delattr(Syncable._event_coroutine, "lock", raising=False)
+    if mended:
+        request.getfixturevalue("ordered")
+    told, widget = [], pn.widgets.IntInput(value=1)
+
+    async def run():
+        doc, figure = Document(), Div()
+        doc.add_root(figure)
+        session = ServerSession("one", doc, IOLoop.current())
+        doc._session_context = type("Context", (), {"session": session, "id": "one"})
+        state._thread_id_[doc], state._loaded[doc] = state._current_thread, True
+        session.subscribe(ServerConnection(Protocol(), Socket(), None, session))
+
+        def resized(event):
+            figure.update(width=event.new)
+            told.append(event.new)
+
+        widget.param.watch(resized, "value")
+
+        def arrive():
+            widget._server_change(doc, "ref", None, "value", 1, 2)
+            widget._server_event(doc, ButtonClick(None))
+
+        await session.with_document_locked(arrive)
+        await asyncio.sleep(0.3)
+
+    with ThreadPoolExecutor(1) as aside:
+        aside.submit(asyncio.run, run()).result()
+    assert told == ([2] if mended else [])
+
+
+@pytest.mark.parametrize("mended", [False, True])
+def test_what_runs_after_an_error_is_not_taken_for_a_part_of_that_session(
+    mended, request, monkeypatch
+):
+    monkeypatch.setattr(doc_of_bokeh, "_PATCHED_CURDOCS", [])
+    if mended:
+        request.getfixturevalue("ordered")
+
+    def wrong():
+        raise ValueError
+
+    doc = Document()
+    doc._session_context = type("Context", (), {"session": None, "id": "one"})
+    with pytest.raises(ValueError):
+        invoke_with_curdoc(doc, wrong)
+    assert (state.curdoc is doc) != mended
