@@ -172,10 +172,12 @@ def _heads(model, task, kind, rest, protocol, layer, seeds, folder, store, repor
         parts["published"] = [_published(model.id, name) for name in parts["part"]]
     mean = parts[["score", "low", "high", "chance"]].mean()
     score, low, high, chance = (float(mean[name]) for name in ("score", "low", "high", "chance"))
+    left_out = sum(one.left_out for one in sets)
     return TaskResult(
         model.id, task, kind, parts, score, low, high, chance,
         f"A linear head on frozen layer {parts['layer'].iloc[0]}, each task's own measure (the mean where it has two); from the "
-        f"lowest to the highest of {plural(seeds, 'seed')}, which is no interval over items. Chance: the majority.",
+        f"lowest to the highest of {plural(seeds, 'seed')}, which is no interval over items. Chance: the majority."
+        + (f" {plural(left_out, 'row')} without a sentence or a label left out." if left_out else ""),
     )  # fmt: skip
 
 

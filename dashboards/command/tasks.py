@@ -30,7 +30,7 @@ __all__ = ["COMMANDS"]
     "--folder",
     type=click.Path(file_okay=False, path_type=Path),
     default=None,
-    help="Holds a folder for each GLUE set, as they are on the hub; 'glue' in the data folder by default.",
+    help="Holds a folder for each GLUE set, as on the hub or in the benchmark; 'glue' in the data folder by default.",
 )
 @device_option
 @_choices

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import pandas as pd
@@ -24,6 +24,27 @@ __all__ = [
 
 
 @dataclass(frozen=True)
+class Released:
+    """What its files look like as the benchmark gives them out: tables with tabs in which a quote is a letter like any other.
+
+    Parameters
+    ----------
+    folder : str
+    label : str or int
+        The label's column; a number: the files have no header.
+    columns : tuple of (str or int)
+        Where the sentences are; empty: under the names of the hub.
+    classes : tuple of str
+        Words of the labels, in the order of the hub's numbers; empty: they are numbers.
+    """
+
+    folder: str
+    label: str | int = "label"
+    columns: tuple[str | int, ...] = ()
+    classes: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
 class GlueSet:
     """What one GLUE set looks like.
 
@@ -37,26 +58,30 @@ class GlueSet:
         The label is a number and no class.
     development : tuple of str
         Names of the development parts; the score is the mean over them.
+    released : Released
     """
 
     columns: tuple[str, ...]
     metrics: tuple[str, ...] = ("accuracy",)
     numeric: bool = False
     development: tuple[str, ...] = ("validation",)
+    released: Released = field(kw_only=True)
 
 
+_ENTAILS = ("entailment", "not_entailment")
 GLUE: dict[str, GlueSet] = {
-    "cola": GlueSet(("sentence",), ("matthews",)),
-    "sst2": GlueSet(("sentence",)),
-    "mrpc": GlueSet(("sentence1", "sentence2"), ("accuracy", "f1")),
-    "stsb": GlueSet(("sentence1", "sentence2"), ("pearson", "spearman"), numeric=True),
-    "qqp": GlueSet(("question1", "question2"), ("accuracy", "f1")),
-    "mnli": GlueSet(
-        ("premise", "hypothesis"), development=("validation_matched", "validation_mismatched")
-    ),
-    "qnli": GlueSet(("question", "sentence")),
-    "rte": GlueSet(("sentence1", "sentence2")),
-}
+    "cola": GlueSet(("sentence",), ("matthews",), released=Released("CoLA", 1, (3,))),
+    "sst2": GlueSet(("sentence",), released=Released("SST-2")),
+    "mrpc": GlueSet(("sentence1", "sentence2"), ("accuracy", "f1"),
+                    released=Released("MRPC", "Quality", ("#1 String", "#2 String"))),
+    "stsb": GlueSet(("sentence1", "sentence2"), ("pearson", "spearman"), numeric=True, released=Released("STS-B", "score")),
+    "qqp": GlueSet(("question1", "question2"), ("accuracy", "f1"), released=Released("QQP", "is_duplicate")),
+    "mnli": GlueSet(("premise", "hypothesis"), development=("validation_matched", "validation_mismatched"),
+                    released=Released("MNLI", "gold_label", ("sentence1", "sentence2"),
+                                      ("entailment", "neutral", "contradiction"))),
+    "qnli": GlueSet(("question", "sentence"), released=Released("QNLI", classes=_ENTAILS)),
+    "rte": GlueSet(("sentence1", "sentence2"), released=Released("RTE", classes=_ENTAILS)),
+}  # fmt: skip
 """The eight sets that the published table averages, by their names on the hub."""
 
 
@@ -73,6 +98,8 @@ class LabelledSet:
         Part -> the same columns; empty: the training part is cross-validated.
     metrics : tuple of str
     numeric : bool
+    left_out : int
+        Rows without a sentence or a label, which the whole sets have a few of.
     """
 
     name: str
@@ -80,6 +107,7 @@ class LabelledSet:
     tests: dict[str, pd.DataFrame]
     metrics: tuple[str, ...]
     numeric: bool
+    left_out: int = 0
 
 
 def glue_folder(folder: str | Path = "") -> Path:
@@ -91,7 +119,11 @@ def glue_folder(folder: str | Path = "") -> Path:
 
 
 def glue(name: str, folder: str | Path) -> LabelledSet:
-    """One GLUE set from a folder in the hub's layout: ``<folder>/<set>/<part>-00000-of-00001.parquet``, or ``<part>.parquet``.
+    """One GLUE set from a folder: as it is on the hub, or as the benchmark gives it out.
+
+    On the hub: ``<folder>/<set>/<part>-00000-of-00001.parquet``, or ``<part>.parquet``. Of the benchmark, unpacked:
+    ``<folder>/MNLI/train.tsv``, ``dev_matched.tsv`` and ``dev_mismatched.tsv``; ``train.tsv`` and ``dev.tsv`` of the others.
+    Labels are the hub's numbers in both.
 
     Parameters
     ----------
@@ -103,44 +135,90 @@ def glue(name: str, folder: str | Path) -> LabelledSet:
     Raises
     ------
     BrainLensError
-        For an unknown set, missing files (named), and tables without the set's columns. Rows with the hub's label -1 (the hidden
-        test part) are refused.
+        For an unknown set, missing files (named), and tables without the set's columns. Parts whose labels are hidden (the test
+        of the benchmark) are refused.
     """
     if name not in GLUE:
         raise unknown("GLUE set", name, GLUE)
-    how, folder = GLUE[name], Path(folder).expanduser() / name
-    train = _glue_part(folder, "train", how)
-    tests = {part: _glue_part(folder, part, how) for part in how.development}
-    return LabelledSet(name, train, tests, how.metrics, how.numeric)
+    how, folder = GLUE[name], Path(folder).expanduser()
+    parts = {part: _glue_part(folder, name, part, how) for part in ("train", *how.development)}
+    kept = {part: _with_sentences(table, how, part) for part, table in parts.items()}
+    left_out = sum(len(parts[part]) - len(kept[part]) for part in parts)
+    return LabelledSet(name, kept.pop("train"), kept, how.metrics, how.numeric, left_out)
 
 
-def _glue_part(folder: Path, part: str, how: GlueSet) -> pd.DataFrame:
-    files = sorted(folder.glob(f"{part}-*-of-*.parquet")) or sorted(folder.glob(f"{part}.parquet"))
-    if not files:
-        raise BrainLensError(
-            f"There is no {folder / f'{part}-00000-of-00001.parquet'}",
-            remedy="Put the files of nyu-mll/glue there as they are on the hub",
-        )
-    _whole(files, part)
-    try:
-        table = pd.concat([pd.read_parquet(file) for file in files], ignore_index=True)
-    except (OSError, ValueError) as error:
-        raise BrainLensError(
-            f"{files[0]} cannot be read as Parquet: {error}", remedy="Fetch it again"
-        ) from None
-    lacking = [name for name in (*how.columns, "label") if name not in table]
+def _glue_part(folder: Path, name: str, part: str, how: GlueSet) -> pd.DataFrame:
+    """first, second, label of every row; what a row lacks is empty."""
+    hub = folder / name
+    files = sorted(hub.glob(f"{part}-*-of-*.parquet")) or sorted(hub.glob(f"{part}.parquet"))
+    if files:
+        _whole(files, part)
+        try:
+            table = pd.concat([pd.read_parquet(file) for file in files], ignore_index=True)
+        except (OSError, ValueError) as error:
+            raise BrainLensError(
+                f"{files[0]} cannot be read as Parquet: {error}", remedy="Fetch it again"
+            ) from None
+        file, columns, label = files[0], how.columns, "label"
+    else:
+        inside = part.replace("validation", "dev") + ".tsv"
+        among = [folder / how.released.folder / inside, hub / inside]
+        file = next((one for one in among if one.is_file()), None)
+        if file is None:
+            raise BrainLensError(
+                f"There is no {hub / f'{part}-00000-of-00001.parquet'} and no {among[0]}",
+                remedy="Put the files of nyu-mll/glue there as they are on the hub, or unpack those of gluebenchmark.com",
+            )
+        columns, label = how.released.columns or how.columns, how.released.label
+        table = _tabbed(file, header=isinstance(label, str))
+    lacking = [str(one) for one in (*columns, label) if one not in table]
     if lacking:
         raise BrainLensError(
-            f"{files[0]} has no column {', '.join(lacking)}",
+            f"{file} has no column {', '.join(lacking)}",
             choices=list(map(str, table.columns)),
-            remedy="Give the files as they are on the hub",
+            remedy="Give the training and the development part as they are given out: the test part has no labels",
         )
-    if not how.numeric and (table["label"] < 0).any():
+    labels = _labels(table[label], how) if not files else table[label]
+    if not how.numeric and (labels < 0).any():
         raise BrainLensError(
-            f"{files[0]} has hidden labels (-1): it is the test part of the benchmark",
+            f"{file} has hidden labels (-1): it is the test part of the benchmark",
             remedy="Give the training and the validation part",
         )
-    return _columns(table, how.columns, "label")
+    second = table[columns[1]].fillna("").astype(str) if len(columns) > 1 else ""
+    return pd.DataFrame({"first": table[columns[0]].fillna("").astype(str), "second": second, "label": labels})  # fmt: skip
+
+
+def _tabbed(file: Path, *, header: bool) -> pd.DataFrame:
+    """A table of a release: no quoting; a row that is cut short lacks its last cells."""
+    try:
+        lines = file.read_text(encoding="utf-8-sig").split("\n")
+    except (OSError, UnicodeDecodeError) as error:
+        raise BrainLensError(f"{file} cannot be read: {error}", remedy="Unpack it again") from None
+    rows = [line.rstrip("\r").split("\t") for line in lines if line.strip()]
+    names = rows.pop(0) if header and rows else range(max(map(len, rows), default=0))
+    return pd.DataFrame(
+        {name: [row[at] if at < len(row) else "" for row in rows] for at, name in enumerate(names)}
+    )
+
+
+def _labels(given: pd.Series, how: GlueSet) -> pd.Series:
+    """Numbers of the hub; what is neither a known word nor a number is missing."""
+    words = {word: str(number) for number, word in enumerate(how.released.classes)}
+    return pd.to_numeric(given.replace(words), errors="coerce")
+
+
+def _with_sentences(table: pd.DataFrame, how: GlueSet, part: str) -> pd.DataFrame:
+    """Rows that have what they need: the whole sets have a few that do not."""
+    whole = (table["first"].str.strip() != "") & table["label"].notna()
+    if len(how.columns) > 1:
+        whole &= table["second"].str.strip() != ""
+    if whole.sum() < 0.9 * len(table) or not len(table):
+        raise BrainLensError(
+            f"{len(table) - int(whole.sum()):,} of {len(table):,} rows of {part} have an empty sentence or no label",
+            remedy="Give the files as they are given out",
+        )
+    kept = table[whole].reset_index(drop=True)
+    return kept if how.numeric else kept.astype({"label": int})
 
 
 def _whole(files: list[Path], part: str) -> None:

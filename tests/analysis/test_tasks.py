@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 
 import numpy as np
 import pandas as pd
@@ -357,6 +358,78 @@ def test_every_glue_set_is_read_from_the_hubs_layout_and_scored_by_its_own_measu
     assert [c for c in found.table if c in (*GLUE[name].metrics,)] == list(GLUE[name].metrics)
     assert set(found.table["part"]) == set(GLUE[name].development)
     assert found.score > found.majority  # the label is in the words
+
+
+HEADERS = {
+    "sst2": "sentence label",
+    "mrpc": "Quality|#1 ID|#2 ID|#1 String|#2 String",
+    "stsb": "index genre filename year old_index source1 source2 sentence1 sentence2 score",
+    "qqp": "id qid1 qid2 question1 question2 is_duplicate",
+    "mnli": "index promptID pairID genre sentence1_binary_parse sentence2_binary_parse sentence1_parse sentence2_parse "
+    "sentence1 sentence2 label1 gold_label",
+    "qnli": "index question sentence label",
+    "rte": "index sentence1 sentence2 label",
+}  # fmt: skip
+
+
+PLACES = {
+    "mrpc": ("#1 String", "#2 String", "Quality"),
+    "mnli": ("sentence1", "sentence2", "gold_label"),
+    "stsb": ("sentence1", "sentence2", "score"),
+    "qqp": ("question1", "question2", "is_duplicate"),
+}
+WORDS_OF = {"mnli": ("entailment", "neutral", "contradiction")} | dict.fromkeys(
+    ("qnli", "rte"), ("entailment", "not_entailment")
+)
+
+
+def write_released(folder, name: str):
+    """The same tables as the benchmark gives them out, with a quote that ends nowhere and, in one row, no second question."""
+    how = GLUE[name]
+    header = HEADERS.get(name, "source label mark sentence")
+    names = header.split("|" if "|" in header else " ")
+    places = PLACES.get(name, (*how.columns, "label"))
+    (folder / how.released.folder).mkdir()
+    for part in ("train", *how.development):
+        file = folder / name / f"{part}-00000-of-00001.parquet"
+        table = pd.read_parquet(file)
+        table.loc[3, how.columns[0]] = '"But why, he said'
+        table.to_parquet(file)
+        lines = [] if name == "cola" else [names]
+        for row in table.to_dict("records"):
+            label = WORDS_OF[name][row["label"]] if name in WORDS_OF else str(row["label"])
+            told = dict(zip(places, (*(row[one] for one in how.columns), label), strict=True))
+            lines.append([told.get(one, "x") for one in names])
+        if name == "qqp" and part == "train":
+            lines.append(lines[-1][:4])
+        text = "".join("\t".join(line) + "\n" for line in lines)
+        inside = folder / how.released.folder / f"{part.replace('validation', 'dev')}.tsv"
+        inside.write_text(text, encoding="utf-8-sig" if name == "mrpc" else "utf-8")
+
+
+@pytest.mark.parametrize("name", GLUE)
+def test_the_benchmarks_own_files_say_the_same_as_the_hubs(tmp_path, name):
+    write_glue(tmp_path, name, np.random.default_rng(1), rows=12)
+    write_released(tmp_path, name)
+    hub = glue(name, tmp_path)
+    shutil.rmtree(tmp_path / name)
+    own = glue(name, tmp_path)
+    assert own.left_out == (name == "qqp") and hub.left_out == 0
+    for part, table in {"train": hub.train, **hub.tests}.items():
+        pd.testing.assert_frame_equal({"train": own.train, **own.tests}[part], table)
+
+
+def test_files_of_the_benchmark_without_labels_or_with_other_columns_are_named(tmp_path):
+    (tmp_path / "RTE").mkdir()
+    (tmp_path / "RTE" / "train.tsv").write_text("index\tsentence1\tsentence2\n0\tOne.\tTwo.\n")
+    with pytest.raises(BrainLensError, match="no column label"):
+        glue("rte", tmp_path)
+    for part in ("train", "dev"):
+        (tmp_path / "RTE" / f"{part}.tsv").write_text(
+            "index\tsentence1\tsentence2\tlabel\n0\tOne.\tTwo.\t-\n"
+        )
+    with pytest.raises(BrainLensError, match="1 of 1 rows of train"):
+        glue("rte", tmp_path)
 
 
 def test_the_probe_is_a_pipeline_of_scikit_learn_on_the_models_features(tmp_path, store):
