@@ -417,11 +417,14 @@ def kept(
 ) -> Entry:
     """Bind staged files with ``write``, read them so, and only then put them into the library."""
     parts = list(parts)
-    wanted = shelf.free_id(name)
-    write(path, parts, {**facts, "id": wanted})
-    recording = read_story(path)
-    used = {part.file for part in parts if part.role != "left out"}
-    for one in path.parent.iterdir():
-        if one != path and one.name not in used:
-            one.unlink()
-    return shelf.put(path, recording, wanted, story=True)
+    used = {path.name, *(part.file for part in parts if part.role != "left out")}
+
+    def bound(wanted: str) -> Recording:
+        write(path, parts, {**facts, "id": wanted})
+        recording = read_story(path)
+        for one in path.parent.iterdir():
+            if one.name not in used:
+                one.unlink()
+        return recording
+
+    return shelf.put(path, bound, lambda: shelf.free_id(name), story=True)

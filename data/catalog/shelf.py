@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import json
 import os
 import re
 import shutil
 import time
 import uuid
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 from data.catalog.entries import Entry, all_entries
 from data.catalog.fetch import RemoteFile
 from data.errors import BrainLensError, unknown
+from data.files import DiskError, in_words
 from data.home import home, person, personal, shared
 from data.own import formats, tables
 from data.own.apart import tried
@@ -135,10 +137,14 @@ def staged_folder(named: Mapping[str, bytes]) -> Path:
     """A folder of files (safe name -> content) of which nothing is known yet; gone again where one cannot be written."""
     _tidy()
     folder = personal("recordings", _FOLDER) / f".staged-{uuid.uuid4().hex[:12]}"
-    folder.mkdir()
     try:
-        for name, content in named.items():
-            (folder / name).write_bytes(content)
+        with in_words(folder, sum(map(len, named.values()))):
+            folder.mkdir()
+            for name, content in named.items():
+                (folder / name).write_bytes(content)
+    except DiskError:
+        shutil.rmtree(folder, ignore_errors=True)
+        raise
     except OSError as error:
         shutil.rmtree(folder, ignore_errors=True)
         raise BrainLensError(
@@ -281,25 +287,56 @@ def keep(staged: Path, name: str = "", **said) -> Entry:
     BrainLensError
         Where it cannot be read so; nothing is put into the library then.
     """
-    wanted = free_id(name) if name else suggested_id(staged)
-    write_sidecar(staged, **{**said, "id": wanted})
-    return put(staged, read(staged), wanted)
+
+    def bound(wanted: str) -> Recording:
+        write_sidecar(staged, **{**said, "id": wanted})
+        return read(staged)
+
+    return put(staged, bound, lambda: free_id(name) if name else suggested_id(staged))
 
 
-def put(staged: Path, recording: Recording, wanted: str, *, story: bool = False) -> Entry:
+def put(
+    staged: Path,
+    bound: Callable[[str], Recording],
+    free: Callable[[], str],
+    *,
+    story: bool = False,
+) -> Entry:
     """Move a staged folder into the library, its facts beside it.
 
     Parameters
     ----------
     staged : Path
         The file that is read.
-    recording : Recording
-        What it was read as.
-    wanted : str
-        A free id.
+    bound : callable
+        Writes an id into the folder and reads it so.
+    free : callable
+        A free id; asked again where another process took it meanwhile.
     story : bool
         It is a ``story.toml`` that binds the others.
+
+    Raises
+    ------
+    BrainLensError
+        Where it cannot be read so, or the disk takes no more; nothing is put into the library then.
     """
+    while True:
+        wanted = free()
+        with in_words(staged.parent):
+            _describe(staged, bound(wanted), wanted, story)
+            try:
+                os.replace(
+                    staged.parent, personal("recordings", _FOLDER) / wanted
+                )  # whole, or not at all
+            except OSError as error:
+                if error.errno not in (errno.EEXIST, errno.ENOTEMPTY):
+                    raise
+                continue
+        return kept()[wanted]
+
+
+def _describe(staged: Path, recording: Recording, wanted: str, story: bool) -> None:
+    """Write what the library says of a recording into its folder."""
     epochs = "lag" in recording.responses.coords
     unit = "sample" if recording.sampled else "epoch" if epochs else recording.scored_unit
     people = recording.subjects
@@ -313,7 +350,7 @@ def put(staged: Path, recording: Recording, wanted: str, *, story: bool = False)
     about = {
         "id": wanted,
         "file": staged.name,
-        "files": sorted(path.name for path in staged.parent.iterdir()),
+        "files": sorted({path.name for path in staged.parent.iterdir()} - {_ABOUT}),
         "kind": recording.kind,
         "story": story,
         "shape": f"{recording.n_stimuli:,} {unit}s x {recording.n_targets:,}, {who}",
@@ -326,8 +363,6 @@ def put(staged: Path, recording: Recording, wanted: str, *, story: bool = False)
     (staged.parent / _ABOUT).write_text(
         json.dumps(about, indent=2, ensure_ascii=False) + "\n", encoding="utf-8"
     )
-    os.replace(staged.parent, personal("recordings", _FOLDER) / wanted)  # whole, or not at all
-    return kept()[wanted]
 
 
 def drop(staged: Path) -> None:
@@ -413,6 +448,7 @@ def _free(wanted: str) -> str:
         *all_entries(),
         *(alias for one in all_entries().values() for alias in one.aliases),
         *kept(),
+        *(path.name for path in personal("recordings", _FOLDER).iterdir()),
     }
     count, name = 2, wanted
     while name in taken:

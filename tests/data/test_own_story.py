@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import errno
 import io
+from pathlib import Path
 
 import nibabel
 import numpy as np
@@ -12,6 +14,7 @@ from data.catalog import own_story, shelf
 from data.catalog.catalog import entries, recording, remove
 from data.catalog.own_story import Part
 from data.errors import BrainLensError
+from data.files import DiskError
 from data.home import home
 from data.stories.story import read_story
 
@@ -191,3 +194,42 @@ def test_a_damaged_signal_is_read_elsewhere_first(clean_home, monkeypatch):
     with pytest.raises(BrainLensError, match="was lost"):
         own_story.understood_story(path)
     shelf.drop(path)
+
+
+@pytest.mark.parametrize(
+    ("number", "at"),
+    [(errno.ENOSPC, "fox.tsv"), (errno.EDQUOT, "story.toml"), (errno.EROFS, "about.json")],
+)
+def test_a_disk_that_takes_no_more_is_told_and_nothing_half_is_kept(
+    clean_home, monkeypatch, number, at
+):
+    files = {"fox.tsv": WORDS.encode(), "a.npy": array()}
+    plain = Path.write_text, Path.write_bytes
+
+    def failing(write):
+        def write_(self, content, **named):
+            if self.name == at:
+                raise OSError(number, "no")
+            return write(self, content, **named)
+
+        return write_
+
+    monkeypatch.setattr(Path, "write_text", failing(plain[0]))
+    monkeypatch.setattr(Path, "write_bytes", failing(plain[1]))
+    with pytest.raises(DiskError, match="Nothing could be written to"):
+        path, parts, _ = own_story.stage_story(files)
+        own_story.keep_story(path, "fox", parts, {"interval": 2.0})
+    assert shelf.kept() == {}
+    monkeypatch.undo()
+
+
+def test_an_id_that_another_process_took_meanwhile_gets_a_number(clean_home, monkeypatch):
+    def drop():
+        path, parts, _ = own_story.stage_story({"fox.tsv": WORDS.encode(), "a.npy": array()})
+        return own_story.keep_story(path, "fox", parts, {"interval": 2.0}).id
+
+    assert drop() == "fox"
+    plain, told = shelf.free_id, iter(["fox"])  # free when it was asked, taken when it is kept
+    monkeypatch.setattr(shelf, "free_id", lambda name: next(told, None) or plain(name))
+    assert drop() == "fox-2" and set(shelf.kept()) == {"fox", "fox-2"}
+    assert recording("fox-2").id == "fox-2"
