@@ -12,12 +12,16 @@ from weakref import WeakKeyDictionary
 
 from dashboards.serve.order import in_order
 
-__all__ = ["SOCKETS", "careful", "end_idle", "harden", "headers", "with_query"]
+__all__ = ["GONE", "HEARD", "SOCKETS", "careful", "end_idle", "harden", "headers", "with_query"]
 
 LONGEST_ADDRESS = 16_000
 """Characters of a link; longer ones are no link of ours."""
 SOCKETS: WeakKeyDictionary = WeakKeyDictionary()
 """Open websocket -> when something was last done in it."""
+HEARD: WeakKeyDictionary = WeakKeyDictionary()
+"""Open websocket -> when its browser was last heard of: it answers pings by itself, whatever its page does."""
+GONE = 300.0
+"""Seconds without an answer after which a browser has vanished (a lid that was shut, a cable that was pulled)."""
 
 
 def headers(origins: tuple[str, ...] = ()) -> dict[str, str]:
@@ -83,7 +87,7 @@ def harden(
     in_order()
     said = headers(origins)
     plain, find = RequestHandler.set_default_headers, BokehTornado.find_handler
-    opened, heard = WSHandler.open, WSHandler.on_message
+    opened, heard, answered = WSHandler.open, WSHandler.on_message, WSHandler.on_pong
 
     def set_default_headers(self):
         plain(self)
@@ -103,18 +107,22 @@ def harden(
         if not _own_session(self, header):
             self.close(1008, "another person's session")
             return None
-        SOCKETS[self] = time.monotonic()
+        SOCKETS[self] = HEARD[self] = time.monotonic()
         return opened(self, *given, **named)
 
     def on_message(self, message):
-        SOCKETS[self] = time.monotonic()
+        SOCKETS[self] = HEARD[self] = time.monotonic()
         return heard(self, message)
+
+    def on_pong(self, data):
+        HEARD[self] = time.monotonic()
+        return answered(self, data)
 
     RootHandler.redirect = with_query(RootHandler.redirect)
     RequestHandler.set_default_headers = set_default_headers
     RequestHandler.set_cookie = careful(RequestHandler.set_cookie, https)
     BokehTornado.find_handler = find_handler
-    WSHandler.open, WSHandler.on_message = open_, on_message
+    WSHandler.open, WSHandler.on_message, WSHandler.on_pong = open_, on_message, on_pong
 
 
 def careful(set_cookie: Callable, https: bool) -> Callable:
@@ -160,10 +168,16 @@ def _own_session(handler, header: str) -> bool:
 
 
 def end_idle(minutes: float, now: float | None = None) -> int:
-    """Close the websockets in which nothing was done for so long; their sessions end with them. Returns how many."""
+    """Close the websockets in which nothing was done for so long, and those whose browser vanished without a word.
+
+    Their sessions end with them. Returns how many.
+    """
     now = time.monotonic() if now is None else now
-    idle = [socket for socket, seen in list(SOCKETS.items()) if now - seen > 60 * minutes]
-    for socket in idle:
-        SOCKETS.pop(socket, None)
-        socket.close(1000, "nothing was done for a while")
-    return len(idle)
+    ended = 0
+    for socket, seen in list(SOCKETS.items()):
+        gone = now - HEARD.get(socket, seen) > GONE
+        if now - seen > 60 * minutes or gone:
+            SOCKETS.pop(socket, None)
+            socket.close(1000, "not heard of" if gone else "nothing was done for a while")
+            ended += 1
+    return ended

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
+from collections.abc import Sequence
 
 from panel.auth import BasicAuthProvider, BasicLoginHandler, OAuthProvider
 from panel.config import config
@@ -12,17 +13,34 @@ from tornado.web import HTTPError
 from dashboards.serve.passwords import Brake, check, names
 from dashboards.serve.rules import Rules
 
-__all__ = ["BRAKE", "OAuthLogin", "PasswordLogin", "ProxyLogin"]
+__all__ = ["BRAKE", "OAuthLogin", "PasswordLogin", "ProxyLogin", "came_from"]
 
 _LOG = logging.getLogger("brainlens.audit")
 BRAKE = Brake()
 LONGEST_FORM = 10_000  # bytes
 
 
+def _peer(request) -> str:
+    """Address of what is at the other end of the connection."""
+    near = getattr(getattr(request.connection, "context", None), "address", None)
+    return near[0] if isinstance(near, tuple) else request.remote_ip or ""
+
+
+def came_from(request, proxies: Sequence[str]) -> str:
+    """Address of the browser: what a proxy in front saw, the last of ``X-Forwarded-For``; else what is at the other end.
+
+    Without it everybody behind a proxy has one address, and one person's wrong tries keep all others out.
+    """
+    near = _peer(request)
+    told = request.headers.get("X-Forwarded-For", "").rpartition(",")[2].strip()
+    return told[:64] if told and near in proxies else near
+
+
 class _Login(BasicLoginHandler):
     """Panel's form with hashes instead of plain text, and a brake."""
 
     secure = False
+    proxies: tuple[str, ...] = ()
 
     def prepare(self) -> None:
         """Refuse what is no form of ours."""
@@ -36,7 +54,7 @@ class _Login(BasicLoginHandler):
     def post(self) -> None:
         """Try a name and a password."""
         name = self.get_body_argument("username", "")[:64]
-        address = self.request.remote_ip or ""
+        address = came_from(self.request, self.proxies)
         if (left := BRAKE.wait(f"name:{name}", f"from:{address}")) > 0:
             self.set_status(429)
             self.set_header("Retry-After", str(int(left) + 1))
@@ -93,8 +111,8 @@ class _Prefixed(BasicAuthProvider):
 class PasswordLogin(_Prefixed):
     """Names and scrypt hashes of the password file; somebody removed from it is out at once."""
 
-    def __init__(self, *, secure: bool, **more):
-        self._secure = secure
+    def __init__(self, *, secure: bool, proxies: tuple[str, ...] = (), **more):
+        self._secure, self._proxies = secure, proxies
         super().__init__(**more)
 
     @property
@@ -112,7 +130,7 @@ class PasswordLogin(_Prefixed):
     def login_handler(self):
         """The form."""
         _Login._login_endpoint, _Login._login_template = self._login_endpoint, self._login_template
-        _Login.secure = self._secure
+        _Login.secure, _Login.proxies = self._secure, self._proxies
         return _Login
 
 
@@ -152,15 +170,9 @@ class ProxyLogin(BasicAuthProvider):
         def get_user(handler):
             request = handler.request
             told = request.headers.get_list(self._header)
-            near = (
-                request.connection.context.address
-                if hasattr(request.connection, "context")
-                else None
-            )
-            address = near[0] if isinstance(near, tuple) else request.remote_ip
             return (
                 told[0][:64]
-                if address in self._proxies and len(told) == 1 and told[0].strip()
+                if _peer(request) in self._proxies and len(told) == 1 and told[0].strip()
                 else None
             )
 

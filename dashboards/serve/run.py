@@ -178,6 +178,7 @@ def _provider(plan: Plan, rules: Rules):
         page = str(Path(__file__).with_name("login.html"))
         return PasswordLogin(
             secure=plan.https,
+            proxies=rules.proxies,
             prefix=plan.prefix,
             login_template=page,
         )

@@ -108,6 +108,7 @@ def test_wiring_draws_what_was_trained_and_prices_the_rest():
     )
     wishes = lens._wishes()
     assert len(wishes) == 1 + 5 * 2 + 2 * 2
+    assert len({one.title for one in lens.missing()}) == len(wishes)
     long = next(one for one in lens.missing() if "all trained" in one.title)
     assert long.seconds > next(one for one in lens.missing() if "finished" in one.title).seconds
     for (birth, part, seed), wish in zip(lens._runs(), wishes, strict=True):

@@ -602,14 +602,19 @@ def test_cookies_of_every_handler_are_careful(https):
     assert told[1]["path"] == "/lab" and told[0]["expires_days"] == 1.0
 
 
-def test_idle_sockets_end():
+def test_idle_sockets_end_and_those_whose_browser_vanished():
     class Socket:
         closed = None
 
         def close(self, code, reason):
-            self.closed = code
+            self.closed = reason
 
-    old, new = Socket(), Socket()
-    hardening.SOCKETS.update({old: 0.0, new: 3000.0})
-    assert hardening.end_idle(30, now=3100.0) == 1 and old.closed == 1000 and new.closed is None
-    del hardening.SOCKETS[new]
+    idle, new, vanished, quiet = Socket(), Socket(), Socket(), Socket()
+    done = {idle: 0.0, new: 3000.0, vanished: 2700.0, quiet: 2700.0}
+    heard = {idle: 3090.0, new: 3000.0, vanished: 2750.0, quiet: 3090.0}  # pings are answered
+    hardening.SOCKETS.update(done)
+    hardening.HEARD.update(heard)
+    assert hardening.end_idle(30, now=3100.0) == 2
+    assert idle.closed == "nothing was done for a while" and vanished.closed == "not heard of"
+    assert new.closed is quiet.closed is None and hardening.end_idle(30, now=3100.0) == 0
+    del hardening.SOCKETS[new], hardening.SOCKETS[quiet]
