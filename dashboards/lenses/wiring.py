@@ -107,9 +107,8 @@ class Wiring(Lens):
         for birth, part, seed in self._runs():
             steps = [n for n in UPDATES if n <= choice.updates] if part else [0]
             key = outcome_key("course", model, choice, birth, part, seed, max(steps))
-            title = (
-                f"{model}, {birth or 'finished'}{f', {part} trained, seed {seed}' if part else ''}"
-            )
+            made = f"{part} trained from {birth}" if part else f"at birth: {birth}"
+            title = f"{model} ({made}, seed {seed})" if birth else f"{model} (finished)"
             work = partial(
                 _course, model, birth, part, seed, steps, choice.recording, choice.protocol, choice.text, corpus
             )  # fmt: skip
@@ -197,7 +196,7 @@ def _updates(answer, frame, stamp: str) -> FigureSpec:
     )  # fmt: skip
     rules = (
         Rule("y", 1.0, "finished"),
-        Rule("y", 0.54, "vision, at birth by weight compression"),
+        Rule("y", 0.54, "vision, weight compression"),
         Rule("y", 0.0),
     )
     return FigureSpec(
