@@ -25,6 +25,15 @@ def pytest_configure(config):
     os.environ["BRAINLENS_HOME"] = str(Path(config._brainlens_home.name) / "home")
     os.environ["BRAINLENS_SHARED"] = str(_models_only(Path(config._brainlens_home.name)))
     os.environ.setdefault("HF_HUB_OFFLINE", "1")
+    _share_the_cores(config)
+
+
+def _share_the_cores(config) -> None:
+    """Threads of BLAS for each worker of pytest-xdist: of more than there are cores, each burns what another waits for."""
+    if workers := getattr(config.option, "numprocesses", None):
+        each = str(max(1, (os.cpu_count() or 1) // workers))
+        for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
+            os.environ.setdefault(name, each)
 
 
 def _models_only(folder: Path) -> Path:
@@ -57,6 +66,24 @@ def pytest_collection_modifyitems(config, items):
     if deep:
         config.hook.pytest_deselected(items=deep)
         items[:] = [item for item in items if not item.get_closest_marker("deep")]
+
+
+@pytest.fixture(autouse=True, scope="session")
+def _r_files_are_parsed_once():
+    """What the program keeps in a home, where every test has a home of its own: parsing one takes up to twenty seconds."""
+    from data.readers import trials
+
+    parsed, kept = trials._parsed, {}
+
+    def once(path: Path, name: str | None):
+        key = (path, path.stat().st_mtime_ns, path.stat().st_size, name)
+        if key not in kept:
+            kept[key] = parsed(path, name)
+        return kept[key].copy()
+
+    trials._parsed = once
+    yield
+    trials._parsed = parsed
 
 
 @pytest.fixture(autouse=True)

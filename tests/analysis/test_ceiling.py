@@ -55,11 +55,11 @@ def test_leave_one_out_covers_the_planted_ceiling():
     """Eight people of 16 targets, whose noise averages out: there the lower bound comes close to the ceiling itself."""
     rng, hits = np.random.default_rng(0), 0
     protocol = QUICK.but(folds=2, alphas=(1e4,))
-    for _ in range(200):
+    for _ in range(60):
         record = shared_signal(rng, people=8, targets=16, groups=50, ceiling=0.7, spread=0.05)
         found = ceiling(record, protocol, kind="leave-one-out")
         hits += found.low <= 0.7 <= found.high
-    assert 0.90 <= hits / 200 <= 0.99
+    assert hits >= 52  # of 95 % intervals, 51 or fewer come 3 times in 1,000
 
 
 def test_two_disjoint_pools_find_the_planted_ceiling_where_a_lower_bound_does_not():

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from functools import cache
 from pathlib import Path
 
 import numpy as np
@@ -129,6 +130,7 @@ def profile():
     (part,) = make_folds(recording, protocol)
     planted = recording.responses["planted"].values
 
+    @cache
     def scores(name):
         layers = [features(name, layer) for layer in range(1, load(name).n_layers)]
         fit = cross_validate(

@@ -17,7 +17,7 @@ from dashboards import LENSES
 from dashboards.page.page import open_page
 from dashboards.work import jobs
 
-SESSIONS = 50
+SESSIONS = len(LENSES) + 3
 SOON = {"check_unused_sessions_milliseconds": 100, "unused_session_lifetime_milliseconds": 100}
 
 

@@ -180,9 +180,9 @@ def test_no_session_outlives_its_window():
     found = subprocess.run(
         [sys.executable, str(script)], capture_output=True, text=True, timeout=400
     )
-    assert found.stdout.splitlines()[-1] == "opened 50, left [], job cancelled", found.stderr[
-        -2000:
-    ]
+    assert found.stdout.splitlines()[-1] == f"opened {len(LENSES) + 3}, left [], job cancelled", (
+        found.stderr[-2000:]
+    )
 
 
 def test_every_lens_behind_the_page_is_asked_what_is_locked(clean_home):
