@@ -98,13 +98,16 @@ def served(home: Path) -> Iterator[str]:
             [sys.executable, *command], env=own, stdout=log, stderr=subprocess.STDOUT
         )
     try:
-        for _ in range(600):
+        until = time.monotonic() + LONGEST
+        while True:
             try:
-                urllib.request.urlopen(f"http://localhost:{port}/favicon.ico", timeout=1).close()
+                urllib.request.urlopen(f"http://localhost:{port}/favicon.ico", timeout=5).close()
                 break
             except urllib.error.HTTPError:
                 break
             except OSError:
+                if process.poll() is not None or time.monotonic() > until:
+                    raise
                 time.sleep(0.1)
         yield f"http://localhost:{port}/app"
     finally:
@@ -237,6 +240,7 @@ def sheet(pictures: list[Path], path: Path, *, across: int = 6, width: int = 480
 
 def main() -> int:
     """Make the pictures and say where they are."""
+    from playwright.sync_api import Error as PlaywrightError
     from playwright.sync_api import sync_playwright
 
     from dashboards import LENSES
@@ -268,19 +272,20 @@ def main() -> int:
                 if state in ("running", "failed") and (lens not in SELECTED or lens in IDLE):
                     continue
                 page = browser.new_page()
-                page.set_default_timeout(120_000)
-                page.goto(link(url, lens, state))
+                page.set_default_timeout(LONGEST * 1000)
                 try:
+                    page.goto(link(url, lens, state))
                     settled(page, lens, state, LENSES[lens].question)
-                except TimeoutError as error:
-                    print(error, file=sys.stderr)
+                except (TimeoutError, PlaywrightError) as error:
+                    print(f"{lens}, {state}: {error}", file=sys.stderr)
                     missed += 1
-                made += photographed(
-                    page, told.out, f"{lens}-{state}", told.size or SIZES, told.theme or THEMES
-                )
+                sizes, themes = told.size or SIZES, told.theme or THEMES
+                with contextlib.suppress(PlaywrightError):  # a page that does not answer
+                    made += photographed(page, told.out, f"{lens}-{state}", sizes, themes)
                 page.close()
-            sheet(made, told.out / f"sheet-{state}.png")
-            print(told.out / f"sheet-{state}.png")
+            if made:
+                sheet(made, told.out / f"sheet-{state}.png")
+                print(told.out / f"sheet-{state}.png")
         browser.close()
     return min(missed, 100)
 

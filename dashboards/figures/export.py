@@ -215,7 +215,8 @@ def bundle(spec: FigureSpec, *, table: pd.DataFrame | None = None, recipe: Mappi
         for one in (panels or [spec])
     ]
     if panels:
-        captions = [f"{letter}. {words}" for letter, words in zip("ABCDEFGHIJKL", captions)]
+        each = zip(paper.lettered(len(captions)), captions, strict=True)
+        captions = [f"{letter}. {words}" for letter, words in each]
     files["caption.txt"] = text("\n\n".join(captions), stamp)
     optional = {
         "references.bib": (bibtex, "% "),

@@ -88,6 +88,8 @@ def _panel(plan: Drawing, panel: Panel, width: int, height: int):
     ticks = {} if plan.categories is None else {
         ("yticks" if spec.horizontal else "xticks"): list(enumerate(plan.categories))
     }  # fmt: skip
+    if spec.powers_y:
+        ticks["yticks"] = list(plan.power_ticks.items())
     titles = (spec.x_title, spec.y_title)[:: -1 if spec.horizontal else 1]
     title = "  ·  ".join(filter(None, [panel.title, spec.stamp]))
     return hv.Overlay(elements).opts(

@@ -438,6 +438,19 @@ class Drawing:
             round((left + right) / 2)
         ]
 
+    @cached_property
+    def power_ticks(self) -> dict[float, str]:
+        """Ticks of a y axis of powers of ten, with the numbers that stand at them."""
+        bottom, top = self.extent[2:]
+        decades = range(int(np.floor(bottom)), int(np.ceil(top)) + 1)
+        there: list[float] = []
+        for steps in ((1,), (1, 3), (1, 2, 5), range(1, 10)):
+            ticks = [decade + float(np.log10(step)) for decade in decades for step in steps]
+            there = [tick for tick in ticks if bottom <= tick <= top]
+            if len(there) > 2:
+                break
+        return {tick: f"{float(f'{10**tick:.6g}'):,.10g}" for tick in there}
+
     def hatch(self, mark: Mark, name: str) -> str | None:
         """Bars that lie side by side differ by hatching too, not by colour alone; None for the first of them."""
         there = [series.name for series in self.series(mark)]

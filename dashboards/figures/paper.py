@@ -33,6 +33,7 @@ from dashboards.figures.panels import Drawing, Entry, Panel, X, drawing, short
 from dashboards.figures.paper_ink import DASHES, DRAWERS, rule_area, rule_line, small, step_bar
 from dashboards.figures.paper_layout import (
     FOOT_MM,
+    TWO_LINES,
     Ink,
     beside_stamp,
     crowded,
@@ -51,7 +52,7 @@ from dashboards.figures.spec import FigureSpec
 from dashboards.figures.style import ink, lettering
 from data.errors import BrainLensError, unknown
 
-__all__ = ["FORMATS", "LEGENDS", "WIDTHS_MM", "Ink", "boxes", "render"]
+__all__ = ["FORMATS", "LEGENDS", "WIDTHS_MM", "Ink", "boxes", "lettered", "render"]
 
 WIDTHS_MM = (85, 114, 174)
 """One column, one and a half, two."""
@@ -235,7 +236,7 @@ def _drawn(
             parts = list(grid.flat)[: len(plans)]
         places = [place for place, row in enumerate(rows) for _ in row]
         drawn = []
-        for letter, part, plan, row in zip(_letters(len(plans)), parts, plans, places):
+        for letter, part, plan, row in zip(lettered(len(plans)), parts, plans, places):
             size = (each * _MM, heights[row] * _MM)
             drawn.append(
                 _part(
@@ -272,8 +273,18 @@ def _drawn(
         yield figure
 
 
-def _letters(count: int) -> list[str]:
-    """A to Z, then AA to ZZ."""
+def lettered(count: int) -> list[str]:
+    """Of the panels of a sheet: A to Z, then AA to ZZ.
+
+    Parameters
+    ----------
+    count : int
+
+    Examples
+    --------
+    >>> lettered(28)[25:]
+    ['Z', 'AA', 'AB']
+    """
     every = [*ascii_uppercase, *map("".join, product(ascii_uppercase, repeat=2))]
     return every[:count]
 
@@ -488,7 +499,10 @@ def _panel(axes, plan: Drawing, panel: Panel, style: Ink, width: float) -> None:
         axes.xaxis.set_major_locator(
             MaxNLocator(nbins=_bins(reach * width, font_size), steps=[1, 2, 2.5, 5, 10])
         )
-    axes.yaxis.set_major_locator(MaxNLocator(nbins=6, steps=[1, 2, 2.5, 5, 10]))
+    if spec.powers_y:
+        axes.set_yticks(list(plan.power_ticks), list(plan.power_ticks.values()))
+    else:
+        axes.yaxis.set_major_locator(MaxNLocator(nbins=6, steps=[1, 2, 2.5, 5, 10]))
     left, right, bottom, top = plan.extent
     if spec.horizontal:
         _ranking_axis(axes, plan, font_size)
@@ -557,7 +571,7 @@ def _names(plan: Drawing, inches: tuple[float, float], font_size: float) -> list
     if not (plan.spec.horizontal and long_names(plan, inches[0] / _MM, font_size)):
         return names
     row = (72 * inches[1] - 40) / len(names)  # without axis and legend
-    if row < 2 * 1.2 * name_size(len(names), font_size):
+    if row < 0.95 * 1.24 * TWO_LINES * name_size(len(names), font_size):
         return names
     found = [broken(name, max(12, max(map(len, names)) // 2 + 4)) for name in names]
     return [name if some.count("\n") > 1 else some for name, some in zip(names, found)]

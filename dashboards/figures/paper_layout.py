@@ -10,6 +10,7 @@ from dashboards.figures.paper_ink import small
 
 __all__ = [
     "FOOT_MM",
+    "TWO_LINES",
     "Ink",
     "beside_stamp",
     "crowded",
@@ -29,6 +30,10 @@ MOST_ENTRIES = 20
 """More names than this make no legend."""
 MANY = 24
 """A ranking of more names is written small and close."""
+TWO_LINES = 2.4
+"""Lines that a row of two takes: with room to the next."""
+TALLEST_MM = 95
+"""Of the rows of a ranking in one column."""
 FOOT_MM = 2.4
 """At the foot of a crowded figure, for the count of names that found no room."""
 _MM = 1 / 25.4
@@ -81,8 +86,10 @@ def height_of(plan: Drawing, width_mm: float, style: Ink) -> float:
         names = plan.categories or ()
         line = name_size(len(names), font_size) * 0.3528 * 1.24
         if len(names) <= MANY:
-            lines = 2 if long_names(plan, width_mm, font_size) else 1
-            line = max(line * lines, _dodged(plan, 2.2))
+            tall = line * TWO_LINES if long_names(plan, width_mm, font_size) else line
+            if width_mm < 100 and len(names) * tall > TALLEST_MM:
+                tall = line  # a column is no taller than a page allows
+            line = max(tall, _dodged(plan, 2.2))
         heads = (
             max((len(short(name)) for name in plan.spec.heat.columns), default=0)
             if plan.spec.heat is not None

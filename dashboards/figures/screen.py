@@ -481,6 +481,9 @@ def _dress(figure, plan: Drawing, room: int) -> None:
         figure.xaxis.formatter = NumeralTickFormatter(format="0,0.[000]")
     elif plan.spec.whole_x:
         figure.xaxis.ticker = FixedTicker(ticks=plan.whole_ticks)
+    if plan.spec.powers_y:
+        figure.yaxis.ticker = FixedTicker(ticks=list(plan.power_ticks))
+        figure.yaxis.major_label_overrides = plan.power_ticks
 
 
 def _beside(names: tuple[str, ...], room: int) -> list[str]:

@@ -155,6 +155,8 @@ class FigureSpec:
         Category of x -> one column of values each, drawn as cells to the right of a horizontal figure.
     whole_x : bool
         Ticks of x are whole numbers (layers).
+    powers_y : bool
+        y holds powers of ten: their numbers stand at the ticks, as on a logarithmic axis.
     brain : Brain, optional
         Drawn in place of the marks, which are its table: values on the cortex.
     """
@@ -175,6 +177,7 @@ class FigureSpec:
     horizontal: bool = False
     heat: pd.DataFrame | None = None
     whole_x: bool = False
+    powers_y: bool = False
     brain: Brain | None = None
 
     def __post_init__(self):

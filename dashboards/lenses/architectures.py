@@ -117,9 +117,7 @@ _HOVER = ("formula", "name", "family", "search", "held_out", "bits_per_byte", "w
 def pictures(answer, stamp: str = "", python: str = "") -> tuple[Picture, ...]:
     """Unseen against search scores, the course of the search, the front, and fresh seeds."""
     frame = answer.frame.assign(kind=[_kind(name) for name in answer.frame["family"]])
-    best = frame[frame["number"] == answer.facts["winner"]["number"]].assign(
-        label="best of the search"
-    )
+    best = frame[frame["number"] == answer.facts["winner"]["number"]]
     marks = (
         Mark("points", frame, "search", "held_out", colour="kind", hover=_HOVER),
         Mark(
@@ -127,8 +125,7 @@ def pictures(answer, stamp: str = "", python: str = "") -> tuple[Picture, ...]:
             best,
             "search",
             "held_out",
-            label="label",
-            name="best",
+            name="best of the search",
             ringed=True,
             hover=_HOVER,
         ),

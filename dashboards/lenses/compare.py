@@ -248,26 +248,44 @@ class Compare(Lens):
             )
         ]
 
-    def _folded(self) -> list[str]:
-        """Seeds, variants and checkpoints whose model has a result too: they stand under it."""
-        models = set(self._board["model"])
-        if not self.selection.folded:
-            return []
-        return [one for one in models if derived(one) and derived(one) in models]
+    def _folded(self, here: list[str]) -> list[str]:
+        """Seeds, variants and checkpoints that stand on the line of their model, as it has one under each of their protocols.
 
-    def _with_omega(self, here: list[str], folded: list[str]) -> pd.DataFrame:
-        """The results of what is folded, by the model they stand under."""
+        Those of a model that is hidden are hidden with it.
+        """
+        choice = self.selection
+        some = (
+            [one for one in self._board["model"].unique() if derived(one)] if choice.folded else []
+        )
+        if not some:
+            return []
+        frame = rank(
+            self._board, here, scale=choice.scale, hidden=choice.hidden, gaps=choice.gaps
+        ).frame
+        frame = frame[frame["mean"].notna()]
+        lines = set(zip(frame["model"], frame.get("protocol_key", ())))
+        return [
+            one
+            for one in some
+            if derived(one) in choice.hidden
+            or all((derived(one), protocol) in lines for model, protocol in lines if model == one)
+        ]
+
+    def _below(self, here: list[str], folded: list[str]) -> pd.DataFrame:
+        """The results of what is folded, by the model and protocol they stand under."""
+        nothing = pd.DataFrame(columns=["model", "protocol_key", "mean", "condition"])
         some = self._board[self._board["model"].isin(folded)]
         if some.empty:
-            return pd.DataFrame(columns=["entry", "mean", "condition"])
+            return nothing
         try:
             frame = rank(some, here, scale=self.selection.scale, hidden=self.selection.hidden).frame
         except BrainLensError:  # none of them on this recording
-            return pd.DataFrame(columns=["entry", "mean", "condition"])
+            return nothing
         frame = frame[frame["mean"].notna()]
         return pd.DataFrame(
             {
-                "entry": frame["model"].map(derived),
+                "model": frame["model"].map(derived),
+                "protocol_key": frame["protocol_key"],
                 "mean": frame["mean"],
                 "condition": frame["model"],
             }
@@ -357,7 +375,7 @@ class Compare(Lens):
             here, absent = self._split()
             if here or not choice.ranked:
                 here = here or [most_results(self._board)]
-                folded = self._folded()
+                folded = self._folded(here)
                 answer = rank(
                     self._board,
                     here,
@@ -376,7 +394,7 @@ class Compare(Lens):
                     answer,
                     stamp=stamp,
                     absent=absent,
-                    folded=self._with_omega(here, folded),
+                    folded=self._below(here, folded),
                     others=self._others(here),
                     facets=choice.facets,
                     left_out=choice.columns,
@@ -440,7 +458,7 @@ def dots(
     absent : sequence of str
         Recordings that were chosen and that no result is of.
     folded : pandas.DataFrame, optional
-        entry, mean and name of seeds and checkpoints, drawn small on the line of their model.
+        model, protocol_key, mean and name of seeds and checkpoints, drawn small on the line of their model.
     others : str
         What was left out, and why.
     facets : str
@@ -471,8 +489,8 @@ def dots(
     left += f" {others}" if others else ""
     marks = [Mark("points", frame, "entry", "mean", *ends, colour="model", hover=hover)]
     if folded is not None and len(folded):
-        place = dict(zip(frame["model"], frame["entry"], strict=True))
-        below = folded.assign(entry=folded["entry"].map(place)).dropna(subset=["entry"])
+        lines = frame[["model", "protocol_key", "entry"]].drop_duplicates(["model", "protocol_key"])
+        below = folded.merge(lines, on=["model", "protocol_key"])
         if len(below):
             marks.append(Mark("points", below, "entry", "mean", name="seeds and checkpoints", muted=True,
                               hover=("condition", "mean")))  # fmt: skip

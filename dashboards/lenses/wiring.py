@@ -235,9 +235,9 @@ def _plane(answer, stamp: str) -> FigureSpec:
     )
     return FigureSpec(
         "Which updates of which weights reach the same score?", marks, f"{answer.axes['x_title']} (log scale)",
-        "Trained weights, per cent, as a power of ten", log_x=True, stamp=stamp,
+        "Trained weights, per cent (log scale)", log_x=True, powers_y=True, stamp=stamp,
         caption="A point for each set of weights that reaches a share of the finished model's r (library initialisation); a line "
-        "joins those that no other reaches with as few updates and weights. 2 is all weights.",
+        "joins those that no other reaches with as few updates and weights. 100 is all weights.",
     )  # fmt: skip
 
 

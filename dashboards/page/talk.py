@@ -28,6 +28,7 @@ class Talk:
 
     def __init__(self, bench):
         self._bench, self._place, self._stops, self.on = bench, 0, [], False
+        self._home = ""
         self._question = pmui.Typography("", variant="h3", margin=(18, 32, 0, 32),
                                          sx={"fontSize": "2.3rem", "fontWeight": 700, "lineHeight": 1.15})  # fmt: skip
         self._verdict = Words("", sizing_mode="stretch_width", margin=(8, 32, 4, 32),
@@ -49,6 +50,7 @@ class Talk:
     def start(self) -> None:
         """Show the first picture of the lens in front."""
         self._stops, self._place = self._found(), 0
+        self._home = self._bench.selection.query()
         if not self._stops:
             return
         self.on = self._bench.client.talking = True
@@ -68,8 +70,9 @@ class Talk:
             step = 1 if key == "ArrowRight" else -1
             self._place = (self._place + step) % len(self._stops)
             kind, what = self._stops[self._place]
-            if kind == "bookmark":
-                self._bench.go(what)
+            query = what if kind == "bookmark" else self._home
+            if query != self._bench.selection.query():  # or back from a bookmark to where it began
+                self._bench.go(query)
             self._draw()
 
     def follow(self) -> None:

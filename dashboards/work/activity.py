@@ -28,6 +28,8 @@ class Activity:
         self._client, self._runner = client, runner
         self._inbox = Inbox(self._show)
         self._asked: set[int] = set()
+        self._rows: dict[tuple, _Row] = {}
+        self._nothing = note("Nothing has been computed yet.", margin=(8, 16))
         self._list = pmui.Column(sizing_mode="stretch_width", margin=0)
         self._inside = pmui.Column(
             heading("Activity", "h5", margin=(56, 16, 4, 16)),
@@ -78,36 +80,19 @@ class Activity:
                 if self._client is not None:
                     self._client.tell(f"{job.title}: {job.state}")
         if self.drawer.open:
-            rows = [self._row(job) for job in jobs]
-            self._list.objects = rows or [note("Nothing has been computed yet.", margin=(8, 16))]
+            self._fill(jobs)
 
-    def _row(self, job: Job) -> pmui.Column:
-        state = pmui.Typography(
-            _SIGNS[job.state], variant="body1", margin=(4, 6, 0, 0), width=18,
-            sx={"color": f"{_COLOURS.get(job.state, 'text.secondary')}"},
-        )  # fmt: skip
-        words = pmui.Column(
-            Words(
-                job.title,
-                margin=(4, 4, 0, 0),
-                styles={"font-weight": "500", "overflow-wrap": "anywhere"},
-            ),
-            note(job.words(), margin=0),
-            sizing_mode="stretch_width",
-            margin=0,
-        )
-        parts = [pmui.Row(state, words, *self._buttons(job), sizing_mode="stretch_width", margin=0)]
-        if job.active:
-            known = job.state == "waiting" or job.fraction is not None
-            parts.append(
-                pmui.LinearProgress(
-                    variant="determinate" if known else "indeterminate",
-                    value=round(100 * (job.fraction or 0)) if known else -1,
-                    sizing_mode="stretch_width",
-                    margin=(2, 8, 4, 24),
-                )
-            )
-        return pmui.Column(*parts, sizing_mode="stretch_width", margin=(2, 12))
+    def _fill(self, jobs: list[Job]) -> None:
+        """What is listed already changes in its place: progress takes no button from under the pointer."""
+        rows = {}
+        for job in jobs:
+            key = job.number, job.state, job.number in self._asked
+            rows[key] = self._rows.get(key) or _Row(job, self._buttons(job))
+            rows[key].show(job)
+        self._rows = rows
+        there = [row.panel for row in rows.values()] or [self._nothing]
+        if there != list(self._list.objects):
+            self._list.objects = there
 
     def _buttons(self, job: Job) -> list:
         if not job.active:
@@ -139,3 +124,42 @@ class Activity:
     def close(self) -> None:
         """Stop listening."""
         self._inbox.close()
+
+
+class _Row:
+    """A job in one state, with what may be pressed."""
+
+    def __init__(self, job: Job, buttons: list):
+        sign = pmui.Typography(
+            _SIGNS[job.state], variant="body1", margin=(4, 6, 0, 0), width=18,
+            sx={"color": f"{_COLOURS.get(job.state, 'text.secondary')}"},
+        )  # fmt: skip
+        self._words = note(job.words(), margin=0)
+        self._bar = None
+        title = Words(
+            job.title,
+            margin=(4, 4, 0, 0),
+            styles={"font-weight": "500", "overflow-wrap": "anywhere"},
+        )
+        words = pmui.Column(title, self._words, sizing_mode="stretch_width", margin=0)
+        parts = [pmui.Row(sign, words, *buttons, sizing_mode="stretch_width", margin=0)]
+        if job.active:
+            self._bar = pmui.LinearProgress(
+                variant="determinate", value=0, sizing_mode="stretch_width", margin=(2, 8, 4, 24)
+            )
+            parts.append(self._bar)
+        self.panel = pmui.Column(*parts, sizing_mode="stretch_width", margin=(2, 12))
+
+    def show(self, job: Job) -> None:
+        """Where it stands now."""
+        if (said := job.words()) != self._words.object:
+            self._words.object = said
+        if self._bar is None:
+            return
+        known = job.state == "waiting" or job.fraction is not None
+        now = {
+            "variant": "determinate" if known else "indeterminate",
+            "value": round(100 * (job.fraction or 0)) if known else -1,
+        }
+        if any(getattr(self._bar, name) != value for name, value in now.items()):
+            self._bar.param.update(**now)

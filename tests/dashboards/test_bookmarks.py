@@ -59,3 +59,18 @@ def test_a_bookmark_opens_its_view_on_the_page(clean_home):
     assert bench.lens.slug == "untrained" and bench.selection.benchmark == "futrell2018"
     assert bench.selection.theme == "dark"  # how the page looks stays as it is
     bench.close()
+
+
+def test_talk_mode_comes_back_from_a_bookmark_to_the_lens_where_it_began(clean_home):
+    keep("before training", "v=1&lens=untrained")
+    bench = Workbench("?benchmark=blank2014")
+    bench.talk.start()
+    first = bench.talk._question.object
+    bench.talk.pressed("ArrowLeft")  # to the last: the bookmark
+    assert bench.lens.slug == "untrained"
+    bench.talk.pressed("ArrowRight")
+    assert (bench.lens.slug, bench.selection.benchmark) == ("task", "blank2014")
+    assert bench.talk._question.object == first
+    bench.talk.pressed("Escape")
+    assert not bench.talk.on
+    bench.close()

@@ -156,12 +156,12 @@ def serious(response: dict) -> list:
     return found
 
 
-def violations(page) -> list:
-    """What axe-core finds, when the roles that other widgets leave out are mended."""
+def violations(page, *, first: int = 0) -> list:
+    """What axe-core finds after some milliseconds, or later: roles that other widgets leave out are mended, a dialog fades in."""
     axe = pytest.importorskip("axe_playwright_python.sync_playwright").Axe()
     found: list = []
-    for _ in range(4):
-        page.wait_for_timeout(2500)
+    for wait in (first, *4 * [2500]):
+        page.wait_for_timeout(wait)
         if not (found := serious(axe.run(page).response)):
             break
     return found
@@ -179,13 +179,51 @@ def test_every_lens_fits_has_named_controls_and_no_serious_violation(theme, widt
             page = ready(visit(f"{server.url}?theme={theme}", width=width))
         turned(page, name)
         page.get_by_role("heading", name=question).wait_for()
-        found = violations(page)
+        found = violations(page, first=2500)  # all of it is drawn
         assert page.evaluate("document.documentElement.scrollWidth") <= width
         if found:
             wrong[name] = found
     assert wrong == {}
     button(page, "Toggle theme").click()
     page.wait_for_function(f"!location.search.includes('dark') == {str(theme == 'dark').lower()}")
+
+
+@pytest.mark.deep
+@pytest.mark.parametrize(("theme", "width"), [("light", 1280), ("dark", 800)])
+def test_what_opens_over_a_lens_has_no_serious_violation(theme, width, server, visit):
+    """Dialogs, drawers, the inspector, cards of the library: by axe-core, each while it is open."""
+    wrong = {}
+    page = ready(visit(f"{server.url}?theme={theme}&lens=task&picked=gpt2-xl", width=width))
+    for what, shown in OPENED.items():
+        if what in ("e", "?"):
+            page.keyboard.press(what)
+        elif what:
+            button(page, what).click()
+        said(page, shown).or_(seen(page.get_by_label(shown))).first.wait_for()
+        if found := violations(page):
+            wrong[shown] = found
+        page.keyboard.press("Escape")
+        page.wait_for_timeout(500)
+    for tab, card in (("Recordings", "simulated"), ("Models", MODEL)):
+        page = visit(f"{server.url}?theme={theme}&lens=library", width=width)
+        seen(page.get_by_role("tab", name=tab, exact=True)).click()
+        seen(page.locator(".tabulator-cell", has_text=card)).click()
+        button(page, "Close the card").wait_for()
+        if found := violations(page):
+            wrong[card] = found
+    assert wrong == {}
+
+
+OPENED = {
+    "": "1,557,611,200 parameters",  # the inspector of what is picked
+    "e": "Preview of the figure",
+    "?": "run what is missing",
+    "Bookmarks": "Name of this view",
+    "Activity": "Everything this program computes",
+    "Settings": "Where things are",
+    "Every choice": "Folds",
+}
+"""A button or a key, and what is seen once it has opened something."""
 
 
 def test_pick_run_see_and_find_it_stored(server, visit):
@@ -282,6 +320,7 @@ def test_export_opens_and_the_zip_holds_everything(server, visit):
     page.keyboard.press("e")
     page.get_by_role("img", name="Preview of the figure").wait_for()
     button(page, "Everything as zip").and_(page.locator(":enabled")).wait_for()
+    assert violations(page) == []
     with page.expect_download() as download:
         button(page, "Everything as zip").click()
     archive = zipfile.ZipFile(io.BytesIO(download.value.path().read_bytes()))
@@ -321,6 +360,7 @@ def test_what_is_picked_is_marked_everywhere_and_in_the_link(server, visit):
     seen(page.locator(".tabulator-cell", has_text="gpt2-xl")).click()
     page.wait_for_function("location.search.includes('picked=gpt2-xl')")
     said(page, "1,557,611,200 parameters").wait_for()  # the inspector
+    assert violations(page) == []
     turned(page, "Untrained")
     page.get_by_role("heading", name=QUESTIONS["Untrained"]).wait_for()
     marked = """count => [...Bokeh.documents].flatMap(d => [...d._all_models.values()])

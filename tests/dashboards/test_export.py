@@ -80,6 +80,13 @@ def test_nothing_is_stamped_without_a_stamp():
     assert not any(name.endswith((".py", ".R", ".bib")) for name in found)
 
 
+def test_every_panel_of_a_sheet_has_its_caption():
+    panels = [make_spec("bars", caption=f"Caption {n}.") for n in range(14)]
+    found = unzip(export.bundle(panels[0], panels=panels, width_mm=174, height_mm=400, dpi=40))
+    words = found["brainlens/caption.txt"].decode()
+    assert all(f"Caption {n}." in words for n in range(14)) and "\n\nN. " in words
+
+
 def test_the_recipe_is_strict_json(everything):
     recipe = json.loads(
         unzip(everything[2])["layers-of-gpt-2/recipe.json"],

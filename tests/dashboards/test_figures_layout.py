@@ -232,3 +232,21 @@ def test_grey_lines_that_no_legend_could_tell_apart_are_named_at_their_ends_on_a
         ticks = [*axis.get_majorticklocs(), *axis.get_minorticklocs()]
         assert len(ticks) > 5 and max(ticks) <= right  # none below the names
         assert figure.axes[0].get_xlim()[1] > right
+
+
+@pytest.mark.parametrize(
+    ("values", "said"),
+    [
+        ((-1.3, 2), ["0.1", "1", "10", "100"]),
+        ((0.4, 2), ["3", "10", "30", "100"]),
+        ((2, 2), ["80", "90", "100"]),
+    ],
+)
+def test_powers_of_ten_are_written_as_their_numbers(values, said):
+    from dashboards.figures.screen import draw
+
+    frame = pd.DataFrame({"x": [0.5, 2.0], "y": values})
+    spec = FigureSpec("t", (Mark("points", frame, "x", "y"),), log_x=True, powers_y=True)
+    assert list(drawing(spec).power_ticks.values()) == said
+    assert set(said) <= {words for words, _ in paper.boxes(spec)[0]}
+    assert list(draw(spec).yaxis[0].major_label_overrides.values()) == said

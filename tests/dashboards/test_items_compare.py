@@ -264,6 +264,29 @@ def test_ranks_over_versions_are_a_figure_once_there_are_two(scored, monkeypatch
     lens.close()
 
 
+def test_a_variant_whose_model_has_no_result_there_has_a_line_of_its_own(scored):
+    lens = Compare(models=MODELS)
+    lens.wait(30)
+    own, other = (lens._board[lens._board["model"] == name] for name in MODELS)
+    lesion, step = f"{MODELS[1]}@lesion:chosen:1", f"{MODELS[0]}-step80"
+    elsewhere = other.assign(recording="elsewhere", data_key="e" * 32)
+    parts = [own, elsewhere, other.assign(model=lesion), own.assign(model=step)]
+    changed = own.assign(model=f"{MODELS[0]}-step12", protocol="another", protocol_key="p" * 32)
+    lens._results.keep(lens._key, Ready(pd.concat([*parts, changed], ignore_index=True)))
+    lens.refresh()
+    lens.selection.ranked = ["simulated"]
+    ranking = lens.shown.pictures[0]
+    # the checkpoint of another protocol is not on the line that its model has under this one
+    lines = {MODELS[0], lesion, f"{MODELS[0]}-step12"}
+    assert set(ranking.table["model"]) == lines
+    below = ranking.spec.marks[1].frame
+    assert below["condition"].tolist() == [step]
+    assert below["entry"].str.startswith(MODELS[0]).all()
+    lens.selection.hidden = [MODELS[0]]  # with all that stands on its line
+    assert lens.shown.pictures[0].table["model"].tolist() == [lesion]
+    lens.close()
+
+
 def test_two_data_sets_of_one_name_are_offered_apart(scored):
     lens = Compare()
     lens.wait(30)

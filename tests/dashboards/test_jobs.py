@@ -365,3 +365,37 @@ def test_what_a_closed_drawer_holds_is_not_read_out(runner):
     activity.drawer.open = False  # Esc
     assert not inside.visible
     activity.close()
+
+
+def test_progress_in_the_drawer_takes_no_button_away(runner):
+    """A list made anew with each report would swallow clicks, and keep a slow browser busy."""
+    from dashboards.work.activity import Activity
+
+    ear, step, activity = Ear(), threading.Event(), Activity(runner=runner)
+    activity._toggle()
+    assert "Nothing" in activity._list[0].object
+
+    def work(report):
+        for done in (1, 2):
+            report.step(done, 4, "folds")
+            step.wait(10)
+            step.clear()
+
+    def told(words):
+        return [one for one in activity._list.select() if words in str(getattr(one, "object", ""))]
+
+    runner.submit("k", "title", work, ear.hear)
+    assert settle(lambda: runner.jobs()[0].done == 1)
+    activity._show()
+    before = list(activity._list)
+    stop = activity._list[0].select(lambda one: getattr(one, "icon", "") == "close")
+    assert len(before) == len(stop) == 1 and told("folds 1 of 4")
+    step.set()
+    assert settle(lambda: runner.jobs()[0].done == 2)
+    activity._show()
+    assert list(activity._list) == before and told("folds 2 of 4")
+    step.set()
+    assert ear.end.wait(5)
+    activity._show()
+    assert list(activity._list) != before and told("done after")
+    activity.close()

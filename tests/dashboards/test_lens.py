@@ -26,6 +26,7 @@ from dashboards.work.cards import explain
 from dashboards.work.computation import Computation, cost_in_words
 from dashboards.work.jobs import Runner
 from data.errors import BrainLensError
+from tests.figures import misprints
 
 MODEL = "zoo-causal-400k"
 QUICK = preset("defended").but(
@@ -320,6 +321,8 @@ def test_layers_beside_each_other_by_subject_and_by_target(clean_home):
         "People",
     ]
     assert lens.shown.pictures[0].table["group"].nunique() > 1
+    for picture in lens.shown.pictures[1:]:
+        assert misprints(picture.spec) == [], picture.label
     assert "Not per region: its targets carry no region or network." in lens._why.object
     lens.selection.param.update(by="region", protocols=[])
     assert [picture.label for picture in lens.shown.pictures] == ["Layers", "Targets", "People"]
