@@ -269,12 +269,20 @@ def resize(plot, height: int) -> None:
 
 
 def enlarge(plot, times: float):
-    """The same plot with larger type, thicker lines and larger points, for a talk."""
-    from bokeh.models import Axis, GlyphRenderer, Label, LabelSet, Legend, Title
+    """The same plot so many times as high, with larger type, thicker lines and larger points, for a talk.
+
+    Draw it for a window that is so many times smaller: names are placed for that, and what is between them grows too.
+    """
+    from bokeh.models import Axis, GlyphRenderer, Label, LabelSet, Legend, Plot, Title
 
     def grown(size: str) -> str:
         return f"{float(size.removesuffix('pt')) * times:.1f}pt"
 
+    for one in plot.select({"type": Plot}):
+        if one.height:
+            one.height = int(one.height * times)
+        # the page's theme gives axes and legends sizes in em
+        one.styles = {"--bokeh-font-size": f"{12 * times:.0f}px"}
     for axis in plot.select({"type": Axis}):
         axis.axis_label_text_font_size = grown(axis.axis_label_text_font_size)
         axis.major_label_text_font_size = grown(axis.major_label_text_font_size)
@@ -282,12 +290,20 @@ def enlarge(plot, times: float):
         for words in plot.select({"type": kind}):
             if isinstance(words.text_font_size, str) and words.text_font_size.endswith("pt"):
                 words.text_font_size = grown(words.text_font_size)
+    for words in plot.select({"type": LabelSet}):
+        data = words.source.data
+        words.source.data = {
+            name: np.asarray(data[name]) * times if name in ("_dx", "_dy") else data[name]
+            for name in data
+        }
     for legend in plot.select({"type": Legend}):
         legend.label_text_font_size = grown(legend.label_text_font_size)
     for renderer in plot.select({"type": GlyphRenderer}):
         width = getattr(renderer.glyph, "line_width", None)
         if isinstance(width, int | float):
             renderer.glyph.line_width = width * 1.5
+        if isinstance(size := getattr(renderer.glyph, "size", None), int | float):
+            renderer.glyph.size = size * 1.4
     return plot
 
 

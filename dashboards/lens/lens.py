@@ -372,6 +372,7 @@ class Lens(pn.viewable.Viewer):
 
     def _draw(self, view: View) -> None:
         pictures = [picture for picture in view.pictures if not picture.spec.empty]
+        self._beside = bool(self.selection.picked)  # the inspector opens, or is open
         while len(self._frames) < len(pictures):
             self._frames.append(Frame(self._pick))
         for place, (frame, picture) in enumerate(zip(self._frames, pictures, strict=False)):

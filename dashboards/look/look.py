@@ -48,6 +48,9 @@ _PARTS = {
         }
     },
     "MuiToggleButton": {"styleOverrides": {"root": {"textTransform": "none"}}},
+    "MuiPaper": {
+        "styleOverrides": {"root": {"backgroundImage": "none"}}
+    },  # no grey veil in the dark
     "MuiAppBar": {"styleOverrides": {"root": {"boxShadow": "none", "backgroundImage": "none"}}},
     # a tooltip or a badge that lies over a neighbour must not swallow its clicks
     "MuiTooltip": {

@@ -54,8 +54,8 @@ class Talk:
         if not self._stops:
             return
         self.on = self._bench.client.talking = True
+        self._draw()  # before it opens: words that come while a dialog opens are not always drawn
         self.dialog.open = True
-        self._draw()
 
     def stop(self) -> None:
         """Back to the page."""
@@ -108,5 +108,11 @@ class Talk:
         self._question.object = plain(spec.title)
         self._verdict.object = cut(spec.answer, 190)[0]
         self._pane.object = enlarge(
-            draw(spec, theme=self._bench.selection.theme, height=self._height), TIMES
+            draw(
+                spec,
+                theme=self._bench.selection.theme,
+                height=int(self._height / TIMES),
+                room=int((self._bench.client.across or 1440) / TIMES) - 40,
+            ),
+            TIMES,
         )

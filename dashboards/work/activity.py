@@ -32,7 +32,7 @@ class Activity:
         self._nothing = note("Nothing has been computed yet.", margin=(8, 16))
         self._list = pmui.Column(sizing_mode="stretch_width", margin=0)
         self._inside = pmui.Column(
-            heading("Activity", "h5", margin=(56, 16, 4, 16)),
+            heading("Activity", "h5", margin=(8, 16, 4, 16)),
             note("Everything this program computes, in all windows.", margin=(0, 16, 8, 16)),
             self._list,
             visible=False,  # a drawer that is closed is read out all the same
@@ -45,6 +45,8 @@ class Activity:
             size=400,
             variant="persistent",
             open=False,
+            # below the header, and over the inspector
+            sx={"top": "53px", "height": "calc(100% - 53px)", "zIndex": 1300},
         )
         self._icon = pmui.IconButton(
             icon="timeline",

@@ -64,7 +64,10 @@ def test_a_bookmark_opens_its_view_on_the_page(clean_home):
 def test_talk_mode_comes_back_from_a_bookmark_to_the_lens_where_it_began(clean_home):
     keep("before training", "v=1&lens=untrained")
     bench = Workbench("?benchmark=blank2014")
+    asked = []
+    bench.talk.dialog.param.watch(lambda _: asked.append(bench.talk._question.object), "open")
     bench.talk.start()
+    assert asked == [bench.talk._question.object] and asked[0].startswith("Does better")
     first = bench.talk._question.object
     bench.talk.pressed("ArrowLeft")  # to the last: the bookmark
     assert bench.lens.slug == "untrained"

@@ -334,3 +334,17 @@ def test_a_legend_is_no_wider_than_its_figure(room, columns):
     spec = FigureSpec("What did choosing the layer add?", (mark,), "", "r", horizontal=True)
     (legend,) = draw(spec, room=room).select({"type": Legend})
     assert legend.ncols == columns
+
+
+def test_names_of_a_larger_figure_keep_their_places():
+    from bokeh.models import LabelSet
+
+    from dashboards.figures.screen import enlarge
+
+    plain, larger = (draw(make_spec("task"), height=300, room=700) for _ in range(2))
+    enlarge(larger, 2.0)
+    assert (plain.height, larger.height) == (300, 600)
+    one, other = (next(iter(plot.select({"type": LabelSet}))) for plot in (plain, larger))
+    for name in ("_dx", "_dy"):
+        np.testing.assert_allclose(other.source.data[name], 2 * one.source.data[name])
+    assert list(one.source.data["_text"]) == list(other.source.data["_text"])
