@@ -12,6 +12,8 @@ from analysis.statistics.bootstrap import recentred, widening
 __all__ = ["as_refitted", "block_r", "effective_shifts", "people_by_blocks", "turned"]
 
 Fold = tuple[np.ndarray, np.ndarray]
+AT_ONCE = 1200
+"""Shifted targets whose r is taken in one call."""
 
 
 def block_r(predicted: np.ndarray, measured: np.ndarray, folds: Sequence[Fold]) -> np.ndarray:
@@ -69,18 +71,29 @@ def turned(
     """
     runs, rng = np.asarray(runs), np.random.default_rng(seed)
     rows = [np.flatnonzero(runs == run) for run in pd.unique(runs)]
-    out = np.empty((draws, measured.shape[1]))
-    for draw in range(draws):
-        moved = np.array(predicted, float)
-        for mine in rows:
-            n = len(mine)
-            by = int(rng.integers(closest, n - closest + 1)) if n > 2 * closest else n // 2
-            moved[mine] = np.roll(moved[mine], by, axis=0)
+    predicted, width = np.asarray(predicted, float), measured.shape[1]
+    # draws side by side, as targets of one call; a single column would be summed in another order there
+    step = max(1, AT_ONCE // width) if width > 1 else 1
+    found = []
+    for first in range(0, draws, step):
+        some = min(step, draws - first)
+        moved = np.empty((len(measured), some, width))
+        for draw in range(some):
+            moved[:, draw] = predicted
+            for mine in rows:
+                n = len(mine)
+                by = int(rng.integers(closest, n - closest + 1)) if n > 2 * closest else n // 2
+                moved[mine, draw] = np.roll(predicted[mine], by, axis=0)
         with np.errstate(invalid="ignore"):
-            r = block_r(moved, measured, folds)
+            r = block_r(
+                moved.reshape(len(moved), -1),
+                measured if some == 1 else np.tile(measured, (1, some)),
+                folds,
+            )
             there = np.isfinite(r)
-            out[draw] = np.where(there, r, 0).sum(axis=0) / np.where(there.any(axis=0), there.sum(axis=0), np.nan)  # fmt: skip
-    return out
+            mean = np.where(there, r, 0).sum(axis=0) / np.where(there.any(axis=0), there.sum(axis=0), np.nan)  # fmt: skip
+        found.append(mean.reshape(some, width))
+    return np.concatenate(found)
 
 
 def as_refitted(null: np.ndarray) -> np.ndarray:

@@ -9,6 +9,7 @@ import xarray as xr
 from analysis import preset
 from analysis.answers.time_course import latencies, methods, time_course
 from analysis.scoring.lags import has_time, lag_course, lags_of
+from analysis.statistics import turning
 from analysis.statistics.turning import (
     as_refitted,
     block_r,
@@ -266,3 +267,22 @@ def test_the_delays_planted_in_a_story_are_found(tmp_path):
         and peaks.loc["LFoot", "p"] > 0.05
     )
     assert (peaks.loc[["LPTL", "LATL", "RATL", "LIFG"], "p"] < 0.05).all()
+
+
+def test_shifts_taken_side_by_side_are_those_taken_one_by_one(monkeypatch):
+    """The same bits for any number of targets at once, with what was not measured left out."""
+    rng = np.random.default_rng(3)
+    predicted, measured = rng.standard_normal((2, 60, 3))
+    measured[:4], predicted[7] = np.nan, np.nan
+    runs, folds = (
+        np.repeat([0, 1], 30),
+        [(np.arange(0), part) for part in np.split(np.arange(60), 4)],
+    )
+    calls, real = [], turning.block_r
+    monkeypatch.setattr(turning, "block_r", lambda *a: calls.append(1) or real(*a))
+    both = []
+    for targets in (3, 1200):
+        monkeypatch.setattr(turning, "AT_ONCE", targets)
+        both.append(turning.turned(predicted, measured, folds, runs, 5, draws=40))
+    assert len(calls) == 40 + 1
+    np.testing.assert_array_equal(*both)
