@@ -35,7 +35,9 @@ from dashboards.figures.paper_layout import (
     FOOT_MM,
     TWO_LINES,
     Ink,
+    along,
     beside_stamp,
+    bins,
     crowded,
     entries_of,
     fitted,
@@ -489,7 +491,7 @@ def _panel(axes, plan: Drawing, panel: Panel, style: Ink, width: float) -> None:
         axes.xaxis.set_minor_formatter(NullFormatter())
     elif spec.horizontal:
         axes.xaxis.set_major_locator(
-            MaxNLocator(nbins=min(5, _bins(0.6 * width, font_size)), steps=[1, 2, 2.5, 5, 10])
+            MaxNLocator(nbins=min(5, bins(0.6 * width, font_size)), steps=[1, 2, 2.5, 5, 10])
         )
     elif plan.categories is not None:
         _category_axis(axes, plan.categories, width, font_size)
@@ -497,7 +499,7 @@ def _panel(axes, plan: Drawing, panel: Panel, style: Ink, width: float) -> None:
         axes.xaxis.set_major_locator(FixedLocator(plan.whole_ticks))
     else:
         axes.xaxis.set_major_locator(
-            MaxNLocator(nbins=_bins(reach * width, font_size), steps=[1, 2, 2.5, 5, 10])
+            MaxNLocator(nbins=bins(reach * width, font_size), steps=[1, 2, 2.5, 5, 10])
         )
     if spec.powers_y:
         axes.set_yticks(list(plan.power_ticks), list(plan.power_ticks.values()))
@@ -533,11 +535,6 @@ def _thicken(artist, times: float) -> None:
         artist.set_sizes(artist.get_sizes() * times**2)
     elif isinstance(artist, Line2D):
         artist.set_markersize(artist.get_markersize() * times)
-
-
-def _bins(inches: float, font_size: float) -> int:
-    """How many ticks of an axis have room for their numbers."""
-    return int(np.clip(inches * 72 * 0.75 / (4.2 * small(font_size)), 2, 6))
 
 
 def _with_room(plan: Drawing, inches: float, font_size: float) -> list[float]:
@@ -733,7 +730,7 @@ def _write_labels(figure, axes, plan: Drawing, panel: Panel, font_size: float) -
                 continue
             at = axes.transData.transform(series.frame[[X, mark.y]].to_numpy(float))
             if mark.kind == "line":
-                lines.append(_along(at, figure.dpi / 12))
+                lines.append(along(at, figure.dpi / 12))
             elif mark.kind == "points":
                 dots.append(at)
             if mark.label is not None and not (
@@ -774,15 +771,6 @@ def _write_above(axes, plan: Drawing, frame, mark, font_size: float) -> bool:
         axes.text(x, y, word, ha="center", va="bottom", fontsize=size, linespacing=1.0,
                   color=ink("text", plan.theme), zorder=8).set_in_layout(False)  # fmt: skip
     return True
-
-
-def _along(points: np.ndarray, step: float) -> np.ndarray:
-    """Points every ``step`` pixels along a line."""
-    if len(points) < 2:
-        return points
-    reach = np.concatenate([[0], np.cumsum(np.hypot(*np.diff(points, axis=0).T))])
-    at = np.arange(0, reach[-1], step)
-    return np.column_stack([np.interp(at, reach, points[:, axis]) for axis in (0, 1)])
 
 
 def _metadata(spec: FigureSpec, format: str, extra: Mapping[str, str]) -> dict:

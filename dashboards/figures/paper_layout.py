@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+import numpy as np
+
 from dashboards.figures.labels import broken, joints
 from dashboards.figures.panels import Drawing, Entry, short
 from dashboards.figures.paper_ink import small
@@ -12,7 +14,9 @@ __all__ = [
     "FOOT_MM",
     "TWO_LINES",
     "Ink",
+    "along",
     "beside_stamp",
+    "bins",
     "crowded",
     "entries_of",
     "fitted",
@@ -223,3 +227,17 @@ def legend_columns(entries: list[Entry], font_size: float, width_mm: float) -> i
         1, min(len(entries), int(width_mm / 25.4 * 72 // (longest * small(font_size) * 0.52 + 24)))
     )
     return -(-len(entries) // -(-len(entries) // columns))
+
+
+def along(points: np.ndarray, step: float) -> np.ndarray:
+    """Points every ``step`` pixels along a line."""
+    if len(points) < 2:
+        return points
+    reach = np.concatenate([[0], np.cumsum(np.hypot(*np.diff(points, axis=0).T))])
+    at = np.arange(0, reach[-1], step)
+    return np.column_stack([np.interp(at, reach, points[:, axis]) for axis in (0, 1)])
+
+
+def bins(inches: float, font_size: float) -> int:
+    """How many ticks of an axis have room for their numbers."""
+    return int(np.clip(inches * 72 * 0.75 / (4.2 * small(font_size)), 2, 6))
