@@ -74,7 +74,7 @@ def turned(
     predicted, width = np.asarray(predicted, float), measured.shape[1]
     # draws side by side, as targets of one call; a single column would be summed in another order there
     step = max(1, AT_ONCE // width) if width > 1 else 1
-    found = []
+    out = np.empty((draws, width))
     for first in range(0, draws, step):
         some = min(step, draws - first)
         moved = np.empty((len(measured), some, width))
@@ -92,8 +92,8 @@ def turned(
             )
             there = np.isfinite(r)
             mean = np.where(there, r, 0).sum(axis=0) / np.where(there.any(axis=0), there.sum(axis=0), np.nan)  # fmt: skip
-        found.append(mean.reshape(some, width))
-    return np.concatenate(found)
+        out[first : first + some] = mean.reshape(some, width)
+    return out
 
 
 def as_refitted(null: np.ndarray) -> np.ndarray:
