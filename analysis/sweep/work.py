@@ -41,6 +41,7 @@ def on_cores(count: int) -> Iterator[None]:
 
     before = os.environ.get("BRAINLENS_CORES")
     os.environ["BRAINLENS_CORES"] = str(count)
+    import scipy.linalg  # noqa: F401  (its products have a library of their own, which must be there to be limited)
     import torch
 
     threads = torch.get_num_threads()

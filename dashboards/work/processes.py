@@ -16,8 +16,10 @@ import time
 import traceback
 from collections.abc import Callable
 
+from analysis.mapping.threads import cores
 from analysis.models.device import VARIABLE as DEVICE
 from analysis.progress import Cancelled, Report
+from analysis.sweep.work import on_cores
 from data.errors import BrainLensError
 
 __all__ = ["Workers", "portable"]
@@ -46,16 +48,18 @@ class Workers:
         Bytes a worker may take before its computation is ended; None: no limit.
     seconds : float or None
         Time a computation may take; None: no limit.
-    cores : int or None
-        Cores of each worker; None: all that the process may use.
+
+    Notes
+    -----
+    A computation that begins while others run gets its share of the cores. With a thread for each core in every one of
+    them, two at once take twice the processor time: threads that wait for another's products burn what it needs.
     """
 
-    def __init__(
-        self, *, memory: int | None = None, seconds: float | None = None, cores: int | None = None
-    ):
-        self.memory, self.seconds, self.cores = memory, seconds, cores
+    def __init__(self, *, memory: int | None = None, seconds: float | None = None):
+        self.memory, self.seconds = memory, seconds
         self._context = multiprocessing.get_context("spawn")
         self._idle: list = []
+        self._running = 0
         self._lock = threading.Lock()
 
     def warm(self) -> None:
@@ -74,11 +78,21 @@ class Workers:
         BrainLensError
             Where the process was lost, or went over its memory or time; otherwise what the function raised.
         """
+        with self._lock:
+            self._running += 1
+            share = max(1, cores() // self._running)
+        try:
+            return self._run(work, report, share)
+        finally:
+            with self._lock:
+                self._running -= 1
+
+    def _run(self, work: Callable, report: Report, share: int) -> object:
         process, pipe = self._take()
         began, cancelled = time.monotonic(), None
         try:
             pipe.send(("device", os.environ.get(DEVICE, "")))  # it may have been chosen since
-            pipe.send(work)
+            pipe.send((share, work))
             while True:
                 if pipe.poll(POLL):
                     try:
@@ -136,7 +150,7 @@ class Workers:
     def _start(self):
         here, there = self._context.Pipe()
         process = self._context.Process(
-            target=_serve, args=(there, self.cores), name="brainlens-worker", daemon=True
+            target=_serve, args=(there,), name="brainlens-worker", daemon=True
         )
         process.start()
         there.close()
@@ -175,13 +189,11 @@ def _memory(pid: int) -> int:
 
 
 # ---- in the worker ------------------------------------------------------------------------------------------------------
-def _serve(pipe, cores: int | None) -> None:
+def _serve(pipe) -> None:
     """Do what comes through the pipe until it is closed."""
-    if cores:
-        os.environ["BRAINLENS_CORES"] = str(cores)
     with contextlib.suppress(OSError):
         os.nice(5)  # the page comes first
-    inbox: list[Callable] = []
+    inbox: list[tuple[int, Callable]] = []
     arrived, closed = threading.Condition(), threading.Event()
     current: list[Report] = []
 
@@ -217,7 +229,7 @@ def _serve(pipe, cores: int | None) -> None:
             arrived.wait_for(lambda: inbox or closed.is_set())
             if not inbox:
                 return
-            work = inbox.pop(0)
+            share, work = inbox.pop(0)
 
         def tell(*message: object) -> None:
             pipe.send(message)
@@ -234,7 +246,8 @@ def _serve(pipe, cores: int | None) -> None:
         report = Report(progress, lambda result: tell("partial", result))
         current[:] = [report]
         try:
-            answer = ("done", work(report))
+            with on_cores(share) if share < cores() else contextlib.nullcontext():
+                answer = ("done", work(report))
         except BaseException as error:
             trace = "".join(traceback.format_exception(error))
             error.__traceback__ = error.__cause__ = error.__context__ = None

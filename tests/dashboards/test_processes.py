@@ -10,7 +10,9 @@ from functools import partial
 
 import numpy as np
 import pytest
+from threadpoolctl import ThreadpoolController
 
+from analysis.mapping.threads import cores
 from analysis.progress import Cancelled, Report
 from dashboards.work.jobs import Runner, Turns
 from dashboards.work.processes import Workers, portable
@@ -41,6 +43,14 @@ def endless(path: str, report) -> None:
 
 def place(report) -> str:
     return os.environ.get("BRAINLENS_DEVICE", "")
+
+
+def threads(report) -> tuple[int, int]:
+    """Cores it may use, and the most threads that a product of its matrices takes."""
+    import scipy.linalg  # noqa: F401
+
+    found = ThreadpoolController().select(user_api="blas").info()
+    return cores(), max(library["num_threads"] for library in found)
 
 
 def wrong(report) -> None:
@@ -90,6 +100,24 @@ def test_cancel_reaches_the_computation(workers, tmp_path):
     with pytest.raises(Cancelled):
         workers.run(partial(endless, str(tmp_path / "pid")), report)
     assert workers.run(who, Report()) == before
+
+
+def test_what_begins_beside_another_gets_its_share_of_the_cores(workers, tmp_path, monkeypatch):
+    monkeypatch.setenv("BRAINLENS_CORES", "2")
+    path, first = tmp_path / "pid", Report()
+
+    def beside():
+        with pytest.raises(Cancelled):
+            workers.run(partial(endless, str(path)), first)
+
+    other = threading.Thread(target=beside)
+    other.start()
+    while not path.exists():
+        time.sleep(0.01)
+    assert workers.run(threads, Report()) == (1, 1)
+    first.cancel()
+    other.join()
+    assert workers.run(threads, Report())[0] == cores()
 
 
 def test_a_lost_process_is_an_error_and_the_next_computation_has_another(workers, tmp_path):
