@@ -73,7 +73,8 @@ def regions(
         layer), r_whole (with the layer chosen for the whole recording), ceiling, n_targets, n_people. ``facts["together"]``:
         model, regions, r (all targets that have a score, each at its region's layer), r_low, r_high, r_whole (the same targets at
         the layer chosen for the whole recording), gain, gain_low, gain_high. ``facts["label"]``: what a map shares with this
-        recording. ``facts["people"]``: the answer of :func:`each_person_by_region`, or None.
+        recording. ``facts["said"]``: model -> its sentence. ``facts["people"]``: the answer of
+        :func:`each_person_by_region`, or None.
 
     Raises
     ------
@@ -115,7 +116,8 @@ def regions(
         frame["above"] = (frame["q"] < 0.05) & (frame["r"] > 0)
         frames.append(frame)
     frame = pd.concat(frames, ignore_index=True)
-    said = [_sentence(one) for one in frames]
+    of_model = {score.model: _sentence(one) for score, one in zip(scores, frames)}
+    said = list(of_model.values())
     if committed is not None:
         said += [_sentence_together(one, committed, place) for one in together if one["regions"]]
     return Answer(
@@ -125,6 +127,7 @@ def regions(
         facts={
             "place": place,
             "label": label,
+            "said": of_model,
             "together": pd.DataFrame(together),
             "targets": each,
             "people": each_person_by_region(each, scores, labels_of(scores[0], place), seed=seed),

@@ -187,12 +187,12 @@ def _cortex(spec: FigureSpec, theme: str, height: int, width: int | None):
     plot.axis.visible = plot.grid.visible = False
     rows = np.cumsum([0, *heights])
     names = {"x": [], "y": [], "words": []}
-    for row, column, span, _, side, view in laid:
-        names["x"].append((column + span / 2) * wide / 4)
+    for row, column, _, _, side, view in laid:
+        names["x"].append(column * wide / 4 + 4)  # the corner: above the middle the cortex begins
         names["y"].append(high - rows[row] - 4)
         names["words"].append(f"{side} {view}")
     source = ColumnDataSource(names)
-    plot.add_layout(LabelSet(x="x", y="y", text="words", source=source, text_align="center", text_baseline="top",
+    plot.add_layout(LabelSet(x="x", y="y", text="words", source=source, text_align="left", text_baseline="top",
                              text_color=ink("text", theme), text_font_size="11px"))  # fmt: skip
     colours = [to_hex(colormaps[COLOURS](i / 255)) for i in range(256)]
     bar = ColorBar(color_mapper=LinearColorMapper(palette=colours, low=brain.low, high=brain.high), title=brain.label,

@@ -264,7 +264,7 @@ def brain_of(answer, model: str, cortex, surface: str, threshold: float, stamp: 
         (Mark("points", frame, "region", "r", "r_low", "r_high", hover=_HOVER),),
         answer.axes["x_title"],
         answer.axes["y_title"],
-        answer=answer.sentence,
+        answer=answer.facts["said"][model],
         caption=f"fsaverage5, left and right, from outside and from the middle. Drawn from {cortex.how}{far}{under}. "
         + answer.caption,
         stamp=stamp,

@@ -26,7 +26,8 @@ def answer():
          "layer": 2, "depth": 0.5, "agreement": 0.8, "r_whole": r, "ceiling": 0.6, "n_targets": 6, "n_people": 6}
         for name, r in (("LIFG", 0.4), ("RATL", 0.2))
     ]  # fmt: skip
-    return Answer(pd.DataFrame(rows), "told predicts LIFG best.", "Held out.", facts={"place": "region"},
+    said = {"told": "told predicts LIFG best.", "other": "other predicts RATL best."}
+    return Answer(pd.DataFrame(rows), " ".join(said.values()), "Held out.", facts={"place": "region", "said": said},
                   axes={"x_title": "Region", "y_title": "r"})  # fmt: skip
 
 
@@ -99,6 +100,27 @@ def test_the_brain_on_the_screen_has_a_colour_bar_and_names(answer, cortex):
     rows = draw(brain_of(answer, "told", cortex, "all", 0.0, ""))
     (names,) = rows.select({"type": LabelSet})
     assert len(names.source.data["words"]) == 10 and len(set(names.source.data["y"])) == 3
+
+
+@pytest.mark.parametrize("surface", ["inflated", "pial", "flat", "all"])
+def test_names_of_views_do_not_lie_on_the_cortex(answer, cortex, surface):
+    """Letters of 11 pixels take 27 units where a tile draws one shape, 20 where a window draws three."""
+    from bokeh.models import LabelSet
+
+    spec = brain_of(answer, "told", cortex, surface, 0.0, "")
+    plot = draw(spec)
+    high = plot.renderers[0].glyph.dh
+    drawn, letters = picture(spec.brain, 1200, high), 20 if surface == "all" else 27
+    (names,) = plot.select({"type": LabelSet})
+    assert names.text_align == "left" and names.text_baseline == "top"
+    for x, y in zip(names.source.data["x"], names.source.data["y"]):
+        under = drawn[int(high - y) : int(high - y) + letters, int(x) : int(x) + 140, :3]
+        assert (under == 255).all()
+
+
+def test_a_brain_says_what_its_own_model_does(answer, cortex):
+    assert brain_of(answer, "told", cortex, "flat", 0.0, "").answer == "told predicts LIFG best."
+    assert brain_of(answer, "other", cortex, "flat", 0.0, "").answer == "other predicts RATL best."
 
 
 def test_wrong_brains_are_refused(cortex):
