@@ -20,6 +20,7 @@ from tests.figures import misprints
 
 MODELS = ["zoo-causal-400k", "random-64"]
 QUICK = preset("defended").but(
+    seeds=1,
     folds=3,
     inner_folds=2,
     bootstrap=50,

@@ -30,6 +30,7 @@ from tests.figures import misprints
 
 MODEL = "zoo-causal-400k"
 QUICK = preset("defended").but(
+    seeds=1,
     folds=3,
     inner_folds=2,
     bootstrap=50,

@@ -15,6 +15,7 @@ from dashboards.work.ledger import Ready
 from tests.figures import misprints
 
 QUICK = preset("defended").but(
+    seeds=1,
     folds=3,
     inner_folds=2,
     bootstrap=50,
