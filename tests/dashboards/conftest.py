@@ -56,7 +56,7 @@ def start(folder: Path, *, prefix: str = "", **environment: str) -> Server:
             command, env=surroundings, stdout=stream, stderr=subprocess.STDOUT, cwd=folder
         )
     url = f"http://localhost:{port}{prefix}/app"
-    while time.monotonic() - began < 60 and process.poll() is None:
+    while time.monotonic() - began < 180 and process.poll() is None:
         try:
             urllib.request.urlopen(url.removesuffix("app") + "favicon.ico", timeout=1).close()
             break

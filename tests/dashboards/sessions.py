@@ -47,7 +47,7 @@ def main() -> None:
         with contextlib.suppress(OSError):
             urllib.request.urlopen(f"http://localhost:{port}/app", timeout=60).read()
         time.sleep(0.05)
-    until = time.monotonic() + 30
+    until = time.monotonic() + 180
     while any(ref() is not None for refs in alive for ref in refs) and time.monotonic() < until:
         gc.collect()
         time.sleep(0.2)

@@ -23,8 +23,8 @@ from data.own.sidecar import write_sidecar
 
 ROOT = Path(__file__).resolve().parents[2]
 MODELS = ["zoo-causal-400k", "random-64"]
-QUICK = preset("defended").but(seeds=1, folds=3, inner_folds=2, bootstrap=50, shuffled_twin=False, ceiling="none", controls=("position",),
-                               unique=False)  # fmt: skip
+QUICK = preset("defended").but(seeds=1, folds=3, inner_folds=2, bootstrap=50, shuffled_twin=False, ceiling="none",
+                               controls=("position",), unique=False)  # fmt: skip
 RUN = """
 import contextlib, io, os, pathlib, runpy, sys, traceback
 for script in sorted(pathlib.Path().glob("*/made.py")):

@@ -68,7 +68,7 @@ def runner():
     return Runner(workers=2)
 
 
-def settle(condition, seconds=5.0):
+def settle(condition, seconds=180):
     until = time.monotonic() + seconds
     while not condition() and time.monotonic() < until:
         time.sleep(0.005)

@@ -90,7 +90,7 @@ def jupyter(tmp_path_factory):
             cwd=folder / "work",
         )
     url, began = f"http://localhost:{port}/lab", time.monotonic()
-    while time.monotonic() - began < 90 and process.poll() is None:
+    while time.monotonic() - began < 180 and process.poll() is None:
         try:
             urllib.request.urlopen(f"http://localhost:{port}/api", timeout=2).close()
             break

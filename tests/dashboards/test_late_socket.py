@@ -41,7 +41,7 @@ def test_a_session_that_is_made_anew_asks_no_other_host_for_its_style_sheets(has
     held = []
 
     def hold(route):
-        until = time.monotonic() + 60
+        until = time.monotonic() + 180
         while sessions(hasty) and time.monotonic() < until:
             time.sleep(0.05)
         held.append(sessions(hasty))

@@ -103,7 +103,7 @@ def runner():
     return Runner(workers=2)
 
 
-def settle(lens, condition, seconds=5.0):
+def settle(lens, condition, seconds=180):
     until = time.monotonic() + seconds
     while not condition() and time.monotonic() < until:
         lens.desk.drain()

@@ -33,7 +33,7 @@ def library(clean_home, monkeypatch):
     made.close()
 
 
-def settle(library, there, seconds: float = 60):
+def settle(library, there, seconds: float = 180):
     until = time.monotonic() + seconds
     while not there():
         assert time.monotonic() < until, [card.says for card in library.desk.errors.objects]

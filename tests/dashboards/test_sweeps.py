@@ -51,7 +51,7 @@ def library(clean_home, monkeypatch):
 
 
 def settled(made, there) -> None:
-    until = time.monotonic() + 60
+    until = time.monotonic() + 180
     while not there():
         assert time.monotonic() < until, [card.says for card in made.desk.errors.objects]
         made.desk.drain()
