@@ -19,144 +19,12 @@ import subprocess
 import sys
 import tempfile
 import time
-import traceback
 from collections import Counter
 from pathlib import Path
 
+from tools.faults_work import STEPS, prepare, work
+
 ROOT = Path(__file__).parents[1]
-STEPS = ("score", "export", "import", "bookmark", "upload", "piece", "starter")
-"""What a child does, one after the other; each may fail by itself."""
-
-
-# ---- the work ---------------------------------------------------------------------------------------------------------------
-def prepare(home: Path) -> None:
-    """A home with a model of word vectors and a table of one's own."""
-    import numpy as np
-    import pandas as pd
-
-    os.environ |= {"BRAINLENS_HOME": str(home), "BRAINLENS_SHARED": "", "BRAINLENS_MIRROR": ""}
-    rng = np.random.default_rng(0)
-    words = [f"word{i}" for i in range(30)]
-    model = home / "models" / "toy"
-    model.mkdir(parents=True)
-    np.save(model / "vectors.npy", rng.standard_normal((30, 6)).astype(np.float32))
-    (model / "words.txt").write_text("\n".join(words) + "\n")
-    (model / "card.json").write_text(
-        json.dumps({"adapter": "static", "cls": "embedding", "layers": 0, "width": 6})
-    )
-    texts = [" ".join(rng.choice(words, 4)) for _ in range(40)]
-    frame = pd.DataFrame({"text": texts, "topic": [f"t{i // 5}" for i in range(40)]})
-    for person in range(4):
-        frame[f"v{person}"] = rng.standard_normal(40)
-    frame.to_csv(home.parent / "mine.csv", index=False)
-
-
-def work(home: Path, steps: tuple[str, ...] = STEPS) -> dict[str, object]:
-    """Every step: its number, or the error in words; a raw exception is told as one."""
-    told: dict[str, object] = {}
-    for step in steps:
-        try:
-            told[step] = _STEPS[step](home)
-        except Exception as error:
-            from data.errors import BrainLensError
-
-            words = isinstance(error, BrainLensError)
-            told[step] = (
-                {"words": str(error)}
-                if words
-                else {"raw": "".join(traceback.format_exception(error))}
-            )
-    return told
-
-
-def _case(home: Path):
-    from analysis.protocol import preset
-    from data.catalog.catalog import recording
-
-    quick = preset("defended").but(folds=3, inner_folds=2, bootstrap=10, shuffled_twin=False, controls=("position",),
-                                   criterion="gcv", unique=False)  # fmt: skip
-    people = {f"v{i}": f"p{i}" for i in range(4)}
-    mine = recording(
-        home.parent / "mine.csv", text="text", group="topic", responses=list(people), subject=people
-    )
-    return mine, quick
-
-
-def _score(home: Path):
-    from analysis.scoring.verb import score
-
-    mine, quick = _case(home)
-    one = score("toy", mine, quick)
-    return [
-        round(one.value, 12),
-        round(float(one.ceiling.value), 12),
-        one.dataset.r.values.round(12).tolist(),
-    ]
-
-
-def _export(home: Path):
-    from analysis.scoring.results import export, results
-
-    frame = results()
-    own = frame[frame["source"] == "own"]
-    path = export(own, home / "out" / "mine.csv") if len(own) else None
-    return None if path is None else len(path.read_text().splitlines())
-
-
-def _import(home: Path):
-    from analysis.scoring.results import bring
-
-    table = home.parent / "theirs.csv"
-    if not table.exists():
-        table.write_text("model,recording,r\ngpt2,pereira2018,0.3\n")
-    return float(bring(table)["r"].iloc[0])
-
-
-def _bookmark(home: Path):
-    from dashboards.page.bookmarks import keep, kept
-
-    keep("view", "lens=layers")
-    return kept()["view"]
-
-
-def _upload(home: Path):
-    from data.catalog import shelf
-    from data.catalog.catalog import recording
-
-    if "kept" not in shelf.kept():
-        staged = shelf.stage({"kept.csv": (home.parent / "mine.csv").read_bytes()})
-        shelf.keep(staged, "kept", text="text", group="topic", responses=["v0", "v1"])
-    return recording("kept").n_stimuli
-
-
-def _piece(home: Path):
-    import numpy as np
-
-    from analysis.store.store import Store
-
-    store = Store()
-    found = store.piece("run", "0")
-    if found is None:
-        store.save_piece("run", "0", nats=np.arange(2000.0))
-        found = store.piece("run", "0")
-    return float(found["nats"].sum())
-
-
-def _starter(home: Path):
-    """A model brought in as a starter is: a work folder, then one rename."""
-    from data.files import working
-
-    target = home / "models" / "brought"
-    if not target.exists():
-        with working(home / "models") as folder:
-            made = folder / "out"
-            shutil.copytree(home / "models" / "toy", made)
-            os.replace(made, target)
-    return sorted(path.name for path in target.iterdir())
-
-
-_STEPS = {"score": _score, "export": _export, "import": _import, "bookmark": _bookmark, "upload": _upload, "piece": _piece,
-          "starter": _starter}  # fmt: skip
 
 
 # ---- children ------------------------------------------------------------------------------------------------------------------
@@ -272,7 +140,14 @@ def read_only(base: Path, template: Path, truth: dict) -> Counter:
     outcome = Counter(tries=1)
     home = fresh(base, template, "readonly")
     told_by(home, child(home))
-    _, told = told_by(home, child(home, (1, errno.EROFS), ("score", "piece", "upload", "starter")))
+    _, told = told_by(
+        home,
+        child(
+            home,
+            (1, errno.EROFS),
+            ("score", "piece", "upload", "story", "epochs", "sweep", "starter"),
+        ),
+    )
     outcome["wrong"] = 1 if told is None else sum(one != truth[name] for name, one in told.items())
     if outcome["wrong"]:
         outcome[f"detail: {str(told)[:900]}"] += 1
@@ -285,7 +160,19 @@ def together(base: Path, template: Path, truth: dict, processes: int, rounds: in
     for number in range(rounds):
         home = fresh(base, template, f"together{processes}-{number}")
         running = [
-            child(home, steps=("score", "export", "import", "bookmark", "piece"))
+            child(
+                home,
+                steps=(
+                    "score",
+                    "export",
+                    "import",
+                    "bookmark",
+                    "upload",
+                    "story",
+                    "epochs",
+                    "piece",
+                ),
+            )
             for _ in range(processes)
         ]
         for process in running:
