@@ -75,13 +75,15 @@ class Sweep:
         """The sweep of a plan: written down where it is new, the same one where it is not."""
         folder = (store or Store()).root / "sweeps" / f"{_slug(plan.name)}-{plan.key}"
         listed = [asdict(one) for one in tasks(plan)]
+        said = {"plan": json.loads(json.dumps(plan.to_dict())), "tasks": listed}
+        with contextlib.suppress(OSError, ValueError):
+            known = json.loads((folder / "plan.json").read_text(encoding="utf-8"))
+            if {name: known.get(name) for name in said} == said:
+                with contextlib.suppress(OSError):  # the newest is listed first
+                    os.utime(folder / "plan.json")
+                return cls(folder)
         with atomic(folder / "plan.json") as part:
-            part.write_text(
-                json.dumps(
-                    {"plan": plan.to_dict(), "tasks": listed, "made": time.time()}, indent=1
-                ),
-                encoding="utf-8",
-            )
+            part.write_text(json.dumps(said | {"made": time.time()}, indent=1), encoding="utf-8")
         return cls(folder)
 
     @classmethod

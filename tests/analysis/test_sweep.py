@@ -1,5 +1,6 @@
 """Sweeps: plans, tasks, and the same numbers to the bit whoever works on them."""
 
+import errno
 import os
 import signal
 import stat
@@ -226,6 +227,22 @@ def test_force_computes_scores_anew_and_gives_the_same_bits(serial):
         assert (one.state(task)["at"] > before[task.key]) == (task.kind == "score")
         assert task.kind == "read" or not one.state(task)["stored"]
     same_bits(numbers, one.scores())
+
+
+def test_a_plan_that_stands_is_not_written_anew(plan, tmp_path, monkeypatch):
+    store = Store(tmp_path / "store")
+    first = Sweep.of(plan, store)
+    Sweep.of(replace(plan, name="another"), store)
+    os.utime(first.folder / "plan.json", (0, 0))
+
+    def no_room(path):
+        raise OSError(errno.EROFS, "read-only", str(path))
+
+    monkeypatch.setattr("analysis.sweep.board.atomic", no_room)
+    assert Sweep.of(plan, store).tasks == first.tasks
+    assert sweeps(store.root)[0] == first.folder, "the one begun last comes first"
+    with pytest.raises(OSError, match="read-only"):
+        Sweep.of(replace(plan, name="a third"), store)
 
 
 def test_read_only_does_nothing(plan, tmp_path):
