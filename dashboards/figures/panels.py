@@ -466,11 +466,22 @@ class Drawing:
         for y, entry in enumerate(self.categories or ()):
             for x, name in enumerate(heat.columns):
                 value = float(heat.loc[entry, name]) if entry in heat.index else np.nan
-                row = (x, y, heat_colour(value, heat[name], self.theme), entry, str(name),
+                row = (x, y, heat_colour(value, self.heat_range(name), self.theme), entry, str(name),
                        f"{value:.3f}" if np.isfinite(value) else "no result")  # fmt: skip
                 for key, one in zip(cells, row, strict=True):
                     cells[key].append(one)
         return cells
+
+    def heat_range(self, column: object = None) -> tuple[float, float]:
+        """Ends of the scale of a column of cells; of all columns where they share one."""
+        heat = self.spec.heat if self.spec.heat_title else self.spec.heat[[column]]
+        return float(heat.min().min()), float(heat.max().max())
+
+    def heat_steps(self) -> list[str]:
+        """Colours of the scale that all cells share, low to high; none where there is no such scale to draw."""
+        low, high = self.heat_range() if self.spec.heat_title else (0.0, 0.0)
+        shares = np.linspace(low, high, 32) if high > low else ()
+        return [heat_colour(float(value), (low, high), self.theme) for value in shares]
 
     def bar_width(self, frame: pd.DataFrame) -> float:
         """Width of a bar in units of x."""
@@ -498,11 +509,11 @@ HATCHES = (None, "/", "\\", "x", ".", "-", "+")
 """By Bokeh's names; Matplotlib knows the same letters."""
 
 
-def heat_colour(value: float, column: pd.Series, theme: str) -> str:
-    """A step between the paper and a dark blue, by where the value stands in its column."""
+def heat_colour(value: float, ends: tuple[float, float], theme: str) -> str:
+    """A step between the paper and a dark blue, by where the value stands between two ends."""
     if not np.isfinite(value):
         return ink("grid", theme)
-    low, high = column.min(), column.max()
+    low, high = ends
     share = 0.5 if high == low else (value - low) / (high - low)
     start, end = (
         ((226, 234, 243), (24, 66, 112)) if theme == "light" else ((38, 50, 64), (150, 196, 240))

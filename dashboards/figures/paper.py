@@ -20,7 +20,9 @@ import matplotlib as mpl
 import numpy as np
 from matplotlib import font_manager
 from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.cm import ScalarMappable
 from matplotlib.collections import PathCollection
+from matplotlib.colors import ListedColormap, Normalize
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.patches import Patch, Rectangle
@@ -398,7 +400,20 @@ def _with_heat(part, plan: Drawing, style: Ink):
     for spine in beside.spines.values():
         spine.set_visible(False)
     beside.tick_params(axis="y", left=False, labelleft=False)
+    if plan.heat_steps():
+        _scale_of_cells(part, plan, beside, style)
     return np.array([[main]])
+
+
+def _scale_of_cells(part, plan: Drawing, beside, style: Ink) -> None:
+    """The bar of colours to the right of cells that share one scale."""
+    low, high = plan.heat_range()
+    shades = ScalarMappable(Normalize(low, high), ListedColormap(plan.heat_steps()))
+    bar = part.colorbar(shades, ax=beside, location="right", aspect=25, pad=0.03, fraction=0.08)
+    bar.outline.set_visible(False)
+    size, text = small(style.font_size), ink("text", plan.theme)
+    bar.ax.tick_params(length=2, labelsize=size, colors=text)
+    bar.set_label(plan.spec.heat_title, fontsize=size, color=text)
 
 
 def _name_ends(figure, axes, plan: Drawing, panel: Panel, font_size: float) -> None:

@@ -20,7 +20,9 @@ from collections.abc import Callable, Iterable
 import numpy as np
 from bokeh.layouts import gridplot
 from bokeh.models import (
+    BasicTicker,
     BasicTickFormatter,
+    ColorBar,
     ColumnDataSource,
     CustomJSTickFormatter,
     DataRange1d,
@@ -29,6 +31,7 @@ from bokeh.models import (
     LabelSet,
     Legend,
     LegendItem,
+    LinearColorMapper,
     NumeralTickFormatter,
     Range1d,
     Title,
@@ -158,7 +161,6 @@ def draw(
 
 def _cortex(spec: FigureSpec, theme: str, height: int, width: int | None):
     """The cortex as a picture, with a colour bar whose words are words."""
-    from bokeh.models import ColorBar, LinearColorMapper
     from matplotlib import colormaps
     from matplotlib.colors import to_hex
 
@@ -211,7 +213,7 @@ def _with_heat(figure, plan: Drawing, height: int):
     cells = plan.heat_cells()
     beside = bokeh_figure(
         height=height,
-        width=30 * len(heat.columns) + 26,
+        width=30 * len(heat.columns) + 26 + 72 * bool(plan.heat_steps()),
         y_range=figure.y_range,
         x_range=Range1d(-0.6, len(heat.columns) - 0.4),
         tools="tap",
@@ -233,6 +235,8 @@ def _with_heat(figure, plan: Drawing, height: int):
     beside.xaxis.axis_line_color = beside.xaxis.major_tick_line_color = None
     beside.xaxis.major_label_text_color = ink("text", plan.theme)
     beside.xaxis.major_label_text_font_size = "8pt"
+    if plan.heat_steps():
+        beside.add_layout(_scale_of_cells(plan), "right")
     return gridplot(
         [[figure, beside]],
         toolbar_location="above",
@@ -244,6 +248,17 @@ def _with_heat(figure, plan: Drawing, height: int):
         },
         sizing_mode="stretch_width",
     )
+
+
+def _scale_of_cells(plan: Drawing) -> ColorBar:
+    """The bar of colours to the right of cells that share one scale."""
+    low, high = plan.heat_range()
+    text = ink("text", plan.theme)
+    return ColorBar(
+        color_mapper=LinearColorMapper(palette=plan.heat_steps(), low=low, high=high), width=10, padding=4, margin=0,
+        title=plan.spec.heat_title, title_text_color=text, title_text_font_size="8pt", major_label_text_color=text,
+        major_tick_line_color=text, background_fill_color=None, ticker=BasicTicker(desired_num_ticks=5),
+    )  # fmt: skip
 
 
 def _listen_to_zoom(figure, ranges, on_zoom: Callable[[str], None]) -> None:

@@ -153,6 +153,8 @@ class FigureSpec:
         their intervals, and rules are drawn so.
     heat : pandas.DataFrame, optional
         Category of x -> one column of values each, drawn as cells to the right of a horizontal figure.
+    heat_title : str
+        What the cells are, where all columns share one scale: it is drawn beside them. Empty: each column has its own.
     whole_x : bool
         Ticks of x are whole numbers (layers).
     powers_y : bool
@@ -176,6 +178,7 @@ class FigureSpec:
     colours: Mapping[str, str] = field(default_factory=dict)
     horizontal: bool = False
     heat: pd.DataFrame | None = None
+    heat_title: str = ""
     whole_x: bool = False
     powers_y: bool = False
     brain: Brain | None = None

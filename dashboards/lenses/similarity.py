@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from functools import partial
+from string import ascii_uppercase
 
+import pandas as pd
 import panel_material_ui as pmui
 
 from analysis.answers.model_map import model_map, shown_layers
@@ -93,12 +95,12 @@ def cells(title: str, answer, stamp: str = "") -> FigureSpec:
     """Layers below each other by their similarity with the responses, and cells with each other layer."""
     brain, matrix = answer.facts["brain"], answer.facts["matrix"]
     kept = shown_layers(list(zip(brain["model"], brain["layer"], strict=True)))
-    frame = brain.iloc[kept].rename(columns={"label": "entry"})
+    frame = _lettered(brain).iloc[kept]
     left = f" {len(kept)} of {len(brain)} layers are drawn, evenly over depth; the table has all."
     left = left if len(kept) < len(brain) else ""
-    left = f" Columns: number of the model from the top, and layer.{left}"
-    heat = matrix.iloc[kept, kept]
-    heat = heat.rename(columns=dict(zip(heat.columns, _short(frame), strict=True)))
+    models = ", ".join(dict.fromkeys(frame["letter"] + " " + frame["model"]))
+    left = f" Cells: letter of the model ({models}) and layer.{left}"
+    heat = matrix.iloc[kept, kept].set_axis(frame["entry"]).set_axis(frame["cell"], axis=1)
     return FigureSpec(
         title,
         (Mark("points", frame.fillna({"brain": 0.0}), "entry", "brain", colour="model", hover=("model", "layer", "brain")),),
@@ -110,13 +112,27 @@ def cells(title: str, answer, stamp: str = "") -> FigureSpec:
         stamp=stamp,
         horizontal=True,
         heat=heat,
+        heat_title=answer.axes["y_title"].partition(" with ")[0],
     )  # fmt: skip
 
 
-def _short(frame) -> list[str]:
-    """Names of the columns: the model's number in the list and the layer."""
-    number = {model: place + 1 for place, model in enumerate(dict.fromkeys(frame["model"]))}
-    return [f"{number[model]}.{layer}" for model, layer in zip(frame["model"], frame["layer"], strict=True)]  # fmt: skip
+def _lettered(brain: pd.DataFrame) -> pd.DataFrame:
+    """Layers with the letter of their model (A is the first), what a column is called, and a row."""
+    letters = {model: _letter(place) for place, model in enumerate(dict.fromkeys(brain["model"]))}
+    frame = brain.assign(letter=brain["model"].map(letters))
+    frame["cell"] = frame["letter"] + frame["layer"].astype(str)
+    return frame.assign(entry=frame["model"] + " " + frame["cell"])
+
+
+def _letter(place: int) -> str:
+    """A to Z, then AA, AB and so on.
+
+    Examples
+    --------
+    >>> _letter(0), _letter(25), _letter(26)
+    ('A', 'Z', 'AA')
+    """
+    return (_letter(place // 26 - 1) if place >= 26 else "") + ascii_uppercase[place % 26]
 
 
 def pairs(answer, stamp: str = "") -> FigureSpec:

@@ -10,6 +10,7 @@ from analysis.protocol import preset
 from dashboards import Design, Similarity
 from dashboards.command.cli import main
 from dashboards.figures import paper
+from dashboards.figures.panels import drawing
 from tests.figures import misprints
 
 QUICK = preset("defended").but(folds=3, inner_folds=2, seeds=1, bootstrap=20, ceiling="none", controls=(),
@@ -77,6 +78,15 @@ def test_models_that_disagree_and_models_that_are_alike_are_drawn():
     alike = Similarity(models=["zoo-causal-200k", "random-16", "random-32"], recording="simulated")
     first, second = made(alike)
     assert first.spec.heat.shape == (5, 5) and len(second.table) == 3
+    assert {name[0] for name in first.spec.heat} == {
+        "A",
+        "B",
+        "C",
+    } and "B random-16" in first.spec.caption
+    assert [row.split()[-1] for row in first.spec.heat.index] == list(first.spec.heat)
+    one_scale = drawing(first.spec)
+    assert one_scale.heat_range() == (first.spec.heat.min().min(), first.spec.heat.max().max())
+    assert len(one_scale.heat_steps()) == 32 and len(set(one_scale.heat_steps())) > 20
 
 
 def test_a_plan_from_a_table_of_ones_own_on_the_command_line(tmp_path):
