@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import numbers
 import re
 from collections.abc import Callable, Collection, Iterable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
+from os import PathLike, fspath
 from urllib.parse import parse_qsl, quote, urlencode
 
 import param
@@ -16,7 +18,7 @@ from dashboards import LENSES
 from data.errors import BrainLensError, unknown
 from data.filters import FILTERS
 
-__all__ = ["VIEW", "Selection", "declare", "decode", "encode"]
+__all__ = ["VIEW", "Selection", "Words", "declare", "decode", "encode"]
 
 VERSION = 1
 THEMES = ("light", "dark")
@@ -34,22 +36,31 @@ _CHANGE = "set."  # a changed protocol field is its own field of the link: set.p
 _COLOUR = "colour."  # and so is a model's colour: colour.gpt2=d55e00
 
 
+class Words(param.String):
+    """Text that may be given as a number or a path: an effect of 0.01, layer 3, a file."""
+
+    def __set__(self, obj, val):
+        if isinstance(val, numbers.Real | PathLike) and not isinstance(val, bool):
+            val = fspath(val) if isinstance(val, PathLike) else str(val)
+        super().__set__(obj, val)
+
+
 class Selection(param.Parameterized):
     """What the user has selected; plain values only, so that it is a link, a notebook argument and a recipe alike."""
 
-    lens = param.String("task", doc="The lens in front.")
+    lens = Words("task", doc="The lens in front.")
     models = param.List([], item_type=str, doc="Models chosen, by id.")
-    recording = param.String("simulated", doc="Recording, by id or path.")
+    recording = Words("simulated", doc="Recording, by id or path.")
     preset = param.Selector(default="defended", objects=list(PRESETS), doc="Protocol preset.")
     changes = param.Dict({}, doc="Protocol fields that differ from the preset.")
-    benchmark = param.String("neural", doc="Published benchmark.")
-    x = param.String("log-perplexity", doc="What the horizontal axis shows.")
+    benchmark = Words("neural", doc="Published benchmark.")
+    x = Words("log-perplexity", doc="What the horizontal axis shows.")
     own_x = param.Selector(
         default="bits-per-byte",
         objects=list(OWN_X),
         doc="What the horizontal axis of own scores shows.",
     )
-    text = param.String("prose", doc="Text that bits per byte and per word are of.")
+    text = Words("prose", doc="Text that bits per byte and per word are of.")
     tables = param.ListSelector(
         default=["schrimpf2021"],
         objects=["schrimpf2021", "hadidi2025"],
@@ -64,7 +75,7 @@ class Selection(param.Parameterized):
     scale = param.Selector(
         default="raw", objects=["raw", "normalised"], doc="Raw or normalised scores."
     )
-    layer = param.String("", doc="Layer picked; empty: the protocol's choice.")
+    layer = Words("", doc="Layer picked; empty: the protocol's choice.")
     by = param.Selector(
         default="mean",
         objects=["mean", "subject", "region"],
@@ -90,9 +101,7 @@ class Selection(param.Parameterized):
     filter = param.Selector(
         default="no-edges", objects=list(FILTERS), doc="Which reading times count."
     )
-    neural = param.String(
-        "", doc="Recording of a brain that reading is compared with; empty: none."
-    )
+    neural = Words("", doc="Recording of a brain that reading is compared with; empty: none.")
     fitted = param.Boolean(False, doc="Reading times also predicted from activations.")
     slice = param.Selector(
         default="length",
@@ -112,20 +121,20 @@ class Selection(param.Parameterized):
     columns = param.List([], item_type=str, doc="Columns of the ranking that are hidden.")
     folded = param.Boolean(True, doc="Seeds and checkpoints stand under their model.")
     tab = param.Selector(default="figure", objects=["figure", "table"], doc="What is in front.")
-    sort = param.String("", doc="Column the table is sorted by; -column: downwards.")
-    rows = param.String("", doc="Words that the table's rows must have.")
-    zoom = param.String("", doc="Frame of the first figure: left,right,bottom,top.")
+    sort = Words("", doc="Column the table is sorted by; -column: downwards.")
+    rows = Words("", doc="Words that the table's rows must have.")
+    zoom = Words("", doc="Frame of the first figure: left,right,bottom,top.")
     design = param.Selector(
         default="drive",
         objects=["drive", "controversial", "power"],
         doc="Which experiment is designed.",
     )
-    candidates = param.String("prose", doc="Sentences that a design chooses from.")
-    target = param.String("", doc="Target of the recording that a design is about; empty: all.")
+    candidates = Words("prose", doc="Sentences that a design chooses from.")
+    target = Words("", doc="Target of the recording that a design is about; empty: all.")
     by_response = param.Boolean(
         False, doc="Models disagree in predicted responses, not in surprisal."
     )
-    effect = param.String("", doc="Smallest difference of interest of a power plan.")
+    effect = Words("", doc="Smallest difference of interest of a power plan.")
     repeats = param.Integer(1, bounds=(1, 20), doc="Times that a person meets an item.")
     grown = param.Boolean(False, doc="A power plan counts that items also train the regression.")
     gaps = param.Selector(
@@ -133,7 +142,7 @@ class Selection(param.Parameterized):
         objects=["empty", "zero", "shared"],
         doc="What a ranking does where a model lacks a recording: empty, zero or shared.",
     )
-    task = param.String(
+    task = Words(
         "syntaxgym",
         doc="Task that models are run on: syntaxgym, syntaxgym:SUITE, glue:SET, pairs:FILE or table:FILE.",
     )

@@ -8,7 +8,6 @@ from typing import ClassVar
 
 import numpy as np
 import panel_material_ui as pmui
-import param
 
 from analysis.answers.each_person import each_person
 from analysis.answers.groups import grouped, groupings, targets
@@ -23,6 +22,7 @@ from dashboards.lens.controls import ModelPicker, ProtocolPicker, RecordingPicke
 from dashboards.lens.lens import Computation, Lens, Picture, View
 from dashboards.lens.view import led_by
 from dashboards.look.look import note
+from dashboards.state import Words
 from dashboards.work.score_computations import (
     NOTES,
     Scores,
@@ -63,7 +63,7 @@ class Layers(Lens):
         "sites",
     )
     fields: ClassVar = {
-        "sites": param.String(
+        "sites": Words(
             "", doc="Places inside the blocks that are read like layers; empty: the layers."
         )
     }

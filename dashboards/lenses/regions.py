@@ -21,6 +21,7 @@ from dashboards.figures.spec import FigureSpec, Mark, Rule
 from dashboards.lens.controls import ModelPicker, ProtocolPicker, RecordingPicker
 from dashboards.lens.lens import Computation, Lens, Picture, View
 from dashboards.lens.view import led_by
+from dashboards.state import Words
 from dashboards.work import identity
 from dashboards.work.ledger import Ledger, Refused, Wish
 from dashboards.work.score_computations import Scores, stamps, unscorable
@@ -77,9 +78,7 @@ class Regions(Lens):
         "threshold": param.Integer(
             0, bounds=(0, 99), doc="Hundredths of r below which the cortex stays grey."
         ),
-        "map": param.String(
-            "", doc="Committed map of layers; empty: each fold chooses for itself."
-        ),
+        "map": Words("", doc="Committed map of layers; empty: each fold chooses for itself."),
     }
     watches = ("models", "recording", "preset", "changes", "cortex", "threshold", "map")
 

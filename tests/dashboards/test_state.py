@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -194,3 +195,14 @@ def test_a_wrong_notebook_argument_is_named():
     with pytest.raises(BrainLensError, match="Unknown protocol"):
         selected("layers", {"protocol": "defend"})
     assert selected("layers", {"protocol": Protocol().but(folds=3)}).changes == {"folds": 3}
+
+
+def test_text_may_be_given_as_a_number_or_a_path(tmp_path):
+    chosen = Selection(effect=0.01, layer=3, recording=tmp_path / "own.csv")
+    chosen.target = np.float64(2.5)
+    assert (chosen.effect, chosen.layer, chosen.target) == ("0.01", "3", "2.5")
+    assert chosen.recording == str(tmp_path / "own.csv")
+    again = Selection()
+    assert again.read(chosen.query()) == [] and again.to_dict() == chosen.to_dict()
+    with pytest.raises(ValueError, match="effect"):
+        chosen.effect = True
