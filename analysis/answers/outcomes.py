@@ -126,7 +126,7 @@ def outcome(
     store, found = store or Store(), {}
     with progress_to(report):
         reader = load(model, report=report)
-        fitted = brain(reader, recording, protocol, store=store, report=report)
+        fitted = brain(reader, recording, protocol, store=store, report=report.inner())
 
         def tried(name: str, work) -> None:
             try:

@@ -94,7 +94,8 @@ def growth(
         kept = np.flatnonzero(np.isin(codes, order[: max(2, round(fraction * len(order)))]))
         part = recording.select(stimuli=kept) if len(kept) < recording.n_stimuli else recording
         values = [
-            score(model, part, quick, store=store, report=report).value for model in (first, second)
+            score(model, part, quick, store=store, report=report.inner()).value
+            for model in (first, second)
         ]
         rows.append((len(kept), values[0] - values[1], *values))
     report.step(len(fractions), len(fractions), "parts of the stimuli")

@@ -196,7 +196,12 @@ def decode(
     protocol = protocol.each_seed()[0]
     case = Case.of(model, recording, protocol, layers=layers, store=store, report=report)
     scored = score(
-        case.source, case.recording, protocol, layers=case.numbers, store=case.store, report=report
+        case.source,
+        case.recording,
+        protocol,
+        layers=case.numbers,
+        store=case.store,
+        report=report.inner(),
     )
     matches = _matches(case, scored.fold_layers, tolerance)
     return _judged(matches, draws, tolerance, report)

@@ -103,7 +103,12 @@ def measure(
     case = Case.of(model, recording, protocol, layers=layers, store=store, report=report)
     recording = case.recording
     scored = score(
-        case.source, recording, protocol, layers=case.numbers, store=case.store, report=report
+        case.source,
+        recording,
+        protocol,
+        layers=case.numbers,
+        store=case.store,
+        report=report.inner(),
     )
     chosen = scored.fold_layers
     activations = case.activations(chosen)

@@ -117,7 +117,7 @@ def item_values(
         )
     case = Case.of(model, recording, protocol, store=store, report=report)
     recording, store, parts = case.recording, case.store, case.every[0].parts
-    scored = score(case.source, recording, protocol, store=store, report=report)
+    scored = score(case.source, recording, protocol, store=store, report=report.inner())
     first = scored.fold_layers[: sum(len(part.folds) for part in parts)]  # of the first fold seed
     people = (
         tuple(dict.fromkeys(map(str, recording.subjects)))

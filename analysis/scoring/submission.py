@@ -219,7 +219,7 @@ def _again(row: dict, store, report: Report) -> tuple[str, float, str]:
                 nan,
                 f"weights {model.fingerprint[:12]}, submitted {weights[:12]}",
             )
-        made = score(model, recording, protocol, store=store, report=report)
+        made = score(model, recording, protocol, store=store, report=report.inner())
     except BrainLensError as error:
         return "not run", nan, str(error.problem)
     if made.provenance["folds"] != recipe["folds"]:

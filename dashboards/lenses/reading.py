@@ -18,6 +18,7 @@ from analysis.reading.by_trial import require_persons
 from analysis.reading.frame import word_frame
 from analysis.reading.run import corpus
 from analysis.scoring import verb
+from analysis.scoring.result import Score
 from dashboards.figures.people import gains_of_people, kinds_of_readers
 from dashboards.figures.people import likeness as likeness_figure
 from dashboards.figures.people import mixed_fits as mixed_figure
@@ -273,12 +274,12 @@ class Reading(Lens):
         ]
         brain = [
             Wish(key, f"{model} on {choice.neural}", _nothing_else,
-                 partial(_look_stored, model, choice.neural, protocol))
+                 partial(_look_stored, model, choice.neural, protocol), grows=Score)
             for key, model in self._brain()
         ]  # fmt: skip
         fits = [
             Wish(key, f"{model} on {name}", partial(_score, model, name, protocol),
-                 partial(_look_score, model, name, protocol))
+                 partial(_look_score, model, name, protocol), grows=Score)
             for key, model, name in self._from_activations()
         ]  # fmt: skip
         alike = [

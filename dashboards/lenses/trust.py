@@ -27,7 +27,7 @@ from dashboards.figures.trust import figures, published
 from dashboards.lens.controls import ModelPicker, ProtocolPicker, RecordingPicker
 from dashboards.lens.lens import Computation, Lens, Picture, View
 from dashboards.look.look import note
-from dashboards.state import encode
+from dashboards.state import Words, encode
 from dashboards.work import identity
 from dashboards.work.ledger import Ledger, Priced, Ready, Refused, Wish
 from dashboards.work.score_computations import example
@@ -133,7 +133,7 @@ class Trust(Lens):
             CELLS, item_type=str, doc="Options that the specification curve combines."
         ),
         "beyond": param.List(list(CONTROLS), item_type=str, doc="Controls that Omega goes beyond."),
-        "elsewhere": param.String("", doc="Recording on which a layer is chosen for this one."),
+        "elsewhere": Words("", doc="Recording on which a layer is chosen for this one."),
     }
     watches = ("models", "recording", "preset", "changes", "layer", *fields)
 
@@ -236,6 +236,7 @@ class Trust(Lens):
             f"{words}: {', '.join(self.selection.models)} on {self.selection.recording}",
             partial(run_panels, *work),
             partial(_look, *work),
+            grows=Found,
         )
         self._ledger.recall(self._key)
         return self._ledger.computations([wish])
@@ -393,7 +394,7 @@ def run_panels(asked: Asked, names: tuple[str, ...], report: Report) -> Found:
     simulated = asked.open().simulated
     answers: dict[str, object] = {}
     made, empty = plans(asked, names)
-    inside = _Steps(report)
+    inside = report.inner()
     run_plans(made, report=inside)
     for number, name in enumerate(names):
         report.step(number, len(names), "panels")
@@ -405,26 +406,6 @@ def run_panels(asked: Asked, names: tuple[str, ...], report: Report) -> Found:
             empty[name] = error.problem
         report.partial(Found(dict(answers), dict(empty), simulated))
     return Found(answers, empty, simulated, stored_scores(asked))
-
-
-class _Steps(Report):
-    """Progress and cancel of another report, without the partial scores inside."""
-
-    def __init__(self, outer: Report):
-        super().__init__()
-        self._outer = outer
-
-    def checkpoint(self) -> None:
-        """Raise where the other one was cancelled."""
-        self._outer.checkpoint()
-
-    def step(self, done: float, total: int, what: str, *, tokens: int = 0) -> None:
-        """Tell the other one."""
-        self._outer.step(done, total, what, tokens=tokens)
-
-    def partial(self, result: object) -> None:
-        """A score in the making is no panel: a checkpoint only."""
-        self.checkpoint()
 
 
 # ---- words and pages ----------------------------------------------------------------------------------------------------

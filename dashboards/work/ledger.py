@@ -56,6 +56,9 @@ class Wish:
         Where there is no look; None: cheap, it runs by itself.
     quiet : bool
         The work, too, is a quick look: no progress is shown.
+    grows : type, optional
+        What look and work hand over while they are under way, and may be shown; None: only what is finished counts.
+        Work that scores on its way is told the parts of that score too, and those are not its value.
     """
 
     key: str
@@ -64,6 +67,7 @@ class Wish:
     look: Callable[[Report], Finding] | None = None
     cost: Cost | None = None
     quiet: bool = False
+    grows: type | None = None
 
 
 class Ledger:
@@ -90,11 +94,11 @@ class Ledger:
 
     def _looking(self, wish: Wish) -> Computation:
         key = look_key(wish.key)
-        return Computation(key, wish.title, wish.look, partial(self._take_finding, wish.key),
+        return Computation(key, wish.title, wish.look, partial(self._take_finding, wish),
                            partial(self.fail, wish.key), free=True, quiet=True)  # fmt: skip
 
     def _working(self, wish: Wish, cost: Cost | None) -> Computation:
-        take, failed = partial(self._take_value, wish.key), partial(self.fail, wish.key)
+        take, failed = partial(self._take_value, wish), partial(self.fail, wish.key)
         if cost is None:
             return Computation(
                 wish.key, wish.title, wish.work, take, failed, free=True, quiet=wish.quiet
@@ -124,17 +128,22 @@ class Ledger:
         """Write down why a key has no value."""
         self._failures[key] = failure(error)
 
-    def _take_finding(self, key: str, finding: Finding, final: bool) -> None:
+    def _take_finding(self, wish: Wish, finding: Finding, final: bool) -> None:
         if final:
-            self.keep(key, finding)
+            self.keep(wish.key, finding)
         else:  # a look that finds a score reads it layer by layer
-            self.keep_part(key, finding)
+            self._take_part(wish, finding)
 
-    def _take_value(self, key: str, value: object, final: bool) -> None:
+    def _take_value(self, wish: Wish, value: object, final: bool) -> None:
         if final:
-            self.keep(key, value if isinstance(value, Refused) else Ready(value))
+            self.keep(wish.key, value if isinstance(value, Refused) else Ready(value))
         else:
-            self.keep_part(key, value)
+            self._take_part(wish, value)
+
+    def _take_part(self, wish: Wish, value: object) -> None:
+        """What is not of the kind that was wished for is a step on the way."""
+        if wish.grows is not None and isinstance(value, wish.grows):
+            self.keep_part(wish.key, value)
 
     # ---- reading ---------------------------------------------------------------------------------------------------
     def finding(self, key: str) -> Finding | None:

@@ -11,6 +11,7 @@ from analysis.progress import Report
 from analysis.protocol import Protocol
 from analysis.scoring import verb
 from analysis.scoring.cost import Cost
+from analysis.scoring.result import Score
 from analysis.scoring.significance import targets_test
 from dashboards.state import Selection
 from dashboards.work import identity
@@ -109,6 +110,7 @@ class Scores(Ledger):
                 f"{model} on {recording}{named}",
                 partial(_score, model, recording, protocol),
                 partial(_look, model, recording, protocol),
+                grows=Score,
             )
             for model in models
             if not unscorable(model)

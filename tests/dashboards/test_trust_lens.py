@@ -34,7 +34,7 @@ from dashboards.figures.screen import draw
 from dashboards.figures.spec import FigureSpec, Mark
 from dashboards.figures.trust import figures, leaks, waterfall
 from dashboards.lens.tile_table import table as tile_table
-from dashboards.lenses.trust import METHODS, Found, _Steps, sheet, why_empty
+from dashboards.lenses.trust import METHODS, Found, sheet, why_empty
 from dashboards.serve.written import PAGES, rendered
 from dashboards.state import decode, encode
 from dashboards.work import ledger
@@ -523,14 +523,14 @@ def test_what_stands_in_for_a_report_takes_all_that_a_report_takes():
             yield one
             yield from every(one)
 
-    assert _Steps in set(every(Report))
+    assert set(every(Report))
     for kind in every(Report):
         for name in ("step", "partial", "checkpoint"):
             mine, its = (inspect.signature(getattr(one, name)).parameters for one in (kind, Report))
             assert list(mine) == list(its), (kind, name)
     told = []
     outer = Report(lambda done, total, what, left: told.append((done, total, what)))
-    _Steps(outer).step(1, 2, "batches", tokens=7)
+    outer.inner().step(1, 2, "batches", tokens=7)
     assert told == [(1, 2, "batches")]
 
 
