@@ -20,19 +20,25 @@ import matplotlib as mpl
 import numpy as np
 from matplotlib import font_manager
 from matplotlib.backends.backend_agg import FigureCanvasAgg
-from matplotlib.cm import ScalarMappable
 from matplotlib.collections import PathCollection
-from matplotlib.colors import ListedColormap, Normalize
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
-from matplotlib.patches import Patch, Rectangle
+from matplotlib.patches import Patch
 from matplotlib.text import Text
 from matplotlib.ticker import FixedLocator, FuncFormatter, MaxNLocator, NullFormatter
 from matplotlib.transforms import Bbox
 
 from dashboards.figures.labels import broken, place_labels, spread
-from dashboards.figures.panels import Drawing, Entry, Panel, X, drawing, short
-from dashboards.figures.paper_ink import DASHES, DRAWERS, rule_area, rule_line, small, step_bar
+from dashboards.figures.panels import Drawing, Entry, Panel, X, drawing
+from dashboards.figures.paper_ink import (
+    DASHES,
+    DRAWERS,
+    rule_area,
+    rule_line,
+    small,
+    step_bar,
+    with_heat,
+)
 from dashboards.figures.paper_layout import (
     FOOT_MM,
     TWO_LINES,
@@ -327,7 +333,7 @@ def _part(part, plan: Drawing, size: tuple[float, float], style: Ink, letter: st
         return _cortex(part, plan, size, style, letter)
     rows, columns = grid_of(plan, size[0] / _MM, style.font_size)
     if plan.spec.heat is not None:
-        grid = _with_heat(part, plan, style)
+        grid = with_heat(part, plan, style)
     else:
         grid = part.subplots(rows, columns, squeeze=False, sharey=len(plan.panels) > 1)
     for axes, panel in zip(grid.flat, plan.panels, strict=False):
@@ -383,37 +389,6 @@ def _cortex(part, plan: Drawing, size: tuple[float, float], style: Ink, letter: 
         part.suptitle(plan.spec.stamp, x=0.995, ha="right", fontsize=small(style.font_size),
                       color=ink("stamp", theme), fontweight="bold")  # fmt: skip
     return np.empty((0, 0), object)
-
-
-def _with_heat(part, plan: Drawing, style: Ink):
-    """The axes of a ranking, with its heat cells drawn beside it."""
-    heat = plan.spec.heat
-    main, beside = part.subplots(1, 2, width_ratios=[12, 0.9 * len(heat.columns)], sharey=True)
-    cells = plan.heat_cells()
-    for x, y, colour in zip(cells["x"], cells["y"], cells["colour"], strict=True):
-        beside.add_patch(Rectangle((x - 0.47, y - 0.47), 0.94, 0.94, facecolor=colour, linewidth=0))
-    beside.set_xlim(-0.5, len(heat.columns) - 0.5)
-    beside.set_xticks(range(len(heat.columns)), [short(name) for name in heat.columns],
-                      rotation=60, ha="left", rotation_mode="anchor", fontsize=max(5.0, small(style.font_size) - 1))  # fmt: skip
-    beside.xaxis.tick_top()
-    beside.tick_params(length=0)
-    for spine in beside.spines.values():
-        spine.set_visible(False)
-    beside.tick_params(axis="y", left=False, labelleft=False)
-    if plan.heat_steps():
-        _scale_of_cells(part, plan, beside, style)
-    return np.array([[main]])
-
-
-def _scale_of_cells(part, plan: Drawing, beside, style: Ink) -> None:
-    """The bar of colours to the right of cells that share one scale."""
-    low, high = plan.heat_range()
-    shades = ScalarMappable(Normalize(low, high), ListedColormap(plan.heat_steps()))
-    bar = part.colorbar(shades, ax=beside, location="right", aspect=25, pad=0.03, fraction=0.08)
-    bar.outline.set_visible(False)
-    size, text = small(style.font_size), ink("text", plan.theme)
-    bar.ax.tick_params(length=2, labelsize=size, colors=text)
-    bar.set_label(plan.spec.heat_title, fontsize=size, color=text)
 
 
 def _name_ends(figure, axes, plan: Drawing, panel: Panel, font_size: float) -> None:

@@ -8,13 +8,17 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+import numpy as np
 import pandas as pd
+from matplotlib.cm import ScalarMappable
+from matplotlib.colors import ListedColormap, Normalize
+from matplotlib.patches import Rectangle
 
-from dashboards.figures.panels import Drawing, Series, X, bins
+from dashboards.figures.panels import Drawing, Series, X, bins, short
 from dashboards.figures.spec import Mark, Rule
 from dashboards.figures.style import ink
 
-__all__ = ["DASHES", "DRAWERS", "rule_area", "rule_line", "small", "step_bar"]
+__all__ = ["DASHES", "DRAWERS", "rule_area", "rule_line", "small", "step_bar", "with_heat"]
 
 
 def small(font_size: float) -> float:
@@ -292,3 +296,34 @@ def rule_line(axes, plan: Drawing, rule: Rule, font_size: float, reach: float = 
                 bbox=behind,
                 zorder=6,
             )
+
+
+def _scale_of_cells(part, plan: Drawing, beside, style) -> None:
+    """The bar of colours to the right of cells that share one scale."""
+    low, high = plan.heat_range()
+    shades = ScalarMappable(Normalize(low, high), ListedColormap(plan.heat_steps()))
+    bar = part.colorbar(shades, ax=beside, location="right", aspect=25, pad=0.03, fraction=0.08)
+    bar.outline.set_visible(False)
+    size, text = small(style.font_size), ink("text", plan.theme)
+    bar.ax.tick_params(length=2, labelsize=size, colors=text)
+    bar.set_label(plan.spec.heat_title, fontsize=size, color=text)
+
+
+def with_heat(part, plan: Drawing, style):
+    """The axes of a ranking, with its heat cells drawn beside it."""
+    heat = plan.spec.heat
+    main, beside = part.subplots(1, 2, width_ratios=[12, 0.9 * len(heat.columns)], sharey=True)
+    cells = plan.heat_cells()
+    for x, y, colour in zip(cells["x"], cells["y"], cells["colour"], strict=True):
+        beside.add_patch(Rectangle((x - 0.47, y - 0.47), 0.94, 0.94, facecolor=colour, linewidth=0))
+    beside.set_xlim(-0.5, len(heat.columns) - 0.5)
+    beside.set_xticks(range(len(heat.columns)), [short(name) for name in heat.columns],
+                      rotation=60, ha="left", rotation_mode="anchor", fontsize=max(5.0, small(style.font_size) - 1))  # fmt: skip
+    beside.xaxis.tick_top()
+    beside.tick_params(length=0)
+    for spine in beside.spines.values():
+        spine.set_visible(False)
+    beside.tick_params(axis="y", left=False, labelleft=False)
+    if plan.heat_steps():
+        _scale_of_cells(part, plan, beside, style)
+    return np.array([[main]])
