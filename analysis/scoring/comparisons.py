@@ -49,9 +49,10 @@ def controls_of(case: Case, run: Run) -> dict[str, xr.Dataset]:
     recording, store, report = case.recording, case.store, case.report
     told = _made_from(case.source, recording, run.protocol)
     if told and (known := store.load_score(told)) is not None:
-        controls = {name: store.load_score(key) for name, key in known.attrs["keys"]}
-        if all(one is not None for one in controls.values()):
-            return controls
+        stored = {name: store.load_score(key) for name, key in known.attrs["keys"]}
+        there = {name: one for name, one in stored.items() if one is not None}
+        if len(there) == len(stored):
+            return there
     sets = _control_features(case.source, recording, run.protocol)
     controls, keys = {}, []
     for done, (name, matrix) in enumerate(sets.items()):

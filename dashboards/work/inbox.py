@@ -44,7 +44,10 @@ class Inbox:
                 self._doc.add_next_tick_callback(self.drain)
             elif self._loop is not None and self._loop.is_running():
                 self._loop.call_soon_threadsafe(self.drain)
-        except RuntimeError:  # the session or the loop ended in between
+        except (
+            RuntimeError,
+            AttributeError,
+        ):  # the session or the loop ended in between: a destroyed document has no parts
             self.close()
 
     def drain(self) -> None:

@@ -184,8 +184,8 @@ def _glue_part(folder: Path, name: str, part: str, how: GlueSet) -> pd.DataFrame
             f"{file} has hidden labels (-1): it is the test part of the benchmark",
             remedy="Give the training and the validation part",
         )
-    second = table[columns[1]].fillna("").astype(str) if len(columns) > 1 else ""
-    return pd.DataFrame({"first": table[columns[0]].fillna("").astype(str), "second": second, "label": labels})  # fmt: skip
+    first, second = ([table[one].fillna("").astype(str) for one in columns] + [""])[:2]
+    return pd.DataFrame({"first": first, "second": second, "label": labels})
 
 
 def _tabbed(file: Path, *, header: bool) -> pd.DataFrame:

@@ -126,8 +126,7 @@ def _few(n: int) -> str:
 def _loud(values: np.ndarray) -> int:
     """Epochs whose deviation from the mean epoch is more than ten times the median's."""
     away = values - np.nanmean(values, axis=0)
-    power = np.sqrt(
-        np.nanmean(np.where(np.isnan(values).all(axis=1)[:, None], 0.0, away) ** 2, axis=1)
-    )
+    counted = np.where(np.all(np.isnan(values), axis=1, keepdims=True), 0.0, away)
+    power = np.asarray(np.sqrt(np.nanmean(counted**2, axis=1)))
     some = power[power > 0]
     return int((some > 10 * np.median(some)).sum()) if len(some) else 0
