@@ -84,6 +84,16 @@ def test_the_meter_needs_the_twin(tmp_path):
     bare = FAST.but(shuffled_twin=False)
     with pytest.raises(BrainLensError, match="without its shuffled twin"):
         leak_meter([score(activations([np.eye(48)]), measured, bare, store=Store(tmp_path))])
+    for split in (
+        "shuffled",
+        "shuffle-split",
+        "stratified",
+    ):  # the twin would stand beside its own like
+        single = score(
+            activations([np.eye(48)]), measured, FAST.but(split=split), store=Store(tmp_path)
+        )
+        with pytest.raises(BrainLensError, match="no leak could be told"):
+            leak_meter([single])
 
 
 # ---- Omega ----------------------------------------------------------------------------------------------------------

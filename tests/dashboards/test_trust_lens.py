@@ -386,6 +386,15 @@ def test_the_verdict_counts_doubts_and_says_what_was_not_asked(lens):
     assert set(CONTROLS) == {"position", "length", "word-rate", "log-frequency"}
 
 
+def test_under_folds_of_single_stimuli_no_leak_is_looked_for_and_the_rest_is_asked():
+    asked = Asked(("zoo-glove-64d",), "simulated", QUICK.but(split="stratified"), copies=0)
+    with pytest.raises(BrainLensError, match="no leak could be told") as caught:
+        needs("leaks", asked)
+    assert "grouped" in caught.value.remedy
+    after = price("omega", asked, before=("leaks",))
+    assert after.scored == 1  # a panel that is refused refuses no other
+
+
 def test_panels_about_people_are_empty_on_an_average_and_say_why(tmp_path):
     rng = np.random.default_rng(0)
     table = pd.DataFrame(

@@ -7,7 +7,7 @@ from dataclasses import replace
 from analysis.answers.answer import Answer
 from analysis.answers.trust.asked import Asked, Panel, fit_seconds, plain, scores_of
 from analysis.answers.trust.court import ceiling_court
-from analysis.answers.trust.leaks import leak_meter
+from analysis.answers.trust.leaks import holds_out, leak_meter
 from analysis.answers.trust.optimism import optimism
 from analysis.answers.trust.shares import explained_by_controls
 from analysis.ceiling.kinds import KINDS, Ceiling, published
@@ -53,6 +53,7 @@ def whole(asked: Asked, recording: Recording) -> Protocol:
 
 
 def _leak_needs(asked: Asked, recording: Recording):
+    holds_out(asked.protocol)  # before anything is computed
     held = replace(plain(asked.protocol), shuffled_twin=True)
     return [(model, asked.recording, whole(asked, recording)) for model in asked.models] + [
         (copy, asked.recording, held) for _, copy in _untrained(asked)

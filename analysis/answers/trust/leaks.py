@@ -8,14 +8,31 @@ import numpy as np
 import pandas as pd
 
 from analysis.answers.answer import Answer, decimal, interval, listed
+from analysis.protocol import Protocol
 from analysis.statistics.measured import LEAKS
 from data.errors import BrainLensError
 
-__all__ = ["NOTICED", "leak_meter"]
+__all__ = ["NOTICED", "holds_out", "leak_meter"]
 
 NOTICED = 0.02
 """A difference in r between shuffled and held-out folds that is smaller is not called a leak."""
+_SINGLE = ("shuffled", "stratified", "shuffle-split")
 _CONTROLS = {"position+length": "position and length", "random-embedding": "random embedding"}
+
+
+def holds_out(protocol: Protocol) -> None:
+    """Nothing where the folds of a protocol hold neighbours out together.
+
+    Raises
+    ------
+    BrainLensError
+        Where they hold out single stimuli: beside its shuffled twin such a score would look like one without a leak.
+    """
+    if protocol.split in _SINGLE:
+        raise BrainLensError(
+            f"The folds ({protocol.split}) hold single stimuli out: no leak could be told from them",
+            remedy="Choose a split that holds groups out: grouped, contiguous or leave-one-group-out",
+        )
 
 
 def leak_meter(
@@ -42,7 +59,7 @@ def leak_meter(
     Raises
     ------
     BrainLensError
-        Without a score, or where one has no shuffled twin.
+        Without a score, or where one has no shuffled twin or was scored under folds that hold no group out.
 
     Notes
     -----
@@ -58,6 +75,7 @@ def leak_meter(
         )
     rows: list[dict] = []
     for score in scores:
+        holds_out(score.protocol)
         if "r_shuffled" not in score.dataset:
             raise BrainLensError(
                 f"{score.model} was scored without its shuffled twin",

@@ -95,7 +95,7 @@ def price(name: str, asked: Asked, *, before: tuple[str, ...] = (), store=None) 
         Panels that are run first: what they compute too is theirs.
     """
     total, shared, read = Cost(1, 1, 1, seconds=0.0), set(), set()
-    for model, on, protocol in (one for other in before for one in needs(other, asked)):
+    for model, on, protocol in (one for other in before for one in _asked_by(other, asked)):
         shared.add((model, on, protocol.key()))
         read.add(_reading(model, asked.open(on), protocol))
     for model, on, protocol in needs(name, asked):
@@ -115,6 +115,14 @@ def price(name: str, asked: Asked, *, before: tuple[str, ...] = (), store=None) 
     covered = by and (by in before or done(_done_key(by, asked, recording)))
     extra = 0.0 if covered else _panel(name).extra(asked, recording)
     return replace(total, seconds=None if total.seconds is None else total.seconds + extra)
+
+
+def _asked_by(name: str, asked: Asked) -> list[tuple[str, str, Protocol]]:
+    """The scores that a panel is made of; none where it is refused, which is no reason to refuse the next."""
+    try:
+        return needs(name, asked)
+    except BrainLensError:
+        return []
 
 
 def _reading(model: str, recording: Recording, protocol: Protocol) -> str:
