@@ -388,7 +388,7 @@ class Lens(pn.viewable.Viewer):
                     theme=self.selection.theme,
                     alone=len(pictures) == 1,
                     first=place == 0 and not self.panels,
-                    height=self._panel(len(pictures)) if self.panels else PLOT_HEIGHT,
+                    height=PANEL_HEIGHT if self.panels else PLOT_HEIGHT,
                     **zoom,
                 )
             except Exception as error:  # the figure fails, the table and the rest stay
@@ -397,12 +397,6 @@ class Lens(pn.viewable.Viewer):
         if shown != self._figure_tab.objects:
             self._figure_tab.objects = shown
         self._mark()
-
-    def _panel(self, panels: int) -> int:
-        """Height of a panel; one that is alone has the window, but for the line that answers it."""
-        if panels == 1 and self.client.window:
-            return max(PANEL_HEIGHT, tall(self.client.window) - 60)
-        return PANEL_HEIGHT
 
     def _fit_words(self) -> None:
         """One line of the verdict where tiles, panels or a price follow it, two where the figure does: it starts near the top."""
