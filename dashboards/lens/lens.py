@@ -152,7 +152,7 @@ class Lens(pn.viewable.Viewer):
                                    on_click=lambda _: self.open_export(), disabled=True, **act)  # fmt: skip
         self._cost = note(visible=False)
         self._cost.styles = {**self._cost.styles, "flex": "0 1 auto", "max-width": "92ch"}
-        self._stamps = Labels(), Labels(below=True)
+        self._stamps = Labels()
         self._answer = Folded(
             limit=200,
             margin=(0, 10, 2, 10),
@@ -204,14 +204,13 @@ class Lens(pn.viewable.Viewer):
             pmui.Row(
                 heading(self.question, "h4", margin=(0, 10), styles={"flex": "0 1 auto"},
                         sx={"@media (max-width: 1399px)": {"fontSize": "1.1rem", "lineHeight": 1.15}}),
-                self._stamps[0],
+                self._stamps,
                 pmui.Row(self._run, self._stop, self._export, self._tabs, margin=0,
                          sx={"alignItems": "center", "flex": "0 0 auto"}),
                 sizing_mode="stretch_width",
                 margin=0,
                 sx={"alignItems": "center", "@media (max-width: 720px)": {"flexWrap": "wrap"}},
             ),
-            self._stamps[1],
             pmui.Row(
                 self._answer,
                 self._cost,
@@ -427,8 +426,7 @@ class Lens(pn.viewable.Viewer):
         self._table.look(there and active == 1)
         pictures = self.shown.pictures if self._figure_tab.visible else ()
         first = {picture.spec.stamp for picture in pictures[:1] if not picture.spec.empty}
-        for labels in self._stamps:
-            labels.tell(self.shown.stamps, drawn=first)
+        self._stamps.tell(self.shown.stamps, drawn=first)
         if self.selection.lens == self.slug:
             self.selection.tab = TABS[active].lower()
 

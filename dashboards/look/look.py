@@ -191,22 +191,15 @@ def stamp(text: str, kind: str = "warning") -> pmui.Chip:
 
 
 class Labels(Html):
-    """The labels that no figure loses, on what a row leaves to them; what is cut is in the hint of each.
+    """The labels that no figure loses, on what a row leaves to them; what is cut is in the hint of each."""
 
-    Parameters
-    ----------
-    below : bool
-        On a row of their own, in a window too narrow for the controls beside the page: there a title leaves nothing to them.
-    """
-
-    def __init__(self, *, below: bool = False):
-        self._below = below
+    def __init__(self):
         super().__init__(
             "",
             sizing_mode="stretch_width",
             margin=(0, 6),
-            stylesheets=[_LABELS, _BELOW if below else _BESIDE],
-            styles={} if below else self._beside(""),
+            stylesheets=[_LABELS],
+            styles={"flex": "1 1 110px", "min-width": "0", "align-self": "center"},
         )
 
     def tell(self, labels: Sequence[str], *, drawn: Collection[str] = ()) -> None:
@@ -220,14 +213,6 @@ class Labels(Html):
         words = f"<div class='labels'>{words}</div>" if words else ""
         if words != self.object:
             self.object = words
-            if not self._below:
-                self.styles = self._beside(words)
-
-    @staticmethod
-    def _beside(words: str) -> dict[str, str]:
-        """Labels that are seen have some of the row; else the title has all of it."""
-        flex = "1 1 110px" if "<span" in words else "1 1 0"
-        return {"flex": flex, "min-width": "0", "align-self": "center"}
 
 
 _LABELS = """
@@ -239,8 +224,6 @@ span { border: 1px solid; border-radius: 11px; padding: 1px 9px; font-size: .78r
 span:first-child { flex-shrink: 0; max-width: 100%; box-sizing: border-box; }
 span:focus-visible { outline: 2px solid currentColor; outline-offset: -3px; }
 """
-_BESIDE = "@media (max-width: 999px) { .labels { display: none } }"
-_BELOW = "@media (min-width: 1000px) { :host { display: none !important } } .labels { padding: 0 4px 4px }"
 
 
 class Folded(Html):
