@@ -160,19 +160,7 @@ def together(base: Path, template: Path, truth: dict, processes: int, rounds: in
     for number in range(rounds):
         home = fresh(base, template, f"together{processes}-{number}")
         running = [
-            child(
-                home,
-                steps=(
-                    "score",
-                    "export",
-                    "import",
-                    "bookmark",
-                    "upload",
-                    "story",
-                    "epochs",
-                    "piece",
-                ),
-            )
+            child(home, steps=tuple(s for s in STEPS if s not in ("sweep", "starter")))
             for _ in range(processes)
         ]
         for process in running:
