@@ -59,7 +59,8 @@ class DiskError(BrainLensError, OSError):
 # ---- a full disk ---------------------------------------------------------------------------------------------------------
 def disk_error(error: OSError, folder: Path, needed: int | None = None) -> DiskError | None:
     """The error in words where it is one of room or rights; None for every other."""
-    if isinstance(error, DiskError) or error.errno not in _FULL:
+    number = _number(error)
+    if isinstance(error, DiskError) or number not in _FULL:
         return None
     free, folder = None, Path(folder)
     with contextlib.suppress(OSError):
@@ -68,11 +69,18 @@ def disk_error(error: OSError, folder: Path, needed: int | None = None) -> DiskE
     needs = f"{needed:,} bytes are needed, " if needed is not None else ""
     has = f"{free:,} bytes are free" if free is not None else "its free room is not known"
     said = DiskError(
-        f"Nothing could be written to {folder}: {_FULL[error.errno]} ({needs}{has})",
+        f"Nothing could be written to {folder}: {_FULL[number]} ({needs}{has})",
         remedy="Make room ('brainlens cache clear'), or set BRAINLENS_HOME to a folder with room in which you may write",
     )
-    said.errno = error.errno
+    said.errno = number
     return said
+
+
+def _number(error: OSError) -> int | None:
+    """The system's number of an error; copies of a whole folder gather theirs as text and have none of their own."""
+    if isinstance(error, shutil.Error) and (told := re.search(r"\[Errno (\d+)\]", str(error))):
+        return int(told[1])
+    return error.errno
 
 
 @contextlib.contextmanager

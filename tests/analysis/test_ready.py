@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import errno
 import json
+import os
 import pickle
+import shutil
 
 import numpy as np
 import pytest
@@ -20,6 +23,7 @@ from analysis.scoring.verb import score
 from analysis.store.store import Store
 from data.catalog.catalog import recording
 from data.errors import BrainLensError
+from data.files import DiskError
 
 QUICK = preset("defended").but(
     bootstrap=20, criterion="gcv", controls="", unique=False, shuffled_twin=False, folds=3
@@ -259,3 +263,20 @@ def test_a_zarr_folder_with_a_vast_coordinate_is_refused(tmp_path):
     file.write_text(json.dumps(about))
     with pytest.raises(BrainLensError, match="'stimulus' unpacks to 24,000,000,000,000 bytes"):
         peek(path)
+
+
+@pytest.mark.parametrize("number", [errno.ENOSPC, errno.EDQUOT])
+def test_a_folder_that_does_not_fit_is_told_and_nothing_stays(
+    number, simulated, tmp_path, clean_home, monkeypatch
+):
+    """A copy of a folder gathers its errors as text, without the system's number."""
+    path = write(tmp_path / "mine.zarr", simulated)
+
+    def full(source, target, **_):
+        raise OSError(number, os.strerror(number), str(target))
+
+    monkeypatch.setattr(shutil.copytree, "__defaults__", (False, None, full, False, False))
+    with pytest.raises(DiskError, match="Nothing could be written") as found:
+        keep(path)
+    assert found.value.errno == number
+    assert not list((clean_home / "models").iterdir())

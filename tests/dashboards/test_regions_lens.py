@@ -154,7 +154,7 @@ def test_the_lens_shows_brain_regions_and_depth(answer, cortex, monkeypatch):
         answer.frame.assign(model=score.model),
         answer.sentence,
         answer.caption,
-        facts={**answer.facts, "people": people},
+        facts={**answer.facts, "people": people, "said": {score.model: "It predicts LIFG best."}},
         axes=answer.axes,
     )
     monkeypatch.setattr(Scores, "missing", lambda *_: [])
