@@ -457,8 +457,25 @@ class _Guess:
                 self.taken[column] = f"the {role}"
                 self.made.add(role)
                 break
-        self._one = one_reading(self.frame, *known.values())
+        found |= self._crossed(text, known)
+        self._one = one_reading(self.frame, *{**known, **found}.values())
         return found
+
+    def _crossed(self, text: str | None, known: dict[str, str | None]) -> dict[str, str | None]:
+        """Target and repetition together, where each text comes once for every pair of their values."""
+        both = ("target", "repeat")
+        if any(known[role] or role in self.said for role in both):
+            return {}
+        for target in self._plain("target"):
+            for repeat in self._plain("repeat"):
+                if self.frame[target].nunique() < 2 or not self._parts(
+                    text, {**known, "target": target}, repeat
+                ):
+                    continue
+                self.taken |= {target: "the target", repeat: "the repeat"}
+                self.made |= set(both)
+                return {"target": target, "repeat": repeat}
+        return {}
 
     def _said(self, role: str) -> str | None:
         value = self.said.get(role)
@@ -516,6 +533,7 @@ def _guess_responses(frame: pd.DataFrame, file: str, taken: set) -> list[str]:
             choices=free,
             remedy="Name the column that holds the measurements (--response COLUMN); units and % do not belong in its cells",
         )
+    numeric += [c for c in free if frame[c].dtype.kind == "O" and _of_digits(frame[c])]
     row, pattern = _series([c for c in numeric if c not in found])
     raise BrainLensError(
         f"{file}: which columns hold the responses is not plain",
@@ -533,6 +551,18 @@ def _series(columns: list[str]) -> tuple[list[str], str]:
             named.setdefault(numbered[1], []).append(column)
     stem = max(named, key=lambda one: len(named[one]), default="")
     return (named[stem], f"{stem}[0-9]*") if stem and len(named[stem]) >= 3 else ([], "")
+
+
+def _of_digits(cells: pd.Series) -> bool:
+    """Whether nearly all cells of text begin with a number: with a decimal comma, thousands marks or a unit behind it."""
+    texts = cells.dropna().astype(str).str.strip()
+    texts = texts[texts != ""]
+    return len(texts) > 0 and bool(
+        texts.str.fullmatch(
+            r"[-+\u2212]?[\d.,' \u00a0]*\d\s*(?:%|[a-zA-Z\u00b5\u03bc]{1,3})?"
+        ).mean()
+        >= 0.9
+    )
 
 
 def _written(cells: pd.Series) -> bool:

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import replace
+from itertools import combinations
 
 import numpy as np
 import pandas as pd
 
 from data.errors import BrainLensError
 from data.own.meaning import Meaning, is_id, listed, one_reading
+from data.own.names import kind_of
 from data.own.tables import Table, squashed
 from data.words import are_words
 
@@ -87,6 +89,17 @@ _PLACES = (
         "word in sentence",
     ),
 )
+_PIECES = (
+    "region",
+    "region nr",
+    "roi",
+    "chunk nr",
+    "chunk number",
+    "segment",
+    "segment number",
+    "phrase nr",
+    "piece",
+)
 
 
 def completed(table: Table, meant: Meaning, said: Mapping) -> Meaning:
@@ -103,7 +116,9 @@ def completed(table: Table, meant: Meaning, said: Mapping) -> Meaning:
     if not any(role in said for role in asked):
         one = one_reading(table.frame, meant.people, meant.target, meant.repeat)
         _strung(table.path.name, one, meant, texts[one.index], words)
-    return _in_texts(table, meant, said) if words else meant
+    if words:
+        return _in_texts(table, meant, said)
+    return _in_pieces(table, meant, said) if _timed(meant, said) else meant
 
 
 # ---- several people's rows ------------------------------------------------------------------------------------------------
@@ -115,6 +130,7 @@ def _strung(name: str, frame: pd.DataFrame, meant: Meaning, texts: pd.Series, wo
     trials = [c for c in free if _called(c, _TRIALS)]
     known = [*dict.fromkeys((*meant.group, *meant.context))]
     found: dict[str, int] = {}
+    crossed: list[str] = []
     for labels in ((*known,), (*known, *named), (*known, *named, *trials)):
         codes = frame.groupby([*labels, texts], sort=False, dropna=False).ngroup().to_numpy()
         for column in free:
@@ -127,6 +143,10 @@ def _strung(name: str, frame: pd.DataFrame, meant: Meaning, texts: pd.Series, wo
             again, once = _shared(codes, values, gram)
             if (again >= 0.8 and once >= 0.9) or (words and _reordered(codes, values)):
                 found[column] = count
+            elif again >= 0.8 and not words and not labels:
+                crossed.append(column)
+    if not found and len(crossed) > 1:
+        _crossed(name, frame, meant, texts, list(dict.fromkeys(crossed)))
     if not found:
         return
     column = max(found, key=found.__getitem__)
@@ -146,6 +166,27 @@ def _strung(name: str, frame: pd.DataFrame, meant: Meaning, texts: pd.Series, wo
         remedy=f"{people}--repeat {column} for repeated presentations, --target {column} for measures or places, or "
         f"--{'repeat' if meant.people else 'subject'} none where each row is a stimulus of its own",
     )
+
+
+def _crossed(
+    name: str, frame: pd.DataFrame, meant: Meaning, texts: pd.Series, columns: list[str]
+) -> None:
+    """Refuse where every text comes once for each pair of values of two columns, such as places x presentations."""
+    for one, other in combinations(columns, 2):
+        keys = [texts, frame[one].astype(str), frame[other].astype(str)]
+        pairs = len(frame[[one, other]].astype(str).drop_duplicates())
+        whole = len(frame) == texts.nunique() * pairs
+        if not whole or pd.concat(keys, axis=1).duplicated().any():
+            continue
+        subject = "" if meant.people else f"--subject {one} or --subject {other} for people, "
+        role = "repeat" if meant.people else "subject"
+        raise BrainLensError(
+            f"{name}: every text comes {pairs} times, once for each pair of values of {one!r} and {other!r}: "
+            "which of them is which is not said",
+            choices=columns,
+            remedy=f"Say {subject}--target {one} or --target {other} for measures or places, --repeat {one} or --repeat {other} "
+            f"for repeated presentations, or --{role} none where each row is a stimulus of its own",
+        )
 
 
 def _reordered(codes: np.ndarray, values: np.ndarray) -> bool:
@@ -231,6 +272,43 @@ def _in_texts(table: Table, meant: Meaning, said: Mapping) -> Meaning:
         others=tuple(c for c in meant.others if c not in taken),
         doubts=tuple(doubts),
     )
+
+
+def _timed(meant: Meaning, said: Mapping) -> bool:
+    return (said.get("kind") or kind_of(meant.responses)[0]) in ("reading_times", "eye_tracking")
+
+
+def _in_pieces(table: Table, meant: Meaning, said: Mapping) -> Meaning:
+    """Times of pieces of several words (regions of a sentence): each is read after those before it, where they are numbered."""
+    one = one_reading(table.frame, meant.people, meant.target, meant.repeat)
+    if meant.context or "context" in said or len(one) < 3:
+        return meant
+    free = [c for c in one.columns if c not in {meant.text, *meant.responses} and not is_id(c)]
+    places = [c for c in free if _called(c, (*_PLACES, *_PIECES))]
+    blocks = [c for c in free if c in meant.group or _called(c, (*_TEXTS, *_TRIALS))]
+    if pair := _numbered(one, meant.text, blocks, places):
+        context, order = [pair[0]], meant.order or [pair[1]]
+        return replace(
+            meant,
+            context=context,
+            order=order,
+            group=meant.group or context,
+            guessed=meant.guessed
+            | {"context"}
+            | ({"order"} if not meant.order else set())
+            | ({"group"} if not meant.group else set()),
+            others=tuple(c for c in meant.others if c not in (*context, *order)),
+        )
+    texts = one[meant.text].astype(str).str.strip()
+    whole = texts.str.contains(r"[.?!\u3002\uff01\uff1f][\"'\u2019\u201d)]*$", regex=True).mean()
+    if whole > 0.5 or texts.str.split().str.len().median() > 6:
+        return meant
+    doubt = (
+        "the rows look like pieces of sentences, and which of them form a text is not known, so each is read alone",
+        "Name the column that is the same for all pieces of a text and the one that numbers them "
+        "(--context COLUMN --order COLUMN), or say that there is none (--context none)",
+    )
+    return replace(meant, doubts=(*meant.doubts, doubt))
 
 
 def _numbered(

@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from analysis.protocol import preset
 from analysis.text.passages import passages
 from data.errors import BrainLensError
 from data.language import blanks, detected, frequencies
@@ -524,3 +525,87 @@ def test_lines_of_json_that_are_no_transcripts_are_no_transcripts(tmp_path):
     readings().to_json(path, orient="records", lines=True)
     with pytest.raises(BrainLensError, match="not a table that can be read"):
         read(path)
+
+
+# ---- two columns at once ------------------------------------------------------------------------------------------------
+def crossed(place: str, wave: str) -> pd.DataFrame:
+    """Ten sentences, in two places, twice, of each of three people."""
+    rows = [
+        (who, where, time, f"Sentence number {i} was read .", round(float(RNG.normal()), 3))
+        for who in "abc"
+        for where in ("IFG", "ATL")
+        for time in (1, 2)
+        for i in range(10)
+    ]
+    return pd.DataFrame(rows, columns=["subject", place, wave, "sentence", "bold"])
+
+
+def test_places_and_presentations_are_told_together(tmp_path):
+    found = read(saved(tmp_path, crossed("parcel", "presentation")))
+    assert found.responses.shape == (20, 6) and found.roles["repeat"] == "presentation"
+    assert set(found.responses["subject"].values) == set("abc")
+
+
+@pytest.mark.parametrize("people", [True, False])
+def test_two_columns_that_tell_rows_of_a_text_apart_are_asked_about(tmp_path, people):
+    frame = crossed("site", "wave")
+    if not people:
+        frame = frame[frame["subject"] == "a"].drop(columns="subject")
+    with pytest.raises(
+        BrainLensError, match="once for each pair of values of 'site' and 'wave'"
+    ) as error:
+        read(saved(tmp_path, frame))
+    assert ("--subject site" in error.value.remedy) is not people
+    roles = {"target": "site", "repeat": "wave", **({} if people else {"subject": None})}
+    assert read(saved(tmp_path, frame), **roles).responses.shape == (20, 6 if people else 2)
+
+
+# ---- pieces of several words -------------------------------------------------------------------------------------------
+PIECES = (
+    ("While the man", "hunted", "the brown deer", "ran into the woods ."),
+    ("When the old dog", "barked", "at the postman", "a child woke up ."),
+    ("After the rain", "had stopped", "the whole village", "came out again ."),
+)
+
+
+def pieces() -> pd.DataFrame:
+    rows = [
+        (who, item, place, piece, int(RNG.integers(300, 900)))
+        for who in "abc"
+        for item, parts in enumerate(PIECES, 1)
+        for place, piece in enumerate(parts, 1)
+    ]
+    return pd.DataFrame(rows, columns=["subject", "item", "region", "text", "rt"])
+
+
+def test_numbered_pieces_of_a_sentence_are_read_after_those_before_them(tmp_path):
+    found = read(saved(tmp_path, pieces().sample(frac=1, random_state=0)))
+    assert found.context == "item" and found.kind == "reading_times"
+    read_ = {one.text for one in passages(found, preset("defended").context)}
+    assert read_ == {" ".join(parts) for parts in PIECES}
+
+
+def test_pieces_that_nothing_numbers_are_doubted(tmp_path):
+    told = check(saved(tmp_path, pieces()[["subject", "text", "rt"]]))
+    assert "look like pieces of sentences" in str(
+        told
+    ) and "--context COLUMN --order COLUMN" in str(told)
+    whole = pieces()[["subject", "rt"]].assign(
+        text=[f"Sentence {i % 12} was read ." for i in range(36)]
+    )
+    assert "pieces" not in str(check(saved(tmp_path, whole)))
+
+
+@pytest.mark.parametrize("cell", ["{:.2f} ms", "{:,.0f}", "{:.3f}"])
+def test_columns_of_numbers_with_a_mark_or_a_unit_are_among_the_choices(tmp_path, cell):
+    frame = pd.DataFrame(
+        {"item": range(12), "sentence": [f"Sentence {i} was read ." for i in range(12)]}
+    )
+    for name in ("v1", "v2", "v3"):
+        frame[name] = [
+            cell.format(v).replace(".", "," if "3f" in cell else ".")
+            for v in RNG.uniform(1e3, 9e3, 12)
+        ]
+    with pytest.raises(BrainLensError, match="which columns hold the responses") as error:
+        read(saved(tmp_path, frame))
+    assert list(error.value.choices) == ["v1", "v2", "v3"] and "v[0-9]*" in error.value.remedy
