@@ -33,8 +33,9 @@ def synchrony(recording: Recording, protocol: Protocol) -> np.ndarray:
         if len(mine) < 2 or len(set(people[mine])) < len(mine):
             continue
         z = _unit(values[:, mine])
-        others = _unit(z.sum(axis=1, keepdims=True) - z)
-        out[mine] = (z * others).sum(axis=0)
+        others = np.nansum(z, axis=1, keepdims=True) - np.nan_to_num(z)
+        others[np.isnan(z)] = np.nan  # samples that the person has
+        out[mine] = np.nansum(_unit(z) * _unit(others), axis=0)
     return out
 
 
@@ -133,9 +134,9 @@ def _signals(recording: Recording, protocol: Protocol):
 
 
 def _unit(values: np.ndarray) -> np.ndarray:
-    """Columns of mean 0 and length 1."""
-    values = values - values.mean(axis=0)
-    return values / np.maximum(np.linalg.norm(values, axis=0), 1e-12)
+    """Columns of mean 0 and length 1 over the samples they have."""
+    values = values - np.nanmean(values, axis=0)
+    return values / np.maximum(np.sqrt(np.nansum(values**2, axis=0)), 1e-12)
 
 
 def _reliability(z: np.ndarray, rng: np.random.Generator) -> np.ndarray:
@@ -147,8 +148,9 @@ def _reliability(z: np.ndarray, rng: np.random.Generator) -> np.ndarray:
         found = []
         for _ in range(SPLITS):
             order = rng.permutation(others.shape[1])
-            one = _unit(others[:, order[:half]].mean(axis=1, keepdims=True))
-            two = _unit(others[:, order[half : 2 * half]].mean(axis=1, keepdims=True))
+            halves = [others[:, some] for some in (order[:half], order[half : 2 * half])]
+            both = np.logical_and(*(~np.isnan(some).all(axis=1) for some in halves))
+            one, two = (_unit(np.nanmean(some[both], axis=1, keepdims=True)) for some in halves)
             found.append(float((one * two).sum()))
         r = float(np.mean(found))
         single = r / (half - (half - 1) * r)  # of one person, from halves of that many

@@ -13,6 +13,7 @@ from data.presentation import Presentation
 __all__ = [
     "HRFS",
     "RESAMPLING",
+    "beside",
     "convolve",
     "cosines",
     "delayed",
@@ -227,7 +228,8 @@ def detrended(
     Returns
     -------
     ndarray, shape (len(rows), k)
-        float32 where the values are (each piece is worked out in double precision), else float64.
+        float32 where the values are (each piece is worked out in double precision), else float64. Rows that a column misses
+        (NaN) stay missing, and count in nothing that is taken out of its others.
     """
     rows = np.asarray(rows)
     single = getattr(values, "dtype", None) == np.float32
@@ -237,10 +239,51 @@ def detrended(
         basis = (
             np.ones((len(piece), 1)) if seconds is None else cosines(len(piece), interval, seconds)
         )
-        basis, _ = np.linalg.qr(basis)
-        block = block - basis @ (basis.T @ block)
+        block = beside(block, basis)
         if scale:
-            spread = block.std(axis=0)
-            block = np.divide(block, spread, out=np.zeros_like(block), where=spread > 1e-12)
+            gone = np.isnan(block)
+            spread = _spread(block) if gone.any() else block.std(axis=0)
+            still = np.where(gone, np.nan, 0.0)
+            block = np.divide(block, spread, out=still, where=spread > 1e-12)
         out[piece] = block
     return out
+
+
+def beside(block: np.ndarray, basis: np.ndarray) -> np.ndarray:
+    """What of each column does not follow the columns of a basis, on the rows that the column has.
+
+    Parameters
+    ----------
+    block : ndarray, shape (n_samples, k)
+        NaN where a column misses a row; such rows stay NaN, and so does a column with no more rows than the basis has columns.
+    basis : ndarray, shape (n_samples, m)
+    """
+    gone = np.isnan(block)
+    holed = np.flatnonzero(gone.any(axis=0))
+    if not len(holed):
+        return block - _fitted(block, basis)
+    out = np.full_like(block, np.nan)
+    full = np.flatnonzero(~gone.any(axis=0))
+    out[:, full] = block[:, full] - _fitted(block[:, full], basis)
+    patterns, which = np.unique(gone[:, holed], axis=1, return_inverse=True)
+    for number, missing in enumerate(patterns.T):
+        there, mine = np.flatnonzero(~missing), holed[which.ravel() == number]
+        if len(there) > basis.shape[1]:
+            some = block[np.ix_(there, mine)]
+            out[np.ix_(there, mine)] = some - _fitted(some, basis[there])
+    return out
+
+
+def _fitted(block: np.ndarray, basis: np.ndarray) -> np.ndarray:
+    """The least-squares fit of each column by a basis, whose columns may hang together."""
+    base, weight, _ = np.linalg.svd(basis, full_matrices=False)
+    base = base[:, weight > 1e-8 * max(weight.max(initial=0.0), 1e-300)]
+    return base @ (base.T @ block)
+
+
+def _spread(block: np.ndarray) -> np.ndarray:
+    """Standard deviation of each column over the rows it has; 0 of a column without any."""
+    there = ~np.isnan(block)
+    count = np.maximum(there.sum(axis=0), 1)
+    centred = np.where(there, block - np.nansum(block, axis=0) / count, 0.0)
+    return np.sqrt((centred**2).sum(axis=0) / count)

@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 
 from analysis.features.controls import features as controls_by_name
-from analysis.features.time import convolve, delayed, detrended, pieces, resample
+from analysis.features.time import beside, convolve, delayed, detrended, pieces, resample
 from analysis.mapping.banded import BandedFit, banded_ridge
 from analysis.progress import Report
 from analysis.protocol import Protocol
@@ -239,12 +239,9 @@ def quiet(
             if subject not in own:
                 continue
             mine = np.flatnonzero(subjects == subject)
-            beside = detrended(own[subject], rows, runs, step, protocol.highpass)
+            moved = detrended(own[subject], rows, runs, step, protocol.highpass)
             for piece in pieces(rows, runs):
-                basis, weight, _ = np.linalg.svd(beside[piece], full_matrices=False)
-                basis = basis[:, weight > 1e-8 * max(weight.max(), 1e-300)]
-                block = out[np.ix_(piece, mine)]
-                out[np.ix_(piece, mine)] = block - basis @ (basis.T @ block)
+                out[np.ix_(piece, mine)] = beside(out[np.ix_(piece, mine)], moved[piece])
     return out
 
 

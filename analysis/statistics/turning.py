@@ -147,7 +147,8 @@ def effective_shifts(
 
 def _autocorrelation(values: np.ndarray) -> np.ndarray:
     """Autocorrelation at lags 0 to n / 2, shape (n / 2, n_columns)."""
-    values = np.nan_to_num(values - np.nanmean(values, axis=0))
+    known = np.maximum((~np.isnan(values)).sum(axis=0), 1)
+    values = np.nan_to_num(values - np.nansum(values, axis=0) / known)
     n = len(values)
     power = np.abs(np.fft.rfft(values, 2 * n, axis=0)) ** 2
     found = np.fft.irfft(power, axis=0)[: max(n // 2, 2)]

@@ -78,9 +78,9 @@ def recording_of(plan: Plan, facts: Mapping[str, Any], path: Path) -> Recording:
         ignore_index=True,
     )
     words[["onset", "offset"]] += offset
-    bare = Presentation(words, interval)
-    table = sample_table(bare, counts)
-    _heard(bare, counts)
+    timed = Presentation(words, interval)
+    table = sample_table(timed, counts)
+    _heard(timed, counts)
     values, coordinates = _stack(blocks, people, runs, counts)
     nuisance = _nuisance(plan, people, runs, counts, table.index.to_numpy())
     responses = xr.DataArray(
@@ -98,6 +98,7 @@ def recording_of(plan: Plan, facts: Mapping[str, Any], path: Path) -> Recording:
     if plan.masks:
         used = dict.fromkeys(mask.name for mask in plan.masks.values())
         notes.append(f"voxels of {', '.join(list(used)[:6])}")
+    notes += _gaps(plan, people, runs, values[:, keep], responses["subject"].values[keep], table)
     if not keep.all():
         notes.append(f"{int((~keep).sum())} targets that do not vary were left out")
         responses = responses.isel(target=np.flatnonzero(keep))
@@ -120,11 +121,36 @@ def _heard(presentation: Presentation, counts: Mapping[str, int]) -> None:
     words = presentation.words
     ends = words["run"].map(counts).to_numpy(float) * presentation.interval
     if not ((presentation.middle >= 0) & (presentation.middle < ends)).any():
+        first, last = words["onset"].min(), words["offset"].max()
+        moved = -int(first // 1)  # the first word at the first sample
         raise BrainLensError(
-            f"No word falls inside the samples: words from {words['onset'].min():g} to {words['offset'].max():g} s, samples of "
-            f"the longest run from 0 to {ends.max():g} s",
-            remedy="Add offset = -20 (seconds added to the words' times) to story.toml, or correct the onsets",
+            f"No word falls inside the samples: words from {first:g} to {last:g} s, samples of the longest run from 0 to "
+            f"{ends.max():g} s",
+            remedy="Correct the onsets, or add 'offset' (seconds added to the words' times) to story.toml: offset = "
+            f"{moved} puts the first word at the first sample, which may not be where it was heard",
         )
+
+
+def _gaps(plan: Plan, people, runs, values: np.ndarray, subjects: np.ndarray, table) -> list[str]:
+    """What is missing from whom: whole runs, and samples without a value in runs that are there."""
+    said = []
+    for person in people:
+        if absent := [run for run in runs if (person, run) not in plan.signals]:
+            said.append(
+                f"{person} has no {', '.join(absent[:6])}: nothing is scored of {person} there"
+            )
+    gone = np.isnan(values)
+    if not gone.any():
+        return said
+    for person in people:
+        there = table["run"].isin([run for run in runs if (person, run) in plan.signals]).to_numpy()
+        lacking = gone[np.ix_(there, subjects == person)]
+        if lacking.any():
+            said.append(
+                f"{person}: {int(lacking.any(axis=1).sum())} of {int(there.sum())} samples have no value (NaN) in "
+                f"{int(lacking.any(axis=0).sum())} of {lacking.shape[1]} targets and count in nothing there"
+            )
+    return said
 
 
 def _volumes(plan: Plan, person: str) -> bool:

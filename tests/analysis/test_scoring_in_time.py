@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import dataclasses
+
 import numpy as np
 import pandas as pd
 import pytest
 import xarray as xr
 
 from analysis import preset, score
-from analysis.ceiling.synchrony import synchrony_ceiling
+from analysis.ceiling.synchrony import synchrony, synchrony_ceiling
 from analysis.features.activations import Activations, _Held
-from analysis.features.time import delayed, resample
+from analysis.features.time import delayed, detrended, resample
 from analysis.mapping.splits import gap_of, make_folds
 from analysis.models.base import Card
 from analysis.progress import SILENT
@@ -241,3 +243,44 @@ def test_the_ceiling_of_synchrony_holds_what_people_share_of_the_story(people, s
 def test_the_lower_bound_of_synchrony_is_below_it():
     found = synchrony_ceiling(story(500, signal, people=8, rho=0.0), QUICK.but(highpass=None))
     assert found.lower_bound.value < found.value and found.low < found.value < found.high
+
+
+def test_who_missed_a_run_is_scored_in_the_others_and_nowhere_is_silence_taken_for_data():
+    made = story(7, signal, people=3, runs=5, rho=0.0)
+    values, run = made.responses.values.copy(), made.stimuli["run"].to_numpy()
+    values[run == "run2", 0] = (
+        np.nan
+    )  # both of the first person's targets, and one sample of the last one's
+    values[run == "run2", 1] = np.nan
+    values[3, 5] = np.nan
+    holed = dataclasses.replace(made, responses=made.responses.copy(data=values))
+    features = followed(np.ones((len(made.timed.words), 1)), made, QUICK)
+    parts = make_folds(holed, QUICK)
+    part = parts[0]
+    fit, held = cross_validate_in_time(
+        features, part.folds, {"criterion": "kfold", "inner_folds": part.inner}, None, holed, QUICK,
+        SILENT, targets=np.arange(6), predictions=False,
+    )  # fmt: skip
+    lacking = [set(run[test]) == {"run2"} for _, test in part.folds]
+    assert sum(lacking) == 1
+    assert np.isnan(fit.r[0][lacking][:, :2]).all() and np.isfinite(fit.r[0][:, 2:]).all()
+    assert np.isfinite(fit.r[0][~np.array(lacking)]).all() and not fit.constant.any()
+    assert (
+        fit.r2[0][~np.array(lacking)].min() > -1
+    )  # zeros in place of what is missing: R2 of -2,000,000
+    np.testing.assert_array_equal(np.isnan(held), np.isnan(values))
+
+
+def test_synchrony_of_who_missed_a_run_is_taken_over_the_runs_that_are_there():
+    made = story(8, signal, people=5, runs=3, noise=1.0, rho=0.0)
+    values, run = made.responses.values.copy(), made.stimuli["run"].to_numpy()
+    values[run == "run2", :2] = np.nan
+    holed = dataclasses.replace(made, responses=made.responses.copy(data=values))
+    z = detrended(values, np.arange(len(run)), run, STEP, QUICK.highpass, scale=True)[
+        :, ::2
+    ]  # region A
+    there = run != "run2"
+    by_hand = np.corrcoef(z[there, 0], z[there, 1:].sum(axis=1))[0, 1]
+    found = synchrony(holed, QUICK)
+    assert found[0] == pytest.approx(by_hand, abs=1e-9) and np.isfinite(found).all()
+    assert synchrony_ceiling(holed, QUICK).value > 0.5

@@ -129,3 +129,17 @@ def test_each_piece_is_filtered_by_itself():
     changed = values.copy()
     changed[20:30] += 100  # what is held out leaves no trace in the rows around it
     np.testing.assert_array_equal(detrended(changed, rows, runs, 2.0, 40.0), found)
+
+
+def test_missing_rows_stay_missing_and_count_in_nothing():
+    runs, rows = np.array(list("a" * 60 + "b" * 40)), np.arange(100)
+    values = np.random.default_rng(0).standard_normal((100, 3)) + 5
+    values[5, 0] = values[60:, 1] = np.nan
+    found = detrended(values, rows, runs, 2.0, 40.0, scale=True)
+    np.testing.assert_array_equal(np.isnan(found), np.isnan(values))
+    there = np.r_[0:5, 6:60]
+    design = cosines(60, 2.0, 40.0)[there]
+    left = values[there, 0] - design @ np.linalg.lstsq(design, values[there, 0], rcond=None)[0]
+    np.testing.assert_allclose(found[there, 0], left / left.std(), atol=1e-10)
+    whole = detrended(values[:, 2:], rows, runs, 2.0, 40.0, scale=True)
+    np.testing.assert_allclose(found[:, 2:], whole, atol=1e-12)

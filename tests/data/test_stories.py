@@ -401,6 +401,20 @@ def study(folder: Path, tr: float = 2.0, onsets: float = 1.0, later: float = 0.0
     return folder
 
 
+def test_what_is_missing_from_whom_is_said(tmp_path):
+    path = story(tmp_path)
+    values = np.random.default_rng(2).standard_normal((12, 3))
+    values[4:6, 1] = np.nan
+    np.save(tmp_path / "sub-01_run1.npy", values)
+    path.write_text(path.read_text().replace('run3 = "sub-02_run3.npy"', ""))
+    notes = read_story(path).notes
+    assert "sub-02 has no run3: nothing is scored of sub-02 there" in notes
+    assert any(
+        "sub-01: 2 of 36 samples have no value (NaN) in 1 of 3 targets" in one for one in notes
+    )
+    assert not any("sub-02: " in one for one in notes)
+
+
 def test_a_mask_that_names_no_run_counts_and_a_missing_one_is_said(tmp_path):
     found = read_story(study(tmp_path / "a"))
     assert found.n_targets == 4 and any(
@@ -434,7 +448,7 @@ def test_the_repetition_time_is_that_of_headers_json_or_story_toml(tmp_path):
     ("how", "says"),
     [
         (dict(onsets=1000.0), "milliseconds, not seconds"),
-        (dict(later=500.0), "No word falls inside the samples: words from 500.5 to 506.3 s, .* from 0 to 18 s"),
+        (dict(later=500.0), "No word falls inside the samples: words from 500.5 to 506.3 s, .* 0 to 18 s.* offset = -500 puts"),
     ],
 )  # fmt: skip
 def test_words_that_cannot_be_of_these_samples_are_refused(tmp_path, how, says):
