@@ -14,6 +14,8 @@ from pathlib import Path
 
 import pytest
 
+from dashboards.library.library import Library
+from dashboards.state import Selection
 from tests.browser import find
 
 PATIENCE = 1000 * int(os.environ.get("BRAINLENS_PATIENCE", "180"))
@@ -138,3 +140,22 @@ def fresh() -> int:
 
 def _own(url: str) -> bool:
     return url.startswith(("http://localhost:", "ws://localhost:", "data:", "blob:"))
+
+
+def settle(library, there, seconds: float = 180):
+    """Drain what a library's workers tell until something is there; what failed meanwhile stands in the message."""
+    until = time.monotonic() + seconds
+    while not there():
+        assert time.monotonic() < until, [card.says for card in library.desk.errors.objects]
+        library.desk.drain()
+        time.sleep(0.02)
+
+
+@pytest.fixture
+def library(clean_home, monkeypatch):
+    """The Library over an empty home, once its tables stand."""
+    monkeypatch.setenv("BRAINLENS_MIRROR", "")  # what a mirror holds would count as ready
+    made = Library(Selection(lens="library"))
+    settle(made, lambda: made.recordings.ids)
+    yield made
+    made.close()

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import time
 from uuid import uuid4
 
 import numpy as np
@@ -18,27 +17,11 @@ from dashboards.state import Selection
 from data.catalog import shelf
 from data.catalog.catalog import Entry, register
 from data.catalog.fetch import RemoteFile
+from tests.dashboards.conftest import settle
 
 TABLE = "sentence,topic,rt\n" + "".join(
     f"Word {i} of many came late.,t{i % 6},{i * 1.7 % 7:.2f}\n" for i in range(60)
 )
-
-
-@pytest.fixture
-def library(clean_home, monkeypatch):
-    monkeypatch.setenv("BRAINLENS_MIRROR", "")  # what a mirror holds would count as ready
-    made = Library(Selection(lens="library"))
-    settle(made, lambda: made.recordings.ids)
-    yield made
-    made.close()
-
-
-def settle(library, there, seconds: float = 180):
-    until = time.monotonic() + seconds
-    while not there():
-        assert time.monotonic() < until, [card.says for card in library.desk.errors.objects]
-        library.desk.drain()
-        time.sleep(0.02)
 
 
 def words(parts) -> str:

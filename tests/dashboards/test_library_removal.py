@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from dataclasses import replace
 
 import pytest
@@ -12,6 +11,7 @@ from dashboards.state import Selection
 from data.catalog import catalog
 from data.catalog.fetch import RemoteFile
 from data.home import home
+from tests.dashboards.conftest import settle
 
 
 @pytest.fixture
@@ -33,14 +33,6 @@ def library(clean_home, monkeypatch):
     settle(made, lambda: "ours-spr" in made.recordings.ids)
     yield made
     made.close()
-
-
-def settle(library, there, seconds: float = 180):
-    until = time.monotonic() + seconds
-    while not there():
-        assert time.monotonic() < until
-        library.desk.drain()
-        time.sleep(0.02)
 
 
 def asked(library) -> str:

@@ -11,11 +11,10 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from dashboards.library.library import Library
 from dashboards.library.on_page import in_page_words, on_page
-from dashboards.state import Selection
 from data.errors import BrainLensError
-from tests.dashboards.test_library import settle, words
+from tests.dashboards.conftest import settle
+from tests.dashboards.test_library import words
 
 ROOT = Path(__file__).parents[2]
 TABLE = pd.DataFrame(
@@ -25,15 +24,6 @@ TABLE = pd.DataFrame(
         "bold": [0.1 * (k % 7) for k in range(40)],
     }
 )
-
-
-@pytest.fixture
-def library(clean_home, monkeypatch):
-    monkeypatch.setenv("BRAINLENS_MIRROR", "")
-    made = Library(Selection(lens="library"))
-    settle(made, lambda: made.recordings.ids)
-    yield made
-    made.close()
 
 
 def said_by(tree: ast.AST):

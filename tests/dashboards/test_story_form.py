@@ -10,11 +10,10 @@ from uuid import uuid4
 import numpy as np
 import pytest
 
-from dashboards.library.library import Library
-from dashboards.state import Selection
 from data.catalog.catalog import recording
 from data.readers.simulated import hrf
-from tests.dashboards.test_library import settle, words
+from tests.dashboards.conftest import settle
+from tests.dashboards.test_library import words
 
 TR, SAMPLES = 2.0, 150
 
@@ -48,15 +47,6 @@ def files(moved: float = 0.0) -> dict[str, bytes]:
         "sub-01_bold.npy": heard(1),
         "sub-02_bold.npy": heard(2),
     }
-
-
-@pytest.fixture
-def library(clean_home, monkeypatch):
-    monkeypatch.setenv("BRAINLENS_MIRROR", "")
-    made = Library(Selection(lens="library"))
-    settle(made, lambda: made.recordings.ids)
-    yield made
-    made.close()
 
 
 def test_a_story_is_bound_checked_moved_and_added(library):

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import io
-import time
 
 import pandas as pd
 import pytest
@@ -13,10 +12,11 @@ from analysis.store.store import Store
 from analysis.sweep import Plan, Sweep, read_plan, run, standing
 from analysis.sweep.board import finished_since
 from dashboards import Compare
-from dashboards.library.library import TABS, Library
+from dashboards.library.library import TABS
 from dashboards.library.sweeps import grid_html, plan_of
 from dashboards.state import Selection
 from data.errors import BrainLensError
+from tests.dashboards.conftest import settle
 
 PLAN = """
 name = "two"
@@ -40,22 +40,6 @@ def plan(clean_home, tmp_path) -> Plan:
     path = tmp_path / "plan.toml"
     path.write_text(PLAN)
     return read_plan(path)
-
-
-@pytest.fixture
-def library(clean_home, monkeypatch):
-    monkeypatch.setenv("BRAINLENS_MIRROR", "")
-    made = Library(Selection(lens="library"))
-    yield made
-    made.close()
-
-
-def settled(made, there) -> None:
-    until = time.monotonic() + 180
-    while not there():
-        assert time.monotonic() < until, [card.says for card in made.desk.errors.objects]
-        made.desk.drain()
-        time.sleep(0.02)
 
 
 @pytest.mark.parametrize(
@@ -96,12 +80,12 @@ def test_a_plan_needs_models(library):
 def test_a_sweep_that_runs_elsewhere_is_followed(plan, library):
     library.tabs.active = TABS.index("Sweeps")
     room = library.sweeps
-    settled(library, lambda: "None yet" in room._words.object)
+    settle(library, lambda: "None yet" in room._words.object)
     assert not room.which.visible
     sweep = Sweep.of(plan)
     sweep.fail(sweep.tasks[0], ValueError("torn & <broken>"))
     room.look()
-    settled(library, lambda: room._seen is not None)
+    settle(library, lambda: room._seen is not None)
     assert room.which.value == sweep.name and room.which.visible
     assert "1 failed" in room._words.object and "1 blocked" in room._words.object
     assert f"brainlens sweep resume {sweep.name} --retry" in room._words.object
@@ -109,7 +93,7 @@ def test_a_sweep_that_runs_elsewhere_is_followed(plan, library):
     assert {"blocked", "waiting"} <= set(room._seen.grid.to_numpy().ravel())
     run(sweep, mode="retry")
     room.look()
-    settled(library, lambda: not room._seen.goes_on)
+    settle(library, lambda: not room._seen.goes_on)
     assert set(room._seen.grid.to_numpy().ravel()) == {"done"} and not room._seen.errors
     assert "done" in room._grid.object and room._bar.value == 100
     frame = pd.read_csv(room._scores())
@@ -123,7 +107,7 @@ def test_what_is_locked_leaves_in_no_file(plan, library):
     run(sweep)
     library.tabs.active = TABS.index("Sweeps")
     room = library.sweeps
-    settled(library, lambda: room._seen is not None)
+    settle(library, lambda: room._seen is not None)
     lock("noise suffices", ["random-8"], ["simulated"], plan.protocol("quick"))
     told = room._scores().read().decode()
     rows = pd.read_csv(io.StringIO(told)).groupby("model", sort=False)
