@@ -45,11 +45,20 @@ class Words(param.String):
         super().__set__(obj, val)
 
 
+class Names(param.List):
+    """Texts, each of which may be given as a path: a recording or a model of one's own."""
+
+    def __set__(self, obj, val):
+        if isinstance(val, list | tuple):
+            val = [fspath(one) if isinstance(one, PathLike) else one for one in val]
+        super().__set__(obj, val)
+
+
 class Selection(param.Parameterized):
     """What the user has selected; plain values only, so that it is a link, a notebook argument and a recipe alike."""
 
     lens = Words("task", doc="The lens in front.")
-    models = param.List([], item_type=str, doc="Models chosen, by id.")
+    models = Names([], item_type=str, doc="Models chosen, by id.")
     recording = Words("simulated", doc="Recording, by id or path.")
     preset = param.Selector(default="defended", objects=list(PRESETS), doc="Protocol preset.")
     changes = param.Dict({}, doc="Protocol fields that differ from the preset.")
@@ -89,9 +98,7 @@ class Selection(param.Parameterized):
     tested = param.Boolean(False, doc="Whether each target is tested against chance.")
     scheme = param.List(["init"], item_type=str, doc="How untrained copies are made.")
     seeds = param.Integer(5, bounds=(1, 20), doc="Untrained copies of each model.")
-    corpora = param.List(
-        ["simulated-reading"], item_type=str, doc="Recordings of words, by id or path."
-    )
+    corpora = Names(["simulated-reading"], item_type=str, doc="Recordings of words, by id or path.")
     form = param.Selector(
         default="linear", objects=["linear", "mixed", "gam"], doc="Model of the reading times."
     )
@@ -108,9 +115,9 @@ class Selection(param.Parameterized):
         objects=["length", "frequency", "position", "topic"],
         doc="What items are sliced by.",
     )
-    ranked = param.List([], item_type=str, doc="Recordings that the ranking averages; empty: all.")
-    hidden = param.List([], item_type=str, doc="Models left out of the ranking.")
-    picked = param.List([], item_type=str, doc="Items marked in every lens.")
+    ranked = Names([], item_type=str, doc="Recordings that the ranking averages; empty: all.")
+    hidden = Names([], item_type=str, doc="Models left out of the ranking.")
+    picked = Names([], item_type=str, doc="Items marked in every lens.")
     colours = param.Dict({}, doc="Model -> #rrggbb, where the user chose another colour.")
     theme = param.Selector(default="light", objects=list(THEMES), doc="light or dark.")
     facets = param.Selector(

@@ -70,7 +70,8 @@ def regions(
     Answer
         ``frame``: model, region, r (each fold at the region's own layer), r_low, r_high, p, q (over the regions of a model),
         above (q < .05), layer (chosen by most folds), depth (mean over folds), agreement (share of folds that chose that
-        layer), r_whole (with the layer chosen for the whole recording), ceiling, n_targets, n_people. ``facts["together"]``:
+        layer), r_whole (with the layer chosen for the whole recording), ceiling, others (a lower bound of the ceiling:
+        what the other people predict of each person, mean over targets), n_targets, n_people. ``facts["together"]``:
         model, regions, r (all targets that have a score, each at its region's layer), r_low, r_high, r_whole (the same targets at
         the layer chosen for the whole recording), gain, gain_low, gain_high. ``facts["label"]``: what a map shares with this
         recording. ``facts["said"]``: model -> its sentence. ``facts["people"]``: the answer of
@@ -148,7 +149,7 @@ def _row(score, region: str, mine: np.ndarray, row, own, whole, committed, seed:
     if committed is not None:
         layer = int(committed.regions.get(region, -1))
     depth = dict(zip(score.layers, data.depth.values))
-    bound = np.asarray(score.ceiling.per_target, float)[mine]
+    bound, others = _bounds(score.ceiling, mine)
     return {
         "model": score.model,
         "region": region,
@@ -160,10 +161,21 @@ def _row(score, region: str, mine: np.ndarray, row, own, whole, committed, seed:
         "depth": float(depth.get(layer, np.nan)) if committed is not None else float(np.mean([depth[int(one)] for one in row])),
         "agreement": float(np.mean(np.asarray(row) == layer)),
         "r_whole": plain,
-        "ceiling": float(np.nanmean(bound)) if np.isfinite(bound).any() else np.nan,
+        "ceiling": bound,
+        "others": others,
         "n_targets": int(mine.sum()),
         "n_people": len(set(subjects.tolist())),
     }  # fmt: skip
+
+
+def _bounds(ceiling, mine: np.ndarray) -> tuple[float, float]:
+    """Means over a region's targets of the ceiling, and of its lower bound: what the other people predict of each person."""
+    found = []
+    for one in (ceiling, ceiling.lower_bound):
+        values = np.array([]) if one is None else np.asarray(one.per_target, float)[mine]
+        values = values[np.isfinite(values)]
+        found.append(float(values.mean()) if len(values) else float("nan"))
+    return found[0], found[1]
 
 
 def _together(score, labels: np.ndarray, own: np.ndarray, whole: np.ndarray, seed: int) -> dict:
@@ -252,5 +264,11 @@ def _caption(score, place: str, committed: LayerMap | None, label: str, names: l
         f"Held out: {score.provenance['folds']}. {how}{doubt}. Intervals: 95 %, people and held-out blocks drawn independently"
         f"{'; one story says nothing about other stories' if story else ''}. q: Benjamini & Hochberg over "
         f"{what}s of a model. Layers that predict nearly alike change places from fold to fold: see the agreement."
+        + (
+            " others: what the mean of the other people's signals predicts of each person, mean over people: a lower bound of "
+            "the ceiling."
+            if score.ceiling.lower_bound is not None
+            else ""
+        )
         + (f" {beside('p of a region')}" if score.provenance["recording"]["n_subjects"] > 1 else "")
     )

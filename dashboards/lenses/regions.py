@@ -177,6 +177,8 @@ class Regions(Lens):
 
 
 # ---- figures ---------------------------------------------------------------------------------------------------------
+OTHERS = "other people (lower bound of the ceiling)"
+"""What the mean of the other people's signals predicts of each person, as the figure calls it."""
 _HOVER = (
     "model",
     "region",
@@ -188,28 +190,22 @@ _HOVER = (
     "depth",
     "agreement",
     "ceiling",
+    "others",
     "n_people",
 )
 
 
 def by_region(answer, stamp: str) -> FigureSpec:
-    """r of each region with its interval; ceilings in grey."""
+    """r of each region with its interval; ceilings and what the other people predict in grey."""
     frame = answer.frame[answer.frame["r"].notna()]
     marks = [Mark("points", frame, "region", "r", "r_low", "r_high", colour="model", hover=_HOVER)]
-    bound = frame.drop_duplicates("region")
-    if len(bound := bound[bound["ceiling"].notna()]):
-        marks.insert(
-            0,
-            Mark(
-                "points",
-                bound,
-                "region",
-                "ceiling",
-                name="ceiling",
-                muted=True,
-                hover=("region", "ceiling"),
-            ),
-        )
+    once = frame.drop_duplicates("region")
+    for column, name in (("others", OTHERS), ("ceiling", "ceiling")):
+        if len(known := once[once[column].notna()]):
+            grey = Mark(
+                "points", known, "region", column, name=name, muted=True, hover=("region", column)
+            )
+            marks.insert(0, replace(grey, ringed=column == "others"))
     return FigureSpec(
         Regions.question,
         tuple(marks),

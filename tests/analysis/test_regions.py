@@ -9,6 +9,7 @@ import pytest
 
 from analysis import score
 from analysis.answers.regions import brain_values, place_of, regions
+from analysis.ceiling.synchrony import synchrony
 from analysis.features.activations import Activations, _Held
 from analysis.models.base import Card
 from analysis.scoring.layer_map import LayerMap, commit, committed, layer_map, load_map, mapped
@@ -53,7 +54,7 @@ def told(tmp_path_factory):
 
 
 def test_each_region_is_predicted_by_the_layer_planted_in_it(told):
-    _, scored = told
+    recording, scored = told
     answer = regions([scored])
     frame = answer.frame.set_index("region")
     assert frame.loc["A", "layer"] == 1 and frame.loc["B", "layer"] == 2
@@ -67,6 +68,12 @@ def test_each_region_is_predicted_by_the_layer_planted_in_it(told):
         and "people and held-out blocks" in answer.caption
     )
     assert place_of(scored) == "region"
+    alike = synchrony(recording, QUICK)  # leave-one-out correlation between people
+    for name in ("A", "B"):
+        mine = recording.responses["region"].values == name
+        assert frame.loc[name, "others"] == pytest.approx(alike[mine].mean(), abs=1e-9)
+        assert 0 < frame.loc[name, "others"] < frame.loc[name, "ceiling"]
+    assert "others: what the mean of the other people" in answer.caption
 
 
 def test_a_map_is_committed_once_and_refused_on_its_own_data(told, tmp_path, monkeypatch):

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import dataclasses
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -23,7 +25,8 @@ def answer():
 
     rows = [
         {"model": "told", "region": name, "r": r, "r_low": r - 0.1, "r_high": r + 0.1, "p": 0.01, "q": 0.02, "above": True,
-         "layer": 2, "depth": 0.5, "agreement": 0.8, "r_whole": r, "ceiling": 0.6, "n_targets": 6, "n_people": 6}
+         "layer": 2, "depth": 0.5, "agreement": 0.8, "r_whole": r, "ceiling": 0.6, "others": 0.5,
+         "n_targets": 6, "n_people": 6}
         for name, r in (("LIFG", 0.4), ("RATL", 0.2))
     ]  # fmt: skip
     said = {"told": "told predicts LIFG best.", "other": "other predicts RATL best."}
@@ -131,7 +134,12 @@ def test_wrong_brains_are_refused(cortex):
 
 
 def test_points_of_regions_and_depths(answer):
-    assert by_region(answer, "").marks[0].muted and not by_region(answer, "").empty
+    spec = by_region(answer, "")
+    assert [(mark.name, mark.y, mark.ringed) for mark in spec.marks[:2]] == [
+        ("ceiling", "ceiling", False), ("other people (lower bound of the ceiling)", "others", True),
+    ]  # fmt: skip
+    without = dataclasses.replace(answer, frame=answer.frame.assign(ceiling=np.nan, others=np.nan))
+    assert len(by_region(without, "").marks) == 1 and not spec.empty
     assert "LIFG: layer 2 (depth 0.50, 80% of folds)" in by_depth(answer, "").answer
 
 

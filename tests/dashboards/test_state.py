@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -206,3 +208,10 @@ def test_text_may_be_given_as_a_number_or_a_path(tmp_path):
     assert again.read(chosen.query()) == [] and again.to_dict() == chosen.to_dict()
     with pytest.raises(ValueError, match="effect"):
         chosen.effect = True
+
+
+def test_lists_take_paths_as_fields_do():
+    chosen = Selection(corpora=[Path("own/times.csv")], models=["gpt2", Path("own/model")])
+    assert (chosen.corpora, chosen.models) == (["own/times.csv"], ["gpt2", "own/model"])
+    with pytest.raises(TypeError, match="models"):
+        Selection(models=[3])
