@@ -120,7 +120,7 @@ def diff(first, second, split, model, model_second, recording, second_recording)
     a, b = (_record(one) for one in (first, second))
     answer = compare_results(a, b)
     if len(answer.frame):
-        show_frame(answer.frame.drop(columns="path"), "What differs, the likely cause first")
+        show_frame(_by_field(answer.frame), "What differs, the likely cause first")
     click.echo(answer.sentence)
     click.echo(answer.caption)
     if split:
@@ -165,6 +165,15 @@ def _filter_of(record) -> str:
         if name in FILTERS:
             return name
     return ""
+
+
+def _by_field(frame):
+    """The differences to be shown; where one cause shows in several fields, each row says which."""
+    last = frame["path"].str.rpartition(".")[2].str.replace("_", " ")
+    several = frame["what"].duplicated(keep=False)
+    return frame.assign(what=frame["what"].where(~several, frame["what"] + ": " + last)).drop(
+        columns="path"
+    )
 
 
 def _record(name: str):

@@ -12,7 +12,7 @@ import pytest
 from click.testing import CliRunner
 
 from analysis import preset, score
-from analysis.answers.difference import compare_results, record_of
+from analysis.answers.difference import Record, compare_results, record_of
 from analysis.models import load
 from dashboards.command.cli import main
 from data.catalog.catalog import recording
@@ -90,6 +90,16 @@ def test_files_and_folders_of_other_names_are_no_cause(what, files, folders):
     answer = compare_results(first, second)
     assert answer.facts["causes"] == [what], answer.frame.to_string()
     assert answer.frame["what"].iloc[0] == what
+
+
+def test_the_command_says_which_field_each_row_of_one_cause_is(monkeypatch):
+    sides = {
+        name: Record(name, r, {"model": {"width": width, "layers": layers}, "protocol": {"pooling": how}})
+        for name, r, width, layers, how in (("a", 0.1, 64, 3, "last"), ("b", 0.2, 40, 2, "mean"))
+    }  # fmt: skip
+    monkeypatch.setattr("dashboards.command.capsule._record", sides.get)
+    said = CliRunner().invoke(main, ["results", "diff", "a", "b"]).output
+    assert "model: width" in said and "model: layers" in said and "pooling:" not in said
 
 
 def test_the_command_splits_a_file_and_a_choice(files, tmp_path, clean_home):
