@@ -32,6 +32,8 @@ ENDINGS = {
     ".tsv": "table, one row per sample",
 }
 """What a signal may be read from."""
+SHORTEST = 50.0
+"""Milliseconds from one sample to the next below which a number is meant in seconds."""
 HEMISPHERES = {"left": ("hemi-l", ".l.", "lh."), "right": ("hemi-r", ".r.", "rh.")}
 """Hemisphere -> how a name tells it, in small letters."""
 
@@ -220,9 +222,14 @@ def _gifti(path: Path) -> Signal:
     return Signal(
         _plain(values, path),
         [f"{side or 'vertex'}.{i}" for i in range(n)],
-        float(steps[0]) / 1000 if steps and steps[0] else None,
+        _seconds(float(steps[0])) if steps and steps[0] else None,
         {"vertex": np.arange(n), "hemisphere": np.full(n, side, object)},
     )
+
+
+def _seconds(step: float) -> float:
+    """The time step of a GIFTI file, which is in milliseconds in some programs and in seconds in others, told by its size."""
+    return step / 1000 if step >= SHORTEST else step
 
 
 def _hemisphere(path: Path, image) -> str:

@@ -123,11 +123,16 @@ def _heard(presentation: Presentation, counts: Mapping[str, int]) -> None:
     if not ((presentation.middle >= 0) & (presentation.middle < ends)).any():
         first, last = words["onset"].min(), words["offset"].max()
         moved = -int(first // 1)  # the first word at the first sample
+        remedy = (
+            "Correct the onsets, or add 'offset' (seconds added to the words' times) to story.toml: offset = "
+            f"{moved} puts the first word at the first sample, which may not be where it was heard"
+        )
+        if last - first > 10 * ends.max():  # no story is that much longer than its scan
+            remedy = f"Give 'interval' (seconds between two samples): {presentation.interval:g} is too short"
         raise BrainLensError(
             f"No word falls inside the samples: words from {first:g} to {last:g} s, samples of the longest run from 0 to "
             f"{ends.max():g} s",
-            remedy="Correct the onsets, or add 'offset' (seconds added to the words' times) to story.toml: offset = "
-            f"{moved} puts the first word at the first sample, which may not be where it was heard",
+            remedy=remedy,
         )
 
 

@@ -346,6 +346,17 @@ def gifti(path: Path, values: np.ndarray, side: str = "", step: str = "2000") ->
     return path
 
 
+@pytest.mark.parametrize(("step", "seconds"), [("2000", 2.0), ("720.0", 0.72), ("2.0", 2.0)])
+def test_the_time_step_of_gifti_is_in_milliseconds_or_in_seconds(tmp_path, step, seconds):
+    path = gifti(tmp_path / "sub-1_hemi-L_bold.func.gii", np.ones((3, 4)), step=step)
+    assert read_signal(path).interval == pytest.approx(seconds)
+
+
+def test_samples_that_end_at_once_are_told_by_their_interval(tmp_path):
+    with pytest.raises(BrainLensError, match=r"Give 'interval'.*: 0\.002 is too short"):
+        read_story(study(tmp_path, tr=0.002))
+
+
 def test_two_hemispheres_of_a_run_are_one_signal(tmp_path):
     values = np.random.default_rng(2).standard_normal((9, 7))
     for person in ("sub-01", "sub-02"):
