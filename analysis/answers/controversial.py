@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 import pandas as pd
 
-from analysis.answers.answer import Answer, plural
+from analysis.answers.answer import Answer, percent, plural
 from analysis.answers.choices import forced_choices
 from analysis.answers.drive import drive
 from analysis.design.controversial import described, pairs_apart
@@ -74,7 +74,7 @@ def controversial(
     what = "find probable" if by == "surprisal" else "predict a response for"
     sentence = (
         f"{first} and {second} disagree most on '{top['preferred_by_first']}' (preferred by {first}) and "
-        f"'{top['preferred_by_second']}': {top['gap_first']:.0%} and {top['gap_second']:.0%} of the ranks apart."
+        f"'{top['preferred_by_second']}': {percent(top['gap_first'])} and {percent(top['gap_second'])} of the ranks apart."
     )
     caption = (
         f"{plural(len(pairs), 'pair')} of {plural(len(items), 'candidate')}, by the ranks of what the models {what}; a pair "

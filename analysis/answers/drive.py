@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from analysis.answers.answer import Answer, decimal, plural
+from analysis.answers.answer import Answer, decimal, percent, plural
 from analysis.design.drive import Limits, Response, allowed, fit_range, fit_response, search
 from analysis.models import load
 from analysis.progress import SILENT, Report
@@ -256,7 +256,7 @@ def _caption(recording, texts, frame, limits: Limits, chosen: bool) -> str:
         f"a bootstrap over the training stimuli's groups; they are of the mean prediction. {int(frame['outside'].sum())} lie "
         "outside of what was measured (further in feature space than 99 % of left-out measured stimuli) and are not picked"
         + (f"; not used: {left}" if left else "")
-        + f". {limits.shortest} to {limits.longest} words, at most {limits.overlap:.0%} of words shared with a measured one."
+        + f". {limits.shortest} to {limits.longest} words, at most {percent(limits.overlap)} of words shared with a measured one."
         + (" The layer was chosen on these data." if chosen else "")
     )
 

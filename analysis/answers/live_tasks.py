@@ -9,7 +9,7 @@ from functools import lru_cache
 import numpy as np
 import pandas as pd
 
-from analysis.answers.answer import Answer, decimal, interval, listed, plural
+from analysis.answers.answer import Answer, decimal, interval, listed, percent, plural
 from analysis.models import load
 from analysis.progress import SILENT, Report
 from analysis.protocol import Protocol
@@ -234,8 +234,8 @@ def live_tasks(results: Sequence[TaskResult]) -> Answer:
         "pairs": "prefers the good sentence in",
     }
     if kind in verbs:
-        span, by_chance = interval(top["low"], top["high"]), f"(chance {top['chance']:.0%})"
-        said = f"On {task}, {top['model']} {verbs[kind]} {top['score']:.0%} {span} {by_chance}"
+        span, by_chance = interval(top["low"], top["high"]), f"(chance {percent(top['chance'])})"
+        said = f"On {task}, {top['model']} {verbs[kind]} {percent(top['score'])} {span} {by_chance}"
     else:
         said = f"On {task}, {top['model']} reaches {decimal(top['score'])} (majority {decimal(top['chance'])})"
     if len(means) > 1:

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 import pandas as pd
 
-from analysis.answers.answer import Answer, plural
+from analysis.answers.answer import Answer, percent, plural
 from analysis.design.power import (
     Components,
     LearningCurve,
@@ -154,7 +154,7 @@ def planning(
     }  # fmt: skip
     said = _needed(needed)
     what = f"a difference of {effect:g} between {names[0]} and {names[1]}"
-    sentence = f"To find {what} with a power of {wanted:.0%}, it takes {said}."
+    sentence = f"To find {what} with a power of {percent(wanted)}, it takes {said}."
     return Answer(
         frame, sentence, _caption(parts, repeats, alpha, learning), facts={"components": parts, "needed": needed},
         axes={"x_title": "People", "y_title": f"Power at alpha = {alpha:g}"},
@@ -179,7 +179,9 @@ def _caption(parts: Components, repeats: int, alpha: float, learning: LearningCu
         "people x items": parts.residual,
         "trials": parts.trial,
     }
-    shares = ", ".join(f"{value / total:.1%} {name}" for name, value in named.items() if value > 0)
+    shares = ", ".join(
+        f"{100 * value / total:.1f} % {name}" for name, value in named.items() if value > 0
+    )
     grown = (
         "Items also train the regression: the effect follows the pilot's learning curve, "
         f"{learning.top:.3g} - {learning.slope:.3g} m^-{learning.rate:.2g}."

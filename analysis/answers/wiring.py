@@ -296,7 +296,7 @@ def _sentence(finished, full, frame, born, runs, enough) -> str:
     if 0.8 in enough:
         one = enough[0.8]
         few = "no training at all" if one["updates"] == 0 else (
-            f"{one['updates_percent']:.2g} % of the updates of {one['weights_percent']:.2g} % of the weights ({one['part']})"
+            f"{one['updates_percent']:.3g} % of the updates of {one['weights_percent']:.3g} % of the weights ({one['part']})"
         )  # fmt: skip
         said.append(f"80 % of r takes {few}, from {BIRTH_WORDS[one['birth']]}")
     elif len(runs):

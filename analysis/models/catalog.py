@@ -15,7 +15,7 @@ from analysis.models.files import folders, hub, starter
 from analysis.models.files.cards import read_card
 from analysis.models.occluded import opened
 from analysis.models.rows import resolve, rows
-from analysis.models.variants.spec import Variant, split
+from analysis.models.variants.spec import GRAMMAR, Variant, split
 from analysis.progress import SILENT, Report
 from data.errors import BrainLensError, unknown
 from data.gate import existing
@@ -284,6 +284,10 @@ def _described(name: str) -> tuple[Card, Path | None]:
 
 def _no_such(name: str) -> BrainLensError:
     known = [*cards(), *(alias for c in rows().values() for alias in c.aliases), "random-1600"]
+    base, _, step = name.partition("@")
+    if step and base in known:
+        kind, forms = step.partition(":")[0], ", ".join(GRAMMAR.values())
+        return unknown(f"variant of {base}", kind, GRAMMAR, remedy=f"Written as {forms}")
     return unknown(
         "model",
         name,

@@ -78,8 +78,8 @@ def fit_head(
     classes = None if numeric else np.unique(y)
     if len(x) < 10 or (classes is not None and len(classes) < 2):
         raise BrainLensError(
-            f"{len(x)} rows with {1 if classes is None else len(classes)} labels are too few to train a head",
-            remedy="Give ten rows or more, with at least two labels",
+            f"{len(x)} rows to train on, with {1 if classes is None else len(classes)} labels, are too few for a head",
+            remedy="Give ten rows or more besides those held out (15 in all), with at least two labels",
         )
     mean, scale = x.mean(axis=0), x.std(axis=0)
     scale = np.where(scale > 1e-8 * np.maximum(np.abs(mean), 1e-30), scale, np.inf)

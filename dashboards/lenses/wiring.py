@@ -5,6 +5,7 @@ from __future__ import annotations
 from functools import partial
 from typing import ClassVar
 
+import numpy as np
 import panel_material_ui as pmui
 import param
 
@@ -191,8 +192,7 @@ def _updates(answer, frame, stamp: str) -> FigureSpec:
     marks = (
         Mark("line", frame, "x", "share", colour="set"),
         Mark("points", frame, "x", "share", "share_low", "share_high", colour="set", hover=_HOVER),
-        Mark("points", anchors.assign(label="vision, 2 % of updates"), "x", "share", name="vision", label="label", muted=True,
-             hover=("what", "share")),
+        Mark("points", anchors, "x", "share", name="vision, 2 % of the updates", muted=True, hover=("what", "share")),
     )  # fmt: skip
     rules = (
         Rule("y", 1.0, "finished"),
@@ -229,15 +229,26 @@ def _plane(answer, stamp: str) -> FigureSpec:
     iso = answer.facts["iso"].sort_values(["level", "updates_percent"], ignore_index=True)
     edge = iso[iso["front"]]
     hover = ("name", "part", "updates_percent", "weights_percent")
+    anchors = answer.facts["anchors"].query("updates_percent > 0")
+    anchors = anchors.assign(log_weights=np.log10(anchors["weights_percent"]))
     marks = (
         Mark("line", edge, "updates_percent", "log_weights", colour="name"),
         Mark("points", iso, "updates_percent", "log_weights", colour="name", hover=hover),
+        Mark(
+            "points",
+            anchors,
+            "updates_percent",
+            "log_weights",
+            name="vision, 80 %",
+            muted=True,
+            hover=("what", "share", "updates_percent", "weights_percent"),
+        ),
     )
     return FigureSpec(
         "Which updates of which weights reach the same score?", marks, f"{answer.axes['x_title']} (log scale)",
         "Trained weights, per cent (log scale)", log_x=True, powers_y=True, stamp=stamp,
         caption="A point for each set of weights that reaches a share of the finished model's r (library initialisation); a line "
-        "joins those that no other reaches with as few updates and weights. 100 is all weights.",
+        "joins those that no other reaches with as few updates and weights. 100 is all weights. Grey: vision, 80 %.",
     )  # fmt: skip
 
 

@@ -235,8 +235,8 @@ def _whole(files: list[Path], part: str) -> None:
 
 
 def _columns(table: pd.DataFrame, columns: Sequence[str], label: str) -> pd.DataFrame:
-    second = table[columns[1]].astype(str) if len(columns) > 1 else ""
-    made = pd.DataFrame({"first": table[columns[0]].astype(str), "second": second, "label": table[label]})  # fmt: skip
+    second = _words(table[columns[1]]) if len(columns) > 1 else ""
+    made = pd.DataFrame({"first": _words(table[columns[0]]), "second": second, "label": table[label]})  # fmt: skip
     empty = (made["first"].str.strip() == "") | made["label"].isna()
     if len(columns) > 1:
         empty |= made["second"].str.strip() == ""
@@ -246,6 +246,11 @@ def _columns(table: pd.DataFrame, columns: Sequence[str], label: str) -> pd.Data
             remedy="Fill them in, or leave these rows out",
         )
     return made.reset_index(drop=True)
+
+
+def _words(column: pd.Series) -> pd.Series:
+    """A column as text; a cell that holds nothing is an empty text, not the word nan and not a number."""
+    return column.astype("string").fillna("").astype(str)
 
 
 def labelled_table(path: str | Path) -> LabelledSet:
@@ -333,7 +338,7 @@ def minimal_pairs(path: str | Path) -> pd.DataFrame:
             )
         if "set" not in table:
             table = table.assign(set=file.stem)
-        frames.append(table[["set", "good", "bad"]].astype(str))
+        frames.append(table[["set", "good", "bad"]].apply(_words))
     pairs = pd.concat(frames, ignore_index=True)
     empty = (pairs["good"].str.strip() == "") | (pairs["bad"].str.strip() == "")
     equal = pairs["good"] == pairs["bad"]

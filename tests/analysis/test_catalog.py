@@ -140,6 +140,8 @@ def test_an_unknown_name_gets_the_closest_one():
         catalog.load("gtp2")
     with pytest.raises(BrainLensError, match=r"did you mean 'smollm2-135m'"):
         catalog.load("smolm2-135m")
+    with pytest.raises(BrainLensError, match=r"gpt2 'noize'; did you mean 'noise'.*@noise:LAYERS"):
+        catalog.load("gpt2@noize:all:1")
 
 
 def test_a_model_that_cannot_run_says_why():

@@ -35,7 +35,7 @@ def test_models_side_by_side_in_words():
         [result("small", 0.4, unknown=[0, 2]), result("large", 0.7, unknown=[0, 0])]
     )
     assert answer.sentence == (
-        "On syntaxgym, large is surprised where the suites say so in 70% [.65, .75] (chance 25%); small .40."
+        "On syntaxgym, large is surprised where the suites say so in 70 % [.65, .75] (chance 25 %); small .40."
     )
     assert answer.facts["means"]["model"].tolist() == ["large", "small"] and len(answer.frame) == 4
     assert answer.caption.endswith(

@@ -262,6 +262,20 @@ def test_pairs_that_are_none_are_named(tmp_path, table, match):
         minimal_pairs(tmp_path / "p.csv")
 
 
+def test_a_cell_without_words_is_told_in_pairs_and_in_tables(tmp_path):
+    (tmp_path / "p.csv").write_text("good,bad\nThe dogs bark.,\n,It are.\nSo it is.,So it are.\n")
+    with pytest.raises(BrainLensError, match="2 pairs have an empty sentence, first: row 0"):
+        minimal_pairs(tmp_path / "p.csv")
+    (tmp_path / "t.csv").write_text("text,label\nOne.,a\n,b\nTwo.,b\n")
+    with pytest.raises(BrainLensError, match="1 rows have an empty sentence"):
+        labelled_table(tmp_path / "t.csv")
+
+
+def test_a_head_names_the_rows_it_has_and_those_it_needs():
+    with pytest.raises(BrainLensError, match=r"4 rows to train on, with 2 labels.*15 in all"):
+        fit_head(np.eye(4), np.array(list("abab")))
+
+
 # ---- the head -------------------------------------------------------------------------------------------------------
 @pytest.mark.parametrize("classes", [2, 3])
 def test_softmax_regression_is_that_of_scikit_learn(classes):

@@ -88,6 +88,8 @@ def test_planted_curves_come_out_and_hold_as_in_vision():
     assert at == pytest.approx(exact, rel=0.25)
     assert not (iso[iso["level"] == 0.9]["part"] == "norms").any()
     assert len(ANCHORS) == 3
+    alone = [one for one in planted(reach) if one.part in ("", "all")]
+    assert "% of the updates of 100 % of the weights (all)" in wiring(alone).sentence
 
 
 @pytest.mark.parametrize(

@@ -125,7 +125,13 @@ def test_wiring_draws_what_was_trained_and_prices_the_rest():
         )
     lens.refresh()
     rendered(lens, ["Updates", "At birth", "Updates x weights", "Bits per byte"])
-    assert "vision: 54 %" in lens.shown.pictures[0].spec.answer
+    first, _, plane, _ = (picture.spec for picture in lens.shown.pictures)
+    assert "vision: 54 %" in first.answer
+    anchors = next(mark.frame for mark in plane.marks if mark.name == "vision, 80 %")
+    assert set(zip(anchors["updates_percent"], anchors["log_weights"].round(3))) == {
+        (2, 2),
+        (100, 0.699),
+    }
 
 
 def test_architectures_draw_search_and_unseen_apart():
