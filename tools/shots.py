@@ -45,6 +45,8 @@ SELECTED = {
     "design": f"models={SMALL}&models=zoo-causal-400k&design=power&effect=0.01",
 }
 """What each lens shows when it is full; the others (the library) show what they open with."""
+PUBLISHED = ("task", "untrained", "trust")
+"""Lenses that show a figure before anything of their own is computed."""
 IDLE = ("compare",)
 """Lenses that compute nothing of their own: what they show is in the store, or published."""
 LONGEST = 420
@@ -164,8 +166,10 @@ def settled(page, lens: str, state: str, question: str) -> None:
             calm = 0
             with contextlib.suppress(PlaywrightError):  # it may have gone by itself meanwhile
                 button("Run").locator("visible=true").first.click(timeout=2000)
+                began = True
             continue
-        began = began or busy or failed or seen(page.locator("canvas"))
+        drawn = lens not in PUBLISHED and seen(page.locator("canvas"))
+        began = began or busy or failed or drawn
         if busy and state == "running":
             break
         there = {
@@ -271,7 +275,9 @@ def main() -> int:
             for lens in told.lens or LENSES.own:
                 if state in ("running", "failed") and (lens not in SELECTED or lens in IDLE):
                     continue
-                page = browser.new_page()
+                sizes, themes = told.size or SIZES, told.theme or THEMES
+                width, height = map(int, sizes[0].split("x"))
+                page = browser.new_page(viewport={"width": width, "height": height})
                 page.set_default_timeout(LONGEST * 1000)
                 try:
                     page.goto(link(url, lens, state))
@@ -279,7 +285,6 @@ def main() -> int:
                 except (TimeoutError, PlaywrightError) as error:
                     print(f"{lens}, {state}: {error}", file=sys.stderr)
                     missed += 1
-                sizes, themes = told.size or SIZES, told.theme or THEMES
                 with contextlib.suppress(PlaywrightError):  # a page that does not answer
                     made += photographed(page, told.out, f"{lens}-{state}", sizes, themes)
                 page.close()
