@@ -70,6 +70,8 @@ const style = {minimumFractionDigits: decimals, maximumFractionDigits: decimals,
 return whole(tick).toLocaleString("en-US", style).replace("-", "\u2212")
 """
 """Numbers of an axis with equally many decimals, as on paper."""
+_KEPT = "if (cb_obj[name] !== size) { cb_obj[name] = size }"
+"""A size stays: in the browser the page's theme gives axes others."""
 _NOMINAL_WIDTH = 1080  # pixels assumed for a stretched figure when labels are placed
 
 
@@ -288,7 +290,7 @@ def enlarge(plot, times: float):
 
     Draw it for a window that is so many times smaller: names are placed for that, and what is between them grows too.
     """
-    from bokeh.models import Axis, GlyphRenderer, Label, LabelSet, Legend, Plot, Title
+    from bokeh.models import Axis, CustomJS, GlyphRenderer, Label, LabelSet, Legend, Plot, Title
 
     def grown(size: str) -> str:
         return f"{float(size.removesuffix('pt')) * times:.1f}pt"
@@ -296,11 +298,14 @@ def enlarge(plot, times: float):
     for one in plot.select({"type": Plot}):
         if one.height:
             one.height = int(one.height * times)
-        # the page's theme gives axes and legends sizes in em
+        # the page's theme gives legends sizes in em
         one.styles = {"--bokeh-font-size": f"{12 * times:.0f}px"}
     for axis in plot.select({"type": Axis}):
         axis.axis_label_text_font_size = grown(axis.axis_label_text_font_size)
         axis.major_label_text_font_size = grown(axis.major_label_text_font_size)
+        for name in ("axis_label_text_font_size", "major_label_text_font_size"):
+            kept = CustomJS(args={"name": name, "size": getattr(axis, name)}, code=_KEPT)
+            axis.js_on_change(name, kept)
     for kind in (Label, LabelSet, Title):
         for words in plot.select({"type": kind}):
             if isinstance(words.text_font_size, str) and words.text_font_size.endswith("pt"):
@@ -477,6 +482,7 @@ def _dress(figure, plan: Drawing, room: int) -> None:
     figure.background_fill_color = figure.border_fill_color = ink("paper", theme)
     figure.outline_line_color = None
     figure.toolbar.logo = None
+    figure.toolbar.styles = {"--button-color": ink("grid", theme)}  # of the lines between tools
     figure.toolbar.active_tap = figure.toolbar.active_drag = figure.toolbar.active_scroll = None
     figure.toolbar.active_tap = next(
         tool for tool in figure.tools if type(tool).__name__ == "TapTool"

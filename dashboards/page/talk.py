@@ -106,7 +106,7 @@ class Talk:
             return
         spec = pictures[place].spec
         self._question.object = plain(spec.title)
-        self._verdict.object = cut(spec.answer, 190)[0]
+        self._verdict.object = cut(spec.answer, 190)[0].rstrip("; ")
         self._pane.object = enlarge(
             draw(
                 spec,

@@ -344,6 +344,8 @@ def test_names_of_a_larger_figure_keep_their_places():
     plain, larger = (draw(make_spec("task"), height=300, room=700) for _ in range(2))
     enlarge(larger, 2.0)
     assert (plain.height, larger.height) == (300, 600)
+    kept = larger.xaxis[0].js_property_callbacks["change:major_label_text_font_size"][0]
+    assert kept.args["size"] == larger.xaxis[0].major_label_text_font_size
     one, other = (next(iter(plot.select({"type": LabelSet}))) for plot in (plain, larger))
     for name in ("_dx", "_dy"):
         np.testing.assert_allclose(other.source.data[name], 2 * one.source.data[name])
