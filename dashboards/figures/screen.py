@@ -31,6 +31,7 @@ from bokeh.models import (
     LabelSet,
     Legend,
     LegendItem,
+    LinearAxis,
     LinearColorMapper,
     NumeralTickFormatter,
     Range1d,
@@ -70,6 +71,8 @@ const style = {minimumFractionDigits: decimals, maximumFractionDigits: decimals,
 return whole(tick).toLocaleString("en-US", style).replace("-", "\u2212")
 """
 """Numbers of an axis with equally many decimals, as on paper."""
+_LONG = 24
+"""A ranking of more rows is longer than a window: its numbers stand above it too."""
 _KEPT = "if (cb_obj[name] !== size) { cb_obj[name] = size }"
 """A size stays: in the browser the page's theme gives axes others."""
 _NOMINAL_WIDTH = 1080  # pixels assumed for a stretched figure when labels are placed
@@ -479,6 +482,8 @@ def _name_ends(figure, plan: Drawing, panel: Panel, pixels: int) -> None:
 # ---- around the ink -------------------------------------------------------------------------------------------------------
 def _dress(figure, plan: Drawing, room: int) -> None:
     theme = plan.theme
+    if plan.spec.horizontal and len(plan.categories or ()) > _LONG:
+        figure.add_layout(LinearAxis(axis_label=plan.spec.y_title), "above")
     figure.background_fill_color = figure.border_fill_color = ink("paper", theme)
     figure.outline_line_color = None
     figure.toolbar.logo = None

@@ -15,6 +15,7 @@ from bokeh.models import (
     HoverTool,
     LabelSet,
     Legend,
+    LinearAxis,
     Scatter,
     Slope,
     Span,
@@ -334,6 +335,18 @@ def test_a_legend_is_no_wider_than_its_figure(room, columns):
     spec = FigureSpec("What did choosing the layer add?", (mark,), "", "r", horizontal=True)
     (legend,) = draw(spec, room=room).select({"type": Legend})
     assert legend.ncols == columns
+
+
+@pytest.mark.parametrize(("rows", "axes"), [(8, 1), (43, 2)])
+def test_the_numbers_of_a_long_ranking_stand_above_it_too(rows, axes):
+    names = [f"model {i}" for i in range(rows)]
+    frame = pd.DataFrame({"model": names, "score": np.linspace(0, 1, rows)})
+    mark = Mark("points", frame, "model", "score")
+    plot = draw(FigureSpec("Ranking", (mark,), "", "r", horizontal=True))
+    assert [axis.axis_label for axis in plot.xaxis] == axes * ["r"]
+    above = plot.select({"type": LinearAxis})
+    assert {axis.formatter.code for axis in plot.xaxis} == {plot.xaxis[0].formatter.code}
+    assert len(list(above)) == axes + 1
 
 
 def test_names_of_a_larger_figure_keep_their_places():
