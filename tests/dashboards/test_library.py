@@ -11,7 +11,7 @@ import pytest
 
 from dashboards.library.cards import histogram
 from dashboards.library.library import Library
-from dashboards.library.tables import download_words, million
+from dashboards.library.tables import _AROUND, download_words, million
 from dashboards.library.versions import comparable
 from dashboards.state import Selection
 from data.catalog import shelf
@@ -77,6 +77,13 @@ def test_use_leads_to_what_is_still_missing_then_to_the_lens_that_asks_it(record
     library.use_model("zoo-causal-200k")
     assert library.selection.models == ["zoo-causal-200k"] and library.selection.lens == lens
     assert library.selection.corpora == ([recording] if lens == "reading" else [])
+
+
+def test_tables_take_the_height_of_the_window(library):
+    library.client.window = 1100
+    assert library.recordings._table.height == 1100 - _AROUND
+    library.client.window = 300
+    assert library.recordings._table.height == 300
 
 
 def test_the_card_of_a_recording_says_all_that_matters(library):
