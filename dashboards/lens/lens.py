@@ -387,7 +387,7 @@ class Lens(pn.viewable.Viewer):
                     theme=self.selection.theme,
                     alone=len(pictures) == 1,
                     first=place == 0 and not self.panels,
-                    height=PANEL_HEIGHT if self.panels else PLOT_HEIGHT,
+                    height=self._panel(len(pictures)) if self.panels else PLOT_HEIGHT,
                     **zoom,
                 )
             except Exception as error:  # the figure fails, the table and the rest stay
@@ -397,17 +397,27 @@ class Lens(pn.viewable.Viewer):
             self._figure_tab.objects = shown
         self._mark()
 
+    def _panel(self, panels: int) -> int:
+        """Height of a panel; one that is alone has the window, but for the line that answers it."""
+        if panels == 1 and self.client.window:
+            return max(PANEL_HEIGHT, tall(self.client.window) - 60)
+        return PANEL_HEIGHT
+
     def _fit_words(self) -> None:
         """One line of the verdict where tiles, panels or a price follow it, two where the figure does: it starts near the top."""
         room = broad(self.client.across, inspected=self._beside) - 20 if self.client.across else 0
-        more = bool(self.shown.tiles) or self.panels or self._cost.visible
         beside = int(6.4 * len(str(self._cost.object))) if self._cost.visible else 0
+        more = bool(self.shown.tiles) or self.panels or self._cost.visible
         self._answer.fit(letters(max(460, room - beside), lines=1 if more else 2))
 
     def _resized(self, *events) -> None:
         """The window has another height or width, and the first figure with it."""
-        if self._frames and self.client.window and not self.panels:
-            self._frames[0].fit(tall(self.client.window))
+        if self._frames and self.client.window:
+            pictures = sum(not picture.spec.empty for picture in self.shown.pictures)
+            if not self.panels:
+                self._frames[0].fit(tall(self.client.window))
+            elif pictures == 1:
+                self._frames[0].fit(self._panel(1))
         if self.in_front and any(event.name == "across" for event in events):
             self._fit_words()
             self._draw(self.shown)

@@ -19,7 +19,7 @@ from dashboards.figures.spec import FigureSpec, Mark
 from dashboards.lens.cell import _made
 from dashboards.lens.client import Client
 from dashboards.lens.lens import Lens
-from dashboards.lens.parts import Frame
+from dashboards.lens.parts import AROUND, PANEL_HEIGHT, Frame
 from dashboards.lens.table import DataTable
 from dashboards.lens.view import Picture, View
 from dashboards.work.cards import explain
@@ -374,6 +374,18 @@ def test_what_fails_for_the_same_reason_shares_a_card():
     toy.desk.clear("two")
     toy.desk.clear("three")
     assert toy.desk.errors.objects == [other]
+
+
+def test_a_panel_that_is_alone_fills_the_window_and_one_of_many_does_not(runner):
+    toy = Toy(models=["a"], recording="simulated", runner=runner)
+    toy.panels = True
+    toy.take("a", "whole", True)
+    toy.client.window = 900
+    toy.refresh()
+    assert toy._frames[0]._pane.object.height == 900 - AROUND - 60
+    toy.client.window = 1000  # it follows
+    assert toy._frames[0]._pane.object.height == 1000 - AROUND - 60
+    assert toy._panel(2) == PANEL_HEIGHT
 
 
 def test_models_of_one_layer_have_no_depth_and_a_stamp_is_seen_once(clean_home):
