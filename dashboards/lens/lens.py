@@ -408,6 +408,8 @@ class Lens(pn.viewable.Viewer):
         room = broad(self.client.across, inspected=self._beside) - 20 if self.client.across else 0
         beside = int(6.4 * len(str(self._cost.object))) if self._cost.visible else 0
         more = bool(self.shown.tiles) or self.panels or self._cost.visible
+        if room and beside > room - 460:  # a price that takes two lines leaves two to the verdict
+            more = False
         self._answer.fit(letters(max(460, room - beside), lines=1 if more else 2))
 
     def _resized(self, *events) -> None:

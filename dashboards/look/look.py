@@ -253,6 +253,7 @@ class Folded(Html):
         head, rest = cut(str(obj or ""), self._limit)
         words = plain(head).replace("\n", "<br>")
         if rest:
+            words += "" if head[-1:] in ".:;?!" else " …"  # within a sentence
             more = plain(rest).replace("\n", "<br>")
             words = f"<details><summary>{words} <i>more</i></summary>{more}</details>"
         return super()._transform_object(words)
@@ -268,7 +269,7 @@ summary:focus-visible { outline: 2px solid currentColor; outline-offset: 2px; }
 
 
 def cut(text: str, limit: int) -> tuple[str, str]:
-    """A text in two: what fits, up to the end of a sentence where one ends there, and the rest.
+    """A text in two: what fits, up to the end of a sentence or else of a clause where one ends there, and the rest.
 
     Examples
     --------
@@ -281,6 +282,8 @@ def cut(text: str, limit: int) -> tuple[str, str]:
         return text, ""
     ends = [m.end() for m in re.finditer(r"[.:;?!](?=\s)|\n", text)]
     fits = [end for end in ends if end <= limit]
-    near = fits[-1] if fits and fits[-1] > limit // 3 else text.rfind(" ", 0, limit)
+    if not (fits and fits[-1] > limit // 3):
+        fits = [m.end() for m in re.finditer(r",(?=\s)", text[:limit]) if m.end() > limit // 2]
+    near = fits[-1] if fits else text.rfind(" ", 0, limit)
     place = near if near > 0 else limit
     return text[:place].rstrip(), text[place:].lstrip()

@@ -19,9 +19,10 @@ from dashboards.figures.spec import FigureSpec, Mark
 from dashboards.lens.cell import _made
 from dashboards.lens.client import Client
 from dashboards.lens.lens import Lens
-from dashboards.lens.parts import AROUND, PANEL_HEIGHT, Frame
+from dashboards.lens.parts import AROUND, PANEL_HEIGHT, Frame, letters
 from dashboards.lens.table import DataTable
 from dashboards.lens.view import Picture, View
+from dashboards.look.look import Folded, cut
 from dashboards.work.cards import explain
 from dashboards.work.computation import Computation, cost_in_words
 from dashboards.work.jobs import Runner
@@ -386,6 +387,22 @@ def test_a_panel_that_is_alone_fills_the_window_and_one_of_many_does_not(runner)
     toy.client.window = 1000  # it follows
     assert toy._frames[0]._pane.object.height == 1000 - AROUND - 60
     assert toy._panel(2) == PANEL_HEIGHT
+
+
+def test_a_verdict_ends_at_a_clause_or_says_that_it_goes_on(runner):
+    long = (
+        "One predicts worse than length and position, with all else equal and no other word to say"
+    )
+    assert cut(long, 60) == (long[:44], long[45:])
+    assert "and … &lt;i&gt;more" in Folded(limit=40)._transform_object(long)["object"]
+    toy = Toy(models=["a"], recording="simulated", runner=runner)
+    toy.client.across = 1440
+    limits = []
+    for price in ("Cheap.", 150 * "x"):  # the longer one takes two lines, and the verdict may too
+        toy._cost.object, toy._cost.visible = price, True
+        toy._fit_words()
+        limits.append(toy._answer._limit)
+    assert limits[1] == letters(460, lines=2) < limits[0]
 
 
 def test_models_of_one_layer_have_no_depth_and_a_stamp_is_seen_once(clean_home):
