@@ -157,7 +157,7 @@ class Exporter(pn.viewable.Viewer):
         self._downloads = {
             kind: pmui.FileDownload(
                 label=kind.upper() if kind != "parquet" else "Parquet",
-                callback=lambda kind=kind: self._file(kind),
+                callback=self._lens.leaving(lambda kind=kind: self._file(kind)),
                 filename=f"brainlens.{kind}",
                 variant="outlined",
                 size="small",
@@ -169,7 +169,7 @@ class Exporter(pn.viewable.Viewer):
         }
         self._zip = pmui.FileDownload(
             label="Everything as zip",
-            callback=lambda: io.BytesIO(self._made().archive),
+            callback=self._lens.leaving(lambda: io.BytesIO(self._made().archive)),
             filename="brainlens.zip",
             size="small",
             icon="folder_zip",

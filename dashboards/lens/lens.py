@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import io
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from functools import partial
 
@@ -585,6 +586,18 @@ class Lens(pn.viewable.Viewer):
     ) -> None:
         """Show an error until it is dismissed."""
         self.desk.fail(error, where=where, title=title, trace=trace)
+
+    def leaving(self, make: Callable[[], io.BytesIO]) -> Callable[[], io.BytesIO]:
+        """The callback of a download; what stands in its way is told on the page, where alone it would reach the log only."""
+
+        def callback() -> io.BytesIO:
+            try:
+                return make()
+            except BrainLensError as error:
+                self.fail(error, where="export", title="Nothing was downloaded")
+                raise
+
+        return callback
 
     def recipe(self) -> dict:
         """What the view is made from, as plain values: selection, link, and the provenance of every score in it."""

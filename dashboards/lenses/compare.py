@@ -133,7 +133,8 @@ class Compare(Lens):
                                             margin=(4, 0))  # fmt: skip
         self._file.param.watch(self._dropped, "value")
         self._downloads = [
-            pmui.FileDownload(label=kind, callback=lambda ending=ending: self.results_file(ending), filename=f"results{ending}",
+            pmui.FileDownload(label=kind, filename=f"results{ending}",
+                              callback=self.leaving(lambda ending=ending: self.results_file(ending)),
                               variant="outlined", size="small", icon=None, margin=(4, 6, 4, 0),
                               description=f"All results that are ranked, with their recipes, as {kind}")
             for kind, ending in KINDS.items()

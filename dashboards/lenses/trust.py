@@ -176,17 +176,17 @@ class Trust(Lens):
             size="small",
             **wide,
         )
-        files = dict(variant="outlined", size="small", icon=None, margin=(6, 0))
-        page = pmui.FileDownload(
+        files = dict(variant="outlined", size="small", icon=None, margin=(6, 0), disabled=True)
+        self._page = pmui.FileDownload(
             label="One A4 page (PDF)",
-            callback=lambda: io.BytesIO(self.page()),
+            callback=self.leaving(lambda: io.BytesIO(self.page())),
             filename="brainlens-trust.pdf",
             description="The verdict and every panel on one page",
             **files,
         )
-        handed = pmui.FileDownload(
+        self._handed = pmui.FileDownload(
             label="Capsules, checklist, R (zip)",
-            callback=lambda: io.BytesIO(self.handed_over()),
+            callback=self.leaving(lambda: io.BytesIO(self.handed_over())),
             filename="brainlens-trust.zip",
             description="For a reviewer: a capsule of each score, the reporting checklist, and the table and script for R",
             **files,
@@ -204,7 +204,7 @@ class Trust(Lens):
             "What": [ModelPicker(self.selection), RecordingPicker(self.selection), doubts],
             "How": [ProtocolPicker(self.selection), beyond, copies, cells, exchanges, elsewhere,
                     note("A layer picked in the link is the one committed beforehand.", margin=(0, 4))],
-            "View": [page, handed],
+            "View": [self._page, self._handed],
         }  # fmt: skip
 
     # ---- work ----------------------------------------------------------------------------------------------------------
@@ -324,6 +324,10 @@ class Trust(Lens):
                 )
                 return
         super()._pick(values)
+
+    def reflect(self, view: View) -> None:
+        alone = len(view.pictures) < 2  # the published story stands there without any run
+        self._page.disabled = self._handed.disabled = alone
 
     def page(self) -> bytes:
         """Everything that is shown as one A4 page, PDF."""

@@ -115,6 +115,7 @@ def test_every_panel_links_to_the_place_where_its_method_is_written(lens):
 
 
 def test_the_page_is_one_a4_page_with_the_verdict(lens):
+    assert not lens._page.disabled and not lens._handed.disabled
     assert lens.page().startswith(b"%PDF")
     found = lens._ledger.value(lens._key)
     made = sheet(found, "zoo-glove-64d", lens.asked(), "svg").decode()
@@ -580,3 +581,11 @@ def test_omega_and_oasm_stand_beside_every_score(clean_home):
     for hover in ("position and length explain", "without its words"):
         assert re.search(rf"title='[^']*{hover}|title=\"[^\"]*{hover}", badge), hover
     layers.close()
+
+
+def test_nothing_leaves_before_a_run_and_why_stands_on_the_page():
+    bare = Trust(models=["zoo-causal-400k"], recording="simulated")
+    assert bare._page.disabled and bare._handed.disabled
+    with pytest.raises(BrainLensError, match="Nothing was run yet"):
+        bare._page.callback()
+    assert "Nothing was run yet" in str([card.says for card in bare.desk.errors.objects])

@@ -322,19 +322,19 @@ def _whole(text: str, whole: str) -> int:
 
 
 def _percent(text: str, whole: str, too_much: str) -> float:
-    amount = _positive(text, whole)
+    amount = _positive(text, whole, "10 (per cent)")
     if amount > 100:
         raise BrainLensError(f"{whole!r} {too_much}", remedy="Give a percentage up to 100")
     return amount
 
 
-def _positive(text: str, whole: str) -> float:
+def _positive(text: str, whole: str, such: str = "0.1") -> float:
     try:
         value = float(text)
     except ValueError:
         value = -1.0
     if not 0 < value < float("inf"):
         raise BrainLensError(
-            f"{text!r} in {whole!r} is not a positive number", remedy="For example 0.1"
+            f"{text!r} in {whole!r} is not a positive number", remedy=f"For example {such}"
         )
     return value
