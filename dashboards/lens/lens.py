@@ -555,6 +555,7 @@ class Lens(pn.viewable.Viewer):
                 partly=partial(self._came_partly, one),
                 failed=partial(self._failed, one),
                 quiet=one.quiet,
+                shared=not one.quiet,  # what is looked up may be a person's own results
             )
 
     def _came(self, one: Computation, result: object) -> None:

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
+from uuid import uuid4
 
 import panel as pn
 import panel_material_ui as pmui
@@ -94,6 +95,7 @@ class Upload(pmui.Column):
         self.staged: Path | None = None
         self._source: Path | None = None
         self._kept_rules = Rules()
+        self._own = uuid4().hex  # another window drops another file of the same name
         self._checks = self._arrivals = self._takes = 0
         self._last = -_ONE_DROP
         self._open = False  # from the first file of a drop until it is added, discarded or refused
@@ -200,7 +202,7 @@ class Upload(pmui.Column):
         self._report.objects = [note("Reading your file ...", margin=(10, 10))]
         self._takes += 1
         self._desk.submit(
-            f"upload:{self._takes}:" + ",".join(files),
+            f"upload:{self._own}:{self._takes}",
             "Reading your file",
             partial(staged_files, files),
             partial(self._taken, self._takes),
@@ -211,7 +213,11 @@ class Upload(pmui.Column):
     def _taken(self, number: int, found: tuple | Asked | Story) -> None:
         """What was read, unless more files came since."""
         if number == self._takes:
-            self._arrived(found)
+            try:
+                self._arrived(found)
+            except Exception:  # told by the desk; the place to drop another stays
+                self._unread(number, None)
+                raise
         else:
             shelf.drop(found[0] if isinstance(found, tuple) else found.staged)
 

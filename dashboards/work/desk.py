@@ -71,6 +71,7 @@ class Desk:
         failed: Callable[[BaseException], None] | None = None,
         quiet: bool = False,
         files: bool = False,
+        shared: bool = False,
     ) -> None:
         """Start ``work(report)``, or listen to the job that already runs under this key.
 
@@ -86,6 +87,8 @@ class Desk:
             A quick look: no progress row.
         files : bool
             It moves files: it does not wait behind computations.
+        shared : bool
+            The key holds all that determines the result: other people may have started it.
         """
         if key in self._orders:
             return
@@ -94,7 +97,9 @@ class Desk:
         if not quiet:
             self._rows[key] = ProgressRow(title, lambda: self.cancel(key))
             self.progress.append(self._rows[key])
-        ticket = self._runner.submit(key, title, work, self._notify, quiet=quiet, files=files)
+        ticket = self._runner.submit(
+            key, title, work, self._notify, quiet=quiet, files=files, shared=shared
+        )
         self._orders[key] = _Order(ticket, then, partly or then, failed)
         if not quiet:
             self._rows[key].update_from(ticket.job)

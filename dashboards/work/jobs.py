@@ -51,6 +51,7 @@ class Job:
     key: str
     title: str
     number: int
+    slot: tuple[str, str] = ("", "")
     state: str = "waiting"
     done: int = 0
     total: int = 0
@@ -175,7 +176,7 @@ class Runner:
         self._lock = threading.RLock()
         self._slots = {files: Turns(workers) for files in (False, True)}
         self._elsewhere, self._linger = elsewhere, linger
-        self._active: dict[str, Job] = {}
+        self._active: dict[tuple[str, str], Job] = {}
         self._history: deque[Job] = deque(maxlen=keep)
         self._watchers: list[weakref.WeakMethod] = []
         self._numbers = itertools.count(1)
@@ -191,6 +192,7 @@ class Runner:
         *,
         quiet: bool = False,
         files: bool = False,
+        shared: bool = False,
     ) -> Ticket:
         """Start a computation, or listen to the one that already runs under this key.
 
@@ -208,6 +210,9 @@ class Runner:
             Not in the activity list, and never waiting for a slot: a quick look into the store.
         files : bool
             It moves files and computes next to nothing: it does not wait behind computations.
+        shared : bool
+            The key holds all that determines the result, so other people of a lab's server may listen too; otherwise the same
+            key of two people is two jobs, for each sees recordings and results of his or her own.
 
         Returns
         -------
@@ -216,16 +221,17 @@ class Runner:
         """
         with self._lock:
             token = next(self._numbers)
-            job = self._active.get(key)
+            slot = ("" if shared else person(), key)
+            job = self._active.get(slot)
             fresh = job is None
             if fresh:
                 owner = id(getattr(notify, "__self__", None))
-                job = Job(key, title, token, quiet=quiet, files=files, owner=owner)
+                job = Job(key, title, token, slot=slot, quiet=quiet, files=files, owner=owner)
                 job.report = Report(
                     lambda *counts: self._progress(job, *counts),
                     lambda result: self._partial(job, result),
                 )
-                self._active[key] = job
+                self._active[slot] = job
             listener = self._weak(notify, Ticket(token, job))
             job.listeners[token] = listener
             late = job.partial
@@ -261,8 +267,8 @@ class Runner:
     def goes_on(self, key: str) -> bool:
         """Whether a job goes on under this key: of another window, or of a page that is gone or being loaded again."""
         with self._lock:
-            job = self._active.get(key)
-            return job is not None and job.active
+            jobs = [self._active.get((who, key)) for who in ("", person())]
+            return any(job is not None and job.active for job in jobs)
 
     def _end(self, job: Job) -> None:
         """Cancel a job that nobody listens to."""
@@ -357,8 +363,8 @@ class Runner:
         self._changed()
 
     def _forget(self, job: Job) -> None:
-        if self._active.get(job.key) is job:
-            del self._active[job.key]
+        if self._active.get(job.slot) is job:
+            del self._active[job.slot]
             if not job.quiet:
                 self._history.append(job)
                 if self._ended is not None:

@@ -10,6 +10,7 @@ import weakref
 import pytest
 
 from dashboards.work.jobs import Job, Runner, duration
+from data.home import acting_for
 
 
 class Ear:
@@ -84,6 +85,20 @@ def test_two_listeners_share_one_computation(runner):
     assert one.end.wait(5) and other.end.wait(5)
     assert work.calls == 1
     assert one.events[-1] == other.events[-1] == ("done", "result")
+
+
+@pytest.mark.parametrize("shared", [False, True])
+def test_two_people_share_what_is_said_to_be_the_same_for_everybody_only(runner, shared):
+    """A recording of one's own may be called like a colleague's: its check, its card and its removal are one's own."""
+    works, ears = [Work(), Work()], [Ear(), Ear()]
+    for name, work, ear in zip(("ada", "ben"), works, ears, strict=True):
+        with acting_for(name):
+            runner.submit("check:mine", "title", work, ear.hear, shared=shared)
+            assert runner.goes_on("check:mine")
+    for work in works:
+        work.go.set()
+    assert all(ear.end.wait(30) for ear in ears)
+    assert [work.calls for work in works] == ([1, 0] if shared else [1, 1])
 
 
 def test_one_leaving_does_not_stop_the_other(runner):

@@ -388,6 +388,19 @@ def test_versions_are_compared_off_the_loop(clean_home, mirror):
     made.close()
 
 
+def test_two_windows_that_drop_files_of_one_name_each_see_their_own(library):
+    other = Library(library.selection)
+    for upload, person in ((library.upload, "a"), (other.upload, "b")):
+        upload.take(
+            {"mine.csv": f"sentence,{person}\nOne fox ran .,1\nTwo dogs sat .,2\n".encode()}
+        )
+    for made, person in ((library, "a"), (other, "b")):
+        settle(made, lambda made=made: made.upload.staged is not None)
+        assert made.upload.staged.read_text().startswith(f"sentence,{person}")
+        made.upload.discard()
+    other.close()
+
+
 def test_ready_activations_are_dropped_checked_and_added_as_a_model(library, tmp_path):
     from data.catalog.catalog import recording
 
