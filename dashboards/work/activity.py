@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import panel_material_ui as pmui
 
 from dashboards.look.look import Words, heading, note
 from dashboards.work.inbox import Inbox
 from dashboards.work.jobs import RUNNER, Job, Runner
+from data.home import person
 
 __all__ = ["Activity"]
 
@@ -25,7 +28,7 @@ class Activity:
     """
 
     def __init__(self, client=None, runner: Runner = RUNNER):
-        self._client, self._runner = client, runner
+        self._client, self._runner, self._person = client, runner, person()
         self._inbox = Inbox(self._show)
         self._asked: set[int] = set()
         self._rows: dict[tuple, _Row] = {}
@@ -72,8 +75,8 @@ class Activity:
         self._inbox.put("jobs", None)
 
     def _show(self, *_) -> None:
-        jobs = self._runner.jobs()
-        active = sum(job.active for job in jobs)
+        jobs = [seen for job in self._runner.jobs() if (seen := self._seen(job)) is not None]
+        active = sum(job.active for job in jobs if self._own(job))
         if self.button.content != active:
             self.button.content = active
         for job in jobs:
@@ -83,6 +86,15 @@ class Activity:
                     self._client.tell(f"{job.title}: {job.state}")
         if self.drawer.open:
             self._fill(jobs)
+
+    def _own(self, job: Job) -> bool:
+        return job.person == self._person
+
+    def _seen(self, job: Job) -> Job | None:
+        """What of a job is shown: of another person's only that it stands in the queue, for a title names recordings."""
+        if self._own(job):
+            return job
+        return replace(job, title="Somebody else's computation", what="") if job.active else None
 
     def _fill(self, jobs: list[Job]) -> None:
         """What is listed already changes in its place: progress takes no button from under the pointer."""
@@ -97,7 +109,7 @@ class Activity:
             self._list.objects = there
 
     def _buttons(self, job: Job) -> list:
-        if not job.active:
+        if not job.active or not self._own(job):
             return []
         small = dict(size="small", margin=0)
         asked = job.number in self._asked

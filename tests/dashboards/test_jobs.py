@@ -414,3 +414,34 @@ def test_progress_in_the_drawer_takes_no_button_away(runner):
     activity._show()
     assert list(activity._list) != before and told("done after")
     activity.close()
+
+
+def test_the_drawer_names_no_recording_of_another_person_and_cancels_nothing_of_theirs(runner):
+    from dashboards.work.activity import Activity
+
+    work, ear = Work(), Ear()
+    with acting_for("ada"):
+        mine = Activity(runner=runner)
+        runner.submit("score", "gpt2 on adas-patients", work, ear.hear)
+    with acting_for("ben"):
+        others = Activity(runner=runner)
+    shown = {}
+    for name, drawer in (("ada", mine), ("ben", others)):
+        drawer._toggle()
+        shown[name] = [
+            str(getattr(one, "object", "") or getattr(one, "label", ""))
+            for one in drawer._list.select()
+        ]
+    assert (
+        "gpt2 on adas-patients" in shown["ada"] and "Cancel gpt2 on adas-patients" in shown["ada"]
+    )
+    assert "Somebody else's computation" in shown["ben"]
+    assert not [words for words in shown["ben"] if "adas" in words or "Cancel" in words]
+    assert (mine.button.content, others.button.content) == (1, 0)
+    work.go.set()
+    assert settle(lambda: not runner.jobs()[0].active)
+    others._show()
+    assert not [
+        one for one in others._list.select() if "Somebody" in str(getattr(one, "object", ""))
+    ]
+    mine.close(), others.close()
