@@ -129,8 +129,8 @@ class Compare(Lens):
         self._why = note(margin=(4, 4))
         again = pmui.Button(label="Read the store again", icon="refresh", variant="text", size="small", margin=(4, 0),
                             on_click=lambda _: self.reload())  # fmt: skip
-        self._file = pn.widgets.FileDropper(multiple=False, max_file_size="20MB", height=90, sizing_mode="stretch_width",
-                                            margin=(4, 0))  # fmt: skip
+        self._file = pn.widgets.FileDropper(multiple=False, max_file_size="20MB", height=90, previews=[],
+                                            sizing_mode="stretch_width", margin=(4, 0))  # fmt: skip
         self._file.param.watch(self._dropped, "value")
         self._downloads = [
             pmui.FileDownload(label=kind, filename=f"results{ending}",

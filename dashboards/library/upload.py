@@ -139,6 +139,7 @@ class Upload(pmui.Column):
             multiple=True,
             max_file_size=f"{shelf.MOST_BYTES // 10**6}MB",
             max_files=MOST_FILES,
+            previews=[],  # of pictures and PDFs: none is taken, and they fail where a file goes while one is measured
             sizing_mode="stretch_width",
             height=150,
             margin=(4, 10),
