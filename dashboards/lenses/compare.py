@@ -36,6 +36,7 @@ from analysis.sweep.board import finished_since
 from dashboards.figures.spec import FigureSpec, Mark, Rule
 from dashboards.lens.controls import ModelPicker, ScalePicker
 from dashboards.lens.lens import Computation, Lens, Picture, View
+from dashboards.look.dropper import Dropper
 from dashboards.look.look import note
 from dashboards.work.identity import promised
 from dashboards.work.ledger import Ledger, Wish
@@ -129,7 +130,7 @@ class Compare(Lens):
         self._why = note(margin=(4, 4))
         again = pmui.Button(label="Read the store again", icon="refresh", variant="text", size="small", margin=(4, 0),
                             on_click=lambda _: self.reload())  # fmt: skip
-        self._file = pn.widgets.FileDropper(multiple=False, max_file_size="20MB", height=90, previews=[],
+        self._file = Dropper(multiple=False, max_file_size="20MB", height=90,
                                             sizing_mode="stretch_width", margin=(4, 0))  # fmt: skip
         self._file.param.watch(self._dropped, "value")
         self._downloads = [

@@ -32,6 +32,7 @@ from dashboards.library.staged import (
 )
 from dashboards.library.story_form import EpochsForm, StoryForm
 from dashboards.library.trials_box import Rules, TrialsBox, sheet_box
+from dashboards.look.dropper import Dropper
 from dashboards.look.look import heading, note
 from dashboards.work.desk import Desk
 from data.catalog import shelf
@@ -133,20 +134,19 @@ class Upload(pmui.Column):
             styles={"max-width": "980px"},
         )
 
-    def _dropper(self) -> pn.widgets.FileDropper:
-        dropper = pn.widgets.FileDropper(
+    def _dropper(self) -> Dropper:
+        made = Dropper(
             label="Files of your own recording",
             multiple=True,
             max_file_size=f"{shelf.MOST_BYTES // 10**6}MB",
             max_files=MOST_FILES,
-            previews=[],  # of pictures and PDFs: none is taken, and they fail where a file goes while one is measured
             sizing_mode="stretch_width",
             height=150,
             margin=(4, 10),
             stylesheets=[_DROP],
         )
-        dropper.param.watch(self._dropped, "value")
-        return dropper
+        made.param.watch(self._dropped, "value")
+        return made
 
     # ---- a file arrives --------------------------------------------------------------------------------------------------
     def _dropped(self, event) -> None:

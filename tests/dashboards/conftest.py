@@ -102,15 +102,6 @@ def profile(chromium):
     context.close()
 
 
-def _stack(error) -> str:
-    return error.stack or str(error)
-
-
-def _ours(error) -> bool:
-    """Not of the file dropper's own library, whose views now and then ask for a file that was taken away meanwhile."""
-    return not ("reading 'file'" in str(error) and "/filedropper/" in _stack(error))
-
-
 @pytest.fixture
 def visit(profile):
     """``visit(url, width=1280) -> page``; the test fails on console errors and on requests to another host."""
@@ -125,7 +116,7 @@ def visit(profile):
             "console",
             lambda message: wrong.append(message.text) if message.type == "error" else None,
         )
-        page.on("pageerror", lambda error: wrong.append(_stack(error)) if _ours(error) else None)
+        page.on("pageerror", lambda error: wrong.append(error.stack or str(error)))
         page.on(
             "request",
             lambda request: (

@@ -8,6 +8,7 @@ from uuid import uuid4
 import numpy as np
 import pandas as pd
 import pytest
+from bokeh.document import Document
 
 from dashboards.library.cards import histogram
 from dashboards.library.library import Library
@@ -386,6 +387,13 @@ def test_versions_are_compared_off_the_loop(clean_home, mirror):
     made.pressed("Escape")
     assert not made.versions.open and not made.desk.errors.objects
     made.close()
+
+
+def test_the_place_to_drop_files_tells_the_browser_of_no_previews(library):
+    """An empty list is not sent, and the browser's own default is both: the script for PDFs fails on what is taken away."""
+    sent = Document()
+    sent.add_root(library.upload.dropper.get_root())
+    assert sent.to_json(deferred=False)["roots"][0]["attributes"]["previews"] == ["none"]
 
 
 def test_two_windows_that_drop_files_of_one_name_each_see_their_own(library):
