@@ -97,7 +97,9 @@ def _export(home: Path):
     from analysis.scoring.results import export, results
 
     frame = results()
-    own = frame[(frame["source"] == "own") & (frame["recording"] == "mine")]  # the sweep's is none of this step
+    own = frame[
+        (frame["source"] == "own") & (frame["recording"] == "mine")
+    ]  # the sweep's is none of this step
     path = export(own, home / "out" / "mine.csv") if len(own) else None
     return None if path is None else len(path.read_text().splitlines())
 

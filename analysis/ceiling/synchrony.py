@@ -149,7 +149,7 @@ def _reliability(z: np.ndarray, rng: np.random.Generator) -> np.ndarray:
         for _ in range(SPLITS):
             order = rng.permutation(others.shape[1])
             halves = [others[:, some] for some in (order[:half], order[half : 2 * half])]
-            both = np.logical_and(*(~np.isnan(some).all(axis=1) for some in halves))
+            both = ~np.any([np.isnan(some).all(axis=1) for some in halves], axis=0)
             one, two = (_unit(np.nanmean(some[both], axis=1, keepdims=True)) for some in halves)
             found.append(float((one * two).sum()))
         r = float(np.mean(found))
