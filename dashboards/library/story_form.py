@@ -19,6 +19,7 @@ from dashboards.library.staged import (
 )
 from dashboards.look.look import MONO, Html, heading, note, plain
 from dashboards.work.desk import Desk
+from dashboards.work.newest import Newest
 from data.catalog import shelf
 from data.catalog.own_epochs import ROLES as ROLES_OF_EPOCHS
 from data.catalog.own_story import ROLES, Part
@@ -80,10 +81,17 @@ class StoryForm(pmui.Column):
         typed: Mapping[str, str] | None = None,
     ):
         self._desk, self._found, self._done = desk, found, added
-        self._checks = 0
+        self._look = Newest(desk, f"upload-story:{found.staged}", "Checking")
+        self._follow = Newest(
+            desk, f"upload-heard:{found.staged}", "Following the words through the signal"
+        )
         self.files = [_FileRow(part, self.check, self.roles, self.runs) for part in found.parts]
-        self.boxes = self._about({**found.facts, **(typed or {})})
-        self._offered = {key: box.value for key, box in self._about(found.facts).items()}
+        self.boxes = self._about(found.facts)
+        self._offered = {key: box.value for key, box in self.boxes.items()}
+        for key, value in (typed or {}).items():
+            self.boxes["name" if key == "id" else key].value = value
+        for key in (*self.asked, "kind", "language"):
+            self.boxes[key].param.watch(lambda _: self.check(), "value")
         self._add = pmui.Button(
             label="Add to the library",
             icon="add",
@@ -126,8 +134,6 @@ class StoryForm(pmui.Column):
             **_BOX,
         )
         found |= {key: _text(facts, label, key, such) for key, (label, such) in _ABOUT.items()}
-        for key in (*self.asked, "kind", "language"):
-            found[key].param.watch(lambda _: self.check(), "value")
         return found
 
     def typed(self) -> dict[str, str]:
@@ -166,26 +172,23 @@ class StoryForm(pmui.Column):
     # ---- checking and adding ---------------------------------------------------------------------------------------------
     def check(self) -> None:
         """Read the story as it is meant now."""
-        self._checks += 1
         self._add.disabled = True
+        self.forget()
         try:
             facts = self.facts()
         except BrainLensError as error:
-            self._judged(self._checks, (None, error))
+            self._judged((None, error))
             return
         self.report.objects = [note("Checking ...", margin=(10, 10))]
         self._desk.clear("upload")
-        self._desk.submit(
-            f"upload-story:{self._found.staged}:{self._checks}",
-            "Checking",
-            partial(self.checked, self._found.staged, self.parts(), facts),
-            partial(self._judged, self._checks),
-            quiet=True,
-        )
+        self._look.ask(partial(self.checked, self._found.staged, self.parts(), facts), self._judged)
 
-    def _judged(self, number: int, found: tuple) -> None:
-        if number != self._checks:
-            return  # something was changed since
+    def forget(self) -> None:
+        """Tell nothing more of what was asked about the files."""
+        self._look.forget()
+        self._follow.forget()
+
+    def _judged(self, found: tuple) -> None:
         recording, said = found
         self._add.disabled = recording is None
         if recording is None:
@@ -194,7 +197,7 @@ class StoryForm(pmui.Column):
                 note(str(said), margin=(4, 10)),
             ]
             return
-        self._heard = note(margin=(4, 10))
+        heard = note(margin=(4, 10))
         self.report.objects = [
             heading("It can be used", "h6", margin=(14, 10, 2, 10)),
             note(self.drawn, margin=(2, 10)),
@@ -204,23 +207,16 @@ class StoryForm(pmui.Column):
                 sizing_mode="stretch_width",
                 margin=(4, 10),
             ),
-            self._heard,
+            heard,
         ]
         if recording.sampled and recording.kind == "fmri":
-            self._heard.object = "Looking whether the words stand where they were heard ..."
+            heard.object = "Looking whether the words stand where they were heard ..."
             stands = float(self.facts().get("offset", 0.0))
-            self._desk.submit(
-                f"upload-heard:{self._found.staged}:{number}",
-                "Following the words through the signal",
+            self._follow.ask(
                 partial(moved_words, recording, stands),
-                partial(self._told, number),
-                failed=lambda _: self._told(number, ""),
-                quiet=True,
+                lambda sentence: heard.param.update(object=sentence),
+                failed=lambda _: heard.param.update(object=""),
             )
-
-    def _told(self, number: int, sentence: str) -> None:
-        if number == self._checks:
-            self._heard.object = sentence
 
     def add(self) -> None:
         """Put the story into the library."""

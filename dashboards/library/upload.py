@@ -35,6 +35,7 @@ from dashboards.library.trials_box import Rules, TrialsBox, sheet_box
 from dashboards.look.dropper import Dropper
 from dashboards.look.look import heading, note
 from dashboards.work.desk import Desk
+from dashboards.work.newest import Newest
 from data.catalog import shelf
 from data.errors import BrainLensError
 from data.own.tables import SPREADSHEETS, suffix
@@ -97,7 +98,8 @@ class Upload(pmui.Column):
         self._source: Path | None = None
         self._kept_rules = Rules()
         self._own = uuid4().hex  # another window drops another file of the same name
-        self._checks = self._arrivals = self._takes = 0
+        self._look = Newest(desk, f"upload-check:{self._own}", "Checking")
+        self._arrivals = self._takes = 0
         self._last = -_ONE_DROP
         self._open = False  # from the first file of a drop until it is added, discarded or refused
         self._coming: dict[str, bytes] = {}
@@ -503,21 +505,11 @@ class Upload(pmui.Column):
         """Check the file as its columns are meant now."""
         if self.staged is None:
             return
-        self._checks += 1
         self._add.disabled = True
         self._report.objects = [note("Checking ...", margin=(10, 10))]
-        work = partial(checked_file, self.staged, self.said())
-        self._desk.submit(
-            f"upload-check:{self.staged}:{self._checks}",
-            "Checking",
-            work,
-            partial(self._judged, self._checks),
-            quiet=True,
-        )
+        self._look.ask(partial(checked_file, self.staged, self.said()), self._judged)
 
-    def _judged(self, number: int, report) -> None:
-        if number != self._checks or self.staged is None:
-            return  # the columns were changed since
+    def _judged(self, report) -> None:
         self._add.disabled = not report.ok
         verdict = "It can be used" if report.ok else "It cannot be used like this"
         counts = f"{len(report.errors)} errors, {len(report.warnings)} warnings"
@@ -564,6 +556,9 @@ class Upload(pmui.Column):
 
     def _forget(self) -> None:
         """Forget what was staged and its form."""
+        self._look.forget()
+        if self.story is not None:
+            self.story.forget()
         if self.staged is not None:
             shelf.drop(self.staged)
         self.staged, self._source, self._kept_rules = None, None, Rules()

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import io
 import re
+import time
+import tomllib
 from types import SimpleNamespace
 from uuid import uuid4
 
 import numpy as np
 import pytest
 
+from dashboards.library.story_form import EpochsForm
 from data.catalog.catalog import recording
 from data.readers.simulated import hrf
 from tests.dashboards.conftest import settle
@@ -217,6 +220,30 @@ def test_epochs_are_bound_checked_and_added(library):
     assert kept.kind == "meg" and kept.responses.shape == (8, 16)
     assert library.selection.recording == "foxes"
     settle(library, lambda: library.selection.preset == "epochs")
+
+
+def test_two_changes_at_once_never_write_the_story_at_once(library, monkeypatch):
+    busy, real = [], EpochsForm.checked
+
+    def slow(path, parts, facts, report):
+        busy.append(path)
+        assert len(busy) == 1
+        time.sleep(0.05)
+        try:
+            return real(path, parts, facts, report)
+        finally:
+            busy.pop()
+
+    monkeypatch.setattr(EpochsForm, "checked", staticmethod(slow))
+    upload = library.upload
+    upload.take(epochs())
+    settle(library, lambda: upload.story)
+    for kind in ("meg", "eeg", "ecog", "meg"):
+        upload.story.boxes["kind"].value = kind
+    settle(library, lambda: "It can be used" in words(upload.story.report))
+    assert not library.desk.errors.objects and not library.desk.keys
+    said = tomllib.loads(upload.staged.read_text())
+    assert said["kind"] == "meg"
 
 
 def test_an_array_without_times_is_asked_for_them_in_the_words_of_the_page(library):
