@@ -9,8 +9,9 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from analysis.answers.answer import Answer, decimal, interval, listed, percent, plural
+from analysis.answers.answer import Answer, decimal, plural
 from analysis.answers.outcomes import Outcome, mean_over_seeds, outcome
+from analysis.answers.wiring_words import LEAST_SEEDS, sentence
 from analysis.models import load
 from analysis.models.catalog import card
 from analysis.models.variants.spec import SCHEMES, split
@@ -30,13 +31,6 @@ UPDATES = (0, 16, 64, 160, 320, 640, 1600, 3200)
 """Updates at which a run is scored: 0, .5, 2, 5, 10, 20, 50 and 100 % of 3,200."""
 BIRTHS = ("init", "permute", "gaussian", "mixture", "hashed")
 """How weights may be at birth; mixture is weight compression."""
-BIRTH_WORDS = {
-    "init": "library initialisation",
-    "permute": "trained weights, shuffled",
-    "gaussian": "Gaussian",
-    "mixture": "mixture, weight compression",
-    "hashed": "hashed",
-}
 ANCHORS = pd.DataFrame(
     [
         ("2 % of the updates", 2.0, 100.0, 0.80),
@@ -212,16 +206,16 @@ def wiring(courses: Iterable[Course]) -> Answer:
     born = frame[frame["updates"] == 0].drop_duplicates("birth")
     iso = _iso(frame[(frame["birth"] == "init") & (frame["part"] != "none")])
     enough = _enough(frame)
-    runs = frame[frame["updates"] > 0]
     caption = (
         f"r at the output layer under one fold seed, as a share of the finished model's ({decimal(full.r)}); t intervals over "
         f"{plural(int(frame['seeds'].min()), 'seed')} or more (initial weights and order of the text). Text: State of the Union "
         "addresses, Moby Dick, World English Bible; the finished model has read a dictionary too. Iso-score lines are "
-        "interpolated over log updates. Vision: Geiger, Schrimpf et al. 2022, for images and ventral stream, drawn as reference."
+        f"interpolated over log updates. With fewer than {LEAST_SEEDS} seeds nothing is claimed; the finished model's r is taken "
+        "as it is. Vision: Geiger, Schrimpf et al. 2022, for images and ventral stream, drawn as reference."
     )
     return Answer(
         frame,
-        _sentence(finished, full, frame, born, runs, enough),
+        sentence(finished, single, frame, enough),
         caption,
         facts={"seeds": single, "finished": full, "born": born, "iso": iso, "enough": enough, "anchors": ANCHORS},
         axes={"x_title": "Updates, per cent of a whole training", "y_title": "Share of the finished model's r"},
@@ -268,65 +262,6 @@ def _enough(frame: pd.DataFrame) -> dict[float, pd.Series]:
         if len(there):
             found[level] = there.loc[cost[there.index].idxmin()]
     return found
-
-
-def _sentence(finished, full, frame, born, runs, enough) -> str:
-    said = [
-        f"The finished {finished.model} predicts with r = {decimal(full.r)} {interval(full.r_low, full.r_high)}".rstrip()
-    ]
-    births = {row.birth: row.share for row in born.itertuples()}
-    if "mixture" in births:
-        best = max(births, key=lambda name: births[name])
-        rest = (
-            ""
-            if best == "mixture"
-            else f"; most is there by {BIRTH_WORDS[best]}, {percent(births[best])}"
-        )
-        said.append(
-            f"at birth by weight compression {percent(births['mixture'])} of it is there (vision: 54 %){rest}"
-        )
-    two = runs[(runs["part"] == "all") & (runs["birth"] == "init")]
-    two = two[(two["updates_percent"] - 2).abs() < 0.5]
-    if len(two):
-        share = float(two["share"].iloc[0])
-        said.append(
-            f"2 % of the updates of all weights reach {percent(share)} (vision: 80 %): "
-            + ("that holds for language here" if share >= 0.75 else "not so for language here")
-        )
-    if 0.8 in enough:
-        one = enough[0.8]
-        few = "no training at all" if one["updates"] == 0 else (
-            f"{one['updates_percent']:.3g} % of the updates of {one['weights_percent']:.3g} % of the weights ({one['part']})"
-        )  # fmt: skip
-        said.append(f"80 % of r takes {few}, from {BIRTH_WORDS[one['birth']]}")
-    elif len(runs):
-        best = runs.loc[runs["share"].idxmax()]
-        said.append(
-            f"no run reaches 80 % of r by {runs['updates_percent'].max():.3g} % of the updates; the best, {best['part']} from "
-            f"{BIRTH_WORDS[best['birth']]}, {percent(best['share'])}"
-        )
-    small = runs[runs["weights_percent"] <= 10]
-    if len(small):
-        said.append(_of_small(small.loc[small["share"].idxmax()], births))
-    above = listed(
-        row.part for row in frame[frame["updates"] > 0].itertuples() if row.share_low > 1
-    )
-    if above:
-        said.append(f"above the finished model, which read other text too: {above}")
-    return "; ".join(said) + "."
-
-
-def _of_small(best, births: dict[str, float]) -> str:
-    """What training a tenth of the weights or less brings beyond the birth that it begins with."""
-    share, before = percent(best["share"]), births.get(best["birth"], float("nan"))
-    vision = "(vision: 5 % of the synapses, 80 %)"
-    if best["share"] > before + 0.01 or before != before:
-        start = "" if before != before else f", from {percent(before)} untrained"
-        return f"of parts with a tenth of the weights or less {best['part']} reaches {share}{start} {vision}"
-    return (
-        f"training a tenth of the weights or less brings nothing beyond birth: the best part, {best['part']} from "
-        f"{BIRTH_WORDS[best['birth']]}, has {share} after it and {percent(before)} before {vision}"
-    )
 
 
 assert set(BIRTHS) <= set(SCHEMES)

@@ -206,7 +206,7 @@ def _updates(answer, frame, stamp: str) -> FigureSpec:
 
 
 def _births(answer, stamp: str) -> FigureSpec:
-    from analysis.answers.wiring import BIRTH_WORDS
+    from analysis.answers.wiring_words import BIRTH_WORDS
 
     born = answer.facts["born"]
     born = born.assign(label=[BIRTH_WORDS.get(name, name) for name in born["birth"]])
