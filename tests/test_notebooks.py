@@ -11,13 +11,7 @@ from nbclient import NotebookClient
 FOLDER = Path(__file__).parent.parent / "notebooks"
 
 
-SHORT = (
-    "01_first_score",
-    "02_models_read",
-    "03_score_against_perplexity",
-    "11_linked",
-    "14_design",
-)
+SHORT = ("01_first_score", "02_models_read", "11_linked")
 """Notebooks that every run of the suite executes; the others take minutes each under three fold seeds."""
 
 

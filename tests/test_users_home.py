@@ -39,7 +39,6 @@ PART = (
     "tests/dashboards/test_page.py",
     "tests/dashboards/test_welcome.py",
     "tests/data/test_shelf.py",
-    "tests/analysis/test_exchange.py",
     "tests/analysis/test_versions.py",
 )
 

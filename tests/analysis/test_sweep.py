@@ -196,11 +196,15 @@ def test_every_runner_gives_the_same_numbers_to_the_bit(
     serial, runner, workers, tmp_path, monkeypatch
 ):
     plan, one = serial
+    expected = one.scores()
+    if runner != "processes":  # which start Python anew for each task: one model is enough
+        plan = replace(plan, models=("zoo-causal-200k",))
+        expected = expected[expected["model"] == "zoo-causal-200k"]
     sweep = Sweep.of(plan, Store(tmp_path / "store"))
     fake_sbatch(tmp_path, monkeypatch)
     counts = run(sweep, runner, workers=workers)
     assert counts["done"] == len(sweep.tasks), sweep.table()["error"].tolist()
-    same_bits(one.scores(), sweep.scores())
+    same_bits(expected, sweep.scores())
     row = sweep.table().iloc[-1]
     assert row["seconds"] > 0 and row["memory"] > 1e7 and not row["stored"]
 

@@ -17,12 +17,13 @@ from dashboards import LENSES
 from dashboards.page.page import open_page
 from dashboards.work import jobs
 
-SESSIONS = len(LENSES) + 3
+LENSES_EACH = 4
+SESSIONS = -(-len(LENSES) // LENSES_EACH) + 2
 SOON = {"check_unused_sessions_milliseconds": 100, "unused_session_lifetime_milliseconds": 100}
 
 
 def main() -> None:
-    """Open and abandon sessions, each on one lens more, which listened to a computation of the process-wide runner."""
+    """Open and abandon sessions, each on some lenses more, which listened to a computation of the process-wide runner."""
     go, alive = threading.Event(), []
 
     def work(report):
@@ -31,9 +32,10 @@ def main() -> None:
 
     def window():
         bench = open_page()
-        bench.selection.lens = list(LENSES)[len(alive) % len(LENSES)]
-        bench._open_lens()
-        bench.lens.desk.submit("leak", "leak", work, print)
+        for number in range(LENSES_EACH):
+            bench.selection.lens = list(LENSES)[(LENSES_EACH * len(alive) + number) % len(LENSES)]
+            bench._open_lens()
+            bench.lens.desk.submit("leak", "leak", work, print)
         parts = (bench, bench.selection, *bench.lenses.values(), bench.activity, bench.client)
         alive.append([weakref.ref(part) for part in parts])
         return bench

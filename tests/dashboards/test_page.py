@@ -13,6 +13,7 @@ from dashboards import LENSES
 from dashboards.page.checks import checks
 from dashboards.page.page import Workbench
 from dashboards.state import decode
+from tests.dashboards.sessions import SESSIONS
 
 HEAVY = (
     "torch",
@@ -180,7 +181,7 @@ def test_no_session_outlives_its_window():
     found = subprocess.run(
         [sys.executable, str(script)], capture_output=True, text=True, timeout=400
     )
-    assert found.stdout.splitlines()[-1] == f"opened {len(LENSES) + 3}, left [], job cancelled", (
+    assert found.stdout.splitlines()[-1] == f"opened {SESSIONS}, left [], job cancelled", (
         found.stderr[-2000:]
     )
 

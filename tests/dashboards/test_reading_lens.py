@@ -300,6 +300,7 @@ def test_times_are_predicted_from_activations_for_each_person():
         bootstrap=50,
         ceiling="none",
         controls=(),
+        unique=False,
         shuffled_twin=False,
     )
     lens = Reading(runner=Runner(workers=1), protocol=quick, fitted=True, **EXAMPLE)
