@@ -31,6 +31,7 @@ __all__ = [
     "rank",
     "rank_interval",
     "told_apart",
+    "told_briefly",
 ]
 
 SCALES = {
@@ -120,7 +121,8 @@ def rank(
         ["mean", "model"], ascending=[False, True], na_position="last", ignore_index=True
     )
     several = frame["protocol_key"].nunique() > 1
-    frame.insert(0, "entry", [_name(one, several) for one in frame.itertuples()])
+    said = told_briefly(frame["protocol"]) if several else {}
+    frame.insert(0, "entry", [_name(one, said) for one in frame.itertuples()])
     frame["rank"] = frame.groupby("protocol_key")["mean"].rank(ascending=False, method="min")
     frame = _with_rank_intervals(frame)
     without = frame[frame["mean"].isna()]
@@ -297,8 +299,26 @@ def _shuffled(draws: Any, recording: str) -> np.ndarray | None:
     return np.random.default_rng(seed).permutation(np.asarray(draws, float))
 
 
-def _name(one, several: bool) -> str:
-    extra = [one.protocol] if several else []
+def told_briefly(protocols: Iterable[str]) -> dict[str, str]:
+    """Protocols in words, each by what it does not share with all the others.
+
+    Examples
+    --------
+    >>> list(told_briefly(["defended, folds=3, seeds=1", "defended, folds=3, seeds=2"]).values())
+    ['seeds=1', 'seeds=2']
+    >>> list(told_briefly(["defended", "defended, controls=('position', 'length')"]).values())
+    ['defended', "controls=('position', 'length')"]
+    """
+    parts = {text: re.split(r", (?=\w+=)", text) for text in protocols}
+    shared = set.intersection(*map(set, parts.values())) if len(parts) > 1 else set()
+    return {
+        text: ", ".join(part for part in every if part not in shared) or every[0]
+        for text, every in parts.items()
+    }
+
+
+def _name(one, said: dict[str, str]) -> str:
+    extra = [said[one.protocol]] if said else []
     extra += ["imported"] if one.source == "imported" else []
     return one.model + (f" ({', '.join(extra)})" if extra else "")
 

@@ -218,7 +218,7 @@ def wiring(courses: Iterable[Course]) -> Answer:
         sentence(finished, single, frame, enough),
         caption,
         facts={"seeds": single, "finished": full, "born": born, "iso": iso, "enough": enough, "anchors": ANCHORS},
-        axes={"x_title": "Updates, per cent of a whole training", "y_title": "Share of the finished model's r"},
+        axes={"x_title": "Updates, per cent of a whole training", "y_title": f"Share of the finished {finished.model}'s r"},
     )  # fmt: skip
 
 

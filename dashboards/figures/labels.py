@@ -239,8 +239,12 @@ def place_labels(
     dots: np.ndarray,
     lines: np.ndarray,
     font_size: float,
+    *,
+    points: float = 1.0,
 ) -> int:
     """Write (point in pixels, words, colour) items beside their points; a thin line joins those that had to move away.
+
+    ``points`` is how many times as large as on a page they are drawn: words keep clear of them.
 
     Returns
     -------
@@ -260,14 +264,13 @@ def place_labels(
     sizes = np.array(
         [[box.width, box.height] for box in (text.get_window_extent(renderer) for text in texts)]
     )
-    points = np.array([point for point, _, _ in items])
+    places = np.array([point for point, _, _ in items])
     area = axes.get_window_extent(renderer)
-    corners, clear = placed(
-        points, sizes, dots, (area.x0, area.y0, area.x1, area.y1), unit, lines=lines
-    )
+    frame, unit = (area.x0, area.y0, area.x1, area.y1), unit * points
+    corners, clear = placed(places, sizes, dots, frame, unit, lines=lines)
     inverse = axes.transAxes.inverted()
     for text, corner, size, point, (_, _, colour), free in zip(
-        texts, corners, sizes, points, items, clear, strict=True
+        texts, corners, sizes, places, items, clear, strict=True
     ):
         if not free:  # it would lie over another: the table and the screen name it
             text.remove()

@@ -208,7 +208,7 @@ class Drawing:
             for mark in self.spec.marks
             if self._line_names(mark)
             for series in self.series(mark)
-            if series.value not in self._trainings
+            if series.value not in self._trainings and series.name in self._reaching
         }
         for mark in self.spec.marks:
             if mark.frame.empty or mark.kind == "text" or (mark.colour is None and not mark.name):
@@ -290,7 +290,7 @@ class Drawing:
         for mark in panel.marks:
             if self._line_names(mark) and mark.colour != self.spec.facet:  # else the title has it
                 for series in self.series(mark):
-                    if series.value in self._trainings:
+                    if series.value in self._trainings or series.name not in self._reaching:
                         continue
                     last = series.frame.iloc[-1]
                     colour = lettering(series.look.colour, self.theme)
@@ -302,6 +302,19 @@ class Drawing:
                         End(last, mark.name, lettering(ink("muted", self.theme), self.theme))
                     )
         return found
+
+    @cached_property
+    def _reaching(self) -> set[str]:
+        """Lines that end in the right half: a name in the margin would stand far from the others, which the legend names."""
+        left, right = self.extent[:2]
+        middle = (left * right) ** 0.5 if self.spec.log_x else (left + right) / 2
+        lines = (mark for mark in self.spec.marks if mark.kind == "line")
+        return {
+            series.name
+            for mark in lines
+            for series in self.series(mark)
+            if series.frame[X].max() >= middle
+        }
 
     def _line_names(self, mark: Mark) -> bool:
         """Whether a mark's lines are named at their ends."""

@@ -28,8 +28,8 @@ from matplotlib.text import Text
 from matplotlib.ticker import FixedLocator, FuncFormatter, MaxNLocator, NullFormatter
 from matplotlib.transforms import Bbox
 
-from dashboards.figures.labels import broken, place_labels, spread
-from dashboards.figures.panels import Drawing, Entry, Panel, X, drawing
+from dashboards.figures.labels import broken, shortened
+from dashboards.figures.panels import Drawing, Entry, Panel, drawing
 from dashboards.figures.paper_ink import (
     DASHES,
     DRAWERS,
@@ -40,15 +40,15 @@ from dashboards.figures.paper_ink import (
     with_heat,
 )
 from dashboards.figures.paper_layout import (
-    FOOT_MM,
     TWO_LINES,
     Ink,
-    along,
     beside_stamp,
     bins,
     crowded,
     entries_of,
     fitted,
+    foot_mm,
+    foot_size,
     grid_of,
     height_of,
     least_height,
@@ -58,8 +58,9 @@ from dashboards.figures.paper_layout import (
     notes_of,
     wrapped,
 )
+from dashboards.figures.paper_words import name_ends, write_labels
 from dashboards.figures.spec import FigureSpec
-from dashboards.figures.style import ink, lettering
+from dashboards.figures.style import ink
 from data.errors import BrainLensError, unknown
 
 __all__ = ["FORMATS", "LEGENDS", "WIDTHS_MM", "Ink", "boxes", "lettered", "render"]
@@ -233,7 +234,7 @@ def _drawn(
         figure.get_layout_engine().set(w_pad=2.5 / 72, h_pad=2 / 72, wspace=0.03,
                                        hspace=0.07 if len(rows) < 5 else 0.01)  # fmt: skip
         if any(crowded(plan) for plan in plans):  # a line for the count of names that find no room
-            foot = FOOT_MM / (sum(heights) + above)
+            foot = foot_mm(style.font_size) / (sum(heights) + above)
             figure.get_layout_engine().set(rect=(0, foot, 1, 1 - foot))
         page = figure
         if paragraphs:
@@ -258,7 +259,7 @@ def _drawn(
                 )
             )
         if style.corner:
-            figure.text(0.998, 0.004, style.corner, ha="right", va="bottom", fontsize=5,
+            figure.text(0.998, 0.004, style.corner, ha="right", va="bottom", fontsize=foot_size(style.font_size),
                         color=ink("axis", style.theme)).set_in_layout(False)  # fmt: skip
         figure.draw_without_rendering()
         figure.set_layout_engine(
@@ -267,8 +268,8 @@ def _drawn(
         left_out = 0
         for plan, grid in zip(plans, drawn, strict=True):
             for axes, panel in zip(grid.flat, plan.panels, strict=False):
-                _name_ends(figure, axes, plan, panel, style.font_size)
-                left_out += _write_labels(figure, axes, plan, panel, style.font_size)
+                name_ends(figure, axes, plan, panel, style.font_size)
+                left_out += write_labels(figure, axes, plan, panel, style)
         if left_out:  # nothing is dropped silently
             words = f"{left_out} {'name' if left_out == 1 else 'names'} without room: see the table"
             figure.text(
@@ -277,7 +278,7 @@ def _drawn(
                 words,
                 ha="left",
                 va="bottom",
-                fontsize=5,
+                fontsize=foot_size(style.font_size),
                 color=ink("axis", style.theme),
             )
         yield figure
@@ -347,7 +348,7 @@ def _part(part, plan: Drawing, size: tuple[float, float], style: Ink, letter: st
     if names != list(plan.categories or ()):
         for axes in grid.flat[: len(plan.panels)]:
             lines = name_size(len(names), style.font_size)
-            axes.set_yticks(range(len(names)), names, fontsize=lines, linespacing=0.95)
+            axes.set_yticks(range(len(names)), names, fontsize=lines, linespacing=1.1)
     _titles(part, grid, plan, size, names)
     _legend(part, plan, style, size[0] / _MM)
     _stamp(part, grid, plan, style.font_size, letter)
@@ -391,34 +392,6 @@ def _cortex(part, plan: Drawing, size: tuple[float, float], style: Ink, letter: 
     return np.empty((0, 0), object)
 
 
-def _name_ends(figure, axes, plan: Drawing, panel: Panel, font_size: float) -> None:
-    """Names in the right margin of the finished figure, none over another."""
-    ends = plan.ends(panel)
-    if not ends:
-        return
-    canvas, size = figure.canvas.get_renderer(), small(font_size)
-    area = axes.get_window_extent(canvas)
-    right = plan.extent[1]
-    at = axes.transData.transform([(right, end.value) for end in ends])
-    gap, line = 0.35 * size * figure.dpi / 72, size * figure.dpi / 72 * 1.16
-    style = {"fontsize": size, "ha": "left", "va": "center", "transform": axes.transAxes}
-    drawn = [
-        axes.text(0, 0, end.words, color=end.colour, zorder=8, linespacing=1.0, **style)
-        for end in ends
-    ]
-    for text, (x, _) in zip(drawn, at, strict=True):
-        text.set_in_layout(False)
-        wide, room = text.get_window_extent(canvas).width, area.x1 - x - gap
-        if wide > room + 1:  # a long name takes two lines
-            words = text.get_text()
-            text.set_text(broken(words, max(6, int(0.97 * len(words) * room / wide))))
-    sizes = np.array([line * (1 + text.get_text().count("\n")) for text in drawn])
-    places = spread(at[:, 1], sizes, area.y0, area.y1)
-    inverse = axes.transAxes.inverted()
-    for text, (x, _), y in zip(drawn, at, places, strict=True):
-        text.set_position(inverse.transform((x + gap, y)))
-
-
 def _rc(style: Ink) -> dict:
     font_size, theme = style.font_size, style.theme
     known = {font.name for font in font_manager.fontManager.ttflist}
@@ -441,7 +414,7 @@ def _rc(style: Ink) -> dict:
         "ytick.major.width": 0.6,
         "xtick.major.size": 2.2,
         "ytick.major.size": 2.2,
-        "xtick.major.pad": max(2, 0.3 * font_size),
+        "xtick.major.pad": max(2, 0.42 * font_size),
         "ytick.major.pad": max(2, 0.3 * font_size),
         "axes.labelpad": 2.5,
         "lines.solid_capstyle": "round",
@@ -509,6 +482,7 @@ def _panel(axes, plan: Drawing, panel: Panel, style: Ink, width: float) -> None:
             axes.set_xlim(left, plan.beyond(margin))
             axes.xaxis.set_major_locator(FixedLocator(ticks))
             axes.xaxis.set_minor_locator(FixedLocator(fine))
+            axes.spines["bottom"].set_bounds(left, right)  # names stand where there is no axis
     for rule in panel.rules:
         rule_line(axes, plan, rule, font_size, reach)
     for line in (*axes.lines, *axes.collections):
@@ -554,14 +528,24 @@ def _ranking_axis(axes, plan: Drawing, font_size: float) -> None:
 
 def _names(plan: Drawing, inches: tuple[float, float], font_size: float) -> list[str]:
     """Names of a ranking; long ones on two lines where its rows are high enough."""
-    names = list(plan.categories or ())
+    names, size = list(plan.categories or ()), name_size(len(plan.categories or ()), font_size)
     if not (plan.spec.horizontal and long_names(plan, inches[0] / _MM, font_size)):
         return names
     row = (72 * inches[1] - 40) / len(names)  # without axis and legend
-    if row < 0.95 * 1.24 * TWO_LINES * name_size(len(names), font_size):
-        return names
-    found = [broken(name, max(12, max(map(len, names)) // 2 + 4)) for name in names]
-    return [name if some.count("\n") > 1 else some for name, some in zip(names, found)]
+    most = max(12, int(0.6 * 72 * inches[0] / (0.52 * size)))  # the points need the rest
+    if row < 0.95 * 1.24 * TWO_LINES * size:
+        return [shortened(name, most) for name in names]
+    letters = min(most, max(12, max(map(len, names)) // 2 + 4))
+    return [_two_lines(name, letters, most) for name in names]
+
+
+def _two_lines(words: str, letters: int, most: int) -> str:
+    """Words on one line where that is enough, else on two, the second cut where it is too long."""
+    found = broken(words, letters).split("\n")
+    if len(found) > 2 and len(words) <= most:
+        return words
+    rest = words[len(found[0]) :].lstrip()
+    return "\n".join([found[0], *([shortened(rest, letters)] if rest else [])])
 
 
 def _category_axis(axes, categories: tuple[str, ...], inches: float, font_size: float) -> None:
@@ -709,58 +693,6 @@ def _stamp(figure, grid, plan: Drawing, font_size: float, letter: str = "") -> N
                     fontweight="bold",
                     zorder=0.2,
                 )
-
-
-def _write_labels(figure, axes, plan: Drawing, panel: Panel, font_size: float) -> int:
-    """Words beside points, after the layout is settled: positions are those of the finished figure. How many had no room."""
-    items, dots, lines = [], [np.empty((0, 2))], [np.empty((0, 2))]
-    for mark in panel.marks:
-        for series in plan.series(mark):
-            if mark.kind not in ("points", "line", "text"):
-                continue
-            at = axes.transData.transform(series.frame[[X, mark.y]].to_numpy(float))
-            if mark.kind == "line":
-                lines.append(along(at, figure.dpi / 12))
-            elif mark.kind == "points":
-                dots.append(at)
-            if mark.label is not None and not (
-                mark.kind == "text" and _write_above(axes, plan, series.frame, mark, font_size)
-            ):
-                role = "axis" if mark.muted else "text" if mark.kind == "text" else None
-                colour = (
-                    ink(role, plan.theme) if role else lettering(series.look.colour, plan.theme)
-                )
-                items += [
-                    (point, str(word), colour)
-                    for point, word in zip(at, series.frame[mark.label])
-                    if str(word)
-                ]
-    if not items:
-        return 0
-    size = max(4.5, font_size - 1.5) if len(items) > 15 else small(font_size)
-    return place_labels(figure, axes, items, np.concatenate(dots), np.concatenate(lines), size)
-
-
-def _write_above(axes, plan: Drawing, frame, mark, font_size: float) -> bool:
-    """Words on bars, in the middle of each, on lines that are no wider than its place; False where they are too long for it."""
-    if plan.categories is None or plan.spec.horizontal:
-        return False
-    size = small(font_size)
-    room = axes.get_window_extent().width / len(plan.categories)
-    letters = int(room / axes.figure.dpi * 72 / (0.55 * size))
-    words = [textwrap.fill(str(word), max(4, letters), break_long_words=False) for word in frame[mark.label]]  # fmt: skip
-    if max((len(line) for word in words for line in word.split("\n")), default=0) > letters:
-        return False
-    bottom, top = axes.get_ylim()
-    height = axes.get_window_extent().height / axes.figure.dpi * 72
-    for y, word in zip(frame[mark.y], words):  # room for the highest of them
-        share = 1 - min(0.6, 1.25 * size * (word.count("\n") + 1) / height)
-        top = max(top, bottom + (y - bottom) / share)
-    axes.set_ylim(bottom, top)
-    for x, y, word in zip(frame[X], frame[mark.y], words):
-        axes.text(x, y, word, ha="center", va="bottom", fontsize=size, linespacing=1.0,
-                  color=ink("text", plan.theme), zorder=8).set_in_layout(False)  # fmt: skip
-    return True
 
 
 def _metadata(spec: FigureSpec, format: str, extra: Mapping[str, str]) -> dict:

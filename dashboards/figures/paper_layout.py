@@ -11,7 +11,6 @@ from dashboards.figures.panels import Drawing, Entry, short
 from dashboards.figures.paper_ink import small
 
 __all__ = [
-    "FOOT_MM",
     "TWO_LINES",
     "Ink",
     "along",
@@ -20,6 +19,8 @@ __all__ = [
     "crowded",
     "entries_of",
     "fitted",
+    "foot_mm",
+    "foot_size",
     "grid_of",
     "height_of",
     "least_height",
@@ -38,8 +39,8 @@ TWO_LINES = 2.4
 """Lines that a row of two takes: with room to the next."""
 TALLEST_MM = 95
 """Of the rows of a ranking in one column."""
-FOOT_MM = 2.4
-"""At the foot of a crowded figure, for the count of names that found no room."""
+FOOT = 5 / 7
+"""Of the size of the words of a figure: the count of names that found no room, and a link in its corner."""
 _MM = 1 / 25.4
 
 
@@ -83,8 +84,8 @@ def height_of(plan: Drawing, width_mm: float, style: Ink) -> float:
     if (
         brain := plan.spec.brain
     ) is not None:  # outside views are about 3 : 4, flat maps 1 : 1 and twice as wide
-        views = sum(0.30 if surface == "flat" else 0.19 for surface in brain.surfaces)
-        return width_mm * views + 1.1 * font_size * (len(brain.surfaces) + 2)
+        views = sum(0.30 if surface == "flat" else 0.165 for surface in brain.surfaces)
+        return width_mm * views + font_size * (0.5 * len(brain.surfaces) + 1.6)
     rows, columns = grid_of(plan, width_mm, font_size)
     if plan.spec.horizontal:
         names = plan.categories or ()
@@ -114,7 +115,7 @@ def height_of(plan: Drawing, width_mm: float, style: Ink) -> float:
         if entries and style.legend == "top"
         else 0.0
     )
-    return panel * rows + legend + _bar(plan, style) + 4 + FOOT_MM * crowded(plan)
+    return panel * rows + legend + _bar(plan, style) + 4 + foot_mm(font_size) * crowded(plan)
 
 
 def _bar(plan: Drawing, style: Ink) -> float:
@@ -177,6 +178,16 @@ def crowded(plan: Drawing) -> bool:
     return sum(len(mark.frame) for mark in labelled) > 15
 
 
+def foot_size(font_size: float) -> float:
+    """Points of what stands at the foot of a figure, never below 5."""
+    return max(5.0, FOOT * font_size)
+
+
+def foot_mm(font_size: float) -> float:
+    """Millimetres of the line for the count of names that found no room."""
+    return 0.48 * foot_size(font_size)
+
+
 def name_size(names: int, font_size: float) -> float:
     """Points of the names of a ranking: smaller where there are many, never below 5."""
     return max(5.0, small(font_size) if names <= MANY else min(small(font_size), 5.5))
@@ -195,7 +206,7 @@ def entries_of(plan: Drawing) -> list[Entry]:
         len(entries) > MOST_ENTRIES
     ):  # a legend larger than its figure: the table and the screen name them
         entries = [entry for entry in entries if entry.explains]
-    return [] if len(entries) == 1 and not entries[0].explains else entries
+    return entries
 
 
 def wrapped(names: tuple[str, ...], inches: float, font_size: float) -> list[str] | None:

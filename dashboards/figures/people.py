@@ -79,7 +79,7 @@ def effect_curves(said) -> FigureSpec:
     ours = said.frame.assign(curve="ours")
     marks = (
         Mark("points", said.facts["fits"].assign(curve="a network, a stage"), "x", "chi2", colour="curve", muted=True,
-             hover=("rnntype", "x", "chi2")),
+             name="a network, a stage", hover=("rnntype", "x", "chi2")),
         Mark("line", published, "x", "published", "low", "high", colour="curve", hover=("rnntype", "x", "published", "se")),
         Mark("line", ours, "x", "ours", colour="curve", dashed=True, hover=("rnntype", "x", "ours", "difference")),
     )  # fmt: skip
@@ -150,6 +150,7 @@ def persons(said) -> FigureSpec:
             "r",
             colour="predictor",
             hover=("person", "predictor", "r", "n_items", "chosen"),
+            name="one person",
             muted=True,
         ),
         Mark(
@@ -216,6 +217,7 @@ def gains_of_people(
             "gain",
             colour="model",
             hover=("model", "recording", "person", "gain", "n"),
+            name="one person",
             muted=True,
         ),
         Mark(
@@ -258,6 +260,7 @@ def likeness(said) -> FigureSpec:
             "r",
             colour="direction",
             hover=("who", "person", "direction", "r"),
+            name="one person",
             muted=True,
         ),
         Mark(
@@ -307,7 +310,7 @@ def each_person(said) -> FigureSpec:
     """A dot for each person under each model; of :func:`analysis.answers.each_person.each_person`."""
     hover = ("person", "predictor", "r", "n_targets")
     marks = (
-        Mark("points", said.frame, "predictor", "r", colour="predictor", hover=hover, muted=True),
+        Mark("points", said.frame, "predictor", "r", colour="predictor", hover=hover, name="one person", muted=True),
         Mark("points", said.facts["summary"], "predictor", "r", "low", "high", colour="predictor",
              hover=("predictor", "r", "low", "high", "n", "above_people")),
     )  # fmt: skip
@@ -319,7 +322,8 @@ def each_person_by_region(said) -> FigureSpec:
     dots = pd.concat([said.frame, said.facts["others"]], ignore_index=True)
     means = pd.concat([said.facts["summary"], said.facts["others_summary"]], ignore_index=True)
     marks = (
-        Mark("points", dots, "region", "r", colour="model", hover=("model", "region", "person", "r", "n_targets"), muted=True),
+        Mark("points", dots, "region", "r", colour="model", hover=("model", "region", "person", "r", "n_targets"),
+             name="one person", muted=True),
         Mark("points", means, "region", "r", "low", "high", colour="model",
              hover=("model", "region", "r", "low", "high", "above", "n")),
     )  # fmt: skip
@@ -330,7 +334,7 @@ def each_person_over_time(said) -> FigureSpec:
     """A dot for each person at each lag and the mean; of :func:`analysis.answers.each_person.each_person_over_time`."""
     hover = ("model", "person", "lag", "r")
     marks = (
-        Mark("points", said.frame, "lag", "r", colour="model", hover=hover, muted=True),
+        Mark("points", said.frame, "lag", "r", colour="model", hover=hover, name="one person", muted=True),
         Mark("line", said.facts["mean"], "lag", "r", "low", "high", colour="model",
              hover=("model", "lag", "r", "low", "high")),
     )  # fmt: skip

@@ -465,8 +465,6 @@ def _name_ends(figure, plan: Drawing, panel: Panel, pixels: int) -> None:
             x_offset=6,
             text_font_size="8.5pt",
             text_baseline="middle",
-            background_fill_color=ink("paper", plan.theme),
-            background_fill_alpha=1.0,
             source=ColumnDataSource(
                 {
                     "x": np.full(len(ends), right),

@@ -283,16 +283,13 @@ def rule_line(figure, plan: Drawing, rule: Rule) -> None:
                 level="underlay",
             )
         )
-    figure.add_layout(
-        Span(
-            location=rule.value,
-            dimension=along,
-            line_color=colour,
-            line_dash="dashed",
-            line_width=1,
-            level="underlay",
-        )
-    )
+    look = {"line_color": colour, "line_dash": "dashed", "line_width": 1, "level": "underlay"}
+    if rule.axis == "y" and any(plan.ends(panel) for panel in plan.panels):
+        left, right = plan.extent[:2]  # it ends where the names begin
+        ends = {"x0": left, "y0": rule.value, "x1": right, "y1": rule.value}
+        figure.segment(**{name: np.array([at], float) for name, at in ends.items()}, **look)
+    else:
+        figure.add_layout(Span(location=rule.value, dimension=along, **look))
     if rule.label and not (plan.named_at_ends and rule.axis == "y"):
         place = (
             {"x": 6, "y": rule.value, "x_units": "screen"}

@@ -143,7 +143,7 @@ class RecordingPicker(pmui.Column):
             size="small",
             margin=(8, 0, 2, 0),
         )
-        self._about = note(margin=(0, 4))
+        self._about = note(margin=(0, 4, 8, 4))  # the label of what follows rises over its frame
         super().__init__(self._select, self._about, sizing_mode="stretch_width", margin=0)
         self._select.param.watch(lambda event: setattr(selection, "recording", event.new), "value")
         selection.param.watch(self._follow, "recording")

@@ -551,7 +551,7 @@ def _ranked(frame: pd.DataFrame) -> pd.Series:
         return frame["entry"]
     return pd.Series(
         [
-            f"{row.entry}  {row.rank:.0f} [{row.rank_low:.0f}–{row.rank_high:.0f}]"
+            f"{row.entry}  {row.rank:.0f}\N{NO-BREAK SPACE}[{row.rank_low:.0f}–{row.rank_high:.0f}]"
             if pd.notna(row.rank_low)
             else row.entry
             for row in frame[["entry", "rank", "rank_low", "rank_high"]].itertuples()

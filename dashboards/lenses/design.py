@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from functools import partial
 
 import panel_material_ui as pmui
@@ -15,6 +16,7 @@ from analysis.scoring.cost import Cost
 from dashboards.figures.designs import apart, curves, ranked
 from dashboards.lens.controls import ModelPicker, ProtocolPicker, RecordingPicker
 from dashboards.lens.lens import Computation, Lens, Picture, View
+from dashboards.lenses.perturb import simulated_stamp
 from dashboards.look.look import note
 from dashboards.work import identity
 from dashboards.work.ledger import Ledger, Wish
@@ -219,6 +221,8 @@ class Design(Lens):
             )
         draw = {"drive": ranked, "controversial": apart, "power": curves}[choice.design]
         spec, table = draw(self.question, answer)
+        if choice.design == "power" or (choice.design == "controversial" and choice.by_response):
+            spec = replace(spec, stamp=simulated_stamp(choice.recording))
         picture = Picture(_LABELS[choice.design], spec, table, python=_python(choice))
         return View((picture,), (spec.stamp,) if spec.stamp else (), notes=_NOTES[choice.design])
 

@@ -290,7 +290,16 @@ def by_group(answer, scores: list, *, normalised: bool) -> FigureSpec:
     ]
     if (chosen := frame[frame["chosen"]]).size:
         marks.append(
-            Mark("points", chosen, "depth", value, colour="group", hover=hover, ringed=True)
+            Mark(
+                "points",
+                chosen,
+                "depth",
+                value,
+                colour="group",
+                name="chosen layer",
+                hover=hover,
+                ringed=True,
+            )
         )
     return FigureSpec(
         Layers.question,
@@ -394,7 +403,16 @@ def profile(answer, scores: list, *, normalised: bool) -> FigureSpec:
     chosen = frame[frame["chosen"]]
     if len(chosen):
         marks.append(
-            Mark("points", chosen, across, value, colour="model", hover=_HOVER, ringed=True)
+            Mark(
+                "points",
+                chosen,
+                across,
+                value,
+                colour="model",
+                name="chosen layer",
+                hover=_HOVER,
+                ringed=True,
+            )
         )
     controls = [] if normalised else control_rules(scores)
     rules = [Rule("y", 0.0), *controls, *ceiling_rules(scores[0], normalised=normalised)]

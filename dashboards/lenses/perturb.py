@@ -6,6 +6,7 @@ from dataclasses import replace
 from functools import partial
 from typing import ClassVar
 
+import numpy as np
 import panel_material_ui as pmui
 import param
 
@@ -191,16 +192,20 @@ def _line(frame, x: str, value: str, colour: str, hover: tuple) -> tuple[Mark, .
     )
 
 
-def _others(answer, x: str, colour: str, stamp: str, python: str, hover: tuple) -> list[Picture]:
+def _others(
+    answer, x: str, colour: str, stamp: str, python: str, hover: tuple, *, log_x: bool = False
+) -> list[Picture]:
     """Bits per byte and delta log-likelihood over the same axis, where there are any."""
     from analysis.answers.outcomes import MEASURES
 
-    made = []
+    made, whole = [], answer.facts.get("whole", {})
     for name, label in (("bits_per_byte", "Bits per byte"), ("delta_ll", "Reading times")):
         if answer.frame[name].notna().any():
+            known = whole.get(name) is not None and np.isfinite(whole[name])
+            rules = (Rule("y", whole[name], f"{whole['model']}, whole"),) if known else ()
             spec = FigureSpec(
                 Perturb.question, _line(answer.frame, x, name, colour, hover), answer.axes["x_title"],
-                MEASURES[name], stamp=stamp if name != "bits_per_byte" else "",
+                MEASURES[name], rules, stamp=stamp if name != "bits_per_byte" else "", log_x=log_x,
             )  # fmt: skip
             made.append(Picture(label, spec, answer.frame, python=python))
     return made
@@ -209,7 +214,10 @@ def _others(answer, x: str, colour: str, stamp: str, python: str, hover: tuple) 
 def noise_pictures(answer, stamp: str = "", python: str = "") -> tuple[Picture, ...]:
     """Score over noise, score over divergence, bits per byte and reading times; a line for each third."""
     whole, hover = answer.facts["whole"], ("seeds", "r_nested", "bits_per_byte", "kl")
-    rules = (Rule("y", 0.0), Rule("y", whole["r"], f"without noise {whole['r']:.2f}"))
+    rules = (
+        Rule("y", 0.0),
+        Rule("y", whole["r"], f"{whole['model']}, without noise {whole['r']:.2f}"),
+    )
     score = FigureSpec(
         Perturb.question, _line(answer.frame, "sd", "r", "depth", hover), answer.axes["x_title"],
         answer.axes["y_title"], rules, answer=answer.sentence, caption=answer.caption, stamp=stamp,
@@ -235,7 +243,7 @@ def noise_pictures(answer, stamp: str = "", python: str = "") -> tuple[Picture, 
 def lesion_pictures(answer, stamp: str = "", python: str = "") -> tuple[Picture, ...]:
     """Score over what was cut out, a line for each kind."""
     whole = answer.facts["whole"]
-    rules = (Rule("y", 0.0), Rule("y", whole["r"], f"whole {whole['r']:.2f}"))
+    rules = (Rule("y", 0.0), Rule("y", whole["r"], f"{whole['model']}, whole {whole['r']:.2f}"))
     hover = ("what", "seeds", "r_nested", "bits_per_byte", "kl")
     units = answer.frame[answer.frame["what"] != "one block"]
     score = FigureSpec(
@@ -244,7 +252,8 @@ def lesion_pictures(answer, stamp: str = "", python: str = "") -> tuple[Picture,
     )  # fmt: skip
     pictures = [Picture("Score", score, answer.frame, python=python)]
     answer = replace(answer, frame=units)
-    return (*pictures, *_others(answer, "percent", "what", stamp, python, ("what", "seeds")))
+    others = _others(answer, "percent", "what", stamp, python, ("what", "seeds"), log_x=True)
+    return (*pictures, *others)
 
 
 def mask_pictures(answer, stamp: str = "", python: str = "") -> tuple[Picture, ...]:

@@ -264,7 +264,7 @@ def brain_of(answer, model: str, cortex, surface: str, threshold: float, stamp: 
         + answer.caption,
         stamp=stamp,
         brain=Brain(
-            cortex.left, cortex.right, f"Pearson r, mean over {people} people" if people > 1 else "Pearson r",
+            cortex.left, cortex.right, f"Pearson r of {model}" + (f", mean over {people} people" if people > 1 else ""),
             ("pial", "inflated", "flat") if surface == "all" else (surface,), threshold, min(0.0, threshold), high,
         ),
     )  # fmt: skip

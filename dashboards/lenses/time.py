@@ -174,7 +174,9 @@ def curves(answer, courses: list, stamp: str) -> FigureSpec:
     trained = frame[frame["kind"] == "model"]
     marks.append(Mark("line", trained, "lag", "r", "r_low", "r_high", colour="model", hover=hover))
     top = trained.loc[trained.groupby(["model", "group"], sort=False)["r"].idxmax()]
-    marks.append(Mark("points", top, "lag", "r", colour="model", hover=hover, ringed=True))
+    marks.append(
+        Mark("points", top, "lag", "r", colour="model", name="peak", hover=hover, ringed=True)
+    )
     rules = [Rule("y", 0.0), Rule("x", 0.0, "words", *_before(frame))]
     ceiling = float(courses[0].attrs["ceiling"])
     if not several and ceiling == ceiling:

@@ -230,7 +230,16 @@ def profiles(answer, stamp: str) -> FigureSpec:
     chosen = frame[frame["chosen"]]
     if len(chosen):
         marks.append(
-            Mark("points", chosen, "layer", "r", colour="trained", hover=hover, ringed=True)
+            Mark(
+                "points",
+                chosen,
+                "layer",
+                "r",
+                colour="trained",
+                name="chosen layer",
+                hover=hover,
+                ringed=True,
+            )
         )
     return FigureSpec(
         Training.question,
@@ -240,6 +249,6 @@ def profiles(answer, stamp: str) -> FigureSpec:
         (Rule("y", 0.0),),
         caption="One line per checkpoint; the ringed layer is the one that most folds use.",
         stamp=stamp,
-        facet="model" if frame["model"].nunique() > 1 else None,
+        facet="model",
         whole_x=True,
     )

@@ -250,3 +250,120 @@ def test_powers_of_ten_are_written_as_their_numbers(values, said):
     assert list(drawing(spec).power_ticks.values()) == said
     assert set(said) <= {words for words, _ in paper.boxes(spec)[0]}
     assert list(draw(spec).yaxis[0].major_label_overrides.values()) == said
+
+
+def one_model(frame=None, **fields):
+    """A point of one model for each recording."""
+    table = pd.DataFrame({"recording": ["a", "b"], "r": [0.2, 0.3], "model": "gpt2"})
+    mark = Mark("points", table if frame is None else frame, "recording", "r", colour="model")
+    return FigureSpec("t", (mark,), "", "Pearson r", (Rule("y", 0.0),), **fields)
+
+
+def test_a_printed_figure_of_one_model_names_it():
+    said = [words for words, _ in paper.boxes(one_model())[0]]
+    assert "gpt2" in said
+
+
+def test_a_line_that_ends_far_from_the_margin_is_named_in_the_legend():
+    early = pd.DataFrame({"model": "random-64", "depth": [0.0], "r": [0.06]})
+    spec = layers_spec(("gpt2", "smollm2-135m"))
+    frame = pd.concat([spec.marks[0].frame, early], ignore_index=True)
+    plan = drawing(FigureSpec("t", (Mark("line", frame, "depth", "r", colour="model"),)))
+    assert [end.words for end in plan.ends(plan.panels[0])] == ["gpt2", "smollm2-135m"]
+    assert [entry.name for entry in plan.legend()] == ["random-64"]
+
+
+def test_words_that_are_wider_than_their_bars_stand_upright_above_them():
+    words = ["Can", "a", "forest", "be", "protected", "by", "burning", "it?"]
+    frame = pd.DataFrame(
+        {
+            "word": words,
+            "bits": [9.0, 12, 12, 8, 15, 3, 14, 17],
+            "said": [f"{w}|ing" for w in words],
+        }
+    )
+    marks = (
+        Mark("bars", frame, "word", "bits"),
+        Mark("text", frame, "word", "bits", label="said"),
+    )
+    spec = FigureSpec("t", marks, "Words", "Surprisal (bits)")
+    assert misprints(spec) == []
+    boxes = dict(paper.boxes(spec)[0])
+    wide, high = (
+        boxes["protected|ing"][side + 2] - boxes["protected|ing"][side] for side in (0, 1)
+    )
+    assert high > 3 * wide
+    middle = lambda name: (boxes[name][0] + boxes[name][2]) / 2  # noqa: E731
+    steps = np.diff([middle(f"{word}|ing") for word in words])
+    assert np.ptp(steps) < 0.3  # each in the middle of its bar
+
+
+def test_the_count_of_names_without_room_grows_with_the_words():
+    slide = dict(width_mm=254, height_mm=142.9, font_size=14)
+    heights = []
+    for how in ({"width_mm": 85}, slide):
+        (said,) = [box for words, box in paper.boxes(SPECS["task"](), **how)[0] if "room" in words]
+        heights.append(said[3] - said[1])
+    assert heights[1] > 1.7 * heights[0]
+
+
+def test_names_keep_clear_of_larger_points():
+    gaps = []
+    for times in (1.0, 3.0):
+        frame = pd.DataFrame(
+            {"x": [0.0, 1.0, 0.5], "y": [0.0, 1.0, 0.5], "model": ["a", "b", "here"]}
+        )
+        spec = FigureSpec("t", (Mark("points", frame, "x", "y", colour="model", label="model"),))
+        with paper._drawn(spec, paper.Ink(line_width=times), 85, None, 72) as figure:
+            (word,) = [
+                text
+                for text in figure.findobj(lambda one: getattr(one, "get_text", str)() == "here")
+            ]
+            at = figure.axes[0].transData.transform((0.5, 0.5))
+            box = word.get_window_extent()
+            gaps.append(np.hypot(*(np.clip(at, (box.x0, box.y0), (box.x1, box.y1)) - at)))
+    assert gaps[1] > 2 * gaps[0]
+
+
+@pytest.mark.parametrize("rule", [Rule("y", 0.5), Rule("x", 0.5)])
+def test_no_name_is_struck_by_a_line_of_reference(rule):
+    frame = pd.DataFrame(
+        {"x": [0.0, 1.0, 0.5], "y": [0.0, 1.0, 0.5], "model": ["a", "b", "a long name"]}
+    )
+    spec = FigureSpec(
+        "t", (Mark("points", frame, "x", "y", colour="model", label="model"),), rules=(rule,)
+    )
+    with paper._drawn(spec, paper.Ink(), 85, None, 72) as figure:
+        (word,) = figure.findobj(lambda one: getattr(one, "get_text", str)() == "a long name")
+        box, axes = word.get_window_extent(), figure.axes[0]
+        at = np.linspace(0.0, 1.0, 200)
+        line = {"y": (at, 0 * at + 0.5), "x": (0 * at + 0.5, at)}[rule.axis]
+        samples = axes.transData.transform(np.column_stack(line))
+        inside = (samples > (box.x0, box.y0)) & (samples < (box.x1, box.y1))
+    assert not inside.all(axis=1).any()
+
+
+def test_names_with_every_choice_of_a_protocol_leave_the_points_their_room():
+    models = [f"zoo-causal-{size}k (defended, folds=3, inner_folds=2, seeds={size}, ceiling=none, "
+              "controls=('position', 'length', 'word-rate'), bootstrap=50)"
+              for size in (200, 400, 800)]  # fmt: skip
+    frame = pd.DataFrame({"entry": models, "r": [0.1, 0.2, 0.3], "model": models})
+    mark = Mark("points", frame, "entry", "r", colour="model")
+    spec = FigureSpec("t", (mark,), "", "Mean Pearson r, held out", horizontal=True)
+    assert misprints(spec) == []
+    with paper._drawn(spec, paper.Ink(), 85, None, 72) as figure:
+        assert figure.axes[0].get_position().width > 0.3
+
+
+def test_numbers_of_both_axes_stay_apart_on_a_slide():
+    values = np.concatenate([np.linspace(-0.22, 0.64, 60), np.full(12, 0.1)])
+    frame = pd.DataFrame({"r": np.tile(values, 2), "model": np.repeat(["gpt2", "random-64"], 72)})
+    spec = FigureSpec("t", (Mark("histogram", frame, "r", "r", name="all targets"),), "Pearson r of a target", "Targets",
+                      (Rule("x", 0.0),), facet="model", stamp="simulated data")  # fmt: skip
+    assert misprints(spec) == []
+
+
+def test_an_axis_ends_where_the_names_begin():
+    with paper._drawn(layers_spec(), paper.Ink(), 85, None, 72) as figure:
+        axes = figure.axes[0]
+        assert axes.spines["bottom"].get_bounds()[1] < axes.get_xlim()[1]

@@ -68,3 +68,7 @@ def test_the_reading_lens_has_a_dot_for_each_person():
         "zoo-causal-400k on simulated-reading: surprisal helps for "
     )
     assert people.gains_of_people([type("Reading", (), {"people": None})()]) is None
+
+
+def test_the_dots_of_people_are_explained_on_the_figure():
+    assert b">one person<" in figure(people.persons(dots()), "svg")

@@ -17,6 +17,7 @@ from bokeh.models import (
     Legend,
     LinearAxis,
     Scatter,
+    Segment,
     Slope,
     Span,
     Title,
@@ -111,7 +112,14 @@ def test_stamp_flags_and_rules_are_on_the_figure():
     plot = draw(make_spec("layers"))
     assert "simulated data" in words(plot)
     assert {"ceiling .55", "length and position"} <= at_the_ends(plot)
-    assert sorted(span.location for span in plot.select({"type": Span})) == [0.3, 0.55]
+    assert not list(
+        plot.select({"type": Span})
+    )  # a line as wide as the window would strike the names
+    lines = [one.data_source.data for one in plot.renderers if isinstance(one.glyph, Segment)]
+    assert sorted(data["y0"][0] for data in lines if "x0" in data) == [0.3, 0.55]
+    assert {data["x1"][0] for data in lines} == {drawing(make_spec("layers")).extent[1]}
+    bars = draw(make_spec("histogram"))
+    assert [span.location for span in bars.select({"type": Span})] == [0.0]
     flagged = draw(make_spec("facets"))
     assert "ringed in red: 2 above 1" in words(flagged) and "ringed in red: 3 above 1" in words(
         flagged

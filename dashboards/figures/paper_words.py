@@ -1,0 +1,120 @@
+"""Words of a printed figure that are placed when nothing moves any more: names at the ends of lines, beside points, on bars."""
+
+from __future__ import annotations
+
+import textwrap
+
+import numpy as np
+
+from dashboards.figures.labels import broken, place_labels, spread
+from dashboards.figures.panels import Drawing, Panel, X
+from dashboards.figures.paper_ink import small
+from dashboards.figures.paper_layout import Ink, along
+from dashboards.figures.style import ink, lettering
+
+__all__ = ["name_ends", "write_labels"]
+
+
+def name_ends(figure, axes, plan: Drawing, panel: Panel, font_size: float) -> None:
+    """Names in the right margin of the finished figure, none over another."""
+    ends = plan.ends(panel)
+    if not ends:
+        return
+    canvas, size = figure.canvas.get_renderer(), small(font_size)
+    area = axes.get_window_extent(canvas)
+    right = plan.extent[1]
+    at = axes.transData.transform([(right, end.value) for end in ends])
+    gap, line = 0.35 * size * figure.dpi / 72, size * figure.dpi / 72 * 1.16
+    style = {"fontsize": size, "ha": "left", "va": "center", "transform": axes.transAxes}
+    drawn = [
+        axes.text(0, 0, end.words, color=end.colour, zorder=8, linespacing=1.0, **style)
+        for end in ends
+    ]
+    for text, (x, _) in zip(drawn, at, strict=True):
+        text.set_in_layout(False)
+        wide, room = text.get_window_extent(canvas).width, area.x1 - x - gap
+        if wide > room + 1:  # a long name takes two lines
+            words = text.get_text()
+            text.set_text(broken(words, max(6, int(0.97 * len(words) * room / wide))))
+    sizes = np.array([line * (1 + text.get_text().count("\n")) for text in drawn])
+    places = spread(at[:, 1], sizes, area.y0, area.y1)
+    inverse = axes.transAxes.inverted()
+    for text, (x, _), y in zip(drawn, at, places, strict=True):
+        text.set_position(inverse.transform((x + gap, y)))
+
+
+def write_labels(figure, axes, plan: Drawing, panel: Panel, style: Ink) -> int:
+    """Words beside points, after the layout is settled: positions are those of the finished figure. How many had no room."""
+    font_size = style.font_size
+    items, dots, lines = [], [np.empty((0, 2))], _across(figure, axes, panel)
+    for mark in panel.marks:
+        for series in plan.series(mark):
+            if mark.kind not in ("points", "line", "text"):
+                continue
+            at = axes.transData.transform(series.frame[[X, mark.y]].to_numpy(float))
+            if mark.kind == "line":
+                lines.append(along(at, figure.dpi / 12))
+            elif mark.kind == "points":
+                dots.append(at)
+            if mark.label is not None and not (
+                mark.kind == "text" and _write_above(axes, plan, series.frame, mark, font_size)
+            ):
+                role = "axis" if mark.muted else "text" if mark.kind == "text" else None
+                colour = (
+                    ink(role, plan.theme) if role else lettering(series.look.colour, plan.theme)
+                )
+                items += [
+                    (point, str(word), colour)
+                    for point, word in zip(at, series.frame[mark.label])
+                    if str(word)
+                ]
+    if not items:
+        return 0
+    size = max(4.5, font_size - 1.5) if len(items) > 15 else small(font_size)
+    every = np.concatenate(dots), np.concatenate(lines)
+    return place_labels(figure, axes, items, *every, size, points=style.line_width)
+
+
+def _across(figure, axes, panel: Panel) -> list[np.ndarray]:
+    """Samples of the lines of reference, in pixels: no name is struck by them where it can stand elsewhere."""
+    area, found = axes.get_window_extent(), [np.empty((0, 2))]
+    (left, right), (bottom, top) = sorted(axes.get_xlim()), sorted(axes.get_ylim())
+    for rule in panel.rules:
+        if rule.axis == "xy":
+            at = axes.transData.transform([(max(left, bottom),) * 2, (min(right, top),) * 2])
+        else:
+            here = (left, rule.value) if rule.axis == "y" else (rule.value, bottom)
+            x, y = axes.transData.transform(here)
+            at = np.array([(area.x0, y), (area.x1, y)] if rule.axis == "y" else [(x, area.y0), (x, area.y1)])  # fmt: skip
+        found.append(along(at, figure.dpi / 12))
+    return found
+
+
+def _write_above(axes, plan: Drawing, frame, mark, font_size: float) -> bool:
+    """Words on bars, in the middle of each, on lines no wider than its place, else upright; False where both are too long."""
+    if plan.categories is None or plan.spec.horizontal:
+        return False
+    size = small(font_size)
+    room = axes.get_window_extent().width / len(plan.categories)
+    letters = int(room / axes.figure.dpi * 72 / (0.55 * size))
+    words = [textwrap.fill(str(word), max(4, letters), break_long_words=False) for word in frame[mark.label]]  # fmt: skip
+    height = axes.get_window_extent().height / axes.figure.dpi * 72
+    upright = max((len(line) for word in words for line in word.split("\n")), default=0) > letters
+    if upright:
+        words = [str(word) for word in frame[mark.label]]
+        if (
+            0.6 * size * max(map(len, words)) > 0.4 * height
+            or room / axes.figure.dpi * 72 < 1.2 * size
+        ):
+            return False
+    bottom, top = axes.get_ylim()
+    for y, word in zip(frame[mark.y], words):  # room for the highest of them
+        tall = 0.6 * len(word) + 0.3 if upright else 1.25 * (word.count("\n") + 1)
+        share = 1 - min(0.6, size * tall / height)
+        top = max(top, bottom + (y - bottom) / share)
+    axes.set_ylim(bottom, top)
+    for x, y, word in zip(frame[X], frame[mark.y], words):
+        axes.annotate(word, (x, y), (0, 2 if upright else 0), textcoords="offset points", ha="center", va="bottom",
+                      fontsize=size, linespacing=1.0, rotation=90 if upright else 0, color=ink("text", plan.theme),
+                      zorder=8).set_in_layout(False)  # fmt: skip
+    return True
