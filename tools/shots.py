@@ -45,6 +45,12 @@ SELECTED = {
     "design": f"models={SMALL}&models=zoo-causal-400k&design=power&effect=0.01",
 }
 """What each lens shows when it is full; the others (the library) show what they open with."""
+FAILING = {
+    "reading": "corpora=simulated",
+    "similarity": "recording=simulated-story",
+    "architectures": "recording=simulated-story",
+}
+"""What makes a lens fail that asks nothing of the groups of stimuli: a recording without what it needs."""
 PUBLISHED = ("task", "untrained", "trust")
 """Lenses that show a figure before anything of their own is computed."""
 IDLE = ("compare",)
@@ -132,7 +138,8 @@ def link(url: str, lens: str, state: str) -> str:
     if state != "empty" and lens in SELECTED:
         parts.append(SELECTED[lens])
         quick = STORY if "preset=story" in SELECTED[lens] else QUICK
-        parts.append({"running": SLOW, "full": quick, "failed": f"{quick}&set.group=galaxy"}[state])
+        failing = f"{quick}&{FAILING.get(lens, 'set.group=galaxy')}"
+        parts.append({"running": SLOW, "full": quick, "failed": failing}[state])
     return f"{url}?{'&'.join(parts)}"
 
 

@@ -11,7 +11,7 @@ import panel_material_ui as pmui
 
 from dashboards.figures.screen import anything_picked, draw, highlight, resize
 from dashboards.lens.table import named, names
-from dashboards.look.look import Folded, Html, Words, heading, plain
+from dashboards.look.look import Folded, Html, Words, plain
 
 __all__ = [
     "CONTROLS",
@@ -79,6 +79,10 @@ ROW_LETTERS = 28
 """Letters of a row's name that stand on one line of a panel of half the screen's width."""
 
 
+_HEADING = "h6 { margin: 0; font-size: 1rem; font-weight: 600; line-height: 1.6; }"
+"""Of a figure: of Bokeh's own kind, for a heading of the theme's that changes while it is mounted keeps its first words."""
+
+
 class Frame(pmui.Column):
     """One figure on the screen, with its heading and caption.
 
@@ -91,7 +95,7 @@ class Frame(pmui.Column):
     def __init__(self, picked: Callable[[list[str]], None]):
         self._picked, self._marking, self._marks = picked, False, []
         self._drawn, self._theme, self._room, self._least = None, "", 0, 0
-        self._heading = heading("", "h6", visible=False, margin=(0, 10))
+        self._heading = Html("", visible=False, margin=(0, 10), stylesheets=[_HEADING])
         self._pane = pn.pane.Bokeh(None, sizing_mode="stretch_width", margin=0)
         self._answer = Folded(
             limit=240, margin=(0, 10), styles={"font-size": "0.95rem"}, visible=False
@@ -126,7 +130,8 @@ class Frame(pmui.Column):
         room: int = 0,
     ) -> None:
         """Show a picture; the first of a page takes what the window leaves, the others share rows below it."""
-        self._heading.param.update(object=plain(picture.label), visible=not alone and not first)
+        words = f"<h6>{plain(picture.label)}</h6>"
+        self._heading.param.update(object=words, visible=not alone and not first)
         across = room if first else room // max(1, room // 464)
         self._answer.fit(letters(across - 20, lines=2, most=240, size=7.6))
         self._answer.param.update(

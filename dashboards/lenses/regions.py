@@ -91,7 +91,8 @@ class Regions(Lens):
             start=0,
             end=99,
             value=self.selection.threshold,
-            **small,
+            sizing_mode="stretch_width",
+            margin=(8, 8, 4, 8),
         )
         names = {"Each fold for itself": "", **{name: name for name in committed()}}
         if self.selection.map not in names.values():

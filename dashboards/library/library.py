@@ -235,9 +235,11 @@ class Library(pn.viewable.Viewer):
         if self._recordings.empty:
             return
         words, state = self._words.value_input or "", self._state.value
-        self.recordings.show(
-            recording_rows(self._recordings, words, self._kind.value, state), len(self._recordings)
+        shown, every = (
+            recording_rows(self._recordings, some, self._kind.value, how)
+            for some, how in ((words, state), ("", "every state"))
         )
+        self.recordings.show(shown, len(every))  # of its kind, as the line above the tabs counts
         self.models.show(
             model_rows(self._models, words, self._class.value, state), len(self._models)
         )

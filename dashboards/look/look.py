@@ -271,12 +271,16 @@ summary:focus-visible { outline: 2px solid currentColor; outline-offset: 2px; }
 def cut(text: str, limit: int) -> tuple[str, str]:
     """A text in two: what fits, up to the end of a sentence or else of a clause where one ends there, and the rest.
 
+    A bracket is not parted where it can stand whole in the rest.
+
     Examples
     --------
     >>> cut("One. Two is longer.", 6)
     ('One.', 'Two is longer.')
     >>> cut("Short.", 60)
     ('Short.', '')
+    >>> cut("One is first of many here (in shuffled folds: no), and so on.", 50)
+    ('One is first of many here', '(in shuffled folds: no), and so on.')
     """
     if len(text) <= limit:
         return text, ""
@@ -286,4 +290,7 @@ def cut(text: str, limit: int) -> tuple[str, str]:
         fits = [m.end() for m in re.finditer(r",(?=\s)", text[:limit]) if m.end() > limit // 2]
     near = fits[-1] if fits else text.rfind(" ", 0, limit)
     place = near if near > 0 else limit
+    opened = text.rfind("(", 0, place)
+    if opened > limit // 3 and ")" not in text[opened:place]:
+        place = opened
     return text[:place].rstrip(), text[place:].lstrip()

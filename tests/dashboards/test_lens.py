@@ -22,7 +22,7 @@ from dashboards.lens.lens import Lens
 from dashboards.lens.parts import AROUND, PANEL_HEIGHT, Frame, letters
 from dashboards.lens.table import DataTable
 from dashboards.lens.view import Picture, View
-from dashboards.look.look import Folded, cut
+from dashboards.look.look import Folded, Html, cut
 from dashboards.work.cards import explain
 from dashboards.work.computation import Computation, cost_in_words
 from dashboards.work.jobs import Runner
@@ -363,6 +363,16 @@ def test_a_figure_that_does_not_change_is_not_drawn_again():
     assert part._pane.object is not plots[2]
 
 
+def test_a_figure_that_takes_the_place_of_another_is_headed_by_its_own_name():
+    frame = pd.DataFrame({"model": ["a"], "x": [1.0], "y": [2.0]})
+    spec = FigureSpec("t", (Mark("points", frame, "x", "y", colour="model"),))
+    part = Frame(lambda names: None)
+    for label in ("As published", "Ceiling <court>"):
+        part.draw(Picture(label, spec, frame), theme="light", alone=False, first=False)
+    assert part._heading.object == "<h6>Ceiling &lt;court&gt;</h6>" and part._heading.visible
+    assert isinstance(part._heading, Html)  # one of React's loses a change while it is mounted
+
+
 def test_what_fails_for_the_same_reason_shares_a_card():
     toy = Toy(models=["a"], recording="simulated", runner=Runner())
     for where, title in (("one", "a on r"), ("two", "b on r"), ("three", "c on r")):
@@ -394,6 +404,8 @@ def test_a_verdict_ends_at_a_clause_or_says_that_it_goes_on(runner):
         "One predicts worse than length and position, with all else equal and no other word to say"
     )
     assert cut(long, 60) == (long[:44], long[45:])
+    found = "no panel raises a doubt. Found: r = .31 [.28, .33] held out (shuffled folds: no leak)"
+    assert cut(found, 77) == (found[:59].rstrip(), found[found.index("(") :])
     assert "and … &lt;i&gt;more" in Folded(limit=40)._transform_object(long)["object"]
     toy = Toy(models=["a"], recording="simulated", runner=runner)
     toy.client.across = 1440

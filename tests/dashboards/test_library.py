@@ -50,6 +50,9 @@ def press(parts, label: str) -> None:
 
 def test_tables_filter_by_words_state_and_class(library):
     assert "simulated" in library.recordings.ids and "wikitext-2" not in library.recordings.ids
+    known = len(library.recordings.ids)
+    assert library.recordings._count.object == f"{known} rows"  # as many as the line above counts
+    assert f" of {known} recordings" in library._said.object
     library._kind.value = "all"
     assert "wikitext-2" in library.recordings.ids
     library._state.value = "ready"
