@@ -327,7 +327,11 @@ class Trust(Lens):
 
     def reflect(self, view: View) -> None:
         alone = len(view.pictures) < 2  # the published story stands there without any run
-        self._page.disabled = self._handed.disabled = alone
+        found = self._ledger.value(self._key)
+        self._page.disabled = alone
+        self._handed.disabled = (
+            alone or found is None or not found.scores
+        )  # while panels run there are none
 
     def page(self) -> bytes:
         """Everything that is shown as one A4 page, PDF."""

@@ -18,6 +18,7 @@ from analysis.answers.trust.panels import CONTROLS, PANELS, Asked, needs, panel,
 from analysis.answers.trust.verdict import verdict
 from analysis.answers.trust.waterfall import waterfall as answer_of
 from analysis.paper.handover import r_files
+from analysis.progress import Cancelled, Report
 from analysis.protocol import preset
 from analysis.scoring.capsules import read_capsule
 from analysis.scoring.cost import cost, slowdown
@@ -25,6 +26,7 @@ from analysis.scoring.lock import lock
 from analysis.scoring.results import results
 from analysis.store.promises import promises
 from analysis.store.store import Store
+from analysis.sweep import panels as sweep_panels
 from analysis.sweep.panels import plans
 from dashboards import Compare, Layers, Trust
 from dashboards.command.cli import main
@@ -39,6 +41,7 @@ from dashboards.serve.written import PAGES, rendered
 from dashboards.state import decode, encode
 from dashboards.work import ledger
 from dashboards.work.computation import Computation, cost_in_words
+from dashboards.work.ledger import Ready
 from data.errors import BrainLensError
 from tests.figures import misprints
 
@@ -260,6 +263,42 @@ def test_the_command_prices_answers_and_writes(lens, tmp_path):
     }
     again = run(main, [*base, "--panel", "optimism", "--r-folder", str(tmp_path / "r")])
     assert again.exit_code == 1 and "is not empty" in again.output
+
+
+def test_while_panels_run_there_is_a_page_but_nothing_to_hand_over(lens):
+    whole = lens._ledger.value(lens._key)
+    try:
+        lens._ledger.keep(lens._key, Ready(Found(whole.answers, {}, True)))
+        lens.reflect(lens.view())
+        assert not lens._page.disabled and lens._handed.disabled
+    finally:
+        lens._ledger.keep(lens._key, Ready(whole))
+        lens.reflect(lens.view())
+    assert not lens._handed.disabled
+
+
+def test_progress_counts_all_runs_of_a_screen_and_cancel_reaches_them(clean_home, monkeypatch):
+    """Of 40 runs the tenth said "about 0.2 s left"."""
+    made, _ = plans(
+        Asked(("zoo-glove-64d", "zoo-causal-200k"), "simulated", QUICK), ("leaks", "omega")
+    )
+    told = []
+
+    def one(sweep, *_, report, **__):
+        for number in range(len(sweep.tasks)):
+            report.step(number, len(sweep.tasks), "tasks")
+            report.step(350, 1000, "scoring")
+        return sweep.counts()
+
+    monkeypatch.setattr(sweep_panels, "run", one)
+    report = Report(lambda done, total, what, _: told.append((done, total, what)))
+    sweep_panels.run_plans(made, report=report)
+    counted = [done for done, _, _ in told]
+    assert {(total, what) for _, total, what in told} == {(len(set(counted)), "runs")}
+    assert len(set(counted)) > max(len(plan.models) for plan in made) and counted == sorted(counted)
+    report.cancel()
+    with pytest.raises(Cancelled):
+        sweep_panels.run_plans(made, report=report)
 
 
 def test_what_is_handed_over_holds_capsules_the_checklist_and_r(lens, tmp_path):
