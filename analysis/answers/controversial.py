@@ -63,6 +63,12 @@ def controversial(
         raise BrainLensError(
             f"{first} does not disagree with itself", remedy="Choose two models or layers"
         )
+    named = [name for name in (first, second) if "#" in name]
+    if by == "surprisal" and named:
+        raise BrainLensError(
+            f"{named[0]} names a layer, and how probable a sentence is has none",
+            remedy="Compare predicted responses (by response), or name the model alone",
+        )
     texts = list(dict.fromkeys(str(text).strip() for text in candidates if str(text).strip()))
     items = described(texts)
     for number, name in enumerate((first, second)):
@@ -76,9 +82,10 @@ def controversial(
         f"{first} and {second} disagree most on '{top['preferred_by_first']}' (preferred by {first}) and "
         f"'{top['preferred_by_second']}': {percent(top['gap_first'])} and {percent(top['gap_second'])} of the ranks apart."
     )
+    near = f"{words:g} word" + ("" if words == 1 else "s")
     caption = (
         f"{plural(len(pairs), 'pair')} of {plural(len(items), 'candidate')}, by the ranks of what the models {what}; a pair "
-        f"is as controversial as the smaller of both gaps. Matched within {words:g} words and {frequency:g} of mean log "
+        f"is as controversial as the smaller of both gaps. Matched within {near} and {frequency:g} of mean log "
         "frequency; every sentence in one pair. Raw scores of two models have no common scale and are not compared."
     )
     return Answer(

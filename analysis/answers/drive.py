@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from analysis.answers.answer import Answer, decimal, percent, plural
+from analysis.answers.answer import Answer, decimal, interval, percent, plural
 from analysis.design.drive import Limits, Response, allowed, fit_range, fit_response, search
 from analysis.models import load
 from analysis.progress import SILENT, Report
@@ -91,6 +91,8 @@ def drive(
             f"{recording.id}: its rows are samples of a run, not sentences",
             remedy="Choose a recording of sentences",
         )
+    if count < 1:
+        raise BrainLensError(f"count={count}: at least one sentence at either end", remedy="Give 1 or more")  # fmt: skip
     texts = [str(text).strip() for text in candidates if str(text).strip()]
     if not texts:
         raise BrainLensError("There are no candidates", remedy="Give sentences to choose from")
@@ -232,15 +234,20 @@ def _searched(
 def _sentence(frame, picked, model, recording, target, number, fit: Response) -> str:
     means = picked.groupby("condition")["prediction"].mean()
     if len(means) < 2:
-        return (
-            f"None of {plural(len(frame), 'sentence')} may be used: see the reasons in the table."
-        )
+        usable = int(((frame["reason"] == "") & ~frame["outside"]).sum())
+        few = "Only one" if usable else "None"
+        why = "two are needed, one for either end" if usable else "see the reasons in the table"
+        return f"{few} of {plural(len(frame), 'sentence')} may be used: {why}."
     what = f"{target} of {recording}" if target else f"the mean response of {recording}"
     driving = plural(int((picked["condition"] == "drive").sum()), "driving sentence")
-    return (
-        f"By layer {number} of {model} (held-out r = {decimal(fit.r)}), the {driving} "
-        f"should raise {what} to {means['drive']:.3g} and the suppressing ones lower it to {means['suppress']:.3g}."
-    )
+    ends = interval(fit.r_low, fit.r_high)
+    says = f"By layer {number} of {model} (held-out r = {decimal(fit.r)} {ends}), the {driving}"
+    if not fit.r_low > 0:
+        return (
+            f"{says} have the highest predictions for {what} ({means['drive']:.3g}; suppressing {means['suppress']:.3g}), "
+            "but it is not shown that the layer predicts it at all: these are guesses."
+        )
+    return f"{says} should raise {what} to {means['drive']:.3g} and the suppressing ones lower it to {means['suppress']:.3g}."
 
 
 def _caption(recording, texts, frame, limits: Limits, chosen: bool) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -24,7 +25,7 @@ from data.catalog.catalog import recording as load
 from data.errors import BrainLensError
 from data.recording import Recording
 
-__all__ = ["growth", "pilot_of", "planning"]
+__all__ = ["check_effect", "growth", "pilot_of", "pilot_table", "planning"]
 
 PEOPLE = (4, 6, 8, 10, 12, 16, 20, 30, 40, 60, 80)
 FRACTIONS = (0.25, 0.5, 0.75, 1.0)
@@ -45,6 +46,10 @@ def pilot_of(
     BrainLensError
         For a recording that is averaged over people or has fewer than three.
     """
+    if isinstance(first, str) and first == second:
+        raise BrainLensError(
+            f"{first} does not differ from itself", remedy="Choose two models to be told apart"
+        )
     if isinstance(recording, str):
         recording = load(recording)
     if recording.averaged or recording.subjects is None or len(set(recording.subjects)) < 3:
@@ -137,14 +142,16 @@ def planning(
     Raises
     ------
     BrainLensError
-        For an effect of 0 and pilots that are too small.
+        For an effect that is not above 0, numbers that no study has, and pilots that are too small or do not vary.
     """
-    if not np.isfinite(effect) or effect == 0:
-        raise BrainLensError(
-            f"effect={effect}: what is the smallest difference that you would care about?",
-            remedy="Give one in the unit of the pilot, not the difference that the pilot happens to show",
-        )
+    check_effect(effect)
+    _checked(people, items, repeats, wanted, alpha)
     parts = components(pilot)
+    if not any(parts.squares):
+        raise BrainLensError(
+            f"All differences of the pilot are {parts.mean:.3g}: nothing varies that could be planned with",
+            remedy="Give two models that differ, or a pilot with its scatter",
+        )
     counts = list(items) or sorted({max(3, parts.items // 2), parts.items, 2 * parts.items})
     frame = power_curve(parts, effect, people, counts, repeats, alpha=alpha, learning=learning)
     needed = {
@@ -159,6 +166,64 @@ def planning(
         frame, sentence, _caption(parts, repeats, alpha, learning), facts={"components": parts, "needed": needed},
         axes={"x_title": "People", "y_title": f"Power at alpha = {alpha:g}"},
     )  # fmt: skip
+
+
+def check_effect(effect: float) -> None:
+    """Refuse a smallest effect of interest that is not a size.
+
+    Raises
+    ------
+    BrainLensError
+        For 0, negative numbers and what is no number.
+    """
+    if not np.isfinite(effect) or effect == 0:
+        raise BrainLensError(
+            f"effect={effect:g}: what is the smallest difference that you would care about?",
+            remedy="Give one in the unit of the pilot, not the difference that the pilot happens to show",
+        )
+    if effect < 0:
+        raise BrainLensError(
+            f"effect={effect:g}: the smallest effect of interest is a size, and the test is two-sided: it has no direction",
+            remedy=f"Give {-effect:g}, which is as easily found either way",
+        )
+
+
+def _checked(people, items, repeats: int, wanted: float, alpha: float) -> None:
+    """Refuse numbers that no study has: fewer than two people or items leave no variance to test with."""
+    for name, counts in (("people", people), ("items", items)):
+        few = [count for count in counts if count < 2]
+        if few:
+            raise BrainLensError(
+                f"{name}={few[0]}: a test over people and items needs two of each", remedy="Give 2 or more"
+            )  # fmt: skip
+    if repeats < 1:
+        raise BrainLensError(
+            f"repeats={repeats}: a person meets an item at least once", remedy="Give 1 or more"
+        )
+    for name, value in (("wanted", wanted), ("alpha", alpha)):
+        if not 0 < value < 1:
+            raise BrainLensError(
+                f"{name}={value:g} is no probability between 0 and 1", remedy="For example 0.8 and 0.05"
+            )  # fmt: skip
+
+
+def pilot_table(path: str | Path) -> pd.DataFrame:
+    """A pilot of one's own: a table with person, item and difference (and repeat).
+
+    Raises
+    ------
+    BrainLensError
+        For a file that is no table.
+    """
+    path = Path(path)
+    try:
+        return pd.read_csv(path)
+    except (OSError, ValueError) as error:
+        reason = "it is empty" if isinstance(error, pd.errors.EmptyDataError) else str(error)
+        raise BrainLensError(
+            f"{path.name} cannot be read as a table: {reason}",
+            remedy="Give a .csv file (UTF-8) with the columns person, item and difference",
+        ) from None
 
 
 def _needed(needed: dict[int, int | None]) -> str:

@@ -68,14 +68,21 @@ def pairs_apart(
     """
     from scipy.stats import rankdata
 
+    if count < 1 or words < 0 or frequency < 0:
+        raise BrainLensError(
+            f"count={count}, words={words:g}, frequency={frequency:g}: there is no such pair",
+            remedy="Give a count of 1 or more, and differences of 0 or more",
+        )
     there = items.dropna(subset=[first, second, "words", "frequency"]).drop_duplicates("text")
     if len(there) > BLOCK:
         raise BrainLensError(
             f"{len(there):,} items are too many to pair (at most {BLOCK:,})", remedy="Give fewer candidates"
         )  # fmt: skip
+    near = f"{words:g} word{'' if words == 1 else 's'} and {frequency:g} of log frequency"
     if len(there) < 4:
         raise BrainLensError(
-            f"{len(there)} items have a value of both models: too few to pair", remedy="Give more candidates"
+            f"{len(there)} of {len(items)} candidates have a value of both models: pairing takes four or more",
+            remedy="Give more candidates",
         )  # fmt: skip
     a, b = ((rankdata(there[name]) - 1) / (len(there) - 1) for name in (first, second))
     length, common = there["words"].to_numpy(float), there["frequency"].to_numpy(float)
@@ -86,7 +93,7 @@ def pairs_apart(
     gap = np.where(matched, np.minimum(ahead, behind), -np.inf)
     if not np.isfinite(gap[~np.eye(len(gap), dtype=bool)]).any():
         raise BrainLensError(
-            f"No two of {len(there)} items are within {words:g} words and {frequency:g} of log frequency",
+            f"No two of {len(there)} candidates are within {near}",
             remedy="Allow larger differences, or give more candidates",
         )
     rows, texts = [], there["text"].to_numpy(object)

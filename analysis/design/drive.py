@@ -33,6 +33,8 @@ class Response:
     alpha : float
     r : float
         Held-out correlation over the folds on which alpha was chosen: how well the function predicts at all.
+    r_low, r_high : float
+        Its 95 % interval, groups of stimuli drawn anew; NaN without draws.
     """
 
     weights: np.ndarray
@@ -40,6 +42,8 @@ class Response:
     scale: np.ndarray
     alpha: float
     r: float
+    r_low: float = np.nan
+    r_high: float = np.nan
 
     def predict(
         self, features: np.ndarray
@@ -105,7 +109,21 @@ def fit_response(
         chosen = rng.choice(labels, len(labels))
         drawn = np.concatenate([rows[label] for label in chosen.tolist()])
         found.append(_ridge(z[drawn], y[drawn], ALPHAS[best]))
-    return Response(np.stack(found), mean, scale, ALPHAS[best], r)
+    ends = _ends(guesses[best], y, list(rows.values()), seed) if draws else ()
+    return Response(np.stack(found), mean, scale, ALPHAS[best], r, *ends)
+
+
+def _ends(
+    guess: np.ndarray, y: np.ndarray, rows: list[np.ndarray], seed: int
+) -> tuple[float, float]:
+    """95 % interval of the held-out r: groups drawn anew."""
+    rng = np.random.default_rng([seed, 23])
+    found = []
+    for _ in range(DRAWS):
+        drawn = np.concatenate([rows[at] for at in rng.integers(len(rows), size=len(rows))])
+        found.append(float(pearson(guess[drawn], y[drawn])))
+    low, high = np.nanpercentile(found, [2.5, 97.5])
+    return float(low), float(high)
 
 
 def _path(z: np.ndarray, y: np.ndarray) -> list[np.ndarray]:
@@ -224,6 +242,17 @@ class Limits:
     shortest: int = 3
     longest: int = 30
     overlap: float = 0.8
+
+    def __post_init__(self):
+        if not 1 <= self.shortest <= self.longest:
+            raise BrainLensError(
+                f"No sentence has {self.shortest} words or more and {self.longest} or fewer",
+                remedy="Give 1 or more, the shorter length first",
+            )
+        if not 0 <= self.overlap <= 1:
+            raise BrainLensError(
+                f"overlap={self.overlap:g} is no share between 0 and 1", remedy="For example 0.8"
+            )
 
 
 def allowed(texts: Sequence[str], measured: Sequence[str], limits: Limits) -> list[str]:

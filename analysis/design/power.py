@@ -79,7 +79,7 @@ def components(table: pd.DataFrame) -> Components:
     Raises
     ------
     BrainLensError
-        For fewer than three people or items.
+        For fewer than three people or items, and differences that are no numbers.
     """
     lacking = [name for name in ("person", "item", "difference") if name not in table]
     if lacking:
@@ -88,6 +88,15 @@ def components(table: pd.DataFrame) -> Components:
             choices=list(map(str, table.columns)),
             remedy="Name the columns person, item and difference",
         )
+    values = pd.to_numeric(table["difference"], errors="coerce")
+    wrong = np.flatnonzero(values.isna() & table["difference"].notna())
+    if len(wrong):
+        raise BrainLensError(
+            f"{len(wrong)} differences of the pilot are no numbers, first {str(table['difference'].iloc[wrong[0]])[:40]!r} "
+            f"(row {wrong[0] + 1})",
+            remedy="Write plain numbers, or leave the cells empty",
+        )
+    table = table.assign(difference=values)
     cells = table.groupby(["person", "item"])["difference"].agg(["mean", "count", "var"])
     wide = cells["mean"].unstack("item")
     wide = wide.loc[wide.notna().mean(axis=1) >= 0.9]

@@ -320,7 +320,7 @@ def layer_of(features, rows: int, standardize: bool) -> Units | Kernel:
         if not np.isfinite(x).all():
             rows_bad = np.flatnonzero(~np.isfinite(x).all(axis=1))
             raise BrainLensError(
-                f"features have NaN or infinity in {len(rows_bad)} rows, the first is row {rows_bad[0]}",
+                f"features have NaN or infinity in {len(rows_bad)} rows, the first is row {rows_bad[0] + 1} (from 1)",
                 remedy="Leave those stimuli out or read the model in float32",
             )
         layer = Units(x, standardize)

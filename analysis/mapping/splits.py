@@ -196,7 +196,8 @@ def _complete(recording: Recording, name: str) -> np.ndarray:
         missing = np.flatnonzero(pd.isna(column))
         if len(missing):
             raise BrainLensError(
-                f"{recording.id}: {len(missing)} stimuli have no {part!r}, first: row {missing[0]}",
+                f"{recording.id}: {len(missing)} stimuli have no {part!r}, first: "
+                f"{str(recording.stimuli.index[missing[0]])!r} (row {missing[0] + 1})",
                 remedy=f"Fill in the column {recording.roles.get(part, part)!r} or leave these stimuli out",
             )
     if len(columns) == 1:

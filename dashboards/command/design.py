@@ -9,7 +9,7 @@ import click
 from analysis.answers.controversial import controversial as disagreeing
 from analysis.answers.drive import candidates_of
 from analysis.answers.drive import drive as driven
-from analysis.answers.planning import PEOPLE, growth, pilot_of, planning
+from analysis.answers.planning import PEOPLE, check_effect, growth, pilot_of, pilot_table, planning
 from analysis.design.drive import Limits
 from analysis.design.templates import write_templates
 from dashboards.command.console import progress, show_frame
@@ -58,7 +58,9 @@ def design():
               help="Share of words that a sentence may have in common with a measured one.")  # fmt: skip
 @click.option("--words", type=click.Path(exists=True, dir_okay=False, path_type=Path), default=None,
               help="A file with words: picked sentences are searched on by replacing single words.")  # fmt: skip
-@click.option("--rounds", default=3, show_default=True, help="Of that search.")
+@click.option(
+    "--rounds", default=3, type=click.IntRange(1), show_default=True, help="Of that search."
+)
 @_TEMPLATES
 @_QUESTION
 @device_option
@@ -154,7 +156,7 @@ def controversial(first, second, candidates, by, recording, target, count, match
     "--effect",
     type=float,
     required=True,
-    help="The smallest difference of interest, in the pilot's unit.",
+    help="The smallest difference of interest, above 0, in the pilot's unit (between two models: variance explained).",
 )
 @click.option("--people", default="", help="Such as 10,20,40; a range by default.")
 @click.option(
@@ -186,9 +188,8 @@ def power(
     out,
 ):
     """How many people and items it takes to tell two MODELS apart."""
-    import pandas as pd
-
     _ready(out, None)
+    check_effect(effect)
     if (pilot is None) == (len(models) != 2 or recording is None) and pilot is None:
         raise BrainLensError(
             "There is no pilot", remedy="Give two models and --on RECORDING, or --pilot FILE"
@@ -200,7 +201,7 @@ def power(
                 "--learning scores a recording's stimuli",
                 remedy="Give two models and --on RECORDING",
             )
-        table = pd.read_csv(pilot)
+        table = pilot_table(pilot)
     else:
         with progress("pilot") as report:
             table = pilot_of(*models, recording, chosen, report=report)

@@ -38,7 +38,7 @@ def ranked(title: str, answer) -> tuple[FigureSpec, pd.DataFrame]:
 
 
 def apart(title: str, answer) -> tuple[FigureSpec, pd.DataFrame]:
-    """Every candidate's rank within both models, pairs joined by lines."""
+    """Every candidate's rank within both models, those of pairs in colour."""
     first, second = answer.facts["models"]
     items = answer.facts["items"].dropna(subset=[first, second])
     ranks = items.assign(x=items[second].rank(pct=True), y=items[first].rank(pct=True))[

@@ -21,7 +21,7 @@ from dashboards.lens.client import Client
 from dashboards.lens.export_dialog import Exporter
 from dashboards.lens.item_card import ItemCards
 from dashboards.lens.parts import PANEL_HEIGHT, PLOT_HEIGHT, Empty, Frame, broad, letters, tall
-from dashboards.lens.sidebar import Sidebar, grouped
+from dashboards.lens.sidebar import Sidebar, grouped, put_in_use
 from dashboards.lens.table import DataTable
 from dashboards.lens.tile_table import TileTable
 from dashboards.lens.view import Picture, View
@@ -140,6 +140,15 @@ class Lens(pn.viewable.Viewer):
             "value_throttled" if throttled else "value",
         )
         self.selection.param.watch(lambda event: setattr(widget, "value", event.new), name)
+
+    def only_with(self, widget, name: str, *values) -> None:
+        """Show a control only while a field of the selection has one of these values: it does nothing with the others."""
+
+        def follow(*_) -> None:
+            put_in_use(widget, getattr(self.selection, name) in values)
+
+        self.selection.param.watch(follow, name)
+        follow()
 
     # ---- parts ---------------------------------------------------------------------------------------------------------
     def _build(self) -> None:

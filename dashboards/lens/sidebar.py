@@ -8,7 +8,7 @@ import panel_material_ui as pmui
 
 from dashboards.look.look import note
 
-__all__ = ["GROUPS", "Sidebar", "grouped"]
+__all__ = ["GROUPS", "Sidebar", "grouped", "put_in_use"]
 
 GROUPS = ("What", "How", "View")
 """What is looked at, how it is computed, how it is shown."""
@@ -65,12 +65,19 @@ class Sidebar(pmui.Column):
         wanted = words.lower().split()
         hits = 0
         for part in self._parts:
-            hit = all(word in words_of(part) for word in wanted)
+            used = getattr(part, "_in_use", True)
+            hit = used and all(word in words_of(part) for word in wanted)
             hits += hit
             if wanted or getattr(part, "_put_away", False):
-                part._put_away = not hit
+                part._put_away = used and not hit
                 part.visible = hit
         self._none.visible = bool(wanted) and not hits
+
+
+def put_in_use(part, used: bool) -> None:
+    """Show a control only where what is chosen beside it uses it; the search does not bring it back."""
+    part._in_use = used
+    part.visible = used and not getattr(part, "_put_away", False)
 
 
 def grouped(parts: Sequence | Mapping[str, Sequence]) -> Mapping[str, Sequence]:

@@ -9,13 +9,14 @@ import panel_material_ui as pmui
 
 from analysis.answers.controversial import controversial
 from analysis.answers.drive import candidates_of, drive
-from analysis.answers.planning import growth, pilot_of, planning
+from analysis.answers.planning import check_effect, growth, pilot_of, planning
 from analysis.progress import Report
 from analysis.protocol import Protocol
 from analysis.scoring.cost import Cost
 from dashboards.figures.designs import apart, curves, ranked
 from dashboards.lens.controls import ModelPicker, ProtocolPicker, RecordingPicker
 from dashboards.lens.lens import Computation, Lens, Picture, View
+from dashboards.lens.sidebar import put_in_use
 from dashboards.lenses.perturb import simulated_stamp
 from dashboards.look.look import note
 from dashboards.work import identity
@@ -118,25 +119,49 @@ class Design(Lens):
             (grown, "grown"),
         ):
             self.link(widget, name)
+        for widget, ways in (
+            (candidates, ("drive", "controversial")),
+            (layer, ("drive",)),
+            (responses, ("controversial",)),
+            (effect, ("power",)),
+            (repeats, ("power",)),
+            (grown, ("power",)),
+        ):
+            self.only_with(widget, "design", *ways)
+        recording = RecordingPicker(choice)
+
+        def follow(*_) -> None:
+            put_in_use(target, self._used(target=True))
+            put_in_use(recording, self._used(target=False))
+
+        choice.param.watch(follow, ["design", "by_response"])
+        follow()
+        exports = note(
+            "Templates for PCIbex and PsychoPy: brainlens design ... --templates FOLDER.",
+            margin=(0, 4),
+        )
+        self.only_with(exports, "design", "drive", "controversial")
         return {
-            "What": [way, ModelPicker(choice), RecordingPicker(choice)],
+            "What": [way, ModelPicker(choice), recording],
             "How": [
                 candidates,
+                responses,
                 target,
                 layer,
-                responses,
                 effect,
                 repeats,
                 grown,
                 ProtocolPicker(choice),
             ],
-            "Results in and out": [
-                note(
-                    "Templates for PCIbex and PsychoPy: brainlens design ... --templates FOLDER.",
-                    margin=(0, 4),
-                )
-            ],
+            "Results in and out": [exports],
         }
+
+    def _used(self, target: bool) -> bool:
+        """Whether what is chosen uses the recording, or one target of it: surprisals are of no recording."""
+        choice = self.selection
+        if choice.design == "controversial":
+            return choice.by_response
+        return choice.design == "drive" or not target
 
     # ---- work ----------------------------------------------------------------------------------------------------------
     def _lacking(self) -> str:
@@ -152,12 +177,14 @@ class Design(Lens):
             what = "set apart" if choice.design == "controversial" else "told apart"
             return f"Choose two models that are to be {what}."
         if choice.design == "power":
+            if not choice.effect:
+                return "Say what the smallest difference is that you would care about (in variance explained, such as 0.01)."
             try:
-                known = float(choice.effect) if choice.effect else 0.0
+                check_effect(float(choice.effect))
+            except BrainLensError as error:
+                return str(error)
             except ValueError:
                 return f"{choice.effect!r} is no number: give the smallest effect of interest, such as 0.01."
-            if not known:
-                return "Say what the smallest difference is that you would care about (in variance explained, such as 0.01)."
         return ""
 
     def show_example(self) -> None:
@@ -221,7 +248,7 @@ class Design(Lens):
             )
         draw = {"drive": ranked, "controversial": apart, "power": curves}[choice.design]
         spec, table = draw(self.question, answer)
-        if choice.design == "power" or (choice.design == "controversial" and choice.by_response):
+        if self._used(target=False):
             spec = replace(spec, stamp=simulated_stamp(choice.recording))
         picture = Picture(_LABELS[choice.design], spec, table, python=_python(choice))
         return View((picture,), (spec.stamp,) if spec.stamp else (), notes=_NOTES[choice.design])

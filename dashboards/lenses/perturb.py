@@ -79,6 +79,7 @@ class Perturb(Lens):
         )  # fmt: skip
         self.link(breaks, "breaks")
         self.link(hiding, "hiding")
+        self.only_with(hiding, "breaks", "masks")
         self.link(draws, "draws", throttled=True)
         return {
             "What": [ModelPicker(self.selection), RecordingPicker(self.selection), breaks],

@@ -171,8 +171,7 @@ class Reading(Lens):
             label="Scale of the times", options=LINKS, value=self.selection.link, **look
         )
         # a mixed model of trials is one of log times, whatever the scale
-        form.param.watch(lambda event: link.param.update(visible=event.new != "mixed"), "value")
-        link.visible = self.selection.form != "mixed"
+        self.only_with(link, "form", *(value for value in FORMS.values() if value != "mixed"))
         which = pmui.Select(label="Times that count", options={FILTER_LABELS[name]: name for name in FILTERS},
                             value=self.selection.filter, **look)  # fmt: skip
         neural = pmui.Select(label="Compare with a score on", options=_neural(self.selection.neural), value=self.selection.neural,

@@ -242,7 +242,7 @@ def _columns(table: pd.DataFrame, columns: Sequence[str], label: str) -> pd.Data
         empty |= made["second"].str.strip() == ""
     if empty.any():
         raise BrainLensError(
-            f"{int(empty.sum())} rows have an empty sentence or no label, first: row {int(empty.idxmax())}",
+            f"{int(empty.sum())} rows have an empty sentence or no label, first: row {empty.to_numpy().argmax() + 1}",
             remedy="Fill them in, or leave these rows out",
         )
     return made.reset_index(drop=True)
@@ -338,14 +338,18 @@ def minimal_pairs(path: str | Path) -> pd.DataFrame:
             )
         if "set" not in table:
             table = table.assign(set=file.stem)
-        frames.append(table[["set", "good", "bad"]].apply(_words))
-    pairs = pd.concat(frames, ignore_index=True)
+        frames.append(_whole_pairs(table[["set", "good", "bad"]].apply(_words), file.name))
+    return pd.concat(frames, ignore_index=True)
+
+
+def _whole_pairs(pairs: pd.DataFrame, name: str) -> pd.DataFrame:
+    """Pairs of one file, none of them empty or of equal sentences."""
     empty = (pairs["good"].str.strip() == "") | (pairs["bad"].str.strip() == "")
     equal = pairs["good"] == pairs["bad"]
     if empty.any() or equal.any():
         wrong, what = (empty, "an empty sentence") if empty.any() else (equal, "two equal sentences")  # fmt: skip
         raise BrainLensError(
-            f"{int(wrong.sum())} pairs have {what}, first: row {int(wrong.idxmax())}",
+            f"{name}: {int(wrong.sum())} pairs have {what}, first: row {wrong.to_numpy().argmax() + 1}",
             remedy="Correct or leave out these rows",
         )
     return pairs

@@ -210,8 +210,8 @@ def test_models_that_agree_have_no_controversial_pair():
     table = items()
     with pytest.raises(BrainLensError, match="nothing is controversial"):
         pairs_apart(table.assign(b=table["a"]), "a", "b")
-    with pytest.raises(BrainLensError, match="No two of 120 items are within 1 words and -1"):
-        pairs_apart(table, "a", "b", frequency=-1)
+    with pytest.raises(BrainLensError, match="No two of 120 candidates are within 1 word and 0 of"):
+        pairs_apart(table, "a", "b", frequency=0)
 
 
 def test_sentences_are_described_by_words_and_frequency():

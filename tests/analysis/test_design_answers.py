@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -83,6 +85,17 @@ def test_the_preferred_direction_of_a_planted_target_is_recovered_on_held_out_se
     )
     reasons = again.frame.set_index("text")["reason"]
     assert reasons[measured] == "measured already" and reasons["Too short."] == "2 words"
+
+
+def test_a_layer_that_is_not_shown_to_predict_promises_nothing(planted, store):
+    made, truth = planted
+    y = made.responses.copy(data=np.random.default_rng(3).standard_normal(made.responses.shape))
+    found = drive(
+        MODEL, replace(made, responses=y), list(truth), MEAN, layer=1, store=store, draws=2
+    )
+    assert "these are guesses" in found.sentence and "should raise" not in found.sentence
+    one = drive(MODEL, made, list(truth)[:1], MEAN, layer=1, store=store, draws=2)
+    assert "Only one of 1 sentence may be used: two are needed" in one.sentence
 
 
 def test_a_search_by_substitution_goes_beyond_what_was_given(planted, store):

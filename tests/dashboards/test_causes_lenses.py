@@ -51,6 +51,21 @@ def fallen(name):
                    kl=np.nan if not variant else fall + 0.01)  # fmt: skip
 
 
+def test_what_stands_for_a_masked_word_is_asked_only_where_words_are_masked():
+    lens = Perturb(models=[])
+
+    def stands():
+        labels = [getattr(part, "label", "") for part in lens.controls._parts if part.visible]
+        return "In place of a masked word" in labels
+
+    assert not stands()
+    lens.controls.find("masked")
+    assert not stands()
+    lens.controls.find("")
+    lens.selection.breaks = "masks"
+    assert stands()
+
+
 def test_noise_is_asked_for_by_name_priced_and_drawn():
     lens = Perturb(models=["zoo-causal-1m"], recording="simulated", draws=2)
     assert "have not been run" in lens.shown.empty and len(lens.wanted()) == 1 + 3 * 3 * 2

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import re
+
 import pandas as pd
+import pytest
 from click.testing import CliRunner
 
 from analysis.progress import SILENT
@@ -67,6 +70,7 @@ def test_power_is_drawn_against_people():
     )
     lens.selection.protocol = QUICK
     (picture,) = made(lens)
+    assert picture.spec.stamp == "simulated data"  # the pilot is
     assert picture.table["items"].nunique() == 3 and "it takes" in picture.spec.answer
 
 
@@ -74,7 +78,7 @@ def test_models_that_disagree_and_models_that_are_alike_are_drawn():
     lens = Design(models=["zoo-causal-400k", "zoo-causal-400k-step32"], recording="simulated", design="controversial",
                   candidates="simulated")  # fmt: skip
     (picture,) = made(lens)
-    assert {"preferred_by_first", "gap"} <= set(picture.table)
+    assert {"preferred_by_first", "gap"} <= set(picture.table) and not picture.spec.stamp
     alike = Similarity(models=["zoo-causal-200k", "random-16", "random-32"], recording="simulated")
     first, second = made(alike)
     assert first.spec.heat.shape == (5, 5) and len(second.table) == 3
@@ -132,3 +136,116 @@ def test_results_are_submitted_and_verified_on_the_command_line(tmp_path, clean_
     ), done.output
     done = CliRunner().invoke(main, ["results", "history"])
     assert done.exit_code == 0 and "All results are of one version" in done.output
+
+
+CONTROLS = {
+    "drive": {"Candidate sentences", "Target", "Layer", "Recording"},
+    "controversial": {
+        "Candidate sentences",
+        "Disagree in predicted responses, not in surprisal",
+    },
+    "power": {
+        "Recording",
+        "Smallest effect of interest",
+        "Repeats of each item",
+        "Items also train the regression (scores parts of the stimuli)",
+    },
+}
+
+
+def controls_of(lens):
+    """Labels of the controls that stand in the sidebar."""
+    parts = [part for part in lens.controls._parts if part.visible]
+    return {
+        getattr(inner, "label", "")
+        for part in parts
+        for inner in (part, *getattr(part, "objects", ()))
+    }
+
+
+def test_only_controls_that_the_chosen_design_uses_stand_there():
+    lens, every = Design(models=[]), set().union(*CONTROLS.values())
+    for design, wanted in CONTROLS.items():
+        lens.selection.design = design
+        assert controls_of(lens) & every == wanted, design
+    lens.controls.find("layer")  # the search does not bring back what is of no use
+    assert not controls_of(lens) & every
+    lens.controls.find("")
+    assert controls_of(lens) & every == CONTROLS["power"]
+    lens.controls.find("candidate")
+    lens.selection.design = "drive"
+    lens.controls.find("")
+    assert controls_of(lens) & every == CONTROLS["drive"]
+    lens.selection.param.update(design="controversial", by_response=True)
+    assert {"Recording", "Target"} <= controls_of(lens)
+
+
+@pytest.mark.parametrize(
+    ("effect", "says"),
+    [
+        ("-1", "is a size"),
+        ("0", "would care about"),
+        ("nan", "would care about"),
+        ("inf", "would care about"),
+    ],
+)
+def test_an_effect_that_is_no_size_is_refused_in_the_lens(effect, says):
+    lens = Design(models=["random-16", "random-32"], design="power", effect=effect)
+    assert says in lens.shown.empty and not lens.missing()
+
+
+@pytest.mark.parametrize(
+    ("asked", "says"),
+    [
+        (["--effect", "-1"], "it has no direction. Give 1, which"),
+        (["--effect", "0"], "would care about"),
+        (
+            ["--effect", ".1", "--people", "10,1"],
+            "people=1: a test over people and items needs two of each",
+        ),
+        (["--effect", ".1", "--items", "0"], "items=0"),
+        (["--effect", ".1", "--repeats", "0"], "repeats=0"),
+        (["--effect", ".1", "--wanted", "2"], "wanted=2 is no probability"),
+        (["--effect", ".1", "--alpha", "0"], "alpha=0 is no probability"),
+    ],
+)
+def test_numbers_that_no_study_has_are_refused(tmp_path, asked, says):
+    rows = [(p, i, 0.1 * p + 0.01 * i * p) for p in range(4) for i in range(4)]
+    table = pd.DataFrame(rows, columns=["person", "item", "difference"])
+    table.to_csv(tmp_path / "pilot.csv", index=False)
+    command = ["design", "power", "--pilot", str(tmp_path / "pilot.csv"), *asked]
+    done = CliRunner().invoke(main, command)
+    assert done.exit_code == 1 and says in " ".join(done.output.split())
+
+
+@pytest.mark.parametrize(
+    ("content", "says"),
+    [
+        (b"", "it is empty"),
+        (b"\xff\xfe\x00", "cannot be read as a table"),
+        (b"person,item,difference\n1,1,0.5\n1,2,much\n", "first 'much' (row 2)"),
+        (b"person,item,difference\n" + b"".join(b"%d,%d,.5\n" % (p, i) for p in range(3) for i in range(3)),
+         "nothing varies"),
+    ],
+)  # fmt: skip
+def test_a_pilot_that_is_none_is_refused(tmp_path, content, says):
+    (tmp_path / "pilot.csv").write_bytes(content)
+    asked = ["design", "power", "--pilot", str(tmp_path / "pilot.csv"), "--effect", ".1"]
+    done = CliRunner().invoke(main, asked)
+    assert done.exit_code == 1 and says in " ".join(done.output.split())
+
+
+@pytest.mark.parametrize(
+    ("asked", "says"),
+    [
+        (["power", "random-16", "random-16", "--on", "simulated", "--effect", ".1"], "does not differ from itself"),
+        (["drive", "random-16", "--on", "simulated", "--count", "0"], "count=0"),
+        (["drive", "random-16", "--on", "simulated", "--shortest", "9", "--longest", "3"], "9 words or more and 3 or fewer"),
+        (["drive", "random-16", "--on", "simulated", "--overlap", "7"], "overlap=7 is no share"),
+        (["controversial", "zoo-causal-200k", "zoo-causal-400k", "--match-words", "-1"], "there is no such pair"),
+        (["controversial", "zoo-causal-200k#1", "zoo-causal-200k#2"], "zoo-causal-200k#1 names a layer"),
+    ],
+)  # fmt: skip
+def test_what_no_design_has_is_refused(asked, says):
+    done = CliRunner().invoke(main, ["design", *asked])
+    assert done.exit_code == 1 and re.search(says, " ".join(done.output.split()))
