@@ -39,11 +39,10 @@ def difference(a: Sequence[float], b: Sequence[float], tests: int = 1) -> tuple[
     """
     from scipy import stats
 
-    a, b = np.asarray(a, float), np.asarray(b, float)
     if min(len(a), len(b)) < LEAST_SEEDS:
         return float("nan"), float("nan")
-    gap = a.mean() - b.mean()
-    parts = np.array([a.var(ddof=1) / len(a), b.var(ddof=1) / len(b)])
+    gap = float(np.mean(a) - np.mean(b))
+    parts = np.array([np.var(a, ddof=1) / len(a), np.var(b, ddof=1) / len(b)])
     if not parts.sum():
         return gap, gap
     df = parts.sum() ** 2 / (parts**2 / np.array([len(a) - 1, len(b) - 1])).sum()
