@@ -143,6 +143,11 @@ def prepare(name: str, *, report: Report = SILENT) -> None:
 
 def sizes(model: str, part: str) -> tuple[int, int, int]:
     """Trained weights of a part, all weights, and updates of a whole training."""
+    if (cls := card(model).cls) not in ("causal", "recurrent"):
+        raise BrainLensError(
+            f"{model} is of the class {cls}: there is no training to next words to follow",
+            remedy="Choose a causal or recurrent model",
+        )
     reader = load(f"{model}@untrained:init:0")
     module = reader.module if reader.card.cls == "recurrent" else reader.lm
     total = sum(value.numel() for value in module.parameters())

@@ -161,6 +161,11 @@ def test_nothing_is_a_share_of_nothing():
         wiring(planted(lambda part, n: 0.5, r=-0.01))
 
 
+def test_a_model_without_a_training_to_follow_is_refused():
+    with pytest.raises(BrainLensError, match="zoo-glove-64d is of the class embedding"):
+        course("zoo-glove-64d", "all")
+
+
 def test_a_run_trains_scores_and_is_served_the_second_time(tmp_path, monkeypatch):
     monkeypatch.setenv("BRAINLENS_HOME", str(tmp_path))
     asked = dict(updates=(0, 2), recording="simulated", protocol=SHORT)
