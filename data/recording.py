@@ -357,7 +357,12 @@ class Recording:
             responses, table = responses.isel(stimulus=stimuli), table.iloc[stimuli]
             if presentation is not None:
                 nuisance = {n: v.isel(stimulus=stimuli) for n, v in presentation.nuisance.items()}
-                presentation = replace(presentation, nuisance=nuisance)
+                words = presentation.words
+                kept = words["run"].isin(table["run"].unique()) if "run" in table else slice(None)
+                words = words[kept].reset_index(
+                    drop=True
+                )  # of a run that is left out nothing was heard
+                presentation = replace(presentation, words=words, nuisance=nuisance)
         if targets is not None:
             targets = (
                 np.flatnonzero(targets)

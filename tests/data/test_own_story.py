@@ -233,3 +233,13 @@ def test_an_id_that_another_process_took_meanwhile_gets_a_number(clean_home, mon
     monkeypatch.setattr(shelf, "free_id", lambda name: next(told, None) or plain(name))
     assert drop() == "fox-2" and set(shelf.kept()) == {"fox", "fox-2"}
     assert recording("fox-2").id == "fox-2"
+
+
+def test_a_whole_run_can_be_left_out_with_its_words():
+    whole = recording("simulated-story")
+    run = whole.stimuli["run"].iloc[0]
+    rest = whole.select(stimuli=(whole.stimuli["run"] != run).to_numpy())
+    words = whole.timed.words
+    assert list(rest.timed.words["text"]) == list(words["text"][words["run"] != run])
+    assert set(rest.timed.words["run"]) == set(rest.stimuli["run"]) == set(words["run"]) - {run}
+    assert whole.select(stimuli=np.arange(whole.n_stimuli)).content_hash == whole.content_hash
