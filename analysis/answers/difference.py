@@ -72,6 +72,7 @@ class Suspect:
 
 
 _DATA = (
+    "rows left out",
     "data file",
     "row order",
     "target order",
@@ -79,11 +80,13 @@ _DATA = (
     "number of targets",
     "folds",
 )
+_COUNTS = _DATA[-3:]
 SUSPECTS: tuple[Suspect, ...] = (
     Suspect("recording", ("recording.id",), (*_DATA, "roles of columns", "people left out", "filter", "text joiner", "language")),
-    Suspect("people left out", ("recording.people", "recording.n_subjects"), ("target order", *_DATA[3:])),
-    Suspect("filter", ("recording.filters",), ("data file", *_DATA[3:])),
-    Suspect("data file", ("recording.rows_hash",), ("target order", *_DATA[3:])),
+    Suspect("people left out", ("recording.people", "recording.n_subjects"), ("rows left out", "target order", *_COUNTS)),
+    Suspect("filter", ("recording.filters",), ("rows left out", "data file", *_COUNTS)),
+    Suspect("rows left out", ("recording.n_stimuli",), ("row order", "target order", *_COUNTS)),
+    Suspect("data file", ("recording.rows_hash",), ("target order", *_COUNTS)),
     Suspect("row order", ("recording.order_hash",), ("target order", "folds")),
     Suspect("text joiner", ("recording.joiner",), ("target order",)),
     Suspect("language", ("recording.language",), ("target order",)),
@@ -312,12 +315,16 @@ def _alike(first: Record, second: Record) -> set[str]:
     """Suspects that the contents clear although a name or a hash differs.
 
     A file under another name is no other recording where its texts are the same; weights of one shape with one tokenizer, or one
-    set of weights, are no other model; data are not other data where all who are in both have the same rows; and rows that hold
-    other texts are not turned ones.
+    set of weights, are no other model; data are not other data where all who are in both have the same rows, or where all rows
+    of one are among the other's; and rows that hold other texts are not turned ones.
     """
     found: set[str] = set()
     same = {path: _same(first, second, path) for path in
             ("recording.texts_hash", "recording.rows_hash", "model.fingerprint", "model.tokenizer_hash")}  # fmt: skip
+    if _rows_left_out(first, second):
+        found |= {"recording", "data file", "row order", "number of stimuli"}
+    else:
+        found.add("rows left out")
     if same["recording.texts_hash"] or same["recording.rows_hash"]:
         found.add("recording")
     elif same["recording.texts_hash"] is False:
@@ -330,6 +337,19 @@ def _alike(first: Record, second: Record) -> set[str]:
     if people is False and all(mine[one] == theirs[one] for one in set(mine) & set(theirs)):
         found.add("data file")
     return found
+
+
+def _rows_left_out(first: Record, second: Record) -> bool:
+    """Whether one has fewer rows and all of them are the other's, as far as their sketches tell."""
+    sides = [
+        (one.get("recording.n_stimuli"), one.get("recording.rows_sketch"))
+        for one in (first, second)
+    ]
+    if not all(count and rows for count, rows in sides) or sides[0][0] == sides[1][0]:
+        return False
+    (_, fewer), (many, more) = sorted(sides, key=lambda side: side[0])
+    seen = fewer if len(more) == many else [row for row in fewer if row <= more[-1]]
+    return bool(seen) and set(seen) <= set(more)
 
 
 def _otherwise(record: Record) -> list[str]:

@@ -116,7 +116,7 @@ def _switches(first: Record, second: Record, models: bool, recordings: bool):
     if recordings:
         own = [one for one in ("people left out", "row order") if one in causes]
         sides |= {one: (one,) for one in own}
-        file = [one for one in ("filter", "data file") if one in causes]
+        file = [one for one in ("filter", "rows left out", "data file") if one in causes]
         if file:
             sides[" and ".join(file)] = ("data file",)
     who = [one for one in _MODEL if one in causes]
@@ -172,7 +172,7 @@ def _distinct(first: Recording, second: Recording) -> frozenset:
     found = set()
     if set(_places(first)) != set(_places(second)):
         found.add("people left out")
-    if first.texts != second.texts:
+    if first.texts != second.texts and Counter(first.texts) == Counter(second.texts):
         found.add("row order")
     found.add("data file")
     return frozenset(found)

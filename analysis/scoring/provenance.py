@@ -75,7 +75,7 @@ def recorded(recording: Recording) -> dict:
         "n_targets": recording.n_targets,
         "n_subjects": 0 if subjects is None else len(set(subjects)),
         "people": [] if subjects is None else sorted(set(map(str, subjects))),
-        **{name: hashes[name] for name in ("rows_hash", "order_hash", "texts_hash")},
+        **{name: hashes[name] for name in ("rows_hash", "rows_sketch", "order_hash", "texts_hash")},
         "people_hashes": dict(hashes["people_hashes"]),
         "filters": [note for note in recording.notes if note.startswith("filter ")],
         "averaged": recording.averaged,
@@ -95,6 +95,8 @@ def recorded(recording: Recording) -> dict:
 
 _HASHES: dict[str, dict] = {}
 _KEPT = 32
+_SKETCH = 48
+"""Rows in the sketch of a recording's rows."""
 
 
 def _hashes(recording: Recording) -> dict:
@@ -108,6 +110,7 @@ def _hashes(recording: Recording) -> dict:
             "response_hash": recording.response_hash,
             "content_hash": content,
             "rows_hash": _rows_hash(recording),
+            "rows_sketch": _rows_sketch(recording),
             **_text_hashes(recording),
             "people_hashes": _people_hashes(recording),
         }
@@ -116,16 +119,29 @@ def _hashes(recording: Recording) -> dict:
 
 def _rows_hash(recording: Recording, mine=slice(None)) -> str:
     """Hash of texts and responses whatever the order of rows and targets: another order is not other data."""
+    return hashlib.sha256(b"".join(sorted(_rows(recording, mine)))).hexdigest()
+
+
+def _rows(recording: Recording, mine=slice(None)) -> list[bytes]:
+    """Hash of the text and the responses of each row, whatever the order of targets."""
     names = recording.responses.target.values.astype(str)[mine]
     values = recording.responses.values[:, mine]
     values = np.ascontiguousarray(values[:, np.argsort(names, kind="stable")])
-    rows = (
+    texts = map(str, recording.stimuli.get("text", recording.stimuli.index))
+    return [
         hashlib.sha256(text.encode("utf-8", "surrogatepass") + row.tobytes()).digest()
-        for text, row in zip(
-            map(str, recording.stimuli.get("text", recording.stimuli.index)), values
-        )
-    )
-    return hashlib.sha256(b"".join(sorted(rows))).hexdigest()
+        for text, row in zip(texts, values)
+    ]
+
+
+def _rows_sketch(recording: Recording) -> list[str]:
+    """The smallest hashes of measured rows: where the rows of one recording are some of another's, so are these.
+
+    See Broder (1997), On the resemblance and containment of documents.
+    """
+    measured = np.isfinite(recording.responses.values).any(axis=1)
+    rows = {row.hex()[:12] for row, there in zip(_rows(recording), measured) if there}
+    return sorted(rows)[:_SKETCH]
 
 
 def _text_hashes(recording: Recording) -> dict[str, str]:

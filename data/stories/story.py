@@ -71,7 +71,7 @@ def recording_of(plan: Plan, facts: Mapping[str, Any], path: Path) -> Recording:
     blocks = {
         key: read_run(paths, mask=plan.masks.get(key[0])) for key, paths in plan.signals.items()
     }
-    interval = _interval(blocks, stated, path)
+    interval, others = _interval(blocks, stated, path)
     counts = {run: _length(blocks, run) for run in runs}
     words = pd.concat(
         [read_words(plan.words[run], run=run, tier=tier).assign(run=run) for run in runs],
@@ -90,6 +90,7 @@ def recording_of(plan: Plan, facts: Mapping[str, Any], path: Path) -> Recording:
     flat = ~silent & (np.nanstd(values, axis=0) == 0)
     keep = ~(silent | flat)
     notes = [f"{offset:g} s added to the words' times"] if offset else []
+    notes += others
     bare = [person for person in people if person not in plan.masks and _volumes(plan, person)]
     if bare:
         notes.append(
@@ -164,17 +165,20 @@ def _volumes(plan: Plan, person: str) -> bool:
     return any(name.endswith((".nii", ".nii.gz")) and ".dtseries." not in name for name in names)
 
 
-def _interval(blocks: Mapping, stated: Any, path: Path) -> float:
-    told = {round(block.interval, 6) for block in blocks.values() if block.interval}
+def _interval(blocks: Mapping, stated: Any, path: Path) -> tuple[float, list[str]]:
+    """Seconds between two samples, and a note on files that say something else than what was stated."""
     if stated is not None:
         value = float(stated)
-        told = {one / 1000 if one > LONGEST else one for one in told}  # milliseconds by their size
-        if told and not any(abs(value - one) < 1e-3 * one for one in told):
+        said = {key: _seconds(block.interval) for key, block in blocks.items() if block.interval}
+        others = {key: one for key, one in said.items() if abs(value - one) >= 1e-3 * one}
+        if said and len(others) == len(said):
+            told = ", ".join(f"{one:g}" for one in sorted(set(said.values())))
             raise BrainLensError(
-                f"interval={value:g} s, but the files say {', '.join(f'{t:g}' for t in told)} s",
+                f"interval={value:g} s, but the files say {told} s",
                 remedy="Give the repetition time of the files",
             )
-        return value
+        return value, _notes_on(others, value)
+    told = {round(block.interval, 6) for block in blocks.values() if block.interval}
     if len(told) != 1:
         what = "no file says it" if not told else f"the files say {sorted(told)}"
         raise BrainLensError(
@@ -187,7 +191,23 @@ def _interval(blocks: Mapping, stated: Any, path: Path) -> float:
             f"{path}: the files say {value:g} s from one sample to the next: these look like milliseconds",
             remedy="Add interval = 2.0 to story.toml, or correct the unit of time in the headers",
         )
-    return value
+    return value, []
+
+
+def _seconds(interval: float) -> float:
+    """What a header says; milliseconds are told by their size."""
+    return round(interval / 1000 if interval > LONGEST else interval, 6)
+
+
+def _notes_on(others: Mapping[tuple[str, str], float], value: float) -> list[str]:
+    if not others:
+        return []
+    (person, run), first = next(iter(others.items()))
+    more = f" and {len(others) - 1} more" if len(others) > 1 else ""
+    return [
+        f"{value:g} s from one sample to the next, as stated: the file of {person} in {run}{more} says {first:g} s; was it "
+        "resampled, or is its header wrong?"
+    ]
 
 
 def _length(blocks: Mapping, run: str) -> int:

@@ -26,7 +26,7 @@ WORDS = ["dog", "tree", "river", "stone", "lamp", "road", "house", "bird", "chil
 
 @pytest.fixture(scope="module")
 def files(tmp_path_factory):
-    """The same file four times: as it is, with one value changed, turned, and without one person."""
+    """The same file five times: as it is, with one value changed, turned, without one person, and without one passage."""
     folder, rng = tmp_path_factory.mktemp("files"), np.random.default_rng(3)
     rows = [f"The {a} and the {b} stand by the {c}." for a, b, c in rng.choice(WORDS, (48, 3))]
     table = pd.DataFrame({"text": rows, "passage": np.repeat([f"p{i:02}" for i in range(12)], 4)})
@@ -42,6 +42,7 @@ def files(tmp_path_factory):
         "data file": changed,
         "row order": turned,
         "people left out": table.drop(columns="rt_cleo"),
+        "rows left out": table[table["passage"] != "p03"],
     }
     for name, one in made.items():
         path = folder / f"my {name}.csv"
@@ -73,7 +74,9 @@ def folders(tmp_path_factory):
 
 
 def _score(files, folders, what=""):
-    data = what if what in ("data file", "row order", "people left out") else "base"
+    data = (
+        what if what in ("data file", "row order", "people left out", "rows left out") else "base"
+    )
     model = what if what in folders else "base"
     on = recording(files / f"my {data}.csv")
     protocol = QUICK.but(
@@ -83,13 +86,45 @@ def _score(files, folders, what=""):
     return score(str(folders[model]), on, protocol, layers=layers)
 
 
-@pytest.mark.parametrize("what", ("data file", "row order", "people left out", "tokenizer", "model revision", "pooling",
-                                  "start token", "layer choice"))  # fmt: skip
+@pytest.mark.parametrize(
+    "what",
+    (
+        "data file",
+        "row order",
+        "people left out",
+        "rows left out",
+        "tokenizer",
+        "model revision",
+        "pooling",
+        "start token",
+        "layer choice",
+    ),
+)
 def test_files_and_folders_of_other_names_are_no_cause(what, files, folders):
     first, second = (record_of(_score(files, folders, one)) for one in ("", what))
     answer = compare_results(first, second)
     assert answer.facts["causes"] == [what], answer.frame.to_string()
     assert answer.frame["what"].iloc[0] == what
+
+
+def test_fewer_rows_are_known_by_a_sketch_of_many():
+    """Of 1,000 rows the 48 smallest hashes are kept: any part of them is one, and a part with other values is none."""
+    rng = np.random.default_rng(0)
+    rows = [f"{one:012x}" for one in rng.choice(16**12, 1000, replace=False)]
+
+    def record(some):
+        about = {"n_stimuli": len(some), "rows_sketch": sorted(some)[:48], "id": str(len(some))}
+        about |= {
+            name: str(hash(tuple(some))) for name in ("rows_hash", "texts_hash", "order_hash")
+        }
+        return Record("one", 0.1, {"recording": about, "protocol": {"folds": 5}})
+
+    for kept in (990, 700, 300):
+        told = compare_results(record(rows), record(rows[:kept])).facts["causes"]
+        assert told == ["rows left out"]
+        assert compare_results(record(rows[:kept]), record(rows)).facts["causes"] == told
+    others = [f"{one:012x}" for one in rng.choice(16**12, 700, replace=False)]
+    assert compare_results(record(rows), record(others)).facts["causes"] == ["recording"]
 
 
 def test_the_command_says_which_field_each_row_of_one_cause_is(monkeypatch):

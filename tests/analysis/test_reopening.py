@@ -118,4 +118,5 @@ def test_the_record_of_a_recording_is_of_its_content_now():
     measured.responses.values[0, 0] += 1.0
     after = recorded(measured)
     changed = {name for name in before if before[name] != after[name]}
+    changed.discard("rows_sketch")  # of some rows: this one may be none of them
     assert changed == {"response_hash", "content_hash", "rows_hash", "people_hashes"}

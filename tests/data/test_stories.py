@@ -437,6 +437,23 @@ def test_a_mask_that_names_no_run_counts_and_a_missing_one_is_said(tmp_path):
     assert any("no mask for sub-01: every voxel that varies" in note for note in found.notes)
 
 
+def test_a_header_that_says_something_else_than_what_is_stated_is_noted(tmp_path):
+    folder = study(tmp_path / "a")
+    (folder / "story.toml").write_text("interval = 2.0\n")
+    assert not any("as stated" in note for note in read_story(folder).notes)
+    values = np.random.default_rng(0).standard_normal((3, 2, 2, 9)) + 5
+    wrong = folder / "sub-01/func/sub-01_task-fox_run-2_space-MNI_desc-preproc_bold.nii.gz"
+    nifti(wrong, values, tr=1.5)
+    found = read_story(folder)
+    (note,) = [note for note in found.notes if "as stated" in note]
+    assert found.presentation.interval == 2.0
+    assert note.startswith("2 s from one sample to the next") and "says 1.5 s" in note
+    assert "the file of sub-01 in" in note
+    (folder / "story.toml").unlink()
+    with pytest.raises(BrainLensError, match=r"\[1\.5, 2\.0\]"):
+        read_story(folder)
+
+
 def test_the_repetition_time_is_that_of_headers_json_or_story_toml(tmp_path):
     folder = study(tmp_path / "a", tr=0.0)
     with pytest.raises(BrainLensError, match="no file says it"):
