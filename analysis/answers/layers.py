@@ -167,7 +167,7 @@ def _caption(scores: list, missing: pd.DataFrame) -> str:
             "profile shows each layer by itself. Ringed: the layer that most folds chose; plain mark: the highest one on the "
             "reported data."
         )
-    parts += first.question()
+    parts += [*first.question(), *first.without_r()]
     if seeds := seed_words(scores):
         parts.append(seeds)
     if first.ceiling.flag:

@@ -467,6 +467,7 @@ class Score:
                 "One fold seed: another draw of the folds gives another r (seeds=3 shows by how much)."
             )
         lines += self.question()
+        lines += self.without_r()
         if "r_shuffled" in self.dataset:
             relation = "more than" if self.shuffled > self.value else "not more than"
             lines.append(
@@ -548,6 +549,26 @@ class Score:
                 "groups add nothing."
             )
         return lines
+
+    def without_r(self) -> list[str]:
+        """Targets, and people with all of theirs, that could not be predicted on held-out groups, in a sentence; else nothing."""
+        none = ~np.isfinite(self.per_target()["r"].to_numpy())
+        if not none.any() or none.all():
+            return []
+        whose = self._subjects if not self.provenance["recording"]["averaged"] else None
+        people = [] if whose is None else dict.fromkeys(map(str, whose[none]))
+        silent = [one for one in people if none[whose.astype(str) == one].all()]
+        named = (
+            f", all of {', '.join(silent[:6])}{' and others' * (len(silent) > 6)}" if silent else ""
+        )
+        inner = self.protocol.method == "ridge" and self.protocol.criterion != "gcv"
+        needed = (
+            "two to train and choose on; one with criterion=gcv" if inner else "one to train on"
+        )
+        return [
+            f"No r for {none.sum():,} of {len(none):,} targets{named}: they do not vary, or have values in too few groups "
+            f"(one to test on, and {needed}). They count nowhere."
+        ]
 
     def _solver_warnings(self) -> list[str]:
         lines = []

@@ -10,6 +10,7 @@ import pytest
 import xarray as xr
 
 from analysis import preset, score
+from analysis.answers.layers import layers
 from analysis.ceiling.synchrony import synchrony, synchrony_ceiling
 from analysis.features.activations import Activations, _Held
 from analysis.features.time import delayed, detrended, resample
@@ -19,6 +20,7 @@ from analysis.progress import SILENT
 from analysis.scoring.in_time import cross_validate_in_time, followed, quiet
 from analysis.store.store import Store
 from benchmarks.coverage_story import ceiling
+from data.catalog.catalog import recording
 from data.errors import BrainLensError
 from data.presentation import Presentation, sample_table
 from data.readers.simulated import hrf
@@ -284,3 +286,24 @@ def test_synchrony_of_who_missed_a_run_is_taken_over_the_runs_that_are_there():
     found = synchrony(holed, QUICK)
     assert found[0] == pytest.approx(by_hand, abs=1e-9) and np.isfinite(found).all()
     assert synchrony_ceiling(holed, QUICK).value > 0.5
+
+
+def test_a_person_without_a_score_is_named_with_the_reason():
+    """Two runs leave one to train on: there are no inner folds to choose on, which generalised cross-validation does not need."""
+    whole = recording("simulated-story")
+    three = whole.select(stimuli=whole.stimuli["run"].isin(["run1", "run2", "run3"]).to_numpy())
+    values = three.responses.values.copy()
+    away = np.ix_((three.stimuli["run"] == "run3").to_numpy(), three.subjects == "s1")
+    values[away] = np.nan
+    three = dataclasses.replace(
+        three, id="story-of-three", responses=three.responses.copy(data=values)
+    )
+    quick = preset("story").but(
+        bootstrap=20, unique=False, ceiling="none", controls=(), shuffled_twin=False
+    )
+    found = score("random-8", three, quick)
+    (line,) = [line for line in found.warnings() if line.startswith("No r for")]
+    assert "6 of 36 targets, all of s1:" in line and "one with criterion=gcv" in line
+    assert line in layers([found]).caption
+    other = score("random-8", three, quick.but(criterion="gcv", layer="last"))
+    assert not other.without_r() and np.isfinite(other.value)
