@@ -216,11 +216,11 @@ def occlusion(curves: Iterable[Curve]) -> Answer:
     static = at[at["class"] == "embedding"]
     rest = at[at["class"] != "embedding"]
     if len(static) and len(rest):
-        bag = float(static["share"].max())
-        more = [row.model for row in rest.itertuples() if row.share_low > bag]
-        less = [row.model for row in rest.itertuples() if row.share_high < bag]
+        bag = static.loc[static["share"].idxmax()]  # both have an interval over seeds of the masks
+        more = [row.model for row in rest.itertuples() if row.share_low > bag["share_high"]]
+        less = [row.model for row in rest.itertuples() if row.share_high < bag["share_low"]]
         sentence += (
-            f" Against the bag of words ({percent(bag)}): "
+            f" Against the bag of words ({percent(bag['share'])}): "
             + listed(
                 filter(
                     None,

@@ -141,11 +141,15 @@ def test_what_cannot_be_trained_is_said(fresh_home):
         _ = load("zoo-lstm-1m@wire:attention:1:0").module
     with pytest.raises(BrainLensError, match="blocks"):
         made("wire:last-3:1")
+    with pytest.raises(BrainLensError, match=r"rank-9999 is no small update: .* above \d+"):
+        made("wire:rank-9999:1")
     assert recipe_of("mine", born().config, 4).rate == 1e-3
     assert not list((home() / "wiring").glob("*/at-*"))
 
 
 # ---- the other steps that are new ----------------------------------------------------------------------------------------
+
+
 def test_thirds_are_equal_numbers_of_blocks_and_matrices_are_apart_from_gains():
     for top in range(3, 40):
         thirds = [set(_noised(f"{third}-third", top)) for third in ("lower", "middle", "upper")]

@@ -59,7 +59,7 @@ _SUFFIX = re.compile(r"@(?=(?:" + "|".join(GRAMMAR) + r")\b)")
 _LAYERS = re.compile(
     r"(all|lower|upper|(?:lower|middle|upper)-third|\d+(?:-\d+)?)(\.matrices|\.gains)?"
 )
-_PARTS = re.compile(r"all|embeddings|norms|attention|down|last-[1-9]\d?|rank-[1-9]\d{0,2}")
+_PARTS = re.compile(r"all|embeddings|norms|attention|down|last-[1-9]\d?|rank-[1-9]\d{0,4}")
 _UNITS = re.compile(
     r"language|random|matched|least|heads|blocks|(?:map|matched)-[a-z0-9][a-z0-9_.-]*"
 )

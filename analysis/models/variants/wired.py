@@ -169,6 +169,12 @@ def _low_rank(module, rank: int) -> dict:
         for name, holder in module.named_modules()
         if layer_of(f"{name}.weight") and getattr(getattr(holder, "weight", None), "ndim", 0) == 2
     ]
+    full = max((min(holder.weight.shape) for holder in holders), default=0)
+    if holders and rank > full:
+        raise BrainLensError(
+            f"rank-{rank} is no small update: no matrix of its blocks has a rank above {full}",
+            remedy=f"Train rank-{full} or less, or 'all'",
+        )
     for holder in holders:
         parametrize.register_parametrization(
             holder, "weight", LowRank(holder.weight.shape, generator)
