@@ -117,7 +117,7 @@ class Protocol:
     clip : bool
         Clip normalised scores to [0, 1]; only in replicas of benchmarks that do.
     controls : tuple of str
-        Control feature sets scored on the same folds.
+        Control feature sets scored on the same folds; written ``none`` where there are none.
     shuffled_twin : bool
         Score each layer under shuffled folds too (the leak meter).
     unique : bool
@@ -328,6 +328,8 @@ class Protocol:
         return hashlib.sha256(json.dumps(fields, sort_keys=True).encode()).hexdigest()[:16]
 
 
+_EMPTY = {"", "none", "()", "[]"}
+"""How an empty list may be written."""
 FIELDS: tuple[str, ...] = tuple(f.name for f in dataclasses.fields(Protocol))
 _DEFAULTS = {f.name: f.default for f in dataclasses.fields(Protocol)}
 _PARTS = {"alphas": float, "delays": int, "trim": int}  # what the parts of a list are; else text
@@ -344,7 +346,10 @@ def _parsed(name: str, value: Any) -> Any:
     """A field's value from a command line, a URL or JSON."""
     default = _DEFAULTS[name]
     if isinstance(default, tuple):
-        parts = [p for p in value.split(",") if p] if isinstance(value, str) else value
+        parts = value
+        if isinstance(value, str):
+            empty = value.strip().lower() in _EMPTY
+            parts = [] if empty else [part for part in value.split(",") if part]
         try:
             return tuple(_PARTS.get(name, str)(p) for p in parts)
         except (TypeError, ValueError):

@@ -216,7 +216,7 @@ def _controls_fit(recording: Recording, protocol: Protocol) -> None:
         if kind in known:
             continue
         if kind not in others:
-            raise unknown("control", name, known)
+            raise unknown("control", name, known, remedy="Write controls=none for none")
         rows = (
             "samples of a run" if recording.sampled else f"one response per {recording.scored_unit}"
         )

@@ -81,6 +81,8 @@ def test_changed_copy_is_marked_and_changing_back_unmarks():
         ("0.1,1,10", "alphas", (0.1, 1.0, 10.0)),
         ("yes", "clip", True),
         ("", "controls", ()),
+        ("none", "controls", ()),
+        ("()", "nuisance", ()),
         ("1e-6", "rcond", 1e-6),
         ("none", "rcond", None),
         ("512", "window", 512),
