@@ -264,7 +264,7 @@ class Trust(Lens):
             elif self._ledger.looking([self._key]):
                 waiting = "Looking into the store ..."
             else:
-                waiting = "Nothing was run for this selection yet: the price stands above; press Run (or the key r)."
+                waiting = "Nothing was run for this selection yet. What it costs is written at the top; press Run (or the key r)."
             return View((published,), notes=NOTES, verdict=waiting)
         said = verdict_of(found, self.selection.models[0])
         stamp = "simulated data" if found.simulated else ""

@@ -82,7 +82,7 @@ def test_the_price_is_told_before_the_click(clean_home, monkeypatch):
     monkeypatch.setattr(ledger, "FREE_SECONDS", 0.0)  # what is cheap runs by itself
     made = asked()
     made.wait(120)
-    assert "price stands above" in made.shown.verdict
+    assert "What it costs is written at the top" in made.shown.verdict
     assert made._wanted[0].seconds > 0
     made.close()
 
