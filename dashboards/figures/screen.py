@@ -73,8 +73,8 @@ return whole(tick).toLocaleString("en-US", style).replace("-", "\u2212")
 """Numbers of an axis with equally many decimals, as on paper."""
 _LONG = 24
 """A ranking of more rows is longer than a window: its numbers stand above it too."""
-_KEPT = "if (cb_obj[name] !== size) { cb_obj[name] = size }"
-"""A size stays: in the browser the page's theme gives axes others."""
+_KEPT = "if (cb_obj[name] !== value) { cb_obj[name] = value }"
+"""A size or a colour stays: in the browser the page's theme gives axes and titles others."""
 _NOMINAL_WIDTH = 1080  # pixels assumed for a stretched figure when labels are placed
 
 
@@ -207,8 +207,7 @@ def _cortex(spec: FigureSpec, theme: str, height: int, width: int | None):
                    major_label_text_color=ink("text", theme))  # fmt: skip
     plot.add_layout(bar, "below")
     if spec.stamp:
-        said = dict(align="right", text_color=ink("stamp", theme), text_font_size="11px")
-        plot.add_layout(Title(text=spec.stamp, **said), "above")
+        plot.add_layout(_stamped(spec.stamp, theme, text_font_size="11px"), "above")
     return plot
 
 
@@ -288,12 +287,28 @@ def resize(plot, height: int) -> None:
         child.height = max(180, height // rows)
 
 
+def _stamped(words: str, theme: str, **how) -> Title:
+    """What is said of the data, above a figure, in a colour of its own."""
+    title = Title(text=words, align="right", text_color=ink("stamp", theme), **how)
+    _keep(title, "text_color")
+    return title
+
+
+def _keep(model, *names: str) -> None:
+    """Some of a model's properties stay as they are, whatever a theme of the page makes of them."""
+    from bokeh.models import CustomJS
+
+    for name in names:
+        kept = CustomJS(args={"name": name, "value": getattr(model, name)}, code=_KEPT)
+        model.js_on_change(name, kept)
+
+
 def enlarge(plot, times: float):
     """The same plot so many times as high, with larger type, thicker lines and larger points, for a talk.
 
     Draw it for a window that is so many times smaller: names are placed for that, and what is between them grows too.
     """
-    from bokeh.models import Axis, CustomJS, GlyphRenderer, Label, LabelSet, Legend, Plot, Title
+    from bokeh.models import Axis, GlyphRenderer, Label, LabelSet, Legend, Plot, Title
 
     def grown(size: str) -> str:
         return f"{float(size.removesuffix('pt')) * times:.1f}pt"
@@ -306,13 +321,13 @@ def enlarge(plot, times: float):
     for axis in plot.select({"type": Axis}):
         axis.axis_label_text_font_size = grown(axis.axis_label_text_font_size)
         axis.major_label_text_font_size = grown(axis.major_label_text_font_size)
-        for name in ("axis_label_text_font_size", "major_label_text_font_size"):
-            kept = CustomJS(args={"name": name, "size": getattr(axis, name)}, code=_KEPT)
-            axis.js_on_change(name, kept)
+        _keep(axis, "axis_label_text_font_size", "major_label_text_font_size")
     for kind in (Label, LabelSet, Title):
         for words in plot.select({"type": kind}):
             if isinstance(words.text_font_size, str) and words.text_font_size.endswith("pt"):
                 words.text_font_size = grown(words.text_font_size)
+            if kind is Title:
+                _keep(words, "text_font_size")
     for words in plot.select({"type": LabelSet}):
         data = words.source.data
         words.source.data = {
@@ -429,15 +444,7 @@ def _panel(
     if count := plan.flagged(panel):
         notes.append(f"ringed in red: {count} above {spec.flag_above:g}")
     if notes:
-        figure.add_layout(
-            Title(
-                text="  ·  ".join(notes),
-                align="right",
-                text_color=ink("stamp", plan.theme),
-                text_font_size="9pt",
-            ),
-            "above",
-        )
+        figure.add_layout(_stamped("  ·  ".join(notes), plan.theme, text_font_size="9pt"), "above")
     if panel.title:
         figure.add_layout(
             Title(text=panel.title, text_color=ink("text", plan.theme), text_font_size="10pt"),
