@@ -24,7 +24,7 @@ from analysis.store.promises import Locked
 from analysis.store.store import Store
 from analysis.sweep.plan import Cell, Plan, Task, tasks
 from data.errors import BrainLensError, unknown
-from data.files import atomic
+from data.files import atomic, in_words
 
 __all__ = ["STATES", "Standing", "Sweep", "finished_since", "standing", "sweeps"]
 
@@ -129,11 +129,15 @@ class Sweep:
     @contextlib.contextmanager
     def claim(self, task: Task) -> Iterator[bool]:
         """Whether the task is ours to do; nobody else has it while inside."""
-        self.board.mkdir(parents=True, exist_ok=True)
-        lock = FileLock(self.board / f"{task.key}.lock", mode=0o666)
-        try:
-            lock.acquire(timeout=0)
-        except Timeout:
+        with in_words(self.board):
+            self.board.mkdir(parents=True, exist_ok=True)
+            lock = FileLock(self.board / f"{task.key}.lock", mode=0o666)
+            try:
+                lock.acquire(timeout=0)
+                ours = True
+            except Timeout:
+                ours = False
+        if not ours:
             yield False
             return
         try:

@@ -84,7 +84,7 @@ def do(sweep: Sweep, task: Task, mode: str = "cached", report: Report = SILENT) 
         sweep.write(task, "waiting")
         raise
     except Exception as error:
-        return sweep.fail(task, error, seconds=time.time() - began, **facts)
+        return sweep.fail(task, error, **{"seconds": time.time() - began, **facts})
 
 
 def _read(model: str, on, protocol, layers, store, report) -> bool:
