@@ -256,6 +256,31 @@ def test_read_only_does_nothing(plan, tmp_path):
 
 
 # ---- what goes wrong ----------------------------------------------------------------------------------------------------
+@pytest.mark.parametrize("broken", ["pathlib.Path.mkdir", "filelock._unix.os.open"])
+def test_a_task_that_cannot_be_claimed_on_a_full_disk_says_so(broken, plan, tmp_path, monkeypatch):
+    sweep = Sweep.of(plan, Store(tmp_path / "store"))
+
+    def full(*_, **__):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(broken, full)
+    with pytest.raises(BrainLensError, match="the disk is full"), sweep.claim(sweep.tasks[0]):
+        pass
+
+
+def test_a_done_that_cannot_be_written_is_a_failure_with_its_seconds(plan, tmp_path, monkeypatch):
+    sweep, write = Sweep.of(plan, Store(tmp_path / "store")), Sweep.write
+
+    def once(self, task, state, **facts):
+        if state == "done":
+            raise BrainLensError("the disk is full")
+        return write(self, task, state, **facts)
+
+    monkeypatch.setattr(Sweep, "write", once)
+    row = do(sweep, sweep.tasks[0])
+    assert row["state"] == "failed" and "the disk is full" in row["error"] and row["seconds"] > 0
+
+
 def test_an_error_is_kept_with_its_traceback_and_retried_only_when_asked(
     plan, tmp_path, monkeypatch
 ):
