@@ -20,6 +20,7 @@ __all__ = [
     "GAPS",
     "SCALES",
     "TABLES",
+    "as_given",
     "benchmarks",
     "derived",
     "detail",
@@ -219,7 +220,7 @@ def _entry(group: pd.DataFrame, keys: tuple, chosen: list[str], scale: str, gaps
     return {
         "model": model,
         "family": first["family"],
-        "protocol": first["protocol"],
+        "protocol": as_given(first["protocol"]),
         "source": source,
         "mean": values.fillna(0.0).mean() if whole or zero else np.nan,
         "low": low,
@@ -299,6 +300,26 @@ def _shuffled(draws: Any, recording: str) -> np.ndarray | None:
     return np.random.default_rng(seed).permutation(np.asarray(draws, float))
 
 
+def as_given(protocol: str) -> str:
+    """A result's protocol with its changes as they are given to ``--set`` and in links, not as Python prints them.
+
+    Results name their protocol once and for all, in a text that their hash covers; so it is rewritten where it is shown.
+
+    Examples
+    --------
+    >>> as_given("defended, controls=('position', 'length'), shuffled_twin=False, alphas=(), rcond=None")
+    'defended, controls=position,length, shuffled_twin=false, alphas=none, rcond=none'
+    """
+    return re.sub(r"=(\([^()]*\)|True|False|None)(?=, \w+=|$)", _plainly, protocol)
+
+
+def _plainly(found: re.Match) -> str:
+    if not found[1].startswith("("):
+        return f"={found[1].lower()}"
+    parts = [part.strip(" '\"") for part in found[1].strip("()").split(",")]
+    return "=" + (",".join(part for part in parts if part) or "none")
+
+
 def told_briefly(protocols: Iterable[str]) -> dict[str, str]:
     """Protocols in words, each by what it does not share with all the others.
 
@@ -306,8 +327,8 @@ def told_briefly(protocols: Iterable[str]) -> dict[str, str]:
     --------
     >>> list(told_briefly(["defended, folds=3, seeds=1", "defended, folds=3, seeds=2"]).values())
     ['seeds=1', 'seeds=2']
-    >>> list(told_briefly(["defended", "defended, controls=('position', 'length')"]).values())
-    ['defended', "controls=('position', 'length')"]
+    >>> list(told_briefly(["defended", "defended, controls=position,length"]).values())
+    ['defended', 'controls=position,length']
     """
     parts = {text: re.split(r", (?=\w+=)", text) for text in protocols}
     shared = set.intersection(*map(set, parts.values())) if len(parts) > 1 else set()
@@ -332,14 +353,14 @@ def _sentence(frame: pd.DataFrame, chosen: list[str], scale: str) -> str:
     over = chosen[0] if len(chosen) == 1 else f"{len(chosen)} recordings"
     if ranked.empty:
         return f"No model has a result on every one of {over}: choose fewer recordings."
-    said = []
+    said, briefly = [], told_briefly(ranked["protocol"])
     for protocol, group in ranked.groupby("protocol", sort=False):
         top = group.iloc[0]
-        under = f"Under {protocol}, " if ranked["protocol"].nunique() > 1 else ""
+        under = f" ({briefly[protocol]})" if len(briefly) > 1 else ""
         span = interval(top["low"], top["high"])
         kind = "r" if scale == "raw" else "share of the ceiling"
         what = f"a mean {kind} of" if len(chosen) > 1 else f"{kind} ="
-        words = f"{under}{top['model']} is first of {plural(len(group), 'model')} on {over}, with {what} {decimal(top['mean'])}"
+        words = f"{top['model']} is first of {plural(len(group), 'model')} on {over}{under}, with {what} {decimal(top['mean'])}"
         said.append(f"{words} {span}".rstrip())
         if len(group) > 1:
             second = group.iloc[1]

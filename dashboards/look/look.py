@@ -207,7 +207,7 @@ class Labels(Html):
         words = "".join(
             f"<i>{plain(one)}</i>"
             if one in drawn
-            else f"<span tabindex='0' title='{plain(one)}'>{plain(one)}</span>"
+            else f"<span tabindex='0' title='{plain(one)}'>{_shortened(one)}</span>"
             for one in labels
         )
         words = f"<div class='labels'>{words}</div>" if words else ""
@@ -215,13 +215,22 @@ class Labels(Html):
             self.object = words
 
 
+def _shortened(label: str) -> str:
+    """The label with what stands behind its first comma in an element of its own, which a narrow window leaves out."""
+    first, comma, rest = label.partition(",")
+    return plain(first) + (f"<small>{plain(comma + rest)}</small>" if comma else "")
+
+
 _LABELS = """
+:host { container-type: inline-size; }
+small { font-size: inherit; }
+@container (max-width: 460px) { small { display: none; } }
 i { position: absolute; width: 1px; height: 1px; overflow: hidden; clip-path: inset(50%); }
 .labels { position: relative; display: flex; gap: 6px; overflow: hidden; }
 span { border: 1px solid; border-radius: 11px; padding: 1px 9px; font-size: .78rem; line-height: 1.4; white-space: nowrap;
   overflow: hidden; text-overflow: ellipsis; min-width: 2.2em; flex: 0 6 auto;
   color: var(--mui-palette-warning-main, #8a4b00); }
-span:first-child { flex-shrink: 0; max-width: 100%; box-sizing: border-box; }
+span:first-of-type { flex-shrink: 0; max-width: 100%; box-sizing: border-box; }
 span:focus-visible { outline: 2px solid currentColor; outline-offset: -3px; }
 """
 

@@ -188,6 +188,18 @@ def test_protocols_never_share_a_mean():
     assert "No model has a result on every" in answer.sentence
 
 
+def test_protocols_are_told_apart_as_they_are_given_to_a_command():
+    changed = {
+        "protocol": "defended, folds=3, controls=('position', 'length'), shuffled_twin=False"
+    }
+    rows = [ROWS[0] | changed, ROWS[2] | {"protocol": "defended, folds=3", "protocol_key": "s"}]
+    answer = rank(made(rows))
+    told = "controls=position,length, shuffled_twin=false"
+    assert set(answer.frame["entry"]) == {f"a ({told})", "b (defended)"}
+    assert f"a is first of 1 model on x ({told}), with r = .40" in answer.sentence
+    assert set(answer.frame["protocol"]) == {"defended, folds=3", f"defended, folds=3, {told}"}
+
+
 def test_one_name_of_two_data_sets_chooses_both_and_a_name_of_none_is_an_error():
     data = made([ROWS[0] | {"data_key": "1" * 8}, ROWS[0] | {"model": "b", "data_key": "2" * 8}, ROWS[1],
                  ROWS[0] | {"model": "c"}])  # fmt: skip

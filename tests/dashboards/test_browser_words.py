@@ -19,6 +19,8 @@ KINDS = {
     "note": lambda: note("note", visible=False),
     "folded": lambda: Folded("folded", visible=False),
 }
+LABELS = ("simulated data", "tiny, trained on little", "a random vector for every word")
+CUT = "nodes => nodes.map(node => node.scrollWidth > node.clientWidth)"
 
 
 @pytest.mark.parametrize("kind", [*KINDS, "labels"])
@@ -57,7 +59,12 @@ def address():
             for one in made:
                 one.visible = True
 
-        return pmui.Page(main=[pmui.Column(pmui.Button(label="Press", on_click=press), box)])
+        labels = Labels()
+        labels.tell(LABELS, drawn=LABELS[:1])
+        narrow = pmui.Row(labels, width=130)
+        return pmui.Page(
+            main=[pmui.Column(pmui.Button(label="Press", on_click=press), box, narrow)]
+        )
 
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
@@ -77,3 +84,7 @@ def test_words_shown_before_they_are_drawn_break_nothing(address, visit):
     press.click()
     for kind in KINDS:
         page.get_by_text(kind, exact=True).wait_for(state="hidden")
+    labels = page.locator(".labels span")
+    assert labels.evaluate_all("nodes => nodes.map(node => node.innerText)") == ["tiny", LABELS[2]]
+    assert labels.evaluate_all(CUT) == [False, True]  # the first stands whole, the next is cut
+    assert labels.nth(0).get_attribute("title") == LABELS[1]
