@@ -594,8 +594,11 @@ def _upright(plan: Drawing, inches: tuple[float, float], font_size: float) -> fl
 
 
 def _wrapped(words: str, room: float, font_size: float) -> str:
-    """Words on as many lines as ``room`` typographic points ask for, the lines about equally long."""
+    """Words on as many lines as ``room`` typographic points ask for, parted before a bracket, else in lines of about one length."""
     limit = max(12, int(room / (0.5 * font_size)))
+    head, bracket, rest = words.partition(" (")
+    if len(words) > limit and bracket and max(len(head), len(rest) + 1) <= limit:
+        return f"{head}\n({rest}"
     lines = len(textwrap.wrap(words, limit, break_long_words=False))
     even = next(width for width in range(max(1, len(words) // max(1, lines)), limit + 1)
                 if len(textwrap.wrap(words, width, break_long_words=False)) <= lines)  # fmt: skip

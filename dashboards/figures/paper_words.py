@@ -27,7 +27,7 @@ def name_ends(figure, axes, plan: Drawing, panel: Panel, font_size: float) -> No
     gap, line = 0.35 * size * figure.dpi / 72, size * figure.dpi / 72 * 1.16
     style = {"fontsize": size, "ha": "left", "va": "center", "transform": axes.transAxes}
     drawn = [
-        axes.text(0, 0, end.words, color=end.colour, zorder=8, linespacing=1.0, **style)
+        axes.text(0, 0, end.words, color=end.colour, zorder=8, linespacing=1.2, **style)
         for end in ends
     ]
     for text, (x, _) in zip(drawn, at, strict=True):
