@@ -594,7 +594,7 @@ def _upright(plan: Drawing, inches: tuple[float, float], font_size: float) -> fl
 
 
 def _wrapped(words: str, room: float, font_size: float) -> str:
-    """Words on as many lines as ``room`` typographic points ask for, parted before a bracket, else in lines of about one length."""
+    """Words on as many lines as ``room`` typographic points ask for, parted before a bracket, else about evenly."""
     limit = max(12, int(room / (0.5 * font_size)))
     head, bracket, rest = words.partition(" (")
     if len(words) > limit and bracket and max(len(head), len(rest) + 1) <= limit:
