@@ -88,7 +88,7 @@ class Activity:
             self._fill(jobs)
 
     def _own(self, job: Job) -> bool:
-        return job.person == self._person
+        return job.of(self._person)
 
     def _seen(self, job: Job) -> Job | None:
         """What of a job is shown: of another person's only that it stands in the queue, for a title names recordings."""

@@ -63,6 +63,7 @@ class Job:
     began: float | None = None
     ended: float | None = None
     listeners: dict[int, Callable] = field(default_factory=dict)
+    people: dict[int, str] = field(default_factory=dict)
     partial: object = None
     report: Report | None = None
     quiet: bool = False
@@ -86,6 +87,10 @@ class Job:
     def seconds(self) -> float:
         """Seconds it has been running."""
         return 0.0 if self.began is None else (self.ended or time.time()) - self.began
+
+    def of(self, name: str) -> bool:
+        """Whether a person began it or waits for it too."""
+        return name in (self.person, *self.people.values())
 
     def words(self) -> str:
         """One line on where it stands."""
@@ -233,7 +238,7 @@ class Runner:
                 )
                 self._active[slot] = job
             listener = self._weak(notify, Ticket(token, job))
-            job.listeners[token] = listener
+            job.listeners[token], job.people[token] = listener, person()
             late = job.partial
         if fresh:
             threading.Thread(
@@ -281,15 +286,20 @@ class Runner:
         self._changed()
 
     def stop(self, job: Job) -> None:
-        """End a job for everybody who listens to it."""
+        """End a job in every window of the person who asks; where other people wait for it too, it goes on for them."""
         with self._lock:
             if not job.active:
                 return
-            job.state, job.ended = "cancelled", time.time()
-            self._forget(job)
-            listeners = list(job.listeners.values())
-            job.listeners.clear()
-            job.report.cancel()
+            mine = [token for token, name in job.people.items() if name == person()]
+            listeners = [job.listeners.pop(token) for token in mine if token in job.listeners]
+            others = [job.people[token] for token in job.listeners]
+            if others:
+                job.people = {token: job.people[token] for token in job.listeners}
+                job.person = others[0]
+            else:
+                job.state, job.ended = "cancelled", time.time()
+                self._forget(job)
+                job.report.cancel()
         for listener in listeners:
             _tell_one(listener, Event("cancelled", job))
         self._changed()

@@ -101,6 +101,36 @@ def test_two_people_share_what_is_said_to_be_the_same_for_everybody_only(runner,
     assert [work.calls for work in works] == ([1, 0] if shared else [1, 1])
 
 
+def test_who_cancels_ends_a_shared_computation_for_oneself_only(runner):
+    """The one who began it too: a colleague who waits for the same score gets it."""
+    work, ears = Work(), [Ear(), Ear(), Ear()]
+    for name, ear in zip(("ada", "ada", "ben"), ears, strict=True):
+        with acting_for(name):
+            runner.submit("key", "title", work, ear.hear, shared=True)
+    assert work.running.wait(30)
+    job = runner.jobs()[0]
+    assert job.of("ada") and job.of("ben") and not job.of("eve")
+    with acting_for("ada"):
+        runner.stop(job)
+    assert all(ear.end.wait(30) and ear.kinds()[-1] == "cancelled" for ear in ears[:2])
+    assert job.active and job.of("ben") and not job.of("ada") and not work.stopped.is_set()
+    work.go.set()
+    assert ears[2].end.wait(30) and ears[2].events[-1] == ("done", "result")
+
+
+def test_who_cancels_last_ends_it(runner):
+    work, ears = Work(), [Ear(), Ear()]
+    for name, ear in zip(("ada", "ben"), ears, strict=True):
+        with acting_for(name):
+            runner.submit("key", "title", work, ear.hear, shared=True)
+    assert work.running.wait(30)
+    job = runner.jobs()[0]
+    for name in ("ada", "ben"):
+        with acting_for(name):
+            runner.stop(job)
+    assert work.stopped.wait(30) and job.state == "cancelled"
+
+
 def test_one_leaving_does_not_stop_the_other(runner):
     work, one, other = Work(), Ear(), Ear()
     first = runner.submit("key", "title", work, one.hear)
