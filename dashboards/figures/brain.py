@@ -101,8 +101,9 @@ def paint(axes, brain: Brain, surface: str, hemisphere: str, view: str):
     from matplotlib.collections import PolyCollection
 
     triangles, colours, extent = _triangles(brain, surface, hemisphere, view)
+    # edges as wide as this close the seams between triangles, through which the far side would shine
     ink = PolyCollection(
-        triangles, facecolors=colours, edgecolors=colours, linewidths=0.15, rasterized=True
+        triangles, facecolors=colours, edgecolors=colours, linewidths=0.5, rasterized=True
     )
     axes.add_collection(ink)
     axes.set_xlim(extent[0], extent[1])

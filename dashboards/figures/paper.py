@@ -105,7 +105,7 @@ def render(
     format : str
         One of :data:`FORMATS`.
     dpi : int
-        Of a PNG.
+        Of a PNG, and of the cortex in every format.
     margin_mm : float
         Blank paper around the figure, beyond its width and height: a page for a printer.
     metadata : mapping, optional
@@ -135,7 +135,7 @@ def render(
         figure.savefig(
             out,
             format=format,
-            dpi="figure",
+            dpi="figure" if first.brain is None else dpi,  # a mesh is a raster, also in PDF and SVG
             bbox_inches=page,
             facecolor=figure.get_facecolor(),
             metadata=_metadata(first, format, metadata or {}),

@@ -20,7 +20,7 @@ from dashboards.lens.lens import Computation, Lens, Picture, View
 from dashboards.look.look import note
 from dashboards.work import identity
 from dashboards.work.ledger import Ledger, Priced, Ready, Refused, Wish
-from dashboards.work.score_computations import Scores, stamps
+from dashboards.work.score_computations import Scores, offered, stamps
 from dashboards.work.text_computations import unpredictive
 from data.catalog.catalog import recording
 from data.errors import BrainLensError
@@ -152,10 +152,7 @@ class Items(Lens):
         if len(pair) < 2:
             return View(
                 empty="Choose two models and a recording: then you see how much each explains of every sentence or word.",
-                action=(
-                    "Show the built-in example",
-                    lambda: self.selection.param.update(**example()),
-                ),
+                action=offered(self.selection, example),
             )
         if self._stimuli.value(self._key) is None:
             scored = len([one for one in self.scores.found(pair) if one.complete]) == 2

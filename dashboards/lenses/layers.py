@@ -28,6 +28,7 @@ from dashboards.work.score_computations import (
     Scores,
     TargetTests,
     example,
+    offered,
     stamps,
     unscorable,
 )
@@ -159,10 +160,7 @@ class Layers(Lens):
         if not models:
             return View(
                 empty="Choose a model and a recording: every layer of the model is asked how well it predicts the recording.",
-                action=(
-                    "Show the built-in example",
-                    lambda: self.selection.param.update(**example()),
-                ),
+                action=offered(self.selection, example),
             )
         if all(map(unscorable, models)):
             return View(

@@ -24,7 +24,7 @@ from dashboards.lens.view import led_by
 from dashboards.state import Words
 from dashboards.work import identity
 from dashboards.work.ledger import Ledger, Refused, Wish
-from dashboards.work.score_computations import Scores, stamps, unscorable
+from dashboards.work.score_computations import Scores, offered, stamps, unscorable
 from data.catalog.catalog import recording
 from data.errors import BrainLensError
 
@@ -137,7 +137,7 @@ class Regions(Lens):
         if not models:
             return View(
                 empty="Choose a model with activations and a recording of several regions.",
-                action=shown,
+                action=offered(self.selection, example),
             )
         scores = [score for score in self.scores.found(models) if score.complete]
         found = self._answers.finding(self._key)

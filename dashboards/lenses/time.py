@@ -23,7 +23,7 @@ from dashboards.lens.lens import Computation, Lens, Picture, View
 from dashboards.state import Selection
 from dashboards.work import identity
 from dashboards.work.ledger import Ledger, Priced, Ready, Refused, Wish
-from dashboards.work.score_computations import unscorable
+from dashboards.work.score_computations import offered, unscorable
 from data.catalog import catalog
 from data.files import guarded
 
@@ -122,7 +122,7 @@ class Time(Lens):
         if not models:
             return View(
                 empty="Choose a model with activations and a recording over time: a story, or epochs around each word.",
-                action=shown,
+                action=offered(self.selection, example),
             )
         keys = [self.courses.key(model) for model in models]
         refused = [

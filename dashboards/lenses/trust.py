@@ -30,7 +30,7 @@ from dashboards.look.look import note
 from dashboards.state import Words, encode
 from dashboards.work import identity
 from dashboards.work.ledger import Ledger, Priced, Ready, Refused, Wish
-from dashboards.work.score_computations import example
+from dashboards.work.score_computations import example, offered
 from data.errors import BrainLensError
 
 __all__ = ["Found", "Trust", "asked_of", "run_panels", "sheet", "verdict_of"]
@@ -246,10 +246,7 @@ class Trust(Lens):
         if not self.selection.models:
             return View(
                 empty="Choose a model and a recording: every doubt about the number is answered by a run of its own.",
-                action=(
-                    "Show the built-in example",
-                    lambda: self.selection.param.update(**example()),
-                ),
+                action=offered(self.selection, example),
             )
         published = _published()
         finding = self._ledger.finding(self._key)

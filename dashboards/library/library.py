@@ -32,6 +32,8 @@ __all__ = ["Library"]
 
 IN_TIME = {"sample": "story", "volume": "story", "epoch": "epochs"}
 """What a row of a recording is, and the preset that takes it."""
+ASKING = {"sample": "regions", "epoch": "time"}
+"""What a row of an own recording is, and the lens that shows it first; ``layers`` asks the others."""
 TABS = ("Recordings", "Models", "Add your own", "Storage", "Sweeps")
 READ = ("reading times", "eye tracking", "eeg")
 """Kinds that the Reading lens asks first, where they are measured word by word."""
@@ -175,12 +177,12 @@ class Library(pn.viewable.Viewer):
         for widget in (self._state, self._kind, self._class):
             widget.param.watch(lambda _: self._fill(), "value")
         self._chosen = note(margin=(2, 4))
-        go = pmui.Button(
+        self._go = pmui.Button(
             label="Open Layers",
             icon="stacked_line_chart",
             sizing_mode="stretch_width",
             margin=(8, 0),
-            on_click=lambda _: setattr(self.selection, "lens", "layers"),
+            on_click=lambda _: setattr(self.selection, "lens", self._asking),
         )
         return [
             self._words,
@@ -189,7 +191,7 @@ class Library(pn.viewable.Viewer):
             self._class,
             heading("In use", "overline", margin=(14, 4, 0, 4)),
             self._chosen,
-            go,
+            self._go,
         ]
 
     def _fit(self, *_) -> None:
@@ -243,6 +245,7 @@ class Library(pn.viewable.Viewer):
         self.models.show(
             model_rows(self._models, words, self._class.value, state), len(self._models)
         )
+        self._go.label = f"Open {self._asking.title()}"
         models = ", ".join(self.selection.models) or "no model yet"
         self._chosen.object = f"Recording: {self.selection.recording}\nModels: {models}"
 
@@ -292,12 +295,19 @@ class Library(pn.viewable.Viewer):
             self.selection.models = [*self.selection.models, name]
         self._onward("recording", TABS.index("Recordings"), "Choose a recording")
 
+    @property
+    def _asking(self) -> str:
+        """The lens that asks the recording first."""
+        name, rows = self.selection.recording, self._recordings
+        if name in self.selection.corpora:
+            return "reading"
+        units = rows.loc[rows["id"] == name, "unit"] if len(rows) else ()
+        return ASKING.get(next(iter(units), ""), "layers")
+
     def _onward(self, other: str, tab: int, words: str) -> None:
         self.close_card()
         if getattr(self.selection, other):
-            self.selection.lens = (
-                "reading" if self.selection.recording in self.selection.corpora else "layers"
-            )
+            self.selection.lens = self._asking
         else:
             self.tabs.active = tab
             self.tell(f"{self.selection.recording} is in use. {words}.")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 from functools import partial
 
 from analysis.features.activations import extract
@@ -13,7 +13,7 @@ from analysis.scoring import verb
 from analysis.scoring.cost import Cost
 from analysis.scoring.result import Score
 from analysis.scoring.significance import targets_test
-from dashboards.state import Selection
+from dashboards.state import Selection, defaults
 from dashboards.work import identity
 from dashboards.work.computation import Computation
 from dashboards.work.ledger import Ledger, Priced, Ready, Wish
@@ -26,6 +26,7 @@ __all__ = [
     "Scores",
     "TargetTests",
     "example",
+    "offered",
     "stamps",
     "unscorable",
 ]
@@ -178,9 +179,23 @@ class TargetTests(Ledger):
         return {model: test for model, test in known.items() if test is not None}
 
 
+SHIPPED = ("zoo-causal-1m", "zoo-glove-64d")
+"""A model that reads in context and one that does not, small enough for any recording."""
+
+
 def example() -> dict:
     """A model and a recording that ship with the program."""
     return {"models": ["zoo-causal-3m"], "recording": "simulated"}
+
+
+def offered(selection: Selection, example: Callable[[], dict]) -> tuple[str, Callable]:
+    """What a lens without a model offers: the built-in example, or models for the recording that the user has chosen."""
+    if selection.recording == defaults()["recording"]:
+        return ("Show the built-in example", lambda: selection.param.update(**example()))
+    return (
+        "Choose two models that ship",
+        lambda: setattr(selection, "models", list(SHIPPED)),
+    )
 
 
 def stamps(scores: list) -> tuple[str, ...]:

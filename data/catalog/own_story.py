@@ -17,7 +17,7 @@ from data.own import formats
 from data.own.sidecar import SIDECAR
 from data.recording import Recording
 from data.stories import apart
-from data.stories.plan import FIELDS
+from data.stories.plan import FIELDS, repetition_times
 from data.stories.signals import ENDINGS
 from data.stories.story import read_story
 from data.stories.words import READERS, holds_words
@@ -30,6 +30,7 @@ ROLES = ("words", "signal", "mask", "confounds", "left out")
 STORY = "story.toml"
 SUFFIXES = tuple(dict.fromkeys((*ENDINGS, *READERS)))
 _BRAIN = (".textgrid", ".srt", ".toml", ".nii", ".nii.gz", ".gii", ".h5", ".hf5", ".hdf5")
+_BESIDE = ".json"
 _PLAIN = (".textgrid", ".srt", ".csv", ".tsv", ".txt")
 _PLAIN_BYTES = 5_000_000  # of text that is read here without being tried elsewhere first
 _RUN = re.compile(r"(?:^|[^a-z0-9])((?:run|story|part|chapter|session)[-_]?\d+)", re.I)
@@ -136,7 +137,7 @@ def stage_story(files: Mapping[str, bytes]) -> tuple[Path, list[Part], dict[str,
         if told is not None:
             parts, facts = _parts_told(told, safe)
         else:
-            parts, facts = _guessed(folder, sorted(safe.values())), {}
+            parts, facts = _guessed(folder, sorted(safe.values())), _interval_beside(folder)
         _complete(parts)
     except BrainLensError:
         shelf.drop(folder / STORY)
@@ -146,7 +147,7 @@ def stage_story(files: Mapping[str, bytes]) -> tuple[Path, list[Part], dict[str,
 
 def _safe(name: str) -> str:
     last = re.split(r"[\\/]", name)[-1]
-    known = sorted(SUFFIXES, key=len, reverse=True)
+    known = sorted((*SUFFIXES, _BESIDE), key=len, reverse=True)
     kind = next((one for one in known if last.lower().endswith(one)), "")
     if not kind:
         raise BrainLensError(
@@ -223,6 +224,12 @@ def _parts_told(told: Mapping[str, Any], safe: Mapping[str, str]) -> tuple[list[
     return parts, {key: told[key] for key in FIELDS if key in told}
 
 
+def _interval_beside(folder: Path) -> dict[str, float]:
+    """The seconds between two samples that JSON files among the dropped ones say, where they agree."""
+    times, _ = repetition_times(folder.glob(f"*{_BESIDE}"))
+    return {"interval": next(iter(times.values()))} if len(set(times.values())) == 1 else {}
+
+
 def _guessed(folder: Path, names: Sequence[str]) -> list[Part]:
     roles = {name: _role(folder / name) for name in names}
     seen: set[tuple[bytes, str, str]] = set()
@@ -250,6 +257,8 @@ def _guessed(folder: Path, names: Sequence[str]) -> list[Part]:
 
 def _role(path: Path) -> str:
     lower = path.name.lower()
+    if lower.endswith(_BESIDE):
+        return "left out"  # what it says of the time between samples stands in the form
     if holds_words(path):
         return "words"
     if "mask" in lower:

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import json
+import math
 import re
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -13,7 +14,7 @@ from typing import Any
 from data.errors import BrainLensError, unknown
 from data.own.gate import beside_of
 
-__all__ = ["FIELDS", "Plan", "epochs_below", "is_story", "plan_of", "told_of"]
+__all__ = ["FIELDS", "Plan", "epochs_below", "is_story", "plan_of", "repetition_times", "told_of"]
 
 FIELDS = (
     "id",
@@ -28,6 +29,7 @@ FIELDS = (
     "quality",
     "tier",
 )
+_NUMBERS = ("interval", "offset")
 
 
 @dataclass(frozen=True)
@@ -43,6 +45,10 @@ class Plan:
     confounds : mapping of (person, run) to path
     facts : mapping
         Fields of ``story.toml``: id, kind, unit, interval (seconds a sample), offset (seconds added to the words' times), ...
+    times : mapping of file name to float
+        Seconds from one sample to the next as JSON files beside the signals say.
+    notes : tuple of str
+        On JSON files that cannot be read.
     """
 
     words: Mapping[str, Path]
@@ -50,6 +56,8 @@ class Plan:
     masks: Mapping[str, Path] = field(default_factory=dict)
     confounds: Mapping[tuple[str, str], Path] = field(default_factory=dict)
     facts: Mapping[str, object] = field(default_factory=dict)
+    times: Mapping[str, float] = field(default_factory=dict)
+    notes: tuple[str, ...] = ()
 
 
 def is_story(path: Path) -> bool:
@@ -76,11 +84,24 @@ def plan_of(path: Path) -> Plan:
 
 # ---- story.toml ------------------------------------------------------------------------------------------------------
 def told_of(path: Path) -> dict[str, Any]:
-    """What a ``story.toml`` says."""
+    """What a ``story.toml`` says; numbers are numbers and words are words."""
     try:
-        return tomllib.loads(path.read_text(encoding="utf-8"))
+        told = tomllib.loads(path.read_text(encoding="utf-8"))
     except (tomllib.TOMLDecodeError, UnicodeDecodeError, OSError) as error:
         raise BrainLensError(f"{path.name} cannot be read: {error}", remedy="Correct it") from None
+    for name in FIELDS:
+        value = told.get(name, 0.0 if name in _NUMBERS else "")
+        if name in _NUMBERS:
+            right = type(value) in (int, float) and math.isfinite(value)
+        else:
+            right = isinstance(value, str)
+        if not right:
+            what = "a number of seconds" if name in _NUMBERS else "words in quotes"
+            raise BrainLensError(
+                f"{path.name}: {name} = {value!r}, and it needs {what}",
+                remedy=f"Such as {name} = {'2.0' if name in _NUMBERS else chr(34) + '...' + chr(34)}",
+            )
+    return told
 
 
 def _from_toml(path: Path) -> Plan:
@@ -98,15 +119,28 @@ def _from_toml(path: Path) -> Plan:
 
     signals, masks, nuisance = {}, {}, {}
     for person, files in people.items():
+        if not isinstance(files, dict):
+            raise BrainLensError(
+                f"{path.name}: [people.{person}] is no table", remedy='run1 = "sub-01_run1.nii.gz"'
+            )
         for key, value in files.items():
             if key == "mask":
                 masks[person] = inside(value)
             elif key == "confounds":
+                if not isinstance(value, dict):
+                    raise BrainLensError(
+                        f"{path.name}: confounds of {person} need the run of each file",
+                        remedy='confounds = { run1 = "sub-01_run1_confounds.tsv" }',
+                    )
                 nuisance |= {(person, run): inside(name) for run, name in value.items()}
             else:
                 both = value if isinstance(value, list) else [value]
                 signals[person, key] = tuple(inside(name) for name in both)
-    return Plan({run: inside(name) for run, name in words.items()}, signals, masks, nuisance, told)
+    every = [one for both in signals.values() for one in both]
+    return Plan(
+        {run: inside(name) for run, name in words.items()},
+        signals, masks, nuisance, told, *repetition_times([_json_of(one) for one in every]),
+    )  # fmt: skip
 
 
 def _known(path: Path, told: Mapping[str, Any], fields: tuple[str, ...]) -> None:
@@ -142,7 +176,7 @@ def _from_bids(folder: Path, told: Mapping[str, Any]) -> Plan:
                 remedy="Keep one space, or name the files in a story.toml",
             )
         signals[person, run] = (*others, path)
-        stem = re.split(r"_(?:hemi|space|desc)-|_bold\.", path.name)[0]
+        stem = _before_space(path.name)
         for events in (path.with_name(f"{stem}_events.tsv"), folder / f"{run}_events.tsv"):
             if events.is_file():
                 _same_words(words.setdefault(run, events), events, run)
@@ -158,9 +192,9 @@ def _from_bids(folder: Path, told: Mapping[str, Any]) -> Plan:
             remedy=f"Put {bare[0]}_events.tsv (onset, duration, word) into the folder",
         )
     facts = {"id": folder.name.lower().replace("_", "-"), **told}
-    if "interval" not in facts and (said := _repetition_times(folder, series)):
-        facts["interval"] = said
-    return Plan(words, signals, masks, nuisance, facts)
+    beside = {_json_of(one) for one in series} | set(folder.glob("*_bold.json"))
+    beside |= {one.with_name(f"{_before_space(one.name)}_bold.json") for one in series}
+    return Plan(words, signals, masks, nuisance, facts, *repetition_times(beside))
 
 
 def _other_hemisphere(others: tuple[Path, ...], path: Path) -> bool:
@@ -189,17 +223,40 @@ def _same_words(first: Path, other: Path, run: str) -> None:
         )
 
 
-def _repetition_times(folder: Path, series: list[Path]) -> float | None:
-    """Seconds between samples as the JSON files beside the series say; None where none does, or they differ."""
-    found: set[float] = set()
-    for path in {
-        one.with_name(one.name.partition("_bold.")[0] + "_bold.json") for one in series
-    } | set(folder.glob("*_bold.json")):
+def _before_space(name: str) -> str:
+    """Person, task and run of a series: how its events, confounds and the JSON of its scan are called."""
+    return re.split(r"_(?:hemi|space|desc)-|_bold\.", name)[0]
+
+
+def _json_of(path: Path) -> Path:
+    """The JSON file of a signal: of the same name, before every ending."""
+    return path.with_name(
+        re.sub(r"(\.dtseries|\.func)?\.[A-Za-z0-9]+(\.gz)?$", "", path.name) + ".json"
+    )
+
+
+def repetition_times(files: Iterable[Path]) -> tuple[dict[str, float], tuple[str, ...]]:
+    """Seconds from one sample to the next as JSON files say that are there and name a ``RepetitionTime``.
+
+    Returns
+    -------
+    times : dict of file name to float
+    notes : tuple of str
+        Files that cannot be read, or name no number above 0.
+    """
+    times, notes = {}, []
+    for path in sorted(set(files)):
         try:
-            found.add(float(json.loads(path.read_text(encoding="utf-8"))["RepetitionTime"]))
-        except (OSError, ValueError, KeyError, TypeError):
+            told = json.loads(path.read_text(encoding="utf-8"))
+            said = told["RepetitionTime"] if isinstance(told, dict) else 0
+            if isinstance(said, str) or not 0 < float(said) < math.inf:
+                raise ValueError
+            times[path.name] = float(said)
+        except (OSError, KeyError):
             continue
-    return found.pop() if len(found) == 1 else None
+        except (ValueError, TypeError, RecursionError):
+            notes.append(f"{path.name} says no time between two samples that can be read")
+    return times, tuple(notes)
 
 
 def _mask_beside(path: Path, folder: Path, entity: Mapping[str, str]) -> Path | None:

@@ -148,6 +148,11 @@ def _nifti(path: Path, mask: str | Path | None) -> Signal:
                 f"{_first(shape)} for {_first(image)} mm",
                 remedy="Resample the mask to the grid of the series",
             )
+        if int(np.prod(shape.shape[3:])) != 1:
+            raise BrainLensError(
+                f"The mask {Path(mask).name} has {len(shape.shape)} dimensions {shape.shape}: a mask has three",
+                remedy="Give one volume, above 0 where voxels count",
+            )
         keep = _unpacked(Path(mask), shape).reshape(shape.shape[:3]) > 0
     if not keep.any():
         raise BrainLensError(
@@ -367,4 +372,9 @@ def confounds(path: str | Path, columns: tuple[str, ...] | None = None) -> pd.Da
     for column in wanted:
         if column not in frame.columns:
             raise unknown(f"column of {Path(path).name}", column, frame.columns)
+        if frame[column].dtype.kind not in "iufb":
+            raise BrainLensError(
+                f"{Path(path).name}: the column {column!r} is not numbers",
+                remedy="Give the confounds table as fMRIPrep wrote it, one row per sample",
+            )
     return frame[list(wanted)].fillna(0.0)

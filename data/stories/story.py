@@ -71,7 +71,7 @@ def recording_of(plan: Plan, facts: Mapping[str, Any], path: Path) -> Recording:
     blocks = {
         key: read_run(paths, mask=plan.masks.get(key[0])) for key, paths in plan.signals.items()
     }
-    interval, others = _interval(blocks, stated, path)
+    interval, others = _interval(blocks, stated, path, plan.times)
     counts = {run: _length(blocks, run) for run in runs}
     words = pd.concat(
         [read_words(plan.words[run], run=run, tier=tier).assign(run=run) for run in runs],
@@ -86,11 +86,9 @@ def recording_of(plan: Plan, facts: Mapping[str, Any], path: Path) -> Recording:
     responses = xr.DataArray(
         values, dims=("stimulus", "target"), coords={"stimulus": table.index.to_numpy()}
     ).assign_coords(coordinates)
-    silent = np.isnan(values).all(axis=0)
-    flat = ~silent & (np.nanstd(values, axis=0) == 0)
-    keep = ~(silent | flat)
+    keep = _varies(values, path)
     notes = [f"{offset:g} s added to the words' times"] if offset else []
-    notes += others
+    notes += [*others, *plan.notes]
     bare = [person for person in people if person not in plan.masks and _volumes(plan, person)]
     if bare:
         notes.append(
@@ -115,6 +113,19 @@ def recording_of(plan: Plan, facts: Mapping[str, Any], path: Path) -> Recording:
         presentation=Presentation(words, interval, nuisance),
         **{"id": path.stem if path.is_file() else path.name, **facts},
     )
+
+
+def _varies(values: np.ndarray, path: Path) -> np.ndarray:
+    """Which targets have values that are not all the same."""
+    keep = ~np.isnan(values).all(axis=0)
+    with np.errstate(invalid="ignore"):  # infinite values are refused by name later
+        keep[keep] = ~(np.nanstd(values[:, keep], axis=0) == 0)
+    if not keep.any():
+        raise BrainLensError(
+            f"{path.name}: none of {values.shape[1]} targets varies: every value is the same or missing (NaN)",
+            remedy="Look at the signals in another program, or give another mask",
+        )
+    return keep
 
 
 def _heard(presentation: Presentation, counts: Mapping[str, int]) -> None:
@@ -165,48 +176,77 @@ def _volumes(plan: Plan, person: str) -> bool:
     return any(name.endswith((".nii", ".nii.gz")) and ".dtseries." not in name for name in names)
 
 
-def _interval(blocks: Mapping, stated: Any, path: Path) -> tuple[float, list[str]]:
+def _interval(
+    blocks: Mapping, stated: Any, path: Path, beside: Mapping[str, float]
+) -> tuple[float, list[str]]:
     """Seconds between two samples, and a note on files that say something else than what was stated."""
+    said = {
+        f"the file of {person} in {run}": _seconds(block.interval)
+        for (person, run), block in blocks.items()
+        if block.interval
+    }
     if stated is not None:
         value = float(stated)
-        said = {key: _seconds(block.interval) for key, block in blocks.items() if block.interval}
-        others = {key: one for key, one in said.items() if abs(value - one) >= 1e-3 * one}
-        if said and len(others) == len(said):
-            told = ", ".join(f"{one:g}" for one in sorted(set(said.values())))
+        wrong = _others(said, value)
+        both = said | {name: _seconds(one) for name, one in beside.items()}
+        others = _others(both, value)
+        if said and len(wrong) == len(said) and len(others) == len(both):
             raise BrainLensError(
-                f"interval={value:g} s, but the files say {told} s",
+                f"interval={value:g} s, but the files say {_listed(said)} s",
                 remedy="Give the repetition time of the files",
             )
-        return value, _notes_on(others, value)
+        return value, _notes_on(others, value, "as stated")
     told = {round(block.interval, 6) for block in blocks.values() if block.interval}
+    if len(set(beside.values())) == 1:
+        (name, value), *_ = beside.items()
+        others = _others(said, value)
+        if said and len(others) == len(said):
+            raise BrainLensError(
+                f"{name} says {value:g} s from one sample to the next, the signals themselves say {_listed(said)} s",
+                remedy="Add the right one to story.toml: interval = 2.0",
+            )
+        return _plausible(value, path), _notes_on(others, value, f"as {name} says")
     if len(told) != 1:
         what = "no file says it" if not told else f"the files say {sorted(told)}"
         raise BrainLensError(
             f"{path}: seconds between two samples (the repetition time) are not known: {what}",
             remedy="Add interval = 2.0 to story.toml, or pass interval=2.0",
         )
-    value = told.pop()
+    value = _plausible(told.pop(), path)
+    return value, _notes_on(_others(beside, value), value, "as the signals say")
+
+
+def _others(said: Mapping[str, float], value: float) -> dict[str, float]:
+    """What says another time than ``value``."""
+    return {name: one for name, one in said.items() if abs(value - one) >= 1e-3 * one}
+
+
+def _listed(said: Mapping[str, float]) -> str:
+    return ", ".join(f"{one:g}" for one in sorted(set(said.values())))
+
+
+def _plausible(value: float, path: Path) -> float:
     if value > LONGEST:
         raise BrainLensError(
             f"{path}: the files say {value:g} s from one sample to the next: these look like milliseconds",
             remedy="Add interval = 2.0 to story.toml, or correct the unit of time in the headers",
         )
-    return value, []
+    return value
 
 
 def _seconds(interval: float) -> float:
-    """What a header says; milliseconds are told by their size."""
+    """What a file says; milliseconds are told by their size."""
     return round(interval / 1000 if interval > LONGEST else interval, 6)
 
 
-def _notes_on(others: Mapping[tuple[str, str], float], value: float) -> list[str]:
+def _notes_on(others: Mapping[str, float], value: float, by: str) -> list[str]:
     if not others:
         return []
-    (person, run), first = next(iter(others.items()))
+    name, first = next(iter(others.items()))
     more = f" and {len(others) - 1} more" if len(others) > 1 else ""
     return [
-        f"{value:g} s from one sample to the next, as stated: the file of {person} in {run}{more} says {first:g} s; was it "
-        "resampled, or is its header wrong?"
+        f"{value:g} s from one sample to the next, {by}: {name}{more} says {first:g} s; was it resampled, or is its header "
+        "wrong?"
     ]
 
 

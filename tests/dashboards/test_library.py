@@ -83,6 +83,19 @@ def test_use_leads_to_what_is_still_missing_then_to_the_lens_that_asks_it(record
     assert library.selection.corpora == ([recording] if lens == "reading" else [])
 
 
+@pytest.mark.parametrize(
+    ("unit", "lens"), [("sample", "regions"), ("epoch", "time"), ("sentence", "layers")]
+)
+def test_the_lens_that_is_offered_is_the_one_that_asks_such_a_recording_first(unit, lens, library):
+    rows = library._recordings
+    library._recordings = rows.assign(unit=np.where(rows["id"] == "simulated", unit, rows["unit"]))
+    library.selection.recording = "simulated"
+    library._fill()
+    assert library._go.label == f"Open {lens.title()}"
+    library._go.clicks += 1
+    assert library.selection.lens == lens
+
+
 def test_tables_take_the_height_of_the_window(library):
     library.client.window = 1100
     assert library.recordings._table.height == 1100 - _AROUND

@@ -13,7 +13,9 @@ from dashboards import Regions
 from dashboards.figures.brain import Brain, picture
 from dashboards.figures.export import figure
 from dashboards.figures.screen import draw
-from dashboards.lenses.regions import brain_of, by_depth, by_region
+from dashboards.lenses.regions import brain_of, by_depth, by_region, example
+from dashboards.state import Selection
+from dashboards.work.score_computations import offered
 from data.errors import BrainLensError
 from data.surface import CENTRES, on_cortex
 from tests.figures import misprints
@@ -79,10 +81,47 @@ def test_the_brain_leaves_as_pdf_with_real_text_at_174_mm(answer, cortex):
     )
     assert b"/Type /Font" in data and text.count(b"BT") >= 10  # words are words
     width = float(re.search(rb"/MediaBox \[ ?0 0 ([\d.]+)", data)[1])
-    assert width == pytest.approx(174 / 25.4 * 72, abs=1) and len(data) < 600_000
+    assert width == pytest.approx(174 / 25.4 * 72, abs=1) and len(data) < 900_000
     svg = figure(spec, "svg", width_mm=174).decode()
     assert "left lateral" in svg and "mean over 6 people" in svg and "simulated data" in svg
     assert "2 of 2" not in spec.caption and "told places" in spec.caption
+
+
+@pytest.mark.parametrize(("dpi", "least"), [(300, 400), (600, 800)])
+def test_the_cortex_in_a_pdf_is_a_raster_of_the_printed_resolution(answer, cortex, dpi, least):
+    """Four views side by side in 174 mm are 40 mm each."""
+    import re
+
+    spec = brain_of(answer, "told", cortex, "inflated", 0.0, "")
+    data = figure(spec, "pdf", width_mm=174, height_mm=45, dpi=dpi)
+    widths = [int(one) for one in re.findall(rb"/Width (\d+)", data)]
+    assert sum(width >= least for width in widths) >= 4, widths
+
+
+def test_an_own_recording_is_not_taken_away_by_what_an_empty_lens_offers():
+    selection = Selection(recording="fox", preset="story")
+    words, act = offered(selection, example)
+    act()
+    assert words == "Choose two models that ship" and selection.recording == "fox"
+    assert selection.models == ["zoo-causal-1m", "zoo-glove-64d"]
+    words, act = offered(fresh := Selection(), example)
+    act()
+    assert words == "Show the built-in example" and fresh.recording == "simulated-story"
+
+
+def test_nothing_shines_through_the_cortex():
+    """Values of the insula are not seen from the middle."""
+    from data.surface import mesh
+
+    place = mesh("pial", "left").points
+    hidden = (place[:, 0] < -33) & (np.abs(place[:, 1:] - 5) < 13).all(axis=1)
+    values, none = np.where(hidden, 0.4, np.nan), np.full(len(place), np.nan)
+    assert hidden.sum() > 20
+    bare, drawn = (
+        picture(Brain(one, none, surfaces=("pial",), high=0.6), 1200, 800)[400:, :600].astype(int)
+        for one in (none, values)
+    )  # inner sides below, the left one left
+    assert np.abs(drawn - bare).max() < 10
 
 
 def test_the_brain_on_the_screen_has_a_colour_bar_and_names(answer, cortex):

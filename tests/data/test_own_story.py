@@ -127,6 +127,20 @@ def test_two_hemispheres_dropped_together_are_one_signal(clean_home, tmp_path):
     assert read_story(again).response_hash == found.response_hash
 
 
+def test_json_among_the_dropped_files_fills_in_the_time_between_samples(clean_home):
+    files = {
+        "fox_events.tsv": WORDS.encode(),
+        "fox_bold.npy": array(),
+        "fox_bold.json": b'{"RepetitionTime": 1.5}',
+    }
+    path, parts, facts = own_story.stage_story(files)
+    assert facts == {"interval": 1.5} and Part("fox_bold.json", "left out", "run1", "fox") in parts
+    own_story.write_story(path, parts, {"interval": 2.0})  # corrected in the form: said, not silent
+    assert "fox_bold.json says 1.5 s" in " ".join(own_story.understood_story(path).notes)
+    _, _, facts = own_story.stage_story({**files, "hen_bold.json": b'{"RepetitionTime": 2}'})
+    assert facts == {}
+
+
 def test_a_table_with_times_and_subtitles_need_no_interval(clean_home):
     path, parts, _ = own_story.stage_story({"talk.srt": SRT.encode(), "roi.csv": signals()})
     assert parts == [Part("roi.csv", "signal", "run1", "roi"), Part("talk.srt", "words", "run1")]

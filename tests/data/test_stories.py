@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import os
+import re
 from pathlib import Path
 
 import nibabel
@@ -175,6 +177,13 @@ def test_nifti_within_its_mask(tmp_path):
     assert [signal.coordinates[a][0] for a in "xyz"] == [3.0, 6.0, 9.0]
 
 
+def test_a_mask_of_several_volumes_is_refused(tmp_path):
+    run = nifti(tmp_path / "bold.nii", np.random.default_rng(0).standard_normal((3, 2, 2, 5)))
+    mask = nifti(tmp_path / "mask.nii", np.ones((3, 2, 2, 3)))
+    with pytest.raises(BrainLensError, match=r"mask.nii has 4 dimensions \(3, 2, 2, 3\)"):
+        read_signal(run, mask=mask)
+
+
 def test_a_mask_of_another_space_is_refused(tmp_path):
     series = nifti(tmp_path / "a.nii", np.ones((3, 4, 5, 6)))
     other = nifti(tmp_path / "m.nii", np.ones((3, 4, 5)), size=2.0)
@@ -280,6 +289,20 @@ def test_a_story_of_runs_people_and_words(tmp_path):
     )
 
 
+def said(folder: Path, old: str, new: str) -> None:
+    """Write something else into the ``story.toml`` of a folder."""
+    path = folder / "story.toml"
+    path.write_text(path.read_text().replace(old, new, 1))
+
+
+def nuisance(folder: Path, value: str) -> None:
+    names = ["trans_x", "trans_y", "trans_z", "rot_x", "rot_y", "rot_z"]
+    pd.DataFrame(dict.fromkeys(names, [value] * 12)).to_csv(folder / "c.csv", index=False)
+    runs = ", ".join(f'run{i} = "c.csv"' for i in (1, 2, 3))
+    for person in ("01", "02"):
+        said(folder, f"[people.sub-{person}]", f"[people.sub-{person}]\nconfounds = {{ {runs} }}")
+
+
 @pytest.mark.parametrize(
     ("change", "says"),
     [
@@ -302,9 +325,16 @@ def test_a_story_of_runs_people_and_words(tmp_path):
             ),
             "interval",
         ),
+        (lambda f: said(f, "interval = 2.0", 'interval = "two"'), "interval = 'two', and it needs a number"),
+        (lambda f: said(f, "interval = 2.0", "interval = 2.0\noffset = nan"), "offset = nan, and it needs"),
+        (lambda f: said(f, '"fox"', '["fox"]'), "id = .* needs words in quotes"),
+        (lambda f: said(f, "[people.sub-02]", "[people]\nada = 'x.npy'\n[people.sub-02]"), "people.ada. is no table"),
+        (lambda f: said(f, "[people.sub-02]", "confounds = 'x.tsv'\n[people.sub-02]"), "confounds of sub-01 need the run"),
+        (lambda f: [np.save(one, np.full((12, 3), np.nan)) for one in f.glob("*.npy")], "none of 6 targets varies"),
+        (lambda f: nuisance(f, "a"), "the column 'trans_x' is not numbers"),
     ],
-    ids=["length", "no interval", "path", "field"],
-)
+    ids=["length", "no interval", "path", "field", "interval", "offset", "id", "people", "confounds", "NaN", "text"],
+)  # fmt: skip
 def test_wrong_stories_are_answered_in_words(tmp_path, change, says):
     path = story(tmp_path)
     change(tmp_path)
@@ -463,6 +493,7 @@ def test_the_repetition_time_is_that_of_headers_json_or_story_toml(tmp_path):
     (folder / "story.toml").write_text('id = "mine"\ninterval = 2.0\n')  # facts alone
     found = read_story(folder)
     assert (found.presentation.interval, found.id, found.n_targets) == (2.0, "mine", 4)
+    assert any("as stated: task-fox_bold.json says 1.5 s" in note for note in found.notes)
     (folder / "story.toml").write_text("intervall = 2.0\n")
     with pytest.raises(BrainLensError, match="'intervall'"):
         read_story(folder)
@@ -470,6 +501,42 @@ def test_the_repetition_time_is_that_of_headers_json_or_story_toml(tmp_path):
     with pytest.raises(BrainLensError, match=r"2000 s from one sample to the next.*milliseconds"):
         read_story(milli)
     assert read_story(milli, interval=2.0).presentation.interval == 2.0
+
+
+@pytest.mark.parametrize(
+    ("told", "stated", "says"),
+    [
+        ({"task-fox_bold": 2.0}, None, ""),
+        ({"task-fox_bold": 1.5}, None, "REFUSED task-fox_bold.json says 1.5 s .* signals themselves say 2 s"),
+        ({"task-fox_bold": 1.5}, 1.5, "as stated: the file of sub-01 in task-fox_run-1 and 1 more says 2 s"),
+        ({"task-fox_bold": 1.5}, 2.0, "as stated: task-fox_bold.json says 1.5 s"),
+        ({"sub-01/func/sub-01_task-fox_run-1_bold": 1.5, "task-fox_bold": 2.0}, None,
+         "as the signals say: sub-01_task-fox_run-1_bold.json says 1.5 s"),
+        ({"task-fox_bold": "2.0 s"}, None, "task-fox_bold.json says no time between two samples that can be read"),
+        ({"task-fox_bold": -2}, None, "says no time"),
+        ({"task-fox_bold": None}, None, "says no time"),
+    ],
+)  # fmt: skip
+def test_json_beside_the_signals_is_held_against_headers_and_what_is_stated(
+    tmp_path, told, stated, says
+):
+    folder = study(tmp_path / "a")
+    for name, seconds in told.items():
+        (folder / f"{name}.json").write_text(json.dumps({"RepetitionTime": seconds}))
+    if stated:
+        (folder / "story.toml").write_text(f"interval = {stated}\n")
+    try:
+        notes = [note for note in read_story(folder).notes if not note.startswith("voxels of")]
+    except BrainLensError as error:
+        notes = [f"REFUSED {error}"]
+    assert len(notes) == bool(says) and all(re.search(says, note) for note in notes), notes
+
+
+def test_json_of_the_same_name_is_read_beside_what_a_story_toml_names(tmp_path):
+    path = story(tmp_path)
+    (tmp_path / "sub-01_run1.json").write_text('{"RepetitionTime": 1.5}')
+    said = " ".join(read_story(path).notes)
+    assert "2 s from one sample to the next, as stated: sub-01_run1.json says 1.5 s" in said
 
 
 @pytest.mark.parametrize(
