@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import atexit
 import os
+import shutil
 import tempfile
 from pathlib import Path
 
@@ -19,11 +21,10 @@ def pytest_configure(config):
     named = os.environ.get("BRAINLENS_USER_HOME") or os.environ.get("BRAINLENS_HOME")
     USER_HOME = Path(named or user_data_dir("brainlens", appauthor=False)).expanduser()
     os.environ["BRAINLENS_USER_HOME"] = str(USER_HOME)  # for the workers of pytest-xdist
-    config._brainlens_home = tempfile.TemporaryDirectory(
-        prefix="brainlens-tests-", ignore_cleanup_errors=True
-    )
-    os.environ["BRAINLENS_HOME"] = str(Path(config._brainlens_home.name) / "home")
-    os.environ["BRAINLENS_SHARED"] = str(_models_only(Path(config._brainlens_home.name)))
+    folder = Path(tempfile.mkdtemp(prefix="brainlens-tests-"))
+    atexit.register(shutil.rmtree, folder, ignore_errors=True)  # a worker is never unconfigured
+    os.environ["BRAINLENS_HOME"] = str(folder / "home")
+    os.environ["BRAINLENS_SHARED"] = str(_models_only(folder))
     os.environ.setdefault("HF_HUB_OFFLINE", "1")
     _share_the_cores(config)
 
@@ -43,11 +44,6 @@ def _models_only(folder: Path) -> Path:
     if (USER_HOME / "models").is_dir():
         (shared / "models").symlink_to(USER_HOME / "models", target_is_directory=True)
     return shared
-
-
-def pytest_unconfigure(config):
-    if hasattr(config, "_brainlens_home"):
-        config._brainlens_home.cleanup()
 
 
 def pytest_itemcollected(item):
