@@ -79,6 +79,30 @@ class Report:
         one._cancelled = self._cancelled
         return one
 
+    def part(self, before: int, size: int, total: int, what: str, *, of: str) -> Report:
+        """For a part of a longer work: tells how far the whole is, for when one step of one part ends says nothing of that.
+
+        Parameters
+        ----------
+        before, size, total : int
+            Pieces of the whole that were done before the part, that the part is, and that there are.
+        what : str
+            The pieces, in words.
+        of : str
+            The steps of the part that are counted; at any other it is told again where the whole stands.
+        """
+        inside, at = self.inner(), float(before)
+
+        def tell(done: float, pieces: int, step: str, _left: float | None) -> None:
+            nonlocal at
+            if step == of and pieces:
+                at = before + size * min(1.0, done / pieces)
+            inside.step(at, total, what)
+
+        one = Report(tell)
+        one._cancelled = self._cancelled
+        return one
+
 
 SILENT = Report()
 """The report that nobody reads. Never cancel it: it is shared."""

@@ -20,7 +20,7 @@ from analysis.statistics.bootstrap import DRAWS_SEED, hierarchical_bootstrap, mo
 from data.errors import BrainLensError, unknown
 from data.recording import Recording
 
-__all__ = ["KINDS", "PUBLISHED", "Ceiling", "ceiling", "published"]
+__all__ = ["KINDS", "PUBLISHED", "Ceiling", "ceiling", "chosen_kind", "published"]
 
 KINDS = ("pools", "extrapolated", "leave-one-out", "split-half", "repeats", "none")
 
@@ -191,6 +191,14 @@ def _people_missing(recording: Recording) -> str:
         if recording.averaged
         else "it is not known which target belongs to whom"
     )
+
+
+def chosen_kind(recording: Recording, protocol: Protocol) -> str:
+    """The kind of ceiling that a protocol means on a recording: one of :data:`KINDS`."""
+    if protocol.ceiling == "auto":
+        return _auto(recording)[0]
+    from_people = protocol.ceiling not in ("none", "repeats")
+    return "none" if from_people and recording.subjects is None else protocol.ceiling
 
 
 def _auto(recording: Recording) -> tuple[str, str]:

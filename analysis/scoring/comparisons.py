@@ -30,7 +30,15 @@ from analysis.store.keys import content_key
 from data.errors import BrainLensError
 from data.recording import Recording
 
-__all__ = ["BEYOND", "HEADLINE_TARGETS", "ceiling_of", "controls_of", "headline", "joint_fits"]
+__all__ = [
+    "BEYOND",
+    "HEADLINE_TARGETS",
+    "ceiling_key",
+    "ceiling_of",
+    "controls_of",
+    "headline",
+    "joint_fits",
+]
 
 
 BEYOND = ("position", "length")
@@ -124,7 +132,7 @@ def ceiling_of(
         return Ceiling.none(
             f"no ceiling is known for method={protocol.method}", recording.n_targets
         )
-    key = content_key("ceiling", data_key(recording, protocol))
+    key = ceiling_key(recording, protocol)
     if (found := store.load_score(key)) is not None:
         bound = _restored(found, "")
         lower = _restored(found, "others_") if "others_value" in found else None
@@ -143,6 +151,11 @@ def ceiling_of(
         key, xr.Dataset(numbers, attrs=attrs | {"recording": recording.id, "model": ""})
     )
     return bound
+
+
+def ceiling_key(recording: Recording, protocol: Protocol) -> str:
+    """Where a ceiling lies in the store."""
+    return content_key("ceiling", data_key(recording, protocol))
 
 
 _CEILING_FIELDS = ("kind", "valid", "flag", "holds_for", "resampled")

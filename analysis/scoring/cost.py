@@ -46,6 +46,8 @@ class Cost:
         Bytes the weights and one batch of activations take, about; 0 where nothing has to be loaded.
     reading : float
         Of the seconds those of reading: once for all scores of the same activations.
+    made_of : tuple of (str, float)
+        Kinds of work and the seconds of each, where they are told apart.
     """
 
     layers: int
@@ -55,6 +57,7 @@ class Cost:
     download: int | None = 0
     memory: int = 0
     reading: float = 0.0
+    made_of: tuple[tuple[str, float], ...] = ()
 
     @property
     def cached(self) -> bool:

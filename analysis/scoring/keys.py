@@ -8,7 +8,7 @@ from dataclasses import replace
 
 from analysis.features.activations import Activations, activation_key
 from analysis.protocol import Protocol
-from analysis.scoring.sameness import plain_name, same_number
+from analysis.scoring.sameness import plain_name, same_number, same_rows
 from analysis.store.keys import content_key
 from data.errors import BrainLensError
 from data.recording import Recording
@@ -53,6 +53,7 @@ NEUTRAL = {
 targets, or r of the same layers in half precision has seen what is locked."""
 OF_SAMPLES = ("resample", "hrf", "delays", "highpass", "trim", "gap", "standardize_run", "nuisance")
 """Choices that say nothing of recordings whose rows are stimuli."""
+_PLAIN = {name: getattr(Protocol(), name) for name in OF_SAMPLES}
 
 
 def number_keys(
@@ -64,16 +65,13 @@ def number_keys(
     ``weights`` (fingerprint and tokenizer) those of the same model under another name are; and those of the model that a slight
     variant (:data:`analysis.scoring.sameness.SLIGHT`) was made of.
     """
-    plain = {name: getattr(Protocol(), name) for name in OF_SAMPLES}
     found = []
     for one in protocol.each_seed():
-        bare = replace(one, **NEUTRAL)
+        bare, plain = (_bare(one, sampled=each) for each in (True, False))
         for who in dict.fromkeys(filter(None, (model, plain_name(model), weights))):
             found.append(content_key("number", who, data_key, bare.key()))
             if not sampled:
-                found.append(
-                    content_key("number of stimuli", who, data_key, replace(bare, **plain).key())
-                )
+                found.append(content_key("number of stimuli", who, data_key, plain.key()))
     return found
 
 
@@ -82,7 +80,18 @@ def cell_numbers(source, recording: Recording, protocol: Protocol) -> list[str]:
     weights = _weights(source.fingerprint, source.tokenizer_hash)
     data = content_key("data", recording.content_hash)
     named = number_keys(source.id, data, protocol, sampled=recording.sampled, weights=weights)
-    return [*named, *same_number(source, recording, protocol)]
+    nearly = [
+        key
+        for one in protocol.each_seed()
+        for key in same_rows(source, recording, _bare(one, sampled=recording.sampled))
+    ]
+    return [*named, *same_number(source, recording, protocol), *nearly]
+
+
+def _bare(protocol: Protocol, *, sampled: bool) -> Protocol:
+    """The choices that its r depends on; of rows that are stimuli without :data:`OF_SAMPLES`."""
+    bare = replace(protocol, **NEUTRAL)
+    return bare if sampled else replace(bare, **_PLAIN)
 
 
 def _weights(fingerprint, tokenizer_hash) -> str:

@@ -18,13 +18,16 @@ from analysis.store.keys import content_key
 from data.errors import BrainLensError
 from data.recording import Recording
 
-__all__ = ["SLIGHT", "plain_name", "same_number"]
+__all__ = ["SLIGHT", "plain_name", "same_number", "same_rows"]
 
 SLIGHT = {"noise": 0.01, "lesion": 0.1, "mask": 1.0}
 """Kind of variant -> amount below which it tells nearly the number of the model that it was made of."""
 BANDS, BITS = 6, 64
 """Of the sketch of the responses: where r with other responses is .9999 or more some band is the same, at .95 none (99.4 %)."""
+ROW_BANDS, ROW_HASHES = 6, 16
+"""Of the sketch of the rows: where one of 100 rows is left out some band is the same, of a tenth mostly, of half none."""
 _SKETCHES: dict[str, list[str]] = {}
+_ROWS: dict[str, list[str]] = {}
 _KEPT = 32
 _IN_TIME = ("resample", "hrf", "delays", "highpass", "trim", "gap", "standardize_run", "nuisance")
 _CALLED = ("model", "fingerprint", "packages", "code")
@@ -64,6 +67,38 @@ def same_number(source, recording: Recording, protocol: Protocol) -> list[str]:
     except BrainLensError:
         return []
     return list(dict.fromkeys(keys))
+
+
+def same_rows(source, recording: Recording, protocol: Protocol) -> list[str]:
+    """Keys that a recording shares with one of nearly the same rows: a few left out or added, or in another order.
+
+    Other rows make other folds, and so another number that lies near: the choices of the protocol stand in the keys, not the
+    folds. Rows are known by their text and responses (in float32, targets in whatever order).
+
+    Parameters
+    ----------
+    source : Model or Activations
+    recording : Recording
+    protocol : Protocol
+        As bare as its number allows (:data:`analysis.scoring.keys.NEUTRAL`).
+
+    Returns
+    -------
+    list of str
+        Empty for samples of a run, which cannot change places.
+
+    References
+    ----------
+    Broder (1997). On the resemblance and containment of documents.
+    """
+    if recording.sampled:
+        return []
+    if (bands := _ROWS.get(recording.content_hash)) is None:
+        if len(_ROWS) >= _KEPT:
+            _ROWS.clear()
+        bands = _ROWS[recording.content_hash] = _row_bands(recording)
+    who = _who(_unvaried(source))
+    return [content_key("same rows", who, band, protocol.key()) for band in bands]
 
 
 def plain_name(name: str) -> str:
@@ -126,6 +161,25 @@ def _data(recording: Recording) -> str:
         told.append(recording.content_hash)
     digest.update(repr(told).encode("utf-8", "surrogatepass"))
     return digest.hexdigest()
+
+
+def _row_bands(recording: Recording) -> list[str]:
+    """Each the smallest hashes of the measured rows under some hash functions: two sets of rows share them as they overlap."""
+    import xxhash
+
+    values = np.sort(np.asarray(recording.responses.values, np.float32), axis=1)
+    rows = [
+        xxhash.xxh3_64_intdigest(text.strip().encode("utf-8", "surrogatepass") + row.tobytes())
+        for text, row in zip(map(str, recording.texts), values, strict=True)
+        if np.isfinite(row).any()
+    ]
+    told, rng = np.array(rows, np.uint64), np.random.default_rng(0)
+    odd = rng.integers(0, 2**63, ROW_BANDS * ROW_HASHES, np.uint64) * np.uint64(2) + np.uint64(1)
+    more = rng.integers(0, 2**63, len(odd), np.uint64)
+    least = (told[:, None] * odd + more).min(axis=0, initial=2**64 - 1)
+    return [
+        content_key("rows", band, least[band::ROW_BANDS].tobytes()) for band in range(ROW_BANDS)
+    ]
 
 
 def _sketches(recording: Recording, digest: str) -> list[str]:

@@ -54,20 +54,9 @@ def run_plans(
     sweeps = [Sweep.of(plan, store) for plan in made]
     total, before, failed = sum(len(sweep.tasks) for sweep in sweeps), 0, 0
     for sweep in sweeps:
-        told = _of_all(report, before, total) if runner == "serial" else report
+        told = report
+        if runner == "serial":
+            told = report.part(before, len(sweep.tasks), total, "runs", of="tasks")
         counts = run(sweep, runner, mode="retry", workers=workers, report=told)
         before, failed = before + len(sweep.tasks), failed + counts["failed"]
     return failed
-
-
-def _of_all(report: Report, before: int, total: int) -> Report:
-    """A report that tells which run of how many is at work: when one step of one run ends says nothing of when all do."""
-    inside, at = report.inner(), before
-
-    def tell(done: float, _pieces: int, what: str, _left: float | None) -> None:
-        nonlocal at
-        if what == "tasks":
-            at = min(total, before + int(done))
-        inside.step(at, total, "runs")
-
-    return Report(tell)

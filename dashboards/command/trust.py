@@ -10,6 +10,7 @@ from analysis.answers.trust.panels import (
     CONTROLS,
     PANELS,
     Asked,
+    made_of,
     needs,
     panel,
     price,
@@ -28,7 +29,8 @@ from dashboards.command.console import _print, _table, progress, show_frame
 from dashboards.command.options import device_option, fields, write_frame
 from dashboards.command.promise import COMMANDS as PROMISE
 from dashboards.command.selftest import COMMANDS as SELFTEST
-from dashboards.work.computation import spent
+from dashboards.figures.paper import FORMATS
+from dashboards.work.computation import parted, spent
 from dashboards.work.jobs import duration
 from data.errors import BrainLensError, unknown
 from data.files import atomic
@@ -77,7 +79,7 @@ __all__ = ["COMMANDS", "OF_RESULTS"]
     "--pdf",
     type=click.Path(dir_okay=False, path_type=Path),
     default=None,
-    help="Write one A4 page.",
+    help="Write one A4 page: .pdf, .svg or .png.",
 )
 @click.option("--out", type=click.Path(file_okay=False, path_type=Path), default=None,
               help="Write the table of every panel into this folder.")  # fmt: skip
@@ -150,6 +152,7 @@ def _axes(cells: tuple[str, ...]) -> dict[str, tuple[str, ...]]:
 
 def _show_price(asked, names) -> None:
     shown, total, open_ = _table("panel", ">runs", ">stored", "time", "why empty"), 0.0, 0
+    every = []
     for number, name in enumerate(names):
         try:
             cost = price(name, asked, before=tuple(names[:number]))
@@ -160,6 +163,7 @@ def _show_price(asked, names) -> None:
         unknown_ = cost.seconds is None
         open_ += unknown_
         total += cost.seconds or 0.0
+        every.append(cost)
         there = cost.seconds == 0 and price(name, asked).seconds == 0
         words = "?" if unknown_ else duration(cost.seconds) if cost.seconds else "with those above"
         shown.add_row(
@@ -170,12 +174,14 @@ def _show_price(asked, names) -> None:
         f"About {spent(total, slowdown())} in all"
         + (f", and {open_} of unknown cost" if open_ else "")
     )
+    if words := parted(made_of(every)):
+        click.echo(f"Made of: {words}")
 
 
 def _run(
     asked, names, workers: int, pdf: Path | None, out: Path | None, r_folder: Path | None
 ) -> None:
-    from dashboards.lenses.trust import Found, sheet, verdict_of
+    from dashboards.lenses.trust import Found, sheet, verdicts
 
     answers: dict[str, object] = {}
     with progress("runs") as report:
@@ -192,8 +198,7 @@ def _run(
     for name, answer in answers.items():
         click.echo(f"\n{PANELS[name].label}\n  {answer.sentence}\n  {answer.caption}")
     found = Found(answers, empty, asked.open().simulated)
-    said = verdict_of(found, asked.models[0])
-    click.echo(f"\n{said.sentence}\n{said.caption}")
+    click.echo("\n" + "\n".join(verdicts(found, asked.models)))
     if out is not None:
         out.mkdir(parents=True, exist_ok=True)
         for name, answer in answers.items():
@@ -202,7 +207,8 @@ def _run(
         click.echo(f"Wrote {len(answers)} tables to {out}")
     if pdf is not None:
         with atomic(pdf) as part:
-            part.write_bytes(sheet(found, asked.models[0], asked))
+            kind = pdf.suffix[1:].lower()
+            part.write_bytes(sheet(found, asked, kind if kind in FORMATS else "pdf"))
         click.echo(f"Wrote {pdf}")
     if r_folder is not None:
         click.echo(f"Wrote {write_r_files(stored_scores(asked), r_folder)}")

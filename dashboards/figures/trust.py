@@ -302,6 +302,11 @@ def choices(said) -> FigureSpec:
     )
 
 
+def _whose(said) -> str:
+    """The beginning of a question about one model of a screen that may show several."""
+    return f"{said.facts['model']}: d" if said.facts["model"] else "D"
+
+
 def matrices(said) -> dict[str, FigureSpec]:
     """Trained on rows, tested on columns, darker where r is higher; of :func:`analysis.answers.trust.generalise.matrix`."""
     made = {}
@@ -320,8 +325,8 @@ def matrices(said) -> dict[str, FigureSpec]:
         heat = frame.pivot(index="trained", columns="tested", values="r")
         heat = heat.loc[list(dict.fromkeys(frame["trained"])), list(dict.fromkeys(frame["tested"]))]
         made[str(over)] = _spec(
-            said, f"Does it hold for other {over}?", (mark,), (Rule("y", 0.0),), horizontal=True, heat=heat,
-            x_title="Trained on", y_title="Pearson r, held out; cells: tested on",
+            said, f"{_whose(said)}oes it hold for other {over}?", (mark,), (Rule("y", 0.0),), horizontal=True, heat=heat,
+            heat_title="r", x_title="Trained on", y_title="Pearson r, held out; cells: tested on",
         )  # fmt: skip
     return made
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import io
 from collections import OrderedDict
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import ClassVar
@@ -12,7 +12,15 @@ from typing import ClassVar
 import panel_material_ui as pmui
 import param
 
-from analysis.answers.trust.panels import CONTROLS, COPIES, PANELS, Asked, price, stored_scores
+from analysis.answers.trust.panels import (
+    CONTROLS,
+    COPIES,
+    PANELS,
+    Asked,
+    made_of,
+    price,
+    stored_scores,
+)
 from analysis.answers.trust.specifications import AXES, CHOSEN
 from analysis.answers.trust.verdict import verdict
 from analysis.answers.trust.waterfall import published_story
@@ -33,7 +41,7 @@ from dashboards.work.ledger import Ledger, Priced, Ready, Refused, Wish
 from dashboards.work.score_computations import example, offered
 from data.errors import BrainLensError
 
-__all__ = ["Found", "Trust", "asked_of", "run_panels", "sheet", "verdict_of"]
+__all__ = ["Found", "Trust", "asked_of", "run_panels", "sheet", "verdicts"]
 
 OPTIONS = {
     f"{axis}: {option}": f"{axis}={option}" for axis, all_ in AXES.items() for option in all_
@@ -76,12 +84,15 @@ class Found:
     simulated : bool
     scores : tuple of Score
         Of the models under the protocol, where the panels needed them: what is handed over.
+    waiting : tuple of str
+        Panels that were asked and have no answer yet.
     """
 
     answers: Mapping[str, object]
     empty: Mapping[str, str]
     simulated: bool = False
     scores: tuple = ()
+    waiting: tuple[str, ...] = ()
 
 
 class Screens(Ledger):
@@ -254,7 +265,7 @@ class Trust(Lens):
             return View((published,), empty=finding.reason, notes=NOTES)
         found = self._ledger.value(self._key)
         if found is None:
-            if self.desk.running(self._key):
+            if self._running:
                 waiting = "Running: the runs first, then each panel as soon as it is answered."
             elif self.failed:
                 waiting = "It did not come to an end: see the message, then try again."
@@ -263,7 +274,6 @@ class Trust(Lens):
             else:
                 waiting = "Nothing was run for this selection yet. What it costs is written at the top; press Run (or the key r)."
             return View((published,), notes=NOTES, verdict=waiting)
-        said = verdict_of(found, self.selection.models[0])
         stamp = "simulated data" if found.simulated else ""
         pictures = [
             Picture(label, replace(spec, stamp=stamp), answer.frame.drop(columns="changes", errors="ignore"),
@@ -276,8 +286,12 @@ class Trust(Lens):
             (*pictures, published),
             (stamp,) if stamp else (),
             notes=NOTES,
-            verdict=" ".join([said.sentence, *why_empty(found).values(), said.caption]),
+            verdict=" ".join(verdicts(found, self.selection.models, running=self._running)),
         )
+
+    @property
+    def _running(self) -> bool:
+        return self.desk.running(self._key)
 
     def _link(self, fields: Mapping | None = None) -> str:
         """The run in the Layers lens: the selection, or with the protocol of one specification."""
@@ -335,7 +349,7 @@ class Trust(Lens):
         found = self._ledger.value(self._key)
         if found is None:
             raise BrainLensError("Nothing was run yet", remedy="Run the panels first")
-        return sheet(found, self.selection.models[0], self.asked())
+        return sheet(found, self.asked(), running=self._running)
 
     def handed_over(self) -> bytes:
         """Capsules, checklist and R tables of the scores behind the panels, as a zip."""
@@ -375,7 +389,7 @@ def asked_of(choice) -> Asked:
 
 def _look(asked: Asked, names: tuple[str, ...], report: Report):
     """The panels where everything is stored, else their price together."""
-    seconds, download, memory = 0.0, 0, 0
+    seconds, download, memory, every = 0.0, 0, 0, []
     for number, name in enumerate(names):
         report.step(number, len(names), "prices")
         try:
@@ -384,12 +398,15 @@ def _look(asked: Asked, names: tuple[str, ...], report: Report):
             if len(names) == 1:
                 return Refused(error.problem)
             continue  # said in the panel's place
+        every.append(one)
         seconds = None if None in (seconds, one.seconds) else seconds + one.seconds
         download = None if None in (download, one.download) else download + one.download
         memory = max(memory, one.memory)
     if seconds == 0:
         return Ready(run_panels(asked, names, report))
-    return Priced(Cost(1, seconds=seconds, download=download, memory=memory))
+    return Priced(
+        Cost(1, seconds=seconds, download=download, memory=memory, made_of=made_of(every))
+    )
 
 
 def run_panels(asked: Asked, names: tuple[str, ...], report: Report) -> Found:
@@ -409,7 +426,8 @@ def run_panels(asked: Asked, names: tuple[str, ...], report: Report) -> Found:
             answers[name] = panel(name, asked, report=inside)
         except BrainLensError as error:
             empty[name] = error.problem
-        report.partial(Found(dict(answers), dict(empty), simulated))
+        later = tuple(one for one in names[number + 1 :] if one not in empty)
+        report.partial(Found(dict(answers), dict(empty), simulated, waiting=later))
     return Found(answers, empty, simulated, stored_scores(asked))
 
 
@@ -418,9 +436,16 @@ def _figures(name: str, answer) -> dict[str, FigureSpec]:
     return figures(name, answer)
 
 
-def verdict_of(found: Found, model: str):
-    """The verdict of all panels on one model, under the name that its scores have."""
-    return verdict(found.answers, verdict_name(model), found.empty)
+def verdicts(found: Found, models: Sequence[str], *, running: bool = False) -> list[str]:
+    """The verdict of all panels on each model, under the name that its scores have; what is not drawn, and the rules."""
+    said = [
+        verdict(
+            found.answers, verdict_name(one), found.empty, waiting=found.waiting, running=running
+        )
+        for one in models
+    ]
+    others = [one.facts["of_model"] for one in said[1:]] if found.answers else []
+    return [said[0].sentence, *others, *why_empty(found).values(), said[0].caption]
 
 
 def verdict_name(model: str) -> str:
@@ -480,14 +505,12 @@ def _source(asked: Asked) -> str:
     )
 
 
-def sheet(found: Found, model: str, asked: Asked, format: str = "pdf") -> bytes:
-    """The whole screen as one A4 page: the verdict in words, then every panel."""
+def sheet(found: Found, asked: Asked, format: str = "pdf", *, running: bool = False) -> bytes:
+    """The whole screen as one A4 page: the verdict on each model in words, then every panel; waterfalls of the first model."""
     from dashboards.figures.export import figure
 
-    said = verdict_of(found, model)
     stamp = "simulated data" if found.simulated else ""
-    known = verdict_name(model)
-    others = tuple(f": {one}" for one in map(verdict_name, asked.models) if one != known)
+    others = tuple(f": {verdict_name(one)}" for one in asked.models[1:])
     specs = [
         replace(spec, stamp=stamp)
         for name, answer in found.answers.items()
@@ -501,7 +524,12 @@ def sheet(found: Found, model: str, asked: Asked, format: str = "pdf") -> bytes:
             "No panel has an answer", remedy="Choose another recording or other panels"
         )
     title = f"Is this number real? {', '.join(asked.models)} on {asked.open().id}, {asked.protocol.name}"
-    words = [title, said.sentence, *why_empty(found).values(), said.caption, story.answer]
+    changed = ", ".join(f"{name} {value}" for name, value in asked.protocol.changes().items())
+    words = [
+        title + (f" (changed: {changed})" if changed else ""),
+        *verdicts(found, asked.models, running=running),
+        story.answer,
+    ]
     return figure(
         specs, format, width_mm=190, height_mm=277, margin_mm=10, font_size=6, heading=tuple(words),
         metadata={"Title": title},

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
 from analysis.progress import Report
 from dashboards.work.jobs import duration
 
-__all__ = ["FREE_SECONDS", "Computation", "cost_in_words", "spent"]
+__all__ = ["FREE_SECONDS", "Computation", "cost_in_words", "parted", "spent"]
 
 LONG, BUSY = 30.0, 1.5
 """Seconds of work, and times slower than idle, from which on it is said how busy the machine is."""
@@ -38,6 +38,8 @@ class Computation:
         Bytes to fetch first; None where something has to be fetched and nobody knows how much.
     memory : int
         Bytes it needs, about.
+    made_of : tuple of (str, float)
+        Kinds of work and the seconds of each, where they are told apart.
     free : bool
         Cheap enough to run without being asked.
     quiet : bool
@@ -52,6 +54,7 @@ class Computation:
     seconds: float | None = None
     download: int | None = 0
     memory: int = 0
+    made_of: tuple[tuple[str, float], ...] = ()
     free: bool = False
     quiet: bool = False
 
@@ -67,6 +70,17 @@ def spent(seconds: float, busy: float) -> str:
     if busy < BUSY or seconds < LONG:
         return duration(seconds)
     return f"{duration(seconds)} on an idle machine, {duration(seconds * busy)} as busy as this one is now"
+
+
+def parted(made_of: Iterable[tuple[str, float]]) -> str:
+    """What a price is made of, in words; what takes less than a second of it is left out.
+
+    Examples
+    --------
+    >>> parted([("exchanges", 200.0), ("fits", 65.0), ("reading", 0.2)])
+    'exchanges 3 min, fits 65 s'
+    """
+    return ", ".join(f"{what} {duration(seconds)}" for what, seconds in made_of if seconds >= 1)
 
 
 def cost_in_words(wanted: list[Computation], busy: float = 1.0) -> str:
@@ -88,10 +102,11 @@ def cost_in_words(wanted: list[Computation], busy: float = 1.0) -> str:
         if known
         else "Time not known yet"
     )
+    parts = parted(wanted[0].made_of) if len(wanted) == 1 else ""
+    parts = f" Made of: {parts}." if ", " in parts else ""
     memory = max(one.memory for one in wanted)
-    return f"Not computed yet: {names}. {seconds}; {_fetch(wanted)}" + (
-        f"; {max(memory, 5e7) / 1e9:.1f} GB of memory." if memory else "."
-    )
+    told = f"Not computed yet: {names}. {seconds}; {_fetch(wanted)}"
+    return told + (f"; {max(memory, 5e7) / 1e9:.1f} GB of memory." if memory else ".") + parts
 
 
 def _fetch(wanted: list[Computation]) -> str:

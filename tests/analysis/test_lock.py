@@ -240,6 +240,38 @@ def test_values_that_hardly_differ_are_refused_and_others_stay_open(clean_home):
         require_open(source, replace(measured, id="mine", responses=values + noise), QUICK, store)
 
 
+def test_a_row_less_and_another_order_of_rows_are_refused_and_half_of_them_stay_open(clean_home):
+    """Other folds give another number, which lies near the locked one; nothing is computed."""
+    store, source, measured = Store(), load(CELL[0]), recording("simulated")
+    lock("words are enough", [CELL[0]], ["simulated"], QUICK)
+    rng, every = np.random.default_rng(0), np.arange(measured.n_stimuli)
+    renamed = measured.responses.assign_coords(target=[f"x{i}" for i in range(measured.n_targets)])
+    for what, of, rows in (
+        ("the last row left out", measured, every[:-1]),
+        ("three rows left out", measured, np.delete(every, [5, 80, 200])),
+        ("another order", measured, rng.permutation(every)),
+        ("both, and other names", replace(measured, responses=renamed), rng.permutation(every)[1:]),
+    ):
+        with pytest.raises(Locked):
+            require_open(source, replace(_some(of, rows), id="mine"), QUICK, store)
+            pytest.fail(what)
+    for start in range(0, measured.n_stimuli // 2, 24):
+        half = _some(measured, every[start : start + measured.n_stimuli // 2])
+        require_open(source, half, QUICK, store)
+    require_open(source, _some(measured, every[:-1]), QUICK.but(split="shuffled"), store)
+    require_open(load("zoo-causal-200k"), _some(measured, every[:-1]), QUICK, store)
+    require_open(source, _some(measured.select(targets=every[:60]), every[:-1]), QUICK, store)
+
+
+def _some(measured, rows):
+    """Rows of a recording, in the order in which they are named."""
+    return replace(
+        measured,
+        stimuli=measured.stimuli.iloc[rows],
+        responses=measured.responses.isel(stimulus=rows),
+    )
+
+
 def test_a_row_that_does_not_tell_its_protocol_is_kept_and_not_shown(locked, tmp_path):
     """An export whose columns were cut or renamed before it is brought back."""
     made, before, path = locked

@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import re
 import zipfile
+from dataclasses import replace
 from itertools import combinations, pairwise
 
 import numpy as np
@@ -14,9 +15,12 @@ from click.testing import CliRunner
 
 from analysis import score
 from analysis.answers.answer import Answer
-from analysis.answers.trust.panels import CONTROLS, PANELS, Asked, needs, panel, price
+from analysis.answers.trust import choices
+from analysis.answers.trust.panels import CONTROLS, PANELS, Asked, needs, panel, plain, price
+from analysis.answers.trust.specifications import specifications
 from analysis.answers.trust.verdict import verdict
 from analysis.answers.trust.waterfall import waterfall as answer_of
+from analysis.models import load
 from analysis.paper.handover import r_files
 from analysis.progress import Cancelled, Report
 from analysis.protocol import preset
@@ -36,7 +40,7 @@ from dashboards.figures.screen import draw
 from dashboards.figures.spec import FigureSpec, Mark
 from dashboards.figures.trust import figures, leaks, waterfall
 from dashboards.lens.tile_table import table as tile_table
-from dashboards.lenses.trust import METHODS, Found, sheet, why_empty
+from dashboards.lenses.trust import METHODS, Found, sheet, verdicts, why_empty
 from dashboards.serve.written import PAGES, rendered
 from dashboards.state import decode, encode
 from dashboards.work import ledger
@@ -121,13 +125,41 @@ def test_the_page_is_one_a4_page_with_the_verdict(lens):
     assert not lens._page.disabled and not lens._handed.disabled
     assert lens.page().startswith(b"%PDF")
     found = lens._ledger.value(lens._key)
-    made = sheet(found, "zoo-glove-64d", lens.asked(), "svg").decode()
+    made = sheet(found, lens.asked(), "svg").decode()
     assert (
         "Is this number real? zoo-glove-64d on simulated" in made and "It is a reading aid" in made
     )
+    assert "changed: " in made and "criterion gcv" in made and "Still running" not in made
     assert 'width="595' in made and 'height="841' in made  # 210 x 297 mm in points
     with pytest.raises(BrainLensError, match="No panel has an answer"):
-        sheet(Found({}, {}), "m", lens.asked())
+        sheet(Found({}, {}), lens.asked())
+
+
+def test_the_page_speaks_of_every_model_and_says_what_still_runs(lens):
+    """The page may be taken while panels run: what has no answer yet is no panel that cannot be answered."""
+    found = lens._ledger.value(lens._key)
+    some = Found(
+        {"leaks": found.answers["leaks"]}, {"court": "No people."}, waiting=("omega", "curve")
+    )
+    both = replace(lens.asked(), models=("zoo-glove-64d", "zoo-causal-1m"))
+    made = " ".join(
+        re.findall(r">([^<>]+)</text>", sheet(some, both, "svg", running=True).decode())
+    )
+    assert "Still running: Omega and Specification curve." in made
+    assert (
+        "Not answered: Ceiling court (No people), Optimism, Waterfall and Generalisation." in made
+    )
+    assert re.search("zoo-glove-64d: . of 1 panels.*zoo-causal-1m: no panel", made)
+    assert "Not run to the end: Omega" in " ".join(verdicts(some, both.models))
+
+
+def test_cells_of_the_generalisation_share_a_scale_that_is_drawn(lens):
+    spec = figures("matrix", lens._ledger.value(lens._key).answers["matrix"])[
+        "Generalisation: people"
+    ]
+    plan = drawing(spec, "light")
+    assert plan.heat_steps() and plan.heat_range("anyone") == plan.heat_range(spec.heat.columns[0])
+    assert spec.heat_title in [words for words, _ in paper.boxes(spec, width_mm=114)[0]]
 
 
 def test_what_was_computed_costs_nothing_the_next_time(lens):
@@ -406,6 +438,47 @@ def test_the_leak_meter_has_its_controls_whatever_the_protocol(lens):
     assert same.key() == kept.key()
 
 
+def test_a_price_tells_what_it_is_made_of_and_counts_each_layers_exchanges(clean_home):
+    """Half was told: exchanges did not count layers; ceilings and joint fits of a score were left out."""
+    one = Asked(("zoo-causal-1m",), "simulated", copies=0, draws=100)
+    two = replace(one, models=("zoo-causal-1m", "zoo-causal-700k"))
+    parts = {name: dict(price("leaks", asked).made_of) for name, asked in (("1", one), ("2", two))}
+    assert {"reading", "fits", "joint fits with controls", "ceilings", "controls"} <= parts[
+        "1"
+    ].keys()
+    assert parts["1"]["ceilings"] == parts["2"]["ceilings"] > 1  # made once for all models
+    assert sum(parts["1"].values()) == pytest.approx(price("leaks", one).seconds)
+    assert "ceilings" not in dict(price("optimism", one, before=("leaks",)).made_of)
+    exchanges = {
+        (model, draws): dict(price("curve", replace(one, models=(model,), draws=draws)).made_of)[
+            "exchanges"
+        ]
+        for model in ("zoo-causal-1m", "zoo-glove-64d")
+        for draws in (100, 200)
+    }
+    layers = load("zoo-causal-1m").n_layers
+    assert exchanges["zoo-causal-1m", 100] > layers * exchanges["zoo-glove-64d", 100] > 60
+    assert exchanges["zoo-causal-1m", 200] == pytest.approx(
+        2 * exchanges["zoo-causal-1m", 100], 0.3
+    )
+    told = cost_in_words(
+        [Computation("k", "w", print, print, seconds=9, made_of=(("a", 5), ("b", 4)))]
+    )
+    assert told.endswith("Made of: a 5 s, b 4 s.")
+
+
+def test_progress_of_exchanges_counts_all_specifications(clean_home):
+    asked, told = Asked(("zoo-glove-64d",), "simulated", QUICK, draws=40), []
+    report = Report(lambda done, total, what, _: told.append((done, total, what)))
+    cells = specifications(plain(QUICK), asked.axes)
+    choices._null(asked, asked.open(), cells, Store(), report)
+    mine = [(done, total) for done, total, what in told if what == "specifications by chance"]
+    assert mine == sorted(mine) and {total for _, total in mine} == {
+        sum(c.defensible for c in cells)
+    }
+    assert len({done for done, _ in mine}) > sum(c.defensible for c in cells)
+
+
 @pytest.mark.starter
 def test_copies_and_commitments_find_a_model_whose_score_has_a_longer_name(starter):
     """``stories15M`` is scored as ``stories15m``: its untrained copies and its committed layer are its own."""
@@ -421,7 +494,7 @@ def test_the_verdict_counts_doubts_and_says_what_was_not_asked(lens):
     found = lens._ledger.value(lens._key).answers
     said = verdict({"leaks": found["leaks"]}, "zoo-glove-64d", {"matrix": "people are not known."})
     assert said.facts["doubts"] == 1 and "not above position and length" in said.sentence
-    assert "matrix (people are not known)" in said.sentence
+    assert "Generalisation (people are not known)" in said.sentence
     assert verdict({}, "m").sentence.startswith("Nothing was run yet")
     assert set(CONTROLS) == {"position", "length", "word-rate", "log-frequency"}
 

@@ -10,12 +10,11 @@ from analysis.answers.trust.specifications import CHOSEN
 from analysis.progress import Report
 from analysis.protocol import Protocol
 from analysis.scoring import verb
-from analysis.scoring.cost import SOLVING
 from data.catalog.catalog import recording as open_recording
 from data.errors import BrainLensError
 from data.recording import Recording
 
-__all__ = ["CONTROLS", "COPIES", "VERSION", "Asked", "Panel", "fit_seconds", "plain", "scores_of"]
+__all__ = ["CONTROLS", "COPIES", "VERSION", "Asked", "Panel", "plain", "scores_of"]
 
 CONTROLS = ("position", "length", "word-rate", "log-frequency")
 """What Omega goes beyond, unless other controls are named."""
@@ -93,6 +92,8 @@ class Panel:
         ``answer(asked, recording, store, report)``.
     extra : callable
         ``extra(asked, recording)``: seconds beside those scores, about.
+    made_of : str
+        What these are spent on, in words.
     covered : str
         A panel whose extra work is this one's too.
     """
@@ -102,6 +103,7 @@ class Panel:
     needs: Callable[[Asked, Recording], list[tuple[str, str, Protocol]]]
     answer: Callable[..., Answer]
     extra: Callable[[Asked, Recording], float] = lambda asked, recording: 0.0
+    made_of: str = "other work"
     covered: str = ""
 
 
@@ -124,11 +126,3 @@ def scores_of(asked: Asked, recording: Recording, store, report: Report, protoco
         verb.score(model, recording, protocol or asked.protocol, store=store, report=report)
         for model in asked.models
     ]
-
-
-def fit_seconds(recording: Recording, protocol: Protocol, width: int, times: int) -> float:
-    """Seconds of so many fits of that width, about."""
-    n = recording.n_measured
-    least = min(n, width)
-    each = 5.0 * least**3 + 2.0 * n * least * recording.n_targets * len(protocol.alphas)
-    return times * (0.05 + protocol.folds * each / SOLVING)

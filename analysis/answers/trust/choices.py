@@ -11,8 +11,8 @@ import xarray as xr
 
 from analysis.answers.answer import Answer, decimal, listed
 from analysis.answers.similarity import layers_of
-from analysis.answers.trust.asked import VERSION, Asked, Panel, fit_seconds, plain
-from analysis.answers.trust.doubts import omega_seconds
+from analysis.answers.trust.asked import VERSION, Asked, Panel, plain
+from analysis.answers.trust.doubts import JOINT, omega_seconds
 from analysis.answers.trust.generalise import (
     across_people,
     across_stimuli,
@@ -31,6 +31,7 @@ from analysis.progress import Report
 from analysis.protocol import Protocol, preset
 from analysis.scoring import folds, verb
 from analysis.scoring.beside import beyond
+from analysis.scoring.cost_beside import exchange_seconds, fit_seconds
 from analysis.scoring.keys import cell_numbers, score_key
 from analysis.scoring.lock import require_open
 from analysis.scoring.predictions import held_out
@@ -265,6 +266,7 @@ def _null(asked: Asked, recording: Recording, cells, store, report: Report):
         return known["null"].values, known.attrs["rule"]
     moved = exchanges(recording, asked.protocol, asked.draws)
     null, row = np.full((len(moved.rows), len(asked.models) * len(cells)), np.nan), 0
+    done, total = 0, len(asked.models) * sum(cell.defensible for cell in cells)
     for model in asked.models:
         read: dict[tuple, list] = {}
         for cell in cells:
@@ -273,7 +275,9 @@ def _null(asked: Asked, recording: Recording, cells, store, report: Report):
                 how = (p.pooling, p.context, p.start, p.attention, p.last_layer)
                 if how not in read:
                     read[how] = layers_of(model, recording, p, store=store, report=report)[0]
-                null[:, row] = summary_of_moved(read[how], recording, p, moved.rows, report=report)
+                inside = report.part(done, 1, total, "specifications by chance", of="exchanges")
+                null[:, row] = summary_of_moved(read[how], recording, p, moved.rows, report=inside)
+                done += 1
             row += 1
     kept = xr.Dataset({"null": (("draw", "row"), null)}, attrs={"rule": moved.rule, "model": asked.models[0],
                       "recording": recording.id})  # fmt: skip
@@ -282,9 +286,12 @@ def _null(asked: Asked, recording: Recording, cells, store, report: Report):
 
 
 def _curve_seconds(asked: Asked, recording: Recording) -> float:
-    cells = sum(cell.defensible for cell in _cells(asked))
-    each = fit_seconds(recording, asked.protocol, recording.n_measured, 1)
-    return asked.draws / 20 * len(asked.models) * cells * each
+    cells = [cell.protocol for cell in _cells(asked) if cell.defensible]
+    return sum(
+        exchange_seconds(model, recording, protocol, asked.draws)
+        for model in asked.models
+        for protocol in cells
+    )
 
 
 # ---- generalisation -----------------------------------------------------------------------------------------------------------
@@ -369,7 +376,7 @@ def _matrix_needs(asked: Asked, recording: Recording):
 
 
 def _matrix_seconds(asked: Asked, recording: Recording) -> float:
-    return 20 * fit_seconds(recording, asked.protocol, recording.n_measured, 1)
+    return 10 * fit_seconds(recording, asked.protocol, recording.n_measured, 1)
 
 
 WATERFALL = Panel(
@@ -378,6 +385,7 @@ WATERFALL = Panel(
     _waterfall_needs,
     _waterfall,
     _waterfall_seconds,
+    JOINT,
     covered="omega",
 )
 CURVE = Panel(
@@ -386,7 +394,13 @@ CURVE = Panel(
     _curve_needs,
     _curve,
     _curve_seconds,
+    "exchanges",
 )
 MATRIX = Panel(
-    "Generalisation", "Does it hold for others?", _matrix_needs, _matrix, _matrix_seconds
+    "Generalisation",
+    "Does it hold for others?",
+    _matrix_needs,
+    _matrix,
+    _matrix_seconds,
+    "fits of others",
 )

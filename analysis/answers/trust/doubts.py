@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from analysis.answers.answer import Answer
-from analysis.answers.trust.asked import Asked, Panel, fit_seconds, plain, scores_of
+from analysis.answers.trust.asked import Asked, Panel, plain, scores_of
 from analysis.answers.trust.court import ceiling_court
 from analysis.answers.trust.leaks import holds_out, leak_meter
 from analysis.answers.trust.optimism import optimism
@@ -17,10 +17,20 @@ from analysis.protocol import Protocol
 from analysis.scoring import folds, verb
 from analysis.scoring.beside import OASM_STIMULI, beyond, oasm_of
 from analysis.scoring.comparisons import ceiling_of
+from analysis.scoring.cost_beside import court_seconds, fit_seconds, joint_seconds
 from data.errors import BrainLensError
 from data.recording import Recording
 
-__all__ = ["COURT", "LEAKS", "OMEGA", "OPTIMISM", "omega_seconds", "whole"]
+__all__ = [
+    "CEILINGS",
+    "COURT",
+    "JOINT",
+    "LEAKS",
+    "OMEGA",
+    "OPTIMISM",
+    "omega_seconds",
+    "whole",
+]
 
 
 def _untrained(asked: Asked) -> list[tuple[str, str]]:
@@ -104,13 +114,7 @@ def _omega(asked: Asked, recording: Recording, store, report: Report) -> Answer:
 
 def omega_seconds(asked: Asked, recording: Recording) -> float:
     """Of the joint fits beside each score, about."""
-    seeds = asked.protocol.seeds
-    return (
-        len(asked.models)
-        * 13
-        * seeds
-        * fit_seconds(recording, asked.protocol, recording.n_measured, 1)
-    )
+    return len(asked.models) * joint_seconds(recording, asked.protocol)
 
 
 # ---- ceiling court --------------------------------------------------------------------------------------------------------
@@ -130,11 +134,7 @@ def _court(asked: Asked, recording: Recording, store, report: Report) -> Answer:
 
 
 def _court_seconds(asked: Asked, recording: Recording) -> float:
-    people = 0 if recording.subjects is None else len(set(recording.subjects))
-    if people < 2:
-        return 0.0
-    width = recording.n_targets
-    return asked.protocol.seeds * people * 30 * fit_seconds(recording, asked.protocol, width, 1)
+    return court_seconds(recording, asked.protocol)
 
 
 # ---- optimism -------------------------------------------------------------------------------------------------------------
@@ -160,9 +160,18 @@ def _optimism(asked: Asked, recording: Recording, store, report: Report) -> Answ
     return optimism(scores, committed=committed, elsewhere=there)
 
 
-LEAKS = Panel("Leak meter", "Does the score leak?", _leak_needs, _leaks, _oasm_seconds)
-OMEGA = Panel("Omega", "What do plain controls explain?", _omega_needs, _omega, omega_seconds)
+JOINT = "joint fits with controls"
+CEILINGS = "ceilings"
+LEAKS = Panel("Leak meter", "Does the score leak?", _leak_needs, _leaks, _oasm_seconds, "OASM")
+OMEGA = Panel(
+    "Omega", "What do plain controls explain?", _omega_needs, _omega, omega_seconds, JOINT
+)
 COURT = Panel(
-    "Ceiling court", "Which ceiling, and what does it do?", _omega_needs, _court, _court_seconds
+    "Ceiling court",
+    "Which ceiling, and what does it do?",
+    _omega_needs,
+    _court,
+    _court_seconds,
+    CEILINGS,
 )
 OPTIMISM = Panel("Optimism", "What did choosing the layer add?", _optimism_needs, _optimism)

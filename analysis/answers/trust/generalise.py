@@ -330,7 +330,7 @@ def matrix(found: Mapping[str, pd.DataFrame], *, what: str, model: str = "") -> 
     -------
     Answer
         ``frame``: over, trained, tested, r, same. ``facts["kept"]``: over -> mean off the diagonal over mean on it; NaN where
-        that is below :data:`LEAST`.
+        that is below :data:`LEAST`; ``facts["model"]``.
     """
     if not found:
         raise BrainLensError("There is no matrix to answer with", remedy="Name what generalises")
@@ -357,6 +357,6 @@ def matrix(found: Mapping[str, pd.DataFrame], *, what: str, model: str = "") -> 
         f"{model + ': ' if model else ''}{listed(said)} when tested on others than trained on.",
         f"{what} Rows: trained on; columns: tested on; on the diagonal stimuli are held out. "
         "r inside each held-out fold, averaged.",
-        facts={"kept": kept},
+        facts={"kept": kept, "model": model},
         axes={"x_title": "Tested on", "y_title": "Pearson r, held out"},
     )

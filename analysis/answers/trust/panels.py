@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections import Counter
+from collections.abc import Sequence
 from dataclasses import replace
 
 import xarray as xr
@@ -14,8 +16,10 @@ from analysis.models import load
 from analysis.progress import SILENT, Report
 from analysis.protocol import Protocol
 from analysis.scoring import verb
+from analysis.scoring.comparisons import ceiling_key
 from analysis.scoring.cost import Cost, cost
-from analysis.scoring.keys import score_key
+from analysis.scoring.cost_beside import ceiling_seconds, control_seconds, headline_seconds
+from analysis.scoring.keys import data_key, score_key
 from analysis.store.keys import content_key
 from analysis.store.store import Store
 from data.errors import BrainLensError, unknown
@@ -27,6 +31,7 @@ __all__ = [
     "PANELS",
     "Asked",
     "Panel",
+    "made_of",
     "needs",
     "panel",
     "plain",
@@ -87,34 +92,55 @@ def needs(name: str, asked: Asked) -> list[tuple[str, str, Protocol]]:
 def price(name: str, asked: Asked, *, before: tuple[str, ...] = (), store=None) -> Cost:
     """What a panel costs here beyond what is stored; everything stored: 0 seconds.
 
-    A text is read once for all scores of the same activations.
+    A text is read once for all scores of the same activations, a ceiling and controls are made once for all models; ``made_of``
+    tells what the seconds are spent on.
 
     Parameters
     ----------
     before : tuple of str
         Panels that are run first: what they compute too is theirs.
     """
-    total, shared, read = Cost(1, 1, 1, seconds=0.0), set(), set()
+    total, shared, made, store = Cost(1, 1, 1, seconds=0.0), set(), set(), store or Store()
+    spent: Counter[str] = Counter()
     for model, on, protocol in (one for other in before for one in _asked_by(other, asked)):
         shared.add((model, on, protocol.key()))
-        read.add(_reading(model, asked.open(on), protocol))
+        made |= {_reading(model, asked.open(on), protocol), data_key(asked.open(on), protocol)}
     for model, on, protocol in needs(name, asked):
         if (model, on, protocol.key()) in shared:
             continue
         one = cost(model, asked.open(on), protocol, store=store)
         if one.cached:
             continue
-        if (told := _reading(model, asked.open(on), protocol)) in read and one.seconds is not None:
-            one = replace(one, seconds=one.seconds - one.reading)
-        read.add(told)
         total = _added(total, one)
-    recording, done = asked.open(), (store or Store()).has_score
+        if one.seconds is not None:
+            here = asked.open(on)
+            reading, beside = _reading(model, here, protocol), data_key(here, protocol)
+            spent["reading"] += 0.0 if reading in made else one.reading
+            spent["fits"] += one.seconds - one.reading
+            spent[doubts.JOINT] += headline_seconds(here, protocol)
+            if beside not in made:
+                spent["controls"] += control_seconds(here, protocol)
+                stored = store.has_score(ceiling_key(here, protocol))
+                spent[doubts.CEILINGS] += 0.0 if stored else ceiling_seconds(here, protocol)
+            made |= {reading, beside}
+    recording, done, how = asked.open(), store.has_score, _panel(name)
     if total.seconds == 0 and done(_done_key(name, asked, recording)):
         return total
-    by = _panel(name).covered
-    covered = by and (by in before or done(_done_key(by, asked, recording)))
-    extra = 0.0 if covered else _panel(name).extra(asked, recording)
-    return replace(total, seconds=None if total.seconds is None else total.seconds + extra)
+    covered = how.covered and (
+        how.covered in before or done(_done_key(how.covered, asked, recording))
+    )
+    spent[how.made_of] += 0.0 if covered else how.extra(asked, recording)
+    told = tuple((what, seconds) for what, seconds in spent.most_common() if seconds)
+    seconds = None if total.seconds is None else sum(seconds for _, seconds in told)
+    return replace(total, seconds=seconds, made_of=told)
+
+
+def made_of(costs: Sequence[Cost]) -> tuple[tuple[str, float], ...]:
+    """What several prices together are spent on, what takes longest first."""
+    spent: Counter[str] = Counter()
+    for one in costs:
+        spent.update(dict(one.made_of))
+    return tuple(spent.most_common())
 
 
 def _asked_by(name: str, asked: Asked) -> list[tuple[str, str, Protocol]]:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 
 import numpy as np
 import pandas as pd
 
 from analysis.answers.answer import Answer, decimal, interval, listed, percent
+from analysis.answers.trust.panels import PANELS
 
 __all__ = ["verdict"]
 
@@ -22,7 +23,12 @@ KEPT = 0.5
 
 
 def verdict(
-    found: Mapping[str, Answer], model: str, missing: Mapping[str, str] | None = None
+    found: Mapping[str, Answer],
+    model: str,
+    missing: Mapping[str, str] | None = None,
+    *,
+    waiting: Collection[str] = (),
+    running: bool = False,
 ) -> Answer:
     """The verdict on one model's number from the panels that ran.
 
@@ -34,11 +40,16 @@ def verdict(
         As it is called in them.
     missing : mapping of str to str, optional
         Panel -> why it is empty.
+    waiting : collection of str
+        Panels that were asked and have no answer yet.
+    running : bool
+        Whether somebody is at work on these.
 
     Returns
     -------
     Answer
-        ``frame``: panel, finding, doubt (empty where there is none). ``facts["doubts"]``: their number.
+        ``frame``: panel, finding, doubt (empty where there is none). ``facts["doubts"]``: their number; ``facts["of_model"]``:
+        the sentence without what is not answered, which is the same for every model.
     """
     rows = [
         {"panel": name, "finding": finding, "doubt": doubt}
@@ -48,27 +59,34 @@ def verdict(
     ]
     frame = pd.DataFrame(rows, columns=["panel", "finding", "doubt"])
     doubts = [row["doubt"] for row in rows if row["doubt"]]
-    quiet = [name for name in _READ if name not in found]
-    if not rows:
+    quiet = [name for name in _READ if name not in found and name not in waiting]
+    if not rows and not found:
         call = "Nothing was run yet: no verdict."
+    elif not rows:
+        call = f"{model}: no panel says anything of it."
     elif doubts:
         call = f"{model}: {len(doubts)} of {len(rows)} panels raise a doubt: {'; '.join(doubts)}."
     else:
         call = f"{model}: none of {len(rows)} panels raises a doubt."
     if rows:
         call += f" Found: {'; '.join(frame['finding'])}."
+    sentence = call
+    if waiting:
+        words = "Still running" if running else "Not run to the end"
+        sentence += f" {words}: {listed(PANELS[name].label for name in waiting)}."
     if quiet:
         why = [
-            f"{name} ({missing[name].rstrip('.')})" if missing and name in missing else name
+            PANELS[name].label
+            + (f" ({missing[name].rstrip('.')})" if missing and name in missing else "")
             for name in quiet
         ]
-        call += f" Not answered: {listed(why)}."
+        sentence += f" Not answered: {listed(why)}."
     caption = (
         f"A doubt is: a leak; an Omega of {MUCH:.0f} % or more, or not defined; a layer choice that adds more than {ADDS:g}; a "
         f"defensible specification at or below 0, or p of their median above .05; less than {percent(KEPT)} left on others; no "
         "ceiling that may be divided by. It is a reading aid, no test."
     )
-    return Answer(frame, call, caption, facts={"doubts": len(doubts)})
+    return Answer(frame, sentence, caption, facts={"doubts": len(doubts), "of_model": call})
 
 
 def _leaks(said: Answer, model: str):
@@ -154,6 +172,8 @@ def _curve(said: Answer, model: str):
 
 
 def _matrix(said: Answer, model: str):
+    if said.facts["model"] not in ("", model):  # it is made for one model
+        return None
     kept = {over: share for over, share in said.facts["kept"].items() if np.isfinite(share)}
     if not kept:
         return "too little is predicted on the diagonal to compare", "nothing that could generalise"
