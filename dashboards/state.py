@@ -281,9 +281,10 @@ def encode(values: dict) -> str:
     _load_for(values)
     pairs: list[tuple[str, str]] = [("v", str(VERSION))]
     start = defaults()
+    named = values.get("task", start["task"]) != start["task"]  # and would be shown without own_x
     for name, how in _FIELDS.items():
         value = values.get(name, start[name])
-        if value == start[name]:
+        if value == start[name] and not (name == "own_x" and named):
             continue
         if name == "changes":
             pairs += [(_CHANGE + key, _flat(item)) for key, item in value.items()]
@@ -351,6 +352,8 @@ def decode(query: str, checks: dict[str, Callable] | None = None) -> tuple[dict,
                     kept.append(value)
             else:
                 values[key] = value
+    if "task" in values:  # whoever names a task means to see it
+        values.setdefault("own_x", "task")
     if changes:
         values["changes"], wrong = _changes(preset(values.get("preset", "defended")), changes)
         problems += wrong

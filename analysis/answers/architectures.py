@@ -12,6 +12,7 @@ import xarray as xr
 
 from analysis.answers.answer import Answer, decimal, interval, plural
 from analysis.answers.outcomes import mean_over_seeds
+from analysis.answers.wiring_words import LEAST_SEEDS
 from analysis.features.activations import _texts, activation_key
 from analysis.mapping import cross_validate
 from analysis.models.operators.language import Candidate, features, mutated, sampled
@@ -419,8 +420,8 @@ def _fresh_verdict(fresh: pd.DataFrame, unusual: str, usual: str) -> str:
         return "fresh seeds have not been tried for both"
     gap = (table[unusual] - table[usual]).dropna().to_numpy()
     n = len(gap)
-    if n < 2:
-        return "one fresh seed tells nothing"
+    if n < LEAST_SEEDS:
+        return f"{plural(n, 'fresh seed')} cannot tell them apart"
     reach = stats.t.ppf(0.975, n - 1) * gap.std(ddof=1) / np.sqrt(n)
     low, high = gap.mean() - reach, gap.mean() + reach
     verdict = (

@@ -10,6 +10,7 @@ import pandas as pd
 
 from analysis.answers.answer import Answer, listed, percent, plural
 from analysis.answers.outcomes import gain, lean, mean_over_seeds
+from analysis.answers.wiring_words import LEAST_SEEDS
 from analysis.features.activations import extract
 from analysis.features.perplexity import evaluate
 from analysis.mapping.splits import within
@@ -217,8 +218,9 @@ def occlusion(curves: Iterable[Curve]) -> Answer:
     rest = at[at["class"] != "embedding"]
     if len(static) and len(rest):
         bag = static.loc[static["share"].idxmax()]  # both have an interval over seeds of the masks
-        more = [row.model for row in rest.itertuples() if row.share_low > bag["share_high"]]
-        less = [row.model for row in rest.itertuples() if row.share_high < bag["share_low"]]
+        told = rest[np.minimum(rest["seeds"], bag["seeds"]) >= LEAST_SEEDS]
+        more = [row.model for row in told.itertuples() if row.share_low > bag["share_high"]]
+        less = [row.model for row in told.itertuples() if row.share_high < bag["share_low"]]
         sentence += (
             f" Against the bag of words ({percent(bag['share'])}): "
             + listed(
@@ -239,7 +241,7 @@ def occlusion(curves: Iterable[Curve]) -> Answer:
     caption = (
         "Mapping fitted on whole stimuli, tested on stimuli with masked words "
         f"({listed(dict.fromkeys(frame['how']))}); masks are nested and the same for all models. r is of the output layer; "
-        f"{seeds} of the masks or more, t intervals over them. "
+        f"{seeds} of the masks or more, t intervals over them; with fewer than {LEAST_SEEDS} no difference is claimed. "
         "Bits per byte are of the words that are not masked. Delta log-likelihood is of the words that no level masks, the "
         "word's own surprisal added to length and frequency of it and of the two words before."
     )

@@ -9,6 +9,7 @@ import pandas as pd
 
 from analysis.answers.answer import Answer, decimal, interval, listed, plural
 from analysis.answers.outcomes import Outcome, mean_over_seeds
+from analysis.answers.wiring_words import LEAST_SEEDS
 from analysis.models.variants.spec import split
 from data.errors import BrainLensError
 
@@ -89,7 +90,7 @@ def noise(found: Iterable[Outcome]) -> Answer:
         "model predicts next against what the noisy one does."
     )
     if seeds < 5:
-        caption += " Fewer than 5 seeds: a look, not a finding."
+        caption += f" Fewer than 5 seeds: a look, not a finding; with fewer than {LEAST_SEEDS} nothing is claimed."
     return Answer(
         frame,
         sentence,
@@ -152,8 +153,8 @@ def _noise_sentence(whole: dict, frame: pd.DataFrame, contrasts: pd.DataFrame) -
     )
     for row in contrasts.itertuples():
         ends = interval(row.low, row.high)
-        if not ends:
-            verdict = "cannot be told from one seed whether depth matters"
+        if row.seeds < LEAST_SEEDS:
+            verdict = f"{plural(int(row.seeds), 'seed')} cannot say whether depth matters"
         elif row.low > 0:
             verdict = f"the upper third is the more delicate (lower minus upper {decimal(row.difference)} {ends})"
         elif row.high < 0:

@@ -179,7 +179,8 @@ def wiring(courses: Iterable[Course]) -> Answer:
     -------
     Answer
         ``frame``: birth, part, updates, updates_percent, weights, weights_percent, seeds, mean and t interval over seeds of r,
-        share (of the finished model's r), r_nested, bits_per_byte, delta_ll. ``facts``: ``seeds``, ``finished``, ``born``
+        share (of the finished model's r; its interval holds that of the finished model too), r_nested, bits_per_byte,
+        delta_ll. ``facts``: ``seeds``, ``finished``, ``born``
         (shares at birth), ``iso`` (level, part, weights_percent, log_weights, updates at which it is reached, front (no other set
         reaches it with as few updates and weights), from the library's
         initialisation), ``enough`` (level -> the cheapest run that reaches it), ``anchors``.
@@ -207,7 +208,7 @@ def wiring(courses: Iterable[Course]) -> Answer:
         raise BrainLensError("No run was scored yet", remedy="Run one")
     single = pd.DataFrame(rows)
     by = ("birth", "part", "updates", "updates_percent", "weights", "weights_percent")
-    frame = mean_over_seeds(single, by, ("share", *_VALUES))
+    frame = _with_finished(mean_over_seeds(single, by, ("share", *_VALUES)), full)
     born = frame[frame["updates"] == 0].drop_duplicates("birth")
     iso = _iso(frame[(frame["birth"] == "init") & (frame["part"] != "none")])
     enough = _enough(frame)
@@ -215,8 +216,9 @@ def wiring(courses: Iterable[Course]) -> Answer:
         f"r at the output layer under one fold seed, as a share of the finished model's ({decimal(full.r)}); t intervals over "
         f"{plural(int(frame['seeds'].min()), 'seed')} or more (initial weights and order of the text). Text: State of the Union "
         "addresses, Moby Dick, World English Bible; the finished model has read a dictionary too. Iso-score lines are "
-        f"interpolated over log updates. With fewer than {LEAST_SEEDS} seeds nothing is claimed; the finished model's r is taken "
-        "as it is. Vision: Geiger, Schrimpf et al. 2022, for images and ventral stream, drawn as reference."
+        f"interpolated over log updates. With fewer than {LEAST_SEEDS} seeds nothing is claimed. Intervals of shares hold that "
+        "of the finished model's r too, as if it were independent of the runs': wider than need be, for both predict the same "
+        "stimuli. Vision: Geiger, Schrimpf et al. 2022, for images and ventral stream, drawn as reference."
     )
     return Answer(
         frame,
@@ -225,6 +227,16 @@ def wiring(courses: Iterable[Course]) -> Answer:
         facts={"seeds": single, "finished": full, "born": born, "iso": iso, "enough": enough, "anchors": ANCHORS},
         axes={"x_title": "Updates, per cent of a whole training", "y_title": f"Share of the finished {finished.model}'s r"},
     )  # fmt: skip
+
+
+def _with_finished(frame: pd.DataFrame, full: Outcome) -> pd.DataFrame:
+    """Intervals of shares with the finished model's own, squares added; none where that one is not told from 0."""
+    own = (full.r_high - full.r_low) / 2 / full.r
+    if not np.isfinite(own):
+        return frame
+    over_seeds = (frame["share_high"] - frame["share_low"]) / 2
+    reach = np.hypot(over_seeds, own * frame["share"]) if full.r_low > 0 else np.nan
+    return frame.assign(share_low=frame["share"] - reach, share_high=frame["share"] + reach)
 
 
 def _iso(frame: pd.DataFrame) -> pd.DataFrame:

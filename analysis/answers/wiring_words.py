@@ -25,8 +25,10 @@ VISION = 0.8
 
 def against(row, level: float) -> str:
     """Whether a mean share is at or above a level: ``yes``, ``no``, ``open`` (its interval holds the level), ``few`` seeds."""
-    if row.seeds < LEAST_SEEDS or not np.isfinite(row.share_low + row.share_high):
+    if row.seeds < LEAST_SEEDS:
         return "few"
+    if not np.isfinite(row.share_low + row.share_high):
+        return "open"
     return "yes" if row.share_low >= level else "no" if row.share_high < level else "open"
 
 

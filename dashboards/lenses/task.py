@@ -151,6 +151,9 @@ class Task(Lens):
             description="syntaxgym, syntaxgym:SUITE, glue:SET, pairs:FILE or table:FILE; drawn against the task score",
             **small,
         )
+        self._task.param.watch(
+            self._typed_task, "value"
+        )  # before the link: the old one still stands
         self.link(self._task, "task")
         self.link(own_x, "own_x")
         self.link(layer, "layer")
@@ -165,6 +168,11 @@ class Task(Lens):
             "How": [ProtocolPicker(self.selection), layer],
             "View": [own_x, self._text, self._task, ScalePicker(self.selection)],
         }
+
+    def _typed_task(self, event) -> None:
+        """A task that is typed is shown; one that a link brings says itself what it is drawn against."""
+        if event.new and event.new != self.selection.task:
+            self.selection.own_x = "task"
 
     def _label(self, text: str) -> str:
         return next((label for label, name in self._labels.items() if name == text), text)

@@ -69,10 +69,19 @@ def test_no_difference_is_claimed_where_none_is():
     assert wrong <= 6  # 5 % of 40 are 2; six or more have a chance of .01
 
 
+def test_two_seeds_claim_nothing_however_near_they_lie():
+    found = planted({"lower": 0.3, "middle": 0.2, "upper": 0.1}, seeds=2, jitter=0.0)
+    answer = noise(found)
+    assert answer.sentence.count("2 seeds cannot say whether depth matters") == 2
+    assert "delicate" not in answer.sentence
+    three = noise(planted({"lower": 0.3, "middle": 0.2, "upper": 0.1}, seeds=3, jitter=0.0))
+    assert "the lower third is the more delicate" in three.sentence
+
+
 def test_one_seed_is_no_finding():
     answer = noise(planted({"lower": 0.3, "middle": 0.2, "upper": 0.1}, seeds=1))
     assert (
-        "cannot be told from one seed" in answer.sentence
+        "1 seed cannot say whether depth matters" in answer.sentence
         and "a look, not a finding" in answer.caption
     )
     assert answer.frame["r_low"].isna().all()
@@ -212,6 +221,8 @@ def test_the_curve_tells_context_from_a_bag_of_words():
         and "context loses more in fragile" in answer.sentence
     )
     assert "the rest cannot be told" in answer.sentence
+    two = occlusion([curve(*kind, seed) for kind in kinds for seed in range(2)])
+    assert "context" not in two.sentence and "the rest cannot be told" in two.sentence
     nearly = [curve("near", "causal", 0.603, seed) for seed in range(5)]
     loose = [  # masks of the bag that scatter widely: its mean is not known well enough to stand above
         curve("bag", "embedding", 0.6 + 0.1 * (seed - 2), seed) for seed in range(5)

@@ -25,7 +25,7 @@ WEIGHTS = {
 }
 
 
-def planted(reach, births=None, seeds=3, r=0.4):
+def planted(reach, births=None, seeds=3, r=0.4, ends=(0.398, 0.402)):
     """``reach(part, updates)`` is the share of the finished model's r."""
     rng, total = np.random.default_rng(0), 1000
     made = [
@@ -37,7 +37,7 @@ def planted(reach, births=None, seeds=3, r=0.4):
             total,
             total,
             3200,
-            ((3200, Outcome("m", r=r, r_low=0.35, r_high=0.45)),),
+            ((3200, Outcome("m", r=r, r_low=ends[0], r_high=ends[1])),),
         )
     ]
     for birth, share in (births or {"init": 0.3, "mixture": 0.6}).items():
@@ -140,6 +140,19 @@ def test_a_claim_is_no_stronger_than_its_seeds(shares, says):
     said = wiring(shares_at_two_percent(*shares)).sentence
     assert says in said, said
     assert ("that holds for language here (" in said) == says.startswith("that holds"), said
+
+
+def test_a_finished_model_that_is_not_well_known_widens_its_shares():
+    """Shares of .9 of an r of .40 [.32, .48]: .18 on both sides, whatever the seeds say."""
+    sure = wiring(planted(lambda part, n: 0.9))
+    assert "that holds for language here" in sure.sentence
+    wide = wiring(planted(lambda part, n: 0.9, ends=(0.32, 0.48)))
+    assert "3 seeds leave open whether that holds for language here" in wide.sentence
+    both = [one.frame[one.frame["updates"] == 64].iloc[0] for one in (sure, wide)]
+    reach = [(row["share_high"] - row["share_low"]) / 2 for row in both]
+    assert reach[1] == pytest.approx(np.hypot(reach[0], 0.2 * both[1]["share"]), rel=0.02)
+    none = wiring(planted(lambda part, n: 0.9, ends=(-0.02, 0.82)))
+    assert "leave open" in none.sentence and none.frame["share_low"].isna().all()
 
 
 def test_births_are_told_apart_by_their_seeds_only():

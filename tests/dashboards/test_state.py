@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from analysis.protocol import FIELDS, PRESETS, Protocol, preset
@@ -129,6 +129,13 @@ def test_a_newer_version_is_read_as_far_as_possible():
     )
 
 
+def test_a_link_that_names_a_task_shows_it():
+    assert decode("task=glue:RTE")[0] == {"task": "glue:RTE", "own_x": "task"}
+    assert decode("task=syntaxgym")[0]["own_x"] == "task"
+    hidden = {"task": "glue:RTE", "own_x": defaults()["own_x"]}
+    assert decode(encode(hidden))[0] == hidden
+
+
 def test_checks_drop_single_models():
     def check(name):
         if name != "gpt2":
@@ -163,6 +170,7 @@ def test_lists_are_not_shared_between_sessions():
     assert other.models == [] and defaults()["models"] == []
 
 
+@settings(deadline=None)  # a busy machine is no fault
 @given(st.text(max_size=60))
 def test_no_query_breaks_the_page(query):
     values, problems = decode(query)
@@ -170,6 +178,7 @@ def test_no_query_breaks_the_page(query):
     assert all(isinstance(problem, str) for problem in problems)
 
 
+@settings(deadline=None)  # a busy machine is no fault
 @given(
     st.lists(st.text(min_size=1, max_size=20), unique=True, max_size=4),
     st.sampled_from(sorted(PRESETS)),

@@ -32,6 +32,14 @@ def test_minimal_pairs_are_run_and_drawn(tmp_path):
     compile(picture.python, "task.py", "exec")
 
 
+def test_a_task_that_is_typed_is_shown():
+    lens = Task(models=["zoo-causal-200k"], recording="simulated", tables=[])
+    lens._task.value = "pairs:none.csv"
+    assert (lens.selection.task, lens.selection.own_x) == ("pairs:none.csv", "task")
+    lens.selection.param.update(task="syntaxgym", own_x="bits-per-byte")  # as a link says it
+    assert lens.selection.own_x == "bits-per-byte"
+
+
 def test_what_a_model_cannot_do_is_said_before_it_runs():
     assert incapable("random-64", "syntaxgym") == "random: no next-word probabilities"
     assert (
