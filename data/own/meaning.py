@@ -527,12 +527,13 @@ def _guess_responses(frame: pd.DataFrame, file: str, taken: set) -> list[str]:
         written = [c for c in free if frame[c].dtype.kind == "O" and _written(frame[c])]
         if len(written) == 1:
             return written
-        seen = {c: next((v for v in frame[c] if str(v).strip()), "") for c in free[:3]}
-        raise BrainLensError(
-            f"{file}: no column holds plain numbers; {', '.join(f'{c!r} has {str(v)!r}' for c, v in seen.items())}",
-            choices=free,
-            remedy="Name the column that holds the measurements (--response COLUMN); units and % do not belong in its cells",
-        )
+        if not written:
+            seen = {c: next((v for v in frame[c] if str(v).strip()), "") for c in free[:3]}
+            raise BrainLensError(
+                f"{file}: no column holds plain numbers; {', '.join(f'{c!r} has {str(v)!r}' for c, v in seen.items())}",
+                choices=free,
+                remedy="Name the column that holds the measurements (--response COLUMN); units and % do not belong in its cells",
+            )
     numeric += [c for c in free if frame[c].dtype.kind == "O" and _of_digits(frame[c])]
     row, pattern = _series([c for c in numeric if c not in found])
     raise BrainLensError(

@@ -499,6 +499,18 @@ def test_codes_for_missing_are_shown_with_the_option_that_names_them(tmp_path):
     assert "code for 'missing'" not in str(check(saved(tmp_path, many)))  # 999 ms among others
 
 
+def test_several_columns_with_a_decimal_comma_are_offered_as_responses(tmp_path):
+    path = tmp_path / "comma.csv"
+    rows = [f"The ship came late {'again ' * k}.;t{k % 4};0,{k}5;-1,{k}7;0,3{k}" for k in range(8)]
+    path.write_text("\n".join(["sentence;topic;v1;v2;v3", *rows]))
+    with pytest.raises(
+        BrainLensError, match=r"responses is not plain. Choices: v1, v2, v3\."
+    ) as told:
+        read(path)
+    assert "--response 'v[0-9]*'" in str(told.value.remedy)
+    assert read(path, responses="v[0-9]*").responses.values[:2, 0].tolist() == [0.05, 0.15]
+
+
 def test_one_column_written_as_people_write_numbers_is_the_response(tmp_path):
     cells = [f"\u2212{i % 7}" for i in range(48)]
     typed = table(rating=cells).drop(columns="bold")
