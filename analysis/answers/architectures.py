@@ -341,7 +341,7 @@ def architectures(
         f"Of {plural(len(frame), 'network')} {winner['formula']} ({_size(winner['name'])}) is best: "
         f"r = {decimal(winner['search'])} on the search's stimuli, {decimal(winner['held_out'])} on unseen ones"
         + (" of other people" if on is not None and on.people else "")
-        + f"; choosing it added {decimal(optimism)}"
+        + f"; {decimal(optimism) if optimism > 0 else 'nothing'} of its lead over the mean network came from choosing it"
     ]
     if unusual is not None:
         said.append(
