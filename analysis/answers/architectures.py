@@ -11,8 +11,7 @@ import pandas as pd
 import xarray as xr
 
 from analysis.answers.answer import Answer, decimal, interval, plural
-from analysis.answers.outcomes import mean_over_seeds
-from analysis.answers.wiring_words import LEAST_SEEDS
+from analysis.answers.outcomes import LEAST_SEEDS, mean_over_seeds
 from analysis.features.activations import _texts, activation_key
 from analysis.mapping import cross_validate
 from analysis.models.operators.language import Candidate, features, mutated, sampled

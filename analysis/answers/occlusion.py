@@ -9,8 +9,7 @@ import numpy as np
 import pandas as pd
 
 from analysis.answers.answer import Answer, listed, percent, plural
-from analysis.answers.outcomes import gain, lean, mean_over_seeds
-from analysis.answers.wiring_words import LEAST_SEEDS
+from analysis.answers.outcomes import LEAST_SEEDS, gain, lean, mean_over_seeds
 from analysis.features.activations import extract
 from analysis.features.perplexity import evaluate
 from analysis.mapping.splits import within

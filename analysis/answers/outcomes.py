@@ -32,9 +32,20 @@ from data.errors import BrainLensError
 from data.filters import apply_filter
 from data.recording import Recording
 
-__all__ = ["MEASURES", "Outcome", "brain", "gain", "lean", "mean_over_seeds", "outcome"]
+__all__ = [
+    "LEAST_SEEDS",
+    "MEASURES",
+    "Outcome",
+    "brain",
+    "gain",
+    "lean",
+    "mean_over_seeds",
+    "outcome",
+]
 
 CODE_VERSION = 1
+LEAST_SEEDS = 3
+"""With fewer nothing is claimed: two seeds have an interval, and next to no knowledge of their own spread."""
 
 MEASURES = {
     "r": "Pearson r, held out, output layer",

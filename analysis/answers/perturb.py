@@ -8,8 +8,7 @@ import numpy as np
 import pandas as pd
 
 from analysis.answers.answer import Answer, decimal, interval, listed, plural
-from analysis.answers.outcomes import Outcome, mean_over_seeds
-from analysis.answers.wiring_words import LEAST_SEEDS
+from analysis.answers.outcomes import LEAST_SEEDS, Outcome, mean_over_seeds
 from analysis.models.variants.spec import split
 from data.errors import BrainLensError
 

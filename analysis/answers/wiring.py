@@ -10,8 +10,8 @@ import numpy as np
 import pandas as pd
 
 from analysis.answers.answer import Answer, decimal, plural
-from analysis.answers.outcomes import Outcome, mean_over_seeds, outcome
-from analysis.answers.wiring_words import LEAST_SEEDS, sentence
+from analysis.answers.outcomes import LEAST_SEEDS, Outcome, mean_over_seeds, outcome
+from analysis.answers.wiring_words import sentence
 from analysis.models import load
 from analysis.models.catalog import card
 from analysis.models.variants.spec import SCHEMES, split

@@ -8,8 +8,9 @@ import numpy as np
 import pandas as pd
 
 from analysis.answers.answer import decimal, interval, listed, percent, plural
+from analysis.answers.outcomes import LEAST_SEEDS
 
-__all__ = ["BIRTH_WORDS", "LEAST_SEEDS", "against", "difference", "sentence"]
+__all__ = ["BIRTH_WORDS", "against", "difference", "sentence"]
 
 BIRTH_WORDS = {
     "init": "library initialisation",
@@ -18,8 +19,6 @@ BIRTH_WORDS = {
     "mixture": "mixture, weight compression",
     "hashed": "hashed",
 }
-LEAST_SEEDS = 3
-"""With fewer nothing is claimed: two seeds have an interval, and next to no knowledge of their own spread."""
 VISION = 0.8
 
 
