@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 
 from analysis.answers.answer import Answer, decimal, interval, listed, plural
-from analysis.models.catalog import installed
+from analysis.models.catalog import installed, place
 from analysis.models.files.cards import read_card
 from analysis.scoring.summary import statistic
 from analysis.statistics.measured import beside_scores
@@ -40,7 +40,7 @@ def trained_steps(model: str) -> tuple[str, int] | None:
     if match := _STEP.fullmatch(model):
         return match[1], int(match[2])
 
-    folder = installed().get(model)
+    folder = place(model)
     step = read_card(folder / "card.json").get("training", {}).get("step") if folder else None
     return (model, int(step)) if step is not None else None
 
@@ -53,7 +53,7 @@ def checkpoints(models: Iterable[str]) -> list[str]:
     found: dict[str, dict[int, str]] = {}
     for model in models:
         if (of := trained_steps(model)) is None:
-            if model not in installed():
+            if place(model) is None:
                 continue
             of = (model, -1)
         family = found.setdefault(of[0], {})

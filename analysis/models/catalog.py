@@ -23,7 +23,7 @@ from data.hashes import marks
 from data.home import home, personal, shared
 from data.rights import require
 
-__all__ = ["card", "cards", "fetch", "installed", "load", "signature", "state"]
+__all__ = ["card", "cards", "fetch", "installed", "load", "place", "signature", "state"]
 
 ZOO = Path(str(files("data"))) / "zoo"
 """Small models trained for the project and shipped with it."""
@@ -37,21 +37,30 @@ _HUB_ID = re.compile(r"[\w.-]+/[\w.-]+")
 def installed() -> dict[str, Path]:
     """Models in the user's and the shared models folder, and the zoo that ships: id -> folder (the user's own first)."""
     found: dict[str, Path] = {}
-    for base in (
-        personal("models"),
-        home("models"),
-        (common := shared()) and common / "models",
-        ZOO,
-    ):
-        if base and base.is_dir():
+    for base in _shelves():
+        if base.is_dir():
             for path in sorted(base.iterdir()):
-                if (
-                    path.is_dir()
-                    and not path.name.startswith(".")
-                    and any((path / n).is_file() for n in ("card.json", "config.json"))
-                ):
+                if _is_model(path):
                     found.setdefault(path.name, path)
     return found
+
+
+def place(name: str) -> Path | None:
+    """The folder of one installed model, as :func:`installed` has it, without a look at the others."""
+    if os.path.basename(name) != name:
+        return None
+    return next((path for base in _shelves() if _is_model(path := base / name)), None)
+
+
+def _shelves() -> list[Path]:
+    common = shared()
+    return [personal("models"), home("models"), *([common / "models"] if common else []), ZOO]
+
+
+def _is_model(path: Path) -> bool:
+    if not path.name or path.name.startswith("."):
+        return False
+    return any(os.path.isfile(path / named) for named in ("card.json", "config.json"))
 
 
 def cards() -> dict[str, Card]:
@@ -103,7 +112,7 @@ def card(name: str) -> Card:
         Where nothing has that name.
     """
     base = resolve(split(name)[0])
-    if (folder := installed().get(base)) is not None:
+    if (folder := place(base)) is not None:
         return _installed_card(base, folder)
     if (known := rows().get(base)) is not None:
         return known
@@ -115,7 +124,7 @@ def state(name: str) -> str:
     """Where a model stands: ``ready``, ``needs download``, ``published only``, ``needs a file`` or ``damaged``."""
     base, revision, _ = split(name)
     base = resolve(base)
-    if (folder := installed().get(base)) is not None:
+    if (folder := place(base)) is not None:
         return "ready" if _readable(base, folder) else "damaged"
     if _as_path(base) is not None:
         return "ready"
@@ -153,22 +162,22 @@ def signature(name: str) -> str:
     base = resolve(base)
     known = rows().get(base)
     try:
-        place = installed().get(base) or _as_path(base)
-        if place is None and (known is not None or _HUB_ID.fullmatch(base)):
+        here = place(base) or _as_path(base)
+        if here is None and (known is not None or _HUB_ID.fullmatch(base)):
             hub_id = known.hub_id if known else base
-            place = (
+            here = (
                 hub.cached(hub_id, revision or (known.revision if known else ""))
                 if hub_id
                 else None
             )
     except (OSError, ValueError):
         return ""
-    if place is None:
+    if here is None:
         return ""
-    if place.is_dir():
-        own = place.suffix == ".zarr" or (place / "card.json").is_file()
-        return marks(sorted(place.rglob("*") if own else place.glob("*")))
-    return marks([place])
+    if here.is_dir():
+        own = here.suffix == ".zarr" or (here / "card.json").is_file()
+        return marks(sorted(here.rglob("*") if own else here.glob("*")))
+    return marks([here])
 
 
 # ---- loading ---------------------------------------------------------------------------------------------------------
@@ -199,7 +208,7 @@ def load(
         )
     variant = inside or Variant.parse(variant)
     base = resolve(base)
-    folder = installed().get(base)
+    folder = place(base)
     if folder is not None and not revision:
         return opened(class_of(folder), _installed_card(base, folder), folder, variant)
     known = rows().get(base)
@@ -239,7 +248,7 @@ def fetch(name: str, *, report: Report = SILENT) -> Path:
     """
     base, revision, _ = split(name)
     base = resolve(base)
-    if (here := installed().get(base) or _as_path(base)) is not None:
+    if (here := place(base) or _as_path(base)) is not None:
         return here
     require("fetch")
     known = rows().get(base) or _described(base)[0]

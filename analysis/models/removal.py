@@ -5,7 +5,7 @@ from __future__ import annotations
 import shutil
 import uuid
 
-from analysis.models.catalog import card, installed, state
+from analysis.models.catalog import card, place, state
 from analysis.models.rows import resolve
 from data.errors import BrainLensError
 from data.home import home, personal
@@ -24,7 +24,7 @@ def remove(name: str) -> int:
     """
     base = resolve(name)
     known = card(base)
-    folder = installed().get(base)
+    folder = place(base)
     if folder is not None:
         if folder.parent not in (home("models"), personal("models")):
             raise BrainLensError(

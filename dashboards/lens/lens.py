@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import time
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from functools import partial
@@ -36,6 +37,8 @@ from data.errors import BrainLensError, unknown
 __all__ = ["Computation", "Lens", "Picture", "View"]
 
 TABS = ("Figure", "Table")
+WAITING = 1.0
+"""Seconds between two drawings of parts of a result while a script waits for the whole."""
 _STRIP = {
     "position": "sticky",
     "bottom": "0",
@@ -88,11 +91,16 @@ class Lens(pn.viewable.Viewer):
         self._alone = selection is None
         self.selection = selection if selection is not None else selected(self.slug, fields)
         self.client = client or Client(active=False)
-        self.desk = Desk(runner or RUNNER, self.client.copy, self.refresh_state)
+        self.desk = Desk(
+            runner or RUNNER, self.client.copy, self.refresh_state, self._draw_what_came
+        )
         self._wanted: list[Computation] = []
         self._stale = False  # the selection changed while another lens was in front
         self.showing = lambda: None  # the page's: called when something was drawn or picked
         self._eager = False  # everything runs by itself until the selection changes
+        self._undrawn: Callable[[], None] | None = None  # how what came last will be drawn
+        self._behind = False  # a part of a result was not drawn
+        self._next_part = 0.0  # when a part of a result is drawn again while somebody waits for all
         self.shown = View()
         self._promised = ""  # what was locked when it was drawn last
         self._beside = False  # whether the inspector stands beside the figure
@@ -350,6 +358,7 @@ class Lens(pn.viewable.Viewer):
 
     def show(self, view: View) -> None:
         """Draw a view."""
+        self._behind = False
         view = self.shown = view.coloured(self.selection.colours)
         self.reflect(view)
         pictures = [picture for picture in view.pictures if not picture.spec.empty]
@@ -544,7 +553,13 @@ class Lens(pn.viewable.Viewer):
 
     def wait(self, timeout: float | None = None) -> None:
         """Return when all computations of this lens have ended; not to be called from the page's own loop."""
-        self.desk.wait(timeout)
+        self._next_part = time.monotonic() + WAITING
+        try:
+            self.desk.wait(timeout)
+        finally:
+            self._next_part = 0.0
+            if self._behind:  # cancelled, or waited for long enough
+                self._show_again()
 
     def cancel(self) -> None:
         """Stop listening to all computations; those that nobody else wants end at their next checkpoint."""
@@ -569,19 +584,35 @@ class Lens(pn.viewable.Viewer):
 
     def _came(self, one: Computation, result: object) -> None:
         one.take(result, True)
-        self.refresh()
+        self._undrawn = self.refresh
 
     def _came_partly(self, one: Computation, result: object) -> None:
         one.take(result, False)
-        self.show(self.view())
+        if self._next_part:  # in a script that waits for the whole
+            if time.monotonic() < self._next_part:
+                self._behind = True
+                return
+            self._next_part = time.monotonic() + WAITING
+        self._undrawn = self._undrawn or self._show_again
 
     def _failed(self, one: Computation, error: BaseException) -> None:
         if one.failed is not None:
             one.failed(error)
-        self.refresh()
+        self._undrawn = self.refresh
+
+    def _show_again(self) -> None:
+        self.show(self.view())
+
+    def _draw_what_came(self) -> None:
+        """Draw once what arrived together."""
+        draw, self._undrawn = self._undrawn, None
+        if draw is not None:
+            draw()
 
     def refresh_state(self) -> None:
         """Buttons, cost and empty state after computations began or ended."""
+        if self._undrawn == self.refresh:
+            return  # it says so too, once what came is drawn
         self._price()
         self._vacant()
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import panel as pn
 import panel_material_ui as pmui
 
-from analysis.models.catalog import installed
+from analysis.models.catalog import place
 from dashboards.figures.screen import draw
 from dashboards.figures.spec import FigureSpec, Mark
 from dashboards.look.look import MONO, Words, heading, note, stamp
@@ -151,7 +151,7 @@ def _here_since(name: str) -> str:
     """Day and size of what is on this machine, or nothing."""
     from datetime import datetime
 
-    folder = installed().get(name)
+    folder = place(name)
     if folder is None:
         return ""
     files = [path for path in Path(folder).rglob("*") if path.is_file()]

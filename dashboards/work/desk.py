@@ -36,6 +36,8 @@ class Desk:
         ``copy(text)``, to the clipboard.
     changed : callable, optional
         Called after jobs were started, ended or were left.
+    heard : callable, optional
+        Called once after everything that had arrived was told, however much it was.
 
     Attributes
     ----------
@@ -50,9 +52,10 @@ class Desk:
         runner: Runner,
         copy: Callable[[str], None],
         changed: Callable[[], None] = lambda: None,
+        heard: Callable[[], None] = lambda: None,
     ):
         self._runner, self._copy, self._changed = runner, copy, changed
-        self._inbox = Inbox(self._heard)
+        self._inbox = Inbox(self._heard, heard)
         self._orders: dict[str, _Order] = {}
         self._rows: dict[str, ProgressRow] = {}
         self.held: set[str] = set()

@@ -18,10 +18,16 @@ class Inbox:
     ----------
     handle : callable
         ``handle(name, value)``, called in the session's loop; in a script without a loop, where it is asked (:meth:`drain`).
+    handled : callable, optional
+        Called once after all that waited was handled: what is drawn from it is drawn once.
     """
 
-    def __init__(self, handle: Callable[[str, object], None]):
-        self._handle = handle
+    def __init__(
+        self,
+        handle: Callable[[str, object], None],
+        handled: Callable[[], None] = lambda: None,
+    ):
+        self._handle, self._handled = handle, handled
         self._doc = pn.state.curdoc
         self._loop = _running_loop()
         self._lock = threading.Lock()
@@ -57,6 +63,8 @@ class Inbox:
         for name, value in waiting.items():
             if self._open:
                 self._handle(name, value)
+        if waiting and self._open:
+            self._handled()
 
     def close(self) -> None:
         """Drop what waits and everything to come."""

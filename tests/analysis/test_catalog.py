@@ -363,3 +363,17 @@ def test_the_shipped_zoo_is_listed():
     for name in names:
         assert catalog.state(name) == "ready" and catalog.card(name).cls in CLASSES
     assert np.all([not name.startswith(".") for name in names])
+
+
+@pytest.mark.parametrize("base", ["home", "shared"])
+def test_one_model_is_found_where_the_list_has_it(clean_home, monkeypatch, base):
+    models = clean_home.parent / base / "models"
+    monkeypatch.setenv("BRAINLENS_SHARED", str(clean_home.parent / "shared"))
+    for name in ("mine", "zoo-causal-400k", ".half", "no-model"):
+        (models / name).mkdir(parents=True)
+        (models / name / ("notes.txt" if name == "no-model" else "card.json")).write_text("{}")
+    found = catalog.installed()
+    assert found["mine"].parent == found["zoo-causal-400k"].parent == models
+    assert {name: catalog.place(name) for name in found} == found
+    for name in (".half", "no-model", "", ".", "..", "a/mine", "../models/mine", "x" * 999, "a\0b"):
+        assert catalog.place(name) is None and name not in found

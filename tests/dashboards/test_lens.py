@@ -136,6 +136,40 @@ def test_cost_then_run_then_partial_then_whole(runner):
     assert lens._answer.object == "It is."
 
 
+def test_what_arrives_together_is_drawn_once(runner, monkeypatch):
+    lens, drawn = Toy(models=["a", "b", "c"], runner=runner), []
+    lens.run()
+    lens.go.set()
+    until = time.monotonic() + 180
+    while any(job.active for job in runner.jobs()) and time.monotonic() < until:
+        time.sleep(0.01)
+    monkeypatch.setattr(lens, "show", lambda view: drawn.append(len(view.pictures[0].table)))
+    lens.desk.drain()
+    assert drawn == [3] and not lens._run.visible and not lens._stop.visible
+
+
+def test_a_script_that_waits_for_the_whole_draws_its_parts_seldom(runner, monkeypatch):
+    """A drawing takes time that the computation lacks; a part that was left out is drawn where the wait ends without a whole."""
+
+    class Halves(Toy):
+        def work(self, report):
+            report.partial("half")
+            self.go.wait(300)
+            return "whole"
+
+    monkeypatch.setattr("dashboards.lens.lens.WAITING", 1e9)
+    lens, drawn = Halves(models=["a"], runner=runner), []
+    show = lens.show
+    monkeypatch.setattr(lens, "show", lambda view: (drawn.append(lens._next_part > 0), show(view)))
+    lens.run()
+    while "half" not in lens.results.values():
+        lens.wait(0.2)
+    assert True not in drawn and lens.shown.pictures[0].table["state"].tolist() == ["half"]
+    lens.go.set()
+    lens.wait(180)
+    assert lens.shown.pictures[0].table["state"].tolist() == ["whole"]
+
+
 def test_cancel_leaves_at_once_and_offers_to_try_again(runner):
     lens = Toy(models=["a", "b"], runner=runner)
     lens.run()
