@@ -179,7 +179,7 @@ def together(base: Path, template: Path, truth: dict, processes: int, rounds: in
 
 
 # ---- all of them --------------------------------------------------------------------------------------------------
-def run(kill: int, sites: int, rounds: int) -> dict[str, Counter]:
+def run(kill: int, sites: int, rounds: int, crowds: list[int]) -> dict[str, Counter]:
     """Every fault, in a folder that is gone afterwards."""
     found: dict[str, Counter] = {}
     with tempfile.TemporaryDirectory(prefix="brainlens-faults-") as folder:
@@ -200,7 +200,7 @@ def run(kill: int, sites: int, rounds: int) -> dict[str, Counter]:
                     base, template, truth, number, sites
                 )
             found["a read-only home with everything in it"] = read_only(base, template, truth)
-        for processes in (2, 4, 8):
+        for processes in crowds:
             found[f"{processes} processes at once"] = together(
                 base, template, truth, processes, rounds
             )
@@ -245,6 +245,13 @@ def main() -> int:
         "--sites", type=int, default=0, help="changes of a file that are tried; 0: every one"
     )
     parser.add_argument("--rounds", type=int, default=10)
+    parser.add_argument(
+        "--processes",
+        type=int,
+        nargs="+",
+        default=[2, 4, 8],
+        help="how many at once, one after the other",
+    )
     parser.add_argument("--write", action="store_true", help="write docs/reliability.md")
     given = parser.parse_args()
     if not os.environ.get("BRAINLENS_FAULTS"):
@@ -262,7 +269,7 @@ def main() -> int:
     with tempfile.TemporaryDirectory() as warm:
         prepare(Path(warm) / "home")
         work(Path(warm) / "home")
-    found = run(given.kills, given.sites, given.rounds)
+    found = run(given.kills, given.sites, given.rounds, given.processes)
     bad = 0
     for name, outcome in found.items():
         plain = {k: v for k, v in outcome.items() if not k.startswith("detail")}

@@ -195,7 +195,7 @@ def test_the_null_holds_its_level():
 def test_the_layer_is_chosen_anew_in_each_draw():
     """Twelve layers of noise: the layer chosen on the data as they are would be above chance far too often."""
     p, fixed = [], []
-    for seed in range(12):
+    for seed in range(6):
         rng = np.random.default_rng(100 + seed)
         _, recording = _planted(seed)
         noise = xr.DataArray(rng.standard_normal((80, 6)), dims=("stimulus", "target"),
@@ -207,7 +207,7 @@ def test_the_layer_is_chosen_anew_in_each_draw():
         p.append(targets_test(layers, one, quick, draws=39).p[0])
         best = max(layers, key=lambda x: targets_test(x, one, quick, draws=1).r[0])
         fixed.append(targets_test(best, one, quick, draws=39).p[0])
-    assert np.mean(np.array(p) <= 0.05) <= 0.25 and np.mean(p) > 0.3  # 12 draws of a uniform p
+    assert np.mean(np.array(p) <= 0.05) <= 0.34 and np.mean(p) > 0.3  # 6 draws of a uniform p
     assert np.mean(fixed) < 0.2  # what was shown before
 
 

@@ -55,11 +55,11 @@ def test_leave_one_out_covers_the_planted_ceiling():
     """Eight people of 16 targets, whose noise averages out: there the lower bound comes close to the ceiling itself."""
     rng, hits = np.random.default_rng(0), 0
     protocol = QUICK.but(folds=2, alphas=(1e4,))
-    for _ in range(60):
+    for _ in range(20):
         record = shared_signal(rng, people=8, targets=16, groups=50, ceiling=0.7, spread=0.05)
         found = ceiling(record, protocol, kind="leave-one-out")
         hits += found.low <= 0.7 <= found.high
-    assert hits >= 52  # of 95 % intervals, 51 or fewer come 3 times in 1,000
+    assert hits >= 16  # of 95 % intervals, 15 or fewer come 3 times in 1,000
 
 
 def test_two_disjoint_pools_find_the_planted_ceiling_where_a_lower_bound_does_not():
@@ -98,11 +98,11 @@ def unlike(rng, c, people=6, groups=30, length=5) -> Recording:
 def test_pools_average_the_ceilings_of_unlike_targets(c):
     """One ratio of means over targets of which half are noise gives .42 for .30."""
     rng = np.random.default_rng(5)
-    each = [ceiling(unlike(rng, c), QUICK.but(seeds=1), kind="pools", beside=False) for _ in range(6)]  # fmt: skip
+    each = [ceiling(unlike(rng, c), QUICK.but(seeds=1), kind="pools", beside=False) for _ in range(4)]  # fmt: skip
     values = np.array([one.value for one in each])
     expected = np.mean([perfect(one, 30) for one in c])
-    assert abs(values.mean() - expected) < 3 * values.std() / np.sqrt(6) + 0.012
-    assert sum(one.low <= expected <= one.high for one in each) >= 5
+    assert abs(values.mean() - expected) < 3 * values.std() / np.sqrt(4) + 0.012
+    assert sum(one.low <= expected <= one.high for one in each) >= 3
     if c.min() == 0:
         one, two, both = np.mean(
             [one.details["pools"][1].mean(axis=(1, 2)) for one in each], axis=0
@@ -193,7 +193,7 @@ def extrapolation_bias(simulations, people=5, ceiling_=0.6):
 
 
 def test_extrapolated_ceiling_is_biased_and_says_so():
-    bias, coverage, found = extrapolation_bias(12)
+    bias, coverage, found = extrapolation_bias(8)
     assert bias < -0.03 and coverage < 0.9  # measured over 200 simulations in docs/method.md
     assert (
         "biased: extrapolating from 5 people" in found.flag and found.resampled == "pools and folds"

@@ -205,7 +205,7 @@ def test_samples_of_a_story_follow_the_words_as_in_a_score():
     np.testing.assert_array_equal(last, followed(read.layer(numbers[-1]), story, protocol))
     assert last.shape == (story.n_stimuli, read.layer(numbers[-1]).shape[1] * len(protocol.delays))
     two = dataclasses.replace(story, responses=story.responses[:, :12])  # of two people
-    said = reverse(["zoo-causal-400k"], two)
+    said = reverse(["zoo-causal-200k"], two)
     assert "Features follow the signal (hrf = fir at 1, 2, 3, 4)" in said.caption
     mean = said.facts["summary"].groupby("direction")["r"].max()
     assert (

@@ -28,6 +28,8 @@ from data.errors import BrainLensError
 from data.recording import Recording
 
 QUICK = preset("defended").but(bootstrap=100, unique=False, criterion="gcv", seeds=1)
+PLANTED = {"bootstrap": 200, "seeds": 1}
+"""What the score of the planted model changes in the default protocol."""
 
 
 @pytest.fixture(scope="module")
@@ -46,7 +48,7 @@ def planted(simulated, store):
     return score(
         simulated.truth["model"],
         simulated,
-        preset("defended").but(bootstrap=200, seeds=2),
+        preset("defended").but(**PLANTED),
         store=store,
     )
 
@@ -149,7 +151,7 @@ def test_a_second_request_loads_no_model_and_gives_the_same(planted, simulated, 
     again = score(
         simulated.truth["model"],
         simulated,
-        preset("defended").but(bootstrap=200, seeds=2),
+        preset("defended").but(**PLANTED),
         store=store,
     )
     assert again.cached and not planted.cached
@@ -161,7 +163,7 @@ def test_a_second_request_loads_no_model_and_gives_the_same(planted, simulated, 
 def test_a_stored_score_needs_no_torch(planted, simulated, store):
     code = (
         "import sys; from analysis import score; from analysis.protocol import preset; from analysis.store.store import Store\n"
-        f"found = score({simulated.truth['model']!r}, 'simulated', preset('defended').but(bootstrap=200, seeds=2), "
+        f"found = score({simulated.truth['model']!r}, 'simulated', preset('defended').but(**{PLANTED}), "
         "store=Store(sys.argv[1]))\n"
         "print(found.cached, found.chosen_layer, [m for m in ('torch', 'transformers') if m in sys.modules])"
     )

@@ -233,10 +233,10 @@ def test_rows_that_are_neither_words_nor_samples_are_refused():
 
 @pytest.mark.parametrize(("people", "shared"), [(6, 0.6), (9, 0.4)])
 def test_the_ceiling_of_synchrony_holds_what_people_share_of_the_story(people, shared):
-    """60 data sets at 95 %: fewer than 50 happens once in 5,000 times. Five others have halves of two, as eight have of four."""
-    found = np.array([ceiling(seed, people=people, shared=shared)["ceiling"] for seed in range(60)])
+    """30 data sets at 95 %: fewer than 25 happens 3 times in 1,000. Five others have halves of two, as eight have of four."""
+    found = np.array([ceiling(seed, people=people, shared=shared)["ceiling"] for seed in range(30)])
     distance, low, high = found.T
-    assert ((low <= 0) & (high >= 0)).sum() >= 50
+    assert ((low <= 0) & (high >= 0)).sum() >= 25
     assert (
         abs(distance.mean()) < 0.015
     )  # it was .02 too high where halves of the others leave one out

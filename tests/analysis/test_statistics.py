@@ -82,7 +82,7 @@ def test_permutation_p_values_are_uniform_under_the_null():
     rng, p, p_max = np.random.default_rng(0), [], []
     groups = np.repeat(np.arange(15), 4)
     folds = complements(groups, 5)
-    for number in range(150):
+    for number in range(80):
         layers = [autocorrelated(rng, 15, 4, 6) for _ in range(2)]
         moved = group_permutations(groups, draws=79, seed=number)
         test = permutation_test(
@@ -333,7 +333,7 @@ def test_selection_follows_the_inner_scores():
         select_layer(outer, np.full((2, 3), np.nan))
 
 
-def simulate_selection(simulations=40, layers=12, n=80, fresh=600, folds=5):
+def simulate_selection(simulations=16, layers=12, n=80, fresh=600, folds=5):
     """Nested score, same-data maximum, and what the chosen and the best layer do on fresh stimuli."""
     rng, rows = np.random.default_rng(0), []
     for _ in range(simulations):
