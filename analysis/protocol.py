@@ -13,7 +13,7 @@ import numpy as np
 
 from data.errors import BrainLensError, unknown
 
-__all__ = ["PRESETS", "SIMILARITIES", "STRICTER", "Protocol", "preset"]
+__all__ = ["PRESETS", "SIMILARITIES", "SINGLE", "STRICTER", "Protocol", "preset"]
 
 CHOICES: dict[str, tuple[str, ...]] = {
     "pooling": ("last", "mean", "sum", "max"),
@@ -47,6 +47,8 @@ SIMILARITIES = ("rsa", "cka", "shape", "soft-matching")
 _REDUCTIONS = ("pca", "random")
 _LATER = ("dimensions",)
 """Fields that came after results were stored: at their defaults they say nothing, and are no part of the key."""
+SINGLE = ("shuffled", "stratified", "shuffle-split")
+"""Splits that hold single stimuli out: neighbours stand on both sides, and what they share leaks."""
 SMALLEST_WINDOW = 8
 
 

@@ -11,6 +11,7 @@ import numpy as np
 import pandas as pd
 
 from analysis.answers.answer import Answer, decimal, interval, listed, plural
+from analysis.protocol import PRESETS, SINGLE
 from analysis.statistics import paired
 from analysis.statistics.measured import beside
 from data.errors import BrainLensError, unknown
@@ -140,6 +141,8 @@ def rank(
     )
 
 
+TOLD = 4
+"""Protocols that the sentence tells of."""
 BESIDE = ("omega", "oasm_shuffled", "oasm")
 """Of a ranked result, mean over the recordings: what plain controls explain, and what a model without text scores."""
 
@@ -354,7 +357,8 @@ def _sentence(frame: pd.DataFrame, chosen: list[str], scale: str) -> str:
     if ranked.empty:
         return f"No model has a result on every one of {over}: choose fewer recordings."
     said, briefly = [], told_briefly(ranked["protocol"])
-    for protocol, group in ranked.groupby("protocol", sort=False):
+    groups = sorted(ranked.groupby("protocol", sort=False), key=lambda one: _last(str(one[0])))
+    for protocol, group in groups[:TOLD]:
         top = group.iloc[0]
         under = f" ({briefly[protocol]})" if len(briefly) > 1 else ""
         span = interval(top["low"], top["high"])
@@ -366,7 +370,17 @@ def _sentence(frame: pd.DataFrame, chosen: list[str], scale: str) -> str:
             second = group.iloc[1]
             said[-1] += f", before {second['model']} with {decimal(second['mean'])}"
         said[-1] += "."
+    if more := len(groups) - TOLD:
+        said += [f"{plural(more, 'more protocol')}: see the table."] if more > 0 else []
     return " ".join(said)
+
+
+def _last(protocol: str) -> tuple[bool, int]:
+    """What is told of last: folds that leak, then what was changed most, such as the specifications of a Trust screen."""
+    name, *changes = re.split(r", (?=\w+=)", protocol)
+    split = dict(one.split("=", 1) for one in changes).get("split")
+    folds = split or getattr(PRESETS.get(name), "split", "")
+    return folds in SINGLE, len(changes)
 
 
 def _caption(

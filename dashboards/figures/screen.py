@@ -233,6 +233,7 @@ def _with_heat(figure, plan: Drawing, height: int):
     beside.outline_line_color = None
     beside.grid.grid_line_color = None
     beside.yaxis.visible = False
+    figure.xaxis.ticker = BasicTicker(desired_num_ticks=4)  # the cells take half of the room
     beside.xaxis.ticker = FixedTicker(ticks=list(range(len(heat.columns))))
     beside.xaxis.major_label_overrides = {i: short(name) for i, name in enumerate(heat.columns)}
     beside.xaxis.major_label_orientation = 0.9
@@ -514,6 +515,7 @@ def _dress(figure, plan: Drawing, room: int) -> None:
         names = plan.categories or ()
         figure.yaxis.ticker = FixedTicker(ticks=list(range(len(names))))
         figure.yaxis.major_label_overrides = dict(enumerate(_beside(names, room)))
+        figure.yaxis.major_label_text_line_height = 0.9  # a name on two lines is one name
         figure.yaxis.major_tick_line_color = None
         figure.yaxis.major_label_text_font_size = "9pt" if len(names) <= 32 else "8pt"
         figure.ygrid.grid_line_alpha = 0.5
@@ -537,8 +539,21 @@ def _beside(names: tuple[str, ...], room: int) -> list[str]:
     """Names of a ranking, which leave most of the figure to it: the hover line has all of a long one."""
     letters = max(20, int(0.36 * room / _LETTER))
     if len(names) <= 12:
-        return [broken(name, letters) for name in names]
+        return [_evenly(name, letters) for name in names]
     return [name if len(name) <= letters else f"{name[: letters - 1]}…" for name in names]
+
+
+def _evenly(words: str, letters: int) -> str:
+    r"""Words on as few lines as there have to be, these about equally long.
+
+    Examples
+    --------
+    >>> _evenly("random embedding beside zoo-causal-1m", 29).split("\n")
+    ['random embedding', 'beside zoo-causal-1m']
+    """
+    lines = broken(words, letters).count("\n")
+    found = (broken(words, width) for width in range(len(words) // (lines + 1), letters + 1))
+    return next(one for one in found if one.count("\n") == lines)
 
 
 def _below(names: tuple[str, ...], room: int) -> tuple[list[str], bool]:

@@ -326,7 +326,7 @@ def matrices(said) -> dict[str, FigureSpec]:
         heat = heat.loc[list(dict.fromkeys(frame["trained"])), list(dict.fromkeys(frame["tested"]))]
         made[str(over)] = _spec(
             said, f"{_whose(said)}oes it hold for other {over}?", (mark,), (Rule("y", 0.0),), horizontal=True, heat=heat,
-            heat_title="r", x_title="Trained on", y_title="Pearson r, held out; cells: tested on",
+            heat_title="r", x_title="Trained on", y_title="Pearson r, held out",
         )  # fmt: skip
     return made
 

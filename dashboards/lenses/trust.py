@@ -37,7 +37,7 @@ from dashboards.lens.lens import Computation, Lens, Picture, View
 from dashboards.look.look import note
 from dashboards.state import Words, encode
 from dashboards.work import identity
-from dashboards.work.ledger import Ledger, Priced, Ready, Refused, Wish
+from dashboards.work.ledger import Ledger, Priced, Ready, Refused, Wish, look_key
 from dashboards.work.score_computations import example, offered
 from data.errors import BrainLensError
 
@@ -265,7 +265,7 @@ class Trust(Lens):
             return View((published,), empty=finding.reason, notes=NOTES)
         found = self._ledger.value(self._key)
         if found is None:
-            if self._running:
+            if self.desk.running(self._key):
                 waiting = "Running: the runs first, then each panel as soon as it is answered."
             elif self.failed:
                 waiting = "It did not come to an end: see the message, then try again."
@@ -291,7 +291,8 @@ class Trust(Lens):
 
     @property
     def _running(self) -> bool:
-        return self.desk.running(self._key)
+        """Whether more is on its way: computed, or read from the store panel by panel."""
+        return any(map(self.desk.running, (self._key, look_key(self._key))))
 
     def _link(self, fields: Mapping | None = None) -> str:
         """The run in the Layers lens: the selection, or with the protocol of one specification."""

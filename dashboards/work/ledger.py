@@ -11,7 +11,7 @@ from analysis.scoring.cost import Cost
 from dashboards.work.computation import FREE_SECONDS, Computation
 from data.errors import BrainLensError
 
-__all__ = ["Ledger", "Priced", "Ready", "Refused", "Wish", "failure"]
+__all__ = ["Ledger", "Priced", "Ready", "Refused", "Wish", "failure", "look_key"]
 
 
 @dataclass(frozen=True)

@@ -200,6 +200,20 @@ def test_protocols_are_told_apart_as_they_are_given_to_a_command():
     assert set(answer.frame["protocol"]) == {"defended, folds=3", f"defended, folds=3, {told}"}
 
 
+def test_the_sentence_tells_folds_that_leak_last_and_counts_what_it_leaves_out():
+    """Specifications of a Trust screen are results too: the first number told was one under shuffled folds."""
+    how = ["defended, split=shuffled", "defended", "schrimpf2021", "defended, pooling=mean",
+           "defended, pooling=mean, seeds=1", "defended, pooling=sum, seeds=1, folds=3"]  # fmt: skip
+    rows = [
+        ROWS[0] | {"r": 0.9 - 0.1 * at, "protocol": one, "protocol_key": str(at)}
+        for at, one in enumerate(how)
+    ]
+    said = rank(made(rows), ["x"]).sentence
+    assert said.startswith("a is first of 1 model on x (defended), with r = .80")
+    assert "shuffled" not in said and "schrimpf2021" not in said
+    assert said.endswith("2 more protocols: see the table.")
+
+
 def test_one_name_of_two_data_sets_chooses_both_and_a_name_of_none_is_an_error():
     data = made([ROWS[0] | {"data_key": "1" * 8}, ROWS[0] | {"model": "b", "data_key": "2" * 8}, ROWS[1],
                  ROWS[0] | {"model": "c"}])  # fmt: skip

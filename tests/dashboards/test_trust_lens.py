@@ -45,7 +45,7 @@ from dashboards.serve.written import PAGES, rendered
 from dashboards.state import decode, encode
 from dashboards.work import ledger
 from dashboards.work.computation import Computation, cost_in_words
-from dashboards.work.ledger import Ready
+from dashboards.work.ledger import Ready, look_key
 from data.errors import BrainLensError
 from tests.figures import misprints
 
@@ -151,6 +151,15 @@ def test_the_page_speaks_of_every_model_and_says_what_still_runs(lens):
     )
     assert re.search("zoo-glove-64d: . of 1 panels.*zoo-causal-1m: no panel", made)
     assert "Not run to the end: Omega" in " ".join(verdicts(some, both.models))
+
+
+def test_a_screen_that_is_read_from_the_store_says_what_is_still_to_come(lens, monkeypatch):
+    whole = lens._ledger.value(lens._key)
+    some = Found({"leaks": whole.answers["leaks"]}, {}, True, waiting=("omega",))
+    monkeypatch.setattr(lens._ledger, "value", lambda _key: some)
+    assert "Not run to the end: Omega" in lens.view().verdict
+    monkeypatch.setattr(lens.desk, "running", lambda key: key == look_key(lens._key))
+    assert "Still running: Omega" in lens.view().verdict
 
 
 def test_cells_of_the_generalisation_share_a_scale_that_is_drawn(lens):

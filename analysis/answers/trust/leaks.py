@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 
 from analysis.answers.answer import Answer, decimal, interval, listed
-from analysis.protocol import Protocol
+from analysis.protocol import SINGLE, Protocol
 from analysis.statistics.measured import LEAKS
 from data.errors import BrainLensError
 
@@ -16,7 +16,6 @@ __all__ = ["NOTICED", "holds_out", "leak_meter"]
 
 NOTICED = 0.02
 """A difference in r between shuffled and held-out folds that is smaller is not called a leak."""
-_SINGLE = ("shuffled", "stratified", "shuffle-split")
 _CONTROLS = {"position+length": "position and length", "random-embedding": "random embedding"}
 
 
@@ -28,7 +27,7 @@ def holds_out(protocol: Protocol) -> None:
     BrainLensError
         Where they hold out single stimuli: beside its shuffled twin such a score would look like one without a leak.
     """
-    if protocol.split in _SINGLE:
+    if protocol.split in SINGLE:
         raise BrainLensError(
             f"The folds ({protocol.split}) hold single stimuli out: no leak could be told from them",
             remedy="Choose a split that holds groups out: grouped, contiguous or leave-one-group-out",
