@@ -126,7 +126,7 @@ def rank(
     said = told_briefly(frame["protocol"]) if several else {}
     frame.insert(0, "entry", [_name(one, said) for one in frame.itertuples()])
     frame["rank"] = frame.groupby("protocol_key")["mean"].rank(ascending=False, method="min")
-    frame = _with_rank_intervals(frame)
+    frame = _numbers_first(_with_rank_intervals(frame))
     without = frame[frame["mean"].isna()]
     missing = pd.DataFrame(
         {"model": without["entry"], "reason": "no result on " + without["lacking"]}
@@ -145,6 +145,12 @@ TOLD = 4
 """Protocols that the sentence tells of."""
 BESIDE = ("omega", "oasm_shuffled", "oasm")
 """Of a ranked result, mean over the recordings: what plain controls explain, and what a model without text scores."""
+
+
+def _numbers_first(frame: pd.DataFrame) -> pd.DataFrame:
+    """The ranking with what a number has to be seen with right beside it; the words that tell entries apart come later."""
+    first = [name for name in ("entry", "mean", "low", "high", "ceiling", *BESIDE) if name in frame]
+    return frame[first + [name for name in frame.columns if name not in first]]
 
 
 def most_results(board: pd.DataFrame) -> str:
