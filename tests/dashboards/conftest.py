@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import os
+import re
 import socket
 import subprocess
 import sys
@@ -136,6 +137,20 @@ def visit(profile):
 def fresh() -> int:
     """A seed with which nothing on the server was computed: each try of a test has its own."""
     return next(_SEEDS)
+
+
+def nameless(page, *roles: str) -> list[str]:
+    """Controls of these roles that are seen and have no name."""
+    found = []
+    for role in roles:
+        every, named = page.get_by_role(role), page.get_by_role(role, name=re.compile(r"\w"))
+        if every.count() != named.count():  # one by one they take seconds
+            found += [
+                control.evaluate("node => node.outerHTML")[:200]
+                for control in every.all()
+                if control.is_visible() and not named.and_(control).count()
+            ]
+    return found
 
 
 def _own(url: str) -> bool:

@@ -97,34 +97,22 @@ def ready(page):
     return page
 
 
-def test_the_server_answers_and_the_page_paints(tmp_path, visit):
-    from tests.dashboards.conftest import start
+def test_a_server_answers_its_page_paints_and_when_it_is_lost_that_is_told(tmp_path, chromium):
+    from tests.dashboards.conftest import PATIENCE, start
 
-    running = start(tmp_path)
+    running, wrong = start(tmp_path), []
+    page = chromium.new_page()  # the socket's end is an error of the console: not "visit"
+    page.set_default_timeout(PATIENCE)
+    page.on("pageerror", lambda error: wrong.append(error.stack or str(error)))
     try:
         assert running.url.endswith("/app") and "/lab" not in running.url
         led = urllib.request.urlopen(f"{running.url.removesuffix('app')}?lens=time&models=a").url
         assert led == f"{running.url}?lens=time&models=a"  # the address alone leads to the page
-        page = visit(running.url)
+        page.goto(running.url)
         page.wait_for_function("performance.getEntriesByName('first-contentful-paint').length > 0")
         assert page.title()
         ready(page)
-        page.close()  # before its server goes: what it still loads would be an error
-    finally:
-        running.process.terminate()
-        running.process.wait(90)
-
-
-def test_a_lost_server_is_told_and_the_view_stays(tmp_path, chromium):
-    from tests.dashboards.conftest import PATIENCE, start
-
-    running = start(tmp_path)
-    try:
-        page = chromium.new_page()  # the socket's end is an error of the console: not "visit"
-        page.set_default_timeout(PATIENCE)
-        page.goto(running.url)
-        ready(page)
-        assert page.get_by_role("alert").count() == 0
+        assert page.get_by_role("alert").count() == 0 and wrong == []
     finally:
         running.process.terminate()
         running.process.wait(90)
@@ -232,7 +220,7 @@ OPENED = {
 """A button or a key, and what is seen once it has opened something."""
 
 
-def test_pick_run_see_and_find_it_stored(server, visit):
+def test_pick_run_and_see(server, visit):
     page = visit(f"{server.url}?lens=layers&{QUICK}")
     page.get_by_role("combobox", name="Recording").click()
     chosen = page.get_by_role("option", selected=True)  # a list has options, not items of a menu
@@ -243,48 +231,54 @@ def test_pick_run_see_and_find_it_stored(server, visit):
     search.fill("zoo-caus")
     page.get_by_role("option", name=MODEL, exact=True).click()
     page.wait_for_function(f"location.search.includes('models={MODEL}')")
-    answer = started(page, until=said(page, f"{MODEL} predicts simulated"))
+    started(page, until=said(page, f"{MODEL} predicts simulated"))
     still(page)
-    words = answer.inner_text()
     said(page, "simulated data").wait_for()
     assert f"models={MODEL}" in page.url and "set.folds=3" in page.url
 
-    again = visit(page.url)  # the same link: the same picture, the same numbers, and nothing to run
-    said(again, f"{MODEL} predicts simulated").wait_for()
-    assert said(again, f"{MODEL} predicts simulated").inner_text() == words
-    assert not button(again, "Run", exact=True).is_visible()
-    seen(again.get_by_role("tab", name="Table")).click()
-    said(again, "4 rows").wait_for()
 
-
-def test_cancel_takes_effect_at_once(server, visit):
-    page = visit(f"{server.url}?lens=layers&models={MODEL}&{ENDLESS}&set.seed=1")
-    started(page, until=button(page, "Cancel", exact=True))
-    seen(page.get_by_role("progressbar")).wait_for()
-    page.wait_for_timeout(1500)
-    button(page, "Cancel", exact=True).click()
-    button(page, "Try again").wait_for()  # half a second on a quiet machine: docs/performance.md
-    button(page, "Activity").click()
-    said(page, "cancelled after").wait_for()
-
-
-def test_two_windows_share_one_computation_and_one_may_close(server, visit, fresh):
-    link = f"{server.url}?lens=layers&models={MODEL}&{LIGHT}&{SLOW}&set.seeds=1&set.seed={fresh}"
+def test_a_run_outlives_a_window_that_closes_and_one_that_is_loaded_anew(server, visit, fresh):
+    """Two windows share one computation; while it goes on, every icon of the header answers."""
+    link = f"{server.url}?lens=layers&models={MODEL}&{LIGHT}&{ENDLESS}&set.seed={fresh}"
     one, other = visit(link), visit(link)
-    for page in (
-        one,
-        other,
-    ):  # both are there before anything runs, so that no load outlasts the run
-        button(page, "Run", exact=True).wait_for()
     for page in (one, other):
-        answer = page.get_by_text(f"{MODEL} predicts simulated")
-        under_way = page.get_by_role("button", name="Cancel", exact=True)
-        started(page, until=seen(under_way.or_(answer)))
+        started(page, until=button(page, "Cancel", exact=True))
     one.close()
-    said(other, f"{MODEL} predicts simulated").wait_for()
+    other.reload()
+    button(other, "Cancel", exact=True).wait_for()  # it listens again, without a click
+    far = said(other, re.compile(r"\d of \d"))
+    far.wait_for()
+    told = far.inner_text()
+    for name, words in HEADER.items():
+        button(other, name).hover()  # its tooltip lies over the neighbours, and swallows no click
+        other.wait_for_timeout(400)
+        button(other, name).click()
+        if words:
+            head = other.get_by_role("heading", name=words, exact=True)
+            field = other.get_by_text(words).or_(other.get_by_label(words))
+            shown = seen(head if name == "Activity" else field)
+            shown.wait_for()
+            if name == "Activity":  # one job for both
+                assert other.get_by_role("button", name=f"Cancel {MODEL} on simulated").count() == 1
+            other.keyboard.press("Escape")
+            shown.wait_for(state="hidden")
+    for _ in range(720):
+        if far.inner_text() != told:
+            break
+        other.wait_for_timeout(250)
+    assert far.inner_text() != told  # it went on
+    other.keyboard.press("Escape")  # the ones before closed what was open, and no more
     still(other)
-    button(other, "Activity").click()
-    said(other, "done after").wait_for()
+
+
+HEADER = {
+    "Copy a link": None,
+    "Bookmarks": "Name of this view",
+    "Activity": "Activity",
+    "Settings": "Where things are",
+    "Help": "run what is missing",
+}
+"""An icon of the header, and words of what it opens."""
 
 
 def test_an_error_stays_says_what_to_do_and_goes_when_dismissed(server, visit):
@@ -346,19 +340,7 @@ def test_export_opens_and_the_zip_holds_everything(server, visit):
     page.get_by_role("dialog").wait_for(state="hidden")
 
 
-def test_copy_link_and_help(server, visit):
-    page = ready(visit(f"{server.url}?benchmark=futrell2018"))
-    button(page, "Copy a link").click()
-    page.wait_for_function(
-        "navigator.clipboard.readText().then(text => text.endsWith('/lab/app?v=1&benchmark=futrell2018'))"
-    )
-    page.keyboard.press("?")
-    said(page, "run what is missing").wait_for()
-    page.keyboard.press("Escape")
-    gone(page, "run what is missing")
-
-
-def test_what_is_picked_is_marked_everywhere_and_in_the_link(server, visit):
+def test_what_is_picked_is_marked_everywhere_and_in_the_link_until_it_is_let_go(server, visit):
     page = ready(visit(server.url))
     seen(page.get_by_role("tab", name="Table")).click()
     seen(page.get_by_role("textbox", name="Filter rows")).fill("gpt2-xl")
@@ -366,18 +348,34 @@ def test_what_is_picked_is_marked_everywhere_and_in_the_link(server, visit):
     seen(page.locator(".tabulator-cell", has_text="gpt2-xl")).click()
     page.wait_for_function("location.search.includes('picked=gpt2-xl')")
     said(page, "1,557,611,200 parameters").wait_for()  # the inspector
+    close = button(page, "Let go of gpt2-xl", exact=True)
+    assert close.bounding_box()["x"] > 900  # on the right
     assert violations(page) == []
     turned(page, "Untrained")
     page.get_by_role("heading", name=QUESTIONS["Untrained"]).wait_for()
     marked = """count => [...Bokeh.documents].flatMap(d => [...d._all_models.values()])
         .filter(m => m.type === "ColumnDataSource" && m.selected.indices.length === 1).length >= count"""
     page.wait_for_function(marked, arg=2)  # the table's own source, and the point in the other lens
+    seen(page.locator(".brainlens-item").get_by_text("trained", exact=True)).wait_for()
     again = visit(page.url)
     again.wait_for_function(marked, arg=1)
+    again.close()
+    page.bring_to_front()
+    close.click()
+    page.wait_for_function("!location.search.includes('picked')")
+    close.wait_for(state="detached")
 
 
-def test_a_view_is_kept_by_name_and_opened_again(server, visit):
+def test_a_view_is_kept_by_name_and_opened_again_and_its_link_is_copied(server, visit):
     page = ready(visit(f"{server.url}?benchmark=blank2014"))
+    button(page, "Copy a link").click()
+    page.wait_for_function(
+        "navigator.clipboard.readText().then(text => text.endsWith('/lab/app?v=1&benchmark=blank2014'))"
+    )
+    page.keyboard.press("?")
+    said(page, "run what is missing").wait_for()
+    page.keyboard.press("Escape")
+    gone(page, "run what is missing")
     button(page, "Bookmarks").click()
     page.get_by_role("textbox", name="Name of this view").fill("Blank, all models")
     button(page, "Keep").click()

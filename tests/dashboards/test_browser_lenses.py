@@ -185,7 +185,8 @@ def test_cancel_takes_effect_at_once(lens, server, visit):
     seen(page.get_by_role("progressbar")).wait_for()
     said(page, re.compile(r"\d of \d")).wait_for()  # it computes; before that it imports
     button(page, "Cancel", exact=True).click()
-    still(page)  # half a second on a quiet machine
+    still(page)  # half a second on a quiet machine: docs/performance.md
+    button(page, "Try again").wait_for()
     button(page, "Activity").click()
     said(page, "cancelled after").wait_for()
 
@@ -207,7 +208,8 @@ def test_a_long_reading_can_be_cancelled(server, visit, tmp_path):
     still(page)
 
 
-@pytest.mark.parametrize("lens", sliced(sorted(set(ALL) - {"reading"}), "items"))
+@pytest.mark.deep  # of one lens, with its traceback: test_browser.py
+@pytest.mark.parametrize("lens", sorted(set(ALL) - {"reading"}))
 def test_an_error_stays_until_it_is_dismissed(lens, server, visit):
     case = CASES[lens]
     page = visit(case.address(server.url, case.wrong))

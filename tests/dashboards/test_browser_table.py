@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from tests.dashboards.test_browser import ready, said, seen
+from tests.dashboards.test_browser import ready, seen
 
 pytestmark = pytest.mark.browser
 
@@ -33,12 +33,3 @@ def test_a_table_that_is_disturbed_while_it_is_built_shows_what_came_last(server
     rows = 9
     for how in ("filled", "drawn twice", "drawn again", "taken away"):
         assert page.evaluate(DISTURBED, [how, rows := rows - 1]) == [rows, False], how
-
-
-def test_rows_filtered_at_once_are_the_rows_that_are_seen(server, visit):
-    page = ready(visit(f"{server.url}?lens=task"))
-    seen(page.get_by_role("tab", name="Table")).click()
-    seen(page.get_by_role("textbox", name="Filter rows")).fill("gpt2-xl")
-    said(page, "1 of 42 rows").wait_for()
-    seen(page.locator(".tabulator-cell", has_text="gpt2-xl")).wait_for()
-    assert page.locator(".tabulator-row:visible").count() == 1

@@ -419,7 +419,13 @@ class Browser:
 
 
 def connect(
-    base: str, token: str, *, cookie: str = "", origin: str | None = None, send: list | None = None
+    base: str,
+    token: str,
+    *,
+    cookie: str = "",
+    origin: str | None = None,
+    send: list | None = None,
+    patience: float = 3,
 ) -> str:
     """``open``, or why a websocket was refused or closed."""
     from tornado.httpclient import HTTPClientError, HTTPRequest
@@ -446,7 +452,7 @@ def connect(
             return f"closed {socket.close_code}"
         if send:
             for _ in range(20):
-                answer = await asyncio.wait_for(socket.read_message(), 3)
+                answer = await asyncio.wait_for(socket.read_message(), patience)
                 if answer is None:
                     return f"closed {socket.close_code}"
         return "open"
@@ -572,7 +578,7 @@ def test_forged_and_oversized_messages_end_one_socket_and_not_the_server(running
 
 def connect_and_forget(base: str, browser: Browser, send: list) -> None:
     with contextlib.suppress(TimeoutError):
-        connect(base, browser.token(), cookie=browser.cookie, send=send)
+        connect(base, browser.token(), cookie=browser.cookie, send=send, patience=0.5)
 
 
 def test_guesses_are_refused_after_a_few(tmp_path):
