@@ -18,45 +18,27 @@ from string import ascii_uppercase
 
 import matplotlib as mpl
 import numpy as np
-from matplotlib import font_manager
 from matplotlib.backends.backend_agg import FigureCanvasAgg
-from matplotlib.collections import PathCollection
 from matplotlib.figure import Figure
-from matplotlib.lines import Line2D
-from matplotlib.patches import Patch
 from matplotlib.text import Text
-from matplotlib.ticker import FixedLocator, FuncFormatter, MaxNLocator, NullFormatter
+from matplotlib.ticker import MaxNLocator
 from matplotlib.transforms import Bbox
 
-from dashboards.figures.labels import broken, shortened
-from dashboards.figures.panels import Drawing, Entry, Panel, drawing
-from dashboards.figures.paper_ink import (
-    DASHES,
-    DRAWERS,
-    rule_area,
-    rule_line,
-    small,
-    step_bar,
-    with_heat,
-)
+from dashboards.figures.panels import Drawing, drawing
+from dashboards.figures.paper_around import draw_legend, on_lines, write_stamp, write_titles
+from dashboards.figures.paper_axes import category_names, draw_panel
+from dashboards.figures.paper_ink import small, step_bar, with_heat
 from dashboards.figures.paper_layout import (
-    TWO_LINES,
     Ink,
-    beside_stamp,
-    bins,
     crowded,
-    entries_of,
     fitted,
     foot_mm,
     foot_size,
     grid_of,
     height_of,
     least_height,
-    legend_columns,
-    long_names,
     name_size,
-    notes_of,
-    wrapped,
+    settings,
 )
 from dashboards.figures.paper_words import name_ends, write_labels
 from dashboards.figures.spec import FigureSpec
@@ -71,7 +53,6 @@ FORMATS = ("pdf", "svg", "png")
 LEGENDS = ("top", "right", "none")
 _MM = 1 / 25.4
 _LOCK = threading.Lock()  # rcParams are global to the process
-_FONTS = ("Arial", "Helvetica", "Liberation Sans", "DejaVu Sans")
 
 
 def render(
@@ -223,7 +204,7 @@ def _drawn(
     if height_mm:
         least = [max(least_height(plan, each, style) for plan in row) for row in rows]
         heights = fitted(heights, least, height_mm - above)
-    with _LOCK, mpl.rc_context(_rc(style)):
+    with _LOCK, mpl.rc_context(settings(style)):
         figure = Figure(
             figsize=(width_mm * _MM, (sum(heights) + above) * _MM),
             dpi=dpi,
@@ -305,7 +286,7 @@ def _title(letter: str, plan: Drawing, style: Ink, width_mm: float) -> str:
     if not style.heading:
         return letter
     share = 0.42 if plan.spec.horizontal else 0.8  # names stand on the left
-    return _wrapped(
+    return on_lines(
         f"{letter}  {plan.spec.title}", share * width_mm * _MM * 72, style.font_size + 1
     )
 
@@ -338,20 +319,20 @@ def _part(part, plan: Drawing, size: tuple[float, float], style: Ink, letter: st
     else:
         grid = part.subplots(rows, columns, squeeze=False, sharey=len(plan.panels) > 1)
     for axes, panel in zip(grid.flat, plan.panels, strict=False):
-        _panel(axes, plan, panel, style, size[0] / columns)
+        draw_panel(axes, plan, panel, style, size[0] / columns)
     for axes in list(grid.flat)[len(plan.panels) :]:
         axes.remove()
     if style.legend != "none":
         axes = [one for one in grid.flat if one.figure is not None]
         step_bar(part, axes, plan, style.font_size, size[0], above=style.legend == "top")
-    names = _names(plan, size, style.font_size)
+    names = category_names(plan, size, style.font_size)
     if names != list(plan.categories or ()):
         for axes in grid.flat[: len(plan.panels)]:
             lines = name_size(len(names), style.font_size)
             axes.set_yticks(range(len(names)), names, fontsize=lines, linespacing=1.1)
-    _titles(part, grid, plan, size, names)
-    _legend(part, plan, style, size[0] / _MM)
-    _stamp(part, grid, plan, style.font_size, letter)
+    write_titles(part, grid, plan, size, names)
+    draw_legend(part, plan, style, size[0] / _MM)
+    write_stamp(part, grid, plan, style.font_size, letter)
     return grid
 
 
@@ -390,312 +371,6 @@ def _cortex(part, plan: Drawing, size: tuple[float, float], style: Ink, letter: 
         part.suptitle(plan.spec.stamp, x=0.995, ha="right", fontsize=small(style.font_size),
                       color=ink("stamp", theme), fontweight="bold")  # fmt: skip
     return np.empty((0, 0), object)
-
-
-def _rc(style: Ink) -> dict:
-    font_size, theme = style.font_size, style.theme
-    known = {font.name for font in font_manager.fontManager.ttflist}
-    size = small(font_size)
-    return {
-        "font.family": [name for name in _FONTS if name in known] or ["sans-serif"],
-        "font.size": font_size,
-        "pdf.fonttype": 42,
-        "svg.fonttype": "none",
-        "svg.hashsalt": "brainlens",
-        "axes.unicode_minus": True,
-        "mathtext.default": "regular",
-        "axes.titlesize": font_size,
-        "axes.labelsize": font_size,
-        "xtick.labelsize": size,
-        "ytick.labelsize": size,
-        "legend.fontsize": size,
-        "axes.linewidth": 0.6,
-        "xtick.major.width": 0.6,
-        "ytick.major.width": 0.6,
-        "xtick.major.size": 2.2,
-        "ytick.major.size": 2.2,
-        "xtick.major.pad": max(2, 0.42 * font_size),
-        "ytick.major.pad": max(2, 0.3 * font_size),
-        "axes.labelpad": 2.5,
-        "lines.solid_capstyle": "round",
-        "hatch.linewidth": 0.5,
-        "axes.spines.top": False,
-        "axes.spines.right": False,
-        "axes.edgecolor": ink("axis", theme),
-        "axes.facecolor": ink("paper", theme),
-        "axes.labelcolor": ink("text", theme),
-        "text.color": ink("text", theme),
-        "xtick.color": ink("axis", theme),
-        "ytick.color": ink("axis", theme),
-        "xtick.labelcolor": ink("text", theme),
-        "ytick.labelcolor": ink("text", theme),
-    }
-
-
-# ---- one panel ----------------------------------------------------------------------------------------------------------
-def _panel(axes, plan: Drawing, panel: Panel, style: Ink, width: float) -> None:
-    spec, font_size = plan.spec, style.font_size
-    margin = plan.margin(0.55 * small(font_size), 0.82 * 72 * width, wraps=True)
-    reach = 1 / (1 + margin)  # rules end where the names in the margin begin
-    for rule in panel.rules:
-        rule_area(axes, plan, rule, reach)
-    for depth, mark in enumerate(panel.marks):
-        if mark.frame.empty:
-            continue
-        for series in plan.series(mark):
-            if not series.frame.empty:
-                DRAWERS[mark.kind](
-                    axes, plan, mark, series, 2 + depth * 0.1 + (0 if mark.muted else 1)
-                )
-    if spec.log_x and plan.categories is None:
-        axes.set_xscale("log")
-        axes.xaxis.set_major_locator(FixedLocator(_with_room(plan, reach * width, font_size)))
-        axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:,.10g}"))
-        axes.xaxis.set_minor_formatter(NullFormatter())
-    elif spec.horizontal:
-        axes.xaxis.set_major_locator(
-            MaxNLocator(nbins=min(5, bins(0.6 * width, font_size)), steps=[1, 2, 2.5, 5, 10])
-        )
-    elif plan.categories is not None:
-        _category_axis(axes, plan.categories, width, font_size)
-    elif spec.whole_x:
-        axes.xaxis.set_major_locator(FixedLocator(plan.whole_ticks))
-    else:
-        axes.xaxis.set_major_locator(
-            MaxNLocator(nbins=bins(reach * width, font_size), steps=[1, 2, 2.5, 5, 10])
-        )
-    if spec.powers_y:
-        axes.set_yticks(list(plan.power_ticks), list(plan.power_ticks.values()))
-    else:
-        axes.yaxis.set_major_locator(MaxNLocator(nbins=6, steps=[1, 2, 2.5, 5, 10]))
-    left, right, bottom, top = plan.extent
-    if spec.horizontal:
-        _ranking_axis(axes, plan, font_size)
-        axes.set_xlim(bottom, top)
-        axes.set_ylim(right, left)  # the first category on top
-    else:
-        axes.set_xlim(*((right, left) if spec.invert_x else (left, right)))
-        axes.set_ylim(bottom, top)
-        if margin:
-            ticks = [tick for tick in axes.get_xticks() if left <= tick <= right]
-            fine = [tick for tick in axes.get_xticks(minor=True) if left <= tick <= right]
-            axes.set_xlim(left, plan.beyond(margin))
-            axes.xaxis.set_major_locator(FixedLocator(ticks))
-            axes.xaxis.set_minor_locator(FixedLocator(fine))
-            axes.spines["bottom"].set_bounds(left, right)  # names stand where there is no axis
-    for rule in panel.rules:
-        rule_line(axes, plan, rule, font_size, reach)
-    for line in (*axes.lines, *axes.collections):
-        _thicken(line, style.line_width)
-    if panel.title:
-        letters = int(0.82 * 72 * width / (0.62 * font_size))
-        axes.set_title(broken(panel.title, max(8, letters)), loc="left", fontweight="bold", pad=3)
-
-
-def _thicken(artist, times: float) -> None:
-    """Lines and points so many times as thick: a slide is read from afar."""
-    artist.set_linewidth(np.asarray(artist.get_linewidth()) * times)
-    if isinstance(artist, PathCollection):
-        artist.set_sizes(artist.get_sizes() * times**2)
-    elif isinstance(artist, Line2D):
-        artist.set_markersize(artist.get_markersize() * times)
-
-
-def _with_room(plan: Drawing, inches: float, font_size: float) -> list[float]:
-    """The ticks of a logarithmic axis that have room for their numbers, powers of ten first."""
-    left, right = plan.extent[:2]
-    width = 0.78 * 72 * inches
-    kept: list[tuple[float, float]] = []  # place, half of the width
-    for tick in sorted(plan.log_ticks, key=lambda tick: (f"{tick:e}"[0] != "1", tick)):
-        at = width * np.log(tick / left) / np.log(right / left)
-        half = 0.33 * small(font_size) * len(f"{tick:,.10g}")
-        if all(abs(at - other) > half + reach + 0.3 * font_size for other, reach in kept):
-            kept.append((at, half))
-    places = {round(at, 6) for at, _ in kept}
-    return [
-        tick
-        for tick in plan.log_ticks
-        if round(width * np.log(tick / left) / np.log(right / left), 6) in places
-    ]
-
-
-def _ranking_axis(axes, plan: Drawing, font_size: float) -> None:
-    names = plan.categories or ()
-    axes.set_yticks(range(len(names)), names, fontsize=name_size(len(names), font_size))
-    axes.tick_params(axis="y", length=0)
-    axes.grid(axis="y", color=ink("grid", plan.theme), linewidth=0.4, zorder=0)
-
-
-def _names(plan: Drawing, inches: tuple[float, float], font_size: float) -> list[str]:
-    """Names of a ranking; long ones on two lines where its rows are high enough."""
-    names, size = list(plan.categories or ()), name_size(len(plan.categories or ()), font_size)
-    if not (plan.spec.horizontal and long_names(plan, inches[0] / _MM, font_size)):
-        return names
-    row = (72 * inches[1] - 40) / len(names)  # without axis and legend
-    most = max(12, int(0.6 * 72 * inches[0] / (0.52 * size)))  # the points need the rest
-    if row < 0.95 * 1.24 * TWO_LINES * size:
-        return [shortened(name, most) for name in names]
-    letters = min(most, max(12, max(map(len, names)) // 2 + 4))
-    return [_two_lines(name, letters, most) for name in names]
-
-
-def _two_lines(words: str, letters: int, most: int) -> str:
-    """Words on one line where that is enough, else on two, the second cut where it is too long."""
-    found = broken(words, letters).split("\n")
-    if len(found) > 2 and len(words) <= most:
-        return words
-    rest = words[len(found[0]) :].lstrip()
-    return "\n".join([found[0], *([shortened(rest, letters)] if rest else [])])
-
-
-def _category_axis(axes, categories: tuple[str, ...], inches: float, font_size: float) -> None:
-    lines = wrapped(categories, inches, font_size)
-    axes.set_xticks(range(len(categories)), lines or categories)
-    if lines is None:
-        axes.tick_params(axis="x", rotation=40)
-        for label in axes.get_xticklabels():
-            label.set(ha="right", rotation_mode="anchor")
-
-
-# ---- around the panels ----------------------------------------------------------------------------------------------------
-def _titles(figure, grid, plan: Drawing, inches: tuple[float, float], names: list[str]) -> None:
-    size = mpl.rcParams["axes.labelsize"]
-    titles = (plan.spec.x_title, plan.spec.y_title)
-    # names on the left, the other title and notes at the foot take the rest
-    if plan.spec.horizontal:
-        longest = max((len(line) for name in names for line in name.split("\n")), default=0)
-        taken = 0.52 * name_size(len(names), size) * longest / (72 * inches[0])
-        shares = (float(np.clip(0.9 - taken, 0.15, 0.5)), 0.5)
-    else:
-        shares = (0.84, _upright(plan, inches, size))
-    across, up = (
-        _wrapped(text, share * side * 72, size)
-        for text, share, side in zip(
-            titles[::-1] if plan.spec.horizontal else titles, shares, inches
-        )
-    )
-    for axes in grid[:, 0]:
-        axes.set_ylabel(
-            _wrapped(up, 0.9 * inches[1] / len(grid) * 72, size) if len(grid) > 1 else up
-        )
-    if len(plan.panels) == 1:
-        grid[0, 0].set_xlabel(across)
-    else:
-        figure.supxlabel(across, fontsize=size)
-
-
-def _upright(plan: Drawing, inches: tuple[float, float], font_size: float) -> float:
-    """Share of a part's height that slanted words below the axis leave to its title."""
-    names = plan.categories or ()
-    if wrapped(names, inches[0], font_size) is not None:
-        return 0.7
-    slanted = max(map(len, names)) * 0.55 * small(font_size) * 0.64 / 72
-    return max(0.25, 0.7 - slanted / inches[1])
-
-
-def _wrapped(words: str, room: float, font_size: float) -> str:
-    """Words on as many lines as ``room`` typographic points ask for, parted before a bracket, else about evenly."""
-    limit = max(12, int(room / (0.5 * font_size)))
-    head, bracket, rest = words.partition(" (")
-    if len(words) > limit and bracket and max(len(head), len(rest) + 1) <= limit:
-        return f"{head}\n({rest}"
-    lines = len(textwrap.wrap(words, limit, break_long_words=False))
-    even = next(width for width in range(max(1, len(words) // max(1, lines)), limit + 1)
-                if len(textwrap.wrap(words, width, break_long_words=False)) <= lines)  # fmt: skip
-    return "\n".join(textwrap.wrap(words, even, break_long_words=False))
-
-
-def _legend(figure, plan: Drawing, style: Ink, width_mm: float) -> None:
-    entries = entries_of(plan) if style.legend != "none" else []
-    if entries:
-        font_size, above = style.font_size, style.legend == "top"
-        handles = [_handle(plan, entry) for entry in entries]
-        for handle in handles:
-            _thicken(handle, style.line_width)
-        figure.legend(
-            handles=handles,
-            loc="outside upper left" if above else "outside right upper",
-            frameon=False,
-            handlelength=1.7,
-            columnspacing=1.2,
-            ncols=legend_columns(entries, font_size, beside_stamp(plan, style, width_mm))
-            if above
-            else 1,
-            handletextpad=0.5,
-            borderpad=0.25,
-            labelspacing=0.3,
-        )
-
-
-def _handle(plan: Drawing, entry: Entry):
-    name, kind, look, mark = entry.name, entry.kind, entry.look, entry.mark
-    if kind in ("band", "histogram"):
-        return Patch(facecolor=look.colour, alpha=0.3, linewidth=0, label=name)
-    if kind == "bars":
-        return Patch(
-            facecolor=ink("paper", plan.theme) if look.open else look.colour,
-            edgecolor=look.colour,
-            linewidth=0.7,
-            label=name,
-        )
-    if mark.ringed:
-        return Line2D(
-            [],
-            [],
-            linewidth=0,
-            marker="o",
-            markersize=5.5,
-            markerfacecolor="none",
-            markeredgecolor=ink("text", plan.theme),
-            markeredgewidth=0.8,
-            label=name,
-        )
-    points = kind == "points" or (mark.colour is not None and not mark.dashed)
-    return Line2D(
-        [],
-        [],
-        color=look.colour,
-        linewidth=1.1 if kind == "line" else 0,
-        linestyle=DASHES[plan.dash(mark, look)],
-        marker=look.matplotlib_marker if points else None,
-        markersize=3.4,
-        markeredgewidth=0.7,
-        markerfacecolor=ink("paper", plan.theme) if look.open else look.colour,
-        label=name,
-    )
-
-
-def _stamp(figure, grid, plan: Drawing, font_size: float, letter: str = "") -> None:
-    notes = notes_of(plan)
-    if letter:
-        size = font_size + (2 if len(letter) <= 2 else 1)
-        grid[0, 0].set_title(letter, loc="left", fontweight="bold", fontsize=size, pad=3)
-    if notes:
-        figure.suptitle(
-            notes,
-            x=0.995,
-            ha="right",
-            fontsize=small(font_size),
-            color=ink("stamp", plan.theme),
-            fontweight="bold",
-        )
-    if plan.spec.stamp.lower().startswith("simulated"):
-        for axes in grid.flat:
-            if axes.figure is not None:
-                axes.text(
-                    0.5,
-                    0.5,
-                    "SIMULATED",
-                    transform=axes.transAxes,
-                    ha="center",
-                    va="center",
-                    rotation=24,
-                    fontsize=font_size * 2.6,
-                    color=ink("stamp", plan.theme),
-                    alpha=0.10,
-                    fontweight="bold",
-                    zorder=0.2,
-                )
 
 
 def _metadata(spec: FigureSpec, format: str, extra: Mapping[str, str]) -> dict:

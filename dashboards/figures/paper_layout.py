@@ -5,10 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
+from matplotlib import font_manager
 
 from dashboards.figures.labels import broken, joints
 from dashboards.figures.panels import Drawing, Entry, short
 from dashboards.figures.paper_ink import small
+from dashboards.figures.style import ink
 
 __all__ = [
     "TWO_LINES",
@@ -28,6 +30,7 @@ __all__ = [
     "long_names",
     "name_size",
     "notes_of",
+    "settings",
     "wrapped",
 ]
 
@@ -42,6 +45,9 @@ TALLEST_MM = 95
 FOOT = 5 / 7
 """Of the size of the words of a figure: the count of names that found no room, and a link in its corner."""
 _MM = 1 / 25.4
+
+
+_FONTS = ("Arial", "Helvetica", "Liberation Sans", "DejaVu Sans")
 
 
 @dataclass(frozen=True)
@@ -252,3 +258,44 @@ def along(points: np.ndarray, step: float) -> np.ndarray:
 def bins(inches: float, font_size: float) -> int:
     """How many ticks of an axis have room for their numbers."""
     return int(np.clip(inches * 72 * 0.75 / (4.2 * small(font_size)), 2, 6))
+
+
+def settings(style: Ink) -> dict:
+    """What Matplotlib is told of a style: fonts, sizes, colours."""
+    font_size, theme = style.font_size, style.theme
+    known = {font.name for font in font_manager.fontManager.ttflist}
+    size = small(font_size)
+    return {
+        "font.family": [name for name in _FONTS if name in known] or ["sans-serif"],
+        "font.size": font_size,
+        "pdf.fonttype": 42,
+        "svg.fonttype": "none",
+        "svg.hashsalt": "brainlens",
+        "axes.unicode_minus": True,
+        "mathtext.default": "regular",
+        "axes.titlesize": font_size,
+        "axes.labelsize": font_size,
+        "xtick.labelsize": size,
+        "ytick.labelsize": size,
+        "legend.fontsize": size,
+        "axes.linewidth": 0.6,
+        "xtick.major.width": 0.6,
+        "ytick.major.width": 0.6,
+        "xtick.major.size": 2.2,
+        "ytick.major.size": 2.2,
+        "xtick.major.pad": max(2, 0.42 * font_size),
+        "ytick.major.pad": max(2, 0.3 * font_size),
+        "axes.labelpad": 2.5,
+        "lines.solid_capstyle": "round",
+        "hatch.linewidth": 0.5,
+        "axes.spines.top": False,
+        "axes.spines.right": False,
+        "axes.edgecolor": ink("axis", theme),
+        "axes.facecolor": ink("paper", theme),
+        "axes.labelcolor": ink("text", theme),
+        "text.color": ink("text", theme),
+        "xtick.color": ink("axis", theme),
+        "ytick.color": ink("axis", theme),
+        "xtick.labelcolor": ink("text", theme),
+        "ytick.labelcolor": ink("text", theme),
+    }
