@@ -104,6 +104,12 @@ def regions(
             mine = labels == region
             own[:, mine] = picked(r, np.array([position[int(one)] for one in row]))[:, mine]
         if committed is not None:
+            if not set(names) & set(committed.regions):
+                raise BrainLensError(
+                    f"The map {committed.name!r} has none of the {place or 'place'}s of this recording "
+                    f"({', '.join(names[:6])}): it was chosen for {', '.join(list(committed.regions)[:6])}",
+                    remedy="Take a map of the same regions, or let each fold choose",
+                )
             own, label = mapped(score, recording, place, committed)
         whole = picked(r, np.array([position[one] for one in score.fold_layers]))
         each[score.model] = per_target(own, score.dataset.part.values)

@@ -255,6 +255,8 @@ def brain_of(answer, model: str, cortex, surface: str, threshold: float, stamp: 
         if cortex.missed
         else ""
     )
+    label = f"Pearson r of {model}" + (f", mean over {people} people" if people > 1 else "")
+    label += f"; grey below {threshold:.2f}" if threshold else ""
     return FigureSpec(
         f"{Regions.question} ({model})",
         (Mark("points", frame, "region", "r", "r_low", "r_high", hover=_HOVER),),
@@ -265,7 +267,7 @@ def brain_of(answer, model: str, cortex, surface: str, threshold: float, stamp: 
         + answer.caption,
         stamp=stamp,
         brain=Brain(
-            cortex.left, cortex.right, f"Pearson r of {model}" + (f", mean over {people} people" if people > 1 else ""),
+            cortex.left, cortex.right, label,
             ("pial", "inflated", "flat") if surface == "all" else (surface,), threshold, min(0.0, threshold), high,
         ),
     )  # fmt: skip

@@ -117,6 +117,11 @@ def test_a_map_is_named_as_a_choice_of_layers(told, tmp_path, monkeypatch):
     half = regions([scored], recording=recording, layer="map:half")
     assert half.frame["r"].notna().tolist() == [True, False]
     assert "not in the map, so without a score: B" in half.caption
+    commit(replace(here, name="foreign", responses="others", regions={"LIFG": 1}))
+    with pytest.raises(
+        BrainLensError, match=r"none of the regions .*\(A, B\): it was chosen for LIFG"
+    ):
+        regions([scored], recording=recording, layer="map:foreign")
     with pytest.raises(BrainLensError, match="map:wrong-way"):
         regions([scored], recording=recording, layer="max")
     with pytest.raises(BrainLensError, match="recording, which is not given"):

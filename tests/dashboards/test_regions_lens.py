@@ -85,6 +85,7 @@ def test_the_brain_leaves_as_pdf_with_real_text_at_174_mm(answer, cortex):
     svg = figure(spec, "svg", width_mm=174).decode()
     assert "left lateral" in svg and "mean over 6 people" in svg and "simulated data" in svg
     assert "2 of 2" not in spec.caption and "told places" in spec.caption
+    assert "mean over 6 people; grey below 0.10" in svg  # the bar says what the grey is
 
 
 @pytest.mark.parametrize(("dpi", "least"), [(300, 400), (600, 800)])
