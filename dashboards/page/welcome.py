@@ -85,7 +85,7 @@ class Welcome(pmui.Row):
         self._people = pmui.Button(
             label="Real people",
             icon="groups",
-            description=real_words(),
+            description=f"Real people: {real_words()}",
             variant="outlined",
             size="small",
             margin=(1, 6),

@@ -59,7 +59,7 @@ def test_real_people_are_one_click_away(monkeypatch):
     monkeypatch.setattr("dashboards.page.welcome._bring", lambda report: brought.append(1))
     selection = Selection(theme="dark")
     strip = Welcome(selection, lambda: asked.append(selection.lens), visible=True)
-    assert "real" in strip._people.label.lower() and strip._people.description
+    assert strip._people.description.startswith(f"{strip._people.label}: ")  # its spoken name
     monkeypatch.setattr("dashboards.page.welcome.missing", lambda *_: ["alice2016"])
     strip.ask_people()
     strip._desk.wait(20)
