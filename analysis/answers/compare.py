@@ -119,8 +119,12 @@ def rank(
             "No result is here yet.",
             axes=_axes(scale),
         )
-    frame = pd.DataFrame(rows).sort_values(
-        ["mean", "model"], ascending=[False, True], na_position="last", ignore_index=True
+    frame = pd.DataFrame(rows)
+    leaks = frame["protocol"].map(_leaks).astype(int)
+    frame = (
+        frame.assign(_last=leaks.where(frame["mean"].notna(), 2))
+        .sort_values(["_last", "mean", "model"], ascending=[True, False, True], ignore_index=True)
+        .drop(columns="_last")
     )
     several = frame["protocol_key"].nunique() > 1
     said = told_briefly(frame["protocol"]) if several else {}
@@ -383,10 +387,14 @@ def _sentence(frame: pd.DataFrame, chosen: list[str], scale: str) -> str:
 
 def _last(protocol: str) -> tuple[bool, int]:
     """What is told of last: folds that leak, then what was changed most, such as the specifications of a Trust screen."""
+    return _leaks(protocol), protocol.count("=")
+
+
+def _leaks(protocol: str) -> bool:
+    """Whether single items are held out, so that their neighbours train."""
     name, *changes = re.split(r", (?=\w+=)", protocol)
     split = dict(one.split("=", 1) for one in changes).get("split")
-    folds = split or getattr(PRESETS.get(name), "split", "")
-    return folds in SINGLE, len(changes)
+    return (split or getattr(PRESETS.get(name), "split", "")) in SINGLE
 
 
 def _caption(
@@ -404,7 +412,7 @@ def _caption(
         parts.append(f"Ranks: 95 % of the same draws. {beside('ranks')}")
     if frame["protocol_key"].nunique() > 1:
         parts.append(
-            "Protocols differ and have rows of their own: their means are not one ranking."
+            "Protocols differ and have rows of their own: their means are not one ranking; folds that leak stand last."
         )
     if (frame["source"] == "imported").any():
         parts.append("Imported results were not computed here.")

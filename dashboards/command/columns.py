@@ -8,6 +8,7 @@ from pathlib import Path
 import click
 
 from data.catalog.catalog import recording
+from data.errors import BrainLensError
 from data.own.wide import pairs_of
 
 __all__ = ["column_options", "filter_option", "open_said", "said_of"]
@@ -35,6 +36,20 @@ _OPTIONS = (
 )  # fmt: skip
 
 
+def _one(metavar: str) -> Callable:
+    """What was given once, or in several parts where several are meant; else click would keep the last without a word."""
+
+    def value(_, option: click.Option, given: tuple[str, ...]) -> str | None:
+        if len(given) > 1 and metavar not in ("COLUMNS", "CODES"):
+            raise BrainLensError(
+                f"{option.opts[0]} is given {len(given)} times: {', '.join(map(repr, given))}",
+                remedy="Give it once",
+            )
+        return ",".join(given) if given else None
+
+    return value
+
+
 def column_options(command: Callable) -> Callable:
     """A command with an option for every role of a column and every way to read its cells."""
     averaged = click.option(
@@ -44,7 +59,9 @@ def column_options(command: Callable) -> Callable:
     )
     command = averaged(command)
     for name, value, text in reversed(_OPTIONS):
-        command = click.option(name, default=None, metavar=value, help=text)(command)
+        command = click.option(name, multiple=True, metavar=value, help=text, callback=_one(value))(
+            command
+        )
     return command
 
 

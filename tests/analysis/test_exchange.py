@@ -208,7 +208,9 @@ def test_the_sentence_tells_folds_that_leak_last_and_counts_what_it_leaves_out()
         ROWS[0] | {"r": 0.9 - 0.1 * at, "protocol": one, "protocol_key": str(at)}
         for at, one in enumerate(how)
     ]
-    said = rank(made(rows), ["x"]).sentence
+    answer = rank(made(rows), ["x"])
+    assert answer.frame["mean"].round(1).tolist() == [0.8, 0.6, 0.5, 0.4, 0.9, 0.7]
+    said = answer.sentence
     assert said.startswith("a is first of 1 model on x (defended), with r = .80")
     assert "shuffled" not in said and "schrimpf2021" not in said
     assert said.endswith("2 more protocols: see the table.")

@@ -133,6 +133,14 @@ def test_a_checked_table_tells_its_groups(table):
     assert "288" in done.output and "24" in done.output
 
 
+def test_an_option_that_comes_twice_loses_nothing_in_silence(table):
+    said = "data", "check", table, "--text", "text", "--group", "topic", "--response", "left"
+    both = run(*said, "--response", "right")
+    assert both.exit_code == 0 and "responses = left, right" in both.output
+    twice = run(*said, "--kind", "fmri", "--kind", "eeg")
+    assert twice.exit_code == 1 and "--kind is given 2 times: 'fmri', 'eeg'" in twice.output
+
+
 def test_lists_show_what_is_here():
     models, recordings = run("models", "list"), run("data", "list")
     assert models.exit_code == recordings.exit_code == 0
