@@ -6,7 +6,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
-.PHONY: app env test fuzz check types docs deep lint bench starter zoo lock browser shots tasks clean
+.PHONY: app env test fuzz check seconds types docs deep lint bench starter zoo lock browser shots tasks clean
 
 env: $(READY)
 
@@ -35,9 +35,14 @@ deep: env browser
 fuzz: env
 	BRAINLENS_FUZZ=2000 $(BIN)/python -m pytest -n 2 tests/test_fuzz.py tests/data/test_own_hostile.py --timeout 3600
 
-# What a commit must pass: style, and the tests that need no browser, no download and no patience.
+# What a commit must pass in two minutes: style, and the tests that need no browser, no download and no patience.
 check: lint
-	$(BIN)/python -m pytest -n 2 --dist worksteal -m "not slow and not browser and not starter and not realdata and not deep"
+	$(BIN)/python -m pytest -n 2 --dist worksteal -m "not long and not slow and not browser and not starter and not realdata and not deep"
+
+# The whole suite, and which of its tests take long: tests/seconds.json.
+seconds: env browser
+	$(BIN)/python -m pytest -n 2 --dist worksteal --junitxml build/suite.xml
+	$(BIN)/python -m tools.seconds build/suite.xml
 
 lint: env
 	$(BIN)/ruff format --check .

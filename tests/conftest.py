@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import atexit
+import json
 import os
 import shutil
 import tempfile
@@ -12,6 +13,7 @@ import pytest
 from platformdirs import user_data_dir
 
 IN_CI = os.environ.get("CI", "").lower() == "true"
+_LONG = json.loads((Path(__file__).parent / "seconds.json").read_text(encoding="utf-8"))
 USER_HOME = None  # the real user's folder, where the starter pack was put
 
 
@@ -47,7 +49,10 @@ def _models_only(folder: Path) -> Path:
 
 
 def pytest_itemcollected(item):
-    """A browser that draws on a machine under load gets a second try, and the summary names who needed it (``-rR``)."""
+    """A browser on a machine under load gets a second try, named in the summary (``-rR``); what took long is marked."""
+    name = f"{item.module.__name__}::{getattr(item, 'originalname', item.name)}"
+    if name in _LONG:
+        item.add_marker(pytest.mark.long)
     if item.get_closest_marker("browser"):
         item.add_marker(pytest.mark.flaky(reruns=1))
 
