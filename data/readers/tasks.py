@@ -138,6 +138,7 @@ def glue(name: str, folder: str | Path) -> LabelledSet:
         For an unknown set, missing files (named), and tables without the set's columns. Parts whose labels are hidden (the test
         of the benchmark) are refused.
     """
+    name = name.lower()
     if name not in GLUE:
         raise unknown("GLUE set", name, GLUE)
     how, folder = GLUE[name], Path(folder).expanduser()
@@ -256,6 +257,8 @@ def _words(column: pd.Series) -> pd.Series:
 def labelled_table(path: str | Path) -> LabelledSet:
     """A table of one's own: ``text`` (and ``text2`` for pairs), ``label``, and ``split`` (train, test) where it has one.
 
+    A text may be called ``sentence`` too, those of a pair ``sentence1`` and ``sentence2``, as in GLUE.
+
     Parameters
     ----------
     path : path
@@ -268,12 +271,16 @@ def labelled_table(path: str | Path) -> LabelledSet:
         For missing columns, empty cells, and a label with one value only.
     """
     table = _read(Path(path).expanduser())
+    for name, as_in_glue in (("text", ("sentence", "sentence1")), ("text2", ("sentence2",))):
+        other = next((one for one in as_in_glue if one in table), None)
+        if name not in table and other:
+            table = table.rename(columns={other: name})
     lacking = [name for name in ("text", "label") if name not in table]
     if lacking:
         raise BrainLensError(
             f"{Path(path).name} has no column {', '.join(lacking)}",
             choices=list(map(str, table.columns)),
-            remedy="Name the columns text (and text2), label and, where you have one, split",
+            remedy="Name the columns text (and text2; or sentence, or sentence1 and sentence2), label and, if you have it, split",
         )
     made = _columns(table, ("text", "text2") if "text2" in table else ("text",), "label")
     numeric = pd.api.types.is_float_dtype(made["label"]) or (

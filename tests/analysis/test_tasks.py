@@ -367,7 +367,7 @@ def test_every_glue_set_is_read_from_the_hubs_layout_and_scored_by_its_own_measu
     tmp_path, store, name
 ):
     write_glue(tmp_path, name, np.random.default_rng(1))
-    task = glue(name, tmp_path)
+    task = glue(name.upper(), tmp_path)
     found = probe(load("zoo-causal-200k"), task, MEAN, layer=0, seeds=1, store=store)
     assert [c for c in found.table if c in (*GLUE[name].metrics,)] == list(GLUE[name].metrics)
     assert set(found.table["part"]) == set(GLUE[name].development)
@@ -479,6 +479,17 @@ def test_faults_of_a_glue_folder_are_named(tmp_path):
     file.rename(tmp_path / "rte" / "validation-00000-of-00002.parquet")
     with pytest.raises(BrainLensError, match="has 1 of 2 files of validation"):
         glue("rte", tmp_path)
+
+
+def test_a_table_of_ones_own_may_call_its_texts_as_glue_does(tmp_path):
+    rows = pd.DataFrame({"sentence1": ["a b", "c d"], "sentence2": ["e", "f"], "label": [0, 1]})
+    rows.to_csv(tmp_path / "pairs.csv", index=False)
+    rows[["sentence1", "label"]].rename(columns={"sentence1": "sentence"}).to_csv(
+        tmp_path / "one.csv", index=False
+    )
+    pairs, one = (labelled_table(tmp_path / f"{name}.csv") for name in ("pairs", "one"))
+    assert pairs.train["first"].tolist() == one.train["first"].tolist() == ["a b", "c d"]
+    assert pairs.train["second"].tolist() == ["e", "f"]
 
 
 def test_a_table_of_ones_own_is_cross_validated_with_its_majority_baseline(tmp_path, store):
