@@ -76,8 +76,8 @@ def model(folder: Path) -> Path:
     return folder / "untrained-12"
 
 
-def serve(folder: Path) -> tuple[subprocess.Popen, str, float]:
-    """The app with a home of its own; seconds until it answers."""
+def serve(folder: Path, *words: str) -> tuple[subprocess.Popen, str, float]:
+    """The app, or what the words of the command say, with a home of its own; seconds until it answers."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
@@ -86,7 +86,7 @@ def serve(folder: Path) -> tuple[subprocess.Popen, str, float]:
         sys.executable,
         "-c",
         "from dashboards.command.cli import main; main()",
-        "app",
+        *(words or ("app",)),
         "--port",
         str(port),
     ]

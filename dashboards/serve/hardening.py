@@ -5,6 +5,7 @@ Importing it changes nothing; :func:`harden` does, once in a process, for the se
 
 from __future__ import annotations
 
+import logging
 import time
 from collections.abc import Callable
 from urllib.parse import urlsplit
@@ -12,7 +13,17 @@ from weakref import WeakKeyDictionary
 
 from dashboards.serve.order import in_order
 
-__all__ = ["GONE", "HEARD", "SOCKETS", "careful", "end_idle", "harden", "headers", "with_query"]
+__all__ = [
+    "GONE",
+    "HEARD",
+    "SOCKETS",
+    "careful",
+    "end_idle",
+    "harden",
+    "headers",
+    "tells",
+    "with_query",
+]
 
 LONGEST_ADDRESS = 16_000
 """Characters of a link; longer ones are no link of ours."""
@@ -55,6 +66,16 @@ def headers(origins: tuple[str, ...] = ()) -> dict[str, str]:
     return found if origins else found | {"X-Frame-Options": "SAMEORIGIN"}
 
 
+def tells(record: logging.LogRecord) -> bool:
+    """Whether a log record says more than that a browser left while it was written to, which Bokeh tells for every message."""
+    from tornado.iostream import StreamClosedError
+    from tornado.websocket import WebSocketClosedError
+
+    error = record.exc_info[1] if record.exc_info else None
+    left = isinstance(error, (StreamClosedError, WebSocketClosedError))
+    return not left and not str(record.msg).startswith("Failed sending message as connection")
+
+
 def harden(
     *,
     origins: tuple[str, ...] = (),
@@ -84,6 +105,8 @@ def harden(
     if getattr(BokehTornado, "_brainlens", False):
         return
     BokehTornado._brainlens = True
+    for name in ("asyncio", "bokeh.server.views.ws"):
+        logging.getLogger(name).addFilter(tells)
     in_order()
     said = headers(origins)
     plain, find = RequestHandler.set_default_headers, BokehTornado.find_handler

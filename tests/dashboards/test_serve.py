@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import http.cookiejar
 import json
+import logging
 import os
 import re
 import subprocess
@@ -88,6 +89,23 @@ def test_passwords_are_hashes(clean_home):
     assert not passwords.check("ada", PASSWORD)
     path.write_text("ada:scrypt$x\nbob\n:::\n")  # damaged lines let nobody in
     assert not passwords.check("ada", "") and not passwords.check("bob", "")
+
+
+def test_a_browser_that_leaves_is_no_line_of_the_log():
+    from tornado.iostream import StreamClosedError
+    from tornado.websocket import WebSocketClosedError
+
+    from dashboards.serve.hardening import tells
+
+    def record(message: str, error: BaseException | None = None) -> logging.LogRecord:
+        found = (type(error), error, None) if error else None
+        return logging.LogRecord("asyncio", logging.ERROR, "", 1, message, (), found)
+
+    never = "Task exception was never retrieved"
+    assert tells(record("Task was destroyed")) and tells(record(never, ValueError("ours")))
+    assert not tells(record(never, WebSocketClosedError()))
+    assert not tells(record(never, StreamClosedError()))
+    assert not tells(record("Failed sending message as connection was closed"))
 
 
 def test_guessing_is_slowed_down():
