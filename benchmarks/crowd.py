@@ -165,7 +165,7 @@ def window(url: str, until: float, seed: int) -> list[float]:
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=find(), args=["--no-sandbox"])
         page = browser.new_page(viewport={"width": 1600, "height": 900})
-        page.set_default_timeout(600_000)
+        page.set_default_timeout(300_000)
         page.goto(url + "?lens=compare")
         header = page.get_by_role("navigation", name="Lenses")
         names = ("Compare", "Trust", "Design")
@@ -176,7 +176,7 @@ def window(url: str, until: float, seed: int) -> list[float]:
             now = chance.choice([one for one in names if one != now])
             began = time.monotonic()
             header.get_by_role("link", name=now).first.click()
-            page.wait_for_function(f"document.title.includes('{now}')")
+            page.wait_for_function(f"location.search.includes('lens={now.lower()}')")
             seconds.append(time.monotonic() - began)
         browser.close()
     return seconds
