@@ -13,9 +13,11 @@ __all__ = [
     "choices",
     "court",
     "curve",
+    "falls",
     "figures",
     "leaks",
     "matrices",
+    "of_model",
     "omega",
     "omega_by_person",
     "optimism",
@@ -30,6 +32,8 @@ APART = {
     "ceiling": ("Over the ceiling", "how much of what can be reached?"),
 }
 """Waterfalls on a scale of their own -> label and question."""
+EVERY = "every model"
+"""Behind the label of a figure that shows all of them."""
 STEPS = {"start": "the number", "end": "the number", "up": "raises it", "down": "lowers it"}
 
 
@@ -227,9 +231,9 @@ def published(said) -> FigureSpec:
 
 
 def waterfalls(said) -> dict[str, FigureSpec]:
-    """One waterfall for each model."""
+    """One waterfall for each model, and before several all of them in one figure."""
     models = dict.fromkeys(said.frame["model"])
-    made = {}
+    made = {} if len(models) == 1 else {f"Waterfall, {EVERY}": falls(said)}
     for model in models:
         rows = said.frame[said.frame["model"] == model].reset_index(drop=True)
         own = replace(said, frame=rows, sentence=said.facts["sentences"][model])
@@ -239,6 +243,21 @@ def waterfalls(said) -> dict[str, FigureSpec]:
             label, asks = APART[what]
             made[label + behind] = waterfall(apart, f"{model}: {asks}")
     return made
+
+
+def falls(said) -> FigureSpec:
+    """Where each model stands after every choice; of :func:`analysis.answers.trust.waterfall.waterfall`."""
+    frame = said.frame[said.frame["kind"] != "end"]  # which repeats the last choice
+    hover = ("model", "step", "value", "change", "share")
+    mark = Mark("points", frame, "step", "value", colour="model", hover=hover)
+    return _spec(
+        said,
+        "Every model: from 2021 to today?",
+        (mark,),
+        (Rule("y", 0.0),),
+        horizontal=True,
+        x_title="After this choice",
+    )
 
 
 def _written(row: dict) -> str:
@@ -268,9 +287,9 @@ def curve(said) -> FigureSpec:
     )  # fmt: skip
 
 
-def choices(said) -> FigureSpec:
-    """Which options each specification of the first model has, in the order of the curve."""
-    frame = said.frame[said.frame["model"] == next(iter(said.facts["models"]))]
+def choices(said, model: str, title: str = "Which choices are behind each?") -> FigureSpec:
+    """Which options each specification of a model has, in the order of the curve."""
+    frame = said.frame[said.frame["model"] == model]
     known = {
         "model",
         "cell",
@@ -293,42 +312,65 @@ def choices(said) -> FigureSpec:
     ]  # fmt: skip
     dots = pd.DataFrame(rows, columns=["option", "place", "choice"])
     return FigureSpec(
-        "Which choices are behind each?",
+        title,
         (Mark("points", dots, "option", "place", colour="choice", hover=("option", "place")),),
         "",
         "Specifications, sorted",
         horizontal=True,
-        answer="Dots below the curve: the options of each specification of the first model, in its order.",
+        answer=f"Dots below the curve: the options of each specification of {model}, in its order.",
     )
 
 
-def _whose(said) -> str:
-    """The beginning of a question about one model of a screen that may show several."""
-    return f"{said.facts['model']}: d" if said.facts["model"] else "D"
-
-
 def matrices(said) -> dict[str, FigureSpec]:
-    """Trained on rows, tested on columns, darker where r is higher; of :func:`analysis.answers.trust.generalise.matrix`."""
-    made = {}
-    for over, frame in said.frame.groupby("over", sort=False):
-        same = frame[frame["same"]].assign(tested_on="the same, held out")
-        other = (
-            frame[~frame["same"]]
-            .groupby("trained", sort=False, as_index=False)["r"]
-            .mean()
-            .assign(tested_on="others, mean")
-        )
-        rows = pd.concat([same[["trained", "r", "tested_on"]], other], ignore_index=True)
+    """Of each model, trained on rows and tested on columns, darker where r is higher; before several all of them in one figure.
+
+    Of :func:`analysis.answers.trust.generalise.matrix`.
+    """
+    models, made = list(dict.fromkeys(said.frame["model"])), {}
+    several = len(models) > 1
+    if several:
+        made |= {
+            f"{over}, {EVERY}": _lost(said, over) for over in dict.fromkeys(said.frame["over"])
+        }
+    for (model, over), frame in said.frame.groupby(["model", "over"], sort=False):
+        rows = _same_and_others(frame, "trained")
         mark = Mark(
             "points", rows, "trained", "r", colour="tested_on", hover=("trained", "tested_on", "r")
         )
         heat = frame.pivot(index="trained", columns="tested", values="r")
         heat = heat.loc[list(dict.fromkeys(frame["trained"])), list(dict.fromkeys(frame["tested"]))]
-        made[str(over)] = _spec(
-            said, f"{_whose(said)}oes it hold for other {over}?", (mark,), (Rule("y", 0.0),), horizontal=True, heat=heat,
-            heat_title="r", x_title="Trained on", y_title="Pearson r, held out",
+        own = replace(said, sentence=said.facts["sentences"][model])
+        asks = f"{model}: does it hold for other {over}?"
+        made[f"{over}: {model}" if several else str(over)] = _spec(
+            own, asks, (mark,), (Rule("y", 0.0),), horizontal=True, heat=heat, heat_title="r", x_title="Trained on",
+            y_title="Pearson r, held out",
         )  # fmt: skip
     return made
+
+
+def _lost(said, over: str) -> FigureSpec:
+    """The diagonal's mean of each model beside that of the rest."""
+    rows = _same_and_others(said.frame[said.frame["over"] == over], "model")
+    kept = {model: share.get(over) for model, share in said.facts["kept"].items()}
+    rows["kept"] = rows["model"].map(kept)
+    hover = ("model", "tested_on", "r", "kept")
+    mark = Mark("points", rows, "model", "r", colour="tested_on", hover=hover)
+    return _spec(
+        said, f"Every model: does it hold for other {over}?", (mark,), (Rule("y", 0.0),), horizontal=True, x_title="",
+        y_title="Pearson r, held out, mean",
+    )  # fmt: skip
+
+
+def _same_and_others(frame: pd.DataFrame, by: str) -> pd.DataFrame:
+    """Mean r on the diagonal and off it, for each value of a column."""
+    words = frame["same"].map({True: "the same, held out", False: "others, mean"})
+    means = frame.assign(tested_on=words).groupby([by, "tested_on"], sort=False)["r"].mean()
+    return means.reset_index().sort_values("tested_on", ascending=False, kind="stable")
+
+
+def of_model(label: str, model: str) -> bool:
+    """Whether the figure of that label, on a screen of several models, is about this one alone."""
+    return label.endswith(f": {model}")
 
 
 def figures(name: str, said) -> dict[str, FigureSpec]:
@@ -338,7 +380,12 @@ def figures(name: str, said) -> dict[str, FigureSpec]:
     if name == "waterfall":
         return waterfalls(said)
     if name == "curve":
-        return {"Specification curve": curve(said), "Its choices": choices(said)}
+        models = list(said.facts["models"])
+        dots = {"Its choices": choices(said, models[0])}
+        if len(models) > 1:
+            asks = "{}: which choices are behind each?"
+            dots = {f"Its choices: {one}": choices(said, one, asks.format(one)) for one in models}
+        return {"Specification curve": curve(said)} | dots
     label, draw = _DRAWN[name]
     made = {label: draw(said)}
     if name == "omega" and said.frame["person"].nunique() > 2:

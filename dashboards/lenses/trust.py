@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import io
 from collections import OrderedDict
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import ClassVar
@@ -31,9 +31,10 @@ from analysis.scoring.cost import Cost
 from analysis.store.store import Store
 from analysis.sweep.panels import plans, run_plans
 from dashboards.figures.spec import FigureSpec
-from dashboards.figures.trust import figures, published
+from dashboards.figures.trust import figures, of_model, published
 from dashboards.lens.controls import ModelPicker, ProtocolPicker, RecordingPicker
 from dashboards.lens.lens import Computation, Lens, Picture, View
+from dashboards.lens.sidebar import put_in_use
 from dashboards.look.look import note
 from dashboards.state import Words, encode
 from dashboards.work import identity
@@ -145,6 +146,9 @@ class Trust(Lens):
         ),
         "beyond": param.List(list(CONTROLS), item_type=str, doc="Controls that Omega goes beyond."),
         "elsewhere": Words("", doc="Recording on which a layer is chosen for this one."),
+        "whose": Words(
+            "", doc="Model whose waterfall, choices and cells are drawn; empty: the first."
+        ),
     }
     watches = ("models", "recording", "preset", "changes", "layer", *fields)
 
@@ -215,8 +219,39 @@ class Trust(Lens):
             "What": [ModelPicker(self.selection), RecordingPicker(self.selection), doubts],
             "How": [ProtocolPicker(self.selection), beyond, copies, cells, exchanges, elsewhere,
                     note("A layer picked in the link is the one committed beforehand.", margin=(0, 4))],
-            "View": [self._page, self._handed],
+            "View": [self._switch(), self._page, self._handed],
         }  # fmt: skip
+
+    def _switch(self) -> pmui.Select:
+        """Whose waterfall, choices and cells are drawn, where there are several models."""
+        switch = pmui.Select(
+            label="Waterfall, choices and cells of",
+            options=[self._whose],
+            value=self._whose,
+            size="small",
+            sizing_mode="stretch_width",
+            margin=(8, 0, 4, 0),
+        )
+
+        def follow(*_) -> None:
+            models = self.selection.models
+            switch.param.update(options=list(models) or [""], value=self._whose)
+            put_in_use(switch, len(models) > 1)
+
+        def choose(event) -> None:
+            first = event.new in self.selection.models[:1]
+            self.selection.whose = "" if first else event.new
+
+        switch.param.watch(choose, "value")
+        self.selection.param.watch(follow, ["models", "whose"])
+        follow()
+        return switch
+
+    @property
+    def _whose(self) -> str:
+        """The model whose own figures are drawn: the first, unless another of them is named."""
+        models = self.selection.models
+        return self.selection.whose if self.selection.whose in models else next(iter(models), "")
 
     # ---- work ----------------------------------------------------------------------------------------------------------
     def asked(self) -> Asked:
@@ -275,12 +310,14 @@ class Trust(Lens):
                 waiting = "Nothing was run for this selection yet. What it costs is written at the top; press Run (or the key r)."
             return View((published,), notes=NOTES, verdict=waiting)
         stamp = "simulated data" if found.simulated else ""
+        others = _names(one for one in self.selection.models if one != self._whose)
         pictures = [
             Picture(label, replace(spec, stamp=stamp), answer.frame.drop(columns="changes", errors="ignore"),
                     scores=found.scores, python=self._python(name),
                     link=(PANELS[name].question + " The run behind it", self._link()), method=METHODS[name])
             for name, answer in found.answers.items()
             for label, spec in _figures(name, answer).items()
+            if not any(of_model(label, one) for one in others)
         ]  # fmt: skip
         return View(
             (*pictures, published),
@@ -324,6 +361,8 @@ class Trust(Lens):
             if found is None or name not in found.answers:
                 continue
             frame = found.answers[name].frame
+            if name == "waterfall":
+                frame = frame[frame["model"] == verdict_name(self._whose)]
             known = frame["model"] + ": " + frame["cell"] if name == "curve" else frame["step"]
             rows = frame[known.isin(values)]
             if len(rows):
@@ -458,6 +497,11 @@ def verdict_name(model: str) -> str:
     return known + model[len(model.partition("@")[0]) :] if "@" in model else known
 
 
+def _names(models: Iterable[str]) -> list[str]:
+    """The names that the scores of these models have."""
+    return [verdict_name(one) for one in models]
+
+
 def why_empty(found: Found) -> dict[str, str]:
     """Panel with an answer -> why it, or a part of it, is not drawn, as a sentence; the verdict says it of the others."""
     told = {}
@@ -507,16 +551,20 @@ def _source(asked: Asked) -> str:
 
 
 def sheet(found: Found, asked: Asked, format: str = "pdf", *, running: bool = False) -> bytes:
-    """The whole screen as one A4 page: the verdict on each model in words, then every panel; waterfalls of the first model."""
+    """The whole screen as one A4 page: the verdict on each model in words, then every panel.
+
+    Of several models waterfalls and generalisation are those figures that show all of them; the curve's choices are the first's.
+    """
     from dashboards.figures.export import figure
 
     stamp = "simulated data" if found.simulated else ""
-    others = tuple(f": {verdict_name(one)}" for one in asked.models[1:])
+    names = _names(asked.models)
     specs = [
         replace(spec, stamp=stamp)
         for name, answer in found.answers.items()
         for label, spec in _figures(name, answer).items()
-        if not spec.empty and not (name == "waterfall" and label.endswith(others))
+        if not spec.empty
+        and not any(of_model(label, one) for one in (names[1:] if name == "curve" else names))
     ]
     story = _published().spec
     specs += [story] if specs else []

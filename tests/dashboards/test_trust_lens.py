@@ -153,6 +153,52 @@ def test_the_page_speaks_of_every_model_and_says_what_still_runs(lens):
     assert "Not run to the end: Omega" in " ".join(verdicts(some, both.models))
 
 
+def _two_waterfalls(models) -> Answer:
+    """As the panel has them; the second model's number falls."""
+    made = {
+        name: answer_of([("2021, raw r", 0.3), ("OLS to ridge", r)], model=name)
+        for name, r in zip(models, (0.4, 0.1))
+    }
+    frame = [
+        one.frame.assign(model=name, changes=[{}] * 3, preset="defended")
+        for name, one in made.items()
+    ]
+    sentences = {name: one.sentence for name, one in made.items()}
+    facts = {"sentences": sentences, "apart": {}, "shares": {}}
+    said = " ".join(sentences.values())
+    return replace(made[models[0]], frame=pd.concat(frame), sentence=said, facts=facts)
+
+
+def test_every_model_has_its_waterfall_and_matrix_on_the_screen_the_page_and_in_the_tables(lens):
+    """They were the first model's only, and of more than two models' waterfalls two."""
+    models = ["zoo-glove-64d", "random-16"]
+    both = replace(lens.asked(), models=tuple(models))
+    found = Found({"waterfall": _two_waterfalls(models), "matrix": panel("matrix", both)}, {})
+    made = asked()
+    made.selection.param.update(models=models, doubts=["waterfall", "matrix"])
+    made.cancel()
+    made._ledger.keep(made._key, Ready(found))
+    every = ["Waterfall, every model", "Generalisation: people, every model",
+             "Generalisation: topics, every model"]  # fmt: skip
+    for model in models:
+        made.selection.whose = model
+        shown = [one for one in made.view().pictures if not one.published]
+        own = [
+            f"Waterfall: {model}",
+            f"Generalisation: people: {model}",
+            f"Generalisation: topics: {model}",
+        ]
+        assert sorted(one.label for one in shown) == sorted([*every, *own])
+        assert all(set(one.table["model"]) == set(models) for one in shown)
+        said = verdict(found.answers, model).sentence
+        assert "in 2021's way" in said and ("left on other" in said or "on the diagonal" in said)
+    words = " ".join(re.findall(r">([^<>]+)</text>", sheet(found, both, "svg").decode()))
+    assert "Every model: from 2021 to today?" in words and "hold for other people?" in words
+    made._pick(["OLS to ridge"])
+    assert made.selection.models == ["random-16"]  # whose waterfall is drawn
+    made.close()
+
+
 def test_a_screen_that_is_read_from_the_store_says_what_is_still_to_come(lens, monkeypatch):
     whole = lens._ledger.value(lens._key)
     some = Found({"leaks": whole.answers["leaks"]}, {}, True, waiting=("omega",))
@@ -246,14 +292,15 @@ def test_without_a_model_it_offers_the_example():
 
 
 def test_the_runs_are_plans_without_a_cell_too_many():
-    asked = Asked(("zoo-causal-200k", "zoo-glove-64d"), "simulated", QUICK, copies=2)
+    asked = Asked(("zoo-causal-200k", "zoo-glove-64d", "random-16"), "simulated", QUICK, copies=2)
     made, empty = plans(asked, tuple(PANELS))
     cells = {(c.model, plan.protocol(c.protocol).key()) for plan in made for c in plan.cells()}
     wanted = {(m, p.key()) for name in PANELS for m, _, p in needs(name, asked)}
     assert cells == wanted and not empty
+    assert {m for m, _, _ in needs("matrix", asked)} == set(asked.models)
     assert sum("@untrained" in model for plan in made for model in plan.models) == 2  # not of GloVe
     assert (
-        len(needs("waterfall", asked)) == 20
+        len(needs("waterfall", asked)) == 30
     )  # per model: its score, 2021, and 2^3 runs; both layer choices read one fit
     with pytest.raises(BrainLensError, match="odd"):
         needs("odd", asked)

@@ -1,4 +1,4 @@
-"""Panels about choices and about others: waterfall, specification curve, generalisation matrix; with runs, answers, seconds."""
+"""Panels about choices: waterfall and specification curve; with runs, answers, seconds."""
 
 from __future__ import annotations
 
@@ -11,36 +11,24 @@ import xarray as xr
 
 from analysis.answers.answer import Answer, decimal, listed
 from analysis.answers.similarity import layers_of
-from analysis.answers.trust.asked import VERSION, Asked, Panel, plain
+from analysis.answers.trust.asked import Asked, Panel, plain
 from analysis.answers.trust.doubts import JOINT, omega_seconds
-from analysis.answers.trust.generalise import (
-    across_people,
-    across_stimuli,
-    blocks_of,
-    by_laboratory,
-    matrix,
-    pairs_of_targets,
-)
 from analysis.answers.trust.shares import explained_by_controls
 from analysis.answers.trust.specifications import curve, specifications
 from analysis.answers.trust.waterfall import every_subset, ordered, shapley, waterfall
-from analysis.features.activations import extract
 from analysis.models import load
-from analysis.models.catalog import card
 from analysis.progress import Report
 from analysis.protocol import Protocol, preset
-from analysis.scoring import folds, verb
+from analysis.scoring import verb
 from analysis.scoring.beside import beyond
-from analysis.scoring.cost_beside import exchange_seconds, fit_seconds
-from analysis.scoring.keys import cell_numbers, score_key
-from analysis.scoring.lock import require_open
-from analysis.scoring.predictions import held_out
+from analysis.scoring.cost_beside import exchange_seconds
+from analysis.scoring.keys import score_key
 from analysis.scoring.significance import exchanges, summary_of_moved
 from analysis.store.keys import content_key
 from data.errors import BrainLensError
 from data.recording import Recording
 
-__all__ = ["CURVE", "MATRIX", "SWITCHES", "WATERFALL"]
+__all__ = ["CURVE", "SWITCHES", "WATERFALL"]
 
 SWITCHES = (
     "OLS to ridge",
@@ -50,8 +38,6 @@ SWITCHES = (
 )
 """Of the waterfall, in its order."""
 BESIDE = pd.DataFrame(columns=["scale", "what", "from", "to"])
-FALLING = 2
-"""Models that get a waterfall: each is 2^k runs."""
 
 
 # ---- waterfall --------------------------------------------------------------------------------------------------------------
@@ -98,7 +84,7 @@ def _waterfall_needs(asked: Asked, recording: Recording):
     runs = [asked.protocol, _paper(asked)]
     for thrown in every_subset(list(switches)):
         runs.append(_run_of(asked, switches, thrown))
-    return [(model, asked.recording, one) for model in asked.models[:FALLING] for one in runs]
+    return [(model, asked.recording, one) for model in asked.models for one in runs]
 
 
 def _run_of(asked: Asked, switches, thrown: frozenset) -> Protocol:
@@ -114,7 +100,7 @@ def _waterfall(asked: Asked, recording: Recording, store, report: Report) -> Ans
         )
     switches, made, undivided = _switches(asked, recording), [], set()
     names = list(switches)
-    for model in asked.models[:FALLING]:
+    for model in asked.models:
         values, links = {}, {}
         for thrown in every_subset(names):
             found = verb.score(
@@ -161,8 +147,6 @@ def _waterfall(asked: Asked, recording: Recording, store, report: Report) -> Ans
     said = f" No switch here: {', '.join(left)}." if left else ""
     said += f" Controls: {listed(name.replace('-', ' ') for name in asked.controls)}."
     said += f" No bar for the ceiling: {'; '.join(sorted(undivided))}." if undivided else ""
-    if len(asked.models) > FALLING:
-        said += f" Of {len(asked.models)} models the first {FALLING} are shown."
     return replace(
         first,
         frame=frame,
@@ -202,7 +186,7 @@ def _fall(steps, scale: str, model: str) -> Answer:
 
 
 def _waterfall_seconds(asked: Asked, recording: Recording) -> float:
-    return omega_seconds(replace(asked, models=asked.models[:FALLING]), recording)
+    return omega_seconds(asked, recording)
 
 
 # ---- specification curve ----------------------------------------------------------------------------------------------------
@@ -294,91 +278,6 @@ def _curve_seconds(asked: Asked, recording: Recording) -> float:
     )
 
 
-# ---- generalisation -----------------------------------------------------------------------------------------------------------
-def _matrix(asked: Asked, recording: Recording, store, report: Report) -> Answer:
-    if recording.sampled:
-        raise BrainLensError(
-            f"{recording.id}: its rows are samples of a run, not stimuli that could change places",
-            remedy="Choose a recording of sentences or words",
-        )
-    found, why = _matrices(asked.models[0], asked, recording, store, report)
-    if not found:
-        raise BrainLensError(
-            f"Nothing generalises here: {'; '.join(why)}", remedy="Choose another recording"
-        )
-    name = card(asked.models[0]).id
-    answer = matrix(found, what=f"{name}, the layer chosen on training data.", model=name)
-    missing = pd.DataFrame([one.split(": ", 1) for one in why], columns=["model", "reason"])
-    said = f" Empty: {'; '.join(why)}." if why else ""
-    return replace(answer, caption=answer.caption + said, missing=missing)
-
-
-def _matrix_key(asked: Asked, recording: Recording) -> str:
-    return content_key(
-        f"matrices-{VERSION}", score_key(load(asked.models[0]), recording, plain(asked.protocol))
-    )
-
-
-def _matrices(model: str, asked: Asked, recording: Recording, store, report: Report):
-    """What generalises -> its matrix, and why others are empty; kept in the store."""
-    require_open(load(model), recording, plain(asked.protocol), store)
-    key = _matrix_key(asked, recording)
-    if (known := store.load_score(key)) is not None:
-        tables = {
-            str(over): pd.DataFrame(
-                known[over].values, known.attrs["names"][over], known.attrs["names"][over]
-            )
-            for over in known.data_vars
-        }
-        return tables, list(known.attrs["why"])
-    found, why, first, layers = {}, [], plain(asked.protocol), None
-    try:
-        found["people"] = _people(model, recording, first, store, report)
-    except BrainLensError as error:
-        why.append(f"people: {error.problem}")
-    try:
-        found["laboratories"] = _people(model, by_laboratory(recording), first, store, report)
-    except BrainLensError as error:
-        why.append(f"laboratories: {error.problem}")
-    for over, by in (("topics", "group"), ("experiments", "within")):
-        try:
-            blocks = blocks_of(recording, by)
-            if layers is None:
-                values, numbers = layers_of(model, recording, first, store=store, report=report)
-                layers = dict(zip(numbers, values))
-            found[over] = across_stimuli(layers, recording, blocks, first, report=report)
-        except BrainLensError as error:
-            why.append(f"{over}: {error.problem}")
-    if found:
-        kept = xr.Dataset(
-            {over: ((f"{over}_trained", f"{over}_tested"), table.to_numpy(float)) for over, table in found.items()},
-            attrs={"names": {over: list(map(str, table.index)) for over, table in found.items()}, "why": why,
-                   "model": model, "recording": recording.id},
-        )  # fmt: skip
-        numbers = cell_numbers(load(model), recording, plain(asked.protocol))
-        store.save_score(key, kept, numbers=numbers)
-    return found, why
-
-
-def _people(model: str, recording: Recording, first: Protocol, store, report: Report):
-    targets = pairs_of_targets(recording)
-    run = verb.score(model, recording, first, store=store, report=report)
-    wanted = sorted(set(run.fold_layers))
-    read = extract(load(model), recording.reading(), first, wanted, store=store, report=report)
-    parts = folds.runs(recording, first)[0].parts
-    held = held_out(read, run.fold_layers, recording, first, parts, report)
-    return across_people(list(held), targets)
-
-
-def _matrix_needs(asked: Asked, recording: Recording):
-    known = recording.subjects is not None and not recording.sampled
-    return [(asked.models[0], asked.recording, plain(asked.protocol))] if known else []
-
-
-def _matrix_seconds(asked: Asked, recording: Recording) -> float:
-    return 10 * fit_seconds(recording, asked.protocol, recording.n_measured, 1)
-
-
 WATERFALL = Panel(
     "Waterfall",
     "From 2021's number to today's?",
@@ -395,12 +294,4 @@ CURVE = Panel(
     _curve,
     _curve_seconds,
     "exchanges",
-)
-MATRIX = Panel(
-    "Generalisation",
-    "Does it hold for others?",
-    _matrix_needs,
-    _matrix,
-    _matrix_seconds,
-    "fits of others",
 )

@@ -329,8 +329,8 @@ def matrix(found: Mapping[str, pd.DataFrame], *, what: str, model: str = "") -> 
     Returns
     -------
     Answer
-        ``frame``: over, trained, tested, r, same. ``facts["kept"]``: over -> mean off the diagonal over mean on it; NaN where
-        that is below :data:`LEAST`; ``facts["model"]``.
+        ``frame``: model, over, trained, tested, r, same. ``facts["kept"]``: over -> mean off the diagonal over mean on it; NaN
+        where that is below :data:`LEAST`.
     """
     if not found:
         raise BrainLensError("There is no matrix to answer with", remedy="Name what generalises")
@@ -343,6 +343,7 @@ def matrix(found: Mapping[str, pd.DataFrame], *, what: str, model: str = "") -> 
         said.append(f"over {over} r goes from {decimal(on, 3)} to {decimal(off, 3)}{share}")
         rows += [
             {
+                "model": model,
                 "over": over,
                 "trained": str(table.index[i]),
                 "tested": str(table.columns[j]),
@@ -357,6 +358,6 @@ def matrix(found: Mapping[str, pd.DataFrame], *, what: str, model: str = "") -> 
         f"{model + ': ' if model else ''}{listed(said)} when tested on others than trained on.",
         f"{what} Rows: trained on; columns: tested on; on the diagonal stimuli are held out. "
         "r inside each held-out fold, averaged.",
-        facts={"kept": kept, "model": model},
+        facts={"kept": kept},
         axes={"x_title": "Tested on", "y_title": "Pearson r, held out"},
     )

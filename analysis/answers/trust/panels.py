@@ -9,7 +9,7 @@ from dataclasses import replace
 import xarray as xr
 
 from analysis.answers.answer import Answer
-from analysis.answers.trust import choices, doubts
+from analysis.answers.trust import choices, doubts, others
 from analysis.answers.trust.asked import CONTROLS, COPIES, VERSION, Asked, Panel, plain
 from analysis.features.activations import activation_key
 from analysis.models import load
@@ -46,7 +46,7 @@ PANELS: dict[str, Panel] = {
     "optimism": doubts.OPTIMISM,
     "waterfall": choices.WATERFALL,
     "curve": choices.CURVE,
-    "matrix": choices.MATRIX,
+    "matrix": others.MATRIX,
 }
 """Name -> panel, in the order of the screen."""
 
@@ -72,6 +72,7 @@ def _done_key(name: str, asked: Asked, recording: Recording) -> str:
     runs = [
         score_key(load(m), asked.open(r), p) for m, r, p in _panel(name).needs(asked, recording)
     ]
+    runs += [score_key(load(m), recording, asked.protocol) for m in asked.models]
     return content_key(
         f"panel-{VERSION}",
         name,

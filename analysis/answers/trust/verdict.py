@@ -172,9 +172,9 @@ def _curve(said: Answer, model: str):
 
 
 def _matrix(said: Answer, model: str):
-    if said.facts["model"] not in ("", model):  # it is made for one model
+    if model not in said.facts["kept"]:
         return None
-    kept = {over: share for over, share in said.facts["kept"].items() if np.isfinite(share)}
+    kept = {over: share for over, share in said.facts["kept"][model].items() if np.isfinite(share)}
     if not kept:
         return "too little is predicted on the diagonal to compare", "nothing that could generalise"
     finding = listed(f"{percent(share)} left on other {over}" for over, share in kept.items())
