@@ -5,13 +5,15 @@ from __future__ import annotations
 import io
 import tempfile
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import ClassVar
 
 import pandas as pd
 import panel as pn
 import panel_material_ui as pmui
+import param
 
 from analysis.answers import compare
 from analysis.answers.compare import (
@@ -28,6 +30,7 @@ from analysis.answers.compare import (
 )
 from analysis.answers.difference import compare_results, record_of
 from analysis.answers.history import history
+from analysis.answers.steps import steps
 from analysis.models.catalog import card
 from analysis.progress import Report
 from analysis.scoring.results import bring, export, results
@@ -91,8 +94,14 @@ class Compare(Lens):
 
     slug, label, icon = "compare", "Compare", "leaderboard"
     question = "How do the models rank?"
+    fields: ClassVar[Mapping[str, param.Parameter]] = {
+        "steps": param.Boolean(
+            False, doc="Steps of waterfalls and specifications of Trust are ranked too."
+        ),
+    }
     watches = (
         "models",
+        "steps",
         "ranked",
         "hidden",
         "gaps",
@@ -154,8 +163,12 @@ class Compare(Lens):
         self.link(self._columns, "columns")
         self.link(facets, "facets")
         self.link(folded, "folded")
+        too = pmui.Switch(label="Steps and specifications too", value=self.selection.steps,
+                          margin=(6, 0))  # fmt: skip
+        self.link(too, "steps")
+        self._left = note(margin=(0, 4))
         return {
-            "What": [self._recordings, self._absent, gaps, self._hidden, tables],
+            "What": [self._recordings, self._absent, gaps, self._hidden, too, self._left, tables],
             "Two models in detail": [
                 ModelPicker(self.selection),
                 note("The first two, on the first recording of the mean.", margin=(0, 4)),
@@ -189,9 +202,25 @@ class Compare(Lens):
         return f"board:{id(self)}:{self._turn}:{promised()}"
 
     @property
-    def _board(self) -> pd.DataFrame | None:
+    def _every(self) -> pd.DataFrame | None:
         """Every result in the store; None until it was read."""
         return self._results.value(self._key)
+
+    @property
+    def _board(self) -> pd.DataFrame | None:
+        """The results that are ranked: steps of larger questions only where they are asked for."""
+        every = self._every
+        return every if every is None or self.selection.steps else every[~every["step"]]
+
+    def _steps_left(self) -> str:
+        """How many results are left out since they are steps, and how they come back."""
+        left = 0 if self._every is None or self.selection.steps else int(self._every["step"].sum())
+        if not left:
+            return ""
+        return (
+            f"{left} {'result is' if left == 1 else 'results are'} left out: steps of waterfalls, specifications and copies "
+            "of Trust, with nothing beside them (Steps and specifications too)."
+        )
 
     def missing(self) -> list[Computation]:
         if self._board is None:
@@ -205,6 +234,7 @@ class Compare(Lens):
 
     def reflect(self, view: View) -> None:
         self._absent.object = view.controls.get("absent", "")
+        self._left.object = self._steps_left()
         if (board := self._board) is None:
             return
         why = self.differences() if len(board) else []
@@ -324,7 +354,7 @@ class Compare(Lens):
         answer = history(board, here, scale=self.selection.scale)
         if answer.frame["version"].nunique() < 2:
             return []
-        python = _python_history(here, self.selection.scale)
+        python = _python_history(self.selection, here)
         return [Picture("Over versions", courses(answer), answer.frame, python=python)]
 
     def _inlet(self) -> list:
@@ -397,7 +427,7 @@ class Compare(Lens):
                     stamp=stamp,
                     absent=absent,
                     folded=self._below(here, folded),
-                    others=self._others(here),
+                    others=" ".join(filter(None, (self._others(here), self._steps_left()))),
                     facets=choice.facets,
                     left_out=choice.columns,
                 )
@@ -612,7 +642,8 @@ def targets(found, pair: tuple) -> FigureSpec:
 
 # ---- helpers -----------------------------------------------------------------------------------------------------------
 def _read(report: Report) -> pd.DataFrame:
-    return results()
+    found = results()
+    return found.assign(step=steps(found))
 
 
 class _Targets:
@@ -628,16 +659,17 @@ class _Targets:
 
 
 def _python(choice, recordings: list[str], table: str = "") -> str:
+    rows = _rows(choice)
     call = (
         f"published({table!r}, {recordings!r}, hidden={choice.hidden!r}, pooling={choice.pooling!r})" if table
-        else f"rank(results(), {recordings!r}, scale={choice.scale!r}, hidden={choice.hidden!r}, "
+        else f"rank({rows}, {recordings!r}, scale={choice.scale!r}, hidden={choice.hidden!r}, "
         f"gaps={choice.gaps!r})"
     )  # fmt: skip
     return "\n".join([
         '"""Made by BrainLens: the ranking of the results in the store, or of a published table."""',
         "",
         "from analysis.answers.compare import published, rank",
-        "from analysis.scoring.results import results",
+        *_needed(rows if not table else ""),
         "",
         f"answer = {call}",
         "print(answer.sentence)",
@@ -647,14 +679,26 @@ def _python(choice, recordings: list[str], table: str = "") -> str:
     ])  # fmt: skip
 
 
-def _python_history(recordings: list[str], scale: str) -> str:
+def _rows(choice) -> str:
+    """The code of the results that are ranked."""
+    return "results()" if choice.steps else "headlines(results())"
+
+
+def _needed(rows: str) -> list[str]:
+    """The imports of that code."""
+    found = ["from analysis.answers.steps import headlines"] if "headlines" in rows else []
+    return found + (["from analysis.scoring.results import results"] if rows else [])
+
+
+def _python_history(choice, recordings: list[str]) -> str:
+    rows = _rows(choice)
     return "\n".join([
         '"""Made by BrainLens: ranks over versions."""',
         "",
         "from analysis.answers.history import history",
-        "from analysis.scoring.results import results",
+        *_needed(rows),
         "",
-        f"answer = history(results(), {recordings!r}, scale={scale!r})",
+        f"answer = history({rows}, {recordings!r}, scale={choice.scale!r})",
         "print(answer.sentence)",
         'answer.frame.to_csv("history.csv", index=False)',
         "",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 
 import numpy as np
@@ -10,6 +11,7 @@ import panel as pn
 import pytest
 
 from analysis.answers.compare import rank
+from analysis.answers.steps import steps
 from analysis.protocol import preset
 from analysis.scoring.results import results
 from dashboards import Compare, Items
@@ -49,6 +51,52 @@ def another(scored):
     lens = Items(models=MODELS, recording="simulated", protocol=QUICK).run(wait=True)
     yield lens
     lens.close()
+
+
+def with_steps(frame: pd.DataFrame, models) -> pd.DataFrame:
+    """The results, and of these models one more each, with nothing beside its number, as Trust's specifications are."""
+    bare = {"controls": [], "unique": False, "ceiling": "none"}
+    rows = frame[frame["model"].isin(models)].assign(
+        protocol="defended, controls=(), unique=False, ceiling=none",
+        protocol_key="of-a-step",
+        provenance=lambda t: [
+            json.dumps(told | {"protocol": told["protocol"] | bare})
+            for told in map(json.loads, t["provenance"])
+        ],
+    )
+    return pd.concat([frame, rows], ignore_index=True)
+
+
+def test_steps_of_trust_are_left_out_of_the_ranking_counted_and_shown_when_asked(
+    scored, monkeypatch
+):
+    """A Trust screen of two models filled the ranking with its specifications."""
+    copy = f"{MODELS[0]}@untrained:init:0"
+    own = results()
+    alone = own[own["model"] == MODELS[1]].assign(model="alone")
+    of_copy = own[own["model"] == MODELS[0]].assign(model=copy)
+    every = with_steps(
+        pd.concat([own, alone, of_copy], ignore_index=True), [MODELS[0], "alone", copy]
+    )
+    every = every[(every["model"] != copy) | (every["protocol_key"] == "of-a-step")]
+    every = every[(every["model"] != "alone") | (every["protocol_key"] == "of-a-step")]
+    assert list(every.loc[steps(every), "model"]) == [
+        MODELS[0],
+        copy,
+    ]  # the only one of a model is none
+    monkeypatch.setattr("dashboards.lenses.compare.results", lambda: every)
+    board = Compare(folded=False)
+    board.wait(60)
+    ranking = board.shown.pictures[0]
+    assert set(ranking.table["model"]) == {*MODELS, "alone"} and len(ranking.table) == 3
+    assert "2 results are left out" in ranking.spec.caption and "2 results" in board._left.object
+    assert "headlines(results())" in ranking.python
+    board.selection.steps = True
+    board.wait(60)
+    shown = board.shown.pictures[0]
+    assert len(shown.table) == 5 and "left out" not in shown.spec.caption + board._left.object
+    assert "headlines" not in shown.python
+    board.close()
 
 
 def said(lens):

@@ -577,6 +577,10 @@ def test_panels_about_people_are_empty_on_an_average_and_say_why(tmp_path):
     )
     table.to_csv(tmp_path / "own.csv", index=False)
     asked = Asked(("zoo-glove-64d",), str(tmp_path / "own.csv"), QUICK, copies=0)
+    told = needs("curve", asked)
+    assert (
+        len(told) == 8 == len({p.key() for *_, p in told})
+    )  # no context is the file's own: 16 runs, each number twice
     court = panel("court", asked)
     assert "No ceiling may be divided by" in court.sentence
     told = why_empty(Found({"court": court}, {}))["court"]

@@ -190,8 +190,12 @@ def _waterfall_seconds(asked: Asked, recording: Recording) -> float:
 
 
 # ---- specification curve ----------------------------------------------------------------------------------------------------
-def _cells(asked: Asked):
-    return specifications(plain(asked.protocol), asked.axes)
+def _cells(asked: Asked, recording: Recording):
+    """The cells of the curve; where each row is read alone anyway, no context is the same number and no cell of its own."""
+    axes = dict(asked.axes)
+    if recording.context is None and {"own", "none"} <= set(axes.get("context", ())):
+        axes["context"] = tuple(option for option in axes["context"] if option != "none")
+    return specifications(plain(asked.protocol), axes)
 
 
 def _fit_of(protocol: Protocol) -> Protocol:
@@ -203,12 +207,12 @@ def _curve_needs(asked: Asked, recording: Recording):
     return [
         (model, asked.recording, _fit_of(cell.protocol))
         for model in asked.models
-        for cell in _cells(asked)
+        for cell in _cells(asked, recording)
     ]
 
 
 def _curve(asked: Asked, recording: Recording, store, report: Report) -> Answer:
-    cells, rows = _cells(asked), []
+    cells, rows = _cells(asked, recording), []
     done, total = 0, len(asked.models) * len(cells)
     for model in asked.models:
         for cell in cells:
@@ -239,7 +243,11 @@ def _curve(asked: Asked, recording: Recording, store, report: Report) -> Answer:
 def _null_key(asked: Asked, recording: Recording) -> str:
     """Of the exchanged numbers in the store: models by their files, data, and every cell."""
     sources = [load(model) for model in asked.models]
-    cells = [score_key(one, recording, cell.protocol) for one in sources for cell in _cells(asked)]
+    cells = [
+        score_key(one, recording, cell.protocol)
+        for one in sources
+        for cell in _cells(asked, recording)
+    ]
     return content_key("exchanged", *cells, asked.draws)
 
 
@@ -270,7 +278,7 @@ def _null(asked: Asked, recording: Recording, cells, store, report: Report):
 
 
 def _curve_seconds(asked: Asked, recording: Recording) -> float:
-    cells = [cell.protocol for cell in _cells(asked) if cell.defensible]
+    cells = [cell.protocol for cell in _cells(asked, recording) if cell.defensible]
     return sum(
         exchange_seconds(model, recording, protocol, asked.draws)
         for model in asked.models
