@@ -1,12 +1,14 @@
 """The catalogue: ids, states, and errors that say what to do."""
 
 import re
+import tomllib
 from pathlib import Path
 
 import pytest
 
 from data.catalog import catalog, licences
 from data.catalog.catalog import entries, recording
+from data.catalog.entries import all_entries
 from data.errors import BrainLensError
 
 
@@ -120,3 +122,22 @@ def test_recordings_only():
 def test_every_entry_is_in_the_documentation():
     page = (Path(__file__).parents[2] / "docs" / "datasets.md").read_text(encoding="utf-8")
     assert [name for name in entries() if f"`{name}`" not in page] == []
+
+
+def test_a_source_is_written_once_and_cited_by_its_key():
+    folder = Path(catalog.__file__).with_name("recordings")
+    tables = [tomllib.loads(path.read_text("utf-8")) for path in sorted(folder.glob("*.toml"))]
+    keys = [key for table in tables for key in table.get("bibtex", {})]
+    assert len(keys) == len(set(keys)) and {k for t in tables for k in t.get("cite", ())} == set(
+        keys
+    )
+    assert len({table["place"] for table in tables}) == len(tables) == len(all_entries())
+
+
+def test_an_entry_takes_what_it_does_not_say_from_the_one_it_is_like():
+    known = all_entries()
+    like, own = known["ucl-spr"], known["ucl-n400"]
+    assert own.files == like.files and own.citation == like.citation and own.licence == like.licence
+    assert own.aliases == () and own.kind == "eeg" and own.options["targets"] == ("n400",)
+    people = known["natural-stories-people"]
+    assert people.files[1:] == known["natural-stories"].files
