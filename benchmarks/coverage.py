@@ -115,7 +115,7 @@ def scored(layers: list[np.ndarray], recordings: list, protocol) -> list:
     """
     from dataclasses import replace
 
-    from analysis.ceiling.kinds import Ceiling
+    from analysis.ceiling.result import Ceiling
     from analysis.progress import SILENT
     from analysis.scoring.folds import drawn_onto, fitted, over_seeds, runs
     from analysis.scoring.result import Score

@@ -134,7 +134,7 @@ def _groups(score, by: str) -> pd.DataFrame:
     r_all = data.r.transpose("layer", "fold", "target").values
     depths, empty = data.depth.values, empty_layers(data).tolist()
     seeds = data.seed.values if "seed" in data.coords else np.zeros(len(parts), int)
-    nested = score._picked("r")
+    nested = score.at_chosen_layers("r")
     for name in dict.fromkeys(labels):
         mine = labels == name
         whose = None if people is None else people[mine]

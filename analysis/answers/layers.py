@@ -9,6 +9,7 @@ import pandas as pd
 
 from analysis.answers.answer import Answer, decimal, interval, listed, percent, plural
 from analysis.scoring.summary import letter, statistic
+from analysis.scoring.words import question, without_r
 from analysis.statistics.measured import beside_scores
 from data.errors import BrainLensError
 
@@ -167,7 +168,7 @@ def _caption(scores: list, missing: pd.DataFrame) -> str:
             "profile shows each layer by itself. Ringed: the layer that most folds chose; plain mark: the highest one on the "
             "reported data."
         )
-    parts += [*first.question(), *first.without_r()]
+    parts += [*question(first), *without_r(first)]
     if seeds := seed_words(scores):
         parts.append(seeds)
     if first.ceiling.flag:

@@ -7,7 +7,7 @@ from dataclasses import replace
 import numpy as np
 import pandas as pd
 
-from analysis.ceiling.kinds import Ceiling
+from analysis.ceiling.result import Ceiling
 from analysis.features.time import detrended
 from analysis.protocol import Protocol
 from analysis.statistics.bootstrap import recentred

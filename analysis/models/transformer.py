@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import threading
 from collections.abc import Collection, Iterator, Sequence
-from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -17,20 +16,19 @@ from analysis.models.architectures import (
     Stop,
     anatomy,
     listen,
-    looks_ahead,
     position_limit,
     stated_limit,
-    without_head,
 )
 from analysis.models.base import Card, Model, TokenSurprisal
 from analysis.models.device import device
 from analysis.models.files import checks, folders, weights
 from analysis.models.files.json_files import read_json
 from analysis.models.files.tokenizer import check_rows, load_tokenizer, own_frame
+from analysis.models.loaded import Loaded
+from analysis.models.runs import POOL, Run, batches, planned, pooled
 from analysis.models.variants.made_of import made_of
 from analysis.models.variants.spec import Variant
 from analysis.progress import SILENT, Report
-from analysis.text.alignment import Encoded, align, encode
 from analysis.text.passages import Passage
 from data.errors import BrainLensError, unknown
 
@@ -40,17 +38,7 @@ NORMED = "normed"
 """Alias of the last layer after the model's final norm, which is what the 2021 paper stored as its last layer."""
 
 CAUSAL_BATCH, PREFIX_BATCH = 8, 16
-BATCH_TOKENS = {"cpu": 4096, "cuda": 32768}
-PREFIX_CHUNK = 64
 _UNKNOWN = object()
-
-
-@dataclass
-class _Run:
-    """One sequence to run, and the stimuli read off it: (row, first token, end)."""
-
-    ids: tuple[int, ...]
-    wants: list[tuple[int, int, int]] = field(default_factory=list)
 
 
 class TransformerModel(Model):
@@ -102,10 +90,9 @@ class TransformerModel(Model):
         self.id = f"{card.id}@{self.variant}" if self.variant else card.id
         self._sites = None
         self._lock = threading.RLock()
+        self.loaded = Loaded(self._lock)
         self._config = self._tokenizer = self._fingerprint = self._tokenizer_hash = None
         self._window: Any = _UNKNOWN
-        self._network = self._network_dtype = self._place = None  # with or without a head
-        self._has_head = False
 
     # ---- identity ------------------------------------------------------------------------
     @property
@@ -246,10 +233,7 @@ class TransformerModel(Model):
 
     def network(self, dtype: str):
         """The whole torch module with its head, an encoder-decoder's decoder among it."""
-        with self._lock:
-            if not self._has_head or (self._network_dtype, self._place) != (dtype, device()):
-                self._load(dtype, head=True)
-            return self._network
+        return self.loaded.whole(self, dtype)
 
     @property
     def window(self) -> int | None:
@@ -270,7 +254,7 @@ class TransformerModel(Model):
     @property
     def module(self):
         """The torch module without its head, in evaluation mode; loaded when first asked for."""
-        return self._body("float32")
+        return self.loaded.body(self, "float32")
 
     @property
     def lm(self):
@@ -282,74 +266,6 @@ class TransformerModel(Model):
             Where the architecture has none.
         """
         return self.network("float32")
-
-    def _body(self, dtype: str):
-        with self._lock:
-            if self._network is None or (self._network_dtype, self._place) != (dtype, device()):
-                self._load_body(dtype)
-            body = without_head(self._network)
-            return (
-                body.get_encoder()
-                if self.config.is_encoder_decoder and hasattr(body, "get_encoder")
-                else body
-            )
-
-    def _load_body(self, dtype: str) -> None:
-        """Without a head; a variant with its head where there is one, so that reading and surprisal draw the same numbers."""
-        if self.variant.on_weights and weights.head_class(self.config, self.card.cls) is not None:
-            with contextlib.suppress(weights.IncompleteWeights):
-                return self._load(dtype, head=True)
-        try:
-            self._load(dtype, head=False)
-        except weights.IncompleteWeights as lack:
-            if weights.head_class(self.config, self.card.cls) is None:
-                raise
-            try:  # some are saved in a way that only the whole finds again
-                self._load(dtype, head=True)
-            except weights.IncompleteWeights:
-                raise lack from None
-
-    def _load(self, dtype: str, *, head: bool) -> None:
-        import torch
-
-        self.close()
-        auto = (
-            weights.head_class(self.config, self.card.cls)
-            if head
-            else weights.body_class(self.config)
-        )
-        if auto is None:
-            raise BrainLensError(
-                f"{self.id} is {self.card.kind_of_model} and gives no next-word probabilities",
-                remedy="Pick a causal, masked, recurrent or n-gram model",
-            )
-        place = device()
-        if place == "offload":
-            if self.variant.on_weights:
-                raise BrainLensError(
-                    f"{self.id} is a variant, and the weights of a variant are changed in memory",
-                    remedy="Choose another device than 'offload' for it",
-                )
-            network = weights.load_spread(auto, self.folder, getattr(torch, dtype))
-        else:
-            network = weights.load_network(
-                auto,
-                self.folder,
-                self.config,
-                self.variant,
-                lambda: self.tokenizer,
-                self.card.id,
-            ).to(device=place, dtype=getattr(torch, dtype))
-        if hasattr(network.config, "use_cache"):
-            network.config.use_cache = False  # nothing is generated
-        self._network = network.eval().requires_grad_(False)
-        self._network_dtype, self._place, self._has_head = dtype, place, head
-        if self.is_causal and looks_ahead(without_head(self._network), self.rows or 8, self.device):
-            self.close()
-            raise BrainLensError(
-                f"{self.id} is called causal, and its tokens see the ones behind them",
-                remedy="Set the class on its card to 'bidirectional': then every prefix is read by itself",
-            )
 
     @property
     def device(self) -> str:
@@ -363,12 +279,7 @@ class TransformerModel(Model):
 
     def close(self) -> None:
         """Give back memory; it loads itself again when it is next asked."""
-        with self._lock:
-            held, self._network, self._has_head = self._network is not None, None, False
-        if held and self.device.startswith("cuda"):
-            import torch
-
-            torch.cuda.empty_cache()
+        self.loaded.close(self)
 
     @property
     def padding(self) -> int:
@@ -386,7 +297,7 @@ class TransformerModel(Model):
         BrainLensError
             Where neither config tells one.
         """
-        for config in (self.config, getattr(self._network, "generation_config", None)):
+        for config in (self.config, getattr(self.loaded.network, "generation_config", None)):
             for name in ("decoder_start_token_id", "bos_token_id", "pad_token_id"):
                 token = getattr(config, name, None)
                 if isinstance(token, int):
@@ -469,8 +380,8 @@ class TransformerModel(Model):
         rows : ndarray, shape (n,)
         values : list of ndarray, one per layer asked for, shape (n, width), float32
         """
-        if pooling not in _POOL:
-            raise unknown("pooling", pooling, _POOL)
+        if pooling not in POOL:
+            raise unknown("pooling", pooling, POOL)
         layers = [self.layer_number(layer) for layer in layers]
         wanted = [self.sites[n] for n in layers] if self.variant.sites else []
         if any(site.kind == "dec" for site in wanted):
@@ -479,26 +390,27 @@ class TransformerModel(Model):
                     f"{self.id}: the decoder reads the sentence, the encoder what stands before it, in passes of their own",
                     remedy="Score layers of the decoder and of the encoder one after the other",
                 )
-            pool = partial(_pooled, pooling=pooling)
+            pool = partial(pooled, pooling=pooling)
             yield from sites.read_decoder(self, passages, wanted, pool, dtype, report)
             return
-        runs = self._plan(
+        runs = planned(
+            self,
             passages,
             start,
             window,
             whole=attention == "whole" and not self.is_causal,
             report=report,
         )
-        batches = _batches(
-            runs, CAUSAL_BATCH if self.is_causal else PREFIX_BATCH, _batch_tokens(self.device)
-        )
+        size = CAUSAL_BATCH if self.is_causal else PREFIX_BATCH
         total, done, tokens = sum(len(p.rows) for p in passages), 0, 0
         skip = set(skip)
         report.step(0, total, "stimuli")
-        for batch in batches:
+        for batch in batches(runs, size, self.device):
             rows = [row for run in batch for row, _, _ in run.wants]
             if not skip.issuperset(rows):
-                self._check_memory(max(len(run.ids) for run in batch) * len(batch), dtype)
+                self.loaded.check_memory(
+                    self, max(len(run.ids) for run in batch) * len(batch), dtype
+                )
                 yield (
                     np.asarray(rows),
                     self._forward(batch, layers, pooling, dtype, last_layer, report),
@@ -507,84 +419,9 @@ class TransformerModel(Model):
             done += len(rows)
             report.step(done, total, "stimuli", tokens=tokens)
 
-    def _plan(
-        self,
-        passages: Sequence[Passage],
-        start: str,
-        window: int | None,
-        whole: bool,
-        report: Report,
-    ) -> list[_Run]:
-        front, back = self.frame(start)
-        seen = min((w for w in (window, self.window) if w is not None), default=None)
-        room = None if seen is None else seen - len(front) - len(back)
-        if room is not None and room < 1:
-            raise BrainLensError(
-                f"{self.id} sees only {seen} tokens", remedy="Pick a model with a longer window"
-            )
-        runs: dict[tuple[int, ...], _Run] = {}
-
-        def add(ids: np.ndarray, wants: list[tuple[int, int, int]], shift: int = 0):
-            check_rows(self.id, self.tokenizer, ids, self.rows)
-            sequence = (*front, *ids.tolist(), *back)
-            run = runs.setdefault(sequence, _Run(sequence))
-            run.wants += [
-                (row, first - shift + len(front), last - shift + len(front))
-                for row, first, last in wants
-            ]
-
-        for number, passage in enumerate(passages):
-            report.step(number, len(passages), "texts, aligning words and tokens")
-            alone = range(len(passage.spans))
-            if self.is_causal or whole:
-                coded = encode(self.tokenizer, passage.text)
-                found = align(passage.text, passage.spans, coded.offsets)
-                ready, alone, ends = self._exact(passage, coded, found, room, whole)
-                if ready:
-                    add(coded.ids[:ends], [(passage.rows[i], *found[i].tolist()) for i in ready])
-            for i in alone:
-                report.checkpoint()
-                span = passage.spans[i]
-                text = passage.text if whole else passage.text[: span[1]]
-                coded = encode(self.tokenizer, text)
-                first, last = align(text, [span], coded.offsets)[0].tolist()
-                low, high = _window(first, last, len(coded.ids), room)
-                add(coded.ids[low:high], [(passage.rows[i], max(first, low), last)], shift=low)
-        return list(runs.values())
-
-    def _exact(
-        self, passage: Passage, coded: Encoded, found: np.ndarray, room: int | None, whole: bool
-    ):
-        """Stimuli that can be read off one pass, the others, and where that pass may end."""
-        fits = len(coded.ids) if room is None else room
-        if whole:
-            return (
-                (list(range(len(found))), [], len(coded.ids))
-                if len(coded.ids) <= fits
-                else ([], range(len(found)), 0)
-            )
-        ready = []
-        for at in range(0, len(found), PREFIX_CHUNK):
-            ends = [passage.spans[i][1] for i in range(at, min(at + PREFIX_CHUNK, len(found)))]
-            for i, ids in enumerate(
-                _prefix_ids(self.tokenizer, [passage.text[:end] for end in ends]), at
-            ):
-                if (
-                    len(ids) <= fits
-                    and found[i, 1] == len(ids)
-                    and np.array_equal(ids, coded.ids[: len(ids)])
-                ):
-                    ready.append(i)
-        held = set(ready)
-        return (
-            ready,
-            [i for i in range(len(found)) if i not in held],
-            max((int(found[i, 1]) for i in ready), default=0),
-        )
-
     def _forward(
         self,
-        batch: list[_Run],
+        batch: list[Run],
         layers: list[int],
         pooling: str,
         dtype: str,
@@ -593,7 +430,7 @@ class TransformerModel(Model):
     ) -> list[np.ndarray]:
         import torch
 
-        body = self._body(dtype)
+        body = self.loaded.body(self, dtype)
         parts = anatomy(body)
         heard: dict[int, np.ndarray] = {}
         wants = [(b, first, last) for b, run in enumerate(batch) for _, first, last in run.wants]
@@ -602,7 +439,7 @@ class TransformerModel(Model):
 
         def hear(layer, hidden):
             report.checkpoint()
-            heard[layer] = _pooled(hidden, wants, pooling)
+            heard[layer] = pooled(hidden, wants, pooling)
 
         inputs = self._inputs(batch)
         if self.variant.sites:
@@ -621,7 +458,7 @@ class TransformerModel(Model):
                 hear(final, output.last_hidden_state)
         return [heard[layer] for layer in layers]
 
-    def _inputs(self, batch: list[_Run]) -> dict:
+    def _inputs(self, batch: list[Run]) -> dict:
         import torch
 
         longest = max(len(run.ids) for run in batch)
@@ -636,18 +473,6 @@ class TransformerModel(Model):
         ):  # to the right of a causal model's tokens nothing is seen anyway
             inputs["attention_mask"] = seen.to(self.device)
         return inputs
-
-    def _check_memory(self, tokens: int, dtype: str) -> None:
-        if self._network is not None or device() == "offload":
-            return
-        parameters = self.card.parameters or weights.count_parameters(self.folder)
-        needed = weights.estimate(parameters, self.config, tokens, dtype)
-        free = weights.available_memory(self.device)
-        if free is not None and needed > free:
-            raise BrainLensError(
-                f"{self.id} needs about {needed / 1e9:.1f} GB, and {free / 1e9:.1f} GB are free",
-                remedy="Close other programs, set dtype=bfloat16, or pick a smaller model",
-            )
 
     def token_states(
         self, blocks: np.ndarray, *, report: Report = SILENT
@@ -673,8 +498,8 @@ class TransformerModel(Model):
                     (number * width + t, lead + t, lead + t + 1)
                     for t in (range(width) if self.is_causal else [end - 1])
                 ]
-                runs.append(_Run((*front, *block[:end], *back), wants))
-        for batch in _batches(runs, 64, _batch_tokens(self.device)):
+                runs.append(Run((*front, *block[:end], *back), wants))
+        for batch in batches(runs, 64, self.device):
             values = self._forward(batch, [self.n_layers - 1], "last", "float32", NORMED, report)[0]
             yield np.asarray([place for run in batch for place, _, _ in run.wants]), values
 
@@ -689,63 +514,3 @@ class TransformerModel(Model):
     ) -> list[TokenSurprisal]:
         """Token surprisals of each text, as in :meth:`Model.surprisal`; of a masked model its pseudo-log-likelihood."""
         return next_token.surprisals(self, texts, window=window, stride=stride, report=report)
-
-
-# ---- planning and pooling ------------------------------------------------------------------------
-def _prefix_ids(tokenizer, texts: list[str]) -> list[np.ndarray]:
-    if tokenizer.is_fast:
-        coded = tokenizer(
-            texts, add_special_tokens=False, return_attention_mask=False, verbose=False
-        )["input_ids"]
-        return [np.asarray(ids, np.int64) for ids in coded]
-    return [
-        np.asarray(tokenizer.convert_tokens_to_ids(tokenizer.tokenize(text)), np.int64)
-        for text in texts
-    ]
-
-
-def _window(first: int, last: int, count: int, room: int | None) -> tuple[int, int]:
-    """The tokens to keep: up to the last of the text, the newest; where text follows the stimulus, as much on both sides."""
-    if room is None or count <= room:
-        return 0, count
-    if last == count:
-        return count - room, count
-    low = min(max(0, (first + last - room) // 2), count - room)
-    low = min(low, max(0, last - room)) if last > low + room else low
-    return low, low + room
-
-
-def _batches(runs: list[_Run], size: int, tokens: int) -> list[list[_Run]]:
-    """Runs of like length together, shortest first; the same runs always give the same batches."""
-    batches: list[list[_Run]] = []
-    for run in sorted(runs, key=lambda r: len(r.ids)):
-        batch = batches[-1] if batches else None
-        if batch is None or len(batch) == size or (len(batch) + 1) * len(run.ids) > tokens:
-            batches.append([run])
-        else:
-            batch.append(run)
-    return batches
-
-
-def _batch_tokens(device: str) -> int:
-    return BATCH_TOKENS.get(device.partition(":")[0], BATCH_TOKENS["cpu"])
-
-
-_POOL = {"last": None, "mean": "mean", "sum": "sum", "max": "amax"}
-
-
-def _pooled(hidden, wants: list[tuple[int, int, int]], pooling: str) -> np.ndarray:
-    """Hidden states (batch, token, unit) at the wanted tokens -> (wanted, unit), float32."""
-    import torch
-
-    if pooling == "last":
-        at = torch.tensor([(b, last - 1) for b, _, last in wants], device=hidden.device)
-        values = hidden[at[:, 0], at[:, 1]].float()
-    else:
-        values = torch.stack(
-            [
-                getattr(torch, _POOL[pooling])(hidden[b, first:last].float(), dim=0)
-                for b, first, last in wants
-            ]
-        )
-    return values.cpu().numpy()

@@ -10,7 +10,8 @@ from importlib.metadata import version
 import numpy as np
 import xarray as xr
 
-from analysis.ceiling.kinds import Ceiling, ceiling
+from analysis.ceiling.kinds import ceiling
+from analysis.ceiling.result import Ceiling
 from analysis.ceiling.synchrony import synchrony_ceiling
 from analysis.features.controls import CONTROLS
 from analysis.features.controls import features as controls_by_name

@@ -11,12 +11,13 @@ import numpy as np
 import pandas as pd
 import xarray as xr
 
-from analysis.ceiling.kinds import Ceiling
+from analysis.ceiling.result import Ceiling
 from analysis.protocol import Protocol
+from analysis.scoring import words
 from analysis.scoring.blocks import empty_layers
 from analysis.scoring.nested import nested_draws, picked, ratio_interval
-from analysis.scoring.summary import choose_layers, ends, letter, omega, per_target, summarise
-from analysis.statistics.measured import SOME_PEOPLE, beside, beside_result
+from analysis.scoring.summary import choose_layers, ends, omega, per_target, summarise
+from analysis.statistics.measured import SOME_PEOPLE, beside_result
 from data.errors import unknown
 from data.files import atomic, guarded
 
@@ -114,7 +115,7 @@ class Score:
         """The model's r of each fold seed alone: how much the draw of the folds moves it."""
         if self._fold_seeds is None:
             return {self.protocol.seed: self.value}
-        parts, values = self.dataset.part.values, self._picked("r")
+        parts, values = self.dataset.part.values, self.at_chosen_layers("r")
         return {
             int(seed): self._summary(values[mine], parts[mine])
             for seed in dict.fromkeys(self._fold_seeds.tolist())
@@ -122,11 +123,12 @@ class Score:
         }
 
     @cached_property
-    def _subjects(self) -> np.ndarray | None:
+    def subjects(self) -> np.ndarray | None:
+        """Whose each target is; None where nothing says so."""
         return self.dataset.subject.values.astype(str) if "subject" in self.dataset.coords else None
 
     def _summary(self, values: np.ndarray, parts: np.ndarray) -> float:
-        return summarise(values, parts, self._subjects, self.protocol)
+        return summarise(values, parts, self.subjects, self.protocol)
 
     # ---- the layer that stands for the model --------------------------------------------------------------------------
     @cached_property
@@ -138,7 +140,7 @@ class Score:
     def _positions(self) -> np.ndarray:
         """The same as positions among the layers."""
         if self.protocol.layer == "nested":
-            return choose_layers(self.dataset.inner.values, self._subjects)
+            return choose_layers(self.dataset.inner.values, self.subjects)
         layer = max(self.layers) if self.protocol.layer == "last" else self.best_layer
         return np.full(self.dataset.sizes["fold"], self.layers.index(layer))
 
@@ -177,7 +179,7 @@ class Score:
         return f"{what} chosen in each fold on its training data, {self.place(self.chosen_layer)} {where}"
 
     # ---- the result ---------------------------------------------------------------------------------------------------
-    def _picked(self, name: str) -> np.ndarray:
+    def at_chosen_layers(self, name: str) -> np.ndarray:
         """(fold, target): every fold with the layer chosen for it."""
         return picked(
             self.dataset[name].transpose("layer", "fold", "target").values, self._positions
@@ -186,7 +188,7 @@ class Score:
     @cached_property
     def value(self) -> float:
         """The model's r, every fold with the layer chosen for it, mean over fold seeds."""
-        return self._summary(self._picked("r"), self.dataset.part.values)
+        return self._summary(self.at_chosen_layers("r"), self.dataset.part.values)
 
     @cached_property
     def draws(self) -> np.ndarray:
@@ -207,7 +209,7 @@ class Score:
     @cached_property
     def share(self) -> tuple[float, float, float]:
         """``value`` over the ceiling, with an interval that carries the ceiling's own; NaN where it may not be divided by."""
-        return self._share(self._picked("r"), self.value, self.draws)
+        return self._share(self.at_chosen_layers("r"), self.value, self.draws)
 
     @cached_property
     def shuffled(self) -> float:
@@ -278,7 +280,7 @@ class Score:
         """r, R2, ceiling and normalised r of every target: every fold with the layer chosen for it, or at one layer."""
         parts = self.dataset.part.values
         if layer is None:
-            r, r2 = self._picked("r"), self._picked("r2")
+            r, r2 = self.at_chosen_layers("r"), self.at_chosen_layers("r2")
         else:
             at = self.dataset.sel(layer=layer)
             r, r2 = at.r.values, at.r2.values
@@ -306,13 +308,13 @@ class Score:
             person, r (mean or median over the person's targets, as the protocol has it), ceiling, others, n_targets; empty where
             nothing says whose the targets are, or they are averages. ceiling is empty where it holds for no single target.
         """
-        if self._subjects is None or self.provenance["recording"]["averaged"]:
+        if self.subjects is None or self.provenance["recording"]["averaged"]:
             return pd.DataFrame(columns=["person", "r", "ceiling", "others", "n_targets"])
-        values, parts, bound = self._picked("r"), self.dataset.part.values, self.ceiling
+        values, parts, bound = self.at_chosen_layers("r"), self.dataset.part.values, self.ceiling
         centre = np.nanmean if self.protocol.targets == "mean" else np.nanmedian
         rows = []
-        for person in dict.fromkeys(self._subjects):
-            mine = self._subjects == person
+        for person in dict.fromkeys(self.subjects):
+            mine = self.subjects == person
             r = summarise(values[:, mine], parts, None, self.protocol)
             ends_ = []
             for one in (bound if bound.holds_for == "targets" else None, bound.lower_bound):
@@ -414,100 +416,11 @@ class Score:
     # ---- in words, and out ----------------------------------------------------------------------------------------------
     def sentence(self) -> str:
         """The one-line answer."""
-        about = self.provenance["recording"]
-        span = f" [{self.low:.3f}, {self.high:.3f}]" if np.isfinite(self.low) else ""
-        name = letter(self.protocol)
-        verb = "predicts" if name == "r" else "is like"
-        return (
-            f"{self.model} {verb} {about['id']} with {name} = {self.value:.3f}{span} "
-            f"({self.layer_words}; {self.provenance['folds']}); {self._bound_words()}"
-        )
-
-    def _bound_words(self) -> str:
-        """What the ceiling says, in words: a share only of what may be divided by, of a lower bound a comparison."""
-        bound, share = self.ceiling, self.share
-        said = []
-        if np.isfinite(share[0]):
-            span = f" [{share[1]:.0%}, {share[2]:.0%}]" if np.isfinite(share[1]) else ""
-            said.append(f"{share[0]:.0%}{span} of the ceiling {bound.value:.3f}")
-        elif np.isfinite(bound.value) and bound.holds_for != "nothing":
-            said.append(f"the ceiling of {bound.holds_for} is {bound.value:.3f}, not divided by")
-        if (others := bound.lower_bound) is not None:
-            relation = "above" if self.value > others.value else "not above"
-            said.append(
-                f"{relation} what the other people predict, {others.value:.3f} (a lower bound of the ceiling)"
-            )
-        return "; ".join(said) or bound.flag
+        return words.sentence(self)
 
     def warnings(self) -> list[str]:
         """What has to be known before the number is quoted, one sentence each."""
-        about, lines = self.provenance["recording"], []
-        if self.stamp:
-            lines.append(f"Data: {self.stamp}.")
-        if unmeasured := about.get("n_unmeasured"):
-            lines.append(
-                f"Scored: {about['n_stimuli']:,} {about['scored_unit']}s; {unmeasured:,} more without a measurement "
-                "are read as context only."
-            )
-        if self.provenance["model"]["note"]:
-            lines.append(f"Model: {self.provenance['model']['note']}.")
-        if len(self.by_seed) > 1:
-            ends_ = min(self.by_seed.values()), max(self.by_seed.values())
-            lines.append(
-                f"{letter(self.protocol)} is the mean over {len(self.by_seed)} fold seeds, "
-                f"alone {ends_[0]:.3f} to {ends_[1]:.3f}; the interval draws "
-                "the same stimuli for all of them."
-            )
-        elif (
-            self._fold_seeds is not None
-            and self.protocol.seeds == 1
-            and self.protocol.name.startswith("defended")
-        ):
-            lines.append(
-                "One fold seed: another draw of the folds gives another r (seeds=3 shows by how much)."
-            )
-        lines += self.question()
-        lines += self.without_r()
-        if "r_shuffled" in self.dataset:
-            relation = "more than" if self.shuffled > self.value else "not more than"
-            lines.append(
-                f"Leak meter: shuffled folds give {letter(self.protocol)} = {self.shuffled:.3f}, "
-                f"{relation} the held-out groups' {self.value:.3f}."
-            )
-        for row in self.controls.to_dict("records"):
-            if row["control"] == "position+length":
-                lines.append(
-                    f"Position and length alone give {letter(self.protocol)} = {row['r']:.3f} on the same folds."
-                )
-        if "why_not" in self.headline:
-            lines.append(f"No unique R2: {self.headline['why_not']}.")
-        elif self.headline:
-            left_out = self.headline.get("left_out", 0)
-            lines.append(
-                f"Unique R2 beyond {self.headline['beyond']}, with the same layers: "
-                f"{self.headline['unique_r2']:.3f} (joint {self.headline['joint_r2']:.3f}, "
-                f"controls {self.headline['controls_r2']:.3f})"
-                + (f", without {left_out} targets that miss too many stimuli." if left_out else ".")
-            )
-        if self.protocol.layer == "nested" and len(self.layers) > 1:
-            lines.append(
-                f"Choosing the layer on the reported data ({self.place(self.best_layer)}) would add {self.optimism:+.3f}."
-            )
-        lines += self._solver_warnings()
-        if about["averaged"]:
-            lines.append(
-                "The responses are averaged over people: no ceiling, no normalised score, no inference over people."
-            )
-        elif 0 < about["n_subjects"] <= 5:
-            lines.append(f"Only {about['n_subjects']} subjects: the interval is optimistic.")
-        if not about["averaged"] and self.ceiling.flag:
-            what = "Ceiling" if np.isfinite(self.ceiling.value) else "No ceiling"
-            lines.append(f"{what}: {self.ceiling.flag}.")
-        if self.share[0] > 1:
-            lines.append("The share of the ceiling is above 1: the ceiling is too low.")
-        if self.measured:
-            lines.append(beside(*self.measured))
-        return lines
+        return words.warnings(self)
 
     @property
     def measured(self) -> tuple[str, ...]:
@@ -525,73 +438,6 @@ class Score:
             ceiling=self.ceiling.kind,
             value=self.ceiling.value,
         )
-
-    def question(self) -> list[str]:
-        """What the protocol's context and split make of the question, one sentence each; nothing for the usual ones."""
-        about, lines = self.provenance["recording"], []
-        alone = self.protocol.context == "none" or (
-            self.protocol.context == "recording" and about.get("context") in (None, "none")
-        )
-        stops = about.get("stops", 0.0)
-        static = self.provenance["model"].get("class") in ("embedding", "random")
-        if alone and not static and self.protocol.pooling == "last" and stops > 0.5:
-            lines.append(
-                f"Each stimulus is read alone, and {stops:.0%} end with a punctuation mark: "
-                + (
-                    "where that is a token of its own, it is the last token, not the word."
-                    if self.protocol.start == "tokenizer"
-                    else "it is read up to its last word, without the mark, which would be the last token of them all."
-                )
-            )
-        if self.protocol.split == "leave-one-group-out":
-            lines.append(
-                "The stricter question: each group is held out alone and r is taken inside it, so that differences between "
-                "groups add nothing."
-            )
-        return lines
-
-    def without_r(self) -> list[str]:
-        """Targets, and people with all of theirs, that could not be predicted on held-out groups, in a sentence; else nothing."""
-        none = ~np.isfinite(self.per_target()["r"].to_numpy())
-        if not none.any() or none.all():
-            return []
-        whose = self._subjects if not self.provenance["recording"]["averaged"] else None
-        people = [] if whose is None else dict.fromkeys(map(str, whose[none]))
-        silent = [one for one in people if none[whose.astype(str) == one].all()]
-        named = (
-            f", all of {', '.join(silent[:6])}{' and others' * (len(silent) > 6)}" if silent else ""
-        )
-        inner = self.protocol.method == "ridge" and self.protocol.criterion != "gcv"
-        needed = (
-            "two to train and choose on; one with criterion=gcv" if inner else "one to train on"
-        )
-        return [
-            f"No r for {none.sum():,} of {len(none):,} targets{named}: they do not vary, or have values in too few groups "
-            f"(one to test on, and {needed}). They count nowhere."
-        ]
-
-    def _solver_warnings(self) -> list[str]:
-        lines = []
-        if self.protocol.method == "ridge":
-            alpha = self._picked("alpha")
-            alpha = alpha[~np.isnan(alpha)]
-            low = np.mean(np.isclose(alpha, self.protocol.alphas[0])) if alpha.size else 0.0
-            if (
-                low > 0.05
-            ):  # the upper edge is harmless: it predicts the mean, as any larger penalty would
-                lines.append(
-                    f"{low:.0%} of the alphas are the smallest of the grid, {self.protocol.alphas[0]:g}: a smaller one "
-                    "may predict better."
-                )
-        most = self.dataset.dropped.max("fold").values
-        some = [
-            f"{int(n)} in layer {layer}"
-            for layer, n in zip(self.layers, most, strict=True)
-            if n > 0
-        ]
-        if some:
-            lines.append(f"Constant units left out: {', '.join(some)}.")
-        return lines
 
     def save(self, path: str | Path) -> Path:
         """Write the table as CSV or Parquet, or everything as NetCDF, by the ending of the file's name."""

@@ -9,7 +9,7 @@ from typing import Any
 import pandas as pd
 import xarray as xr
 
-from analysis.ceiling.kinds import Ceiling
+from analysis.ceiling.result import Ceiling
 from analysis.progress import SILENT, Report
 from analysis.protocol import Protocol
 from analysis.scoring.case import Case

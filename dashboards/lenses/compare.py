@@ -5,8 +5,7 @@ from __future__ import annotations
 import io
 import tempfile
 import time
-from collections.abc import Mapping, Sequence
-from dataclasses import replace
+from collections.abc import Mapping
 from pathlib import Path
 from typing import ClassVar
 
@@ -31,12 +30,11 @@ from analysis.answers.compare import (
 from analysis.answers.difference import compare_results, record_of
 from analysis.answers.history import history
 from analysis.answers.steps import steps
-from analysis.models.catalog import card
 from analysis.progress import Report
-from analysis.scoring.results import bring, export, results
+from analysis.scoring.results import bring, export, results, targets
 from analysis.store.store import Store
 from analysis.sweep.board import finished_since
-from dashboards.figures.spec import FigureSpec, Mark, Rule
+from dashboards.figures.ranking import courses, dots, two_models
 from dashboards.lens.controls import ModelPicker, ScalePicker
 from dashboards.lens.lens import Computation, Lens, Picture, View
 from dashboards.look.dropper import Dropper
@@ -400,6 +398,31 @@ class Compare(Lens):
         self.reload()
 
     # ---- what is shown -------------------------------------------------------------------------------------------------
+    def _ranking(self, here: list[str], absent: list[str], folded: list[str]) -> Picture:
+        """The results that are here, ranked, as a picture that brings what makes it again."""
+        choice = self.selection
+        answer = rank(
+            self._board,
+            here,
+            scale=choice.scale,
+            hidden=[*choice.hidden, *folded],
+            gaps=choice.gaps,
+        )
+        simulated = "on_simulated" in answer.frame and answer.frame["on_simulated"].any()
+        ranking = dots(
+            self.question,
+            answer,
+            stamp="simulated data" if simulated else "",
+            absent=absent,
+            folded=self._below(here, folded),
+            others=" ".join(filter(None, (self._others(here), self._steps_left()))),
+            facets=choice.facets,
+            left_out=choice.columns,
+        )
+        told = methods(self._shown(), answer, choice.scale) if len(answer.frame) else ""
+        python = _python(choice, here)
+        return Picture("Results here", ranking, answer.frame, python=python, methods=told)
+
     def view(self) -> View:
         choice = self.selection
         pictures, stamps, absent = [], (), []
@@ -408,45 +431,14 @@ class Compare(Lens):
             if here or not choice.ranked:
                 here = here or [most_results(self._board)]
                 folded = self._folded(here)
-                answer = rank(
-                    self._board,
-                    here,
-                    scale=choice.scale,
-                    hidden=[*choice.hidden, *folded],
-                    gaps=choice.gaps,
-                )
-                stamp = (
-                    "simulated data"
-                    if "on_simulated" in answer.frame and answer.frame["on_simulated"].any()
-                    else ""
-                )
-                stamps = (stamp,) if stamp else ()
-                ranking = dots(
-                    self.question,
-                    answer,
-                    stamp=stamp,
-                    absent=absent,
-                    folded=self._below(here, folded),
-                    others=" ".join(filter(None, (self._others(here), self._steps_left()))),
-                    facets=choice.facets,
-                    left_out=choice.columns,
-                )
-                told = methods(self._shown(), answer, choice.scale) if len(answer.frame) else ""
-                pictures.append(
-                    Picture(
-                        "Results here",
-                        ranking,
-                        answer.frame,
-                        python=_python(choice, here),
-                        methods=told,
-                    )
-                )
-            pictures += self._history(here, folded) if pictures else []
+                ranking = self._ranking(here, absent, folded)
+                stamps = (ranking.spec.stamp,) if ranking.spec.stamp else ()
+                pictures = [ranking, *self._history(here, folded)]
             pair = self._pair()
             each = [] if pair is None else self._results.values(one["key"] for one in pair)
             if len(each) == 2:
                 found = detail(*pair, tuple(each))
-                pictures.append(Picture("Two models", targets(found, pair), found.frame, python=_python_pair(*pair),
+                pictures.append(Picture("Two models", two_models(found, pair), found.frame, python=_python_pair(*pair),
                                         methods=paired_methods(*pair)))  # fmt: skip
         without = f"No result here is of {', '.join(absent)}." if absent else ""
         controls = {"absent": without}
@@ -468,178 +460,6 @@ class Compare(Lens):
         return View(tuple(pictures), stamps, notes=NOTES, controls=controls)
 
 
-# ---- figures -----------------------------------------------------------------------------------------------------------
-def dots(
-    title: str,
-    answer,
-    *,
-    stamp: str = "",
-    absent: Sequence[str] = (),
-    folded: pd.DataFrame | None = None,
-    others: str = "",
-    facets: str = "",
-    left_out: Sequence[str] = (),
-) -> FigureSpec:
-    """Models below each other in the order of their means, with intervals where there are any.
-
-    Parameters
-    ----------
-    title, stamp : str
-    answer : Answer
-        Of :func:`analysis.answers.compare.rank` or :func:`analysis.answers.compare.published`.
-    absent : sequence of str
-        Recordings that were chosen and that no result is of.
-    folded : pandas.DataFrame, optional
-        model, protocol_key, mean and name of seeds and checkpoints, drawn small on the line of their model.
-    others : str
-        What was left out, and why.
-    facets : str
-        What splits the ranking: family, size, training, class or year; empty: nothing.
-    left_out : sequence of str
-        Heat columns that the user hides.
-    """
-    frame = answer.frame[answer.frame["mean"].notna()]
-    ends = ("low", "high") if {"low", "high"} <= set(frame) else (None, None)
-    known = (
-        "entry",
-        "mean",
-        "low",
-        "high",
-        "ceiling",
-        "layer",
-        "n_stimuli",
-        "n",
-        "of",
-        "protocol",
-        "source",
-        "rank",
-    )
-    frame = frame.assign(entry=_ranked(frame))
-    hover = tuple(name for name in known if name in frame)
-    share = "share" in answer.axes["y_title"]
-    left = f" Chosen too, but no result here is of {', '.join(absent)}." if absent else ""
-    left += f" {others}" if others else ""
-    marks = [Mark("points", frame, "entry", "mean", *ends, colour="model", hover=hover)]
-    if folded is not None and len(folded):
-        lines = frame[["model", "protocol_key", "entry"]].drop_duplicates(["model", "protocol_key"])
-        below = folded.merge(lines, on=["model", "protocol_key"])
-        if len(below):
-            marks.append(Mark("points", below, "entry", "mean", name="seeds and checkpoints", muted=True,
-                              hover=("condition", "mean")))  # fmt: skip
-            left += (
-                f" {len(below)} seeds, variants and checkpoints stand on the line of their model."
-            )
-    if facets and not frame.empty:
-        marks[0] = replace(marks[0], frame=_in_groups(frame, facets))
-    columns = [
-        name
-        for name in answer.facts.get("recordings", [])
-        if name in frame and name not in left_out
-    ]
-    heat = (
-        frame.set_index("entry")[columns].astype(float) if len(columns) > 1 and not facets else None
-    )
-    return FigureSpec(
-        title,
-        tuple(marks),
-        "",
-        answer.axes["y_title"],
-        (Rule("y", 0.0), *((Rule("y", 1.0, "ceiling"),) if share else ())),
-        answer=answer.sentence,
-        caption=answer.caption + left,
-        stamp=stamp,
-        flag_above=1.0 if share else None,
-        horizontal=True,
-        heat=heat,
-    )
-
-
-def courses(answer) -> FigureSpec:
-    """Rank against version, one line per model; the first rank on top."""
-    frame = answer.frame.assign(above=-answer.frame["rank"])
-    hover = ("model", "version", "since", "protocol", "mean", "rank", "of")
-    several = frame["protocol"].nunique() > 1
-    marks = (
-        Mark("line", frame, "order", "above", colour="model"),
-        Mark("points", frame, "order", "above", colour="model", hover=hover),
-    )
-    return FigureSpec(
-        "How has a model's rank moved?",
-        marks,
-        answer.axes["x_title"],
-        "Rank, written negative: the first on top",
-        answer=answer.sentence,
-        caption=answer.caption,
-        facet="protocol" if several else None,
-        whole_x=True,
-    )
-
-
-def _ranked(frame: pd.DataFrame) -> pd.Series:
-    """Names with the rank and its interval in front: ``2 [1-3] gpt2``."""
-    if "rank_low" not in frame or frame["rank_low"].isna().all():
-        return frame["entry"]
-    return pd.Series(
-        [
-            f"{row.entry}  {row.rank:.0f}\N{NO-BREAK SPACE}[{row.rank_low:.0f}–{row.rank_high:.0f}]"
-            if pd.notna(row.rank_low)
-            else row.entry
-            for row in frame[["entry", "rank", "rank_low", "rank_high"]].itertuples()
-        ],
-        index=frame.index,
-    )
-
-
-def _in_groups(frame: pd.DataFrame, by: str) -> pd.DataFrame:
-    """The rows by group, the group with the best model first, each below a row that only names it."""
-    groups = frame["model"].map(lambda model: _group(model, by))
-    parts = []
-    for name in dict.fromkeys(groups):
-        head = frame.iloc[:1].assign(entry=f"{by}: {name}", mean=float("nan"), model="")
-        parts += [head, frame[groups == name]]
-    return pd.concat(parts, ignore_index=True)
-
-
-def _group(model: str, by: str) -> str:
-    if by == "training":
-        return "untrained" if "@untrained" in model else "trained"
-    try:
-        about = card(model)
-    except (BrainLensError, OSError, ValueError):  # imported results may be of anything
-        return "not known"
-    size = about.parameters_about
-    if by == "size":
-        steps = ((1e7, "below 10 M"), (1e8, "10 to 100 M"), (1e9, "100 M to 1 G"))
-        return (
-            next((words for most, words in steps if size < most), "above 1 G")
-            if size
-            else "not known"
-        )
-    return str({"family": about.family, "class": about.cls, "year": about.year}[by] or "not known")
-
-
-def targets(found, pair: tuple) -> FigureSpec:
-    """One point per target, the first model's r against the second's."""
-    return FigureSpec(
-        f"{pair[0]['model']} or {pair[1]['model']}?",
-        (
-            Mark(
-                "points",
-                found.frame,
-                "second",
-                "first",
-                hover=("target", "first", "second", "difference"),
-            ),
-        ),
-        found.axes["x_title"],
-        found.axes["y_title"],
-        (Rule("xy", label="as good"),),
-        answer=found.sentence,
-        caption=found.caption,
-        stamp="simulated data" if pair[0]["simulated"] else "",
-    )
-
-
 # ---- helpers -----------------------------------------------------------------------------------------------------------
 def _read(report: Report) -> pd.DataFrame:
     found = results()
@@ -653,8 +473,6 @@ class _Targets:
         self._key = key
 
     def __call__(self, report: Report):
-        from analysis.scoring.results import targets
-
         return targets(self._key)
 
 

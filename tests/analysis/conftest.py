@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 import xarray as xr
 
-from analysis.ceiling.kinds import Ceiling
+from analysis.ceiling.result import Ceiling
 from analysis.protocol import preset
 from analysis.scoring.result import Score
 

@@ -16,6 +16,7 @@ import xarray as xr
 
 from analysis.features.activations import activation_key, extract, from_file
 from analysis.models.base import Card, Model
+from analysis.models.loaded import Loaded
 from analysis.models.transformer import TransformerModel
 from analysis.progress import Report
 from analysis.protocol import preset
@@ -69,20 +70,11 @@ def model_of(folder, **options):
     return TransformerModel(tiny_models.card(folder.name, folder), folder, **options)
 
 
-@pytest.fixture
-def no_loading(monkeypatch):
-    monkeypatch.setattr(
-        TransformerModel, "_load", lambda *a, **k: pytest.fail("the weights were loaded")
-    )
-
-
 # ---- served from the store ----------------------------------------------------------------------------------------------
 def test_a_second_request_computes_nothing_and_loads_nothing(folder, store, monkeypatch):
     first = extract(model_of(folder), recording(), DEFENDED, store=store)
     assert first.fresh and first.layers == [0, 1, 2, 3] and first.n_layers == 4
-    monkeypatch.setattr(
-        TransformerModel, "_load", lambda *a, **k: pytest.fail("the weights were loaded")
-    )
+    monkeypatch.setattr(Loaded, "_load", lambda *a, **k: pytest.fail("the weights were loaded"))
     second = extract(model_of(folder), recording(), DEFENDED, store=store)
     assert not second.fresh and second.key == first.key
     for layer in first.layers:

@@ -13,9 +13,10 @@ from sklearn.linear_model import LinearRegression
 
 from analysis.ceiling.disjoint import _ranks, levelled, levels_within
 from analysis.ceiling.extrapolate import asymptotes
-from analysis.ceiling.kinds import Ceiling, ceiling, published
+from analysis.ceiling.kinds import ceiling
 from analysis.ceiling.pools import PoolPredictor, pools
 from analysis.ceiling.reliability import repeats, spearman_brown, split_half
+from analysis.ceiling.result import Ceiling, published
 from analysis.mapping.splits import make_folds
 from analysis.protocol import preset
 from data.errors import BrainLensError

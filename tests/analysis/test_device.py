@@ -69,7 +69,9 @@ def test_a_model_spread_over_memory_and_disk_gives_the_same_numbers(model, monke
     monkeypatch.setenv("BRAINLENS_HOME", str(tmp_path / "home"))
     choose("offload")
     spread = read(model)
-    assert {p.device.type for p in model._network.parameters()} >= {"meta"}  # a part is elsewhere
+    assert {p.device.type for p in model.loaded.network.parameters()} >= {
+        "meta"
+    }  # a part is elsewhere
     for a, b in zip(plain, spread, strict=True):
         np.testing.assert_allclose(a, b, atol=1e-6)
     np.testing.assert_allclose(model.surprisal([TEXT])[0].nats, nats, rtol=1e-5, atol=1e-5)

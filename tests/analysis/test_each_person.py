@@ -13,7 +13,7 @@ from analysis.answers.each_person import (
     each_person_over_time,
 )
 from analysis.answers.reverse import BACK, BETWEEN, FORWARD, reverse
-from analysis.ceiling.kinds import Ceiling
+from analysis.ceiling.result import Ceiling
 from analysis.features.activations import extract
 from analysis.models import load
 from analysis.protocol import Protocol, preset

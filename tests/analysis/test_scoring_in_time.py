@@ -18,6 +18,7 @@ from analysis.mapping.splits import gap_of, make_folds
 from analysis.models.base import Card
 from analysis.progress import SILENT
 from analysis.scoring.in_time import cross_validate_in_time, followed, quiet
+from analysis.scoring.words import without_r
 from analysis.store.store import Store
 from benchmarks.coverage_story import ceiling
 from data.catalog.catalog import recording
@@ -306,4 +307,4 @@ def test_a_person_without_a_score_is_named_with_the_reason():
     assert "6 of 36 targets, all of s1:" in line and "one with criterion=gcv" in line
     assert line in layers([found]).caption
     other = score("random-8", three, quick.but(criterion="gcv", layer="last"))
-    assert not other.without_r() and np.isfinite(other.value)
+    assert not without_r(other) and np.isfinite(other.value)

@@ -102,7 +102,7 @@ def makers(tmp_path_factory):
         def network(name: str):
             model = TransformerModel(card, folder, variant=name)
             assert model.module is not None
-            return model._network  # with its head, where it has one
+            return model.loaded.network  # with its head, where it has one
 
         return network
 

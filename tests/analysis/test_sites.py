@@ -79,7 +79,7 @@ def test_attention_and_feed_forward_parts_are_what_a_block_adds(family, folders)
 def test_a_site_is_the_part_hooked_by_hand(family, attention, feed_forward, folders):
     found = reader(folders, family, ["mlp:2", "attn:2"])
     told = values(found)
-    body, heard = found._body("float32"), {}
+    body, heard = found.module, {}
     for name in (attention, feed_forward):
         module = body.get_submodule(name)
         module.register_forward_hook(
@@ -105,7 +105,7 @@ def test_heads_make_up_what_attention_writes(family, folders):
     told = values(found)
     heads = [told[f"head:2.{h}"] for h in range(4)]
     assert {head.shape[1] for head in heads} == {tiny_models.WIDTH // 4}
-    body = found._body("float32")
+    body = found.module
     out = {
         "gpt2": lambda: body.h[1].attn.c_proj,
         "bert": lambda: body.encoder.layer[1].attention.output.dense,

@@ -17,6 +17,7 @@ from analysis.features.readout import readout_perplexity
 from analysis.features.surprisal import span_surprisal, word_surprisal
 from analysis.models import next_token
 from analysis.models.base import Card, Model, TokenSurprisal
+from analysis.models.loaded import Loaded
 from analysis.models.transformer import TransformerModel
 from analysis.progress import Report
 from analysis.protocol import preset
@@ -278,9 +279,7 @@ def test_stimuli_are_scored_in_their_context_and_keep_their_order(folders, store
 
 def test_stored_surprisals_need_no_model(folders, store, monkeypatch):
     first = word_surprisal(model_of(folders("gpt2"), "gpt2"), [TEXT, "The dog"], store=store)
-    monkeypatch.setattr(
-        TransformerModel, "_load", lambda *a, **k: pytest.fail("the weights were loaded")
-    )
+    monkeypatch.setattr(Loaded, "_load", lambda *a, **k: pytest.fail("the weights were loaded"))
     pd.testing.assert_frame_equal(
         first, word_surprisal(model_of(folders("gpt2"), "gpt2"), [TEXT, "The dog"], store=store)
     )

@@ -12,6 +12,7 @@ import pytest
 from analysis.models.architectures import position_limit, stated_limit
 from analysis.models.files.folders import shape
 from analysis.models.files.json_files import read_json
+from analysis.models.loaded import Loaded
 from analysis.models.transformer import TransformerModel
 from analysis.progress import Report
 from analysis.text.passages import Passage
@@ -377,13 +378,11 @@ def test_too_little_memory_is_said_before_anything_is_loaded(folders, monkeypatc
     model = model_of(folders("gpt2"), "gpt2")
     with pytest.raises(BrainLensError, match=r"needs about .* GB, and 0.0 GB are free.*bfloat16"):
         read_all(model)
-    assert model._network is None
+    assert model.loaded.network is None
 
 
 def test_identity_needs_no_weights(folders, monkeypatch):
-    monkeypatch.setattr(
-        TransformerModel, "_load", lambda *a, **k: pytest.fail("the weights were loaded")
-    )
+    monkeypatch.setattr(Loaded, "_load", lambda *a, **k: pytest.fail("the weights were loaded"))
     model = model_of(folders("gpt2"), "gpt2")
     assert len(model.fingerprint) == 64 and len(model.tokenizer_hash) == 64
     assert model.widths == (32,) * 4 and model.layer_number("-1") == 3

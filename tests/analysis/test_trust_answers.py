@@ -25,7 +25,7 @@ from analysis.answers.trust.optimism import optimism
 from analysis.answers.trust.shares import explained_by_controls
 from analysis.answers.trust.specifications import AXES, curve, specifications
 from analysis.answers.trust.waterfall import every_subset, published_story, shapley, waterfall
-from analysis.ceiling.kinds import Ceiling
+from analysis.ceiling.result import Ceiling
 from analysis.progress import SILENT
 from analysis.scoring.beside import beyond, oasm_of, stored_oasm
 from analysis.scoring.comparisons import ceiling_of

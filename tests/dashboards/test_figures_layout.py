@@ -11,8 +11,8 @@ from dashboards.figures import paper, style
 from dashboards.figures.export import PRESETS, preview
 from dashboards.figures.labels import spread
 from dashboards.figures.panels import drawing
+from dashboards.figures.ranking import dots
 from dashboards.figures.spec import FigureSpec, Mark, Rule
-from dashboards.lenses.compare import dots
 from tests.figures import SPECS, layers_spec, misprints, overlaps
 
 

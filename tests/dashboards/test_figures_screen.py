@@ -273,9 +273,9 @@ def test_sources_hold_plain_arrays():
 
 def test_a_ranking_is_never_lower_than_its_names():
     from analysis.answers.compare import published
+    from dashboards.figures.ranking import dots
     from dashboards.lens.parts import Frame, least_height
     from dashboards.lens.view import Picture
-    from dashboards.lenses.compare import dots
 
     spec = dots("How do the models rank?", published("schrimpf2021"))
     frame = Frame(lambda names: None)

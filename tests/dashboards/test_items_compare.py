@@ -262,7 +262,7 @@ def test_methods_and_code_of_a_ranking_and_of_two_models(scored):
 
 def test_own_shares_above_the_ceiling_are_flagged(scored):
     from analysis.answers.compare import rank
-    from dashboards.lenses.compare import dots
+    from dashboards.figures.ranking import dots
 
     lens = Compare()
     lens.wait(30)

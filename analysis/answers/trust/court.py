@@ -96,7 +96,10 @@ def _row(name: str, bound, score) -> dict:
             score.dataset.subject.values.astype(str) if "subject" in score.dataset.coords else None
         )
         each = summarise(
-            score._picked("r") / target, score.dataset.part.values, subjects, score.protocol
+            score.at_chosen_layers("r") / target,
+            score.dataset.part.values,
+            subjects,
+            score.protocol,
         )
     return {
         "estimator": name,

@@ -10,7 +10,8 @@ from analysis.answers.trust.court import ceiling_court
 from analysis.answers.trust.leaks import holds_out, leak_meter
 from analysis.answers.trust.optimism import optimism
 from analysis.answers.trust.shares import explained_by_controls
-from analysis.ceiling.kinds import KINDS, Ceiling, published
+from analysis.ceiling.kinds import KINDS
+from analysis.ceiling.result import Ceiling, published
 from analysis.models.catalog import card
 from analysis.progress import Report
 from analysis.protocol import Protocol
