@@ -25,9 +25,14 @@ def modules(floor: str) -> list[Path]:
     return [ROOT / "app.py"] if floor == "app" else sorted((ROOT / floor).rglob("*.py"))
 
 
+@cache
+def tree_of(path: Path) -> ast.Module:
+    return ast.parse(path.read_text(encoding="utf-8"))
+
+
 def imports(path: Path):
     """(top-level package, line, whether it runs when the module is imported) of every import."""
-    tree = ast.parse(path.read_text())
+    tree = tree_of(path)
     functions = [
         node for node in ast.walk(tree) if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)
     ]
@@ -80,10 +85,82 @@ def test_the_page_imports_nothing_heavy():
     assert not wrong, "\n".join(wrong)
 
 
+LOADED_LATE = {"torch", "transformers", "sklearn", "scipy", "panel", "panel_material_ui", "bokeh", "matplotlib"}  # fmt: skip
+"""What makes an import of ours stand in a function: it would come with it, where it is not there yet."""
+
+
+@cache
+def file_of(name: str) -> Path | None:
+    """The file of a module of ours; None for what is none."""
+    if name.split(".")[0] not in (*FLOORS, "tools"):
+        return None
+    path = ROOT.joinpath(*name.split("."))
+    return next(
+        (one for one in (path / "__init__.py", path.with_suffix(".py")) if one.is_file()), None
+    )
+
+
+def imported(node: ast.Import | ast.ImportFrom) -> set[str]:
+    """Modules that a statement loads, the packages they are in among them."""
+    if isinstance(node, ast.Import):
+        names = [alias.name for alias in node.names]
+    else:
+        names = [f"{node.module}.{alias.name}" for alias in node.names]
+    parts = [name.split(".") for name in names]
+    return {".".join(some[:n]) for some in parts for n in range(1, len(some) + 1)}
+
+
+@cache
+def import_statements(path: Path) -> tuple[list, list]:
+    """Those that run when the module is loaded, and those inside of functions."""
+    at_once, later = [], []
+    waiting = [(node, at_once) for node in tree_of(path).body]
+    while waiting:
+        node, kind = waiting.pop()
+        if isinstance(node, ast.Import | ast.ImportFrom):
+            kind.append(node)
+        elif isinstance(node, ast.If) and getattr(node.test, "id", "") == "TYPE_CHECKING":
+            continue
+        inside = isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)
+        waiting += [
+            (child, later if inside else kind)
+            for child in ast.iter_child_nodes(node)
+            if isinstance(child, ast.stmt | ast.excepthandler | ast.match_case)
+        ]
+    return at_once, later
+
+
+@cache
+def heavy_of(path: Path) -> set[str]:
+    """The heavy libraries that are there once a module of ours is."""
+    seen, waiting, heavy = set(), [path], set()
+    while waiting:
+        path = waiting.pop()
+        if path in seen:
+            continue
+        seen.add(path)
+        for node in import_statements(path)[0]:
+            names = imported(node)
+            heavy |= names & LOADED_LATE
+            waiting += [file for name in names if (file := file_of(name)) is not None]
+    return heavy
+
+
+def test_own_modules_are_imported_at_the_top():
+    """Inside a function only where a heavy library follows that is not there yet; each fault is a process of its own."""
+    wrong = []
+    for path in [path for floor in (*FLOORS, "tools") for path in modules(floor)]:
+        for node in import_statements(path)[1] if not path.name.startswith("faults") else ():
+            files = [file for name in imported(node) if (file := file_of(name)) is not None]
+            if files and not set().union(*map(heavy_of, files)) - heavy_of(path):
+                wrong.append(f"{path.relative_to(ROOT)}:{node.lineno}")
+    assert not wrong, "\n".join(wrong)
+
+
 def test_no_relative_imports_and_no_module_above_800_lines():
     for floor in FLOORS:
         for path in modules(floor):
-            tree = ast.parse(path.read_text())
+            tree = tree_of(path)
             assert not [
                 n.lineno for n in ast.walk(tree) if isinstance(n, ast.ImportFrom) and n.level
             ], path
@@ -97,12 +174,12 @@ NO_MODULE = {"csv", "md", "tsv", "json", "parquet", "npz", "npy", "frame", "scor
 
 def strings(path: Path) -> str:
     """What a file says: all of a document, the strings of a module."""
-    text = path.read_text(encoding="utf-8")
     if path.suffix != ".py":
+        text = path.read_text(encoding="utf-8")
         return re.sub(r"```diff.*?```", "", text, flags=re.S)  # what a reader may add
     return "\n".join(
         n.value
-        for n in ast.walk(ast.parse(text))
+        for n in ast.walk(tree_of(path))
         if isinstance(n, ast.Constant) and isinstance(n.value, str)
     )
 
@@ -130,7 +207,7 @@ def defined(body: list[ast.stmt]) -> dict[str, ast.stmt]:
 
 @cache
 def definitions(path: Path) -> dict[str, ast.stmt]:
-    return defined(ast.parse(path.read_text(encoding="utf-8")).body)
+    return defined(tree_of(path).body)
 
 
 @cache
@@ -280,7 +357,7 @@ def test_every_table_that_leaves_is_guarded():
     for floor in ("analysis", "dashboards"):
         for path in modules(floor):
             source = path.read_text()
-            for node in ast.walk(ast.parse(source)):
+            for node in ast.walk(tree_of(path)):
                 if isinstance(node, ast.Call) and getattr(node.func, "attr", "") == "to_csv":
                     said = ast.get_source_segment(source, node.func.value) or ""
                     if "guarded(" not in said:

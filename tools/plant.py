@@ -10,6 +10,8 @@ from pathlib import Path
 import numpy as np
 import xarray as xr
 
+from analysis.models import load
+from analysis.text.passages import passages
 from data import embedded
 from data.files import atomic
 from data.readers.simulated import simulate
@@ -36,9 +38,6 @@ MODEL, LAYER = "zoo-causal-3m", 3
 
 def features(model: str = MODEL, layer: int = LAYER) -> np.ndarray:
     """Activations of the embedded sentences, read passage by passage, last token, shape (288, width)."""
-    from analysis.models import load
-    from analysis.text.passages import passages
-
     table = embedded.stimuli()
     unread = Recording(
         id="sentences",

@@ -9,6 +9,8 @@ from pathlib import Path
 import numpy as np
 import xarray as xr
 
+from analysis.features.surprisal import word_surprisal
+from analysis.models import load
 from data import embedded
 from data.files import atomic
 from data.readers.simulated import simulate
@@ -33,9 +35,6 @@ PLANT = {
 
 def make(model: str = MODEL) -> Recording:
     """The recording, computed anew: every reader slows down with the surprisal of a word and of the two words before it."""
-    from analysis.features.surprisal import word_surprisal
-    from analysis.models import load
-
     words = embedded.words()
     unread = Recording(
         id="words",

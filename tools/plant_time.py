@@ -9,6 +9,9 @@ import numpy as np
 import pandas as pd
 import xarray as xr
 
+from analysis.features.time import resample
+from analysis.models import load
+from analysis.text.passages import passages
 from data import embedded
 from data.embedded.time import ELECTRODES, INTERVAL, LAGS, REGIONS, WORDS_EACH, counts, spoken_words
 from data.files import atomic
@@ -51,9 +54,6 @@ _NOTE = "simulated: the responses were computed, no person was measured"
 
 def layers(words: pd.DataFrame, numbers) -> dict[int, np.ndarray]:
     """Activations of words read run by run, layer -> (n_words, width)."""
-    from analysis.models import load
-    from analysis.text.passages import passages
-
     table = words.copy()
     table.index = pd.Index([f"word{i}" for i in range(len(table))], name="stimulus")
     unread = Recording(
@@ -152,8 +152,6 @@ def story(plan: dict = STORY) -> tuple[dict[str, np.ndarray], dict]:
 
 
 def _sampled(values: np.ndarray, presentation: Presentation, table: pd.DataFrame) -> np.ndarray:
-    from analysis.features.time import resample
-
     return resample(
         values, presentation, table["run"].to_numpy(), table["time"].to_numpy(float), "lanczos"
     )

@@ -11,6 +11,13 @@ from pathlib import Path
 
 import click
 
+from analysis.features.controls import CONTROLS
+from analysis.models.classes import CLASSES
+from analysis.protocol import CHOICES, PRESETS, Protocol
+from analysis.scoring.metrics import METRICS
+from dashboards import LENSES
+from dashboards.state import Selection
+
 __all__ = ["main", "pages"]
 
 ROOT = Path(__file__).parent.parent
@@ -36,8 +43,6 @@ def pages() -> dict[str, str]:
 
 # ---- protocol -------------------------------------------------------------------------------------------------------------
 def _protocol() -> str:
-    from analysis.protocol import CHOICES, PRESETS, Protocol
-
     words = described(Protocol)
     lines = [
         MADE,
@@ -134,8 +139,6 @@ def _default(option: click.Option) -> str:
 
 # ---- lenses and registries ------------------------------------------------------------------------------------------------
 def _lenses() -> str:
-    from dashboards import LENSES
-
     lines = [
         MADE,
         "# Lenses\n",
@@ -154,8 +157,6 @@ def _lenses() -> str:
         "| field | default | what it says |",
         "|---|---|---|",
     ]
-    from dashboards.state import Selection
-
     for name in sorted(set(Selection.param) - {"name"}):
         field = Selection.param[name]
         lines.append(f"| `{name}` | `{field.default!r}` | {_cell(field.doc or '')} |")
@@ -163,11 +164,6 @@ def _lenses() -> str:
 
 
 def _registries() -> str:
-    from analysis.features.controls import CONTROLS
-    from analysis.models.classes import CLASSES
-    from analysis.scoring.metrics import METRICS
-    from dashboards import LENSES
-
     lines = [MADE, "# What can be added by name\n", "See [Extending](../extending.md).\n"]
     for title, registry in (
         ("Classes of model", CLASSES),

@@ -19,6 +19,8 @@ import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
 
+from dashboards import LENSES
+
 SIZES = ("1440x900", "1280x800", "800x1000")
 THEMES = ("light", "dark")
 STATES = ("empty", "running", "full", "failed")
@@ -254,7 +256,6 @@ def main() -> int:
     from playwright.sync_api import Error as PlaywrightError
     from playwright.sync_api import sync_playwright
 
-    from dashboards import LENSES
     from tests.browser import find
 
     ask = argparse.ArgumentParser(description=__doc__.splitlines()[0])

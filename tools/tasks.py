@@ -15,6 +15,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from dashboards import LENSES
 from tools.shots import served
 
 MODELS = ("zoo-causal-200k", "zoo-causal-400k")
@@ -181,7 +182,6 @@ def main() -> int:
     """Do them all and print the table."""
     from playwright.sync_api import sync_playwright
 
-    from dashboards import LENSES
     from tests.browser import find
 
     with (

@@ -17,6 +17,7 @@ from analysis.protocol import Protocol
 from analysis.scoring.lock import require_open
 from analysis.store.store import Store
 from analysis.tasks.probe import sentence_features
+from analysis.text.passages import sentences
 from data.catalog import catalog
 from data.catalog.catalog import recording as load_recording
 from data.embedded import prose
@@ -277,8 +278,6 @@ def candidates_of(source: str) -> list[str]:
         Where there is no such thing.
     """
     if source in ("", "prose"):
-        from analysis.text.passages import sentences
-
         found = []
         for passage in prose():
             starts = [*sentences(passage), len(passage)]

@@ -18,6 +18,7 @@ from analysis.reading.lmm import MixedFit, likelihood_ratio, mixed_model, settle
 from analysis.reading.source import corpus, surprisal_of
 from data.errors import BrainLensError, unknown
 from data.filters import FILTERS
+from data.readers.trials import TABLES, own_table, trials
 from data.recording import Recording
 from data.words import add_word_columns
 
@@ -129,8 +130,6 @@ def trial_table(
     BrainLensError
         Where the recording has no persons, or nothing is left.
     """
-    from data.readers.trials import TABLES, own_table, trials
-
     if filter not in FILTERS:
         raise unknown("filter", filter, FILTERS)
     name = recording if isinstance(recording, str) else recording.id

@@ -23,7 +23,7 @@ from analysis.models.catalog import state
 from analysis.progress import SILENT
 from analysis.protocol import Protocol, preset
 from analysis.reading import delta_ll
-from analysis.scoring import beside, summary, verb
+from analysis.scoring import beside, folds, summary, verb
 from analysis.selftest.check import Absent, Check
 from analysis.statistics import bootstrap, multiple
 from analysis.store.store import Store
@@ -159,8 +159,6 @@ def _quick():
 
 def _planted_r() -> float:
     """r of the features that drive the responses; the planted ceiling bounds it."""
-    from analysis.scoring import folds, summary
-
     made, x = _planted()
     fit = folds.fit_parts(x, made, _quick(), splits.make_folds(made, _quick()), SILENT)
     return summary.summarise(fit.r.values, fit.part.values, made.subjects, _quick())
@@ -168,8 +166,6 @@ def _planted_r() -> float:
 
 def _noise_r() -> float:
     """r of features that have nothing to do with the responses."""
-    from analysis.scoring import folds, summary
-
     made, x = _planted()
     other = np.random.default_rng(9).standard_normal(x.shape)
     fit = folds.fit_parts(other, made, _quick(), splits.make_folds(made, _quick()), SILENT)

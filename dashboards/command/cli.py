@@ -15,6 +15,8 @@ from analysis.models.files import hub
 from analysis.models.files.starter import install
 from analysis.models.variants.spec import split
 from analysis.protocol import preset
+from analysis.scoring.metrics import METRICS, measure
+from analysis.scoring.results import bring as take_in
 from analysis.scoring.results import export
 from analysis.scoring.results import results as every
 from analysis.scoring.verb import score as verb
@@ -41,13 +43,16 @@ from dashboards.command.trials import data_trials
 from dashboards.command.trust import COMMANDS as TRUST
 from dashboards.command.trust import OF_RESULTS
 from dashboards.library.work import remove_recording
-from dashboards.serve.passwords import remove
+from dashboards.serve.passwords import add, names, remove
+from data.catalog.catalog import entry
+from data.catalog.catalog import fetch as fetch_recording
 from data.catalog.catalog import recording as open_recording
 from data.catalog.fetch import size_text
 from data.catalog.files import check
 from data.catalog.starter import STARTER, bring, missing, price
 from data.errors import BrainLensError, memory_error
 from data.hashes import recheck
+from data.home import home, mirror
 from data.stories.epochs import is_epochs
 from data.stories.plan import is_story
 from data.stories.report import drawn
@@ -97,8 +102,6 @@ def main():
 )
 def app(port: int, address: str, prefix: str, allow_origin: tuple[str, ...]):
     """Open the app at http://localhost:PORT/app."""
-    from data.home import home, mirror
-
     home(), mirror()  # what is wrong with them is said here, before a page fails on it
     script = Path(__file__).resolve().parents[1] / "page" / "served" / "app.py"
     command = [
@@ -166,8 +169,6 @@ def users():
 @click.password_option(help="Asked for where it is not given.")
 def users_add(name: str, password: str):
     """Let NAME in, or give NAME another password."""
-    from dashboards.serve.passwords import add
-
     add(name, password)
     click.echo(f"{name} may log in")
 
@@ -183,8 +184,6 @@ def users_remove(name: str):
 @users.command("list")
 def users_list():
     """Who may log in, one name a line."""
-    from dashboards.serve.passwords import names
-
     for name in names():
         click.echo(name)
 
@@ -234,8 +233,6 @@ def score(models, recording, protocol, changes, layers, out, metrics, **columns)
     A model is an id of 'brainlens models list', a folder, an id on the model hub, or a file of ready activations (.npz, .nc,
     .zarr). A recording's version stands behind its id: natural-stories@as-released.
     """
-    from analysis.scoring.metrics import METRICS, measure
-
     if out is not None:
         check_out(out)
     chosen = preset(protocol).but(**fields(changes)) if changes else preset(protocol)
@@ -341,8 +338,6 @@ def data_list():
 @_ACCEPT
 def data_fetch(name: str, mirror: str | None, accept_licence: bool):
     """Fetch one recording; nothing is trusted before its hash, and a licence that asks something is asked once."""
-    from data.catalog.catalog import entry, fetch
-
     one = entry(name)
     if one.files:
         click.echo(
@@ -351,7 +346,7 @@ def data_fetch(name: str, mirror: str | None, accept_licence: bool):
         if one.state != "ready":
             accept(one.id, one.licence, accept_licence)
     with progress(name) as report:
-        paths = fetch(name, mirror=mirror, report=report)
+        paths = fetch_recording(name, mirror=mirror, report=report)
     for path in paths:
         click.echo(path)
 
@@ -463,9 +458,7 @@ def results_export(path: Path):
 @click.argument("path", type=click.Path(exists=True, dir_okay=False, path_type=Path))
 def results_import(path: Path):
     """Take in the results of PATH: an export, or a plain table with the columns model, recording and r."""
-    from analysis.scoring.results import bring
-
-    found = bring(path)
+    found = take_in(path)
     click.echo(f"Took in {len(found)} results of {path.name}; they stay labelled imported")
     if locked := found.attrs["locked"]:
         click.echo(f"{locked} more are locked by a prediction here, and shown when it is revealed")

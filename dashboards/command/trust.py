@@ -18,6 +18,7 @@ from analysis.answers.trust.panels import (
 )
 from analysis.answers.trust.specifications import CHOSEN, specifications
 from analysis.answers.trust.waterfall import published_story
+from analysis.features.controls import CONTROLS as KNOWN
 from analysis.models import load
 from analysis.paper.handover import write_r_files
 from analysis.protocol import preset
@@ -130,15 +131,13 @@ def trust(models, recording, protocol, changes, panels, cells, copies, exchanges
 
 def _check(asked) -> None:
     """Every name is looked up before anything is priced."""
-    from analysis.features.controls import CONTROLS
-
     for model in asked.models:
         load(model)
     if asked.elsewhere:
         asked.open(asked.elsewhere)
     for name in asked.controls:
-        if name.partition(":")[0] not in CONTROLS:
-            raise unknown("control", name, CONTROLS)
+        if name.partition(":")[0] not in KNOWN:
+            raise unknown("control", name, KNOWN)
     specifications(asked.protocol, asked.axes)
 
 

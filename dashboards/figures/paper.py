@@ -24,6 +24,7 @@ from matplotlib.text import Text
 from matplotlib.ticker import MaxNLocator
 from matplotlib.transforms import Bbox
 
+from dashboards.figures.brain import COLOURS, paint, views
 from dashboards.figures.panels import Drawing, drawing
 from dashboards.figures.paper_around import draw_legend, on_lines, write_stamp, write_titles
 from dashboards.figures.paper_axes import category_names, draw_panel
@@ -340,8 +341,6 @@ def _cortex(part, plan: Drawing, size: tuple[float, float], style: Ink, letter: 
     """Views of the cortex with their names and a colour bar; no axes that marks could be written into."""
     from matplotlib.cm import ScalarMappable
     from matplotlib.colors import Normalize
-
-    from dashboards.figures.brain import COLOURS, paint, views
 
     brain, theme = plan.spec.brain, plan.theme
     folded = size[1] > 0.5 * size[0] and brain.surfaces != ("flat",) and len(brain.surfaces) == 1

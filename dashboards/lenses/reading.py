@@ -16,8 +16,10 @@ from analysis.progress import Report
 from analysis.protocol import Protocol
 from analysis.reading.by_trial import require_persons
 from analysis.reading.frame import word_frame
-from analysis.reading.run import corpus
+from analysis.reading.r_folder import r_files
+from analysis.reading.run import corpus, price, read
 from analysis.scoring import verb
+from analysis.scoring.cost import cost
 from analysis.scoring.result import Score
 from dashboards.figures.people import gains_of_people, kinds_of_readers
 from dashboards.figures.people import likeness as likeness_figure
@@ -533,15 +535,11 @@ def _python(choice) -> str:
 
 def _for_r(readings: list) -> dict[str, bytes]:
     """The folder for R, for the zip of the mixed models of a recording."""
-    from analysis.reading.r_folder import r_files
-
     return {f"R/{name}": content for name, content in r_files(readings).items()}
 
 
 def _look(model: str, name: str, options: dict, report: Report) -> Ready | Priced | Refused:
     """The reading where the surprisals are stored, else what it costs, or why the model cannot."""
-    from analysis.reading.run import price, read
-
     try:
         if options["form"] == "mixed" and not unpredictive(model):
             try:
@@ -559,8 +557,6 @@ def _look(model: str, name: str, options: dict, report: Report) -> Ready | Price
 
 
 def _read(model: str, name: str, options: dict, report: Report):
-    from analysis.reading.run import read
-
     try:
         return read(model, name, **options, report=report)
     except BrainLensError as error:
@@ -584,8 +580,6 @@ def _refusal(model: str, name: str, error: BrainLensError) -> Refused:
 
 def _look_score(model: str, name: str, protocol: Protocol, report: Report):
     """A score where it is stored, else what it costs, or why there is none."""
-    from analysis.scoring.cost import cost
-
     loaded = corpus(name)
     try:
         price = cost(model, loaded, protocol)

@@ -18,6 +18,7 @@ from analysis.answers.trust.panels import (
     PANELS,
     Asked,
     made_of,
+    panel,
     price,
     stored_scores,
 )
@@ -451,8 +452,6 @@ def _look(asked: Asked, names: tuple[str, ...], report: Report):
 
 def run_panels(asked: Asked, names: tuple[str, ...], report: Report) -> Found:
     """Run what is missing as a sweep, then answer panel by panel; a panel that cannot be asked says why."""
-    from analysis.answers.trust.panels import panel
-
     simulated = asked.open().simulated
     answers: dict[str, object] = {}
     made, empty = plans(asked, names)

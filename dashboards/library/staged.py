@@ -6,6 +6,7 @@ import os
 from dataclasses import dataclass
 from pathlib import Path
 
+from analysis.answers.word_times import word_times
 from analysis.features.adding import fits, holds_words_of, keep
 from analysis.features.from_file import holds_activations, peek
 from analysis.features.surprisal_table import SurprisalTable, only_surprisals, unit_is_told
@@ -194,8 +195,6 @@ def without_folder(error: BrainLensError, folder: Path) -> BrainLensError:
 
 def moved_words(recording, stands: float, report) -> str:
     """Whether the words stand where they were heard; what to write where they do not, ``stands`` seconds being added now."""
-    from analysis.answers.word_times import word_times
-
     said = word_times(recording)
     if not (add := said.facts["add"]):
         return said.sentence

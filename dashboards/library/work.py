@@ -5,7 +5,7 @@ from __future__ import annotations
 from analysis.answers.holdings import models, recordings
 from analysis.models import catalog, removal
 from data.catalog.catalog import entry, fetch, paths, recording, remove
-from data.catalog.fetch import size_text
+from data.catalog.fetch import size_text, verify
 from data.own.validation import inspect
 
 __all__ = [
@@ -53,12 +53,10 @@ def _freed(name: str, size: int) -> str:
 
 def check_recording(name: str, report) -> str:
     """Read every byte again: hashes as published, invariants of the file, and what a check finds."""
-    from data.catalog import fetch
-
     one = entry(name)
     for done, (file, path) in enumerate(zip(one.files, paths(one))):
         report.step(done, len(one.files), "files verified")
-        fetch.verify(path, file, again=True)
+        verify(path, file, again=True)
     known = sum(bool(file.hash[0]) for file in one.files)
     words = (
         f"{name}: {known} of {len(one.files)} files have the published hash"

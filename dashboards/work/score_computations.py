@@ -10,7 +10,7 @@ from analysis.models.catalog import card, load
 from analysis.progress import Report
 from analysis.protocol import Protocol
 from analysis.scoring import verb
-from analysis.scoring.cost import Cost
+from analysis.scoring.cost import Cost, cost
 from analysis.scoring.result import Score
 from analysis.scoring.significance import targets_test
 from dashboards.state import Selection, defaults
@@ -211,8 +211,6 @@ def stamps(scores: list) -> tuple[str, ...]:
 
 def _look(model: str, recording: str, protocol: Protocol, report: Report) -> Ready | Priced:
     """The score where it is stored, else what it costs."""
-    from analysis.scoring.cost import cost
-
     loaded = catalog.recording(recording)
     price = cost(model, loaded, protocol)
     if not price.cached:
@@ -227,9 +225,7 @@ def _score(model: str, recording: str, protocol: Protocol, report: Report):
 def _test(
     model: str, recording: str, protocol: Protocol, layers: list[int], draws: int, report: Report
 ):
-    from data.catalog.catalog import recording as read
-
-    loaded = read(recording)
+    loaded = catalog.recording(recording)
     read = extract(load(model), loaded, protocol, layers, report=report)
     features = [read.layer(layer) for layer in layers]
     return targets_test(features, loaded, protocol, draws=draws, report=report)

@@ -172,13 +172,11 @@ def staged(clean_home, tmp_path, monkeypatch):
 
 
 def test_size_and_licence_are_said_before_the_transfer(staged, monkeypatch):
-    from data.catalog import catalog
-
     def fetch(name, **_):
         raise AssertionError("the transfer")
 
     with monkeypatch.context() as patched:
-        patched.setattr(catalog, "fetch", fetch)
+        patched.setattr("dashboards.command.cli.fetch_recording", fetch)
         done = run("data", "fetch", "ours-spr", "--mirror", staged)
     assert str(done.exception) == "the transfer"
     assert done.stderr == "ours-spr: 8 bytes, not stated; ask the authors before passing it on\n"

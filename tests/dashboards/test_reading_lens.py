@@ -10,6 +10,7 @@ import pandas as pd
 import pytest
 
 from analysis.reading import mixed_model
+from analysis.reading.run import price
 from dashboards import Reading
 from dashboards.lens.export_dialog import _TEXTS, make
 from dashboards.state import decode, encode
@@ -259,15 +260,13 @@ def test_each_verdict_names_its_model(lens):
 
 
 def test_a_model_that_failed_or_was_not_run_is_listed_with_the_reason(monkeypatch):
-    from analysis.reading import run as reader
-
-    real = reader.price
+    real = price
 
     def costly(model, *args, **options):
         found = real(model, *args, **options)
         return found if model == "zoo-causal-400k" else replace(found, scored=0, seconds=60.0)
 
-    monkeypatch.setattr(reader, "price", costly)
+    monkeypatch.setattr("dashboards.lenses.reading.price", costly)
     lens = Reading(
         runner=Runner(workers=1), models=["zoo-causal-400k"], corpora=["simulated-reading"]
     )
@@ -280,7 +279,7 @@ def test_a_model_that_failed_or_was_not_run_is_listed_with_the_reason(monkeypatc
     def broken(*_, **__):
         raise ValueError("out of order")
 
-    monkeypatch.setattr(reader, "read", broken)
+    monkeypatch.setattr("dashboards.lenses.reading.read", broken)
     lens.run(wait=True)
     caption = pictures(lens)["Delta log-likelihood"].spec.caption
     assert (

@@ -6,17 +6,19 @@ import argparse
 import sys
 from pathlib import Path
 
+from analysis.models.zoo.recipes import RECIPES
 from analysis.progress import Report
 from data.errors import BrainLensError, unknown
 from data.home import home
+from tools.zoo.cards import document, write_cards
+from tools.zoo.prepare import prepare
+from tools.zoo.tokens import write_tokens
 
 ZOO = Path(__file__).resolve().parents[2] / "data" / "zoo"
 
 
 def main(arguments: list[str] | None = None) -> int:
     """Train what is asked for; 0 where all went well."""
-    from analysis.models.zoo.recipes import RECIPES
-
     parser = argparse.ArgumentParser(prog="python -m tools.zoo", description=__doc__)
     parser.add_argument(
         "models", nargs="*", metavar="MODEL", help=f"default: all of {', '.join(RECIPES)}"
@@ -67,9 +69,6 @@ def main(arguments: list[str] | None = None) -> int:
 def _run(names: list[str], options: argparse.Namespace) -> None:
     import torch
 
-    from analysis.models.zoo.recipes import RECIPES
-    from tools.zoo.prepare import prepare
-
     torch.set_num_threads(options.threads)
     work = options.work or home("zoo")
     report = Report(on_progress=_Printer())
@@ -97,8 +96,6 @@ def _run(names: list[str], options: argparse.Namespace) -> None:
         if options.stop is None:
             export(module, recipe, corpus, options.out / name, log)
     if options.stop is None:
-        from tools.zoo.cards import document, write_cards
-
         write_cards(options.out, corpus, report=report)
         if options.out == ZOO:
             document(ZOO, ZOO.parents[1] / "docs" / "zoo.md")
@@ -106,8 +103,6 @@ def _run(names: list[str], options: argparse.Namespace) -> None:
 
 def _tokens(work: Path, report: Report) -> None:
     from tokenizers import Tokenizer
-
-    from tools.zoo.tokens import write_tokens
 
     tokenizer = Tokenizer.from_file(str(ZOO / "zoo-causal-1m" / "tokenizer.json"))
     path = ZOO.parent / "embedded" / "training-tokens.xz"

@@ -11,6 +11,7 @@ from pathlib import Path
 import numpy as np
 
 from analysis.features.perplexity import evaluate
+from analysis.models import load
 from analysis.models.base import Model
 from analysis.models.files.folders import named_class
 from analysis.models.files.json_files import read_json
@@ -57,8 +58,6 @@ def write_cards(out: Path, corpus: Corpus, *, report: Report = SILENT) -> None:
     Measured on the embedded prose and on a part of the held-out split, through the ordinary adapters: the numbers are those
     that the app shows. The masked model reads the prose only, for it takes a pass per piece.
     """
-    from analysis.models import load
-
     texts = {"prose": embedded.prose(), "held_out": _held_out(corpus)}
     baseline = {name: unigram(corpus, pieces) for name, pieces in texts.items()}
     folders = [path for path in sorted(out.iterdir()) if _recipe(path.name) is not None]
