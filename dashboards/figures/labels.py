@@ -3,10 +3,20 @@
 from __future__ import annotations
 
 import re
+import textwrap
 
 import numpy as np
 
-__all__ = ["RADII", "broken", "joints", "place_labels", "placed", "shortened", "spread"]
+__all__ = [
+    "RADII",
+    "broken",
+    "joints",
+    "on_lines",
+    "place_labels",
+    "placed",
+    "shortened",
+    "spread",
+]
 
 RADII = (3.2, 6, 9.5, 14, 20, 28, 38)
 """How far from its point a label may stand, in typographic points."""
@@ -56,6 +66,21 @@ def shortened(words: str, letters: int) -> str:
     if head and re.fullmatch(r"[-+−]?[\d.,]+ ?%?", last) and len(last) < letters - 3:
         return f"{head[: letters - len(last) - 3].rstrip()} … {last}"
     return f"{words[: letters - 1]}…"
+
+
+def on_lines(words: str, room: float, font_size: float) -> str:
+    """Words on as many lines as ``room`` (in the unit of the letters' size) asks for.
+
+    They are parted before a bracket, else about evenly.
+    """
+    limit = max(12, int(room / (0.5 * font_size)))
+    head, bracket, rest = words.partition(" (")
+    if len(words) > limit and bracket and max(len(head), len(rest) + 1) <= limit:
+        return f"{head}\n({rest}"
+    lines = len(textwrap.wrap(words, limit, break_long_words=False))
+    even = next(width for width in range(max(1, len(words) // max(1, lines)), limit + 1)
+                if len(textwrap.wrap(words, width, break_long_words=False)) <= lines)  # fmt: skip
+    return "\n".join(textwrap.wrap(words, even, break_long_words=False))
 
 
 def joints(words: str) -> list[str]:

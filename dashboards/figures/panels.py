@@ -17,6 +17,8 @@ __all__ = ["Drawing", "Entry", "Panel", "Ramp", "Series", "X", "bins", "drawing"
 
 X = "_x"
 """Column with the position on the x axis that every prepared frame carries."""
+DOTTINGS = ("dotted", "dotdash", "dotdotdash", "dotdotdotdash")
+"""Of grey lines beside models: so many are told apart without colour."""
 MOST_NAMES = 12
 LONGEST_HEAD = 24  # letters of a name above a column of cells
 """More lines than this are named in the legend."""
@@ -131,9 +133,8 @@ class Drawing:
     def _split(self, mark: Mark) -> Iterator[Series]:
         frame = self._placed(mark)
         if mark.colour is None:
-            role = "muted" if mark.muted else "rule"
             if not frame.empty:
-                yield Series(mark.name, Look(ink(role, self.theme), "circle"), frame)
+                yield Series(mark.name, self._neutral(mark), frame)
             return
         for value, rows in frame.groupby(mark.colour, sort=False, observed=True):
             if rows.empty:
@@ -194,8 +195,41 @@ class Drawing:
         return Ramp(title, steps, tuple(by_step[step] for step in steps))
 
     def dash(self, mark: Mark, look: Look) -> str:
-        """How a line is drawn: trained solid, untrained or otherwise changed dashed, what stands beside a model dotted."""
-        return "dotted" if mark.dashed else "dashed" if look.changed else "solid"
+        """How a line is drawn: trained solid, untrained or otherwise changed dashed, what stands beside a model dotted.
+
+        Several grey lines have dots and dashes of their own.
+        """
+        if mark.dashed:
+            return self._dottings.get(mark.name, DOTTINGS[0])
+        return "dashed" if look.changed else "solid"
+
+    def _neutral(self, mark: Mark) -> Look:
+        """Of what has no colour of its own; a thin grey line is darker than a grey dot."""
+        grey = "axis" if mark.kind == "line" else "muted"
+        return Look(ink(grey if mark.muted else "rule", self.theme), "circle")
+
+    @cached_property
+    def _grey_lines(self) -> list[str]:
+        """Names of lines without a colour, each once."""
+        return list(
+            dict.fromkeys(
+                mark.name
+                for mark in self.spec.marks
+                if mark.kind == "line" and mark.colour is None and mark.muted
+                and mark.name and not mark.frame.empty
+            )
+        )  # fmt: skip
+
+    @cached_property
+    def _dottings(self) -> dict[str, str]:
+        """How each of a few grey lines is dotted: a legend tells them apart."""
+        few = len(self._grey_lines) <= len(DOTTINGS)
+        return dict(zip(self._grey_lines, DOTTINGS)) if few else {}
+
+    @property
+    def several_dottings(self) -> bool:
+        """Whether a legend needs longer samples of its lines."""
+        return len(self._dottings) > 1
 
     def legend(self) -> list[Entry]:
         """What needs naming, each name once: the colours, and neutrally the ways of drawing that come on top of them."""
@@ -232,11 +266,7 @@ class Drawing:
                 if mark.muted and not mark.name:
                     continue
                 name = mark.name if neutral else series.name
-                look = (
-                    series.look
-                    if mark.colour is None or not neutral
-                    else Look(ink("muted" if mark.muted else "rule", self.theme), "circle")
-                )
+                look = series.look if mark.colour is None or not neutral else self._neutral(mark)
                 if not neutral and series.value in self._trainings:  # the bar tells the step
                     base = self._trainings[series.value][0]
                     if len({base for base, _ in self._trainings.values()}) == 1:
@@ -271,12 +301,8 @@ class Drawing:
     @cached_property
     def _alike(self) -> set[str]:
         """Grey lines that no legend could tell apart: they are named at their ends."""
-        names = {
-            mark.name
-            for mark in self.spec.marks
-            if mark.kind == "line" and mark.colour is None and mark.muted and not mark.frame.empty
-        } - {""}
-        return names if self.named_at_ends and 1 < len(names) <= MOST_NAMES else set()
+        many = len(DOTTINGS) < len(self._grey_lines) <= MOST_NAMES
+        return set(self._grey_lines) if self.named_at_ends and many else set()
 
     def ends(self, panel: Panel) -> list[End]:
         """What is named in the right margin of a panel."""
@@ -298,9 +324,7 @@ class Drawing:
             elif mark.colour is None and mark.kind == "line" and mark.name in self._alike:
                 for series in self.series(mark):
                     last = float(series.frame.iloc[-1][mark.y])
-                    found.append(
-                        End(last, mark.name, lettering(ink("muted", self.theme), self.theme))
-                    )
+                    found.append(End(last, mark.name, lettering(series.look.colour, self.theme)))
         return found
 
     @cached_property
@@ -463,6 +487,15 @@ class Drawing:
             if len(there) > 2:
                 break
         return {tick: f"{float(f'{10**tick:.6g}'):,.10g}" for tick in there}
+
+    def first_rows(self, count: int) -> Drawing:
+        """The first rows of a ranking."""
+        kept = set((self.categories or ())[:count])
+        marks = tuple(
+            replace(mark, frame=mark.frame[mark.frame[mark.x].astype(str).isin(kept)])
+            for mark in self.spec.marks
+        )
+        return drawing(replace(self.spec, marks=marks), self.theme)
 
     def hatch(self, mark: Mark, name: str) -> str | None:
         """Bars that lie side by side differ by hatching too, not by colour alone; None for the first of them."""

@@ -25,8 +25,9 @@ from matplotlib.ticker import MaxNLocator
 from matplotlib.transforms import Bbox
 
 from dashboards.figures.brain import COLOURS, paint, views
+from dashboards.figures.labels import on_lines
 from dashboards.figures.panels import Drawing, drawing
-from dashboards.figures.paper_around import draw_legend, on_lines, write_stamp, write_titles
+from dashboards.figures.paper_around import draw_legend, write_stamp, write_titles
 from dashboards.figures.paper_axes import category_names, draw_panel
 from dashboards.figures.paper_ink import small, step_bar, with_heat
 from dashboards.figures.paper_layout import (
@@ -39,6 +40,7 @@ from dashboards.figures.paper_layout import (
     height_of,
     least_height,
     name_size,
+    rows_with_room,
     settings,
 )
 from dashboards.figures.paper_words import name_ends, write_labels
@@ -199,6 +201,13 @@ def _drawn(
     across = 1 if len(plans) == 1 else max(1, min(len(plans), int(width_mm // 80), 3))
     rows = [plans[i : i + across] for i in range(0, len(plans), across)]
     each = width_mm / across
+    cut = [0] * len(plans)
+    if len(plans) == 1:
+        whole = len(plans[0].categories or ())
+        room = rows_with_room(plans[0], width_mm, height_mm, style)
+        if room < whole:
+            cut, plans = [whole - room], [plans[0].first_rows(room)]
+            rows = [plans]
     heights = [max(height_of(plan, each, style) for plan in row) for row in rows]
     paragraphs = _paragraphs(style, width_mm)
     above = (len(paragraphs) + 0.8) * 1.3 * style.font_size * 25.4 / 72 if paragraphs else 0.0
@@ -215,7 +224,7 @@ def _drawn(
         FigureCanvasAgg(figure)
         figure.get_layout_engine().set(w_pad=2.5 / 72, h_pad=2 / 72, wspace=0.03,
                                        hspace=0.07 if len(rows) < 5 else 0.01)  # fmt: skip
-        if any(crowded(plan) for plan in plans):  # a line for the count of names that find no room
+        if any(map(crowded, plans)) or any(cut):  # a line for the count of what finds no room
             foot = foot_mm(style.font_size) / (sum(heights) + above)
             figure.get_layout_engine().set(rect=(0, foot, 1, 1 - foot))
         page = figure
@@ -252,8 +261,7 @@ def _drawn(
             for axes, panel in zip(grid.flat, plan.panels, strict=False):
                 name_ends(figure, axes, plan, panel, style.font_size)
                 left_out += write_labels(figure, axes, plan, panel, style)
-        if left_out:  # nothing is dropped silently
-            words = f"{left_out} {'name' if left_out == 1 else 'names'} without room: see the table"
+        if words := _without_room(left_out, sum(cut)):  # nothing is dropped silently
             figure.text(
                 0.002,
                 0.004,
@@ -264,6 +272,15 @@ def _drawn(
                 color=ink("axis", style.theme),
             )
         yield figure
+
+
+def _without_room(names: int, rows: int) -> str:
+    """What the foot says of names and rows that are not on the page; empty where all are."""
+    if rows:
+        return f"… {rows} more {'row' if rows == 1 else 'rows'}: see the table"
+    return (
+        f"{names} {'name' if names == 1 else 'names'} without room: see the table" if names else ""
+    )
 
 
 def lettered(count: int) -> list[str]:

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import textwrap
-
 import matplotlib as mpl
 import numpy as np
 from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
 
+from dashboards.figures.labels import on_lines
 from dashboards.figures.panels import Drawing, Entry
 from dashboards.figures.paper_axes import thicken
 from dashboards.figures.paper_ink import DASHES, small
@@ -23,7 +22,7 @@ from dashboards.figures.paper_layout import (
 )
 from dashboards.figures.style import ink
 
-__all__ = ["draw_legend", "on_lines", "write_stamp", "write_titles"]
+__all__ = ["draw_legend", "write_stamp", "write_titles"]
 
 
 def write_titles(
@@ -64,18 +63,6 @@ def _upright(plan: Drawing, inches: tuple[float, float], font_size: float) -> fl
     return max(0.25, 0.7 - slanted / inches[1])
 
 
-def on_lines(words: str, room: float, font_size: float) -> str:
-    """Words on as many lines as ``room`` typographic points ask for, parted before a bracket, else about evenly."""
-    limit = max(12, int(room / (0.5 * font_size)))
-    head, bracket, rest = words.partition(" (")
-    if len(words) > limit and bracket and max(len(head), len(rest) + 1) <= limit:
-        return f"{head}\n({rest}"
-    lines = len(textwrap.wrap(words, limit, break_long_words=False))
-    even = next(width for width in range(max(1, len(words) // max(1, lines)), limit + 1)
-                if len(textwrap.wrap(words, width, break_long_words=False)) <= lines)  # fmt: skip
-    return "\n".join(textwrap.wrap(words, even, break_long_words=False))
-
-
 def draw_legend(figure, plan: Drawing, style: Ink, width_mm: float) -> None:
     """The legend of one part, above it or on its right."""
     entries = entries_of(plan) if style.legend != "none" else []
@@ -88,7 +75,7 @@ def draw_legend(figure, plan: Drawing, style: Ink, width_mm: float) -> None:
             handles=handles,
             loc="outside upper left" if above else "outside right upper",
             frameon=False,
-            handlelength=1.7,
+            handlelength=3.6 if plan.several_dottings else 1.7,
             columnspacing=1.2,
             ncols=legend_columns(entries, font_size, beside_stamp(plan, style, width_mm))
             if above
@@ -104,10 +91,12 @@ def _handle(plan: Drawing, entry: Entry):
     if kind in ("band", "histogram"):
         return Patch(facecolor=look.colour, alpha=0.3, linewidth=0, label=name)
     if kind == "bars":
+        hatch = None if mark.name else plan.hatch(mark, entry.names[0])
         return Patch(
             facecolor=ink("paper", plan.theme) if look.open else look.colour,
-            edgecolor=look.colour,
+            edgecolor=ink("paper", plan.theme) if hatch and not look.open else look.colour,
             linewidth=0.7,
+            hatch=hatch and 3 * hatch,
             label=name,
         )
     if mark.ringed:
@@ -130,7 +119,7 @@ def _handle(plan: Drawing, entry: Entry):
         linewidth=1.1 if kind == "line" else 0,
         linestyle=DASHES[plan.dash(mark, look)],
         marker=look.matplotlib_marker if points else None,
-        markersize=3.4,
+        markersize=2.3 if mark.muted and kind == "points" else 3.4,
         markeredgewidth=0.7,
         markerfacecolor=ink("paper", plan.theme) if look.open else look.colour,
         label=name,

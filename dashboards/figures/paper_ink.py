@@ -26,7 +26,15 @@ def small(font_size: float) -> float:
     return max(5.0, font_size - 1)
 
 
-DASHES = {"solid": "-", "dashed": (0, (4, 1.8)), "dotted": (0, (1.2, 1.5))}
+_DOT, _DASH = (1.2, 1.5), (4, 1.5)
+DASHES = {
+    "solid": "-",
+    "dashed": (0, (4, 1.8)),
+    "dotted": (0, _DOT),
+    "dotdash": (0, _DASH + _DOT),
+    "dotdotdash": (0, _DASH + 2 * _DOT),
+    "dotdotdotdash": (0, _DASH + 3 * _DOT),
+}
 """How lines are drawn, by the names that the screen has for it."""
 
 
@@ -47,7 +55,7 @@ def _line(axes, plan, mark: Mark, series: Series, depth: float) -> None:
         frame[X],
         frame[mark.y],
         color=look.colour,
-        linewidth=0.7 if mark.muted else 1.1,
+        linewidth=0.9 if mark.muted else 1.1,
         linestyle=DASHES[plan.dash(mark, look)],
         marker=look.matplotlib_marker if points else None,
         markersize=3.2,
@@ -73,7 +81,7 @@ def _points(axes, plan, mark: Mark, series: Series, depth: float) -> None:
         )
     axes.scatter(
         *at,
-        s=9 if mark.muted else 14,
+        s=5 if mark.muted else 14,  # told from what they are of without colour too
         marker=look.matplotlib_marker,
         zorder=depth,
         facecolor=ink("paper", plan.theme) if look.open else look.colour,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from matplotlib import font_manager
@@ -30,6 +30,7 @@ __all__ = [
     "long_names",
     "name_size",
     "notes_of",
+    "rows_with_room",
     "settings",
     "wrapped",
 ]
@@ -42,6 +43,10 @@ TWO_LINES = 2.4
 """Lines that a row of two takes: with room to the next."""
 TALLEST_MM = 95
 """Of the rows of a ranking in one column."""
+TALLEST_COLUMN_MM = 118
+"""Of a whole ranking in one column, with its axis."""
+TALLEST_PAGE_MM = 230
+"""Of a ranking on a page."""
 FOOT = 5 / 7
 """Of the size of the words of a figure: the count of names that found no room, and a link in its corner."""
 _MM = 1 / 25.4
@@ -176,6 +181,21 @@ def fitted(heights: list[float], least: list[float], room: float) -> list[float]
     return [low + (room - sum(least)) * one / sum(spare) for low, one in zip(least, spare)]
 
 
+def rows_with_room(plan: Drawing, width_mm: float, height_mm: float | None, style: Ink) -> int:
+    """How many rows of a long ranking a page holds; at a height of their own, as many as a column or a page is tall."""
+    names = plan.categories or ()
+    if not (plan.spec.horizontal and len(names) > MANY):
+        return len(names)
+    tallest = height_mm or (TALLEST_COLUMN_MM if width_mm < 100 else max(TALLEST_PAGE_MM, width_mm))
+    tall = least_height if height_mm else height_of
+    holds = (
+        count
+        for count in range(len(names), 3, -1)
+        if tall(replace(plan, categories=names[:count]), width_mm, style) <= tallest
+    )
+    return next(holds, 3)
+
+
 def crowded(plan: Drawing) -> bool:
     """Whether so many points are named that some names may find no room."""
     labelled = (
@@ -195,8 +215,11 @@ def foot_mm(font_size: float) -> float:
 
 
 def name_size(names: int, font_size: float) -> float:
-    """Points of the names of a ranking: smaller where there are many, never below 5."""
-    return max(5.0, small(font_size) if names <= MANY else min(small(font_size), 5.5))
+    """Points of the names of a ranking: smaller where there are many, never below 5, nor below 9 on a slide."""
+    return max(
+        5.0,
+        small(font_size) if names <= MANY else min(small(font_size), max(5.5, 0.65 * font_size)),
+    )
 
 
 def entries_of(plan: Drawing) -> list[Entry]:
@@ -240,9 +263,9 @@ def notes_of(plan: Drawing) -> str:
 def legend_columns(entries: list[Entry], font_size: float, width_mm: float) -> int:
     """Into how many columns the names of a legend fit, lines about equally full."""
     longest = max(len(entry.name) for entry in entries)
-    columns = max(
-        1, min(len(entries), int(width_mm / 25.4 * 72 // (longest * small(font_size) * 0.52 + 24)))
-    )
+    handle = 24 if sum(one.kind == "line" and one.mark.muted for one in entries) < 2 else 38
+    room = width_mm / 25.4 * 72
+    columns = max(1, min(len(entries), int(room // (longest * small(font_size) * 0.52 + handle))))
     return -(-len(entries) // -(-len(entries) // columns))
 
 

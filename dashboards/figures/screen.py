@@ -40,7 +40,7 @@ from bokeh.models import (
 from bokeh.plotting import figure as bokeh_figure
 
 from dashboards.figures.brain import COLOURS, on_screen, picture
-from dashboards.figures.labels import broken, joints, shortened, spread
+from dashboards.figures.labels import broken, joints, on_lines, shortened, spread
 from dashboards.figures.panels import Drawing, Panel, drawing, short
 from dashboards.figures.screen_ink import (
     DRAWERS,
@@ -59,6 +59,7 @@ __all__ = ["anything_picked", "draw", "enlarge", "highlight", "resize"]
 
 _TOOLS = "pan,box_zoom,box_select,tap,wheel_zoom,save,reset"
 _LETTER = 6.1  # pixels of a letter of the names in the margin, about
+_TITLE = 13  # pixels of the letters of an axis's title
 _LONGEST = 36  # letters of a name in the margin; the hover line has all of it
 _ALIKE = """
 const far = Math.max(...ticks.map(Math.abs)), whole = (one) => Math.abs(one) < 1e-9 * far ? 0 : one
@@ -202,7 +203,11 @@ def _cortex(spec: FigureSpec, theme: str, height: int, width: int | None):
     plot.add_layout(LabelSet(x="x", y="y", text="words", source=source, text_align="left", text_baseline="top",
                              text_color=ink("text", theme), text_font_size="11px"))  # fmt: skip
     colours = [to_hex(colormaps[COLOURS](i / 255)) for i in range(256)]
-    bar = ColorBar(color_mapper=LinearColorMapper(palette=colours, low=brain.low, high=brain.high), title=brain.label,
+    head, comma, rest = brain.label.partition(
+        ", "
+    )  # a title that is longer than its bar would be cut
+    bar = ColorBar(color_mapper=LinearColorMapper(palette=colours, low=brain.low, high=brain.high),
+                   title=f"{head}{comma.rstrip()}\n{rest}" if rest else head,
                    height=12, width=300, background_fill_color=None, title_text_color=ink("text", theme),
                    major_label_text_color=ink("text", theme))  # fmt: skip
     plot.add_layout(bar, "below")
@@ -422,9 +427,13 @@ def _panel(
         y_range=ranges[1],
         tools=_TOOLS,
         toolbar_location="above",
-        x_axis_label=spec.y_title if spec.horizontal else spec.x_title,
+        x_axis_label=on_lines(
+            spec.y_title if spec.horizontal else spec.x_title, (pixels or room) - 90, _TITLE
+        ),
         x_axis_type="log" if spec.log_x and plan.categories is None else "linear",
-        y_axis_label=spec.x_title if spec.horizontal else spec.y_title,
+        y_axis_label=on_lines(
+            spec.x_title if spec.horizontal else spec.y_title, height - 110, _TITLE
+        ),
         **size,
     )
     for rule in panel.rules:
@@ -436,7 +445,7 @@ def _panel(
     for mark in panel.marks:
         if mark.label is not None and not mark.frame.empty and not spec.horizontal:
             labels(figure, plan, panel, mark, ((pixels or room) - 70, height - 90))
-    _name_ends(figure, plan, panel, height - 100)
+    _name_ends(figure, plan, panel, height - 100, (pixels or room) - 80)
     _dress(figure, plan, pixels or room)
     if first:
         _legend(figure, plan, named, pixels or room)
@@ -454,16 +463,18 @@ def _panel(
     return figure
 
 
-def _name_ends(figure, plan: Drawing, panel: Panel, pixels: int) -> None:
-    """Names in the right margin, none over another."""
+def _name_ends(figure, plan: Drawing, panel: Panel, pixels: int, wide: int) -> None:
+    """Names in the right margin, none over another; in a narrow panel on several lines."""
     ends = plan.ends(panel)
     if not ends:
         return
     left, right, bottom, top = plan.extent
-    words = [shortened(end.words, _LONGEST) for end in ends]
+    letters = max(8, int(0.42 * wide / _LETTER) - 2)  # what the margin has at most
+    words = [broken(shortened(end.words, _LONGEST), letters) for end in ends]
     figure.xaxis.bounds = figure.xgrid.bounds = (left, right)  # names stand where there is no axis
     scale = max(pixels, 80) / (top - bottom)
-    at = spread(np.array([(end.value - bottom) * scale for end in ends]), 13.5, 0, max(pixels, 80))
+    tall = np.array([13.5 * (1 + one.count("\n")) for one in words])
+    at = spread(np.array([(end.value - bottom) * scale for end in ends]), tall, 0, max(pixels, 80))
     figure.add_layout(
         LabelSet(
             x="x",
@@ -579,7 +590,8 @@ def _legend(figure, plan: Drawing, named: Renderers, room: int) -> None:
             items.append(LegendItem(label=entry.name, renderers=drawn))
     if not items or len(items) > LEGEND_LIMIT or (len(items) == 1 and not entries[0].explains):
         return
-    widths = [7 * len(entry.name) + 40 for entry in entries]
+    sample = 36 if plan.several_dottings else 20
+    widths = [7 * len(entry.name) + 20 + sample for entry in entries]
     room = min(700, room - 30)
     wide = sum(widths) > room
     legend = Legend(
@@ -592,6 +604,7 @@ def _legend(figure, plan: Drawing, named: Renderers, room: int) -> None:
         background_fill_alpha=0,
         label_text_color=ink("text", plan.theme),
         label_text_font_size="9pt",
+        glyph_width=sample,
         spacing=10,
         margin=2,
     )

@@ -52,6 +52,12 @@ _SIZES = {
     "inverted_triangle": 1.05,
     "square": 0.92,
 }
+_DASHES = {
+    "dotdash": [9, 4, 2, 4],
+    "dotdotdash": [9, 4, 2, 4, 2, 4],
+    "dotdotdotdash": [9, 4, 2, 4, 2, 4, 2, 4],
+}
+"""In pixels, the dash first, so that the short sample of a legend has it."""
 Renderers = dict[str, list[GlyphRenderer]]
 
 
@@ -67,8 +73,8 @@ def _line(figure, plan: Drawing, mark: Mark, named: Renderers, on_pick) -> None:
                 series.frame[X].to_numpy(),
                 series.frame[mark.y].to_numpy(),
                 line_color=series.look.colour,
-                line_width=1 if mark.muted else 2,
-                line_dash=plan.dash(mark, series.look),
+                line_width=1.5 if mark.muted else 2,
+                line_dash=_DASHES.get(dash := plan.dash(mark, series.look), dash),
                 muted_alpha=0.1,
             ),
         )
@@ -80,7 +86,7 @@ def _points(figure, plan: Drawing, mark: Mark, named: Renderers, on_pick) -> Non
     for series in plan.series(mark):
         if mark.low is not None:
             _whiskers(figure, mark, series, named, series.look.colour, flip=plan.spec.horizontal)
-    _scatter(figure, plan, mark, named, on_pick, 7 if mark.muted else 9)
+    _scatter(figure, plan, mark, named, on_pick, 5.5 if mark.muted else 9)
 
 
 def _bars(figure, plan: Drawing, mark: Mark, named: Renderers, on_pick) -> None:

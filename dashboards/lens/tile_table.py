@@ -40,7 +40,11 @@ _STYLE = """
 .tiles td b { font-size: 1.02rem; font-variant-numeric: tabular-nums; }
 .tiles small { opacity: .85; font-variant-numeric: tabular-nums; }
 .tiles svg { vertical-align: middle; margin: 0 6px; }
-@media (max-width: 999px) { .tiles th, .tiles td { padding-right: 6px; } .tiles svg { margin: 0 2px; } }
+@media (max-width: 999px) {
+  .tiles th, .tiles td { padding-right: 6px; white-space: normal; line-height: 1.2; }
+  .tiles svg { display: none; }
+  .tiles td b { margin-right: 4px; }
+}
 .dot { display: inline-block; width: 10px; height: 10px; border-radius: 50%; margin-right: 6px; }
 """
 

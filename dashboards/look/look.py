@@ -232,6 +232,10 @@ span { border: 1px solid; border-radius: 11px; padding: 1px 9px; font-size: .78r
   color: var(--mui-palette-warning-main, #8a4b00); }
 span:first-of-type { flex-shrink: 0; max-width: 100%; box-sizing: border-box; }
 span:focus-visible { outline: 2px solid currentColor; outline-offset: -3px; }
+@media (max-width: 999px) {
+  .labels { flex-wrap: wrap; gap: 2px 4px; }
+  span { white-space: normal; flex-shrink: 1; padding: 0 7px; line-height: 1.3; }
+}
 """
 
 

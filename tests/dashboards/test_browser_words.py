@@ -88,3 +88,5 @@ def test_words_shown_before_they_are_drawn_break_nothing(address, visit):
     assert labels.evaluate_all("nodes => nodes.map(node => node.innerText)") == ["tiny", LABELS[2]]
     assert labels.evaluate_all(CUT) == [False, True]  # the first stands whole, the next is cut
     assert labels.nth(0).get_attribute("title") == LABELS[1]
+    page.set_viewport_size({"width": 800, "height": 1000})
+    assert labels.evaluate_all(CUT) == [False, False]  # a narrow window breaks them into lines

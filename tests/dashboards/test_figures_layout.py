@@ -212,20 +212,47 @@ def test_whole_ticks_are_round_and_stand_where_data_can():
     assert drawing(SPECS["steps"]()).whole_ticks == [0, 1, 2, 3, 4]
 
 
-def test_grey_lines_that_no_legend_could_tell_apart_are_named_at_their_ends_on_a_logarithmic_axis_too():
+def grey_lines(*names):
     frame = pd.DataFrame({"x": [1.0, 10, 100], "y": [0.1, 0.2, 0.3]})
-    lower = frame.assign(y=frame["y"] - 0.08)
-    two = (
-        Mark("line", frame, "x", "y", name="rate", muted=True, dashed=True),
-        Mark("line", lower, "x", "y", name="power", muted=True, dashed=True),
-    )
-    spec = FigureSpec("t", two, rules=(Rule("y", 0.0, "none"),), log_x=True)
+    marks = tuple(
+        Mark("line", frame.assign(y=frame["y"] - 0.02 * place), "x", "y", name=name, muted=True, dashed=True)
+        for place, name in enumerate(names)
+    )  # fmt: skip
+    return FigureSpec("t", marks, rules=(Rule("y", 0.0, "none"),), log_x=True)
+
+
+@pytest.mark.parametrize("theme", style.THEMES)
+def test_a_few_grey_lines_are_told_apart_by_their_dots_and_are_seen(theme):
+    """Controls of Time: what the model is held against was a hair of dots, alike for all of them."""
+    from dashboards.figures.screen import draw
+
+    spec = grey_lines("rate", "power", "oasm")
+    plan = drawing(spec, theme)
+    assert [entry.name for entry in plan.legend()] == ["rate", "power", "oasm"]
+    assert [end.words for end in plan.ends(plan.panels[0])] == ["none"]
+    with paper._drawn(spec, paper.Ink(theme=theme), 85, None, 72) as figure:
+        lines = [line for line in figure.axes[0].lines if len(line.get_xdata()) == 3]
+        assert len({str(line._unscaled_dash_pattern) for line in lines}) == 3
+        for line in lines:
+            assert style.contrast(line.get_color(), style.ink("paper", theme)) >= 4.5
+    assert misprints(spec) == []
+    dashes = [
+        tuple(one.glyph.line_dash)
+        for one in draw(spec, theme=theme).renderers
+        if type(one.glyph).__name__ == "Line"
+    ]
+    assert len(set(dashes)) == 3
+
+
+def test_grey_lines_that_no_legend_could_tell_apart_are_named_at_their_ends_on_a_logarithmic_axis_too():
+    names = ["rate", "power", "length", "frequency", "oasm"]
+    spec = grey_lines(*names)
     plan = drawing(spec)
-    assert [end.words for end in plan.ends(plan.panels[0])] == ["none", "rate", "power"]
+    assert [end.words for end in plan.ends(plan.panels[0])] == ["none", *names]
     assert plan.legend() == []
     left, right = plan.extent[:2]
     assert plan.beyond(0.5) == pytest.approx(right * (right / left) ** 0.5)
-    alone = drawing(FigureSpec("t", two[:1], log_x=True))
+    alone = drawing(grey_lines("rate"))
     assert [entry.name for entry in alone.legend()] == ["rate"]
     with paper._drawn(spec, paper.Ink(), 85, None, 72) as figure:
         axis = figure.axes[0].xaxis
@@ -367,3 +394,57 @@ def test_an_axis_ends_where_the_names_begin():
     with paper._drawn(layers_spec(), paper.Ink(), 85, None, 72) as figure:
         axes = figure.axes[0]
         assert axes.spines["bottom"].get_bounds()[1] < axes.get_xlim()[1]
+
+
+def sizes_of(spec, **style_):
+    from matplotlib.text import Text
+
+    how = {"width_mm": 85, "height_mm": None, "font_size": 7, "line_width": 1.0} | style_
+    ink_ = paper.Ink(how["font_size"], how["line_width"])
+    with paper._drawn(spec, ink_, how["width_mm"], how["height_mm"], 72) as figure:
+        every = [text for text in figure.findobj(Text) if text.get_text().strip()]
+        return [text.get_fontsize() for text in every if text.get_visible()]
+
+
+def test_a_long_ranking_is_cut_where_it_could_not_be_read_and_says_so():
+    """43 models on a slide were written in 5.5 points."""
+    spec, slide = ranking(), PRESETS["Slide 16:9"]
+    assert min(sizes_of(spec, **slide)) >= 9 and min(sizes_of(spec)) >= 5
+    frame = spec.marks[0].frame
+    for how in (slide, {"width_mm": 85}, {"width_mm": 174}):
+        texts, _ = paper.boxes(spec, **how)
+        said = {words for words, _ in texts}
+        shown = [entry for entry in frame["entry"].astype(str) if entry in said]
+        left = len(frame) - len(shown)
+        assert shown == list(frame["entry"].astype(str)[: len(shown)])  # the first ones
+        more = [words for words in said if "more rows" in words]
+        assert more == ([f"… {left} more rows: see the table"] if left else [])
+        assert overlaps(texts) == [] and (how is slide) == bool(left)
+    long = pd.concat([frame.assign(entry=frame["entry"] + end) for end in ("", "'", "*", "+", "-")])
+    longer = FigureSpec("t", (Mark("points", long, "entry", spec.marks[0].y),), horizontal=True)
+    assert paper.boxes(longer)[1][1] <= 120 and paper.boxes(longer, width_mm=174)[1][1] <= 240
+
+
+def test_single_people_are_smaller_than_what_stands_for_them():
+    """In grey print both had one size and one shade."""
+    from dashboards.figures.paper_around import _handle
+
+    frame = pd.DataFrame({"x": ["a", "a", "b"], "y": [0.1, 0.3, 0.2], "model": "gpt2"})
+    marks = (
+        Mark("points", frame, "x", "y", name="one person", muted=True),
+        Mark("points", frame, "x", "y", colour="model"),
+    )
+    plan = drawing(FigureSpec("t", marks))
+    with paper._drawn(plan.spec, paper.Ink(), 85, None, 72) as figure:
+        dots, means = (one.get_sizes()[0] for one in figure.axes[0].collections)
+    assert means > 2 * dots
+    sizes = {entry.name: _handle(plan, entry).get_markersize() for entry in plan.legend()}
+    assert sizes["one person"] < 0.75 * sizes["gpt2"]
+
+
+def test_bars_that_are_hatched_are_hatched_in_the_legend():
+    from dashboards.figures.paper_around import _handle
+
+    plan = drawing(SPECS["bars"]())
+    hatches = [_handle(plan, entry).get_hatch() for entry in plan.legend()]
+    assert len(hatches) > 1 and len(set(hatches)) == len(hatches)

@@ -376,3 +376,27 @@ def test_names_of_a_larger_figure_keep_their_places():
     for name in ("_dx", "_dy"):
         np.testing.assert_allclose(other.source.data[name], 2 * one.source.data[name])
     assert list(one.source.data["_text"]) == list(other.source.data["_text"])
+
+
+def test_names_and_titles_have_lines_where_one_would_be_cut():
+    """A half of a narrow page: "other people 0.28" lost its number, long titles of axes their ends."""
+    from bokeh.models import LabelSet
+
+    frame = pd.DataFrame({"lag": 2 * [0.0, 2.0], "r": 4 * [0.1], "model": ["a", "a", "b", "b"]})
+    spec = FigureSpec(
+        "t",
+        (Mark("line", frame, "lag", "r", colour="model"),),
+        "Lag (s)",
+        "Pearson r of a person (mean over all targets, held out)",
+        (Rule("y", 0.28, "other people 0.28"),),
+        facet="model",
+    )
+    grid = draw(spec, height=240, room=500)
+    for plot, *_ in grid.children:
+        (names,) = plot.select({"type": LabelSet})
+        assert "other people 0.28" in " ".join(names.source.data["words"]).replace("\n", " ")
+        assert all(
+            len(line) <= 14 for words in names.source.data["words"] for line in words.split("\n")
+        )
+        assert max(map(len, plot.yaxis[0].axis_label.split("\n"))) <= 20
+    assert "\n" not in draw(make_spec("layers"), height=600).yaxis[0].axis_label

@@ -135,6 +135,10 @@ def test_the_brain_on_the_screen_has_a_colour_bar_and_names(answer, cortex):
         plot.match_aspect and type(plot.x_range).__name__ == "DataRange1d"
     )  # a brain is not stretched
     assert bar.title.startswith("Pearson r") and names.source.data["words"][0] == "left lateral"
+    (bar,) = draw(brain_of(answer, "told", cortex, "inflated", 0.1, "")).select({"type": ColorBar})
+    assert (
+        max(map(len, bar.title.split("\n"))) < 48
+    )  # not cut where the bar stands at the right edge
     places = dict(zip(names.source.data["words"], zip(names.source.data["x"], names.source.data["y"])))  # fmt: skip
     assert places["left lateral"][0] < places["right lateral"][0]
     assert places["left lateral"][1] > places["left medial"][1]  # one shape alone fills two rows
