@@ -139,7 +139,8 @@ def _contrasts(single: pd.DataFrame, matched: pd.DataFrame) -> pd.DataFrame:
         gap = (means["lower third"] - means["upper third"]).dropna().to_numpy(float)
         n = len(gap)
         reach = stats.t.ppf(0.975, n - 1) * gap.std(ddof=1) / np.sqrt(n) if n > 1 else np.nan
-        rows.append((at, gap.mean(), gap.mean() - reach, gap.mean() + reach, n))
+        mean = gap.mean() if n else np.nan  # no seed has both where copies share no range of KL
+        rows.append((at, mean, mean - reach, mean + reach, n))
     return pd.DataFrame(rows, columns=["at", "difference", "low", "high", "seeds"])
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 
 import pandas as pd
@@ -17,6 +18,7 @@ QUESTIONS = {
     "rating": "How natural does this sentence sound to you? (1: not at all, 7: completely)",
     "choice": "Which sentence are you more likely to come across, spoken or written?",
 }
+_READ_BY_PCIBEX = re.compile(r"^(item|group|list|label)$", re.IGNORECASE)
 _SIDES = ("preferred_by_first", "preferred_by_second")
 
 
@@ -63,7 +65,13 @@ def write_templates(
     trials = _trials(items, kind)
     folder.mkdir(parents=True, exist_ok=True)
     script = _SCRIPTS[kind].replace("QUESTION", json.dumps(question))
+    logged = [
+        name
+        for name in ("item", "group", "left", "right", "text", "condition")
+        if name in trials and not (name == "text" and kind == "choice")
+    ]
     page = _PAGES[kind].replace("QUESTION", json.dumps(question))
+    page = page.replace("LOGGED", "\n    ".join(f'.log("{one}", row.{one})' for one in logged))
     written = [
         _table(folder / "items.csv", items),
         _text(folder / "pcibex" / "main.js", page),
@@ -76,9 +84,15 @@ def write_templates(
 
 
 def _trials(items: pd.DataFrame, kind: str) -> pd.DataFrame:
-    """What is shown: for choices each pair in both orders, the order of a list alternating over pairs."""
+    """What is shown: for choices each pair in both orders, the order of a list alternating over pairs.
+
+    Columns that PCIbex would read as its own have ``own_`` before their name: by a column called ``list`` it would show a part of
+    the items to each participant.
+    """
     numbered = items.reset_index(drop=True)
-    numbered = numbered.drop(columns=[c for c in ("item", "group") if c in numbered])
+    numbered = numbered.rename(
+        columns=lambda name: f"own_{name}" if _READ_BY_PCIBEX.match(str(name)) else name
+    )
     numbered.insert(0, "item", range(1, len(numbered) + 1))
     if kind == "rating":
         return numbered
@@ -120,8 +134,12 @@ Sentences are shown in a random order. Fill in consent and instructions before y
 item (items.csv) out of sight of the participants.
 """
 
-_RATING_PAGE = """PennController.ResetPrefix(null);
-Sequence("welcome", randomize("trial"), SendResults(), "end");
+_BEGIN = """PennController.ResetPrefix(null);
+const asIs = text => String(text).replace(/&/g, "&amp;").replace(/</g, "&lt;");  // texts are shown as HTML
+"""
+_RATING_PAGE = (
+    _BEGIN
+    + """Sequence("welcome", randomize("trial"), SendResults(), "end");
 
 newTrial("welcome",
     newText("Please read each sentence and answer the question below it.").print(),
@@ -130,13 +148,11 @@ newTrial("welcome",
 
 Template("items.csv", row =>
     newTrial("trial",
-        newText("sentence", row.text).center().css("font-size", "1.4em").print(),
-        newText("question", QUESTION).center().print(),
-        newScale("rating", 7).keys().labels("top").center().log().print().wait()
+        newText("sentence", asIs(row.text)).center().css("font-size", "1.4em").print(),
+        newText("question", asIs(QUESTION)).center().print(),
+        newScale("rating", 7).keys().labelsPosition("top").center().log().print().wait()
     )
-    .log("item", row.item)
-    .log("text", row.text)
-    .log("condition", row.condition)
+    LOGGED
 );
 
 newTrial("end",
@@ -144,9 +160,11 @@ newTrial("end",
     newButton("void", "").wait()
 );
 """
+)
 
-_CHOICE_PAGE = """PennController.ResetPrefix(null);
-Sequence("welcome", randomize("trial"), SendResults(), "end");
+_CHOICE_PAGE = (
+    _BEGIN
+    + """Sequence("welcome", randomize("trial"), SendResults(), "end");
 
 newTrial("welcome",
     newText("Two sentences appear side by side. Press F for the left one, J for the right one.").print(),
@@ -155,9 +173,9 @@ newTrial("welcome",
 
 Template("items.csv", row =>
     newTrial("trial",
-        newText("question", QUESTION).center().print(),
-        newText("left", row.left).css("font-size", "1.3em"),
-        newText("right", row.right).css("font-size", "1.3em"),
+        newText("question", asIs(QUESTION)).center().print(),
+        newText("left", asIs(row.left)).css("font-size", "1.3em"),
+        newText("right", asIs(row.right)).css("font-size", "1.3em"),
         newCanvas("both", 1000, 200)
             .add(20, 50, getText("left").css("width", "440px"))
             .add(540, 50, getText("right").css("width", "440px"))
@@ -165,10 +183,7 @@ Template("items.csv", row =>
             .print(),
         newSelector("choice").add(getText("left"), getText("right")).keys("F", "J").log().wait()
     )
-    .log("item", row.item)
-    .log("group", row.group)
-    .log("left", row.left)
-    .log("right", row.right)
+    LOGGED
 );
 
 newTrial("end",
@@ -176,6 +191,7 @@ newTrial("end",
     newButton("void", "").wait()
 );
 """
+)
 _PAGES = {"rating": _RATING_PAGE, "choice": _CHOICE_PAGE}
 
 _HEAD = '''"""Made by BrainLens: shows the items of conditions.csv. Needs PsychoPy; run: python experiment.py"""

@@ -197,6 +197,27 @@ def test_the_front_is_what_nothing_else_beats_in_all():
     assert architectures(tree).frame["front"].tolist() == [True, True, False, True]
 
 
+def test_two_fresh_seeds_tell_no_two_networks_apart_however_far_they_lie():
+    """Two differences that hardly scatter have a narrow t interval by luck; a third is asked for."""
+    two = ["net-1x64-forward-none-x.h.add.sin", "net-1x96-forward-none-x.tanh"]
+    tree = pd.DataFrame({
+        "number": [0, 1], "name": two, "formula": ["sine", "plain"], "family": "recurrent", "search": [0.3, 0.2],
+        "held_out": [0.3, 0.2], "bits_per_byte": np.nan, "weights": 1.0,
+    })  # fmt: skip
+    held_out = {two[0]: [0.30, 0.31, 0.30], two[1]: [0.10, 0.11, 0.11]}
+    said = {}
+    for n in (1, 2, 3):
+        rows = [
+            {"name": name, "formula": name, "family": "recurrent", "seed": seed, "held_out": values[seed],
+             "bits_per_byte": np.nan}
+            for name, values in held_out.items() for seed in range(n)
+        ]  # fmt: skip
+        said[n] = architectures(tree, pd.DataFrame(rows)).sentence
+    assert "1 fresh seed cannot tell them apart" in said[1]
+    assert "2 fresh seeds cannot tell them apart" in said[2] and "better" not in said[2]
+    assert "from 3 fresh seeds at one width the unusual one is better" in said[3]
+
+
 def planted(gate: str, run: int):
     """Responses that are a random mixture of a network's states (mean over a stimulus), with noise."""
     protocol, one = preset("defended").but(pooling="mean"), recording("simulated")

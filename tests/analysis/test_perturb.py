@@ -44,6 +44,16 @@ def test_the_delicate_third_is_found_at_the_same_noise_and_at_the_same_kl():
     assert "the upper third is the more delicate" in upper.sentence
 
 
+def test_where_no_seed_has_both_depths_nothing_is_said_of_depth():
+    found = []
+    for one in planted({"lower": 0.1, "middle": 0.2, "upper": 0.3}, jitter=0.0005):
+        variant = split(one.model)[2]
+        kept = variant and (variant.scheme.startswith("lower") == (variant.seed < 3))
+        found.append(Outcome(one.model, r=one.r, kl=variant.amount**2 if kept else np.nan))
+    answer = noise(found)
+    assert "at the same KL 0 seeds cannot say whether depth matters" in answer.sentence
+
+
 def test_what_hits_the_output_more_is_not_more_delicate_at_the_same_kl():
     """Upper noise moves the prediction four times as far; at the same KL nothing is left of the difference."""
     found = []
