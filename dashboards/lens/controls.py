@@ -53,11 +53,10 @@ class ModelPicker(pmui.Column):
         self._chosen = pmui.Column(sizing_mode="stretch_width", margin=(0, 0, 4, 0))
         super().__init__(self._search, self._chosen, sizing_mode="stretch_width", margin=0)
         self._search.param.watch(self._add, "value")
-        selection.param.watch(self._look_again, "lens")
         selection.param.watch(self._list, ["models", "theme", "colours"])
         self._list()
 
-    def _look_again(self, *_) -> None:
+    def look_again(self) -> None:
         """What was added or fetched meanwhile can be picked too."""
         self._cards, self._labels = _models()
         if list(self._labels) != self._search.options:
@@ -147,10 +146,9 @@ class RecordingPicker(pmui.Column):
         super().__init__(self._select, self._about, sizing_mode="stretch_width", margin=0)
         self._select.param.watch(lambda event: setattr(selection, "recording", event.new), "value")
         selection.param.watch(self._follow, "recording")
-        selection.param.watch(self._look_again, "lens")
         self._follow()
 
-    def _look_again(self, *_) -> None:
+    def look_again(self) -> None:
         """What was added or fetched meanwhile can be picked too."""
         options, name = _recordings(), self._selection.recording
         if name not in options.values():

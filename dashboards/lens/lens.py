@@ -118,7 +118,9 @@ class Lens(pn.viewable.Viewer):
         return self._alone or self.selection.lens == self.slug
 
     def wake(self) -> None:
-        """It comes to the front: catch up with what was selected meanwhile, and start what is cheap."""
+        """It comes to the front: catch up with what was selected and added meanwhile, and start what is cheap."""
+        for picker in self.controls.select(lambda part: hasattr(part, "look_again")):
+            picker.look_again()
         if self._stale:
             self._stale = False
             self.refresh()
@@ -187,8 +189,8 @@ class Lens(pn.viewable.Viewer):
         self._table = DataTable(name=self.slug, picked=self._pick)
         self._table.leaving = self.keep_promises
         self._table.noted = self._noted
-        self._table_tab = pmui.Column(
-            self._table, sizing_mode="stretch_width", margin=(0, 10), visible=False
+        self._table_tab = pmui.Column(  # filled when it is looked at
+            sizing_mode="stretch_width", margin=(0, 10), visible=False
         )
         self._tabs = pmui.Tabs(
             *((name, pn.Spacer(width=0, height=0)) for name in TABS),
@@ -454,6 +456,8 @@ class Lens(pn.viewable.Viewer):
             there and active == 0,
             there and active == 1,
         )
+        if self._table_tab.visible and not self._table_tab.objects:
+            self._table_tab.objects = [self._table]
         self._table.look(there and active == 1)
         pictures = self.shown.pictures if self._figure_tab.visible else ()
         first = {picture.spec.stamp for picture in pictures[:1] if not picture.spec.empty}

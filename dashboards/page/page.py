@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Collection
+import time
+from collections.abc import Collection, Iterator
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from urllib.parse import parse_qsl, urlencode
 
@@ -16,7 +18,7 @@ from panel.util import edit_readonly
 from dashboards import LENSES
 from dashboards.lens.client import Client
 from dashboards.lens.parts import CONTROLS, INSPECTOR, NARROW
-from dashboards.look.look import THEME, Words, heading, note
+from dashboards.look.look import THEME, Html, heading, note, plain
 from dashboards.page.bookmarks import Bookmarks
 from dashboards.page.checks import checks
 from dashboards.page.navigation import Navigation, grouped
@@ -41,6 +43,9 @@ AFTER_PAINT = 1500
 """Milliseconds between the first paint and the other lenses, which are made ready one by one behind the one in front."""
 AHEAD = os.environ.get("BRAINLENS_AHEAD", "1") != "0"
 """Whether they are; 0 spares a server whose visitors look at one lens each the work and memory of the others."""
+REST = 4.0
+"""After a lens was made ready, no session of this process makes another for so many times the seconds that it took: who clicks
+waits behind it, and a crowd would wait behind nothing else."""
 LOOK_AT_PROMISES = 2000
 """Milliseconds between looks whether something was locked or revealed."""
 KEPT = 4
@@ -85,6 +90,9 @@ class Workbench(pn.viewable.Viewer):
     embedded : bool
         Only the lens that the link names, for a frame in another page.
     """
+
+    rests_until = 0.0
+    """When the next lens may be made ready behind another, in any session (monotonic seconds)."""
 
     def __init__(self, query: str = "", *, embedded: bool = False):
         super().__init__()
@@ -136,10 +144,14 @@ class Workbench(pn.viewable.Viewer):
             lambda event: setattr(self.selection, "lens", event.new), "lens"
         )
         self._help = pmui.Dialog(
-            *[
-                pmui.Row(Words(key, width=50, styles={"font-weight": "600"}), Words(text))
-                for key, text in _HELP
-            ],
+            Html(
+                "<dl style='display:grid;grid-template-columns:50px auto;gap:12px 20px;margin:5px 10px'>"
+                + "".join(
+                    f"<dt><b>{plain(key)}</b></dt><dd style='margin:0'>{plain(text)}</dd>"
+                    for key, text in _HELP
+                )
+                + "</dl>"
+            ),
             title="Keyboard",
             show_close_button=True,
             close_on_click=True,
@@ -263,9 +275,14 @@ class Workbench(pn.viewable.Viewer):
         slug = next((name for name in self._names if name not in self.lenses), None)
         if slug is None:
             return
-        self._made(slug)
+        began = time.monotonic()
+        if began >= Workbench.rests_until:
+            self._made(slug)
+            took = time.monotonic() - began
+            Workbench.rests_until = time.monotonic() + REST * took
         if (doc := pn.state.curdoc) is not None and doc.session_context is not None:
-            doc.add_timeout_callback(self._open_another, AFTER_PAINT // 3)
+            wait = max(AFTER_PAINT / 3, 1000 * (Workbench.rests_until - time.monotonic()))
+            doc.add_timeout_callback(self._open_another, round(wait))
 
     def _keep_promises(self) -> None:
         """What is locked while nobody touches the page goes from it."""
@@ -284,6 +301,10 @@ class Workbench(pn.viewable.Viewer):
             self._bodies[slug].objects = [_skeleton()]
         for name, body in self._bodies.items():
             body.visible = name == slug
+        with _at_once():
+            self._bring(slug)
+
+    def _bring(self, slug: str) -> None:
         lens = self._made(slug)
         if self._bodies[slug].objects != [lens.body]:
             self._bodies[slug].objects = [lens.body]
@@ -417,6 +438,20 @@ class Workbench(pn.viewable.Viewer):
         for lens in self.lenses.values():
             lens.close()
         self.activity.close()
+
+
+@contextmanager
+def _at_once() -> Iterator[None]:
+    """Let Bokeh look through the page for what came and went when all has come, not after each part."""
+    doc = pn.state.curdoc
+    failed = None
+    with doc.models.freeze() if doc is not None else nullcontext():
+        try:
+            yield
+        except Exception as error:  # through which Bokeh would leave the page frozen
+            failed = error
+    if failed is not None:
+        raise failed
 
 
 def _skeleton() -> pmui.Column:

@@ -8,8 +8,11 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
+from bokeh.document import Document
+from panel.io.state import set_curdoc
 
 from dashboards import LENSES
+from dashboards.lens import controls
 from dashboards.page.checks import checks
 from dashboards.page.page import Workbench
 from dashboards.state import decode
@@ -191,4 +194,57 @@ def test_every_lens_behind_the_page_is_asked_what_is_locked(clean_home):
     for slug in bench._names:
         assert callable(bench._made(slug).keep_promises), slug
     bench._keep_promises()
+    bench.close()
+
+
+def test_only_the_lens_in_front_looks_at_what_can_be_picked(clean_home, monkeypatch):
+    bench = Workbench("?lens=task")
+    for slug in ("layers", "items", "compare"):
+        bench._made(slug)
+    asked = []
+    listed = controls._models
+    monkeypatch.setattr(controls, "_models", lambda: asked.append(1) or listed())
+    bench.selection.lens = "layers"
+    assert len(asked) == 1  # not once for each lens that was made
+    bench.close()
+
+
+def test_what_was_added_meanwhile_can_be_picked_when_a_lens_comes_to_the_front(
+    clean_home, monkeypatch
+):
+    bench = Workbench("?lens=layers")
+    bench.selection.lens = "task"
+    monkeypatch.setattr(controls, "_recordings", lambda: {"simulated": "simulated", "new": "new"})
+    bench.selection.lens = "layers"
+    picker = next(iter(bench.lens.controls.select(controls.RecordingPicker)))
+    assert "new" in picker._select.options
+    bench.close()
+
+
+def test_lenses_behind_are_made_ready_in_turns_for_the_whole_process(clean_home, monkeypatch):
+    monkeypatch.setattr(Workbench, "rests_until", 0.0)
+    one, two = Workbench("?lens=task"), Workbench("?lens=task")
+    one._open_another()
+    made = len(one.lenses)
+    two._open_another()  # the other session has just taken the turn
+    assert (made, len(two.lenses)) == (2, 1)
+    Workbench.rests_until = 0.0
+    two._open_another()
+    assert len(two.lenses) == 2
+    one.close()
+    two.close()
+
+
+def test_a_lens_that_cannot_be_opened_leaves_no_page_frozen(clean_home, monkeypatch):
+    document = Document()
+    with set_curdoc(document):
+        bench = Workbench("?lens=task")
+
+        def broken(slug: str) -> None:
+            raise RuntimeError(f"{slug} is broken")
+
+        monkeypatch.setattr(bench, "_bring", broken)
+        with pytest.raises(RuntimeError, match="task is broken"):
+            bench._open_lens()
+    assert document.models._freeze_count == 0
     bench.close()
