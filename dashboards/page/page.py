@@ -114,12 +114,17 @@ class Workbench(pn.viewable.Viewer):
             self.selection.lens = next(iter(kinds))
         self._lend(self.selection.lens, dict(parse_qsl(query.lstrip("?"))))
         self.client.query = self.selection.query()
-        self._bodies = {
-            slug: pmui.Column(sizing_mode="stretch_width", margin=0, visible=False)
-            for slug in kinds
-        }
+        self._bodies, self._controls = (
+            {
+                slug: pmui.Column(sizing_mode="stretch_width", margin=0, visible=False)
+                for slug in kinds
+            }
+            for _ in range(2)
+        )
         self.lenses: dict[str, object] = {}
-        self._sidebar = pmui.Column(sizing_mode="stretch_width", margin=(0, 8))
+        self._sidebar = pmui.Column(
+            *self._controls.values(), sizing_mode="stretch_width", margin=(0, 8)
+        )
         self._inspector = pmui.Column(sizing_mode="stretch_width", margin=(4, 10))
         self._notices = pmui.Column(sizing_mode="stretch_width", margin=0)
         self.activity = Activity(self.client)
@@ -299,21 +304,22 @@ class Workbench(pn.viewable.Viewer):
         slug = self.selection.lens
         if not self._bodies[slug].objects and pn.state.curdoc is not None:
             self._bodies[slug].objects = [_skeleton()]
-        for name, body in self._bodies.items():
-            body.visible = name == slug
+        for place in (self._bodies, self._controls):
+            for name, part in place.items():
+                part.visible = name == slug
         with _at_once():
             self._bring(slug)
 
     def _bring(self, slug: str) -> None:
         lens = self._made(slug)
-        if self._bodies[slug].objects != [lens.body]:
-            self._bodies[slug].objects = [lens.body]
+        for place, part in ((self._bodies, lens.body), (self._controls, lens.controls)):
+            if place[slug].objects != [part]:
+                place[slug].objects = [part]
         self._recent = [slug, *(name for name in self._recent if name != slug)]
         for name in self._recent[KEPT:]:
-            self._bodies[name].objects = []
+            self._bodies[name].objects = self._controls[name].objects = []
         del self._recent[KEPT:]
         lens.wake()
-        self._sidebar.objects = [lens.controls]
         self._inspector.objects = [lens.inspector]
         self.navigation.lens = slug
         self._shown(lens)

@@ -8,6 +8,7 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from urllib.parse import urlsplit
 from weakref import WeakKeyDictionary
 
@@ -100,6 +101,7 @@ def harden(
     from bokeh.server.tornado import BokehTornado
     from bokeh.server.views.root_handler import RootHandler
     from bokeh.server.views.ws import WSHandler
+    from bokeh.settings import settings
     from tornado.web import ErrorHandler, RequestHandler
 
     if getattr(BokehTornado, "_brainlens", False):
@@ -111,6 +113,7 @@ def harden(
     said = headers(origins)
     plain, find = RequestHandler.set_default_headers, BokehTornado.find_handler
     opened, heard, answered = WSHandler.open, WSHandler.on_message, WSHandler.on_pong
+    closed = WSHandler.on_close
 
     def set_default_headers(self):
         plain(self)
@@ -141,11 +144,19 @@ def harden(
         HEARD[self] = time.monotonic()
         return answered(self, data)
 
+    def on_close(self):
+        with suppress(
+            AssertionError
+        ):  # a server that stops lets go of its sessions, then of sockets
+            closed(self)
+
     RootHandler.redirect = with_query(RootHandler.redirect)
     RequestHandler.set_default_headers = set_default_headers
     RequestHandler.set_cookie = careful(RequestHandler.set_cookie, https)
     BokehTornado.find_handler = find_handler
     WSHandler.open, WSHandler.on_message, WSHandler.on_pong = open_, on_message, on_pong
+    WSHandler.on_close = on_close
+    settings.perform_error_diagnostics = False  # signatures of callbacks: a tenth of every click
 
 
 def careful(set_cookie: Callable, https: bool) -> Callable:

@@ -199,12 +199,10 @@ def start(plan: Plan) -> None:
     for noisy in ("tornado.access", "bokeh", "httpx"):
         logging.getLogger(noisy).setLevel(logging.WARNING)
 
-    from bokeh.settings import settings
     from panel.config import config
     from panel.io.server import get_server
     from tornado.ioloop import PeriodicCallback
 
-    settings.perform_error_diagnostics = False  # signatures of callbacks: a tenth of every click
     if plan.login:
         ask_person(_who(rules, plan.login))
         ruled_by(rules)

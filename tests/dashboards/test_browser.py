@@ -118,6 +118,7 @@ def test_a_server_answers_its_page_paints_and_when_it_is_lost_that_is_told(tmp_p
         running.process.wait(90)
     seen(page.get_by_role("alert").filter(has_text="connection to the server was lost")).wait_for()
     assert button(page, "Reload", exact=True).is_visible()
+    assert "Traceback" not in running.log.read_text()  # its open sockets are no error as it stops
     page.get_by_role("heading", name="Does better next-word prediction").wait_for()
     page.close()
 
