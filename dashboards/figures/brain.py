@@ -16,6 +16,9 @@ __all__ = ["COLOURS", "Brain", "on_screen", "paint", "picture", "views"]
 COLOURS = "viridis"
 """Colour map: even steps to the eye, told apart without red or green."""
 
+RIM = 0.1
+"""Grey of the line around what is drawn, without which it is lost in grey print and for eyes that see no green."""
+
 VIEWS = (("left", "lateral"), ("left", "medial"), ("right", "medial"), ("right", "lateral"))
 
 
@@ -125,6 +128,7 @@ def _triangles(brain: Brain, surface: str, hemisphere: str, view: str):
     grey = np.where(dark[:, None], 0.58, 0.76) * np.ones((1, 3))
     colour = _map()((mean - brain.low) / (brain.high - brain.low))[:, :3]
     rgb = np.where((count >= 2)[:, None], colour, grey) * shade[:, None]
+    rgb[count == 1] = RIM  # around what is drawn: some of its colours are as grey as the cortex
     plane = np.column_stack([one.points @ right, one.points @ up])
     return plane[faces], np.clip(rgb, 0, 1), extent
 

@@ -115,7 +115,7 @@ class Welcome(pmui.Row):
                 self._desk.errors,
                 sizing_mode="stretch_width",
                 margin=0,
-                styles={"overflow-x": "auto"},
+                styles={"flex-wrap": "wrap"},  # a scrolling line would cut the hints of its buttons
             ),
             close,
             visible=visible,

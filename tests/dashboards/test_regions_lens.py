@@ -17,7 +17,7 @@ from dashboards.lenses.regions import brain_of, by_depth, by_region, example
 from dashboards.state import Selection
 from dashboards.work.score_computations import offered
 from data.errors import BrainLensError
-from data.surface import CENTRES, on_cortex
+from data.surface import CENTRES, mesh, on_cortex
 from tests.figures import misprints
 
 
@@ -123,6 +123,20 @@ def test_nothing_shines_through_the_cortex():
         for one in (none, values)
     )  # inner sides below, the left one left
     assert np.abs(drawn - bare).max() < 10
+
+
+def test_what_is_drawn_has_a_dark_rim_without_which_grey_print_loses_it():
+    """Values in the middle of the colours are as grey as the cortex."""
+    none = np.full(10242, np.nan)
+    one = none.copy()
+    one[mesh("inflated", "left").points[:, 0] < -40] = 0.62
+    drawn, bare = (
+        picture(Brain(values, none, surfaces=("inflated",), high=1.0), 600, 400)[..., :3] / 255
+        for values in (one, none)
+    )
+    changed = np.abs(drawn - bare).max(axis=-1) > 0.05
+    dark = changed & (drawn.max(axis=-1) < 0.2)
+    assert dark.sum() > 60 and dark.sum() < 0.3 * changed.sum()
 
 
 def test_the_brain_on_the_screen_has_a_colour_bar_and_names(answer, cortex):
