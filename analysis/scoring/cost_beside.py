@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from math import ceil, comb
 
 from analysis.ceiling.disjoint import SPLITS
 from analysis.ceiling.kinds import chosen_kind
 from analysis.models.catalog import card, load, state
 from analysis.protocol import SIMILARITIES, Protocol
-from analysis.scoring.comparisons import HEADLINE_TARGETS
-from analysis.scoring.cost import FITTING, SOLVING
+from analysis.scoring.comparisons import HEADLINE_TARGETS, ceiling_key
+from analysis.scoring.cost import FITTING, SOLVING, Cost
 from analysis.scoring.significance import BLOCK
+from analysis.store.store import Store
 from data.recording import Recording
 
 __all__ = [
@@ -21,6 +23,7 @@ __all__ = [
     "fit_seconds",
     "headline_seconds",
     "joint_seconds",
+    "with_beside",
 ]
 
 JOINT = 7
@@ -71,6 +74,27 @@ def court_seconds(recording: Recording, protocol: Protocol) -> float:
         return 0.0
     twice = 2 * _left_out(recording, protocol)  # by itself, and beside the pools
     return _pools(recording, protocol) + twice + _extrapolated(recording, protocol)
+
+
+def with_beside(price: Cost, recording: Recording, protocol: Protocol, *, store=None) -> Cost:
+    """The price of a score with what stands beside it: joint fits, and ceiling and controls where they are not stored.
+
+    Of samples of a run nothing is added: what stands beside them is not counted yet.
+    """
+    if price.cached or price.seconds is None or recording.sampled:
+        return price
+    known = (store or Store()).has_score(ceiling_key(recording, protocol))
+    parts = {
+        "reading": price.reading,
+        "fits": price.seconds - price.reading,
+        "joint fits with controls": headline_seconds(recording, protocol),
+        "ceilings": 0.0 if known else ceiling_seconds(recording, protocol),
+        "controls": 0.0 if known else control_seconds(recording, protocol),  # made with the ceiling
+    }
+    told = sorted(
+        ((what, seconds) for what, seconds in parts.items() if seconds), key=lambda one: -one[1]
+    )
+    return replace(price, seconds=sum(parts.values()), made_of=tuple(told))
 
 
 def _people(recording: Recording) -> int:

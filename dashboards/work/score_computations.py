@@ -11,6 +11,7 @@ from analysis.progress import Report
 from analysis.protocol import Protocol
 from analysis.scoring import verb
 from analysis.scoring.cost import Cost, cost
+from analysis.scoring.cost_beside import with_beside
 from analysis.scoring.result import Score
 from analysis.scoring.significance import targets_test
 from dashboards.state import Selection, defaults
@@ -214,7 +215,7 @@ def _look(model: str, recording: str, protocol: Protocol, report: Report) -> Rea
     loaded = catalog.recording(recording)
     price = cost(model, loaded, protocol)
     if not price.cached:
-        return Priced(price)
+        return Priced(with_beside(price, loaded, protocol))
     return Ready(verb.score(model, loaded, protocol, report=report))
 
 

@@ -9,9 +9,13 @@ import xarray as xr
 
 from analysis.features.activations import extract
 from analysis.models import load
+from analysis.progress import SILENT
 from analysis.protocol import Protocol, preset
+from analysis.scoring.comparisons import ceiling_key
 from analysis.scoring.cost import LETTERS, cost, tokens_read
+from analysis.scoring.cost_beside import with_beside
 from analysis.store.store import Store
+from dashboards.work.score_computations import _look
 from data.catalog.catalog import recording
 from data.recording import Recording
 
@@ -66,3 +70,25 @@ def test_the_words_of_a_story_that_were_read_are_not_priced_again(tmp_path):
     after = cost("zoo-causal-200k", told, how, store=store)
     assert (before.read, after.read) == (0, after.layers)
     assert before.reading > 2 and after.reading == after.memory == 0
+
+
+def test_a_score_is_priced_with_its_ceiling_controls_and_joint_fits(clean_home):
+    """A third was told in Layers, Items and Compare: 7 of 23 seconds."""
+    model, one, protocol, store = (
+        "zoo-causal-400k",
+        recording("simulated"),
+        preset("defended"),
+        Store(),
+    )
+    bare = cost(model, one, protocol, store=store)
+    told = with_beside(bare, one, protocol, store=store)
+    parts = dict(told.made_of)
+    assert {"reading", "fits", "ceilings", "controls", "joint fits with controls"} == set(parts)
+    assert sum(parts.values()) == pytest.approx(told.seconds) and told.seconds > 2 * bare.seconds
+    assert _look(model, "simulated", protocol, SILENT).cost == told
+    alone = protocol.but(controls=(), unique=False, ceiling="none")
+    fits = cost(model, one, alone, store=store)
+    assert with_beside(fits, one, alone, store=store).seconds == pytest.approx(fits.seconds)
+    store.save_score(ceiling_key(one, protocol), xr.Dataset())
+    again = dict(with_beside(bare, one, protocol, store=store).made_of)
+    assert not {"ceilings", "controls"} & set(again)  # the next model's finds them
