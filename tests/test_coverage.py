@@ -114,8 +114,8 @@ def speaks(row: dict) -> str:
         nothing = "r 0.4" not in cell and "r 0.7" not in cell
         rest = "nested, nothing there" if nothing else "nested, few people"
         return "nested, averaged" if alone else rest
-    if cell.startswith("delta-LL"):
-        return "delta-LL"
+    if cell.startswith(("delta-LL", "wiring")):
+        return cell.partition(",")[0]
     if cell.startswith("ceiling of a story"):
         return "story ceiling"
     return {

@@ -19,6 +19,7 @@ from analysis.models.variants.wired import trained_weights, wired
 from analysis.models.zoo.wire import recipe_of
 from analysis.progress import SILENT, Report
 from analysis.protocol import Protocol
+from analysis.statistics.measured import beside
 from data.errors import BrainLensError
 
 __all__ = [
@@ -218,7 +219,7 @@ def wiring(courses: Iterable[Course]) -> Answer:
         "addresses, Moby Dick, World English Bible; the finished model has read a dictionary too. Iso-score lines are "
         f"interpolated over log updates. With fewer than {LEAST_SEEDS} seeds nothing is claimed. Intervals of shares hold that "
         "of the finished model's r too, as if it were independent of the runs': wider than need be, for both predict the same "
-        "stimuli. Vision: Geiger, Schrimpf et al. 2022, for images and ventral stream, drawn as reference."
+        f"stimuli. {beside('wiring')} Vision: Geiger, Schrimpf et al. 2022, for images and ventral stream, drawn as reference."
     )
     return Answer(
         frame,
