@@ -4,15 +4,12 @@ from __future__ import annotations
 
 import contextlib
 import threading
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from analysis.models.architectures import looks_ahead, without_head
 from analysis.models.device import device
 from analysis.models.files import weights
 from data.errors import BrainLensError
-
-if TYPE_CHECKING:
-    from analysis.models.transformer import TransformerModel
 
 __all__ = ["Loaded"]
 
@@ -20,7 +17,8 @@ __all__ = ["Loaded"]
 class Loaded:
     """The network of one model: loaded when first asked for, in one dtype at one place at a time, with or without its head.
 
-    It holds no model: one that nobody holds any more gives its memory back at once.
+    Methods are given the :class:`analysis.models.transformer.TransformerModel`; none is held, so that one that nobody needs any
+    more gives its memory back at once.
 
     Parameters
     ----------
@@ -41,14 +39,14 @@ class Loaded:
     def _there(self, dtype: str) -> bool:
         return self.network is not None and (self._dtype, self._place) == (dtype, device())
 
-    def whole(self, model: TransformerModel, dtype: str):
+    def whole(self, model, dtype: str):
         """The module with its head, an encoder-decoder's decoder among it."""
         with self._lock:
             if not self._has_head or not self._there(dtype):
                 self._load(model, dtype, head=True)
             return self.network
 
-    def body(self, model: TransformerModel, dtype: str):
+    def body(self, model, dtype: str):
         """The module without its head; of an encoder-decoder its encoder."""
         with self._lock:
             if not self._there(dtype):
@@ -60,7 +58,7 @@ class Loaded:
                 else body
             )
 
-    def close(self, model: TransformerModel) -> None:
+    def close(self, model) -> None:
         """Give back memory, that of a graphics card too."""
         with self._lock:
             held, self.network, self._has_head = self.network is not None, None, False
@@ -69,7 +67,7 @@ class Loaded:
 
             torch.cuda.empty_cache()
 
-    def check_memory(self, model: TransformerModel, tokens: int, dtype: str) -> None:
+    def check_memory(self, model, tokens: int, dtype: str) -> None:
         """Refuse what does not fit in the memory that is free, before anything is loaded."""
         if self.network is not None or device() == "offload":
             return
@@ -82,7 +80,7 @@ class Loaded:
                 remedy="Close other programs, set dtype=bfloat16, or pick a smaller model",
             )
 
-    def _load_body(self, model: TransformerModel, dtype: str) -> None:
+    def _load_body(self, model, dtype: str) -> None:
         """Without a head; a variant with its head where there is one, so that reading and surprisal draw the same numbers."""
         head = weights.head_class(model.config, model.card.cls) is not None
         if model.variant.on_weights and head:
@@ -98,7 +96,7 @@ class Loaded:
             except weights.IncompleteWeights:
                 raise lack from None
 
-    def _load(self, model: TransformerModel, dtype: str, *, head: bool) -> None:
+    def _load(self, model, dtype: str, *, head: bool) -> None:
         import torch
 
         self.close(model)

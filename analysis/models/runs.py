@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -13,9 +12,6 @@ from analysis.progress import Report
 from analysis.text.alignment import Encoded, align, encode
 from analysis.text.passages import Passage
 from data.errors import BrainLensError
-
-if TYPE_CHECKING:
-    from analysis.models.transformer import TransformerModel
 
 __all__ = ["POOL", "Run", "batches", "planned", "pooled"]
 
@@ -33,7 +29,7 @@ class Run:
 
 
 def planned(
-    model: TransformerModel,
+    model,
     passages: Sequence[Passage],
     start: str,
     window: int | None,
@@ -44,8 +40,9 @@ def planned(
 
     Parameters
     ----------
+    model : TransformerModel
     start : str
-        See :meth:`TransformerModel.frame`.
+        See :meth:`analysis.models.transformer.TransformerModel.frame`.
     window : int or None
         The newest tokens to keep, where that is less than the model sees.
     whole : bool

@@ -2,20 +2,15 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 import numpy as np
 
 from analysis.scoring.summary import letter
 from analysis.statistics.measured import beside
 
-if TYPE_CHECKING:
-    from analysis.scoring.result import Score
-
 __all__ = ["question", "sentence", "warnings", "without_r"]
 
 
-def sentence(score: Score) -> str:
+def sentence(score) -> str:
     """The one-line answer."""
     about = score.provenance["recording"]
     span = f" [{score.low:.3f}, {score.high:.3f}]" if np.isfinite(score.low) else ""
@@ -27,7 +22,7 @@ def sentence(score: Score) -> str:
     )
 
 
-def _bound(score: Score) -> str:
+def _bound(score) -> str:
     """What the ceiling says, in words: a share only of what may be divided by, of a lower bound a comparison."""
     bound, share = score.ceiling, score.share
     said = []
@@ -44,7 +39,7 @@ def _bound(score: Score) -> str:
     return "; ".join(said) or bound.flag
 
 
-def warnings(score: Score) -> list[str]:
+def warnings(score) -> list[str]:
     """What has to be known before the number is quoted, one sentence each."""
     return [
         *_data(score),
@@ -59,7 +54,7 @@ def warnings(score: Score) -> list[str]:
     ]
 
 
-def _data(score: Score) -> list[str]:
+def _data(score) -> list[str]:
     about, lines = score.provenance["recording"], []
     if score.stamp:
         lines.append(f"Data: {score.stamp}.")
@@ -73,7 +68,7 @@ def _data(score: Score) -> list[str]:
     return lines
 
 
-def _seeds(score: Score) -> list[str]:
+def _seeds(score) -> list[str]:
     if len(score.by_seed) > 1:
         low, high = min(score.by_seed.values()), max(score.by_seed.values())
         return [
@@ -88,7 +83,7 @@ def _seeds(score: Score) -> list[str]:
     return []
 
 
-def _beside(score: Score) -> list[str]:
+def _beside(score) -> list[str]:
     """What shuffled folds, plain controls and controls taken together with the model make of the number."""
     lines, name = [], letter(score.protocol)
     if "r_shuffled" in score.dataset:
@@ -115,14 +110,14 @@ def _beside(score: Score) -> list[str]:
     return lines
 
 
-def _choice(score: Score) -> list[str]:
+def _choice(score) -> list[str]:
     if score.protocol.layer != "nested" or len(score.layers) == 1:
         return []
     best = score.place(score.best_layer)
     return [f"Choosing the layer on the reported data ({best}) would add {score.optimism:+.3f}."]
 
 
-def _people(score: Score) -> list[str]:
+def _people(score) -> list[str]:
     """What the people behind the responses allow to say, their ceiling among it."""
     about, lines = score.provenance["recording"], []
     if about["averaged"]:
@@ -139,7 +134,7 @@ def _people(score: Score) -> list[str]:
     return lines
 
 
-def question(score: Score) -> list[str]:
+def question(score) -> list[str]:
     """What the protocol's context and split make of the question, one sentence each; nothing for the usual ones."""
     about, lines = score.provenance["recording"], []
     alone = score.protocol.context == "none" or (
@@ -164,7 +159,7 @@ def question(score: Score) -> list[str]:
     return lines
 
 
-def without_r(score: Score) -> list[str]:
+def without_r(score) -> list[str]:
     """Targets, and people with all of theirs, that could not be predicted on held-out groups, in a sentence; else nothing."""
     none = ~np.isfinite(score.per_target()["r"].to_numpy())
     if not none.any() or none.all():
@@ -181,7 +176,7 @@ def without_r(score: Score) -> list[str]:
     ]
 
 
-def _solver(score: Score) -> list[str]:
+def _solver(score) -> list[str]:
     lines = []
     if score.protocol.method == "ridge":
         alpha = score.at_chosen_layers("alpha")
