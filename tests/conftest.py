@@ -9,6 +9,7 @@ import shutil
 import tempfile
 from pathlib import Path
 
+import hypothesis  # noqa: F401 - its plugin imports it after the last test, where a finaliser that parses too ends the run (CPython 3.11)
 import pytest
 from platformdirs import user_data_dir
 
