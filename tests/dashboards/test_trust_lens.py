@@ -571,16 +571,15 @@ def test_panels_about_people_are_empty_on_an_average_and_say_why(tmp_path):
             "text": [
                 f"The {noun} stands {i} there." for i, noun in enumerate(["dog", "tree"] * 24)
             ],
-            "passage": np.repeat([f"p{i}" for i in range(12)], 4),
+            "topic": np.repeat([f"p{i}" for i in range(12)], 4),
             "response": rng.standard_normal(48),
         }
     )
     table.to_csv(tmp_path / "own.csv", index=False)
     asked = Asked(("zoo-glove-64d",), str(tmp_path / "own.csv"), QUICK, copies=0)
     told = needs("curve", asked)
-    assert (
-        len(told) == 8 == len({p.key() for *_, p in told})
-    )  # no context is the file's own: 16 runs, each number twice
+    # no context is the file's own: 16 runs, each number twice
+    assert len(told) == 8 == len({p.key() for *_, p in told})
     court = panel("court", asked)
     assert "No ceiling may be divided by" in court.sentence
     told = why_empty(Found({"court": court}, {}))["court"]
