@@ -164,9 +164,10 @@ def without_r(score) -> list[str]:
     none = ~np.isfinite(score.per_target()["r"].to_numpy())
     if not none.any() or none.all():
         return []
-    whose = score.subjects if not score.provenance["recording"]["averaged"] else None
-    people = [] if whose is None else dict.fromkeys(map(str, whose[none]))
-    silent = [one for one in people if none[whose.astype(str) == one].all()]
+    known = score.subjects is not None and not score.provenance["recording"]["averaged"]
+    whose = np.asarray(score.subjects).astype(str) if known else np.empty(len(none), str)
+    people = dict.fromkeys(whose[none].tolist()) if known else {}
+    silent = [one for one in people if none[whose == one].all()]
     named = f", all of {', '.join(silent[:6])}{' and others' * (len(silent) > 6)}" if silent else ""
     inner = score.protocol.method == "ridge" and score.protocol.criterion != "gcv"
     needed = "two to train and choose on; one with criterion=gcv" if inner else "one to train on"

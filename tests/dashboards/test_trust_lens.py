@@ -571,13 +571,14 @@ def test_panels_about_people_are_empty_on_an_average_and_say_why(tmp_path):
             "text": [
                 f"The {noun} stands {i} there." for i, noun in enumerate(["dog", "tree"] * 24)
             ],
-            "topic": np.repeat([f"p{i}" for i in range(12)], 4),
+            "passage": np.repeat([f"p{i}" for i in range(12)], 4),
             "response": rng.standard_normal(48),
         }
     )
     table.to_csv(tmp_path / "own.csv", index=False)
     asked = Asked(("zoo-glove-64d",), str(tmp_path / "own.csv"), QUICK, copies=0)
-    told = needs("curve", asked)
+    table.rename(columns={"passage": "topic"}).to_csv(tmp_path / "alone.csv", index=False)
+    told = needs("curve", replace(asked, recording=str(tmp_path / "alone.csv")))
     # no context is the file's own: 16 runs, each number twice
     assert len(told) == 8 == len({p.key() for *_, p in told})
     court = panel("court", asked)

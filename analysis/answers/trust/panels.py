@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections import Counter
+from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import replace
 
@@ -102,7 +102,7 @@ def price(name: str, asked: Asked, *, before: tuple[str, ...] = (), store=None) 
         Panels that are run first: what they compute too is theirs.
     """
     total, shared, made, store = Cost(1, 1, 1, seconds=0.0), set(), set(), store or Store()
-    spent: Counter[str] = Counter()
+    spent: defaultdict[str, float] = defaultdict(float)
     for model, on, protocol in (one for other in before for one in _asked_by(other, asked)):
         shared.add((model, on, protocol.key()))
         made |= {_reading(model, asked.open(on), protocol), data_key(asked.open(on), protocol)}
@@ -131,17 +131,19 @@ def price(name: str, asked: Asked, *, before: tuple[str, ...] = (), store=None) 
         how.covered in before or done(_done_key(how.covered, asked, recording))
     )
     spent[how.made_of] += 0.0 if covered else how.extra(asked, recording)
-    told = tuple((what, seconds) for what, seconds in spent.most_common() if seconds)
+    dearest = sorted(spent.items(), key=lambda part: -part[1])
+    told = tuple((what, seconds) for what, seconds in dearest if seconds)
     seconds = None if total.seconds is None else sum(seconds for _, seconds in told)
     return replace(total, seconds=seconds, made_of=told)
 
 
 def made_of(costs: Sequence[Cost]) -> tuple[tuple[str, float], ...]:
     """What several prices together are spent on, what takes longest first."""
-    spent: Counter[str] = Counter()
+    spent: defaultdict[str, float] = defaultdict(float)
     for one in costs:
-        spent.update(dict(one.made_of))
-    return tuple(spent.most_common())
+        for what, seconds in one.made_of:
+            spent[what] += seconds
+    return tuple(sorted(spent.items(), key=lambda part: -part[1]))
 
 
 def _asked_by(name: str, asked: Asked) -> list[tuple[str, str, Protocol]]:
