@@ -609,3 +609,5 @@ def _legend(figure, plan: Drawing, named: Renderers, room: int) -> None:
         margin=2,
     )
     figure.add_layout(legend, "above")
+    if plan.several_dottings:
+        _keep(legend, "glyph_width")  # the page's theme has shorter samples, which look alike

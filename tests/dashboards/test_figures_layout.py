@@ -224,6 +224,8 @@ def grey_lines(*names):
 @pytest.mark.parametrize("theme", style.THEMES)
 def test_a_few_grey_lines_are_told_apart_by_their_dots_and_are_seen(theme):
     """Controls of Time: what the model is held against was a hair of dots, alike for all of them."""
+    from bokeh.models import Legend
+
     from dashboards.figures.screen import draw
 
     spec = grey_lines("rate", "power", "oasm")
@@ -236,10 +238,11 @@ def test_a_few_grey_lines_are_told_apart_by_their_dots_and_are_seen(theme):
         for line in lines:
             assert style.contrast(line.get_color(), style.ink("paper", theme)) >= 4.5
     assert misprints(spec) == []
+    plot = draw(spec, theme=theme)
+    (legend,) = plot.select({"type": Legend})
+    assert legend.glyph_width > 30 and "change:glyph_width" in legend.js_property_callbacks
     dashes = [
-        tuple(one.glyph.line_dash)
-        for one in draw(spec, theme=theme).renderers
-        if type(one.glyph).__name__ == "Line"
+        tuple(one.glyph.line_dash) for one in plot.renderers if type(one.glyph).__name__ == "Line"
     ]
     assert len(set(dashes)) == 3
 
