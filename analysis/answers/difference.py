@@ -342,7 +342,10 @@ def _alike(first: Record, second: Record) -> set[str]:
 def _rows_left_out(first: Record, second: Record) -> bool:
     """Whether one has fewer rows and all of them are the other's, as far as their sketches tell."""
     sides = [
-        (one.get("recording.n_stimuli"), one.get("recording.rows_sketch"))
+        (
+            int(str(one.get("recording.n_stimuli") or 0)),
+            list(one.get("recording.rows_sketch") or ()),
+        )
         for one in (first, second)
     ]
     if not all(count and rows for count, rows in sides) or sides[0][0] == sides[1][0]:

@@ -319,6 +319,10 @@ def methods(courses: Iterable[xr.Dataset]) -> str:
     )
 
 
+def _layers(chosen: str) -> str:
+    return f"layer{'s' if ',' in chosen else ''} {chosen}"
+
+
 def _caption(course: xr.Dataset, table: pd.DataFrame) -> str:
     about = course.attrs
     controls = course["curve"].values[course["kind"].values == "control"].astype(str)
@@ -332,7 +336,7 @@ def _caption(course: xr.Dataset, table: pd.DataFrame) -> str:
             if story
             else "Each lag is a target of its own; "
         )
-        + f"layers {about['layers']} as chosen for the whole score. Grey: {listed(controls)} on the same folds.",
+        + f"{_layers(about['layers'])} as chosen for the whole score. Grey: {listed(controls)} on the same folds.",
         f"Bands: 95 %, drawn over {plural(people, 'person') if people == 1 else f'{people} people'} and {blocks} blocks"
         + ("; eight blocks or fewer are optimistic" if blocks <= 8 else "")
         + ("; one story says nothing about other stories" if story else "")

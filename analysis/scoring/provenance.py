@@ -140,7 +140,7 @@ def _rows_sketch(recording: Recording) -> list[str]:
     See Broder (1997), On the resemblance and containment of documents.
     """
     measured = np.isfinite(recording.responses.values).any(axis=1)
-    rows = {row.hex()[:12] for row, there in zip(_rows(recording), measured) if there}
+    rows = {row.hex()[:12] for row, there in zip(_rows(recording), np.asarray(measured)) if there}
     return sorted(rows)[:_SKETCH]
 
 

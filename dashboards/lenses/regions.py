@@ -127,9 +127,7 @@ class Regions(Lens):
             return missing
         choice = self.selection
         work = partial(_answered, self._models, choice.recording, choice.protocol, choice.map)
-        return self._answers.computations(
-            [Wish(self._key, f"regions of {choice.recording}", work, quiet=True)]
-        )
+        return self._answers.computations([Wish(self._key, f"regions of {choice.recording}", work)])
 
     def view(self) -> View:
         models = self._models
@@ -144,11 +142,14 @@ class Regions(Lens):
         if isinstance(found, Refused):
             return View(empty=f"{found.reason}.", action=shown)
         if found is None:
-            if self.scores.unseen(models) or len(scores) == len(models):
-                failed = (
-                    "It is not known what is stored: see the error above." if self.failed else ""
-                )
-                return View(empty=failed or "Looking into the store ...")
+            there = len(scores) == len(models)
+            if there or self.scores.unseen(models):
+                looking = "Looking into the store ..."
+                if there:
+                    looking = "The scores are there; intervals of the regions are being drawn ..."
+                if self.failed:
+                    looking = "It is not known what is stored: see the error above."
+                return View(empty=looking)
             return View(
                 empty="Nothing is stored for this selection yet. Press Run (or the key r).",
                 action=("Run", self.run),

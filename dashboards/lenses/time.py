@@ -12,6 +12,7 @@ import param
 
 from analysis.answers.each_person import each_person_over_time
 from analysis.answers.time_course import ALL, methods, rows_over_time, time_course
+from analysis.answers.word_times import word_times
 from analysis.progress import Report
 from analysis.protocol import Protocol
 from analysis.scoring.cost import cost
@@ -25,6 +26,7 @@ from dashboards.work import identity
 from dashboards.work.ledger import Ledger, Priced, Ready, Refused, Wish
 from dashboards.work.score_computations import offered, unscorable
 from data.catalog import catalog
+from data.errors import BrainLensError
 from data.files import guarded
 
 __all__ = ["Time"]
@@ -53,6 +55,10 @@ NOTES = (
         "Model minus the best control at the model's peak, on the same draws of people and blocks.",
     ),
     ("before", "The highest r before the words: neighbouring words and samples are alike."),
+    (
+        "offset",
+        "Seconds added to the times of a story's words; analysis.answers.word_times.word_times.",
+    ),
 )
 
 
@@ -82,6 +88,21 @@ class Courses(Ledger):
         )
 
 
+class Doctors(Ledger):
+    """Whether a story's words stand where they were heard, by recording; a look of seconds at most, without a model."""
+
+    def key(self, recording: str) -> str:
+        """Content key of what is said of one recording."""
+        return f"words:{identity.recording(recording)}"
+
+    def missing(self, recording: str) -> list[Computation]:
+        """The look, where nobody has looked."""
+        look = partial(_heard, recording)
+        return self.computations(
+            [Wish(self.key(recording), f"Words of {recording}", look, look, quiet=True)]
+        )
+
+
 class Time(Lens):
     """Scores of models and controls at every lag after (and before) the words.
 
@@ -103,7 +124,7 @@ class Time(Lens):
     watches = ("models", "recording", "preset", "changes", "places")
 
     def make_controls(self) -> dict:
-        self.courses = Courses(self.selection)
+        self.courses, self.doctors = Courses(self.selection), Doctors()
         places = pmui.Select(label="A curve for", options=SHOWN, value=self.selection.places, margin=(8, 0, 2, 0),
                              size="small", sizing_mode="stretch_width")  # fmt: skip
         self.link(places, "places")
@@ -114,7 +135,10 @@ class Time(Lens):
         }
 
     def missing(self) -> list[Computation]:
-        return self.courses.missing(self.selection.models)
+        models = self.selection.models
+        return self.courses.missing(models) + (
+            self.doctors.missing(self.selection.recording) if models else []
+        )
 
     def view(self) -> View:
         models = [model for model in self.selection.models if not unscorable(model)]
@@ -158,6 +182,10 @@ class Time(Lens):
             spec = replace(people_over_time(people), stamp=stamp)
             more = partial(_peaks_of_people, people.facts["people"])
             pictures.append(Picture("People", spec, rows_over_time(found), more=more, **common))
+        heard = self.doctors.value(self.doctors.key(self.selection.recording))
+        if heard is not None:
+            python = _python_of_words(self.selection.recording)
+            pictures.append(Picture("Words", words(heard, stamp), heard.frame, python=python))
         return View(tuple(pictures), tuple(filter(None, (stamp,))), notes=NOTES)
 
 
@@ -245,6 +273,24 @@ def peaks(answer, courses: list, stamp: str) -> FigureSpec:
     )
 
 
+def words(answer, stamp: str) -> FigureSpec:
+    """Word rate against the signal, all words moved by so many seconds."""
+    frame = answer.frame
+    return FigureSpec(
+        "Do the words stand where they were heard?",
+        (
+            Mark("line", frame, "offset", "r", name="word rate", hover=("offset", "r")),
+            Mark("line", frame, "offset", "chance", name="chance", muted=True, dashed=True),
+        ),
+        answer.axes["x_title"],
+        answer.axes["y_title"],
+        (Rule("x", 0.0, "as they stand"), Rule("y", 0.0)),
+        answer=answer.sentence,
+        caption=answer.caption,
+        stamp=stamp,
+    )
+
+
 # ---- files beside the figure -----------------------------------------------------------------------------------------
 def _rows(found: list) -> dict[str, bytes]:
     """Every person in every region at every lag."""
@@ -296,6 +342,28 @@ def _python(choice, models: list[str]) -> str:
         '    people.facts["people"].to_csv("people_peaks.csv", index=False)',
         "",
     ])  # fmt: skip
+
+
+def _python_of_words(recording: str) -> str:
+    return "\n".join([
+        '"""Made by BrainLens: whether the words of a story stand where they were heard."""',
+        "",
+        "from analysis.answers.word_times import word_times",
+        "from data.catalog.catalog import recording",
+        "",
+        f"answer = word_times(recording({recording!r}))",
+        "print(answer.sentence)",
+        "print(answer.caption)",
+        'answer.frame.to_csv("words.csv", index=False)',
+        "",
+    ])  # fmt: skip
+
+
+def _heard(name: str, report: Report) -> Ready | Refused:
+    try:
+        return Ready(word_times(catalog.recording(name)))
+    except BrainLensError as error:  # epochs, sentences, another kind of signal
+        return Refused(str(error))
 
 
 def _look(model: str, name: str, protocol: Protocol, report: Report) -> Ready | Priced | Refused:

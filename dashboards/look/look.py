@@ -234,7 +234,7 @@ span:first-of-type { flex-shrink: 0; max-width: 100%; box-sizing: border-box; }
 span:focus-visible { outline: 2px solid currentColor; outline-offset: -3px; }
 @media (max-width: 999px) {
   .labels { flex-wrap: wrap; gap: 2px 4px; }
-  span { white-space: normal; flex-shrink: 1; padding: 0 7px; line-height: 1.3; }
+  span { white-space: normal; flex-shrink: 1; padding: 0 6px; line-height: 1.1; font-size: .72rem; }
 }
 """
 

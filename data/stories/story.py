@@ -117,7 +117,7 @@ def recording_of(plan: Plan, facts: Mapping[str, Any], path: Path) -> Recording:
 
 def _varies(values: np.ndarray, path: Path) -> np.ndarray:
     """Which targets have values that are not all the same."""
-    keep = ~np.isnan(values).all(axis=0)
+    keep = np.asarray(~np.isnan(values).all(axis=0))
     with np.errstate(invalid="ignore"):  # infinite values are refused by name later
         keep[keep] = ~(np.nanstd(values[:, keep], axis=0) == 0)
     if not keep.any():

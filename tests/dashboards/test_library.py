@@ -489,7 +489,8 @@ def test_pickers_learn_what_was_added(library, tmp_path):
         responses=["rt"],
         group="topic",
     )
-    selection.lens = "layers"
+    models.look_again()
+    picker.look_again()  # as the lens in front lets them
     assert "late" in picker._select.options.values() and picker._select.value == selection.recording
     assert models._search.options
 

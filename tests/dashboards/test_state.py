@@ -95,6 +95,8 @@ FULL = {
     "cortex": "pial",
     "threshold": 12,
     "map": "story-map",
+    "steps": True,
+    "whose": "glove",
 }
 
 

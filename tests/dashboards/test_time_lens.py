@@ -32,7 +32,7 @@ def lens(monkeypatch):
 
 def test_the_lens_draws_curves_and_gains(lens):
     view = lens.shown
-    assert [one.label for one in view.pictures] == ["Time", "Peaks", "People"]
+    assert [one.label for one in view.pictures] == ["Time", "Peaks", "People", "Words"]
     assert view.stamps == ("simulated data",)
     assert view.pictures[2].table["person"].nunique() == 6
     assert "the others peak" in view.pictures[2].spec.answer
@@ -44,8 +44,9 @@ def test_the_lens_draws_curves_and_gains(lens):
         draw(one.spec)
         assert misprints(one.spec) == []
         assert figure(one.spec, "pdf", width_mm=174)[:4] == b"%PDF"
-        assert "lag_course" in one.python and "Owen" in one.methods
-    compile(view.pictures[0].python, "time.py", "exec")
+        compile(one.python, "time.py", "exec")
+    assert all("lag_course" in one.python and "Owen" in one.methods for one in view.pictures[:3])
+    assert "the words stand where the signal heard them" in view.pictures[3].spec.answer
 
 
 def test_each_region_has_a_panel_and_the_link_holds_it(lens):
@@ -141,7 +142,7 @@ def test_every_person_region_and_lag_is_a_row_in_file_table_and_zip(lens, monkey
     written = pd.read_csv(out)
     assert len(written) == 2 * 6 * 2 * 9 and set(written["model"]) == {"'=told", "word-rate"}
     lens.refresh()
-    first, *_, people = lens.shown.pictures
+    first, _, people, _ = lens.shown.pictures
     assert first.more()["people_regions_lags.csv"].startswith(
         b"model,kind,person,region,lag,unit,r,blocks"
     )
