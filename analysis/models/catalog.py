@@ -58,7 +58,7 @@ def _shelves() -> list[Path]:
 
 
 def _is_model(path: Path) -> bool:
-    if not path.name or path.name.startswith("."):
+    if not path.name or path.name.startswith(".") or not os.path.isdir(path):
         return False
     return any(os.path.isfile(path / named) for named in ("card.json", "config.json"))
 

@@ -107,9 +107,11 @@ class Entry:
         """``"ready"``, ``"partial"`` (some files are missing), ``"damaged"`` or ``"needs download"``."""
         if not self.files:
             return "ready"
-        places()  # a home or a mirror that is none is no damage of the files
+        roots = places()  # a home or a mirror that is none is no damage of the files
+        folders = {file.folder for file in self.files}
+        there = {one for one in folders if any((root / one).is_dir() for root in roots)}
         try:
-            here = [locate(file) is not None for file in self.files]
+            here = [file.folder in there and locate(file) is not None for file in self.files]
         except BrainLensError:
             return "damaged"
         return "ready" if all(here) else "partial" if any(here) else "needs download"
