@@ -284,7 +284,7 @@ def words(answer, stamp: str) -> FigureSpec:
         ),
         answer.axes["x_title"],
         answer.axes["y_title"],
-        (Rule("x", 0.0, "as they stand"), Rule("y", 0.0)),
+        (Rule("x", 0.0), Rule("y", 0.0)),
         answer=answer.sentence,
         caption=answer.caption,
         stamp=stamp,

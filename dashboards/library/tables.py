@@ -20,7 +20,8 @@ _STYLE = """
 .tabulator-cell button { font: inherit; cursor: pointer; color: inherit; border-radius: 4px; }
 .tabulator-cell button.name { background: none; border: none; padding: 0; font-weight: 600; text-align: left; }
 .tabulator-cell button.name:hover { text-decoration: underline; }
-.tabulator-cell button.use { background: none; border: 1px solid currentColor; padding: 1px 10px; font-size: .85em; }
+.tabulator-cell button.use { background: var(--mui-palette-background-paper, #ffffff); border: 1px solid currentColor;
+  color: var(--mui-palette-text-primary, #1f2328); padding: 1px 10px; font-size: .85em; }
 .tabulator-cell button:focus-visible { outline: 2px solid currentColor; outline-offset: 1px; }
 .tabulator-row { cursor: pointer; }
 """
