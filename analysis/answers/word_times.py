@@ -17,6 +17,8 @@ REACH = 40.0
 """Seconds to either side that are looked at."""
 HIGHPASS = 128.0
 NULLS = 200
+BLOCK = 2048
+"""Targets that are standardised at a time."""
 TOLERANCE = 1.5
 """Samples that a peak may lie beside zero and still pass: responses differ in latency between regions and people."""
 MINIMUM_SHIFT = 12.0
@@ -103,11 +105,21 @@ def _regions(recording: Recording) -> np.ndarray:
         if "region" in recording.responses.coords
         else np.zeros(values.shape[1], int).astype(str)
     )
-    spread = np.nanstd(values, axis=0)
-    scaled = (values - np.nanmean(values, axis=0)) / np.where(spread > 0, spread, 1)
     return np.column_stack(
-        [np.nan_to_num(np.nanmean(scaled[:, labels == one], axis=1)) for one in pd.unique(labels)]
+        [_mean_signal(values, np.flatnonzero(labels == one)) for one in pd.unique(labels)]
     )
+
+
+def _mean_signal(values: np.ndarray, targets: np.ndarray) -> np.ndarray:
+    """Mean over targets of their standardised signals, a block at a time: a whole cortex need not be copied."""
+    total, there = np.zeros(len(values)), np.zeros(len(values))
+    for first in range(0, len(targets), BLOCK):
+        block = values[:, targets[first : first + BLOCK]]
+        spread = np.nanstd(block, axis=0)
+        scaled = (block - np.nanmean(block, axis=0)) / np.where(spread > 0, spread, 1)
+        total += np.nansum(scaled, axis=1)
+        there += np.isfinite(scaled).sum(axis=1)
+    return total / np.maximum(there, 1)
 
 
 def _profiles(
