@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 
 from analysis.answers.answer import Answer, listed, percent, plural
+from analysis.answers.kept import Kept, here
 from analysis.answers.outcomes import LEAST_SEEDS, gain, lean, mean_over_seeds
 from analysis.features.activations import extract
 from analysis.features.perplexity import evaluate
@@ -28,8 +29,9 @@ from analysis.text.occlusion import masked
 from analysis.text.passages import passages, words
 from data.errors import BrainLensError
 
-__all__ = ["LEVELS", "MODELS", "Curve", "occlusion", "occlusion_curve"]
+__all__ = ["LEVELS", "MODELS", "Curve", "occlusion", "occlusion_curve", "stored_curve"]
 
+CODE_VERSION = 1
 LEVELS = (0, 10, 20, 30, 40, 50, 60, 70, 80, 90)
 """Per cent of masked words."""
 MODELS = ("zoo-causal-1m", "zoo-masked-1m", "zoo-lstm-1m", "zoo-glove-64d")
@@ -84,11 +86,12 @@ def occlusion_curve(
         added is the word's own surprisal, since the words before it are masked at some levels.
     """
     recording, store, protocol = as_recording(recording), store or Store(), lean(protocol)
-    readers = [
-        load(model if not level else f"{model}@mask:{level}:{how}:{seed}") for level in levels
-    ]
+    readers = [load(name) for name in _names(model, levels, how, seed)]
     for reader in readers:
         require_open(reader, recording, protocol, store)
+    place = _place(readers, recording, protocol, levels, text, corpus, store)
+    if (kept := place.find()) is not None:
+        return _told(model, how, seed, kept)
     r, nested = _tested_occluded(readers, levels, recording, protocol, store, report)
     rows = []
     among = _never_masked(corpus, levels, how, seed) if corpus else None
@@ -107,7 +110,44 @@ def occlusion_curve(
                 row["words"] = int(among.sum())
         rows.append(row)
         reader.close()
-    return Curve(model, readers[0].card.cls, how, seed, pd.DataFrame(rows))
+    frame = pd.DataFrame(rows)
+    told = {"class": readers[0].card.cls, "frame": frame.to_dict("list")}
+    place.keep(told)
+    return _told(model, how, seed, told)
+
+
+def stored_curve(
+    model: str,
+    recording="simulated",
+    protocol: Protocol | str = "defended",
+    *,
+    levels: Sequence[int] = LEVELS,
+    how: str = "word",
+    seed: int = 0,
+    text: str = "",
+    corpus="",
+    store=None,
+) -> Curve | None:
+    """What :func:`occlusion_curve` gave before, or None; nothing is computed, loaded or fetched."""
+    readers = here(_names(model, levels, how, seed))
+    if readers is None:
+        return None
+    asked = (as_recording(recording), lean(protocol), levels, text, corpus, store or Store())
+    kept = _place(readers, *asked).find()
+    return None if kept is None else _told(model, how, seed, kept)
+
+
+def _names(model: str, levels: Sequence[int], how: str, seed: int) -> list[str]:
+    return [model if not level else f"{model}@mask:{level}:{how}:{seed}" for level in levels]
+
+
+def _place(readers, recording, protocol, levels, text, corpus, store) -> Kept:
+    asked = (recording, protocol, text, corpus, (CODE_VERSION, tuple(levels)))
+    return Kept("curve", readers, *asked, store=store)
+
+
+def _told(model: str, how: str, seed: int, kept: dict) -> Curve:
+    return Curve(model, kept["class"], how, seed, pd.DataFrame(kept["frame"]))
 
 
 def _never_masked(corpus, levels, how: str, seed: int) -> np.ndarray:

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 
 import numpy as np
 import pandas as pd
 import xarray as xr
 
+from analysis.answers.kept import Kept, here
 from analysis.features.activations import extract
 from analysis.features.divergence import next_piece_kl
 from analysis.features.perplexity import evaluate
@@ -27,6 +28,7 @@ from analysis.scoring.keys import cell_numbers, score_key
 from analysis.scoring.lock import require_open
 from analysis.scoring.summary import choose_layers, interval, summarise
 from analysis.store.keys import content_key
+from analysis.store.promises import Locked
 from analysis.store.store import Store
 from data.errors import BrainLensError
 from data.filters import apply_filter
@@ -41,6 +43,7 @@ __all__ = [
     "lean",
     "mean_over_seeds",
     "outcome",
+    "stored_outcome",
 ]
 
 CODE_VERSION = 1
@@ -134,16 +137,23 @@ def outcome(
         The model that the divergence is from; empty: none.
     """
     why: dict[str, str] = {}
-    store, found = store or Store(), {}
+    store, found, final = store or Store(), {}, True
+    recording = as_recording(recording)
     with progress_to(report):
         reader = load(model, report=report)
+        place = _place(reader, recording, protocol, text, corpus, whole, store)
+        if (kept := place.find()) is not None:
+            reader.close()
+            return _told(model, kept)
         fitted = brain(reader, recording, protocol, store=store, report=report.inner())
 
         def tried(name: str, work) -> None:
+            nonlocal final
             try:
                 found[name] = float(work())
             except BrainLensError as error:
                 why[name] = error.problem
+                final = final and not isinstance(error, Locked)
 
         if text:
             tried(
@@ -157,7 +167,40 @@ def outcome(
         if corpus:
             tried("delta_ll", lambda: gain(reader, corpus, store=store, report=report))
         reader.close()
-    return Outcome(model, why=why, **fitted, **found)
+    made = Outcome(model, why=why, **fitted, **found)
+    if final:  # what is locked is asked for again
+        place.keep(asdict(made))
+    return made
+
+
+def stored_outcome(
+    model: str,
+    recording: Recording | str = "simulated",
+    protocol: Protocol | str = "defended",
+    *,
+    text: str = "",
+    corpus: Recording | str = "",
+    whole: str = "",
+    store: Store | None = None,
+) -> Outcome | None:
+    """What :func:`outcome` gave before, or None; nothing is computed, loaded or fetched."""
+    if here([model, *filter(None, [whole])]) is None:
+        return None
+    place = _place(
+        load(model), as_recording(recording), protocol, text, corpus, whole, store or Store()
+    )
+    kept = place.find()
+    return None if kept is None else _told(model, kept)
+
+
+def _place(reader, recording, protocol, text, corpus, whole, store: Store) -> Kept:
+    from_whole = (load(whole).identity,) if whole and text else ()
+    asked = (recording, lean(protocol), text, corpus, ("outcome", CODE_VERSION, *from_whole))
+    return Kept("outcome", [reader], *asked, store=store)
+
+
+def _told(model: str, kept: dict) -> Outcome:
+    return Outcome(**kept | {"model": model, "layers": tuple(kept["layers"])})
 
 
 def brain(

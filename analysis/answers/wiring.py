@@ -10,7 +10,14 @@ import numpy as np
 import pandas as pd
 
 from analysis.answers.answer import Answer, decimal, plural
-from analysis.answers.outcomes import LEAST_SEEDS, Outcome, mean_over_seeds, outcome
+from analysis.answers.kept import here
+from analysis.answers.outcomes import (
+    LEAST_SEEDS,
+    Outcome,
+    mean_over_seeds,
+    outcome,
+    stored_outcome,
+)
 from analysis.answers.wiring_words import sentence
 from analysis.models import load
 from analysis.models.catalog import card
@@ -20,12 +27,16 @@ from analysis.models.zoo.wire import recipe_of
 from analysis.progress import SILENT, Report
 from analysis.protocol import Protocol
 from analysis.statistics.measured import beside
+from analysis.store.keys import content_key
+from analysis.store.store import Store
 from data.errors import BrainLensError
 
 __all__ = [
-    "ANCHORS", "BIRTHS", "SETS", "UPDATES", "Course", "at_birth", "course", "price", "run_names", "wiring",
+    "ANCHORS", "BIRTHS", "SETS", "UPDATES", "Course", "at_birth", "course", "price", "run_names", "stored_course",
+    "wiring",
 ]  # fmt: skip
 
+CODE_VERSION = 1
 SETS = ("all", "embeddings", "norms", "attention", "down", "last-1", "rank-8")
 """Sets of trained weights."""
 UPDATES = (0, 16, 64, 160, 320, 640, 1600, 3200)
@@ -116,7 +127,8 @@ def course(
     text, corpus
         As for :func:`analysis.answers.outcomes.outcome`.
     """
-    weights, total, steps = sizes(model, part or "all")
+    store = store or Store()
+    weights, total, steps = sizes(model, part or "all", store)
     asked: dict[str, Any] = dict(
         protocol=protocol, text=text, corpus=corpus, store=store, report=report
     )
@@ -128,6 +140,43 @@ def course(
         prepare(names[max(names)], report=report)
     done = tuple((n, outcome(name, recording, **asked)) for n, name in sorted(names.items()))
     return Course(model, birth, part, seed, weights if part else 0, total, steps, done)
+
+
+def stored_course(
+    model: str,
+    part: str,
+    seed: int = 0,
+    *,
+    birth: str = "init",
+    updates: Sequence[int] = UPDATES[:6],
+    store=None,
+    **asked,
+) -> tuple[Course | None, tuple[int, ...]]:
+    """What :func:`course` gave before, and the updates that were not scored yet; nothing is computed, loaded or fetched.
+
+    Returns
+    -------
+    Course or None
+        None where something is missing.
+    tuple of int
+        Updates without an outcome; the finished model counts as 0.
+    """
+    store = store or Store()
+    names = (
+        run_names(model, birth, part, seed, [n for n in updates if part or not n])
+        if birth
+        else {0: model}
+    )
+    found = {n: stored_outcome(name, store=store, **asked) for n, name in sorted(names.items())}
+    lacking = tuple(n for n, one in found.items() if one is None)
+    known = None if lacking else _stored_sizes(model, part or "all", store)
+    if known is None:
+        return None, lacking
+    weights, total, steps = known
+    if not birth:
+        return Course(model, "", "", 0, total, total, steps, ((steps, found[0]),)), ()
+    done = tuple(found.items())
+    return Course(model, birth, part, seed, weights if part else 0, total, steps, done), ()
 
 
 def prepare(name: str, *, report: Report = SILENT) -> None:
@@ -142,8 +191,24 @@ def prepare(name: str, *, report: Report = SILENT) -> None:
     wired(module, step, name=reader.card.id, tokenizer=lambda: reader.tokenizer, report=report)
 
 
-def sizes(model: str, part: str) -> tuple[int, int, int]:
+def sizes(model: str, part: str, store: Store | None = None) -> tuple[int, int, int]:
     """Trained weights of a part, all weights, and updates of a whole training."""
+    store = store or Store()
+    known = _stored_sizes(model, part, store)
+    return known if known is not None else _counted(model, part, store)
+
+
+def _stored_sizes(model: str, part: str, store: Store) -> tuple[int, int, int] | None:
+    readers = here([f"{model}@untrained:init:0"])
+    kept = store.piece(_sizes_key(readers[0], part), "sizes") if readers else None
+    return None if kept is None else tuple(int(one) for one in kept["sizes"])
+
+
+def _sizes_key(reader, part: str) -> str:
+    return content_key("sizes", CODE_VERSION, reader.identity, part)
+
+
+def _counted(model: str, part: str, store: Store) -> tuple[int, int, int]:
     if (cls := card(model).cls) not in ("causal", "recurrent"):
         raise BrainLensError(
             f"{model} is of the class {cls}: there is no training to next words to follow",
@@ -153,7 +218,9 @@ def sizes(model: str, part: str) -> tuple[int, int, int]:
     module = reader.module if reader.card.cls == "recurrent" else reader.lm
     total = sum(value.numel() for value in module.parameters())
     steps = recipe_of(reader.card.id, module.config, 0).steps
-    return trained_weights(module, part), total, steps
+    counted = trained_weights(module, part), total, steps
+    store.save_piece(_sizes_key(reader, part), "sizes", sizes=np.array(counted))
+    return counted
 
 
 def price(model: str, updates: int, runs: int = 1) -> float:

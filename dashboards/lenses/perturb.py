@@ -13,12 +13,18 @@ import param
 from analysis.models.catalog import card
 from analysis.models.variants.spec import HIDING
 from analysis.progress import Report
-from analysis.scoring.cost import Cost
 from dashboards.figures.spec import FigureSpec, Mark, Rule
 from dashboards.lens.controls import ModelPicker, ProtocolPicker, RecordingPicker
 from dashboards.lens.lens import Computation, Lens, Picture, View
-from dashboards.work.ledger import Ledger, Wish
-from dashboards.work.outcome_computations import Outcomes, outcome_key, reading_seconds
+from dashboards.work.ledger import Priced, Ready, Wish
+from dashboards.work.outcome_computations import (
+    Answers,
+    Outcomes,
+    asked_of,
+    outcome_key,
+    priced,
+    reading_seconds,
+)
 from dashboards.work.text_computations import words_of
 from data.catalog.catalog import recording as load
 
@@ -65,7 +71,7 @@ class Perturb(Lens):
     }
 
     def make_controls(self) -> dict:
-        self.outcomes, self.curves = Outcomes(self.selection), Ledger()
+        self.outcomes, self.curves = Outcomes(self.selection), Answers()
         look = dict(sizing_mode="stretch_width", size="small", margin=(8, 0, 4, 0))
         breaks = pmui.Select(
             label="What is broken", options=KINDS, value=self.selection.breaks, **look
@@ -110,23 +116,26 @@ class Perturb(Lens):
 
     def _curve_wishes(self) -> list[Wish]:
         choice = self.selection
-        corpus = choice.corpora[0] if choice.corpora else ""
         return [
             Wish(
                 outcome_key("curve", model, choice, choice.hiding, seed),
                 f"{model}, masked words, seed {seed}",
-                partial(
-                    _curve, model, choice.recording, choice.protocol, choice.hiding, seed, choice.text, corpus
-                ),
-                cost=Cost(1, seconds=5 * reading_seconds(model)),
+                partial(_curve, model, choice.hiding, seed, *asked_of(choice)),
             )
-            for model in choice.models
-            for seed in range(choice.draws)
-        ]  # fmt: skip
+            for model, _, seed in self._curves_asked()
+        ]
+
+    def _curves_asked(self) -> list[tuple[str, str, int]]:
+        choice = self.selection
+        return [
+            (model, choice.hiding, seed) for model in choice.models for seed in range(choice.draws)
+        ]
 
     def missing(self) -> list[Computation]:
         if self.selection.breaks == "masks":
-            return self.curves.computations(self._curve_wishes())
+            return self.curves.wanted(
+                self._curve_wishes(), _look, self._curves_asked(), self.selection
+            )
         whole = self.selection.models[0] if self.selection.models else ""
         return self.outcomes.missing(self.wanted(), whole)
 
@@ -281,12 +290,22 @@ def simulated_stamp(recording: str) -> str:
     return "; ".join(filter(None, ("simulated data" if one.simulated else "", one.quality)))
 
 
-def _curve(model, recording, protocol, how, seed, text, corpus, report: Report):
+def _curve(model, how, seed, recording, protocol, text, corpus, report: Report):
     from analysis.answers.occlusion import occlusion_curve
 
-    return occlusion_curve(
-        model, recording, protocol, how=how, seed=seed, text=words_of(text), corpus=corpus, report=report
-    )  # fmt: skip
+    asked = dict(how=how, seed=seed, text=words_of(text), corpus=corpus)
+    return occlusion_curve(model, recording, protocol, report=report, **asked)
+
+
+def _look(model: str, how: str, seed: int, **asked):
+    """The curve where it is stored, else what it costs."""
+    from analysis.answers.occlusion import stored_curve
+
+    found = stored_curve(model, how=how, seed=seed, **asked)
+    if found is not None:
+        return Ready(found)
+    cost = priced(model, 5 * reading_seconds(model)).cost
+    return Priced(replace(cost, download=0 if seed else cost.download))
 
 
 def _python(choice, kind: str) -> str:

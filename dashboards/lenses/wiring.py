@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from functools import partial
 from typing import ClassVar
 
@@ -10,13 +11,18 @@ import panel_material_ui as pmui
 import param
 
 from analysis.progress import Report
-from analysis.scoring.cost import Cost
 from dashboards.figures.spec import FigureSpec, Mark, Rule
 from dashboards.lens.controls import ModelPicker, ProtocolPicker, RecordingPicker
 from dashboards.lens.lens import Computation, Lens, Picture, View
 from dashboards.lenses.perturb import simulated_stamp
-from dashboards.work.ledger import Ledger, Wish
-from dashboards.work.outcome_computations import outcome_key, reading_seconds
+from dashboards.work.ledger import Priced, Ready, Wish
+from dashboards.work.outcome_computations import (
+    Answers,
+    asked_of,
+    outcome_key,
+    priced,
+    reading_seconds,
+)
 from dashboards.work.text_computations import words_of
 
 __all__ = ["Wiring"]
@@ -63,7 +69,7 @@ class Wiring(Lens):
     }
 
     def make_controls(self) -> dict:
-        self.courses = Ledger()
+        self.courses = Answers()
         wide = dict(sizing_mode="stretch_width", margin=(8, 0, 4, 0))
         parts = pmui.MultiChoice(
             label="Trained weights", options=PARTS, value=self.selection.parts, **wide
@@ -98,29 +104,29 @@ class Wiring(Lens):
         )  # fmt: skip
 
     def _wishes(self) -> list[Wish]:
-        from analysis.answers.wiring import UPDATES, price
-
         choice = self.selection
         if not choice.models:
             return []
         model, wishes = choice.models[0], []
-        corpus = choice.corpora[0] if choice.corpora else ""
         for birth, part, seed in self._runs():
-            steps = [n for n in UPDATES if n <= choice.updates] if part else [0]
+            steps = self._steps(part)
             key = outcome_key("course", model, choice, birth, part, seed, max(steps))
             made = f"{part} trained from {birth}" if part else f"at birth: {birth}"
             title = f"{model} ({made}, seed {seed})" if birth else f"{model} (finished)"
-            work = partial(
-                _course, model, birth, part, seed, steps, choice.recording, choice.protocol, choice.text, corpus
-            )  # fmt: skip
-            seconds = len(steps) * reading_seconds(model) + (
-                price(model, max(steps)) if part else 0
-            )
-            wishes.append(Wish(key, title, work, cost=Cost(1, seconds=seconds)))
+            work = partial(_course, model, birth, part, seed, steps, *asked_of(choice))
+            wishes.append(Wish(key, title, work))
         return wishes
 
     def missing(self) -> list[Computation]:
-        return self.courses.computations(self._wishes())
+        choice, runs = self.selection, self._runs() if self.selection.models else []
+        asked = [(choice.models[0], *run, self._steps(run[1])) for run in runs]
+        return self.courses.wanted(self._wishes(), _look, asked, choice)
+
+    def _steps(self, part: str) -> list[int]:
+        """Updates after which a run is scored."""
+        from analysis.answers.wiring import UPDATES
+
+        return [n for n in UPDATES if n <= self.selection.updates] if part else [0]
 
     def show_example(self) -> None:
         """Choose the model that the lens is made for."""
@@ -162,8 +168,6 @@ def pictures(answer, stamp: str = "", python: str = "") -> tuple[Picture, ...]:
     if len(frame) and frame["bits_per_byte"].notna().any():
         made.append(Picture("Bits per byte", _bits(frame), frame, python=python))
     if not len(frame):  # the answer stands above the first picture
-        from dataclasses import replace
-
         made[0] = replace(
             made[0], spec=replace(made[0].spec, answer=answer.sentence, caption=answer.caption)
         )
@@ -271,6 +275,18 @@ def _course(model, birth, part, seed, updates, recording, protocol, text, corpus
         model, part, seed, birth=birth, updates=updates, recording=recording, protocol=protocol, text=words_of(text),
         corpus=corpus, report=report,
     )  # fmt: skip
+
+
+def _look(model: str, birth: str, part: str, seed: int, updates: list[int], **asked):
+    """The course where it is stored, else what is missing of it costs: a part, and its training, that is scored to its end."""
+    from analysis.answers.wiring import price, stored_course
+
+    found, lacking = stored_course(model, part, seed, birth=birth, updates=updates, **asked)
+    if found is not None:
+        return Ready(found)
+    training = price(model, max(updates)) if part and max(updates) in lacking else 0.0
+    cost = priced(model, max(1, len(lacking)) * reading_seconds(model) + training).cost
+    return Priced(replace(cost, download=0 if birth else cost.download))
 
 
 def _python(choice) -> str:

@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from functools import partial
 
-from analysis.models.catalog import card
+from analysis.models.catalog import card, state
+from analysis.models.variants.spec import split
 from analysis.progress import Report
 from analysis.protocol import Protocol
 from analysis.scoring.cost import Cost
+from analysis.store.keys import content_key
 from dashboards.work import identity
 from dashboards.work.computation import Computation
-from dashboards.work.ledger import Ledger, Wish
+from dashboards.work.ledger import Ledger, Priced, Ready, Wish
 from dashboards.work.text_computations import TEXTS, words_of
+from data.catalog.catalog import recording as load_recording
 
-__all__ = ["Outcomes", "outcome_key"]
+__all__ = ["Answers", "Outcomes", "asked_of", "outcome_key", "priced", "reading_seconds"]
 
 
 def outcome_key(kind: str, model: str, choice, *more: object) -> str:
@@ -25,7 +28,44 @@ def outcome_key(kind: str, model: str, choice, *more: object) -> str:
     return "|".join([f"{kind}:{case}", text, *corpora, *map(str, more)])
 
 
-class Outcomes(Ledger):
+class Answers(Ledger):
+    """Answers about single models: one look into the store for all that are asked for together, then a price for each."""
+
+    def wanted(self, wishes: Iterable[Wish], look: Callable, runs: Iterable[tuple], choice):
+        """What is missing.
+
+        Parameters
+        ----------
+        wishes : iterable of Wish
+            Without a look of their own.
+        look : callable
+            ``look(*run, recording=, protocol=, text=, corpus=)``: what is known of one, without computing.
+        runs : iterable of tuple
+            One for each wish.
+        choice : Selection
+        """
+        wishes = list(wishes)
+        unknown = {
+            wish.key: run
+            for wish, run in zip(wishes, runs, strict=True)
+            if self.finding(wish.key) is None
+        }
+        known = self.computations(wish for wish in wishes if wish.key not in unknown)
+        if not unknown:
+            return known
+        work = partial(_looks, look, list(unknown.values()), *asked_of(choice))
+        take = partial(self._found_together, list(unknown))
+        title = f"what is stored of {len(unknown)}"
+        key = f"looks:{content_key(*unknown)}"
+        return [Computation(key, title, work, take, free=True, quiet=True), *known]
+
+    def _found_together(self, keys: list[str], findings: list, final: bool) -> None:
+        if final:
+            for key, finding in zip(keys, findings, strict=True):
+                self.keep(key, finding)
+
+
+class Outcomes(Answers):
     """Outcomes of a session's variants.
 
     Parameters
@@ -38,29 +78,24 @@ class Outcomes(Ledger):
         super().__init__()
         self._selection = selection
 
-    def missing(self, names: Iterable[str], whole: str = "", *, seconds=None) -> list[Computation]:
-        """What is missing.
+    def missing(self, names: Iterable[str], whole: str = "") -> list[Computation]:
+        """What is missing: first a look into the store, then the computation.
 
         Parameters
         ----------
         whole : str
             The model that the divergence is from; empty: none.
-        seconds : callable, optional
-            ``seconds(name)``: what a name costs beside its reading and scoring.
         """
-        choice = self._selection
-        corpus = choice.corpora[0] if choice.corpora else ""
-        return self.computations(
+        choice, names = self._selection, list(names)
+        wishes = (
             Wish(
                 outcome_key("outcome", name, choice, whole),
                 f"{name} on {choice.recording}",
-                partial(
-                    _outcome, name, choice.recording, choice.protocol, choice.text, corpus, whole
-                ),
-                cost=Cost(1, seconds=reading_seconds(name) + (seconds(name) if seconds else 0.0)),
+                partial(_outcome, name, *asked_of(choice), whole),
             )
             for name in names
         )
+        return self.wanted(wishes, _look, [(name, whole) for name in names], choice)
 
     def found(self, names: Iterable[str], whole: str = "") -> list:
         """The outcomes that are there, in the order of the names."""
@@ -68,9 +103,44 @@ class Outcomes(Ledger):
         return self.values(outcome_key("outcome", name, choice, whole) for name in names)
 
 
+def asked_of(choice) -> tuple[str, Protocol, str, str]:
+    """Recording, protocol, text and recording of words of a selection."""
+    return (
+        choice.recording,
+        choice.protocol,
+        choice.text,
+        choice.corpora[0] if choice.corpora else "",
+    )
+
+
+def priced(name: str, seconds: float) -> Priced:
+    """What work on a model costs; the model itself has its download in it, its variants do not add to that."""
+    absent = name == split(name)[0] and state(name) == "needs download"
+    return Priced(Cost(1, seconds=seconds, download=card(name).download if absent else 0))
+
+
 def reading_seconds(name: str) -> float:
     """About what one outcome takes beyond its training: five seconds, more for a model of many weights."""
     return 5.0 + (card(name).parameters_about or 0) * 2.5e-7
+
+
+def _looks(look: Callable, runs: list[tuple], recording, protocol, text, corpus, report: Report):
+    """What is known of each; what all are measured on is read once."""
+    asked = dict(recording=load_recording(recording), protocol=protocol, text=words_of(text))
+    asked["corpus"] = load_recording(corpus) if corpus else ""
+    found = []
+    for run in runs:
+        report.checkpoint()
+        found.append(look(*run, **asked))
+    return found
+
+
+def _look(name: str, whole: str, **asked):
+    """The outcome where it is stored, else what it costs."""
+    from analysis.answers.outcomes import stored_outcome
+
+    found = stored_outcome(name, whole=whole, **asked)
+    return priced(name, reading_seconds(name)) if found is None else Ready(found)
 
 
 def _outcome(

@@ -7,12 +7,15 @@ import pandas as pd
 import pytest
 from click.testing import CliRunner
 
+from analysis import preset
 from analysis.answers.architectures import architectures
-from analysis.answers.occlusion import Curve
-from analysis.answers.outcomes import Outcome
-from analysis.answers.wiring import UPDATES, Course
+from analysis.answers.occlusion import Curve, occlusion_curve, stored_curve
+from analysis.answers.outcomes import Outcome, lean, outcome
+from analysis.answers.wiring import UPDATES, Course, course, stored_course
 from analysis.models.operators.language import sampled
 from analysis.models.variants.spec import split
+from analysis.scoring.lock import lock
+from analysis.store.promises import Locked
 from dashboards import Architectures, Perturb, Wiring
 from dashboards.command.cli import main
 from dashboards.figures import paper
@@ -69,6 +72,7 @@ def test_what_stands_for_a_masked_word_is_asked_only_where_words_are_masked():
 def test_noise_is_asked_for_by_name_priced_and_drawn():
     lens = Perturb(models=["zoo-causal-1m"], recording="simulated", draws=2)
     assert "have not been run" in lens.shown.empty and len(lens.wanted()) == 1 + 3 * 3 * 2
+    lens.wait()  # nothing of it is stored
     assert {one.title for one in lens.missing()} == {
         f"{name} on simulated" for name in lens.wanted()
     }
@@ -123,6 +127,7 @@ def test_wiring_draws_what_was_trained_and_prices_the_rest():
     )
     wishes = lens._wishes()
     assert len(wishes) == 1 + 5 * 2 + 2 * 2
+    lens.wait()
     assert len({one.title for one in lens.missing()}) == len(wishes)
     long = next(one for one in lens.missing() if "all trained" in one.title)
     assert long.seconds > next(one for one in lens.missing() if "finished" in one.title).seconds
@@ -147,6 +152,43 @@ def test_wiring_draws_what_was_trained_and_prices_the_rest():
         (2, 2),
         (100, 0.699),
     }
+
+
+def test_what_is_stored_is_shown_when_a_page_opens_and_the_rest_priced(clean_home, monkeypatch):
+    names = ["zoo-causal-200k", *(f"zoo-causal-200k@lesion:heads:25:{seed}" for seed in range(2))]
+    monkeypatch.setattr("analysis.answers.perturb.lesion_names", lambda *_: names)
+    changes = {"folds": 3, "inner_folds": 2, "bootstrap": 50}
+    asked = dict(
+        recording="simulated", text="", corpus="", protocol=preset("defended").but(**changes)
+    )
+    first = [outcome(name, whole=names[0], **asked) for name in names[:2]]
+    choice = dict(models=names[:1], changes=changes, corpora=[], text="prose")
+    monkeypatch.setattr("dashboards.work.outcome_computations.words_of", lambda _: "")
+    lens = Perturb(breaks="lesion", **choice)
+    lens.wait()
+    assert lens.outcomes.found(names, names[0]) == first
+    assert lens.shown.there
+    (rest,) = lens.missing()
+    assert rest.title.startswith(names[2]) and rest.seconds > 0 and not rest.free
+
+
+def test_a_stored_course_and_curve_are_found_whole_or_not_at_all(clean_home):
+    model = "zoo-causal-200k"
+    short = preset("defended").but(folds=3, inner_folds=2, bootstrap=50)
+    asked = dict(recording="simulated", protocol=short, text="", corpus="")
+    born = dict(birth="init", updates=[0], **asked)
+    assert stored_course(model, "", **born) == (None, (0,))
+    made = course(model, "", **born)
+    assert stored_course(model, "", **born) == (made, ())
+    assert stored_course(model, "norms", **born | {"updates": [0, 16]})[1] == (16,)
+    levels = dict(levels=(0, 50))
+    assert stored_curve(model, **levels, **asked) is None
+    curve = occlusion_curve(model, **levels, **asked)
+    pd.testing.assert_frame_equal(stored_curve(model, **levels, **asked).frame, curve.frame)
+    assert stored_curve(model, how="delete", **levels, **asked) is None
+    lock("the whole model is best", [model], ["simulated"], lean(short))
+    with pytest.raises(Locked):
+        stored_curve(model, **levels, **asked)
 
 
 def test_architectures_draw_search_and_unseen_apart():
