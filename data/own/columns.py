@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime
+import re
 import warnings
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
@@ -13,7 +14,7 @@ import xarray as xr
 
 from data.errors import BrainLensError, unknown
 from data.own.meaning import Meaning, foreign_row, is_id, listed, meaning
-from data.own.order import order_keys, other_orders, reading_order
+from data.own.order import holes, once, order_keys, other_orders, reading_order
 from data.own.structure import completed
 from data.own.tables import Table, numbers, squashed
 from data.own.told import spoken_rows, told
@@ -180,6 +181,11 @@ def understand(table: Table, said: Mapping) -> Understood:
     if meant.order:
         keys = keys.iloc[rows].reset_index(drop=True)
         blocks = {label: stimuli[label] for label in labels.values()}
+        if words and "context" in labels:
+            block = stimuli[labels["context"]]
+            if people is None and meant.target is None and not meant.repeat:
+                once(table, keys, block, stimuli["text"])
+            doubts += holes(table, keys, block, rows) if len(meant.order) == 1 else []
         order, inside, doubtful = reading_order(
             table, keys, blocks, rows, guessed="order" in meant.guessed
         )
@@ -380,7 +386,7 @@ def _check_texts(table: Table, text: str) -> None:
     empty = np.flatnonzero(cells.isna() | (cells.astype(str).str.strip() == ""))
     if len(empty):
         raise BrainLensError(
-            f"{table.path.name}: column {text!r} is empty in {len(empty)} rows: {table.places(empty)}",
+            f"{table.path.name}: column {text!r} is empty in {len(empty)} rows: {table.places(empty)}{_units(table, empty)}",
             remedy="Fill in the words or remove these rows",
         )
     dates = (
@@ -404,6 +410,21 @@ def _check_texts(table: Table, text: str) -> None:
             ],
             remedy="Name the column that holds the words (--text COLUMN)",
         )
+
+
+def _units(table: Table, empty: np.ndarray) -> str:
+    """The unit that stands in the first row below the header, in words."""
+    if empty[0]:
+        return ""
+    found = [
+        str(cell) for cell in table.frame.iloc[0] if re.fullmatch(r"[(\[]?[^\W\d]{1,12}[)\]]?|%", str(cell))
+        and str(cell).lower() != "nan"
+    ]  # fmt: skip
+    return (
+        f"; {table.where(0)} seems to hold units ({', '.join(found[:3])}): say them by --unit"
+        if found
+        else ""
+    )
 
 
 def _joined(stimuli: pd.DataFrame, columns: list[str]) -> str:

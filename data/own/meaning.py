@@ -520,9 +520,10 @@ def _guess_responses(frame: pd.DataFrame, file: str, taken: set) -> list[str]:
     fractions = [
         c for c in numeric if frame[c].dtype.kind == "f" and (frame[c].dropna() % 1 != 0).any()
     ]
-    if not found and len(fractions) == 1:
-        return fractions
     free = [c for c in frame.columns if c not in taken and not c.startswith("Unnamed:")]
+    digits = [c for c in free if frame[c].dtype.kind == "O" and _of_digits(frame[c])]
+    if not found and len(fractions) == 1 and not digits:
+        return fractions
     if not (found or numeric) and free:
         written = [c for c in free if frame[c].dtype.kind == "O" and _written(frame[c])]
         if len(written) == 1:
@@ -534,11 +535,13 @@ def _guess_responses(frame: pd.DataFrame, file: str, taken: set) -> list[str]:
                 choices=free,
                 remedy="Name the column that holds the measurements (--response COLUMN); units and % do not belong in its cells",
             )
-    numeric += [c for c in free if frame[c].dtype.kind == "O" and _of_digits(frame[c])]
+    numeric += digits
     row, pattern = _series([c for c in numeric if c not in found])
     raise BrainLensError(
         f"{file}: which columns hold the responses is not plain",
-        choices=[*dict.fromkeys([*found, *row, *fractions])] or numeric or frame.columns,
+        choices=[*dict.fromkeys([*found, *row, *fractions, *(digits if fractions else [])])]
+        or numeric
+        or frame.columns,
         remedy=f"Name the columns that hold the measurements (--response COLUMN,COLUMN, or a pattern such as --response "
         f"'{pattern or 'sub-*'}')",
     )
@@ -569,4 +572,4 @@ def _of_digits(cells: pd.Series) -> bool:
 def _written(cells: pd.Series) -> bool:
     """Whether cells of text are numbers as people write them, such as −4 with a typographer's minus."""
     parsed = parse(cells)
-    return not parsed.wrong and not parsed.either and bool(np.isfinite(parsed.values).any())
+    return not parsed.wrong and (bool(parsed.either) or bool(np.isfinite(parsed.values).any()))

@@ -18,7 +18,7 @@ GUESSES: Mapping[str, tuple[str, ...]] = {
     ),
     "responses": (
         *("response", "responses", "effect size", "rt", "mean rt", "mean rt ms", "reading time"),
-        *("reading times", "rt ms", "log rt", "bold", "amplitude"),
+        *("reading times", "reaction time", "reaction times", "rt ms", "log rt", "bold", "amplitude"),
     ),
     "group": (
         *("group", "topic", "passage category", "story", "story id", "text idx", "run"),
@@ -83,9 +83,12 @@ _MEASURES = {
     "ecog": "ecog ieeg electrode seeg gamma high_gamma hgp",
     "fmri": "bold fmri beta betas voxel voxels roi froi parcel effect_size psc zstat tstat ifg ifgorb mfg mtg stg sts atl ptl "
     "temporal frontal parietal occipital temp amygdala hippocampus lh rh language network md dmn",
-    "behaviour": "rating ratings accuracy acc cloze plausibility acceptability judgement judgment choice probability likert",
-    "reading_times": "rt rts reading reading_time spr ms latency",
+    "behaviour": "rating ratings rater raters slider accuracy acc cloze plausibility acceptability judgement judgment choice "
+    "probability likert",
+    "reading_times": "rt rts reading reading_time reaction_time spr ms latency",
 }
+_SCALP = re.compile(r"(Fp|AF|F|FC|FT|C|T|TP|CP|P|PO|O)(z|[1-9]\d?)")
+"""An electrode of the 10-20 system: Cz, CP3; a row of P1, P2, ... may be people."""
 _UNITS = {
     "reading_times": "ms",
     "eye_tracking": "ms",
@@ -107,7 +110,7 @@ def said_kind(name: str) -> str:
     >>> said_kind("GazeDuration"), said_kind("meanItemRT"), said_kind("firstrun.dur"), said_kind("y")
     ('eye_tracking', 'reading_times', 'eye_tracking', '')
     """
-    tokens = _tokens(name)
+    tokens = _tokens(name) + _tokens(re.sub(r"\d+$", "", str(name)))  # rater1, rt2
     for kind, words in _MEASURES.items():
         if any(f"_{word}_" in tokens for word in words.split()):
             return kind
@@ -119,6 +122,12 @@ def said_kind(name: str) -> str:
 def kind_of(responses: Iterable[str]) -> tuple[str, str]:
     """Kind and unit that the names of the responses agree on; "" where they say nothing or different things."""
     responses = list(responses)
+    scalp = [_SCALP.fullmatch(str(name)) for name in responses]
+    if all(scalp) and (
+        len({found[1] for found in scalp if found}) > 1
+        or any(found[2] == "z" for found in scalp if found)
+    ):
+        return "eeg", ""
     kinds = {said_kind(name) for name in responses}
     if len(kinds) != 1 or kinds == {""}:
         return "", ""

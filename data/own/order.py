@@ -11,7 +11,7 @@ from data.errors import BrainLensError
 from data.own.meaning import listed
 from data.own.tables import Table, numbers
 
-__all__ = ["order_keys", "other_orders", "reading_order"]
+__all__ = ["holes", "once", "order_keys", "other_orders", "reading_order"]
 
 NONE = "say that there is none (--order none)"
 
@@ -91,6 +91,53 @@ def reading_order(
         "Number the rows of each text 1, 2, 3, ... in reading order, and name the column of the texts (--context COLUMN)",
     )
     return order, inside, [doubt]
+
+
+def once(table: Table, keys: pd.DataFrame, block: pd.Series, texts: pd.Series) -> None:
+    """Make sure that a word stands at its place of a text once, where nothing says whose rows these are.
+
+    Raises
+    ------
+    BrainLensError
+        Where the same word stands at the same place again and again: other people, presentations or fixations.
+    """
+    cells = keys.assign(**{"\x1f": block.to_numpy(), "\x1e": texts.to_numpy()})
+    again = np.flatnonzero(cells.duplicated())
+    if len(again) < 0.1 * len(cells):
+        return
+    raise BrainLensError(
+        f"{table.path.name}: the same word stands at the same place of its text ({listed(keys.columns)}) in {len(again):,} rows "
+        f"too many: {table.places(again)}. Fixations, people or presentations?",
+        remedy="Name the column that tells them apart (--subject COLUMN, --repeat COLUMN), add up the fixations of each word, "
+        "or say that the numbers are no order (--order none)",
+    )
+
+
+def holes(
+    table: Table, keys: pd.DataFrame, block: pd.Series, rows: np.ndarray
+) -> list[tuple[str, str]]:
+    """Words that are missing from their text, where its words are numbered and the numbers jump."""
+    name = str(keys.columns[0])
+    frame = pd.DataFrame({"b": block.to_numpy(), "k": keys[name].to_numpy(float), "r": rows})
+    if (frame["k"] % 1 != 0).any():
+        return []
+    frame = frame.sort_values(["b", "k"], kind="stable").drop_duplicates(["b", "k"])
+    each = frame.groupby("b", sort=False)["k"].agg(["min", "max", "count"])
+    first = each["min"].mode().iloc[0]
+    start = min(first, 1)
+    span = each["max"] - np.minimum(each["min"], start) + 1
+    gone = span - each["count"]
+    if first not in (0, 1, 2) or not gone.any() or gone.sum() > 0.2 * span.sum():
+        return []
+    jumps = (frame["k"] - frame.groupby("b")["k"].shift() > 1) | (
+        ~frame["b"].duplicated() & (frame["k"] > start)
+    )
+    at = int(frame.loc[jumps, "r"].min())
+    return [(
+        f"{name} jumps: {int(gone.sum())} words of {int((gone > 0).sum())} texts have no row, first before {table.where(at)}, so "
+        "the model reads these texts without them",
+        "Give every word of a text a row, and leave its response empty where none was measured",
+    )]  # fmt: skip
 
 
 def other_orders(

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
+
+import numpy as np
 
 from data.errors import BrainLensError
 from data.own import formats
@@ -136,4 +139,20 @@ def _table(path: Path, said: dict) -> tuple[Table, dict]:
     if formats.handles(path):
         table, own = formats.table_of(path, said)
         return table, {**own, **said}
-    return read_table(path, **reading_options(said)), said
+    return _filled(read_table(path, **reading_options(said))), said
+
+
+def _filled(table: Table) -> Table:
+    """The rows in which something stands; spreadsheets keep empty ones as ``,,,``."""
+    empty = np.ones(len(table.frame), dtype=bool)
+    for column in table.frame:
+        cells = table.frame[column]
+        if str(column).startswith("Unnamed:") or not empty.any():
+            continue
+        bare = cells.isna() | cells.map(lambda cell: isinstance(cell, str) and not cell.strip())
+        empty &= bare.to_numpy(bool)
+    if not empty.any() or empty.all():
+        return table
+    rows = np.flatnonzero(empty)
+    note = f"{len(rows)} empty rows left out, first {table.where(int(rows[0]))}"
+    return replace(table.part(np.flatnonzero(~empty)), said=(*table.said, note))

@@ -13,6 +13,7 @@ from data.errors import BrainLensError
 from data.own.meaning import Meaning, is_id, listed, one_reading
 from data.own.names import kind_of
 from data.own.tables import Table, squashed
+from data.own.versions import CLEAR, conflict, same_words
 from data.words import are_words
 
 __all__ = ["completed"]
@@ -21,84 +22,26 @@ GRAM = 5
 """Words in a row that are taken to be the same text where they occur again."""
 MOST_BAGS = 20_000_000
 """Words times labels that are counted."""
-_TEXTS = (
-    *(
-        "item",
-        "item id",
-        "item nr",
-        "item number",
-        "text",
-        "text id",
-        "text nr",
-        "text number",
-        "story",
-        "story id",
-        "story nr",
-    ),
-    *(
-        "sentence",
-        "sentence id",
-        "sent",
-        "sent id",
-        "sent nr",
-        "sent number",
-        "sentence nr",
-        "sentence number",
-        "sentnum",
-        "passage",
-        "passage id",
-        "passage nr",
-    ),
-    *(
-        "paragraph",
-        "paragraph id",
-        "part",
-        "chapter",
-        "page",
-        "document",
-        "doc id",
-        "article",
-        "topic",
-        "set",
-        "list item",
-    ),
+
+
+def _names(spelled: str) -> tuple[str, ...]:
+    return tuple(spelled.split(", "))
+
+
+_TEXTS = _names(
+    "item, item id, item nr, item number, text, text id, text nr, text number, story, story id, "
+    "story nr, sentence, sentence id, sent, sent id, sent nr, sent number, sentence nr, sentence "
+    "number, sentnum, passage, passage id, passage nr, paragraph, paragraph id, part, chapter, "
+    "page, document, doc id, article, topic, set, list item"
 )
-_TRIALS = ("trial", "trial id", "trial nr", "trial number", "trial index")
-_PLACES = (
-    *(
-        "zone",
-        "word number",
-        "word nr",
-        "word id",
-        "word idx",
-        "word index",
-        "word pos",
-        "word position",
-        "word order",
-        "pos",
-    ),
-    *(
-        "position",
-        "ianum",
-        "ia id",
-        "word in text",
-        "order",
-        "region number",
-        "token id",
-        "token nr",
-        "word in sentence",
-    ),
+_TRIALS = _names("trial, trial id, trial nr, trial number, trial index")
+_PLACES = _names(
+    "zone, word number, word nr, word num, word id, word idx, word index, word pos, word "
+    "position, word order, pos, position, ianum, ia id, ia index, word no, word in text, order, "
+    "region number, token id, token nr, word in sentence"
 )
-_PIECES = (
-    "region",
-    "region nr",
-    "roi",
-    "chunk nr",
-    "chunk number",
-    "segment",
-    "segment number",
-    "phrase nr",
-    "piece",
+_PIECES = _names(
+    "region, region nr, roi, chunk nr, chunk number, segment, segment number, phrase nr, piece"
 )
 
 
@@ -234,11 +177,13 @@ def _in_texts(table: Table, meant: Meaning, said: Mapping) -> Meaning:
     free = [
         c
         for c in one.columns
-        if (c not in used or c in meant.group) and not is_id(c) and c != meant.text
+        if (c not in used or c in meant.group) and not _own_id(one, c) and c != meant.text
     ]
     if not context and "context" not in said:
         places = [c for c in free if c not in group and c not in order]
-        pair = _numbered(one, meant.text, free, places)
+        pair = _numbered(one, meant.text, free, places, whole=table.frame)
+        if not pair:
+            _restarted(table, meant, one, free)
         block = pair[0] if pair else _block(one, meant, free)
         if block:
             context = [block]
@@ -250,7 +195,7 @@ def _in_texts(table: Table, meant: Meaning, said: Mapping) -> Meaning:
             doubts.append((
                 "which rows form a text is not known, so each word is read alone, without the words before it",
                 "Name the column that is the same for all words of a text (--context COLUMN), or say that there is none "
-                "(--context none)",
+                "(--context none)" + _merged_cells(one, free),
             ))  # fmt: skip
     elif context and not order and "order" not in said:
         label = one[context].astype(str).agg("\x1f".join, axis=1)
@@ -258,6 +203,9 @@ def _in_texts(table: Table, meant: Meaning, said: Mapping) -> Meaning:
         if pair := _numbered(one.assign(**{"\x1f": label}), meant.text, ["\x1f"], places):
             order = [pair[1]]
             guessed.add("order")
+    if context and len(order) == 1:
+        rest = [c for c in table.frame.columns if c not in (*used, *order) or c in group]
+        same_words(table, meant, context, order[0], [c for c in rest if not _own_id(one, c)])
     several = bool(context) and len(one[context].drop_duplicates()) > 1
     if several and not group and "group" not in said:
         group = list(context)
@@ -286,8 +234,10 @@ def _in_pieces(table: Table, meant: Meaning, said: Mapping) -> Meaning:
     free = [c for c in one.columns if c not in {meant.text, *meant.responses} and not is_id(c)]
     places = [c for c in free if _called(c, (*_PLACES, *_PIECES))]
     blocks = [c for c in free if c in meant.group or _called(c, (*_TEXTS, *_TRIALS))]
-    if pair := _numbered(one, meant.text, blocks, places):
+    if pair := _numbered(one, meant.text, blocks, places, whole=table.frame):
         context, order = [pair[0]], meant.order or [pair[1]]
+        rest = [c for c in table.frame.columns if c not in meant.used or c in meant.group]
+        same_words(table, meant, context, order[0], [c for c in rest if not is_id(c)])
         return replace(
             meant,
             context=context,
@@ -311,21 +261,49 @@ def _in_pieces(table: Table, meant: Meaning, said: Mapping) -> Meaning:
     return replace(meant, doubts=(*meant.doubts, doubt))
 
 
+def _merged_cells(one: pd.DataFrame, free: list[str]) -> str:
+    """The column of texts that stands in the first row of each only, in words."""
+    for column in (c for c in free if _called(c, (*_TEXTS, *_TRIALS))):
+        held = one[column].notna() & (one[column].astype(str).str.strip() != "")
+        if held.iloc[0] and held.mean() < 0.5 and one.loc[held, column].is_unique:
+            return f"; {column} stands in the first row of each text only, as merged cells are saved: write it into every row"
+    return ""
+
+
+def _restarted(table: Table, meant: Meaning, one: pd.DataFrame, free: list[str]) -> None:
+    """Ask where the numbers of texts start anew in each list, language or version, so that none of them is one text."""
+    if "context" in meant.guessed or meant.order:
+        return
+    blocks = [c for c in free if _called(c, _TEXTS)]
+    places = [c for c in free if _called(c, _PLACES) and _whole(one[c])]
+    for block in blocks:
+        for place in places:
+            if block != place and one[block].notna().all():
+                same_words(table, meant, [block], place, free)
+
+
 def _numbered(
-    frame: pd.DataFrame, text: str, blocks: list[str], places: list[str]
+    frame: pd.DataFrame,
+    text: str,
+    blocks: list[str],
+    places: list[str],
+    whole: pd.DataFrame | None = None,
 ) -> tuple[str, str] | None:
     """A column of texts and one that numbers the words of each, from 0 or 1 and nearly without gaps; the fewest texts win.
+
+    One that holds the same words in all rows of ``whole`` goes before one that does not: trials come in another order for
+    each person.
 
     The same word at the same place is a trial that stands twice: it hides no numbering, and is refused where the rows are sorted
     out by it.
     """
     found = []
-    whole = {column: frame[column] for column in places if _whole(frame[column])}
+    numbered = {column: frame[column] for column in places if _whole(frame[column])}
     for block in blocks:
         count = frame[block].nunique(dropna=False)
         if frame[block].isna().any() or count < 2 or count * 3 > len(frame):
             continue
-        for place, numbers in whole.items():
+        for place, numbers in numbered.items():
             if place == block:
                 continue
             cells = pd.DataFrame({"b": frame[block], "p": numbers, "t": frame[text].astype(str)})
@@ -342,12 +320,22 @@ def _numbered(
             named = _called(place, _PLACES) + _called(block, (*_TEXTS, *_TRIALS))
             together = runs == count
             if together or named:
-                found.append((-together, -named, count, block, place))
-    return min(found)[3:] if found else None
+                found.append((-together, -named, count, _called(block, _TRIALS), block, place))
+    if len(found) > 1 and whole is not None and len(whole) > len(frame):
+        found = [(conflict(whole, text, [one[4]], one[5]) > 2 * CLEAR, *one) for one in found]
+        return min(found)[5:]
+    return min(found)[4:] if found else None
 
 
 def _whole(values: pd.Series) -> bool:
     return values.dtype.kind in "iuf" and bool(values.notna().all() and (values % 1 == 0).all())
+
+
+def _own_id(one: pd.DataFrame, column: str) -> bool:
+    """Whether a column is an id of each row's own; the number of an item comes again with each of its words."""
+    return is_id(column) and (
+        squashed(column) == "stimulusid" or one[column].nunique(dropna=False) * 3 > len(one)
+    )
 
 
 def _called(column: str, names: tuple[str, ...]) -> bool:
@@ -356,7 +344,7 @@ def _called(column: str, names: tuple[str, ...]) -> bool:
 
 def _block(frame: pd.DataFrame, meant: Meaning, free: list[str]) -> str:
     """A column whose labels stand together, several words each: the groups, or one that is called like a text or sentence."""
-    named = [c for c in free if _called(c, (*_TEXTS, *_TRIALS))]
+    named = [c for names in (_TEXTS, _TRIALS) for c in free if _called(c, names)]
     for column in [*(meant.group if len(meant.group) == 1 else []), *named]:
         values = frame[column]
         count = values.nunique(dropna=False)

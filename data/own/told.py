@@ -125,6 +125,57 @@ def _texts(texts: pd.Series) -> list[tuple[str, str]]:
             f"{len(dates)} texts are dates such as {dates.iloc[0]!r}, as spreadsheets turn words such as March-1 or 3/4",
             "Restore the words as they were read",
         ))  # fmt: skip
+    return [*doubts, *_written(texts)]
+
+
+_SPELLING = (
+    (
+        r"</?[A-Za-z][^<>]{0,80}>|&(?:[A-Za-z]{2,8}|#\d{1,6}|#[xX][0-9a-fA-F]{1,5});",
+        "hold marks of HTML",
+        "Write the words as they were shown",
+    ),
+    (
+        r"\\[nrt](?![a-z])|\\[ux][0-9a-fA-F]{2,4}|%(?:20|2[Cc]|27|22|3[Ff]|[Cc][3-9])",
+        "hold signs that a program wrote in their place",
+        "Write the signs themselves, such as a comma for %2C",
+    ),
+    (
+        r"^\s*[\[(]\s*(?:'.*'|\".*\")\s*,?\s*[\])]\s*$",
+        "are lists as a program writes them",
+        "Write the words with blanks between them",
+    ),
+    (
+        r"[^\W\d_]_[^\W\d_]",
+        "hold words joined by underscores",
+        "Write blanks between the words",
+    ),
+    (
+        r"[^\W\d_][\u00a0\u2007\u202f][^\W\d_]",
+        "hold blanks that do not break lines, which models rarely saw",
+        "Write plain blanks between the words",
+    ),
+    (
+        r"[^\W\d_]\?[^\W\d_]",
+        "hold a question mark inside a word, as a lost apostrophe or letter leaves it",
+        "Export the texts again as UTF-8",
+    ),
+)
+"""What texts hold that nobody read: a pattern, what it is, and the next step."""
+
+
+def _written(texts: pd.Series) -> list[tuple[str, str]]:
+    """Texts that would be read as they are written by a program, and not as they were shown."""
+    doubts = []
+    for pattern, what, fix in _SPELLING:
+        odd = texts[texts.str.contains(pattern, regex=True)]
+        if len(odd):
+            doubts.append((f"{len(odd)} texts {what}, first {odd.iloc[0][:60]!r}", fix))
+    around = texts.str.fullmatch(r"([\"']).+\1|\u201c.+\u201d|\u00ab.+\u00bb")
+    if len(texts) > 3 and around.mean() > 0.9:
+        doubts.append((
+            f"{int(around.sum())} texts stand in quotation marks, which a model would read, first {texts.iloc[0][:60]!r}",
+            "Take the marks off where they were not shown",
+        ))  # fmt: skip
     return doubts
 
 

@@ -120,11 +120,23 @@ def _labels(table: Table, role: str, column: str) -> pd.Series:
     nobody = np.flatnonzero(values.isna() | (values.astype(str).str.strip() == ""))
     if len(nobody):
         raise BrainLensError(
-            f"{table.path.name}: no {role} in {table.places(nobody)}", remedy=f"Fill in the {role}"
+            f"{table.path.name}: no {role} in {table.places(nobody)}",
+            remedy=f"Fill in the {role}"
+            + (
+                " of every row: merged cells keep it in their first one only"
+                if _once_each(values)
+                else ""
+            ),
         )
     if values.dtype.kind == "f" and (values % 1 == 0).all():  # 1.0 is person 1
         values = values.astype(int)
     return values.astype(str).str.strip().reset_index(drop=True)
+
+
+def _once_each(values: pd.Series) -> bool:
+    """Whether a label stands in the first row of its block only, as merged cells are saved."""
+    held = values.notna() & (values.astype(str).str.strip() != "")
+    return bool(held.iloc[0] and held.mean() < 0.5 and values[held].is_unique)
 
 
 def _codes(columns: list[pd.Series], count: int) -> np.ndarray:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import re
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -293,6 +294,7 @@ def _texts(recording: Recording, places: _Places, findings, facts) -> None:
         )
     broken = np.flatnonzero(
         texts.str.contains("[\ufffd\u200b\ufeff\x00-\x08\x0b\x0c\x0e-\x1f]|Ã.|â€", regex=True)
+        | texts.map(_twice_encoded)
     )
     if len(broken):
         findings.append(
@@ -329,6 +331,16 @@ def _texts(recording: Recording, places: _Places, findings, facts) -> None:
                 "Models read each space: reduce them to one",
             )
         )
+
+
+def _twice_encoded(text: str) -> bool:
+    """Whether UTF-8 was read as Western European and saved so: ``Ä±`` for ``ı``, ``Ð¿`` for ``п``."""
+    for odd in re.findall("[^\x00-\x7f]{2,}", text):
+        for code in ("cp1252", "latin-1"):
+            with contextlib.suppress(UnicodeError):
+                odd.encode(code).decode("utf-8")
+                return True
+    return False
 
 
 def _aligned(recording: Recording, places: _Places, findings, facts) -> None:
@@ -570,9 +582,20 @@ def _codes(values: np.ndarray) -> list[float]:
         end
         for end in sorted(ends)
         if end.is_integer()
-        and re.fullmatch(r"-(9{2,}|8{2,})|9{3,}|8{3,}", f"{end:.0f}")
+        and (re.fullmatch(r"-(9{2,}|8{2,})|9{3,}|8{3,}", f"{end:.0f}") or _off_scale(known, end))
         and (known == end).sum() > 1
     ]
+
+
+def _off_scale(known: np.ndarray, end: float) -> bool:
+    """Whether an end stands apart from a scale of whole numbers, as 9 does from 1 to 7, or is the one value below 0."""
+    others = np.unique(known[known != end])
+    if len(others) < 3:
+        return False
+    steps = np.abs(np.diff(others))
+    if len(others) <= 11 and (others % 1 == 0).all() and (steps == 1).all():
+        return bool(min(abs(end - others[0]), abs(end - others[-1])) > 1)
+    return bool(end < -1 and others[0] >= 0)
 
 
 def _values(recording: Recording, places: _Places, findings, facts) -> None:

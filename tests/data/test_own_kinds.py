@@ -245,7 +245,11 @@ def test_conditions_that_turn_words_around_are_no_people(tmp_path):
     frame = pd.DataFrame(rows, columns=["item", "condition", "pos", "word"])
     path = tmp_path / "clauses.csv"
     frame.assign(RT=np.random.default_rng(0).normal(350, 60, len(frame))).to_csv(path, index=False)
-    assert read(path, group="item").n_stimuli == len(frame)
+    assert read(path, group="item", context="item,condition").n_stimuli == len(frame)
+    with pytest.raises(
+        BrainLensError, match=r"different words in 4 of 4 .*--context item,condition"
+    ):
+        read(path, group="item")
 
 
 def test_numbered_columns_are_offered_as_responses_with_their_pattern(tmp_path):
