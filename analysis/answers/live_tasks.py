@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
 
-from analysis.answers.answer import Answer, decimal, interval, listed, percent, plural
+from analysis.answers.answer import Answer, decimal, listed, percent, plural
 from analysis.models import load
 from analysis.progress import SILENT, Report
 from analysis.protocol import Protocol
@@ -21,7 +22,7 @@ from data.readers.published import schrimpf2021_tasks
 from data.readers.tasks import GLUE, glue, glue_folder, labelled_table, minimal_pairs
 from data.readers.texts import syntaxgym
 
-__all__ = ["KINDS", "TaskResult", "live_tasks", "run_task", "task_kind"]
+__all__ = ["KINDS", "TaskResult", "live_tasks", "run_task", "task_kind", "told"]
 
 KINDS = ("syntaxgym", "pairs", "glue", "table")
 _COLUMNS = ["part", "score", "low", "high", "chance", "n"]
@@ -72,6 +73,21 @@ def task_kind(task: str) -> tuple[str, str]:
     if kind in ("pairs", "table") and not rest:
         raise BrainLensError(f"The task {task!r} names no file", remedy=f"Write {kind}:FILE")
     return kind, rest
+
+
+def told(task: str) -> str:
+    """A task's name as it is read: of a file its name, not where it lies.
+
+    Examples
+    --------
+    >>> told("pairs:/home/ana/agreement.jsonl"), told("syntaxgym"), told("glue:sst2")
+    ('the pairs of agreement.jsonl', 'SyntaxGym', "GLUE's sst2")
+    """
+    kind, _, rest = task.strip().partition(":")
+    named = {"syntaxgym": "SyntaxGym", "glue": "GLUE"}.get(kind)
+    if named:
+        return f"{named}'s {rest}" if rest else named
+    return f"the {'pairs' if kind == 'pairs' else 'table'} of {Path(rest).name}" if rest else task
 
 
 def run_task(
@@ -176,7 +192,8 @@ def _heads(model, task, kind, rest, protocol, layer, seeds, folder, store, repor
     return TaskResult(
         model.id, task, kind, parts, score, low, high, chance,
         f"A linear head on frozen layer {parts['layer'].iloc[0]}, each task's own measure (the mean where it has two); from the "
-        f"lowest to the highest of {plural(seeds, 'seed')}, which is no interval over items. Chance: the majority."
+        f"lowest to the highest of {plural(seeds, 'seed')}, which is no interval over items. Baseline: always the most "
+        "frequent answer (of numbers, their mean)."
         + (f" {plural(left_out, 'row')} without a sentence or a label left out." if left_out else ""),
     )  # fmt: skip
 
@@ -200,6 +217,13 @@ def _published(model: str, name: str) -> float:
 
 def _plain(text: str) -> str:
     return text.lower().replace("-", "").replace("_", "")
+
+
+def _share(row: pd.Series) -> str:
+    """``64 % [56, 73]``."""
+    low, high = (100 * row[name] for name in ("low", "high"))
+    known = np.isfinite(low) and np.isfinite(high)
+    return percent(row["score"]) + (f" [{low:.0f}, {high:.0f}]" if known else "")
 
 
 def live_tasks(results: Sequence[TaskResult]) -> Answer:
@@ -227,20 +251,19 @@ def live_tasks(results: Sequence[TaskResult]) -> Answer:
         columns=["model", "score", "low", "high", "chance"],
     ).sort_values("score", ascending=False, ignore_index=True)
     top = means.iloc[0]
-    task = results[0].task
     kind = results[0].kind
     verbs = {
         "syntaxgym": "is surprised where the suites say so in",
         "pairs": "prefers the good sentence in",
     }
+    by_chance = decimal(top["chance"])
     if kind in verbs:
-        span, by_chance = interval(top["low"], top["high"]), f"(chance {percent(top['chance'])})"
-        said = f"On {task}, {top['model']} {verbs[kind]} {percent(top['score'])} {span} {by_chance}"
+        first = f"{top['model']} {verbs[kind]} {_share(top)} (chance {percent(top['chance'])})"
+        rest = [f"{row['model']} in {_share(row)}" for _, row in means.iloc[1:].iterrows()]
     else:
-        said = f"On {task}, {top['model']} reaches {decimal(top['score'])} (majority {decimal(top['chance'])})"
-    if len(means) > 1:
-        rest = listed(f"{row.model} {decimal(row.score)}" for row in means.iloc[1:].itertuples())
-        said += f"; {rest}"
+        first = f"{top['model']} reaches {decimal(top['score'])} (baseline {by_chance})"
+        rest = [f"{row['model']} {decimal(row['score'])}" for _, row in means.iloc[1:].iterrows()]
+    said = f"On {told(results[0].task)}, " + "; ".join(filter(None, [first, listed(rest)]))
     unknown_items = int(frame["unknown"].sum()) if "unknown" in frame else 0
     caption = results[0].said
     if unknown_items:

@@ -231,9 +231,9 @@ def lesions(found: Iterable[Outcome]) -> Answer:
     )
     caption = (
         "Units are localised on the model itself, sentences against non-words, over all blocks together; the others are drawn "
-        "in the same blocks, as many in each. Heads and blocks are drawn by seed. r is of the output layer; t intervals over "
-        "seeds. p counts random lesions, and the localised one, that lose at least as much r: with n seeds it is never below "
-        "1 / (n + 1)."
+        "in the same blocks, as many in each. Heads and blocks are drawn by seed, one at least: of a small model one head is "
+        "more than the per cent that is asked for. r is of the output layer; t intervals over seeds. p counts random lesions, "
+        "and the localised one, that lose at least as much r: with n seeds it is never below 1 / (n + 1)."
     )
     return Answer(
         frame,

@@ -7,6 +7,9 @@ from dashboards.figures.spec import FigureSpec, Mark, Rule
 __all__ = ["parts_of", "task_code"]
 
 
+_CHANCE = dict.fromkeys(("glue", "table"), "baseline")
+
+
 def parts_of(answer, left: str = "") -> FigureSpec:
     """Parts of a task below each other, one point per model; chance as a dash of its own."""
     frame = answer.frame
@@ -19,7 +22,7 @@ def parts_of(answer, left: str = "") -> FigureSpec:
     )
     chance = frame.drop_duplicates("part")[["part", "chance"]].rename(columns={"chance": "score"})
     marks = [
-        Mark("points", chance, "part", "score", name="chance" if answer.facts["kind"] != "glue" else "majority", muted=True),
+        Mark("points", chance, "part", "score", name=_CHANCE.get(answer.facts["kind"], "chance"), muted=True),
         Mark("points", frame, "part", "score", "low", "high", colour="model", hover=hover),
     ]  # fmt: skip
     if "published" in frame and frame["published"].notna().any():

@@ -10,7 +10,7 @@ import panel_material_ui as pmui
 
 from analysis.answers.answer import decimal, interval
 from analysis.answers.hadidi import CONTROLS, RECORDINGS, hadidi
-from analysis.answers.live_tasks import live_tasks
+from analysis.answers.live_tasks import live_tasks, told
 from analysis.answers.task import committed, own_task, task, tokenizers
 from analysis.answers.tiles import tiles
 from analysis.models.catalog import card
@@ -287,7 +287,7 @@ class Task(Lens):
             rule.append(f"{_IN_TOKENS[choice.own_x]} {self._tokenizers(scores, table)}".rstrip())
         own = own_task(
             table,
-            x_title=how.title.format(text=choice.task if choice.own_x == "task" else text),
+            x_title=how.title.format(text=told(choice.task) if choice.own_x == "task" else text),
             y_title="Share of the ceiling" if share else statistic(scores[0].protocol),
             better=how.better,
             log=how.log,

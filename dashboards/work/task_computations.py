@@ -6,7 +6,7 @@ from collections.abc import Collection
 from functools import partial
 from pathlib import Path
 
-from analysis.answers.live_tasks import run_task, task_kind
+from analysis.answers.live_tasks import run_task, task_kind, told
 from analysis.models.catalog import card
 from analysis.progress import Report
 from analysis.protocol import Protocol
@@ -32,7 +32,7 @@ class TaskReadings(Ledger):
         return self.computations(
             Wish(
                 _key(model, task, protocol, layer),
-                f"{model} on {task}",
+                f"{model} on {told(task)}",
                 partial(_run, model, task, protocol, layer),
                 cost=Cost(1, seconds=_seconds(model, task)),
             )

@@ -35,7 +35,7 @@ def test_models_side_by_side_in_words():
         [result("small", 0.4, unknown=[0, 2]), result("large", 0.7, unknown=[0, 0])]
     )
     assert answer.sentence == (
-        "On syntaxgym, large is surprised where the suites say so in 70 % [.65, .75] (chance 25 %); small .40."
+        "On SyntaxGym, large is surprised where the suites say so in 70 % [65, 75] (chance 25 %); small in 40 % [35, 45]."
     )
     assert answer.facts["means"]["model"].tolist() == ["large", "small"] and len(answer.frame) == 4
     assert answer.caption.endswith(
@@ -54,7 +54,8 @@ def test_pairs_of_a_file_run_through_the_answer(tmp_path):
     assert done.kind == "pairs" and done.chance == 0.5 and done.parts["n"].sum() == 2
     answer = live_tasks([done])
     assert (
-        "prefers the good sentence in" in answer.sentence and answer.axes["y_title"] == "Accuracy"
+        "On the pairs of p.csv, zoo-causal-200k prefers the good sentence in" in answer.sentence
+        and answer.axes["y_title"] == "Accuracy"
     )
 
 

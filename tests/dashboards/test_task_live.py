@@ -16,7 +16,7 @@ def test_minimal_pairs_are_run_and_drawn(tmp_path):
     lens = Task(models=["zoo-causal-200k", "random-64"], recording="simulated", tables=[], own_x="task",
                 task=f"pairs:{tmp_path / 'pairs.csv'}")  # fmt: skip
     wanted = [one for one in lens.missing() if one.key.startswith("task:")]
-    assert len(wanted) == 1 and wanted[0].title.startswith("zoo-causal-200k on pairs:")
+    assert len(wanted) == 1 and wanted[0].title.endswith(" on the pairs of pairs.csv")
     for one in wanted:
         from analysis.progress import SILENT
 
