@@ -61,5 +61,5 @@ def data_trials(paths, out, layout, columns, rules, missing):
     click.echo(f"Wrote {out} and its sidecar")
     report = check(out)
     for error in report.errors:
-        click.echo(f"  error: {error}")
+        click.echo(f"  error: {error.what}" + (f"\n         -> {error.fix}" if error.fix else ""))
     click.echo(f"Next: brainlens reading MODEL --on {out} --form mixed --held-out people")

@@ -281,7 +281,12 @@ def _responses(path: Path, arrays: Mapping[str, np.ndarray]) -> tuple[str, np.nd
         )
         raise BrainLensError(
             f"{path.name}: array {named!r} has shape {values.shape} of {held}, not stimuli x targets of numbers",
-            remedy="Save real numbers, stimuli in rows and targets in columns",
+            remedy="Save real numbers, stimuli in rows and targets in columns"
+            + (
+                f"; the fields {', '.join(values.dtype.names[:6])} as variables of their own"
+                if values.dtype.names
+                else ""
+            ),
         )
     values = values.astype(np.float64)
     return named, values[:, None] if values.ndim == 1 else values
@@ -335,11 +340,17 @@ def _arrays(path: Path, arrays: Mapping[str, np.ndarray], said: Mapping) -> tupl
         )
     names = [name if name not in columns else f"{name} (response)" for name in names]
     frame = pd.concat([pd.DataFrame(columns), pd.DataFrame(values, columns=names)], axis=1)
+    doubts = (
+        (
+            f"{wanted!r} is square ({count} x {width}): its rows are taken as stimuli, its columns as targets",
+            "Make sure that it is not the other way round; --targets FILE names its columns",
+        ),
+    ) if count == width and not targets and count > 2 else ()  # fmt: skip
     own: dict[str, Any] = {"responses": names}
     subjects = _labels(path, arrays, ("subject", "subjects"), width)
     if subjects and "subject" not in columns:
         own["subject"] = dict(zip(names, subjects))
-    return Table(path, frame, lines), own
+    return Table(path, frame, lines, doubts=doubts), own
 
 
 def _words(path: Path, name: str, array: np.ndarray) -> np.ndarray:

@@ -16,6 +16,7 @@ import pandas as pd
 
 from data.errors import BrainLensError
 from data.own.delimited import frame_of, layout
+from data.own.foreign import advice
 from data.own.limits import MOST_BYTES, MOST_RATIO, MOST_UNPACKED, within
 from data.own.numerals import parse
 from data.own.spreadsheets import read_sheet
@@ -147,8 +148,19 @@ def read_table(
     if kind not in TABLE_SUFFIXES:
         raise BrainLensError(
             f"{path.name} is not a table that can be read here",
-            choices=TABLE_SUFFIXES,
-            remedy="Save it as CSV",
+            choices=(
+                ".csv",
+                ".tsv",
+                ".txt",
+                ".xlsx",
+                ".ods",
+                ".parquet",
+                ".nc",
+                ".npz",
+                ".npy",
+                ".mat",
+            ),
+            remedy=advice(kind),
         )
     text, parts = layout(text_of(path), path.name, tabs=kind.startswith((".tsv", ".tab")))
     frame = frame_of(text, parts, path.name, {name for name in parts.header if is_word(name)})
@@ -242,7 +254,9 @@ def numbers(table: Table, column: str, *, remedy: str = NUMBERS) -> np.ndarray:
             raise BrainLensError(
                 f"{table.path.name}: column {column!r} holds {len(parsed.wrong)} cells that are not numbers, first "
                 f"{str(cells.iloc[parsed.wrong[0]])[:40]!r} ({table.places(parsed.wrong)})",
-                remedy=remedy,
+                remedy=remedy
+                if not str(cells.iloc[parsed.wrong[0]]).strip().startswith("[")
+                else f"A list of times for each text is taken in by 'brainlens data trials {table.path.name} --out MINE.csv'",
             )
         found = parsed.values
     if not table.missing:

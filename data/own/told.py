@@ -12,11 +12,12 @@ from data.errors import BrainLensError
 from data.language import JOINERS, checked_language, detected, joiner_of
 from data.own.meaning import Meaning
 from data.own.names import kind_of
-from data.own.tables import Table
+from data.own.tables import Table, squashed
 
 __all__ = ["spoken_rows", "told"]
 
 _NO_WORD = ("n/a", "N/A", "#N/A", "<NA>", "NaN")
+_ANSWERS = ("correct", "accuracy", "acc", "iscorrect", "answercorrect", "responsecorrect")
 _TIMES = ("reading_times", "eye_tracking")
 _MONTH = "(?:Jan|Feb|Mar|Apr|May|Jun|Jul|Aug|Sep|Oct|Nov|Dec)"
 _DATE = (
@@ -53,7 +54,7 @@ def told(
     BrainLensError
         For a language that is no code, or a joiner that is no rule and no column.
     """
-    doubts = _texts(stimuli["text"])
+    doubts = [*_texts(stimuli["text"]), *_wrong_answers(table, meant)]
     known = {"scored_unit": said.get("scored_unit") or ("word" if words else "sentence")}
     known["kind"], known["unit"], more = _measured(table, meant, data, said, words)
     known["language"], spoken = _language(stimuli, said)
@@ -93,6 +94,29 @@ def _measured(table: Table, meant: Meaning, data: np.ndarray, said: Mapping, wor
                 "Say the unit (--unit 'log ms'), and give times in ms where filters are to be used",
             ))  # fmt: skip
     return kind, unit, doubts
+
+
+def _wrong_answers(table: Table, meant: Meaning) -> list[tuple[str, str]]:
+    """Trials that were answered wrongly count like the others, where a column says which they are."""
+    if not meant.people or kind_of(meant.responses)[0] not in _TIMES:
+        return []
+    for column in (c for c in meant.others if squashed(c) in _ANSWERS):
+        cells = (
+            table.frame[column]
+            .astype(str)
+            .str.strip()
+            .str.lower()
+            .str.replace(r"\.0$", "", regex=True)
+        )
+        wrong = cells.isin(("0", "no", "false", "incorrect", "wrong", "n"))
+        right = cells.isin(("1", "yes", "true", "correct", "right", "y"))
+        if wrong.any() and right.any() and (wrong | right).mean() > 0.8:
+            rule = table.frame[column][right].iloc[0]
+            return [(
+                f"{int(wrong.sum())} rows were answered wrongly by {column!r}, and their times count like the others",
+                f"Leave them out: 'brainlens data trials {table.path.name} --rule \"{column} == {rule}\" --out MINE.csv'",
+            )]  # fmt: skip
+    return []
 
 
 def _like_times(data: np.ndarray) -> bool:

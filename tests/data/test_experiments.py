@@ -334,3 +334,86 @@ def test_people_keep_their_names_as_they_are_written(tmp_path, name):
     made = import_trials(tmp_path / "t.csv", columns={"person": name} if name == "who" else None)
     assert set(made.table["person"]) == {"01", "1", "001"} and len(made.table) == 12
     assert read(made.write(tmp_path / "mine.csv")).n_targets == 3
+
+
+def _words_of_two_items(
+    people=("p1", "p2", "p3"), sentences=("He read it at once.", "Some bees sleep late.")
+):
+    rows, count = [], 0
+    for who in people:
+        for item, text in enumerate(sentences, 1):
+            rows.append((who, None, None, count, "<p>+</p>", 400))
+            for place, word in enumerate(text.split(), 1):
+                count += 1
+                rows.append((who, item, place, count, f"<p>{word}</p>", 300 + count))
+            count += 1
+            rows.append((who, item, None, count, "Was it late?", 900))
+    names = ["subject", "item", "word_num", "trial_index", "stimulus", "rt"]
+    return pd.DataFrame(rows, columns=names)
+
+
+def test_a_counter_of_rows_is_no_trial_and_crosses_and_questions_are_no_words(tmp_path):
+    path = tmp_path / "spr.csv"
+    rows = _words_of_two_items()
+    rows.to_csv(path, index=False)
+    made = import_trials(path)
+    assert made.table.groupby("text_id")["text"].agg(
+        lambda t: " ".join(dict.fromkeys(t))
+    ).tolist() == [
+        "He read it at once.",
+        "Some bees sleep late.",
+    ]
+    said = " ".join(made.notes)
+    assert (
+        "trial_index counts rows, not trials" in said
+        and "such as '+'" in said
+        and "'Was it late?'" in said
+    )
+    loops = rows[rows["word_num"].notna()].rename(columns={"word_num": "words.thisN"})
+    loops.drop(columns="trial_index").to_csv(path, index=False)
+    made = import_trials(path)
+    assert "words.thisN numbers the words of each item" in made.notes
+    assert made.table["text_id"].nunique() == 2 and made.said["order"] == ["word_position"]
+
+
+def test_versions_of_an_item_name_the_column_that_tells_them_apart(tmp_path):
+    path = tmp_path / "latin.csv"
+    rows = files.readings().drop(columns=["trial", "correct"])
+    rows["list"] = rows["person"].str[1].astype(int) % 2
+    rows.to_csv(path, index=False)
+    with pytest.raises(BrainLensError, match=r"Choices: condition, list.*item=ITEM\+condition"):
+        import_trials(path)
+    assert import_trials(path, columns={"item": "item+condition"}).table["text_id"].nunique() == 6
+
+
+def test_the_names_of_an_eye_tracker_are_known(tmp_path):
+    names = {
+        "person": "RECORDING_SESSION_LABEL",
+        "trial": "TRIAL_INDEX",
+        "word_position": "IA_ID",
+        "text": "IA_LABEL",
+    }
+    path = tmp_path / "gaze.txt"
+    files.readings().rename(columns={**names, "rt": "IA_DWELL_TIME"}).to_csv(
+        path, index=False, sep="\t"
+    )
+    made = import_trials(path, columns={"rt": "IA_DWELL_TIME"})
+    assert made.said["kind"] == "eye_tracking" and made.table["person"].nunique() == 6
+
+
+def test_wrong_answers_and_lists_of_times_are_told_by_the_check(tmp_path):
+    path = tmp_path / "maze.csv"
+    rows = files.readings().assign(right=lambda t: np.where(t["correct"] > 0, "yes", "no"))
+    rows = rows[rows["condition"] == "easy"].drop(columns=["correct", "trial", "condition"])
+    rows.rename(columns={"right": "correct"}).to_csv(path, index=False)
+    report = check(path)
+    assert any('--rule "correct == yes"' in one.fix for one in report.warnings), str(report)
+    lists = pd.DataFrame(
+        {
+            "subject": ["a", "b"],
+            "text": ["He left.", "She came."],
+            "rt": ["[300, 301]", "[302, 303]"],
+        }
+    )
+    lists.to_csv(path, index=False)
+    assert "data trials maze.csv" in check(path).errors[0].fix

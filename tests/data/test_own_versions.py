@@ -188,3 +188,23 @@ def test_electrodes_of_the_scalp_are_eeg_and_numbered_people_are_not():
     assert kind_of(["Cz", "Pz"])[0] == kind_of(["F3", "CP4"])[0] == "eeg"
     assert kind_of(["P1", "P2", "P3"])[0] == ""
     assert kind_of(["rater1", "rater2"])[0] == "behaviour"
+
+
+def test_files_of_other_programs_say_what_to_do(tmp_path):
+    for name, said in (
+        ("a.rds", "write.csv"),
+        ("a.sav", "SPSS"),
+        ("a.h5", "numpy.savez"),
+        ("a.asc", "interest area"),
+        ("a.xyz", "CSV"),
+    ):
+        path = tmp_path / name
+        path.write_bytes(b"something")
+        (error,) = check(path).errors
+        assert said in error.fix and ".npz" in error.what
+
+
+def test_a_square_array_may_lie_the_other_way_round(tmp_path):
+    np.save(tmp_path / "scan.npy", np.random.default_rng(0).standard_normal((48, 48)))
+    table().drop(columns="bold").to_csv(tmp_path / "scan.stimuli.csv", index=False)
+    assert any("is square (48 x 48)" in one.what for one in check(tmp_path / "scan.npy").warnings)

@@ -19,8 +19,9 @@ from data.own.experiments.ibex import ibex_trials, is_ibex
 from data.own.experiments.prompts import is_prompts, prompt_trials
 from data.own.experiments.roles import ROLES, plain_trials
 from data.own.experiments.rules import Rule, apply_rules
-from data.own.experiments.warnings import warnings
+from data.own.experiments.warnings import versions, warnings
 from data.own.limits import within
+from data.own.names import kind_of
 from data.own.numerals import MISSING
 from data.own.sidecar import write_sidecar
 from data.own.tables import TABLE_SUFFIXES, read_table, suffix, text_of
@@ -183,6 +184,8 @@ def import_trials(
     table.loc[~keep, "rt"] = np.nan
     table, more = _without_empty(table)
     notes += more
+    if "eye_tracking" in kind_of([(columns or {}).get("rt", "")]):
+        said["kind"] = "eye_tracking"
     what = f"{name} ({LAYOUTS[layout]})"
     said |= {"source": "; ".join([what, *(f"rule {one}" for one in rules)])}
     return Experiment(table, layout, said, tuple(notes), name)
@@ -339,7 +342,10 @@ def _texts(table: pd.DataFrame) -> tuple[pd.DataFrame, dict, list[str]]:
         raise BrainLensError(
             f"{int((other > 1).sum())} places hold different words for different people, first {first!r}: "
             f"{sorted(table.loc[table['stimulus_id'] == first, 'text'].unique())[:3]}",
-            remedy="Name the column that numbers the trials (--column trial=COLUMN) or the items (--column item=COLUMN)",
+            choices=(told := versions(table)),
+            remedy=f"{told[0]} tells versions or lists of an item apart: join it to the item (--column item=ITEM+{told[0]})"
+            if told
+            else "Name the column that numbers the trials (--column trial=COLUMN) or the items (--column item=COLUMN)",
         )
     said = {"text": "text", "responses": ["rt"], "subject": "person", "group": ["item"], "kind": "reading_times", "unit": "ms",
             "averaged": False, "order": None, "context": None}  # fmt: skip

@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 
 from data.errors import BrainLensError, unknown
+from data.own.names import GUESSES
 from data.own.numerals import parse
 from data.own.tables import Table, squashed
 
@@ -29,8 +30,9 @@ ROLES: dict[str, tuple[str, ...]] = {
             "prolificid",
         ),
         *("workerid", "reader", "readerid", "sub", "subjnr"),
+        *(squashed(name) for name in GUESSES["subject"]),
     ),
-    "text": ("word", "text", "stimulus", "token", "target", "sentence"),
+    "text": ("word", "text", "stimulus", "token", "target", "sentence", "ialabel"),
     "rt": ("rt", "readingtime", "rtms", "reactiontime", "responsetime", "latency"),
     "item": (
         *("item", "itemid", "itemnumber", "itemnum", "itemnr", "sentenceid", "stimid"),
@@ -75,6 +77,8 @@ ROLES: dict[str, tuple[str, ...]] = {
             "zone",
             "regionnumber",
             "pos",
+            "ianum",
+            "iaid",
         ),
     ),
     "correct": ("correct", "accuracy", "acc", "iscorrect"),
@@ -124,6 +128,7 @@ def plain_trials(tables: list[Table], columns: Mapping[str, str]) -> tuple[pd.Da
             cells = [frame[one].astype(str).str.replace(r"\.0$", "", regex=True) for one in parts]
             frame[joined] = cells[0].str.cat(cells[1:], sep=":")
     used = {role: _column(frame, role, columns) for role in ROLES}
+    counter = _row_counter(frame, used, columns)
     if missing := [role for role in NEEDED if used[role] is None]:
         raise BrainLensError(
             f"{tables[0].path.name}: which column is the {missing[0]} cannot be told",
@@ -138,12 +143,16 @@ def plain_trials(tables: list[Table], columns: Mapping[str, str]) -> tuple[pd.Da
     taken = {name: role for role, name in used.items() if name is not None}
     clash = {c: f"{c} (column)" for c in frame.columns if c in ROLES and c not in taken}
     frame = frame.rename(columns={**clash, **taken})
+    if counter:
+        notes.append(counter)
     frame, more = _lists(frame)
     notes += more
     times, more = _times(frame["rt"], tables, used["rt"])
     frame["rt"] = times
     notes += more
     frame, more = _texts(frame)
+    notes += more
+    frame, more = _outside(frame)
     notes += more
     notes += _people(frame, tables)
     frame = frame.drop(columns=[_FILE])
@@ -152,6 +161,47 @@ def plain_trials(tables: list[Table], columns: Mapping[str, str]) -> tuple[pd.Da
     if "trial" in frame and "word_position" not in frame:
         frame["word_position"] = frame.groupby(["person", "trial"], sort=False).cumcount() + 1
         notes.append("words are numbered in the order of their rows inside each trial")
+    return frame, notes
+
+
+def _row_counter(frame: pd.DataFrame, used: dict, said: Mapping[str, str]) -> str:
+    """Take back a trial that changes with every word: it counts rows, or the words of an item; what was done, in words."""
+    trial, item, person = (used[role] for role in ("trial", "item", "person"))
+    if not (trial and item and person) or "trial" in said or used["text"] is None:
+        return ""
+    words = frame[used["text"]].astype(str).str.replace(_TAG, " ", regex=True).str.split().str.len()
+    known = frame[frame[item].notna() & (words == 1).to_numpy()]
+    per_item = known.groupby([person, item], sort=False)
+    if len(known) < 0.5 * len(frame) or per_item.size().median() < 2:
+        return ""
+    if (per_item[trial].nunique() == per_item.size()).mean() < 0.9:
+        return ""
+    used["trial"] = None
+    first = per_item[trial].min()
+    if used["word_position"] is None and _numbered(frame[trial]) and first.nunique() == 1:
+        used["word_position"] = trial
+        return f"{trial} numbers the words of each {item}"
+    return f"{trial} counts rows, not trials: each {item} is one"
+
+
+def _outside(frame: pd.DataFrame) -> tuple[pd.DataFrame, list[str]]:
+    """Without rows that belong to no item, or have no place among the words of theirs: crosses, questions, instructions."""
+    notes = []
+    for role, what in (
+        ("item", "belong to no item"),
+        ("word_position", "have no place in their item"),
+    ):
+        if role not in frame or (
+            role == "item" and "trial" in frame and "word_position" not in frame
+        ):
+            continue
+        none = frame[role].isna() | (frame[role].astype(str).str.strip() == "")
+        if none.any() and not none.all():
+            texts = list(frame.loc[none, "text"].unique()[:2])
+            notes.append(
+                f"{int(none.sum()):,} rows that {what} left out, such as {' and '.join(map(repr, texts))}"
+            )
+            frame = frame[~none].reset_index(drop=True)
     return frame, notes
 
 
@@ -195,9 +245,10 @@ def _column(frame: pd.DataFrame, role: str, said: Mapping[str, str]) -> str | No
 
 
 def _numbered(column: pd.Series) -> bool:
-    """Whether every cell is a whole number: ``pos`` may be a place in the sentence or a part of speech."""
-    numbers = pd.to_numeric(column, errors="coerce")
-    return bool(numbers.notna().all() and (numbers % 1 == 0).all())
+    """Whether cells are whole numbers, and most are filled in: ``pos`` may be a place in the sentence or a part of speech."""
+    cells = column[column.notna() & (column.astype(str).str.strip() != "")]
+    numbers = pd.to_numeric(cells, errors="coerce")
+    return bool(2 * len(cells) > len(column) and numbers.notna().all() and (numbers % 1 == 0).all())
 
 
 def _lists(frame: pd.DataFrame) -> tuple[pd.DataFrame, list[str]]:

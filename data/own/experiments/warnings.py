@@ -6,7 +6,7 @@ from itertools import combinations
 
 import pandas as pd
 
-__all__ = ["warnings"]
+__all__ = ["versions", "warnings"]
 
 _PRACTICE = (
     "practice",
@@ -34,6 +34,19 @@ def warnings(table: pd.DataFrame, *, missing: bool = False) -> list[str]:
         Whether codes for "no value" were named already.
     """
     return [*_no_times(table["rt"], missing), *_practice(table), *_lists(table)]
+
+
+def versions(table: pd.DataFrame) -> list[str]:
+    """Columns that tell apart what stands at one place of an item for different people, those called list last."""
+    found = []
+    people = table["person"].nunique()
+    for name in table.columns:
+        count = table[name].nunique()
+        if name in (*_ROLES, "trial", "correct") or not 1 < count <= max(2, people / 2):
+            continue
+        if table.groupby(["stimulus_id", name])["text"].nunique().max() == 1:
+            found.append((("list" in str(name).casefold()), count, str(name)))
+    return [name for _, _, name in sorted(found)]
 
 
 def _no_times(times: pd.Series, missing: bool) -> list[str]:
