@@ -18,6 +18,7 @@ from data.readers.published import BENCHMARKS, schrimpf2021, schrimpf2021_models
 
 __all__ = [
     "DRAWS",
+    "FEWEST",
     "MEASURES",
     "NEURAL",
     "committed",
@@ -80,7 +81,9 @@ _PAPER = {
 _BOUNDED = (*BENCHMARKS, "neural")  # measures that clipping changes
 DRAWS = 2000
 """Bootstrap draws over families behind every interval and band: the second digit does not move with more."""
-_FEWEST, _GRID = 4, 60  # models of a correlation; points of a fitted line
+FEWEST = 4
+"""Models that a correlation takes."""
+_GRID = 60  # points of a fitted line
 
 
 def published(*, variant: str = "trained", clip: bool = False) -> pd.DataFrame:
@@ -266,8 +269,8 @@ def own_task(
     count = len(result.frame)
     if result.correlation is None:
         why = (
-            f"too few for a correlation (at least {_FEWEST} are needed)"
-            if count < _FEWEST
+            f"too few for a correlation (at least {FEWEST} are needed)"
+            if count < FEWEST
             else "x or y does not vary"
         )
         sentence = f"{plural(count, 'model')} of your own: {why}."
@@ -383,7 +386,7 @@ def _answered(table: pd.DataFrame, across: Measure, y: str, x: str) -> Answer:
     missing = pd.DataFrame({"model": missing["model"].to_numpy(), "reason": reasons})
     frame = table[usable].reset_index(drop=True)
     varies = (
-        len(frame) >= _FEWEST
+        len(frame) >= FEWEST
         and min(np.ptp(_scaled(frame["x"], across)), np.ptp(frame["y"].to_numpy(float))) > 0
     )
     correlation = _correlation(frame, across) if varies else None

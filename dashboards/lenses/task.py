@@ -11,7 +11,7 @@ import panel_material_ui as pmui
 from analysis.answers.answer import decimal, interval
 from analysis.answers.hadidi import CONTROLS, RECORDINGS, hadidi
 from analysis.answers.live_tasks import live_tasks, told
-from analysis.answers.task import committed, own_task, task, tokenizers
+from analysis.answers.task import FEWEST, committed, own_task, task, tokenizers
 from analysis.answers.tiles import tiles
 from analysis.models.catalog import card
 from analysis.paper.code import python_answer
@@ -209,7 +209,10 @@ class Task(Lens):
             pictures.insert(0, cloud)  # what is asked of one's own comes first
             strips += more
         if choice.own_x == "task":
-            pictures[1 if scores else 0 : 1 if scores else 0] = self._task_pictures()
+            at = (
+                len(scores) >= FEWEST
+            )  # fewer have no correlation to tell: the task itself comes first
+            pictures[at:at] = self._task_pictures()
         pictures += strips
         if not pictures:
             show = (

@@ -4,9 +4,20 @@ from __future__ import annotations
 
 import pandas as pd
 
+from analysis import score
 from dashboards import Task
+from dashboards.work.ledger import Ready
 from dashboards.work.task_computations import incapable
 from tests.figures import misprints
+
+QUICK = {
+    "seeds": 1,
+    "folds": 2,
+    "inner_folds": 2,
+    "bootstrap": 20,
+    "controls": (),
+    "ceiling": "none",
+}
 
 
 def test_minimal_pairs_are_run_and_drawn(tmp_path):
@@ -14,7 +25,9 @@ def test_minimal_pairs_are_run_and_drawn(tmp_path):
             "set": ["a", "b"] * 3}  # fmt: skip
     pd.DataFrame(rows).to_csv(tmp_path / "pairs.csv", index=False)
     lens = Task(models=["zoo-causal-200k", "random-64"], recording="simulated", tables=[], own_x="task",
-                task=f"pairs:{tmp_path / 'pairs.csv'}")  # fmt: skip
+                task=f"pairs:{tmp_path / 'pairs.csv'}", changes=QUICK)  # fmt: skip
+    made = score(lens.selection.models[0], "simulated", lens.selection.protocol)
+    lens.scores.keep(lens.scores.key(made.model), Ready(made))
     wanted = [one for one in lens.missing() if one.key.startswith("task:")]
     assert len(wanted) == 1 and wanted[0].title.endswith(" on the pairs of pairs.csv")
     for one in wanted:
@@ -22,7 +35,9 @@ def test_minimal_pairs_are_run_and_drawn(tmp_path):
 
         one.take(one.work(SILENT), True)
     lens.refresh()
-    picture = next(p for p in lens.shown.pictures if p.label == "The task")
+    picture, own = lens.shown.pictures  # one model has no correlation: the task first
+    assert (picture.label, own.label) == ("The task", "Your own")
+    assert own.spec.x_title == "Score on the pairs of pairs.csv"
     assert "random: no next-word probabilities" in picture.spec.caption
     assert (
         set(picture.table["part"]) == {"a", "b"}
