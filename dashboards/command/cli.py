@@ -14,6 +14,7 @@ from analysis.models.catalog import card, fetch, state
 from analysis.models.files import hub
 from analysis.models.files.starter import install
 from analysis.models.variants.spec import split
+from analysis.models.zoo.trained import clear as clear_trained
 from analysis.protocol import preset
 from analysis.scoring.metrics import METRICS, measure
 from analysis.scoring.results import bring as take_in
@@ -482,12 +483,16 @@ def cache_list():
 
 @cache.command("clear")
 @click.argument("name", required=False)
-@click.option("--kind", default=None, help="Only one kind, as 'brainlens cache list' names it.")
+@click.option(
+    "--kind",
+    default=None,
+    help="Only one kind, as 'brainlens cache list' names it, or 'trained': weights of Wiring's runs.",
+)
 @click.confirmation_option(prompt="Delete stored activations and scores?")
 def cache_clear(name: str | None, kind: str | None):
     """Delete what is stored, or only what belongs to the model NAME."""
     store = Store()
-    freed = store.clear(kind, model=name)
+    freed = clear_trained() if kind == "trained" else store.clear(kind, model=name)
     if name is None and kind is None:
         freed += sweep_home()
     left = store.size()

@@ -9,6 +9,7 @@ import panel as pn
 import panel_material_ui as pmui
 
 from analysis.models.catalog import place
+from analysis.models.files import hub
 from dashboards.figures.screen import draw
 from dashboards.figures.spec import FigureSpec, Mark
 from dashboards.look.look import MONO, Words, heading, note, stamp
@@ -98,7 +99,7 @@ def model_card(card, state: str, download: str, *, actions: list) -> list:
         "Where it comes from": _SOURCES.get(card.source, card.source),
         "Layers used": _layers_used(card),
         "Tokenizer": _tokenizer(card),
-        "On this machine since": _here_since(card.id),
+        "On this machine since": _here_since(card),
         "Address on the model hub": card.hub_id
         and card.hub_id + (f", revision {card.revision}" if card.revision else ""),
         "In front of every text": card.bos and f"the token {card.bos}",
@@ -147,11 +148,13 @@ def _tokenizer(card) -> str:
     )
 
 
-def _here_since(name: str) -> str:
+def _here_since(card) -> str:
     """Day and size of what is on this machine, or nothing."""
     from datetime import datetime
 
-    folder = place(name)
+    folder = place(card.id)
+    if folder is None and card.hub_id:
+        folder = hub.cached(card.hub_id, card.revision or "")
     if folder is None:
         return ""
     files = [path for path in Path(folder).rglob("*") if path.is_file()]

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import partial
+from pathlib import Path
 
 import panel_material_ui as pmui
 
+from analysis.models.zoo.trained import clear, held
 from analysis.store.store import Store
 from dashboards.look.look import heading, note
 from dashboards.work.desk import Desk
 from data.catalog.fetch import size_text
+from data.home import home
 
 __all__ = ["Storage"]
 
@@ -20,7 +23,10 @@ _MEANING = {
     "runs": "Runs: finished pieces of long computations",
     "embeddings": "Embeddings: word vectors in a form that is read at once",
     "old": "Old: in the form of an older version of the program, never read",
+    "trained": "Trained: weights of Wiring's runs, which go on from them; beside the limit",
 }
+_BESIDE = {"models": "Models", "recordings": "Recordings"}
+"""What the limit does not count and is taken away on the card of each."""
 
 
 class Storage(pmui.Column):
@@ -60,7 +66,7 @@ class Storage(pmui.Column):
         self._desk.submit("library:store", "Measuring the store", _measured, self._show, quiet=True)
 
     def _show(self, found: dict) -> None:
-        used = sum(size for _, size in found["kinds"].values())
+        used = sum(size for kind, (_, size) in found["kinds"].items() if kind != "trained")
         share = used / found["limit"] if found["limit"] else 0.0
         self._words.object = (
             f"{size_text(used)} of {size_text(found['limit'])} are used ({share:.0%}), in {found['root']}. Above the limit the "
@@ -96,6 +102,10 @@ class Storage(pmui.Column):
                     sx={"alignItems": "center"},
                 )
             )
+        told = [
+            f"{words} take {size_text(found['beside'][kind])}" for kind, words in _BESIDE.items()
+        ]
+        rows.append(note(f"{'; '.join(told)}: taken away on the card of each.", margin=(8, 10)))
         self._rows.objects = rows
 
     def _ask(self, kind: str, size: int) -> None:
@@ -126,8 +136,14 @@ def _measured(report) -> dict:
     store = Store()
     table = store.list()
     kinds = {kind: (len(rows), int(rows["bytes"].sum())) for kind, rows in table.groupby("kind")}
-    return {"kinds": kinds, "limit": store.limit, "root": str(store.root)}
+    kinds["trained"] = held()
+    beside = {kind: _bytes(home(kind)) for kind in _BESIDE}
+    return {"kinds": kinds, "beside": beside, "limit": store.limit, "root": str(store.root)}
+
+
+def _bytes(folder: Path) -> int:
+    return sum(path.lstat().st_size for path in folder.rglob("*") if path.is_file())
 
 
 def _cleared(kind: str, report) -> int:
-    return Store().clear(kind)
+    return clear() if kind == "trained" else Store().clear(kind)

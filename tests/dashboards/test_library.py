@@ -508,6 +508,23 @@ def test_storage_is_measured_and_cleared_after_a_question(library):
     assert len(Store().list()) == 0
 
 
+def test_what_wiring_trained_is_told_and_its_room_given_back(library):
+    from analysis.models.zoo.trained import held
+    from data.files import locked
+    from data.home import home
+
+    for name in ("done", "under-way"):
+        (home("wiring", name) / "at-16.safetensors").write_bytes(bytes(5_000_000))
+    library.tabs.active = 3
+    settle(library, lambda: "2 stored, 10.0 MB" in words(library.storage))
+    assert "Recordings take 0" in words(library.storage)
+    press(library.storage, "Clear trained")
+    with locked(home("wiring") / "under-way.lock", None):
+        press(library.storage._confirm, "Clear trained")
+        settle(library, lambda: "given back" in words(library._told))
+    assert "5.0 MB given back" in words(library._told) and held() == (1, 5_000_000)
+
+
 @pytest.mark.browser
 def test_in_the_browser_from_a_dropped_file_to_the_layers(server, visit, tmp_path):
     name = f"mine-{uuid4().hex[:8]}"  # what a first try added stays in the library
