@@ -41,6 +41,8 @@ def home(*parts: str) -> Path:
         os.environ.get("BRAINLENS_HOME") or user_data_dir("brainlens", appauthor=False)
     ).expanduser()
     folder = base.joinpath(*parts)
+    if os.path.isdir(folder):
+        return folder
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import os
 import re
+from collections.abc import Mapping
 from functools import lru_cache
 from importlib.resources import files
 from pathlib import Path
@@ -23,7 +24,7 @@ from data.hashes import marks
 from data.home import home, personal, shared
 from data.rights import require
 
-__all__ = ["card", "cards", "fetch", "installed", "load", "place", "signature", "state"]
+__all__ = ["card", "cards", "fetch", "installed", "load", "place", "signature", "state", "states"]
 
 ZOO = Path(str(files("data"))) / "zoo"
 """Small models trained for the project and shipped with it."""
@@ -124,7 +125,17 @@ def state(name: str) -> str:
     """Where a model stands: ``ready``, ``needs download``, ``published only``, ``needs a file`` or ``damaged``."""
     base, revision, _ = split(name)
     base = resolve(base)
-    if (folder := place(base)) is not None:
+    return _state(base, revision, place(base))
+
+
+def states(table: Mapping[str, Card]) -> dict[str, str]:
+    """:func:`state` of every card of :func:`cards`, with one look at the folders of models."""
+    here = installed()
+    return {name: _state(name, "", here.get(name)) for name in table}
+
+
+def _state(base: str, revision: str, folder: Path | None) -> str:
+    if folder is not None:
         return "ready" if _readable(base, folder) else "damaged"
     if _as_path(base) is not None:
         return "ready"

@@ -427,11 +427,10 @@ def model_problem(name: str) -> str:
 def _models() -> tuple[dict, dict[str, str]]:
     """Cards, and list entries -> ids: first what is ready, then what needs a download."""
     found, ranked = catalog.cards(), []
-    for name, card in found.items():
-        where = catalog.state(name)
+    for name, where in catalog.states(found).items():
         if where == "published only" or re.search(r"-step\d+$", name):
             continue
-        ranked.append((where != "ready", name, model_label(card, where)))
+        ranked.append((where != "ready", name, model_label(found[name], where)))
     return found, {label: name for _, name, label in sorted(ranked)}
 
 

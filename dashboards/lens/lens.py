@@ -456,9 +456,10 @@ class Lens(pn.viewable.Viewer):
             there and active == 0,
             there and active == 1,
         )
-        if self._table_tab.visible and not self._table_tab.objects:
-            self._table_tab.objects = [self._table]
         self._table.look(there and active == 1)
+        if self._table_tab.visible and not self._table_tab.objects:
+            # as a whole: what comes into a part that a browser is still putting up is sometimes never drawn
+            self._table_tab.objects = [self._table]
         pictures = self.shown.pictures if self._figure_tab.visible else ()
         first = {picture.spec.stamp for picture in pictures[:1] if not picture.spec.empty}
         self._stamps.tell(self.shown.stamps, drawn=first)

@@ -49,7 +49,9 @@ waits behind it, and a crowd would wait behind nothing else."""
 LOOK_AT_PROMISES = 2000
 """Milliseconds between looks whether something was locked or revealed."""
 KEPT = 4
-"""Lenses that stay in the browser's page, the last looked at: a page of sixteen takes seconds to change its theme or lens."""
+"""Lenses that a browser has drawn, the last looked at: a page of sixteen takes seconds to change its theme or lens."""
+MADE = 8
+"""Lenses whose parts a session keeps, drawn or not: a server looks through them all whenever one comes or goes."""
 _BAR = {
     "& .MuiToolbar-root": {"minHeight": "48px !important"},
     "& .MuiToolbar-root > .MuiBox-root": {"minWidth": 0},
@@ -312,17 +314,32 @@ class Workbench(pn.viewable.Viewer):
 
     def _bring(self, slug: str) -> None:
         lens = self._made(slug)
+        lens.wake()  # before it is in the page, which then hears of it once
         for place, part in ((self._bodies, lens.body), (self._controls, lens.controls)):
             if place[slug].objects != [part]:
                 place[slug].objects = [part]
         self._recent = [slug, *(name for name in self._recent if name != slug)]
-        for name in self._recent[KEPT:]:
-            self._bodies[name].objects = self._controls[name].objects = []
-        del self._recent[KEPT:]
-        lens.wake()
+        for at, name in enumerate(self._recent):
+            if at < MADE:
+                self._put(name, away=at >= KEPT)
+            else:
+                self._bodies[name].objects = self._controls[name].objects = []
+        del self._recent[MADE:]
         self._inspector.objects = [lens.inspector]
         self.navigation.lens = slug
         self._shown(lens)
+
+    def _put(self, slug: str, away: bool) -> None:
+        """Let a browser draw the parts of a lens, or only know them: what Panel made of them stays, which costs half a second."""
+        for place in (self._bodies[slug], self._controls[slug]):
+            for ref, (model, _) in place._models.items():
+                parts = [part._models[ref][0] for part in place.objects]
+                if away and model.data.objects:
+                    model.tags = parts  # a model that nothing refers to leaves the document
+                    model.data.objects = []
+                elif not away and model.tags:
+                    model.data.objects = parts
+                    model.tags = []
 
     def _shown(self, lens) -> None:
         """A lens has drawn itself, or what is picked has changed."""

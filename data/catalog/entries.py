@@ -111,7 +111,10 @@ class Entry:
         folders = {file.folder for file in self.files}
         there = {one for one in folders if any((root / one).is_dir() for root in roots)}
         try:
-            here = [file.folder in there and locate(file) is not None for file in self.files]
+            here = [
+                file.folder in there and locate(file, folders=roots) is not None
+                for file in self.files
+            ]
         except BrainLensError:
             return "damaged"
         return "ready" if all(here) else "partial" if any(here) else "needs download"

@@ -110,15 +110,19 @@ def size_text(size: int | None) -> str:
 
 
 # ---- what is here already -------------------------------------------------------------------------------------------------
-def locate(file: RemoteFile, root: str = "recordings") -> Path | None:
+def locate(
+    file: RemoteFile, root: str = "recordings", folders: Iterable[Path] | None = None
+) -> Path | None:
     """The verified file under the user's data folder, the shared folder or a mirror folder; None where it is nowhere.
+
+    ``folders`` are those of :func:`places`, where many files are looked for at once.
 
     Raises
     ------
     BrainLensError
         Where a file of that name is there and its hash is wrong.
     """
-    for folder in places(root):
+    for folder in places(root) if folders is None else folders:
         path = folder.joinpath(*file.folder.split("/"), file.name)
         if path.is_file():
             verify(path, file)

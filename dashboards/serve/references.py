@@ -1,0 +1,75 @@
+"""Bokeh looks for the models of a page only when some may have come or gone, and only where a model can be.
+
+A document knows its models by walking from its roots through every property of every model, those at their defaults included: a
+tenth of a second for a page of ours, at every change that Panel holds together, whether a model came or not. That is most of what
+a click on a lens costs that was open before, and a server with fifty people does nothing else. The same models are found by
+looking at the values that were set, and the walk is needed only after one of them changed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import cache
+from typing import Any
+
+from bokeh.core.has_props import HasProps
+from bokeh.core.property.descriptors import AliasPropertyDescriptor
+from bokeh.document.models import DocumentModelManager
+from bokeh.model import util
+
+__all__ = ["look_where_they_are"]
+
+_EVERYWHERE = util.visit_immediate_value_references
+"""Bokeh's own walk through one value."""
+
+
+def look_where_they_are() -> None:
+    """Let the documents of this process look for their models so; once is enough."""
+    if util.visit_immediate_value_references is _visit:
+        return
+    util.visit_immediate_value_references = _visit
+    invalidate = DocumentModelManager.invalidate
+
+    def invalidate_(self) -> None:
+        self._brainlens_changed = True
+        invalidate(self)
+
+    def pop_freeze(self) -> None:
+        self._freeze_count -= 1
+        document = self._document()
+        if self._freeze_count == 0 and document is not None:
+            roots = [root.id for root in document.roots]
+            if getattr(self, "_brainlens_changed", True) or roots != self._brainlens_roots:
+                self._brainlens_changed, self._brainlens_roots = False, roots
+                self.recompute()
+
+    DocumentModelManager.invalidate, DocumentModelManager._pop_freeze = invalidate_, pop_freeze
+
+
+def _visit(value: Any, visitor: Callable) -> None:
+    """Show a visitor each model that a value refers to directly, as Bokeh's ``visit_immediate_value_references`` does."""
+    if not isinstance(value, HasProps) or value.themed_values():
+        _EVERYWHERE(value, visitor)
+        return
+    told, made = value._property_values, value._unstable_default_values
+    for name, of_models in _references(type(value)):
+        if name in told:
+            util.visit_value_and_its_immediate_references(told[name], visitor)
+        elif name in made:
+            util.visit_value_and_its_immediate_references(made[name], visitor)
+        elif of_models:
+            util.visit_value_and_its_immediate_references(getattr(value, name), visitor)
+
+
+@cache
+def _references(kind: type[HasProps]) -> tuple[tuple[str, bool], ...]:
+    """The properties of a class that can hold models, and whether they do at their default."""
+    found = []
+    for name in kind.properties_with_refs():
+        descriptor = kind.lookup(name)
+        if isinstance(descriptor, AliasPropertyDescriptor):  # of a property that is here too
+            continue
+        seen: list = []
+        util.visit_value_and_its_immediate_references(descriptor.class_default(kind), seen.append)
+        found.append((name, bool(seen)))
+    return tuple(found)
