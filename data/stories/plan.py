@@ -88,7 +88,10 @@ def told_of(path: Path) -> dict[str, Any]:
     try:
         told = tomllib.loads(path.read_text(encoding="utf-8"))
     except (tomllib.TOMLDecodeError, UnicodeDecodeError, OSError) as error:
-        raise BrainLensError(f"{path.name} cannot be read: {error}", remedy="Correct it") from None
+        raise BrainLensError(
+            f"{path.name} cannot be read: {error}",
+            remedy='Correct it: words stand in quotation marks, such as id = "fox", numbers without',
+        ) from None
     for name in FIELDS:
         value = told.get(name, 0.0 if name in _NUMBERS else "")
         if name in _NUMBERS:

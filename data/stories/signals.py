@@ -267,7 +267,7 @@ def _hdf5(path: Path, dataset: str | None) -> np.ndarray:
                 raise BrainLensError(
                     f"{path.name} holds {len(own)} arrays of two dimensions",
                     choices=own[:20],
-                    remedy="Name the one to read",
+                    remedy="Write the one to read into a file of its own (HDF5 or npy)",
                 )
             name = dataset or own[0]
             if name not in own:

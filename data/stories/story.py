@@ -73,10 +73,10 @@ def recording_of(plan: Plan, facts: Mapping[str, Any], path: Path) -> Recording:
     }
     interval, others = _interval(blocks, stated, path, plan.times)
     counts = {run: _length(blocks, run) for run in runs}
-    words = pd.concat(
-        [read_words(plan.words[run], run=run, tier=tier).assign(run=run) for run in runs],
-        ignore_index=True,
-    )
+    read = [read_words(plan.words[run], run=run, tier=tier) for run in runs]
+    said = dict.fromkeys(note for one in read for note in one.attrs["notes"])
+    words = pd.concat([one.assign(run=run) for one, run in zip(read, runs)], ignore_index=True)
+    _upright(plan, blocks, words, interval)
     words[["onset", "offset"]] += offset
     timed = Presentation(words, interval)
     table = sample_table(timed, counts)
@@ -88,7 +88,7 @@ def recording_of(plan: Plan, facts: Mapping[str, Any], path: Path) -> Recording:
     ).assign_coords(coordinates)
     keep = _varies(values, path)
     notes = [f"{offset:g} s added to the words' times"] if offset else []
-    notes += [*others, *plan.notes]
+    notes += [*said, *others, *plan.notes]
     bare = [person for person in people if person not in plan.masks and _volumes(plan, person)]
     if bare:
         notes.append(
@@ -113,6 +113,21 @@ def recording_of(plan: Plan, facts: Mapping[str, Any], path: Path) -> Recording:
         presentation=Presentation(words, interval, nuisance),
         **{"id": path.stem if path.is_file() else path.name, **facts},
     )
+
+
+def _upright(plan: Plan, blocks: Mapping, words: pd.DataFrame, interval: float) -> None:
+    """Refuse a plain array that fits the words only when it is turned: targets in rows, samples in columns."""
+    for (person, run), block in blocks.items():
+        rows, columns = block.values.shape
+        end = float(words.loc[words["run"] == run, "offset"].max())
+        file = plan.signals[person, run][0]
+        plain = file.suffix.lower() in (".npy", ".npz", ".h5", ".hf5", ".hdf5", ".csv", ".tsv")
+        if plain and rows * interval < 0.5 * end <= 0.5 * (columns + 1) * interval:
+            raise BrainLensError(
+                f"{file.name} looks transposed: {rows} samples x {columns} targets last {rows * interval:g} s, and the words end "
+                f"at {end:g} s",
+                remedy="Samples go in rows, targets in columns; where they do, correct the interval",
+            )
 
 
 def _varies(values: np.ndarray, path: Path) -> np.ndarray:
