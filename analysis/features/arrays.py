@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import re
 from collections.abc import Mapping, Sequence
 
 import numpy as np
@@ -18,8 +19,10 @@ __all__ = ["from_arrays", "is_arrays"]
 
 
 def is_arrays(model) -> bool:
-    """Whether this is numbers and no model: an array, a DataFrame, or a dict of them."""
-    return isinstance(model, np.ndarray | pd.DataFrame | Mapping)
+    """Whether this is numbers and no model: an array of numpy, torch, xarray or scipy, a table, or a dict or list of them."""
+    if isinstance(model, np.ndarray | pd.DataFrame | Mapping | list | tuple):
+        return True
+    return hasattr(model, "shape") and hasattr(model, "dtype")
 
 
 def from_arrays(
@@ -35,8 +38,9 @@ def from_arrays(
     ----------
     values : ndarray, DataFrame or mapping
         (n_stimuli, width) of one layer (of a recording sampled over time: a row per word, or per sample); a DataFrame's index
-        names its stimuli. A dict holds one array for each layer, called 0, 1, ... or by any names, in its order; an entry
-        ``"stimulus"`` holds the ids.
+        names its stimuli, and so does a coordinate ``stimulus`` of a DataArray. A dict holds one array for each layer, called 0,
+        1, ... or by any names, in its order, or by the numbers that its names end with; an entry ``"stimulus"`` holds the ids. A
+        list holds one array for each layer, too.
     recording : Recording
     ids : sequence, optional
         Whose row is which, as of :func:`analysis.features.matching.matched`; None: rows stand in the recording's order.
@@ -61,6 +65,7 @@ def from_arrays(
     ([0], (3,))
     """
     layers, ids = _layers(values, ids)
+    _one_for_each(layers, recording)
     if recording.sampled and len(next(iter(layers.values()))) == len(recording.timed.words):
         recording = recording.reading()
     n = recording.n_stimuli
@@ -121,10 +126,65 @@ def _layers(values, ids) -> tuple[dict, Sequence | None]:
             raise BrainLensError(
                 "The dict of activations holds no layer", remedy="Give {0: array, 1: array, ...}"
             )
+        layers = _by_number(layers)
+    elif isinstance(values, list | tuple) and values and np.ndim(_plain(values[0])) == 2:
+        layers = dict(enumerate(values))
     else:
         layers = {0: values}
+    given = ids
     for key, one in layers.items():
+        own = None
         if isinstance(one, pd.DataFrame):
-            ids = one.index.to_numpy() if ids is None else ids
-        layers[key] = np.asarray(one)
+            own = one.index.to_numpy()
+        elif "stimulus" in getattr(one, "dims", ()):  # a DataArray says which of its dims is which
+            one = one.transpose("stimulus", ...)
+            own = one["stimulus"].values if "stimulus" in one.coords else None
+        array = _plain(one)
+        if own is not None and given is None:
+            if ids is not None and list(map(str, own)) != list(map(str, ids)):
+                raise BrainLensError(
+                    f"Layer {key!r} names its rows otherwise than the layers before it",
+                    remedy="Bring the rows of all layers into one order",
+                )
+            ids = own
+        layers[key] = array
     return layers, None if ids is None else list(ids)
+
+
+def _plain(one) -> np.ndarray:
+    """Numbers of any library as a numpy array."""
+    if hasattr(
+        one, "detach"
+    ):  # a tensor of torch, which may be on a card and in a type that numpy has not
+        one = one.detach().cpu()
+        one = one.float() if one.is_floating_point() else one
+    elif hasattr(one, "toarray"):  # a sparse matrix
+        one = one.toarray()
+    try:
+        return np.asarray(one)
+    except ValueError:
+        raise BrainLensError(
+            "The rows of the activations have unequal lengths", remedy="Give (stimulus, unit)"
+        ) from None
+
+
+def _by_number(layers: dict) -> dict:
+    """Layers in the order of the numbers that their names end with, where the names differ in these only."""
+    ends = [re.fullmatch(r"(.*?)(\d+)", str(key)) for key in layers]
+    found = [(end[1], int(end[2])) for end in ends if end]
+    if len(found) < len(layers) or len({stem for stem, _ in found}) > 1:
+        return layers
+    if len({number for _, number in found}) < len(found):
+        return layers
+    order = sorted(zip(found, layers), key=lambda one: one[0][1])
+    return {key: layers[key] for _, key in order}
+
+
+def _one_for_each(layers: dict, recording: Recording) -> None:
+    """Refuse a dict with a vector for each stimulus, which looks like one with an array for each layer."""
+    flat = all(array.ndim == 1 and len(array) > 1 for array in layers.values())
+    if flat and len(layers) >= recording.n_stimuli > 1:
+        raise BrainLensError(
+            f"The dict holds {len(layers)} vectors, one for each stimulus, and not an array for each layer",
+            remedy='Give {"stimulus": list(d), 0: numpy.stack(list(d.values()))}',
+        )

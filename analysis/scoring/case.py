@@ -118,6 +118,13 @@ class Case:
         every = tuple(runs(recording, protocol))
         if is_arrays(model):
             model = from_arrays(model, recording)
+        elif not (
+            isinstance(model, str | Path) or hasattr(model, "card") or hasattr(model, "n_layers")
+        ):
+            raise BrainLensError(
+                f"{type(model).__name__} is neither a model nor activations",
+                remedy="Give a model's id or folder, a loaded model, or an array (stimulus, unit)",
+            )
         source, layers = _at_sites(as_model(model), layers)
         return cls(
             source,

@@ -5,6 +5,9 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 import pytest
+import torch
+import xarray as xr
+from scipy import sparse
 
 from analysis.features.activations import from_file
 from analysis.features.arrays import from_arrays
@@ -88,3 +91,46 @@ def test_a_row_per_word_or_per_sample_of_a_story():
     assert from_arrays(np.ones((story.n_stimuli, 2)), story).layer(0).shape[0] == story.n_stimuli
     with pytest.raises(BrainLensError, match=f"{words} words in {story.n_stimuli} samples"):
         from_arrays(np.ones((words + 1, 2)), story)
+
+
+def test_arrays_of_other_libraries_and_lists_of_layers_are_numbers(simulated):
+    good = simulated.responses.values[:, :6].astype(np.float32)
+    order = np.random.default_rng(0).permutation(len(good))
+    ids = simulated.stimuli.index.to_numpy()
+    turned = xr.DataArray(good[order].T, dims=("unit", "stimulus"), coords={"stimulus": ids[order]})
+    tensor = torch.tensor(good, requires_grad=True)
+    for one in (
+        turned,
+        tensor,
+        sparse.csr_matrix(good),
+        good.tolist(),
+        [good, good],
+        (tensor, tensor),
+    ):
+        made = from_arrays(one, simulated)
+        np.testing.assert_array_equal(made.layer(made.layers[-1]), good)
+    half = from_arrays(tensor.to(torch.bfloat16), simulated).layer(0)
+    np.testing.assert_allclose(half, good, rtol=0.01)
+    assert from_arrays([good, good], simulated).layers == [0, 1]
+    with pytest.raises(BrainLensError, match="NoneType is neither a model nor activations"):
+        score(None, simulated, QUICK)
+
+
+def test_layers_come_in_the_order_of_their_numbers(simulated):
+    good = simulated.responses.values[:, :3].astype(np.float32)
+    for names in (("h.1", "h.10", "h.2"), (1, 10, 2)):
+        made = from_arrays({name: good + k for k, name in enumerate(names)}, simulated)
+        np.testing.assert_array_equal(made.layer(1), good + 2)  # that of number 2
+    made = from_arrays(
+        {"embeddings": good, "h.0": good + 1}, simulated
+    )  # other names: as they come
+    np.testing.assert_array_equal(made.layer(1), good + 1)
+
+
+def test_tables_whose_rows_differ_and_a_vector_for_each_stimulus_are_asked_about(simulated):
+    good = simulated.responses.values[:, :3]
+    first = pd.DataFrame(good, index=simulated.stimuli.index)
+    with pytest.raises(BrainLensError, match="Layer 1 names its rows otherwise"):
+        from_arrays({0: first, 1: first.iloc[::-1]}, simulated)
+    with pytest.raises(BrainLensError, match=r"one for each stimulus.*numpy.stack"):
+        from_arrays(dict(zip(simulated.stimuli["text"], good)), simulated)
