@@ -15,7 +15,7 @@ from analysis.progress import SILENT, Report
 from data.errors import BrainLensError, unknown
 from data.hashes import file_hash, marks
 from data.own.sidecar import SIDECAR, sidecar
-from data.own.tables import numbers, read_table
+from data.own.tables import Table, numbers, read_table
 
 __all__ = [
     "ENDINGS",
@@ -253,6 +253,19 @@ def _file(path: Path) -> Path:
     )
 
 
+def _agree(raw: Table, names: list[str]) -> None:
+    """Refuse columns of bits and of nats that are not the same surprisals."""
+    both = [next((name for name in some if name in names), None) for some in (BITS, NATS)]
+    if None in both:
+        return
+    bits, nats = (numbers(raw, str(name)) for name in both)
+    if not np.allclose(bits * LN2, nats, rtol=0.01, atol=0.01, equal_nan=True):
+        raise BrainLensError(
+            f"{raw.path.name}: {both[0]!r} and {both[1]!r} are not the same surprisals: a bit is {LN2:.4f} nats",
+            remedy="Leave out the one that is not right",
+        )
+
+
 def _plain(text: str) -> str:
     return "".join(text.translate(_MARKS).split()).casefold()
 
@@ -294,6 +307,7 @@ def _parsed(path: Path, held: str) -> _Table:
             f'{path.name}{SIDECAR}: {{"unit": "nats"}}',
         )
     values = numbers(raw, kind).astype(float)
+    _agree(raw, names)
     if kind in LOGS:
         if (values > 0).any():
             raise BrainLensError(

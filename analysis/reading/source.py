@@ -82,7 +82,8 @@ def _from_table(path: Path, recording: Recording) -> pd.Series:
             raise BrainLensError(
                 f"{path.name} has no column {name!r}",
                 choices=table.frame.columns,
-                remedy="Give stimulus and surprisal (bits)",
+                remedy="Give stimulus and surprisal (bits); or word (or token) and surprisal_bits, surprisal_nats or logprob, a "
+                "row for each in the texts' order",
             )
     ids = [str(one) for one in recording.stimuli.index]
     found = pd.Series(numbers(table, "surprisal"), index=table.frame["stimulus"].astype(str))

@@ -205,3 +205,17 @@ def test_reading_with_a_table_is_reading_with_the_model_that_wrote_it(tmp_path):
         series.rows["delta_ll"].iloc[0], abs=1e-9
     )
     assert "from a table" in catalog.load(str(path)).card.note
+
+
+def test_bits_and_nats_side_by_side_have_to_agree(tmp_path):
+    right = write(tmp_path, token=TOKENS, surprisal_bits=BITS, surprisal_nats=BITS * np.log(2))
+    assert len(words(right, tmp_path)) == 6
+    wrong = write(tmp_path, "b.csv", token=TOKENS, surprisal_bits=BITS, surprisal_nats=BITS)
+    with pytest.raises(BrainLensError, match="not the same surprisals"):
+        words(wrong, tmp_path)
+
+
+def test_a_table_without_known_names_says_which_they_are(tmp_path):
+    path = write(tmp_path, word=TOKENS, gpt2=BITS)
+    with pytest.raises(BrainLensError, match="surprisal_bits, surprisal_nats or logprob"):
+        surprisal_of(str(path), recording("simulated-reading"))
