@@ -13,7 +13,7 @@ from urllib.parse import urlsplit
 from weakref import WeakKeyDictionary
 
 from dashboards.serve.order import in_order
-from dashboards.serve.references import look_where_they_are
+from dashboards.serve.sparing import spare
 
 __all__ = [
     "GONE",
@@ -111,7 +111,7 @@ def harden(
     for name in ("asyncio", "bokeh.server.views.ws"):
         logging.getLogger(name).addFilter(tells)
     in_order()
-    look_where_they_are()
+    spare()
     said = headers(origins)
     plain, find = RequestHandler.set_default_headers, BokehTornado.find_handler
     opened, heard, answered = WSHandler.open, WSHandler.on_message, WSHandler.on_pong

@@ -236,6 +236,18 @@ def test_prices():
     assert "500 MB to download, and more of unknown size" in cost_in_words([*todo, unknown])
 
 
+def test_the_table_comes_into_the_page_with_its_rows():
+    lens = Toy(models=["one"])
+    lens.results["one"] = "whole"
+    lens.refresh()
+    came = []
+    lens._table_tab.param.watch(lambda event: came.append(list(lens._table._holder)), "objects")
+    lens._tabs.active = 1
+    assert [type(part) for part in came[0]] == [pn.widgets.Tabulator], (
+        "what comes into a part that a browser is still putting up is sometimes never drawn"
+    )
+
+
 def test_the_table_gives_what_it_shows():
     frame = pd.DataFrame({"model": ["gpt2", "bert"], "r": [0.5, 0.25], "layer": [3, 1]})
     table = DataTable(name="toy", picked=print)

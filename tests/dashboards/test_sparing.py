@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import panel as pn
+import panel_material_ui as pmui
 import pytest
 from bokeh.document import Document
 from bokeh.document.models import DocumentModelManager
@@ -10,22 +11,25 @@ from bokeh.model import util
 from bokeh.models import Column, Div, Slider
 from bokeh.plotting import figure
 from bokeh.themes import built_in_themes
+from panel.custom import ReactiveESM
 from panel.io.state import set_curdoc
 
 from dashboards.page.page import MADE, Workbench
-from dashboards.serve import references
+from dashboards.serve import sparing as sparing_
 
 
 @pytest.fixture(autouse=True)
 def sparing(monkeypatch):
-    """Bokeh as it is after :func:`look_where_they_are`, and as it was after the test."""
+    """Bokeh as it is after :func:`spare`, and as it was after the test."""
     for owner, name in (
         (util, "visit_immediate_value_references"),
         (DocumentModelManager, "invalidate"),
         (DocumentModelManager, "_pop_freeze"),
+        (ReactiveESM, "_get_properties"),
+        (ReactiveESM, "_get_children"),
     ):
         monkeypatch.setattr(owner, name, getattr(owner, name))
-    references.look_where_they_are()
+    sparing_.spare()
 
 
 @pytest.fixture
@@ -64,8 +68,8 @@ def _found(doc, walk, monkeypatch) -> set:
 
 def test_the_same_models_are_found_in_a_page_of_every_lens(page, monkeypatch):
     _, doc = page
-    ours = _found(doc, references._visit, monkeypatch)
-    assert ours == _found(doc, references._EVERYWHERE, monkeypatch) == set(doc.models)
+    ours = _found(doc, sparing_._visit, monkeypatch)
+    assert ours == _found(doc, sparing_._EVERYWHERE, monkeypatch) == set(doc.models)
     assert len(ours) > 500
 
 
@@ -74,8 +78,8 @@ def test_the_same_models_are_found_in_a_figure_with_a_theme(monkeypatch):
     plot = figure(tools="pan,tap,hover", title="one", y_axis_type="log")
     plot.scatter([1, 2], [3, 4], legend_label="a")
     doc.add_root(Column(children=[plot, Div(text="two")]))
-    assert _found(doc, references._visit, monkeypatch) == _found(
-        doc, references._EVERYWHERE, monkeypatch
+    assert _found(doc, sparing_._visit, monkeypatch) == _found(
+        doc, sparing_._EVERYWHERE, monkeypatch
     )
 
 
@@ -131,3 +135,30 @@ def test_no_more_lenses_are_kept_than_are_asked_for(page):
             bench.selection.lens = slug
     there = [slug for slug in bench._names if bench._bodies[slug].objects]
     assert there == bench._names[1 : MADE + 1]
+
+
+def _copies(part) -> set[str]:
+    return set(part._param__private.params)
+
+
+def test_a_part_is_made_the_same_without_a_copy_of_every_parameter(monkeypatch):
+    def made():
+        part = pmui.Column(pmui.Button(label="Run"), pmui.Select(options=["a", "b"], value="b"))
+        part[1].param["value"]  # one that somebody asked of this very part
+        model = part.get_root(Document())
+        values = [
+            {
+                k: v
+                for k, v in one.data.properties_with_values().items()
+                if k != "name" and not isinstance(v, list)
+            }
+            for one in (model, *model.data.objects)
+        ]
+        return part, values
+
+    sparing, ours = made()
+    monkeypatch.undo()
+    plain, theirs = made()
+    assert ours == theirs
+    assert "value" in _copies(sparing[1]) and sparing[1].param["value"].owner is sparing[1]
+    assert len(_copies(sparing[0])) < len(_copies(plain[0])) / 2

@@ -1,9 +1,11 @@
-"""Bokeh looks for the models of a page only when some may have come or gone, and only where a model can be.
+"""What Bokeh and Panel do for each part of a page, with less work: fifty people at one server wait for nothing else.
 
-A document knows its models by walking from its roots through every property of every model, those at their defaults included: a
-tenth of a second for a page of ours, at every change that Panel holds together, whether a model came or not. That is most of what
-a click on a lens costs that was open before, and a server with fifty people does nothing else. The same models are found by
-looking at the values that were set, and the walk is needed only after one of them changed.
+A document of Bokeh knows its models by walking from its roots through every property of every model, those at their defaults
+included: a tenth of a second for a page of ours, at every change that Panel holds together, whether a model came or not. The same
+models are found by looking at the values that were set, and the walk is needed only after one of them changed.
+
+Panel asks each part of a page for each of its parameters when it makes the model of it, and param copies a parameter that is
+asked of an instance: forty copies for a button, kept as long as the button, of which none is ever changed.
 """
 
 from __future__ import annotations
@@ -16,18 +18,25 @@ from bokeh.core.has_props import HasProps
 from bokeh.core.property.descriptors import AliasPropertyDescriptor
 from bokeh.document.models import DocumentModelManager
 from bokeh.model import util
+from panel.custom import ReactiveESM
 
-__all__ = ["look_where_they_are"]
+__all__ = ["spare"]
 
 _EVERYWHERE = util.visit_immediate_value_references
 """Bokeh's own walk through one value."""
 
 
-def look_where_they_are() -> None:
-    """Let the documents of this process look for their models so; once is enough."""
+def spare() -> None:
+    """Let the documents of this process be made and kept so; once is enough."""
     if util.visit_immediate_value_references is _visit:
         return
     util.visit_immediate_value_references = _visit
+    _look_after_changes()
+    ReactiveESM._get_properties = _uncopied(ReactiveESM._get_properties)
+    ReactiveESM._get_children = _uncopied(ReactiveESM._get_children)
+
+
+def _look_after_changes() -> None:
     invalidate = DocumentModelManager.invalidate
 
     def invalidate_(self) -> None:
@@ -73,3 +82,20 @@ def _references(kind: type[HasProps]) -> tuple[tuple[str, bool], ...]:
         util.visit_value_and_its_immediate_references(descriptor.class_default(kind), seen.append)
         found.append((name, bool(seen)))
     return tuple(found)
+
+
+def _uncopied(ask: Callable) -> Callable:
+    """A method that only reads parameters of an instance, given those of the class for all that nobody asked the instance for."""
+
+    def ask_(self, *given, **named):
+        own, lent = self._param__private.params, type(self).param.objects(instance=False)
+        lent = {name: one for name, one in lent.items() if name not in own}
+        own.update(lent)
+        try:
+            return ask(self, *given, **named)
+        finally:
+            for name, one in lent.items():
+                if own.get(name) is one:
+                    del own[name]
+
+    return ask_
