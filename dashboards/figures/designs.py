@@ -76,7 +76,7 @@ def curves(title: str, answer) -> tuple[FigureSpec, pd.DataFrame]:
     spec = FigureSpec(
         title,
         (Mark("line", frame, "people", "power", "low", "high", colour="items_word", hover=hover),),
-        answer.axes["x_title"],
+        f"{answer.axes['x_title']} (log scale)",
         answer.axes["y_title"],
         (Rule("y", 0.8, "80 %"), Rule("y", 0.0), Rule("y", 1.0)),
         log_x=True,

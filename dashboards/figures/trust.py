@@ -131,7 +131,9 @@ def court(said) -> FigureSpec:
     """Every estimator of the ceiling beside the raw scores; of :func:`analysis.answers.trust.court.ceiling_court`."""
     table = said.facts["ceilings"]
     table = table[table["ceiling"].notna()].assign(
-        use=lambda t: t["divides"].map({True: "may be divided by", False: "stands beside it"})
+        use=lambda t: t["divides"].map(
+            {True: "ceiling of these scores", False: "bound, or of another score"}
+        )
     )
     hover = ("estimator", "ceiling", "ceiling_low", "ceiling_high", "use", "flag")
     raw = said.frame.drop_duplicates("model")
@@ -139,7 +141,7 @@ def court(said) -> FigureSpec:
         {
             "estimator": "r of " + raw["model"],
             "ceiling": raw["r"],
-            "use": "what is reached",
+            "use": "score of a model",
             "flag": "",
         }
     )

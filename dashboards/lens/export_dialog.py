@@ -122,7 +122,13 @@ class Exporter(pn.viewable.Viewer):
             label="Width (mm)", value=85, start=40, end=1200, step=1, **small
         )
         self._height = pmui.FloatInput(
-            label="Height (mm), 0: what suits", value=0, start=0, end=1200, step=1, **small
+            label="Height (mm)",
+            description="0: what suits the figure",
+            value=0,
+            start=0,
+            end=1200,
+            step=1,
+            **small,
         )
         self._font = pmui.FloatInput(
             label="Font size (pt)", value=7, start=4, end=60, step=0.5, **small

@@ -25,7 +25,7 @@ _MEANING = {
     "old": "Old: in the form of an older version of the program, never read",
     "trained": "Trained: weights of Wiring's runs, which go on from them; beside the limit",
 }
-_BESIDE = {"models": "Models", "recordings": "Recordings"}
+_BESIDE = {"models": "Models", "recordings": "recordings"}
 """What the limit does not count and is taken away on the card of each."""
 
 

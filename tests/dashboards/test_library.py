@@ -517,7 +517,7 @@ def test_what_wiring_trained_is_told_and_its_room_given_back(library):
         (home("wiring", name) / "at-16.safetensors").write_bytes(bytes(5_000_000))
     library.tabs.active = 3
     settle(library, lambda: "2 stored, 10.0 MB" in words(library.storage))
-    assert "Recordings take 0" in words(library.storage)
+    assert "recordings take 0" in words(library.storage)
     press(library.storage, "Clear trained")
     with locked(home("wiring") / "under-way.lock", None):
         press(library.storage._confirm, "Clear trained")
