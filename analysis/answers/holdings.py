@@ -158,9 +158,8 @@ def _groups(recording, protocol: Protocol) -> tuple[str, ...]:
     ):
         if column is not None:
             sizes = pd.Series(recording.column(column)).value_counts()
-            said.append(
-                f"{len(sizes)} groups of {sizes.min()} to {sizes.max()} rows are {what} (column {column})."
-            )
+            span = " to ".join(dict.fromkeys(f"{size}" for size in (sizes.min(), sizes.max())))
+            said.append(f"{len(sizes)} groups of {span} rows are {what} (column {column}).")
     if recording.context is None:
         said.append("Each stimulus is read alone.")
     if recording.group is None:

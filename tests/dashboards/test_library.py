@@ -124,6 +124,15 @@ def test_the_card_of_a_recording_says_all_that_matters(library):
     assert not library.drawer.open
 
 
+def test_groups_of_one_size_have_one_size():
+    from analysis import preset
+    from analysis.answers.holdings import _groups
+    from data.catalog.catalog import recording
+
+    said = _groups(recording("simulated"), preset("defended"))
+    assert "24 groups of 12 rows are held out together (column topic)." in said
+
+
 def test_the_card_of_a_model_says_what_is_used_of_it(library):
     library.open_model("zoo-causal-200k")
     said = words(library._card)
