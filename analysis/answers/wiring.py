@@ -168,14 +168,15 @@ def stored_course(
         else {0: model}
     )
     found = {n: stored_outcome(name, store=store, **asked) for n, name in sorted(names.items())}
-    lacking = tuple(n for n, one in found.items() if one is None)
+    there = {n: one for n, one in found.items() if one is not None}
+    lacking = tuple(n for n in found if n not in there)
     known = None if lacking else _stored_sizes(model, part or "all", store)
     if known is None:
         return None, lacking
     weights, total, steps = known
     if not birth:
-        return Course(model, "", "", 0, total, total, steps, ((steps, found[0]),)), ()
-    done = tuple(found.items())
+        return Course(model, "", "", 0, total, total, steps, ((steps, there[0]),)), ()
+    done = tuple(there.items())
     return Course(model, birth, part, seed, weights if part else 0, total, steps, done), ()
 
 
@@ -201,7 +202,10 @@ def sizes(model: str, part: str, store: Store | None = None) -> tuple[int, int, 
 def _stored_sizes(model: str, part: str, store: Store) -> tuple[int, int, int] | None:
     readers = here([f"{model}@untrained:init:0"])
     kept = store.piece(_sizes_key(readers[0], part), "sizes") if readers else None
-    return None if kept is None else tuple(int(one) for one in kept["sizes"])
+    if kept is None:
+        return None
+    weights, total, steps = (int(one) for one in kept["sizes"])
+    return weights, total, steps
 
 
 def _sizes_key(reader, part: str) -> str:
