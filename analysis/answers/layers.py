@@ -9,7 +9,7 @@ import pandas as pd
 
 from analysis.answers.answer import Answer, decimal, interval, listed, percent, plural
 from analysis.scoring.summary import letter, statistic
-from analysis.scoring.words import question, without_r
+from analysis.scoring.words import against_others, question, without_r
 from analysis.statistics.measured import beside_scores
 from data.errors import BrainLensError
 
@@ -125,9 +125,9 @@ def ceiling_words(score) -> list[str]:
             f"{percent(whole['share'])}{span} of the ceiling {decimal(whole['ceiling'])}{above}"
         )
     if np.isfinite(whole["others"]):
-        relation = "more" if whole["r"] > whole["others"] else "less"
         said.append(
-            f"{relation} than other people predict, {decimal(whole['others'])} (a lower bound of the ceiling)"
+            f"{against_others(score)} what other people predict, {decimal(whole['others'])} "
+            "(a lower bound of the ceiling)"
         )
     return said
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import re
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -132,6 +133,7 @@ def _layers(values, ids) -> tuple[dict, Sequence | None]:
     else:
         layers = {0: values}
     given = ids
+    one: Any
     for key, one in layers.items():
         own = None
         if isinstance(one, pd.DataFrame):

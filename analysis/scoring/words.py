@@ -7,7 +7,7 @@ import numpy as np
 from analysis.scoring.summary import letter
 from analysis.statistics.measured import beside
 
-__all__ = ["question", "sentence", "warnings", "without_r"]
+__all__ = ["against_others", "question", "sentence", "warnings", "without_r"]
 
 
 def sentence(score) -> str:
@@ -32,11 +32,24 @@ def _bound(score) -> str:
     elif np.isfinite(bound.value) and bound.holds_for != "nothing":
         said.append(f"the ceiling of {bound.holds_for} is {bound.value:.3f}, not divided by")
     if (others := bound.lower_bound) is not None:
-        relation = "above" if score.value > others.value else "not above"
+        span = f" [{others.low:.3f}, {others.high:.3f}]" if np.isfinite(others.low) else ""
         said.append(
-            f"{relation} what the other people predict, {others.value:.3f} (a lower bound of the ceiling)"
+            f"{against_others(score)} what the other people predict, {others.value:.3f}{span} "
+            "(a lower bound of the ceiling)"
         )
     return "; ".join(said) or bound.flag
+
+
+def against_others(score) -> str:
+    """``above``, ``below`` or ``not told apart from``: a score and what other people predict, by intervals that do not meet.
+
+    Both rest on the same stimuli, so two intervals of 95 % that do not meet are seldomer than one data set in twenty where the
+    two are alike: what is said errs on the careful side.
+    """
+    others = score.ceiling.lower_bound
+    if score.low > others.high:
+        return "above"
+    return "below" if score.high < others.low else "not told apart from"
 
 
 def warnings(score) -> list[str]:

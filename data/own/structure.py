@@ -323,8 +323,10 @@ def _numbered(
                 found.append((-together, -named, count, _called(block, _TRIALS), block, place))
     if len(found) > 1 and whole is not None and len(whole) > len(frame):
         found = [(conflict(whole, text, [one[4]], one[5]) > 2 * CLEAR, *one) for one in found]
-        return min(found)[5:]
-    return min(found)[4:] if found else None
+    if not found:
+        return None
+    *_, block, place = min(found)
+    return block, place
 
 
 def _whole(values: pd.Series) -> bool:

@@ -116,7 +116,7 @@ def _check(words: pd.DataFrame, path: Path) -> None:
         raise BrainLensError(
             f"{path.name} holds no word", remedy="Name the tier or the column of words"
         )
-    times = words[["onset", "offset"]].to_numpy(float)
+    times = np.asarray(words[["onset", "offset"]], dtype=float)
     if not np.isfinite(times).all():
         row = int(np.flatnonzero(~np.isfinite(times).all(axis=1))[0])
         raise BrainLensError(
