@@ -18,7 +18,7 @@ from analysis.reading.doctor import lag_profile
 from analysis.reading.frame import word_frame
 from analysis.reading.source import corpus
 from analysis.scoring.case import as_model
-from analysis.scoring.cost import READING, Cost
+from analysis.scoring.cost import READING, Cost, downloads
 from analysis.scoring.lock import require_open
 from analysis.store.store import Store
 from analysis.text.alignment import partition
@@ -104,7 +104,7 @@ def price(
     if about.cls == "n-gram":
         seconds = 1.0
     if state(model) == "needs download":
-        return Cost(1, seconds=seconds, download=about.download, memory=6 * (parameters or 0))
+        return Cost(1, seconds=seconds, downloads=downloads(model), memory=6 * (parameters or 0))
     reader = load(model)
     if is_stored(reader, texts, window=window_of(reader, protocol), store=store):
         return Cost(1, 1, 1, seconds=0.5)

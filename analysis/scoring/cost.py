@@ -3,20 +3,24 @@
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping
+from contextlib import suppress
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 
 from analysis.features.activations import activation_key
 from analysis.models.catalog import card, state
+from analysis.models.variants.spec import split
 from analysis.protocol import Protocol
 from analysis.scoring.case import Case
 from analysis.store.store import Store
 from analysis.text.passages import passages
+from data.errors import BrainLensError
 from data.recording import Recording
 
-__all__ = ["Cost", "cost", "estimate", "slowdown", "tokens_read"]
+__all__ = ["Cost", "cost", "downloads", "estimate", "fetched", "slowdown", "tokens_read"]
 
 READING = 2.5e10
 """Multiplications per second of a forward pass on two laptop cores, about."""
@@ -40,8 +44,8 @@ class Cost:
         Layers of the model; those whose score is stored for all fold seeds; those whose activations are.
     seconds : float or None
         Estimated for what is missing, on two cores; None where the model's size is not known.
-    download : int or None
-        Bytes to fetch first; None where something has to be fetched and nobody knows how much.
+    downloads : mapping of str to (int or None)
+        Models to fetch first and their bytes; None where nobody knows how many. Copies of a model are fetched with it, once.
     memory : int
         Bytes the weights and one batch of activations take, about; 0 where nothing has to be loaded.
     reading : float
@@ -54,15 +58,48 @@ class Cost:
     scored: int = 0
     read: int = 0
     seconds: float | None = None
-    download: int | None = 0
+    downloads: Mapping[str, int | None] = field(default_factory=dict)
     memory: int = 0
     reading: float = 0.0
     made_of: tuple[tuple[str, float], ...] = ()
 
     @property
+    def download(self) -> int | None:
+        """Bytes to fetch first; None where something has to be fetched and nobody knows how much."""
+        return fetched([self.downloads])
+
+    @property
     def cached(self) -> bool:
         """Whether everything is stored: nothing is computed and no model is loaded."""
         return self.layers > 0 and self.scored == self.layers
+
+
+def fetched(every: Iterable[Mapping[str, int | None]]) -> int | None:
+    """Bytes that several downloads come to, each model once; None where one is not known.
+
+    Examples
+    --------
+    >>> fetched([{"gpt2": 548}, {"gpt2": 548, "bert": 440}]), fetched([{"gpt2": None}])
+    (988, None)
+    """
+    sizes = {name: size for one in every for name, size in one.items()}.values()
+    known = [size for size in sizes if size is not None]
+    return sum(known) if len(known) == len(sizes) else None
+
+
+def downloads(*models: str) -> dict[str, int | None]:
+    """What has to be fetched before these models can be read, variants with their model: id -> bytes, None where not known.
+
+    A name that stands for no model is left to what reads it, which refuses it in words.
+    """
+    absent = {}
+    for name in models:
+        with suppress(BrainLensError):
+            base, revision, _ = split(name)
+            if state(name) == "needs download":
+                facts = card(base)
+                absent["@revision:".join(filter(None, (facts.id, revision)))] = facts.download
+    return absent
 
 
 def cost(model: str, recording: Recording, protocol: Protocol, *, store=None) -> Cost:
@@ -92,7 +129,7 @@ def cost(model: str, recording: Recording, protocol: Protocol, *, store=None) ->
             seconds=estimate(
                 facts, parameters, layers, layers * protocol.seeds, facts.width, recording, protocol
             ),
-            download=facts.download,
+            downloads=downloads(model),
             memory=6 * (parameters or 0),
         )
     case = Case.of(model, recording, protocol, store=store)

@@ -12,7 +12,7 @@ from analysis.answers.drive import candidates_of, drive
 from analysis.answers.planning import check_effect, growth, pilot_of, planning
 from analysis.progress import Report
 from analysis.protocol import Protocol
-from analysis.scoring.cost import Cost
+from analysis.scoring.cost import Cost, downloads
 from dashboards.figures.designs import apart, curves, ranked
 from dashboards.lens.controls import ModelPicker, ProtocolPicker, RecordingPicker
 from dashboards.lens.lens import Computation, Lens, Picture, View
@@ -227,7 +227,9 @@ class Design(Lens):
                 choice.grown,
             )
         title = f"{choice.design}: {' and '.join(used)}"
-        return Wish(key, title, work, cost=Cost(1, seconds=30.0 * len(used)))
+        return Wish(
+            key, title, work, cost=Cost(1, seconds=30.0 * len(used), downloads=downloads(*used))
+        )
 
     def missing(self) -> list[Computation]:
         wish = self._wish()

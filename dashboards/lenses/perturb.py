@@ -16,7 +16,7 @@ from analysis.progress import Report
 from dashboards.figures.spec import FigureSpec, Mark, Rule
 from dashboards.lens.controls import ModelPicker, ProtocolPicker, RecordingPicker
 from dashboards.lens.lens import Computation, Lens, Picture, View
-from dashboards.work.ledger import Priced, Ready, Wish
+from dashboards.work.ledger import Ready, Wish
 from dashboards.work.outcome_computations import (
     Answers,
     Outcomes,
@@ -302,10 +302,7 @@ def _look(model: str, how: str, seed: int, **asked):
     from analysis.answers.occlusion import stored_curve
 
     found = stored_curve(model, how=how, seed=seed, **asked)
-    if found is not None:
-        return Ready(found)
-    cost = priced(model, 5 * reading_seconds(model)).cost
-    return Priced(replace(cost, download=0 if seed else cost.download))
+    return priced(model, 5 * reading_seconds(model)) if found is None else Ready(found)
 
 
 def _python(choice, kind: str) -> str:

@@ -11,7 +11,7 @@ import panel_material_ui as pmui
 from analysis.answers.model_map import model_map, shown_layers
 from analysis.progress import Report
 from analysis.protocol import Protocol
-from analysis.scoring.cost import Cost
+from analysis.scoring.cost import Cost, downloads
 from dashboards.figures.spec import FigureSpec, Mark, Rule
 from dashboards.lens.controls import ModelPicker, ProtocolPicker, RecordingPicker
 from dashboards.lens.lens import Computation, Lens, Picture, View
@@ -59,7 +59,9 @@ class Similarity(Lens):
         key = f"map:{choice.alike}|{identity.case(models, choice.recording, choice.protocol)}"
         work = partial(_map, models, choice.recording, choice.protocol, choice.alike)
         title = f"{len(models)} models on {choice.recording}"
-        return Wish(key, title, work, cost=Cost(1, seconds=10.0 * len(models)))
+        return Wish(
+            key, title, work, cost=Cost(1, seconds=10.0 * len(models), downloads=downloads(*models))
+        )
 
     def missing(self) -> list[Computation]:
         wish = self._wish()

@@ -430,7 +430,7 @@ def asked_of(choice) -> Asked:
 
 def _look(asked: Asked, names: tuple[str, ...], report: Report):
     """The panels where everything is stored, else their price together."""
-    seconds, download, memory, every = 0.0, 0, 0, []
+    seconds, memory, every = 0.0, 0, []
     for number, name in enumerate(names):
         report.step(number, len(names), "prices")
         try:
@@ -441,12 +441,17 @@ def _look(asked: Asked, names: tuple[str, ...], report: Report):
             continue  # said in the panel's place
         every.append(one)
         seconds = None if None in (seconds, one.seconds) else seconds + one.seconds
-        download = None if None in (download, one.download) else download + one.download
         memory = max(memory, one.memory)
     if seconds == 0:
         return Ready(run_panels(asked, names, report))
     return Priced(
-        Cost(1, seconds=seconds, download=download, memory=memory, made_of=made_of(every))
+        Cost(
+            1,
+            seconds=seconds,
+            downloads={name: size for one in every for name, size in one.downloads.items()},
+            memory=memory,
+            made_of=made_of(every),
+        )
     )
 
 

@@ -15,7 +15,7 @@ from dashboards.figures.spec import FigureSpec, Mark, Rule
 from dashboards.lens.controls import ModelPicker, ProtocolPicker, RecordingPicker
 from dashboards.lens.lens import Computation, Lens, Picture, View
 from dashboards.lenses.perturb import simulated_stamp
-from dashboards.work.ledger import Priced, Ready, Wish
+from dashboards.work.ledger import Ready, Wish
 from dashboards.work.outcome_computations import (
     Answers,
     asked_of,
@@ -285,8 +285,7 @@ def _look(model: str, birth: str, part: str, seed: int, updates: list[int], **as
     if found is not None:
         return Ready(found)
     training = price(model, max(updates)) if part and max(updates) in lacking else 0.0
-    cost = priced(model, max(1, len(lacking)) * reading_seconds(model) + training).cost
-    return Priced(replace(cost, download=0 if birth else cost.download))
+    return priced(model, max(1, len(lacking)) * reading_seconds(model) + training)
 
 
 def _python(choice) -> str:

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
 
 from analysis.progress import Report
 from dashboards.work.jobs import duration
@@ -34,8 +34,8 @@ class Computation:
         ``failed(error)``: keeps why there is no result.
     seconds : float, optional
         Estimated; None where nothing is known.
-    download : int, optional
-        Bytes to fetch first; None where something has to be fetched and nobody knows how much.
+    downloads : mapping of str to (int or None)
+        Models to fetch first and their bytes; None where nobody knows how many.
     memory : int
         Bytes it needs, about.
     made_of : tuple of (str, float)
@@ -52,7 +52,7 @@ class Computation:
     take: Callable[[object, bool], None]
     failed: Callable[[BaseException], None] | None = None
     seconds: float | None = None
-    download: int | None = 0
+    downloads: Mapping[str, int | None] = field(default_factory=dict)
     memory: int = 0
     made_of: tuple[tuple[str, float], ...] = ()
     free: bool = False
@@ -111,8 +111,8 @@ def cost_in_words(wanted: list[Computation], busy: float = 1.0) -> str:
 
 def _fetch(wanted: list[Computation]) -> str:
     """What has to be fetched; a size that nobody knows is no zero."""
-    known = sum(one.download or 0 for one in wanted)
-    unknown = any(one.download is None for one in wanted)
+    sizes = {name: size for one in wanted for name, size in one.downloads.items()}.values()
+    known, unknown = sum(size or 0 for size in sizes), None in sizes
     if not known:
         return "a download of unknown size" if unknown else "nothing to download"
     size = f"{known / 1e6:,.0f} MB to download"

@@ -104,7 +104,7 @@ class Ledger:
                 wish.key, wish.title, wish.work, take, failed, free=True, quiet=wish.quiet
             )
         cheap = cost.download == 0 and cost.seconds is not None and cost.seconds <= FREE_SECONDS
-        return Computation(wish.key, wish.title, wish.work, take, failed, cost.seconds, cost.download, cost.memory,
+        return Computation(wish.key, wish.title, wish.work, take, failed, cost.seconds, cost.downloads, cost.memory,
                            cost.made_of, free=cheap, quiet=wish.quiet)  # fmt: skip
 
     # ---- keeping ---------------------------------------------------------------------------------------------------

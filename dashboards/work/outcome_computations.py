@@ -5,11 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from functools import partial
 
-from analysis.models.catalog import card, state
-from analysis.models.variants.spec import split
+from analysis.models.catalog import card
 from analysis.progress import Report
 from analysis.protocol import Protocol
-from analysis.scoring.cost import Cost
+from analysis.scoring.cost import Cost, downloads
 from analysis.store.keys import content_key
 from dashboards.work import identity
 from dashboards.work.computation import Computation
@@ -114,9 +113,8 @@ def asked_of(choice) -> tuple[str, Protocol, str, str]:
 
 
 def priced(name: str, seconds: float) -> Priced:
-    """What work on a model costs; the model itself has its download in it, its variants do not add to that."""
-    absent = name == split(name)[0] and state(name) == "needs download"
-    return Priced(Cost(1, seconds=seconds, download=card(name).download if absent else 0))
+    """What work on a model costs that takes so long, with what has to be fetched."""
+    return Priced(Cost(1, seconds=seconds, downloads=downloads(name)))
 
 
 def reading_seconds(name: str) -> float:

@@ -10,7 +10,7 @@ from analysis.answers.live_tasks import run_task, task_kind, told
 from analysis.models.catalog import card
 from analysis.progress import Report
 from analysis.protocol import Protocol
-from analysis.scoring.cost import READING, Cost
+from analysis.scoring.cost import READING, Cost, downloads
 from dashboards.work import identity
 from dashboards.work.computation import Computation
 from dashboards.work.ledger import Ledger, Refused, Wish
@@ -34,7 +34,7 @@ class TaskReadings(Ledger):
                 _key(model, task, protocol, layer),
                 f"{model} on {told(task)}",
                 partial(_run, model, task, protocol, layer),
-                cost=Cost(1, seconds=_seconds(model, task)),
+                cost=Cost(1, seconds=_seconds(model, task), downloads=downloads(model)),
             )
             for model in models
             if not incapable(model, task)

@@ -11,7 +11,7 @@ from analysis.features.readout import readout_perplexity
 from analysis.models import catalog
 from analysis.models.catalog import card
 from analysis.progress import Report
-from analysis.scoring.cost import Cost
+from analysis.scoring.cost import Cost, downloads
 from dashboards.work import identity
 from dashboards.work.computation import Computation
 from dashboards.work.ledger import Ledger, Wish
@@ -41,7 +41,7 @@ class TextReadings(Ledger):
                 _key(model, text, readout),
                 model + said,
                 partial(_readout if readout else _evaluate, model, text),
-                cost=Cost(1, seconds=_seconds(model, text, readout)),
+                cost=Cost(1, seconds=_seconds(model, text, readout), downloads=downloads(model)),
             )
             for model in models
             if not unpredictive(model, readout=readout)

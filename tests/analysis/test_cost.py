@@ -9,10 +9,11 @@ import xarray as xr
 
 from analysis.features.activations import extract
 from analysis.models import load
+from analysis.models.catalog import card
 from analysis.progress import SILENT
 from analysis.protocol import Protocol, preset
 from analysis.scoring.comparisons import ceiling_key
-from analysis.scoring.cost import LETTERS, cost, tokens_read
+from analysis.scoring.cost import LETTERS, cost, downloads, fetched, tokens_read
 from analysis.scoring.cost_beside import with_beside
 from analysis.store.store import Store
 from dashboards.work.score_computations import _look
@@ -92,3 +93,14 @@ def test_a_score_is_priced_with_its_ceiling_controls_and_joint_fits(clean_home):
     store.save_score(ceiling_key(one, protocol), xr.Dataset())
     again = dict(with_beside(bare, one, protocol, store=store).made_of)
     assert not {"ceilings", "controls"} & set(again)  # the next model's finds them
+
+
+def test_a_model_is_fetched_once_for_itself_and_its_copies(clean_home):
+    copies = [f"gpt2-xl@untrained:init:{seed}" for seed in range(3)]
+    found = downloads("gpt2-xl", *copies, "zoo-causal-1m", "no-such-model")
+    assert found == {"gpt2-xl": card("gpt2-xl").download}
+    assert fetched([found, found]) == card("gpt2-xl").download
+    assert set(downloads("gpt2-xl", "gpt2-xl@revision:main")) == {
+        "gpt2-xl",
+        "gpt2-xl@revision:main",
+    }

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
+from dataclasses import replace
 from functools import partial
 
 import pandas as pd
@@ -221,7 +222,14 @@ def test_errors_in_words():
 def test_prices():
     todo = [
         Computation(
-            "k", "gpt2 on pereira2018", print, print, None, 40.0, 500_000_000, 2_000_000_000
+            "k",
+            "gpt2 on pereira2018",
+            print,
+            print,
+            None,
+            40.0,
+            {"gpt2": 500_000_000},
+            2_000_000_000,
         ),
         Computation("l", "bert", print, print),
     ]
@@ -231,9 +239,13 @@ def test_prices():
         == "Not computed yet: gpt2 on pereira2018, bert. About 40 s or more; 500 MB to download; 2.0 GB of memory."
     )
     assert cost_in_words([]) == ""
-    unknown = Computation("m", "gpt2-xl", print, print, download=None)
+    unknown = Computation("m", "gpt2-xl", print, print, downloads={"gpt2-xl": None})
     assert "a download of unknown size" in cost_in_words([unknown])
     assert "500 MB to download, and more of unknown size" in cost_in_words([*todo, unknown])
+    copies = [replace(todo[0], key=f"copy {seed}") for seed in range(3)]
+    assert "500 MB to download" in cost_in_words([*todo, *copies]), (
+        "a model is fetched once for all copies"
+    )
 
 
 def test_the_table_comes_into_the_page_with_its_rows():

@@ -168,7 +168,7 @@ def _added(total: Cost, one: Cost) -> Cost:
         total.scored + one.scored,
         total.read + one.read,
         None if total.seconds is None or one.seconds is None else total.seconds + one.seconds,
-        None if total.download is None or one.download is None else total.download + one.download,
+        {**total.downloads, **one.downloads},
         max(total.memory, one.memory),
     )
 
