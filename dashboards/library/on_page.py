@@ -58,6 +58,7 @@ _COMMANDS = (
         f"fill in '{FIRST_LAG}' and '{LAG_STEP}'",
     ),
     (re.compile(r"interval=([\d.]+) s, but"), rf"'{BETWEEN}' is \1 s, but"),
+    (re.compile(r"; --targets FILE names its columns"), ""),  # the page takes no table of targets
     (re.compile(r"Name the tier(?: or the column)? of words"), f"Name the tier under '{TIER}'"),
 )
 _NAME = r"""(?:'\w+'|"\w+"(?:: \w+)?|\w+='\w+' in Python)"""

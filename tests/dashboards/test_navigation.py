@@ -8,7 +8,7 @@ import pytest
 
 from dashboards import LENSES
 from dashboards.page.navigation import GROUPS, REST, grouped
-from dashboards.page.page import KEPT, Workbench
+from dashboards.page.page import Workbench
 from tests.dashboards.test_browser import button, ready, turned
 
 
@@ -29,17 +29,13 @@ def test_a_lens_of_another_package_stands_in_a_group_of_its_own():
     assert groups[-1]["lenses"] == [{"slug": "mine", "label": "Mine", "question": "What is mine?"}]
 
 
-def test_the_browser_holds_the_last_lenses_only_and_draws_one_again():
+def test_the_header_and_the_selection_go_together():
     bench = Workbench("?lens=library")
-    for slug in ("layers", "untrained", "items", "compare"):
-        bench.navigation.lens = slug
-        assert bench.selection.lens == slug and bench._bodies[slug].visible
-    held = [slug for slug, body in bench._bodies.items() if body.objects]
-    assert sorted(held) == ["compare", "items", "layers", "untrained"] and len(held) == KEPT
+    bench.navigation.lens = "layers"
+    assert bench.selection.lens == "layers" and bench._bodies["layers"].visible
     bench.selection.lens = "library"
-    assert bench.navigation.lens == "library"
+    assert bench.navigation.lens == "library" and not bench._bodies["layers"].visible
     assert bench._bodies["library"].objects == [bench.lenses["library"].body]
-    assert not bench._bodies["layers"].objects
     bench.close()
 
 
