@@ -124,6 +124,7 @@ def speaks(row: dict) -> str:
         "p <= .05 where nothing is": "p over time",
         "p of a region where nothing is": "p of a region",
         "lower bound, own": "lower bound",
+        "score": "score over time",
         "ceiling (pools)": "pools, few people",
         "both ranks of equals": "ranks",
         "rank of the last": "ranks",

@@ -346,6 +346,6 @@ def _caption(course: xr.Dataset, table: pd.DataFrame) -> str:
         "widened by 1.41, the most that fits can vary more; they are worth "
         f"about {float(about['effective']):.0f} independent ones).",
         before_words(table),
-        beside("onset", "peak", "p over time") if story and people > 1 else "",
+        beside("onset", "peak", "score over time", "p over time") if story and people > 1 else "",
     ]
     return " ".join(filter(None, parts))

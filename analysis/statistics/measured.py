@@ -40,6 +40,7 @@ MEASURED = {
     "pools, few people": ("score, 4 people, r 0.7", "ceiling (pools)", 0.905),
     "peak": ("story, one of three lags", "peak", 1.0),
     "onset": ("story, one of three lags", "onset", 0.86),
+    "score over time": ("story, the same with drift and motion", "score", 0.985),
     "p over time": ("story, one of three lags", "p <= .05 where nothing is", 0.0),
     "p of a region": ("story, one of three lags", "p of a region where nothing is", 0.0025),
     "story ceiling": ("ceiling of a story 0.3, 6 people", "ceiling", 0.985),
@@ -64,6 +65,7 @@ _SENTENCES = {
     "pools, few people": "of four people the interval of such a ceiling covers in {share} of data sets.",
     "peak": "the interval of a peak is wide, for lags are whole samples; it covers in {share} of data sets.",
     "onset": "of six people the interval of an onset covers in {share} of data sets.",
+    "score over time": "with drift and motion in the scanner the interval of r is wide; it covers in {share} of data sets.",
     "p over time": "where nothing is predicted p is .05 or less in {share} of data sets: the test is on the careful side.",
     "p of a region": "where nothing is predicted p of a region is .05 or less in {share} of data sets: the test is on the "
     "careful side.",
