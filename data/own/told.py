@@ -164,7 +164,7 @@ _SPELLING = (
         "Write the signs themselves, such as a comma for %2C",
     ),
     (
-        r"^\s*[\[(]\s*(?:'.*'|\".*\")\s*,?\s*[\])]\s*$",
+        r"^\s*[\[(]\s*(?:'.*'|\".*\")\s*(?:,\s*)?[\])]\s*$",
         "are lists as a program writes them",
         "Write the words with blanks between them",
     ),

@@ -17,6 +17,7 @@ from data.own.gate import inside
 from data.own.hdf5 import harmless
 from data.own.read import read
 from data.own.sidecar import write_sidecar
+from data.own.told import _written
 from data.own.validation import check
 from tests.data.own_tables import saved, table
 
@@ -175,3 +176,11 @@ def test_tables_without_end(tmp_path):
         archive.writestr("xl/media/zeros.bin", b"\0" * 150_000_000)
     with pytest.raises(BrainLensError, match="unpacks from"):
         read(book)
+
+
+def test_a_text_of_blanks_takes_no_longer_than_it_is_long():
+    """One pattern went through all pairs of blanks: hours for this text, where the limit of a test is ten minutes."""
+    texts = pd.Series(["['a'" + " " * 1_000_000 + "x", "['The', 'tea']", "plain words"])
+    assert [what for what, _ in _written(texts)] == [
+        "1 texts are lists as a program writes them, first \"['The', 'tea']\""
+    ]
