@@ -8,6 +8,7 @@ import glob
 import os
 import re
 import shutil
+import stat
 import time
 import uuid
 from collections.abc import Callable, Iterator
@@ -23,6 +24,7 @@ __all__ = [
     "Damaged",
     "DiskError",
     "atomic",
+    "below",
     "disk_error",
     "guarded",
     "in_words",
@@ -32,6 +34,7 @@ __all__ = [
     "seal",
     "sweep",
     "touch",
+    "touched",
     "unguarded",
     "unseal",
     "weighed",
@@ -265,25 +268,37 @@ def sweep(base: Path, *, older_than: float = _STALE, patterns: tuple[str, ...] =
                     except Timeout:
                         continue
                     lock.release()
-                elif time.time() - _newest(path) < older_than:
+                elif time.time() - touched(path) < older_than:
                     continue
                 freed += weighed(path)
                 shutil.rmtree(path, ignore_errors=True) if path.is_dir() else path.unlink()
     return freed
 
 
-def _newest(path: Path) -> float:
-    """When something under a path was last written."""
-    return max(
-        (one.stat().st_mtime for one in [path, *(path.rglob("*") if path.is_dir() else ())]),
-        default=0.0,
-    )
+def touched(path: Path) -> float:
+    """When a path or something below it was last written, seconds; 0 where nothing is there."""
+    return max((one.st_mtime for one in _stats(path)), default=0.0)
 
 
 def weighed(path: Path) -> int:
-    """Bytes of a file, or of all files under a folder."""
-    files = [path] if path.is_file() else [one for one in path.rglob("*") if one.is_file()]
-    return sum(one.stat().st_size for one in files)
+    """Bytes of a file, or of all files below a folder, which others may write and clear meanwhile."""
+    return sum(one.st_size for one in _stats(path) if stat.S_ISREG(one.st_mode))
+
+
+def below(path: Path) -> list[Path]:
+    """All files and folders below a folder, in order; ``Path.rglob`` fails where one is taken away while it looks."""
+    return sorted(
+        Path(folder, name)
+        for folder, folders, files in os.walk(path)
+        for name in (*folders, *files)
+    )
+
+
+def _stats(path: Path) -> Iterator[os.stat_result]:
+    """What the disk says of a path and of all below it, as far as it is still there."""
+    for one in (path, *below(path)):
+        with contextlib.suppress(OSError):
+            yield one.stat()
 
 
 # ---- tables that leave ----------------------------------------------------------------------------------------------------

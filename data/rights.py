@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Protocol
 
 from data.errors import BrainLensError
+from data.files import weighed
 from data.home import person, personal
 
 __all__ = ["ACTIONS", "Rule", "require", "require_room", "ruled_by"]
@@ -62,7 +63,7 @@ def require_room(size: int) -> None:
     allowed = _RULE[0].quota(person()) if _RULE else None
     if allowed is None:
         return
-    kept = sum(path.stat().st_size for path in personal().rglob("*") if path.is_file())
+    kept = weighed(personal())
     if kept + size > allowed:
         raise BrainLensError(
             f"You keep {kept / 1e6:,.0f} MB here, {size / 1e6:,.0f} MB would come, and {allowed / 1e6:,.0f} MB are allowed",

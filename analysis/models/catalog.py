@@ -19,6 +19,7 @@ from analysis.models.rows import resolve, rows
 from analysis.models.variants.spec import GRAMMAR, Variant, split
 from analysis.progress import SILENT, Report
 from data.errors import BrainLensError, unknown
+from data.files import below
 from data.gate import existing
 from data.hashes import marks
 from data.home import home, personal, shared
@@ -187,7 +188,7 @@ def signature(name: str) -> str:
         return ""
     if here.is_dir():
         own = here.suffix == ".zarr" or (here / "card.json").is_file()
-        return marks(sorted(here.rglob("*") if own else here.glob("*")))
+        return marks(below(here) if own else sorted(here.glob("*")))
     return marks([here])
 
 

@@ -8,6 +8,7 @@ import uuid
 from analysis.models.catalog import card, place, state
 from analysis.models.rows import resolve
 from data.errors import BrainLensError
+from data.files import weighed
 from data.home import home, personal
 from data.rights import require
 
@@ -33,7 +34,7 @@ def remove(name: str) -> int:
             )
         if folder.parent == home("models"):
             require("remove")
-        size = sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())
+        size = weighed(folder)
         away = folder.with_name(f".gone-{uuid.uuid4().hex[:8]}")
         folder.rename(away)  # a reader finds all of it or nothing
         shutil.rmtree(away, ignore_errors=True)

@@ -7,7 +7,7 @@ import time
 from pathlib import Path
 
 from analysis.store.store import Store
-from data.files import sweep, weighed
+from data.files import sweep, touched, weighed
 from data.home import home, personal
 
 __all__ = ["JOURNALS", "sweep_home"]
@@ -42,11 +42,7 @@ def sweep_home(older_than: float = 24 * 3600.0, *, journals: float = JOURNALS) -
 
 def _journals(root: Path, age: float) -> list[Path]:
     found = (root / "activations").glob("*/partial/*")
-    return [one for one in found if time.time() - max(_times(one)) > age]
-
-
-def _times(path: Path) -> list[float]:
-    return [one.stat().st_mtime for one in (path, *path.rglob("*"))]
+    return [one for one in found if time.time() - touched(one) > age]
 
 
 def _dropped(path: Path) -> int:

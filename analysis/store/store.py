@@ -22,7 +22,7 @@ from analysis.store.entry import StoredActivations
 from analysis.store.promises import Locked, held, refuse, shows
 from analysis.store.sealed import healed, load_array, load_arrays, load_json, plain, save_arrays
 from data.errors import BrainLensError, unknown
-from data.files import Damaged, atomic, locked, sweep, touch
+from data.files import Damaged, atomic, below, locked, sweep, touch, weighed
 from data.home import home, shared
 from data.rights import require
 
@@ -225,7 +225,7 @@ class Store:
 
     def old(self) -> int:
         """Bytes of what an older version of the program left: it is never read, and computed anew."""
-        return sum(_bytes(path) for kind, path in self._items() if kind == "old")
+        return sum(weighed(path) for kind, path in self._items() if kind == "old")
 
     def list(self) -> pd.DataFrame:
         """What the store holds, least recently used first.
@@ -243,7 +243,7 @@ class Store:
                     "key": path.stem,
                     "model": "",
                     "layers": 0,
-                    "bytes": _bytes(path),
+                    "bytes": weighed(path),
                     "used": _used(path),
                 }
                 if kind == "activations":
@@ -257,7 +257,7 @@ class Store:
 
     def size(self) -> int:
         """Bytes in use."""
-        return sum(_bytes(path) for _, path in self._items())
+        return sum(weighed(path) for _, path in self._items())
 
     def clear(self, kind: str | None = None, *, model: str | None = None) -> int:
         """Delete what is there, or a part of it.
@@ -319,7 +319,7 @@ class Store:
             path
             for kind, item in self._items()
             if kind in ("activations", "scores", "runs")
-            for path in ([item] if kind == "scores" else sorted(item.rglob("*")))
+            for path in ([item] if kind == "scores" else below(item))
             if path.suffix in (".npy", ".npz", ".json") and not path.name.startswith(".")
         ]
         for done, path in enumerate(files):
@@ -352,7 +352,7 @@ class Store:
         list of str
             Keys that went.
         """
-        items = [(kind != "old", _used(path), _bytes(path), path) for kind, path in self._items()]
+        items = [(kind != "old", _used(path), weighed(path), path) for kind, path in self._items()]
         over, gone = sum(size for _, _, size, _ in items) - self.limit, []
         for _, _, size, path in sorted(items, key=lambda item: item[:2]):
             if over <= 0:
@@ -399,7 +399,7 @@ class Store:
         """Delete one item, unless somebody is making it; a reader finds all of it or nothing."""
         from filelock import FileLock, Timeout
 
-        size = _bytes(path)
+        size = weighed(path)
         (self.root / "locks").mkdir(parents=True, exist_ok=True)
         try:
             with FileLock(self.root / "locks" / f"{path.stem}.lock", timeout=0, mode=0o666):
@@ -411,7 +411,7 @@ class Store:
             shutil.rmtree(away, ignore_errors=True)
         else:
             away.unlink(missing_ok=True)
-        return size - (_bytes(away) if away.exists() else 0)
+        return size - (weighed(away) if away.exists() else 0)
 
     def __repr__(self) -> str:
         return f"<Store {self.root}: {self.size() / 1e9:.2f} of {self.limit / 1e9:.0f} GB>"
@@ -432,17 +432,6 @@ def _size(text: str, said: str, example: str) -> int:
     if not match:
         raise BrainLensError(f"{said} is not a size", remedy=f"For example {example}")
     return int(float(match[1]) * 1000 ** " kMGT".upper().index(match[2].upper() or " "))
-
-
-def _bytes(path: Path) -> int:
-    if path.is_file():
-        return path.stat().st_size
-    total = 0
-    for folder, _, names in os.walk(path):
-        for name in names:
-            with contextlib.suppress(OSError):
-                total += os.stat(os.path.join(folder, name)).st_size
-    return total
 
 
 def _used(path: Path) -> float:

@@ -14,6 +14,7 @@ from dashboards.figures.screen import draw
 from dashboards.figures.spec import FigureSpec, Mark
 from dashboards.look.look import MONO, Words, heading, note, stamp
 from data.catalog.fetch import size_text
+from data.files import touched, weighed
 
 __all__ = ["model_card", "recording_card", "report_rows"]
 
@@ -157,11 +158,9 @@ def _here_since(card) -> str:
         folder = hub.cached(card.hub_id, card.revision or "")
     if folder is None:
         return ""
-    files = [path for path in Path(folder).rglob("*") if path.is_file()]
-    if not files:
+    if not (size := weighed(Path(folder))):
         return ""
-    day = datetime.fromtimestamp(max(path.stat().st_mtime for path in files)).date().isoformat()
-    return f"{day}, {size_text(sum(path.stat().st_size for path in files))}"
+    return f"{datetime.fromtimestamp(touched(Path(folder))).date().isoformat()}, {size_text(size)}"
 
 
 def report_rows(report, most: int = 30) -> list:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import partial
-from pathlib import Path
 
 import panel_material_ui as pmui
 
@@ -13,6 +12,7 @@ from analysis.store.store import Store
 from dashboards.look.look import heading, note
 from dashboards.work.desk import Desk
 from data.catalog.fetch import size_text
+from data.files import weighed
 from data.home import home
 
 __all__ = ["Storage"]
@@ -137,12 +137,8 @@ def _measured(report) -> dict:
     table = store.list()
     kinds = {kind: (len(rows), int(rows["bytes"].sum())) for kind, rows in table.groupby("kind")}
     kinds["trained"] = held()
-    beside = {kind: _bytes(home(kind)) for kind in _BESIDE}
+    beside = {kind: weighed(home(kind)) for kind in _BESIDE}
     return {"kinds": kinds, "beside": beside, "limit": store.limit, "root": str(store.root)}
-
-
-def _bytes(folder: Path) -> int:
-    return sum(path.lstat().st_size for path in folder.rglob("*") if path.is_file())
 
 
 def _cleared(kind: str, report) -> int:

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import os
+import shutil
+import threading
 import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
 
 from analysis.models.files import vectors
 from analysis.store.leftovers import sweep_home
-from data.files import weighed, working
+from data.files import touched, weighed, working
 from data.home import home, personal
 
 
@@ -67,3 +70,23 @@ def test_vectors_under_way_leave_one_whole_folder(tmp_path):
     assert [one.name for one in made.parent.iterdir()] == [made.name]
     assert not (made / ".lock").exists() and not (made / "raw").exists()
     assert weighed(made) > 0
+
+
+def test_a_folder_is_weighed_while_others_write_and_clear(tmp_path):
+    (tmp_path / "kept").write_bytes(b"x" * 1000)
+    (tmp_path / "gone").symlink_to(tmp_path / "nowhere")
+    over = threading.Event()
+
+    def churn():
+        while not over.is_set():
+            (tmp_path / "a" / "b" / "c").mkdir(parents=True)
+            shutil.rmtree(tmp_path / "a")
+
+    with ThreadPoolExecutor(1) as pool:
+        pool.submit(churn)
+        try:
+            assert {weighed(tmp_path) for _ in range(2000)} == {1000}
+            assert all(touched(tmp_path) > 0 for _ in range(200))
+        finally:
+            over.set()
+    assert weighed(tmp_path / "nowhere") == touched(tmp_path / "nowhere") == 0

@@ -17,6 +17,7 @@ from pathlib import Path
 from analysis.models.files.vectors import sha256_of
 from analysis.progress import Report
 from data.errors import BrainLensError, Cancelled
+from data.files import weighed
 from data.hashes import file_hash
 from data.home import mirror
 
@@ -174,9 +175,7 @@ def download(
         try:
             while process.poll() is None:
                 report.checkpoint()
-                progress(
-                    min(package.size, sum(_size(p) for p in (*working.rglob("*"), *into.iterdir())))
-                )
+                progress(min(package.size, weighed(working) + weighed(into)))
                 time.sleep(0.1)
         except (Cancelled, KeyboardInterrupt):
             process.terminate()
@@ -203,13 +202,6 @@ def download(
         )
     progress(package.size)
     return found[0]
-
-
-def _size(path: Path) -> int:
-    try:
-        return path.stat().st_size if path.is_file() else 0
-    except OSError:  # moved away while we looked
-        return 0
 
 
 def extract(archive: Path, files: Mapping[str, str], into: Path) -> None:

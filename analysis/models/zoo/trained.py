@@ -7,6 +7,7 @@ import uuid
 from collections.abc import Iterator
 from pathlib import Path
 
+from data.files import weighed
 from data.home import home
 from data.rights import require
 
@@ -20,15 +21,10 @@ def _items() -> Iterator[Path]:
             yield path
 
 
-def _size(path: Path) -> int:
-    files = [path] if path.is_file() else [one for one in path.rglob("*") if one.is_file()]
-    return sum(one.stat().st_size for one in files)
-
-
 def held() -> tuple[int, int]:
     """How many trainings are kept, and the bytes of all."""
     items = list(_items())
-    return sum(path.is_dir() for path in items), sum(map(_size, items))
+    return sum(path.is_dir() for path in items), sum(map(weighed, items))
 
 
 def clear() -> int:
@@ -46,7 +42,7 @@ def clear() -> int:
     for path in list(_items()):
         try:
             with FileLock(path.with_name(f"{path.stem}.lock"), timeout=0, mode=0o666):
-                size, away = _size(path), path.with_name(f".gone-{uuid.uuid4().hex[:8]}")
+                size, away = weighed(path), path.with_name(f".gone-{uuid.uuid4().hex[:8]}")
                 path.rename(away)
         except (Timeout, OSError):
             continue
