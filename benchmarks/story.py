@@ -11,6 +11,7 @@ import numpy as np
 import pandas as pd
 import xarray as xr
 
+from data.mapped import room_for
 from data.presentation import Presentation, sample_table
 from data.recording import Recording
 
@@ -18,9 +19,9 @@ __all__ = ["main", "person"]
 
 
 def person(
-    samples: int, voxels: int, runs: int = 30, seed: int = 0
+    samples: int, voxels: int, runs: int = 30, seed: int = 0, units: int = 100
 ) -> tuple[Recording, np.ndarray]:
-    """A recording of noise in single precision, and features of its words (n_words, 100)."""
+    """A recording of noise in single precision, and features of its words (n_words, units)."""
     rng = np.random.default_rng(seed)
     each = samples // runs
     words = pd.concat(
@@ -34,7 +35,9 @@ def person(
     )
     presentation = Presentation(words, 2.0)
     table = sample_table(presentation, {f"run{i}": each for i in range(runs)})
-    values = rng.standard_normal((len(table), voxels), dtype=np.float32)
+    values = room_for((len(table), voxels))
+    for row in values:
+        row[:] = rng.standard_normal(voxels, dtype=np.float32)
     responses = xr.DataArray(
         values,
         dims=("stimulus", "target"),
@@ -52,7 +55,7 @@ def person(
         group="run",
         presentation=presentation,
     )
-    return made, rng.standard_normal((len(words), 100))
+    return made, rng.standard_normal((len(words), units))
 
 
 def main(arguments: list[str] | None = None) -> dict:
@@ -67,23 +70,33 @@ def main(arguments: list[str] | None = None) -> dict:
     parser.add_argument("--samples", type=int, default=9000)
     parser.add_argument("--voxels", type=int, default=20_000)
     parser.add_argument("--folds", type=int, default=5)
+    parser.add_argument("--units", type=int, default=100)
+    parser.add_argument("--criterion", choices=("gcv", "logo"), default="logo")
     options = parser.parse_args(arguments)
     began = time.perf_counter()
-    recording, words = person(options.samples, options.voxels)
+    recording, words = person(options.samples, options.voxels, units=options.units)
     protocol = preset("story").but(
         folds=options.folds,
         seeds=1,
-        bootstrap=0,
+        bootstrap=100,
         alphas=tuple(10.0**k for k in range(0, 7, 2)),
-        criterion="gcv",
+        criterion=options.criterion,
     )
     made = time.perf_counter() - began
     parts = make_folds(recording, next(iter(protocol.each_seed())))
-    fit = fit_parts(followed(words, recording, protocol), recording, protocol, parts, SILENT)
+    fit = fit_parts(
+        followed(words, recording, protocol),
+        recording,
+        protocol,
+        parts,
+        SILENT,
+        draws=True,
+        choosing=options.criterion == "logo",
+    )
     result = {
         "samples": recording.n_stimuli,
         "targets": recording.n_targets,
-        "features": 400,
+        "features": 4 * options.units,
         "folds": fit.sizes["fold"],
         "seconds_made": round(made, 1),
         "seconds": round(time.perf_counter() - began - made, 1),

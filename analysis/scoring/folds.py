@@ -16,7 +16,7 @@ from analysis.scoring.blocks import side_by_side
 from analysis.scoring.geometry import fit_geometry
 from analysis.scoring.in_time import cross_validate_in_time
 from analysis.scoring.solver import cross_validate_under
-from analysis.statistics.bootstrap import DRAWS_SEED, hierarchical_bootstrap, moments
+from analysis.statistics.bootstrap import DRAWS_SEED, Moments, hierarchical_bootstrap, moments
 from data.recording import Recording
 
 __all__ = [
@@ -182,47 +182,71 @@ def fitted(
     choosing: bool,
 ) -> tuple[xr.Dataset, list]:
     """The folds of all parts side by side, and per part the moments of which the bootstrap draws (where it is to)."""
-    responses = recording.responses.values
     blocks, samples = [], []
     for part in parts:
-        rows = part.rows
         local = np.full(recording.n_stimuli, -1)
-        local[rows] = np.arange(len(rows))
-        seen = np.flatnonzero(~np.isnan(responses[rows]).all(axis=0))
+        local[part.rows] = np.arange(len(part.rows))
         folds = _relabel(part.folds, local)
-        inner = [_relabel(inside, local) for inside in part.inner]
-        compared = responses[rows]
-        if recording.sampled:
-            fit, held = _in_time(features, part, recording, protocol, seen, draws, choosing, report)
-            compared = np.full((len(rows), recording.n_targets), np.nan, _precision(recording))
-            compared[:, seen] = held[rows]
-        else:
-            chosen = _chosen(part, protocol, local)
-            here = np.ascontiguousarray(responses[np.ix_(rows, seen)])
-            fit = cross_validate_under(
-                protocol, features[rows], here, folds, **chosen, predictions=draws, report=report
+        kept: dict = {}  # of a story each fold's features are decomposed once for all targets
+        columns = _streams(recording, part.rows)
+        fields, sums = [], []
+        for some in columns:
+            fit, compared, predicted = (
+                _in_time(features, part, recording, protocol, some, draws, choosing, kept, report)
+                if recording.sampled
+                else _at_once(
+                    features, part, local, recording, protocol, some, draws, choosing, report
+                )
             )
+            fields.append(
+                {"r": fit.r[0], "r2": fit.r2[0], "alpha": fit.alpha[0], "constant": fit.constant[0]}
+                | ({"inner": fit.inner[0]} if choosing else {})
+            )
+            if draws:
+                sums.append(moments(predicted, compared, folds, part.groups[part.rows]))
         block = {
-            "r": fit.r[0],
-            "r2": fit.r2[0],
-            "alpha": fit.alpha[0],
-            "constant": fit.constant[0].astype(float),
+            name: _spread([one[name] for one in fields], columns, recording.n_targets)
+            for name in fields[0]
         }
-        if choosing:
-            block["inner"] = (
-                fit.inner[0]
-                if fit.inner is not None
-                else _inner_r(features[rows], here, inner, protocol, report)
-            )
-        block = {name: _spread(values, seen, recording.n_targets) for name, values in block.items()}
         blocks.append(block | {"dropped": np.asarray(fit.dropped[0], dtype=float)})
         if draws:
-            predictions = np.full((len(rows), recording.n_targets), np.nan, _precision(recording))
-            predictions[:, seen] = (
-                fit.predictions[0][rows] if recording.sampled else fit.predictions[0]
-            )
-            samples.append(moments(predictions, compared, folds, part.groups[rows]))
+            samples.append(Moments.beside(sums, columns, recording.n_targets))
     return side_by_side(blocks, parts, recording), samples
+
+
+STREAMED = 1 << 25
+"""Responses of a story that are fitted at once: of a whole cortex every array of them would take gigabytes."""
+
+
+def _streams(recording: Recording, rows: np.ndarray) -> list[np.ndarray]:
+    """Targets with a response in these rows; of a story in blocks of no more than :data:`STREAMED` responses."""
+    values, count = recording.responses.values, recording.n_targets
+    wide = max(1, STREAMED // len(values))
+    few = 2 * wide >= count
+    looked = [slice(at, at + wide) for at in range(0, count, wide)] if not few else [slice(None)]
+    empty = np.concatenate([np.isnan(values[rows, some]).all(axis=0) for some in looked])
+    seen = np.flatnonzero(~empty)
+    if few or not recording.sampled:
+        return [seen]
+    return np.array_split(seen, -(-len(seen) // wide))
+
+
+def _at_once(features, part, local, recording, protocol, seen, draws, choosing, report):
+    """The fit of one part whose rows are stimuli, and responses and held-out predictions by row of the part."""
+    here = np.ascontiguousarray(recording.responses.values[np.ix_(part.rows, seen)])
+    fit = cross_validate_under(
+        protocol,
+        features[part.rows],
+        here,
+        _relabel(part.folds, local),
+        **_chosen(part, protocol, local),
+        predictions=draws,
+        report=report,
+    )
+    if choosing and fit.inner is None:
+        inner = [_relabel(inside, local) for inside in part.inner]
+        fit.inner = _inner_r(features[part.rows], here, inner, protocol, report)[None]
+    return fit, here, fit.predictions[0] if draws else None
 
 
 def drawn_onto(
@@ -255,21 +279,15 @@ def _geometry(features, recording, protocol, parts, report, draws, choosing) -> 
     return fit_geometry(x, recording, protocol, parts, report, draws=draws, choosing=choosing)
 
 
-def _precision(recording: Recording):
-    """Of a story its own: float32 of a whole cortex is a gigabyte less. Everything else is summed in float64."""
-    single = recording.sampled and recording.responses.dtype == np.float32
-    return np.float32 if single else np.float64
-
-
-def _in_time(features, part, recording, protocol, seen, draws, choosing, report):
-    """As :func:`analysis.scoring.solver.cross_validate_under`, on samples: each fold filtered by itself."""
+def _in_time(features, part, recording, protocol, seen, draws, choosing, kept, report):
+    """As :func:`_at_once`, of samples: each fold filtered by itself, and responses as they were compared."""
     criterion, inner = within(part, protocol)
 
     def inner_of(x, y, number, place):
         there = [_relabel(part.inner[number], place)]
         return _inner_r(x, y, there, protocol, report)
 
-    return cross_validate_in_time(
+    fit, held = cross_validate_in_time(
         features,
         part.folds,
         {"criterion": criterion, "inner_folds": inner},
@@ -279,7 +297,9 @@ def _in_time(features, part, recording, protocol, seen, draws, choosing, report)
         report,
         targets=seen,
         predictions=draws,
+        kept=kept if len(seen) < recording.n_targets else None,
     )
+    return fit, held[part.rows], fit.predictions[0][part.rows] if draws else None
 
 
 def _chosen(part, protocol: Protocol, local: np.ndarray) -> dict:
@@ -307,8 +327,9 @@ def _relabel(folds, local: np.ndarray):
     return [(local[train], local[test]) for train, test in folds]
 
 
-def _spread(values: np.ndarray, seen: np.ndarray, n_targets: int) -> np.ndarray:
-    """(fold, seen target) -> (fold, target), NaN for targets that a part has no data of."""
-    out = np.full((values.shape[0], n_targets), np.nan)
-    out[:, seen] = values
+def _spread(blocks: Sequence[np.ndarray], columns, n_targets: int) -> np.ndarray:
+    """Blocks (fold, seen target) -> (fold, target), NaN for targets that a part has no data of."""
+    out = np.full((len(blocks[0]), n_targets), np.nan)
+    for values, where in zip(blocks, columns, strict=True):
+        out[:, where] = values
     return out

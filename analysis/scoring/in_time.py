@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from functools import cache
 from types import SimpleNamespace
 from typing import Any
 
@@ -12,10 +13,12 @@ import pandas as pd
 from analysis.features.controls import features as controls_by_name
 from analysis.features.time import beside, convolve, delayed, detrended, pieces, resample
 from analysis.mapping.banded import BandedFit, banded_ridge
+from analysis.mapping.decomposed import Decomposed, decompose
 from analysis.progress import Report
 from analysis.protocol import Protocol
-from analysis.scoring.solver import cross_validate_under
+from analysis.scoring.solver import cross_validate_under, solver_device
 from data.errors import BrainLensError, unknown
+from data.mapped import laid_down
 from data.recording import Recording
 
 __all__ = [
@@ -256,6 +259,7 @@ def cross_validate_in_time(
     *,
     targets: np.ndarray,
     predictions: bool,
+    kept: dict[int, Decomposed] | None = None,
 ) -> tuple[SimpleNamespace, np.ndarray]:
     """As :func:`analysis.mapping.cross_validate`, training rows and held-out block filtered apart in each fold.
 
@@ -273,6 +277,9 @@ def cross_validate_in_time(
         (features, responses, inner folds) -> (1, n_targets), the inner score where the solver gives none.
     targets : ndarray of int
         Targets to fit.
+    kept : dict, optional
+        Fold -> its features, filtered and decomposed: filled, and used where a fold is in it, when the same features and folds
+        are gone through block by block of targets.
 
     Returns
     -------
@@ -285,35 +292,53 @@ def cross_validate_in_time(
     responses = recording.responses.values[:, targets]
     view = recording.select(targets=targets) if len(targets) < recording.n_targets else recording
     once = all(_one_pass(train, test, runs) for train, test in folds)
-    if once:
-        every = np.arange(len(runs))
-        whole = (
-            quiet(features, every, view, protocol),
-            quiet(responses, every, view, protocol, responses=True),
+
+    @cache
+    def whole(of_responses: bool) -> np.ndarray:
+        values = responses if of_responses else features
+        return quiet(values, np.arange(len(runs)), view, protocol, responses=of_responses)
+
+    def filtered(of_responses: bool, *sides: np.ndarray) -> np.ndarray:
+        """Features or responses of some rows and then others, as a fold sees them."""
+        if once:
+            return whole(of_responses)[np.concatenate(sides)]
+        values = responses if of_responses else features
+        return np.concatenate(
+            [quiet(values, rows, view, protocol, responses=of_responses) for rows in sides]
         )
+
+    def seen_by(number: int, fold, y: np.ndarray) -> np.ndarray | Decomposed:
+        """A fold's features; decomposed where other targets are to come and every row has a response."""
+        if kept is None or np.isnan(y).any():
+            return filtered(False, *folds[number])
+        if number not in kept:
+            x = filtered(False, *folds[number])
+            if not _worth_keeping(x, y, protocol, chosen["criterion"], inner_of):
+                return x
+            kept[number] = _spread_out(
+                decompose(x, fold, standardize=protocol.standardize, targets=y.shape[1])
+            )
+        return kept[number]
+
     # of a whole cortex each of these is a gigabyte: they are made once, in the responses' own precision
     held = np.full(responses.shape, np.nan, responses.dtype)
     guesses: Any = np.full(responses.shape, np.nan, responses.dtype) if predictions else None
-    fits, kept = [], ("r", "r2", "alpha", "constant", "dropped")
+    fits, names = [], ("r", "r2", "alpha", "constant", "dropped")
     for number, (train, test) in enumerate(folds):
         both = np.concatenate([train, test])
-        if once:
-            x, y = whole[0][both], whole[1][both]
-        else:
-            x, y = (
-                np.concatenate([quiet(v, r, view, protocol, responses=kind) for r in (train, test)])
-                for v, kind in ((features, False), (responses, True))
-            )
+        y = filtered(True, train, test)
         place = np.full(len(runs), -1)
         place[both] = np.arange(len(both))
         here = dict(chosen)
         if chosen.get("inner_folds"):
             here["inner_folds"] = [[(place[a], place[b]) for a, b in chosen["inner_folds"][number]]]
+        fold = [(place[train], place[test])]
+        x = seen_by(number, fold, y)
         fit = cross_validate_under(
             protocol,
             x,
             np.ascontiguousarray(y, dtype=np.float32),
-            [(place[train], place[test])],
+            fold,
             **here,
             predictions=predictions,
             report=report,
@@ -325,15 +350,34 @@ def cross_validate_in_time(
         if predictions:  # the first one counts where a row is held out more than once
             known, new = guesses[test], fit.predictions[0][place[test]]
             guesses[test] = np.where(np.isnan(known), new, known)
-        fits.append({**{name: getattr(fit, name)[0] for name in kept}, "inner": inner})
+        fits.append({**{name: getattr(fit, name)[0] for name in names}, "inner": inner})
     joined = SimpleNamespace(
-        **{name: np.concatenate([fit[name] for fit in fits])[None] for name in kept},
+        **{name: np.concatenate([fit[name] for fit in fits])[None] for name in names},
         inner=None
         if any(fit["inner"] is None for fit in fits)
         else np.concatenate([fit["inner"] for fit in fits])[None],
         predictions=None if guesses is None else guesses[None],
     )
     return joined, held
+
+
+def _spread_out(found: Decomposed) -> Decomposed:
+    """A decomposition whose larger arrays lie on disk: all folds of a whole cortex take gigabytes."""
+    for layer in found.known:
+        for one in layer.spectra.values():
+            one.q, one.p = laid_down(one.q, least=SPREAD), laid_down(one.p, least=SPREAD)
+    return found
+
+
+SPREAD = 1 << 26
+"""Bytes from which an array of a decomposition that is kept lies on disk."""
+
+
+def _worth_keeping(x, y, protocol: Protocol, criterion: str, inner_of) -> bool:
+    """Whether a fold's decomposition is all that the next targets need of its features."""
+    enough = criterion == "logo" or (criterion in ("gcv", "loo") and inner_of is None)
+    plain = protocol.method == "ridge" and protocol.dimensions == "all"
+    return enough and plain and solver_device(x, y) == "cpu"
 
 
 def _one_pass(train: np.ndarray, test: np.ndarray, runs: np.ndarray) -> bool:

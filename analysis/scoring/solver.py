@@ -9,6 +9,7 @@ from functools import partial
 
 import numpy as np
 
+from analysis.mapping.decomposed import Decomposed
 from analysis.mapping.narrow import cross_validate_narrow
 from analysis.models.device import VARIABLE, device
 from analysis.progress import Report
@@ -41,7 +42,7 @@ def solver_device(features: np.ndarray, responses: np.ndarray) -> str:
 
 def cross_validate_under(
     protocol: Protocol,
-    features: np.ndarray,
+    features: np.ndarray | Decomposed,
     responses: np.ndarray,
     folds: Sequence[tuple[np.ndarray, np.ndarray]],
     *,
@@ -56,7 +57,7 @@ def cross_validate_under(
     ----------
     protocol : Protocol
         ``method``, ``alphas``, ``standardize``, ``shared_alpha``, ``rcond``, ``dimensions`` and ``seed`` count.
-    features : ndarray, shape (n_rows, n_units)
+    features : ndarray, shape (n_rows, n_units), or Decomposed
     responses : ndarray, shape (n_rows, n_targets)
     folds : list of (train, test)
     criterion, inner_folds
@@ -81,7 +82,7 @@ def cross_validate_under(
         predictions=predictions,
         report=report,
     )
-    where = solver_device(features, responses)
+    where = "cpu" if isinstance(features, Decomposed) else solver_device(features, responses)
     try:
         return fit(device=where)
     except (

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import lru_cache, partial
 
 import numpy as np
@@ -70,6 +70,23 @@ class Moments:
                 for fold in range(self.n_folds)
             ]
         )
+
+    @classmethod
+    def beside(cls, blocks: Sequence[Moments], columns: Sequence[np.ndarray], n_targets: int):
+        """Moments of blocks of targets as those of all targets; what is in no block counts nothing.
+
+        Parameters
+        ----------
+        blocks : sequence of Moments
+            Of the same folds and groups.
+        columns : sequence of ndarray of int
+            Where the targets of each block stand among all.
+        """
+        first = blocks[0]
+        sums = np.zeros((*first.sums.shape[:2], n_targets))
+        for block, where in zip(blocks, columns, strict=True):
+            sums[:, :, where] = block.sums
+        return replace(first, sums=sums)
 
 
 @dataclass(frozen=True)

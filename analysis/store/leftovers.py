@@ -33,6 +33,7 @@ def sweep_home(older_than: float = 24 * 3600.0, *, journals: float = JOURNALS) -
         home("models"),
         personal("models"),
         home("cache", "embeddings"),
+        home("cache", "mapped"),
         personal("recordings", "own"),
     }
     freed = store.sweep(older_than)

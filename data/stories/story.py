@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,7 @@ import xarray as xr
 
 from data.errors import BrainLensError, unknown
 from data.language import joiner_of
+from data.mapped import LARGE, laid_down, room_for
 from data.presentation import Presentation, sample_table
 from data.recording import KINDS, Recording
 from data.stories.epochs import bound_epochs
@@ -68,9 +70,7 @@ def recording_of(plan: Plan, facts: Mapping[str, Any], path: Path) -> Recording:
     for person, run in plan.signals:
         if run not in plan.words:
             raise unknown(f"run of {person}", run, runs, remedy="Give the words of this run")
-    blocks = {
-        key: read_run(paths, mask=plan.masks.get(key[0])) for key, paths in plan.signals.items()
-    }
+    blocks = _blocks(plan)
     interval, others = _interval(blocks, stated, path, plan.times)
     counts = {run: _length(blocks, run) for run in runs}
     read = [read_words(plan.words[run], run=run, tier=tier) for run in runs]
@@ -83,10 +83,13 @@ def recording_of(plan: Plan, facts: Mapping[str, Any], path: Path) -> Recording:
     _heard(timed, counts)
     values, coordinates = _stack(blocks, people, runs, counts)
     nuisance = _nuisance(plan, people, runs, counts, table.index.to_numpy())
+    keep = _varies(values, path)
+    if not keep.all():
+        values = _columns(values, np.flatnonzero(keep))
+        coordinates = {name: (dim, one[keep]) for name, (dim, one) in coordinates.items()}
     responses = xr.DataArray(
         values, dims=("stimulus", "target"), coords={"stimulus": table.index.to_numpy()}
     ).assign_coords(coordinates)
-    keep = _varies(values, path)
     notes = [f"{offset:g} s added to the words' times"] if offset else []
     notes += [*said, *others, *plan.notes]
     bare = [person for person in people if person not in plan.masks and _volumes(plan, person)]
@@ -97,10 +100,9 @@ def recording_of(plan: Plan, facts: Mapping[str, Any], path: Path) -> Recording:
     if plan.masks:
         used = dict.fromkeys(mask.name for mask in plan.masks.values())
         notes.append(f"voxels of {', '.join(list(used)[:6])}")
-    notes += _gaps(plan, people, runs, values[:, keep], responses["subject"].values[keep], table)
+    notes += _gaps(plan, people, runs, values, responses["subject"].values, table)
     if not keep.all():
         notes.append(f"{int((~keep).sum())} targets that do not vary were left out")
-        responses = responses.isel(target=np.flatnonzero(keep))
     return Recording(
         responses=responses,
         stimuli=table,
@@ -113,6 +115,31 @@ def recording_of(plan: Plan, facts: Mapping[str, Any], path: Path) -> Recording:
         presentation=Presentation(words, interval, nuisance),
         **{"id": path.stem if path.is_file() else path.name, **facts},
     )
+
+
+def _blocks(plan: Plan) -> dict[tuple[str, str], Signal]:
+    """The signals of every person and run; where all together take gigabytes, each is laid on disk as soon as it is read."""
+    found = {}
+    for key, paths in plan.signals.items():
+        block = read_run(paths, mask=plan.masks.get(key[0]))
+        size = block.values.nbytes
+        least = size if size * len(plan.signals) >= LARGE else LARGE
+        found[key] = replace(block, values=laid_down(block.values, least=least))
+    return found
+
+
+def _columns(values: np.ndarray, which: np.ndarray) -> np.ndarray:
+    """Some columns, on disk where they take gigabytes."""
+    out = room_for((len(values), len(which)), values.dtype)
+    for some in _few(len(which), len(values)):
+        out[:, some] = values[:, which[some]]
+    return out
+
+
+def _few(count: int, rows: int) -> list[slice]:
+    """Columns in blocks of some 16 million numbers."""
+    wide = max(1, (1 << 24) // max(rows, 1))
+    return [slice(at, at + wide) for at in range(0, count, wide)]
 
 
 def _upright(plan: Plan, blocks: Mapping, words: pd.DataFrame, interval: float) -> None:
@@ -132,9 +159,13 @@ def _upright(plan: Plan, blocks: Mapping, words: pd.DataFrame, interval: float) 
 
 def _varies(values: np.ndarray, path: Path) -> np.ndarray:
     """Which targets have values that are not all the same."""
-    keep = np.asarray(~np.isnan(values).all(axis=0))
-    with np.errstate(invalid="ignore"):  # infinite values are refused by name later
-        keep[keep] = ~(np.nanstd(values[:, keep], axis=0) == 0)
+    keep = np.zeros(values.shape[1], bool)
+    for some in _few(*values.shape[::-1]):
+        block = values[:, some]
+        there = ~np.isnan(block).all(axis=0)
+        with np.errstate(invalid="ignore"):  # infinite values are refused by name later
+            there[there] = ~(np.nanstd(block[:, there], axis=0) == 0)
+        keep[some] = there
     if not keep.any():
         raise BrainLensError(
             f"{path.name}: none of {values.shape[1]} targets varies: every value is the same or missing (NaN)",
@@ -279,7 +310,11 @@ def _length(blocks: Mapping, run: str) -> int:
 
 def _stack(blocks: Mapping[tuple[str, str], Signal], people, runs, counts):
     """Runs under each other, people side by side; NaN where a person has no such run."""
-    columns, names, subject, extra = [], [], [], {}
+    starts = dict(zip(runs, np.cumsum([0, *(counts[run] for run in runs)])))
+    of_person = {who: block.values.shape[1] for (who, _), block in blocks.items()}
+    rows, width = sum(counts[run] for run in runs), sum(of_person[person] for person in people)
+    stacked, at = room_for((rows, width)), 0
+    names, subject, extra = [], [], {}
     for person in people:
         own = {run: blocks[person, run] for run in runs if (person, run) in blocks}
         shapes = {run: block.values.shape[1] for run, block in own.items()}
@@ -289,26 +324,22 @@ def _stack(blocks: Mapping[tuple[str, str], Signal], people, runs, counts):
                 remedy="Use one mask for all runs of a person",
             )
         first, width = next(iter(own.values())), next(iter(shapes.values()))
-        columns.append(
-            np.concatenate(
-                [
-                    own[run].values if run in own else np.full((counts[run], width), np.nan)
-                    for run in runs
-                ]
-            )
-        )
+        for run in runs:
+            here = slice(starts[run], starts[run] + counts[run])
+            stacked[here, at : at + width] = own[run].values if run in own else np.nan
+        at += width
         names += [f"{person}.{name}" for name in first.names]
         subject += [person] * width
         for key, values in first.coordinates.items():
             extra.setdefault(key, {})[person] = np.asarray(values)
     coordinates = {
-        "target": np.array(names, object),
+        "target": ("target", np.array(names, object)),
         "subject": ("target", np.array(subject, object)),
     }
     for key, parts in extra.items():
         if len(parts) == len(people):
             coordinates[key] = ("target", np.concatenate([parts[person] for person in people]))
-    return np.hstack(columns), coordinates
+    return stacked, coordinates
 
 
 def _nuisance(plan: Plan, people, runs, counts, ids) -> dict[str, xr.DataArray]:

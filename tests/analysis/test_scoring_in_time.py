@@ -14,9 +14,11 @@ from analysis.answers.layers import layers
 from analysis.ceiling.synchrony import synchrony, synchrony_ceiling
 from analysis.features.activations import Activations, _Held
 from analysis.features.time import delayed, detrended, resample
+from analysis.mapping.decomposed import decompose
 from analysis.mapping.splits import gap_of, make_folds
 from analysis.models.base import Card
 from analysis.progress import SILENT
+from analysis.scoring import folds, in_time
 from analysis.scoring.in_time import cross_validate_in_time, followed, quiet
 from analysis.scoring.words import without_r
 from analysis.store.store import Store
@@ -308,3 +310,35 @@ def test_a_person_without_a_score_is_named_with_the_reason():
     assert line in layers([found]).caption
     other = score("random-8", three, quick.but(criterion="gcv", layer="last"))
     assert not without_r(other) and np.isfinite(other.value)
+
+
+@pytest.mark.parametrize("criterion", ["logo", "gcv", "kfold"])
+@pytest.mark.parametrize("holed", [False, True])
+def test_blocks_of_targets_score_as_all_at_once(criterion, holed, monkeypatch):
+    made = story(3, signal, people=5, runs=4)
+    if holed:
+        values = made.responses.values.copy()
+        values[made.stimuli["run"].to_numpy() == "run1", 3:5] = np.nan
+        made = dataclasses.replace(made, responses=made.responses.copy(data=values))
+    protocol = QUICK.but(criterion=criterion)
+    features = followed(signal(len(made.timed.words), np.random.default_rng(4)), made, protocol)
+    (part,) = make_folds(made, protocol)
+
+    def fit():
+        return folds.fit_parts(
+            features, made, protocol, [part], SILENT, draws=True, choosing=True
+        )  # fmt: skip
+
+    whole = fit()
+    decomposed = []
+    monkeypatch.setattr(folds, "STREAMED", 3 * len(features))
+    monkeypatch.setattr(in_time, "SPREAD", 1)
+    monkeypatch.setattr(
+        in_time, "decompose", lambda *a, **k: decomposed.append(1) or decompose(*a, **k)
+    )
+    blocks = fit()
+    assert len(decomposed) == (len(part.folds) if criterion == "logo" else 0)
+    assert set(blocks) == set(whole) and blocks.sizes == whole.sizes
+    for name in whole:
+        np.testing.assert_allclose(blocks[name], whole[name], atol=1e-6, err_msg=name)
+    assert blocks.attrs == whole.attrs

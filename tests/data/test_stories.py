@@ -12,8 +12,10 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from data import mapped
 from data.errors import BrainLensError
 from data.presentation import Presentation, sample_table
+from data.stories import story as story_module
 from data.stories.epoch_files import read_epochs
 from data.stories.hemispheres import read_run
 from data.stories.report import drawn
@@ -274,6 +276,29 @@ def story(folder: Path, n: int = 12, people=("sub-01", "sub-02")) -> Path:
             lines.append(f'{run} = "{person}_{run}.npy"')
     (folder / "story.toml").write_text("\n".join(lines))
     return folder / "story.toml"
+
+
+def test_a_story_of_gigabytes_is_read_onto_disk_as_the_same_story(tmp_path, monkeypatch):
+    path = story(tmp_path)
+    values = np.load(tmp_path / "sub-02_run2.npy")
+    values[:, 1] = 0.5  # in this run only: the target varies in others
+    np.save(tmp_path / "sub-02_run2.npy", values)
+    for run in ("run1", "run2", "run3"):
+        still = np.load(tmp_path / f"sub-01_{run}.npy")
+        still[:, 0] = 1.0
+        np.save(tmp_path / f"sub-01_{run}.npy", still)
+    lines = path.read_text().splitlines()
+    path.write_text("\n".join(lines[:-1]))  # the second person has no third run
+    whole = read_story(path)
+    for name, module in (("LARGE", story_module), ("LARGE", mapped)):
+        monkeypatch.setattr(module, name, 1)
+    monkeypatch.setattr(mapped.room_for, "__kwdefaults__", {"least": 1})
+    monkeypatch.setattr(
+        story_module, "_few", lambda count, rows: [slice(i, i + 2) for i in range(0, count, 2)]
+    )
+    laid = read_story(path)
+    assert laid.notes == whole.notes and laid.responses.shape == (36, 5)
+    assert laid.content_hash == whole.content_hash
 
 
 def test_a_story_of_runs_people_and_words(tmp_path):
