@@ -140,7 +140,7 @@ def harden(
 
     def on_message(self, message):
         SOCKETS[self] = HEARD[self] = time.monotonic()
-        return heard(self, message)
+        return None if session_ended(self) else heard(self, message)
 
     def on_pong(self, data):
         HEARD[self] = time.monotonic()
@@ -159,6 +159,11 @@ def harden(
     WSHandler.open, WSHandler.on_message, WSHandler.on_pong = open_, on_message, on_pong
     WSHandler.on_close = on_close
     settings.perform_error_diagnostics = False  # signatures of callbacks: a tenth of every click
+
+
+def session_ended(handler) -> bool:
+    """Whether a socket outlives its session: what a page still sends while it closes is for nobody, and no error."""
+    return handler.connection is not None and handler.connection._session is None
 
 
 def careful(set_cookie: Callable, https: bool) -> Callable:

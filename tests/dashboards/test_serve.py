@@ -17,6 +17,7 @@ import urllib.parse
 import urllib.request
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 from click.testing import CliRunner
@@ -624,6 +625,23 @@ def test_cookies_of_every_handler_are_careful(https):
     assert [one.get("secure", False) for one in told] == [https, True]
     assert [one["samesite"] for one in told] == ["Lax", "Strict"]
     assert told[1]["path"] == "/lab" and told[0]["expires_days"] == 1.0
+
+
+def test_what_a_page_sends_while_it_closes_is_no_error():
+    from bokeh.document import Document
+    from bokeh.protocol import Protocol
+    from bokeh.server.connection import ServerConnection
+    from bokeh.server.session import ServerSession
+
+    socket = SimpleNamespace(connection=None)
+    assert not hardening.session_ended(socket)  # not opened yet
+    session = ServerSession("one", Document())
+    socket.connection = ServerConnection(Protocol(), socket, None, session)
+    assert not hardening.session_ended(socket)
+    socket.connection.detach_session()
+    with pytest.raises(AssertionError):
+        _ = socket.connection.session  # what answering it would end in
+    assert hardening.session_ended(socket)
 
 
 def test_idle_sockets_end_and_those_whose_browser_vanished():
