@@ -32,7 +32,7 @@ import numpy as np
 import pandas as pd
 import xarray as xr
 
-from benchmarks import coverage_story, coverage_wiring
+from benchmarks import coverage_groups, coverage_story, coverage_wiring
 
 CHUNK = 10
 SECOND = 2
@@ -500,7 +500,11 @@ def _cells() -> Iterator[Cell]:
             rates = {"above 0": 0.025} if not effect else {}
             yield Cell(f"delta-LL, {texts} texts, effect {effect:g}", reading_gain, dict(texts=texts, words=200, effect=effect),
                        {"delta-LL": 0.95, "below 0": 0.025 if not effect else 0.0} | rates)  # fmt: skip
-    for arguments in (*coverage_story.cells(), *coverage_wiring.cells()):
+    for arguments in (
+        *coverage_story.cells(),
+        *coverage_wiring.cells(),
+        *coverage_groups.cells(),
+    ):
         yield Cell(*arguments)
 
 
