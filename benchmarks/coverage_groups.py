@@ -94,7 +94,7 @@ def compared_items(design, seeds, *, people, r, groups, length, targets, width, 
                 _each(held, [0] * folds, recording, protocol, made, SILENT), recording
             )
             names = tuple(map(str, range(who))) if people else ("all",)
-            found.append(Items(f"model {number}", "simulated", values, names, (0,), ""))
+            found.append(Items(f"model {number}", "simulated", values, names, (0,), "", folds))
         facts = items(*found, about, (labels, labels)).facts
         whole, trends = facts["overall"], facts["trends"]
         outcomes.append(

@@ -7,7 +7,7 @@ import pandas as pd
 
 from analysis.answers.answer import Answer, decimal, interval, listed, plural
 from analysis.scoring.per_stimulus import Items
-from analysis.statistics.bootstrap import FEW_PEOPLE
+from analysis.statistics.bootstrap import FEW_PEOPLE, recentred, widening
 from data.errors import BrainLensError, unknown
 
 __all__ = ["SLICES", "farthest", "interval_rule", "items", "methods"]
@@ -61,8 +61,9 @@ def items(
     Notes
     -----
     A slice's difference is the mean over people and stimuli in it. Its interval draws people and clusters with replacement,
-    independently (a stimulus never goes alone: neighbours share context and folds). The interval of a trend is widened for the
-    number of numeric slices (Bonferroni).
+    independently (a stimulus never goes alone: neighbours share context and folds); where no people are drawn it is widened for
+    the training stimuli that folds share (:func:`analysis.statistics.bootstrap.widening`). The interval of a trend is widened
+    for the number of numeric slices too (Bonferroni).
     """
     if by not in SLICES:
         raise unknown("slice", by, SLICES)
@@ -84,6 +85,7 @@ def items(
     there = [name for name in SLICES if name in frame and frame.loc[used, name].nunique() > 1]
     numeric = [name for name in there if name != "topic"]
     levels = {name: _levels(frame.loc[used, name], name, unit) for name in there}
+    wide = 1.0 if len(gap) > 1 else widening(first.n_folds)
     tables, trends = [], []
     for name in there:
         codes = np.full(len(frame), -1)
@@ -92,19 +94,19 @@ def items(
         values, drawn, counts = _drawn(
             gap, codes, len(labels), clusters[1 if name == "topic" else 0], draws, seed
         )
-        low, high = np.nanquantile(drawn, [0.025, 0.975], axis=0)
         alone = counts < 2
+        low, high = np.transpose(
+            [_ends(one, value, wide) for one, value in zip(drawn.T, values, strict=True)]
+        )
         tables.append(pd.DataFrame({"slice": name, "level": labels, "difference": values, "low": np.where(alone, np.nan, low),
                                     "high": np.where(alone, np.nan, high), "n": np.bincount(codes[used], minlength=len(labels)),
                                     "n_clusters": counts}))  # fmt: skip
         if name in numeric:
-            tail = 0.025 / len(numeric)
-            low, high = np.nanquantile(drawn[:, -1] - drawn[:, 0], [tail, 1 - tail])
-            trends.append(
-                {"slice": name, "difference": values[-1] - values[0], "low": low, "high": high}
-            )
+            moved = values[-1] - values[0]
+            low, high = _ends(drawn[:, -1] - drawn[:, 0], moved, wide, 0.025 / len(numeric))
+            trends.append({"slice": name, "difference": moved, "low": low, "high": high})
     value, drawn, _ = _drawn(gap, np.where(used, 0, -1), 1, clusters[0], draws, seed)
-    low, high = np.nanquantile(drawn, [0.025, 0.975])
+    low, high = _ends(drawn[:, 0], value[0], wide)
     overall = {"difference": float(value[0]), "low": float(low), "high": float(high)}
     trends = pd.DataFrame(trends, columns=["slice", "difference", "low", "high"])
     order = ["item", "model", "text", first.model, second.model, "difference"]
@@ -144,7 +146,8 @@ def interval_rule(people: int, by: str = "") -> str:
     """
     what = "the texts inside each topic" if by == "topic" else "the groups held out together"
     if people <= 1:
-        return f"bootstrap over {what}; it says nothing of other people"
+        shared = "widened for the training stimuli that folds share"
+        return f"bootstrap over {what}, {shared}; it says nothing of other people"
     few = f"; with {people} people the interval is optimistic" if people <= FEW_PEOPLE else ""
     return f"bootstrap over people and {what}{few}"
 
@@ -172,6 +175,13 @@ def _mean(values: np.ndarray) -> np.ndarray:
     there = np.isfinite(values)
     count = there.sum(axis=0)
     return np.where(there, values, 0.0).sum(axis=0) / np.where(count > 0, count, np.nan)
+
+
+def _ends(drawn: np.ndarray, value: float, wide: float, tail: float = 0.025) -> tuple[float, float]:
+    """Ends of an interval from its draws, which are spread about the value where it is widened."""
+    drawn = recentred(drawn, value, wide) if wide > 1 else drawn
+    low, high = np.nanquantile(drawn, [tail, 1 - tail])
+    return float(low), float(high)
 
 
 def _levels(values: pd.Series, name: str, unit: str) -> pd.Series:

@@ -44,6 +44,8 @@ class Items:
         Layers that stand for the model, over folds.
     folds : str
         Rule of the folds, in words.
+    n_folds : int
+        How many there are of them, in the part that has fewest; an interval over stimuli alone is widened for them.
     """
 
     model: str
@@ -52,6 +54,7 @@ class Items:
     people: tuple[str, ...]
     layers: tuple[int, ...]
     folds: str
+    n_folds: int
 
 
 def explained(responses: np.ndarray, predictions: np.ndarray, folds) -> np.ndarray:
@@ -141,6 +144,7 @@ def item_values(
         people,
         tuple(sorted(set(first))),
         scored.provenance["folds"],
+        min(len(part.folds) for part in parts),
     )
 
 

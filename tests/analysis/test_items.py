@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import dataclasses
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -137,8 +139,45 @@ def test_the_mean_over_items_is_r2(planted, clean_home):
     assert got.values.mean() == pytest.approx(float(scored.dataset.r2.mean()), abs=0.03)
 
 
-def fake(name, values):
-    return Items(name, "r", np.atleast_2d(values), ("all",), (1,), "by passage")
+def fake(name, values, folds=1):
+    return Items(name, "r", np.atleast_2d(values), ("all",), (1,), "by passage", folds)
+
+
+def test_intervals_of_averages_are_widened_for_shared_training_and_stay_around_their_value():
+    """Unwidened they held the truth in 79 % of data sets (benchmarks.coverage)."""
+    rng = np.random.default_rng(0)
+    table = pd.DataFrame(
+        {
+            "item": list(map(str, range(40))),
+            "text": list(map(str, range(40))),
+            "length": rng.permutation(40),
+            "frequency": rng.standard_normal(40),
+            "position": np.arange(40) % 4,
+        }
+    )
+    one, two, groups = rng.standard_normal(40), rng.standard_normal(40), np.arange(40) // 4
+    found = [
+        items(fake("A", one, folds), fake("B", two, folds), table, (groups, groups)).facts
+        for folds in (1, 10)
+    ]
+    for name in ("overall", "slices", "trends"):
+        narrow, wide = (
+            pd.DataFrame([one[name]]) if name == "overall" else one[name] for one in found
+        )
+        width = (wide["high"] - wide["low"]) / (narrow["high"] - narrow["low"])
+        np.testing.assert_allclose(width, np.sqrt(1 + 10 / 9))
+        np.testing.assert_array_equal(wide["difference"], narrow["difference"])
+        assert ((wide["low"] < wide["difference"]) & (wide["difference"] < wide["high"])).all()
+    people = dataclasses.replace(
+        fake("A", np.stack([one, one + 1]), 10), people=("p1", "p2")
+    )  # drawn themselves: theirs is the larger spread
+    several = items(
+        people,
+        dataclasses.replace(people, model="B", values=people.values * 0),
+        table,
+        (groups, groups),
+    )
+    assert "widened for the training stimuli" not in several.caption
 
 
 def test_slices_by_hand():
