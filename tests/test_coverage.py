@@ -128,6 +128,8 @@ def speaks(row: dict) -> str:
         "ceiling (pools)": "pools, few people",
         "both ranks of equals": "ranks",
         "rank of the last": "ranks",
+        "a region": "region",
+        "a trend is shown": "trend",
     }.get(measure, measure)
 
 

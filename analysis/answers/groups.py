@@ -116,7 +116,7 @@ def grouped(scores: Iterable, by: str = "subject") -> Answer:
         f"Held out: {scores[0].provenance['folds']}. One line per {by} of {scores[0].recording}; r is the "
         f"{scores[0].protocol.targets} over its targets. Bands: 95 %, Student's t over {_folds(scores[0])}, widened for the "
         "training stimuli that folds share (Nadeau & Bengio 2003); they say nothing about other people. "
-        f"{beside('one subject')} Results in words take in "
+        f"{beside(*_KINDS.get(by, ('region', 'share of a region')))} Results in words take in "
         "each fold the layer chosen for the whole recording; the ringed layer is the one most folds chose."
     )
     axes = {
@@ -124,6 +124,10 @@ def grouped(scores: Iterable, by: str = "subject") -> Answer:
         "y_title": statistic(scores[0].protocol),
     }
     return Answer(frame, " ".join(sentences), caption, axes=axes)
+
+
+_KINDS = {"subject": ("one subject",)}
+"""What was measured of bands of a person; of any other group what was measured of regions."""
 
 
 def _groups(score, by: str) -> pd.DataFrame:

@@ -8,6 +8,7 @@ import pandas as pd
 from analysis.answers.answer import Answer, decimal, interval, listed, plural
 from analysis.scoring.per_stimulus import Items
 from analysis.statistics.bootstrap import FEW_PEOPLE, recentred, widening
+from analysis.statistics.measured import beside
 from data.errors import BrainLensError, unknown
 
 __all__ = ["SLICES", "farthest", "interval_rule", "items", "methods"]
@@ -330,10 +331,9 @@ def _caption(
         f"n = {int(used.sum())} {unit}s in {groups} groups; {people}. {layers}. Held out: {first.folds}.",
     ]
     count = 0 if first.people == ("all",) else len(first.people)
+    measured = f" {beside('trend')}" if len(trends) else ""
     widened = "; those of quarters are widened for the number of slices" if len(trends) else ""
-    parts.append(
-        f"Intervals in the sentence: 95 %, {interval_rule(count)}{widened}; their coverage was not measured."
-    )
+    parts.append(f"Intervals in the sentence: 95 %, {interval_rule(count)}{widened}.{measured}")
     if (~used).any():
         parts.append(f"Without a held-out response: {int((~used).sum())}.")
     return " ".join(parts)

@@ -210,7 +210,7 @@ def fitted(
         }
         blocks.append(block | {"dropped": np.asarray(fit.dropped[0], dtype=float)})
         if draws:
-            samples.append(Moments.beside(sums, columns, recording.n_targets))
+            samples.append(Moments.joined(sums, columns, recording.n_targets))
     return side_by_side(blocks, parts, recording), samples
 
 

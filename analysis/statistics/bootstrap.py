@@ -72,7 +72,7 @@ class Moments:
         )
 
     @classmethod
-    def beside(cls, blocks: Sequence[Moments], columns: Sequence[np.ndarray], n_targets: int):
+    def joined(cls, blocks: Sequence[Moments], columns: Sequence[np.ndarray], n_targets: int):
         """Moments of blocks of targets as those of all targets; what is in no block counts nothing.
 
         Parameters

@@ -49,6 +49,9 @@ MEASURED = {
     "ranks": ("three models, averaged", "rank of the last", 1.0),
     "families": ("families, rho 0, between 0.6, t4", "claimed", 0.029),
     "delta-LL": ("delta-LL, 10 texts, effect 0", "delta-LL", 0.99),
+    "region": ("regions, 10 people, r 0.5", "a region", 0.985),
+    "share of a region": ("regions, 10 people, r 0.5", "share of a region", 1.0),
+    "trend": ("items of equal models, averaged", "a trend is shown", 0.0075),
     "wiring": ("wiring, a share of 0.8, 6 people, 3 seeds", "share", 0.9975),
 }
 """Kind of interval -> the cell of the grid, the measure that lay outside of its 99 % binomial band, and the share measured."""
@@ -78,6 +81,10 @@ _SENTENCES = {
     "families": "of two unrelated measures a relation is claimed in {share} of data sets where families differ a lot: the rule "
     "is on the careful side.",
     "delta-LL": "without any effect such an interval is wide; it covers in {share} of data sets.",
+    "region": "the band of a region is on the wide side; it covers in {share} of data sets.",
+    "share of a region": "the interval of a region's share of the ceiling is wide; it covers in {share} of data sets.",
+    "trend": "where two models do not differ, a change of their difference is told in {share} of data sets or fewer: the rule "
+    "is on the careful side.",
     "wiring": "the interval of a share is wide: where runs reach .7 of r it covers in {share} of data sets or more, where they "
     "reach .2 in about 96%; that of the seeds alone would cover in 91% to 95%.",
 }
