@@ -7,6 +7,7 @@ import pandas as pd
 
 from analysis.answers.answer import Answer, decimal, interval, plural
 from analysis.answers.persons import Bits, surprisals_of
+from analysis.mapping.pearson import pearson
 from analysis.progress import SILENT, Report
 from analysis.reading.by_trial import trial_table
 from analysis.reading.design import natural_spline
@@ -62,8 +63,8 @@ def n400_by_laboratory(surprisals: Bits, *, report: Report = SILENT) -> Answer:
     joint = "n400 ~ lab + {} + (1 | person) + (1 | item_noun)"
     cloze = mixed_model(table, joint.format("cloze"))
     for name, column in columns.items():
-        facts["item_r"][name] = float(items[column].corr(items["n400"]))
-        facts["trial_r"][name] = float(table[column].corr(table["n400"]))
+        facts["item_r"][name] = _r(items[column], items["n400"])
+        facts["trial_r"][name] = _r(table[column], table["n400"])
         if name != "cloze":
             both = mixed_model(table, joint.format(f"cloze + {column}"))
             facts["beside_cloze"][name] = likelihood_ratio(cloze, both)
@@ -236,7 +237,7 @@ def effect_curves(measure: str = "EEG") -> Answer:
         "chi2": fits["chi2"].astype(float) * np.sign(fits["z_surp"].astype(float)),
     })  # fmt: skip
     rows = [
-        (name, own["ours"].corr(own["published"]), (own["difference"].abs() / own["se"]).max())
+        (name, _r(own["ours"], own["published"]), (own["difference"].abs() / own["se"]).max())
         for name, own in frame.groupby("rnntype", sort=False)
     ]
     agreement = pd.DataFrame(rows, columns=["rnntype", "r", "largest_difference_se"])
@@ -259,3 +260,7 @@ def effect_curves(measure: str = "EEG") -> Answer:
         facts={"fits": fits, "agreement": agreement},
         axes={"x_title": "Minus mean surprisal (nats)", "y_title": "Likelihood-ratio chi2, signed"},
     )
+
+
+def _r(x: pd.Series, y: pd.Series) -> float:
+    return float(pearson(x.to_numpy(float), y.to_numpy(float)))

@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 
 from analysis.answers.answer import Answer, decimal, interval, listed, plural
+from analysis.mapping.pearson import pearson
 from analysis.statistics import correlate
 from analysis.statistics.correlation import FEW_FAMILIES, leave_one_family_out
 from analysis.statistics.measured import beside
@@ -180,7 +181,7 @@ def _task(benchmark: str, x: str, clip: bool, variant: str) -> Answer:
         rule.append(paper)
     if across.column == "perplexity":
         other = "perplexity" if across.log else "log-perplexity"
-        twin = np.corrcoef(_scaled(result.frame["x"], MEASURES[other]), result.frame["y"])[0, 1]
+        twin = _r(_scaled(result.frame["x"], MEASURES[other]), result.frame["y"])
         rule.append(
             f"Perplexity is of a read-out trained on frozen features; in {other.replace('-', ' ')} r = {decimal(twin, 3)}."
         )
@@ -231,8 +232,11 @@ def _other_rule(across: Measure, up: Measure, clip: bool, variant: str) -> float
     """r of the same pair with clipping turned round."""
     table = published(variant=variant, clip=not clip)
     x, y = _scaled(table[across.column], across), table[up.column].to_numpy(float)
-    both = np.isfinite(x) & np.isfinite(y)
-    return float(np.corrcoef(x[both], y[both])[0, 1])
+    return _r(x, y)
+
+
+def _r(x, y) -> float:
+    return float(pearson(np.asarray(x, float), np.asarray(y, float)))
 
 
 def own_task(
