@@ -22,6 +22,7 @@ from dashboards.look.look import THEME, Html, heading, note, plain
 from dashboards.page.bookmarks import Bookmarks
 from dashboards.page.checks import checks
 from dashboards.page.navigation import Navigation, grouped
+from dashboards.page.place import Place
 from dashboards.page.settings import Settings
 from dashboards.page.talk import Talk
 from dashboards.page.welcome import Welcome
@@ -116,16 +117,12 @@ class Workbench(pn.viewable.Viewer):
             self.selection.lens = next(iter(kinds))
         self._lend(self.selection.lens, dict(parse_qsl(query.lstrip("?"))))
         self.client.query = self.selection.query()
-        self._bodies, self._controls = (
-            {
-                slug: pmui.Column(sizing_mode="stretch_width", margin=0, visible=False)
-                for slug in kinds
-            }
-            for _ in range(2)
-        )
+        self._places = {slug: Place() for slug in kinds}
         self.lenses: dict[str, object] = {}
         self._sidebar = pmui.Column(
-            *self._controls.values(), sizing_mode="stretch_width", margin=(0, 8)
+            *(place.controls for place in self._places.values()),
+            sizing_mode="stretch_width",
+            margin=(0, 8),
         )
         self._inspector = pmui.Column(sizing_mode="stretch_width", margin=(4, 10))
         self._notices = pmui.Column(sizing_mode="stretch_width", margin=0)
@@ -167,7 +164,7 @@ class Workbench(pn.viewable.Viewer):
             self.notice(
                 "Parts of this link could not be used and were left at their defaults.", problems
             )
-        self._bodies[self.selection.lens].param.update(objects=[_skeleton()], visible=True)
+        self._places[self.selection.lens].body.param.update(objects=[_skeleton()], visible=True)
         if pn.state.curdoc is not None:
             pn.state.onload(self._open_first)  # the frame is painted first
         else:
@@ -247,7 +244,7 @@ class Workbench(pn.viewable.Viewer):
                 pmui.Column(
                     self._notices,
                     self.welcome,
-                    *self._bodies.values(),
+                    *(place.body for place in self._places.values()),
                     self._help,
                     self.bookmarks.dialog,
                     self.settings.dialog,
@@ -304,42 +301,27 @@ class Workbench(pn.viewable.Viewer):
 
     def _open_lens(self) -> None:
         slug = self.selection.lens
-        if not self._bodies[slug].objects and pn.state.curdoc is not None:
-            self._bodies[slug].objects = [_skeleton()]
-        for place in (self._bodies, self._controls):
-            for name, part in place.items():
-                part.visible = name == slug
+        if not self._places[slug].body.objects and pn.state.curdoc is not None:
+            self._places[slug].body.objects = [_skeleton()]
+        for name, place in self._places.items():
+            place.show(name == slug)
         with _at_once():
             self._bring(slug)
 
     def _bring(self, slug: str) -> None:
         lens = self._made(slug)
         lens.wake()  # before it is in the page, which then hears of it once
-        for place, part in ((self._bodies, lens.body), (self._controls, lens.controls)):
-            if place[slug].objects != [part]:
-                place[slug].objects = [part]
+        self._places[slug].fill(lens)
         self._recent = [slug, *(name for name in self._recent if name != slug)]
         for at, name in enumerate(self._recent):
             if at < MADE:
-                self._put(name, away=at >= KEPT)
+                self._places[name].put(away=at >= KEPT)
             else:
-                self._bodies[name].objects = self._controls[name].objects = []
+                self._places[name].empty()
         del self._recent[MADE:]
         self._inspector.objects = [lens.inspector]
         self.navigation.lens = slug
         self._shown(lens)
-
-    def _put(self, slug: str, away: bool) -> None:
-        """Let a browser draw the parts of a lens, or only know them: what Panel made of them stays, which costs half a second."""
-        for place in (self._bodies[slug], self._controls[slug]):
-            for ref, (model, _) in place._models.items():
-                parts = [part._models[ref][0] for part in place.objects]
-                if away and model.data.objects:
-                    model.tags = parts  # a model that nothing refers to leaves the document
-                    model.data.objects = []
-                elif not away and model.tags:
-                    model.data.objects = parts
-                    model.tags = []
 
     def _shown(self, lens) -> None:
         """A lens has drawn itself, or what is picked has changed."""

@@ -114,7 +114,10 @@ def test_a_lens_that_is_not_drawn_keeps_its_models_and_comes_back_with_what_chan
     first, *others = bench._names[:MADE]
     with set_curdoc(doc):
         bench.selection.lens = first
-        lens, (place, _) = bench.lenses[first], next(iter(bench._bodies[first]._models.values()))
+        lens, (place, _) = (
+            bench.lenses[first],
+            next(iter(bench._places[first].body._models.values())),
+        )
         kept = next(iter(lens.body._models.values()))[0]
         assert place.data.objects == [kept]
         for slug in others:
@@ -133,7 +136,7 @@ def test_no_more_lenses_are_kept_than_are_asked_for(page):
     with set_curdoc(doc):
         for slug in bench._names[: MADE + 1]:
             bench.selection.lens = slug
-    there = [slug for slug in bench._names if bench._bodies[slug].objects]
+    there = [slug for slug in bench._names if bench._places[slug].body.objects]
     assert there == bench._names[1 : MADE + 1]
 
 
