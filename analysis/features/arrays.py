@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 
 from analysis.features.activations import Activations
-from analysis.features.matching import matched
+from analysis.features.matching import either_way, matched
 from analysis.models.base import Card
 from data.errors import BrainLensError
 from data.recording import Recording
@@ -102,7 +102,12 @@ def from_arrays(
         digest.update(repr(array.shape).encode() + array.tobytes())
     names = [str(key) for key in layers]
     plain = names == [str(i) for i in range(len(names))]
-    notes = ["activations from Python", told, "" if plain else f"layers {', '.join(names)}"]
+    notes = [
+        "activations from Python",
+        told,
+        "" if plain else f"layers {', '.join(names)}",
+        either_way(layers),
+    ]
     widths = [array.shape[1] for array in held]
     card = Card(
         id=name,

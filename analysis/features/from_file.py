@@ -10,7 +10,7 @@ from pathlib import Path
 
 import numpy as np
 
-from analysis.features.matching import matched
+from analysis.features.matching import either_way, matched
 from data.errors import BrainLensError
 from data.own.archive import unpacking
 from data.own.formats import load_npz
@@ -101,7 +101,7 @@ def read_layers(path: Path, recording: Recording) -> tuple[dict[int, np.ndarray]
                 f"{path.name}: layer {number} has values that are not finite",
                 remedy="Correct them or leave the layer out",
             )
-    return held, digest, told
+    return held, digest, "; ".join(filter(None, [told, either_way(layers)]))
 
 
 def _read(path: Path) -> tuple[list[str], dict[int, np.ndarray], str]:

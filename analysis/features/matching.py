@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 import numpy as np
 
 from data.errors import BrainLensError
 from data.recording import Recording
 
-__all__ = ["matched"]
+__all__ = ["either_way", "matched"]
 
 
 def matched(ids: Sequence, recording: Recording, where: str) -> tuple[np.ndarray, str]:
@@ -65,6 +66,21 @@ def matched(ids: Sequence, recording: Recording, where: str) -> tuple[np.ndarray
         choices=names[:5],
         remedy="Name the stimuli as the recording does (its stimulus ids), or number them from 0 or 1",
     )
+
+
+def either_way(layers: Mapping[Any, np.ndarray]) -> str:
+    """What has to be said of layers whose rows might be their units: a square array cannot show that it lies turned.
+
+    Examples
+    --------
+    >>> either_way({0: np.ones((4, 4)), 1: np.ones((4, 3))})
+    'layer 0 is square (4 x 4): its rows are taken as stimuli, its columns as units'
+    """
+    for key, array in layers.items():
+        if array.shape[0] == array.shape[1] > 2:
+            n = len(array)
+            return f"layer {key} is square ({n} x {n}): its rows are taken as stimuli, its columns as units"
+    return ""
 
 
 def _name(value) -> str:

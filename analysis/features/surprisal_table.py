@@ -23,15 +23,29 @@ __all__ = [
     "SurprisalTable",
     "holds_surprisals",
     "only_surprisals",
-    "unit_is_told",
+    "unit_asked",
 ]
 
 ENDINGS = (".csv", ".tsv")
 TOKENS = ("token", "word", "words", "w")
-BITS = ("surprisal_bits", "surprisal_bit", "surprisal_base2", "bits")
-NATS = ("surprisal_nats", "surprisal_nat", "nats")
-LOGS = ("lp", "pred", "logprob", "log_prob", "log_p", "logp")
-"""Natural logarithms of probabilities, as pangoling and others write them."""
+NATS_OF = {"bits": float(np.log(2)), "nats": 1.0, "bans": float(np.log(10))}
+"""Unit -> nats; the unit of a logarithm follows from its base: 2, e, 10."""
+SURPRISALS = {
+    **dict.fromkeys(("surprisal_bits", "surprisal_bit", "surprisal_base2", "bits"), "bits"),
+    **dict.fromkeys(("surprisal_nats", "surprisal_nat", "nats"), "nats"),
+}
+"""Column -> the unit of its surprisals."""
+LOGS = {
+    **dict.fromkeys(("log2prob", "log2_prob", "log2_p", "logprob_base2"), "bits"),
+    **dict.fromkeys(("lp", "pred", "lnprob", "ln_prob", "ln_p"), "nats"),
+    **dict.fromkeys(("log10prob", "log10_prob", "log10_p", "logprob_base10"), "bans"),
+}
+"""Column -> the unit of its log probabilities; pangoling writes natural ones."""
+PLAIN = "surprisal"
+PLAIN_LOGS = ("logprob", "log_prob", "log_p", "logp")
+"""Log probabilities whose base no name tells: most tools write natural ones, n-gram tools those of base 10."""
+NAMES = (*SURPRISALS, *LOGS, *PLAIN_LOGS, PLAIN)
+"""Columns of surprisals and log probabilities; the first one that a table has is taken."""
 IN_BITS = {
     "lm-zoo": {"sentence_id", "token_id", "token", "surprisal"},
     "llm_surprisal": {"item", "idx", "token", "surprisal"},
@@ -45,10 +59,8 @@ COUNTERS = {
 """Columns that say where a token stands and measure nothing."""
 OWN = {"passage", "text", "surprisal", "uncorrected"}
 """What ``brainlens surprisal`` writes of texts, in bits."""
-PLAIN = "surprisal"
-UNITS = ("bits", "nats")
-"""What the field ``unit`` of a table's sidecar says of a plain column ``surprisal``."""
-LN2 = float(np.log(2))
+UNITS = tuple(NATS_OF)
+"""What the field ``unit`` of a table's sidecar says of a column whose name tells no unit."""
 _SPECIAL = (
     "<|endoftext|>",
     "<s>",
@@ -88,28 +100,40 @@ def _header(path: Path) -> set[str]:
     }
 
 
-def unit_is_told(path: Path) -> bool:
-    """Whether the unit of a table's surprisals is known: by the column's name, the tool that wrote it, or the file beside it."""
+def unit_asked(path: Path) -> str:
+    """What is not known of the unit of a table's surprisals; "" where its column, the tool or the file beside it says it."""
     names = _header(path)
-    plain = not names & {*BITS, *NATS, *LOGS}
-    known = names >= OWN or any(names >= columns for columns in IN_BITS.values())
-    return not plain or known or sidecar(path).get("unit") in UNITS
+    column = next((name for name in NAMES if name in names), "")
+    told = _unit_of(column, names) or sidecar(path).get("unit") in UNITS
+    return "" if told else _question(column)
+
+
+def _question(column: str) -> str:
+    if column == PLAIN:
+        return "'surprisal' may be in bits or in nats (minicons writes nats unless base_two is set)"
+    return f"{column!r} may be of base 2, e or 10 (most tools write natural logarithms, SRILM and KenLM decimal ones)"
+
+
+def _unit_of(column: str, names: set[str]) -> str:
+    """The unit that the name of a column tells, or the tool that wrote these columns; "" where neither does."""
+    by_tool = names >= OWN or _tool(names)
+    return {**SURPRISALS, **LOGS}.get(column, "bits" if column == PLAIN and by_tool else "")
+
+
+def _tool(names: set[str]) -> str:
+    return next((tool for tool, columns in IN_BITS.items() if names >= columns), "")
 
 
 def only_surprisals(path: Path) -> bool:
     """Whether a table holds tokens with their surprisals and nothing that was measured: it is no recording."""
-    others = _header(path) - {*TOKENS, *BITS, *NATS, *LOGS, PLAIN, *COUNTERS}
+    others = _header(path) - {*TOKENS, *NAMES, *COUNTERS}
     return holds_surprisals(path) and not others
 
 
 def holds_surprisals(path: Path) -> bool:
     """Whether the header of a table names tokens (or words) and their surprisals or log probabilities."""
     names = _header(path)
-    return (
-        bool(names & set(TOKENS))
-        and bool(names & {*BITS, *NATS, *LOGS, PLAIN})
-        and "stimulus" not in names
-    )
+    return bool(names & set(TOKENS)) and bool(names & set(NAMES)) and "stimulus" not in names
 
 
 class SurprisalTable(Model):
@@ -122,9 +146,9 @@ class SurprisalTable(Model):
     ----------
     card : Card
     path : Path
-        ``.csv`` or ``.tsv`` with a column ``token`` or ``word`` and one of ``surprisal_bits``, ``surprisal_nats``, natural log
-        probabilities (``lp``, ``pred``, ``logprob``), or the columns of a tool that writes bits (:data:`IN_BITS`). Or a folder of
-        the models folder that holds such a table beside its card.
+        ``.csv`` or ``.tsv`` with a column ``token`` or ``word`` and one of :data:`SURPRISALS` or :data:`LOGS`, one of
+        :data:`PLAIN_LOGS` or ``surprisal`` with its unit said beside the file, or the columns of a tool that writes bits
+        (:data:`IN_BITS`). Or a folder of the models folder that holds such a table beside its card.
     """
 
     endings = ENDINGS
@@ -255,13 +279,14 @@ def _file(path: Path) -> Path:
 
 def _agree(raw: Table, names: list[str]) -> None:
     """Refuse columns of bits and of nats that are not the same surprisals."""
-    both = [next((name for name in some if name in names), None) for some in (BITS, NATS)]
-    if None in both:
+    of = {unit: name for name, unit in reversed(SURPRISALS.items()) if name in names}
+    if len(of) < 2:
         return
-    bits, nats = (numbers(raw, str(name)) for name in both)
-    if not np.allclose(bits * LN2, nats, rtol=0.01, atol=0.01, equal_nan=True):
+    bits, nats = (numbers(raw, of[unit]) * NATS_OF[unit] for unit in ("bits", "nats"))
+    if not np.allclose(bits, nats, rtol=0.01, atol=0.01, equal_nan=True):
         raise BrainLensError(
-            f"{raw.path.name}: {both[0]!r} and {both[1]!r} are not the same surprisals: a bit is {LN2:.4f} nats",
+            f"{raw.path.name}: {of['bits']!r} and {of['nats']!r} are not the same surprisals: a bit is "
+            f"{NATS_OF['bits']:.4f} nats",
             remedy="Leave out the one that is not right",
         )
 
@@ -289,42 +314,53 @@ def _parsed(path: Path, held: str) -> _Table:
     names = list(raw.frame.columns)
     own = set(names) >= OWN
     words = "text" if own else next((name for name in TOKENS if name in names), None)
-    kind = next((name for name in (*BITS, *NATS, *LOGS, PLAIN) if name in names), None)
+    kind = next((name for name in NAMES if name in names), None)
     if words is None or kind is None:
         raise BrainLensError(
             f"{path.name} names no tokens with surprisals",
             choices=names,
             remedy="Give a column 'token' or 'word' and 'surprisal_bits' or 'surprisal_nats'",
         )
-    tool = next((tool for tool, columns in IN_BITS.items() if set(names) >= columns), "")
-    told = sidecar(path).get("unit", "") if kind == PLAIN else ""
-    if told and told not in UNITS:
-        raise unknown("unit of surprisals", told, UNITS)
-    if kind == PLAIN and not (own or tool or told):
-        raise BrainLensError(
-            f"{path.name}: 'surprisal' may be in bits or in nats (minicons writes nats unless base_two is set)",
-            remedy="Name the column surprisal_bits or surprisal_nats, or say it beside the file, in "
-            f'{path.name}{SIDECAR}: {{"unit": "nats"}}',
-        )
     values = numbers(raw, kind).astype(float)
     _agree(raw, names)
-    if kind in LOGS:
-        if (values > 0).any():
-            raise BrainLensError(
-                f"{path.name}: {kind!r} holds values above 0, which no logarithm of a probability is",
-                remedy="Name the column surprisal_bits or surprisal_nats if it holds surprisals",
-            )
-        nats, note = -values, f"{kind} taken as natural logarithms of probabilities"
-    elif kind in NATS or told == "nats":
-        nats, note = values, "surprisal in nats" + (", as it was told" if told else "")
-    else:
-        nats = values * LN2
-        by = f", as {tool} writes it" if kind == PLAIN and tool else ""
-        note = "surprisal in bits" + (", as it was told" if told else by)
+    logs = kind in (*LOGS, *PLAIN_LOGS)
+    if logs and (values > 0).any():
+        raise BrainLensError(
+            f"{path.name}: {kind!r} holds values above 0, which no logarithm of a probability is",
+            remedy="Name the column surprisal_bits or surprisal_nats if it holds surprisals",
+        )
+    unit = _unit_of(kind, set(names))
+    told = "" if unit else sidecar(path).get("unit", "")
+    if told and told not in UNITS:
+        raise unknown("unit of surprisals", told, UNITS)
+    if not (unit or told):
+        raise _asked(path, kind)
+    nats = (-values if logs else values) * NATS_OF[unit or told]
     if (nats < -1e-9).any():
         raise BrainLensError(
             f"{path.name}: surprisals below 0, first {values[int(np.argmax(nats < -1e-9))]:g}",
-            remedy="Name log probabilities 'logprob'; surprisals are never negative",
+            remedy="Name log probabilities 'lnprob' (natural) or 'log2prob'; surprisals are never negative",
         )
     tokens = [_token(value) for value in raw.frame[words]]
-    return _Table(tokens, np.asarray(nats), f"surprisals from a table; {note}")
+    by = ", as it was told" if told else ""
+    if tool := _tool(set(names)) if kind == PLAIN and not told else "":
+        by = f", as {tool} writes it"
+    what = f"{kind} taken as {_BASES[unit or told]} logarithms of probabilities" if logs else (
+        f"surprisal in {unit or told}"
+    )  # fmt: skip
+    return _Table(tokens, np.asarray(nats), f"surprisals from a table; {what}{by}")
+
+
+_BASES = {"bits": "binary", "nats": "natural", "bans": "decimal"}
+
+
+def _asked(path: Path, kind: str) -> BrainLensError:
+    """The question for a unit that nothing tells."""
+    names, units = "surprisal_bits or surprisal_nats", '{"unit": "nats"}'
+    if kind != PLAIN:
+        names = "log2prob, lnprob or log10prob"
+        units += ' for natural logarithms, "bits" for base 2, "bans" for base 10'
+    return BrainLensError(
+        f"{path.name}: {_question(kind)}",
+        remedy=f"Name the column {names}, or say it beside the file, in {path.name}{SIDECAR}: {units}",
+    )

@@ -82,7 +82,7 @@ def _from_table(path: Path, recording: Recording) -> pd.Series:
             raise BrainLensError(
                 f"{path.name} has no column {name!r}",
                 choices=table.frame.columns,
-                remedy="Give stimulus and surprisal (bits); or word (or token) and surprisal_bits, surprisal_nats or logprob, a "
+                remedy="Give stimulus and surprisal (bits); or word (or token) and surprisal_bits, surprisal_nats or lnprob, a "
                 "row for each in the texts' order",
             )
     ids = [str(one) for one in recording.stimuli.index]

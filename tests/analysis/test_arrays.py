@@ -134,3 +134,13 @@ def test_tables_whose_rows_differ_and_a_vector_for_each_stimulus_are_asked_about
         from_arrays({0: first, 1: first.iloc[::-1]}, simulated)
     with pytest.raises(BrainLensError, match=r"one for each stimulus.*numpy.stack"):
         from_arrays(dict(zip(simulated.stimuli["text"], good)), simulated)
+
+
+def test_what_is_square_is_told_since_it_may_lie_turned(simulated, tmp_path):
+    n = simulated.n_stimuli
+    values = np.random.default_rng(0).standard_normal((n, n))
+    ids = np.array(simulated.stimuli.index, dtype=str)
+    np.savez(tmp_path / "a.npz", stimulus=ids, layer_0=values)
+    for found in (from_arrays(values, simulated), from_file(tmp_path / "a.npz", simulated)):
+        assert f"square ({n} x {n}): its rows are taken as stimuli" in found.card.note
+    assert "square" not in from_arrays(values[:, :-1], simulated).card.note

@@ -9,7 +9,7 @@ from click.testing import CliRunner
 
 from analysis.features.adding import holds_words_of, keep
 from analysis.features.surprisal import word_surprisal
-from analysis.features.surprisal_table import holds_surprisals, only_surprisals, unit_is_told
+from analysis.features.surprisal_table import holds_surprisals, only_surprisals, unit_asked
 from analysis.models import catalog
 from analysis.reading.run import read
 from analysis.reading.source import surprisal_of
@@ -115,9 +115,9 @@ def test_a_unit_that_is_not_told_is_asked_for(tmp_path):
 
 def test_the_unit_may_stand_beside_the_file_and_is_part_of_its_identity(tmp_path):
     path = write(tmp_path, token=TOKENS, surprisal=BITS * np.log(2))
-    assert not unit_is_told(path)
+    assert "in bits or in nats" in unit_asked(path)
     write_sidecar(path, unit="nats")
-    assert unit_is_told(path) and "nats, as it was told" in catalog.load(str(path)).card.note
+    assert not unit_asked(path) and "nats, as it was told" in catalog.load(str(path)).card.note
     np.testing.assert_allclose(words(path, tmp_path)["surprisal"], [1, 2, 3, 15, 7, 17])
     nats = catalog.load(str(path)).fingerprint
     write_sidecar(path, unit="bits")
@@ -126,6 +126,31 @@ def test_the_unit_may_stand_beside_the_file_and_is_part_of_its_identity(tmp_path
     write_sidecar(path, unit="hartleys")
     with pytest.raises(BrainLensError, match="Unknown unit of surprisals 'hartleys'"):
         words(path, tmp_path)
+
+
+def test_the_base_of_log_probabilities_is_told_by_their_name_or_asked_for(tmp_path):
+    logs = -BITS * np.log(2)  # natural
+    expected = [1, 2, 3, 15, 7, 17]
+    for name, base in (("log2prob", 2), ("lnprob", np.e), ("lp", np.e), ("log10_prob", 10)):
+        path = write(tmp_path, f"{name}.csv", token=TOKENS, **{name: logs / np.log(base)})
+        assert not unit_asked(path)
+        np.testing.assert_allclose(words(path, tmp_path)["surprisal"], expected)
+    for unit, base, said in (
+        ("bits", 2, "binary"),
+        ("nats", np.e, "natural"),
+        ("bans", 10, "decimal"),
+    ):
+        path = write(tmp_path, f"{unit}.csv", token=TOKENS, logprob=logs / np.log(base))
+        assert "base 2, e or 10" in unit_asked(path)
+        with pytest.raises(BrainLensError, match="'logprob' may be of base 2, e or 10") as caught:
+            words(path, tmp_path)
+        assert "log2prob, lnprob or log10prob" in caught.value.remedy
+        write_sidecar(path, unit=unit)
+        np.testing.assert_allclose(words(path, tmp_path)["surprisal"], expected)
+        assert (
+            f"{said} logarithms of probabilities, as it was told"
+            in catalog.load(str(path)).card.note
+        )
 
 
 def test_a_table_of_measurements_that_has_surprisals_too_is_a_recording(tmp_path):
@@ -217,5 +242,5 @@ def test_bits_and_nats_side_by_side_have_to_agree(tmp_path):
 
 def test_a_table_without_known_names_says_which_they_are(tmp_path):
     path = write(tmp_path, word=TOKENS, gpt2=BITS)
-    with pytest.raises(BrainLensError, match="surprisal_bits, surprisal_nats or logprob"):
+    with pytest.raises(BrainLensError, match="surprisal_bits, surprisal_nats or lnprob"):
         surprisal_of(str(path), recording("simulated-reading"))
