@@ -6,61 +6,30 @@ import json
 import re
 import tomllib
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from data.catalog import shelf
 from data.catalog.entries import Entry
+from data.catalog.story_parts import BESIDE, ROLES, SUFFIXES, Part, file_of, guessed, person_of
 from data.errors import BrainLensError
 from data.own import formats
 from data.own.sidecar import SIDECAR
 from data.recording import Recording
 from data.stories import apart
+from data.stories.arrays import of_array
 from data.stories.plan import FIELDS, repetition_times
-from data.stories.signals import ENDINGS
 from data.stories.story import read_story
-from data.stories.words import READERS, holds_words
+from data.stories.words import holds_words
 
 __all__ = ["ROLES", "Part", "is_story_drop", "keep_story", "kept", "person_of", "stage_story", "toml", "understood_story",
     "write_story"]  # fmt: skip
 
-ROLES = ("words", "signal", "mask", "confounds", "left out")
-"""What a file of a story may be."""
 STORY = "story.toml"
-SUFFIXES = tuple(dict.fromkeys((*ENDINGS, *READERS)))
 _BRAIN = (".textgrid", ".srt", ".toml", ".nii", ".nii.gz", ".gii", ".h5", ".hf5", ".hdf5")
-_BESIDE = ".json"
 _PLAIN = (".textgrid", ".srt", ".csv", ".tsv", ".txt")
 _PLAIN_BYTES = 5_000_000  # of text that is read here without being tried elsewhere first
-_RUN = re.compile(r"(?:^|[^a-z0-9])((?:run|story|part|chapter|session)[-_]?\d+)", re.I)
-_TASK = re.compile(r"(?:^|[^a-z0-9])(task-[a-z0-9]+)", re.I)
-_PERSON = re.compile(
-    r"(?:^|[^a-z0-9])((?:sub|subject|person|participant|p|s)[-_]?\d+[a-z0-9]*)", re.I
-)
-_PLAIN_NAMES = {"bold", "signal", "responses", "response", "data", "preproc", "desc", "task"}
-_SIDES = ("hemi-l", "hemi-r", "lh", "rh", "l", "r", "func")
 _RESERVED = ("mask", "confounds")
-
-
-@dataclass(frozen=True)
-class Part:
-    """One file of a story.
-
-    Parameters
-    ----------
-    file : str
-        Its name in the staged folder.
-    role : str
-        One of :data:`ROLES`.
-    run, person : str
-        Whose it is; a mask without a person is everybody's.
-    """
-
-    file: str
-    role: str
-    run: str = ""
-    person: str = ""
 
 
 # ---- dropped ---------------------------------------------------------------------------------------------------------
@@ -137,7 +106,7 @@ def stage_story(files: Mapping[str, bytes]) -> tuple[Path, list[Part], dict[str,
         if told is not None:
             parts, facts = _parts_told(told, safe)
         else:
-            parts, facts = _guessed(folder, sorted(safe.values())), _interval_beside(folder)
+            parts, facts = guessed(folder, sorted(safe.values())), _interval_beside(folder)
         _complete(parts)
     except BrainLensError:
         shelf.drop(folder / STORY)
@@ -147,7 +116,7 @@ def stage_story(files: Mapping[str, bytes]) -> tuple[Path, list[Part], dict[str,
 
 def _safe(name: str) -> str:
     last = re.split(r"[\\/]", name)[-1]
-    known = sorted((*SUFFIXES, _BESIDE), key=len, reverse=True)
+    known = sorted((*SUFFIXES, BESIDE), key=len, reverse=True)
     kind = next((one for one in known if last.lower().endswith(one)), "")
     if not kind:
         raise BrainLensError(
@@ -191,14 +160,15 @@ def _parts_told(told: Mapping[str, Any], safe: Mapping[str, str]) -> tuple[list[
     parts: list[Part] = []
 
     def named(value: object, role: str, run: str, person: str = "") -> None:
-        last = re.split(r"[\\/]", str(value))[-1]
+        file, array = of_array(Path(), str(value))
+        last = re.split(r"[\\/]", file)[-1]
         if last not in here:
             raise BrainLensError(
                 f"story.toml names {last!r}, which was not dropped",
                 choices=sorted(here),
                 remedy="Drop all files of the story together",
             )
-        parts.append(Part(here[last], role, run, person))
+        parts.append(Part(here[last] + (f"#{array}" if array else ""), role, run, person))
 
     for run, name in told["words"].items():
         named(name, "words", run)
@@ -219,90 +189,15 @@ def _parts_told(told: Mapping[str, Any], safe: Mapping[str, str]) -> tuple[list[
     masks = [part for part in parts if part.role == "mask"]
     if len(masks) == len(told["people"]) and len({part.file for part in masks}) == 1:
         parts = [part for part in parts if part.role != "mask"] + [Part(masks[0].file, "mask")]
-    rest = set(here.values()) - {part.file for part in parts}
+    rest = set(here.values()) - {file_of(part) for part in parts}
     parts += [Part(name, "left out") for name in sorted(rest)]
     return parts, {key: told[key] for key in FIELDS if key in told}
 
 
 def _interval_beside(folder: Path) -> dict[str, float]:
     """The seconds between two samples that JSON files among the dropped ones say, where they agree."""
-    times, _ = repetition_times(folder.glob(f"*{_BESIDE}"))
+    times, _ = repetition_times(folder.glob(f"*{BESIDE}"))
     return {"interval": next(iter(times.values()))} if len(set(times.values())) == 1 else {}
-
-
-def _guessed(folder: Path, names: Sequence[str]) -> list[Part]:
-    roles = {name: _role(folder / name) for name in names}
-    seen: set[tuple[bytes, str, str]] = set()
-    for name in [name for name in names if roles[name] == "words"]:
-        what = ((folder / name).read_bytes(), _label(_RUN, name), _label(_TASK, name))
-        if what in seen:
-            roles[name] = "left out"  # what all people heard, written down for each of them
-        seen.add(what)
-    spoken = [name for name in names if roles[name] == "words"]
-    runs = {
-        name: _label(_RUN, name)
-        or ("run1" if len(spoken) == 1 else _label(_TASK, name) or _stem(name))
-        for name in spoken
-    }
-    parts = []
-    for name in names:
-        role = roles[name]
-        if role == "words":
-            parts.append(Part(name, role, runs[name]))
-            continue
-        run = "" if role == "mask" else _run_of(name, list(runs.values()))
-        parts.append(Part(name, role, run, person_of(name, run)))
-    return parts
-
-
-def _role(path: Path) -> str:
-    lower = path.name.lower()
-    if lower.endswith(_BESIDE):
-        return "left out"  # what it says of the time between samples stands in the form
-    if holds_words(path):
-        return "words"
-    if "mask" in lower:
-        return "mask"
-    return "confounds" if "confound" in lower else "signal"
-
-
-def _stem(name: str) -> str:
-    known = sorted(SUFFIXES, key=len, reverse=True)
-    kind = next((one for one in known if name.lower().endswith(one)), Path(name).suffix)
-    return name[: len(name) - len(kind)]
-
-
-def _label(kind: re.Pattern, name: str) -> str:
-    found = kind.search(_stem(name))
-    return found[1] if found else ""
-
-
-def _plain(label: str) -> str:
-    return re.sub(r"[-_]", "", label.lower())
-
-
-def _run_of(name: str, runs: Sequence[str]) -> str:
-    """The run whose label stands in a file's name; the only one where there is one."""
-    if len(runs) == 1:
-        return runs[0]
-    label = _plain(_label(_RUN, name))
-    same = [run for run in runs if _plain(run) == label]
-    inside = [run for run in runs if _plain(run) in _plain(_stem(name))]
-    return (same or sorted(inside, key=len, reverse=True) or [""])[0]
-
-
-def person_of(name: str, run: str) -> str:
-    """Whose file it is, by its name; what is left of the name without run and kind where nothing says it."""
-    if found := _label(_PERSON, name):
-        return found
-    pieces = [one for one in re.split(r"[_. ]+", _stem(name)) if one]
-    kept = [
-        one
-        for one in pieces
-        if one.lower() not in (*_PLAIN_NAMES, *_SIDES) and _plain(one) not in (_plain(run), "confounds", "mask")
-        and not _RUN.fullmatch(one)
-    ]  # fmt: skip
-    return "_".join(kept) or "person1"
 
 
 # ---- bound and read --------------------------------------------------------------------------------------------------
@@ -426,7 +321,7 @@ def kept(
 ) -> Entry:
     """Bind staged files with ``write``, read them so, and only then put them into the library."""
     parts = list(parts)
-    used = {path.name, *(part.file for part in parts if part.role != "left out")}
+    used = {path.name, *(file_of(part) for part in parts if part.role != "left out")}
 
     def bound(wanted: str) -> Recording:
         write(path, parts, {**facts, "id": wanted})

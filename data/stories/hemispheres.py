@@ -13,7 +13,9 @@ from data.stories.signals import Signal, read_signal
 __all__ = ["read_run"]
 
 
-def read_run(paths: Sequence[str | Path], *, mask: str | Path | None = None) -> Signal:
+def read_run(
+    paths: Sequence[str | Path], *, mask: str | Path | None = None, dataset: str | None = None
+) -> Signal:
     """The signal of one run of one person: of one file, or of a left and a right hemisphere side by side.
 
     Parameters
@@ -22,6 +24,8 @@ def read_run(paths: Sequence[str | Path], *, mask: str | Path | None = None) -> 
         One file, as for :func:`data.stories.signals.read_signal`, or two GIFTI files of one hemisphere each, in any order.
     mask : path-like, optional
         Of a NIfTI file.
+    dataset : str, optional
+        Of one HDF5 or npz file.
 
     Returns
     -------
@@ -36,7 +40,7 @@ def read_run(paths: Sequence[str | Path], *, mask: str | Path | None = None) -> 
     """
     paths = [Path(path) for path in paths]
     if len(paths) == 1:
-        return read_signal(paths[0], mask=mask)
+        return read_signal(paths[0], mask=mask, dataset=dataset)
     names = " and ".join(path.name for path in paths)
     if len(paths) > 2 or any(not path.name.lower().endswith(".gii") for path in paths):
         raise BrainLensError(

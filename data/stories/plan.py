@@ -13,6 +13,7 @@ from typing import Any
 
 from data.errors import BrainLensError, unknown
 from data.own.gate import beside_of
+from data.stories.arrays import of_array
 
 __all__ = ["FIELDS", "Plan", "epochs_below", "is_story", "plan_of", "repetition_times", "told_of"]
 
@@ -49,6 +50,8 @@ class Plan:
         Seconds from one sample to the next as JSON files beside the signals say.
     notes : tuple of str
         On JSON files that cannot be read.
+    arrays : mapping of (person, run) to str
+        Which array of the run's file is read, where the ``story.toml`` names one (``"sub-01.h5#run1"``).
     """
 
     words: Mapping[str, Path]
@@ -58,6 +61,7 @@ class Plan:
     facts: Mapping[str, object] = field(default_factory=dict)
     times: Mapping[str, float] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
+    arrays: Mapping[tuple[str, str], str] = field(default_factory=dict)
 
 
 def is_story(path: Path) -> bool:
@@ -120,7 +124,7 @@ def _from_toml(path: Path) -> Plan:
     def inside(name: object) -> Path:
         return beside_of(path, str(name), "file of a story")
 
-    signals, masks, nuisance = {}, {}, {}
+    signals, masks, nuisance, arrays = {}, {}, {}, {}
     for person, files in people.items():
         if not isinstance(files, dict):
             raise BrainLensError(
@@ -137,12 +141,15 @@ def _from_toml(path: Path) -> Plan:
                     )
                 nuisance |= {(person, run): inside(name) for run, name in value.items()}
             else:
-                both = value if isinstance(value, list) else [value]
+                both = list(value) if isinstance(value, list) else [value]
+                if len(both) == 1:
+                    both[0], array = of_array(path.parent, str(both[0]))
+                    arrays |= {(person, key): array} if array else {}
                 signals[person, key] = tuple(inside(name) for name in both)
     every = [one for both in signals.values() for one in both]
     return Plan(
         {run: inside(name) for run, name in words.items()},
-        signals, masks, nuisance, told, *repetition_times([_json_of(one) for one in every]),
+        signals, masks, nuisance, told, *repetition_times([_json_of(one) for one in every]), arrays,
     )  # fmt: skip
 
 

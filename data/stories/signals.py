@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import zipfile
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -14,6 +13,7 @@ import pandas as pd
 from data.errors import BrainLensError, unknown
 from data.own.limits import within
 from data.own.tables import read_table
+from data.stories.arrays import read_array
 
 __all__ = ["ENDINGS", "Signal", "confounds", "read_signal"]
 
@@ -23,11 +23,11 @@ ENDINGS = {
     ".dtseries.nii": "CIFTI dense series",
     ".func.gii": "GIFTI, one array per sample",
     ".gii": "GIFTI, one array per sample",
-    ".h5": "HDF5, one array (samples, targets)",
-    ".hf5": "HDF5, one array (samples, targets)",
-    ".hdf5": "HDF5, one array (samples, targets)",
+    ".h5": "HDF5, an array (samples, targets)",
+    ".hf5": "HDF5, an array (samples, targets)",
+    ".hdf5": "HDF5, an array (samples, targets)",
     ".npy": "array (samples, targets)",
-    ".npz": "one array (samples, targets)",
+    ".npz": "an array (samples, targets)",
     ".csv": "table, one row per sample",
     ".tsv": "table, one row per sample",
 }
@@ -71,7 +71,7 @@ def read_signal(
     mask : path-like, optional
         Of a NIfTI file: voxels to keep, where it is above 0; it must have the same grid. None: voxels that vary.
     dataset : str, optional
-        Of an HDF5 or npz file that holds several arrays.
+        The array to read, of an HDF5 or npz file that holds several of two dimensions.
 
     Raises
     ------
@@ -94,7 +94,7 @@ def read_signal(
         return _gifti(path)
     if ending in (".csv", ".tsv"):
         return _table(path)
-    values = _hdf5(path, dataset) if ending in (".h5", ".hf5", ".hdf5") else _array(path, dataset)
+    values = read_array(path, dataset)
     return Signal(_plain(values, path), [f"t{i}" for i in range(values.shape[1])])
 
 
@@ -246,77 +246,6 @@ def _hemisphere(path: Path, image) -> str:
     inside = {str(array.meta.get("AnatomicalStructurePrimary") or "") for array in image.darrays}
     inside.add(str(image.meta.get("AnatomicalStructurePrimary") or ""))
     return {"CortexLeft": "left", "CortexRight": "right"}.get("".join(inside), "")
-
-
-def _hdf5(path: Path, dataset: str | None) -> np.ndarray:
-    import h5py
-
-    try:
-        with h5py.File(path, "r") as file:
-            own: list[str] = []
-
-            def visit(name: str) -> None:
-                link = file.get(name, getlink=True)
-                if isinstance(link, h5py.ExternalLink | h5py.SoftLink):
-                    return
-                if isinstance(item := file[name], h5py.Dataset) and item.ndim == 2:
-                    own.append(name)
-
-            file.visit(visit)
-            if dataset is None and len(own) != 1:
-                raise BrainLensError(
-                    f"{path.name} holds {len(own)} arrays of two dimensions",
-                    choices=own[:20],
-                    remedy="Write the one to read into a file of its own (HDF5 or npy)",
-                )
-            name = dataset or own[0]
-            if name not in own:
-                raise unknown(f"array of {path.name}", name, own)
-            item = file[name]
-            if item.is_virtual or item.external:
-                raise BrainLensError(
-                    f"{path.name}: {name!r} keeps its numbers in other files, which are not followed",
-                    remedy="Write a file that holds its own numbers",
-                )
-            return item[()]
-    except OSError as error:
-        raise BrainLensError(
-            f"{path.name} is not an HDF5 file that can be read: {error}", remedy="Copy it again"
-        ) from None
-
-
-def _array(path: Path, dataset: str | None) -> np.ndarray:
-    try:
-        if zipfile.is_zipfile(path):
-            with zipfile.ZipFile(path) as archive:
-                within(path, sum(one.file_size for one in archive.infolist()))
-        loaded = np.load(path, allow_pickle=False)
-    except (ValueError, OSError, EOFError) as error:
-        raise BrainLensError(
-            f"{path.name} is not a plain array: {error}", remedy="Save it with numpy.save"
-        ) from None
-    if isinstance(loaded, np.ndarray):
-        return _two(loaded, path)
-    with loaded:
-        names = list(loaded.files)
-        if dataset is None and len(names) != 1:
-            raise BrainLensError(
-                f"{path.name} holds {len(names)} arrays",
-                choices=names,
-                remedy="Name the one to read",
-            )
-        if dataset is not None and dataset not in names:
-            raise unknown(f"array of {path.name}", dataset, names)
-        return _two(loaded[dataset or names[0]], path)
-
-
-def _two(values: np.ndarray, path: Path) -> np.ndarray:
-    if values.ndim != 2:
-        raise BrainLensError(
-            f"{path.name} has shape {values.shape}: a run is (samples, targets)",
-            remedy="Give a two-dimensional array",
-        )
-    return values
 
 
 def _table(path: Path) -> Signal:

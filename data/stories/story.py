@@ -24,6 +24,8 @@ from data.stories.words import read_words
 
 __all__ = ["read_story", "recording_of"]
 
+NAMELESS = (".npy", ".npz", ".h5", ".hf5", ".hdf5")
+"""Endings of arrays whose targets have no names: either side may be that of the samples."""
 LONGEST = 100.0
 """Seconds between two samples above which they are milliseconds."""
 
@@ -76,7 +78,7 @@ def recording_of(plan: Plan, facts: Mapping[str, Any], path: Path) -> Recording:
     read = [read_words(plan.words[run], run=run, tier=tier) for run in runs]
     said = dict.fromkeys(note for one in read for note in one.attrs["notes"])
     words = pd.concat([one.assign(run=run) for one, run in zip(read, runs)], ignore_index=True)
-    _upright(plan, blocks, words, interval)
+    turned = _upright(plan, blocks, words, interval)
     words[["onset", "offset"]] += offset
     timed = Presentation(words, interval)
     table = sample_table(timed, counts)
@@ -91,7 +93,7 @@ def recording_of(plan: Plan, facts: Mapping[str, Any], path: Path) -> Recording:
         values, dims=("stimulus", "target"), coords={"stimulus": table.index.to_numpy()}
     ).assign_coords(coordinates)
     notes = [f"{offset:g} s added to the words' times"] if offset else []
-    notes += [*said, *others, *plan.notes]
+    notes += [*said, *others, *turned, *plan.notes]
     bare = [person for person in people if person not in plan.masks and _volumes(plan, person)]
     if bare:
         notes.append(
@@ -121,7 +123,7 @@ def _blocks(plan: Plan) -> dict[tuple[str, str], Signal]:
     """The signals of every person and run; where all together take gigabytes, each is laid on disk as soon as it is read."""
     found = {}
     for key, paths in plan.signals.items():
-        block = read_run(paths, mask=plan.masks.get(key[0]))
+        block = read_run(paths, mask=plan.masks.get(key[0]), dataset=plan.arrays.get(key))
         size = block.values.nbytes
         least = size if size * len(plan.signals) >= LARGE else LARGE
         found[key] = replace(block, values=laid_down(block.values, least=least))
@@ -142,19 +144,34 @@ def _few(count: int, rows: int) -> list[slice]:
     return [slice(at, at + wide) for at in range(0, count, wide)]
 
 
-def _upright(plan: Plan, blocks: Mapping, words: pd.DataFrame, interval: float) -> None:
-    """Refuse a plain array that fits the words only when it is turned: targets in rows, samples in columns."""
+def _upright(plan: Plan, blocks: Mapping, words: pd.DataFrame, interval: float) -> tuple[str, ...]:
+    """Refuse a plain array that fits the words only when it is turned (targets in rows); notes on those that fit both ways."""
+    notes = {}
     for (person, run), block in blocks.items():
+        file = plan.signals[person, run][0]
+        if file.suffix.lower() not in (*NAMELESS, ".csv", ".tsv"):
+            continue
         rows, columns = block.values.shape
         end = float(words.loc[words["run"] == run, "offset"].max())
-        file = plan.signals[person, run][0]
-        plain = file.suffix.lower() in (".npy", ".npz", ".h5", ".hf5", ".hdf5", ".csv", ".tsv")
-        if plain and rows * interval < 0.5 * end <= 0.5 * (columns + 1) * interval:
+        lasts, turned = rows * interval, columns * interval
+        nameless = file.suffix.lower() in NAMELESS
+        alike = nameless and 0.98 * end <= turned <= 1.2 * end  # nearly square, as a rule
+        if lasts < 0.5 * end <= 0.5 * (turned + interval) or (lasts < 0.9 * end and alike):
             raise BrainLensError(
-                f"{file.name} looks transposed: {rows} samples x {columns} targets last {rows * interval:g} s, and the words end "
+                f"{file.name} looks transposed: {rows} samples x {columns} targets last {lasts:g} s, and the words end "
                 f"at {end:g} s",
-                remedy="Samples go in rows, targets in columns; where they do, correct the interval",
+                remedy="Samples go in rows, targets in columns; where they do, correct the interval"
+                + (", or save a table with a name above each target" if nameless else ""),
             )
+        if alike and rows > 1:
+            notes[file] = (
+                f"{file.name} is {rows} x {columns}: its rows are taken as samples, and turned it would fit the words, which "
+                f"end at {end:g} s, as well; make sure that it is not the other way round"
+            )
+    if not notes:
+        return ()
+    first, more = next(iter(notes.values())), len(notes) - 1
+    return (first + (f" (so do {more} more files)" if more else ""),)
 
 
 def _varies(values: np.ndarray, path: Path) -> np.ndarray:

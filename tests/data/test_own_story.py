@@ -257,3 +257,73 @@ def test_a_whole_run_can_be_left_out_with_its_words():
     assert list(rest.timed.words["text"]) == list(words["text"][words["run"] != run])
     assert set(rest.timed.words["run"]) == set(rest.stimuli["run"]) == set(words["run"]) - {run}
     assert whole.select(stimuli=np.arange(whole.n_stimuli)).content_hash == whole.content_hash
+
+
+def several_arrays(kind: str, tmp_path) -> bytes:
+    """Two runs, and what is no signal, in one file."""
+    import h5py
+
+    rng = np.random.default_rng(5)
+    arrays = {
+        "run-1/bold": rng.standard_normal((14, 3)),
+        "run-2/bold": rng.standard_normal((14, 3)),
+        "design": np.ones((14, 4)),
+        "onsets": np.arange(14.0),
+    }
+    path = tmp_path / f"held{kind}"
+    if kind == ".npz":
+        np.savez(path, **{name.replace("/", "_"): one for name, one in arrays.items()})
+    else:
+        with h5py.File(path, "w") as file:
+            for name, one in arrays.items():
+                file[name] = one
+    return path.read_bytes()
+
+
+@pytest.mark.parametrize("kind", [".h5", ".npz"])
+def test_a_file_of_several_arrays_names_the_one_of_each_run(kind, clean_home, tmp_path):
+    words = {f"fox_run-{run}.tsv": WORDS.encode() for run in (1, 2)}
+    files = {**words, f"sub-01{kind}": several_arrays(kind, tmp_path)}
+    path, parts, _ = own_story.stage_story(files)
+    inner = "/" if kind == ".h5" else "_"
+    told = {part.file: (part.role, part.run, part.person) for part in parts if "#" in part.file}
+    assert told == {
+        f"sub-01{kind}#run-1{inner}bold": ("signal", "run-1", "sub-01"),
+        f"sub-01{kind}#run-2{inner}bold": ("signal", "run-2", "sub-01"),
+        f"sub-01{kind}#design": ("left out", "", "sub-01"),
+    }
+    kept = own_story.keep_story(path, "fox", parts, {"interval": 2.0})
+    found = recording(kept.id).responses.values
+    assert found.shape == (28, 3) and len(np.unique(found)) == found.size
+
+    for name, content in files.items():
+        (tmp_path / name).write_bytes(content)
+    toml = tmp_path / "story.toml"
+    lines = ["interval = 2.0", "[words]", '"run-1" = "fox_run-1.tsv"', "[people.sub-01]"]
+    toml.write_text("\n".join([*lines, f'run-1 = "sub-01{kind}#run-1{inner}bold"']))
+    np.testing.assert_array_equal(read_story(toml).responses.values, found[:14])
+    toml.write_text("\n".join([*lines, f'run-1 = "sub-01{kind}"']))
+    with pytest.raises(BrainLensError, match="holds 3 arrays of two dimensions") as caught:
+        read_story(toml)
+    assert f'run1 = "sub-01{kind}#' in caught.value.remedy
+    toml.write_text("\n".join([*lines, f'run-1 = "sub-01{kind}#run-3"']))
+    with pytest.raises(BrainLensError, match="Unknown array of sub-01"):
+        read_story(toml)
+    toml.write_text("\n".join([*lines, f'run-1 = "../sub-01{kind}#run-1"']))
+    with pytest.raises(BrainLensError, match="lies outside its folder"):
+        read_story(toml)
+    _, parts, _ = own_story.stage_story({"story.toml": b"\n".join(
+        [*(one.encode() for one in lines), f'run-1 = "x/sub-01{kind}#run-1{inner}bold"'.encode()]
+    ), **files})  # fmt: skip
+    assert Part(f"sub-01{kind}#run-1{inner}bold", "signal", "run-1", "sub-01") in parts
+
+
+def test_of_several_arrays_the_one_that_is_called_like_a_signal_is_taken(clean_home, tmp_path):
+    np.savez(tmp_path / "s.npz", bold=np.random.default_rng(0).standard_normal((14, 3)),
+             design=np.ones((14, 2)))  # fmt: skip
+    files = {"fox.tsv": WORDS.encode(), "s.npz": (tmp_path / "s.npz").read_bytes()}
+    path, parts, _ = own_story.stage_story(files)
+    assert {part.file: part.role for part in parts} == {
+        "fox.tsv": "words", "s.npz#bold": "signal", "s.npz#design": "left out"}  # fmt: skip
+    own_story.write_story(path, parts, {"interval": 2.0})
+    assert read_story(path).responses.shape == (14, 3)

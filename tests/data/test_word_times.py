@@ -95,6 +95,22 @@ def test_an_array_that_lies_turned_is_refused_and_notes_reach_the_recording(tmp_
         BrainLensError, match=r"s.npy looks transposed: 4 samples x 30 targets last 2 s"
     ):
         read_story(tmp_path)
+    for shape, said in (((19, 24), "19 samples x 24 targets last 9.5 s"), ((24, 25), "")):
+        array = np.random.default_rng(1).standard_normal(shape)
+        np.save(tmp_path / "s.npy", array)  # nearly square: the words end at 12 s
+        if said:
+            with pytest.raises(BrainLensError, match=f"looks transposed: {said}"):
+                read_story(tmp_path)
+            names = ",".join(f"v{i}" for i in range(shape[1]))  # a name above each target
+            np.savetxt(tmp_path / "s.csv", array, delimiter=",", header=names, comments="")
+            toml = (tmp_path / "story.toml").read_text()
+            (tmp_path / "story.toml").write_text(toml.replace("s.npy", "s.csv"))
+            assert read_story(tmp_path).n_targets == shape[1]
+            (tmp_path / "story.toml").write_text(toml)
+        else:
+            notes = read_story(tmp_path).notes
+            assert any("is 24 x 25: its rows are taken as samples" in note for note in notes)
     np.save(tmp_path / "s.npy", signal)
     found = read_story(tmp_path)
+    assert not any("the other way round" in note for note in found.notes)
     assert found.n_targets == 4 and any("words of 1 captions share" in note for note in found.notes)
