@@ -10,11 +10,12 @@ from data.errors import BrainLensError
 
 __all__ = [
     "BETWEEN", "COLUMNS_OF_TRIALS", "FIRST_LAG", "LAG_STEP",
-    "MISSING_CODES", "MOVED", "TAKE_IN", "TIER", "in_page_words", "on_page", "worded",
+    "MISSING_CODES", "MOVED", "PATTERN", "TAKE_IN", "TIER", "in_page_words", "on_page", "worded",
 ]  # fmt: skip
 
 COLUMNS_OF_TRIALS = "Columns of the trials"
 MISSING_CODES = "Codes for no value"
+PATTERN = "Pattern of the responses"
 TAKE_IN = "Apply the rules"
 BETWEEN = "Seconds between samples (TR)"
 MOVED = "Seconds added to the words"
@@ -58,9 +59,14 @@ _COMMANDS = (
         f"fill in '{FIRST_LAG}' and '{LAG_STEP}'",
     ),
     (re.compile(r"interval=([\d.]+) s, but"), rf"'{BETWEEN}' is \1 s, but"),
-    (re.compile(r"; --targets FILE names its columns"), ""),  # the page takes no table of targets
+    (re.compile(r"--targets FILE"), "a table NAME.targets.csv that is dropped with it"),
+    (re.compile(r"a table \.targets\.csv"), "a table NAME.targets.csv that is dropped with it"),
+    (re.compile(r"--subject left=s1,right=s2, "), ""),  # there is no such field
+    (re.compile(r"--response ('[^']*[*{][^']*')"), rf"'{PATTERN}' = \1"),
     (re.compile(r"Name the tier(?: or the column)? of words"), f"Name the tier under '{TIER}'"),
 )
+_ANY = {"COLUMN", "COLUMNS", "FILE", "CODE", "NAME", "MARK", "RANGE"}
+"""What stands in a message for any column; a column of one's own may be called in capitals too."""
 _NAME = r"""(?:'\w+'|"\w+"(?:: \w+)?|\w+='\w+' in Python)"""
 _SIDECAR = re.compile(
     rf"[;,]?\s*(?:or )?{_NAME}(?:(?:,| and| or)+ {_NAME})*(?: and)? in the sidecar"
@@ -94,7 +100,7 @@ def _control(found: re.Match) -> str:
     control = _CONTROLS.get(option)
     if control is None:
         return found[0]
-    if not value or value.replace(",", "").isupper():  # COLUMN stands for any
+    if not value or set(value.split(",")) <= _ANY:
         return f"'{control}'{end}"
     return f"'{control}' = {'(none)' if value == 'none' else value}{end}"
 

@@ -6,13 +6,13 @@ from collections.abc import Callable
 
 import panel_material_ui as pmui
 
-from dashboards.library.on_page import MISSING_CODES
+from dashboards.library.on_page import MISSING_CODES, PATTERN
 from dashboards.look.look import note
 
-__all__ = ["MoreRoles"]
+__all__ = ["FOUND", "NONE", "MoreRoles"]
 
-_FOUND = "as the columns say"
-_NONE = "(none)"
+FOUND = "as the columns say"
+NONE = "(none)"
 _COLUMNS = {
     "within": ("Scored apart", "Values are scored apart and averaged, such as two experiments"),
     "target": ("Target", "Where each row is one voxel, electrode or measure"),
@@ -27,7 +27,7 @@ _JOINERS = {
 
 
 class MoreRoles:
-    """Pickers of the other roles, and of unit, averaging, language, joiner, decimal mark and codes for "no value".
+    """Pickers of the other roles; a pattern of responses, unit, averaging, language, joiner, decimal mark, codes for "no value".
 
     Parameters
     ----------
@@ -41,21 +41,24 @@ class MoreRoles:
 
     def __init__(self, names: list[str], changed: Callable[[], None], *, codes: bool = True):
         wide = dict(size="small", sizing_mode="stretch_width", margin=(6, 10, 0, 10))
-        columns = {_FOUND: "", "none": _NONE, **{name: name for name in names}}
+        columns = {FOUND: "", "none": NONE, **{name: name for name in names}}
         self.pickers = {
             key: pmui.Select(
                 label=label, options=columns, value="", searchable=len(names) > 12, **wide
             )
             for key, (label, _) in _COLUMNS.items()
         }
+        self.pickers["responses"] = pmui.TextInput(
+            label=PATTERN, placeholder="such as: sub-{subject}_{region}", **wide
+        )
         self.pickers["averaged"] = pmui.Select(
             label="Averaged over people",
-            options={_FOUND: "", "yes": "true", "no": "false"},
+            options={FOUND: "", "yes": "true", "no": "false"},
             value="",
             **wide,
         )
         self.pickers["joiner"] = pmui.Select(
-            label="Between two words stands", options={_FOUND: "", **_JOINERS, **{f"as {name} says": name for name in names}},
+            label="Between two words stands", options={FOUND: "", **_JOINERS, **{f"as {name} says": name for name in names}},
             value="", **wide,
         )  # fmt: skip
         self.pickers["unit"] = pmui.TextInput(
@@ -66,7 +69,7 @@ class MoreRoles:
         )
         self.pickers["decimal"] = pmui.Select(
             label="Decimal mark",
-            options={_FOUND: "", "a point": ".", "a comma": ","},
+            options={FOUND: "", "a point": ".", "a comma": ","},
             value="",
             **wide,
         )
@@ -77,6 +80,7 @@ class MoreRoles:
         for picker in self.pickers.values():
             picker.param.watch(lambda _: changed(), "value")
         meanings = {key: meaning for key, (_, meaning) in _COLUMNS.items()} | {
+            "responses": "Their names say whose each column is, and where it lies",
             "averaged": "Then there is no ceiling and no inference over people",
             "joiner": "How words become a text",
             "unit": "Of the measurements",
@@ -95,7 +99,7 @@ class MoreRoles:
         for key, picker in self.pickers.items():
             value = picker.value.strip()
             if value:
-                found[key] = None if value == _NONE else value
+                found[key] = None if value == NONE else value
         if "averaged" in found:
             found["averaged"] = found["averaged"] == "true"
         return found

@@ -9,14 +9,14 @@ from pathlib import Path
 from analysis.answers.word_times import word_times
 from analysis.features.adding import fits, holds_words_of, keep
 from analysis.features.from_file import holds_activations, peek
-from analysis.features.surprisal_table import SurprisalTable, only_surprisals, unit_is_told
+from analysis.features.surprisal_table import SurprisalTable, only_surprisals, unit_asked
 from dashboards.library.on_page import MOVED, in_page_words, worded
 from data.catalog import own_epochs, own_story, shelf
 from data.catalog.catalog import recording
 from data.errors import BrainLensError
 from data.own.experiments import layout_of
 from data.own.read import corpora_of
-from data.own.sidecar import write_sidecar
+from data.own.sidecar import SIDECAR, write_sidecar
 from data.own.spreadsheets import sheets
 from data.own.tables import SPREADSHEETS, suffix
 from data.own.validation import check
@@ -124,8 +124,8 @@ def _looked_at(staged: Path) -> dict:
 
 def _surprisals_of(staged: Path) -> dict:
     """What a table of surprisals holds; it may be added whatever texts it has, for other recordings may come."""
-    if not unit_is_told(staged):
-        why = "A column 'surprisal' may be in bits or in nats: choose."
+    if asked := unit_asked(staged):
+        why = f"{asked}: choose."
         return {"what": "Surprisals of words or tokens.", "fits": why, "usable": False, "ask": True}
     here, why = holds_words_of(staged)
     reason = f": {why}" if why else ""
@@ -148,7 +148,8 @@ def kept_ready(staged: Path, name: str, words: str, report) -> str:
 
 
 def checked_file(staged: Path, said: dict, report):
-    """The validation report of a staged file, its columns meant as said."""
+    """The validation report of a staged file, its columns meant as said and as no check before."""
+    Path(f"{staged}{SIDECAR}").unlink(missing_ok=True)
     write_sidecar(staged, **said)
     return check(staged)
 

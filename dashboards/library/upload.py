@@ -12,11 +12,10 @@ from uuid import uuid4
 import panel as pn
 import panel_material_ui as pmui
 
-from analysis.features.surprisal_table import UNITS
 from dashboards.library.cards import report_rows
 from dashboards.library.first_rows import rows_box
 from dashboards.library.on_page import in_page_words, on_page
-from dashboards.library.roles import MoreRoles
+from dashboards.library.roles import FOUND, NONE, MoreRoles
 from dashboards.library.staged import (
     Asked,
     EpochFiles,
@@ -38,6 +37,7 @@ from dashboards.work.desk import Desk
 from dashboards.work.newest import Newest
 from data.catalog import shelf
 from data.errors import BrainLensError
+from data.own.sidecar import sidecar
 from data.own.tables import SPREADSHEETS, suffix
 from data.recording import KINDS
 
@@ -58,8 +58,10 @@ _ONE_DROP = 5.0  # seconds between two files of one drop at most, where the firs
 _OUT_OF_SIGHT = {
     "position": "fixed", "left": "-10000px", "width": "600px", "opacity": "0", "visibility": "hidden",
 }  # fmt: skip
+_UNITS = {
+    "choose": "", "bits (logarithms of base 2)": "bits", "nats (natural logarithms)": "nats", "bans (base 10)": "bans",
+}  # fmt: skip
 _ONE = ("text", "subject")
-_NONE = "(none)"
 _WIDE = dict(size="small", sizing_mode="stretch_width", margin=(6, 10, 0, 10))
 _LONG = (
     "One row per person and stimulus: a trial that breaks a rule loses its response, its word stays as context. In rules the "
@@ -356,8 +358,8 @@ class Upload(pmui.Column):
     def _unit_box(self):
         """The unit of surprisals that no name tells: it is asked for."""
         unit = pmui.Select(
-            label="Unit of the surprisals", options={"choose": "", **{name: name for name in UNITS}}, value="",
-            size="small", width=300, margin=(6, 10, 0, 10), description="minicons writes nats unless base_two is set",
+            label="Unit of the surprisals", options=_UNITS, value="",
+            size="small", width=300, margin=(6, 10, 0, 10),
         )  # fmt: skip
 
         def told(event) -> None:
@@ -387,7 +389,7 @@ class Upload(pmui.Column):
 
     def _build(self, names: list[str], plain: dict, corpora: list[str], trials: bool) -> None:
         array = not plain["responses"] and shelf.is_array(self.staged)
-        self.pickers = {}
+        self.pickers, self._beside, self._untold = {}, sidecar(self.staged), set()
         boxes = []
         for key, (label, meaning) in _MEANINGS.items():
             if key == "responses" and array:
@@ -400,20 +402,24 @@ class Upload(pmui.Column):
             common = dict(
                 label=label, sizing_mode="stretch_width", size="small", margin=(6, 10, 0, 10)
             )
+            none = key in self._beside and self._beside[key] is None  # as a sidecar says
             if key in _ONE:
                 known = plain[key] in names
-                options = names if key == "text" and known else [_NONE, *names]
-                value = plain[key] if known else _NONE
+                others = [NONE] if key == "text" else [FOUND, NONE]
+                options = names if key == "text" and known else [*others, *names]
+                value = plain[key] if known else NONE if none else others[0]
                 picker = pmui.Select(
                     options=options, value=value, searchable=len(names) > 12, **common
                 )
             else:
+                value = [NONE] if none else [n for n in plain[key] if n in names]
                 picker = pmui.MultiChoice(
-                    options=names,
-                    value=[n for n in plain[key] if n in names],
+                    options=names if key == "responses" else [NONE, *names],
+                    value=value,
                     **{k: v for k, v in common.items() if k != "size"},
                 )
-            picker.param.watch(lambda _: self.check(), "value")
+            self._untold |= {key} if value in ([], FOUND) else set()
+            picker.param.watch(partial(self._told, key), "value")
             self.pickers[key] = picker
             boxes.append(
                 pmui.Column(picker, note(meaning, margin=(0, 10, 4, 10)), width=300, margin=0)
@@ -460,7 +466,7 @@ class Upload(pmui.Column):
             pmui.FlexBox(*boxes, sizing_mode="stretch_width", gap="0 12px"),
             pmui.Accordion(
                 (
-                    "More roles: scored apart, target, region, repeat, averaging, unit, language, decimals",
+                    "More roles: scored apart, target, region, repeat, pattern, averaging, unit, language, decimals",
                     pmui.FlexBox(*self.more.boxes, sizing_mode="stretch_width", gap="0 12px"),
                 ),
                 sizing_mode="stretch_width",
@@ -490,16 +496,27 @@ class Upload(pmui.Column):
 
     # ---- checking and adding ---------------------------------------------------------------------------------------------
     def said(self) -> dict:
-        """How the columns are meant, as a sidecar says it; None where there is none."""
+        """How the columns are meant, as a sidecar says it; None where there is said to be none.
+
+        What is empty because nothing plain was found is not said, so that the check asks where it matters.
+        """
         found = {}
         for key, picker in self.pickers.items():
+            if key in self._untold:
+                continue
             value = picker.value
-            found[key] = None if value in (_NONE, [], "") else value
+            some = [name for name in value if name != NONE] if isinstance(value, list) else value
+            found[key] = None if some in (NONE, [], "") else some
         if found.get("text") is None:  # there are words: which column holds them is asked
             found.pop("text", None)
         if self._kind.value:
             found["kind"] = self._kind.value
         return found | self.more.said()
+
+    def _told(self, key: str, event) -> None:
+        """Somebody chose something for a role, or let it be found again."""
+        self._untold = (self._untold | {key}) if event.new == FOUND else (self._untold - {key})
+        self.check()
 
     def check(self) -> None:
         """Check the file as its columns are meant now."""
@@ -507,7 +524,8 @@ class Upload(pmui.Column):
             return
         self._add.disabled = True
         self._report.objects = [note("Checking ...", margin=(10, 10))]
-        self._look.ask(partial(checked_file, self.staged, self.said()), self._judged)
+        said = {**self._beside, **self.said()}
+        self._look.ask(partial(checked_file, self.staged, said), self._judged)
 
     def _judged(self, report) -> None:
         self._add.disabled = not report.ok

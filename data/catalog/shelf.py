@@ -25,6 +25,7 @@ from data.own.experiments import Experiment, import_trials, layout_of
 from data.own.meaning import checked, plain_columns, reading_options
 from data.own.read import corpora_of, read, understood
 from data.own.sidecar import SIDECAR, sidecar, write_sidecar
+from data.own.wide import TARGETS
 from data.recording import Recording
 from data.rights import require_room
 
@@ -97,7 +98,8 @@ def stage(files: Mapping[str, bytes]) -> Path:
     Parameters
     ----------
     files : mapping
-        Name -> content: one table or array; beside an array its ``<name>.stimuli.csv``; a sidecar where there is one.
+        Name -> content: one table or array; beside an array its ``<name>.stimuli.csv``; ``<name>.targets.csv`` and a sidecar
+        where there are such.
 
     Returns
     -------
@@ -158,11 +160,20 @@ def _beside_name(name: str) -> str:
     return file_name(base) + (SIDECAR if base != str(name) else "")
 
 
+def _describes(name: str, others: list[str]) -> bool:
+    """Whether a table is that of the targets of another file, such as ``mine.targets.csv`` of ``mine.csv``."""
+    stem = next((name[: -len(end)] for end in TARGETS if name.endswith(end)), "")
+    return bool(stem) and any(
+        one != name and one[: len(one) - len(_suffix(one))] == stem for one in others
+    )
+
+
 def _main(names: list[str]) -> str:
     """The recording among the files; the others stand beside it."""
     if not names:
         raise BrainLensError("There is no file", remedy="Drop a table or an array")
     found = [name for name in names if not name.endswith(SIDECAR)]
+    found = [name for name in found if not _describes(name, found)]
     arrays = [name for name in found if formats.handles(Path(name))]
     chosen = arrays or found
     if len(chosen) != 1:

@@ -67,6 +67,8 @@ def test_every_next_step_of_a_file_can_be_done_on_the_page():
          "Say it: 'Kind' = eeg (or another) and 'Unit' = uV"),
         ("name the code: --missing -999", "name the code: 'Codes for no value' = -999"),
         ('Say --decimal ","', "Say 'Decimal mark' = ,"),
+        ("of each column (--subject left=s1,right=s2, --response 'sub-{subject}_*', a table .targets.csv)",
+         "of each column ('Pattern of the responses' = 'sub-{subject}_*', a table NAME.targets.csv that is dropped with it)"),
         ("items: --column item=list+item.", "items: item = list+item under 'Columns of the trials'."),
         ("two dashes -- and a-b stay, as does --other", "two dashes -- and a-b stay, as does --other"),
     ],
@@ -128,3 +130,59 @@ def test_rows_that_stand_twice_are_counted_and_the_decimal_mark_can_be_said(libr
     assert "'Decimal mark' = ," in words(upload._report)
     upload.more.pickers["decimal"].value = ","
     settle(library, lambda: not upload._add.disabled)
+
+
+def test_whose_column_is_whose_can_be_said_by_a_pattern_or_a_table_of_targets(library):
+    """Of wide tables: the page says both ways out, and takes both."""
+    people = {f"sub-{k}_LIFG": TABLE["bold"] + k * (TABLE.index % 3) for k in range(1, 5)}
+    wide = TABLE.drop(columns="bold").assign(**people)
+    upload = library.upload
+    upload.take({"wide.csv": wide.to_csv(index=False).encode()})
+    settle(library, lambda: upload.pickers and "It cannot" in words(upload._report))
+    upload.pickers["responses"].value = list(people)
+    settle(library, lambda: "It can be used" in words(upload._report))
+    assert "'Pattern of the responses' = 'sub-{subject}_*'" in words(upload._report)
+    upload.more.pickers["responses"].value = "sub-{subject}_{region}"
+    settle(library, lambda: "4 people" in words(upload._report))
+    assert upload.said()["responses"] == "sub-{subject}_{region}"
+    upload.discard()
+    who = "column,person\n" + "".join(f"{name},p{k}\n" for k, name in enumerate(people))
+    upload.take({"wide.targets.csv": who.encode(), "wide.csv": wide.to_csv(index=False).encode()})
+    settle(library, lambda: upload.pickers and "It cannot" in words(upload._report))
+    upload.pickers["responses"].value = list(people)
+    settle(library, lambda: "4 people" in words(upload._report))
+    upload.add()
+    settle(library, lambda: "wide" in library.recordings.ids)
+
+
+def test_what_is_not_said_is_asked_about_on_the_page_too(library):
+    """Readers under a name that nobody knows: an empty field says nothing, and what is taken back is forgotten."""
+    read = [
+        "the",
+        "old",
+        "boat",
+        "lay",
+        "on",
+        "the",
+        "sand",
+        "and",
+        "nobody",
+        "came",
+        "near",
+        "it",
+        "in",
+        "summer",
+    ]
+    rows = [f"{vp},{k + 1},{w},{300 + 7 * k + n}" for n, vp in enumerate(("x1", "x2", "x3"))
+            for k, w in enumerate(read * 3)]  # fmt: skip
+    upload = library.upload
+    upload.take({"spr.csv": "\n".join(["VP,nr,word,rt", *rows]).encode()})
+    settle(library, lambda: upload.pickers and "It can" in words(upload._report))
+    assert "It cannot" in words(upload._report) and "'Subject' = VP" in words(upload._report)
+    upload.pickers["subject"].value = "VP"
+    settle(library, lambda: "3 people" in words(upload._report))
+    upload.pickers["subject"].value = "as the columns say"
+    settle(library, lambda: "It cannot" in words(upload._report))
+    upload.pickers["subject"].value = "(none)"
+    settle(library, lambda: "It can be used" in words(upload._report))
+    assert upload.said()["subject"] is None and "context" not in upload.said()
