@@ -15,6 +15,8 @@ import nbformat
 import pytest
 from jupyter_core.paths import jupyter_path
 
+from dashboards import LENSES
+
 pytestmark = [pytest.mark.browser, pytest.mark.deep]  # every lens computes in one kernel: minutes
 
 QUICK = (
@@ -22,6 +24,12 @@ QUICK = (
     "shuffled_twin=False)"
 )
 ALL = "Compare, Items, Layers, Reading, Task, Training, Untrained"
+OTHERS = {
+    slug: place.partition(":")[2]
+    for slug, place in LENSES.own.items()
+    if slug != "library" and place.partition(":")[2] not in ALL
+}
+"""Lenses that only have to stand there: what they compute takes minutes, or is drawn alike."""
 CELLS = [
     f"from analysis import preset\nfrom dashboards import {ALL}\n"  # a lens loads its own extension
     f"quick = {QUICK}\ncommon = dict(recording='simulated', protocol=quick)",
@@ -32,6 +40,7 @@ CELLS = [
     "Training(models=['zoo-causal-400k'], **common).run(wait=True)",
     "Untrained(models=['zoo-causal-200k'], seeds=2, **common).run(wait=True)",
     "Compare(models=['zoo-causal-200k', 'random-64']).run(wait=True)",
+    *(f"from dashboards import {name}\n{name}()" for name in OTHERS.values()),
 ]
 ANSWERS = [
     "zoo-causal-200k predicts simulated",
@@ -123,6 +132,12 @@ def test_every_lens_in_a_cell_of_jupyterlab(jupyter, chromium):
         output = page.locator(".jp-Cell").nth(number).locator(".jp-OutputArea-output")
         output.get_by_text(re.compile(answer)).first.wait_for()
         output.locator("canvas").first.wait_for(state="attached")
+    for number, slug in enumerate(OTHERS, start=1 + len(ANSWERS)):
+        page.evaluate(
+            "number => document.querySelectorAll('.jp-Cell')[number]?.scrollIntoView()", number
+        )
+        output = page.locator(".jp-Cell").nth(number).locator(".jp-OutputArea-output")
+        output.get_by_text(LENSES[slug].question).first.wait_for()
     page.evaluate("document.querySelectorAll('.jp-Cell')[1].scrollIntoView()")
     output = page.locator(".jp-Cell").nth(1).locator(".jp-OutputArea-output")
     if shot := os.environ.get("BRAINLENS_SCREENSHOT"):
