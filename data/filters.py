@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 
 from data.errors import BrainLensError, unknown
+from data.notes import FILTER, Note
 from data.recording import Recording
 from data.words import add_word_columns
 
@@ -107,7 +108,7 @@ def apply_filter(recording: Recording, filter: str | Filter) -> Recording:
         notes.append(f"{recording.n_targets - len(kept)} targets of which nothing is left")
     responses = recording.responses.copy(data=values).isel(target=kept)
     note = f"filter {name}: left out " + (", ".join(notes) or "nothing")
-    return replace(recording, responses=responses, notes=(*recording.notes, note))
+    return replace(recording, responses=responses, notes=(*recording.notes, Note(note, FILTER)))
 
 
 def filtered(recording: Recording, filter: str | Filter) -> Recording:

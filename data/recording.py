@@ -245,6 +245,11 @@ class Recording:
         return blanks(self.texts, self.joiner, own)
 
     @property
+    def stamps(self) -> tuple[str, ...]:
+        """What must stand on every figure of it: that it is simulated, a note on the quality of its data."""
+        return tuple(filter(None, ("simulated data" if self.simulated else "", self.quality)))
+
+    @property
     def subjects(self) -> np.ndarray | None:
         """Subject of each target, shape (n_targets,), or None where people are not known."""
         if self.averaged or "subject" not in self.responses.coords:

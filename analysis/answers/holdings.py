@@ -137,7 +137,7 @@ def describe(name: str, protocol: Protocol, report: Report = SILENT) -> Describe
         _groups(recording, protocol),
         pd.DataFrame({"response": values}),
         inspect(recording),
-        tuple(filter(None, ["simulated data" if recording.simulated else "", recording.quality])),
+        recording.stamps,
         unit=recording.unit,
     )
     report.partial(found)

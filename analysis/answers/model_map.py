@@ -109,9 +109,7 @@ def model_map(
             "matrix": square,
             "brain": brain,
             "between": between,
-            "stamp": "; ".join(
-                filter(None, ["simulated data" if recording.simulated else "", recording.quality])
-            ),
+            "stamp": "; ".join(recording.stamps),
         },
         axes={
             "x_title": "",

@@ -22,6 +22,8 @@ from data.recording import Recording
 __all__ = ["against", "against_scores", "answer", "benchmark", "reading", "verdicts", "versions"]
 
 
+POOLED = "first measure of each"
+"""Measure of the rows that are means over recordings."""
 FEW_TEXTS = 3
 """With fewer texts in one of the recordings the mean over recordings has no interval."""
 
@@ -222,7 +224,7 @@ def against_scores(frame: pd.DataFrame, scores: pd.DataFrame, recording: str) ->
     Answer
         ``frame``: the pairs; ``missing``: models that lack one of the two, with the reason; a fit from four models on.
     """
-    pooled = frame[frame["recording"].str.startswith("mean of ")]
+    pooled = frame[frame["measure"] == POOLED]
     first = frame.iloc[0] if pooled.empty else pooled.iloc[0]
     here = frame[
         (frame["recording"] == first["recording"]) & (frame["measure"] == first["measure"])
@@ -380,7 +382,7 @@ def _pooled(rows: pd.DataFrame) -> dict:
     return {
         **first.iloc[0][["model", "family", "kind", "simulated"]].to_dict(),
         "recording": f"mean of {len(first)}",
-        "measure": "first measure of each",
+        "measure": POOLED,
         "delta_ll": mean,
         "low": mean - reach,
         "high": mean + reach,

@@ -16,7 +16,7 @@ from data.catalog import catalog
 from data.catalog.catalog import entries
 from data.errors import BrainLensError
 from data.filters import compare_versions
-from data.readers.reading_times import INFERRED
+from data.notes import INFERRED, of_kind
 from data.recording import Recording
 
 __all__ = ["compare", "sources", "surprisal_of"]
@@ -94,7 +94,7 @@ def compare(
         f"{'has' if changed == 1 else 'have'} another response in the two versions. A verdict rests on the response to the "
         "next, unseen word alone; where the peak lies decides nothing."
     )
-    inferred = any(INFERRED in note for recording in loaded for note in recording.notes)
+    inferred = any(of_kind(recording.notes, INFERRED) for recording in loaded)
     caption += f" {DIRECTION}" if inferred else ""
     names = (one.id, two.id)
     rows = found.frame[found.frame["quantity"] == "t"]

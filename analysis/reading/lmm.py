@@ -176,12 +176,7 @@ def settled(table: pd.DataFrame, formula: str | Formula, *, reml: bool = False) 
             break
         why = "is singular" if fit.converged else "did not converge"
         notes.append(f"the model {name} {why}: {one}")
-    kept = (
-        [note for note in fit.notes if not note.startswith("singular")]
-        if fit.converged and not fit.singular
-        else fit.notes
-    )
-    return replace(fit, notes=(*notes, *kept))
+    return replace(fit, notes=(*notes, *fit.notes))
 
 
 def likelihood_ratio(small: MixedFit, full: MixedFit) -> pd.Series:

@@ -238,11 +238,7 @@ def read(
         if profiles
         else pd.DataFrame(columns=["model", "recording", "measure"])
     )
-    stamp = [
-        said
-        for said in ("simulated data" if recording.simulated else "", recording.quality)
-        if said
-    ]
+    stamp = list(recording.stamps)
     recipe = {
         "filter": filter, "form": form, "link": link, "window": scored.attrs["window"],
         "context": (protocol or Protocol()).context, "word_boundary": bool(scored.attrs["word_boundary"]),

@@ -9,6 +9,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from analysis.protocol import Protocol
+from data.notes import FILTER, of_kind
 from data.recording import Recording
 
 __all__ = ["provenance", "recorded"]
@@ -77,7 +78,7 @@ def recorded(recording: Recording) -> dict:
         "people": [] if subjects is None else sorted(set(map(str, subjects))),
         **{name: hashes[name] for name in ("rows_hash", "rows_sketch", "order_hash", "texts_hash")},
         "people_hashes": dict(hashes["people_hashes"]),
-        "filters": [note for note in recording.notes if note.startswith("filter ")],
+        "filters": [str(note) for note in of_kind(recording.notes, FILTER)],
         "averaged": recording.averaged,
         "joiner": recording.joiner,
         "language": recording.language,

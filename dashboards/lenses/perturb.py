@@ -286,8 +286,7 @@ def mask_pictures(answer, stamp: str = "", python: str = "") -> tuple[Picture, .
 
 def simulated_stamp(recording: str) -> str:
     """What has to be seen on every figure of a recording."""
-    one = load(recording)
-    return "; ".join(filter(None, ("simulated data" if one.simulated else "", one.quality)))
+    return "; ".join(load(recording).stamps)
 
 
 def _curve(model, how, seed, recording, protocol, text, corpus, report: Report):

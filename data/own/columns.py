@@ -10,25 +10,21 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 import pandas as pd
-import xarray as xr
 
-from data.errors import BrainLensError, unknown
+from data.errors import BrainLensError
+from data.own.assemble import ASSUMED_AVERAGE, assembled
+from data.own.corpora import corpora, one_corpus
 from data.own.meaning import Meaning, foreign_row, is_id, listed, meaning
 from data.own.order import holes, once, order_keys, other_orders, reading_order
 from data.own.structure import completed
 from data.own.tables import Table, numbers, squashed
 from data.own.told import spoken_rows, told
-from data.own.turned import turn
+from data.own.turned import Turned, turn
 from data.own.wide import expanded
-from data.recording import KINDS, Recording
+from data.recording import Recording
 from data.words import are_words
 
 __all__ = ["ASSUMED_AVERAGE", "Understood", "corpora", "from_table", "understand"]
-
-ASSUMED_AVERAGE = (
-    "taken as an average over people: no ceiling, no normalised score, no inference over people"
-)
-"""The note of a recording of which nothing says whose responses they are."""
 
 
 @dataclass(frozen=True)
@@ -86,7 +82,7 @@ def meant_columns(table: Table, said: Mapping) -> Meaning:
         Naming the column and its choices.
     """
     several = corpora(table.frame)
-    table, said = _one_corpus(table, {"corpus": several[0], **said} if several else said)
+    table, said = one_corpus(table, {"corpus": several[0], **said} if several else said)
     said, _, _ = expanded(table.frame, table.path, said)
     return _completed(table, said)[1]
 
@@ -111,22 +107,93 @@ def understand(table: Table, said: Mapping) -> Understood:
     )
     if table.frame.empty:
         raise BrainLensError(f"{name} holds no rows", remedy="Export it again")
-    table, said = _one_corpus(table, said)
+    table, said = one_corpus(table, said)
     said, about, notes = expanded(table.frame, table.path, said)
     table, meant, left_out = _completed(table, said)
     notes = [*left_out, *notes, *table.said]
-    frame, people, responses = table.frame, meant.people, meant.responses
     _check_texts(table, meant.text)
+    values = _values(table, meant.responses)
+    keys = order_keys(table, meant.order)
+    stimuli, labels = _stimuli(table, meant)
+    words = are_words(stimuli["text"])
+    doubts, inside = [*table.doubts, *meant.doubts], ""
+    if rivals := meant.rivals(table.frame):
+        doubts.append((
+            f"{listed(meant.responses)} was taken as the response and {listed(rivals)} left aside",
+            "Name the response columns (--response COLUMN,COLUMN)",
+        ))  # fmt: skip
+    if meant.people is not None or meant.target is not None:
+        blocks = list(dict.fromkeys(labels.values()))
+        shape = turn(table, meant, stimuli, values, labels=blocks, words=words)
+        assert shape.cells is not None  # a stimulus has several rows
+        doubts += other_orders(table, keys, shape.cells, meant.order)
+        if len(set(shape.targets)) > 1 and _alone(shape.cells, len(meant.responses)):
+            doubts.append((
+                "no stimulus has responses of two people: some column differs from person to person",
+                "Add a column stimulus_id that is the same for everyone, or leave out columns such as the number of a trial",
+            ))  # fmt: skip
+        away = [c for c in shape.varying if c not in meant.order and c != meant.repeat]
+        if away:
+            stimuli = stimuli.drop(columns=away)
+            notes.append(
+                f"differ between people for the same stimulus, so not kept of the stimuli: {listed(away)}"
+            )
+    else:
+        coords = _wide_coords(meant.responses, about, said, name)
+        shape = Turned(np.arange(len(values)), values, None, meant.responses, coords)
+    stimuli = stimuli.iloc[shape.rows].reset_index(drop=True)
+    ids, doubtful = _ids(table, stimuli, shape.rows)
+    doubts += doubtful
+    if meant.order:
+        keys = keys.iloc[shape.rows].reset_index(drop=True)
+        blocks = {label: stimuli[label] for label in labels.values()}
+        if words and "context" in labels:
+            block = stimuli[labels["context"]]
+            if meant.people is None and meant.target is None and not meant.repeat:
+                once(table, keys, block, stimuli["text"])
+            doubts += holes(table, keys, block, shape.rows) if len(meant.order) == 1 else []
+        order, inside, doubtful = reading_order(
+            table, keys, blocks, shape.rows, guessed="order" in meant.guessed
+        )
+        doubts += doubtful
+        stimuli, ids = stimuli.iloc[order].reset_index(drop=True), ids[order]
+        shape = shape.in_order(order)
+    keep, dropped = _informative(name, shape.data, shape.targets)
+    notes += dropped
+    shape = shape.only(keep)
+    known, spoken = told(table, meant, stimuli, shape.data, said, words)
+    doubts += spoken
+    notes += [what for what, _ in doubts]
+    recording = assembled(
+        table.path, {**said, **known}, stimuli, ids, shape, labels=labels, meant=meant, notes=notes
+    )
+    return Understood(
+        recording,
+        table,
+        shape.rows,
+        shape.cells,
+        _in_words(meant, inside, recording, said),
+        tuple(doubts),
+        tuple(meant.responses),
+    )
+
+
+def _values(table: Table, responses: list[str]) -> np.ndarray:
+    """Numbers of the response columns, shape (rows, responses)."""
     values = np.column_stack([numbers(table, column) for column in responses])
     infinite = np.flatnonzero(np.isinf(values).any(axis=1))
     if len(infinite):
         raise BrainLensError(
-            f"{name}: infinite responses in {len(infinite)} rows: {table.places(infinite)}",
+            f"{table.path.name}: infinite responses in {len(infinite)} rows: {table.places(infinite)}",
             remedy="Leave the cell empty where nothing was measured",
         )
-    keys = order_keys(table, meant.order)
+    return values
 
-    away = {meant.text, people, meant.target, meant.region, *responses}
+
+def _stimuli(table: Table, meant: Meaning) -> tuple[pd.DataFrame, dict[str, str]]:
+    """What is kept of the stimuli, a row for each of the table, and the columns of group and context."""
+    frame = table.frame
+    away = {meant.text, meant.people, meant.target, meant.region, *meant.responses}
     kept = [c for c in frame.columns if c not in away and not c.startswith("Unnamed:")]
     renamed = {"text": "text (column)"}  # where another column holds the words
     stimuli = frame[kept].rename(columns=renamed)
@@ -139,76 +206,24 @@ def understand(table: Table, said: Mapping) -> Understood:
             empty = np.flatnonzero(stimuli[labels[key]].isna())
             if len(empty):
                 raise BrainLensError(
-                    f"{name}: no {key} in {len(empty)} rows of column {labels[key]!r}: {table.places(empty)}",
+                    f"{table.path.name}: no {key} in {len(empty)} rows of column {labels[key]!r}: {table.places(empty)}",
                     remedy="Fill it in, or name another column",
                 )
-    words = are_words(stimuli["text"])
-    doubts, inside = [*table.doubts, *meant.doubts], ""
-    if rivals := meant.rivals(frame):
-        doubts.append((
-            f"{listed(meant.responses)} was taken as the response and {listed(rivals)} left aside",
-            "Name the response columns (--response COLUMN,COLUMN)",
-        ))  # fmt: skip
-    if people is not None or meant.target is not None:
-        turned = turn(
-            table, meant, stimuli, values, labels=list(dict.fromkeys(labels.values())), words=words
-        )
-        rows, data, cells, targets, coords = (
-            turned.rows, turned.data, turned.cells, turned.targets, turned.coords,
-        )  # fmt: skip
-        doubts += other_orders(table, keys, cells, meant.order)
-        if len(set(targets)) > 1 and _alone(cells, len(responses)):
-            doubts.append((
-                "no stimulus has responses of two people: some column differs from person to person",
-                "Add a column stimulus_id that is the same for everyone, or leave out columns such as the number of a trial",
-            ))  # fmt: skip
-        away = [c for c in turned.varying if c not in meant.order and c != meant.repeat]
-        if away:
-            stimuli = stimuli.drop(columns=away)
-            notes.append(
-                f"differ between people for the same stimulus, so not kept of the stimuli: {listed(away)}"
-            )
-    else:
-        rows, data, cells, targets = np.arange(len(frame)), values, None, responses
-        coords = {role: list(of.values()) for role, of in about.items() if role != "subject"}
-        if (who := _subjects(said.get("subject"), responses, name)) is not None:
-            coords["subject"] = who
-        if isinstance(said.get("region"), Mapping):
-            coords["region"] = [str(said["region"].get(column, "")) for column in responses]
-    stimuli = stimuli.iloc[rows].reset_index(drop=True)
-    ids, doubtful = _ids(table, stimuli, rows)
-    doubts += doubtful
-    if meant.order:
-        keys = keys.iloc[rows].reset_index(drop=True)
-        blocks = {label: stimuli[label] for label in labels.values()}
-        if words and "context" in labels:
-            block = stimuli[labels["context"]]
-            if people is None and meant.target is None and not meant.repeat:
-                once(table, keys, block, stimuli["text"])
-            doubts += holes(table, keys, block, rows) if len(meant.order) == 1 else []
-        order, inside, doubtful = reading_order(
-            table, keys, blocks, rows, guessed="order" in meant.guessed
-        )
-        doubts += doubtful
-        stimuli, data, ids, rows = (
-            stimuli.iloc[order].reset_index(drop=True),
-            data[order],
-            ids[order],
-            rows[order],
-        )
-        cells = None if cells is None else cells[order]
-    keep, dropped = _informative(name, data, targets)
-    notes += dropped
-    data = data[:, keep]
-    targets = [targets[t] for t in keep]
-    coords = {role: [one[t] for t in keep] for role, one in coords.items()}
-    cells = None if cells is None else cells[:, keep]
-    known, spoken = told(table, meant, stimuli, data, said, words)
-    doubts += spoken
-    notes += [what for what, _ in doubts]
-    recording = _assemble(
-        table.path, {**said, **known}, stimuli, ids, data, targets, coords, labels, meant, notes
-    )
+    return stimuli, labels
+
+
+def _wide_coords(responses: list[str], about: Mapping, said: Mapping, name: str) -> dict[str, list]:
+    """What is known of each response column."""
+    coords = {role: list(of.values()) for role, of in about.items() if role != "subject"}
+    if (who := _subjects(said.get("subject"), responses, name)) is not None:
+        coords["subject"] = who
+    if isinstance(said.get("region"), Mapping):
+        coords["region"] = [str(said["region"].get(column, "")) for column in responses]
+    return coords
+
+
+def _in_words(meant: Meaning, inside: str, recording: Recording, said: Mapping) -> str:
+    """How the columns were understood, and what was guessed of the recording."""
     parts = [str(meant)]
     parts += [f"rows sorted inside each {inside}"] if inside else []
     parts += [
@@ -216,60 +231,10 @@ def understand(table: Table, said: Mapping) -> Understood:
         for key in ("kind", "language", "joiner")
         if not said.get(key) and said.get(key) != "" and (key == "kind" or getattr(recording, key) not in ("en", " "))
     ]  # fmt: skip
-    return Understood(
-        recording, table, rows, cells, "; ".join(parts), tuple(doubts), tuple(meant.responses)
-    )
+    return "; ".join(parts)
 
 
 _SHOWN = {"": "none"}
-
-
-# ---- rows -----------------------------------------------------------------------------------------------------------------
-def corpora(frame: pd.DataFrame) -> list[str]:
-    """The values of a column ``corpus``, in their order; none where there is no such column."""
-    column = _corpus_column(frame)
-    return [] if column is None else list(pd.unique(frame[column].dropna().astype(str).str.strip()))
-
-
-def _corpus_column(frame: pd.DataFrame) -> str | None:
-    return next((column for column in frame.columns if str(column).lower() == "corpus"), None)
-
-
-def _one_corpus(table: Table, said: Mapping) -> tuple[Table, dict]:
-    """The rows of the corpus that is named; several corpora are one recording only where they are said to be groups."""
-    name, column, there = table.path.name, _corpus_column(table.frame), corpora(table.frame)
-    wanted = said.get("corpus")
-    if not wanted:
-        named = [said.get(key) or [] for key in ("text", "responses", "group", "context", "within")]
-        named = {
-            part.strip()
-            for one in named
-            for part in (one.split(",") if isinstance(one, str) else one)
-        }
-        if len(there) < 2 or column in named:
-            return table, dict(said)
-        raise BrainLensError(
-            f"{name} holds {len(there)} corpora, whose texts must not be taken for one",
-            choices=there,
-            remedy=f"Name one, as in {name}#{there[0]} (corpus={there[0]!r} in Python and in the sidecar), "
-            f"or name {column} among the groups and contexts",
-        )
-    if column is None:
-        raise BrainLensError(
-            f"{name} has no column 'corpus' to find {wanted!r} in",
-            choices=table.frame.columns,
-            remedy=f"Read {name} as it is",
-        )
-    which, kind = wanted, None
-    if which not in there:
-        which, _, kind = wanted.rpartition(":")
-    if which not in there:
-        raise unknown(f"corpus of {name}", wanted, there)
-    if kind is not None and kind not in KINDS:
-        raise unknown("kind of recording", kind, KINDS)
-    rows = np.flatnonzero(table.frame[column].astype(str).str.strip() == which)
-    own = {"id": f"{name.split('.')[0]}-{which}".replace("_", "-").lower()}
-    return table.part(rows), {**own, **said, **({"kind": kind} if kind else {})}
 
 
 def _meant(table: Table, said: Mapping) -> tuple[Table, Meaning, list[str]]:
@@ -305,80 +270,6 @@ def _kind_of(cell: object) -> str:
         "tuple": "lists",
         "set": "sets",
     }.get(type(cell).__name__, f"cells of type {type(cell).__name__}")
-
-
-# ---- the recording --------------------------------------------------------------------------------------------------------
-def _assemble(path, said, stimuli, ids, data, targets, coords, labels, meant, notes) -> Recording:
-    if "position" not in stimuli.columns:
-        blocks = (
-            stimuli[labels["context"]] if "context" in labels else pd.Series(0, index=stimuli.index)
-        )
-        stimuli["position"] = stimuli.groupby(blocks, sort=False).cumcount()
-    stimuli.index = pd.Index(ids, name="stimulus")
-    people = coords.get("subject")
-    responses = xr.DataArray(
-        np.asarray(data, dtype=np.float64),
-        dims=("stimulus", "target"),
-        coords={
-            "stimulus": ids,
-            "target": np.asarray(targets, dtype=object),
-            **{
-                role: ("target", np.asarray(values, dtype=object))
-                for role, values in coords.items()
-                if role not in ("stimulus", "target")
-            },
-        },
-    )
-    averaged = said.get(
-        "averaged", people is None and (len(targets) == 1 or all(_says_mean(t) for t in targets))
-    )
-    if averaged and "averaged" not in said:
-        notes.append(ASSUMED_AVERAGE)
-    elif averaged:
-        notes.append(
-            "averaged over people: no ceiling, no normalised score, no inference over people"
-        )
-    elif people is None:
-        notes.append("subjects unknown: no inference over people")
-    notes += _text_notes(stimuli, labels, meant.repeat)
-    missing = int(np.isnan(data).sum())
-    if missing:
-        notes.append(
-            f"{missing:,} of {data.size:,} responses are missing; their stimuli are still read as context"
-        )
-    if "group" not in labels:
-        notes.append(
-            "no groups are known: neighbouring stimuli may leak from training to test; name a group column"
-        )
-    roles = {
-        role: labels[key]
-        for role, key in (("topic", "group"), ("passage", "context"))
-        if key in labels and role not in stimuli.columns
-    }
-    if meant.repeat:
-        roles["repeat"] = meant.repeat
-    within = "text (column)" if meant.within == "text" else meant.within
-    return Recording(
-        id=said.get("id") or path.name.split(".")[0],
-        responses=responses,
-        stimuli=stimuli,
-        kind=said["kind"],
-        unit=said["unit"],
-        scored_unit=said["scored_unit"],
-        context=labels.get("context"),
-        group=labels.get("group"),
-        within=within,
-        roles=roles,
-        averaged=bool(averaged),
-        simulated=bool(said.get("simulated", False)),
-        language=said["language"],
-        joiner=said["joiner"],
-        quality=said.get("quality", ""),
-        citation=said.get("citation", ""),
-        licence=said.get("licence", ""),
-        source=said.get("source", ""),
-        notes=tuple(notes),
-    )
 
 
 def _check_texts(table: Table, text: str) -> None:
@@ -509,27 +400,3 @@ def _informative(name: str, data: np.ndarray, targets: list[str]) -> tuple[np.nd
             remedy="Name others",
         )
     return keep, notes
-
-
-def _text_notes(stimuli: pd.DataFrame, labels: Mapping, repeat: str | None) -> list[str]:
-    if repeat or are_words(stimuli["text"]):
-        return []  # words and repeats occur again and again
-    twins = stimuli["text"][stimuli["text"].duplicated(keep=False)]
-    if twins.empty:
-        return []
-    note = f"{twins.nunique()} texts occur more than once ({len(twins)} rows), first {twins.iloc[0][:50]!r}"
-    if "group" in labels:
-        apart = stimuli.loc[twins.index].groupby("text")[labels["group"]].nunique().gt(1).sum()
-        note += (
-            f"; {apart} of them in different groups, where they leak from training to test"
-            if apart
-            else "; always in the same group"
-        )
-    return [note]
-
-
-def _says_mean(target: str) -> bool:
-    return any(
-        word in str(target).lower().replace("-", "_").split("_")
-        for word in ("avg", "average", "mean")
-    )

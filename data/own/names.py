@@ -9,7 +9,16 @@ import pandas as pd
 
 from data.own.tables import squashed
 
-__all__ = ["GUESSES", "REGION_NAMES", "kind_of", "plain", "said_kind", "twins"]
+__all__ = [
+    "GUESSES",
+    "REGION_NAMES",
+    "WORD_TEXTS",
+    "kind_of",
+    "listed",
+    "plain",
+    "said_kind",
+    "twins",
+]
 
 GUESSES: Mapping[str, tuple[str, ...]] = {
     "text": (
@@ -46,6 +55,14 @@ REGION_NAMES = ("region", "roi", "parcel", "network", "area", "froi", "hemispher
 
 WORD_TEXTS = ("word", "words", "token", "ia label", "word text")
 """Names of columns of single words."""
+
+
+def listed(names, most: int = 8) -> str:
+    """The first few names, and how many more there are."""
+    names = list(names)
+    return ", ".join(map(str, names[:most])) + (
+        f" and {len(names) - most} more" if len(names) > most else ""
+    )
 
 
 def plain(frame: pd.DataFrame, name: str) -> list[str]:

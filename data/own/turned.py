@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, replace
 
 import numpy as np
 import pandas as pd
@@ -23,8 +23,10 @@ class Turned:
     ----------
     rows : numpy.ndarray
         Shape (n_stimuli,): the first row of each stimulus, in reading order.
-    data, cells : numpy.ndarray
-        Shape (n_stimuli, n_targets): the responses, and the rows they stand in (-1: none).
+    data : numpy.ndarray
+        Shape (n_stimuli, n_targets): the responses.
+    cells : numpy.ndarray or None
+        As ``data``: the rows they stand in (-1: none); None where a stimulus is one row.
     targets : list of str
     coords : dict
         Of the targets: subject, region, and what is the same in all rows of a person.
@@ -34,11 +36,25 @@ class Turned:
 
     rows: np.ndarray
     data: np.ndarray
-    cells: np.ndarray
+    cells: np.ndarray | None
     targets: list[str]
     coords: dict[str, list[str]]
     varying: tuple[str, ...] = ()
-    doubts: list[tuple[str, str]] = field(default_factory=list)
+
+    def in_order(self, order: np.ndarray) -> Turned:
+        """The same with its stimuli in another order."""
+        cells = None if self.cells is None else self.cells[order]
+        return replace(self, rows=self.rows[order], data=self.data[order], cells=cells)
+
+    def only(self, keep: np.ndarray) -> Turned:
+        """The same with some of its targets."""
+        return replace(
+            self,
+            data=self.data[:, keep],
+            cells=None if self.cells is None else self.cells[:, keep],
+            targets=[self.targets[t] for t in keep],
+            coords={role: [one[t] for t in keep] for role, one in self.coords.items()},
+        )
 
 
 def turn(

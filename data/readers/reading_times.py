@@ -15,12 +15,12 @@ import xarray as xr
 from data.catalog import catalog
 from data.errors import BrainLensError, unknown
 from data.filters import apply_filter
+from data.notes import INFERRED, Note
 from data.own.tables import numbers, read_table
 from data.recording import Recording
 from data.words import add_word_columns
 
 __all__ = [
-    "INFERRED",
     "UCL_MEASURES",
     "VERSIONS",
     "gpt3_surprisal",
@@ -31,8 +31,6 @@ __all__ = [
 ]
 
 VERSIONS = ("realigned", "as-released")
-INFERRED = "the direction is inferred from the data, no corrected mean file is published"
-"""What the notes of a recording say whose responses were realigned that way."""
 
 
 # ---- Natural Stories ------------------------------------------------------------------------------------------------------
@@ -135,10 +133,12 @@ def realign(recording: Recording, *, by: int = 1, text: str = "story") -> Record
     count = len(pd.unique(texts)) * by
     note = (
         f"realigned: each time moved {by} word later inside its {text}, {count} times without a word left out; "
-        f"{INFERRED}"
+        "the direction is inferred from the data, no corrected mean file is published"
     )
     return replace(
-        recording, responses=recording.responses.copy(data=moved), notes=(*recording.notes, note)
+        recording,
+        responses=recording.responses.copy(data=moved),
+        notes=(*recording.notes, Note(note, INFERRED)),
     )
 
 
