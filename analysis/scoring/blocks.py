@@ -1,4 +1,4 @@
-"""The folds of all parts of a recording side by side."""
+"""Blocks of targets, and the folds of all parts of a recording side by side."""
 
 from __future__ import annotations
 
@@ -9,7 +9,26 @@ import xarray as xr
 
 from data.recording import Recording
 
-__all__ = ["empty_layers", "side_by_side"]
+__all__ = ["empty_layers", "responding", "side_by_side", "streams"]
+
+STREAMED = 1 << 25
+"""Responses of a story that are fitted at once: of a whole cortex every array of them would take gigabytes."""
+
+
+def streams(recording: Recording, targets: np.ndarray) -> list[np.ndarray]:
+    """Some targets of a recording, of a story in blocks of no more than :data:`STREAMED` responses."""
+    wide = max(1, STREAMED // recording.n_stimuli)
+    if not recording.sampled or len(targets) <= 2 * wide:
+        return [targets]
+    return np.array_split(targets, -(-len(targets) // wide))
+
+
+def responding(recording: Recording, rows: np.ndarray) -> np.ndarray:
+    """Targets with a response in some of these rows, ascending."""
+    values = recording.responses.values
+    blocks = streams(recording, np.arange(recording.n_targets))
+    empty = [np.isnan(values[np.ix_(rows, some)]).all(axis=0) for some in blocks]
+    return np.flatnonzero(~np.concatenate(empty))
 
 
 def empty_layers(dataset: xr.Dataset) -> np.ndarray:

@@ -12,7 +12,7 @@ from analysis.mapping.narrow import narrowed, projected
 from analysis.mapping.splits import make_folds, same_folds, within
 from analysis.progress import Report
 from analysis.protocol import SIMILARITIES, Protocol
-from analysis.scoring.blocks import side_by_side
+from analysis.scoring.blocks import responding, side_by_side, streams
 from analysis.scoring.geometry import fit_geometry
 from analysis.scoring.in_time import cross_validate_in_time
 from analysis.scoring.solver import cross_validate_under
@@ -188,7 +188,7 @@ def fitted(
         local[part.rows] = np.arange(len(part.rows))
         folds = _relabel(part.folds, local)
         kept: dict = {}  # of a story each fold's features are decomposed once for all targets
-        columns = _streams(recording, part.rows)
+        columns = streams(recording, responding(recording, part.rows))
         fields, sums = [], []
         for some in columns:
             fit, compared, predicted = (
@@ -212,23 +212,6 @@ def fitted(
         if draws:
             samples.append(Moments.joined(sums, columns, recording.n_targets))
     return side_by_side(blocks, parts, recording), samples
-
-
-STREAMED = 1 << 25
-"""Responses of a story that are fitted at once: of a whole cortex every array of them would take gigabytes."""
-
-
-def _streams(recording: Recording, rows: np.ndarray) -> list[np.ndarray]:
-    """Targets with a response in these rows; of a story in blocks of no more than :data:`STREAMED` responses."""
-    values, count = recording.responses.values, recording.n_targets
-    wide = max(1, STREAMED // len(values))
-    few = 2 * wide >= count
-    looked = [slice(at, at + wide) for at in range(0, count, wide)] if not few else [slice(None)]
-    empty = np.concatenate([np.isnan(values[rows, some]).all(axis=0) for some in looked])
-    seen = np.flatnonzero(~empty)
-    if few or not recording.sampled:
-        return [seen]
-    return np.array_split(seen, -(-len(seen) // wide))
 
 
 def _at_once(features, part, local, recording, protocol, seen, draws, choosing, report):

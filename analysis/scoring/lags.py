@@ -15,6 +15,7 @@ from analysis.mapping import cross_validate
 from analysis.mapping.splits import Part, gap_of, make_folds, within
 from analysis.progress import SILENT, Report
 from analysis.protocol import Protocol
+from analysis.scoring.blocks import streams
 from analysis.scoring.case import Case
 from analysis.scoring.in_time import cross_validate_in_time
 from analysis.scoring.keys import cell_numbers
@@ -247,27 +248,53 @@ def _sampled(by_layer, layers, parts, lags, recording, protocol, report, *, turn
             if words
             else np.asarray(values, float)
         )
-    found, every = [], np.arange(recording.n_targets)
+    found = []
     for lag in lags[:1] if oasm else lags:  # where a sample stands is the same at every lag
         report.checkpoint()
         late = {
             layer: values if oasm else delayed(values, runs, (int(lag),))
             for layer, values in on_samples.items()
         }
-        predicted = np.full(recording.responses.shape, np.nan)
-        measured, folds = np.full(recording.responses.shape, np.nan), []
-        for part, mine in _by_part(parts, layers):
-            folds += part.folds
-            for layer, some in _by_layer(part, mine):
-                criterion, inner = within(some, protocol)
-                fit, held = cross_validate_in_time(
-                    late[layer], some.folds, {"criterion": criterion, "inner_folds": inner}, None,
-                    recording, protocol, SILENT, targets=every, predictions=True,
-                )  # fmt: skip
-                tested = np.concatenate([test for _, test in some.folds])
-                predicted[tested], measured[tested] = fit.predictions[0][tested], held[tested]
-        found.append(_fit(predicted, measured, folds, runs, every, recording, protocol, turn))
+        blocks = streams(recording, np.arange(recording.n_targets))
+        found.append(
+            _together(
+                [
+                    _at_lag(late, layers, parts, block, recording, protocol, turn=turn)
+                    for block in blocks
+                ]
+            )
+        )
     return found * len(lags) if oasm else found
+
+
+def _at_lag(late, layers, parts, targets, recording, protocol, *, turn: bool):
+    """Some targets of a story at one lag, as of :func:`_fit`; ``late``: layer -> its features so many samples later."""
+    shape = (recording.n_stimuli, len(targets))
+    predicted, measured, folds = np.full(shape, np.nan), np.full(shape, np.nan), []
+    for part, mine in _by_part(parts, layers):
+        folds += part.folds
+        for layer, some in _by_layer(part, mine):
+            criterion, inner = within(some, protocol)
+            fit, held = cross_validate_in_time(
+                late[layer], some.folds, {"criterion": criterion, "inner_folds": inner}, None,
+                recording, protocol, SILENT, targets=targets, predictions=True,
+            )  # fmt: skip
+            tested = np.concatenate([test for _, test in some.folds])
+            predicted[tested], measured[tested] = fit.predictions[0][tested], held[tested]
+    runs = recording.stimuli["run"].to_numpy()
+    return _fit(predicted, measured, folds, runs, targets, recording, protocol, turn)
+
+
+def _together(blocks: list[tuple]) -> tuple:
+    """What :func:`_fit` gives of blocks of targets, as of all at once."""
+    r, targets, null, worth = zip(*blocks, strict=True)
+    turned = null[0] is not None
+    return (
+        np.concatenate(r, axis=1),
+        np.concatenate(targets),
+        np.concatenate(null, axis=1) if turned else None,
+        float(np.average(worth, weights=list(map(len, targets)))) if turned else None,
+    )
 
 
 def _epochs(by_layer, layers, parts, lags, recording, protocol, report, *, turn: bool):

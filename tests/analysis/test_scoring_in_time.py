@@ -18,6 +18,7 @@ from analysis.mapping.decomposed import decompose
 from analysis.mapping.splits import gap_of, make_folds
 from analysis.models.base import Card
 from analysis.progress import SILENT
+from analysis.scoring import blocks as scoring_blocks
 from analysis.scoring import folds, in_time
 from analysis.scoring.in_time import cross_validate_in_time, followed, quiet
 from analysis.scoring.words import without_r
@@ -331,7 +332,7 @@ def test_blocks_of_targets_score_as_all_at_once(criterion, holed, monkeypatch):
 
     whole = fit()
     decomposed = []
-    monkeypatch.setattr(folds, "STREAMED", 3 * len(features))
+    monkeypatch.setattr(scoring_blocks, "STREAMED", 3 * len(features))
     monkeypatch.setattr(in_time, "SPREAD", 1)
     monkeypatch.setattr(
         in_time, "decompose", lambda *a, **k: decomposed.append(1) or decompose(*a, **k)

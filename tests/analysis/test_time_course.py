@@ -8,6 +8,7 @@ import xarray as xr
 
 from analysis import preset
 from analysis.answers.time_course import latencies, methods, time_course
+from analysis.scoring import blocks, lags
 from analysis.scoring.lags import has_time, lag_course, lags_of
 from analysis.statistics import turning
 from analysis.statistics.turning import (
@@ -267,6 +268,21 @@ def test_the_delays_planted_in_a_story_are_found(tmp_path):
         and peaks.loc["LFoot", "p"] > 0.05
     )
     assert (peaks.loc[["LPTL", "LATL", "RATL", "LIFG"], "p"] < 0.05).all()
+
+
+def test_blocks_of_targets_make_the_same_curves(tmp_path, monkeypatch):
+    whole = recording("simulated-story")
+    some = whole.select(targets=np.arange(5))
+    protocol = preset("story").but(**QUICK, folds=3, delays=(1,))
+    for name, less in {"NULLS": 20, "BEFORE": 2.0, "AFTER": 2.0}.items():
+        monkeypatch.setattr(lags, name, less)
+    at_once = lag_course("random-8", some, protocol, store=Store(tmp_path / "a"))
+    monkeypatch.setattr(blocks, "STREAMED", 2 * some.n_stimuli)
+    apart = lag_course("random-8", some, protocol, store=Store(tmp_path / "b"))
+    assert set(apart) == set(at_once) and apart.sizes == at_once.sizes
+    for name in at_once:
+        np.testing.assert_allclose(apart[name], at_once[name], atol=1e-6, err_msg=name)
+    assert apart.attrs["effective"] == pytest.approx(at_once.attrs["effective"], rel=1e-6)
 
 
 def test_shifts_taken_side_by_side_are_those_taken_one_by_one(monkeypatch):
