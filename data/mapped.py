@@ -48,8 +48,15 @@ def room_for(shape: tuple[int, ...], dtype=np.float32, *, least: int = LARGE) ->
             path.unlink()
 
 
-def laid_down(values: np.ndarray, *, least: int = LARGE) -> np.ndarray:
-    """The array itself, or a copy of it on disk as :func:`room_for` has it."""
+def laid_down(values: np.ndarray, *, least: int = LARGE, among: int = 1) -> np.ndarray:
+    """The array itself, or a copy of it on disk as :func:`room_for` has it.
+
+    Parameters
+    ----------
+    among : int
+        How many arrays of about this size are held together: all of them count against ``least``.
+    """
+    least = min(least, values.nbytes) if values.nbytes * among >= least else least
     if values.nbytes < least:
         return values
     copy = room_for(values.shape, values.dtype, least=least)

@@ -11,6 +11,7 @@ import xarray as xr
 
 from data.errors import BrainLensError
 from data.language import joiner_of
+from data.mapped import laid_down, room_for
 from data.presentation import Presentation, sample_table
 from data.recording import Recording
 from data.stories.epochs import epochs_recording
@@ -68,8 +69,10 @@ def lebel2023(paths: Sequence[Path], **facts) -> Recording:
             "No array of a story (.hf5) is among the files", remedy="Fetch the entry again"
         )
     person = next(iter(arrays.values())).parent.name
-    # stored in float64: a story alone is 300 MB
-    blocks = {story: read_signal(path).values.astype(np.float32) for story, path in arrays.items()}
+    blocks = {  # read one at a time: in float64, as they are stored, a story alone is 300 MB
+        story: laid_down(read_signal(path).values, among=len(arrays))
+        for story, path in arrays.items()
+    }
     widths = {story: block.shape[1] for story, block in blocks.items()}
     if len(set(widths.values())) > 1:
         raise BrainLensError(
@@ -79,12 +82,20 @@ def lebel2023(paths: Sequence[Path], **facts) -> Recording:
     words[["onset", "offset"]] -= FIRST_SAMPLE
     presentation = Presentation(words, INTERVAL)
     table = sample_table(presentation, {story: len(block) for story, block in blocks.items()})
-    values = np.concatenate(list(blocks.values()))
-    lively = np.all([np.nan_to_num(block).std(axis=0) > 0 for block in blocks.values()], axis=0)
-    keep = lively & np.isfinite(values).all(axis=0)
+    keep = np.all(
+        [
+            (np.nan_to_num(block).std(axis=0) > 0) & np.isfinite(block).all(axis=0)
+            for block in blocks.values()
+        ],
+        axis=0,
+    )
+    values, at = room_for((len(table), int(keep.sum()))), 0
+    for block in blocks.values():
+        values[at : at + len(block)] = block[:, keep]
+        at += len(block)
     names = np.array([f"{person}.v{i}" for i in np.flatnonzero(keep)], object)
     responses = xr.DataArray(
-        np.ascontiguousarray(values[:, keep]),
+        values,
         dims=("stimulus", "target"),
         coords={
             "stimulus": table.index.to_numpy(),

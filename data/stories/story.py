@@ -13,7 +13,7 @@ import xarray as xr
 
 from data.errors import BrainLensError, unknown
 from data.language import joiner_of
-from data.mapped import LARGE, laid_down, room_for
+from data.mapped import laid_down, room_for
 from data.presentation import Presentation, sample_table
 from data.recording import KINDS, Recording
 from data.stories.epochs import bound_epochs
@@ -124,9 +124,7 @@ def _blocks(plan: Plan) -> dict[tuple[str, str], Signal]:
     found = {}
     for key, paths in plan.signals.items():
         block = read_run(paths, mask=plan.masks.get(key[0]), dataset=plan.arrays.get(key))
-        size = block.values.nbytes
-        least = size if size * len(plan.signals) >= LARGE else LARGE
-        found[key] = replace(block, values=laid_down(block.values, least=least))
+        found[key] = replace(block, values=laid_down(block.values, among=len(plan.signals)))
     return found
 
 

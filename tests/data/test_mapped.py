@@ -36,6 +36,12 @@ def test_what_is_small_stays_in_memory():
     assert laid_down(values, least=801) is values and not _on_disk(room_for((10, 10), least=401))
 
 
+def test_arrays_held_together_count_together():
+    values = np.ones((10, 10))
+    assert laid_down(values, least=8000, among=9) is values
+    assert _on_disk(laid_down(values, least=8000, among=10))
+
+
 def test_a_copy_on_disk_is_the_array():
     values = np.random.default_rng(0).standard_normal((60, 7))
     copy = laid_down(values, least=1)

@@ -290,9 +290,8 @@ def test_a_story_of_gigabytes_is_read_onto_disk_as_the_same_story(tmp_path, monk
     lines = path.read_text().splitlines()
     path.write_text("\n".join(lines[:-1]))  # the second person has no third run
     whole = read_story(path)
-    for name, module in (("LARGE", story_module), ("LARGE", mapped)):
-        monkeypatch.setattr(module, name, 1)
     monkeypatch.setattr(mapped.room_for, "__kwdefaults__", {"least": 1})
+    monkeypatch.setattr(mapped.laid_down, "__kwdefaults__", {"least": 1, "among": 1})
     monkeypatch.setattr(
         story_module, "_few", lambda count, rows: [slice(i, i + 2) for i in range(0, count, 2)]
     )
