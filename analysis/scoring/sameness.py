@@ -26,6 +26,10 @@ BANDS, BITS = 6, 64
 """Of the sketch of the responses: where r with other responses is .9999 or more some band is the same, at .95 none (99.4 %)."""
 ROW_BANDS, ROW_HASHES = 6, 16
 """Of the sketch of the rows: where one of 100 rows is left out some band is the same, of a tenth mostly, of half none."""
+NEAR_BANDS, NEAR_HASHES, NEAR_PLACES = 16, 6, 6
+"""Of the sketch of rows whose values may differ slightly: each lies in a cell of a grid along so many random directions."""
+NEAR_SHARE = 0.1
+"""More rows than this in one cell (ratings, right or wrong): another person's lie in the same cells, no such sketch is made."""
 _SKETCHES: dict[str, list[str]] = {}
 _ROWS: dict[str, list[str]] = {}
 _KEPT = 32
@@ -73,7 +77,8 @@ def same_rows(source, recording: Recording, protocol: Protocol) -> list[str]:
     """Keys that a recording shares with one of nearly the same rows: a few left out or added, or in another order.
 
     Other rows make other folds, and so another number that lies near: the choices of the protocol stand in the keys, not the
-    folds. Rows are known by their text and responses (in float32, targets in whatever order).
+    folds. Rows are known by their text and responses: exactly (in float32, targets in whatever order), and by about where they
+    lie among the others, so that rows whose values differ slightly (r above .9999) are known too.
 
     Parameters
     ----------
@@ -167,19 +172,40 @@ def _row_bands(recording: Recording) -> list[str]:
     """Each the smallest hashes of the measured rows under some hash functions: two sets of rows share them as they overlap."""
     import xxhash
 
-    values = np.sort(np.asarray(recording.responses.values, np.float32), axis=1)
-    rows = [
-        xxhash.xxh3_64_intdigest(text.strip().encode("utf-8", "surrogatepass") + row.tobytes())
-        for text, row in zip(map(str, recording.texts), values, strict=True)
-        if np.isfinite(row).any()
-    ]
-    told, rng = np.array(rows, np.uint64), np.random.default_rng(0)
-    odd = rng.integers(0, 2**63, ROW_BANDS * ROW_HASHES, np.uint64) * np.uint64(2) + np.uint64(1)
-    more = rng.integers(0, 2**63, len(odd), np.uint64)
-    least = (told[:, None] * odd + more).min(axis=0, initial=2**64 - 1)
-    return [
-        content_key("rows", band, least[band::ROW_BANDS].tobytes()) for band in range(ROW_BANDS)
-    ]
+    values = np.asarray(recording.responses.values, np.float32)
+    texts = [str(one).strip().encode("utf-8", "surrogatepass") for one in recording.texts]
+    measured = np.flatnonzero(np.isfinite(values).any(axis=1))
+    sketches = [("rows", np.sort(values, axis=1), ROW_BANDS, ROW_HASHES)]
+    if (cells := _cells(recording.responses.values[measured])) is not None:
+        near = np.zeros((len(values), NEAR_PLACES), np.int32)
+        near[measured] = cells
+        sketches.append(("rows nearly", near, NEAR_BANDS, NEAR_HASHES))
+    found = []
+    for name, rows, bands, hashes in sketches:
+        told = [xxhash.xxh3_64_intdigest(texts[row] + rows[row].tobytes()) for row in measured]
+        rng = np.random.default_rng(0)
+        odd = rng.integers(0, 2**63, bands * hashes, np.uint64) * np.uint64(2) + np.uint64(1)
+        more = rng.integers(0, 2**63, len(odd), np.uint64)
+        every = np.array(told, np.uint64)[:, None] * odd + more
+        least = every.min(axis=0, initial=2**64 - 1)
+        found += [content_key(name, band, least[band::bands].tobytes()) for band in range(bands)]
+    return found
+
+
+def _cells(values: np.ndarray) -> np.ndarray | None:
+    """Cell of each row in a grid of one standard deviation along random directions of the standardised targets.
+
+    None where it would not tell one person's rows from another's (:data:`NEAR_SHARE`).
+    """
+    rng, along = np.random.default_rng(1), np.zeros((len(values), NEAR_PLACES))
+    shifts = rng.random(NEAR_PLACES)
+    for first in range(0, values.shape[1], 1000):
+        some = _standardised(np.asarray(values[:, first : first + 1000], np.float64))
+        along += some @ rng.standard_normal((some.shape[1], NEAR_PLACES))
+    spread = along.std(axis=0) if len(along) else np.zeros(NEAR_PLACES)
+    found = np.floor(along / np.where(spread > 0, spread, 1.0) + shifts).astype(np.int32)
+    most = np.unique(found, axis=0, return_counts=True)[1].max(initial=0)
+    return None if most > NEAR_SHARE * len(found) else found
 
 
 def _sketches(recording: Recording, digest: str) -> list[str]:

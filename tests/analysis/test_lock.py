@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import itertools
 import json
 import shutil
 from dataclasses import replace
@@ -261,6 +262,56 @@ def test_a_row_less_and_another_order_of_rows_are_refused_and_half_of_them_stay_
     require_open(source, _some(measured, every[:-1]), QUICK.but(split="shuffled"), store)
     require_open(load("zoo-causal-200k"), _some(measured, every[:-1]), QUICK, store)
     require_open(source, _some(measured.select(targets=every[:60]), every[:-1]), QUICK, store)
+
+
+def test_rows_left_out_and_values_changed_at_once_are_refused(clean_home):
+    """Neither sketch alone knows such a file; other people's responses to the same sentences stay open; nothing is computed."""
+    store, source, measured = Store(), load(CELL[0]), recording("simulated")
+    lock("words are enough", [CELL[0]], ["simulated"], QUICK)
+    values, rng, every = measured.responses, np.random.default_rng(0), np.arange(measured.n_stimuli)
+    spread = float(values.std())
+    changes = {
+        "three digits": values.round(3),
+        "another unit": 1000 * values + 5,
+        "noise": values + 1e-3 * spread * rng.standard_normal(values.shape),
+        "each target in a unit of its own": values * rng.uniform(0.1, 10, measured.n_targets),
+    }
+    left = {
+        "a row": every[:-1],
+        "three rows": np.delete(every, [5, 80, 200]),
+        "a twelfth": np.delete(every, np.arange(0, len(every), 12)),
+        "another order": rng.permutation(every)[1:],
+    }
+    for (what, changed), (which, rows) in itertools.product(changes.items(), left.items()):
+        copy = replace(measured, id="mine", responses=changed)
+        with pytest.raises(Locked):
+            require_open(source, _some(copy, rows), QUICK, store)
+            pytest.fail(f"{what}, {which}")
+    for strength in (0.3, 1.0):  # r with what was measured: .96, .71
+        noisy = values + strength * spread * rng.standard_normal(values.shape)
+        other = replace(measured, id="mine", responses=noisy)
+        require_open(source, _some(other, every[:-1]), QUICK, store)
+
+
+def test_other_peoples_responses_to_locked_sentences_stay_open(clean_home):
+    """One person's are locked: another's are not, nor are ratings in five steps that mostly agree with locked ones."""
+    store, source, measured = Store(), load(CELL[0]), recording("simulated")
+    people = [
+        replace(measured.select(targets=np.flatnonzero(measured.subjects == one)), id=str(one))
+        for one in dict.fromkeys(measured.subjects)
+    ]
+    steps = np.random.default_rng(0).integers(1, 6, len(measured.texts))
+    again = np.where(np.arange(len(steps)) % 4, steps, 3)
+    rated = [
+        replace(people[0].select(targets=[0]), id=name, responses=people[0].responses[:, :1].copy(data=one[:, None] * 1.0))
+        for name, one in (("rated", steps), ("rated-again", again))
+    ]  # fmt: skip
+    lock("words are enough", [CELL[0]], [people[0], rated[0]], QUICK)
+    for one in (people[0], rated[0]):
+        with pytest.raises(Locked):
+            require_open(source, one, QUICK, store)
+    for one in (*people[1:], rated[1]):
+        require_open(source, one, QUICK, store)
 
 
 def _some(measured, rows):
