@@ -160,6 +160,8 @@ def _known(path: Path, told: Mapping[str, Any], fields: tuple[str, ...]) -> None
 
 
 # ---- BIDS ------------------------------------------------------------------------------------------------------------
+CONFOUNDS = ("timeseries", "regressors")
+"""How fMRIPrep calls its tables of confounds, and called them before its version 20.2."""
 _ENTITY = re.compile(r"(sub|ses|task|run|space|desc|hemi)-([A-Za-z0-9]+)")
 
 
@@ -192,9 +194,9 @@ def _from_bids(folder: Path, told: Mapping[str, Any]) -> Plan:
                 _same_words(words.setdefault(run, events), events, run)
         if (mask := _mask_beside(path, folder, entity)) is not None:
             masks.setdefault(person, mask)
-        table = path.with_name(f"{stem}_desc-confounds_timeseries.tsv")
-        if table.is_file():
-            nuisance[person, run] = table
+        for ending in CONFOUNDS:
+            if (table := path.with_name(f"{stem}_desc-confounds_{ending}.tsv")).is_file():
+                nuisance.setdefault((person, run), table)
     bare = sorted({run for _, run in signals} - set(words))
     if bare:
         raise BrainLensError(

@@ -11,6 +11,7 @@ import pytest
 from data.catalog.catalog import entry, recording
 from data.errors import BrainLensError
 from data.readers.lab_stories import FIRST_SAMPLE, lebel2023, podcast_ecog
+from data.stories.story import read_story
 
 
 def textgrid(path: Path, words: list[tuple[float, float, str]]) -> Path:
@@ -134,3 +135,63 @@ def test_the_catalogue_says_that_nobody_read_the_original(name):
     assert all(
         file.size and file.hash[0] in ("md5", "sha256") for file in one.files
     )  # git-annex keys
+
+
+# ---- collections that come in by the general reader ----------------------------------------------------------------------
+def volumes(path: Path, seed: int, *, n: int = 30, tr: float = 1.5) -> None:
+    import nibabel
+
+    values = np.random.default_rng(seed).standard_normal((2, 2, 2, n)).astype(np.float32)
+    image = nibabel.Nifti1Image(values, np.diag([3.0, 3, 3, 1]))
+    image.header.set_zooms((3, 3, 3, tr))
+    image.header.set_xyzt_units("mm", "sec")
+    path.parent.mkdir(parents=True, exist_ok=True)
+    nibabel.save(image, path)
+
+
+def test_a_story_of_narratives_is_read_with_its_masks_and_its_older_confounds(tmp_path):
+    """Named as fMRIPrep 20.0 named them; the words are those of an aligned transcript."""
+    import nibabel
+
+    folder = tmp_path / "pieman"
+    for seed, person in enumerate(("001", "002")):
+        stem = folder / f"sub-{person}" / "func" / f"sub-{person}_task-pieman"
+        space = f"{stem}_space-MNI152NLin2009cAsym_res-native_desc-"
+        volumes(Path(f"{space}preproc_bold.nii.gz"), seed)
+        mask = nibabel.Nifti1Image(np.ones((2, 2, 2), np.uint8), np.diag([3.0, 3, 3, 1]))
+        nibabel.save(mask, f"{space}brain_mask.nii.gz")
+        moved = pd.DataFrame(
+            np.random.default_rng(seed).standard_normal((30, 7)),
+            columns=["trans_x", "trans_y", "trans_z", "rot_x", "rot_y", "rot_z", "csf"],
+        )
+        moved.to_csv(f"{stem}_desc-confounds_regressors.tsv", sep="\t", index=False)
+    aligned = [
+        {"word": f"word{i}", "case": "success", "start": 1.0 + i, "end": 1.4 + i} for i in range(35)
+    ]
+    aligned.insert(3, {"word": "lost", "case": "not-found-in-audio"})
+    told = pd.DataFrame(aligned)
+    found = told[told["case"] == "success"]
+    words = pd.DataFrame(
+        {"onset": found["start"], "duration": found["end"] - found["start"], "word": found["word"]}
+    )
+    words.to_csv(folder / "task-pieman_events.tsv", sep="\t", index=False)
+    story = read_story(folder)
+    assert story.responses.shape == (30, 16) and story.presentation.interval == 1.5
+    assert len(story.presentation.words) == 35 and len(story.presentation.nuisance) == 6
+
+
+def test_sections_of_the_little_prince_are_runs(tmp_path):
+    binding = ['id = "little-prince-en"', "interval = 2.0", 'language = "en"', "[words]"]
+    people = ["[people.EN057]"]
+    for section in (1, 2):
+        words = pd.DataFrame({"word": [f"w{i}" for i in range(40)], "onset": np.arange(40) + 0.5})
+        words.assign(offset=words["onset"] + 0.3).to_csv(
+            tmp_path / f"section{section}.csv", index=False
+        )
+        volumes(tmp_path / f"sub-EN057_run-{14 + section}.nii.gz", section, tr=2.0)
+        binding.append(f'section{section} = "section{section}.csv"')
+        people.append(f'section{section} = "sub-EN057_run-{14 + section}.nii.gz"')
+    (tmp_path / "story.toml").write_text("\n".join([*binding, *people]))
+    story = read_story(tmp_path / "story.toml")
+    assert story.responses.shape == (60, 8) and set(story.subjects) == {"EN057"}
+    assert list(dict.fromkeys(story.stimuli["run"])) == ["section1", "section2"]
