@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 import pandas as pd
 
@@ -25,7 +27,13 @@ MINIMUM_SHIFT = 12.0
 """Seconds by which a shifted null lies away from the data at least."""
 
 
-def word_times(recording: Recording, *, reach: float = REACH, seed: int = 0) -> Answer:
+def word_times(
+    recording: Recording,
+    *,
+    reach: float = REACH,
+    seed: int = 0,
+    surprisal: Sequence[float] | np.ndarray | None = None,
+) -> Answer:
     r"""The doctor of a story: how word rate follows the signal when all words are moved by so many seconds.
 
     The number of words in each sample, convolved with the canonical haemodynamic response, is moved from ``-reach`` to ``reach``
@@ -41,13 +49,16 @@ def word_times(recording: Recording, *, reach: float = REACH, seed: int = 0) -> 
         Seconds.
     seed : int
         Of the turned signals.
+    surprisal : sequence of float, length n_words, optional
+        Of each word of the presentation, in its order (NaN: none known): a second profile, of what it says beyond word rate. The
+        verdict stays that of word rate, which needs no model.
 
     Returns
     -------
     Answer
         ``frame``: ``offset`` (seconds added to the words' times), ``r`` (mean over regions), ``chance`` (95th percentile of the
-        largest peak of the null). ``facts``: ``peak`` (seconds), ``p``, ``verdict``: ``"right"``, ``"shifted"`` or ``"unclear"``,
-        and ``add``: what to add to the words' times, a whole number of samples.
+        largest peak of the null), with ``surprisal`` its profile. ``facts``: ``peak`` (seconds), ``p``, ``verdict``: ``"right"``,
+        ``"shifted"`` or ``"unclear"``, and ``add``: what to add to the words' times, a whole number of samples.
 
     Raises
     ------
@@ -68,7 +79,8 @@ def word_times(recording: Recording, *, reach: float = REACH, seed: int = 0) -> 
     step, rows = presentation.interval, np.arange(recording.n_stimuli)
     signal = detrended(_regions(recording), rows, runs, step, HIGHPASS, scale=True)
     lags = np.arange(-int(reach // step), int(reach // step) + 1)
-    profile, null = _profiles(recording, runs, times, signal, lags, seed)
+    ones = np.ones(len(presentation.words))
+    profile, null = _profiles(recording, runs, times, signal, lags, seed, ones)
     best = int(profile.argmax())
     peak = float(lags[best] * step)
     p = float((1 + (null.max(axis=1) >= profile[best]).sum()) / (1 + len(null)))
@@ -76,9 +88,15 @@ def word_times(recording: Recording, *, reach: float = REACH, seed: int = 0) -> 
     unclear = p > 0.05
     verdict = "unclear" if unclear else "right" if abs(lags[best]) <= TOLERANCE else "shifted"
     frame = pd.DataFrame({"offset": lags * step, "r": profile, "chance": chance})
+    said = _sentence(recording, verdict, peak, lags[best], profile, best, lags, p)
+    if surprisal is not None:
+        beyond = _beyond_the_mean(surprisal, len(ones), recording.id)
+        own, _ = _profiles(recording, runs, times, signal, lags, seed, beyond, draws=0)
+        frame["surprisal"] = own
+        said += f" Surprisal follows it best at {lags[own.argmax()] * step:+g} s (r = {decimal(own.max())})."
     return Answer(
         frame,
-        _sentence(recording, verdict, peak, lags[best], profile, best, lags, p),
+        said,
         f"Words per sample, convolved with the canonical haemodynamic response and moved, against the signal of "
         f"{signal.shape[1]} regions (cycles over {HIGHPASS:g} s taken out). The line is chance: the 95th percentile of "
         f"the largest peak over {len(null)} signals turned around in their run by {MINIMUM_SHIFT:g} s or more.",
@@ -122,13 +140,24 @@ def _mean_signal(values: np.ndarray, targets: np.ndarray) -> np.ndarray:
     return total / np.maximum(there, 1)
 
 
+def _beyond_the_mean(surprisal, count: int, name: str) -> np.ndarray:
+    """Surprisal of each word around its mean, which would only count words; 0 where none is known."""
+    values = np.asarray(surprisal, float)
+    if values.shape != (count,):
+        raise BrainLensError(
+            f"{name}: {values.size} surprisals for {count} words",
+            remedy="Give one for each word of recording.presentation.words, in its order",
+        )
+    return np.nan_to_num(values - np.nanmean(values))
+
+
 def _profiles(
-    recording: Recording, runs, times, signal: np.ndarray, lags: np.ndarray, seed: int
-) -> tuple[np.ndarray, np.ndarray]:
-    """r over lags (mean over regions), and the same for turned signals, shape (n_nulls, n_lags)."""
+    recording: Recording, runs, times, signal: np.ndarray, lags: np.ndarray, seed: int, weights: np.ndarray, *,
+    draws: int = NULLS,
+) -> tuple[np.ndarray, np.ndarray]:  # fmt: skip
+    """r over lags (mean over regions) of words with these weights, and of turned signals, shape (draws, n_lags)."""
     presentation = recording.timed
-    ones = np.ones((len(presentation.words), 1))
-    rate = resample(ones, presentation, runs, times, "sum")[:, 0]
+    rate = resample(weights[:, None], presentation, runs, times, "sum")[:, 0]
     kernel = hrf(presentation.interval)
     expected = np.zeros((len(rate), len(lags)))
     for run in pd.unique(runs):
@@ -150,7 +179,7 @@ def _profiles(
         return (expected.T @ unit).mean(axis=1)
 
     null = []
-    for _ in range(NULLS):
+    for _ in range(draws):
         turned = signal.copy()
         for run in pd.unique(runs):
             rows = np.flatnonzero(runs == run)

@@ -275,11 +275,14 @@ def peaks(answer, courses: list, stamp: str) -> FigureSpec:
 
 def words(answer, stamp: str) -> FigureSpec:
     """Word rate against the signal, all words moved by so many seconds."""
-    frame = answer.frame
+    frame, more = answer.frame, ()
+    if "surprisal" in frame:
+        more = (Mark("line", frame, "offset", "surprisal", name="surprisal", hover=("offset", "surprisal")),)  # fmt: skip
     return FigureSpec(
         "Do the words stand where they were heard?",
         (
             Mark("line", frame, "offset", "r", name="word rate", hover=("offset", "r")),
+            *more,
             Mark("line", frame, "offset", "chance", name="chance", muted=True, dashed=True),
         ),
         answer.axes["x_title"],

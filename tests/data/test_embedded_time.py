@@ -56,6 +56,36 @@ def test_the_doctor_finds_the_words_where_they_are(story):
     assert word_times(late).facts["add"] == pytest.approx(-14.0, abs=2.0)
 
 
+def test_the_doctor_follows_surprisal_beside_word_rate(story):
+    """Planted in the signal beside the words: it peaks where they stand; its mean, which only counts words, is taken off."""
+    from dataclasses import replace
+
+    from analysis.answers.word_times import word_times
+    from analysis.features.time import resample
+    from data.readers.simulated import hrf
+
+    rng, words = np.random.default_rng(3), story.presentation.words
+    bits = rng.exponential(5.0, len(words))
+    runs, times = story.stimuli["run"].to_numpy(), story.stimuli["time"].to_numpy(float)
+    heard = resample((bits - bits.mean())[:, None], story.presentation, runs, times, "sum")[:, 0]
+    heard = np.concatenate(
+        [np.convolve(heard[runs == r], hrf(2.0))[: (runs == r).sum()] for r in dict.fromkeys(runs)]
+    )
+    told = replace(story, responses=story.responses + 2 * heard[:, None] / heard.std())
+    plain, both = word_times(told), word_times(told, surprisal=bits)
+    assert both.frame["r"].equals(plain.frame["r"]) and both.facts == plain.facts
+    own = both.frame.set_index("offset")["surprisal"]
+    assert (
+        abs(own.idxmax()) <= 2
+        and own.max() > 0.5
+        and "Surprisal follows it best at" in both.sentence
+    )
+    flat = word_times(told, surprisal=np.full(len(words), 7.0)).frame["surprisal"]
+    assert np.abs(flat).max() < 1e-9
+    with pytest.raises(BrainLensError, match="3 surprisals for 2218 words"):
+        word_times(told, surprisal=[1.0, 2.0, 3.0])
+
+
 def test_electrodes_answer_at_their_lag(ecog):
     """Variance that the patients share is largest at the planted lag, and there is none in the electrode of noise."""
     assert ecog.n_stimuli == 750 and ecog.n_targets == 3 * 3 * len(LAGS)
