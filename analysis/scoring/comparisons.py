@@ -36,6 +36,7 @@ __all__ = [
     "HEADLINE_TARGETS",
     "ceiling_key",
     "ceiling_of",
+    "controls_key",
     "controls_of",
     "headline",
     "joint_fits",
@@ -56,7 +57,7 @@ def controls_of(case: Case, run: Run) -> dict[str, xr.Dataset]:
     what is stored is found without making them.
     """
     recording, store, report = case.recording, case.store, case.report
-    told = _made_from(case.source, recording, run.protocol)
+    told = controls_key(case.source, recording, run.protocol)
     if told and (known := store.load_score(told)) is not None:
         stored = {name: store.load_score(key) for name, key in known.attrs["keys"]}
         there = {name: one for name, one in stored.items() if one is not None}
@@ -79,7 +80,7 @@ def controls_of(case: Case, run: Run) -> dict[str, xr.Dataset]:
     return controls
 
 
-def _made_from(source, recording: Recording, protocol: Protocol) -> str:
+def controls_key(source, recording: Recording, protocol: Protocol) -> str:
     """Key of all that the controls' features follow from; empty where only the features tell (another package's control)."""
     if not source.widths or not protocol.controls:
         return ""

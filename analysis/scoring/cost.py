@@ -52,6 +52,8 @@ class Cost:
         Of the seconds those of reading: once for all scores of the same activations.
     made_of : tuple of (str, float)
         Kinds of work and the seconds of each, where they are told apart.
+    once : mapping of str to float
+        Of the seconds those that are spent once for all prices that name them alike (a ceiling, controls): what -> seconds.
     """
 
     layers: int
@@ -62,6 +64,7 @@ class Cost:
     memory: int = 0
     reading: float = 0.0
     made_of: tuple[tuple[str, float], ...] = ()
+    once: Mapping[str, float] = field(default_factory=dict)
 
     @property
     def download(self) -> int | None:

@@ -9,8 +9,9 @@ from analysis.ceiling.disjoint import SPLITS
 from analysis.ceiling.kinds import chosen_kind
 from analysis.models.catalog import card, load, state
 from analysis.protocol import SIMILARITIES, Protocol
-from analysis.scoring.comparisons import HEADLINE_TARGETS, ceiling_key
+from analysis.scoring.comparisons import HEADLINE_TARGETS, ceiling_key, controls_key
 from analysis.scoring.cost import FITTING, SOLVING, Cost
+from analysis.scoring.keys import data_key
 from analysis.scoring.significance import BLOCK
 from analysis.store.store import Store
 from data.recording import Recording
@@ -19,6 +20,8 @@ __all__ = [
     "ceiling_seconds",
     "control_seconds",
     "court_seconds",
+    "embedding_key",
+    "embedding_seconds",
     "exchange_seconds",
     "fit_seconds",
     "headline_seconds",
@@ -30,6 +33,8 @@ JOINT = 7
 """Fits of full width that a joint fit with controls takes as long as, about: weights of two bands are searched."""
 VALUE = 7e-9
 """Seconds for one held-out value under one alpha where thousands of targets are fitted at once, about."""
+EMBEDDING = "random-embedding"
+"""The control that is as wide as the model."""
 SMALL, POOLED = 0.004, 0.001
 """Seconds that a fit takes however small it is, alone and among the many of pools of people, about."""
 
@@ -54,9 +59,31 @@ def headline_seconds(recording: Recording, protocol: Protocol) -> float:
 
 
 def control_seconds(recording: Recording, protocol: Protocol) -> float:
-    """Of the protocol's controls, which are narrow, with their shuffled twins."""
+    """Of the protocol's narrow controls, with their shuffled twins: made once for all models."""
+    narrow = [name for name in protocol.controls if name.partition(":")[0] != EMBEDDING]
     fits = protocol.folds * (protocol.seeds + protocol.shuffled_twin)
-    return len(protocol.controls) * (0.05 * protocol.seeds + fits * FITTING)
+    return len(narrow) * (0.05 * protocol.seeds + fits * FITTING)
+
+
+def embedding_seconds(model: str, recording: Recording, protocol: Protocol, store) -> float:
+    """Of the random embedding among the controls, as wide as the model, under all fold seeds: made once for each width.
+
+    0 where the controls of a model of this width are in the store.
+    """
+    if EMBEDDING not in {name.partition(":")[0] for name in protocol.controls}:
+        return 0.0
+    if state(model) != "needs download":
+        keys = [controls_key(load(model), recording, one) for one in protocol.each_seed()]
+        if all(key and store.has_score(key) for key in keys):
+            return 0.0
+    fits = protocol.folds * (protocol.seeds + protocol.shuffled_twin) * FITTING
+    each = fit_seconds(recording, protocol, _shape(model)[1], 1)
+    return fits + (protocol.seeds + protocol.shuffled_twin) * each
+
+
+def embedding_key(model: str, recording: Recording, protocol: Protocol) -> str:
+    """What tells one model's random embedding from another's: their width."""
+    return f"{data_key(recording, protocol)} {_shape(model)[1]}"
 
 
 def ceiling_seconds(recording: Recording, protocol: Protocol) -> float:
@@ -76,25 +103,35 @@ def court_seconds(recording: Recording, protocol: Protocol) -> float:
     return _pools(recording, protocol) + twice + _extrapolated(recording, protocol)
 
 
-def with_beside(price: Cost, recording: Recording, protocol: Protocol, *, store=None) -> Cost:
+def with_beside(
+    price: Cost, model: str, recording: Recording, protocol: Protocol, *, store=None
+) -> Cost:
     """The price of a score with what stands beside it: joint fits, and ceiling and controls where they are not stored.
 
-    Of samples of a run nothing is added: what stands beside them is not counted yet.
+    Ceiling and controls are among what is spent ``once`` for several models. Of samples of a run nothing is added: what stands
+    beside them is not counted yet.
     """
     if price.cached or price.seconds is None or recording.sampled:
         return price
-    known = (store or Store()).has_score(ceiling_key(recording, protocol))
+    data, store = data_key(recording, protocol), store or Store()
+    known = store.has_score(ceiling_key(recording, protocol))
+    once = {
+        f"ceiling {data}": 0.0 if known else ceiling_seconds(recording, protocol),
+        f"controls {data}": 0.0 if known else control_seconds(recording, protocol),  # made with it
+        f"embedding {embedding_key(model, recording, protocol)}": embedding_seconds(model, recording, protocol, store),
+    }  # fmt: skip
     parts = {
         "reading": price.reading,
         "fits": price.seconds - price.reading,
         "joint fits with controls": headline_seconds(recording, protocol),
-        "ceilings": 0.0 if known else ceiling_seconds(recording, protocol),
-        "controls": 0.0 if known else control_seconds(recording, protocol),  # made with the ceiling
+        "ceilings": once[f"ceiling {data}"],
+        "controls": sum(once.values()) - once[f"ceiling {data}"],
     }
     told = sorted(
         ((what, seconds) for what, seconds in parts.items() if seconds), key=lambda one: -one[1]
     )
-    return replace(price, seconds=sum(parts.values()), made_of=tuple(told))
+    kept = {what: seconds for what, seconds in once.items() if seconds}
+    return replace(price, seconds=sum(parts.values()), made_of=tuple(told), once=kept)
 
 
 def _people(recording: Recording) -> int:

@@ -40,6 +40,8 @@ class Computation:
         Bytes it needs, about.
     made_of : tuple of (str, float)
         Kinds of work and the seconds of each, where they are told apart.
+    once : mapping of str to float
+        Of the seconds those that are spent once for all computations that name them alike.
     free : bool
         Cheap enough to run without being asked.
     quiet : bool
@@ -55,6 +57,7 @@ class Computation:
     downloads: Mapping[str, int | None] = field(default_factory=dict)
     memory: int = 0
     made_of: tuple[tuple[str, float], ...] = ()
+    once: Mapping[str, float] = field(default_factory=dict)
     free: bool = False
     quiet: bool = False
 
@@ -90,6 +93,9 @@ def cost_in_words(wanted: list[Computation], busy: float = 1.0) -> str:
     --------
     >>> cost_in_words([Computation("k", "gpt2 on pereira2018", print, print, seconds=40.0)])
     'Not computed yet: gpt2 on pereira2018. About 40 s; nothing to download.'
+    >>> two = [Computation(key, key, print, print, seconds=40.0, once={"ceiling": 10.0}) for key in ("a", "b")]
+    >>> cost_in_words(two)
+    'Not computed yet: a, b. About 70 s; nothing to download.'
     """
     if not wanted:
         return ""
@@ -98,7 +104,8 @@ def cost_in_words(wanted: list[Computation], busy: float = 1.0) -> str:
     )
     known = [one.seconds for one in wanted if one.seconds is not None]
     seconds = (
-        f"About {spent(sum(known), busy)}" + (" or more" if len(known) < len(wanted) else "")
+        f"About {spent(sum(known) - _twice(wanted), busy)}"
+        + (" or more" if len(known) < len(wanted) else "")
         if known
         else "Time not known yet"
     )
@@ -107,6 +114,12 @@ def cost_in_words(wanted: list[Computation], busy: float = 1.0) -> str:
     memory = max(one.memory for one in wanted)
     told = f"Not computed yet: {names}. {seconds}; {_fetch(wanted)}"
     return told + (f"; {max(memory, 5e7) / 1e9:.1f} GB of memory." if memory else ".") + parts
+
+
+def _twice(wanted: list[Computation]) -> float:
+    """Seconds that several prices count and that are spent once."""
+    every = [(what, seconds) for one in wanted for what, seconds in one.once.items()]
+    return sum(seconds for _, seconds in every) - sum(dict(every).values())
 
 
 def _fetch(wanted: list[Computation]) -> str:

@@ -105,7 +105,7 @@ class Ledger:
             )
         cheap = cost.download == 0 and cost.seconds is not None and cost.seconds <= FREE_SECONDS
         return Computation(wish.key, wish.title, wish.work, take, failed, cost.seconds, cost.downloads, cost.memory,
-                           cost.made_of, free=cheap, quiet=wish.quiet)  # fmt: skip
+                           cost.made_of, cost.once, free=cheap, quiet=wish.quiet)  # fmt: skip
 
     # ---- keeping ---------------------------------------------------------------------------------------------------
     def keep(self, key: str, finding: Finding) -> None:

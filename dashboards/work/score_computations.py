@@ -215,7 +215,7 @@ def _look(model: str, recording: str, protocol: Protocol, report: Report) -> Rea
     loaded = catalog.recording(recording)
     price = cost(model, loaded, protocol)
     if not price.cached:
-        return Priced(with_beside(price, loaded, protocol))
+        return Priced(with_beside(price, model, loaded, protocol))
     return Ready(verb.score(model, loaded, protocol, report=report))
 
 

@@ -7,6 +7,7 @@ import pandas as pd
 import pytest
 import xarray as xr
 
+from analysis import score
 from analysis.features.activations import extract
 from analysis.models import load
 from analysis.models.catalog import card
@@ -16,6 +17,8 @@ from analysis.scoring.comparisons import ceiling_key
 from analysis.scoring.cost import LETTERS, cost, downloads, fetched, tokens_read
 from analysis.scoring.cost_beside import with_beside
 from analysis.store.store import Store
+from dashboards.work.computation import Computation, cost_in_words
+from dashboards.work.jobs import duration
 from dashboards.work.score_computations import _look
 from data.catalog.catalog import recording
 from data.recording import Recording
@@ -82,17 +85,41 @@ def test_a_score_is_priced_with_its_ceiling_controls_and_joint_fits(clean_home):
         Store(),
     )
     bare = cost(model, one, protocol, store=store)
-    told = with_beside(bare, one, protocol, store=store)
+    told = with_beside(bare, model, one, protocol, store=store)
     parts = dict(told.made_of)
     assert {"reading", "fits", "ceilings", "controls", "joint fits with controls"} == set(parts)
     assert sum(parts.values()) == pytest.approx(told.seconds) and told.seconds > 2 * bare.seconds
     assert _look(model, "simulated", protocol, SILENT).cost == told
     alone = protocol.but(controls=(), unique=False, ceiling="none")
     fits = cost(model, one, alone, store=store)
-    assert with_beside(fits, one, alone, store=store).seconds == pytest.approx(fits.seconds)
+    assert with_beside(fits, model, one, alone, store=store).seconds == pytest.approx(fits.seconds)
     store.save_score(ceiling_key(one, protocol), xr.Dataset())
-    again = dict(with_beside(bare, one, protocol, store=store).made_of)
-    assert not {"ceilings", "controls"} & set(again)  # the next model's finds them
+    again = dict(with_beside(bare, model, one, protocol, store=store).made_of)
+    assert "ceilings" not in again and again["controls"] < parts["controls"]  # the next finds them
+
+
+def test_what_is_made_once_for_several_models_is_priced_once(clean_home):
+    """Ceiling and narrow controls of any model, the random embedding of models of one width."""
+    one = recording("simulated")
+    protocol = preset("defended").but(seeds=1, folds=3, inner_folds=2, bootstrap=20)
+    models = ("zoo-causal-200k", "zoo-causal-200k@untrained:init:0", "zoo-glove-64d")
+    prices = {
+        model: with_beside(cost(model, one, protocol), model, one, protocol) for model in models
+    }
+    wanted = [
+        Computation(model, model, print, print, seconds=each.seconds, once=each.once)
+        for model, each in prices.items()
+    ]
+    shared = {what: seconds for each in prices.values() for what, seconds in each.once.items()}
+    apart = sum(each.seconds - sum(each.once.values()) for each in prices.values())
+    assert f"About {duration(apart + sum(shared.values()))};" in cost_in_words(wanted)
+    widths = {max(load(model).widths) for model in models}
+    assert len(shared) == 2 + len(widths)
+    score(models[0], one, protocol)
+    for model in models[1:]:
+        parts = dict(with_beside(cost(model, one, protocol), model, one, protocol).made_of)
+        same = max(load(model).widths) == max(load(models[0]).widths)
+        assert "ceilings" not in parts and ("controls" in parts) != same
 
 
 def test_a_model_is_fetched_once_for_itself_and_its_copies(clean_home):

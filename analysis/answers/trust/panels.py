@@ -18,7 +18,13 @@ from analysis.protocol import Protocol
 from analysis.scoring import verb
 from analysis.scoring.comparisons import ceiling_key
 from analysis.scoring.cost import Cost, cost
-from analysis.scoring.cost_beside import ceiling_seconds, control_seconds, headline_seconds
+from analysis.scoring.cost_beside import (
+    ceiling_seconds,
+    control_seconds,
+    embedding_key,
+    embedding_seconds,
+    headline_seconds,
+)
 from analysis.scoring.keys import data_key, score_key
 from analysis.store.keys import content_key
 from analysis.store.store import Store
@@ -105,7 +111,7 @@ def price(name: str, asked: Asked, *, before: tuple[str, ...] = (), store=None) 
     spent: defaultdict[str, float] = defaultdict(float)
     for model, on, protocol in (one for other in before for one in _asked_by(other, asked)):
         shared.add((model, on, protocol.key()))
-        made |= {_reading(model, asked.open(on), protocol), data_key(asked.open(on), protocol)}
+        made |= set(_shared(model, asked.open(on), protocol))
     for model, on, protocol in needs(name, asked):
         if (model, on, protocol.key()) in shared:
             continue
@@ -115,7 +121,7 @@ def price(name: str, asked: Asked, *, before: tuple[str, ...] = (), store=None) 
         total = _added(total, one)
         if one.seconds is not None:
             here = asked.open(on)
-            reading, beside = _reading(model, here, protocol), data_key(here, protocol)
+            reading, beside, drawn = _shared(model, here, protocol)
             spent["reading"] += 0.0 if reading in made else one.reading
             spent["fits"] += one.seconds - one.reading
             spent[doubts.JOINT] += headline_seconds(here, protocol)
@@ -123,7 +129,9 @@ def price(name: str, asked: Asked, *, before: tuple[str, ...] = (), store=None) 
                 spent["controls"] += control_seconds(here, protocol)
                 stored = store.has_score(ceiling_key(here, protocol))
                 spent[doubts.CEILINGS] += 0.0 if stored else ceiling_seconds(here, protocol)
-            made |= {reading, beside}
+            if drawn not in made:
+                spent["controls"] += embedding_seconds(model, here, protocol, store)
+            made |= {reading, beside, drawn}
     recording, done, how = asked.open(), store.has_score, _panel(name)
     if total.seconds == 0 and done(_done_key(name, asked, recording)):
         return total
@@ -160,6 +168,15 @@ def _reading(model: str, recording: Recording, protocol: Protocol) -> str:
         return activation_key(load(model), recording.reading(), protocol)
     except BrainLensError:
         return f"{model} {protocol.key()}"
+
+
+def _shared(model: str, recording: Recording, protocol: Protocol) -> tuple[str, str, str]:
+    """What tells apart what is made once: a reading, ceiling and narrow controls, a random embedding of a width."""
+    return (
+        _reading(model, recording, protocol),
+        data_key(recording, protocol),
+        embedding_key(model, recording, protocol),
+    )
 
 
 def _added(total: Cost, one: Cost) -> Cost:
