@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import replace
 from functools import partial
 from typing import ClassVar
@@ -15,6 +16,7 @@ from analysis.progress import Report
 from analysis.protocol import Protocol
 from analysis.scoring import verb
 from analysis.scoring.layer_map import committed
+from analysis.scoring.result import Score
 from dashboards.figures.brain import Brain
 from dashboards.figures.people import each_person_by_region
 from dashboards.figures.spec import FigureSpec, Mark, Rule
@@ -125,8 +127,11 @@ class Regions(Lens):
             return []
         if missing := self.scores.missing(self._models):
             return missing
-        choice = self.selection
-        work = partial(_answered, self._models, choice.recording, choice.protocol, choice.map)
+        choice, there = self.selection, self.scores.found(self._models)
+        known = {score.model: score for score in there if score.complete}
+        work = partial(
+            _answered, known, self._models, choice.recording, choice.protocol, choice.map
+        )
         return self._answers.computations([Wish(self._key, f"regions of {choice.recording}", work)])
 
     def view(self) -> View:
@@ -311,11 +316,16 @@ def _python(choice, models: list[str]) -> str:
     ])  # fmt: skip
 
 
-def _answered(models: list[str], name: str, protocol: Protocol, chosen: str, report: Report):
-    """The answer, and per model the cortex or why there is none."""
+def _answered(
+    known: Mapping[str, Score], models: list[str], name: str, protocol: Protocol, chosen: str, report: Report
+):  # fmt: skip
+    """The answer, and per model the cortex or why there is none; scores that are at hand are not read again."""
     loaded, cortex = recording(name), {}
     try:
-        scores = [verb.score(model, loaded, protocol, report=report.inner()) for model in models]
+        scores = [
+            known.get(model) or verb.score(model, loaded, protocol, report=report.inner())
+            for model in models
+        ]
         answer = regions(scores, recording=loaded, layer=f"map:{chosen}" if chosen else "nested")
     except BrainLensError as error:
         return Refused(str(error).rstrip("."))

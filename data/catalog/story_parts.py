@@ -67,7 +67,7 @@ def guessed(folder: Path, names: Sequence[str]) -> list[Part]:
         or ("run1" if len(spoken) == 1 else _label(_TASK, name) or _stem(name))
         for name in spoken
     }
-    parts = []
+    parts, masked = [], set[str]()
     for name in names:
         role = roles[name]
         if role == "words":
@@ -78,7 +78,12 @@ def guessed(folder: Path, names: Sequence[str]) -> list[Part]:
             parts += _arrays(name, arrays, list(runs.values()))
             continue
         run = "" if role == "mask" else _run_of(name, list(runs.values()))
-        parts.append(Part(name, role, run, person_of(name, run)))
+        whose = person_of(name, run)
+        if role == "mask" and _label(_RUN, name):
+            if whose in masked:
+                role = "left out"  # one of each run: a person's first counts, as in a folder of derivatives
+            masked.add(whose)
+        parts.append(Part(name, role, run, whose))
     return parts
 
 

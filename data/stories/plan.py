@@ -175,7 +175,7 @@ def _from_bids(folder: Path, told: Mapping[str, Any]) -> Plan:
             f"{folder} holds no sub-*/func/*_bold.nii.gz",
             remedy="Name a folder of BIDS derivatives, or write a story.toml",
         )
-    words, masks, nuisance = {}, {}, {}
+    words, masks, nuisance, other_masks = {}, {}, {}, []
     signals: dict[tuple[str, str], tuple[Path, ...]] = {}
     for path in series:
         entity = dict(_ENTITY.findall(path.name))
@@ -193,7 +193,11 @@ def _from_bids(folder: Path, told: Mapping[str, Any]) -> Plan:
             if events.is_file():
                 _same_words(words.setdefault(run, events), events, run)
         if (mask := _mask_beside(path, folder, entity)) is not None:
-            masks.setdefault(person, mask)
+            first = masks.setdefault(person, mask)
+            if mask != first and mask.read_bytes() != first.read_bytes():
+                other_masks.append(
+                    f"{person}: {first.name} counts for every run; {mask.name} differs and is left out"
+                )
         for ending in CONFOUNDS:
             if (table := path.with_name(f"{stem}_desc-confounds_{ending}.tsv")).is_file():
                 nuisance.setdefault((person, run), table)
@@ -206,7 +210,8 @@ def _from_bids(folder: Path, told: Mapping[str, Any]) -> Plan:
     facts = {"id": folder.name.lower().replace("_", "-"), **told}
     beside = {_json_of(one) for one in series} | set(folder.glob("*_bold.json"))
     beside |= {one.with_name(f"{_before_space(one.name)}_bold.json") for one in series}
-    return Plan(words, signals, masks, nuisance, facts, *repetition_times(beside))
+    times, notes = repetition_times(beside)
+    return Plan(words, signals, masks, nuisance, facts, times, (*notes, *other_masks))
 
 
 def _other_hemisphere(others: tuple[Path, ...], path: Path) -> bool:

@@ -17,6 +17,7 @@ from data.errors import BrainLensError
 from data.files import DiskError
 from data.home import home
 from data.stories.story import read_story
+from tests.test_newcomer import study
 
 WORDS = "onset\tduration\tword\n" + "".join(f"{i * 0.6:.1f}\t0.4\tword{i}\n" for i in range(40))
 SRT = "1\n00:00:00,500 --> 00:00:04,000\nThe fox ran home\n"
@@ -327,3 +328,22 @@ def test_of_several_arrays_the_one_that_is_called_like_a_signal_is_taken(clean_h
         "fox.tsv": "words", "s.npz#bold": "signal", "s.npz#design": "left out"}  # fmt: skip
     own_story.write_story(path, parts, {"interval": 2.0})
     assert read_story(path).responses.shape == (14, 3)
+
+
+def test_masks_of_each_run_are_one_of_the_person(clean_home, tmp_path):
+    """As fMRIPrep writes them: the first counts, in the page as in a folder, where it is said that others differ."""
+    folder = study(tmp_path / "fox", people=("01",), runs=(1, 2))
+    files = {path.name: path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+    path, parts, facts = own_story.stage_story(files)
+    roles = {part.file: part.role for part in parts}
+    assert sorted(role for name, role in roles.items() if "mask" in name) == ["left out", "mask"]
+    own_story.write_story(path, parts, facts)
+    assert read_story(path).responses.shape == (140, 36)
+    assert not any("differs" in note for note in read_story(folder).notes)
+    second = next(folder.rglob("*run-2*mask.nii.gz"))
+    values = np.ones((3, 4, 3), np.uint8)
+    values[0] = 0
+    nibabel.save(nibabel.Nifti1Image(values, nibabel.load(second).affine), second)
+    found = read_story(folder)
+    assert found.responses.shape == (140, 36)
+    assert any("counts for every run" in note and "run-2" in note for note in found.notes)
