@@ -215,7 +215,25 @@ def course_spec(**fields) -> FigureSpec:
     )
 
 
+def births_spec(**fields) -> FigureSpec:
+    """Lines across a ranking whose names are longer than the way between them, and whiskers under both."""
+    frame = pd.DataFrame(
+        {"birth": [f"birth {n}, by a scheme" for n in range(5)], "share": np.linspace(0.95, 0.2, 5)}
+    )
+    frame = frame.assign(low=frame["share"] - 0.3, high=frame["share"] + 0.3)
+    rules = (
+        Rule("y", 0.0),
+        Rule("y", 0.54, "vision, weight compression"),
+        Rule("y", 1.0, "finished"),
+    )
+    marks = (Mark("points", frame, "birth", "share", "low", "high"),)
+    return FigureSpec(
+        "At birth", marks, "", "Share of the finished model's r", rules, stamp="simulated data", horizontal=True, **fields
+    )  # fmt: skip
+
+
 SPECS = {
+    "births": births_spec,
     "layers": layers_spec,
     "task": task_spec,
     "facets": facet_spec,

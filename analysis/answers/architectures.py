@@ -12,9 +12,11 @@ import xarray as xr
 
 from analysis.answers.answer import Answer, decimal, interval, plural
 from analysis.answers.outcomes import LEAST_SEEDS, mean_over_seeds
+from analysis.features.activations import CODE_VERSION as ACTIVATIONS
 from analysis.features.activations import _texts, activation_key
 from analysis.mapping import cross_validate
 from analysis.models.operators.language import Candidate, features, mutated, sampled
+from analysis.models.operators.reader import CODE_VERSION as OPERATORS
 from analysis.models.operators.reader import OperatorModel
 from analysis.models.variants.wired import piece_loss
 from analysis.models.zoo.wire import brief, recipe_of, tokens_for
@@ -24,16 +26,28 @@ from analysis.scoring.case import as_recording
 from analysis.scoring.keys import data_key
 from analysis.scoring.lock import require_open
 from analysis.scoring.summary import summarise
-from analysis.store.keys import content_key
+from analysis.store.keys import READING, content_key, packages
+from analysis.store.promises import held
 from analysis.store.store import Store
+from analysis.store.told import find_told, keep_told
 from data.embedded import prose
 from data.errors import BrainLensError, unknown
 from data.recording import Recording
 
-__all__ = ["Ground", "architectures", "fresh_seeds", "ground", "judged", "search", "searched"]
+__all__ = [
+    "Ground",
+    "architectures",
+    "fresh_seeds",
+    "ground",
+    "judged",
+    "search",
+    "searched",
+    "stored_search",
+]
 
 CODE_VERSION = 2
 FOLDS, TOURNAMENT, ALIVE, CHILDREN = 5, 8, 40, 8  # of each half; drawn, kept and bred in evolution
+FRESH_WIDTH = 64
 UNUSUAL = ("sin", "div", "norm")
 
 
@@ -131,9 +145,7 @@ def judged(
         Where this network is locked on this recording: halves of it tell nearly the same.
     """
     store = store or Store()
-    card = OperatorModel.named(one.name)
-    assert card is not None  # a candidate is named by its own name
-    reader = OperatorModel(card, None, variant=f"untrained:init:{seed}")
+    reader = _reader(one.name, seed)
     require_open(reader, on.recording, on.protocol, store)
     read = activation_key(reader, on.recording.reading(), on.protocol)
     told = [
@@ -181,6 +193,13 @@ def _judge(one, reader, on: Ground, updates: int, seed: int, text: str, report: 
         found["bits_per_byte"] = np.nansum(nats) / np.log(2) / len(text.encode())
     found["weights"] = sum(value.numel() for value in module.parameters())
     return found
+
+
+def _reader(name: str, seed: int) -> OperatorModel:
+    """A network as it is at birth."""
+    card = OperatorModel.named(name)
+    assert card is not None  # a candidate is named by its own name
+    return OperatorModel(card, None, variant=f"untrained:init:{seed}")
 
 
 # ---- the search -----------------------------------------------------------------------------------------------------------
@@ -266,7 +285,7 @@ def fresh_seeds(
     on: Ground,
     *,
     seeds: int = 5,
-    width: int | None = 64,
+    width: int | None = FRESH_WIDTH,
     updates: int = 0,
     text: str = "",
     store=None,
@@ -445,7 +464,7 @@ def searched(
     store=None,
     report: Report = SILENT,
 ) -> Answer:
-    """The whole question: a search, a random search of the same budget, and the best ones made anew from fresh seeds.
+    """The whole question: a search, a random search of the same budget, and the best ones made anew from fresh seeds; stored.
 
     Parameters
     ----------
@@ -454,7 +473,9 @@ def searched(
     seeds : int
         Fresh seeds of the best network, the best unusual and the best usual one.
     """
-    on = ground(recording, protocol, seed=seed)
+    on, store = ground(recording, protocol, seed=seed), store or Store()
+    if (known := _found(on, count, strategy, updates, seed, seeds, store)) is not None:
+        return known
     text = "\n\n".join(prose()) if updates else ""
     asked: dict[str, Any] = dict(updates=updates, text=text, store=store, report=report)
     tree = search(on, count, strategy=strategy, seed=seed, **asked)
@@ -466,4 +487,56 @@ def searched(
     first = architectures(tree, on=on).facts
     best = [first[one]["name"] for one in ("winner", "unusual", "plain") if first[one] is not None]
     fresh = fresh_seeds(list(dict.fromkeys(best)), on, seeds=seeds, **asked)
+    tables = {"tree": tree, "fresh": fresh, "random": random}
+    told = {
+        name: None if table is None else table.to_dict("list") for name, table in tables.items()
+    }
+    keep_told(store, _search_key(on, count, strategy, updates, seed, seeds), told)
     return architectures(tree, fresh, random, on=on)
+
+
+def stored_search(
+    recording: Recording | str,
+    protocol: Protocol | str = "defended",
+    *,
+    count: int = 200,
+    strategy: str = "evolution",
+    updates: int = 0,
+    seed: int = 0,
+    seeds: int = 5,
+    store=None,
+) -> Answer | None:
+    """What :func:`searched` gave before, or None; nothing is computed.
+
+    Raises
+    ------
+    analysis.store.promises.Locked
+        Where a network of it is locked on this recording.
+    """
+    on = ground(recording, protocol, seed=seed)
+    return _found(on, count, strategy, updates, seed, seeds, store or Store())
+
+
+def _found(
+    on: Ground, count: int, strategy: str, updates: int, seed: int, seeds: int, store: Store
+) -> Answer | None:
+    kept = find_told(store, _search_key(on, count, strategy, updates, seed, seeds))
+    if kept is None:
+        return None
+    tree, fresh, random = (
+        None if kept[name] is None else pd.DataFrame(kept[name])
+        for name in ("tree", "fresh", "random")
+    )
+    if held(store.root):
+        tried = [(name, 0) for some in (tree, random) if some is not None for name in some["name"]]
+        again = zip(fresh["name"], fresh["seed"], strict=True)
+        tried += [(replace(_candidate(name), width=FRESH_WIDTH).name, seed) for name, seed in again]
+        for name, seed in tried:
+            require_open(_reader(name, seed), on.recording, on.protocol, store)
+    return architectures(tree, fresh, random, on=on)
+
+
+def _search_key(on: Ground, count: int, strategy: str, updates: int, seed: int, seeds: int) -> str:
+    code = (CODE_VERSION, ACTIVATIONS, OPERATORS, packages(READING))
+    asked = (count, strategy, updates, seed, seeds)
+    return content_key("search", *code, data_key(on.recording, on.protocol), *asked)

@@ -2,11 +2,7 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping, Sequence
-
-import numpy as np
-import xarray as xr
 
 from analysis.features.divergence import CODE_VERSION as DIVERGENCE
 from analysis.features.surprisal import CODE_VERSION as SURPRISAL
@@ -19,12 +15,12 @@ from analysis.scoring.lock import require_open
 from analysis.store.keys import READING, content_key, packages
 from analysis.store.promises import Locked
 from analysis.store.store import Store
+from analysis.store.told import find_told, keep_told
 from data.recording import Recording
 
 __all__ = ["Kept", "here"]
 
 CODE_VERSION = 1
-_UNBOUND = {"NaN": np.nan, "Infinity": np.inf, "-Infinity": -np.inf}
 
 
 class Kept:
@@ -78,23 +74,15 @@ class Kept:
         for reader in self._readers:
             require_open(reader, *self._cells[0], self._store)
         try:
-            kept = self._store.load_score(self._key)
+            return find_told(self._store, self._key)
         except Locked:
             return None
-        if kept is None:
-            return None
-        return json.loads(kept["told"].values.tobytes(), parse_constant=_UNBOUND.__getitem__)
 
     def keep(self, told: Mapping) -> None:
         """Keep plain values; they are refused like the scores that they tell of."""
         cells = [(reader, *on) for reader in self._readers for on in self._cells]
         numbers = [key for cell in cells for key in cell_numbers(*cell)]
-        told_bytes = np.frombuffer(json.dumps(told).encode("utf-8", "surrogatepass"), np.uint8)
-        self._store.save_score(
-            self._key,
-            xr.Dataset({"told": ("byte", told_bytes)}),
-            numbers=list(dict.fromkeys(numbers)),
-        )
+        keep_told(self._store, self._key, told, numbers=list(dict.fromkeys(numbers)))
 
 
 def here(names: Sequence[str]) -> list[Model] | None:

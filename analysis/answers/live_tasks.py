@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from functools import lru_cache
 from pathlib import Path
 
@@ -11,19 +11,27 @@ import numpy as np
 import pandas as pd
 
 from analysis.answers.answer import Answer, decimal, listed, percent, plural
+from analysis.answers.kept import here
+from analysis.features.activations import CODE_VERSION as ACTIVATIONS
+from analysis.features.surprisal import CODE_VERSION as SURPRISAL
 from analysis.models import load
 from analysis.progress import SILENT, Report
 from analysis.protocol import Protocol
+from analysis.store.keys import READING, content_key, packages
+from analysis.store.store import Store
+from analysis.store.told import find_told, keep_told
 from analysis.tasks.pairs import judge
 from analysis.tasks.probe import probe
 from analysis.tasks.syntaxgym import evaluate
 from data.errors import BrainLensError, unknown
+from data.hashes import file_hash
 from data.readers.published import schrimpf2021_tasks
 from data.readers.tasks import GLUE, glue, glue_folder, labelled_table, minimal_pairs
-from data.readers.texts import syntaxgym
+from data.readers.texts import files_of, syntaxgym
 
-__all__ = ["KINDS", "TaskResult", "live_tasks", "run_task", "task_kind", "told"]
+__all__ = ["KINDS", "TaskResult", "live_tasks", "run_task", "stored_task", "task_kind", "told"]
 
+CODE_VERSION = 1
 KINDS = ("syntaxgym", "pairs", "glue", "table")
 _COLUMNS = ["part", "score", "low", "high", "chance", "n"]
 
@@ -101,7 +109,7 @@ def run_task(
     store=None,
     report: Report = SILENT,
 ) -> TaskResult:
-    """One model on one task.
+    """One model on one task; what was finished before comes out of the store.
 
     Parameters
     ----------
@@ -122,11 +130,64 @@ def run_task(
     """
     kind, rest = task_kind(task)
     source = load(model) if isinstance(model, str) else model
+    store, key = store or Store(), _place(source, task, protocol, layer, seeds, folder)
+    if (kept := find_told(store, key)) is not None:
+        return _told(task, kept)
     if kind == "syntaxgym":
-        return _syntaxgym(source, task, rest, store, report)
-    if kind == "pairs":
-        return _pairs(source, task, rest, store, report)
-    return _heads(source, task, kind, rest, protocol, layer, seeds, folder, store, report)
+        made = _syntaxgym(source, task, rest, store, report)
+    elif kind == "pairs":
+        made = _pairs(source, task, rest, store, report)
+    else:
+        made = _heads(source, task, kind, rest, protocol, layer, seeds, folder, store, report)
+    keep_told(store, key, asdict(made) | {"parts": made.parts.to_dict("list")})
+    return made
+
+
+def stored_task(
+    model: str,
+    task: str,
+    protocol: Protocol | None = None,
+    *,
+    layer: int | str = -1,
+    seeds: int = 3,
+    folder: str = "",
+    store=None,
+) -> TaskResult | None:
+    """What :func:`run_task` gave before, or None; nothing is computed, loaded or fetched."""
+    readers = here([model])
+    if readers is None:
+        return None
+    key = _place(readers[0], task, protocol, layer, seeds, folder)
+    kept = find_told(store or Store(), key)
+    return None if kept is None else _told(task, kept)
+
+
+def _place(source, task: str, protocol: Protocol | None, layer, seeds: int, folder: str) -> str:
+    """Key of a finished task: who does it, what its files hold, and of a head how it is made."""
+    kind, rest = task_kind(task)
+    head = ((protocol or Protocol()).key(), layer, seeds) if kind in ("glue", "table") else ()
+    files = [(one.name, file_hash(one)) for one in _files(kind, rest, folder)]
+    part = "" if kind in ("pairs", "table") else rest
+    code = (CODE_VERSION, SURPRISAL, ACTIVATIONS, packages(READING))
+    return content_key("task", *code, source.id, source.identity, kind, part, files, *head)
+
+
+def _files(kind: str, rest: str, folder: str) -> list[Path]:
+    """Everything that a task is read from, as far as it is there."""
+    if kind == "syntaxgym":
+        return files_of(id="syntaxgym")
+    if kind in ("pairs", "table"):
+        roots = [Path(rest).expanduser()]
+    else:
+        names = [rest.lower()] if rest else list(GLUE)
+        among = [(name, GLUE[name].released.folder) for name in names if name in GLUE]
+        roots = [glue_folder(folder) / one for both in among for one in both]
+    inside = [one for root in roots for one in ([root] if root.is_file() else root.glob("*"))]
+    return sorted(set(filter(Path.is_file, inside)))
+
+
+def _told(task: str, kept: dict) -> TaskResult:
+    return TaskResult(**kept | {"task": task, "parts": pd.DataFrame(kept["parts"])})
 
 
 def _syntaxgym(model, task: str, rest: str, store, report: Report) -> TaskResult:

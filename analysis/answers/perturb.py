@@ -15,6 +15,7 @@ from data.errors import BrainLensError
 __all__ = [
     "PERCENTS",
     "SDS",
+    "at_same_kl",
     "lesion_names",
     "lesions",
     "noise",
@@ -152,17 +153,28 @@ def _noise_sentence(whole: dict, frame: pd.DataFrame, contrasts: pd.DataFrame) -
         f"{top['sd'].iloc[0]:g} sd leaves {ends}"
     )
     for row in contrasts.itertuples():
-        ends = interval(row.low, row.high)
-        if row.seeds < LEAST_SEEDS:
-            verdict = f"{plural(int(row.seeds), 'seed')} cannot say whether depth matters"
-        elif row.low > 0:
-            verdict = f"the upper third is the more delicate (lower minus upper {decimal(row.difference)} {ends})"
-        elif row.high < 0:
-            verdict = f"the lower third is the more delicate (lower minus upper {decimal(row.difference)} {ends})"
-        else:
-            verdict = f"no difference of depth is shown (lower minus upper {decimal(row.difference)} {ends})"
-        said += f"; at {row.at} {verdict}"
+        said += f"; at {row.at} {_verdict(row)}"
     return said + "."
+
+
+def _verdict(row) -> str:
+    """Which third is the more delicate, of one contrast."""
+    if row.seeds < LEAST_SEEDS:
+        return f"{plural(int(row.seeds), 'seed')} cannot say whether depth matters"
+    found = f"(lower minus upper {decimal(row.difference)} {interval(row.low, row.high)})"
+    if row.low > 0:
+        return f"the upper third is the more delicate {found}"
+    if row.high < 0:
+        return f"the lower third is the more delicate {found}"
+    return f"no difference of depth is shown {found}"
+
+
+def at_same_kl(contrasts: pd.DataFrame) -> str:
+    """Which third is the more delicate at the same change of what is predicted next, of the contrasts of :func:`noise`."""
+    for row in contrasts.itertuples():
+        if row.at == "the same KL":
+            return f"At the same KL of the next piece {_verdict(row)}."
+    return "The copies share no range of KL, so that depths are not compared at the same change of what is predicted."
 
 
 # ---- lesions ------------------------------------------------------------------------------------------------------------

@@ -18,7 +18,7 @@ from analysis.store.store import Store
 from analysis.text.passages import words
 from data.errors import BrainLensError
 
-__all__ = ["Perplexity", "evaluate"]
+__all__ = ["Perplexity", "evaluate", "stored_evaluation"]
 
 
 @dataclass(frozen=True)
@@ -96,17 +96,7 @@ def evaluate(
     """
     if not text.strip():
         raise BrainLensError("The text is empty", remedy="Give a text of some sentences at least")
-    store = store or Store()
-    recipe = [
-        CODE_VERSION,
-        "evaluate",
-        model.identity,
-        packages(READING),
-        window,
-        stride,
-        text,
-    ]
-    key = hashlib.sha256(json.dumps(recipe).encode("utf-8", "surrogatepass")).hexdigest()[:32]
+    store, key = store or Store(), _key(model, text, window, stride)
     with store.lock(key, report):
         done = store.piece(key, "all")
         if done is None:
@@ -120,6 +110,28 @@ def evaluate(
             fresh = True
         else:
             fresh = False
+    return _told(text, done, model, fresh)
+
+
+def stored_evaluation(
+    model: Model,
+    text: str,
+    *,
+    window: int | None = None,
+    stride: int | None = None,
+    store: Store | None = None,
+) -> Perplexity | None:
+    """What :func:`evaluate` gave before, or None; nothing is computed, loaded or fetched."""
+    done = (store or Store()).piece(_key(model, text, window, stride), "all")
+    return None if done is None else _told(text, done, model, fresh=False)
+
+
+def _key(model: Model, text: str, window: int | None, stride: int | None) -> str:
+    recipe = [CODE_VERSION, "evaluate", model.identity, packages(READING), window, stride, text]
+    return hashlib.sha256(json.dumps(recipe).encode("utf-8", "surrogatepass")).hexdigest()[:32]
+
+
+def _told(text: str, done: dict[str, np.ndarray], model: Model, fresh: bool) -> Perplexity:
     used = [None if u < 0 else int(u) for u in done["used"]]
     return _summary(text, done["offsets"], done["nats"], used, model, fresh)
 

@@ -12,12 +12,13 @@ from analysis.models.base import Model
 from analysis.models.transformer import TransformerModel
 from analysis.progress import SILENT, Report
 from analysis.store.entry import Journal
-from analysis.store.keys import READING, packages
+from analysis.store.keys import READING, content_key, packages
 from analysis.store.store import Store
+from analysis.store.told import find_told, keep_told
 from analysis.text.alignment import encode
 from data.errors import BrainLensError
 
-__all__ = ["CODE_VERSION", "Readout", "readout_perplexity"]
+__all__ = ["CODE_VERSION", "Readout", "readout_perplexity", "stored_readout"]
 
 CODE_VERSION = 2
 MOST_WORDS = 250_000
@@ -92,29 +93,79 @@ def readout_perplexity(
     ----------
     Schrimpf et al. 2021, PNAS, doi 10.1073/pnas.2105646118, "language modeling".
     """
-    import torch
-
-    from analysis.models.seeds import seeded
-
     if not isinstance(model, TransformerModel):
         raise BrainLensError(
             f"{model.id} is {model.card.kind_of_model}; the read-out is defined for tokens of a transformer",
             remedy="Compare it by bits per word instead",
         )
-    store = store or Store()
+    store, how = store or Store(), Settings(block, most_features, epochs, batch, rate, gain, seed)
+    key = _place(model, (train, valid, test), how)
+    if (kept := find_told(store, key)) is not None:
+        return _told(kept)
+    made = _trained(model, (train, valid, test), how, store, report)
+    keep_told(store, key, made.to_dict())
+    return made
+
+
+def stored_readout(
+    model: Model, train: str, valid: str, test: str, *, store: Store | None = None, **settings
+) -> Readout | None:
+    """What :func:`readout_perplexity` gave before, or None; nothing is computed, loaded or fetched.
+
+    Parameters
+    ----------
+    **settings
+        As of :func:`readout_perplexity`.
+    """
+    key = _place(model, (train, valid, test), Settings(**settings))
+    kept = find_told(store or Store(), key)
+    return None if kept is None else _told(kept)
+
+
+@dataclass(frozen=True)
+class Settings:
+    """How a read-out is trained; as of :func:`readout_perplexity`."""
+
+    block: int = 32
+    most_features: int = 4000
+    epochs: int = 50
+    batch: int = 4
+    rate: float = 5e-5
+    gain: float = 1.0
+    seed: int = 42
+
+
+def _place(model: Model, texts: tuple[str, str, str], how: Settings) -> str:
+    """Key of a finished read-out."""
+    told = (CODE_VERSION, model.identity, packages(READING), asdict(how), json.dumps(texts))
+    return content_key("read-out", *told)
+
+
+def _told(kept: dict) -> Readout:
+    return Readout(**kept | {name: tuple(kept[name]) for name in ("validation", "blocks")})
+
+
+def _trained(
+    model: TransformerModel, parts: tuple[str, ...], how: Settings, store: Store, report: Report
+) -> Readout:
+    import torch
+
+    from analysis.models.seeds import seeded
+
+    block, batch, epochs = how.block, how.batch, how.epochs
     texts = [
         _blocks(model, name, text, block)
-        for name, text in (("training", train), ("validation", valid), ("test", test))
+        for name, text in zip(("training", "validation", "test"), parts, strict=True)
     ]
     size = min(len(model.tokenizer), MOST_WORDS)
     features = [_features(model, blocks, store, report) for blocks in texts]
     chosen = np.arange(model.widths[-1])
-    if len(chosen) > most_features:
-        chosen = np.random.RandomState(0).choice(chosen, size=most_features, replace=False)
+    if len(chosen) > how.most_features:
+        chosen = np.random.RandomState(0).choice(chosen, size=how.most_features, replace=False)
 
-    with seeded(seed):
+    with seeded(how.seed):
         head = torch.nn.Linear(len(chosen), size).to(model.device)
-    optimiser = torch.optim.AdamW(head.parameters(), lr=rate, weight_decay=0.0)
+    optimiser = torch.optim.AdamW(head.parameters(), lr=how.rate, weight_decay=0.0)
     steps = -(-len(texts[0]) // batch)
     decay = torch.optim.lr_scheduler.LambdaLR(
         optimiser, lambda step: max(0.0, 1 - step / (steps * epochs))
@@ -137,7 +188,7 @@ def readout_perplexity(
                 )
         return float(np.mean(losses))
 
-    order = torch.Generator().manual_seed(seed)
+    order = torch.Generator().manual_seed(how.seed)
     validation: list[float] = []
     for _ in range(epochs):
         shuffled = torch.randperm(len(texts[0]), generator=order).numpy()
@@ -152,7 +203,7 @@ def readout_perplexity(
             optimiser.step()
             decay.step()
         validation.append(float(np.exp(mean_loss(1))))
-        if len(validation) > 1 and not validation[-1] < validation[-2] - gain:
+        if len(validation) > 1 and not validation[-1] < validation[-2] - how.gain:
             break
     loss = mean_loss(2)
     return Readout(

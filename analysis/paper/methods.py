@@ -7,6 +7,8 @@ the scores' provenance, so that it says what was done and not what is usually do
 
 from __future__ import annotations
 
+import contextlib
+import json
 import re
 from collections.abc import Iterable, Mapping, Sequence
 
@@ -16,7 +18,20 @@ from analysis.answers.answer import decimal, listed, plural
 from analysis.protocol import PRESETS, Protocol
 from data.readers.published import CITATIONS
 
-__all__ = ["bibtex", "paragraph"]
+__all__ = [
+    "HOERL",
+    "POOLING",
+    "add_reference",
+    "bibtex",
+    "bibtex_of_rows",
+    "context_words",
+    "data_sentences",
+    "mapping_sentences",
+    "model_words",
+    "own_reference",
+    "paragraph",
+    "software_sentence",
+]
 
 _KINDS = {
     "fmri": "functional MRI responses",
@@ -26,7 +41,7 @@ _KINDS = {
     "eye_tracking": "eye-tracking measures",
     "behaviour": "behavioural responses",
 }
-_POOLING = {
+POOLING = {
     "last": "the activations at its last token",
     "mean": "the mean of the activations over its tokens",
     "sum": "the sum of the activations over its tokens",
@@ -58,7 +73,7 @@ _PUBLISHED = {
     "hadidi2025": "Published scores under shuffled and contiguous folds are those of Hadidi et al. (2025): ridge regression, not "
     "normalised.",
 }
-_HOERL = """@article{hoerl1970ridge,
+HOERL = """@article{hoerl1970ridge,
   title = {Ridge Regression: Biased Estimation for Nonorthogonal Problems},
   author = {Hoerl, Arthur E. and Kennard, Robert W.},
   journal = {Technometrics}, volume = {12}, number = {1}, pages = {55--67}, year = {1970},
@@ -108,9 +123,9 @@ def _paragraph(scores: list) -> str:
     first = scores[0]
     about, protocol = first.provenance["recording"], first.protocol
     sentences = [
-        *_data(about),
+        *data_sentences(about),
         *_models(scores, about, protocol),
-        *_mapping(first, protocol),
+        *mapping_sentences(first.provenance["folds"], protocol),
         *_scored(scores, about, protocol),
         *_beside(scores),
         _software(first.provenance),
@@ -118,7 +133,8 @@ def _paragraph(scores: list) -> str:
     return " ".join(sentences)
 
 
-def _data(about: Mapping) -> list[str]:
+def data_sentences(about: Mapping) -> list[str]:
+    """What was measured, of whom, in which unit."""
     people = (
         "averaged over people"
         if about["averaged"]
@@ -141,7 +157,7 @@ def _data(about: Mapping) -> list[str]:
 
 def _models(scores: list, about: Mapping, protocol: Protocol) -> list[str]:
     named = [
-        _model(score.provenance["model"])
+        model_words(score.provenance["model"])
         for score in {score.model: score for score in scores}.values()
     ]
     one = "stimulus" if about["scored_unit"] == "tr" else about["scored_unit"]
@@ -159,7 +175,7 @@ def _models(scores: list, about: Mapping, protocol: Protocol) -> list[str]:
     )
     return [
         f"The model was {named[0]}." if len(named) == 1 else f"The models were {listed(named)}.",
-        f"Each {one} was read {_context(about, protocol)}{seen}; {future}.",
+        f"Each {one} was read {context_words(about, protocol)}{seen}; {future}.",
         f"A {one} was represented by {_represented(scores, which, protocol)}.",
     ]
 
@@ -171,7 +187,7 @@ def _represented(scores: list, which: str, protocol: Protocol) -> str:
     words = f"the {how} of the vectors of its words"
     if all(static):
         return words
-    pooled = _POOLING[protocol.pooling]
+    pooled = POOLING[protocol.pooling]
     if protocol.start != "tokenizer":  # which keeps the mark behind the word
         pooled = pooled.replace("its last token", "the last token of its last word")
     said = (
@@ -181,7 +197,7 @@ def _represented(scores: list, which: str, protocol: Protocol) -> str:
     return said + (f"; in static embeddings by {words}" if any(static) else "")
 
 
-def _context(about: Mapping, protocol: Protocol) -> str:
+def context_words(about: Mapping, protocol: Protocol) -> str:
     """What a model had read before a stimulus."""
     context, note = protocol.context, ""
     if context in ("recording", "paper"):
@@ -193,7 +209,8 @@ def _context(about: Mapping, protocol: Protocol) -> str:
     return f"after the preceding stimuli of the same {context}{note}"
 
 
-def _model(model: Mapping) -> str:
+def model_words(model: Mapping) -> str:
+    """A model with its class, sizes, weights and note."""
     facts = [model["class"]]
     if model["layers"]:
         facts.append(plural(model["layers"], "layer") + f" of {model['width']:,} units")
@@ -211,8 +228,9 @@ def _model(model: Mapping) -> str:
     return f"{model['id']} ({', '.join(facts)})"
 
 
-def _mapping(score, protocol: Protocol) -> list[str]:
-    folds = str(score.provenance["folds"]).rstrip(".")
+def mapping_sentences(rules: str, protocol: Protocol) -> list[str]:
+    """How responses were predicted: the rules of the folds, the mapping, its penalty."""
+    folds = str(rules).rstrip(".")
     seed = "" if "seed" in folds else f" (seed {protocol.seed})"
     scaled = (
         "z-scored with the mean and standard deviation of the training fold"
@@ -381,58 +399,86 @@ def _beside(scores: list) -> list[str]:
 
 
 def _software(provenance: Mapping) -> str:
-    versions = {
-        name: version
-        for name, version in provenance["versions"].items()
-        if version != "not installed"
-    }
-    own = versions.pop("brainlens", "")
-    others = listed(f"{name} {version}" for name, version in versions.items())
-    preset = provenance["protocol"]["name"]
-    base = preset.rstrip("*")
-    changed = ""
-    if preset != base and base in PRESETS:
-        changes = Protocol.from_dict(provenance["protocol"]).changes()
-        changed = f" with {listed(f'{name} = {value}' for name, value in changes.items())}"
-    return f"Computed with BrainLens {own} (protocol {base}{changed}), {others}.".replace("  ", " ")
+    preset, changed = provenance["protocol"]["name"], {}
+    if preset != (base := preset.rstrip("*")) and base in PRESETS:
+        changed = Protocol.from_dict(provenance["protocol"]).changes()
+    return software_sentence(provenance["versions"], preset, changed)
+
+
+def software_sentence(versions: Mapping, preset: str = "", changed: Mapping | None = None) -> str:
+    """What it was computed with.
+
+    Parameters
+    ----------
+    versions : mapping
+        Package -> version.
+    preset : str
+        Name of the protocol; empty: none was used.
+    changed : mapping, optional
+        What was changed of it.
+    """
+    known = {name: version for name, version in versions.items() if version != "not installed"}
+    own = known.pop("brainlens", "")
+    others = listed(f"{name} {version}" for name, version in known.items())
+    under = f" (protocol {preset.rstrip('*')}" if preset else ""
+    if changed:
+        under += f" with {listed(f'{name} = {value}' for name, value in changed.items())}"
+    return f"Computed with BrainLens {own}{under}{')' if preset else ''}, {others}."
 
 
 # ---- references ------------------------------------------------------------------------------------------------------------
 def bibtex(scores=(), *, published: Sequence[str] = ()) -> str:
     """BibTeX of the recordings, models, methods and published tables behind some scores, and of BrainLens; each entry once."""
-    entries: dict[str, str] = {}
     scores = several(scores)
-    for score in scores:
-        about, model = score.provenance["recording"], score.provenance["model"]
-        _add(entries, about["citation"], f"recording-{about['id']}", f"Recording {about['id']}")
-        _add(
-            entries,
-            model["citation"],
-            f"model-{model['id'].partition('@')[0]}",
-            f"Model {model['id'].partition('@')[0]}",
-        )
-        base = score.protocol.name.rstrip("*")
+    twin = any("r_shuffled" in score.dataset for score in scores)
+    cited = [*(["hadidi2025"] if twin else []), *published]
+    return _references([score.provenance for score in scores], cited, _version(scores))
+
+
+def bibtex_of_rows(told: Iterable[object]) -> str:
+    """BibTeX of what stands behind the rows of a ranking.
+
+    Parameters
+    ----------
+    told : iterable
+        Their provenance, as JSON; what is none is passed over.
+    """
+    recipes = []
+    for one in told:
+        with contextlib.suppress(ValueError, TypeError):
+            recipe = json.loads(one)  # type: ignore[arg-type]
+            if {"recording", "model", "protocol"} <= set(recipe):
+                recipes.append(recipe)
+    return _references(recipes, (), _version([]))
+
+
+def _references(recipes: Sequence[Mapping], cited: Iterable[str], version: str) -> str:
+    entries: dict[str, str] = {}
+    for recipe in recipes:
+        about, model, protocol = recipe["recording"], recipe["model"], recipe["protocol"]
+        name = str(model["id"]).partition("@")[0]
+        source = str(about.get("citation", ""))
+        add_reference(entries, source, f"recording-{about['id']}", f"Recording {about['id']}")
+        add_reference(entries, str(model.get("citation", "")), f"model-{name}", f"Model {name}")
+        base = str(protocol["name"]).rstrip("*")
         if base in CITATIONS:
-            _add(entries, CITATIONS[base], base, base)
-        if score.protocol.method == "ridge":
-            _add(entries, _HOERL, "hoerl1970ridge", "")
-        if score.protocol.bootstrap:
-            _add(entries, _FIELD, "field2007bootstrapping", "")
-        if "r_shuffled" in score.dataset:
-            _add(entries, CITATIONS["hadidi2025"], "hadidi2025", "")
-    for name in published:
-        _add(entries, CITATIONS[name], name, name)
-    entries["brainlens"] = _BRAINLENS.replace("VERSION", _version(scores))
-    unknown = dict.fromkeys(
-        score.recording for score in scores if not score.provenance["recording"]["citation"].strip()
-    )
+            add_reference(entries, CITATIONS[base], base, base)
+        if protocol.get("method") == "ridge":
+            add_reference(entries, HOERL, "hoerl1970ridge", "")
+        if protocol.get("bootstrap"):
+            add_reference(entries, _FIELD, "field2007bootstrapping", "")
+    for name in cited:
+        add_reference(entries, CITATIONS[name], name, name)
+    entries["brainlens"] = own_reference(version)
+    data = [recipe["recording"] for recipe in recipes]
+    unknown = dict.fromkeys(one["id"] for one in data if not str(one.get("citation", "")).strip())
     notes = [f"% No citation is known for the recording {name}." for name in unknown]
-    if any(score.provenance["recording"]["simulated"] for score in scores):
+    if any(one.get("simulated") for one in data):
         notes = ["% The data behind these scores are simulated."]
     return "\n\n".join(["\n".join(notes), *entries.values()]).lstrip("\n") + "\n"
 
 
-def _add(entries: dict[str, str], citation: str, key: str, title: str) -> None:
+def add_reference(entries: dict[str, str], citation: str, key: str, title: str) -> None:
     """Take over BibTeX as it is; make an entry of a plain reference."""
     if not citation.strip():
         return
@@ -445,6 +491,11 @@ def _add(entries: dict[str, str], citation: str, key: str, title: str) -> None:
     entries[key] = (
         f"@misc{{{key},\n  title = {{{title}}},\n  note = {{{citation.strip()}}}{dated}\n}}"
     )
+
+
+def own_reference(version: str) -> str:
+    """BibTeX of BrainLens."""
+    return _BRAINLENS.replace("VERSION", version)
 
 
 def _version(scores: list) -> str:

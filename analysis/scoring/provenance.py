@@ -12,7 +12,7 @@ from analysis.protocol import Protocol
 from data.notes import FILTER, of_kind
 from data.recording import Recording
 
-__all__ = ["provenance", "recorded"]
+__all__ = ["provenance", "recorded", "rules"]
 
 
 def provenance(
@@ -54,7 +54,7 @@ def provenance(
             "citation": card.citation,
         },
         "recording": dict(about),
-        "folds": _rules(parts, protocol),
+        "folds": rules(parts, protocol),
         "ceiling": {"kind": ceiling.kind, "flag": ceiling.flag},
         "numbers": list(numbers),
         **_made(made),
@@ -180,7 +180,7 @@ def _planted(recording: Recording) -> float | None:
     return float(known.mean())
 
 
-def _rules(parts, protocol: Protocol) -> str:
+def rules(parts, protocol: Protocol) -> str:
     """How the folds were made; a rule with a seed holds for all of the protocol's."""
     said = "; ".join(
         dict.fromkeys(f"{part.name}: {part.rule}" if part.name else part.rule for part in parts)

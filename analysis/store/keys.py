@@ -18,7 +18,16 @@ import platform
 import time
 from functools import cache
 
-__all__ = ["CODE_VERSION", "READING", "SOLVING", "STEPS", "content_key", "made", "packages"]
+__all__ = [
+    "CODE_VERSION",
+    "READING",
+    "SOLVING",
+    "STEPS",
+    "content_key",
+    "made",
+    "packages",
+    "versions",
+]
 
 STEPS = {
     "reading": 2,
@@ -75,17 +84,21 @@ _NAMED = (
 )
 
 
-def made(seconds: float | None = None, **seeds: int) -> dict[str, object]:
-    """What is written down when a number is computed, and never made up afterwards: versions, machine, time, seconds, seeds."""
-    versions = {}
+def versions() -> dict[str, str]:
+    """Package -> its whole version, of this program; ``not installed`` where it is not."""
+    found = {}
     for package in _NAMED:
         try:
-            versions[package] = importlib.metadata.version(package)
+            found[package] = importlib.metadata.version(package)
         except importlib.metadata.PackageNotFoundError:
-            versions[package] = "not installed"
-    versions["python"] = platform.python_version()
+            found[package] = "not installed"
+    return found | {"python": platform.python_version()}
+
+
+def made(seconds: float | None = None, **seeds: int) -> dict[str, object]:
+    """What is written down when a number is computed, and never made up afterwards: versions, machine, time, seconds, seeds."""
     told: dict[str, object] = {
-        "versions": versions,
+        "versions": versions(),
         "code_version": CODE_VERSION,
         "machine": f"{platform.system()} {platform.machine()}",
         "time": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),

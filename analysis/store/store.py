@@ -255,6 +255,15 @@ class Store:
             used=lambda t: pd.to_datetime(t["used"], unit="s")
         )
 
+    def kinds(self) -> dict[str, tuple[int, int]]:
+        """Kind -> how many of it are kept, and their bytes; nothing is opened, so that many are counted at once."""
+        found: dict[str, tuple[int, int]] = {}
+        for kind, path in self._items():
+            with contextlib.suppress(OSError):
+                count, size = found.get(kind, (0, 0))
+                found[kind] = count + 1, size + _bytes(path)
+        return found
+
     def size(self) -> int:
         """Bytes in use."""
         return sum(weighed(path) for _, path in self._items())

@@ -22,6 +22,7 @@ import re
 import tempfile
 import zipfile
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -152,6 +153,20 @@ def text(words: str, stamp: str = "", comment: str = "") -> bytes:
     return (head + words.rstrip("\n") + "\n").encode()
 
 
+def _with_rows(
+    spec: FigureSpec, *, width_mm: float = 85, height_mm: float | None = None, **style
+) -> FigureSpec:
+    """The figure, whose caption says how many rows of a long ranking find no room on a page of this size."""
+    style = {name: style[name] for name in ("font_size", "legend", "theme") if name in style}
+    if spec.empty:
+        return spec
+    shown, whole = paper.rows_drawn(spec, width_mm=width_mm, height_mm=height_mm, **style)
+    if shown == whole:
+        return spec
+    words = f"The figure shows the first {shown} of {whole} rows; the table has all of them."
+    return replace(spec, caption=f"{spec.caption} {words}".strip())
+
+
 def bundle(spec: FigureSpec, *, table: pd.DataFrame | None = None, recipe: Mapping | None = None, bibtex: str = "",
            methods: str = "", python: str = "",
            checklist: str = "", long: pd.DataFrame | None = None, r_script: str = "", name: str = "brainlens",
@@ -193,7 +208,7 @@ def bundle(spec: FigureSpec, *, table: pd.DataFrame | None = None, recipe: Mappi
     """
     name, stamp = file_name(name), spec.stamp
     table = spec.table if table is None else table
-    drawn, said = (list(panels) or spec), marks_of(spec, recipe)
+    drawn, said = (list(panels) or _with_rows(spec, **style)), marks_of(spec, recipe)
     files = {
         f"{name}.{kind}": figure(drawn, kind, dpi=dpi, metadata=said, **style)
         for kind in paper.FORMATS
@@ -212,7 +227,7 @@ def bundle(spec: FigureSpec, *, table: pd.DataFrame | None = None, recipe: Mappi
     )
     captions = [
         "\n\n".join(filter(None, (one.title, one.answer, one.caption)))
-        for one in (panels or [spec])
+        for one in (panels or [drawn])
     ]
     if panels:
         each = zip(paper.lettered(len(captions)), captions, strict=True)

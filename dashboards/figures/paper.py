@@ -48,7 +48,7 @@ from dashboards.figures.spec import FigureSpec
 from dashboards.figures.style import ink
 from data.errors import BrainLensError, unknown
 
-__all__ = ["FORMATS", "LEGENDS", "WIDTHS_MM", "Ink", "boxes", "lettered", "render"]
+__all__ = ["FORMATS", "LEGENDS", "WIDTHS_MM", "Ink", "boxes", "lettered", "render", "rows_drawn"]
 
 WIDTHS_MM = (85, 114, 174)
 """One column, one and a half, two."""
@@ -150,6 +150,16 @@ def boxes(
             ]
         page = tuple(25.4 * side for side in figure.get_size_inches())
     return found, page
+
+
+def rows_drawn(
+    spec: FigureSpec, *, width_mm: float = 85, height_mm: float | None = None, **style
+) -> tuple[int, int]:
+    """How many rows of a ranking find room on a page of this size, and how many there are; 0 of 0 where there are no rows."""
+    ink_ = Ink(**style)
+    plan = drawing(spec, ink_.theme)
+    whole = len(plan.categories or ())
+    return min(whole, rows_with_room(plan, width_mm, height_mm, ink_)), whole
 
 
 def _covers(text: Text, canvas) -> list[tuple[float, ...]]:

@@ -9,7 +9,7 @@ from matplotlib.ticker import FixedLocator, FuncFormatter, MaxNLocator, NullForm
 
 from dashboards.figures.labels import broken, shortened
 from dashboards.figures.panels import Drawing, Panel
-from dashboards.figures.paper_ink import DRAWERS, rule_area, rule_line, small
+from dashboards.figures.paper_ink import DRAWERS, rule_area, rule_line, rules_above, small
 from dashboards.figures.paper_layout import TWO_LINES, Ink, bins, long_names, name_size, wrapped
 from dashboards.figures.style import ink
 
@@ -69,11 +69,13 @@ def draw_panel(axes, plan: Drawing, panel: Panel, style: Ink, width: float) -> N
             axes.spines["bottom"].set_bounds(left, right)  # names stand where there is no axis
     for rule in panel.rules:
         rule_line(axes, plan, rule, font_size, reach)
+    above = rules_above(axes, plan, panel.rules, font_size, width) if spec.horizontal else 0
     for line in (*axes.lines, *axes.collections):
         thicken(line, style.line_width)
     if panel.title:
         letters = int(0.82 * 72 * width / (0.62 * font_size))
-        axes.set_title(broken(panel.title, max(8, letters)), loc="left", fontweight="bold", pad=3)
+        axes.set_title(broken(panel.title, max(8, letters)), loc="left", fontweight="bold",
+                       pad=3 + 1.25 * small(font_size) * above)  # fmt: skip
 
 
 def thicken(artist, times: float) -> None:

@@ -18,7 +18,16 @@ from dashboards.figures.panels import Drawing, Series, X, bins, short
 from dashboards.figures.spec import Mark, Rule
 from dashboards.figures.style import ink
 
-__all__ = ["DASHES", "DRAWERS", "rule_area", "rule_line", "small", "step_bar", "with_heat"]
+__all__ = [
+    "DASHES",
+    "DRAWERS",
+    "rule_area",
+    "rule_line",
+    "rules_above",
+    "small",
+    "step_bar",
+    "with_heat",
+]
 
 
 def small(font_size: float) -> float:
@@ -290,7 +299,7 @@ def rule_line(axes, plan: Drawing, rule: Rule, font_size: float, reach: float = 
             )
     else:
         axes.axvline(rule.value, linestyle=(0, (4, 2)), **style)
-        if rule.label:
+        if rule.label and not plan.spec.horizontal:  # names of a ranking's lines stand above it
             axes.annotate(
                 rule.label,
                 (rule.value, 1),
@@ -304,6 +313,43 @@ def rule_line(axes, plan: Drawing, rule: Rule, font_size: float, reach: float = 
                 bbox=behind,
                 zorder=6,
             )
+
+
+def rules_above(axes, plan: Drawing, rules, font_size: float, inches: float) -> int:
+    """Names of a ranking's reference lines above it, each ending at its line: beside them they would lie over whiskers.
+
+    Parameters
+    ----------
+    inches : float
+        Of the whole part, names on the left included.
+
+    Returns
+    -------
+    int
+        Lines of names: one above the other where they would lie over each other.
+    """
+    named = sorted(
+        (one for one in rules if one.label and one.axis == "y"), key=lambda one: one.value
+    )
+    _, _, low, high = plan.extent
+    size, room, rows = small(font_size), 0.55 * 72 * inches, []
+    for rule in named:
+        end = room * (rule.value - low) / (high - low)
+        start = end - 0.56 * size * len(rule.label) - 0.5 * size
+        row = next((n for n, used in enumerate(rows) if used < start), len(rows))
+        rows[row : row + 1] = [end]
+        axes.annotate(
+            rule.label,
+            (rule.value, 1),
+            xycoords=axes.get_xaxis_transform(),
+            xytext=(1.0, 1.5 + 1.25 * size * row),
+            textcoords="offset points",
+            ha="right",
+            va="bottom",
+            fontsize=size,
+            annotation_clip=False,
+        )
+    return len(rows)
 
 
 def _scale_of_cells(part, plan: Drawing, beside, style) -> None:

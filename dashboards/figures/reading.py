@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pandas as pd
 
+from analysis.answers.further_words import of_a_word
 from analysis.answers.reading import verdicts
 from dashboards.figures.spec import FigureSpec, Mark, Rule
 
@@ -117,7 +118,8 @@ def pooled(said) -> FigureSpec:
         "Words back (-1: the next word, 0: the word itself)",
         "Change per bit of surprisal (log time)",
         (Rule("y", 0.0),),
-        caption=f"{' '.join(words)} First measures of {len(single)} recordings of self-paced reading, coefficients weighted by "
+        answer=" ".join(words),
+        caption=f"First measures of {len(single)} recordings of self-paced reading, coefficients weighted by "
         f"their precision; one shifted recording can shift them all. Each alone: {alone}. Simulated recordings and eye movements "
         "are left out.",
         stamp=said.facts["stamp"],
@@ -173,6 +175,7 @@ def inspector(reading, start: int = 0, count: int = SHOWN_WORDS) -> FigureSpec:
         tuple(marks),
         f"Word of text {text} of {reading.recording}",
         "Surprisal (bits)",
+        answer=of_a_word(words, "text", "surprisal"),
         caption=f"The first {len(words)} words; a word of several tokens is written with bars between them. The table has every "
         "word, its tokens and its times.",
         stamp=reading.stamp,

@@ -320,6 +320,7 @@ def choices(said, model: str, title: str = "Which choices are behind each?") -> 
         "Specifications, sorted",
         horizontal=True,
         answer=f"Dots below the curve: the options of each specification of {model}, in its order.",
+        caption="One column for each specification, from the lowest r to the highest.",
     )
 
 

@@ -405,12 +405,15 @@ def make(
     scores = list(picture.scores)
     stem = f"brainlens-{name}" + ("-sheet" if specs else f"-{file_name(picture.label)}")
     code = picture.python or (python_code(scores, **as_selected(scores, recipe)) if scores else "")
+    methods, references = picture.methods, picture.bibtex
+    if picture.paper is not None:
+        methods, references = picture.paper()
     archive = bundle(
         picture.spec,
         table=picture.table,
         recipe=recipe,
-        bibtex=picture.bibtex or bibtex(scores, published=picture.published),
-        methods=picture.methods or paragraph(scores, published=picture.published),
+        bibtex=references or bibtex(scores, published=picture.published),
+        methods=methods or paragraph(scores, published=picture.published),
         python=code + figure_code(picture.label, recipe, stem, **style) if code else "",
         checklist=checklist(scores) if scores else "",
         long=long_table(scores) if scores else None,

@@ -31,6 +31,8 @@ class Picture:
         Code that makes it again, where there are no scores.
     methods, bibtex : str
         Methods paragraph and references, where they are not those of the scores.
+    paper : callable, optional
+        Gives both, where recordings have to be read for them; slow, so called when a zip is made.
     link : (words, query)
         The run behind it, as a link of the page.
     method : str
@@ -47,6 +49,7 @@ class Picture:
     python: str = ""
     methods: str = ""
     bibtex: str = ""
+    paper: Callable[[], tuple[str, str]] | None = None
     link: tuple[str, str] = ("", "")
     method: str = ""
     more: Callable[[], Mapping[str, bytes]] | None = None

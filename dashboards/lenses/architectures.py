@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from functools import partial
 from typing import ClassVar
 
 import panel_material_ui as pmui
 import param
 
+from analysis.answers.further_words import best_so_far, front, remade
+from analysis.paper.methods_answers import beside
 from analysis.progress import Report
 from analysis.protocol import Protocol
 from analysis.scoring.cost import Cost
@@ -16,7 +19,7 @@ from dashboards.lens.controls import ProtocolPicker, RecordingPicker
 from dashboards.lens.lens import Computation, Lens, Picture, View
 from dashboards.lenses.perturb import simulated_stamp
 from dashboards.work import identity
-from dashboards.work.ledger import Ledger, Wish
+from dashboards.work.ledger import Ledger, Priced, Ready, Wish
 
 __all__ = ["Architectures"]
 
@@ -89,9 +92,9 @@ class Architectures(Lens):
         key = f"search:{identity.case([], choice.recording, choice.protocol)}|{told}"
         tried = 2 * choice.networks + 15  # with the random search, and fresh seeds of three
         seconds = tried * (_SECONDS[0] + _SECONDS[1] * choice.trained)
-        work = partial(_search, choice.recording, choice.protocol, *told)
+        asked = (choice.recording, choice.protocol, *told)
         title = f"{choice.networks} networks on {choice.recording}"
-        return Wish(key, title, work, cost=Cost(1, seconds=seconds))
+        return Wish(key, title, partial(_search, *asked), partial(_look, *asked, seconds))
 
     def missing(self) -> list[Computation]:
         return self.searches.computations([self._wish()])
@@ -106,16 +109,28 @@ class Architectures(Lens):
                 action=("Run", self.run),
             )
         stamp = simulated_stamp(choice.recording)
-        return View(
-            pictures(answer, stamp, _python(choice)), (stamp,) if stamp else (), notes=_NOTES
-        )
+        paper = _paper(choice, answer)
+        shown = pictures(answer, stamp, _python(choice), paper)
+        return View(shown, (stamp,) if stamp else (), notes=_NOTES)
+
+
+def _paper(choice, answer) -> Callable[[], tuple[str, str]]:
+    """Methods paragraph and references."""
+    done = (
+        f"{choice.networks} networks were tried ({choice.strategy}; updates of each before it was judged: {choice.trained}; "
+        f"seed {choice.search_seed}). Responses were predicted by ridge regression, its penalty chosen by generalised "
+        f"cross-validation on the training fold. {answer.caption}"
+    )
+    asked = dict(recording=choice.recording, protocol=choice.protocol, mapped=False)
+    return partial(beside, done, **asked)
 
 
 _HOVER = ("formula", "name", "family", "search", "held_out", "bits_per_byte", "weights")
 
 
-def pictures(answer, stamp: str = "", python: str = "") -> tuple[Picture, ...]:
+def pictures(answer, stamp: str = "", python: str = "", paper=None) -> tuple[Picture, ...]:
     """Unseen against search scores, the course of the search, the front, and fresh seeds."""
+    common = {"python": python, "paper": paper}
     frame = answer.frame.assign(kind=[_kind(name) for name in answer.frame["family"]])
     best = frame[frame["number"] == answer.facts["winner"]["number"]]
     marks = (
@@ -133,13 +148,13 @@ def pictures(answer, stamp: str = "", python: str = "") -> tuple[Picture, ...]:
     made = [
         Picture("Search and unseen", FigureSpec(
             Architectures.question, marks, answer.axes["x_title"], answer.axes["y_title"], (Rule("xy"), Rule("y", 0.0)),
-            answer=answer.sentence, caption=answer.caption, stamp=stamp), answer.frame, python=python),
-        Picture("Front", _front(frame, stamp), frame[frame["front"]], python=python),
-        Picture("Course", _course(frame, stamp), frame, python=python),
+            answer=answer.sentence, caption=answer.caption, stamp=stamp), answer.frame, **common),
+        Picture("Front", _front(frame, stamp), frame[frame["front"]], **common),
+        Picture("Course", _course(frame, stamp), frame, **common),
     ]  # fmt: skip
     fresh = answer.facts["fresh"]
     if len(fresh):
-        made.append(Picture("Fresh seeds", _fresh(fresh, stamp), fresh, python=python))
+        made.append(Picture("Fresh seeds", _fresh(fresh, stamp), fresh, **common))
     return tuple(made)
 
 
@@ -150,7 +165,7 @@ def _fresh(fresh, stamp: str) -> FigureSpec:
     )
     return FigureSpec(
         "What is left from fresh seeds?", marks, "", "r on unseen stimuli", (Rule("y", 0.0),), stamp=stamp, horizontal=True,
-        caption="Other weights, one width; mean and t interval over seeds.",
+        answer=remade(fresh), caption="Other weights, one width; mean and t interval over seeds.",
     )  # fmt: skip
 
 
@@ -164,10 +179,10 @@ def _kind(family: str) -> str:
 
 def _front(frame, stamp: str) -> FigureSpec:
     trained = frame["bits_per_byte"].notna().any()
-    front = frame[frame["front"]].assign(kind="front")
+    best = frame[frame["front"]].assign(kind="front")
     marks = (
         Mark("points", frame, "weights", "held_out", muted=True, name="networks", hover=_HOVER),
-        Mark("points", front, "weights", "held_out", name="front", ringed=True, hover=_HOVER),
+        Mark("points", best, "weights", "held_out", name="front", ringed=True, hover=_HOVER),
     )
     rest = (
         " and bits per byte."
@@ -176,7 +191,7 @@ def _front(frame, stamp: str) -> FigureSpec:
     )
     return FigureSpec(
         "What does a score cost?", marks, "Weights (log scale)", "r on unseen stimuli", (Rule("y", 0.0),), log_x=True,
-        stamp=stamp, caption=f"Ringed: on the front of unseen r, weights{rest}",
+        stamp=stamp, answer=front(frame), caption=f"Ringed: on the front of unseen r, weights{rest}",
     )  # fmt: skip
 
 
@@ -188,7 +203,7 @@ def _course(frame, stamp: str) -> FigureSpec:
     )
     return FigureSpec(
         "How did the search go?", marks, "Network", "r on the search's stimuli", (Rule("y", 0.0),), stamp=stamp, whole_x=True,
-        caption="In the order of the search; the line is the best so far.",
+        answer=best_so_far(frame), caption="In the order of the search; the line is the best so far.",
     )  # fmt: skip
 
 
@@ -207,6 +222,17 @@ def _search(
         seed=seed,
         report=report,
     )
+
+
+def _look(
+    recording: str, protocol: Protocol, count: int, strategy: str, updates: int, seed: int, seconds: float, report: Report
+):  # fmt: skip
+    """The search where it is stored, else what it costs."""
+    from analysis.answers.architectures import stored_search
+
+    asked = dict(count=count, strategy=strategy, updates=updates, seed=seed)
+    found = stored_search(recording, protocol, **asked)
+    return Priced(Cost(1, seconds=seconds)) if found is None else Ready(found)
 
 
 def _python(choice) -> str:

@@ -6,6 +6,7 @@ import io
 import tempfile
 import time
 from collections.abc import Mapping
+from functools import partial
 from pathlib import Path
 from typing import ClassVar
 
@@ -30,6 +31,8 @@ from analysis.answers.compare import (
 from analysis.answers.difference import compare_results, record_of
 from analysis.answers.history import history
 from analysis.answers.steps import steps
+from analysis.paper.methods import bibtex_of_rows
+from analysis.paper.methods_answers import beside
 from analysis.progress import Report
 from analysis.scoring.results import bring, export, results, targets
 from analysis.store.store import Store
@@ -353,7 +356,8 @@ class Compare(Lens):
         if answer.frame["version"].nunique() < 2:
             return []
         python = _python_history(self.selection, here)
-        return [Picture("Over versions", courses(answer), answer.frame, python=python)]
+        paper = partial(beside, answer.caption, models=list(dict.fromkeys(answer.frame["model"])))
+        return [Picture("Over versions", courses(answer), answer.frame, python=python, paper=paper)]
 
     def _inlet(self) -> list:
         """Where results come in; in a notebook that has not loaded the widget, how they do."""
@@ -419,9 +423,11 @@ class Compare(Lens):
             facets=choice.facets,
             left_out=choice.columns,
         )
-        told = methods(self._shown(), answer, choice.scale) if len(answer.frame) else ""
-        python = _python(choice, here)
-        return Picture("Results here", ranking, answer.frame, python=python, methods=told)
+        shown = self._shown()
+        told = methods(shown, answer, choice.scale) if len(answer.frame) else ""
+        paper = partial(_paper, told, list(shown["provenance"]))
+        common = {"python": _python(choice, here), "methods": told, "paper": paper}
+        return Picture("Results here", ranking, answer.frame, **common)
 
     def view(self) -> View:
         choice = self.selection
@@ -438,8 +444,12 @@ class Compare(Lens):
             each = [] if pair is None else self._results.values(one["key"] for one in pair)
             if len(each) == 2:
                 found = detail(*pair, tuple(each))
-                pictures.append(Picture("Two models", two_models(found, pair), found.frame, python=_python_pair(*pair),
-                                        methods=paired_methods(*pair)))  # fmt: skip
+                told = paired_methods(*pair)
+                paper = partial(_paper, told, [one["provenance"] for one in pair])
+                common = {"python": _python_pair(*pair), "methods": told, "paper": paper}
+                pictures.append(
+                    Picture("Two models", two_models(found, pair), found.frame, **common)
+                )
         without = f"No result here is of {', '.join(absent)}." if absent else ""
         controls = {"absent": without}
         for name in choice.tables:
@@ -461,6 +471,11 @@ class Compare(Lens):
 
 
 # ---- helpers -----------------------------------------------------------------------------------------------------------
+def _paper(told: str, provenance: list) -> tuple[str, str]:
+    """Methods paragraph, and references of what the rows say of themselves."""
+    return told, bibtex_of_rows(provenance)
+
+
 def _read(report: Report) -> pd.DataFrame:
     found = results()
     return found.assign(step=steps(found))

@@ -10,6 +10,7 @@ import panel_material_ui as pmui
 from analysis.answers.controversial import controversial
 from analysis.answers.drive import candidates_of, drive
 from analysis.answers.planning import check_effect, growth, pilot_of, planning
+from analysis.paper.methods_answers import beside
 from analysis.progress import Report
 from analysis.protocol import Protocol
 from analysis.scoring.cost import Cost, downloads
@@ -252,7 +253,12 @@ class Design(Lens):
         spec, table = draw(self.question, answer)
         if self._used(target=False):
             spec = replace(spec, stamp=simulated_stamp(choice.recording))
-        picture = Picture(_LABELS[choice.design], spec, table, python=_python(choice))
+        asked: dict = {"models": choice.models[: 1 if choice.design == "drive" else 2]}
+        if self._used(target=False):
+            asked |= {"recording": choice.recording, "protocol": choice.protocol}
+        paper = partial(beside, answer.caption, mapped=choice.design == "power", **asked)
+        python = _python(choice)
+        picture = Picture(_LABELS[choice.design], spec, table, python=python, paper=paper)
         return View((picture,), (spec.stamp,) if spec.stamp else (), notes=_NOTES[choice.design])
 
 

@@ -7,6 +7,7 @@ from functools import partial
 import pandas as pd
 import panel_material_ui as pmui
 
+from analysis.answers.further_words import ahead, of_a_word
 from analysis.answers.items import SLICES, farthest, interval_rule, items, methods
 from analysis.paper.methods import paragraph
 from analysis.progress import Report
@@ -237,6 +238,7 @@ def slices(answer, pair: list[str], stamp: str) -> FigureSpec:
         SLICES.get(by, "").capitalize(),
         f"{pair[0]} minus {pair[1]} (explained variance)",
         (Rule("y", 0.0, "no difference"),),
+        answer=ahead(frame, *pair),
         caption=f"Mean difference per slice. Intervals: 95 %, {interval_rule(answer.facts['people'], by)}{few}. Above 0 "
         f"{pair[0]} explains more. Each interval is for its own slice; the sentence above corrects for the number of slices.",
         stamp=stamp,
@@ -276,6 +278,10 @@ def inspector(
         tuple(marks),
         item,
         "Surprisal (bits)",
+        answer=" ".join(
+            f"{model}: {of_a_word(own, 'word', 'bits')}"
+            for model, own in table.groupby("model", sort=False)
+        ),
         caption=f"“{text}” Words read in the protocol's context; a word of several tokens has them above it, with bars "
         f"between. Pick another point or row for its words.{told}",
         stamp=stamp,

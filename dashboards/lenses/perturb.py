@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
 from typing import ClassVar
@@ -10,8 +11,10 @@ import numpy as np
 import panel_material_ui as pmui
 import param
 
+from analysis.answers.further_words import at_the_end, half_gone
 from analysis.models.catalog import card
 from analysis.models.variants.spec import HIDING
+from analysis.paper.methods_answers import beside
 from analysis.progress import Report
 from dashboards.figures.spec import FigureSpec, Mark, Rule
 from dashboards.lens.controls import ModelPicker, ProtocolPicker, RecordingPicker
@@ -172,12 +175,12 @@ class Perturb(Lens):
         else:
             answer = lesions(found)
             draw = lesion_pictures
-        stamp = simulated_stamp(choice.recording)
+        stamp, paper = simulated_stamp(choice.recording), _paper(choice, answer, [model])
         more = len(choice.models) - 1
         note = f" {more} further chosen models are not drawn: one at a time." if more else ""
         answer = replace(answer, caption=answer.caption + note)
         python = _python(choice, "noise" if choice.breaks == "noise" else "lesions")
-        return View(draw(answer, stamp, python), (stamp,) if stamp else (), notes=_NOTES)
+        return View(draw(answer, stamp, python, paper), (stamp,) if stamp else (), notes=_NOTES)
 
     def _masks(self) -> View:
         found = self.curves.values(wish.key for wish in self._curve_wishes())
@@ -190,7 +193,17 @@ class Perturb(Lens):
 
         answer, stamp = occlusion(found), simulated_stamp(self.selection.recording)
         python = _python(self.selection, "occlusion")
-        return View(mask_pictures(answer, stamp, python), (stamp,) if stamp else (), notes=_NOTES)
+        paper = _paper(self.selection, answer, list(self.selection.models))
+        shown = mask_pictures(answer, stamp, python, paper)
+        return View(shown, (stamp,) if stamp else (), notes=_NOTES)
+
+
+def _paper(choice, answer, models: list[str]) -> Callable[[], tuple[str, str]]:
+    """Methods paragraph and references of an answer about models on a recording."""
+    from analysis.answers.outcomes import lean
+
+    protocol, done = lean(choice.protocol), answer.caption
+    return partial(beside, done, models=models, recording=choice.recording, protocol=protocol)
 
 
 def _line(frame, x: str, value: str, colour: str, hover: tuple) -> tuple[Mark, ...]:
@@ -203,7 +216,15 @@ def _line(frame, x: str, value: str, colour: str, hover: tuple) -> tuple[Mark, .
 
 
 def _others(
-    answer, x: str, colour: str, stamp: str, python: str, hover: tuple, *, log_x: bool = False
+    answer,
+    x: str,
+    colour: str,
+    stamp: str,
+    hover: tuple,
+    *,
+    unit: str,
+    log_x: bool = False,
+    **common,
 ) -> list[Picture]:
     """Bits per byte and delta log-likelihood over the same axis, where there are any."""
     from analysis.answers.outcomes import MEASURES
@@ -213,16 +234,32 @@ def _others(
         if answer.frame[name].notna().any():
             known = whole.get(name) is not None and np.isfinite(whole[name])
             rules = (Rule("y", whole[name], f"{whole['model']}, whole"),) if known else ()
+            digits = 4 if name == "delta_ll" else 2
+            before = f"{whole[name]:.{digits}f} of {whole['model']}, whole" if known else ""
+            said = at_the_end(
+                answer.frame,
+                name,
+                colour,
+                x,
+                unit,
+                label=MEASURES[name],
+                whole=before,
+                first=not known,
+            )
             spec = FigureSpec(
                 Perturb.question, _line(answer.frame, x, name, colour, hover), answer.axes["x_title"],
-                MEASURES[name], rules, stamp=stamp if name != "bits_per_byte" else "", log_x=log_x,
+                MEASURES[name], rules, answer=said, caption=answer.caption, stamp=stamp if name != "bits_per_byte" else "",
+                log_x=log_x,
             )  # fmt: skip
-            made.append(Picture(label, spec, answer.frame, python=python))
+            made.append(Picture(label, spec, answer.frame, **common))
     return made
 
 
-def noise_pictures(answer, stamp: str = "", python: str = "") -> tuple[Picture, ...]:
+def noise_pictures(answer, stamp: str = "", python: str = "", paper=None) -> tuple[Picture, ...]:
     """Score over noise, score over divergence, bits per byte and reading times; a line for each third."""
+    from analysis.answers.perturb import at_same_kl
+
+    common = {"python": python, "paper": paper}
     whole, hover = answer.facts["whole"], ("seeds", "r_nested", "bits_per_byte", "kl")
     rules = (
         Rule("y", 0.0),
@@ -232,7 +269,7 @@ def noise_pictures(answer, stamp: str = "", python: str = "") -> tuple[Picture, 
         Perturb.question, _line(answer.frame, "sd", "r", "depth", hover), answer.axes["x_title"],
         answer.axes["y_title"], rules, answer=answer.sentence, caption=answer.caption, stamp=stamp,
     )  # fmt: skip
-    pictures = [Picture("Score", score, answer.frame, python=python)]
+    pictures = [Picture("Score", score, answer.frame, **common)]
     single = answer.facts["seeds"].dropna(subset=["kl"])
     if len(single):
         hover = ("depth", "sd", "seed", "kl", "r", "r_nested")
@@ -244,14 +281,16 @@ def noise_pictures(answer, stamp: str = "", python: str = "") -> tuple[Picture, 
         spec = FigureSpec(
             "What breaks it, at the same change of what is predicted?", marks,
             "KL of the next piece, nats (log scale)", answer.axes["y_title"], rules, log_x=True, stamp=stamp,
+            answer=at_same_kl(answer.facts["contrasts"]),
             caption="Lines join means over seeds; one point per copy. Read upwards: the same KL, another depth.",
         )  # fmt: skip
-        pictures.append(Picture("At the same KL", spec, single, python=python))
-    return (*pictures, *_others(answer, "sd", "depth", stamp, python, ("seeds",)))
+        pictures.append(Picture("At the same KL", spec, single, **common))
+    return (*pictures, *_others(answer, "sd", "depth", stamp, ("seeds",), unit=" sd", **common))
 
 
-def lesion_pictures(answer, stamp: str = "", python: str = "") -> tuple[Picture, ...]:
+def lesion_pictures(answer, stamp: str = "", python: str = "", paper=None) -> tuple[Picture, ...]:
     """Score over what was cut out, a line for each kind."""
+    common = {"python": python, "paper": paper}
     whole = answer.facts["whole"]
     rules = (Rule("y", 0.0), Rule("y", whole["r"], f"{whole['model']}, whole {whole['r']:.2f}"))
     hover = ("what", "seeds", "r_nested", "bits_per_byte", "kl")
@@ -260,14 +299,17 @@ def lesion_pictures(answer, stamp: str = "", python: str = "") -> tuple[Picture,
         Perturb.question, _line(units, "percent", "r", "what", hover), answer.axes["x_title"],
         answer.axes["y_title"], rules, answer=answer.sentence, caption=answer.caption, stamp=stamp, log_x=True,
     )  # fmt: skip
-    pictures = [Picture("Score", score, answer.frame, python=python)]
+    pictures = [Picture("Score", score, answer.frame, **common)]
     answer = replace(answer, frame=units)
-    others = _others(answer, "percent", "what", stamp, python, ("what", "seeds"), log_x=True)
+    hover = ("what", "seeds")
+    others = _others(answer, "percent", "what", stamp, hover, unit=" %", log_x=True, **common)
     return (*pictures, *others)
 
 
-def mask_pictures(answer, stamp: str = "", python: str = "") -> tuple[Picture, ...]:
+def mask_pictures(answer, stamp: str = "", python: str = "", paper=None) -> tuple[Picture, ...]:
     """Score, and what is left of it, over masked words; a line for each model."""
+    common = {"python": python, "paper": paper}
+    left = half_gone(answer.facts["half"], answer.frame["percent"].max())
     hover = ("model", "class", "seeds", "share", "r_nested", "bits_per_byte")
     score = FigureSpec(
         Perturb.question, _line(answer.frame, "percent", "r", "model", hover), answer.axes["x_title"],
@@ -275,13 +317,14 @@ def mask_pictures(answer, stamp: str = "", python: str = "") -> tuple[Picture, .
     )  # fmt: skip
     share = FigureSpec(
         "How much is left?", _line(answer.frame, "percent", "share", "model", hover), answer.axes["x_title"],
-        "Share of r with nothing masked", (Rule("y", 1.0), Rule("y", 0.5)), stamp=stamp,
+        "Share of r with nothing masked", (Rule("y", 1.0), Rule("y", 0.5)), answer=left, caption=answer.caption, stamp=stamp,
     )  # fmt: skip
     pictures = [
-        Picture("Score", score, answer.frame, python=python),
-        Picture("What is left", share, answer.frame, python=python),
+        Picture("Score", score, answer.frame, **common),
+        Picture("What is left", share, answer.frame, **common),
     ]
-    return (*pictures, *_others(answer, "percent", "model", stamp, python, ("model", "words")))
+    hover = ("model", "words")
+    return (*pictures, *_others(answer, "percent", "model", stamp, hover, unit=" %", **common))
 
 
 def simulated_stamp(recording: str) -> str:

@@ -8,7 +8,9 @@ from string import ascii_uppercase
 import pandas as pd
 import panel_material_ui as pmui
 
+from analysis.answers.further_words import alike
 from analysis.answers.model_map import model_map, shown_layers
+from analysis.paper.methods_answers import beside
 from analysis.progress import Report
 from analysis.protocol import Protocol
 from analysis.scoring.cost import Cost, downloads
@@ -84,12 +86,13 @@ class Similarity(Lens):
                 empty="Not compared yet. Press Run (or the key r).", action=("Run", self.run)
             )
         spec = cells(self.question, answer, answer.facts["stamp"])
-        python = _python(self.selection)
-        pictures = [Picture("Layers", spec, answer.frame, python=python)]
-        if len(answer.facts["between"]) > 1:
-            pictures.append(
-                Picture("Models", pairs(answer, spec.stamp), answer.facts["between"], python=python)
-            )
+        choice, between = self.selection, answer.facts["between"]
+        asked = dict(models=list(choice.models), recording=choice.recording, mapped=False)
+        paper = partial(beside, answer.caption, protocol=choice.protocol, **asked)
+        common = {"python": _python(choice), "paper": paper}
+        pictures = [Picture("Layers", spec, answer.frame, **common)]
+        if len(between) > 1:
+            pictures.append(Picture("Models", pairs(answer, spec.stamp), between, **common))
         return View(tuple(pictures), (spec.stamp,) if spec.stamp else (), notes=_NOTES)
 
 
@@ -147,6 +150,7 @@ def pairs(answer, stamp: str = "") -> FigureSpec:
         "",
         answer.axes["y_title"].partition(" with ")[0],
         (Rule("y", 0.0), Rule("y", 1.0)),
+        answer=alike(frame),
         caption="Mean over layers of the other model's most similar layer, both ways.",
         stamp=stamp,
         horizontal=True,

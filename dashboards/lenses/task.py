@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 import pandas as pd
@@ -15,6 +16,7 @@ from analysis.answers.task import FEWEST, committed, own_task, task, tokenizers
 from analysis.answers.tiles import tiles
 from analysis.models.catalog import card
 from analysis.paper.code import python_answer
+from analysis.paper.methods_answers import beside
 from analysis.scoring.summary import statistic
 from dashboards.figures.spec import FigureSpec, Mark, Rule
 from dashboards.figures.tasks import parts_of, task_code
@@ -279,7 +281,9 @@ class Task(Lens):
             if self.tasks.found(model, *self._asked()) is None
         ]
         left = f" Left out: {'; '.join(why)}." if why else ""
-        return [Picture("The task", parts_of(answer, left), answer.frame, python=task_code(choice))]
+        paper = partial(beside, answer.caption, models=[one.model for one in found])
+        code = task_code(choice)
+        return [Picture("The task", parts_of(answer, left), answer.frame, python=code, paper=paper)]
 
     def _own_picture(self, scores: list) -> list[Picture]:
         choice, how = self.selection, _AXES[self.selection.own_x]

@@ -13,6 +13,7 @@ import param
 from analysis.answers.each_person import each_person_over_time
 from analysis.answers.time_course import ALL, methods, rows_over_time, time_course
 from analysis.answers.word_times import word_times
+from analysis.paper.methods_answers import beside
 from analysis.progress import Report
 from analysis.protocol import Protocol
 from analysis.scoring.cost import cost
@@ -167,7 +168,11 @@ class Time(Lens):
             )
         answer = time_course(found, by=self.selection.places)
         stamp = str(found[0].attrs["stamp"])
-        common = {"python": _python(self.selection, models), "methods": methods(found)}
+        done, choice = methods(found), self.selection
+        paper = partial(
+            beside, done, models=models, recording=choice.recording, protocol=choice.protocol
+        )
+        common = {"python": _python(choice, models), "methods": done, "paper": paper}
         pictures = [
             Picture(
                 "Time",
@@ -185,7 +190,10 @@ class Time(Lens):
         heard = self.doctors.value(self.doctors.key(self.selection.recording))
         if heard is not None:
             python = _python_of_words(self.selection.recording)
-            pictures.append(Picture("Words", words(heard, stamp), heard.frame, python=python))
+            read = partial(beside, heard.caption, recording=self.selection.recording)
+            pictures.append(
+                Picture("Words", words(heard, stamp), heard.frame, python=python, paper=read)
+            )
         return View(tuple(pictures), tuple(filter(None, (stamp,))), notes=NOTES)
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import panel_material_ui as pmui
 
+from analysis.answers.further_words import by_layer, by_step
 from analysis.answers.training import LIMITS, checkpoints, training
 from dashboards.figures.spec import FigureSpec, Mark, Rule
 from dashboards.lens.controls import ModelPicker, ProtocolPicker, RecordingPicker, ScalePicker
@@ -205,6 +206,7 @@ def predictions(answer, bits, text: str, stamp: str) -> FigureSpec:
         (None, None),
         answer.axes,
         "Bits per byte",
+        answer=by_step(bits),
         caption=caption,
         stamp=stamp,
     )
@@ -247,6 +249,7 @@ def profiles(answer, stamp: str) -> FigureSpec:
         "Layer (0 embedding)",
         answer.axes["y_title"],
         (Rule("y", 0.0),),
+        answer=by_layer(frame),
         caption="One line per checkpoint; the ringed layer is the one that most folds use.",
         stamp=stamp,
         facet="model",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
 from typing import ClassVar
@@ -10,6 +11,8 @@ import numpy as np
 import panel_material_ui as pmui
 import param
 
+from analysis.answers.further_words import at_birth, at_the_end, plane
+from analysis.paper.methods_answers import GEIGER, beside
 from analysis.progress import Report
 from dashboards.figures.spec import FigureSpec, Mark, Rule
 from dashboards.lens.controls import ModelPicker, ProtocolPicker, RecordingPicker
@@ -149,24 +152,31 @@ class Wiring(Lens):
         from analysis.answers.wiring import wiring
 
         answer, stamp = wiring(found), simulated_stamp(choice.recording)
-        return View(
-            pictures(answer, stamp, _python(choice)), (stamp,) if stamp else (), notes=_NOTES
-        )
+        shown = pictures(answer, stamp, _python(choice), _paper(choice, answer))
+        return View(shown, (stamp,) if stamp else (), notes=_NOTES)
 
 
-def pictures(answer, stamp: str = "", python: str = "") -> tuple[Picture, ...]:
+def _paper(choice, answer) -> Callable[[], tuple[str, str]]:
+    """Methods paragraph and references."""
+    from analysis.answers.outcomes import lean
+
+    asked = dict(recording=choice.recording, protocol=lean(choice.protocol), cited=[GEIGER])
+    return partial(beside, answer.caption, models=choice.models[:1], **asked)
+
+
+def pictures(answer, stamp: str = "", python: str = "", paper=None) -> tuple[Picture, ...]:
     """Share against updates with the anchors, births, the plane of updates and weights, bits per byte."""
+    common = {"python": python, "paper": paper}
     frame = answer.frame[answer.frame["part"] != "none"]
     made = []
     if len(frame):
-        made.append(Picture("Updates", _updates(answer, frame, stamp), answer.frame, python=python))
-    made.append(Picture("At birth", _births(answer, stamp), answer.facts["born"], python=python))
+        made.append(Picture("Updates", _updates(answer, frame, stamp), answer.frame, **common))
+    made.append(Picture("At birth", _births(answer, stamp), answer.facts["born"], **common))
     if len(answer.facts["iso"]):
-        made.append(
-            Picture("Updates x weights", _plane(answer, stamp), answer.facts["iso"], python=python)
-        )
+        reached = answer.facts["iso"]
+        made.append(Picture("Updates x weights", _plane(answer, stamp), reached, **common))
     if len(frame) and frame["bits_per_byte"].notna().any():
-        made.append(Picture("Bits per byte", _bits(frame), frame, python=python))
+        made.append(Picture("Bits per byte", _bits(frame), frame, **common))
     if not len(frame):  # the answer stands above the first picture
         made[0] = replace(
             made[0], spec=replace(made[0].spec, answer=answer.sentence, caption=answer.caption)
@@ -225,7 +235,7 @@ def _births(answer, stamp: str) -> FigureSpec:
     )
     return FigureSpec(
         "How much is there at birth?", marks, "", answer.axes["y_title"], rules, stamp=stamp, horizontal=True,
-        caption="Mean over seeds with t interval; nothing is trained.",
+        answer=at_birth(born), caption="Mean over seeds with t interval; nothing is trained.",
     )  # fmt: skip
 
 
@@ -251,6 +261,7 @@ def _plane(answer, stamp: str) -> FigureSpec:
     return FigureSpec(
         "Which updates of which weights reach the same score?", marks, f"{answer.axes['x_title']} (log scale)",
         "Trained weights, per cent (log scale)", log_x=True, powers_y=True, stamp=stamp,
+        answer=plane(iso),
         caption="A point for each set of weights that reaches a share of the finished model's r (library initialisation); a line "
         "joins those that no other reaches with as few updates and weights. 100 is all weights. Grey: vision, 80 %.",
     )  # fmt: skip
@@ -258,13 +269,15 @@ def _plane(answer, stamp: str) -> FigureSpec:
 
 def _bits(frame) -> FigureSpec:
     frame = _placed(frame)
+    asked = dict(label="Bits per byte", first=True)
+    said = at_the_end(frame, "bits_per_byte", "set", "updates", " updates", **asked)
     marks = (
         Mark("line", frame, "x", "bits_per_byte", colour="set"),
         Mark("points", frame, "x", "bits_per_byte", "bits_per_byte_low", "bits_per_byte_high", colour="set", hover=_HOVER),
     )  # fmt: skip
     return FigureSpec(
         Wiring.question, marks, "Updates, per cent of a whole training (log scale; birth at the left)", "Bits per byte",
-        log_x=True, caption="Of the chosen text; lower is better. Intervals: t, over seeds.",
+        log_x=True, answer=said, caption="Of the chosen text; lower is better. Intervals: t, over seeds.",
     )  # fmt: skip
 
 

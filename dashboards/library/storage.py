@@ -134,9 +134,7 @@ class Storage(pmui.Column):
 
 def _measured(report) -> dict:
     store = Store()
-    table = store.list()
-    kinds = {kind: (len(rows), int(rows["bytes"].sum())) for kind, rows in table.groupby("kind")}
-    kinds["trained"] = held()
+    kinds = store.kinds() | {"trained": held()}
     beside = {kind: weighed(home(kind)) for kind in _BESIDE}
     return {"kinds": kinds, "beside": beside, "limit": store.limit, "root": str(store.root)}
 

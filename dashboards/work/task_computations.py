@@ -6,14 +6,14 @@ from collections.abc import Collection
 from functools import partial
 from pathlib import Path
 
-from analysis.answers.live_tasks import run_task, task_kind, told
+from analysis.answers.live_tasks import run_task, stored_task, task_kind, told
 from analysis.models.catalog import card
 from analysis.progress import Report
 from analysis.protocol import Protocol
 from analysis.scoring.cost import READING, Cost, downloads
 from dashboards.work import identity
 from dashboards.work.computation import Computation
-from dashboards.work.ledger import Ledger, Refused, Wish
+from dashboards.work.ledger import Ledger, Priced, Ready, Refused, Wish
 from data.errors import BrainLensError
 
 __all__ = ["TaskReadings", "incapable"]
@@ -34,7 +34,7 @@ class TaskReadings(Ledger):
                 _key(model, task, protocol, layer),
                 f"{model} on {told(task)}",
                 partial(_run, model, task, protocol, layer),
-                cost=Cost(1, seconds=_seconds(model, task), downloads=downloads(model)),
+                partial(_look, model, task, protocol, layer),
             )
             for model in models
             if not incapable(model, task)
@@ -80,6 +80,17 @@ def _seconds(model: str, task: str) -> float | None:
     parts = {"syntaxgym": 31, "glue": 8}.get(kind, 1) if rest else 1
     tokens = _TOKENS.get(kind, 0) / parts
     return None if parameters is None else 3.0 + 2 * parameters * tokens / READING
+
+
+def _look(model: str, task: str, protocol: Protocol, layer: str, report: Report):
+    """What it did before, else what it costs; what is wrong with the task's files is told by the run."""
+    try:
+        found = stored_task(model, task, protocol, layer=layer or -1)
+    except BrainLensError:
+        found = None
+    if found is not None:
+        return Ready(found)
+    return Priced(Cost(1, seconds=_seconds(model, task), downloads=downloads(model)))
 
 
 def _run(model: str, task: str, protocol: Protocol, layer: str, report: Report):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import json
 import re
 import shutil
 import subprocess
@@ -14,6 +15,7 @@ import pytest
 
 from analysis.paper import code, methods, tables
 from analysis.paper.handover import write_r_files
+from analysis.paper.methods_answers import GEIGER, beside
 from analysis.protocol import preset
 from data.errors import BrainLensError
 
@@ -254,6 +256,38 @@ def test_r_finds_the_same_number(make_score, tmp_path, averaged, how):
     wrong = pd.read_csv(folder / "ours.csv").assign(r=lambda t: t["r"] + 0.001)
     wrong.to_csv(folder / "ours.csv", index=False)
     assert subprocess.run(["Rscript", "models.R"], cwd=folder, capture_output=True).returncode != 0
+
+
+def test_an_answer_without_scores_has_methods_and_references_of_its_own():
+    how = preset("defended").but(folds=3)
+    said, references = beside(
+        "It was done.", models=["zoo-causal-200k@noise:all:0.1:0", "zoo-causal-200k"], recording="simulated",
+        protocol=how, cited=[GEIGER],
+    )  # fmt: skip
+    for fact in (
+        "simulated responses of the recording simulated (",
+        "The model was zoo-causal-200k (causal, ",
+        "the activations at its last token",
+        "3 folds",
+        "ridge regression",
+        "It was done. Computed with BrainLens ",
+        "protocol defended with folds = 3)",
+    ):
+        assert fact in said, fact
+    assert said.count("zoo-causal-200k (") == 1
+    for fact in ("simulated", "hoerl1970ridge", "geiger2022wiring", "@software{brainlens"):
+        assert fact in references, fact
+    said, references = beside("Pairs were judged.", models=["zoo-causal-200k", "zoo-masked-1m"])
+    assert "responses" not in said and "The models were zoo-causal-200k" in said
+    assert "protocol" not in said and "hoerl1970" not in references
+
+
+def test_references_of_the_rows_of_a_ranking(make_score):
+    one = make_score(citation="A. Someone (2018), the recording")
+    rows = [json.dumps(one.provenance), "", None, "no JSON", "[1]", "{}"]
+    found = methods.bibtex_of_rows(rows)
+    assert "A. Someone (2018), the recording" in found and "hoerl1970ridge" in found
+    assert methods.bibtex_of_rows([]).startswith("@software{brainlens")
 
 
 def test_nothing_is_written_for_no_score():

@@ -283,6 +283,8 @@ def test_list_and_clear(store):
     assert sorted(table.kind) == ["activations", "activations", "runs", "scores"]
     assert table.set_index("key").loc["b", ["model", "layers"]].tolist() == ["bert", 1]
     assert table.bytes.sum() == store.size() > 0
+    counted = table.groupby("kind")["bytes"].agg(["count", "sum"]).to_dict("index")
+    assert store.kinds() == {kind: (one["count"], one["sum"]) for kind, one in counted.items()}
     assert store.clear("activations", model="bert") > 0
     assert sorted(store.list().key) == ["a", "run", "s"]
     assert store.clear("scores") > 0 and store.load_score("s") is None

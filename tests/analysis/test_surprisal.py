@@ -13,7 +13,7 @@ import pytest
 import xarray as xr
 
 from analysis.features.perplexity import evaluate
-from analysis.features.readout import readout_perplexity
+from analysis.features.readout import readout_perplexity, stored_readout
 from analysis.features.surprisal import span_surprisal, word_surprisal
 from analysis.models import next_token
 from analysis.models.base import Card, Model, TokenSurprisal
@@ -423,8 +423,11 @@ def test_the_read_out_learns_and_can_be_repeated(folders, store):
     told = readout_perplexity(model, text, text, text, block=8, epochs=3, rate=3e-2, store=store)
     assert told.validation[1] < told.validation[0] < len(model.tokenizer)
     assert told.perplexity == pytest.approx(np.exp(told.loss)) and told.features == 32
-    again = readout_perplexity(model, text, text, text, block=8, epochs=3, rate=3e-2, store=store)
-    assert again == told
+    how = dict(block=8, epochs=3, rate=3e-2)
+    assert stored_readout(model, text, text, text, **how, store=store) == told
+    other = Store(store.root.parent / "other", readers=[])
+    assert stored_readout(model, text, text, text, **how, store=other) is None
+    assert readout_perplexity(model, text, text, text, **how, store=other) == told
     fewer = readout_perplexity(
         model, text, text, text, block=8, epochs=1, most_features=10, store=store
     )

@@ -15,6 +15,7 @@ from pathlib import Path
 
 import pytest
 
+from dashboards import LENSES
 from dashboards.library.library import Library
 from dashboards.state import Selection
 from tests.browser import find
@@ -68,6 +69,31 @@ def start(folder: Path, *, prefix: str = "", **environment: str) -> Server:
         except OSError:
             time.sleep(0.05)
     return Server(url, process, time.monotonic() - began, log)
+
+
+@pytest.fixture(autouse=True)
+def told(monkeypatch):
+    """Every picture that a lens shows in a test has its sentence, its caption, and what its methods paragraph is made of."""
+    silent = []
+    for slug in LENSES.own:
+        if (lens := LENSES[slug]) is Library:
+            continue
+
+        def heard(self, view=lens.view):
+            shown = view(self)
+            for one in shown.pictures:
+                said = (
+                    one.spec.answer,
+                    one.spec.caption,
+                    one.methods or one.paper or one.scores or one.published,
+                )
+                if not one.spec.empty and not all(said):
+                    silent.append((self.slug, one.label, *map(bool, said)))
+            return shown
+
+        monkeypatch.setattr(lens, "view", heard)
+    yield
+    assert silent == [], "lens, picture, and whether it has sentence, caption, methods"
 
 
 @pytest.fixture(scope="session")

@@ -8,7 +8,7 @@ import pytest
 from click.testing import CliRunner
 
 from analysis import preset
-from analysis.answers.architectures import architectures
+from analysis.answers.architectures import architectures, searched, stored_search
 from analysis.answers.occlusion import Curve, occlusion_curve, stored_curve
 from analysis.answers.outcomes import Outcome, lean, outcome
 from analysis.answers.wiring import UPDATES, Course, course, stored_course
@@ -191,6 +191,43 @@ def test_a_stored_course_and_curve_are_found_whole_or_not_at_all(clean_home):
         stored_curve(model, **levels, **asked)
 
 
+def _judged(one, on, *, seed=0, **_):
+    """A network's numbers, planted by its name."""
+    rng = np.random.default_rng([seed, *one.name.encode()])
+    search, held_out = rng.normal(0.2, 0.05, 2)
+    return {
+        "search": search,
+        "held_out": held_out,
+        "layer": 1.0,
+        "bits_per_byte": np.nan,
+        "weights": 1e5,
+    }
+
+
+def test_a_search_is_found_again_to_the_last_bit_and_not_where_a_network_is_locked(
+    clean_home, monkeypatch
+):
+    asked = dict(protocol=preset("defended"), count=8)
+    monkeypatch.setattr("analysis.answers.architectures.judged", _judged)
+    assert stored_search("simulated", **asked) is None
+    made = searched("simulated", **asked)
+    monkeypatch.setattr("analysis.answers.architectures.judged", None)  # nothing is judged again
+    for again in (stored_search("simulated", **asked), searched("simulated", **asked)):
+        pd.testing.assert_frame_equal(again.frame, made.frame)
+        pd.testing.assert_frame_equal(again.facts["fresh"], made.facts["fresh"])
+        assert (again.sentence, again.caption) == (made.sentence, made.caption)
+    assert stored_search("simulated", **asked | {"seed": 1}) is None
+    assert stored_search("simulated", preset("defended").but(context="none"), count=8) is None
+    lens = Architectures(recording="simulated", networks=8)
+    lens.wait()
+    assert lens.shown.there and not lens.missing()
+    lens.close()
+    tried = f"{made.frame['name'][3]}@untrained:init:0"
+    lock("it does better", [tried], ["simulated"], preset("defended"))
+    with pytest.raises(Locked):
+        stored_search("simulated", **asked)
+
+
 def test_architectures_draw_search_and_unseen_apart():
     rng = np.random.default_rng(0)
     rows = []
@@ -201,6 +238,7 @@ def test_architectures_draw_search_and_unseen_apart():
                      "bits_per_byte": np.nan, "weights": one.width * 1000.0})  # fmt: skip
     answer = architectures(pd.DataFrame(rows))
     lens = Architectures(recording="simulated")
+    lens.wait()  # it is not stored
     assert "No search was run" in lens.shown.empty and lens.missing()[0].seconds > 5
     lens.searches.keep(lens._wish().key, Ready(answer))
     lens.refresh()

@@ -11,7 +11,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from dashboards.figures import export
+from dashboards.figures import export, paper
+from dashboards.figures.spec import FigureSpec, Mark
 from data.errors import BrainLensError
 from tests.figures import layers_spec, make_spec
 
@@ -85,6 +86,24 @@ def test_every_panel_of_a_sheet_has_its_caption():
     found = unzip(export.bundle(panels[0], panels=panels, width_mm=174, height_mm=400, dpi=40))
     words = found["brainlens/caption.txt"].decode()
     assert all(f"Caption {n}." in words for n in range(14)) and "\n\nN. " in words
+
+
+def test_the_caption_says_which_rows_of_a_long_ranking_are_not_on_the_page():
+    frame = pd.DataFrame(
+        {"entry": [f"model {n}" for n in range(90)], "r": np.linspace(0.5, 0.1, 90)}
+    )
+    spec = FigureSpec(
+        "Which?", (Mark("points", frame, "entry", "r"),), caption="Held out.", horizontal=True
+    )
+    for how, cut in (({"width_mm": 85}, True), ({"width_mm": 85, "height_mm": 900}, False)):
+        found = unzip(export.bundle(spec, dpi=40, **how))
+        words = found["brainlens/caption.txt"].decode()
+        shown, whole = paper.rows_drawn(spec, **how)
+        said = (
+            f"Held out. The figure shows the first {shown} of 90 rows; the table has all of them."
+        )
+        assert whole == 90 and (said in words) == (shown < 90) == cut
+        assert len(pd.read_csv(io.BytesIO(found["brainlens/brainlens.csv"]))) == 90
 
 
 def test_the_recipe_is_strict_json(everything):

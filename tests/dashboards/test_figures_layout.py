@@ -13,7 +13,7 @@ from dashboards.figures.labels import spread
 from dashboards.figures.panels import drawing
 from dashboards.figures.ranking import dots
 from dashboards.figures.spec import FigureSpec, Mark, Rule
-from tests.figures import SPECS, layers_spec, misprints, overlaps
+from tests.figures import SPECS, births_spec, layers_spec, misprints, overlaps
 
 
 def ranking(**options):
@@ -426,6 +426,20 @@ def test_a_long_ranking_is_cut_where_it_could_not_be_read_and_says_so():
     long = pd.concat([frame.assign(entry=frame["entry"] + end) for end in ("", "'", "*", "+", "-")])
     longer = FigureSpec("t", (Mark("points", long, "entry", spec.marks[0].y),), horizontal=True)
     assert paper.boxes(longer)[1][1] <= 120 and paper.boxes(longer, width_mm=174)[1][1] <= 240
+
+
+@pytest.mark.parametrize(("width", "size"), [(85, 7), (114, 7), (174, 7), (254, 14)])
+def test_names_of_lines_across_a_ranking_stand_above_it_and_not_on_whiskers(width, size):
+    spec = births_spec()
+    texts, page = paper.boxes(spec, width_mm=width, font_size=size)
+    places = dict(texts)
+    rows = [places[name] for name in places if name.startswith("birth")]
+    highest = max(top for _, _, _, top in rows)
+    for rule in spec.rules:
+        left, bottom, right, top = places[rule.label]
+        assert bottom > highest and left >= -0.1 and right <= page[0] + 0.1 and top <= page[1] + 0.1
+        assert right - left > top - bottom  # it is read without turning the head
+    assert overlaps(texts) == []
 
 
 def test_single_people_are_smaller_than_what_stands_for_them():

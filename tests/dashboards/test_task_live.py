@@ -2,12 +2,20 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pandas as pd
 
 from analysis import score
+from analysis.answers.live_tasks import run_task, stored_task
+from analysis.features.perplexity import evaluate
+from analysis.models import load
+from analysis.progress import SILENT
 from dashboards import Task
 from dashboards.work.ledger import Ready
 from dashboards.work.task_computations import incapable
+from dashboards.work.text_computations import TextReadings
+from data.embedded import prose
 from tests.figures import misprints
 
 QUICK = {
@@ -28,12 +36,10 @@ def test_minimal_pairs_are_run_and_drawn(tmp_path):
                 task=f"pairs:{tmp_path / 'pairs.csv'}", changes=QUICK)  # fmt: skip
     made = score(lens.selection.models[0], "simulated", lens.selection.protocol)
     lens.scores.keep(lens.scores.key(made.model), Ready(made))
-    wanted = [one for one in lens.missing() if one.key.startswith("task:")]
-    assert len(wanted) == 1 and wanted[0].title.endswith(" on the pairs of pairs.csv")
-    for one in wanted:
-        from analysis.progress import SILENT
-
-        one.take(one.work(SILENT), True)
+    lens.wait()  # it is not stored
+    (wanted,) = (one for one in lens.missing() if one.key.startswith("task:"))
+    assert wanted.title.endswith(" on the pairs of pairs.csv") and wanted.seconds > 0
+    wanted.take(wanted.work(SILENT), True)
     lens.refresh()
     picture, own = lens.shown.pictures  # one model has no correlation: the task first
     assert (picture.label, own.label) == ("The task", "Your own")
@@ -45,6 +51,49 @@ def test_minimal_pairs_are_run_and_drawn(tmp_path):
     )
     assert misprints(picture.spec) == []
     compile(picture.python, "task.py", "exec")
+
+
+def test_what_a_model_did_is_there_when_a_page_opens_until_the_file_changes(
+    clean_home, tmp_path, monkeypatch
+):
+    path = tmp_path / "labels.csv"
+    rows = {
+        "text": [f"The {n} is {how}." for n in range(12) for how in ("good", "bad")],
+        "label": ["g", "b"] * 12,
+    }
+    pd.DataFrame(rows).to_csv(path, index=False)
+    asked = dict(
+        models=["zoo-causal-200k"], tables=[], own_x="task", task=f"table:{path}", changes=QUICK
+    )
+    assert stored_task("zoo-causal-200k", asked["task"]) is None
+    protocol = Task(**asked).selection.protocol
+    made = run_task("zoo-causal-200k", asked["task"], protocol)
+    monkeypatch.setattr("analysis.answers.live_tasks.probe", None)  # nothing is fitted again
+    again = stored_task("zoo-causal-200k", asked["task"], protocol)
+    pd.testing.assert_frame_equal(again.parts, made.parts)
+    assert replace(again, parts=made.parts) == made
+    assert stored_task("zoo-causal-200k", asked["task"], protocol, layer=0) is None
+    lens = Task(**asked)
+    lens.wait()
+    assert [picture.label for picture in lens.shown.pictures] == ["The task"]
+    methods, references = lens.shown.pictures[0].paper()
+    assert "zoo-causal-200k (causal" in methods and "brainlens" in references
+    lens.close()
+    pd.DataFrame(rows).iloc[2:].to_csv(path, index=False)
+    assert stored_task("zoo-causal-200k", asked["task"], protocol) is None
+
+
+def test_what_a_model_made_of_a_text_is_there_when_a_page_opens(clean_home, monkeypatch):
+    model = load("zoo-causal-200k")
+    evaluate(model, "\n\n".join(prose()))
+    for readout in (False, True):
+        readings = TextReadings()
+        (look,) = readings.missing(["zoo-causal-200k"], "prose", readout=readout)
+        assert look.free and look.quiet
+        look.take(look.work(SILENT), True)
+        assert (readings.found("zoo-causal-200k", "prose", readout=readout) is None) == readout
+        left = readings.missing(["zoo-causal-200k"], "prose", readout=readout)
+        assert [one.seconds > 0 for one in left] == [True] * readout
 
 
 def test_a_task_that_is_typed_is_shown():
