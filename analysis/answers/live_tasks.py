@@ -24,6 +24,7 @@ from analysis.tasks.pairs import judge
 from analysis.tasks.probe import probe
 from analysis.tasks.syntaxgym import evaluate
 from data.errors import BrainLensError, unknown
+from data.gate import existing
 from data.hashes import file_hash
 from data.readers.published import schrimpf2021_tasks
 from data.readers.tasks import GLUE, glue, glue_folder, labelled_table, minimal_pairs
@@ -177,7 +178,7 @@ def _files(kind: str, rest: str, folder: str) -> list[Path]:
     if kind == "syntaxgym":
         return files_of(id="syntaxgym")
     if kind in ("pairs", "table"):
-        roots = [Path(rest).expanduser()]
+        roots = [place] if (place := existing(rest)) is not None else []
     else:
         names = [rest.lower()] if rest else list(GLUE)
         among = [(name, GLUE[name].released.folder) for name in names if name in GLUE]

@@ -14,7 +14,7 @@ from analysis.answers.outcomes import LEAST_SEEDS, gain, lean, mean_over_seeds
 from analysis.features.activations import extract
 from analysis.features.perplexity import evaluate
 from analysis.mapping.splits import within
-from analysis.models import load
+from analysis.models import Model, load
 from analysis.progress import SILENT, Report
 from analysis.protocol import Protocol
 from analysis.reading.source import corpus as as_corpus
@@ -28,8 +28,17 @@ from analysis.store.store import Store
 from analysis.text.occlusion import masked
 from analysis.text.passages import passages, words
 from data.errors import BrainLensError
+from data.recording import Recording
 
-__all__ = ["LEVELS", "MODELS", "Curve", "occlusion", "occlusion_curve", "stored_curve"]
+__all__ = [
+    "LEVELS",
+    "MODELS",
+    "Curve",
+    "occlusion",
+    "occlusion_curve",
+    "stored_curve",
+    "tested_changed",
+]
 
 CODE_VERSION = 1
 LEVELS = (0, 10, 20, 30, 40, 50, 60, 70, 80, 90)
@@ -92,7 +101,9 @@ def occlusion_curve(
     place = _place(readers, recording, protocol, levels, text, corpus, store)
     if (kept := place.find()) is not None:
         return _told(model, how, seed, kept)
-    r, nested = _tested_occluded(readers, levels, recording, protocol, store, report)
+    r, nested = tested_changed(
+        [(reader, recording) for reader in readers], recording, protocol, store=store, report=report
+    )
     rows = []
     among = _never_masked(corpus, levels, how, seed) if corpus else None
     for number, (level, reader) in enumerate(zip(levels, readers, strict=True)):
@@ -164,18 +175,41 @@ def _never_masked(corpus, levels, how: str, seed: int) -> np.ndarray:
     return stands
 
 
-def _tested_occluded(readers, levels, recording, protocol, store, report: Report):
-    """r per level, at the output layer and at the layer chosen inside the whole training stimuli."""
+def tested_changed(
+    heard: Sequence[tuple[Model, Recording]],
+    recording: Recording,
+    protocol: Protocol,
+    *,
+    store: Store,
+    report: Report = SILENT,
+) -> tuple[list[float], list[float]]:
+    """r of mappings that are fitted on whole stimuli and tested on changed ones.
+
+    Parameters
+    ----------
+    heard : sequence of (Model, Recording)
+        Who reads what: the whole first, then what is changed, in the model or in the texts.
+    recording : Recording
+        Whose responses are predicted.
+    protocol : Protocol
+        With one fold seed.
+
+    Returns
+    -------
+    tuple of two lists
+        r of each that is heard, at the output layer and at the layer chosen inside the whole training stimuli.
+    """
     (run,) = runs(recording, protocol)
-    numbers = list(range(readers[0].n_layers))
+    levels = range(len(heard))
+    numbers = list(range(heard[0][0].n_layers))
     if recording.sampled:
         raise BrainLensError(
-            f"{recording.id}: its rows are samples of a run; words are masked in stimuli of their own",
+            f"{recording.id}: its rows are samples of a run; words are masked and changed in stimuli of their own",
             remedy="Choose a recording of sentences",
         )
     read = [
-        extract(reader, recording, protocol, numbers, store=store, report=report)
-        for reader in readers
+        extract(reader, read, protocol, numbers, store=store, report=report)
+        for reader, read in heard
     ]
     whole = [
         fit_parts(read[0].layer(n), recording, protocol, run.parts, report, choosing=True)

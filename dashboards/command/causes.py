@@ -9,6 +9,7 @@ import click
 
 from analysis.answers import wiring as answers
 from analysis.answers.architectures import searched
+from analysis.answers.changed import changed, changed_sentences
 from analysis.answers.occlusion import occlusion, occlusion_curve
 from analysis.answers.outcomes import outcome
 from analysis.answers.perturb import lesion_names, lesions, noise, noise_names
@@ -160,8 +161,13 @@ def wiring(
 @click.command()
 @click.argument("models", nargs=-1, required=True)
 @_ON
-@click.option("--by", type=click.Choice(["noise", "lesion", "masks"]), default="noise", show_default=True,
-              help="Noise in the weights, units cut out, or masked words.")  # fmt: skip
+@click.option("--by", type=click.Choice(["noise", "lesion", "masks", "words"]), default="noise", show_default=True,
+              help="Noise in the weights, units cut out, masked words, or changed sentences.")  # fmt: skip
+@click.option(
+    "--paraphrases",
+    default="",
+    help="With --by words: a table with the columns text and paraphrase.",
+)
 @click.option("--seeds", default=5, show_default=True, help="Seeds of noise, lesions and masks.")
 @click.option(
     "--how",
@@ -173,8 +179,8 @@ def wiring(
 @_TIMES
 @_choices
 @_OUT
-def perturb(models, recording, by, seeds, how, text, corpus, protocol, changes, out):
-    """What breaks MODELS: noise by depth, lesions of localised and other units (of the first model), or masked words."""
+def perturb(models, recording, by, paraphrases, seeds, how, text, corpus, protocol, changes, out):
+    """What breaks MODELS: noise by depth, lesions of localised and other units (of one model), masked words, changed sentences."""
     if out is not None:
         check_out(out)
     asked = dict(protocol=_preset(protocol, changes), text=_words(text), corpus=corpus)
@@ -187,11 +193,28 @@ def perturb(models, recording, by, seeds, how, text, corpus, protocol, changes, 
             ]
         answer = occlusion(curves)
         columns = ["model", "percent", "seeds", "r", "share", "bits_per_byte", "delta_ll", "words"]
+    elif by == "words":
+        given = _preset(protocol, changes)
+        with progress("changed sentences") as report:
+            runs = [
+                changed_sentences(
+                    model,
+                    recording,
+                    given,
+                    seed=seed,
+                    own="" if seed else paraphrases,
+                    report=report,
+                )
+                for model in models
+                for seed in range(seeds)
+            ]
+        answer = changed(runs)
+        columns = ["model", "what", "seeds", "r", "r_low", "r_high", "share"]
     else:
         if len(models) > 1:
             raise BrainLensError(
                 f"{len(models)} models cannot be broken at once",
-                remedy="Give one model, or --by masks",
+                remedy="Give one model, or --by masks or --by words",
             )
         names, judge = (noise_names, noise) if by == "noise" else (lesion_names, lesions)
         with progress(models[0]) as report:

@@ -16,9 +16,11 @@ from analysis.models.catalog import card
 from analysis.models.variants.spec import HIDING
 from analysis.paper.methods_answers import beside
 from analysis.progress import Report
+from analysis.store.promises import Locked
 from dashboards.figures.spec import FigureSpec, Mark, Rule
 from dashboards.lens.controls import ModelPicker, ProtocolPicker, RecordingPicker
 from dashboards.lens.lens import Computation, Lens, Picture, View
+from dashboards.state import Words
 from dashboards.work.ledger import Ready, Wish
 from dashboards.work.outcome_computations import (
     Answers,
@@ -30,10 +32,19 @@ from dashboards.work.outcome_computations import (
 )
 from dashboards.work.text_computations import words_of
 from data.catalog.catalog import recording as load
+from data.errors import BrainLensError
+from data.gate import existing
+from data.hashes import marks
 
 __all__ = ["Perturb", "simulated_stamp"]
 
-KINDS = {"Noise in the weights": "noise", "Units cut out": "lesion", "Masked words": "masks"}
+KINDS = {
+    "Noise in the weights": "noise",
+    "Units cut out": "lesion",
+    "Masked words": "masks",
+    "Changed sentences": "words",
+}
+_BY_CURVE = ("masks", "words")  # several models, and no copies with names of their own
 WAYS = {"Another word, as frequent": "word", "Left out": "delete", "Mask token": "token"}
 
 _NOTES = (
@@ -57,16 +68,19 @@ class Perturb(Lens):
     slug, label, icon = "perturb", "Perturb", "bolt"
     question = "What breaks it?"
     watches = (
-        "models", "recording", "preset", "changes", "text", "corpora", "breaks", "hiding", "draws",
+        "models", "recording", "preset", "changes", "text", "corpora", "breaks", "hiding", "draws", "paraphrases",
     )  # fmt: skip
     fields: ClassVar = {
         "breaks": param.Selector(
             default="noise",
             objects=list(KINDS.values()),
-            doc="What is broken: noise, lesion or masks.",
+            doc="What is broken: noise, lesion, masks or words.",
         ),
         "hiding": param.Selector(
             default="word", objects=list(HIDING), doc="What stands in place of a masked word."
+        ),
+        "paraphrases": Words(
+            "", doc="A table of the stimuli in other words: columns text and paraphrase."
         ),
         "draws": param.Integer(
             5, bounds=(1, 20), doc="Seeds of noise, lesions, masks and trainings."
@@ -75,6 +89,7 @@ class Perturb(Lens):
 
     def make_controls(self) -> dict:
         self.outcomes, self.curves = Outcomes(self.selection), Answers()
+        self.changed = Answers()
         look = dict(sizing_mode="stretch_width", size="small", margin=(8, 0, 4, 0))
         breaks = pmui.Select(
             label="What is broken", options=KINDS, value=self.selection.breaks, **look
@@ -86,13 +101,20 @@ class Perturb(Lens):
             label="Seeds (an interval needs 5)", value=self.selection.draws, start=1, end=10,
             sizing_mode="stretch_width", margin=(8, 8, 4, 8),
         )  # fmt: skip
+        own = pmui.TextInput(
+            label="Your paraphrases", value=self.selection.paraphrases, placeholder="none",
+            description="A CSV, TSV, Parquet or JSON lines file with the columns text and paraphrase, a row for each stimulus",
+            **look,
+        )  # fmt: skip
+        self.link(own, "paraphrases")
+        self.only_with(own, "breaks", "words")
         self.link(breaks, "breaks")
         self.link(hiding, "hiding")
         self.only_with(hiding, "breaks", "masks")
         self.link(draws, "draws", throttled=True)
         return {
             "What": [ModelPicker(self.selection), RecordingPicker(self.selection), breaks],
-            "How": [draws, hiding, ProtocolPicker(self.selection)],
+            "How": [draws, hiding, own, ProtocolPicker(self.selection)],
         }
 
     # ---- what is asked for -------------------------------------------------------------------------------------------
@@ -100,7 +122,7 @@ class Perturb(Lens):
         """The first chosen model and its broken copies."""
         from analysis.answers.perturb import lesion_names, noise_names
 
-        if not self.selection.models or self.selection.breaks == "masks" or self._shallow():
+        if not self.selection.models or self.selection.breaks in _BY_CURVE or self._shallow():
             return []
         make = noise_names if self.selection.breaks == "noise" else lesion_names
         return make(self.selection.models[0], self.selection.draws)
@@ -134,7 +156,30 @@ class Perturb(Lens):
             (model, choice.hiding, seed) for model in choice.models for seed in range(choice.draws)
         ]
 
+    def _changed_wishes(self) -> list[Wish]:
+        choice = self.selection
+        return [
+            Wish(
+                outcome_key("changed", model, choice, seed, own, _stamped(own)),
+                f"{model}, changed sentences, seed {seed}",
+                partial(_changed, model, seed, own, choice.recording, choice.protocol),
+            )
+            for model, seed, own in self._changed_asked()
+        ]
+
+    def _changed_asked(self) -> list[tuple[str, int, str]]:
+        choice = self.selection
+        return [
+            (model, seed, "" if seed else choice.paraphrases)
+            for model in choice.models
+            for seed in range(choice.draws)
+        ]
+
     def missing(self) -> list[Computation]:
+        if self.selection.breaks == "words":
+            return self.changed.wanted(
+                self._changed_wishes(), _look_changed, self._changed_asked(), self.selection
+            )
         if self.selection.breaks == "masks":
             return self.curves.wanted(
                 self._curve_wishes(), _look, self._curves_asked(), self.selection
@@ -146,7 +191,7 @@ class Perturb(Lens):
         """Choose models that ship."""
         from analysis.answers.occlusion import MODELS
 
-        self.selection.models = list(MODELS) if self.selection.breaks == "masks" else [MODELS[0]]
+        self.selection.models = list(MODELS) if self.selection.breaks in _BY_CURVE else [MODELS[0]]
 
     # ---- what is shown -----------------------------------------------------------------------------------------------
     def view(self) -> View:
@@ -158,6 +203,8 @@ class Perturb(Lens):
             )
         if choice.breaks == "masks":
             return self._masks()
+        if choice.breaks == "words":
+            return self._words()
         if shallow := self._shallow():
             return View(empty=shallow, action=("Choose models that ship", self.show_example))
         model = choice.models[0]
@@ -195,6 +242,26 @@ class Perturb(Lens):
         python = _python(self.selection, "occlusion")
         paper = _paper(self.selection, answer, list(self.selection.models))
         shown = mask_pictures(answer, stamp, python, paper)
+        return View(shown, (stamp,) if stamp else (), notes=_NOTES)
+
+    def _words(self) -> View:
+        wishes = self._changed_wishes()
+        found = self.changed.values(wish.key for wish in wishes)
+        if not any(one.seed == 0 for one in found):
+            return View(
+                empty=f"{len(wishes)} runs on changed sentences have not been made. Press Run (or the key r).",
+                action=("Run", self.run),
+            )
+        from analysis.answers.changed import changed
+
+        begun = {one.model for one in found if one.seed == 0}
+        answer = changed(one for one in found if one.model in begun)
+        stamp, choice = simulated_stamp(self.selection.recording), self.selection
+        common = {
+            "python": _python(choice, "changed"),
+            "paper": _paper(choice, answer, list(choice.models)),
+        }
+        shown = changed_pictures(answer, stamp, **common)
         return View(shown, (stamp,) if stamp else (), notes=_NOTES)
 
 
@@ -327,6 +394,29 @@ def mask_pictures(answer, stamp: str = "", python: str = "", paper=None) -> tupl
     return (*pictures, *_others(answer, "percent", "model", stamp, hover, unit=" %", **common))
 
 
+def changed_pictures(answer, stamp: str = "", python: str = "", paper=None) -> tuple[Picture, ...]:
+    """What is left of r with each change, and r itself; a point for each model."""
+    common = {"python": python, "paper": paper}
+    hover = ("model", "class", "what", "seeds", "r", "share", "r_nested")
+    rest = answer.frame[answer.frame["change"] != "whole"].dropna(subset=["share"])
+    ends = ("share_low", "share_high")
+    left = FigureSpec(
+        Perturb.question, (Mark("points", rest, "what", "share", *ends, colour="model", hover=hover),), "",
+        "Share of r with nothing changed", (Rule("y", 0.0), Rule("y", 1.0, "whole sentences")),
+        answer=answer.sentence, caption=answer.caption, stamp=stamp, horizontal=True,
+    )  # fmt: skip
+    score = FigureSpec(
+        Perturb.question, (Mark("points", answer.frame, "what", "r", "r_low", "r_high", colour="model", hover=hover),), "",
+        answer.axes["y_title"], (Rule("y", 0.0),), answer=answer.sentence, caption=answer.caption, stamp=stamp,
+        horizontal=True,
+    )  # fmt: skip
+    pictures = (
+        Picture("What is left", left, answer.frame, **common),
+        Picture("Score", score, answer.frame, **common),
+    )
+    return pictures if len(rest) else pictures[1:]
+
+
 def simulated_stamp(recording: str) -> str:
     """What has to be seen on every figure of a recording."""
     return "; ".join(load(recording).stamps)
@@ -337,6 +427,31 @@ def _curve(model, how, seed, recording, protocol, text, corpus, report: Report):
 
     asked = dict(how=how, seed=seed, text=words_of(text), corpus=corpus)
     return occlusion_curve(model, recording, protocol, report=report, **asked)
+
+
+def _changed(model, seed, own, recording, protocol, report: Report):
+    from analysis.answers.changed import changed_sentences
+
+    return changed_sentences(model, recording, protocol, seed=seed, own=own, report=report)
+
+
+def _look_changed(model: str, seed: int, own: str, recording, protocol, **_):
+    """What was found on changed sentences, where it is stored, else what it costs."""
+    from analysis.answers.changed import stored_changed
+
+    try:
+        found = stored_changed(model, recording, protocol, seed=seed, own=own)
+    except Locked:
+        raise
+    except BrainLensError:  # the run says what is wrong with the paraphrases
+        found = None
+    return priced(model, 3 * reading_seconds(model)) if found is None else Ready(found)
+
+
+def _stamped(own: str) -> str:
+    """Another word as soon as the file of paraphrases changes."""
+    place = existing(own)
+    return "" if place is None else marks([place])
 
 
 def _look(model: str, how: str, seed: int, **asked):
@@ -353,7 +468,15 @@ def _python(choice, kind: str) -> str:
     protocol = f"preset({choice.preset!r})" + (f".but({changes})" if changes else "")
     corpus = choice.corpora[0] if choice.corpora else ""
     asked = f"{choice.recording!r}, protocol, text=text, corpus={corpus!r}"
-    if kind == "occlusion":
+    if kind == "changed":
+        body = [
+            "from analysis.answers.changed import changed, changed_sentences",
+            f"own = {choice.paraphrases!r}  # your sentences in other words",
+            f"runs = [changed_sentences(model, {choice.recording!r}, protocol, seed=seed, own='' if seed else own)",
+            f"        for model in {list(choice.models)!r} for seed in range({choice.draws})]",
+            "answer = changed(runs)",
+        ]
+    elif kind == "occlusion":
         body = [
             "from analysis.answers.occlusion import occlusion, occlusion_curve",
             f"curves = [occlusion_curve(model, {asked}, how={choice.hiding!r}, seed=seed)",

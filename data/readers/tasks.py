@@ -10,6 +10,7 @@ from pathlib import Path
 import pandas as pd
 
 from data.errors import BrainLensError, unknown
+from data.gate import may_be_named
 from data.home import home, mirror
 
 __all__ = [
@@ -20,6 +21,7 @@ __all__ = [
     "glue_folder",
     "labelled_table",
     "minimal_pairs",
+    "paraphrases",
 ]
 
 
@@ -327,7 +329,8 @@ def minimal_pairs(path: str | Path) -> pd.DataFrame:
         For missing columns, empty sentences, and pairs of equal sentences.
     """
     path = Path(path).expanduser()
-    files = sorted(f for f in path.glob("*") if f.suffix in _READERS) if path.is_dir() else [path]
+    folder = may_be_named(path) and path.is_dir()
+    files = sorted(f for f in path.glob("*") if f.suffix in _READERS) if folder else [path]
     if not files:
         raise BrainLensError(
             f"{path} holds no pairs", choices=tuple(_READERS), remedy="Give files that end in one of these"
@@ -347,6 +350,49 @@ def minimal_pairs(path: str | Path) -> pd.DataFrame:
             table = table.assign(set=file.stem)
         frames.append(_whole_pairs(table[["set", "good", "bad"]].apply(_words), file.name))
     return pd.concat(frames, ignore_index=True)
+
+
+def paraphrases(path: str | Path) -> dict[str, str]:
+    """Sentences in other words: a table with ``text`` and ``paraphrase``.
+
+    Parameters
+    ----------
+    path : path
+        CSV, TSV, Parquet or JSON lines.
+
+    Returns
+    -------
+    dict
+        Text -> paraphrase, both without blanks at their ends.
+
+    Raises
+    ------
+    BrainLensError
+        For missing columns, empty cells, and a text with two paraphrases.
+    """
+    path = Path(path).expanduser()
+    table = _read(path)
+    lacking = [name for name in ("text", "paraphrase") if name not in table]
+    if lacking:
+        raise BrainLensError(
+            f"{path.name} has no column {', '.join(lacking)}",
+            choices=list(map(str, table.columns)),
+            remedy="Name the columns text and paraphrase",
+        )
+    table = table[["text", "paraphrase"]].apply(_words).apply(lambda column: column.str.strip())
+    empty = (table == "").any(axis=1)
+    if empty.any():
+        raise BrainLensError(
+            f"{path.name}: {int(empty.sum())} rows have an empty cell, first: row {empty.to_numpy().argmax() + 1}",
+            remedy="Fill them in, or leave these rows out",
+        )
+    twice = table.drop_duplicates()["text"].duplicated()
+    if twice.any():
+        name = table.drop_duplicates()["text"][twice].iloc[0]
+        raise BrainLensError(
+            f"{path.name}: {name!r} has two paraphrases", remedy="Give one for each text"
+        )
+    return dict(zip(table["text"], table["paraphrase"], strict=True))
 
 
 def _whole_pairs(pairs: pd.DataFrame, name: str) -> pd.DataFrame:
@@ -378,7 +424,7 @@ _READERS = {
 def _read(path: Path) -> pd.DataFrame:
     if path.suffix.lower() not in _READERS:
         raise unknown("file type", path.suffix, _READERS, remedy="Give a file that ends in one of these")  # fmt: skip
-    if not path.is_file():
+    if not may_be_named(path) or not path.is_file():
         raise BrainLensError(f"There is no file {path}", remedy="Check the path")
     try:
         table = _READERS[path.suffix.lower()](path)

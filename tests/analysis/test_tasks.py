@@ -481,6 +481,17 @@ def test_faults_of_a_glue_folder_are_named(tmp_path):
         glue("rte", tmp_path)
 
 
+def test_a_server_reads_no_file_for_others_that_is_not_its_own(tmp_path, monkeypatch):
+    """A link may name a task; on a server only files of its data folders."""
+    table = {"text": ["a", "b"], "label": ["x", "y"], "good": ["a b", "c"], "bad": ["b a", "d"]}
+    pd.DataFrame(table).to_csv(tmp_path / "t.csv", index=False)
+    assert len(labelled_table(tmp_path / "t.csv").train) == len(minimal_pairs(tmp_path)) == 2
+    monkeypatch.setenv("BRAINLENS_SERVED", "1")
+    for ask, name in ((labelled_table, "t.csv"), (minimal_pairs, "t.csv"), (minimal_pairs, "")):
+        with pytest.raises(BrainLensError, match="There is no file|ends in one of these"):
+            ask(tmp_path / name)
+
+
 def test_a_table_of_ones_own_may_call_its_texts_as_glue_does(tmp_path):
     rows = pd.DataFrame({"sentence1": ["a b", "c d"], "sentence2": ["e", "f"], "label": [0, 1]})
     rows.to_csv(tmp_path / "pairs.csv", index=False)

@@ -103,6 +103,25 @@ def test_lesions_and_masks_are_drawn_and_the_link_holds_what_was_chosen():
     assert (other.breaks, other.draws, other.models) == ("masks", 3, ["zoo-causal-1m"])
 
 
+def test_changed_sentences_are_run_kept_and_drawn(clean_home, tmp_path):
+    choice = dict(models=["zoo-glove-64d"], breaks="words", draws=1, corpora=[], text="prose",
+                  changes={"folds": 3, "inner_folds": 2, "bootstrap": 50})  # fmt: skip
+    lens = Perturb(**choice)
+    lens.wait()
+    assert "have not been made" in lens.shown.empty and lens.missing()[0].seconds > 0
+    lens.run(wait=True)
+    rendered(lens, ["What is left", "Score"])
+    assert "zoo-glove-64d keeps of r =" in lens.shown.pictures[0].spec.answer
+    other = Perturb(**choice)
+    other.wait()
+    assert other.shown.there and not other.missing()
+    wrong = Perturb(**choice | {"paraphrases": str(tmp_path / "none.csv")})
+    wrong.run(wait=True)
+    assert wrong.failed
+    for one in (lens, other, wrong):
+        one.close()
+
+
 def test_without_a_model_each_offers_some_that_ship():
     for cls in (Perturb, Wiring):
         lens = cls(recording="simulated")

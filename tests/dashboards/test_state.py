@@ -75,6 +75,7 @@ FULL = {
     "alike": "shape",
     "breaks": "masks",
     "hiding": "delete",
+    "paraphrases": "mine/words.csv",
     "draws": 7,
     "parts": ["norms", "rank-8"],
     "births": ["mixture"],
