@@ -180,7 +180,7 @@ def wiring(
 @_choices
 @_OUT
 def perturb(models, recording, by, paraphrases, seeds, how, text, corpus, protocol, changes, out):
-    """What breaks MODELS: noise by depth, lesions of localised and other units (of one model), masked words, changed sentences."""
+    """What breaks MODELS: noise by depth, lesions of localised and other units (of one model), masked words, other sentences."""
     if out is not None:
         check_out(out)
     asked = dict(protocol=_preset(protocol, changes), text=_words(text), corpus=corpus)

@@ -488,7 +488,7 @@ def test_a_server_reads_no_file_for_others_that_is_not_its_own(tmp_path, monkeyp
     assert len(labelled_table(tmp_path / "t.csv").train) == len(minimal_pairs(tmp_path)) == 2
     monkeypatch.setenv("BRAINLENS_SERVED", "1")
     for ask, name in ((labelled_table, "t.csv"), (minimal_pairs, "t.csv"), (minimal_pairs, "")):
-        with pytest.raises(BrainLensError, match="There is no file|ends in one of these"):
+        with pytest.raises(BrainLensError, match=r"There is no file|ends in one of these"):
             ask(tmp_path / name)
 
 
